@@ -1,0 +1,2499 @@
+import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
+/******/ var __webpack_modules__ = ({
+
+/***/ 2613:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("assert");
+
+/***/ }),
+
+/***/ 5317:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("child_process");
+
+/***/ }),
+
+/***/ 6982:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("crypto");
+
+/***/ }),
+
+/***/ 4434:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("events");
+
+/***/ }),
+
+/***/ 9896:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("fs");
+
+/***/ }),
+
+/***/ 8611:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("http");
+
+/***/ }),
+
+/***/ 5692:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("https");
+
+/***/ }),
+
+/***/ 9278:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("net");
+
+/***/ }),
+
+/***/ 4589:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:assert");
+
+/***/ }),
+
+/***/ 6698:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:async_hooks");
+
+/***/ }),
+
+/***/ 4573:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:buffer");
+
+/***/ }),
+
+/***/ 7540:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:console");
+
+/***/ }),
+
+/***/ 7598:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:crypto");
+
+/***/ }),
+
+/***/ 3053:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:diagnostics_channel");
+
+/***/ }),
+
+/***/ 610:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:dns");
+
+/***/ }),
+
+/***/ 8474:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:events");
+
+/***/ }),
+
+/***/ 7067:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:http");
+
+/***/ }),
+
+/***/ 2467:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:http2");
+
+/***/ }),
+
+/***/ 7030:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:net");
+
+/***/ }),
+
+/***/ 643:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:perf_hooks");
+
+/***/ }),
+
+/***/ 1792:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:querystring");
+
+/***/ }),
+
+/***/ 7075:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream");
+
+/***/ }),
+
+/***/ 1692:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:tls");
+
+/***/ }),
+
+/***/ 3136:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:url");
+
+/***/ }),
+
+/***/ 7975:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util");
+
+/***/ }),
+
+/***/ 3429:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util/types");
+
+/***/ }),
+
+/***/ 5919:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:worker_threads");
+
+/***/ }),
+
+/***/ 8522:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:zlib");
+
+/***/ }),
+
+/***/ 857:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("os");
+
+/***/ }),
+
+/***/ 6928:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("path");
+
+/***/ }),
+
+/***/ 3193:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("string_decoder");
+
+/***/ }),
+
+/***/ 3557:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("timers");
+
+/***/ }),
+
+/***/ 4756:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("tls");
+
+/***/ }),
+
+/***/ 9023:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
+
+/***/ })
+
+/******/ });
+/************************************************************************/
+/******/ // The module cache
+/******/ var __webpack_module_cache__ = {};
+/******/ 
+/******/ // The require function
+/******/ function __nccwpck_require__(moduleId) {
+/******/ 	// Check if module is in cache
+/******/ 	var cachedModule = __webpack_module_cache__[moduleId];
+/******/ 	if (cachedModule !== undefined) {
+/******/ 		return cachedModule.exports;
+/******/ 	}
+/******/ 	// Create a new module (and put it into the cache)
+/******/ 	var module = __webpack_module_cache__[moduleId] = {
+/******/ 		// no module.id needed
+/******/ 		// no module.loaded needed
+/******/ 		exports: {}
+/******/ 	};
+/******/ 
+/******/ 	// Execute the module function
+/******/ 	var threw = true;
+/******/ 	try {
+/******/ 		__webpack_modules__[moduleId](module, module.exports, __nccwpck_require__);
+/******/ 		threw = false;
+/******/ 	} finally {
+/******/ 		if(threw) delete __webpack_module_cache__[moduleId];
+/******/ 	}
+/******/ 
+/******/ 	// Return the exports of the module
+/******/ 	return module.exports;
+/******/ }
+/******/ 
+/******/ // expose the modules object (__webpack_modules__)
+/******/ __nccwpck_require__.m = __webpack_modules__;
+/******/ 
+/************************************************************************/
+/******/ /* webpack/runtime/asset-relocator-loader */
+/******/ if (typeof __nccwpck_require__ !== 'undefined') __nccwpck_require__.ab = decodeURIComponent(new URL('.', import.meta.url).pathname).slice(import.meta.url.match(/^file:\/\/\/\w:/) ? 1 : 0, -1) + "/";
+/******/ 
+/******/ /* webpack/runtime/create fake namespace object */
+/******/ (() => {
+/******/ 	var getProto = Object.getPrototypeOf ? (obj) => (Object.getPrototypeOf(obj)) : (obj) => (obj.__proto__);
+/******/ 	var leafPrototypes;
+/******/ 	// create a fake namespace object
+/******/ 	// mode & 1: value is a module id, require it
+/******/ 	// mode & 2: merge all properties of value into the ns
+/******/ 	// mode & 4: return value when already ns object
+/******/ 	// mode & 16: return value when it's Promise-like
+/******/ 	// mode & 8|1: behave like require
+/******/ 	__nccwpck_require__.t = function(value, mode) {
+/******/ 		if(mode & 1) value = this(value);
+/******/ 		if(mode & 8) return value;
+/******/ 		if(typeof value === 'object' && value) {
+/******/ 			if((mode & 4) && value.__esModule) return value;
+/******/ 			if((mode & 16) && typeof value.then === 'function') return value;
+/******/ 		}
+/******/ 		var ns = Object.create(null);
+/******/ 		__nccwpck_require__.r(ns);
+/******/ 		var def = {};
+/******/ 		leafPrototypes = leafPrototypes || [null, getProto({}), getProto([]), getProto(getProto)];
+/******/ 		for(var current = mode & 2 && value; typeof current == 'object' && !~leafPrototypes.indexOf(current); current = getProto(current)) {
+/******/ 			Object.getOwnPropertyNames(current).forEach((key) => (def[key] = () => (value[key])));
+/******/ 		}
+/******/ 		def['default'] = () => (value);
+/******/ 		__nccwpck_require__.d(ns, def);
+/******/ 		return ns;
+/******/ 	};
+/******/ })();
+/******/ 
+/******/ /* webpack/runtime/define property getters */
+/******/ (() => {
+/******/ 	// define getter functions for harmony exports
+/******/ 	__nccwpck_require__.d = (exports, definition) => {
+/******/ 		for(var key in definition) {
+/******/ 			if(__nccwpck_require__.o(definition, key) && !__nccwpck_require__.o(exports, key)) {
+/******/ 				Object.defineProperty(exports, key, { enumerable: true, get: definition[key] });
+/******/ 			}
+/******/ 		}
+/******/ 	};
+/******/ })();
+/******/ 
+/******/ /* webpack/runtime/ensure chunk */
+/******/ (() => {
+/******/ 	__nccwpck_require__.f = {};
+/******/ 	// This file contains only the entry chunk.
+/******/ 	// The chunk loading function for additional chunks
+/******/ 	__nccwpck_require__.e = (chunkId) => {
+/******/ 		return Promise.all(Object.keys(__nccwpck_require__.f).reduce((promises, key) => {
+/******/ 			__nccwpck_require__.f[key](chunkId, promises);
+/******/ 			return promises;
+/******/ 		}, []));
+/******/ 	};
+/******/ })();
+/******/ 
+/******/ /* webpack/runtime/get javascript chunk filename */
+/******/ (() => {
+/******/ 	// This function allow to reference async chunks
+/******/ 	__nccwpck_require__.u = (chunkId) => {
+/******/ 		// return url for filenames based on template
+/******/ 		return "" + chunkId + ".index.js";
+/******/ 	};
+/******/ })();
+/******/ 
+/******/ /* webpack/runtime/hasOwnProperty shorthand */
+/******/ (() => {
+/******/ 	__nccwpck_require__.o = (obj, prop) => (Object.prototype.hasOwnProperty.call(obj, prop))
+/******/ })();
+/******/ 
+/******/ /* webpack/runtime/make namespace object */
+/******/ (() => {
+/******/ 	// define __esModule on exports
+/******/ 	__nccwpck_require__.r = (exports) => {
+/******/ 		if(typeof Symbol !== 'undefined' && Symbol.toStringTag) {
+/******/ 			Object.defineProperty(exports, Symbol.toStringTag, { value: 'Module' });
+/******/ 		}
+/******/ 		Object.defineProperty(exports, '__esModule', { value: true });
+/******/ 	};
+/******/ })();
+/******/ 
+/******/ /* webpack/runtime/import chunk loading */
+/******/ (() => {
+/******/ 	// no baseURI
+/******/ 	
+/******/ 	// object to store loaded and loading chunks
+/******/ 	// undefined = chunk not loaded, null = chunk preloaded/prefetched
+/******/ 	// [resolve, Promise] = chunk loading, 0 = chunk loaded
+/******/ 	var installedChunks = {
+/******/ 		792: 0
+/******/ 	};
+/******/ 	
+/******/ 	var installChunk = (data) => {
+/******/ 		var {ids, modules, runtime} = data;
+/******/ 		// add "modules" to the modules object,
+/******/ 		// then flag all "ids" as loaded and fire callback
+/******/ 		var moduleId, chunkId, i = 0;
+/******/ 		for(moduleId in modules) {
+/******/ 			if(__nccwpck_require__.o(modules, moduleId)) {
+/******/ 				__nccwpck_require__.m[moduleId] = modules[moduleId];
+/******/ 			}
+/******/ 		}
+/******/ 		if(runtime) runtime(__nccwpck_require__);
+/******/ 		for(;i < ids.length; i++) {
+/******/ 			chunkId = ids[i];
+/******/ 			if(__nccwpck_require__.o(installedChunks, chunkId) && installedChunks[chunkId]) {
+/******/ 				installedChunks[chunkId][0]();
+/******/ 			}
+/******/ 			installedChunks[ids[i]] = 0;
+/******/ 		}
+/******/ 	
+/******/ 	}
+/******/ 	
+/******/ 	__nccwpck_require__.f.j = (chunkId, promises) => {
+/******/ 			// import() chunk loading for javascript
+/******/ 			var installedChunkData = __nccwpck_require__.o(installedChunks, chunkId) ? installedChunks[chunkId] : undefined;
+/******/ 			if(installedChunkData !== 0) { // 0 means "already installed".
+/******/ 	
+/******/ 				// a Promise means "currently loading".
+/******/ 				if(installedChunkData) {
+/******/ 					promises.push(installedChunkData[1]);
+/******/ 				} else {
+/******/ 					if(true) { // all chunks have JS
+/******/ 						// setup Promise in chunk cache
+/******/ 						var promise = import("./" + __nccwpck_require__.u(chunkId)).then(installChunk, (e) => {
+/******/ 							if(installedChunks[chunkId] !== 0) installedChunks[chunkId] = undefined;
+/******/ 							throw e;
+/******/ 						});
+/******/ 						var promise = Promise.race([promise, new Promise((resolve) => (installedChunkData = installedChunks[chunkId] = [resolve]))])
+/******/ 						promises.push(installedChunkData[1] = promise);
+/******/ 					}
+/******/ 				}
+/******/ 			}
+/******/ 	};
+/******/ 	
+/******/ 	// no prefetching
+/******/ 	
+/******/ 	// no preloaded
+/******/ 	
+/******/ 	// no external install chunk
+/******/ 	
+/******/ 	// no on chunks loaded
+/******/ })();
+/******/ 
+/************************************************************************/
+var __webpack_exports__ = {};
+
+;// CONCATENATED MODULE: external "node:os"
+const external_node_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
+;// CONCATENATED MODULE: ./src/errors.ts
+const exitCodes = {
+    INPUT: 80,
+    IDENTITY: 81,
+    REFUSED: 82,
+    UNREACHABLE: 83,
+    RIGHTS: 84,
+    LEAK: 85,
+    NOT_REVOKED: 86,
+    INTERRUPTED: 130,
+    INTERNAL: 1,
+};
+/** An error that a user can act on. Its texts hold no secret, no foreign bytes unquoted, no response body. */
+class errors_KubepassError extends Error {
+    code;
+    hint;
+    constructor(code, message, details = {}) {
+        super(message, { cause: details.cause });
+        this.name = 'KubepassError';
+        this.code = code;
+        this.hint = details.hint;
+    }
+}
+function codeOf(error) {
+    return error instanceof errors_KubepassError ? error.code : 'INTERNAL';
+}
+function exitCodeOf(error) {
+    return exitCodes[codeOf(error)];
+}
+/** The message, the chain of causes, then the hint. Never a stack. */
+function describe(error) {
+    const lines = [messageOf(error)];
+    for (let cause = causeOf(error); cause !== undefined; cause = causeOf(cause))
+        lines.push(`Caused by: ${messageOf(cause)}`);
+    if (error instanceof errors_KubepassError && error.hint !== undefined)
+        lines.push(error.hint);
+    return lines.join('\n');
+}
+function messageOf(error) {
+    return error instanceof Error ? error.message : String(error);
+}
+function causeOf(error) {
+    return error instanceof Error ? error.cause : undefined;
+}
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+;// CONCATENATED MODULE: external "node:fs"
+const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
+;// CONCATENATED MODULE: ./src/quote.ts
+/**
+ * Foreign text (claims, branch names, server messages) for a log line: quoted, cut, on one line, and
+ * unable to issue a workflow command (`::x::` needs to start a line, `##[x]` may stand anywhere).
+ */
+function quote_quote(text, longest = 300) {
+    const cut = text.length > longest ? `${text.slice(0, longest)}…` : text;
+    return JSON.stringify(cut)
+        .replaceAll(/[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
+        .replaceAll('##[', '##\\u005b');
+}
+/** Text as Markdown that shows it literally, also inside a table. */
+function markdownCode(text) {
+    const oneLine = text.replaceAll(/\s+/g, ' ').replaceAll('|', '\\|');
+    const longestRun = Math.max(0, ...[...oneLine.matchAll(/`+/g)].map((run) => run[0].length));
+    const fence = '`'.repeat(longestRun + 1);
+    const pad = longestRun > 0 ? ' ' : '';
+    return `${fence}${pad}${oneLine}${pad}${fence}`;
+}
+
+;// CONCATENATED MODULE: ./src/credential.ts
+
+
+/** The API server accepts a token for this long after its `exp`: 60 s of leeway and 10 s of cache. */
+const credential_OVERRUN_S = 70;
+/** Header and claims of a JWT; undefined when the text is none. The signature is not looked at. */
+function decodeJwt(text) {
+    const [header, claims, signature, ...more] = text.split('.');
+    if (header === undefined || claims === undefined || !signature || more.length > 0)
+        return undefined;
+    const parsed = { header: parseSegment(header), claims: parseSegment(claims) };
+    return parsed.header !== undefined && parsed.claims !== undefined ? parsed : undefined;
+}
+function parseSegment(segment) {
+    try {
+        const value = JSON.parse(Buffer.from(segment, 'base64url').toString());
+        return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
+    }
+    catch {
+        return undefined;
+    }
+}
+/**
+ * Compares the token's own claims with what was asked for.
+ * @returns the credential, and a warning when it lives shorter than asked
+ * @throws RIGHTS when it is not the token that was asked for
+ */
+function checkClaims(token, expected) {
+    const jwt = decodeJwt(token.reveal());
+    if (jwt === undefined)
+        throw notAsAsked('it is no JWT');
+    const { header, claims } = jwt;
+    const kubernetes = objectAt(claims, 'kubernetes.io');
+    const secret = objectAt(kubernetes, 'secret');
+    const subject = `system:serviceaccount:${expected.namespace}:${expected.name}`;
+    // Asymmetric signatures only: "none" and shared keys prove nothing.
+    if (typeof header['alg'] !== 'string' || !/^(RS|ES|PS)(256|384|512)$|^EdDSA$/.test(header['alg']))
+        throw notAsAsked(`its algorithm is ${shown(header['alg'])}`);
+    if (claims['sub'] !== subject)
+        throw notAsAsked(`its subject is ${shown(claims['sub'])}, not ${quote(subject)}`);
+    if (kubernetes['namespace'] !== expected.namespace)
+        throw notAsAsked(`its namespace is ${shown(kubernetes['namespace'])}`);
+    if (objectAt(kubernetes, 'serviceaccount')['name'] !== expected.name)
+        throw notAsAsked('it names another ServiceAccount');
+    if (expected.anchor !== undefined && (secret['name'] !== expected.anchor.name || secret['uid'] !== expected.anchor.uid)) {
+        throw notAsAsked('it is not bound to the Secret of this run');
+    }
+    for (const audience of expected.audiences) {
+        if (![claims['aud']].flat().includes(audience))
+            throw notAsAsked(`it lacks the audience ${quote(audience)}`);
+    }
+    const { iat, exp, nbf, jti } = claims;
+    if (!isTime(iat) || !isTime(exp) || exp <= iat || (nbf !== undefined && (!isTime(nbf) || nbf >= exp)))
+        throw notAsAsked('its times make no sense');
+    const life = exp - iat;
+    if (life > expected.duration + 1)
+        throw notAsAsked(`it lives ${life} s, longer than the ${expected.duration} s asked for`);
+    if (expected.stated !== undefined && Math.abs(Date.parse(expected.stated) / 1000 - exp) > 5) {
+        throw notAsAsked('it expires at another time than the server states');
+    }
+    return {
+        credential: { token, jti: typeof jti === 'string' ? jti : undefined, issuedAt: iat, expiresAt: exp },
+        warning: life < expected.duration - 1 ? `The credential lives ${life} s, shorter than the ${expected.duration} s asked for.` : undefined,
+    };
+}
+/** What a refused ID token said of itself, one claim a line; undefined when it is no JWT. */
+function claimsOf(token) {
+    const jwt = decodeJwt(token.reveal());
+    if (jwt === undefined)
+        return undefined;
+    const names = ['iss', 'aud', 'sub', 'repository', 'repository_id', 'ref', 'event_name', 'environment', 'project_path', 'namespace'];
+    const lines = names.filter((name) => jwt.claims[name] !== undefined).map((name) => `  ${name}: ${shown(jwt.claims[name])}`);
+    if (isTime(jwt.claims['exp']))
+        lines.push(`  exp: ${credential_isoTime(jwt.claims['exp'])}`);
+    return lines.join('\n');
+}
+function credential_isoTime(seconds) {
+    return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
+}
+/** The id as the audit log and SelfSubjectReview write it. */
+function credential_credentialId(jti) {
+    return `JTI=${jti}`;
+}
+function notAsAsked(what) {
+    return new KubepassError('RIGHTS', `The token is not the one that was asked for: ${what}.`, {
+        hint: 'It was revoked. If the API server signs tokens by a plugin or sits behind a gateway, look there.',
+    });
+}
+function objectAt(of, key) {
+    const value = of[key];
+    return typeof value === 'object' && value !== null ? value : {};
+}
+function isTime(value) {
+    return typeof value === 'number' && Number.isFinite(value) && value > 0 && value < 8.64e12;
+}
+function shown(value) {
+    return quote_quote(typeof value === 'string' ? value : (JSON.stringify(value) ?? 'missing'));
+}
+
+;// CONCATENATED MODULE: ./src/version.ts
+/** Written by `npm run generate` from package.json. */
+const version = '0.1.0';
+
+;// CONCATENATED MODULE: ./src/evidence.ts
+
+
+
+
+function newEvidence(options, run) {
+    const { namespace, name } = options.serviceAccount;
+    return {
+        version: 1,
+        kubepass: version,
+        run,
+        server: options.server.href,
+        identity: null,
+        asked: { service_account: `${namespace}/${name}`, duration_seconds: options.duration, audiences: options.tokenAudiences },
+        granted: null,
+        verified: null,
+        used: null,
+        revoked: null,
+        proven: null,
+        dead_by: null,
+        warnings: [],
+        error: null,
+    };
+}
+function grantedBy(credential, anchorName) {
+    return {
+        credential_id: credential.jti === undefined ? null : credentialId(credential.jti),
+        issued_at: isoTime(credential.issuedAt),
+        expires_at: isoTime(credential.expiresAt),
+        bound_to: anchorName ?? null,
+    };
+}
+function failWith(evidence, error) {
+    evidence.error = codeOf(error);
+}
+/** One line for the state that the credential is in; it never claims more than was seen. */
+function ending({ revoked, proven, dead_by }) {
+    const revocation = revoked === null ? 'found revoked already' : `revoked ${revoked.at}`;
+    if (proven !== null) {
+        return `${revocation}, proven dead ${proven.dead_at} (${proven.samples} refusals, the last ${proven.seconds_after_revocation.toFixed(1)} s after)`;
+    }
+    if (revoked !== null)
+        return `${revocation}, not proven; dead by ${dead_by} at the latest`;
+    return dead_by === null ? 'none was issued' : `NOT REVOKED; dead by ${dead_by} at the latest`;
+}
+function rows(evidence) {
+    const { identity, asked, granted, verified, used, run } = evidence;
+    const all = [
+        ['ServiceAccount', asked.service_account],
+        ['Server', evidence.server],
+        ['Identity', identity && `${identity.kind} (${identity.why})`],
+        ['Run', `${run.repository} ${run.id}/${run.attempt} ${run.job}`.trim()],
+        ['Issued', granted?.issued_at],
+        ['Expires', granted?.expires_at],
+        ['Credential id', granted?.credential_id],
+        ['Bound to', granted && (granted.bound_to === null ? 'nothing: it cannot be revoked' : `Secret ${granted.bound_to}`)],
+        ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
+        ['Scan', used && `exit code ${used.exit_code}${used.signal === null ? '' : ` (${used.signal})`}, ${used.started_at} to ${used.ended_at}`],
+        ['Credential', ending(evidence)],
+        ['Error', evidence.error],
+        ...evidence.warnings.map((warning) => ['Warning', warning]),
+    ];
+    return all.filter((row) => row[1] !== null && row[1] !== undefined && row[1] !== '');
+}
+function asText(evidence) {
+    return rows(evidence)
+        .map(([name, value]) => `  ${name.padEnd(15)} ${value.replaceAll('\n', ' ')}`)
+        .join('\n');
+}
+function asMarkdown(evidence) {
+    const lines = rows(evidence).map(([name, value]) => `| ${name} | ${markdownCode(value)} |`);
+    return `### kubepass\n\n| | |\n| --- | --- |\n${lines.join('\n')}\n`;
+}
+function asJson(evidence) {
+    return `${JSON.stringify(evidence, undefined, 2)}\n`;
+}
+
+// EXTERNAL MODULE: external "node:stream"
+var external_node_stream_ = __nccwpck_require__(7075);
+// EXTERNAL MODULE: external "node:util"
+var external_node_util_ = __nccwpck_require__(7975);
+;// CONCATENATED MODULE: ./src/secret.ts
+
+/**
+ * A value that no print, template, JSON, inspect, spread or clone shows: it lives in a private field.
+ * Only the redactor makes one, so no secret exists that the redactor does not know.
+ */
+class SealedValue {
+    #value;
+    constructor(value) {
+        this.#value = value;
+    }
+    /** The value itself. Every caller is listed in a contract test. */
+    reveal() {
+        return this.#value;
+    }
+    toString() {
+        return '[secret]';
+    }
+    toJSON() {
+        return '[secret]';
+    }
+    [external_node_util_.inspect.custom]() {
+        return '[secret]';
+    }
+}
+/** For the redactor alone. */
+function sealedValue(value) {
+    return new SealedValue(value);
+}
+
+;// CONCATENATED MODULE: ./src/redact.ts
+
+
+/** Fewer neighbouring characters of a secret than this may be a coincidence; this many are masked. */
+const SHORTEST_RUN = 16;
+const GRAM = 4;
+const MASK = Buffer.from('***');
+/** A prompt that ends in what could begin a secret is shown after this long. */
+const HOLD_MS = 25;
+/**
+ * Finds every run of at least 16 neighbouring characters of a secret: plain, URI- or JSON-escaped, in
+ * base64 and base64url at each alignment, in hex.
+ *
+ * Every 4-gram of every spelling is in a table. A run of 16 holds, whole, one of the grams that start at
+ * every 13th byte, so only those are looked up; a hit is compared exactly and extended both ways.
+ */
+class Redactor {
+    #spellings = new Map();
+    #text = Buffer.alloc(0);
+    #shortest = [];
+    #spellingAt = new Uint32Array(0);
+    #places = new Map();
+    #step = SHORTEST_RUN - GRAM + 1;
+    /** Learns every spelling of the value before anyone else sees it. */
+    seal = (value) => {
+        if (value.length < GRAM)
+            throw new RangeError('a secret of fewer than 4 characters cannot be told from other text');
+        for (const { text, shortest } of spellings(value))
+            this.#spellings.set(text, shortest);
+        this.#index();
+        return sealedValue(value);
+    };
+    redact(text) {
+        const bytes = Buffer.from(text);
+        const runs = this.find(bytes);
+        return runs.length === 0 ? text : Buffer.concat(masked(bytes, runs, 0, bytes.length, false)).toString();
+    }
+    /** A stream of its own memory, for one of the scan's outputs. */
+    stream() {
+        return new RedactingStream(this);
+    }
+    /** The runs of secret text in `bytes`, in order, overlaps merged. */
+    find(bytes) {
+        const runs = [];
+        if (this.#places.size === 0)
+            return runs;
+        for (let at = 0; at + GRAM <= bytes.length; at += this.#step) {
+            for (const place of this.#places.get(bytes.readUInt32LE(at)) ?? []) {
+                const run = this.#extend(bytes, at, place);
+                if (run.end - run.start >= (this.#shortest[this.#spellingAt[place] ?? 0] ?? SHORTEST_RUN))
+                    add(runs, run);
+            }
+            const last = runs.at(-1);
+            // Inside a run there is nothing to find; its last gram may begin the next one.
+            if (last !== undefined && last.end - GRAM > at)
+                at = last.end - GRAM - this.#step + 1;
+        }
+        return runs;
+    }
+    /** How many of the last bytes could be the beginning of a run that the next bytes complete. */
+    pending(bytes) {
+        const at = bytes.length - GRAM;
+        if (at < 0)
+            return 0;
+        let longest = 0;
+        for (const place of this.#places.get(bytes.readUInt32LE(at)) ?? []) {
+            const run = this.#extend(bytes, at, place);
+            longest = Math.max(longest, run.end - run.start);
+        }
+        return longest;
+    }
+    #extend(bytes, at, place) {
+        const text = this.#text;
+        let start = at;
+        for (let p = place; start > 0 && p > 0 && text[p - 1] !== 0 && text[p - 1] === bytes[start - 1]; p -= 1)
+            start -= 1;
+        let end = at + GRAM;
+        for (let p = place + GRAM; end < bytes.length && p < text.length && text[p] !== 0 && text[p] === bytes[end]; p += 1)
+            end += 1;
+        return { start, end };
+    }
+    // A zero byte, which no spelling holds, stands between the spellings.
+    #index() {
+        const all = [...this.#spellings];
+        this.#text = Buffer.concat(all.flatMap(([text]) => [Buffer.from(text), Buffer.of(0)]));
+        this.#shortest = all.map(([, shortest]) => shortest);
+        this.#step = Math.min(...this.#shortest) - GRAM + 1;
+        this.#places = new Map();
+        this.#spellingAt = new Uint32Array(this.#text.length);
+        for (let at = 0, begin = 0, spelling = 0; at < this.#text.length; at += 1) {
+            this.#spellingAt[at] = spelling;
+            if (this.#text[at] === 0) {
+                spelling += 1;
+                begin = at + 1;
+            }
+            if (at - begin < GRAM - 1)
+                continue;
+            const place = at - GRAM + 1;
+            const gram = this.#text.readUInt32LE(place);
+            const places = this.#places.get(gram);
+            if (places === undefined)
+                this.#places.set(gram, [place]);
+            else
+                places.push(place);
+        }
+    }
+}
+function add(runs, run) {
+    for (let last = runs.at(-1); last !== undefined && last.end >= run.start; last = runs.at(-1)) {
+        run = { start: Math.min(last.start, run.start), end: Math.max(last.end, run.end) };
+        runs.pop();
+    }
+    runs.push(run);
+}
+/** The spellings in which a value may turn up, and how many characters of each give it away. */
+function spellings(value) {
+    const body = sensitivePart(value);
+    const bytes = Buffer.from(body);
+    const plain = [body, encodeURIComponent(body), JSON.stringify(body).slice(1, -1)];
+    const encoded = [0, 1, 2].flatMap((shift) => base64Alignment(bytes.subarray(shift)));
+    const hex = [bytes.toString('hex'), bytes.toString('hex').toUpperCase()];
+    return [...plain, ...encoded, ...hex]
+        .filter((text) => text.length >= GRAM)
+        .map((text) => ({ text, shortest: Math.min(SHORTEST_RUN, text.length) }));
+}
+/** The base64 and base64url characters that depend on these bytes alone, not on what follows. */
+function base64Alignment(bytes) {
+    const whole = bytes.subarray(0, bytes.length - (bytes.length % 3));
+    return [...new Set([whole.toString('base64'), whole.toString('base64url')])];
+}
+/** A JWT's header is common to all tokens of a server; what follows it is the secret. */
+function sensitivePart(value) {
+    return /^eyJ[\w-]*\.[\w-]+\.[\w-]+$/.test(value) ? value.slice(value.indexOf('.') + 1) : value;
+}
+/** `bytes[from, to)` with one mask for each run; none for a run whose mask was written before `from`. */
+function masked(bytes, runs, from, to, continues) {
+    const parts = [];
+    let at = from;
+    for (const { start, end } of runs) {
+        if (end <= from || start >= to)
+            continue;
+        parts.push(bytes.subarray(at, Math.max(at, start)));
+        if (start >= from || !continues)
+            parts.push(MASK);
+        at = end;
+    }
+    if (at < to)
+        parts.push(bytes.subarray(at, to));
+    return parts;
+}
+/** Remembers the last bytes, written or not, so that a secret is found across any split of writes. */
+class RedactingStream extends external_node_stream_.Transform {
+    #redactor;
+    #recent = Buffer.alloc(0);
+    #written = 0;
+    #endsMasked = false;
+    #timer;
+    constructor(redactor) {
+        super();
+        this.#redactor = redactor;
+    }
+    _transform(chunk, _encoding, done) {
+        clearTimeout(this.#timer);
+        const bytes = this.#recent.length === 0 ? chunk : Buffer.concat([this.#recent, chunk]);
+        const runs = this.#redactor.find(bytes);
+        const pending = this.#redactor.pending(bytes);
+        const until = pending >= SHORTEST_RUN ? bytes.length : Math.max(this.#written, bytes.length - pending);
+        this.#write(bytes, runs, until);
+        if (until < bytes.length)
+            this.#timer = setTimeout(() => this.#release(), HOLD_MS);
+        done();
+    }
+    _flush(done) {
+        clearTimeout(this.#timer);
+        this.#release();
+        done();
+    }
+    #release() {
+        this.#write(this.#recent, this.#redactor.find(this.#recent), this.#recent.length);
+    }
+    #write(bytes, runs, until) {
+        if (until > this.#written) {
+            for (const part of masked(bytes, runs, this.#written, until, this.#endsMasked))
+                if (part.length > 0)
+                    this.push(part);
+            this.#endsMasked = runs.at(-1)?.end === until;
+        }
+        const keep = Math.max(0, Math.min(until, bytes.length - SHORTEST_RUN + 1));
+        this.#recent = bytes.subarray(keep);
+        this.#written = until - keep;
+    }
+}
+
+;// CONCATENATED MODULE: ./src/platform/workflow-commands.ts
+
+// Text is taken byte by byte (latin1), so that no split can hurt a character; this is U+200B in UTF-8.
+const ZERO_WIDTH_SPACE = '\xe2\x80\x8b';
+// The runner skips white space, some of which has several bytes: every byte of such counts as blank.
+const BLANK = String.raw `[\s\x80-\xff]*`;
+const STARTS_COMMAND = new RegExp(`(^|[\\r\\n])(${BLANK}):(?=:)`, 'g');
+const BLANK_LINE = new RegExp(`^${BLANK}(:?)$`);
+/**
+ * Passes text on so that the runner sees no command in it: `::name::` counts at the start of a line,
+ * `##[name]` anywhere. A zero-width space is put inside.
+ * https://github.com/actions/runner/blob/v2.336.0/src/Runner.Common/ActionCommand.cs
+ */
+function commandsDefused() {
+    // What has been passed on already and could be the first half of a command.
+    let begun = '';
+    return new external_node_stream_.Transform({
+        transform(chunk, _encoding, done) {
+            const text = begun + chunk.toString('latin1');
+            const defused = text.replaceAll(STARTS_COMMAND, `$1$2:${ZERO_WIDTH_SPACE}`).replaceAll('##[', `##${ZERO_WIDTH_SPACE}[`);
+            const passed = begun.length;
+            begun = beginning(text);
+            done(null, Buffer.from(defused.slice(passed), 'latin1'));
+        },
+    });
+}
+function beginning(text) {
+    const line = text.slice(Math.max(text.lastIndexOf('\n'), text.lastIndexOf('\r')) + 1);
+    const blank = BLANK_LINE.exec(line);
+    return blank === null ? `.${/#{0,2}$/.exec(line)?.[0] ?? ''}` : (blank[1] ?? '');
+}
+
+;// CONCATENATED MODULE: ./src/platform/github.ts
+
+
+
+
+
+
+const RECEIPT = 'receipt';
+/**
+ * GitHub Actions. What is needed before the scan is done here in a few lines; @actions/core, which takes as
+ * long to load as the whole exchange with the API server, is loaded for the rest.
+ */
+function githubPlatform(env, redact) {
+    const core = () => __nccwpck_require__.e(/* import() */ 421).then(__nccwpck_require__.bind(__nccwpck_require__, 6421));
+    const say = (text) => void process.stdout.write(`${redact(text)}\n`);
+    return {
+        // Only INPUT_*: an earlier step can set every other variable through GITHUB_ENV.
+        input: (id) => env[`INPUT_${id.toUpperCase()}`],
+        nameOf: (id) => id,
+        argv: [],
+        temp: env['RUNNER_TEMP'] ?? (0,external_node_os_namespaceObject.tmpdir)(),
+        workspace: env['GITHUB_WORKSPACE'],
+        path: env['PATH'] ?? '',
+        hasLaterSteps: true,
+        hasPost: true,
+        readStdin: undefined,
+        isCI: true,
+        env,
+        uid: process.getuid?.() ?? -1,
+        run: {
+            platform: 'github',
+            id: env['GITHUB_RUN_ID'] ?? '0',
+            attempt: env['GITHUB_RUN_ATTEMPT'] ?? '1',
+            job: env['GITHUB_JOB'] ?? '',
+            repository: env['GITHUB_REPOSITORY'] ?? '',
+        },
+        idTokenRequest(seal) {
+            const url = env['ACTIONS_ID_TOKEN_REQUEST_URL'];
+            const bearer = env['ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
+            return url && bearer && URL.canParse(url) ? { url: new URL(url), bearer: seal(bearer) } : undefined;
+        },
+        // One write: a line of the scan must not come between.
+        mask: (secret) => void process.stdout.write(maskedForms(secret).map((form) => `::add-mask::${escapeData(form)}\n`).join('')),
+        say,
+        progress: () => undefined,
+        warn: async (text) => (await core()).warning(redact(text), { title: 'kubepass' }),
+        fail: async (text) => (await core()).error(redact(text), { title: 'kubepass' }),
+        // A synchronous append, so that it is there whenever we are killed. The last line of a name counts.
+        saveReceipt: (receipt) => (0,external_node_fs_namespaceObject.appendFileSync)(env['GITHUB_STATE'] ?? '', `${RECEIPT}=${JSON.stringify(receipt)}\n`),
+        readReceipt: () => env[`STATE_${RECEIPT}`],
+        scanOutputs() {
+            const word = (0,external_node_crypto_.randomUUID)();
+            // The runner may read one stream before the other: both are closed to commands before the scan speaks.
+            process.stderr.write(`::stop-commands::${word}\n`);
+            process.stdout.write(`::stop-commands::${word}\n`);
+            return {
+                stdout: process.stdout,
+                stderr: process.stderr,
+                // The streams' order is lost at the end, too, so that the fence alone would leave a gap.
+                filters: () => [commandsDefused()],
+                close: () => void process.stdout.write(`\n::${word}::\n`),
+            };
+        },
+        setOutput: async (id, value) => (await core()).setOutput(id, reveal(value)),
+        exportVariable: async (name, value) => (await core()).exportVariable(name, reveal(value)),
+        async report(evidence) {
+            say(asText(evidence));
+            if (env['GITHUB_STEP_SUMMARY'])
+                await (await core()).summary.addRaw(redact(asMarkdown(evidence))).write();
+        },
+    };
+}
+/** The token, its two secret segments, and the base64 forms that the runner's own masks miss. */
+function maskedForms(secret) {
+    const value = secret.reveal();
+    const body = sensitivePart(value);
+    const segments = body === value ? [] : body.split('.');
+    const encoded = [0, 1, 2].flatMap((shift) => base64Alignment(Buffer.from(body).subarray(shift)));
+    return [...new Set([value, ...segments, ...encoded])];
+}
+function reveal(value) {
+    return typeof value === 'string' ? value : value.reveal();
+}
+// https://github.com/actions/runner/blob/v2.336.0/src/Runner.Common/ActionCommand.cs
+function escapeData(text) {
+    return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+}
+
+;// CONCATENATED MODULE: external "node:path"
+const external_node_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
+;// CONCATENATED MODULE: ./src/kubeconfig.ts
+
+
+const KUBECONFIG = 'kubeconfig';
+const TOKEN = 'token';
+/**
+ * Writes the token and a kubeconfig for it into a fresh private directory.
+ * Go clients re-read `tokenFile`; the others know only `token`. JSON is YAML.
+ * @returns the kubeconfig's path
+ */
+function writeKubeconfig(directory, options, token) {
+    mkdirSync(directory, { mode: 0o700 });
+    const tokenFile = join(directory, TOKEN);
+    writePrivate(tokenFile, token.reveal());
+    const kubeconfig = {
+        apiVersion: 'v1',
+        kind: 'Config',
+        clusters: [
+            {
+                name: 'kubepass',
+                cluster: {
+                    server: options.server.href.replace(/\/$/, ''),
+                    'certificate-authority-data': Buffer.from(options.certificateAuthority).toString('base64'),
+                    ...(options.proxyUrl && { 'proxy-url': options.proxyUrl.href.replace(/\/$/, '') }),
+                    ...(options.tlsServerName && { 'tls-server-name': options.tlsServerName }),
+                },
+            },
+        ],
+        users: [{ name: 'kubepass', user: { token: token.reveal(), tokenFile } }],
+        contexts: [{ name: 'kubepass', context: { cluster: 'kubepass', user: 'kubepass', namespace: options.namespace } }],
+        'current-context': 'kubepass',
+    };
+    const path = join(directory, KUBECONFIG);
+    writePrivate(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`);
+    return path;
+}
+/** Creates the file for its owner alone, from the first byte; never through a link, never over another file. */
+function writePrivate(path, text) {
+    const file = (0,external_node_fs_namespaceObject.openSync)(path, external_node_fs_namespaceObject.constants.O_WRONLY | external_node_fs_namespaceObject.constants.O_CREAT | external_node_fs_namespaceObject.constants.O_EXCL | external_node_fs_namespaceObject.constants.O_NOFOLLOW, 0o600);
+    try {
+        (0,external_node_fs_namespaceObject.writeSync)(file, text);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(file);
+    }
+}
+/** The token that a run left in its directory; undefined when there is none that is surely ours. */
+function readLeftToken(directory, uid, seal) {
+    let file;
+    try {
+        file = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(directory, TOKEN), external_node_fs_namespaceObject.constants.O_RDONLY | external_node_fs_namespaceObject.constants.O_NOFOLLOW | external_node_fs_namespaceObject.constants.O_NONBLOCK);
+    }
+    catch {
+        return undefined;
+    }
+    try {
+        const about = (0,external_node_fs_namespaceObject.fstatSync)(file);
+        if (!about.isFile() || about.uid !== uid || about.size < 16 || about.size > 64 * 1024)
+            return undefined;
+        return seal((0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8'));
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(file);
+    }
+}
+/**
+ * Removes the directory and what is in it.
+ * @param keepToken leave the (revoked) token for a proof in the post step
+ */
+function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
+    // A receipt can be forged by the scan: nothing outside our own directories is removed.
+    if ((0,external_node_path_namespaceObject.dirname)(directory) !== expectedParent)
+        return;
+    const about = (0,external_node_fs_namespaceObject.lstatSync)(directory, { throwIfNoEntry: false });
+    if (about === undefined || !about.isDirectory() || about.uid !== uid)
+        return;
+    if (keepToken)
+        (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(directory, KUBECONFIG), { force: true });
+    else
+        (0,external_node_fs_namespaceObject.rmSync)(directory, { recursive: true, force: true });
+}
+
+;// CONCATENATED MODULE: ./src/platform/terminal.ts
+
+
+
+
+
+function flagName(id) {
+    return `--${id.replaceAll('_', '-')}`;
+}
+/** A person's terminal: what the scan prints is on stdout, what we say is on stderr. */
+function terminalPlatform(flags, env, redact) {
+    const { stderr, stdout } = process;
+    const style = (format, text) => (0,external_node_util_.styleText)(format, text, { stream: stderr });
+    const write = (text) => void stderr.write(`${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`);
+    return {
+        input: (id) => flags.values.get(id),
+        nameOf: flagName,
+        argv: flags.argv,
+        temp: (0,external_node_os_namespaceObject.tmpdir)(),
+        workspace: undefined,
+        path: env['PATH'] ?? '',
+        hasLaterSteps: false,
+        hasPost: false,
+        readStdin: () => (0,external_node_fs_namespaceObject.readFileSync)(0, 'utf8'),
+        isCI: false,
+        env,
+        uid: process.getuid?.() ?? -1,
+        run: { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '' },
+        idTokenRequest: () => undefined,
+        mask: () => undefined,
+        say: write,
+        progress: (text) => void (stderr.isTTY && stderr.write(`\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`)),
+        warn: (text) => Promise.resolve(write(style('yellow', `warning: ${redact(text)}`))),
+        fail: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
+        saveReceipt(receipt) {
+            const path = flags.receipt ?? receiptPath(receipt);
+            // Nothing is left to revoke: the receipt has served.
+            if (receipt.revokedAt !== undefined || receipt.nothingIssued)
+                (0,external_node_fs_namespaceObject.rmSync)(path, { force: true });
+            else
+                replacePrivate(path, `${JSON.stringify(receipt)}\n`);
+        },
+        readReceipt: () => (flags.receipt === undefined ? undefined : (0,external_node_fs_namespaceObject.readFileSync)(flags.receipt, 'utf8')),
+        scanOutputs: () => ({ stdout, stderr, filters: () => [], close: () => undefined }),
+        setOutput: () => Promise.resolve(),
+        exportVariable: () => Promise.resolve(),
+        report: (evidence) => Promise.resolve(write(`what happened:\n${asText(evidence)}`)),
+    };
+}
+/** Beside the private directory, so that it is there before the directory is, and after. */
+function receiptPath(receipt) {
+    return `${receipt.directory}.receipt.json`;
+}
+function replacePrivate(path, text) {
+    const next = `${path}.next`;
+    (0,external_node_fs_namespaceObject.rmSync)(next, { force: true });
+    writePrivate(next, text);
+    (0,external_node_fs_namespaceObject.renameSync)(next, path);
+}
+
+;// CONCATENATED MODULE: ./src/platform/detect.ts
+
+
+
+/** @param flags given by the command line alone */
+function detect(env, redact, flags) {
+    if (flags !== undefined)
+        return terminalPlatform(flags, env, redact);
+    if (env['GITHUB_ACTIONS'] === 'true')
+        return githubPlatform(env, redact);
+    throw new errors_KubepassError('INPUT', 'This program is started by a CI runner, and none is here.', { hint: 'In a terminal use: kubepass run -- COMMAND' });
+}
+
+;// CONCATENATED MODULE: ./src/run.ts
+
+
+
+
+/** After a first signal GitHub waits 7.5 s for the second: by then all is done. */
+const HURRY_MS = 4_500;
+/** The edge: everything inside throws, here it is printed once and becomes an exit code. */
+async function run(useCase, flags) {
+    const redactor = new Redactor();
+    const stop = new AbortController();
+    const hurry = new AbortController();
+    let stoppedBy;
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+        process.on(name, () => {
+            stoppedBy ??= name;
+            stop.abort(new errors_KubepassError('INTERRUPTED', `Stopped by ${stoppedBy}.`));
+            setTimeout(() => hurry.abort(new errors_KubepassError('INTERRUPTED', 'There was no more time.')), HURRY_MS).unref();
+        });
+    }
+    // Without a handler it opens a debugger.
+    process.on('SIGUSR1', () => undefined);
+    // Nobody reads any more: the revocation must go on.
+    process.stdout.on('error', () => undefined);
+    process.stderr.on('error', () => undefined);
+    let platform;
+    try {
+        requireRuntime();
+        const here = detect(process.env, (text) => redactor.redact(text), flags);
+        platform = here;
+        const seal = (value) => {
+            const secret = redactor.seal(value);
+            here.mask(secret);
+            return secret;
+        };
+        process.exitCode = await useCase({ platform, redactor, seal, signal: stop.signal, hurry: hurry.signal });
+    }
+    catch (error) {
+        const text = redactor.redact(describe(error));
+        await (platform === undefined ? process.stderr.write(`kubepass: ${text}\n`) : platform.fail(text));
+        const byUs = exitCodeOf(error);
+        process.exitCode = stoppedBy === undefined || codeOf(error) === 'NOT_REVOKED' ? byUs : 128 + external_node_os_namespaceObject.constants.signals[stoppedBy];
+    }
+}
+function requireRuntime() {
+    if (process.platform !== 'linux')
+        throw new errors_KubepassError('INPUT', `kubepass runs on Linux, not on ${process.platform}.`);
+    const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+    // From 24.5 on, an Agent knows the proxy variables.
+    if (major < 24 || (major === 24 && minor < 5)) {
+        throw new errors_KubepassError('INPUT', `kubepass needs Node.js 24.5 or later; this is ${process.versions.node}.`);
+    }
+}
+
+;// CONCATENATED MODULE: external "node:timers/promises"
+const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
+;// CONCATENATED MODULE: ./src/retry.ts
+
+const ATTEMPT_MS = 10_000;
+const FIRST_WAIT_MS = 200;
+const LONGEST_WAIT_MS = 5_000;
+/**
+ * Tries until there is an answer that trying again cannot change, or `signal` ends it. Tried again:
+ * network failures, 408, 429 and 5xx, after growing waits, or when Retry-After says.
+ * @returns the last answer or failure; the signal's own reason when that is an error of ours
+ */
+async function retried(attempt, signal) {
+    for (let wait = FIRST_WAIT_MS;; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
+        const outcome = await attempt(AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)])).catch((failure) => ({ failure }));
+        if ('failure' in outcome ? isUntrusted(outcome.failure) || signal.aborted : !canHeal(outcome.status))
+            return outcome;
+        const asked = 'failure' in outcome ? 0 : Number(outcome.headers['retry-after']) * 1000 || 0;
+        try {
+            await (0,promises_namespaceObject.setTimeout)(Math.max(asked, wait * (0.5 + Math.random() / 2)), undefined, { signal });
+        }
+        catch {
+            return outcome;
+        }
+    }
+}
+function canHeal(status) {
+    return status === 408 || status === 429 || status >= 500;
+}
+/** A certificate that does not verify now will not verify the next time. */
+function isUntrusted(failure) {
+    return /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^EPROTO$/.test(retry_codeOf(failure));
+}
+/** Only Node's own code: its message may quote what the other side sent. */
+function reasonOf(failure) {
+    if (failure instanceof Error && failure.name === 'TimeoutError')
+        return 'no answer in time';
+    return retry_codeOf(failure) || 'the connection failed';
+}
+function retry_codeOf(failure) {
+    return failure instanceof Error && 'code' in failure && typeof failure.code === 'string' ? failure.code : '';
+}
+
+;// CONCATENATED MODULE: ./src/kube/client.ts
+
+
+
+
+/** The one place that speaks to the API server. */
+class KubeClient {
+    #http;
+    #server;
+    #userAgent;
+    constructor(http, server, userAgent) {
+        this.#http = http;
+        this.#server = server;
+        this.#userAgent = userAgent;
+    }
+    /** Sends the call until it has an answer that trying again cannot change, or `signal` ends it. */
+    async call(call, signal) {
+        const outcome = await retried((attempt) => this.#send(call, attempt), signal);
+        if ('failure' in outcome)
+            throw outcome.failure instanceof errors_KubepassError ? outcome.failure : this.#unreachable(call, outcome.failure);
+        if (canHeal(outcome.status))
+            throw new errors_KubepassError('UNREACHABLE', `The API server keeps answering ${outcome.status} to ${call.method} ${call.path}.`);
+        return answerOf(outcome);
+    }
+    close() {
+        this.#http.close();
+    }
+    #send(call, signal) {
+        const request = {
+            url: new URL(this.#server.pathname.replace(/\/$/, '') + call.path, this.#server),
+            method: call.method,
+            headers: {
+                accept: 'application/json',
+                authorization: `Bearer ${call.bearer.reveal()}`,
+                'user-agent': this.#userAgent,
+                ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+            },
+            ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+            signal,
+        };
+        return call.anew ? this.#http.exchangeAnew(request) : this.#http.exchange(request);
+    }
+    #unreachable(call, failure) {
+        const reason = reasonOf(failure);
+        return new errors_KubepassError('UNREACHABLE', `No answer from ${this.#server.host} to ${call.method} ${call.path}: ${reason}.`, {
+            hint: isUntrusted(failure)
+                ? 'The certificate does not verify: give the CA of this API server as certificate_authority, and tls_server_name if the certificate names another host.'
+                : 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.',
+        });
+    }
+}
+/** What the server said, as an error for the user: its own words quoted, and what to do about them. */
+function refusalOf(answer, what, bearer, hint = hintFor(answer, bearer)) {
+    const said = statusOf(answer)?.message;
+    return new errors_KubepassError('REFUSED', `The API server refused to ${what}: ${answer.status}${said === undefined ? '' : ` ${quote_quote(said)}`}.`, { hint });
+}
+/** The answer's Status object; undefined when something else than an API server answered. */
+function statusOf(answer) {
+    const body = answer.body;
+    return body?.kind === 'Status' && body.apiVersion === 'v1' ? body : undefined;
+}
+function hintFor(answer, bearer) {
+    if (answer.status >= 300 && answer.status < 400)
+        return 'Redirects are not followed, so that the token goes nowhere else: give the URL that it leads to as server.';
+    if (statusOf(answer) === undefined)
+        return 'The answer is not from a Kubernetes API server: is there a gateway or a captive portal in between?';
+    if (answer.status === 401)
+        return unknownBearer(bearer);
+    return answer.status === 403 ? missingRule(answer) : undefined;
+}
+// For a 401 the API server gives no reason: what the token says of itself is all there is to show.
+function unknownBearer(bearer) {
+    const claims = claimsOf(bearer);
+    if (claims === undefined)
+        return 'The token that was sent is no JWT: is it complete, and meant for this cluster?';
+    return (`The token that was sent says:\n${claims}\nIt is now ${credential_isoTime(Math.floor(Date.now() / 1000))}. ` +
+        "Compare this with the API server's --authentication-config: issuer, audiences, claim rules. The reason stands in its log only.");
+}
+/**
+ * The RBAC rule whose absence a 403 tells of.
+ * https://github.com/kubernetes/kubernetes/blob/v1.36.0/staging/src/k8s.io/apiserver/pkg/endpoints/handlers/responsewriters/errors.go
+ */
+function missingRule(answer) {
+    const message = statusOf(answer)?.message ?? '';
+    if (message.includes("ValidatingAdmissionPolicy '"))
+        return 'An admission policy of the cluster forbids this; its own words are quoted above.';
+    const found = /User "(.+)" cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?/.exec(message);
+    if (found === null)
+        return undefined;
+    const [, user = '', verb = '', resource = '', group = '', namespace] = found;
+    if (user === 'system:anonymous')
+        return 'The request arrived without its token: a proxy in between strips the Authorization header.';
+    const rule = `{apiGroups: [${JSON.stringify(group)}], resources: [${JSON.stringify(resource)}], verbs: [${JSON.stringify(verb)}]}`;
+    const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${quote_quote(namespace)}`;
+    return `Add this RBAC rule to ${place} that is bound to ${quote_quote(user)}: ${rule}`;
+}
+function answerOf(response) {
+    const warning = response.headers['warning'];
+    const warnings = (Array.isArray(warning) ? warning : [warning ?? '']).flatMap((text) => /^299 \S+ "(.*)"$/.exec(text)?.[1] ?? []);
+    return { status: response.status, body: parseJson(response), warnings };
+}
+function parseJson({ headers, body }) {
+    if (!String(headers['content-type']).startsWith('application/json'))
+        return undefined;
+    try {
+        return JSON.parse(body);
+    }
+    catch {
+        return undefined;
+    }
+}
+
+;// CONCATENATED MODULE: ./src/kube/verify.ts
+
+
+/** Asks the API server, with the token, who its bearer is. */
+async function whoami(client, token, signal, anew = false) {
+    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
+    const answer = await client.call({ method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', bearer: token, body, anew }, signal);
+    const status = statusOf(answer);
+    if (answer.status === 201) {
+        const username = answer.body?.status?.userInfo?.username;
+        return typeof username === 'string' ? { is: 'accepted', username } : { is: 'unclear', status: 201 };
+    }
+    if (answer.status === 401 && status?.reason === 'Unauthorized')
+        return { is: 'refused' };
+    // Who is forbidden to ask has been recognised.
+    if (answer.status === 403 && status?.reason === 'Forbidden' && !status.message?.includes('User "system:anonymous"'))
+        return { is: 'accepted', username: undefined };
+    if (answer.status === 404) {
+        throw new errors_KubepassError('REFUSED', 'The API server knows no SelfSubjectReview.', { hint: 'kubepass needs Kubernetes 1.28 or later.' });
+    }
+    return { is: 'unclear', status: answer.status };
+}
+
+;// CONCATENATED MODULE: ./src/kube/revoke.ts
+
+
+
+/** A poll in the very moment of the deletion can be answered from before it, and then cached for 10 s. */
+const FIRST_POLL_MS = 250;
+const POLL_MS = 500;
+/** The API server believes an accepted token for 10 s. */
+const PROOF_MS = 15_000;
+/**
+ * Deletes the anchor, and with it the token.
+ * @returns gone when no such object is there, or one of the same name that is not ours
+ */
+async function deleteAnchor(client, bearer, anchor, signal) {
+    const body = { apiVersion: 'v1', kind: 'DeleteOptions', ...(anchor.uid === undefined ? {} : { preconditions: { uid: anchor.uid } }) };
+    const answer = await client.call({ method: 'DELETE', path: `/api/v1/namespaces/${anchor.namespace}/secrets/${anchor.name}`, bearer, body }, signal);
+    if (answer.status === 200 || answer.status === 202)
+        return 'deleted';
+    const reason = statusOf(answer)?.reason;
+    if ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict'))
+        return 'gone';
+    throw refusalOf(answer, `delete the Secret ${anchor.name}`, bearer);
+}
+/**
+ * Uses the token until it is refused `samples` times in a row.
+ * @param deletedAt when the anchor was deleted, ms since 1970
+ * @returns undefined when the token was still accepted, or no clear answer came, within 15 s
+ */
+async function prove(client, token, samples, deletedAt, signal) {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(PROOF_MS)]);
+    try {
+        await (0,promises_namespaceObject.setTimeout)(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: limit });
+        for (let refusals = 0;;) {
+            const standing = await whoami(client, token, limit, true);
+            refusals = standing.is === 'refused' ? refusals + 1 : 0;
+            if (refusals === samples)
+                return { samples, seconds: (Date.now() - deletedAt) / 1000 };
+            if (refusals === 0)
+                await (0,promises_namespaceObject.setTimeout)(POLL_MS, undefined, { signal: limit });
+        }
+    }
+    catch {
+        return undefined;
+    }
+}
+
+;// CONCATENATED MODULE: ./src/receipt.ts
+
+
+
+function newReceipt(options, run, now = Date.now()) {
+    const random = randomBytes(8).toString('hex');
+    return {
+        version: 1,
+        server: options.server.href,
+        namespace: options.serviceAccount.namespace,
+        anchor: { name: `${anchorPrefix(run)}${random}` },
+        directory: join(options.directory, `${DIRECTORY_PREFIX}${random}`),
+        deadBy: isoTime(Math.ceil(now / 1000) + options.duration + OVERRUN_S),
+    };
+}
+/** Every anchor of a run's attempt begins with this, and no other does. */
+function anchorPrefix(run) {
+    return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
+}
+/** What the scan's processes carry in their environment, so that all of them are found. */
+function markerOf(receipt) {
+    return (0,external_node_path_namespaceObject.basename)(receipt.directory).slice(DIRECTORY_PREFIX.length);
+}
+const DIRECTORY_PREFIX = 'kubepass-';
+/**
+ * Text of a state or a file as a receipt; undefined when it is none, or names what `run` cannot own: the
+ * scan can write where receipts are kept.
+ */
+function parseReceipt(text, prefix) {
+    let value;
+    try {
+        value = JSON.parse(text);
+    }
+    catch {
+        return undefined;
+    }
+    if (value === null || typeof value !== 'object' || value.version !== 1)
+        return undefined;
+    const { server, namespace, anchor, directory, deadBy, jti, revokedAt, provenAt } = value;
+    if (![server, namespace, directory, deadBy].every((field) => typeof field === 'string'))
+        return undefined;
+    if (![jti, revokedAt, provenAt].every((field) => field === undefined || typeof field === 'string'))
+        return undefined;
+    if (anchor !== undefined) {
+        const { name, uid } = anchor;
+        if (typeof name !== 'string' || !name.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(name.slice(prefix.length)))
+            return undefined;
+        if (uid !== undefined && typeof uid !== 'string')
+            return undefined;
+    }
+    if (!/\/kubepass-[0-9a-f]{16}$/.test(directory ?? '') || Number.isNaN(Date.parse(deadBy ?? '')))
+        return undefined;
+    return value;
+}
+/** A part of an object's name: lower-case letters, digits and dashes. */
+function nameable(text) {
+    return text.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-').replaceAll(/^-+|-+$/g, '').slice(0, 40) || '0';
+}
+
+;// CONCATENATED MODULE: external "node:child_process"
+const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
+// EXTERNAL MODULE: external "node:events"
+var external_node_events_ = __nccwpck_require__(8474);
+;// CONCATENATED MODULE: ./src/scan.ts
+
+
+
+
+
+
+
+/** How long a scan that was told to stop may take to end by itself. */
+const GRACE_MS = 2_000;
+/** How long an output may stay open once no process of the scan is left. */
+const DRAIN_MS = 1_000;
+const MARKER = 'KUBEPASS_SCAN';
+/** The command that gets the credential, in a process group of its own. */
+class Scan {
+    #child;
+    #marker;
+    #outputs;
+    #close;
+    constructor(child, marker, streams) {
+        this.#child = child;
+        this.#marker = marker;
+        this.#close = streams.close;
+        this.#outputs = Promise.all([
+            connect(child.stdout, streams.filters(), streams.stdout),
+            connect(child.stderr, streams.filters(), streams.stderr),
+        ]);
+    }
+    /** Starts the command. Core dumps are off: they would hold the token. */
+    static start(command, env, marker, streams) {
+        const child = spawn('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
+            env: { ...env, [MARKER]: marker },
+            stdio: [streams.stdin, 'pipe', 'pipe'],
+            detached: true,
+        });
+        return new Scan(child, marker, streams);
+    }
+    /** Resolves when the command has ended; once `signal` is aborted it is told to, and soon made to. */
+    async ended(signal) {
+        const exit = once(this.#child, 'exit');
+        let last;
+        const stop = () => {
+            this.#kill('SIGTERM');
+            last = setTimeout(() => this.#kill('SIGKILL'), GRACE_MS);
+        };
+        if (signal.aborted)
+            stop();
+        else
+            signal.addEventListener('abort', stop, { once: true });
+        try {
+            const [code, by] = await exit;
+            return { exitCode: code ?? 128 + constants.signals[by], signal: by };
+        }
+        catch (error) {
+            throw new KubepassError('INPUT', 'The command could not be started.', { cause: error, hint: 'Is /bin/sh there?' });
+        }
+        finally {
+            clearTimeout(last);
+            signal.removeEventListener('abort', stop);
+        }
+    }
+    /** Ends the command's group, then what escaped from it, and lets the outputs run dry. */
+    async stop() {
+        this.#kill('SIGKILL');
+        const stopped = await stopCarriers(this.#marker);
+        await Promise.race([this.#outputs, sleep(DRAIN_MS, undefined, { ref: false })]);
+        this.#child.stdout?.destroy();
+        this.#child.stderr?.destroy();
+        this.#close();
+        return stopped;
+    }
+    #kill(signal) {
+        if (this.#child.pid !== undefined)
+            killQuietly(-this.#child.pid, signal);
+    }
+}
+/** Ends every process of ours that carries the marker: an open exec or watch stream outlives a revocation. */
+async function stopCarriers(marker) {
+    const outlived = new Set();
+    const deadline = Date.now() + GRACE_MS;
+    let left = carriersOf(marker);
+    while (left.length > 0 && Date.now() < deadline) {
+        for (const pid of left) {
+            outlived.add(pid);
+            killQuietly(pid, 'SIGKILL');
+        }
+        await (0,promises_namespaceObject.setTimeout)(5);
+        left = carriersOf(marker);
+    }
+    return { outlived: outlived.size, left: left.length };
+}
+/** The environment of the scan: not the runner's secrets, not the means to get a token of its own. */
+function scanEnvironment(env, options, isSecret) {
+    const runnersSecrets = ['CI_JOB_TOKEN', 'CI_REGISTRY_PASSWORD', 'CI_DEPENDENCY_PROXY_PASSWORD', 'CI_DEPLOY_PASSWORD'].flatMap((name) => env[name] || []);
+    const carriesSecret = (value) => JWT.test(value) || isSecret(value) || runnersSecrets.some((secret) => value.includes(secret));
+    const passes = (name, value) => {
+        if (options.passEnv.includes(name) || name === 'RUNNER_TRACKING_ID')
+            return true;
+        if (options.env === 'clean')
+            return CLEAN.test(name);
+        return !WITHHELD.test(name) && !carriesSecret(value);
+    };
+    return Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && passes(name, value)));
+}
+const CLEAN = /^(PATH|HOME|LANG|LANGUAGE|LC_[A-Z]+)$/;
+const WITHHELD = /^(INPUT_.*|STATE_.*|KUBEPASS_.*|ACTIONS_ID_TOKEN_.*|ACTIONS_RUNTIME_.*|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)|GITLAB_ENV|NODE_OPTIONS|CI_JOB_JWT.*|CI_(JOB|REGISTRY|DEPENDENCY_PROXY|DEPLOY)_(TOKEN|PASSWORD))$/;
+const JWT = /^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/;
+/** Resolves when all that came from `from` has been handed to `to`. A `to` that is gone must not block the scan. */
+function connect(from, filters, to) {
+    const last = filters.reduce((source, filter) => source.pipe(filter), from);
+    to.once('error', () => last.resume());
+    last.pipe(to, { end: false });
+    return new Promise((resolve) => finished(last, () => resolve()));
+}
+/** Our own processes whose environment carries the marker. */
+function carriersOf(marker) {
+    const entry = `${MARKER}=${marker}`;
+    return (0,external_node_fs_namespaceObject.readdirSync)('/proc')
+        .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
+        .filter((pid) => environOf(pid).split('\0').includes(entry))
+        .map(Number);
+}
+function environOf(pid) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/environ`, 'latin1');
+    }
+    catch {
+        return '';
+    }
+}
+function killQuietly(pid, signal) {
+    try {
+        process.kill(pid, signal);
+    }
+    catch {
+        // It has ended already.
+    }
+}
+
+// EXTERNAL MODULE: external "node:http"
+var external_node_http_ = __nccwpck_require__(7067);
+;// CONCATENATED MODULE: external "node:https"
+const external_node_https_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https");
+;// CONCATENATED MODULE: ./src/http.ts
+
+
+/** No answer that kubepass needs is near this size. */
+const MOST_BYTES = 4 * 1024 * 1024;
+/**
+ * One exchange at a time over TLS: no redirect is followed, no answer over 4 MiB is read. A network
+ * failure rejects with Node's own error, an abort with the signal's reason.
+ */
+class Http {
+    #options;
+    #agent;
+    constructor(tls, env) {
+        // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
+        this.#options = {
+            rejectUnauthorized: true,
+            minVersion: 'TLSv1.2',
+            proxyEnv: tls.proxyUrl === undefined ? env : { HTTPS_PROXY: tls.proxyUrl.href },
+            ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+            ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
+        };
+        this.#agent = new external_node_https_namespaceObject.Agent({ ...this.#options, keepAlive: true, maxSockets: 1 });
+    }
+    exchange(request) {
+        return exchange(request, this.#agent);
+    }
+    /** On a connection of its own, which may reach another server behind a balancer. */
+    async exchangeAnew(request) {
+        const agent = new external_node_https_namespaceObject.Agent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 });
+        try {
+            return await exchange(request, agent);
+        }
+        finally {
+            agent.destroy();
+        }
+    }
+    close() {
+        this.#agent.destroy();
+    }
+}
+/** Plain HTTP, for a loopback address only. */
+function exchangeOnLoopback(request) {
+    return exchange(request, undefined);
+}
+function exchange({ url, method, headers, body, signal }, agent) {
+    const send = url.protocol === 'http:' ? external_node_http_.request : external_node_https_namespaceObject.request;
+    return new Promise((resolve, reject) => {
+        // Without its length a DELETE's body is not sent, and the uid precondition in it is lost.
+        const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
+        const outgoing = send(url, { method, headers: { ...headers, ...length }, signal, ...(agent && { agent }) }, (incoming) => {
+            const chunks = [];
+            let size = 0;
+            incoming.on('data', (chunk) => {
+                size += chunk.length;
+                if (size > MOST_BYTES)
+                    incoming.destroy(new Error('the answer is over 4 MiB'));
+                else
+                    chunks.push(chunk);
+            });
+            incoming.on('error', fail);
+            incoming.on('end', () => {
+                if (incoming.complete)
+                    resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks).toString() });
+                else
+                    fail(new Error('the answer was cut off'));
+            });
+        });
+        outgoing.on('error', fail);
+        outgoing.end(body);
+        function fail(error) {
+            reject(signal.aborted && signal.reason instanceof Error ? signal.reason : error);
+        }
+    });
+}
+
+;// CONCATENATED MODULE: ./src/identity/github-oidc.ts
+
+
+
+
+const DEADLINE_MS = 20_000;
+/** An ID token lives five minutes, a scan longer: it is asked for anew when it has less than this left. */
+const FRESH_S = 60;
+/** The job's ID token. https://docs.github.com/en/actions/reference/security/oidc */
+function githubOidcIdentity(request, audience, seal, env) {
+    let current;
+    return {
+        kind: 'github-oidc',
+        async bearer(signal) {
+            if (current === undefined || current.expiresAt - Date.now() / 1000 < FRESH_S)
+                current = await fetchIdToken(request, audience, seal, env, signal);
+            return current.token;
+        },
+    };
+}
+async function fetchIdToken(request, audience, seal, env, signal) {
+    const url = new URL(request.url);
+    url.searchParams.set('audience', audience);
+    const headers = { accept: 'application/json', authorization: `Bearer ${request.bearer.reveal()}` };
+    const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env);
+    try {
+        const outcome = await retried((attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]));
+        if ('failure' in outcome)
+            throw outcome.failure instanceof errors_KubepassError ? outcome.failure : noIdToken(reasonOf(outcome.failure));
+        const value = outcome.status === 200 ? github_oidc_valueOf(outcome.body) : undefined;
+        if (value === undefined)
+            throw noIdToken(`its service answered ${outcome.status}`);
+        const token = seal(value);
+        const expiry = decodeJwt(value)?.claims['exp'];
+        return { token, expiresAt: typeof expiry === 'number' ? expiry : 0 };
+    }
+    finally {
+        http?.close();
+    }
+}
+function github_oidc_valueOf(body) {
+    try {
+        const { value } = JSON.parse(body);
+        return typeof value === 'string' && decodeJwt(value) !== undefined ? value : undefined;
+    }
+    catch {
+        return undefined;
+    }
+}
+function noIdToken(reason) {
+    return new errors_KubepassError('IDENTITY', `GitHub gave no ID token: ${reason}.`, {
+        hint: 'Try the job again; if it stays so, see whether the runner reaches the ID token service (HTTPS_PROXY, NO_PROXY).',
+    });
+}
+
+;// CONCATENATED MODULE: ./src/identity/token.ts
+/** Any bearer token that the API server accepts. */
+function tokenIdentity(token) {
+    return { kind: 'token', bearer: () => Promise.resolve(token) };
+}
+
+;// CONCATENATED MODULE: ./src/identity/choose.ts
+
+
+
+const ADD_PERMISSION = 'Add to the job:\n  permissions:\n    id-token: write';
+/**
+ * The identity that the options name, or the only one that is there.
+ * @returns it, and why it was taken
+ */
+function chooseIdentity(options, { idTokenRequest, seal, env }) {
+    const candidates = [];
+    const { token } = options;
+    if (token !== undefined)
+        candidates.push({ kind: 'token', there: 'a token was given', make: () => tokenIdentity(token) });
+    if (idTokenRequest !== undefined) {
+        const make = () => githubOidcIdentity(idTokenRequest, options.audience, seal, env);
+        candidates.push({ kind: 'github-oidc', there: 'the job may request ID tokens', make });
+    }
+    if (options.identity !== 'auto') {
+        const named = candidates.find(({ kind }) => kind === options.identity);
+        if (named !== undefined)
+            return { identity: named.make(), why: 'it was asked for' };
+        throw options.identity === 'token'
+            ? new errors_KubepassError('INPUT', 'The identity "token" was asked for, but no token was given.', { hint: 'Give token or token_file.' })
+            : new errors_KubepassError('IDENTITY', 'The job may not request ID tokens.', { hint: ADD_PERMISSION });
+    }
+    const [only, ...others] = candidates;
+    if (only === undefined)
+        throw new errors_KubepassError('IDENTITY', 'There is no identity: no token was given, and the job may not request ID tokens.', { hint: `${ADD_PERMISSION}\nor give token or token_file.` });
+    if (others.length > 0) {
+        const names = candidates.map(({ kind, there }) => `${kind} (${there})`).join(' and ');
+        throw new errors_KubepassError('IDENTITY', `Two identities could be meant: ${names}.`, { hint: 'Set identity to one of them.' });
+    }
+    return { identity: only.make(), why: only.there };
+}
+
+;// CONCATENATED MODULE: ./src/session.ts
+
+
+
+
+
+
+function openSession(context, options, receipt) {
+    const { platform, seal } = context;
+    const { identity, why } = chooseIdentity(options, { idTokenRequest: platform.idTokenRequest(seal), seal, env: platform.env });
+    platform.say(`Identity: ${identity.kind}, because ${why}.`);
+    const tls = { ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl: options.proxyUrl };
+    const client = new KubeClient(new Http(tls, platform.env), options.server, userAgent(platform.run));
+    const evidence = newEvidence(options, platform.run);
+    evidence.identity = { kind: identity.kind, why };
+    return { ...context, options, identity, client, evidence, receipt, token: undefined, scan: undefined, exists: 'nothing' };
+}
+/** Saves what is known of the run, so that whoever comes next can finish it. */
+function record(session, news) {
+    session.receipt = { ...session.receipt, ...news };
+    session.platform.saveReceipt(session.receipt);
+}
+async function warn(session, text) {
+    session.evidence.warnings.push(session.redactor.redact(text));
+    await session.platform.warn(text);
+}
+/** Summary and evidence file: the last words of a run. */
+async function report({ platform, options, evidence, redactor }) {
+    if (options.evidence !== undefined)
+        (0,external_node_fs_namespaceObject.writeFileSync)(options.evidence, redactor.redact(asJson(evidence)));
+    await platform.report(evidence);
+}
+// The audit log shows it beside every call: who, and why.
+function userAgent(run) {
+    const printable = (text) => text.replaceAll(/[^\w./@-]+/g, '_').slice(0, 100);
+    return `kubepass/${version} (${run.platform}; run ${printable(run.id)}/${printable(run.attempt)}; ${printable(run.repository)})`;
+}
+
+;// CONCATENATED MODULE: ./src/finish.ts
+
+
+
+
+
+
+
+/** Where no token can exist, an anchor is all there is to lose. */
+const NO_TOKEN_MS = 5_000;
+/**
+ * The one way a run ends, however it got here: stop the scan, revoke, remove the files, prove. It may run
+ * any number of times.
+ * @param postFollows a post step comes after this, and can prove
+ * @returns the error when the credential could not be, and had to be, revoked
+ */
+async function finish(session, postFollows) {
+    const { evidence, options, platform } = session;
+    await stopScan(session);
+    const failure = await revoke(session);
+    const leaveProof = postFollows && options.prove === 'post' && session.receipt.revokedAt !== undefined;
+    await removeFiles(session, leaveProof);
+    if (failure === undefined && !leaveProof)
+        await proveEnd(session);
+    session.client.close();
+    platform.say(`Credential: ${ending(evidence)}.`);
+    if (failure === undefined)
+        return undefined;
+    if (options.revocation === 'best-effort') {
+        await warn(session, describe(failure));
+        return undefined;
+    }
+    failWith(evidence, failure);
+    return failure;
+}
+async function stopScan(session) {
+    const { outlived, left } = await (session.scan?.stop() ?? stopCarriers(markerOf(session.receipt)));
+    if (outlived > 0)
+        await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`);
+}
+async function revoke(session) {
+    const { client, evidence, options, receipt } = session;
+    const { anchor, namespace, revokedAt, deadBy } = receipt;
+    if (session.exists === 'nothing') {
+        record(session, { nothingIssued: true });
+        return undefined;
+    }
+    if (session.exists === 'token')
+        evidence.dead_by = deadBy;
+    if (anchor === undefined)
+        return undefined;
+    const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(session.exists === 'token' ? options.deadline : NO_TOKEN_MS)]);
+    try {
+        const outcome = await deleteAnchor(client, await session.identity.bearer(limit), { namespace, ...anchor }, limit);
+        if (outcome === 'deleted')
+            record(session, { revokedAt: new Date().toISOString() });
+        else if (revokedAt === undefined && session.exists === 'token') {
+            await warn(session, `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`);
+        }
+        if (session.receipt.revokedAt !== undefined && session.exists === 'token')
+            evidence.revoked = { at: session.receipt.revokedAt };
+        return undefined;
+    }
+    catch (error) {
+        if (session.exists === 'anchor') {
+            await warn(session, `No token was issued, but the Secret ${anchor.name} may be left in namespace ${namespace}. ${describe(error)}`);
+            return undefined;
+        }
+        const hint = error instanceof errors_KubepassError ? error.hint : undefined;
+        return new errors_KubepassError('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, { cause: error, hint });
+    }
+}
+async function removeFiles(session, keepToken) {
+    const { options, platform, receipt } = session;
+    try {
+        removeKubeconfig(receipt.directory, options.directory, platform.uid, keepToken);
+    }
+    catch {
+        await warn(session, `The files in ${receipt.directory} could not all be removed.`);
+    }
+}
+/** Proven is: accepted before, refused now. Anything less is called what it is. */
+async function proveEnd(session) {
+    const { client, evidence, hurry, options, receipt, token, platform } = session;
+    if (options.prove === 'off' || receipt.provenAt !== undefined || token === undefined || !receipt.accepted || receipt.anchor === undefined)
+        return;
+    platform.progress('waiting for the API server to refuse the token');
+    const revokedAt = receipt.revokedAt === undefined ? Date.now() : Date.parse(receipt.revokedAt);
+    const proof = await prove(client, token, options.proofSamples, revokedAt, AbortSignal.any([session.signal, hurry]));
+    if (proof !== undefined) {
+        const provenAt = new Date().toISOString();
+        record(session, { provenAt });
+        evidence.proven = { dead_at: provenAt, samples: proof.samples, seconds_after_revocation: proof.seconds };
+    }
+    else
+        await warn(session, 'The API server was not seen to refuse the token in time: it is revoked, but that is not proven.');
+}
+
+;// CONCATENATED MODULE: ./src/inputs.ts
+const table = {
+    server: {
+        description: 'URL of the Kubernetes API server, https only; a path prefix (as Rancher has it) is kept.',
+        example: 'https://10.0.0.1:6443',
+        default: '',
+        required: true,
+    },
+    certificate_authority: {
+        description: "The API server's CA certificate: PEM text, its base64, or the path of a file that holds it.",
+        example: '/etc/kubernetes/pki/ca.crt',
+        default: '',
+        required: true,
+    },
+    service_account: {
+        description: 'The ServiceAccount whose token the scan gets, as NAMESPACE/NAME.',
+        example: 'kubepass/scanner',
+        default: '',
+        required: true,
+    },
+    namespace: {
+        description: "The kubeconfig's default namespace; the ServiceAccount's own when empty.",
+        example: 'payments',
+        default: '',
+    },
+    command: {
+        description: 'The scan: run by bash with -eo pipefail. Without it the credential is there for the later steps of the job.',
+        example: 'kubectl get pods',
+        default: '',
+    },
+    shell: {
+        description: 'What runs the command. sh has no pipefail: a failing pipe turns green.',
+        example: 'bash',
+        default: 'bash',
+        options: ['bash', 'sh'],
+    },
+    accept_exit_codes: {
+        description: "Exit codes of the scan that count as success on a CI, separated by commas; 0,100,101 suits CINC Auditor.",
+        example: '0,100,101',
+        default: '0',
+    },
+    env: {
+        description: "The scan's environment: inherit (without the runner's secrets) or clean (PATH, HOME, locale and pass_env only).",
+        example: 'clean',
+        default: 'inherit',
+        options: ['inherit', 'clean'],
+    },
+    pass_env: {
+        description: 'Names of variables that the scan gets although they would be withheld, separated by commas or spaces.',
+        example: 'AWS_REGION,HTTPS_PROXY',
+        default: '',
+    },
+    identity: {
+        description: 'Who the job is towards the API server: token, github-oidc, or auto to take the one that is there.',
+        example: 'github-oidc',
+        default: 'auto',
+        options: ['auto', 'token', 'github-oidc'],
+    },
+    token: {
+        description: 'Identity "token": any bearer token that the API server accepts.',
+        example: '${{ secrets.KUBERNETES_TOKEN }}',
+        default: '',
+        secret: true,
+    },
+    token_file: {
+        description: 'Identity "token": the path of a file that holds it; - reads standard input (terminal only).',
+        example: '/var/run/secrets/token',
+        default: '',
+    },
+    audience: {
+        description: "Identity \"github-oidc\": the ID token's audience; the server's URL when empty, so that no other cluster can replay it.",
+        example: 'https://10.0.0.1:6443',
+        default: '',
+    },
+    duration: {
+        description: 'Life of the credential, from 10m: 15m, 900s, 1h or seconds.',
+        example: '15m',
+        default: '15m',
+    },
+    max_duration: {
+        description: 'The longest duration allowed.',
+        example: '2h',
+        default: '60m',
+    },
+    token_audiences: {
+        description: "Audiences of the credential, separated by commas or spaces; the API server's own when empty.",
+        example: 'https://vault.example.com',
+        default: '',
+    },
+    revocation: {
+        description: 'required: fail unless the credential can be, and is, revoked. best-effort: go on without, and say so.',
+        example: 'required',
+        default: 'required',
+        options: ['required', 'best-effort'],
+    },
+    prove: {
+        description: 'When to prove that the credential is dead: wait (here, up to 15 s), post (in the post step), off.',
+        example: 'wait',
+        default: 'wait',
+        options: ['wait', 'post', 'off'],
+    },
+    proof_samples: {
+        description: 'Refusals in a row, each on a new connection, that make the proof; more for servers behind a balancer.',
+        example: '3',
+        default: '3',
+    },
+    delivery: {
+        description: 'Beside the kubeconfig, the token itself: nowhere else (kubeconfig), in a variable (env), or as the output "token" (output).',
+        example: 'kubeconfig',
+        default: 'kubeconfig',
+        options: ['kubeconfig', 'env', 'output'],
+    },
+    token_variable: {
+        description: 'Delivery "env": the variable\'s name.',
+        example: 'KUBE_TOKEN',
+        default: 'KUBE_TOKEN',
+    },
+    directory: {
+        description: "Where the private directory of the kubeconfig is made; the runner's temp when empty, /dev/shm for memory only.",
+        example: '/dev/shm',
+        default: '',
+    },
+    proxy_url: {
+        description: 'HTTP proxy towards the API server, for kubepass and the kubeconfig.',
+        example: 'http://proxy.example.com:3128',
+        default: '',
+    },
+    tls_server_name: {
+        description: "The name in the API server's certificate, where it is not the URL's host.",
+        example: 'kubernetes.default.svc',
+        default: '',
+    },
+    deadline: {
+        description: 'Time limit for all that comes before the scan, and again for the revocation after it.',
+        example: '60s',
+        default: '60s',
+    },
+    evidence: {
+        description: 'File to write the evidence to, as JSON (schema: docs/evidence.schema.json).',
+        example: 'kubepass-evidence.json',
+        default: '',
+    },
+};
+const inputs = table;
+const inputIds = Object.keys(table);
+/** What later steps of a GitHub job can read. */
+const outputs = {
+    kubeconfig: { description: 'Path of the kubeconfig (without command).' },
+    expires_at: { description: 'When the credential expires by itself, ISO 8601.' },
+    credential_id: { description: "The credential's id as the audit log writes it: JTI=..." },
+    exit_code: { description: "The scan's own exit code (with command)." },
+    token: { description: 'The token itself, masked; only with delivery: output.' },
+};
+
+;// CONCATENATED MODULE: ./src/options.ts
+
+
+
+
+
+
+class Wrong extends Error {
+}
+/** Reports every wrong input at once, each with its name, what is wrong and a right example. */
+function parseOptions(source, seal) {
+    const problems = [];
+    const read = (id, parse, whenEmpty, fallback = inputs[id].default) => {
+        const text = (source.input(id) ?? '').trim() || fallback;
+        try {
+            if (text === '') {
+                if (inputs[id].required)
+                    throw new Wrong('is missing');
+                return whenEmpty;
+            }
+            const allowed = inputs[id].options;
+            if (allowed && !allowed.includes(text))
+                throw new Wrong(`is ${quote_quote(text)}, not one of ${allowed.join(', ')}`);
+            return parse(text);
+        }
+        catch (error) {
+            if (!(error instanceof Wrong))
+                throw error;
+            problems.push(`${source.nameOf(id)} ${error.message}; for example: ${inputs[id].example}`);
+            return whenEmpty;
+        }
+    };
+    const same = (text) => text;
+    const choice = (id) => read(id, same, inputs[id].default);
+    const server = read('server', parseServer, new URL('https://invalid'));
+    const serviceAccount = read('service_account', parseServiceAccount, { namespace: '', name: '' });
+    const maxDuration = read('max_duration', parseDuration, 3600);
+    const tokenFile = read('token_file', same, '');
+    const token = read('token', (text) => sealToken(text, seal), undefined);
+    if (token !== undefined && tokenFile !== '')
+        problems.push(`${source.nameOf('token')} and ${source.nameOf('token_file')} are both given: one is enough`);
+    const shell = choice('shell');
+    const options = {
+        server,
+        certificateAuthority: read('certificate_authority', parseCertificateAuthority, ''),
+        serviceAccount,
+        namespace: read('namespace', parseNamespace, serviceAccount.namespace),
+        command: readCommand(),
+        acceptExitCodes: read('accept_exit_codes', parseExitCodes, [0]),
+        env: choice('env'),
+        passEnv: read('pass_env', parseVariableNames, []),
+        identity: choice('identity'),
+        token: token ?? (tokenFile === '' ? undefined : read('token_file', (path) => readToken(path, source, seal), undefined)),
+        stdinTaken: tokenFile === '-',
+        audience: read('audience', parseAudience, server.href.replace(/\/$/, '')),
+        duration: read('duration', (text) => parseLife(text, maxDuration, source.nameOf('max_duration')), 900),
+        tokenAudiences: read('token_audiences', words, []),
+        revocation: choice('revocation'),
+        prove: choice('prove'),
+        proofSamples: read('proof_samples', parseSamples, 3),
+        delivery: choice('delivery'),
+        tokenVariable: read('token_variable', parseTokenVariable, 'KUBE_TOKEN'),
+        directory: read('directory', (path) => parseDirectory(path, source.workspace), '', source.temp),
+        proxyUrl: read('proxy_url', parseProxy, undefined),
+        tlsServerName: read('tls_server_name', parseServerName, undefined),
+        evidence: read('evidence', parsePath, undefined),
+        deadline: 1000 * read('deadline', parseDeadline, 60),
+    };
+    if (!source.hasLaterSteps && options.command === undefined)
+        problems.push('no command was given: kubepass run [FLAGS] -- COMMAND');
+    if (!source.hasLaterSteps && options.delivery === 'output')
+        problems.push(`${source.nameOf('delivery')} is output, but no later step can read it here`);
+    if (!source.hasPost && options.prove === 'post')
+        problems.push(`${source.nameOf('prove')} is post, but there is no post step here`);
+    if (problems.length > 0) {
+        throw new errors_KubepassError('INPUT', problems.length === 1 ? (problems[0] ?? '') : `${problems.length} inputs are wrong:\n- ${problems.join('\n- ')}`);
+    }
+    return options;
+    function readCommand() {
+        if (source.argv.length > 0) {
+            const [program = '', ...args] = source.argv;
+            if (!isProgram(program, source.path))
+                problems.push(`the command ${quote_quote(program)} is not a program on PATH`);
+            return [program, ...args];
+        }
+        const command = read('command', same, '');
+        if (command === '')
+            return undefined;
+        if (command.includes('\0'))
+            problems.push(`${source.nameOf('command')} holds a NUL character`);
+        if (!isProgram(shell, source.path)) {
+            const way = shell === 'bash' ? `; install it, or set ${source.nameOf('shell')}: sh and mind that a failing pipe turns green` : '';
+            problems.push(`${shell} is not on PATH${way}`);
+        }
+        return shell === 'bash' ? ['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c', command] : ['sh', '-e', '-c', command];
+    }
+}
+function parseServer(text) {
+    const url = parseUrl(text);
+    if (url.protocol !== 'https:')
+        throw new Wrong(`is ${quote_quote(text)}: only https carries a token`);
+    if (url.username !== '' || url.password !== '')
+        throw new Wrong('holds a user name or password');
+    if (url.search !== '' || url.hash !== '')
+        throw new Wrong('holds a query or fragment');
+    return url;
+}
+function parseProxy(text) {
+    const url = parseUrl(text);
+    if (url.protocol !== 'http:' && url.protocol !== 'https:')
+        throw new Wrong('is neither http nor https');
+    if (url.username !== '' || url.password !== '')
+        throw new Wrong('holds a user name or password, which the kubeconfig would show to the scan');
+    return url;
+}
+function parseUrl(text) {
+    if (/[\s\p{Cc}]/u.test(text))
+        throw new Wrong('holds white space or control characters');
+    const url = URL.parse(text);
+    // Never echoed: it may hold a password.
+    if (url === null)
+        throw new Wrong('is not a URL');
+    return url;
+}
+function parseServiceAccount(text) {
+    const [namespace = '', name = '', ...more] = text.split('/');
+    if (more.length > 0 || !isLabel(namespace) || !isSubdomain(name))
+        throw new Wrong(`is ${quote_quote(text)}, not NAMESPACE/NAME`);
+    return { namespace, name };
+}
+function parseNamespace(text) {
+    if (!isLabel(text))
+        throw new Wrong(`is ${quote_quote(text)}, not the name of a namespace`);
+    return text;
+}
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+function isLabel(text) {
+    return text.length <= 63 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(text);
+}
+function isSubdomain(text) {
+    return text.length <= 253 && text.split('.').every((part) => part !== '' && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(part));
+}
+function parseServerName(text) {
+    if (!isSubdomain(text.toLowerCase()))
+        throw new Wrong(`is ${quote_quote(text)}, not a host name`);
+    return text;
+}
+/** PEM from PEM, its base64, or a file that holds either. */
+function parseCertificateAuthority(text) {
+    const pem = text.includes('-----BEGIN') ? text : (pemFromBase64(text) ?? readCertificateFile(text));
+    try {
+        new external_node_crypto_.X509Certificate(pem);
+    }
+    catch {
+        throw new Wrong('holds no certificate that can be read');
+    }
+    return pem.endsWith('\n') ? pem : `${pem}\n`;
+}
+function pemFromBase64(text) {
+    const decoded = Buffer.from(text, 'base64').toString('latin1');
+    return decoded.startsWith('-----BEGIN') ? decoded : undefined;
+}
+function readCertificateFile(path) {
+    const text = readSmallFile(path).trim();
+    return text.includes('-----BEGIN') ? text : (pemFromBase64(text) ?? text);
+}
+function readSmallFile(path) {
+    try {
+        const about = (0,external_node_fs_namespaceObject.statSync)(path);
+        if (!about.isFile())
+            throw new Wrong(`names ${quote_quote(path)}, which is no file`);
+        if (about.size > 1024 * 1024)
+            throw new Wrong(`names ${quote_quote(path)}, which is over 1 MiB`);
+        return (0,external_node_fs_namespaceObject.readFileSync)(path, 'utf8');
+    }
+    catch (error) {
+        if (error instanceof Wrong)
+            throw error;
+        throw new Wrong(`names ${quote_quote(path, 120)}, which cannot be read (${errnoOf(error)})`);
+    }
+}
+function errnoOf(error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+}
+function readToken(path, source, seal) {
+    if (path !== '-')
+        return sealToken(readSmallFile(path), seal);
+    if (source.readStdin === undefined)
+        throw new Wrong('is "-", but there is no standard input here');
+    return sealToken(source.readStdin(), seal);
+}
+function sealToken(text, seal) {
+    const token = text.trim();
+    if (token.length < 16)
+        throw new Wrong('is too short to be a token');
+    // Sealed before it is judged, so that no message can show it.
+    const sealed = seal(token);
+    if (!/^[\x21-\x7e]+$/.test(token))
+        throw new Wrong('holds characters that no bearer token has (white space, line ends, non-ASCII)');
+    return sealed;
+}
+function parseDuration(text) {
+    const [, number = '', unit = ''] = /^(\d{1,7})(s|m|h|)$/.exec(text) ?? [];
+    if (number === '')
+        throw new Wrong(`is ${quote_quote(text)}, not a duration`);
+    return Number(number) * { s: 1, m: 60, h: 3600, '': 1 }[unit];
+}
+function parseDeadline(text) {
+    const seconds = parseDuration(text);
+    if (seconds < 1 || seconds > 600)
+        throw new Wrong(`is ${quote_quote(text)}, not from 1s to 10m`);
+    return seconds;
+}
+function parseLife(text, longest, nameOfLongest) {
+    const seconds = parseDuration(text);
+    if (seconds < 600)
+        throw new Wrong(`is ${quote_quote(text)}: the API server issues no token for less than 10 minutes`);
+    if (seconds > longest)
+        throw new Wrong(`is ${quote_quote(text)}, over the limit of ${longest} s; raise ${nameOfLongest} if that is meant`);
+    return seconds;
+}
+function parseExitCodes(text) {
+    return words(text).map((word) => {
+        const code = Number(word);
+        if (!Number.isInteger(code) || code < 0 || code > 255)
+            throw new Wrong(`holds ${quote_quote(word)}, not a number from 0 to 255`);
+        return code;
+    });
+}
+function parseSamples(text) {
+    const samples = Number(text);
+    if (!Number.isInteger(samples) || samples < 1 || samples > 20)
+        throw new Wrong(`is ${quote_quote(text)}, not a number from 1 to 20`);
+    return samples;
+}
+function words(text) {
+    return text.split(/[\s,]+/).filter((word) => word !== '');
+}
+function parseAudience(text) {
+    if (/[\s\p{Cc}]/u.test(text))
+        throw new Wrong('holds white space or control characters');
+    return text;
+}
+function parseVariableNames(text) {
+    const names = words(text);
+    const wrong = names.find((name) => !isVariableName(name));
+    if (wrong !== undefined)
+        throw new Wrong(`holds ${quote_quote(wrong)}, not the name of a variable`);
+    return names;
+}
+function parseTokenVariable(text) {
+    if (!isVariableName(text) || /^(PATH|HOME|NODE_OPTIONS|KUBECONFIG|KUBE_CONFIG_PATH|GITHUB_.*|RUNNER_.*|KUBEPASS_.*|LD_.*)$/.test(text)) {
+        throw new Wrong(`is ${quote_quote(text)}, not a name that a token may have`);
+    }
+    return text;
+}
+function isVariableName(text) {
+    return /^[A-Za-z_][A-Za-z0-9_]*$/.test(text);
+}
+function parsePath(text) {
+    if (text.includes('\0') || text.includes('\n'))
+        throw new Wrong('holds a NUL or a line end');
+    return text;
+}
+/** Files in the workspace end up in artifacts, caches and commits. */
+function parseDirectory(path, workspace) {
+    let real;
+    try {
+        real = (0,external_node_fs_namespaceObject.realpathSync)(path);
+        if (!(0,external_node_fs_namespaceObject.statSync)(real).isDirectory())
+            throw new Wrong(`is ${quote_quote(path)}, which is no directory`);
+        (0,external_node_fs_namespaceObject.accessSync)(real, external_node_fs_namespaceObject.constants.W_OK);
+    }
+    catch (error) {
+        if (error instanceof Wrong)
+            throw error;
+        throw new Wrong(`is ${quote_quote(path)}, which cannot be used (${errnoOf(error)})`);
+    }
+    if (workspace !== undefined && isInside(real, realpathOr(workspace)))
+        throw new Wrong(`is ${quote_quote(path)}, which lies in the workspace`);
+    return real;
+}
+function realpathOr(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.realpathSync)(path);
+    }
+    catch {
+        return (0,external_node_path_namespaceObject.resolve)(path);
+    }
+}
+function isInside(path, parent) {
+    const way = (0,external_node_path_namespaceObject.relative)(parent, path);
+    return way === '' || (!way.startsWith('..') && !(0,external_node_path_namespaceObject.isAbsolute)(way));
+}
+function isProgram(name, path) {
+    const places = name.includes('/') ? [name] : path.split(external_node_path_namespaceObject.delimiter).map((directory) => (0,external_node_path_namespaceObject.join)(directory || '.', name));
+    return places.some((place) => {
+        try {
+            (0,external_node_fs_namespaceObject.accessSync)(place, external_node_fs_namespaceObject.constants.X_OK);
+            return (0,external_node_fs_namespaceObject.statSync)(place).isFile();
+        }
+        catch {
+            return false;
+        }
+    });
+}
+
+;// CONCATENATED MODULE: ./src/settle.ts
+
+
+
+
+
+
+
+
+/**
+ * The net: finishes the run that a receipt tells of, however far it came. It asks for a fresh identity,
+ * and believes the receipt nothing that the inputs do not confirm.
+ * @returns the exit code
+ */
+async function settle(context) {
+    const { platform } = context;
+    const text = platform.readReceipt();
+    if (text === undefined) {
+        platform.say('Nothing was issued, so there is nothing to revoke.');
+        return 0;
+    }
+    const options = readOptions(context);
+    const receipt = parseReceipt(text, anchorPrefix(platform.run));
+    if (receipt === undefined || receipt.server !== options.server.href || receipt.namespace !== options.serviceAccount.namespace) {
+        throw new errors_KubepassError('NOT_REVOKED', 'The saved receipt does not belong to this run and these inputs, so nothing was revoked by it.', {
+            hint: 'Something changed the state of this step, or its inputs: look at the scan. The credential dies at its own expiry.',
+        });
+    }
+    if (receipt.nothingIssued) {
+        platform.say('Nothing was issued, so there is nothing to revoke.');
+        return 0;
+    }
+    const session = openSession(context, options, receipt);
+    session.exists = 'token';
+    session.token = leftToken(session);
+    const failure = await finish(session, false);
+    // What main has told already is not told again.
+    if (receipt.revokedAt === undefined || session.receipt.provenAt !== receipt.provenAt || failure !== undefined)
+        await report(session);
+    if (failure !== undefined)
+        throw failure;
+    return 0;
+}
+function readOptions({ platform, seal }) {
+    try {
+        return parseOptions(platform, seal);
+    }
+    catch (error) {
+        throw new errors_KubepassError('NOT_REVOKED', 'The inputs that were good enough to issue a credential are not so now: it was not revoked.', { cause: error });
+    }
+}
+/** The token in our own directory, if it is the one that the receipt tells of. */
+function leftToken({ options, platform, receipt, seal }) {
+    const { directory, jti } = receipt;
+    if (jti === undefined || (0,external_node_path_namespaceObject.dirname)(directory) !== options.directory)
+        return undefined;
+    const token = readLeftToken(directory, platform.uid, seal);
+    return token !== undefined && decodeJwt(token.reveal())?.claims['jti'] === jti ? token : undefined;
+}
+
+;// CONCATENATED MODULE: ./src/post.ts
+
+
+void run(settle);
+

@@ -1,0 +1,77 @@
+// Writes what is made from the table of inputs: action.yml, the README's tables, src/version.ts.
+// With --check nothing is written; the exit code says whether all of it is fresh.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { format } from 'prettier'
+import { parseDocument, type YAMLMap } from 'yaml'
+import { inputIds, inputs, outputs, type Input, type Output } from '../src/inputs.ts'
+
+const root = resolve(import.meta.dirname, '..')
+const read = (name: string): string => readFileSync(resolve(root, name), 'utf8')
+
+export async function generated(): Promise<Record<string, string>> {
+  return {
+    'action.yml': await format(actionYaml(read('action.yml')), { parser: 'yaml', printWidth: 140, singleQuote: true }),
+    'README.md': await format(readme(read('README.md')), { parser: 'markdown', printWidth: 140 }),
+    'src/version.ts': versionModule(),
+  }
+}
+
+function actionYaml(current: string): string {
+  const document = parseDocument(current)
+  const fill = (section: string, entries: [string, object][]): void => {
+    const map = document.createNode(Object.fromEntries(entries)) as YAMLMap
+    document.set(section, map)
+  }
+  fill(
+    'inputs',
+    inputIds.map((id) => [id, actionInput(inputs[id])]),
+  )
+  fill(
+    'outputs',
+    Object.entries<Output>(outputs).map(([id, { description }]) => [id, { description }]),
+  )
+  return document.toString({ lineWidth: 0 })
+}
+
+function actionInput({ description, options, required, default: usual }: Input): object {
+  const choices = options === undefined ? '' : ` One of: ${options.join(', ')}.`
+  return { description: description + choices, ...(required ? { required: true } : {}), ...(usual === '' ? {} : { default: usual }) }
+}
+
+function readme(current: string): string {
+  const cell = (text: string): string => text.replaceAll('|', '\\|')
+  const inputRows = inputIds.map((id) => {
+    const { description, default: usual, options, required } = inputs[id]
+    const choices = options === undefined ? '' : ` One of ${options.map((option) => `\`${option}\``).join(', ')}.`
+    return `| \`${id}\` | ${cell(description)}${choices} | ${required ? '**required**' : usual === '' ? '' : `\`${usual}\``} |`
+  })
+  const outputRows = Object.entries<Output>(outputs).map(([id, { description }]) => `| \`${id}\` | ${cell(description)} |`)
+  return replaceBetween(
+    replaceBetween(current, 'inputs', `| input | what it is | default |\n| --- | --- | --- |\n${inputRows.join('\n')}`),
+    'outputs',
+    `| output | what it is |\n| --- | --- |\n${outputRows.join('\n')}`,
+  )
+}
+
+function replaceBetween(text: string, name: string, table: string): string {
+  const [begin, end] = [`<!-- ${name}: npm run generate -->`, `<!-- /${name} -->`]
+  if (!text.includes(begin) || !text.includes(end)) throw new Error(`README.md lacks the marks of "${name}"`)
+  return `${text.slice(0, text.indexOf(begin) + begin.length)}\n\n${table}\n\n${text.slice(text.indexOf(end))}`
+}
+
+function versionModule(): string {
+  const { version } = JSON.parse(read('package.json')) as { version: string }
+  return `/** Written by \`npm run generate\` from package.json. */\nexport const version = '${version}'\n`
+}
+
+if (import.meta.main) {
+  const check = process.argv.includes('--check')
+  for (const [name, text] of Object.entries(await generated())) {
+    if (read(name) === text) continue
+    if (check) {
+      console.error(`${name} is not fresh: npm run generate`)
+      process.exitCode = 1
+    } else writeFileSync(resolve(root, name), text)
+  }
+}

@@ -1,0 +1,127 @@
+import { KubepassError } from './errors.ts'
+import { quote } from './quote.ts'
+import type { Secret } from './secret.ts'
+
+/** A token with what is known of it. Times are seconds since 1970. */
+export interface Credential {
+  readonly token: Secret
+  readonly jti: string | undefined
+  readonly issuedAt: number
+  readonly expiresAt: number
+}
+
+export interface Jwt {
+  header: Record<string, unknown>
+  claims: Record<string, unknown>
+}
+
+/** What the token must say. */
+export interface Expected {
+  namespace: string
+  name: string
+  /** Seconds. */
+  duration: number
+  /** The Secret that it is bound to; undefined when it is bound to nothing. */
+  anchor: { name: string; uid: string } | undefined
+  audiences: readonly string[]
+  /** The expiry that the TokenRequest's answer states, ISO 8601. */
+  stated: string | undefined
+}
+
+/** The API server accepts a token for this long after its `exp`: 60 s of leeway and 10 s of cache. */
+export const OVERRUN_S = 70
+
+/** Header and claims of a JWT; undefined when the text is none. The signature is not looked at. */
+export function decodeJwt(text: string): Jwt | undefined {
+  const [header, claims, signature, ...more] = text.split('.')
+  if (header === undefined || claims === undefined || !signature || more.length > 0) return undefined
+  const parsed = { header: parseSegment(header), claims: parseSegment(claims) }
+  return parsed.header !== undefined && parsed.claims !== undefined ? (parsed as Jwt) : undefined
+}
+
+function parseSegment(segment: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(segment, 'base64url').toString())
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Compares the token's own claims with what was asked for.
+ * @returns the credential, and a warning when it lives shorter than asked
+ * @throws RIGHTS when it is not the token that was asked for
+ */
+export function checkClaims(token: Secret, expected: Expected): { credential: Credential; warning: string | undefined } {
+  const jwt = decodeJwt(token.reveal())
+  if (jwt === undefined) throw notAsAsked('it is no JWT')
+  const { header, claims } = jwt
+  const kubernetes = objectAt(claims, 'kubernetes.io')
+  const secret = objectAt(kubernetes, 'secret')
+  const subject = `system:serviceaccount:${expected.namespace}:${expected.name}`
+
+  // Asymmetric signatures only: "none" and shared keys prove nothing.
+  if (typeof header['alg'] !== 'string' || !/^(RS|ES|PS)(256|384|512)$|^EdDSA$/.test(header['alg']))
+    throw notAsAsked(`its algorithm is ${shown(header['alg'])}`)
+  if (claims['sub'] !== subject) throw notAsAsked(`its subject is ${shown(claims['sub'])}, not ${quote(subject)}`)
+  if (kubernetes['namespace'] !== expected.namespace) throw notAsAsked(`its namespace is ${shown(kubernetes['namespace'])}`)
+  if (objectAt(kubernetes, 'serviceaccount')['name'] !== expected.name) throw notAsAsked('it names another ServiceAccount')
+  if (expected.anchor !== undefined && (secret['name'] !== expected.anchor.name || secret['uid'] !== expected.anchor.uid)) {
+    throw notAsAsked('it is not bound to the Secret of this run')
+  }
+  for (const audience of expected.audiences) {
+    if (![claims['aud']].flat().includes(audience)) throw notAsAsked(`it lacks the audience ${quote(audience)}`)
+  }
+  const { iat, exp, nbf, jti } = claims
+  if (!isTime(iat) || !isTime(exp) || exp <= iat || (nbf !== undefined && (!isTime(nbf) || nbf >= exp)))
+    throw notAsAsked('its times make no sense')
+  const life = exp - iat
+  if (life > expected.duration + 1) throw notAsAsked(`it lives ${life} s, longer than the ${expected.duration} s asked for`)
+  if (expected.stated !== undefined && Math.abs(Date.parse(expected.stated) / 1000 - exp) > 5) {
+    throw notAsAsked('it expires at another time than the server states')
+  }
+  return {
+    credential: { token, jti: typeof jti === 'string' ? jti : undefined, issuedAt: iat, expiresAt: exp },
+    warning:
+      life < expected.duration - 1 ? `The credential lives ${life} s, shorter than the ${expected.duration} s asked for.` : undefined,
+  }
+}
+
+/** What a refused ID token said of itself, one claim a line; undefined when it is no JWT. */
+export function claimsOf(token: Secret): string | undefined {
+  const jwt = decodeJwt(token.reveal())
+  if (jwt === undefined) return undefined
+  const names = ['iss', 'aud', 'sub', 'repository', 'repository_id', 'ref', 'event_name', 'environment', 'project_path', 'namespace']
+  const lines = names.filter((name) => jwt.claims[name] !== undefined).map((name) => `  ${name}: ${shown(jwt.claims[name])}`)
+  if (isTime(jwt.claims['exp'])) lines.push(`  exp: ${isoTime(jwt.claims['exp'])}`)
+  return lines.join('\n')
+}
+
+export function isoTime(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z')
+}
+
+/** The id as the audit log and SelfSubjectReview write it. */
+export function credentialId(jti: string): string {
+  return `JTI=${jti}`
+}
+
+function notAsAsked(what: string): KubepassError {
+  return new KubepassError('RIGHTS', `The token is not the one that was asked for: ${what}.`, {
+    hint: 'It was revoked. If the API server signs tokens by a plugin or sits behind a gateway, look there.',
+  })
+}
+
+function objectAt(of: Record<string, unknown>, key: string): Record<string, unknown> {
+  const value = of[key]
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value > 0 && value < 8.64e12
+}
+
+function shown(value: unknown): string {
+  return quote(typeof value === 'string' ? value : value === undefined ? 'missing' : JSON.stringify(value))
+}

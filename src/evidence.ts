@@ -1,0 +1,106 @@
+import { credentialId, isoTime, type Credential } from './credential.ts'
+import { codeOf, type Code } from './errors.ts'
+import type { Options } from './options.ts'
+import { markdownCode } from './quote.ts'
+import type { Run } from './receipt.ts'
+import { version } from './version.ts'
+
+/** The record of a run, for the summary and the file (docs/evidence.schema.json). No secret in it. Times are ISO 8601. */
+export interface Evidence {
+  version: 1
+  kubepass: string
+  run: Run
+  server: string
+  identity: { kind: string; why: string } | null
+  asked: { service_account: string; duration_seconds: number; audiences: readonly string[] }
+  granted: { credential_id: string | null; issued_at: string; expires_at: string; bound_to: string | null } | null
+  verified: { username: string | null; at: string } | null
+  used: { started_at: string; ended_at: string; exit_code: number; signal: string | null } | null
+  revoked: { at: string } | null
+  proven: { dead_at: string; samples: number; seconds_after_revocation: number } | null
+  /** The latest moment at which the API server can still accept the token, were it not revoked. */
+  dead_by: string | null
+  warnings: string[]
+  error: Code | null
+}
+
+export function newEvidence(options: Options, run: Run): Evidence {
+  const { namespace, name } = options.serviceAccount
+  return {
+    version: 1,
+    kubepass: version,
+    run,
+    server: options.server.href,
+    identity: null,
+    asked: { service_account: `${namespace}/${name}`, duration_seconds: options.duration, audiences: options.tokenAudiences },
+    granted: null,
+    verified: null,
+    used: null,
+    revoked: null,
+    proven: null,
+    dead_by: null,
+    warnings: [],
+    error: null,
+  }
+}
+
+export function grantedBy(credential: Credential, anchorName: string | undefined): NonNullable<Evidence['granted']> {
+  return {
+    credential_id: credential.jti === undefined ? null : credentialId(credential.jti),
+    issued_at: isoTime(credential.issuedAt),
+    expires_at: isoTime(credential.expiresAt),
+    bound_to: anchorName ?? null,
+  }
+}
+
+export function failWith(evidence: Evidence, error: unknown): void {
+  evidence.error = codeOf(error)
+}
+
+/** One line for the state that the credential is in; it never claims more than was seen. */
+export function ending({ revoked, proven, dead_by }: Evidence): string {
+  const revocation = revoked === null ? 'found revoked already' : `revoked ${revoked.at}`
+  if (proven !== null) {
+    return `${revocation}, proven dead ${proven.dead_at} (${proven.samples} refusals, the last ${proven.seconds_after_revocation.toFixed(1)} s after)`
+  }
+  if (revoked !== null) return `${revocation}, not proven; dead by ${dead_by} at the latest`
+  return dead_by === null ? 'none was issued' : `NOT REVOKED; dead by ${dead_by} at the latest`
+}
+
+function rows(evidence: Evidence): [string, string][] {
+  const { identity, asked, granted, verified, used, run } = evidence
+  const all: [string, string | undefined | null][] = [
+    ['ServiceAccount', asked.service_account],
+    ['Server', evidence.server],
+    ['Identity', identity && `${identity.kind} (${identity.why})`],
+    ['Run', `${run.repository} ${run.id}/${run.attempt} ${run.job}`.trim()],
+    ['Issued', granted?.issued_at],
+    ['Expires', granted?.expires_at],
+    ['Credential id', granted?.credential_id],
+    ['Bound to', granted && (granted.bound_to === null ? 'nothing: it cannot be revoked' : `Secret ${granted.bound_to}`)],
+    ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
+    [
+      'Scan',
+      used && `exit code ${used.exit_code}${used.signal === null ? '' : ` (${used.signal})`}, ${used.started_at} to ${used.ended_at}`,
+    ],
+    ['Credential', ending(evidence)],
+    ['Error', evidence.error],
+    ...evidence.warnings.map((warning): [string, string] => ['Warning', warning]),
+  ]
+  return all.filter((row): row is [string, string] => row[1] !== null && row[1] !== undefined && row[1] !== '')
+}
+
+export function asText(evidence: Evidence): string {
+  return rows(evidence)
+    .map(([name, value]) => `  ${name.padEnd(15)} ${value.replaceAll('\n', ' ')}`)
+    .join('\n')
+}
+
+export function asMarkdown(evidence: Evidence): string {
+  const lines = rows(evidence).map(([name, value]) => `| ${name} | ${markdownCode(value)} |`)
+  return `### kubepass\n\n| | |\n| --- | --- |\n${lines.join('\n')}\n`
+}
+
+export function asJson(evidence: Evidence): string {
+  return `${JSON.stringify(evidence, undefined, 2)}\n`
+}

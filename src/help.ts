@@ -1,0 +1,23 @@
+import { flagIds } from './flags.ts'
+import { inputs } from './inputs.ts'
+import { flagName } from './platform/terminal.ts'
+
+export function help(): string {
+  const flags = flagIds.map((id) => {
+    const { default: usual, description, options, required } = inputs[id]
+    const notes = [required ? 'required' : '', options ? `one of ${options.join(', ')}` : '', usual === '' ? '' : `default ${usual}`]
+    const shown = notes.filter((note) => note !== '').join('; ')
+    return `  ${flagName(id)}\n      ${description}${shown === '' ? '' : ` (${shown})`}`
+  })
+  return `kubepass: a Kubernetes credential that exists only while a scan runs
+
+  kubepass run [FLAGS] -- COMMAND [ARG ...]   issue a credential, run the command with it, revoke it, prove it dead
+  kubepass revoke [FLAGS] RECEIPT             finish a run that was killed, from the receipt that it left
+  kubepass decode < TOKEN                     header and claims of a token
+  kubepass help                               this
+
+The identity's token comes from --token-file, never from the command line: --token-file - reads standard input.
+
+Flags:
+${flags.join('\n')}`
+}

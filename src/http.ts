@@ -1,0 +1,99 @@
+import { request as plainRequest } from 'node:http'
+import { Agent, request as tlsRequest, type AgentOptions } from 'node:https'
+
+/** No answer that kubepass needs is near this size. */
+const MOST_BYTES = 4 * 1024 * 1024
+
+export interface Request {
+  url: URL
+  method: 'GET' | 'POST' | 'DELETE'
+  headers: Record<string, string>
+  body?: string
+  signal: AbortSignal
+}
+
+export interface Response {
+  status: number
+  headers: Record<string, string | string[] | undefined>
+  body: string
+}
+
+export interface Tls {
+  /** PEM; nothing else is trusted. The system's roots when undefined. */
+  ca: string | undefined
+  serverName: string | undefined
+  proxyUrl: URL | undefined
+}
+
+/**
+ * One exchange at a time over TLS: no redirect is followed, no answer over 4 MiB is read. A network
+ * failure rejects with Node's own error, an abort with the signal's reason.
+ */
+export class Http {
+  readonly #options: AgentOptions
+  readonly #agent: Agent
+
+  constructor(tls: Tls, env: NodeJS.ProcessEnv) {
+    // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
+    this.#options = {
+      rejectUnauthorized: true,
+      minVersion: 'TLSv1.2',
+      proxyEnv: tls.proxyUrl === undefined ? env : { HTTPS_PROXY: tls.proxyUrl.href },
+      ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+      ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
+    }
+    this.#agent = new Agent({ ...this.#options, keepAlive: true, maxSockets: 1 })
+  }
+
+  exchange(request: Request): Promise<Response> {
+    return exchange(request, this.#agent)
+  }
+
+  /** On a connection of its own, which may reach another server behind a balancer. */
+  async exchangeAnew(request: Request): Promise<Response> {
+    const agent = new Agent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 })
+    try {
+      return await exchange(request, agent)
+    } finally {
+      agent.destroy()
+    }
+  }
+
+  close(): void {
+    this.#agent.destroy()
+  }
+}
+
+/** Plain HTTP, for a loopback address only. */
+export function exchangeOnLoopback(request: Request): Promise<Response> {
+  return exchange(request, undefined)
+}
+
+function exchange({ url, method, headers, body, signal }: Request, agent: Agent | undefined): Promise<Response> {
+  const send = url.protocol === 'http:' ? plainRequest : tlsRequest
+  return new Promise((resolve, reject) => {
+    // Without its length a DELETE's body is not sent, and the uid precondition in it is lost.
+    const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
+    const outgoing = send(url, { method, headers: { ...headers, ...length }, signal, ...(agent && { agent }) }, (incoming) => {
+      const chunks: Buffer[] = []
+      let size = 0
+      incoming.on('data', (chunk: Buffer) => {
+        size += chunk.length
+        if (size > MOST_BYTES) incoming.destroy(new Error('the answer is over 4 MiB'))
+        else chunks.push(chunk)
+      })
+      incoming.on('error', fail)
+      incoming.on('end', () => {
+        if (incoming.complete)
+          resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks).toString() })
+        else fail(new Error('the answer was cut off'))
+      })
+    })
+    outgoing.on('error', fail)
+    outgoing.end(body)
+
+    function fail(error: Error): void {
+      reject(signal.aborted && signal.reason instanceof Error ? signal.reason : error)
+    }
+  })
+}

@@ -1,0 +1,71 @@
+import { decodeJwt } from '../credential.ts'
+import { KubepassError } from '../errors.ts'
+import { exchangeOnLoopback, Http } from '../http.ts'
+import { reasonOf, retried } from '../retry.ts'
+import type { Seal, Secret } from '../secret.ts'
+import type { Identity } from './identity.ts'
+
+/** Where the runner hands out ID tokens. */
+export interface IdTokenRequest {
+  url: URL
+  bearer: Secret
+}
+
+const DEADLINE_MS = 20_000
+/** An ID token lives five minutes, a scan longer: it is asked for anew when it has less than this left. */
+const FRESH_S = 60
+
+/** The job's ID token. https://docs.github.com/en/actions/reference/security/oidc */
+export function githubOidcIdentity(request: IdTokenRequest, audience: string, seal: Seal, env: NodeJS.ProcessEnv): Identity {
+  let current: { token: Secret; expiresAt: number } | undefined
+  return {
+    kind: 'github-oidc',
+    async bearer(signal) {
+      if (current === undefined || current.expiresAt - Date.now() / 1000 < FRESH_S)
+        current = await fetchIdToken(request, audience, seal, env, signal)
+      return current.token
+    },
+  }
+}
+
+async function fetchIdToken(
+  request: IdTokenRequest,
+  audience: string,
+  seal: Seal,
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<{ token: Secret; expiresAt: number }> {
+  const url = new URL(request.url)
+  url.searchParams.set('audience', audience)
+  const headers = { accept: 'application/json', authorization: `Bearer ${request.bearer.reveal()}` }
+  const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env)
+  try {
+    const outcome = await retried(
+      (attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }),
+      AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]),
+    )
+    if ('failure' in outcome) throw outcome.failure instanceof KubepassError ? outcome.failure : noIdToken(reasonOf(outcome.failure))
+    const value = outcome.status === 200 ? valueOf(outcome.body) : undefined
+    if (value === undefined) throw noIdToken(`its service answered ${outcome.status}`)
+    const token = seal(value)
+    const expiry = decodeJwt(value)?.claims['exp']
+    return { token, expiresAt: typeof expiry === 'number' ? expiry : 0 }
+  } finally {
+    http?.close()
+  }
+}
+
+function valueOf(body: string): string | undefined {
+  try {
+    const { value } = JSON.parse(body) as { value?: unknown }
+    return typeof value === 'string' && decodeJwt(value) !== undefined ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function noIdToken(reason: string): KubepassError {
+  return new KubepassError('IDENTITY', `GitHub gave no ID token: ${reason}.`, {
+    hint: 'Try the job again; if it stays so, see whether the runner reaches the ID token service (HTTPS_PROXY, NO_PROXY).',
+  })
+}

@@ -1,0 +1,7 @@
+import type { Secret } from '../secret.ts'
+import type { Identity } from './identity.ts'
+
+/** Any bearer token that the API server accepts. */
+export function tokenIdentity(token: Secret): Identity {
+  return { kind: 'token', bearer: () => Promise.resolve(token) }
+}

@@ -1,0 +1,174 @@
+/** One input. The action, the command line, their help and the README's table are made from these. */
+export interface Input {
+  description: string
+  /** A value that works, shown when the one given does not. */
+  example: string
+  default: string
+  required?: true
+  /** Never echoed, and not a flag: argv can be read by every user of the machine. */
+  secret?: true
+  options?: readonly string[]
+}
+
+const table = {
+  server: {
+    description: 'URL of the Kubernetes API server, https only; a path prefix (as Rancher has it) is kept.',
+    example: 'https://10.0.0.1:6443',
+    default: '',
+    required: true,
+  },
+  certificate_authority: {
+    description: "The API server's CA certificate: PEM text, its base64, or the path of a file that holds it.",
+    example: '/etc/kubernetes/pki/ca.crt',
+    default: '',
+    required: true,
+  },
+  service_account: {
+    description: 'The ServiceAccount whose token the scan gets, as NAMESPACE/NAME.',
+    example: 'kubepass/scanner',
+    default: '',
+    required: true,
+  },
+  namespace: {
+    description: "The kubeconfig's default namespace; the ServiceAccount's own when empty.",
+    example: 'payments',
+    default: '',
+  },
+  command: {
+    description: 'The scan: run by bash with -eo pipefail. Without it the credential is there for the later steps of the job.',
+    example: 'kubectl get pods',
+    default: '',
+  },
+  shell: {
+    description: 'What runs the command. sh has no pipefail: a failing pipe turns green.',
+    example: 'bash',
+    default: 'bash',
+    options: ['bash', 'sh'],
+  },
+  accept_exit_codes: {
+    description: 'Exit codes of the scan that count as success on a CI, separated by commas; 0,100,101 suits CINC Auditor.',
+    example: '0,100,101',
+    default: '0',
+  },
+  env: {
+    description: "The scan's environment: inherit (without the runner's secrets) or clean (PATH, HOME, locale and pass_env only).",
+    example: 'clean',
+    default: 'inherit',
+    options: ['inherit', 'clean'],
+  },
+  pass_env: {
+    description: 'Names of variables that the scan gets although they would be withheld, separated by commas or spaces.',
+    example: 'AWS_REGION,HTTPS_PROXY',
+    default: '',
+  },
+  identity: {
+    description: 'Who the job is towards the API server: token, github-oidc, or auto to take the one that is there.',
+    example: 'github-oidc',
+    default: 'auto',
+    options: ['auto', 'token', 'github-oidc'],
+  },
+  token: {
+    description: 'Identity "token": any bearer token that the API server accepts.',
+    example: '${{ secrets.KUBERNETES_TOKEN }}',
+    default: '',
+    secret: true,
+  },
+  token_file: {
+    description: 'Identity "token": the path of a file that holds it; - reads standard input (terminal only).',
+    example: '/var/run/secrets/token',
+    default: '',
+  },
+  audience: {
+    description: 'Identity "github-oidc": the ID token\'s audience; the server\'s URL when empty, so that no other cluster can replay it.',
+    example: 'https://10.0.0.1:6443',
+    default: '',
+  },
+  duration: {
+    description: 'Life of the credential, from 10m: 15m, 900s, 1h or seconds.',
+    example: '15m',
+    default: '15m',
+  },
+  max_duration: {
+    description: 'The longest duration allowed.',
+    example: '2h',
+    default: '60m',
+  },
+  token_audiences: {
+    description: "Audiences of the credential, separated by commas or spaces; the API server's own when empty.",
+    example: 'https://vault.example.com',
+    default: '',
+  },
+  revocation: {
+    description: 'required: fail unless the credential can be, and is, revoked. best-effort: go on without, and say so.',
+    example: 'required',
+    default: 'required',
+    options: ['required', 'best-effort'],
+  },
+  prove: {
+    description: 'When to prove that the credential is dead: wait (here, up to 15 s), post (in the post step), off.',
+    example: 'wait',
+    default: 'wait',
+    options: ['wait', 'post', 'off'],
+  },
+  proof_samples: {
+    description: 'Refusals in a row, each on a new connection, that make the proof; more for servers behind a balancer.',
+    example: '3',
+    default: '3',
+  },
+  delivery: {
+    description:
+      'Beside the kubeconfig, the token itself: nowhere else (kubeconfig), in a variable (env), or as the output "token" (output).',
+    example: 'kubeconfig',
+    default: 'kubeconfig',
+    options: ['kubeconfig', 'env', 'output'],
+  },
+  token_variable: {
+    description: 'Delivery "env": the variable\'s name.',
+    example: 'KUBE_TOKEN',
+    default: 'KUBE_TOKEN',
+  },
+  directory: {
+    description: "Where the private directory of the kubeconfig is made; the runner's temp when empty, /dev/shm for memory only.",
+    example: '/dev/shm',
+    default: '',
+  },
+  proxy_url: {
+    description: 'HTTP proxy towards the API server, for kubepass and the kubeconfig.',
+    example: 'http://proxy.example.com:3128',
+    default: '',
+  },
+  tls_server_name: {
+    description: "The name in the API server's certificate, where it is not the URL's host.",
+    example: 'kubernetes.default.svc',
+    default: '',
+  },
+  deadline: {
+    description: 'Time limit for all that comes before the scan, and again for the revocation after it.',
+    example: '60s',
+    default: '60s',
+  },
+  evidence: {
+    description: 'File to write the evidence to, as JSON (schema: docs/evidence.schema.json).',
+    example: 'kubepass-evidence.json',
+    default: '',
+  },
+} as const satisfies Record<string, Input>
+
+export type InputId = keyof typeof table
+export const inputs: Readonly<Record<InputId, Input>> = table
+export const inputIds = Object.keys(table) as InputId[]
+
+export interface Output {
+  description: string
+}
+
+/** What later steps of a GitHub job can read. */
+export const outputs = {
+  kubeconfig: { description: 'Path of the kubeconfig (without command).' },
+  expires_at: { description: 'When the credential expires by itself, ISO 8601.' },
+  credential_id: { description: "The credential's id as the audit log writes it: JTI=..." },
+  exit_code: { description: "The scan's own exit code (with command)." },
+  token: { description: 'The token itself, masked; only with delivery: output.' },
+} as const satisfies Record<string, Output>
+
+export type OutputId = keyof typeof outputs

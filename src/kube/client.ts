@@ -1,0 +1,143 @@
+import type { V1Status } from '@kubernetes/client-node'
+import { claimsOf, isoTime } from '../credential.ts'
+import { KubepassError } from '../errors.ts'
+import type { Http, Response } from '../http.ts'
+import { quote } from '../quote.ts'
+import { canHeal, isUntrusted, reasonOf, retried } from '../retry.ts'
+import type { Secret } from '../secret.ts'
+
+export interface Call {
+  method: 'GET' | 'POST' | 'DELETE'
+  /** Below the server's URL: /api/v1/... */
+  path: string
+  bearer: Secret
+  body?: object
+  /** A connection of its own instead of the one that is kept open. */
+  anew?: boolean
+}
+
+export interface Answer {
+  status: number
+  /** The JSON document; undefined when the body was none. */
+  body: unknown
+  /** Texts of the Warning headers: foreign, quote them. */
+  warnings: string[]
+}
+
+/** The one place that speaks to the API server. */
+export class KubeClient {
+  readonly #http: Http
+  readonly #server: URL
+  readonly #userAgent: string
+
+  constructor(http: Http, server: URL, userAgent: string) {
+    this.#http = http
+    this.#server = server
+    this.#userAgent = userAgent
+  }
+
+  /** Sends the call until it has an answer that trying again cannot change, or `signal` ends it. */
+  async call(call: Call, signal: AbortSignal): Promise<Answer> {
+    const outcome = await retried((attempt) => this.#send(call, attempt), signal)
+    if ('failure' in outcome) throw outcome.failure instanceof KubepassError ? outcome.failure : this.#unreachable(call, outcome.failure)
+    if (canHeal(outcome.status))
+      throw new KubepassError('UNREACHABLE', `The API server keeps answering ${outcome.status} to ${call.method} ${call.path}.`)
+    return answerOf(outcome)
+  }
+
+  close(): void {
+    this.#http.close()
+  }
+
+  #send(call: Call, signal: AbortSignal): Promise<Response> {
+    const request = {
+      url: new URL(this.#server.pathname.replace(/\/$/, '') + call.path, this.#server),
+      method: call.method,
+      headers: {
+        accept: 'application/json',
+        authorization: `Bearer ${call.bearer.reveal()}`,
+        'user-agent': this.#userAgent,
+        ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      signal,
+    }
+    return call.anew ? this.#http.exchangeAnew(request) : this.#http.exchange(request)
+  }
+
+  #unreachable(call: Call, failure: unknown): KubepassError {
+    const reason = reasonOf(failure)
+    return new KubepassError('UNREACHABLE', `No answer from ${this.#server.host} to ${call.method} ${call.path}: ${reason}.`, {
+      hint: isUntrusted(failure)
+        ? 'The certificate does not verify: give the CA of this API server as certificate_authority, and tls_server_name if the certificate names another host.'
+        : 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.',
+    })
+  }
+}
+
+/** What the server said, as an error for the user: its own words quoted, and what to do about them. */
+export function refusalOf(answer: Answer, what: string, bearer: Secret, hint = hintFor(answer, bearer)): KubepassError {
+  const said = statusOf(answer)?.message
+  return new KubepassError(
+    'REFUSED',
+    `The API server refused to ${what}: ${answer.status}${said === undefined ? '' : ` ${quote(said)}`}.`,
+    { hint },
+  )
+}
+
+/** The answer's Status object; undefined when something else than an API server answered. */
+export function statusOf(answer: Answer): V1Status | undefined {
+  const body = answer.body as Partial<V1Status> | undefined
+  return body?.kind === 'Status' && body.apiVersion === 'v1' ? body : undefined
+}
+
+function hintFor(answer: Answer, bearer: Secret): string | undefined {
+  if (answer.status >= 300 && answer.status < 400)
+    return 'Redirects are not followed, so that the token goes nowhere else: give the URL that it leads to as server.'
+  if (statusOf(answer) === undefined)
+    return 'The answer is not from a Kubernetes API server: is there a gateway or a captive portal in between?'
+  if (answer.status === 401) return unknownBearer(bearer)
+  return answer.status === 403 ? missingRule(answer) : undefined
+}
+
+// For a 401 the API server gives no reason: what the token says of itself is all there is to show.
+function unknownBearer(bearer: Secret): string {
+  const claims = claimsOf(bearer)
+  if (claims === undefined) return 'The token that was sent is no JWT: is it complete, and meant for this cluster?'
+  return (
+    `The token that was sent says:\n${claims}\nIt is now ${isoTime(Math.floor(Date.now() / 1000))}. ` +
+    "Compare this with the API server's --authentication-config: issuer, audiences, claim rules. The reason stands in its log only."
+  )
+}
+
+/**
+ * The RBAC rule whose absence a 403 tells of.
+ * https://github.com/kubernetes/kubernetes/blob/v1.36.0/staging/src/k8s.io/apiserver/pkg/endpoints/handlers/responsewriters/errors.go
+ */
+export function missingRule(answer: Answer): string | undefined {
+  const message = statusOf(answer)?.message ?? ''
+  if (message.includes("ValidatingAdmissionPolicy '"))
+    return 'An admission policy of the cluster forbids this; its own words are quoted above.'
+  const found = /User "(.+)" cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?/.exec(message)
+  if (found === null) return undefined
+  const [, user = '', verb = '', resource = '', group = '', namespace] = found
+  if (user === 'system:anonymous') return 'The request arrived without its token: a proxy in between strips the Authorization header.'
+  const rule = `{apiGroups: [${JSON.stringify(group)}], resources: [${JSON.stringify(resource)}], verbs: [${JSON.stringify(verb)}]}`
+  const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${quote(namespace)}`
+  return `Add this RBAC rule to ${place} that is bound to ${quote(user)}: ${rule}`
+}
+
+function answerOf(response: Response): Answer {
+  const warning = response.headers['warning']
+  const warnings = (Array.isArray(warning) ? warning : [warning ?? '']).flatMap((text) => /^299 \S+ "(.*)"$/.exec(text)?.[1] ?? [])
+  return { status: response.status, body: parseJson(response), warnings }
+}
+
+function parseJson({ headers, body }: Response): unknown {
+  if (!String(headers['content-type']).startsWith('application/json')) return undefined
+  try {
+    return JSON.parse(body) as unknown
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,126 @@
+import type { AuthenticationV1TokenRequest, V1Secret } from '@kubernetes/client-node'
+import { checkClaims, type Credential } from '../credential.ts'
+import { KubepassError } from '../errors.ts'
+import { quote } from '../quote.ts'
+import type { Run } from '../receipt.ts'
+import type { Seal, Secret } from '../secret.ts'
+import { deleteAnchor } from './revoke.ts'
+import { missingRule, refusalOf, statusOf, type Answer, type KubeClient } from './client.ts'
+
+export interface Anchor {
+  name: string
+  uid: string
+}
+
+/** How the objects of a run are found: sweepers select by label, people read the annotations. */
+export function marksOf(run: Run, deadBy: string): { labels: Record<string, string>; annotations: Record<string, string> } {
+  return {
+    labels: {
+      'app.kubernetes.io/managed-by': 'kubepass',
+      'kubepass.dev/platform': run.platform,
+      'kubepass.dev/run': labelValue(run.id),
+      'kubepass.dev/attempt': labelValue(run.attempt),
+    },
+    annotations: { 'kubepass.dev/repository': run.repository, 'kubepass.dev/job': run.job, 'kubepass.dev/dead-by': deadBy },
+  }
+}
+
+/**
+ * Creates the empty Secret that the token will be bound to.
+ * @returns undefined when the identity may not create Secrets and that is acceptable
+ */
+export async function createAnchor(
+  client: KubeClient,
+  bearer: Secret,
+  where: { namespace: string; name: string },
+  marks: ReturnType<typeof marksOf>,
+  acceptable: boolean,
+  signal: AbortSignal,
+): Promise<Anchor | undefined> {
+  const body: V1Secret = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...marks } }
+  const create = (): Promise<Answer> =>
+    client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, bearer, body }, signal)
+  let answer = await create()
+  if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
+    // The name is random: the one that exists is ours, from an attempt whose answer was lost.
+    await deleteAnchor(client, bearer, where, signal)
+    answer = await create()
+  }
+  if (answer.status === 403 && acceptable) return undefined
+  if (answer.status !== 201) {
+    throw refusalOf(answer, `create a Secret in namespace ${quote(where.namespace)}`, bearer, secretsHint(answer, where.namespace))
+  }
+  const uid = (answer.body as Partial<V1Secret> | undefined)?.metadata?.uid
+  if (typeof uid !== 'string') throw incomplete('Secret')
+  return { name: where.name, uid }
+}
+
+/**
+ * Asks for a token, seals it before anything else sees it, and compares it with what was asked.
+ * @throws RIGHTS when the server granted something else
+ */
+export async function requestToken(
+  client: KubeClient,
+  bearer: Secret,
+  asked: { namespace: string; name: string; duration: number; audiences: readonly string[]; anchor: Anchor | undefined },
+  seal: Seal,
+  signal: AbortSignal,
+): Promise<{ credential: Credential; warnings: string[] }> {
+  const boundObjectRef = asked.anchor && { apiVersion: 'v1', kind: 'Secret', name: asked.anchor.name, uid: asked.anchor.uid }
+  const body: AuthenticationV1TokenRequest = {
+    apiVersion: 'authentication.k8s.io/v1',
+    kind: 'TokenRequest',
+    spec: { audiences: [...asked.audiences], expirationSeconds: asked.duration, ...(boundObjectRef ? { boundObjectRef } : {}) },
+  }
+  const path = `/api/v1/namespaces/${asked.namespace}/serviceaccounts/${asked.name}/token`
+  const answer = await client.call({ method: 'POST', path, bearer, body }, signal)
+  if (answer.status !== 201) {
+    throw refusalOf(
+      answer,
+      `issue a token for ServiceAccount ${quote(`${asked.namespace}/${asked.name}`)}`,
+      bearer,
+      tokenHint(answer, asked),
+    )
+  }
+  const status = (answer.body as { status?: { token?: unknown; expirationTimestamp?: unknown } } | undefined)?.status
+  if (typeof status?.token !== 'string' || status.token === '') throw incomplete('token')
+  const token = seal(status.token)
+  const stated = typeof status.expirationTimestamp === 'string' ? status.expirationTimestamp : undefined
+  const { credential, warning } = checkClaims(token, { ...asked, stated })
+  return {
+    credential,
+    warnings: [...(warning === undefined ? [] : [warning]), ...answer.warnings.map((text) => `The API server warns: ${quote(text)}`)],
+  }
+}
+
+function secretsHint(answer: Answer, namespace: string): string | undefined {
+  const rule = answer.status === 403 ? missingRule(answer) : undefined
+  if (!rule?.includes('RBAC rule')) return rule
+  return (
+    `${rule.replace('verbs: ["create"]', 'verbs: ["create", "delete"]')}\n` +
+    `Do so only if the namespace ${quote(namespace)} holds nothing but scanner ServiceAccounts, and with the admission policies of deploy/base: ` +
+    'without them, create and delete on Secrets let their holder make a token that never expires.\n' +
+    'Or set revocation: best-effort to go on with a token that cannot be revoked.'
+  )
+}
+
+function tokenHint(answer: Answer, asked: { namespace: string; name: string }): string | undefined {
+  if (answer.status === 404)
+    return `Create it (kubectl create serviceaccount -n ${asked.namespace} ${asked.name}), or correct service_account.`
+  if (answer.status !== 403) return undefined
+  return missingRule(answer)?.replace('verbs: ["create"]', `resourceNames: [${JSON.stringify(asked.name)}], verbs: ["create"]`)
+}
+
+function incomplete(what: string): KubepassError {
+  return new KubepassError('UNREACHABLE', `What answered for the API server said yes, but sent no ${what}.`, {
+    hint: 'Is there a gateway in between that rewrites answers?',
+  })
+}
+
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+function labelValue(text: string): string {
+  return text
+    .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
+    .slice(0, 63)
+    .replaceAll(/^[._-]+|[._-]+$/g, '')
+}

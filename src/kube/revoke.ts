@@ -1,0 +1,69 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { V1DeleteOptions } from '@kubernetes/client-node'
+import type { Secret } from '../secret.ts'
+import { refusalOf, statusOf, type KubeClient } from './client.ts'
+import { whoami } from './verify.ts'
+
+/** A poll in the very moment of the deletion can be answered from before it, and then cached for 10 s. */
+const FIRST_POLL_MS = 250
+const POLL_MS = 500
+/** The API server believes an accepted token for 10 s. */
+const PROOF_MS = 15_000
+
+/**
+ * Deletes the anchor, and with it the token.
+ * @returns gone when no such object is there, or one of the same name that is not ours
+ */
+export async function deleteAnchor(
+  client: KubeClient,
+  bearer: Secret,
+  anchor: { namespace: string; name: string; uid?: string | undefined },
+  signal: AbortSignal,
+): Promise<'deleted' | 'gone'> {
+  const body: V1DeleteOptions = {
+    apiVersion: 'v1',
+    kind: 'DeleteOptions',
+    ...(anchor.uid === undefined ? {} : { preconditions: { uid: anchor.uid } }),
+  }
+  const answer = await client.call(
+    { method: 'DELETE', path: `/api/v1/namespaces/${anchor.namespace}/secrets/${anchor.name}`, bearer, body },
+    signal,
+  )
+  if (answer.status === 200 || answer.status === 202) return 'deleted'
+  const reason = statusOf(answer)?.reason
+  if ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict')) return 'gone'
+  throw refusalOf(answer, `delete the Secret ${anchor.name}`, bearer)
+}
+
+export interface Proof {
+  /** Refusals in a row, each on a connection of its own. */
+  samples: number
+  /** From the deletion to the last of them, in seconds. */
+  seconds: number
+}
+
+/**
+ * Uses the token until it is refused `samples` times in a row.
+ * @param deletedAt when the anchor was deleted, ms since 1970
+ * @returns undefined when the token was still accepted, or no clear answer came, within 15 s
+ */
+export async function prove(
+  client: KubeClient,
+  token: Secret,
+  samples: number,
+  deletedAt: number,
+  signal: AbortSignal,
+): Promise<Proof | undefined> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(PROOF_MS)])
+  try {
+    await sleep(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: limit })
+    for (let refusals = 0; ;) {
+      const standing = await whoami(client, token, limit, true)
+      refusals = standing.is === 'refused' ? refusals + 1 : 0
+      if (refusals === samples) return { samples, seconds: (Date.now() - deletedAt) / 1000 }
+      if (refusals === 0) await sleep(POLL_MS, undefined, { signal: limit })
+    }
+  } catch {
+    return undefined
+  }
+}

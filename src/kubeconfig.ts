@@ -1,0 +1,79 @@
+import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { Options } from './options.ts'
+import type { Seal, Secret } from './secret.ts'
+
+const KUBECONFIG = 'kubeconfig'
+const TOKEN = 'token'
+
+/**
+ * Writes the token and a kubeconfig for it into a fresh private directory.
+ * Go clients re-read `tokenFile`; the others know only `token`. JSON is YAML.
+ * @returns the kubeconfig's path
+ */
+export function writeKubeconfig(directory: string, options: Options, token: Secret): string {
+  mkdirSync(directory, { mode: 0o700 })
+  const tokenFile = join(directory, TOKEN)
+  writePrivate(tokenFile, token.reveal())
+  const kubeconfig = {
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [
+      {
+        name: 'kubepass',
+        cluster: {
+          server: options.server.href.replace(/\/$/, ''),
+          'certificate-authority-data': Buffer.from(options.certificateAuthority).toString('base64'),
+          ...(options.proxyUrl && { 'proxy-url': options.proxyUrl.href.replace(/\/$/, '') }),
+          ...(options.tlsServerName && { 'tls-server-name': options.tlsServerName }),
+        },
+      },
+    ],
+    users: [{ name: 'kubepass', user: { token: token.reveal(), tokenFile } }],
+    contexts: [{ name: 'kubepass', context: { cluster: 'kubepass', user: 'kubepass', namespace: options.namespace } }],
+    'current-context': 'kubepass',
+  }
+  const path = join(directory, KUBECONFIG)
+  writePrivate(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`)
+  return path
+}
+
+/** Creates the file for its owner alone, from the first byte; never through a link, never over another file. */
+export function writePrivate(path: string, text: string): void {
+  const file = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600)
+  try {
+    writeSync(file, text)
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** The token that a run left in its directory; undefined when there is none that is surely ours. */
+export function readLeftToken(directory: string, uid: number, seal: Seal): Secret | undefined {
+  let file: number
+  try {
+    file = openSync(join(directory, TOKEN), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  } catch {
+    return undefined
+  }
+  try {
+    const about = fstatSync(file)
+    if (!about.isFile() || about.uid !== uid || about.size < 16 || about.size > 64 * 1024) return undefined
+    return seal(readFileSync(file, 'utf8'))
+  } finally {
+    closeSync(file)
+  }
+}
+
+/**
+ * Removes the directory and what is in it.
+ * @param keepToken leave the (revoked) token for a proof in the post step
+ */
+export function removeKubeconfig(directory: string, expectedParent: string, uid: number, keepToken = false): void {
+  // A receipt can be forged by the scan: nothing outside our own directories is removed.
+  if (dirname(directory) !== expectedParent) return
+  const about = lstatSync(directory, { throwIfNoEntry: false })
+  if (about === undefined || !about.isDirectory() || about.uid !== uid) return
+  if (keepToken) rmSync(join(directory, KUBECONFIG), { force: true })
+  else rmSync(directory, { recursive: true, force: true })
+}

@@ -1,0 +1,350 @@
+import { X509Certificate } from 'node:crypto'
+import { accessSync, constants, readFileSync, realpathSync, statSync } from 'node:fs'
+import { delimiter, isAbsolute, join, relative, resolve } from 'node:path'
+import { KubepassError } from './errors.ts'
+import { inputs, type InputId } from './inputs.ts'
+import { quote } from './quote.ts'
+import type { Seal, Secret } from './secret.ts'
+
+export type IdentityKind = 'token' | 'github-oidc'
+
+/** Everything a run is asked to do. Read once, before any network. */
+export interface Options {
+  readonly server: URL
+  readonly certificateAuthority: string
+  readonly serviceAccount: { readonly namespace: string; readonly name: string }
+  readonly namespace: string
+  readonly command: readonly [string, ...string[]] | undefined
+  readonly acceptExitCodes: readonly number[]
+  readonly env: 'inherit' | 'clean'
+  readonly passEnv: readonly string[]
+  readonly identity: 'auto' | IdentityKind
+  readonly token: Secret | undefined
+  readonly stdinTaken: boolean
+  readonly audience: string
+  /** Seconds. */
+  readonly duration: number
+  readonly tokenAudiences: readonly string[]
+  readonly revocation: 'required' | 'best-effort'
+  readonly prove: 'wait' | 'post' | 'off'
+  readonly proofSamples: number
+  readonly delivery: 'kubeconfig' | 'env' | 'output'
+  readonly tokenVariable: string
+  readonly directory: string
+  readonly proxyUrl: URL | undefined
+  readonly tlsServerName: string | undefined
+  readonly evidence: string | undefined
+  /** Milliseconds for all that comes before the scan, and again for the revocation. */
+  readonly deadline: number
+}
+
+/** Where the inputs come from. */
+export interface Source {
+  input(id: InputId): string | undefined
+  /** How a user writes this input here: `service_account` in a workflow, `--service-account` in a terminal. */
+  nameOf(id: InputId): string
+  /** A command given as words, run without a shell. */
+  readonly argv: readonly string[]
+  readonly temp: string
+  readonly workspace: string | undefined
+  /** The directories of PATH, where the scan's program is looked for. */
+  readonly path: string
+  /** Later steps of the job can use the credential. */
+  readonly hasLaterSteps: boolean
+  /** A post step follows, which revokes and proves what main left. */
+  readonly hasPost: boolean
+  readonly readStdin: (() => string) | undefined
+}
+
+class Wrong extends Error {}
+
+/** Reports every wrong input at once, each with its name, what is wrong and a right example. */
+export function parseOptions(source: Source, seal: Seal): Options {
+  const problems: string[] = []
+  const read = <T>(id: InputId, parse: (text: string) => T, whenEmpty: T, fallback = inputs[id].default): T => {
+    const text = (source.input(id) ?? '').trim() || fallback
+    try {
+      if (text === '') {
+        if (inputs[id].required) throw new Wrong('is missing')
+        return whenEmpty
+      }
+      const allowed = inputs[id].options
+      if (allowed && !allowed.includes(text)) throw new Wrong(`is ${quote(text)}, not one of ${allowed.join(', ')}`)
+      return parse(text)
+    } catch (error) {
+      if (!(error instanceof Wrong)) throw error
+      problems.push(`${source.nameOf(id)} ${error.message}; for example: ${inputs[id].example}`)
+      return whenEmpty
+    }
+  }
+  const same = (text: string): string => text
+  const choice = (id: InputId): string => read(id, same, inputs[id].default)
+
+  const server = read('server', parseServer, new URL('https://invalid'))
+  const serviceAccount = read('service_account', parseServiceAccount, { namespace: '', name: '' })
+  const maxDuration = read('max_duration', parseDuration, 3600)
+  const tokenFile = read('token_file', same, '')
+  const token = read<Secret | undefined>('token', (text) => sealToken(text, seal), undefined)
+  if (token !== undefined && tokenFile !== '')
+    problems.push(`${source.nameOf('token')} and ${source.nameOf('token_file')} are both given: one is enough`)
+  const shell = choice('shell')
+  const options: Options = {
+    server,
+    certificateAuthority: read('certificate_authority', parseCertificateAuthority, ''),
+    serviceAccount,
+    namespace: read('namespace', parseNamespace, serviceAccount.namespace),
+    command: readCommand(),
+    acceptExitCodes: read('accept_exit_codes', parseExitCodes, [0]),
+    env: choice('env') as Options['env'],
+    passEnv: read('pass_env', parseVariableNames, []),
+    identity: choice('identity') as Options['identity'],
+    token: token ?? (tokenFile === '' ? undefined : read('token_file', (path) => readToken(path, source, seal), undefined)),
+    stdinTaken: tokenFile === '-',
+    audience: read('audience', parseAudience, server.href.replace(/\/$/, '')),
+    duration: read('duration', (text) => parseLife(text, maxDuration, source.nameOf('max_duration')), 900),
+    tokenAudiences: read('token_audiences', words, []),
+    revocation: choice('revocation') as Options['revocation'],
+    prove: choice('prove') as Options['prove'],
+    proofSamples: read('proof_samples', parseSamples, 3),
+    delivery: choice('delivery') as Options['delivery'],
+    tokenVariable: read('token_variable', parseTokenVariable, 'KUBE_TOKEN'),
+    directory: read('directory', (path) => parseDirectory(path, source.workspace), '', source.temp),
+    proxyUrl: read<URL | undefined>('proxy_url', parseProxy, undefined),
+    tlsServerName: read<string | undefined>('tls_server_name', parseServerName, undefined),
+    evidence: read<string | undefined>('evidence', parsePath, undefined),
+    deadline: 1000 * read('deadline', parseDeadline, 60),
+  }
+  if (!source.hasLaterSteps && options.command === undefined) problems.push('no command was given: kubepass run [FLAGS] -- COMMAND')
+  if (!source.hasLaterSteps && options.delivery === 'output')
+    problems.push(`${source.nameOf('delivery')} is output, but no later step can read it here`)
+  if (!source.hasPost && options.prove === 'post') problems.push(`${source.nameOf('prove')} is post, but there is no post step here`)
+  if (problems.length > 0) {
+    throw new KubepassError(
+      'INPUT',
+      problems.length === 1 ? (problems[0] ?? '') : `${problems.length} inputs are wrong:\n- ${problems.join('\n- ')}`,
+    )
+  }
+  return options
+
+  function readCommand(): Options['command'] {
+    if (source.argv.length > 0) {
+      const [program = '', ...args] = source.argv
+      if (!isProgram(program, source.path)) problems.push(`the command ${quote(program)} is not a program on PATH`)
+      return [program, ...args]
+    }
+    const command = read('command', same, '')
+    if (command === '') return undefined
+    if (command.includes('\0')) problems.push(`${source.nameOf('command')} holds a NUL character`)
+    if (!isProgram(shell, source.path)) {
+      const way = shell === 'bash' ? `; install it, or set ${source.nameOf('shell')}: sh and mind that a failing pipe turns green` : ''
+      problems.push(`${shell} is not on PATH${way}`)
+    }
+    return shell === 'bash' ? ['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c', command] : ['sh', '-e', '-c', command]
+  }
+}
+
+function parseServer(text: string): URL {
+  const url = parseUrl(text)
+  if (url.protocol !== 'https:') throw new Wrong(`is ${quote(text)}: only https carries a token`)
+  if (url.username !== '' || url.password !== '') throw new Wrong('holds a user name or password')
+  if (url.search !== '' || url.hash !== '') throw new Wrong('holds a query or fragment')
+  return url
+}
+
+function parseProxy(text: string): URL {
+  const url = parseUrl(text)
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new Wrong('is neither http nor https')
+  if (url.username !== '' || url.password !== '')
+    throw new Wrong('holds a user name or password, which the kubeconfig would show to the scan')
+  return url
+}
+
+function parseUrl(text: string): URL {
+  if (/[\s\p{Cc}]/u.test(text)) throw new Wrong('holds white space or control characters')
+  const url = URL.parse(text)
+  // Never echoed: it may hold a password.
+  if (url === null) throw new Wrong('is not a URL')
+  return url
+}
+
+function parseServiceAccount(text: string): Options['serviceAccount'] {
+  const [namespace = '', name = '', ...more] = text.split('/')
+  if (more.length > 0 || !isLabel(namespace) || !isSubdomain(name)) throw new Wrong(`is ${quote(text)}, not NAMESPACE/NAME`)
+  return { namespace, name }
+}
+
+function parseNamespace(text: string): string {
+  if (!isLabel(text)) throw new Wrong(`is ${quote(text)}, not the name of a namespace`)
+  return text
+}
+
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+function isLabel(text: string): boolean {
+  return text.length <= 63 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(text)
+}
+
+function isSubdomain(text: string): boolean {
+  return text.length <= 253 && text.split('.').every((part) => part !== '' && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(part))
+}
+
+function parseServerName(text: string): string {
+  if (!isSubdomain(text.toLowerCase())) throw new Wrong(`is ${quote(text)}, not a host name`)
+  return text
+}
+
+/** PEM from PEM, its base64, or a file that holds either. */
+function parseCertificateAuthority(text: string): string {
+  const pem = text.includes('-----BEGIN') ? text : (pemFromBase64(text) ?? readCertificateFile(text))
+  try {
+    new X509Certificate(pem)
+  } catch {
+    throw new Wrong('holds no certificate that can be read')
+  }
+  return pem.endsWith('\n') ? pem : `${pem}\n`
+}
+
+function pemFromBase64(text: string): string | undefined {
+  const decoded = Buffer.from(text, 'base64').toString('latin1')
+  return decoded.startsWith('-----BEGIN') ? decoded : undefined
+}
+
+function readCertificateFile(path: string): string {
+  const text = readSmallFile(path).trim()
+  return text.includes('-----BEGIN') ? text : (pemFromBase64(text) ?? text)
+}
+
+function readSmallFile(path: string): string {
+  try {
+    const about = statSync(path)
+    if (!about.isFile()) throw new Wrong(`names ${quote(path)}, which is no file`)
+    if (about.size > 1024 * 1024) throw new Wrong(`names ${quote(path)}, which is over 1 MiB`)
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (error instanceof Wrong) throw error
+    throw new Wrong(`names ${quote(path, 120)}, which cannot be read (${errnoOf(error)})`)
+  }
+}
+
+function errnoOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+}
+
+function readToken(path: string, source: Source, seal: Seal): Secret {
+  if (path !== '-') return sealToken(readSmallFile(path), seal)
+  if (source.readStdin === undefined) throw new Wrong('is "-", but there is no standard input here')
+  return sealToken(source.readStdin(), seal)
+}
+
+function sealToken(text: string, seal: Seal): Secret {
+  const token = text.trim()
+  if (token.length < 16) throw new Wrong('is too short to be a token')
+  // Sealed before it is judged, so that no message can show it.
+  const sealed = seal(token)
+  if (!/^[\x21-\x7e]+$/.test(token)) throw new Wrong('holds characters that no bearer token has (white space, line ends, non-ASCII)')
+  return sealed
+}
+
+function parseDuration(text: string): number {
+  const [, number = '', unit = ''] = /^(\d{1,7})(s|m|h|)$/.exec(text) ?? []
+  if (number === '') throw new Wrong(`is ${quote(text)}, not a duration`)
+  return Number(number) * { s: 1, m: 60, h: 3600, '': 1 }[unit as 's' | 'm' | 'h' | '']
+}
+
+function parseDeadline(text: string): number {
+  const seconds = parseDuration(text)
+  if (seconds < 1 || seconds > 600) throw new Wrong(`is ${quote(text)}, not from 1s to 10m`)
+  return seconds
+}
+
+function parseLife(text: string, longest: number, nameOfLongest: string): number {
+  const seconds = parseDuration(text)
+  if (seconds < 600) throw new Wrong(`is ${quote(text)}: the API server issues no token for less than 10 minutes`)
+  if (seconds > longest) throw new Wrong(`is ${quote(text)}, over the limit of ${longest} s; raise ${nameOfLongest} if that is meant`)
+  return seconds
+}
+
+function parseExitCodes(text: string): number[] {
+  return words(text).map((word) => {
+    const code = Number(word)
+    if (!Number.isInteger(code) || code < 0 || code > 255) throw new Wrong(`holds ${quote(word)}, not a number from 0 to 255`)
+    return code
+  })
+}
+
+function parseSamples(text: string): number {
+  const samples = Number(text)
+  if (!Number.isInteger(samples) || samples < 1 || samples > 20) throw new Wrong(`is ${quote(text)}, not a number from 1 to 20`)
+  return samples
+}
+
+function words(text: string): string[] {
+  return text.split(/[\s,]+/).filter((word) => word !== '')
+}
+
+function parseAudience(text: string): string {
+  if (/[\s\p{Cc}]/u.test(text)) throw new Wrong('holds white space or control characters')
+  return text
+}
+
+function parseVariableNames(text: string): string[] {
+  const names = words(text)
+  const wrong = names.find((name) => !isVariableName(name))
+  if (wrong !== undefined) throw new Wrong(`holds ${quote(wrong)}, not the name of a variable`)
+  return names
+}
+
+function parseTokenVariable(text: string): string {
+  if (!isVariableName(text) || /^(PATH|HOME|NODE_OPTIONS|KUBECONFIG|KUBE_CONFIG_PATH|GITHUB_.*|RUNNER_.*|KUBEPASS_.*|LD_.*)$/.test(text)) {
+    throw new Wrong(`is ${quote(text)}, not a name that a token may have`)
+  }
+  return text
+}
+
+function isVariableName(text: string): boolean {
+  return /^[A-Za-z_][A-Za-z0-9_]*$/.test(text)
+}
+
+function parsePath(text: string): string {
+  if (text.includes('\0') || text.includes('\n')) throw new Wrong('holds a NUL or a line end')
+  return text
+}
+
+/** Files in the workspace end up in artifacts, caches and commits. */
+function parseDirectory(path: string, workspace: string | undefined): string {
+  let real: string
+  try {
+    real = realpathSync(path)
+    if (!statSync(real).isDirectory()) throw new Wrong(`is ${quote(path)}, which is no directory`)
+    accessSync(real, constants.W_OK)
+  } catch (error) {
+    if (error instanceof Wrong) throw error
+    throw new Wrong(`is ${quote(path)}, which cannot be used (${errnoOf(error)})`)
+  }
+  if (workspace !== undefined && isInside(real, realpathOr(workspace))) throw new Wrong(`is ${quote(path)}, which lies in the workspace`)
+  return real
+}
+
+function realpathOr(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return resolve(path)
+  }
+}
+
+function isInside(path: string, parent: string): boolean {
+  const way = relative(parent, path)
+  return way === '' || (!way.startsWith('..') && !isAbsolute(way))
+}
+
+function isProgram(name: string, path: string): boolean {
+  const places = name.includes('/') ? [name] : path.split(delimiter).map((directory) => join(directory || '.', name))
+  return places.some((place) => {
+    try {
+      accessSync(place, constants.X_OK)
+      return statSync(place).isFile()
+    } catch {
+      return false
+    }
+  })
+}

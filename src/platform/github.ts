@@ -1,0 +1,101 @@
+import { randomUUID } from 'node:crypto'
+import { appendFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { asMarkdown, asText } from '../evidence.ts'
+import type { Platform } from './platform.ts'
+import { base64Alignment, sensitivePart } from '../redact.ts'
+import type { Secret } from '../secret.ts'
+import { commandsDefused } from './workflow-commands.ts'
+
+const RECEIPT = 'receipt'
+
+/**
+ * GitHub Actions. What is needed before the scan is done here in a few lines; @actions/core, which takes as
+ * long to load as the whole exchange with the API server, is loaded for the rest.
+ */
+export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) => string): Platform {
+  const core = (): Promise<typeof import('@actions/core')> => import('@actions/core')
+  const say = (text: string): void => void process.stdout.write(`${redact(text)}\n`)
+  return {
+    // Only INPUT_*: an earlier step can set every other variable through GITHUB_ENV.
+    input: (id) => env[`INPUT_${id.toUpperCase()}`],
+    nameOf: (id) => id,
+    argv: [],
+    temp: env['RUNNER_TEMP'] ?? tmpdir(),
+    workspace: env['GITHUB_WORKSPACE'],
+    path: env['PATH'] ?? '',
+    hasLaterSteps: true,
+    hasPost: true,
+    readStdin: undefined,
+    isCI: true,
+    env,
+    uid: process.getuid?.() ?? -1,
+    run: {
+      platform: 'github',
+      id: env['GITHUB_RUN_ID'] ?? '0',
+      attempt: env['GITHUB_RUN_ATTEMPT'] ?? '1',
+      job: env['GITHUB_JOB'] ?? '',
+      repository: env['GITHUB_REPOSITORY'] ?? '',
+    },
+
+    idTokenRequest(seal) {
+      const url = env['ACTIONS_ID_TOKEN_REQUEST_URL']
+      const bearer = env['ACTIONS_ID_TOKEN_REQUEST_TOKEN']
+      return url && bearer && URL.canParse(url) ? { url: new URL(url), bearer: seal(bearer) } : undefined
+    },
+    // One write: a line of the scan must not come between.
+    mask: (secret) =>
+      void process.stdout.write(
+        maskedForms(secret)
+          .map((form) => `::add-mask::${escapeData(form)}\n`)
+          .join(''),
+      ),
+
+    say,
+    progress: () => undefined,
+    warn: async (text) => (await core()).warning(redact(text), { title: 'kubepass' }),
+    fail: async (text) => (await core()).error(redact(text), { title: 'kubepass' }),
+
+    // A synchronous append, so that it is there whenever we are killed. The last line of a name counts.
+    saveReceipt: (receipt) => appendFileSync(env['GITHUB_STATE'] ?? '', `${RECEIPT}=${JSON.stringify(receipt)}\n`),
+    readReceipt: () => env[`STATE_${RECEIPT}`],
+
+    scanOutputs() {
+      const word = randomUUID()
+      // The runner may read one stream before the other: both are closed to commands before the scan speaks.
+      process.stderr.write(`::stop-commands::${word}\n`)
+      process.stdout.write(`::stop-commands::${word}\n`)
+      return {
+        stdout: process.stdout,
+        stderr: process.stderr,
+        // The streams' order is lost at the end, too, so that the fence alone would leave a gap.
+        filters: () => [commandsDefused()],
+        close: () => void process.stdout.write(`\n::${word}::\n`),
+      }
+    },
+    setOutput: async (id, value) => (await core()).setOutput(id, reveal(value)),
+    exportVariable: async (name, value) => (await core()).exportVariable(name, reveal(value)),
+    async report(evidence) {
+      say(asText(evidence))
+      if (env['GITHUB_STEP_SUMMARY']) await (await core()).summary.addRaw(redact(asMarkdown(evidence))).write()
+    },
+  }
+}
+
+/** The token, its two secret segments, and the base64 forms that the runner's own masks miss. */
+function maskedForms(secret: Secret): string[] {
+  const value = secret.reveal()
+  const body = sensitivePart(value)
+  const segments = body === value ? [] : body.split('.')
+  const encoded = [0, 1, 2].flatMap((shift) => base64Alignment(Buffer.from(body).subarray(shift)))
+  return [...new Set([value, ...segments, ...encoded])]
+}
+
+function reveal(value: string | Secret): string {
+  return typeof value === 'string' ? value : value.reveal()
+}
+
+// https://github.com/actions/runner/blob/v2.336.0/src/Runner.Common/ActionCommand.cs
+function escapeData(text: string): string {
+  return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')
+}

@@ -1,0 +1,44 @@
+import type { Transform, Writable } from 'node:stream'
+import type { Evidence } from '../evidence.ts'
+import type { IdTokenRequest } from '../identity/github-oidc.ts'
+import type { OutputId } from '../inputs.ts'
+import type { Source } from '../options.ts'
+import type { Receipt, Run } from '../receipt.ts'
+import type { Seal, Secret } from '../secret.ts'
+
+/** Where we run. All that the story needs of it, and nothing else of it is seen. */
+export interface Platform extends Source {
+  readonly run: Run
+  /** An accepted exit code of the scan becomes 0. */
+  readonly isCI: boolean
+  readonly env: NodeJS.ProcessEnv
+  /** Our own user id, which owns what we wrote. */
+  readonly uid: number
+
+  idTokenRequest(seal: Seal): IdTokenRequest | undefined
+  /** The host's own mask; not the wall, which is the redactor. */
+  mask(secret: Secret): void
+
+  say(text: string): void
+  /** What is being waited for; shown on a terminal only. */
+  progress(text: string): void
+  warn(text: string): Promise<void>
+  fail(text: string): Promise<void>
+
+  saveReceipt(receipt: Receipt): void
+  readReceipt(): string | undefined
+
+  /** The outputs of the scan: where they go, and what they pass through after the redactor. */
+  scanOutputs(): ScanOutputs
+  setOutput(id: OutputId, value: string | Secret): Promise<void>
+  exportVariable(name: string, value: string | Secret): Promise<void>
+  report(evidence: Evidence): Promise<void>
+}
+
+export interface ScanOutputs {
+  stdout: Writable
+  stderr: Writable
+  filters: () => Transform[]
+  /** The scan has ended: what we print counts again. */
+  close(): void
+}

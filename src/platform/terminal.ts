@@ -1,0 +1,77 @@
+import { readFileSync, rmSync, renameSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { styleText } from 'node:util'
+import { asText } from '../evidence.ts'
+import type { InputId } from '../inputs.ts'
+import { writePrivate } from '../kubeconfig.ts'
+import type { Receipt } from '../receipt.ts'
+import type { Platform } from './platform.ts'
+
+/** What the command line says. */
+export interface Flags {
+  readonly values: ReadonlyMap<InputId, string>
+  readonly argv: readonly string[]
+  /** The receipt to revoke by. */
+  readonly receipt: string | undefined
+}
+
+export function flagName(id: InputId): string {
+  return `--${id.replaceAll('_', '-')}`
+}
+
+/** A person's terminal: what the scan prints is on stdout, what we say is on stderr. */
+export function terminalPlatform(flags: Flags, env: NodeJS.ProcessEnv, redact: (text: string) => string): Platform {
+  const { stderr, stdout } = process
+  const style = (format: 'red' | 'yellow' | 'dim', text: string): string => styleText(format, text, { stream: stderr })
+  const write = (text: string): void => void stderr.write(`${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`)
+  return {
+    input: (id) => flags.values.get(id),
+    nameOf: flagName,
+    argv: flags.argv,
+    temp: tmpdir(),
+    workspace: undefined,
+    path: env['PATH'] ?? '',
+    hasLaterSteps: false,
+    hasPost: false,
+    readStdin: () => readFileSync(0, 'utf8'),
+    isCI: false,
+    env,
+    uid: process.getuid?.() ?? -1,
+    run: { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '' },
+
+    idTokenRequest: () => undefined,
+    mask: () => undefined,
+
+    say: write,
+    progress(text) {
+      if (stderr.isTTY) stderr.write(`\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`)
+    },
+    warn: (text) => Promise.resolve(write(style('yellow', `warning: ${redact(text)}`))),
+    fail: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
+
+    saveReceipt(receipt) {
+      const path = flags.receipt ?? receiptPath(receipt)
+      // Nothing is left to revoke: the receipt has served.
+      if (receipt.revokedAt !== undefined || receipt.nothingIssued) rmSync(path, { force: true })
+      else replacePrivate(path, `${JSON.stringify(receipt)}\n`)
+    },
+    readReceipt: () => (flags.receipt === undefined ? undefined : readFileSync(flags.receipt, 'utf8')),
+
+    scanOutputs: () => ({ stdout, stderr, filters: () => [], close: () => undefined }),
+    setOutput: () => Promise.resolve(),
+    exportVariable: () => Promise.resolve(),
+    report: (evidence) => Promise.resolve(write(`what happened:\n${asText(evidence)}`)),
+  }
+}
+
+/** Beside the private directory, so that it is there before the directory is, and after. */
+function receiptPath(receipt: Receipt): string {
+  return `${receipt.directory}.receipt.json`
+}
+
+function replacePrivate(path: string, text: string): void {
+  const next = `${path}.next`
+  rmSync(next, { force: true })
+  writePrivate(next, text)
+  renameSync(next, path)
+}

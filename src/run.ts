@@ -1,0 +1,57 @@
+import { constants } from 'node:os'
+import { codeOf, describe, exitCodeOf, KubepassError } from './errors.ts'
+import { detect } from './platform/detect.ts'
+import type { Platform } from './platform/platform.ts'
+import type { Flags } from './platform/terminal.ts'
+import { Redactor } from './redact.ts'
+import type { Context } from './session.ts'
+
+/** After a first signal GitHub waits 7.5 s for the second: by then all is done. */
+const HURRY_MS = 4_500
+
+/** The edge: everything inside throws, here it is printed once and becomes an exit code. */
+export async function run(useCase: (context: Context) => Promise<number>, flags?: Flags): Promise<void> {
+  const redactor = new Redactor()
+  const stop = new AbortController()
+  const hurry = new AbortController()
+  let stoppedBy: 'SIGINT' | 'SIGTERM' | 'SIGHUP' | undefined
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(name, () => {
+      stoppedBy ??= name
+      stop.abort(new KubepassError('INTERRUPTED', `Stopped by ${stoppedBy}.`))
+      setTimeout(() => hurry.abort(new KubepassError('INTERRUPTED', 'There was no more time.')), HURRY_MS).unref()
+    })
+  }
+  // Without a handler it opens a debugger.
+  process.on('SIGUSR1', () => undefined)
+  // Nobody reads any more: the revocation must go on.
+  process.stdout.on('error', () => undefined)
+  process.stderr.on('error', () => undefined)
+
+  let platform: Platform | undefined
+  try {
+    requireRuntime()
+    const here = detect(process.env, (text) => redactor.redact(text), flags)
+    platform = here
+    const seal: Context['seal'] = (value) => {
+      const secret = redactor.seal(value)
+      here.mask(secret)
+      return secret
+    }
+    process.exitCode = await useCase({ platform, redactor, seal, signal: stop.signal, hurry: hurry.signal })
+  } catch (error) {
+    const text = redactor.redact(describe(error))
+    await (platform === undefined ? process.stderr.write(`kubepass: ${text}\n`) : platform.fail(text))
+    const byUs = exitCodeOf(error)
+    process.exitCode = stoppedBy === undefined || codeOf(error) === 'NOT_REVOKED' ? byUs : 128 + constants.signals[stoppedBy]
+  }
+}
+
+function requireRuntime(): void {
+  if (process.platform !== 'linux') throw new KubepassError('INPUT', `kubepass runs on Linux, not on ${process.platform}.`)
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  // From 24.5 on, an Agent knows the proxy variables.
+  if (major < 24 || (major === 24 && minor < 5)) {
+    throw new KubepassError('INPUT', `kubepass needs Node.js 24.5 or later; this is ${process.versions.node}.`)
+  }
+}

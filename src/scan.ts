@@ -1,0 +1,174 @@
+import { spawn, type ChildProcessByStdio } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { finished, type Readable, type Transform, type Writable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { KubepassError } from './errors.ts'
+import type { Options } from './options.ts'
+
+/** How long a scan that was told to stop may take to end by itself. */
+const GRACE_MS = 2_000
+/** How long an output may stay open once no process of the scan is left. */
+const DRAIN_MS = 1_000
+const MARKER = 'KUBEPASS_SCAN'
+
+export interface Streams {
+  stdin: 'inherit' | 'ignore'
+  stdout: Writable
+  stderr: Writable
+  /** What each output passes through on its way: the redactor first. */
+  filters: () => Transform[]
+  /** Called when the last output has come. */
+  close: () => void
+}
+
+export interface Ended {
+  /** As a shell gives it: 128 + n after signal n. */
+  exitCode: number
+  signal: NodeJS.Signals | null
+}
+
+/** The command that gets the credential, in a process group of its own. */
+export class Scan {
+  readonly #child: ChildProcessByStdio<null, Readable, Readable>
+  readonly #marker: string
+  readonly #outputs: Promise<unknown>
+  readonly #close: () => void
+
+  private constructor(child: ChildProcessByStdio<null, Readable, Readable>, marker: string, streams: Streams) {
+    this.#child = child
+    this.#marker = marker
+    this.#close = streams.close
+    this.#outputs = Promise.all([
+      connect(child.stdout, streams.filters(), streams.stdout),
+      connect(child.stderr, streams.filters(), streams.stderr),
+    ])
+  }
+
+  /** Starts the command. Core dumps are off: they would hold the token. */
+  static start(command: readonly [string, ...string[]], env: NodeJS.ProcessEnv, marker: string, streams: Streams): Scan {
+    const child = spawn('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
+      env: { ...env, [MARKER]: marker },
+      stdio: [streams.stdin, 'pipe', 'pipe'],
+      detached: true,
+    })
+    return new Scan(child, marker, streams)
+  }
+
+  /** Resolves when the command has ended; once `signal` is aborted it is told to, and soon made to. */
+  async ended(signal: AbortSignal): Promise<Ended> {
+    const exit = once(this.#child, 'exit') as Promise<[number, null] | [null, NodeJS.Signals]>
+    let last: NodeJS.Timeout | undefined
+    const stop = (): void => {
+      this.#kill('SIGTERM')
+      last = setTimeout(() => this.#kill('SIGKILL'), GRACE_MS)
+    }
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop, { once: true })
+    try {
+      const [code, by] = await exit
+      return { exitCode: by === null ? code : 128 + constants.signals[by], signal: by }
+    } catch (error) {
+      throw new KubepassError('INPUT', 'The command could not be started.', { cause: error, hint: 'Is /bin/sh there?' })
+    } finally {
+      clearTimeout(last)
+      signal.removeEventListener('abort', stop)
+    }
+  }
+
+  /** Ends the command's group, then what escaped from it, and lets the outputs run dry. */
+  async stop(): Promise<Stopped> {
+    this.#kill('SIGKILL')
+    const stopped = await stopCarriers(this.#marker)
+    await Promise.race([this.#outputs, sleep(DRAIN_MS, undefined, { ref: false })])
+    this.#child.stdout.destroy()
+    this.#child.stderr.destroy()
+    this.#close()
+    return stopped
+  }
+
+  #kill(signal: NodeJS.Signals): void {
+    if (this.#child.pid !== undefined) killQuietly(-this.#child.pid, signal)
+  }
+}
+
+export interface Stopped {
+  /** Processes that had outlived the command. */
+  outlived: number
+  /** Those of them that could not be ended. */
+  left: number
+}
+
+/** Ends every process of ours that carries the marker: an open exec or watch stream outlives a revocation. */
+export async function stopCarriers(marker: string): Promise<Stopped> {
+  const outlived = new Set<number>()
+  const deadline = Date.now() + GRACE_MS
+  let left = carriersOf(marker)
+  while (left.length > 0 && Date.now() < deadline) {
+    for (const pid of left) {
+      outlived.add(pid)
+      killQuietly(pid, 'SIGKILL')
+    }
+    await sleep(5)
+    left = carriersOf(marker)
+  }
+  return { outlived: outlived.size, left: left.length }
+}
+
+/** The environment of the scan: not the runner's secrets, not the means to get a token of its own. */
+export function scanEnvironment(
+  env: NodeJS.ProcessEnv,
+  options: Pick<Options, 'env' | 'passEnv'>,
+  isSecret: (value: string) => boolean,
+): NodeJS.ProcessEnv {
+  const runnersSecrets = ['CI_JOB_TOKEN', 'CI_REGISTRY_PASSWORD', 'CI_DEPENDENCY_PROXY_PASSWORD', 'CI_DEPLOY_PASSWORD']
+    .flatMap((name) => env[name] ?? [])
+    .filter((value) => value !== '')
+  const carriesSecret = (value: string): boolean =>
+    JWT.test(value) || isSecret(value) || runnersSecrets.some((secret) => value.includes(secret))
+  const passes = (name: string, value: string): boolean => {
+    if (options.passEnv.includes(name) || name === 'RUNNER_TRACKING_ID') return true
+    if (options.env === 'clean') return CLEAN.test(name)
+    return !WITHHELD.test(name) && !carriesSecret(value)
+  }
+  return Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && passes(name, value)))
+}
+
+const CLEAN = /^(PATH|HOME|LANG|LANGUAGE|LC_[A-Z]+)$/
+const WITHHELD =
+  /^(INPUT_.*|STATE_.*|KUBEPASS_.*|ACTIONS_ID_TOKEN_.*|ACTIONS_RUNTIME_.*|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)|GITLAB_ENV|NODE_OPTIONS|CI_JOB_JWT.*|CI_(JOB|REGISTRY|DEPENDENCY_PROXY|DEPLOY)_(TOKEN|PASSWORD))$/
+const JWT = /^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/
+
+/** Resolves when all that came from `from` has been handed to `to`. A `to` that is gone must not block the scan. */
+function connect(from: Readable, filters: Transform[], to: Writable): Promise<void> {
+  const last = filters.reduce<Readable>((source, filter) => source.pipe(filter), from)
+  to.once('error', () => last.resume())
+  last.pipe(to, { end: false })
+  return new Promise((resolve) => finished(last, () => resolve()))
+}
+
+/** Our own processes whose environment carries the marker. */
+function carriersOf(marker: string): number[] {
+  const entry = `${MARKER}=${marker}`
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
+    .filter((pid) => environOf(pid).split('\0').includes(entry))
+    .map(Number)
+}
+
+function environOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'latin1')
+  } catch {
+    return ''
+  }
+}
+
+function killQuietly(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // It has ended already.
+  }
+}

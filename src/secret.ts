@@ -1,0 +1,38 @@
+import { inspect } from 'node:util'
+
+/**
+ * A value that no print, template, JSON, inspect, spread or clone shows: it lives in a private field.
+ * Only the redactor makes one, so no secret exists that the redactor does not know.
+ */
+class SealedValue {
+  readonly #value: string
+
+  constructor(value: string) {
+    this.#value = value
+  }
+
+  /** The value itself. Every caller is listed in a contract test. */
+  reveal(): string {
+    return this.#value
+  }
+
+  toString(): string {
+    return '[secret]'
+  }
+
+  toJSON(): string {
+    return '[secret]'
+  }
+
+  [inspect.custom](): string {
+    return '[secret]'
+  }
+}
+
+export type Secret = SealedValue
+export type Seal = (value: string) => Secret
+
+/** For the redactor alone. */
+export function sealedValue(value: string): Secret {
+  return new SealedValue(value)
+}

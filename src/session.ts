@@ -1,0 +1,72 @@
+import { writeFileSync } from 'node:fs'
+import { asJson, newEvidence, type Evidence } from './evidence.ts'
+import { Http } from './http.ts'
+import { chooseIdentity } from './identity/choose.ts'
+import type { Identity } from './identity/identity.ts'
+import { KubeClient } from './kube/client.ts'
+import type { Options } from './options.ts'
+import type { Platform } from './platform/platform.ts'
+import type { Receipt, Run } from './receipt.ts'
+import type { Redactor } from './redact.ts'
+import type { Scan } from './scan.ts'
+import type { Seal, Secret } from './secret.ts'
+import { version } from './version.ts'
+
+/** What the edge gives to a use case. */
+export interface Context {
+  readonly platform: Platform
+  readonly redactor: Redactor
+  /** Teaches the redactor, then the platform's mask. */
+  readonly seal: Seal
+  /** Aborted by SIGINT and SIGTERM, with an INTERRUPTED error as its reason. */
+  readonly signal: AbortSignal
+  /** Aborted when, after such a signal, there is no more time. */
+  readonly hurry: AbortSignal
+}
+
+/** One run's work: what is open, and by which means it can be closed. */
+export interface Session extends Context {
+  readonly options: Options
+  readonly identity: Identity
+  readonly client: KubeClient
+  readonly evidence: Evidence
+  receipt: Receipt
+  token: Secret | undefined
+  scan: Scan | undefined
+  /** The most that may exist on the cluster: a call whose answer was lost may have taken effect. */
+  exists: 'nothing' | 'anchor' | 'token'
+}
+
+export function openSession(context: Context, options: Options, receipt: Receipt): Session {
+  const { platform, seal } = context
+  const { identity, why } = chooseIdentity(options, { idTokenRequest: platform.idTokenRequest(seal), seal, env: platform.env })
+  platform.say(`Identity: ${identity.kind}, because ${why}.`)
+  const tls = { ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl: options.proxyUrl }
+  const client = new KubeClient(new Http(tls, platform.env), options.server, userAgent(platform.run))
+  const evidence = newEvidence(options, platform.run)
+  evidence.identity = { kind: identity.kind, why }
+  return { ...context, options, identity, client, evidence, receipt, token: undefined, scan: undefined, exists: 'nothing' }
+}
+
+/** Saves what is known of the run, so that whoever comes next can finish it. */
+export function record(session: Session, news: Partial<Receipt>): void {
+  session.receipt = { ...session.receipt, ...news }
+  session.platform.saveReceipt(session.receipt)
+}
+
+export async function warn(session: Session, text: string): Promise<void> {
+  session.evidence.warnings.push(session.redactor.redact(text))
+  await session.platform.warn(text)
+}
+
+/** Summary and evidence file: the last words of a run. */
+export async function report({ platform, options, evidence, redactor }: Session): Promise<void> {
+  if (options.evidence !== undefined) writeFileSync(options.evidence, redactor.redact(asJson(evidence)))
+  await platform.report(evidence)
+}
+
+// The audit log shows it beside every call: who, and why.
+function userAgent(run: Run): string {
+  const printable = (text: string): string => text.replaceAll(/[^\w./@-]+/g, '_').slice(0, 100)
+  return `kubepass/${version} (${run.platform}; run ${printable(run.id)}/${printable(run.attempt)}; ${printable(run.repository)})`
+}

@@ -1,0 +1,117 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import type { ClusterInfo } from './cluster.ts'
+import { request } from './request.ts'
+
+/** As much of any object of the API as tests look at. */
+export interface KubeObject {
+  kind?: string
+  metadata?: {
+    name?: string
+    namespace?: string
+    uid?: string
+    labels?: Record<string, string>
+    annotations?: Record<string, string>
+  }
+  items?: KubeObject[]
+  message?: string
+  reason?: string
+  code?: number
+  [field: string]: unknown
+}
+
+export interface Answer<T = KubeObject> {
+  status: number
+  body: T
+}
+
+export interface Admin {
+  get<T = KubeObject>(path: string): Promise<Answer<T>>
+  create<T = KubeObject>(path: string, body: object): Promise<Answer<T>>
+  delete<T = KubeObject>(path: string, body?: object): Promise<Answer<T>>
+  /** Asks the server, on a new connection, whose token this is. */
+  whoami(token: string): Promise<{ status: number; username?: string }>
+}
+
+/** The API server as the cluster's administrator sees it. Answers come back as they are, refusals too. */
+export function admin(info: ClusterInfo): Admin {
+  const certificate = Promise.all([info.ca, info.adminCert, info.adminKey].map((path) => readFile(path)))
+  const call = async <T>(method: string, path: string, body?: object): Promise<Answer<T>> => {
+    const [ca, cert, key] = await certificate
+    return send<T>(info, method, path, { ca, cert, key }, body)
+  }
+  return {
+    get: (path) => call('GET', path),
+    create: (path, body) => call('POST', path, body),
+    delete: (path, body) => call('DELETE', path, body),
+    async whoami(token) {
+      const [ca] = await certificate
+      const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }
+      const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews'
+      const { status, body } = await send<{ status?: { userInfo?: { username?: string } } }>(info, 'POST', path, { ca }, review, token)
+      const username = status === 201 ? body.status?.userInfo?.username : undefined
+      return username === undefined ? { status } : { status, username }
+    },
+  }
+}
+
+interface Tls {
+  ca: Buffer | undefined
+  cert?: Buffer | undefined
+  key?: Buffer | undefined
+}
+
+async function send<T>(info: ClusterInfo, method: string, path: string, tls: Tls, body?: object, token?: string): Promise<Answer<T>> {
+  const text = body === undefined ? undefined : JSON.stringify(body)
+  const headers = {
+    accept: 'application/json',
+    ...(text !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
+    ...(token !== undefined && { authorization: `Bearer ${token}` }),
+  }
+  const reply = await request(info.server + path, { method, headers, ...tls }, text)
+  const answer = reply.body.toString()
+  const json = /json/.test(reply.headers['content-type'] ?? '')
+  return { status: reply.status, body: (json ? JSON.parse(answer) : { message: answer }) as T }
+}
+
+/** Runs the real kubectl as the administrator. */
+export async function kubectl(info: ClusterInfo, ...args: string[]): Promise<string> {
+  const env = { PATH: process.env['PATH'], HOME: info.dir, KUBECONFIG: info.adminKubeconfig }
+  const { stdout } = await promisify(execFile)(info.kubectl, args, { env, maxBuffer: 64 << 20 })
+  return stdout
+}
+
+/** Applies a kustomization, a folder of manifests or one manifest. */
+export async function apply(info: ClusterInfo, path: string): Promise<string> {
+  return kubectl(info, 'apply', existsSync(join(path, 'kustomization.yaml')) ? '-k' : '-f', path)
+}
+
+/**
+ * Policies act about half a second after they are applied. What is tried here is harmless while they do not:
+ * a dry run of a Secret that holds something, and a token bound to a Pod that does not exist.
+ */
+export async function waitForPolicies(info: ClusterInfo, namespace = 'kubepass', serviceAccount = 'scanner'): Promise<void> {
+  const { create } = admin(info)
+  const space = `/api/v1/namespaces/${namespace}`
+  const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'not-empty' }, stringData: { some: 'thing' } }
+  const boundObjectRef = { apiVersion: 'v1', kind: 'Pod', name: 'no-such-pod' }
+  const token = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 600, boundObjectRef } }
+  const tries = [
+    () => create(`${space}/secrets?dryRun=All`, secret),
+    () => create(`${space}/serviceaccounts/${serviceAccount}/token`, token),
+  ]
+  const deadline = Date.now() + 30_000
+  for (const attempt of tries) {
+    for (;;) {
+      const { status, body } = await attempt()
+      if (status === 403 && body.message?.includes('ValidatingAdmissionPolicy') === true) break
+      if (Date.now() > deadline)
+        throw new Error(`no policy refuses what it should in namespace ${namespace}: ${String(status)} ${body.message ?? ''}`)
+      await delay(50)
+    }
+  }
+}

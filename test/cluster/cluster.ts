@@ -1,0 +1,121 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdtemp, open, readFile, rm } from 'node:fs/promises'
+import { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { buildCluster } from './build.ts'
+
+/** A running cluster as plain data, to hand to another process. */
+export interface ClusterInfo {
+  server: string
+  pid: number
+  dir: string
+  /** How long the API server believes a token that it has accepted. */
+  tokenCacheMs: number
+  /** Loopback URLs with these ports are right audiences of an ID token: proxies listen there. */
+  proxyPorts: number[]
+  // Paths, all below.
+  kubectl: string
+  adminKubeconfig: string
+  ca: string
+  otherCA: string
+  serverCert: string
+  serverKey: string
+  adminCert: string
+  adminKey: string
+  serviceAccountKey: string
+  issuerKey: string
+  auditLog: string
+}
+
+export interface Cluster extends AsyncDisposable {
+  readonly info: ClusterInfo
+  /** Kills it (a graceful stop waits a minute for open watches) and removes its folder. */
+  stop(): Promise<void>
+}
+
+export interface ClusterOptions {
+  tokenCacheTTL: '0s' | '10s'
+  controllers: boolean
+  /** Audiences of ID tokens beside the URLs of the server and its proxies. */
+  audiences?: string[]
+  progress?: (line: string) => void
+}
+
+const START_MS = 120_000
+
+export async function startCluster({ tokenCacheTTL, controllers, audiences = [], progress }: ClusterOptions): Promise<Cluster> {
+  const binaries = await buildCluster(progress)
+  const dir = await mkdtemp(join(tmpdir(), 'kubepass-cluster-'))
+  const at = (name: string): string => join(dir, name)
+  const proxyPorts = somePorts(48)
+  const trusted = [...audiences, ...proxyPorts.map((port) => `https://127.0.0.1:${String(port)}`)]
+  const log = await open(at('log'), 'wx', 0o600)
+  // The pipe on its standard input is what it lives on: it ends, and removes its folder, when we do.
+  const child = spawn(
+    binaries.cluster,
+    ['--dir', dir, '--token-cache-ttl', tokenCacheTTL, `--controllers=${String(controllers)}`, '--audiences', trusted.join(',')],
+    { stdio: ['pipe', log.fd, log.fd] },
+  )
+  const stop = async (): Promise<void> => {
+    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+      child.ref()
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }
+    await rm(dir, { recursive: true, force: true, maxRetries: 5 })
+  }
+  try {
+    const server = await ready(child, dir)
+    // Who forgets to stop it need not wait for it.
+    child.unref()
+    if (child.stdin instanceof Socket) child.stdin.unref()
+    const info: ClusterInfo = {
+      server,
+      pid: child.pid ?? 0,
+      dir,
+      tokenCacheMs: Number.parseInt(tokenCacheTTL) * 1000,
+      proxyPorts,
+      kubectl: binaries.kubectl,
+      adminKubeconfig: at('admin.kubeconfig'),
+      ca: at('ca.crt'),
+      otherCA: at('other-ca.crt'),
+      serverCert: at('server.crt'),
+      serverKey: at('server.key'),
+      adminCert: at('admin.crt'),
+      adminKey: at('admin.key'),
+      serviceAccountKey: at('service-accounts.key'),
+      issuerKey: at('issuer.key'),
+      auditLog: at('audit.log'),
+    }
+    return { info, stop, [Symbol.asyncDispose]: stop }
+  } catch (error) {
+    await stop()
+    throw error
+  } finally {
+    await log.close()
+  }
+}
+
+async function ready(child: ChildProcess, dir: string): Promise<string> {
+  let failure: string | undefined
+  child.once('error', (error) => (failure = error.message))
+  child.once('exit', (code, signal) => (failure = `ended with ${String(signal ?? code)}`))
+  const file = join(dir, 'ready.json')
+  for (const deadline = Date.now() + START_MS; !existsSync(file); await delay(25)) {
+    if (Date.now() > deadline) failure = `was not ready after ${String(START_MS / 1000)} s`
+    if (failure === undefined) continue
+    const log = await readFile(join(dir, 'log'), 'utf8')
+    throw new Error(`The test cluster ${failure}. Its last words:\n${log.trimEnd().split('\n').slice(-20).join('\n')}`)
+  }
+  return (JSON.parse(await readFile(file, 'utf8')) as { server: string }).server
+}
+
+/** Neighbouring ports below those that the system hands out by itself. */
+function somePorts(count: number): number[] {
+  const first = 12_000 + Math.floor(Math.random() * (20_000 - count))
+  return Array.from({ length: count }, (_, index) => first + index)
+}

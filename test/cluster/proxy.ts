@@ -1,0 +1,304 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { Agent, createServer, request as httpsRequest, type Server as HttpsServer } from 'node:https'
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { AddressInfo, Server, Socket } from 'node:net'
+import { buffer } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
+import { connect as tlsConnect } from 'node:tls'
+import type { Duplex } from 'node:stream'
+import type { ClusterInfo } from './cluster.ts'
+import { relay, type Relay } from './relay.ts'
+import { claimsOf, resign } from './token.ts'
+
+export interface Exchange {
+  at: Date
+  method: string
+  /** With the query. */
+  path: string
+  userAgent: string
+  /** Which of the client's TCP connections, from 1. */
+  connection: number
+  /** The token it was sent with, or nothing. */
+  bearer: string
+  requestBody: string
+  /** What the API server answered, or, not asked, what the reaction did; undefined until then, and after a reset. */
+  status: number | undefined
+  responseBody: string
+}
+
+export interface Matcher {
+  method?: string
+  path?: RegExp
+  /** Before the API server sees the request, or after it has acted on it and answered. Default: before. */
+  when?: 'before' | 'after'
+  /** How often it acts; default always. */
+  times?: number
+}
+
+/** Instead of the API server's answer. A hop-by-hop failure is 'reset'; undefined lets the exchange go on. */
+export type Disturbance = { status: number; headers?: OutgoingHttpHeaders; body?: string } | 'reset' | undefined
+export type Reaction = (exchange: Exchange) => Disturbance | Promise<Disturbance>
+
+interface Rule extends Matcher {
+  reaction: Reaction
+  left: number
+}
+
+interface Connection {
+  number: number
+  socket: Socket
+  /** One connection to the API server for each of the client's, so that keep-alive is as real as without a proxy. */
+  agent: Agent
+}
+
+interface ProxyOptions {
+  /** Milliseconds added to each round trip, the TCP handshake's included. */
+  latency?: number
+}
+
+/** Records every exchange with the API server, and disturbs it where a test says so. */
+export async function startProxy(info: ClusterInfo, { latency = 0 }: ProxyOptions = {}): Promise<Proxy> {
+  const tls = { key: readFileSync(info.serverKey), cert: readFileSync(info.serverCert) }
+  const server = createServer(tls)
+  if (latency === 0) {
+    await listen(server, info.proxyPorts)
+    return new Proxy(info, server)
+  }
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const front = relay(portOf(server), latency)
+  await listen(front.server, info.proxyPorts)
+  return new Proxy(info, server, front)
+}
+
+export class Proxy implements AsyncDisposable {
+  readonly url: string
+  readonly exchanges: Exchange[] = []
+  /** Every token that the API server has issued through this proxy, and every one made of it. */
+  readonly tokens: string[] = []
+  readonly #info: ClusterInfo
+  readonly #ca: Buffer
+  readonly #server: HttpsServer
+  readonly #front: Relay | undefined
+  readonly #connections = new Map<number, Connection>()
+  readonly #upgraded = new Set<Duplex>()
+  readonly #rules: Rule[] = []
+  #count = 0
+  #tokenSeconds: number | undefined
+
+  constructor(info: ClusterInfo, server: HttpsServer, front?: Relay) {
+    this.#info = info
+    this.#ca = readFileSync(info.ca)
+    this.#server = server
+    this.#front = front
+    this.url = `https://127.0.0.1:${String(portOf(front?.server ?? server))}`
+    server.on('connection', (socket: Socket) => {
+      this.#connect(socket)
+    })
+    server.on('request', (request, response) => {
+      this.#handle(request, response).catch(() => response.destroy())
+    })
+    server.on('upgrade', (request, socket, head) => {
+      this.#upgrade(request, socket, head)
+    })
+  }
+
+  /** Disturbs the exchanges that match, in the order of the rules, until the function it returns is called. */
+  on(matcher: Matcher, reaction: Reaction): () => void {
+    const rule: Rule = { ...matcher, reaction, left: matcher.times ?? Infinity }
+    this.#rules.push(rule)
+    return () => {
+      rule.left = 0
+    }
+  }
+
+  /** From now on tokens expire this many seconds after they were issued, under the API's floor of ten minutes. */
+  shortTokens(seconds: number): void {
+    this.#tokenSeconds = seconds
+  }
+
+  /** The exchanges whose method and path (with the query) match. */
+  seen(method: string, path: RegExp): Exchange[] {
+    return this.exchanges.filter((exchange) => exchange.method === method && path.test(exchange.path))
+  }
+
+  async close(): Promise<void> {
+    const servers = [this.#server, this.#front?.server].filter((server) => server?.listening === true)
+    const closed = servers.map((server) => new Promise((resolve) => server?.close(resolve)))
+    for (const socket of this.#upgraded) socket.destroy()
+    for (const { agent, socket } of this.#connections.values()) {
+      agent.destroy()
+      socket.destroy()
+    }
+    this.#front?.cut()
+    await Promise.all(closed)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #connect(socket: Socket): void {
+    const port = socket.remotePort ?? 0
+    const agent = new Agent({ ca: this.#ca, keepAlive: true, maxSockets: 1 })
+    const connection = { number: (this.#count += 1), socket, agent }
+    this.#connections.set(port, connection)
+    socket.on('error', () => undefined)
+    socket.on('close', () => {
+      agent.destroy()
+      if (this.#connections.get(port) === connection) this.#connections.delete(port)
+    })
+  }
+
+  #connectionOf(socket: Duplex): Connection {
+    const connection = this.#connections.get((socket as Socket).remotePort ?? 0)
+    if (connection === undefined) throw new Error('the client has gone')
+    return connection
+  }
+
+  #record(request: IncomingMessage, requestBody: string): Exchange {
+    const exchange: Exchange = {
+      at: new Date(),
+      method: request.method ?? '',
+      path: request.url ?? '',
+      userAgent: request.headers['user-agent'] ?? '',
+      connection: this.#connectionOf(request.socket).number,
+      bearer: /^Bearer (.*)$/.exec(request.headers.authorization ?? '')?.[1] ?? '',
+      requestBody,
+      status: undefined,
+      responseBody: '',
+    }
+    this.exchanges.push(exchange)
+    return exchange
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const connection = this.#connectionOf(request.socket)
+    const body = await buffer(request)
+    const exchange = this.#record(request, body.toString())
+    const before = await this.#react('before', exchange)
+    if (before !== undefined) {
+      this.#disturb(before, connection, response, exchange)
+      return
+    }
+    // Held until its client was gone: the request was lost on the way.
+    if (response.destroyed || connection.socket.destroyed) return
+
+    const headers = { ...request.headers, host: new URL(this.#info.server).host }
+    const outgoing = httpsRequest(this.#info.server + exchange.path, { method: exchange.method, headers, agent: connection.agent })
+    outgoing.on('error', () => undefined)
+    response.on('close', () => {
+      if (/[?&](watch|follow)=/.test(exchange.path)) outgoing.destroy()
+    })
+    outgoing.end(body)
+    const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage]
+    exchange.status = incoming.statusCode ?? 0
+    if (/[?&](watch|follow)=(true|1)/.test(exchange.path)) {
+      response.writeHead(exchange.status, incoming.headers)
+      incoming.on('data', (chunk: Buffer) => (exchange.responseBody += chunk.toString()))
+      await pipeline(incoming, response)
+      return
+    }
+
+    const answer = this.#shorten(exchange, await buffer(incoming))
+    exchange.responseBody = answer.toString()
+    const after = await this.#react('after', exchange)
+    if (after !== undefined) {
+      this.#disturb(after, connection, response)
+      return
+    }
+    const { 'transfer-encoding': _chunked, ...answerHeaders } = incoming.headers
+    response.writeHead(exchange.status, { ...answerHeaders, 'content-length': answer.length }).end(answer)
+  }
+
+  async #react(when: 'before' | 'after', exchange: Exchange): Promise<Disturbance> {
+    for (const rule of this.#rules) {
+      const { method = exchange.method, path = /^/, left } = rule
+      if (left === 0 || (rule.when ?? 'before') !== when || method !== exchange.method || !path.test(exchange.path)) continue
+      rule.left -= 1
+      const disturbance = await rule.reaction(exchange)
+      if (disturbance !== undefined) return disturbance
+    }
+    return undefined
+  }
+
+  #disturb(disturbance: Exclude<Disturbance, undefined>, { socket }: Connection, response: ServerResponse, exchange?: Exchange): void {
+    if (disturbance === 'reset') {
+      socket.resetAndDestroy()
+      return
+    }
+    const { status, headers = {}, body = '' } = disturbance
+    if (exchange !== undefined) Object.assign(exchange, { status, responseBody: body })
+    response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...headers }).end(body)
+  }
+
+  /** Takes note of an issued token, and shortens its life where a test wants that. */
+  #shorten(exchange: Exchange, answer: Buffer): Buffer {
+    if (exchange.status !== 201 || exchange.method !== 'POST' || !/\/serviceaccounts\/[^/]+\/token(\?|$)/.test(exchange.path)) return answer
+    const tokenRequest = JSON.parse(answer.toString()) as { status: { token: string; expirationTimestamp: string } }
+    const { token } = tokenRequest.status
+    this.tokens.push(token)
+    if (this.#tokenSeconds === undefined) return answer
+    const exp = Number(claimsOf(token)['iat']) + this.#tokenSeconds
+    tokenRequest.status.token = resign(token, (claims) => ({ ...claims, exp }), this.#info.serviceAccountKey)
+    tokenRequest.status.expirationTimestamp = new Date(exp * 1000).toISOString().replace('.000Z', 'Z')
+    this.tokens.push(tokenRequest.status.token)
+    return Buffer.from(JSON.stringify(tokenRequest))
+  }
+
+  #upgrade(request: IncomingMessage, client: Duplex, head: Buffer): void {
+    const exchange = this.#record(request, '')
+    const { hostname, port, host } = new URL(this.#info.server)
+    const upstream = tlsConnect({ host: hostname, port: Number(port), ca: this.#ca })
+    const lines: string[] = []
+    for (let at = 0; at < request.rawHeaders.length; at += 2) {
+      const name = request.rawHeaders[at] ?? ''
+      lines.push(`${name}: ${name.toLowerCase() === 'host' ? host : (request.rawHeaders[at + 1] ?? '')}`)
+    }
+    upstream.write(`${exchange.method} ${exchange.path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`)
+    upstream.write(head)
+    upstream.once('data', (chunk) => (exchange.status = Number(/^HTTP\/1\.1 (\d+)/.exec(chunk.toString('latin1'))?.[1])))
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      this.#upgraded.add(from)
+      from.pipe(to)
+      from.on('error', () => to.destroy())
+      from.on('close', () => {
+        this.#upgraded.delete(from)
+        to.destroy()
+      })
+    }
+  }
+}
+
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port
+}
+
+async function listen(server: Server, ports: number[]): Promise<void> {
+  const start = Math.floor(Math.random() * ports.length)
+  for (const port of [...ports.slice(start), ...ports.slice(0, start)]) {
+    server.listen(port, '127.0.0.1')
+    if (await listening(server)) return
+  }
+  throw new Error('every port that the cluster keeps for proxies is taken')
+}
+
+function listening(server: Server): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const settle = (event: 'listening' | 'error', error?: NodeJS.ErrnoException): void => {
+      server.removeAllListeners(event === 'error' ? 'listening' : 'error')
+      if (error !== undefined && error.code !== 'EADDRINUSE') reject(error)
+      else resolve(error === undefined)
+    }
+    server.once('listening', () => {
+      settle('listening')
+    })
+    server.once('error', (error) => {
+      settle('error', error)
+    })
+  })
+}

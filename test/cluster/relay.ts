@@ -1,0 +1,46 @@
+import { createServer, connect, type Server, type Socket } from 'node:net'
+
+export interface Relay {
+  server: Server
+  /** Ends every connection at once. */
+  cut(): void
+}
+
+/** A longer way: every answer from `port` comes `latency` ms later, and so does a new connection. */
+export function relay(port: number, latency: number): Relay {
+  const sockets = new Set<Socket>()
+  const server = createServer((near) => {
+    const far = connect(port, '127.0.0.1')
+    // One way takes all the delay, and the first bytes wait for the handshake, too.
+    const connected = Date.now() + latency
+    const later = (deliver: () => void): void => {
+      setTimeout(deliver, Math.max(latency, connected + latency - Date.now()))
+    }
+    near.on('data', (chunk) => {
+      later(() => far.write(chunk))
+    })
+    near.on('end', () => {
+      later(() => far.end())
+    })
+    far.on('data', (chunk) => near.write(chunk))
+    far.on('end', () => near.end())
+    for (const [socket, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(socket)
+      socket.setNoDelay(true)
+      socket.on('error', () => undefined)
+      socket.on('close', (hadError) => {
+        sockets.delete(socket)
+        if (hadError) other.resetAndDestroy()
+      })
+    }
+  })
+  return {
+    server,
+    cut() {
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+}

@@ -1,0 +1,95 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Readable } from 'node:stream'
+
+export type StreamName = 'stdout' | 'stderr'
+
+export interface Ended {
+  code: number | null
+  signal: NodeJS.Signals | null
+  /** As it was written, before any runner looked at it. */
+  stdout: string
+  stderr: string
+}
+
+export interface ChildOptions {
+  cwd: string
+  env: NodeJS.ProcessEnv
+  stdin?: string
+  /** How long to wait, once the process has ended, for others that still hold its outputs. */
+  drainMs?: number
+  onData?: (stream: StreamName, chunk: Buffer) => void
+}
+
+/** A process whose outputs are kept as they come. */
+export class Child {
+  readonly pid: number
+  /** When the process itself has ended. */
+  readonly exited: Promise<void>
+  /** When its outputs have ended, too. */
+  readonly ended: Promise<Ended>
+  readonly #process: ChildProcess
+  readonly #chunks: Record<StreamName, Buffer[]> = { stdout: [], stderr: [] }
+  #watchers = new Set<() => void>()
+  #over = false
+
+  constructor(program: string, args: string[], { cwd, env, stdin = '', drainMs = 5_000, onData }: ChildOptions) {
+    const child = spawn(program, args, { cwd, env, stdio: 'pipe' })
+    if (child.pid === undefined) throw new Error(`${program} could not be started`)
+    this.#process = child
+    this.pid = child.pid
+    child.stdin.on('error', () => undefined)
+    child.stdin.end(stdin)
+    for (const stream of ['stdout', 'stderr'] as const) {
+      child[stream].on('data', (chunk: Buffer) => {
+        this.#chunks[stream].push(chunk)
+        onData?.(stream, chunk)
+        this.#look()
+      })
+    }
+    this.exited = once(child, 'exit').then(() => undefined)
+    this.ended = this.#end([child.stdout, child.stderr], drainMs)
+  }
+
+  text(stream: StreamName): string {
+    return Buffer.concat(this.#chunks[stream]).toString()
+  }
+
+  kill(signal: NodeJS.Signals): boolean {
+    return this.#process.kill(signal)
+  }
+
+  /** Waits until one of its outputs holds this; refuses when it ends without. */
+  seen(pattern: string | RegExp): Promise<void> {
+    const found = (text: string): boolean => (typeof pattern === 'string' ? text.includes(pattern) : pattern.test(text))
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        const texts = [this.text('stdout'), this.text('stderr')]
+        if (texts.some(found)) resolve()
+        else if (this.#over) reject(new Error(`the process ended before it wrote ${String(pattern)}:\n${texts.join('\n')}`))
+        else return
+        this.#watchers.delete(look)
+      }
+      this.#watchers.add(look)
+      look()
+    })
+  }
+
+  #look(): void {
+    for (const look of this.#watchers) look()
+  }
+
+  async #end(streams: Readable[], drainMs: number): Promise<Ended> {
+    const closed = Promise.all(streams.map((stream) => once(stream, 'close')))
+    await this.exited
+    const waiting = new AbortController()
+    await Promise.race([closed, delay(drainMs, undefined, { signal: waiting.signal }).catch(() => undefined)])
+    waiting.abort()
+    for (const stream of streams) stream.destroy()
+    this.#over = true
+    this.#look()
+    const { exitCode, signalCode } = this.#process
+    return { code: exitCode, signal: signalCode, stdout: this.text('stdout'), stderr: this.text('stderr') }
+  }
+}

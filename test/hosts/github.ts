@@ -1,0 +1,345 @@
+import { randomInt, randomUUID } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { parse } from 'yaml'
+import type { ClusterInfo } from '../cluster/cluster.ts'
+import type { Claims } from '../cluster/token.ts'
+import { Child, type Ended } from './child.ts'
+import type { Command } from './command.ts'
+import { parseCommandFile } from './command-file.ts'
+import { githubVariables, ordinaryClaims } from './github-context.ts'
+import type { Host } from './host.ts'
+import { serveIdTokens, type IdTokenAnswer, type IdTokenEndpoint } from './id-token.ts'
+import { JobLog, type Annotation, type JobLogOptions } from './job-log.ts'
+import { Masker } from './masker.ts'
+import { killProcessesWith } from './orphans.ts'
+
+export interface JobOptions extends JobLogOptions {
+  /** `permissions: id-token: write`; default true. */
+  idToken?: boolean
+  /** Claims of the ID token that differ from those of a push to main. */
+  claims?: Claims
+  repository?: string
+  runId?: string
+  runAttempt?: string
+  job?: string
+  /** The action's folder; default this repository. */
+  action?: string
+  /** The runner's patience, shortened only to test the runner itself. */
+  patience?: Partial<Patience>
+}
+
+/** Milliseconds. */
+interface Patience {
+  /** From SIGINT to SIGTERM. */
+  interrupt: number
+  /** From SIGTERM to SIGKILL. */
+  terminate: number
+  /** From the end of node until outputs that others still hold are given up. */
+  drain: number
+}
+
+export type PhaseName = 'main' | 'post'
+
+/** All that a phase left behind. */
+export interface Result extends Ended {
+  conclusion: 'success' | 'failure' | 'cancelled'
+  /** What a reader of the job's log sees. */
+  log: string
+  annotations: Annotation[]
+  outputs: Record<string, string>
+  /** What it added to the environment and the PATH of later steps. */
+  env: Record<string, string>
+  path: string[]
+  /** The step's state so far. */
+  state: Record<string, string>
+  /** As written; the real runner masks it line by line. */
+  summary: string
+  /** Every workflow command that was executed, in order. */
+  commands: Command[]
+  masks: string[]
+}
+
+const SUMMARY_BYTES = 1 << 20
+const commandFiles = { ENV: 'set_env_', PATH: 'add_path_', OUTPUT: 'set_output_', STATE: 'save_state_', STEP_SUMMARY: 'step_summary_' }
+
+/** Begins a job on a played GitHub runner. */
+export async function startJob(info: ClusterInfo, options: JobOptions = {}): Promise<GithubJob> {
+  const { repository = 'octo-org/octo-repo', runId = String(randomInt(1e9, 9e9)), runAttempt = '1' } = options
+  const claims = { ...ordinaryClaims(repository, runId, runAttempt), ...options.claims }
+  const answer = (audience?: string): Claims => ({ ...claims, ...(audience !== undefined && { aud: audience }), ...options.claims })
+  const idTokens = options.idToken === false ? undefined : await serveIdTokens(info, answer)
+  return new GithubJob(info, options, { ...claims, repository, run_id: runId, run_attempt: runAttempt }, idTokens)
+}
+
+export class GithubJob implements Host, AsyncDisposable {
+  readonly folder = mkdtempSync(join(tmpdir(), 'kubepass-job-'))
+  readonly runnerTemp = join(this.folder, 'work', '_temp')
+  readonly workspace = join(this.folder, 'work', 'repo', 'repo')
+  readonly home = join(this.folder, 'home')
+  readonly tmp = join(this.folder, 'tmp')
+  readonly temporary = [this.runnerTemp, this.tmp]
+  readonly ours = [join(this.runnerTemp, '_runner_file_commands'), join(this.runnerTemp, '_github_workflow')]
+  readonly marker = `RUNNER_TRACKING_ID=github_${randomUUID()}`
+  readonly runId: string
+  readonly anchorPrefix: string
+  /** What earlier steps wrote to GITHUB_ENV; a test may add to it. */
+  readonly env: Record<string, string> = {}
+  /** What they wrote to GITHUB_PATH; the cluster's kubectl is there from the start. */
+  readonly path: string[]
+  readonly masker = new Masker()
+  readonly phases: Phase[] = []
+  readonly options: JobOptions
+  readonly #idTokens: IdTokenEndpoint | undefined
+  readonly #machine: Record<string, string>
+  readonly #variables: Record<string, string>
+
+  constructor(info: ClusterInfo, options: JobOptions, claims: Claims, idTokens?: IdTokenEndpoint) {
+    this.options = options
+    this.#idTokens = idTokens
+    this.path = [dirname(info.kubectl)]
+    this.runId = String(claims['run_id'])
+    this.anchorPrefix = `kubepass-${this.runId}-${String(claims['run_attempt'])}-`
+    for (const path of [this.workspace, this.home, this.tmp, ...this.ours]) mkdirSync(path, { recursive: true })
+    const event = join(this.runnerTemp, '_github_workflow', 'event.json')
+    writeFileSync(event, JSON.stringify({ ref: claims['ref'], repository: { full_name: claims['repository'] } }))
+    this.#variables = {
+      ...githubVariables(claims),
+      GITHUB_EVENT_PATH: event,
+      GITHUB_JOB: options.job ?? 'scan',
+      GITHUB_WORKSPACE: this.workspace,
+      RUNNER_ARCH: 'X64',
+      RUNNER_ENVIRONMENT: 'github-hosted',
+      RUNNER_NAME: 'played',
+      RUNNER_OS: 'Linux',
+      RUNNER_TEMP: this.runnerTemp,
+      ACTIONS_RUNTIME_TOKEN: 'played-runtime-token',
+      ...(options.debug === true && { RUNNER_DEBUG: '1' }),
+      ...(idTokens !== undefined && { ACTIONS_ID_TOKEN_REQUEST_URL: idTokens.url, ACTIONS_ID_TOKEN_REQUEST_TOKEN: idTokens.bearer }),
+    }
+    this.#machine = { HOME: this.home, TMPDIR: this.tmp, USER: 'runner', LANG: 'C.UTF-8', CI: 'true', NODE_EXTRA_CA_CERTS: info.ca }
+  }
+
+  get idTokens(): IdTokenEndpoint {
+    if (this.#idTokens === undefined) throw new Error('this job may not ask for ID tokens')
+    return this.#idTokens
+  }
+
+  /** The ID tokens given out. */
+  get secrets(): string[] {
+    return this.#idTokens?.tokens ?? []
+  }
+
+  /** A step that uses the action `with` these inputs, and with an `env` of its own. */
+  step(inputs: Record<string, string> = {}, env: Record<string, string> = {}): Step {
+    return new Step(this, inputs, env)
+  }
+
+  /** What a phase of a step gets: the runner's own variables come last, so that no step can set them. */
+  environment(env: Record<string, string>): Record<string, string> {
+    const PATH = [...this.path, dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter)
+    const [tracking = '', id = ''] = this.marker.split('=')
+    return { PATH, ...this.#machine, [tracking]: id, ...this.env, ...env, ...this.#variables }
+  }
+
+  /** At the end of a job the runner kills what its steps have left running. Says how many that was. */
+  cleanUpOrphans(): Promise<number> {
+    return killProcessesWith(this.marker)
+  }
+
+  texts(): Record<string, string> {
+    const texts: Record<string, string> = {}
+    for (const [index, { name, result }] of this.phases.entries()) {
+      if (result === undefined) continue
+      const { stdout, stderr, log, summary, annotations, outputs, env, path, state } = result
+      const readable = { stdout: withoutMasks(stdout), stderr, log, summary, annotations, outputs, env, path, state }
+      for (const [place, text] of Object.entries(readable)) {
+        texts[`${place} of ${name} (phase ${String(index + 1)})`] = typeof text === 'string' ? text : readText(text)
+      }
+    }
+    return texts
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.cleanUpOrphans()
+    await Promise.all(this.phases.map((phase) => phase.done))
+    await this.#idTokens?.close()
+    await rm(this.folder, { recursive: true, force: true })
+  }
+}
+
+export class Step {
+  readonly state: Record<string, string> = {}
+  readonly #job: GithubJob
+  readonly #env: Record<string, string>
+  readonly #scripts: Record<PhaseName, string>
+
+  constructor(job: GithubJob, inputs: Record<string, string>, env: Record<string, string>) {
+    const { defaults, scripts } = readAction(job.options.action ?? fileURLToPath(new URL('../../', import.meta.url)))
+    const given = Object.entries({ ...defaults, ...inputs }).map(([id, value]) => [`INPUT_${id.replaceAll(' ', '_').toUpperCase()}`, value])
+    this.#job = job
+    this.#env = { ...env, ...(Object.fromEntries(given) as Record<string, string>) }
+    this.#scripts = scripts
+  }
+
+  main(): Promise<Result> {
+    return this.start('main').done
+  }
+
+  post(): Promise<Result> {
+    return this.start('post').done
+  }
+
+  /** For a test that acts while the phase runs. */
+  start(name: PhaseName): Phase {
+    const state = Object.fromEntries(Object.entries(this.state).map(([key, value]) => [`STATE_${key}`, value]))
+    const phase = new Phase(this.#job, this.state, name, this.#scripts[name], { ...this.#env, ...state })
+    this.#job.phases.push(phase)
+    return phase
+  }
+}
+
+/** A phase that runs. */
+export class Phase {
+  readonly name: PhaseName
+  readonly pid: number
+  readonly done: Promise<Result>
+  result: Result | undefined
+  readonly #job: GithubJob
+  readonly #state: Record<string, string>
+  readonly #files: Record<keyof typeof commandFiles, string>
+  readonly #log: JobLog
+  readonly #child: Child
+  #cancelled = false
+
+  constructor(job: GithubJob, state: Record<string, string>, name: PhaseName, script: string, env: Record<string, string>) {
+    this.name = name
+    this.#job = job
+    this.#state = state
+    this.#log = new JobLog(job.masker, job.options)
+    const suffix = randomUUID()
+    const file = (prefix: string): string => join(job.runnerTemp, '_runner_file_commands', prefix + suffix)
+    this.#files = mapValues(commandFiles, file)
+    for (const path of Object.values(this.#files)) writeFileSync(path, '')
+    const files = Object.fromEntries(Object.entries(this.#files).map(([key, path]) => [`GITHUB_${key}`, path]))
+    this.#child = new Child(process.execPath, [script], {
+      cwd: job.workspace,
+      env: { ...job.environment(env), ...files },
+      drainMs: job.patience.drain,
+      onData: (stream, chunk) => {
+        this.#log.write(stream, chunk)
+      },
+    })
+    this.pid = this.#child.pid
+    this.done = this.#finish()
+  }
+
+  kill(signal: NodeJS.Signals): boolean {
+    return this.#child.kill(signal)
+  }
+
+  /** Waits until stdout or stderr holds this; refuses when the phase ends without. */
+  seen(pattern: string | RegExp): Promise<void> {
+    return this.#child.seen(pattern)
+  }
+
+  /** Cancels it on the runner's timetable: node alone is signalled, never its children. */
+  async cancel(): Promise<Result> {
+    this.#cancelled = true
+    const { interrupt, terminate } = this.#job.patience
+    for (const [signal, patience] of [
+      ['SIGINT', interrupt],
+      ['SIGTERM', terminate],
+    ] as const) {
+      this.#child.kill(signal)
+      if (await this.#exitsWithin(patience)) return this.done
+    }
+    this.#child.kill('SIGKILL')
+    return this.done
+  }
+
+  async #exitsWithin(milliseconds: number): Promise<boolean> {
+    const exited = new AbortController()
+    const waited = delay(milliseconds, false, { signal: exited.signal }).catch(() => true)
+    void this.#child.exited.then(() => {
+      exited.abort()
+    })
+    return waited
+  }
+
+  async #finish(): Promise<Result> {
+    const ended = await this.#child.ended
+    this.#log.end()
+    const env = this.#read('ENV')
+    if ('NODE_OPTIONS' in env) {
+      delete env['NODE_OPTIONS']
+      this.#log.complain("Can't store NODE_OPTIONS output parameter using '$GITHUB_ENV' command.")
+    }
+    const path = readIfThere(this.#files.PATH)
+      .split('\n')
+      .filter((line) => line !== '')
+    Object.assign(this.#job.env, env)
+    this.#job.path.unshift(...path.toReversed())
+    Object.assign(this.#state, this.#log.state, this.#read('STATE'))
+    const outputs = { ...this.#log.outputs, ...this.#read('OUTPUT') }
+    const summary = readIfThere(this.#files.STEP_SUMMARY)
+    if (Buffer.byteLength(summary) > SUMMARY_BYTES) this.#log.complain('$GITHUB_STEP_SUMMARY supports content up a size of 1024k')
+    const { lines, annotations, commands, masks, failed } = this.#log
+    const conclusion = this.#cancelled ? 'cancelled' : failed || ended.code !== 0 ? 'failure' : 'success'
+    const log = lines.map((line) => `${line}\n`).join('')
+    this.result = { ...ended, conclusion, log, annotations, outputs, env, path, state: { ...this.#state }, summary, commands, masks }
+    return this.result
+  }
+
+  /** A file that cannot be read fails the step. */
+  #read(file: 'ENV' | 'OUTPUT' | 'STATE'): Record<string, string> {
+    try {
+      return Object.fromEntries(parseCommandFile(readIfThere(this.#files[file])))
+    } catch (error) {
+      this.#log.error(`Unable to process file command '${file.toLowerCase()}' successfully. ${error instanceof Error ? error.message : ''}`)
+      return {}
+    }
+  }
+}
+
+interface ActionFile {
+  inputs?: Record<string, { default?: unknown }>
+  runs?: Partial<Record<PhaseName, string>>
+}
+
+function readAction(folder: string): { defaults: Record<string, string>; scripts: Record<PhaseName, string> } {
+  const file = join(folder, 'action.yml')
+  const { inputs = {}, runs = {} } = existsSync(file) ? (parse(readFileSync(file, 'utf8')) as ActionFile) : {}
+  const defaults = mapValues(inputs, (input) =>
+    String(input.default ?? '').replaceAll(/\$\{\{\s*github\.token\s*\}\}/g, 'played-github-token'),
+  )
+  return {
+    defaults,
+    scripts: { main: join(folder, runs.main ?? 'dist/main/index.js'), post: join(folder, runs.post ?? 'dist/post/index.js') },
+  }
+}
+
+/** The lines by which the runner learns a secret hold it; no reader of the log sees them. */
+function withoutMasks(stdout: string): string {
+  return stdout.replaceAll(/^::add-mask::.*$/gm, '')
+}
+
+/** Every string in it, as it is: JSON would escape, and hide, what it holds. */
+function readText(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value)
+  return Object.entries(value)
+    .flatMap(([key, each]) => [key, readText(each)])
+    .join('\n')
+}
+
+function mapValues<K extends string, V, W>(record: Record<K, V>, change: (value: V) => W): Record<K, W> {
+  return Object.fromEntries(Object.entries<V>(record).map(([key, value]) => [key, change(value)])) as Record<K, W>
+}
+
+function readIfThere(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : ''
+}

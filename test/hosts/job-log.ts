@@ -1,0 +1,179 @@
+import { StringDecoder } from 'node:string_decoder'
+import type { StreamName } from './child.ts'
+import { parseCommand, type Command } from './command.ts'
+import type { Masker } from './masker.ts'
+
+export interface Annotation {
+  level: 'error' | 'warning' | 'notice'
+  message: string
+  properties: Record<string, string>
+}
+
+const actions = [
+  ...['stop-commands', 'add-mask', 'set-output', 'save-state', 'error', 'warning', 'notice', 'debug', 'group', 'endgroup', 'echo'],
+  ...['add-matcher', 'remove-matcher', 'set-env', 'add-path'],
+]
+const ANNOTATIONS = 10
+const LONGEST_MESSAGE = 4096
+
+export interface JobLogOptions {
+  /** Every line of stderr is looked at before any line of stdout: the worst that the runner's batches may do. */
+  hostileOrder?: boolean
+  /** As with ACTIONS_STEP_DEBUG. */
+  debug?: boolean
+}
+
+/** What the runner makes of a step's outputs: it executes their commands, masks the rest, and shows that. */
+export class JobLog {
+  /** What a reader of the job's log sees. */
+  readonly lines: string[] = []
+  readonly commands: Command[] = []
+  readonly masks: string[] = []
+  readonly annotations: Annotation[] = []
+  readonly outputs: Record<string, string> = {}
+  readonly state: Record<string, string> = {}
+  /** A command could not be executed: that fails the step. */
+  failed = false
+  readonly #masker: Masker
+  readonly #options: JobLogOptions
+  readonly #decoders = { stdout: new StringDecoder(), stderr: new StringDecoder() }
+  readonly #rest = { stdout: '', stderr: '' }
+  readonly #queued: Record<StreamName, string[]> = { stdout: [], stderr: [] }
+  #flush: NodeJS.Immediate | undefined
+  #stopped: string | undefined
+  #echo: boolean
+
+  constructor(masker: Masker, options: JobLogOptions = {}) {
+    this.#masker = masker
+    this.#options = options
+    this.#echo = options.debug === true
+  }
+
+  write(stream: StreamName, chunk: Buffer): void {
+    // A CR ends a line, too; one at the end of a chunk waits for its LF.
+    const lines = (this.#rest[stream] + this.#decoders[stream].write(chunk)).split(/\r\n|\n|\r(?!$)/)
+    this.#rest[stream] = lines.pop() ?? ''
+    this.#queued[stream].push(...lines)
+    if (this.#options.hostileOrder === true) return
+    this.#flush ??= setImmediate(() => {
+      this.#process()
+    })
+  }
+
+  /** Both outputs have ended. */
+  end(): void {
+    for (const stream of ['stdout', 'stderr'] as const) {
+      const rest = (this.#rest[stream] + this.#decoders[stream].end()).replace(/\r$/, '')
+      if (rest !== '') this.#queued[stream].push(rest)
+    }
+    this.#process()
+  }
+
+  /** An error of the runner's own, which fails the step. */
+  error(message: string): void {
+    this.failed = true
+    this.complain(message)
+  }
+
+  /** One that does not. */
+  complain(message: string): void {
+    this.#annotate('error', message, {})
+  }
+
+  // The runner empties its queue of stderr lines first, in every batch.
+  #process(): void {
+    clearImmediate(this.#flush)
+    this.#flush = undefined
+    for (const stream of ['stderr', 'stdout'] as const) for (const line of this.#queued[stream].splice(0)) this.#line(line)
+  }
+
+  #line(line: string): void {
+    const command = parseCommand(
+      line,
+      (name) => actions.includes(name.toLowerCase()) || name.toLowerCase() === this.#stopped?.toLowerCase(),
+    )
+    if (command === undefined) this.#show(line)
+    else if (this.#stopped !== undefined) {
+      this.#show(line)
+      if (command.name === this.#stopped.toLowerCase()) {
+        this.commands.push(command)
+        this.#stopped = undefined
+      }
+    } else {
+      this.commands.push(command)
+      this.#execute(command, line)
+    }
+  }
+
+  #execute({ name, properties, data }: Command, line: string): void {
+    if (this.#echo && ['set-output', 'save-state', 'add-matcher', 'remove-matcher'].includes(name)) this.#show(line)
+    switch (name) {
+      case 'stop-commands':
+        this.#show(line)
+        if (data === '' || actions.includes(data.toLowerCase())) this.error(`Invalid stop token '${data}'`)
+        else this.#stopped = data
+        return
+      case 'add-mask':
+        this.#mask(data)
+        return
+      case 'set-output':
+      case 'save-state':
+        this.#keep(name === 'set-output' ? this.outputs : this.state, properties['name'] ?? '', data, name)
+        return
+      case 'error':
+      case 'warning':
+      case 'notice':
+        this.#annotate(name, data, properties)
+        return
+      case 'debug':
+        this.#debug(data)
+        return
+      case 'group':
+      case 'endgroup':
+        this.#show(`##[${name}]${data}`)
+        return
+      case 'echo':
+        this.#echo = data.trim().toLowerCase() === 'on'
+        return
+      case 'set-env':
+      case 'add-path':
+        this.error(`Unable to process command '${line}' successfully.`)
+        return
+    }
+  }
+
+  #mask(data: string): void {
+    if (data.trim() === '') {
+      this.#annotate('warning', "Can't add secret mask for empty string in ##[add-mask] command.", {})
+      return
+    }
+    if (this.#echo) this.#show('::add-mask::***')
+    this.masks.push(data)
+    const lines = data.split(/[\r\n]/).map((line) => line.trim())
+    for (const secret of new Set([data, ...lines])) this.#masker.add(secret)
+  }
+
+  #keep(values: Record<string, string>, key: string, value: string, name: string): void {
+    if (key === '') {
+      this.error(`Required field 'name' is missing in ##[${name}] command.`)
+      return
+    }
+    values[key] = value
+    this.#debug(name === 'save-state' ? `Save intra-action state ${key} = ${value}` : `steps.step.outputs.${key}='${value}'`)
+  }
+
+  #annotate(level: Annotation['level'], message: string, properties: Record<string, string>): void {
+    const masked = this.#masker.mask(message)
+    this.#show(`##[${level}]${message}`)
+    if (this.annotations.filter((annotation) => annotation.level === level).length >= ANNOTATIONS) return
+    this.annotations.push({ level, message: masked.slice(0, LONGEST_MESSAGE), properties })
+  }
+
+  #debug(message: string): void {
+    if (this.#options.debug === true) this.#show(`##[debug]${message}`)
+  }
+
+  #show(line: string): void {
+    this.lines.push(this.#masker.mask(line))
+  }
+}

@@ -1,0 +1,62 @@
+import { randomUUID } from 'node:crypto'
+import { mkdirSync, mkdtempSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { ClusterInfo } from '../cluster/cluster.ts'
+import { Child, type Ended } from './child.ts'
+import type { Host } from './host.ts'
+import { killProcessesWith } from './orphans.ts'
+
+export interface CommandOptions {
+  stdin?: string
+  env?: Record<string, string>
+}
+
+/** A shell in which somebody calls kubepass, outside of any CI. */
+export class Terminal implements Host, AsyncDisposable {
+  readonly folder = mkdtempSync(join(tmpdir(), 'kubepass-terminal-'))
+  readonly home = join(this.folder, 'home')
+  readonly tmp = join(this.folder, 'tmp')
+  readonly work = join(this.folder, 'work')
+  readonly temporary = [this.tmp]
+  readonly ours = []
+  readonly marker = `PLAYED_TERMINAL=${randomUUID()}`
+  readonly secrets: string[] = []
+  readonly #env: Record<string, string>
+  readonly #script: string
+  readonly #children: Child[] = []
+
+  constructor(info: ClusterInfo, script = fileURLToPath(new URL('../../dist/cli/index.js', import.meta.url))) {
+    for (const path of [this.home, this.tmp, this.work]) mkdirSync(path)
+    const PATH = [dirname(info.kubectl), dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter)
+    const [name = '', value = ''] = this.marker.split('=')
+    this.#env = { PATH, HOME: this.home, TMPDIR: this.tmp, LANG: 'C.UTF-8', TERM: 'dumb', [name]: value }
+    this.#script = script
+  }
+
+  run(args: string[], options: CommandOptions = {}): Promise<Ended> {
+    return this.start(args, options).ended
+  }
+
+  /** For a test that acts while the command runs. */
+  start(args: string[], { stdin = '', env = {} }: CommandOptions = {}): Child {
+    const child = new Child(process.execPath, [this.#script, ...args], { cwd: this.work, env: { ...this.#env, ...env }, stdin })
+    this.#children.push(child)
+    return child
+  }
+
+  texts(): Record<string, string> {
+    const outputs = this.#children.flatMap((child, index) =>
+      (['stdout', 'stderr'] as const).map((stream) => [`${stream} of command ${String(index + 1)}`, child.text(stream)] as const),
+    )
+    return Object.fromEntries(outputs)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await killProcessesWith(this.marker)
+    await Promise.all(this.#children.map((child) => child.ended))
+    await rm(this.folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,121 @@
+import { lstat, readdir, readFile, readlink } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { admin, type KubeObject } from './cluster/admin.ts'
+import type { ClusterInfo } from './cluster/cluster.ts'
+import type { Proxy } from './cluster/proxy.ts'
+import type { Host } from './hosts/host.ts'
+import { processesWith } from './hosts/orphans.ts'
+
+const WINDOW = 16
+
+/**
+ * The texts that hold 16 neighbouring characters of a token's payload or signature (its header is common
+ * to all), plain, in base64 or base64url at any alignment, or in hex.
+ */
+export function leaks(tokens: string[], texts: Record<string, string | Buffer>): string[] {
+  const needles = new Set<string>()
+  for (const token of new Set(tokens)) {
+    for (const part of token.split('.').slice(1)) {
+      for (let at = 0; at + WINDOW <= part.length; at += 1)
+        for (const spelling of spellings(part.slice(at, at + WINDOW))) needles.add(spelling)
+    }
+  }
+  const lengths = [...new Set([...needles].map((needle) => needle.length))]
+  const holdsOne = (text: string): boolean => {
+    for (let at = 0; at < text.length; at += 1) for (const length of lengths) if (needles.has(text.slice(at, at + length))) return true
+    return false
+  }
+  return Object.entries(texts)
+    .filter(([, text]) => holdsOne(Buffer.from(text).toString('latin1')))
+    .map(([place]) => place)
+}
+
+function spellings(window: string): string[] {
+  const bytes = Buffer.from(window)
+  const hex = bytes.toString('hex')
+  const alignments = [0, 1, 2].flatMap((shift) => {
+    const shifted = Buffer.concat([Buffer.alloc(shift), bytes, Buffer.alloc(2)])
+    // Only the characters whose six bits all come from the window.
+    const from = Math.ceil((shift * 8) / 6)
+    const to = Math.floor(((shift + bytes.length) * 8) / 6)
+    return [shifted.toString('base64').slice(from, to), shifted.toString('base64url').slice(from, to)]
+  })
+  return [window, hex, hex.toUpperCase(), ...alignments]
+}
+
+export interface Scene {
+  info: ClusterInfo
+  proxy: Proxy
+  host: Host
+  /** Where the anchors live. */
+  namespace?: string
+  /** More secrets to look for, such as the identity that a test gave in an input. */
+  secrets?: string[]
+}
+
+/** What a scenario has left behind; nothing, when all is well. */
+export async function trace({ info, proxy, host, namespace = 'kubepass', secrets = [] }: Scene): Promise<string[]> {
+  const tokens = [...proxy.tokens, ...proxy.exchanges.map(({ bearer }) => bearer), ...host.secrets, ...secrets]
+  const complaints = await Promise.all([
+    livingTokens(info, proxy),
+    livingAnchors(info, proxy, host, namespace),
+    leftFiles(host),
+    livingProcesses(host),
+    leakedTokens(host, tokens),
+  ])
+  return complaints.flat()
+}
+
+async function livingTokens(info: ClusterInfo, { tokens }: Proxy): Promise<string[]> {
+  const { whoami } = admin(info)
+  const deadline = Date.now() + info.tokenCacheMs + 2_000
+  const check = async (token: string, index: number): Promise<string[]> => {
+    for (;;) {
+      const { status } = await whoami(token)
+      if (status === 401) return []
+      if (Date.now() > deadline) return [`token ${String(index + 1)} still lives`]
+      await delay(100)
+    }
+  }
+  return (await Promise.all(tokens.map(check))).flat()
+}
+
+async function livingAnchors(info: ClusterInfo, proxy: Proxy, { anchorPrefix }: Host, namespace: string): Promise<string[]> {
+  const created = proxy
+    .seen('POST', /^\/api\/v1\/namespaces\/[^/]+\/secrets(\?|$)/)
+    .filter(({ status, path }) => status === 201 && !path.includes('dryRun='))
+    .map(({ responseBody }) => (JSON.parse(responseBody) as KubeObject).metadata?.uid)
+  const { body } = await admin(info).get('/api/v1/secrets')
+  return (body.items ?? [])
+    .map(({ metadata = {} }) => metadata)
+    .filter(
+      ({ uid, namespace: where, name = '' }) =>
+        created.includes(uid) || (anchorPrefix !== undefined && where === namespace && name.startsWith(anchorPrefix)),
+    )
+    .map(({ namespace: where = '', name = '' }) => `Secret ${where}/${name} is left`)
+}
+
+async function leftFiles({ folder, temporary, ours }: Host): Promise<string[]> {
+  const found = await Promise.all(temporary.map(async (path) => (await readdir(path)).map((name) => join(path, name))))
+  return found
+    .flat()
+    .filter((path) => !ours.includes(path))
+    .map((path) => `${relative(folder, path)} is left`)
+}
+
+async function livingProcesses({ marker }: Host): Promise<string[]> {
+  return (await processesWith(marker)).map((pid) => `process ${String(pid)} is left`)
+}
+
+async function leakedTokens(host: Host, tokens: string[]): Promise<string[]> {
+  const texts: Record<string, string | Buffer> = host.texts()
+  for (const name of await readdir(host.folder, { recursive: true })) {
+    texts[`the name of ${name}`] = name
+    const path = join(host.folder, name)
+    const status = await lstat(path)
+    if (status.isFile()) texts[`file ${name}`] = await readFile(path)
+    if (status.isSymbolicLink()) texts[`link ${name}`] = await readlink(path)
+  }
+  return leaks(tokens, texts).map((place) => `a token can be read in ${place}`)
+}

@@ -1,0 +1,68 @@
+import { randomBytes } from 'node:crypto'
+import { describe, expect, test } from '@jest/globals'
+import { leaks } from '../oracle.ts'
+
+const header = Buffer.from('{"alg":"RS256","kid":"x7"}').toString('base64url')
+const token = [header, randomBytes(240).toString('base64url'), randomBytes(256).toString('base64url')].join('.')
+const [, payload = '', signature = ''] = token.split('.')
+const piece = payload.slice(77, 93)
+
+const found = (text: string | Buffer): boolean => leaks([token], { here: text }).length === 1
+
+describe('a leak is 16 neighbouring characters of payload or signature', () => {
+  test.each([
+    ['the whole token', token],
+    ['the beginning of the payload', payload.slice(0, 16)],
+    ['the end of the signature', signature.slice(-16)],
+    ['in the midst of other text', `a${piece}b`],
+    ['among bytes that are no text', Buffer.concat([Buffer.of(0xff, 0, 0xc3), Buffer.from(piece), Buffer.of(0x80)])],
+  ])('plain: %s', (_, text) => {
+    expect(found(text)).toBe(true)
+  })
+
+  test.each([0, 1, 2, 3, 4, 5])('in base64 and base64url, %i bytes before it', (before) => {
+    const document = Buffer.from(`${'ÿ>?'.repeat(3).slice(0, before)}${piece}ÿ?>ÿ`)
+    expect(found(document.toString('base64'))).toBe(true)
+    expect(found(document.toString('base64url'))).toBe(true)
+  })
+
+  test('in base64 without what its last characters share with others', () => {
+    for (const before of [0, 1, 2]) {
+      const text = Buffer.from('.'.repeat(before) + piece).toString('base64').replaceAll('=', '')
+      expect(found(text)).toBe(true)
+    }
+  })
+
+  test('in hex of either case', () => {
+    const hex = Buffer.from(piece).toString('hex')
+    expect(found(hex)).toBe(true)
+    expect(found(hex.toUpperCase())).toBe(true)
+  })
+
+  test('15 are none, in any form', () => {
+    const short = Buffer.from(`?${piece.slice(1)}?`)
+    for (const text of [piece.slice(1), piece.slice(0, -1), short.toString('base64'), short.toString('hex')]) expect(found(text)).toBe(false)
+  })
+
+  test('and 16 in two parts are none', () => {
+    expect(found(`${piece.slice(0, 8)}\n${piece.slice(8)}`)).toBe(false)
+    expect(found(`${payload.slice(-8)}.${signature.slice(0, 8)}`)).toBe(false)
+  })
+})
+
+test('the header is common to all tokens', () => {
+  expect(found(`${header}.`)).toBe(false)
+  expect(found(Buffer.from(header).toString('base64'))).toBe(false)
+})
+
+test('another token is no leak of this one', () => {
+  const other = [header, randomBytes(240).toString('base64url'), randomBytes(256).toString('base64url')].join('.')
+  expect(found(`${other} ${Buffer.from(other).toString('base64')}`)).toBe(false)
+})
+
+test('each place that leaks is named, and no other', () => {
+  const texts = { stdout: `token: ${token}`, stderr: 'nothing', state: Buffer.from(token).toString('base64'), log: '' }
+  expect(leaks([token], texts)).toEqual(['stdout', 'state'])
+  expect(leaks([], texts)).toEqual([])
+  expect(leaks(['', 'opaque'], texts)).toEqual([])
+})
