@@ -1,7 +1,19 @@
-export default {
+const common = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': './test/strip-types.js' },
-  testMatch: ['<rootDir>/test/{unit,contract,scenario}/**/*.test.ts'],
+}
+
+export default {
   testTimeout: 60_000,
+  projects: [
+    { ...common, displayName: 'unit', testMatch: ['<rootDir>/test/{unit,contract}/**/*.test.ts'] },
+    {
+      ...common,
+      displayName: 'scenario',
+      testMatch: ['<rootDir>/test/scenario/**/*.test.ts'],
+      globalSetup: './test/global-setup.ts',
+      globalTeardown: './test/global-teardown.ts',
+    },
+  ],
 }

@@ -5,6 +5,7 @@ import type { Secret } from './secret.ts'
 /** A token with what is known of it. Times are seconds since 1970. */
 export interface Credential {
   readonly token: Secret
+  readonly jwt: Jwt
   readonly jti: string | undefined
   readonly issuedAt: number
   readonly expiresAt: number
@@ -31,6 +32,8 @@ export interface Expected {
 /** The API server accepts a token for this long after its `exp`: 60 s of leeway and 10 s of cache. */
 export const OVERRUN_S = 70
 
+const CLOCK_SKEW_S = 120
+
 /** Header and claims of a JWT; undefined when the text is none. The signature is not looked at. */
 export function decodeJwt(text: string): Jwt | undefined {
   const [header, claims, signature, ...more] = text.split('.')
@@ -49,13 +52,24 @@ function parseSegment(segment: string): Record<string, unknown> | undefined {
 }
 
 /**
- * Compares the token's own claims with what was asked for.
- * @returns the credential, and a warning when it lives shorter than asked
- * @throws RIGHTS when it is not the token that was asked for
+ * What the token says of itself, before it is judged: the latest expiry must be known even of a wrong one.
+ * @throws RIGHTS when it is no JWT, or its times make no sense
  */
-export function checkClaims(token: Secret, expected: Expected): { credential: Credential; warning: string | undefined } {
+export function readCredential(token: Secret): Credential {
   const jwt = decodeJwt(token.reveal())
   if (jwt === undefined) throw notAsAsked('it is no JWT')
+  const { iat, exp, nbf, jti } = jwt.claims
+  if (!isTime(iat) || !isTime(exp) || exp <= iat || (nbf !== undefined && (!isTime(nbf) || nbf >= exp)))
+    throw notAsAsked('its times make no sense')
+  return { token, jwt, jti: typeof jti === 'string' ? jti : undefined, issuedAt: iat, expiresAt: exp }
+}
+
+/**
+ * Compares the token's own claims with what was asked for.
+ * @returns warnings
+ * @throws RIGHTS when it is not the token that was asked for
+ */
+export function checkCredential({ jwt, issuedAt, expiresAt }: Credential, expected: Expected, now = Date.now() / 1000): string[] {
   const { header, claims } = jwt
   const kubernetes = objectAt(claims, 'kubernetes.io')
   const secret = objectAt(kubernetes, 'secret')
@@ -70,22 +84,26 @@ export function checkClaims(token: Secret, expected: Expected): { credential: Cr
   if (expected.anchor !== undefined && (secret['name'] !== expected.anchor.name || secret['uid'] !== expected.anchor.uid)) {
     throw notAsAsked('it is not bound to the Secret of this run')
   }
-  for (const audience of expected.audiences) {
-    if (![claims['aud']].flat().includes(audience)) throw notAsAsked(`it lacks the audience ${quote(audience)}`)
+  const audiences = [claims['aud']].flat()
+  if (
+    expected.audiences.length > 0 &&
+    (expected.audiences.length !== audiences.length || !expected.audiences.every((audience) => audiences.includes(audience)))
+  ) {
+    throw notAsAsked(`its audiences are ${shown(audiences)}`)
   }
-  const { iat, exp, nbf, jti } = claims
-  if (!isTime(iat) || !isTime(exp) || exp <= iat || (nbf !== undefined && (!isTime(nbf) || nbf >= exp)))
-    throw notAsAsked('its times make no sense')
-  const life = exp - iat
+  const life = expiresAt - issuedAt
   if (life > expected.duration + 1) throw notAsAsked(`it lives ${life} s, longer than the ${expected.duration} s asked for`)
-  if (expected.stated !== undefined && Math.abs(Date.parse(expected.stated) / 1000 - exp) > 5) {
+  if (expected.stated !== undefined && Math.abs(Date.parse(expected.stated) / 1000 - expiresAt) > 5) {
     throw notAsAsked('it expires at another time than the server states')
   }
-  return {
-    credential: { token, jti: typeof jti === 'string' ? jti : undefined, issuedAt: iat, expiresAt: exp },
-    warning:
-      life < expected.duration - 1 ? `The credential lives ${life} s, shorter than the ${expected.duration} s asked for.` : undefined,
-  }
+  const warnings: string[] = []
+  if (life < expected.duration - 1) warnings.push(`The credential lives ${life} s, shorter than the ${expected.duration} s asked for.`)
+  const skew = Math.round(issuedAt - now)
+  if (Math.abs(skew) > CLOCK_SKEW_S)
+    warnings.push(
+      `The API server's clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine's: the times told here are the server's.`,
+    )
+  return warnings
 }
 
 /** What a refused ID token said of itself, one claim a line; undefined when it is no JWT. */
@@ -109,7 +127,7 @@ export function credentialId(jti: string): string {
 
 function notAsAsked(what: string): KubepassError {
   return new KubepassError('RIGHTS', `The token is not the one that was asked for: ${what}.`, {
-    hint: 'It was revoked. If the API server signs tokens by a plugin or sits behind a gateway, look there.',
+    hint: 'Does the API server sign tokens by a plugin, or sit behind a gateway that changes them?',
   })
 }
 

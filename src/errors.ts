@@ -40,6 +40,11 @@ export function exitCodeOf(error: unknown): number {
   return exitCodes[codeOf(error)]
 }
 
+/** Node's own code of a failed call, like ENOENT; empty when there is none. */
+export function errnoOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : ''
+}
+
 /** The message, the chain of causes, then the hint. Never a stack. */
 export function describe(error: unknown): string {
   const lines = [messageOf(error)]

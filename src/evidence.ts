@@ -1,7 +1,7 @@
 import { credentialId, isoTime, type Credential } from './credential.ts'
 import { codeOf, type Code } from './errors.ts'
 import type { Options } from './options.ts'
-import { markdownCode } from './quote.ts'
+import { markdownCode, quote } from './quote.ts'
 import type { Run } from './receipt.ts'
 import { version } from './version.ts'
 
@@ -18,8 +18,10 @@ export interface Evidence {
   used: { started_at: string; ended_at: string; exit_code: number; signal: string | null } | null
   revoked: { at: string } | null
   proven: { dead_at: string; samples: number; seconds_after_revocation: number } | null
-  /** The latest moment at which the API server can still accept the token, were it not revoked. */
+  /** The latest moment at which the API server can accept the token, were it not revoked; null when none was issued. */
   dead_by: string | null
+  /** Whether the end of the credential's life has been seen to, well or not. */
+  finished: boolean
   warnings: string[]
   error: Code | null
 }
@@ -39,6 +41,7 @@ export function newEvidence(options: Options, run: Run): Evidence {
     revoked: null,
     proven: null,
     dead_by: null,
+    finished: false,
     warnings: [],
     error: null,
   }
@@ -58,13 +61,14 @@ export function failWith(evidence: Evidence, error: unknown): void {
 }
 
 /** One line for the state that the credential is in; it never claims more than was seen. */
-export function ending({ revoked, proven, dead_by }: Evidence): string {
+export function ending({ finished, revoked, proven, dead_by }: Evidence): string {
+  if (dead_by === null) return 'none was issued'
+  if (!finished) return `in use; dead by ${dead_by} at the latest`
   const revocation = revoked === null ? 'found revoked already' : `revoked ${revoked.at}`
   if (proven !== null) {
     return `${revocation}, proven dead ${proven.dead_at} (${proven.samples} refusals, the last ${proven.seconds_after_revocation.toFixed(1)} s after)`
   }
-  if (revoked !== null) return `${revocation}, not proven; dead by ${dead_by} at the latest`
-  return dead_by === null ? 'none was issued' : `NOT REVOKED; dead by ${dead_by} at the latest`
+  return revoked === null ? `NOT REVOKED; dead by ${dead_by} at the latest` : `${revocation}, not proven; dead by ${dead_by} at the latest`
 }
 
 function rows(evidence: Evidence): [string, string][] {
@@ -91,8 +95,9 @@ function rows(evidence: Evidence): [string, string][] {
 }
 
 export function asText(evidence: Evidence): string {
+  // Branch, job and claims are foreign text.
   return rows(evidence)
-    .map(([name, value]) => `  ${name.padEnd(15)} ${value.replaceAll('\n', ' ')}`)
+    .map(([name, value]) => `  ${name.padEnd(15)} ${quote(value, 1000).slice(1, -1)}`)
     .join('\n')
 }
 

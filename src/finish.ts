@@ -12,17 +12,21 @@ const NO_TOKEN_MS = 5_000
 /**
  * The one way a run ends, however it got here: stop the scan, revoke, remove the files, prove. It may run
  * any number of times.
- * @param postFollows a post step comes after this, and can prove
+ * @param postFollows a post step comes after this, and can prove what there is no time for now
  * @returns the error when the credential could not be, and had to be, revoked
  */
 export async function finish(session: Session, postFollows: boolean): Promise<KubepassError | undefined> {
-  const { evidence, options, platform } = session
+  const { evidence, options, platform, signal } = session
   await stopScan(session)
-  const failure = await revoke(session)
-  const leaveProof = postFollows && options.prove === 'post' && session.receipt.revokedAt !== undefined
+  let failure = await revoke(session)
+  const toBeRevoked = session.exists === 'token' && session.receipt.anchor !== undefined && failure === undefined
+  const leaveProof = postFollows && toBeRevoked && (options.prove === 'post' || (options.prove === 'wait' && signal.aborted))
   await removeFiles(session, leaveProof)
-  if (failure === undefined && !leaveProof) await proveEnd(session)
+  if (toBeRevoked && !(leaveProof && options.prove === 'post')) failure = await proveEnd(session, leaveProof)
+  if (leaveProof && session.receipt.proof !== undefined) await removeFiles(session, false)
   session.client.close()
+  evidence.finished = true
+  if (failure === undefined) record(session, { over: true })
   platform.say(`Credential: ${ending(evidence)}.`)
   if (failure === undefined) return undefined
   if (options.revocation === 'best-effort') {
@@ -46,31 +50,32 @@ async function revoke(session: Session): Promise<KubepassError | undefined> {
     record(session, { nothingIssued: true })
     return undefined
   }
-  if (session.exists === 'token') evidence.dead_by = deadBy
+  const tokenMayLive = session.exists === 'token'
+  if (tokenMayLive) evidence.dead_by = deadBy
   if (anchor === undefined) return undefined
-  const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(session.exists === 'token' ? options.deadline : NO_TOKEN_MS)])
+  const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(tokenMayLive ? options.deadline : NO_TOKEN_MS)])
   try {
     const outcome = await deleteAnchor(client, await session.identity.bearer(limit), { namespace, ...anchor }, limit)
     if (outcome === 'deleted') record(session, { revokedAt: new Date().toISOString() })
-    else if (revokedAt === undefined && session.exists === 'token') {
+    else if (revokedAt === undefined && tokenMayLive) {
       await warn(
         session,
         `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`,
       )
     }
-    if (session.receipt.revokedAt !== undefined && session.exists === 'token') evidence.revoked = { at: session.receipt.revokedAt }
-    return undefined
   } catch (error) {
-    if (session.exists === 'anchor') {
+    if (!tokenMayLive) {
       await warn(session, `No token was issued, but the Secret ${anchor.name} may be left in namespace ${namespace}. ${describe(error)}`)
-      return undefined
-    }
-    const hint = error instanceof KubepassError ? error.hint : undefined
-    return new KubepassError('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, {
-      cause: error,
-      hint,
-    })
+    } else if (revokedAt === undefined) {
+      const hint = error instanceof KubepassError ? error.hint : undefined
+      return new KubepassError('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, {
+        cause: error,
+        hint,
+      })
+    } else await warn(session, `It was revoked before, but whether that holds could not be asked. ${describe(error)}`)
   }
+  if (session.receipt.revokedAt !== undefined && tokenMayLive) evidence.revoked = { at: session.receipt.revokedAt }
+  return undefined
 }
 
 async function removeFiles(session: Session, keepToken: boolean): Promise<void> {
@@ -82,17 +87,36 @@ async function removeFiles(session: Session, keepToken: boolean): Promise<void> 
   }
 }
 
-/** Proven is: accepted before, refused now. Anything less is called what it is. */
-async function proveEnd(session: Session): Promise<void> {
+/**
+ * Proven is: accepted before, refused now. Anything less is called what it is.
+ * @param mayWait the proof can be made later
+ * @returns the error when the token is seen alive
+ */
+async function proveEnd(session: Session, mayWait: boolean): Promise<KubepassError | undefined> {
   const { client, evidence, hurry, options, receipt, token, platform } = session
-  if (options.prove === 'off' || receipt.provenAt !== undefined || token === undefined || !receipt.accepted || receipt.anchor === undefined)
-    return
+  if (receipt.proof !== undefined) {
+    evidence.proven = receipt.proof
+    return undefined
+  }
+  if (options.prove === 'off' || token === undefined || receipt.verified === undefined) return undefined
   platform.progress('waiting for the API server to refuse the token')
   const revokedAt = receipt.revokedAt === undefined ? Date.now() : Date.parse(receipt.revokedAt)
-  const proof = await prove(client, token, options.proofSamples, revokedAt, AbortSignal.any([session.signal, hurry]))
-  if (proof !== undefined) {
-    const provenAt = new Date().toISOString()
-    record(session, { provenAt })
-    evidence.proven = { dead_at: provenAt, samples: proof.samples, seconds_after_revocation: proof.seconds }
-  } else await warn(session, 'The API server was not seen to refuse the token in time: it is revoked, but that is not proven.')
+  const verdict = await prove(client, token, options.proofSamples, revokedAt, hurry)
+  if (verdict.is === 'dead') {
+    const { samples, seconds } = verdict.proof
+    evidence.proven = { dead_at: new Date().toISOString(), samples, seconds_after_revocation: seconds }
+    record(session, { proof: evidence.proven })
+  } else if (mayWait || hurry.aborted) platform.say('There was no time for the proof.')
+  else if (verdict.is === 'unclear')
+    await warn(session, 'The API server gave no clear answer to the revoked token: that it is dead is not proven.')
+  else {
+    return new KubepassError(
+      'NOT_REVOKED',
+      `Its Secret is deleted, but the API server still accepts the token. It is dead by ${receipt.deadBy} at the latest.`,
+      {
+        hint: 'The API server caches an accepted token for 10 s; is there another cache, or a replica that lags behind?',
+      },
+    )
+  }
+  return undefined
 }

@@ -21,9 +21,7 @@ export function parseFlags(words: readonly string[], command: 'run' | 'revoke'):
       const value = values[flagName(id).slice(2)]
       return typeof value === 'string' ? [[id, value]] : []
     })
-    // Never asked of a terminal: there is one identity, and nothing to revoke needs a command.
-    const revoking: [InputId, string][] = command === 'revoke' ? [['command', ':']] : []
-    return { values: new Map([...revoking, ...given]), argv: words.slice(end + 1), receipt }
+    return { values: new Map(given), argv: words.slice(end + 1), receipt }
   } catch (error) {
     throw new KubepassError('INPUT', error instanceof Error ? error.message : 'The flags cannot be read.', {
       hint: 'kubepass help shows them all.',

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { accessSync, constants, readFileSync, realpathSync, statSync } from 'node:fs'
-import { delimiter, isAbsolute, join, relative, resolve } from 'node:path'
-import { KubepassError } from './errors.ts'
+import { delimiter, dirname, isAbsolute, join, relative, resolve } from 'node:path'
+import { errnoOf, KubepassError } from './errors.ts'
 import { inputs, type InputId } from './inputs.ts'
 import { quote } from './quote.ts'
 import type { Seal, Secret } from './secret.ts'
@@ -111,12 +111,16 @@ export function parseOptions(source: Source, seal: Seal): Options {
     directory: read('directory', (path) => parseDirectory(path, source.workspace), '', source.temp),
     proxyUrl: read<URL | undefined>('proxy_url', parseProxy, undefined),
     tlsServerName: read<string | undefined>('tls_server_name', parseServerName, undefined),
-    evidence: read<string | undefined>('evidence', parsePath, undefined),
+    evidence: read<string | undefined>('evidence', parseEvidencePath, undefined),
     deadline: 1000 * read('deadline', parseDeadline, 60),
   }
   if (!source.hasLaterSteps && options.command === undefined) problems.push('no command was given: kubepass run [FLAGS] -- COMMAND')
-  if (!source.hasLaterSteps && options.delivery === 'output')
-    problems.push(`${source.nameOf('delivery')} is output, but no later step can read it here`)
+  if (options.delivery === 'output' && options.command !== undefined)
+    problems.push(`${source.nameOf('delivery')} is output, which is for later steps: with a command use env`)
+  if (options.identity === 'token' && options.token === undefined)
+    problems.push(
+      `${source.nameOf('identity')} is token, but neither ${source.nameOf('token')} nor ${source.nameOf('token_file')} is given`,
+    )
   if (!source.hasPost && options.prove === 'post') problems.push(`${source.nameOf('prove')} is post, but there is no post step here`)
   if (problems.length > 0) {
     throw new KubepassError(
@@ -129,6 +133,8 @@ export function parseOptions(source: Source, seal: Seal): Options {
   function readCommand(): Options['command'] {
     if (source.argv.length > 0) {
       const [program = '', ...args] = source.argv
+      if (source.input('command') !== undefined)
+        problems.push(`${source.nameOf('command')} and a command after -- are both given: one is enough`)
       if (!isProgram(program, source.path)) problems.push(`the command ${quote(program)} is not a program on PATH`)
       return [program, ...args]
     }
@@ -225,10 +231,6 @@ function readSmallFile(path: string): string {
   }
 }
 
-function errnoOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
-}
-
 function readToken(path: string, source: Source, seal: Seal): Secret {
   if (path !== '-') return sealToken(readSmallFile(path), seal)
   if (source.readStdin === undefined) throw new Wrong('is "-", but there is no standard input here')
@@ -304,9 +306,14 @@ function isVariableName(text: string): boolean {
   return /^[A-Za-z_][A-Za-z0-9_]*$/.test(text)
 }
 
-function parsePath(text: string): string {
+function parseEvidencePath(text: string): string {
   if (text.includes('\0') || text.includes('\n')) throw new Wrong('holds a NUL or a line end')
-  return text
+  try {
+    accessSync(dirname(text), constants.W_OK)
+    return text
+  } catch (error) {
+    throw new Wrong(`is ${quote(text)}, where no file can be written (${errnoOf(error)})`)
+  }
 }
 
 /** Files in the workspace end up in artifacts, caches and commits. */

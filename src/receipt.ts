@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { basename, join } from 'node:path'
 import { isoTime, OVERRUN_S } from './credential.ts'
+import type { Evidence } from './evidence.ts'
 import type { Options } from './options.ts'
 
 /** The run that a credential belongs to, as the anchor's labels and the audit log tell it. */
@@ -12,7 +13,7 @@ export interface Run {
   readonly repository: string
 }
 
-/** The names needed to revoke, saved before the first object is created. No secret in it. Times are ISO 8601. */
+/** What is needed to revoke, and to tell of it, saved before the first object is created. No secret in it. Times are ISO 8601. */
 export interface Receipt {
   readonly version: 1
   readonly server: string
@@ -23,12 +24,15 @@ export interface Receipt {
   /** The latest moment at which the API server can still accept the token. */
   readonly deadBy: string
   readonly jti?: string
+  readonly granted?: NonNullable<Evidence['granted']>
   /** The server has accepted the token: only then does a refusal prove anything. */
-  readonly accepted?: boolean
+  readonly verified?: NonNullable<Evidence['verified']>
   readonly revokedAt?: string
-  readonly provenAt?: string
+  readonly proof?: NonNullable<Evidence['proven']>
   /** The API server refused before anything existed. */
   readonly nothingIssued?: true
+  /** Nothing is left to be done. */
+  readonly over?: true
 }
 
 export function newReceipt(options: Options, run: Run, now = Date.now()): Receipt {
@@ -39,7 +43,7 @@ export function newReceipt(options: Options, run: Run, now = Date.now()): Receip
     namespace: options.serviceAccount.namespace,
     anchor: { name: `${anchorPrefix(run)}${random}` },
     directory: join(options.directory, `${DIRECTORY_PREFIX}${random}`),
-    deadBy: isoTime(Math.ceil(now / 1000) + options.duration + OVERRUN_S),
+    deadBy: isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + OVERRUN_S),
   }
 }
 
@@ -62,21 +66,41 @@ const DIRECTORY_PREFIX = 'kubepass-'
 export function parseReceipt(text: string, prefix: string): Receipt | undefined {
   let value: Partial<Receipt> | null
   try {
-    value = JSON.parse(text) as Partial<Receipt>
+    value = JSON.parse(text) as Partial<Receipt> | null
   } catch {
     return undefined
   }
   if (typeof value !== 'object' || value?.version !== 1) return undefined
-  const { server, namespace, anchor, directory, deadBy, jti, revokedAt, provenAt } = value
-  if (![server, namespace, directory, deadBy].every((field) => typeof field === 'string')) return undefined
-  if (![jti, revokedAt, provenAt].every((field) => field === undefined || typeof field === 'string')) return undefined
-  if (anchor !== undefined) {
-    const { name, uid } = anchor
-    if (typeof name !== 'string' || !name.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(name.slice(prefix.length))) return undefined
-    if (uid !== undefined && typeof uid !== 'string') return undefined
-  }
-  if (!/\/kubepass-[0-9a-f]{16}$/.test(directory ?? '') || Number.isNaN(Date.parse(deadBy ?? ''))) return undefined
-  return value as Receipt
+  const { server, namespace, anchor, directory, deadBy, jti, granted, verified, revokedAt, proof } = value
+  const good =
+    typeof server === 'string' &&
+    typeof namespace === 'string' &&
+    typeof directory === 'string' &&
+    /\/kubepass-[0-9a-f]{16}$/.test(directory) &&
+    isTime(deadBy) &&
+    isAnchor(anchor, prefix) &&
+    (jti === undefined || (typeof jti === 'string' && /^[\w.-]{1,200}$/.test(jti))) &&
+    (granted === undefined ||
+      (isTime(granted.issued_at) && isTime(granted.expires_at) && [granted.credential_id, granted.bound_to].every(isTextOrNull))) &&
+    (verified === undefined || (isTime(verified.at) && isTextOrNull(verified.username))) &&
+    (revokedAt === undefined || isTime(revokedAt)) &&
+    (proof === undefined || (isTime(proof.dead_at) && [proof.samples, proof.seconds_after_revocation].every(Number.isFinite)))
+  return good ? (value as Receipt) : undefined
+}
+
+function isAnchor(anchor: Receipt['anchor'], prefix: string): boolean {
+  if (anchor === undefined) return true
+  const { name, uid } = anchor
+  if (typeof name !== 'string' || !name.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(name.slice(prefix.length))) return false
+  return uid === undefined || typeof uid === 'string'
+}
+
+function isTime(text: unknown): boolean {
+  return typeof text === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) && !Number.isNaN(Date.parse(text))
+}
+
+function isTextOrNull(value: unknown): boolean {
+  return value === null || typeof value === 'string'
 }
 
 /** A part of an object's name: lower-case letters, digits and dashes. */

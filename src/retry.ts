@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { errnoOf } from './errors.ts'
 import type { Response } from './http.ts'
 
 const ATTEMPT_MS = 10_000
@@ -33,15 +34,11 @@ export function canHeal(status: number): boolean {
 
 /** A certificate that does not verify now will not verify the next time. */
 export function isUntrusted(failure: unknown): boolean {
-  return /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^EPROTO$/.test(codeOf(failure))
+  return /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^EPROTO$/.test(errnoOf(failure))
 }
 
 /** Only Node's own code: its message may quote what the other side sent. */
 export function reasonOf(failure: unknown): string {
   if (failure instanceof Error && failure.name === 'TimeoutError') return 'no answer in time'
-  return codeOf(failure) || 'the connection failed'
-}
-
-function codeOf(failure: unknown): string {
-  return failure instanceof Error && 'code' in failure && typeof failure.code === 'string' ? failure.code : ''
+  return errnoOf(failure) || 'the connection failed'
 }

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { finished, type Readable, type Transform, type Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { KubepassError } from './errors.ts'
+import { errnoOf, KubepassError } from './errors.ts'
 import type { Options } from './options.ts'
 
 /** How long a scan that was told to stop may take to end by itself. */
@@ -48,12 +48,19 @@ export class Scan {
 
   /** Starts the command. Core dumps are off: they would hold the token. */
   static start(command: readonly [string, ...string[]], env: NodeJS.ProcessEnv, marker: string, streams: Streams): Scan {
-    const child = spawn('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
-      env: { ...env, [MARKER]: marker },
-      stdio: [streams.stdin, 'pipe', 'pipe'],
-      detached: true,
-    })
-    return new Scan(child, marker, streams)
+    try {
+      const child = spawn('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
+        env: { ...env, [MARKER]: marker },
+        stdio: [streams.stdin, 'pipe', 'pipe'],
+        detached: true,
+      })
+      return new Scan(child, marker, streams)
+    } catch (cause) {
+      streams.close()
+      throw new KubepassError('INPUT', `The command could not be started (${errnoOf(cause)}).`, {
+        hint: 'Is it, with its environment, too long?',
+      })
+    }
   }
 
   /** Resolves when the command has ended; once `signal` is aborted it is told to, and soon made to. */
@@ -69,8 +76,8 @@ export class Scan {
     try {
       const [code, by] = await exit
       return { exitCode: by === null ? code : 128 + constants.signals[by], signal: by }
-    } catch (error) {
-      throw new KubepassError('INPUT', 'The command could not be started.', { cause: error, hint: 'Is /bin/sh there?' })
+    } catch (cause) {
+      throw new KubepassError('INPUT', `The command could not be started (${errnoOf(cause)}).`, { hint: 'Is /bin/sh there?' })
     } finally {
       clearTimeout(last)
       signal.removeEventListener('abort', stop)
@@ -126,7 +133,7 @@ export function scanEnvironment(
     .flatMap((name) => env[name] ?? [])
     .filter((value) => value !== '')
   const carriesSecret = (value: string): boolean =>
-    JWT.test(value) || isSecret(value) || runnersSecrets.some((secret) => value.includes(secret))
+    JWT.test(value.trim()) || isSecret(value) || runnersSecrets.some((secret) => value.includes(secret))
   const passes = (name: string, value: string): boolean => {
     if (options.passEnv.includes(name) || name === 'RUNNER_TRACKING_ID') return true
     if (options.env === 'clean') return CLEAN.test(name)

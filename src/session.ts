@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { asJson, newEvidence, type Evidence } from './evidence.ts'
+import { errnoOf } from './errors.ts'
 import { Http } from './http.ts'
 import { chooseIdentity } from './identity/choose.ts'
 import type { Identity } from './identity/identity.ts'
@@ -59,10 +60,15 @@ export async function warn(session: Session, text: string): Promise<void> {
   await session.platform.warn(text)
 }
 
-/** Summary and evidence file: the last words of a run. */
+/** Output, summary and evidence file: the last words of a run. What fails here must not hide how the run ended. */
 export async function report({ platform, options, evidence, redactor }: Session): Promise<void> {
-  if (options.evidence !== undefined) writeFileSync(options.evidence, redactor.redact(asJson(evidence)))
-  await platform.report(evidence)
+  try {
+    if (evidence.used !== null) await platform.setOutput('exit_code', String(evidence.used.exit_code))
+    if (options.evidence !== undefined) writeFileSync(options.evidence, redactor.redact(asJson(evidence)))
+    await platform.report(evidence)
+  } catch (error) {
+    await platform.warn(`The evidence could not be written (${errnoOf(error) || 'unknown reason'}).`)
+  }
 }
 
 // The audit log shows it beside every call: who, and why.

@@ -455,6 +455,10 @@ function codeOf(error) {
 function exitCodeOf(error) {
     return exitCodes[codeOf(error)];
 }
+/** Node's own code of a failed call, like ENOENT; empty when there is none. */
+function errnoOf(error) {
+    return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
 /** The message, the chain of causes, then the hint. Never a stack. */
 function describe(error) {
     const lines = [messageOf(error)];
@@ -500,6 +504,7 @@ function markdownCode(text) {
 
 /** The API server accepts a token for this long after its `exp`: 60 s of leeway and 10 s of cache. */
 const OVERRUN_S = 70;
+const CLOCK_SKEW_S = 120;
 /** Header and claims of a JWT; undefined when the text is none. The signature is not looked at. */
 function decodeJwt(text) {
     const [header, claims, signature, ...more] = text.split('.');
@@ -518,14 +523,24 @@ function parseSegment(segment) {
     }
 }
 /**
- * Compares the token's own claims with what was asked for.
- * @returns the credential, and a warning when it lives shorter than asked
- * @throws RIGHTS when it is not the token that was asked for
+ * What the token says of itself, before it is judged: the latest expiry must be known even of a wrong one.
+ * @throws RIGHTS when it is no JWT, or its times make no sense
  */
-function checkClaims(token, expected) {
+function readCredential(token) {
     const jwt = decodeJwt(token.reveal());
     if (jwt === undefined)
         throw notAsAsked('it is no JWT');
+    const { iat, exp, nbf, jti } = jwt.claims;
+    if (!isTime(iat) || !isTime(exp) || exp <= iat || (nbf !== undefined && (!isTime(nbf) || nbf >= exp)))
+        throw notAsAsked('its times make no sense');
+    return { token, jwt, jti: typeof jti === 'string' ? jti : undefined, issuedAt: iat, expiresAt: exp };
+}
+/**
+ * Compares the token's own claims with what was asked for.
+ * @returns warnings
+ * @throws RIGHTS when it is not the token that was asked for
+ */
+function checkCredential({ jwt, issuedAt, expiresAt }, expected, now = Date.now() / 1000) {
     const { header, claims } = jwt;
     const kubernetes = objectAt(claims, 'kubernetes.io');
     const secret = objectAt(kubernetes, 'secret');
@@ -542,23 +557,24 @@ function checkClaims(token, expected) {
     if (expected.anchor !== undefined && (secret['name'] !== expected.anchor.name || secret['uid'] !== expected.anchor.uid)) {
         throw notAsAsked('it is not bound to the Secret of this run');
     }
-    for (const audience of expected.audiences) {
-        if (![claims['aud']].flat().includes(audience))
-            throw notAsAsked(`it lacks the audience ${quote(audience)}`);
+    const audiences = [claims['aud']].flat();
+    if (expected.audiences.length > 0 &&
+        (expected.audiences.length !== audiences.length || !expected.audiences.every((audience) => audiences.includes(audience)))) {
+        throw notAsAsked(`its audiences are ${shown(audiences)}`);
     }
-    const { iat, exp, nbf, jti } = claims;
-    if (!isTime(iat) || !isTime(exp) || exp <= iat || (nbf !== undefined && (!isTime(nbf) || nbf >= exp)))
-        throw notAsAsked('its times make no sense');
-    const life = exp - iat;
+    const life = expiresAt - issuedAt;
     if (life > expected.duration + 1)
         throw notAsAsked(`it lives ${life} s, longer than the ${expected.duration} s asked for`);
-    if (expected.stated !== undefined && Math.abs(Date.parse(expected.stated) / 1000 - exp) > 5) {
+    if (expected.stated !== undefined && Math.abs(Date.parse(expected.stated) / 1000 - expiresAt) > 5) {
         throw notAsAsked('it expires at another time than the server states');
     }
-    return {
-        credential: { token, jti: typeof jti === 'string' ? jti : undefined, issuedAt: iat, expiresAt: exp },
-        warning: life < expected.duration - 1 ? `The credential lives ${life} s, shorter than the ${expected.duration} s asked for.` : undefined,
-    };
+    const warnings = [];
+    if (life < expected.duration - 1)
+        warnings.push(`The credential lives ${life} s, shorter than the ${expected.duration} s asked for.`);
+    const skew = Math.round(issuedAt - now);
+    if (Math.abs(skew) > CLOCK_SKEW_S)
+        warnings.push(`The API server's clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine's: the times told here are the server's.`);
+    return warnings;
 }
 /** What a refused ID token said of itself, one claim a line; undefined when it is no JWT. */
 function claimsOf(token) {
@@ -580,7 +596,7 @@ function credentialId(jti) {
 }
 function notAsAsked(what) {
     return new KubepassError('RIGHTS', `The token is not the one that was asked for: ${what}.`, {
-        hint: 'It was revoked. If the API server signs tokens by a plugin or sits behind a gateway, look there.',
+        hint: 'Does the API server sign tokens by a plugin, or sit behind a gateway that changes them?',
     });
 }
 function objectAt(of, key) {
@@ -591,7 +607,7 @@ function isTime(value) {
     return typeof value === 'number' && Number.isFinite(value) && value > 0 && value < 8.64e12;
 }
 function shown(value) {
-    return quote(typeof value === 'string' ? value : (JSON.stringify(value) ?? 'missing'));
+    return quote(typeof value === 'string' ? value : value === undefined ? 'missing' : JSON.stringify(value));
 }
 
 ;// CONCATENATED MODULE: ./src/version.ts
@@ -618,6 +634,7 @@ function newEvidence(options, run) {
         revoked: null,
         proven: null,
         dead_by: null,
+        finished: false,
         warnings: [],
         error: null,
     };
@@ -634,14 +651,16 @@ function failWith(evidence, error) {
     evidence.error = codeOf(error);
 }
 /** One line for the state that the credential is in; it never claims more than was seen. */
-function ending({ revoked, proven, dead_by }) {
+function ending({ finished, revoked, proven, dead_by }) {
+    if (dead_by === null)
+        return 'none was issued';
+    if (!finished)
+        return `in use; dead by ${dead_by} at the latest`;
     const revocation = revoked === null ? 'found revoked already' : `revoked ${revoked.at}`;
     if (proven !== null) {
         return `${revocation}, proven dead ${proven.dead_at} (${proven.samples} refusals, the last ${proven.seconds_after_revocation.toFixed(1)} s after)`;
     }
-    if (revoked !== null)
-        return `${revocation}, not proven; dead by ${dead_by} at the latest`;
-    return dead_by === null ? 'none was issued' : `NOT REVOKED; dead by ${dead_by} at the latest`;
+    return revoked === null ? `NOT REVOKED; dead by ${dead_by} at the latest` : `${revocation}, not proven; dead by ${dead_by} at the latest`;
 }
 function rows(evidence) {
     const { identity, asked, granted, verified, used, run } = evidence;
@@ -655,7 +674,10 @@ function rows(evidence) {
         ['Credential id', granted?.credential_id],
         ['Bound to', granted && (granted.bound_to === null ? 'nothing: it cannot be revoked' : `Secret ${granted.bound_to}`)],
         ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
-        ['Scan', used && `exit code ${used.exit_code}${used.signal === null ? '' : ` (${used.signal})`}, ${used.started_at} to ${used.ended_at}`],
+        [
+            'Scan',
+            used && `exit code ${used.exit_code}${used.signal === null ? '' : ` (${used.signal})`}, ${used.started_at} to ${used.ended_at}`,
+        ],
         ['Credential', ending(evidence)],
         ['Error', evidence.error],
         ...evidence.warnings.map((warning) => ['Warning', warning]),
@@ -663,8 +685,9 @@ function rows(evidence) {
     return all.filter((row) => row[1] !== null && row[1] !== undefined && row[1] !== '');
 }
 function asText(evidence) {
+    // Branch, job and claims are foreign text.
     return rows(evidence)
-        .map(([name, value]) => `  ${name.padEnd(15)} ${value.replaceAll('\n', ' ')}`)
+        .map(([name, value]) => `  ${name.padEnd(15)} ${quote(value, 1000).slice(1, -1)}`)
         .join('\n');
 }
 function asMarkdown(evidence) {
@@ -949,6 +972,16 @@ const RECEIPT = 'receipt';
 function githubPlatform(env, redact) {
     const core = () => __nccwpck_require__.e(/* import() */ 421).then(__nccwpck_require__.bind(__nccwpck_require__, 6421));
     const say = (text) => void process.stdout.write(`${redact(text)}\n`);
+    const annotate = async (kind, text) => {
+        try {
+            const { [kind]: print } = await core();
+            print(redact(text), { title: 'kubepass' });
+        }
+        catch {
+            // A later step can have removed our files from the workspace.
+            say(`${kind}: ${text}`);
+        }
+    };
     return {
         // Only INPUT_*: an earlier step can set every other variable through GITHUB_ENV.
         input: (id) => env[`INPUT_${id.toUpperCase()}`],
@@ -976,23 +1009,24 @@ function githubPlatform(env, redact) {
             return url && bearer && URL.canParse(url) ? { url: new URL(url), bearer: seal(bearer) } : undefined;
         },
         // One write: a line of the scan must not come between.
-        mask: (secret) => void process.stdout.write(maskedForms(secret).map((form) => `::add-mask::${escapeData(form)}\n`).join('')),
+        mask: (secret) => void process.stdout.write(maskedForms(secret)
+            .map((form) => `::add-mask::${escapeData(form)}\n`)
+            .join('')),
         say,
         progress: () => undefined,
-        warn: async (text) => (await core()).warning(redact(text), { title: 'kubepass' }),
-        fail: async (text) => (await core()).error(redact(text), { title: 'kubepass' }),
+        warn: (text) => annotate('warning', text),
+        fail: (text) => annotate('error', text),
         // A synchronous append, so that it is there whenever we are killed. The last line of a name counts.
         saveReceipt: (receipt) => (0,external_node_fs_namespaceObject.appendFileSync)(env['GITHUB_STATE'] ?? '', `${RECEIPT}=${JSON.stringify(receipt)}\n`),
         readReceipt: () => env[`STATE_${RECEIPT}`],
         scanOutputs() {
             const word = (0,external_node_crypto_.randomUUID)();
-            // The runner may read one stream before the other: both are closed to commands before the scan speaks.
-            process.stderr.write(`::stop-commands::${word}\n`);
+            // On stdout only, behind the masks: on stderr, which the runner may read first, it would stop them.
             process.stdout.write(`::stop-commands::${word}\n`);
             return {
                 stdout: process.stdout,
                 stderr: process.stderr,
-                // The streams' order is lost at the end, too, so that the fence alone would leave a gap.
+                // The order of the two streams is lost, so that a fence in one leaves a gap in the other.
                 filters: () => [commandsDefused()],
                 close: () => void process.stdout.write(`\n::${word}::\n`),
             };
@@ -1112,6 +1146,8 @@ function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
 
 
 
+
+
 function flagName(id) {
     return `--${id.replaceAll('_', '-')}`;
 }
@@ -1137,18 +1173,29 @@ function terminalPlatform(flags, env, redact) {
         idTokenRequest: () => undefined,
         mask: () => undefined,
         say: write,
-        progress: (text) => void (stderr.isTTY && stderr.write(`\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`)),
+        progress(text) {
+            if (stderr.isTTY)
+                stderr.write(`\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`);
+        },
         warn: (text) => Promise.resolve(write(style('yellow', `warning: ${redact(text)}`))),
         fail: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
         saveReceipt(receipt) {
             const path = flags.receipt ?? receiptPath(receipt);
-            // Nothing is left to revoke: the receipt has served.
-            if (receipt.revokedAt !== undefined || receipt.nothingIssued)
+            if (receipt.over)
                 (0,external_node_fs_namespaceObject.rmSync)(path, { force: true });
             else
                 replacePrivate(path, `${JSON.stringify(receipt)}\n`);
         },
-        readReceipt: () => (flags.receipt === undefined ? undefined : (0,external_node_fs_namespaceObject.readFileSync)(flags.receipt, 'utf8')),
+        readReceipt() {
+            if (flags.receipt === undefined)
+                return undefined;
+            try {
+                return (0,external_node_fs_namespaceObject.readFileSync)(flags.receipt, 'utf8');
+            }
+            catch (error) {
+                throw new KubepassError('INPUT', `The receipt ${quote(flags.receipt)} cannot be read (${errnoOf(error)}).`);
+            }
+        },
         scanOutputs: () => ({ stdout, stderr, filters: () => [], close: () => undefined }),
         setOutput: () => Promise.resolve(),
         exportVariable: () => Promise.resolve(),
@@ -1176,7 +1223,9 @@ function detect(env, redact, flags) {
         return terminalPlatform(flags, env, redact);
     if (env['GITHUB_ACTIONS'] === 'true')
         return githubPlatform(env, redact);
-    throw new KubepassError('INPUT', 'This program is started by a CI runner, and none is here.', { hint: 'In a terminal use: kubepass run -- COMMAND' });
+    throw new KubepassError('INPUT', 'This program is started by a CI runner, and none is here.', {
+        hint: 'In a terminal use: kubepass run -- COMMAND',
+    });
 }
 
 ;// CONCATENATED MODULE: ./src/run.ts
@@ -1237,6 +1286,7 @@ function requireRuntime() {
 const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
 ;// CONCATENATED MODULE: ./src/retry.ts
 
+
 const ATTEMPT_MS = 10_000;
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 5_000;
@@ -1264,16 +1314,13 @@ function canHeal(status) {
 }
 /** A certificate that does not verify now will not verify the next time. */
 function isUntrusted(failure) {
-    return /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^EPROTO$/.test(retry_codeOf(failure));
+    return /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^EPROTO$/.test(errnoOf(failure));
 }
 /** Only Node's own code: its message may quote what the other side sent. */
 function reasonOf(failure) {
     if (failure instanceof Error && failure.name === 'TimeoutError')
         return 'no answer in time';
-    return retry_codeOf(failure) || 'the connection failed';
-}
-function retry_codeOf(failure) {
-    return failure instanceof Error && 'code' in failure && typeof failure.code === 'string' ? failure.code : '';
+    return errnoOf(failure) || 'the connection failed';
 }
 
 ;// CONCATENATED MODULE: ./src/kube/client.ts
@@ -1425,11 +1472,16 @@ const PROOF_MS = 15_000;
  * @returns gone when no such object is there, or one of the same name that is not ours
  */
 async function deleteAnchor(client, bearer, anchor, signal) {
-    const body = { apiVersion: 'v1', kind: 'DeleteOptions', ...(anchor.uid === undefined ? {} : { preconditions: { uid: anchor.uid } }) };
+    const body = {
+        apiVersion: 'v1',
+        kind: 'DeleteOptions',
+        ...(anchor.uid === undefined ? {} : { preconditions: { uid: anchor.uid } }),
+    };
     const answer = await client.call({ method: 'DELETE', path: `/api/v1/namespaces/${anchor.namespace}/secrets/${anchor.name}`, bearer, body }, signal);
-    if (answer.status === 200 || answer.status === 202)
+    const { details, reason, status } = statusOf(answer) ?? {};
+    // A finalizer answers with the object, a gateway with anything: neither has deleted.
+    if (answer.status === 200 && status === 'Success' && details?.uid === (anchor.uid ?? details?.uid))
         return 'deleted';
-    const reason = statusOf(answer)?.reason;
     if ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict'))
         return 'gone';
     throw refusalOf(answer, `delete the Secret ${anchor.name}`, bearer);
@@ -1437,23 +1489,25 @@ async function deleteAnchor(client, bearer, anchor, signal) {
 /**
  * Uses the token until it is refused `samples` times in a row.
  * @param deletedAt when the anchor was deleted, ms since 1970
- * @returns undefined when the token was still accepted, or no clear answer came, within 15 s
+ * @returns what is known after at most 15 s
  */
 async function prove(client, token, samples, deletedAt, signal) {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(PROOF_MS)]);
+    let verdict = { is: 'unclear' };
     try {
         await (0,promises_namespaceObject.setTimeout)(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: limit });
         for (let refusals = 0;;) {
             const standing = await whoami(client, token, limit, true);
             refusals = standing.is === 'refused' ? refusals + 1 : 0;
             if (refusals === samples)
-                return { samples, seconds: (Date.now() - deletedAt) / 1000 };
+                return { is: 'dead', proof: { samples, seconds: (Date.now() - deletedAt) / 1000 } };
+            verdict = { is: standing.is === 'accepted' ? 'alive' : 'unclear' };
             if (refusals === 0)
                 await (0,promises_namespaceObject.setTimeout)(POLL_MS, undefined, { signal: limit });
         }
     }
     catch {
-        return undefined;
+        return verdict;
     }
 }
 
@@ -1469,7 +1523,7 @@ function newReceipt(options, run, now = Date.now()) {
         namespace: options.serviceAccount.namespace,
         anchor: { name: `${anchorPrefix(run)}${random}` },
         directory: (0,external_node_path_namespaceObject.join)(options.directory, `${DIRECTORY_PREFIX}${random}`),
-        deadBy: isoTime(Math.ceil(now / 1000) + options.duration + OVERRUN_S),
+        deadBy: isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + OVERRUN_S),
     };
 }
 /** Every anchor of a run's attempt begins with this, and no other does. */
@@ -1493,27 +1547,44 @@ function parseReceipt(text, prefix) {
     catch {
         return undefined;
     }
-    if (value === null || typeof value !== 'object' || value.version !== 1)
+    if (typeof value !== 'object' || value?.version !== 1)
         return undefined;
-    const { server, namespace, anchor, directory, deadBy, jti, revokedAt, provenAt } = value;
-    if (![server, namespace, directory, deadBy].every((field) => typeof field === 'string'))
-        return undefined;
-    if (![jti, revokedAt, provenAt].every((field) => field === undefined || typeof field === 'string'))
-        return undefined;
-    if (anchor !== undefined) {
-        const { name, uid } = anchor;
-        if (typeof name !== 'string' || !name.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(name.slice(prefix.length)))
-            return undefined;
-        if (uid !== undefined && typeof uid !== 'string')
-            return undefined;
-    }
-    if (!/\/kubepass-[0-9a-f]{16}$/.test(directory ?? '') || Number.isNaN(Date.parse(deadBy ?? '')))
-        return undefined;
-    return value;
+    const { server, namespace, anchor, directory, deadBy, jti, granted, verified, revokedAt, proof } = value;
+    const good = typeof server === 'string' &&
+        typeof namespace === 'string' &&
+        typeof directory === 'string' &&
+        /\/kubepass-[0-9a-f]{16}$/.test(directory) &&
+        receipt_isTime(deadBy) &&
+        isAnchor(anchor, prefix) &&
+        (jti === undefined || (typeof jti === 'string' && /^[\w.-]{1,200}$/.test(jti))) &&
+        (granted === undefined ||
+            (receipt_isTime(granted.issued_at) && receipt_isTime(granted.expires_at) && [granted.credential_id, granted.bound_to].every(isTextOrNull))) &&
+        (verified === undefined || (receipt_isTime(verified.at) && isTextOrNull(verified.username))) &&
+        (revokedAt === undefined || receipt_isTime(revokedAt)) &&
+        (proof === undefined || (receipt_isTime(proof.dead_at) && [proof.samples, proof.seconds_after_revocation].every(Number.isFinite)));
+    return good ? value : undefined;
+}
+function isAnchor(anchor, prefix) {
+    if (anchor === undefined)
+        return true;
+    const { name, uid } = anchor;
+    if (typeof name !== 'string' || !name.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(name.slice(prefix.length)))
+        return false;
+    return uid === undefined || typeof uid === 'string';
+}
+function receipt_isTime(text) {
+    return typeof text === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) && !Number.isNaN(Date.parse(text));
+}
+function isTextOrNull(value) {
+    return value === null || typeof value === 'string';
 }
 /** A part of an object's name: lower-case letters, digits and dashes. */
 function nameable(text) {
-    return text.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-').replaceAll(/^-+|-+$/g, '').slice(0, 40) || '0';
+    return (text
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9]+/g, '-')
+        .replaceAll(/^-+|-+$/g, '')
+        .slice(0, 40) || '0');
 }
 
 ;// CONCATENATED MODULE: external "node:child_process"
@@ -1550,12 +1621,20 @@ class Scan {
     }
     /** Starts the command. Core dumps are off: they would hold the token. */
     static start(command, env, marker, streams) {
-        const child = (0,external_node_child_process_namespaceObject.spawn)('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
-            env: { ...env, [MARKER]: marker },
-            stdio: [streams.stdin, 'pipe', 'pipe'],
-            detached: true,
-        });
-        return new Scan(child, marker, streams);
+        try {
+            const child = (0,external_node_child_process_namespaceObject.spawn)('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
+                env: { ...env, [MARKER]: marker },
+                stdio: [streams.stdin, 'pipe', 'pipe'],
+                detached: true,
+            });
+            return new Scan(child, marker, streams);
+        }
+        catch (cause) {
+            streams.close();
+            throw new KubepassError('INPUT', `The command could not be started (${errnoOf(cause)}).`, {
+                hint: 'Is it, with its environment, too long?',
+            });
+        }
     }
     /** Resolves when the command has ended; once `signal` is aborted it is told to, and soon made to. */
     async ended(signal) {
@@ -1571,10 +1650,10 @@ class Scan {
             signal.addEventListener('abort', stop, { once: true });
         try {
             const [code, by] = await exit;
-            return { exitCode: code ?? 128 + external_node_os_namespaceObject.constants.signals[by], signal: by };
+            return { exitCode: by === null ? code : 128 + external_node_os_namespaceObject.constants.signals[by], signal: by };
         }
-        catch (error) {
-            throw new KubepassError('INPUT', 'The command could not be started.', { cause: error, hint: 'Is /bin/sh there?' });
+        catch (cause) {
+            throw new KubepassError('INPUT', `The command could not be started (${errnoOf(cause)}).`, { hint: 'Is /bin/sh there?' });
         }
         finally {
             clearTimeout(last);
@@ -1586,8 +1665,8 @@ class Scan {
         this.#kill('SIGKILL');
         const stopped = await stopCarriers(this.#marker);
         await Promise.race([this.#outputs, (0,promises_namespaceObject.setTimeout)(DRAIN_MS, undefined, { ref: false })]);
-        this.#child.stdout?.destroy();
-        this.#child.stderr?.destroy();
+        this.#child.stdout.destroy();
+        this.#child.stderr.destroy();
         this.#close();
         return stopped;
     }
@@ -1613,8 +1692,10 @@ async function stopCarriers(marker) {
 }
 /** The environment of the scan: not the runner's secrets, not the means to get a token of its own. */
 function scanEnvironment(env, options, isSecret) {
-    const runnersSecrets = ['CI_JOB_TOKEN', 'CI_REGISTRY_PASSWORD', 'CI_DEPENDENCY_PROXY_PASSWORD', 'CI_DEPLOY_PASSWORD'].flatMap((name) => env[name] || []);
-    const carriesSecret = (value) => JWT.test(value) || isSecret(value) || runnersSecrets.some((secret) => value.includes(secret));
+    const runnersSecrets = ['CI_JOB_TOKEN', 'CI_REGISTRY_PASSWORD', 'CI_DEPENDENCY_PROXY_PASSWORD', 'CI_DEPLOY_PASSWORD']
+        .flatMap((name) => env[name] ?? [])
+        .filter((value) => value !== '');
+    const carriesSecret = (value) => JWT.test(value.trim()) || isSecret(value) || runnersSecrets.some((secret) => value.includes(secret));
     const passes = (name, value) => {
         if (options.passEnv.includes(name) || name === 'RUNNER_TRACKING_ID')
             return true;
@@ -1762,6 +1843,8 @@ async function fetchIdToken(request, audience, seal, env, signal) {
     const url = new URL(request.url);
     url.searchParams.set('audience', audience);
     const headers = { accept: 'application/json', authorization: `Bearer ${request.bearer.reveal()}` };
+    if (url.protocol !== 'https:' && !['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname))
+        throw noIdToken('its service is not reached by https');
     const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env);
     try {
         const outcome = await retried((attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]));
@@ -1821,13 +1904,13 @@ function chooseIdentity(options, { idTokenRequest, seal, env }) {
         const named = candidates.find(({ kind }) => kind === options.identity);
         if (named !== undefined)
             return { identity: named.make(), why: 'it was asked for' };
-        throw options.identity === 'token'
-            ? new KubepassError('INPUT', 'The identity "token" was asked for, but no token was given.', { hint: 'Give token or token_file.' })
-            : new KubepassError('IDENTITY', 'The job may not request ID tokens.', { hint: ADD_PERMISSION });
+        throw new KubepassError('IDENTITY', 'The job may not request ID tokens.', { hint: ADD_PERMISSION });
     }
     const [only, ...others] = candidates;
     if (only === undefined)
-        throw new KubepassError('IDENTITY', 'There is no identity: no token was given, and the job may not request ID tokens.', { hint: `${ADD_PERMISSION}\nor give token or token_file.` });
+        throw new KubepassError('IDENTITY', 'There is no identity: no token was given, and the job may not request ID tokens.', {
+            hint: `${ADD_PERMISSION}\nor give token or token_file.`,
+        });
     if (others.length > 0) {
         const names = candidates.map(({ kind, there }) => `${kind} (${there})`).join(' and ');
         throw new KubepassError('IDENTITY', `Two identities could be meant: ${names}.`, { hint: 'Set identity to one of them.' });
@@ -1836,6 +1919,7 @@ function chooseIdentity(options, { idTokenRequest, seal, env }) {
 }
 
 ;// CONCATENATED MODULE: ./src/session.ts
+
 
 
 
@@ -1861,11 +1945,18 @@ async function warn(session, text) {
     session.evidence.warnings.push(session.redactor.redact(text));
     await session.platform.warn(text);
 }
-/** Summary and evidence file: the last words of a run. */
+/** Output, summary and evidence file: the last words of a run. What fails here must not hide how the run ended. */
 async function report({ platform, options, evidence, redactor }) {
-    if (options.evidence !== undefined)
-        (0,external_node_fs_namespaceObject.writeFileSync)(options.evidence, redactor.redact(asJson(evidence)));
-    await platform.report(evidence);
+    try {
+        if (evidence.used !== null)
+            await platform.setOutput('exit_code', String(evidence.used.exit_code));
+        if (options.evidence !== undefined)
+            (0,external_node_fs_namespaceObject.writeFileSync)(options.evidence, redactor.redact(asJson(evidence)));
+        await platform.report(evidence);
+    }
+    catch (error) {
+        await platform.warn(`The evidence could not be written (${errnoOf(error) || 'unknown reason'}).`);
+    }
 }
 // The audit log shows it beside every call: who, and why.
 function userAgent(run) {
@@ -1886,18 +1977,24 @@ const NO_TOKEN_MS = 5_000;
 /**
  * The one way a run ends, however it got here: stop the scan, revoke, remove the files, prove. It may run
  * any number of times.
- * @param postFollows a post step comes after this, and can prove
+ * @param postFollows a post step comes after this, and can prove what there is no time for now
  * @returns the error when the credential could not be, and had to be, revoked
  */
 async function finish(session, postFollows) {
-    const { evidence, options, platform } = session;
+    const { evidence, options, platform, signal } = session;
     await stopScan(session);
-    const failure = await revoke(session);
-    const leaveProof = postFollows && options.prove === 'post' && session.receipt.revokedAt !== undefined;
+    let failure = await revoke(session);
+    const toBeRevoked = session.exists === 'token' && session.receipt.anchor !== undefined && failure === undefined;
+    const leaveProof = postFollows && toBeRevoked && (options.prove === 'post' || (options.prove === 'wait' && signal.aborted));
     await removeFiles(session, leaveProof);
-    if (failure === undefined && !leaveProof)
-        await proveEnd(session);
+    if (toBeRevoked && !(leaveProof && options.prove === 'post'))
+        failure = await proveEnd(session, leaveProof);
+    if (leaveProof && session.receipt.proof !== undefined)
+        await removeFiles(session, false);
     session.client.close();
+    evidence.finished = true;
+    if (failure === undefined)
+        record(session, { over: true });
     platform.say(`Credential: ${ending(evidence)}.`);
     if (failure === undefined)
         return undefined;
@@ -1920,30 +2017,37 @@ async function revoke(session) {
         record(session, { nothingIssued: true });
         return undefined;
     }
-    if (session.exists === 'token')
+    const tokenMayLive = session.exists === 'token';
+    if (tokenMayLive)
         evidence.dead_by = deadBy;
     if (anchor === undefined)
         return undefined;
-    const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(session.exists === 'token' ? options.deadline : NO_TOKEN_MS)]);
+    const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(tokenMayLive ? options.deadline : NO_TOKEN_MS)]);
     try {
         const outcome = await deleteAnchor(client, await session.identity.bearer(limit), { namespace, ...anchor }, limit);
         if (outcome === 'deleted')
             record(session, { revokedAt: new Date().toISOString() });
-        else if (revokedAt === undefined && session.exists === 'token') {
+        else if (revokedAt === undefined && tokenMayLive) {
             await warn(session, `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`);
         }
-        if (session.receipt.revokedAt !== undefined && session.exists === 'token')
-            evidence.revoked = { at: session.receipt.revokedAt };
-        return undefined;
     }
     catch (error) {
-        if (session.exists === 'anchor') {
+        if (!tokenMayLive) {
             await warn(session, `No token was issued, but the Secret ${anchor.name} may be left in namespace ${namespace}. ${describe(error)}`);
-            return undefined;
         }
-        const hint = error instanceof KubepassError ? error.hint : undefined;
-        return new KubepassError('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, { cause: error, hint });
+        else if (revokedAt === undefined) {
+            const hint = error instanceof KubepassError ? error.hint : undefined;
+            return new KubepassError('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, {
+                cause: error,
+                hint,
+            });
+        }
+        else
+            await warn(session, `It was revoked before, but whether that holds could not be asked. ${describe(error)}`);
     }
+    if (session.receipt.revokedAt !== undefined && tokenMayLive)
+        evidence.revoked = { at: session.receipt.revokedAt };
+    return undefined;
 }
 async function removeFiles(session, keepToken) {
     const { options, platform, receipt } = session;
@@ -1954,21 +2058,37 @@ async function removeFiles(session, keepToken) {
         await warn(session, `The files in ${receipt.directory} could not all be removed.`);
     }
 }
-/** Proven is: accepted before, refused now. Anything less is called what it is. */
-async function proveEnd(session) {
+/**
+ * Proven is: accepted before, refused now. Anything less is called what it is.
+ * @param mayWait the proof can be made later
+ * @returns the error when the token is seen alive
+ */
+async function proveEnd(session, mayWait) {
     const { client, evidence, hurry, options, receipt, token, platform } = session;
-    if (options.prove === 'off' || receipt.provenAt !== undefined || token === undefined || !receipt.accepted || receipt.anchor === undefined)
-        return;
+    if (receipt.proof !== undefined) {
+        evidence.proven = receipt.proof;
+        return undefined;
+    }
+    if (options.prove === 'off' || token === undefined || receipt.verified === undefined)
+        return undefined;
     platform.progress('waiting for the API server to refuse the token');
     const revokedAt = receipt.revokedAt === undefined ? Date.now() : Date.parse(receipt.revokedAt);
-    const proof = await prove(client, token, options.proofSamples, revokedAt, AbortSignal.any([session.signal, hurry]));
-    if (proof !== undefined) {
-        const provenAt = new Date().toISOString();
-        record(session, { provenAt });
-        evidence.proven = { dead_at: provenAt, samples: proof.samples, seconds_after_revocation: proof.seconds };
+    const verdict = await prove(client, token, options.proofSamples, revokedAt, hurry);
+    if (verdict.is === 'dead') {
+        const { samples, seconds } = verdict.proof;
+        evidence.proven = { dead_at: new Date().toISOString(), samples, seconds_after_revocation: seconds };
+        record(session, { proof: evidence.proven });
     }
-    else
-        await warn(session, 'The API server was not seen to refuse the token in time: it is revoked, but that is not proven.');
+    else if (mayWait || hurry.aborted)
+        platform.say('There was no time for the proof.');
+    else if (verdict.is === 'unclear')
+        await warn(session, 'The API server gave no clear answer to the revoked token: that it is dead is not proven.');
+    else {
+        return new KubepassError('NOT_REVOKED', `Its Secret is deleted, but the API server still accepts the token. It is dead by ${receipt.deadBy} at the latest.`, {
+            hint: 'The API server caches an accepted token for 10 s; is there another cache, or a replica that lags behind?',
+        });
+    }
+    return undefined;
 }
 
 ;// CONCATENATED MODULE: ./src/kube/issue.ts
@@ -1999,7 +2119,9 @@ async function createAnchor(client, bearer, where, marks, acceptable, signal) {
     let answer = await create();
     if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
         // The name is random: the one that exists is ours, from an attempt whose answer was lost.
-        await deleteAnchor(client, bearer, where, signal);
+        await deleteAnchor(client, bearer, where, signal).catch((cause) => {
+            throw new KubepassError('UNREACHABLE', 'The answer to the creation of the Secret was lost.', { cause });
+        });
         answer = await create();
     }
     if (answer.status === 403 && acceptable)
@@ -2013,8 +2135,8 @@ async function createAnchor(client, bearer, where, marks, acceptable, signal) {
     return { name: where.name, uid };
 }
 /**
- * Asks for a token, seals it before anything else sees it, and compares it with what was asked.
- * @throws RIGHTS when the server granted something else
+ * Asks for a token and seals it before anything else sees it.
+ * @returns it, not judged yet; what it must say; and the server's own warnings, which are foreign text
  */
 async function requestToken(client, bearer, asked, seal, signal) {
     const boundObjectRef = asked.anchor && { apiVersion: 'v1', kind: 'Secret', name: asked.anchor.name, uid: asked.anchor.uid };
@@ -2033,8 +2155,7 @@ async function requestToken(client, bearer, asked, seal, signal) {
         throw incomplete('token');
     const token = seal(status.token);
     const stated = typeof status.expirationTimestamp === 'string' ? status.expirationTimestamp : undefined;
-    const { credential, warning } = checkClaims(token, { ...asked, stated });
-    return { credential, warnings: [...(warning === undefined ? [] : [warning]), ...answer.warnings.map((text) => `The API server warns: ${quote(text)}`)] };
+    return { credential: readCredential(token), expected: { ...asked, stated }, warnings: answer.warnings };
 }
 function secretsHint(answer, namespace) {
     const rule = answer.status === 403 ? missingRule(answer) : undefined;
@@ -2059,7 +2180,10 @@ function incomplete(what) {
 }
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
 function labelValue(text) {
-    return text.replaceAll(/[^A-Za-z0-9._-]+/g, '-').slice(0, 63).replaceAll(/^[._-]+|[._-]+$/g, '');
+    return text
+        .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
+        .slice(0, 63)
+        .replaceAll(/^[._-]+|[._-]+$/g, '');
 }
 
 ;// CONCATENATED MODULE: ./src/inputs.ts
@@ -2099,7 +2223,7 @@ const table = {
         options: ['bash', 'sh'],
     },
     accept_exit_codes: {
-        description: "Exit codes of the scan that count as success on a CI, separated by commas; 0,100,101 suits CINC Auditor.",
+        description: 'Exit codes of the scan that count as success on a CI, separated by commas; 0,100,101 suits CINC Auditor.',
         example: '0,100,101',
         default: '0',
     },
@@ -2132,7 +2256,7 @@ const table = {
         default: '',
     },
     audience: {
-        description: "Identity \"github-oidc\": the ID token's audience; the server's URL when empty, so that no other cluster can replay it.",
+        description: 'Identity "github-oidc": the ID token\'s audience; the server\'s URL when empty, so that no other cluster can replay it.',
         example: 'https://10.0.0.1:6443',
         default: '',
     },
@@ -2281,13 +2405,15 @@ function parseOptions(source, seal) {
         directory: read('directory', (path) => parseDirectory(path, source.workspace), '', source.temp),
         proxyUrl: read('proxy_url', parseProxy, undefined),
         tlsServerName: read('tls_server_name', parseServerName, undefined),
-        evidence: read('evidence', parsePath, undefined),
+        evidence: read('evidence', parseEvidencePath, undefined),
         deadline: 1000 * read('deadline', parseDeadline, 60),
     };
     if (!source.hasLaterSteps && options.command === undefined)
         problems.push('no command was given: kubepass run [FLAGS] -- COMMAND');
-    if (!source.hasLaterSteps && options.delivery === 'output')
-        problems.push(`${source.nameOf('delivery')} is output, but no later step can read it here`);
+    if (options.delivery === 'output' && options.command !== undefined)
+        problems.push(`${source.nameOf('delivery')} is output, which is for later steps: with a command use env`);
+    if (options.identity === 'token' && options.token === undefined)
+        problems.push(`${source.nameOf('identity')} is token, but neither ${source.nameOf('token')} nor ${source.nameOf('token_file')} is given`);
     if (!source.hasPost && options.prove === 'post')
         problems.push(`${source.nameOf('prove')} is post, but there is no post step here`);
     if (problems.length > 0) {
@@ -2297,6 +2423,8 @@ function parseOptions(source, seal) {
     function readCommand() {
         if (source.argv.length > 0) {
             const [program = '', ...args] = source.argv;
+            if (source.input('command') !== undefined)
+                problems.push(`${source.nameOf('command')} and a command after -- are both given: one is enough`);
             if (!isProgram(program, source.path))
                 problems.push(`the command ${quote(program)} is not a program on PATH`);
             return [program, ...args];
@@ -2397,9 +2525,6 @@ function readSmallFile(path) {
         throw new Wrong(`names ${quote(path, 120)}, which cannot be read (${errnoOf(error)})`);
     }
 }
-function errnoOf(error) {
-    return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-}
 function readToken(path, source, seal) {
     if (path !== '-')
         return sealToken(readSmallFile(path), seal);
@@ -2475,10 +2600,16 @@ function parseTokenVariable(text) {
 function isVariableName(text) {
     return /^[A-Za-z_][A-Za-z0-9_]*$/.test(text);
 }
-function parsePath(text) {
+function parseEvidencePath(text) {
     if (text.includes('\0') || text.includes('\n'))
         throw new Wrong('holds a NUL or a line end');
-    return text;
+    try {
+        (0,external_node_fs_namespaceObject.accessSync)((0,external_node_path_namespaceObject.dirname)(text), external_node_fs_namespaceObject.constants.W_OK);
+        return text;
+    }
+    catch (error) {
+        throw new Wrong(`is ${quote(text)}, where no file can be written (${errnoOf(error)})`);
+    }
 }
 /** Files in the workspace end up in artifacts, caches and commits. */
 function parseDirectory(path, workspace) {
@@ -2544,17 +2675,18 @@ function isProgram(name, path) {
 async function start(context) {
     const options = parseOptions(context.platform, context.seal);
     const session = openSession(context, options, newReceipt(options, context.platform.run));
+    const beforeScan = AbortSignal.any([context.signal, AbortSignal.timeout(options.deadline)]);
     let exitCode = 0;
     let failure;
     try {
         record(session, {});
-        const credential = await issue(session);
-        await verify(session);
+        const credential = await issue(session, beforeScan);
+        await verify(session, credential, beforeScan);
         const kubeconfig = writeKubeconfig(session.receipt.directory, options, credential.token);
         if (options.command === undefined)
             await leaveToLaterSteps(session, credential, kubeconfig);
         else
-            exitCode = await runScan(session, options.command, kubeconfig);
+            exitCode = await runScan(session, options.command, credential, kubeconfig);
     }
     catch (error) {
         failure = error;
@@ -2564,7 +2696,7 @@ async function start(context) {
         const notRevoked = await finish(session, context.platform.hasPost);
         if (notRevoked !== undefined && failure !== undefined)
             await context.platform.fail(describe(failure));
-        failure = notRevoked ?? failure;
+        failure = notRevoked ?? failure ?? context.signal.reason;
     }
     await report(session);
     if (failure !== undefined)
@@ -2572,44 +2704,55 @@ async function start(context) {
     return exitCode;
 }
 /** Anchor, then the token bound to it. The receipt is saved before each can exist. */
-async function issue(session) {
-    const { options, client, platform, receipt, evidence, seal } = session;
-    const limit = beforeScan(session);
+async function issue(session, limit) {
+    const { options, client, platform, receipt, evidence } = session;
     platform.progress('asking for a token');
     const bearer = await session.identity.bearer(limit);
     const where = { namespace: receipt.namespace, name: receipt.anchor?.name ?? '' };
     const acceptable = options.revocation === 'best-effort';
-    session.exists = 'anchor';
-    const anchor = await createAnchor(client, bearer, where, marksOf(platform.run, receipt.deadBy), acceptable, limit).catch((error) => {
-        if (codeOf(error) === 'REFUSED')
-            session.exists = 'nothing';
-        throw error;
-    });
+    const marks = marksOf(platform.run, receipt.deadBy);
+    const anchor = await mayExist(session, 'anchor', () => createAnchor(client, bearer, where, marks, acceptable, limit));
     record(session, { anchor });
-    session.exists = 'token';
     const asked = { ...options.serviceAccount, duration: options.duration, audiences: options.tokenAudiences, anchor };
-    const keep = (value) => (session.token = seal(value));
-    const { credential, warnings } = await requestToken(client, bearer, asked, keep, limit);
-    const deadBy = isoTime(credential.expiresAt + OVERRUN_S);
-    record(session, { deadBy, ...(credential.jti === undefined ? {} : { jti: credential.jti }) });
-    evidence.granted = grantedBy(credential, anchor?.name);
-    for (const warning of warnings)
-        await warn(session, warning);
+    const keep = (value) => (session.token = session.seal(value));
     if (anchor === undefined)
-        await warn(session, `The credential is bound to nothing and cannot be revoked. It expires ${isoTime(credential.expiresAt)}.`);
-    platform.say(`Issued a credential for ${quote(evidence.asked.service_account)} until ${isoTime(credential.expiresAt)}.`);
+        session.exists = 'nothing';
+    const { credential, expected, warnings } = await mayExist(session, 'token', () => requestToken(client, bearer, asked, keep, limit));
+    const { jti, expiresAt } = credential;
+    evidence.granted = grantedBy(credential, anchor?.name);
+    evidence.dead_by = isoTime(expiresAt + OVERRUN_S);
+    record(session, { deadBy: evidence.dead_by, granted: evidence.granted, ...(jti === undefined ? {} : { jti }) });
+    const doubts = checkCredential(credential, expected);
+    for (const text of warnings)
+        doubts.push(`The API server warns: ${quote(text)}`);
+    if (anchor === undefined)
+        doubts.push(`The credential is bound to nothing and cannot be revoked. It expires ${isoTime(expiresAt)}.`);
+    for (const doubt of doubts)
+        await warn(session, doubt);
+    platform.say(`Issued a credential for ${quote(evidence.asked.service_account)} until ${isoTime(expiresAt)}.`);
     return credential;
 }
+/** What is asked for may exist as soon as it is asked for, unless the API server says no. */
+async function mayExist(session, what, ask) {
+    const before = session.exists;
+    session.exists = what;
+    try {
+        return await ask();
+    }
+    catch (error) {
+        if (codeOf(error) === 'REFUSED')
+            session.exists = before;
+        throw error;
+    }
+}
 /** The server takes the token for the ServiceAccount that was asked for. */
-async function verify(session) {
-    const { client, options, evidence, token } = session;
-    if (token === undefined)
-        return;
-    const standing = await whoami(client, token, beforeScan(session));
+async function verify(session, { token }, limit) {
+    const { client, options, evidence } = session;
+    const standing = await whoami(client, token, limit);
     const expected = `system:serviceaccount:${options.serviceAccount.namespace}:${options.serviceAccount.name}`;
     if (standing.is === 'accepted' && (standing.username ?? expected) === expected) {
         evidence.verified = { username: standing.username ?? null, at: new Date().toISOString() };
-        record(session, { accepted: true });
+        record(session, { verified: evidence.verified });
         if (standing.username === undefined)
             await warn(session, 'The API server accepts the token, but does not let it ask who it is.');
         return;
@@ -2618,14 +2761,20 @@ async function verify(session) {
         await warn(session, 'The API server is not among token_audiences: what needs the API server, also the proof of the end, is skipped.');
         return;
     }
-    const taken = standing.is === 'accepted' ? `takes it for ${quote(standing.username ?? '')}` : standing.is === 'refused' ? 'refuses it' : `answers ${standing.status}`;
-    throw new KubepassError('RIGHTS', `The API server issued a token, but ${taken}.`, { hint: 'Is there a gateway in between that changes requests?' });
+    const taken = standing.is === 'accepted'
+        ? `takes it for ${quote(standing.username ?? '')}`
+        : standing.is === 'refused'
+            ? 'refuses it'
+            : `answers ${standing.status}`;
+    throw new KubepassError('RIGHTS', `The API server issued a token, but ${taken}.`, {
+        hint: 'Is there a gateway in between that changes requests?',
+    });
 }
-async function runScan(session, command, kubeconfig) {
-    const { options, platform, redactor, evidence, signal, token } = session;
+async function runScan(session, command, { token }, kubeconfig) {
+    const { options, platform, redactor, evidence, signal } = session;
     signal.throwIfAborted();
     const env = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value);
-    const delivered = options.delivery === 'env' && token !== undefined ? { [options.tokenVariable]: token.reveal() } : {};
+    const delivered = options.delivery === 'env' ? { [options.tokenVariable]: token.reveal() } : {};
     const outputs = platform.scanOutputs();
     const startedAt = new Date().toISOString();
     session.scan = Scan.start(command, { ...env, KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered }, markerOf(session.receipt), {
@@ -2633,10 +2782,10 @@ async function runScan(session, command, kubeconfig) {
         stdin: platform.readStdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
         filters: () => [redactor.stream(), ...outputs.filters()],
     });
-    const ended = await session.scan.ended(signal);
-    evidence.used = { started_at: startedAt, ended_at: new Date().toISOString(), exit_code: ended.exitCode, signal: ended.signal };
+    const { exitCode, signal: by } = await session.scan.ended(signal);
+    evidence.used = { started_at: startedAt, ended_at: new Date().toISOString(), exit_code: exitCode, signal: by };
     signal.throwIfAborted();
-    return platform.isCI && options.acceptExitCodes.includes(ended.exitCode) ? 0 : ended.exitCode;
+    return platform.isCI && options.acceptExitCodes.includes(exitCode) ? 0 : exitCode;
 }
 async function leaveToLaterSteps(session, credential, kubeconfig) {
     const { platform, options, evidence } = session;
@@ -2650,9 +2799,6 @@ async function leaveToLaterSteps(session, credential, kubeconfig) {
     if (options.delivery === 'output')
         await platform.setOutput('token', credential.token);
     platform.say('The later steps of this job have the credential; the post step revokes it. It is not renewed.');
-}
-function beforeScan(session) {
-    return AbortSignal.any([session.signal, AbortSignal.timeout(session.options.deadline)]);
 }
 
 ;// CONCATENATED MODULE: ./src/main.ts

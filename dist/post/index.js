@@ -455,6 +455,10 @@ function codeOf(error) {
 function exitCodeOf(error) {
     return exitCodes[codeOf(error)];
 }
+/** Node's own code of a failed call, like ENOENT; empty when there is none. */
+function errors_errnoOf(error) {
+    return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
 /** The message, the chain of causes, then the hint. Never a stack. */
 function describe(error) {
     const lines = [messageOf(error)];
@@ -500,6 +504,7 @@ function markdownCode(text) {
 
 /** The API server accepts a token for this long after its `exp`: 60 s of leeway and 10 s of cache. */
 const credential_OVERRUN_S = 70;
+const CLOCK_SKEW_S = 120;
 /** Header and claims of a JWT; undefined when the text is none. The signature is not looked at. */
 function decodeJwt(text) {
     const [header, claims, signature, ...more] = text.split('.');
@@ -518,14 +523,24 @@ function parseSegment(segment) {
     }
 }
 /**
- * Compares the token's own claims with what was asked for.
- * @returns the credential, and a warning when it lives shorter than asked
- * @throws RIGHTS when it is not the token that was asked for
+ * What the token says of itself, before it is judged: the latest expiry must be known even of a wrong one.
+ * @throws RIGHTS when it is no JWT, or its times make no sense
  */
-function checkClaims(token, expected) {
+function readCredential(token) {
     const jwt = decodeJwt(token.reveal());
     if (jwt === undefined)
         throw notAsAsked('it is no JWT');
+    const { iat, exp, nbf, jti } = jwt.claims;
+    if (!isTime(iat) || !isTime(exp) || exp <= iat || (nbf !== undefined && (!isTime(nbf) || nbf >= exp)))
+        throw notAsAsked('its times make no sense');
+    return { token, jwt, jti: typeof jti === 'string' ? jti : undefined, issuedAt: iat, expiresAt: exp };
+}
+/**
+ * Compares the token's own claims with what was asked for.
+ * @returns warnings
+ * @throws RIGHTS when it is not the token that was asked for
+ */
+function checkCredential({ jwt, issuedAt, expiresAt }, expected, now = Date.now() / 1000) {
     const { header, claims } = jwt;
     const kubernetes = objectAt(claims, 'kubernetes.io');
     const secret = objectAt(kubernetes, 'secret');
@@ -542,23 +557,24 @@ function checkClaims(token, expected) {
     if (expected.anchor !== undefined && (secret['name'] !== expected.anchor.name || secret['uid'] !== expected.anchor.uid)) {
         throw notAsAsked('it is not bound to the Secret of this run');
     }
-    for (const audience of expected.audiences) {
-        if (![claims['aud']].flat().includes(audience))
-            throw notAsAsked(`it lacks the audience ${quote(audience)}`);
+    const audiences = [claims['aud']].flat();
+    if (expected.audiences.length > 0 &&
+        (expected.audiences.length !== audiences.length || !expected.audiences.every((audience) => audiences.includes(audience)))) {
+        throw notAsAsked(`its audiences are ${shown(audiences)}`);
     }
-    const { iat, exp, nbf, jti } = claims;
-    if (!isTime(iat) || !isTime(exp) || exp <= iat || (nbf !== undefined && (!isTime(nbf) || nbf >= exp)))
-        throw notAsAsked('its times make no sense');
-    const life = exp - iat;
+    const life = expiresAt - issuedAt;
     if (life > expected.duration + 1)
         throw notAsAsked(`it lives ${life} s, longer than the ${expected.duration} s asked for`);
-    if (expected.stated !== undefined && Math.abs(Date.parse(expected.stated) / 1000 - exp) > 5) {
+    if (expected.stated !== undefined && Math.abs(Date.parse(expected.stated) / 1000 - expiresAt) > 5) {
         throw notAsAsked('it expires at another time than the server states');
     }
-    return {
-        credential: { token, jti: typeof jti === 'string' ? jti : undefined, issuedAt: iat, expiresAt: exp },
-        warning: life < expected.duration - 1 ? `The credential lives ${life} s, shorter than the ${expected.duration} s asked for.` : undefined,
-    };
+    const warnings = [];
+    if (life < expected.duration - 1)
+        warnings.push(`The credential lives ${life} s, shorter than the ${expected.duration} s asked for.`);
+    const skew = Math.round(issuedAt - now);
+    if (Math.abs(skew) > CLOCK_SKEW_S)
+        warnings.push(`The API server's clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine's: the times told here are the server's.`);
+    return warnings;
 }
 /** What a refused ID token said of itself, one claim a line; undefined when it is no JWT. */
 function claimsOf(token) {
@@ -580,7 +596,7 @@ function credential_credentialId(jti) {
 }
 function notAsAsked(what) {
     return new KubepassError('RIGHTS', `The token is not the one that was asked for: ${what}.`, {
-        hint: 'It was revoked. If the API server signs tokens by a plugin or sits behind a gateway, look there.',
+        hint: 'Does the API server sign tokens by a plugin, or sit behind a gateway that changes them?',
     });
 }
 function objectAt(of, key) {
@@ -591,7 +607,7 @@ function isTime(value) {
     return typeof value === 'number' && Number.isFinite(value) && value > 0 && value < 8.64e12;
 }
 function shown(value) {
-    return quote_quote(typeof value === 'string' ? value : (JSON.stringify(value) ?? 'missing'));
+    return quote_quote(typeof value === 'string' ? value : value === undefined ? 'missing' : JSON.stringify(value));
 }
 
 ;// CONCATENATED MODULE: ./src/version.ts
@@ -618,6 +634,7 @@ function newEvidence(options, run) {
         revoked: null,
         proven: null,
         dead_by: null,
+        finished: false,
         warnings: [],
         error: null,
     };
@@ -634,14 +651,16 @@ function failWith(evidence, error) {
     evidence.error = codeOf(error);
 }
 /** One line for the state that the credential is in; it never claims more than was seen. */
-function ending({ revoked, proven, dead_by }) {
+function ending({ finished, revoked, proven, dead_by }) {
+    if (dead_by === null)
+        return 'none was issued';
+    if (!finished)
+        return `in use; dead by ${dead_by} at the latest`;
     const revocation = revoked === null ? 'found revoked already' : `revoked ${revoked.at}`;
     if (proven !== null) {
         return `${revocation}, proven dead ${proven.dead_at} (${proven.samples} refusals, the last ${proven.seconds_after_revocation.toFixed(1)} s after)`;
     }
-    if (revoked !== null)
-        return `${revocation}, not proven; dead by ${dead_by} at the latest`;
-    return dead_by === null ? 'none was issued' : `NOT REVOKED; dead by ${dead_by} at the latest`;
+    return revoked === null ? `NOT REVOKED; dead by ${dead_by} at the latest` : `${revocation}, not proven; dead by ${dead_by} at the latest`;
 }
 function rows(evidence) {
     const { identity, asked, granted, verified, used, run } = evidence;
@@ -655,7 +674,10 @@ function rows(evidence) {
         ['Credential id', granted?.credential_id],
         ['Bound to', granted && (granted.bound_to === null ? 'nothing: it cannot be revoked' : `Secret ${granted.bound_to}`)],
         ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
-        ['Scan', used && `exit code ${used.exit_code}${used.signal === null ? '' : ` (${used.signal})`}, ${used.started_at} to ${used.ended_at}`],
+        [
+            'Scan',
+            used && `exit code ${used.exit_code}${used.signal === null ? '' : ` (${used.signal})`}, ${used.started_at} to ${used.ended_at}`,
+        ],
         ['Credential', ending(evidence)],
         ['Error', evidence.error],
         ...evidence.warnings.map((warning) => ['Warning', warning]),
@@ -663,8 +685,9 @@ function rows(evidence) {
     return all.filter((row) => row[1] !== null && row[1] !== undefined && row[1] !== '');
 }
 function asText(evidence) {
+    // Branch, job and claims are foreign text.
     return rows(evidence)
-        .map(([name, value]) => `  ${name.padEnd(15)} ${value.replaceAll('\n', ' ')}`)
+        .map(([name, value]) => `  ${name.padEnd(15)} ${quote_quote(value, 1000).slice(1, -1)}`)
         .join('\n');
 }
 function asMarkdown(evidence) {
@@ -949,6 +972,16 @@ const RECEIPT = 'receipt';
 function githubPlatform(env, redact) {
     const core = () => __nccwpck_require__.e(/* import() */ 421).then(__nccwpck_require__.bind(__nccwpck_require__, 6421));
     const say = (text) => void process.stdout.write(`${redact(text)}\n`);
+    const annotate = async (kind, text) => {
+        try {
+            const { [kind]: print } = await core();
+            print(redact(text), { title: 'kubepass' });
+        }
+        catch {
+            // A later step can have removed our files from the workspace.
+            say(`${kind}: ${text}`);
+        }
+    };
     return {
         // Only INPUT_*: an earlier step can set every other variable through GITHUB_ENV.
         input: (id) => env[`INPUT_${id.toUpperCase()}`],
@@ -976,23 +1009,24 @@ function githubPlatform(env, redact) {
             return url && bearer && URL.canParse(url) ? { url: new URL(url), bearer: seal(bearer) } : undefined;
         },
         // One write: a line of the scan must not come between.
-        mask: (secret) => void process.stdout.write(maskedForms(secret).map((form) => `::add-mask::${escapeData(form)}\n`).join('')),
+        mask: (secret) => void process.stdout.write(maskedForms(secret)
+            .map((form) => `::add-mask::${escapeData(form)}\n`)
+            .join('')),
         say,
         progress: () => undefined,
-        warn: async (text) => (await core()).warning(redact(text), { title: 'kubepass' }),
-        fail: async (text) => (await core()).error(redact(text), { title: 'kubepass' }),
+        warn: (text) => annotate('warning', text),
+        fail: (text) => annotate('error', text),
         // A synchronous append, so that it is there whenever we are killed. The last line of a name counts.
         saveReceipt: (receipt) => (0,external_node_fs_namespaceObject.appendFileSync)(env['GITHUB_STATE'] ?? '', `${RECEIPT}=${JSON.stringify(receipt)}\n`),
         readReceipt: () => env[`STATE_${RECEIPT}`],
         scanOutputs() {
             const word = (0,external_node_crypto_.randomUUID)();
-            // The runner may read one stream before the other: both are closed to commands before the scan speaks.
-            process.stderr.write(`::stop-commands::${word}\n`);
+            // On stdout only, behind the masks: on stderr, which the runner may read first, it would stop them.
             process.stdout.write(`::stop-commands::${word}\n`);
             return {
                 stdout: process.stdout,
                 stderr: process.stderr,
-                // The streams' order is lost at the end, too, so that the fence alone would leave a gap.
+                // The order of the two streams is lost, so that a fence in one leaves a gap in the other.
                 filters: () => [commandsDefused()],
                 close: () => void process.stdout.write(`\n::${word}::\n`),
             };
@@ -1112,6 +1146,8 @@ function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
 
 
 
+
+
 function flagName(id) {
     return `--${id.replaceAll('_', '-')}`;
 }
@@ -1137,18 +1173,29 @@ function terminalPlatform(flags, env, redact) {
         idTokenRequest: () => undefined,
         mask: () => undefined,
         say: write,
-        progress: (text) => void (stderr.isTTY && stderr.write(`\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`)),
+        progress(text) {
+            if (stderr.isTTY)
+                stderr.write(`\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`);
+        },
         warn: (text) => Promise.resolve(write(style('yellow', `warning: ${redact(text)}`))),
         fail: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
         saveReceipt(receipt) {
             const path = flags.receipt ?? receiptPath(receipt);
-            // Nothing is left to revoke: the receipt has served.
-            if (receipt.revokedAt !== undefined || receipt.nothingIssued)
+            if (receipt.over)
                 (0,external_node_fs_namespaceObject.rmSync)(path, { force: true });
             else
                 replacePrivate(path, `${JSON.stringify(receipt)}\n`);
         },
-        readReceipt: () => (flags.receipt === undefined ? undefined : (0,external_node_fs_namespaceObject.readFileSync)(flags.receipt, 'utf8')),
+        readReceipt() {
+            if (flags.receipt === undefined)
+                return undefined;
+            try {
+                return (0,external_node_fs_namespaceObject.readFileSync)(flags.receipt, 'utf8');
+            }
+            catch (error) {
+                throw new errors_KubepassError('INPUT', `The receipt ${quote_quote(flags.receipt)} cannot be read (${errors_errnoOf(error)}).`);
+            }
+        },
         scanOutputs: () => ({ stdout, stderr, filters: () => [], close: () => undefined }),
         setOutput: () => Promise.resolve(),
         exportVariable: () => Promise.resolve(),
@@ -1176,7 +1223,9 @@ function detect(env, redact, flags) {
         return terminalPlatform(flags, env, redact);
     if (env['GITHUB_ACTIONS'] === 'true')
         return githubPlatform(env, redact);
-    throw new errors_KubepassError('INPUT', 'This program is started by a CI runner, and none is here.', { hint: 'In a terminal use: kubepass run -- COMMAND' });
+    throw new errors_KubepassError('INPUT', 'This program is started by a CI runner, and none is here.', {
+        hint: 'In a terminal use: kubepass run -- COMMAND',
+    });
 }
 
 ;// CONCATENATED MODULE: ./src/run.ts
@@ -1237,6 +1286,7 @@ function requireRuntime() {
 const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
 ;// CONCATENATED MODULE: ./src/retry.ts
 
+
 const ATTEMPT_MS = 10_000;
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 5_000;
@@ -1264,16 +1314,13 @@ function canHeal(status) {
 }
 /** A certificate that does not verify now will not verify the next time. */
 function isUntrusted(failure) {
-    return /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^EPROTO$/.test(retry_codeOf(failure));
+    return /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^EPROTO$/.test(errors_errnoOf(failure));
 }
 /** Only Node's own code: its message may quote what the other side sent. */
 function reasonOf(failure) {
     if (failure instanceof Error && failure.name === 'TimeoutError')
         return 'no answer in time';
-    return retry_codeOf(failure) || 'the connection failed';
-}
-function retry_codeOf(failure) {
-    return failure instanceof Error && 'code' in failure && typeof failure.code === 'string' ? failure.code : '';
+    return errors_errnoOf(failure) || 'the connection failed';
 }
 
 ;// CONCATENATED MODULE: ./src/kube/client.ts
@@ -1425,11 +1472,16 @@ const PROOF_MS = 15_000;
  * @returns gone when no such object is there, or one of the same name that is not ours
  */
 async function deleteAnchor(client, bearer, anchor, signal) {
-    const body = { apiVersion: 'v1', kind: 'DeleteOptions', ...(anchor.uid === undefined ? {} : { preconditions: { uid: anchor.uid } }) };
+    const body = {
+        apiVersion: 'v1',
+        kind: 'DeleteOptions',
+        ...(anchor.uid === undefined ? {} : { preconditions: { uid: anchor.uid } }),
+    };
     const answer = await client.call({ method: 'DELETE', path: `/api/v1/namespaces/${anchor.namespace}/secrets/${anchor.name}`, bearer, body }, signal);
-    if (answer.status === 200 || answer.status === 202)
+    const { details, reason, status } = statusOf(answer) ?? {};
+    // A finalizer answers with the object, a gateway with anything: neither has deleted.
+    if (answer.status === 200 && status === 'Success' && details?.uid === (anchor.uid ?? details?.uid))
         return 'deleted';
-    const reason = statusOf(answer)?.reason;
     if ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict'))
         return 'gone';
     throw refusalOf(answer, `delete the Secret ${anchor.name}`, bearer);
@@ -1437,23 +1489,25 @@ async function deleteAnchor(client, bearer, anchor, signal) {
 /**
  * Uses the token until it is refused `samples` times in a row.
  * @param deletedAt when the anchor was deleted, ms since 1970
- * @returns undefined when the token was still accepted, or no clear answer came, within 15 s
+ * @returns what is known after at most 15 s
  */
 async function prove(client, token, samples, deletedAt, signal) {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(PROOF_MS)]);
+    let verdict = { is: 'unclear' };
     try {
         await (0,promises_namespaceObject.setTimeout)(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: limit });
         for (let refusals = 0;;) {
             const standing = await whoami(client, token, limit, true);
             refusals = standing.is === 'refused' ? refusals + 1 : 0;
             if (refusals === samples)
-                return { samples, seconds: (Date.now() - deletedAt) / 1000 };
+                return { is: 'dead', proof: { samples, seconds: (Date.now() - deletedAt) / 1000 } };
+            verdict = { is: standing.is === 'accepted' ? 'alive' : 'unclear' };
             if (refusals === 0)
                 await (0,promises_namespaceObject.setTimeout)(POLL_MS, undefined, { signal: limit });
         }
     }
     catch {
-        return undefined;
+        return verdict;
     }
 }
 
@@ -1469,7 +1523,7 @@ function newReceipt(options, run, now = Date.now()) {
         namespace: options.serviceAccount.namespace,
         anchor: { name: `${anchorPrefix(run)}${random}` },
         directory: join(options.directory, `${DIRECTORY_PREFIX}${random}`),
-        deadBy: isoTime(Math.ceil(now / 1000) + options.duration + OVERRUN_S),
+        deadBy: isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + OVERRUN_S),
     };
 }
 /** Every anchor of a run's attempt begins with this, and no other does. */
@@ -1493,27 +1547,44 @@ function parseReceipt(text, prefix) {
     catch {
         return undefined;
     }
-    if (value === null || typeof value !== 'object' || value.version !== 1)
+    if (typeof value !== 'object' || value?.version !== 1)
         return undefined;
-    const { server, namespace, anchor, directory, deadBy, jti, revokedAt, provenAt } = value;
-    if (![server, namespace, directory, deadBy].every((field) => typeof field === 'string'))
-        return undefined;
-    if (![jti, revokedAt, provenAt].every((field) => field === undefined || typeof field === 'string'))
-        return undefined;
-    if (anchor !== undefined) {
-        const { name, uid } = anchor;
-        if (typeof name !== 'string' || !name.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(name.slice(prefix.length)))
-            return undefined;
-        if (uid !== undefined && typeof uid !== 'string')
-            return undefined;
-    }
-    if (!/\/kubepass-[0-9a-f]{16}$/.test(directory ?? '') || Number.isNaN(Date.parse(deadBy ?? '')))
-        return undefined;
-    return value;
+    const { server, namespace, anchor, directory, deadBy, jti, granted, verified, revokedAt, proof } = value;
+    const good = typeof server === 'string' &&
+        typeof namespace === 'string' &&
+        typeof directory === 'string' &&
+        /\/kubepass-[0-9a-f]{16}$/.test(directory) &&
+        receipt_isTime(deadBy) &&
+        isAnchor(anchor, prefix) &&
+        (jti === undefined || (typeof jti === 'string' && /^[\w.-]{1,200}$/.test(jti))) &&
+        (granted === undefined ||
+            (receipt_isTime(granted.issued_at) && receipt_isTime(granted.expires_at) && [granted.credential_id, granted.bound_to].every(isTextOrNull))) &&
+        (verified === undefined || (receipt_isTime(verified.at) && isTextOrNull(verified.username))) &&
+        (revokedAt === undefined || receipt_isTime(revokedAt)) &&
+        (proof === undefined || (receipt_isTime(proof.dead_at) && [proof.samples, proof.seconds_after_revocation].every(Number.isFinite)));
+    return good ? value : undefined;
+}
+function isAnchor(anchor, prefix) {
+    if (anchor === undefined)
+        return true;
+    const { name, uid } = anchor;
+    if (typeof name !== 'string' || !name.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(name.slice(prefix.length)))
+        return false;
+    return uid === undefined || typeof uid === 'string';
+}
+function receipt_isTime(text) {
+    return typeof text === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) && !Number.isNaN(Date.parse(text));
+}
+function isTextOrNull(value) {
+    return value === null || typeof value === 'string';
 }
 /** A part of an object's name: lower-case letters, digits and dashes. */
 function nameable(text) {
-    return text.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-').replaceAll(/^-+|-+$/g, '').slice(0, 40) || '0';
+    return (text
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9]+/g, '-')
+        .replaceAll(/^-+|-+$/g, '')
+        .slice(0, 40) || '0');
 }
 
 ;// CONCATENATED MODULE: external "node:child_process"
@@ -1550,12 +1621,20 @@ class Scan {
     }
     /** Starts the command. Core dumps are off: they would hold the token. */
     static start(command, env, marker, streams) {
-        const child = spawn('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
-            env: { ...env, [MARKER]: marker },
-            stdio: [streams.stdin, 'pipe', 'pipe'],
-            detached: true,
-        });
-        return new Scan(child, marker, streams);
+        try {
+            const child = spawn('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
+                env: { ...env, [MARKER]: marker },
+                stdio: [streams.stdin, 'pipe', 'pipe'],
+                detached: true,
+            });
+            return new Scan(child, marker, streams);
+        }
+        catch (cause) {
+            streams.close();
+            throw new KubepassError('INPUT', `The command could not be started (${errnoOf(cause)}).`, {
+                hint: 'Is it, with its environment, too long?',
+            });
+        }
     }
     /** Resolves when the command has ended; once `signal` is aborted it is told to, and soon made to. */
     async ended(signal) {
@@ -1571,10 +1650,10 @@ class Scan {
             signal.addEventListener('abort', stop, { once: true });
         try {
             const [code, by] = await exit;
-            return { exitCode: code ?? 128 + constants.signals[by], signal: by };
+            return { exitCode: by === null ? code : 128 + constants.signals[by], signal: by };
         }
-        catch (error) {
-            throw new KubepassError('INPUT', 'The command could not be started.', { cause: error, hint: 'Is /bin/sh there?' });
+        catch (cause) {
+            throw new KubepassError('INPUT', `The command could not be started (${errnoOf(cause)}).`, { hint: 'Is /bin/sh there?' });
         }
         finally {
             clearTimeout(last);
@@ -1586,8 +1665,8 @@ class Scan {
         this.#kill('SIGKILL');
         const stopped = await stopCarriers(this.#marker);
         await Promise.race([this.#outputs, sleep(DRAIN_MS, undefined, { ref: false })]);
-        this.#child.stdout?.destroy();
-        this.#child.stderr?.destroy();
+        this.#child.stdout.destroy();
+        this.#child.stderr.destroy();
         this.#close();
         return stopped;
     }
@@ -1613,8 +1692,10 @@ async function stopCarriers(marker) {
 }
 /** The environment of the scan: not the runner's secrets, not the means to get a token of its own. */
 function scanEnvironment(env, options, isSecret) {
-    const runnersSecrets = ['CI_JOB_TOKEN', 'CI_REGISTRY_PASSWORD', 'CI_DEPENDENCY_PROXY_PASSWORD', 'CI_DEPLOY_PASSWORD'].flatMap((name) => env[name] || []);
-    const carriesSecret = (value) => JWT.test(value) || isSecret(value) || runnersSecrets.some((secret) => value.includes(secret));
+    const runnersSecrets = ['CI_JOB_TOKEN', 'CI_REGISTRY_PASSWORD', 'CI_DEPENDENCY_PROXY_PASSWORD', 'CI_DEPLOY_PASSWORD']
+        .flatMap((name) => env[name] ?? [])
+        .filter((value) => value !== '');
+    const carriesSecret = (value) => JWT.test(value.trim()) || isSecret(value) || runnersSecrets.some((secret) => value.includes(secret));
     const passes = (name, value) => {
         if (options.passEnv.includes(name) || name === 'RUNNER_TRACKING_ID')
             return true;
@@ -1762,6 +1843,8 @@ async function fetchIdToken(request, audience, seal, env, signal) {
     const url = new URL(request.url);
     url.searchParams.set('audience', audience);
     const headers = { accept: 'application/json', authorization: `Bearer ${request.bearer.reveal()}` };
+    if (url.protocol !== 'https:' && !['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname))
+        throw noIdToken('its service is not reached by https');
     const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env);
     try {
         const outcome = await retried((attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]));
@@ -1821,13 +1904,13 @@ function chooseIdentity(options, { idTokenRequest, seal, env }) {
         const named = candidates.find(({ kind }) => kind === options.identity);
         if (named !== undefined)
             return { identity: named.make(), why: 'it was asked for' };
-        throw options.identity === 'token'
-            ? new errors_KubepassError('INPUT', 'The identity "token" was asked for, but no token was given.', { hint: 'Give token or token_file.' })
-            : new errors_KubepassError('IDENTITY', 'The job may not request ID tokens.', { hint: ADD_PERMISSION });
+        throw new errors_KubepassError('IDENTITY', 'The job may not request ID tokens.', { hint: ADD_PERMISSION });
     }
     const [only, ...others] = candidates;
     if (only === undefined)
-        throw new errors_KubepassError('IDENTITY', 'There is no identity: no token was given, and the job may not request ID tokens.', { hint: `${ADD_PERMISSION}\nor give token or token_file.` });
+        throw new errors_KubepassError('IDENTITY', 'There is no identity: no token was given, and the job may not request ID tokens.', {
+            hint: `${ADD_PERMISSION}\nor give token or token_file.`,
+        });
     if (others.length > 0) {
         const names = candidates.map(({ kind, there }) => `${kind} (${there})`).join(' and ');
         throw new errors_KubepassError('IDENTITY', `Two identities could be meant: ${names}.`, { hint: 'Set identity to one of them.' });
@@ -1836,6 +1919,7 @@ function chooseIdentity(options, { idTokenRequest, seal, env }) {
 }
 
 ;// CONCATENATED MODULE: ./src/session.ts
+
 
 
 
@@ -1861,11 +1945,18 @@ async function warn(session, text) {
     session.evidence.warnings.push(session.redactor.redact(text));
     await session.platform.warn(text);
 }
-/** Summary and evidence file: the last words of a run. */
+/** Output, summary and evidence file: the last words of a run. What fails here must not hide how the run ended. */
 async function report({ platform, options, evidence, redactor }) {
-    if (options.evidence !== undefined)
-        (0,external_node_fs_namespaceObject.writeFileSync)(options.evidence, redactor.redact(asJson(evidence)));
-    await platform.report(evidence);
+    try {
+        if (evidence.used !== null)
+            await platform.setOutput('exit_code', String(evidence.used.exit_code));
+        if (options.evidence !== undefined)
+            (0,external_node_fs_namespaceObject.writeFileSync)(options.evidence, redactor.redact(asJson(evidence)));
+        await platform.report(evidence);
+    }
+    catch (error) {
+        await platform.warn(`The evidence could not be written (${errors_errnoOf(error) || 'unknown reason'}).`);
+    }
 }
 // The audit log shows it beside every call: who, and why.
 function userAgent(run) {
@@ -1886,18 +1977,24 @@ const NO_TOKEN_MS = 5_000;
 /**
  * The one way a run ends, however it got here: stop the scan, revoke, remove the files, prove. It may run
  * any number of times.
- * @param postFollows a post step comes after this, and can prove
+ * @param postFollows a post step comes after this, and can prove what there is no time for now
  * @returns the error when the credential could not be, and had to be, revoked
  */
 async function finish(session, postFollows) {
-    const { evidence, options, platform } = session;
+    const { evidence, options, platform, signal } = session;
     await stopScan(session);
-    const failure = await revoke(session);
-    const leaveProof = postFollows && options.prove === 'post' && session.receipt.revokedAt !== undefined;
+    let failure = await revoke(session);
+    const toBeRevoked = session.exists === 'token' && session.receipt.anchor !== undefined && failure === undefined;
+    const leaveProof = postFollows && toBeRevoked && (options.prove === 'post' || (options.prove === 'wait' && signal.aborted));
     await removeFiles(session, leaveProof);
-    if (failure === undefined && !leaveProof)
-        await proveEnd(session);
+    if (toBeRevoked && !(leaveProof && options.prove === 'post'))
+        failure = await proveEnd(session, leaveProof);
+    if (leaveProof && session.receipt.proof !== undefined)
+        await removeFiles(session, false);
     session.client.close();
+    evidence.finished = true;
+    if (failure === undefined)
+        record(session, { over: true });
     platform.say(`Credential: ${ending(evidence)}.`);
     if (failure === undefined)
         return undefined;
@@ -1920,30 +2017,37 @@ async function revoke(session) {
         record(session, { nothingIssued: true });
         return undefined;
     }
-    if (session.exists === 'token')
+    const tokenMayLive = session.exists === 'token';
+    if (tokenMayLive)
         evidence.dead_by = deadBy;
     if (anchor === undefined)
         return undefined;
-    const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(session.exists === 'token' ? options.deadline : NO_TOKEN_MS)]);
+    const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(tokenMayLive ? options.deadline : NO_TOKEN_MS)]);
     try {
         const outcome = await deleteAnchor(client, await session.identity.bearer(limit), { namespace, ...anchor }, limit);
         if (outcome === 'deleted')
             record(session, { revokedAt: new Date().toISOString() });
-        else if (revokedAt === undefined && session.exists === 'token') {
+        else if (revokedAt === undefined && tokenMayLive) {
             await warn(session, `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`);
         }
-        if (session.receipt.revokedAt !== undefined && session.exists === 'token')
-            evidence.revoked = { at: session.receipt.revokedAt };
-        return undefined;
     }
     catch (error) {
-        if (session.exists === 'anchor') {
+        if (!tokenMayLive) {
             await warn(session, `No token was issued, but the Secret ${anchor.name} may be left in namespace ${namespace}. ${describe(error)}`);
-            return undefined;
         }
-        const hint = error instanceof errors_KubepassError ? error.hint : undefined;
-        return new errors_KubepassError('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, { cause: error, hint });
+        else if (revokedAt === undefined) {
+            const hint = error instanceof errors_KubepassError ? error.hint : undefined;
+            return new errors_KubepassError('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, {
+                cause: error,
+                hint,
+            });
+        }
+        else
+            await warn(session, `It was revoked before, but whether that holds could not be asked. ${describe(error)}`);
     }
+    if (session.receipt.revokedAt !== undefined && tokenMayLive)
+        evidence.revoked = { at: session.receipt.revokedAt };
+    return undefined;
 }
 async function removeFiles(session, keepToken) {
     const { options, platform, receipt } = session;
@@ -1954,21 +2058,37 @@ async function removeFiles(session, keepToken) {
         await warn(session, `The files in ${receipt.directory} could not all be removed.`);
     }
 }
-/** Proven is: accepted before, refused now. Anything less is called what it is. */
-async function proveEnd(session) {
+/**
+ * Proven is: accepted before, refused now. Anything less is called what it is.
+ * @param mayWait the proof can be made later
+ * @returns the error when the token is seen alive
+ */
+async function proveEnd(session, mayWait) {
     const { client, evidence, hurry, options, receipt, token, platform } = session;
-    if (options.prove === 'off' || receipt.provenAt !== undefined || token === undefined || !receipt.accepted || receipt.anchor === undefined)
-        return;
+    if (receipt.proof !== undefined) {
+        evidence.proven = receipt.proof;
+        return undefined;
+    }
+    if (options.prove === 'off' || token === undefined || receipt.verified === undefined)
+        return undefined;
     platform.progress('waiting for the API server to refuse the token');
     const revokedAt = receipt.revokedAt === undefined ? Date.now() : Date.parse(receipt.revokedAt);
-    const proof = await prove(client, token, options.proofSamples, revokedAt, AbortSignal.any([session.signal, hurry]));
-    if (proof !== undefined) {
-        const provenAt = new Date().toISOString();
-        record(session, { provenAt });
-        evidence.proven = { dead_at: provenAt, samples: proof.samples, seconds_after_revocation: proof.seconds };
+    const verdict = await prove(client, token, options.proofSamples, revokedAt, hurry);
+    if (verdict.is === 'dead') {
+        const { samples, seconds } = verdict.proof;
+        evidence.proven = { dead_at: new Date().toISOString(), samples, seconds_after_revocation: seconds };
+        record(session, { proof: evidence.proven });
     }
-    else
-        await warn(session, 'The API server was not seen to refuse the token in time: it is revoked, but that is not proven.');
+    else if (mayWait || hurry.aborted)
+        platform.say('There was no time for the proof.');
+    else if (verdict.is === 'unclear')
+        await warn(session, 'The API server gave no clear answer to the revoked token: that it is dead is not proven.');
+    else {
+        return new errors_KubepassError('NOT_REVOKED', `Its Secret is deleted, but the API server still accepts the token. It is dead by ${receipt.deadBy} at the latest.`, {
+            hint: 'The API server caches an accepted token for 10 s; is there another cache, or a replica that lags behind?',
+        });
+    }
+    return undefined;
 }
 
 ;// CONCATENATED MODULE: ./src/inputs.ts
@@ -2008,7 +2128,7 @@ const table = {
         options: ['bash', 'sh'],
     },
     accept_exit_codes: {
-        description: "Exit codes of the scan that count as success on a CI, separated by commas; 0,100,101 suits CINC Auditor.",
+        description: 'Exit codes of the scan that count as success on a CI, separated by commas; 0,100,101 suits CINC Auditor.',
         example: '0,100,101',
         default: '0',
     },
@@ -2041,7 +2161,7 @@ const table = {
         default: '',
     },
     audience: {
-        description: "Identity \"github-oidc\": the ID token's audience; the server's URL when empty, so that no other cluster can replay it.",
+        description: 'Identity "github-oidc": the ID token\'s audience; the server\'s URL when empty, so that no other cluster can replay it.',
         example: 'https://10.0.0.1:6443',
         default: '',
     },
@@ -2190,13 +2310,15 @@ function parseOptions(source, seal) {
         directory: read('directory', (path) => parseDirectory(path, source.workspace), '', source.temp),
         proxyUrl: read('proxy_url', parseProxy, undefined),
         tlsServerName: read('tls_server_name', parseServerName, undefined),
-        evidence: read('evidence', parsePath, undefined),
+        evidence: read('evidence', parseEvidencePath, undefined),
         deadline: 1000 * read('deadline', parseDeadline, 60),
     };
     if (!source.hasLaterSteps && options.command === undefined)
         problems.push('no command was given: kubepass run [FLAGS] -- COMMAND');
-    if (!source.hasLaterSteps && options.delivery === 'output')
-        problems.push(`${source.nameOf('delivery')} is output, but no later step can read it here`);
+    if (options.delivery === 'output' && options.command !== undefined)
+        problems.push(`${source.nameOf('delivery')} is output, which is for later steps: with a command use env`);
+    if (options.identity === 'token' && options.token === undefined)
+        problems.push(`${source.nameOf('identity')} is token, but neither ${source.nameOf('token')} nor ${source.nameOf('token_file')} is given`);
     if (!source.hasPost && options.prove === 'post')
         problems.push(`${source.nameOf('prove')} is post, but there is no post step here`);
     if (problems.length > 0) {
@@ -2206,6 +2328,8 @@ function parseOptions(source, seal) {
     function readCommand() {
         if (source.argv.length > 0) {
             const [program = '', ...args] = source.argv;
+            if (source.input('command') !== undefined)
+                problems.push(`${source.nameOf('command')} and a command after -- are both given: one is enough`);
             if (!isProgram(program, source.path))
                 problems.push(`the command ${quote_quote(program)} is not a program on PATH`);
             return [program, ...args];
@@ -2303,11 +2427,8 @@ function readSmallFile(path) {
     catch (error) {
         if (error instanceof Wrong)
             throw error;
-        throw new Wrong(`names ${quote_quote(path, 120)}, which cannot be read (${errnoOf(error)})`);
+        throw new Wrong(`names ${quote_quote(path, 120)}, which cannot be read (${errors_errnoOf(error)})`);
     }
-}
-function errnoOf(error) {
-    return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
 }
 function readToken(path, source, seal) {
     if (path !== '-')
@@ -2384,10 +2505,16 @@ function parseTokenVariable(text) {
 function isVariableName(text) {
     return /^[A-Za-z_][A-Za-z0-9_]*$/.test(text);
 }
-function parsePath(text) {
+function parseEvidencePath(text) {
     if (text.includes('\0') || text.includes('\n'))
         throw new Wrong('holds a NUL or a line end');
-    return text;
+    try {
+        (0,external_node_fs_namespaceObject.accessSync)((0,external_node_path_namespaceObject.dirname)(text), external_node_fs_namespaceObject.constants.W_OK);
+        return text;
+    }
+    catch (error) {
+        throw new Wrong(`is ${quote_quote(text)}, where no file can be written (${errors_errnoOf(error)})`);
+    }
 }
 /** Files in the workspace end up in artifacts, caches and commits. */
 function parseDirectory(path, workspace) {
@@ -2401,7 +2528,7 @@ function parseDirectory(path, workspace) {
     catch (error) {
         if (error instanceof Wrong)
             throw error;
-        throw new Wrong(`is ${quote_quote(path)}, which cannot be used (${errnoOf(error)})`);
+        throw new Wrong(`is ${quote_quote(path)}, which cannot be used (${errors_errnoOf(error)})`);
     }
     if (workspace !== undefined && isInside(real, realpathOr(workspace)))
         throw new Wrong(`is ${quote_quote(path)}, which lies in the workspace`);
@@ -2441,6 +2568,7 @@ function isProgram(name, path) {
 
 
 
+
 /**
  * The net: finishes the run that a receipt tells of, however far it came. It asks for a fresh identity,
  * and believes the receipt nothing that the inputs do not confirm.
@@ -2450,38 +2578,70 @@ async function settle(context) {
     const { platform } = context;
     const text = platform.readReceipt();
     if (text === undefined) {
-        platform.say('Nothing was issued, so there is nothing to revoke.');
+        platform.say('There is no receipt: main did not come so far as to issue anything.');
         return 0;
     }
-    const options = readOptions(context);
     const receipt = parseReceipt(text, anchorPrefix(platform.run));
-    if (receipt === undefined || receipt.server !== options.server.href || receipt.namespace !== options.serviceAccount.namespace) {
-        throw new errors_KubepassError('NOT_REVOKED', 'The saved receipt does not belong to this run and these inputs, so nothing was revoked by it.', {
-            hint: 'Something changed the state of this step, or its inputs: look at the scan. The credential dies at its own expiry.',
-        });
-    }
-    if (receipt.nothingIssued) {
+    if (receipt?.nothingIssued) {
         platform.say('Nothing was issued, so there is nothing to revoke.');
         return 0;
     }
-    const session = openSession(context, options, receipt);
-    session.exists = 'token';
-    session.token = leftToken(session);
+    let session;
+    try {
+        session = openAgain(context, receipt);
+    }
+    catch (error) {
+        if (receipt !== undefined)
+            removeKubeconfig(receipt.directory, baseOf(platform), platform.uid);
+        if (receipt?.revokedAt === undefined)
+            throw error;
+        await platform.warn(`It was revoked ${receipt.revokedAt}, but whether that holds could not be asked. ${describe(error)}`);
+        return 0;
+    }
     const failure = await finish(session, false);
     // What main has told already is not told again.
-    if (receipt.revokedAt === undefined || session.receipt.provenAt !== receipt.provenAt || failure !== undefined)
+    if (receipt?.revokedAt === undefined || session.receipt.proof !== receipt.proof || failure !== undefined)
         await report(session);
     if (failure !== undefined)
         throw failure;
     return 0;
 }
-function readOptions({ platform, seal }) {
+/** The session of the receipt's run; without the inputs and the identity that it needs, nothing can be revoked. */
+function openAgain(context, receipt) {
+    const until = receipt === undefined ? 'at its own expiry' : `by ${receipt.deadBy}`;
     try {
-        return parseOptions(platform, seal);
+        const options = readOptions(context);
+        if (receipt?.server !== options.server.href || receipt.namespace !== options.serviceAccount.namespace) {
+            throw new errors_KubepassError('NOT_REVOKED', 'The saved receipt does not belong to this run and these inputs.', {
+                hint: "Something changed this step's state or inputs: look at the scan.",
+            });
+        }
+        const session = openSession(context, options, receipt);
+        session.exists = 'token';
+        session.token = leftToken(session);
+        session.evidence.granted = receipt.granted ?? null;
+        session.evidence.verified = receipt.verified ?? null;
+        return session;
     }
-    catch (error) {
-        throw new errors_KubepassError('NOT_REVOKED', 'The inputs that were good enough to issue a credential are not so now: it was not revoked.', { cause: error });
+    catch (cause) {
+        const hint = cause instanceof errors_KubepassError ? cause.hint : undefined;
+        throw new errors_KubepassError('NOT_REVOKED', `The credential, if it was issued, was not revoked here. It is dead ${until}.`, { cause, hint });
     }
+}
+function readOptions({ platform, seal }) {
+    // What only a run needs is not asked for: a program or a folder may be gone by now.
+    const unused = new Set(['command', 'shell', 'evidence']);
+    const evidence = platform.input('evidence');
+    const source = {
+        ...platform,
+        hasLaterSteps: true,
+        input: (id) => (unused.has(id) ? undefined : platform.input(id)),
+    };
+    return { ...parseOptions(source, seal), evidence: evidence === '' ? undefined : evidence };
+}
+function baseOf(platform) {
+    const directory = platform.input('directory') ?? '';
+    return (0,external_node_fs_namespaceObject.realpathSync)(directory === '' ? platform.temp : directory);
 }
 /** The token in our own directory, if it is the one that the receipt tells of. */
 function leftToken({ options, platform, receipt, seal }) {

@@ -29,9 +29,7 @@ export function chooseIdentity(options: Options, { idTokenRequest, seal, env }: 
   if (options.identity !== 'auto') {
     const named = candidates.find(({ kind }) => kind === options.identity)
     if (named !== undefined) return { identity: named.make(), why: 'it was asked for' }
-    throw options.identity === 'token'
-      ? new KubepassError('INPUT', 'The identity "token" was asked for, but no token was given.', { hint: 'Give token or token_file.' })
-      : new KubepassError('IDENTITY', 'The job may not request ID tokens.', { hint: ADD_PERMISSION })
+    throw new KubepassError('IDENTITY', 'The job may not request ID tokens.', { hint: ADD_PERMISSION })
   }
   const [only, ...others] = candidates
   if (only === undefined)

@@ -38,6 +38,8 @@ async function fetchIdToken(
   const url = new URL(request.url)
   url.searchParams.set('audience', audience)
   const headers = { accept: 'application/json', authorization: `Bearer ${request.bearer.reveal()}` }
+  if (url.protocol !== 'https:' && !['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname))
+    throw noIdToken('its service is not reached by https')
   const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env)
   try {
     const outcome = await retried(

@@ -1,5 +1,5 @@
 import type { AuthenticationV1TokenRequest, V1Secret } from '@kubernetes/client-node'
-import { checkClaims, type Credential } from '../credential.ts'
+import { readCredential, type Credential, type Expected } from '../credential.ts'
 import { KubepassError } from '../errors.ts'
 import { quote } from '../quote.ts'
 import type { Run } from '../receipt.ts'
@@ -43,7 +43,9 @@ export async function createAnchor(
   let answer = await create()
   if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
     // The name is random: the one that exists is ours, from an attempt whose answer was lost.
-    await deleteAnchor(client, bearer, where, signal)
+    await deleteAnchor(client, bearer, where, signal).catch((cause: unknown) => {
+      throw new KubepassError('UNREACHABLE', 'The answer to the creation of the Secret was lost.', { cause })
+    })
     answer = await create()
   }
   if (answer.status === 403 && acceptable) return undefined
@@ -56,8 +58,8 @@ export async function createAnchor(
 }
 
 /**
- * Asks for a token, seals it before anything else sees it, and compares it with what was asked.
- * @throws RIGHTS when the server granted something else
+ * Asks for a token and seals it before anything else sees it.
+ * @returns it, not judged yet; what it must say; and the server's own warnings, which are foreign text
  */
 export async function requestToken(
   client: KubeClient,
@@ -65,7 +67,7 @@ export async function requestToken(
   asked: { namespace: string; name: string; duration: number; audiences: readonly string[]; anchor: Anchor | undefined },
   seal: Seal,
   signal: AbortSignal,
-): Promise<{ credential: Credential; warnings: string[] }> {
+): Promise<{ credential: Credential; expected: Expected; warnings: string[] }> {
   const boundObjectRef = asked.anchor && { apiVersion: 'v1', kind: 'Secret', name: asked.anchor.name, uid: asked.anchor.uid }
   const body: AuthenticationV1TokenRequest = {
     apiVersion: 'authentication.k8s.io/v1',
@@ -86,11 +88,7 @@ export async function requestToken(
   if (typeof status?.token !== 'string' || status.token === '') throw incomplete('token')
   const token = seal(status.token)
   const stated = typeof status.expirationTimestamp === 'string' ? status.expirationTimestamp : undefined
-  const { credential, warning } = checkClaims(token, { ...asked, stated })
-  return {
-    credential,
-    warnings: [...(warning === undefined ? [] : [warning]), ...answer.warnings.map((text) => `The API server warns: ${quote(text)}`)],
-  }
+  return { credential: readCredential(token), expected: { ...asked, stated }, warnings: answer.warnings }
 }
 
 function secretsHint(answer: Answer, namespace: string): string | undefined {

@@ -29,11 +29,15 @@ export async function deleteAnchor(
     { method: 'DELETE', path: `/api/v1/namespaces/${anchor.namespace}/secrets/${anchor.name}`, bearer, body },
     signal,
   )
-  if (answer.status === 200 || answer.status === 202) return 'deleted'
-  const reason = statusOf(answer)?.reason
+  const { details, reason, status } = statusOf(answer) ?? {}
+  // A finalizer answers with the object, a gateway with anything: neither has deleted.
+  if (answer.status === 200 && status === 'Success' && details?.uid === (anchor.uid ?? details?.uid)) return 'deleted'
   if ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict')) return 'gone'
   throw refusalOf(answer, `delete the Secret ${anchor.name}`, bearer)
 }
+
+/** What the last use of the token showed: refused often enough, accepted, or nothing clear. */
+export type Verdict = { is: 'dead'; proof: Proof } | { is: 'alive' } | { is: 'unclear' }
 
 export interface Proof {
   /** Refusals in a row, each on a connection of its own. */
@@ -45,25 +49,21 @@ export interface Proof {
 /**
  * Uses the token until it is refused `samples` times in a row.
  * @param deletedAt when the anchor was deleted, ms since 1970
- * @returns undefined when the token was still accepted, or no clear answer came, within 15 s
+ * @returns what is known after at most 15 s
  */
-export async function prove(
-  client: KubeClient,
-  token: Secret,
-  samples: number,
-  deletedAt: number,
-  signal: AbortSignal,
-): Promise<Proof | undefined> {
+export async function prove(client: KubeClient, token: Secret, samples: number, deletedAt: number, signal: AbortSignal): Promise<Verdict> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(PROOF_MS)])
+  let verdict: Verdict = { is: 'unclear' }
   try {
     await sleep(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: limit })
     for (let refusals = 0; ;) {
       const standing = await whoami(client, token, limit, true)
       refusals = standing.is === 'refused' ? refusals + 1 : 0
-      if (refusals === samples) return { samples, seconds: (Date.now() - deletedAt) / 1000 }
+      if (refusals === samples) return { is: 'dead', proof: { samples, seconds: (Date.now() - deletedAt) / 1000 } }
+      verdict = { is: standing.is === 'accepted' ? 'alive' : 'unclear' }
       if (refusals === 0) await sleep(POLL_MS, undefined, { signal: limit })
     }
   } catch {
-    return undefined
+    return verdict
   }
 }

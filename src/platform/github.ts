@@ -16,6 +16,15 @@ const RECEIPT = 'receipt'
 export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) => string): Platform {
   const core = (): Promise<typeof import('@actions/core')> => import('@actions/core')
   const say = (text: string): void => void process.stdout.write(`${redact(text)}\n`)
+  const annotate = async (kind: 'warning' | 'error', text: string): Promise<void> => {
+    try {
+      const { [kind]: print } = await core()
+      print(redact(text), { title: 'kubepass' })
+    } catch {
+      // A later step can have removed our files from the workspace.
+      say(`${kind}: ${text}`)
+    }
+  }
   return {
     // Only INPUT_*: an earlier step can set every other variable through GITHUB_ENV.
     input: (id) => env[`INPUT_${id.toUpperCase()}`],
@@ -53,8 +62,8 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
 
     say,
     progress: () => undefined,
-    warn: async (text) => (await core()).warning(redact(text), { title: 'kubepass' }),
-    fail: async (text) => (await core()).error(redact(text), { title: 'kubepass' }),
+    warn: (text) => annotate('warning', text),
+    fail: (text) => annotate('error', text),
 
     // A synchronous append, so that it is there whenever we are killed. The last line of a name counts.
     saveReceipt: (receipt) => appendFileSync(env['GITHUB_STATE'] ?? '', `${RECEIPT}=${JSON.stringify(receipt)}\n`),
@@ -62,13 +71,12 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
 
     scanOutputs() {
       const word = randomUUID()
-      // The runner may read one stream before the other: both are closed to commands before the scan speaks.
-      process.stderr.write(`::stop-commands::${word}\n`)
+      // On stdout only, behind the masks: on stderr, which the runner may read first, it would stop them.
       process.stdout.write(`::stop-commands::${word}\n`)
       return {
         stdout: process.stdout,
         stderr: process.stderr,
-        // The streams' order is lost at the end, too, so that the fence alone would leave a gap.
+        // The order of the two streams is lost, so that a fence in one leaves a gap in the other.
         filters: () => [commandsDefused()],
         close: () => void process.stdout.write(`\n::${word}::\n`),
       }

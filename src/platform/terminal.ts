@@ -1,9 +1,11 @@
 import { readFileSync, rmSync, renameSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { styleText } from 'node:util'
+import { errnoOf, KubepassError } from '../errors.ts'
 import { asText } from '../evidence.ts'
 import type { InputId } from '../inputs.ts'
 import { writePrivate } from '../kubeconfig.ts'
+import { quote } from '../quote.ts'
 import type { Receipt } from '../receipt.ts'
 import type { Platform } from './platform.ts'
 
@@ -51,11 +53,17 @@ export function terminalPlatform(flags: Flags, env: NodeJS.ProcessEnv, redact: (
 
     saveReceipt(receipt) {
       const path = flags.receipt ?? receiptPath(receipt)
-      // Nothing is left to revoke: the receipt has served.
-      if (receipt.revokedAt !== undefined || receipt.nothingIssued) rmSync(path, { force: true })
+      if (receipt.over) rmSync(path, { force: true })
       else replacePrivate(path, `${JSON.stringify(receipt)}\n`)
     },
-    readReceipt: () => (flags.receipt === undefined ? undefined : readFileSync(flags.receipt, 'utf8')),
+    readReceipt() {
+      if (flags.receipt === undefined) return undefined
+      try {
+        return readFileSync(flags.receipt, 'utf8')
+      } catch (error) {
+        throw new KubepassError('INPUT', `The receipt ${quote(flags.receipt)} cannot be read (${errnoOf(error)}).`)
+      }
+    },
 
     scanOutputs: () => ({ stdout, stderr, filters: () => [], close: () => undefined }),
     setOutput: () => Promise.resolve(),

@@ -30,11 +30,11 @@ export interface Answer<T = KubeObject> {
 }
 
 export interface Admin {
-  get<T = KubeObject>(path: string): Promise<Answer<T>>
-  create<T = KubeObject>(path: string, body: object): Promise<Answer<T>>
-  delete<T = KubeObject>(path: string, body?: object): Promise<Answer<T>>
+  get: <T = KubeObject>(path: string) => Promise<Answer<T>>
+  create: <T = KubeObject>(path: string, body: object) => Promise<Answer<T>>
+  delete: <T = KubeObject>(path: string, body?: object) => Promise<Answer<T>>
   /** Asks the server, on a new connection, whose token this is. */
-  whoami(token: string): Promise<{ status: number; username?: string }>
+  whoami: (token: string) => Promise<{ status: number; username?: string }>
 }
 
 /** The API server as the cluster's administrator sees it. Answers come back as they are, refusals too. */
@@ -48,7 +48,7 @@ export function admin(info: ClusterInfo): Admin {
     get: (path) => call('GET', path),
     create: (path, body) => call('POST', path, body),
     delete: (path, body) => call('DELETE', path, body),
-    async whoami(token) {
+    whoami: async (token) => {
       const [ca] = await certificate
       const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }
       const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews'
@@ -74,7 +74,7 @@ async function send<T>(info: ClusterInfo, method: string, path: string, tls: Tls
   }
   const reply = await request(info.server + path, { method, headers, ...tls }, text)
   const answer = reply.body.toString()
-  const json = /json/.test(reply.headers['content-type'] ?? '')
+  const json = (reply.headers['content-type'] ?? '').includes('json')
   return { status: reply.status, body: (json ? JSON.parse(answer) : { message: answer }) as T }
 }
 

@@ -208,8 +208,9 @@ export class Proxy implements AsyncDisposable {
       this.#disturb(after, connection, response)
       return
     }
-    const { 'transfer-encoding': _chunked, ...answerHeaders } = incoming.headers
-    response.writeHead(exchange.status, { ...answerHeaders, 'content-length': answer.length }).end(answer)
+    const headersNow: OutgoingHttpHeaders = { ...incoming.headers, 'content-length': answer.length }
+    delete headersNow['transfer-encoding']
+    response.writeHead(exchange.status, headersNow).end(answer)
   }
 
   async #react(when: 'before' | 'after', exchange: Exchange): Promise<Disturbance> {
@@ -258,7 +259,7 @@ export class Proxy implements AsyncDisposable {
     }
     upstream.write(`${exchange.method} ${exchange.path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`)
     upstream.write(head)
-    upstream.once('data', (chunk) => (exchange.status = Number(/^HTTP\/1\.1 (\d+)/.exec(chunk.toString('latin1'))?.[1])))
+    upstream.once('data', (chunk: Buffer) => (exchange.status = Number(/^HTTP\/1\.1 (\d+)/.exec(chunk.toString('latin1'))?.[1])))
     for (const [from, to] of [
       [client, upstream],
       [upstream, client],

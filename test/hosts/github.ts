@@ -13,7 +13,7 @@ import type { Command } from './command.ts'
 import { parseCommandFile } from './command-file.ts'
 import { githubVariables, ordinaryClaims } from './github-context.ts'
 import type { Host } from './host.ts'
-import { serveIdTokens, type IdTokenAnswer, type IdTokenEndpoint } from './id-token.ts'
+import { serveIdTokens, type IdTokenEndpoint } from './id-token.ts'
 import { JobLog, type Annotation, type JobLogOptions } from './job-log.ts'
 import { Masker } from './masker.ts'
 import { killProcessesWith } from './orphans.ts'
@@ -94,12 +94,14 @@ export class GithubJob implements Host, AsyncDisposable {
   readonly masker = new Masker()
   readonly phases: Phase[] = []
   readonly options: JobOptions
+  readonly patience: Patience
   readonly #idTokens: IdTokenEndpoint | undefined
   readonly #machine: Record<string, string>
   readonly #variables: Record<string, string>
 
   constructor(info: ClusterInfo, options: JobOptions, claims: Claims, idTokens?: IdTokenEndpoint) {
     this.options = options
+    this.patience = { interrupt: 7_500, terminate: 2_500, drain: 5_000, ...options.patience }
     this.#idTokens = idTokens
     this.path = [dirname(info.kubectl)]
     this.runId = String(claims['run_id'])
@@ -156,7 +158,7 @@ export class GithubJob implements Host, AsyncDisposable {
     for (const [index, { name, result }] of this.phases.entries()) {
       if (result === undefined) continue
       const { stdout, stderr, log, summary, annotations, outputs, env, path, state } = result
-      const readable = { stdout: withoutMasks(stdout), stderr, log, summary, annotations, outputs, env, path, state }
+      const readable = { stdout: withoutMasks(stdout), stderr: withoutMasks(stderr), log, summary, annotations, outputs, env, path, state }
       for (const [place, text] of Object.entries(readable)) {
         texts[`${place} of ${name} (phase ${String(index + 1)})`] = typeof text === 'string' ? text : readText(text)
       }
@@ -307,7 +309,7 @@ export class Phase {
 }
 
 interface ActionFile {
-  inputs?: Record<string, { default?: unknown }>
+  inputs?: Record<string, { default?: string | number | boolean }>
   runs?: Partial<Record<PhaseName, string>>
 }
 
@@ -323,9 +325,9 @@ function readAction(folder: string): { defaults: Record<string, string>; scripts
   }
 }
 
-/** The lines by which the runner learns a secret hold it; no reader of the log sees them. */
-function withoutMasks(stdout: string): string {
-  return stdout.replaceAll(/^::add-mask::.*$/gm, '')
+/** The lines by which the runner learns a secret hold it. Where it did not take them for commands, the log shows them. */
+function withoutMasks(output: string): string {
+  return output.replaceAll(/^::add-mask::.*$/gm, '')
 }
 
 /** Every string in it, as it is: JSON would escape, and hide, what it holds. */

@@ -28,7 +28,9 @@ describe('a leak is 16 neighbouring characters of payload or signature', () => {
 
   test('in base64 without what its last characters share with others', () => {
     for (const before of [0, 1, 2]) {
-      const text = Buffer.from('.'.repeat(before) + piece).toString('base64').replaceAll('=', '')
+      const text = Buffer.from('.'.repeat(before) + piece)
+        .toString('base64')
+        .replaceAll('=', '')
       expect(found(text)).toBe(true)
     }
   })
@@ -41,7 +43,8 @@ describe('a leak is 16 neighbouring characters of payload or signature', () => {
 
   test('15 are none, in any form', () => {
     const short = Buffer.from(`?${piece.slice(1)}?`)
-    for (const text of [piece.slice(1), piece.slice(0, -1), short.toString('base64'), short.toString('hex')]) expect(found(text)).toBe(false)
+    for (const text of [piece.slice(1), piece.slice(0, -1), short.toString('base64'), short.toString('hex')])
+      expect(found(text)).toBe(false)
   })
 
   test('and 16 in two parts are none', () => {

@@ -1,0 +1,85 @@
+// How long a job waits for kubepass, side by side with bare programs that make the same calls, and with the classic script.
+//   npm run bench -- [--runs 25] [--json FILE]
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { admin, apply, kubectl, waitForPolicies } from '../cluster/admin.ts'
+import { startCluster, type ClusterInfo } from '../cluster/cluster.ts'
+import { relay } from '../cluster/relay.ts'
+import { startJob } from '../hosts/github.ts'
+import { CLASSIC_NAMESPACE, contenders, type Contender } from './contenders.ts'
+import type { Sample } from './measure.ts'
+import { asTables, boundsOf, resultOf } from './results.ts'
+
+const ROUND_TRIP_MS = 25
+
+const { values } = parseArgs({ options: { runs: { type: 'string', default: '25' }, json: { type: 'string' } } })
+const progress = (line: string): void => void process.stderr.write(`${line}\n`)
+const stage = new AsyncDisposableStack()
+const stop = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    stop.abort()
+    void stage.disposeAsync().finally(() => process.exit(130))
+  })
+}
+try {
+  await bench(Number(values.runs))
+} catch (error) {
+  if (!stop.signal.aborted) throw error
+} finally {
+  await stage.disposeAsync()
+}
+
+async function bench(runs: number): Promise<void> {
+  if (!Number.isInteger(runs) || runs < 1) throw new Error('--runs must be a number from 1 on')
+  progress('starting a cluster')
+  const { info } = stage.use(await startCluster({ tokenCacheTTL: '10s', controllers: true, progress }))
+  const token = await prepare(info)
+  const job = stage.use(await startJob(info, { idToken: false }))
+  const far = await startRelay(info)
+
+  const field = [...contenders(info, job, info.server, token, 'loopback'), ...contenders(info, job, far, token, '25 ms away')]
+  const samples = new Map<Contender, Sample[]>(field.map((contender) => [contender, []]))
+  for (let round = 0; round <= runs; round += 1) {
+    if (round % 5 === 0) progress(round === 0 ? 'warming up' : `round ${String(round)} of ${String(runs)}`)
+    // Each begins in its turn, so that none always follows the same one.
+    const first = round % field.length
+    for (const contender of [...field.slice(first), ...field.slice(0, first)]) {
+      const sample = await contender.run()
+      if (round > 0) samples.get(contender)?.push(sample)
+    }
+  }
+
+  const results = field.map((contender) => resultOf(contender, samples.get(contender) ?? []))
+  const bounds = boundsOf(results)
+  process.stdout.write(`\n${asTables(results, bounds)}`)
+  if (values.json !== undefined)
+    writeFileSync(values.json, `${JSON.stringify({ node: process.version, runs, bounds, results }, undefined, 2)}\n`)
+}
+
+/** The cluster's side, and a token for the job to be its identity. */
+async function prepare(info: ClusterInfo): Promise<string> {
+  await apply(info, fileURLToPath(new URL('../../deploy/base', import.meta.url)))
+  await waitForPolicies(info)
+  await kubectl(info, 'create', 'namespace', CLASSIC_NAMESPACE)
+  await kubectl(info, 'create', 'serviceaccount', 'scanner', '--namespace', CLASSIC_NAMESPACE)
+  const path = '/api/v1/namespaces/kubepass-issuer/serviceaccounts/issuer/token'
+  const tokenRequest = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 7200 } }
+  const { status, body } = await admin(info).create<{ status?: { token?: string } }>(path, tokenRequest)
+  if (body.status?.token === undefined) throw new Error(`the API server gave the job no identity: ${String(status)}`)
+  return body.status.token
+}
+
+/** The API server's URL by a longer way: plain bytes, with TLS end to end. */
+async function startRelay(info: ClusterInfo): Promise<string> {
+  const far = relay(Number(new URL(info.server).port), ROUND_TRIP_MS)
+  stage.defer(() => {
+    far.server.close()
+    far.cut()
+  })
+  await once(far.server.listen(0, '127.0.0.1'), 'listening')
+  return `https://127.0.0.1:${String((far.server.address() as AddressInfo).port)}`
+}

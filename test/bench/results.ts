@@ -1,0 +1,72 @@
+import type { Name, Way } from './contenders.ts'
+import type { Sample } from './measure.ts'
+
+export interface Result {
+  name: Name
+  way: Way
+  ms: { median: number; min: number }
+  /** MiB. */
+  rss: { median: number; min: number } | undefined
+  samples: Sample[]
+}
+
+export interface Bound {
+  what: string
+  way: Way
+  ratio: number
+  limit: number
+  met: boolean
+}
+
+export function resultOf({ name, way }: { name: Name; way: Way }, samples: Sample[]): Result {
+  const rss = samples.flatMap((sample) => sample.rss ?? [])
+  return { name, way, ms: summaryOf(samples.map(({ ms }) => ms)), rss: rss.length === 0 ? undefined : summaryOf(rss), samples }
+}
+
+/** What is to be reached, and whether it was. */
+export function boundsOf(results: Result[]): Bound[] {
+  const find = (name: Name, way: Way): Result | undefined => results.find((result) => result.name === name && result.way === way)
+  const bound = (name: Name, than: Name, way: Way, limit: number, unit: 'ms' | 'rss' = 'ms'): Bound => {
+    const ratio = (find(name, way)?.[unit]?.median ?? NaN) / (find(than, way)?.[unit]?.median ?? NaN)
+    return { what: `${name} / ${than}${unit === 'rss' ? ', memory' : ''}`, way, ratio, limit, met: ratio <= limit }
+  }
+  return [
+    bound('main', 'bare main', 'loopback', 1.3),
+    bound('main', 'bare main', '25 ms away', 1.3),
+    bound('main', 'classic script', 'loopback', 0.6),
+    bound('post', 'bare post', 'loopback', 1.3),
+    bound('post', 'bare post', '25 ms away', 1.3),
+    bound('main', 'bare node', 'loopback', 1.5, 'rss'),
+  ]
+}
+
+export function asTables(results: Result[], bounds: Bound[]): string {
+  const number = (value: number | undefined): string => (value === undefined ? '' : value.toFixed(1))
+  const rows = results.map(({ name, way, ms, rss }) => [name, way, number(ms.median), number(ms.min), number(rss?.median)])
+  const verdicts = bounds.map(({ what, way, ratio, limit, met }) => [
+    what,
+    way,
+    ratio.toFixed(2),
+    `<= ${String(limit)}`,
+    met ? 'yes' : 'NO',
+  ])
+  return [
+    table(['process', 'API server', 'median ms', 'min ms', 'memory MiB'], rows),
+    table(['ratio of medians', 'API server', 'ratio', 'bound', 'met'], verdicts),
+  ].join('\n')
+}
+
+function summaryOf(values: number[]): { median: number; min: number } {
+  const sorted = values.toSorted((a, b) => a - b)
+  const at = (index: number): number => sorted[index] ?? NaN
+  const half = (sorted.length - 1) / 2
+  return { median: (at(Math.floor(half)) + at(Math.ceil(half))) / 2, min: at(0) }
+}
+
+/** Text to the left, in the first two columns, figures to the right. */
+function table(head: string[], rows: string[][]): string {
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)))
+  const line = (cells: string[]): string =>
+    cells.map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ')
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line), ''].join('\n')
+}

@@ -1,0 +1,218 @@
+import { expect } from '@jest/globals'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { execFile } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { admin } from '../cluster/admin.ts'
+import { claimsOf } from '../cluster/token.ts'
+import { ONE_SECRET, onGithub, SECRETS, TOKEN, WHOAMI } from './scenario.ts'
+
+/** Not the synchronous one: the proxy that it talks through runs in this process. */
+const run = promisify(execFile)
+
+const schema = JSON.parse(readFileSync(new URL('../../docs/evidence.schema.json', import.meta.url), 'utf8')) as object
+const conforms = new Ajv2020({
+  allErrors: true,
+  allowUnionTypes: true,
+  formats: { 'date-time': true, uri: (text: string) => URL.canParse(text) },
+}).compile(schema)
+
+onGithub('github-oidc: the credential lives as long as the command', async ({ proxy, step, job }) => {
+  const evidence = join(job.workspace, 'evidence.json')
+  const scan = step({
+    command: 'kubectl get namespaces -o name; kubectl config view --minify -o jsonpath={..namespace}',
+    evidence,
+    namespace: 'default',
+  })
+  const main = await scan.main()
+  expect(main.log).toContain('namespace/kubepass\n')
+  expect(main.log).toContain('default')
+  expect(main.code).toBe(0)
+  expect(main.log).toContain('Identity: github-oidc, because the job may request ID tokens.')
+  expect(main.outputs).toEqual({ exit_code: '0' })
+  // One cluster cannot replay at another what was meant for it alone.
+  expect(job.idTokens.audiences).toEqual([proxy.url])
+
+  const [token = ''] = proxy.tokens
+  const record = JSON.parse(readFileSync(evidence, 'utf8')) as Record<string, unknown>
+  expect(conforms(record) ? [] : conforms.errors).toEqual([])
+  expect(record).toMatchObject({
+    identity: { kind: 'github-oidc' },
+    granted: { credential_id: `JTI=${String(claimsOf(token)['jti'])}` },
+    verified: { username: 'system:serviceaccount:kubepass:scanner' },
+    used: { exit_code: 0 },
+    proven: { samples: 3 },
+    error: null,
+  })
+  expect(main.summary).toContain('| Accepted as | `system:serviceaccount:kubepass:scanner` |')
+  expect(main.summary).toMatch(/\| Credential \| `revoked .*, proven dead .*` \|/)
+
+  const post = await scan.post()
+  expect(post.code).toBe(0)
+  expect(post.log).toContain('proven dead')
+  expect(post.summary).toBe('')
+})
+
+onGithub('the calls, in their order, say who makes them and why', async ({ proxy, step, job }) => {
+  await step({ command: 'true', duration: '20m' }).main()
+  const calls = proxy.exchanges.map(({ method, path }) => `${method} ${path.replace(/kubepass-\d.*/, 'ANCHOR')}`)
+  const review = 'POST /apis/authentication.k8s.io/v1/selfsubjectreviews'
+  expect(calls).toEqual([
+    'POST /api/v1/namespaces/kubepass/secrets',
+    'POST /api/v1/namespaces/kubepass/serviceaccounts/scanner/token',
+    review,
+    'DELETE /api/v1/namespaces/kubepass/secrets/ANCHOR',
+    ...[review, review, review],
+  ])
+  for (const { userAgent } of proxy.exchanges)
+    expect(userAgent).toMatch(new RegExp(`^kubepass/\\S+ \\(github; run ${job.runId}/1; octo-org/octo-repo\\)$`))
+  // One connection for the work, a new one for each sample of the proof.
+  expect(proxy.exchanges.map(({ connection }) => connection)).toEqual([1, 1, 1, 1, 2, 3, 4])
+
+  const [anchor] = proxy
+    .seen('POST', SECRETS)
+    .map(({ responseBody }) => JSON.parse(responseBody) as { metadata: Record<string, Record<string, string>> })
+  expect(anchor?.metadata['labels']).toEqual({
+    'app.kubernetes.io/managed-by': 'kubepass',
+    'kubepass.dev/platform': 'github',
+    'kubepass.dev/run': job.runId,
+    'kubepass.dev/attempt': '1',
+  })
+  expect(anchor?.metadata['annotations']).toMatchObject({ 'kubepass.dev/repository': 'octo-org/octo-repo', 'kubepass.dev/job': 'scan' })
+
+  const [request] = proxy.seen('POST', TOKEN).map(({ requestBody }) => JSON.parse(requestBody) as { spec: object })
+  expect(request?.spec).toEqual({
+    audiences: [],
+    expirationSeconds: 1200,
+    boundObjectRef: { apiVersion: 'v1', kind: 'Secret', name: anchor?.metadata['name'], uid: anchor?.metadata['uid'] },
+  })
+  expect(proxy.seen('DELETE', ONE_SECRET).map(({ requestBody }) => JSON.parse(requestBody) as object)).toMatchObject([
+    { preconditions: { uid: anchor?.metadata['uid'] } },
+  ])
+  expect(proxy.seen('POST', WHOAMI).every(({ bearer }) => bearer === proxy.tokens[0])).toBe(true)
+})
+
+onGithub('without a command the later steps have it, and post takes it back', async ({ info, proxy, step, job }) => {
+  const use = step()
+  const main = await use.main()
+  expect(main.code).toBe(0)
+  const [token = ''] = proxy.tokens
+  expect(main.env).toEqual({ KUBECONFIG: main.outputs['kubeconfig'], KUBE_CONFIG_PATH: main.outputs['kubeconfig'] })
+  expect(main.outputs['credential_id']).toBe(`JTI=${String(claimsOf(token)['jti'])}`)
+  expect(Date.parse(main.outputs['expires_at'] ?? '')).toBe(Number(claimsOf(token)['exp']) * 1000)
+
+  const kubeconfig = main.outputs['kubeconfig'] ?? ''
+  expect(kubeconfig.startsWith(job.runnerTemp)).toBe(true)
+  const modes = await run('stat', ['-c', '%a', join(kubeconfig, '..'), kubeconfig, join(kubeconfig, '../token')])
+  expect(modes.stdout).toBe('700\n600\n600\n')
+  const env = { KUBECONFIG: kubeconfig, PATH: process.env['PATH'] }
+  expect((await run(info.kubectl, ['get', 'ns', 'kubepass', '-o', 'name'], { env })).stdout).toBe('namespace/kubepass\n')
+  const view = await run(info.kubectl, ['config', 'view', '--raw', '-o', 'json'], { env })
+  expect(JSON.parse(view.stdout)).toMatchObject({
+    'current-context': 'kubepass',
+    clusters: [{ cluster: { server: proxy.url, 'certificate-authority-data': readFileSync(info.ca).toString('base64') } }],
+    users: [{ user: { token, tokenFile: join(kubeconfig, '../token') } }],
+    contexts: [{ context: { namespace: 'kubepass' } }],
+  })
+  expect((await admin(info).whoami(token)).status).toBe(201)
+
+  const post = await use.post()
+  expect(post.code).toBe(0)
+  expect(post.log).toMatch(/Credential: revoked .*, proven dead .* \(3 refusals/)
+  expect(post.summary).toContain('proven dead')
+})
+
+for (const how of ['input', 'file'] as const) {
+  onGithub(
+    `token: a ServiceAccount's, from ${how === 'input' ? 'an input' : 'a file'}`,
+    async ({ proxy, step, job, identityOf }) => {
+      const identity = await identityOf('issuer')
+      const file = join(job.home, 'identity')
+      if (how === 'file') writeFileSync(file, `${identity}\n`)
+      const given = how === 'input' ? { token: identity } : { token_file: file }
+      const main = await step({ command: 'kubectl get ns kubepass -o name', ...given }).main()
+      expect(main.code).toBe(0)
+      expect(main.log).toContain('Identity: token, because a token was given.')
+      expect(proxy.seen('POST', SECRETS)[0]?.bearer).toBe(identity)
+      if (how === 'file') writeFileSync(file, '')
+    },
+    { idToken: false },
+  )
+}
+
+onGithub(
+  'token: a legacy token Secret, which never expires',
+  async ({ info, step }) => {
+    const { create, get, delete: remove } = admin(info)
+    const where = '/api/v1/namespaces/kubepass-issuer/secrets'
+    await create(where, {
+      metadata: { name: 'legacy', annotations: { 'kubernetes.io/service-account.name': 'issuer' } },
+      type: 'kubernetes.io/service-account-token',
+    })
+    let token: string | undefined
+    while (token === undefined) token = (await get<{ data?: { token?: string } }>(`${where}/legacy`)).body.data?.token
+    const main = await step({ command: 'kubectl get ns kubepass -o name', token: Buffer.from(token, 'base64').toString() }).main()
+    expect(main.code).toBe(0)
+    await remove(`${where}/legacy`)
+  },
+  { idToken: false },
+)
+
+onGithub('delivery env: the command has the token in a variable', async ({ step }) => {
+  const main = await step({
+    command: 'echo ${#SCAN_TOKEN}; kubectl --token="$SCAN_TOKEN" get ns kubepass -o name',
+    delivery: 'env',
+    token_variable: 'SCAN_TOKEN',
+  }).main()
+  expect(main.code).toBe(0)
+  expect(main.log).toMatch(/^\d{3,4}$/m)
+})
+
+onGithub('delivery env and output, without a command: masked first, for the later steps', async ({ proxy, step, excuse }) => {
+  for (const [delivery, read] of [
+    ['env', 'env'],
+    ['output', 'outputs'],
+  ] as const) {
+    const use = step({ delivery })
+    const main = await use.main()
+    const token = proxy.tokens.at(-1) ?? ''
+    expect(main[read][delivery === 'env' ? 'KUBE_TOKEN' : 'token']).toBe(token)
+    expect(main.masks).toContain(token)
+    excuse(new RegExp(`^a token can be read in (${read} of main|env of post|file .*set_(env|output)_.*)`))
+    expect((await use.post()).code).toBe(0)
+  }
+})
+
+onGithub('masks come before use: the token, its segments, and base64 at every alignment', async ({ proxy, step }) => {
+  const main = await step({ command: 'true' }).main()
+  const [token = ''] = proxy.tokens
+  const [, payload = '', signature = ''] = token.split('.')
+  for (const mask of [token, payload, signature]) expect(main.masks).toContain(mask)
+  for (const shift of [0, 1, 2]) {
+    const document = Buffer.from(`${'x'.repeat(shift)}${token} and more`).toString('base64')
+    expect(main.masks.some((mask) => document.includes(mask))).toBe(true)
+  }
+  const firstOther = main.commands.findIndex(({ name }) => name !== 'add-mask')
+  expect(main.commands.slice(0, firstOther).map(({ data }) => data)).toContain(token)
+})
+
+onGithub('two uses in one job do not meet', async ({ proxy, step }) => {
+  const [one, two] = [step(), step()]
+  const first = await one.main()
+  const second = await two.main()
+  expect(first.outputs['kubeconfig']).not.toBe(second.outputs['kubeconfig'])
+  expect((await two.post()).log).toContain('proven dead')
+  expect((await one.post()).log).toContain('proven dead')
+  expect(new Set(proxy.tokens).size).toBe(2)
+})
+
+onGithub('token_audiences without the API server: what needs it is skipped, and that is said', async ({ step }) => {
+  const use = step({ token_audiences: 'https://vault.example.com' })
+  const main = await use.main()
+  expect(main.code).toBe(0)
+  expect(main.annotations).toMatchObject([{ message: expect.stringContaining('The API server is not among token_audiences') as unknown }])
+  const post = await use.post()
+  expect(post.code).toBe(0)
+  expect(post.log).toMatch(/Credential: revoked .*, not proven; dead by/)
+})

@@ -1,0 +1,101 @@
+import { expect, test } from '@jest/globals'
+import { admin } from '../cluster/admin.ts'
+import type { ClusterInfo } from '../cluster/cluster.ts'
+import { startProxy, type Proxy } from '../cluster/proxy.ts'
+import { startJob, type GithubJob, type JobOptions, type Step } from '../hosts/github.ts'
+import { Terminal } from '../hosts/terminal.ts'
+import { trace } from '../oracle.ts'
+
+interface Clusters {
+  /** Forgets a token the moment that it is revoked. */
+  quick: ClusterInfo
+  /** Believes an accepted token for 10 s, as every API server does. */
+  real: ClusterInfo
+}
+
+export const clusters = JSON.parse(process.env['KUBEPASS_TEST_CLUSTERS'] ?? '{}') as Clusters
+
+export interface Scene {
+  info: ClusterInfo
+  proxy: Proxy
+  /** The inputs that every use needs. */
+  inputs: Record<string, string>
+  /** A token of a ServiceAccount in kubepass-issuer, looked for in every place where it could leak. */
+  identityOf: (serviceAccount: string) => Promise<string>
+  /** What is expected of this scenario's leavings; all others fail it. */
+  excuse: (complaint: RegExp) => void
+}
+
+export interface GithubScene extends Scene {
+  job: GithubJob
+  step: (inputs?: Record<string, string>, env?: Record<string, string>) => Step
+}
+
+export interface TerminalScene extends Scene {
+  terminal: Terminal
+  /** The flags that every run needs. */
+  flags: string[]
+}
+
+export interface Stage extends JobOptions {
+  cluster?: keyof Clusters
+}
+
+/** A GitHub job; it must leave no living token, no object, no file, no process and no readable secret. */
+export function onGithub(name: string, play: (scene: GithubScene) => Promise<void>, { cluster = 'quick', ...options }: Stage = {}): void {
+  test(name, async () => {
+    const info = clusters[cluster]
+    await using proxy = await startProxy(info)
+    await using job = await startJob(info, options)
+    const { scene, secrets, excuses } = sceneOf(info, proxy)
+    await play({ ...scene, job, step: (inputs = {}, env = {}) => job.step({ ...scene.inputs, ...inputs }, env) })
+    expect(unexcused(await trace({ info, proxy, host: job, secrets }), excuses)).toEqual([])
+  })
+}
+
+/** The same for a command line. */
+export function inTerminal(name: string, play: (scene: TerminalScene) => Promise<void>): void {
+  test(name, async () => {
+    const info = clusters.quick
+    await using proxy = await startProxy(info)
+    await using terminal = new Terminal(info)
+    const { scene, secrets, excuses } = sceneOf(info, proxy)
+    const flags = Object.entries(scene.inputs).flatMap(([id, value]) => [`--${id.replaceAll('_', '-')}`, value])
+    await play({ ...scene, terminal, flags })
+    expect(unexcused(await trace({ info, proxy, host: terminal, secrets }), excuses)).toEqual([])
+  })
+}
+
+function sceneOf(info: ClusterInfo, proxy: Proxy): { scene: Scene; secrets: string[]; excuses: RegExp[] } {
+  const secrets: string[] = []
+  const excuses: RegExp[] = []
+  const identityOf = async (serviceAccount: string): Promise<string> => {
+    const path = `/api/v1/namespaces/kubepass-issuer/serviceaccounts/${serviceAccount}/token`
+    const { body } = await admin(info).create<{ status: { token: string } }>(path, {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      spec: {},
+    })
+    secrets.push(body.status.token)
+    return body.status.token
+  }
+  const inputs = { server: proxy.url, certificate_authority: info.ca, service_account: 'kubepass/scanner' }
+  return { scene: { info, proxy, inputs, identityOf, excuse: (complaint) => void excuses.push(complaint) }, secrets, excuses }
+}
+
+function unexcused(complaints: string[], excuses: RegExp[]): string[] {
+  return complaints.filter((complaint) => !excuses.some((excuse) => excuse.test(complaint)))
+}
+
+export const SECRETS = /^\/api\/v1\/namespaces\/kubepass\/secrets$/
+export const ONE_SECRET = /^\/api\/v1\/namespaces\/kubepass\/secrets\/kubepass-/
+export const TOKEN = /\/serviceaccounts\/scanner\/token$/
+export const WHOAMI = /\/selfsubjectreviews$/
+
+/** A Kubernetes Status, as the API server words it. */
+export function status(code: number, reason: string, message: string): { status: number; body: string } {
+  return {
+    status: code,
+    body: JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, code }),
+  }
+}

@@ -1,0 +1,109 @@
+import { expect } from '@jest/globals'
+import { processesWith } from '../hosts/orphans.ts'
+import { ONE_SECRET, onGithub, SECRETS, TOKEN, WHOAMI, type GithubScene } from './scenario.ts'
+import type { Matcher } from '../cluster/proxy.ts'
+
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  onGithub(`${signal}: the scan is ended, the credential revoked, within 5 s, and post proves`, async ({ step, proxy }) => {
+    const use = step({ command: 'echo started; trap "" TERM; sleep 600 & wait; sleep 600' })
+    const phase = use.start('main')
+    await phase.seen('started')
+    const before = Date.now()
+    phase.kill(signal)
+    const main = await phase.done
+    expect(main.code).toBe(code)
+    expect(Date.now() - before).toBeLessThan(5_000)
+    expect(main.log).toContain(`Stopped by ${signal}.`)
+    expect(main.log).toMatch(/Credential: revoked /)
+    expect(proxy.seen('DELETE', ONE_SECRET)).toHaveLength(1)
+    const post = await use.post()
+    expect(post.code).toBe(0)
+    expect(post.log).toContain('proven dead')
+  })
+}
+
+onGithub(
+  'cancelled while the API server caches: revoked and removed in time, proven by post',
+  async ({ step, proxy }) => {
+    const use = step({ command: 'kubectl get ns; echo started; sleep 600' })
+    const phase = use.start('main')
+    await phase.seen('started')
+    const before = Date.now()
+    const main = await phase.cancel()
+    expect(Date.now() - before).toBeLessThan(5_000)
+    expect(main.code).toBe(130)
+    expect(main.log).toContain('There was no time for the proof.')
+    const post = await use.post()
+    expect(post.code).toBe(0)
+    expect(post.log).toMatch(/proven dead .*\(3 refusals/)
+    expect(proxy.tokens).toHaveLength(1)
+  },
+  { cluster: 'real' },
+)
+
+const moments: Record<string, Matcher> = {
+  'before the anchor': { method: 'POST', path: SECRETS },
+  'after the anchor': { method: 'POST', path: SECRETS, when: 'after' },
+  'between anchor and token': { method: 'POST', path: TOKEN },
+  'after the token': { method: 'POST', path: TOKEN, when: 'after' },
+  'after the verification': { method: 'POST', path: WHOAMI, when: 'after' },
+  'before the revocation': { method: 'DELETE', path: ONE_SECRET },
+  'after the revocation': { method: 'DELETE', path: ONE_SECRET, when: 'after' },
+}
+
+for (const [moment, matcher] of Object.entries(moments)) {
+  onGithub(`SIGKILL ${moment}, then post`, async ({ step, proxy }: GithubScene) => {
+    const use = step({ command: 'true' })
+    let kill: () => void = () => undefined
+    const dead = new Promise<void>((resolve) => (kill = resolve))
+    proxy.on({ ...matcher, times: 1 }, async () => {
+      kill()
+      await phase.done
+      return undefined
+    })
+    const phase = use.start('main')
+    await dead
+    phase.kill('SIGKILL')
+    expect((await phase.done).signal).toBe('SIGKILL')
+    const post = await use.post()
+    expect(post.code).toBe(0)
+    if (moment === 'before the anchor' || moment === 'after the revocation') expect(post.log).toMatch(/is not there: .*dead by 20/)
+    else expect(post.log).toMatch(/Credential: revoked /)
+  })
+}
+
+onGithub('SIGKILL while the scan runs: post ends the scan, revokes and proves', async ({ step, job }) => {
+  const use = step({ command: 'echo started; sleep 600' })
+  const phase = use.start('main')
+  await phase.seen('started')
+  phase.kill('SIGKILL')
+  expect(await processesWith(job.marker)).not.toEqual([])
+  const post = await use.post()
+  await phase.done
+  expect(post.code).toBe(0)
+  expect(post.log).toMatch(/outlived the scan and were ended/)
+  expect(post.log).toContain('proven dead')
+})
+
+onGithub('post twice, and once more', async ({ step, proxy }) => {
+  const use = step()
+  await use.main()
+  for (const again of [false, true, true]) {
+    const post = await use.post()
+    expect(post.code).toBe(0)
+    expect(post.annotations).toEqual([])
+    expect(post.log).toContain('proven dead')
+    expect(post.summary === '').toBe(again)
+  }
+  expect(proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200, 404, 404])
+})
+
+onGithub('post without main', async ({ step, proxy }) => {
+  const post = await step().post()
+  expect(post.code).toBe(0)
+  expect(post.log).toContain('There is no receipt')
+  expect(proxy.exchanges).toEqual([])
+})

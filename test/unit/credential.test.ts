@@ -1,0 +1,115 @@
+import { describe, expect, test } from '@jest/globals'
+import { checkCredential, claimsOf, decodeJwt, readCredential, type Expected } from '../../src/credential.ts'
+import { decode } from '../../src/decode.ts'
+import { KubepassError } from '../../src/errors.ts'
+import { Redactor } from '../../src/redact.ts'
+
+const { seal } = new Redactor()
+const IAT = 1_800_000_000
+
+const header = { alg: 'RS256', kid: 'k' }
+const claims = {
+  iss: 'https://kubernetes.default.svc',
+  aud: ['https://kubernetes.default.svc'],
+  sub: 'system:serviceaccount:kubepass:scanner',
+  iat: IAT,
+  nbf: IAT,
+  exp: IAT + 900,
+  jti: 'id-1',
+  'kubernetes.io': { namespace: 'kubepass', serviceaccount: { name: 'scanner', uid: 'u' }, secret: { name: 'anchor', uid: 'uid-1' } },
+}
+const expected: Expected = {
+  namespace: 'kubepass',
+  name: 'scanner',
+  duration: 900,
+  anchor: { name: 'anchor', uid: 'uid-1' },
+  audiences: [],
+  stated: new Date((IAT + 900) * 1000).toISOString(),
+}
+
+function jwt(head: object, body: object): string {
+  return [head, body].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.') + '.c2lnbmF0dXJl'
+}
+
+const check = (body: object, head: object = header, want: Partial<Expected> = {}): string[] =>
+  checkCredential(readCredential(seal(jwt(head, body))), { ...expected, ...want }, IAT)
+
+test('the token that was asked for is good', () => {
+  expect(readCredential(seal(jwt(header, claims)))).toMatchObject({ jti: 'id-1', issuedAt: IAT, expiresAt: IAT + 900 })
+  expect(check(claims)).toEqual([])
+})
+
+test('a shorter life is a warning', () => {
+  expect(check({ ...claims, exp: IAT + 600 }, header, { stated: undefined })).toEqual([
+    expect.stringMatching(/600 s, shorter than the 900 s/),
+  ])
+})
+
+test('so are clocks that differ', () => {
+  const token = readCredential(seal(jwt(header, claims)))
+  expect(checkCredential(token, expected, IAT - 600)).toEqual([expect.stringMatching(/600 s ahead/)])
+  expect(checkCredential(token, expected, IAT + 600)).toEqual([expect.stringMatching(/600 s behind/)])
+})
+
+const kubernetes = claims['kubernetes.io']
+describe('refused', () => {
+  test.each<[string, object, object, RegExp, Partial<Expected>?]>([
+    ['no signature', claims, { alg: 'none' }, /algorithm is "none"/],
+    ['a shared key', claims, { alg: 'HS256' }, /algorithm/],
+    ['no algorithm', claims, {}, /algorithm is "missing"/],
+    ['another subject', { ...claims, sub: 'system:serviceaccount:kubepass:admin' }, header, /subject/],
+    ['another namespace', { ...claims, 'kubernetes.io': { ...kubernetes, namespace: 'x' } }, header, /namespace/],
+    [
+      'another ServiceAccount',
+      { ...claims, 'kubernetes.io': { ...kubernetes, serviceaccount: { name: 'x' } } },
+      header,
+      /another ServiceAccount/,
+    ],
+    ['no private claims', { ...claims, 'kubernetes.io': undefined }, header, /namespace/],
+    ['bound to nothing', { ...claims, 'kubernetes.io': { ...kubernetes, secret: undefined } }, header, /not bound/],
+    ['bound to another uid', { ...claims, 'kubernetes.io': { ...kubernetes, secret: { name: 'anchor', uid: 'x' } } }, header, /not bound/],
+    ['bound to another name', { ...claims, 'kubernetes.io': { ...kubernetes, secret: { name: 'x', uid: 'uid-1' } } }, header, /not bound/],
+    ['a longer life', { ...claims, exp: IAT + 3600 }, header, /3600 s, longer than the 900 s/, { stated: undefined }],
+    ['a life that the server did not state', { ...claims, exp: IAT + 880 }, header, /another time/],
+    ['an end before its beginning', { ...claims, exp: IAT - 1 }, header, /times/],
+    ['no end', { ...claims, exp: undefined }, header, /times/],
+    ['a beginning after the end', { ...claims, nbf: IAT + 901 }, header, /times/],
+    ['a missing audience', claims, header, /audiences are/, { audiences: ['vault'] }],
+  ])('%s', (...[, body, head, why, want]) => {
+    expect(() => check(body, head, want)).toThrow(
+      expect.objectContaining({ code: 'RIGHTS', message: expect.stringMatching(why) as unknown }),
+    )
+  })
+
+  test('what is no JWT', () => {
+    expect(() => readCredential(seal('not-a-token-at-all'))).toThrow(KubepassError)
+  })
+})
+
+test.each(['', 'a.b', 'a.b.c.d', '....', `${'x'.repeat(20)}.${'y'.repeat(20)}.z`, 'bnVsbA.bnVsbA.x', 'W10.W10.x'])(
+  '%j is no JWT',
+  (text) => {
+    expect(decodeJwt(text)).toBeUndefined()
+  },
+)
+
+test('hostile claims are quoted', () => {
+  const shown = claimsOf(seal(jwt(header, { ...claims, ref: 'refs/heads/x\n::error::pwned ##[group] \u202e' })))
+  expect(shown).toContain(String.raw`ref: "refs/heads/x\n::error::pwned ##\u005bgroup] \u202e"`)
+})
+
+describe('decode', () => {
+  const shown = decode(`${jwt(header, claims)}\n`, (IAT + 300) * 1000)
+  test('shows header, claims and times in words', () => {
+    expect(shown).toContain('alg: "RS256"')
+    expect(shown).toContain('sub: "system:serviceaccount:kubepass:scanner"')
+    expect(shown).toContain(`exp: ${IAT + 900}  (2027-01-15T08:15:00.000Z, in 10 minutes)`)
+    expect(shown).toContain(`iat: ${IAT}  (2027-01-15T08:00:00.000Z, 5 minutes ago)`)
+  })
+  test('but not the signature', () => {
+    expect(shown).not.toContain('c2lnbmF0dXJl')
+  })
+  test('and says when it is no JWT', () => {
+    expect(() => decode('hello')).toThrow(/no JWT/)
+  })
+})

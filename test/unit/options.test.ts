@@ -1,0 +1,222 @@
+import { afterAll, describe, expect, test } from '@jest/globals'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { KubepassError } from '../../src/errors.ts'
+import type { InputId } from '../../src/inputs.ts'
+import { parseOptions, type Options, type Source } from '../../src/options.ts'
+import { Redactor } from '../../src/redact.ts'
+import { CERTIFICATE } from './certificate.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'options-test-'))
+const workspace = join(folder, 'workspace')
+const temp = join(folder, 'temp')
+mkdirSync(workspace)
+mkdirSync(temp)
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const GOOD: Partial<Record<InputId, string>> = {
+  server: 'https://10.0.0.1:6443',
+  certificate_authority: CERTIFICATE,
+  service_account: 'kubepass/scanner',
+}
+
+function parse(given: Partial<Record<InputId, string>>, source: Partial<Source> = {}): Options {
+  const inputs = { ...GOOD, ...given }
+  const whole: Source = {
+    input: (id) => inputs[id],
+    nameOf: (id) => id,
+    argv: [],
+    temp,
+    workspace,
+    path: process.env['PATH'] ?? '',
+    hasLaterSteps: true,
+    hasPost: true,
+    readStdin: undefined,
+    ...source,
+  }
+  return parseOptions(whole, new Redactor().seal)
+}
+
+function problem(given: Partial<Record<InputId, string>>, source: Partial<Source> = {}): string {
+  try {
+    parse(given, source)
+  } catch (error) {
+    expect(error).toBeInstanceOf(KubepassError)
+    expect((error as KubepassError).code).toBe('INPUT')
+    return (error as KubepassError).message
+  }
+  throw new Error(`accepted: ${JSON.stringify(given)}`)
+}
+
+test('the required inputs suffice', () => {
+  const options = parse({})
+  expect(options).toMatchObject({
+    serviceAccount: { namespace: 'kubepass', name: 'scanner' },
+    namespace: 'kubepass',
+    command: undefined,
+    acceptExitCodes: [0],
+    identity: 'auto',
+    token: undefined,
+    audience: 'https://10.0.0.1:6443',
+    duration: 900,
+    revocation: 'required',
+    prove: 'wait',
+    proofSamples: 3,
+    directory: temp,
+    deadline: 60_000,
+  })
+})
+
+test('all wrong inputs are reported at once, each with its name and a right example', () => {
+  const message = problem({ server: '', service_account: 'scanner', duration: '5m', prove: 'maybe', proof_samples: '0' })
+  expect(message).toMatch(/^5 inputs are wrong:/)
+  for (const id of ['server', 'service_account', 'duration', 'prove', 'proof_samples'])
+    expect(message).toMatch(new RegExp(`^- ${id} .*; for example: `, 'm'))
+})
+
+describe('wrong', () => {
+  test.each<[InputId, string, RegExp]>([
+    ['server', 'http://10.0.0.1', /only https/],
+    ['server', 'https://user:hunter2@10.0.0.1', /user name or password/],
+    ['server', 'https://10.0.0.1?x=1', /query/],
+    ['server', 'https://10.0.0.1#x', /fragment/],
+    ['server', '10.0.0.1:6443', /only https|not a URL/],
+    ['server', 'https://a\nb', /white space/],
+    ['certificate_authority', '/nowhere/ca.crt', /cannot be read \(ENOENT\)/],
+    ['certificate_authority', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----', /no certificate/],
+    ['certificate_authority', folder, /no file/],
+    ['service_account', 'scanner', /NAMESPACE\/NAME/],
+    ['service_account', 'a/b/c', /NAMESPACE\/NAME/],
+    ['service_account', 'Kube/scanner', /NAMESPACE\/NAME/],
+    ['service_account', '../x/scanner', /NAMESPACE\/NAME/],
+    ['namespace', 'not_a_namespace', /namespace/],
+    ['duration', '9m', /10 minutes/],
+    ['duration', '599', /10 minutes/],
+    ['duration', '2h', /raise max_duration/],
+    ['duration', 'soon', /not a duration/],
+    ['duration', '-15m', /not a duration/],
+    ['max_duration', 'x', /not a duration/],
+    ['accept_exit_codes', '0,256', /"256"/],
+    ['accept_exit_codes', 'zero', /"zero"/],
+    ['env', 'none', /not one of inherit, clean/],
+    ['shell', 'fish', /not one of bash, sh/],
+    ['pass_env', 'A,B-C', /"B-C"/],
+    ['identity', 'admin', /not one of/],
+    ['token', 'a token with blanks in it', /no bearer token/],
+    ['token', 'short', /too short/],
+    ['token_file', '/nowhere/token', /cannot be read/],
+    ['token_file', '-', /no standard input/],
+    ['audience', 'a b', /white space/],
+    ['revocation', 'never', /not one of/],
+    ['proof_samples', '21', /1 to 20/],
+    ['delivery', 'mail', /not one of/],
+    ['token_variable', 'PATH', /not a name/],
+    ['token_variable', 'LD_PRELOAD', /not a name/],
+    ['token_variable', '1A', /not a name/],
+    ['directory', '/nowhere', /cannot be used/],
+    ['directory', workspace, /in the workspace/],
+    ['proxy_url', 'socks5://127.0.0.1:1', /neither http nor https/],
+    ['proxy_url', 'http://user:hunter2@proxy', /user name or password/],
+    ['tls_server_name', 'a_b', /host name/],
+    ['deadline', '0', /1s to 10m/],
+    ['evidence', 'a\nb', /line end/],
+    ['evidence', '/nowhere/evidence.json', /no file can be written/],
+    ['identity', 'token', /neither token nor token_file/],
+    ['command', 'a\0b', /NUL/],
+  ])('%s: %j', (id, value, why) => {
+    const message = problem({ [id]: value })
+    expect(message).toMatch(why)
+    expect(message).toContain(id)
+  })
+})
+
+test('no message echoes a secret', () => {
+  for (const given of [
+    { server: 'https://user:hunter2@h' },
+    { proxy_url: 'http://user:hunter2@h' },
+    { token: 'hunter2 hunter2 hunter2' },
+    { token: 'hunter2' },
+  ]) {
+    expect(problem(given)).not.toContain('hunter2')
+  }
+})
+
+test('a temp directory that is a link into the workspace is found out', () => {
+  symlinkSync(workspace, join(folder, 'link'))
+  expect(problem({}, { temp: join(folder, 'link') })).toMatch(/in the workspace/)
+})
+
+test.each([
+  ['15m', 900],
+  ['900s', 900],
+  ['1h', 3600],
+  ['900', 900],
+])('duration %s is %d s', (text, seconds) => {
+  expect(parse({ duration: text }).duration).toBe(seconds)
+})
+
+test('max_duration raises the limit', () => {
+  expect(parse({ duration: '2h', max_duration: '2h' }).duration).toBe(7200)
+})
+
+test.each([
+  ['https://[::1]:6443', 'https://[::1]:6443/'],
+  ['https://rancher.example.com/k8s/clusters/c-1/', 'https://rancher.example.com/k8s/clusters/c-1/'],
+])('server %s', (text, href) => {
+  expect(parse({ server: text }).server.href).toBe(href)
+})
+
+describe('certificate_authority', () => {
+  test('as PEM, as its base64, as a file of either', () => {
+    const base64 = Buffer.from(CERTIFICATE).toString('base64')
+    writeFileSync(join(folder, 'pem'), CERTIFICATE)
+    writeFileSync(join(folder, 'base64'), `${base64}\n`)
+    for (const text of [CERTIFICATE, base64, join(folder, 'pem'), join(folder, 'base64')]) {
+      expect(parse({ certificate_authority: text }).certificateAuthority.trim()).toBe(CERTIFICATE.trim())
+    }
+  })
+})
+
+describe('token', () => {
+  const token = 'abcdefghijklmnopqrstuvwxyz'
+  test('from the input, a file, standard input', () => {
+    writeFileSync(join(folder, 'token'), `${token}\n`)
+    expect(parse({ token }).token?.reveal()).toBe(token)
+    expect(parse({ token_file: join(folder, 'token') }).token?.reveal()).toBe(token)
+    expect(parse({ token_file: '-' }, { readStdin: () => `${token}\n` }).token?.reveal()).toBe(token)
+  })
+  test('twice is one too many', () => {
+    expect(problem({ token, token_file: join(folder, 'token') })).toMatch(/token and token_file are both given/)
+  })
+})
+
+describe('command', () => {
+  test('is run by bash with pipefail', () => {
+    expect(parse({ command: 'a | b' }).command).toEqual(['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c', 'a | b'])
+  })
+  test('without bash it is an error that names the way out', () => {
+    const bin = join(folder, 'bin')
+    mkdirSync(bin)
+    writeFileSync(join(bin, 'sh'), '')
+    chmodSync(join(bin, 'sh'), 0o755)
+    expect(problem({ command: 'true' }, { path: bin })).toMatch(/bash is not on PATH; .*shell: sh/)
+    expect(parse({ command: 'true', shell: 'sh' }, { path: bin }).command?.[0]).toBe('sh')
+  })
+  test('as words needs a program', () => {
+    expect(parse({}, { argv: ['sh', '-c', 'true'] }).command).toEqual(['sh', '-c', 'true'])
+    expect(problem({}, { argv: ['no-such-program'] })).toMatch(/"no-such-program" is not a program/)
+  })
+})
+
+test('what excludes each other is refused', () => {
+  expect(problem({ delivery: 'output', command: 'true' })).toMatch(/delivery is output/)
+  expect(problem({ command: 'true' }, { argv: ['true'] })).toMatch(/both given/)
+})
+
+test('what a terminal cannot do is refused', () => {
+  const terminal = { hasLaterSteps: false, hasPost: false }
+  const message = problem({ prove: 'post' }, terminal)
+  expect(message).toMatch(/no command/)
+  expect(message).toMatch(/no post step/)
+})

@@ -1,0 +1,26 @@
+import { expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { markdownCode, quote } from '../../src/quote.ts'
+
+test('no text leaves its line, issues a command or turns the reading direction', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 80 }), (text) => {
+      const quoted = quote(`${text}\n::error::x##[y]`)
+      return quoted.startsWith('"') && !/[\p{Cc}\u2028\u2029\u202e\u2066]/u.test(quoted) && !quoted.includes('##[')
+    }),
+  )
+})
+
+test('long text is cut', () => {
+  expect(quote('x'.repeat(1000)).length).toBeLessThan(310)
+})
+
+test.each([
+  ['plain', '`plain`'],
+  ['a|b', '`a\\|b`'],
+  ['a`b', '`` a`b ``'],
+  ['a\n# b', '`a # b`'],
+  ['<img src=x>', '`<img src=x>`'],
+])('%j as Markdown is %s', (text, markdown) => {
+  expect(markdownCode(text)).toBe(markdown)
+})
