@@ -38,6 +38,8 @@ export async function finish(session: Session, postFollows: boolean): Promise<Ku
 }
 
 async function stopScan(session: Session): Promise<void> {
+  const { scanning, over } = session.receipt
+  if (!scanning || over) return
   const { outlived, left } = await (session.scan?.stop() ?? stopCarriers(markerOf(session.receipt)))
   if (outlived > 0)
     await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`)

@@ -29,6 +29,8 @@ export interface Receipt {
   readonly verified?: NonNullable<Evidence['verified']>
   readonly revokedAt?: string
   readonly proof?: NonNullable<Evidence['proven']>
+  /** The scan has been started: processes of it may be left. */
+  readonly scanning?: true
   /** The API server refused before anything existed. */
   readonly nothingIssued?: true
   /** Nothing is left to be done. */

@@ -17,22 +17,25 @@ interface Run {
  * Finds every run of at least 16 neighbouring characters of a secret: plain, URI- or JSON-escaped, in
  * base64 and base64url at each alignment, in hex.
  *
- * Every 4-gram of every spelling is in a table. A run of 16 holds, whole, one of the grams that start at
+ * Every 4-gram of every spelling is indexed. A run of 16 holds, whole, one of the grams that start at
  * every 13th byte, so only those are looked up; a hit is compared exactly and extended both ways.
  */
 export class Redactor {
-  #spellings = new Map<string, number>()
-  #text: Buffer = Buffer.alloc(0)
-  #shortest: number[] = []
-  #spellingAt = new Uint32Array(0)
-  #places = new Map<number, number[]>()
+  readonly #known = new Set<string>()
+  /** All spellings, a zero byte, which none holds, behind each. */
+  #text = Buffer.alloc(0)
+  #size = 0
+  /** For each place in the text, the shortest run of its spelling that gives the secret away. */
+  #shortest = new Uint8Array(0)
+  /** Places of grams, chained by hash: one more than the place, 0 ends the chain. */
+  readonly #heads = new Int32Array(1 << 14)
+  #next = new Int32Array(0)
   #step = SHORTEST_RUN - GRAM + 1
 
   /** Learns every spelling of the value before anyone else sees it. */
   readonly seal: Seal = (value) => {
     if (value.length < GRAM) throw new RangeError('a secret of fewer than 4 characters cannot be told from other text')
-    for (const { text, shortest } of spellings(value)) this.#spellings.set(text, shortest)
-    this.#index()
+    for (const spelling of spellings(value)) this.#learn(spelling)
     return sealedValue(value)
   }
 
@@ -50,12 +53,11 @@ export class Redactor {
   /** The runs of secret text in `bytes`, in order, overlaps merged. */
   find(bytes: Buffer): Run[] {
     const runs: Run[] = []
-    if (this.#places.size === 0) return runs
+    if (this.#size === 0) return runs
     for (let at = 0; at + GRAM <= bytes.length; at += this.#step) {
-      for (const place of this.#places.get(bytes.readUInt32LE(at)) ?? []) {
-        const run = this.#extend(bytes, at, place)
-        if (run.end - run.start >= (this.#shortest[this.#spellingAt[place] ?? 0] ?? SHORTEST_RUN)) add(runs, run)
-      }
+      this.#forEachRun(bytes, at, (run, shortest) => {
+        if (run.end - run.start >= shortest) add(runs, run)
+      })
       const last = runs.at(-1)
       // Inside a run there is nothing to find; its last gram may begin the next one.
       if (last !== undefined && last.end - GRAM > at) at = last.end - GRAM - this.#step + 1
@@ -65,14 +67,18 @@ export class Redactor {
 
   /** How many of the last bytes could be the beginning of a run that the next bytes complete. */
   pending(bytes: Buffer): number {
-    const at = bytes.length - GRAM
-    if (at < 0) return 0
     let longest = 0
-    for (const place of this.#places.get(bytes.readUInt32LE(at)) ?? []) {
-      const run = this.#extend(bytes, at, place)
-      longest = Math.max(longest, run.end - run.start)
-    }
+    if (bytes.length >= GRAM) this.#forEachRun(bytes, bytes.length - GRAM, ({ start, end }) => (longest = Math.max(longest, end - start)))
     return longest
+  }
+
+  /** The secret text around the gram at `at`, for each place that it has in a spelling. */
+  #forEachRun(bytes: Buffer, at: number, visit: (run: Run, shortest: number) => void): void {
+    const gram = bytes.readInt32LE(at)
+    for (let next = this.#heads[slotOf(gram)] ?? 0; next > 0; next = this.#next[next - 1] ?? 0) {
+      const place = next - 1
+      if (this.#text.readInt32LE(place) === gram) visit(this.#extend(bytes, at, place), this.#shortest[place] ?? SHORTEST_RUN)
+    }
   }
 
   #extend(bytes: Buffer, at: number, place: number): Run {
@@ -80,32 +86,42 @@ export class Redactor {
     let start = at
     for (let p = place; start > 0 && p > 0 && text[p - 1] !== 0 && text[p - 1] === bytes[start - 1]; p -= 1) start -= 1
     let end = at + GRAM
-    for (let p = place + GRAM; end < bytes.length && p < text.length && text[p] !== 0 && text[p] === bytes[end]; p += 1) end += 1
+    for (let p = place + GRAM; end < bytes.length && text[p] !== 0 && text[p] === bytes[end]; p += 1) end += 1
     return { start, end }
   }
 
-  // A zero byte, which no spelling holds, stands between the spellings.
-  #index(): void {
-    const all = [...this.#spellings]
-    this.#text = Buffer.concat(all.flatMap(([text]) => [Buffer.from(text), Buffer.of(0)]))
-    this.#shortest = all.map(([, shortest]) => shortest)
-    this.#step = Math.min(...this.#shortest) - GRAM + 1
-    this.#places = new Map()
-    this.#spellingAt = new Uint32Array(this.#text.length)
-    for (let at = 0, begin = 0, spelling = 0; at < this.#text.length; at += 1) {
-      this.#spellingAt[at] = spelling
-      if (this.#text[at] === 0) {
-        spelling += 1
-        begin = at + 1
-      }
-      if (at - begin < GRAM - 1) continue
-      const place = at - GRAM + 1
-      const gram = this.#text.readUInt32LE(place)
-      const places = this.#places.get(gram)
-      if (places === undefined) this.#places.set(gram, [place])
-      else places.push(place)
+  #learn(spelling: string): void {
+    if (this.#known.has(spelling)) return
+    this.#known.add(spelling)
+    const bytes = Buffer.from(spelling)
+    const begin = this.#size
+    const end = begin + bytes.length
+    if (end >= this.#text.length) this.#grow(end + 1)
+    const shortest = Math.min(SHORTEST_RUN, bytes.length)
+    bytes.copy(this.#text, begin)
+    this.#shortest.fill(shortest, begin, end)
+    for (let place = begin; place + GRAM <= end; place += 1) {
+      const slot = slotOf(this.#text.readInt32LE(place))
+      this.#next[place] = this.#heads[slot] ?? 0
+      this.#heads[slot] = place + 1
     }
+    this.#size = end + 1
+    this.#step = Math.min(this.#step, shortest - GRAM + 1)
   }
+
+  #grow(atLeast: number): void {
+    const size = Math.max(16_384, 2 * atLeast)
+    const [text, shortest, next] = [Buffer.alloc(size), new Uint8Array(size), new Int32Array(size)]
+    this.#text.copy(text)
+    shortest.set(this.#shortest)
+    next.set(this.#next)
+    ;[this.#text, this.#shortest, this.#next] = [text, shortest, next]
+  }
+}
+
+/** Fibonacci hashing: the upper 14 bits of the product are well mixed. */
+function slotOf(gram: number): number {
+  return Math.imul(gram, 0x9e3779b1) >>> 18
 }
 
 function add(runs: Run[], run: Run): void {
@@ -116,16 +132,14 @@ function add(runs: Run[], run: Run): void {
   runs.push(run)
 }
 
-/** The spellings in which a value may turn up, and how many characters of each give it away. */
-function spellings(value: string): { text: string; shortest: number }[] {
+/** The spellings in which a value may turn up. */
+function spellings(value: string): string[] {
   const body = sensitivePart(value)
   const bytes = Buffer.from(body)
   const plain = [body, encodeURIComponent(body), JSON.stringify(body).slice(1, -1)]
   const encoded = [0, 1, 2].flatMap((shift) => base64Alignment(bytes.subarray(shift)))
   const hex = [bytes.toString('hex'), bytes.toString('hex').toUpperCase()]
-  return [...plain, ...encoded, ...hex]
-    .filter((text) => text.length >= GRAM)
-    .map((text) => ({ text, shortest: Math.min(SHORTEST_RUN, text.length) }))
+  return [...plain, ...encoded, ...hex].filter((text) => text.length >= GRAM)
 }
 
 /** The base64 and base64url characters that depend on these bytes alone, not on what follows. */

@@ -85,7 +85,8 @@ function baseOf(platform: Platform): string {
 /** The token in our own directory, if it is the one that the receipt tells of. */
 function leftToken({ options, platform, receipt, seal }: Session): Secret | undefined {
   const { directory, jti } = receipt
-  if (jti === undefined || dirname(directory) !== options.directory) return undefined
+  if (options.prove === 'off' || receipt.proof !== undefined || jti === undefined || dirname(directory) !== options.directory)
+    return undefined
   const token = readLeftToken(directory, platform.uid, seal)
   return token !== undefined && decodeJwt(token.reveal())?.claims['jti'] === jti ? token : undefined
 }

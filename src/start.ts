@@ -120,6 +120,7 @@ async function runScan(
   const env = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value)
   const delivered = options.delivery === 'env' ? { [options.tokenVariable]: token.reveal() } : {}
   const outputs = platform.scanOutputs()
+  record(session, { scanning: true })
   const startedAt = new Date().toISOString()
   session.scan = Scan.start(
     command,

@@ -85,6 +85,7 @@ async function livingAnchors(info: ClusterInfo, proxy: Proxy, { anchorPrefix }: 
   const created = proxy
     .seen('POST', /^\/api\/v1\/namespaces\/[^/]+\/secrets(\?|$)/)
     .filter(({ status, path }) => status === 201 && !path.includes('dryRun='))
+    .filter(({ responseBody }) => responseBody.startsWith('{'))
     .map(({ responseBody }) => (JSON.parse(responseBody) as KubeObject).metadata?.uid)
   const { body } = await admin(info).get('/api/v1/secrets')
   return (body.items ?? [])

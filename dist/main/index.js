@@ -745,23 +745,26 @@ const HOLD_MS = 25;
  * Finds every run of at least 16 neighbouring characters of a secret: plain, URI- or JSON-escaped, in
  * base64 and base64url at each alignment, in hex.
  *
- * Every 4-gram of every spelling is in a table. A run of 16 holds, whole, one of the grams that start at
+ * Every 4-gram of every spelling is indexed. A run of 16 holds, whole, one of the grams that start at
  * every 13th byte, so only those are looked up; a hit is compared exactly and extended both ways.
  */
 class Redactor {
-    #spellings = new Map();
+    #known = new Set();
+    /** All spellings, a zero byte, which none holds, behind each. */
     #text = Buffer.alloc(0);
-    #shortest = [];
-    #spellingAt = new Uint32Array(0);
-    #places = new Map();
+    #size = 0;
+    /** For each place in the text, the shortest run of its spelling that gives the secret away. */
+    #shortest = new Uint8Array(0);
+    /** Places of grams, chained by hash: one more than the place, 0 ends the chain. */
+    #heads = new Int32Array(1 << 14);
+    #next = new Int32Array(0);
     #step = SHORTEST_RUN - GRAM + 1;
     /** Learns every spelling of the value before anyone else sees it. */
     seal = (value) => {
         if (value.length < GRAM)
             throw new RangeError('a secret of fewer than 4 characters cannot be told from other text');
-        for (const { text, shortest } of spellings(value))
-            this.#spellings.set(text, shortest);
-        this.#index();
+        for (const spelling of spellings(value))
+            this.#learn(spelling);
         return sealedValue(value);
     };
     redact(text) {
@@ -776,14 +779,13 @@ class Redactor {
     /** The runs of secret text in `bytes`, in order, overlaps merged. */
     find(bytes) {
         const runs = [];
-        if (this.#places.size === 0)
+        if (this.#size === 0)
             return runs;
         for (let at = 0; at + GRAM <= bytes.length; at += this.#step) {
-            for (const place of this.#places.get(bytes.readUInt32LE(at)) ?? []) {
-                const run = this.#extend(bytes, at, place);
-                if (run.end - run.start >= (this.#shortest[this.#spellingAt[place] ?? 0] ?? SHORTEST_RUN))
+            this.#forEachRun(bytes, at, (run, shortest) => {
+                if (run.end - run.start >= shortest)
                     add(runs, run);
-            }
+            });
             const last = runs.at(-1);
             // Inside a run there is nothing to find; its last gram may begin the next one.
             if (last !== undefined && last.end - GRAM > at)
@@ -793,15 +795,19 @@ class Redactor {
     }
     /** How many of the last bytes could be the beginning of a run that the next bytes complete. */
     pending(bytes) {
-        const at = bytes.length - GRAM;
-        if (at < 0)
-            return 0;
         let longest = 0;
-        for (const place of this.#places.get(bytes.readUInt32LE(at)) ?? []) {
-            const run = this.#extend(bytes, at, place);
-            longest = Math.max(longest, run.end - run.start);
-        }
+        if (bytes.length >= GRAM)
+            this.#forEachRun(bytes, bytes.length - GRAM, ({ start, end }) => (longest = Math.max(longest, end - start)));
         return longest;
+    }
+    /** The secret text around the gram at `at`, for each place that it has in a spelling. */
+    #forEachRun(bytes, at, visit) {
+        const gram = bytes.readInt32LE(at);
+        for (let next = this.#heads[slotOf(gram)] ?? 0; next > 0; next = this.#next[next - 1] ?? 0) {
+            const place = next - 1;
+            if (this.#text.readInt32LE(place) === gram)
+                visit(this.#extend(bytes, at, place), this.#shortest[place] ?? SHORTEST_RUN);
+        }
     }
     #extend(bytes, at, place) {
         const text = this.#text;
@@ -809,35 +815,42 @@ class Redactor {
         for (let p = place; start > 0 && p > 0 && text[p - 1] !== 0 && text[p - 1] === bytes[start - 1]; p -= 1)
             start -= 1;
         let end = at + GRAM;
-        for (let p = place + GRAM; end < bytes.length && p < text.length && text[p] !== 0 && text[p] === bytes[end]; p += 1)
+        for (let p = place + GRAM; end < bytes.length && text[p] !== 0 && text[p] === bytes[end]; p += 1)
             end += 1;
         return { start, end };
     }
-    // A zero byte, which no spelling holds, stands between the spellings.
-    #index() {
-        const all = [...this.#spellings];
-        this.#text = Buffer.concat(all.flatMap(([text]) => [Buffer.from(text), Buffer.of(0)]));
-        this.#shortest = all.map(([, shortest]) => shortest);
-        this.#step = Math.min(...this.#shortest) - GRAM + 1;
-        this.#places = new Map();
-        this.#spellingAt = new Uint32Array(this.#text.length);
-        for (let at = 0, begin = 0, spelling = 0; at < this.#text.length; at += 1) {
-            this.#spellingAt[at] = spelling;
-            if (this.#text[at] === 0) {
-                spelling += 1;
-                begin = at + 1;
-            }
-            if (at - begin < GRAM - 1)
-                continue;
-            const place = at - GRAM + 1;
-            const gram = this.#text.readUInt32LE(place);
-            const places = this.#places.get(gram);
-            if (places === undefined)
-                this.#places.set(gram, [place]);
-            else
-                places.push(place);
+    #learn(spelling) {
+        if (this.#known.has(spelling))
+            return;
+        this.#known.add(spelling);
+        const bytes = Buffer.from(spelling);
+        const begin = this.#size;
+        const end = begin + bytes.length;
+        if (end >= this.#text.length)
+            this.#grow(end + 1);
+        const shortest = Math.min(SHORTEST_RUN, bytes.length);
+        bytes.copy(this.#text, begin);
+        this.#shortest.fill(shortest, begin, end);
+        for (let place = begin; place + GRAM <= end; place += 1) {
+            const slot = slotOf(this.#text.readInt32LE(place));
+            this.#next[place] = this.#heads[slot] ?? 0;
+            this.#heads[slot] = place + 1;
         }
+        this.#size = end + 1;
+        this.#step = Math.min(this.#step, shortest - GRAM + 1);
     }
+    #grow(atLeast) {
+        const size = Math.max(16_384, 2 * atLeast);
+        const [text, shortest, next] = [Buffer.alloc(size), new Uint8Array(size), new Int32Array(size)];
+        this.#text.copy(text);
+        shortest.set(this.#shortest);
+        next.set(this.#next);
+        [this.#text, this.#shortest, this.#next] = [text, shortest, next];
+    }
+}
+/** Fibonacci hashing: the upper 14 bits of the product are well mixed. */
+function slotOf(gram) {
+    return Math.imul(gram, 0x9e3779b1) >>> 18;
 }
 function add(runs, run) {
     for (let last = runs.at(-1); last !== undefined && last.end >= run.start; last = runs.at(-1)) {
@@ -846,16 +859,14 @@ function add(runs, run) {
     }
     runs.push(run);
 }
-/** The spellings in which a value may turn up, and how many characters of each give it away. */
+/** The spellings in which a value may turn up. */
 function spellings(value) {
     const body = sensitivePart(value);
     const bytes = Buffer.from(body);
     const plain = [body, encodeURIComponent(body), JSON.stringify(body).slice(1, -1)];
     const encoded = [0, 1, 2].flatMap((shift) => base64Alignment(bytes.subarray(shift)));
     const hex = [bytes.toString('hex'), bytes.toString('hex').toUpperCase()];
-    return [...plain, ...encoded, ...hex]
-        .filter((text) => text.length >= GRAM)
-        .map((text) => ({ text, shortest: Math.min(SHORTEST_RUN, text.length) }));
+    return [...plain, ...encoded, ...hex].filter((text) => text.length >= GRAM);
 }
 /** The base64 and base64url characters that depend on these bytes alone, not on what follows. */
 function base64Alignment(bytes) {
@@ -967,7 +978,7 @@ function beginning(text) {
 const RECEIPT = 'receipt';
 /**
  * GitHub Actions. What is needed before the scan is done here in a few lines; @actions/core, which takes as
- * long to load as the whole exchange with the API server, is loaded for the rest.
+ * long to load as the whole exchange with the API server, is loaded for outputs, variables and annotations.
  */
 function githubPlatform(env, redact) {
     const core = () => __nccwpck_require__.e(/* import() */ 421).then(__nccwpck_require__.bind(__nccwpck_require__, 6421));
@@ -1033,10 +1044,12 @@ function githubPlatform(env, redact) {
         },
         setOutput: async (id, value) => (await core()).setOutput(id, reveal(value)),
         exportVariable: async (name, value) => (await core()).exportVariable(name, reveal(value)),
-        async report(evidence) {
+        report(evidence) {
             say(asText(evidence));
+            // As core's summary does; post needs nothing else of core, and would take twice as long with it.
             if (env['GITHUB_STEP_SUMMARY'])
-                await (await core()).summary.addRaw(redact(asMarkdown(evidence))).write();
+                (0,external_node_fs_namespaceObject.appendFileSync)(env['GITHUB_STEP_SUMMARY'], redact(asMarkdown(evidence)));
+            return Promise.resolve();
         },
     };
 }
@@ -2006,6 +2019,9 @@ async function finish(session, postFollows) {
     return failure;
 }
 async function stopScan(session) {
+    const { scanning, over } = session.receipt;
+    if (!scanning || over)
+        return;
     const { outlived, left } = await (session.scan?.stop() ?? stopCarriers(markerOf(session.receipt)));
     if (outlived > 0)
         await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`);
@@ -2776,6 +2792,7 @@ async function runScan(session, command, { token }, kubeconfig) {
     const env = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value);
     const delivered = options.delivery === 'env' ? { [options.tokenVariable]: token.reveal() } : {};
     const outputs = platform.scanOutputs();
+    record(session, { scanning: true });
     const startedAt = new Date().toISOString();
     session.scan = Scan.start(command, { ...env, KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered }, markerOf(session.receipt), {
         ...outputs,

@@ -106,7 +106,7 @@ onGithub('without a command the later steps have it, and post takes it back', as
   expect(kubeconfig.startsWith(job.runnerTemp)).toBe(true)
   const modes = await run('stat', ['-c', '%a', join(kubeconfig, '..'), kubeconfig, join(kubeconfig, '../token')])
   expect(modes.stdout).toBe('700\n600\n600\n')
-  const env = { KUBECONFIG: kubeconfig, PATH: process.env['PATH'] }
+  const env = { KUBECONFIG: kubeconfig, HOME: job.home }
   expect((await run(info.kubectl, ['get', 'ns', 'kubepass', '-o', 'name'], { env })).stdout).toBe('namespace/kubepass\n')
   const view = await run(info.kubectl, ['config', 'view', '--raw', '-o', 'json'], { env })
   expect(JSON.parse(view.stdout)).toMatchObject({

@@ -1,0 +1,132 @@
+import { expect } from '@jest/globals'
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Receipt } from '../../src/receipt.ts'
+import { admin } from '../cluster/admin.ts'
+import { clusters, ONE_SECRET, onGithub, type GithubScene } from './scenario.ts'
+
+type Use = ReturnType<GithubScene['step']>
+
+function receiptOf(use: Use): Receipt {
+  return JSON.parse(use.state['receipt'] ?? '') as Receipt
+}
+
+async function withForged(use: Use, change: Partial<Record<keyof Receipt, unknown>>): Promise<Awaited<ReturnType<Use['post']>>> {
+  const right = use.state['receipt'] ?? ''
+  use.state['receipt'] = JSON.stringify({ ...receiptOf(use), ...change })
+  const post = await use.post()
+  use.state['receipt'] = right
+  return post
+}
+
+onGithub('a forged receipt moves post to nothing', async ({ info, step, proxy, job }) => {
+  const use = step()
+  await use.main()
+  const victim = join(job.home, 'kubepass-0123456789abcdef')
+  mkdirSync(victim)
+  writeFileSync(join(victim, 'precious'), '')
+  const before = proxy.exchanges.length
+  const forgeries: Partial<Record<keyof Receipt, unknown>>[] = [
+    { server: `${clusters.real.server}/` },
+    { namespace: 'kube-system' },
+    { anchor: { name: 'database-password' } },
+    { anchor: { name: `kubepass-${Number(job.runId) + 1}-1-0123456789abcdef` } },
+    { directory: job.home },
+    { revokedAt: 'x\n::error::forged' },
+  ]
+  for (const forgery of forgeries) {
+    const post = await withForged(use, forgery)
+    expect([forgery, post.code]).toEqual([forgery, 86])
+    expect(post.log).not.toContain('::error::forged')
+    expect(post.annotations).toHaveLength(1)
+  }
+  expect(proxy.exchanges.length).toBe(before)
+  expect(job.idTokens.tokens).toHaveLength(1)
+
+  // The right names with another directory: revoked, but nothing of others is removed.
+  const post = await withForged(use, { directory: victim })
+  expect(post.code).toBe(0)
+  rmSync(join(victim, 'precious'))
+  expect((await admin(info).whoami(proxy.tokens[0] ?? '')).status).toBe(401)
+  await use.post()
+})
+
+onGithub('a link in place of the directory is not followed', async ({ step, job }) => {
+  const use = step({ prove: 'off' })
+  await use.main()
+  const { directory } = receiptOf(use)
+  rmSync(directory, { recursive: true })
+  symlinkSync(job.home, directory)
+  writeFileSync(join(job.home, 'precious'), '')
+  const post = await use.post()
+  expect(post.code).toBe(0)
+  rmSync(join(job.home, 'precious'))
+  rmSync(directory)
+})
+
+onGithub('without the token nothing is proven, and that is said', async ({ step }) => {
+  const use = step()
+  await use.main()
+  rmSync(join(receiptOf(use).directory, 'token'))
+  const post = await use.post()
+  expect(post.code).toBe(0)
+  expect(post.log).toMatch(/Credential: revoked 20.*Z, not proven; dead by 20/)
+})
+
+onGithub('nor by the token of another run', async ({ step, proxy }) => {
+  const [one, two] = [step(), step()]
+  await one.main()
+  await two.main()
+  writeFileSync(join(receiptOf(one).directory, 'token'), proxy.tokens[1] ?? '')
+  expect((await one.post()).log).toMatch(/Credential: revoked .*, not proven/)
+  expect((await two.post()).log).toContain('proven dead')
+})
+
+onGithub('prove: post leaves the proof, and nothing else, to post', async ({ step, proxy, job }) => {
+  const use = step({ command: 'true', prove: 'post', proof_samples: '5' })
+  const main = await use.main()
+  expect(main.code).toBe(0)
+  expect(main.log).toMatch(/Credential: revoked .*, not proven/)
+  const post = await use.post()
+  expect(post.code).toBe(0)
+  expect(post.log).toMatch(/proven dead .*\(5 refusals/)
+  expect(proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200, 404])
+  expect(job.phases).toHaveLength(2)
+})
+
+onGithub('prove: off claims no proof', async ({ step }) => {
+  const main = await step({ command: 'true', prove: 'off' }).main()
+  expect(main.log).toMatch(/Credential: revoked .*, not proven/)
+})
+
+onGithub(
+  'the real API server believes the token for up to 10 s; the proof waits for it',
+  async ({ step, proxy }) => {
+    const main = await step({ command: 'kubectl get ns kubepass -o name' }).main()
+    expect(main.code).toBe(0)
+    const [, seconds = ''] = /proven dead .*\(3 refusals, the last (\S+) s after\)/.exec(main.log) ?? []
+    expect(Number(seconds)).toBeGreaterThan(5)
+    expect(Number(seconds)).toBeLessThan(15)
+    expect(proxy.tokens).toHaveLength(1)
+  },
+  { cluster: 'real' },
+)
+
+onGithub('post asks for an identity of its own', async ({ step, job }) => {
+  const use = step()
+  await use.main()
+  await use.post()
+  expect(job.idTokens.tokens).toHaveLength(2)
+})
+
+onGithub('post goes on when the certificate file is gone, if main has revoked', async ({ info, step, job }) => {
+  const ca = join(job.workspace, 'ca.crt')
+  const { readFileSync } = await import('node:fs')
+  writeFileSync(ca, readFileSync(info.ca))
+  const use = step({ command: 'true', certificate_authority: ca })
+  await use.main()
+  rmSync(ca)
+  const post = await use.post()
+  expect(post.code).toBe(0)
+  expect(post.annotations[0]?.message).toMatch(/It was revoked 20.*could not be asked/)
+})

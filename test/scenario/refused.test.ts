@@ -1,0 +1,316 @@
+import { expect } from '@jest/globals'
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { AddressInfo } from 'node:net'
+import { admin } from '../cluster/admin.ts'
+import { claimsOf, resign } from '../cluster/token.ts'
+import { ONE_SECRET, onGithub, SECRETS, status, TOKEN, WHOAMI } from './scenario.ts'
+
+const unauthorized = status(401, 'Unauthorized', 'Unauthorized')
+
+onGithub(
+  'no permission to request ID tokens: the line to add',
+  async ({ step, proxy }) => {
+    for (const inputs of [{}, { identity: 'github-oidc' }]) {
+      const main = await step({ command: 'true', ...inputs }).main()
+      expect(main.code).toBe(81)
+      expect(main.annotations[0]?.message).toMatch(/permissions:\n {4}id-token: write/)
+    }
+    expect(proxy.exchanges).toEqual([])
+  },
+  { idToken: false },
+)
+
+onGithub('two identities that could both be meant: both are named', async ({ step, proxy, identityOf }) => {
+  const main = await step({ command: 'true', token: await identityOf('issuer') }).main()
+  expect(main.code).toBe(81)
+  expect(main.annotations[0]?.message).toMatch(/token \(a token was given\) and github-oidc \(the job may request ID tokens\)/)
+  expect(proxy.exchanges).toEqual([])
+})
+
+onGithub(
+  'an ID token that the cluster does not take: its claims are shown, quoted',
+  async ({ step, job }) => {
+    const main = await step({ command: 'true', audience: 'somewhere-else' }).main()
+    expect(main.code).toBe(82)
+    const [{ message } = { message: '' }] = main.annotations
+    expect(message).toContain('The API server refused to create a Secret in namespace "kubepass": 401 "Unauthorized".')
+    for (const line of [
+      'iss: "https://token.actions.githubusercontent.com"',
+      'aud: "somewhere-else"',
+      'repository: "octo-org/octo-repo"',
+      String.raw`ref: "refs/heads/x\n::error::pwned ##\u005bgroup]"`,
+    ]) {
+      expect(message).toContain(line)
+    }
+    expect(message).toMatch(/sub: "repo:octo-org/)
+    expect(message).toMatch(/exp: 20/)
+    expect(main.annotations).toHaveLength(1)
+    expect(job.idTokens.tokens).toHaveLength(1)
+  },
+  { claims: { ref: 'refs/heads/x\n::error::pwned ##[group]' } },
+)
+
+onGithub("the ID token's service fails", async ({ step, job, proxy }) => {
+  job.idTokens.instead = () => ({ status: 403, body: '{}' })
+  const main = await step({ command: 'true' }).main()
+  expect(main.code).toBe(81)
+  expect(main.annotations[0]?.message).toContain('GitHub gave no ID token: its service answered 403.')
+  expect(proxy.exchanges).toEqual([])
+})
+
+onGithub(
+  'hostile names in the environment reach nobody as commands',
+  async ({ step }) => {
+    const main = await step({ command: 'true' }).main()
+    expect(main.code).toBe(0)
+    expect(main.annotations).toEqual([])
+    expect(main.summary.split('\n').filter((line) => line !== '' && !line.startsWith('|') && line !== '### kubepass')).toEqual([])
+  },
+  { repository: 'octo-org/`x`|##[error]y', job: 'scan"\n::error::pwned' },
+)
+
+onGithub('a CA that did not sign: nothing is sent', async ({ info, step, proxy }) => {
+  const main = await step({ command: 'true', certificate_authority: info.otherCA }).main()
+  expect(main.code).toBe(83)
+  expect(main.annotations.at(-1)?.message).toMatch(/certificate does not verify: give the CA of this API server/)
+  expect(proxy.exchanges).toEqual([])
+})
+
+onGithub('a name that is not in the certificate, and tls_server_name that is', async ({ step, proxy }) => {
+  const wrong = await step({ command: 'true', tls_server_name: 'other.test' }).main()
+  expect(wrong.code).toBe(83)
+  expect(proxy.exchanges).toEqual([])
+  const right = await step({ command: 'kubectl get ns kubepass -o name', tls_server_name: 'kubernetes.test' }).main()
+  expect(right.log).toContain('namespace/kubepass')
+  expect(right.code).toBe(0)
+})
+
+onGithub('a server that is not there', async ({ step }) => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  const main = await step({ command: 'true', server: `https://127.0.0.1:${port}`, deadline: '2s' }).main()
+  expect(main.code).toBe(83)
+  expect(main.annotations.at(-1)?.message).toMatch(/No answer from 127\.0\.0\.1:\d+ to POST .*: ECONNREFUSED/)
+})
+
+onGithub('an answer that is not from an API server is called that', async ({ step, proxy }) => {
+  for (const answer of [
+    { status: 401, headers: { 'content-type': 'text/html' }, body: '<h1>::error::log in</h1>' },
+    { status: 307, headers: { location: 'https://elsewhere.example.com/' }, body: '' },
+    { status: 201, headers: { 'content-type': 'text/html' }, body: '<h1>welcome</h1>' },
+  ]) {
+    const stop = proxy.on({ method: 'POST', path: SECRETS }, () => answer)
+    const main = await step({ command: 'true' }).main()
+    expect([82, 83]).toContain(main.code)
+    expect(main.annotations.map(({ message }) => message).join()).not.toContain('log in')
+    expect(main.log).toMatch(/gateway|Redirects are not followed/)
+    stop()
+  }
+})
+
+for (const [issuer, code, rule] of [
+  [
+    'without-secrets',
+    82,
+    /Add this RBAC rule to a Role in namespace "kubepass" .*"system:serviceaccount:kubepass-issuer:without-secrets".*resources: \["secrets"\], verbs: \["create", "delete"\]/,
+  ],
+  ['without-token', 82, /resources: \["serviceaccounts\/token"\], resourceNames: \["scanner"\], verbs: \["create"\]/],
+  ['without-delete', 86, /resources: \["secrets"\], verbs: \["delete"\]/],
+] as const) {
+  onGithub(
+    `403 for an issuer ${issuer.replace('-', ' ')}: the missing RBAC rule is named`,
+    async ({ info, step, proxy, identityOf, excuse }) => {
+      const token = await identityOf(issuer)
+      const use = step({ command: 'echo ran', token, deadline: '10s' })
+      const main = await use.main()
+      expect(main.code).toBe(code)
+      expect(main.annotations.at(-1)?.message).toMatch(rule)
+      if (issuer === 'without-secrets') expect(main.log).toMatch(/deploy\/base.*\n?.*revocation: best-effort/)
+      const post = await use.post()
+      if (issuer !== 'without-delete') {
+        expect(post.code).toBe(0)
+        expect(main.log).not.toContain('\nran\n')
+        return
+      }
+      // It dies by itself: both say when, and fail.
+      expect(main.annotations.at(-1)?.message).toMatch(/could not be revoked\. It is dead by 20.*Z at the latest/)
+      expect(main.outputs['exit_code']).toBe('0')
+      expect(post.code).toBe(86)
+      const name = (JSON.parse(proxy.seen('POST', SECRETS)[0]?.responseBody ?? '') as { metadata: { name: string } }).metadata.name
+      excuse(/^$/)
+      await admin(info).delete(`/api/v1/namespaces/kubepass/secrets/${name}`)
+    },
+    { idToken: false },
+  )
+}
+
+onGithub('401 and 403 on each call, as a cluster words them', async ({ step, proxy }) => {
+  for (const [method, path, expected] of [
+    ['POST', SECRETS, 82],
+    ['POST', TOKEN, 82],
+    ['POST', WHOAMI, 84],
+    ['DELETE', ONE_SECRET, 86],
+  ] as const) {
+    for (const answer of [unauthorized, status(403, 'Forbidden', "forbidden: ValidatingAdmissionPolicy 'x' denied request")]) {
+      // A 403 says that the token was recognised: nothing to refuse.
+      if (path === WHOAMI && answer.status === 403) continue
+      const stop = proxy.on({ method, path, times: path === WHOAMI ? 1 : Infinity }, () => answer)
+      const use = step({ command: 'true' })
+      const main = await use.main()
+      expect([method, path, answer.status, main.code]).toEqual([method, path, answer.status, expected])
+      stop()
+      // The net mends what main could not.
+      expect((await use.post()).code).toBe(0)
+    }
+  }
+})
+
+onGithub('a wrong uid gives 409: another Secret of the same name is not deleted', async ({ info, step, proxy }) => {
+  const { create, delete: remove, get } = admin(info)
+  const use = step()
+  await use.main()
+  const { name } = (JSON.parse(proxy.seen('POST', SECRETS)[0]?.responseBody ?? '') as { metadata: { name: string } }).metadata
+  const where = '/api/v1/namespaces/kubepass/secrets'
+  await remove(`${where}/${name}`)
+  await create(where, { metadata: { name } })
+  const post = await use.post()
+  expect(proxy.seen('DELETE', ONE_SECRET)).toMatchObject([{ status: 409 }])
+  expect(post.code).toBe(0)
+  expect(post.log).toContain('is not there: it was never created, or somebody else deleted it')
+  expect(post.log).toMatch(/found revoked already, proven dead/)
+  expect((await get(`${where}/${name}`)).status).toBe(200)
+  await remove(`${where}/${name}`)
+})
+
+onGithub(
+  'best-effort: an unbound token is used, and never called revoked',
+  async ({ step, proxy, identityOf, excuse }) => {
+    const use = step({
+      command: 'echo ran',
+      token: await identityOf('without-secrets'),
+      service_account: 'unguarded/scanner',
+      revocation: 'best-effort',
+    })
+    const main = await use.main()
+    expect(main.code).toBe(0)
+    expect(main.log).toContain('\nran\n')
+    expect(main.annotations[0]?.message).toMatch(/bound to nothing and cannot be revoked\. It expires 20/)
+    expect(main.log).toMatch(/Credential: NOT REVOKED; dead by 20/)
+    expect(main.log).not.toMatch(/(?<!cannot be |NOT )revoked/i)
+    expect(main.summary).toContain('NOT REVOKED')
+    const post = await use.post()
+    expect(post.code).toBe(0)
+    expect(proxy.seen('DELETE', /./)).toEqual([])
+    excuse(/^token 1 still lives$/)
+  },
+  { idToken: false },
+)
+
+onGithub('a life longer than asked is an error, and the token is revoked', async ({ info, step, proxy }) => {
+  proxy.on({ method: 'POST', path: TOKEN, when: 'after' }, ({ responseBody }) => {
+    const answer = JSON.parse(responseBody) as { status: { token: string } }
+    answer.status.token = resign(
+      answer.status.token,
+      (claims) => ({ ...claims, exp: Number(claims['iat']) + 86400 }),
+      info.serviceAccountKey,
+    )
+    proxy.tokens.push(answer.status.token)
+    return { status: 201, body: JSON.stringify(answer) }
+  })
+  const main = await step({ command: 'echo ran' }).main()
+  expect(main.code).toBe(84)
+  expect(main.annotations.at(-1)?.message).toContain('it lives 86400 s, longer than the 900 s asked for')
+  expect(main.log).not.toContain('\nran\n')
+  expect(main.log).toMatch(/Credential: revoked /)
+})
+
+onGithub('a life shorter than asked is a warning', async ({ step, proxy }) => {
+  proxy.shortTokens(300)
+  const main = await step({ command: 'echo ran' }).main()
+  expect(main.code).toBe(0)
+  expect(main.annotations[0]?.message).toContain('lives 300 s, shorter than the 900 s')
+})
+
+onGithub('the token of somebody else is an error', async ({ info, step, proxy }) => {
+  proxy.on({ method: 'POST', path: TOKEN, when: 'after' }, ({ responseBody }) => {
+    const answer = JSON.parse(responseBody) as { status: { token: string } }
+    answer.status.token = resign(
+      answer.status.token,
+      (claims) => ({ ...claims, sub: 'system:serviceaccount:kube-system:admin' }),
+      info.serviceAccountKey,
+    )
+    proxy.tokens.push(answer.status.token)
+    return { status: 201, body: JSON.stringify(answer) }
+  })
+  const main = await step({ command: 'true' }).main()
+  expect(main.code).toBe(84)
+  expect(main.annotations.at(-1)?.message).toMatch(/its subject is "system:serviceaccount:kube-system:admin"/)
+})
+
+onGithub(
+  'a ServiceAccount that does not exist',
+  async ({ step, identityOf }) => {
+    const main = await step({ command: 'true', service_account: 'kubepass/nobody', token: await identityOf('issuer') }).main()
+    expect(main.code).toBe(82)
+  },
+  { idToken: false },
+)
+
+onGithub('a cluster older than 1.28', async ({ step, proxy }) => {
+  proxy.on({ method: 'POST', path: WHOAMI }, () => ({ status: 404, headers: { 'content-type': 'text/plain' }, body: '404 page not found' }))
+  const main = await step({ command: 'true' }).main()
+  expect(main.code).toBe(82)
+  expect(main.annotations[0]?.message).toContain('needs Kubernetes 1.28')
+})
+
+onGithub('a DELETE that a gateway answers is no revocation', async ({ step, proxy }) => {
+  const stop = proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => ({
+    status: 200,
+    headers: { 'content-type': 'text/html' },
+    body: 'ok',
+  }))
+  const use = step({ command: 'true' })
+  const main = await use.main()
+  expect(main.code).toBe(86)
+  expect(main.log).toMatch(/Credential: NOT REVOKED/)
+  stop()
+  expect((await use.post()).log).toMatch(/revoked .*, proven dead|revoked /)
+})
+
+onGithub('a failed revocation with best-effort is a warning', async ({ step, proxy }) => {
+  const stop = proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => unauthorized)
+  const use = step({ command: 'exit 4', revocation: 'best-effort' })
+  const main = await use.main()
+  expect(main.code).toBe(4)
+  expect(main.annotations[0]?.message).toMatch(/could not be revoked\. It is dead by/)
+  stop()
+  expect((await use.post()).code).toBe(0)
+})
+
+onGithub(
+  'a revocation that fails beats the exit code of the scan, and an evidence file that cannot be written hides it not',
+  async ({ step, proxy, job }) => {
+    const stop = proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => unauthorized)
+    const evidence = join(job.workspace, 'evidence.json')
+    const use = step({ command: `mkdir ${evidence}; exit 4`, evidence })
+    const main = await use.main()
+    expect(main.code).toBe(86)
+    stop()
+    expect((await use.post()).code).toBe(0)
+  },
+)
+
+onGithub('what an audit log shows: who asked, for which token', async ({ info, step, proxy, job }) => {
+  await step({ command: 'kubectl get ns kubepass -o name' }).main()
+  const jti = String(claimsOf(proxy.tokens[0] ?? '')['jti'])
+  const events = readFileSync(info.auditLog, 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(`JTI=${jti}`))
+  expect(events.some((line) => line.includes(`run ${job.runId}/1`) && line.includes('issued-credential-id'))).toBe(true)
+  expect(events.some((line) => line.includes('"resource":"namespaces"'))).toBe(true)
+})

@@ -1,0 +1,105 @@
+import { expect, test } from '@jest/globals'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { inTerminal, ONE_SECRET, TOKEN } from './scenario.ts'
+import { Terminal } from '../hosts/terminal.ts'
+import { clusters } from './scenario.ts'
+
+inTerminal('run: the command without a shell, its output on stdout, our words on stderr', async ({ terminal, flags, identityOf }) => {
+  const { code, stdout, stderr } = await terminal.run(
+    ['run', ...flags, '--token-file', '-', '--', 'kubectl', 'get', 'ns', '$HOME', 'kubepass', '-o', 'name', '--ignore-not-found'],
+    {
+      stdin: await identityOf('issuer'),
+    },
+  )
+  expect(stdout).toBe('namespace/kubepass\n')
+  expect(code).toBe(0)
+  expect(stderr).toContain('Identity: token, because a token was given.')
+  expect(stderr).toMatch(/Credential: revoked .*, proven dead/)
+  // Colours are for terminals.
+  expect(stderr).not.toContain('\x1b')
+})
+
+inTerminal("the exit code is the command's own, whatever accept_exit_codes says", async ({ terminal, flags, identityOf }) => {
+  const file = join(terminal.home, 'identity')
+  writeFileSync(file, await identityOf('issuer'))
+  const { code } = await terminal.run(['run', ...flags, '--token-file', file, '--accept-exit-codes', '100', '--', 'sh', '-c', 'exit 100'])
+  expect(code).toBe(100)
+  writeFileSync(file, '')
+})
+
+inTerminal('the command has our standard input when the token does not need it', async ({ terminal, flags, identityOf }) => {
+  const file = join(terminal.home, 'identity')
+  writeFileSync(file, await identityOf('issuer'))
+  const { stdout } = await terminal.run(['run', ...flags, '--token-file', file, '--', 'cat'], { stdin: 'hello' })
+  expect(stdout).toBe('hello')
+  writeFileSync(file, '')
+})
+
+inTerminal('killed: a receipt is left, and revoke finishes the run', async ({ terminal, flags, identityOf, proxy }) => {
+  const stdin = await identityOf('issuer')
+  const child = terminal.start(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', 'echo started; sleep 600'], { stdin })
+  await child.seen('started')
+  child.kill('SIGKILL')
+  const name = readdirSync(terminal.tmp).find((file) => file.endsWith('.receipt.json')) ?? ''
+  const receipt = join(terminal.tmp, name)
+  expect(readFileSync(receipt, 'utf8')).not.toContain(proxy.tokens[0])
+  const { code, stderr } = await terminal.run(['revoke', ...flags, '--token-file', '-', receipt], { stdin })
+  await child.ended
+  expect(code).toBe(0)
+  expect(stderr).toMatch(/revoked .*, proven dead/)
+  expect(proxy.seen('DELETE', ONE_SECRET)).toHaveLength(1)
+})
+
+for (const [signal, expected] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  inTerminal(`${signal} ends the command, revokes and proves`, async ({ terminal, flags, identityOf }) => {
+    const child = terminal.start(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', 'echo started; sleep 600'], {
+      stdin: await identityOf('issuer'),
+    })
+    await child.seen('started')
+    child.kill(signal)
+    const { code, stderr } = await child.ended
+    expect(code).toBe(expected)
+    expect(stderr).toMatch(/revoked .*, proven dead/)
+  })
+}
+
+inTerminal('decode shows header and claims, never the signature', async ({ terminal, flags, identityOf, proxy }) => {
+  const stdin = await identityOf('issuer')
+  await terminal.run(['run', ...flags, '--token-file', '-', '--', 'true'], { stdin })
+  const { code, stdout } = await terminal.run(['decode'], { stdin: stdin })
+  expect(code).toBe(0)
+  expect(stdout).toContain('sub: "system:serviceaccount:kubepass-issuer:issuer"')
+  expect(stdout).toMatch(/exp: \d+ {2}\(20.*, in \d+ minutes\)/)
+  expect(stdout).not.toContain(stdin.split('.')[2])
+  expect(proxy.seen('POST', TOKEN)).toHaveLength(1)
+})
+
+inTerminal('a token on the command line is not taken', async ({ terminal, flags, proxy }) => {
+  const { code, stderr } = await terminal.run(['run', ...flags, '--token', 'abcdefghijklmnopqrstuvwxyz', '--', 'true'])
+  expect(code).toBe(80)
+  expect(stderr).toContain("Unknown option '--token'")
+  expect(proxy.exchanges).toEqual([])
+})
+
+const words: [string, string[], number, RegExp][] = [
+  ['help', ['help'], 0, /kubepass run \[FLAGS\] -- COMMAND/],
+  ['nothing', [], 0, /kubepass decode < TOKEN/],
+  ['an unknown command', ['mint'], 80, /There is no command "mint"/],
+  ['run without anything', ['run'], 80, /4 inputs are wrong:[^]*--server is missing[^]*no command was given/],
+  ['a program that is not there', ['run', '--', 'no-such-program'], 80, /"no-such-program" is not a program on PATH/],
+  ['decode of nothing', ['decode'], 80, /no JWT/],
+  ['revoke without a receipt', ['revoke'], 80, /one receipt is needed/],
+  ['revoke by a file that is not there', ['revoke', '/nowhere.json'], 80, /cannot be read \(ENOENT\)/],
+]
+
+test.each(words)('%s', async (_name, args, expected, says) => {
+  await using terminal = new Terminal(clusters.quick)
+  const { code, stdout, stderr } = await terminal.run(args)
+  expect(stdout + stderr).toMatch(says)
+  expect(stderr).not.toMatch(/\n {4}at /)
+  expect(code).toBe(expected)
+})
