@@ -5,9 +5,6 @@ import { sealedValue, type Seal } from './secret.ts'
 const SHORTEST_RUN = 16
 const GRAM = 4
 const MASK = Buffer.from('***')
-/** A prompt that ends in what could begin a secret is shown after this long. */
-const HOLD_MS = 25
-
 interface Run {
   start: number
   end: number
@@ -17,20 +14,17 @@ interface Run {
  * Finds every run of at least 16 neighbouring characters of a secret: plain, URI- or JSON-escaped, in
  * base64 and base64url at each alignment, in hex.
  *
- * Every 4-gram of every spelling is indexed. A run of 16 holds, whole, one of the grams that start at
- * every 13th byte, so only those are looked up; a hit is compared exactly and extended both ways.
+ * Of each spelling every 13th 4-gram is indexed: a run of 16 holds one of them whole, wherever it begins. A
+ * hit in the text is compared exactly and extended both ways.
  */
 export class Redactor {
   readonly #known = new Set<string>()
   /** All spellings, a zero byte, which none holds, behind each. */
   #text = Buffer.alloc(0)
-  #size = 0
-  /** For each place in the text, the shortest run of its spelling that gives the secret away. */
-  #shortest = new Uint8Array(0)
-  /** Places of grams, chained by hash: one more than the place, 0 ends the chain. */
+  /** The places of the indexed grams, and the shortest run of their spelling that gives the secret away. */
+  readonly #places: { at: number; shortest: number; next: number }[] = []
+  /** Chains of places by hash: one more than the index of the first, 0 for none. */
   readonly #heads = new Int32Array(1 << 14)
-  #next = new Int32Array(0)
-  #step = SHORTEST_RUN - GRAM + 1
 
   /** Learns every spelling of the value before anyone else sees it. */
   readonly seal: Seal = (value) => {
@@ -53,31 +47,21 @@ export class Redactor {
   /** The runs of secret text in `bytes`, in order, overlaps merged. */
   find(bytes: Buffer): Run[] {
     const runs: Run[] = []
-    if (this.#size === 0) return runs
-    for (let at = 0; at + GRAM <= bytes.length; at += this.#step) {
-      this.#forEachRun(bytes, at, (run, shortest) => {
-        if (run.end - run.start >= shortest) add(runs, run)
-      })
-      const last = runs.at(-1)
-      // Inside a run there is nothing to find; its last gram may begin the next one.
-      if (last !== undefined && last.end - GRAM > at) at = last.end - GRAM - this.#step + 1
+    for (let end = 0, gram = 0; end < bytes.length; end += 1) {
+      gram = (gram >>> 8) | ((bytes[end] ?? 0) << 24)
+      if (this.#heads[slotOf(gram)] !== 0 && end + 1 >= GRAM) this.#addRuns(runs, bytes, end + 1 - GRAM, gram)
     }
     return runs
   }
 
-  /** How many of the last bytes could be the beginning of a run that the next bytes complete. */
-  pending(bytes: Buffer): number {
-    let longest = 0
-    if (bytes.length >= GRAM) this.#forEachRun(bytes, bytes.length - GRAM, ({ start, end }) => (longest = Math.max(longest, end - start)))
-    return longest
-  }
-
-  /** The secret text around the gram at `at`, for each place that it has in a spelling. */
-  #forEachRun(bytes: Buffer, at: number, visit: (run: Run, shortest: number) => void): void {
-    const gram = bytes.readInt32LE(at)
-    for (let next = this.#heads[slotOf(gram)] ?? 0; next > 0; next = this.#next[next - 1] ?? 0) {
-      const place = next - 1
-      if (this.#text.readInt32LE(place) === gram) visit(this.#extend(bytes, at, place), this.#shortest[place] ?? SHORTEST_RUN)
+  #addRuns(runs: Run[], bytes: Buffer, start: number, gram: number): void {
+    for (let next = this.#heads[slotOf(gram)] ?? 0; next > 0;) {
+      const place = this.#places[next - 1]
+      if (place === undefined) return
+      next = place.next
+      if (this.#text.readInt32LE(place.at) !== gram) continue
+      const run = this.#extend(bytes, start, place.at)
+      if (run.end - run.start >= place.shortest) add(runs, run)
     }
   }
 
@@ -93,29 +77,15 @@ export class Redactor {
   #learn(spelling: string): void {
     if (this.#known.has(spelling)) return
     this.#known.add(spelling)
-    const bytes = Buffer.from(spelling)
-    const begin = this.#size
-    const end = begin + bytes.length
-    if (end >= this.#text.length) this.#grow(end + 1)
-    const shortest = Math.min(SHORTEST_RUN, bytes.length)
-    bytes.copy(this.#text, begin)
-    this.#shortest.fill(shortest, begin, end)
-    for (let place = begin; place + GRAM <= end; place += 1) {
-      const slot = slotOf(this.#text.readInt32LE(place))
-      this.#next[place] = this.#heads[slot] ?? 0
-      this.#heads[slot] = place + 1
+    const begin = this.#text.length
+    this.#text = Buffer.concat([this.#text, Buffer.from(`${spelling}\0`)])
+    const end = this.#text.length - 1
+    const shortest = Math.min(SHORTEST_RUN, end - begin)
+    for (let at = begin; at + GRAM <= end; at += shortest - GRAM + 1) {
+      const slot = slotOf(this.#text.readInt32LE(at))
+      this.#places.push({ at, shortest, next: this.#heads[slot] ?? 0 })
+      this.#heads[slot] = this.#places.length
     }
-    this.#size = end + 1
-    this.#step = Math.min(this.#step, shortest - GRAM + 1)
-  }
-
-  #grow(atLeast: number): void {
-    const size = Math.max(16_384, 2 * atLeast)
-    const [text, shortest, next] = [Buffer.alloc(size), new Uint8Array(size), new Int32Array(size)]
-    this.#text.copy(text)
-    shortest.set(this.#shortest)
-    next.set(this.#next)
-    ;[this.#text, this.#shortest, this.#next] = [text, shortest, next]
   }
 }
 
@@ -167,13 +137,11 @@ function masked(bytes: Buffer, runs: Run[], from: number, to: number, continues:
   return parts
 }
 
-/** Remembers the last bytes, written or not, so that a secret is found across any split of writes. */
+/** Remembers the last bytes, so that a secret is found across any split of writes; what is shown by then is too short to matter. */
 class RedactingStream extends Transform {
   readonly #redactor: Redactor
   #recent: Buffer = Buffer.alloc(0)
-  #written = 0
   #endsMasked = false
-  #timer: NodeJS.Timeout | undefined
 
   constructor(redactor: Redactor) {
     super()
@@ -181,33 +149,11 @@ class RedactingStream extends Transform {
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    clearTimeout(this.#timer)
-    const bytes = this.#recent.length === 0 ? chunk : Buffer.concat([this.#recent, chunk])
+    const bytes = Buffer.concat([this.#recent, chunk])
     const runs = this.#redactor.find(bytes)
-    const pending = this.#redactor.pending(bytes)
-    const until = pending >= SHORTEST_RUN ? bytes.length : Math.max(this.#written, bytes.length - pending)
-    this.#write(bytes, runs, until)
-    if (until < bytes.length) this.#timer = setTimeout(() => this.#release(), HOLD_MS)
+    for (const part of masked(bytes, runs, this.#recent.length, bytes.length, this.#endsMasked)) if (part.length > 0) this.push(part)
+    this.#endsMasked = runs.at(-1)?.end === bytes.length
+    this.#recent = bytes.subarray(Math.max(0, bytes.length - SHORTEST_RUN + 1))
     done()
-  }
-
-  override _flush(done: TransformCallback): void {
-    clearTimeout(this.#timer)
-    this.#release()
-    done()
-  }
-
-  #release(): void {
-    this.#write(this.#recent, this.#redactor.find(this.#recent), this.#recent.length)
-  }
-
-  #write(bytes: Buffer, runs: Run[], until: number): void {
-    if (until > this.#written) {
-      for (const part of masked(bytes, runs, this.#written, until, this.#endsMasked)) if (part.length > 0) this.push(part)
-      this.#endsMasked = runs.at(-1)?.end === until
-    }
-    const keep = Math.max(0, Math.min(until, bytes.length - SHORTEST_RUN + 1))
-    this.#recent = bytes.subarray(keep)
-    this.#written = until - keep
   }
 }

@@ -1,6 +1,7 @@
 import { constants } from 'node:os'
 import { codeOf, describe, exitCodeOf, KubepassError } from './errors.ts'
 import { detect } from './platform/detect.ts'
+import { print, STDERR } from './platform/print.ts'
 import type { Platform } from './platform/platform.ts'
 import type { Flags } from './platform/terminal.ts'
 import { Redactor } from './redact.ts'
@@ -24,10 +25,6 @@ export async function run(useCase: (context: Context) => Promise<number>, flags?
   }
   // Without a handler it opens a debugger.
   process.on('SIGUSR1', () => undefined)
-  // Nobody reads any more: the revocation must go on.
-  process.stdout.on('error', () => undefined)
-  process.stderr.on('error', () => undefined)
-
   let platform: Platform | undefined
   try {
     requireRuntime()
@@ -41,7 +38,7 @@ export async function run(useCase: (context: Context) => Promise<number>, flags?
     process.exitCode = await useCase({ platform, redactor, seal, signal: stop.signal, hurry: hurry.signal })
   } catch (error) {
     const text = redactor.redact(describe(error))
-    await (platform === undefined ? process.stderr.write(`kubepass: ${text}\n`) : platform.fail(text))
+    await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.fail(text))
     const byUs = exitCodeOf(error)
     process.exitCode = stoppedBy === undefined || codeOf(error) === 'NOT_REVOKED' ? byUs : 128 + constants.signals[stoppedBy]
   }

@@ -15,8 +15,9 @@ const MARKER = 'KUBEPASS_SCAN'
 
 export interface Streams {
   stdin: 'inherit' | 'ignore'
-  stdout: Writable
-  stderr: Writable
+  /** Not touched before the command runs. */
+  stdout: () => Writable
+  stderr: () => Writable
   /** What each output passes through on its way: the redactor first. */
   filters: () => Transform[]
   /** Called when the last output has come. */
@@ -41,8 +42,8 @@ export class Scan {
     this.#marker = marker
     this.#close = streams.close
     this.#outputs = Promise.all([
-      connect(child.stdout, streams.filters(), streams.stdout),
-      connect(child.stderr, streams.filters(), streams.stderr),
+      connect(child.stdout, streams.filters(), streams.stdout()),
+      connect(child.stderr, streams.filters(), streams.stderr()),
     ])
   }
 
@@ -150,7 +151,7 @@ const JWT = /^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/
 /** Resolves when all that came from `from` has been handed to `to`. A `to` that is gone must not block the scan. */
 function connect(from: Readable, filters: Transform[], to: Writable): Promise<void> {
   const last = filters.reduce<Readable>((source, filter) => source.pipe(filter), from)
-  to.once('error', () => last.resume())
+  to.on('error', () => last.resume())
   last.pipe(to, { end: false })
   return new Promise((resolve) => finished(last, () => resolve()))
 }

@@ -970,7 +970,32 @@ function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
         (0,external_node_fs_namespaceObject.rmSync)(directory, { recursive: true, force: true });
 }
 
+;// CONCATENATED MODULE: ./src/platform/print.ts
+
+
+const STDOUT = 1;
+const STDERR = 2;
+/**
+ * Writes at once, and never throws: nobody may read any more, and the revocation must go on. Node's own
+ * streams cost 3 ms and 2 MiB at their first use; what is said before the scan does without them.
+ */
+function print(stream, text) {
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length;) {
+        try {
+            at += (0,external_node_fs_namespaceObject.writeSync)(stream, bytes, at);
+        }
+        catch (error) {
+            if (errnoOf(error) !== 'EAGAIN')
+                return;
+            // The pipe is full and does not block: let its reader catch up.
+            Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+        }
+    }
+}
+
 ;// CONCATENATED MODULE: ./src/platform/terminal.ts
+
 
 
 
@@ -983,9 +1008,9 @@ function flagName(id) {
 }
 /** A person's terminal: what the scan prints is on stdout, what we say is on stderr. */
 function terminalPlatform(flags, env, redact) {
-    const { stderr, stdout } = process;
+    const { stderr } = process;
     const style = (format, text) => (0,external_node_util_.styleText)(format, text, { stream: stderr });
-    const write = (text) => void stderr.write(`${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`);
+    const write = (text) => print(STDERR, `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`);
     return {
         input: (id) => flags.values.get(id),
         nameOf: flagName,
@@ -1005,7 +1030,7 @@ function terminalPlatform(flags, env, redact) {
         say: write,
         progress(text) {
             if (stderr.isTTY)
-                stderr.write(`\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`);
+                print(STDERR, `\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`);
         },
         warn: (text) => Promise.resolve(write(style('yellow', `warning: ${redact(text)}`))),
         fail: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
@@ -1026,7 +1051,7 @@ function terminalPlatform(flags, env, redact) {
                 throw new KubepassError('INPUT', `The receipt ${quote(flags.receipt)} cannot be read (${errnoOf(error)}).`);
             }
         },
-        scanOutputs: () => ({ stdout, stderr, filters: () => [], close: () => undefined }),
+        scanOutputs: () => ({ stdout: () => process.stdout, stderr: () => process.stderr, filters: () => [], close: () => undefined }),
         setOutput: () => Promise.resolve(),
         exportVariable: () => Promise.resolve(),
         report: (evidence) => Promise.resolve(write(`what happened:\n${asText(evidence)}`)),
@@ -1137,26 +1162,21 @@ function sealedValue(value) {
 const SHORTEST_RUN = 16;
 const GRAM = 4;
 const MASK = Buffer.from('***');
-/** A prompt that ends in what could begin a secret is shown after this long. */
-const HOLD_MS = 25;
 /**
  * Finds every run of at least 16 neighbouring characters of a secret: plain, URI- or JSON-escaped, in
  * base64 and base64url at each alignment, in hex.
  *
- * Every 4-gram of every spelling is indexed. A run of 16 holds, whole, one of the grams that start at
- * every 13th byte, so only those are looked up; a hit is compared exactly and extended both ways.
+ * Of each spelling every 13th 4-gram is indexed: a run of 16 holds one of them whole, wherever it begins. A
+ * hit in the text is compared exactly and extended both ways.
  */
 class Redactor {
     #known = new Set();
     /** All spellings, a zero byte, which none holds, behind each. */
     #text = Buffer.alloc(0);
-    #size = 0;
-    /** For each place in the text, the shortest run of its spelling that gives the secret away. */
-    #shortest = new Uint8Array(0);
-    /** Places of grams, chained by hash: one more than the place, 0 ends the chain. */
+    /** The places of the indexed grams, and the shortest run of their spelling that gives the secret away. */
+    #places = [];
+    /** Chains of places by hash: one more than the index of the first, 0 for none. */
     #heads = new Int32Array(1 << 14);
-    #next = new Int32Array(0);
-    #step = SHORTEST_RUN - GRAM + 1;
     /** Learns every spelling of the value before anyone else sees it. */
     seal = (value) => {
         if (value.length < GRAM)
@@ -1177,34 +1197,24 @@ class Redactor {
     /** The runs of secret text in `bytes`, in order, overlaps merged. */
     find(bytes) {
         const runs = [];
-        if (this.#size === 0)
-            return runs;
-        for (let at = 0; at + GRAM <= bytes.length; at += this.#step) {
-            this.#forEachRun(bytes, at, (run, shortest) => {
-                if (run.end - run.start >= shortest)
-                    add(runs, run);
-            });
-            const last = runs.at(-1);
-            // Inside a run there is nothing to find; its last gram may begin the next one.
-            if (last !== undefined && last.end - GRAM > at)
-                at = last.end - GRAM - this.#step + 1;
+        for (let end = 0, gram = 0; end < bytes.length; end += 1) {
+            gram = (gram >>> 8) | ((bytes[end] ?? 0) << 24);
+            if (this.#heads[slotOf(gram)] !== 0 && end + 1 >= GRAM)
+                this.#addRuns(runs, bytes, end + 1 - GRAM, gram);
         }
         return runs;
     }
-    /** How many of the last bytes could be the beginning of a run that the next bytes complete. */
-    pending(bytes) {
-        let longest = 0;
-        if (bytes.length >= GRAM)
-            this.#forEachRun(bytes, bytes.length - GRAM, ({ start, end }) => (longest = Math.max(longest, end - start)));
-        return longest;
-    }
-    /** The secret text around the gram at `at`, for each place that it has in a spelling. */
-    #forEachRun(bytes, at, visit) {
-        const gram = bytes.readInt32LE(at);
-        for (let next = this.#heads[slotOf(gram)] ?? 0; next > 0; next = this.#next[next - 1] ?? 0) {
-            const place = next - 1;
-            if (this.#text.readInt32LE(place) === gram)
-                visit(this.#extend(bytes, at, place), this.#shortest[place] ?? SHORTEST_RUN);
+    #addRuns(runs, bytes, start, gram) {
+        for (let next = this.#heads[slotOf(gram)] ?? 0; next > 0;) {
+            const place = this.#places[next - 1];
+            if (place === undefined)
+                return;
+            next = place.next;
+            if (this.#text.readInt32LE(place.at) !== gram)
+                continue;
+            const run = this.#extend(bytes, start, place.at);
+            if (run.end - run.start >= place.shortest)
+                add(runs, run);
         }
     }
     #extend(bytes, at, place) {
@@ -1221,29 +1231,15 @@ class Redactor {
         if (this.#known.has(spelling))
             return;
         this.#known.add(spelling);
-        const bytes = Buffer.from(spelling);
-        const begin = this.#size;
-        const end = begin + bytes.length;
-        if (end >= this.#text.length)
-            this.#grow(end + 1);
-        const shortest = Math.min(SHORTEST_RUN, bytes.length);
-        bytes.copy(this.#text, begin);
-        this.#shortest.fill(shortest, begin, end);
-        for (let place = begin; place + GRAM <= end; place += 1) {
-            const slot = slotOf(this.#text.readInt32LE(place));
-            this.#next[place] = this.#heads[slot] ?? 0;
-            this.#heads[slot] = place + 1;
+        const begin = this.#text.length;
+        this.#text = Buffer.concat([this.#text, Buffer.from(`${spelling}\0`)]);
+        const end = this.#text.length - 1;
+        const shortest = Math.min(SHORTEST_RUN, end - begin);
+        for (let at = begin; at + GRAM <= end; at += shortest - GRAM + 1) {
+            const slot = slotOf(this.#text.readInt32LE(at));
+            this.#places.push({ at, shortest, next: this.#heads[slot] ?? 0 });
+            this.#heads[slot] = this.#places.length;
         }
-        this.#size = end + 1;
-        this.#step = Math.min(this.#step, shortest - GRAM + 1);
-    }
-    #grow(atLeast) {
-        const size = Math.max(16_384, 2 * atLeast);
-        const [text, shortest, next] = [Buffer.alloc(size), new Uint8Array(size), new Int32Array(size)];
-        this.#text.copy(text);
-        shortest.set(this.#shortest);
-        next.set(this.#next);
-        [this.#text, this.#shortest, this.#next] = [text, shortest, next];
     }
 }
 /** Fibonacci hashing: the upper 14 bits of the product are well mixed. */
@@ -1291,46 +1287,24 @@ function masked(bytes, runs, from, to, continues) {
         parts.push(bytes.subarray(at, to));
     return parts;
 }
-/** Remembers the last bytes, written or not, so that a secret is found across any split of writes. */
+/** Remembers the last bytes, so that a secret is found across any split of writes; what is shown by then is too short to matter. */
 class RedactingStream extends external_node_stream_.Transform {
     #redactor;
     #recent = Buffer.alloc(0);
-    #written = 0;
     #endsMasked = false;
-    #timer;
     constructor(redactor) {
         super();
         this.#redactor = redactor;
     }
     _transform(chunk, _encoding, done) {
-        clearTimeout(this.#timer);
-        const bytes = this.#recent.length === 0 ? chunk : Buffer.concat([this.#recent, chunk]);
+        const bytes = Buffer.concat([this.#recent, chunk]);
         const runs = this.#redactor.find(bytes);
-        const pending = this.#redactor.pending(bytes);
-        const until = pending >= SHORTEST_RUN ? bytes.length : Math.max(this.#written, bytes.length - pending);
-        this.#write(bytes, runs, until);
-        if (until < bytes.length)
-            this.#timer = setTimeout(() => this.#release(), HOLD_MS);
+        for (const part of masked(bytes, runs, this.#recent.length, bytes.length, this.#endsMasked))
+            if (part.length > 0)
+                this.push(part);
+        this.#endsMasked = runs.at(-1)?.end === bytes.length;
+        this.#recent = bytes.subarray(Math.max(0, bytes.length - SHORTEST_RUN + 1));
         done();
-    }
-    _flush(done) {
-        clearTimeout(this.#timer);
-        this.#release();
-        done();
-    }
-    #release() {
-        this.#write(this.#recent, this.#redactor.find(this.#recent), this.#recent.length);
-    }
-    #write(bytes, runs, until) {
-        if (until > this.#written) {
-            for (const part of masked(bytes, runs, this.#written, until, this.#endsMasked))
-                if (part.length > 0)
-                    this.push(part);
-            this.#endsMasked = runs.at(-1)?.end === until;
-        }
-        const keep = Math.max(0, Math.min(until, bytes.length - SHORTEST_RUN + 1));
-        this.#recent = bytes.subarray(keep);
-        this.#written = until - keep;
     }
 }
 
@@ -1373,14 +1347,20 @@ function beginning(text) {
 
 
 
+
 const RECEIPT = 'receipt';
 /**
  * GitHub Actions. What is needed before the scan is done here in a few lines; @actions/core, which takes as
  * long to load as the whole exchange with the API server, is loaded for outputs, variables and annotations.
  */
 function githubPlatform(env, redact) {
-    const core = () => __nccwpck_require__.e(/* import() */ 421).then(__nccwpck_require__.bind(__nccwpck_require__, 6421));
-    const say = (text) => void process.stdout.write(`${redact(text)}\n`);
+    const core = () => {
+        // It prints by Node's stream: nobody may read that any more.
+        if (process.stdout.listenerCount('error') === 0)
+            process.stdout.on('error', () => undefined);
+        return __nccwpck_require__.e(/* import() */ 421).then(__nccwpck_require__.bind(__nccwpck_require__, 6421));
+    };
+    const say = (text) => print(STDOUT, `${redact(text)}\n`);
     const annotate = async (kind, text) => {
         try {
             const { [kind]: print } = await core();
@@ -1418,7 +1398,7 @@ function githubPlatform(env, redact) {
             return url && bearer && URL.canParse(url) ? { url: new URL(url), bearer: seal(bearer) } : undefined;
         },
         // One write: a line of the scan must not come between.
-        mask: (secret) => void process.stdout.write(maskedForms(secret)
+        mask: (secret) => print(STDOUT, maskedForms(secret)
             .map((form) => `::add-mask::${escapeData(form)}\n`)
             .join('')),
         say,
@@ -1431,13 +1411,13 @@ function githubPlatform(env, redact) {
         scanOutputs() {
             const word = (0,external_node_crypto_.randomUUID)();
             // On stdout only, behind the masks: on stderr, which the runner may read first, it would stop them.
-            process.stdout.write(`::stop-commands::${word}\n`);
+            print(STDOUT, `::stop-commands::${word}\n`);
             return {
-                stdout: process.stdout,
-                stderr: process.stderr,
+                stdout: () => process.stdout,
+                stderr: () => process.stderr,
                 // The order of the two streams is lost, so that a fence in one leaves a gap in the other.
                 filters: () => [commandsDefused()],
-                close: () => void process.stdout.write(`\n::${word}::\n`),
+                close: () => print(STDOUT, `\n::${word}::\n`),
             };
         },
         setOutput: async (id, value) => (await core()).setOutput(id, reveal(value)),
@@ -1487,6 +1467,7 @@ function detect(env, redact, flags) {
 
 
 
+
 /** After a first signal GitHub waits 7.5 s for the second: by then all is done. */
 const HURRY_MS = 4_500;
 /** The edge: everything inside throws, here it is printed once and becomes an exit code. */
@@ -1504,9 +1485,6 @@ async function run(useCase, flags) {
     }
     // Without a handler it opens a debugger.
     process.on('SIGUSR1', () => undefined);
-    // Nobody reads any more: the revocation must go on.
-    process.stdout.on('error', () => undefined);
-    process.stderr.on('error', () => undefined);
     let platform;
     try {
         requireRuntime();
@@ -1521,7 +1499,7 @@ async function run(useCase, flags) {
     }
     catch (error) {
         const text = redactor.redact(describe(error));
-        await (platform === undefined ? process.stderr.write(`kubepass: ${text}\n`) : platform.fail(text));
+        await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.fail(text));
         const byUs = exitCodeOf(error);
         process.exitCode = stoppedBy === undefined || codeOf(error) === 'NOT_REVOKED' ? byUs : 128 + external_node_os_namespaceObject.constants.signals[stoppedBy];
     }
@@ -1869,8 +1847,8 @@ class Scan {
         this.#marker = marker;
         this.#close = streams.close;
         this.#outputs = Promise.all([
-            connect(child.stdout, streams.filters(), streams.stdout),
-            connect(child.stderr, streams.filters(), streams.stderr),
+            connect(child.stdout, streams.filters(), streams.stdout()),
+            connect(child.stderr, streams.filters(), streams.stderr()),
         ]);
     }
     /** Starts the command. Core dumps are off: they would hold the token. */
@@ -1965,7 +1943,7 @@ const JWT = /^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/;
 /** Resolves when all that came from `from` has been handed to `to`. A `to` that is gone must not block the scan. */
 function connect(from, filters, to) {
     const last = filters.reduce((source, filter) => source.pipe(filter), from);
-    to.once('error', () => last.resume());
+    to.on('error', () => last.resume());
     last.pipe(to, { end: false });
     return new Promise((resolve) => (0,external_node_stream_.finished)(last, () => resolve()));
 }

@@ -3,6 +3,7 @@ import { appendFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { asMarkdown, asText } from '../evidence.ts'
 import type { Platform } from './platform.ts'
+import { print, STDOUT } from './print.ts'
 import { base64Alignment, sensitivePart } from '../redact.ts'
 import type { Secret } from '../secret.ts'
 import { commandsDefused } from './workflow-commands.ts'
@@ -14,8 +15,12 @@ const RECEIPT = 'receipt'
  * long to load as the whole exchange with the API server, is loaded for outputs, variables and annotations.
  */
 export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) => string): Platform {
-  const core = (): Promise<typeof import('@actions/core')> => import('@actions/core')
-  const say = (text: string): void => void process.stdout.write(`${redact(text)}\n`)
+  const core = (): Promise<typeof import('@actions/core')> => {
+    // It prints by Node's stream: nobody may read that any more.
+    if (process.stdout.listenerCount('error') === 0) process.stdout.on('error', () => undefined)
+    return import('@actions/core')
+  }
+  const say = (text: string): void => print(STDOUT, `${redact(text)}\n`)
   const annotate = async (kind: 'warning' | 'error', text: string): Promise<void> => {
     try {
       const { [kind]: print } = await core()
@@ -54,7 +59,8 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     },
     // One write: a line of the scan must not come between.
     mask: (secret) =>
-      void process.stdout.write(
+      print(
+        STDOUT,
         maskedForms(secret)
           .map((form) => `::add-mask::${escapeData(form)}\n`)
           .join(''),
@@ -72,13 +78,13 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     scanOutputs() {
       const word = randomUUID()
       // On stdout only, behind the masks: on stderr, which the runner may read first, it would stop them.
-      process.stdout.write(`::stop-commands::${word}\n`)
+      print(STDOUT, `::stop-commands::${word}\n`)
       return {
-        stdout: process.stdout,
-        stderr: process.stderr,
+        stdout: () => process.stdout,
+        stderr: () => process.stderr,
         // The order of the two streams is lost, so that a fence in one leaves a gap in the other.
         filters: () => [commandsDefused()],
-        close: () => void process.stdout.write(`\n::${word}::\n`),
+        close: () => print(STDOUT, `\n::${word}::\n`),
       }
     },
     setOutput: async (id, value) => (await core()).setOutput(id, reveal(value)),

@@ -36,8 +36,8 @@ export interface Platform extends Source {
 }
 
 export interface ScanOutputs {
-  stdout: Writable
-  stderr: Writable
+  stdout: () => Writable
+  stderr: () => Writable
   filters: () => Transform[]
   /** The scan has ended: what we print counts again. */
   close(): void

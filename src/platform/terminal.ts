@@ -8,6 +8,7 @@ import { writePrivate } from '../kubeconfig.ts'
 import { quote } from '../quote.ts'
 import type { Receipt } from '../receipt.ts'
 import type { Platform } from './platform.ts'
+import { print, STDERR } from './print.ts'
 
 /** What the command line says. */
 export interface Flags {
@@ -23,9 +24,9 @@ export function flagName(id: InputId): string {
 
 /** A person's terminal: what the scan prints is on stdout, what we say is on stderr. */
 export function terminalPlatform(flags: Flags, env: NodeJS.ProcessEnv, redact: (text: string) => string): Platform {
-  const { stderr, stdout } = process
+  const { stderr } = process
   const style = (format: 'red' | 'yellow' | 'dim', text: string): string => styleText(format, text, { stream: stderr })
-  const write = (text: string): void => void stderr.write(`${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`)
+  const write = (text: string): void => print(STDERR, `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`)
   return {
     input: (id) => flags.values.get(id),
     nameOf: flagName,
@@ -46,7 +47,7 @@ export function terminalPlatform(flags: Flags, env: NodeJS.ProcessEnv, redact: (
 
     say: write,
     progress(text) {
-      if (stderr.isTTY) stderr.write(`\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`)
+      if (stderr.isTTY) print(STDERR, `\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`)
     },
     warn: (text) => Promise.resolve(write(style('yellow', `warning: ${redact(text)}`))),
     fail: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
@@ -65,7 +66,7 @@ export function terminalPlatform(flags: Flags, env: NodeJS.ProcessEnv, redact: (
       }
     },
 
-    scanOutputs: () => ({ stdout, stderr, filters: () => [], close: () => undefined }),
+    scanOutputs: () => ({ stdout: () => process.stdout, stderr: () => process.stderr, filters: () => [], close: () => undefined }),
     setOutput: () => Promise.resolve(),
     exportVariable: () => Promise.resolve(),
     report: (evidence) => Promise.resolve(write(`what happened:\n${asText(evidence)}`)),
