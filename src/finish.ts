@@ -1,9 +1,9 @@
+import { stopCarriers } from './carriers.ts'
 import { ending, failWith } from './evidence.ts'
 import { describe, KubepassError } from './errors.ts'
 import { removeKubeconfig } from './kubeconfig.ts'
 import { deleteAnchor, prove } from './kube/revoke.ts'
 import { markerOf } from './receipt.ts'
-import { stopCarriers } from './scan.ts'
 import { record, warn, type Session } from './session.ts'
 
 /** Where no token can exist, an anchor is all there is to lose. */

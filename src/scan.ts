@@ -1,9 +1,9 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { finished, type Readable, type Transform, type Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { killQuietly, MARKER, stopCarriers, type Stopped } from './carriers.ts'
 import { errnoOf, KubepassError } from './errors.ts'
 import type { Options } from './options.ts'
 
@@ -11,7 +11,6 @@ import type { Options } from './options.ts'
 const GRACE_MS = 2_000
 /** How long an output may stay open once no process of the scan is left. */
 const DRAIN_MS = 1_000
-const MARKER = 'KUBEPASS_SCAN'
 
 export interface Streams {
   stdin: 'inherit' | 'ignore'
@@ -101,29 +100,6 @@ export class Scan {
   }
 }
 
-export interface Stopped {
-  /** Processes that had outlived the command. */
-  outlived: number
-  /** Those of them that could not be ended. */
-  left: number
-}
-
-/** Ends every process of ours that carries the marker: an open exec or watch stream outlives a revocation. */
-export async function stopCarriers(marker: string): Promise<Stopped> {
-  const outlived = new Set<number>()
-  const deadline = Date.now() + GRACE_MS
-  let left = carriersOf(marker)
-  while (left.length > 0 && Date.now() < deadline) {
-    for (const pid of left) {
-      outlived.add(pid)
-      killQuietly(pid, 'SIGKILL')
-    }
-    await sleep(5)
-    left = carriersOf(marker)
-  }
-  return { outlived: outlived.size, left: left.length }
-}
-
 /** The environment of the scan: not the runner's secrets, not the means to get a token of its own. */
 export function scanEnvironment(
   env: NodeJS.ProcessEnv,
@@ -154,29 +130,4 @@ function connect(from: Readable, filters: Transform[], to: Writable): Promise<vo
   to.on('error', () => last.resume())
   last.pipe(to, { end: false })
   return new Promise((resolve) => finished(last, () => resolve()))
-}
-
-/** Our own processes whose environment carries the marker. */
-function carriersOf(marker: string): number[] {
-  const entry = `${MARKER}=${marker}`
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
-    .filter((pid) => environOf(pid).split('\0').includes(entry))
-    .map(Number)
-}
-
-function environOf(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, 'latin1')
-  } catch {
-    return ''
-  }
-}
-
-function killQuietly(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal)
-  } catch {
-    // It has ended already.
-  }
 }

@@ -1516,6 +1516,53 @@ function requireRuntime() {
 
 ;// CONCATENATED MODULE: external "node:timers/promises"
 const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
+;// CONCATENATED MODULE: ./src/carriers.ts
+
+
+/** What every process of the scan carries in its environment, with a value that is the run's own. */
+const MARKER = 'KUBEPASS_SCAN';
+const DEADLINE_MS = 2_000;
+/** Ends every process of ours that carries the marker: an open exec or watch stream outlives a revocation. */
+async function stopCarriers(marker) {
+    const outlived = new Set();
+    const deadline = Date.now() + DEADLINE_MS;
+    let left = carriersOf(marker);
+    while (left.length > 0 && Date.now() < deadline) {
+        for (const pid of left) {
+            outlived.add(pid);
+            killQuietly(pid, 'SIGKILL');
+        }
+        await (0,promises_namespaceObject.setTimeout)(5);
+        left = carriersOf(marker);
+    }
+    return { outlived: outlived.size, left: left.length };
+}
+/** Our own processes whose environment carries the marker. */
+function carriersOf(marker) {
+    const entry = `${MARKER}=${marker}`;
+    return (0,external_node_fs_namespaceObject.readdirSync)('/proc')
+        .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
+        .filter((pid) => environOf(pid).split('\0').includes(entry))
+        .map(Number);
+}
+function environOf(pid) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/environ`, 'latin1');
+    }
+    catch {
+        return '';
+    }
+}
+/** Kills a process, or by its negative number a group. */
+function killQuietly(pid, signal) {
+    try {
+        process.kill(pid, signal);
+    }
+    catch {
+        // It has ended already.
+    }
+}
+
 ;// CONCATENATED MODULE: ./src/retry.ts
 
 
@@ -1819,159 +1866,6 @@ function nameable(text) {
         .slice(0, 40) || '0');
 }
 
-;// CONCATENATED MODULE: external "node:child_process"
-const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
-// EXTERNAL MODULE: external "node:events"
-var external_node_events_ = __nccwpck_require__(8474);
-;// CONCATENATED MODULE: ./src/scan.ts
-
-
-
-
-
-
-
-/** How long a scan that was told to stop may take to end by itself. */
-const GRACE_MS = 2_000;
-/** How long an output may stay open once no process of the scan is left. */
-const DRAIN_MS = 1_000;
-const MARKER = 'KUBEPASS_SCAN';
-/** The command that gets the credential, in a process group of its own. */
-class Scan {
-    #child;
-    #marker;
-    #outputs;
-    #close;
-    constructor(child, marker, streams) {
-        this.#child = child;
-        this.#marker = marker;
-        this.#close = streams.close;
-        this.#outputs = Promise.all([
-            connect(child.stdout, streams.filters(), streams.stdout()),
-            connect(child.stderr, streams.filters(), streams.stderr()),
-        ]);
-    }
-    /** Starts the command. Core dumps are off: they would hold the token. */
-    static start(command, env, marker, streams) {
-        try {
-            const child = (0,external_node_child_process_namespaceObject.spawn)('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
-                env: { ...env, [MARKER]: marker },
-                stdio: [streams.stdin, 'pipe', 'pipe'],
-                detached: true,
-            });
-            return new Scan(child, marker, streams);
-        }
-        catch (cause) {
-            streams.close();
-            throw new KubepassError('INPUT', `The command could not be started (${errnoOf(cause)}).`, {
-                hint: 'Is it, with its environment, too long?',
-            });
-        }
-    }
-    /** Resolves when the command has ended; once `signal` is aborted it is told to, and soon made to. */
-    async ended(signal) {
-        const exit = (0,external_node_events_.once)(this.#child, 'exit');
-        let last;
-        const stop = () => {
-            this.#kill('SIGTERM');
-            last = setTimeout(() => this.#kill('SIGKILL'), GRACE_MS);
-        };
-        if (signal.aborted)
-            stop();
-        else
-            signal.addEventListener('abort', stop, { once: true });
-        try {
-            const [code, by] = await exit;
-            return { exitCode: by === null ? code : 128 + external_node_os_namespaceObject.constants.signals[by], signal: by };
-        }
-        catch (cause) {
-            throw new KubepassError('INPUT', `The command could not be started (${errnoOf(cause)}).`, { hint: 'Is /bin/sh there?' });
-        }
-        finally {
-            clearTimeout(last);
-            signal.removeEventListener('abort', stop);
-        }
-    }
-    /** Ends the command's group, then what escaped from it, and lets the outputs run dry. */
-    async stop() {
-        this.#kill('SIGKILL');
-        const stopped = await stopCarriers(this.#marker);
-        await Promise.race([this.#outputs, (0,promises_namespaceObject.setTimeout)(DRAIN_MS, undefined, { ref: false })]);
-        this.#child.stdout.destroy();
-        this.#child.stderr.destroy();
-        this.#close();
-        return stopped;
-    }
-    #kill(signal) {
-        if (this.#child.pid !== undefined)
-            killQuietly(-this.#child.pid, signal);
-    }
-}
-/** Ends every process of ours that carries the marker: an open exec or watch stream outlives a revocation. */
-async function stopCarriers(marker) {
-    const outlived = new Set();
-    const deadline = Date.now() + GRACE_MS;
-    let left = carriersOf(marker);
-    while (left.length > 0 && Date.now() < deadline) {
-        for (const pid of left) {
-            outlived.add(pid);
-            killQuietly(pid, 'SIGKILL');
-        }
-        await (0,promises_namespaceObject.setTimeout)(5);
-        left = carriersOf(marker);
-    }
-    return { outlived: outlived.size, left: left.length };
-}
-/** The environment of the scan: not the runner's secrets, not the means to get a token of its own. */
-function scanEnvironment(env, options, isSecret) {
-    const runnersSecrets = ['CI_JOB_TOKEN', 'CI_REGISTRY_PASSWORD', 'CI_DEPENDENCY_PROXY_PASSWORD', 'CI_DEPLOY_PASSWORD']
-        .flatMap((name) => env[name] ?? [])
-        .filter((value) => value !== '');
-    const carriesSecret = (value) => JWT.test(value.trim()) || isSecret(value) || runnersSecrets.some((secret) => value.includes(secret));
-    const passes = (name, value) => {
-        if (options.passEnv.includes(name) || name === 'RUNNER_TRACKING_ID')
-            return true;
-        if (options.env === 'clean')
-            return CLEAN.test(name);
-        return !WITHHELD.test(name) && !carriesSecret(value);
-    };
-    return Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && passes(name, value)));
-}
-const CLEAN = /^(PATH|HOME|LANG|LANGUAGE|LC_[A-Z]+)$/;
-const WITHHELD = /^(INPUT_.*|STATE_.*|KUBEPASS_.*|ACTIONS_ID_TOKEN_.*|ACTIONS_RUNTIME_.*|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)|GITLAB_ENV|NODE_OPTIONS|CI_JOB_JWT.*|CI_(JOB|REGISTRY|DEPENDENCY_PROXY|DEPLOY)_(TOKEN|PASSWORD))$/;
-const JWT = /^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/;
-/** Resolves when all that came from `from` has been handed to `to`. A `to` that is gone must not block the scan. */
-function connect(from, filters, to) {
-    const last = filters.reduce((source, filter) => source.pipe(filter), from);
-    to.on('error', () => last.resume());
-    last.pipe(to, { end: false });
-    return new Promise((resolve) => (0,external_node_stream_.finished)(last, () => resolve()));
-}
-/** Our own processes whose environment carries the marker. */
-function carriersOf(marker) {
-    const entry = `${MARKER}=${marker}`;
-    return (0,external_node_fs_namespaceObject.readdirSync)('/proc')
-        .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
-        .filter((pid) => environOf(pid).split('\0').includes(entry))
-        .map(Number);
-}
-function environOf(pid) {
-    try {
-        return (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/environ`, 'latin1');
-    }
-    catch {
-        return '';
-    }
-}
-function killQuietly(pid, signal) {
-    try {
-        process.kill(pid, signal);
-    }
-    catch {
-        // It has ended already.
-    }
-}
-
 // EXTERNAL MODULE: external "node:http"
 var external_node_http_ = __nccwpck_require__(7067);
 ;// CONCATENATED MODULE: external "node:https"
@@ -2056,7 +1950,7 @@ function exchange({ url, method, headers, body, signal }, agent) {
 
 
 
-const DEADLINE_MS = 20_000;
+const github_oidc_DEADLINE_MS = 20_000;
 /** An ID token lives five minutes, a scan longer: it is asked for anew when it has less than this left. */
 const FRESH_S = 60;
 /** The job's ID token. https://docs.github.com/en/actions/reference/security/oidc */
@@ -2079,7 +1973,7 @@ async function fetchIdToken(request, audience, seal, env, signal) {
         throw noIdToken('its service is not reached by https');
     const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env);
     try {
-        const outcome = await retried((attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]));
+        const outcome = await retried((attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), AbortSignal.any([signal, AbortSignal.timeout(github_oidc_DEADLINE_MS)]));
         if ('failure' in outcome)
             throw outcome.failure instanceof KubepassError ? outcome.failure : noIdToken(reasonOf(outcome.failure));
         const value = outcome.status === 200 ? github_oidc_valueOf(outcome.body) : undefined;
@@ -2826,6 +2720,119 @@ function labelValue(text) {
         .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
         .slice(0, 63)
         .replaceAll(/^[._-]+|[._-]+$/g, '');
+}
+
+;// CONCATENATED MODULE: external "node:child_process"
+const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
+// EXTERNAL MODULE: external "node:events"
+var external_node_events_ = __nccwpck_require__(8474);
+;// CONCATENATED MODULE: ./src/scan.ts
+
+
+
+
+
+
+
+/** How long a scan that was told to stop may take to end by itself. */
+const GRACE_MS = 2_000;
+/** How long an output may stay open once no process of the scan is left. */
+const DRAIN_MS = 1_000;
+/** The command that gets the credential, in a process group of its own. */
+class Scan {
+    #child;
+    #marker;
+    #outputs;
+    #close;
+    constructor(child, marker, streams) {
+        this.#child = child;
+        this.#marker = marker;
+        this.#close = streams.close;
+        this.#outputs = Promise.all([
+            connect(child.stdout, streams.filters(), streams.stdout()),
+            connect(child.stderr, streams.filters(), streams.stderr()),
+        ]);
+    }
+    /** Starts the command. Core dumps are off: they would hold the token. */
+    static start(command, env, marker, streams) {
+        try {
+            const child = (0,external_node_child_process_namespaceObject.spawn)('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
+                env: { ...env, [MARKER]: marker },
+                stdio: [streams.stdin, 'pipe', 'pipe'],
+                detached: true,
+            });
+            return new Scan(child, marker, streams);
+        }
+        catch (cause) {
+            streams.close();
+            throw new KubepassError('INPUT', `The command could not be started (${errnoOf(cause)}).`, {
+                hint: 'Is it, with its environment, too long?',
+            });
+        }
+    }
+    /** Resolves when the command has ended; once `signal` is aborted it is told to, and soon made to. */
+    async ended(signal) {
+        const exit = (0,external_node_events_.once)(this.#child, 'exit');
+        let last;
+        const stop = () => {
+            this.#kill('SIGTERM');
+            last = setTimeout(() => this.#kill('SIGKILL'), GRACE_MS);
+        };
+        if (signal.aborted)
+            stop();
+        else
+            signal.addEventListener('abort', stop, { once: true });
+        try {
+            const [code, by] = await exit;
+            return { exitCode: by === null ? code : 128 + external_node_os_namespaceObject.constants.signals[by], signal: by };
+        }
+        catch (cause) {
+            throw new KubepassError('INPUT', `The command could not be started (${errnoOf(cause)}).`, { hint: 'Is /bin/sh there?' });
+        }
+        finally {
+            clearTimeout(last);
+            signal.removeEventListener('abort', stop);
+        }
+    }
+    /** Ends the command's group, then what escaped from it, and lets the outputs run dry. */
+    async stop() {
+        this.#kill('SIGKILL');
+        const stopped = await stopCarriers(this.#marker);
+        await Promise.race([this.#outputs, (0,promises_namespaceObject.setTimeout)(DRAIN_MS, undefined, { ref: false })]);
+        this.#child.stdout.destroy();
+        this.#child.stderr.destroy();
+        this.#close();
+        return stopped;
+    }
+    #kill(signal) {
+        if (this.#child.pid !== undefined)
+            killQuietly(-this.#child.pid, signal);
+    }
+}
+/** The environment of the scan: not the runner's secrets, not the means to get a token of its own. */
+function scanEnvironment(env, options, isSecret) {
+    const runnersSecrets = ['CI_JOB_TOKEN', 'CI_REGISTRY_PASSWORD', 'CI_DEPENDENCY_PROXY_PASSWORD', 'CI_DEPLOY_PASSWORD']
+        .flatMap((name) => env[name] ?? [])
+        .filter((value) => value !== '');
+    const carriesSecret = (value) => JWT.test(value.trim()) || isSecret(value) || runnersSecrets.some((secret) => value.includes(secret));
+    const passes = (name, value) => {
+        if (options.passEnv.includes(name) || name === 'RUNNER_TRACKING_ID')
+            return true;
+        if (options.env === 'clean')
+            return CLEAN.test(name);
+        return !WITHHELD.test(name) && !carriesSecret(value);
+    };
+    return Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && passes(name, value)));
+}
+const CLEAN = /^(PATH|HOME|LANG|LANGUAGE|LC_[A-Z]+)$/;
+const WITHHELD = /^(INPUT_.*|STATE_.*|KUBEPASS_.*|ACTIONS_ID_TOKEN_.*|ACTIONS_RUNTIME_.*|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)|GITLAB_ENV|NODE_OPTIONS|CI_JOB_JWT.*|CI_(JOB|REGISTRY|DEPENDENCY_PROXY|DEPLOY)_(TOKEN|PASSWORD))$/;
+const JWT = /^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/;
+/** Resolves when all that came from `from` has been handed to `to`. A `to` that is gone must not block the scan. */
+function connect(from, filters, to) {
+    const last = filters.reduce((source, filter) => source.pipe(filter), from);
+    to.on('error', () => last.resume());
+    last.pipe(to, { end: false });
+    return new Promise((resolve) => (0,external_node_stream_.finished)(last, () => resolve()));
 }
 
 ;// CONCATENATED MODULE: ./src/start.ts
