@@ -2,7 +2,7 @@
 // With --check nothing is written; the exit code says whether all of it is fresh.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { format } from 'prettier'
+import { format, resolveConfig } from 'prettier'
 import { parseDocument, type YAMLMap } from 'yaml'
 import { inputIds, inputs, outputs, type Input, type Output } from '../src/inputs.ts'
 
@@ -10,9 +10,10 @@ const root = resolve(import.meta.dirname, '..')
 const read = (name: string): string => readFileSync(resolve(root, name), 'utf8')
 
 export async function generated(): Promise<Record<string, string>> {
+  const style = await resolveConfig(resolve(root, 'README.md'))
   return {
-    'action.yml': await format(actionYaml(read('action.yml')), { parser: 'yaml', printWidth: 140, singleQuote: true }),
-    'README.md': await format(readme(read('README.md')), { parser: 'markdown', printWidth: 140 }),
+    'action.yml': await format(actionYaml(read('action.yml')), { ...style, parser: 'yaml' }),
+    'README.md': await format(readme(read('README.md')), { ...style, parser: 'markdown' }),
     'src/version.ts': versionModule(),
   }
 }

@@ -1,0 +1,62 @@
+import { expect, test } from '@jest/globals'
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+
+const root = resolve(import.meta.dirname, '../..')
+
+function contents(folder: string): Record<string, string> {
+  const names = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  return Object.fromEntries(
+    names.map((entry) => [
+      join(entry.parentPath, entry.name).slice(folder.length + 1),
+      readFileSync(join(entry.parentPath, entry.name), 'utf8'),
+    ]),
+  )
+}
+
+test('dist is what the sources build', async () => {
+  const fresh = mkdtempSync(join(tmpdir(), 'kubepass-dist-'))
+  await promisify(execFile)(process.execPath, [join(root, 'scripts/build.ts'), fresh], { cwd: root })
+  const [built, committed] = [contents(fresh), contents(join(root, 'dist'))]
+  rmSync(fresh, { recursive: true })
+  expect(Object.keys(committed).toSorted()).toEqual(Object.keys(built).toSorted())
+  expect(Object.keys(built).filter((name) => built[name] !== committed[name])).toEqual([])
+}, 180_000)
+
+test('post cannot issue', () => {
+  expect(readFileSync(join(root, 'dist/main/index.js'), 'utf8').includes('TokenRequest')).toBe(true)
+  expect(/\bTokenRequest\b|serviceaccounts\/\$\{[^}]+\}\/token/.test(readFileSync(join(root, 'dist/post/index.js'), 'utf8'))).toBe(false)
+})
+
+test('the licences of all that is bundled are there', () => {
+  for (const entry of ['main', 'post', 'cli'])
+    expect(readFileSync(join(root, `dist/${entry}/licenses.txt`), 'utf8')).toContain('@actions/core')
+})
+
+test('no path of the machine that built it', () => {
+  for (const [name, text] of Object.entries(contents(join(root, 'dist')))) expect([name, text.includes(root)]).toEqual([name, false])
+})
+
+test('the suite runs on the Node that the action declares', () => {
+  expect(readFileSync(join(root, 'action.yml'), 'utf8')).toContain('using: node24')
+  expect(process.version).toMatch(/^v24\./)
+})
+
+test('a Node that is too old gets one clear sentence', async () => {
+  const old = await promisify(execFile)('/usr/bin/env', ['-i', 'node', '--version']).then(
+    ({ stdout }) => stdout,
+    () => '',
+  )
+  // Where no older Node is installed, there is nothing to show it on.
+  if (!/^v(1[89]|2[0-3])\./.test(old)) return
+  const run = await promisify(execFile)('node', [join(root, 'dist/cli/index.js'), 'run', '--', 'true'], {
+    env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
+  }).catch((error: unknown) => error as { code: number; stderr: string })
+  expect(run).toMatchObject({
+    code: 80,
+    stderr: expect.stringMatching(/^kubepass: kubepass needs Node\.js 24\.5 or later; this is \S+\.\n$/) as unknown,
+  })
+})

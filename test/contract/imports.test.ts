@@ -1,0 +1,109 @@
+import { expect, test } from '@jest/globals'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+
+const root = resolve(import.meta.dirname, '../..')
+const src = join(root, 'src')
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
+const text = (name: string): string => readFileSync(join(src, name), 'utf8')
+
+/** What a module needs when it runs; types leave no trace. */
+function importsOf(name: string): string[] {
+  return [...text(name).matchAll(/^(?:import|export) (?!type )[^'";]*?from '([^']+)'|import\('([^']+)'\)/gm)]
+    .map(([, named, lazy]) => named ?? lazy ?? '')
+    .map((target) => (target.startsWith('.') ? relative(src, resolve(src, dirname(name), target)) : target))
+}
+
+const importers = (target: string): string[] => files.filter((name) => importsOf(name).includes(target)).toSorted()
+const matching = (pattern: RegExp): string[] => files.filter((name) => pattern.test(text(name))).toSorted()
+
+const ENTRIES = ['cli.ts', 'main.ts', 'post.ts']
+/** From the top down; a module imports only what stands below it, or beside it without a circle. */
+const LEVELS: RegExp[] = [
+  /^(cli|main|post)\.ts$/,
+  /^(run|help|flags|start|settle)\.ts$/,
+  /^finish\.ts$/,
+  /^session\.ts$/,
+  /^(platform\/|scan\.ts)/,
+  /^(identity\/|kube\/|kubeconfig\.ts|evidence\.ts|receipt\.ts|options\.ts|decode\.ts|carriers\.ts|redact\.ts)/,
+  /^(credential|retry|http|inputs)\.ts$/,
+  /^(errors|quote|secret|version)\.ts$/,
+]
+
+function levelOf(name: string): number {
+  return LEVELS.findIndex((level) => level.test(name))
+}
+
+test('every module has its level', () => {
+  expect(files.filter((name) => levelOf(name) === -1)).toEqual([])
+})
+
+test('imports point down', () => {
+  const upwards = files.flatMap((name) =>
+    importsOf(name)
+      .filter((target) => target.endsWith('.ts') && levelOf(target) < levelOf(name))
+      .map((target) => `${name} -> ${target}`),
+  )
+  expect(upwards).toEqual([])
+})
+
+test('there is no circle', () => {
+  const circles: string[] = []
+  const walk = (name: string, path: string[]): void => {
+    if (path.includes(name)) circles.push([...path.slice(path.indexOf(name)), name].join(' -> '))
+    else for (const target of importsOf(name)) if (files.includes(target)) walk(target, [...path, name])
+  }
+  for (const name of ENTRIES) walk(name, [])
+  expect([...new Set(circles)]).toEqual([])
+})
+
+test('entries start things: nobody imports them, and they export nothing', () => {
+  for (const entry of ENTRIES) {
+    expect(importers(entry)).toEqual([])
+    expect(text(entry)).not.toMatch(/^export/m)
+  }
+})
+
+test('only the edge knows which platform it is', () => {
+  expect(importers('platform/detect.ts')).toEqual(['run.ts'])
+  expect(importers('platform/github.ts')).toEqual(['platform/detect.ts'])
+})
+
+test.each<[string, string[]]>([
+  ['@actions/core', ['platform/github.ts']],
+  ['@actions/github', []],
+  ['@kubernetes/client-node', []],
+  ['node:https', ['http.ts']],
+  ['node:http', ['http.ts']],
+  ['node:child_process', ['scan.ts']],
+])('%s is imported by %j alone', (module, expected) => {
+  expect(importers(module)).toEqual(expected)
+})
+
+test('@actions/core is loaded when it is needed, not at the start', () => {
+  expect(text('platform/github.ts')).not.toMatch(/^import (?!type)[^\n]*'@actions\/core'/m)
+})
+
+test('process is touched at the rim', () => {
+  expect(matching(/\bprocess\./)).toEqual(['carriers.ts', 'cli.ts', 'platform/github.ts', 'platform/terminal.ts', 'run.ts'])
+})
+
+test('a secret is revealed in these places', () => {
+  expect(matching(/\.reveal\(\)/)).toEqual([
+    'credential.ts', // its claims are read
+    'identity/github-oidc.ts', // the runner's bearer, in a header
+    'kube/client.ts', // the bearer, in a header
+    'kubeconfig.ts', // the files of the scan
+    'platform/github.ts', // masks, and what delivery: env or output asked for
+    'settle.ts', // its jti is compared with the receipt's
+    'start.ts', // delivery: env
+  ])
+})
+
+test('only the redactor makes secrets', () => {
+  expect(importers('secret.ts')).toEqual(['redact.ts'])
+})
+
+test('there is no state between calls', () => {
+  expect(matching(/^(let|var) /m)).toEqual([])
+})
