@@ -75,18 +75,23 @@ for (const [moment, matcher] of Object.entries(moments)) {
   })
 }
 
-onGithub('SIGKILL while the scan runs: post ends the scan, revokes and proves', async ({ step, job }) => {
-  const use = step({ command: 'echo started; sleep 600' })
-  const phase = use.start('main')
-  await phase.seen('started')
-  phase.kill('SIGKILL')
-  expect(await processesWith(job.marker)).not.toEqual([])
-  const post = await use.post()
-  await phase.done
-  expect(post.code).toBe(0)
-  expect(post.log).toMatch(/outlived the scan and were ended/)
-  expect(post.log).toContain('proven dead')
-})
+onGithub(
+  'SIGKILL while the scan runs: post ends the scan, revokes and proves',
+  async ({ step, job }) => {
+    const use = step({ command: 'echo started; sleep 600' })
+    const phase = use.start('main')
+    await phase.seen('started')
+    phase.kill('SIGKILL')
+    await phase.done
+    expect(await processesWith(job.marker)).not.toEqual([])
+    const post = await use.post()
+    expect(post.code).toBe(0)
+    expect(post.log).toMatch(/outlived the scan and were ended/)
+    expect(post.log).toContain('proven dead')
+  },
+  // The scan holds the output; the runner waits for that in vain.
+  { patience: { drain: 200 } },
+)
 
 onGithub('post twice, and once more', async ({ step, proxy }) => {
   const use = step()
