@@ -32,7 +32,7 @@ export function newEvidence(options: Options, run: Run): Evidence {
     version: 1,
     kubepass: version,
     run,
-    server: options.server.href,
+    server: options.server,
     identity: null,
     asked: { service_account: `${namespace}/${name}`, duration_seconds: options.duration, audiences: options.tokenAudiences },
     granted: null,

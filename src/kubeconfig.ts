@@ -22,7 +22,7 @@ export function writeKubeconfig(directory: string, options: Options, token: Secr
       {
         name: 'kubepass',
         cluster: {
-          server: options.server.href.replace(/\/$/, ''),
+          server: options.server,
           'certificate-authority-data': Buffer.from(options.certificateAuthority).toString('base64'),
           ...(options.proxyUrl && { 'proxy-url': options.proxyUrl.href.replace(/\/$/, '') }),
           ...(options.tlsServerName && { 'tls-server-name': options.tlsServerName }),

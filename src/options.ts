@@ -10,7 +10,8 @@ export type IdentityKind = 'token' | 'github-oidc'
 
 /** Everything a run is asked to do. Read once, before any network. */
 export interface Options {
-  readonly server: URL
+  /** Its URL, without a slash at the end. */
+  readonly server: string
   readonly certificateAuthority: string
   readonly serviceAccount: { readonly namespace: string; readonly name: string }
   readonly namespace: string
@@ -80,7 +81,7 @@ export function parseOptions(source: Source, seal: Seal): Options {
   const same = (text: string): string => text
   const choice = (id: InputId): string => read(id, same, inputs[id].default)
 
-  const server = read('server', parseServer, new URL('https://invalid'))
+  const server = read('server', parseServer, '')
   const serviceAccount = read('service_account', parseServiceAccount, { namespace: '', name: '' })
   const maxDuration = read('max_duration', parseDuration, 3600)
   const tokenFile = read('token_file', same, '')
@@ -100,7 +101,7 @@ export function parseOptions(source: Source, seal: Seal): Options {
     identity: choice('identity') as Options['identity'],
     token: token ?? (tokenFile === '' ? undefined : read('token_file', (path) => readToken(path, source, seal), undefined)),
     stdinTaken: tokenFile === '-',
-    audience: read('audience', parseAudience, server.href.replace(/\/$/, '')),
+    audience: read('audience', parseAudience, server),
     duration: read('duration', (text) => parseLife(text, maxDuration, source.nameOf('max_duration')), 900),
     tokenAudiences: read('token_audiences', words, []),
     revocation: choice('revocation') as Options['revocation'],
@@ -149,12 +150,12 @@ export function parseOptions(source: Source, seal: Seal): Options {
   }
 }
 
-function parseServer(text: string): URL {
+function parseServer(text: string): string {
   const url = parseUrl(text)
   if (url.protocol !== 'https:') throw new Wrong(`is ${quote(text)}: only https carries a token`)
   if (url.username !== '' || url.password !== '') throw new Wrong('holds a user name or password')
   if (url.search !== '' || url.hash !== '') throw new Wrong('holds a query or fragment')
-  return url
+  return url.href.replace(/\/$/, '')
 }
 
 function parseProxy(text: string): URL {

@@ -41,7 +41,7 @@ export function newReceipt(options: Options, run: Run, now = Date.now()): Receip
   const random = randomBytes(8).toString('hex')
   return {
     version: 1,
-    server: options.server.href,
+    server: options.server,
     namespace: options.serviceAccount.namespace,
     anchor: { name: `${anchorPrefix(run)}${random}` },
     directory: join(options.directory, `${DIRECTORY_PREFIX}${random}`),

@@ -48,7 +48,7 @@ function openAgain(context: Context, receipt: Receipt | undefined): Session {
   const until = receipt === undefined ? 'at its own expiry' : `by ${receipt.deadBy}`
   try {
     const options = readOptions(context)
-    if (receipt?.server !== options.server.href || receipt.namespace !== options.serviceAccount.namespace) {
+    if (receipt?.server !== options.server || receipt.namespace !== options.serviceAccount.namespace) {
       throw new KubepassError('NOT_REVOKED', 'The saved receipt does not belong to this run and these inputs.', {
         hint: "Something changed this step's state or inputs: look at the scan.",
       })

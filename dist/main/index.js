@@ -625,7 +625,7 @@ function newEvidence(options, run) {
         version: 1,
         kubepass: version,
         run,
-        server: options.server.href,
+        server: options.server,
         identity: null,
         asked: { service_account: `${namespace}/${name}`, duration_seconds: options.duration, audiences: options.tokenAudiences },
         granted: null,
@@ -1071,7 +1071,7 @@ function writeKubeconfig(directory, options, token) {
             {
                 name: 'kubepass',
                 cluster: {
-                    server: options.server.href.replace(/\/$/, ''),
+                    server: options.server,
                     'certificate-authority-data': Buffer.from(options.certificateAuthority).toString('base64'),
                     ...(options.proxyUrl && { 'proxy-url': options.proxyUrl.href.replace(/\/$/, '') }),
                     ...(options.tlsServerName && { 'tls-server-name': options.tlsServerName }),
@@ -1390,7 +1390,7 @@ class KubeClient {
     }
     #send(call, signal) {
         const request = {
-            url: new URL(this.#server.pathname.replace(/\/$/, '') + call.path, this.#server),
+            url: new URL(this.#server + call.path),
             method: call.method,
             headers: {
                 accept: 'application/json',
@@ -1405,7 +1405,7 @@ class KubeClient {
     }
     #unreachable(call, failure) {
         const reason = reasonOf(failure);
-        return new KubepassError('UNREACHABLE', `No answer from ${this.#server.host} to ${call.method} ${call.path}: ${reason}.`, {
+        return new KubepassError('UNREACHABLE', `No answer from ${new URL(this.#server).host} to ${call.method} ${call.path}: ${reason}.`, {
             hint: isUntrusted(failure)
                 ? 'The certificate does not verify: give the CA of this API server as certificate_authority, and tls_server_name if the certificate names another host.'
                 : 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.',
@@ -1557,7 +1557,7 @@ function newReceipt(options, run, now = Date.now()) {
     const random = (0,external_node_crypto_.randomBytes)(8).toString('hex');
     return {
         version: 1,
-        server: options.server.href,
+        server: options.server,
         namespace: options.serviceAccount.namespace,
         anchor: { name: `${anchorPrefix(run)}${random}` },
         directory: (0,external_node_path_namespaceObject.join)(options.directory, `${DIRECTORY_PREFIX}${random}`),
@@ -2262,7 +2262,7 @@ function parseOptions(source, seal) {
     };
     const same = (text) => text;
     const choice = (id) => read(id, same, inputs[id].default);
-    const server = read('server', parseServer, new URL('https://invalid'));
+    const server = read('server', parseServer, '');
     const serviceAccount = read('service_account', parseServiceAccount, { namespace: '', name: '' });
     const maxDuration = read('max_duration', parseDuration, 3600);
     const tokenFile = read('token_file', same, '');
@@ -2282,7 +2282,7 @@ function parseOptions(source, seal) {
         identity: choice('identity'),
         token: token ?? (tokenFile === '' ? undefined : read('token_file', (path) => readToken(path, source, seal), undefined)),
         stdinTaken: tokenFile === '-',
-        audience: read('audience', parseAudience, server.href.replace(/\/$/, '')),
+        audience: read('audience', parseAudience, server),
         duration: read('duration', (text) => parseLife(text, maxDuration, source.nameOf('max_duration')), 900),
         tokenAudiences: read('token_audiences', words, []),
         revocation: choice('revocation'),
@@ -2337,7 +2337,7 @@ function parseServer(text) {
         throw new Wrong('holds a user name or password');
     if (url.search !== '' || url.hash !== '')
         throw new Wrong('holds a query or fragment');
-    return url;
+    return url.href.replace(/\/$/, '');
 }
 function parseProxy(text) {
     const url = parseUrl(text);

@@ -8,7 +8,7 @@ import type { Secret } from '../secret.ts'
 
 export interface Call {
   method: 'GET' | 'POST' | 'DELETE'
-  /** Below the server's URL: /api/v1/... */
+  /** Behind the server's URL: /api/v1/... */
   path: string
   bearer: Secret
   body?: object
@@ -27,10 +27,10 @@ export interface Answer {
 /** The one place that speaks to the API server. */
 export class KubeClient {
   readonly #http: Http
-  readonly #server: URL
+  readonly #server: string
   readonly #userAgent: string
 
-  constructor(http: Http, server: URL, userAgent: string) {
+  constructor(http: Http, server: string, userAgent: string) {
     this.#http = http
     this.#server = server
     this.#userAgent = userAgent
@@ -51,7 +51,7 @@ export class KubeClient {
 
   #send(call: Call, signal: AbortSignal): Promise<Response> {
     const request = {
-      url: new URL(this.#server.pathname.replace(/\/$/, '') + call.path, this.#server),
+      url: new URL(this.#server + call.path),
       method: call.method,
       headers: {
         accept: 'application/json',
@@ -67,7 +67,7 @@ export class KubeClient {
 
   #unreachable(call: Call, failure: unknown): KubepassError {
     const reason = reasonOf(failure)
-    return new KubepassError('UNREACHABLE', `No answer from ${this.#server.host} to ${call.method} ${call.path}: ${reason}.`, {
+    return new KubepassError('UNREACHABLE', `No answer from ${new URL(this.#server).host} to ${call.method} ${call.path}: ${reason}.`, {
       hint: isUntrusted(failure)
         ? 'The certificate does not verify: give the CA of this API server as certificate_authority, and tls_server_name if the certificate names another host.'
         : 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.',

@@ -27,7 +27,7 @@ onGithub('a forged receipt moves post to nothing', async ({ info, step, proxy, j
   writeFileSync(join(victim, 'precious'), '')
   const before = proxy.exchanges.length
   const forgeries: Partial<Record<keyof Receipt, unknown>>[] = [
-    { server: `${clusters.real.server}/` },
+    { server: clusters.real.server },
     { namespace: 'kube-system' },
     { anchor: { name: 'database-password' } },
     { anchor: { name: `kubepass-${Number(job.runId) + 1}-1-0123456789abcdef` } },

@@ -161,10 +161,11 @@ test('max_duration raises the limit', () => {
 })
 
 test.each([
-  ['https://[::1]:6443', 'https://[::1]:6443/'],
-  ['https://rancher.example.com/k8s/clusters/c-1/', 'https://rancher.example.com/k8s/clusters/c-1/'],
+  ['https://K8S.example.com:443', 'https://k8s.example.com'],
+  ['https://[::1]:6443', 'https://[::1]:6443'],
+  ['https://rancher.example.com/k8s/clusters/c-1/', 'https://rancher.example.com/k8s/clusters/c-1'],
 ])('server %s', (text, href) => {
-  expect(parse({ server: text }).server.href).toBe(href)
+  expect(parse({ server: text }).server).toBe(href)
 })
 
 describe('certificate_authority', () => {

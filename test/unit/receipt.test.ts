@@ -4,7 +4,7 @@ import { anchorPrefix, newReceipt, parseReceipt, type Run } from '../../src/rece
 
 const run: Run = { platform: 'github', id: '42', attempt: '3', job: 'scan', repository: 'octo/repo' }
 const options = {
-  server: new URL('https://10.0.0.1:6443'),
+  server: 'https://10.0.0.1:6443',
   serviceAccount: { namespace: 'kubepass', name: 'scanner' },
   directory: '/tmp',
   duration: 900,
