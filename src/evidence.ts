@@ -2,7 +2,7 @@ import { credentialId, isoTime, type Credential } from './credential.ts'
 import { codeOf, type Code } from './errors.ts'
 import type { Options } from './options.ts'
 import { markdownCode, quote } from './quote.ts'
-import type { Run } from './receipt.ts'
+import type { Run } from './job.ts'
 import { version } from './version.ts'
 
 /** The record of a run, for the summary and the file (docs/evidence.schema.json). No secret in it. Times are ISO 8601. */

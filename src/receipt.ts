@@ -2,16 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { basename, join } from 'node:path'
 import { isoTime, OVERRUN_S } from './credential.ts'
 import type { Evidence } from './evidence.ts'
+import { anchorPrefix, type Run } from './job.ts'
 import type { Options } from './options.ts'
-
-/** The run that a credential belongs to, as the anchor's labels and the audit log tell it. */
-export interface Run {
-  readonly platform: 'github' | 'gitlab' | 'terminal'
-  readonly id: string
-  readonly attempt: string
-  readonly job: string
-  readonly repository: string
-}
 
 /** What is needed to revoke, and to tell of it, saved before the first object is created. No secret in it. Times are ISO 8601. */
 export interface Receipt {
@@ -47,11 +39,6 @@ export function newReceipt(options: Options, run: Run, now = Date.now()): Receip
     directory: join(options.directory, `${DIRECTORY_PREFIX}${random}`),
     deadBy: isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + OVERRUN_S),
   }
-}
-
-/** Every anchor of a run's attempt begins with this, and no other does. */
-export function anchorPrefix(run: Run): string {
-  return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`
 }
 
 /** What the scan's processes carry in their environment, so that all of them are found. */
@@ -103,15 +90,4 @@ function isTime(text: unknown): boolean {
 
 function isTextOrNull(value: unknown): boolean {
   return value === null || typeof value === 'string'
-}
-
-/** A part of an object's name: lower-case letters, digits and dashes. */
-function nameable(text: string): string {
-  return (
-    text
-      .toLowerCase()
-      .replaceAll(/[^a-z0-9]+/g, '-')
-      .replaceAll(/^-+|-+$/g, '')
-      .slice(0, 40) || '0'
-  )
 }

@@ -1790,7 +1790,22 @@ async function prove(client, token, samples, deletedAt, signal) {
     }
 }
 
+;// CONCATENATED MODULE: ./src/job.ts
+/** Every anchor of a run's attempt begins with this, and no other does. */
+function anchorPrefix(run) {
+    return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
+}
+/** A part of an object's name: lower-case letters, digits and dashes. */
+function nameable(text) {
+    return (text
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9]+/g, '-')
+        .replaceAll(/^-+|-+$/g, '')
+        .slice(0, 40) || '0');
+}
+
 ;// CONCATENATED MODULE: ./src/receipt.ts
+
 
 
 
@@ -1804,10 +1819,6 @@ function newReceipt(options, run, now = Date.now()) {
         directory: (0,external_node_path_namespaceObject.join)(options.directory, `${DIRECTORY_PREFIX}${random}`),
         deadBy: isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + OVERRUN_S),
     };
-}
-/** Every anchor of a run's attempt begins with this, and no other does. */
-function anchorPrefix(run) {
-    return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
 }
 /** What the scan's processes carry in their environment, so that all of them are found. */
 function markerOf(receipt) {
@@ -1856,14 +1867,6 @@ function receipt_isTime(text) {
 }
 function isTextOrNull(value) {
     return value === null || typeof value === 'string';
-}
-/** A part of an object's name: lower-case letters, digits and dashes. */
-function nameable(text) {
-    return (text
-        .toLowerCase()
-        .replaceAll(/[^a-z0-9]+/g, '-')
-        .replaceAll(/^-+|-+$/g, '')
-        .slice(0, 40) || '0');
 }
 
 // EXTERNAL MODULE: external "node:http"
@@ -2544,6 +2547,7 @@ function isProgram(name, path) {
 
 
 
+
 /**
  * The net: finishes the run that a receipt tells of, however far it came. It asks for a fresh identity,
  * and believes the receipt nothing that the inputs do not confirm.
@@ -2625,101 +2629,6 @@ function leftToken({ options, platform, receipt, seal }) {
         return undefined;
     const token = readLeftToken(directory, platform.uid, seal);
     return token !== undefined && decodeJwt(token.reveal())?.claims['jti'] === jti ? token : undefined;
-}
-
-;// CONCATENATED MODULE: ./src/kube/issue.ts
-
-
-
-
-
-/** How the objects of a run are found: sweepers select by label, people read the annotations. */
-function marksOf(run, deadBy) {
-    return {
-        labels: {
-            'app.kubernetes.io/managed-by': 'kubepass',
-            'kubepass.dev/platform': run.platform,
-            'kubepass.dev/run': labelValue(run.id),
-            'kubepass.dev/attempt': labelValue(run.attempt),
-        },
-        annotations: { 'kubepass.dev/repository': run.repository, 'kubepass.dev/job': run.job, 'kubepass.dev/dead-by': deadBy },
-    };
-}
-/**
- * Creates the empty Secret that the token will be bound to.
- * @returns undefined when the identity may not create Secrets and that is acceptable
- */
-async function createAnchor(client, bearer, where, marks, acceptable, signal) {
-    const body = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...marks } };
-    const create = () => client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, bearer, body }, signal);
-    let answer = await create();
-    if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
-        // The name is random: the one that exists is ours, from an attempt whose answer was lost.
-        await deleteAnchor(client, bearer, where, signal).catch((cause) => {
-            throw new KubepassError('UNREACHABLE', 'The answer to the creation of the Secret was lost.', { cause });
-        });
-        answer = await create();
-    }
-    if (answer.status === 403 && acceptable)
-        return undefined;
-    if (answer.status !== 201) {
-        throw refusalOf(answer, `create a Secret in namespace ${quote(where.namespace)}`, bearer, secretsHint(answer, where.namespace));
-    }
-    const uid = answer.body?.metadata?.uid;
-    if (typeof uid !== 'string')
-        throw incomplete('Secret');
-    return { name: where.name, uid };
-}
-/**
- * Asks for a token and seals it before anything else sees it.
- * @returns it, not judged yet; what it must say; and the server's own warnings, which are foreign text
- */
-async function requestToken(client, bearer, asked, seal, signal) {
-    const boundObjectRef = asked.anchor && { apiVersion: 'v1', kind: 'Secret', name: asked.anchor.name, uid: asked.anchor.uid };
-    const body = {
-        apiVersion: 'authentication.k8s.io/v1',
-        kind: 'TokenRequest',
-        spec: { audiences: [...asked.audiences], expirationSeconds: asked.duration, ...(boundObjectRef ? { boundObjectRef } : {}) },
-    };
-    const path = `/api/v1/namespaces/${asked.namespace}/serviceaccounts/${asked.name}/token`;
-    const answer = await client.call({ method: 'POST', path, bearer, body }, signal);
-    if (answer.status !== 201) {
-        throw refusalOf(answer, `issue a token for ServiceAccount ${quote(`${asked.namespace}/${asked.name}`)}`, bearer, tokenHint(answer, asked));
-    }
-    const status = answer.body?.status;
-    if (typeof status?.token !== 'string' || status.token === '')
-        throw incomplete('token');
-    const token = seal(status.token);
-    const stated = typeof status.expirationTimestamp === 'string' ? status.expirationTimestamp : undefined;
-    return { credential: readCredential(token), expected: { ...asked, stated }, warnings: answer.warnings };
-}
-function secretsHint(answer, namespace) {
-    const rule = answer.status === 403 ? missingRule(answer) : undefined;
-    if (!rule?.includes('RBAC rule'))
-        return rule;
-    return (`${rule.replace('verbs: ["create"]', 'verbs: ["create", "delete"]')}\n` +
-        `Do so only if the namespace ${quote(namespace)} holds nothing but scanner ServiceAccounts, and with the admission policies of deploy/base: ` +
-        'without them, create and delete on Secrets let their holder make a token that never expires.\n' +
-        'Or set revocation: best-effort to go on with a token that cannot be revoked.');
-}
-function tokenHint(answer, asked) {
-    if (answer.status === 404)
-        return `Create it (kubectl create serviceaccount -n ${asked.namespace} ${asked.name}), or correct service_account.`;
-    if (answer.status !== 403)
-        return undefined;
-    return missingRule(answer)?.replace('verbs: ["create"]', `resourceNames: [${JSON.stringify(asked.name)}], verbs: ["create"]`);
-}
-function incomplete(what) {
-    return new KubepassError('UNREACHABLE', `What answered for the API server said yes, but sent no ${what}.`, {
-        hint: 'Is there a gateway in between that rewrites answers?',
-    });
-}
-// https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
-function labelValue(text) {
-    return text
-        .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
-        .slice(0, 63)
-        .replaceAll(/^[._-]+|[._-]+$/g, '');
 }
 
 ;// CONCATENATED MODULE: external "node:child_process"
@@ -2835,55 +2744,151 @@ function connect(from, filters, to) {
     return new Promise((resolve) => (0,external_node_stream_.finished)(last, () => resolve()));
 }
 
-;// CONCATENATED MODULE: ./src/start.ts
-
-
-
-
-
-
-
-
+;// CONCATENATED MODULE: ./src/hand-over.ts
 
 
 
 
 /**
- * The whole story: a credential is issued, verified, handed to one command, taken back and proven dead.
- * Without a command it is left for the later steps, and the post step takes it back.
- * @returns the exit code
+ * Runs the scan with the credential.
+ * @returns the exit code for the host: on a CI an accepted one is 0
  */
-async function start(context) {
-    const options = parseOptions(context.platform, context.seal);
-    const session = openSession(context, options, newReceipt(options, context.platform.run));
-    const beforeScan = AbortSignal.any([context.signal, AbortSignal.timeout(options.deadline)]);
-    let exitCode = 0;
-    let failure;
-    try {
-        record(session, {});
-        const credential = await issue(session, beforeScan);
-        await verify(session, credential, beforeScan);
-        const kubeconfig = writeKubeconfig(session.receipt.directory, options, credential.token);
-        if (options.command === undefined)
-            await leaveToLaterSteps(session, credential, kubeconfig);
-        else
-            exitCode = await runScan(session, options.command, credential, kubeconfig);
-    }
-    catch (error) {
-        failure = error;
-        failWith(session.evidence, error);
-    }
-    if (options.command !== undefined || failure !== undefined) {
-        const notRevoked = await finish(session, context.platform.hasPost);
-        if (notRevoked !== undefined && failure !== undefined)
-            await context.platform.fail(describe(failure));
-        failure = notRevoked ?? failure ?? context.signal.reason;
-    }
-    await report(session);
-    if (failure !== undefined)
-        throw failure;
-    return exitCode;
+async function runScan(session, command, { token }, kubeconfig) {
+    const { options, platform, redactor, evidence, signal } = session;
+    signal.throwIfAborted();
+    const env = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value);
+    const delivered = options.delivery === 'env' ? { [options.tokenVariable]: token.reveal() } : {};
+    const outputs = platform.scanOutputs();
+    record(session, { scanning: true });
+    const startedAt = new Date().toISOString();
+    session.scan = Scan.start(command, { ...env, KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered }, markerOf(session.receipt), {
+        ...outputs,
+        stdin: platform.readStdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
+        filters: () => [redactor.stream(), ...outputs.filters()],
+    });
+    const { exitCode, signal: by } = await session.scan.ended(signal);
+    evidence.used = { started_at: startedAt, ended_at: new Date().toISOString(), exit_code: exitCode, signal: by };
+    signal.throwIfAborted();
+    return platform.isCI && options.acceptExitCodes.includes(exitCode) ? 0 : exitCode;
 }
+/** Leaves the credential to the later steps of the job; the post step takes it back. */
+async function leaveToLaterSteps(session, credential, kubeconfig) {
+    const { platform, options, evidence } = session;
+    await platform.exportVariable('KUBECONFIG', kubeconfig);
+    await platform.exportVariable('KUBE_CONFIG_PATH', kubeconfig);
+    await platform.setOutput('kubeconfig', kubeconfig);
+    await platform.setOutput('expires_at', isoTime(credential.expiresAt));
+    await platform.setOutput('credential_id', evidence.granted?.credential_id ?? '');
+    if (options.delivery === 'env')
+        await platform.exportVariable(options.tokenVariable, credential.token);
+    if (options.delivery === 'output')
+        await platform.setOutput('token', credential.token);
+    platform.say('The later steps of this job have the credential; the post step revokes it. It is not renewed.');
+}
+
+;// CONCATENATED MODULE: ./src/kube/issue.ts
+
+
+
+
+
+/** How the objects of a run are found: sweepers select by label, people read the annotations. */
+function marksOf(run, deadBy) {
+    return {
+        labels: {
+            'app.kubernetes.io/managed-by': 'kubepass',
+            'kubepass.dev/platform': run.platform,
+            'kubepass.dev/run': labelValue(run.id),
+            'kubepass.dev/attempt': labelValue(run.attempt),
+        },
+        annotations: { 'kubepass.dev/repository': run.repository, 'kubepass.dev/job': run.job, 'kubepass.dev/dead-by': deadBy },
+    };
+}
+/**
+ * Creates the empty Secret that the token will be bound to.
+ * @returns undefined when the identity may not create Secrets and that is acceptable
+ */
+async function createAnchor(client, bearer, where, marks, acceptable, signal) {
+    const body = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...marks } };
+    const create = () => client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, bearer, body }, signal);
+    let answer = await create();
+    if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
+        // The name is random: the one that exists is ours, from an attempt whose answer was lost.
+        await deleteAnchor(client, bearer, where, signal).catch((cause) => {
+            throw new KubepassError('UNREACHABLE', 'The answer to the creation of the Secret was lost.', { cause });
+        });
+        answer = await create();
+    }
+    if (answer.status === 403 && acceptable)
+        return undefined;
+    if (answer.status !== 201) {
+        throw refusalOf(answer, `create a Secret in namespace ${quote(where.namespace)}`, bearer, secretsHint(answer, where.namespace));
+    }
+    const uid = answer.body?.metadata?.uid;
+    if (typeof uid !== 'string')
+        throw incomplete('Secret');
+    return { name: where.name, uid };
+}
+/**
+ * Asks for a token and seals it before anything else sees it.
+ * @returns it, not judged yet; what it must say; and the server's own warnings, which are foreign text
+ */
+async function requestToken(client, bearer, asked, seal, signal) {
+    const boundObjectRef = asked.anchor && { apiVersion: 'v1', kind: 'Secret', name: asked.anchor.name, uid: asked.anchor.uid };
+    const body = {
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenRequest',
+        spec: { audiences: [...asked.audiences], expirationSeconds: asked.duration, ...(boundObjectRef ? { boundObjectRef } : {}) },
+    };
+    const path = `/api/v1/namespaces/${asked.namespace}/serviceaccounts/${asked.name}/token`;
+    const answer = await client.call({ method: 'POST', path, bearer, body }, signal);
+    if (answer.status !== 201) {
+        throw refusalOf(answer, `issue a token for ServiceAccount ${quote(`${asked.namespace}/${asked.name}`)}`, bearer, tokenHint(answer, asked));
+    }
+    const status = answer.body?.status;
+    if (typeof status?.token !== 'string' || status.token === '')
+        throw incomplete('token');
+    const token = seal(status.token);
+    const stated = typeof status.expirationTimestamp === 'string' ? status.expirationTimestamp : undefined;
+    return { credential: readCredential(token), expected: { ...asked, stated }, warnings: answer.warnings };
+}
+function secretsHint(answer, namespace) {
+    const rule = answer.status === 403 ? missingRule(answer) : undefined;
+    if (!rule?.includes('RBAC rule'))
+        return rule;
+    return (`${rule.replace('verbs: ["create"]', 'verbs: ["create", "delete"]')}\n` +
+        `Do so only if the namespace ${quote(namespace)} holds nothing but scanner ServiceAccounts, and with the admission policies of deploy/base: ` +
+        'without them, create and delete on Secrets let their holder make a token that never expires.\n' +
+        'Or set revocation: best-effort to go on with a token that cannot be revoked.');
+}
+function tokenHint(answer, asked) {
+    if (answer.status === 404)
+        return `Create it (kubectl create serviceaccount -n ${asked.namespace} ${asked.name}), or correct service_account.`;
+    if (answer.status !== 403)
+        return undefined;
+    return missingRule(answer)?.replace('verbs: ["create"]', `resourceNames: [${JSON.stringify(asked.name)}], verbs: ["create"]`);
+}
+function incomplete(what) {
+    return new KubepassError('UNREACHABLE', `What answered for the API server said yes, but sent no ${what}.`, {
+        hint: 'Is there a gateway in between that rewrites answers?',
+    });
+}
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+function labelValue(text) {
+    return text
+        .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
+        .slice(0, 63)
+        .replaceAll(/^[._-]+|[._-]+$/g, '');
+}
+
+;// CONCATENATED MODULE: ./src/obtain.ts
+
+
+
+
+
+
+
 /** Anchor, then the token bound to it. The receipt is saved before each can exist. */
 async function issue(session, limit) {
     const { options, client, platform, receipt, evidence } = session;
@@ -2951,36 +2956,52 @@ async function verify(session, { token }, limit) {
         hint: 'Is there a gateway in between that changes requests?',
     });
 }
-async function runScan(session, command, { token }, kubeconfig) {
-    const { options, platform, redactor, evidence, signal } = session;
-    signal.throwIfAborted();
-    const env = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value);
-    const delivered = options.delivery === 'env' ? { [options.tokenVariable]: token.reveal() } : {};
-    const outputs = platform.scanOutputs();
-    record(session, { scanning: true });
-    const startedAt = new Date().toISOString();
-    session.scan = Scan.start(command, { ...env, KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered }, markerOf(session.receipt), {
-        ...outputs,
-        stdin: platform.readStdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
-        filters: () => [redactor.stream(), ...outputs.filters()],
-    });
-    const { exitCode, signal: by } = await session.scan.ended(signal);
-    evidence.used = { started_at: startedAt, ended_at: new Date().toISOString(), exit_code: exitCode, signal: by };
-    signal.throwIfAborted();
-    return platform.isCI && options.acceptExitCodes.includes(exitCode) ? 0 : exitCode;
-}
-async function leaveToLaterSteps(session, credential, kubeconfig) {
-    const { platform, options, evidence } = session;
-    await platform.exportVariable('KUBECONFIG', kubeconfig);
-    await platform.exportVariable('KUBE_CONFIG_PATH', kubeconfig);
-    await platform.setOutput('kubeconfig', kubeconfig);
-    await platform.setOutput('expires_at', isoTime(credential.expiresAt));
-    await platform.setOutput('credential_id', evidence.granted?.credential_id ?? '');
-    if (options.delivery === 'env')
-        await platform.exportVariable(options.tokenVariable, credential.token);
-    if (options.delivery === 'output')
-        await platform.setOutput('token', credential.token);
-    platform.say('The later steps of this job have the credential; the post step revokes it. It is not renewed.');
+
+;// CONCATENATED MODULE: ./src/start.ts
+
+
+
+
+
+
+
+
+
+/**
+ * The whole story: a credential is issued, verified, handed to one command, taken back and proven dead.
+ * Without a command it is left for the later steps, and the post step takes it back.
+ * @returns the exit code
+ */
+async function start(context) {
+    const options = parseOptions(context.platform, context.seal);
+    const session = openSession(context, options, newReceipt(options, context.platform.run));
+    const beforeScan = AbortSignal.any([context.signal, AbortSignal.timeout(options.deadline)]);
+    let exitCode = 0;
+    let failure;
+    try {
+        record(session, {});
+        const credential = await issue(session, beforeScan);
+        await verify(session, credential, beforeScan);
+        const kubeconfig = writeKubeconfig(session.receipt.directory, options, credential.token);
+        if (options.command === undefined)
+            await leaveToLaterSteps(session, credential, kubeconfig);
+        else
+            exitCode = await runScan(session, options.command, credential, kubeconfig);
+    }
+    catch (error) {
+        failure = error;
+        failWith(session.evidence, error);
+    }
+    if (options.command !== undefined || failure !== undefined) {
+        const notRevoked = await finish(session, context.platform.hasPost);
+        if (notRevoked !== undefined && failure !== undefined)
+            await context.platform.fail(describe(failure));
+        failure = notRevoked ?? failure ?? context.signal.reason;
+    }
+    await report(session);
+    if (failure !== undefined)
+        throw failure;
+    return exitCode;
 }
 
 ;// CONCATENATED MODULE: ./src/cli.ts

@@ -1549,7 +1549,22 @@ async function prove(client, token, samples, deletedAt, signal) {
     }
 }
 
+;// CONCATENATED MODULE: ./src/job.ts
+/** Every anchor of a run's attempt begins with this, and no other does. */
+function anchorPrefix(run) {
+    return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
+}
+/** A part of an object's name: lower-case letters, digits and dashes. */
+function nameable(text) {
+    return (text
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9]+/g, '-')
+        .replaceAll(/^-+|-+$/g, '')
+        .slice(0, 40) || '0');
+}
+
 ;// CONCATENATED MODULE: ./src/receipt.ts
+
 
 
 
@@ -1563,10 +1578,6 @@ function newReceipt(options, run, now = Date.now()) {
         directory: (0,external_node_path_namespaceObject.join)(options.directory, `${DIRECTORY_PREFIX}${random}`),
         deadBy: isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + OVERRUN_S),
     };
-}
-/** Every anchor of a run's attempt begins with this, and no other does. */
-function anchorPrefix(run) {
-    return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
 }
 /** What the scan's processes carry in their environment, so that all of them are found. */
 function markerOf(receipt) {
@@ -1615,14 +1626,6 @@ function receipt_isTime(text) {
 }
 function isTextOrNull(value) {
     return value === null || typeof value === 'string';
-}
-/** A part of an object's name: lower-case letters, digits and dashes. */
-function nameable(text) {
-    return (text
-        .toLowerCase()
-        .replaceAll(/[^a-z0-9]+/g, '-')
-        .replaceAll(/^-+|-+$/g, '')
-        .slice(0, 40) || '0');
 }
 
 // EXTERNAL MODULE: external "node:http"
@@ -1979,6 +1982,161 @@ async function proveEnd(session, mayWait) {
     return undefined;
 }
 
+;// CONCATENATED MODULE: external "node:child_process"
+const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
+// EXTERNAL MODULE: external "node:events"
+var external_node_events_ = __nccwpck_require__(8474);
+;// CONCATENATED MODULE: ./src/scan.ts
+
+
+
+
+
+
+
+/** How long a scan that was told to stop may take to end by itself. */
+const GRACE_MS = 2_000;
+/** How long an output may stay open once no process of the scan is left. */
+const DRAIN_MS = 1_000;
+/** The command that gets the credential, in a process group of its own. */
+class Scan {
+    #child;
+    #marker;
+    #outputs;
+    #close;
+    constructor(child, marker, streams) {
+        this.#child = child;
+        this.#marker = marker;
+        this.#close = streams.close;
+        this.#outputs = Promise.all([
+            connect(child.stdout, streams.filters(), streams.stdout()),
+            connect(child.stderr, streams.filters(), streams.stderr()),
+        ]);
+    }
+    /** Starts the command. Core dumps are off: they would hold the token. */
+    static start(command, env, marker, streams) {
+        try {
+            const child = (0,external_node_child_process_namespaceObject.spawn)('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
+                env: { ...env, [MARKER]: marker },
+                stdio: [streams.stdin, 'pipe', 'pipe'],
+                detached: true,
+            });
+            return new Scan(child, marker, streams);
+        }
+        catch (cause) {
+            streams.close();
+            throw new KubepassError('INPUT', `The command could not be started (${errnoOf(cause)}).`, {
+                hint: 'Is it, with its environment, too long?',
+            });
+        }
+    }
+    /** Resolves when the command has ended; once `signal` is aborted it is told to, and soon made to. */
+    async ended(signal) {
+        const exit = (0,external_node_events_.once)(this.#child, 'exit');
+        let last;
+        const stop = () => {
+            this.#kill('SIGTERM');
+            last = setTimeout(() => this.#kill('SIGKILL'), GRACE_MS);
+        };
+        if (signal.aborted)
+            stop();
+        else
+            signal.addEventListener('abort', stop, { once: true });
+        try {
+            const [code, by] = await exit;
+            return { exitCode: by === null ? code : 128 + external_node_os_namespaceObject.constants.signals[by], signal: by };
+        }
+        catch (cause) {
+            throw new KubepassError('INPUT', `The command could not be started (${errnoOf(cause)}).`, { hint: 'Is /bin/sh there?' });
+        }
+        finally {
+            clearTimeout(last);
+            signal.removeEventListener('abort', stop);
+        }
+    }
+    /** Ends the command's group, then what escaped from it, and lets the outputs run dry. */
+    async stop() {
+        this.#kill('SIGKILL');
+        const stopped = await stopCarriers(this.#marker);
+        await Promise.race([this.#outputs, (0,promises_namespaceObject.setTimeout)(DRAIN_MS, undefined, { ref: false })]);
+        this.#child.stdout.destroy();
+        this.#child.stderr.destroy();
+        this.#close();
+        return stopped;
+    }
+    #kill(signal) {
+        if (this.#child.pid !== undefined)
+            killQuietly(-this.#child.pid, signal);
+    }
+}
+/** The environment of the scan: not the runner's secrets, not the means to get a token of its own. */
+function scanEnvironment(env, options, isSecret) {
+    const runnersSecrets = ['CI_JOB_TOKEN', 'CI_REGISTRY_PASSWORD', 'CI_DEPENDENCY_PROXY_PASSWORD', 'CI_DEPLOY_PASSWORD']
+        .flatMap((name) => env[name] ?? [])
+        .filter((value) => value !== '');
+    const carriesSecret = (value) => JWT.test(value.trim()) || isSecret(value) || runnersSecrets.some((secret) => value.includes(secret));
+    const passes = (name, value) => {
+        if (options.passEnv.includes(name) || name === 'RUNNER_TRACKING_ID')
+            return true;
+        if (options.env === 'clean')
+            return CLEAN.test(name);
+        return !WITHHELD.test(name) && !carriesSecret(value);
+    };
+    return Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && passes(name, value)));
+}
+const CLEAN = /^(PATH|HOME|LANG|LANGUAGE|LC_[A-Z]+)$/;
+const WITHHELD = /^(INPUT_.*|STATE_.*|KUBEPASS_.*|ACTIONS_ID_TOKEN_.*|ACTIONS_RUNTIME_.*|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)|GITLAB_ENV|NODE_OPTIONS|CI_JOB_JWT.*|CI_(JOB|REGISTRY|DEPENDENCY_PROXY|DEPLOY)_(TOKEN|PASSWORD))$/;
+const JWT = /^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/;
+/** Resolves when all that came from `from` has been handed to `to`. A `to` that is gone must not block the scan. */
+function connect(from, filters, to) {
+    const last = filters.reduce((source, filter) => source.pipe(filter), from);
+    to.on('error', () => last.resume());
+    last.pipe(to, { end: false });
+    return new Promise((resolve) => (0,external_node_stream_.finished)(last, () => resolve()));
+}
+
+;// CONCATENATED MODULE: ./src/hand-over.ts
+
+
+
+
+/**
+ * Runs the scan with the credential.
+ * @returns the exit code for the host: on a CI an accepted one is 0
+ */
+async function runScan(session, command, { token }, kubeconfig) {
+    const { options, platform, redactor, evidence, signal } = session;
+    signal.throwIfAborted();
+    const env = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value);
+    const delivered = options.delivery === 'env' ? { [options.tokenVariable]: token.reveal() } : {};
+    const outputs = platform.scanOutputs();
+    record(session, { scanning: true });
+    const startedAt = new Date().toISOString();
+    session.scan = Scan.start(command, { ...env, KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered }, markerOf(session.receipt), {
+        ...outputs,
+        stdin: platform.readStdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
+        filters: () => [redactor.stream(), ...outputs.filters()],
+    });
+    const { exitCode, signal: by } = await session.scan.ended(signal);
+    evidence.used = { started_at: startedAt, ended_at: new Date().toISOString(), exit_code: exitCode, signal: by };
+    signal.throwIfAborted();
+    return platform.isCI && options.acceptExitCodes.includes(exitCode) ? 0 : exitCode;
+}
+/** Leaves the credential to the later steps of the job; the post step takes it back. */
+async function leaveToLaterSteps(session, credential, kubeconfig) {
+    const { platform, options, evidence } = session;
+    await platform.exportVariable('KUBECONFIG', kubeconfig);
+    await platform.exportVariable('KUBE_CONFIG_PATH', kubeconfig);
+    await platform.setOutput('kubeconfig', kubeconfig);
+    await platform.setOutput('expires_at', isoTime(credential.expiresAt));
+    await platform.setOutput('credential_id', evidence.granted?.credential_id ?? '');
+    if (options.delivery === 'env')
+        await platform.exportVariable(options.tokenVariable, credential.token);
+    if (options.delivery === 'output')
+        await platform.setOutput('token', credential.token);
+    platform.say('The later steps of this job have the credential; the post step revokes it. It is not renewed.');
+}
+
 ;// CONCATENATED MODULE: ./src/kube/issue.ts
 
 
@@ -2072,6 +2230,82 @@ function labelValue(text) {
         .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
         .slice(0, 63)
         .replaceAll(/^[._-]+|[._-]+$/g, '');
+}
+
+;// CONCATENATED MODULE: ./src/obtain.ts
+
+
+
+
+
+
+
+/** Anchor, then the token bound to it. The receipt is saved before each can exist. */
+async function issue(session, limit) {
+    const { options, client, platform, receipt, evidence } = session;
+    platform.progress('asking for a token');
+    const bearer = await session.identity.bearer(limit);
+    const where = { namespace: receipt.namespace, name: receipt.anchor?.name ?? '' };
+    const acceptable = options.revocation === 'best-effort';
+    const marks = marksOf(platform.run, receipt.deadBy);
+    const anchor = await mayExist(session, 'anchor', () => createAnchor(client, bearer, where, marks, acceptable, limit));
+    record(session, { anchor });
+    const asked = { ...options.serviceAccount, duration: options.duration, audiences: options.tokenAudiences, anchor };
+    const keep = (value) => (session.token = session.seal(value));
+    if (anchor === undefined)
+        session.exists = 'nothing';
+    const { credential, expected, warnings } = await mayExist(session, 'token', () => requestToken(client, bearer, asked, keep, limit));
+    const { jti, expiresAt } = credential;
+    evidence.granted = grantedBy(credential, anchor?.name);
+    evidence.dead_by = isoTime(expiresAt + OVERRUN_S);
+    record(session, { deadBy: evidence.dead_by, granted: evidence.granted, ...(jti === undefined ? {} : { jti }) });
+    const doubts = checkCredential(credential, expected);
+    for (const text of warnings)
+        doubts.push(`The API server warns: ${quote(text)}`);
+    if (anchor === undefined)
+        doubts.push(`The credential is bound to nothing and cannot be revoked. It expires ${isoTime(expiresAt)}.`);
+    for (const doubt of doubts)
+        await warn(session, doubt);
+    platform.say(`Issued a credential for ${quote(evidence.asked.service_account)} until ${isoTime(expiresAt)}.`);
+    return credential;
+}
+/** What is asked for may exist as soon as it is asked for, unless the API server says no. */
+async function mayExist(session, what, ask) {
+    const before = session.exists;
+    session.exists = what;
+    try {
+        return await ask();
+    }
+    catch (error) {
+        if (codeOf(error) === 'REFUSED')
+            session.exists = before;
+        throw error;
+    }
+}
+/** The server takes the token for the ServiceAccount that was asked for. */
+async function verify(session, { token }, limit) {
+    const { client, options, evidence } = session;
+    const standing = await whoami(client, token, limit);
+    const expected = `system:serviceaccount:${options.serviceAccount.namespace}:${options.serviceAccount.name}`;
+    if (standing.is === 'accepted' && (standing.username ?? expected) === expected) {
+        evidence.verified = { username: standing.username ?? null, at: new Date().toISOString() };
+        record(session, { verified: evidence.verified });
+        if (standing.username === undefined)
+            await warn(session, 'The API server accepts the token, but does not let it ask who it is.');
+        return;
+    }
+    if (standing.is === 'refused' && options.tokenAudiences.length > 0) {
+        await warn(session, 'The API server is not among token_audiences: what needs the API server, also the proof of the end, is skipped.');
+        return;
+    }
+    const taken = standing.is === 'accepted'
+        ? `takes it for ${quote(standing.username ?? '')}`
+        : standing.is === 'refused'
+            ? 'refuses it'
+            : `answers ${standing.status}`;
+    throw new KubepassError('RIGHTS', `The API server issued a token, but ${taken}.`, {
+        hint: 'Is there a gateway in between that changes requests?',
+    });
 }
 
 ;// CONCATENATED MODULE: ./src/inputs.ts
@@ -2542,123 +2776,7 @@ function isProgram(name, path) {
     });
 }
 
-;// CONCATENATED MODULE: external "node:child_process"
-const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
-// EXTERNAL MODULE: external "node:events"
-var external_node_events_ = __nccwpck_require__(8474);
-;// CONCATENATED MODULE: ./src/scan.ts
-
-
-
-
-
-
-
-/** How long a scan that was told to stop may take to end by itself. */
-const GRACE_MS = 2_000;
-/** How long an output may stay open once no process of the scan is left. */
-const DRAIN_MS = 1_000;
-/** The command that gets the credential, in a process group of its own. */
-class Scan {
-    #child;
-    #marker;
-    #outputs;
-    #close;
-    constructor(child, marker, streams) {
-        this.#child = child;
-        this.#marker = marker;
-        this.#close = streams.close;
-        this.#outputs = Promise.all([
-            connect(child.stdout, streams.filters(), streams.stdout()),
-            connect(child.stderr, streams.filters(), streams.stderr()),
-        ]);
-    }
-    /** Starts the command. Core dumps are off: they would hold the token. */
-    static start(command, env, marker, streams) {
-        try {
-            const child = (0,external_node_child_process_namespaceObject.spawn)('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
-                env: { ...env, [MARKER]: marker },
-                stdio: [streams.stdin, 'pipe', 'pipe'],
-                detached: true,
-            });
-            return new Scan(child, marker, streams);
-        }
-        catch (cause) {
-            streams.close();
-            throw new KubepassError('INPUT', `The command could not be started (${errnoOf(cause)}).`, {
-                hint: 'Is it, with its environment, too long?',
-            });
-        }
-    }
-    /** Resolves when the command has ended; once `signal` is aborted it is told to, and soon made to. */
-    async ended(signal) {
-        const exit = (0,external_node_events_.once)(this.#child, 'exit');
-        let last;
-        const stop = () => {
-            this.#kill('SIGTERM');
-            last = setTimeout(() => this.#kill('SIGKILL'), GRACE_MS);
-        };
-        if (signal.aborted)
-            stop();
-        else
-            signal.addEventListener('abort', stop, { once: true });
-        try {
-            const [code, by] = await exit;
-            return { exitCode: by === null ? code : 128 + external_node_os_namespaceObject.constants.signals[by], signal: by };
-        }
-        catch (cause) {
-            throw new KubepassError('INPUT', `The command could not be started (${errnoOf(cause)}).`, { hint: 'Is /bin/sh there?' });
-        }
-        finally {
-            clearTimeout(last);
-            signal.removeEventListener('abort', stop);
-        }
-    }
-    /** Ends the command's group, then what escaped from it, and lets the outputs run dry. */
-    async stop() {
-        this.#kill('SIGKILL');
-        const stopped = await stopCarriers(this.#marker);
-        await Promise.race([this.#outputs, (0,promises_namespaceObject.setTimeout)(DRAIN_MS, undefined, { ref: false })]);
-        this.#child.stdout.destroy();
-        this.#child.stderr.destroy();
-        this.#close();
-        return stopped;
-    }
-    #kill(signal) {
-        if (this.#child.pid !== undefined)
-            killQuietly(-this.#child.pid, signal);
-    }
-}
-/** The environment of the scan: not the runner's secrets, not the means to get a token of its own. */
-function scanEnvironment(env, options, isSecret) {
-    const runnersSecrets = ['CI_JOB_TOKEN', 'CI_REGISTRY_PASSWORD', 'CI_DEPENDENCY_PROXY_PASSWORD', 'CI_DEPLOY_PASSWORD']
-        .flatMap((name) => env[name] ?? [])
-        .filter((value) => value !== '');
-    const carriesSecret = (value) => JWT.test(value.trim()) || isSecret(value) || runnersSecrets.some((secret) => value.includes(secret));
-    const passes = (name, value) => {
-        if (options.passEnv.includes(name) || name === 'RUNNER_TRACKING_ID')
-            return true;
-        if (options.env === 'clean')
-            return CLEAN.test(name);
-        return !WITHHELD.test(name) && !carriesSecret(value);
-    };
-    return Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && passes(name, value)));
-}
-const CLEAN = /^(PATH|HOME|LANG|LANGUAGE|LC_[A-Z]+)$/;
-const WITHHELD = /^(INPUT_.*|STATE_.*|KUBEPASS_.*|ACTIONS_ID_TOKEN_.*|ACTIONS_RUNTIME_.*|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)|GITLAB_ENV|NODE_OPTIONS|CI_JOB_JWT.*|CI_(JOB|REGISTRY|DEPENDENCY_PROXY|DEPLOY)_(TOKEN|PASSWORD))$/;
-const JWT = /^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/;
-/** Resolves when all that came from `from` has been handed to `to`. A `to` that is gone must not block the scan. */
-function connect(from, filters, to) {
-    const last = filters.reduce((source, filter) => source.pipe(filter), from);
-    to.on('error', () => last.resume());
-    last.pipe(to, { end: false });
-    return new Promise((resolve) => (0,external_node_stream_.finished)(last, () => resolve()));
-}
-
 ;// CONCATENATED MODULE: ./src/start.ts
-
-
-
 
 
 
@@ -2703,104 +2821,6 @@ async function start(context) {
     if (failure !== undefined)
         throw failure;
     return exitCode;
-}
-/** Anchor, then the token bound to it. The receipt is saved before each can exist. */
-async function issue(session, limit) {
-    const { options, client, platform, receipt, evidence } = session;
-    platform.progress('asking for a token');
-    const bearer = await session.identity.bearer(limit);
-    const where = { namespace: receipt.namespace, name: receipt.anchor?.name ?? '' };
-    const acceptable = options.revocation === 'best-effort';
-    const marks = marksOf(platform.run, receipt.deadBy);
-    const anchor = await mayExist(session, 'anchor', () => createAnchor(client, bearer, where, marks, acceptable, limit));
-    record(session, { anchor });
-    const asked = { ...options.serviceAccount, duration: options.duration, audiences: options.tokenAudiences, anchor };
-    const keep = (value) => (session.token = session.seal(value));
-    if (anchor === undefined)
-        session.exists = 'nothing';
-    const { credential, expected, warnings } = await mayExist(session, 'token', () => requestToken(client, bearer, asked, keep, limit));
-    const { jti, expiresAt } = credential;
-    evidence.granted = grantedBy(credential, anchor?.name);
-    evidence.dead_by = isoTime(expiresAt + OVERRUN_S);
-    record(session, { deadBy: evidence.dead_by, granted: evidence.granted, ...(jti === undefined ? {} : { jti }) });
-    const doubts = checkCredential(credential, expected);
-    for (const text of warnings)
-        doubts.push(`The API server warns: ${quote(text)}`);
-    if (anchor === undefined)
-        doubts.push(`The credential is bound to nothing and cannot be revoked. It expires ${isoTime(expiresAt)}.`);
-    for (const doubt of doubts)
-        await warn(session, doubt);
-    platform.say(`Issued a credential for ${quote(evidence.asked.service_account)} until ${isoTime(expiresAt)}.`);
-    return credential;
-}
-/** What is asked for may exist as soon as it is asked for, unless the API server says no. */
-async function mayExist(session, what, ask) {
-    const before = session.exists;
-    session.exists = what;
-    try {
-        return await ask();
-    }
-    catch (error) {
-        if (codeOf(error) === 'REFUSED')
-            session.exists = before;
-        throw error;
-    }
-}
-/** The server takes the token for the ServiceAccount that was asked for. */
-async function verify(session, { token }, limit) {
-    const { client, options, evidence } = session;
-    const standing = await whoami(client, token, limit);
-    const expected = `system:serviceaccount:${options.serviceAccount.namespace}:${options.serviceAccount.name}`;
-    if (standing.is === 'accepted' && (standing.username ?? expected) === expected) {
-        evidence.verified = { username: standing.username ?? null, at: new Date().toISOString() };
-        record(session, { verified: evidence.verified });
-        if (standing.username === undefined)
-            await warn(session, 'The API server accepts the token, but does not let it ask who it is.');
-        return;
-    }
-    if (standing.is === 'refused' && options.tokenAudiences.length > 0) {
-        await warn(session, 'The API server is not among token_audiences: what needs the API server, also the proof of the end, is skipped.');
-        return;
-    }
-    const taken = standing.is === 'accepted'
-        ? `takes it for ${quote(standing.username ?? '')}`
-        : standing.is === 'refused'
-            ? 'refuses it'
-            : `answers ${standing.status}`;
-    throw new KubepassError('RIGHTS', `The API server issued a token, but ${taken}.`, {
-        hint: 'Is there a gateway in between that changes requests?',
-    });
-}
-async function runScan(session, command, { token }, kubeconfig) {
-    const { options, platform, redactor, evidence, signal } = session;
-    signal.throwIfAborted();
-    const env = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value);
-    const delivered = options.delivery === 'env' ? { [options.tokenVariable]: token.reveal() } : {};
-    const outputs = platform.scanOutputs();
-    record(session, { scanning: true });
-    const startedAt = new Date().toISOString();
-    session.scan = Scan.start(command, { ...env, KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered }, markerOf(session.receipt), {
-        ...outputs,
-        stdin: platform.readStdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
-        filters: () => [redactor.stream(), ...outputs.filters()],
-    });
-    const { exitCode, signal: by } = await session.scan.ended(signal);
-    evidence.used = { started_at: startedAt, ended_at: new Date().toISOString(), exit_code: exitCode, signal: by };
-    signal.throwIfAborted();
-    return platform.isCI && options.acceptExitCodes.includes(exitCode) ? 0 : exitCode;
-}
-async function leaveToLaterSteps(session, credential, kubeconfig) {
-    const { platform, options, evidence } = session;
-    await platform.exportVariable('KUBECONFIG', kubeconfig);
-    await platform.exportVariable('KUBE_CONFIG_PATH', kubeconfig);
-    await platform.setOutput('kubeconfig', kubeconfig);
-    await platform.setOutput('expires_at', isoTime(credential.expiresAt));
-    await platform.setOutput('credential_id', evidence.granted?.credential_id ?? '');
-    if (options.delivery === 'env')
-        await platform.exportVariable(options.tokenVariable, credential.token);
-    if (options.delivery === 'output')
-        await platform.setOutput('token', credential.token);
-    platform.say('The later steps of this job have the credential; the post step revokes it. It is not renewed.');
 }
 
 ;// CONCATENATED MODULE: ./src/main.ts

@@ -1553,6 +1553,7 @@ async function prove(client, token, samples, deletedAt, signal) {
 
 
 
+
 function newReceipt(options, run, now = Date.now()) {
     const random = randomBytes(8).toString('hex');
     return {
@@ -1563,10 +1564,6 @@ function newReceipt(options, run, now = Date.now()) {
         directory: join(options.directory, `${DIRECTORY_PREFIX}${random}`),
         deadBy: isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + OVERRUN_S),
     };
-}
-/** Every anchor of a run's attempt begins with this, and no other does. */
-function anchorPrefix(run) {
-    return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
 }
 /** What the scan's processes carry in their environment, so that all of them are found. */
 function markerOf(receipt) {
@@ -1615,14 +1612,6 @@ function receipt_isTime(text) {
 }
 function isTextOrNull(value) {
     return value === null || typeof value === 'string';
-}
-/** A part of an object's name: lower-case letters, digits and dashes. */
-function nameable(text) {
-    return (text
-        .toLowerCase()
-        .replaceAll(/[^a-z0-9]+/g, '-')
-        .replaceAll(/^-+|-+$/g, '')
-        .slice(0, 40) || '0');
 }
 
 // EXTERNAL MODULE: external "node:http"
@@ -2447,7 +2436,22 @@ function isProgram(name, path) {
     });
 }
 
+;// CONCATENATED MODULE: ./src/job.ts
+/** Every anchor of a run's attempt begins with this, and no other does. */
+function job_anchorPrefix(run) {
+    return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
+}
+/** A part of an object's name: lower-case letters, digits and dashes. */
+function nameable(text) {
+    return (text
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9]+/g, '-')
+        .replaceAll(/^-+|-+$/g, '')
+        .slice(0, 40) || '0');
+}
+
 ;// CONCATENATED MODULE: ./src/settle.ts
+
 
 
 
@@ -2469,7 +2473,7 @@ async function settle(context) {
         platform.say('There is no receipt: main did not come so far as to issue anything.');
         return 0;
     }
-    const receipt = parseReceipt(text, anchorPrefix(platform.run));
+    const receipt = parseReceipt(text, job_anchorPrefix(platform.run));
     if (receipt?.nothingIssued) {
         platform.say('Nothing was issued, so there is nothing to revoke.');
         return 0;

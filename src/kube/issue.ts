@@ -2,7 +2,7 @@ import type { AuthenticationV1TokenRequest, V1Secret } from '@kubernetes/client-
 import { readCredential, type Credential, type Expected } from '../credential.ts'
 import { KubepassError } from '../errors.ts'
 import { quote } from '../quote.ts'
-import type { Run } from '../receipt.ts'
+import type { Run } from '../job.ts'
 import type { Seal, Secret } from '../secret.ts'
 import { deleteAnchor } from './revoke.ts'
 import { missingRule, refusalOf, statusOf, type Answer, type KubeClient } from './client.ts'

@@ -3,7 +3,8 @@ import type { Evidence } from '../evidence.ts'
 import type { IdTokenRequest } from '../identity/github-oidc.ts'
 import type { OutputId } from '../inputs.ts'
 import type { Source } from '../options.ts'
-import type { Receipt, Run } from '../receipt.ts'
+import type { Run } from '../job.ts'
+import type { Receipt } from '../receipt.ts'
 import type { Seal, Secret } from '../secret.ts'
 
 /** Where we run. All that the story needs of it, and nothing else of it is seen. */

@@ -22,11 +22,11 @@ const ENTRIES = ['cli.ts', 'main.ts', 'post.ts']
 const LEVELS: RegExp[] = [
   /^(cli|main|post)\.ts$/,
   /^(run|help|flags|start|settle)\.ts$/,
-  /^finish\.ts$/,
+  /^(finish|obtain|hand-over)\.ts$/,
   /^session\.ts$/,
   /^(platform\/|scan\.ts)/,
   /^(identity\/|kube\/|kubeconfig\.ts|evidence\.ts|receipt\.ts|options\.ts|decode\.ts|carriers\.ts|redact\.ts)/,
-  /^(credential|retry|http|inputs)\.ts$/,
+  /^(credential|retry|http|inputs|job)\.ts$/,
   /^(errors|quote|secret|version)\.ts$/,
 ]
 
@@ -91,12 +91,12 @@ test('process is touched at the rim', () => {
 test('a secret is revealed in these places', () => {
   expect(matching(/\.reveal\(\)/)).toEqual([
     'credential.ts', // its claims are read
+    'hand-over.ts', // delivery: env
     'identity/github-oidc.ts', // the runner's bearer, in a header
     'kube/client.ts', // the bearer, in a header
     'kubeconfig.ts', // the files of the scan
     'platform/github.ts', // masks, and what delivery: env or output asked for
     'settle.ts', // its jti is compared with the receipt's
-    'start.ts', // delivery: env
   ])
 })
 

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals'
 import type { Options } from '../../src/options.ts'
-import { anchorPrefix, newReceipt, parseReceipt, type Run } from '../../src/receipt.ts'
+import { anchorPrefix, type Run } from '../../src/job.ts'
+import { newReceipt, parseReceipt } from '../../src/receipt.ts'
 
 const run: Run = { platform: 'github', id: '42', attempt: '3', job: 'scan', repository: 'octo/repo' }
 const options = {

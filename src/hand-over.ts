@@ -1,0 +1,50 @@
+import { isoTime, type Credential } from './credential.ts'
+import { markerOf } from './receipt.ts'
+import { Scan, scanEnvironment } from './scan.ts'
+import { record, type Session } from './session.ts'
+
+/**
+ * Runs the scan with the credential.
+ * @returns the exit code for the host: on a CI an accepted one is 0
+ */
+export async function runScan(
+  session: Session,
+  command: readonly [string, ...string[]],
+  { token }: Credential,
+  kubeconfig: string,
+): Promise<number> {
+  const { options, platform, redactor, evidence, signal } = session
+  signal.throwIfAborted()
+  const env = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value)
+  const delivered = options.delivery === 'env' ? { [options.tokenVariable]: token.reveal() } : {}
+  const outputs = platform.scanOutputs()
+  record(session, { scanning: true })
+  const startedAt = new Date().toISOString()
+  session.scan = Scan.start(
+    command,
+    { ...env, KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered },
+    markerOf(session.receipt),
+    {
+      ...outputs,
+      stdin: platform.readStdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
+      filters: () => [redactor.stream(), ...outputs.filters()],
+    },
+  )
+  const { exitCode, signal: by } = await session.scan.ended(signal)
+  evidence.used = { started_at: startedAt, ended_at: new Date().toISOString(), exit_code: exitCode, signal: by }
+  signal.throwIfAborted()
+  return platform.isCI && options.acceptExitCodes.includes(exitCode) ? 0 : exitCode
+}
+
+/** Leaves the credential to the later steps of the job; the post step takes it back. */
+export async function leaveToLaterSteps(session: Session, credential: Credential, kubeconfig: string): Promise<void> {
+  const { platform, options, evidence } = session
+  await platform.exportVariable('KUBECONFIG', kubeconfig)
+  await platform.exportVariable('KUBE_CONFIG_PATH', kubeconfig)
+  await platform.setOutput('kubeconfig', kubeconfig)
+  await platform.setOutput('expires_at', isoTime(credential.expiresAt))
+  await platform.setOutput('credential_id', evidence.granted?.credential_id ?? '')
+  if (options.delivery === 'env') await platform.exportVariable(options.tokenVariable, credential.token)
+  if (options.delivery === 'output') await platform.setOutput('token', credential.token)
+  platform.say('The later steps of this job have the credential; the post step revokes it. It is not renewed.')
+}

@@ -1,0 +1,24 @@
+/** The run that a credential belongs to, as the anchor's labels and the audit log tell it. */
+export interface Run {
+  readonly platform: 'github' | 'gitlab' | 'terminal'
+  readonly id: string
+  readonly attempt: string
+  readonly job: string
+  readonly repository: string
+}
+
+/** Every anchor of a run's attempt begins with this, and no other does. */
+export function anchorPrefix(run: Run): string {
+  return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`
+}
+
+/** A part of an object's name: lower-case letters, digits and dashes. */
+function nameable(text: string): string {
+  return (
+    text
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9]+/g, '-')
+      .replaceAll(/^-+|-+$/g, '')
+      .slice(0, 40) || '0'
+  )
+}
