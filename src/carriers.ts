@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** What every process of the scan carries in its environment, with a value that is the run's own. */
 export const MARKER = 'KUBEPASS_SCAN'
 
-const DEADLINE_MS = 2_000
+const DEADLINE_MS = 1_000
 
 export interface Stopped {
   /** Processes that had outlived the command. */

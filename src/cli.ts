@@ -11,8 +11,8 @@ import { version } from './version.ts'
 
 const [command, ...words] = process.argv.slice(2)
 try {
-  if (command === 'run') void run(start, parseFlags(words, 'run'))
-  else if (command === 'revoke') void run(settle, parseFlags(words, 'revoke'))
+  if (command === 'run') void run(start, () => parseFlags(words, 'run'))
+  else if (command === 'revoke') void run(settle, () => parseFlags(words, 'revoke'))
   else if (command === 'decode') console.log(decode(readFileSync(0, 'utf8')))
   else if (command === 'version' || command === '--version') console.log(version)
   else if (command === 'help' || command === '--help' || command === '-h' || command === undefined) console.log(help())

@@ -17,18 +17,22 @@ interface Details {
   /** What to do about it: the line, flag or RBAC rule to add. */
   hint?: string | undefined
   cause?: unknown
+  /** What was asked for has surely not happened. */
+  noEffect?: boolean
 }
 
 /** An error that a user can act on. Its texts hold no secret, no foreign bytes unquoted, no response body. */
 export class KubepassError extends Error {
   readonly code: Code
   readonly hint: string | undefined
+  readonly noEffect: boolean
 
   constructor(code: Code, message: string, details: Details = {}) {
     super(message, { cause: details.cause })
     this.name = 'KubepassError'
     this.code = code
     this.hint = details.hint
+    this.noEffect = details.noEffect ?? false
   }
 }
 

@@ -15,8 +15,10 @@ export interface Evidence {
   asked: { service_account: string; duration_seconds: number; audiences: readonly string[] }
   granted: { credential_id: string | null; issued_at: string; expires_at: string; bound_to: string | null } | null
   verified: { username: string | null; at: string } | null
-  used: { started_at: string; ended_at: string; exit_code: number; signal: string | null } | null
+  used: { started_at: string; ended_at: string | null; exit_code: number | null; signal: string | null } | null
   revoked: { at: string } | null
+  /** The anchor was not there when it was to be deleted. */
+  missing: boolean
   proven: { dead_at: string; samples: number; seconds_after_revocation: number } | null
   /** The latest moment at which the API server can accept the token, were it not revoked; null when none was issued. */
   dead_by: string | null
@@ -39,6 +41,7 @@ export function newEvidence(options: Options, run: Run): Evidence {
     verified: null,
     used: null,
     revoked: null,
+    missing: false,
     proven: null,
     dead_by: null,
     finished: false,
@@ -61,18 +64,25 @@ export function failWith(evidence: Evidence, error: unknown): void {
 }
 
 /** One line for the state that the credential is in; it never claims more than was seen. */
-export function ending({ finished, revoked, proven, dead_by }: Evidence): string {
+export function ending({ finished, missing, revoked, proven, dead_by }: Evidence): string {
   if (dead_by === null) return 'none was issued'
-  if (!finished) return `in use; dead by ${dead_by} at the latest`
-  const revocation = revoked === null ? 'found revoked already' : `revoked ${revoked.at}`
-  if (proven !== null) {
-    return `${revocation}, proven dead ${proven.dead_at} (${proven.samples} refusals, the last ${proven.seconds_after_revocation.toFixed(1)} s after)`
-  }
-  return revoked === null ? `NOT REVOKED; dead by ${dead_by} at the latest` : `${revocation}, not proven; dead by ${dead_by} at the latest`
+  const atLatest = `dead by ${dead_by} at the latest`
+  if (!finished) return `in use; ${atLatest}`
+  if (revoked === null && !missing) return `NOT REVOKED; ${atLatest}`
+  const revocation = revoked === null ? 'its Secret was not there' : `revoked ${revoked.at}`
+  if (proven === null) return `${revocation}, not proven; ${atLatest}`
+  return `${revocation}, proven dead ${proven.dead_at} (${proven.samples} refusals, the last ${proven.seconds_after_revocation.toFixed(1)} s after)`
+}
+
+/** What became of the command; undefined when there was none. */
+function useOf({ used }: Evidence): string | undefined {
+  if (used === null) return undefined
+  if (used.exit_code === null) return `started ${used.started_at}; its end was not seen`
+  return `exit code ${used.exit_code}${used.signal === null ? '' : ` (${used.signal})`}, ${used.started_at} to ${used.ended_at}`
 }
 
 function rows(evidence: Evidence): [string, string][] {
-  const { identity, asked, granted, verified, used, run } = evidence
+  const { identity, asked, granted, verified, run } = evidence
   const all: [string, string | undefined | null][] = [
     ['ServiceAccount', asked.service_account],
     ['Server', evidence.server],
@@ -83,10 +93,7 @@ function rows(evidence: Evidence): [string, string][] {
     ['Credential id', granted?.credential_id],
     ['Bound to', granted && (granted.bound_to === null ? 'nothing: it cannot be revoked' : `Secret ${granted.bound_to}`)],
     ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
-    [
-      'Scan',
-      used && `exit code ${used.exit_code}${used.signal === null ? '' : ` (${used.signal})`}, ${used.started_at} to ${used.ended_at}`,
-    ],
+    ['Scan', useOf(evidence)],
     ['Credential', ending(evidence)],
     ['Error', evidence.error],
     ...evidence.warnings.map((warning): [string, string] => ['Warning', warning]),

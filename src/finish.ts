@@ -16,17 +16,18 @@ const NO_TOKEN_MS = 5_000
  * @returns the error when the credential could not be, and had to be, revoked
  */
 export async function finish(session: Session, postFollows: boolean): Promise<KubepassError | undefined> {
-  const { evidence, options, platform, signal } = session
+  const { evidence, options, platform } = session
   await stopScan(session)
   let failure = await revoke(session)
-  const toBeRevoked = session.exists === 'token' && session.receipt.anchor !== undefined && failure === undefined
-  const leaveProof = postFollows && toBeRevoked && (options.prove === 'post' || (options.prove === 'wait' && signal.aborted))
-  await removeFiles(session, leaveProof)
-  if (toBeRevoked && !(leaveProof && options.prove === 'post')) failure = await proveEnd(session, leaveProof)
-  if (leaveProof && session.receipt.proof !== undefined) await removeFiles(session, false)
+  await session.scan?.drain(session.hurry)
+  const proof = failure === undefined ? whenToProve(session, postFollows) : 'never'
+  let clean = await removeFiles(session, proof === 'later' || proof === 'try')
+  if (proof === 'now' || proof === 'try') failure = await proveEnd(session, proof)
+  if (proof === 'try' && evidence.proven !== null) clean = await removeFiles(session, false)
   session.client.close()
   evidence.finished = true
-  if (failure === undefined) record(session, { over: true })
+  record(session)
+  if (failure === undefined && clean) platform.forgetReceipt()
   platform.say(`Credential: ${ending(evidence)}.`)
   if (failure === undefined) return undefined
   if (options.revocation === 'best-effort') {
@@ -34,12 +35,14 @@ export async function finish(session: Session, postFollows: boolean): Promise<Ku
     return undefined
   }
   failWith(evidence, failure)
+  const way = platform.howToFinish()
+  if (way !== undefined) platform.say(way)
   return failure
 }
 
 async function stopScan(session: Session): Promise<void> {
-  const { scanning, over } = session.receipt
-  if (!scanning || over) return
+  const { used, finished } = session.evidence
+  if (used === null || finished) return
   const { outlived, left } = await (session.scan?.stop() ?? stopCarriers(markerOf(session.receipt)))
   if (outlived > 0)
     await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`)
@@ -47,71 +50,78 @@ async function stopScan(session: Session): Promise<void> {
 
 async function revoke(session: Session): Promise<KubepassError | undefined> {
   const { client, evidence, options, receipt } = session
-  const { anchor, namespace, revokedAt, deadBy } = receipt
-  if (session.exists === 'nothing') {
-    record(session, { nothingIssued: true })
+  const { anchor, namespace, deadBy } = receipt
+  const tokenMayLive = receipt.reached === 'token'
+  if (tokenMayLive) evidence.dead_by = deadBy
+  if (anchor === undefined)
+    return tokenMayLive && options.revocation === 'required' ? notRevoked(deadBy, 'It is bound to nothing.') : undefined
+  // Main knows that nothing exists; who comes later, and has only the receipt's word for it, asks.
+  if (receipt.reached === 'nothing' && !evidence.finished) return undefined
+  const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(tokenMayLive ? options.deadline : NO_TOKEN_MS)])
+  let outcome: 'deleted' | 'gone'
+  try {
+    outcome = await deleteAnchor(client, await session.identity.bearer(limit), { namespace, ...anchor }, limit)
+  } catch (error) {
+    if (receipt.reached === 'nothing') return undefined
+    if (!tokenMayLive)
+      await warn(session, `No token was issued, but the Secret ${anchor.name} may be left in namespace ${namespace}. ${describe(error)}`)
+    else if (evidence.revoked === null) return notRevoked(deadBy, error)
+    else await warn(session, `It was revoked before, but whether that holds could not be asked. ${describe(error)}`)
     return undefined
   }
-  const tokenMayLive = session.exists === 'token'
-  if (tokenMayLive) evidence.dead_by = deadBy
-  if (anchor === undefined) return undefined
-  const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(tokenMayLive ? options.deadline : NO_TOKEN_MS)])
-  try {
-    const outcome = await deleteAnchor(client, await session.identity.bearer(limit), { namespace, ...anchor }, limit)
-    if (outcome === 'deleted') record(session, { revokedAt: new Date().toISOString() })
-    else if (revokedAt === undefined && tokenMayLive) {
-      await warn(
-        session,
-        `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`,
-      )
-    }
-  } catch (error) {
-    if (!tokenMayLive) {
-      await warn(session, `No token was issued, but the Secret ${anchor.name} may be left in namespace ${namespace}. ${describe(error)}`)
-    } else if (revokedAt === undefined) {
-      const hint = error instanceof KubepassError ? error.hint : undefined
-      return new KubepassError('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, {
-        cause: error,
-        hint,
-      })
-    } else await warn(session, `It was revoked before, but whether that holds could not be asked. ${describe(error)}`)
+  if (outcome === 'deleted') evidence.revoked = tokenMayLive ? { at: new Date().toISOString() } : null
+  else if (tokenMayLive && evidence.revoked === null) {
+    evidence.missing = true
+    await warn(
+      session,
+      `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`,
+    )
   }
-  if (session.receipt.revokedAt !== undefined && tokenMayLive) evidence.revoked = { at: session.receipt.revokedAt }
+  record(session)
   return undefined
 }
 
-async function removeFiles(session: Session, keepToken: boolean): Promise<void> {
-  const { options, platform, receipt } = session
-  try {
-    removeKubeconfig(receipt.directory, options.directory, platform.uid, keepToken)
-  } catch {
-    await warn(session, `The files in ${receipt.directory} could not all be removed.`)
-  }
+function notRevoked(deadBy: string, cause: unknown): KubepassError {
+  const hint = cause instanceof KubepassError ? cause.hint : undefined
+  return new KubepassError('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, { cause, hint })
 }
 
-/**
- * Proven is: accepted before, refused now. Anything less is called what it is.
- * @param mayWait the proof can be made later
- * @returns the error when the token is seen alive
- */
-async function proveEnd(session: Session, mayWait: boolean): Promise<KubepassError | undefined> {
-  const { client, evidence, hurry, options, receipt, token, platform } = session
-  if (receipt.proof !== undefined) {
-    evidence.proven = receipt.proof
-    return undefined
+/** Try means: if it cannot be done in the time that is left, post does it. */
+function whenToProve({ evidence, options, receipt, signal, token }: Session, postFollows: boolean): 'now' | 'try' | 'later' | 'never' {
+  if (receipt.reached !== 'token' || receipt.anchor === undefined || evidence.proven !== null) return 'never'
+  // Proven is: accepted before, refused now. Anything less is called what it is.
+  if (options.prove === 'off' || token === undefined || evidence.verified === null) return 'never'
+  if (!postFollows) return 'now'
+  return options.prove === 'post' ? 'later' : signal.aborted ? 'try' : 'now'
+}
+
+/** @returns whether nothing is left that should not be */
+async function removeFiles(session: Session, keepToken: boolean): Promise<boolean> {
+  const { options, platform, receipt } = session
+  try {
+    if (removeKubeconfig(receipt.directory, options.directory, platform.uid, keepToken)) return !keepToken
+  } catch {
+    // Said below.
   }
-  if (options.prove === 'off' || token === undefined || receipt.verified === undefined) return undefined
+  await warn(session, `The directory ${receipt.directory} was not removed: it does not lie in ${options.directory}, or is not ours.`)
+  return false
+}
+
+/** @returns the error when the token is seen alive */
+async function proveEnd(session: Session, when: 'now' | 'try'): Promise<KubepassError | undefined> {
+  const { client, evidence, hurry, options, receipt, token, platform } = session
+  if (token === undefined) return undefined
   platform.progress('waiting for the API server to refuse the token')
-  const revokedAt = receipt.revokedAt === undefined ? Date.now() : Date.parse(receipt.revokedAt)
+  const revokedAt = evidence.revoked === null ? Date.now() : Date.parse(evidence.revoked.at)
   const verdict = await prove(client, token, options.proofSamples, revokedAt, hurry)
   if (verdict.is === 'dead') {
     const { samples, seconds } = verdict.proof
     evidence.proven = { dead_at: new Date().toISOString(), samples, seconds_after_revocation: seconds }
-    record(session, { proof: evidence.proven })
-  } else if (mayWait || hurry.aborted) platform.say('There was no time for the proof.')
+  } else if (when === 'try' || hurry.aborted) platform.say('There was no time for the proof.')
   else if (verdict.is === 'unclear')
     await warn(session, 'The API server gave no clear answer to the revoked token: that it is dead is not proven.')
   else {
+    evidence.revoked = null
     return new KubepassError(
       'NOT_REVOKED',
       `Its Secret is deleted, but the API server still accepts the token. It is dead by ${receipt.deadBy} at the latest.`,

@@ -4,7 +4,7 @@ import { inputIds, inputs, type InputId } from './inputs.ts'
 import { flagName, type Flags } from './platform/terminal.ts'
 
 /** Secrets are no flags: every user of the machine can read argv. */
-export const flagIds = inputIds.filter((id) => !inputs[id].secret)
+export const flagIds = inputIds.filter((id) => !inputs[id].secret && !inputs[id].ciOnly)
 
 /** Words after `kubepass run` or `kubepass revoke`; what stands after `--` is the command. */
 export function parseFlags(words: readonly string[], command: 'run' | 'revoke'): Flags {

@@ -17,9 +17,10 @@ export async function runScan(
   signal.throwIfAborted()
   const env = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value)
   const delivered = options.delivery === 'env' ? { [options.tokenVariable]: token.reveal() } : {}
-  const outputs = platform.scanOutputs()
-  record(session, { scanning: true })
   const startedAt = new Date().toISOString()
+  evidence.used = { started_at: startedAt, ended_at: null, exit_code: null, signal: null }
+  record(session)
+  const outputs = platform.scanOutputs()
   session.scan = Scan.start(
     command,
     { ...env, KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered },
@@ -32,7 +33,6 @@ export async function runScan(
   )
   const { exitCode, signal: by } = await session.scan.ended(signal)
   evidence.used = { started_at: startedAt, ended_at: new Date().toISOString(), exit_code: exitCode, signal: by }
-  signal.throwIfAborted()
   return platform.isCI && options.acceptExitCodes.includes(exitCode) ? 0 : exitCode
 }
 

@@ -8,6 +8,8 @@ export interface Input {
   /** Never echoed, and not a flag: argv can be read by every user of the machine. */
   secret?: true
   options?: readonly string[]
+  /** Means nothing in a terminal. */
+  ciOnly?: true
 }
 
 const table = {
@@ -49,6 +51,7 @@ const table = {
     description: 'Exit codes of the scan that count as success on a CI, separated by commas; 0,100,101 suits CINC Auditor.',
     example: '0,100,101',
     default: '0',
+    ciOnly: true,
   },
   env: {
     description: "The scan's environment: inherit (without the runner's secrets) or clean (PATH, HOME, locale and pass_env only).",
@@ -66,6 +69,7 @@ const table = {
     example: 'github-oidc',
     default: 'auto',
     options: ['auto', 'token', 'github-oidc'],
+    ciOnly: true,
   },
   token: {
     description: 'Identity "token": any bearer token that the API server accepts.',
@@ -82,6 +86,7 @@ const table = {
     description: 'Identity "github-oidc": the ID token\'s audience; the server\'s URL when empty, so that no other cluster can replay it.',
     example: 'https://10.0.0.1:6443',
     default: '',
+    ciOnly: true,
   },
   duration: {
     description: 'Life of the credential, from 10m: 15m, 900s, 1h or seconds.',

@@ -68,12 +68,13 @@ export function readLeftToken(directory: string, uid: number, seal: Seal): Secre
 /**
  * Removes the directory and what is in it.
  * @param keepToken leave the (revoked) token for a proof in the post step
+ * @returns whether it is gone: a receipt can be forged by the scan, so nothing but our own directories is removed
  */
-export function removeKubeconfig(directory: string, expectedParent: string, uid: number, keepToken = false): void {
-  // A receipt can be forged by the scan: nothing outside our own directories is removed.
-  if (dirname(directory) !== expectedParent) return
+export function removeKubeconfig(directory: string, expectedParent: string, uid: number, keepToken = false): boolean {
   const about = lstatSync(directory, { throwIfNoEntry: false })
-  if (about === undefined || !about.isDirectory() || about.uid !== uid) return
+  if (about === undefined) return true
+  if (dirname(directory) !== expectedParent || !about.isDirectory() || about.uid !== uid) return false
   if (keepToken) rmSync(join(directory, KUBECONFIG), { force: true })
   else rmSync(directory, { recursive: true, force: true })
+  return true
 }

@@ -1,9 +1,10 @@
 import { checkCredential, isoTime, OVERRUN_S, type Credential } from './credential.ts'
 import { grantedBy } from './evidence.ts'
-import { codeOf, KubepassError } from './errors.ts'
+import { KubepassError } from './errors.ts'
 import { createAnchor, marksOf, requestToken } from './kube/issue.ts'
 import { whoami } from './kube/verify.ts'
 import { quote } from './quote.ts'
+import type { Receipt } from './receipt.ts'
 import type { Seal } from './secret.ts'
 import { record, warn, type Session } from './session.ts'
 
@@ -16,16 +17,15 @@ export async function issue(session: Session, limit: AbortSignal): Promise<Crede
   const acceptable = options.revocation === 'best-effort'
   const marks = marksOf(platform.run, receipt.deadBy)
   const anchor = await mayExist(session, 'anchor', () => createAnchor(client, bearer, where, marks, acceptable, limit))
-  record(session, { anchor })
+  record(session, { anchor, ...(anchor === undefined ? { reached: 'nothing' } : {}) })
 
   const asked = { ...options.serviceAccount, duration: options.duration, audiences: options.tokenAudiences, anchor }
   const keep: Seal = (value) => (session.token = session.seal(value))
-  if (anchor === undefined) session.exists = 'nothing'
   const { credential, expected, warnings } = await mayExist(session, 'token', () => requestToken(client, bearer, asked, keep, limit))
   const { jti, expiresAt } = credential
   evidence.granted = grantedBy(credential, anchor?.name)
   evidence.dead_by = isoTime(expiresAt + OVERRUN_S)
-  record(session, { deadBy: evidence.dead_by, granted: evidence.granted, ...(jti === undefined ? {} : { jti }) })
+  record(session, { deadBy: evidence.dead_by, ...(jti === undefined ? {} : { jti }) })
   const doubts = checkCredential(credential, expected)
   for (const text of warnings) doubts.push(`The API server warns: ${quote(text)}`)
   if (anchor === undefined) doubts.push(`The credential is bound to nothing and cannot be revoked. It expires ${isoTime(expiresAt)}.`)
@@ -34,14 +34,14 @@ export async function issue(session: Session, limit: AbortSignal): Promise<Crede
   return credential
 }
 
-/** What is asked for may exist as soon as it is asked for, unless the API server says no. */
-async function mayExist<T>(session: Session, what: Session['exists'], ask: () => Promise<T>): Promise<T> {
-  const before = session.exists
-  session.exists = what
+/** What is asked for may exist as soon as it is asked for, unless it surely does not. */
+async function mayExist<T>(session: Session, what: Receipt['reached'], ask: () => Promise<T>): Promise<T> {
+  const before = session.receipt.reached
+  record(session, { reached: what })
   try {
     return await ask()
   } catch (error) {
-    if (codeOf(error) === 'REFUSED') session.exists = before
+    if (error instanceof KubepassError && error.noEffect) record(session, { reached: before })
     throw error
   }
 }
@@ -53,7 +53,7 @@ export async function verify(session: Session, { token }: Credential, limit: Abo
   const expected = `system:serviceaccount:${options.serviceAccount.namespace}:${options.serviceAccount.name}`
   if (standing.is === 'accepted' && (standing.username ?? expected) === expected) {
     evidence.verified = { username: standing.username ?? null, at: new Date().toISOString() }
-    record(session, { verified: evidence.verified })
+    record(session)
     if (standing.username === undefined) await warn(session, 'The API server accepts the token, but does not let it ask who it is.')
     return
   }

@@ -59,8 +59,11 @@ export interface Source {
 
 class Wrong extends Error {}
 
-/** Reports every wrong input at once, each with its name, what is wrong and a right example. */
-export function parseOptions(source: Source, seal: Seal): Options {
+/**
+ * Reports every wrong input at once, each with its name, what is wrong and a right example. To finish a run
+ * nothing is asked that only its start needs: a program or a directory may be gone by then.
+ */
+export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'finish'): Options {
   const problems: string[] = []
   const read = <T>(id: InputId, parse: (text: string) => T, whenEmpty: T, fallback = inputs[id].default): T => {
     const text = (source.input(id) ?? '').trim() || fallback
@@ -109,13 +112,14 @@ export function parseOptions(source: Source, seal: Seal): Options {
     proofSamples: read('proof_samples', parseSamples, 3),
     delivery: choice('delivery') as Options['delivery'],
     tokenVariable: read('token_variable', parseTokenVariable, 'KUBE_TOKEN'),
-    directory: read('directory', (path) => parseDirectory(path, source.workspace), '', source.temp),
+    directory: read('directory', purpose === 'start' ? (path) => parseDirectory(path, source.workspace) : realpathOr, '', source.temp),
     proxyUrl: read<URL | undefined>('proxy_url', parseProxy, undefined),
     tlsServerName: read<string | undefined>('tls_server_name', parseServerName, undefined),
-    evidence: read<string | undefined>('evidence', parseEvidencePath, undefined),
+    evidence: read<string | undefined>('evidence', purpose === 'start' ? parseEvidencePath : same, undefined),
     deadline: 1000 * read('deadline', parseDeadline, 60),
   }
-  if (!source.hasLaterSteps && options.command === undefined) problems.push('no command was given: kubepass run [FLAGS] -- COMMAND')
+  if (purpose === 'start' && !source.hasLaterSteps && options.command === undefined)
+    problems.push('no command was given: kubepass run [FLAGS] -- COMMAND')
   if (options.delivery === 'output' && options.command !== undefined)
     problems.push(`${source.nameOf('delivery')} is output, which is for later steps: with a command use env`)
   if (options.identity === 'token' && options.token === undefined)
@@ -132,6 +136,7 @@ export function parseOptions(source: Source, seal: Seal): Options {
   return options
 
   function readCommand(): Options['command'] {
+    if (purpose === 'finish') return undefined
     if (source.argv.length > 0) {
       const [program = '', ...args] = source.argv
       if (source.input('command') !== undefined)
@@ -233,6 +238,10 @@ function readSmallFile(path: string): string {
 }
 
 function readToken(path: string, source: Source, seal: Seal): Secret {
+  if (/^eyJ[\w-]*\./.test(path) || (path.length > 200 && !path.includes('/'))) {
+    seal(path)
+    throw new Wrong('is a token, not the path of one: give it as token')
+  }
   if (path !== '-') return sealToken(readSmallFile(path), seal)
   if (source.readStdin === undefined) throw new Wrong('is "-", but there is no standard input here')
   return sealToken(source.readStdin(), seal)
@@ -330,6 +339,12 @@ function parseDirectory(path: string, workspace: string | undefined): string {
   }
   if (workspace !== undefined && isInside(real, realpathOr(workspace))) throw new Wrong(`is ${quote(path)}, which lies in the workspace`)
   return real
+}
+
+/** Where a run's private directory lies, also when the place is gone by now. */
+export function baseDirectory(source: Pick<Source, 'input' | 'temp'>): string {
+  const given = (source.input('directory') ?? '').trim()
+  return realpathOr(given === '' ? source.temp : given)
 }
 
 function realpathOr(path: string): string {

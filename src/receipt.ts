@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { basename, join } from 'node:path'
 import { isoTime, OVERRUN_S } from './credential.ts'
-import type { Evidence } from './evidence.ts'
+import { newEvidence, type Evidence } from './evidence.ts'
 import { anchorPrefix, type Run } from './job.ts'
 import type { Options } from './options.ts'
 
-/** What is needed to revoke, and to tell of it, saved before the first object is created. No secret in it. Times are ISO 8601. */
+/** What is needed to finish a run, and to tell of it; saved before anything can exist. No secret in it. Times are ISO 8601. */
 export interface Receipt {
   readonly version: 1
   readonly server: string
@@ -13,20 +13,12 @@ export interface Receipt {
   /** Undefined when the token is bound to nothing. */
   readonly anchor: { readonly name: string; readonly uid?: string } | undefined
   readonly directory: string
+  /** The most that may exist on the cluster: a call whose answer was lost may have taken effect. */
+  readonly reached: 'nothing' | 'anchor' | 'token'
   /** The latest moment at which the API server can still accept the token. */
   readonly deadBy: string
   readonly jti?: string
-  readonly granted?: NonNullable<Evidence['granted']>
-  /** The server has accepted the token: only then does a refusal prove anything. */
-  readonly verified?: NonNullable<Evidence['verified']>
-  readonly revokedAt?: string
-  readonly proof?: NonNullable<Evidence['proven']>
-  /** The scan has been started: processes of it may be left. */
-  readonly scanning?: true
-  /** The API server refused before anything existed. */
-  readonly nothingIssued?: true
-  /** Nothing is left to be done. */
-  readonly over?: true
+  readonly evidence: Evidence
 }
 
 export function newReceipt(options: Options, run: Run, now = Date.now()): Receipt {
@@ -37,7 +29,9 @@ export function newReceipt(options: Options, run: Run, now = Date.now()): Receip
     namespace: options.serviceAccount.namespace,
     anchor: { name: `${anchorPrefix(run)}${random}` },
     directory: join(options.directory, `${DIRECTORY_PREFIX}${random}`),
+    reached: 'nothing',
     deadBy: isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + OVERRUN_S),
+    evidence: newEvidence(options, run),
   }
 }
 
@@ -60,21 +54,33 @@ export function parseReceipt(text: string, prefix: string): Receipt | undefined 
     return undefined
   }
   if (typeof value !== 'object' || value?.version !== 1) return undefined
-  const { server, namespace, anchor, directory, deadBy, jti, granted, verified, revokedAt, proof } = value
+  const { server, namespace, anchor, directory, reached, deadBy, jti, evidence } = value
   const good =
     typeof server === 'string' &&
     typeof namespace === 'string' &&
     typeof directory === 'string' &&
     /\/kubepass-[0-9a-f]{16}$/.test(directory) &&
+    ['nothing', 'anchor', 'token'].includes(reached ?? '') &&
     isTime(deadBy) &&
     isAnchor(anchor, prefix) &&
     (jti === undefined || (typeof jti === 'string' && /^[\w.-]{1,200}$/.test(jti))) &&
-    (granted === undefined ||
-      (isTime(granted.issued_at) && isTime(granted.expires_at) && [granted.credential_id, granted.bound_to].every(isTextOrNull))) &&
-    (verified === undefined || (isTime(verified.at) && isTextOrNull(verified.username))) &&
-    (revokedAt === undefined || isTime(revokedAt)) &&
-    (proof === undefined || (isTime(proof.dead_at) && [proof.samples, proof.seconds_after_revocation].every(Number.isFinite)))
+    isEvidence(evidence)
   return good ? (value as Receipt) : undefined
+}
+
+/** As much of it as is acted on or shown; the rest is quoted wherever it goes. */
+function isEvidence(value: Partial<Evidence> | undefined): boolean {
+  if (typeof value !== 'object') return false
+  const { granted, verified, used, revoked, proven, dead_by, warnings } = value
+  return (
+    (granted === null || (isTime(granted?.issued_at) && isTime(granted?.expires_at))) &&
+    (verified === null || isTime(verified?.at)) &&
+    (used === null || isTime(used?.started_at)) &&
+    (revoked === null || isTime(revoked?.at)) &&
+    (proven === null || (isTime(proven?.dead_at) && [proven?.samples, proven?.seconds_after_revocation].every(Number.isFinite))) &&
+    (dead_by === null || isTime(dead_by)) &&
+    Array.isArray(warnings)
+  )
 }
 
 function isAnchor(anchor: Receipt['anchor'], prefix: string): boolean {
@@ -86,8 +92,4 @@ function isAnchor(anchor: Receipt['anchor'], prefix: string): boolean {
 
 function isTime(text: unknown): boolean {
   return typeof text === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) && !Number.isNaN(Date.parse(text))
-}
-
-function isTextOrNull(value: unknown): boolean {
-  return value === null || typeof value === 'string'
 }

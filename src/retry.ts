@@ -6,24 +6,34 @@ const ATTEMPT_MS = 10_000
 const FIRST_WAIT_MS = 200
 const LONGEST_WAIT_MS = 5_000
 
-export interface Failure {
-  failure: unknown
+export interface Tried {
+  /** The last answer, or how the last try failed. */
+  last: Response | { failure: unknown }
+  /** A try before or at the end was sent and not clearly answered: it may have taken effect. */
+  mayHaveActed: boolean
 }
 
 /**
  * Tries until there is an answer that trying again cannot change, or `signal` ends it. Tried again:
  * network failures, 408, 429 and 5xx, after growing waits, or when Retry-After says.
- * @returns the last answer or failure; the signal's own reason when that is an error of ours
+ * @param say told once, when the first try was in vain
  */
-export async function retried(attempt: (signal: AbortSignal) => Promise<Response>, signal: AbortSignal): Promise<Response | Failure> {
+export async function retried(
+  attempt: (signal: AbortSignal) => Promise<Response>,
+  signal: AbortSignal,
+  say: (why: string) => void,
+): Promise<Tried> {
+  let mayHaveActed = false
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-    const outcome = await attempt(AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)])).catch((failure: unknown) => ({ failure }))
-    if ('failure' in outcome ? isUntrusted(outcome.failure) || signal.aborted : !canHeal(outcome.status)) return outcome
-    const asked = 'failure' in outcome ? 0 : Number(outcome.headers['retry-after']) * 1000 || 0
+    const last = await attempt(AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)])).catch((failure: unknown) => ({ failure }))
+    mayHaveActed ||= 'failure' in last ? !wasNeverSent(last.failure) : last.status === 408 || last.status >= 500
+    if ('failure' in last ? !isNetwork(last.failure) || signal.aborted : !canHeal(last.status)) return { last, mayHaveActed }
+    if (wait === FIRST_WAIT_MS) say('failure' in last ? reasonOf(last.failure) : `answer ${last.status}`)
+    const asked = 'failure' in last ? 0 : Number(last.headers['retry-after']) * 1000 || 0
     try {
       await sleep(Math.max(asked, wait * (0.5 + Math.random() / 2)), undefined, { signal })
     } catch {
-      return outcome
+      return { last, mayHaveActed }
     }
   }
 }
@@ -35,6 +45,15 @@ export function canHeal(status: number): boolean {
 /** A certificate that does not verify now will not verify the next time. */
 export function isUntrusted(failure: unknown): boolean {
   return /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^EPROTO$/.test(errnoOf(failure))
+}
+
+function isNetwork(failure: unknown): boolean {
+  return !isUntrusted(failure) && (errnoOf(failure) !== '' || (failure instanceof Error && failure.name === 'TimeoutError'))
+}
+
+/** No connection came about, so that nothing can have taken effect. */
+function wasNeverSent(failure: unknown): boolean {
+  return isUntrusted(failure) || ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes(errnoOf(failure))
 }
 
 /** Only Node's own code: its message may quote what the other side sent. */

@@ -11,7 +11,12 @@ import type { Context } from './session.ts'
 const HURRY_MS = 4_500
 
 /** The edge: everything inside throws, here it is printed once and becomes an exit code. */
-export async function run(useCase: (context: Context) => Promise<number>, flags?: Flags): Promise<void> {
+export async function run(useCase: (context: Context) => Promise<number>, readFlags?: () => Flags): Promise<void> {
+  // It makes Node print every request with its Authorization header, and is read before we are.
+  if (process.env['NODE_DEBUG'] !== undefined && typeof process.execve === 'function') {
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== 'NODE_DEBUG'))
+    process.execve(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], env)
+  }
   const redactor = new Redactor()
   const stop = new AbortController()
   const hurry = new AbortController()
@@ -28,7 +33,7 @@ export async function run(useCase: (context: Context) => Promise<number>, flags?
   let platform: Platform | undefined
   try {
     requireRuntime()
-    const here = detect(process.env, (text) => redactor.redact(text), flags)
+    const here = detect(process.env, (text) => redactor.redact(text), readFlags?.())
     platform = here
     const seal: Context['seal'] = (value) => {
       const secret = redactor.seal(value)
@@ -49,6 +54,6 @@ function requireRuntime(): void {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
   // From 24.5 on, an Agent knows the proxy variables.
   if (major < 24 || (major === 24 && minor < 5)) {
-    throw new KubepassError('INPUT', `kubepass needs Node.js 24.5 or later; this is ${process.versions.node}.`)
+    throw new KubepassError('INPUT', `Node.js 24.5 or later is needed; this is ${process.versions.node}.`)
   }
 }

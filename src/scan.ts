@@ -35,11 +35,14 @@ export class Scan {
   readonly #marker: string
   readonly #outputs: Promise<unknown>
   readonly #close: () => void
+  /** How many pieces of output have come. */
+  #chunks = 0
 
   private constructor(child: ChildProcessByStdio<null, Readable, Readable>, marker: string, streams: Streams) {
     this.#child = child
     this.#marker = marker
     this.#close = streams.close
+    for (const output of [child.stdout, child.stderr]) output.on('data', () => (this.#chunks += 1))
     this.#outputs = Promise.all([
       connect(child.stdout, streams.filters(), streams.stdout()),
       connect(child.stderr, streams.filters(), streams.stderr()),
@@ -84,15 +87,26 @@ export class Scan {
     }
   }
 
-  /** Ends the command's group, then what escaped from it, and lets the outputs run dry. */
-  async stop(): Promise<Stopped> {
+  /** Ends the command's group, then what escaped from it. */
+  stop(): Promise<Stopped> {
     this.#kill('SIGKILL')
-    const stopped = await stopCarriers(this.#marker)
-    await Promise.race([this.#outputs, sleep(DRAIN_MS, undefined, { ref: false })])
+    return stopCarriers(this.#marker)
+  }
+
+  /**
+   * Lets the outputs run dry, however slow their reader is. An output that stays open without a word, as
+   * someone holds it who could not be ended, is given up.
+   */
+  async drain(hurry: AbortSignal): Promise<void> {
+    const dry = this.#outputs.then(() => 'dry')
+    for (let seen = -1; seen !== this.#chunks && !hurry.aborted;) {
+      seen = this.#chunks
+      const pause = sleep(DRAIN_MS, 'silent', { ref: false, signal: hurry }).catch(() => 'hurry')
+      if ((await Promise.race([dry, pause])) === 'dry') break
+    }
     this.#child.stdout.destroy()
     this.#child.stderr.destroy()
     this.#close()
-    return stopped
   }
 
   #kill(signal: NodeJS.Signals): void {

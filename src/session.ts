@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { asJson, newEvidence, type Evidence } from './evidence.ts'
+import { asJson, type Evidence } from './evidence.ts'
 import { errnoOf } from './errors.ts'
 import { Http } from './http.ts'
 import { chooseIdentity } from './identity/choose.ts'
@@ -32,28 +32,32 @@ export interface Session extends Context {
   readonly identity: Identity
   readonly client: KubeClient
   readonly evidence: Evidence
+  /** Its evidence is ours. */
   receipt: Receipt
   token: Secret | undefined
   scan: Scan | undefined
-  /** The most that may exist on the cluster: a call whose answer was lost may have taken effect. */
-  exists: 'nothing' | 'anchor' | 'token'
 }
 
 export function openSession(context: Context, options: Options, receipt: Receipt): Session {
   const { platform, seal } = context
-  const { identity, why } = chooseIdentity(options, { idTokenRequest: platform.idTokenRequest(seal), seal, env: platform.env })
+  const { identity, why } = chooseIdentity(options, { ...platform, idTokenRequest: platform.idTokenRequest(seal), seal })
   platform.say(`Identity: ${identity.kind}, because ${why}.`)
   const tls = { ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl: options.proxyUrl }
-  const client = new KubeClient(new Http(tls, platform.env), options.server, userAgent(platform.run))
-  const evidence = newEvidence(options, platform.run)
+  const client = new KubeClient(new Http(tls, platform.env), options.server, userAgent(platform.run), (text) => platform.say(text))
+  const { evidence } = receipt
   evidence.identity = { kind: identity.kind, why }
-  return { ...context, options, identity, client, evidence, receipt, token: undefined, scan: undefined, exists: 'nothing' }
+  return { ...context, options, identity, client, evidence, receipt, token: undefined, scan: undefined }
 }
 
-/** Saves what is known of the run, so that whoever comes next can finish it. */
-export function record(session: Session, news: Partial<Receipt>): void {
+/** Saves what is known of the run, so that whoever comes next can finish it. What fails here must not stop what is under way. */
+export function record(session: Session, news: Partial<Receipt> = {}): void {
   session.receipt = { ...session.receipt, ...news }
-  session.platform.saveReceipt(session.receipt)
+  try {
+    session.platform.saveReceipt(session.receipt)
+  } catch (error) {
+    const note = `The receipt could not be saved (${errnoOf(error) || 'unknown reason'}).`
+    if (!session.evidence.warnings.includes(note)) session.evidence.warnings.push(note)
+  }
 }
 
 export async function warn(session: Session, text: string): Promise<void> {
@@ -61,14 +65,20 @@ export async function warn(session: Session, text: string): Promise<void> {
   await session.platform.warn(text)
 }
 
-/** Output, summary and evidence file: the last words of a run. What fails here must not hide how the run ended. */
+/** Evidence file, output and summary: the last words of a run. What fails here must not hide how the run ended. */
 export async function report({ platform, options, evidence, redactor }: Session): Promise<void> {
-  try {
-    if (evidence.used !== null) await platform.setOutput('exit_code', String(evidence.used.exit_code))
-    if (options.evidence !== undefined) writeFileSync(options.evidence, redactor.redact(asJson(evidence)))
-    await platform.report(evidence)
-  } catch (error) {
-    await platform.warn(`The evidence could not be written (${errnoOf(error) || 'unknown reason'}).`)
+  const exitCode = evidence.used?.exit_code ?? undefined
+  const tries: [string, () => unknown][] = [
+    ['evidence file', () => options.evidence !== undefined && writeFileSync(options.evidence, redactor.redact(asJson(evidence)))],
+    ['output', () => exitCode !== undefined && platform.setOutput('exit_code', String(exitCode))],
+    ['summary', () => platform.report(evidence)],
+  ]
+  for (const [what, write] of tries) {
+    try {
+      await write()
+    } catch (error) {
+      await platform.warn(`The ${what} could not be written (${errnoOf(error) || 'unknown reason'}).`)
+    }
   }
 }
 

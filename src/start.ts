@@ -6,7 +6,7 @@ import { writeKubeconfig } from './kubeconfig.ts'
 import { issue, verify } from './obtain.ts'
 import { parseOptions } from './options.ts'
 import { newReceipt } from './receipt.ts'
-import { openSession, record, report, type Context } from './session.ts'
+import { openSession, report, type Context } from './session.ts'
 
 /**
  * The whole story: a credential is issued, verified, handed to one command, taken back and proven dead.
@@ -14,18 +14,20 @@ import { openSession, record, report, type Context } from './session.ts'
  * @returns the exit code
  */
 export async function start(context: Context): Promise<number> {
-  const options = parseOptions(context.platform, context.seal)
+  context.platform.saveReceipt('none')
+  const options = parseOptions(context.platform, context.seal, 'start')
   const session = openSession(context, options, newReceipt(options, context.platform.run))
   const beforeScan = AbortSignal.any([context.signal, AbortSignal.timeout(options.deadline)])
   let exitCode = 0
   let failure: unknown
   try {
-    record(session, {})
+    context.platform.saveReceipt(session.receipt)
     const credential = await issue(session, beforeScan)
     await verify(session, credential, beforeScan)
     const kubeconfig = writeKubeconfig(session.receipt.directory, options, credential.token)
     if (options.command === undefined) await leaveToLaterSteps(session, credential, kubeconfig)
     else exitCode = await runScan(session, options.command, credential, kubeconfig)
+    context.signal.throwIfAborted()
   } catch (error) {
     failure = error
     failWith(session.evidence, error)

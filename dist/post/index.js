@@ -442,11 +442,13 @@ const exitCodes = {
 class errors_KubepassError extends Error {
     code;
     hint;
+    noEffect;
     constructor(code, message, details = {}) {
         super(message, { cause: details.cause });
         this.name = 'KubepassError';
         this.code = code;
         this.hint = details.hint;
+        this.noEffect = details.noEffect ?? false;
     }
 }
 function codeOf(error) {
@@ -610,16 +612,12 @@ function shown(value) {
     return quote_quote(typeof value === 'string' ? value : value === undefined ? 'missing' : JSON.stringify(value));
 }
 
-;// CONCATENATED MODULE: ./src/version.ts
-/** Written by `npm run generate` from package.json. */
-const version = '0.1.0';
-
 ;// CONCATENATED MODULE: ./src/evidence.ts
 
 
 
 
-function newEvidence(options, run) {
+function evidence_newEvidence(options, run) {
     const { namespace, name } = options.serviceAccount;
     return {
         version: 1,
@@ -632,6 +630,7 @@ function newEvidence(options, run) {
         verified: null,
         used: null,
         revoked: null,
+        missing: false,
         proven: null,
         dead_by: null,
         finished: false,
@@ -651,19 +650,29 @@ function failWith(evidence, error) {
     evidence.error = codeOf(error);
 }
 /** One line for the state that the credential is in; it never claims more than was seen. */
-function ending({ finished, revoked, proven, dead_by }) {
+function ending({ finished, missing, revoked, proven, dead_by }) {
     if (dead_by === null)
         return 'none was issued';
+    const atLatest = `dead by ${dead_by} at the latest`;
     if (!finished)
-        return `in use; dead by ${dead_by} at the latest`;
-    const revocation = revoked === null ? 'found revoked already' : `revoked ${revoked.at}`;
-    if (proven !== null) {
-        return `${revocation}, proven dead ${proven.dead_at} (${proven.samples} refusals, the last ${proven.seconds_after_revocation.toFixed(1)} s after)`;
-    }
-    return revoked === null ? `NOT REVOKED; dead by ${dead_by} at the latest` : `${revocation}, not proven; dead by ${dead_by} at the latest`;
+        return `in use; ${atLatest}`;
+    if (revoked === null && !missing)
+        return `NOT REVOKED; ${atLatest}`;
+    const revocation = revoked === null ? 'its Secret was not there' : `revoked ${revoked.at}`;
+    if (proven === null)
+        return `${revocation}, not proven; ${atLatest}`;
+    return `${revocation}, proven dead ${proven.dead_at} (${proven.samples} refusals, the last ${proven.seconds_after_revocation.toFixed(1)} s after)`;
+}
+/** What became of the command; undefined when there was none. */
+function useOf({ used }) {
+    if (used === null)
+        return undefined;
+    if (used.exit_code === null)
+        return `started ${used.started_at}; its end was not seen`;
+    return `exit code ${used.exit_code}${used.signal === null ? '' : ` (${used.signal})`}, ${used.started_at} to ${used.ended_at}`;
 }
 function rows(evidence) {
-    const { identity, asked, granted, verified, used, run } = evidence;
+    const { identity, asked, granted, verified, run } = evidence;
     const all = [
         ['ServiceAccount', asked.service_account],
         ['Server', evidence.server],
@@ -674,10 +683,7 @@ function rows(evidence) {
         ['Credential id', granted?.credential_id],
         ['Bound to', granted && (granted.bound_to === null ? 'nothing: it cannot be revoked' : `Secret ${granted.bound_to}`)],
         ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
-        [
-            'Scan',
-            used && `exit code ${used.exit_code}${used.signal === null ? '' : ` (${used.signal})`}, ${used.started_at} to ${used.ended_at}`,
-        ],
+        ['Scan', useOf(evidence)],
         ['Credential', ending(evidence)],
         ['Error', evidence.error],
         ...evidence.warnings.map((warning) => ['Warning', warning]),
@@ -964,8 +970,8 @@ function githubPlatform(env, redact) {
     const say = (text) => print(STDOUT, `${redact(text)}\n`);
     const annotate = async (kind, text) => {
         try {
-            const { [kind]: print } = await core();
-            print(redact(text), { title: 'kubepass' });
+            const { [kind]: show } = await core();
+            show(redact(text), { title: 'kubepass' });
         }
         catch {
             // A later step can have removed our files from the workspace.
@@ -993,6 +999,7 @@ function githubPlatform(env, redact) {
             job: env['GITHUB_JOB'] ?? '',
             repository: env['GITHUB_REPOSITORY'] ?? '',
         },
+        idTokensNeed: 'Add to the job:\n  permissions:\n    id-token: write',
         idTokenRequest(seal) {
             const url = env['ACTIONS_ID_TOKEN_REQUEST_URL'];
             const bearer = env['ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
@@ -1007,7 +1014,9 @@ function githubPlatform(env, redact) {
         warn: (text) => annotate('warning', text),
         fail: (text) => annotate('error', text),
         // A synchronous append, so that it is there whenever we are killed. The last line of a name counts.
-        saveReceipt: (receipt) => (0,external_node_fs_namespaceObject.appendFileSync)(env['GITHUB_STATE'] ?? '', `${RECEIPT}=${JSON.stringify(receipt)}\n`),
+        saveReceipt: (receipt) => (0,external_node_fs_namespaceObject.appendFileSync)(env['GITHUB_STATE'] ?? '', `${RECEIPT}=${receipt === 'none' ? receipt : JSON.stringify(receipt)}\n`),
+        forgetReceipt: () => undefined,
+        howToFinish: () => undefined,
         readReceipt: () => env[`STATE_${RECEIPT}`],
         scanOutputs() {
             const word = (0,external_node_crypto_.randomUUID)();
@@ -1021,8 +1030,8 @@ function githubPlatform(env, redact) {
                 close: () => print(STDOUT, `\n::${word}::\n`),
             };
         },
-        setOutput: async (id, value) => (await core()).setOutput(id, reveal(value)),
-        exportVariable: async (name, value) => (await core()).exportVariable(name, reveal(value)),
+        setOutput: async (id, value) => (await core()).setOutput(id, plain(value)),
+        exportVariable: async (name, value) => (await core()).exportVariable(name, plain(value)),
         report(evidence) {
             say(asText(evidence));
             // As core's summary does; post needs nothing else of core, and would take twice as long with it.
@@ -1040,7 +1049,7 @@ function maskedForms(secret) {
     const encoded = [0, 1, 2].flatMap((shift) => base64Alignment(Buffer.from(body).subarray(shift)));
     return [...new Set([value, ...segments, ...encoded])];
 }
-function reveal(value) {
+function plain(value) {
     return typeof value === 'string' ? value : value.reveal();
 }
 // https://github.com/actions/runner/blob/v2.336.0/src/Runner.Common/ActionCommand.cs
@@ -1118,18 +1127,19 @@ function readLeftToken(directory, uid, seal) {
 /**
  * Removes the directory and what is in it.
  * @param keepToken leave the (revoked) token for a proof in the post step
+ * @returns whether it is gone: a receipt can be forged by the scan, so nothing but our own directories is removed
  */
 function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
-    // A receipt can be forged by the scan: nothing outside our own directories is removed.
-    if ((0,external_node_path_namespaceObject.dirname)(directory) !== expectedParent)
-        return;
     const about = (0,external_node_fs_namespaceObject.lstatSync)(directory, { throwIfNoEntry: false });
-    if (about === undefined || !about.isDirectory() || about.uid !== uid)
-        return;
+    if (about === undefined)
+        return true;
+    if ((0,external_node_path_namespaceObject.dirname)(directory) !== expectedParent || !about.isDirectory() || about.uid !== uid)
+        return false;
     if (keepToken)
         (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(directory, KUBECONFIG), { force: true });
     else
         (0,external_node_fs_namespaceObject.rmSync)(directory, { recursive: true, force: true });
+    return true;
 }
 
 ;// CONCATENATED MODULE: ./src/platform/terminal.ts
@@ -1147,6 +1157,7 @@ function flagName(id) {
 /** A person's terminal: what the scan prints is on stdout, what we say is on stderr. */
 function terminalPlatform(flags, env, redact) {
     const { stderr } = process;
+    let receiptFile = flags.receipt;
     const style = (format, text) => (0,external_node_util_.styleText)(format, text, { stream: stderr });
     const write = (text) => print(STDERR, `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`);
     return {
@@ -1163,6 +1174,7 @@ function terminalPlatform(flags, env, redact) {
         env,
         uid: process.getuid?.() ?? -1,
         run: { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '' },
+        idTokensNeed: undefined,
         idTokenRequest: () => undefined,
         mask: () => undefined,
         say: write,
@@ -1173,12 +1185,16 @@ function terminalPlatform(flags, env, redact) {
         warn: (text) => Promise.resolve(write(style('yellow', `warning: ${redact(text)}`))),
         fail: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
         saveReceipt(receipt) {
-            const path = flags.receipt ?? receiptPath(receipt);
-            if (receipt.over)
-                (0,external_node_fs_namespaceObject.rmSync)(path, { force: true });
-            else
-                replacePrivate(path, `${JSON.stringify(receipt)}\n`);
+            if (receipt === 'none')
+                return;
+            receiptFile ??= receiptPath(receipt);
+            replacePrivate(receiptFile, `${JSON.stringify(receipt)}\n`);
         },
+        forgetReceipt() {
+            if (receiptFile !== undefined)
+                (0,external_node_fs_namespaceObject.rmSync)(receiptFile, { force: true });
+        },
+        howToFinish: () => receiptFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags, and the receipt ${receiptFile}`,
         readReceipt() {
             if (flags.receipt === undefined)
                 return undefined;
@@ -1230,7 +1246,12 @@ function detect(env, redact, flags) {
 /** After a first signal GitHub waits 7.5 s for the second: by then all is done. */
 const HURRY_MS = 4_500;
 /** The edge: everything inside throws, here it is printed once and becomes an exit code. */
-async function run(useCase, flags) {
+async function run(useCase, readFlags) {
+    // It makes Node print every request with its Authorization header, and is read before we are.
+    if (process.env['NODE_DEBUG'] !== undefined && typeof process.execve === 'function') {
+        const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== 'NODE_DEBUG'));
+        process.execve(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], env);
+    }
     const redactor = new Redactor();
     const stop = new AbortController();
     const hurry = new AbortController();
@@ -1247,7 +1268,7 @@ async function run(useCase, flags) {
     let platform;
     try {
         requireRuntime();
-        const here = detect(process.env, (text) => redactor.redact(text), flags);
+        const here = detect(process.env, (text) => redactor.redact(text), readFlags?.());
         platform = here;
         const seal = (value) => {
             const secret = redactor.seal(value);
@@ -1269,7 +1290,7 @@ function requireRuntime() {
     const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
     // From 24.5 on, an Agent knows the proxy variables.
     if (major < 24 || (major === 24 && minor < 5)) {
-        throw new errors_KubepassError('INPUT', `kubepass needs Node.js 24.5 or later; this is ${process.versions.node}.`);
+        throw new errors_KubepassError('INPUT', `Node.js 24.5 or later is needed; this is ${process.versions.node}.`);
     }
 }
 
@@ -1280,7 +1301,7 @@ const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.ur
 
 /** What every process of the scan carries in its environment, with a value that is the run's own. */
 const MARKER = 'KUBEPASS_SCAN';
-const DEADLINE_MS = 2_000;
+const DEADLINE_MS = 1_000;
 /** Ends every process of ours that carries the marker: an open exec or watch stream outlives a revocation. */
 async function stopCarriers(marker) {
     const outlived = new Set();
@@ -1331,19 +1352,23 @@ const LONGEST_WAIT_MS = 5_000;
 /**
  * Tries until there is an answer that trying again cannot change, or `signal` ends it. Tried again:
  * network failures, 408, 429 and 5xx, after growing waits, or when Retry-After says.
- * @returns the last answer or failure; the signal's own reason when that is an error of ours
+ * @param say told once, when the first try was in vain
  */
-async function retried(attempt, signal) {
+async function retried(attempt, signal, say) {
+    let mayHaveActed = false;
     for (let wait = FIRST_WAIT_MS;; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-        const outcome = await attempt(AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)])).catch((failure) => ({ failure }));
-        if ('failure' in outcome ? isUntrusted(outcome.failure) || signal.aborted : !canHeal(outcome.status))
-            return outcome;
-        const asked = 'failure' in outcome ? 0 : Number(outcome.headers['retry-after']) * 1000 || 0;
+        const last = await attempt(AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)])).catch((failure) => ({ failure }));
+        mayHaveActed ||= 'failure' in last ? !wasNeverSent(last.failure) : last.status === 408 || last.status >= 500;
+        if ('failure' in last ? !isNetwork(last.failure) || signal.aborted : !canHeal(last.status))
+            return { last, mayHaveActed };
+        if (wait === FIRST_WAIT_MS)
+            say('failure' in last ? reasonOf(last.failure) : `answer ${last.status}`);
+        const asked = 'failure' in last ? 0 : Number(last.headers['retry-after']) * 1000 || 0;
         try {
             await (0,promises_namespaceObject.setTimeout)(Math.max(asked, wait * (0.5 + Math.random() / 2)), undefined, { signal });
         }
         catch {
-            return outcome;
+            return { last, mayHaveActed };
         }
     }
 }
@@ -1353,6 +1378,13 @@ function canHeal(status) {
 /** A certificate that does not verify now will not verify the next time. */
 function isUntrusted(failure) {
     return /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^EPROTO$/.test(errnoOf(failure));
+}
+function isNetwork(failure) {
+    return !isUntrusted(failure) && (errnoOf(failure) !== '' || (failure instanceof Error && failure.name === 'TimeoutError'));
+}
+/** No connection came about, so that nothing can have taken effect. */
+function wasNeverSent(failure) {
+    return isUntrusted(failure) || ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes(errnoOf(failure));
 }
 /** Only Node's own code: its message may quote what the other side sent. */
 function reasonOf(failure) {
@@ -1371,19 +1403,22 @@ class KubeClient {
     #http;
     #server;
     #userAgent;
-    constructor(http, server, userAgent) {
+    #say;
+    constructor(http, server, userAgent, say) {
         this.#http = http;
         this.#server = server;
         this.#userAgent = userAgent;
+        this.#say = say;
     }
     /** Sends the call until it has an answer that trying again cannot change, or `signal` ends it. */
     async call(call, signal) {
-        const outcome = await retried((attempt) => this.#send(call, attempt), signal);
-        if ('failure' in outcome)
-            throw outcome.failure instanceof errors_KubepassError ? outcome.failure : this.#unreachable(call, outcome.failure);
-        if (canHeal(outcome.status))
-            throw new errors_KubepassError('UNREACHABLE', `The API server keeps answering ${outcome.status} to ${call.method} ${call.path}.`);
-        return answerOf(outcome);
+        const tellRetry = (why) => this.#say(`${new URL(this.#server).host} does not answer as it should (${why}); trying again.`);
+        const { last, mayHaveActed } = await retried((attempt) => this.#send(call, attempt), signal, tellRetry);
+        if ('failure' in last)
+            throw last.failure instanceof errors_KubepassError ? last.failure : this.#unreachable(call, last.failure, !mayHaveActed);
+        if (canHeal(last.status))
+            throw new errors_KubepassError('UNREACHABLE', `The API server keeps answering ${last.status} to ${call.method} ${call.path}.`);
+        return answerOf(last, mayHaveActed);
     }
     close() {
         this.#http.close();
@@ -1403,9 +1438,10 @@ class KubeClient {
         };
         return call.anew ? this.#http.exchangeAnew(request) : this.#http.exchange(request);
     }
-    #unreachable(call, failure) {
+    #unreachable(call, failure, noEffect) {
         const reason = reasonOf(failure);
         return new errors_KubepassError('UNREACHABLE', `No answer from ${new URL(this.#server).host} to ${call.method} ${call.path}: ${reason}.`, {
+            noEffect,
             hint: isUntrusted(failure)
                 ? 'The certificate does not verify: give the CA of this API server as certificate_authority, and tls_server_name if the certificate names another host.'
                 : 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.',
@@ -1414,8 +1450,17 @@ class KubeClient {
 }
 /** What the server said, as an error for the user: its own words quoted, and what to do about them. */
 function refusalOf(answer, what, bearer, hint = hintFor(answer, bearer)) {
-    const said = statusOf(answer)?.message;
-    return new errors_KubepassError('REFUSED', `The API server refused to ${what}: ${answer.status}${said === undefined ? '' : ` ${quote_quote(said)}`}.`, { hint });
+    const status = statusOf(answer);
+    if (status === undefined) {
+        return new errors_KubepassError('UNREACHABLE', `Asked to ${what}, something that is no Kubernetes API server answered ${answer.status}.`, {
+            hint,
+        });
+    }
+    const said = status.message === undefined ? '' : ` ${quote_quote(status.message)}`;
+    return new errors_KubepassError('REFUSED', `The API server refused to ${what}: ${answer.status}${said}.`, {
+        hint,
+        noEffect: !answer.mayHaveActed,
+    });
 }
 /** The answer's Status object; undefined when something else than an API server answered. */
 function statusOf(answer) {
@@ -1457,10 +1502,10 @@ function missingRule(answer) {
     const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${quote_quote(namespace)}`;
     return `Add this RBAC rule to ${place} that is bound to ${quote_quote(user)}: ${rule}`;
 }
-function answerOf(response) {
+function answerOf(response, mayHaveActed) {
     const warning = response.headers['warning'];
     const warnings = (Array.isArray(warning) ? warning : [warning ?? '']).flatMap((text) => /^299 \S+ "(.*)"$/.exec(text)?.[1] ?? []);
-    return { status: response.status, body: parseJson(response), warnings };
+    return { status: response.status, body: parseJson(response), warnings, mayHaveActed };
 }
 function parseJson({ headers, body }) {
     if (!String(headers['content-type']).startsWith('application/json'))
@@ -1554,6 +1599,7 @@ async function prove(client, token, samples, deletedAt, signal) {
 
 
 
+
 function newReceipt(options, run, now = Date.now()) {
     const random = randomBytes(8).toString('hex');
     return {
@@ -1562,7 +1608,9 @@ function newReceipt(options, run, now = Date.now()) {
         namespace: options.serviceAccount.namespace,
         anchor: { name: `${anchorPrefix(run)}${random}` },
         directory: join(options.directory, `${DIRECTORY_PREFIX}${random}`),
+        reached: 'nothing',
         deadBy: isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + OVERRUN_S),
+        evidence: newEvidence(options, run),
     };
 }
 /** What the scan's processes carry in their environment, so that all of them are found. */
@@ -1584,20 +1632,30 @@ function parseReceipt(text, prefix) {
     }
     if (typeof value !== 'object' || value?.version !== 1)
         return undefined;
-    const { server, namespace, anchor, directory, deadBy, jti, granted, verified, revokedAt, proof } = value;
+    const { server, namespace, anchor, directory, reached, deadBy, jti, evidence } = value;
     const good = typeof server === 'string' &&
         typeof namespace === 'string' &&
         typeof directory === 'string' &&
         /\/kubepass-[0-9a-f]{16}$/.test(directory) &&
+        ['nothing', 'anchor', 'token'].includes(reached ?? '') &&
         receipt_isTime(deadBy) &&
         isAnchor(anchor, prefix) &&
         (jti === undefined || (typeof jti === 'string' && /^[\w.-]{1,200}$/.test(jti))) &&
-        (granted === undefined ||
-            (receipt_isTime(granted.issued_at) && receipt_isTime(granted.expires_at) && [granted.credential_id, granted.bound_to].every(isTextOrNull))) &&
-        (verified === undefined || (receipt_isTime(verified.at) && isTextOrNull(verified.username))) &&
-        (revokedAt === undefined || receipt_isTime(revokedAt)) &&
-        (proof === undefined || (receipt_isTime(proof.dead_at) && [proof.samples, proof.seconds_after_revocation].every(Number.isFinite)));
+        isEvidence(evidence);
     return good ? value : undefined;
+}
+/** As much of it as is acted on or shown; the rest is quoted wherever it goes. */
+function isEvidence(value) {
+    if (typeof value !== 'object')
+        return false;
+    const { granted, verified, used, revoked, proven, dead_by, warnings } = value;
+    return ((granted === null || (receipt_isTime(granted?.issued_at) && receipt_isTime(granted?.expires_at))) &&
+        (verified === null || receipt_isTime(verified?.at)) &&
+        (used === null || receipt_isTime(used?.started_at)) &&
+        (revoked === null || receipt_isTime(revoked?.at)) &&
+        (proven === null || (receipt_isTime(proven?.dead_at) && [proven?.samples, proven?.seconds_after_revocation].every(Number.isFinite))) &&
+        (dead_by === null || receipt_isTime(dead_by)) &&
+        Array.isArray(warnings));
 }
 function isAnchor(anchor, prefix) {
     if (anchor === undefined)
@@ -1609,9 +1667,6 @@ function isAnchor(anchor, prefix) {
 }
 function receipt_isTime(text) {
     return typeof text === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) && !Number.isNaN(Date.parse(text));
-}
-function isTextOrNull(value) {
-    return value === null || typeof value === 'string';
 }
 
 // EXTERNAL MODULE: external "node:http"
@@ -1721,7 +1776,7 @@ async function fetchIdToken(request, audience, seal, env, signal) {
         throw noIdToken('its service is not reached by https');
     const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env);
     try {
-        const outcome = await retried((attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), AbortSignal.any([signal, AbortSignal.timeout(github_oidc_DEADLINE_MS)]));
+        const { last: outcome } = await retried((attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), AbortSignal.any([signal, AbortSignal.timeout(github_oidc_DEADLINE_MS)]), () => undefined);
         if ('failure' in outcome)
             throw outcome.failure instanceof errors_KubepassError ? outcome.failure : noIdToken(reasonOf(outcome.failure));
         const value = outcome.status === 200 ? github_oidc_valueOf(outcome.body) : undefined;
@@ -1760,12 +1815,11 @@ function tokenIdentity(token) {
 
 
 
-const ADD_PERMISSION = 'Add to the job:\n  permissions:\n    id-token: write';
 /**
  * The identity that the options name, or the only one that is there.
  * @returns it, and why it was taken
  */
-function chooseIdentity(options, { idTokenRequest, seal, env }) {
+function chooseIdentity(options, { idTokenRequest, idTokensNeed, nameOf, seal, env }) {
     const candidates = [];
     const { token } = options;
     if (token !== undefined)
@@ -1778,19 +1832,24 @@ function chooseIdentity(options, { idTokenRequest, seal, env }) {
         const named = candidates.find(({ kind }) => kind === options.identity);
         if (named !== undefined)
             return { identity: named.make(), why: 'it was asked for' };
-        throw new errors_KubepassError('IDENTITY', 'The job may not request ID tokens.', { hint: ADD_PERMISSION });
+        throw new errors_KubepassError('IDENTITY', 'The job may not request ID tokens.', { hint: idTokensNeed });
     }
     const [only, ...others] = candidates;
-    if (only === undefined)
-        throw new errors_KubepassError('IDENTITY', 'There is no identity: no token was given, and the job may not request ID tokens.', {
-            hint: `${ADD_PERMISSION}\nor give token or token_file.`,
-        });
+    if (only === undefined) {
+        const token = `Give ${nameOf('token_file')}${idTokensNeed === undefined ? '' : ` or ${nameOf('token')}`}.`;
+        const [also, hint] = idTokensNeed === undefined ? ['', token] : [', and the job may not request ID tokens', `${idTokensNeed}\nOr: ${token}`];
+        throw new errors_KubepassError('IDENTITY', `There is no identity: no token was given${also}.`, { hint });
+    }
     if (others.length > 0) {
         const names = candidates.map(({ kind, there }) => `${kind} (${there})`).join(' and ');
-        throw new errors_KubepassError('IDENTITY', `Two identities could be meant: ${names}.`, { hint: 'Set identity to one of them.' });
+        throw new errors_KubepassError('IDENTITY', `Two identities could be meant: ${names}.`, { hint: `Set ${nameOf('identity')} to one of them.` });
     }
     return { identity: only.make(), why: only.there };
 }
+
+;// CONCATENATED MODULE: ./src/version.ts
+/** Written by `npm run generate` from package.json. */
+const version_version = '0.1.0';
 
 ;// CONCATENATED MODULE: ./src/session.ts
 
@@ -1802,40 +1861,51 @@ function chooseIdentity(options, { idTokenRequest, seal, env }) {
 
 function openSession(context, options, receipt) {
     const { platform, seal } = context;
-    const { identity, why } = chooseIdentity(options, { idTokenRequest: platform.idTokenRequest(seal), seal, env: platform.env });
+    const { identity, why } = chooseIdentity(options, { ...platform, idTokenRequest: platform.idTokenRequest(seal), seal });
     platform.say(`Identity: ${identity.kind}, because ${why}.`);
     const tls = { ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl: options.proxyUrl };
-    const client = new KubeClient(new Http(tls, platform.env), options.server, userAgent(platform.run));
-    const evidence = newEvidence(options, platform.run);
+    const client = new KubeClient(new Http(tls, platform.env), options.server, userAgent(platform.run), (text) => platform.say(text));
+    const { evidence } = receipt;
     evidence.identity = { kind: identity.kind, why };
-    return { ...context, options, identity, client, evidence, receipt, token: undefined, scan: undefined, exists: 'nothing' };
+    return { ...context, options, identity, client, evidence, receipt, token: undefined, scan: undefined };
 }
-/** Saves what is known of the run, so that whoever comes next can finish it. */
-function record(session, news) {
+/** Saves what is known of the run, so that whoever comes next can finish it. What fails here must not stop what is under way. */
+function record(session, news = {}) {
     session.receipt = { ...session.receipt, ...news };
-    session.platform.saveReceipt(session.receipt);
+    try {
+        session.platform.saveReceipt(session.receipt);
+    }
+    catch (error) {
+        const note = `The receipt could not be saved (${errnoOf(error) || 'unknown reason'}).`;
+        if (!session.evidence.warnings.includes(note))
+            session.evidence.warnings.push(note);
+    }
 }
 async function warn(session, text) {
     session.evidence.warnings.push(session.redactor.redact(text));
     await session.platform.warn(text);
 }
-/** Output, summary and evidence file: the last words of a run. What fails here must not hide how the run ended. */
+/** Evidence file, output and summary: the last words of a run. What fails here must not hide how the run ended. */
 async function report({ platform, options, evidence, redactor }) {
-    try {
-        if (evidence.used !== null)
-            await platform.setOutput('exit_code', String(evidence.used.exit_code));
-        if (options.evidence !== undefined)
-            (0,external_node_fs_namespaceObject.writeFileSync)(options.evidence, redactor.redact(asJson(evidence)));
-        await platform.report(evidence);
-    }
-    catch (error) {
-        await platform.warn(`The evidence could not be written (${errnoOf(error) || 'unknown reason'}).`);
+    const exitCode = evidence.used?.exit_code ?? undefined;
+    const tries = [
+        ['evidence file', () => options.evidence !== undefined && (0,external_node_fs_namespaceObject.writeFileSync)(options.evidence, redactor.redact(asJson(evidence)))],
+        ['output', () => exitCode !== undefined && platform.setOutput('exit_code', String(exitCode))],
+        ['summary', () => platform.report(evidence)],
+    ];
+    for (const [what, write] of tries) {
+        try {
+            await write();
+        }
+        catch (error) {
+            await platform.warn(`The ${what} could not be written (${errnoOf(error) || 'unknown reason'}).`);
+        }
     }
 }
 // The audit log shows it beside every call: who, and why.
 function userAgent(run) {
     const printable = (text) => text.replaceAll(/[^\w./@-]+/g, '_').slice(0, 100);
-    return `kubepass/${version} (${run.platform}; run ${printable(run.id)}/${printable(run.attempt)}; ${printable(run.repository)})`;
+    return `kubepass/${version_version} (${run.platform}; run ${printable(run.id)}/${printable(run.attempt)}; ${printable(run.repository)})`;
 }
 
 ;// CONCATENATED MODULE: ./src/finish.ts
@@ -1855,20 +1925,21 @@ const NO_TOKEN_MS = 5_000;
  * @returns the error when the credential could not be, and had to be, revoked
  */
 async function finish(session, postFollows) {
-    const { evidence, options, platform, signal } = session;
+    const { evidence, options, platform } = session;
     await stopScan(session);
     let failure = await revoke(session);
-    const toBeRevoked = session.exists === 'token' && session.receipt.anchor !== undefined && failure === undefined;
-    const leaveProof = postFollows && toBeRevoked && (options.prove === 'post' || (options.prove === 'wait' && signal.aborted));
-    await removeFiles(session, leaveProof);
-    if (toBeRevoked && !(leaveProof && options.prove === 'post'))
-        failure = await proveEnd(session, leaveProof);
-    if (leaveProof && session.receipt.proof !== undefined)
-        await removeFiles(session, false);
+    await session.scan?.drain(session.hurry);
+    const proof = failure === undefined ? whenToProve(session, postFollows) : 'never';
+    let clean = await removeFiles(session, proof === 'later' || proof === 'try');
+    if (proof === 'now' || proof === 'try')
+        failure = await proveEnd(session, proof);
+    if (proof === 'try' && evidence.proven !== null)
+        clean = await removeFiles(session, false);
     session.client.close();
     evidence.finished = true;
-    if (failure === undefined)
-        record(session, { over: true });
+    record(session);
+    if (failure === undefined && clean)
+        platform.forgetReceipt();
     platform.say(`Credential: ${ending(evidence)}.`);
     if (failure === undefined)
         return undefined;
@@ -1877,11 +1948,14 @@ async function finish(session, postFollows) {
         return undefined;
     }
     failWith(evidence, failure);
+    const way = platform.howToFinish();
+    if (way !== undefined)
+        platform.say(way);
     return failure;
 }
 async function stopScan(session) {
-    const { scanning, over } = session.receipt;
-    if (!scanning || over)
+    const { used, finished } = session.evidence;
+    if (used === null || finished)
         return;
     const { outlived, left } = await (session.scan?.stop() ?? stopCarriers(markerOf(session.receipt)));
     if (outlived > 0)
@@ -1889,83 +1963,105 @@ async function stopScan(session) {
 }
 async function revoke(session) {
     const { client, evidence, options, receipt } = session;
-    const { anchor, namespace, revokedAt, deadBy } = receipt;
-    if (session.exists === 'nothing') {
-        record(session, { nothingIssued: true });
-        return undefined;
-    }
-    const tokenMayLive = session.exists === 'token';
+    const { anchor, namespace, deadBy } = receipt;
+    const tokenMayLive = receipt.reached === 'token';
     if (tokenMayLive)
         evidence.dead_by = deadBy;
     if (anchor === undefined)
+        return tokenMayLive && options.revocation === 'required' ? notRevoked(deadBy, 'It is bound to nothing.') : undefined;
+    // Main knows that nothing exists; who comes later, and has only the receipt's word for it, asks.
+    if (receipt.reached === 'nothing' && !evidence.finished)
         return undefined;
     const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(tokenMayLive ? options.deadline : NO_TOKEN_MS)]);
+    let outcome;
     try {
-        const outcome = await deleteAnchor(client, await session.identity.bearer(limit), { namespace, ...anchor }, limit);
-        if (outcome === 'deleted')
-            record(session, { revokedAt: new Date().toISOString() });
-        else if (revokedAt === undefined && tokenMayLive) {
-            await warn(session, `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`);
-        }
+        outcome = await deleteAnchor(client, await session.identity.bearer(limit), { namespace, ...anchor }, limit);
     }
     catch (error) {
-        if (!tokenMayLive) {
+        if (receipt.reached === 'nothing')
+            return undefined;
+        if (!tokenMayLive)
             await warn(session, `No token was issued, but the Secret ${anchor.name} may be left in namespace ${namespace}. ${describe(error)}`);
-        }
-        else if (revokedAt === undefined) {
-            const hint = error instanceof errors_KubepassError ? error.hint : undefined;
-            return new errors_KubepassError('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, {
-                cause: error,
-                hint,
-            });
-        }
+        else if (evidence.revoked === null)
+            return notRevoked(deadBy, error);
         else
             await warn(session, `It was revoked before, but whether that holds could not be asked. ${describe(error)}`);
+        return undefined;
     }
-    if (session.receipt.revokedAt !== undefined && tokenMayLive)
-        evidence.revoked = { at: session.receipt.revokedAt };
+    if (outcome === 'deleted')
+        evidence.revoked = tokenMayLive ? { at: new Date().toISOString() } : null;
+    else if (tokenMayLive && evidence.revoked === null) {
+        evidence.missing = true;
+        await warn(session, `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`);
+    }
+    record(session);
     return undefined;
 }
+function notRevoked(deadBy, cause) {
+    const hint = cause instanceof errors_KubepassError ? cause.hint : undefined;
+    return new errors_KubepassError('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, { cause, hint });
+}
+/** Try means: if it cannot be done in the time that is left, post does it. */
+function whenToProve({ evidence, options, receipt, signal, token }, postFollows) {
+    if (receipt.reached !== 'token' || receipt.anchor === undefined || evidence.proven !== null)
+        return 'never';
+    // Proven is: accepted before, refused now. Anything less is called what it is.
+    if (options.prove === 'off' || token === undefined || evidence.verified === null)
+        return 'never';
+    if (!postFollows)
+        return 'now';
+    return options.prove === 'post' ? 'later' : signal.aborted ? 'try' : 'now';
+}
+/** @returns whether nothing is left that should not be */
 async function removeFiles(session, keepToken) {
     const { options, platform, receipt } = session;
     try {
-        removeKubeconfig(receipt.directory, options.directory, platform.uid, keepToken);
+        if (removeKubeconfig(receipt.directory, options.directory, platform.uid, keepToken))
+            return !keepToken;
     }
     catch {
-        await warn(session, `The files in ${receipt.directory} could not all be removed.`);
+        // Said below.
     }
+    await warn(session, `The directory ${receipt.directory} was not removed: it does not lie in ${options.directory}, or is not ours.`);
+    return false;
 }
-/**
- * Proven is: accepted before, refused now. Anything less is called what it is.
- * @param mayWait the proof can be made later
- * @returns the error when the token is seen alive
- */
-async function proveEnd(session, mayWait) {
+/** @returns the error when the token is seen alive */
+async function proveEnd(session, when) {
     const { client, evidence, hurry, options, receipt, token, platform } = session;
-    if (receipt.proof !== undefined) {
-        evidence.proven = receipt.proof;
-        return undefined;
-    }
-    if (options.prove === 'off' || token === undefined || receipt.verified === undefined)
+    if (token === undefined)
         return undefined;
     platform.progress('waiting for the API server to refuse the token');
-    const revokedAt = receipt.revokedAt === undefined ? Date.now() : Date.parse(receipt.revokedAt);
+    const revokedAt = evidence.revoked === null ? Date.now() : Date.parse(evidence.revoked.at);
     const verdict = await prove(client, token, options.proofSamples, revokedAt, hurry);
     if (verdict.is === 'dead') {
         const { samples, seconds } = verdict.proof;
         evidence.proven = { dead_at: new Date().toISOString(), samples, seconds_after_revocation: seconds };
-        record(session, { proof: evidence.proven });
     }
-    else if (mayWait || hurry.aborted)
+    else if (when === 'try' || hurry.aborted)
         platform.say('There was no time for the proof.');
     else if (verdict.is === 'unclear')
         await warn(session, 'The API server gave no clear answer to the revoked token: that it is dead is not proven.');
     else {
+        evidence.revoked = null;
         return new errors_KubepassError('NOT_REVOKED', `Its Secret is deleted, but the API server still accepts the token. It is dead by ${receipt.deadBy} at the latest.`, {
             hint: 'The API server caches an accepted token for 10 s; is there another cache, or a replica that lags behind?',
         });
     }
     return undefined;
+}
+
+;// CONCATENATED MODULE: ./src/job.ts
+/** Every anchor of a run's attempt begins with this, and no other does. */
+function job_anchorPrefix(run) {
+    return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
+}
+/** A part of an object's name: lower-case letters, digits and dashes. */
+function nameable(text) {
+    return (text
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9]+/g, '-')
+        .replaceAll(/^-+|-+$/g, '')
+        .slice(0, 40) || '0');
 }
 
 ;// CONCATENATED MODULE: ./src/inputs.ts
@@ -2008,6 +2104,7 @@ const table = {
         description: 'Exit codes of the scan that count as success on a CI, separated by commas; 0,100,101 suits CINC Auditor.',
         example: '0,100,101',
         default: '0',
+        ciOnly: true,
     },
     env: {
         description: "The scan's environment: inherit (without the runner's secrets) or clean (PATH, HOME, locale and pass_env only).",
@@ -2025,6 +2122,7 @@ const table = {
         example: 'github-oidc',
         default: 'auto',
         options: ['auto', 'token', 'github-oidc'],
+        ciOnly: true,
     },
     token: {
         description: 'Identity "token": any bearer token that the API server accepts.',
@@ -2041,6 +2139,7 @@ const table = {
         description: 'Identity "github-oidc": the ID token\'s audience; the server\'s URL when empty, so that no other cluster can replay it.',
         example: 'https://10.0.0.1:6443',
         default: '',
+        ciOnly: true,
     },
     duration: {
         description: 'Life of the credential, from 10m: 15m, 900s, 1h or seconds.',
@@ -2131,8 +2230,11 @@ const outputs = {
 
 class Wrong extends Error {
 }
-/** Reports every wrong input at once, each with its name, what is wrong and a right example. */
-function parseOptions(source, seal) {
+/**
+ * Reports every wrong input at once, each with its name, what is wrong and a right example. To finish a run
+ * nothing is asked that only its start needs: a program or a directory may be gone by then.
+ */
+function parseOptions(source, seal, purpose) {
     const problems = [];
     const read = (id, parse, whenEmpty, fallback = inputs[id].default) => {
         const text = (source.input(id) ?? '').trim() || fallback;
@@ -2184,13 +2286,13 @@ function parseOptions(source, seal) {
         proofSamples: read('proof_samples', parseSamples, 3),
         delivery: choice('delivery'),
         tokenVariable: read('token_variable', parseTokenVariable, 'KUBE_TOKEN'),
-        directory: read('directory', (path) => parseDirectory(path, source.workspace), '', source.temp),
+        directory: read('directory', purpose === 'start' ? (path) => parseDirectory(path, source.workspace) : realpathOr, '', source.temp),
         proxyUrl: read('proxy_url', parseProxy, undefined),
         tlsServerName: read('tls_server_name', parseServerName, undefined),
-        evidence: read('evidence', parseEvidencePath, undefined),
+        evidence: read('evidence', purpose === 'start' ? parseEvidencePath : same, undefined),
         deadline: 1000 * read('deadline', parseDeadline, 60),
     };
-    if (!source.hasLaterSteps && options.command === undefined)
+    if (purpose === 'start' && !source.hasLaterSteps && options.command === undefined)
         problems.push('no command was given: kubepass run [FLAGS] -- COMMAND');
     if (options.delivery === 'output' && options.command !== undefined)
         problems.push(`${source.nameOf('delivery')} is output, which is for later steps: with a command use env`);
@@ -2203,6 +2305,8 @@ function parseOptions(source, seal) {
     }
     return options;
     function readCommand() {
+        if (purpose === 'finish')
+            return undefined;
         if (source.argv.length > 0) {
             const [program = '', ...args] = source.argv;
             if (source.input('command') !== undefined)
@@ -2308,6 +2412,10 @@ function readSmallFile(path) {
     }
 }
 function readToken(path, source, seal) {
+    if (/^eyJ[\w-]*\./.test(path) || (path.length > 200 && !path.includes('/'))) {
+        seal(path);
+        throw new Wrong('is a token, not the path of one: give it as token');
+    }
     if (path !== '-')
         return sealToken(readSmallFile(path), seal);
     if (source.readStdin === undefined)
@@ -2411,6 +2519,11 @@ function parseDirectory(path, workspace) {
         throw new Wrong(`is ${quote_quote(path)}, which lies in the workspace`);
     return real;
 }
+/** Where a run's private directory lies, also when the place is gone by now. */
+function baseDirectory(source) {
+    const given = (source.input('directory') ?? '').trim();
+    return realpathOr(given === '' ? source.temp : given);
+}
 function realpathOr(path) {
     try {
         return (0,external_node_fs_namespaceObject.realpathSync)(path);
@@ -2436,22 +2549,7 @@ function isProgram(name, path) {
     });
 }
 
-;// CONCATENATED MODULE: ./src/job.ts
-/** Every anchor of a run's attempt begins with this, and no other does. */
-function job_anchorPrefix(run) {
-    return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
-}
-/** A part of an object's name: lower-case letters, digits and dashes. */
-function nameable(text) {
-    return (text
-        .toLowerCase()
-        .replaceAll(/[^a-z0-9]+/g, '-')
-        .replaceAll(/^-+|-+$/g, '')
-        .slice(0, 40) || '0');
-}
-
 ;// CONCATENATED MODULE: ./src/settle.ts
-
 
 
 
@@ -2469,76 +2567,56 @@ function nameable(text) {
 async function settle(context) {
     const { platform } = context;
     const text = platform.readReceipt();
+    if (text === 'none') {
+        platform.say('Main asked for nothing, so there is nothing to revoke.');
+        return 0;
+    }
     if (text === undefined) {
-        platform.say('There is no receipt: main did not come so far as to issue anything.');
+        await platform.warn('There is no receipt. If main issued a credential, it is not revoked here, and dies at its own expiry.');
         return 0;
     }
     const receipt = parseReceipt(text, job_anchorPrefix(platform.run));
-    if (receipt?.nothingIssued) {
-        platform.say('Nothing was issued, so there is nothing to revoke.');
-        return 0;
-    }
     let session;
     try {
         session = openAgain(context, receipt);
     }
-    catch (error) {
+    catch (cause) {
         if (receipt !== undefined)
-            removeKubeconfig(receipt.directory, baseOf(platform), platform.uid);
-        if (receipt?.revokedAt === undefined)
-            throw error;
-        await platform.warn(`It was revoked ${receipt.revokedAt}, but whether that holds could not be asked. ${describe(error)}`);
-        return 0;
+            removeKubeconfig(receipt.directory, baseDirectory(platform), platform.uid);
+        if (receipt?.reached === 'nothing')
+            return 0;
+        if (receipt !== undefined && receipt.evidence.revoked !== null) {
+            await platform.warn(`It was revoked ${receipt.evidence.revoked.at}, but whether that holds could not be asked. ${describe(cause)}`);
+            return 0;
+        }
+        const until = receipt === undefined ? 'at its own expiry' : `by ${receipt.deadBy}`;
+        const hint = cause instanceof errors_KubepassError ? cause.hint : undefined;
+        throw new errors_KubepassError('NOT_REVOKED', `The credential, if it was issued, was not revoked here. It is dead ${until}.`, { cause, hint });
     }
+    const { proven, revoked } = session.evidence;
     const failure = await finish(session, false);
     // What main has told already is not told again.
-    if (receipt?.revokedAt === undefined || session.receipt.proof !== receipt.proof || failure !== undefined)
+    if (revoked === null || session.evidence.proven !== proven || failure !== undefined)
         await report(session);
     if (failure !== undefined)
         throw failure;
     return 0;
 }
-/** The session of the receipt's run; without the inputs and the identity that it needs, nothing can be revoked. */
 function openAgain(context, receipt) {
-    const until = receipt === undefined ? 'at its own expiry' : `by ${receipt.deadBy}`;
-    try {
-        const options = readOptions(context);
-        if (receipt?.server !== options.server || receipt.namespace !== options.serviceAccount.namespace) {
-            throw new errors_KubepassError('NOT_REVOKED', 'The saved receipt does not belong to this run and these inputs.', {
-                hint: "Something changed this step's state or inputs: look at the scan.",
-            });
-        }
-        const session = openSession(context, options, receipt);
-        session.exists = 'token';
-        session.token = leftToken(session);
-        session.evidence.granted = receipt.granted ?? null;
-        session.evidence.verified = receipt.verified ?? null;
-        return session;
+    const options = parseOptions(context.platform, context.seal, 'finish');
+    if (receipt?.server !== options.server || receipt.namespace !== options.serviceAccount.namespace) {
+        throw new errors_KubepassError('NOT_REVOKED', 'The receipt is not of this run, or its server and service_account are not those of the inputs.', {
+            hint: 'Was it changed, by the scan perhaps, or are the inputs others than those of the run?',
+        });
     }
-    catch (cause) {
-        const hint = cause instanceof errors_KubepassError ? cause.hint : undefined;
-        throw new errors_KubepassError('NOT_REVOKED', `The credential, if it was issued, was not revoked here. It is dead ${until}.`, { cause, hint });
-    }
-}
-function readOptions({ platform, seal }) {
-    // What only a run needs is not asked for: a program or a folder may be gone by now.
-    const unused = new Set(['command', 'shell', 'evidence']);
-    const evidence = platform.input('evidence');
-    const source = {
-        ...platform,
-        hasLaterSteps: true,
-        input: (id) => (unused.has(id) ? undefined : platform.input(id)),
-    };
-    return { ...parseOptions(source, seal), evidence: evidence === '' ? undefined : evidence };
-}
-function baseOf(platform) {
-    const directory = platform.input('directory') ?? '';
-    return (0,external_node_fs_namespaceObject.realpathSync)(directory === '' ? platform.temp : directory);
+    const session = openSession(context, options, receipt);
+    session.token = leftToken(session);
+    return session;
 }
 /** The token in our own directory, if it is the one that the receipt tells of. */
-function leftToken({ options, platform, receipt, seal }) {
+function leftToken({ evidence, options, platform, receipt, seal }) {
     const { directory, jti } = receipt;
-    if (options.prove === 'off' || receipt.proof !== undefined || jti === undefined || (0,external_node_path_namespaceObject.dirname)(directory) !== options.directory)
+    if (options.prove === 'off' || evidence.proven !== null || jti === undefined || (0,external_node_path_namespaceObject.dirname)(directory) !== options.directory)
         return undefined;
     const token = readLeftToken(directory, platform.uid, seal);
     return token !== undefined && decodeJwt(token.reveal())?.claims['jti'] === jti ? token : undefined;

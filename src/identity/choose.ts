@@ -1,4 +1,5 @@
 import { KubepassError } from '../errors.ts'
+import type { InputId } from '../inputs.ts'
 import type { IdentityKind, Options } from '../options.ts'
 import type { Seal } from '../secret.ts'
 import { githubOidcIdentity, type IdTokenRequest } from './github-oidc.ts'
@@ -6,18 +7,22 @@ import type { Identity } from './identity.ts'
 import { tokenIdentity } from './token.ts'
 
 export interface Surroundings {
+  /** What is missing where the job cannot request ID tokens; undefined where no job ever can. */
+  idTokensNeed: string | undefined
+  nameOf: (id: InputId) => string
   idTokenRequest: IdTokenRequest | undefined
   seal: Seal
   env: NodeJS.ProcessEnv
 }
 
-const ADD_PERMISSION = 'Add to the job:\n  permissions:\n    id-token: write'
-
 /**
  * The identity that the options name, or the only one that is there.
  * @returns it, and why it was taken
  */
-export function chooseIdentity(options: Options, { idTokenRequest, seal, env }: Surroundings): { identity: Identity; why: string } {
+export function chooseIdentity(
+  options: Options,
+  { idTokenRequest, idTokensNeed, nameOf, seal, env }: Surroundings,
+): { identity: Identity; why: string } {
   const candidates: { kind: IdentityKind; there: string; make: () => Identity }[] = []
   const { token } = options
   if (token !== undefined) candidates.push({ kind: 'token', there: 'a token was given', make: () => tokenIdentity(token) })
@@ -29,16 +34,18 @@ export function chooseIdentity(options: Options, { idTokenRequest, seal, env }: 
   if (options.identity !== 'auto') {
     const named = candidates.find(({ kind }) => kind === options.identity)
     if (named !== undefined) return { identity: named.make(), why: 'it was asked for' }
-    throw new KubepassError('IDENTITY', 'The job may not request ID tokens.', { hint: ADD_PERMISSION })
+    throw new KubepassError('IDENTITY', 'The job may not request ID tokens.', { hint: idTokensNeed })
   }
   const [only, ...others] = candidates
-  if (only === undefined)
-    throw new KubepassError('IDENTITY', 'There is no identity: no token was given, and the job may not request ID tokens.', {
-      hint: `${ADD_PERMISSION}\nor give token or token_file.`,
-    })
+  if (only === undefined) {
+    const token = `Give ${nameOf('token_file')}${idTokensNeed === undefined ? '' : ` or ${nameOf('token')}`}.`
+    const [also, hint] =
+      idTokensNeed === undefined ? ['', token] : [', and the job may not request ID tokens', `${idTokensNeed}\nOr: ${token}`]
+    throw new KubepassError('IDENTITY', `There is no identity: no token was given${also}.`, { hint })
+  }
   if (others.length > 0) {
     const names = candidates.map(({ kind, there }) => `${kind} (${there})`).join(' and ')
-    throw new KubepassError('IDENTITY', `Two identities could be meant: ${names}.`, { hint: 'Set identity to one of them.' })
+    throw new KubepassError('IDENTITY', `Two identities could be meant: ${names}.`, { hint: `Set ${nameOf('identity')} to one of them.` })
   }
   return { identity: only.make(), why: only.there }
 }

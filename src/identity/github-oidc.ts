@@ -42,9 +42,10 @@ async function fetchIdToken(
     throw noIdToken('its service is not reached by https')
   const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env)
   try {
-    const outcome = await retried(
+    const { last: outcome } = await retried(
       (attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }),
       AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]),
+      () => undefined,
     )
     if ('failure' in outcome) throw outcome.failure instanceof KubepassError ? outcome.failure : noIdToken(reasonOf(outcome.failure))
     const value = outcome.status === 200 ? valueOf(outcome.body) : undefined

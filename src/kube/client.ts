@@ -22,6 +22,8 @@ export interface Answer {
   body: unknown
   /** Texts of the Warning headers: foreign, quote them. */
   warnings: string[]
+  /** An earlier try whose answer was lost may have taken effect. */
+  mayHaveActed: boolean
 }
 
 /** The one place that speaks to the API server. */
@@ -29,20 +31,23 @@ export class KubeClient {
   readonly #http: Http
   readonly #server: string
   readonly #userAgent: string
+  readonly #say: (text: string) => void
 
-  constructor(http: Http, server: string, userAgent: string) {
+  constructor(http: Http, server: string, userAgent: string, say: (text: string) => void) {
     this.#http = http
     this.#server = server
     this.#userAgent = userAgent
+    this.#say = say
   }
 
   /** Sends the call until it has an answer that trying again cannot change, or `signal` ends it. */
   async call(call: Call, signal: AbortSignal): Promise<Answer> {
-    const outcome = await retried((attempt) => this.#send(call, attempt), signal)
-    if ('failure' in outcome) throw outcome.failure instanceof KubepassError ? outcome.failure : this.#unreachable(call, outcome.failure)
-    if (canHeal(outcome.status))
-      throw new KubepassError('UNREACHABLE', `The API server keeps answering ${outcome.status} to ${call.method} ${call.path}.`)
-    return answerOf(outcome)
+    const tellRetry = (why: string): void => this.#say(`${new URL(this.#server).host} does not answer as it should (${why}); trying again.`)
+    const { last, mayHaveActed } = await retried((attempt) => this.#send(call, attempt), signal, tellRetry)
+    if ('failure' in last) throw last.failure instanceof KubepassError ? last.failure : this.#unreachable(call, last.failure, !mayHaveActed)
+    if (canHeal(last.status))
+      throw new KubepassError('UNREACHABLE', `The API server keeps answering ${last.status} to ${call.method} ${call.path}.`)
+    return answerOf(last, mayHaveActed)
   }
 
   close(): void {
@@ -65,9 +70,10 @@ export class KubeClient {
     return call.anew ? this.#http.exchangeAnew(request) : this.#http.exchange(request)
   }
 
-  #unreachable(call: Call, failure: unknown): KubepassError {
+  #unreachable(call: Call, failure: unknown, noEffect: boolean): KubepassError {
     const reason = reasonOf(failure)
     return new KubepassError('UNREACHABLE', `No answer from ${new URL(this.#server).host} to ${call.method} ${call.path}: ${reason}.`, {
+      noEffect,
       hint: isUntrusted(failure)
         ? 'The certificate does not verify: give the CA of this API server as certificate_authority, and tls_server_name if the certificate names another host.'
         : 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.',
@@ -77,12 +83,17 @@ export class KubeClient {
 
 /** What the server said, as an error for the user: its own words quoted, and what to do about them. */
 export function refusalOf(answer: Answer, what: string, bearer: Secret, hint = hintFor(answer, bearer)): KubepassError {
-  const said = statusOf(answer)?.message
-  return new KubepassError(
-    'REFUSED',
-    `The API server refused to ${what}: ${answer.status}${said === undefined ? '' : ` ${quote(said)}`}.`,
-    { hint },
-  )
+  const status = statusOf(answer)
+  if (status === undefined) {
+    return new KubepassError('UNREACHABLE', `Asked to ${what}, something that is no Kubernetes API server answered ${answer.status}.`, {
+      hint,
+    })
+  }
+  const said = status.message === undefined ? '' : ` ${quote(status.message)}`
+  return new KubepassError('REFUSED', `The API server refused to ${what}: ${answer.status}${said}.`, {
+    hint,
+    noEffect: !answer.mayHaveActed,
+  })
 }
 
 /** The answer's Status object; undefined when something else than an API server answered. */
@@ -127,10 +138,10 @@ export function missingRule(answer: Answer): string | undefined {
   return `Add this RBAC rule to ${place} that is bound to ${quote(user)}: ${rule}`
 }
 
-function answerOf(response: Response): Answer {
+function answerOf(response: Response, mayHaveActed: boolean): Answer {
   const warning = response.headers['warning']
   const warnings = (Array.isArray(warning) ? warning : [warning ?? '']).flatMap((text) => /^299 \S+ "(.*)"$/.exec(text)?.[1] ?? [])
-  return { status: response.status, body: parseJson(response), warnings }
+  return { status: response.status, body: parseJson(response), warnings, mayHaveActed }
 }
 
 function parseJson({ headers, body }: Response): unknown {

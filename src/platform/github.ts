@@ -23,8 +23,8 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
   const say = (text: string): void => print(STDOUT, `${redact(text)}\n`)
   const annotate = async (kind: 'warning' | 'error', text: string): Promise<void> => {
     try {
-      const { [kind]: print } = await core()
-      print(redact(text), { title: 'kubepass' })
+      const { [kind]: show } = await core()
+      show(redact(text), { title: 'kubepass' })
     } catch {
       // A later step can have removed our files from the workspace.
       say(`${kind}: ${text}`)
@@ -52,6 +52,7 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
       repository: env['GITHUB_REPOSITORY'] ?? '',
     },
 
+    idTokensNeed: 'Add to the job:\n  permissions:\n    id-token: write',
     idTokenRequest(seal) {
       const url = env['ACTIONS_ID_TOKEN_REQUEST_URL']
       const bearer = env['ACTIONS_ID_TOKEN_REQUEST_TOKEN']
@@ -72,7 +73,10 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     fail: (text) => annotate('error', text),
 
     // A synchronous append, so that it is there whenever we are killed. The last line of a name counts.
-    saveReceipt: (receipt) => appendFileSync(env['GITHUB_STATE'] ?? '', `${RECEIPT}=${JSON.stringify(receipt)}\n`),
+    saveReceipt: (receipt) =>
+      appendFileSync(env['GITHUB_STATE'] ?? '', `${RECEIPT}=${receipt === 'none' ? receipt : JSON.stringify(receipt)}\n`),
+    forgetReceipt: () => undefined,
+    howToFinish: () => undefined,
     readReceipt: () => env[`STATE_${RECEIPT}`],
 
     scanOutputs() {
@@ -87,8 +91,8 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
         close: () => print(STDOUT, `\n::${word}::\n`),
       }
     },
-    setOutput: async (id, value) => (await core()).setOutput(id, reveal(value)),
-    exportVariable: async (name, value) => (await core()).exportVariable(name, reveal(value)),
+    setOutput: async (id, value) => (await core()).setOutput(id, plain(value)),
+    exportVariable: async (name, value) => (await core()).exportVariable(name, plain(value)),
     report(evidence) {
       say(asText(evidence))
       // As core's summary does; post needs nothing else of core, and would take twice as long with it.
@@ -107,7 +111,7 @@ function maskedForms(secret: Secret): string[] {
   return [...new Set([value, ...segments, ...encoded])]
 }
 
-function reveal(value: string | Secret): string {
+function plain(value: string | Secret): string {
   return typeof value === 'string' ? value : value.reveal()
 }
 

@@ -17,6 +17,8 @@ export interface Platform extends Source {
   readonly uid: number
 
   idTokenRequest(seal: Seal): IdTokenRequest | undefined
+  /** What a job without ID tokens must add; undefined where there are none. */
+  readonly idTokensNeed: string | undefined
   /** The host's own mask; not the wall, which is the redactor. */
   mask(secret: Secret): void
 
@@ -26,8 +28,13 @@ export interface Platform extends Source {
   warn(text: string): Promise<void>
   fail(text: string): Promise<void>
 
-  saveReceipt(receipt: Receipt): void
+  /** @param receipt none: nothing has been asked for yet */
+  saveReceipt(receipt: Receipt | 'none'): void
   readReceipt(): string | undefined
+  /** The run is finished: nobody needs its receipt. */
+  forgetReceipt(): void
+  /** How a person can finish a run that could not be; undefined where a post step tries again. */
+  howToFinish(): string | undefined
 
   /** The outputs of the scan: where they go, and what they pass through after the redactor. */
   scanOutputs(): ScanOutputs

@@ -25,6 +25,7 @@ export function flagName(id: InputId): string {
 /** A person's terminal: what the scan prints is on stdout, what we say is on stderr. */
 export function terminalPlatform(flags: Flags, env: NodeJS.ProcessEnv, redact: (text: string) => string): Platform {
   const { stderr } = process
+  let receiptFile = flags.receipt
   const style = (format: 'red' | 'yellow' | 'dim', text: string): string => styleText(format, text, { stream: stderr })
   const write = (text: string): void => print(STDERR, `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`)
   return {
@@ -42,6 +43,7 @@ export function terminalPlatform(flags: Flags, env: NodeJS.ProcessEnv, redact: (
     uid: process.getuid?.() ?? -1,
     run: { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '' },
 
+    idTokensNeed: undefined,
     idTokenRequest: () => undefined,
     mask: () => undefined,
 
@@ -53,10 +55,15 @@ export function terminalPlatform(flags: Flags, env: NodeJS.ProcessEnv, redact: (
     fail: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
 
     saveReceipt(receipt) {
-      const path = flags.receipt ?? receiptPath(receipt)
-      if (receipt.over) rmSync(path, { force: true })
-      else replacePrivate(path, `${JSON.stringify(receipt)}\n`)
+      if (receipt === 'none') return
+      receiptFile ??= receiptPath(receipt)
+      replacePrivate(receiptFile, `${JSON.stringify(receipt)}\n`)
     },
+    forgetReceipt() {
+      if (receiptFile !== undefined) rmSync(receiptFile, { force: true })
+    },
+    howToFinish: () =>
+      receiptFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags, and the receipt ${receiptFile}`,
     readReceipt() {
       if (flags.receipt === undefined) return undefined
       try {

@@ -57,6 +57,6 @@ test('a Node that is too old gets one clear sentence', async () => {
   }).catch((error: unknown) => error as { code: number; stderr: string })
   expect(run).toMatchObject({
     code: 80,
-    stderr: expect.stringMatching(/^kubepass: kubepass needs Node\.js 24\.5 or later; this is \S+\.\n$/) as unknown,
+    stderr: expect.stringMatching(/^kubepass: Node\.js 24\.5 or later is needed; this is \S+\.\n$/) as unknown,
   })
 })

@@ -40,9 +40,18 @@ export class Terminal implements Host, AsyncDisposable {
     return this.start(args, options).ended
   }
 
+  /** In a pipe or another construction of the shell: the script finds the program and its words in `"$0" "$@"`. */
+  shell(script: string, args: string[], options: CommandOptions = {}): Promise<Ended> {
+    return this.#run('/bin/sh', ['-c', script, process.execPath, this.#script, ...args], options).ended
+  }
+
   /** For a test that acts while the command runs. */
-  start(args: string[], { stdin = '', env = {} }: CommandOptions = {}): Child {
-    const child = new Child(process.execPath, [this.#script, ...args], { cwd: this.work, env: { ...this.#env, ...env }, stdin })
+  start(args: string[], options: CommandOptions = {}): Child {
+    return this.#run(process.execPath, [this.#script, ...args], options)
+  }
+
+  #run(program: string, args: string[], { stdin = '', env = {} }: CommandOptions): Child {
+    const child = new Child(program, args, { cwd: this.work, env: { ...this.#env, ...env }, stdin })
     this.#children.push(child)
     return child
   }

@@ -61,7 +61,7 @@ for (const hostileOrder of [false, true]) {
       expect(main.outputs).toEqual({ exit_code: '0' })
       expect(main.annotations).toEqual([])
       expect(Object.keys(main.state)).toEqual(['receipt'])
-      expect(main.state['receipt']).toContain('"revokedAt"')
+      expect(main.state['receipt']).toContain('"revoked":{"at"')
       expect(main.masks).not.toContain('kubepass')
       const names = new Set(main.commands.map(({ name }) => name))
       expect([...names].filter((name) => !/^(add-mask|stop-commands|[0-9a-f-]{36})$/.test(name))).toEqual([])

@@ -32,7 +32,8 @@ onGithub('a forged receipt moves post to nothing', async ({ info, step, proxy, j
     { anchor: { name: 'database-password' } },
     { anchor: { name: `kubepass-${Number(job.runId) + 1}-1-0123456789abcdef` } },
     { directory: job.home },
-    { revokedAt: 'x\n::error::forged' },
+    { evidence: { ...receiptOf(use).evidence, revoked: { at: 'x\n::error::forged' } } },
+    { anchor: undefined },
   ]
   for (const forgery of forgeries) {
     const post = await withForged(use, forgery)

@@ -182,7 +182,7 @@ onGithub('a wrong uid gives 409: another Secret of the same name is not deleted'
   expect(proxy.seen('DELETE', ONE_SECRET)).toMatchObject([{ status: 409 }])
   expect(post.code).toBe(0)
   expect(post.log).toContain('is not there: it was never created, or somebody else deleted it')
-  expect(post.log).toMatch(/found revoked already, proven dead/)
+  expect(post.log).toMatch(/its Secret was not there, proven dead/)
   expect((await get(`${where}/${name}`)).status).toBe(200)
   await remove(`${where}/${name}`)
 })

@@ -20,10 +20,10 @@ inTerminal('run: the command without a shell, its output on stdout, our words on
   expect(stderr).not.toContain('\x1b')
 })
 
-inTerminal("the exit code is the command's own, whatever accept_exit_codes says", async ({ terminal, flags, identityOf }) => {
+inTerminal("the exit code is the command's own", async ({ terminal, flags, identityOf }) => {
   const file = join(terminal.home, 'identity')
   writeFileSync(file, await identityOf('issuer'))
-  const { code } = await terminal.run(['run', ...flags, '--token-file', file, '--accept-exit-codes', '100', '--', 'sh', '-c', 'exit 100'])
+  const { code } = await terminal.run(['run', ...flags, '--token-file', file, '--', 'sh', '-c', 'exit 100'])
   expect(code).toBe(100)
   writeFileSync(file, '')
 })

@@ -35,7 +35,7 @@ function parse(given: Partial<Record<InputId, string>>, source: Partial<Source> 
     readStdin: undefined,
     ...source,
   }
-  return parseOptions(whole, new Redactor().seal)
+  return parseOptions(whole, new Redactor().seal, 'start')
 }
 
 function problem(given: Partial<Record<InputId, string>>, source: Partial<Source> = {}): string {
@@ -107,6 +107,7 @@ describe('wrong', () => {
     ['token', 'short', /too short/],
     ['token_file', '/nowhere/token', /cannot be read/],
     ['token_file', '-', /no standard input/],
+    ['token_file', 'eyJhbGciOiJSUzI1NiJ9.e30.hunter2', /is a token, not the path of one/],
     ['audience', 'a b', /white space/],
     ['revocation', 'never', /not one of/],
     ['proof_samples', '21', /1 to 20/],
@@ -137,6 +138,7 @@ test('no message echoes a secret', () => {
     { proxy_url: 'http://user:hunter2@h' },
     { token: 'hunter2 hunter2 hunter2' },
     { token: 'hunter2' },
+    { token_file: 'eyJhbGciOiJSUzI1NiJ9.e30.hunter2' },
   ]) {
     expect(problem(given)).not.toContain('hunter2')
   }

@@ -10,6 +10,7 @@ const options = {
   directory: '/tmp',
   duration: 900,
   deadline: 60_000,
+  tokenAudiences: [] as readonly string[],
 } as Options
 const receipt = newReceipt(options, run, Date.parse('2026-01-01T00:00:00Z'))
 
@@ -33,9 +34,14 @@ test.each<[string, object]>([
   ['no time', { deadBy: 'soon' }],
   ['a number for a name', { namespace: 1 }],
   ['an object for an id', { jti: {} }],
-  ['a command in a time', { revokedAt: 'x\n::error::forged' }],
+  ['a command in a time', { evidence: { ...receipt.evidence, revoked: { at: 'x\n::error::forged' } } }],
   ['a command behind a time', { deadBy: '2026-01-01 (##[error]x)' }],
-  ['a text for a count', { proof: { dead_at: '2026-01-01T00:00:00Z', samples: '3', seconds_after_revocation: 1 } }],
+  [
+    'a text for a count',
+    { evidence: { ...receipt.evidence, proven: { dead_at: '2026-01-01T00:00:00Z', samples: '3', seconds_after_revocation: 1 } } },
+  ],
+  ['no evidence', { evidence: undefined }],
+  ['an unknown reach', { reached: 'moon' }],
 ])('with %s it is not believed', (_name, change) => {
   expect(parseReceipt(JSON.stringify({ ...receipt, ...change }), anchorPrefix(run))).toBeUndefined()
 })

@@ -1,0 +1,194 @@
+import { expect } from '@jest/globals'
+import { once } from 'node:events'
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { connect, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import type { Evidence } from '../../src/evidence.ts'
+import { inTerminal, ONE_SECRET, onGithub, SECRETS, status, TOKEN, WHOAMI } from './scenario.ts'
+
+onGithub(
+  'NODE_DEBUG, which makes Node print Authorization headers, is put aside',
+  async ({ step, identityOf }) => {
+    const use = step({ token: await identityOf('issuer') }, { NODE_DEBUG: 'http,https,tls,child_process' })
+    const main = await use.main()
+    expect(main.code).toBe(0)
+    expect((await use.post()).code).toBe(0)
+    expect(main.stderr).not.toMatch(/authorization/i)
+  },
+  { hostileOrder: true, idToken: false },
+)
+
+onGithub('NODE_TLS_REJECT_UNAUTHORIZED=0 of an earlier step changes nothing', async ({ info, job, step, proxy }) => {
+  job.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
+  const main = await step({ command: 'true', certificate_authority: info.otherCA }).main()
+  expect(main.code).toBe(83)
+  expect(proxy.exchanges).toEqual([])
+})
+
+onGithub('the directory is gone: post revokes all the same', async ({ step, job }) => {
+  const directory = join(job.home, 'place')
+  mkdirSync(directory)
+  const use = step({ directory })
+  await use.main()
+  rmSync(directory, { recursive: true })
+  const post = await use.post()
+  expect(post.code).toBe(0)
+  expect(post.log).toMatch(/Credential: revoked .*, not proven/)
+})
+
+onGithub("the scan removes the runner's temp: what was revoked is called so", async ({ step, proxy }) => {
+  const main = await step({ command: 'rm -rf "$RUNNER_TEMP"/*' }).main()
+  expect(main.code).toBe(0)
+  expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
+  expect(main.log).toContain('The receipt could not be saved (ENOENT)')
+  expect(proxy.seen('DELETE', ONE_SECRET)).toMatchObject([{ status: 200 }])
+})
+
+onGithub('a signal between anchor and token', async ({ step, proxy }) => {
+  const use = step({ command: 'echo ran' })
+  proxy.on({ method: 'POST', path: TOKEN, times: 1 }, () => {
+    phase.kill('SIGTERM')
+    return undefined
+  })
+  const phase = use.start('main')
+  const main = await phase.done
+  expect(main.code).toBe(143)
+  expect(main.log).not.toContain('\nran\n')
+  expect((await use.post()).code).toBe(0)
+})
+
+onGithub('a signal at the last moment before the credential is left to later steps', async ({ step, proxy }) => {
+  const use = step()
+  proxy.on({ method: 'POST', path: WHOAMI, when: 'after', times: 1 }, () => {
+    phase.kill('SIGINT')
+    return undefined
+  })
+  const phase = use.start('main')
+  const main = await phase.done
+  expect(main.code).toBe(130)
+  expect(main.log).toMatch(/Credential: revoked /)
+  expect((await use.post()).code).toBe(0)
+})
+
+onGithub('the answer to the token is lost, and a gateway refuses the next try: it is revoked', async ({ step, proxy }) => {
+  proxy.on({ method: 'POST', path: TOKEN, when: 'after', times: 1 }, () => 'reset')
+  let tries = 0
+  proxy.on({ method: 'POST', path: TOKEN }, () => ((tries += 1) > 1 ? status(403, 'Forbidden', 'no more') : undefined))
+  const use = step({ command: 'true' })
+  const main = await use.main()
+  expect(main.code).toBe(82)
+  expect(main.log).toMatch(/Credential: revoked 20/)
+  expect((await use.post()).code).toBe(0)
+})
+
+onGithub('a 403 of a gateway says nothing of what exists: post asks, and deletes', async ({ step, proxy }) => {
+  const stop = proxy.on({ method: 'POST', path: SECRETS, when: 'after' }, () => ({
+    status: 403,
+    headers: { 'content-type': 'text/html' },
+    body: 'no',
+  }))
+  const use = step({ command: 'true' })
+  const main = await use.main()
+  expect(main.code).toBe(83)
+  stop()
+  expect((await use.post()).code).toBe(0)
+  expect(proxy.seen('DELETE', ONE_SECRET)[0]?.status).toBe(200)
+})
+
+onGithub('a token that is still accepted after its Secret is deleted is not called revoked', async ({ step, proxy }) => {
+  const lie = proxy.on({ method: 'DELETE', path: ONE_SECRET }, ({ path }) => {
+    const [anchor] = proxy.seen('POST', SECRETS).map(({ responseBody }) => JSON.parse(responseBody) as { metadata: { uid: string } })
+    const details = { name: path.split('/').at(-1), kind: 'secrets', uid: anchor?.metadata.uid }
+    return { status: 200, body: JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details }) }
+  })
+  const use = step({ command: 'true' })
+  const main = await use.main()
+  expect(main.code).toBe(86)
+  expect(main.annotations.at(-1)?.message).toMatch(/the API server still accepts the token\. It is dead by 20/)
+  lie()
+  expect((await use.post()).code).toBe(0)
+})
+
+onGithub("a gateway's 401 proves nothing", async ({ step, proxy }) => {
+  const main = step({ command: 'true', deadline: '5s' })
+  let asked = 0
+  proxy.on({ method: 'POST', path: WHOAMI }, () =>
+    (asked += 1) > 1 ? { status: 401, headers: { 'content-type': 'text/html' }, body: 'log in' } : undefined,
+  )
+  const result = await main.main()
+  expect(result.code).toBe(0)
+  expect(result.log).toMatch(/Credential: revoked .*, not proven/)
+  expect(result.annotations[0]?.message).toContain('gave no clear answer')
+})
+
+onGithub('prove: post keeps what main has told in the evidence', async ({ step, job }) => {
+  const evidence = join(job.workspace, 'evidence.json')
+  const use = step({ command: 'exit 3', prove: 'post', evidence })
+  expect((await use.main()).code).toBe(3)
+  expect((await use.post()).code).toBe(0)
+  expect(JSON.parse(readFileSync(evidence, 'utf8')) as Evidence).toMatchObject({
+    used: { exit_code: 3 },
+    proven: { samples: 3 },
+    granted: {},
+    verified: {},
+  })
+})
+
+onGithub('through a proxy', async ({ step, proxy, job }) => {
+  const targets: string[] = []
+  const gateway = createServer().listen(0, '127.0.0.1')
+  gateway.on('connect', (request, client, head) => {
+    targets.push(request.url ?? '')
+    const [host = '', port = ''] = (request.url ?? '').split(':')
+    const upstream = connect(Number(port), host, () => {
+      client.write('HTTP/1.1 200 OK\r\n\r\n')
+      upstream.write(head)
+      upstream.pipe(client).pipe(upstream)
+    })
+    client.on('error', () => upstream.destroy())
+    upstream.on('error', () => client.destroy())
+  })
+  await once(gateway, 'listening')
+  const { port } = gateway.address() as AddressInfo
+  const main = await step({ command: 'kubectl get ns kubepass -o name', proxy_url: `http://127.0.0.1:${port}` }).main()
+  expect(main.log).toContain('namespace/kubepass')
+  expect(main.code).toBe(0)
+  expect(new Set(targets)).toEqual(new Set([new URL(proxy.url).host]))
+  expect(job.phases).toHaveLength(1)
+  gateway.close()
+})
+
+inTerminal('a slow reader gets all of the output', async ({ terminal, flags, identityOf }) => {
+  const script = `"$0" "$@" | (sleep 2; wc -l)`
+  const inner = ['run', ...flags, '--token-file', '-', '--', 'seq', '1', '60000']
+  const { stdout } = await terminal.shell(script, inner, { stdin: await identityOf('issuer') })
+  expect(stdout.trim()).toBe('60000')
+})
+
+inTerminal('a reader that goes away does not stop the revocation', async ({ terminal, flags, identityOf, proxy }) => {
+  const inner = ['run', ...flags, '--token-file', '-', '--', 'sh', '-c', 'seq 1 100000; sleep 0.2; seq 1 100000']
+  const { stderr } = await terminal.shell('"$0" "$@" | head -1', inner, { stdin: await identityOf('issuer') })
+  expect(stderr).toMatch(/revoked .*, proven dead/)
+  expect(proxy.seen('DELETE', ONE_SECRET)).toMatchObject([{ status: 200 }])
+})
+
+inTerminal('SIGHUP ends it, too', async ({ terminal, flags, identityOf }) => {
+  const child = terminal.start(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', 'echo started; sleep 600'], {
+    stdin: await identityOf('issuer'),
+  })
+  await child.seen('started')
+  child.kill('SIGHUP')
+  expect((await child.ended).code).toBe(129)
+})
+
+inTerminal('SIGUSR1 opens no debugger', async ({ terminal, flags, identityOf }) => {
+  const child = terminal.start(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', 'echo started; sleep 0.5'], {
+    stdin: await identityOf('issuer'),
+  })
+  await child.seen('started')
+  child.kill('SIGUSR1')
+  const { code, stderr } = await child.ended
+  expect(code).toBe(0)
+  expect(stderr).not.toContain('Debugger')
+})
