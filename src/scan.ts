@@ -33,6 +33,7 @@ export interface Ended {
 export class Scan {
   readonly #child: ChildProcessByStdio<null, Readable, Readable>
   readonly #marker: string
+  readonly #targets: Writable[]
   readonly #outputs: Promise<unknown>
   readonly #close: () => void
   /** How many pieces of output have come. */
@@ -43,10 +44,9 @@ export class Scan {
     this.#marker = marker
     this.#close = streams.close
     for (const output of [child.stdout, child.stderr]) output.on('data', () => (this.#chunks += 1))
-    this.#outputs = Promise.all([
-      connect(child.stdout, streams.filters(), streams.stdout()),
-      connect(child.stderr, streams.filters(), streams.stderr()),
-    ])
+    const [stdout, stderr] = [streams.stdout(), streams.stderr()]
+    this.#targets = [stdout, stderr]
+    this.#outputs = Promise.all([connect(child.stdout, streams.filters(), stdout), connect(child.stderr, streams.filters(), stderr)])
   }
 
   /** Starts the command. Core dumps are off: they would hold the token. */
@@ -97,16 +97,20 @@ export class Scan {
    * Lets the outputs run dry, however slow their reader is. An output that stays open without a word, as
    * someone holds it who could not be ended, is given up.
    */
-  async drain(hurry: AbortSignal): Promise<void> {
+  async drain(limit: AbortSignal): Promise<void> {
     const dry = this.#outputs.then(() => 'dry')
-    for (let seen = -1; seen !== this.#chunks && !hurry.aborted;) {
+    for (let seen = -1; (seen !== this.#chunks || this.#readerIsSlow()) && !limit.aborted;) {
       seen = this.#chunks
-      const pause = sleep(DRAIN_MS, 'silent', { ref: false, signal: hurry }).catch(() => 'hurry')
+      const pause = sleep(DRAIN_MS, 'silent', { ref: false, signal: limit }).catch(() => 'over')
       if ((await Promise.race([dry, pause])) === 'dry') break
     }
     this.#child.stdout.destroy()
     this.#child.stderr.destroy()
     this.#close()
+  }
+
+  #readerIsSlow(): boolean {
+    return this.#targets.some((target) => target.writableNeedDrain)
   }
 
   #kill(signal: NodeJS.Signals): void {

@@ -1932,6 +1932,8 @@ function userAgent(run) {
 
 /** Where no token can exist, an anchor is all there is to lose. */
 const NO_TOKEN_MS = 5_000;
+/** A CI reads at once; should it not, the revocation waits no longer than this. */
+const DRAIN_MS = 10_000;
 /**
  * The one way a run ends, however it got here: stop the scan, revoke, remove the files, prove. It may run
  * any number of times.
@@ -1942,7 +1944,9 @@ async function finish(session, postFollows) {
     const { evidence, options, platform } = session;
     await stopScan(session);
     let failure = await revoke(session);
-    await session.scan?.drain(session.hurry);
+    // A person may read slowly; the credential does not wait for that.
+    if (!platform.isCI)
+        await session.scan?.drain(session.hurry);
     const proof = failure === undefined ? whenToProve(session, postFollows) : 'never';
     let clean = await removeFiles(session, proof === 'later' || proof === 'try');
     if (proof === 'now' || proof === 'try')
@@ -1972,6 +1976,9 @@ async function stopScan(session) {
     if (used === null || finished)
         return;
     const { outlived, left } = await (session.scan?.stop() ?? stopCarriers(markerOf(session.receipt)));
+    // The host takes commands from us, masks above all, only behind the scan's last word.
+    if (session.platform.isCI)
+        await session.scan?.drain(AbortSignal.any([session.hurry, AbortSignal.timeout(DRAIN_MS)]));
     if (outlived > 0)
         await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`);
 }
@@ -2004,8 +2011,8 @@ async function revoke(session) {
     }
     if (outcome === 'deleted')
         evidence.revoked = tokenMayLive ? { at: new Date().toISOString() } : null;
-    else if (tokenMayLive && evidence.revoked === null) {
-        evidence.missing = true;
+    else if (evidence.revoked === null) {
+        evidence.missing = tokenMayLive;
         await warn(session, `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`);
     }
     record(session);
@@ -2079,11 +2086,12 @@ var external_node_events_ = __nccwpck_require__(8474);
 /** How long a scan that was told to stop may take to end by itself. */
 const GRACE_MS = 2_000;
 /** How long an output may stay open once no process of the scan is left. */
-const DRAIN_MS = 1_000;
+const scan_DRAIN_MS = 1_000;
 /** The command that gets the credential, in a process group of its own. */
 class Scan {
     #child;
     #marker;
+    #targets;
     #outputs;
     #close;
     /** How many pieces of output have come. */
@@ -2094,10 +2102,9 @@ class Scan {
         this.#close = streams.close;
         for (const output of [child.stdout, child.stderr])
             output.on('data', () => (this.#chunks += 1));
-        this.#outputs = Promise.all([
-            connect(child.stdout, streams.filters(), streams.stdout()),
-            connect(child.stderr, streams.filters(), streams.stderr()),
-        ]);
+        const [stdout, stderr] = [streams.stdout(), streams.stderr()];
+        this.#targets = [stdout, stderr];
+        this.#outputs = Promise.all([connect(child.stdout, streams.filters(), stdout), connect(child.stderr, streams.filters(), stderr)]);
     }
     /** Starts the command. Core dumps are off: they would hold the token. */
     static start(command, env, marker, streams) {
@@ -2149,17 +2156,20 @@ class Scan {
      * Lets the outputs run dry, however slow their reader is. An output that stays open without a word, as
      * someone holds it who could not be ended, is given up.
      */
-    async drain(hurry) {
+    async drain(limit) {
         const dry = this.#outputs.then(() => 'dry');
-        for (let seen = -1; seen !== this.#chunks && !hurry.aborted;) {
+        for (let seen = -1; (seen !== this.#chunks || this.#readerIsSlow()) && !limit.aborted;) {
             seen = this.#chunks;
-            const pause = (0,promises_namespaceObject.setTimeout)(DRAIN_MS, 'silent', { ref: false, signal: hurry }).catch(() => 'hurry');
+            const pause = (0,promises_namespaceObject.setTimeout)(scan_DRAIN_MS, 'silent', { ref: false, signal: limit }).catch(() => 'over');
             if ((await Promise.race([dry, pause])) === 'dry')
                 break;
         }
         this.#child.stdout.destroy();
         this.#child.stderr.destroy();
         this.#close();
+    }
+    #readerIsSlow() {
+        return this.#targets.some((target) => target.writableNeedDrain);
     }
     #kill(signal) {
         if (this.#child.pid !== undefined)

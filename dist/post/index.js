@@ -1918,6 +1918,8 @@ function userAgent(run) {
 
 /** Where no token can exist, an anchor is all there is to lose. */
 const NO_TOKEN_MS = 5_000;
+/** A CI reads at once; should it not, the revocation waits no longer than this. */
+const DRAIN_MS = 10_000;
 /**
  * The one way a run ends, however it got here: stop the scan, revoke, remove the files, prove. It may run
  * any number of times.
@@ -1928,7 +1930,9 @@ async function finish(session, postFollows) {
     const { evidence, options, platform } = session;
     await stopScan(session);
     let failure = await revoke(session);
-    await session.scan?.drain(session.hurry);
+    // A person may read slowly; the credential does not wait for that.
+    if (!platform.isCI)
+        await session.scan?.drain(session.hurry);
     const proof = failure === undefined ? whenToProve(session, postFollows) : 'never';
     let clean = await removeFiles(session, proof === 'later' || proof === 'try');
     if (proof === 'now' || proof === 'try')
@@ -1958,6 +1962,9 @@ async function stopScan(session) {
     if (used === null || finished)
         return;
     const { outlived, left } = await (session.scan?.stop() ?? stopCarriers(markerOf(session.receipt)));
+    // The host takes commands from us, masks above all, only behind the scan's last word.
+    if (session.platform.isCI)
+        await session.scan?.drain(AbortSignal.any([session.hurry, AbortSignal.timeout(DRAIN_MS)]));
     if (outlived > 0)
         await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`);
 }
@@ -1990,8 +1997,8 @@ async function revoke(session) {
     }
     if (outcome === 'deleted')
         evidence.revoked = tokenMayLive ? { at: new Date().toISOString() } : null;
-    else if (tokenMayLive && evidence.revoked === null) {
-        evidence.missing = true;
+    else if (evidence.revoked === null) {
+        evidence.missing = tokenMayLive;
         await warn(session, `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`);
     }
     record(session);
