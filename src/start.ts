@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { failWith } from './evidence.ts'
 import { describe } from './errors.ts'
 import { finish } from './finish.ts'
@@ -27,6 +28,8 @@ export async function start(context: Context): Promise<number> {
     const kubeconfig = writeKubeconfig(session.receipt.directory, options, credential.token)
     if (options.command === undefined) await leaveToLaterSteps(session, credential, kubeconfig)
     else exitCode = await runScan(session, options.command, credential, kubeconfig)
+    // A signal that has come is seen when the event loop turns.
+    await setImmediate()
     context.signal.throwIfAborted()
   } catch (error) {
     failure = error

@@ -2908,6 +2908,7 @@ function isProgram(name, path) {
 
 
 
+
 /**
  * The whole story: a credential is issued, verified, handed to one command, taken back and proven dead.
  * Without a command it is left for the later steps, and the post step takes it back.
@@ -2929,6 +2930,8 @@ async function start(context) {
             await leaveToLaterSteps(session, credential, kubeconfig);
         else
             exitCode = await runScan(session, options.command, credential, kubeconfig);
+        // A signal that has come is seen when the event loop turns.
+        await (0,promises_namespaceObject.setImmediate)();
         context.signal.throwIfAborted();
     }
     catch (error) {
