@@ -69,8 +69,8 @@ export function parseReceipt(text: string, prefix: string): Receipt | undefined 
 }
 
 /** As much of it as is acted on or shown; the rest is quoted wherever it goes. */
-function isEvidence(value: Partial<Evidence> | undefined): boolean {
-  if (typeof value !== 'object') return false
+function isEvidence(value: Partial<Evidence> | null | undefined): boolean {
+  if (typeof value !== 'object' || value === null) return false
   const { granted, verified, used, revoked, proven, dead_by, warnings } = value
   return (
     (granted === null || (isTime(granted?.issued_at) && isTime(granted?.expires_at))) &&
@@ -83,8 +83,9 @@ function isEvidence(value: Partial<Evidence> | undefined): boolean {
   )
 }
 
-function isAnchor(anchor: Receipt['anchor'], prefix: string): boolean {
+function isAnchor(anchor: Receipt['anchor'] | null, prefix: string): boolean {
   if (anchor === undefined) return true
+  if (anchor === null) return false
   const { name, uid } = anchor
   if (typeof name !== 'string' || !name.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(name.slice(prefix.length))) return false
   return uid === undefined || typeof uid === 'string'

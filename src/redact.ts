@@ -49,6 +49,8 @@ export class Redactor {
     const runs: Run[] = []
     for (let end = 0, gram = 0; end < bytes.length; end += 1) {
       gram = (gram >>> 8) | ((bytes[end] ?? 0) << 24)
+      // What begins inside a run and leaves it shows too little beyond to matter, or is found there.
+      if (end < (runs.at(-1)?.end ?? 0)) continue
       if (this.#heads[slotOf(gram)] !== 0 && end + 1 >= GRAM) this.#addRuns(runs, bytes, end + 1 - GRAM, gram)
     }
     return runs

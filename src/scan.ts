@@ -110,7 +110,7 @@ export class Scan {
   }
 
   #readerIsSlow(): boolean {
-    return this.#targets.some((target) => target.writableNeedDrain)
+    return this.#targets.some((target) => target.writableLength > 0)
   }
 
   #kill(signal: NodeJS.Signals): void {
@@ -147,5 +147,5 @@ function connect(from: Readable, filters: Transform[], to: Writable): Promise<vo
   const last = filters.reduce<Readable>((source, filter) => source.pipe(filter), from)
   to.on('error', () => last.resume())
   last.pipe(to, { end: false })
-  return new Promise((resolve) => finished(last, () => resolve()))
+  return new Promise((resolve) => finished(last, () => to.write('', () => resolve())))
 }

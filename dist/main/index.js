@@ -810,6 +810,9 @@ class Redactor {
         const runs = [];
         for (let end = 0, gram = 0; end < bytes.length; end += 1) {
             gram = (gram >>> 8) | ((bytes[end] ?? 0) << 24);
+            // What begins inside a run and leaves it shows too little beyond to matter, or is found there.
+            if (end < (runs.at(-1)?.end ?? 0))
+                continue;
             if (this.#heads[slotOf(gram)] !== 0 && end + 1 >= GRAM)
                 this.#addRuns(runs, bytes, end + 1 - GRAM, gram);
         }
@@ -1664,7 +1667,7 @@ function parseReceipt(text, prefix) {
 }
 /** As much of it as is acted on or shown; the rest is quoted wherever it goes. */
 function isEvidence(value) {
-    if (typeof value !== 'object')
+    if (typeof value !== 'object' || value === null)
         return false;
     const { granted, verified, used, revoked, proven, dead_by, warnings } = value;
     return ((granted === null || (receipt_isTime(granted?.issued_at) && receipt_isTime(granted?.expires_at))) &&
@@ -1678,6 +1681,8 @@ function isEvidence(value) {
 function isAnchor(anchor, prefix) {
     if (anchor === undefined)
         return true;
+    if (anchor === null)
+        return false;
     const { name, uid } = anchor;
     if (typeof name !== 'string' || !name.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(name.slice(prefix.length)))
         return false;
@@ -2169,7 +2174,7 @@ class Scan {
         this.#close();
     }
     #readerIsSlow() {
-        return this.#targets.some((target) => target.writableNeedDrain);
+        return this.#targets.some((target) => target.writableLength > 0);
     }
     #kill(signal) {
         if (this.#child.pid !== undefined)
@@ -2199,7 +2204,7 @@ function connect(from, filters, to) {
     const last = filters.reduce((source, filter) => source.pipe(filter), from);
     to.on('error', () => last.resume());
     last.pipe(to, { end: false });
-    return new Promise((resolve) => (0,external_node_stream_.finished)(last, () => resolve()));
+    return new Promise((resolve) => (0,external_node_stream_.finished)(last, () => to.write('', () => resolve())));
 }
 
 ;// CONCATENATED MODULE: ./src/hand-over.ts

@@ -806,6 +806,9 @@ class Redactor {
         const runs = [];
         for (let end = 0, gram = 0; end < bytes.length; end += 1) {
             gram = (gram >>> 8) | ((bytes[end] ?? 0) << 24);
+            // What begins inside a run and leaves it shows too little beyond to matter, or is found there.
+            if (end < (runs.at(-1)?.end ?? 0))
+                continue;
             if (this.#heads[slotOf(gram)] !== 0 && end + 1 >= GRAM)
                 this.#addRuns(runs, bytes, end + 1 - GRAM, gram);
         }
@@ -1646,7 +1649,7 @@ function parseReceipt(text, prefix) {
 }
 /** As much of it as is acted on or shown; the rest is quoted wherever it goes. */
 function isEvidence(value) {
-    if (typeof value !== 'object')
+    if (typeof value !== 'object' || value === null)
         return false;
     const { granted, verified, used, revoked, proven, dead_by, warnings } = value;
     return ((granted === null || (receipt_isTime(granted?.issued_at) && receipt_isTime(granted?.expires_at))) &&
@@ -1660,6 +1663,8 @@ function isEvidence(value) {
 function isAnchor(anchor, prefix) {
     if (anchor === undefined)
         return true;
+    if (anchor === null)
+        return false;
     const { name, uid } = anchor;
     if (typeof name !== 'string' || !name.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(name.slice(prefix.length)))
         return false;

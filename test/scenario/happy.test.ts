@@ -195,6 +195,7 @@ onGithub('masks come before use: the token, its segments, and base64 at every al
   }
   const firstOther = main.commands.findIndex(({ name }) => name !== 'add-mask')
   expect(main.commands.slice(0, firstOther).map(({ data }) => data)).toContain(token)
+  expect(main.stdout.indexOf(`::add-mask::${token}\n`)).toBeLessThan(main.stdout.indexOf('Issued a credential'))
 })
 
 onGithub('two uses in one job do not meet', async ({ proxy, step }) => {

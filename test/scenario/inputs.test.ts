@@ -33,7 +33,7 @@ for (const [what, inputs] of Object.entries(wrong)) {
     expect(main.annotations).toHaveLength(1)
     for (const id of Object.keys(inputs)) expect(main.annotations[0]?.message).toContain(id)
     expect(main.annotations[0]?.message).toContain('for example: ')
-    expect(main.log).not.toContain('hunter2')
+    expect(main.log).not.toMatch(/hunter2|X-Evil/)
     expect(main.log).not.toContain('\nran\n')
     expect(proxy.exchanges).toEqual([])
     expect(job.idTokens.tokens).toEqual([])
@@ -48,6 +48,8 @@ onGithub('an earlier step cannot turn the inputs by variables of its own', async
     KUBEPASS_SERVER: 'https://127.0.0.1:1',
     KUBEPASS_SERVICE_ACCOUNT: 'kube-system/admin',
     KUBEPASS_COMMAND: 'echo evil',
+    // Nor one that the step leaves empty.
+    KUBEPASS_DIRECTORY: '/nowhere',
     INPUT_SERVER: 'https://127.0.0.1:1',
   })
   const main = await step({ command: 'echo good' }).main()

@@ -64,6 +64,9 @@ for (const hostileOrder of [false, true]) {
       expect(main.state['receipt']).toContain('"revoked":{"at"')
       expect(main.masks).not.toContain('kubepass')
       const names = new Set(main.commands.map(({ name }) => name))
+      // The second wall: the runner was told to look for none.
+      const stop = main.commands.find(({ name }) => name === 'stop-commands')
+      expect(main.commands.at(-1)?.name).toBe(stop?.data)
       expect([...names].filter((name) => !/^(add-mask|stop-commands|[0-9a-f-]{36})$/.test(name))).toEqual([])
     },
     { hostileOrder },

@@ -1,9 +1,9 @@
 import { expect } from '@jest/globals'
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Receipt } from '../../src/receipt.ts'
 import { admin } from '../cluster/admin.ts'
-import { clusters, ONE_SECRET, onGithub, type GithubScene } from './scenario.ts'
+import { clusters, ONE_SECRET, onGithub, WHOAMI, type GithubScene } from './scenario.ts'
 
 type Use = ReturnType<GithubScene['step']>
 
@@ -79,7 +79,9 @@ onGithub('nor by the token of another run', async ({ step, proxy }) => {
   await one.main()
   await two.main()
   writeFileSync(join(receiptOf(one).directory, 'token'), proxy.tokens[1] ?? '')
-  expect((await one.post()).log).toMatch(/Credential: revoked .*, not proven/)
+  const post = await one.post()
+  expect(post.code).toBe(0)
+  expect(post.log).toMatch(/Credential: revoked .*, not proven/)
   expect((await two.post()).log).toContain('proven dead')
 })
 
@@ -130,4 +132,56 @@ onGithub('post goes on when the certificate file is gone, if main has revoked', 
   const post = await use.post()
   expect(post.code).toBe(0)
   expect(post.annotations[0]?.message).toMatch(/It was revoked 20.*could not be asked/)
+})
+
+onGithub("a gateway's 401 proves nothing, and the count begins anew", async ({ step, proxy }) => {
+  let asked = 0
+  // The first is the verification, the third the second sample.
+  proxy.on({ method: 'POST', path: WHOAMI }, () => {
+    asked += 1
+    return asked === 3 ? { status: 401, headers: { 'content-type': 'text/html' }, body: 'log in' } : undefined
+  })
+  const main = await step({ command: 'true' }).main()
+  expect(main.log).toMatch(/proven dead .*\(3 refusals/)
+  expect(asked).toBe(6)
+})
+
+onGithub('post needs nothing that only main needed', async ({ step, job }) => {
+  const folder = join(job.workspace, 'reports')
+  mkdirSync(folder)
+  const use = step({ evidence: join(folder, 'evidence.json') })
+  await use.main()
+  rmSync(folder, { recursive: true })
+  const post = await use.post()
+  expect(post.code).toBe(0)
+  expect(post.log).toContain('proven dead')
+  expect(post.annotations).toMatchObject([{ message: expect.stringContaining('evidence file could not be written') as unknown }])
+})
+
+onGithub('a token behind a link, or of another owner, is not read', async ({ step, proxy, job }) => {
+  for (const spoil of [
+    (file: string) => (renameSync(file, join(job.home, 'token')), symlinkSync(join(job.home, 'token'), file)),
+    // Only root can give a file away.
+    (file: string) => (process.getuid?.() === 0 ? chownSync(file, 1, 1) : rmSync(file)),
+  ]) {
+    const use = step()
+    await use.main()
+    spoil(join(receiptOf(use).directory, 'token'))
+    const post = await use.post()
+    expect(post.code).toBe(0)
+    expect(post.log).toMatch(/Credential: revoked .*, not proven/)
+  }
+  rmSync(join(job.home, 'token'))
+  expect(proxy.tokens).toHaveLength(2)
+})
+
+onGithub('a receipt of another server is not believed, and our own files go all the same', async ({ step, proxy }) => {
+  const use = step()
+  await use.main()
+  const before = proxy.exchanges.length
+  const post = await withForged(use, { server: 'https://elsewhere.example.com/' })
+  expect(post.code).toBe(86)
+  expect(existsSync(receiptOf(use).directory)).toBe(false)
+  expect(proxy.exchanges).toHaveLength(before)
+  expect((await use.post()).log).toMatch(/Credential: revoked .*, not proven/)
 })

@@ -1,7 +1,8 @@
 import { expect } from '@jest/globals'
 import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { onGithub } from './scenario.ts'
+import { processesWith } from '../hosts/orphans.ts'
+import { ONE_SECRET, onGithub } from './scenario.ts'
 
 for (const [code, accepted, result] of [
   [7, '0', 7],
@@ -41,36 +42,38 @@ const secrets = {
   STATE_other: 'x',
   CI_JOB_TOKEN: 'job-token-value',
   CI_REGISTRY_PASSWORD: 'registry-password',
+  CI_DEPLOY_PASSWORD: 'deploy-password',
+  CI_DEPENDENCY_PROXY_PASSWORD: 'proxy-password',
+  CI_JOB_JWT_V2: 'x',
+  GITLAB_ENV: 'x',
+  DEPLOY_URL: 'https://user:deploy-password@example.com',
+  PROXY_URL: 'https://user:proxy-password@example.com',
   CI_REPOSITORY_URL: 'https://gitlab-ci-token:job-token-value@gitlab.example.com/a.git',
   DOCKER_AUTH_CONFIG: '{"auths":{"registry":{"password":"registry-password"}}}',
   SOME_ID_TOKEN: `${Buffer.from('{"alg":"RS256"}').toString('base64url')}.${Buffer.from('{"sub":"x"}').toString('base64url')}.c2ln`,
 }
 const withheld =
-  /^(INPUT_|STATE_|KUBEPASS_(?!SCAN=)|ACTIONS_ID_TOKEN_|ACTIONS_RUNTIME_|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)=|GITLAB_ENV=|NODE_OPTIONS=|CI_JOB_TOKEN|CI_REGISTRY_PASSWORD|CI_REPOSITORY_URL|DOCKER_AUTH_CONFIG|SOME_ID_TOKEN)/
+  /^(INPUT_|STATE_|KUBEPASS_(?!SCAN=)|ACTIONS_ID_TOKEN_|ACTIONS_RUNTIME_|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)=|GITLAB_ENV=|NODE_OPTIONS=|CI_JOB_(TOKEN|JWT)|CI_(REGISTRY|DEPLOY|DEPENDENCY_PROXY)_PASSWORD|(DEPLOY|PROXY)_URL|CI_REPOSITORY_URL|DOCKER_AUTH_CONFIG|SOME_ID_TOKEN)/
 
-onGithub(
-  "the scan does not inherit the runner's secrets",
-  async ({ step, identityOf }) => {
-    const token = await identityOf('issuer')
-    const env = { ...secrets, HARMLESS: 'yes', NODE_OPTIONS: '--max-old-space-size=512', COPY_OF_IDENTITY: `Bearer ${token}` }
-    const main = await step({ command: 'env', token }, env).main()
-    const lines = main.log.split('\n')
-    expect(lines.filter((line) => withheld.test(line) || line.startsWith('COPY_OF_IDENTITY'))).toEqual([])
-    for (const name of [
-      'HARMLESS',
-      'PATH',
-      'HOME',
-      'KUBECONFIG',
-      'KUBE_CONFIG_PATH',
-      'RUNNER_TRACKING_ID',
-      'GITHUB_REPOSITORY',
-      'KUBEPASS_SCAN',
-    ]) {
-      expect(lines.filter((line) => line.startsWith(`${name}=`))).toHaveLength(1)
-    }
-  },
-  { idToken: false },
-)
+onGithub("the scan does not inherit the runner's secrets", async ({ step, identityOf }) => {
+  const token = await identityOf('issuer')
+  const env = { ...secrets, HARMLESS: 'yes', NODE_OPTIONS: '--max-old-space-size=512', COPY_OF_IDENTITY: `Bearer ${token}` }
+  const main = await step({ command: 'env', identity: 'token', token }, env).main()
+  const lines = main.log.split('\n')
+  expect(lines.filter((line) => withheld.test(line) || line.startsWith('COPY_OF_IDENTITY'))).toEqual([])
+  for (const name of [
+    'HARMLESS',
+    'PATH',
+    'HOME',
+    'KUBECONFIG',
+    'KUBE_CONFIG_PATH',
+    'RUNNER_TRACKING_ID',
+    'GITHUB_REPOSITORY',
+    'KUBEPASS_SCAN',
+  ]) {
+    expect(lines.filter((line) => line.startsWith(`${name}=`))).toHaveLength(1)
+  }
+})
 
 onGithub('pass_env lets through what it names', async ({ step }) => {
   const main = await step(
@@ -126,4 +129,14 @@ onGithub('directory names another place for the kubeconfig', async ({ step, job 
   const main = await step({ command: 'dirname "$(dirname "$KUBECONFIG")"', directory: place }).main()
   expect(main.log).toContain(`\n${place}\n`)
   expect(dirname(place)).toBe(job.home)
+})
+
+onGithub('what a scan leaves running has ended when the Secret is deleted', async ({ step, proxy, job }) => {
+  let left: number[] | undefined
+  proxy.on({ method: 'DELETE', path: ONE_SECRET }, async () => {
+    left = await processesWith(`LEFT=${job.runId}`)
+    return undefined
+  })
+  await step({ command: `LEFT=${job.runId} setsid -f sleep 600 >/dev/null 2>&1` }).main()
+  expect(left).toEqual([])
 })

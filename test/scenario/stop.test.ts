@@ -112,3 +112,12 @@ onGithub('post without main', async ({ step, proxy }) => {
   expect(post.log).toContain('There is no receipt. If main issued a credential, it is not revoked here')
   expect(proxy.exchanges).toEqual([])
 })
+
+onGithub('a scan that is told to stop has time to clean up, and so have its children', async ({ step }) => {
+  const child = "(trap 'echo cleaned; exit 0' TERM; echo started; while :; do sleep 0.05; done)"
+  const phase = step({ command: `${child} & trap 'wait; exit 9' TERM; wait` }).start('main')
+  await phase.seen('started')
+  const main = await phase.cancel()
+  expect(main.code).toBe(130)
+  expect(main.log).toContain('\ncleaned\n')
+})

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inTerminal, ONE_SECRET, TOKEN } from './scenario.ts'
 import { Terminal } from '../hosts/terminal.ts'
@@ -44,6 +44,7 @@ inTerminal('killed: a receipt is left, and revoke finishes the run', async ({ te
   const name = readdirSync(terminal.tmp).find((file) => file.endsWith('.receipt.json')) ?? ''
   const receipt = join(terminal.tmp, name)
   expect(readFileSync(receipt, 'utf8')).not.toContain(proxy.tokens[0])
+  expect(statSync(receipt).mode & 0o777).toBe(0o600)
   const { code, stderr } = await terminal.run(['revoke', ...flags, '--token-file', '-', receipt], { stdin })
   await child.ended
   expect(code).toBe(0)

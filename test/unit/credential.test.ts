@@ -72,9 +72,11 @@ describe('refused', () => {
     ['a longer life', { ...claims, exp: IAT + 3600 }, header, /3600 s, longer than the 900 s/, { stated: undefined }],
     ['a life that the server did not state', { ...claims, exp: IAT + 880 }, header, /another time/],
     ['an end before its beginning', { ...claims, exp: IAT - 1 }, header, /times/],
+    ['an end before its beginning, without nbf', { ...claims, nbf: undefined, exp: IAT - 1 }, header, /times/],
     ['no end', { ...claims, exp: undefined }, header, /times/],
     ['a beginning after the end', { ...claims, nbf: IAT + 901 }, header, /times/],
     ['a missing audience', claims, header, /audiences are/, { audiences: ['vault'] }],
+    ['an audience too many', { ...claims, aud: ['vault', 'x'] }, header, /audiences are/, { audiences: ['vault'] }],
   ])('%s', (...[, body, head, why, want]) => {
     expect(() => check(body, head, want)).toThrow(
       expect.objectContaining({ code: 'RIGHTS', message: expect.stringMatching(why) as unknown }),

@@ -24,3 +24,7 @@ test.each([
 ])('%j as Markdown is %s', (text, markdown) => {
   expect(markdownCode(text)).toBe(markdown)
 })
+
+test.each(['\u0085', '\u200b', '\u2028', '\u202e', '\u2066', '\ufeff'])('%j is shown by its number', (character) => {
+  expect(quote(character)).toBe(`"\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}"`)
+})

@@ -41,6 +41,20 @@ test.each<[string, object]>([
     { evidence: { ...receipt.evidence, proven: { dead_at: '2026-01-01T00:00:00Z', samples: '3', seconds_after_revocation: 1 } } },
   ],
   ['no evidence', { evidence: undefined }],
+  ['null for evidence', { evidence: null }],
+  ['null for an anchor', { anchor: null }],
+  ['a command in an id', { jti: 'x\n::error::forged' }],
+  ['a number for a uid', { anchor: { name: receipt.anchor?.name, uid: 1 } }],
+  [
+    'a command in the time of issue',
+    {
+      evidence: {
+        ...receipt.evidence,
+        granted: { credential_id: null, issued_at: 'x\n::error::forged', expires_at: receipt.deadBy, bound_to: null },
+      },
+    },
+  ],
+  ['no time of the verification', { evidence: { ...receipt.evidence, verified: { username: null } } }],
   ['an unknown reach', { reached: 'moon' }],
 ])('with %s it is not believed', (_name, change) => {
   expect(parseReceipt(JSON.stringify({ ...receipt, ...change }), anchorPrefix(run))).toBeUndefined()

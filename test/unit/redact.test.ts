@@ -138,3 +138,8 @@ test('a secret with characters that JSON and URLs escape is masked in those spel
   expect(redactor.redact(JSON.stringify({ a: 'sixteen+"chars"/=and more' }))).toBe('{"a":"***"}')
   expect(redactor.redact(encodeURIComponent('sixteen+"chars"/=and more'))).toBe('***')
 })
+
+test('base64url is masked where it differs from base64', () => {
+  const value = '~?>'.repeat(8)
+  expect(knowing(value).redact(Buffer.from(value).toString('base64url'))).toBe('***')
+})
