@@ -314,3 +314,45 @@ onGithub('what an audit log shows: who asked, for which token', async ({ info, s
   expect(events.some((line) => line.includes(`run ${job.runId}/1`) && line.includes('issued-credential-id'))).toBe(true)
   expect(events.some((line) => line.includes('"resource":"namespaces"'))).toBe(true)
 })
+
+onGithub('half an answer to the DELETE is no revocation', async ({ step, proxy }) => {
+  const html = { 'content-type': 'text/html' }
+  const other = { kind: 'Status', apiVersion: 'v1', status: 'Success', details: { uid: 'another' } }
+  for (const answer of [
+    { status: 404, headers: html, body: 'not found' },
+    { status: 409, headers: html, body: 'conflict' },
+    { status: 200, body: '{"kind":"Secret","apiVersion":"v1"}' },
+    { status: 200, body: JSON.stringify(other) },
+  ]) {
+    const stop = proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => answer)
+    const use = step({ command: 'true' })
+    const main = await use.main()
+    expect([answer.body, main.code]).toEqual([answer.body, 86])
+    stop()
+    expect((await use.post()).code).toBe(0)
+  }
+})
+
+onGithub('a token that the server does not clearly take for the ServiceAccount is refused', async ({ step, proxy }) => {
+  for (const answer of [
+    status(403, 'Forbidden', 'User "system:anonymous" cannot create resource'),
+    { status: 403, headers: { 'content-type': 'text/html' }, body: 'no' },
+    { status: 201, body: '{"status":{}}' },
+    { status: 201, body: '{"status":{"userInfo":{"username":"system:admin"}}}' },
+  ]) {
+    proxy.on({ method: 'POST', path: WHOAMI, times: 1 }, () => answer)
+    const main = await step({ command: 'echo ran' }).main()
+    expect([answer.body, main.code]).toEqual([answer.body, 84])
+    expect(main.log).not.toContain('\nran\n')
+  }
+})
+
+onGithub('a revocation that is never answered ends at its deadline', async ({ step, proxy }) => {
+  const stop = proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => ({ status: 503, body: '{}' }))
+  const use = step({ command: 'true', deadline: '2s' })
+  const main = await use.main()
+  expect(main.code).toBe(86)
+  expect(main.annotations.at(-1)?.message).toContain('keeps answering 503')
+  stop()
+  expect((await use.post()).code).toBe(0)
+})

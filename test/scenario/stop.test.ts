@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals'
 import { processesWith } from '../hosts/orphans.ts'
-import { ONE_SECRET, onGithub, SECRETS, TOKEN, WHOAMI, type GithubScene } from './scenario.ts'
+import { ONE_SECRET, onGithub, SECRETS, status, TOKEN, WHOAMI, type GithubScene } from './scenario.ts'
 import type { Matcher } from '../cluster/proxy.ts'
 
 for (const [signal, code] of [
@@ -120,4 +120,14 @@ onGithub('a scan that is told to stop has time to clean up, and so have its chil
   const main = await phase.cancel()
   expect(main.code).toBe(130)
   expect(main.log).toContain('\ncleaned\n')
+})
+
+onGithub('cancelled, and not revoked: that is what the exit code says', async ({ step, proxy }) => {
+  const stop = proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => status(401, 'Unauthorized', 'Unauthorized'))
+  const use = step({ command: 'echo started; sleep 600' })
+  const phase = use.start('main')
+  await phase.seen('started')
+  expect((await phase.cancel()).code).toBe(86)
+  stop()
+  expect((await use.post()).code).toBe(0)
 })
