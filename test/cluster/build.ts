@@ -16,7 +16,7 @@ type Progress = (line: string) => void
 const run = promisify(execFile)
 const sources = fileURLToPath(new URL('.', import.meta.url))
 const cache = fileURLToPath(new URL('../../.cache/', import.meta.url))
-const flags = ['-trimpath', '-ldflags', '-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3']
+const flags = ['-trimpath', '-buildvcs=false', '-ldflags', '-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3']
 const packages = ['.', 'k8s.io/kubernetes/cmd/kubectl']
 const env = { ...process.env, GOTOOLCHAIN: 'local' }
 
