@@ -47,8 +47,9 @@ onGithub("the scan removes the runner's temp: what was revoked is called so", as
 
 onGithub('a signal between anchor and token', async ({ step, proxy }) => {
   const use = step({ command: 'echo ran' })
-  proxy.on({ method: 'POST', path: TOKEN, times: 1 }, () => {
+  proxy.on({ method: 'POST', path: TOKEN, times: 1 }, async () => {
     phase.kill('SIGTERM')
+    await phase.done
     return undefined
   })
   const phase = use.start('main')
@@ -58,16 +59,19 @@ onGithub('a signal between anchor and token', async ({ step, proxy }) => {
   expect((await use.post()).code).toBe(0)
 })
 
-onGithub('a signal at the last moment before the credential is left to later steps', async ({ step, proxy }) => {
+onGithub('a signal during the verification, with nothing but later steps to come', async ({ step, proxy }) => {
   const use = step()
-  proxy.on({ method: 'POST', path: WHOAMI, when: 'after', times: 1 }, () => {
+  // The answer waits for the end, so that the signal is surely first.
+  proxy.on({ method: 'POST', path: WHOAMI, when: 'after', times: 1 }, async () => {
     phase.kill('SIGINT')
+    await phase.done
     return undefined
   })
   const phase = use.start('main')
   const main = await phase.done
   expect(main.code).toBe(130)
   expect(main.log).toMatch(/Credential: revoked /)
+  expect(main.env).toEqual({})
   expect((await use.post()).code).toBe(0)
 })
 
