@@ -112,7 +112,8 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     proofSamples: read('proof_samples', parseSamples, 3),
     delivery: choice('delivery') as Options['delivery'],
     tokenVariable: read('token_variable', parseTokenVariable, 'KUBE_TOKEN'),
-    directory: read('directory', purpose === 'start' ? (path) => parseDirectory(path, source.workspace) : realpathOr, '', source.temp),
+    directory:
+      purpose === 'start' ? read('directory', (path) => parseDirectory(path, source.workspace), '', source.temp) : baseDirectory(source),
     proxyUrl: read<URL | undefined>('proxy_url', parseProxy, undefined),
     tlsServerName: read<string | undefined>('tls_server_name', parseServerName, undefined),
     evidence: read<string | undefined>('evidence', purpose === 'start' ? parseEvidencePath : same, undefined),
@@ -206,7 +207,7 @@ function parseServerName(text: string): string {
 
 /** PEM from PEM, its base64, or a file that holds either. */
 function parseCertificateAuthority(text: string): string {
-  const pem = text.includes('-----BEGIN') ? text : (pemFromBase64(text) ?? readCertificateFile(text))
+  const pem = pemOf(text) ?? pemOf(readSmallFile(text).trim()) ?? ''
   try {
     new X509Certificate(pem)
   } catch {
@@ -215,14 +216,11 @@ function parseCertificateAuthority(text: string): string {
   return pem.endsWith('\n') ? pem : `${pem}\n`
 }
 
-function pemFromBase64(text: string): string | undefined {
+/** The text itself, or what its base64 says; undefined when neither is PEM. */
+function pemOf(text: string): string | undefined {
+  if (text.includes('-----BEGIN')) return text
   const decoded = Buffer.from(text, 'base64').toString('latin1')
   return decoded.startsWith('-----BEGIN') ? decoded : undefined
-}
-
-function readCertificateFile(path: string): string {
-  const text = readSmallFile(path).trim()
-  return text.includes('-----BEGIN') ? text : (pemFromBase64(text) ?? text)
 }
 
 function readSmallFile(path: string): string {

@@ -2640,7 +2640,7 @@ function parseOptions(source, seal, purpose) {
         proofSamples: read('proof_samples', parseSamples, 3),
         delivery: choice('delivery'),
         tokenVariable: read('token_variable', parseTokenVariable, 'KUBE_TOKEN'),
-        directory: read('directory', purpose === 'start' ? (path) => parseDirectory(path, source.workspace) : realpathOr, '', source.temp),
+        directory: purpose === 'start' ? read('directory', (path) => parseDirectory(path, source.workspace), '', source.temp) : baseDirectory(source),
         proxyUrl: read('proxy_url', parseProxy, undefined),
         tlsServerName: read('tls_server_name', parseServerName, undefined),
         evidence: read('evidence', purpose === 'start' ? parseEvidencePath : same, undefined),
@@ -2733,7 +2733,7 @@ function parseServerName(text) {
 }
 /** PEM from PEM, its base64, or a file that holds either. */
 function parseCertificateAuthority(text) {
-    const pem = text.includes('-----BEGIN') ? text : (pemFromBase64(text) ?? readCertificateFile(text));
+    const pem = pemOf(text) ?? pemOf(readSmallFile(text).trim()) ?? '';
     try {
         new external_node_crypto_.X509Certificate(pem);
     }
@@ -2742,13 +2742,12 @@ function parseCertificateAuthority(text) {
     }
     return pem.endsWith('\n') ? pem : `${pem}\n`;
 }
-function pemFromBase64(text) {
+/** The text itself, or what its base64 says; undefined when neither is PEM. */
+function pemOf(text) {
+    if (text.includes('-----BEGIN'))
+        return text;
     const decoded = Buffer.from(text, 'base64').toString('latin1');
     return decoded.startsWith('-----BEGIN') ? decoded : undefined;
-}
-function readCertificateFile(path) {
-    const text = readSmallFile(path).trim();
-    return text.includes('-----BEGIN') ? text : (pemFromBase64(text) ?? text);
 }
 function readSmallFile(path) {
     try {
