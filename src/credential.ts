@@ -106,11 +106,13 @@ export function checkCredential({ jwt, issuedAt, expiresAt }: Credential, expect
   return warnings
 }
 
+const GITLAB_CLAIMS = ['project_path', 'project_id', 'ref_protected', 'namespace']
+
 /** What a refused ID token said of itself, one claim a line; undefined when it is no JWT. */
 export function claimsOf(token: Secret): string | undefined {
   const jwt = decodeJwt(token.reveal())
   if (jwt === undefined) return undefined
-  const names = ['iss', 'aud', 'sub', 'repository', 'repository_id', 'ref', 'event_name', 'environment', 'project_path', 'namespace']
+  const names = ['iss', 'aud', 'sub', 'repository', 'repository_id', 'ref', 'event_name', 'environment', ...GITLAB_CLAIMS]
   const lines = names.filter((name) => jwt.claims[name] !== undefined).map((name) => `  ${name}: ${shown(jwt.claims[name])}`)
   if (isTime(jwt.claims['exp'])) lines.push(`  exp: ${isoTime(jwt.claims['exp'])}`)
   return lines.join('\n')

@@ -5,7 +5,7 @@ import { finish } from './finish.ts'
 import { anchorPrefix } from './job.ts'
 import { readLeftToken, removeKubeconfig } from './kubeconfig.ts'
 import { baseDirectory, parseOptions } from './options.ts'
-import { parseReceipt, type Receipt } from './receipt.ts'
+import { newReceipt, parseReceipt, type Receipt } from './receipt.ts'
 import type { Secret } from './secret.ts'
 import { openSession, report, type Context, type Session } from './session.ts'
 
@@ -21,11 +21,11 @@ export async function settle(context: Context): Promise<number> {
     platform.say('Main asked for nothing, so there is nothing to revoke.')
     return 0
   }
-  if (text === undefined) {
+  if (text === undefined && platform.runKey === undefined) {
     await platform.warn('There is no receipt. If main issued a credential, it is not revoked here, and dies at its own expiry.')
     return 0
   }
-  const receipt = parseReceipt(text, anchorPrefix(platform.run))
+  const receipt = parseReceipt(text ?? '', anchorPrefix(platform.run))
   let session: Session
   try {
     session = openAgain(context, receipt)
@@ -42,14 +42,24 @@ export async function settle(context: Context): Promise<number> {
   }
   const { proven, revoked } = session.evidence
   const failure = await finish(session, false)
-  // What main has told already is not told again.
-  if (revoked === null || session.evidence.proven !== proven || failure !== undefined) await report(session)
+  // What main has told already is not told again; and of a run of which nothing is known, nothing is.
+  const news = session.blind ? session.evidence.revoked !== null : revoked === null || session.evidence.proven !== proven
+  if (news || failure !== undefined) await report(session)
   if (failure !== undefined) throw failure
   return 0
 }
 
 function openAgain(context: Context, receipt: Receipt | undefined): Session {
-  const options = parseOptions(context.platform, context.seal, 'finish')
+  const { platform, seal } = context
+  const options = parseOptions(platform, seal, 'finish')
+  if (platform.runKey !== undefined) {
+    // The names can be derived: no receipt is needed, and none is believed that says otherwise.
+    const derived = newReceipt(options, platform.run, platform.runKey)
+    const known = receipt !== undefined && tellsOf(receipt, derived)
+    const session = openSession(context, options, known ? { ...receipt, anchor: derived.anchor } : { ...derived, reached: 'token' }, !known)
+    session.token = leftToken(session)
+    return session
+  }
   if (receipt?.server !== options.server || receipt.namespace !== options.serviceAccount.namespace) {
     throw new KubepassError(
       'NOT_REVOKED',
@@ -62,6 +72,12 @@ function openAgain(context: Context, receipt: Receipt | undefined): Session {
   const session = openSession(context, options, receipt)
   session.token = leftToken(session)
   return session
+}
+
+function tellsOf(receipt: Receipt, { server, namespace, anchor, directory }: Receipt): boolean {
+  return (
+    receipt.server === server && receipt.namespace === namespace && receipt.anchor?.name === anchor?.name && receipt.directory === directory
+  )
 }
 
 /** The token in our own directory, if it is the one that the receipt tells of. */
