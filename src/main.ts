@@ -1,4 +1,4 @@
 import { run } from './run.ts'
 import { start } from './start.ts'
 
-void run(start, process.argv.slice(2))
+void run(start)

@@ -1,4 +1,4 @@
 import { run } from './run.ts'
 import { settle } from './settle.ts'
 
-void run(settle, process.argv.slice(2))
+void run(settle)

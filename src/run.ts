@@ -11,7 +11,11 @@ import type { Context } from './session.ts'
 const HURRY_MS = 4_500
 
 /** The edge: everything inside throws, here it is printed once and becomes an exit code. */
-export async function run(useCase: (context: Context) => Promise<number>, words: readonly string[], wish?: Wish): Promise<void> {
+export async function run(
+  useCase: (context: Context) => Promise<number>,
+  words: readonly string[] = process.argv.slice(2),
+  wish?: Wish,
+): Promise<void> {
   // It makes Node print every request with its Authorization header, and is read before we are.
   if (process.env['NODE_DEBUG'] !== undefined && typeof process.execve === 'function') {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== 'NODE_DEBUG'))

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { decodeJwt } from './credential.ts'
+import { jwtOf } from './credential.ts'
 import { describe, KubepassError } from './errors.ts'
 import { finish } from './finish.ts'
 import { anchorPrefix } from './job.ts'
@@ -85,5 +85,5 @@ function leftToken({ evidence, options, platform, receipt, seal }: Session): Sec
   const { directory, jti } = receipt
   if (options.prove === 'off' || evidence.proven !== null || jti === undefined || dirname(directory) !== options.directory) return undefined
   const token = readLeftToken(directory, platform.uid, seal)
-  return token !== undefined && decodeJwt(token.reveal())?.claims['jti'] === jti ? token : undefined
+  return token !== undefined && jwtOf(token)?.claims['jti'] === jti ? token : undefined
 }

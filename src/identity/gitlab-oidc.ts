@@ -1,4 +1,4 @@
-import { decodeJwt, isoTime } from '../credential.ts'
+import { isoTime, jwtOf } from '../credential.ts'
 import { KubepassError } from '../errors.ts'
 import { quote } from '../quote.ts'
 import type { Secret } from '../secret.ts'
@@ -12,7 +12,7 @@ export function gitlabOidcIdentity(token: Secret, audience: string): Identity {
   return {
     kind: 'gitlab-oidc',
     bearer() {
-      const { aud, exp } = decodeJwt(token.reveal())?.claims ?? {}
+      const { aud, exp } = jwtOf(token)?.claims ?? {}
       // One for more than this cluster could be used by it at another.
       if (aud !== audience && !(Array.isArray(aud) && aud.length === 1 && aud[0] === audience)) {
         throw new KubepassError(
