@@ -7,6 +7,7 @@ import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   IM: () => (/* binding */ OVERRUN_S),
 /* harmony export */   Ly: () => (/* binding */ isoTime),
+/* harmony export */   VL: () => (/* binding */ jwtOf),
 /* harmony export */   ds: () => (/* binding */ claimsOf),
 /* harmony export */   iU: () => (/* binding */ decodeJwt)
 /* harmony export */ });
@@ -26,6 +27,10 @@ function decodeJwt(text) {
     const parsed = { header: parseSegment(header), claims: parseSegment(claims) };
     return parsed.header !== undefined && parsed.claims !== undefined ? parsed : undefined;
 }
+/** The same of a secret. */
+function jwtOf(token) {
+    return decodeJwt(token.reveal());
+}
 function parseSegment(segment) {
     try {
         const value = JSON.parse(Buffer.from(segment, 'base64url').toString());
@@ -40,7 +45,7 @@ function parseSegment(segment) {
  * @throws RIGHTS when it is no JWT, or its times make no sense
  */
 function readCredential(token) {
-    const jwt = decodeJwt(token.reveal());
+    const jwt = jwtOf(token);
     if (jwt === undefined)
         throw notAsAsked('it is no JWT');
     const { iat, exp, nbf, jti } = jwt.claims;
@@ -92,7 +97,7 @@ function checkCredential({ jwt, issuedAt, expiresAt }, expected, now = Date.now(
 const GITLAB_CLAIMS = ['project_path', 'project_id', 'ref_protected', 'namespace'];
 /** What a refused ID token said of itself, one claim a line; undefined when it is no JWT. */
 function claimsOf(token) {
-    const jwt = decodeJwt(token.reveal());
+    const jwt = jwtOf(token);
     if (jwt === undefined)
         return undefined;
     const names = ['iss', 'aud', 'sub', 'repository', 'repository_id', 'ref', 'event_name', 'environment', ...GITLAB_CLAIMS];
@@ -137,17 +142,48 @@ function shown(value) {
 /* harmony export */   q0: () => (/* binding */ describe),
 /* harmony export */   v3: () => (/* binding */ KubepassError)
 /* harmony export */ });
-const exitCodes = {
-    INPUT: 80,
-    IDENTITY: 81,
-    REFUSED: 82,
-    UNREACHABLE: 83,
-    RIGHTS: 84,
-    LEAK: 85,
-    NOT_REVOKED: 86,
-    INTERRUPTED: 130,
-    INTERNAL: 1,
+/* unused harmony export errorCodes */
+/** What went wrong, as tests and exit codes know it. The README and docs/troubleshooting.md are made of this. */
+const table = {
+    INPUT: {
+        exit: 80,
+        means: 'an input is wrong; nothing was sent to the network',
+        todo: 'Each wrong input is named, with what is wrong and a value that works. Correct them all, then run the job again.',
+    },
+    IDENTITY: {
+        exit: 81,
+        means: 'there is no identity, or more than one',
+        todo: 'On GitHub the job needs `permissions: id-token: write`, on GitLab the `id_tokens` of the template. If two are there, set `identity`. An audience that does not fit is the input `audience`; an ID token that has expired on GitLab needs a longer `timeout`.',
+    },
+    REFUSED: {
+        exit: 82,
+        means: 'the API server refused',
+        todo: 'For 403 the message has the RBAC rule to add, or the words of the admission policy. For 401 the API server gives no reason: compare the claims that are shown with its `--authentication-config` (issuer, audience, claim rules), or read its log. For 404 create the ServiceAccount.',
+    },
+    UNREACHABLE: {
+        exit: 83,
+        means: 'the API server was not reached, or something else answered for it',
+        todo: 'Check `server`, `certificate_authority` and `tls_server_name`; behind a proxy `proxy_url` or `HTTPS_PROXY`. Nothing is trusted but the CA that you give. HTML or a redirect comes from a gateway, a captive portal or a login page in between.',
+    },
+    RIGHTS: {
+        exit: 84,
+        means: 'the token is not the one that was asked for',
+        todo: 'It was revoked unused. Look for a gateway that changes requests, or for a signing plugin of the API server.',
+    },
+    LEAK: { exit: 85, means: 'a secret leaked (reserved)', todo: 'Not in use yet.' },
+    NOT_REVOKED: {
+        exit: 86,
+        means: 'the credential was not revoked; beats every other code',
+        todo: 'The message says when the token dies by itself. To end it now, delete the Secret that the evidence names: `kubectl delete secret -n NAMESPACE NAME`. Then see the cause that is shown: a missing right to delete Secrets, a network that broke, or an ID token that ran out.',
+    },
+    INTERRUPTED: {
+        exit: 130,
+        means: 'ended by SIGHUP (129), SIGINT (130) or SIGTERM (143)',
+        todo: 'The job was cancelled, or ran into a time limit. The credential was revoked; what was left open, the post step has finished: read its log.',
+    },
+    INTERNAL: { exit: 1, means: 'a defect of kubepass', todo: 'Please report it, with the log; it holds no secret.' },
 };
+const errorCodes = (/* unused pure expression or super */ null && (table));
 /** An error that a user can act on. Its texts hold no secret, no foreign bytes unquoted, no response body. */
 class KubepassError extends Error {
     code;
@@ -165,7 +201,7 @@ function codeOf(error) {
     return error instanceof KubepassError ? error.code : 'INTERNAL';
 }
 function exitCodeOf(error) {
-    return exitCodes[codeOf(error)];
+    return table[codeOf(error)].exit;
 }
 /** Node's own code of a failed call, like ENOENT; empty when there is none. */
 function errnoOf(error) {
@@ -1663,7 +1699,7 @@ function detect(env, words, wish, redact) {
 /** After a first signal GitHub waits 7.5 s for the second: by then all is done. */
 const HURRY_MS = 4_500;
 /** The edge: everything inside throws, here it is printed once and becomes an exit code. */
-async function run(useCase, words, wish) {
+async function run(useCase, words = process.argv.slice(2), wish) {
     // It makes Node print every request with its Authorization header, and is read before we are.
     if (process.env['NODE_DEBUG'] !== undefined && typeof process.execve === 'function') {
         const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== 'NODE_DEBUG'));
@@ -2252,7 +2288,7 @@ function gitlabOidcIdentity(token, audience) {
     return {
         kind: 'gitlab-oidc',
         bearer() {
-            const { aud, exp } = (0,credential/* decodeJwt */.iU)(token.reveal())?.claims ?? {};
+            const { aud, exp } = (0,credential/* jwtOf */.VL)(token)?.claims ?? {};
             // One for more than this cluster could be used by it at another.
             if (aud !== audience && !(Array.isArray(aud) && aud.length === 1 && aud[0] === audience)) {
                 throw new errors/* KubepassError */.v3('IDENTITY', `The ID token's audience is ${(0,post_quote/* quote */.h)(JSON.stringify(aud ?? null))}, not ${(0,post_quote/* quote */.h)(audience)} alone.`, {
@@ -2953,11 +2989,11 @@ function leftToken({ evidence, options, platform, receipt, seal }) {
     if (options.prove === 'off' || evidence.proven !== null || jti === undefined || (0,external_node_path_namespaceObject.dirname)(directory) !== options.directory)
         return undefined;
     const token = readLeftToken(directory, platform.uid, seal);
-    return token !== undefined && (0,credential/* decodeJwt */.iU)(token.reveal())?.claims['jti'] === jti ? token : undefined;
+    return token !== undefined && (0,credential/* jwtOf */.VL)(token)?.claims['jti'] === jti ? token : undefined;
 }
 
 ;// CONCATENATED MODULE: ./src/post.ts
 
 
-void run(settle, process.argv.slice(2));
+void run(settle);
 

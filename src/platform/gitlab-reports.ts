@@ -14,7 +14,7 @@ function checksOf(evidence: Evidence): Check[] {
   const check = (name: string, good: boolean, bad: boolean, detail: string): Check => ({
     name,
     outcome: good ? 'passed' : bad ? 'failed' : 'not seen',
-    detail: quote(detail, 1000).slice(1, -1),
+    detail: detail === '' ? 'not seen' : quote(detail, 1000).slice(1, -1),
   })
   const failed = error === null ? '' : `The run ended with ${error}.`
   const issued = dead_by !== null
