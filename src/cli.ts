@@ -11,7 +11,9 @@ import { version } from './version.ts'
 
 const [command, ...words] = process.argv.slice(2)
 try {
-  if (command === 'run') void run(start, () => parseFlags(words, 'run'))
+  if (command === 'main') void run(start)
+  else if (command === 'post') void run(settle)
+  else if (command === 'run') void run(start, () => parseFlags(words, 'run'))
   else if (command === 'revoke') void run(settle, () => parseFlags(words, 'revoke'))
   else if (command === 'decode') console.log(decode(readFileSync(0, 'utf8')))
   else if (command === 'version' || command === '--version') console.log(version)

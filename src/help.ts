@@ -14,6 +14,8 @@ export function help(): string {
   kubepass run [FLAGS] -- COMMAND [ARG ...]   issue a credential, run the command with it, revoke it, prove it dead
   kubepass revoke [FLAGS] RECEIPT             finish a run that was killed, from the receipt that it left
   kubepass decode < TOKEN                     header and claims of a token
+  kubepass main                               a CI job's step: the inputs come from the runner
+  kubepass post                               the end of that job: revokes what main left
   kubepass help                               this
 
 The identity's token comes from --token-file, never from the command line: --token-file - reads standard input.

@@ -54,11 +54,11 @@ export function onGithub(name: string, play: (scene: GithubScene) => Promise<voi
 }
 
 /** The same for a command line. */
-export function inTerminal(name: string, play: (scene: TerminalScene) => Promise<void>): void {
+export function inTerminal(name: string, play: (scene: TerminalScene) => Promise<void>, standalone?: string): void {
   test(name, async () => {
     const info = clusters.quick
     await using proxy = await startProxy(info)
-    await using terminal = new Terminal(info)
+    await using terminal = new Terminal(info, standalone === undefined ? undefined : [standalone])
     const { scene, secrets, excuses } = sceneOf(info, proxy)
     const flags = Object.entries(scene.inputs).flatMap(([id, value]) => [`--${id.replaceAll('_', '-')}`, value])
     await play({ ...scene, terminal, flags })
