@@ -5,6 +5,7 @@ import { startProxy, type Proxy } from '../cluster/proxy.ts'
 import { startJob, type GithubJob, type JobOptions, type Step } from '../hosts/github.ts'
 import { Terminal } from '../hosts/terminal.ts'
 import { trace } from '../oracle.ts'
+import { buildAct, startAct, type Act } from '../runners/act.ts'
 
 interface Clusters {
   /** Forgets a token the moment that it is revoked. */
@@ -37,6 +38,10 @@ export interface TerminalScene extends Scene {
   flags: string[]
 }
 
+export interface ActScene extends Scene {
+  act: Act
+}
+
 export interface Stage extends JobOptions {
   cluster?: keyof Clusters
 }
@@ -63,6 +68,18 @@ export function inTerminal(name: string, play: (scene: TerminalScene) => Promise
     const flags = Object.entries(scene.inputs).flatMap(([id, value]) => [`--${id.replaceAll('_', '-')}`, value])
     await play({ ...scene, terminal, flags })
     expect(unexcused(await trace({ info, proxy, host: terminal, secrets }), excuses)).toEqual([])
+  })
+}
+
+/** The same for a workflow that act runs. */
+export function underAct(name: string, play: (scene: ActScene) => Promise<void>): void {
+  test(name, async () => {
+    const info = clusters.quick
+    await using proxy = await startProxy(info)
+    await using act = await startAct(info, await buildAct())
+    const { scene, secrets, excuses } = sceneOf(info, proxy)
+    await play({ ...scene, act })
+    expect(unexcused(await trace({ info, proxy, host: act, secrets }), excuses)).toEqual([])
   })
 }
 
