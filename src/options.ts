@@ -6,7 +6,7 @@ import { inputs, type InputId } from './inputs.ts'
 import { quote } from './quote.ts'
 import type { Seal, Secret } from './secret.ts'
 
-export type IdentityKind = 'token' | 'github-oidc'
+export type IdentityKind = 'token' | 'github-oidc' | 'gitlab-oidc'
 
 /** Everything a run is asked to do. Read once, before any network. */
 export interface Options {
@@ -35,6 +35,8 @@ export interface Options {
   readonly proxyUrl: URL | undefined
   readonly tlsServerName: string | undefined
   readonly evidence: string | undefined
+  /** Makes a check run of the evidence. */
+  readonly checkToken: Secret | undefined
   /** Milliseconds for all that comes before the scan, and again for the revocation. */
   readonly deadline: number
 }
@@ -54,6 +56,10 @@ export interface Source {
   readonly hasLaterSteps: boolean
   /** A post step follows, which revokes and proves what main left. */
   readonly hasPost: boolean
+  /** And the job fails if it does. */
+  readonly postFailsJob: boolean
+  /** The setting by which the host shows every variable in the log, where that is on. */
+  readonly traced: string | undefined
   readonly readStdin: (() => string) | undefined
 }
 
@@ -92,6 +98,10 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
   if (token !== undefined && tokenFile !== '')
     problems.push(`${source.nameOf('token')} and ${source.nameOf('token_file')} are both given: one is enough`)
   const shell = choice('shell')
+  const allowDebugTrace = choice('allow_debug_trace') === 'true'
+  const report = choice('report')
+  // Not read without need: what is not known to anybody needs no redaction.
+  const checkToken = report === 'check' ? read<Secret | undefined>('github_token', (text) => sealToken(text, seal), undefined) : undefined
   const options: Options = {
     server,
     certificateAuthority: read('certificate_authority', parseCertificateAuthority, ''),
@@ -117,17 +127,28 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     proxyUrl: read<URL | undefined>('proxy_url', parseProxy, undefined),
     tlsServerName: read<string | undefined>('tls_server_name', parseServerName, undefined),
     evidence: read<string | undefined>('evidence', purpose === 'start' ? parseEvidencePath : same, undefined),
+    checkToken,
     deadline: 1000 * read('deadline', parseDeadline, 60),
   }
   if (purpose === 'start' && !source.hasLaterSteps && options.command === undefined)
-    problems.push('no command was given: kubepass run [FLAGS] -- COMMAND')
+    problems.push(`no command was given${source.hasPost ? `: set ${source.nameOf('command')}` : ': kubepass run [FLAGS] -- COMMAND'}`)
   if (options.delivery === 'output' && options.command !== undefined)
     problems.push(`${source.nameOf('delivery')} is output, which is for later steps: with a command use env`)
   if (options.identity === 'token' && options.token === undefined)
     problems.push(
       `${source.nameOf('identity')} is token, but neither ${source.nameOf('token')} nor ${source.nameOf('token_file')} is given`,
     )
-  if (!source.hasPost && options.prove === 'post') problems.push(`${source.nameOf('prove')} is post, but there is no post step here`)
+  if (!source.postFailsJob && options.prove === 'post')
+    problems.push(
+      `${source.nameOf('prove')} is post, but ${source.hasPost ? 'what comes after the script cannot fail a job' : 'there is no post step'} here`,
+    )
+  if (report === 'check' && checkToken === undefined)
+    problems.push(`${source.nameOf('report')} is check, but ${source.nameOf('github_token')} is empty`)
+  if (purpose === 'start' && source.traced !== undefined && !allowDebugTrace) {
+    problems.push(
+      `${source.traced} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')}: true`,
+    )
+  }
   if (problems.length > 0) {
     throw new KubepassError(
       'INPUT',

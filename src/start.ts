@@ -17,7 +17,7 @@ import { openSession, report, type Context } from './session.ts'
 export async function start(context: Context): Promise<number> {
   context.platform.saveReceipt('none')
   const options = parseOptions(context.platform, context.seal, 'start')
-  const session = openSession(context, options, newReceipt(options, context.platform.run))
+  const session = openSession(context, options, newReceipt(options, context.platform.run, context.platform.runKey))
   const beforeScan = AbortSignal.any([context.signal, AbortSignal.timeout(options.deadline)])
   let exitCode = 0
   let failure: unknown

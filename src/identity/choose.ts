@@ -1,8 +1,9 @@
 import { KubepassError } from '../errors.ts'
 import type { InputId } from '../inputs.ts'
 import type { IdentityKind, Options } from '../options.ts'
-import type { Seal } from '../secret.ts'
+import type { Seal, Secret } from '../secret.ts'
 import { githubOidcIdentity, type IdTokenRequest } from './github-oidc.ts'
+import { gitlabOidcIdentity } from './gitlab-oidc.ts'
 import type { Identity } from './identity.ts'
 import { tokenIdentity } from './token.ts'
 
@@ -11,6 +12,7 @@ export interface Surroundings {
   idTokensNeed: string | undefined
   nameOf: (id: InputId) => string
   idTokenRequest: IdTokenRequest | undefined
+  idToken: Secret | undefined
   seal: Seal
   env: NodeJS.ProcessEnv
 }
@@ -21,7 +23,7 @@ export interface Surroundings {
  */
 export function chooseIdentity(
   options: Options,
-  { idTokenRequest, idTokensNeed, nameOf, seal, env }: Surroundings,
+  { idToken, idTokenRequest, idTokensNeed, nameOf, seal, env }: Surroundings,
 ): { identity: Identity; why: string } {
   const candidates: { kind: IdentityKind; there: string; make: () => Identity }[] = []
   const { token } = options
@@ -30,17 +32,19 @@ export function chooseIdentity(
     const make = (): Identity => githubOidcIdentity(idTokenRequest, options.audience, seal, env)
     candidates.push({ kind: 'github-oidc', there: 'the job may request ID tokens', make })
   }
+  if (idToken !== undefined) {
+    candidates.push({ kind: 'gitlab-oidc', there: 'the job has an ID token', make: () => gitlabOidcIdentity(idToken, options.audience) })
+  }
 
   if (options.identity !== 'auto') {
     const named = candidates.find(({ kind }) => kind === options.identity)
     if (named !== undefined) return { identity: named.make(), why: 'it was asked for' }
-    throw new KubepassError('IDENTITY', 'The job may not request ID tokens.', { hint: idTokensNeed })
+    throw new KubepassError('IDENTITY', 'The job has no ID token, and may not request one.', { hint: idTokensNeed })
   }
   const [only, ...others] = candidates
   if (only === undefined) {
     const token = `Give ${nameOf('token_file')}${idTokensNeed === undefined ? '' : ` or ${nameOf('token')}`}.`
-    const [also, hint] =
-      idTokensNeed === undefined ? ['', token] : [', and the job may not request ID tokens', `${idTokensNeed}\nOr: ${token}`]
+    const [also, hint] = idTokensNeed === undefined ? ['', token] : [', and the job has no ID token', `${idTokensNeed}\nOr: ${token}`]
     throw new KubepassError('IDENTITY', `There is no identity: no token was given${also}.`, { hint })
   }
   if (others.length > 0) {
