@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,7 +8,8 @@ import { Child, type Ended } from '../hosts/child.ts'
 import type { Host } from '../hosts/host.ts'
 import { killProcessesWith } from '../hosts/orphans.ts'
 
-const program = fileURLToPath(new URL('../../node_modules/gitlab-ci-local/dist/index.js', import.meta.url))
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const program = join(root, 'node_modules/gitlab-ci-local/dist/index.js')
 
 /** Why gitlab-ci-local cannot run here; undefined when it can. */
 export function missingForGitlabCiLocal(): string | undefined {
@@ -29,11 +30,11 @@ export interface PipelineOptions {
 }
 
 export interface Pipeline extends Ended {
-  /** How each job ended. The exit code alone says too little: 0 also after a job that failed with a code it may not fail with. */
+  /** How each job ended; a failed after_script stands beside it, as JOB after_script. The exit code alone says too little: 0 also after a job that failed with a code it may not fail with. */
   jobs: Record<string, 'PASS' | 'FAIL' | 'WARN'>
 }
 
-/** A project with these files, whose pipelines gitlab-ci-local runs on this machine, without containers. */
+/** A project whose pipelines gitlab-ci-local runs on this machine, without containers. */
 export class Project implements Host, AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'kubepass-project-'))
   readonly marker = `PLAYED_PROJECT=${randomUUID()}`
@@ -45,8 +46,10 @@ export class Project implements Host, AsyncDisposable {
   readonly #tree = join(this.folder, 'project')
   readonly #runs: Child[] = []
 
-  constructor(files: Record<string, string>) {
+  /** @param copies files and folders of this repository that the project has, too */
+  constructor(files: Record<string, string>, copies: string[] = []) {
     for (const path of [this.tmp, join(this.folder, 'home'), this.#tree]) mkdirSync(path)
+    for (const name of copies) cpSync(join(root, name), join(this.#tree, name), { recursive: true })
     for (const [name, text] of Object.entries(files)) {
       const path = join(this.#tree, name)
       mkdirSync(dirname(path), { recursive: true })
@@ -62,9 +65,9 @@ export class Project implements Host, AsyncDisposable {
 
   async run(options: PipelineOptions = {}): Promise<Pipeline> {
     const ended = await this.start(options).ended
-    const results = ended.stdout.matchAll(/^ (PASS|FAIL|WARN) {2}(\S+(?: \S+)*)/gm)
-    const jobs = Object.fromEntries([...results].map(([, result = '', job = '']) => [job, result])) as Pipeline['jobs']
-    return { ...ended, jobs }
+    const results = ended.stdout.matchAll(/^ (PASS|FAIL|WARN) {2}(\S+(?: \S+)*) *(after_script)?/gm)
+    const jobs = Object.fromEntries([...results].map(([, result, job = '', part]) => [part === undefined ? job : `${job} ${part}`, result]))
+    return { ...ended, jobs: jobs as Pipeline['jobs'] }
   }
 
   /** For a test that acts while the pipeline runs. */

@@ -23,6 +23,7 @@ tolerated:
   needs: []
   image: docker.example.com/none
   script: [exit 42]
+  after_script: [exit 1]
   allow_failure: { exit_codes: [42] }
 `
 
@@ -34,5 +35,15 @@ testWithRunner('gitlab-ci-local runs a pipeline, and tells how each job ended', 
   expect(stdout).toContain('it was a success')
   expect(stdout).toContain('it was failed')
   expect(readdirSync(project.tmp)).toEqual([])
-  expect(jobs).toEqual({ good: 'PASS', bad: 'FAIL', tolerated: 'WARN' })
+  expect(jobs).toEqual({ good: 'PASS', bad: 'FAIL', tolerated: 'WARN', 'tolerated after_script': 'WARN' })
+})
+
+testWithRunner('the pipeline of our mirror: the component is found, starts the program, and refuses wrong inputs with 80', async () => {
+  await using project = new Project({}, ['.gitlab-ci.yml', 'gitlab', 'templates', 'dist'])
+  const { code, stdout, stderr, jobs } = await project.run({ variables: { KUBEPASS_ID_TOKEN: 'eyJh.eyJh.c2ln' } })
+  expect(stdout).toContain('certificate_authority names "nowhere", which cannot be read (ENOENT)')
+  expect(stderr).toMatch(/refuses finished in .* WARN 80/)
+  // The release job is for tags.
+  expect(jobs).toEqual({ refuses: 'WARN', 'refuses after_script': 'WARN' })
+  expect(code).toBe(0)
 })

@@ -7,7 +7,7 @@ import { withDigests } from '../../scripts/digests.ts'
 import { version } from '../../src/version.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-const template = readFileSync(join(root, 'gitlab/scan.yml'), 'utf8')
+const template = blank(readFileSync(join(root, 'gitlab/scan.yml'), 'utf8'))
 const folder = mkdtempSync(join(tmpdir(), 'kubepass-release-'))
 afterAll(() => {
   rmSync(folder, { recursive: true })
@@ -21,6 +21,11 @@ function pack(mode: number, time: number): string {
   }
   execFileSync(process.execPath, [join(root, 'scripts/pack.ts'), folder])
   return readFileSync(join(folder, 'SHA256SUMS'), 'utf8')
+}
+
+/** As it is in main: the template of a release has its digests. */
+function blank(text: string): string {
+  return text.replaceAll(/^( *sha256_\w+=)'[0-9a-f]{64}'$/gm, "$1''")
 }
 
 function shell(script: string): string {
@@ -48,7 +53,7 @@ test('the digests of all programs get into the template of the release', () => {
   const filled = withDigests(template, sums)
   for (const digest of sums.match(/^[0-9a-f]{64}/gm) ?? []) expect(filled.split(digest)).toHaveLength(2)
   expect(filled.match(/^ *sha256_\w+='[0-9a-f]{64}'$/gm)).toHaveLength(3)
-  expect(filled.replaceAll(/^( *sha256_\w+=)'[0-9a-f]{64}'$/gm, "$1''")).toBe(template)
+  expect(blank(filled)).toBe(template)
   // A second time changes nothing.
   expect(withDigests(filled, sums)).toBe(filled)
 })
