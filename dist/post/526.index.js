@@ -21,7 +21,7 @@ function checksOf(evidence) {
     const check = (name, good, bad, detail) => ({
         name,
         outcome: good ? 'passed' : bad ? 'failed' : 'not seen',
-        detail: (0,_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(detail, 1000).slice(1, -1),
+        detail: detail === '' ? 'not seen' : (0,_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(detail, 1000).slice(1, -1),
     });
     const failed = error === null ? '' : `The run ended with ${error}.`;
     const issued = dead_by !== null;

@@ -16,7 +16,7 @@ const REPORTS = 'kubepass-reports'
  * is the only wall, and nothing of @actions/* may run here: its add-mask would print the token.
  */
 export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv, redact: (text: string) => string): Platform {
-  const flags = parseFlags(words, gitlabFlags, 'gitlab/scan.yml gives these flags; is it of the same version as the program?')
+  const flags = parseFlags(words, gitlabFlags, 0, 'gitlab/scan.yml gives these flags; is it of the same version as the program?')
   const workspace = env['CI_PROJECT_DIR']
   const jobId = env['CI_JOB_ID'] ?? '0'
   const say = (text: string): void => print(STDOUT, `${redact(text)}\n`)

@@ -13,17 +13,12 @@ import { print, STDERR } from './print.ts'
 /** What a person asks for: a run, or the end of one that was killed. */
 export type Wish = 'run' | 'revoke'
 
-const HINT = 'kubepass help shows them all.'
-
 /** A person's terminal: what the scan prints is on stdout, what we say is on stderr. */
 export function terminalPlatform(wish: Wish, words: readonly string[], env: NodeJS.ProcessEnv, redact: (text: string) => string): Platform {
   const { stderr } = process
-  const { values, positionals, argv } = parseFlags(words, terminalFlags, HINT)
-  const [given, ...more] = positionals
-  if (wish === 'run' && given !== undefined)
-    throw new KubepassError('INPUT', `${quote(given)} stands before --, and is no flag: kubepass run [FLAGS] -- COMMAND`, { hint: HINT })
-  if (wish === 'revoke' && (given === undefined || more.length > 0))
-    throw new KubepassError('INPUT', 'One receipt is needed: kubepass revoke [FLAGS] RECEIPT', { hint: HINT })
+  const [wanted, usage] = wish === 'run' ? [0, 'run [FLAGS] -- COMMAND'] : [1, 'revoke [FLAGS] RECEIPT']
+  const { values, positionals, argv } = parseFlags(words, terminalFlags, wanted, `kubepass ${usage}; kubepass help shows all flags.`)
+  const [given] = positionals
   let receiptFile = given
   const style = (format: 'red' | 'yellow' | 'dim', text: string): string => styleText(format, text, { stream: stderr })
   const write = (text: string): void => print(STDERR, `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`)

@@ -3,16 +3,15 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import type { ClusterInfo } from '../cluster/cluster.ts'
 import type { Claims } from '../cluster/token.ts'
-import { Child, type Ended } from './child.ts'
+import { Child, within } from './child.ts'
 import type { Command } from './command.ts'
 import { parseCommandFile } from './command-file.ts'
 import { githubVariables, ordinaryClaims } from './github-context.ts'
-import type { Host } from './host.ts'
+import type { Job, Outcome, PhaseName, Running, Use } from './host.ts'
 import { serveIdTokens, type IdTokenEndpoint } from './id-token.ts'
 import { JobLog, type Annotation, type JobLogOptions } from './job-log.ts'
 import { Masker } from './masker.ts'
@@ -46,13 +45,9 @@ interface Patience {
   drain: number
 }
 
-export type PhaseName = 'main' | 'post'
-
 /** All that a phase left behind. */
-export interface Result extends Ended {
+export interface Result extends Outcome {
   conclusion: 'success' | 'failure' | 'cancelled'
-  /** What a reader of the job's log sees. */
-  log: string
   annotations: Annotation[]
   outputs: Record<string, string>
   /** What it added to the environment and the PATH of later steps. */
@@ -79,7 +74,7 @@ export async function startJob(info: ClusterInfo, options: JobOptions = {}): Pro
   return new GithubJob(info, options, { ...claims, repository, run_id: runId, run_attempt: runAttempt }, idTokens)
 }
 
-export class GithubJob implements Host, AsyncDisposable {
+export class GithubJob implements Job {
   readonly folder = mkdtempSync(join(tmpdir(), 'kubepass-job-'))
   readonly runnerTemp = join(this.folder, 'work', '_temp')
   readonly workspace = join(this.folder, 'work', 'repo', 'repo')
@@ -182,7 +177,7 @@ export class GithubJob implements Host, AsyncDisposable {
   }
 }
 
-export class Step {
+export class Step implements Use {
   readonly state: Record<string, string> = {}
   readonly #job: GithubJob
   readonly #env: Record<string, string>
@@ -216,7 +211,7 @@ export class Step {
 }
 
 /** A phase that runs. */
-export class Phase {
+export class Phase implements Running {
   readonly name: PhaseName
   readonly pid: number
   readonly done: Promise<Result>
@@ -274,19 +269,10 @@ export class Phase {
       ['SIGTERM', terminate],
     ] as const) {
       this.#child.kill(signal)
-      if (await this.#exitsWithin(patience)) return this.done
+      if (await within(patience, this.#child.exited)) return this.done
     }
     this.#child.kill('SIGKILL')
     return this.done
-  }
-
-  async #exitsWithin(milliseconds: number): Promise<boolean> {
-    const exited = new AbortController()
-    const waited = delay(milliseconds, false, { signal: exited.signal }).catch(() => true)
-    void this.#child.exited.then(() => {
-      exited.abort()
-    })
-    return waited
   }
 
   async #finish(): Promise<Result> {

@@ -3,6 +3,8 @@ import { admin } from '../cluster/admin.ts'
 import type { ClusterInfo } from '../cluster/cluster.ts'
 import { startProxy, type Proxy } from '../cluster/proxy.ts'
 import { startJob, type GithubJob, type JobOptions, type Step } from '../hosts/github.ts'
+import { GitlabJob, type GitlabOptions, type GitlabUse } from '../hosts/gitlab.ts'
+import type { Job, Use } from '../hosts/host.ts'
 import { Terminal } from '../hosts/terminal.ts'
 import { trace } from '../oracle.ts'
 import { buildAct, startAct, type Act } from '../runners/act.ts'
@@ -32,6 +34,18 @@ export interface GithubScene extends Scene {
   step: (inputs?: Record<string, string>, env?: Record<string, string>) => Step
 }
 
+export interface GitlabScene extends Scene {
+  job: GitlabJob
+  step: (inputs?: Record<string, string>, env?: Record<string, string>) => GitlabUse
+}
+
+/** What a scenario can do that is played on each CI. */
+export interface CiScene extends Scene {
+  ci: 'github' | 'gitlab'
+  job: Job
+  step: (inputs?: Record<string, string>, env?: Record<string, string>) => Use
+}
+
 export interface TerminalScene extends Scene {
   terminal: Terminal
   /** The flags that every run needs. */
@@ -46,6 +60,18 @@ export interface Stage extends JobOptions {
   cluster?: keyof Clusters
 }
 
+export interface GitlabStage extends GitlabOptions {
+  cluster?: keyof Clusters
+}
+
+export interface CiStage {
+  cluster?: keyof Clusters
+  /** Whether the job gets ID tokens; default true. */
+  idToken?: boolean
+  github?: JobOptions
+  gitlab?: GitlabOptions
+}
+
 /** A GitHub job; it must leave no living token, no object, no file, no process and no readable secret. */
 export function onGithub(name: string, play: (scene: GithubScene) => Promise<void>, { cluster = 'quick', ...options }: Stage = {}): void {
   test(name, async () => {
@@ -56,6 +82,29 @@ export function onGithub(name: string, play: (scene: GithubScene) => Promise<voi
     await play({ ...scene, job, step: (inputs = {}, env = {}) => job.step({ ...scene.inputs, ...inputs }, env) })
     expect(unexcused(await trace({ info, proxy, host: job, secrets }), excuses)).toEqual([])
   })
+}
+
+/** A GitLab job, of which the same is asked. */
+export function onGitlab(
+  name: string,
+  play: (scene: GitlabScene) => Promise<void>,
+  { cluster = 'quick', ...options }: GitlabStage = {},
+): void {
+  test(name, async () => {
+    const info = clusters[cluster]
+    await using proxy = await startProxy(info)
+    await using job = new GitlabJob(info, options)
+    const { scene, secrets, excuses } = sceneOf(info, proxy)
+    await play({ ...scene, job, step: (inputs = {}, env = {}) => job.step({ ...scene.inputs, ...inputs }, env) })
+    job.cleanUp()
+    expect(unexcused(await trace({ info, proxy, host: job, secrets }), excuses)).toEqual([])
+  })
+}
+
+/** The same scenario as a GitHub job and as a GitLab job. */
+export function onEachCi(name: string, play: (scene: CiScene) => Promise<void>, { github, gitlab, ...common }: CiStage = {}): void {
+  onGithub(`on GitHub: ${name}`, (scene) => play({ ...scene, ci: 'github' }), { ...common, ...github })
+  onGitlab(`on GitLab: ${name}`, (scene) => play({ ...scene, ci: 'gitlab' }), { ...common, ...gitlab })
 }
 
 /** The same for a command line. */
