@@ -16,6 +16,7 @@ import { serveIdTokens, type IdTokenEndpoint } from './id-token.ts'
 import { JobLog, type Annotation, type JobLogOptions } from './job-log.ts'
 import { Masker } from './masker.ts'
 import { killProcessesWith } from './orphans.ts'
+import { toolsWithoutNode } from './tools.ts'
 
 export interface JobOptions extends JobLogOptions {
   /** `permissions: id-token: write`; default true. */
@@ -28,6 +29,8 @@ export interface JobOptions extends JobLogOptions {
   job?: string
   /** The action's folder; default this repository. */
   action?: string
+  /** The standalone program, called instead of the action's scripts on a machine without Node.js. */
+  standalone?: string
   /** The runner's patience, shortened only to test the runner itself. */
   patience?: Partial<Patience>
 }
@@ -92,6 +95,7 @@ export class GithubJob implements Job {
   readonly patience: Patience
   readonly #idTokens: IdTokenEndpoint | undefined
   readonly #machine: Record<string, string>
+  readonly #tools: string[]
   readonly #variables: Record<string, string>
 
   constructor(info: ClusterInfo, options: JobOptions, claims: Claims, idTokens?: IdTokenEndpoint) {
@@ -102,6 +106,10 @@ export class GithubJob implements Job {
     this.runId = String(claims['run_id'])
     this.anchorPrefix = `kubepass-${this.runId}-${String(claims['run_attempt'])}-`
     for (const path of [this.workspace, this.home, this.tmp, ...this.ours]) mkdirSync(path, { recursive: true })
+    this.#tools =
+      options.standalone === undefined
+        ? [dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin']
+        : [toolsWithoutNode(join(this.folder, 'bin'))]
     const event = join(this.runnerTemp, '_github_workflow', 'event.json')
     writeFileSync(event, JSON.stringify({ ref: claims['ref'], repository: { full_name: claims['repository'] } }))
     this.#variables = {
@@ -138,7 +146,7 @@ export class GithubJob implements Job {
 
   /** What a phase of a step gets: the runner's own variables come last, so that no step can set them. */
   environment(env: Record<string, string>): Record<string, string> {
-    const PATH = [...this.path, dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter)
+    const PATH = [...this.path, ...this.#tools].join(delimiter)
     const [tracking = '', id = ''] = this.marker.split('=')
     return { PATH, ...this.#machine, [tracking]: id, ...this.env, ...env, ...this.#variables }
   }
@@ -173,14 +181,16 @@ export class Step implements Use {
   readonly state: Record<string, string> = {}
   readonly #job: GithubJob
   readonly #env: Record<string, string>
-  readonly #scripts: Record<PhaseName, string>
+  readonly #programs: Record<PhaseName, string[]>
 
   constructor(job: GithubJob, inputs: Record<string, string>, env: Record<string, string>) {
     const { defaults, scripts } = readAction(job.options.action ?? fileURLToPath(new URL('../../', import.meta.url)))
     const given = Object.entries({ ...defaults, ...inputs }).map(([id, value]) => [`INPUT_${id.replaceAll(' ', '_').toUpperCase()}`, value])
     this.#job = job
     this.#env = { ...env, ...(Object.fromEntries(given) as Record<string, string>) }
-    this.#scripts = scripts
+    const { standalone } = job.options
+    this.#programs = mapValues(scripts, (script) => [process.execPath, script])
+    if (standalone !== undefined) this.#programs = { main: [standalone, 'main'], post: [standalone, 'post'] }
   }
 
   main(): Promise<Result> {
@@ -194,7 +204,7 @@ export class Step implements Use {
   /** For a test that acts while the phase runs. */
   start(name: PhaseName): Phase {
     const state = Object.fromEntries(Object.entries(this.state).map(([key, value]) => [`STATE_${key}`, value]))
-    const phase = new Phase(this.#job, this.state, name, this.#scripts[name], { ...this.#env, ...state })
+    const phase = new Phase(this.#job, this.state, name, this.#programs[name], { ...this.#env, ...state })
     this.#job.phases.push(phase)
     return phase
   }
@@ -213,7 +223,13 @@ export class Phase implements Running {
   readonly #child: Child
   #cancelled = false
 
-  constructor(job: GithubJob, state: Record<string, string>, name: PhaseName, script: string, env: Record<string, string>) {
+  constructor(
+    job: GithubJob,
+    state: Record<string, string>,
+    name: PhaseName,
+    [program = '', ...words]: string[],
+    env: Record<string, string>,
+  ) {
     this.name = name
     this.#job = job
     this.#state = state
@@ -223,7 +239,7 @@ export class Phase implements Running {
     this.#files = mapValues(commandFiles, file)
     for (const path of Object.values(this.#files)) writeFileSync(path, '')
     const files = Object.fromEntries(Object.entries(this.#files).map(([key, path]) => [`GITHUB_${key}`, path]))
-    this.#child = new Child(process.execPath, [script], {
+    this.#child = new Child(program, words, {
       cwd: job.workspace,
       env: { ...job.environment(env), ...files },
       drainMs: job.patience.drain,

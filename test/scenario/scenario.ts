@@ -7,6 +7,7 @@ import { GitlabJob, type GitlabOptions, type GitlabUse } from '../hosts/gitlab.t
 import type { Job, Use } from '../hosts/host.ts'
 import { Terminal } from '../hosts/terminal.ts'
 import { trace } from '../oracle.ts'
+import { buildAct, startAct, type Act } from '../runners/act.ts'
 
 interface Clusters {
   /** Forgets a token the moment that it is revoked. */
@@ -49,6 +50,10 @@ export interface TerminalScene extends Scene {
   terminal: Terminal
   /** The flags that every run needs. */
   flags: string[]
+}
+
+export interface ActScene extends Scene {
+  act: Act
 }
 
 export interface Stage extends JobOptions {
@@ -104,15 +109,27 @@ export function onEachCi(name: string, play: (scene: CiScene) => Promise<void>, 
 }
 
 /** The same for a command line. */
-export function inTerminal(name: string, play: (scene: TerminalScene) => Promise<void>): void {
+export function inTerminal(name: string, play: (scene: TerminalScene) => Promise<void>, standalone?: string): void {
   test(name, async () => {
     const info = clusters.quick
     await using proxy = await startProxy(info)
-    await using terminal = new Terminal(info)
+    await using terminal = new Terminal(info, standalone === undefined ? undefined : [standalone])
     const { scene, secrets, excuses } = sceneOf(info, proxy)
     const flags = Object.entries(scene.inputs).flatMap(([id, value]) => [`--${id.replaceAll('_', '-')}`, value])
     await play({ ...scene, terminal, flags })
     expect(unexcused(await trace({ info, proxy, host: terminal, secrets }), excuses)).toEqual([])
+  })
+}
+
+/** The same for a workflow that act runs. */
+export function underAct(name: string, play: (scene: ActScene) => Promise<void>): void {
+  test(name, async () => {
+    const info = clusters.quick
+    await using proxy = await startProxy(info)
+    await using act = await startAct(info, await buildAct())
+    const { scene, secrets, excuses } = sceneOf(info, proxy)
+    await play({ ...scene, act })
+    expect(unexcused(await trace({ info, proxy, host: act, secrets }), excuses)).toEqual([])
   })
 }
 
