@@ -286,14 +286,21 @@ describe('the masker', () => {
   })
 
   test.each<[Executor, string]>([
+    ['shell', 'hidden'],
     ['docker', 'hidden'],
     ['kubernetes', 'shown'],
   ])('in %s: a value that stderr breaks apart is %s', async (executor, how) => {
-    // The pause is for the reader, to whom the order of two pipes is that of arrival.
-    const parts = 'printf secret; sleep 0.2; printf X >&2; sleep 0.2; echo -value'
-    await using job = jobOf({ job: `\n  script: ['${parts}']\n` }, { executor, variables: { V: { value: 'secret-value', masked: true } } })
-    const { log } = await job.step().main()
-    expect(log.includes('secretX-value')).toBe(how === 'shown')
+    const job = `
+  script: ['printf secret; until [ -e a ]; do sleep 0.01; done; printf X >&2; until [ -e b ]; do sleep 0.01; done; echo -value']
+`
+    await using host = jobOf({ job }, { executor, variables: { VARIABLE: { value: 'secret-value', masked: true } } })
+    const phase = host.step().start('main')
+    await phase.seen(/^secret$/m)
+    writeFileSync(join(host.workspace, 'a'), '')
+    await phase.seen(/^X$/)
+    writeFileSync(join(host.workspace, 'b'), '')
+    const { log } = await phase.done
+    expect([log.includes('[MASKED]'), log.includes('secretX-value')]).toEqual([how === 'hidden', how === 'shown'])
   })
 })
 
@@ -416,6 +423,16 @@ describe('a script', () => {
       reports: { junit: ['<x/>\n'], annotations: ['{}\n'] },
     })
   })
+})
+
+test('a job with CI_DEBUG_TRACE shows its variables, and what a runner shows of its own is not held against the job', async () => {
+  const variables = { CI_DEBUG_TRACE: 'true', VARIABLE: { value: 'secret-value', masked: true } }
+  await using host = jobOf({ job: '\n  script: [\'echo "[$VARIABLE]"\']\n' }, { variables })
+  const { stderr, log } = await host.step().main()
+  expect(stderr).toMatch(/^\+.* export VARIABLE=secret-value$/m)
+  expect(log).toMatch(/export VARIABLE=\[MASKED\]$/m)
+  expect(log).toMatch(/^\+.* echo '\[\[MASKED\]\]'$/m)
+  expect(host.texts()['stderr of main (phase 1)']).not.toMatch(/export VARIABLE/)
 })
 
 describe('an after_script', () => {
@@ -605,24 +622,40 @@ describe('a canceled job', () => {
 
 describe('a job that takes too long', () => {
   test.each(EXECUTORS)('in %s for its script gets SIGTERM as if canceled, and runs its after_script', async (executor) => {
-    const job = `\n  variables: {RUNNER_SCRIPT_TIMEOUT: 700ms}${CALL.replace(/node "\$PROGRAM\/post.*/, 'echo $CI_JOB_STATUS')}`
-    await using host = jobOf({ job, main: program('true') }, { executor, patience: { look: 20 } })
+    const job = CALL.replace(/node "\$PROGRAM\/post.*/, 'echo $CI_JOB_STATUS')
+    await using host = jobOf({ job, main: program(SCAN) }, { executor, patience: { look: 20, graceful: 500, force: 200 } })
     const use = host.step()
-    const main = await use.main()
+    const phase = use.start('main')
+    await phase.seen('ready')
+    const main = await phase.scriptTimeout()
     expect(said(main.stdout)).toContain('program told')
     expect(main.status).toBe('timedout')
     expect(said((await use.post()).stdout)).toEqual(['timedout'])
   })
 
   test.each(EXECUTORS)('in %s in all gets SIGKILL, and runs no after_script', async (executor) => {
-    await using host = jobOf({ job: CALL, main: program('echo ready; exec sleep 600') }, { executor, patience: { job: 1_000, force: 200 } })
+    await using host = jobOf({ job: CALL, main: program('echo ready; exec sleep 600') }, { executor, patience: { force: 200 } })
     const use = host.step()
-    const main = await use.main()
+    const phase = use.start('main')
+    await phase.seen('ready')
+    const main = await phase.jobTimeout()
     expect(said(main.stdout)).toEqual(['ready'])
     expect(main).toMatchObject({ signal: 'SIGKILL', status: 'timedout' })
     expect(() => use.start('post')).toThrow('runs no after_script')
     // On a machine, who has left the process group is out of reach.
     expect(await processesWith(host.marker)).toHaveLength(executor === 'shell' ? 1 : 0)
+  })
+
+  test('does so by RUNNER_SCRIPT_TIMEOUT, or by the timeout of the whole job', async () => {
+    const sleep = `\n  timeout: 1s\n  script: ['exec sleep 600']\n  after_script: ["true"]\n`
+    await using script = jobOf({ job: sleep }, { variables: { RUNNER_SCRIPT_TIMEOUT: '300ms' } })
+    expect((await script.step().main()).status).toBe('timedout')
+    await using whole = jobOf({ job: sleep }, { variables: { RUNNER_SCRIPT_TIMEOUT: '2s' } })
+    const use = whole.step()
+    expect((await use.main()).signal).toBe('SIGKILL')
+    expect(() => use.start('post')).toThrow('runs no after_script')
+    await using shortened = jobOf({ job: sleep }, { patience: { script: 100 } })
+    expect((await shortened.step().main()).status).toBe('timedout')
   })
 })
 
