@@ -1710,7 +1710,10 @@ async function run(useCase, words = process.argv.slice(2), wish) {
     // It makes Node print every request with its Authorization header, and is read before we are.
     if (process.env['NODE_DEBUG'] !== undefined && typeof process.execve === 'function') {
         const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== 'NODE_DEBUG'));
-        process.execve(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], env);
+        // The standalone program is its own script, which stands in argv all the same.
+        const standalone = process.getBuiltinModule('node:sea').isSea();
+        const args = standalone ? process.argv.slice(2) : [...process.execArgv, ...process.argv.slice(1)];
+        process.execve(process.execPath, [process.execPath, ...args], env);
     }
     const redactor = new Redactor();
     const stop = new AbortController();
