@@ -55,8 +55,9 @@ function openAgain(context: Context, receipt: Receipt | undefined): Session {
   if (platform.runKey !== undefined) {
     // The names can be derived: no receipt is needed, and none is believed that says otherwise.
     const derived = newReceipt(options, platform.run, platform.runKey)
-    const known = receipt !== undefined && tellsOf(receipt, derived)
-    const session = openSession(context, options, known ? { ...receipt, anchor: derived.anchor } : { ...derived, reached: 'token' }, !known)
+    const known = receipt !== undefined && tellsOf(receipt, derived, options.revocation === 'best-effort')
+    const anchor = receipt?.anchor && derived.anchor
+    const session = openSession(context, options, known ? { ...receipt, anchor } : { ...derived, reached: 'token' }, !known)
     session.token = leftToken(session)
     return session
   }
@@ -74,10 +75,10 @@ function openAgain(context: Context, receipt: Receipt | undefined): Session {
   return session
 }
 
-function tellsOf(receipt: Receipt, { server, namespace, anchor, directory }: Receipt): boolean {
-  return (
-    receipt.server === server && receipt.namespace === namespace && receipt.anchor?.name === anchor?.name && receipt.directory === directory
-  )
+/** @param unbound without an anchor, too: only who accepts that may be told so */
+function tellsOf(receipt: Receipt, { server, namespace, anchor, directory }: Receipt, unbound: boolean): boolean {
+  const anchored = receipt.anchor === undefined ? unbound : receipt.anchor.name === anchor?.name
+  return anchored && receipt.server === server && receipt.namespace === namespace && receipt.directory === directory
 }
 
 /** The token in our own directory, if it is the one that the receipt tells of. */

@@ -1363,7 +1363,10 @@ const outputs = {
     token: { description: 'The token itself, masked; only with delivery: output.' },
 };
 
+// EXTERNAL MODULE: ./src/quote.ts
+var post_quote = __nccwpck_require__(4519);
 ;// CONCATENATED MODULE: ./src/flags.ts
+
 
 
 
@@ -1374,16 +1377,26 @@ const gitlabFlags = inputIds.filter((id) => inputs[id].guard !== undefined);
 function flagName(id) {
     return `--${id.replaceAll('_', '-')}`;
 }
-function parseFlags(words, ids, hint) {
+/** @param wanted how many words must stand beside the flags */
+function parseFlags(words, ids, wanted, hint) {
     const end = words.includes('--') ? words.indexOf('--') : words.length;
     const options = Object.fromEntries(ids.map((id) => [flagName(id).slice(2), { type: 'string' }]));
+    const { values, positionals } = parse(words.slice(0, end), options, hint);
+    if (positionals.length !== wanted) {
+        const fact = wanted === 0
+            ? `${(0,post_quote/* quote */.h)(positionals[0] ?? '')} is no flag.`
+            : `${wanted} word is needed beside the flags, and ${positionals.length} are given.`;
+        throw new errors/* KubepassError */.v3('INPUT', fact, { hint });
+    }
+    const given = ids.flatMap((id) => {
+        const value = values[flagName(id).slice(2)];
+        return typeof value === 'string' ? [[id, value]] : [];
+    });
+    return { values: new Map(given), positionals, argv: words.slice(end + 1) };
+}
+function parse(args, options, hint) {
     try {
-        const { values, positionals } = (0,external_node_util_.parseArgs)({ args: words.slice(0, end), options, allowPositionals: true });
-        const given = ids.flatMap((id) => {
-            const value = values[flagName(id).slice(2)];
-            return typeof value === 'string' ? [[id, value]] : [];
-        });
-        return { values: new Map(given), positionals, argv: words.slice(end + 1) };
+        return (0,external_node_util_.parseArgs)({ args, options, allowPositionals: true });
     }
     catch (error) {
         throw new errors/* KubepassError */.v3('INPUT', error instanceof Error ? error.message : 'The flags cannot be read.', { hint });
@@ -1406,7 +1419,7 @@ const REPORTS = 'kubepass-reports';
  * is the only wall, and nothing of @actions/* may run here: its add-mask would print the token.
  */
 function gitlabPlatform(words, env, redact) {
-    const flags = parseFlags(words, gitlabFlags, 'gitlab/scan.yml gives these flags; is it of the same version as the program?');
+    const flags = parseFlags(words, gitlabFlags, 0, 'gitlab/scan.yml gives these flags; is it of the same version as the program?');
     const workspace = env['CI_PROJECT_DIR'];
     const jobId = env['CI_JOB_ID'] ?? '0';
     const say = (text) => print(STDOUT, `${redact(text)}\n`);
@@ -1574,8 +1587,6 @@ function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
     return true;
 }
 
-// EXTERNAL MODULE: ./src/quote.ts
-var post_quote = __nccwpck_require__(4519);
 ;// CONCATENATED MODULE: ./src/platform/terminal.ts
 
 
@@ -1586,16 +1597,12 @@ var post_quote = __nccwpck_require__(4519);
 
 
 
-const HINT = 'kubepass help shows them all.';
 /** A person's terminal: what the scan prints is on stdout, what we say is on stderr. */
 function terminalPlatform(wish, words, env, redact) {
     const { stderr } = process;
-    const { values, positionals, argv } = parseFlags(words, terminalFlags, HINT);
-    const [given, ...more] = positionals;
-    if (wish === 'run' && given !== undefined)
-        throw new errors/* KubepassError */.v3('INPUT', `${(0,post_quote/* quote */.h)(given)} stands before --, and is no flag: kubepass run [FLAGS] -- COMMAND`, { hint: HINT });
-    if (wish === 'revoke' && (given === undefined || more.length > 0))
-        throw new errors/* KubepassError */.v3('INPUT', 'One receipt is needed: kubepass revoke [FLAGS] RECEIPT', { hint: HINT });
+    const [wanted, usage] = wish === 'run' ? [0, 'run [FLAGS] -- COMMAND'] : [1, 'revoke [FLAGS] RECEIPT'];
+    const { values, positionals, argv } = parseFlags(words, terminalFlags, wanted, `kubepass ${usage}; kubepass help shows all flags.`);
+    const [given] = positionals;
     let receiptFile = given;
     const style = (format, text) => (0,external_node_util_.styleText)(format, text, { stream: stderr });
     const write = (text) => print(STDERR, `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`);
@@ -2966,8 +2973,9 @@ function openAgain(context, receipt) {
     if (platform.runKey !== undefined) {
         // The names can be derived: no receipt is needed, and none is believed that says otherwise.
         const derived = newReceipt(options, platform.run, platform.runKey);
-        const known = receipt !== undefined && tellsOf(receipt, derived);
-        const session = openSession(context, options, known ? { ...receipt, anchor: derived.anchor } : { ...derived, reached: 'token' }, !known);
+        const known = receipt !== undefined && tellsOf(receipt, derived, options.revocation === 'best-effort');
+        const anchor = receipt?.anchor && derived.anchor;
+        const session = openSession(context, options, known ? { ...receipt, anchor } : { ...derived, reached: 'token' }, !known);
         session.token = leftToken(session);
         return session;
     }
@@ -2980,8 +2988,10 @@ function openAgain(context, receipt) {
     session.token = leftToken(session);
     return session;
 }
-function tellsOf(receipt, { server, namespace, anchor, directory }) {
-    return (receipt.server === server && receipt.namespace === namespace && receipt.anchor?.name === anchor?.name && receipt.directory === directory);
+/** @param unbound without an anchor, too: only who accepts that may be told so */
+function tellsOf(receipt, { server, namespace, anchor, directory }, unbound) {
+    const anchored = receipt.anchor === undefined ? unbound : receipt.anchor.name === anchor?.name;
+    return anchored && receipt.server === server && receipt.namespace === namespace && receipt.directory === directory;
 }
 /** The token in our own directory, if it is the one that the receipt tells of. */
 function leftToken({ evidence, options, platform, receipt, seal }) {

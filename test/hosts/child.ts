@@ -109,14 +109,15 @@ export class Child {
   }
 
   async #end(streams: Readable[], drainMs: number, keepReading: boolean): Promise<Ended> {
-    const closed = Promise.all(streams.map((stream) => once(stream, 'close')))
+    const closed = Promise.all(streams.map((stream) => once(stream, 'close'))).then(() => {
+      this.#over = true
+      this.#look()
+    })
     await this.exited
     const patience = delay(Math.min(drainMs, LONGEST_DELAY), undefined, { signal: this.#waiting.signal })
     await Promise.race([closed, patience.catch(() => undefined)])
     this.#waiting.abort()
     if (!keepReading) for (const stream of streams) stream.destroy()
-    this.#over = true
-    this.#look()
     const { exitCode, signalCode } = this.#process
     return { code: exitCode, signal: signalCode, stdout: this.text('stdout'), stderr: this.text('stderr') }
   }

@@ -295,7 +295,21 @@ export class Phase implements Running {
     const { lines, annotations, commands, masks, failed } = this.#log
     const conclusion = this.#cancelled ? 'cancelled' : failed || ended.code !== 0 ? 'failure' : 'success'
     const log = lines.map((line) => `${line}\n`).join('')
-    this.result = { ...ended, conclusion, log, annotations, outputs, env, path, state: { ...this.#state }, summary, commands, masks }
+    const messages = annotations.map(({ message }) => message)
+    this.result = {
+      ...ended,
+      conclusion,
+      log,
+      messages,
+      annotations,
+      outputs,
+      env,
+      path,
+      state: { ...this.#state },
+      summary,
+      commands,
+      masks,
+    }
     return this.result
   }
 

@@ -8,6 +8,8 @@ export interface StageScript {
   folder: string
   notice: string | undefined
   commands: string[]
+  /** CI_DEBUG_TRACE */
+  trace: boolean
 }
 
 /**
@@ -15,7 +17,7 @@ export interface StageScript {
  * stage left in $GITLAB_ENV, and each command behind its echo. Both shells, the outer and the one that runs
  * the commands, answer SIGTERM once the command that they wait for has ended.
  */
-export function stageScript({ variables, files, gitlabEnv, folder, notice, commands }: StageScript): string {
+export function stageScript({ variables, files, gitlabEnv, folder, notice, commands, trace }: StageScript): string {
   const lines = [...variables].map(([name, value]) => exported(name, value))
   for (const [path, content] of files) lines.push(`printf '%s' ${quoted(content)} > ${quoted(path)}`)
   if (gitlabEnv !== undefined) {
@@ -30,6 +32,7 @@ export function stageScript({ variables, files, gitlabEnv, folder, notice, comma
   }
   return [
     `trap 'exit 1' TERM`,
+    ...(trace ? ['set -o xtrace'] : []),
     'set -eo pipefail',
     'set +o noclobber',
     `(trap 'exit 1' TERM; eval ${quoted(lines.join('\n'))}) < /dev/null`,

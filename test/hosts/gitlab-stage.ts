@@ -140,7 +140,9 @@ export class Stage implements Running {
 
   texts(): Record<string, string> {
     const gitlabEnv = this.result?.gitlabEnv ?? ''
-    return { stdout: this.#child.text('stdout'), stderr: this.#child.text('stderr'), log: this.log, GITLAB_ENV: gitlabEnv }
+    // With CI_DEBUG_TRACE the runner itself shows what it exports; in the log that is masked as far as it can be.
+    const stderr = this.#child.text('stderr').replaceAll(/^\++ export .*$/gm, '')
+    return { stdout: this.#child.text('stdout'), stderr, log: this.log, GITLAB_ENV: gitlabEnv }
   }
 
   async #stop(status: 'canceled' | 'timedout'): Promise<Result> {
@@ -168,6 +170,7 @@ export class Stage implements Running {
     this.result = {
       ...ended,
       log: this.log,
+      messages: [...this.log.matchAll(MESSAGE)].map(([, message = '']) => message),
       status: this.status,
       gitlabEnv: existsSync(gitlabEnv) ? readFileSync(gitlabEnv, 'utf8') : '',
       artifacts: filesOf(workspace, paths),
@@ -177,12 +180,17 @@ export class Stage implements Running {
   }
 }
 
+/** kubepass's own, in yellow or red. */
+const MESSAGE = /\u001b\[3[13];1mkubepass: (?:warning|error): ([^]*?)\u001b\[0m/g
+
 const LONGEST_TIMEOUT = 2 ** 31 - 1
 
 /** The compiled program, as a script of Node's or as an executable of its own. */
 function isProgram([program = '', ...words]: string[], name: PhaseName): boolean {
   const called = basename(program)
-  return called === 'node' ? words.some((word) => word.endsWith(`/${name}/index.js`)) : called.startsWith('kubepass') && words[0] === name
+  return called === 'node'
+    ? words.some((word) => `/${word}`.endsWith(`/${name}/index.js`))
+    : called.startsWith('kubepass') && words[0] === name
 }
 
 /** The files that patterns name, in the order of their paths; a folder stands for all in it. */

@@ -40,7 +40,7 @@ export class Component {
   readonly #content: unknown
 
   constructor(text: string) {
-    // YAML 1.1, as GitLab reads it: `off` is false, and `<<` merges.
+    // YAML 1.1, as GitLab reads it: `off` is false, `<<` merges. (To GitLab `y` is a text; it is true here.)
     const documents = parseAllDocuments(text, { version: '1.1', merge: true })
     if (!Array.isArray(documents)) throw new Error('the component is empty')
     const [header, content, ...more] = documents.map((document) => {

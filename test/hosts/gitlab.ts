@@ -198,6 +198,7 @@ export class GitlabUse implements Use {
       folder: workspace,
       notice: name === 'post' ? 'Running after script...' : undefined,
       commands,
+      trace: values.get('CI_DEBUG_TRACE') === 'true',
     })
     const masked = [...variables].filter(([, variable]) => variable.masked).map(([each]) => values.get(each) ?? '')
     const limits = { stage: this.#limit(name, values), job: this.#deadline - Date.now() }
