@@ -43,24 +43,21 @@ export class Project implements Host, AsyncDisposable {
   readonly ours = []
   /** What a test gave in variables. */
   readonly secrets: string[] = []
-  readonly #tree = join(this.folder, 'project')
+  readonly tree = join(this.folder, 'project')
   readonly #runs: Child[] = []
 
   /** @param copies files and folders of this repository that the project has, too */
-  constructor(files: Record<string, string>, copies: string[] = []) {
-    for (const path of [this.tmp, join(this.folder, 'home'), this.#tree]) mkdirSync(path)
-    for (const name of copies) cpSync(join(root, name), join(this.#tree, name), { recursive: true })
-    for (const [name, text] of Object.entries(files)) {
-      const path = join(this.#tree, name)
-      mkdirSync(dirname(path), { recursive: true })
-      writeFileSync(path, text)
-    }
-    const git = (...args: string[]): unknown =>
-      execFileSync('git', args, { cwd: this.#tree, env: { PATH: process.env['PATH'], HOME: this.folder }, stdio: 'pipe' })
-    git('init', '--quiet', '--initial-branch', 'main')
-    git('remote', 'add', 'origin', 'https://gitlab.example.com/acme/payments.git')
-    git('add', '.')
-    git('-c', 'user.name=test', '-c', 'user.email=test@example.com', 'commit', '--quiet', '--message', 'All')
+  constructor(copies: string[] = []) {
+    for (const path of [this.tmp, join(this.folder, 'home'), this.tree]) mkdirSync(path)
+    for (const name of copies) cpSync(join(root, name), join(this.tree, name), { recursive: true })
+    this.#git('init', '--quiet', '--initial-branch', 'main')
+    this.#git('remote', 'add', 'origin', 'https://gitlab.example.com/acme/payments.git')
+  }
+
+  write(name: string, text: string, mode = 0o644): void {
+    const path = join(this.tree, name)
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, text, { mode })
   }
 
   async run(options: PipelineOptions = {}): Promise<Pipeline> {
@@ -72,12 +69,14 @@ export class Project implements Host, AsyncDisposable {
 
   /** For a test that acts while the pipeline runs. */
   start({ variables = {}, env = {}, path = [] }: PipelineOptions = {}): Child {
+    this.#git('add', '.')
+    this.#git('-c', 'user.name=test', '-c', 'user.email=test@example.com', 'commit', '--quiet', '--allow-empty', '--message', 'All')
     const PATH = [...path, dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter)
     const [name = '', value = ''] = this.marker.split('=')
     // GITLAB_CI is false unless it is set.
     const given = Object.entries({ GITLAB_CI: 'true', ...variables }).flatMap(([key, text]) => ['--variable', `${key}=${text}`])
     const child = new Child(process.execPath, [program, '--force-shell-executor', '--ignore-predefined-vars', 'GITLAB_CI', ...given], {
-      cwd: this.#tree,
+      cwd: this.tree,
       env: { PATH, HOME: join(this.folder, 'home'), TMPDIR: this.tmp, LANG: 'C.UTF-8', NO_COLOR: '1', [name]: value, ...env },
     })
     this.#runs.push(child)
@@ -89,6 +88,10 @@ export class Project implements Host, AsyncDisposable {
       (['stdout', 'stderr'] as const).map((stream) => [`${stream} of run ${String(index + 1)}`, child.text(stream)] as const),
     )
     return Object.fromEntries(outputs)
+  }
+
+  #git(...args: string[]): void {
+    execFileSync('git', args, { cwd: this.tree, env: { PATH: process.env['PATH'], HOME: this.folder }, stdio: 'pipe' })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

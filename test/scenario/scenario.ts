@@ -8,6 +8,7 @@ import type { Job, Use } from '../hosts/host.ts'
 import { Terminal } from '../hosts/terminal.ts'
 import { trace } from '../oracle.ts'
 import { buildAct, startAct, type Act } from '../runners/act.ts'
+import { missingForGitlabCiLocal, Project } from '../runners/gitlab-ci-local.ts'
 
 interface Clusters {
   /** Forgets a token the moment that it is revoked. */
@@ -54,6 +55,11 @@ export interface TerminalScene extends Scene {
 
 export interface ActScene extends Scene {
   act: Act
+}
+
+export interface PipelineScene extends Scene {
+  /** It has the component. */
+  project: Project
 }
 
 export interface Stage extends JobOptions {
@@ -130,6 +136,21 @@ export function underAct(name: string, play: (scene: ActScene) => Promise<void>)
     const { scene, secrets, excuses } = sceneOf(info, proxy)
     await play({ ...scene, act })
     expect(unexcused(await trace({ info, proxy, host: act, secrets }), excuses)).toEqual([])
+  })
+}
+
+/** The same for a pipeline that gitlab-ci-local runs. */
+export function underGitlabCiLocal(name: string, play: (scene: PipelineScene) => Promise<void>): void {
+  const missing = missingForGitlabCiLocal()
+  if (missing !== undefined) console.warn(`Skipped: ${name}: ${missing}.`)
+  const testHere = missing === undefined ? test : test.skip
+  testHere(name, async () => {
+    const info = clusters.quick
+    await using proxy = await startProxy(info)
+    await using project = new Project(['gitlab', 'templates'])
+    const { scene, secrets, excuses } = sceneOf(info, proxy)
+    await play({ ...scene, project })
+    expect(unexcused(await trace({ info, proxy, host: project, secrets }), excuses)).toEqual([])
   })
 }
 

@@ -28,7 +28,8 @@ tolerated:
 `
 
 testWithRunner('gitlab-ci-local runs a pipeline, and tells how each job ended', async () => {
-  await using project = new Project({ '.gitlab-ci.yml': pipeline })
+  await using project = new Project()
+  project.write('.gitlab-ci.yml', pipeline)
   const { stdout, jobs } = await project.run({ variables: { KUBEPASS_ID_TOKEN: 'a.b.c' }, env: { MORE: 'much' } })
   expect(stdout).toContain('ci=true token=a.b.c more=much')
   expect(stdout).toMatch(/> v24\./)
@@ -39,7 +40,7 @@ testWithRunner('gitlab-ci-local runs a pipeline, and tells how each job ended', 
 })
 
 testWithRunner('the pipeline of our mirror: the component is found, starts the program, and refuses wrong inputs with 80', async () => {
-  await using project = new Project({}, ['.gitlab-ci.yml', 'gitlab', 'templates', 'dist'])
+  await using project = new Project(['.gitlab-ci.yml', 'gitlab', 'templates', 'dist'])
   const { code, stdout, stderr, jobs } = await project.run({ variables: { KUBEPASS_ID_TOKEN: 'eyJh.eyJh.c2ln' } })
   expect(stdout).toContain('certificate_authority names "nowhere", which cannot be read (ENOENT)')
   expect(stderr).toMatch(/refuses finished in .* WARN 80/)
