@@ -37,7 +37,7 @@ function actionYaml(current: string): string {
 
 function actionInput({ description, options, required, default: usual }: Input): object {
   const choices = options === undefined ? '' : ` One of: ${options.join(', ')}.`
-  return { description: description + choices, ...(required ? { required: true } : {}), ...(usual === '' ? {} : { default: usual }) }
+  return { description: description + choices, ...(required === true ? { required } : {}), ...(usual === '' ? {} : { default: usual }) }
 }
 
 function readme(current: string): string {
@@ -45,7 +45,7 @@ function readme(current: string): string {
   const inputRows = inputIds.map((id) => {
     const { description, default: usual, options, required } = inputs[id]
     const choices = options === undefined ? '' : ` One of ${options.map((option) => `\`${option}\``).join(', ')}.`
-    return `| \`${id}\` | ${cell(description)}${choices} | ${required ? '**required**' : usual === '' ? '' : `\`${usual}\``} |`
+    return `| \`${id}\` | ${cell(description)}${choices} | ${cellOf(required, usual)} |`
   })
   const outputRows = Object.entries<Output>(outputs).map(([id, { description }]) => `| \`${id}\` | ${cell(description)} |`)
   return replaceBetween(
@@ -53,6 +53,11 @@ function readme(current: string): string {
     'outputs',
     `| output | what it is |\n| --- | --- |\n${outputRows.join('\n')}`,
   )
+}
+
+function cellOf(required: Input['required'], usual: string): string {
+  if (required !== undefined) return required === true ? '**required**' : `**required** ${required}`
+  return usual === '' ? '' : `\`${usual}\``
 }
 
 function replaceBetween(text: string, name: string, table: string): string {

@@ -1,6 +1,7 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { KubepassError } from './errors.ts'
 import { inputIds, inputs, type InputId } from './inputs.ts'
+import { kubeconfigContent } from './options.ts'
 import { flagName, type Flags } from './platform/terminal.ts'
 
 /** Secrets are no flags: every user of the machine can read argv. */
@@ -21,6 +22,10 @@ export function parseFlags(words: readonly string[], command: 'run' | 'revoke'):
       const value = values[flagName(id).slice(2)]
       return typeof value === 'string' ? [[id, value]] : []
     })
+    if (given.some(([id, value]) => id === 'kubeconfig' && kubeconfigContent(value.trim()) !== undefined))
+      throw new Error(
+        `${flagName('kubeconfig')} holds the content of a kubeconfig, which every user of the machine can read now: give its path`,
+      )
     return { values: new Map(given), argv: words.slice(end + 1), receipt }
   } catch (error) {
     throw new KubepassError('INPUT', error instanceof Error ? error.message : 'The flags cannot be read.', {

@@ -4,7 +4,7 @@ export interface Input {
   /** A value that works, shown when the one given does not. */
   example: string
   default: string
-  required?: true
+  required?: true | 'unless kubeconfig or in-cluster'
   /** Never echoed, and not a flag: argv can be read by every user of the machine. */
   secret?: true
   options?: readonly string[]
@@ -17,13 +17,13 @@ const table = {
     description: 'URL of the Kubernetes API server, https only; a path prefix (as Rancher has it) is kept.',
     example: 'https://10.0.0.1:6443',
     default: '',
-    required: true,
+    required: 'unless kubeconfig or in-cluster',
   },
   certificate_authority: {
     description: "The API server's CA certificate: PEM text, its base64, or the path of a file that holds it.",
     example: '/etc/kubernetes/pki/ca.crt',
     default: '',
-    required: true,
+    required: 'unless kubeconfig or in-cluster',
   },
   service_account: {
     description: 'The ServiceAccount whose token the scan gets, as NAMESPACE/NAME.',
@@ -65,11 +65,10 @@ const table = {
     default: '',
   },
   identity: {
-    description: 'Who the job is towards the API server: token, github-oidc, or auto to take the one that is there.',
+    description: 'Who the job is towards the API server: one of these, or auto to take the one that is there.',
     example: 'github-oidc',
     default: 'auto',
-    options: ['auto', 'token', 'github-oidc'],
-    ciOnly: true,
+    options: ['auto', 'token', 'github-oidc', 'kubeconfig', 'in-cluster'],
   },
   token: {
     description: 'Identity "token": any bearer token that the API server accepts.',
@@ -81,6 +80,22 @@ const table = {
     description: 'Identity "token": the path of a file that holds it; - reads standard input (terminal only).',
     example: '/var/run/secrets/token',
     default: '',
+  },
+  kubeconfig: {
+    description: 'Identity "kubeconfig": the path of a kubeconfig, or (not in a terminal) its content. The API server comes from it, too.',
+    example: '/etc/kubepass/kubeconfig',
+    default: '',
+  },
+  context: {
+    description: 'Identity "kubeconfig": the context that counts; its current-context when empty.',
+    example: 'production',
+    default: '',
+  },
+  allow_exec: {
+    description: 'Identity "kubeconfig": whether it may name a program (exec) to run for the credential.',
+    example: 'true',
+    default: 'false',
+    options: ['true', 'false'],
   },
   audience: {
     description: 'Identity "github-oidc": the ID token\'s audience; the server\'s URL when empty, so that no other cluster can replay it.',

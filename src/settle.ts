@@ -7,7 +7,7 @@ import { readLeftToken, removeKubeconfig } from './kubeconfig.ts'
 import { baseDirectory, parseOptions } from './options.ts'
 import { parseReceipt, type Receipt } from './receipt.ts'
 import type { Secret } from './secret.ts'
-import { openSession, report, type Context, type Session } from './session.ts'
+import { choose, openSession, report, type Context, type Session } from './session.ts'
 
 /**
  * The net: finishes the run that a receipt tells of, however far it came. It asks for a fresh identity,
@@ -28,7 +28,7 @@ export async function settle(context: Context): Promise<number> {
   const receipt = parseReceipt(text, anchorPrefix(platform.run))
   let session: Session
   try {
-    session = openAgain(context, receipt)
+    session = await openAgain(context, receipt)
   } catch (cause) {
     if (receipt !== undefined) removeKubeconfig(receipt.directory, baseDirectory(platform), platform.uid)
     if (receipt?.reached === 'nothing') return 0
@@ -48,8 +48,9 @@ export async function settle(context: Context): Promise<number> {
   return 0
 }
 
-function openAgain(context: Context, receipt: Receipt | undefined): Session {
-  const options = parseOptions(context.platform, context.seal, 'finish')
+async function openAgain(context: Context, receipt: Receipt | undefined): Promise<Session> {
+  const chosen = await choose(context, parseOptions(context.platform, context.seal, 'finish'))
+  const { options } = chosen
   if (receipt?.server !== options.server || receipt.namespace !== options.serviceAccount.namespace) {
     throw new KubepassError(
       'NOT_REVOKED',
@@ -59,7 +60,7 @@ function openAgain(context: Context, receipt: Receipt | undefined): Session {
       },
     )
   }
-  const session = openSession(context, options, receipt)
+  const session = openSession(context, chosen, receipt)
   session.token = leftToken(session)
   return session
 }

@@ -24,7 +24,7 @@ test('action.yml has the inputs, their defaults, and the outputs', () => {
   expect(Object.keys(action.inputs)).toEqual(inputIds)
   for (const id of inputIds) {
     expect([id, action.inputs[id]?.default ?? '']).toEqual([id, inputs[id].default])
-    expect([id, action.inputs[id]?.required ?? false]).toEqual([id, inputs[id].required ?? false])
+    expect([id, action.inputs[id]?.required ?? false]).toEqual([id, inputs[id].required === true])
   }
   expect(Object.keys(action.outputs)).toEqual(Object.keys(outputs))
 })

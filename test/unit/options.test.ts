@@ -33,6 +33,7 @@ function parse(given: Partial<Record<InputId, string>>, source: Partial<Source> 
     hasLaterSteps: true,
     hasPost: true,
     readStdin: undefined,
+    env: {},
     ...source,
   }
   return parseOptions(whole, new Redactor().seal, 'start')
