@@ -100,8 +100,8 @@ function licensesOf({ outputs }: Metafile): string {
   const texts = [...folders].map((folder) => {
     const { name, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as { name: string; license?: string }
     const file = readdirSync(join(root, folder)).find((entry) => /^(licen[cs]e|copying)/i.test(entry))
-    const text = file === undefined ? '' : readFileSync(join(root, folder, file), 'utf8')
-    return `${name}\n${license ?? ''}\n${text}`
+    if (file === undefined) throw new Error(`${name} has no text of its licence`)
+    return `${name}\n${license ?? ''}\n${readFileSync(join(root, folder, file), 'utf8')}`
   })
   return texts.toSorted().join('\n')
 }

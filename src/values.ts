@@ -86,10 +86,11 @@ export function sealKey(text: string, seal: Seal): Secret {
   const pem = pemOf(text)
   if (pem === undefined) throw new Wrong('holds no private key that can be read')
   const sealed = seal(pem)
+  if (pem.includes('ENCRYPTED')) throw new Wrong('is encrypted')
   try {
     createPrivateKey(pem)
-  } catch (error) {
-    throw new Wrong(errnoOf(error) === 'ERR_MISSING_PASSPHRASE' ? 'is encrypted' : 'holds no private key that can be read')
+  } catch {
+    throw new Wrong('holds no private key that can be read')
   }
   return sealed
 }

@@ -147,7 +147,7 @@ export function readKubeconfig(text: string, context: string | undefined, keep: 
 
 /** Strictly, and without a word of the text in what is told of an error. */
 function parseYaml(text: string): { config: Fields } | Refusal {
-  const options = { strict: true, uniqueKeys: true, stringKeys: true, merge: false, prettyErrors: false, logLevel: 'silent' } as const
+  const options = { strict: true, uniqueKeys: true, stringKeys: true, merge: false, prettyErrors: false } as const
   const document = parseDocument(text, options)
   const [problem] = [...document.errors, ...document.warnings]
   if (problem !== undefined) return { refused: `is no YAML (${problem.code} in line ${text.slice(0, problem.pos[0]).split('\n').length})` }
