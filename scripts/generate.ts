@@ -43,7 +43,7 @@ function actionYaml(current: string): string {
 function actionInput({ actionDefault, description, options, required, default: own }: Input): object {
   const usual = actionDefault ?? own
   const choices = options === undefined ? '' : ` One of: ${options.join(', ')}.`
-  return { description: description + choices, ...(required ? { required: true } : {}), ...(usual === '' ? {} : { default: usual }) }
+  return { description: description + choices, ...(required === true ? { required } : {}), ...(usual === '' ? {} : { default: usual }) }
 }
 
 function readme(current: string): string {
@@ -51,7 +51,7 @@ function readme(current: string): string {
   const inputRows = inputIds.map((id) => {
     const { description, default: usual, options, required } = inputs[id]
     const choices = options === undefined ? '' : ` One of ${options.map((option) => `\`${option}\``).join(', ')}.`
-    return `| \`${id}\` | ${cell(description)}${choices} | ${required ? '**required**' : usual === '' ? '' : `\`${usual}\``} |`
+    return `| \`${id}\` | ${cell(description)}${choices} | ${cellOf(required, usual)} |`
   })
   const outputRows = Object.entries<Output>(outputs).map(([id, { description }]) => `| \`${id}\` | ${cell(description)} |`)
   const codeRows = Object.values(errorCodes).map(({ exit, means }) => `| ${exit} | ${means} |`)
@@ -69,6 +69,11 @@ const SCANS_OWN =
 function troubleshooting(current: string): string {
   const sections = Object.entries(errorCodes).map(([code, { exit, means, todo }]) => `### ${exit}: ${code}\n\nMeans: ${means}.\n\n${todo}`)
   return replaceBetween(current, 'error codes', sections.join('\n\n'))
+}
+
+function cellOf(required: Input['required'], usual: string): string {
+  if (required !== undefined) return required === true ? '**required**' : `**required** ${required}`
+  return usual === '' ? '' : `\`${usual}\``
 }
 
 function replaceBetween(text: string, name: string, table: string): string {

@@ -52,7 +52,7 @@ function specInput(id: InputId): SpecInput {
   const { description, default: usual, guard, options, required } = inputs[id]
   return {
     description,
-    ...(required || needed.includes(id) ? {} : { default: defaults[id] ?? usual }),
+    ...(required === true || needed.includes(id) ? {} : { default: defaults[id] ?? usual }),
     ...(options ? { options } : guard === undefined ? {} : { regex: guard }),
   }
 }

@@ -65,7 +65,7 @@ async function revoke(session: Session): Promise<KubepassError | undefined> {
   const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(tokenMayLive ? options.deadline : NO_TOKEN_MS)])
   let outcome: 'deleted' | 'gone'
   try {
-    outcome = await deleteAnchor(client, await session.identity.bearer(limit), { namespace, ...anchor }, limit)
+    outcome = await deleteAnchor(client, await session.identity.authInfo(limit), { namespace, ...anchor }, limit)
   } catch (error) {
     if (receipt.reached === 'nothing') return undefined
     if (!tokenMayLive)

@@ -12,7 +12,7 @@ export interface Flags {
 }
 
 /** Those of a person. Secrets are no flags: every user of the machine can read argv. */
-export const terminalFlags = inputIds.filter((id) => !inputs[id].secret && !inputs[id].ciOnly)
+export const terminalFlags = inputIds.filter((id) => inputs[id].secret !== true && !inputs[id].ciOnly)
 
 /** Those of a GitLab job: there, every variable can be overruled from outside. */
 export const gitlabFlags = inputIds.filter((id) => inputs[id].guard !== undefined)

@@ -4,7 +4,11 @@ import { inputs } from './inputs.ts'
 export function help(): string {
   const flags = terminalFlags.map((id) => {
     const { default: usual, description, options, required } = inputs[id]
-    const notes = [required ? 'required' : '', options ? `one of ${options.join(', ')}` : '', usual === '' ? '' : `default ${usual}`]
+    const notes = [
+      required === true ? 'required' : required === undefined ? '' : `required ${required}`,
+      options ? `one of ${options.join(', ')}` : '',
+      usual === '' ? '' : `default ${usual}`,
+    ]
     const shown = notes.filter((note) => note !== '').join('; ')
     return `  ${flagName(id)}\n      ${description}${shown === '' ? '' : ` (${shown})`}`
   })

@@ -6,9 +6,9 @@ export interface Input {
   default: string
   /** In action.yml, where it is an expression. */
   actionDefault?: string
-  required?: true
+  required?: true | 'unless kubeconfig or in-cluster'
   /** Never echoed, and not a flag: argv can be read by every user of the machine. */
-  secret?: true
+  secret?: true | 'unless a path'
   options?: readonly string[]
   /** Means nothing in a terminal. */
   ciOnly?: true
@@ -26,14 +26,14 @@ const table = {
     description: 'URL of the Kubernetes API server, https only; a path prefix (as Rancher has it) is kept.',
     example: 'https://10.0.0.1:6443',
     default: '',
-    required: true,
+    required: 'unless kubeconfig or in-cluster',
     guard: String.raw`^(|https://[A-Za-z0-9.:/_~%\[\]-]+)$`,
   },
   certificate_authority: {
     description: "The API server's CA certificate: PEM text, its base64, or the path of a file that holds it.",
     example: '/etc/kubernetes/pki/ca.crt',
     default: '',
-    required: true,
+    required: 'unless kubeconfig or in-cluster',
     guard: String.raw`^[A-Za-z0-9+/=._ \r\n-]*$`,
   },
   service_account: {
@@ -80,8 +80,7 @@ const table = {
     description: 'Who the job is towards the API server; auto takes the one that is there.',
     example: 'github-oidc',
     default: 'auto',
-    options: ['auto', 'token', 'github-oidc', 'gitlab-oidc'],
-    ciOnly: true,
+    options: ['auto', 'token', 'github-oidc', 'gitlab-oidc', 'kubeconfig', 'in-cluster'],
     guard: '^[a-z-]*$',
   },
   token: {
@@ -94,6 +93,23 @@ const table = {
     description: 'Identity "token": the path of a file that holds it; - reads standard input (terminal only).',
     example: '/var/run/secrets/token',
     default: '',
+  },
+  kubeconfig: {
+    description: 'Identity "kubeconfig": the path of a kubeconfig, or (not in a terminal) its content. The API server comes from it, too.',
+    example: '/etc/kubepass/kubeconfig',
+    default: '',
+    secret: 'unless a path',
+  },
+  context: {
+    description: 'Identity "kubeconfig": the context that counts; its current-context when empty.',
+    example: 'production',
+    default: '',
+  },
+  allow_exec: {
+    description: 'Identity "kubeconfig": whether it may name a program (exec) to run for the credential.',
+    example: 'true',
+    default: 'false',
+    options: ['true', 'false'],
   },
   audience: {
     description: "Audience of the job's ID token: the server's URL, so that no other cluster can replay it; on GitHub that is the default.",

@@ -40,14 +40,26 @@ export interface Session extends Context {
   readonly blind: boolean
 }
 
-export function openSession(context: Context, options: Options, receipt: Receipt, blind = false): Session {
-  const { platform, seal } = context
-  const { identity, why } = chooseIdentity(options, {
+export interface Chosen {
+  readonly identity: Identity
+  readonly why: string
+  /** With the API server, where that came with the identity. */
+  readonly options: Options
+}
+
+/** Who the job is, and where the API server is. Nothing has been asked for on the network yet. */
+export async function choose({ platform, seal }: Context, options: Options): Promise<Chosen> {
+  const { identity, why } = await chooseIdentity(options, {
     ...platform,
     idTokenRequest: platform.idTokenRequest(seal),
     idToken: platform.idToken(seal),
     seal,
   })
+  return { identity, why, options: { ...options, ...identity.cluster } }
+}
+
+export function openSession(context: Context, { identity, why, options }: Chosen, receipt: Receipt, blind = false): Session {
+  const { platform } = context
   platform.say(`Identity: ${identity.kind}, because ${why}.`)
   const tls = { ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl: options.proxyUrl }
   const client = new KubeClient(new Http(tls, platform.env), options.server, userAgent(platform.run), (text) => platform.say(text))

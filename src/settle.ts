@@ -7,7 +7,7 @@ import { readLeftToken, removeKubeconfig } from './kubeconfig.ts'
 import { baseDirectory, parseOptions } from './options.ts'
 import { newReceipt, parseReceipt, type Receipt } from './receipt.ts'
 import type { Secret } from './secret.ts'
-import { openSession, report, type Context, type Session } from './session.ts'
+import { choose, openSession, report, type Context, type Session } from './session.ts'
 
 /**
  * The net: finishes the run that a receipt tells of, however far it came. It asks for a fresh identity,
@@ -28,7 +28,7 @@ export async function settle(context: Context): Promise<number> {
   const receipt = parseReceipt(text ?? '', anchorPrefix(platform.run))
   let session: Session
   try {
-    session = openAgain(context, receipt)
+    session = await openAgain(context, receipt)
   } catch (cause) {
     if (receipt !== undefined) removeKubeconfig(receipt.directory, baseDirectory(platform), platform.uid)
     if (receipt?.reached === 'nothing') return 0
@@ -49,15 +49,16 @@ export async function settle(context: Context): Promise<number> {
   return 0
 }
 
-function openAgain(context: Context, receipt: Receipt | undefined): Session {
+async function openAgain(context: Context, receipt: Receipt | undefined): Promise<Session> {
   const { platform, seal } = context
-  const options = parseOptions(platform, seal, 'finish')
+  const chosen = await choose(context, parseOptions(platform, seal, 'finish'))
+  const { options } = chosen
   if (platform.runKey !== undefined) {
     // The names can be derived: no receipt is needed, and none is believed that says otherwise.
     const derived = newReceipt(options, platform.run, platform.runKey)
     const known = receipt !== undefined && tellsOf(receipt, derived, options.revocation === 'best-effort')
     const anchor = receipt?.anchor && derived.anchor
-    const session = openSession(context, options, known ? { ...receipt, anchor } : { ...derived, reached: 'token' }, !known)
+    const session = openSession(context, chosen, known ? { ...receipt, anchor } : { ...derived, reached: 'token' }, !known)
     session.token = leftToken(session)
     return session
   }
@@ -70,7 +71,7 @@ function openAgain(context: Context, receipt: Receipt | undefined): Session {
       },
     )
   }
-  const session = openSession(context, options, receipt)
+  const session = openSession(context, chosen, receipt)
   session.token = leftToken(session)
   return session
 }

@@ -11,7 +11,7 @@ import type { Identity } from './identity.ts'
 export function gitlabOidcIdentity(token: Secret, audience: string): Identity {
   return {
     kind: 'gitlab-oidc',
-    bearer() {
+    authInfo() {
       const { aud, exp } = jwtOf(token)?.claims ?? {}
       // One for more than this cluster could be used by it at another.
       if (aud !== audience && !(Array.isArray(aud) && aud.length === 1 && aud[0] === audience)) {
@@ -28,7 +28,7 @@ export function gitlabOidcIdentity(token: Secret, audience: string): Identity {
           hint: 'It lives as long as the job may run, and cannot be renewed: raise timeout.',
         })
       }
-      return Promise.resolve(token)
+      return Promise.resolve({ bearer: token })
     },
   }
 }

@@ -114,7 +114,12 @@ function maskedForms(secret: Secret): string[] {
   const body = sensitivePart(value)
   const segments = body === value ? [] : body.split('.')
   const encoded = [0, 1, 2].flatMap((shift) => base64Alignment(Buffer.from(body).subarray(shift)))
-  return [...new Set([value, ...segments, ...encoded])]
+  return [...new Set([value, ...segments, ...encoded].flatMap(linesOf))]
+}
+
+/** The runner masks each line of a mask, however short: of a key only those that nothing else has. */
+function linesOf(form: string): string[] {
+  return form.includes('\n') ? form.split('\n').filter((line) => line.length >= 16 && !line.startsWith('-----')) : [form]
 }
 
 function plain(value: string | Secret): string {

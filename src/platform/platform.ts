@@ -17,7 +17,6 @@ export interface Platform extends Source {
   readonly runKey: string | undefined
   /** An accepted exit code of the scan becomes 0. */
   readonly isCI: boolean
-  readonly env: NodeJS.ProcessEnv
   /** Our own user id, which owns what we wrote. */
   readonly uid: number
 

@@ -25,7 +25,7 @@ test('action.yml has the inputs, their defaults, and the outputs', () => {
   expect(Object.keys(action.inputs)).toEqual(ids)
   for (const id of ids) {
     expect([id, action.inputs[id]?.default ?? '']).toEqual([id, inputs[id].actionDefault ?? inputs[id].default])
-    expect([id, action.inputs[id]?.required ?? false]).toEqual([id, inputs[id].required ?? false])
+    expect([id, action.inputs[id]?.required ?? false]).toEqual([id, inputs[id].required === true])
   }
   expect(Object.keys(action.outputs)).toEqual(Object.keys(outputs))
 })
@@ -56,7 +56,7 @@ test('in the template what decides where the identity goes is a quoted flag, the
     const flag = job.script.join('').includes(` --${id.replaceAll('_', '-')} '$[[ inputs.${id} ]]'`)
     const variable = job.variables[`KUBEPASS_${id.toUpperCase()}`]
     const { guard, only, secret } = inputs[id]
-    if (secret === true || only === 'github') expect([id, flag, variable, id in spec.inputs]).toEqual([id, false, undefined, false])
+    if (secret !== undefined || only === 'github') expect([id, flag, variable, id in spec.inputs]).toEqual([id, false, undefined, false])
     else if (guard !== undefined) expect([id, flag, variable]).toEqual([id, true, undefined])
     else expect([id, flag, variable]).toEqual([id, false, { value: `$[[ inputs.${id} ]]`, expand: false }])
   }
@@ -91,7 +91,7 @@ test('a default of the template is one that it accepts itself', () => {
 
 test('the help names every flag, and no secret is one', () => {
   for (const id of inputIds)
-    expect([id, help().includes(`  --${id.replaceAll('_', '-')}\n`)]).toEqual([id, !inputs[id].secret && !inputs[id].ciOnly])
+    expect([id, help().includes(`  --${id.replaceAll('_', '-')}\n`)]).toEqual([id, inputs[id].secret !== true && !inputs[id].ciOnly])
 })
 
 test('the README names every exit code', () => {

@@ -35,6 +35,7 @@ function sourceOf(given: Partial<Record<InputId, string>>, source: Partial<Sourc
     postFailsJob: true,
     traced: undefined,
     readStdin: undefined,
+    env: {},
     ...source,
   }
 }
