@@ -1,7 +1,10 @@
 import { expect, test } from '@jest/globals'
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Evidence } from '../../src/evidence.ts'
@@ -412,6 +415,25 @@ onGitlab('the program as one .tgz: checked before it runs, and again before afte
   const post = await scan.post()
   expect(post.code).toBe(0)
   expect(post.log).toContain('proven dead')
+})
+
+onGitlab('the program by https: with curl, checked, and the same by after_script', async ({ info, step, job }) => {
+  const { url, sha256 } = packed(job.home)
+  const paths: string[] = []
+  const server = createServer({ key: readFileSync(info.serverKey), cert: readFileSync(info.serverCert) }, (request, response) => {
+    paths.push(request.url ?? '')
+    response.end(readFileSync(url))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const inputs = { command: 'true', program_url: `https://127.0.0.1:${port}/kubepass.tgz`, program_sha256: sha256 }
+  const scan = step(inputs, { CURL_CA_BUNDLE: info.ca, SSL_CERT_FILE: info.ca })
+  const main = await scan.main()
+  expect([main.code, main.log]).toEqual([0, expect.stringContaining('proven dead')])
+  expect((await scan.post()).log).toContain('proven dead')
+  // What is right still is not fetched twice.
+  expect(paths).toEqual(['/kubepass.tgz'])
+  server.close()
 })
 
 test('what the template says when it cannot run the program', async () => {
