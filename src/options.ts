@@ -8,6 +8,7 @@ import type { Seal, Secret } from './secret.ts'
 import {
   isLabel,
   isSubdomain,
+  kubeconfigContent,
   parseCertificateAuthority,
   parseProxy,
   parseServer,
@@ -61,6 +62,8 @@ export interface Options extends ClusterAccess {
   readonly tokenVariable: string
   readonly directory: string
   readonly evidence: string | undefined
+  /** Makes a check run of the evidence. */
+  readonly checkToken: Secret | undefined
   /** Milliseconds for all that comes before the scan, and again for the revocation. */
   readonly deadline: number
 }
@@ -82,6 +85,10 @@ export interface Source {
   readonly hasPost: boolean
   /** Whether we run in a Pod is read from it, and no input. */
   readonly env: NodeJS.ProcessEnv
+  /** And the job fails if it does. */
+  readonly postFailsJob: boolean
+  /** The setting by which the host shows every variable in the log, where that is on. */
+  readonly traced: string | undefined
   readonly readStdin: (() => string) | undefined
 }
 
@@ -120,6 +127,10 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
   if (token !== undefined && tokenFile !== '')
     problems.push(`${source.nameOf('token')} and ${source.nameOf('token_file')} are both given: one is enough`)
   const shell = choice('shell')
+  const allowDebugTrace = choice('allow_debug_trace') === 'true'
+  const report = choice('report')
+  // Not read without need: what is not known to anybody needs no redaction.
+  const checkToken = report === 'check' ? read<Secret | undefined>('github_token', (text) => sealToken(text, seal), undefined) : undefined
   const options: Options = {
     server,
     certificateAuthority: read('certificate_authority', parseCertificateAuthority, ''),
@@ -146,10 +157,11 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     proxyUrl: read<URL | undefined>('proxy_url', parseProxy, undefined),
     tlsServerName: read<string | undefined>('tls_server_name', parseServerName, undefined),
     evidence: read<string | undefined>('evidence', purpose === 'start' ? parseEvidencePath : same, undefined),
+    checkToken,
     deadline: 1000 * read('deadline', parseDeadline, 60),
   }
   if (purpose === 'start' && !source.hasLaterSteps && options.command === undefined)
-    problems.push('no command was given: kubepass run [FLAGS] -- COMMAND')
+    problems.push(`no command was given${source.hasPost ? `: set ${source.nameOf('command')}` : ': kubepass run [FLAGS] -- COMMAND'}`)
   if (options.delivery === 'output' && options.command !== undefined)
     problems.push(`${source.nameOf('delivery')} is output, which is for later steps: with a command use env`)
   if (options.identity === 'token' && options.token === undefined)
@@ -162,7 +174,17 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     problems.push(`${source.nameOf('kubeconfig')} is given, but ${source.nameOf('identity')} is ${options.identity}`)
   if (bringer !== 'kubeconfig' && given('context'))
     problems.push(`${source.nameOf('context')} is given without ${source.nameOf('kubeconfig')}`)
-  if (!source.hasPost && options.prove === 'post') problems.push(`${source.nameOf('prove')} is post, but there is no post step here`)
+  if (!source.postFailsJob && options.prove === 'post')
+    problems.push(
+      `${source.nameOf('prove')} is post, but ${source.hasPost ? 'what comes after the script cannot fail a job' : 'there is no post step'} here`,
+    )
+  if (report === 'check' && checkToken === undefined)
+    problems.push(`${source.nameOf('report')} is check, but ${source.nameOf('github_token')} is empty`)
+  if (purpose === 'start' && source.traced !== undefined && !allowDebugTrace) {
+    problems.push(
+      `${source.traced} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')}: true`,
+    )
+  }
   if (problems.length > 0) {
     throw new KubepassError(
       'INPUT',
@@ -229,13 +251,6 @@ function parseServiceAccount(text: string): Options['serviceAccount'] {
 function parseNamespace(text: string): string {
   if (!isLabel(text)) throw new Wrong(`is ${quote(text)}, not the name of a namespace`)
   return text
-}
-
-/** The text itself, or what its base64 says; undefined when it can only be the path of a kubeconfig. */
-export function kubeconfigContent(text: string): string | undefined {
-  const decoded = /^[\w+/=\s-]*$/.test(text) ? Buffer.from(text, 'base64').toString() : ''
-  if (/\bclusters\b/.test(decoded)) return decoded
-  return /[\n\r{]|:\s/.test(text) ? text : undefined
 }
 
 function readToken(path: string, source: Source, seal: Seal): Secret {

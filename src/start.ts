@@ -18,7 +18,7 @@ export async function start(context: Context): Promise<number> {
   context.platform.saveReceipt('none')
   const chosen = await choose(context, parseOptions(context.platform, context.seal, 'start'))
   const { options } = chosen
-  const session = openSession(context, chosen, newReceipt(options, context.platform.run))
+  const session = openSession(context, chosen, newReceipt(options, context.platform.run, context.platform.runKey))
   const beforeScan = AbortSignal.any([context.signal, AbortSignal.timeout(options.deadline)])
   let exitCode = 0
   let failure: unknown

@@ -2,6 +2,384 @@
 import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 /******/ var __webpack_modules__ = ({
 
+/***/ 3302:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   CT: () => (/* binding */ checkCredential),
+/* harmony export */   IM: () => (/* binding */ OVERRUN_S),
+/* harmony export */   Ly: () => (/* binding */ isoTime),
+/* harmony export */   VL: () => (/* binding */ jwtOf),
+/* harmony export */   Yz: () => (/* binding */ readCredential),
+/* harmony export */   ZA: () => (/* binding */ credentialId),
+/* harmony export */   ds: () => (/* binding */ claimsOf),
+/* harmony export */   iU: () => (/* binding */ decodeJwt)
+/* harmony export */ });
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3916);
+/* harmony import */ var _quote_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4519);
+
+
+/** The API server accepts a token for this long after its `exp`: 60 s of leeway and 10 s of cache. */
+const OVERRUN_S = 70;
+const CLOCK_SKEW_S = 120;
+/** Header and claims of a JWT; undefined when the text is none. The signature is not looked at. */
+function decodeJwt(text) {
+    const [header, claims, signature, ...more] = text.split('.');
+    if (header === undefined || claims === undefined || !signature || more.length > 0)
+        return undefined;
+    const parsed = { header: parseSegment(header), claims: parseSegment(claims) };
+    return parsed.header !== undefined && parsed.claims !== undefined ? parsed : undefined;
+}
+/** The same of a secret. */
+function jwtOf(token) {
+    return decodeJwt(token.reveal());
+}
+function parseSegment(segment) {
+    try {
+        const value = JSON.parse(Buffer.from(segment, 'base64url').toString());
+        return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
+    }
+    catch {
+        return undefined;
+    }
+}
+/**
+ * What the token says of itself, before it is judged: the latest expiry must be known even of a wrong one.
+ * @throws RIGHTS when it is no JWT, or its times make no sense
+ */
+function readCredential(token) {
+    const jwt = jwtOf(token);
+    if (jwt === undefined)
+        throw notAsAsked('it is no JWT');
+    const { iat, exp, nbf, jti } = jwt.claims;
+    if (!isTime(iat) || !isTime(exp) || exp <= iat || (nbf !== undefined && (!isTime(nbf) || nbf >= exp)))
+        throw notAsAsked('its times make no sense');
+    return { token, jwt, jti: typeof jti === 'string' ? jti : undefined, issuedAt: iat, expiresAt: exp };
+}
+/**
+ * Compares the token's own claims with what was asked for.
+ * @returns warnings
+ * @throws RIGHTS when it is not the token that was asked for
+ */
+function checkCredential({ jwt, issuedAt, expiresAt }, expected, now = Date.now() / 1000) {
+    const { header, claims } = jwt;
+    const kubernetes = objectAt(claims, 'kubernetes.io');
+    const secret = objectAt(kubernetes, 'secret');
+    const subject = `system:serviceaccount:${expected.namespace}:${expected.name}`;
+    // Asymmetric signatures only: "none" and shared keys prove nothing.
+    if (typeof header['alg'] !== 'string' || !/^(RS|ES|PS)(256|384|512)$|^EdDSA$/.test(header['alg']))
+        throw notAsAsked(`its algorithm is ${shown(header['alg'])}`);
+    if (claims['sub'] !== subject)
+        throw notAsAsked(`its subject is ${shown(claims['sub'])}, not ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(subject)}`);
+    if (kubernetes['namespace'] !== expected.namespace)
+        throw notAsAsked(`its namespace is ${shown(kubernetes['namespace'])}`);
+    if (objectAt(kubernetes, 'serviceaccount')['name'] !== expected.name)
+        throw notAsAsked('it names another ServiceAccount');
+    if (expected.anchor !== undefined && (secret['name'] !== expected.anchor.name || secret['uid'] !== expected.anchor.uid)) {
+        throw notAsAsked('it is not bound to the Secret of this run');
+    }
+    const audiences = [claims['aud']].flat();
+    if (expected.audiences.length > 0 &&
+        (expected.audiences.length !== audiences.length || !expected.audiences.every((audience) => audiences.includes(audience)))) {
+        throw notAsAsked(`its audiences are ${shown(audiences)}`);
+    }
+    const life = expiresAt - issuedAt;
+    if (life > expected.duration + 1)
+        throw notAsAsked(`it lives ${life} s, longer than the ${expected.duration} s asked for`);
+    if (expected.stated !== undefined && Math.abs(Date.parse(expected.stated) / 1000 - expiresAt) > 5) {
+        throw notAsAsked('it expires at another time than the server states');
+    }
+    const warnings = [];
+    if (life < expected.duration - 1)
+        warnings.push(`The credential lives ${life} s, shorter than the ${expected.duration} s asked for.`);
+    const skew = Math.round(issuedAt - now);
+    if (Math.abs(skew) > CLOCK_SKEW_S)
+        warnings.push(`The API server's clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine's: the times told here are the server's.`);
+    return warnings;
+}
+const GITLAB_CLAIMS = ['project_path', 'project_id', 'ref_protected', 'namespace'];
+/** What a refused ID token said of itself, one claim a line; undefined when it is no JWT. */
+function claimsOf(token) {
+    const jwt = jwtOf(token);
+    if (jwt === undefined)
+        return undefined;
+    const names = ['iss', 'aud', 'sub', 'repository', 'repository_id', 'ref', 'event_name', 'environment', ...GITLAB_CLAIMS];
+    const lines = names.filter((name) => jwt.claims[name] !== undefined).map((name) => `  ${name}: ${shown(jwt.claims[name])}`);
+    if (isTime(jwt.claims['exp']))
+        lines.push(`  exp: ${isoTime(jwt.claims['exp'])}`);
+    return lines.join('\n');
+}
+function isoTime(seconds) {
+    return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
+}
+/** The id as the audit log and SelfSubjectReview write it. */
+function credentialId(jti) {
+    return `JTI=${jti}`;
+}
+function notAsAsked(what) {
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3('RIGHTS', `The token is not the one that was asked for: ${what}.`, {
+        hint: 'Does the API server sign tokens by a plugin, or sit behind a gateway that changes them?',
+    });
+}
+function objectAt(of, key) {
+    const value = of[key];
+    return typeof value === 'object' && value !== null ? value : {};
+}
+function isTime(value) {
+    return typeof value === 'number' && Number.isFinite(value) && value > 0 && value < 8.64e12;
+}
+function shown(value) {
+    return (0,_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(typeof value === 'string' ? value : value === undefined ? 'missing' : JSON.stringify(value));
+}
+
+
+/***/ }),
+
+/***/ 3916:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $N: () => (/* binding */ codeOf),
+/* harmony export */   FO: () => (/* binding */ exitCodeOf),
+/* harmony export */   UQ: () => (/* binding */ errnoOf),
+/* harmony export */   q0: () => (/* binding */ describe),
+/* harmony export */   v3: () => (/* binding */ KubepassError)
+/* harmony export */ });
+/* unused harmony export errorCodes */
+/** What went wrong, as tests and exit codes know it. The README and docs/troubleshooting.md are made of this. */
+const table = {
+    INPUT: {
+        exit: 80,
+        means: 'an input is wrong; nothing was sent to the network',
+        todo: 'Each wrong input is named, with what is wrong and a value that works. Correct them all, then run the job again.',
+    },
+    IDENTITY: {
+        exit: 81,
+        means: 'there is no identity, or more than one',
+        todo: 'On GitHub the job needs `permissions: id-token: write`, on GitLab the `id_tokens` of the template. If two are there, set `identity`. An audience that does not fit is the input `audience`; an ID token that has expired on GitLab needs a longer `timeout`.',
+    },
+    REFUSED: {
+        exit: 82,
+        means: 'the API server refused',
+        todo: 'For 403 the message has the RBAC rule to add, or the words of the admission policy. For 401 the API server gives no reason: compare the claims that are shown with its `--authentication-config` (issuer, audience, claim rules), or read its log. For 404 create the ServiceAccount.',
+    },
+    UNREACHABLE: {
+        exit: 83,
+        means: 'the API server was not reached, or something else answered for it',
+        todo: 'Check `server`, `certificate_authority` and `tls_server_name`; behind a proxy `proxy_url` or `HTTPS_PROXY`. Nothing is trusted but the CA that you give. HTML or a redirect comes from a gateway, a captive portal or a login page in between.',
+    },
+    RIGHTS: {
+        exit: 84,
+        means: 'the token is not the one that was asked for',
+        todo: 'It was revoked unused. Look for a gateway that changes requests, or for a signing plugin of the API server.',
+    },
+    LEAK: { exit: 85, means: 'a secret leaked (reserved)', todo: 'Not in use yet.' },
+    NOT_REVOKED: {
+        exit: 86,
+        means: 'the credential was not revoked; beats every other code',
+        todo: 'The message says when the token dies by itself. To end it now, delete the Secret that the evidence names: `kubectl delete secret -n NAMESPACE NAME`. Then see the cause that is shown: a missing right to delete Secrets, a network that broke, or an ID token that ran out.',
+    },
+    INTERRUPTED: {
+        exit: 130,
+        means: 'ended by SIGHUP (129), SIGINT (130) or SIGTERM (143)',
+        todo: 'The job was cancelled, or ran into a time limit. The credential was revoked; what was left open, the post step has finished: read its log.',
+    },
+    INTERNAL: { exit: 1, means: 'a defect of kubepass', todo: 'Please report it, with the log; it holds no secret.' },
+};
+const errorCodes = (/* unused pure expression or super */ null && (table));
+/** An error that a user can act on. Its texts hold no secret, no foreign bytes unquoted, no response body. */
+class KubepassError extends Error {
+    code;
+    hint;
+    noEffect;
+    constructor(code, message, details = {}) {
+        super(message, { cause: details.cause });
+        this.name = 'KubepassError';
+        this.code = code;
+        this.hint = details.hint;
+        this.noEffect = details.noEffect ?? false;
+    }
+}
+function codeOf(error) {
+    return error instanceof KubepassError ? error.code : 'INTERNAL';
+}
+function exitCodeOf(error) {
+    return table[codeOf(error)].exit;
+}
+/** Node's own code of a failed call, like ENOENT; empty when there is none. */
+function errnoOf(error) {
+    return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+/** The message, the chain of causes, then the hint. Never a stack. */
+function describe(error) {
+    const lines = [messageOf(error)];
+    for (let cause = causeOf(error); cause !== undefined; cause = causeOf(cause))
+        lines.push(`Caused by: ${messageOf(cause)}`);
+    if (error instanceof KubepassError && error.hint !== undefined)
+        lines.push(error.hint);
+    return lines.join('\n');
+}
+function messageOf(error) {
+    return error instanceof Error ? error.message : String(error);
+}
+function causeOf(error) {
+    return error instanceof Error ? error.cause : undefined;
+}
+
+
+/***/ }),
+
+/***/ 7082:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   K1: () => (/* binding */ ending),
+/* harmony export */   VE: () => (/* binding */ grantedBy),
+/* harmony export */   e1: () => (/* binding */ asText),
+/* harmony export */   ff: () => (/* binding */ failWith),
+/* harmony export */   g5: () => (/* binding */ asMarkdown),
+/* harmony export */   vA: () => (/* binding */ asJson),
+/* harmony export */   yC: () => (/* binding */ newEvidence)
+/* harmony export */ });
+/* harmony import */ var _credential_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3302);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3916);
+/* harmony import */ var _quote_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4519);
+/* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(311);
+
+
+
+
+function newEvidence(options, run) {
+    const { namespace, name } = options.serviceAccount;
+    return {
+        version: 1,
+        kubepass: _version_js__WEBPACK_IMPORTED_MODULE_2__/* .version */ .r,
+        run,
+        server: options.server,
+        identity: null,
+        asked: { service_account: `${namespace}/${name}`, duration_seconds: options.duration, audiences: options.tokenAudiences },
+        granted: null,
+        verified: null,
+        used: null,
+        revoked: null,
+        missing: false,
+        proven: null,
+        dead_by: null,
+        finished: false,
+        warnings: [],
+        error: null,
+    };
+}
+function grantedBy(credential, anchorName) {
+    return {
+        credential_id: credential.jti === undefined ? null : (0,_credential_js__WEBPACK_IMPORTED_MODULE_0__/* .credentialId */ .ZA)(credential.jti),
+        issued_at: (0,_credential_js__WEBPACK_IMPORTED_MODULE_0__/* .isoTime */ .Ly)(credential.issuedAt),
+        expires_at: (0,_credential_js__WEBPACK_IMPORTED_MODULE_0__/* .isoTime */ .Ly)(credential.expiresAt),
+        bound_to: anchorName ?? null,
+    };
+}
+function failWith(evidence, error) {
+    evidence.error = (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .codeOf */ .$N)(error);
+}
+/** One line for the state that the credential is in; it never claims more than was seen. */
+function ending({ finished, missing, revoked, proven, dead_by }) {
+    if (dead_by === null)
+        return 'none was issued';
+    const atLatest = `dead by ${dead_by} at the latest`;
+    if (!finished)
+        return `in use; ${atLatest}`;
+    if (revoked === null && !missing)
+        return `NOT REVOKED; ${atLatest}`;
+    const revocation = revoked === null ? 'its Secret was not there' : `revoked ${revoked.at}`;
+    if (proven === null)
+        return `${revocation}, not proven; ${atLatest}`;
+    return `${revocation}, proven dead ${proven.dead_at} (${proven.samples} refusals, the last ${proven.seconds_after_revocation.toFixed(1)} s after)`;
+}
+/** What became of the command; undefined when there was none. */
+function useOf({ used }) {
+    if (used === null)
+        return undefined;
+    if (used.exit_code === null)
+        return `started ${used.started_at}; its end was not seen`;
+    return `exit code ${used.exit_code}${used.signal === null ? '' : ` (${used.signal})`}, ${used.started_at} to ${used.ended_at}`;
+}
+function rows(evidence) {
+    const { identity, asked, granted, verified, run } = evidence;
+    const all = [
+        ['ServiceAccount', asked.service_account],
+        ['Server', evidence.server],
+        ['Identity', identity && `${identity.kind} (${identity.why})`],
+        ['Run', `${run.repository} ${run.id}/${run.attempt} ${run.job}`.trim()],
+        ['Issued', granted?.issued_at],
+        ['Expires', granted?.expires_at],
+        ['Credential id', granted?.credential_id],
+        ['Bound to', granted && (granted.bound_to === null ? 'nothing: it cannot be revoked' : `Secret ${granted.bound_to}`)],
+        ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
+        ['Scan', useOf(evidence)],
+        ['Credential', ending(evidence)],
+        ['Error', evidence.error],
+        ...evidence.warnings.map((warning) => ['Warning', warning]),
+    ];
+    return all.filter((row) => row[1] !== null && row[1] !== undefined && row[1] !== '');
+}
+function asText(evidence) {
+    // Branch, job and claims are foreign text.
+    return rows(evidence)
+        .map(([name, value]) => `  ${name.padEnd(15)} ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .h)(value, 1000).slice(1, -1)}`)
+        .join('\n');
+}
+function asMarkdown(evidence) {
+    const lines = rows(evidence).map(([name, value]) => `| ${name} | ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .markdownCode */ .D)(value)} |`);
+    return `### kubepass\n\n| | |\n| --- | --- |\n${lines.join('\n')}\n`;
+}
+function asJson(evidence) {
+    return `${JSON.stringify(evidence, undefined, 2)}\n`;
+}
+
+
+/***/ }),
+
+/***/ 4519:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   D: () => (/* binding */ markdownCode),
+/* harmony export */   h: () => (/* binding */ quote)
+/* harmony export */ });
+/**
+ * Foreign text (claims, branch names, server messages) for a log line: quoted, cut, on one line, and
+ * unable to issue a workflow command (`::x::` needs to start a line, `##[x]` may stand anywhere).
+ */
+function quote(text, longest = 300) {
+    const cut = text.length > longest ? `${text.slice(0, longest)}…` : text;
+    return JSON.stringify(cut)
+        .replaceAll(/[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
+        .replaceAll('##[', '##\\u005b');
+}
+/** Text as Markdown that shows it literally, also inside a table. */
+function markdownCode(text) {
+    const oneLine = text.replaceAll(/\s+/g, ' ').replaceAll('|', '\\|');
+    const longestRun = Math.max(0, ...[...oneLine.matchAll(/`+/g)].map((run) => run[0].length));
+    const fence = '`'.repeat(longestRun + 1);
+    const pad = longestRun > 0 ? ' ' : '';
+    return `${fence}${pad}${oneLine}${pad}${fence}`;
+}
+
+
+/***/ }),
+
+/***/ 311:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   r: () => (/* binding */ version)
+/* harmony export */ });
+/** Written by `npm run generate` from package.json. */
+const version = '0.1.0';
+
+
+/***/ }),
+
 /***/ 2613:
 /***/ ((module) => {
 
@@ -262,7 +640,7 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 /******/ 	// Execute the module function
 /******/ 	var threw = true;
 /******/ 	try {
-/******/ 		__webpack_modules__[moduleId](module, module.exports, __nccwpck_require__);
+/******/ 		__webpack_modules__[moduleId].call(module.exports, module, module.exports, __nccwpck_require__);
 /******/ 		threw = false;
 /******/ 	} finally {
 /******/ 		if(threw) delete __webpack_module_cache__[moduleId];
@@ -427,188 +805,12 @@ var __webpack_exports__ = {};
 
 ;// CONCATENATED MODULE: external "node:fs"
 const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
-;// CONCATENATED MODULE: ./src/errors.ts
-const exitCodes = {
-    INPUT: 80,
-    IDENTITY: 81,
-    REFUSED: 82,
-    UNREACHABLE: 83,
-    RIGHTS: 84,
-    LEAK: 85,
-    NOT_REVOKED: 86,
-    INTERRUPTED: 130,
-    INTERNAL: 1,
-};
-/** An error that a user can act on. Its texts hold no secret, no foreign bytes unquoted, no response body. */
-class KubepassError extends Error {
-    code;
-    hint;
-    noEffect;
-    constructor(code, message, details = {}) {
-        super(message, { cause: details.cause });
-        this.name = 'KubepassError';
-        this.code = code;
-        this.hint = details.hint;
-        this.noEffect = details.noEffect ?? false;
-    }
-}
-function codeOf(error) {
-    return error instanceof KubepassError ? error.code : 'INTERNAL';
-}
-function exitCodeOf(error) {
-    return exitCodes[codeOf(error)];
-}
-/** Node's own code of a failed call, like ENOENT; empty when there is none. */
-function errnoOf(error) {
-    return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : '';
-}
-/** The message, the chain of causes, then the hint. Never a stack. */
-function describe(error) {
-    const lines = [messageOf(error)];
-    for (let cause = causeOf(error); cause !== undefined; cause = causeOf(cause))
-        lines.push(`Caused by: ${messageOf(cause)}`);
-    if (error instanceof KubepassError && error.hint !== undefined)
-        lines.push(error.hint);
-    return lines.join('\n');
-}
-function messageOf(error) {
-    return error instanceof Error ? error.message : String(error);
-}
-function causeOf(error) {
-    return error instanceof Error ? error.cause : undefined;
-}
-
-;// CONCATENATED MODULE: ./src/quote.ts
-/**
- * Foreign text (claims, branch names, server messages) for a log line: quoted, cut, on one line, and
- * unable to issue a workflow command (`::x::` needs to start a line, `##[x]` may stand anywhere).
- */
-function quote(text, longest = 300) {
-    const cut = text.length > longest ? `${text.slice(0, longest)}…` : text;
-    return JSON.stringify(cut)
-        .replaceAll(/[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
-        .replaceAll('##[', '##\\u005b');
-}
-/** Text as Markdown that shows it literally, also inside a table. */
-function markdownCode(text) {
-    const oneLine = text.replaceAll(/\s+/g, ' ').replaceAll('|', '\\|');
-    const longestRun = Math.max(0, ...[...oneLine.matchAll(/`+/g)].map((run) => run[0].length));
-    const fence = '`'.repeat(longestRun + 1);
-    const pad = longestRun > 0 ? ' ' : '';
-    return `${fence}${pad}${oneLine}${pad}${fence}`;
-}
-
-;// CONCATENATED MODULE: ./src/credential.ts
-
-
-/** The API server accepts a token for this long after its `exp`: 60 s of leeway and 10 s of cache. */
-const OVERRUN_S = 70;
-const CLOCK_SKEW_S = 120;
-/** Header and claims of a JWT; undefined when the text is none. The signature is not looked at. */
-function decodeJwt(text) {
-    const [header, claims, signature, ...more] = text.split('.');
-    if (header === undefined || claims === undefined || !signature || more.length > 0)
-        return undefined;
-    const parsed = { header: parseSegment(header), claims: parseSegment(claims) };
-    return parsed.header !== undefined && parsed.claims !== undefined ? parsed : undefined;
-}
-function parseSegment(segment) {
-    try {
-        const value = JSON.parse(Buffer.from(segment, 'base64url').toString());
-        return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
-    }
-    catch {
-        return undefined;
-    }
-}
-/**
- * What the token says of itself, before it is judged: the latest expiry must be known even of a wrong one.
- * @throws RIGHTS when it is no JWT, or its times make no sense
- */
-function readCredential(token) {
-    const jwt = decodeJwt(token.reveal());
-    if (jwt === undefined)
-        throw notAsAsked('it is no JWT');
-    const { iat, exp, nbf, jti } = jwt.claims;
-    if (!isTime(iat) || !isTime(exp) || exp <= iat || (nbf !== undefined && (!isTime(nbf) || nbf >= exp)))
-        throw notAsAsked('its times make no sense');
-    return { token, jwt, jti: typeof jti === 'string' ? jti : undefined, issuedAt: iat, expiresAt: exp };
-}
-/**
- * Compares the token's own claims with what was asked for.
- * @returns warnings
- * @throws RIGHTS when it is not the token that was asked for
- */
-function checkCredential({ jwt, issuedAt, expiresAt }, expected, now = Date.now() / 1000) {
-    const { header, claims } = jwt;
-    const kubernetes = objectAt(claims, 'kubernetes.io');
-    const secret = objectAt(kubernetes, 'secret');
-    const subject = `system:serviceaccount:${expected.namespace}:${expected.name}`;
-    // Asymmetric signatures only: "none" and shared keys prove nothing.
-    if (typeof header['alg'] !== 'string' || !/^(RS|ES|PS)(256|384|512)$|^EdDSA$/.test(header['alg']))
-        throw notAsAsked(`its algorithm is ${shown(header['alg'])}`);
-    if (claims['sub'] !== subject)
-        throw notAsAsked(`its subject is ${shown(claims['sub'])}, not ${quote(subject)}`);
-    if (kubernetes['namespace'] !== expected.namespace)
-        throw notAsAsked(`its namespace is ${shown(kubernetes['namespace'])}`);
-    if (objectAt(kubernetes, 'serviceaccount')['name'] !== expected.name)
-        throw notAsAsked('it names another ServiceAccount');
-    if (expected.anchor !== undefined && (secret['name'] !== expected.anchor.name || secret['uid'] !== expected.anchor.uid)) {
-        throw notAsAsked('it is not bound to the Secret of this run');
-    }
-    const audiences = [claims['aud']].flat();
-    if (expected.audiences.length > 0 &&
-        (expected.audiences.length !== audiences.length || !expected.audiences.every((audience) => audiences.includes(audience)))) {
-        throw notAsAsked(`its audiences are ${shown(audiences)}`);
-    }
-    const life = expiresAt - issuedAt;
-    if (life > expected.duration + 1)
-        throw notAsAsked(`it lives ${life} s, longer than the ${expected.duration} s asked for`);
-    if (expected.stated !== undefined && Math.abs(Date.parse(expected.stated) / 1000 - expiresAt) > 5) {
-        throw notAsAsked('it expires at another time than the server states');
-    }
-    const warnings = [];
-    if (life < expected.duration - 1)
-        warnings.push(`The credential lives ${life} s, shorter than the ${expected.duration} s asked for.`);
-    const skew = Math.round(issuedAt - now);
-    if (Math.abs(skew) > CLOCK_SKEW_S)
-        warnings.push(`The API server's clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine's: the times told here are the server's.`);
-    return warnings;
-}
-/** What a refused ID token said of itself, one claim a line; undefined when it is no JWT. */
-function claimsOf(token) {
-    const jwt = decodeJwt(token.reveal());
-    if (jwt === undefined)
-        return undefined;
-    const names = ['iss', 'aud', 'sub', 'repository', 'repository_id', 'ref', 'event_name', 'environment', 'project_path', 'namespace'];
-    const lines = names.filter((name) => jwt.claims[name] !== undefined).map((name) => `  ${name}: ${shown(jwt.claims[name])}`);
-    if (isTime(jwt.claims['exp']))
-        lines.push(`  exp: ${isoTime(jwt.claims['exp'])}`);
-    return lines.join('\n');
-}
-function isoTime(seconds) {
-    return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
-}
-/** The id as the audit log and SelfSubjectReview write it. */
-function credentialId(jti) {
-    return `JTI=${jti}`;
-}
-function notAsAsked(what) {
-    return new KubepassError('RIGHTS', `The token is not the one that was asked for: ${what}.`, {
-        hint: 'Does the API server sign tokens by a plugin, or sit behind a gateway that changes them?',
-    });
-}
-function objectAt(of, key) {
-    const value = of[key];
-    return typeof value === 'object' && value !== null ? value : {};
-}
-function isTime(value) {
-    return typeof value === 'number' && Number.isFinite(value) && value > 0 && value < 8.64e12;
-}
-function shown(value) {
-    return quote(typeof value === 'string' ? value : value === undefined ? 'missing' : JSON.stringify(value));
-}
-
+// EXTERNAL MODULE: ./src/credential.ts
+var src_credential = __nccwpck_require__(3302);
+// EXTERNAL MODULE: ./src/errors.ts
+var errors = __nccwpck_require__(3916);
+// EXTERNAL MODULE: ./src/quote.ts
+var quote = __nccwpck_require__(4519);
 ;// CONCATENATED MODULE: ./src/decode.ts
 
 
@@ -616,15 +818,15 @@ function shown(value) {
 const TIMES = ['iat', 'nbf', 'exp'];
 /** Header and claims of a token, its times in words; never the signature. */
 function decode(text, now = Date.now()) {
-    const jwt = decodeJwt(text.trim());
+    const jwt = (0,src_credential/* decodeJwt */.iU)(text.trim());
     if (jwt === undefined)
-        throw new KubepassError('INPUT', 'What came on standard input is no JWT.', { hint: 'kubepass decode < token' });
-    const show = (value) => (typeof value === 'string' ? quote(value, 2000) : JSON.stringify(value, undefined, 2));
+        throw new errors/* KubepassError */.v3('INPUT', 'What came on standard input is no JWT.', { hint: 'kubepass decode < token' });
+    const show = (value) => (typeof value === 'string' ? (0,quote/* quote */.h)(value, 2000) : JSON.stringify(value, undefined, 2));
     const section = (name, values) => [
         `${name}:`,
         ...Object.entries(values).map(([key, value]) => {
             const inWords = TIMES.includes(key) && typeof value === 'number' ? `  (${momentInWords(value, now)})` : '';
-            return `  ${quote(key).slice(1, -1)}: ${show(value).replaceAll('\n', '\n  ')}${inWords}`;
+            return `  ${(0,quote/* quote */.h)(key).slice(1, -1)}: ${show(value).replaceAll('\n', '\n  ')}${inWords}`;
         }),
     ];
     return [...section('header', jwt.header), ...section('claims', jwt.claims)].join('\n');
@@ -651,18 +853,21 @@ const table = {
         example: 'https://10.0.0.1:6443',
         default: '',
         required: true,
+        guard: String.raw `^(|https://[A-Za-z0-9.:/_~%\[\]-]+)$`,
     },
     certificate_authority: {
         description: "The API server's CA certificate: PEM text, its base64, or the path of a file that holds it.",
         example: '/etc/kubernetes/pki/ca.crt',
         default: '',
         required: true,
+        guard: String.raw `^[A-Za-z0-9+/=._ \r\n-]*$`,
     },
     service_account: {
         description: 'The ServiceAccount whose token the scan gets, as NAMESPACE/NAME.',
         example: 'kubepass/scanner',
         default: '',
         required: true,
+        guard: '^[a-z0-9.-]+/[a-z0-9.-]+$',
     },
     namespace: {
         description: "The kubeconfig's default namespace; the ServiceAccount's own when empty.",
@@ -670,7 +875,7 @@ const table = {
         default: '',
     },
     command: {
-        description: 'The scan: run by bash with -eo pipefail. Without it the credential is there for the later steps of the job.',
+        description: 'The scan, run by bash with -eo pipefail. On GitHub, without it, the credential is there for the later steps of the job.',
         example: 'kubectl get pods',
         default: '',
     },
@@ -698,11 +903,12 @@ const table = {
         default: '',
     },
     identity: {
-        description: 'Who the job is towards the API server: token, github-oidc, or auto to take the one that is there.',
+        description: 'Who the job is towards the API server; auto takes the one that is there.',
         example: 'github-oidc',
         default: 'auto',
-        options: ['auto', 'token', 'github-oidc'],
+        options: ['auto', 'token', 'github-oidc', 'gitlab-oidc'],
         ciOnly: true,
+        guard: '^[a-z-]*$',
     },
     token: {
         description: 'Identity "token": any bearer token that the API server accepts.',
@@ -716,10 +922,11 @@ const table = {
         default: '',
     },
     audience: {
-        description: 'Identity "github-oidc": the ID token\'s audience; the server\'s URL when empty, so that no other cluster can replay it.',
+        description: "Audience of the job's ID token: the server's URL, so that no other cluster can replay it; on GitHub that is the default.",
         example: 'https://10.0.0.1:6443',
         default: '',
         ciOnly: true,
+        guard: String.raw `^[^'\s]*$`,
     },
     duration: {
         description: 'Life of the credential, from 10m: 15m, 900s, 1h or seconds.',
@@ -743,7 +950,7 @@ const table = {
         options: ['required', 'best-effort'],
     },
     prove: {
-        description: 'When to prove that the credential is dead: wait (here, up to 15 s), post (in the post step), off.',
+        description: 'When to prove that the credential is dead: wait (here, up to 15 s), post (in the post step, on GitHub), off.',
         example: 'wait',
         default: 'wait',
         options: ['wait', 'post', 'off'],
@@ -754,7 +961,7 @@ const table = {
         default: '3',
     },
     delivery: {
-        description: 'Beside the kubeconfig, the token itself: nowhere else (kubeconfig), in a variable (env), or as the output "token" (output).',
+        description: 'Beside the kubeconfig, the token itself: nowhere else (kubeconfig), in a variable (env), or as the output "token" (output, on GitHub).',
         example: 'kubeconfig',
         default: 'kubeconfig',
         options: ['kubeconfig', 'env', 'output'],
@@ -778,6 +985,7 @@ const table = {
         description: "The name in the API server's certificate, where it is not the URL's host.",
         example: 'kubernetes.default.svc',
         default: '',
+        guard: '^[A-Za-z0-9.-]*$',
     },
     deadline: {
         description: 'Time limit for all that comes before the scan, and again for the revocation after it.',
@@ -788,6 +996,32 @@ const table = {
         description: 'File to write the evidence to, as JSON (schema: docs/evidence.schema.json).',
         example: 'kubepass-evidence.json',
         default: '',
+    },
+    report: {
+        description: 'Where the evidence is shown beside the log: summary (of the job), or check (also a check run; needs checks: write).',
+        example: 'check',
+        default: 'summary',
+        options: ['summary', 'check'],
+        ciOnly: true,
+        only: 'github',
+    },
+    github_token: {
+        description: 'The token that makes the check run.',
+        example: '${{ github.token }}',
+        default: '',
+        actionDefault: '${{ github.token }}',
+        secret: true,
+        ciOnly: true,
+        only: 'github',
+    },
+    allow_debug_trace: {
+        description: 'Run although CI_DEBUG_TRACE shows every variable, and so the ID token, in the log.',
+        example: 'false',
+        default: 'false',
+        options: ['true', 'false'],
+        ciOnly: true,
+        only: 'gitlab',
+        guard: '^(true|false)$',
     },
 };
 const inputs = table;
@@ -801,189 +1035,74 @@ const outputs = {
     token: { description: 'The token itself, masked; only with delivery: output.' },
 };
 
+;// CONCATENATED MODULE: ./src/flags.ts
+
+
+
+
+/** Those of a person. Secrets are no flags: every user of the machine can read argv. */
+const terminalFlags = inputIds.filter((id) => !inputs[id].secret && !inputs[id].ciOnly);
+/** Those of a GitLab job: there, every variable can be overruled from outside. */
+const gitlabFlags = inputIds.filter((id) => inputs[id].guard !== undefined);
+function flagName(id) {
+    return `--${id.replaceAll('_', '-')}`;
+}
+/** @param wanted how many words must stand beside the flags */
+function parseFlags(words, ids, wanted, hint) {
+    const end = words.includes('--') ? words.indexOf('--') : words.length;
+    const options = Object.fromEntries(ids.map((id) => [flagName(id).slice(2), { type: 'string' }]));
+    const { values, positionals } = parse(words.slice(0, end), options, hint);
+    if (positionals.length !== wanted) {
+        const fact = wanted === 0
+            ? `${(0,quote/* quote */.h)(positionals[0] ?? '')} is no flag.`
+            : `${wanted} word is needed beside the flags, and ${positionals.length} are given.`;
+        throw new errors/* KubepassError */.v3('INPUT', fact, { hint });
+    }
+    const given = ids.flatMap((id) => {
+        const value = values[flagName(id).slice(2)];
+        return typeof value === 'string' ? [[id, value]] : [];
+    });
+    return { values: new Map(given), positionals, argv: words.slice(end + 1) };
+}
+function parse(args, options, hint) {
+    try {
+        return (0,external_node_util_.parseArgs)({ args, options, allowPositionals: true });
+    }
+    catch (error) {
+        throw new errors/* KubepassError */.v3('INPUT', error instanceof Error ? error.message : 'The flags cannot be read.', { hint });
+    }
+}
+
+;// CONCATENATED MODULE: ./src/help.ts
+
+
+function help() {
+    const flags = terminalFlags.map((id) => {
+        const { default: usual, description, options, required } = inputs[id];
+        const notes = [required ? 'required' : '', options ? `one of ${options.join(', ')}` : '', usual === '' ? '' : `default ${usual}`];
+        const shown = notes.filter((note) => note !== '').join('; ');
+        return `  ${flagName(id)}\n      ${description}${shown === '' ? '' : ` (${shown})`}`;
+    });
+    return `kubepass: a Kubernetes credential that exists only while a scan runs
+
+  kubepass run [FLAGS] -- COMMAND [ARG ...]   issue a credential, run the command with it, revoke it, prove it dead
+  kubepass revoke [FLAGS] RECEIPT             finish a run that was killed, from the receipt that it left
+  kubepass decode < TOKEN                     header and claims of a token
+  kubepass main, kubepass post                what a CI job runs: its work, and the net behind it
+  kubepass help                               this
+
+The identity's token comes from --token-file, never from the command line: --token-file - reads standard input.
+
+Flags:
+${flags.join('\n')}`;
+}
+
 ;// CONCATENATED MODULE: external "node:os"
 const external_node_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
-;// CONCATENATED MODULE: ./src/version.ts
-/** Written by `npm run generate` from package.json. */
-const version = '0.1.0';
-
-;// CONCATENATED MODULE: ./src/evidence.ts
-
-
-
-
-function newEvidence(options, run) {
-    const { namespace, name } = options.serviceAccount;
-    return {
-        version: 1,
-        kubepass: version,
-        run,
-        server: options.server,
-        identity: null,
-        asked: { service_account: `${namespace}/${name}`, duration_seconds: options.duration, audiences: options.tokenAudiences },
-        granted: null,
-        verified: null,
-        used: null,
-        revoked: null,
-        missing: false,
-        proven: null,
-        dead_by: null,
-        finished: false,
-        warnings: [],
-        error: null,
-    };
-}
-function grantedBy(credential, anchorName) {
-    return {
-        credential_id: credential.jti === undefined ? null : credentialId(credential.jti),
-        issued_at: isoTime(credential.issuedAt),
-        expires_at: isoTime(credential.expiresAt),
-        bound_to: anchorName ?? null,
-    };
-}
-function failWith(evidence, error) {
-    evidence.error = codeOf(error);
-}
-/** One line for the state that the credential is in; it never claims more than was seen. */
-function ending({ finished, missing, revoked, proven, dead_by }) {
-    if (dead_by === null)
-        return 'none was issued';
-    const atLatest = `dead by ${dead_by} at the latest`;
-    if (!finished)
-        return `in use; ${atLatest}`;
-    if (revoked === null && !missing)
-        return `NOT REVOKED; ${atLatest}`;
-    const revocation = revoked === null ? 'its Secret was not there' : `revoked ${revoked.at}`;
-    if (proven === null)
-        return `${revocation}, not proven; ${atLatest}`;
-    return `${revocation}, proven dead ${proven.dead_at} (${proven.samples} refusals, the last ${proven.seconds_after_revocation.toFixed(1)} s after)`;
-}
-/** What became of the command; undefined when there was none. */
-function useOf({ used }) {
-    if (used === null)
-        return undefined;
-    if (used.exit_code === null)
-        return `started ${used.started_at}; its end was not seen`;
-    return `exit code ${used.exit_code}${used.signal === null ? '' : ` (${used.signal})`}, ${used.started_at} to ${used.ended_at}`;
-}
-function rows(evidence) {
-    const { identity, asked, granted, verified, run } = evidence;
-    const all = [
-        ['ServiceAccount', asked.service_account],
-        ['Server', evidence.server],
-        ['Identity', identity && `${identity.kind} (${identity.why})`],
-        ['Run', `${run.repository} ${run.id}/${run.attempt} ${run.job}`.trim()],
-        ['Issued', granted?.issued_at],
-        ['Expires', granted?.expires_at],
-        ['Credential id', granted?.credential_id],
-        ['Bound to', granted && (granted.bound_to === null ? 'nothing: it cannot be revoked' : `Secret ${granted.bound_to}`)],
-        ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
-        ['Scan', useOf(evidence)],
-        ['Credential', ending(evidence)],
-        ['Error', evidence.error],
-        ...evidence.warnings.map((warning) => ['Warning', warning]),
-    ];
-    return all.filter((row) => row[1] !== null && row[1] !== undefined && row[1] !== '');
-}
-function asText(evidence) {
-    // Branch, job and claims are foreign text.
-    return rows(evidence)
-        .map(([name, value]) => `  ${name.padEnd(15)} ${quote(value, 1000).slice(1, -1)}`)
-        .join('\n');
-}
-function asMarkdown(evidence) {
-    const lines = rows(evidence).map(([name, value]) => `| ${name} | ${markdownCode(value)} |`);
-    return `### kubepass\n\n| | |\n| --- | --- |\n${lines.join('\n')}\n`;
-}
-function asJson(evidence) {
-    return `${JSON.stringify(evidence, undefined, 2)}\n`;
-}
-
-;// CONCATENATED MODULE: external "node:path"
-const external_node_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
-;// CONCATENATED MODULE: ./src/kubeconfig.ts
-
-
-const KUBECONFIG = 'kubeconfig';
-const TOKEN = 'token';
-/**
- * Writes the token and a kubeconfig for it into a fresh private directory.
- * Go clients re-read `tokenFile`; the others know only `token`. JSON is YAML.
- * @returns the kubeconfig's path
- */
-function writeKubeconfig(directory, options, token) {
-    (0,external_node_fs_namespaceObject.mkdirSync)(directory, { mode: 0o700 });
-    const tokenFile = (0,external_node_path_namespaceObject.join)(directory, TOKEN);
-    writePrivate(tokenFile, token.reveal());
-    const kubeconfig = {
-        apiVersion: 'v1',
-        kind: 'Config',
-        clusters: [
-            {
-                name: 'kubepass',
-                cluster: {
-                    server: options.server,
-                    'certificate-authority-data': Buffer.from(options.certificateAuthority).toString('base64'),
-                    ...(options.proxyUrl && { 'proxy-url': options.proxyUrl.href.replace(/\/$/, '') }),
-                    ...(options.tlsServerName && { 'tls-server-name': options.tlsServerName }),
-                },
-            },
-        ],
-        users: [{ name: 'kubepass', user: { token: token.reveal(), tokenFile } }],
-        contexts: [{ name: 'kubepass', context: { cluster: 'kubepass', user: 'kubepass', namespace: options.namespace } }],
-        'current-context': 'kubepass',
-    };
-    const path = (0,external_node_path_namespaceObject.join)(directory, KUBECONFIG);
-    writePrivate(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`);
-    return path;
-}
-/** Creates the file for its owner alone, from the first byte; never through a link, never over another file. */
-function writePrivate(path, text) {
-    const file = (0,external_node_fs_namespaceObject.openSync)(path, external_node_fs_namespaceObject.constants.O_WRONLY | external_node_fs_namespaceObject.constants.O_CREAT | external_node_fs_namespaceObject.constants.O_EXCL | external_node_fs_namespaceObject.constants.O_NOFOLLOW, 0o600);
-    try {
-        (0,external_node_fs_namespaceObject.writeSync)(file, text);
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(file);
-    }
-}
-/** The token that a run left in its directory; undefined when there is none that is surely ours. */
-function readLeftToken(directory, uid, seal) {
-    let file;
-    try {
-        file = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(directory, TOKEN), external_node_fs_namespaceObject.constants.O_RDONLY | external_node_fs_namespaceObject.constants.O_NOFOLLOW | external_node_fs_namespaceObject.constants.O_NONBLOCK);
-    }
-    catch {
-        return undefined;
-    }
-    try {
-        const about = (0,external_node_fs_namespaceObject.fstatSync)(file);
-        if (!about.isFile() || about.uid !== uid || about.size < 16 || about.size > 64 * 1024)
-            return undefined;
-        return seal((0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8'));
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(file);
-    }
-}
-/**
- * Removes the directory and what is in it.
- * @param keepToken leave the (revoked) token for a proof in the post step
- * @returns whether it is gone: a receipt can be forged by the scan, so nothing but our own directories is removed
- */
-function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
-    const about = (0,external_node_fs_namespaceObject.lstatSync)(directory, { throwIfNoEntry: false });
-    if (about === undefined)
-        return true;
-    if ((0,external_node_path_namespaceObject.dirname)(directory) !== expectedParent || !about.isDirectory() || about.uid !== uid)
-        return false;
-    if (keepToken)
-        (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(directory, KUBECONFIG), { force: true });
-    else
-        (0,external_node_fs_namespaceObject.rmSync)(directory, { recursive: true, force: true });
-    return true;
-}
-
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./src/evidence.ts
+var src_evidence = __nccwpck_require__(7082);
 ;// CONCATENATED MODULE: ./src/platform/print.ts
 
 
@@ -1000,7 +1119,7 @@ function print(stream, text) {
             at += (0,external_node_fs_namespaceObject.writeSync)(stream, bytes, at);
         }
         catch (error) {
-            if (errnoOf(error) !== 'EAGAIN')
+            if ((0,errors/* errnoOf */.UQ)(error) !== 'EAGAIN')
                 return;
             // The pipe is full and does not block: let its reader catch up.
             Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
@@ -1008,141 +1127,6 @@ function print(stream, text) {
     }
 }
 
-;// CONCATENATED MODULE: ./src/platform/terminal.ts
-
-
-
-
-
-
-
-
-function flagName(id) {
-    return `--${id.replaceAll('_', '-')}`;
-}
-/** A person's terminal: what the scan prints is on stdout, what we say is on stderr. */
-function terminalPlatform(flags, env, redact) {
-    const { stderr } = process;
-    let receiptFile = flags.receipt;
-    const style = (format, text) => (0,external_node_util_.styleText)(format, text, { stream: stderr });
-    const write = (text) => print(STDERR, `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`);
-    return {
-        input: (id) => flags.values.get(id),
-        nameOf: flagName,
-        argv: flags.argv,
-        temp: (0,external_node_os_namespaceObject.tmpdir)(),
-        workspace: undefined,
-        path: env['PATH'] ?? '',
-        hasLaterSteps: false,
-        hasPost: false,
-        readStdin: () => (0,external_node_fs_namespaceObject.readFileSync)(0, 'utf8'),
-        isCI: false,
-        env,
-        uid: process.getuid?.() ?? -1,
-        run: { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '' },
-        idTokensNeed: undefined,
-        idTokenRequest: () => undefined,
-        mask: () => undefined,
-        say: write,
-        progress(text) {
-            if (stderr.isTTY)
-                print(STDERR, `\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`);
-        },
-        warn: (text) => Promise.resolve(write(style('yellow', `warning: ${redact(text)}`))),
-        fail: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
-        saveReceipt(receipt) {
-            if (receipt === 'none')
-                return;
-            receiptFile ??= receiptPath(receipt);
-            replacePrivate(receiptFile, `${JSON.stringify(receipt)}\n`);
-        },
-        forgetReceipt() {
-            if (receiptFile !== undefined)
-                (0,external_node_fs_namespaceObject.rmSync)(receiptFile, { force: true });
-        },
-        howToFinish: () => receiptFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags, and the receipt ${receiptFile}`,
-        readReceipt() {
-            if (flags.receipt === undefined)
-                return undefined;
-            try {
-                return (0,external_node_fs_namespaceObject.readFileSync)(flags.receipt, 'utf8');
-            }
-            catch (error) {
-                throw new KubepassError('INPUT', `The receipt ${quote(flags.receipt)} cannot be read (${errnoOf(error)}).`);
-            }
-        },
-        scanOutputs: () => ({ stdout: () => process.stdout, stderr: () => process.stderr, filters: () => [], close: () => undefined }),
-        setOutput: () => Promise.resolve(),
-        exportVariable: () => Promise.resolve(),
-        report: (evidence) => Promise.resolve(write(`what happened:\n${asText(evidence)}`)),
-    };
-}
-/** Beside the private directory, so that it is there before the directory is, and after. */
-function receiptPath(receipt) {
-    return `${receipt.directory}.receipt.json`;
-}
-function replacePrivate(path, text) {
-    const next = `${path}.next`;
-    (0,external_node_fs_namespaceObject.rmSync)(next, { force: true });
-    writePrivate(next, text);
-    (0,external_node_fs_namespaceObject.renameSync)(next, path);
-}
-
-;// CONCATENATED MODULE: ./src/flags.ts
-
-
-
-
-/** Secrets are no flags: every user of the machine can read argv. */
-const flagIds = inputIds.filter((id) => !inputs[id].secret && !inputs[id].ciOnly);
-/** Words after `kubepass run` or `kubepass revoke`; what stands after `--` is the command. */
-function parseFlags(words, command) {
-    const end = words.includes('--') ? words.indexOf('--') : words.length;
-    const options = Object.fromEntries(flagIds.map((id) => [flagName(id).slice(2), { type: 'string' }]));
-    try {
-        const { values, positionals } = (0,external_node_util_.parseArgs)({ args: words.slice(0, end), options, allowPositionals: command === 'revoke' });
-        const [receipt, ...more] = positionals;
-        if (command === 'revoke' && (receipt === undefined || more.length > 0))
-            throw new Error('one receipt is needed: kubepass revoke [FLAGS] RECEIPT');
-        const given = flagIds.flatMap((id) => {
-            const value = values[flagName(id).slice(2)];
-            return typeof value === 'string' ? [[id, value]] : [];
-        });
-        return { values: new Map(given), argv: words.slice(end + 1), receipt };
-    }
-    catch (error) {
-        throw new KubepassError('INPUT', error instanceof Error ? error.message : 'The flags cannot be read.', {
-            hint: 'kubepass help shows them all.',
-        });
-    }
-}
-
-;// CONCATENATED MODULE: ./src/help.ts
-
-
-
-function help() {
-    const flags = flagIds.map((id) => {
-        const { default: usual, description, options, required } = inputs[id];
-        const notes = [required ? 'required' : '', options ? `one of ${options.join(', ')}` : '', usual === '' ? '' : `default ${usual}`];
-        const shown = notes.filter((note) => note !== '').join('; ');
-        return `  ${flagName(id)}\n      ${description}${shown === '' ? '' : ` (${shown})`}`;
-    });
-    return `kubepass: a Kubernetes credential that exists only while a scan runs
-
-  kubepass run [FLAGS] -- COMMAND [ARG ...]   issue a credential, run the command with it, revoke it, prove it dead
-  kubepass revoke [FLAGS] RECEIPT             finish a run that was killed, from the receipt that it left
-  kubepass decode < TOKEN                     header and claims of a token
-  kubepass help                               this
-
-The identity's token comes from --token-file, never from the command line: --token-file - reads standard input.
-
-Flags:
-${flags.join('\n')}`;
-}
-
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: external "node:stream"
 var external_node_stream_ = __nccwpck_require__(7075);
 ;// CONCATENATED MODULE: ./src/secret.ts
@@ -1381,7 +1365,7 @@ function githubPlatform(env, redact) {
         // It prints by Node's stream: nobody may read that any more.
         if (process.stdout.listenerCount('error') === 0)
             process.stdout.on('error', () => undefined);
-        return __nccwpck_require__.e(/* import() */ 421).then(__nccwpck_require__.bind(__nccwpck_require__, 6421));
+        return Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(421)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6421));
     };
     const say = (text) => print(STDOUT, `${redact(text)}\n`);
     const annotate = async (kind, text) => {
@@ -1404,6 +1388,8 @@ function githubPlatform(env, redact) {
         path: env['PATH'] ?? '',
         hasLaterSteps: true,
         hasPost: true,
+        postFailsJob: true,
+        traced: undefined,
         readStdin: undefined,
         isCI: true,
         env,
@@ -1415,12 +1401,15 @@ function githubPlatform(env, redact) {
             job: env['GITHUB_JOB'] ?? '',
             repository: env['GITHUB_REPOSITORY'] ?? '',
         },
+        // Two steps of a job must not meet, and nothing tells them apart.
+        runKey: undefined,
         idTokensNeed: 'Add to the job:\n  permissions:\n    id-token: write',
         idTokenRequest(seal) {
             const url = env['ACTIONS_ID_TOKEN_REQUEST_URL'];
             const bearer = env['ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
             return url && bearer && URL.canParse(url) ? { url: new URL(url), bearer: seal(bearer) } : undefined;
         },
+        idToken: () => undefined,
         // One write: a line of the scan must not come between.
         mask: (secret) => print(STDOUT, maskedForms(secret)
             .map((form) => `::add-mask::${escapeData(form)}\n`)
@@ -1448,11 +1437,12 @@ function githubPlatform(env, redact) {
         },
         setOutput: async (id, value) => (await core()).setOutput(id, plain(value)),
         exportVariable: async (name, value) => (await core()).exportVariable(name, plain(value)),
+        publishCheck: async (evidence, token) => (await Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(413), __nccwpck_require__.e(53)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6053))).publishCheck(evidence, token),
         report(evidence) {
-            say(asText(evidence));
+            say((0,src_evidence/* asText */.e1)(evidence));
             // As core's summary does; post needs nothing else of core, and would take twice as long with it.
             if (env['GITHUB_STEP_SUMMARY'])
-                (0,external_node_fs_namespaceObject.appendFileSync)(env['GITHUB_STEP_SUMMARY'], redact(asMarkdown(evidence)));
+                (0,external_node_fs_namespaceObject.appendFileSync)(env['GITHUB_STEP_SUMMARY'], redact((0,src_evidence/* asMarkdown */.g5)(evidence)));
             return Promise.resolve();
         },
     };
@@ -1473,17 +1463,298 @@ function escapeData(text) {
     return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
 }
 
+;// CONCATENATED MODULE: external "node:path"
+const external_node_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
+;// CONCATENATED MODULE: ./src/platform/gitlab.ts
+
+
+
+
+
+
+
+
+/** Where the template looks for the reports. */
+const REPORTS = 'kubepass-reports';
+/**
+ * GitLab CI: main is the job's script, post its after_script. The runner can learn no mask, so that the redactor
+ * is the only wall, and nothing of @actions/* may run here: its add-mask would print the token.
+ */
+function gitlabPlatform(words, env, redact) {
+    const flags = parseFlags(words, gitlabFlags, 0, 'gitlab/scan.yml gives these flags; is it of the same version as the program?');
+    const workspace = env['CI_PROJECT_DIR'];
+    const jobId = env['CI_JOB_ID'] ?? '0';
+    const say = (text) => print(STDOUT, `${redact(text)}\n`);
+    const colour = (code, text) => print(STDOUT, `\x1b[${code};1m${redact(text)}\x1b[0m\n`);
+    // https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections
+    const section = (edge, name, header) => print(STDOUT, `\x1b[0Ksection_${edge}:${Math.floor(Date.now() / 1000)}:${name}\r\x1b[0K${header}\n`);
+    return {
+        input: (id) => (inputs[id].guard === undefined ? env[`KUBEPASS_${id.toUpperCase()}`] : flags.values.get(id)),
+        nameOf: (id) => (inputs[id].secret ? `KUBEPASS_${id.toUpperCase()}` : id),
+        argv: [],
+        temp: (0,external_node_os_namespaceObject.tmpdir)(),
+        workspace,
+        path: env['PATH'] ?? '',
+        hasLaterSteps: false,
+        hasPost: true,
+        postFailsJob: false,
+        traced: env['CI_DEBUG_TRACE'] === 'true' ? 'CI_DEBUG_TRACE' : undefined,
+        readStdin: undefined,
+        isCI: true,
+        env,
+        uid: process.getuid?.() ?? -1,
+        run: {
+            platform: 'gitlab',
+            id: jobId,
+            // A retried job has another id.
+            attempt: '1',
+            job: env['CI_JOB_NAME'] ?? '',
+            repository: env['CI_PROJECT_PATH'] ?? '',
+        },
+        runKey: (0,external_node_crypto_.createHash)('sha256')
+            .update(`${env['CI_SERVER_URL'] ?? ''} ${jobId}`)
+            .digest('hex')
+            .slice(0, 16),
+        idTokensNeed: "Add to the job, with the API server's URL:\n  id_tokens:\n    KUBEPASS_ID_TOKEN:\n      aud: https://k8s.example.com:6443",
+        idTokenRequest: () => undefined,
+        idToken(seal) {
+            const token = env['KUBEPASS_ID_TOKEN'];
+            return token ? seal(token) : undefined;
+        },
+        mask: () => undefined,
+        say,
+        progress: () => undefined,
+        warn: (text) => Promise.resolve(colour(33, `kubepass: warning: ${text}`)),
+        fail: (text) => Promise.resolve(colour(31, `kubepass: error: ${text}`)),
+        // A hint, which only some runners pass on to after_script.
+        saveReceipt(receipt) {
+            const file = env['GITLAB_ENV'];
+            if (!file)
+                return;
+            try {
+                (0,external_node_fs_namespaceObject.appendFileSync)(file, `KUBEPASS_RECEIPT=${receipt === 'none' ? receipt : JSON.stringify(receipt)}\n`);
+            }
+            catch {
+                // Names can be derived without it.
+            }
+        },
+        forgetReceipt: () => undefined,
+        howToFinish: () => undefined,
+        readReceipt: () => env['KUBEPASS_RECEIPT'],
+        scanOutputs() {
+            section('start', 'kubepass_scan', 'The scan');
+            return {
+                stdout: () => process.stdout,
+                stderr: () => process.stderr,
+                filters: () => [],
+                close: () => section('end', 'kubepass_scan', ''),
+            };
+        },
+        setOutput: () => Promise.resolve(),
+        exportVariable: () => Promise.resolve(),
+        publishCheck: () => Promise.resolve(),
+        async report(evidence) {
+            section('start', 'kubepass_evidence[collapsed=true]', 'What happened');
+            say((0,src_evidence/* asText */.e1)(evidence));
+            section('end', 'kubepass_evidence', '');
+            const { annotations, junit } = await Promise.all(/* import() */[__nccwpck_require__.e(585), __nccwpck_require__.e(526)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2526));
+            const folder = (0,external_node_path_namespaceObject.join)(workspace ?? '', REPORTS);
+            (0,external_node_fs_namespaceObject.mkdirSync)(folder, { recursive: true });
+            (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(folder, 'junit.xml'), redact(junit(evidence)));
+            (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(folder, 'annotations.json'), redact(annotations(evidence, env)));
+        },
+    };
+}
+
+;// CONCATENATED MODULE: ./src/kubeconfig.ts
+
+
+const KUBECONFIG = 'kubeconfig';
+const TOKEN = 'token';
+/**
+ * Writes the token and a kubeconfig for it into a fresh private directory.
+ * Go clients re-read `tokenFile`; the others know only `token`. JSON is YAML.
+ * @returns the kubeconfig's path
+ */
+function writeKubeconfig(directory, options, token) {
+    (0,external_node_fs_namespaceObject.mkdirSync)(directory, { mode: 0o700 });
+    const tokenFile = (0,external_node_path_namespaceObject.join)(directory, TOKEN);
+    writePrivate(tokenFile, token.reveal());
+    const kubeconfig = {
+        apiVersion: 'v1',
+        kind: 'Config',
+        clusters: [
+            {
+                name: 'kubepass',
+                cluster: {
+                    server: options.server,
+                    'certificate-authority-data': Buffer.from(options.certificateAuthority).toString('base64'),
+                    ...(options.proxyUrl && { 'proxy-url': options.proxyUrl.href.replace(/\/$/, '') }),
+                    ...(options.tlsServerName && { 'tls-server-name': options.tlsServerName }),
+                },
+            },
+        ],
+        users: [{ name: 'kubepass', user: { token: token.reveal(), tokenFile } }],
+        contexts: [{ name: 'kubepass', context: { cluster: 'kubepass', user: 'kubepass', namespace: options.namespace } }],
+        'current-context': 'kubepass',
+    };
+    const path = (0,external_node_path_namespaceObject.join)(directory, KUBECONFIG);
+    writePrivate(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`);
+    return path;
+}
+/** Creates the file for its owner alone, from the first byte; never through a link, never over another file. */
+function writePrivate(path, text) {
+    const file = (0,external_node_fs_namespaceObject.openSync)(path, external_node_fs_namespaceObject.constants.O_WRONLY | external_node_fs_namespaceObject.constants.O_CREAT | external_node_fs_namespaceObject.constants.O_EXCL | external_node_fs_namespaceObject.constants.O_NOFOLLOW, 0o600);
+    try {
+        (0,external_node_fs_namespaceObject.writeSync)(file, text);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(file);
+    }
+}
+/** The token that a run left in its directory; undefined when there is none that is surely ours. */
+function readLeftToken(directory, uid, seal) {
+    let file;
+    try {
+        file = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(directory, TOKEN), external_node_fs_namespaceObject.constants.O_RDONLY | external_node_fs_namespaceObject.constants.O_NOFOLLOW | external_node_fs_namespaceObject.constants.O_NONBLOCK);
+    }
+    catch {
+        return undefined;
+    }
+    try {
+        const about = (0,external_node_fs_namespaceObject.fstatSync)(file);
+        if (!about.isFile() || about.uid !== uid || about.size < 16 || about.size > 64 * 1024)
+            return undefined;
+        return seal((0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8'));
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(file);
+    }
+}
+/**
+ * Removes the directory and what is in it.
+ * @param keepToken leave the (revoked) token for a proof in the post step
+ * @returns whether it is gone: a receipt can be forged by the scan, so nothing but our own directories is removed
+ */
+function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
+    const about = (0,external_node_fs_namespaceObject.lstatSync)(directory, { throwIfNoEntry: false });
+    if (about === undefined)
+        return true;
+    if ((0,external_node_path_namespaceObject.dirname)(directory) !== expectedParent || !about.isDirectory() || about.uid !== uid)
+        return false;
+    if (keepToken)
+        (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(directory, KUBECONFIG), { force: true });
+    else
+        (0,external_node_fs_namespaceObject.rmSync)(directory, { recursive: true, force: true });
+    return true;
+}
+
+;// CONCATENATED MODULE: ./src/platform/terminal.ts
+
+
+
+
+
+
+
+
+
+/** A person's terminal: what the scan prints is on stdout, what we say is on stderr. */
+function terminalPlatform(wish, words, env, redact) {
+    const { stderr } = process;
+    const [wanted, usage] = wish === 'run' ? [0, 'run [FLAGS] -- COMMAND'] : [1, 'revoke [FLAGS] RECEIPT'];
+    const { values, positionals, argv } = parseFlags(words, terminalFlags, wanted, `kubepass ${usage}; kubepass help shows all flags.`);
+    const [given] = positionals;
+    let receiptFile = given;
+    const style = (format, text) => (0,external_node_util_.styleText)(format, text, { stream: stderr });
+    const write = (text) => print(STDERR, `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`);
+    return {
+        input: (id) => values.get(id),
+        nameOf: flagName,
+        argv,
+        temp: (0,external_node_os_namespaceObject.tmpdir)(),
+        workspace: undefined,
+        path: env['PATH'] ?? '',
+        hasLaterSteps: false,
+        hasPost: false,
+        postFailsJob: false,
+        traced: undefined,
+        readStdin: () => (0,external_node_fs_namespaceObject.readFileSync)(0, 'utf8'),
+        isCI: false,
+        env,
+        uid: process.getuid?.() ?? -1,
+        run: { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '' },
+        runKey: undefined,
+        idTokensNeed: undefined,
+        idTokenRequest: () => undefined,
+        idToken: () => undefined,
+        mask: () => undefined,
+        say: write,
+        progress(text) {
+            if (stderr.isTTY)
+                print(STDERR, `\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`);
+        },
+        warn: (text) => Promise.resolve(write(style('yellow', `warning: ${redact(text)}`))),
+        fail: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
+        saveReceipt(receipt) {
+            if (receipt === 'none')
+                return;
+            receiptFile ??= receiptPath(receipt);
+            replacePrivate(receiptFile, `${JSON.stringify(receipt)}\n`);
+        },
+        forgetReceipt() {
+            if (receiptFile !== undefined)
+                (0,external_node_fs_namespaceObject.rmSync)(receiptFile, { force: true });
+        },
+        howToFinish: () => receiptFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags, and the receipt ${receiptFile}`,
+        readReceipt() {
+            if (given === undefined)
+                return undefined;
+            try {
+                return (0,external_node_fs_namespaceObject.readFileSync)(given, 'utf8');
+            }
+            catch (error) {
+                throw new errors/* KubepassError */.v3('INPUT', `The receipt ${(0,quote/* quote */.h)(given)} cannot be read (${(0,errors/* errnoOf */.UQ)(error)}).`);
+            }
+        },
+        scanOutputs: () => ({ stdout: () => process.stdout, stderr: () => process.stderr, filters: () => [], close: () => undefined }),
+        setOutput: () => Promise.resolve(),
+        exportVariable: () => Promise.resolve(),
+        publishCheck: () => Promise.resolve(),
+        report: (evidence) => Promise.resolve(write(`what happened:\n${(0,src_evidence/* asText */.e1)(evidence)}`)),
+    };
+}
+/** Beside the private directory, so that it is there before the directory is, and after. */
+function receiptPath(receipt) {
+    return `${receipt.directory}.receipt.json`;
+}
+function replacePrivate(path, text) {
+    const next = `${path}.next`;
+    (0,external_node_fs_namespaceObject.rmSync)(next, { force: true });
+    writePrivate(next, text);
+    (0,external_node_fs_namespaceObject.renameSync)(next, path);
+}
+
 ;// CONCATENATED MODULE: ./src/platform/detect.ts
 
 
 
-/** @param flags given by the command line alone */
-function detect(env, redact, flags) {
-    if (flags !== undefined)
-        return terminalPlatform(flags, env, redact);
-    if (env['GITHUB_ACTIONS'] === 'true')
+
+/** @param wish given by a person at the command line; a CI job wishes for nothing, it has a script */
+function detect(env, words, wish, redact) {
+    if (wish !== undefined)
+        return terminalPlatform(wish, words, env, redact);
+    const [onGithub, onGitlab] = [env['GITHUB_ACTIONS'] === 'true', env['GITLAB_CI'] === 'true'];
+    if (onGithub && onGitlab) {
+        throw new errors/* KubepassError */.v3('INPUT', 'GITHUB_ACTIONS and GITLAB_CI are both true: it cannot be told whose log this is, and what masks a secret in it.', {
+            hint: 'Unset the one that does not run this job.',
+        });
+    }
+    if (onGithub)
         return githubPlatform(env, redact);
-    throw new KubepassError('INPUT', 'This program is started by a CI runner, and none is here.', {
+    if (onGitlab)
+        return gitlabPlatform(words, env, redact);
+    throw new errors/* KubepassError */.v3('INPUT', 'This program is started by a CI runner, and none is here.', {
         hint: 'In a terminal use: kubepass run -- COMMAND',
     });
 }
@@ -1497,11 +1768,14 @@ function detect(env, redact, flags) {
 /** After a first signal GitHub waits 7.5 s for the second: by then all is done. */
 const HURRY_MS = 4_500;
 /** The edge: everything inside throws, here it is printed once and becomes an exit code. */
-async function run(useCase, readFlags) {
+async function run(useCase, words = process.argv.slice(2), wish) {
     // It makes Node print every request with its Authorization header, and is read before we are.
     if (process.env['NODE_DEBUG'] !== undefined && typeof process.execve === 'function') {
         const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== 'NODE_DEBUG'));
-        process.execve(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], env);
+        // The standalone program is its own script, which stands in argv all the same.
+        const standalone = process.getBuiltinModule('node:sea').isSea();
+        const args = standalone ? process.argv.slice(2) : [...process.execArgv, ...process.argv.slice(1)];
+        process.execve(process.execPath, [process.execPath, ...args], env);
     }
     const redactor = new Redactor();
     const stop = new AbortController();
@@ -1510,8 +1784,8 @@ async function run(useCase, readFlags) {
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
         process.on(name, () => {
             stoppedBy ??= name;
-            stop.abort(new KubepassError('INTERRUPTED', `Stopped by ${stoppedBy}.`));
-            setTimeout(() => hurry.abort(new KubepassError('INTERRUPTED', 'There was no more time.')), HURRY_MS).unref();
+            stop.abort(new errors/* KubepassError */.v3('INTERRUPTED', `Stopped by ${stoppedBy}.`));
+            setTimeout(() => hurry.abort(new errors/* KubepassError */.v3('INTERRUPTED', 'There was no more time.')), HURRY_MS).unref();
         });
     }
     // Without a handler it opens a debugger.
@@ -1519,7 +1793,7 @@ async function run(useCase, readFlags) {
     let platform;
     try {
         requireRuntime();
-        const here = detect(process.env, (text) => redactor.redact(text), readFlags?.());
+        const here = detect(process.env, words, wish, (text) => redactor.redact(text));
         platform = here;
         const seal = (value) => {
             const secret = redactor.seal(value);
@@ -1529,19 +1803,19 @@ async function run(useCase, readFlags) {
         process.exitCode = await useCase({ platform, redactor, seal, signal: stop.signal, hurry: hurry.signal });
     }
     catch (error) {
-        const text = redactor.redact(describe(error));
+        const text = redactor.redact((0,errors/* describe */.q0)(error));
         await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.fail(text));
-        const byUs = exitCodeOf(error);
-        process.exitCode = stoppedBy === undefined || codeOf(error) === 'NOT_REVOKED' ? byUs : 128 + external_node_os_namespaceObject.constants.signals[stoppedBy];
+        const byUs = (0,errors/* exitCodeOf */.FO)(error);
+        process.exitCode = stoppedBy === undefined || (0,errors/* codeOf */.$N)(error) === 'NOT_REVOKED' ? byUs : 128 + external_node_os_namespaceObject.constants.signals[stoppedBy];
     }
 }
 function requireRuntime() {
     if (process.platform !== 'linux')
-        throw new KubepassError('INPUT', `kubepass runs on Linux, not on ${process.platform}.`);
+        throw new errors/* KubepassError */.v3('INPUT', `kubepass runs on Linux, not on ${process.platform}.`);
     const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
     // From 24.5 on, an Agent knows the proxy variables.
     if (major < 24 || (major === 24 && minor < 5)) {
-        throw new KubepassError('INPUT', `Node.js 24.5 or later is needed; this is ${process.versions.node}.`);
+        throw new errors/* KubepassError */.v3('INPUT', `Node.js 24.5 or later is needed; this is ${process.versions.node}.`);
     }
 }
 
@@ -1628,20 +1902,20 @@ function canHeal(status) {
 }
 /** A certificate that does not verify now will not verify the next time. */
 function isUntrusted(failure) {
-    return /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^EPROTO$/.test(errnoOf(failure));
+    return /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^EPROTO$/.test((0,errors/* errnoOf */.UQ)(failure));
 }
 function isNetwork(failure) {
-    return !isUntrusted(failure) && (errnoOf(failure) !== '' || (failure instanceof Error && failure.name === 'TimeoutError'));
+    return !isUntrusted(failure) && ((0,errors/* errnoOf */.UQ)(failure) !== '' || (failure instanceof Error && failure.name === 'TimeoutError'));
 }
 /** No connection came about, so that nothing can have taken effect. */
 function wasNeverSent(failure) {
-    return isUntrusted(failure) || ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes(errnoOf(failure));
+    return isUntrusted(failure) || ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes((0,errors/* errnoOf */.UQ)(failure));
 }
 /** Only Node's own code: its message may quote what the other side sent. */
 function reasonOf(failure) {
     if (failure instanceof Error && failure.name === 'TimeoutError')
         return 'no answer in time';
-    return errnoOf(failure) || 'the connection failed';
+    return (0,errors/* errnoOf */.UQ)(failure) || 'the connection failed';
 }
 
 ;// CONCATENATED MODULE: ./src/kube/client.ts
@@ -1666,9 +1940,9 @@ class KubeClient {
         const tellRetry = (why) => this.#say(`${new URL(this.#server).host} does not answer as it should (${why}); trying again.`);
         const { last, mayHaveActed } = await retried((attempt) => this.#send(call, attempt), signal, tellRetry);
         if ('failure' in last)
-            throw last.failure instanceof KubepassError ? last.failure : this.#unreachable(call, last.failure, !mayHaveActed);
+            throw last.failure instanceof errors/* KubepassError */.v3 ? last.failure : this.#unreachable(call, last.failure, !mayHaveActed);
         if (canHeal(last.status))
-            throw new KubepassError('UNREACHABLE', `The API server keeps answering ${last.status} to ${call.method} ${call.path}.`);
+            throw new errors/* KubepassError */.v3('UNREACHABLE', `The API server keeps answering ${last.status} to ${call.method} ${call.path}.`);
         return answerOf(last, mayHaveActed);
     }
     close() {
@@ -1691,7 +1965,7 @@ class KubeClient {
     }
     #unreachable(call, failure, noEffect) {
         const reason = reasonOf(failure);
-        return new KubepassError('UNREACHABLE', `No answer from ${new URL(this.#server).host} to ${call.method} ${call.path}: ${reason}.`, {
+        return new errors/* KubepassError */.v3('UNREACHABLE', `No answer from ${new URL(this.#server).host} to ${call.method} ${call.path}: ${reason}.`, {
             noEffect,
             hint: isUntrusted(failure)
                 ? 'The certificate does not verify: give the CA of this API server as certificate_authority, and tls_server_name if the certificate names another host.'
@@ -1703,12 +1977,12 @@ class KubeClient {
 function refusalOf(answer, what, bearer, hint = hintFor(answer, bearer)) {
     const status = statusOf(answer);
     if (status === undefined) {
-        return new KubepassError('UNREACHABLE', `Asked to ${what}, something that is no Kubernetes API server answered ${answer.status}.`, {
+        return new errors/* KubepassError */.v3('UNREACHABLE', `Asked to ${what}, something that is no Kubernetes API server answered ${answer.status}.`, {
             hint,
         });
     }
-    const said = status.message === undefined ? '' : ` ${quote(status.message)}`;
-    return new KubepassError('REFUSED', `The API server refused to ${what}: ${answer.status}${said}.`, {
+    const said = status.message === undefined ? '' : ` ${(0,quote/* quote */.h)(status.message)}`;
+    return new errors/* KubepassError */.v3('REFUSED', `The API server refused to ${what}: ${answer.status}${said}.`, {
         hint,
         noEffect: !answer.mayHaveActed,
     });
@@ -1729,10 +2003,10 @@ function hintFor(answer, bearer) {
 }
 // For a 401 the API server gives no reason: what the token says of itself is all there is to show.
 function unknownBearer(bearer) {
-    const claims = claimsOf(bearer);
+    const claims = (0,src_credential/* claimsOf */.ds)(bearer);
     if (claims === undefined)
         return 'The token that was sent is no JWT: is it complete, and meant for this cluster?';
-    return (`The token that was sent says:\n${claims}\nIt is now ${isoTime(Math.floor(Date.now() / 1000))}. ` +
+    return (`The token that was sent says:\n${claims}\nIt is now ${(0,src_credential/* isoTime */.Ly)(Math.floor(Date.now() / 1000))}. ` +
         "Compare this with the API server's --authentication-config: issuer, audiences, claim rules. The reason stands in its log only.");
 }
 /**
@@ -1750,8 +2024,8 @@ function missingRule(answer) {
     if (user === 'system:anonymous')
         return 'The request arrived without its token: a proxy in between strips the Authorization header.';
     const rule = `{apiGroups: [${JSON.stringify(group)}], resources: [${JSON.stringify(resource)}], verbs: [${JSON.stringify(verb)}]}`;
-    const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${quote(namespace)}`;
-    return `Add this RBAC rule to ${place} that is bound to ${quote(user)}: ${rule}`;
+    const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${(0,quote/* quote */.h)(namespace)}`;
+    return `Add this RBAC rule to ${place} that is bound to ${(0,quote/* quote */.h)(user)}: ${rule}`;
 }
 function answerOf(response, mayHaveActed) {
     const warning = response.headers['warning'];
@@ -1787,7 +2061,7 @@ async function whoami(client, token, signal, anew = false) {
     if (answer.status === 403 && status?.reason === 'Forbidden' && !status.message?.includes('User "system:anonymous"'))
         return { is: 'accepted', username: undefined };
     if (answer.status === 404) {
-        throw new KubepassError('REFUSED', 'The API server knows no SelfSubjectReview.', { hint: 'kubepass needs Kubernetes 1.28 or later.' });
+        throw new errors/* KubepassError */.v3('REFUSED', 'The API server knows no SelfSubjectReview.', { hint: 'kubepass needs Kubernetes 1.28 or later.' });
     }
     return { is: 'unclear', status: answer.status };
 }
@@ -1865,17 +2139,17 @@ function nameable(text) {
 
 
 
-function newReceipt(options, run, now = Date.now()) {
-    const random = (0,external_node_crypto_.randomBytes)(8).toString('hex');
+/** @param key ends the names of anchor and directory */
+function newReceipt(options, run, key = (0,external_node_crypto_.randomBytes)(8).toString('hex'), now = Date.now()) {
     return {
         version: 1,
         server: options.server,
         namespace: options.serviceAccount.namespace,
-        anchor: { name: `${anchorPrefix(run)}${random}` },
-        directory: (0,external_node_path_namespaceObject.join)(options.directory, `${DIRECTORY_PREFIX}${random}`),
+        anchor: { name: `${anchorPrefix(run)}${key}` },
+        directory: (0,external_node_path_namespaceObject.join)(options.directory, `${DIRECTORY_PREFIX}${key}`),
         reached: 'nothing',
-        deadBy: isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + OVERRUN_S),
-        evidence: newEvidence(options, run),
+        deadBy: (0,src_credential/* isoTime */.Ly)(Math.ceil((now + options.deadline) / 1000) + options.duration + src_credential/* OVERRUN_S */.IM),
+        evidence: (0,src_evidence/* newEvidence */.yC)(options, run),
     };
 }
 /** What the scan's processes carry in their environment, so that all of them are found. */
@@ -1903,7 +2177,7 @@ function parseReceipt(text, prefix) {
         typeof directory === 'string' &&
         /\/kubepass-[0-9a-f]{16}$/.test(directory) &&
         ['nothing', 'anchor', 'token'].includes(reached ?? '') &&
-        receipt_isTime(deadBy) &&
+        isTime(deadBy) &&
         isAnchor(anchor, prefix) &&
         (jti === undefined || (typeof jti === 'string' && /^[\w.-]{1,200}$/.test(jti))) &&
         isEvidence(evidence);
@@ -1914,12 +2188,12 @@ function isEvidence(value) {
     if (typeof value !== 'object' || value === null)
         return false;
     const { granted, verified, used, revoked, proven, dead_by, warnings } = value;
-    return ((granted === null || (receipt_isTime(granted?.issued_at) && receipt_isTime(granted?.expires_at))) &&
-        (verified === null || receipt_isTime(verified?.at)) &&
-        (used === null || receipt_isTime(used?.started_at)) &&
-        (revoked === null || receipt_isTime(revoked?.at)) &&
-        (proven === null || (receipt_isTime(proven?.dead_at) && [proven?.samples, proven?.seconds_after_revocation].every(Number.isFinite))) &&
-        (dead_by === null || receipt_isTime(dead_by)) &&
+    return ((granted === null || (isTime(granted?.issued_at) && isTime(granted?.expires_at))) &&
+        (verified === null || isTime(verified?.at)) &&
+        (used === null || isTime(used?.started_at)) &&
+        (revoked === null || isTime(revoked?.at)) &&
+        (proven === null || (isTime(proven?.dead_at) && [proven?.samples, proven?.seconds_after_revocation].every(Number.isFinite))) &&
+        (dead_by === null || isTime(dead_by)) &&
         Array.isArray(warnings));
 }
 function isAnchor(anchor, prefix) {
@@ -1932,7 +2206,7 @@ function isAnchor(anchor, prefix) {
         return false;
     return uid === undefined || typeof uid === 'string';
 }
-function receipt_isTime(text) {
+function isTime(text) {
     return typeof text === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) && !Number.isNaN(Date.parse(text));
 }
 
@@ -2045,12 +2319,12 @@ async function fetchIdToken(request, audience, seal, env, signal) {
     try {
         const { last: outcome } = await retried((attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), AbortSignal.any([signal, AbortSignal.timeout(github_oidc_DEADLINE_MS)]), () => undefined);
         if ('failure' in outcome)
-            throw outcome.failure instanceof KubepassError ? outcome.failure : noIdToken(reasonOf(outcome.failure));
+            throw outcome.failure instanceof errors/* KubepassError */.v3 ? outcome.failure : noIdToken(reasonOf(outcome.failure));
         const value = outcome.status === 200 ? github_oidc_valueOf(outcome.body) : undefined;
         if (value === undefined)
             throw noIdToken(`its service answered ${outcome.status}`);
         const token = seal(value);
-        const expiry = decodeJwt(value)?.claims['exp'];
+        const expiry = (0,src_credential/* decodeJwt */.iU)(value)?.claims['exp'];
         return { token, expiresAt: typeof expiry === 'number' ? expiry : 0 };
     }
     finally {
@@ -2060,16 +2334,45 @@ async function fetchIdToken(request, audience, seal, env, signal) {
 function github_oidc_valueOf(body) {
     try {
         const { value } = JSON.parse(body);
-        return typeof value === 'string' && decodeJwt(value) !== undefined ? value : undefined;
+        return typeof value === 'string' && (0,src_credential/* decodeJwt */.iU)(value) !== undefined ? value : undefined;
     }
     catch {
         return undefined;
     }
 }
 function noIdToken(reason) {
-    return new KubepassError('IDENTITY', `GitHub gave no ID token: ${reason}.`, {
+    return new errors/* KubepassError */.v3('IDENTITY', `GitHub gave no ID token: ${reason}.`, {
         hint: 'Try the job again; if it stays so, see whether the runner reaches the ID token service (HTTPS_PROXY, NO_PROXY).',
     });
+}
+
+;// CONCATENATED MODULE: ./src/identity/gitlab-oidc.ts
+
+
+
+/**
+ * The ID token that the job was given at its start; there is no other.
+ * https://docs.gitlab.com/ci/secrets/id_token_authentication/
+ */
+function gitlabOidcIdentity(token, audience) {
+    return {
+        kind: 'gitlab-oidc',
+        bearer() {
+            const { aud, exp } = (0,src_credential/* jwtOf */.VL)(token)?.claims ?? {};
+            // One for more than this cluster could be used by it at another.
+            if (aud !== audience && !(Array.isArray(aud) && aud.length === 1 && aud[0] === audience)) {
+                throw new errors/* KubepassError */.v3('IDENTITY', `The ID token's audience is ${(0,quote/* quote */.h)(JSON.stringify(aud ?? null))}, not ${(0,quote/* quote */.h)(audience)} alone.`, {
+                    hint: "Give audience as the template's input: the API server's URL, written as in server, without a slash at its end.",
+                });
+            }
+            if (typeof exp === 'number' && exp <= Date.now() / 1000) {
+                throw new errors/* KubepassError */.v3('IDENTITY', `The ID token expired ${(0,src_credential/* isoTime */.Ly)(exp)}.`, {
+                    hint: 'It lives as long as the job may run, and cannot be renewed: raise timeout.',
+                });
+            }
+            return Promise.resolve(token);
+        },
+    };
 }
 
 ;// CONCATENATED MODULE: ./src/identity/token.ts
@@ -2082,11 +2385,12 @@ function tokenIdentity(token) {
 
 
 
+
 /**
  * The identity that the options name, or the only one that is there.
  * @returns it, and why it was taken
  */
-function chooseIdentity(options, { idTokenRequest, idTokensNeed, nameOf, seal, env }) {
+function chooseIdentity(options, { idToken, idTokenRequest, idTokensNeed, nameOf, seal, env }) {
     const candidates = [];
     const { token } = options;
     if (token !== undefined)
@@ -2095,25 +2399,30 @@ function chooseIdentity(options, { idTokenRequest, idTokensNeed, nameOf, seal, e
         const make = () => githubOidcIdentity(idTokenRequest, options.audience, seal, env);
         candidates.push({ kind: 'github-oidc', there: 'the job may request ID tokens', make });
     }
+    if (idToken !== undefined) {
+        candidates.push({ kind: 'gitlab-oidc', there: 'the job has an ID token', make: () => gitlabOidcIdentity(idToken, options.audience) });
+    }
     if (options.identity !== 'auto') {
         const named = candidates.find(({ kind }) => kind === options.identity);
         if (named !== undefined)
             return { identity: named.make(), why: 'it was asked for' };
-        throw new KubepassError('IDENTITY', 'The job may not request ID tokens.', { hint: idTokensNeed });
+        throw new errors/* KubepassError */.v3('IDENTITY', 'The job has no ID token, and may not request one.', { hint: idTokensNeed });
     }
     const [only, ...others] = candidates;
     if (only === undefined) {
         const token = `Give ${nameOf('token_file')}${idTokensNeed === undefined ? '' : ` or ${nameOf('token')}`}.`;
-        const [also, hint] = idTokensNeed === undefined ? ['', token] : [', and the job may not request ID tokens', `${idTokensNeed}\nOr: ${token}`];
-        throw new KubepassError('IDENTITY', `There is no identity: no token was given${also}.`, { hint });
+        const [also, hint] = idTokensNeed === undefined ? ['', token] : [', and the job has no ID token', `${idTokensNeed}\nOr: ${token}`];
+        throw new errors/* KubepassError */.v3('IDENTITY', `There is no identity: no token was given${also}.`, { hint });
     }
     if (others.length > 0) {
         const names = candidates.map(({ kind, there }) => `${kind} (${there})`).join(' and ');
-        throw new KubepassError('IDENTITY', `Two identities could be meant: ${names}.`, { hint: `Set ${nameOf('identity')} to one of them.` });
+        throw new errors/* KubepassError */.v3('IDENTITY', `Two identities could be meant: ${names}.`, { hint: `Set ${nameOf('identity')} to one of them.` });
     }
     return { identity: only.make(), why: only.there };
 }
 
+// EXTERNAL MODULE: ./src/version.ts
+var version = __nccwpck_require__(311);
 ;// CONCATENATED MODULE: ./src/session.ts
 
 
@@ -2122,15 +2431,20 @@ function chooseIdentity(options, { idTokenRequest, idTokensNeed, nameOf, seal, e
 
 
 
-function openSession(context, options, receipt) {
+function openSession(context, options, receipt, blind = false) {
     const { platform, seal } = context;
-    const { identity, why } = chooseIdentity(options, { ...platform, idTokenRequest: platform.idTokenRequest(seal), seal });
+    const { identity, why } = chooseIdentity(options, {
+        ...platform,
+        idTokenRequest: platform.idTokenRequest(seal),
+        idToken: platform.idToken(seal),
+        seal,
+    });
     platform.say(`Identity: ${identity.kind}, because ${why}.`);
     const tls = { ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl: options.proxyUrl };
     const client = new KubeClient(new Http(tls, platform.env), options.server, userAgent(platform.run), (text) => platform.say(text));
     const { evidence } = receipt;
     evidence.identity = { kind: identity.kind, why };
-    return { ...context, options, identity, client, evidence, receipt, token: undefined, scan: undefined };
+    return { ...context, options, identity, client, evidence, receipt, token: undefined, scan: undefined, blind };
 }
 /** Saves what is known of the run, so that whoever comes next can finish it. What fails here must not stop what is under way. */
 function record(session, news = {}) {
@@ -2139,7 +2453,7 @@ function record(session, news = {}) {
         session.platform.saveReceipt(session.receipt);
     }
     catch (error) {
-        const note = `The receipt could not be saved (${errnoOf(error) || 'unknown reason'}).`;
+        const note = `The receipt could not be saved (${(0,errors/* errnoOf */.UQ)(error) || 'unknown reason'}).`;
         if (!session.evidence.warnings.includes(note))
             session.evidence.warnings.push(note);
     }
@@ -2152,23 +2466,25 @@ async function warn(session, text) {
 async function report({ platform, options, evidence, redactor }) {
     const exitCode = evidence.used?.exit_code ?? undefined;
     const tries = [
-        ['evidence file', () => options.evidence !== undefined && (0,external_node_fs_namespaceObject.writeFileSync)(options.evidence, redactor.redact(asJson(evidence)))],
+        ['evidence file', () => options.evidence !== undefined && (0,external_node_fs_namespaceObject.writeFileSync)(options.evidence, redactor.redact((0,src_evidence/* asJson */.vA)(evidence)))],
         ['output', () => exitCode !== undefined && platform.setOutput('exit_code', String(exitCode))],
         ['summary', () => platform.report(evidence)],
+        ['check run', () => options.checkToken && platform.publishCheck(evidence, options.checkToken)],
     ];
     for (const [what, write] of tries) {
         try {
             await write();
         }
         catch (error) {
-            await platform.warn(`The ${what} could not be written (${errnoOf(error) || 'unknown reason'}).`);
+            const reason = error instanceof errors/* KubepassError */.v3 ? (0,errors/* describe */.q0)(error) : (0,errors/* errnoOf */.UQ)(error) || 'unknown reason';
+            await platform.warn(`The ${what} could not be written (${reason}).`);
         }
     }
 }
 // The audit log shows it beside every call: who, and why.
 function userAgent(run) {
     const printable = (text) => text.replaceAll(/[^\w./@-]+/g, '_').slice(0, 100);
-    return `kubepass/${version} (${run.platform}; run ${printable(run.id)}/${printable(run.attempt)}; ${printable(run.repository)})`;
+    return `kubepass/${version/* version */.r} (${run.platform}; run ${printable(run.id)}/${printable(run.attempt)}; ${printable(run.repository)})`;
 }
 
 ;// CONCATENATED MODULE: ./src/finish.ts
@@ -2207,14 +2523,14 @@ async function finish(session, postFollows) {
     record(session);
     if (failure === undefined && clean)
         platform.forgetReceipt();
-    platform.say(`Credential: ${ending(evidence)}.`);
+    platform.say(session.blind && evidence.missing ? 'Nothing of this job is left to revoke.' : `Credential: ${(0,src_evidence/* ending */.K1)(evidence)}.`);
     if (failure === undefined)
         return undefined;
     if (options.revocation === 'best-effort') {
-        await warn(session, describe(failure));
+        await warn(session, (0,errors/* describe */.q0)(failure));
         return undefined;
     }
-    failWith(evidence, failure);
+    (0,src_evidence/* failWith */.ff)(evidence, failure);
     const way = platform.howToFinish();
     if (way !== undefined)
         platform.say(way);
@@ -2222,7 +2538,7 @@ async function finish(session, postFollows) {
 }
 async function stopScan(session) {
     const { used, finished } = session.evidence;
-    if (used === null || finished)
+    if (finished || (used === null && !session.blind))
         return;
     const { outlived, left } = await (session.scan?.stop() ?? stopCarriers(markerOf(session.receipt)));
     // The host takes commands from us, masks above all, only behind the scan's last word.
@@ -2251,25 +2567,28 @@ async function revoke(session) {
         if (receipt.reached === 'nothing')
             return undefined;
         if (!tokenMayLive)
-            await warn(session, `No token was issued, but the Secret ${anchor.name} may be left in namespace ${namespace}. ${describe(error)}`);
+            await warn(session, `No token was issued, but the Secret ${anchor.name} may be left in namespace ${namespace}. ${(0,errors/* describe */.q0)(error)}`);
         else if (evidence.revoked === null)
             return notRevoked(deadBy, error);
         else
-            await warn(session, `It was revoked before, but whether that holds could not be asked. ${describe(error)}`);
+            await warn(session, `It was revoked before, but whether that holds could not be asked. ${(0,errors/* describe */.q0)(error)}`);
         return undefined;
     }
     if (outcome === 'deleted')
         evidence.revoked = tokenMayLive ? { at: new Date().toISOString() } : null;
     else if (evidence.revoked === null) {
         evidence.missing = tokenMayLive;
+        // An orderly end leaves nothing, either.
+        if (session.blind)
+            return undefined;
         await warn(session, `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`);
     }
     record(session);
     return undefined;
 }
 function notRevoked(deadBy, cause) {
-    const hint = cause instanceof KubepassError ? cause.hint : undefined;
-    return new KubepassError('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, { cause, hint });
+    const hint = cause instanceof errors/* KubepassError */.v3 ? cause.hint : undefined;
+    return new errors/* KubepassError */.v3('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, { cause, hint });
 }
 /** Try means: if it cannot be done in the time that is left, post does it. */
 function whenToProve({ evidence, options, receipt, signal, token }, postFollows) {
@@ -2313,7 +2632,7 @@ async function proveEnd(session, when) {
         await warn(session, 'The API server gave no clear answer to the revoked token: that it is dead is not proven.');
     else {
         evidence.revoked = null;
-        return new KubepassError('NOT_REVOKED', `Its Secret is deleted, but the API server still accepts the token. It is dead by ${receipt.deadBy} at the latest.`, {
+        return new errors/* KubepassError */.v3('NOT_REVOKED', `Its Secret is deleted, but the API server still accepts the token. It is dead by ${receipt.deadBy} at the latest.`, {
             hint: 'The API server caches an accepted token for 10 s; is there another cache, or a replica that lags behind?',
         });
     }
@@ -2345,7 +2664,7 @@ function parseOptions(source, seal, purpose) {
             }
             const allowed = inputs[id].options;
             if (allowed && !allowed.includes(text))
-                throw new Wrong(`is ${quote(text)}, not one of ${allowed.join(', ')}`);
+                throw new Wrong(`is ${(0,quote/* quote */.h)(text)}, not one of ${allowed.join(', ')}`);
             return parse(text);
         }
         catch (error) {
@@ -2365,6 +2684,10 @@ function parseOptions(source, seal, purpose) {
     if (token !== undefined && tokenFile !== '')
         problems.push(`${source.nameOf('token')} and ${source.nameOf('token_file')} are both given: one is enough`);
     const shell = choice('shell');
+    const allowDebugTrace = choice('allow_debug_trace') === 'true';
+    const report = choice('report');
+    // Not read without need: what is not known to anybody needs no redaction.
+    const checkToken = report === 'check' ? read('github_token', (text) => sealToken(text, seal), undefined) : undefined;
     const options = {
         server,
         certificateAuthority: read('certificate_authority', parseCertificateAuthority, ''),
@@ -2389,18 +2712,24 @@ function parseOptions(source, seal, purpose) {
         proxyUrl: read('proxy_url', parseProxy, undefined),
         tlsServerName: read('tls_server_name', parseServerName, undefined),
         evidence: read('evidence', purpose === 'start' ? parseEvidencePath : same, undefined),
+        checkToken,
         deadline: 1000 * read('deadline', parseDeadline, 60),
     };
     if (purpose === 'start' && !source.hasLaterSteps && options.command === undefined)
-        problems.push('no command was given: kubepass run [FLAGS] -- COMMAND');
+        problems.push(`no command was given${source.hasPost ? `: set ${source.nameOf('command')}` : ': kubepass run [FLAGS] -- COMMAND'}`);
     if (options.delivery === 'output' && options.command !== undefined)
         problems.push(`${source.nameOf('delivery')} is output, which is for later steps: with a command use env`);
     if (options.identity === 'token' && options.token === undefined)
         problems.push(`${source.nameOf('identity')} is token, but neither ${source.nameOf('token')} nor ${source.nameOf('token_file')} is given`);
-    if (!source.hasPost && options.prove === 'post')
-        problems.push(`${source.nameOf('prove')} is post, but there is no post step here`);
+    if (!source.postFailsJob && options.prove === 'post')
+        problems.push(`${source.nameOf('prove')} is post, but ${source.hasPost ? 'what comes after the script cannot fail a job' : 'there is no post step'} here`);
+    if (report === 'check' && checkToken === undefined)
+        problems.push(`${source.nameOf('report')} is check, but ${source.nameOf('github_token')} is empty`);
+    if (purpose === 'start' && source.traced !== undefined && !allowDebugTrace) {
+        problems.push(`${source.traced} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')}: true`);
+    }
     if (problems.length > 0) {
-        throw new KubepassError('INPUT', problems.length === 1 ? (problems[0] ?? '') : `${problems.length} inputs are wrong:\n- ${problems.join('\n- ')}`);
+        throw new errors/* KubepassError */.v3('INPUT', problems.length === 1 ? (problems[0] ?? '') : `${problems.length} inputs are wrong:\n- ${problems.join('\n- ')}`);
     }
     return options;
     function readCommand() {
@@ -2411,7 +2740,7 @@ function parseOptions(source, seal, purpose) {
             if (source.input('command') !== undefined)
                 problems.push(`${source.nameOf('command')} and a command after -- are both given: one is enough`);
             if (!isProgram(program, source.path))
-                problems.push(`the command ${quote(program)} is not a program on PATH`);
+                problems.push(`the command ${(0,quote/* quote */.h)(program)} is not a program on PATH`);
             return [program, ...args];
         }
         const command = read('command', same, '');
@@ -2429,7 +2758,7 @@ function parseOptions(source, seal, purpose) {
 function parseServer(text) {
     const url = parseUrl(text);
     if (url.protocol !== 'https:')
-        throw new Wrong(`is ${quote(text)}: only https carries a token`);
+        throw new Wrong(`is ${(0,quote/* quote */.h)(text)}: only https carries a token`);
     if (url.username !== '' || url.password !== '')
         throw new Wrong('holds a user name or password');
     if (url.search !== '' || url.hash !== '')
@@ -2456,12 +2785,12 @@ function parseUrl(text) {
 function parseServiceAccount(text) {
     const [namespace = '', name = '', ...more] = text.split('/');
     if (more.length > 0 || !isLabel(namespace) || !isSubdomain(name))
-        throw new Wrong(`is ${quote(text)}, not NAMESPACE/NAME`);
+        throw new Wrong(`is ${(0,quote/* quote */.h)(text)}, not NAMESPACE/NAME`);
     return { namespace, name };
 }
 function parseNamespace(text) {
     if (!isLabel(text))
-        throw new Wrong(`is ${quote(text)}, not the name of a namespace`);
+        throw new Wrong(`is ${(0,quote/* quote */.h)(text)}, not the name of a namespace`);
     return text;
 }
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
@@ -2473,7 +2802,7 @@ function isSubdomain(text) {
 }
 function parseServerName(text) {
     if (!isSubdomain(text.toLowerCase()))
-        throw new Wrong(`is ${quote(text)}, not a host name`);
+        throw new Wrong(`is ${(0,quote/* quote */.h)(text)}, not a host name`);
     return text;
 }
 /** PEM from PEM, its base64, or a file that holds either. */
@@ -2498,15 +2827,15 @@ function readSmallFile(path) {
     try {
         const about = (0,external_node_fs_namespaceObject.statSync)(path);
         if (!about.isFile())
-            throw new Wrong(`names ${quote(path)}, which is no file`);
+            throw new Wrong(`names ${(0,quote/* quote */.h)(path)}, which is no file`);
         if (about.size > 1024 * 1024)
-            throw new Wrong(`names ${quote(path)}, which is over 1 MiB`);
+            throw new Wrong(`names ${(0,quote/* quote */.h)(path)}, which is over 1 MiB`);
         return (0,external_node_fs_namespaceObject.readFileSync)(path, 'utf8');
     }
     catch (error) {
         if (error instanceof Wrong)
             throw error;
-        throw new Wrong(`names ${quote(path, 120)}, which cannot be read (${errnoOf(error)})`);
+        throw new Wrong(`names ${(0,quote/* quote */.h)(path, 120)}, which cannot be read (${(0,errors/* errnoOf */.UQ)(error)})`);
     }
 }
 function readToken(path, source, seal) {
@@ -2533,35 +2862,35 @@ function sealToken(text, seal) {
 function parseDuration(text) {
     const [, number = '', unit = ''] = /^(\d{1,7})(s|m|h|)$/.exec(text) ?? [];
     if (number === '')
-        throw new Wrong(`is ${quote(text)}, not a duration`);
+        throw new Wrong(`is ${(0,quote/* quote */.h)(text)}, not a duration`);
     return Number(number) * { s: 1, m: 60, h: 3600, '': 1 }[unit];
 }
 function parseDeadline(text) {
     const seconds = parseDuration(text);
     if (seconds < 1 || seconds > 600)
-        throw new Wrong(`is ${quote(text)}, not from 1s to 10m`);
+        throw new Wrong(`is ${(0,quote/* quote */.h)(text)}, not from 1s to 10m`);
     return seconds;
 }
 function parseLife(text, longest, nameOfLongest) {
     const seconds = parseDuration(text);
     if (seconds < 600)
-        throw new Wrong(`is ${quote(text)}: the API server issues no token for less than 10 minutes`);
+        throw new Wrong(`is ${(0,quote/* quote */.h)(text)}: the API server issues no token for less than 10 minutes`);
     if (seconds > longest)
-        throw new Wrong(`is ${quote(text)}, over the limit of ${longest} s; raise ${nameOfLongest} if that is meant`);
+        throw new Wrong(`is ${(0,quote/* quote */.h)(text)}, over the limit of ${longest} s; raise ${nameOfLongest} if that is meant`);
     return seconds;
 }
 function parseExitCodes(text) {
     return words(text).map((word) => {
         const code = Number(word);
         if (!Number.isInteger(code) || code < 0 || code > 255)
-            throw new Wrong(`holds ${quote(word)}, not a number from 0 to 255`);
+            throw new Wrong(`holds ${(0,quote/* quote */.h)(word)}, not a number from 0 to 255`);
         return code;
     });
 }
 function parseSamples(text) {
     const samples = Number(text);
     if (!Number.isInteger(samples) || samples < 1 || samples > 20)
-        throw new Wrong(`is ${quote(text)}, not a number from 1 to 20`);
+        throw new Wrong(`is ${(0,quote/* quote */.h)(text)}, not a number from 1 to 20`);
     return samples;
 }
 function words(text) {
@@ -2576,12 +2905,12 @@ function parseVariableNames(text) {
     const names = words(text);
     const wrong = names.find((name) => !isVariableName(name));
     if (wrong !== undefined)
-        throw new Wrong(`holds ${quote(wrong)}, not the name of a variable`);
+        throw new Wrong(`holds ${(0,quote/* quote */.h)(wrong)}, not the name of a variable`);
     return names;
 }
 function parseTokenVariable(text) {
     if (!isVariableName(text) || /^(PATH|HOME|NODE_OPTIONS|KUBECONFIG|KUBE_CONFIG_PATH|GITHUB_.*|RUNNER_.*|KUBEPASS_.*|LD_.*)$/.test(text)) {
-        throw new Wrong(`is ${quote(text)}, not a name that a token may have`);
+        throw new Wrong(`is ${(0,quote/* quote */.h)(text)}, not a name that a token may have`);
     }
     return text;
 }
@@ -2596,7 +2925,7 @@ function parseEvidencePath(text) {
         return text;
     }
     catch (error) {
-        throw new Wrong(`is ${quote(text)}, where no file can be written (${errnoOf(error)})`);
+        throw new Wrong(`is ${(0,quote/* quote */.h)(text)}, where no file can be written (${(0,errors/* errnoOf */.UQ)(error)})`);
     }
 }
 /** Files in the workspace end up in artifacts, caches and commits. */
@@ -2605,16 +2934,16 @@ function parseDirectory(path, workspace) {
     try {
         real = (0,external_node_fs_namespaceObject.realpathSync)(path);
         if (!(0,external_node_fs_namespaceObject.statSync)(real).isDirectory())
-            throw new Wrong(`is ${quote(path)}, which is no directory`);
+            throw new Wrong(`is ${(0,quote/* quote */.h)(path)}, which is no directory`);
         (0,external_node_fs_namespaceObject.accessSync)(real, external_node_fs_namespaceObject.constants.W_OK);
     }
     catch (error) {
         if (error instanceof Wrong)
             throw error;
-        throw new Wrong(`is ${quote(path)}, which cannot be used (${errnoOf(error)})`);
+        throw new Wrong(`is ${(0,quote/* quote */.h)(path)}, which cannot be used (${(0,errors/* errnoOf */.UQ)(error)})`);
     }
     if (workspace !== undefined && isInside(real, realpathOr(workspace)))
-        throw new Wrong(`is ${quote(path)}, which lies in the workspace`);
+        throw new Wrong(`is ${(0,quote/* quote */.h)(path)}, which lies in the workspace`);
     return real;
 }
 /** Where a run's private directory lies, also when the place is gone by now. */
@@ -2669,11 +2998,11 @@ async function settle(context) {
         platform.say('Main asked for nothing, so there is nothing to revoke.');
         return 0;
     }
-    if (text === undefined) {
+    if (text === undefined && platform.runKey === undefined) {
         await platform.warn('There is no receipt. If main issued a credential, it is not revoked here, and dies at its own expiry.');
         return 0;
     }
-    const receipt = parseReceipt(text, anchorPrefix(platform.run));
+    const receipt = parseReceipt(text ?? '', anchorPrefix(platform.run));
     let session;
     try {
         session = openAgain(context, receipt);
@@ -2684,26 +3013,37 @@ async function settle(context) {
         if (receipt?.reached === 'nothing')
             return 0;
         if (receipt !== undefined && receipt.evidence.revoked !== null) {
-            await platform.warn(`It was revoked ${receipt.evidence.revoked.at}, but whether that holds could not be asked. ${describe(cause)}`);
+            await platform.warn(`It was revoked ${receipt.evidence.revoked.at}, but whether that holds could not be asked. ${(0,errors/* describe */.q0)(cause)}`);
             return 0;
         }
         const until = receipt === undefined ? 'at its own expiry' : `by ${receipt.deadBy}`;
-        const hint = cause instanceof KubepassError ? cause.hint : undefined;
-        throw new KubepassError('NOT_REVOKED', `The credential, if it was issued, was not revoked here. It is dead ${until}.`, { cause, hint });
+        const hint = cause instanceof errors/* KubepassError */.v3 ? cause.hint : undefined;
+        throw new errors/* KubepassError */.v3('NOT_REVOKED', `The credential, if it was issued, was not revoked here. It is dead ${until}.`, { cause, hint });
     }
     const { proven, revoked } = session.evidence;
     const failure = await finish(session, false);
-    // What main has told already is not told again.
-    if (revoked === null || session.evidence.proven !== proven || failure !== undefined)
+    // What main has told already is not told again; and of a run of which nothing is known, nothing is.
+    const news = session.blind ? session.evidence.revoked !== null : revoked === null || session.evidence.proven !== proven;
+    if (news || failure !== undefined)
         await report(session);
     if (failure !== undefined)
         throw failure;
     return 0;
 }
 function openAgain(context, receipt) {
-    const options = parseOptions(context.platform, context.seal, 'finish');
+    const { platform, seal } = context;
+    const options = parseOptions(platform, seal, 'finish');
+    if (platform.runKey !== undefined) {
+        // The names can be derived: no receipt is needed, and none is believed that says otherwise.
+        const derived = newReceipt(options, platform.run, platform.runKey);
+        const known = receipt !== undefined && tellsOf(receipt, derived, options.revocation === 'best-effort');
+        const anchor = receipt?.anchor && derived.anchor;
+        const session = openSession(context, options, known ? { ...receipt, anchor } : { ...derived, reached: 'token' }, !known);
+        session.token = leftToken(session);
+        return session;
+    }
     if (receipt?.server !== options.server || receipt.namespace !== options.serviceAccount.namespace) {
-        throw new KubepassError('NOT_REVOKED', 'The receipt is not of this run, or its server and service_account are not those of the inputs.', {
+        throw new errors/* KubepassError */.v3('NOT_REVOKED', 'The receipt is not of this run, or its server and service_account are not those of the inputs.', {
             hint: 'Was it changed, by the scan perhaps, or are the inputs others than those of the run?',
         });
     }
@@ -2711,13 +3051,18 @@ function openAgain(context, receipt) {
     session.token = leftToken(session);
     return session;
 }
+/** @param unbound without an anchor, too: only who accepts that may be told so */
+function tellsOf(receipt, { server, namespace, anchor, directory }, unbound) {
+    const anchored = receipt.anchor === undefined ? unbound : receipt.anchor.name === anchor?.name;
+    return anchored && receipt.server === server && receipt.namespace === namespace && receipt.directory === directory;
+}
 /** The token in our own directory, if it is the one that the receipt tells of. */
 function leftToken({ evidence, options, platform, receipt, seal }) {
     const { directory, jti } = receipt;
     if (options.prove === 'off' || evidence.proven !== null || jti === undefined || (0,external_node_path_namespaceObject.dirname)(directory) !== options.directory)
         return undefined;
     const token = readLeftToken(directory, platform.uid, seal);
-    return token !== undefined && decodeJwt(token.reveal())?.claims['jti'] === jti ? token : undefined;
+    return token !== undefined && (0,src_credential/* jwtOf */.VL)(token)?.claims['jti'] === jti ? token : undefined;
 }
 
 ;// CONCATENATED MODULE: external "node:child_process"
@@ -2767,7 +3112,7 @@ class Scan {
         }
         catch (cause) {
             streams.close();
-            throw new KubepassError('INPUT', `The command could not be started (${errnoOf(cause)}).`, {
+            throw new errors/* KubepassError */.v3('INPUT', `The command could not be started (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
                 hint: 'Is it, with its environment, too long?',
             });
         }
@@ -2789,7 +3134,7 @@ class Scan {
             return { exitCode: by === null ? code : 128 + external_node_os_namespaceObject.constants.signals[by], signal: by };
         }
         catch (cause) {
-            throw new KubepassError('INPUT', `The command could not be started (${errnoOf(cause)}).`, { hint: 'Is /bin/sh there?' });
+            throw new errors/* KubepassError */.v3('INPUT', `The command could not be started (${(0,errors/* errnoOf */.UQ)(cause)}).`, { hint: 'Is /bin/sh there?' });
         }
         finally {
             clearTimeout(last);
@@ -2884,7 +3229,7 @@ async function leaveToLaterSteps(session, credential, kubeconfig) {
     await platform.exportVariable('KUBECONFIG', kubeconfig);
     await platform.exportVariable('KUBE_CONFIG_PATH', kubeconfig);
     await platform.setOutput('kubeconfig', kubeconfig);
-    await platform.setOutput('expires_at', isoTime(credential.expiresAt));
+    await platform.setOutput('expires_at', (0,src_credential/* isoTime */.Ly)(credential.expiresAt));
     await platform.setOutput('credential_id', evidence.granted?.credential_id ?? '');
     if (options.delivery === 'env')
         await platform.exportVariable(options.tokenVariable, credential.token);
@@ -2922,14 +3267,14 @@ async function createAnchor(client, bearer, where, marks, acceptable, signal) {
     if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
         // The name is random: the one that exists is ours, from a try whose answer was lost. To read its uid the issuer has no right.
         await deleteAnchor(client, bearer, where, signal).catch((cause) => {
-            throw new KubepassError('UNREACHABLE', 'The answer to the creation of the Secret was lost.', { cause });
+            throw new errors/* KubepassError */.v3('UNREACHABLE', 'The answer to the creation of the Secret was lost.', { cause });
         });
         answer = await create();
     }
     if (answer.status === 403 && acceptable)
         return undefined;
     if (answer.status !== 201) {
-        throw refusalOf(answer, `create a Secret in namespace ${quote(where.namespace)}`, bearer, secretsHint(answer, where.namespace));
+        throw refusalOf(answer, `create a Secret in namespace ${(0,quote/* quote */.h)(where.namespace)}`, bearer, secretsHint(answer, where.namespace));
     }
     const uid = answer.body?.metadata?.uid;
     if (typeof uid !== 'string')
@@ -2950,21 +3295,21 @@ async function requestToken(client, bearer, asked, seal, signal) {
     const path = `/api/v1/namespaces/${asked.namespace}/serviceaccounts/${asked.name}/token`;
     const answer = await client.call({ method: 'POST', path, bearer, body }, signal);
     if (answer.status !== 201) {
-        throw refusalOf(answer, `issue a token for ServiceAccount ${quote(`${asked.namespace}/${asked.name}`)}`, bearer, tokenHint(answer, asked));
+        throw refusalOf(answer, `issue a token for ServiceAccount ${(0,quote/* quote */.h)(`${asked.namespace}/${asked.name}`)}`, bearer, tokenHint(answer, asked));
     }
     const status = answer.body?.status;
     if (typeof status?.token !== 'string' || status.token === '')
         throw incomplete('token');
     const token = seal(status.token);
     const stated = typeof status.expirationTimestamp === 'string' ? status.expirationTimestamp : undefined;
-    return { credential: readCredential(token), expected: { ...asked, stated }, warnings: answer.warnings };
+    return { credential: (0,src_credential/* readCredential */.Yz)(token), expected: { ...asked, stated }, warnings: answer.warnings };
 }
 function secretsHint(answer, namespace) {
     const rule = answer.status === 403 ? missingRule(answer) : undefined;
     if (!rule?.includes('RBAC rule'))
         return rule;
     return (`${rule.replace('verbs: ["create"]', 'verbs: ["create", "delete"]')}\n` +
-        `Do so only if the namespace ${quote(namespace)} holds nothing but scanner ServiceAccounts, and with the admission policies of deploy/base: ` +
+        `Do so only if the namespace ${(0,quote/* quote */.h)(namespace)} holds nothing but scanner ServiceAccounts, and with the admission policies of deploy/base: ` +
         'without them, create and delete on Secrets let their holder make a token that never expires.\n' +
         'Or set revocation: best-effort to go on with a token that cannot be revoked.');
 }
@@ -2976,7 +3321,7 @@ function tokenHint(answer, asked) {
     return missingRule(answer)?.replace('verbs: ["create"]', `resourceNames: [${JSON.stringify(asked.name)}], verbs: ["create"]`);
 }
 function incomplete(what) {
-    return new KubepassError('UNREACHABLE', `What answered for the API server said yes, but sent no ${what}.`, {
+    return new errors/* KubepassError */.v3('UNREACHABLE', `What answered for the API server said yes, but sent no ${what}.`, {
         hint: 'Is there a gateway in between that rewrites answers?',
     });
 }
@@ -3010,17 +3355,17 @@ async function issue(session, limit) {
     const keep = (value) => (session.token = session.seal(value));
     const { credential, expected, warnings } = await mayExist(session, 'token', () => requestToken(client, bearer, asked, keep, limit));
     const { jti, expiresAt } = credential;
-    evidence.granted = grantedBy(credential, anchor?.name);
-    evidence.dead_by = isoTime(expiresAt + OVERRUN_S);
+    evidence.granted = (0,src_evidence/* grantedBy */.VE)(credential, anchor?.name);
+    evidence.dead_by = (0,src_credential/* isoTime */.Ly)(expiresAt + src_credential/* OVERRUN_S */.IM);
     record(session, { deadBy: evidence.dead_by, ...(jti === undefined ? {} : { jti }) });
-    const doubts = checkCredential(credential, expected);
+    const doubts = (0,src_credential/* checkCredential */.CT)(credential, expected);
     for (const text of warnings)
-        doubts.push(`The API server warns: ${quote(text)}`);
+        doubts.push(`The API server warns: ${(0,quote/* quote */.h)(text)}`);
     if (anchor === undefined)
-        doubts.push(`The credential is bound to nothing and cannot be revoked. It expires ${isoTime(expiresAt)}.`);
+        doubts.push(`The credential is bound to nothing and cannot be revoked. It expires ${(0,src_credential/* isoTime */.Ly)(expiresAt)}.`);
     for (const doubt of doubts)
         await warn(session, doubt);
-    platform.say(`Issued a credential for ${quote(evidence.asked.service_account)} until ${isoTime(expiresAt)}.`);
+    platform.say(`Issued a credential for ${(0,quote/* quote */.h)(evidence.asked.service_account)} until ${(0,src_credential/* isoTime */.Ly)(expiresAt)}.`);
     return credential;
 }
 /** What is asked for may exist as soon as it is asked for, unless it surely does not. */
@@ -3031,7 +3376,7 @@ async function mayExist(session, what, ask) {
         return await ask();
     }
     catch (error) {
-        if (error instanceof KubepassError && error.noEffect)
+        if (error instanceof errors/* KubepassError */.v3 && error.noEffect)
             record(session, { reached: before });
         throw error;
     }
@@ -3053,11 +3398,11 @@ async function verify(session, { token }, limit) {
         return;
     }
     const taken = standing.is === 'accepted'
-        ? `takes it for ${quote(standing.username ?? '')}`
+        ? `takes it for ${(0,quote/* quote */.h)(standing.username ?? '')}`
         : standing.is === 'refused'
             ? 'refuses it'
             : `answers ${standing.status}`;
-    throw new KubepassError('RIGHTS', `The API server issued a token, but ${taken}.`, {
+    throw new errors/* KubepassError */.v3('RIGHTS', `The API server issued a token, but ${taken}.`, {
         hint: 'Is there a gateway in between that changes requests?',
     });
 }
@@ -3081,7 +3426,7 @@ async function verify(session, { token }, limit) {
 async function start(context) {
     context.platform.saveReceipt('none');
     const options = parseOptions(context.platform, context.seal, 'start');
-    const session = openSession(context, options, newReceipt(options, context.platform.run));
+    const session = openSession(context, options, newReceipt(options, context.platform.run, context.platform.runKey));
     const beforeScan = AbortSignal.any([context.signal, AbortSignal.timeout(options.deadline)]);
     let exitCode = 0;
     let failure;
@@ -3100,12 +3445,12 @@ async function start(context) {
     }
     catch (error) {
         failure = error;
-        failWith(session.evidence, error);
+        (0,src_evidence/* failWith */.ff)(session.evidence, error);
     }
     if (options.command !== undefined || failure !== undefined) {
         const notRevoked = await finish(session, context.platform.hasPost);
         if (notRevoked !== undefined && failure !== undefined)
-            await context.platform.fail(describe(failure));
+            await context.platform.fail((0,errors/* describe */.q0)(failure));
         failure = notRevoked ?? failure ?? context.signal.reason;
     }
     await report(session);
@@ -3123,24 +3468,27 @@ async function start(context) {
 
 
 
-
 const [command, ...cli_words] = process.argv.slice(2);
 try {
     if (command === 'run')
-        void run(start, () => parseFlags(cli_words, 'run'));
+        void run(start, cli_words, 'run');
     else if (command === 'revoke')
-        void run(settle, () => parseFlags(cli_words, 'revoke'));
+        void run(settle, cli_words, 'revoke');
+    else if (command === 'main')
+        void run(start, cli_words);
+    else if (command === 'post')
+        void run(settle, cli_words);
     else if (command === 'decode')
         console.log(decode((0,external_node_fs_namespaceObject.readFileSync)(0, 'utf8')));
     else if (command === 'version' || command === '--version')
-        console.log(version);
+        console.log(version/* version */.r);
     else if (command === 'help' || command === '--help' || command === '-h' || command === undefined)
         console.log(help());
     else
-        throw new KubepassError('INPUT', `There is no command ${JSON.stringify(command)}.`, { hint: 'kubepass help shows them all.' });
+        throw new errors/* KubepassError */.v3('INPUT', `There is no command ${JSON.stringify(command)}.`, { hint: 'kubepass help shows them all.' });
 }
 catch (error) {
-    console.error(`kubepass: error: ${describe(error)}`);
-    process.exitCode = exitCodeOf(error);
+    console.error(`kubepass: error: ${(0,errors/* describe */.q0)(error)}`);
+    process.exitCode = (0,errors/* exitCodeOf */.FO)(error);
 }
 

@@ -1,8 +1,9 @@
 import { KubepassError } from '../errors.ts'
 import type { InputId } from '../inputs.ts'
 import type { IdentityKind, Options } from '../options.ts'
-import type { Seal } from '../secret.ts'
+import type { Seal, Secret } from '../secret.ts'
 import { githubOidcIdentity, type IdTokenRequest } from './github-oidc.ts'
+import { gitlabOidcIdentity } from './gitlab-oidc.ts'
 import type { Identity } from './identity.ts'
 import { inClusterIdentity } from './in-cluster.ts'
 import { tokenIdentity } from './token.ts'
@@ -12,6 +13,7 @@ export interface Surroundings {
   idTokensNeed: string | undefined
   nameOf: (id: InputId) => string
   idTokenRequest: IdTokenRequest | undefined
+  idToken: Secret | undefined
   seal: Seal
   env: NodeJS.ProcessEnv
   /** The directories of PATH, and whether a post step will need the identity again. */
@@ -35,14 +37,13 @@ export async function chooseIdentity(options: Options, surroundings: Surrounding
   if (options.identity !== 'auto') {
     const named = candidates.find(({ kind }) => kind === options.identity)
     if (named !== undefined) return { identity: await make(named), why: 'it was asked for' }
-    throw new KubepassError('IDENTITY', 'The job may not request ID tokens.', { hint: idTokensNeed })
+    throw new KubepassError('IDENTITY', 'The job has no ID token, and may not request one.', { hint: idTokensNeed })
   }
   const [only, ...others] = candidates
   if (only === undefined) {
     const given = `${nameOf('token_file')}${idTokensNeed === undefined ? ' or' : `, ${nameOf('token')} or`} ${nameOf('kubeconfig')}`
     const token = `Give ${given}.`
-    const [also, hint] =
-      idTokensNeed === undefined ? ['', token] : [', and the job may not request ID tokens', `${idTokensNeed}\nOr: ${token}`]
+    const [also, hint] = idTokensNeed === undefined ? ['', token] : [', and the job has no ID token', `${idTokensNeed}\nOr: ${token}`]
     throw new KubepassError('IDENTITY', `There is no identity: no token was given${also}.`, { hint })
   }
   if (others.length > 0) {
@@ -61,7 +62,7 @@ export async function chooseIdentity(options: Options, surroundings: Surrounding
 }
 
 function candidatesOf(options: Options, surroundings: Surroundings): Candidate[] {
-  const { idTokenRequest, seal, env } = surroundings
+  const { idToken, idTokenRequest, seal, env } = surroundings
   const { audience, kubeconfig, token } = options
   const candidates: Candidate[] = []
   if (token !== undefined) candidates.push({ kind: 'token', there: 'a token was given', make: () => tokenIdentity(token) })
@@ -74,6 +75,8 @@ function candidatesOf(options: Options, surroundings: Surroundings): Candidate[]
     const make = (): Identity => githubOidcIdentity(idTokenRequest, audience, seal, env)
     candidates.push({ kind: 'github-oidc', there: 'the job may request ID tokens', make })
   }
+  if (idToken !== undefined)
+    candidates.push({ kind: 'gitlab-oidc', there: 'the job has an ID token', make: () => gitlabOidcIdentity(idToken, audience) })
   // The last resort: a runner in a Pod serves jobs that mean another cluster.
   const lastResort = options.identity === 'auto' && candidates.length === 0 && options.server === ''
   if (options.identity === 'in-cluster' || lastResort) {

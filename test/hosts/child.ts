@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Readable } from 'node:stream'
 
+const LONGEST_DELAY = 2 ** 31 - 1
+
 export type StreamName = 'stdout' | 'stderr'
 
 export interface Ended {
@@ -19,7 +21,21 @@ export interface ChildOptions {
   stdin?: string
   /** How long to wait, once the process has ended, for others that still hold its outputs. */
   drainMs?: number
+  /** Those others may go on writing after that. */
+  keepReading?: boolean
+  /** In a process group of its own. */
+  detached?: boolean
   onData?: (stream: StreamName, chunk: Buffer) => void
+}
+
+/** Whether it comes in so many milliseconds. */
+export async function within(milliseconds: number, event: Promise<unknown>): Promise<boolean> {
+  const come = new AbortController()
+  const waited = delay(milliseconds, false, { signal: come.signal }).catch(() => true)
+  void event.then(() => {
+    come.abort()
+  })
+  return waited
 }
 
 /** A process whose outputs are kept as they come. */
@@ -32,10 +48,12 @@ export class Child {
   readonly #process: ChildProcess
   readonly #chunks: Record<StreamName, Buffer[]> = { stdout: [], stderr: [] }
   #watchers = new Set<() => void>()
+  readonly #waiting = new AbortController()
   #over = false
 
-  constructor(program: string, args: string[], { cwd, env, stdin = '', drainMs = 5_000, onData }: ChildOptions) {
-    const child = spawn(program, args, { cwd, env, stdio: 'pipe' })
+  constructor(program: string, args: string[], options: ChildOptions) {
+    const { cwd, env, stdin = '', drainMs = 5_000, keepReading = false, detached = false, onData } = options
+    const child = spawn(program, args, { cwd, env, stdio: 'pipe', detached })
     if (child.pid === undefined) throw new Error(`${program} could not be started`)
     this.#process = child
     this.pid = child.pid
@@ -49,7 +67,12 @@ export class Child {
       })
     }
     this.exited = once(child, 'exit').then(() => undefined)
-    this.ended = this.#end([child.stdout, child.stderr], drainMs)
+    this.ended = this.#end([child.stdout, child.stderr], drainMs, keepReading)
+  }
+
+  /** Its exit code, once it has one. */
+  get code(): number | null {
+    return this.#process.exitCode
   }
 
   text(stream: StreamName): string {
@@ -58,6 +81,11 @@ export class Child {
 
   kill(signal: NodeJS.Signals): boolean {
     return this.#process.kill(signal)
+  }
+
+  /** Waits no longer for those who hold its outputs, once it has ended. */
+  giveUp(): void {
+    this.#waiting.abort()
   }
 
   /** Waits until one of its outputs holds this; refuses when it ends without. */
@@ -80,15 +108,16 @@ export class Child {
     for (const look of this.#watchers) look()
   }
 
-  async #end(streams: Readable[], drainMs: number): Promise<Ended> {
-    const closed = Promise.all(streams.map((stream) => once(stream, 'close')))
+  async #end(streams: Readable[], drainMs: number, keepReading: boolean): Promise<Ended> {
+    const closed = Promise.all(streams.map((stream) => once(stream, 'close'))).then(() => {
+      this.#over = true
+      this.#look()
+    })
     await this.exited
-    const waiting = new AbortController()
-    await Promise.race([closed, delay(drainMs, undefined, { signal: waiting.signal }).catch(() => undefined)])
-    waiting.abort()
-    for (const stream of streams) stream.destroy()
-    this.#over = true
-    this.#look()
+    const patience = delay(Math.min(drainMs, LONGEST_DELAY), undefined, { signal: this.#waiting.signal })
+    await Promise.race([closed, patience.catch(() => undefined)])
+    this.#waiting.abort()
+    if (!keepReading) for (const stream of streams) stream.destroy()
     const { exitCode, signalCode } = this.#process
     return { code: exitCode, signal: signalCode, stdout: this.text('stdout'), stderr: this.text('stderr') }
   }

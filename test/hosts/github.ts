@@ -3,20 +3,20 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import type { ClusterInfo } from '../cluster/cluster.ts'
 import type { Claims } from '../cluster/token.ts'
-import { Child, type Ended } from './child.ts'
+import { Child, within } from './child.ts'
 import type { Command } from './command.ts'
 import { parseCommandFile } from './command-file.ts'
 import { githubVariables, ordinaryClaims } from './github-context.ts'
-import type { Host } from './host.ts'
+import type { Job, Outcome, PhaseName, Running, Use } from './host.ts'
 import { serveIdTokens, type IdTokenEndpoint } from './id-token.ts'
 import { JobLog, type Annotation, type JobLogOptions } from './job-log.ts'
 import { Masker } from './masker.ts'
 import { killProcessesWith } from './orphans.ts'
+import { toolsWithoutNode } from './tools.ts'
 
 export interface JobOptions extends JobLogOptions {
   /** `permissions: id-token: write`; default true. */
@@ -29,6 +29,8 @@ export interface JobOptions extends JobLogOptions {
   job?: string
   /** The action's folder; default this repository. */
   action?: string
+  /** The standalone program, called instead of the action's scripts on a machine without Node.js. */
+  standalone?: string
   /** The runner's patience, shortened only to test the runner itself. */
   patience?: Partial<Patience>
 }
@@ -43,13 +45,9 @@ interface Patience {
   drain: number
 }
 
-export type PhaseName = 'main' | 'post'
-
 /** All that a phase left behind. */
-export interface Result extends Ended {
+export interface Result extends Outcome {
   conclusion: 'success' | 'failure' | 'cancelled'
-  /** What a reader of the job's log sees. */
-  log: string
   annotations: Annotation[]
   outputs: Record<string, string>
   /** What it added to the environment and the PATH of later steps. */
@@ -76,7 +74,7 @@ export async function startJob(info: ClusterInfo, options: JobOptions = {}): Pro
   return new GithubJob(info, options, { ...claims, repository, run_id: runId, run_attempt: runAttempt }, idTokens)
 }
 
-export class GithubJob implements Host, AsyncDisposable {
+export class GithubJob implements Job {
   readonly folder = mkdtempSync(join(tmpdir(), 'kubepass-job-'))
   readonly runnerTemp = join(this.folder, 'work', '_temp')
   readonly workspace = join(this.folder, 'work', 'repo', 'repo')
@@ -97,6 +95,7 @@ export class GithubJob implements Host, AsyncDisposable {
   readonly patience: Patience
   readonly #idTokens: IdTokenEndpoint | undefined
   readonly #machine: Record<string, string>
+  readonly #tools: string[]
   readonly #variables: Record<string, string>
 
   constructor(info: ClusterInfo, options: JobOptions, claims: Claims, idTokens?: IdTokenEndpoint) {
@@ -107,6 +106,10 @@ export class GithubJob implements Host, AsyncDisposable {
     this.runId = String(claims['run_id'])
     this.anchorPrefix = `kubepass-${this.runId}-${String(claims['run_attempt'])}-`
     for (const path of [this.workspace, this.home, this.tmp, ...this.ours]) mkdirSync(path, { recursive: true })
+    this.#tools =
+      options.standalone === undefined
+        ? [dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin']
+        : [toolsWithoutNode(join(this.folder, 'bin'))]
     const event = join(this.runnerTemp, '_github_workflow', 'event.json')
     writeFileSync(event, JSON.stringify({ ref: claims['ref'], repository: { full_name: claims['repository'] } }))
     this.#variables = {
@@ -143,7 +146,7 @@ export class GithubJob implements Host, AsyncDisposable {
 
   /** What a phase of a step gets: the runner's own variables come last, so that no step can set them. */
   environment(env: Record<string, string>): Record<string, string> {
-    const PATH = [...this.path, dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter)
+    const PATH = [...this.path, ...this.#tools].join(delimiter)
     const [tracking = '', id = ''] = this.marker.split('=')
     return { PATH, ...this.#machine, [tracking]: id, ...this.env, ...env, ...this.#variables }
   }
@@ -174,18 +177,20 @@ export class GithubJob implements Host, AsyncDisposable {
   }
 }
 
-export class Step {
+export class Step implements Use {
   readonly state: Record<string, string> = {}
   readonly #job: GithubJob
   readonly #env: Record<string, string>
-  readonly #scripts: Record<PhaseName, string>
+  readonly #programs: Record<PhaseName, string[]>
 
   constructor(job: GithubJob, inputs: Record<string, string>, env: Record<string, string>) {
     const { defaults, scripts } = readAction(job.options.action ?? fileURLToPath(new URL('../../', import.meta.url)))
     const given = Object.entries({ ...defaults, ...inputs }).map(([id, value]) => [`INPUT_${id.replaceAll(' ', '_').toUpperCase()}`, value])
     this.#job = job
     this.#env = { ...env, ...(Object.fromEntries(given) as Record<string, string>) }
-    this.#scripts = scripts
+    const { standalone } = job.options
+    this.#programs = mapValues(scripts, (script) => [process.execPath, script])
+    if (standalone !== undefined) this.#programs = { main: [standalone, 'main'], post: [standalone, 'post'] }
   }
 
   main(): Promise<Result> {
@@ -199,14 +204,14 @@ export class Step {
   /** For a test that acts while the phase runs. */
   start(name: PhaseName): Phase {
     const state = Object.fromEntries(Object.entries(this.state).map(([key, value]) => [`STATE_${key}`, value]))
-    const phase = new Phase(this.#job, this.state, name, this.#scripts[name], { ...this.#env, ...state })
+    const phase = new Phase(this.#job, this.state, name, this.#programs[name], { ...this.#env, ...state })
     this.#job.phases.push(phase)
     return phase
   }
 }
 
 /** A phase that runs. */
-export class Phase {
+export class Phase implements Running {
   readonly name: PhaseName
   readonly pid: number
   readonly done: Promise<Result>
@@ -218,7 +223,13 @@ export class Phase {
   readonly #child: Child
   #cancelled = false
 
-  constructor(job: GithubJob, state: Record<string, string>, name: PhaseName, script: string, env: Record<string, string>) {
+  constructor(
+    job: GithubJob,
+    state: Record<string, string>,
+    name: PhaseName,
+    [program = '', ...words]: string[],
+    env: Record<string, string>,
+  ) {
     this.name = name
     this.#job = job
     this.#state = state
@@ -228,7 +239,7 @@ export class Phase {
     this.#files = mapValues(commandFiles, file)
     for (const path of Object.values(this.#files)) writeFileSync(path, '')
     const files = Object.fromEntries(Object.entries(this.#files).map(([key, path]) => [`GITHUB_${key}`, path]))
-    this.#child = new Child(process.execPath, [script], {
+    this.#child = new Child(program, words, {
       cwd: job.workspace,
       env: { ...job.environment(env), ...files },
       drainMs: job.patience.drain,
@@ -258,19 +269,10 @@ export class Phase {
       ['SIGTERM', terminate],
     ] as const) {
       this.#child.kill(signal)
-      if (await this.#exitsWithin(patience)) return this.done
+      if (await within(patience, this.#child.exited)) return this.done
     }
     this.#child.kill('SIGKILL')
     return this.done
-  }
-
-  async #exitsWithin(milliseconds: number): Promise<boolean> {
-    const exited = new AbortController()
-    const waited = delay(milliseconds, false, { signal: exited.signal }).catch(() => true)
-    void this.#child.exited.then(() => {
-      exited.abort()
-    })
-    return waited
   }
 
   async #finish(): Promise<Result> {
@@ -293,7 +295,21 @@ export class Phase {
     const { lines, annotations, commands, masks, failed } = this.#log
     const conclusion = this.#cancelled ? 'cancelled' : failed || ended.code !== 0 ? 'failure' : 'success'
     const log = lines.map((line) => `${line}\n`).join('')
-    this.result = { ...ended, conclusion, log, annotations, outputs, env, path, state: { ...this.#state }, summary, commands, masks }
+    const messages = annotations.map(({ message }) => message)
+    this.result = {
+      ...ended,
+      conclusion,
+      log,
+      messages,
+      annotations,
+      outputs,
+      env,
+      path,
+      state: { ...this.#state },
+      summary,
+      commands,
+      masks,
+    }
     return this.result
   }
 

@@ -1,16 +1,9 @@
-import { readdir, readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
+import { carries, processes, signal } from './processes.ts'
 
 /** The living processes whose environment holds NAME=value. */
-export async function processesWith(variable: string): Promise<number[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
-  const held = await Promise.all(
-    pids.map(async (pid) => {
-      const environment = await readFile(`/proc/${String(pid)}/environ`, 'latin1').catch(() => '')
-      return environment.split('\0').includes(variable)
-    }),
-  )
-  return pids.filter((pid, index) => held[index] === true && pid !== process.pid)
+export function processesWith(variable: string): Promise<number[]> {
+  return Promise.resolve(processes().filter((pid) => carries(pid, variable)))
 }
 
 /** Kills them, until there are none, and says how many there were. */
@@ -21,11 +14,7 @@ export async function killProcessesWith(variable: string): Promise<number> {
     if (pids.length === 0) return found.size
     for (const pid of pids) {
       found.add(pid)
-      try {
-        process.kill(pid, 'SIGKILL')
-      } catch {
-        // It has ended by itself.
-      }
+      signal(pid, 'SIGKILL')
     }
     await delay(10)
   }

@@ -3,8 +3,12 @@ import { admin } from '../cluster/admin.ts'
 import type { ClusterInfo } from '../cluster/cluster.ts'
 import { startProxy, type Proxy } from '../cluster/proxy.ts'
 import { startJob, type GithubJob, type JobOptions, type Step } from '../hosts/github.ts'
+import { GitlabJob, type GitlabOptions, type GitlabUse } from '../hosts/gitlab.ts'
+import type { Job, Use } from '../hosts/host.ts'
 import { Terminal } from '../hosts/terminal.ts'
 import { trace } from '../oracle.ts'
+import { buildAct, startAct, type Act } from '../runners/act.ts'
+import { missingForGitlabCiLocal, Project } from '../runners/gitlab-ci-local.ts'
 
 interface Clusters {
   /** Forgets a token the moment that it is revoked. */
@@ -31,14 +35,47 @@ export interface GithubScene extends Scene {
   step: (inputs?: Record<string, string>, env?: Record<string, string>) => Step
 }
 
+export interface GitlabScene extends Scene {
+  job: GitlabJob
+  step: (inputs?: Record<string, string>, env?: Record<string, string>) => GitlabUse
+}
+
+/** What a scenario can do that is played on each CI. */
+export interface CiScene extends Scene {
+  ci: 'github' | 'gitlab'
+  job: Job
+  step: (inputs?: Record<string, string>, env?: Record<string, string>) => Use
+}
+
 export interface TerminalScene extends Scene {
   terminal: Terminal
   /** The flags that every run needs. */
   flags: string[]
 }
 
+export interface ActScene extends Scene {
+  act: Act
+}
+
+export interface PipelineScene extends Scene {
+  /** It has the component. */
+  project: Project
+}
+
 export interface Stage extends JobOptions {
   cluster?: keyof Clusters
+}
+
+export interface GitlabStage extends GitlabOptions {
+  cluster?: keyof Clusters
+}
+
+export interface CiStage {
+  cluster?: keyof Clusters
+  /** Whether the job gets ID tokens; default true. */
+  idToken?: boolean
+  github?: JobOptions
+  gitlab?: GitlabOptions
 }
 
 /** A GitHub job; it must leave no living token, no object, no file, no process and no readable secret. */
@@ -53,16 +90,67 @@ export function onGithub(name: string, play: (scene: GithubScene) => Promise<voi
   })
 }
 
+/** A GitLab job, of which the same is asked. */
+export function onGitlab(
+  name: string,
+  play: (scene: GitlabScene) => Promise<void>,
+  { cluster = 'quick', ...options }: GitlabStage = {},
+): void {
+  test(name, async () => {
+    const info = clusters[cluster]
+    await using proxy = await startProxy(info)
+    await using job = new GitlabJob(info, options)
+    const { scene, secrets, excuses } = sceneOf(info, proxy)
+    const needed = { ...scene.inputs, audience: proxy.url }
+    await play({ ...scene, job, step: (inputs = {}, env = {}) => job.step({ ...needed, ...inputs }, env) })
+    job.cleanUp()
+    expect(unexcused(await trace({ info, proxy, host: job, secrets }), excuses)).toEqual([])
+  })
+}
+
+/** The same scenario as a GitHub job and as a GitLab job. */
+export function onEachCi(name: string, play: (scene: CiScene) => Promise<void>, { github, gitlab, ...common }: CiStage = {}): void {
+  onGithub(`on GitHub: ${name}`, (scene) => play({ ...scene, ci: 'github' }), { ...common, ...github })
+  onGitlab(`on GitLab: ${name}`, (scene) => play({ ...scene, ci: 'gitlab' }), { ...common, ...gitlab })
+}
+
 /** The same for a command line. */
-export function inTerminal(name: string, play: (scene: TerminalScene) => Promise<void>): void {
+export function inTerminal(name: string, play: (scene: TerminalScene) => Promise<void>, standalone?: string): void {
   test(name, async () => {
     const info = clusters.quick
     await using proxy = await startProxy(info)
-    await using terminal = new Terminal(info)
+    await using terminal = new Terminal(info, standalone === undefined ? undefined : [standalone])
     const { scene, secrets, excuses } = sceneOf(info, proxy)
     const flags = Object.entries(scene.inputs).flatMap(([id, value]) => [`--${id.replaceAll('_', '-')}`, value])
     await play({ ...scene, terminal, flags })
     expect(unexcused(await trace({ info, proxy, host: terminal, secrets }), excuses)).toEqual([])
+  })
+}
+
+/** The same for a workflow that act runs. */
+export function underAct(name: string, play: (scene: ActScene) => Promise<void>): void {
+  test(name, async () => {
+    const info = clusters.quick
+    await using proxy = await startProxy(info)
+    await using act = await startAct(info, await buildAct())
+    const { scene, secrets, excuses } = sceneOf(info, proxy)
+    await play({ ...scene, act })
+    expect(unexcused(await trace({ info, proxy, host: act, secrets }), excuses)).toEqual([])
+  })
+}
+
+/** The same for a pipeline that gitlab-ci-local runs. */
+export function underGitlabCiLocal(name: string, play: (scene: PipelineScene) => Promise<void>): void {
+  const missing = missingForGitlabCiLocal()
+  if (missing !== undefined) console.warn(`Skipped: ${name}: ${missing}.`)
+  const testHere = missing === undefined ? test : test.skip
+  testHere(name, async () => {
+    const info = clusters.quick
+    await using proxy = await startProxy(info)
+    await using project = new Project(['gitlab', 'templates'])
+    const { scene, secrets, excuses } = sceneOf(info, proxy)
+    await play({ ...scene, project })
+    expect(unexcused(await trace({ info, proxy, host: project, secrets }), excuses)).toEqual([])
   })
 }
 

@@ -1,0 +1,68 @@
+// Builds the program for machines without Node.js: one executable file, with Node.js 24 inside, and its licences beside it.
+//   npm run build:standalone [-- FOLDER]
+import { build } from 'esbuild'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { licencesOf } from './licences.ts'
+
+const root = resolve(import.meta.dirname, '..')
+const modules = join(root, 'node_modules')
+const target = resolve(process.argv[2] ?? join(root, 'build'))
+const name = `kubepass-linux-${process.arch}`
+const nodePackage = join(modules, `node-linux-${process.arch}`)
+const node = join(nodePackage, 'bin/node')
+if (!existsSync(node)) throw new Error(`There is no Node.js for linux-${process.arch} in node_modules: npm ci`)
+
+mkdirSync(target, { recursive: true })
+const work = mkdtempSync(join(tmpdir(), 'kubepass-standalone-'))
+try {
+  const { metafile } = await build({
+    entryPoints: ['src/cli.ts'],
+    absWorkingDir: root,
+    outfile: join(work, 'kubepass.cjs'),
+    bundle: true,
+    // An embedded program is one script, and no module.
+    format: 'cjs',
+    platform: 'node',
+    target: 'node24',
+    minify: true,
+    legalComments: 'none',
+    metafile: true,
+    logLevel: 'warning',
+  })
+  // What NODE_OPTIONS holds is nothing to a program that holds tokens. Paths are relative: they end up in the file.
+  const config = {
+    main: 'kubepass.cjs',
+    output: 'kubepass.blob',
+    disableExperimentalSEAWarning: true,
+    useCodeCache: true,
+    execArgvExtension: 'none',
+  }
+  writeFileSync(join(work, 'sea.json'), JSON.stringify(config))
+  execFileSync(node, ['--experimental-sea-config', 'sea.json'], { cwd: work, stdio: 'pipe' })
+
+  const program = join(work, name)
+  copyFileSync(node, program)
+  strip(program)
+  const postject = join(modules, 'postject/dist/cli.js')
+  const fuse = ['--sentinel-fuse', 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2']
+  execFileSync(node, [postject, program, 'NODE_SEA_BLOB', join(work, 'kubepass.blob'), ...fuse], { stdio: 'pipe' })
+  chmodSync(program, 0o755)
+  copyFileSync(program, join(target, name))
+  const ofNode = `Node.js ${process.versions.node}\n\n${readFileSync(join(nodePackage, 'LICENSE'), 'utf8')}`
+  writeFileSync(join(target, `${name}.licenses.txt`), [...licencesOf(metafile, root), ofNode].join('\n\n'))
+} finally {
+  rmSync(work, { recursive: true })
+}
+
+/** Before the injection: after it, the program would not start. */
+function strip(program: string): void {
+  try {
+    execFileSync('strip', [program])
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    console.error('There is no strip (binutils): the program gets 18 MB larger.')
+  }
+}

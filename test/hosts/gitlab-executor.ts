@@ -1,0 +1,54 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { within, type Child } from './child.ts'
+import { processesWith } from './orphans.ts'
+import { carries, childrenOf, commandOf, signal } from './processes.ts'
+
+export type Executor = 'shell' | 'docker' | 'kubernetes'
+
+/** The runner's patience with what it has told to end, in milliseconds. */
+export interface Patience {
+  /** shell: from SIGTERM to SIGKILL, and from there until it is given up. */
+  graceful: number
+  force: number
+  /** docker: from one look for a process that was sent SIGTERM to the next, of which there are 6. */
+  look: number
+  /** docker: for that, with all processes. */
+  signals: number
+  /** docker: from SIGTERM for the first process to SIGKILL. */
+  stop: number
+}
+
+/** The process group gets SIGTERM and, much later, SIGKILL. Whoever left it gets nothing. */
+export async function stopGroup(child: Child, { graceful, force }: Patience): Promise<void> {
+  signal(-child.pid, 'SIGTERM')
+  if (await within(graceful, child.ended)) return
+  signal(-child.pid, 'SIGKILL')
+  if (!(await within(force, child.ended))) child.giveUp()
+}
+
+/**
+ * Every process but the first gets SIGTERM, the youngest first, and the next one only when it has ended or six
+ * looks are over. Then the container is stopped: SIGTERM and SIGKILL for the first process.
+ */
+export async function stopContainer(child: Child, marker: string, { look, signals, stop }: Patience): Promise<void> {
+  const told = tellEach(child.pid, marker, look)
+  await within(signals, Promise.race([told, child.exited]))
+  signal(child.pid, 'SIGTERM')
+  if (!(await within(stop, child.exited))) signal(child.pid, 'SIGKILL')
+}
+
+async function tellEach(first: number, marker: string, look: number): Promise<void> {
+  const pids = (await processesWith(marker)).filter((pid) => pid !== first).toSorted((a, b) => b - a)
+  for (const pid of pids) {
+    if (!carries(pid, marker)) continue
+    signal(pid, 'SIGTERM')
+    for (let looks = 6; carries(pid, marker) && looks > 0; looks -= 1) await delay(look)
+  }
+}
+
+/** The children of the stage's shells get SIGTERM, and nobody waits for them. */
+export function stopStage(child: Child): void {
+  const words = commandOf(child.pid).join(' ')
+  const shells = [child.pid, ...childrenOf(child.pid).filter((pid) => commandOf(pid).join(' ') === words)]
+  for (const pid of shells.flatMap(childrenOf)) signal(pid, 'SIGTERM')
+}

@@ -1,0 +1,69 @@
+// How GitLab's own tokens begin: the runner knows these, whatever the job's variables are.
+const PREFIXES = [
+  ...['glpat-', 'gloas-', 'gldt-', 'glrt-', 'glcbt-', 'glrtr-', 'glptt-', 'glft-', 'glimt-', 'glagent-', 'glsoat-', 'glffct-'],
+  ...['_gitlab_session=', 'gltok-'],
+]
+const OF_A_TOKEN = '[A-Za-z0-9._=-]'
+const MASK = '[MASKED]'
+
+/**
+ * The runner's masker, for one stream: exact values that are known before the job begins, and what follows a
+ * token's prefix; over the borders of writes, and in no other spelling.
+ */
+export class GitlabMasker {
+  readonly #known: RegExp
+  /** A token that the next write may go on with. */
+  readonly #token: RegExp
+  readonly #phrases: string[]
+  #held = ''
+
+  constructor(secrets: Iterable<string>) {
+    // Each byte as a character, because a write may end within one.
+    const values = [...new Set(secrets)].map((secret) => Buffer.from(secret).toString('latin1')).filter((value) => value !== '')
+    const longestFirst = values.toSorted((a, b) => b.length - a.length)
+    const prefixes = PREFIXES.join('|')
+    this.#known = new RegExp([...longestFirst.map(escape), `(?<=${prefixes})${OF_A_TOKEN}+`].join('|'))
+    this.#token = new RegExp(`(?:${prefixes})${OF_A_TOKEN}*$`)
+    this.#phrases = [...values, ...PREFIXES]
+  }
+
+  /** What can be shown by now. */
+  write(chunk: Buffer): Buffer {
+    this.#held += chunk.toString('latin1')
+    let shown = ''
+    for (;;) {
+      const found = this.#known.exec(this.#held)
+      const open = this.#openEnd()
+      if (found === null || found.index >= open) {
+        shown += this.#held.slice(0, open)
+        this.#held = this.#held.slice(open)
+        return Buffer.from(shown, 'latin1')
+      }
+      shown += this.#held.slice(0, found.index) + MASK
+      this.#held = this.#held.slice(found.index + found[0].length)
+    }
+  }
+
+  /** The stream has ended, and nothing can grow any more. */
+  end(): Buffer {
+    const rest = this.#held.replaceAll(new RegExp(this.#known, 'g'), MASK)
+    this.#held = ''
+    return Buffer.from(rest, 'latin1')
+  }
+
+  /** Where something begins that the next write may make a secret of. */
+  #openEnd(): number {
+    const { length } = this.#held
+    const token = this.#token.exec(this.#held)?.index ?? length
+    const longest = Math.max(...this.#phrases.map((phrase) => phrase.length))
+    for (let at = Math.max(0, length - longest + 1); at < token; at += 1) {
+      const rest = this.#held.slice(at)
+      if (this.#phrases.some((phrase) => phrase.length > rest.length && phrase.startsWith(rest))) return at
+    }
+    return token
+  }
+}
+
+function escape(text: string): string {
+  return text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')
+}
