@@ -95,10 +95,9 @@ const table = {
     default: '',
   },
   kubeconfig: {
-    description: 'Identity "kubeconfig": the path of a kubeconfig; on GitHub its content will do, too. The API server comes from it.',
+    description: 'Identity "kubeconfig": the path of a kubeconfig, or on a CI its content (base64 will do). The API server comes from it.',
     example: '/etc/kubepass/kubeconfig',
     default: '',
-    guard: '^[A-Za-z0-9._/ -]*$',
   },
   context: {
     description: 'Identity "kubeconfig": the context that counts; its current-context when empty.',
