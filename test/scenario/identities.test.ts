@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { admin } from '../cluster/admin.ts'
 import { base64Of, EXEC_V1, execCredential, execEntry, kubeconfigOf, RunnerDisk, type Fields } from './kubeconfigs.ts'
-import { inTerminal, ONE_SECRET, onGithub, SECRETS, TOKEN, WHOAMI, type Scene } from './scenario.ts'
+import { clusters, inTerminal, ONE_SECRET, onGithub, onGitlab, SECRETS, TOKEN, WHOAMI, type Scene } from './scenario.ts'
 
 const disk = new RunnerDisk()
 afterAll(() => disk[Symbol.dispose]())
@@ -114,6 +114,27 @@ for (const [name, { user, inputs, files, shows }] of Object.entries(ways)) {
     },
     { idToken: false },
   )
+
+  onGitlab(`on GitLab: the variable KUBEPASS_KUBECONFIG, ${name}`, async (scene) => {
+    const { info, proxy, step } = scene
+    const text = kubeconfigOf(info, proxy.url, await user(scene))
+    const kubeconfig = files ? disk.kubeconfig(text) : Buffer.from(text).toString('base64')
+    const asked = { ...given(kubeconfig, inputs), identity: 'kubeconfig' }
+    const scan = step({ ...asked, command: 'kubectl get ns kubepass -o name' })
+    const main = await scan.main()
+    expect(main.log).toContain('namespace/kubepass')
+    expect(main.code).toBe(0)
+    expect((await scan.post()).code).toBe(0)
+    const killed = step({ ...asked, command: 'echo started; exec sleep 600' })
+    const phase = killed.start('main')
+    await phase.seen('started')
+    phase.kill('SIGKILL')
+    await phase.done
+    const post = await killed.post()
+    expect(post.code).toBe(0)
+    expect(post.log).toMatch(/Credential: revoked /)
+    expectApart(scene, shows)
+  })
 
   inTerminal(`--kubeconfig: ${name}`, async (scene) => {
     const { info, proxy, terminal } = scene
@@ -471,6 +492,25 @@ onGithub(
     rmSync(linkInside)
   },
   { idToken: false },
+)
+
+const { quick } = clusters
+const inline = { 'client-certificate-data': base64Of(quick.clientCert), 'client-key-data': base64Of(quick.clientKey) }
+const byFile = { 'client-certificate': quick.clientCert, 'client-key': quick.clientKey }
+
+onGitlab(
+  'a file variable of GitLab holds a kubeconfig, which is taken for a content',
+  async ({ job, step }) => {
+    const use = (name: string): ReturnType<typeof step> =>
+      step({ ...given(join(job.projectTemp, name)), identity: 'kubeconfig', command: 'kubectl get ns kubepass -o name' })
+    const refused = await use('BY_FILE').main()
+    expect(refused.code).toBe(80)
+    expect(refused.log).toMatch(/kubeconfig names a file \(client-certificate: ".*"\), but it lies in ".*\/project\.tmp"/)
+    const main = await use('INLINE').main()
+    expect(main.log).toContain('namespace/kubepass')
+    expect(main.code).toBe(0)
+  },
+  { fileVariables: { INLINE: kubeconfigOf(quick, quick.server, inline), BY_FILE: kubeconfigOf(quick, quick.server, byFile) } },
 )
 
 onGithub(
