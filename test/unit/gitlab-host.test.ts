@@ -543,11 +543,16 @@ describe('a canceled job', () => {
 
   test('on a machine: SIGKILL for a process group that does not end, and what is not in it is given up', async () => {
     const patience = { graceful: 300, force: 200 }
-    await using host = jobOf({ job: CALL, main: program('echo ready; exec sleep 600', `say('stays')`) }, { executor: 'shell', patience })
+    await using host = jobOf(
+      { job: CALL, main: program('echo ready; until [ -e go ]; do sleep 0.02; done; echo scan goes on; exec sleep 600', `say('stays')`) },
+      { executor: 'shell', patience },
+    )
     const use = host.step()
     const phase = use.start('main')
     await phase.seen('ready')
     const { stdout, signal } = await phase.cancel()
+    writeFileSync(join(host.workspace, 'go'), '')
+    await phase.seen('scan goes on')
     expect(said(stdout)).toEqual(['ready', 'program stays'])
     expect(signal).toBe('SIGKILL')
     expect(await processesWith(host.marker)).toHaveLength(1)
@@ -700,6 +705,16 @@ describe('what a script leaves running', () => {
     expect(said(host.texts()['log of main (phase 1)'] ?? '')).toEqual(['ready', 'late'])
     expect(await processesWith(host.marker)).toHaveLength(1)
   })
+})
+
+test('a test is over although a process that nobody can find holds an output', async () => {
+  const host = jobOf({ job: '\n  script: ["env -i sleep 600 & echo pid $!"]\n' }, { executor: 'shell' })
+  const phase = host.step().start('main')
+  await phase.seen(/^pid \d+$/m)
+  await host[Symbol.asyncDispose]()
+  const [, pid = ''] = /^pid (\d+)$/m.exec((await phase.done).stdout) ?? []
+  // It can be ended, so it was there.
+  expect(process.kill(Number(pid), 'SIGKILL')).toBe(true)
 })
 
 test('the outputs of all stages are there for whoever looks for a secret', async () => {
