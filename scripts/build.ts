@@ -1,20 +1,107 @@
-// Builds dist: one bundle for each entry, with the licences of what is in it.
-import { execFileSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+// Builds dist: one bundle for each entry, one that they share for reading kubeconfigs, each with the licences of what is in it.
+import { build, type Metafile, type Plugin } from 'esbuild'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, resolve } from 'node:path'
+
+/** As much of ncc's own interface as is used; it ships no types. */
+type Ncc = (
+  entry: string,
+  options: { externals: Record<string, string>; license: string; cache: false; quiet: true },
+) => Promise<{ code: string; assets: Record<string, { source: string | Buffer }> }>
 
 const root = resolve(import.meta.dirname, '..')
 const target = resolve(process.argv[2] ?? join(root, 'dist'))
+const LICENSES = 'licenses.txt'
+const READER = '../kubeconfig/index.js'
 
+// ncc looks for tsconfig.json where it is started.
+process.chdir(root)
 rmSync(target, { recursive: true, force: true })
-for (const entry of ['main', 'post', 'cli']) {
-  const ncc = join(root, 'node_modules/@vercel/ncc/dist/ncc/cli.js')
-  execFileSync(
-    process.execPath,
-    [ncc, 'build', `src/${entry}.ts`, '-o', join(target, entry), '--license', 'licenses.txt', '--no-cache', '-q'],
-    {
-      cwd: root,
-      stdio: ['ignore', 'ignore', 'inherit'],
+for (const entry of ['main', 'post', 'cli']) await bundleEntry(entry)
+await bundleReader('kubeconfig')
+
+async function bundleEntry(name: string): Promise<void> {
+  const ncc = createRequire(import.meta.url)('@vercel/ncc') as Ncc
+  const { code, assets } = await ncc(join(root, `src/${name}.ts`), {
+    // It would put client-node beside each entry. TypeScript has made the .ts of the import .js by then.
+    externals: { './read-kubeconfig.js': READER },
+    license: LICENSES,
+    cache: false,
+    quiet: true,
+  })
+  write(name, {
+    'index.js': importedLate(code, READER),
+    ...Object.fromEntries(Object.entries(assets).map(([file, { source }]) => [file, source])),
+  })
+}
+
+/** ncc imports an external module at the start of the bundle, also where the source asks for it by `import()`. */
+function importedLate(code: string, module: string): string {
+  const [statement = '', name = ''] = new RegExp(`^import \\* as (\\w+) from ${JSON.stringify(module)};\n`, 'm').exec(code) ?? []
+  const [exported = ''] = new RegExp(`^module\\.exports = .*\\b${name}\\b.*$`, 'm').exec(code) ?? []
+  const late = code.replace(statement, '').replace(exported, `module.exports = import(${JSON.stringify(module)});`)
+  if (name === '' || exported === '' || late.includes(name)) throw new Error(`ncc imports ${module} in another way than it did`)
+  return late
+}
+
+/** client-node is large, and read by nobody: minified, without the classes of the API, of which only KubeConfig is used. */
+async function bundleReader(name: string): Promise<void> {
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: ['src/identity/read-kubeconfig.ts'],
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    legalComments: 'none',
+    // What is CommonJS in it requires Node's own modules.
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    plugins: [withoutSideEffects('@kubernetes/client-node')],
+    metafile: true,
+    write: false,
+  })
+  const packageJson = `${JSON.stringify({ type: 'module' }, undefined, 2)}\n`
+  write(name, { 'index.js': outputFiles[0]?.text ?? '', 'package.json': packageJson, [LICENSES]: licensesOf(metafile) })
+}
+
+function write(folder: string, files: Record<string, string | Buffer>): void {
+  for (const [file, content] of Object.entries(files)) {
+    const path = join(target, folder, file)
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, content, { mode: content.toString().startsWith('#!') ? 0o777 : 0o666 })
+  }
+}
+
+/** What nobody uses of the package's modules is left out; the package itself does not say that it may be. */
+function withoutSideEffects(name: string): Plugin {
+  const RESOLVED = 'resolved'
+  return {
+    name: 'without-side-effects',
+    setup(esbuild) {
+      esbuild.onResolve({ filter: /.*/ }, async ({ path, importer, kind, resolveDir, pluginData }) => {
+        if (pluginData === RESOLVED || !(path.startsWith(name) || importer.includes(`/${name}/`))) return undefined
+        const found = await esbuild.resolve(path, { importer, kind, resolveDir, pluginData: RESOLVED })
+        return { ...found, sideEffects: found.sideEffects && packageOf(found.path) !== name }
+      })
     },
-  )
+  }
+}
+
+function packageOf(path: string): string | undefined {
+  return /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]
+}
+
+/** In the form of ncc's: name, licence, text. */
+function licensesOf({ outputs }: Metafile): string {
+  const used = Object.values(outputs).flatMap(({ inputs }) => Object.entries(inputs).filter(([, { bytesInOutput }]) => bytesInOutput > 0))
+  const folders = new Set(used.flatMap(([path]) => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []))
+  const texts = [...folders].map((folder) => {
+    const { name, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as { name: string; license?: string }
+    const file = readdirSync(join(root, folder)).find((entry) => /^(licen[cs]e|copying)/i.test(entry))
+    if (file === undefined) throw new Error(`${name} has no text of its licence`)
+    return `${name}\n${license ?? ''}\n${readFileSync(join(root, folder, file), 'utf8')}`
+  })
+  return texts.toSorted().join('\n')
 }

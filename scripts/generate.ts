@@ -1,10 +1,12 @@
-// Writes what is made from the table of inputs: action.yml, the README's tables, src/version.ts.
+// Writes what is made from the table of inputs: action.yml, the GitLab templates, the README's tables, src/version.ts.
 // With --check nothing is written; the exit code says whether all of it is fresh.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { format, resolveConfig } from 'prettier'
 import { parseDocument, type YAMLMap } from 'yaml'
+import { errorCodes } from '../src/errors.ts'
 import { inputIds, inputs, outputs, type Input, type Output } from '../src/inputs.ts'
+import { componentTemplate, scanTemplate } from './gitlab-template.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const read = (name: string): string => readFileSync(resolve(root, name), 'utf8')
@@ -14,6 +16,9 @@ export async function generated(): Promise<Record<string, string>> {
   return {
     'action.yml': await format(actionYaml(read('action.yml')), { ...style, parser: 'yaml' }),
     'README.md': await format(readme(read('README.md')), { ...style, parser: 'markdown' }),
+    'docs/troubleshooting.md': await format(troubleshooting(read('docs/troubleshooting.md')), { ...style, parser: 'markdown' }),
+    'gitlab/scan.yml': await format(scanTemplate(read('gitlab/scan.yml'), version()), { ...style, parser: 'yaml' }),
+    'templates/kubepass.yml': await format(componentTemplate(read('templates/kubepass.yml')), { ...style, parser: 'yaml' }),
     'src/version.ts': versionModule(),
   }
 }
@@ -26,7 +31,7 @@ function actionYaml(current: string): string {
   }
   fill(
     'inputs',
-    inputIds.map((id) => [id, actionInput(inputs[id])]),
+    inputIds.filter((id) => inputs[id].only !== 'gitlab').map((id) => [id, actionInput(inputs[id])]),
   )
   fill(
     'outputs',
@@ -35,9 +40,10 @@ function actionYaml(current: string): string {
   return document.toString({ lineWidth: 0 })
 }
 
-function actionInput({ description, options, required, default: usual }: Input): object {
+function actionInput({ actionDefault, description, options, required, default: own }: Input): object {
+  const usual = actionDefault ?? own
   const choices = options === undefined ? '' : ` One of: ${options.join(', ')}.`
-  return { description: description + choices, ...(required ? { required: true } : {}), ...(usual === '' ? {} : { default: usual }) }
+  return { description: description + choices, ...(required === true ? { required } : {}), ...(usual === '' ? {} : { default: usual }) }
 }
 
 function readme(current: string): string {
@@ -45,25 +51,43 @@ function readme(current: string): string {
   const inputRows = inputIds.map((id) => {
     const { description, default: usual, options, required } = inputs[id]
     const choices = options === undefined ? '' : ` One of ${options.map((option) => `\`${option}\``).join(', ')}.`
-    return `| \`${id}\` | ${cell(description)}${choices} | ${required ? '**required**' : usual === '' ? '' : `\`${usual}\``} |`
+    return `| \`${id}\` | ${cell(description)}${choices} | ${cellOf(required, usual)} |`
   })
   const outputRows = Object.entries<Output>(outputs).map(([id, { description }]) => `| \`${id}\` | ${cell(description)} |`)
-  return replaceBetween(
-    replaceBetween(current, 'inputs', `| input | what it is | default |\n| --- | --- | --- |\n${inputRows.join('\n')}`),
-    'outputs',
-    `| output | what it is |\n| --- | --- |\n${outputRows.join('\n')}`,
-  )
+  const codeRows = Object.values(errorCodes).map(({ exit, means }) => `| ${exit} | ${means} |`)
+  const tables: Record<string, string> = {
+    inputs: `| input | what it is | default |\n| --- | --- | --- |\n${inputRows.join('\n')}`,
+    outputs: `| output | what it is |\n| --- | --- |\n${outputRows.join('\n')}`,
+    'exit codes': `| code | meaning |\n| --- | --- |\n${SCANS_OWN}\n${codeRows.join('\n')}`,
+  }
+  return Object.entries(tables).reduce((text, [name, table]) => replaceBetween(text, name, table), current)
+}
+
+const SCANS_OWN =
+  "| the scan's own | the scan ended by itself; those in `accept_exit_codes` become 0 on a CI, and `exit_code` has the code itself |"
+
+function troubleshooting(current: string): string {
+  const sections = Object.entries(errorCodes).map(([code, { exit, means, todo }]) => `### ${exit}: ${code}\n\nMeans: ${means}.\n\n${todo}`)
+  return replaceBetween(current, 'error codes', sections.join('\n\n'))
+}
+
+function cellOf(required: Input['required'], usual: string): string {
+  if (required !== undefined) return required === true ? '**required**' : `**required** ${required}`
+  return usual === '' ? '' : `\`${usual}\``
 }
 
 function replaceBetween(text: string, name: string, table: string): string {
   const [begin, end] = [`<!-- ${name}: npm run generate -->`, `<!-- /${name} -->`]
-  if (!text.includes(begin) || !text.includes(end)) throw new Error(`README.md lacks the marks of "${name}"`)
+  if (!text.includes(begin) || !text.includes(end)) throw new Error(`the marks of "${name}" are missing`)
   return `${text.slice(0, text.indexOf(begin) + begin.length)}\n\n${table}\n\n${text.slice(text.indexOf(end))}`
 }
 
+function version(): string {
+  return (JSON.parse(read('package.json')) as { version: string }).version
+}
+
 function versionModule(): string {
-  const { version } = JSON.parse(read('package.json')) as { version: string }
-  return `/** Written by \`npm run generate\` from package.json. */\nexport const version = '${version}'\n`
+  return `/** Written by \`npm run generate\` from package.json. */\nexport const version = '${version()}'\n`
 }
 
 if (import.meta.main) {

@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs'
 import { decode } from './decode.ts'
 import { describe, exitCodeOf, KubepassError } from './errors.ts'
-import { parseFlags } from './flags.ts'
 import { help } from './help.ts'
 import { run } from './run.ts'
 import { settle } from './settle.ts'
@@ -11,8 +10,10 @@ import { version } from './version.ts'
 
 const [command, ...words] = process.argv.slice(2)
 try {
-  if (command === 'run') void run(start, () => parseFlags(words, 'run'))
-  else if (command === 'revoke') void run(settle, () => parseFlags(words, 'revoke'))
+  if (command === 'run') void run(start, words, 'run')
+  else if (command === 'revoke') void run(settle, words, 'revoke')
+  else if (command === 'main') void run(start, words)
+  else if (command === 'post') void run(settle, words)
   else if (command === 'decode') console.log(decode(readFileSync(0, 'utf8')))
   else if (command === 'version' || command === '--version') console.log(version)
   else if (command === 'help' || command === '--help' || command === '-h' || command === undefined) console.log(help())

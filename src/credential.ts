@@ -42,6 +42,11 @@ export function decodeJwt(text: string): Jwt | undefined {
   return parsed.header !== undefined && parsed.claims !== undefined ? (parsed as Jwt) : undefined
 }
 
+/** The same of a secret. */
+export function jwtOf(token: Secret): Jwt | undefined {
+  return decodeJwt(token.reveal())
+}
+
 function parseSegment(segment: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(Buffer.from(segment, 'base64url').toString())
@@ -56,7 +61,7 @@ function parseSegment(segment: string): Record<string, unknown> | undefined {
  * @throws RIGHTS when it is no JWT, or its times make no sense
  */
 export function readCredential(token: Secret): Credential {
-  const jwt = decodeJwt(token.reveal())
+  const jwt = jwtOf(token)
   if (jwt === undefined) throw notAsAsked('it is no JWT')
   const { iat, exp, nbf, jti } = jwt.claims
   if (!isTime(iat) || !isTime(exp) || exp <= iat || (nbf !== undefined && (!isTime(nbf) || nbf >= exp)))
@@ -106,11 +111,13 @@ export function checkCredential({ jwt, issuedAt, expiresAt }: Credential, expect
   return warnings
 }
 
+const GITLAB_CLAIMS = ['project_path', 'project_id', 'ref_protected', 'namespace']
+
 /** What a refused ID token said of itself, one claim a line; undefined when it is no JWT. */
 export function claimsOf(token: Secret): string | undefined {
-  const jwt = decodeJwt(token.reveal())
+  const jwt = jwtOf(token)
   if (jwt === undefined) return undefined
-  const names = ['iss', 'aud', 'sub', 'repository', 'repository_id', 'ref', 'event_name', 'environment', 'project_path', 'namespace']
+  const names = ['iss', 'aud', 'sub', 'repository', 'repository_id', 'ref', 'event_name', 'environment', ...GITLAB_CLAIMS]
   const lines = names.filter((name) => jwt.claims[name] !== undefined).map((name) => `  ${name}: ${shown(jwt.claims[name])}`)
   if (isTime(jwt.claims['exp'])) lines.push(`  exp: ${isoTime(jwt.claims['exp'])}`)
   return lines.join('\n')

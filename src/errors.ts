@@ -1,17 +1,46 @@
-/** What went wrong, as tests and exit codes know it. */
-export type Code = 'INPUT' | 'IDENTITY' | 'REFUSED' | 'UNREACHABLE' | 'RIGHTS' | 'LEAK' | 'NOT_REVOKED' | 'INTERRUPTED' | 'INTERNAL'
+/** What went wrong, as tests and exit codes know it. The README and docs/troubleshooting.md are made of this. */
+const table = {
+  INPUT: {
+    exit: 80,
+    means: 'an input is wrong; nothing was sent to the network',
+    todo: 'Each wrong input is named, with what is wrong and a value that works. Correct them all, then run the job again.',
+  },
+  IDENTITY: {
+    exit: 81,
+    means: 'there is no identity, or more than one',
+    todo: 'On GitHub the job needs `permissions: id-token: write`, on GitLab the `id_tokens` of the template. If two are there, set `identity`. An audience that does not fit is the input `audience`; an ID token that has expired on GitLab needs a longer `timeout`.',
+  },
+  REFUSED: {
+    exit: 82,
+    means: 'the API server refused',
+    todo: 'For 403 the message has the RBAC rule to add, or the words of the admission policy. For 401 the API server gives no reason: compare the claims that are shown with its `--authentication-config` (issuer, audience, claim rules), or read its log. For 404 create the ServiceAccount.',
+  },
+  UNREACHABLE: {
+    exit: 83,
+    means: 'the API server was not reached, or something else answered for it',
+    todo: 'Check `server`, `certificate_authority` and `tls_server_name`; behind a proxy `proxy_url` or `HTTPS_PROXY`. Nothing is trusted but the CA that you give. HTML or a redirect comes from a gateway, a captive portal or a login page in between.',
+  },
+  RIGHTS: {
+    exit: 84,
+    means: 'the token is not the one that was asked for',
+    todo: 'It was revoked unused. Look for a gateway that changes requests, or for a signing plugin of the API server.',
+  },
+  LEAK: { exit: 85, means: 'a secret leaked (reserved)', todo: 'Not in use yet.' },
+  NOT_REVOKED: {
+    exit: 86,
+    means: 'the credential was not revoked; beats every other code',
+    todo: 'The message says when the token dies by itself. To end it now, delete the Secret that the evidence names: `kubectl delete secret -n NAMESPACE NAME`. Then see the cause that is shown: a missing right to delete Secrets, a network that broke, or an ID token that ran out.',
+  },
+  INTERRUPTED: {
+    exit: 130,
+    means: 'ended by SIGHUP (129), SIGINT (130) or SIGTERM (143)',
+    todo: 'The job was cancelled, or ran into a time limit. The credential was revoked; what was left open, the post step has finished: read its log.',
+  },
+  INTERNAL: { exit: 1, means: 'a defect of kubepass', todo: 'Please report it, with the log; it holds no secret.' },
+} as const satisfies Record<string, { exit: number; means: string; todo: string }>
 
-const exitCodes: Record<Code, number> = {
-  INPUT: 80,
-  IDENTITY: 81,
-  REFUSED: 82,
-  UNREACHABLE: 83,
-  RIGHTS: 84,
-  LEAK: 85,
-  NOT_REVOKED: 86,
-  INTERRUPTED: 130,
-  INTERNAL: 1,
-}
+export type Code = keyof typeof table
+export const errorCodes: Readonly<Record<Code, { exit: number; means: string; todo: string }>> = table
 
 interface Details {
   /** What to do about it: the line, flag or RBAC rule to add. */
@@ -41,7 +70,7 @@ export function codeOf(error: unknown): Code {
 }
 
 export function exitCodeOf(error: unknown): number {
-  return exitCodes[codeOf(error)]
+  return table[codeOf(error)].exit
 }
 
 /** Node's own code of a failed call, like ENOENT; empty when there is none. */

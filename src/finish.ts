@@ -31,7 +31,7 @@ export async function finish(session: Session, postFollows: boolean): Promise<Ku
   evidence.finished = true
   record(session)
   if (failure === undefined && clean) platform.forgetReceipt()
-  platform.say(`Credential: ${ending(evidence)}.`)
+  platform.say(session.blind && evidence.missing ? 'Nothing of this job is left to revoke.' : `Credential: ${ending(evidence)}.`)
   if (failure === undefined) return undefined
   if (options.revocation === 'best-effort') {
     await warn(session, describe(failure))
@@ -45,7 +45,7 @@ export async function finish(session: Session, postFollows: boolean): Promise<Ku
 
 async function stopScan(session: Session): Promise<void> {
   const { used, finished } = session.evidence
-  if (used === null || finished) return
+  if (finished || (used === null && !session.blind)) return
   const { outlived, left } = await (session.scan?.stop() ?? stopCarriers(markerOf(session.receipt)))
   // The host takes commands from us, masks above all, only behind the scan's last word.
   if (session.platform.isCI) await session.scan?.drain(AbortSignal.any([session.hurry, AbortSignal.timeout(DRAIN_MS)]))
@@ -65,7 +65,7 @@ async function revoke(session: Session): Promise<KubepassError | undefined> {
   const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(tokenMayLive ? options.deadline : NO_TOKEN_MS)])
   let outcome: 'deleted' | 'gone'
   try {
-    outcome = await deleteAnchor(client, await session.identity.bearer(limit), { namespace, ...anchor }, limit)
+    outcome = await deleteAnchor(client, await session.identity.authInfo(limit), { namespace, ...anchor }, limit)
   } catch (error) {
     if (receipt.reached === 'nothing') return undefined
     if (!tokenMayLive)
@@ -77,6 +77,8 @@ async function revoke(session: Session): Promise<KubepassError | undefined> {
   if (outcome === 'deleted') evidence.revoked = tokenMayLive ? { at: new Date().toISOString() } : null
   else if (evidence.revoked === null) {
     evidence.missing = tokenMayLive
+    // An orderly end leaves nothing, either.
+    if (session.blind) return undefined
     await warn(
       session,
       `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`,

@@ -1,30 +1,49 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { KubepassError } from './errors.ts'
 import { inputIds, inputs, type InputId } from './inputs.ts'
-import { flagName, type Flags } from './platform/terminal.ts'
+import { quote } from './quote.ts'
 
-/** Secrets are no flags: every user of the machine can read argv. */
-export const flagIds = inputIds.filter((id) => !inputs[id].secret && !inputs[id].ciOnly)
+/** What a command line says. */
+export interface Flags {
+  readonly values: ReadonlyMap<InputId, string>
+  readonly positionals: readonly string[]
+  /** What stands behind `--`. */
+  readonly argv: readonly string[]
+}
 
-/** Words after `kubepass run` or `kubepass revoke`; what stands after `--` is the command. */
-export function parseFlags(words: readonly string[], command: 'run' | 'revoke'): Flags {
+/** Those of a person. Secrets are no flags: every user of the machine can read argv. */
+export const terminalFlags = inputIds.filter((id) => inputs[id].secret !== true && !inputs[id].ciOnly)
+
+/** Those of a GitLab job: there, every variable can be overruled from outside. */
+export const gitlabFlags = inputIds.filter((id) => inputs[id].guard !== undefined)
+
+export function flagName(id: InputId): string {
+  return `--${id.replaceAll('_', '-')}`
+}
+
+/** @param wanted how many words must stand beside the flags */
+export function parseFlags(words: readonly string[], ids: readonly InputId[], wanted: number, hint: string): Flags {
   const end = words.includes('--') ? words.indexOf('--') : words.length
-  const options: NonNullable<ParseArgsConfig['options']> = Object.fromEntries(
-    flagIds.map((id) => [flagName(id).slice(2), { type: 'string' }]),
-  )
+  const options: NonNullable<ParseArgsConfig['options']> = Object.fromEntries(ids.map((id) => [flagName(id).slice(2), { type: 'string' }]))
+  const { values, positionals } = parse(words.slice(0, end), options, hint)
+  if (positionals.length !== wanted) {
+    const fact =
+      wanted === 0
+        ? `${quote(positionals[0] ?? '')} is no flag.`
+        : `${wanted} word is needed beside the flags, and ${positionals.length} are given.`
+    throw new KubepassError('INPUT', fact, { hint })
+  }
+  const given = ids.flatMap((id): [InputId, string][] => {
+    const value = values[flagName(id).slice(2)]
+    return typeof value === 'string' ? [[id, value]] : []
+  })
+  return { values: new Map(given), positionals, argv: words.slice(end + 1) }
+}
+
+function parse(args: string[], options: NonNullable<ParseArgsConfig['options']>, hint: string): ReturnType<typeof parseArgs> {
   try {
-    const { values, positionals } = parseArgs({ args: words.slice(0, end), options, allowPositionals: command === 'revoke' })
-    const [receipt, ...more] = positionals
-    if (command === 'revoke' && (receipt === undefined || more.length > 0))
-      throw new Error('one receipt is needed: kubepass revoke [FLAGS] RECEIPT')
-    const given = flagIds.flatMap((id): [InputId, string][] => {
-      const value = values[flagName(id).slice(2)]
-      return typeof value === 'string' ? [[id, value]] : []
-    })
-    return { values: new Map(given), argv: words.slice(end + 1), receipt }
+    return parseArgs({ args, options, allowPositionals: true })
   } catch (error) {
-    throw new KubepassError('INPUT', error instanceof Error ? error.message : 'The flags cannot be read.', {
-      hint: 'kubepass help shows them all.',
-    })
+    throw new KubepassError('INPUT', error instanceof Error ? error.message : 'The flags cannot be read.', { hint })
   }
 }

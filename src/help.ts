@@ -1,11 +1,14 @@
-import { flagIds } from './flags.ts'
+import { flagName, terminalFlags } from './flags.ts'
 import { inputs } from './inputs.ts'
-import { flagName } from './platform/terminal.ts'
 
 export function help(): string {
-  const flags = flagIds.map((id) => {
+  const flags = terminalFlags.map((id) => {
     const { default: usual, description, options, required } = inputs[id]
-    const notes = [required ? 'required' : '', options ? `one of ${options.join(', ')}` : '', usual === '' ? '' : `default ${usual}`]
+    const notes = [
+      required === true ? 'required' : required === undefined ? '' : `required ${required}`,
+      options ? `one of ${options.join(', ')}` : '',
+      usual === '' ? '' : `default ${usual}`,
+    ]
     const shown = notes.filter((note) => note !== '').join('; ')
     return `  ${flagName(id)}\n      ${description}${shown === '' ? '' : ` (${shown})`}`
   })
@@ -14,6 +17,7 @@ export function help(): string {
   kubepass run [FLAGS] -- COMMAND [ARG ...]   issue a credential, run the command with it, revoke it, prove it dead
   kubepass revoke [FLAGS] RECEIPT             finish a run that was killed, from the receipt that it left
   kubepass decode < TOKEN                     header and claims of a token
+  kubepass main, kubepass post                what a CI job runs: its work, and the net behind it
   kubepass help                               this
 
 The identity's token comes from --token-file, never from the command line: --token-file - reads standard input.

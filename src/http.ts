@@ -1,5 +1,6 @@
 import { request as plainRequest } from 'node:http'
 import { Agent, request as tlsRequest, type AgentOptions } from 'node:https'
+import type { Secret } from './secret.ts'
 
 /** No answer that kubepass needs is near this size. */
 const MOST_BYTES = 4 * 1024 * 1024
@@ -9,7 +10,15 @@ export interface Request {
   method: 'GET' | 'POST' | 'DELETE'
   headers: Record<string, string>
   body?: string
+  /** Shown when the connection is made. */
+  clientCertificate?: ClientCertificate | undefined
   signal: AbortSignal
+}
+
+/** Both are PEM. */
+export interface ClientCertificate {
+  readonly certificate: string
+  readonly key: Secret
 }
 
 export interface Response {
@@ -31,7 +40,8 @@ export interface Tls {
  */
 export class Http {
   readonly #options: AgentOptions
-  readonly #agent: Agent
+  /** One for each certificate, and one for none: what a connection has shown counts for each of its calls. */
+  readonly #agents = new Map<ClientCertificate | undefined, Agent>()
 
   constructor(tls: Tls, env: NodeJS.ProcessEnv) {
     // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
@@ -42,16 +52,18 @@ export class Http {
       ...(tls.ca === undefined ? {} : { ca: tls.ca }),
       ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
     }
-    this.#agent = new Agent({ ...this.#options, keepAlive: true, maxSockets: 1 })
   }
 
   exchange(request: Request): Promise<Response> {
-    return exchange(request, this.#agent)
+    const { clientCertificate } = request
+    const agent = this.#agents.get(clientCertificate) ?? this.#agentFor(clientCertificate, { keepAlive: true, maxSockets: 1 })
+    this.#agents.set(clientCertificate, agent)
+    return exchange(request, agent)
   }
 
   /** On a connection of its own, which may reach another server behind a balancer. */
   async exchangeAnew(request: Request): Promise<Response> {
-    const agent = new Agent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 })
+    const agent = this.#agentFor(request.clientCertificate, { keepAlive: false, maxCachedSessions: 0 })
     try {
       return await exchange(request, agent)
     } finally {
@@ -60,7 +72,11 @@ export class Http {
   }
 
   close(): void {
-    this.#agent.destroy()
+    for (const agent of this.#agents.values()) agent.destroy()
+  }
+
+  #agentFor(shown: ClientCertificate | undefined, options: AgentOptions): Agent {
+    return new Agent({ ...this.#options, ...options, ...(shown && { cert: shown.certificate, key: shown.key.reveal() }) })
   }
 }
 

@@ -1,15 +1,24 @@
-/** One input. The action, the command line, their help and the README's table are made from these. */
+/** One input. The action, the GitLab component, the command line, their help and the README's table are made from these. */
 export interface Input {
   description: string
   /** A value that works, shown when the one given does not. */
   example: string
   default: string
-  required?: true
+  /** In action.yml, where it is an expression. */
+  actionDefault?: string
+  required?: true | 'unless kubeconfig or in-cluster'
   /** Never echoed, and not a flag: argv can be read by every user of the machine. */
-  secret?: true
+  secret?: true | 'unless a path'
   options?: readonly string[]
   /** Means nothing in a terminal. */
   ciOnly?: true
+  /** Means nothing elsewhere. */
+  only?: 'github' | 'gitlab'
+  /**
+   * It decides where the identity goes, or what is seen of it. On GitLab, where any variable can be overruled
+   * from outside, it is therefore a flag; the pattern (RE2 and JavaScript) keeps out what quotes would not hold.
+   */
+  guard?: string
 }
 
 const table = {
@@ -17,19 +26,22 @@ const table = {
     description: 'URL of the Kubernetes API server, https only; a path prefix (as Rancher has it) is kept.',
     example: 'https://10.0.0.1:6443',
     default: '',
-    required: true,
+    required: 'unless kubeconfig or in-cluster',
+    guard: String.raw`^(|https://[A-Za-z0-9.:/_~%\[\]-]+)$`,
   },
   certificate_authority: {
     description: "The API server's CA certificate: PEM text, its base64, or the path of a file that holds it.",
     example: '/etc/kubernetes/pki/ca.crt',
     default: '',
-    required: true,
+    required: 'unless kubeconfig or in-cluster',
+    guard: String.raw`^[A-Za-z0-9+/=._ \r\n-]*$`,
   },
   service_account: {
     description: 'The ServiceAccount whose token the scan gets, as NAMESPACE/NAME.',
     example: 'kubepass/scanner',
     default: '',
     required: true,
+    guard: '^[a-z0-9.-]+/[a-z0-9.-]+$',
   },
   namespace: {
     description: "The kubeconfig's default namespace; the ServiceAccount's own when empty.",
@@ -37,7 +49,7 @@ const table = {
     default: '',
   },
   command: {
-    description: 'The scan: run by bash with -eo pipefail. Without it the credential is there for the later steps of the job.',
+    description: 'The scan, run by bash with -eo pipefail. On GitHub, without it, the credential is there for the later steps of the job.',
     example: 'kubectl get pods',
     default: '',
   },
@@ -65,11 +77,11 @@ const table = {
     default: '',
   },
   identity: {
-    description: 'Who the job is towards the API server: token, github-oidc, or auto to take the one that is there.',
+    description: 'Who the job is towards the API server; auto takes the one that is there.',
     example: 'github-oidc',
     default: 'auto',
-    options: ['auto', 'token', 'github-oidc'],
-    ciOnly: true,
+    options: ['auto', 'token', 'github-oidc', 'gitlab-oidc', 'kubeconfig', 'in-cluster'],
+    guard: '^[a-z-]*$',
   },
   token: {
     description: 'Identity "token": any bearer token that the API server accepts.',
@@ -82,11 +94,29 @@ const table = {
     example: '/var/run/secrets/token',
     default: '',
   },
+  kubeconfig: {
+    description: 'Identity "kubeconfig": the path of a kubeconfig, or (not in a terminal) its content. The API server comes from it, too.',
+    example: '/etc/kubepass/kubeconfig',
+    default: '',
+    secret: 'unless a path',
+  },
+  context: {
+    description: 'Identity "kubeconfig": the context that counts; its current-context when empty.',
+    example: 'production',
+    default: '',
+  },
+  allow_exec: {
+    description: 'Identity "kubeconfig": whether it may name a program (exec) to run for the credential.',
+    example: 'true',
+    default: 'false',
+    options: ['true', 'false'],
+  },
   audience: {
-    description: 'Identity "github-oidc": the ID token\'s audience; the server\'s URL when empty, so that no other cluster can replay it.',
+    description: "Audience of the job's ID token: the server's URL, so that no other cluster can replay it; on GitHub that is the default.",
     example: 'https://10.0.0.1:6443',
     default: '',
     ciOnly: true,
+    guard: String.raw`^[^'\s]*$`,
   },
   duration: {
     description: 'Life of the credential, from 10m: 15m, 900s, 1h or seconds.',
@@ -110,7 +140,7 @@ const table = {
     options: ['required', 'best-effort'],
   },
   prove: {
-    description: 'When to prove that the credential is dead: wait (here, up to 15 s), post (in the post step), off.',
+    description: 'When to prove that the credential is dead: wait (here, up to 15 s), post (in the post step, on GitHub), off.',
     example: 'wait',
     default: 'wait',
     options: ['wait', 'post', 'off'],
@@ -122,7 +152,7 @@ const table = {
   },
   delivery: {
     description:
-      'Beside the kubeconfig, the token itself: nowhere else (kubeconfig), in a variable (env), or as the output "token" (output).',
+      'Beside the kubeconfig, the token itself: nowhere else (kubeconfig), in a variable (env), or as the output "token" (output, on GitHub).',
     example: 'kubeconfig',
     default: 'kubeconfig',
     options: ['kubeconfig', 'env', 'output'],
@@ -146,6 +176,7 @@ const table = {
     description: "The name in the API server's certificate, where it is not the URL's host.",
     example: 'kubernetes.default.svc',
     default: '',
+    guard: '^[A-Za-z0-9.-]*$',
   },
   deadline: {
     description: 'Time limit for all that comes before the scan, and again for the revocation after it.',
@@ -156,6 +187,32 @@ const table = {
     description: 'File to write the evidence to, as JSON (schema: docs/evidence.schema.json).',
     example: 'kubepass-evidence.json',
     default: '',
+  },
+  report: {
+    description: 'Where the evidence is shown beside the log: summary (of the job), or check (also a check run; needs checks: write).',
+    example: 'check',
+    default: 'summary',
+    options: ['summary', 'check'],
+    ciOnly: true,
+    only: 'github',
+  },
+  github_token: {
+    description: 'The token that makes the check run.',
+    example: '${{ github.token }}',
+    default: '',
+    actionDefault: '${{ github.token }}',
+    secret: true,
+    ciOnly: true,
+    only: 'github',
+  },
+  allow_debug_trace: {
+    description: 'Run although CI_DEBUG_TRACE shows every variable, and so the ID token, in the log.',
+    example: 'false',
+    default: 'false',
+    options: ['true', 'false'],
+    ciOnly: true,
+    only: 'gitlab',
+    guard: '^(true|false)$',
   },
 } as const satisfies Record<string, Input>
 

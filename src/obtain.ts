@@ -12,16 +12,16 @@ import { record, warn, type Session } from './session.ts'
 export async function issue(session: Session, limit: AbortSignal): Promise<Credential> {
   const { options, client, platform, receipt, evidence } = session
   platform.progress('asking for a token')
-  const bearer = await session.identity.bearer(limit)
+  const auth = await session.identity.authInfo(limit)
   const where = { namespace: receipt.namespace, name: receipt.anchor?.name ?? '' }
   const acceptable = options.revocation === 'best-effort'
   const marks = marksOf(platform.run, receipt.deadBy)
-  const anchor = await mayExist(session, 'anchor', () => createAnchor(client, bearer, where, marks, acceptable, limit))
+  const anchor = await mayExist(session, 'anchor', () => createAnchor(client, auth, where, marks, acceptable, limit))
   record(session, { anchor, ...(anchor === undefined ? { reached: 'nothing' } : {}) })
 
   const asked = { ...options.serviceAccount, duration: options.duration, audiences: options.tokenAudiences, anchor }
   const keep: Seal = (value) => (session.token = session.seal(value))
-  const { credential, expected, warnings } = await mayExist(session, 'token', () => requestToken(client, bearer, asked, keep, limit))
+  const { credential, expected, warnings } = await mayExist(session, 'token', () => requestToken(client, auth, asked, keep, limit))
   const { jti, expiresAt } = credential
   evidence.granted = grantedBy(credential, anchor?.name)
   evidence.dead_by = isoTime(expiresAt + OVERRUN_S)

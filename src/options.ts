@@ -1,18 +1,45 @@
-import { X509Certificate } from 'node:crypto'
-import { accessSync, constants, readFileSync, realpathSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs'
 import { delimiter, dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { errnoOf, KubepassError } from './errors.ts'
+import { isInPod } from './identity/in-cluster.ts'
 import { inputs, type InputId } from './inputs.ts'
 import { quote } from './quote.ts'
 import type { Seal, Secret } from './secret.ts'
+import {
+  isLabel,
+  isSubdomain,
+  parseCertificateAuthority,
+  parseProxy,
+  parseServer,
+  parseServerName,
+  readSmallFile,
+  sealToken,
+  Wrong,
+} from './values.ts'
 
-export type IdentityKind = 'token' | 'github-oidc'
+export type IdentityKind = 'token' | 'github-oidc' | 'gitlab-oidc' | 'kubeconfig' | 'in-cluster'
 
-/** Everything a run is asked to do. Read once, before any network. */
-export interface Options {
-  /** Its URL, without a slash at the end. */
+/** Where the API server is, and by what it is known. */
+export interface ClusterAccess {
+  /** Its URL, without a slash at the end. Empty in the options while it has yet to come with the identity. */
   readonly server: string
   readonly certificateAuthority: string
+  readonly proxyUrl: URL | undefined
+  readonly tlsServerName: string | undefined
+}
+
+export interface KubeconfigInput {
+  /** A function, so that nothing shows the text by accident; its secrets are sealed when it is parsed. */
+  readonly text: () => string
+  /** The files that it names: where relative paths start, or why it may name none. */
+  readonly files: { readonly folder: string } | { readonly refused: string }
+  /** Its own current-context when undefined. */
+  readonly context: string | undefined
+  readonly allowExec: boolean
+}
+
+/** Everything a run is asked to do. Read once, before any network. */
+export interface Options extends ClusterAccess {
   readonly serviceAccount: { readonly namespace: string; readonly name: string }
   readonly namespace: string
   readonly command: readonly [string, ...string[]] | undefined
@@ -21,6 +48,7 @@ export interface Options {
   readonly passEnv: readonly string[]
   readonly identity: 'auto' | IdentityKind
   readonly token: Secret | undefined
+  readonly kubeconfig: KubeconfigInput | undefined
   readonly stdinTaken: boolean
   readonly audience: string
   /** Seconds. */
@@ -32,9 +60,9 @@ export interface Options {
   readonly delivery: 'kubeconfig' | 'env' | 'output'
   readonly tokenVariable: string
   readonly directory: string
-  readonly proxyUrl: URL | undefined
-  readonly tlsServerName: string | undefined
   readonly evidence: string | undefined
+  /** Makes a check run of the evidence. */
+  readonly checkToken: Secret | undefined
   /** Milliseconds for all that comes before the scan, and again for the revocation. */
   readonly deadline: number
 }
@@ -54,10 +82,14 @@ export interface Source {
   readonly hasLaterSteps: boolean
   /** A post step follows, which revokes and proves what main left. */
   readonly hasPost: boolean
+  /** And the job fails if it does. */
+  readonly postFailsJob: boolean
+  /** The setting by which the host shows every variable in the log, where that is on. */
+  readonly traced: string | undefined
+  /** Whether we run in a Pod is read from it, and no input. */
+  readonly env: NodeJS.ProcessEnv
   readonly readStdin: (() => string) | undefined
 }
-
-class Wrong extends Error {}
 
 /**
  * Reports every wrong input at once, each with its name, what is wrong and a right example. To finish a run
@@ -69,7 +101,8 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     const text = (source.input(id) ?? '').trim() || fallback
     try {
       if (text === '') {
-        if (inputs[id].required) throw new Wrong('is missing')
+        const { required } = inputs[id]
+        if (required === true || (required !== undefined && bringer === undefined)) throw new Wrong('is missing')
         return whenEmpty
       }
       const allowed = inputs[id].options
@@ -84,6 +117,7 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
   const same = (text: string): string => text
   const choice = (id: InputId): string => read(id, same, inputs[id].default)
 
+  const bringer = whoBringsTheCluster()
   const server = read('server', parseServer, '')
   const serviceAccount = read('service_account', parseServiceAccount, { namespace: '', name: '' })
   const maxDuration = read('max_duration', parseDuration, 3600)
@@ -92,6 +126,10 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
   if (token !== undefined && tokenFile !== '')
     problems.push(`${source.nameOf('token')} and ${source.nameOf('token_file')} are both given: one is enough`)
   const shell = choice('shell')
+  const allowDebugTrace = choice('allow_debug_trace') === 'true'
+  const report = choice('report')
+  // Not read without need: what is not known to anybody needs no redaction.
+  const checkToken = report === 'check' ? read<Secret | undefined>('github_token', (text) => sealToken(text, seal), undefined) : undefined
   const options: Options = {
     server,
     certificateAuthority: read('certificate_authority', parseCertificateAuthority, ''),
@@ -102,6 +140,7 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     env: choice('env') as Options['env'],
     passEnv: read('pass_env', parseVariableNames, []),
     identity: choice('identity') as Options['identity'],
+    kubeconfig: read('kubeconfig', readKubeconfig, undefined),
     token: token ?? (tokenFile === '' ? undefined : read('token_file', (path) => readToken(path, source, seal), undefined)),
     stdinTaken: tokenFile === '-',
     audience: read('audience', parseAudience, server),
@@ -117,17 +156,34 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     proxyUrl: read<URL | undefined>('proxy_url', parseProxy, undefined),
     tlsServerName: read<string | undefined>('tls_server_name', parseServerName, undefined),
     evidence: read<string | undefined>('evidence', purpose === 'start' ? parseEvidencePath : same, undefined),
+    checkToken,
     deadline: 1000 * read('deadline', parseDeadline, 60),
   }
   if (purpose === 'start' && !source.hasLaterSteps && options.command === undefined)
-    problems.push('no command was given: kubepass run [FLAGS] -- COMMAND')
+    problems.push(`no command was given${source.hasPost ? `: set ${source.nameOf('command')}` : ': kubepass run [FLAGS] -- COMMAND'}`)
   if (options.delivery === 'output' && options.command !== undefined)
     problems.push(`${source.nameOf('delivery')} is output, which is for later steps: with a command use env`)
   if (options.identity === 'token' && options.token === undefined)
     problems.push(
       `${source.nameOf('identity')} is token, but neither ${source.nameOf('token')} nor ${source.nameOf('token_file')} is given`,
     )
-  if (!source.hasPost && options.prove === 'post') problems.push(`${source.nameOf('prove')} is post, but there is no post step here`)
+  if (!source.postFailsJob && options.prove === 'post')
+    problems.push(
+      `${source.nameOf('prove')} is post, but ${source.hasPost ? 'what comes after the script cannot fail a job' : 'there is no post step'} here`,
+    )
+  if (report === 'check' && checkToken === undefined)
+    problems.push(`${source.nameOf('report')} is check, but ${source.nameOf('github_token')} is empty`)
+  if (purpose === 'start' && source.traced !== undefined && !allowDebugTrace) {
+    problems.push(
+      `${source.traced} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')}: true`,
+    )
+  }
+  if (options.identity === 'kubeconfig' && options.kubeconfig === undefined)
+    problems.push(`${source.nameOf('identity')} is kubeconfig, but ${source.nameOf('kubeconfig')} is not given`)
+  if (bringer === 'kubeconfig' && options.identity !== 'auto' && options.identity !== 'kubeconfig')
+    problems.push(`${source.nameOf('kubeconfig')} is given, but ${source.nameOf('identity')} is ${options.identity}`)
+  if (bringer !== 'kubeconfig' && given('context'))
+    problems.push(`${source.nameOf('context')} is given without ${source.nameOf('kubeconfig')}`)
   if (problems.length > 0) {
     throw new KubepassError(
       'INPUT',
@@ -135,6 +191,35 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     )
   }
   return options
+
+  function given(id: InputId): boolean {
+    return (source.input(id) ?? '').trim() !== ''
+  }
+
+  function whoBringsTheCluster(): 'kubeconfig' | 'in-cluster' | undefined {
+    const identity = (source.input('identity') ?? '').trim() || inputs.identity.default
+    const others = ['server', 'certificate_authority', 'token', 'token_file'] as const
+    const inCluster = identity === 'in-cluster' || (identity === 'auto' && !others.some(given) && isInPod(source.env))
+    const kind = given('kubeconfig') ? 'kubeconfig' : inCluster ? 'in-cluster' : undefined
+    const brought = { kubeconfig: ['server', 'certificate_authority', 'proxy_url', 'tls_server_name'], 'in-cluster': others.slice(0, 2) }
+    for (const id of kind === undefined ? [] : (brought[kind] as InputId[]).filter(given))
+      problems.push(`${source.nameOf(id)} is given, but comes with the identity ${kind}: leave one of them out`)
+    return kind
+  }
+
+  function readKubeconfig(text: string): KubeconfigInput {
+    const asked = { context: (source.input('context') ?? '').trim() || undefined, allowExec: choice('allow_exec') === 'true' }
+    const content = kubeconfigContent(text)
+    if (content !== undefined) return { ...asked, text: () => content, files: { refused: 'it was given as content' } }
+    // Never echoed: it may be a part of a kubeconfig.
+    if (!existsSync(text) && (text.length > 200 || text.startsWith('eyJ'))) throw new Wrong('is neither a kubeconfig nor the path of one')
+    const file = readSmallFile(text)
+    const folder = dirname(resolve(text))
+    // A job's files, and those that GitLab makes of its variables, are content, too: who wrote them is not who set up the runner.
+    const ofTheJob = source.workspace === undefined ? [] : [source.workspace, `${source.workspace}.tmp`].map(realpathOr)
+    const lies = ofTheJob.find((place) => [realpathOr(folder), realpathOr(text)].some((path) => isInside(path, place)))
+    return { ...asked, text: () => file, files: lies === undefined ? { folder } : { refused: `it lies in ${quote(lies)}` } }
+  }
 
   function readCommand(): Options['command'] {
     if (purpose === 'finish') return undefined
@@ -156,30 +241,6 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
   }
 }
 
-function parseServer(text: string): string {
-  const url = parseUrl(text)
-  if (url.protocol !== 'https:') throw new Wrong(`is ${quote(text)}: only https carries a token`)
-  if (url.username !== '' || url.password !== '') throw new Wrong('holds a user name or password')
-  if (url.search !== '' || url.hash !== '') throw new Wrong('holds a query or fragment')
-  return url.href.replace(/\/$/, '')
-}
-
-function parseProxy(text: string): URL {
-  const url = parseUrl(text)
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new Wrong('is neither http nor https')
-  if (url.username !== '' || url.password !== '')
-    throw new Wrong('holds a user name or password, which the kubeconfig would show to the scan')
-  return url
-}
-
-function parseUrl(text: string): URL {
-  if (/[\s\p{Cc}]/u.test(text)) throw new Wrong('holds white space or control characters')
-  const url = URL.parse(text)
-  // Never echoed: it may hold a password.
-  if (url === null) throw new Wrong('is not a URL')
-  return url
-}
-
 function parseServiceAccount(text: string): Options['serviceAccount'] {
   const [namespace = '', name = '', ...more] = text.split('/')
   if (more.length > 0 || !isLabel(namespace) || !isSubdomain(name)) throw new Wrong(`is ${quote(text)}, not NAMESPACE/NAME`)
@@ -191,48 +252,11 @@ function parseNamespace(text: string): string {
   return text
 }
 
-// https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
-function isLabel(text: string): boolean {
-  return text.length <= 63 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(text)
-}
-
-function isSubdomain(text: string): boolean {
-  return text.length <= 253 && text.split('.').every((part) => part !== '' && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(part))
-}
-
-function parseServerName(text: string): string {
-  if (!isSubdomain(text.toLowerCase())) throw new Wrong(`is ${quote(text)}, not a host name`)
-  return text
-}
-
-/** PEM from PEM, its base64, or a file that holds either. */
-function parseCertificateAuthority(text: string): string {
-  const pem = pemOf(text) ?? pemOf(readSmallFile(text).trim()) ?? ''
-  try {
-    new X509Certificate(pem)
-  } catch {
-    throw new Wrong('holds no certificate that can be read')
-  }
-  return pem.endsWith('\n') ? pem : `${pem}\n`
-}
-
-/** The text itself, or what its base64 says; undefined when neither is PEM. */
-function pemOf(text: string): string | undefined {
-  if (text.includes('-----BEGIN')) return text
-  const decoded = Buffer.from(text, 'base64').toString('latin1')
-  return decoded.startsWith('-----BEGIN') ? decoded : undefined
-}
-
-function readSmallFile(path: string): string {
-  try {
-    const about = statSync(path)
-    if (!about.isFile()) throw new Wrong(`names ${quote(path)}, which is no file`)
-    if (about.size > 1024 * 1024) throw new Wrong(`names ${quote(path)}, which is over 1 MiB`)
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if (error instanceof Wrong) throw error
-    throw new Wrong(`names ${quote(path, 120)}, which cannot be read (${errnoOf(error)})`)
-  }
+/** The text itself, or what its base64 says; undefined when it can only be the path of a kubeconfig. */
+export function kubeconfigContent(text: string): string | undefined {
+  const decoded = /^[\w+/=\s-]*$/.test(text) ? Buffer.from(text, 'base64').toString() : ''
+  if (/\bclusters\b/.test(decoded)) return decoded
+  return /[\n\r{]|:\s/.test(text) ? text : undefined
 }
 
 function readToken(path: string, source: Source, seal: Seal): Secret {
@@ -243,15 +267,6 @@ function readToken(path: string, source: Source, seal: Seal): Secret {
   if (path !== '-') return sealToken(readSmallFile(path), seal)
   if (source.readStdin === undefined) throw new Wrong('is "-", but there is no standard input here')
   return sealToken(source.readStdin(), seal)
-}
-
-function sealToken(text: string, seal: Seal): Secret {
-  const token = text.trim()
-  if (token.length < 16) throw new Wrong('is too short to be a token')
-  // Sealed before it is judged, so that no message can show it.
-  const sealed = seal(token)
-  if (!/^[\x21-\x7e]+$/.test(token)) throw new Wrong('holds characters that no bearer token has (white space, line ends, non-ASCII)')
-  return sealed
 }
 
 function parseDuration(text: string): number {
@@ -359,8 +374,13 @@ function isInside(path: string, parent: string): boolean {
 }
 
 function isProgram(name: string, path: string): boolean {
+  return findProgram(name, path) !== undefined
+}
+
+/** @returns where a shell with this PATH would find it */
+export function findProgram(name: string, path: string): string | undefined {
   const places = name.includes('/') ? [name] : path.split(delimiter).map((directory) => join(directory || '.', name))
-  return places.some((place) => {
+  return places.find((place) => {
     try {
       accessSync(place, constants.X_OK)
       return statSync(place).isFile()

@@ -21,14 +21,14 @@ export interface Receipt {
   readonly evidence: Evidence
 }
 
-export function newReceipt(options: Options, run: Run, now = Date.now()): Receipt {
-  const random = randomBytes(8).toString('hex')
+/** @param key ends the names of anchor and directory */
+export function newReceipt(options: Options, run: Run, key = randomBytes(8).toString('hex'), now = Date.now()): Receipt {
   return {
     version: 1,
     server: options.server,
     namespace: options.serviceAccount.namespace,
-    anchor: { name: `${anchorPrefix(run)}${random}` },
-    directory: join(options.directory, `${DIRECTORY_PREFIX}${random}`),
+    anchor: { name: `${anchorPrefix(run)}${key}` },
+    directory: join(options.directory, `${DIRECTORY_PREFIX}${key}`),
     reached: 'nothing',
     deadBy: isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + OVERRUN_S),
     evidence: newEvidence(options, run),

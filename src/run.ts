@@ -3,7 +3,7 @@ import { codeOf, describe, exitCodeOf, KubepassError } from './errors.ts'
 import { detect } from './platform/detect.ts'
 import { print, STDERR } from './platform/print.ts'
 import type { Platform } from './platform/platform.ts'
-import type { Flags } from './platform/terminal.ts'
+import type { Wish } from './platform/terminal.ts'
 import { Redactor } from './redact.ts'
 import type { Context } from './session.ts'
 
@@ -11,11 +11,18 @@ import type { Context } from './session.ts'
 const HURRY_MS = 4_500
 
 /** The edge: everything inside throws, here it is printed once and becomes an exit code. */
-export async function run(useCase: (context: Context) => Promise<number>, readFlags?: () => Flags): Promise<void> {
+export async function run(
+  useCase: (context: Context) => Promise<number>,
+  words: readonly string[] = process.argv.slice(2),
+  wish?: Wish,
+): Promise<void> {
   // It makes Node print every request with its Authorization header, and is read before we are.
   if (process.env['NODE_DEBUG'] !== undefined && typeof process.execve === 'function') {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== 'NODE_DEBUG'))
-    process.execve(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], env)
+    // The standalone program is its own script, which stands in argv all the same.
+    const standalone = process.getBuiltinModule('node:sea').isSea()
+    const args = standalone ? process.argv.slice(2) : [...process.execArgv, ...process.argv.slice(1)]
+    process.execve(process.execPath, [process.execPath, ...args], env)
   }
   const redactor = new Redactor()
   const stop = new AbortController()
@@ -33,7 +40,7 @@ export async function run(useCase: (context: Context) => Promise<number>, readFl
   let platform: Platform | undefined
   try {
     requireRuntime()
-    const here = detect(process.env, (text) => redactor.redact(text), readFlags?.())
+    const here = detect(process.env, words, wish, (text) => redactor.redact(text))
     platform = here
     const seal: Context['seal'] = (value) => {
       const secret = redactor.seal(value)

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { asJson, type Evidence } from './evidence.ts'
-import { errnoOf } from './errors.ts'
+import { describe, errnoOf, KubepassError } from './errors.ts'
 import { Http } from './http.ts'
 import { chooseIdentity } from './identity/choose.ts'
 import type { Identity } from './identity/identity.ts'
@@ -36,17 +36,36 @@ export interface Session extends Context {
   receipt: Receipt
   token: Secret | undefined
   scan: Scan | undefined
+  /** Nothing is known of the run but its names, so that it may be as well ended as never begun. */
+  readonly blind: boolean
 }
 
-export function openSession(context: Context, options: Options, receipt: Receipt): Session {
-  const { platform, seal } = context
-  const { identity, why } = chooseIdentity(options, { ...platform, idTokenRequest: platform.idTokenRequest(seal), seal })
+export interface Chosen {
+  readonly identity: Identity
+  readonly why: string
+  /** With the API server, where that came with the identity. */
+  readonly options: Options
+}
+
+/** Who the job is, and where the API server is. Nothing has been asked for on the network yet. */
+export async function choose({ platform, seal }: Context, options: Options): Promise<Chosen> {
+  const { identity, why } = await chooseIdentity(options, {
+    ...platform,
+    idTokenRequest: platform.idTokenRequest(seal),
+    idToken: platform.idToken(seal),
+    seal,
+  })
+  return { identity, why, options: { ...options, ...identity.cluster } }
+}
+
+export function openSession(context: Context, { identity, why, options }: Chosen, receipt: Receipt, blind = false): Session {
+  const { platform } = context
   platform.say(`Identity: ${identity.kind}, because ${why}.`)
   const tls = { ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl: options.proxyUrl }
   const client = new KubeClient(new Http(tls, platform.env), options.server, userAgent(platform.run), (text) => platform.say(text))
   const { evidence } = receipt
   evidence.identity = { kind: identity.kind, why }
-  return { ...context, options, identity, client, evidence, receipt, token: undefined, scan: undefined }
+  return { ...context, options, identity, client, evidence, receipt, token: undefined, scan: undefined, blind }
 }
 
 /** Saves what is known of the run, so that whoever comes next can finish it. What fails here must not stop what is under way. */
@@ -72,12 +91,14 @@ export async function report({ platform, options, evidence, redactor }: Session)
     ['evidence file', () => options.evidence !== undefined && writeFileSync(options.evidence, redactor.redact(asJson(evidence)))],
     ['output', () => exitCode !== undefined && platform.setOutput('exit_code', String(exitCode))],
     ['summary', () => platform.report(evidence)],
+    ['check run', () => options.checkToken && platform.publishCheck(evidence, options.checkToken)],
   ]
   for (const [what, write] of tries) {
     try {
       await write()
     } catch (error) {
-      await platform.warn(`The ${what} could not be written (${errnoOf(error) || 'unknown reason'}).`)
+      const reason = error instanceof KubepassError ? describe(error) : errnoOf(error) || 'unknown reason'
+      await platform.warn(`The ${what} could not be written (${reason}).`)
     }
   }
 }

@@ -1,13 +1,13 @@
 import { dirname } from 'node:path'
-import { decodeJwt } from './credential.ts'
+import { jwtOf } from './credential.ts'
 import { describe, KubepassError } from './errors.ts'
 import { finish } from './finish.ts'
 import { anchorPrefix } from './job.ts'
 import { readLeftToken, removeKubeconfig } from './kubeconfig.ts'
 import { baseDirectory, parseOptions } from './options.ts'
-import { parseReceipt, type Receipt } from './receipt.ts'
+import { newReceipt, parseReceipt, type Receipt } from './receipt.ts'
 import type { Secret } from './secret.ts'
-import { openSession, report, type Context, type Session } from './session.ts'
+import { choose, openSession, report, type Context, type Session } from './session.ts'
 
 /**
  * The net: finishes the run that a receipt tells of, however far it came. It asks for a fresh identity,
@@ -21,14 +21,14 @@ export async function settle(context: Context): Promise<number> {
     platform.say('Main asked for nothing, so there is nothing to revoke.')
     return 0
   }
-  if (text === undefined) {
+  if (text === undefined && platform.runKey === undefined) {
     await platform.warn('There is no receipt. If main issued a credential, it is not revoked here, and dies at its own expiry.')
     return 0
   }
-  const receipt = parseReceipt(text, anchorPrefix(platform.run))
+  const receipt = parseReceipt(text ?? '', anchorPrefix(platform.run))
   let session: Session
   try {
-    session = openAgain(context, receipt)
+    session = await openAgain(context, receipt)
   } catch (cause) {
     if (receipt !== undefined) removeKubeconfig(receipt.directory, baseDirectory(platform), platform.uid)
     if (receipt?.reached === 'nothing') return 0
@@ -42,14 +42,26 @@ export async function settle(context: Context): Promise<number> {
   }
   const { proven, revoked } = session.evidence
   const failure = await finish(session, false)
-  // What main has told already is not told again.
-  if (revoked === null || session.evidence.proven !== proven || failure !== undefined) await report(session)
+  // What main has told already is not told again; and of a run of which nothing is known, nothing is.
+  const news = session.blind ? session.evidence.revoked !== null : revoked === null || session.evidence.proven !== proven
+  if (news || failure !== undefined) await report(session)
   if (failure !== undefined) throw failure
   return 0
 }
 
-function openAgain(context: Context, receipt: Receipt | undefined): Session {
-  const options = parseOptions(context.platform, context.seal, 'finish')
+async function openAgain(context: Context, receipt: Receipt | undefined): Promise<Session> {
+  const { platform, seal } = context
+  const chosen = await choose(context, parseOptions(platform, seal, 'finish'))
+  const { options } = chosen
+  if (platform.runKey !== undefined) {
+    // The names can be derived: no receipt is needed, and none is believed that says otherwise.
+    const derived = newReceipt(options, platform.run, platform.runKey)
+    const known = receipt !== undefined && tellsOf(receipt, derived, options.revocation === 'best-effort')
+    const anchor = receipt?.anchor && derived.anchor
+    const session = openSession(context, chosen, known ? { ...receipt, anchor } : { ...derived, reached: 'token' }, !known)
+    session.token = leftToken(session)
+    return session
+  }
   if (receipt?.server !== options.server || receipt.namespace !== options.serviceAccount.namespace) {
     throw new KubepassError(
       'NOT_REVOKED',
@@ -59,9 +71,15 @@ function openAgain(context: Context, receipt: Receipt | undefined): Session {
       },
     )
   }
-  const session = openSession(context, options, receipt)
+  const session = openSession(context, chosen, receipt)
   session.token = leftToken(session)
   return session
+}
+
+/** @param unbound without an anchor, too: only who accepts that may be told so */
+function tellsOf(receipt: Receipt, { server, namespace, anchor, directory }: Receipt, unbound: boolean): boolean {
+  const anchored = receipt.anchor === undefined ? unbound : receipt.anchor.name === anchor?.name
+  return anchored && receipt.server === server && receipt.namespace === namespace && receipt.directory === directory
 }
 
 /** The token in our own directory, if it is the one that the receipt tells of. */
@@ -69,5 +87,5 @@ function leftToken({ evidence, options, platform, receipt, seal }: Session): Sec
   const { directory, jti } = receipt
   if (options.prove === 'off' || evidence.proven !== null || jti === undefined || dirname(directory) !== options.directory) return undefined
   const token = readLeftToken(directory, platform.uid, seal)
-  return token !== undefined && decodeJwt(token.reveal())?.claims['jti'] === jti ? token : undefined
+  return token !== undefined && jwtOf(token)?.claims['jti'] === jti ? token : undefined
 }

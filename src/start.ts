@@ -7,7 +7,7 @@ import { writeKubeconfig } from './kubeconfig.ts'
 import { issue, verify } from './obtain.ts'
 import { parseOptions } from './options.ts'
 import { newReceipt } from './receipt.ts'
-import { openSession, report, type Context } from './session.ts'
+import { choose, openSession, report, type Context } from './session.ts'
 
 /**
  * The whole story: a credential is issued, verified, handed to one command, taken back and proven dead.
@@ -16,8 +16,9 @@ import { openSession, report, type Context } from './session.ts'
  */
 export async function start(context: Context): Promise<number> {
   context.platform.saveReceipt('none')
-  const options = parseOptions(context.platform, context.seal, 'start')
-  const session = openSession(context, options, newReceipt(options, context.platform.run))
+  const chosen = await choose(context, parseOptions(context.platform, context.seal, 'start'))
+  const { options } = chosen
+  const session = openSession(context, chosen, newReceipt(options, context.platform.run, context.platform.runKey))
   const beforeScan = AbortSignal.any([context.signal, AbortSignal.timeout(options.deadline)])
   let exitCode = 0
   let failure: unknown

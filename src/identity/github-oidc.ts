@@ -20,10 +20,10 @@ export function githubOidcIdentity(request: IdTokenRequest, audience: string, se
   let current: { token: Secret; expiresAt: number } | undefined
   return {
     kind: 'github-oidc',
-    async bearer(signal) {
+    async authInfo(signal) {
       if (current === undefined || current.expiresAt - Date.now() / 1000 < FRESH_S)
         current = await fetchIdToken(request, audience, seal, env, signal)
-      return current.token
+      return { bearer: current.token }
     },
   }
 }

@@ -3,5 +3,5 @@ import type { Identity } from './identity.ts'
 
 /** Any bearer token that the API server accepts. */
 export function tokenIdentity(token: Secret): Identity {
-  return { kind: 'token', bearer: () => Promise.resolve(token) }
+  return { kind: 'token', authInfo: () => Promise.resolve({ bearer: token }) }
 }

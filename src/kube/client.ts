@@ -1,7 +1,9 @@
 import type { V1Status } from '@kubernetes/client-node'
+import { certificateLines } from '../certificate.ts'
 import { claimsOf, isoTime } from '../credential.ts'
 import { KubepassError } from '../errors.ts'
 import type { Http, Response } from '../http.ts'
+import type { AuthInfo } from '../identity/identity.ts'
 import { quote } from '../quote.ts'
 import { canHeal, isUntrusted, reasonOf, retried } from '../retry.ts'
 import type { Secret } from '../secret.ts'
@@ -10,7 +12,7 @@ export interface Call {
   method: 'GET' | 'POST' | 'DELETE'
   /** Behind the server's URL: /api/v1/... */
   path: string
-  bearer: Secret
+  auth: AuthInfo
   body?: object
   /** A connection of its own instead of the one that is kept open. */
   anew?: boolean
@@ -60,11 +62,12 @@ export class KubeClient {
       method: call.method,
       headers: {
         accept: 'application/json',
-        authorization: `Bearer ${call.bearer.reveal()}`,
         'user-agent': this.#userAgent,
+        ...('bearer' in call.auth ? { authorization: `Bearer ${call.auth.bearer.reveal()}` } : {}),
         ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      ...('bearer' in call.auth ? {} : { clientCertificate: call.auth }),
       signal,
     }
     return call.anew ? this.#http.exchangeAnew(request) : this.#http.exchange(request)
@@ -75,14 +78,14 @@ export class KubeClient {
     return new KubepassError('UNREACHABLE', `No answer from ${new URL(this.#server).host} to ${call.method} ${call.path}: ${reason}.`, {
       noEffect,
       hint: isUntrusted(failure)
-        ? 'The certificate does not verify: give the CA of this API server as certificate_authority, and tls_server_name if the certificate names another host.'
+        ? 'The certificate does not verify: give the CA of this API server as certificate_authority (or in the kubeconfig), and tls_server_name if the certificate names another host.'
         : 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.',
     })
   }
 }
 
 /** What the server said, as an error for the user: its own words quoted, and what to do about them. */
-export function refusalOf(answer: Answer, what: string, bearer: Secret, hint = hintFor(answer, bearer)): KubepassError {
+export function refusalOf(answer: Answer, what: string, auth: AuthInfo, hint = hintFor(answer, auth)): KubepassError {
   const status = statusOf(answer)
   if (status === undefined) {
     return new KubepassError('UNREACHABLE', `Asked to ${what}, something that is no Kubernetes API server answered ${answer.status}.`, {
@@ -102,12 +105,12 @@ export function statusOf(answer: Answer): V1Status | undefined {
   return body?.kind === 'Status' && body.apiVersion === 'v1' ? body : undefined
 }
 
-function hintFor(answer: Answer, bearer: Secret): string | undefined {
+function hintFor(answer: Answer, auth: AuthInfo): string | undefined {
   if (answer.status >= 300 && answer.status < 400)
     return 'Redirects are not followed, so that the token goes nowhere else: give the URL that it leads to as server.'
   if (statusOf(answer) === undefined)
     return 'The answer is not from a Kubernetes API server: is there a gateway or a captive portal in between?'
-  if (answer.status === 401) return unknownBearer(bearer)
+  if (answer.status === 401) return 'bearer' in auth ? unknownBearer(auth.bearer) : unknownCertificate(auth.certificate)
   return answer.status === 403 ? missingRule(answer) : undefined
 }
 
@@ -118,6 +121,13 @@ function unknownBearer(bearer: Secret): string {
   return (
     `The token that was sent says:\n${claims}\nIt is now ${isoTime(Math.floor(Date.now() / 1000))}. ` +
     "Compare this with the API server's --authentication-config: issuer, audiences, claim rules. The reason stands in its log only."
+  )
+}
+
+function unknownCertificate(pem: string): string {
+  return (
+    `The client certificate that was shown says:\n${certificateLines(pem)}\nIt is now ${isoTime(Math.floor(Date.now() / 1000))}. ` +
+    "Is it signed by the API server's --client-ca-file, for client authentication? A gateway in between that ends TLS hides it."
   )
 }
 
@@ -132,7 +142,8 @@ export function missingRule(answer: Answer): string | undefined {
   const found = /User "(.+)" cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?/.exec(message)
   if (found === null) return undefined
   const [, user = '', verb = '', resource = '', group = '', namespace] = found
-  if (user === 'system:anonymous') return 'The request arrived without its token: a proxy in between strips the Authorization header.'
+  if (user === 'system:anonymous')
+    return 'The request arrived without a token or a client certificate: a proxy in between strips the Authorization header, or ends TLS.'
   const rule = `{apiGroups: [${JSON.stringify(group)}], resources: [${JSON.stringify(resource)}], verbs: [${JSON.stringify(verb)}]}`
   const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${quote(namespace)}`
   return `Add this RBAC rule to ${place} that is bound to ${quote(user)}: ${rule}`

@@ -3,7 +3,8 @@ import { readCredential, type Credential, type Expected } from '../credential.ts
 import { KubepassError } from '../errors.ts'
 import { quote } from '../quote.ts'
 import type { Run } from '../job.ts'
-import type { Seal, Secret } from '../secret.ts'
+import type { AuthInfo } from '../identity/identity.ts'
+import type { Seal } from '../secret.ts'
 import { deleteAnchor } from './revoke.ts'
 import { missingRule, refusalOf, statusOf, type Answer, type KubeClient } from './client.ts'
 
@@ -31,7 +32,7 @@ export function marksOf(run: Run, deadBy: string): { labels: Record<string, stri
  */
 export async function createAnchor(
   client: KubeClient,
-  bearer: Secret,
+  auth: AuthInfo,
   where: { namespace: string; name: string },
   marks: ReturnType<typeof marksOf>,
   acceptable: boolean,
@@ -39,18 +40,18 @@ export async function createAnchor(
 ): Promise<Anchor | undefined> {
   const body: V1Secret = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...marks } }
   const create = (): Promise<Answer> =>
-    client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, bearer, body }, signal)
+    client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, auth, body }, signal)
   let answer = await create()
   if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
     // The name is random: the one that exists is ours, from a try whose answer was lost. To read its uid the issuer has no right.
-    await deleteAnchor(client, bearer, where, signal).catch((cause: unknown) => {
+    await deleteAnchor(client, auth, where, signal).catch((cause: unknown) => {
       throw new KubepassError('UNREACHABLE', 'The answer to the creation of the Secret was lost.', { cause })
     })
     answer = await create()
   }
   if (answer.status === 403 && acceptable) return undefined
   if (answer.status !== 201) {
-    throw refusalOf(answer, `create a Secret in namespace ${quote(where.namespace)}`, bearer, secretsHint(answer, where.namespace))
+    throw refusalOf(answer, `create a Secret in namespace ${quote(where.namespace)}`, auth, secretsHint(answer, where.namespace))
   }
   const uid = (answer.body as Partial<V1Secret> | undefined)?.metadata?.uid
   if (typeof uid !== 'string') throw incomplete('Secret')
@@ -63,7 +64,7 @@ export async function createAnchor(
  */
 export async function requestToken(
   client: KubeClient,
-  bearer: Secret,
+  auth: AuthInfo,
   asked: { namespace: string; name: string; duration: number; audiences: readonly string[]; anchor: Anchor | undefined },
   seal: Seal,
   signal: AbortSignal,
@@ -75,14 +76,9 @@ export async function requestToken(
     spec: { audiences: [...asked.audiences], expirationSeconds: asked.duration, ...(boundObjectRef ? { boundObjectRef } : {}) },
   }
   const path = `/api/v1/namespaces/${asked.namespace}/serviceaccounts/${asked.name}/token`
-  const answer = await client.call({ method: 'POST', path, bearer, body }, signal)
+  const answer = await client.call({ method: 'POST', path, auth, body }, signal)
   if (answer.status !== 201) {
-    throw refusalOf(
-      answer,
-      `issue a token for ServiceAccount ${quote(`${asked.namespace}/${asked.name}`)}`,
-      bearer,
-      tokenHint(answer, asked),
-    )
+    throw refusalOf(answer, `issue a token for ServiceAccount ${quote(`${asked.namespace}/${asked.name}`)}`, auth, tokenHint(answer, asked))
   }
   const status = (answer.body as { status?: { token?: unknown; expirationTimestamp?: unknown } } | undefined)?.status
   if (typeof status?.token !== 'string' || status.token === '') throw incomplete('token')

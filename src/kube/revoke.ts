@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { V1DeleteOptions } from '@kubernetes/client-node'
+import type { AuthInfo } from '../identity/identity.ts'
 import type { Secret } from '../secret.ts'
 import { refusalOf, statusOf, type KubeClient } from './client.ts'
 import { whoami } from './verify.ts'
@@ -16,7 +17,7 @@ const PROOF_MS = 15_000
  */
 export async function deleteAnchor(
   client: KubeClient,
-  bearer: Secret,
+  auth: AuthInfo,
   anchor: { namespace: string; name: string; uid?: string | undefined },
   signal: AbortSignal,
 ): Promise<'deleted' | 'gone'> {
@@ -26,14 +27,14 @@ export async function deleteAnchor(
     ...(anchor.uid === undefined ? {} : { preconditions: { uid: anchor.uid } }),
   }
   const answer = await client.call(
-    { method: 'DELETE', path: `/api/v1/namespaces/${anchor.namespace}/secrets/${anchor.name}`, bearer, body },
+    { method: 'DELETE', path: `/api/v1/namespaces/${anchor.namespace}/secrets/${anchor.name}`, auth, body },
     signal,
   )
   const { details, reason, status } = statusOf(answer) ?? {}
   // A finalizer answers with the object, a gateway with anything: neither has deleted.
   if (answer.status === 200 && status === 'Success' && details?.uid === (anchor.uid ?? details?.uid)) return 'deleted'
   if ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict')) return 'gone'
-  throw refusalOf(answer, `delete the Secret ${anchor.name}`, bearer)
+  throw refusalOf(answer, `delete the Secret ${anchor.name}`, auth)
 }
 
 /** What the last use of the token showed: refused often enough, accepted, or nothing clear. */

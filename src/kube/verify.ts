@@ -14,7 +14,7 @@ export type Standing =
 export async function whoami(client: KubeClient, token: Secret, signal: AbortSignal, anew = false): Promise<Standing> {
   const body: V1SelfSubjectReview = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }
   const answer = await client.call(
-    { method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', bearer: token, body, anew },
+    { method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth: { bearer: token }, body, anew },
     signal,
   )
   const status = statusOf(answer)

@@ -40,6 +40,8 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     path: env['PATH'] ?? '',
     hasLaterSteps: true,
     hasPost: true,
+    postFailsJob: true,
+    traced: undefined,
     readStdin: undefined,
     isCI: true,
     env,
@@ -51,6 +53,8 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
       job: env['GITHUB_JOB'] ?? '',
       repository: env['GITHUB_REPOSITORY'] ?? '',
     },
+    // Two steps of a job must not meet, and nothing tells them apart.
+    runKey: undefined,
 
     idTokensNeed: 'Add to the job:\n  permissions:\n    id-token: write',
     idTokenRequest(seal) {
@@ -58,6 +62,7 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
       const bearer = env['ACTIONS_ID_TOKEN_REQUEST_TOKEN']
       return url && bearer && URL.canParse(url) ? { url: new URL(url), bearer: seal(bearer) } : undefined
     },
+    idToken: () => undefined,
     // One write: a line of the scan must not come between.
     mask: (secret) =>
       print(
@@ -93,6 +98,7 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     },
     setOutput: async (id, value) => (await core()).setOutput(id, plain(value)),
     exportVariable: async (name, value) => (await core()).exportVariable(name, plain(value)),
+    publishCheck: async (evidence, token) => (await import('./github-check.ts')).publishCheck(evidence, token),
     report(evidence) {
       say(asText(evidence))
       // As core's summary does; post needs nothing else of core, and would take twice as long with it.
@@ -108,7 +114,12 @@ function maskedForms(secret: Secret): string[] {
   const body = sensitivePart(value)
   const segments = body === value ? [] : body.split('.')
   const encoded = [0, 1, 2].flatMap((shift) => base64Alignment(Buffer.from(body).subarray(shift)))
-  return [...new Set([value, ...segments, ...encoded])]
+  return [...new Set([value, ...segments, ...encoded].flatMap(linesOf))]
+}
+
+/** The runner masks each line of a mask, however short: of a key only those that nothing else has. */
+function linesOf(form: string): string[] {
+  return form.includes('\n') ? form.split('\n').filter((line) => line.length >= 16 && !line.startsWith('-----')) : [form]
 }
 
 function plain(value: string | Secret): string {

@@ -10,13 +10,20 @@ import type { Seal, Secret } from '../secret.ts'
 /** Where we run. All that the story needs of it, and nothing else of it is seen. */
 export interface Platform extends Source {
   readonly run: Run
+  /**
+   * What the names of this run's anchor and directory end with, 16 hex digits, if that can be known without a
+   * receipt: then the post step needs none.
+   */
+  readonly runKey: string | undefined
   /** An accepted exit code of the scan becomes 0. */
   readonly isCI: boolean
-  readonly env: NodeJS.ProcessEnv
   /** Our own user id, which owns what we wrote. */
   readonly uid: number
 
+  /** Where the job can ask for ID tokens. */
   idTokenRequest(seal: Seal): IdTokenRequest | undefined
+  /** The one that it was given at its start. */
+  idToken(seal: Seal): Secret | undefined
   /** What a job without ID tokens must add; undefined where there are none. */
   readonly idTokensNeed: string | undefined
   /** The host's own mask; not the wall, which is the redactor. */
@@ -41,6 +48,8 @@ export interface Platform extends Source {
   setOutput(id: OutputId, value: string | Secret): Promise<void>
   exportVariable(name: string, value: string | Secret): Promise<void>
   report(evidence: Evidence): Promise<void>
+  /** Shows the evidence beside the commit. */
+  publishCheck(evidence: Evidence, token: Secret): Promise<void>
 }
 
 export interface ScanOutputs {

@@ -3,48 +3,56 @@ import { tmpdir } from 'node:os'
 import { styleText } from 'node:util'
 import { errnoOf, KubepassError } from '../errors.ts'
 import { asText } from '../evidence.ts'
-import type { InputId } from '../inputs.ts'
+import { flagName, parseFlags, terminalFlags } from '../flags.ts'
 import { writePrivate } from '../kubeconfig.ts'
 import { quote } from '../quote.ts'
+import { kubeconfigContent } from '../options.ts'
 import type { Receipt } from '../receipt.ts'
 import type { Platform } from './platform.ts'
 import { print, STDERR } from './print.ts'
 
-/** What the command line says. */
-export interface Flags {
-  readonly values: ReadonlyMap<InputId, string>
-  readonly argv: readonly string[]
-  /** The receipt to revoke by. */
-  readonly receipt: string | undefined
-}
-
-export function flagName(id: InputId): string {
-  return `--${id.replaceAll('_', '-')}`
-}
+/** What a person asks for: a run, or the end of one that was killed. */
+export type Wish = 'run' | 'revoke'
 
 /** A person's terminal: what the scan prints is on stdout, what we say is on stderr. */
-export function terminalPlatform(flags: Flags, env: NodeJS.ProcessEnv, redact: (text: string) => string): Platform {
+export function terminalPlatform(wish: Wish, words: readonly string[], env: NodeJS.ProcessEnv, redact: (text: string) => string): Platform {
   const { stderr } = process
-  let receiptFile = flags.receipt
+  const [wanted, usage] = wish === 'run' ? [0, 'run [FLAGS] -- COMMAND'] : [1, 'revoke [FLAGS] RECEIPT']
+  const { values, positionals, argv } = parseFlags(words, terminalFlags, wanted, `kubepass ${usage}; kubepass help shows all flags.`)
+  const [given] = positionals
+  if (kubeconfigContent(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
+    throw new KubepassError(
+      'INPUT',
+      'The content of a kubeconfig was given on the command line, which every user of the machine can read.',
+      {
+        hint: `Give its path: ${flagName('kubeconfig')} PATH`,
+      },
+    )
+  }
+  let receiptFile = given
   const style = (format: 'red' | 'yellow' | 'dim', text: string): string => styleText(format, text, { stream: stderr })
   const write = (text: string): void => print(STDERR, `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`)
   return {
-    input: (id) => flags.values.get(id),
+    input: (id) => values.get(id),
     nameOf: flagName,
-    argv: flags.argv,
+    argv,
     temp: tmpdir(),
     workspace: undefined,
     path: env['PATH'] ?? '',
     hasLaterSteps: false,
     hasPost: false,
+    postFailsJob: false,
+    traced: undefined,
     readStdin: () => readFileSync(0, 'utf8'),
     isCI: false,
     env,
     uid: process.getuid?.() ?? -1,
     run: { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '' },
+    runKey: undefined,
 
     idTokensNeed: undefined,
     idTokenRequest: () => undefined,
+    idToken: () => undefined,
     mask: () => undefined,
 
     say: write,
@@ -65,17 +73,18 @@ export function terminalPlatform(flags: Flags, env: NodeJS.ProcessEnv, redact: (
     howToFinish: () =>
       receiptFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags, and the receipt ${receiptFile}`,
     readReceipt() {
-      if (flags.receipt === undefined) return undefined
+      if (given === undefined) return undefined
       try {
-        return readFileSync(flags.receipt, 'utf8')
+        return readFileSync(given, 'utf8')
       } catch (error) {
-        throw new KubepassError('INPUT', `The receipt ${quote(flags.receipt)} cannot be read (${errnoOf(error)}).`)
+        throw new KubepassError('INPUT', `The receipt ${quote(given)} cannot be read (${errnoOf(error)}).`)
       }
     },
 
     scanOutputs: () => ({ stdout: () => process.stdout, stderr: () => process.stderr, filters: () => [], close: () => undefined }),
     setOutput: () => Promise.resolve(),
     exportVariable: () => Promise.resolve(),
+    publishCheck: () => Promise.resolve(),
     report: (evidence) => Promise.resolve(write(`what happened:\n${asText(evidence)}`)),
   }
 }

@@ -9,6 +9,7 @@ import { admin, apply, kubectl, waitForPolicies } from '../cluster/admin.ts'
 import { startCluster, type ClusterInfo } from '../cluster/cluster.ts'
 import { relay } from '../cluster/relay.ts'
 import { startJob } from '../hosts/github.ts'
+import { buildStandalone } from '../standalone.ts'
 import { CLASSIC_NAMESPACE, contenders, type Contender } from './contenders.ts'
 import type { Sample } from './measure.ts'
 import { asTables, boundsOf, resultOf } from './results.ts'
@@ -37,11 +38,12 @@ async function bench(runs: number): Promise<void> {
   if (!Number.isInteger(runs) || runs < 1) throw new Error('--runs must be a number from 1 on')
   progress('starting a cluster')
   const { info } = stage.use(await startCluster({ tokenCacheTTL: '10s', controllers: true, progress }))
-  const token = await prepare(info)
+  const identityToken = await prepare(info)
   const job = stage.use(await startJob(info, { idToken: false }))
   const far = await startRelay(info)
 
-  const field = [...contenders(info, job, info.server, token, 'loopback'), ...contenders(info, job, far, token, '25 ms away')]
+  const common = { info, job, identityToken, standalone: await buildStandalone() }
+  const field = [...contenders(common, info.server, 'loopback'), ...contenders(common, far, '25 ms away')]
   const samples = new Map<Contender, Sample[]>(field.map((contender) => [contender, []]))
   for (let round = 0; round <= runs; round += 1) {
     if (round % 5 === 0) progress(round === 0 ? 'warming up' : `round ${String(round)} of ${String(runs)}`)

@@ -9,7 +9,7 @@ import { parseCommandFile } from '../hosts/command-file.ts'
 import type { GithubJob } from '../hosts/github.ts'
 import { measure, scan, type Sample } from './measure.ts'
 
-export type Name = 'bare node' | 'main' | 'bare main' | 'classic script' | 'post' | 'bare post'
+export type Name = 'bare node' | 'main' | 'standalone main' | 'bare main' | 'classic script' | 'post' | 'bare post'
 /** How far the API server is away. */
 export type Way = 'loopback' | '25 ms away'
 
@@ -25,8 +25,16 @@ export const CLASSIC_NAMESPACE = 'classic'
 const SECRETS = '/api/v1/namespaces/kubepass/secrets'
 const OWN_RSS = "fs.readFileSync('/proc/self/status', 'utf8').match(/VmRSS:\\s+(\\d+)/)[1]"
 
+interface Field {
+  info: ClusterInfo
+  job: GithubJob
+  identityToken: string
+  /** The program for machines without Node.js. */
+  standalone: string
+}
+
 /** What is compared, each in the same environment: that of a step in a GitHub job, with `server` as its input. */
-export function contenders(info: ClusterInfo, job: GithubJob, server: string, identityToken: string, way: Way): Contender[] {
+export function contenders({ info, job, identityToken, standalone }: Field, server: string, way: Way): Contender[] {
   const node = process.execPath
   const { create, delete: remove } = admin(info)
   const given = {
@@ -52,6 +60,7 @@ export function contenders(info: ClusterInfo, job: GithubJob, server: string, id
     return { ms, rss }
   }
   const main = (): Promise<Sample> => run(node, [pathOf('../../dist/main/index.js')], step(scan))
+  const standaloneMain = (): Promise<Sample> => run(standalone, ['main'], step(scan))
   const bareMain = async (): Promise<Sample> => {
     const anchor = `bare-${randomUUID()}`
     const sample = await run(node, [pathOf('bare-main.js')], { ...step(scan), BENCH_ANCHOR: anchor })
@@ -81,7 +90,7 @@ export function contenders(info: ClusterInfo, job: GithubJob, server: string, id
     ['post', post],
     ['bare post', barePost],
   ]
-  if (way === 'loopback') compared.unshift(['bare node', bareNode], ['classic script', classicScript])
+  if (way === 'loopback') compared.unshift(['bare node', bareNode], ['classic script', classicScript], ['standalone main', standaloneMain])
   return compared.map(([name, run]) => ({ name, way, run }))
 }
 

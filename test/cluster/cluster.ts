@@ -26,6 +26,9 @@ export interface ClusterInfo {
   serverKey: string
   adminCert: string
   adminKey: string
+  /** Of the user ci:client in the group ci:clients, who may issue. */
+  clientCert: string
+  clientKey: string
   serviceAccountKey: string
   issuerKey: string
   auditLog: string
@@ -87,6 +90,8 @@ export async function startCluster({ tokenCacheTTL, controllers, audiences = [],
       serverKey: at('server.key'),
       adminCert: at('admin.crt'),
       adminKey: at('admin.key'),
+      clientCert: at('client.crt'),
+      clientKey: at('client.key'),
       serviceAccountKey: at('service-accounts.key'),
       issuerKey: at('issuer.key'),
       auditLog: at('audit.log'),

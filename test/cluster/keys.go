@@ -17,14 +17,15 @@ import (
 
 // keys holds the paths of what writeKeys made.
 type keys struct {
-	dir, ca, otherCA, serverCert, serverKey, adminCert, adminKey, serviceAccounts, issuer string
-	issuerKey                                                                             *rsa.PrivateKey
+	dir, ca, otherCA, serverCert, serverKey, adminCert, adminKey, clientCert, clientKey, serviceAccounts, issuer string
+	issuerKey                                                                                                    *rsa.PrivateKey
 }
 
 func writeKeys(dir string) (k keys, err error) {
 	at := func(name string) string { return filepath.Join(dir, name) }
 	k = keys{dir: dir, ca: at("ca.crt"), otherCA: at("other-ca.crt"), serverCert: at("server.crt"), serverKey: at("server.key"),
-		adminCert: at("admin.crt"), adminKey: at("admin.key"), serviceAccounts: at("service-accounts.key"), issuer: at("issuer.key")}
+		adminCert: at("admin.crt"), adminKey: at("admin.key"),
+		clientCert: at("client.crt"), clientKey: at("client.key"), serviceAccounts: at("service-accounts.key"), issuer: at("issuer.key")}
 
 	ca, caKey, err := certificate(k.ca, "", authority("kubepass test CA"), nil, nil)
 	if err != nil {
@@ -41,6 +42,10 @@ func writeKeys(dir string) (k keys, err error) {
 	}
 	admin := leaf(pkix.Name{CommonName: "admin", Organization: []string{"system:masters"}}, x509.ExtKeyUsageClientAuth)
 	if _, _, err = certificate(k.adminCert, k.adminKey, admin, ca, caKey); err != nil {
+		return k, err
+	}
+	client := leaf(pkix.Name{CommonName: "ci:client", Organization: []string{"ci:clients"}}, x509.ExtKeyUsageClientAuth)
+	if _, _, err = certificate(k.clientCert, k.clientKey, client, ca, caKey); err != nil {
 		return k, err
 	}
 	if _, err = rsaKey(k.serviceAccounts); err != nil {

@@ -5,7 +5,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
-import { connect as tlsConnect } from 'node:tls'
+import { connect as tlsConnect, TLSSocket } from 'node:tls'
 import type { Duplex } from 'node:stream'
 import type { ClusterInfo } from './cluster.ts'
 import { relay, type Relay } from './relay.ts'
@@ -21,6 +21,8 @@ export interface Exchange {
   connection: number
   /** The token it was sent with, or nothing. */
   bearer: string
+  /** The common name in the certificate that the client showed, or nothing. */
+  certificate: string
   requestBody: string
   /** What the API server answered, or, not asked, what the reaction did; undefined until then, and after a reset. */
   status: number | undefined
@@ -59,7 +61,9 @@ interface ProxyOptions {
 
 /** Records every exchange with the API server, and disturbs it where a test says so. */
 export async function startProxy(info: ClusterInfo, { latency = 0 }: ProxyOptions = {}): Promise<Proxy> {
-  const tls = { key: readFileSync(info.serverKey), cert: readFileSync(info.serverCert) }
+  const [key, cert, ca] = [info.serverKey, info.serverCert, info.ca].map((path) => readFileSync(path))
+  // It asks for a certificate as the API server does, and takes whoever shows none.
+  const tls = { key, cert, ca, requestCert: true, rejectUnauthorized: false }
   const server = createServer(tls)
   if (latency === 0) {
     await listen(server, info.proxyPorts)
@@ -79,6 +83,8 @@ export class Proxy implements AsyncDisposable {
   readonly tokens: string[] = []
   readonly #info: ClusterInfo
   readonly #ca: Buffer
+  /** Shown to the API server in place of a client's own, whose key nobody has but the client. */
+  readonly #client: { cert: Buffer; key: Buffer }
   readonly #server: HttpsServer
   readonly #front: Relay | undefined
   readonly #connections = new Map<number, Connection>()
@@ -90,6 +96,7 @@ export class Proxy implements AsyncDisposable {
   constructor(info: ClusterInfo, server: HttpsServer, front?: Relay) {
     this.#info = info
     this.#ca = readFileSync(info.ca)
+    this.#client = { cert: readFileSync(info.clientCert), key: readFileSync(info.clientKey) }
     this.#server = server
     this.#front = front
     this.url = `https://127.0.0.1:${String(portOf(front?.server ?? server))}`
@@ -165,6 +172,7 @@ export class Proxy implements AsyncDisposable {
       userAgent: request.headers['user-agent'] ?? '',
       connection: this.#connectionOf(request.socket).number,
       bearer: /^Bearer (.*)$/.exec(request.headers.authorization ?? '')?.[1] ?? '',
+      certificate: shownBy(request.socket),
       requestBody,
       status: undefined,
       responseBody: '',
@@ -186,7 +194,12 @@ export class Proxy implements AsyncDisposable {
     if (response.destroyed || connection.socket.destroyed) return
 
     const headers = { ...request.headers, host: new URL(this.#info.server).host }
-    const outgoing = httpsRequest(this.#info.server + exchange.path, { method: exchange.method, headers, agent: connection.agent })
+    const outgoing = httpsRequest(this.#info.server + exchange.path, {
+      method: exchange.method,
+      headers,
+      agent: connection.agent,
+      ...(exchange.certificate === '' ? {} : this.#client),
+    })
     outgoing.on('error', () => undefined)
     response.on('close', () => {
       if (/[?&](watch|follow)=/.test(exchange.path)) outgoing.destroy()
@@ -251,7 +264,7 @@ export class Proxy implements AsyncDisposable {
   #upgrade(request: IncomingMessage, client: Duplex, head: Buffer): void {
     const exchange = this.#record(request, '')
     const { hostname, port, host } = new URL(this.#info.server)
-    const upstream = tlsConnect({ host: hostname, port: Number(port), ca: this.#ca })
+    const upstream = tlsConnect({ host: hostname, port: Number(port), ca: this.#ca, ...(exchange.certificate === '' ? {} : this.#client) })
     const lines: string[] = []
     for (let at = 0; at < request.rawHeaders.length; at += 2) {
       const name = request.rawHeaders[at] ?? ''
@@ -273,6 +286,11 @@ export class Proxy implements AsyncDisposable {
       })
     }
   }
+}
+
+/** A certificate that the cluster's CA has not signed counts for none. */
+function shownBy(socket: Duplex): string {
+  return socket instanceof TLSSocket && socket.authorized ? String(socket.getPeerCertificate().subject.CN) : ''
 }
 
 function portOf(server: Server): number {

@@ -31,9 +31,30 @@ test('post cannot issue', () => {
   expect(/\bTokenRequest\b|serviceaccounts\/\$\{[^}]+\}\/token/.test(readFileSync(join(root, 'dist/post/index.js'), 'utf8'))).toBe(false)
 })
 
+test('nor can what it loads to read a kubeconfig', () => {
+  expect(readFileSync(join(root, 'dist/kubeconfig/index.js'), 'utf8')).not.toMatch(/TokenRequest|serviceaccounts/)
+})
+
+test('the reader of kubeconfigs is there once, and loaded only when it is asked for', () => {
+  for (const [name, text] of Object.entries(contents(join(root, 'dist')))) {
+    expect([name, text.includes('loadFromString')]).toEqual([name, name === 'kubeconfig/index.js'])
+    expect(text).not.toMatch(/^import [^\n]*kubeconfig\/index\.js/m)
+  }
+  for (const entry of ['main', 'post', 'cli'])
+    expect(readFileSync(join(root, `dist/${entry}/index.js`), 'utf8')).toContain('import("../kubeconfig/index.js")')
+})
+
+test('dist is under 9 MB', () => {
+  const sizes = Object.values(contents(join(root, 'dist'))).map((text) => Buffer.byteLength(text))
+  expect(sizes.reduce((sum, size) => sum + size)).toBeLessThan(9e6)
+})
+
 test('the licences of all that is bundled are there', () => {
   for (const entry of ['main', 'post', 'cli'])
     expect(readFileSync(join(root, `dist/${entry}/licenses.txt`), 'utf8')).toContain('@actions/core')
+  const bundled = readFileSync(join(root, 'dist/kubeconfig/licenses.txt'), 'utf8')
+  for (const name of ['@kubernetes/client-node', 'js-yaml', 'openid-client', 'undici', 'yaml'])
+    expect(bundled).toMatch(new RegExp(`^${name}$`, 'm'))
 })
 
 test('no path of the machine that built it', () => {

@@ -21,10 +21,11 @@ test('action.yml, README and version are what the table of inputs makes', async 
 
 test('action.yml has the inputs, their defaults, and the outputs', () => {
   const action = parse(read('action.yml')) as Action
-  expect(Object.keys(action.inputs)).toEqual(inputIds)
-  for (const id of inputIds) {
-    expect([id, action.inputs[id]?.default ?? '']).toEqual([id, inputs[id].default])
-    expect([id, action.inputs[id]?.required ?? false]).toEqual([id, inputs[id].required ?? false])
+  const ids = inputIds.filter((id) => inputs[id].only !== 'gitlab')
+  expect(Object.keys(action.inputs)).toEqual(ids)
+  for (const id of ids) {
+    expect([id, action.inputs[id]?.default ?? '']).toEqual([id, inputs[id].actionDefault ?? inputs[id].default])
+    expect([id, action.inputs[id]?.required ?? false]).toEqual([id, inputs[id].required === true])
   }
   expect(Object.keys(action.outputs)).toEqual(Object.keys(outputs))
 })
@@ -33,9 +34,64 @@ test('an id is one that GitLab and a shell can write, too', () => {
   for (const id of inputIds) expect(id).toMatch(/^[a-z][a-z0-9_]*$/)
 })
 
+interface Template {
+  spec: { inputs: Record<string, { default?: string; regex?: string; options?: string[] }> }
+  job: { variables: Record<string, string | { value: string; expand: boolean }>; script: string[]; after_script: string[] }
+}
+
+function template(): Template {
+  // As GitLab reads it.
+  const [{ spec }, jobs] = parseAllDocuments(read('gitlab/scan.yml'), { version: '1.1' }).map((document) => document.toJS() as object) as [
+    Pick<Template, 'spec'>,
+    Record<string, Template['job']>,
+  ]
+  const [job] = Object.values(jobs)
+  if (job === undefined) throw new Error('the template has no job')
+  return { spec, job }
+}
+
+test('in the template what decides where the identity goes is a quoted flag, the rest a variable that is not expanded, a secret neither', () => {
+  const { spec, job } = template()
+  for (const id of inputIds) {
+    const flag = job.script.join('').includes(` --${id.replaceAll('_', '-')} '$[[ inputs.${id} ]]'`)
+    const variable = job.variables[`KUBEPASS_${id.toUpperCase()}`]
+    const { guard, only, secret } = inputs[id]
+    if (secret !== undefined || only === 'github') expect([id, flag, variable, id in spec.inputs]).toEqual([id, false, undefined, false])
+    else if (guard !== undefined) expect([id, flag, variable]).toEqual([id, true, undefined])
+    else expect([id, flag, variable]).toEqual([id, false, { value: `$[[ inputs.${id} ]]`, expand: false }])
+  }
+})
+
+test('nothing that is pasted into a script can end its quotes', () => {
+  const { spec, job } = template()
+  for (const item of [...job.script, ...job.after_script]) {
+    for (const [pasted, before, name = '', after] of item.matchAll(/(.)\$\[\[ inputs\.(\w+) \]\](.)/g)) {
+      expect([pasted, before, after]).toEqual([pasted, "'", "'"])
+      const { options, regex = '' } = spec.inputs[name] ?? {}
+      if (options !== undefined) expect(options.filter((option) => option.includes("'"))).toEqual([])
+      else {
+        expect([name, regex]).toEqual([name, expect.stringMatching(/^\^.*\$$/)])
+        expect(["x'; id '", "'", "a'b"].filter((text) => new RegExp(regex).test(text))).toEqual([])
+      }
+    }
+  }
+})
+
+test('a default of the template is one that it accepts itself', () => {
+  for (const [name, { default: usual, options, regex }] of Object.entries(template().spec.inputs)) {
+    if (usual === undefined) continue
+    expect([name, typeof usual, options?.includes(usual) ?? true, new RegExp(regex ?? '').test(usual)]).toEqual([
+      name,
+      'string',
+      true,
+      true,
+    ])
+  }
+})
+
 test('the help names every flag, and no secret is one', () => {
   for (const id of inputIds)
-    expect([id, help().includes(`  --${id.replaceAll('_', '-')}\n`)]).toEqual([id, !inputs[id].secret && !inputs[id].ciOnly])
+    expect([id, help().includes(`  --${id.replaceAll('_', '-')}\n`)]).toEqual([id, inputs[id].secret !== true && !inputs[id].ciOnly])
 })
 
 test('the README names every exit code', () => {

@@ -21,12 +21,13 @@ const ENTRIES = ['cli.ts', 'main.ts', 'post.ts']
 /** From the top down; a module imports only what stands below it, or beside it without a circle. */
 const LEVELS: RegExp[] = [
   /^(cli|main|post)\.ts$/,
-  /^(run|help|flags|start|settle)\.ts$/,
+  /^(run|help|start|settle)\.ts$/,
   /^(finish|obtain|hand-over)\.ts$/,
   /^session\.ts$/,
   /^(platform\/|scan\.ts)/,
   /^(identity\/|kube\/|kubeconfig\.ts|evidence\.ts|receipt\.ts|options\.ts|decode\.ts|carriers\.ts|redact\.ts)/,
-  /^(credential|retry|http|inputs|job)\.ts$/,
+  /^(credential|retry|http|flags|values|certificate)\.ts$/,
+  /^(inputs|job)\.ts$/,
   /^(errors|quote|secret|version)\.ts$/,
 ]
 
@@ -66,37 +67,56 @@ test('entries start things: nobody imports them, and they export nothing', () =>
 
 test('only the edge knows which platform it is', () => {
   expect(importers('platform/detect.ts')).toEqual(['run.ts'])
-  expect(importers('platform/github.ts')).toEqual(['platform/detect.ts'])
+  for (const name of ['github', 'gitlab', 'terminal']) expect(importers(`platform/${name}.ts`)).toEqual(['platform/detect.ts'])
 })
 
 test.each<[string, string[]]>([
   ['@actions/core', ['platform/github.ts']],
-  ['@actions/github', []],
-  ['@kubernetes/client-node', []],
+  ['@actions/github', ['platform/github-check.ts']],
+  ['@kubernetes/client-node', ['identity/read-kubeconfig.ts']],
+  ['yaml', ['identity/read-kubeconfig.ts']],
+  ['identity/read-kubeconfig.ts', ['identity/kubeconfig.ts']],
+  ['identity/kubeconfig.ts', ['identity/choose.ts']],
   ['node:https', ['http.ts']],
   ['node:http', ['http.ts']],
-  ['node:child_process', ['scan.ts']],
+  ['node:child_process', ['identity/exec-plugin.ts', 'scan.ts']],
 ])('%s is imported by %j alone', (module, expected) => {
   expect(importers(module)).toEqual(expected)
 })
 
-test('@actions/core is loaded when it is needed, not at the start', () => {
+test('what few jobs need is loaded when it is needed, not at the start', () => {
   expect(text('platform/github.ts')).not.toMatch(/^import (?!type)[^\n]*'@actions\/core'/m)
+  expect(text('identity/choose.ts')).not.toMatch(/^import (?!type)[^\n]*kubeconfig\.ts'/m)
+  expect(text('identity/kubeconfig.ts')).not.toMatch(/^import (?!type)[^\n]*read-kubeconfig\.ts'/m)
+})
+
+test('the reader of kubeconfigs, a bundle of its own, has no class of ours', () => {
+  expect(importsOf('identity/read-kubeconfig.ts')).toEqual(['@kubernetes/client-node', 'yaml', 'quote.ts'])
+  expect(importsOf('quote.ts')).toEqual([])
 })
 
 test('process is touched at the rim', () => {
-  expect(matching(/\bprocess\./)).toEqual(['carriers.ts', 'cli.ts', 'platform/github.ts', 'platform/terminal.ts', 'run.ts'])
+  expect(matching(/\bprocess\./)).toEqual([
+    'carriers.ts',
+    'cli.ts',
+    'platform/github.ts',
+    'platform/gitlab.ts',
+    'platform/terminal.ts',
+    'run.ts',
+  ])
 })
 
 test('a secret is revealed in these places', () => {
   expect(matching(/\.reveal\(\)/)).toEqual([
     'credential.ts', // its claims are read
     'hand-over.ts', // delivery: env
+    'http.ts', // the key of a client certificate, for TLS
     'identity/github-oidc.ts', // the runner's bearer, in a header
     'kube/client.ts', // the bearer, in a header
     'kubeconfig.ts', // the files of the scan
+    'platform/github-check.ts', // the token that makes the check run
     'platform/github.ts', // masks, and what delivery: env or output asked for
-    'settle.ts', // its jti is compared with the receipt's
+    'values.ts', // does the key belong to the certificate
   ])
 })
 

@@ -16,6 +16,7 @@ import { serveIdTokens, type IdTokenEndpoint } from './id-token.ts'
 import { JobLog, type Annotation, type JobLogOptions } from './job-log.ts'
 import { Masker } from './masker.ts'
 import { killProcessesWith } from './orphans.ts'
+import { toolsWithoutNode } from './tools.ts'
 
 export interface JobOptions extends JobLogOptions {
   /** `permissions: id-token: write`; default true. */
@@ -26,8 +27,12 @@ export interface JobOptions extends JobLogOptions {
   runId?: string
   runAttempt?: string
   job?: string
+  /** Where GitHub's API is played. */
+  apiUrl?: string
   /** The action's folder; default this repository. */
   action?: string
+  /** The standalone program, called instead of the action's scripts on a machine without Node.js. */
+  standalone?: string
   /** The runner's patience, shortened only to test the runner itself. */
   patience?: Partial<Patience>
 }
@@ -92,6 +97,7 @@ export class GithubJob implements Job {
   readonly patience: Patience
   readonly #idTokens: IdTokenEndpoint | undefined
   readonly #machine: Record<string, string>
+  readonly #tools: string[]
   readonly #variables: Record<string, string>
 
   constructor(info: ClusterInfo, options: JobOptions, claims: Claims, idTokens?: IdTokenEndpoint) {
@@ -102,11 +108,16 @@ export class GithubJob implements Job {
     this.runId = String(claims['run_id'])
     this.anchorPrefix = `kubepass-${this.runId}-${String(claims['run_attempt'])}-`
     for (const path of [this.workspace, this.home, this.tmp, ...this.ours]) mkdirSync(path, { recursive: true })
+    this.#tools =
+      options.standalone === undefined
+        ? [dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin']
+        : [toolsWithoutNode(join(this.folder, 'bin'))]
     const event = join(this.runnerTemp, '_github_workflow', 'event.json')
     writeFileSync(event, JSON.stringify({ ref: claims['ref'], repository: { full_name: claims['repository'] } }))
     this.#variables = {
       ...githubVariables(claims),
       GITHUB_EVENT_PATH: event,
+      ...(options.apiUrl !== undefined && { GITHUB_API_URL: options.apiUrl }),
       GITHUB_JOB: options.job ?? 'scan',
       GITHUB_WORKSPACE: this.workspace,
       RUNNER_ARCH: 'X64',
@@ -138,7 +149,7 @@ export class GithubJob implements Job {
 
   /** What a phase of a step gets: the runner's own variables come last, so that no step can set them. */
   environment(env: Record<string, string>): Record<string, string> {
-    const PATH = [...this.path, dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter)
+    const PATH = [...this.path, ...this.#tools].join(delimiter)
     const [tracking = '', id = ''] = this.marker.split('=')
     return { PATH, ...this.#machine, [tracking]: id, ...this.env, ...env, ...this.#variables }
   }
@@ -173,14 +184,16 @@ export class Step implements Use {
   readonly state: Record<string, string> = {}
   readonly #job: GithubJob
   readonly #env: Record<string, string>
-  readonly #scripts: Record<PhaseName, string>
+  readonly #programs: Record<PhaseName, string[]>
 
   constructor(job: GithubJob, inputs: Record<string, string>, env: Record<string, string>) {
     const { defaults, scripts } = readAction(job.options.action ?? fileURLToPath(new URL('../../', import.meta.url)))
     const given = Object.entries({ ...defaults, ...inputs }).map(([id, value]) => [`INPUT_${id.replaceAll(' ', '_').toUpperCase()}`, value])
     this.#job = job
     this.#env = { ...env, ...(Object.fromEntries(given) as Record<string, string>) }
-    this.#scripts = scripts
+    const { standalone } = job.options
+    this.#programs = mapValues(scripts, (script) => [process.execPath, script])
+    if (standalone !== undefined) this.#programs = { main: [standalone, 'main'], post: [standalone, 'post'] }
   }
 
   main(): Promise<Result> {
@@ -194,7 +207,7 @@ export class Step implements Use {
   /** For a test that acts while the phase runs. */
   start(name: PhaseName): Phase {
     const state = Object.fromEntries(Object.entries(this.state).map(([key, value]) => [`STATE_${key}`, value]))
-    const phase = new Phase(this.#job, this.state, name, this.#scripts[name], { ...this.#env, ...state })
+    const phase = new Phase(this.#job, this.state, name, this.#programs[name], { ...this.#env, ...state })
     this.#job.phases.push(phase)
     return phase
   }
@@ -213,7 +226,13 @@ export class Phase implements Running {
   readonly #child: Child
   #cancelled = false
 
-  constructor(job: GithubJob, state: Record<string, string>, name: PhaseName, script: string, env: Record<string, string>) {
+  constructor(
+    job: GithubJob,
+    state: Record<string, string>,
+    name: PhaseName,
+    [program = '', ...words]: string[],
+    env: Record<string, string>,
+  ) {
     this.name = name
     this.#job = job
     this.#state = state
@@ -223,7 +242,7 @@ export class Phase implements Running {
     this.#files = mapValues(commandFiles, file)
     for (const path of Object.values(this.#files)) writeFileSync(path, '')
     const files = Object.fromEntries(Object.entries(this.#files).map(([key, path]) => [`GITHUB_${key}`, path]))
-    this.#child = new Child(process.execPath, [script], {
+    this.#child = new Child(program, words, {
       cwd: job.workspace,
       env: { ...job.environment(env), ...files },
       drainMs: job.patience.drain,
@@ -279,7 +298,21 @@ export class Phase implements Running {
     const { lines, annotations, commands, masks, failed } = this.#log
     const conclusion = this.#cancelled ? 'cancelled' : failed || ended.code !== 0 ? 'failure' : 'success'
     const log = lines.map((line) => `${line}\n`).join('')
-    this.result = { ...ended, conclusion, log, annotations, outputs, env, path, state: { ...this.#state }, summary, commands, masks }
+    const messages = annotations.map(({ message }) => message)
+    this.result = {
+      ...ended,
+      conclusion,
+      log,
+      messages,
+      annotations,
+      outputs,
+      env,
+      path,
+      state: { ...this.#state },
+      summary,
+      commands,
+      masks,
+    }
     return this.result
   }
 

@@ -175,6 +175,7 @@ export class Stage implements Running {
     this.result = {
       ...ended,
       log: this.log,
+      messages: [...this.log.matchAll(MESSAGE)].map(([, message = '']) => message),
       status: this.status,
       gitlabEnv: existsSync(gitlabEnv) ? readFileSync(gitlabEnv, 'utf8') : '',
       artifacts: filesOf(workspace, paths),
@@ -183,6 +184,9 @@ export class Stage implements Running {
     return this.result
   }
 }
+
+/** kubepass's own, in yellow or red. */
+const MESSAGE = /\u001b\[3[13];1mkubepass: (?:warning|error): ([^]*?)\u001b\[0m/g
 
 const LONGEST_TIMEOUT = 2 ** 31 - 1
 

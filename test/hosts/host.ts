@@ -57,4 +57,6 @@ export interface Running {
 export interface Outcome extends Ended {
   /** What a reader of the job's log sees. */
   log: string
+  /** The warnings and errors that it shows as such. */
+  messages: string[]
 }

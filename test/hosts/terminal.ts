@@ -8,11 +8,14 @@ import type { ClusterInfo } from '../cluster/cluster.ts'
 import { Child, type Ended } from './child.ts'
 import type { Host } from './host.ts'
 import { killProcessesWith } from './orphans.ts'
+import { toolsWithoutNode } from './tools.ts'
 
 export interface CommandOptions {
   stdin?: string
   env?: Record<string, string>
 }
+
+type Program = readonly [string, ...string[]]
 
 /** A shell in which somebody calls kubepass, outside of any CI. */
 export class Terminal implements Host, AsyncDisposable {
@@ -25,15 +28,23 @@ export class Terminal implements Host, AsyncDisposable {
   readonly marker = `PLAYED_TERMINAL=${randomUUID()}`
   readonly secrets: string[] = []
   readonly #env: Record<string, string>
-  readonly #script: string
+  readonly #program: Program
   readonly #children: Child[] = []
 
-  constructor(info: ClusterInfo, script = fileURLToPath(new URL('../../dist/cli/index.js', import.meta.url))) {
+  /** @param program what is called; where that is not Node.js, the machine has none */
+  constructor(
+    info: ClusterInfo,
+    program: Program = [process.execPath, fileURLToPath(new URL('../../dist/cli/index.js', import.meta.url))],
+  ) {
     for (const path of [this.home, this.tmp, this.work]) mkdirSync(path)
-    const PATH = [dirname(info.kubectl), dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter)
+    const tools =
+      program[0] === process.execPath
+        ? [dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin']
+        : [toolsWithoutNode(join(this.folder, 'bin'))]
+    const PATH = [dirname(info.kubectl), ...tools].join(delimiter)
     const [name = '', value = ''] = this.marker.split('=')
     this.#env = { PATH, HOME: this.home, TMPDIR: this.tmp, LANG: 'C.UTF-8', TERM: 'dumb', [name]: value }
-    this.#script = script
+    this.#program = program
   }
 
   run(args: string[], options: CommandOptions = {}): Promise<Ended> {
@@ -42,12 +53,13 @@ export class Terminal implements Host, AsyncDisposable {
 
   /** In a pipe or another construction of the shell: the script finds the program and its words in `"$0" "$@"`. */
   shell(script: string, args: string[], options: CommandOptions = {}): Promise<Ended> {
-    return this.#run('/bin/sh', ['-c', script, process.execPath, this.#script, ...args], options).ended
+    return this.#run('/bin/sh', ['-c', script, ...this.#program, ...args], options).ended
   }
 
   /** For a test that acts while the command runs. */
   start(args: string[], options: CommandOptions = {}): Child {
-    return this.#run(process.execPath, [this.#script, ...args], options)
+    const [program, ...words] = this.#program
+    return this.#run(program, [...words, ...args], options)
   }
 
   #run(program: string, args: string[], { stdin = '', env = {} }: CommandOptions): Child {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { admin } from '../cluster/admin.ts'
 import { claimsOf } from '../cluster/token.ts'
-import { ONE_SECRET, onGithub, SECRETS, TOKEN, WHOAMI } from './scenario.ts'
+import { ONE_SECRET, onEachCi, onGithub, SECRETS, TOKEN, WHOAMI } from './scenario.ts'
 
 /** Not the synchronous one: the proxy that it talks through runs in this process. */
 const run = promisify(execFile)
@@ -124,7 +124,7 @@ onGithub('without a command the later steps have it, and post takes it back', as
 })
 
 for (const how of ['input', 'file'] as const) {
-  onGithub(
+  onEachCi(
     `token: a ServiceAccount's, from ${how === 'input' ? 'an input' : 'a file'}`,
     async ({ proxy, step, job, identityOf }) => {
       const identity = await identityOf('issuer')
@@ -141,7 +141,7 @@ for (const how of ['input', 'file'] as const) {
   )
 }
 
-onGithub(
+onEachCi(
   'token: a legacy token Secret, which never expires',
   async ({ info, step }) => {
     const { create, get, delete: remove } = admin(info)
@@ -159,7 +159,7 @@ onGithub(
   { idToken: false },
 )
 
-onGithub('delivery env: the command has the token in a variable', async ({ step }) => {
+onEachCi('delivery env: the command has the token in a variable', async ({ step }) => {
   const main = await step({
     command: 'echo ${#SCAN_TOKEN}; kubectl --token="$SCAN_TOKEN" get ns kubepass -o name',
     delivery: 'env',

@@ -5,21 +5,21 @@ import { createServer } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Evidence } from '../../src/evidence.ts'
-import { inTerminal, ONE_SECRET, onGithub, SECRETS, status, TOKEN, WHOAMI } from './scenario.ts'
+import { inTerminal, ONE_SECRET, onEachCi, onGithub, SECRETS, status, TOKEN, WHOAMI } from './scenario.ts'
 
-onGithub(
+onEachCi(
   'NODE_DEBUG, which makes Node print Authorization headers, is put aside',
   async ({ step, identityOf }) => {
-    const use = step({ token: await identityOf('issuer') }, { NODE_DEBUG: 'http,https,tls,child_process' })
+    const use = step({ command: 'true', token: await identityOf('issuer') }, { NODE_DEBUG: 'http,https,tls,child_process' })
     const main = await use.main()
     expect(main.code).toBe(0)
     expect((await use.post()).code).toBe(0)
     expect(main.stderr).not.toMatch(/authorization/i)
   },
-  { hostileOrder: true, idToken: false },
+  { idToken: false, github: { hostileOrder: true } },
 )
 
-onGithub('NODE_TLS_REJECT_UNAUTHORIZED=0 of an earlier step changes nothing', async ({ info, job, step, proxy }) => {
+onEachCi('NODE_TLS_REJECT_UNAUTHORIZED=0 of an earlier step changes nothing', async ({ info, job, step, proxy }) => {
   job.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
   const main = await step({ command: 'true', certificate_authority: info.otherCA }).main()
   expect(main.code).toBe(83)
@@ -75,7 +75,7 @@ onGithub('a signal during the verification, with nothing but later steps to come
   expect((await use.post()).code).toBe(0)
 })
 
-onGithub('the answer to the token is lost, and a gateway refuses the next try: it is revoked', async ({ step, proxy }) => {
+onEachCi('the answer to the token is lost, and a gateway refuses the next try: it is revoked', async ({ step, proxy }) => {
   proxy.on({ method: 'POST', path: TOKEN, when: 'after', times: 1 }, () => 'reset')
   let tries = 0
   proxy.on({ method: 'POST', path: TOKEN }, () => ((tries += 1) > 1 ? status(403, 'Forbidden', 'no more') : undefined))
@@ -86,7 +86,7 @@ onGithub('the answer to the token is lost, and a gateway refuses the next try: i
   expect((await use.post()).code).toBe(0)
 })
 
-onGithub('a 403 of a gateway says nothing of what exists: post asks, and deletes', async ({ step, proxy }) => {
+onEachCi('a 403 of a gateway says nothing of what exists: post asks, and deletes', async ({ step, proxy }) => {
   const stop = proxy.on({ method: 'POST', path: SECRETS, when: 'after' }, () => ({
     status: 403,
     headers: { 'content-type': 'text/html' },
@@ -100,7 +100,7 @@ onGithub('a 403 of a gateway says nothing of what exists: post asks, and deletes
   expect(proxy.seen('DELETE', ONE_SECRET)[0]?.status).toBe(200)
 })
 
-onGithub('a token that is still accepted after its Secret is deleted is not called revoked', async ({ step, proxy }) => {
+onEachCi('a token that is still accepted after its Secret is deleted is not called revoked', async ({ step, proxy }) => {
   const lie = proxy.on({ method: 'DELETE', path: ONE_SECRET }, ({ path }) => {
     const [anchor] = proxy.seen('POST', SECRETS).map(({ responseBody }) => JSON.parse(responseBody) as { metadata: { uid: string } })
     const details = { name: path.split('/').at(-1), kind: 'secrets', uid: anchor?.metadata.uid }
@@ -109,12 +109,12 @@ onGithub('a token that is still accepted after its Secret is deleted is not call
   const use = step({ command: 'true' })
   const main = await use.main()
   expect(main.code).toBe(86)
-  expect(main.annotations.at(-1)?.message).toMatch(/the API server still accepts the token\. It is dead by 20/)
+  expect(main.messages.at(-1)).toMatch(/the API server still accepts the token\. It is dead by 20/)
   lie()
   expect((await use.post()).code).toBe(0)
 })
 
-onGithub("a gateway's 401 proves nothing", async ({ step, proxy }) => {
+onEachCi("a gateway's 401 proves nothing", async ({ step, proxy }) => {
   const main = step({ command: 'true', deadline: '5s' })
   let asked = 0
   proxy.on({ method: 'POST', path: WHOAMI }, () =>
@@ -123,7 +123,7 @@ onGithub("a gateway's 401 proves nothing", async ({ step, proxy }) => {
   const result = await main.main()
   expect(result.code).toBe(0)
   expect(result.log).toMatch(/Credential: revoked .*, not proven/)
-  expect(result.annotations[0]?.message).toContain('gave no clear answer')
+  expect(result.messages[0]).toContain('gave no clear answer')
 })
 
 onGithub('prove: post keeps what main has told in the evidence', async ({ step, job }) => {
@@ -139,7 +139,7 @@ onGithub('prove: post keeps what main has told in the evidence', async ({ step, 
   })
 })
 
-onGithub('through a proxy', async ({ step, proxy, job }) => {
+onEachCi('through a proxy', async ({ step, proxy, job }) => {
   const targets: string[] = []
   const gateway = createServer().listen(0, '127.0.0.1')
   gateway.on('connect', (request, client, head) => {

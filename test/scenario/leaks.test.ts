@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals'
-import { onGithub } from './scenario.ts'
+import { onEachCi, onGithub } from './scenario.ts'
 
 const TOKEN = `TOKEN=$(cat "$(dirname "$KUBECONFIG")/token")`
 
@@ -25,7 +25,7 @@ const ways: Record<string, string> = {
 }
 
 for (const [how, script] of Object.entries(ways)) {
-  onGithub(`a scan prints the token ${how}`, async ({ step }) => {
+  onEachCi(`a scan prints the token ${how}`, async ({ step }) => {
     const main = await step({ command: `${TOKEN}; ${script}` }).main()
     if (!how.includes('curl')) expect(main.log).toContain('***')
     expect(main.log).toMatch(/Credential: revoked .*, proven dead/)

@@ -3,7 +3,7 @@ import { chownSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writ
 import { join } from 'node:path'
 import type { Receipt } from '../../src/receipt.ts'
 import { admin } from '../cluster/admin.ts'
-import { clusters, ONE_SECRET, onGithub, WHOAMI, type GithubScene } from './scenario.ts'
+import { clusters, ONE_SECRET, onEachCi, onGithub, WHOAMI, type GithubScene } from './scenario.ts'
 
 type Use = ReturnType<GithubScene['step']>
 
@@ -97,12 +97,12 @@ onGithub('prove: post leaves the proof, and nothing else, to post', async ({ ste
   expect(job.phases).toHaveLength(2)
 })
 
-onGithub('prove: off claims no proof', async ({ step }) => {
+onEachCi('prove: off claims no proof', async ({ step }) => {
   const main = await step({ command: 'true', prove: 'off' }).main()
   expect(main.log).toMatch(/Credential: revoked .*, not proven/)
 })
 
-onGithub(
+onEachCi(
   'the real API server believes the token for up to 10 s; the proof waits for it',
   async ({ step, proxy }) => {
     const main = await step({ command: 'kubectl get ns kubepass -o name' }).main()
@@ -134,7 +134,7 @@ onGithub('post goes on when the certificate file is gone, if main has revoked', 
   expect(post.annotations[0]?.message).toMatch(/It was revoked 20.*could not be asked/)
 })
 
-onGithub("a gateway's 401 proves nothing, and the count begins anew", async ({ step, proxy }) => {
+onEachCi("a gateway's 401 proves nothing, and the count begins anew", async ({ step, proxy }) => {
   let asked = 0
   // The first is the verification, the third the second sample.
   proxy.on({ method: 'POST', path: WHOAMI }, () => {

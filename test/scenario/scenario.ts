@@ -7,6 +7,8 @@ import { GitlabJob, type GitlabOptions, type GitlabUse } from '../hosts/gitlab.t
 import type { Job, Use } from '../hosts/host.ts'
 import { Terminal } from '../hosts/terminal.ts'
 import { trace } from '../oracle.ts'
+import { buildAct, startAct, type Act } from '../runners/act.ts'
+import { missingForGitlabCiLocal, Project } from '../runners/gitlab-ci-local.ts'
 
 interface Clusters {
   /** Forgets a token the moment that it is revoked. */
@@ -51,6 +53,15 @@ export interface TerminalScene extends Scene {
   flags: string[]
 }
 
+export interface ActScene extends Scene {
+  act: Act
+}
+
+export interface PipelineScene extends Scene {
+  /** It has the component. */
+  project: Project
+}
+
 export interface Stage extends JobOptions {
   cluster?: keyof Clusters
 }
@@ -90,7 +101,8 @@ export function onGitlab(
     await using proxy = await startProxy(info)
     await using job = new GitlabJob(info, options)
     const { scene, secrets, excuses } = sceneOf(info, proxy)
-    await play({ ...scene, job, step: (inputs = {}, env = {}) => job.step({ ...scene.inputs, ...inputs }, env) })
+    const needed = { ...scene.inputs, audience: proxy.url }
+    await play({ ...scene, job, step: (inputs = {}, env = {}) => job.step({ ...needed, ...inputs }, env) })
     job.cleanUp()
     expect(unexcused(await trace({ info, proxy, host: job, secrets }), excuses)).toEqual([])
   })
@@ -103,15 +115,42 @@ export function onEachCi(name: string, play: (scene: CiScene) => Promise<void>, 
 }
 
 /** The same for a command line. */
-export function inTerminal(name: string, play: (scene: TerminalScene) => Promise<void>): void {
+export function inTerminal(name: string, play: (scene: TerminalScene) => Promise<void>, standalone?: string): void {
   test(name, async () => {
     const info = clusters.quick
     await using proxy = await startProxy(info)
-    await using terminal = new Terminal(info)
+    await using terminal = new Terminal(info, standalone === undefined ? undefined : [standalone])
     const { scene, secrets, excuses } = sceneOf(info, proxy)
     const flags = Object.entries(scene.inputs).flatMap(([id, value]) => [`--${id.replaceAll('_', '-')}`, value])
     await play({ ...scene, terminal, flags })
     expect(unexcused(await trace({ info, proxy, host: terminal, secrets }), excuses)).toEqual([])
+  })
+}
+
+/** The same for a workflow that act runs. */
+export function underAct(name: string, play: (scene: ActScene) => Promise<void>): void {
+  test(name, async () => {
+    const info = clusters.quick
+    await using proxy = await startProxy(info)
+    await using act = await startAct(info, await buildAct())
+    const { scene, secrets, excuses } = sceneOf(info, proxy)
+    await play({ ...scene, act })
+    expect(unexcused(await trace({ info, proxy, host: act, secrets }), excuses)).toEqual([])
+  })
+}
+
+/** The same for a pipeline that gitlab-ci-local runs. */
+export function underGitlabCiLocal(name: string, play: (scene: PipelineScene) => Promise<void>): void {
+  const missing = missingForGitlabCiLocal()
+  if (missing !== undefined) console.warn(`Skipped: ${name}: ${missing}.`)
+  const testHere = missing === undefined ? test : test.skip
+  testHere(name, async () => {
+    const info = clusters.quick
+    await using proxy = await startProxy(info)
+    await using project = new Project(['gitlab', 'templates'])
+    const { scene, secrets, excuses } = sceneOf(info, proxy)
+    await play({ ...scene, project })
+    expect(unexcused(await trace({ info, proxy, host: project, secrets }), excuses)).toEqual([])
   })
 }
 

@@ -93,7 +93,7 @@ const words: [string, string[], number, RegExp][] = [
   ['run without anything', ['run'], 80, /4 inputs are wrong:[^]*--server is missing[^]*no command was given/],
   ['a program that is not there', ['run', '--', 'no-such-program'], 80, /"no-such-program" is not a program on PATH/],
   ['decode of nothing', ['decode'], 80, /no JWT/],
-  ['revoke without a receipt', ['revoke'], 80, /one receipt is needed/],
+  ['revoke without a receipt', ['revoke'], 80, /1 word is needed beside the flags, and 0 are given\.\nkubepass revoke \[FLAGS\] RECEIPT/],
   ['revoke by a file that is not there', ['revoke', '/nowhere.json'], 80, /cannot be read \(ENOENT\)/],
 ]
 

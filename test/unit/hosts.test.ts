@@ -341,7 +341,7 @@ test('a terminal gives a command its words, its input and little else', async ()
     script,
     `console.log(process.argv.slice(2).join(), process.env.HOME, process.env.MORE); process.stdin.pipe(process.stderr); process.exitCode = 3`,
   )
-  await using terminal = new Terminal(info, script)
+  await using terminal = new Terminal(info, [process.execPath, script])
   const ended = await terminal.run(['a', 'b'], { stdin: 'input', env: { MORE: 'more' } })
   expect(ended).toEqual({ code: 3, signal: null, stdout: `a,b ${terminal.home} more\n`, stderr: 'input' })
   expect(terminal.texts()).toEqual({ 'stdout of command 1': ended.stdout, 'stderr of command 1': 'input' })

@@ -21,9 +21,9 @@ const GOOD: Partial<Record<InputId, string>> = {
   service_account: 'kubepass/scanner',
 }
 
-function parse(given: Partial<Record<InputId, string>>, source: Partial<Source> = {}): Options {
+function sourceOf(given: Partial<Record<InputId, string>>, source: Partial<Source>): Source {
   const inputs = { ...GOOD, ...given }
-  const whole: Source = {
+  return {
     input: (id) => inputs[id],
     nameOf: (id) => id,
     argv: [],
@@ -32,10 +32,16 @@ function parse(given: Partial<Record<InputId, string>>, source: Partial<Source> 
     path: process.env['PATH'] ?? '',
     hasLaterSteps: true,
     hasPost: true,
+    postFailsJob: true,
+    traced: undefined,
     readStdin: undefined,
+    env: {},
     ...source,
   }
-  return parseOptions(whole, new Redactor().seal, 'start')
+}
+
+function parse(given: Partial<Record<InputId, string>>, source: Partial<Source> = {}): Options {
+  return parseOptions(sourceOf(given, source), new Redactor().seal, 'start')
 }
 
 function problem(given: Partial<Record<InputId, string>>, source: Partial<Source> = {}): string {
@@ -218,8 +224,28 @@ test('what excludes each other is refused', () => {
 })
 
 test('what a terminal cannot do is refused', () => {
-  const terminal = { hasLaterSteps: false, hasPost: false }
+  const terminal = { hasLaterSteps: false, hasPost: false, postFailsJob: false }
   const message = problem({ prove: 'post' }, terminal)
   expect(message).toMatch(/no command/)
   expect(message).toMatch(/no post step/)
+})
+
+test('what GitLab cannot do is refused', () => {
+  const gitlab = { hasLaterSteps: false, hasPost: true, postFailsJob: false }
+  const message = problem({ prove: 'post' }, gitlab)
+  expect(message).toMatch(/no command was given: set command/)
+  expect(message).toMatch(/what comes after the script cannot fail a job/)
+})
+
+test('where the log shows every variable nothing is started, unless that is allowed; what runs is ended', () => {
+  const traced = { traced: 'CI_DEBUG_TRACE' }
+  expect(problem({ command: 'true' }, traced)).toMatch(/CI_DEBUG_TRACE is true: .* set allow_debug_trace: true/)
+  expect(parse({ command: 'true', allow_debug_trace: 'true' }, traced).command).toBeDefined()
+  expect(parseOptions(sourceOf({}, traced), new Redactor().seal, 'finish').server).toBe('https://10.0.0.1:6443')
+})
+
+test('a check run needs a token, which is read only then', () => {
+  expect(problem({ report: 'check' })).toMatch(/github_token is empty/)
+  expect(parse({ report: 'check', github_token: 'ghs_0123456789abcdef' }).checkToken).toBeDefined()
+  expect(parse({ github_token: 'ghs_0123456789abcdef' }).checkToken).toBeUndefined()
 })

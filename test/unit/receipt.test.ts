@@ -12,7 +12,7 @@ const options = {
   deadline: 60_000,
   tokenAudiences: [] as readonly string[],
 } as Options
-const receipt = newReceipt(options, run, Date.parse('2026-01-01T00:00:00Z'))
+const receipt = newReceipt(options, run, undefined, Date.parse('2026-01-01T00:00:00Z'))
 
 test('a new receipt names the run, and the latest moment at which the token can be accepted', () => {
   expect(receipt.anchor?.name).toMatch(/^kubepass-42-3-[0-9a-f]{16}$/)

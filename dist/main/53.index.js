@@ -1,0 +1,45 @@
+export const id = 53;
+export const ids = [53];
+export const modules = {
+
+/***/ 6053:
+/***/ ((__unused_webpack_module, __webpack_exports__, __webpack_require__) => {
+
+__webpack_require__.r(__webpack_exports__);
+/* harmony export */ __webpack_require__.d(__webpack_exports__, {
+/* harmony export */   publishCheck: () => (/* binding */ publishCheck)
+/* harmony export */ });
+/* harmony import */ var _actions_github__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(2413);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(3916);
+/* harmony import */ var _evidence_js__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(7082);
+
+
+
+const DEADLINE_MS = 10_000;
+/** A check run with the evidence as its text. https://docs.github.com/en/rest/checks/runs#create-a-check-run */
+async function publishCheck(evidence, token) {
+    const pullRequest = _actions_github__WEBPACK_IMPORTED_MODULE_0__/* .context */ ._.payload.pull_request;
+    try {
+        await (0,_actions_github__WEBPACK_IMPORTED_MODULE_0__/* .getOctokit */ .Q)(token.reveal()).rest.checks.create({
+            ..._actions_github__WEBPACK_IMPORTED_MODULE_0__/* .context */ ._.repo,
+            name: 'kubepass',
+            // Of a pull request the job sees a merge that nobody else does.
+            head_sha: pullRequest?.head?.sha ?? _actions_github__WEBPACK_IMPORTED_MODULE_0__/* .context */ ._.sha,
+            status: 'completed',
+            conclusion: evidence.error === null ? 'success' : 'failure',
+            output: { title: `Credential: ${(0,_evidence_js__WEBPACK_IMPORTED_MODULE_2__/* .ending */ .K1)(evidence)}`, summary: `The record of ${evidence.run.job}.`, text: (0,_evidence_js__WEBPACK_IMPORTED_MODULE_2__/* .asMarkdown */ .g5)(evidence) },
+            request: { signal: AbortSignal.timeout(DEADLINE_MS) },
+        });
+    }
+    catch (error) {
+        const status = typeof error === 'object' && error !== null && 'status' in error ? String(error.status) : 'no answer';
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .KubepassError */ .v3('REFUSED', `GitHub took no check run (${status}).`, {
+            hint: 'Add to the job:\n  permissions:\n    checks: write',
+        });
+    }
+}
+
+
+/***/ })
+
+};

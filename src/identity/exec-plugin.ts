@@ -1,0 +1,138 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { Readable } from 'node:stream'
+import { killQuietly } from '../carriers.ts'
+import { errnoOf, KubepassError } from '../errors.ts'
+import type { ClusterAccess } from '../options.ts'
+import { quote } from '../quote.ts'
+import type { Seal } from '../secret.ts'
+import { checkKeyPair, parseCertificate, sealKey, sealToken, Wrong } from '../values.ts'
+import type { AuthInfo } from './identity.ts'
+import type { Exec } from './read-kubeconfig.ts'
+
+export interface ExecCredential {
+  readonly authInfo: AuthInfo
+  /** Milliseconds since 1970; undefined when it does not say. */
+  readonly expiresAt: number | undefined
+}
+
+const MOST_BYTES = 1024 * 1024
+const OURS = /^(INPUT|STATE|KUBEPASS)_/
+const SECRET_NAME = /TOKEN|SECRET|PASSWORD|KEY/i
+/** As long as a token, and of its letters: a program may tell of a failure with it. */
+const TOKEN_LIKE = /[\w.=+-]{40,}/g
+
+/** What client-go tells a plugin in KUBERNETES_EXEC_INFO. */
+export function execInfo({ apiVersion, clusterInfo }: Exec, cluster: ClusterAccess): string {
+  const about = clusterInfo && {
+    server: cluster.server,
+    'certificate-authority-data': Buffer.from(cluster.certificateAuthority).toString('base64'),
+    ...(cluster.tlsServerName === undefined ? {} : { 'tls-server-name': cluster.tlsServerName }),
+    ...(cluster.proxyUrl === undefined ? {} : { 'proxy-url': cluster.proxyUrl.href }),
+    ...(clusterInfo.config === undefined ? {} : { config: clusterInfo.config }),
+  }
+  return JSON.stringify({ apiVersion, kind: 'ExecCredential', spec: { interactive: false, ...(about && { cluster: about }) } })
+}
+
+/** The plugin's own variables as they go into its environment; a secret among them is known from now on. */
+export function sealVariables({ env }: Exec, seal: Seal): Record<string, string> {
+  for (const { name, value } of env) if (SECRET_NAME.test(name) && value.length >= 16) seal(value)
+  return Object.fromEntries(env.map(({ name, value }) => [name, value]))
+}
+
+/** Runs the plugin once. Nobody can answer it, and when `signal` says so it ends. */
+export async function runExecPlugin(exec: Exec, env: NodeJS.ProcessEnv, seal: Seal, signal: AbortSignal): Promise<ExecCredential> {
+  signal.throwIfAborted()
+  const inherited = Object.fromEntries(Object.entries(env).filter(([name]) => !OURS.test(name)))
+  // In a group of its own: what it starts ends with it.
+  const child = spawn(exec.command, exec.args, { env: inherited, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)]
+  const stop = (): void => {
+    if (child.pid !== undefined) killQuietly(-child.pid, 'SIGKILL')
+    child.stdout.destroy()
+    child.stderr.destroy()
+  }
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    const [code, by] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
+    if (signal.aborted) throw signal.reason instanceof KubepassError ? signal.reason : failed(exec, 'did not end in time')
+    if (code !== 0) throw failed(exec, `ended with ${by ?? `exit code ${String(code)}`}`, lastLine(stderr.text()))
+  } catch (error) {
+    if (error instanceof KubepassError) throw error
+    throw failed(exec, `could not be started (${errnoOf(error)})`, exec.installHint && `The kubeconfig says: ${quote(exec.installHint)}`)
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+  try {
+    return credentialOf(stdout.text(), exec.apiVersion, seal)
+  } catch (error) {
+    if (error instanceof Wrong) throw failed(exec, `printed no credential: ${error.message}`, lastLine(stderr.text()))
+    throw error
+  }
+}
+
+/** https://kubernetes.io/docs/reference/config-api/client-authentication.v1/#client-authentication-k8s-io-v1-ExecCredential */
+function credentialOf(text: string, apiVersion: string, seal: Seal): ExecCredential {
+  const { status, ...about } = parseObject(text)
+  if (about['kind'] !== 'ExecCredential') throw new Wrong('its answer is no ExecCredential')
+  if (about['apiVersion'] !== apiVersion) throw new Wrong(`its answer is not of ${apiVersion}, as the kubeconfig has it`)
+  const { token, clientCertificateData, clientKeyData, expirationTimestamp } = isObject(status) ? status : {}
+  const expiry = typeof expirationTimestamp === 'string' ? Date.parse(expirationTimestamp) : NaN
+  const expiresAt = Number.isNaN(expiry) ? undefined : expiry
+  const bearer = given(token) ? named('status.token', () => sealToken(token, seal)) : undefined
+  const key = given(clientKeyData) ? named('status.clientKeyData', () => sealKey(clientKeyData, seal)) : undefined
+  if (bearer !== undefined && key !== undefined) throw new Wrong('its answer has a token and a client certificate: which of them counts?')
+  if (bearer !== undefined) return { authInfo: { bearer }, expiresAt }
+  if (key === undefined || !given(clientCertificateData))
+    throw new Wrong('its answer has neither a token nor a client certificate with its key')
+  return {
+    authInfo: named('status.clientCertificateData', () => checkKeyPair({ certificate: parseCertificate(clientCertificateData), key })),
+    expiresAt,
+  }
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    // Its message would quote the text.
+  }
+  if (!isObject(value)) throw new Wrong('its answer is no JSON object')
+  return value
+}
+
+function named<T>(field: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw error instanceof Wrong ? new Wrong(`its ${field} ${error.message}`) : error
+  }
+}
+
+function collect(stream: Readable): { text: () => string } {
+  const chunks: Buffer[] = []
+  let size = 0
+  stream.on('data', (chunk: Buffer) => {
+    size += chunk.length
+    if (size <= MOST_BYTES) chunks.push(chunk)
+  })
+  return { text: () => Buffer.concat(chunks).toString() }
+}
+
+function lastLine(text: string): string | undefined {
+  const line = text.trimEnd().split('\n').at(-1) ?? ''
+  return line === '' ? undefined : `Its last words: ${quote(line.replaceAll(TOKEN_LIKE, '...'))}`
+}
+
+function failed({ command }: Exec, what: string, hint?: string): KubepassError {
+  return new KubepassError('IDENTITY', `The program of the kubeconfig, ${quote(command)}, ${what}.`, { hint })
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function given(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}

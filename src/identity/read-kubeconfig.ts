@@ -1,0 +1,274 @@
+import { KubeConfig } from '@kubernetes/client-node'
+import { parseDocument } from 'yaml'
+import { quote } from '../quote.ts'
+import type { Secret } from '../secret.ts'
+
+/** What one context of a kubeconfig says; its shape is checked, its values are not. */
+export interface Kubeconfig {
+  readonly server: string
+  readonly certificateAuthority: TextOrFile
+  readonly proxyUrl: string | undefined
+  readonly tlsServerName: string | undefined
+  readonly user: User
+}
+
+export type TextOrFile = { readonly text: string } | { readonly file: string }
+
+export type User =
+  | { readonly by: 'token'; readonly token: Secret }
+  | { readonly by: 'token file'; readonly file: string }
+  | { readonly by: 'certificate'; readonly certificate: TextOrFile; readonly key: { readonly secret: Secret } | { readonly file: string } }
+  | { readonly by: 'exec'; readonly exec: Exec }
+
+/** A program that prints a credential. https://kubernetes.io/docs/reference/config-api/client-authentication.v1/ */
+export interface Exec {
+  readonly apiVersion: string
+  readonly command: string
+  readonly args: readonly string[]
+  readonly env: readonly { readonly name: string; readonly value: string }[]
+  readonly installHint: string | undefined
+  /** Whether it is told of the cluster, and what else for this program the cluster's entry holds. */
+  readonly clusterInfo: { readonly config: unknown } | undefined
+}
+
+/** Why it is not taken: follows the name of the input. No text of the kubeconfig is in it unquoted. */
+export interface Refusal {
+  readonly refused: string
+  readonly hint?: string | undefined
+}
+
+/** How the caller keeps secrets: given, not imported, because this module is a bundle of its own. */
+export interface Keep {
+  token(text: string): Secret
+  key(text: string): Secret
+}
+
+type Fields = Record<string, unknown>
+interface ExecFields {
+  apiVersion?: string
+  command?: string
+  args?: string[]
+  env?: unknown
+  installHint?: string
+  provideClusterInfo?: boolean
+  interactiveMode?: string
+}
+type Kind = 'string' | 'boolean' | 'strings' | 'any' | Refusal
+
+const IMPERSONATION: Refusal = { refused: 'makes it act as somebody else', hint: 'Give the identity rights of its own instead.' }
+const BASIC: Refusal = { refused: 'Kubernetes has not taken since 1.19' }
+const CLUSTER = new Map<string, Kind>([
+  ['server', 'string'],
+  ['certificate-authority', 'string'],
+  ['certificate-authority-data', 'string'],
+  ['tls-server-name', 'string'],
+  ['proxy-url', 'string'],
+  ['disable-compression', 'boolean'],
+  ['extensions', 'any'],
+  [
+    'insecure-skip-tls-verify',
+    { refused: 'would show the credential to whoever answers', hint: 'Take it out, and add certificate-authority-data.' },
+  ],
+])
+const USER = new Map<string, Kind>([
+  ['token', 'string'],
+  ['tokenFile', 'string'],
+  ['client-certificate', 'string'],
+  ['client-certificate-data', 'string'],
+  ['client-key', 'string'],
+  ['client-key-data', 'string'],
+  ['exec', 'any'],
+  ['extensions', 'any'],
+  ['token-file', { refused: 'is no field of a kubeconfig, although some clients read it', hint: 'Write tokenFile.' }],
+  ['auth-provider', { refused: 'has been taken out of Kubernetes (1.26)', hint: "Use the provider's exec plugin." }],
+  ['username', BASIC],
+  ['password', BASIC],
+  ...['as', 'as-uid', 'as-groups', 'as-user-extra'].map((name): [string, Kind] => [name, IMPERSONATION]),
+])
+const CONTEXT = new Map<string, Kind>([
+  ['cluster', 'string'],
+  ['user', 'string'],
+  ['namespace', 'string'],
+  ['extensions', 'any'],
+])
+const EXEC = new Map<string, Kind>([
+  ['apiVersion', 'string'],
+  ['command', 'string'],
+  ['args', 'strings'],
+  ['env', 'any'],
+  ['installHint', 'string'],
+  ['provideClusterInfo', 'boolean'],
+  ['interactiveMode', 'string'],
+])
+const EXEC_VERSIONS = ['client.authentication.k8s.io/v1', 'client.authentication.k8s.io/v1beta1']
+
+/**
+ * Reads one context of a kubeconfig. Its own fields are checked against a list first: client-node would read
+ * the file that the non-standard `token-file` names as soon as it sees it.
+ * @param context its current-context when undefined
+ */
+export function readKubeconfig(text: string, context: string | undefined, keep: Keep): Kubeconfig | Refusal {
+  const document = parseYaml(text)
+  if ('refused' in document) return document
+  const { config } = document
+  const name = context ?? config['current-context']
+  if (typeof name !== 'string' || name === '') return { refused: 'has no current-context', hint: 'Name one of its contexts: context.' }
+  const chosen = entryOf(config, 'context', name, CONTEXT)
+  if (isRefusal(chosen)) return chosen
+  const cluster = entryOf(config, 'cluster', chosen['cluster'], CLUSTER)
+  if (isRefusal(cluster)) return cluster
+  if (cluster['server'] === undefined) return { refused: `has no server for cluster ${shown(chosen['cluster'])}` }
+  const user = entryOf(config, 'user', chosen['user'], USER)
+  if (isRefusal(user)) return user
+
+  // What client-node gets is what was checked, not a text that its parser may take otherwise.
+  const loaded = new KubeConfig()
+  const entry = (kind: string, fields: Fields): object[] => [{ name, [kind]: fields }]
+  loaded.loadFromString(
+    JSON.stringify({
+      clusters: entry('cluster', cluster),
+      users: entry('user', user),
+      contexts: entry('context', { cluster: name, user: name }),
+      'current-context': name,
+    }),
+  )
+  const { server, caData, caFile, proxyUrl, tlsServerName } = loaded.getCurrentCluster() ?? { server: '' }
+  const certificateAuthority = textOrFile(caData, caFile)
+  if (certificateAuthority === undefined) {
+    return {
+      refused: `has no certificate-authority-data for cluster ${shown(chosen['cluster'])}: nothing is trusted on first use`,
+      hint: "Add it: the base64 of the API server's CA certificate, as PEM.",
+    }
+  }
+  const way = wayOf(user, loaded, cluster, keep)
+  if (isRefusal(way)) return { ...way, refused: `${way.refused} (user ${shown(chosen['user'])})` }
+  return { server, certificateAuthority, proxyUrl, tlsServerName, user: way }
+}
+
+/** Strictly, and without a word of the text in what is told of an error. */
+function parseYaml(text: string): { config: Fields } | Refusal {
+  const options = { strict: true, uniqueKeys: true, stringKeys: true, merge: false, prettyErrors: false } as const
+  const document = parseDocument(text, options)
+  const [problem] = [...document.errors, ...document.warnings]
+  if (problem !== undefined) return { refused: `is no YAML (${problem.code} in line ${text.slice(0, problem.pos[0]).split('\n').length})` }
+  let config: unknown
+  try {
+    config = document.toJS({ maxAliasCount: 0 })
+  } catch {
+    return { refused: 'holds YAML aliases, which no kubeconfig needs' }
+  }
+  if (
+    !isObject(config) ||
+    ![undefined, 'Config'].includes(config['kind'] as string) ||
+    ![undefined, 'v1'].includes(config['apiVersion'] as string)
+  )
+    return { refused: 'is no kubeconfig (apiVersion: v1, kind: Config)' }
+  return { config }
+}
+
+/** The one entry of that name, with the fields that are set; refused for any field that is not known to be harmless. */
+function entryOf(config: Fields, kind: 'context' | 'cluster' | 'user', name: unknown, kinds: Map<string, Kind>): Fields | Refusal {
+  const list = config[`${kind}s`]
+  const entries = Array.isArray(list) ? list.filter(isObject) : []
+  const [entry, ...others] = entries.filter((each) => each['name'] === name)
+  if (entry === undefined || name === undefined || name === '') {
+    const names = entries.slice(0, 10).map((each) => shown(each['name']))
+    return { refused: `has no ${kind} ${shown(name)}`, hint: names.length === 0 ? undefined : `It has ${names.join(', ')}.` }
+  }
+  if (others.length > 0) return { refused: `has two ${kind}s ${shown(name)}` }
+  const fields = entry[kind]
+  if (!isObject(fields)) return { refused: `has nothing in ${kind} ${shown(name)}` }
+  const wrong = wrongField(fields, kinds)
+  return wrong === undefined ? setFields(fields) : { ...wrong, refused: `${wrong.refused} (${kind} ${shown(name)})` }
+}
+
+function wrongField(fields: Fields, kinds: Map<string, Kind>): Refusal | undefined {
+  for (const [name, value] of Object.entries(setFields(fields))) {
+    const kind = kinds.get(name)
+    if (kind === undefined) return { refused: `has a field ${quote(name)} that is not known` }
+    if (typeof kind === 'object') return { refused: `has ${name}, which ${kind.refused}`, hint: kind.hint }
+    const right = kind === 'any' || (kind === 'strings' ? Array.isArray(value) && value.every(isString) : typeof value === kind)
+    if (!right) return { refused: `has ${name}, but not as a ${kind === 'strings' ? 'list of strings' : kind}` }
+  }
+  return undefined
+}
+
+/** As the Go clients have it, an empty value is none. */
+function setFields(fields: Fields): Fields {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== undefined && value !== null && value !== '' && value !== false),
+  )
+}
+
+function wayOf(fields: Fields, loaded: KubeConfig, cluster: Fields, keep: Keep): User | Refusal {
+  const { token, certData, certFile, keyData, keyFile } = loaded.getCurrentUser() ?? {}
+  const tokenFile = fields['tokenFile']
+  const ways = [
+    ...(token || tokenFile ? ['token'] : []),
+    ...(certData || certFile || keyData || keyFile ? ['client-certificate'] : []),
+    ...(fields['exec'] === undefined ? [] : ['exec']),
+  ]
+  if (ways.length === 0) return { refused: 'has nothing to authenticate with' }
+  if (ways.length > 1) return { refused: `has ${ways.join(' and ')}: which of them counts?`, hint: 'Leave one of them.' }
+  if (fields['exec'] !== undefined) return execOf(fields['exec'], cluster)
+  // client-node knows no tokenFile; for the Go clients it goes before token.
+  if (isString(tokenFile)) return { by: 'token file', file: tokenFile }
+  if (token) return { by: 'token', token: keep.token(token) }
+  const certificate = textOrFile(certData, certFile)
+  const key = keyData ? { secret: keep.key(keyData) } : keyFile ? { file: keyFile } : undefined
+  if (certificate === undefined) return { refused: 'has a client-key without a client-certificate' }
+  if (key === undefined) return { refused: 'has a client-certificate without a client-key' }
+  return { by: 'certificate', certificate, key }
+}
+
+function execOf(fields: unknown, cluster: Fields): User | Refusal {
+  if (!isObject(fields)) return { refused: 'has exec, but not as a mapping' }
+  const wrong = wrongField(fields, EXEC)
+  if (wrong !== undefined) return { ...wrong, refused: `${wrong.refused} (exec)` }
+  const {
+    apiVersion = '',
+    command,
+    args = [],
+    env = [],
+    installHint,
+    provideClusterInfo,
+    interactiveMode,
+  } = setFields(fields) as ExecFields
+  if (!EXEC_VERSIONS.includes(apiVersion))
+    return { refused: `has exec for ${shown(apiVersion)}`, hint: `Known are ${EXEC_VERSIONS.join(' and ')}.` }
+  if (command === undefined) return { refused: 'has exec without a command' }
+  if (interactiveMode === 'Always') return { refused: 'has exec with interactiveMode: Always, and nobody is there to answer' }
+  if (interactiveMode === undefined ? apiVersion === EXEC_VERSIONS[0] : !['Never', 'IfAvailable'].includes(interactiveMode))
+    return { refused: 'has exec without an interactiveMode that is known', hint: 'Add interactiveMode: Never.' }
+  if (!isVariables(env)) return { refused: 'has exec with an env that is no list of name and value' }
+  const extensions = cluster['extensions']
+  const extension = Array.isArray(extensions)
+    ? extensions.filter(isObject).find(({ name }) => name === 'client.authentication.k8s.io/exec')
+    : undefined
+  const clusterInfo = provideClusterInfo ? { config: extension?.['extension'] } : undefined
+  return { by: 'exec', exec: { apiVersion, command, args, env, installHint, clusterInfo } }
+}
+
+function isVariables(value: unknown): value is { name: string; value: string }[] {
+  return Array.isArray(value) && value.every((each) => isObject(each) && isString(each['name']) && isString(each['value']))
+}
+
+function textOrFile(text: string | undefined, file: string | undefined): TextOrFile | undefined {
+  return text ? { text } : file ? { file } : undefined
+}
+
+function isRefusal(value: object): value is Refusal {
+  return 'refused' in value
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === 'string'
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'string' ? quote(value) : 'without a name'
+}

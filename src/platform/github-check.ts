@@ -1,0 +1,28 @@
+import { context, getOctokit } from '@actions/github'
+import { KubepassError } from '../errors.ts'
+import { asMarkdown, ending, type Evidence } from '../evidence.ts'
+import type { Secret } from '../secret.ts'
+
+const DEADLINE_MS = 10_000
+
+/** A check run with the evidence as its text. https://docs.github.com/en/rest/checks/runs#create-a-check-run */
+export async function publishCheck(evidence: Evidence, token: Secret): Promise<void> {
+  const pullRequest = context.payload.pull_request as { head?: { sha?: string } } | undefined
+  try {
+    await getOctokit(token.reveal()).rest.checks.create({
+      ...context.repo,
+      name: 'kubepass',
+      // Of a pull request the job sees a merge that nobody else does.
+      head_sha: pullRequest?.head?.sha ?? context.sha,
+      status: 'completed',
+      conclusion: evidence.error === null ? 'success' : 'failure',
+      output: { title: `Credential: ${ending(evidence)}`, summary: `The record of ${evidence.run.job}.`, text: asMarkdown(evidence) },
+      request: { signal: AbortSignal.timeout(DEADLINE_MS) },
+    })
+  } catch (error) {
+    const status = typeof error === 'object' && error !== null && 'status' in error ? String(error.status) : 'no answer'
+    throw new KubepassError('REFUSED', `GitHub took no check run (${status}).`, {
+      hint: 'Add to the job:\n  permissions:\n    checks: write',
+    })
+  }
+}

@@ -1,0 +1,67 @@
+import Builder from 'fast-xml-builder'
+import { ending, type Evidence } from '../evidence.ts'
+import { quote } from '../quote.ts'
+
+interface Check {
+  name: string
+  outcome: 'passed' | 'failed' | 'not seen'
+  detail: string
+}
+
+/** What kubepass promises, one check each; a scan's own findings belong in its own report. */
+function checksOf(evidence: Evidence): Check[] {
+  const { asked, granted, verified, used, revoked, missing, proven, dead_by, finished, error } = evidence
+  const check = (name: string, good: boolean, bad: boolean, detail: string): Check => ({
+    name,
+    outcome: good ? 'passed' : bad ? 'failed' : 'not seen',
+    detail: detail === '' ? 'not seen' : quote(detail, 1000).slice(1, -1),
+  })
+  const failed = error === null ? '' : `The run ended with ${error}.`
+  const issued = dead_by !== null
+  return [
+    check(
+      `a token for ${asked.service_account} is issued`,
+      granted !== null,
+      error !== null,
+      granted === null ? failed : `${granted.credential_id ?? 'without an id'}, until ${granted.expires_at}`,
+    ),
+    check('the API server takes it for that ServiceAccount', verified !== null, issued && error === 'RIGHTS', verified?.username ?? failed),
+    check(
+      'the scan runs to its end',
+      used !== null && used.exit_code !== null && used.signal === null,
+      used !== null && finished,
+      used === null ? failed : `exit code ${used.exit_code ?? 'unknown'}${used.signal === null ? '' : ` (${used.signal})`}`,
+    ),
+    check('the credential is revoked', revoked !== null, issued && finished && !missing, ending(evidence)),
+    check('the credential is proven dead', proven !== null, false, ending(evidence)),
+  ]
+}
+
+/** https://docs.gitlab.com/ci/testing/unit_test_reports/ */
+export function junit(evidence: Evidence): string {
+  const checks = checksOf(evidence)
+  const count = (outcome: Check['outcome']): string => String(checks.filter((check) => check.outcome === outcome).length)
+  const testcase = checks.map(({ name, outcome, detail }) => ({
+    '@name': name,
+    '@classname': 'kubepass',
+    ...(outcome === 'failed' ? { failure: { '@message': detail } } : outcome === 'not seen' ? { skipped: { '@message': detail } } : {}),
+    'system-out': detail,
+  }))
+  const suite = {
+    '@name': 'kubepass',
+    '@tests': String(checks.length),
+    '@failures': count('failed'),
+    '@skipped': count('not seen'),
+    testcase,
+  }
+  const xml = new Builder({ attributeNamePrefix: '@', ignoreAttributes: false, format: true }).build({ testsuites: { testsuite: suite } })
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${xml}`
+}
+
+/** https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsannotations */
+export function annotations(evidence: Evidence, env: NodeJS.ProcessEnv): string {
+  const id = evidence.granted?.credential_id ?? 'no credential'
+  const label = quote(`${id} of ${evidence.asked.service_account}: ${ending(evidence)}`, 300).slice(1, -1)
+  const url = `${env['CI_PIPELINE_URL'] ?? ''}/test_report`
+  return `${JSON.stringify({ kubepass: URL.canParse(url) ? [{ external_link: { label, url } }] : [] })}\n`
+}

@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto'
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { asText } from '../evidence.ts'
+import { gitlabFlags, parseFlags } from '../flags.ts'
+import { inputs } from '../inputs.ts'
+import type { Platform } from './platform.ts'
+import { print, STDOUT } from './print.ts'
+
+/** Where the template looks for the reports. */
+const REPORTS = 'kubepass-reports'
+
+/**
+ * GitLab CI: main is the job's script, post its after_script. The runner can learn no mask, so that the redactor
+ * is the only wall, and nothing of @actions/* may run here: its add-mask would print the token.
+ */
+export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv, redact: (text: string) => string): Platform {
+  const flags = parseFlags(words, gitlabFlags, 0, 'gitlab/scan.yml gives these flags; is it of the same version as the program?')
+  const workspace = env['CI_PROJECT_DIR']
+  const jobId = env['CI_JOB_ID'] ?? '0'
+  const say = (text: string): void => print(STDOUT, `${redact(text)}\n`)
+  const colour = (code: number, text: string): void => print(STDOUT, `\x1b[${code};1m${redact(text)}\x1b[0m\n`)
+  // https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections
+  const section = (edge: 'start' | 'end', name: string, header: string): void =>
+    print(STDOUT, `\x1b[0Ksection_${edge}:${Math.floor(Date.now() / 1000)}:${name}\r\x1b[0K${header}\n`)
+  return {
+    input: (id) => (inputs[id].guard === undefined ? env[`KUBEPASS_${id.toUpperCase()}`] : flags.values.get(id)),
+    nameOf: (id) => (inputs[id].secret ? `KUBEPASS_${id.toUpperCase()}` : id),
+    argv: [],
+    temp: tmpdir(),
+    workspace,
+    path: env['PATH'] ?? '',
+    hasLaterSteps: false,
+    hasPost: true,
+    postFailsJob: false,
+    traced: env['CI_DEBUG_TRACE'] === 'true' ? 'CI_DEBUG_TRACE' : undefined,
+    readStdin: undefined,
+    isCI: true,
+    env,
+    uid: process.getuid?.() ?? -1,
+    run: {
+      platform: 'gitlab',
+      id: jobId,
+      // A retried job has another id.
+      attempt: '1',
+      job: env['CI_JOB_NAME'] ?? '',
+      repository: env['CI_PROJECT_PATH'] ?? '',
+    },
+    runKey: createHash('sha256')
+      .update(`${env['CI_SERVER_URL'] ?? ''} ${jobId}`)
+      .digest('hex')
+      .slice(0, 16),
+
+    idTokensNeed:
+      "Add to the job, with the API server's URL:\n  id_tokens:\n    KUBEPASS_ID_TOKEN:\n      aud: https://k8s.example.com:6443",
+    idTokenRequest: () => undefined,
+    idToken(seal) {
+      const token = env['KUBEPASS_ID_TOKEN']
+      return token ? seal(token) : undefined
+    },
+    mask: () => undefined,
+
+    say,
+    progress: () => undefined,
+    warn: (text) => Promise.resolve(colour(33, `kubepass: warning: ${text}`)),
+    fail: (text) => Promise.resolve(colour(31, `kubepass: error: ${text}`)),
+
+    // A hint, which only some runners pass on to after_script.
+    saveReceipt(receipt) {
+      const file = env['GITLAB_ENV']
+      if (!file) return
+      try {
+        appendFileSync(file, `KUBEPASS_RECEIPT=${receipt === 'none' ? receipt : JSON.stringify(receipt)}\n`)
+      } catch {
+        // Names can be derived without it.
+      }
+    },
+    forgetReceipt: () => undefined,
+    howToFinish: () => undefined,
+    readReceipt: () => env['KUBEPASS_RECEIPT'],
+
+    scanOutputs() {
+      section('start', 'kubepass_scan', 'The scan')
+      return {
+        stdout: () => process.stdout,
+        stderr: () => process.stderr,
+        filters: () => [],
+        close: () => section('end', 'kubepass_scan', ''),
+      }
+    },
+    setOutput: () => Promise.resolve(),
+    exportVariable: () => Promise.resolve(),
+    publishCheck: () => Promise.resolve(),
+    async report(evidence) {
+      section('start', 'kubepass_evidence[collapsed=true]', 'What happened')
+      say(asText(evidence))
+      section('end', 'kubepass_evidence', '')
+      const { annotations, junit } = await import('./gitlab-reports.ts')
+      const folder = join(workspace ?? '', REPORTS)
+      mkdirSync(folder, { recursive: true })
+      writeFileSync(join(folder, 'junit.xml'), redact(junit(evidence)))
+      writeFileSync(join(folder, 'annotations.json'), redact(annotations(evidence, env)))
+    },
+  }
+}

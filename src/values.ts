@@ -1,0 +1,111 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { readFileSync, statSync } from 'node:fs'
+import { errnoOf } from './errors.ts'
+import type { ClientCertificate } from './http.ts'
+import { quote } from './quote.ts'
+import type { Seal, Secret } from './secret.ts'
+
+/** What is wrong with a value: it follows the name of the input, or of the field, that holds it. */
+export class Wrong extends Error {}
+
+export function parseServer(text: string): string {
+  const url = parseUrl(text)
+  if (url.username !== '' || url.password !== '') throw new Wrong('holds a user name or password')
+  if (url.protocol !== 'https:') throw new Wrong(`is ${quote(text)}: only https carries a token`)
+  if (url.search !== '' || url.hash !== '') throw new Wrong('holds a query or fragment')
+  return url.href.replace(/\/$/, '')
+}
+
+export function parseProxy(text: string): URL {
+  const url = parseUrl(text)
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new Wrong('is neither http nor https')
+  if (url.username !== '' || url.password !== '')
+    throw new Wrong('holds a user name or password, which the kubeconfig would show to the scan')
+  return url
+}
+
+function parseUrl(text: string): URL {
+  if (/[\s\p{Cc}]/u.test(text)) throw new Wrong('holds white space or control characters')
+  const url = URL.parse(text)
+  // Never echoed: it may hold a password.
+  if (url === null) throw new Wrong('is not a URL')
+  return url
+}
+
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+export function isLabel(text: string): boolean {
+  return text.length <= 63 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(text)
+}
+
+export function isSubdomain(text: string): boolean {
+  return text.length <= 253 && text.split('.').every((part) => part !== '' && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(part))
+}
+
+export function parseServerName(text: string): string {
+  if (!isSubdomain(text.toLowerCase())) throw new Wrong(`is ${quote(text)}, not a host name`)
+  return text
+}
+
+/** PEM from PEM, its base64, or a file that holds either. */
+export function parseCertificateAuthority(text: string): string {
+  return parseCertificate(pemOf(text) ?? readSmallFile(text).trim())
+}
+
+/** PEM from PEM or its base64. */
+export function parseCertificate(text: string): string {
+  const pem = pemOf(text) ?? ''
+  try {
+    new X509Certificate(pem)
+  } catch {
+    throw new Wrong('holds no certificate that can be read')
+  }
+  return pem.endsWith('\n') ? pem : `${pem}\n`
+}
+
+/** The text itself, or what its base64 says; undefined when neither is PEM. */
+function pemOf(text: string): string | undefined {
+  if (text.includes('-----BEGIN')) return text
+  const decoded = Buffer.from(text, 'base64').toString('latin1')
+  return decoded.startsWith('-----BEGIN') ? decoded : undefined
+}
+
+export function readSmallFile(path: string): string {
+  try {
+    const about = statSync(path)
+    if (!about.isFile()) throw new Wrong(`names ${quote(path)}, which is no file`)
+    if (about.size > 1024 * 1024) throw new Wrong(`names ${quote(path)}, which is over 1 MiB`)
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (error instanceof Wrong) throw error
+    throw new Wrong(`names ${quote(path, 120)}, which cannot be read (${errnoOf(error)})`)
+  }
+}
+
+/** A private key from PEM or its base64. */
+export function sealKey(text: string, seal: Seal): Secret {
+  const pem = pemOf(text)
+  if (pem === undefined) throw new Wrong('holds no private key that can be read')
+  const sealed = seal(pem)
+  if (pem.includes('ENCRYPTED')) throw new Wrong('is encrypted')
+  try {
+    createPrivateKey(pem)
+  } catch {
+    throw new Wrong('holds no private key that can be read')
+  }
+  return sealed
+}
+
+export function sealToken(text: string, seal: Seal): Secret {
+  const token = text.trim()
+  if (token.length < 16) throw new Wrong('is too short to be a token')
+  // Sealed before it is judged, so that no message can show it.
+  const sealed = seal(token)
+  if (!/^[\x21-\x7e]+$/.test(token)) throw new Wrong('holds characters that no bearer token has (white space, line ends, non-ASCII)')
+  return sealed
+}
+
+/** A certificate with the key that belongs to it. */
+export function checkKeyPair(pair: ClientCertificate): ClientCertificate {
+  if (new X509Certificate(pair.certificate).checkPrivateKey(createPrivateKey(pair.key.reveal()))) return pair
+  throw new Wrong('does not belong to its key')
+}

@@ -1,0 +1,23 @@
+import { expect, test } from '@jest/globals'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { parse } from 'yaml'
+
+interface Workflow {
+  permissions: object
+  jobs: Record<string, { permissions?: object; 'timeout-minutes'?: number; steps: { run?: string }[] }>
+}
+
+const folder = resolve(import.meta.dirname, '../../.github/workflows')
+const workflows = readdirSync(folder).map((name) => [name, parse(readFileSync(join(folder, name), 'utf8')) as Workflow] as const)
+
+test.each(workflows)('%s: a job has the rights that it names, and a limit', (_name, { permissions, jobs }) => {
+  expect(permissions).toEqual({})
+  for (const [job, { permissions: rights, 'timeout-minutes': minutes }] of Object.entries(jobs))
+    expect([job, rights, minutes]).toEqual([job, expect.any(Object), expect.any(Number)])
+})
+
+test.each(workflows)('%s: no expression is pasted into a script', (_name, { jobs }) => {
+  const scripts = Object.values(jobs).flatMap(({ steps }) => steps.flatMap(({ run }) => run ?? []))
+  expect(scripts.filter((script) => script.includes('${{'))).toEqual([])
+})

@@ -1,0 +1,102 @@
+import { execFileSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Child, type Ended } from '../hosts/child.ts'
+import type { Host } from '../hosts/host.ts'
+import { killProcessesWith } from '../hosts/orphans.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const program = join(root, 'node_modules/gitlab-ci-local/dist/index.js')
+
+/** Why gitlab-ci-local cannot run here; undefined when it can. */
+export function missingForGitlabCiLocal(): string | undefined {
+  try {
+    execFileSync('rsync', ['--version'], { stdio: 'ignore' })
+    return undefined
+  } catch {
+    return 'gitlab-ci-local copies with rsync, which is not installed'
+  }
+}
+
+export interface PipelineOptions {
+  /** CI variables, those of id_tokens included: gitlab-ci-local makes no ID tokens. */
+  variables?: Record<string, string>
+  env?: Record<string, string>
+  /** Folders that come before all others on the PATH. */
+  path?: string[]
+}
+
+export interface Pipeline extends Ended {
+  /** How each job ended; a failed after_script stands beside it, as JOB after_script. The exit code alone says too little: 0 also after a job that failed with a code it may not fail with. */
+  jobs: Record<string, 'PASS' | 'FAIL' | 'WARN'>
+}
+
+/** A project whose pipelines gitlab-ci-local runs on this machine, without containers. */
+export class Project implements Host, AsyncDisposable {
+  readonly folder = mkdtempSync(join(tmpdir(), 'kubepass-project-'))
+  readonly marker = `PLAYED_PROJECT=${randomUUID()}`
+  readonly tmp = join(this.folder, 'tmp')
+  readonly temporary = [this.tmp]
+  readonly ours = []
+  /** What a test gave in variables. */
+  readonly secrets: string[] = []
+  readonly tree = join(this.folder, 'project')
+  readonly #runs: Child[] = []
+
+  /** @param copies files and folders of this repository that the project has, too */
+  constructor(copies: string[] = []) {
+    for (const path of [this.tmp, join(this.folder, 'home'), this.tree]) mkdirSync(path)
+    for (const name of copies) cpSync(join(root, name), join(this.tree, name), { recursive: true })
+    this.#git('init', '--quiet', '--initial-branch', 'main')
+    this.#git('remote', 'add', 'origin', 'https://gitlab.example.com/acme/payments.git')
+  }
+
+  write(name: string, text: string, mode = 0o644): void {
+    const path = join(this.tree, name)
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, text, { mode })
+  }
+
+  async run(options: PipelineOptions = {}): Promise<Pipeline> {
+    const ended = await this.start(options).ended
+    const results = ended.stdout.matchAll(/^ (PASS|FAIL|WARN) {2}(\S+(?: \S+)*) *(after_script)?/gm)
+    const jobs = Object.fromEntries([...results].map(([, result, job = '', part]) => [part === undefined ? job : `${job} ${part}`, result]))
+    return { ...ended, jobs: jobs as Pipeline['jobs'] }
+  }
+
+  /** For a test that acts while the pipeline runs. */
+  start({ variables = {}, env = {}, path = [] }: PipelineOptions = {}): Child {
+    this.#git('add', '.')
+    this.#git('-c', 'user.name=test', '-c', 'user.email=test@example.com', 'commit', '--quiet', '--allow-empty', '--message', 'All')
+    const PATH = [...path, dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter)
+    const [name = '', value = ''] = this.marker.split('=')
+    // GITLAB_CI is false unless it is set.
+    const given = Object.entries({ GITLAB_CI: 'true', ...variables }).flatMap(([key, text]) => ['--variable', `${key}=${text}`])
+    const child = new Child(process.execPath, [program, '--force-shell-executor', '--ignore-predefined-vars', 'GITLAB_CI', ...given], {
+      cwd: this.tree,
+      env: { PATH, HOME: join(this.folder, 'home'), TMPDIR: this.tmp, LANG: 'C.UTF-8', NO_COLOR: '1', [name]: value, ...env },
+    })
+    this.#runs.push(child)
+    return child
+  }
+
+  texts(): Record<string, string> {
+    const outputs = this.#runs.flatMap((child, index) =>
+      (['stdout', 'stderr'] as const).map((stream) => [`${stream} of run ${String(index + 1)}`, child.text(stream)] as const),
+    )
+    return Object.fromEntries(outputs)
+  }
+
+  #git(...args: string[]): void {
+    execFileSync('git', args, { cwd: this.tree, env: { PATH: process.env['PATH'], HOME: this.folder }, stdio: 'pipe' })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await killProcessesWith(this.marker)
+    await Promise.all(this.#runs.map((child) => child.ended))
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}

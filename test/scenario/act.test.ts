@@ -1,0 +1,154 @@
+import { beforeAll, expect, test } from '@jest/globals'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { parse } from 'yaml'
+import { kubectl } from '../cluster/admin.ts'
+import { buildAct, CHECKOUT, type ActOptions } from '../runners/act.ts'
+import { clusters, ONE_SECRET, underAct, type ActScene } from './scenario.ts'
+
+beforeAll(async () => {
+  await buildAct()
+  // As the README says.
+  await kubectl(clusters.quick, 'create', 'namespace', 'payments')
+  await kubectl(
+    clusters.quick,
+    ...['create', 'rolebinding', 'scanner', '--namespace', 'payments', '--clusterrole', 'view', '--serviceaccount', 'kubepass:scanner'],
+  )
+}, 300_000)
+
+/** A job that checks out and then does this. */
+function job(...steps: object[]): object {
+  return { on: 'push', jobs: { scan: { 'runs-on': 'ubuntu-24.04', steps: [{ uses: CHECKOUT }, ...steps] } } }
+}
+
+underAct('act: main runs the command, and post finds all done', async ({ act, inputs, proxy }) => {
+  const { code, stdout } = await act.run(
+    job({ id: 'scan', uses: './', with: { ...inputs, command: 'kubectl get ns kubepass -o name; kubectl config view --raw' } }),
+  )
+  expect(stdout).toMatch(/\| namespace\/kubepass$/m)
+  expect(stdout).toMatch(/ token: eyJ[\w-]+\.\*\*\*$/m)
+  expect(stdout).toMatch(/Credential: revoked .*, proven dead/)
+  expect(stdout).toContain('Success - Post ./')
+  expect(code).toBe(0)
+  expect(act.idTokens.audiences).toEqual([proxy.url, proxy.url])
+  expect(proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200, 404])
+})
+
+underAct("act: a failing command fails the job with the command's code, and post runs", async ({ act, inputs }) => {
+  const { code, stdout } = await act.run(
+    job(
+      { id: 'scan', uses: './', with: { ...inputs, command: 'exit 7' } },
+      {
+        if: 'always()',
+        run: 'echo "its outcome: $OUTCOME $CODE"',
+        env: { OUTCOME: '${{ steps.scan.outcome }}', CODE: '${{ steps.scan.outputs.exit_code }}' },
+      },
+    ),
+  )
+  expect(stdout).toMatch(/exit status 7$|exitcode '7'/m)
+  expect(stdout).toContain('its outcome: failure 7')
+  expect(stdout).toContain('Success - Post ./')
+  expect(code).toBe(1)
+})
+
+underAct('act: without a command the later steps have the credential, until post', async ({ act, inputs, proxy }) => {
+  const use = 'kubectl get ns kubepass -o name; echo "$CREDENTIAL" | grep ^JTI='
+  const { code, stdout } = await act.run(
+    job(
+      { id: 'kubepass', uses: './', with: inputs },
+      { run: use, env: { CREDENTIAL: '${{ steps.kubepass.outputs.credential_id }}' } },
+      { run: 'kubectl config view --raw; exit 5' },
+    ),
+  )
+  expect(stdout).toMatch(/\| namespace\/kubepass$/m)
+  expect(stdout).toMatch(/\| JTI=/)
+  expect(stdout).toContain('exit status 5')
+  expect(stdout).toMatch(/Credential: revoked .*, proven dead/)
+  expect(stdout).toContain('Success - Post ./')
+  expect(code).toBe(1)
+  expect(proxy.seen('DELETE', ONE_SECRET)).toHaveLength(1)
+})
+
+underAct('act is interrupted: it kills main, and post ends the scan, revokes and proves', async ({ act, inputs }) => {
+  const running = act.start(job({ uses: './', with: { ...inputs, command: 'echo it began; sleep 600' } }))
+  await running.seen(/\| it began$/m)
+  running.kill('SIGINT')
+  const { code, stdout } = await running.ended
+  expect(stdout).not.toContain('Stopped by SIGINT')
+  expect(stdout).toMatch(/outlived the scan and were ended/)
+  expect(stdout).toMatch(/Credential: revoked .*, proven dead/)
+  expect(stdout).toContain('Success - Post ./')
+  expect(code).toBe(1)
+})
+
+const examples = fileURLToPath(new URL('../../docs/examples/', import.meta.url))
+
+interface Workflow {
+  jobs: Record<string, { steps: { uses?: string }[] }>
+}
+
+/** An example with the test's server in place of its own, and with the action of the working tree. */
+function example(name: string, server: string): Workflow {
+  const text = readFileSync(`${examples}${name}`, 'utf8').replaceAll('https://k8s.example.com:6443', server)
+  const workflow = parse(text) as Workflow
+  for (const { steps } of Object.values(workflow.jobs)) {
+    for (const step of steps) if (step.uses?.startsWith('kubepass/kubepass@') === true) step.uses = './'
+    if (!steps.some(({ uses }) => uses?.startsWith('actions/checkout@') === true)) steps.unshift({ uses: CHECKOUT })
+  }
+  return workflow
+}
+
+/** A program that finds the credential where its likes look for it. */
+const LOOK = 'kubectl get pods --namespace payments -o name'
+
+interface Played extends ActOptions {
+  /** Stand-ins for the programs that the example calls, by name. */
+  tools?: Record<string, string>
+  code?: number
+  says: RegExp
+}
+
+const played: Record<string, ((scene: ActScene) => Played | Promise<Played>)[]> = {
+  'cinc-auditor.yml': [100, 101, 1].map((ended) => () => ({
+    tools: { 'cinc-auditor': `${LOOK}\necho "[]" > audit.json\nexit ${String(ended)}` },
+    code: ended === 101 ? 0 : 1,
+    says:
+      ended === 100
+        ? /Failure - Main A failed control fails the job/
+        : ended === 101
+          ? /exit_code=101/
+          : /Failure - Main kubepass|Failure - Main \.\//,
+  })),
+  'kubectl.yml': [() => ({ event: 'schedule', tools: existsSync('/usr/bin/jq') ? {} : { jq: 'cat' }, says: /exit_code=0/ })],
+  'later-steps.yml': [() => ({ event: 'workflow_dispatch', tools: { trivy: LOOK }, says: /\| JTI=\S+ would expire 20/ })],
+  'token.yml': [
+    async ({ identityOf }) => ({
+      event: 'workflow_dispatch',
+      secrets: { KUBERNETES_ISSUER_TOKEN: await identityOf('issuer') },
+      says: /Identity: token, because it was asked for/,
+    }),
+  ],
+}
+
+test('every example of a workflow is played', () => {
+  expect(Object.keys(played).toSorted()).toEqual(
+    readdirSync(examples)
+      .filter((name) => name.endsWith('.yml'))
+      .toSorted(),
+  )
+})
+
+for (const [name, plays] of Object.entries(played)) {
+  for (const [index, play] of plays.entries()) {
+    underAct(`docs/examples/${name} (${String(index + 1)})`, async (scene) => {
+      const { act, info, proxy } = scene
+      const { tools = {}, code = 0, says, ...options } = await play(scene)
+      for (const [tool, script] of Object.entries(tools)) act.standIn(tool, script)
+      const vars = { KUBERNETES_CA: readFileSync(info.ca, 'utf8') }
+      const ended = await act.run(example(name, proxy.url), { ...options, vars })
+      expect(ended.stdout).toMatch(says)
+      expect(ended.stdout).toMatch(/Credential: revoked .*, proven dead/)
+      expect(ended.code).toBe(code)
+    })
+  }
+}

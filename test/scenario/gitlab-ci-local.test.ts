@@ -1,0 +1,129 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parse, stringify } from 'yaml'
+import { signToken } from '../cluster/token.ts'
+import { gitlabClaims } from '../hosts/gitlab-context.ts'
+import type { Pipeline } from '../runners/gitlab-ci-local.ts'
+import { buildStandalone } from '../standalone.ts'
+import { clusters, ONE_SECRET, SECRETS, underGitlabCiLocal, type PipelineScene } from './scenario.ts'
+
+const dist = fileURLToPath(new URL('../../dist', import.meta.url))
+const examples = fileURLToPath(new URL('../../docs/examples/gitlab/', import.meta.url))
+/** gitlab-ci-local knows that this one is in the project itself. */
+const COMPONENT = '$CI_SERVER_FQDN/$CI_PROJECT_PATH/kubepass@$CI_COMMIT_SHA'
+
+const folder = mkdtempSync(join(tmpdir(), 'kubepass-archive-'))
+const standalone = { program: 'standalone', program_url: join(folder, 'kubepass.tgz'), program_sha256: '' }
+beforeAll(async () => {
+  const program = await buildStandalone()
+  const { program_url } = standalone
+  execFileSync('tar', ['-c', '-I', 'gzip -1', '-f', program_url, '-C', dirname(program), '--transform=s/.*/kubepass/', basename(program)])
+  standalone.program_sha256 = createHash('sha256').update(readFileSync(program_url)).digest('hex')
+}, 120_000)
+afterAll(() => {
+  rmSync(folder, { recursive: true })
+})
+
+interface Project {
+  include: { component: string; inputs: Record<string, string> }[]
+  [job: string]: unknown
+}
+
+/** Runs it with the CA's file in the project, and with an ID token, which gitlab-ci-local leaves to us. */
+async function run({ project, info, proxy }: PipelineScene, yaml: Project, variables: Record<string, string> = {}): Promise<Pipeline> {
+  project.write('ci/kubernetes-ca.crt', readFileSync(info.ca, 'utf8'))
+  project.write('.gitlab-ci.yml', stringify(yaml))
+  const job = { jobId: '1', jobName: 'kubepass', pipelineId: '1', timeout: 1800, folder: '/builds/group/project', jobToken: '' }
+  const idToken = signToken(gitlabClaims(job, proxy.url), { typ: 'JWT', alg: 'RS256', kid: 'test' }, clusters.quick.issuerKey)
+  return project.run({
+    variables: { KUBEPASS_ID_TOKEN: idToken, ...variables },
+    path: [join(project.tree, 'tools'), dirname(info.kubectl)],
+  })
+}
+
+/** Runs a pipeline that is nothing but the component. */
+function runComponent(scene: PipelineScene, inputs: Record<string, string>): Promise<Pipeline> {
+  const common = { ...scene.inputs, certificate_authority: 'ci/kubernetes-ca.crt', audience: scene.proxy.url, program_url: dist }
+  return run(scene, { include: [{ component: COMPONENT, inputs: { ...common, ...inputs } }] })
+}
+
+underGitlabCiLocal('gitlab-ci-local: script runs the command, revokes and proves; after_script finds all done', async (scene) => {
+  const { stdout, jobs } = await runComponent(scene, { command: 'kubectl get ns kubepass -o name; kubectl config view --raw' })
+  expect(stdout).toMatch(/> namespace\/kubepass$/m)
+  expect(stdout).toMatch(/ token: eyJ[\w-]+\.\*\*\*$/m)
+  expect(stdout).toMatch(/Credential: revoked .*, proven dead/)
+  expect(jobs).toEqual({ kubepass: 'PASS' })
+  expect(scene.proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200, 404])
+})
+
+underGitlabCiLocal("gitlab-ci-local: the command's exit code is the job's", async (scene) => {
+  const { stdout, stderr, jobs } = await runComponent(scene, { command: 'exit 42' })
+  expect(stderr).toMatch(/kubepass finished in .* FAIL 42/)
+  expect(stdout).toMatch(/Credential: revoked .*, proven dead/)
+  expect(jobs).toEqual({ kubepass: 'FAIL' })
+})
+
+underGitlabCiLocal('gitlab-ci-local: the standalone program, from a .tgz whose digest is right', async (scene) => {
+  const { stdout, jobs } = await runComponent(scene, {
+    ...standalone,
+    command: 'readlink "/proc/$PPID/exe"; kubectl get ns kubepass -o name',
+  })
+  expect(stdout).toMatch(/> \S+\/kubepass-program-\S+\/kubepass$/m)
+  expect(stdout).toMatch(/> namespace\/kubepass$/m)
+  expect(stdout).toMatch(/Credential: revoked .*, proven dead/)
+  expect(jobs).toEqual({ kubepass: 'PASS' })
+})
+
+underGitlabCiLocal('gitlab-ci-local: a program with another digest is not started', async (scene) => {
+  const { stdout, stderr } = await runComponent(scene, { ...standalone, program_sha256: '0'.repeat(64), command: 'true' })
+  expect(stdout).toContain('what program_url gives has not the digest program_sha256')
+  expect(stderr).toMatch(/kubepass finished in .* FAIL 80/)
+  expect(scene.proxy.seen('POST', SECRETS)).toEqual([])
+})
+
+interface Played {
+  /** Stand-ins for the programs that the example calls, by name. */
+  tools?: Record<string, string>
+  variables?: Record<string, string>
+  jobs: Pipeline['jobs']
+}
+
+/** A program that finds the credential where its likes look for it. */
+const LOOK = 'kubectl get pods --namespace kubepass -o name'
+
+const played: Record<string, ((scene: PipelineScene) => Played | Promise<Played>)[]> = {
+  'cinc-auditor.yml': [
+    () => ({ tools: { 'cinc-auditor': `${LOOK}\nexit 100` }, jobs: { audit: 'WARN' } }),
+    () => ({ tools: { 'cinc-auditor': `${LOOK}\nexit 1` }, jobs: { audit: 'FAIL' } }),
+  ],
+  'kubectl.yml': [() => ({ tools: { jq: 'cat' }, jobs: { kubepass: 'PASS' } })],
+  'token.yml': [async ({ identityOf }) => ({ variables: { KUBEPASS_TOKEN: await identityOf('issuer') }, jobs: { kubepass: 'PASS' } })],
+}
+
+test('every example of a pipeline is played', () => {
+  expect(Object.keys(played).toSorted()).toEqual(readdirSync(examples).toSorted())
+})
+
+for (const [name, plays] of Object.entries(played)) {
+  for (const [index, play] of plays.entries()) {
+    underGitlabCiLocal(`docs/examples/gitlab/${name} (${String(index + 1)})`, async (scene) => {
+      const { tools = {}, variables = {}, jobs } = await play(scene)
+      for (const [tool, script] of Object.entries(tools)) scene.project.write(`tools/${tool}`, `#!/bin/sh\n${script}\n`, 0o755)
+      const text = readFileSync(`${examples}${name}`, 'utf8').replaceAll('https://k8s.example.com:6443', scene.proxy.url)
+      const pipeline = parse(text) as Project
+      for (const include of pipeline.include) {
+        include.component = COMPONENT
+        // A release's template would fetch the program.
+        Object.assign(include.inputs, include.inputs['program'] === 'standalone' ? standalone : { program_url: dist })
+      }
+      const ended = await run(scene, pipeline, variables)
+      expect(ended.stdout).toMatch(/Credential: revoked .*, proven dead/)
+      expect(ended.jobs).toEqual(jobs)
+    })
+  }
+}

@@ -1,0 +1,463 @@
+import { expect, test } from '@jest/globals'
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { join, resolve } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Evidence } from '../../src/evidence.ts'
+import { admin } from '../cluster/admin.ts'
+import type { Matcher } from '../cluster/proxy.ts'
+import { claimsOf } from '../cluster/token.ts'
+import { GitlabJob } from '../hosts/gitlab.ts'
+import type { Executor } from '../hosts/gitlab-executor.ts'
+import { clusters, ONE_SECRET, onGitlab, SECRETS, TOKEN, WHOAMI, type GitlabScene } from './scenario.ts'
+
+const dist = resolve(import.meta.dirname, '../../dist')
+
+onGitlab('gitlab-oidc: the script does the whole story, and after_script finds nothing left', async ({ proxy, step, job }) => {
+  const scan = step({ command: 'kubectl get namespaces -o name', namespace: 'default' })
+  const main = await scan.main()
+  expect(main.code).toBe(0)
+  expect(main.log).toContain('namespace/kubepass\n')
+  expect(main.log).toContain('Identity: gitlab-oidc, because the job has an ID token.')
+  expect(main.log).toMatch(/Credential: revoked .*, proven dead .*\(3 refusals/)
+  // It would print the token.
+  expect(main.log).not.toMatch(/add-mask|stop-commands/)
+  expect(main.messages).toEqual([])
+  for (const section of ['scan', 'evidence']) {
+    expect(main.log).toMatch(new RegExp(`\\u001b\\[0Ksection_start:\\d{10}:kubepass_${section}(\\[collapsed=true\\])?\\r\\u001b\\[0K\\w`))
+    expect(main.log).toMatch(new RegExp(`\\u001b\\[0Ksection_end:\\d{10}:kubepass_${section}\\r\\u001b\\[0K`))
+  }
+  expect(claimsOf(job.secrets[0] ?? '')['aud']).toBe(proxy.url)
+
+  const evidence = JSON.parse(readFileSync(join(job.workspace, 'kubepass-reports/evidence.json'), 'utf8')) as Evidence
+  expect(evidence).toMatchObject({
+    run: { platform: 'gitlab', id: scan.jobId, attempt: '1', repository: 'group/project' },
+    identity: { kind: 'gitlab-oidc' },
+    verified: { username: 'system:serviceaccount:kubepass:scanner' },
+    proven: { samples: 3 },
+    error: null,
+  })
+  expect(main.artifacts.toSorted()).toEqual(['annotations.json', 'evidence.json', 'junit.xml'].map((name) => `kubepass-reports/${name}`))
+  expect(main.reports.junit).toEqual([expect.stringContaining('tests="5" failures="0" skipped="0"')])
+  expect(main.reports.annotations).toEqual([expect.stringContaining(String(evidence.granted?.credential_id))])
+
+  const post = await scan.post()
+  expect(post.code).toBe(0)
+  expect(post.log).toContain('proven dead')
+  expect(post.messages).toEqual([])
+  expect(post.reports).toEqual(main.reports)
+})
+
+onGitlab('the calls say whose they are, and all names follow from the job', async ({ proxy, step, job }) => {
+  const scan = step({ command: 'dirname "$KUBECONFIG"' })
+  const main = await scan.main()
+  const key = createHash('sha256').update(`https://gitlab.com ${scan.jobId}`).digest('hex').slice(0, 16)
+  expect(main.log).toContain(`\n${job.tmp}/kubepass-${key}\n`)
+  const [anchor] = proxy
+    .seen('POST', SECRETS)
+    .map(({ responseBody }) => JSON.parse(responseBody) as { metadata: { name: string; labels: object; annotations: object } })
+  expect(anchor?.metadata).toMatchObject({
+    name: `kubepass-${scan.jobId}-1-${key}`,
+    labels: { 'kubepass.dev/platform': 'gitlab', 'kubepass.dev/run': scan.jobId, 'kubepass.dev/attempt': '1' },
+    annotations: { 'kubepass.dev/repository': 'group/project', 'kubepass.dev/job': 'kubepass' },
+  })
+  for (const { userAgent } of proxy.exchanges.filter(({ userAgent: agent }) => !agent.startsWith('kubectl')))
+    expect(userAgent).toMatch(new RegExp(`^kubepass/\\S+ \\(gitlab; run ${scan.jobId}/1; group/project\\)$`))
+})
+
+onGitlab(
+  'a runner that hands nothing on: after_script derives the names, and is quiet about what is in order',
+  async ({ step, proxy }) => {
+    const scan = step({ command: 'true' })
+    expect((await scan.main()).code).toBe(0)
+    const post = await scan.post()
+    expect(post.code).toBe(0)
+    expect(post.log).toContain('Nothing of this job is left to revoke.')
+    expect(post.messages).toEqual([])
+    expect(proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200, 404])
+  },
+  { gitlabEnv: false },
+)
+
+const stubborn = 'kubectl get ns -o name; trap "" TERM; echo started; sleep 600 & wait; sleep 600'
+
+for (const executor of ['shell', 'docker', 'kubernetes'] as const satisfies Executor[]) {
+  for (const [how, stop] of [
+    ['cancelled', 'cancel'],
+    ['script_timeout', 'scriptTimeout'],
+  ] as const) {
+    for (const gitlabEnv of [true, false]) {
+      onGitlab(
+        `${how}, executor ${executor}${gitlabEnv ? '' : ', nothing handed on'}: nothing is left, whoever did it`,
+        async ({ step }) => {
+          // A container's runner waits seconds for each process: one test below is as stubborn there.
+          const scan = step({ command: executor === 'docker' ? 'echo started; sleep 600' : stubborn })
+          const phase = scan.start('main')
+          await phase.seen('started')
+          const ended = phase[stop]()
+          // In a pod nobody waits for the script.
+          if (executor !== 'kubernetes') await ended
+          const post = await scan.post()
+          const main = await ended
+          expect(main.code).not.toBe(0)
+          expect(post.code).toBe(0)
+          expect(main.log + post.log).toMatch(/Credential: revoked /)
+        },
+        { executor, gitlabEnv },
+      )
+    }
+  }
+}
+
+onGitlab(
+  'cancelled while the API server caches, in a new container: revoked and removed in time',
+  async ({ step, proxy }) => {
+    const scan = step({ command: stubborn })
+    const phase = scan.start('main')
+    await phase.seen('started')
+    const main = await phase.cancel()
+    expect(main.log).toMatch(/Credential: revoked /)
+    const post = await scan.post()
+    expect(post.code).toBe(0)
+    expect(post.log).toMatch(/Credential: revoked .*, (not proven; dead by|proven dead)/)
+    expect(proxy.tokens).toHaveLength(1)
+  },
+  { cluster: 'real' },
+)
+
+onGitlab(
+  'after_script in the midst of what the script still cleans up: neither is in the way of the other',
+  async ({ step, proxy }) => {
+    const scan = step({ command: 'echo started; sleep 600' })
+    let post: ReturnType<typeof scan.post> | undefined
+    // The script's DELETE is held until after_script has done all of its own.
+    proxy.on({ method: 'DELETE', path: ONE_SECRET, times: 1 }, async () => {
+      post = scan.post()
+      await post
+      return undefined
+    })
+    const phase = scan.start('main')
+    await phase.seen('started')
+    const main = await phase.cancel()
+    expect((await post)?.log).toMatch(/Credential: revoked /)
+    expect(main.messages.at(-1)).toContain('Stopped by SIGTERM.')
+    expect(
+      proxy
+        .seen('DELETE', ONE_SECRET)
+        .map(({ status }) => status)
+        .toSorted(),
+    ).toEqual([200, 404])
+  },
+  { executor: 'kubernetes' },
+)
+
+const moments: Record<string, Matcher> = {
+  'before the anchor': { method: 'POST', path: SECRETS },
+  'after the anchor': { method: 'POST', path: SECRETS, when: 'after' },
+  'after the token': { method: 'POST', path: TOKEN, when: 'after' },
+  'after the verification': { method: 'POST', path: WHOAMI, when: 'after' },
+  'before the revocation': { method: 'DELETE', path: ONE_SECRET },
+  'after the revocation': { method: 'DELETE', path: ONE_SECRET, when: 'after' },
+}
+
+for (const [moment, matcher] of Object.entries(moments)) {
+  for (const gitlabEnv of [true, false]) {
+    onGitlab(
+      `SIGKILL ${moment}, then after_script${gitlabEnv ? '' : ', which knows nothing'}`,
+      async ({ step, proxy }: GitlabScene) => {
+        const scan = step({ command: 'true' })
+        proxy.on({ ...matcher, times: 1 }, async () => {
+          phase.kill('SIGKILL')
+          await phase.done
+          return undefined
+        })
+        const phase = scan.start('main')
+        expect((await phase.done).code).toBe(137)
+        const post = await scan.post()
+        expect(post.code).toBe(0)
+        const gone = moment === 'before the anchor' || moment === 'after the revocation'
+        if (!gitlabEnv) expect(post.log).toMatch(gone ? /Nothing of this job is left to revoke/ : /Credential: revoked /)
+        else if (gone) expect(post.log).toMatch(/is not there: .*dead by 20/)
+        else expect(post.log).toMatch(moment === 'after the anchor' ? /Credential: none was issued/ : /Credential: revoked /)
+      },
+      { gitlabEnv },
+    )
+  }
+}
+
+for (const gitlabEnv of [true, false]) {
+  onGitlab(
+    `SIGKILL while the scan runs, on a machine: after_script ends the scan${gitlabEnv ? ', revokes and proves' : ' that it knows by name alone, and revokes'}`,
+    async ({ step }) => {
+      const scan = step({ command: 'echo started; exec >/dev/null 2>&1; sleep 600' })
+      const phase = scan.start('main')
+      await phase.seen('started')
+      phase.kill('SIGKILL')
+      await phase.done
+      const post = await scan.post()
+      expect(post.code).toBe(0)
+      expect(post.messages).toEqual([expect.stringMatching(/outlived the scan and were ended/)])
+      expect(post.log).toMatch(gitlabEnv ? /proven dead/ : /Credential: revoked .*, not proven/)
+    },
+    { executor: 'shell', gitlabEnv },
+  )
+}
+
+onGitlab('what the runner hands on is believed only where it says what can be derived', async ({ step, job, proxy }) => {
+  const scan = step({ command: 'true' })
+  proxy.on({ method: 'DELETE', path: ONE_SECRET, times: 1 }, async () => {
+    phase.kill('SIGKILL')
+    await phase.done
+    return undefined
+  })
+  const phase = scan.start('main')
+  await phase.done
+  const last = readFileSync(job.gitlabEnv, 'utf8').trimEnd().split('\n').at(-1) ?? ''
+  const receipt = JSON.parse(last.slice(last.indexOf('=') + 1)) as { anchor: { name: string; uid: string }; namespace: string }
+  for (const forged of [
+    { ...receipt, namespace: 'kube-system' },
+    { ...receipt, server: 'https://127.0.0.1:1' },
+    { ...receipt, directory: job.home },
+    { ...receipt, anchor: { name: 'database-password' } },
+    { ...receipt, anchor: undefined },
+    // No precondition is needed where the name can be nobody else's.
+    { ...receipt, anchor: { ...receipt.anchor, uid: '00000000-0000-0000-0000-000000000000' } },
+  ]) {
+    writeFileSync(job.gitlabEnv, `KUBEPASS_RECEIPT=${JSON.stringify(forged)}\n`)
+    const before = proxy.exchanges.length
+    expect((await scan.post()).code).toBe(0)
+    expect(proxy.exchanges.slice(before).map(({ method, path }) => `${method} ${path}`)[0]).toBe(
+      `DELETE /api/v1/namespaces/kubepass/secrets/${receipt.anchor.name}`,
+    )
+  }
+})
+
+onGitlab(
+  'a job that takes too long as a whole has no after_script: its token lives until it expires',
+  async ({ info, step, proxy, excuse }) => {
+    const scan = step({ command: 'echo started; sleep 600' })
+    const phase = scan.start('main')
+    await phase.seen('started')
+    await phase.jobTimeout()
+    expect(() => scan.start('post')).toThrow('a job that timed out runs no after_script')
+    excuse(/is left$/)
+    const [{ metadata } = { metadata: { name: '' } }] = proxy
+      .seen('POST', SECRETS)
+      .map(({ responseBody }) => JSON.parse(responseBody) as { metadata: { name: string } })
+    expect((await admin(info).delete(`/api/v1/namespaces/kubepass/secrets/${metadata.name}`)).status).toBe(200)
+  },
+)
+
+onGitlab(
+  'variables of pipeline and project do not turn where the identity goes; who sets them can change the command',
+  async ({ step, proxy }) => {
+    const main = await step(
+      { command: 'echo by the input' },
+      {
+        KUBEPASS_SERVER: 'https://127.0.0.1:1',
+        KUBEPASS_CERTIFICATE_AUTHORITY: '/nowhere',
+        KUBEPASS_SERVICE_ACCOUNT: 'kube-system/admin',
+        KUBEPASS_AUDIENCE: 'https://127.0.0.1:1',
+        KUBEPASS_IDENTITY: 'token',
+        KUBEPASS_TLS_SERVER_NAME: 'evil.example.com',
+        KUBEPASS_ALLOW_DEBUG_TRACE: 'true',
+        KUBEPASS_COMMAND: 'echo by the variable',
+      },
+    ).main()
+    expect(main.code).toBe(0)
+    expect(main.log).toContain('\nby the variable\n')
+    expect(proxy.tokens).toHaveLength(1)
+  },
+)
+
+onGitlab('what is in an input is no shell', async ({ step, job }) => {
+  const command = `printf '%s\\n' '$HOME' "$(echo "it's")" '$CI_JOB_TOKEN' '%0A'`
+  const main = await step({ command, pass_env: 'A,B' }).main()
+  expect(main.log).toContain(`\n$HOME\nit's\n$CI_JOB_TOKEN\n%0A\n`)
+  expect(() => step({ command: 'true', server: "https://x'; touch pwned; '" })).toThrow(/server/)
+  expect(readdirSync(job.workspace)).toEqual(['kubepass-reports'])
+})
+
+onGitlab('CI_DEBUG_TRACE, which shows the ID token, is refused, and can be allowed', async ({ step, proxy, excuse }) => {
+  // The runner's own trace.
+  excuse(/^a token can be read in stderr of main/)
+  const main = await step({ command: 'true' }, { CI_DEBUG_TRACE: 'true' }).main()
+  expect(main.code).toBe(80)
+  expect(main.messages[0]).toMatch(/CI_DEBUG_TRACE is true: the log shows every variable/)
+  expect(proxy.exchanges).toEqual([])
+  expect((await step({ command: 'true', allow_debug_trace: 'true' }, { CI_DEBUG_TRACE: 'true' }).main()).code).toBe(0)
+})
+
+onGitlab('GITHUB_ACTIONS beside GITLAB_CI is an error', async ({ step, proxy }) => {
+  const main = await step({ command: 'true' }, { GITHUB_ACTIONS: 'true' }).main()
+  expect(main.code).toBe(80)
+  expect(main.log).toContain('GITHUB_ACTIONS and GITLAB_CI are both true')
+  expect(proxy.exchanges).toEqual([])
+})
+
+onGitlab(
+  'no ID token: the lines to add',
+  async ({ step, proxy }) => {
+    for (const inputs of [{}, { identity: 'gitlab-oidc' }]) {
+      const main = await step({ command: 'true', ...inputs }).main()
+      expect(main.code).toBe(81)
+      expect(main.messages[0]).toMatch(/id_tokens:\n {4}KUBEPASS_ID_TOKEN:\n {6}aud: https:/)
+    }
+    expect(proxy.exchanges).toEqual([])
+  },
+  { idToken: false },
+)
+
+onGitlab(
+  'an ID token for more than this cluster is sent to nobody',
+  async ({ step, proxy }) => {
+    const main = await step({ command: 'true' }).main()
+    expect(main.code).toBe(81)
+    expect(main.messages[0]).toMatch(/The ID token's audience is .*elsewhere.*, not "https:\/\/127.* alone/)
+    expect(proxy.exchanges).toEqual([])
+  },
+  { claims: { aud: ['https://127.0.0.1', 'https://elsewhere.example.com'] } },
+)
+
+onGitlab(
+  'an ID token that has expired: what to raise',
+  async ({ step, proxy }) => {
+    const main = await step({ command: 'true' }).main()
+    expect(main.code).toBe(81)
+    expect(main.messages[0]).toMatch(/The ID token expired 20.*\n?.*raise timeout/)
+    expect(proxy.exchanges).toEqual([])
+  },
+  { claims: { exp: 1_700_000_000 } },
+)
+
+onGitlab(
+  'an ID token that the cluster does not take: its claims are shown, quoted',
+  async ({ step }) => {
+    const main = await step({ command: 'true' }).main()
+    expect(main.code).toBe(82)
+    for (const line of ['iss: "https://gitlab.com"', 'project_path: "group/project"', 'project_id: "21"', 'ref_protected: "true"'])
+      expect(main.messages[0]).toContain(line)
+    expect(main.messages[0]).toContain(String.raw`ref: "x\n\u001b[0Ksection_start"`)
+    expect(main.reports.junit).toEqual([expect.stringContaining('failures="1" skipped="4"')])
+  },
+  { claims: { project_id: '21', ref: 'x\n\u001b[0Ksection_start' } },
+)
+
+const wrong: Record<string, Record<string, string>> = {
+  'a server by http': { server: 'http://127.0.0.1:1' },
+  'a password in the server': { server: 'https://user:hunter2@127.0.0.1' },
+  'no certificate': { certificate_authority: 'not a certificate' },
+  'no ServiceAccount': { service_account: 'scanner' },
+  'under ten minutes': { duration: '5m' },
+  'over the limit': { duration: '61m' },
+  'an unknown choice': { prove: 'perhaps' },
+  'a proof that nothing would wait for': { prove: 'post' },
+  'an output that nobody could read': { delivery: 'output' },
+  'a token with a line end in it': { token: 'hunter2hunter2hunter2\nX-Evil: 1' },
+  'the workspace as directory': { directory: '.' },
+  'no command': { command: ' ' },
+}
+
+for (const [what, inputs] of Object.entries(wrong)) {
+  onGitlab(`refused before any call: ${what}`, async ({ step, proxy }) => {
+    const [name = ''] = Object.keys(inputs)
+    let scan: ReturnType<typeof step>
+    try {
+      scan = step({ command: 'echo ran', ...inputs })
+    } catch (error) {
+      // GitLab itself makes no such pipeline.
+      expect(String(error)).toContain(`\`${name}\` input`)
+      return
+    }
+    const main = await scan.main()
+    expect(main.code).toBe(80)
+    expect(main.messages).toHaveLength(1)
+    expect(main.messages[0]).toContain(name === 'token' ? 'KUBEPASS_TOKEN' : name)
+    expect(main.log).not.toMatch(/X-Evil: 1\n|\nran\n/)
+    const post = await scan.post()
+    expect([post.code, post.messages]).toEqual([0, []])
+    expect(proxy.exchanges).toEqual([])
+  })
+}
+
+onGitlab('core dumps are off, for the program itself', async ({ step }) => {
+  const main = await step({ command: 'grep "Max core file size" "/proc/$PPID/limits"; cat "/proc/$PPID/comm"' }).main()
+  expect(main.log).toMatch(/Max core file size +0 +0 /)
+})
+
+/** The program as one .tgz, as a release has it. */
+function packed(folder: string): { url: string; sha256: string } {
+  const url = join(folder, 'kubepass.tgz')
+  execFileSync('tar', ['-czf', url, '--transform', 's,^dist,package/dist,', '-C', resolve(dist, '..'), 'dist'])
+  return { url, sha256: createHash('sha256').update(readFileSync(url)).digest('hex') }
+}
+
+onGitlab('the program as one .tgz: checked before it runs, and again before after_script', async ({ step, job }) => {
+  const { url, sha256 } = packed(job.home)
+  const program = { program_url: url, program_sha256: sha256 }
+  const wrongDigest = step({ command: 'true', ...program, program_sha256: sha256.replaceAll(/./g, '0') })
+  expect(await wrongDigest.main()).toMatchObject({ code: 80, log: expect.stringContaining('has not the digest program_sha256') as unknown })
+  await wrongDigest.post()
+  const noDigest = step({ command: 'true', program_url: url })
+  expect(await noDigest.main()).toMatchObject({ code: 80, log: expect.stringContaining('program_url needs program_sha256') as unknown })
+
+  // What a careless scan spoils is fetched anew.
+  const spoil = `for file in "$TMPDIR"/kubepass-program-*/program.tgz; do echo spoiled > "$file"; done; kubectl get ns kubepass -o name`
+  const scan = step({ command: spoil, ...program })
+  const main = await scan.main()
+  expect(main.code).toBe(0)
+  expect(main.log).toContain('namespace/kubepass')
+  expect(main.log).not.toContain('could not be fetched')
+  const post = await scan.post()
+  expect(post.code).toBe(0)
+  expect(post.log).toContain('proven dead')
+})
+
+onGitlab('the program by https: with curl, checked, and the same by after_script', async ({ info, step, job }) => {
+  const { url, sha256 } = packed(job.home)
+  const paths: string[] = []
+  const server = createServer({ key: readFileSync(info.serverKey), cert: readFileSync(info.serverCert) }, (request, response) => {
+    paths.push(request.url ?? '')
+    response.end(readFileSync(url))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const inputs = { command: 'true', program_url: `https://127.0.0.1:${port}/kubepass.tgz`, program_sha256: sha256 }
+  const scan = step(inputs, { CURL_CA_BUNDLE: info.ca, SSL_CERT_FILE: info.ca })
+  const main = await scan.main()
+  expect([main.code, main.log]).toEqual([0, expect.stringContaining('proven dead')])
+  expect((await scan.post()).log).toContain('proven dead')
+  // What is right still is not fetched twice.
+  expect(paths).toEqual(['/kubepass.tgz'])
+  server.close()
+})
+
+test('what the template says when it cannot run the program', async () => {
+  await using job = new GitlabJob(clusters.quick)
+  const inputs = {
+    server: 'https://127.0.0.1:1',
+    audience: 'https://127.0.0.1:1',
+    certificate_authority: 'x',
+    service_account: 'a/b',
+    command: 'true',
+  }
+  for (const [program, env, says] of [
+    [{ program_url: '' }, {}, 'this template is of no release: give program_url and program_sha256'],
+    [{ program_url: '/nowhere' }, {}, 'there is no main/index.js in /nowhere'],
+    [{ program: 'standalone', program_url: '/nowhere' }, {}, 'there is no program /nowhere'],
+    [{}, { PATH: '/usr/bin:/bin' }, /there is no node in the image|Node\.js 24\.5 or later is needed/],
+    [
+      { program_url: 'https://127.0.0.1:1/kubepass.tgz', program_sha256: '0'.repeat(64) },
+      {},
+      'https://127.0.0.1:1/kubepass.tgz could not be fetched',
+    ],
+  ] as const) {
+    const main = await job.step({ ...inputs, ...program }, env).main()
+    expect([main.code, main.log]).toEqual([80, typeof says === 'string' ? expect.stringContaining(says) : expect.stringMatching(says)])
+    await nextTurn()
+  }
+})

@@ -1,0 +1,693 @@
+import { afterAll, expect } from '@jest/globals'
+import { execFileSync } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { admin } from '../cluster/admin.ts'
+import { base64Of, EXEC_V1, execCredential, execEntry, kubeconfigOf, RunnerDisk, type Fields } from './kubeconfigs.ts'
+import { inTerminal, ONE_SECRET, onGithub, SECRETS, TOKEN, WHOAMI, type Scene } from './scenario.ts'
+
+const disk = new RunnerDisk()
+afterAll(() => disk[Symbol.dispose]())
+
+/** What kubepass gets instead of `server` and `certificate_authority`. */
+function given(kubeconfig: string, more: Record<string, string> = {}): Record<string, string> {
+  return { server: '', certificate_authority: '', kubeconfig, ...more }
+}
+
+const IN_AN_HOUR = new Date(Date.now() + 3600_000).toISOString()
+
+interface Way {
+  user: (scene: Scene) => Promise<Fields>
+  inputs?: Record<string, string>
+  /** Whether it names files, and so only a kubeconfig on the runner's disk may have it. */
+  files?: true
+  shows: 'token' | 'certificate'
+}
+
+const ways: Record<string, Way> = {
+  token: { user: async ({ identityOf }) => ({ token: await identityOf('issuer') }), shows: 'token' },
+  tokenFile: {
+    user: async ({ identityOf }) => ({ tokenFile: disk.write('token', `${await identityOf('issuer')}\n`) }),
+    files: true,
+    shows: 'token',
+  },
+  'client certificate': {
+    user: ({ info }) =>
+      Promise.resolve({ 'client-certificate-data': base64Of(info.clientCert), 'client-key-data': base64Of(info.clientKey) }),
+    shows: 'certificate',
+  },
+  'files of a client certificate': {
+    user: ({ info }) => Promise.resolve({ 'client-certificate': info.clientCert, 'client-key': info.clientKey }),
+    files: true,
+    shows: 'certificate',
+  },
+  'exec plugin with a token': {
+    user: async ({ identityOf }) =>
+      execEntry(disk.plugin(execCredential({ token: await identityOf('issuer'), expirationTimestamp: IN_AN_HOUR })).command),
+    inputs: { allow_exec: 'true' },
+    shows: 'token',
+  },
+  'exec plugin with a client certificate': {
+    user: ({ info }) => {
+      const [clientCertificateData, clientKeyData] = [info.clientCert, info.clientKey].map((path) => readFileSync(path, 'utf8'))
+      return Promise.resolve(execEntry(disk.plugin(execCredential({ clientCertificateData, clientKeyData })).command))
+    },
+    inputs: { allow_exec: 'true' },
+    shows: 'certificate',
+  },
+}
+
+/** Who asked for what: the identity for anchor, token and deletion, the token for itself, never one with the other's means. */
+function expectApart({ proxy }: Scene, shows: Way['shows']): void {
+  const asked = [...proxy.seen('POST', SECRETS), ...proxy.seen('POST', TOKEN), ...proxy.seen('DELETE', ONE_SECRET)]
+  expect(asked.length).toBeGreaterThan(2)
+  for (const { bearer, certificate } of asked) {
+    expect(certificate).toBe(shows === 'certificate' ? 'ci:client' : '')
+    expect(bearer === '').toBe(shows === 'certificate')
+  }
+  const withToken = proxy.exchanges.filter(({ bearer }) => proxy.tokens.includes(bearer))
+  expect(withToken.length).toBeGreaterThan(1)
+  for (const { certificate } of withToken) expect(certificate).toBe('')
+}
+
+for (const [name, { user, inputs, files, shows }] of Object.entries(ways)) {
+  for (const form of files ? ['path'] : ['path', 'content', 'base64']) {
+    onGithub(
+      `kubeconfig, as ${form}: ${name}`,
+      async (scene) => {
+        const { info, job, proxy, step } = scene
+        const text = kubeconfigOf(info, proxy.url, await user(scene))
+        const kubeconfig = form === 'path' ? disk.kubeconfig(text) : form === 'base64' ? Buffer.from(text).toString('base64') : text
+        const use = step({ ...given(kubeconfig, inputs), command: 'kubectl get ns kubepass -o name' })
+        const main = await use.main()
+        expect(main.log).toContain('Identity: kubeconfig, because a kubeconfig was given.')
+        expect(main.log).toContain('namespace/kubepass')
+        expect(main.log).toMatch(/revoked .*, proven dead/)
+        expect(main.log).toContain(`Server          ${proxy.url}`)
+        expect(main.code).toBe(0)
+        const post = await use.post()
+        expect(post.code).toBe(0)
+        expect(proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200, 404])
+        expectApart(scene, shows)
+        expect(job.phases).toHaveLength(2)
+      },
+      { idToken: false },
+    )
+  }
+
+  onGithub(
+    `main is killed, and post revokes by the kubeconfig's ${name}`,
+    async (scene) => {
+      const { info, proxy, step } = scene
+      const kubeconfig = disk.kubeconfig(kubeconfigOf(info, proxy.url, await user(scene)))
+      const use = step({ ...given(kubeconfig, inputs), command: 'echo started; exec sleep 600' })
+      const phase = use.start('main')
+      await phase.seen('started')
+      phase.kill('SIGKILL')
+      await phase.done
+      const post = await use.post()
+      expect(post.code).toBe(0)
+      expect(post.log).toMatch(/revoked .*, proven dead/)
+      expectApart(scene, shows)
+    },
+    { idToken: false },
+  )
+
+  inTerminal(`--kubeconfig: ${name}`, async (scene) => {
+    const { info, proxy, terminal } = scene
+    const path = disk.kubeconfig(kubeconfigOf(info, proxy.url, await user(scene)))
+    const flags = ['--kubeconfig', path, '--service-account', 'kubepass/scanner', ...(inputs ? ['--allow-exec', 'true'] : [])]
+    const { code, stdout, stderr } = await terminal.run(['run', ...flags, '--', 'kubectl', 'get', 'ns', 'kubepass', '-o', 'name'])
+    expect(stderr).toMatch(/revoked .*, proven dead/)
+    expect(stdout).toBe('namespace/kubepass\n')
+    expect(code).toBe(0)
+    expectApart(scene, shows)
+  })
+}
+
+onGithub(
+  'a file that is named relative to the kubeconfig lies beside it',
+  async ({ identityOf, info, proxy, step }) => {
+    const user = { tokenFile: 'beside/token' }
+    const path = disk.kubeconfig(
+      kubeconfigOf(info, proxy.url, user, { 'certificate-authority-data': '', 'certificate-authority': 'ca.crt' }),
+    )
+    mkdirSync(join(path, '../beside'))
+    writeFileSync(join(path, '../beside/token'), await identityOf('issuer'))
+    writeFileSync(join(path, '../ca.crt'), readFileSync(info.ca))
+    const main = await step({ ...given(path), command: 'true' }).main()
+    expect(main.code).toBe(0)
+  },
+  { idToken: false },
+)
+
+onGithub(
+  'a tokenFile is read again for the revocation',
+  async ({ identityOf, info, proxy, step }) => {
+    const [first, second] = [await identityOf('issuer'), await identityOf('issuer')]
+    const [tokenFile, next] = [disk.write('renewed', first), disk.write('next', second)]
+    const main = await step({
+      ...given(disk.kubeconfig(kubeconfigOf(info, proxy.url, { tokenFile }))),
+      command: `cp ${next} ${tokenFile}`,
+    }).main()
+    expect(main.code).toBe(0)
+    expect(proxy.seen('POST', TOKEN)[0]?.bearer).toBe(first)
+    expect(proxy.seen('DELETE', ONE_SECRET)[0]?.bearer).toBe(second)
+  },
+  { idToken: false },
+)
+
+onGithub('a kubeconfig and ID tokens: one of them must be named', async ({ identityOf, info, job, proxy, step }) => {
+  const kubeconfig = kubeconfigOf(info, proxy.url, { token: await identityOf('issuer') })
+  const unclear = await step({ ...given(kubeconfig), command: 'true' }).main()
+  expect(unclear.code).toBe(81)
+  expect(unclear.annotations[0]?.message).toMatch(
+    /More than one identity.*kubeconfig \(a kubeconfig was given\) and github-oidc.*\nSet identity to one of them/,
+  )
+  const named = await step({ ...given(kubeconfig, { identity: 'kubeconfig' }), command: 'true' }).main()
+  expect(named.log).toContain('Identity: kubeconfig, because it was asked for.')
+  expect(named.code).toBe(0)
+  expect(job.idTokens.tokens).toEqual([])
+})
+
+onGithub(
+  'another context of the kubeconfig can be chosen, and its own user and cluster count then',
+  async ({ identityOf, info, proxy, step }) => {
+    const kubeconfig = kubeconfigOf(info, proxy.url, { token: await identityOf('issuer') }).replace(
+      'current-context: issue',
+      'current-context: else',
+    )
+    const wrong = await step({ ...given(kubeconfig), command: 'true' }).main()
+    expect(wrong.code).toBe(80)
+    expect(wrong.annotations[0]?.message).toContain('insecure-skip-tls-verify')
+    expect(proxy.exchanges).toEqual([])
+    const right = await step({ ...given(kubeconfig, { context: 'issue' }), command: 'true' }).main()
+    expect(right.code).toBe(0)
+  },
+  { idToken: false },
+)
+
+onGithub(
+  "the scan's kubeconfig has the server's own name and proxy, and nothing of the identity's",
+  async ({ identityOf, info, proxy, step }) => {
+    const token = await identityOf('issuer')
+    const text = kubeconfigOf(info, proxy.url, { token }, { 'tls-server-name': 'kubernetes.test' })
+    const main = await step(
+      { ...given(text), command: 'env; kubectl config view; echo "$COPY" | wc -c; kubectl get ns kubepass -o name' },
+      { COPY: text },
+    ).main()
+    expect(main.log).toContain('tls-server-name: kubernetes.test')
+    expect(main.log).toContain(`server: ${proxy.url}`)
+    expect(main.log).toContain('namespace/kubepass')
+    expect(main.log).not.toMatch(/INPUT_|COPY=/)
+    expect(main.log).toContain('\n1\n')
+    expect(main.code).toBe(0)
+  },
+  { idToken: false },
+)
+
+onGithub(
+  'the key of a client certificate is masked, whoever prints it, and short lines are not',
+  async ({ info, proxy, step }) => {
+    const user = { 'client-certificate-data': base64Of(info.clientCert), 'client-key-data': base64Of(info.clientKey) }
+    const main = await step({
+      ...given(kubeconfigOf(info, proxy.url, user)),
+      command: `cat ${info.clientKey}; base64 -w0 ${info.clientKey}; echo; echo -----BEGIN; echo ==`,
+    }).main()
+    const [, ...lines] = readFileSync(info.clientKey, 'utf8').trim().split('\n').slice(0, -1)
+    for (const line of lines) expect(main.stdout.replaceAll(/^::add-mask::.*$/gm, '')).not.toContain(line.slice(0, 16))
+    expect(main.stdout.replaceAll(/^::add-mask::.*$/gm, '')).not.toContain(base64Of(info.clientKey).slice(64, 80))
+    expect(main.log).toContain('\n-----BEGIN\n==\n')
+    expect(main.masks).not.toContain('-----END PRIVATE KEY-----')
+    expect(main.code).toBe(0)
+  },
+  { idToken: false },
+)
+
+onGithub(
+  'a client certificate that the API server does not take: whom it names, and until when',
+  async ({ info, step }) => {
+    // Good for servers, not for clients.
+    const user = { 'client-certificate': info.serverCert, 'client-key': info.serverKey }
+    const use = step({ ...given(disk.kubeconfig(kubeconfigOf(info, info.server, user))), command: 'echo ran' })
+    const main = await use.main()
+    expect(main.code).toBe(82)
+    expect(main.annotations[0]?.message).toMatch(
+      /401 "Unauthorized"\.\nThe client certificate that was shown says:\n {2}subject: "CN=kube-apiserver"\n {2}issuer: "CN=kubepass test CA"\n {2}not before: ".*GMT"\n {2}not after: ".*GMT"\nIt is now 20.*Z/,
+    )
+    expect(main.log).not.toContain('\nran\n')
+    expect((await use.post()).code).toBe(0)
+  },
+  { idToken: false },
+)
+
+const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const KEY_OF_ANOTHER = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+const ENCRYPTED = privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'hunter2' }).toString()
+const SECRET = 'hunter2hunter2hunter2'
+
+interface Refused {
+  user?: Fields
+  cluster?: Fields
+  /** Instead of the whole. */
+  text?: (right: string) => string
+  inputs?: Record<string, string>
+  says: RegExp
+}
+
+const named = (field: string): RegExp =>
+  new RegExp(`kubeconfig names a file \\(${field}: ".*"\\), but it was given as content: who writes it`)
+
+const refused: Record<string, Refused> = {
+  'a server by http': { cluster: { server: 'http://127.0.0.1:1' }, says: /has a server, which is "http:\/\/127.0.0.1:1": only https/ },
+  'a password in the server': {
+    cluster: { server: `https://user:${SECRET}@127.0.0.1` },
+    says: /server, which holds a user name or password/,
+  },
+  'a password in the server by http': {
+    cluster: { server: `http://user:${SECRET}@h` },
+    says: /server, which holds a user name or password/,
+  },
+  'no server': { cluster: { server: '' }, says: /has no server for cluster "here"/ },
+  'TLS that is not verified': {
+    cluster: { 'insecure-skip-tls-verify': true },
+    says: /insecure-skip-tls-verify, which would show the credential/,
+  },
+  'no certificate authority': {
+    cluster: { 'certificate-authority-data': '' },
+    says: /no certificate-authority-data for cluster "here": nothing is trusted on first use\.\nAdd it: the base64/,
+  },
+  'a certificate authority that is none': {
+    cluster: { 'certificate-authority-data': 'AAAA' },
+    says: /certificate-authority-data, which holds no certificate/,
+  },
+  'a path as certificate-authority-data': {
+    cluster: { 'certificate-authority-data': '/etc/hostname' },
+    says: /certificate-authority-data, which holds no certificate/,
+  },
+  'a password in the proxy': {
+    cluster: { 'proxy-url': `http://user:${SECRET}@proxy` },
+    says: /proxy-url, which holds a user name or password/,
+  },
+  'a SOCKS proxy': { cluster: { 'proxy-url': 'socks5://127.0.0.1:1' }, says: /proxy-url, which is neither http nor https/ },
+  'a field of the cluster that is not known': {
+    cluster: { 'certificate-authoritydata': 'x' },
+    says: /field "certificate-authoritydata" that is not known/,
+  },
+  'an auth-provider': {
+    user: { 'auth-provider': { name: 'gcp', config: { 'cmd-path': '/bin/sh' } } },
+    says: /auth-provider, which has been taken out/,
+  },
+  as: { user: { token: SECRET, as: 'admin' }, says: /has as, which makes it act as somebody else/ },
+  'as-groups': { user: { token: SECRET, 'as-groups': ['system:masters'] }, says: /has as-groups, which makes it act as somebody else/ },
+  'as-uid': { user: { token: SECRET, 'as-uid': '1' }, says: /has as-uid, which makes it act as somebody else/ },
+  'as-user-extra': {
+    user: { token: SECRET, 'as-user-extra': { x: ['y'] } },
+    says: /has as-user-extra, which makes it act as somebody else/,
+  },
+  'a password': { user: { password: SECRET }, says: /has password, which Kubernetes has not taken/ },
+  'a user name': { user: { username: 'admin', token: SECRET }, says: /has username, which Kubernetes has not taken/ },
+  'the token-file of other clients': { user: { 'token-file': '/etc/hostname' }, says: /token-file, which is no field.*\nWrite tokenFile/ },
+  'a field of the user that is not known': {
+    user: { token: SECRET, 'impersonate-user': 'x' },
+    says: /field "impersonate-user" that is not known/,
+  },
+  'a token that is a number': { user: { token: 1234567890123456 }, says: /has token, but not as a string/ },
+  'a token that is too short': { user: { token: 'hunter2' }, says: /has a token, which is too short/ },
+  'nothing to authenticate with': { user: { extensions: [] }, says: /has nothing to authenticate with \(user "issuer"\)/ },
+  'two ways to authenticate': { user: { token: SECRET, ...execEntry('/bin/true') }, says: /has token and exec: which of them counts/ },
+  'a certificate without its key': { user: { 'client-certificate-data': 'AAAA' }, says: /client-certificate without a client-key/ },
+  'a key without its certificate': {
+    user: { 'client-key-data': Buffer.from(KEY_OF_ANOTHER).toString('base64') },
+    says: /client-key without a client-certificate/,
+  },
+  'a key that is none': {
+    user: { 'client-certificate-data': 'AAAA', 'client-key-data': SECRET },
+    says: /client-key-data, which holds no private key/,
+  },
+  'an encrypted key': {
+    user: { 'client-certificate-data': 'AAAA', 'client-key-data': Buffer.from(ENCRYPTED).toString('base64') },
+    says: /client-key-data, which is encrypted/,
+  },
+  'a tokenFile in a content': { user: { tokenFile: '/etc/hostname' }, says: named('tokenFile') },
+  'a client-certificate file in a content': {
+    user: { 'client-certificate': '/etc/hostname', 'client-key': '/etc/hostname' },
+    says: named('client-certificate'),
+  },
+  'a client-key file in a content': {
+    user: { 'client-certificate-data': 'CERT', 'client-key': '/etc/hostname' },
+    text: (right) =>
+      right.replace(
+        'CERT',
+        Buffer.from(readFileSync(new URL('../unit/certificate.ts', import.meta.url), 'utf8').split('`')[1] ?? '').toString('base64'),
+      ),
+    says: named('client-key'),
+  },
+  'a certificate-authority file in a content': {
+    cluster: { 'certificate-authority-data': '', 'certificate-authority': '/etc/hostname' },
+    says: named('certificate-authority'),
+  },
+  'a program that was not allowed': {
+    user: execEntry('/bin/true'),
+    says: /names a program to run \(exec: "\/bin\/true"\)\.\nSet allow_exec to true/,
+  },
+  'a program that PATH must find': {
+    user: execEntry('sh'),
+    inputs: { allow_exec: 'true' },
+    says: /names the program "sh" without its whole path.*\nWrite command: \/(usr\/)?bin\/sh$/m,
+  },
+  'a program beside a content': {
+    user: execEntry('./plugin'),
+    inputs: { allow_exec: 'true' },
+    says: /names a file \(exec.command: "\.\/plugin"\), but it was given as content/,
+  },
+  'an exec of another version': {
+    user: execEntry('/bin/true', { apiVersion: 'client.authentication.k8s.io/v1alpha1' }),
+    inputs: { allow_exec: 'true' },
+    says: /exec for "client.authentication.k8s.io\/v1alpha1"/,
+  },
+  'an exec that asks': {
+    user: execEntry('/bin/true', { interactiveMode: 'Always' }),
+    inputs: { allow_exec: 'true' },
+    says: /interactiveMode: Always/,
+  },
+  'an exec without interactiveMode': {
+    user: execEntry('/bin/true', { interactiveMode: '' }),
+    inputs: { allow_exec: 'true' },
+    says: /Add interactiveMode: Never/,
+  },
+  'an exec with a field that is not known': {
+    user: execEntry('/bin/true', { shell: 'x' }),
+    inputs: { allow_exec: 'true' },
+    says: /field "shell" that is not known \(exec\)/,
+  },
+  'an exec whose env is a mapping': {
+    user: execEntry('/bin/true', { env: { A: 'b' } }),
+    inputs: { allow_exec: 'true' },
+    says: /env that is no list/,
+  },
+  'a context that is not there': { inputs: { context: 'nowhere' }, says: /has no context "nowhere"\.\nIt has "else", "issue", "lost"\./ },
+  'a context whose cluster is not there': { inputs: { context: 'lost' }, says: /has no cluster "gone"/ },
+  'no current-context': { text: (right) => right.replace('current-context: issue', ''), says: /has no current-context\.\nName one/ },
+  'two users of one name': { text: (right) => right.replace('name: somebody', 'name: issuer'), says: /has two users "issuer"/ },
+  'YAML that is none': { text: (right) => `${right}\n  token: "${SECRET}`, says: /is no YAML \([A-Z_]+ in line \d+\)/ },
+  'a key twice': { text: (right) => `${right}\nkind: Config\n`, says: /is no YAML \(DUPLICATE_KEY in line \d+\)/ },
+  'a tag': {
+    text: (right) => right.replace('kind: Config', 'kind: !!js/function "x"'),
+    says: /is no YAML \(TAG_RESOLVE_FAILED in line 2\)/,
+  },
+  'an alias': { text: (right) => right.replace('kind: Config', 'kind: &a Config\nextensions: *a'), says: /holds YAML aliases/ },
+  'two documents': { text: (right) => `${right}---\n${right}`, says: /is no YAML \(MULTIPLE_DOCS/ },
+  'a list': { text: () => `- ${SECRET}\n- x\n`, says: /is no kubeconfig/ },
+  'another kind': { text: (right) => right.replace('kind: Config', 'kind: Secret'), says: /is no kubeconfig/ },
+  'a file that is not there': {
+    text: () => '/nowhere/kubeconfig',
+    says: /kubeconfig names "\/nowhere\/kubeconfig", which cannot be read \(ENOENT\)/,
+  },
+  'what is neither a path nor a kubeconfig': { text: () => `eyJ${SECRET}`, says: /kubeconfig is neither a kubeconfig nor the path of one/ },
+  'a server beside it': { inputs: { server: 'https://127.0.0.1:1' }, says: /server is given, but comes with the identity kubeconfig/ },
+  'a CA beside it': {
+    inputs: { certificate_authority: 'x' },
+    says: /certificate_authority is given, but comes with the identity kubeconfig/,
+  },
+  'a proxy beside it': { inputs: { proxy_url: 'http://127.0.0.1:1' }, says: /proxy_url is given, but comes with the identity kubeconfig/ },
+  'a server name beside it': { inputs: { tls_server_name: 'x' }, says: /tls_server_name is given, but comes with the identity kubeconfig/ },
+  'another identity': { inputs: { identity: 'token', token: SECRET }, says: /kubeconfig is given, but identity is token/ },
+  'the identity without it': {
+    text: () => '',
+    inputs: { identity: 'kubeconfig' },
+    says: /identity is kubeconfig, but kubeconfig is not given/,
+  },
+  'a context without it': { text: () => '', inputs: { context: 'x' }, says: /context is given without kubeconfig/ },
+}
+
+for (const [what, { user = { token: SECRET }, cluster, text = (right: string): string => right, inputs, says }] of Object.entries(
+  refused,
+)) {
+  onGithub(
+    `a kubeconfig is refused before any call: ${what}`,
+    async ({ info, proxy, step }) => {
+      const kubeconfig = text(kubeconfigOf(info, proxy.url, user, cluster))
+      const use = step({ ...given(kubeconfig, inputs), command: 'echo ran' })
+      const main = await use.main()
+      expect(main.annotations).toHaveLength(1)
+      expect(main.annotations[0]?.message).toMatch(says)
+      expect(main.code).toBe(80)
+      expect(main.log).not.toMatch(/hunter2|\nran\n| {4}at /)
+      expect((await use.post()).code).toBe(0)
+      expect(proxy.exchanges).toEqual([])
+    },
+    { idToken: false },
+  )
+}
+
+onGithub(
+  'files are named only by a kubeconfig that the job cannot write',
+  async ({ info, identityOf, job, proxy, step }) => {
+    const text = kubeconfigOf(info, proxy.url, { tokenFile: disk.write('of the runner', await identityOf('issuer')) })
+    const outside = disk.kubeconfig(text)
+    const inside = join(job.workspace, 'config')
+    writeFileSync(inside, text)
+    const linkInside = join(job.workspace, 'link')
+    symlinkSync(outside, linkInside)
+    const linkToInside = join(disk.folder, 'link to the workspace')
+    symlinkSync(inside, linkToInside)
+    const fileVariables = `${job.workspace}.tmp`
+    mkdirSync(fileVariables)
+    writeFileSync(join(fileVariables, 'KUBECONFIG'), text)
+    for (const path of [inside, 'config', linkInside, linkToInside, join(fileVariables, 'KUBECONFIG')]) {
+      const main = await step({ ...given(path), command: 'true' }).main()
+      expect([path, main.code]).toEqual([path, 80])
+      expect(main.annotations[0]?.message).toMatch(/names a file \(tokenFile: ".*"\), but it lies in ".*repo(\.tmp)?": who writes it/)
+    }
+    expect(proxy.exchanges).toEqual([])
+    expect((await step({ ...given(outside), command: 'true' }).main()).code).toBe(0)
+    // What names no file may lie anywhere.
+    writeFileSync(inside, kubeconfigOf(info, proxy.url, { token: await identityOf('issuer') }))
+    expect((await step({ ...given('config'), command: 'true' }).main()).code).toBe(0)
+    rmSync(inside)
+    rmSync(linkInside)
+  },
+  { idToken: false },
+)
+
+onGithub(
+  'post uses the kubeconfig only for the server that the receipt names',
+  async ({ info, identityOf, proxy, step }) => {
+    const text = kubeconfigOf(info, proxy.url, { token: await identityOf('issuer') })
+    const path = disk.kubeconfig(text)
+    const use = step(given(path))
+    await use.main()
+    const before = proxy.exchanges.length
+    writeFileSync(path, text.replace(proxy.url, info.server))
+    const turned = await use.post()
+    expect(turned.code).toBe(86)
+    expect(turned.annotations[0]?.message).toMatch(/is not of this run, or its server/)
+    expect(proxy.exchanges).toHaveLength(before)
+    rmSync(path)
+    const gone = await use.post()
+    expect(gone.code).toBe(86)
+    expect(gone.annotations[0]?.message).toMatch(/was not revoked here\. It is dead by 20[^]*cannot be read \(ENOENT\)/)
+    writeFileSync(path, text)
+    expect((await use.post()).code).toBe(0)
+  },
+  { idToken: false },
+)
+
+onGithub(
+  'an exec plugin is told what client-go tells it, and its credential is kept until shortly before it expires',
+  async ({ info, identityOf, proxy, step }) => {
+    const token = await identityOf('issuer')
+    const soon = new Date(Date.now() + 50_000).toISOString()
+    const checks = '[ "$REGION" = eu-west-1 ] && [ "$1" = get-token ] && ! env | grep -q -e ^INPUT_ -e ^STATE_ || exit 8'
+    for (const [expirationTimestamp, runs] of [
+      [IN_AN_HOUR, 1],
+      [soon, 2],
+      [undefined, 2],
+    ] as const) {
+      const plugin = disk.plugin(execCredential({ token, ...(expirationTimestamp && { expirationTimestamp }) }), checks)
+      const env = [{ name: 'REGION', value: 'eu-west-1' }]
+      const user = execEntry(plugin.command, { env, provideClusterInfo: true })
+      const cluster = {
+        'tls-server-name': 'kubernetes.test',
+        extensions: [{ name: 'client.authentication.k8s.io/exec', extension: { audience: 'mine' } }],
+      }
+      const main = await step({ ...given(kubeconfigOf(info, proxy.url, user, cluster), { allow_exec: 'true' }), command: 'true' }).main()
+      expect(main.annotations).toEqual([])
+      expect(main.code).toBe(0)
+      const told = {
+        apiVersion: EXEC_V1,
+        kind: 'ExecCredential',
+        spec: {
+          interactive: false,
+          cluster: {
+            server: proxy.url,
+            'certificate-authority-data': base64Of(info.ca),
+            'tls-server-name': 'kubernetes.test',
+            config: { audience: 'mine' },
+          },
+        },
+      }
+      expect(plugin.told()).toEqual(Array.from({ length: runs }, () => told))
+    }
+  },
+  { idToken: false },
+)
+
+onGithub(
+  'v1beta1 is spoken, too, and who does not ask is not told of the cluster',
+  async ({ info, identityOf, proxy, step }) => {
+    const apiVersion = 'client.authentication.k8s.io/v1beta1'
+    const plugin = disk.plugin(execCredential({ token: await identityOf('issuer'), expirationTimestamp: IN_AN_HOUR }, apiVersion))
+    const user = execEntry(plugin.command, { apiVersion, interactiveMode: '', args: null, provideClusterInfo: false })
+    const main = await step({ ...given(kubeconfigOf(info, proxy.url, user), { allow_exec: 'true' }), command: 'true' }).main()
+    expect(main.code).toBe(0)
+    expect(plugin.told()).toEqual([{ apiVersion, kind: 'ExecCredential', spec: { interactive: false } }])
+  },
+  { idToken: false },
+)
+
+const LONG = 'k8s-aws-v1.aHR0cHM6Ly9zdHMuZXUtd2VzdC0xLmFtYXpvbmF3cy5jb20'
+const failures: Record<string, { prints?: string; script?: string; says: RegExp }> = {
+  'that fails': {
+    script: `echo first >&2; echo "::error::no $'login' for ${LONG}" >&2; exit 3`,
+    says: /ended with exit code 3\.\nIts last words: "::error::no \$'login' for \.\.\."$/,
+  },
+  'that is killed': { script: 'kill -9 $$', says: /ended with SIGKILL\.$/ },
+  'that prints nothing': { prints: '', says: /printed no credential: its answer is no JSON object\.$/ },
+  'that prints rubbish': { prints: `token=${SECRET}`, says: /printed no credential: its answer is no JSON object\.$/ },
+  'that prints another kind': { prints: `{"kind":"Secret","x":"${SECRET}"}`, says: /its answer is no ExecCredential/ },
+  'that prints another apiVersion': {
+    prints: execCredential({ token: SECRET }, 'client.authentication.k8s.io/v1beta1'),
+    says: /its answer is not of client\.authentication\.k8s\.io\/v1, as the kubeconfig has it/,
+  },
+  'that prints no status': {
+    prints: JSON.stringify({ apiVersion: EXEC_V1, kind: 'ExecCredential' }),
+    says: /neither a token nor a client certificate/,
+  },
+  'that prints a certificate without its key': { prints: execCredential({ clientCertificateData: 'x' }), says: /neither a token nor/ },
+  'that prints a token with a line end': {
+    prints: execCredential({ token: `${SECRET}\nX-Evil: 1` }),
+    says: /its status\.token holds characters/,
+  },
+  'that prints a key that does not fit': {
+    prints: 'PAIR',
+    says: /its status\.clientCertificateData does not belong to its key/,
+  },
+  'that prints both': { prints: 'BOTH', says: /a token and a client certificate: which of them counts/ },
+  'that prints without end': { script: 'yes', says: /did not end in time|printed no credential/ },
+  'that hangs, with what it started': { script: 'sleep 600 & sleep 600', says: /did not end in time\.$/ },
+}
+
+for (const [what, { prints = '{}', script = '', says }] of Object.entries(failures)) {
+  onGithub(
+    `an exec plugin ${what}`,
+    async ({ info, proxy, step }) => {
+      const certificate = readFileSync(info.clientCert, 'utf8')
+      const pair = { clientCertificateData: certificate, clientKeyData: KEY_OF_ANOTHER }
+      const answer = prints === 'PAIR' ? execCredential(pair) : prints === 'BOTH' ? execCredential({ ...pair, token: SECRET }) : prints
+      const { command } = disk.plugin(answer, script)
+      const inputs = { allow_exec: 'true', deadline: /hangs|end$/.test(what) ? '1s' : '60s' }
+      const use = step({ ...given(kubeconfigOf(info, proxy.url, execEntry(command)), inputs), command: 'echo ran' })
+      const main = await use.main()
+      expect(main.annotations).toHaveLength(1)
+      expect(main.annotations[0]?.message).toMatch(says)
+      expect(main.annotations[0]?.message).toContain(`The program of the kubeconfig, "${command}", `)
+      expect(main.code).toBe(81)
+      expect(main.log).not.toMatch(/hunter2|\nran\n|aHR0cHM6/)
+      expect((await use.post()).code).toBe(0)
+      expect(proxy.exchanges).toEqual([])
+    },
+    { idToken: false },
+  )
+}
+
+onGithub(
+  'an exec plugin that is not there: what the kubeconfig says about it',
+  async ({ info, proxy, step }) => {
+    const user = execEntry('/nowhere/plugin', { installHint: 'Install it.\n::error::pwned' })
+    const main = await step({ ...given(kubeconfigOf(info, proxy.url, user), { allow_exec: 'true' }), command: 'true' }).main()
+    expect(main.code).toBe(81)
+    expect(main.annotations.map(({ message }) => message)).toEqual([
+      'The program of the kubeconfig, "/nowhere/plugin", could not be started (ENOENT).\n' +
+        String.raw`The kubeconfig says: "Install it.\n::error::pwned"`,
+    ])
+  },
+  { idToken: false },
+)
+
+onGithub(
+  'cancelled while an exec plugin hangs: it ends at once',
+  async ({ info, proxy, step }) => {
+    const hangs = join(disk.folder, 'hangs')
+    execFileSync('mkfifo', [hangs])
+    const { command } = disk.plugin('{}', `echo here > '${hangs}'; sleep 600`)
+    const phase = step({ ...given(kubeconfigOf(info, proxy.url, execEntry(command)), { allow_exec: 'true' }), command: 'true' }).start(
+      'main',
+    )
+    expect(await readFile(hangs, 'utf8')).toBe('here\n')
+    const { code } = await phase.cancel()
+    expect(code).toBe(130)
+  },
+  { idToken: false },
+)
+
+onGithub(
+  'the exec plugin is gone when post needs it: not revoked, and until when the token lives',
+  async ({ info, identityOf, proxy, step }) => {
+    const { command } = disk.plugin(execCredential({ token: await identityOf('issuer'), expirationTimestamp: IN_AN_HOUR }))
+    const use = step(given(kubeconfigOf(info, proxy.url, execEntry(command)), { allow_exec: 'true' }))
+    await use.main()
+    renameSync(command, `${command}.away`)
+    const failed = await use.post()
+    expect(failed.code).toBe(86)
+    expect(failed.annotations.at(-1)?.message).toMatch(/could not be revoked\. It is dead by 20[^]*could not be started \(ENOENT\)/)
+    renameSync(`${command}.away`, command)
+    expect((await use.post()).code).toBe(0)
+  },
+  { idToken: false },
+)
+
+inTerminal(
+  'in a terminal PATH may find the exec plugin, or it lies beside the kubeconfig',
+  async ({ info, identityOf, proxy, terminal }) => {
+    const plugin = disk.plugin(execCredential({ token: await identityOf('issuer'), expirationTimestamp: IN_AN_HOUR }))
+    const run = (command: string, PATH: string): Promise<{ code: number | null; stderr: string }> => {
+      const path = disk.kubeconfig(kubeconfigOf(info, proxy.url, execEntry(command)))
+      symlinkSync(plugin.command, join(path, '../beside'))
+      const flags = ['--kubeconfig', path, '--service-account', 'kubepass/scanner', '--allow-exec', 'true']
+      return terminal.run(['run', ...flags, '--', 'true'], { env: { PATH } })
+    }
+    const PATH = '/usr/bin:/bin'
+    expect(await run(plugin.command.slice(disk.folder.length + 1), `${disk.folder}:${PATH}`)).toMatchObject({ code: 0 })
+    expect(await run('./beside', PATH)).toMatchObject({ code: 0 })
+    expect(await run('no-such-plugin', PATH)).toMatchObject({ code: 81, stderr: expect.stringContaining('ENOENT') as unknown })
+  },
+)
+
+inTerminal('the content of a kubeconfig on the command line is not taken', async ({ info, identityOf, proxy, terminal }) => {
+  const text = kubeconfigOf(info, proxy.url, { token: await identityOf('issuer') })
+  for (const content of [text, Buffer.from(text).toString('base64')]) {
+    const { code, stderr } = await terminal.run(['run', '--kubeconfig', content, '--service-account', 'kubepass/scanner', '--', 'true'])
+    expect(code).toBe(80)
+    expect(stderr).toContain('--kubeconfig holds the content of a kubeconfig, which every user of the machine can read now')
+  }
+  expect(proxy.exchanges).toEqual([])
+})
+
+inTerminal('revoke finishes a killed run by its kubeconfig', async ({ info, proxy, terminal }) => {
+  const user = { 'client-certificate': info.clientCert, 'client-key': info.clientKey }
+  const flags = ['--kubeconfig', disk.kubeconfig(kubeconfigOf(info, proxy.url, user)), '--service-account', 'kubepass/scanner']
+  const child = terminal.start(['run', ...flags, '--', 'sh', '-c', 'echo started; exec sleep 600'])
+  await child.seen('started')
+  child.kill('SIGKILL')
+  await child.exited
+  const receipt = execFileSync('find', [terminal.tmp, '-name', '*.receipt.json'], { encoding: 'utf8' }).trim()
+  const { code, stderr } = await terminal.run(['revoke', ...flags, receipt])
+  expect(code).toBe(0)
+  expect(stderr).toMatch(/revoked .*, proven dead/)
+  expect(proxy.seen('POST', WHOAMI).every(({ certificate }) => certificate === '')).toBe(true)
+  expect((await admin(info).whoami(proxy.tokens[0] ?? '')).status).toBe(401)
+})

@@ -1,0 +1,183 @@
+import { afterAll, expect, test } from '@jest/globals'
+import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { admin } from '../cluster/admin.ts'
+import { RunnerDisk } from './kubeconfigs.ts'
+import { actionInPod, IN_POD, Pod, POD_TOKEN, whyNoPod } from './pod.ts'
+import { inTerminal as inTerminalHere, ONE_SECRET, onGithub as onGithubHere, TOKEN } from './scenario.ts'
+
+const disk = new RunnerDisk()
+afterAll(() => disk[Symbol.dispose]())
+
+const reason = whyNoPod()
+if (reason !== undefined) console.warn(`The scenarios in a Pod are skipped: ${reason}.`)
+const skipped = (name: string): void => test.skip(name, () => undefined)
+const onGithub: typeof onGithubHere = reason === undefined ? onGithubHere : skipped
+const inTerminal: typeof inTerminalHere = reason === undefined ? inTerminalHere : skipped
+
+const action = actionInPod(join(disk.folder, 'action'))
+const NO_CLUSTER = { server: '', certificate_authority: '' }
+
+for (const [how, inputs, why] of [
+  ['asked for', { identity: 'in-cluster' }, 'it was asked for'],
+  ['the only identity there is', {}, 'nothing else was given, and the job runs in a Pod'],
+] as const) {
+  onGithub(
+    `in-cluster, ${how}: server and CA are the Pod's`,
+    async ({ info, identityOf, job, proxy, step }) => {
+      await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
+      Object.assign(job.env, pod.variables(proxy))
+      const use = step({ ...NO_CLUSTER, ...inputs, command: 'kubectl get ns kubepass -o name' })
+      const main = await use.main()
+      expect(main.log).toContain(`Identity: in-cluster, because ${why}.`)
+      expect(main.log).toContain('namespace/kubepass')
+      expect(main.log).toMatch(/revoked .*, proven dead/)
+      expect(main.code).toBe(0)
+      const post = await use.post()
+      expect(post.code).toBe(0)
+      expect(proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200, 404])
+    },
+    { idToken: false, action },
+  )
+}
+
+onGithub(
+  "main is killed, and post revokes as the Pod's ServiceAccount",
+  async ({ info, identityOf, job, proxy, step }) => {
+    await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
+    Object.assign(job.env, pod.variables(proxy))
+    const use = step({ ...NO_CLUSTER, command: 'echo started; exec sleep 600' })
+    const phase = use.start('main')
+    await phase.seen('started')
+    phase.kill('SIGKILL')
+    await phase.done
+    const post = await use.post()
+    expect(post.code).toBe(0)
+    expect(post.log).toMatch(/revoked .*, proven dead/)
+  },
+  { idToken: false, action },
+)
+
+onGithub(
+  "the Pod's token rotates during the scan: the new one revokes, the old one is dead by then",
+  async ({ info, identityOf, job, proxy, step }) => {
+    const { create, delete: remove, whoami } = admin(info)
+    const secrets = '/api/v1/namespaces/kubepass-issuer/secrets'
+    const boundTo = `pod-${job.runId}`
+    await create(secrets, { apiVersion: 'v1', kind: 'Secret', metadata: { name: boundTo } })
+    const { body } = await create<{ status: { token: string } }>('/api/v1/namespaces/kubepass-issuer/serviceaccounts/issuer/token', {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      spec: { boundObjectRef: { apiVersion: 'v1', kind: 'Secret', name: boundTo } },
+    })
+    const [old, next] = [body.status.token, await identityOf('issuer')]
+    await using pod = await Pod.start({ token: old, ca: info.ca })
+    Object.assign(job.env, pod.variables(proxy))
+    const go = join(disk.folder, 'go')
+    execFileSync('mkfifo', [go])
+    const phase = step({ ...NO_CLUSTER, command: `echo started; cat ${go}` }).start('main')
+    await phase.seen('started')
+    pod.write('token', next)
+    await remove(`${secrets}/${boundTo}`)
+    expect((await whoami(old)).status).toBe(401)
+    writeFileSync(go, 'ended\n')
+    const main = await phase.done
+    expect(main.log).toContain('\nended\n')
+    expect(main.log).toMatch(/revoked .*, proven dead/)
+    expect(main.code).toBe(0)
+    expect(proxy.seen('POST', TOKEN)[0]?.bearer).toBe(old)
+    expect(proxy.seen('DELETE', ONE_SECRET)[0]?.bearer).toBe(next)
+  },
+  { idToken: false, action },
+)
+
+onGithub(
+  "the Pod's token is masked",
+  async ({ info, identityOf, job, proxy, step }) => {
+    await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
+    Object.assign(job.env, pod.variables(proxy))
+    const main = await step({ ...NO_CLUSTER, command: `cat ${POD_TOKEN}` }).main()
+    expect(main.code).toBe(0)
+  },
+  { idToken: false, action },
+)
+
+onGithub(
+  'the address comes from variables, which an earlier step can turn; what answers there is not believed',
+  async ({ info, identityOf, job, proxy, step }) => {
+    await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.otherCA })
+    Object.assign(job.env, pod.variables(proxy))
+    const main = await step({ ...NO_CLUSTER, command: 'true' }).main()
+    expect(main.code).toBe(83)
+    expect(proxy.exchanges).toEqual([])
+  },
+  { idToken: false, action },
+)
+
+onGithub(
+  'in a Pod, too, a job that may request ID tokens must name the server that they are for',
+  async ({ info, identityOf, job, proxy, step }) => {
+    await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
+    Object.assign(job.env, pod.variables(proxy))
+    const main = await step({ ...NO_CLUSTER, command: 'true' }).main()
+    expect(main.code).toBe(80)
+    expect(main.annotations[0]?.message).toBe('server is missing: it does not come with the identity github-oidc.')
+    const named = await step({ command: 'true' }).main()
+    expect(named.log).toContain('Identity: github-oidc')
+    expect(named.code).toBe(0)
+  },
+  { action },
+)
+
+onGithub(
+  "what is wrong with the Pod's files is said before any call",
+  async ({ info, identityOf, job, proxy, step }) => {
+    await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
+    Object.assign(job.env, pod.variables(proxy))
+    const inputs = { ...NO_CLUSTER, identity: 'in-cluster', command: 'true' }
+    const messageFor = async (more: Record<string, string> = {}): Promise<string | undefined> => {
+      const main = await step({ ...inputs, ...more }).main()
+      expect(main.code).toBe(80)
+      return main.annotations[0]?.message
+    }
+    expect(await messageFor({ server: proxy.url })).toContain(
+      'server is given, but comes with the identity in-cluster: leave one of them out',
+    )
+    pod.write('token', 'short')
+    expect(await messageFor()).toContain('its token is too short to be a token')
+    pod.write('ca.crt', '')
+    expect(await messageFor()).toMatch(/its ca\.crt holds no certificate that can be read\.\nRun the job in a Pod of the cluster/)
+    expect(proxy.exchanges).toEqual([])
+  },
+  { idToken: false, action },
+)
+
+onGithubHere(
+  'in-cluster outside of any Pod',
+  async ({ proxy, step }) => {
+    const main = await step({ ...NO_CLUSTER, identity: 'in-cluster', command: 'true' }).main()
+    expect(main.code).toBe(80)
+    expect(main.annotations[0]?.message).toMatch(/no Pod with a ServiceAccount's token is around us: KUBERNETES_SERVICE_HOST and/)
+    const auto = await step(
+      { ...NO_CLUSTER, command: 'true' },
+      { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: '1' },
+    ).main()
+    expect(auto.code).toBe(80)
+    expect(auto.annotations[0]?.message).toContain('server is missing')
+    expect(proxy.exchanges).toEqual([])
+  },
+  { idToken: false },
+)
+
+inTerminal('in a shell in a Pod nothing but the ServiceAccount need be named', async ({ info, identityOf, proxy, terminal }) => {
+  await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
+  const env = pod.variables(proxy)
+  for (const flags of [[], ['--identity', 'in-cluster']]) {
+    const args = ['run', '--service-account', 'kubepass/scanner', ...flags, '--', 'kubectl', 'get', 'ns', 'kubepass', '-o', 'name']
+    const { code, stdout, stderr } = await terminal.shell(IN_POD, args, { env })
+    expect(stderr).toMatch(/revoked .*, proven dead/)
+    expect(stdout).toBe('namespace/kubepass\n')
+    expect(code).toBe(0)
+  }
+})

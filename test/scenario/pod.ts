@@ -1,0 +1,82 @@
+import { execFileSync, spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { stringify } from 'yaml'
+import type { Proxy } from '../cluster/proxy.ts'
+
+const FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount'
+
+/** The file that a Pod has its token in. */
+export const POD_TOKEN = `${FOLDER}/token`
+
+const UNSHARE = ['--map-root-user', '--mount']
+const NSENTER = '--user --mount --preserve-credentials --target'
+
+/** Why no Pod can be played here; undefined where one can. */
+export function whyNoPod(): string | undefined {
+  try {
+    execFileSync('unshare', [...UNSHARE, 'true'], { stdio: 'pipe' })
+    return undefined
+  } catch {
+    return 'user namespaces are not allowed here'
+  }
+}
+
+/** Runs `"$0" "$@"` in the Pod that the variables name. */
+export const IN_POD = `exec nsenter ${NSENTER} "$POD_PID" "$0" "$@"`
+
+/** Namespaces in which /var/run is that of a container with a ServiceAccount's token; it is gone with its last process. */
+export class Pod implements AsyncDisposable {
+  readonly #holder: ChildProcessWithoutNullStreams
+
+  private constructor(holder: ChildProcessWithoutNullStreams) {
+    this.#holder = holder
+  }
+
+  static async start(files: { token: string; ca: string }): Promise<Pod> {
+    const script = `mount -t tmpfs tmpfs "$(readlink -f /var/run)"; mkdir -p ${FOLDER}; echo ready; exec cat`
+    const holder = spawn('unshare', [...UNSHARE, 'sh', '-ec', script])
+    await once(holder.stdout, 'data')
+    const pod = new Pod(holder)
+    pod.write('token', `${files.token}\n`)
+    pod.write('ca.crt', readFileSync(files.ca, 'utf8'))
+    return pod
+  }
+
+  /** As the kubelet does, from outside. */
+  write(name: 'token' | 'ca.crt', text: string): void {
+    const root = `/proc/${String(this.#holder.pid)}/root`
+    writeFileSync(
+      join(root, execFileSync('readlink', ['-f', '/var/run'], { encoding: 'utf8' }).trim(), FOLDER.slice('/var/run'.length), name),
+      text,
+    )
+  }
+
+  /** What the kubelet sets in every container, and which Pod this is. */
+  variables({ url }: Proxy): Record<string, string> {
+    const { hostname, port } = new URL(url)
+    return { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port, POD_PID: String(this.#holder.pid) }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const exited = once(this.#holder, 'exit')
+    this.#holder.stdin.end()
+    await exited
+  }
+}
+
+/** The action as an ARC runner starts it, in the Pod. A signal reaches node itself, for all that is run becomes one process. */
+export function actionInPod(folder: string): string {
+  const root = fileURLToPath(new URL('../../', import.meta.url))
+  mkdirSync(folder)
+  for (const phase of ['main', 'post']) {
+    const args = JSON.stringify(['sh', '-c', IN_POD, process.execPath, join(root, `dist/${phase}/index.js`)])
+    writeFileSync(join(folder, `${phase}.mjs`), `process.execve('/bin/sh', ${args}, process.env)\n`)
+  }
+  const action = readFileSync(join(root, 'action.yml'), 'utf8')
+  const runs = stringify({ runs: { using: 'node24', main: 'main.mjs', post: 'post.mjs' } })
+  writeFileSync(join(folder, 'action.yml'), action.replace(/^runs:[^]*/m, runs))
+  return folder
+}

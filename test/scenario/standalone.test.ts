@@ -1,0 +1,101 @@
+import { expect, test } from '@jest/globals'
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { buildStandalone } from '../standalone.ts'
+import { inTerminal, onGithub, ONE_SECRET, TOKEN } from './scenario.ts'
+
+const standalone = await buildStandalone()
+const NO_NODE = '! command -v node >/dev/null || exit 99'
+
+inTerminal(
+  'run and revoke on a machine without Node.js: the whole story',
+  async ({ terminal, flags, identityOf, proxy }) => {
+    const stdin = await identityOf('issuer')
+    const scan = `${NO_NODE}; kubectl get ns kubepass -o name; kubectl config view --raw; exit 3`
+    const { code, stdout, stderr } = await terminal.run(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', scan], { stdin })
+    expect(stderr).toMatch(/Credential: revoked .*, proven dead/)
+    expect(stdout).toContain('namespace/kubepass\n')
+    expect(code).toBe(3)
+
+    const child = terminal.start(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', 'echo started; sleep 600'], { stdin })
+    await child.seen('started')
+    child.kill('SIGKILL')
+    const receipt = join(terminal.tmp, readdirSync(terminal.tmp).find((file) => file.endsWith('.receipt.json')) ?? '')
+    const revoke = await terminal.run(['revoke', ...flags, '--token-file', '-', receipt], { stdin })
+    await child.ended
+    expect(revoke.stderr).toMatch(/revoked .*, proven dead/)
+    expect(revoke.code).toBe(0)
+    expect(proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200, 200])
+  },
+  standalone,
+)
+
+onGithub(
+  'main and post are the step of a job: signals, outputs and state are as with Node.js',
+  async ({ step, proxy }) => {
+    const done = step({ command: `${NO_NODE}; kubectl get ns kubepass -o name` })
+    const main = await done.main()
+    expect(main.log).toContain('namespace/kubepass\n')
+    expect(main.outputs).toEqual({ exit_code: '0' })
+    expect(main.code).toBe(0)
+    expect((await done.post()).log).toContain('proven dead')
+
+    const cancelled = step({ command: 'echo started; sleep 600' })
+    const phase = cancelled.start('main')
+    await phase.seen('started')
+    expect((await phase.cancel()).code).toBe(130)
+    expect((await cancelled.post()).log).toContain('proven dead')
+
+    const left = step()
+    expect((await left.main()).env['KUBECONFIG']).toBeDefined()
+    const post = await left.post()
+    expect(post.log).toMatch(/Credential: revoked .*, proven dead/)
+    expect(post.code).toBe(0)
+    expect(proxy.seen('POST', TOKEN)).toHaveLength(3)
+  },
+  { standalone },
+)
+
+onGithub(
+  'NODE_DEBUG is put aside here, too, and the words that stood behind it are not',
+  async ({ step }) => {
+    const use = step({ command: 'true' }, { NODE_DEBUG: 'http,https,tls,child_process' })
+    const main = await use.main()
+    expect(main.stderr).not.toMatch(/authorization/i)
+    expect(main.log).toContain('proven dead')
+    expect(main.code).toBe(0)
+    expect((await use.post()).code).toBe(0)
+  },
+  { standalone },
+)
+
+inTerminal(
+  'NODE_OPTIONS is not obeyed',
+  async ({ terminal }) => {
+    const script = join(terminal.work, 'injected.cjs')
+    writeFileSync(script, 'console.log("injected")')
+    const { code, stdout } = await terminal.run(['version'], { env: { NODE_OPTIONS: `--require ${script}` } })
+    expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+    expect(code).toBe(0)
+    expect((await terminal.run(['--inspect'])).stderr).toContain('There is no command "--inspect"')
+  },
+  standalone,
+)
+
+test('it needs glibc and the C++ library, and no other', () => {
+  const needed = execFileSync('ldd', [standalone], { encoding: 'utf8' })
+  const names = [...needed.matchAll(/^\s*(?:\S*\/)?(\S+?)\.so/gm)].map(([, name]) => name)
+  const usual = [/^linux-vdso$/, /^ld-linux/, /^lib(c|m|dl|pthread|gcc_s|stdc\+\+)$/]
+  expect(names).toContain('libc')
+  expect(names.filter((name = '') => !usual.some((pattern) => pattern.test(name)))).toEqual([])
+})
+
+test('no path of the machine that built it is in it, and the licences lie beside it', () => {
+  const root = fileURLToPath(new URL('../..', import.meta.url))
+  expect(readFileSync(standalone).includes(root)).toBe(false)
+  const licences = readFileSync(join(dirname(standalone), `kubepass-linux-${process.arch}.licenses.txt`), 'utf8')
+  expect(licences).toContain('@actions/core')
+  expect(licences).toMatch(/Node\.js 24\.\d+\.\d+\n\nNode\.js is licensed for use as follows/)
+})

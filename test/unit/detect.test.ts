@@ -1,0 +1,46 @@
+import { expect, test } from '@jest/globals'
+import { KubepassError } from '../../src/errors.ts'
+import { detect } from '../../src/platform/detect.ts'
+
+const platformOf = (env: NodeJS.ProcessEnv, words: string[] = []): string => detect(env, words, undefined, (text) => text).run.platform
+
+function problem(env: NodeJS.ProcessEnv, words?: string[]): string {
+  try {
+    return `accepted as ${platformOf(env, words)}`
+  } catch (error) {
+    return error instanceof KubepassError ? `${error.code}: ${error.message}` : String(error)
+  }
+}
+
+test('the variables of the runner tell where we are', () => {
+  expect(platformOf({ GITHUB_ACTIONS: 'true' })).toBe('github')
+  expect(platformOf({ GITLAB_CI: 'true' })).toBe('gitlab')
+  expect(detect({ GITLAB_CI: 'true' }, [], 'run', (text) => text).run.platform).toBe('terminal')
+})
+
+test('both is an error: what masks a secret in one shows it in the other', () => {
+  expect(problem({ GITHUB_ACTIONS: 'true', GITLAB_CI: 'true' })).toMatch(/^INPUT: GITHUB_ACTIONS and GITLAB_CI are both true/)
+})
+
+test('none is an error', () => {
+  expect(problem({})).toMatch(/^INPUT: This program is started by a CI runner/)
+})
+
+test('on GitLab what decides where the identity goes comes by flag alone, the rest by variable alone', () => {
+  const env = { GITLAB_CI: 'true', KUBEPASS_SERVER: 'https://evil.example.com', KUBEPASS_DURATION: '20m' }
+  const platform = detect(env, ['--server', 'https://good.example.com'], undefined, (text) => text)
+  expect(platform.input('server')).toBe('https://good.example.com')
+  expect(platform.input('audience')).toBeUndefined()
+  expect(platform.input('duration')).toBe('20m')
+  expect(problem(env, ['--duration', '20m'])).toMatch(/^INPUT: /)
+  expect(problem(env, ['stray'])).toBe('INPUT: "stray" is no flag.')
+})
+
+test('on GitLab the names follow from the job, and from nothing else', () => {
+  const keyOf = (env: NodeJS.ProcessEnv): string | undefined => detect({ GITLAB_CI: 'true', ...env }, [], undefined, (text) => text).runKey
+  const key = keyOf({ CI_JOB_ID: '7', CI_SERVER_URL: 'https://gitlab.com' })
+  expect(key).toMatch(/^[0-9a-f]{16}$/)
+  expect(keyOf({ CI_JOB_ID: '7', CI_SERVER_URL: 'https://gitlab.com', CI_JOB_NAME: 'x' })).toBe(key)
+  expect(keyOf({ CI_JOB_ID: '8', CI_SERVER_URL: 'https://gitlab.com' })).not.toBe(key)
+  expect(keyOf({ CI_JOB_ID: '7', CI_SERVER_URL: 'https://gitlab.example.com' })).not.toBe(key)
+})

@@ -1,0 +1,79 @@
+import { describe, expect, test } from '@jest/globals'
+import { newEvidence, type Evidence } from '../../src/evidence.ts'
+import type { Options } from '../../src/options.ts'
+import { annotations, junit } from '../../src/platform/gitlab-reports.ts'
+
+const run = { platform: 'gitlab', id: '7', attempt: '1', job: 'scan', repository: 'group/project' } as const
+const options = { server: 'https://10.0.0.1:6443', serviceAccount: { namespace: 'kubepass', name: 'scanner' } } as Options
+const env = { CI_PIPELINE_URL: 'https://gitlab.example.com/group/project/-/pipelines/5' }
+
+const whole: Partial<Evidence> = {
+  granted: { credential_id: 'JTI=abc', issued_at: '2026-01-01T00:00:00Z', expires_at: '2026-01-01T00:15:00Z', bound_to: 'kubepass-7-1-x' },
+  verified: { username: 'system:serviceaccount:kubepass:scanner', at: '2026-01-01T00:00:00Z' },
+  used: { started_at: '2026-01-01T00:00:00Z', ended_at: '2026-01-01T00:01:00Z', exit_code: 3, signal: null },
+  revoked: { at: '2026-01-01T00:01:00Z' },
+  proven: { dead_at: '2026-01-01T00:01:10Z', samples: 3, seconds_after_revocation: 10 },
+  dead_by: '2026-01-01T00:16:10Z',
+  finished: true,
+}
+const evidenceOf = (change: Partial<Evidence>): Evidence => ({ ...newEvidence(options, run), ...change })
+
+/** Each check and what became of it. */
+function outcomes(evidence: Evidence): string[] {
+  return [...junit(evidence).matchAll(/<testcase [^]*?<\/testcase>/g)].map(([testcase]) =>
+    testcase.includes('<failure') ? 'failed' : testcase.includes('<skipped') ? 'skipped' : 'passed',
+  )
+}
+
+describe('the JUnit report', () => {
+  const { proven, revoked, used, ...begun } = whole
+  test.each<[string, Partial<Evidence>, string[]]>([
+    ['all is well', whole, ['passed', 'passed', 'passed', 'passed', 'passed']],
+    ['not proven', { ...whole, proven: null }, ['passed', 'passed', 'passed', 'passed', 'skipped']],
+    ['not revoked', { ...begun, used: used ?? null, error: 'NOT_REVOKED' }, ['passed', 'passed', 'passed', 'failed', 'skipped']],
+    ['refused', { finished: true, error: 'REFUSED' }, ['failed', 'skipped', 'skipped', 'skipped', 'skipped']],
+    [
+      'the wrong token',
+      { ...begun, verified: null, revoked: revoked ?? null, error: 'RIGHTS' },
+      ['passed', 'failed', 'skipped', 'passed', 'skipped'],
+    ],
+    [
+      'a scan that was killed',
+      { ...whole, used: { started_at: '2026-01-01T00:00:00Z', ended_at: null, exit_code: 137, signal: 'SIGKILL' } },
+      ['passed', 'passed', 'failed', 'passed', 'passed'],
+    ],
+  ])('%s', (_name, evidence, expected) => {
+    expect(outcomes(evidenceOf(evidence))).toEqual(expected)
+    expect(proven).toBeDefined()
+  })
+
+  test('counts them', () => {
+    expect(junit(evidenceOf({ finished: true, error: 'REFUSED' }))).toContain(
+      '<testsuite name="kubepass" tests="5" failures="1" skipped="4">',
+    )
+  })
+
+  test('foreign text is quoted', () => {
+    const verified = { username: '"]]><evil a=\'&\x00\x1b[31m\n', at: '2026-01-01T00:00:00Z' }
+    const text = junit(evidenceOf({ ...whole, verified }))
+    expect(text).not.toContain('<evil')
+    // Nothing that XML forbids.
+    expect(text.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u)
+  })
+})
+
+test('the annotation has the credential id, and a link', () => {
+  const { kubepass } = JSON.parse(annotations(evidenceOf(whole), env)) as { kubepass: { external_link: { label: string; url: string } }[] }
+  expect(kubepass).toEqual([
+    {
+      external_link: {
+        label: expect.stringMatching(/^JTI=abc of kubepass\/scanner: revoked 2026-.*proven dead/) as unknown,
+        url: `${env.CI_PIPELINE_URL}/test_report`,
+      },
+    },
+  ])
+})
+
+test('without a pipeline there is nothing to link to', () => {
+  expect(JSON.parse(annotations(evidenceOf(whole), {}))).toEqual({ kubepass: [] })
+})
