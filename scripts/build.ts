@@ -1,8 +1,9 @@
 // Builds dist: one bundle for each entry, one that they share for reading kubeconfigs, each with the licences of what is in it.
-import { build, type Metafile, type Plugin } from 'esbuild'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { build, type Plugin } from 'esbuild'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
+import { licencesOf } from './licences.ts'
 
 /** As much of ncc's own interface as is used; it ships no types. */
 type Ncc = (
@@ -63,7 +64,7 @@ async function bundleReader(name: string): Promise<void> {
     write: false,
   })
   const packageJson = `${JSON.stringify({ type: 'module' }, undefined, 2)}\n`
-  write(name, { 'index.js': outputFiles[0]?.text ?? '', 'package.json': packageJson, [LICENSES]: licensesOf(metafile) })
+  write(name, { 'index.js': outputFiles[0]?.text ?? '', 'package.json': packageJson, [LICENSES]: licencesOf(metafile, root).join('\n\n') })
 }
 
 function write(folder: string, files: Record<string, string | Buffer>): void {
@@ -91,17 +92,4 @@ function withoutSideEffects(name: string): Plugin {
 
 function packageOf(path: string): string | undefined {
   return /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]
-}
-
-/** In the form of ncc's: name, licence, text. */
-function licensesOf({ outputs }: Metafile): string {
-  const used = Object.values(outputs).flatMap(({ inputs }) => Object.entries(inputs).filter(([, { bytesInOutput }]) => bytesInOutput > 0))
-  const folders = new Set(used.flatMap(([path]) => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []))
-  const texts = [...folders].map((folder) => {
-    const { name, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as { name: string; license?: string }
-    const file = readdirSync(join(root, folder)).find((entry) => /^(licen[cs]e|copying)/i.test(entry))
-    if (file === undefined) throw new Error(`${name} has no text of its licence`)
-    return `${name}\n${license ?? ''}\n${readFileSync(join(root, folder, file), 'utf8')}`
-  })
-  return texts.toSorted().join('\n')
 }

@@ -1,10 +1,11 @@
 // Builds the program for machines without Node.js: one executable file, with Node.js 24 inside, and its licences beside it.
 //   npm run build:standalone [-- FOLDER]
-import { build, type Metafile } from 'esbuild'
+import { build } from 'esbuild'
 import { execFileSync } from 'node:child_process'
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { licencesOf } from './licences.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const modules = join(root, 'node_modules')
@@ -50,7 +51,8 @@ try {
   execFileSync(node, [postject, program, 'NODE_SEA_BLOB', join(work, 'kubepass.blob'), ...fuse], { stdio: 'pipe' })
   chmodSync(program, 0o755)
   copyFileSync(program, join(target, name))
-  writeFileSync(join(target, `${name}.licenses.txt`), licences(metafile))
+  const ofNode = `Node.js ${process.versions.node}\n\n${readFileSync(join(nodePackage, 'LICENSE'), 'utf8')}`
+  writeFileSync(join(target, `${name}.licenses.txt`), [...licencesOf(metafile, root), ofNode].join('\n\n'))
 } finally {
   rmSync(work, { recursive: true })
 }
@@ -63,17 +65,4 @@ function strip(program: string): void {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     console.error('There is no strip (binutils): the program gets 18 MB larger.')
   }
-}
-
-/** Of every package with a file in the bundle, and of Node.js. */
-function licences({ inputs }: Metafile): string {
-  const packages = Object.keys(inputs).flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? [])
-  const parts = [...new Set(packages)].toSorted().map((folder) => licence(join(root, folder)))
-  return [...parts, `Node.js ${process.versions.node}\n\n${readFileSync(join(nodePackage, 'LICENSE'), 'utf8')}`].join('\n\n')
-}
-
-function licence(folder: string): string {
-  const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<string, string>
-  const file = readdirSync(folder).find((entry) => /^licen[cs]e(\.|$)/i.test(entry))
-  return `${name} ${version} (${license})\n${file === undefined ? '' : `\n${readFileSync(join(folder, file), 'utf8')}`}`
 }

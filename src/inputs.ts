@@ -104,12 +104,14 @@ const table = {
     description: 'Identity "kubeconfig": the context that counts; its current-context when empty.',
     example: 'production',
     default: '',
+    guard: '^[A-Za-z0-9.:@_/-]*$',
   },
   allow_exec: {
     description: 'Identity "kubeconfig": whether it may name a program (exec) to run for the credential.',
     example: 'true',
     default: 'false',
     options: ['true', 'false'],
+    guard: '^(true|false)$',
   },
   audience: {
     description: "Audience of the job's ID token: the server's URL, so that no other cluster can replay it; on GitHub that is the default.",

@@ -8,6 +8,7 @@ import type { Seal, Secret } from './secret.ts'
 import {
   isLabel,
   isSubdomain,
+  kubeconfigContent,
   parseCertificateAuthority,
   parseProxy,
   parseServer,
@@ -250,13 +251,6 @@ function parseServiceAccount(text: string): Options['serviceAccount'] {
 function parseNamespace(text: string): string {
   if (!isLabel(text)) throw new Wrong(`is ${quote(text)}, not the name of a namespace`)
   return text
-}
-
-/** The text itself, or what its base64 says; undefined when it can only be the path of a kubeconfig. */
-export function kubeconfigContent(text: string): string | undefined {
-  const decoded = /^[\w+/=\s-]*$/.test(text) ? Buffer.from(text, 'base64').toString() : ''
-  if (/\bclusters\b/.test(decoded)) return decoded
-  return /[\n\r{]|:\s/.test(text) ? text : undefined
 }
 
 function readToken(path: string, source: Source, seal: Seal): Secret {

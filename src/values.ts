@@ -69,6 +69,13 @@ function pemOf(text: string): string | undefined {
   return decoded.startsWith('-----BEGIN') ? decoded : undefined
 }
 
+/** The text itself, or what its base64 says; undefined when it can only be the path of a kubeconfig. */
+export function kubeconfigContent(text: string): string | undefined {
+  const decoded = /^[\w+/=\s-]*$/.test(text) ? Buffer.from(text, 'base64').toString() : ''
+  if (/\bclusters\b/.test(decoded)) return decoded
+  return /[\n\r{]|:\s/.test(text) ? text : undefined
+}
+
 export function readSmallFile(path: string): string {
   try {
     const about = statSync(path)

@@ -554,12 +554,14 @@ const table = {
         description: 'Identity "kubeconfig": the context that counts; its current-context when empty.',
         example: 'production',
         default: '',
+        guard: '^[A-Za-z0-9.:@_/-]*$',
     },
     allow_exec: {
         description: 'Identity "kubeconfig": whether it may name a program (exec) to run for the credential.',
         example: 'true',
         default: 'false',
         options: ['true', 'false'],
+        guard: '^(true|false)$',
     },
     audience: {
         description: "Audience of the job's ID token: the server's URL, so that no other cluster can replay it; on GitHub that is the default.",
@@ -683,8 +685,7 @@ const outputs = {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Ac: () => (/* binding */ parseOptions),
-/* harmony export */   Kp: () => (/* binding */ findProgram),
-/* harmony export */   rg: () => (/* binding */ kubeconfigContent)
+/* harmony export */   Kp: () => (/* binding */ findProgram)
 /* harmony export */ });
 /* unused harmony export baseDirectory */
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
@@ -811,7 +812,7 @@ function parseOptions(source, seal, purpose) {
     }
     function readKubeconfig(text) {
         const asked = { context: (source.input('context') ?? '').trim() || undefined, allowExec: choice('allow_exec') === 'true' };
-        const content = kubeconfigContent(text);
+        const content = (0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .kubeconfigContent */ .rg)(text);
         if (content !== undefined)
             return { ...asked, text: () => content, files: { refused: 'it was given as content' } };
         // Never echoed: it may be a part of a kubeconfig.
@@ -857,13 +858,6 @@ function parseNamespace(text) {
     if (!(0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .isLabel */ .J2)(text))
         throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(text)}, not the name of a namespace`);
     return text;
-}
-/** The text itself, or what its base64 says; undefined when it can only be the path of a kubeconfig. */
-function kubeconfigContent(text) {
-    const decoded = /^[\w+/=\s-]*$/.test(text) ? Buffer.from(text, 'base64').toString() : '';
-    if (/\bclusters\b/.test(decoded))
-        return decoded;
-    return /[\n\r{]|:\s/.test(text) ? text : undefined;
 }
 function readToken(path, source, seal) {
     if (/^eyJ[\w-]*\./.test(path) || (path.length > 200 && !path.includes('/'))) {
@@ -1044,6 +1038,7 @@ function markdownCode(text) {
 /* harmony export */   fh: () => (/* binding */ sealToken),
 /* harmony export */   hB: () => (/* binding */ parseCertificate),
 /* harmony export */   ld: () => (/* binding */ parseServer),
+/* harmony export */   rg: () => (/* binding */ kubeconfigContent),
 /* harmony export */   yO: () => (/* binding */ parseCertificateAuthority)
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
@@ -1119,6 +1114,13 @@ function pemOf(text) {
         return text;
     const decoded = Buffer.from(text, 'base64').toString('latin1');
     return decoded.startsWith('-----BEGIN') ? decoded : undefined;
+}
+/** The text itself, or what its base64 says; undefined when it can only be the path of a kubeconfig. */
+function kubeconfigContent(text) {
+    const decoded = /^[\w+/=\s-]*$/.test(text) ? Buffer.from(text, 'base64').toString() : '';
+    if (/\bclusters\b/.test(decoded))
+        return decoded;
+    return /[\n\r{]|:\s/.test(text) ? text : undefined;
 }
 function readSmallFile(path) {
     try {
@@ -2261,8 +2263,8 @@ function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
     return true;
 }
 
-// EXTERNAL MODULE: ./src/options.ts
-var src_options = __nccwpck_require__(8381);
+// EXTERNAL MODULE: ./src/values.ts
+var src_values = __nccwpck_require__(4777);
 ;// CONCATENATED MODULE: ./src/platform/terminal.ts
 
 
@@ -2280,7 +2282,7 @@ function terminalPlatform(wish, words, env, redact) {
     const [wanted, usage] = wish === 'run' ? [0, 'run [FLAGS] -- COMMAND'] : [1, 'revoke [FLAGS] RECEIPT'];
     const { values, positionals, argv } = parseFlags(words, terminalFlags, wanted, `kubepass ${usage}; kubepass help shows all flags.`);
     const [given] = positionals;
-    if ((0,src_options/* kubeconfigContent */.rg)(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
+    if ((0,src_values/* kubeconfigContent */.rg)(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
         throw new errors/* KubepassError */.v3('INPUT', 'The content of a kubeconfig was given on the command line, which every user of the machine can read.', {
             hint: `Give its path: ${flagName('kubeconfig')} PATH`,
         });
@@ -3615,6 +3617,8 @@ async function verify(session, { token }, limit) {
     });
 }
 
+// EXTERNAL MODULE: ./src/options.ts
+var src_options = __nccwpck_require__(8381);
 ;// CONCATENATED MODULE: ./src/start.ts
 
 

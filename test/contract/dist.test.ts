@@ -54,7 +54,7 @@ test('the licences of all that is bundled are there', () => {
     expect(readFileSync(join(root, `dist/${entry}/licenses.txt`), 'utf8')).toContain('@actions/core')
   const bundled = readFileSync(join(root, 'dist/kubeconfig/licenses.txt'), 'utf8')
   for (const name of ['@kubernetes/client-node', 'js-yaml', 'openid-client', 'undici', 'yaml'])
-    expect(bundled).toMatch(new RegExp(`^${name}$`, 'm'))
+    expect(bundled).toMatch(new RegExp(`^${name} [\\d.]+ \\((MIT|ISC|Apache-2\\.0)\\)$`, 'm'))
 })
 
 test('no path of the machine that built it', () => {

@@ -672,7 +672,7 @@ inTerminal('the content of a kubeconfig on the command line is not taken', async
   for (const content of [text, Buffer.from(text).toString('base64')]) {
     const { code, stderr } = await terminal.run(['run', '--kubeconfig', content, '--service-account', 'kubepass/scanner', '--', 'true'])
     expect(code).toBe(80)
-    expect(stderr).toContain('--kubeconfig holds the content of a kubeconfig, which every user of the machine can read now')
+    expect(stderr).toContain('The content of a kubeconfig was given on the command line, which every user of the machine can read.')
   }
   expect(proxy.exchanges).toEqual([])
 })
