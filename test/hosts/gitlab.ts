@@ -123,6 +123,7 @@ export class GitlabJob implements Job, Runner {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await killProcessesWith(this.marker)
+    for (const phase of this.phases) phase.close()
     await Promise.all(this.phases.map((phase) => phase.done))
     await rm(this.folder, { recursive: true, force: true })
   }
