@@ -216,7 +216,10 @@ onGithub(
     const token = await identityOf('issuer')
     const text = kubeconfigOf(info, proxy.url, { token }, { 'tls-server-name': 'kubernetes.test' })
     const main = await step(
-      { ...given(text), command: 'env; kubectl config view; echo "$COPY" | wc -c; kubectl get ns kubepass -o name' },
+      {
+        ...given(text),
+        command: `cat ${disk.kubeconfig(text)}; env; kubectl config view; echo "$COPY" | wc -c; kubectl get ns kubepass -o name`,
+      },
       { COPY: text },
     ).main()
     expect(main.log).toContain('tls-server-name: kubernetes.test')
@@ -263,6 +266,10 @@ onGithub(
   },
   { idToken: false },
 )
+
+const { quick } = clusters
+const inline = { 'client-certificate-data': base64Of(quick.clientCert), 'client-key-data': base64Of(quick.clientKey) }
+const byFile = { 'client-certificate': quick.clientCert, 'client-key': quick.clientKey }
 
 const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const KEY_OF_ANOTHER = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
@@ -347,6 +354,10 @@ const refused: Record<string, Refused> = {
   'a key that is none': {
     user: { 'client-certificate-data': 'AAAA', 'client-key-data': SECRET },
     says: /client-key-data, which holds no private key/,
+  },
+  'a key of another certificate': {
+    user: { ...inline, 'client-key-data': Buffer.from(KEY_OF_ANOTHER).toString('base64') },
+    says: /has a client-certificate, which does not belong to its key/,
   },
   'an encrypted key': {
     user: { 'client-certificate-data': 'AAAA', 'client-key-data': Buffer.from(ENCRYPTED).toString('base64') },
@@ -494,10 +505,6 @@ onGithub(
   { idToken: false },
 )
 
-const { quick } = clusters
-const inline = { 'client-certificate-data': base64Of(quick.clientCert), 'client-key-data': base64Of(quick.clientKey) }
-const byFile = { 'client-certificate': quick.clientCert, 'client-key': quick.clientKey }
-
 onGitlab(
   'a file variable of GitLab holds a kubeconfig, which is taken for a content',
   async ({ job, step }) => {
@@ -548,14 +555,19 @@ onGithub(
       [undefined, 2],
     ] as const) {
       const plugin = disk.plugin(execCredential({ token, ...(expirationTimestamp && { expirationTimestamp }) }), checks)
-      const env = [{ name: 'REGION', value: 'eu-west-1' }]
+      const env = [
+        { name: 'REGION', value: 'eu-west-1' },
+        { name: 'CLIENT_SECRET', value: SECRET },
+      ]
       const user = execEntry(plugin.command, { env, provideClusterInfo: true })
       const cluster = {
         'tls-server-name': 'kubernetes.test',
         extensions: [{ name: 'client.authentication.k8s.io/exec', extension: { audience: 'mine' } }],
       }
-      const main = await step({ ...given(kubeconfigOf(info, proxy.url, user, cluster), { allow_exec: 'true' }), command: 'true' }).main()
+      const inputs = given(kubeconfigOf(info, proxy.url, user, cluster), { allow_exec: 'true' })
+      const main = await step({ ...inputs, command: `echo eu-west-1 ${SECRET}` }).main()
       expect(main.annotations).toEqual([])
+      expect(main.log).toContain('\neu-west-1 ***\n')
       expect(main.code).toBe(0)
       const told = {
         apiVersion: EXEC_V1,
