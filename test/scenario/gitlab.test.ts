@@ -158,6 +158,7 @@ onGitlab(
 const moments: Record<string, Matcher> = {
   'before the anchor': { method: 'POST', path: SECRETS },
   'after the anchor': { method: 'POST', path: SECRETS, when: 'after' },
+  'between anchor and token': { method: 'POST', path: TOKEN },
   'after the token': { method: 'POST', path: TOKEN, when: 'after' },
   'after the verification': { method: 'POST', path: WHOAMI, when: 'after' },
   'before the revocation': { method: 'DELETE', path: ONE_SECRET },
@@ -188,6 +189,49 @@ for (const [moment, matcher] of Object.entries(moments)) {
     )
   }
 }
+
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  onGitlab(
+    `${signal} for the program alone: the exit code says so, and after_script, however often it runs, finds all in order`,
+    async ({ step, proxy }) => {
+      const scan = step({ command: stubborn })
+      const phase = scan.start('main')
+      await phase.seen('started')
+      phase.kill(signal)
+      const main = await phase.done
+      expect(main.code).toBe(code)
+      expect(main.log).toMatch(/Credential: revoked /)
+      for (let times = 0; times < 3; times += 1) {
+        const post = await scan.post()
+        expect([post.code, post.messages]).toEqual([0, []])
+      }
+      expect(proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200, 404, 404, 404])
+    },
+  )
+}
+
+onGitlab('two jobs at the same time, in the same place, do not meet', async ({ step, proxy }) => {
+  const command = 'dirname "$KUBECONFIG"; kubectl get ns kubepass -o name; sleep 0.5'
+  const jobs = [step({ command }), step({ command })]
+  const results = await Promise.all(jobs.map((job) => job.main()))
+  for (const { code, log } of results) expect([code, log]).toEqual([0, expect.stringMatching(/namespace\/kubepass[^]*proven dead/)])
+  const directories = results.map(({ log }) => /^\/\S+\/kubepass-[0-9a-f]{16}$/m.exec(log)?.[0])
+  expect(new Set(directories).size).toBe(2)
+  expect(new Set(proxy.tokens).size).toBe(2)
+  for (const job of jobs) expect((await job.post()).messages).toEqual([])
+})
+
+onGitlab('hostile names reach log and reports quoted', async ({ step }) => {
+  const names = { CI_JOB_NAME: 'x"\n\u001b[0Ksection_start:1:forged\r', CI_PROJECT_PATH: '`x`|<evil>&' }
+  const main = await step({ command: 'true' }, names).main()
+  expect(main.code).toBe(0)
+  expect(main.log).not.toMatch(/\u001b\[0Ksection_start:1:forged/)
+  expect(main.log).toContain(String.raw`\n\u001b[0Ksection_start:1:forged\r`)
+  expect(main.reports.junit.join()).not.toContain('<evil')
+})
 
 for (const gitlabEnv of [true, false]) {
   onGitlab(
