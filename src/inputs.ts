@@ -95,7 +95,7 @@ const table = {
     default: '',
   },
   kubeconfig: {
-    description: 'Identity "kubeconfig": the path of a kubeconfig, or (not in a terminal) its content. The API server comes from it, too.',
+    description: 'Identity "kubeconfig": the path of a kubeconfig, or on a CI its content (base64 will do). The API server comes from it.',
     example: '/etc/kubepass/kubeconfig',
     default: '',
     secret: 'unless a path',

@@ -425,8 +425,8 @@ function isInPod(env) {
 }
 /** The URL of the Pod's own API server; undefined outside of a Pod. */
 function serverOf(env) {
-    const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = env;
-    if (!host || !port)
+    const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '' } = env;
+    if (!/^[\w.:-]+$/.test(host) || !/^\d+$/.test(port))
         return undefined;
     return URL.parse(`https://${(0,node_net__WEBPACK_IMPORTED_MODULE_1__.isIPv6)(host) ? `[${host}]` : host}:${port}`)?.origin;
 }
@@ -545,7 +545,7 @@ const table = {
         default: '',
     },
     kubeconfig: {
-        description: 'Identity "kubeconfig": the path of a kubeconfig, or (not in a terminal) its content. The API server comes from it, too.',
+        description: 'Identity "kubeconfig": the path of a kubeconfig, or on a CI its content (base64 will do). The API server comes from it.',
         example: '/etc/kubepass/kubeconfig',
         default: '',
         secret: 'unless a path',

@@ -15,8 +15,8 @@ export function isInPod(env: NodeJS.ProcessEnv): boolean {
 
 /** The URL of the Pod's own API server; undefined outside of a Pod. */
 export function serverOf(env: NodeJS.ProcessEnv): string | undefined {
-  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = env
-  if (!host || !port) return undefined
+  const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '' } = env
+  if (!/^[\w.:-]+$/.test(host) || !/^\d+$/.test(port)) return undefined
   return URL.parse(`https://${isIPv6(host) ? `[${host}]` : host}:${port}`)?.origin
 }
 

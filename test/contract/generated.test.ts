@@ -30,6 +30,11 @@ test('action.yml has the inputs, their defaults, and the outputs', () => {
   expect(Object.keys(action.outputs)).toEqual(Object.keys(outputs))
 })
 
+test('the evidence knows every identity', () => {
+  const schema = JSON.parse(read('docs/evidence.schema.json')) as { properties: { identity: { properties: { kind: { enum: string[] } } } } }
+  expect(['auto', ...schema.properties.identity.properties.kind.enum]).toEqual(inputs.identity.options)
+})
+
 test('an id is one that GitLab and a shell can write, too', () => {
   for (const id of inputIds) expect(id).toMatch(/^[a-z][a-z0-9_]*$/)
 })

@@ -82,14 +82,15 @@ export class Act implements Host, AsyncDisposable {
     }
     this.#arguments = [
       // On this machine, not in a container; without servers of its own, which want a network.
-      ...['-P', 'ubuntu-24.04=-self-hosted', '--no-cache-server', '--artifact-server-addr', '127.0.0.1'],
+      ...['-P', 'ubuntu-24.04=-self-hosted', '-P', 'in-cluster=-self-hosted', '--no-cache-server', '--artifact-server-addr', '127.0.0.1'],
       ...['--env', `GITHUB_RUN_ID=${runId}`, '--env', `GITHUB_REPOSITORY=${REPOSITORY}`],
     ]
   }
 
   async makeRepository(): Promise<void> {
     cpSync(join(root, 'action.yml'), join(this.repository, 'action.yml'))
-    for (const entry of ['main', 'post']) cpSync(join(root, 'dist', entry), join(this.repository, 'dist', entry), { recursive: true })
+    for (const entry of ['main', 'post', 'kubeconfig'])
+      cpSync(join(root, 'dist', entry), join(this.repository, 'dist', entry), { recursive: true })
     const git = (...args: string[]): Promise<unknown> => run('git', args, { cwd: this.repository, env: this.#env })
     await git('init', '--quiet', '--initial-branch', 'main')
     await git('add', '.')

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { admin } from '../cluster/admin.ts'
 import { base64Of, EXEC_V1, execCredential, execEntry, kubeconfigOf, RunnerDisk, type Fields } from './kubeconfigs.ts'
-import { inTerminal, ONE_SECRET, onGithub, SECRETS, TOKEN, WHOAMI, type Scene } from './scenario.ts'
+import { clusters, inTerminal, ONE_SECRET, onGithub, onGitlab, SECRETS, TOKEN, WHOAMI, type Scene } from './scenario.ts'
 
 const disk = new RunnerDisk()
 afterAll(() => disk[Symbol.dispose]())
@@ -115,6 +115,27 @@ for (const [name, { user, inputs, files, shows }] of Object.entries(ways)) {
     { idToken: false },
   )
 
+  onGitlab(`on GitLab: the variable KUBEPASS_KUBECONFIG, ${name}`, async (scene) => {
+    const { info, proxy, step } = scene
+    const text = kubeconfigOf(info, proxy.url, await user(scene))
+    const kubeconfig = files ? disk.kubeconfig(text) : Buffer.from(text).toString('base64')
+    const asked = { ...given(kubeconfig, inputs), identity: 'kubeconfig' }
+    const scan = step({ ...asked, command: 'kubectl get ns kubepass -o name' })
+    const main = await scan.main()
+    expect(main.log).toContain('namespace/kubepass')
+    expect(main.code).toBe(0)
+    expect((await scan.post()).code).toBe(0)
+    const killed = step({ ...asked, command: 'echo started; exec sleep 600' })
+    const phase = killed.start('main')
+    await phase.seen('started')
+    phase.kill('SIGKILL')
+    await phase.done
+    const post = await killed.post()
+    expect(post.code).toBe(0)
+    expect(post.log).toMatch(/Credential: revoked /)
+    expectApart(scene, shows)
+  })
+
   inTerminal(`--kubeconfig: ${name}`, async (scene) => {
     const { info, proxy, terminal } = scene
     const path = disk.kubeconfig(kubeconfigOf(info, proxy.url, await user(scene)))
@@ -195,7 +216,10 @@ onGithub(
     const token = await identityOf('issuer')
     const text = kubeconfigOf(info, proxy.url, { token }, { 'tls-server-name': 'kubernetes.test' })
     const main = await step(
-      { ...given(text), command: 'env; kubectl config view; echo "$COPY" | wc -c; kubectl get ns kubepass -o name' },
+      {
+        ...given(text),
+        command: `cat ${disk.kubeconfig(text)}; env; kubectl config view; echo "$COPY" | wc -c; kubectl get ns kubepass -o name`,
+      },
       { COPY: text },
     ).main()
     expect(main.log).toContain('tls-server-name: kubernetes.test')
@@ -242,6 +266,10 @@ onGithub(
   },
   { idToken: false },
 )
+
+const { quick } = clusters
+const inline = { 'client-certificate-data': base64Of(quick.clientCert), 'client-key-data': base64Of(quick.clientKey) }
+const byFile = { 'client-certificate': quick.clientCert, 'client-key': quick.clientKey }
 
 const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const KEY_OF_ANOTHER = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
@@ -326,6 +354,10 @@ const refused: Record<string, Refused> = {
   'a key that is none': {
     user: { 'client-certificate-data': 'AAAA', 'client-key-data': SECRET },
     says: /client-key-data, which holds no private key/,
+  },
+  'a key of another certificate': {
+    user: { ...inline, 'client-key-data': Buffer.from(KEY_OF_ANOTHER).toString('base64') },
+    says: /has a client-certificate, which does not belong to its key/,
   },
   'an encrypted key': {
     user: { 'client-certificate-data': 'AAAA', 'client-key-data': Buffer.from(ENCRYPTED).toString('base64') },
@@ -473,6 +505,21 @@ onGithub(
   { idToken: false },
 )
 
+onGitlab(
+  'a file variable of GitLab holds a kubeconfig, which is taken for a content',
+  async ({ job, step }) => {
+    const use = (name: string): ReturnType<typeof step> =>
+      step({ ...given(join(job.projectTemp, name)), identity: 'kubeconfig', command: 'kubectl get ns kubepass -o name' })
+    const refused = await use('BY_FILE').main()
+    expect(refused.code).toBe(80)
+    expect(refused.log).toMatch(/kubeconfig names a file \(client-certificate: ".*"\), but it lies in ".*\/project\.tmp"/)
+    const main = await use('INLINE').main()
+    expect(main.log).toContain('namespace/kubepass')
+    expect(main.code).toBe(0)
+  },
+  { fileVariables: { INLINE: kubeconfigOf(quick, quick.server, inline), BY_FILE: kubeconfigOf(quick, quick.server, byFile) } },
+)
+
 onGithub(
   'post uses the kubeconfig only for the server that the receipt names',
   async ({ info, identityOf, proxy, step }) => {
@@ -508,14 +555,19 @@ onGithub(
       [undefined, 2],
     ] as const) {
       const plugin = disk.plugin(execCredential({ token, ...(expirationTimestamp && { expirationTimestamp }) }), checks)
-      const env = [{ name: 'REGION', value: 'eu-west-1' }]
+      const env = [
+        { name: 'REGION', value: 'eu-west-1' },
+        { name: 'CLIENT_SECRET', value: SECRET },
+      ]
       const user = execEntry(plugin.command, { env, provideClusterInfo: true })
       const cluster = {
         'tls-server-name': 'kubernetes.test',
         extensions: [{ name: 'client.authentication.k8s.io/exec', extension: { audience: 'mine' } }],
       }
-      const main = await step({ ...given(kubeconfigOf(info, proxy.url, user, cluster), { allow_exec: 'true' }), command: 'true' }).main()
+      const inputs = given(kubeconfigOf(info, proxy.url, user, cluster), { allow_exec: 'true' })
+      const main = await step({ ...inputs, command: `echo eu-west-1 ${SECRET}` }).main()
       expect(main.annotations).toEqual([])
+      expect(main.log).toContain('\neu-west-1 ***\n')
       expect(main.code).toBe(0)
       const told = {
         apiVersion: EXEC_V1,

@@ -144,6 +144,9 @@ onGithub(
     expect(await messageFor({ server: proxy.url })).toContain(
       'server is given, but comes with the identity in-cluster: leave one of them out',
     )
+    const elsewhere = await step({ command: 'true' }).main()
+    expect(elsewhere.code).toBe(81)
+    expect(elsewhere.annotations[0]?.message).toContain('There is no identity')
     pod.write('token', 'short')
     expect(await messageFor()).toContain('its token is too short to be a token')
     pod.write('ca.crt', '')

@@ -68,12 +68,12 @@ export class Pod implements AsyncDisposable {
 }
 
 /** The action as an ARC runner starts it, in the Pod. A signal reaches node itself, for all that is run becomes one process. */
-export function actionInPod(folder: string): string {
+export function actionInPod(folder: string, variables: Record<string, string> = {}): string {
   const root = fileURLToPath(new URL('../../', import.meta.url))
-  mkdirSync(folder)
+  mkdirSync(folder, { recursive: true })
   for (const phase of ['main', 'post']) {
     const args = JSON.stringify(['sh', '-c', IN_POD, process.execPath, join(root, `dist/${phase}/index.js`)])
-    writeFileSync(join(folder, `${phase}.mjs`), `process.execve('/bin/sh', ${args}, process.env)\n`)
+    writeFileSync(join(folder, `${phase}.mjs`), `process.execve('/bin/sh', ${args}, { ...process.env, ...${JSON.stringify(variables)} })\n`)
   }
   const action = readFileSync(join(root, 'action.yml'), 'utf8')
   const runs = stringify({ runs: { using: 'node24', main: 'main.mjs', post: 'post.mjs' } })
