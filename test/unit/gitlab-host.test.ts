@@ -669,7 +669,12 @@ describe('a job that takes too long', () => {
 })
 
 describe('what a script leaves running', () => {
-  const job = `\n  script: ['(until [ -e go ]; do sleep 0.02; done; echo late) & sleep 600 >/dev/null 2>&1 & echo ready']\n`
+  // Ready when the sleeper is a sleeper: on its way from bash it shows no environment.
+  const job = `
+  script:
+    - (until [ -e go ]; do sleep 0.02; done; echo late) & sleep 600 >/dev/null 2>&1 &
+    - until grep -q sleep /proc/$!/comm; do sleep 0.01; done; echo ready
+`
   const start = async (host: GitlabJob): Promise<{ phase: Stage; go: () => void }> => {
     writeFileSync(join(host.tmp, 'file'), '')
     const phase = host.step().start('main')
