@@ -19,20 +19,23 @@ import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 /** What every process of the scan carries in its environment, with a value that is the run's own. */
 const MARKER = 'KUBEPASS_SCAN';
 const DEADLINE_MS = 1_000;
-/** Ends every process of ours that carries the marker: an open exec or watch stream outlives a revocation. */
+/**
+ * Ends every process of ours that carries the marker: an open exec or watch stream outlives a revocation. A process
+ * that becomes another program shows no environment for a moment, so that one look without a find is not enough.
+ */
 async function stopCarriers(marker) {
     const outlived = new Set();
     const deadline = Date.now() + DEADLINE_MS;
-    let left = carriersOf(marker);
-    while (left.length > 0 && Date.now() < deadline) {
+    for (let looksWithout = 0;; await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_1__.setTimeout)(5)) {
+        const left = carriersOf(marker);
+        looksWithout = left.length === 0 ? looksWithout + 1 : 0;
+        if (looksWithout === 2 || Date.now() > deadline)
+            return { outlived: outlived.size, left: left.length };
         for (const pid of left) {
             outlived.add(pid);
             killQuietly(pid, 'SIGKILL');
         }
-        await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_1__.setTimeout)(5);
-        left = carriersOf(marker);
     }
-    return { outlived: outlived.size, left: left.length };
 }
 /** Our own processes whose environment carries the marker. */
 function carriersOf(marker) {

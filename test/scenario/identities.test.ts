@@ -512,7 +512,7 @@ onGitlab(
       step({ ...given(join(job.projectTemp, name)), identity: 'kubeconfig', command: 'kubectl get ns kubepass -o name' })
     const refused = await use('BY_FILE').main()
     expect(refused.code).toBe(80)
-    expect(refused.log).toMatch(/kubeconfig names a file \(client-certificate: ".*"\), but it lies in ".*\/project\.tmp"/)
+    expect(refused.log).toMatch(/KUBEPASS_KUBECONFIG names a file \(client-certificate: ".*"\), but it lies in ".*\/project\.tmp"/)
     const main = await use('INLINE').main()
     expect(main.log).toContain('namespace/kubepass')
     expect(main.code).toBe(0)
