@@ -85,7 +85,7 @@ const table = {
   },
   token: {
     description: 'Identity "token": any bearer token that the API server accepts.',
-    example: '${{ secrets.KUBERNETES_TOKEN }}',
+    example: 'eyJhbGciOiJSUzI1NiIs...',
     default: '',
     secret: true,
   },

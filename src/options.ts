@@ -164,7 +164,7 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     problems.push(`no command was given${source.hasPost ? `: set ${source.nameOf('command')}` : ': kubepass run [FLAGS] -- COMMAND'}`)
   if (options.delivery === 'output' && options.command !== undefined)
     problems.push(`${source.nameOf('delivery')} is output, which is for later steps: with a command use env`)
-  if (options.identity === 'token' && options.token === undefined)
+  if (options.identity === 'token' && !given('token') && !given('token_file'))
     problems.push(
       `${source.nameOf('identity')} is token, but neither ${source.nameOf('token')} nor ${source.nameOf('token_file')} is given`,
     )

@@ -199,7 +199,7 @@ export class GitlabUse implements Use {
       folder: workspace,
       notice: name === 'post' ? 'Running after script...' : undefined,
       commands,
-      trace: values.get('CI_DEBUG_TRACE') === 'true',
+      trace: /^(1|t|true)$/i.test(values.get('CI_DEBUG_TRACE') ?? ''),
     })
     const masked = [...variables].filter(([, variable]) => variable.masked).map(([each]) => values.get(each) ?? '')
     const limits = { stage: this.#limit(name, values), job: this.#deadline - Date.now() }
