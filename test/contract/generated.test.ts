@@ -58,13 +58,23 @@ function template(): Template {
 test('in the template what decides where the identity goes is a quoted flag, the rest a variable that is not expanded, a secret neither', () => {
   const { spec, job } = template()
   for (const id of inputIds) {
-    const flag = job.script.join('').includes(` --${id.replaceAll('_', '-')} '$[[ inputs.${id} ]]'`)
+    const flag = job.script.join('').includes(` --${id.replaceAll('_', '-')}='$[[ inputs.${id} ]]'`)
     const variable = job.variables[`KUBEPASS_${id.toUpperCase()}`]
     const { guard, only, secret } = inputs[id]
     if (secret !== undefined || only === 'github') expect([id, flag, variable, id in spec.inputs]).toEqual([id, false, undefined, false])
     else if (guard !== undefined) expect([id, flag, variable]).toEqual([id, true, undefined])
     else expect([id, flag, variable]).toEqual([id, false, { value: `$[[ inputs.${id} ]]`, expand: false }])
   }
+})
+
+test('the limits are those that let after_script run: of the script, of after_script, and of both together', () => {
+  const { spec, job } = template()
+  expect(job).toMatchObject({
+    timeout: '$[[ inputs.timeout ]]',
+    variables: { RUNNER_SCRIPT_TIMEOUT: '$[[ inputs.script_timeout ]]', RUNNER_AFTER_SCRIPT_TIMEOUT: '$[[ inputs.after_script_timeout ]]' },
+  })
+  const minutes = (name: string): number => Number(/^(\d+)m$/.exec(spec.inputs[name]?.default ?? '')?.[1])
+  expect(minutes('script_timeout') + minutes('after_script_timeout')).toBeLessThan(minutes('timeout'))
 })
 
 test('nothing that is pasted into a script can end its quotes', () => {
