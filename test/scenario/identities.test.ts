@@ -377,6 +377,11 @@ const refused: Record<string, Refused> = {
       ),
     says: named('client-key'),
   },
+  'a token in place of its file': { user: { tokenFile: `eyJ${SECRET}.${SECRET}` }, says: /has tokenFile, but not as the path of a file/ },
+  'a key in place of its file': {
+    user: { 'client-certificate-data': base64Of(quick.clientCert), 'client-key': KEY_OF_ANOTHER },
+    says: /has client-key, but not as the path of a file/,
+  },
   'a certificate-authority file in a content': {
     cluster: { 'certificate-authority-data': '', 'certificate-authority': '/etc/hostname' },
     says: named('certificate-authority'),
