@@ -10,6 +10,9 @@ interface SpecInput {
   regex?: string
 }
 
+/** What both GitLab and its runner take for a duration; of another, the runner takes none. */
+const DURATION = '^([0-9]+[hms])+$'
+
 /** What the template itself needs to know. */
 const jobInputs: Record<string, SpecInput> = {
   job_name: { description: 'Name of the job.', default: 'kubepass' },
@@ -19,9 +22,14 @@ const jobInputs: Record<string, SpecInput> = {
     description:
       'Longest time that the job may take, and so the life of its ID token. Longer than script_timeout and after_script_timeout.',
     default: '30m',
+    regex: DURATION,
   },
-  script_timeout: { description: 'Time after which the scan is stopped; the credential is still revoked.', default: '25m' },
-  after_script_timeout: { description: 'Time for the net behind the script.', default: '2m' },
+  script_timeout: {
+    description: 'Time after which the scan is stopped; the credential is still revoked.',
+    default: '25m',
+    regex: DURATION,
+  },
+  after_script_timeout: { description: 'Time for the net behind the script.', default: '2m', regex: DURATION },
   program: {
     description: 'node: run by the Node.js of the image. standalone: one executable, for glibc images without Node.js.',
     default: 'node',
@@ -41,6 +49,8 @@ const scanInputs = inputIds.filter((id) => !inputs[id].secret && inputs[id].only
 
 /** Where GitLab differs: a job has a command, and the template must say for whom the ID token is. */
 const needed: readonly InputId[] = ['command', 'audience']
+/** What is always refused there is not offered. */
+const refused: Partial<Record<InputId, string>> = { identity: 'github-oidc', prove: 'post', delivery: 'output' }
 const defaults: Partial<Record<InputId, string>> = { evidence: 'kubepass-reports/evidence.json' }
 
 export const specInputs: Readonly<Record<string, SpecInput>> = {
@@ -53,7 +63,7 @@ function specInput(id: InputId): SpecInput {
   return {
     description,
     ...(required === true || needed.includes(id) ? {} : { default: defaults[id] ?? usual }),
-    ...(options ? { options } : guard === undefined ? {} : { regex: guard }),
+    ...(options ? { options: options.filter((option) => option !== refused[id]) } : guard === undefined ? {} : { regex: guard }),
   }
 }
 
@@ -73,7 +83,8 @@ export function scanTemplate(current: string, version: string): string {
     }),
   )
   const flags = jobs.getIn([...job, 'script', 1], true) as { value: string }
-  flags.value = `set -- ${gitlabFlags.map((id) => `${flagName(id)} '${reference(id)}'`).join(' \\\n  ')}\n`
+  // In one word with its name: a value may begin with a dash, as PEM does.
+  flags.value = `set -- gitlab ${gitlabFlags.map((id) => `${flagName(id)}='${reference(id)}'`).join(' \\\n  ')}\n`
   return `${spec.toString({ lineWidth: 0, directives: false })}---\n${jobs.toString({ lineWidth: 0, directives: false })}`.replace(
     /^( +version=)'.*'$/m,
     `$1'${version}'`,

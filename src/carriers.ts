@@ -13,20 +13,22 @@ export interface Stopped {
   left: number
 }
 
-/** Ends every process of ours that carries the marker: an open exec or watch stream outlives a revocation. */
+/**
+ * Ends every process of ours that carries the marker: an open exec or watch stream outlives a revocation. A process
+ * that becomes another program shows no environment for a moment, so that one look without a find is not enough.
+ */
 export async function stopCarriers(marker: string): Promise<Stopped> {
   const outlived = new Set<number>()
   const deadline = Date.now() + DEADLINE_MS
-  let left = carriersOf(marker)
-  while (left.length > 0 && Date.now() < deadline) {
+  for (let looksWithout = 0; ; await sleep(5)) {
+    const left = carriersOf(marker)
+    looksWithout = left.length === 0 ? looksWithout + 1 : 0
+    if (looksWithout === 2 || Date.now() > deadline) return { outlived: outlived.size, left: left.length }
     for (const pid of left) {
       outlived.add(pid)
       killQuietly(pid, 'SIGKILL')
     }
-    await sleep(5)
-    left = carriersOf(marker)
   }
-  return { outlived: outlived.size, left: left.length }
 }
 
 /** Our own processes whose environment carries the marker. */

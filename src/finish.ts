@@ -31,7 +31,8 @@ export async function finish(session: Session, postFollows: boolean): Promise<Ku
   evidence.finished = true
   record(session)
   if (failure === undefined && clean) platform.forgetReceipt()
-  platform.say(session.blind && evidence.missing ? 'Nothing of this job is left to revoke.' : `Credential: ${ending(evidence)}.`)
+  if (evidence.missing && platform.runKey !== undefined && evidence.proven === null) platform.say('Nothing of this job is left to revoke.')
+  else if (!session.blind || evidence.revoked !== null) platform.say(`Credential: ${ending(evidence)}.`)
   if (failure === undefined) return undefined
   if (options.revocation === 'best-effort') {
     await warn(session, describe(failure))
@@ -54,7 +55,7 @@ async function stopScan(session: Session): Promise<void> {
 }
 
 async function revoke(session: Session): Promise<KubepassError | undefined> {
-  const { client, evidence, options, receipt } = session
+  const { client, evidence, options, platform, receipt } = session
   const { anchor, namespace, deadBy } = receipt
   const tokenMayLive = receipt.reached === 'token'
   if (tokenMayLive) evidence.dead_by = deadBy
@@ -77,8 +78,8 @@ async function revoke(session: Session): Promise<KubepassError | undefined> {
   if (outcome === 'deleted') evidence.revoked = tokenMayLive ? { at: new Date().toISOString() } : null
   else if (evidence.revoked === null) {
     evidence.missing = tokenMayLive
-    // An orderly end leaves nothing, either.
-    if (session.blind) return undefined
+    // Where the names can be derived this is how all is in order, too: main has done it, or is about to see that post has.
+    if (platform.runKey !== undefined) return undefined
     await warn(
       session,
       `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`,

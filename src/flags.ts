@@ -2,7 +2,6 @@ import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { KubepassError } from './errors.ts'
 import { inputIds, inputs, type InputId } from './inputs.ts'
 import { quote } from './quote.ts'
-import { kubeconfigContent } from './values.ts'
 
 /** What a command line says. */
 export interface Flags {
@@ -13,7 +12,7 @@ export interface Flags {
 }
 
 /** Those of a person. Secrets are no flags: every user of the machine can read argv. */
-export const terminalFlags = inputIds.filter((id) => !inputs[id].secret && !inputs[id].ciOnly)
+export const terminalFlags = inputIds.filter((id) => inputs[id].secret !== true && !inputs[id].ciOnly)
 
 /** Those of a GitLab job: there, every variable can be overruled from outside. */
 export const gitlabFlags = inputIds.filter((id) => inputs[id].guard !== undefined)
@@ -38,11 +37,6 @@ export function parseFlags(words: readonly string[], ids: readonly InputId[], wa
     const value = values[flagName(id).slice(2)]
     return typeof value === 'string' ? [[id, value]] : []
   })
-  if (given.some(([id, value]) => id === 'kubeconfig' && kubeconfigContent(value.trim()) !== undefined)) {
-    throw new KubepassError('INPUT', `${flagName('kubeconfig')} holds a kubeconfig, which every user of the machine can read now.`, {
-      hint: 'Give the path of one.',
-    })
-  }
   return { values: new Map(given), positionals, argv: words.slice(end + 1) }
 }
 

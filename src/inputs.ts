@@ -8,7 +8,7 @@ export interface Input {
   actionDefault?: string
   required?: true | 'unless kubeconfig or in-cluster'
   /** Never echoed, and not a flag: argv can be read by every user of the machine. */
-  secret?: true
+  secret?: true | 'unless a path'
   options?: readonly string[]
   /** Means nothing in a terminal. */
   ciOnly?: true
@@ -85,7 +85,7 @@ const table = {
   },
   token: {
     description: 'Identity "token": any bearer token that the API server accepts.',
-    example: '${{ secrets.KUBERNETES_TOKEN }}',
+    example: 'eyJhbGciOiJSUzI1NiIs...',
     default: '',
     secret: true,
   },
@@ -98,6 +98,7 @@ const table = {
     description: 'Identity "kubeconfig": the path of a kubeconfig, or on a CI its content (base64 will do). The API server comes from it.',
     example: '/etc/kubepass/kubeconfig',
     default: '',
+    secret: 'unless a path',
   },
   context: {
     description: 'Identity "kubeconfig": the context that counts; its current-context when empty.',

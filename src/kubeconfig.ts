@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { errnoOf, KubepassError } from './errors.ts'
 import type { Options } from './options.ts'
 import type { Seal, Secret } from './secret.ts'
 
@@ -7,12 +8,26 @@ const KUBECONFIG = 'kubeconfig'
 const TOKEN = 'token'
 
 /**
- * Writes the token and a kubeconfig for it into a fresh private directory.
+ * Makes the private directory, empty and ours. Where its name can be foretold it may be there: from an attempt
+ * of the same job that was killed, or from somebody else.
+ */
+export function makeDirectory(directory: string, uid: number): void {
+  try {
+    removeKubeconfig(directory, dirname(directory), uid)
+    mkdirSync(directory, { mode: 0o700 })
+  } catch (cause) {
+    throw new KubepassError('INPUT', `The private directory ${directory} could not be made (${errnoOf(cause)}).`, {
+      hint: 'Is it there already, and of another user? Name a place of your own as directory.',
+    })
+  }
+}
+
+/**
+ * Writes the token and a kubeconfig for it into the private directory.
  * Go clients re-read `tokenFile`; the others know only `token`. JSON is YAML.
  * @returns the kubeconfig's path
  */
 export function writeKubeconfig(directory: string, options: Options, token: Secret): string {
-  mkdirSync(directory, { mode: 0o700 })
   const tokenFile = join(directory, TOKEN)
   writePrivate(tokenFile, token.reveal())
   const kubeconfig = {

@@ -84,12 +84,12 @@ export interface Source {
   readonly hasLaterSteps: boolean
   /** A post step follows, which revokes and proves what main left. */
   readonly hasPost: boolean
-  /** Whether we run in a Pod is read from it, and no input. */
-  readonly env: NodeJS.ProcessEnv
   /** And the job fails if it does. */
   readonly postFailsJob: boolean
   /** The setting by which the host shows every variable in the log, where that is on. */
   readonly traced: string | undefined
+  /** Whether we run in a Pod is read from it, and no input. */
+  readonly env: NodeJS.ProcessEnv
   readonly readStdin: (() => string) | undefined
 }
 
@@ -165,16 +165,10 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     problems.push(`no command was given${source.hasPost ? `: set ${source.nameOf('command')}` : ': kubepass run [FLAGS] -- COMMAND'}`)
   if (options.delivery === 'output' && options.command !== undefined)
     problems.push(`${source.nameOf('delivery')} is output, which is for later steps: with a command use env`)
-  if (options.identity === 'token' && options.token === undefined)
+  if (options.identity === 'token' && !given('token') && !given('token_file'))
     problems.push(
       `${source.nameOf('identity')} is token, but neither ${source.nameOf('token')} nor ${source.nameOf('token_file')} is given`,
     )
-  if (options.identity === 'kubeconfig' && options.kubeconfig === undefined)
-    problems.push(`${source.nameOf('identity')} is kubeconfig, but ${source.nameOf('kubeconfig')} is not given`)
-  if (bringer === 'kubeconfig' && options.identity !== 'auto' && options.identity !== 'kubeconfig')
-    problems.push(`${source.nameOf('kubeconfig')} is given, but ${source.nameOf('identity')} is ${options.identity}`)
-  if (bringer !== 'kubeconfig' && given('context'))
-    problems.push(`${source.nameOf('context')} is given without ${source.nameOf('kubeconfig')}`)
   if (!source.postFailsJob && options.prove === 'post')
     problems.push(
       `${source.nameOf('prove')} is post, but ${source.hasPost ? 'what comes after the script cannot fail a job' : 'there is no post step'} here`,
@@ -186,6 +180,12 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
       `${source.traced} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')}: true`,
     )
   }
+  if (options.identity === 'kubeconfig' && options.kubeconfig === undefined)
+    problems.push(`${source.nameOf('identity')} is kubeconfig, but ${source.nameOf('kubeconfig')} is not given`)
+  if (bringer === 'kubeconfig' && options.identity !== 'auto' && options.identity !== 'kubeconfig')
+    problems.push(`${source.nameOf('kubeconfig')} is given, but ${source.nameOf('identity')} is ${options.identity}`)
+  if (bringer !== 'kubeconfig' && given('context'))
+    problems.push(`${source.nameOf('context')} is given without ${source.nameOf('kubeconfig')}`)
   if (problems.length > 0) {
     throw new KubepassError(
       'INPUT',

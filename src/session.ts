@@ -91,7 +91,7 @@ export async function report({ platform, options, evidence, redactor }: Session)
     ['evidence file', () => options.evidence !== undefined && writeFileSync(options.evidence, redactor.redact(asJson(evidence)))],
     ['output', () => exitCode !== undefined && platform.setOutput('exit_code', String(exitCode))],
     ['summary', () => platform.report(evidence)],
-    ['check run', () => options.checkToken && platform.publishCheck(evidence, options.checkToken)],
+    ['check run', () => evidence.finished && options.checkToken && platform.publishCheck(evidence, options.checkToken)],
   ]
   for (const [what, write] of tries) {
     try {

@@ -3,7 +3,7 @@ import { failWith } from './evidence.ts'
 import { describe } from './errors.ts'
 import { finish } from './finish.ts'
 import { leaveToLaterSteps, runScan } from './hand-over.ts'
-import { writeKubeconfig } from './kubeconfig.ts'
+import { makeDirectory, writeKubeconfig } from './kubeconfig.ts'
 import { issue, verify } from './obtain.ts'
 import { parseOptions } from './options.ts'
 import { newReceipt } from './receipt.ts'
@@ -24,6 +24,7 @@ export async function start(context: Context): Promise<number> {
   let failure: unknown
   try {
     context.platform.saveReceipt(session.receipt)
+    makeDirectory(session.receipt.directory, context.platform.uid)
     const credential = await issue(session, beforeScan)
     await verify(session, credential, beforeScan)
     const kubeconfig = writeKubeconfig(session.receipt.directory, options, credential.token)

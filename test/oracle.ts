@@ -106,7 +106,11 @@ async function leftFiles({ folder, temporary, ours }: Host): Promise<string[]> {
 }
 
 async function livingProcesses({ marker }: Host): Promise<string[]> {
-  return (await processesWith(marker)).map((pid) => `process ${String(pid)} is left`)
+  // Who was killed a moment ago may not have ended yet.
+  for (const deadline = Date.now() + 1_000; ; await delay(20)) {
+    const left = await processesWith(marker)
+    if (left.length === 0 || Date.now() > deadline) return left.map((pid) => `process ${String(pid)} is left`)
+  }
 }
 
 async function leakedTokens(host: Host, tokens: string[]): Promise<string[]> {

@@ -1,6 +1,70 @@
 import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 /******/ var __webpack_modules__ = ({
 
+/***/ 9562:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   CK: () => (/* binding */ stopCarriers),
+/* harmony export */   En: () => (/* binding */ killQuietly),
+/* harmony export */   tl: () => (/* binding */ MARKER)
+/* harmony export */ });
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8500);
+/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_timers_promises__WEBPACK_IMPORTED_MODULE_1__);
+
+
+/** What every process of the scan carries in its environment, with a value that is the run's own. */
+const MARKER = 'KUBEPASS_SCAN';
+const DEADLINE_MS = 1_000;
+/**
+ * Ends every process of ours that carries the marker: an open exec or watch stream outlives a revocation. A process
+ * that becomes another program shows no environment for a moment, so that one look without a find is not enough.
+ */
+async function stopCarriers(marker) {
+    const outlived = new Set();
+    const deadline = Date.now() + DEADLINE_MS;
+    for (let looksWithout = 0;; await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_1__.setTimeout)(5)) {
+        const left = carriersOf(marker);
+        looksWithout = left.length === 0 ? looksWithout + 1 : 0;
+        if (looksWithout === 2 || Date.now() > deadline)
+            return { outlived: outlived.size, left: left.length };
+        for (const pid of left) {
+            outlived.add(pid);
+            killQuietly(pid, 'SIGKILL');
+        }
+    }
+}
+/** Our own processes whose environment carries the marker. */
+function carriersOf(marker) {
+    const entry = `${MARKER}=${marker}`;
+    return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readdirSync)('/proc')
+        .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
+        .filter((pid) => environOf(pid).split('\0').includes(entry))
+        .map(Number);
+}
+function environOf(pid) {
+    try {
+        return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(`/proc/${pid}/environ`, 'latin1');
+    }
+    catch {
+        return '';
+    }
+}
+/** Kills a process, or by its negative number a group. */
+function killQuietly(pid, signal) {
+    try {
+        process.kill(pid, signal);
+    }
+    catch {
+        // It has ended already.
+    }
+}
+
+
+/***/ }),
+
 /***/ 3302:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -338,6 +402,601 @@ function asJson(evidence) {
 
 /***/ }),
 
+/***/ 0:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   WL: () => (/* binding */ inClusterIdentity),
+/* harmony export */   dy: () => (/* binding */ isInPod)
+/* harmony export */ });
+/* unused harmony export serverOf */
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var node_net__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7030);
+/* harmony import */ var node_net__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_net__WEBPACK_IMPORTED_MODULE_1__);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3916);
+/* harmony import */ var _values_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4777);
+
+
+
+
+// Fixed by the API: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
+const FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
+const TOKEN = `${FOLDER}/token`;
+function isInPod(env) {
+    return serverOf(env) !== undefined && (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(TOKEN);
+}
+/** The URL of the Pod's own API server; undefined outside of a Pod. */
+function serverOf(env) {
+    const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '' } = env;
+    if (!/^[\w.:-]+$/.test(host) || !/^\d+$/.test(port))
+        return undefined;
+    return URL.parse(`https://${(0,node_net__WEBPACK_IMPORTED_MODULE_1__.isIPv6)(host) ? `[${host}]` : host}:${port}`)?.origin;
+}
+/**
+ * The Pod that we run in. Where its API server is stands in variables, which an earlier step can set; by what
+ * it is known, in the Pod's own files.
+ */
+function inClusterIdentity(env, seal) {
+    const server = serverOf(env);
+    if (server === undefined)
+        throw notInPod('KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT name no server');
+    const certificateAuthority = checked('its ca.crt', () => (0,_values_js__WEBPACK_IMPORTED_MODULE_3__/* .parseCertificate */ .hB)((0,_values_js__WEBPACK_IMPORTED_MODULE_3__/* .readSmallFile */ .EW)(`${FOLDER}/ca.crt`)));
+    return {
+        kind: 'in-cluster',
+        cluster: { server, certificateAuthority, proxyUrl: undefined, tlsServerName: undefined },
+        // The kubelet replaces the file long before the token in it expires.
+        authInfo: () => Promise.resolve({ bearer: checked('its token', () => (0,_values_js__WEBPACK_IMPORTED_MODULE_3__/* .sealToken */ .fh)((0,_values_js__WEBPACK_IMPORTED_MODULE_3__/* .readSmallFile */ .EW)(TOKEN), seal)) }),
+    };
+}
+function checked(what, read) {
+    try {
+        return read();
+    }
+    catch (error) {
+        throw error instanceof _values_js__WEBPACK_IMPORTED_MODULE_3__/* .Wrong */ .YW ? notInPod(`${what} ${error.message}`) : error;
+    }
+}
+function notInPod(why) {
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .KubepassError */ .v3('INPUT', `The identity is in-cluster, but no Pod with a ServiceAccount's token is around us: ${why}.`, {
+        hint: 'Run the job in a Pod of the cluster, such as an ARC runner, with automountServiceAccountToken: true, or choose another identity.',
+    });
+}
+
+
+/***/ }),
+
+/***/ 8422:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   QL: () => (/* binding */ inputs),
+/* harmony export */   Zp: () => (/* binding */ inputIds)
+/* harmony export */ });
+/* unused harmony export outputs */
+const table = {
+    server: {
+        description: 'URL of the Kubernetes API server, https only; a path prefix (as Rancher has it) is kept.',
+        example: 'https://10.0.0.1:6443',
+        default: '',
+        required: 'unless kubeconfig or in-cluster',
+        guard: String.raw `^(|https://[A-Za-z0-9.:/_~%\[\]-]+)$`,
+    },
+    certificate_authority: {
+        description: "The API server's CA certificate: PEM text, its base64, or the path of a file that holds it.",
+        example: '/etc/kubernetes/pki/ca.crt',
+        default: '',
+        required: 'unless kubeconfig or in-cluster',
+        guard: String.raw `^[A-Za-z0-9+/=._ \r\n-]*$`,
+    },
+    service_account: {
+        description: 'The ServiceAccount whose token the scan gets, as NAMESPACE/NAME.',
+        example: 'kubepass/scanner',
+        default: '',
+        required: true,
+        guard: '^[a-z0-9.-]+/[a-z0-9.-]+$',
+    },
+    namespace: {
+        description: "The kubeconfig's default namespace; the ServiceAccount's own when empty.",
+        example: 'payments',
+        default: '',
+    },
+    command: {
+        description: 'The scan, run by bash with -eo pipefail. On GitHub, without it, the credential is there for the later steps of the job.',
+        example: 'kubectl get pods',
+        default: '',
+    },
+    shell: {
+        description: 'What runs the command. sh has no pipefail: a failing pipe turns green.',
+        example: 'bash',
+        default: 'bash',
+        options: ['bash', 'sh'],
+    },
+    accept_exit_codes: {
+        description: 'Exit codes of the scan that count as success on a CI, separated by commas; 0,100,101 suits CINC Auditor.',
+        example: '0,100,101',
+        default: '0',
+        ciOnly: true,
+    },
+    env: {
+        description: "The scan's environment: inherit (without the runner's secrets) or clean (PATH, HOME, locale and pass_env only).",
+        example: 'clean',
+        default: 'inherit',
+        options: ['inherit', 'clean'],
+    },
+    pass_env: {
+        description: 'Names of variables that the scan gets although they would be withheld, separated by commas or spaces.',
+        example: 'AWS_REGION,HTTPS_PROXY',
+        default: '',
+    },
+    identity: {
+        description: 'Who the job is towards the API server; auto takes the one that is there.',
+        example: 'github-oidc',
+        default: 'auto',
+        options: ['auto', 'token', 'github-oidc', 'gitlab-oidc', 'kubeconfig', 'in-cluster'],
+        guard: '^[a-z-]*$',
+    },
+    token: {
+        description: 'Identity "token": any bearer token that the API server accepts.',
+        example: '${{ secrets.KUBERNETES_TOKEN }}',
+        default: '',
+        secret: true,
+    },
+    token_file: {
+        description: 'Identity "token": the path of a file that holds it; - reads standard input (terminal only).',
+        example: '/var/run/secrets/token',
+        default: '',
+    },
+    kubeconfig: {
+        description: 'Identity "kubeconfig": the path of a kubeconfig, or on a CI its content (base64 will do). The API server comes from it.',
+        example: '/etc/kubepass/kubeconfig',
+        default: '',
+        secret: 'unless a path',
+    },
+    context: {
+        description: 'Identity "kubeconfig": the context that counts; its current-context when empty.',
+        example: 'production',
+        default: '',
+        guard: '^[A-Za-z0-9.:@_/-]*$',
+    },
+    allow_exec: {
+        description: 'Identity "kubeconfig": whether it may name a program (exec) to run for the credential.',
+        example: 'true',
+        default: 'false',
+        options: ['true', 'false'],
+        guard: '^(true|false)$',
+    },
+    audience: {
+        description: "Audience of the job's ID token: the server's URL, so that no other cluster can replay it; on GitHub that is the default.",
+        example: 'https://10.0.0.1:6443',
+        default: '',
+        ciOnly: true,
+        guard: String.raw `^[^'\s]*$`,
+    },
+    duration: {
+        description: 'Life of the credential, from 10m: 15m, 900s, 1h or seconds.',
+        example: '15m',
+        default: '15m',
+    },
+    max_duration: {
+        description: 'The longest duration allowed.',
+        example: '2h',
+        default: '60m',
+    },
+    token_audiences: {
+        description: "Audiences of the credential, separated by commas or spaces; the API server's own when empty.",
+        example: 'https://vault.example.com',
+        default: '',
+    },
+    revocation: {
+        description: 'required: fail unless the credential can be, and is, revoked. best-effort: go on without, and say so.',
+        example: 'required',
+        default: 'required',
+        options: ['required', 'best-effort'],
+    },
+    prove: {
+        description: 'When to prove that the credential is dead: wait (here, up to 15 s), post (in the post step, on GitHub), off.',
+        example: 'wait',
+        default: 'wait',
+        options: ['wait', 'post', 'off'],
+    },
+    proof_samples: {
+        description: 'Refusals in a row, each on a new connection, that make the proof; more for servers behind a balancer.',
+        example: '3',
+        default: '3',
+    },
+    delivery: {
+        description: 'Beside the kubeconfig, the token itself: nowhere else (kubeconfig), in a variable (env), or as the output "token" (output, on GitHub).',
+        example: 'kubeconfig',
+        default: 'kubeconfig',
+        options: ['kubeconfig', 'env', 'output'],
+    },
+    token_variable: {
+        description: 'Delivery "env": the variable\'s name.',
+        example: 'KUBE_TOKEN',
+        default: 'KUBE_TOKEN',
+    },
+    directory: {
+        description: "Where the private directory of the kubeconfig is made; the runner's temp when empty, /dev/shm for memory only.",
+        example: '/dev/shm',
+        default: '',
+    },
+    proxy_url: {
+        description: 'HTTP proxy towards the API server, for kubepass and the kubeconfig.',
+        example: 'http://proxy.example.com:3128',
+        default: '',
+    },
+    tls_server_name: {
+        description: "The name in the API server's certificate, where it is not the URL's host.",
+        example: 'kubernetes.default.svc',
+        default: '',
+        guard: '^[A-Za-z0-9.-]*$',
+    },
+    deadline: {
+        description: 'Time limit for all that comes before the scan, and again for the revocation after it.',
+        example: '60s',
+        default: '60s',
+    },
+    evidence: {
+        description: 'File to write the evidence to, as JSON (schema: docs/evidence.schema.json).',
+        example: 'kubepass-evidence.json',
+        default: '',
+    },
+    report: {
+        description: 'Where the evidence is shown beside the log: summary (of the job), or check (also a check run; needs checks: write).',
+        example: 'check',
+        default: 'summary',
+        options: ['summary', 'check'],
+        ciOnly: true,
+        only: 'github',
+    },
+    github_token: {
+        description: 'The token that makes the check run.',
+        example: '${{ github.token }}',
+        default: '',
+        actionDefault: '${{ github.token }}',
+        secret: true,
+        ciOnly: true,
+        only: 'github',
+    },
+    allow_debug_trace: {
+        description: 'Run although CI_DEBUG_TRACE shows every variable, and so the ID token, in the log.',
+        example: 'false',
+        default: 'false',
+        options: ['true', 'false'],
+        ciOnly: true,
+        only: 'gitlab',
+        guard: '^(true|false)$',
+    },
+};
+const inputs = table;
+const inputIds = Object.keys(table);
+/** What later steps of a GitHub job can read. */
+const outputs = {
+    kubeconfig: { description: 'Path of the kubeconfig (without command).' },
+    expires_at: { description: 'When the credential expires by itself, ISO 8601.' },
+    credential_id: { description: "The credential's id as the audit log writes it: JTI=..." },
+    exit_code: { description: "The scan's own exit code (with command)." },
+    token: { description: 'The token itself, masked; only with delivery: output.' },
+};
+
+
+/***/ }),
+
+/***/ 8381:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Ac: () => (/* binding */ parseOptions),
+/* harmony export */   Kp: () => (/* binding */ findProgram)
+/* harmony export */ });
+/* unused harmony export baseDirectory */
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3916);
+/* harmony import */ var _identity_in_cluster_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(0);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8422);
+/* harmony import */ var _quote_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4519);
+/* harmony import */ var _values_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4777);
+
+
+
+
+
+
+
+/**
+ * Reports every wrong input at once, each with its name, what is wrong and a right example. To finish a run
+ * nothing is asked that only its start needs: a program or a directory may be gone by then.
+ */
+function parseOptions(source, seal, purpose) {
+    const problems = [];
+    const read = (id, parse, whenEmpty, fallback = _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL[id].default) => {
+        const text = (source.input(id) ?? '').trim() || fallback;
+        try {
+            if (text === '') {
+                const { required } = _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL[id];
+                if (required === true || (required !== undefined && bringer === undefined))
+                    throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW('is missing');
+                return whenEmpty;
+            }
+            const allowed = _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL[id].options;
+            if (allowed && !allowed.includes(text))
+                throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(text)}, not one of ${allowed.join(', ')}`);
+            return parse(text);
+        }
+        catch (error) {
+            if (!(error instanceof _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW))
+                throw error;
+            problems.push(`${source.nameOf(id)} ${error.message}; for example: ${_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL[id].example}`);
+            return whenEmpty;
+        }
+    };
+    const same = (text) => text;
+    const choice = (id) => read(id, same, _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL[id].default);
+    const bringer = whoBringsTheCluster();
+    const server = read('server', _values_js__WEBPACK_IMPORTED_MODULE_5__/* .parseServer */ .ld, '');
+    const serviceAccount = read('service_account', parseServiceAccount, { namespace: '', name: '' });
+    const maxDuration = read('max_duration', parseDuration, 3600);
+    const tokenFile = read('token_file', same, '');
+    const token = read('token', (text) => (0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .sealToken */ .fh)(text, seal), undefined);
+    if (token !== undefined && tokenFile !== '')
+        problems.push(`${source.nameOf('token')} and ${source.nameOf('token_file')} are both given: one is enough`);
+    const shell = choice('shell');
+    const allowDebugTrace = choice('allow_debug_trace') === 'true';
+    const report = choice('report');
+    // Not read without need: what is not known to anybody needs no redaction.
+    const checkToken = report === 'check' ? read('github_token', (text) => (0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .sealToken */ .fh)(text, seal), undefined) : undefined;
+    const options = {
+        server,
+        certificateAuthority: read('certificate_authority', _values_js__WEBPACK_IMPORTED_MODULE_5__/* .parseCertificateAuthority */ .yO, ''),
+        serviceAccount,
+        namespace: read('namespace', parseNamespace, serviceAccount.namespace),
+        command: readCommand(),
+        acceptExitCodes: read('accept_exit_codes', parseExitCodes, [0]),
+        env: choice('env'),
+        passEnv: read('pass_env', parseVariableNames, []),
+        identity: choice('identity'),
+        kubeconfig: read('kubeconfig', readKubeconfig, undefined),
+        token: token ?? (tokenFile === '' ? undefined : read('token_file', (path) => readToken(path, source, seal), undefined)),
+        stdinTaken: tokenFile === '-',
+        audience: read('audience', parseAudience, server),
+        duration: read('duration', (text) => parseLife(text, maxDuration, source.nameOf('max_duration')), 900),
+        tokenAudiences: read('token_audiences', words, []),
+        revocation: choice('revocation'),
+        prove: choice('prove'),
+        proofSamples: read('proof_samples', parseSamples, 3),
+        delivery: choice('delivery'),
+        tokenVariable: read('token_variable', parseTokenVariable, 'KUBE_TOKEN'),
+        directory: purpose === 'start' ? read('directory', (path) => parseDirectory(path, source.workspace), '', source.temp) : baseDirectory(source),
+        proxyUrl: read('proxy_url', _values_js__WEBPACK_IMPORTED_MODULE_5__/* .parseProxy */ .YR, undefined),
+        tlsServerName: read('tls_server_name', _values_js__WEBPACK_IMPORTED_MODULE_5__/* .parseServerName */ .ey, undefined),
+        evidence: read('evidence', purpose === 'start' ? parseEvidencePath : same, undefined),
+        checkToken,
+        deadline: 1000 * read('deadline', parseDeadline, 60),
+    };
+    if (purpose === 'start' && !source.hasLaterSteps && options.command === undefined)
+        problems.push(`no command was given${source.hasPost ? `: set ${source.nameOf('command')}` : ': kubepass run [FLAGS] -- COMMAND'}`);
+    if (options.delivery === 'output' && options.command !== undefined)
+        problems.push(`${source.nameOf('delivery')} is output, which is for later steps: with a command use env`);
+    if (options.identity === 'token' && options.token === undefined)
+        problems.push(`${source.nameOf('identity')} is token, but neither ${source.nameOf('token')} nor ${source.nameOf('token_file')} is given`);
+    if (!source.postFailsJob && options.prove === 'post')
+        problems.push(`${source.nameOf('prove')} is post, but ${source.hasPost ? 'what comes after the script cannot fail a job' : 'there is no post step'} here`);
+    if (report === 'check' && checkToken === undefined)
+        problems.push(`${source.nameOf('report')} is check, but ${source.nameOf('github_token')} is empty`);
+    if (purpose === 'start' && source.traced !== undefined && !allowDebugTrace) {
+        problems.push(`${source.traced} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')}: true`);
+    }
+    if (options.identity === 'kubeconfig' && options.kubeconfig === undefined)
+        problems.push(`${source.nameOf('identity')} is kubeconfig, but ${source.nameOf('kubeconfig')} is not given`);
+    if (bringer === 'kubeconfig' && options.identity !== 'auto' && options.identity !== 'kubeconfig')
+        problems.push(`${source.nameOf('kubeconfig')} is given, but ${source.nameOf('identity')} is ${options.identity}`);
+    if (bringer !== 'kubeconfig' && given('context'))
+        problems.push(`${source.nameOf('context')} is given without ${source.nameOf('kubeconfig')}`);
+    if (problems.length > 0) {
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .KubepassError */ .v3('INPUT', problems.length === 1 ? (problems[0] ?? '') : `${problems.length} inputs are wrong:\n- ${problems.join('\n- ')}`);
+    }
+    return options;
+    function given(id) {
+        return (source.input(id) ?? '').trim() !== '';
+    }
+    function whoBringsTheCluster() {
+        const identity = (source.input('identity') ?? '').trim() || _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL.identity.default;
+        const others = ['server', 'certificate_authority', 'token', 'token_file'];
+        const inCluster = identity === 'in-cluster' || (identity === 'auto' && !others.some(given) && (0,_identity_in_cluster_js__WEBPACK_IMPORTED_MODULE_3__/* .isInPod */ .dy)(source.env));
+        const kind = given('kubeconfig') ? 'kubeconfig' : inCluster ? 'in-cluster' : undefined;
+        const brought = { kubeconfig: ['server', 'certificate_authority', 'proxy_url', 'tls_server_name'], 'in-cluster': others.slice(0, 2) };
+        for (const id of kind === undefined ? [] : brought[kind].filter(given))
+            problems.push(`${source.nameOf(id)} is given, but comes with the identity ${kind}: leave one of them out`);
+        return kind;
+    }
+    function readKubeconfig(text) {
+        const asked = { context: (source.input('context') ?? '').trim() || undefined, allowExec: choice('allow_exec') === 'true' };
+        const content = (0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .kubeconfigContent */ .rg)(text);
+        if (content !== undefined)
+            return { ...asked, text: () => content, files: { refused: 'it was given as content' } };
+        // Never echoed: it may be a part of a kubeconfig.
+        if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(text) && (text.length > 200 || text.startsWith('eyJ')))
+            throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW('is neither a kubeconfig nor the path of one');
+        const file = (0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .readSmallFile */ .EW)(text);
+        const folder = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)((0,node_path__WEBPACK_IMPORTED_MODULE_1__.resolve)(text));
+        // A job's files, and those that GitLab makes of its variables, are content, too: who wrote them is not who set up the runner.
+        const ofTheJob = source.workspace === undefined ? [] : [source.workspace, `${source.workspace}.tmp`].map(realpathOr);
+        const lies = ofTheJob.find((place) => [realpathOr(folder), realpathOr(text)].some((path) => isInside(path, place)));
+        return { ...asked, text: () => file, files: lies === undefined ? { folder } : { refused: `it lies in ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(lies)}` } };
+    }
+    function readCommand() {
+        if (purpose === 'finish')
+            return undefined;
+        if (source.argv.length > 0) {
+            const [program = '', ...args] = source.argv;
+            if (source.input('command') !== undefined)
+                problems.push(`${source.nameOf('command')} and a command after -- are both given: one is enough`);
+            if (!isProgram(program, source.path))
+                problems.push(`the command ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(program)} is not a program on PATH`);
+            return [program, ...args];
+        }
+        const command = read('command', same, '');
+        if (command === '')
+            return undefined;
+        if (command.includes('\0'))
+            problems.push(`${source.nameOf('command')} holds a NUL character`);
+        if (!isProgram(shell, source.path)) {
+            const way = shell === 'bash' ? `; install it, or set ${source.nameOf('shell')}: sh and mind that a failing pipe turns green` : '';
+            problems.push(`${shell} is not on PATH${way}`);
+        }
+        return shell === 'bash' ? ['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c', command] : ['sh', '-e', '-c', command];
+    }
+}
+function parseServiceAccount(text) {
+    const [namespace = '', name = '', ...more] = text.split('/');
+    if (more.length > 0 || !(0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .isLabel */ .J2)(namespace) || !(0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .isSubdomain */ .J4)(name))
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(text)}, not NAMESPACE/NAME`);
+    return { namespace, name };
+}
+function parseNamespace(text) {
+    if (!(0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .isLabel */ .J2)(text))
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(text)}, not the name of a namespace`);
+    return text;
+}
+function readToken(path, source, seal) {
+    if (/^eyJ[\w-]*\./.test(path) || (path.length > 200 && !path.includes('/'))) {
+        seal(path);
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW('is a token, not the path of one: give it as token');
+    }
+    if (path !== '-')
+        return (0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .sealToken */ .fh)((0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .readSmallFile */ .EW)(path), seal);
+    if (source.readStdin === undefined)
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW('is "-", but there is no standard input here');
+    return (0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .sealToken */ .fh)(source.readStdin(), seal);
+}
+function parseDuration(text) {
+    const [, number = '', unit = ''] = /^(\d{1,7})(s|m|h|)$/.exec(text) ?? [];
+    if (number === '')
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(text)}, not a duration`);
+    return Number(number) * { s: 1, m: 60, h: 3600, '': 1 }[unit];
+}
+function parseDeadline(text) {
+    const seconds = parseDuration(text);
+    if (seconds < 1 || seconds > 600)
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(text)}, not from 1s to 10m`);
+    return seconds;
+}
+function parseLife(text, longest, nameOfLongest) {
+    const seconds = parseDuration(text);
+    if (seconds < 600)
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(text)}: the API server issues no token for less than 10 minutes`);
+    if (seconds > longest)
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(text)}, over the limit of ${longest} s; raise ${nameOfLongest} if that is meant`);
+    return seconds;
+}
+function parseExitCodes(text) {
+    return words(text).map((word) => {
+        const code = Number(word);
+        if (!Number.isInteger(code) || code < 0 || code > 255)
+            throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`holds ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(word)}, not a number from 0 to 255`);
+        return code;
+    });
+}
+function parseSamples(text) {
+    const samples = Number(text);
+    if (!Number.isInteger(samples) || samples < 1 || samples > 20)
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(text)}, not a number from 1 to 20`);
+    return samples;
+}
+function words(text) {
+    return text.split(/[\s,]+/).filter((word) => word !== '');
+}
+function parseAudience(text) {
+    if (/[\s\p{Cc}]/u.test(text))
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW('holds white space or control characters');
+    return text;
+}
+function parseVariableNames(text) {
+    const names = words(text);
+    const wrong = names.find((name) => !isVariableName(name));
+    if (wrong !== undefined)
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`holds ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(wrong)}, not the name of a variable`);
+    return names;
+}
+function parseTokenVariable(text) {
+    if (!isVariableName(text) || /^(PATH|HOME|NODE_OPTIONS|KUBECONFIG|KUBE_CONFIG_PATH|GITHUB_.*|RUNNER_.*|KUBEPASS_.*|LD_.*)$/.test(text)) {
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(text)}, not a name that a token may have`);
+    }
+    return text;
+}
+function isVariableName(text) {
+    return /^[A-Za-z_][A-Za-z0-9_]*$/.test(text);
+}
+function parseEvidencePath(text) {
+    if (text.includes('\0') || text.includes('\n'))
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW('holds a NUL or a line end');
+    try {
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.accessSync)((0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(text), node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.W_OK);
+        return text;
+    }
+    catch (error) {
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(text)}, where no file can be written (${(0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error)})`);
+    }
+}
+/** Files in the workspace end up in artifacts, caches and commits. */
+function parseDirectory(path, workspace) {
+    let real;
+    try {
+        real = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(path);
+        if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(real).isDirectory())
+            throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(path)}, which is no directory`);
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.accessSync)(real, node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.W_OK);
+    }
+    catch (error) {
+        if (error instanceof _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW)
+            throw error;
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(path)}, which cannot be used (${(0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error)})`);
+    }
+    if (workspace !== undefined && isInside(real, realpathOr(workspace)))
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(path)}, which lies in the workspace`);
+    return real;
+}
+/** Where a run's private directory lies, also when the place is gone by now. */
+function baseDirectory(source) {
+    const given = (source.input('directory') ?? '').trim();
+    return realpathOr(given === '' ? source.temp : given);
+}
+function realpathOr(path) {
+    try {
+        return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(path);
+    }
+    catch {
+        return (0,node_path__WEBPACK_IMPORTED_MODULE_1__.resolve)(path);
+    }
+}
+function isInside(path, parent) {
+    const way = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.relative)(parent, path);
+    return way === '' || (!way.startsWith('..') && !(0,node_path__WEBPACK_IMPORTED_MODULE_1__.isAbsolute)(way));
+}
+function isProgram(name, path) {
+    return findProgram(name, path) !== undefined;
+}
+/** @returns where a shell with this PATH would find it */
+function findProgram(name, path) {
+    const places = name.includes('/') ? [name] : path.split(node_path__WEBPACK_IMPORTED_MODULE_1__.delimiter).map((directory) => (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(directory || '.', name));
+    return places.find((place) => {
+        try {
+            (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.accessSync)(place, node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.X_OK);
+            return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(place).isFile();
+        }
+        catch {
+            return false;
+        }
+    });
+}
+
+
+/***/ }),
+
 /***/ 4519:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -367,6 +1026,156 @@ function markdownCode(text) {
 
 /***/ }),
 
+/***/ 4777:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   EW: () => (/* binding */ readSmallFile),
+/* harmony export */   FD: () => (/* binding */ sealKey),
+/* harmony export */   J2: () => (/* binding */ isLabel),
+/* harmony export */   J4: () => (/* binding */ isSubdomain),
+/* harmony export */   YR: () => (/* binding */ parseProxy),
+/* harmony export */   YW: () => (/* binding */ Wrong),
+/* harmony export */   ce: () => (/* binding */ checkKeyPair),
+/* harmony export */   ey: () => (/* binding */ parseServerName),
+/* harmony export */   fh: () => (/* binding */ sealToken),
+/* harmony export */   hB: () => (/* binding */ parseCertificate),
+/* harmony export */   ld: () => (/* binding */ parseServer),
+/* harmony export */   rg: () => (/* binding */ kubeconfigContent),
+/* harmony export */   yO: () => (/* binding */ parseCertificateAuthority)
+/* harmony export */ });
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_1__);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3916);
+/* harmony import */ var _quote_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4519);
+
+
+
+
+/** What is wrong with a value: it follows the name of the input, or of the field, that holds it. */
+class Wrong extends Error {
+}
+function parseServer(text) {
+    const url = parseUrl(text);
+    if (url.username !== '' || url.password !== '')
+        throw new Wrong('holds a user name or password');
+    if (url.protocol !== 'https:')
+        throw new Wrong(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .h)(text)}: only https carries a token`);
+    if (url.search !== '' || url.hash !== '')
+        throw new Wrong('holds a query or fragment');
+    return url.href.replace(/\/$/, '');
+}
+function parseProxy(text) {
+    const url = parseUrl(text);
+    if (url.protocol !== 'http:' && url.protocol !== 'https:')
+        throw new Wrong('is neither http nor https');
+    if (url.username !== '' || url.password !== '')
+        throw new Wrong('holds a user name or password, which the kubeconfig would show to the scan');
+    return url;
+}
+function parseUrl(text) {
+    if (/[\s\p{Cc}]/u.test(text))
+        throw new Wrong('holds white space or control characters');
+    const url = URL.parse(text);
+    // Never echoed: it may hold a password.
+    if (url === null)
+        throw new Wrong('is not a URL');
+    return url;
+}
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+function isLabel(text) {
+    return text.length <= 63 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(text);
+}
+function isSubdomain(text) {
+    return text.length <= 253 && text.split('.').every((part) => part !== '' && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(part));
+}
+function parseServerName(text) {
+    if (!isSubdomain(text.toLowerCase()))
+        throw new Wrong(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .h)(text)}, not a host name`);
+    return text;
+}
+/** PEM from PEM, its base64, or a file that holds either. */
+function parseCertificateAuthority(text) {
+    return parseCertificate(pemOf(text) ?? readSmallFile(text).trim());
+}
+/** PEM from PEM or its base64. */
+function parseCertificate(text) {
+    const pem = pemOf(text) ?? '';
+    try {
+        new node_crypto__WEBPACK_IMPORTED_MODULE_0__.X509Certificate(pem);
+    }
+    catch {
+        throw new Wrong('holds no certificate that can be read');
+    }
+    return pem.endsWith('\n') ? pem : `${pem}\n`;
+}
+/** The text itself, or what its base64 says; undefined when neither is PEM. */
+function pemOf(text) {
+    if (text.includes('-----BEGIN'))
+        return text;
+    const decoded = Buffer.from(text, 'base64').toString('latin1');
+    return decoded.startsWith('-----BEGIN') ? decoded : undefined;
+}
+/** The text itself, or what its base64 says; undefined when it can only be the path of a kubeconfig. */
+function kubeconfigContent(text) {
+    const decoded = /^[\w+/=\s-]*$/.test(text) ? Buffer.from(text, 'base64').toString() : '';
+    if (/\bclusters\b/.test(decoded))
+        return decoded;
+    return /[\n\r{]|:\s/.test(text) ? text : undefined;
+}
+function readSmallFile(path) {
+    try {
+        const about = (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.statSync)(path);
+        if (!about.isFile())
+            throw new Wrong(`names ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .h)(path)}, which is no file`);
+        if (about.size > 1024 * 1024)
+            throw new Wrong(`names ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .h)(path)}, which is over 1 MiB`);
+        return (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.readFileSync)(path, 'utf8');
+    }
+    catch (error) {
+        if (error instanceof Wrong)
+            throw error;
+        throw new Wrong(`names ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .h)(path, 120)}, which cannot be read (${(0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error)})`);
+    }
+}
+/** A private key from PEM or its base64. */
+function sealKey(text, seal) {
+    const pem = pemOf(text);
+    if (pem === undefined)
+        throw new Wrong('holds no private key that can be read');
+    const sealed = seal(pem);
+    if (pem.includes('ENCRYPTED'))
+        throw new Wrong('is encrypted');
+    try {
+        (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createPrivateKey)(pem);
+    }
+    catch {
+        throw new Wrong('holds no private key that can be read');
+    }
+    return sealed;
+}
+function sealToken(text, seal) {
+    const token = text.trim();
+    if (token.length < 16)
+        throw new Wrong('is too short to be a token');
+    // Sealed before it is judged, so that no message can show it.
+    const sealed = seal(token);
+    if (!/^[\x21-\x7e]+$/.test(token))
+        throw new Wrong('holds characters that no bearer token has (white space, line ends, non-ASCII)');
+    return sealed;
+}
+/** A certificate with the key that belongs to it. */
+function checkKeyPair(pair) {
+    if (new node_crypto__WEBPACK_IMPORTED_MODULE_0__.X509Certificate(pair.certificate).checkPrivateKey((0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createPrivateKey)(pair.key.reveal())))
+        return pair;
+    throw new Wrong('does not belong to its key');
+}
+
+
+/***/ }),
+
 /***/ 311:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -376,6 +1185,17 @@ function markdownCode(text) {
 /** Written by `npm run generate` from package.json. */
 const version = '0.1.0';
 
+
+/***/ }),
+
+/***/ 8136:
+/***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
+
+var x = (y) => {
+	var x = {}; __nccwpck_require__.d(x, y); return x
+} 
+var y = (x) => (() => (x))
+module.exports = import("../kubeconfig/index.js");
 
 /***/ }),
 
@@ -456,6 +1276,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:buffer"
 
 /***/ }),
 
+/***/ 1421:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
+
+/***/ }),
+
 /***/ 7540:
 /***/ ((module) => {
 
@@ -491,6 +1318,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:events"
 
 /***/ }),
 
+/***/ 3024:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
+
+/***/ }),
+
 /***/ 7067:
 /***/ ((module) => {
 
@@ -512,6 +1346,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:net");
 
 /***/ }),
 
+/***/ 6760:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
+
+/***/ }),
+
 /***/ 643:
 /***/ ((module) => {
 
@@ -530,6 +1371,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:queryst
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream");
+
+/***/ }),
+
+/***/ 8500:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
 
 /***/ }),
 
@@ -655,6 +1503,18 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 /************************************************************************/
 /******/ /* webpack/runtime/asset-relocator-loader */
 /******/ if (typeof __nccwpck_require__ !== 'undefined') __nccwpck_require__.ab = decodeURIComponent(new URL('.', import.meta.url).pathname).slice(import.meta.url.match(/^file:\/\/\/\w:/) ? 1 : 0, -1) + "/";
+/******/ 
+/******/ /* webpack/runtime/compat get default export */
+/******/ (() => {
+/******/ 	// getDefaultExport function for compatibility with non-harmony modules
+/******/ 	__nccwpck_require__.n = (module) => {
+/******/ 		var getter = module && module.__esModule ?
+/******/ 			() => (module['default']) :
+/******/ 			() => (module);
+/******/ 		__nccwpck_require__.d(getter, { a: getter });
+/******/ 		return getter;
+/******/ 	};
+/******/ })();
 /******/ 
 /******/ /* webpack/runtime/create fake namespace object */
 /******/ (() => {
@@ -808,8 +1668,8 @@ const external_node_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import
 var errors = __nccwpck_require__(3916);
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
-;// CONCATENATED MODULE: external "node:fs"
-const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
 // EXTERNAL MODULE: ./src/evidence.ts
 var src_evidence = __nccwpck_require__(7082);
 ;// CONCATENATED MODULE: ./src/platform/print.ts
@@ -825,7 +1685,7 @@ function print(stream, text) {
     const bytes = Buffer.from(text);
     for (let at = 0; at < bytes.length;) {
         try {
-            at += (0,external_node_fs_namespaceObject.writeSync)(stream, bytes, at);
+            at += (0,external_node_fs_.writeSync)(stream, bytes, at);
         }
         catch (error) {
             if ((0,errors/* errnoOf */.UQ)(error) !== 'EAGAIN')
@@ -1130,7 +1990,7 @@ function githubPlatform(env, redact) {
         warn: (text) => annotate('warning', text),
         fail: (text) => annotate('error', text),
         // A synchronous append, so that it is there whenever we are killed. The last line of a name counts.
-        saveReceipt: (receipt) => (0,external_node_fs_namespaceObject.appendFileSync)(env['GITHUB_STATE'] ?? '', `${RECEIPT}=${receipt === 'none' ? receipt : JSON.stringify(receipt)}\n`),
+        saveReceipt: (receipt) => (0,external_node_fs_.appendFileSync)(env['GITHUB_STATE'] ?? '', `${RECEIPT}=${receipt === 'none' ? receipt : JSON.stringify(receipt)}\n`),
         forgetReceipt: () => undefined,
         howToFinish: () => undefined,
         readReceipt: () => env[`STATE_${RECEIPT}`],
@@ -1153,7 +2013,7 @@ function githubPlatform(env, redact) {
             say((0,src_evidence/* asText */.e1)(evidence));
             // As core's summary does; post needs nothing else of core, and would take twice as long with it.
             if (env['GITHUB_STEP_SUMMARY'])
-                (0,external_node_fs_namespaceObject.appendFileSync)(env['GITHUB_STEP_SUMMARY'], redact((0,src_evidence/* asMarkdown */.g5)(evidence)));
+                (0,external_node_fs_.appendFileSync)(env['GITHUB_STEP_SUMMARY'], redact((0,src_evidence/* asMarkdown */.g5)(evidence)));
             return Promise.resolve();
         },
     };
@@ -1164,7 +2024,11 @@ function maskedForms(secret) {
     const body = sensitivePart(value);
     const segments = body === value ? [] : body.split('.');
     const encoded = [0, 1, 2].flatMap((shift) => base64Alignment(Buffer.from(body).subarray(shift)));
-    return [...new Set([value, ...segments, ...encoded])];
+    return [...new Set([value, ...segments, ...encoded].flatMap(linesOf))];
+}
+/** The runner masks each line of a mask, however short: of a key only those that nothing else has. */
+function linesOf(form) {
+    return form.includes('\n') ? form.split('\n').filter((line) => line.length >= 16 && !line.startsWith('-----')) : [form];
 }
 function plain(value) {
     return typeof value === 'string' ? value : value.reveal();
@@ -1174,197 +2038,10 @@ function escapeData(text) {
     return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
 }
 
-;// CONCATENATED MODULE: external "node:path"
-const external_node_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
-;// CONCATENATED MODULE: ./src/inputs.ts
-const table = {
-    server: {
-        description: 'URL of the Kubernetes API server, https only; a path prefix (as Rancher has it) is kept.',
-        example: 'https://10.0.0.1:6443',
-        default: '',
-        required: true,
-        guard: String.raw `^(|https://[A-Za-z0-9.:/_~%\[\]-]+)$`,
-    },
-    certificate_authority: {
-        description: "The API server's CA certificate: PEM text, its base64, or the path of a file that holds it.",
-        example: '/etc/kubernetes/pki/ca.crt',
-        default: '',
-        required: true,
-        guard: String.raw `^[A-Za-z0-9+/=._ \r\n-]*$`,
-    },
-    service_account: {
-        description: 'The ServiceAccount whose token the scan gets, as NAMESPACE/NAME.',
-        example: 'kubepass/scanner',
-        default: '',
-        required: true,
-        guard: '^[a-z0-9.-]+/[a-z0-9.-]+$',
-    },
-    namespace: {
-        description: "The kubeconfig's default namespace; the ServiceAccount's own when empty.",
-        example: 'payments',
-        default: '',
-    },
-    command: {
-        description: 'The scan, run by bash with -eo pipefail. On GitHub, without it, the credential is there for the later steps of the job.',
-        example: 'kubectl get pods',
-        default: '',
-    },
-    shell: {
-        description: 'What runs the command. sh has no pipefail: a failing pipe turns green.',
-        example: 'bash',
-        default: 'bash',
-        options: ['bash', 'sh'],
-    },
-    accept_exit_codes: {
-        description: 'Exit codes of the scan that count as success on a CI, separated by commas; 0,100,101 suits CINC Auditor.',
-        example: '0,100,101',
-        default: '0',
-        ciOnly: true,
-    },
-    env: {
-        description: "The scan's environment: inherit (without the runner's secrets) or clean (PATH, HOME, locale and pass_env only).",
-        example: 'clean',
-        default: 'inherit',
-        options: ['inherit', 'clean'],
-    },
-    pass_env: {
-        description: 'Names of variables that the scan gets although they would be withheld, separated by commas or spaces.',
-        example: 'AWS_REGION,HTTPS_PROXY',
-        default: '',
-    },
-    identity: {
-        description: 'Who the job is towards the API server; auto takes the one that is there.',
-        example: 'github-oidc',
-        default: 'auto',
-        options: ['auto', 'token', 'github-oidc', 'gitlab-oidc'],
-        ciOnly: true,
-        guard: '^[a-z-]*$',
-    },
-    token: {
-        description: 'Identity "token": any bearer token that the API server accepts.',
-        example: '${{ secrets.KUBERNETES_TOKEN }}',
-        default: '',
-        secret: true,
-    },
-    token_file: {
-        description: 'Identity "token": the path of a file that holds it; - reads standard input (terminal only).',
-        example: '/var/run/secrets/token',
-        default: '',
-    },
-    audience: {
-        description: "Audience of the job's ID token: the server's URL, so that no other cluster can replay it; on GitHub that is the default.",
-        example: 'https://10.0.0.1:6443',
-        default: '',
-        ciOnly: true,
-        guard: String.raw `^[^'\s]*$`,
-    },
-    duration: {
-        description: 'Life of the credential, from 10m: 15m, 900s, 1h or seconds.',
-        example: '15m',
-        default: '15m',
-    },
-    max_duration: {
-        description: 'The longest duration allowed.',
-        example: '2h',
-        default: '60m',
-    },
-    token_audiences: {
-        description: "Audiences of the credential, separated by commas or spaces; the API server's own when empty.",
-        example: 'https://vault.example.com',
-        default: '',
-    },
-    revocation: {
-        description: 'required: fail unless the credential can be, and is, revoked. best-effort: go on without, and say so.',
-        example: 'required',
-        default: 'required',
-        options: ['required', 'best-effort'],
-    },
-    prove: {
-        description: 'When to prove that the credential is dead: wait (here, up to 15 s), post (in the post step, on GitHub), off.',
-        example: 'wait',
-        default: 'wait',
-        options: ['wait', 'post', 'off'],
-    },
-    proof_samples: {
-        description: 'Refusals in a row, each on a new connection, that make the proof; more for servers behind a balancer.',
-        example: '3',
-        default: '3',
-    },
-    delivery: {
-        description: 'Beside the kubeconfig, the token itself: nowhere else (kubeconfig), in a variable (env), or as the output "token" (output, on GitHub).',
-        example: 'kubeconfig',
-        default: 'kubeconfig',
-        options: ['kubeconfig', 'env', 'output'],
-    },
-    token_variable: {
-        description: 'Delivery "env": the variable\'s name.',
-        example: 'KUBE_TOKEN',
-        default: 'KUBE_TOKEN',
-    },
-    directory: {
-        description: "Where the private directory of the kubeconfig is made; the runner's temp when empty, /dev/shm for memory only.",
-        example: '/dev/shm',
-        default: '',
-    },
-    proxy_url: {
-        description: 'HTTP proxy towards the API server, for kubepass and the kubeconfig.',
-        example: 'http://proxy.example.com:3128',
-        default: '',
-    },
-    tls_server_name: {
-        description: "The name in the API server's certificate, where it is not the URL's host.",
-        example: 'kubernetes.default.svc',
-        default: '',
-        guard: '^[A-Za-z0-9.-]*$',
-    },
-    deadline: {
-        description: 'Time limit for all that comes before the scan, and again for the revocation after it.',
-        example: '60s',
-        default: '60s',
-    },
-    evidence: {
-        description: 'File to write the evidence to, as JSON (schema: docs/evidence.schema.json).',
-        example: 'kubepass-evidence.json',
-        default: '',
-    },
-    report: {
-        description: 'Where the evidence is shown beside the log: summary (of the job), or check (also a check run; needs checks: write).',
-        example: 'check',
-        default: 'summary',
-        options: ['summary', 'check'],
-        ciOnly: true,
-        only: 'github',
-    },
-    github_token: {
-        description: 'The token that makes the check run.',
-        example: '${{ github.token }}',
-        default: '',
-        actionDefault: '${{ github.token }}',
-        secret: true,
-        ciOnly: true,
-        only: 'github',
-    },
-    allow_debug_trace: {
-        description: 'Run although CI_DEBUG_TRACE shows every variable, and so the ID token, in the log.',
-        example: 'false',
-        default: 'false',
-        options: ['true', 'false'],
-        ciOnly: true,
-        only: 'gitlab',
-        guard: '^(true|false)$',
-    },
-};
-const inputs = table;
-const inputIds = Object.keys(table);
-/** What later steps of a GitHub job can read. */
-const outputs = {
-    kubeconfig: { description: 'Path of the kubeconfig (without command).' },
-    expires_at: { description: 'When the credential expires by itself, ISO 8601.' },
-    credential_id: { description: "The credential's id as the audit log writes it: JTI=..." },
-    exit_code: { description: "The scan's own exit code (with command)." },
-    token: { description: 'The token itself, masked; only with delivery: output.' },
-};
-
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./src/inputs.ts
+var inputs = __nccwpck_require__(8422);
 // EXTERNAL MODULE: ./src/quote.ts
 var quote = __nccwpck_require__(4519);
 ;// CONCATENATED MODULE: ./src/flags.ts
@@ -1373,9 +2050,9 @@ var quote = __nccwpck_require__(4519);
 
 
 /** Those of a person. Secrets are no flags: every user of the machine can read argv. */
-const terminalFlags = inputIds.filter((id) => !inputs[id].secret && !inputs[id].ciOnly);
+const terminalFlags = inputs/* inputIds */.Zp.filter((id) => inputs/* inputs */.QL[id].secret !== true && !inputs/* inputs */.QL[id].ciOnly);
 /** Those of a GitLab job: there, every variable can be overruled from outside. */
-const gitlabFlags = inputIds.filter((id) => inputs[id].guard !== undefined);
+const gitlabFlags = inputs/* inputIds */.Zp.filter((id) => inputs/* inputs */.QL[id].guard !== undefined);
 function flagName(id) {
     return `--${id.replaceAll('_', '-')}`;
 }
@@ -1429,8 +2106,8 @@ function gitlabPlatform(words, env, redact) {
     // https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections
     const section = (edge, name, header) => print(STDOUT, `\x1b[0Ksection_${edge}:${Math.floor(Date.now() / 1000)}:${name}\r\x1b[0K${header}\n`);
     return {
-        input: (id) => (inputs[id].guard === undefined ? env[`KUBEPASS_${id.toUpperCase()}`] : flags.values.get(id)),
-        nameOf: (id) => (inputs[id].secret ? `KUBEPASS_${id.toUpperCase()}` : id),
+        input: (id) => (inputs/* inputs */.QL[id].guard === undefined ? env[`KUBEPASS_${id.toUpperCase()}`] : flags.values.get(id)),
+        nameOf: (id) => (inputs/* inputs */.QL[id].secret ? `KUBEPASS_${id.toUpperCase()}` : id),
         argv: [],
         temp: (0,external_node_os_namespaceObject.tmpdir)(),
         workspace,
@@ -1472,7 +2149,7 @@ function gitlabPlatform(words, env, redact) {
             if (!file)
                 return;
             try {
-                (0,external_node_fs_namespaceObject.appendFileSync)(file, `KUBEPASS_RECEIPT=${receipt === 'none' ? receipt : JSON.stringify(receipt)}\n`);
+                (0,external_node_fs_.appendFileSync)(file, `KUBEPASS_RECEIPT=${receipt === 'none' ? receipt : JSON.stringify(receipt)}\n`);
             }
             catch {
                 // Names can be derived without it.
@@ -1498,10 +2175,10 @@ function gitlabPlatform(words, env, redact) {
             say((0,src_evidence/* asText */.e1)(evidence));
             section('end', 'kubepass_evidence', '');
             const { annotations, junit } = await Promise.all(/* import() */[__nccwpck_require__.e(585), __nccwpck_require__.e(526)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2526));
-            const folder = (0,external_node_path_namespaceObject.join)(workspace ?? '', REPORTS);
-            (0,external_node_fs_namespaceObject.mkdirSync)(folder, { recursive: true });
-            (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(folder, 'junit.xml'), redact(junit(evidence)));
-            (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(folder, 'annotations.json'), redact(annotations(evidence, env)));
+            const folder = (0,external_node_path_.join)(workspace ?? '', REPORTS);
+            (0,external_node_fs_.mkdirSync)(folder, { recursive: true });
+            (0,external_node_fs_.writeFileSync)((0,external_node_path_.join)(folder, 'junit.xml'), redact(junit(evidence)));
+            (0,external_node_fs_.writeFileSync)((0,external_node_path_.join)(folder, 'annotations.json'), redact(annotations(evidence, env)));
         },
     };
 }
@@ -1517,8 +2194,8 @@ const TOKEN = 'token';
  * @returns the kubeconfig's path
  */
 function writeKubeconfig(directory, options, token) {
-    (0,external_node_fs_namespaceObject.mkdirSync)(directory, { mode: 0o700 });
-    const tokenFile = (0,external_node_path_namespaceObject.join)(directory, TOKEN);
+    (0,external_node_fs_.mkdirSync)(directory, { mode: 0o700 });
+    const tokenFile = (0,external_node_path_.join)(directory, TOKEN);
     writePrivate(tokenFile, token.reveal());
     const kubeconfig = {
         apiVersion: 'v1',
@@ -1538,18 +2215,18 @@ function writeKubeconfig(directory, options, token) {
         contexts: [{ name: 'kubepass', context: { cluster: 'kubepass', user: 'kubepass', namespace: options.namespace } }],
         'current-context': 'kubepass',
     };
-    const path = (0,external_node_path_namespaceObject.join)(directory, KUBECONFIG);
+    const path = (0,external_node_path_.join)(directory, KUBECONFIG);
     writePrivate(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`);
     return path;
 }
 /** Creates the file for its owner alone, from the first byte; never through a link, never over another file. */
 function writePrivate(path, text) {
-    const file = (0,external_node_fs_namespaceObject.openSync)(path, external_node_fs_namespaceObject.constants.O_WRONLY | external_node_fs_namespaceObject.constants.O_CREAT | external_node_fs_namespaceObject.constants.O_EXCL | external_node_fs_namespaceObject.constants.O_NOFOLLOW, 0o600);
+    const file = (0,external_node_fs_.openSync)(path, external_node_fs_.constants.O_WRONLY | external_node_fs_.constants.O_CREAT | external_node_fs_.constants.O_EXCL | external_node_fs_.constants.O_NOFOLLOW, 0o600);
     try {
-        (0,external_node_fs_namespaceObject.writeSync)(file, text);
+        (0,external_node_fs_.writeSync)(file, text);
     }
     finally {
-        (0,external_node_fs_namespaceObject.closeSync)(file);
+        (0,external_node_fs_.closeSync)(file);
     }
 }
 /** The token that a run left in its directory; undefined when there is none that is surely ours. */
@@ -1577,19 +2254,22 @@ function readLeftToken(directory, uid, seal) {
  * @returns whether it is gone: a receipt can be forged by the scan, so nothing but our own directories is removed
  */
 function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
-    const about = (0,external_node_fs_namespaceObject.lstatSync)(directory, { throwIfNoEntry: false });
+    const about = (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
     if (about === undefined)
         return true;
-    if ((0,external_node_path_namespaceObject.dirname)(directory) !== expectedParent || !about.isDirectory() || about.uid !== uid)
+    if ((0,external_node_path_.dirname)(directory) !== expectedParent || !about.isDirectory() || about.uid !== uid)
         return false;
     if (keepToken)
-        (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(directory, KUBECONFIG), { force: true });
+        (0,external_node_fs_.rmSync)((0,external_node_path_.join)(directory, KUBECONFIG), { force: true });
     else
-        (0,external_node_fs_namespaceObject.rmSync)(directory, { recursive: true, force: true });
+        (0,external_node_fs_.rmSync)(directory, { recursive: true, force: true });
     return true;
 }
 
+// EXTERNAL MODULE: ./src/values.ts
+var src_values = __nccwpck_require__(4777);
 ;// CONCATENATED MODULE: ./src/platform/terminal.ts
+
 
 
 
@@ -1605,6 +2285,11 @@ function terminalPlatform(wish, words, env, redact) {
     const [wanted, usage] = wish === 'run' ? [0, 'run [FLAGS] -- COMMAND'] : [1, 'revoke [FLAGS] RECEIPT'];
     const { values, positionals, argv } = parseFlags(words, terminalFlags, wanted, `kubepass ${usage}; kubepass help shows all flags.`);
     const [given] = positionals;
+    if ((0,src_values/* kubeconfigContent */.rg)(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
+        throw new errors/* KubepassError */.v3('INPUT', 'The content of a kubeconfig was given on the command line, which every user of the machine can read.', {
+            hint: `Give its path: ${flagName('kubeconfig')} PATH`,
+        });
+    }
     let receiptFile = given;
     const style = (format, text) => (0,external_node_util_.styleText)(format, text, { stream: stderr });
     const write = (text) => print(STDERR, `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`);
@@ -1619,7 +2304,7 @@ function terminalPlatform(wish, words, env, redact) {
         hasPost: false,
         postFailsJob: false,
         traced: undefined,
-        readStdin: () => (0,external_node_fs_namespaceObject.readFileSync)(0, 'utf8'),
+        readStdin: () => (0,external_node_fs_.readFileSync)(0, 'utf8'),
         isCI: false,
         env,
         uid: process.getuid?.() ?? -1,
@@ -1644,14 +2329,14 @@ function terminalPlatform(wish, words, env, redact) {
         },
         forgetReceipt() {
             if (receiptFile !== undefined)
-                (0,external_node_fs_namespaceObject.rmSync)(receiptFile, { force: true });
+                (0,external_node_fs_.rmSync)(receiptFile, { force: true });
         },
         howToFinish: () => receiptFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags, and the receipt ${receiptFile}`,
         readReceipt() {
             if (given === undefined)
                 return undefined;
             try {
-                return (0,external_node_fs_namespaceObject.readFileSync)(given, 'utf8');
+                return (0,external_node_fs_.readFileSync)(given, 'utf8');
             }
             catch (error) {
                 throw new errors/* KubepassError */.v3('INPUT', `The receipt ${(0,quote/* quote */.h)(given)} cannot be read (${(0,errors/* errnoOf */.UQ)(error)}).`);
@@ -1670,9 +2355,9 @@ function receiptPath(receipt) {
 }
 function replacePrivate(path, text) {
     const next = `${path}.next`;
-    (0,external_node_fs_namespaceObject.rmSync)(next, { force: true });
+    (0,external_node_fs_.rmSync)(next, { force: true });
     writePrivate(next, text);
-    (0,external_node_fs_namespaceObject.renameSync)(next, path);
+    (0,external_node_fs_.renameSync)(next, path);
 }
 
 ;// CONCATENATED MODULE: ./src/platform/detect.ts
@@ -1759,53 +2444,19 @@ function requireRuntime() {
     }
 }
 
-;// CONCATENATED MODULE: external "node:timers/promises"
-const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
-;// CONCATENATED MODULE: ./src/carriers.ts
+// EXTERNAL MODULE: external "node:timers/promises"
+var promises_ = __nccwpck_require__(8500);
+// EXTERNAL MODULE: ./src/carriers.ts
+var carriers = __nccwpck_require__(9562);
+;// CONCATENATED MODULE: ./src/certificate.ts
 
 
-/** What every process of the scan carries in its environment, with a value that is the run's own. */
-const MARKER = 'KUBEPASS_SCAN';
-const DEADLINE_MS = 1_000;
-/** Ends every process of ours that carries the marker: an open exec or watch stream outlives a revocation. */
-async function stopCarriers(marker) {
-    const outlived = new Set();
-    const deadline = Date.now() + DEADLINE_MS;
-    let left = carriersOf(marker);
-    while (left.length > 0 && Date.now() < deadline) {
-        for (const pid of left) {
-            outlived.add(pid);
-            killQuietly(pid, 'SIGKILL');
-        }
-        await (0,promises_namespaceObject.setTimeout)(5);
-        left = carriersOf(marker);
-    }
-    return { outlived: outlived.size, left: left.length };
-}
-/** Our own processes whose environment carries the marker. */
-function carriersOf(marker) {
-    const entry = `${MARKER}=${marker}`;
-    return (0,external_node_fs_namespaceObject.readdirSync)('/proc')
-        .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
-        .filter((pid) => environOf(pid).split('\0').includes(entry))
-        .map(Number);
-}
-function environOf(pid) {
-    try {
-        return (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/environ`, 'latin1');
-    }
-    catch {
-        return '';
-    }
-}
-/** Kills a process, or by its negative number a group. */
-function killQuietly(pid, signal) {
-    try {
-        process.kill(pid, signal);
-    }
-    catch {
-        // It has ended already.
-    }
+/** Whom the (first) certificate names, who signed it and when it holds, one a line. */
+function certificateLines(pem) {
+    const { subject, issuer, validFrom, validTo } = new external_node_crypto_.X509Certificate(pem);
+    return Object.entries({ subject, issuer, 'not before': validFrom, 'not after': validTo })
+        .map(([name, value]) => `  ${name}: ${(0,quote/* quote */.h)(value.replaceAll('\n', ', '))}`)
+        .join('\n');
 }
 
 // EXTERNAL MODULE: ./src/credential.ts
@@ -1832,7 +2483,7 @@ async function retried(attempt, signal, say) {
             say('failure' in last ? reasonOf(last.failure) : `answer ${last.status}`);
         const asked = 'failure' in last ? 0 : Number(last.headers['retry-after']) * 1000 || 0;
         try {
-            await (0,promises_namespaceObject.setTimeout)(Math.max(asked, wait * (0.5 + Math.random() / 2)), undefined, { signal });
+            await (0,promises_.setTimeout)(Math.max(asked, wait * (0.5 + Math.random() / 2)), undefined, { signal });
         }
         catch {
             return { last, mayHaveActed };
@@ -1861,6 +2512,7 @@ function reasonOf(failure) {
 }
 
 ;// CONCATENATED MODULE: ./src/kube/client.ts
+
 
 
 
@@ -1896,11 +2548,12 @@ class KubeClient {
             method: call.method,
             headers: {
                 accept: 'application/json',
-                authorization: `Bearer ${call.bearer.reveal()}`,
                 'user-agent': this.#userAgent,
+                ...('bearer' in call.auth ? { authorization: `Bearer ${call.auth.bearer.reveal()}` } : {}),
                 ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
             },
             ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+            ...('bearer' in call.auth ? {} : { clientCertificate: call.auth }),
             signal,
         };
         return call.anew ? this.#http.exchangeAnew(request) : this.#http.exchange(request);
@@ -1910,13 +2563,13 @@ class KubeClient {
         return new errors/* KubepassError */.v3('UNREACHABLE', `No answer from ${new URL(this.#server).host} to ${call.method} ${call.path}: ${reason}.`, {
             noEffect,
             hint: isUntrusted(failure)
-                ? 'The certificate does not verify: give the CA of this API server as certificate_authority, and tls_server_name if the certificate names another host.'
+                ? 'The certificate does not verify: give the CA of this API server as certificate_authority (or in the kubeconfig), and tls_server_name if the certificate names another host.'
                 : 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.',
         });
     }
 }
 /** What the server said, as an error for the user: its own words quoted, and what to do about them. */
-function refusalOf(answer, what, bearer, hint = hintFor(answer, bearer)) {
+function refusalOf(answer, what, auth, hint = hintFor(answer, auth)) {
     const status = statusOf(answer);
     if (status === undefined) {
         return new errors/* KubepassError */.v3('UNREACHABLE', `Asked to ${what}, something that is no Kubernetes API server answered ${answer.status}.`, {
@@ -1934,13 +2587,13 @@ function statusOf(answer) {
     const body = answer.body;
     return body?.kind === 'Status' && body.apiVersion === 'v1' ? body : undefined;
 }
-function hintFor(answer, bearer) {
+function hintFor(answer, auth) {
     if (answer.status >= 300 && answer.status < 400)
         return 'Redirects are not followed, so that the token goes nowhere else: give the URL that it leads to as server.';
     if (statusOf(answer) === undefined)
         return 'The answer is not from a Kubernetes API server: is there a gateway or a captive portal in between?';
     if (answer.status === 401)
-        return unknownBearer(bearer);
+        return 'bearer' in auth ? unknownBearer(auth.bearer) : unknownCertificate(auth.certificate);
     return answer.status === 403 ? missingRule(answer) : undefined;
 }
 // For a 401 the API server gives no reason: what the token says of itself is all there is to show.
@@ -1950,6 +2603,10 @@ function unknownBearer(bearer) {
         return 'The token that was sent is no JWT: is it complete, and meant for this cluster?';
     return (`The token that was sent says:\n${claims}\nIt is now ${(0,src_credential/* isoTime */.Ly)(Math.floor(Date.now() / 1000))}. ` +
         "Compare this with the API server's --authentication-config: issuer, audiences, claim rules. The reason stands in its log only.");
+}
+function unknownCertificate(pem) {
+    return (`The client certificate that was shown says:\n${certificateLines(pem)}\nIt is now ${(0,src_credential/* isoTime */.Ly)(Math.floor(Date.now() / 1000))}. ` +
+        "Is it signed by the API server's --client-ca-file, for client authentication? A gateway in between that ends TLS hides it.");
 }
 /**
  * The RBAC rule whose absence a 403 tells of.
@@ -1964,7 +2621,7 @@ function missingRule(answer) {
         return undefined;
     const [, user = '', verb = '', resource = '', group = '', namespace] = found;
     if (user === 'system:anonymous')
-        return 'The request arrived without its token: a proxy in between strips the Authorization header.';
+        return 'The request arrived without a token or a client certificate: a proxy in between strips the Authorization header, or ends TLS.';
     const rule = `{apiGroups: [${JSON.stringify(group)}], resources: [${JSON.stringify(resource)}], verbs: [${JSON.stringify(verb)}]}`;
     const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${(0,quote/* quote */.h)(namespace)}`;
     return `Add this RBAC rule to ${place} that is bound to ${(0,quote/* quote */.h)(user)}: ${rule}`;
@@ -1991,7 +2648,7 @@ function parseJson({ headers, body }) {
 /** Asks the API server, with the token, who its bearer is. */
 async function whoami(client, token, signal, anew = false) {
     const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
-    const answer = await client.call({ method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', bearer: token, body, anew }, signal);
+    const answer = await client.call({ method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth: { bearer: token }, body, anew }, signal);
     const status = statusOf(answer);
     if (answer.status === 201) {
         const username = answer.body?.status?.userInfo?.username;
@@ -2021,20 +2678,20 @@ const PROOF_MS = 15_000;
  * Deletes the anchor, and with it the token.
  * @returns gone when no such object is there, or one of the same name that is not ours
  */
-async function deleteAnchor(client, bearer, anchor, signal) {
+async function deleteAnchor(client, auth, anchor, signal) {
     const body = {
         apiVersion: 'v1',
         kind: 'DeleteOptions',
         ...(anchor.uid === undefined ? {} : { preconditions: { uid: anchor.uid } }),
     };
-    const answer = await client.call({ method: 'DELETE', path: `/api/v1/namespaces/${anchor.namespace}/secrets/${anchor.name}`, bearer, body }, signal);
+    const answer = await client.call({ method: 'DELETE', path: `/api/v1/namespaces/${anchor.namespace}/secrets/${anchor.name}`, auth, body }, signal);
     const { details, reason, status } = statusOf(answer) ?? {};
     // A finalizer answers with the object, a gateway with anything: neither has deleted.
     if (answer.status === 200 && status === 'Success' && details?.uid === (anchor.uid ?? details?.uid))
         return 'deleted';
     if ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict'))
         return 'gone';
-    throw refusalOf(answer, `delete the Secret ${anchor.name}`, bearer);
+    throw refusalOf(answer, `delete the Secret ${anchor.name}`, auth);
 }
 /**
  * Uses the token until it is refused `samples` times in a row.
@@ -2045,7 +2702,7 @@ async function prove(client, token, samples, deletedAt, signal) {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(PROOF_MS)]);
     let verdict = { is: 'unclear' };
     try {
-        await (0,promises_namespaceObject.setTimeout)(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: limit });
+        await (0,promises_.setTimeout)(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: limit });
         for (let refusals = 0;;) {
             const standing = await whoami(client, token, limit, true);
             refusals = standing.is === 'refused' ? refusals + 1 : 0;
@@ -2053,7 +2710,7 @@ async function prove(client, token, samples, deletedAt, signal) {
                 return { is: 'dead', proof: { samples, seconds: (Date.now() - deletedAt) / 1000 } };
             verdict = { is: standing.is === 'accepted' ? 'alive' : 'unclear' };
             if (refusals === 0)
-                await (0,promises_namespaceObject.setTimeout)(POLL_MS, undefined, { signal: limit });
+                await (0,promises_.setTimeout)(POLL_MS, undefined, { signal: limit });
         }
     }
     catch {
@@ -2088,7 +2745,7 @@ function newReceipt(options, run, key = (0,external_node_crypto_.randomBytes)(8)
         server: options.server,
         namespace: options.serviceAccount.namespace,
         anchor: { name: `${anchorPrefix(run)}${key}` },
-        directory: (0,external_node_path_namespaceObject.join)(options.directory, `${DIRECTORY_PREFIX}${key}`),
+        directory: (0,external_node_path_.join)(options.directory, `${DIRECTORY_PREFIX}${key}`),
         reached: 'nothing',
         deadBy: (0,src_credential/* isoTime */.Ly)(Math.ceil((now + options.deadline) / 1000) + options.duration + src_credential/* OVERRUN_S */.IM),
         evidence: (0,src_evidence/* newEvidence */.yC)(options, run),
@@ -2096,7 +2753,7 @@ function newReceipt(options, run, key = (0,external_node_crypto_.randomBytes)(8)
 }
 /** What the scan's processes carry in their environment, so that all of them are found. */
 function markerOf(receipt) {
-    return (0,external_node_path_namespaceObject.basename)(receipt.directory).slice(DIRECTORY_PREFIX.length);
+    return (0,external_node_path_.basename)(receipt.directory).slice(DIRECTORY_PREFIX.length);
 }
 const DIRECTORY_PREFIX = 'kubepass-';
 /**
@@ -2167,7 +2824,8 @@ const MOST_BYTES = 4 * 1024 * 1024;
  */
 class Http {
     #options;
-    #agent;
+    /** One for each certificate, and one for none: what a connection has shown counts for each of its calls. */
+    #agents = new Map();
     constructor(tls, env) {
         // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
         this.#options = {
@@ -2177,14 +2835,16 @@ class Http {
             ...(tls.ca === undefined ? {} : { ca: tls.ca }),
             ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
         };
-        this.#agent = new external_node_https_namespaceObject.Agent({ ...this.#options, keepAlive: true, maxSockets: 1 });
     }
     exchange(request) {
-        return exchange(request, this.#agent);
+        const { clientCertificate } = request;
+        const agent = this.#agents.get(clientCertificate) ?? this.#agentFor(clientCertificate, { keepAlive: true, maxSockets: 1 });
+        this.#agents.set(clientCertificate, agent);
+        return exchange(request, agent);
     }
     /** On a connection of its own, which may reach another server behind a balancer. */
     async exchangeAnew(request) {
-        const agent = new external_node_https_namespaceObject.Agent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 });
+        const agent = this.#agentFor(request.clientCertificate, { keepAlive: false, maxCachedSessions: 0 });
         try {
             return await exchange(request, agent);
         }
@@ -2193,7 +2853,11 @@ class Http {
         }
     }
     close() {
-        this.#agent.destroy();
+        for (const agent of this.#agents.values())
+            agent.destroy();
+    }
+    #agentFor(shown, options) {
+        return new external_node_https_namespaceObject.Agent({ ...this.#options, ...options, ...(shown && { cert: shown.certificate, key: shown.key.reveal() }) });
     }
 }
 /** Plain HTTP, for a loopback address only. */
@@ -2236,7 +2900,7 @@ function exchange({ url, method, headers, body, signal }, agent) {
 
 
 
-const github_oidc_DEADLINE_MS = 20_000;
+const DEADLINE_MS = 20_000;
 /** An ID token lives five minutes, a scan longer: it is asked for anew when it has less than this left. */
 const FRESH_S = 60;
 /** The job's ID token. https://docs.github.com/en/actions/reference/security/oidc */
@@ -2244,10 +2908,10 @@ function githubOidcIdentity(request, audience, seal, env) {
     let current;
     return {
         kind: 'github-oidc',
-        async bearer(signal) {
+        async authInfo(signal) {
             if (current === undefined || current.expiresAt - Date.now() / 1000 < FRESH_S)
                 current = await fetchIdToken(request, audience, seal, env, signal);
-            return current.token;
+            return { bearer: current.token };
         },
     };
 }
@@ -2259,7 +2923,7 @@ async function fetchIdToken(request, audience, seal, env, signal) {
         throw noIdToken('its service is not reached by https');
     const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env);
     try {
-        const { last: outcome } = await retried((attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), AbortSignal.any([signal, AbortSignal.timeout(github_oidc_DEADLINE_MS)]), () => undefined);
+        const { last: outcome } = await retried((attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]), () => undefined);
         if ('failure' in outcome)
             throw outcome.failure instanceof errors/* KubepassError */.v3 ? outcome.failure : noIdToken(reasonOf(outcome.failure));
         const value = outcome.status === 200 ? github_oidc_valueOf(outcome.body) : undefined;
@@ -2299,7 +2963,7 @@ function noIdToken(reason) {
 function gitlabOidcIdentity(token, audience) {
     return {
         kind: 'gitlab-oidc',
-        bearer() {
+        authInfo() {
             const { aud, exp } = (0,src_credential/* jwtOf */.VL)(token)?.claims ?? {};
             // One for more than this cluster could be used by it at another.
             if (aud !== audience && !(Array.isArray(aud) && aud.length === 1 && aud[0] === audience)) {
@@ -2312,15 +2976,17 @@ function gitlabOidcIdentity(token, audience) {
                     hint: 'It lives as long as the job may run, and cannot be renewed: raise timeout.',
                 });
             }
-            return Promise.resolve(token);
+            return Promise.resolve({ bearer: token });
         },
     };
 }
 
+// EXTERNAL MODULE: ./src/identity/in-cluster.ts
+var in_cluster = __nccwpck_require__(0);
 ;// CONCATENATED MODULE: ./src/identity/token.ts
 /** Any bearer token that the API server accepts. */
 function tokenIdentity(token) {
-    return { kind: 'token', bearer: () => Promise.resolve(token) };
+    return { kind: 'token', authInfo: () => Promise.resolve({ bearer: token }) };
 }
 
 ;// CONCATENATED MODULE: ./src/identity/choose.ts
@@ -2328,39 +2994,66 @@ function tokenIdentity(token) {
 
 
 
+
 /**
- * The identity that the options name, or the only one that is there.
+ * The identity that the options name, or the only one that is there. No network yet.
  * @returns it, and why it was taken
  */
-function chooseIdentity(options, { idToken, idTokenRequest, idTokensNeed, nameOf, seal, env }) {
-    const candidates = [];
-    const { token } = options;
-    if (token !== undefined)
-        candidates.push({ kind: 'token', there: 'a token was given', make: () => tokenIdentity(token) });
-    if (idTokenRequest !== undefined) {
-        const make = () => githubOidcIdentity(idTokenRequest, options.audience, seal, env);
-        candidates.push({ kind: 'github-oidc', there: 'the job may request ID tokens', make });
-    }
-    if (idToken !== undefined) {
-        candidates.push({ kind: 'gitlab-oidc', there: 'the job has an ID token', make: () => gitlabOidcIdentity(idToken, options.audience) });
-    }
+async function chooseIdentity(options, surroundings) {
+    const { idTokensNeed, nameOf } = surroundings;
+    const candidates = candidatesOf(options, surroundings);
     if (options.identity !== 'auto') {
         const named = candidates.find(({ kind }) => kind === options.identity);
         if (named !== undefined)
-            return { identity: named.make(), why: 'it was asked for' };
+            return { identity: await make(named), why: 'it was asked for' };
         throw new errors/* KubepassError */.v3('IDENTITY', 'The job has no ID token, and may not request one.', { hint: idTokensNeed });
     }
     const [only, ...others] = candidates;
     if (only === undefined) {
-        const token = `Give ${nameOf('token_file')}${idTokensNeed === undefined ? '' : ` or ${nameOf('token')}`}.`;
+        const given = `${nameOf('token_file')}${idTokensNeed === undefined ? ' or' : `, ${nameOf('token')} or`} ${nameOf('kubeconfig')}`;
+        const token = `Give ${given}.`;
         const [also, hint] = idTokensNeed === undefined ? ['', token] : [', and the job has no ID token', `${idTokensNeed}\nOr: ${token}`];
         throw new errors/* KubepassError */.v3('IDENTITY', `There is no identity: no token was given${also}.`, { hint });
     }
     if (others.length > 0) {
         const names = candidates.map(({ kind, there }) => `${kind} (${there})`).join(' and ');
-        throw new errors/* KubepassError */.v3('IDENTITY', `Two identities could be meant: ${names}.`, { hint: `Set ${nameOf('identity')} to one of them.` });
+        throw new errors/* KubepassError */.v3('IDENTITY', `More than one identity could be meant: ${names}.`, {
+            hint: `Set ${nameOf('identity')} to one of them.`,
+        });
     }
-    return { identity: only.make(), why: only.there };
+    return { identity: await make(only), why: only.there };
+    async function make(candidate) {
+        const identity = await candidate.make();
+        if (options.server !== '' || identity.cluster !== undefined)
+            return identity;
+        throw new errors/* KubepassError */.v3('INPUT', `${nameOf('server')} is missing: it does not come with the identity ${identity.kind}.`);
+    }
+}
+function candidatesOf(options, surroundings) {
+    const { idToken, idTokenRequest, seal, env } = surroundings;
+    const { audience, kubeconfig, token } = options;
+    const candidates = [];
+    if (token !== undefined)
+        candidates.push({ kind: 'token', there: 'a token was given', make: () => tokenIdentity(token) });
+    if (kubeconfig !== undefined) {
+        // What most jobs have no use for is not loaded for them.
+        const make = async () => (await __nccwpck_require__.e(/* import() */ 63).then(__nccwpck_require__.bind(__nccwpck_require__, 1063))).kubeconfigIdentity(kubeconfig, surroundings);
+        candidates.push({ kind: 'kubeconfig', there: 'a kubeconfig was given', make });
+    }
+    if (idTokenRequest !== undefined) {
+        const make = () => githubOidcIdentity(idTokenRequest, audience, seal, env);
+        candidates.push({ kind: 'github-oidc', there: 'the job may request ID tokens', make });
+    }
+    if (idToken !== undefined) {
+        candidates.push({ kind: 'gitlab-oidc', there: 'the job has an ID token', make: () => gitlabOidcIdentity(idToken, audience) });
+    }
+    // The last resort: a runner in a Pod serves jobs that mean another cluster.
+    const lastResort = options.identity === 'auto' && candidates.length === 0 && options.server === '';
+    if (options.identity === 'in-cluster' || lastResort) {
+        const there = 'nothing else was given, and the job runs in a Pod';
+        candidates.push({ kind: 'in-cluster', there, make: () => (0,in_cluster/* inClusterIdentity */.WL)(env, seal) });
+    }
+    return candidates;
 }
 
 // EXTERNAL MODULE: ./src/version.ts
@@ -2373,14 +3066,18 @@ var version = __nccwpck_require__(311);
 
 
 
-function openSession(context, options, receipt, blind = false) {
-    const { platform, seal } = context;
-    const { identity, why } = chooseIdentity(options, {
+/** Who the job is, and where the API server is. Nothing has been asked for on the network yet. */
+async function choose({ platform, seal }, options) {
+    const { identity, why } = await chooseIdentity(options, {
         ...platform,
         idTokenRequest: platform.idTokenRequest(seal),
         idToken: platform.idToken(seal),
         seal,
     });
+    return { identity, why, options: { ...options, ...identity.cluster } };
+}
+function openSession(context, { identity, why, options }, receipt, blind = false) {
+    const { platform } = context;
     platform.say(`Identity: ${identity.kind}, because ${why}.`);
     const tls = { ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl: options.proxyUrl };
     const client = new KubeClient(new Http(tls, platform.env), options.server, userAgent(platform.run), (text) => platform.say(text));
@@ -2408,7 +3105,7 @@ async function warn(session, text) {
 async function report({ platform, options, evidence, redactor }) {
     const exitCode = evidence.used?.exit_code ?? undefined;
     const tries = [
-        ['evidence file', () => options.evidence !== undefined && (0,external_node_fs_namespaceObject.writeFileSync)(options.evidence, redactor.redact((0,src_evidence/* asJson */.vA)(evidence)))],
+        ['evidence file', () => options.evidence !== undefined && (0,external_node_fs_.writeFileSync)(options.evidence, redactor.redact((0,src_evidence/* asJson */.vA)(evidence)))],
         ['output', () => exitCode !== undefined && platform.setOutput('exit_code', String(exitCode))],
         ['summary', () => platform.report(evidence)],
         ['check run', () => options.checkToken && platform.publishCheck(evidence, options.checkToken)],
@@ -2482,7 +3179,7 @@ async function stopScan(session) {
     const { used, finished } = session.evidence;
     if (finished || (used === null && !session.blind))
         return;
-    const { outlived, left } = await (session.scan?.stop() ?? stopCarriers(markerOf(session.receipt)));
+    const { outlived, left } = await (session.scan?.stop() ?? (0,carriers/* stopCarriers */.CK)(markerOf(session.receipt)));
     // The host takes commands from us, masks above all, only behind the scan's last word.
     if (session.platform.isCI)
         await session.scan?.drain(AbortSignal.any([session.hurry, AbortSignal.timeout(DRAIN_MS)]));
@@ -2503,7 +3200,7 @@ async function revoke(session) {
     const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(tokenMayLive ? options.deadline : NO_TOKEN_MS)]);
     let outcome;
     try {
-        outcome = await deleteAnchor(client, await session.identity.bearer(limit), { namespace, ...anchor }, limit);
+        outcome = await deleteAnchor(client, await session.identity.authInfo(limit), { namespace, ...anchor }, limit);
     }
     catch (error) {
         if (receipt.reached === 'nothing')
@@ -2581,8 +3278,8 @@ async function proveEnd(session, when) {
     return undefined;
 }
 
-;// CONCATENATED MODULE: external "node:child_process"
-const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
+// EXTERNAL MODULE: external "node:child_process"
+var external_node_child_process_ = __nccwpck_require__(1421);
 // EXTERNAL MODULE: external "node:events"
 var external_node_events_ = __nccwpck_require__(8474);
 ;// CONCATENATED MODULE: ./src/scan.ts
@@ -2619,8 +3316,8 @@ class Scan {
     /** Starts the command. Core dumps are off: they would hold the token. */
     static start(command, env, marker, streams) {
         try {
-            const child = (0,external_node_child_process_namespaceObject.spawn)('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
-                env: { ...env, [MARKER]: marker },
+            const child = (0,external_node_child_process_.spawn)('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
+                env: { ...env, [carriers/* MARKER */.tl]: marker },
                 stdio: [streams.stdin, 'pipe', 'pipe'],
                 detached: true,
             });
@@ -2660,7 +3357,7 @@ class Scan {
     /** Ends the command's group, then what escaped from it. */
     stop() {
         this.#kill('SIGKILL');
-        return stopCarriers(this.#marker);
+        return (0,carriers/* stopCarriers */.CK)(this.#marker);
     }
     /**
      * Lets the outputs run dry, however slow their reader is. An output that stays open without a word, as
@@ -2670,7 +3367,7 @@ class Scan {
         const dry = this.#outputs.then(() => 'dry');
         for (let seen = -1; (seen !== this.#chunks || this.#readerIsSlow()) && !limit.aborted;) {
             seen = this.#chunks;
-            const pause = (0,promises_namespaceObject.setTimeout)(scan_DRAIN_MS, 'silent', { ref: false, signal: limit }).catch(() => 'over');
+            const pause = (0,promises_.setTimeout)(scan_DRAIN_MS, 'silent', { ref: false, signal: limit }).catch(() => 'over');
             if ((await Promise.race([dry, pause])) === 'dry')
                 break;
         }
@@ -2683,7 +3380,7 @@ class Scan {
     }
     #kill(signal) {
         if (this.#child.pid !== undefined)
-            killQuietly(-this.#child.pid, signal);
+            (0,carriers/* killQuietly */.En)(-this.#child.pid, signal);
     }
 }
 /** The environment of the scan: not the runner's secrets, not the means to get a token of its own. */
@@ -2776,13 +3473,13 @@ function marksOf(run, deadBy) {
  * Creates the empty Secret that the token will be bound to.
  * @returns undefined when the identity may not create Secrets and that is acceptable
  */
-async function createAnchor(client, bearer, where, marks, acceptable, signal) {
+async function createAnchor(client, auth, where, marks, acceptable, signal) {
     const body = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...marks } };
-    const create = () => client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, bearer, body }, signal);
+    const create = () => client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, auth, body }, signal);
     let answer = await create();
     if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
         // The name is random: the one that exists is ours, from a try whose answer was lost. To read its uid the issuer has no right.
-        await deleteAnchor(client, bearer, where, signal).catch((cause) => {
+        await deleteAnchor(client, auth, where, signal).catch((cause) => {
             throw new errors/* KubepassError */.v3('UNREACHABLE', 'The answer to the creation of the Secret was lost.', { cause });
         });
         answer = await create();
@@ -2790,7 +3487,7 @@ async function createAnchor(client, bearer, where, marks, acceptable, signal) {
     if (answer.status === 403 && acceptable)
         return undefined;
     if (answer.status !== 201) {
-        throw refusalOf(answer, `create a Secret in namespace ${(0,quote/* quote */.h)(where.namespace)}`, bearer, secretsHint(answer, where.namespace));
+        throw refusalOf(answer, `create a Secret in namespace ${(0,quote/* quote */.h)(where.namespace)}`, auth, secretsHint(answer, where.namespace));
     }
     const uid = answer.body?.metadata?.uid;
     if (typeof uid !== 'string')
@@ -2801,7 +3498,7 @@ async function createAnchor(client, bearer, where, marks, acceptable, signal) {
  * Asks for a token and seals it before anything else sees it.
  * @returns it, not judged yet; what it must say; and the server's own warnings, which are foreign text
  */
-async function requestToken(client, bearer, asked, seal, signal) {
+async function requestToken(client, auth, asked, seal, signal) {
     const boundObjectRef = asked.anchor && { apiVersion: 'v1', kind: 'Secret', name: asked.anchor.name, uid: asked.anchor.uid };
     const body = {
         apiVersion: 'authentication.k8s.io/v1',
@@ -2809,9 +3506,9 @@ async function requestToken(client, bearer, asked, seal, signal) {
         spec: { audiences: [...asked.audiences], expirationSeconds: asked.duration, ...(boundObjectRef ? { boundObjectRef } : {}) },
     };
     const path = `/api/v1/namespaces/${asked.namespace}/serviceaccounts/${asked.name}/token`;
-    const answer = await client.call({ method: 'POST', path, bearer, body }, signal);
+    const answer = await client.call({ method: 'POST', path, auth, body }, signal);
     if (answer.status !== 201) {
-        throw refusalOf(answer, `issue a token for ServiceAccount ${(0,quote/* quote */.h)(`${asked.namespace}/${asked.name}`)}`, bearer, tokenHint(answer, asked));
+        throw refusalOf(answer, `issue a token for ServiceAccount ${(0,quote/* quote */.h)(`${asked.namespace}/${asked.name}`)}`, auth, tokenHint(answer, asked));
     }
     const status = answer.body?.status;
     if (typeof status?.token !== 'string' || status.token === '')
@@ -2861,15 +3558,15 @@ function labelValue(text) {
 async function issue(session, limit) {
     const { options, client, platform, receipt, evidence } = session;
     platform.progress('asking for a token');
-    const bearer = await session.identity.bearer(limit);
+    const auth = await session.identity.authInfo(limit);
     const where = { namespace: receipt.namespace, name: receipt.anchor?.name ?? '' };
     const acceptable = options.revocation === 'best-effort';
     const marks = marksOf(platform.run, receipt.deadBy);
-    const anchor = await mayExist(session, 'anchor', () => createAnchor(client, bearer, where, marks, acceptable, limit));
+    const anchor = await mayExist(session, 'anchor', () => createAnchor(client, auth, where, marks, acceptable, limit));
     record(session, { anchor, ...(anchor === undefined ? { reached: 'nothing' } : {}) });
     const asked = { ...options.serviceAccount, duration: options.duration, audiences: options.tokenAudiences, anchor };
     const keep = (value) => (session.token = session.seal(value));
-    const { credential, expected, warnings } = await mayExist(session, 'token', () => requestToken(client, bearer, asked, keep, limit));
+    const { credential, expected, warnings } = await mayExist(session, 'token', () => requestToken(client, auth, asked, keep, limit));
     const { jti, expiresAt } = credential;
     evidence.granted = (0,src_evidence/* grantedBy */.VE)(credential, anchor?.name);
     evidence.dead_by = (0,src_credential/* isoTime */.Ly)(expiresAt + src_credential/* OVERRUN_S */.IM);
@@ -2923,343 +3620,8 @@ async function verify(session, { token }, limit) {
     });
 }
 
-;// CONCATENATED MODULE: ./src/options.ts
-
-
-
-
-
-
-class Wrong extends Error {
-}
-/**
- * Reports every wrong input at once, each with its name, what is wrong and a right example. To finish a run
- * nothing is asked that only its start needs: a program or a directory may be gone by then.
- */
-function parseOptions(source, seal, purpose) {
-    const problems = [];
-    const read = (id, parse, whenEmpty, fallback = inputs[id].default) => {
-        const text = (source.input(id) ?? '').trim() || fallback;
-        try {
-            if (text === '') {
-                if (inputs[id].required)
-                    throw new Wrong('is missing');
-                return whenEmpty;
-            }
-            const allowed = inputs[id].options;
-            if (allowed && !allowed.includes(text))
-                throw new Wrong(`is ${(0,quote/* quote */.h)(text)}, not one of ${allowed.join(', ')}`);
-            return parse(text);
-        }
-        catch (error) {
-            if (!(error instanceof Wrong))
-                throw error;
-            problems.push(`${source.nameOf(id)} ${error.message}; for example: ${inputs[id].example}`);
-            return whenEmpty;
-        }
-    };
-    const same = (text) => text;
-    const choice = (id) => read(id, same, inputs[id].default);
-    const server = read('server', parseServer, '');
-    const serviceAccount = read('service_account', parseServiceAccount, { namespace: '', name: '' });
-    const maxDuration = read('max_duration', parseDuration, 3600);
-    const tokenFile = read('token_file', same, '');
-    const token = read('token', (text) => sealToken(text, seal), undefined);
-    if (token !== undefined && tokenFile !== '')
-        problems.push(`${source.nameOf('token')} and ${source.nameOf('token_file')} are both given: one is enough`);
-    const shell = choice('shell');
-    const allowDebugTrace = choice('allow_debug_trace') === 'true';
-    const report = choice('report');
-    // Not read without need: what is not known to anybody needs no redaction.
-    const checkToken = report === 'check' ? read('github_token', (text) => sealToken(text, seal), undefined) : undefined;
-    const options = {
-        server,
-        certificateAuthority: read('certificate_authority', parseCertificateAuthority, ''),
-        serviceAccount,
-        namespace: read('namespace', parseNamespace, serviceAccount.namespace),
-        command: readCommand(),
-        acceptExitCodes: read('accept_exit_codes', parseExitCodes, [0]),
-        env: choice('env'),
-        passEnv: read('pass_env', parseVariableNames, []),
-        identity: choice('identity'),
-        token: token ?? (tokenFile === '' ? undefined : read('token_file', (path) => readToken(path, source, seal), undefined)),
-        stdinTaken: tokenFile === '-',
-        audience: read('audience', parseAudience, server),
-        duration: read('duration', (text) => parseLife(text, maxDuration, source.nameOf('max_duration')), 900),
-        tokenAudiences: read('token_audiences', words, []),
-        revocation: choice('revocation'),
-        prove: choice('prove'),
-        proofSamples: read('proof_samples', parseSamples, 3),
-        delivery: choice('delivery'),
-        tokenVariable: read('token_variable', parseTokenVariable, 'KUBE_TOKEN'),
-        directory: purpose === 'start' ? read('directory', (path) => parseDirectory(path, source.workspace), '', source.temp) : baseDirectory(source),
-        proxyUrl: read('proxy_url', parseProxy, undefined),
-        tlsServerName: read('tls_server_name', parseServerName, undefined),
-        evidence: read('evidence', purpose === 'start' ? parseEvidencePath : same, undefined),
-        checkToken,
-        deadline: 1000 * read('deadline', parseDeadline, 60),
-    };
-    if (purpose === 'start' && !source.hasLaterSteps && options.command === undefined)
-        problems.push(`no command was given${source.hasPost ? `: set ${source.nameOf('command')}` : ': kubepass run [FLAGS] -- COMMAND'}`);
-    if (options.delivery === 'output' && options.command !== undefined)
-        problems.push(`${source.nameOf('delivery')} is output, which is for later steps: with a command use env`);
-    if (options.identity === 'token' && options.token === undefined)
-        problems.push(`${source.nameOf('identity')} is token, but neither ${source.nameOf('token')} nor ${source.nameOf('token_file')} is given`);
-    if (!source.postFailsJob && options.prove === 'post')
-        problems.push(`${source.nameOf('prove')} is post, but ${source.hasPost ? 'what comes after the script cannot fail a job' : 'there is no post step'} here`);
-    if (report === 'check' && checkToken === undefined)
-        problems.push(`${source.nameOf('report')} is check, but ${source.nameOf('github_token')} is empty`);
-    if (purpose === 'start' && source.traced !== undefined && !allowDebugTrace) {
-        problems.push(`${source.traced} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')}: true`);
-    }
-    if (problems.length > 0) {
-        throw new errors/* KubepassError */.v3('INPUT', problems.length === 1 ? (problems[0] ?? '') : `${problems.length} inputs are wrong:\n- ${problems.join('\n- ')}`);
-    }
-    return options;
-    function readCommand() {
-        if (purpose === 'finish')
-            return undefined;
-        if (source.argv.length > 0) {
-            const [program = '', ...args] = source.argv;
-            if (source.input('command') !== undefined)
-                problems.push(`${source.nameOf('command')} and a command after -- are both given: one is enough`);
-            if (!isProgram(program, source.path))
-                problems.push(`the command ${(0,quote/* quote */.h)(program)} is not a program on PATH`);
-            return [program, ...args];
-        }
-        const command = read('command', same, '');
-        if (command === '')
-            return undefined;
-        if (command.includes('\0'))
-            problems.push(`${source.nameOf('command')} holds a NUL character`);
-        if (!isProgram(shell, source.path)) {
-            const way = shell === 'bash' ? `; install it, or set ${source.nameOf('shell')}: sh and mind that a failing pipe turns green` : '';
-            problems.push(`${shell} is not on PATH${way}`);
-        }
-        return shell === 'bash' ? ['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c', command] : ['sh', '-e', '-c', command];
-    }
-}
-function parseServer(text) {
-    const url = parseUrl(text);
-    if (url.protocol !== 'https:')
-        throw new Wrong(`is ${(0,quote/* quote */.h)(text)}: only https carries a token`);
-    if (url.username !== '' || url.password !== '')
-        throw new Wrong('holds a user name or password');
-    if (url.search !== '' || url.hash !== '')
-        throw new Wrong('holds a query or fragment');
-    return url.href.replace(/\/$/, '');
-}
-function parseProxy(text) {
-    const url = parseUrl(text);
-    if (url.protocol !== 'http:' && url.protocol !== 'https:')
-        throw new Wrong('is neither http nor https');
-    if (url.username !== '' || url.password !== '')
-        throw new Wrong('holds a user name or password, which the kubeconfig would show to the scan');
-    return url;
-}
-function parseUrl(text) {
-    if (/[\s\p{Cc}]/u.test(text))
-        throw new Wrong('holds white space or control characters');
-    const url = URL.parse(text);
-    // Never echoed: it may hold a password.
-    if (url === null)
-        throw new Wrong('is not a URL');
-    return url;
-}
-function parseServiceAccount(text) {
-    const [namespace = '', name = '', ...more] = text.split('/');
-    if (more.length > 0 || !isLabel(namespace) || !isSubdomain(name))
-        throw new Wrong(`is ${(0,quote/* quote */.h)(text)}, not NAMESPACE/NAME`);
-    return { namespace, name };
-}
-function parseNamespace(text) {
-    if (!isLabel(text))
-        throw new Wrong(`is ${(0,quote/* quote */.h)(text)}, not the name of a namespace`);
-    return text;
-}
-// https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
-function isLabel(text) {
-    return text.length <= 63 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(text);
-}
-function isSubdomain(text) {
-    return text.length <= 253 && text.split('.').every((part) => part !== '' && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(part));
-}
-function parseServerName(text) {
-    if (!isSubdomain(text.toLowerCase()))
-        throw new Wrong(`is ${(0,quote/* quote */.h)(text)}, not a host name`);
-    return text;
-}
-/** PEM from PEM, its base64, or a file that holds either. */
-function parseCertificateAuthority(text) {
-    const pem = pemOf(text) ?? pemOf(readSmallFile(text).trim()) ?? '';
-    try {
-        new external_node_crypto_.X509Certificate(pem);
-    }
-    catch {
-        throw new Wrong('holds no certificate that can be read');
-    }
-    return pem.endsWith('\n') ? pem : `${pem}\n`;
-}
-/** The text itself, or what its base64 says; undefined when neither is PEM. */
-function pemOf(text) {
-    if (text.includes('-----BEGIN'))
-        return text;
-    const decoded = Buffer.from(text, 'base64').toString('latin1');
-    return decoded.startsWith('-----BEGIN') ? decoded : undefined;
-}
-function readSmallFile(path) {
-    try {
-        const about = (0,external_node_fs_namespaceObject.statSync)(path);
-        if (!about.isFile())
-            throw new Wrong(`names ${(0,quote/* quote */.h)(path)}, which is no file`);
-        if (about.size > 1024 * 1024)
-            throw new Wrong(`names ${(0,quote/* quote */.h)(path)}, which is over 1 MiB`);
-        return (0,external_node_fs_namespaceObject.readFileSync)(path, 'utf8');
-    }
-    catch (error) {
-        if (error instanceof Wrong)
-            throw error;
-        throw new Wrong(`names ${(0,quote/* quote */.h)(path, 120)}, which cannot be read (${(0,errors/* errnoOf */.UQ)(error)})`);
-    }
-}
-function readToken(path, source, seal) {
-    if (/^eyJ[\w-]*\./.test(path) || (path.length > 200 && !path.includes('/'))) {
-        seal(path);
-        throw new Wrong('is a token, not the path of one: give it as token');
-    }
-    if (path !== '-')
-        return sealToken(readSmallFile(path), seal);
-    if (source.readStdin === undefined)
-        throw new Wrong('is "-", but there is no standard input here');
-    return sealToken(source.readStdin(), seal);
-}
-function sealToken(text, seal) {
-    const token = text.trim();
-    if (token.length < 16)
-        throw new Wrong('is too short to be a token');
-    // Sealed before it is judged, so that no message can show it.
-    const sealed = seal(token);
-    if (!/^[\x21-\x7e]+$/.test(token))
-        throw new Wrong('holds characters that no bearer token has (white space, line ends, non-ASCII)');
-    return sealed;
-}
-function parseDuration(text) {
-    const [, number = '', unit = ''] = /^(\d{1,7})(s|m|h|)$/.exec(text) ?? [];
-    if (number === '')
-        throw new Wrong(`is ${(0,quote/* quote */.h)(text)}, not a duration`);
-    return Number(number) * { s: 1, m: 60, h: 3600, '': 1 }[unit];
-}
-function parseDeadline(text) {
-    const seconds = parseDuration(text);
-    if (seconds < 1 || seconds > 600)
-        throw new Wrong(`is ${(0,quote/* quote */.h)(text)}, not from 1s to 10m`);
-    return seconds;
-}
-function parseLife(text, longest, nameOfLongest) {
-    const seconds = parseDuration(text);
-    if (seconds < 600)
-        throw new Wrong(`is ${(0,quote/* quote */.h)(text)}: the API server issues no token for less than 10 minutes`);
-    if (seconds > longest)
-        throw new Wrong(`is ${(0,quote/* quote */.h)(text)}, over the limit of ${longest} s; raise ${nameOfLongest} if that is meant`);
-    return seconds;
-}
-function parseExitCodes(text) {
-    return words(text).map((word) => {
-        const code = Number(word);
-        if (!Number.isInteger(code) || code < 0 || code > 255)
-            throw new Wrong(`holds ${(0,quote/* quote */.h)(word)}, not a number from 0 to 255`);
-        return code;
-    });
-}
-function parseSamples(text) {
-    const samples = Number(text);
-    if (!Number.isInteger(samples) || samples < 1 || samples > 20)
-        throw new Wrong(`is ${(0,quote/* quote */.h)(text)}, not a number from 1 to 20`);
-    return samples;
-}
-function words(text) {
-    return text.split(/[\s,]+/).filter((word) => word !== '');
-}
-function parseAudience(text) {
-    if (/[\s\p{Cc}]/u.test(text))
-        throw new Wrong('holds white space or control characters');
-    return text;
-}
-function parseVariableNames(text) {
-    const names = words(text);
-    const wrong = names.find((name) => !isVariableName(name));
-    if (wrong !== undefined)
-        throw new Wrong(`holds ${(0,quote/* quote */.h)(wrong)}, not the name of a variable`);
-    return names;
-}
-function parseTokenVariable(text) {
-    if (!isVariableName(text) || /^(PATH|HOME|NODE_OPTIONS|KUBECONFIG|KUBE_CONFIG_PATH|GITHUB_.*|RUNNER_.*|KUBEPASS_.*|LD_.*)$/.test(text)) {
-        throw new Wrong(`is ${(0,quote/* quote */.h)(text)}, not a name that a token may have`);
-    }
-    return text;
-}
-function isVariableName(text) {
-    return /^[A-Za-z_][A-Za-z0-9_]*$/.test(text);
-}
-function parseEvidencePath(text) {
-    if (text.includes('\0') || text.includes('\n'))
-        throw new Wrong('holds a NUL or a line end');
-    try {
-        (0,external_node_fs_namespaceObject.accessSync)((0,external_node_path_namespaceObject.dirname)(text), external_node_fs_namespaceObject.constants.W_OK);
-        return text;
-    }
-    catch (error) {
-        throw new Wrong(`is ${(0,quote/* quote */.h)(text)}, where no file can be written (${(0,errors/* errnoOf */.UQ)(error)})`);
-    }
-}
-/** Files in the workspace end up in artifacts, caches and commits. */
-function parseDirectory(path, workspace) {
-    let real;
-    try {
-        real = (0,external_node_fs_namespaceObject.realpathSync)(path);
-        if (!(0,external_node_fs_namespaceObject.statSync)(real).isDirectory())
-            throw new Wrong(`is ${(0,quote/* quote */.h)(path)}, which is no directory`);
-        (0,external_node_fs_namespaceObject.accessSync)(real, external_node_fs_namespaceObject.constants.W_OK);
-    }
-    catch (error) {
-        if (error instanceof Wrong)
-            throw error;
-        throw new Wrong(`is ${(0,quote/* quote */.h)(path)}, which cannot be used (${(0,errors/* errnoOf */.UQ)(error)})`);
-    }
-    if (workspace !== undefined && isInside(real, realpathOr(workspace)))
-        throw new Wrong(`is ${(0,quote/* quote */.h)(path)}, which lies in the workspace`);
-    return real;
-}
-/** Where a run's private directory lies, also when the place is gone by now. */
-function baseDirectory(source) {
-    const given = (source.input('directory') ?? '').trim();
-    return realpathOr(given === '' ? source.temp : given);
-}
-function realpathOr(path) {
-    try {
-        return (0,external_node_fs_namespaceObject.realpathSync)(path);
-    }
-    catch {
-        return (0,external_node_path_namespaceObject.resolve)(path);
-    }
-}
-function isInside(path, parent) {
-    const way = (0,external_node_path_namespaceObject.relative)(parent, path);
-    return way === '' || (!way.startsWith('..') && !(0,external_node_path_namespaceObject.isAbsolute)(way));
-}
-function isProgram(name, path) {
-    const places = name.includes('/') ? [name] : path.split(external_node_path_namespaceObject.delimiter).map((directory) => (0,external_node_path_namespaceObject.join)(directory || '.', name));
-    return places.some((place) => {
-        try {
-            (0,external_node_fs_namespaceObject.accessSync)(place, external_node_fs_namespaceObject.constants.X_OK);
-            return (0,external_node_fs_namespaceObject.statSync)(place).isFile();
-        }
-        catch {
-            return false;
-        }
-    });
-}
-
+// EXTERNAL MODULE: ./src/options.ts
+var src_options = __nccwpck_require__(8381);
 ;// CONCATENATED MODULE: ./src/start.ts
 
 
@@ -3278,8 +3640,9 @@ function isProgram(name, path) {
  */
 async function start(context) {
     context.platform.saveReceipt('none');
-    const options = parseOptions(context.platform, context.seal, 'start');
-    const session = openSession(context, options, newReceipt(options, context.platform.run, context.platform.runKey));
+    const chosen = await choose(context, (0,src_options/* parseOptions */.Ac)(context.platform, context.seal, 'start'));
+    const { options } = chosen;
+    const session = openSession(context, chosen, newReceipt(options, context.platform.run, context.platform.runKey));
     const beforeScan = AbortSignal.any([context.signal, AbortSignal.timeout(options.deadline)]);
     let exitCode = 0;
     let failure;
@@ -3293,7 +3656,7 @@ async function start(context) {
         else
             exitCode = await runScan(session, options.command, credential, kubeconfig);
         // A signal that has come is seen when the event loop turns.
-        await (0,promises_namespaceObject.setImmediate)();
+        await (0,promises_.setImmediate)();
         context.signal.throwIfAborted();
     }
     catch (error) {

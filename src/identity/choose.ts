@@ -75,8 +75,9 @@ function candidatesOf(options: Options, surroundings: Surroundings): Candidate[]
     const make = (): Identity => githubOidcIdentity(idTokenRequest, audience, seal, env)
     candidates.push({ kind: 'github-oidc', there: 'the job may request ID tokens', make })
   }
-  if (idToken !== undefined)
+  if (idToken !== undefined) {
     candidates.push({ kind: 'gitlab-oidc', there: 'the job has an ID token', make: () => gitlabOidcIdentity(idToken, audience) })
+  }
   // The last resort: a runner in a Pod serves jobs that mean another cluster.
   const lastResort = options.identity === 'auto' && candidates.length === 0 && options.server === ''
   if (options.identity === 'in-cluster' || lastResort) {

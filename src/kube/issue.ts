@@ -43,7 +43,7 @@ export async function createAnchor(
     client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, auth, body }, signal)
   let answer = await create()
   if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
-    // The name is random: the one that exists is ours, from a try whose answer was lost. To read its uid the issuer has no right.
+    // The name is this run's alone: the one that exists is ours, from a try whose answer was lost. To read its uid the issuer has no right.
     await deleteAnchor(client, auth, where, signal).catch((cause: unknown) => {
       throw new KubepassError('UNREACHABLE', 'The answer to the creation of the Secret was lost.', { cause })
     })

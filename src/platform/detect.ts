@@ -4,7 +4,11 @@ import { gitlabPlatform } from './gitlab.ts'
 import type { Platform } from './platform.ts'
 import { terminalPlatform, type Wish } from './terminal.ts'
 
-/** @param wish given by a person at the command line; a CI job wishes for nothing, it has a script */
+/**
+ * @param words of a person; of GitLab's template, which says first where we are: there, every variable can be
+ *   overruled from outside, those of the runner too
+ * @param wish of a person; a CI job has none, it has a script
+ */
 export function detect(
   env: NodeJS.ProcessEnv,
   words: readonly string[],
@@ -12,18 +16,19 @@ export function detect(
   redact: (text: string) => string,
 ): Platform {
   if (wish !== undefined) return terminalPlatform(wish, words, env, redact)
-  const [onGithub, onGitlab] = [env['GITHUB_ACTIONS'] === 'true', env['GITLAB_CI'] === 'true']
+  const told = words[0] === 'gitlab'
+  const [onGithub, onGitlab] = [env['GITHUB_ACTIONS'] === 'true', told || env['GITLAB_CI'] === 'true']
   if (onGithub && onGitlab) {
     throw new KubepassError(
       'INPUT',
-      'GITHUB_ACTIONS and GITLAB_CI are both true: it cannot be told whose log this is, and what masks a secret in it.',
+      'GITHUB_ACTIONS is true in a GitLab job: what masks a secret in the log of one shows it in that of the other.',
       {
-        hint: 'Unset the one that does not run this job.',
+        hint: 'Unset GITHUB_ACTIONS, or GITLAB_CI if this is a GitHub job.',
       },
     )
   }
   if (onGithub) return githubPlatform(env, redact)
-  if (onGitlab) return gitlabPlatform(words, env, redact)
+  if (onGitlab) return gitlabPlatform(told ? words.slice(1) : words, env, redact)
   throw new KubepassError('INPUT', 'This program is started by a CI runner, and none is here.', {
     hint: 'In a terminal use: kubepass run -- COMMAND',
   })

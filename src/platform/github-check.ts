@@ -6,12 +6,17 @@ import type { Secret } from '../secret.ts'
 const DEADLINE_MS = 10_000
 
 /** A check run with the evidence as its text. https://docs.github.com/en/rest/checks/runs#create-a-check-run */
-export async function publishCheck(evidence: Evidence, token: Secret): Promise<void> {
+export async function publishCheck(evidence: Evidence, token: Secret, env: NodeJS.ProcessEnv): Promise<void> {
+  // An earlier step can set it, and Octokit would obey.
+  if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') {
+    throw new KubepassError('INPUT', 'No check run is made while NODE_TLS_REJECT_UNAUTHORIZED is 0: anybody could answer for GitHub.')
+  }
   const pullRequest = context.payload.pull_request as { head?: { sha?: string } } | undefined
   try {
     await getOctokit(token.reveal()).rest.checks.create({
       ...context.repo,
-      name: 'kubepass',
+      name: `kubepass / ${evidence.run.job}`,
+      external_id: evidence.granted?.bound_to ?? `${evidence.run.id}-${evidence.run.attempt}`,
       // Of a pull request the job sees a merge that nobody else does.
       head_sha: pullRequest?.head?.sha ?? context.sha,
       status: 'completed',

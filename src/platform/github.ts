@@ -98,7 +98,7 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     },
     setOutput: async (id, value) => (await core()).setOutput(id, plain(value)),
     exportVariable: async (name, value) => (await core()).exportVariable(name, plain(value)),
-    publishCheck: async (evidence, token) => (await import('./github-check.ts')).publishCheck(evidence, token),
+    publishCheck: async (evidence, token) => (await import('./github-check.ts')).publishCheck(evidence, token, env),
     report(evidence) {
       say(asText(evidence))
       // As core's summary does; post needs nothing else of core, and would take twice as long with it.

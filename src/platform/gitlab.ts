@@ -24,8 +24,14 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
   // https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections
   const section = (edge: 'start' | 'end', name: string, header: string): void =>
     print(STDOUT, `\x1b[0Ksection_${edge}:${Math.floor(Date.now() / 1000)}:${name}\r\x1b[0K${header}\n`)
+  let loaded: Promise<typeof import('./gitlab-reports.ts')> | undefined
+  const reports = (): NonNullable<typeof loaded> => (loaded ??= import('./gitlab-reports.ts'))
   return {
-    input: (id) => (inputs[id].guard === undefined ? env[`KUBEPASS_${id.toUpperCase()}`] : flags.values.get(id)),
+    input(id) {
+      const { guard, only } = inputs[id]
+      if (only === 'github') return undefined
+      return guard === undefined ? env[`KUBEPASS_${id.toUpperCase()}`] : flags.values.get(id)
+    },
     nameOf: (id) => (inputs[id].secret ? `KUBEPASS_${id.toUpperCase()}` : id),
     argv: [],
     temp: tmpdir(),
@@ -34,7 +40,8 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
     hasLaterSteps: false,
     hasPost: true,
     postFailsJob: false,
-    traced: env['CI_DEBUG_TRACE'] === 'true' ? 'CI_DEBUG_TRACE' : undefined,
+    // As the runner reads it.
+    traced: /^(1|t|true)$/i.test(env['CI_DEBUG_TRACE'] ?? '') ? 'CI_DEBUG_TRACE' : undefined,
     readStdin: undefined,
     isCI: true,
     env,
@@ -81,6 +88,8 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
     readReceipt: () => env['KUBEPASS_RECEIPT'],
 
     scanOutputs() {
+      // While the program is surely there: a scan, or after_script at the same time, can remove it.
+      void reports().catch(() => undefined)
       section('start', 'kubepass_scan', 'The scan')
       return {
         stdout: () => process.stdout,
@@ -96,7 +105,7 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
       section('start', 'kubepass_evidence[collapsed=true]', 'What happened')
       say(asText(evidence))
       section('end', 'kubepass_evidence', '')
-      const { annotations, junit } = await import('./gitlab-reports.ts')
+      const { annotations, junit } = await reports()
       const folder = join(workspace ?? '', REPORTS)
       mkdirSync(folder, { recursive: true })
       writeFileSync(join(folder, 'junit.xml'), redact(junit(evidence)))

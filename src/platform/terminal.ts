@@ -7,6 +7,7 @@ import { flagName, parseFlags, terminalFlags } from '../flags.ts'
 import { writePrivate } from '../kubeconfig.ts'
 import { quote } from '../quote.ts'
 import type { Receipt } from '../receipt.ts'
+import { kubeconfigContent } from '../values.ts'
 import type { Platform } from './platform.ts'
 import { print, STDERR } from './print.ts'
 
@@ -19,6 +20,15 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
   const [wanted, usage] = wish === 'run' ? [0, 'run [FLAGS] -- COMMAND'] : [1, 'revoke [FLAGS] RECEIPT']
   const { values, positionals, argv } = parseFlags(words, terminalFlags, wanted, `kubepass ${usage}; kubepass help shows all flags.`)
   const [given] = positionals
+  if (kubeconfigContent(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
+    throw new KubepassError(
+      'INPUT',
+      'The content of a kubeconfig was given on the command line, which every user of the machine can read.',
+      {
+        hint: `Give its path: ${flagName('kubeconfig')} PATH`,
+      },
+    )
+  }
   let receiptFile = given
   const style = (format: 'red' | 'yellow' | 'dim', text: string): string => styleText(format, text, { stream: stderr })
   const write = (text: string): void => print(STDERR, `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`)

@@ -61,7 +61,7 @@ test('in the template what decides where the identity goes is a quoted flag, the
     const flag = job.script.join('').includes(` --${id.replaceAll('_', '-')} '$[[ inputs.${id} ]]'`)
     const variable = job.variables[`KUBEPASS_${id.toUpperCase()}`]
     const { guard, only, secret } = inputs[id]
-    if (secret === true || only === 'github') expect([id, flag, variable, id in spec.inputs]).toEqual([id, false, undefined, false])
+    if (secret !== undefined || only === 'github') expect([id, flag, variable, id in spec.inputs]).toEqual([id, false, undefined, false])
     else if (guard !== undefined) expect([id, flag, variable]).toEqual([id, true, undefined])
     else expect([id, flag, variable]).toEqual([id, false, { value: `$[[ inputs.${id} ]]`, expand: false }])
   }
@@ -96,7 +96,7 @@ test('a default of the template is one that it accepts itself', () => {
 
 test('the help names every flag, and no secret is one', () => {
   for (const id of inputIds)
-    expect([id, help().includes(`  --${id.replaceAll('_', '-')}\n`)]).toEqual([id, !inputs[id].secret && !inputs[id].ciOnly])
+    expect([id, help().includes(`  --${id.replaceAll('_', '-')}\n`)]).toEqual([id, inputs[id].secret !== true && !inputs[id].ciOnly])
 })
 
 test('the README names every exit code', () => {

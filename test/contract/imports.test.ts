@@ -26,8 +26,8 @@ const LEVELS: RegExp[] = [
   /^session\.ts$/,
   /^(platform\/|scan\.ts)/,
   /^(identity\/|kube\/|kubeconfig\.ts|evidence\.ts|receipt\.ts|options\.ts|decode\.ts|carriers\.ts|redact\.ts)/,
-  /^(credential|retry|http|flags)\.ts$/,
-  /^(inputs|job|values|certificate)\.ts$/,
+  /^(credential|retry|http|flags|values|certificate)\.ts$/,
+  /^(inputs|job)\.ts$/,
   /^(errors|quote|secret|version)\.ts$/,
 ]
 

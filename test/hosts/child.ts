@@ -21,7 +21,7 @@ export interface ChildOptions {
   stdin?: string
   /** How long to wait, once the process has ended, for others that still hold its outputs. */
   drainMs?: number
-  /** Those others may go on writing after that. */
+  /** Those others can go on writing after that. */
   keepReading?: boolean
   /** In a process group of its own. */
   detached?: boolean
@@ -70,6 +70,10 @@ export class Child {
     this.ended = this.#end([child.stdout, child.stderr], drainMs, keepReading)
   }
 
+  get runs(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null
+  }
+
   /** Its exit code, once it has one. */
   get code(): number | null {
     return this.#process.exitCode
@@ -86,6 +90,13 @@ export class Child {
   /** Waits no longer for those who hold its outputs, once it has ended. */
   giveUp(): void {
     this.#waiting.abort()
+  }
+
+  /** Reads no more. */
+  close(): void {
+    this.giveUp()
+    this.#process.stdout?.destroy()
+    this.#process.stderr?.destroy()
   }
 
   /** Waits until one of its outputs holds this; refuses when it ends without. */

@@ -27,6 +27,8 @@ export interface JobOptions extends JobLogOptions {
   runId?: string
   runAttempt?: string
   job?: string
+  /** Where GitHub's API is played. */
+  apiUrl?: string
   /** The action's folder; default this repository. */
   action?: string
   /** The standalone program, called instead of the action's scripts on a machine without Node.js. */
@@ -115,6 +117,7 @@ export class GithubJob implements Job {
     this.#variables = {
       ...githubVariables(claims),
       GITHUB_EVENT_PATH: event,
+      ...(options.apiUrl !== undefined && { GITHUB_API_URL: options.apiUrl }),
       GITHUB_JOB: options.job ?? 'scan',
       GITHUB_WORKSPACE: this.workspace,
       RUNNER_ARCH: 'X64',

@@ -33,7 +33,7 @@ export async function stopGroup(child: Child, { graceful, force }: Patience): Pr
 export async function stopContainer(child: Child, marker: string, { look, signals, stop }: Patience): Promise<void> {
   const told = tellEach(child.pid, marker, look)
   await within(signals, Promise.race([told, child.exited]))
-  signal(child.pid, 'SIGTERM')
+  if (child.runs) signal(child.pid, 'SIGTERM')
   if (!(await within(stop, child.exited))) signal(child.pid, 'SIGKILL')
 }
 

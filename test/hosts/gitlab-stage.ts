@@ -70,7 +70,7 @@ export class Stage implements Running {
     // In a pod both outputs go into one file.
     this.#maskers = { stdout, stderr: executor === 'kubernetes' ? stdout : new GitlabMasker(masked) }
     this.#child = new Child('bash', [], {
-      ...{ cwd, env, stdin: script, detached: true, drainMs: patience.drain, keepReading: executor === 'kubernetes' },
+      ...{ cwd, env, stdin: script, detached: true, drainMs: patience.drain, keepReading: executor !== 'docker' },
       onData: (stream, chunk) => {
         this.#shown.push(this.#maskers[stream].write(chunk))
       },
@@ -136,6 +136,11 @@ export class Stage implements Running {
       if (!(await within(patience.force, this.#child.ended))) this.#child.giveUp()
     }
     return this.done
+  }
+
+  /** Nobody wants to know any more. */
+  close(): void {
+    this.#child.close()
   }
 
   texts(): Record<string, string> {

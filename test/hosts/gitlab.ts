@@ -123,6 +123,7 @@ export class GitlabJob implements Job, Runner {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await killProcessesWith(this.marker)
+    for (const phase of this.phases) phase.close()
     await Promise.all(this.phases.map((phase) => phase.done))
     await rm(this.folder, { recursive: true, force: true })
   }
@@ -198,7 +199,7 @@ export class GitlabUse implements Use {
       folder: workspace,
       notice: name === 'post' ? 'Running after script...' : undefined,
       commands,
-      trace: values.get('CI_DEBUG_TRACE') === 'true',
+      trace: /^(1|t|true)$/i.test(values.get('CI_DEBUG_TRACE') ?? ''),
     })
     const masked = [...variables].filter(([, variable]) => variable.masked).map(([each]) => values.get(each) ?? '')
     const limits = { stage: this.#limit(name, values), job: this.#deadline - Date.now() }

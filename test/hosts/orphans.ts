@@ -6,16 +6,19 @@ export function processesWith(variable: string): Promise<number[]> {
   return Promise.resolve(processes().filter((pid) => carries(pid, variable)))
 }
 
-/** Kills them, until there are none, and says how many there were. */
+/**
+ * Kills them, until there are none, and says how many there were. A process that becomes another program shows
+ * no environment for a moment, so that one look is not enough.
+ */
 export async function killProcessesWith(variable: string): Promise<number> {
   const found = new Set<number>()
-  for (;;) {
+  for (let looksWithout = 0; looksWithout < 2; await delay(10)) {
     const pids = await processesWith(variable)
-    if (pids.length === 0) return found.size
+    looksWithout = pids.length === 0 ? looksWithout + 1 : 0
     for (const pid of pids) {
       found.add(pid)
       signal(pid, 'SIGKILL')
     }
-    await delay(10)
   }
+  return found.size
 }

@@ -1,7 +1,10 @@
 import { expect, test } from '@jest/globals'
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Evidence } from '../../src/evidence.ts'
@@ -155,6 +158,7 @@ onGitlab(
 const moments: Record<string, Matcher> = {
   'before the anchor': { method: 'POST', path: SECRETS },
   'after the anchor': { method: 'POST', path: SECRETS, when: 'after' },
+  'between anchor and token': { method: 'POST', path: TOKEN },
   'after the token': { method: 'POST', path: TOKEN, when: 'after' },
   'after the verification': { method: 'POST', path: WHOAMI, when: 'after' },
   'before the revocation': { method: 'DELETE', path: ONE_SECRET },
@@ -185,6 +189,53 @@ for (const [moment, matcher] of Object.entries(moments)) {
     )
   }
 }
+
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  onGitlab(
+    `${signal} for the program alone: the exit code says so, and after_script, however often it runs, finds all in order`,
+    async ({ step, proxy }) => {
+      const scan = step({ command: stubborn })
+      const phase = scan.start('main')
+      await phase.seen('started')
+      phase.kill(signal)
+      const main = await phase.done
+      expect(main.code).toBe(code)
+      expect(main.log).toMatch(/Credential: revoked /)
+      for (let times = 0; times < 3; times += 1) {
+        const post = await scan.post()
+        expect([post.code, post.messages]).toEqual([0, []])
+      }
+      expect(proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200, 404, 404, 404])
+    },
+  )
+}
+
+onGitlab(
+  'two jobs at the same time, in the same place, do not meet',
+  async ({ step, proxy }) => {
+    const command = 'dirname "$KUBECONFIG"; kubectl get ns kubepass -o name; sleep 0.5'
+    const jobs = [step({ command }), step({ command })]
+    const results = await Promise.all(jobs.map((job) => job.main()))
+    for (const { code, log } of results) expect([code, log]).toEqual([0, expect.stringMatching(/namespace\/kubepass[^]*proven dead/)])
+    const directories = results.map(({ log }) => /^\/\S+\/kubepass-[0-9a-f]{16}$/m.exec(log)?.[0])
+    expect(new Set(directories).size).toBe(2)
+    expect(new Set(proxy.tokens).size).toBe(2)
+    for (const job of jobs) expect((await job.post()).messages).toEqual([])
+  },
+  { executor: 'shell' },
+)
+
+onGitlab('hostile names reach log and reports quoted', async ({ step }) => {
+  const names = { CI_JOB_NAME: 'x"\n\u001b[0Ksection_start:1:forged\rx', CI_PROJECT_PATH: '`x`|<evil>&' }
+  const main = await step({ command: 'true' }, names).main()
+  expect(main.code).toBe(0)
+  expect(main.log).not.toMatch(/\u001b\[0Ksection_start:1:forged/)
+  expect(main.log).toContain(String.raw`\n\u001b[0Ksection_start:1:forged\rx`)
+  expect(main.reports.junit.join()).not.toContain('<evil')
+})
 
 for (const gitlabEnv of [true, false]) {
   onGitlab(
@@ -412,6 +463,25 @@ onGitlab('the program as one .tgz: checked before it runs, and again before afte
   const post = await scan.post()
   expect(post.code).toBe(0)
   expect(post.log).toContain('proven dead')
+})
+
+onGitlab('the program by https: with curl, checked, and the same by after_script', async ({ info, step, job }) => {
+  const { url, sha256 } = packed(job.home)
+  const paths: string[] = []
+  const server = createServer({ key: readFileSync(info.serverKey), cert: readFileSync(info.serverCert) }, (request, response) => {
+    paths.push(request.url ?? '')
+    response.end(readFileSync(url))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const inputs = { command: 'true', program_url: `https://127.0.0.1:${port}/kubepass.tgz`, program_sha256: sha256 }
+  const scan = step(inputs, { CURL_CA_BUNDLE: info.ca, SSL_CERT_FILE: info.ca })
+  const main = await scan.main()
+  expect([main.code, main.log]).toEqual([0, expect.stringContaining('proven dead')])
+  expect((await scan.post()).log).toContain('proven dead')
+  // What is right still is not fetched twice.
+  expect(paths).toEqual(['/kubepass.tgz'])
+  server.close()
 })
 
 test('what the template says when it cannot run the program', async () => {

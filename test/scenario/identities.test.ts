@@ -518,7 +518,7 @@ onGitlab(
       step({ ...given(join(job.projectTemp, name)), identity: 'kubeconfig', command: 'kubectl get ns kubepass -o name' })
     const refused = await use('BY_FILE').main()
     expect(refused.code).toBe(80)
-    expect(refused.log).toMatch(/kubeconfig names a file \(client-certificate: ".*"\), but it lies in ".*\/project\.tmp"/)
+    expect(refused.log).toMatch(/KUBEPASS_KUBECONFIG names a file \(client-certificate: ".*"\), but it lies in ".*\/project\.tmp"/)
     const main = await use('INLINE').main()
     expect(main.log).toContain('namespace/kubepass')
     expect(main.code).toBe(0)
@@ -730,7 +730,7 @@ inTerminal('the content of a kubeconfig on the command line is not taken', async
   for (const content of [text, Buffer.from(text).toString('base64')]) {
     const { code, stderr } = await terminal.run(['run', '--kubeconfig', content, '--service-account', 'kubepass/scanner', '--', 'true'])
     expect(code).toBe(80)
-    expect(stderr).toContain('--kubeconfig holds a kubeconfig, which every user of the machine can read now')
+    expect(stderr).toContain('The content of a kubeconfig was given on the command line, which every user of the machine can read.')
   }
   expect(proxy.exchanges).toEqual([])
 })

@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { processesWith } from '../hosts/orphans.ts'
 import { ONE_SECRET, onEachCi } from './scenario.ts'
@@ -100,6 +100,14 @@ onEachCi('what a scan leaves running is ended before the revocation, also with a
   expect(main.code).toBe(0)
   expect(main.messages).toEqual([expect.stringMatching(/process\(es\) outlived the scan and were ended/)])
   expect(proxy.tokens).toHaveLength(1)
+})
+
+onEachCi('a process that becomes another program again and again is ended, too', async ({ step, job }) => {
+  const again = join(job.home, 'again')
+  writeFileSync(again, '#!/bin/sh\nexec "$0"\n', { mode: 0o700 })
+  const main = await step({ command: `for each in 1 2 3 4; do setsid -f ${again} >/dev/null 2>&1; done; sleep 0.1` }).main()
+  expect(main.code).toBe(0)
+  expect(main.messages).toEqual([expect.stringMatching(/^4 process\(es\) outlived the scan and were ended\.$/)])
 })
 
 onEachCi('a scan that closes its outputs is waited for', async ({ step, job }) => {

@@ -101,7 +101,8 @@ export function onGitlab(
     await using proxy = await startProxy(info)
     await using job = new GitlabJob(info, options)
     const { scene, secrets, excuses } = sceneOf(info, proxy)
-    const needed = { ...scene.inputs, audience: proxy.url }
+    // A component of a test's own has inputs of its own.
+    const needed = options.component === undefined ? { ...scene.inputs, audience: proxy.url } : scene.inputs
     await play({ ...scene, job, step: (inputs = {}, env = {}) => job.step({ ...needed, ...inputs }, env) })
     job.cleanUp()
     expect(unexcused(await trace({ info, proxy, host: job, secrets }), excuses)).toEqual([])

@@ -10,6 +10,7 @@ import type { Executor } from '../hosts/gitlab-executor.ts'
 import { GitlabMasker } from '../hosts/gitlab-masker.ts'
 import { Component, type InputValue } from '../hosts/gitlab-template.ts'
 import { expandAll, outrank } from '../hosts/gitlab-variables.ts'
+import type { Stage } from '../hosts/gitlab-stage.ts'
 import { GitlabJob, type GitlabOptions } from '../hosts/gitlab.ts'
 import { processesWith } from '../hosts/orphans.ts'
 
@@ -86,8 +87,8 @@ describe('a component', () => {
     ['a default of another type', 'a: {default: off}', 'not a string'],
     ['an unknown type', 'a: {type: integer}', 'unknown type'],
     ['an unknown key', 'a: {required: true}', 'unknown keys: required'],
-  ])('cannot have an input with %s', (_, inputs, message) => {
-    expect(() => read(inputs)).toThrow(message)
+  ])('cannot have an input with %s, used or not', (_, inputs, message) => {
+    expect(() => read(inputs, { a: 'x' })).toThrow(message)
   })
 
   test('may match a part of an input, when its regex has no anchors', () => {
@@ -320,6 +321,7 @@ describe('an ID token', () => {
     writeFileSync(issuerKey, privateKey.export({ type: 'pkcs8', format: 'pem' }))
     await using host = new GitlabJob({ ...info, issuerKey }, { component, claims: { ref_protected: 'false' } })
     const use = host.step()
+    expect(host.secrets).toHaveLength(2)
     const before = Math.floor(Date.now() / 1000)
     const main = await use.main()
     const post = await use.post()
@@ -339,6 +341,7 @@ describe('an ID token', () => {
     expect(claimsOf(other)['aud']).toEqual(['a', 'https://example.com'])
     expect(Number(claims['exp']) - Number(claims['iat'])).toBe(1_200)
     expect(Math.abs(Number(claims['iat']) - before)).toBeLessThanOrEqual(2)
+    expect(said((await host.step({}, { TOKEN: 'of the project' }).main()).stdout)).toEqual(['of the project'])
   })
 
   test('is not there where GitLab gives out none', async () => {
@@ -521,7 +524,7 @@ describe('a canceled job', () => {
   })
 
   test('on a machine: SIGTERM for the process group, and after_script when all outputs are closed', async () => {
-    const scan = `trap 'echo scan told' TERM; echo ready; sleep 1; echo scan done`
+    const scan = `trap 'echo scan told' TERM; echo ready; until [ -e go ]; do sleep 0.02; done; echo scan done`
     await using host = jobOf({ job: CALL, main: program(scan) }, { executor: 'shell' })
     writeFileSync(join(host.tmp, 'kept'), '')
     const use = host.step()
@@ -530,6 +533,7 @@ describe('a canceled job', () => {
     const canceled = phase.cancel()
     await phase.seen('program told')
     expect(() => use.start('post')).toThrow('after_script runs when script is over')
+    writeFileSync(join(host.workspace, 'go'), '')
     const { stdout, code } = await canceled
     expect(said(stdout)).toEqual(['ready', 'program told', 'scan done'])
     expect(code).toBe(1)
@@ -539,11 +543,16 @@ describe('a canceled job', () => {
 
   test('on a machine: SIGKILL for a process group that does not end, and what is not in it is given up', async () => {
     const patience = { graceful: 300, force: 200 }
-    await using host = jobOf({ job: CALL, main: program('echo ready; exec sleep 600', `say('stays')`) }, { executor: 'shell', patience })
+    await using host = jobOf(
+      { job: CALL, main: program('echo ready; until [ -e go ]; do sleep 0.02; done; echo scan goes on; exec sleep 600', `say('stays')`) },
+      { executor: 'shell', patience },
+    )
     const use = host.step()
     const phase = use.start('main')
     await phase.seen('ready')
     const { stdout, signal } = await phase.cancel()
+    writeFileSync(join(host.workspace, 'go'), '')
+    await phase.seen('scan goes on')
     expect(said(stdout)).toEqual(['ready', 'program stays'])
     expect(signal).toBe('SIGKILL')
     expect(await processesWith(host.marker)).toHaveLength(1)
@@ -660,22 +669,57 @@ describe('a job that takes too long', () => {
 })
 
 describe('what a script leaves running', () => {
-  test.each<[Executor, string[], number]>([
-    ['shell', ['at once', 'late'], 1],
-    ['docker', ['at once'], 0],
-    ['kubernetes', ['at once'], 2],
-  ])('in %s', async (executor, expected, left) => {
-    const job = `\n  script: ['(sleep 0.6; echo late) & sleep 600 >/dev/null 2>&1 & echo at once']\n`
-    await using host = jobOf({ job }, { executor, patience: { drain: executor === 'shell' ? Infinity : 100 } })
+  // Ready when the sleeper is a sleeper: on its way from bash it shows no environment.
+  const job = `
+  script:
+    - (until [ -e go ]; do sleep 0.02; done; echo late) & sleep 600 >/dev/null 2>&1 &
+    - until grep -q sleep /proc/$!/comm; do sleep 0.01; done; echo ready
+`
+  const start = async (host: GitlabJob): Promise<{ phase: Stage; go: () => void }> => {
     writeFileSync(join(host.tmp, 'file'), '')
     const phase = host.step().start('main')
-    expect(said((await phase.done).stdout)).toEqual(expected)
-    expect((await processesWith(host.marker)).length).toBeGreaterThanOrEqual(left)
-    if (executor === 'docker') expect(await processesWith(host.marker)).toEqual([])
-    // In a pod the log goes on.
-    if (executor === 'kubernetes') await phase.seen('late')
+    await phase.seen(/^ready$/m)
+    const go = (): void => {
+      writeFileSync(join(host.workspace, 'go'), '')
+    }
+    return { phase, go }
+  }
+
+  test('on a machine is waited for while it holds an output, and not otherwise', async () => {
+    await using host = jobOf({ job }, { executor: 'shell' })
+    const { phase, go } = await start(host)
+    go()
+    expect(said((await phase.done).stdout)).toEqual(['ready', 'late'])
+    expect(await processesWith(host.marker)).not.toEqual([])
+  })
+
+  test('in a container ends with it; the files stay', async () => {
+    await using host = jobOf({ job }, { executor: 'docker' })
+    const { phase } = await start(host)
+    expect(said((await phase.done).stdout)).toEqual(['ready'])
+    expect(await processesWith(host.marker)).toEqual([])
     expect(existsSync(join(host.tmp, 'file'))).toBe(true)
   })
+
+  test('in a pod goes on, and so does the log', async () => {
+    await using host = jobOf({ job }, { executor: 'kubernetes' })
+    const { phase, go } = await start(host)
+    expect(said((await phase.done).stdout)).toEqual(['ready'])
+    go()
+    await phase.seen(/^late$/m)
+    expect(said(host.texts()['log of main (phase 1)'] ?? '')).toEqual(['ready', 'late'])
+    expect(await processesWith(host.marker)).not.toEqual([])
+  })
+})
+
+test('a test is over although a process that nobody can find holds an output', async () => {
+  const host = jobOf({ job: '\n  script: ["env -i sleep 600 & echo pid $!"]\n' }, { executor: 'shell' })
+  const phase = host.step().start('main')
+  await phase.seen(/^pid \d+$/m)
+  await host[Symbol.asyncDispose]()
+  const [, pid = ''] = /^pid (\d+)$/m.exec((await phase.done).stdout) ?? []
+  // It can be ended, so it was there.
+  expect(process.kill(Number(pid), 'SIGKILL')).toBe(true)
 })
 
 test('the outputs of all stages are there for whoever looks for a secret', async () => {

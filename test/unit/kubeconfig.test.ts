@@ -1,10 +1,8 @@
 import { afterAll, expect, test } from '@jest/globals'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { writeKubeconfig, writePrivate } from '../../src/kubeconfig.ts'
-import type { Options } from '../../src/options.ts'
-import { Redactor } from '../../src/redact.ts'
+import { makeDirectory, writePrivate } from '../../src/kubeconfig.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'kubeconfig-test-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -19,8 +17,14 @@ test('a private file is written neither over another nor through a link', () => 
   expect(existsSync(target)).toBe(false)
 })
 
-test('a directory that is there already is not taken', () => {
+test('a directory that is there already is not taken: one of ours is made anew, one of others refused', () => {
   const directory = join(folder, 'kubepass-0123456789abcdef')
   mkdirSync(directory, { mode: 0o777 })
-  expect(() => writeKubeconfig(directory, {} as Options, new Redactor().seal('a-secret-of-some-length'))).toThrow(/EEXIST/)
+  writeFileSync(join(directory, 'token'), 'left')
+  makeDirectory(directory, process.getuid?.() ?? -1)
+  expect(readdirSync(directory)).toEqual([])
+  expect(statSync(directory).mode & 0o777).toBe(0o700)
+  writeFileSync(join(directory, 'token'), 'of somebody else')
+  expect(() => makeDirectory(directory, -1)).toThrow(/could not be made \(EEXIST\)/)
+  expect(readFileSync(join(directory, 'token'), 'utf8')).toBe('of somebody else')
 })

@@ -1,0 +1,264 @@
+export const id = 63;
+export const ids = [63];
+export const modules = {
+
+/***/ 1063:
+/***/ ((__unused_webpack_module, __webpack_exports__, __webpack_require__) => {
+
+// ESM COMPAT FLAG
+__webpack_require__.r(__webpack_exports__);
+
+// EXPORTS
+__webpack_require__.d(__webpack_exports__, {
+  kubeconfigIdentity: () => (/* binding */ kubeconfigIdentity)
+});
+
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __webpack_require__(6760);
+// EXTERNAL MODULE: ./src/errors.ts
+var errors = __webpack_require__(3916);
+// EXTERNAL MODULE: ./src/options.ts
+var options = __webpack_require__(8381);
+// EXTERNAL MODULE: ./src/quote.ts
+var quote = __webpack_require__(4519);
+// EXTERNAL MODULE: ./src/values.ts
+var values = __webpack_require__(4777);
+// EXTERNAL MODULE: external "node:child_process"
+var external_node_child_process_ = __webpack_require__(1421);
+// EXTERNAL MODULE: external "node:events"
+var external_node_events_ = __webpack_require__(8474);
+// EXTERNAL MODULE: ./src/carriers.ts
+var carriers = __webpack_require__(9562);
+;// CONCATENATED MODULE: ./src/identity/exec-plugin.ts
+
+
+
+
+
+
+const MOST_BYTES = 1024 * 1024;
+const OURS = /^(INPUT|STATE|KUBEPASS)_/;
+const SECRET_NAME = /TOKEN|SECRET|PASSWORD|KEY/i;
+/** As long as a token, and of its letters: a program may tell of a failure with it. */
+const TOKEN_LIKE = /[\w.=+-]{40,}/g;
+/** What client-go tells a plugin in KUBERNETES_EXEC_INFO. */
+function execInfo({ apiVersion, clusterInfo }, cluster) {
+    const about = clusterInfo && {
+        server: cluster.server,
+        'certificate-authority-data': Buffer.from(cluster.certificateAuthority).toString('base64'),
+        ...(cluster.tlsServerName === undefined ? {} : { 'tls-server-name': cluster.tlsServerName }),
+        ...(cluster.proxyUrl === undefined ? {} : { 'proxy-url': cluster.proxyUrl.href }),
+        ...(clusterInfo.config === undefined ? {} : { config: clusterInfo.config }),
+    };
+    return JSON.stringify({ apiVersion, kind: 'ExecCredential', spec: { interactive: false, ...(about && { cluster: about }) } });
+}
+/** The plugin's own variables as they go into its environment; a secret among them is known from now on. */
+function sealVariables({ env }, seal) {
+    for (const { name, value } of env)
+        if (SECRET_NAME.test(name) && value.length >= 16)
+            seal(value);
+    return Object.fromEntries(env.map(({ name, value }) => [name, value]));
+}
+/** Runs the plugin once. Nobody can answer it, and when `signal` says so it ends. */
+async function runExecPlugin(exec, env, seal, signal) {
+    signal.throwIfAborted();
+    const inherited = Object.fromEntries(Object.entries(env).filter(([name]) => !OURS.test(name)));
+    // In a group of its own: what it starts ends with it.
+    const child = (0,external_node_child_process_.spawn)(exec.command, exec.args, { env: inherited, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
+    const stop = () => {
+        if (child.pid !== undefined)
+            (0,carriers/* killQuietly */.En)(-child.pid, 'SIGKILL');
+        child.stdout.destroy();
+        child.stderr.destroy();
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+        const [code, by] = (await (0,external_node_events_.once)(child, 'close'));
+        if (signal.aborted)
+            throw signal.reason instanceof errors/* KubepassError */.v3 ? signal.reason : failed(exec, 'did not end in time');
+        if (code !== 0)
+            throw failed(exec, `ended with ${by ?? `exit code ${String(code)}`}`, lastLine(stderr.text()));
+    }
+    catch (error) {
+        if (error instanceof errors/* KubepassError */.v3)
+            throw error;
+        throw failed(exec, `could not be started (${(0,errors/* errnoOf */.UQ)(error)})`, exec.installHint && `The kubeconfig says: ${(0,quote/* quote */.h)(exec.installHint)}`);
+    }
+    finally {
+        signal.removeEventListener('abort', stop);
+    }
+    try {
+        return credentialOf(stdout.text(), exec.apiVersion, seal);
+    }
+    catch (error) {
+        if (error instanceof values/* Wrong */.YW)
+            throw failed(exec, `printed no credential: ${error.message}`, lastLine(stderr.text()));
+        throw error;
+    }
+}
+/** https://kubernetes.io/docs/reference/config-api/client-authentication.v1/#client-authentication-k8s-io-v1-ExecCredential */
+function credentialOf(text, apiVersion, seal) {
+    const { status, ...about } = parseObject(text);
+    if (about['kind'] !== 'ExecCredential')
+        throw new values/* Wrong */.YW('its answer is no ExecCredential');
+    if (about['apiVersion'] !== apiVersion)
+        throw new values/* Wrong */.YW(`its answer is not of ${apiVersion}, as the kubeconfig has it`);
+    const { token, clientCertificateData, clientKeyData, expirationTimestamp } = isObject(status) ? status : {};
+    const expiry = typeof expirationTimestamp === 'string' ? Date.parse(expirationTimestamp) : NaN;
+    const expiresAt = Number.isNaN(expiry) ? undefined : expiry;
+    const bearer = given(token) ? named('status.token', () => (0,values/* sealToken */.fh)(token, seal)) : undefined;
+    const key = given(clientKeyData) ? named('status.clientKeyData', () => (0,values/* sealKey */.FD)(clientKeyData, seal)) : undefined;
+    if (bearer !== undefined && key !== undefined)
+        throw new values/* Wrong */.YW('its answer has a token and a client certificate: which of them counts?');
+    if (bearer !== undefined)
+        return { authInfo: { bearer }, expiresAt };
+    if (key === undefined || !given(clientCertificateData))
+        throw new values/* Wrong */.YW('its answer has neither a token nor a client certificate with its key');
+    return {
+        authInfo: named('status.clientCertificateData', () => (0,values/* checkKeyPair */.ce)({ certificate: (0,values/* parseCertificate */.hB)(clientCertificateData), key })),
+        expiresAt,
+    };
+}
+function parseObject(text) {
+    let value;
+    try {
+        value = JSON.parse(text);
+    }
+    catch {
+        // Its message would quote the text.
+    }
+    if (!isObject(value))
+        throw new values/* Wrong */.YW('its answer is no JSON object');
+    return value;
+}
+function named(field, read) {
+    try {
+        return read();
+    }
+    catch (error) {
+        throw error instanceof values/* Wrong */.YW ? new values/* Wrong */.YW(`its ${field} ${error.message}`) : error;
+    }
+}
+function collect(stream) {
+    const chunks = [];
+    let size = 0;
+    stream.on('data', (chunk) => {
+        size += chunk.length;
+        if (size <= MOST_BYTES)
+            chunks.push(chunk);
+    });
+    return { text: () => Buffer.concat(chunks).toString() };
+}
+function lastLine(text) {
+    const line = text.trimEnd().split('\n').at(-1) ?? '';
+    return line === '' ? undefined : `Its last words: ${(0,quote/* quote */.h)(line.replaceAll(TOKEN_LIKE, '...'))}`;
+}
+function failed({ command }, what, hint) {
+    return new errors/* KubepassError */.v3('IDENTITY', `The program of the kubeconfig, ${(0,quote/* quote */.h)(command)}, ${what}.`, { hint });
+}
+function isObject(value) {
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+function given(value) {
+    return typeof value === 'string' && value !== '';
+}
+
+;// CONCATENATED MODULE: ./src/identity/kubeconfig.ts
+
+
+
+
+
+
+/** A credential of an exec plugin is used until it has less than this left. */
+const FRESH_MS = 60_000;
+/** The user and the cluster of one context of a kubeconfig. */
+async function kubeconfigIdentity(input, surroundings) {
+    const { nameOf, seal } = surroundings;
+    const refuse = (why, hint) => new errors/* KubepassError */.v3('INPUT', `${nameOf('kubeconfig')} ${why}.`, { hint });
+    const checked = (what, read) => {
+        try {
+            return read();
+        }
+        catch (error) {
+            throw error instanceof values/* Wrong */.YW ? refuse(`has ${what}, which ${error.message}`) : error;
+        }
+    };
+    // It brings client-node and a YAML parser with it.
+    const { readKubeconfig } = await Promise.resolve(/* import() */).then(__webpack_require__.bind(__webpack_require__, 8136));
+    const found = readKubeconfig(input.text(), input.context, {
+        token: (text) => checked('a token', () => (0,values/* sealToken */.fh)(text, seal)),
+        key: (text) => checked('client-key-data', () => (0,values/* sealKey */.FD)(text, seal)),
+    });
+    if ('refused' in found)
+        throw refuse(found.refused, found.hint);
+    const cluster = {
+        server: checked('a server', () => (0,values/* parseServer */.ld)(found.server)),
+        certificateAuthority: certificateIn('certificate-authority', found.certificateAuthority),
+        proxyUrl: found.proxyUrl ? checked('a proxy-url', () => (0,values/* parseProxy */.YR)(found.proxyUrl ?? '')) : undefined,
+        tlsServerName: found.tlsServerName ? checked('a tls-server-name', () => (0,values/* parseServerName */.ey)(found.tlsServerName ?? '')) : undefined,
+    };
+    return { kind: 'kubeconfig', cluster, authInfo: authInfoOf(found.user) };
+    function authInfoOf(user) {
+        if (user.by === 'exec')
+            return ofPlugin(user.exec);
+        if (user.by === 'token file') {
+            const path = pathOf('tokenFile', user.file);
+            // Read again for each use: somebody may renew it.
+            const read = () => checked('a tokenFile', () => (0,values/* sealToken */.fh)((0,values/* readSmallFile */.EW)(path), seal));
+            read();
+            return () => Promise.resolve({ bearer: read() });
+        }
+        const authInfo = user.by === 'token' ? { bearer: user.token } : certificateOf(user);
+        return () => Promise.resolve(authInfo);
+    }
+    function certificateOf(user) {
+        const { key } = user;
+        const certificate = certificateIn('client-certificate', user.certificate);
+        const sealed = 'secret' in key ? key.secret : keyIn(pathOf('client-key', key.file));
+        return checked('a client-certificate', () => (0,values/* checkKeyPair */.ce)({ certificate, key: sealed }));
+    }
+    function keyIn(path) {
+        return checked('a client-key', () => (0,values/* sealKey */.FD)((0,values/* readSmallFile */.EW)(path), seal));
+    }
+    function certificateIn(field, from) {
+        return 'text' in from
+            ? checked(`${field}-data`, () => (0,values/* parseCertificate */.hB)(from.text))
+            : checked(`a ${field}`, () => (0,values/* parseCertificate */.hB)((0,values/* readSmallFile */.EW)(pathOf(field, from.file))));
+    }
+    /** Who writes a kubeconfig with a file in it has that file read, and sent to a server of his choice. */
+    function pathOf(field, file) {
+        if ('folder' in input.files)
+            return (0,external_node_path_.resolve)(input.files.folder, file);
+        throw refuse(`names a file (${field}: ${(0,quote/* quote */.h)(file)}), but ${input.files.refused}: who writes it could have any file read and sent away`, 'Put in the value itself, as kubectl config view --raw --flatten does, or give the path of a kubeconfig outside of the workspace.');
+    }
+    function ofPlugin(exec) {
+        if (!input.allowExec) {
+            throw refuse(`names a program to run (exec: ${(0,quote/* quote */.h)(exec.command)})`, `Set ${nameOf('allow_exec')} to true if nobody else can write this kubeconfig.`);
+        }
+        const plugin = { ...exec, command: commandOf(exec.command) };
+        const env = { ...surroundings.env, ...sealVariables(exec, seal), KUBERNETES_EXEC_INFO: execInfo(exec, cluster) };
+        let current;
+        return async (signal) => {
+            if (current?.expiresAt === undefined || current.expiresAt - Date.now() < FRESH_MS)
+                current = await runExecPlugin(plugin, env, seal, signal);
+            return current.authInfo;
+        };
+    }
+    function commandOf(command) {
+        if ((0,external_node_path_.isAbsolute)(command))
+            return command;
+        // As the Go clients have it: with a slash it is a path beside the kubeconfig.
+        const path = command.includes('/') ? pathOf('exec.command', command) : command;
+        if (!surroundings.hasPost)
+            return path;
+        const program = (0,options/* findProgram */.Kp)(path, surroundings.path);
+        throw refuse(`names the program ${(0,quote/* quote */.h)(command)} without its whole path: it is run again when the job ends, and PATH may lead elsewhere by then`, program === undefined ? 'It is not on PATH now.' : `Write command: ${program}`);
+    }
+}
+
+
+/***/ })
+
+};

@@ -1,0 +1,97 @@
+import { afterAll, beforeEach, expect } from '@jest/globals'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { json } from 'node:stream/consumers'
+import { claimsOf } from '../cluster/token.ts'
+import { onGithub } from './scenario.ts'
+
+interface Asked {
+  path: string
+  authorization: string
+  body: { name: string; head_sha: string; status: string; conclusion: string; output: { title: string; summary: string; text: string } }
+}
+
+const asked: Asked[] = []
+let status = 201
+const api = createServer((request, response) => {
+  void json(request).then((body) => {
+    asked.push({
+      path: `${request.method} ${request.url}`,
+      authorization: request.headers.authorization ?? '',
+      body: body as Asked['body'],
+    })
+    response.writeHead(status, { 'content-type': 'application/json' }).end('{"id":1,"message":"::error::forged"}')
+  })
+})
+api.listen(0, '127.0.0.1')
+await once(api, 'listening')
+const options = { apiUrl: `http://127.0.0.1:${(api.address() as AddressInfo).port}` }
+beforeEach(() => {
+  asked.length = 0
+  status = 201
+})
+afterAll(() => {
+  api.close()
+  api.closeAllConnections()
+})
+
+onGithub(
+  'report: check makes a check run with the evidence as its text; post, which adds nothing, makes none',
+  async ({ step, proxy }) => {
+    const use = step({ command: 'true', report: 'check' })
+    const main = await use.main()
+    expect(main.code).toBe(0)
+    expect(main.messages).toEqual([])
+    expect((await use.post()).code).toBe(0)
+    expect(asked).toEqual([
+      {
+        path: 'POST /repos/octo-org/octo-repo/check-runs',
+        authorization: 'token played-github-token',
+        body: {
+          name: 'kubepass',
+          head_sha: '6dcb09b5b57875f334f61aebed695e2e4193db5e',
+          status: 'completed',
+          conclusion: 'success',
+          output: {
+            title: expect.stringMatching(/^Credential: revoked .*, proven dead/) as unknown,
+            summary: 'The record of scan.',
+            text: expect.stringContaining(`JTI=${String(claimsOf(proxy.tokens[0] ?? '')['jti'])}`) as unknown,
+          },
+        },
+      },
+    ])
+  },
+  options,
+)
+
+onGithub(
+  'a check run of a run that failed has failed',
+  async ({ info, step }) => {
+    expect((await step({ command: 'true', report: 'check', tls_server_name: 'other.test' }).main()).code).toBe(83)
+    expect(asked.map(({ body }) => body.conclusion)).toEqual(['failure'])
+    expect(info.server).toBeDefined()
+  },
+  options,
+)
+
+onGithub(
+  'a check run that GitHub does not take is a warning, with the permission to add',
+  async ({ step }) => {
+    status = 403
+    const main = await step({ command: 'exit 3', report: 'check' }).main()
+    expect(main.code).toBe(3)
+    expect(main.messages).toEqual([expect.stringMatching(/GitHub took no check run \(403\)\.\n?[^]*checks: write/)])
+    expect(main.log).not.toContain('forged')
+  },
+  options,
+)
+
+onGithub(
+  'without report: check nobody is asked',
+  async ({ step }) => {
+    expect((await step({ command: 'true' }).main()).code).toBe(0)
+    expect(asked).toEqual([])
+  },
+  options,
+)
