@@ -58,7 +58,7 @@ function template(): Template {
 test('in the template what decides where the identity goes is a quoted flag, the rest a variable that is not expanded, a secret neither', () => {
   const { spec, job } = template()
   for (const id of inputIds) {
-    const flag = job.script.join('').includes(` --${id.replaceAll('_', '-')} '$[[ inputs.${id} ]]'`)
+    const flag = job.script.join('').includes(` --${id.replaceAll('_', '-')}='$[[ inputs.${id} ]]'`)
     const variable = job.variables[`KUBEPASS_${id.toUpperCase()}`]
     const { guard, only, secret } = inputs[id]
     if (secret !== undefined || only === 'github') expect([id, flag, variable, id in spec.inputs]).toEqual([id, false, undefined, false])
