@@ -137,3 +137,17 @@ test('the examples use inputs that exist', () => {
     }
   }
 })
+
+test('every example for GitLab names an image: the default one has nothing that a scan needs', () => {
+  const folder = join(root, 'docs/examples/gitlab')
+  const pieces = [...readdirSync(folder).map((name) => `docs/examples/gitlab/${name}`), 'README.md', 'docs/gitlab.md'].flatMap((name) => {
+    const text = read(name)
+    const fenced = [...text.matchAll(/^```yaml\n(.*?)^```/gms)].map(([, piece = '']) => piece)
+    return (name.endsWith('.md') ? fenced : [text]).filter((piece) => piece.includes('component:')).map((piece) => [name, piece] as const)
+  })
+  expect(pieces.length).toBeGreaterThan(4)
+  for (const [name, piece] of pieces) {
+    const { include } = parse(piece) as { include: { inputs: Record<string, string> }[] }
+    for (const { inputs: given } of include) expect([name, given['image']]).toEqual([name, expect.any(String)])
+  }
+})
