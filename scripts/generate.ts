@@ -1,6 +1,7 @@
-// Writes what is made from the table of inputs: action.yml, the GitLab templates, the README's tables, src/version.ts.
+// Writes what is made from the table of inputs and from the version: action.yml, the GitLab templates, the README's tables,
+// src/version.ts, and the release that the documents tell to use.
 // With --check nothing is written; the exit code says whether all of it is fresh.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { format, resolveConfig } from 'prettier'
 import { parseDocument, type YAMLMap } from 'yaml'
@@ -11,15 +12,16 @@ import { componentTemplate, scanTemplate } from './gitlab-template.ts'
 const root = resolve(import.meta.dirname, '..')
 const read = (name: string): string => readFileSync(resolve(root, name), 'utf8')
 
-export async function generated(): Promise<Record<string, string>> {
+export async function generated(version = packageVersion()): Promise<Record<string, string>> {
   const style = await resolveConfig(resolve(root, 'README.md'))
   return {
     'action.yml': await format(actionYaml(read('action.yml')), { ...style, parser: 'yaml' }),
-    'README.md': await format(readme(read('README.md')), { ...style, parser: 'markdown' }),
+    'README.md': await format(withVersion(readme(read('README.md')), version), { ...style, parser: 'markdown' }),
     'docs/troubleshooting.md': await format(troubleshooting(read('docs/troubleshooting.md')), { ...style, parser: 'markdown' }),
-    'gitlab/scan.yml': await format(scanTemplate(read('gitlab/scan.yml'), version()), { ...style, parser: 'yaml' }),
+    'gitlab/scan.yml': await format(scanTemplate(read('gitlab/scan.yml'), version), { ...style, parser: 'yaml' }),
     'templates/kubepass.yml': await format(componentTemplate(read('templates/kubepass.yml')), { ...style, parser: 'yaml' }),
-    'src/version.ts': versionModule(),
+    'src/version.ts': versionModule(version),
+    ...Object.fromEntries(tellingTheVersion().map((name) => [name, withVersion(read(name), version)])),
   }
 }
 
@@ -82,12 +84,22 @@ function replaceBetween(text: string, name: string, table: string): string {
   return `${text.slice(0, text.indexOf(begin) + begin.length)}\n\n${table}\n\n${text.slice(text.indexOf(end))}`
 }
 
-function version(): string {
+/** Beside the README. */
+function tellingTheVersion(): string[] {
+  return ['docs/gitlab.md', ...readdirSync(resolve(root, 'docs/examples/gitlab')).map((name) => `docs/examples/gitlab/${name}`)]
+}
+
+/** GitLab's catalog finds a component by the whole name of its tag. */
+function withVersion(text: string, version: string): string {
+  return text.replaceAll(/(kubepass\/kubepass\/kubepass@v|\/releases\/download\/v)\d+\.\d+\.\d+/g, `$1${version}`)
+}
+
+function packageVersion(): string {
   return (JSON.parse(read('package.json')) as { version: string }).version
 }
 
-function versionModule(): string {
-  return `/** Written by \`npm run generate\` from package.json. */\nexport const version = '${version()}'\n`
+function versionModule(version: string): string {
+  return `/** Written by \`npm run generate\` from package.json. */\nexport const version = '${version}'\n`
 }
 
 if (import.meta.main) {

@@ -19,6 +19,19 @@ test('action.yml, README and version are what the table of inputs makes', async 
   expect(Object.keys(fresh).filter((name) => read(name) !== fresh[name])).toEqual([])
 })
 
+test('whatever names a release to use names the one of package.json', async () => {
+  const papers = ['README.md', ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) => `docs/${name}`)]
+  const naming = papers.filter((name) => /\.(md|yml)$/.test(name) && versionsIn(read(name)).length > 0)
+  expect(naming).toEqual(expect.arrayContaining(['README.md', 'docs/gitlab.md', 'docs/examples/gitlab/kubectl.yml']))
+  const next = await generated('9.8.7')
+  for (const name of naming) expect([name, ...new Set(versionsIn(next[name] ?? ''))]).toEqual([name, '9.8.7'])
+})
+
+/** A component is found by the tag's whole name, a file of a release too. */
+function versionsIn(text: string): string[] {
+  return [...text.matchAll(/(?:\/kubepass@v|\/releases\/download\/v)(\d+\.[\w.-]+)/g)].map(([, version = '']) => version)
+}
+
 test('action.yml has the inputs, their defaults, and the outputs', () => {
   const action = parse(read('action.yml')) as Action
   const ids = inputIds.filter((id) => inputs[id].only !== 'gitlab')
@@ -110,7 +123,7 @@ test('the help names every flag, and no secret is one', () => {
 })
 
 test('the README names every exit code', () => {
-  for (const code of [80, 81, 82, 83, 84, 85, 86, 130, 143]) expect(read('README.md')).toMatch(new RegExp(`\\b${code}\\b`))
+  for (const code of [79, 80, 81, 82, 83, 84, 85, 86, 130, 143]) expect(read('README.md')).toMatch(new RegExp(`\\b${code}\\b`))
 })
 
 test('every action in our workflows is pinned by its SHA', () => {
@@ -132,5 +145,19 @@ test('the examples use inputs that exist', () => {
       for (const step of uses)
         expect([name, Object.keys(step.with ?? {}).filter((id) => !(inputIds as string[]).includes(id))]).toEqual([name, []])
     }
+  }
+})
+
+test('every example for GitLab names an image: the default one has nothing that a scan needs', () => {
+  const folder = join(root, 'docs/examples/gitlab')
+  const pieces = [...readdirSync(folder).map((name) => `docs/examples/gitlab/${name}`), 'README.md', 'docs/gitlab.md'].flatMap((name) => {
+    const text = read(name)
+    const fenced = [...text.matchAll(/^```yaml\n(.*?)^```/gms)].map(([, piece = '']) => piece)
+    return (name.endsWith('.md') ? fenced : [text]).filter((piece) => piece.includes('component:')).map((piece) => [name, piece] as const)
+  })
+  expect(pieces.length).toBeGreaterThan(4)
+  for (const [name, piece] of pieces) {
+    const { include } = parse(piece) as { include: { inputs: Record<string, string> }[] }
+    for (const { inputs: given } of include) expect([name, given['image']]).toEqual([name, expect.any(String)])
   }
 })

@@ -82,7 +82,7 @@ underGitlabCiLocal('gitlab-ci-local: the standalone program, from a .tgz whose d
 underGitlabCiLocal('gitlab-ci-local: a program with another digest is not started', async (scene) => {
   const { stdout, stderr } = await runComponent(scene, { ...standalone, program_sha256: '0'.repeat(64), command: 'true' })
   expect(stdout).toContain('what program_url gives has not the digest program_sha256')
-  expect(stderr).toMatch(/kubepass finished in .* FAIL 80/)
+  expect(stderr).toMatch(/kubepass finished in .* FAIL 79/)
   expect(scene.proxy.seen('POST', SECRETS)).toEqual([])
 })
 

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals'
-import { readdirSync } from 'node:fs'
-import { missingForGitlabCiLocal, Project } from '../runners/gitlab-ci-local.ts'
+import { readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { missingForGitlabCiLocal, Project, type Pipeline } from '../runners/gitlab-ci-local.ts'
 
 const missing = missingForGitlabCiLocal()
 if (missing !== undefined) console.warn(`Skipped: ${missing}.`)
@@ -39,12 +40,27 @@ testWithRunner('gitlab-ci-local runs a pipeline, and tells how each job ended', 
   expect(jobs).toEqual({ good: 'PASS', bad: 'FAIL', tolerated: 'WARN', 'tolerated after_script': 'WARN' })
 })
 
-testWithRunner('the pipeline of our mirror: the component is found, starts the program, and refuses wrong inputs with 80', async () => {
+/** The pipeline of our mirror, with its program as it is or spoilt. */
+async function runMirror(spoil: (project: Project) => void = () => undefined): Promise<Pipeline> {
   await using project = new Project(['.gitlab-ci.yml', 'gitlab', 'templates', 'dist'])
-  const { code, stdout, stderr, jobs } = await project.run({ variables: { KUBEPASS_ID_TOKEN: 'eyJh.eyJh.c2ln' } })
+  spoil(project)
+  return await project.run({ variables: { KUBEPASS_ID_TOKEN: 'eyJh.eyJh.c2ln' } })
+}
+
+testWithRunner('the pipeline of our mirror: the component is found, starts the program, and refuses wrong inputs with 80', async () => {
+  const { code, stdout, stderr, jobs } = await runMirror()
   expect(stdout).toContain('certificate_authority names "nowhere", which cannot be read (ENOENT)')
   expect(stderr).toMatch(/refuses finished in .* WARN 80/)
   // The release job is for tags.
-  expect(jobs).toEqual({ refuses: 'WARN', 'refuses after_script': 'WARN' })
+  expect(jobs).toEqual({ refuses: 'WARN' })
   expect(code).toBe(0)
+})
+
+testWithRunner.each<[string, (project: Project) => void, RegExp]>([
+  ['does nothing', (project) => project.write('dist/main/index.js', ''), /refuses finished in .* FAIL 1 *$/m],
+  ['is not there', ({ tree }) => rmSync(join(tree, 'dist/main'), { recursive: true }), /refuses finished in .* FAIL 79 *$/m],
+])('the pipeline of our mirror fails when the program %s', async (_name, spoil, says) => {
+  const { stderr, jobs } = await runMirror(spoil)
+  expect(stderr).toMatch(says)
+  expect(jobs).toMatchObject({ refuses: 'FAIL' })
 })
