@@ -217,7 +217,7 @@ const table = {
     IDENTITY: {
         exit: 81,
         means: 'there is no identity, or more than one',
-        todo: 'On GitHub the job needs `permissions: id-token: write`, on GitLab the `id_tokens` of the template. If two are there, set `identity`. An audience that does not fit is the input `audience`; an ID token that has expired on GitLab needs a longer `timeout`.',
+        todo: 'On GitHub the job needs `permissions: id-token: write`, on GitLab the `id_tokens` of the template. If two are there, set `identity`. An audience that does not fit is the input `audience`; an ID token that has expired on GitLab needs a longer `timeout`. If the program of a kubeconfig failed, its last words are shown: run it in a step before, to see them all.',
     },
     REFUSED: {
         exit: 82,
@@ -817,7 +817,7 @@ function parseOptions(source, seal, purpose) {
         if (content !== undefined)
             return { ...asked, text: () => content, files: { refused: 'it was given as content' } };
         // Never echoed: it may be a part of a kubeconfig.
-        if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(text) && (text.length > 200 || text.startsWith('eyJ')))
+        if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(text) && (text.length > 200 || (0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .isNoPath */ .Fs)(text)))
             throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW('is neither a kubeconfig nor the path of one');
         const file = (0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .readSmallFile */ .EW)(text);
         const folder = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)((0,node_path__WEBPACK_IMPORTED_MODULE_1__.resolve)(text));
@@ -861,7 +861,7 @@ function parseNamespace(text) {
     return text;
 }
 function readToken(path, source, seal) {
-    if (/^eyJ[\w-]*\./.test(path) || (path.length > 200 && !path.includes('/'))) {
+    if ((0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .isNoPath */ .Fs)(path)) {
         seal(path);
         throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW('is a token, not the path of one: give it as token');
     }
@@ -1030,6 +1030,7 @@ function markdownCode(text) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   EW: () => (/* binding */ readSmallFile),
 /* harmony export */   FD: () => (/* binding */ sealKey),
+/* harmony export */   Fs: () => (/* binding */ isNoPath),
 /* harmony export */   J2: () => (/* binding */ isLabel),
 /* harmony export */   J4: () => (/* binding */ isSubdomain),
 /* harmony export */   YR: () => (/* binding */ parseProxy),
@@ -1122,6 +1123,10 @@ function kubeconfigContent(text) {
     if (/\bclusters\b/.test(decoded))
         return decoded;
     return /[\n\r{]|:\s/.test(text) ? text : undefined;
+}
+/** Whether it is surely a token or a key, which was put where its file should be named. Then it must not be echoed. */
+function isNoPath(text) {
+    return /^eyJ|^LS0tLS1CRUdJTi|-----BEGIN|\n/.test(text) || (text.length > 200 && !text.includes('/'));
 }
 function readSmallFile(path) {
     try {
