@@ -20,7 +20,7 @@ const DRAIN_MS = 10_000
 export async function finish(session: Session, postFollows: boolean): Promise<KubepassError | undefined> {
   const { evidence, options, platform } = session
   await stopScan(session)
-  let failure = await revoke(session)
+  let failure = await revoke(session, postFollows)
   // A person may read slowly; the credential does not wait for that.
   if (!platform.isCI) await session.scan?.drain(session.hurry)
   const proof = failure === undefined ? whenToProve(session, postFollows) : 'never'
@@ -46,7 +46,8 @@ export async function finish(session: Session, postFollows: boolean): Promise<Ku
 
 async function stopScan(session: Session): Promise<void> {
   const { used, finished } = session.evidence
-  if (finished || (used === null && !session.blind)) return
+  // Where a receipt is only a hint, it does not say that there is no scan.
+  if (session.platform.runKey === undefined && (finished || used === null)) return
   const { outlived, left } = await (session.scan?.stop() ?? stopCarriers(markerOf(session.receipt)))
   // The host takes commands from us, masks above all, only behind the scan's last word.
   if (session.platform.isCI) await session.scan?.drain(AbortSignal.any([session.hurry, AbortSignal.timeout(DRAIN_MS)]))
@@ -54,7 +55,7 @@ async function stopScan(session: Session): Promise<void> {
     await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`)
 }
 
-async function revoke(session: Session): Promise<KubepassError | undefined> {
+async function revoke(session: Session, postFollows: boolean): Promise<KubepassError | undefined> {
   const { client, evidence, options, platform, receipt } = session
   const { anchor, namespace, deadBy } = receipt
   const tokenMayLive = receipt.reached === 'token'
@@ -78,8 +79,8 @@ async function revoke(session: Session): Promise<KubepassError | undefined> {
   if (outcome === 'deleted') evidence.revoked = tokenMayLive ? { at: new Date().toISOString() } : null
   else if (evidence.revoked === null) {
     evidence.missing = tokenMayLive
-    // Where the names can be derived this is how all is in order, too: main has done it, or is about to see that post has.
-    if (platform.runKey !== undefined) return undefined
+    // Where post needs no receipt it may be at work beside a main that was stopped: whoever comes second finds nothing.
+    if (platform.runKey !== undefined && (!postFollows || session.signal.aborted)) return undefined
     await warn(
       session,
       `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`,

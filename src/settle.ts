@@ -93,7 +93,7 @@ async function settleByNames(context: Context, runKey: string): Promise<number> 
   const derived: Receipt = { ...newReceipt(chosen.options, platform.run, runKey), reached: 'token' }
   const unbound = chosen.options.revocation === 'best-effort'
   const known = hint !== undefined && tellsOf(hint, derived, unbound)
-  const session = openSession(context, chosen, known ? { ...hint, anchor: hint.anchor && derived.anchor } : derived, !known)
+  const session = openSession(context, chosen, known ? asked(hint, derived.anchor) : derived, !known)
   session.token = leftToken(session)
   const { proven, revoked } = session.evidence
   const failure = await finish(session, false)
@@ -111,17 +111,16 @@ async function settleByNames(context: Context, runKey: string): Promise<number> 
   )
 }
 
+/** That nothing exists is no reason not to ask: only not to be sorry when there is no answer. */
+function asked(hint: Receipt, anchor: Receipt['anchor']): Receipt {
+  const evidence = { ...hint.evidence, finished: hint.evidence.finished || hint.reached === 'nothing' }
+  return { ...hint, anchor: hint.anchor && anchor, evidence }
+}
+
 /** @param unbound without an anchor, too: only who accepts that may be told so */
 function tellsOf(receipt: Receipt, { server, namespace, anchor, directory }: Receipt, unbound: boolean): boolean {
   const anchored = receipt.anchor === undefined ? unbound : receipt.anchor.name === anchor?.name
-  // That nothing exists is asked all the same.
-  return (
-    receipt.reached !== 'nothing' &&
-    anchored &&
-    receipt.server === server &&
-    receipt.namespace === namespace &&
-    receipt.directory === directory
-  )
+  return anchored && receipt.server === server && receipt.namespace === namespace && receipt.directory === directory
 }
 
 /** The token in our own directory, if it is the one that the receipt tells of. */

@@ -2,7 +2,8 @@ import { expect } from '@jest/globals'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { processesWith } from '../hosts/orphans.ts'
-import { ONE_SECRET, onEachCi } from './scenario.ts'
+import { admin } from '../cluster/admin.ts'
+import { ONE_SECRET, onEachCi, SECRETS } from './scenario.ts'
 
 for (const [code, accepted, result] of [
   [7, '0', 7],
@@ -128,6 +129,21 @@ onEachCi('directory names another place for the kubeconfig', async ({ step, job 
   const main = await step({ command: 'dirname "$(dirname "$KUBECONFIG")"', directory: place }).main()
   expect(main.log).toContain(`\n${place}\n`)
   expect(dirname(place)).toBe(job.home)
+})
+
+onEachCi('a Secret that somebody deletes while the scan runs is missed, and that is said', async ({ info, step, proxy, job }) => {
+  const go = join(job.workspace, 'go')
+  const phase = step({ command: `echo started; while [ ! -f ${go} ]; do sleep 0.05; done` }).start('main')
+  await phase.seen('started')
+  const [{ metadata } = { metadata: { name: '' } }] = proxy
+    .seen('POST', SECRETS)
+    .map(({ responseBody }) => JSON.parse(responseBody) as { metadata: { name: string } })
+  await admin(info).delete(`/api/v1/namespaces/kubepass/secrets/${metadata.name}`)
+  writeFileSync(go, '')
+  const main = await phase.done
+  expect(main.code).toBe(0)
+  expect(main.messages).toEqual([expect.stringMatching(/is not there: it was never created, or somebody else deleted it/)])
+  expect(main.log).toMatch(/Credential: its Secret was not there, proven dead/)
 })
 
 onEachCi('what a scan leaves running has ended when the Secret is deleted', async ({ step, proxy, job }) => {
