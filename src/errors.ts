@@ -8,7 +8,7 @@ const table = {
   IDENTITY: {
     exit: 81,
     means: 'there is no identity, or more than one',
-    todo: 'On GitHub the job needs `permissions: id-token: write`, on GitLab the `id_tokens` of the template. If two are there, set `identity`. An audience that does not fit is the input `audience`; an ID token that has expired on GitLab needs a longer `timeout`.',
+    todo: 'On GitHub the job needs `permissions: id-token: write`, on GitLab the `id_tokens` of the template. If two are there, set `identity`. An audience that does not fit is the input `audience`; an ID token that has expired on GitLab needs a longer `timeout`. If the program of a kubeconfig failed, its last words are shown: run it in a step before, to see them all.',
   },
   REFUSED: {
     exit: 82,

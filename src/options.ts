@@ -7,6 +7,7 @@ import { quote } from './quote.ts'
 import type { Seal, Secret } from './secret.ts'
 import {
   isLabel,
+  isNoPath,
   isSubdomain,
   kubeconfigContent,
   parseCertificateAuthority,
@@ -213,7 +214,7 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     const content = kubeconfigContent(text)
     if (content !== undefined) return { ...asked, text: () => content, files: { refused: 'it was given as content' } }
     // Never echoed: it may be a part of a kubeconfig.
-    if (!existsSync(text) && (text.length > 200 || text.startsWith('eyJ'))) throw new Wrong('is neither a kubeconfig nor the path of one')
+    if (!existsSync(text) && (text.length > 200 || isNoPath(text))) throw new Wrong('is neither a kubeconfig nor the path of one')
     const file = readSmallFile(text)
     const folder = dirname(resolve(text))
     // A job's files, and those that GitLab makes of its variables, are content, too: who wrote them is not who set up the runner.
@@ -254,7 +255,7 @@ function parseNamespace(text: string): string {
 }
 
 function readToken(path: string, source: Source, seal: Seal): Secret {
-  if (/^eyJ[\w-]*\./.test(path) || (path.length > 200 && !path.includes('/'))) {
+  if (isNoPath(path)) {
     seal(path)
     throw new Wrong('is a token, not the path of one: give it as token')
   }

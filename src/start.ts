@@ -20,11 +20,11 @@ export async function start(context: Context): Promise<number> {
   const { options } = chosen
   const session = openSession(context, chosen, newReceipt(options, context.platform.run, context.platform.runKey))
   const beforeScan = AbortSignal.any([context.signal, AbortSignal.timeout(options.deadline)])
+  context.platform.saveReceipt(session.receipt)
+  makeDirectory(session.receipt.directory, context.platform.uid)
   let exitCode = 0
   let failure: unknown
   try {
-    context.platform.saveReceipt(session.receipt)
-    makeDirectory(session.receipt.directory, context.platform.uid)
     const credential = await issue(session, beforeScan)
     await verify(session, credential, beforeScan)
     const kubeconfig = writeKubeconfig(session.receipt.directory, options, credential.token)

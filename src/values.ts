@@ -76,6 +76,11 @@ export function kubeconfigContent(text: string): string | undefined {
   return /[\n\r{]|:\s/.test(text) ? text : undefined
 }
 
+/** Whether it is surely a token or a key, which was put where its file should be named. Then it must not be echoed. */
+export function isNoPath(text: string): boolean {
+  return /^eyJ|^LS0tLS1CRUdJTi|-----BEGIN|\n/.test(text) || (text.length > 200 && !text.includes('/'))
+}
+
 export function readSmallFile(path: string): string {
   try {
     const about = statSync(path)

@@ -220,7 +220,7 @@ const table = {
     IDENTITY: {
         exit: 81,
         means: 'there is no identity, or more than one',
-        todo: 'On GitHub the job needs `permissions: id-token: write`, on GitLab the `id_tokens` of the template. If two are there, set `identity`. An audience that does not fit is the input `audience`; an ID token that has expired on GitLab needs a longer `timeout`.',
+        todo: 'On GitHub the job needs `permissions: id-token: write`, on GitLab the `id_tokens` of the template. If two are there, set `identity`. An audience that does not fit is the input `audience`; an ID token that has expired on GitLab needs a longer `timeout`. If the program of a kubeconfig failed, its last words are shown: run it in a step before, to see them all.',
     },
     REFUSED: {
         exit: 82,
@@ -539,7 +539,7 @@ const table = {
     },
     token: {
         description: 'Identity "token": any bearer token that the API server accepts.',
-        example: '${{ secrets.KUBERNETES_TOKEN }}',
+        example: 'eyJhbGciOiJSUzI1NiIs...',
         default: '',
         secret: true,
     },
@@ -782,7 +782,7 @@ function parseOptions(source, seal, purpose) {
         problems.push(`no command was given${source.hasPost ? `: set ${source.nameOf('command')}` : ': kubepass run [FLAGS] -- COMMAND'}`);
     if (options.delivery === 'output' && options.command !== undefined)
         problems.push(`${source.nameOf('delivery')} is output, which is for later steps: with a command use env`);
-    if (options.identity === 'token' && options.token === undefined)
+    if (options.identity === 'token' && !given('token') && !given('token_file'))
         problems.push(`${source.nameOf('identity')} is token, but neither ${source.nameOf('token')} nor ${source.nameOf('token_file')} is given`);
     if (!source.postFailsJob && options.prove === 'post')
         problems.push(`${source.nameOf('prove')} is post, but ${source.hasPost ? 'what comes after the script cannot fail a job' : 'there is no post step'} here`);
@@ -820,7 +820,7 @@ function parseOptions(source, seal, purpose) {
         if (content !== undefined)
             return { ...asked, text: () => content, files: { refused: 'it was given as content' } };
         // Never echoed: it may be a part of a kubeconfig.
-        if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(text) && (text.length > 200 || text.startsWith('eyJ')))
+        if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(text) && (text.length > 200 || (0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .isNoPath */ .Fs)(text)))
             throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW('is neither a kubeconfig nor the path of one');
         const file = (0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .readSmallFile */ .EW)(text);
         const folder = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)((0,node_path__WEBPACK_IMPORTED_MODULE_1__.resolve)(text));
@@ -864,7 +864,7 @@ function parseNamespace(text) {
     return text;
 }
 function readToken(path, source, seal) {
-    if (/^eyJ[\w-]*\./.test(path) || (path.length > 200 && !path.includes('/'))) {
+    if ((0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .isNoPath */ .Fs)(path)) {
         seal(path);
         throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW('is a token, not the path of one: give it as token');
     }
@@ -1033,6 +1033,7 @@ function markdownCode(text) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   EW: () => (/* binding */ readSmallFile),
 /* harmony export */   FD: () => (/* binding */ sealKey),
+/* harmony export */   Fs: () => (/* binding */ isNoPath),
 /* harmony export */   J2: () => (/* binding */ isLabel),
 /* harmony export */   J4: () => (/* binding */ isSubdomain),
 /* harmony export */   YR: () => (/* binding */ parseProxy),
@@ -1125,6 +1126,10 @@ function kubeconfigContent(text) {
     if (/\bclusters\b/.test(decoded))
         return decoded;
     return /[\n\r{]|:\s/.test(text) ? text : undefined;
+}
+/** Whether it is surely a token or a key, which was put where its file should be named. Then it must not be echoed. */
+function isNoPath(text) {
+    return /^eyJ|^LS0tLS1CRUdJTi|-----BEGIN|\n/.test(text) || (text.length > 200 && !text.includes('/'));
 }
 function readSmallFile(path) {
     try {
@@ -2114,7 +2119,7 @@ function githubPlatform(env, redact) {
         },
         setOutput: async (id, value) => (await core()).setOutput(id, plain(value)),
         exportVariable: async (name, value) => (await core()).exportVariable(name, plain(value)),
-        publishCheck: async (evidence, token) => (await Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(413), __nccwpck_require__.e(53)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6053))).publishCheck(evidence, token),
+        publishCheck: async (evidence, token) => (await Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(413), __nccwpck_require__.e(53)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6053))).publishCheck(evidence, token, env),
         report(evidence) {
             say((0,src_evidence/* asText */.e1)(evidence));
             // As core's summary does; post needs nothing else of core, and would take twice as long with it.
@@ -2169,8 +2174,15 @@ function gitlabPlatform(words, env, redact) {
     const colour = (code, text) => print(STDOUT, `\x1b[${code};1m${redact(text)}\x1b[0m\n`);
     // https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections
     const section = (edge, name, header) => print(STDOUT, `\x1b[0Ksection_${edge}:${Math.floor(Date.now() / 1000)}:${name}\r\x1b[0K${header}\n`);
+    let loaded;
+    const reports = () => (loaded ??= Promise.all(/* import() */[__nccwpck_require__.e(585), __nccwpck_require__.e(526)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2526)));
     return {
-        input: (id) => (inputs/* inputs */.QL[id].guard === undefined ? env[`KUBEPASS_${id.toUpperCase()}`] : flags.values.get(id)),
+        input(id) {
+            const { guard, only } = inputs/* inputs */.QL[id];
+            if (only === 'github')
+                return undefined;
+            return guard === undefined ? env[`KUBEPASS_${id.toUpperCase()}`] : flags.values.get(id);
+        },
         nameOf: (id) => (inputs/* inputs */.QL[id].secret ? `KUBEPASS_${id.toUpperCase()}` : id),
         argv: [],
         temp: (0,external_node_os_namespaceObject.tmpdir)(),
@@ -2179,7 +2191,8 @@ function gitlabPlatform(words, env, redact) {
         hasLaterSteps: false,
         hasPost: true,
         postFailsJob: false,
-        traced: env['CI_DEBUG_TRACE'] === 'true' ? 'CI_DEBUG_TRACE' : undefined,
+        // As the runner reads it.
+        traced: /^(1|t|true)$/i.test(env['CI_DEBUG_TRACE'] ?? '') ? 'CI_DEBUG_TRACE' : undefined,
         readStdin: undefined,
         isCI: true,
         env,
@@ -2223,6 +2236,8 @@ function gitlabPlatform(words, env, redact) {
         howToFinish: () => undefined,
         readReceipt: () => env['KUBEPASS_RECEIPT'],
         scanOutputs() {
+            // While the program is surely there: a scan, or after_script at the same time, can remove it.
+            void reports().catch(() => undefined);
             section('start', 'kubepass_scan', 'The scan');
             return {
                 stdout: () => process.stdout,
@@ -2238,7 +2253,7 @@ function gitlabPlatform(words, env, redact) {
             section('start', 'kubepass_evidence[collapsed=true]', 'What happened');
             say((0,src_evidence/* asText */.e1)(evidence));
             section('end', 'kubepass_evidence', '');
-            const { annotations, junit } = await Promise.all(/* import() */[__nccwpck_require__.e(585), __nccwpck_require__.e(526)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2526));
+            const { annotations, junit } = await reports();
             const folder = (0,external_node_path_.join)(workspace ?? '', REPORTS);
             (0,external_node_fs_.mkdirSync)(folder, { recursive: true });
             (0,external_node_fs_.writeFileSync)((0,external_node_path_.join)(folder, 'junit.xml'), redact(junit(evidence)));
@@ -2250,15 +2265,30 @@ function gitlabPlatform(words, env, redact) {
 ;// CONCATENATED MODULE: ./src/kubeconfig.ts
 
 
+
 const KUBECONFIG = 'kubeconfig';
 const TOKEN = 'token';
 /**
- * Writes the token and a kubeconfig for it into a fresh private directory.
+ * Makes the private directory, empty and ours. Where its name can be foretold it may be there: from an attempt
+ * of the same job that was killed, or from somebody else.
+ */
+function makeDirectory(directory, uid) {
+    try {
+        removeKubeconfig(directory, (0,external_node_path_.dirname)(directory), uid);
+        (0,external_node_fs_.mkdirSync)(directory, { mode: 0o700 });
+    }
+    catch (cause) {
+        throw new errors/* KubepassError */.v3('INPUT', `The private directory ${directory} could not be made (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
+            hint: 'Is it there already, and of another user? Name a place of your own as directory.',
+        });
+    }
+}
+/**
+ * Writes the token and a kubeconfig for it into the private directory.
  * Go clients re-read `tokenFile`; the others know only `token`. JSON is YAML.
  * @returns the kubeconfig's path
  */
 function writeKubeconfig(directory, options, token) {
-    (0,external_node_fs_.mkdirSync)(directory, { mode: 0o700 });
     const tokenFile = (0,external_node_path_.join)(directory, TOKEN);
     writePrivate(tokenFile, token.reveal());
     const kubeconfig = {
@@ -2429,20 +2459,25 @@ function replacePrivate(path, text) {
 
 
 
-/** @param wish given by a person at the command line; a CI job wishes for nothing, it has a script */
+/**
+ * @param words of a person; of GitLab's template, which says first where we are: there, every variable can be
+ *   overruled from outside, those of the runner too
+ * @param wish of a person; a CI job has none, it has a script
+ */
 function detect(env, words, wish, redact) {
     if (wish !== undefined)
         return terminalPlatform(wish, words, env, redact);
-    const [onGithub, onGitlab] = [env['GITHUB_ACTIONS'] === 'true', env['GITLAB_CI'] === 'true'];
+    const told = words[0] === 'gitlab';
+    const [onGithub, onGitlab] = [env['GITHUB_ACTIONS'] === 'true', told || env['GITLAB_CI'] === 'true'];
     if (onGithub && onGitlab) {
-        throw new errors/* KubepassError */.v3('INPUT', 'GITHUB_ACTIONS and GITLAB_CI are both true: it cannot be told whose log this is, and what masks a secret in it.', {
-            hint: 'Unset the one that does not run this job.',
+        throw new errors/* KubepassError */.v3('INPUT', 'GITHUB_ACTIONS is true in a GitLab job: what masks a secret in the log of one shows it in that of the other.', {
+            hint: 'Unset GITHUB_ACTIONS, or GITLAB_CI if this is a GitHub job.',
         });
     }
     if (onGithub)
         return githubPlatform(env, redact);
     if (onGitlab)
-        return gitlabPlatform(words, env, redact);
+        return gitlabPlatform(told ? words.slice(1) : words, env, redact);
     throw new errors/* KubepassError */.v3('INPUT', 'This program is started by a CI runner, and none is here.', {
         hint: 'In a terminal use: kubepass run -- COMMAND',
     });
@@ -3170,7 +3205,7 @@ async function report({ platform, options, evidence, redactor }) {
         ['evidence file', () => options.evidence !== undefined && (0,external_node_fs_.writeFileSync)(options.evidence, redactor.redact((0,src_evidence/* asJson */.vA)(evidence)))],
         ['output', () => exitCode !== undefined && platform.setOutput('exit_code', String(exitCode))],
         ['summary', () => platform.report(evidence)],
-        ['check run', () => options.checkToken && platform.publishCheck(evidence, options.checkToken)],
+        ['check run', () => evidence.finished && options.checkToken && platform.publishCheck(evidence, options.checkToken)],
     ];
     for (const [what, write] of tries) {
         try {
@@ -3224,7 +3259,10 @@ async function finish(session, postFollows) {
     record(session);
     if (failure === undefined && clean)
         platform.forgetReceipt();
-    platform.say(session.blind && evidence.missing ? 'Nothing of this job is left to revoke.' : `Credential: ${(0,src_evidence/* ending */.K1)(evidence)}.`);
+    if (evidence.missing && platform.runKey !== undefined && evidence.proven === null)
+        platform.say('Nothing of this job is left to revoke.');
+    else if (!session.blind || evidence.revoked !== null)
+        platform.say(`Credential: ${(0,src_evidence/* ending */.K1)(evidence)}.`);
     if (failure === undefined)
         return undefined;
     if (options.revocation === 'best-effort') {
@@ -3249,7 +3287,7 @@ async function stopScan(session) {
         await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`);
 }
 async function revoke(session) {
-    const { client, evidence, options, receipt } = session;
+    const { client, evidence, options, platform, receipt } = session;
     const { anchor, namespace, deadBy } = receipt;
     const tokenMayLive = receipt.reached === 'token';
     if (tokenMayLive)
@@ -3279,8 +3317,8 @@ async function revoke(session) {
         evidence.revoked = tokenMayLive ? { at: new Date().toISOString() } : null;
     else if (evidence.revoked === null) {
         evidence.missing = tokenMayLive;
-        // An orderly end leaves nothing, either.
-        if (session.blind)
+        // Where the names can be derived this is how all is in order, too: main has done it, or is about to see that post has.
+        if (platform.runKey !== undefined)
             return undefined;
         await warn(session, `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`);
     }
@@ -3353,62 +3391,45 @@ var src_options = __nccwpck_require__(8381);
 
 
 /**
- * The net: finishes the run that a receipt tells of, however far it came. It asks for a fresh identity,
- * and believes the receipt nothing that the inputs do not confirm.
+ * The net: finishes the run that came before, however far it got. It asks for a fresh identity, and believes
+ * what it was handed nothing that the inputs do not confirm.
  * @returns the exit code
  */
-async function settle(context) {
+function settle(context) {
+    return context.platform.runKey === undefined ? settleByReceipt(context) : settleByNames(context, context.platform.runKey);
+}
+async function settleByReceipt(context) {
     const { platform } = context;
     const text = platform.readReceipt();
     if (text === 'none') {
-        platform.say('Main asked for nothing, so there is nothing to revoke.');
+        platform.say(NOTHING_ASKED);
         return 0;
     }
-    if (text === undefined && platform.runKey === undefined) {
+    if (text === undefined) {
         await platform.warn('There is no receipt. If main issued a credential, it is not revoked here, and dies at its own expiry.');
         return 0;
     }
-    const receipt = parseReceipt(text ?? '', anchorPrefix(platform.run));
+    const receipt = parseReceipt(text, anchorPrefix(platform.run));
     let session;
     try {
         session = await openAgain(context, receipt);
     }
     catch (cause) {
-        if (receipt !== undefined)
-            removeKubeconfig(receipt.directory, (0,src_options/* baseDirectory */.PC)(platform), platform.uid);
-        if (receipt?.reached === 'nothing')
-            return 0;
-        if (receipt !== undefined && receipt.evidence.revoked !== null) {
-            await platform.warn(`It was revoked ${receipt.evidence.revoked.at}, but whether that holds could not be asked. ${(0,errors/* describe */.q0)(cause)}`);
-            return 0;
-        }
-        const until = receipt === undefined ? 'at its own expiry' : `by ${receipt.deadBy}`;
-        const hint = cause instanceof errors/* KubepassError */.v3 ? cause.hint : undefined;
-        throw new errors/* KubepassError */.v3('NOT_REVOKED', `The credential, if it was issued, was not revoked here. It is dead ${until}.`, { cause, hint });
+        return cannotOpen(context, receipt, cause);
     }
     const { proven, revoked } = session.evidence;
     const failure = await finish(session, false);
-    // What main has told already is not told again; and of a run of which nothing is known, nothing is.
-    const news = session.blind ? session.evidence.revoked !== null : revoked === null || session.evidence.proven !== proven;
-    if (news || failure !== undefined)
+    // What main has told already is not told again.
+    if (revoked === null || session.evidence.proven !== proven || failure !== undefined)
         await report(session);
     if (failure !== undefined)
         throw failure;
     return 0;
 }
+const NOTHING_ASKED = 'Main asked for nothing, so there is nothing to revoke.';
 async function openAgain(context, receipt) {
-    const { platform, seal } = context;
-    const chosen = await choose(context, (0,src_options/* parseOptions */.Ac)(platform, seal, 'finish'));
+    const chosen = await choose(context, (0,src_options/* parseOptions */.Ac)(context.platform, context.seal, 'finish'));
     const { options } = chosen;
-    if (platform.runKey !== undefined) {
-        // The names can be derived: no receipt is needed, and none is believed that says otherwise.
-        const derived = newReceipt(options, platform.run, platform.runKey);
-        const known = receipt !== undefined && tellsOf(receipt, derived, options.revocation === 'best-effort');
-        const anchor = receipt?.anchor && derived.anchor;
-        const session = openSession(context, chosen, known ? { ...receipt, anchor } : { ...derived, reached: 'token' }, !known);
-        session.token = leftToken(session);
-        return session;
-    }
     if (receipt?.server !== options.server || receipt.namespace !== options.serviceAccount.namespace) {
         throw new errors/* KubepassError */.v3('NOT_REVOKED', 'The receipt is not of this run, or its server and service_account are not those of the inputs.', {
             hint: 'Was it changed, by the scan perhaps, or are the inputs others than those of the run?',
@@ -3418,10 +3439,66 @@ async function openAgain(context, receipt) {
     session.token = leftToken(session);
     return session;
 }
+async function cannotOpen({ platform }, receipt, cause) {
+    if (receipt !== undefined)
+        removeKubeconfig(receipt.directory, (0,src_options/* baseDirectory */.PC)(platform), platform.uid);
+    if (receipt?.reached === 'nothing')
+        return 0;
+    if (receipt !== undefined && receipt.evidence.revoked !== null) {
+        await platform.warn(`It was revoked ${receipt.evidence.revoked.at}, but whether that holds could not be asked. ${(0,errors/* describe */.q0)(cause)}`);
+        return 0;
+    }
+    const until = receipt === undefined ? 'at its own expiry' : `by ${receipt.deadBy}`;
+    const hint = cause instanceof errors/* KubepassError */.v3 ? cause.hint : undefined;
+    throw new errors/* KubepassError */.v3('NOT_REVOKED', `The credential, if it was issued, was not revoked here. It is dead ${until}.`, { cause, hint });
+}
+/** Where all names follow from the job a receipt is a hint, for the proof and the record; main may be at work still. */
+async function settleByNames(context, runKey) {
+    const { platform, seal } = context;
+    const text = platform.readReceipt();
+    const hint = parseReceipt(text ?? '', anchorPrefix(platform.run));
+    let chosen;
+    try {
+        chosen = await choose(context, (0,src_options/* parseOptions */.Ac)(platform, seal, 'finish'));
+    }
+    catch (cause) {
+        if (hint !== undefined)
+            return cannotOpen(context, hint, cause);
+        // With these inputs main got no further, if they were its own.
+        if (text === 'none')
+            platform.say(NOTHING_ASKED);
+        else
+            await platform.warn(`Nothing could be asked. If it was so when the job began, nothing was issued. ${(0,errors/* describe */.q0)(cause)}`);
+        return 0;
+    }
+    const derived = { ...newReceipt(chosen.options, platform.run, runKey), reached: 'token' };
+    const unbound = chosen.options.revocation === 'best-effort';
+    const known = hint !== undefined && tellsOf(hint, derived, unbound);
+    const session = openSession(context, chosen, known ? { ...hint, anchor: hint.anchor && derived.anchor } : derived, !known);
+    session.token = leftToken(session);
+    const { proven, revoked } = session.evidence;
+    const failure = await finish(session, false);
+    // The record is main's, unless there is more to tell than main can know.
+    if (session.evidence.revoked !== revoked || session.evidence.proven !== proven)
+        await report(session);
+    if (failure === undefined)
+        return 0;
+    if (known)
+        throw failure;
+    throw new errors/* KubepassError */.v3('NOT_REVOKED', `If the script has not revoked its credential, that lives until ${derived.deadBy} at the latest.`, {
+        cause: failure,
+        hint: failure.hint,
+    });
+}
 /** @param unbound without an anchor, too: only who accepts that may be told so */
 function tellsOf(receipt, { server, namespace, anchor, directory }, unbound) {
     const anchored = receipt.anchor === undefined ? unbound : receipt.anchor.name === anchor?.name;
-    return anchored && receipt.server === server && receipt.namespace === namespace && receipt.directory === directory;
+    // That nothing exists is asked all the same.
+    return (receipt.reached !== 'nothing' &&
+        anchored &&
+        receipt.server === server &&
+        receipt.namespace === namespace &&
+        receipt.directory === directory);
 }
 /** The token in our own directory, if it is the one that the receipt tells of. */
 function leftToken({ evidence, options, platform, receipt, seal }) {
@@ -3632,7 +3709,7 @@ async function createAnchor(client, auth, where, marks, acceptable, signal) {
     const create = () => client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, auth, body }, signal);
     let answer = await create();
     if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
-        // The name is random: the one that exists is ours, from a try whose answer was lost. To read its uid the issuer has no right.
+        // The name is this run's alone: the one that exists is ours, from a try whose answer was lost. To read its uid the issuer has no right.
         await deleteAnchor(client, auth, where, signal).catch((cause) => {
             throw new errors/* KubepassError */.v3('UNREACHABLE', 'The answer to the creation of the Secret was lost.', { cause });
         });
@@ -3796,10 +3873,11 @@ async function start(context) {
     const { options } = chosen;
     const session = openSession(context, chosen, newReceipt(options, context.platform.run, context.platform.runKey));
     const beforeScan = AbortSignal.any([context.signal, AbortSignal.timeout(options.deadline)]);
+    context.platform.saveReceipt(session.receipt);
+    makeDirectory(session.receipt.directory, context.platform.uid);
     let exitCode = 0;
     let failure;
     try {
-        context.platform.saveReceipt(session.receipt);
         const credential = await issue(session, beforeScan);
         await verify(session, credential, beforeScan);
         const kubeconfig = writeKubeconfig(session.receipt.directory, options, credential.token);

@@ -5,6 +5,7 @@ export const modules = {
 /***/ 2526:
 /***/ ((__unused_webpack_module, __webpack_exports__, __webpack_require__) => {
 
+__webpack_require__.r(__webpack_exports__);
 /* harmony export */ __webpack_require__.d(__webpack_exports__, {
 /* harmony export */   annotations: () => (/* binding */ annotations),
 /* harmony export */   junit: () => (/* binding */ junit)
@@ -17,21 +18,31 @@ export const modules = {
 
 /** What kubepass promises, one check each; a scan's own findings belong in its own report. */
 function checksOf(evidence) {
-    const { asked, granted, verified, used, revoked, missing, proven, dead_by, finished, error } = evidence;
-    const check = (name, good, bad, detail) => ({
-        name,
-        outcome: good ? 'passed' : bad ? 'failed' : 'not seen',
-        detail: detail === '' ? 'not seen' : (0,_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(detail, 1000).slice(1, -1),
-    });
-    const failed = error === null ? '' : `The run ended with ${error}.`;
-    const issued = dead_by !== null;
-    return [
-        check(`a token for ${asked.service_account} is issued`, granted !== null, error !== null, granted === null ? failed : `${granted.credential_id ?? 'without an id'}, until ${granted.expires_at}`),
-        check('the API server takes it for that ServiceAccount', verified !== null, issued && error === 'RIGHTS', verified?.username ?? failed),
-        check('the scan runs to its end', used !== null && used.exit_code !== null && used.signal === null, used !== null && finished, used === null ? failed : `exit code ${used.exit_code ?? 'unknown'}${used.signal === null ? '' : ` (${used.signal})`}`),
-        check('the credential is revoked', revoked !== null, issued && finished && !missing, (0,_evidence_js__WEBPACK_IMPORTED_MODULE_0__/* .ending */ .K1)(evidence)),
-        check('the credential is proven dead', proven !== null, false, (0,_evidence_js__WEBPACK_IMPORTED_MODULE_0__/* .ending */ .K1)(evidence)),
+    const { asked, granted, verified, used, revoked, proven, finished, error } = evidence;
+    const scan = 'the scan runs to its end';
+    const seen = [
+        [
+            `a token for ${asked.service_account} is issued`,
+            granted !== null,
+            granted && `${granted.credential_id ?? 'without an id'}, until ${granted.expires_at}`,
+        ],
+        ['the API server takes it for that ServiceAccount', verified !== null, verified?.username],
+        [
+            scan,
+            used !== null && used.exit_code !== null && used.signal === null,
+            used && `exit code ${used.exit_code ?? 'unknown'}${used.signal === null ? '' : ` (${used.signal})`}`,
+        ],
+        ['the credential is revoked', revoked !== null, (0,_evidence_js__WEBPACK_IMPORTED_MODULE_0__/* .ending */ .K1)(evidence)],
+        ['the credential is proven dead', proven !== null, (0,_evidence_js__WEBPACK_IMPORTED_MODULE_0__/* .ending */ .K1)(evidence)],
     ];
+    // What ended the run is the first thing that was not seen; a scan that was killed ends none.
+    const killed = used !== null && finished ? scan : undefined;
+    const failed = error === null ? killed : seen.find(([, good]) => !good)?.[0];
+    return seen.map(([name, good, detail]) => ({
+        name,
+        outcome: good ? 'passed' : name === failed ? 'failed' : 'not seen',
+        detail: (0,_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(detail ?? (name === failed && error !== null ? `The run ended with ${error}.` : 'not seen'), 1000).slice(1, -1),
+    }));
 }
 /** https://docs.gitlab.com/ci/testing/unit_test_reports/ */
 function junit(evidence) {

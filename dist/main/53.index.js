@@ -17,12 +17,17 @@ __webpack_require__.r(__webpack_exports__);
 
 const DEADLINE_MS = 10_000;
 /** A check run with the evidence as its text. https://docs.github.com/en/rest/checks/runs#create-a-check-run */
-async function publishCheck(evidence, token) {
+async function publishCheck(evidence, token, env) {
+    // An earlier step can set it, and Octokit would obey.
+    if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') {
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .KubepassError */ .v3('INPUT', 'No check run is made while NODE_TLS_REJECT_UNAUTHORIZED is 0: anybody could answer for GitHub.');
+    }
     const pullRequest = _actions_github__WEBPACK_IMPORTED_MODULE_0__/* .context */ ._.payload.pull_request;
     try {
         await (0,_actions_github__WEBPACK_IMPORTED_MODULE_0__/* .getOctokit */ .Q)(token.reveal()).rest.checks.create({
             ..._actions_github__WEBPACK_IMPORTED_MODULE_0__/* .context */ ._.repo,
-            name: 'kubepass',
+            name: `kubepass / ${evidence.run.job}`,
+            external_id: evidence.granted?.bound_to ?? `${evidence.run.id}-${evidence.run.attempt}`,
             // Of a pull request the job sees a merge that nobody else does.
             head_sha: pullRequest?.head?.sha ?? _actions_github__WEBPACK_IMPORTED_MODULE_0__/* .context */ ._.sha,
             status: 'completed',

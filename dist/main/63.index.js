@@ -61,7 +61,11 @@ function sealVariables({ env }, seal) {
 }
 /** Runs the plugin once. Nobody can answer it, and when `signal` says so it ends. */
 async function runExecPlugin(exec, env, seal, signal) {
-    signal.throwIfAborted();
+    const inTime = () => {
+        if (signal.aborted)
+            throw signal.reason instanceof errors/* KubepassError */.v3 ? signal.reason : failed(exec, 'did not end in time');
+    };
+    inTime();
     const inherited = Object.fromEntries(Object.entries(env).filter(([name]) => !OURS.test(name)));
     // In a group of its own: what it starts ends with it.
     const child = (0,external_node_child_process_.spawn)(exec.command, exec.args, { env: inherited, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
@@ -75,8 +79,7 @@ async function runExecPlugin(exec, env, seal, signal) {
     signal.addEventListener('abort', stop, { once: true });
     try {
         const [code, by] = (await (0,external_node_events_.once)(child, 'close'));
-        if (signal.aborted)
-            throw signal.reason instanceof errors/* KubepassError */.v3 ? signal.reason : failed(exec, 'did not end in time');
+        inTime();
         if (code !== 0)
             throw failed(exec, `ended with ${by ?? `exit code ${String(code)}`}`, lastLine(stderr.text()));
     }
@@ -229,6 +232,8 @@ async function kubeconfigIdentity(input, surroundings) {
     }
     /** Who writes a kubeconfig with a file in it has that file read, and sent to a server of his choice. */
     function pathOf(field, file) {
+        if ((0,values/* isNoPath */.Fs)(file))
+            throw refuse(`has ${field}, but not as the path of a file`);
         if ('folder' in input.files)
             return (0,external_node_path_.resolve)(input.files.folder, file);
         throw refuse(`names a file (${field}: ${(0,quote/* quote */.h)(file)}), but ${input.files.refused}: who writes it could have any file read and sent away`, 'Put in the value itself, as kubectl config view --raw --flatten does, or give the path of a kubeconfig outside of the workspace.');

@@ -42,7 +42,10 @@ export function sealVariables({ env }: Exec, seal: Seal): Record<string, string>
 
 /** Runs the plugin once. Nobody can answer it, and when `signal` says so it ends. */
 export async function runExecPlugin(exec: Exec, env: NodeJS.ProcessEnv, seal: Seal, signal: AbortSignal): Promise<ExecCredential> {
-  signal.throwIfAborted()
+  const inTime = (): void => {
+    if (signal.aborted) throw signal.reason instanceof KubepassError ? signal.reason : failed(exec, 'did not end in time')
+  }
+  inTime()
   const inherited = Object.fromEntries(Object.entries(env).filter(([name]) => !OURS.test(name)))
   // In a group of its own: what it starts ends with it.
   const child = spawn(exec.command, exec.args, { env: inherited, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
@@ -55,7 +58,7 @@ export async function runExecPlugin(exec: Exec, env: NodeJS.ProcessEnv, seal: Se
   signal.addEventListener('abort', stop, { once: true })
   try {
     const [code, by] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
-    if (signal.aborted) throw signal.reason instanceof KubepassError ? signal.reason : failed(exec, 'did not end in time')
+    inTime()
     if (code !== 0) throw failed(exec, `ended with ${by ?? `exit code ${String(code)}`}`, lastLine(stderr.text()))
   } catch (error) {
     if (error instanceof KubepassError) throw error

@@ -5,6 +5,7 @@ import { quote } from '../quote.ts'
 import type { Secret } from '../secret.ts'
 import {
   checkKeyPair,
+  isNoPath,
   parseCertificate,
   parseProxy,
   parseServer,
@@ -80,6 +81,7 @@ export async function kubeconfigIdentity(input: KubeconfigInput, surroundings: S
 
   /** Who writes a kubeconfig with a file in it has that file read, and sent to a server of his choice. */
   function pathOf(field: string, file: string): string {
+    if (isNoPath(file)) throw refuse(`has ${field}, but not as the path of a file`)
     if ('folder' in input.files) return resolve(input.files.folder, file)
     throw refuse(
       `names a file (${field}: ${quote(file)}), but ${input.files.refused}: who writes it could have any file read and sent away`,

@@ -80,6 +80,16 @@ test('in the template what decides where the identity goes is a quoted flag, the
   }
 })
 
+test('the limits are those that let after_script run: of the script, of after_script, and of both together', () => {
+  const { spec, job } = template()
+  expect(job).toMatchObject({
+    timeout: '$[[ inputs.timeout ]]',
+    variables: { RUNNER_SCRIPT_TIMEOUT: '$[[ inputs.script_timeout ]]', RUNNER_AFTER_SCRIPT_TIMEOUT: '$[[ inputs.after_script_timeout ]]' },
+  })
+  const minutes = (name: string): number => Number(/^(\d+)m$/.exec(spec.inputs[name]?.default ?? '')?.[1])
+  expect(minutes('script_timeout') + minutes('after_script_timeout')).toBeLessThan(minutes('timeout'))
+})
+
 test('nothing that is pasted into a script can end its quotes', () => {
   const { spec, job } = template()
   for (const item of [...job.script, ...job.after_script]) {

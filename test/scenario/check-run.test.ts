@@ -49,7 +49,8 @@ onGithub(
         path: 'POST /repos/octo-org/octo-repo/check-runs',
         authorization: 'token played-github-token',
         body: {
-          name: 'kubepass',
+          name: 'kubepass / scan',
+          external_id: expect.stringMatching(/^kubepass-\d+-1-/) as unknown,
           head_sha: '6dcb09b5b57875f334f61aebed695e2e4193db5e',
           status: 'completed',
           conclusion: 'success',
@@ -71,6 +72,30 @@ onGithub(
     expect((await step({ command: 'true', report: 'check', tls_server_name: 'other.test' }).main()).code).toBe(83)
     expect(asked.map(({ body }) => body.conclusion)).toEqual(['failure'])
     expect(info.server).toBeDefined()
+  },
+  options,
+)
+
+onGithub(
+  'without a command the check run waits for post, when the credential has ended',
+  async ({ step }) => {
+    const use = step({ report: 'check' })
+    await use.main()
+    expect(asked).toEqual([])
+    await use.post()
+    expect(asked.map(({ body }) => body.output.title)).toEqual([expect.stringMatching(/proven dead/)])
+  },
+  options,
+)
+
+onGithub(
+  'where anybody could answer for GitHub its token is not sent',
+  async ({ step, job }) => {
+    job.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
+    const main = await step({ command: 'true', report: 'check' }).main()
+    expect(main.code).toBe(0)
+    expect(main.messages).toEqual([expect.stringContaining('No check run is made while NODE_TLS_REJECT_UNAUTHORIZED is 0')])
+    expect(asked).toEqual([])
   },
   options,
 )

@@ -151,7 +151,8 @@ for (const [name, { user, inputs, files, shows }] of Object.entries(ways)) {
 onGithub(
   'a file that is named relative to the kubeconfig lies beside it',
   async ({ identityOf, info, proxy, step }) => {
-    const user = { tokenFile: 'beside/token' }
+    // Where both are, the file counts, as for the Go clients.
+    const user = { token: SECRET, tokenFile: 'beside/token' }
     const path = disk.kubeconfig(
       kubeconfigOf(info, proxy.url, user, { 'certificate-authority-data': '', 'certificate-authority': 'ca.crt' }),
     )
@@ -376,6 +377,11 @@ const refused: Record<string, Refused> = {
         Buffer.from(readFileSync(new URL('../unit/certificate.ts', import.meta.url), 'utf8').split('`')[1] ?? '').toString('base64'),
       ),
     says: named('client-key'),
+  },
+  'a token in place of its file': { user: { tokenFile: `eyJ${SECRET}.${SECRET}` }, says: /has tokenFile, but not as the path of a file/ },
+  'a key in place of its file': {
+    user: { 'client-certificate-data': base64Of(quick.clientCert), 'client-key': KEY_OF_ANOTHER },
+    says: /has client-key, but not as the path of a file/,
   },
   'a certificate-authority file in a content': {
     cluster: { 'certificate-authority-data': '', 'certificate-authority': '/etc/hostname' },

@@ -15,11 +15,13 @@ function problem(env: NodeJS.ProcessEnv, words?: string[]): string {
 test('the variables of the runner tell where we are', () => {
   expect(platformOf({ GITHUB_ACTIONS: 'true' })).toBe('github')
   expect(platformOf({ GITLAB_CI: 'true' })).toBe('gitlab')
+  expect(platformOf({ GITLAB_CI: 'false' }, ['gitlab'])).toBe('gitlab')
   expect(detect({ GITLAB_CI: 'true' }, [], 'run', (text) => text).run.platform).toBe('terminal')
 })
 
 test('both is an error: what masks a secret in one shows it in the other', () => {
-  expect(problem({ GITHUB_ACTIONS: 'true', GITLAB_CI: 'true' })).toMatch(/^INPUT: GITHUB_ACTIONS and GITLAB_CI are both true/)
+  expect(problem({ GITHUB_ACTIONS: 'true', GITLAB_CI: 'true' })).toMatch(/^INPUT: GITHUB_ACTIONS is true in a GitLab job/)
+  expect(problem({ GITHUB_ACTIONS: 'true', GITLAB_CI: 'false' }, ['gitlab'])).toMatch(/^INPUT: GITHUB_ACTIONS is true in a GitLab job/)
 })
 
 test('none is an error', () => {
