@@ -9,8 +9,10 @@ import { promisify } from 'node:util'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const cache = join(root, '.cache')
 
-/** The standalone program, built once for the sources as they are now. */
+/** The standalone program, built once for the sources as they are now; or the one that KUBEPASS_TEST_STANDALONE names, as a release does. */
 export async function buildStandalone(): Promise<string> {
+  const released = process.env['KUBEPASS_TEST_STANDALONE']
+  if (released !== undefined) return released
   const name = `standalone-${await fingerprint()}`
   const folder = join(cache, name)
   if (!existsSync(folder)) await build(folder)

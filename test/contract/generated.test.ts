@@ -135,6 +135,13 @@ test('every action in our workflows is pinned by its SHA', () => {
   }
 })
 
+test('an image in the pipeline of our mirror is pinned by its version', () => {
+  const jobs = Object.entries(parse(read('.gitlab-ci.yml')) as Record<string, { image?: string }>)
+  const images = jobs.flatMap(([, { image }]) => image ?? [])
+  expect(images).toHaveLength(1)
+  for (const image of images) expect(image).toMatch(/(:v\d+\.\d+\.\d+|@sha256:[0-9a-f]{64})$/)
+})
+
 test('the examples use inputs that exist', () => {
   const folder = join(root, 'docs/examples')
   for (const name of readdirSync(folder).filter((file) => file.endsWith('.yml'))) {

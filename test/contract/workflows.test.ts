@@ -5,7 +5,10 @@ import { parse } from 'yaml'
 
 interface Workflow {
   permissions: object
-  jobs: Record<string, { permissions?: object; 'timeout-minutes'?: number; steps: { run?: string }[] }>
+  jobs: Record<
+    string,
+    { permissions?: object; 'timeout-minutes'?: number; steps: { uses?: string; with?: Record<string, unknown>; run?: string }[] }
+  >
 }
 
 const folder = resolve(import.meta.dirname, '../../.github/workflows')
@@ -20,4 +23,12 @@ test.each(workflows)('%s: a job has the rights that it names, and a limit', (_na
 test.each(workflows)('%s: no expression is pasted into a script', (_name, { jobs }) => {
   const scripts = Object.values(jobs).flatMap(({ steps }) => steps.flatMap(({ run }) => run ?? []))
   expect(scripts.filter((script) => script.includes('${{'))).toEqual([])
+})
+
+test.each(workflows)('%s: an artifact is taken by its name: what else the run has uploaded is nothing to us', (_name, { jobs }) => {
+  const steps = Object.values(jobs).flatMap(({ steps }) => steps.filter(({ uses }) => uses?.startsWith('actions/download-artifact@')))
+  for (const { with: options } of steps) {
+    expect(options).toMatchObject({ name: expect.any(String) as unknown })
+    expect(Object.keys(options ?? {}).filter((key) => !['name', 'path'].includes(key))).toEqual([])
+  }
 })

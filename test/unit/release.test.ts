@@ -1,8 +1,10 @@
 import { afterAll, expect, test } from '@jest/globals'
-import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { delimiter, join, resolve } from 'node:path'
+import { parse } from 'yaml'
 import { withDigests } from '../../scripts/digests.ts'
 import { version } from '../../src/version.ts'
 
@@ -72,4 +74,90 @@ test.each<[string, (sums: string, text: string) => [string, string], RegExp]>([
   const sums = readFileSync(join(folder, 'SHA256SUMS'), 'utf8')
   const [spoiltSums, spoiltTemplate] = spoil(sums, template)
   expect(() => withDigests(spoiltTemplate, spoiltSums)).toThrow(says)
+})
+
+interface Step {
+  uses?: string
+  run?: string
+}
+
+const { jobs } = parse(readFileSync(join(root, '.github/workflows/release.yml'), 'utf8')) as { jobs: Record<string, { steps: Step[] }> }
+const steps = (job: string): Step[] => jobs[job]?.steps ?? []
+
+/** The one script of the job that holds this. */
+function scriptOf(job: string, part: string): string {
+  const [script, ...more] = steps(job).flatMap(({ run = '' }) => (run.includes(part) ? [run] : []))
+  if (script === undefined || more.length > 0) throw new Error(`not one script of ${job} has ${part}`)
+  return script
+}
+
+/** As GitHub's runner does where no shell is named. */
+function runScript(script: string, cwd: string, env: Record<string, string>): number | null {
+  return spawnSync('bash', ['-e', '-c', script], { cwd, env: { PATH: process.env['PATH'], ...env }, stdio: 'pipe' }).status
+}
+
+function place(name: string): string {
+  const path = join(folder, name)
+  mkdirSync(path, { recursive: true })
+  return path
+}
+
+test.each([
+  ['1.2.3', 0],
+  ['1.2.3-rc.1', 1],
+  ['1.2', 1],
+])('version %s is released: exit code %i', (version, code) => {
+  const cwd = place('changelog')
+  writeFileSync(join(cwd, 'CHANGELOG.md'), `## [${version}] - 2026-11-25\n`)
+  expect(runScript(scriptOf('check', 'CHANGELOG.md'), cwd, { VERSION: version })).toBe(code)
+})
+
+test('the changelog needs the day', () => {
+  const cwd = place('changelog')
+  writeFileSync(join(cwd, 'CHANGELOG.md'), '## [1.2.3] - Unreleased\n')
+  expect(runScript(scriptOf('check', 'CHANGELOG.md'), cwd, { VERSION: '1.2.3' })).toBe(1)
+})
+
+const PROGRAMS = ['kubepass-linux-x64', 'kubepass-linux-x64.licenses.txt', 'kubepass-linux-arm64', 'kubepass-linux-arm64.licenses.txt']
+
+test.each<[string, number, (build: string) => void]>([
+  ['as they were built', 0, () => undefined],
+  ['with another program', 1, (build) => writeFileSync(join(build, 'kubepass-linux-arm64'), 'another')],
+  ['without a program', 1, (build) => rmSync(join(build, 'kubepass-linux-x64'))],
+  ['with a file more', 1, (build) => writeFileSync(join(build, 'kubepass-9.9.9.tgz'), 'more')],
+])('the artifacts of the programs are %s: exit code %i', (_name, code, spoil) => {
+  const build = place('artifacts/build')
+  for (const name of PROGRAMS) writeFileSync(join(build, name), name)
+  const sums = PROGRAMS.map((name) => `${createHash('sha256').update(name).digest('hex')}  ${name}`)
+  spoil(build)
+  const env = { X64: sums.slice(0, 2).join('\n'), ARM64: sums.slice(2).join('\n') }
+  expect(runScript(scriptOf('publish', 'sha256sum --check'), join(folder, 'artifacts'), env)).toBe(code)
+  rmSync(build, { recursive: true })
+})
+
+test('a program is uploaded before anything but its build runs, and then has to run a scan', () => {
+  const at = (part: RegExp): number => steps('standalone').findIndex(({ uses, run }) => part.test(uses ?? run ?? ''))
+  expect(at(/^npm run build:standalone$/)).toBeGreaterThan(-1)
+  expect(at(/^actions\/upload-artifact@/)).toBeLessThan(at(/^actions\/setup-go@/))
+  expect(at(/test\/scenario\/standalone\.test\.ts/)).toBe(steps('standalone').length - 1)
+})
+
+test('the tag is the last that its job does, so that what fails later can be done again', () => {
+  expect(scriptOf('publish', 'refs/tags/v$VERSION')).toBe(steps('publish').at(-1)?.run)
+})
+
+test.each([
+  ['1.9.0', 'v1.9.0 v1.8.0', 'v1.9.0'],
+  ['1.9.0', 'v1.8.0', 'v1.9.0'],
+  ['1.9.0', 'v2.0.0 v1.10.0 v1.9.0 v1.10.1-rc.1 v10.0.0', 'v1.10.0'],
+])('the moving tag of %s beside the releases %s: to %s', (version, releases, newest) => {
+  const cwd = place('major')
+  const gh = `#!/bin/sh\necho "$*" >>calls\ncase "$2" in\n*/releases) printf '%s\\n' ${releases} ;;\n*/ref/tags/*) echo "commit-of-\${2##*/}" ;;\nesac\n`
+  writeFileSync(join(cwd, 'gh'), gh, { mode: 0o755 })
+  writeFileSync(join(cwd, 'calls'), '')
+  const env = { PATH: `${cwd}${delimiter}${process.env['PATH'] ?? ''}`, GITHUB_REPOSITORY: 'kubepass/kubepass', VERSION: version }
+  expect(runScript(scriptOf('major', 'refs/tags/$major'), cwd, env)).toBe(0)
+  expect(readFileSync(join(cwd, 'calls'), 'utf8')).toMatch(
+    new RegExp(`^api --method PATCH repos/kubepass/kubepass/git/refs/tags/v1 -f sha=commit-of-${newest.replaceAll('.', '\\.')} `, 'm'),
+  )
 })
