@@ -3244,7 +3244,7 @@ const DRAIN_MS = 10_000;
 async function finish(session, postFollows) {
     const { evidence, options, platform } = session;
     await stopScan(session);
-    let failure = await revoke(session);
+    let failure = await revoke(session, postFollows);
     // A person may read slowly; the credential does not wait for that.
     if (!platform.isCI)
         await session.scan?.drain(session.hurry);
@@ -3277,7 +3277,8 @@ async function finish(session, postFollows) {
 }
 async function stopScan(session) {
     const { used, finished } = session.evidence;
-    if (finished || (used === null && !session.blind))
+    // Where a receipt is only a hint, it does not say that there is no scan.
+    if (session.platform.runKey === undefined && (finished || used === null))
         return;
     const { outlived, left } = await (session.scan?.stop() ?? (0,carriers/* stopCarriers */.CK)(markerOf(session.receipt)));
     // The host takes commands from us, masks above all, only behind the scan's last word.
@@ -3286,7 +3287,7 @@ async function stopScan(session) {
     if (outlived > 0)
         await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`);
 }
-async function revoke(session) {
+async function revoke(session, postFollows) {
     const { client, evidence, options, platform, receipt } = session;
     const { anchor, namespace, deadBy } = receipt;
     const tokenMayLive = receipt.reached === 'token';
@@ -3317,8 +3318,8 @@ async function revoke(session) {
         evidence.revoked = tokenMayLive ? { at: new Date().toISOString() } : null;
     else if (evidence.revoked === null) {
         evidence.missing = tokenMayLive;
-        // Where the names can be derived this is how all is in order, too: main has done it, or is about to see that post has.
-        if (platform.runKey !== undefined)
+        // Where post needs no receipt it may be at work beside a main that was stopped: whoever comes second finds nothing.
+        if (platform.runKey !== undefined && (!postFollows || session.signal.aborted))
             return undefined;
         await warn(session, `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`);
     }
@@ -3474,7 +3475,7 @@ async function settleByNames(context, runKey) {
     const derived = { ...newReceipt(chosen.options, platform.run, runKey), reached: 'token' };
     const unbound = chosen.options.revocation === 'best-effort';
     const known = hint !== undefined && tellsOf(hint, derived, unbound);
-    const session = openSession(context, chosen, known ? { ...hint, anchor: hint.anchor && derived.anchor } : derived, !known);
+    const session = openSession(context, chosen, known ? asked(hint, derived.anchor) : derived, !known);
     session.token = leftToken(session);
     const { proven, revoked } = session.evidence;
     const failure = await finish(session, false);
@@ -3490,15 +3491,15 @@ async function settleByNames(context, runKey) {
         hint: failure.hint,
     });
 }
+/** That nothing exists is no reason not to ask: only not to be sorry when there is no answer. */
+function asked(hint, anchor) {
+    const evidence = { ...hint.evidence, finished: hint.evidence.finished || hint.reached === 'nothing' };
+    return { ...hint, anchor: hint.anchor && anchor, evidence };
+}
 /** @param unbound without an anchor, too: only who accepts that may be told so */
 function tellsOf(receipt, { server, namespace, anchor, directory }, unbound) {
     const anchored = receipt.anchor === undefined ? unbound : receipt.anchor.name === anchor?.name;
-    // That nothing exists is asked all the same.
-    return (receipt.reached !== 'nothing' &&
-        anchored &&
-        receipt.server === server &&
-        receipt.namespace === namespace &&
-        receipt.directory === directory);
+    return anchored && receipt.server === server && receipt.namespace === namespace && receipt.directory === directory;
 }
 /** The token in our own directory, if it is the one that the receipt tells of. */
 function leftToken({ evidence, options, platform, receipt, seal }) {

@@ -3182,7 +3182,7 @@ const DRAIN_MS = 10_000;
 async function finish(session, postFollows) {
     const { evidence, options, platform } = session;
     await stopScan(session);
-    let failure = await revoke(session);
+    let failure = await revoke(session, postFollows);
     // A person may read slowly; the credential does not wait for that.
     if (!platform.isCI)
         await session.scan?.drain(session.hurry);
@@ -3215,7 +3215,8 @@ async function finish(session, postFollows) {
 }
 async function stopScan(session) {
     const { used, finished } = session.evidence;
-    if (finished || (used === null && !session.blind))
+    // Where a receipt is only a hint, it does not say that there is no scan.
+    if (session.platform.runKey === undefined && (finished || used === null))
         return;
     const { outlived, left } = await (session.scan?.stop() ?? (0,carriers/* stopCarriers */.CK)(markerOf(session.receipt)));
     // The host takes commands from us, masks above all, only behind the scan's last word.
@@ -3224,7 +3225,7 @@ async function stopScan(session) {
     if (outlived > 0)
         await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`);
 }
-async function revoke(session) {
+async function revoke(session, postFollows) {
     const { client, evidence, options, platform, receipt } = session;
     const { anchor, namespace, deadBy } = receipt;
     const tokenMayLive = receipt.reached === 'token';
@@ -3255,8 +3256,8 @@ async function revoke(session) {
         evidence.revoked = tokenMayLive ? { at: new Date().toISOString() } : null;
     else if (evidence.revoked === null) {
         evidence.missing = tokenMayLive;
-        // Where the names can be derived this is how all is in order, too: main has done it, or is about to see that post has.
-        if (platform.runKey !== undefined)
+        // Where post needs no receipt it may be at work beside a main that was stopped: whoever comes second finds nothing.
+        if (platform.runKey !== undefined && (!postFollows || session.signal.aborted))
             return undefined;
         await warn(session, `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`);
     }
