@@ -98,6 +98,8 @@ export function sealKey(text: string, seal: Seal): Secret {
   const pem = pemOf(text)
   if (pem === undefined) throw new Wrong('holds no private key that can be read')
   const sealed = seal(pem)
+  // As the kubeconfig has it: who shows that in base64 shows the key in base64 twice over.
+  if (pem !== text) seal(text.replaceAll(/\s/g, ''))
   if (pem.includes('ENCRYPTED')) throw new Wrong('is encrypted')
   try {
     createPrivateKey(pem)

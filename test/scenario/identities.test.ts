@@ -233,6 +233,34 @@ onGithub(
   { idToken: false },
 )
 
+for (const form of ['base64', 'content'] as const) {
+  onGithub(
+    `a kubeconfig as ${form}, in another variable and printed: its key is withheld and masked`,
+    async ({ info, proxy, step }) => {
+      const text = kubeconfigOf(info, proxy.url, inline)
+      const kubeconfig = form === 'base64' ? Buffer.from(text).toString('base64') : text
+      const file = disk.write(`copy of ${form}`, kubeconfig)
+      const main = await step({ ...given(kubeconfig), command: `echo "<$COPY>"; cat '${file}'` }, { COPY: kubeconfig }).main()
+      expect(main.log).toContain('\n<>\n')
+      expect(main.code).toBe(0)
+    },
+    { idToken: false },
+  )
+}
+
+onGithub(
+  'a private key beside the CA goes no further than here',
+  async ({ info, proxy, step, identityOf }) => {
+    const both = disk.write('both.pem', `${readFileSync(info.ca, 'utf8')}${KEY_OF_ANOTHER}`)
+    const command = "kubectl config view --raw -o 'jsonpath={.clusters[0].cluster.certificate-authority-data}' | base64 -d"
+    const main = await step({ certificate_authority: both, token: await identityOf('issuer'), command, server: proxy.url }).main()
+    expect(main.log).toContain('-----END CERTIFICATE-----')
+    expect(main.log).not.toContain('PRIVATE KEY')
+    expect(main.code).toBe(0)
+  },
+  { idToken: false },
+)
+
 onGithub(
   'the key of a client certificate is masked, whoever prints it, and short lines are not',
   async ({ info, proxy, step }) => {
