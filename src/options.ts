@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs'
+import { accessSync, constants, realpathSync, statSync } from 'node:fs'
 import { delimiter, dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { errnoOf, KubepassError } from './errors.ts'
 import { isInPod } from './identity/in-cluster.ts'
@@ -214,7 +214,7 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     const content = kubeconfigContent(text)
     if (content !== undefined) return { ...asked, text: () => content, files: { refused: 'it was given as content' } }
     // Never echoed: it may be a part of a kubeconfig.
-    if (!existsSync(text) && (text.length > 200 || isNoPath(text))) throw new Wrong('is neither a kubeconfig nor the path of one')
+    if (isNoPath(text)) throw new Wrong('is neither a kubeconfig nor the path of one')
     const file = readSmallFile(text)
     const folder = dirname(resolve(text))
     // A job's files, and those that GitLab makes of its variables, are content, too: who wrote them is not who set up the runner.
@@ -256,8 +256,8 @@ function parseNamespace(text: string): string {
 
 function readToken(path: string, source: Source, seal: Seal): Secret {
   if (isNoPath(path)) {
-    seal(path)
-    throw new Wrong('is a token, not the path of one: give it as token')
+    if (path.length >= 16) seal(path)
+    throw new Wrong('looks like a token, not like the path of one: a token is given as token')
   }
   if (path !== '-') return sealToken(readSmallFile(path), seal)
   if (source.readStdin === undefined) throw new Wrong('is "-", but there is no standard input here')

@@ -81,7 +81,7 @@ export async function kubeconfigIdentity(input: KubeconfigInput, surroundings: S
 
   /** Who writes a kubeconfig with a file in it has that file read, and sent to a server of his choice. */
   function pathOf(field: string, file: string): string {
-    if (isNoPath(file)) throw refuse(`has ${field}, but not as the path of a file`)
+    if (isNoPath(file, 'folder' in input.files ? input.files.folder : '')) throw refuse(`has ${field}, but not as the path of a file`)
     if ('folder' in input.files) return resolve(input.files.folder, file)
     throw refuse(
       `names a file (${field}: ${quote(file)}), but ${input.files.refused}: who writes it could have any file read and sent away`,
