@@ -365,7 +365,7 @@ function realpathOr(path: string): string {
 
 function isInside(path: string, parent: string): boolean {
   const way = relative(parent, path)
-  return way === '' || (!way.startsWith('..') && !isAbsolute(way))
+  return way !== '..' && !way.startsWith('../') && !isAbsolute(way)
 }
 
 function isProgram(name: string, path: string): boolean {
