@@ -58,7 +58,7 @@ export function parseCertificateAuthority(text: string): string {
   return parseCertificate(pem ?? readSmallFile(text).trim())
 }
 
-/** PEM from PEM or its base64. */
+/** PEM from PEM or its base64. The certificates alone: a key beside them must not go where they go. */
 export function parseCertificate(text: string): string {
   const blocks = pemOf(text)?.match(CERTIFICATES) ?? ['']
   try {
