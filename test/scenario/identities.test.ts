@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { admin } from '../cluster/admin.ts'
+import { Gateway } from './gateway.ts'
 import { base64Of, EXEC_V1, execCredential, execEntry, kubeconfigOf, RunnerDisk, type Fields } from './kubeconfigs.ts'
 import { clusters, inTerminal, ONE_SECRET, onGithub, onGitlab, SECRETS, TOKEN, WHOAMI, type Scene } from './scenario.ts'
 
@@ -214,8 +215,9 @@ onGithub(
 onGithub(
   "the scan's kubeconfig has the server's own name and proxy, and nothing of the identity's",
   async ({ identityOf, info, proxy, step }) => {
+    using gateway = await Gateway.start()
     const token = await identityOf('issuer')
-    const text = kubeconfigOf(info, proxy.url, { token }, { 'tls-server-name': 'kubernetes.test' })
+    const text = kubeconfigOf(info, proxy.url, { token }, { 'tls-server-name': 'kubernetes.test', 'proxy-url': gateway.url })
     const main = await step(
       {
         ...given(text),
@@ -224,6 +226,8 @@ onGithub(
       { COPY: text },
     ).main()
     expect(main.log).toContain('tls-server-name: kubernetes.test')
+    expect(main.log).toContain(`proxy-url: ${gateway.url}`)
+    expect(new Set(gateway.targets)).toEqual(new Set([new URL(proxy.url).host]))
     expect(main.log).toContain(`server: ${proxy.url}`)
     expect(main.log).toContain('namespace/kubepass')
     expect(main.log).not.toMatch(/INPUT_|COPY=/)
@@ -580,6 +584,7 @@ onGithub(
 onGithub(
   'an exec plugin is told what client-go tells it, and its credential is kept until shortly before it expires',
   async ({ info, identityOf, proxy, step }) => {
+    using gateway = await Gateway.start()
     const token = await identityOf('issuer')
     const soon = new Date(Date.now() + 50_000).toISOString()
     const checks = '[ "$REGION" = eu-west-1 ] && [ "$1" = get-token ] && ! env | grep -q -e ^INPUT_ -e ^STATE_ || exit 8'
@@ -596,6 +601,7 @@ onGithub(
       const user = execEntry(plugin.command, { env, provideClusterInfo: true })
       const cluster = {
         'tls-server-name': 'kubernetes.test',
+        'proxy-url': gateway.url,
         extensions: [{ name: 'client.authentication.k8s.io/exec', extension: { audience: 'mine' } }],
       }
       const inputs = given(kubeconfigOf(info, proxy.url, user, cluster), { allow_exec: 'true' })
@@ -612,6 +618,7 @@ onGithub(
             server: proxy.url,
             'certificate-authority-data': base64Of(info.ca),
             'tls-server-name': 'kubernetes.test',
+            'proxy-url': `${gateway.url}/`,
             config: { audience: 'mine' },
           },
         },
