@@ -16,7 +16,7 @@ import {
   Wrong,
 } from '../values.ts'
 import type { Surroundings } from './choose.ts'
-import { execInfo, runExecPlugin, sealVariables, type ExecCredential } from './exec-plugin.ts'
+import { execInfo, runExecPlugin, sealSecrets, type ExecCredential } from './exec-plugin.ts'
 import type { AuthInfo, Identity } from './identity.ts'
 import type { Exec, Kubeconfig, TextOrFile } from './read-kubeconfig.ts'
 
@@ -97,7 +97,9 @@ export async function kubeconfigIdentity(input: KubeconfigInput, surroundings: S
       )
     }
     const plugin = { ...exec, command: commandOf(exec.command) }
-    const env = { ...surroundings.env, ...sealVariables(exec, seal), KUBERNETES_EXEC_INFO: execInfo(exec, cluster) }
+    sealSecrets(exec, seal)
+    const own = Object.fromEntries(exec.env.map(({ name, value }) => [name, value]))
+    const env = { ...surroundings.env, ...own, KUBERNETES_EXEC_INFO: execInfo(exec, cluster) }
     let current: ExecCredential | undefined
     return async (signal) => {
       if (current?.expiresAt === undefined || current.expiresAt - Date.now() < FRESH_MS)
