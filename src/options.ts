@@ -184,8 +184,9 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     problems.push(`${source.nameOf('identity')} is kubeconfig, but ${source.nameOf('kubeconfig')} is not given`)
   if (bringer === 'kubeconfig' && options.identity !== 'auto' && options.identity !== 'kubeconfig')
     problems.push(`${source.nameOf('kubeconfig')} is given, but ${source.nameOf('identity')} is ${options.identity}`)
-  if (bringer !== 'kubeconfig' && given('context'))
-    problems.push(`${source.nameOf('context')} is given without ${source.nameOf('kubeconfig')}`)
+  for (const id of bringer === 'kubeconfig' ? [] : (['context', 'allow_exec'] as const))
+    if (given(id) && source.input(id)?.trim() !== inputs[id].default)
+      problems.push(`${source.nameOf(id)} is given without ${source.nameOf('kubeconfig')}`)
   if (problems.length > 0) {
     throw new KubepassError(
       'INPUT',
@@ -200,11 +201,11 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
 
   function whoBringsTheCluster(): 'kubeconfig' | 'in-cluster' | undefined {
     const identity = (source.input('identity') ?? '').trim() || inputs.identity.default
-    const others = ['server', 'certificate_authority', 'token', 'token_file'] as const
-    const inCluster = identity === 'in-cluster' || (identity === 'auto' && !others.some(given) && isInPod(source.env))
+    const cluster: InputId[] = ['server', 'certificate_authority', 'proxy_url', 'tls_server_name']
+    const brought = { kubeconfig: cluster, 'in-cluster': [...cluster, 'token', 'token_file'] satisfies InputId[] }
+    const inCluster = identity === 'in-cluster' || (identity === 'auto' && !brought['in-cluster'].some(given) && isInPod(source.env))
     const kind = given('kubeconfig') ? 'kubeconfig' : inCluster ? 'in-cluster' : undefined
-    const brought = { kubeconfig: ['server', 'certificate_authority', 'proxy_url', 'tls_server_name'], 'in-cluster': others.slice(0, 2) }
-    for (const id of kind === undefined ? [] : (brought[kind] as InputId[]).filter(given))
+    for (const id of kind === undefined ? [] : brought[kind].filter(given))
       problems.push(`${source.nameOf(id)} is given, but comes with the identity ${kind}: leave one of them out`)
     return kind
   }

@@ -501,6 +501,7 @@ const refused: Record<string, Refused> = {
     inputs: { identity: 'kubeconfig' },
     says: /identity is kubeconfig, but kubeconfig is not given/,
   },
+  'allow_exec without it': { text: () => '', inputs: { allow_exec: 'true' }, says: /allow_exec is given without kubeconfig/ },
   'a context without it': { text: () => '', inputs: { context: 'x' }, says: /context is given without kubeconfig/ },
 }
 
@@ -628,7 +629,7 @@ onGithub(
       const command = `echo eu-west-1 ${SECRET} ${IN_ARGS} ${IN_ARGS.toUpperCase()} /home/runner/work/cache; echo "<$COPY>"`
       const main = await step({ ...inputs, command }, { COPY: args.join(' ') }).main()
       expect(main.annotations).toEqual([])
-      expect(main.log).toContain('\neu-west-1 ***\n')
+      expect(main.log).toContain('\neu-west-1 *** *** *** /home/runner/work/cache\n<>\n')
       expect(main.code).toBe(0)
       const told = {
         apiVersion: EXEC_V1,
