@@ -56,7 +56,7 @@ export async function kubeconfigIdentity(input: KubeconfigInput, surroundings: S
       // Read again for each use: somebody may renew it.
       const read = (): Secret => checked('a tokenFile', () => sealToken(readSmallFile(path), seal))
       read()
-      return () => Promise.resolve({ bearer: read() })
+      return () => Promise.try(() => ({ bearer: read() }))
     }
     const authInfo = user.by === 'token' ? { bearer: user.token } : certificateOf(user)
     return () => Promise.resolve(authInfo)
