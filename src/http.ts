@@ -39,11 +39,14 @@ export interface Tls {
  * failure rejects with Node's own error, an abort with the signal's reason.
  */
 export class Http {
+  /** Its certificate is not judged by the API server's CA. */
+  readonly hasTlsProxy: boolean
   readonly #options: AgentOptions
   /** One for each certificate, and one for none: what a connection has shown counts for each of its calls. */
   readonly #agents = new Map<ClientCertificate | undefined, Agent>()
 
   constructor(tls: Tls, env: NodeJS.ProcessEnv) {
+    this.hasTlsProxy = (tls.proxyUrl?.href ?? env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '').startsWith('https:')
     // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
     this.#options = {
       rejectUnauthorized: true,
@@ -56,14 +59,14 @@ export class Http {
 
   exchange(request: Request): Promise<Response> {
     const { clientCertificate } = request
-    const agent = this.#agents.get(clientCertificate) ?? this.#agentFor(clientCertificate, { keepAlive: true, maxSockets: 1 })
+    const agent = this.#agents.get(clientCertificate) ?? this.#agentFor(clientCertificate)
     this.#agents.set(clientCertificate, agent)
     return exchange(request, agent)
   }
 
-  /** On a connection of its own, which may reach another server behind a balancer. */
-  async exchangeAnew(request: Request): Promise<Response> {
-    const agent = this.#agentFor(request.clientCertificate, { keepAlive: false, maxCachedSessions: 0 })
+  /** On a connection of its own, which may reach another server behind a balancer; no client certificate is shown there. */
+  async exchangeAnew(request: Omit<Request, 'clientCertificate'>): Promise<Response> {
+    const agent = new Agent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 })
     try {
       return await exchange(request, agent)
     } finally {
@@ -75,8 +78,13 @@ export class Http {
     for (const agent of this.#agents.values()) agent.destroy()
   }
 
-  #agentFor(shown: ClientCertificate | undefined, options: AgentOptions): Agent {
-    return new Agent({ ...this.#options, ...options, ...(shown && { cert: shown.certificate, key: shown.key.reveal() }) })
+  #agentFor(shown: ClientCertificate | undefined): Agent {
+    return new Agent({
+      ...this.#options,
+      keepAlive: true,
+      maxSockets: 1,
+      ...(shown && { cert: shown.certificate, key: shown.key.reveal() }),
+    })
   }
 }
 

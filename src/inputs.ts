@@ -44,7 +44,7 @@ const table = {
     guard: '^[a-z0-9.-]+/[a-z0-9.-]+$',
   },
   namespace: {
-    description: "The kubeconfig's default namespace; the ServiceAccount's own when empty.",
+    description: "The default namespace in the scan's kubeconfig; the ServiceAccount's own when empty.",
     example: 'payments',
     default: '',
   },

@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs'
+import { accessSync, constants, realpathSync, statSync } from 'node:fs'
 import { delimiter, dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { errnoOf, KubepassError } from './errors.ts'
 import { isInPod } from './identity/in-cluster.ts'
@@ -184,8 +184,9 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     problems.push(`${source.nameOf('identity')} is kubeconfig, but ${source.nameOf('kubeconfig')} is not given`)
   if (bringer === 'kubeconfig' && options.identity !== 'auto' && options.identity !== 'kubeconfig')
     problems.push(`${source.nameOf('kubeconfig')} is given, but ${source.nameOf('identity')} is ${options.identity}`)
-  if (bringer !== 'kubeconfig' && given('context'))
-    problems.push(`${source.nameOf('context')} is given without ${source.nameOf('kubeconfig')}`)
+  for (const id of bringer === 'kubeconfig' ? [] : (['context', 'allow_exec'] as const))
+    if (given(id) && source.input(id)?.trim() !== inputs[id].default)
+      problems.push(`${source.nameOf(id)} is given without ${source.nameOf('kubeconfig')}`)
   if (problems.length > 0) {
     throw new KubepassError(
       'INPUT',
@@ -200,11 +201,11 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
 
   function whoBringsTheCluster(): 'kubeconfig' | 'in-cluster' | undefined {
     const identity = (source.input('identity') ?? '').trim() || inputs.identity.default
-    const others = ['server', 'certificate_authority', 'token', 'token_file'] as const
-    const inCluster = identity === 'in-cluster' || (identity === 'auto' && !others.some(given) && isInPod(source.env))
+    const cluster: InputId[] = ['server', 'certificate_authority', 'proxy_url', 'tls_server_name']
+    const brought = { kubeconfig: cluster, 'in-cluster': [...cluster, 'token', 'token_file'] satisfies InputId[] }
+    const inCluster = identity === 'in-cluster' || (identity === 'auto' && !brought['in-cluster'].some(given) && isInPod(source.env))
     const kind = given('kubeconfig') ? 'kubeconfig' : inCluster ? 'in-cluster' : undefined
-    const brought = { kubeconfig: ['server', 'certificate_authority', 'proxy_url', 'tls_server_name'], 'in-cluster': others.slice(0, 2) }
-    for (const id of kind === undefined ? [] : (brought[kind] as InputId[]).filter(given))
+    for (const id of kind === undefined ? [] : brought[kind].filter(given))
       problems.push(`${source.nameOf(id)} is given, but comes with the identity ${kind}: leave one of them out`)
     return kind
   }
@@ -214,7 +215,7 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     const content = kubeconfigContent(text)
     if (content !== undefined) return { ...asked, text: () => content, files: { refused: 'it was given as content' } }
     // Never echoed: it may be a part of a kubeconfig.
-    if (!existsSync(text) && (text.length > 200 || isNoPath(text))) throw new Wrong('is neither a kubeconfig nor the path of one')
+    if (isNoPath(text)) throw new Wrong('is neither a kubeconfig nor the path of one')
     const file = readSmallFile(text)
     const folder = dirname(resolve(text))
     // A job's files, and those that GitLab makes of its variables, are content, too: who wrote them is not who set up the runner.
@@ -256,8 +257,8 @@ function parseNamespace(text: string): string {
 
 function readToken(path: string, source: Source, seal: Seal): Secret {
   if (isNoPath(path)) {
-    seal(path)
-    throw new Wrong('is a token, not the path of one: give it as token')
+    if (path.length >= 16) seal(path)
+    throw new Wrong('looks like a token, not like the path of one: a token is given as token')
   }
   if (path !== '-') return sealToken(readSmallFile(path), seal)
   if (source.readStdin === undefined) throw new Wrong('is "-", but there is no standard input here')
@@ -365,7 +366,7 @@ function realpathOr(path: string): string {
 
 function isInside(path: string, parent: string): boolean {
   const way = relative(parent, path)
-  return way === '' || (!way.startsWith('..') && !isAbsolute(way))
+  return way !== '..' && !way.startsWith('../') && !isAbsolute(way)
 }
 
 function isProgram(name: string, path: string): boolean {

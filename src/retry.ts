@@ -44,16 +44,25 @@ export function canHeal(status: number): boolean {
 
 /** A certificate that does not verify now will not verify the next time. */
 export function isUntrusted(failure: unknown): boolean {
-  return /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^EPROTO$/.test(errnoOf(failure))
+  return !wantsCertificate(failure) && /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^EPROTO$/.test(errnoOf(failure))
+}
+
+/** The other side's alert: it is our certificate that it misses, or does not take. */
+export function wantsCertificate(failure: unknown): boolean {
+  return /_ALERT_.*(CERT|UNKNOWN_CA)/.test(errnoOf(failure))
+}
+
+function isTls(failure: unknown): boolean {
+  return isUntrusted(failure) || wantsCertificate(failure)
 }
 
 function isNetwork(failure: unknown): boolean {
-  return !isUntrusted(failure) && (errnoOf(failure) !== '' || (failure instanceof Error && failure.name === 'TimeoutError'))
+  return !isTls(failure) && (errnoOf(failure) !== '' || (failure instanceof Error && failure.name === 'TimeoutError'))
 }
 
 /** No connection came about, so that nothing can have taken effect. */
 function wasNeverSent(failure: unknown): boolean {
-  return isUntrusted(failure) || ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes(errnoOf(failure))
+  return isTls(failure) || ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes(errnoOf(failure))
 }
 
 /** Only Node's own code: its message may quote what the other side sent. */

@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { errnoOf } from './errors.ts'
 import type { ClientCertificate } from './http.ts'
 import { quote } from './quote.ts'
@@ -46,27 +47,33 @@ export function parseServerName(text: string): string {
   return text
 }
 
+const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g
+/** Letters with digits among them, or more letters than a name has. */
+const RANDOM = /(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{12,}|[a-z\d]{24,}/i
+
 /** PEM from PEM, its base64, or a file that holds either. */
 export function parseCertificateAuthority(text: string): string {
-  return parseCertificate(pemOf(text) ?? readSmallFile(text).trim())
+  const pem = pemOf(text)
+  if (pem === undefined && isNoPath(text)) throw new Wrong('is neither a certificate nor the path of one')
+  return parseCertificate(pem ?? readSmallFile(text).trim())
 }
 
-/** PEM from PEM or its base64. */
+/** PEM from PEM or its base64. The certificates alone: a key beside them must not go where they go. */
 export function parseCertificate(text: string): string {
-  const pem = pemOf(text) ?? ''
+  const blocks = pemOf(text)?.match(CERTIFICATES) ?? ['']
   try {
-    new X509Certificate(pem)
+    for (const block of blocks) new X509Certificate(block)
   } catch {
     throw new Wrong('holds no certificate that can be read')
   }
-  return pem.endsWith('\n') ? pem : `${pem}\n`
+  return `${blocks.join('\n')}\n`
 }
 
 /** The text itself, or what its base64 says; undefined when neither is PEM. */
 function pemOf(text: string): string | undefined {
   if (text.includes('-----BEGIN')) return text
   const decoded = Buffer.from(text, 'base64').toString('latin1')
-  return decoded.startsWith('-----BEGIN') ? decoded : undefined
+  return decoded.includes('-----BEGIN') ? decoded : undefined
 }
 
 /** The text itself, or what its base64 says; undefined when it can only be the path of a kubeconfig. */
@@ -76,9 +83,12 @@ export function kubeconfigContent(text: string): string | undefined {
   return /[\n\r{]|:\s/.test(text) ? text : undefined
 }
 
-/** Whether it is surely a token or a key, which was put where its file should be named. Then it must not be echoed. */
-export function isNoPath(text: string): boolean {
-  return /^eyJ|^LS0tLS1CRUdJTi|-----BEGIN|\n/.test(text) || (text.length > 200 && !text.includes('/'))
+/** Whether it may be a token or a key, which was put where its file should be named. Then it must not be echoed. */
+export function isNoPath(text: string, folder = ''): boolean {
+  if (existsSync(resolve(folder, text))) return false
+  if (/^eyJ|^LS0tLS1CRUdJTi|-----BEGIN|\n/.test(text) || text.length > 200) return true
+  if (/^(\.{0,2}|~)\//.test(text)) return false
+  return RANDOM.test(text) || !(text.includes('/') || /^[\w.-]+$/.test(text))
 }
 
 export function readSmallFile(path: string): string {
@@ -98,6 +108,8 @@ export function sealKey(text: string, seal: Seal): Secret {
   const pem = pemOf(text)
   if (pem === undefined) throw new Wrong('holds no private key that can be read')
   const sealed = seal(pem)
+  // As the kubeconfig has it: who shows that in base64 shows the key in base64 twice over.
+  if (pem !== text) seal(text.replaceAll(/\s/g, ''))
   if (pem.includes('ENCRYPTED')) throw new Wrong('is encrypted')
   try {
     createPrivateKey(pem)

@@ -16,7 +16,7 @@ const WINDOW = 16
 export function leaks(tokens: string[], texts: Record<string, string | Buffer>): string[] {
   const needles = new Set<string>()
   for (const token of new Set(tokens)) {
-    for (const part of token.split('.').slice(1)) {
+    for (const part of sensitiveParts(token)) {
       for (let at = 0; at + WINDOW <= part.length; at += 1)
         for (const spelling of spellings(part.slice(at, at + WINDOW))) needles.add(spelling)
     }
@@ -29,6 +29,12 @@ export function leaks(tokens: string[], texts: Record<string, string | Buffer>):
   return Object.entries(texts)
     .filter(([, text]) => holdsOne(Buffer.from(text).toString('latin1')))
     .map(([place]) => place)
+}
+
+/** Of a JWT what follows its header, which is common to all; of a key what stands between its marks. */
+function sensitiveParts(secret: string): string[] {
+  if (secret.startsWith('-----BEGIN')) return secret.split('\n').filter((line) => !line.startsWith('-----'))
+  return secret.startsWith('eyJ') ? secret.split('.').slice(1) : [secret]
 }
 
 function spellings(window: string): string[] {

@@ -23,7 +23,7 @@ export async function buildStandalone(): Promise<string> {
 async function fingerprint(): Promise<string> {
   const hash = createHash('sha256').update(`${process.version} ${process.arch}\0`)
   const sources = (await readdir(join(root, 'src'), { recursive: true })).filter((file) => file.endsWith('.ts')).sort()
-  for (const file of [...sources.map((source) => `src/${source}`), 'scripts/standalone.ts', 'package-lock.json'])
+  for (const file of [...sources.map((source) => `src/${source}`), 'scripts/standalone.ts', 'scripts/licences.ts', 'package-lock.json'])
     hash.update(`${file}\0`).update(await readFile(join(root, file)))
   return hash.digest('hex').slice(0, 16)
 }

@@ -1,5 +1,6 @@
 import { KubepassError } from '../errors.ts'
-import type { InputId } from '../inputs.ts'
+import { inputs, type InputId } from '../inputs.ts'
+import type { Run } from '../job.ts'
 import type { IdentityKind, Options } from '../options.ts'
 import type { Seal, Secret } from '../secret.ts'
 import { githubOidcIdentity, type IdTokenRequest } from './github-oidc.ts'
@@ -9,6 +10,7 @@ import { inClusterIdentity } from './in-cluster.ts'
 import { tokenIdentity } from './token.ts'
 
 export interface Surroundings {
+  run: Pick<Run, 'platform'>
   /** What is missing where the job cannot request ID tokens; undefined where no job ever can. */
   idTokensNeed: string | undefined
   nameOf: (id: InputId) => string
@@ -16,8 +18,9 @@ export interface Surroundings {
   idToken: Secret | undefined
   seal: Seal
   env: NodeJS.ProcessEnv
-  /** The directories of PATH, and whether a post step will need the identity again. */
+  /** The directories of PATH. */
   path: string
+  /** A post step will need the identity again. */
   hasPost: boolean
 }
 
@@ -32,22 +35,26 @@ interface Candidate {
  * @returns it, and why it was taken
  */
 export async function chooseIdentity(options: Options, surroundings: Surroundings): Promise<{ identity: Identity; why: string }> {
-  const { idTokensNeed, nameOf } = surroundings
+  const { idTokensNeed, nameOf, run } = surroundings
   const candidates = candidatesOf(options, surroundings)
+  const names = candidates.map(({ kind, there }) => `${kind} (${there})`).join(' and ')
   if (options.identity !== 'auto') {
     const named = candidates.find(({ kind }) => kind === options.identity)
     if (named !== undefined) return { identity: await make(named), why: 'it was asked for' }
-    throw new KubepassError('IDENTITY', 'The job has no ID token, and may not request one.', { hint: idTokensNeed })
+    // What else is not there was given by no input, which is told before.
+    if (options.identity === `${run.platform}-oidc`)
+      throw new KubepassError('IDENTITY', 'The job has no ID token, and may not request one.', { hint: idTokensNeed })
+    const where = { github: 'on GitHub', gitlab: 'on GitLab', terminal: 'in a terminal' }[run.platform]
+    throw new KubepassError('IDENTITY', `The identity ${options.identity} is not to be had ${where}.`, {
+      hint: names === '' ? howToGetOne() : `Here is ${names}: set ${nameOf('identity')} to that, or leave it out.`,
+    })
   }
   const [only, ...others] = candidates
   if (only === undefined) {
-    const given = `${nameOf('token_file')}${idTokensNeed === undefined ? ' or' : `, ${nameOf('token')} or`} ${nameOf('kubeconfig')}`
-    const token = `Give ${given}.`
-    const [also, hint] = idTokensNeed === undefined ? ['', token] : [', and the job has no ID token', `${idTokensNeed}\nOr: ${token}`]
-    throw new KubepassError('IDENTITY', `There is no identity: no token was given${also}.`, { hint })
+    const also = idTokensNeed === undefined ? '' : ', and the job has no ID token'
+    throw new KubepassError('IDENTITY', `There is no identity: no token was given${also}.`, { hint: howToGetOne() })
   }
   if (others.length > 0) {
-    const names = candidates.map(({ kind, there }) => `${kind} (${there})`).join(' and ')
     throw new KubepassError('IDENTITY', `More than one identity could be meant: ${names}.`, {
       hint: `Set ${nameOf('identity')} to one of them.`,
     })
@@ -57,7 +64,17 @@ export async function chooseIdentity(options: Options, surroundings: Surrounding
   async function make(candidate: Candidate): Promise<Identity> {
     const identity = await candidate.make()
     if (options.server !== '' || identity.cluster !== undefined) return identity
-    throw new KubepassError('INPUT', `${nameOf('server')} is missing: it does not come with the identity ${identity.kind}.`)
+    const missing = `${nameOf('server')} and ${nameOf('certificate_authority')} are missing`
+    throw new KubepassError('INPUT', `${missing}: they do not come with the identity ${identity.kind}.`, {
+      hint:
+        `Give both, for example ${inputs.server.example} and ${inputs.certificate_authority.example}; ` +
+        `or set ${nameOf('identity')}: in-cluster, if the API server of this Pod is meant.`,
+    })
+  }
+
+  function howToGetOne(): string {
+    const inputsForIt = `${nameOf('token_file')}${idTokensNeed === undefined ? ' or' : `, ${nameOf('token')} or`} ${nameOf('kubeconfig')}`
+    return idTokensNeed === undefined ? `Give ${inputsForIt}.` : `${idTokensNeed}\nOr: Give ${inputsForIt}.`
   }
 }
 

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { killQuietly } from '../carriers.ts'
 import { errnoOf, KubepassError } from '../errors.ts'
 import type { ClusterAccess } from '../options.ts'
@@ -19,8 +20,11 @@ export interface ExecCredential {
 const MOST_BYTES = 1024 * 1024
 const OURS = /^(INPUT|STATE|KUBEPASS)_/
 const SECRET_NAME = /TOKEN|SECRET|PASSWORD|KEY/i
-/** As long as a token, and of its letters: a program may tell of a failure with it. */
-const TOKEN_LIKE = /[\w.=+-]{40,}/g
+const SECRET_FLAG = /^-.*(token|secret|password|key)$/i
+/** As long as a secret, and of its letters: a program may tell of a failure with it. */
+const SECRET_LIKE = /[\w.=+/~-]{20,}/g
+/** How long an output may stay open once the program and its group have ended. */
+const DRAIN_MS = 1_000
 
 /** What client-go tells a plugin in KUBERNETES_EXEC_INFO. */
 export function execInfo({ apiVersion, clusterInfo }: Exec, cluster: ClusterAccess): string {
@@ -34,43 +38,62 @@ export function execInfo({ apiVersion, clusterInfo }: Exec, cluster: ClusterAcce
   return JSON.stringify({ apiVersion, kind: 'ExecCredential', spec: { interactive: false, ...(about && { cluster: about }) } })
 }
 
-/** The plugin's own variables as they go into its environment; a secret among them is known from now on. */
-export function sealVariables({ env }: Exec, seal: Seal): Record<string, string> {
-  for (const { name, value } of env) if (SECRET_NAME.test(name) && value.length >= 16) seal(value)
-  return Object.fromEntries(env.map(({ name, value }) => [name, value]))
+/** What by its name is a secret among the plugin's variables and arguments is known from now on. */
+export function sealSecrets({ args, env }: Exec, seal: Seal): void {
+  const ofVariables = env.filter(({ name }) => SECRET_NAME.test(name)).map(({ value }) => value)
+  const ofFlags = args.map((arg, index) => {
+    const [flag = '', ...inline] = arg.split('=')
+    return SECRET_FLAG.test(flag) ? inline.join('=') || args[index + 1] : undefined
+  })
+  for (const value of [...ofVariables, ...ofFlags]) if (value !== undefined && value.length >= 16) seal(value)
 }
 
 /** Runs the plugin once. Nobody can answer it, and when `signal` says so it ends. */
 export async function runExecPlugin(exec: Exec, env: NodeJS.ProcessEnv, seal: Seal, signal: AbortSignal): Promise<ExecCredential> {
+  const inherited = Object.fromEntries(Object.entries(env).filter(([name]) => !OURS.test(name)))
+  const { stdout, stderr } = await outputsOf(exec, inherited, signal)
+  try {
+    return credentialOf(stdout, exec.apiVersion, seal)
+  } catch (error) {
+    if (error instanceof Wrong) throw failed(exec, `printed no credential: ${error.message}`, lastLine(stderr))
+    throw error
+  }
+}
+
+async function outputsOf(exec: Exec, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<{ stdout: string; stderr: string }> {
   const inTime = (): void => {
-    if (signal.aborted) throw signal.reason instanceof KubepassError ? signal.reason : failed(exec, 'did not end in time')
+    if (!signal.aborted) return
+    throw signal.reason instanceof KubepassError
+      ? signal.reason
+      : failed(exec, 'did not end in time', 'If it needs longer, raise deadline.')
   }
   inTime()
-  const inherited = Object.fromEntries(Object.entries(env).filter(([name]) => !OURS.test(name)))
-  // In a group of its own: what it starts ends with it.
-  const child = spawn(exec.command, exec.args, { env: inherited, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
-  const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)]
-  const stop = (): void => {
-    if (child.pid !== undefined) killQuietly(-child.pid, 'SIGKILL')
-    child.stdout.destroy()
-    child.stderr.destroy()
-  }
-  signal.addEventListener('abort', stop, { once: true })
   try {
-    const [code, by] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
-    inTime()
-    if (code !== 0) throw failed(exec, `ended with ${by ?? `exit code ${String(code)}`}`, lastLine(stderr.text()))
+    // In a group of its own: what it starts ends with it.
+    const child = spawn(exec.command, exec.args, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    const stop = (): void => {
+      if (child.pid !== undefined) killQuietly(-child.pid, 'SIGKILL')
+    }
+    const [stdout, stderr] = [collect(child.stdout, stop), collect(child.stderr)]
+    const closed = new Promise((resolve) => child.once('close', resolve))
+    signal.addEventListener('abort', stop, { once: true })
+    try {
+      const [code, by] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+      stop()
+      // Who has left the group may hold an output.
+      await Promise.race([closed, sleep(DRAIN_MS, undefined, { ref: false })])
+      inTime()
+      if (stdout.isOver()) throw failed(exec, 'printed over 1 MiB')
+      if (code !== 0) throw failed(exec, `ended with ${by ?? `exit code ${String(code)}`}`, lastLine(stderr.text()))
+      return { stdout: stdout.text(), stderr: stderr.text() }
+    } finally {
+      signal.removeEventListener('abort', stop)
+      child.stdout.destroy()
+      child.stderr.destroy()
+    }
   } catch (error) {
     if (error instanceof KubepassError) throw error
     throw failed(exec, `could not be started (${errnoOf(error)})`, exec.installHint && `The kubeconfig says: ${quote(exec.installHint)}`)
-  } finally {
-    signal.removeEventListener('abort', stop)
-  }
-  try {
-    return credentialOf(stdout.text(), exec.apiVersion, seal)
-  } catch (error) {
-    if (error instanceof Wrong) throw failed(exec, `printed no credential: ${error.message}`, lastLine(stderr.text()))
-    throw error
   }
 }
 
@@ -113,19 +136,20 @@ function named<T>(field: string, read: () => T): T {
   }
 }
 
-function collect(stream: Readable): { text: () => string } {
+function collect(stream: Readable, whenOver: () => void = () => undefined): { text: () => string; isOver: () => boolean } {
   const chunks: Buffer[] = []
   let size = 0
   stream.on('data', (chunk: Buffer) => {
     size += chunk.length
     if (size <= MOST_BYTES) chunks.push(chunk)
+    else whenOver()
   })
-  return { text: () => Buffer.concat(chunks).toString() }
+  return { text: () => Buffer.concat(chunks).toString(), isOver: () => size > MOST_BYTES }
 }
 
 function lastLine(text: string): string | undefined {
   const line = text.trimEnd().split('\n').at(-1) ?? ''
-  return line === '' ? undefined : `Its last words: ${quote(line.replaceAll(TOKEN_LIKE, '...'))}`
+  return line === '' ? undefined : `Its last words: ${quote(line.replaceAll(SECRET_LIKE, '...'))}`
 }
 
 function failed({ command }: Exec, what: string, hint?: string): KubepassError {

@@ -11,24 +11,25 @@ import type { Identity } from './identity.ts'
 export function gitlabOidcIdentity(token: Secret, audience: string): Identity {
   return {
     kind: 'gitlab-oidc',
-    authInfo() {
-      const { aud, exp } = jwtOf(token)?.claims ?? {}
-      // One for more than this cluster could be used by it at another.
-      if (aud !== audience && !(Array.isArray(aud) && aud.length === 1 && aud[0] === audience)) {
-        throw new KubepassError(
-          'IDENTITY',
-          `The ID token's audience is ${quote(JSON.stringify(aud ?? null))}, not ${quote(audience)} alone.`,
-          {
-            hint: "Give audience as the template's input: the API server's URL, written as in server, without a slash at its end.",
-          },
-        )
-      }
-      if (typeof exp === 'number' && exp <= Date.now() / 1000) {
-        throw new KubepassError('IDENTITY', `The ID token expired ${isoTime(exp)}.`, {
-          hint: 'It lives as long as the job may run, and cannot be renewed: raise timeout.',
-        })
-      }
-      return Promise.resolve({ bearer: token })
-    },
+    authInfo: () =>
+      Promise.try(() => {
+        const { aud, exp } = jwtOf(token)?.claims ?? {}
+        // One for more than this cluster could be used by it at another.
+        if (aud !== audience && !(Array.isArray(aud) && aud.length === 1 && aud[0] === audience)) {
+          throw new KubepassError(
+            'IDENTITY',
+            `The ID token's audience is ${quote(JSON.stringify(aud ?? null))}, not ${quote(audience)} alone.`,
+            {
+              hint: "Give audience as the template's input: the API server's URL, written as in server, without a slash at its end.",
+            },
+          )
+        }
+        if (typeof exp === 'number' && exp <= Date.now() / 1000) {
+          throw new KubepassError('IDENTITY', `The ID token expired ${isoTime(exp)}.`, {
+            hint: 'It lives as long as the job may run, and cannot be renewed: raise timeout.',
+          })
+        }
+        return { bearer: token }
+      }),
   }
 }

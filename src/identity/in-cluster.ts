@@ -32,7 +32,7 @@ export function inClusterIdentity(env: NodeJS.ProcessEnv, seal: Seal): Identity 
     kind: 'in-cluster',
     cluster: { server, certificateAuthority, proxyUrl: undefined, tlsServerName: undefined },
     // The kubelet replaces the file long before the token in it expires.
-    authInfo: () => Promise.resolve({ bearer: checked('its token', () => sealToken(readSmallFile(TOKEN), seal)) }),
+    authInfo: () => Promise.try(() => ({ bearer: checked('its token', () => sealToken(readSmallFile(TOKEN), seal)) })),
   }
 }
 

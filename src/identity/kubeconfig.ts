@@ -16,7 +16,7 @@ import {
   Wrong,
 } from '../values.ts'
 import type { Surroundings } from './choose.ts'
-import { execInfo, runExecPlugin, sealVariables, type ExecCredential } from './exec-plugin.ts'
+import { execInfo, runExecPlugin, sealSecrets, type ExecCredential } from './exec-plugin.ts'
 import type { AuthInfo, Identity } from './identity.ts'
 import type { Exec, Kubeconfig, TextOrFile } from './read-kubeconfig.ts'
 
@@ -56,7 +56,7 @@ export async function kubeconfigIdentity(input: KubeconfigInput, surroundings: S
       // Read again for each use: somebody may renew it.
       const read = (): Secret => checked('a tokenFile', () => sealToken(readSmallFile(path), seal))
       read()
-      return () => Promise.resolve({ bearer: read() })
+      return () => Promise.try(() => ({ bearer: read() }))
     }
     const authInfo = user.by === 'token' ? { bearer: user.token } : certificateOf(user)
     return () => Promise.resolve(authInfo)
@@ -81,7 +81,7 @@ export async function kubeconfigIdentity(input: KubeconfigInput, surroundings: S
 
   /** Who writes a kubeconfig with a file in it has that file read, and sent to a server of his choice. */
   function pathOf(field: string, file: string): string {
-    if (isNoPath(file)) throw refuse(`has ${field}, but not as the path of a file`)
+    if (isNoPath(file, 'folder' in input.files ? input.files.folder : '')) throw refuse(`has ${field}, but not as the path of a file`)
     if ('folder' in input.files) return resolve(input.files.folder, file)
     throw refuse(
       `names a file (${field}: ${quote(file)}), but ${input.files.refused}: who writes it could have any file read and sent away`,
@@ -97,7 +97,9 @@ export async function kubeconfigIdentity(input: KubeconfigInput, surroundings: S
       )
     }
     const plugin = { ...exec, command: commandOf(exec.command) }
-    const env = { ...surroundings.env, ...sealVariables(exec, seal), KUBERNETES_EXEC_INFO: execInfo(exec, cluster) }
+    sealSecrets(exec, seal)
+    const own = Object.fromEntries(exec.env.map(({ name, value }) => [name, value]))
+    const env = { ...surroundings.env, ...own, KUBERNETES_EXEC_INFO: execInfo(exec, cluster) }
     let current: ExecCredential | undefined
     return async (signal) => {
       if (current?.expiresAt === undefined || current.expiresAt - Date.now() < FRESH_MS)

@@ -188,6 +188,7 @@ function wrongField(fields: Fields, kinds: Map<string, Kind>): Refusal | undefin
     if (kind === undefined) return { refused: `has a field ${quote(name)} that is not known` }
     if (typeof kind === 'object') return { refused: `has ${name}, which ${kind.refused}`, hint: kind.hint }
     const right = kind === 'any' || (kind === 'strings' ? Array.isArray(value) && value.every(isString) : typeof value === kind)
+    if ([value].flat().some(holdsNul)) return { refused: `has ${name}, which holds a NUL character` }
     if (!right) return { refused: `has ${name}, but not as a ${kind === 'strings' ? 'list of strings' : kind}` }
   }
   return undefined
@@ -250,7 +251,15 @@ function execOf(fields: unknown, cluster: Fields): User | Refusal {
 }
 
 function isVariables(value: unknown): value is { name: string; value: string }[] {
-  return Array.isArray(value) && value.every((each) => isObject(each) && isString(each['name']) && isString(each['value']))
+  return (
+    Array.isArray(value) &&
+    value.every((each) => isObject(each) && [each['name'], each['value']].every((text) => isString(text) && !holdsNul(text)))
+  )
+}
+
+/** No process can be given one, and the error would show the text. */
+function holdsNul(value: unknown): boolean {
+  return isString(value) && value.includes('\0')
 }
 
 function textOrFile(text: string | undefined, file: string | undefined): TextOrFile | undefined {

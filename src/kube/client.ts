@@ -5,7 +5,7 @@ import { KubepassError } from '../errors.ts'
 import type { Http, Response } from '../http.ts'
 import type { AuthInfo } from '../identity/identity.ts'
 import { quote } from '../quote.ts'
-import { canHeal, isUntrusted, reasonOf, retried } from '../retry.ts'
+import { canHeal, isUntrusted, reasonOf, retried, wantsCertificate } from '../retry.ts'
 import type { Secret } from '../secret.ts'
 
 export interface Call {
@@ -77,10 +77,18 @@ export class KubeClient {
     const reason = reasonOf(failure)
     return new KubepassError('UNREACHABLE', `No answer from ${new URL(this.#server).host} to ${call.method} ${call.path}: ${reason}.`, {
       noEffect,
-      hint: isUntrusted(failure)
-        ? 'The certificate does not verify: give the CA of this API server as certificate_authority (or in the kubeconfig), and tls_server_name if the certificate names another host.'
-        : 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.',
+      hint: this.#hintFor(failure),
     })
+  }
+
+  #hintFor(failure: unknown): string {
+    if (wantsCertificate(failure))
+      return 'The other side wants a client certificate, or another one than it was shown: the identity kubeconfig can have one.'
+    if (!isUntrusted(failure)) return 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.'
+    const ofProxy = this.#http.hasTlsProxy
+      ? " If it is the proxy's, which is reached by https: that must be of a CA that Node.js trusts (NODE_EXTRA_CA_CERTS)."
+      : ''
+    return `The certificate does not verify: give the CA of this API server as certificate_authority (or in the kubeconfig), and tls_server_name if the certificate names another host.${ofProxy}`
   }
 }
 

@@ -1,10 +1,11 @@
 import { expect } from '@jest/globals'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:http'
-import { connect, type AddressInfo } from 'node:net'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Evidence } from '../../src/evidence.ts'
+import { Gateway } from './gateway.ts'
 import { inTerminal, ONE_SECRET, onEachCi, onGithub, SECRETS, status, TOKEN, WHOAMI } from './scenario.ts'
 
 onEachCi(
@@ -140,27 +141,31 @@ onGithub('prove: post keeps what main has told in the evidence', async ({ step, 
 })
 
 onEachCi('through a proxy', async ({ step, proxy, job }) => {
-  const targets: string[] = []
-  const gateway = createServer().listen(0, '127.0.0.1')
-  gateway.on('connect', (request, client, head) => {
-    targets.push(request.url ?? '')
-    const [host = '', port = ''] = (request.url ?? '').split(':')
-    const upstream = connect(Number(port), host, () => {
-      client.write('HTTP/1.1 200 OK\r\n\r\n')
-      upstream.write(head)
-      upstream.pipe(client).pipe(upstream)
-    })
-    client.on('error', () => upstream.destroy())
-    upstream.on('error', () => client.destroy())
-  })
-  await once(gateway, 'listening')
-  const { port } = gateway.address() as AddressInfo
-  const main = await step({ command: 'kubectl get ns kubepass -o name', proxy_url: `http://127.0.0.1:${port}` }).main()
+  using gateway = await Gateway.start()
+  const main = await step({ command: 'kubectl get ns kubepass -o name', proxy_url: gateway.url }).main()
   expect(main.log).toContain('namespace/kubepass')
   expect(main.code).toBe(0)
-  expect(new Set(targets)).toEqual(new Set([new URL(proxy.url).host]))
+  expect(new Set(gateway.targets)).toEqual(new Set([new URL(proxy.url).host]))
   expect(job.phases).toHaveLength(1)
-  gateway.close()
+})
+
+onGithub("a proxy by https whose certificate does not verify: the API server's CA is not what is missing", async ({ info, step }) => {
+  using gateway = await Gateway.start({ key: readFileSync(info.serverKey), cert: readFileSync(info.serverCert) })
+  const main = await step({ command: 'true', proxy_url: gateway.url }).main()
+  expect(main.code).toBe(83)
+  expect(main.annotations[0]?.message).toMatch(/does not verify: .*If it is the proxy's, which is reached by https: .*NODE_EXTRA_CA_CERTS/)
+  expect(gateway.targets).toEqual([])
+})
+
+onGithub('who wants a client certificate is not taken for one whose own does not verify', async ({ info, step }) => {
+  const [key, cert, ca] = [info.serverKey, info.serverCert, info.ca].map((path) => readFileSync(path))
+  const server = createTlsServer({ key, cert, ca, requestCert: true, rejectUnauthorized: true }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const main = await step({ command: 'true', server: `https://127.0.0.1:${String(port)}` }).main()
+  expect(main.code).toBe(83)
+  expect(main.annotations[0]?.message).toMatch(/CERTIFICATE_REQUIRED\.\nThe other side wants a client certificate, or another one/)
+  server.close()
 })
 
 inTerminal('a slow reader gets all of the output', async ({ terminal, flags, identityOf }) => {

@@ -5,8 +5,9 @@ import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { admin } from '../cluster/admin.ts'
+import { Gateway } from './gateway.ts'
 import { base64Of, EXEC_V1, execCredential, execEntry, kubeconfigOf, RunnerDisk, type Fields } from './kubeconfigs.ts'
-import { clusters, inTerminal, ONE_SECRET, onGithub, onGitlab, SECRETS, TOKEN, WHOAMI, type Scene } from './scenario.ts'
+import { clusters, inTerminal, ONE_SECRET, onEachCi, onGithub, onGitlab, SECRETS, TOKEN, WHOAMI, type Scene } from './scenario.ts'
 
 const disk = new RunnerDisk()
 afterAll(() => disk[Symbol.dispose]())
@@ -214,8 +215,9 @@ onGithub(
 onGithub(
   "the scan's kubeconfig has the server's own name and proxy, and nothing of the identity's",
   async ({ identityOf, info, proxy, step }) => {
+    using gateway = await Gateway.start()
     const token = await identityOf('issuer')
-    const text = kubeconfigOf(info, proxy.url, { token }, { 'tls-server-name': 'kubernetes.test' })
+    const text = kubeconfigOf(info, proxy.url, { token }, { 'tls-server-name': 'kubernetes.test', 'proxy-url': gateway.url })
     const main = await step(
       {
         ...given(text),
@@ -224,10 +226,40 @@ onGithub(
       { COPY: text },
     ).main()
     expect(main.log).toContain('tls-server-name: kubernetes.test')
+    expect(main.log).toContain(`proxy-url: ${gateway.url}`)
+    expect(new Set(gateway.targets)).toEqual(new Set([new URL(proxy.url).host]))
     expect(main.log).toContain(`server: ${proxy.url}`)
     expect(main.log).toContain('namespace/kubepass')
     expect(main.log).not.toMatch(/INPUT_|COPY=/)
     expect(main.log).toContain('\n1\n')
+    expect(main.code).toBe(0)
+  },
+  { idToken: false },
+)
+
+for (const form of ['base64', 'content'] as const) {
+  onGithub(
+    `a kubeconfig as ${form}, in another variable and printed: its key is withheld and masked`,
+    async ({ info, proxy, step }) => {
+      const text = kubeconfigOf(info, proxy.url, inline)
+      const kubeconfig = form === 'base64' ? Buffer.from(text).toString('base64') : text
+      const file = disk.write(`copy of ${form}`, kubeconfig)
+      const main = await step({ ...given(kubeconfig), command: `echo "<$COPY>"; cat '${file}'` }, { COPY: kubeconfig }).main()
+      expect(main.log).toContain('\n<>\n')
+      expect(main.code).toBe(0)
+    },
+    { idToken: false },
+  )
+}
+
+onGithub(
+  'a private key beside the CA goes no further than here',
+  async ({ info, proxy, step, identityOf }) => {
+    const both = disk.write('both.pem', `${readFileSync(info.ca, 'utf8')}${KEY_OF_ANOTHER}`)
+    const command = "kubectl config view --raw -o 'jsonpath={.clusters[0].cluster.certificate-authority-data}' | base64 -d"
+    const main = await step({ certificate_authority: both, token: await identityOf('issuer'), command, server: proxy.url }).main()
+    expect(main.log).toContain('-----END CERTIFICATE-----')
+    expect(main.log).not.toContain('PRIVATE KEY')
     expect(main.code).toBe(0)
   },
   { idToken: false },
@@ -276,6 +308,7 @@ const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const KEY_OF_ANOTHER = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 const ENCRYPTED = privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'hunter2' }).toString()
 const SECRET = 'hunter2hunter2hunter2'
+const IN_ARGS = 'qw3~er4ty5ui6op7as8df9gh0'
 
 interface Refused {
   user?: Fields
@@ -426,6 +459,16 @@ const refused: Record<string, Refused> = {
     inputs: { allow_exec: 'true' },
     says: /env that is no list/,
   },
+  'an exec with a NUL in an argument': {
+    user: execEntry('/bin/true', { args: ['--client-secret', `${SECRET}\0`] }),
+    inputs: { allow_exec: 'true' },
+    says: /has args, which holds a NUL character \(exec\)/,
+  },
+  'an exec with a NUL in a variable': {
+    user: execEntry('/bin/true', { env: [{ name: 'A', value: `${SECRET}\0` }] }),
+    inputs: { allow_exec: 'true' },
+    says: /env that is no list/,
+  },
   'a context that is not there': { inputs: { context: 'nowhere' }, says: /has no context "nowhere"\.\nIt has "else", "issue", "lost"\./ },
   'a context whose cluster is not there': { inputs: { context: 'lost' }, says: /has no cluster "gone"/ },
   'no current-context': { text: (right) => right.replace('current-context: issue', ''), says: /has no current-context\.\nName one/ },
@@ -458,6 +501,7 @@ const refused: Record<string, Refused> = {
     inputs: { identity: 'kubeconfig' },
     says: /identity is kubeconfig, but kubeconfig is not given/,
   },
+  'allow_exec without it': { text: () => '', inputs: { allow_exec: 'true' }, says: /allow_exec is given without kubeconfig/ },
   'a context without it': { text: () => '', inputs: { context: 'x' }, says: /context is given without kubeconfig/ },
 }
 
@@ -552,6 +596,7 @@ onGithub(
 onGithub(
   'an exec plugin is told what client-go tells it, and its credential is kept until shortly before it expires',
   async ({ info, identityOf, proxy, step }) => {
+    using gateway = await Gateway.start()
     const token = await identityOf('issuer')
     const soon = new Date(Date.now() + 50_000).toISOString()
     const checks = '[ "$REGION" = eu-west-1 ] && [ "$1" = get-token ] && ! env | grep -q -e ^INPUT_ -e ^STATE_ || exit 8'
@@ -565,15 +610,26 @@ onGithub(
         { name: 'REGION', value: 'eu-west-1' },
         { name: 'CLIENT_SECRET', value: SECRET },
       ]
-      const user = execEntry(plugin.command, { env, provideClusterInfo: true })
+      const args = [
+        'get-token',
+        '--client-secret',
+        IN_ARGS,
+        `--password=${IN_ARGS.toUpperCase()}`,
+        '--token-cache-dir',
+        '/home/runner/work/cache',
+      ]
+      const user = execEntry(plugin.command, { env, args, provideClusterInfo: true })
       const cluster = {
         'tls-server-name': 'kubernetes.test',
+        'proxy-url': gateway.url,
         extensions: [{ name: 'client.authentication.k8s.io/exec', extension: { audience: 'mine' } }],
       }
-      const inputs = given(kubeconfigOf(info, proxy.url, user, cluster), { allow_exec: 'true' })
-      const main = await step({ ...inputs, command: `echo eu-west-1 ${SECRET}` }).main()
+      const text = kubeconfigOf(info, proxy.url, user, cluster)
+      const inputs = given(text, { allow_exec: 'true' })
+      const command = `echo eu-west-1 ${SECRET} ${IN_ARGS} ${IN_ARGS.toUpperCase()} /home/runner/work/cache; echo "<$COPY>"`
+      const main = await step({ ...inputs, command }, { COPY: args.join(' ') }).main()
       expect(main.annotations).toEqual([])
-      expect(main.log).toContain('\neu-west-1 ***\n')
+      expect(main.log).toContain('\neu-west-1 *** *** *** /home/runner/work/cache\n<>\n')
       expect(main.code).toBe(0)
       const told = {
         apiVersion: EXEC_V1,
@@ -584,6 +640,7 @@ onGithub(
             server: proxy.url,
             'certificate-authority-data': base64Of(info.ca),
             'tls-server-name': 'kubernetes.test',
+            'proxy-url': `${gateway.url}/`,
             config: { audience: 'mine' },
           },
         },
@@ -635,8 +692,15 @@ const failures: Record<string, { prints?: string; script?: string; says: RegExp 
     says: /its status\.clientCertificateData does not belong to its key/,
   },
   'that prints both': { prints: 'BOTH', says: /a token and a client certificate: which of them counts/ },
-  'that prints without end': { script: 'yes', says: /did not end in time|printed no credential/ },
-  'that hangs, with what it started': { script: 'sleep 600 & sleep 600', says: /did not end in time\.$/ },
+  'that tells of a failure with a key': {
+    script: 'echo "cannot sign with wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY" >&2; exit 1',
+    says: /exit code 1\.\nIts last words: "cannot sign with \.\.\."$/,
+  },
+  'that prints without end': { script: 'yes', says: /printed over 1 MiB\.$/ },
+  'that hangs, with what it started': {
+    script: 'sleep 600 & sleep 600',
+    says: /did not end in time\.\nIf it needs longer, raise deadline\.$/,
+  },
 }
 
 for (const [what, { prints = '{}', script = '', says }] of Object.entries(failures)) {
@@ -647,7 +711,7 @@ for (const [what, { prints = '{}', script = '', says }] of Object.entries(failur
       const pair = { clientCertificateData: certificate, clientKeyData: KEY_OF_ANOTHER }
       const answer = prints === 'PAIR' ? execCredential(pair) : prints === 'BOTH' ? execCredential({ ...pair, token: SECRET }) : prints
       const { command } = disk.plugin(answer, script)
-      const inputs = { allow_exec: 'true', deadline: /hangs|end$/.test(what) ? '1s' : '60s' }
+      const inputs = { allow_exec: 'true', deadline: what.includes('hangs') ? '1s' : '60s' }
       const use = step({ ...given(kubeconfigOf(info, proxy.url, execEntry(command)), inputs), command: 'echo ran' })
       const main = await use.main()
       expect(main.annotations).toHaveLength(1)
@@ -661,6 +725,51 @@ for (const [what, { prints = '{}', script = '', says }] of Object.entries(failur
     { idToken: false },
   )
 }
+
+onGithub(
+  'an exec plugin that leaves processes behind: its credential counts, and they end with it',
+  async ({ info, identityOf, proxy, step }) => {
+    const token = await identityOf('issuer')
+    // The first leaves the group, holds the output longer than it is waited for, and ends by itself.
+    for (const leaves of ['setsid sleep 2 &', 'sleep 600 &', 'sleep 600 >/dev/null 2>&1 &']) {
+      const { command } = disk.plugin(execCredential({ token, expirationTimestamp: IN_AN_HOUR }), leaves)
+      const inputs = given(kubeconfigOf(info, proxy.url, execEntry(command)), { allow_exec: 'true', deadline: '10s' })
+      const main = await step({ ...inputs, command: 'true' }).main()
+      expect([leaves, main.code]).toEqual([leaves, 0])
+    }
+  },
+  { idToken: false },
+)
+
+onGithub(
+  'an exec plugin that is told more than a process can be given',
+  async ({ info, proxy, step }) => {
+    const { command } = disk.plugin('{}')
+    const manyCAs = Buffer.from(readFileSync(info.ca, 'utf8').repeat(300)).toString('base64')
+    const user = execEntry(command, { provideClusterInfo: true })
+    const text = kubeconfigOf(info, proxy.url, user, { 'certificate-authority-data': manyCAs })
+    const main = await step({ ...given(disk.kubeconfig(text), { allow_exec: 'true' }), command: 'true' }).main()
+    expect(main.code).toBe(81)
+    expect(main.annotations[0]?.message).toContain('could not be started (E2BIG)')
+    expect(proxy.exchanges).toEqual([])
+  },
+  { idToken: false },
+)
+
+onEachCi("an exec plugin gets no variable of kubepass's own, in main and in post", async ({ info, identityOf, proxy, step }) => {
+  const checks = '! env | grep -q -e ^INPUT_ -e ^STATE_ -e ^KUBEPASS_ || exit 8'
+  const plugin = disk.plugin(execCredential({ token: await identityOf('issuer') }), checks)
+  const inputs = given(kubeconfigOf(info, proxy.url, execEntry(plugin.command)), { allow_exec: 'true', identity: 'kubeconfig' })
+  const use = step({ ...inputs, command: 'true' })
+  const main = await use.main()
+  expect(main.log).not.toContain('exit code 8')
+  expect(main.code).toBe(0)
+  const runs = plugin.told().length
+  const post = await use.post()
+  expect(post.log).not.toContain('exit code 8')
+  expect(post.code).toBe(0)
+  expect(plugin.told().length).toBeGreaterThan(runs)
+})
 
 onGithub(
   'an exec plugin that is not there: what the kubeconfig says about it',

@@ -4,8 +4,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { admin } from '../cluster/admin.ts'
 import { RunnerDisk } from './kubeconfigs.ts'
-import { actionInPod, IN_POD, Pod, POD_TOKEN, whyNoPod } from './pod.ts'
-import { inTerminal as inTerminalHere, ONE_SECRET, onGithub as onGithubHere, TOKEN } from './scenario.ts'
+import { actionInPod, IN_POD, Pod, POD_TOKEN, programInPod, whyNoPod } from './pod.ts'
+import { inTerminal as inTerminalHere, ONE_SECRET, onGithub as onGithubHere, onGitlab as onGitlabHere, TOKEN } from './scenario.ts'
 
 const disk = new RunnerDisk()
 afterAll(() => disk[Symbol.dispose]())
@@ -14,6 +14,7 @@ const reason = whyNoPod()
 if (reason !== undefined) console.warn(`The scenarios in a Pod are skipped: ${reason}.`)
 const skipped = (name: string): void => test.skip(name, () => undefined)
 const onGithub: typeof onGithubHere = reason === undefined ? onGithubHere : skipped
+const onGitlab: typeof onGitlabHere = reason === undefined ? onGitlabHere : skipped
 const inTerminal: typeof inTerminalHere = reason === undefined ? inTerminalHere : skipped
 
 const action = actionInPod(join(disk.folder, 'action'))
@@ -122,7 +123,11 @@ onGithub(
     Object.assign(job.env, pod.variables(proxy))
     const main = await step({ ...NO_CLUSTER, command: 'true' }).main()
     expect(main.code).toBe(80)
-    expect(main.annotations[0]?.message).toBe('server is missing: it does not come with the identity github-oidc.')
+    expect(main.annotations[0]?.message).toBe(
+      'server and certificate_authority are missing: they do not come with the identity github-oidc.\n' +
+        'Give both, for example https://10.0.0.1:6443 and /etc/kubernetes/pki/ca.crt; ' +
+        'or set identity: in-cluster, if the API server of this Pod is meant.',
+    )
     const named = await step({ command: 'true' }).main()
     expect(named.log).toContain('Identity: github-oidc')
     expect(named.code).toBe(0)
@@ -144,6 +149,9 @@ onGithub(
     expect(await messageFor({ server: proxy.url })).toContain(
       'server is given, but comes with the identity in-cluster: leave one of them out',
     )
+    const swallowed = { proxy_url: 'http://127.0.0.1:1', tls_server_name: 'no.such.name', token_file: POD_TOKEN }
+    for (const id of Object.keys(swallowed))
+      expect(await messageFor(swallowed)).toContain(`${id} is given, but comes with the identity in-cluster: leave one of them out`)
     const elsewhere = await step({ command: 'true' }).main()
     expect(elsewhere.code).toBe(81)
     expect(elsewhere.annotations[0]?.message).toContain('There is no identity')
@@ -155,6 +163,51 @@ onGithub(
   },
   { idToken: false, action },
 )
+
+onGitlab(
+  "on GitLab: in-cluster, asked for, in script and after_script; the job's ID token goes nowhere",
+  async ({ info, identityOf, job, proxy, step }) => {
+    await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
+    Object.assign(job.env, pod.variables(proxy))
+    const inputs = {
+      ...NO_CLUSTER,
+      identity: 'in-cluster',
+      program: 'standalone',
+      program_url: programInPod(join(disk.folder, 'kubepass')),
+    }
+    const scan = step({ ...inputs, command: 'kubectl get ns kubepass -o name' })
+    const main = await scan.main()
+    expect(main.log).toContain('Identity: in-cluster, because it was asked for.')
+    expect(main.log).toContain('namespace/kubepass')
+    expect(main.code).toBe(0)
+    const killed = step({ ...inputs, command: 'echo started; exec sleep 600' })
+    const phase = killed.start('main')
+    await phase.seen('started')
+    phase.kill('SIGKILL')
+    await phase.done
+    const post = await killed.post()
+    expect(post.log).toMatch(/Credential: revoked /)
+    expect(job.secrets.length).toBeGreaterThan(0)
+    expect(proxy.exchanges.filter(({ bearer }) => job.secrets.includes(bearer))).toEqual([])
+  },
+)
+
+onGithubHere('an identity that this host cannot give: what is there instead', async ({ step, proxy }) => {
+  const main = await step({ identity: 'gitlab-oidc', command: 'true' }).main()
+  expect(main.code).toBe(81)
+  expect(main.annotations[0]?.message).toBe(
+    'The identity gitlab-oidc is not to be had on GitHub.\n' +
+      'Here is github-oidc (the job may request ID tokens): set identity to that, or leave it out.',
+  )
+  expect(proxy.exchanges).toEqual([])
+})
+
+inTerminalHere('an identity that no terminal can give: what to give instead', async ({ terminal, flags, proxy }) => {
+  const { code, stderr } = await terminal.run(['run', ...flags, '--identity', 'github-oidc', '--', 'true'])
+  expect(code).toBe(81)
+  expect(stderr).toContain('The identity github-oidc is not to be had in a terminal.\nGive --token-file or --kubeconfig.')
+  expect(proxy.exchanges).toEqual([])
+})
 
 onGithubHere(
   'in-cluster outside of any Pod',

@@ -1,6 +1,6 @@
 import { execFileSync, spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
@@ -65,6 +65,20 @@ export class Pod implements AsyncDisposable {
     this.#holder.stdin.end()
     await exited
   }
+}
+
+/** The program as GitLab's template starts it, in the Pod and in the same folder. */
+export function programInPod(path: string): string {
+  const cli = fileURLToPath(new URL('../../dist/cli/index.js', import.meta.url))
+  const lines = [
+    '#!/bin/sh',
+    '[ "$1" != version ] || exit 0',
+    `set -- sh -c 'cd "$0" && exec "$@"' "$PWD" '${process.execPath}' '${cli}' "$@"`,
+    `exec nsenter ${NSENTER} "$POD_PID" "$@"`,
+  ]
+  writeFileSync(path, `${lines.join('\n')}\n`)
+  chmodSync(path, 0o755)
+  return path
 }
 
 /** The action as an ARC runner starts it, in the Pod. A signal reaches node itself, for all that is run becomes one process. */

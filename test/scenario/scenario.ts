@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals'
+import { readFileSync } from 'node:fs'
 import { admin } from '../cluster/admin.ts'
 import type { ClusterInfo } from '../cluster/cluster.ts'
 import { startProxy, type Proxy } from '../cluster/proxy.ts'
@@ -155,8 +156,13 @@ export function underGitlabCiLocal(name: string, play: (scene: PipelineScene) =>
   })
 }
 
+/** Of a key's PEM in base64: the mark, and what tells its kind. */
+const COMMON_TO_KEYS = 100
+
 function sceneOf(info: ClusterInfo, proxy: Proxy): { scene: Scene; secrets: string[]; excuses: RegExp[] } {
-  const secrets: string[] = []
+  // As it is, and as a kubeconfig has it.
+  const key = readFileSync(info.clientKey)
+  const secrets = [key.toString(), key.toString('base64').slice(COMMON_TO_KEYS)]
   const excuses: RegExp[] = []
   const identityOf = async (serviceAccount: string): Promise<string> => {
     const path = `/api/v1/namespaces/kubepass-issuer/serviceaccounts/${serviceAccount}/token`

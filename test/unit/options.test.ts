@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { KubepassError } from '../../src/errors.ts'
 import type { InputId } from '../../src/inputs.ts'
 import { parseOptions, type Options, type Source } from '../../src/options.ts'
@@ -113,7 +113,7 @@ describe('wrong', () => {
     ['token', 'short', /too short/],
     ['token_file', '/nowhere/token', /cannot be read/],
     ['token_file', '-', /no standard input/],
-    ['token_file', 'eyJhbGciOiJSUzI1NiJ9.e30.hunter2', /is a token, not the path of one/],
+    ['token_file', 'eyJhbGciOiJSUzI1NiJ9.e30.hunter2', /looks like a token, not like the path of one/],
     ['audience', 'a b', /white space/],
     ['revocation', 'never', /not one of/],
     ['proof_samples', '21', /1 to 20/],
@@ -138,6 +138,16 @@ describe('wrong', () => {
   })
 })
 
+/** As OpenShift, Rancher, kubeadm and GitLab write them, and as a key is. */
+const SECRETS = [
+  'sha256~hunter2hunter2hunter2hunter2',
+  'kubeconfig-user-abc:hunter2hunter2',
+  'abcdef.hunter2hunter2',
+  'glpat-hunter2hunter2',
+  'wJalrhunter2/K7MDENG/bPxRfiCYhunter2KEY',
+  'hunter2 hunter2',
+]
+
 test('no message echoes a secret', () => {
   for (const given of [
     { server: 'https://user:hunter2@h' },
@@ -145,9 +155,36 @@ test('no message echoes a secret', () => {
     { token: 'hunter2 hunter2 hunter2' },
     { token: 'hunter2' },
     { token_file: 'eyJhbGciOiJSUzI1NiJ9.e30.hunter2' },
+    ...SECRETS.flatMap((secret) => [{ token_file: secret }, { certificate_authority: secret }]),
+    ...SECRETS.map((kubeconfig) => ({ kubeconfig, server: '', certificate_authority: '' })),
   ]) {
     expect(problem(given)).not.toContain('hunter2')
   }
+})
+
+test.each(['/nowhere/kubeconfig', './kubeconfig', '~/.kube/config', 'ci/kubeconfig', 'kubeconfig-production.yaml'])(
+  'a path that leads nowhere is told: %s',
+  (path) => {
+    expect(problem({ kubeconfig: path, server: '', certificate_authority: '' })).toContain(`names "${path}", which cannot be read (ENOENT)`)
+    expect(problem({ token_file: path })).toContain(`names "${path}"`)
+    expect(problem({ certificate_authority: path })).toContain(`names "${path}"`)
+  },
+)
+
+test('a file may be called whatever it is called', () => {
+  const path = relative('.', join(folder, 'sha256~hunter2hunter2'))
+  writeFileSync(path, 'abcdefghijklmnopqrstuvwxyz')
+  expect(parse({ token_file: path }).token?.reveal()).toBe('abcdefghijklmnopqrstuvwxyz')
+})
+
+test('a folder of the workspace is in it, whatever its name begins with', () => {
+  const inside = join(workspace, '..k')
+  mkdirSync(inside)
+  expect(problem({ directory: inside })).toMatch(/in the workspace/)
+  writeFileSync(join(inside, 'config'), 'clusters: []')
+  const { kubeconfig } = parse({ kubeconfig: join(inside, 'config'), server: '', certificate_authority: '' })
+  expect(kubeconfig?.files).toHaveProperty('refused')
+  for (const outside of [folder, temp]) expect(parse({ directory: outside }).directory).toBe(outside)
 })
 
 test('a temp directory that is a link into the workspace is found out', () => {
@@ -184,6 +221,14 @@ describe('certificate_authority', () => {
     for (const text of [CERTIFICATE, base64, join(folder, 'pem'), join(folder, 'base64')]) {
       expect(parse({ certificate_authority: text }).certificateAuthority.trim()).toBe(CERTIFICATE.trim())
     }
+  })
+
+  test('of all that a file holds only the certificates go on', () => {
+    const key = '-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n'
+    const text = `Bag Attributes\n${CERTIFICATE.trim()}\n${key}${CERTIFICATE.trim()}\n`
+    for (const given of [text, Buffer.from(text).toString('base64')])
+      expect(parse({ certificate_authority: given }).certificateAuthority).toBe(`${CERTIFICATE.trim()}\n${CERTIFICATE.trim()}\n`)
+    expect(problem({ certificate_authority: key })).toContain('holds no certificate that can be read')
   })
 })
 
