@@ -9,14 +9,15 @@ import type { Plan } from './kill-points.ts'
 /*
  * Loaded by `node --import` before the program. It finds each boundary: before and after whatever changes a file or
  * starts a process, before a request and when its answer has come. It writes their names down and, at the one that
- * the plan says, ends the process by SIGKILL.
+ * the plan says, ends the process by SIGKILL. That the program changes files by synchronous calls alone, a contract
+ * test says.
  */
 
 type Module = Record<string, unknown>
 type Call = (...args: unknown[]) => unknown
 
 /** Everything else is taken for a change, so that one that nobody has thought of counts. */
-const ONLY_READS = /^_|^[A-Z]|^(read|stat|lstat|fstat|exists|access|realpath|opendir|glob|watch|unwatch|close|constants|promises)/
+const ONLY_READS = /^_|^[A-Z]|^(read|stat|lstat|fstat|exists|access|realpath|opendir|glob|watch|unwatch|close)/
 
 const { existsSync, openSync, readFileSync, writeSync } = fs
 const planFile = process.env['KILL_POINTS'] ?? ''
@@ -56,7 +57,6 @@ function install({ log, killAt }: Plan): void {
       before(what)
       const result = within(() => Reflect.apply(original, module, args))
       if (name === 'openSync') names.set(result, fileOf(args[0]))
-      if (result instanceof Promise) return result.finally(() => after(what))
       after(what)
       return result
     }
@@ -77,7 +77,7 @@ function install({ log, killAt }: Plan): void {
 
   function changing(module: Module, name: string): void {
     around(module, name, ([file, flags]) => {
-      // What is printed leaves nothing behind.
+      // What is printed is nothing that could be left.
       const changesNothing = file === 1 || file === 2 || (name.startsWith('open') && onlyReads(flags))
       return changesNothing ? undefined : `${name} ${fileOf(file)}`
     })
@@ -96,7 +96,6 @@ function install({ log, killAt }: Plan): void {
   }
 
   for (const name of functionsOf(fs)) if (name.endsWith('Sync')) changing(fs, name)
-  for (const name of functionsOf(fs.promises)) changing(fs.promises, name)
   for (const name of functionsOf(children)) around(children, name, (args) => `${name} ${basename(String(args[0]))}`)
   for (const module of [http, https]) for (const name of ['request', 'get']) asking(module, name)
   syncBuiltinESMExports()
