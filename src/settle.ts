@@ -23,6 +23,7 @@ async function settleByReceipt(context: Context): Promise<number> {
   const text = platform.readReceipt()
   if (text === 'none') {
     platform.say(NOTHING_ASKED)
+    platform.forgetReceipt()
     return 0
   }
   if (text === undefined) {

@@ -1,5 +1,6 @@
 import { readFileSync, rmSync, renameSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { basename } from 'node:path'
 import { styleText } from 'node:util'
 import { errnoOf, KubepassError } from '../errors.ts'
 import { asText } from '../evidence.ts'
@@ -64,8 +65,11 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
 
     saveReceipt(receipt) {
       if (receipt === 'none') return
-      receiptFile ??= receiptPath(receipt)
-      replacePrivate(receiptFile, `${JSON.stringify(receipt)}\n`)
+      const text = `${JSON.stringify(receipt)}\n`
+      if (receiptFile !== undefined) return replacePrivate(receiptFile, text)
+      // Under its own name from the first moment: should we be killed here, revoke still finds all that is left.
+      receiptFile = receiptPath(receipt)
+      writePrivate(receiptFile, text)
     },
     forgetReceipt() {
       if (receiptFile !== undefined) rmSync(receiptFile, { force: true })
@@ -75,7 +79,9 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
     readReceipt() {
       if (given === undefined) return undefined
       try {
-        return readFileSync(given, 'utf8')
+        const text = readFileSync(given, 'utf8')
+        // The run was killed while it saved its first receipt, before it asked for anything.
+        return text === '' && RECEIPT_NAME.test(basename(given)) ? 'none' : text
       } catch (error) {
         throw new KubepassError('INPUT', `The receipt ${quote(given)} cannot be read (${errnoOf(error)}).`)
       }
@@ -88,6 +94,8 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
     report: (evidence) => Promise.resolve(write(`what happened:\n${asText(evidence)}`)),
   }
 }
+
+const RECEIPT_NAME = /^kubepass-[0-9a-f]{16}\.receipt\.json$/
 
 /** Beside the private directory, so that it is there before the directory is, and after. */
 function receiptPath(receipt: Receipt): string {

@@ -124,6 +124,14 @@ test('only the redactor makes secrets', () => {
   expect(importers('secret.ts')).toEqual(['redact.ts'])
 })
 
+test('a file is changed by calls that are over when they return: so test/kill-points finds each', () => {
+  const named = files.flatMap((name) =>
+    [...text(name).matchAll(/^import \{([^}]*)\} from 'node:fs'/gm)].flatMap(([, list = '']) => list.split(',')),
+  )
+  expect(named.map((name) => name.trim()).filter((name) => !/Sync$|^constants$/.test(name))).toEqual([])
+  expect(matching(/'node:fs\/promises'|import (?!type )[^{;]*'node:fs'|(import|require|getBuiltinModule)\('(node:)?fs/)).toEqual([])
+})
+
 test('there is no state between calls', () => {
   expect(matching(/^(let|var) /m)).toEqual([])
 })

@@ -33,6 +33,8 @@ export interface JobOptions extends JobLogOptions {
   action?: string
   /** The standalone program, called instead of the action's scripts on a machine without Node.js. */
   standalone?: string
+  /** For node, before the action's script. */
+  nodeOptions?: string[]
   /** The runner's patience, shortened only to test the runner itself. */
   patience?: Partial<Patience>
 }
@@ -191,8 +193,8 @@ export class Step implements Use {
     const given = Object.entries({ ...defaults, ...inputs }).map(([id, value]) => [`INPUT_${id.replaceAll(' ', '_').toUpperCase()}`, value])
     this.#job = job
     this.#env = { ...env, ...(Object.fromEntries(given) as Record<string, string>) }
-    const { standalone } = job.options
-    this.#programs = mapValues(scripts, (script) => [process.execPath, script])
+    const { standalone, nodeOptions = [] } = job.options
+    this.#programs = mapValues(scripts, (script) => [process.execPath, ...nodeOptions, script])
     if (standalone !== undefined) this.#programs = { main: [standalone, 'main'], post: [standalone, 'post'] }
   }
 

@@ -80,34 +80,41 @@ export interface CiStage {
 }
 
 /** A GitHub job; it must leave no living token, no object, no file, no process and no readable secret. */
-export function onGithub(name: string, play: (scene: GithubScene) => Promise<void>, { cluster = 'quick', ...options }: Stage = {}): void {
-  test(name, async () => {
-    const info = clusters[cluster]
-    await using proxy = await startProxy(info)
-    await using job = await startJob(info, options)
-    const { scene, secrets, excuses } = sceneOf(info, proxy)
-    await play({ ...scene, job, step: (inputs = {}, env = {}) => job.step({ ...scene.inputs, ...inputs }, env) })
-    expect(unexcused(await trace({ info, proxy, host: job, secrets }), excuses)).toEqual([])
-  })
+export function onGithub(name: string, play: (scene: GithubScene) => Promise<void>, stage: Stage = {}): void {
+  test(name, () => playOnGithub(play, stage))
+}
+
+/** The same inside a test, which plays more than one. */
+export async function playOnGithub(
+  play: (scene: GithubScene) => Promise<void>,
+  { cluster = 'quick', ...options }: Stage = {},
+): Promise<void> {
+  const info = clusters[cluster]
+  await using proxy = await startProxy(info)
+  await using job = await startJob(info, options)
+  const { scene, secrets, excuses } = sceneOf(info, proxy)
+  await play({ ...scene, job, step: (inputs = {}, env = {}) => job.step({ ...scene.inputs, ...inputs }, env) })
+  expect(unexcused(await trace({ info, proxy, host: job, secrets }), excuses)).toEqual([])
 }
 
 /** A GitLab job, of which the same is asked. */
-export function onGitlab(
-  name: string,
+export function onGitlab(name: string, play: (scene: GitlabScene) => Promise<void>, stage: GitlabStage = {}): void {
+  test(name, () => playOnGitlab(play, stage))
+}
+
+export async function playOnGitlab(
   play: (scene: GitlabScene) => Promise<void>,
   { cluster = 'quick', ...options }: GitlabStage = {},
-): void {
-  test(name, async () => {
-    const info = clusters[cluster]
-    await using proxy = await startProxy(info)
-    await using job = new GitlabJob(info, options)
-    const { scene, secrets, excuses } = sceneOf(info, proxy)
-    // A component of a test's own has inputs of its own.
-    const needed = options.component === undefined ? { ...scene.inputs, audience: proxy.url } : scene.inputs
-    await play({ ...scene, job, step: (inputs = {}, env = {}) => job.step({ ...needed, ...inputs }, env) })
-    job.cleanUp()
-    expect(unexcused(await trace({ info, proxy, host: job, secrets }), excuses)).toEqual([])
-  })
+): Promise<void> {
+  const info = clusters[cluster]
+  await using proxy = await startProxy(info)
+  await using job = new GitlabJob(info, options)
+  const { scene, secrets, excuses } = sceneOf(info, proxy)
+  // A component of a test's own has inputs of its own.
+  const needed = options.component === undefined ? { ...scene.inputs, audience: proxy.url } : scene.inputs
+  await play({ ...scene, job, step: (inputs = {}, env = {}) => job.step({ ...needed, ...inputs }, env) })
+  job.cleanUp()
+  expect(unexcused(await trace({ info, proxy, host: job, secrets }), excuses)).toEqual([])
 }
 
 /** The same scenario as a GitHub job and as a GitLab job. */
@@ -118,15 +125,17 @@ export function onEachCi(name: string, play: (scene: CiScene) => Promise<void>, 
 
 /** The same for a command line. */
 export function inTerminal(name: string, play: (scene: TerminalScene) => Promise<void>, standalone?: string): void {
-  test(name, async () => {
-    const info = clusters.quick
-    await using proxy = await startProxy(info)
-    await using terminal = new Terminal(info, standalone === undefined ? undefined : [standalone])
-    const { scene, secrets, excuses } = sceneOf(info, proxy)
-    const flags = Object.entries(scene.inputs).flatMap(([id, value]) => [`--${id.replaceAll('_', '-')}`, value])
-    await play({ ...scene, terminal, flags })
-    expect(unexcused(await trace({ info, proxy, host: terminal, secrets }), excuses)).toEqual([])
-  })
+  test(name, () => playInTerminal(play, standalone === undefined ? undefined : [standalone]))
+}
+
+export async function playInTerminal(play: (scene: TerminalScene) => Promise<void>, program?: [string, ...string[]]): Promise<void> {
+  const info = clusters.quick
+  await using proxy = await startProxy(info)
+  await using terminal = new Terminal(info, program)
+  const { scene, secrets, excuses } = sceneOf(info, proxy)
+  const flags = Object.entries(scene.inputs).flatMap(([id, value]) => [`--${id.replaceAll('_', '-')}`, value])
+  await play({ ...scene, terminal, flags })
+  expect(unexcused(await trace({ info, proxy, host: terminal, secrets }), excuses)).toEqual([])
 }
 
 /** The same for a workflow that act runs. */

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inTerminal, ONE_SECRET, TOKEN } from './scenario.ts'
 import { Terminal } from '../hosts/terminal.ts'
@@ -51,6 +51,18 @@ inTerminal('killed: a receipt is left, and revoke finishes the run', async ({ te
   expect(stderr).toMatch(/revoked .*, proven dead/)
   expect(proxy.seen('DELETE', ONE_SECRET)).toHaveLength(1)
 })
+
+inTerminal(
+  'an empty file that is no receipt of ours does not say that nothing was asked for, and stays',
+  async ({ terminal, flags, identityOf }) => {
+    const file = join(terminal.work, 'empty.json')
+    writeFileSync(file, '')
+    const { code, stderr } = await terminal.run(['revoke', ...flags, '--token-file', '-', file], { stdin: await identityOf('issuer') })
+    expect(code).toBe(86)
+    expect(stderr).toContain('The receipt is not of this run')
+    expect(existsSync(file)).toBe(true)
+  },
+)
 
 for (const [signal, expected] of [
   ['SIGINT', 130],

@@ -1,0 +1,224 @@
+import { expect, test } from '@jest/globals'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Proxy } from '../cluster/proxy.ts'
+import { KillPoints, PRELOADED } from '../kill-points/kill-points.ts'
+import { ONE_SECRET, playInTerminal, playOnGithub, playOnGitlab, WHOAMI } from './scenario.ts'
+
+/** Boundaries at which a program is killed, counted from 1; of the net, behind which it comes again. */
+interface Kills {
+  first?: number
+  net?: number
+}
+
+/** Those that the programs came to. */
+interface Seen {
+  first: string[]
+  net: string[]
+}
+
+const AT_ONCE = 4
+const PATIENCE_MS = 180_000
+
+/** The scan ends, and leaves a process outside of its group. */
+const LEAVES_A_PROCESS = "setsid --wait sh -c 'sleep 600 >/dev/null 2>&1 & echo scanned'"
+
+interface Said {
+  code: number | null
+  signal: NodeJS.Signals | null
+  log: string
+}
+
+/** The program that comes first, then its net, and behind a net that was killed another one. */
+async function playKills(
+  { first, net }: Kills,
+  folder: string,
+  proxy: Proxy,
+  start: (env: Record<string, string>) => { first: () => Promise<Said>; net: () => Promise<Said | undefined> },
+): Promise<Seen> {
+  const killPoints = new KillPoints(folder)
+  const programs = start(killPoints.env)
+  const begun = await killPoints.during(programs.first, first)
+  if (first === undefined) expectAll(begun.points, proxy)
+  expect([first, wasKilled(begun.ended)]).toEqual([first, first !== undefined])
+  const caught = await killPoints.during(programs.net, net)
+  expect([net, wasKilled(caught.ended)]).toEqual([net, net !== undefined])
+  const last = net === undefined ? caught.ended : await programs.net()
+  if (last !== undefined) expectTruth(last, proxy)
+  return { first: begun.points, net: caught.points }
+}
+
+/** A shell says the same by its exit code. */
+function wasKilled(said: Said | undefined): boolean {
+  return said?.signal === 'SIGKILL' || said?.code === 137
+}
+
+/** Main, and post. */
+async function onGithub(kills: Kills): Promise<Seen> {
+  let seen: Seen | undefined
+  await playOnGithub(
+    async ({ job, step, proxy }) => {
+      seen = await playKills(kills, job.folder, proxy, (env) => {
+        const use = step({ command: LEAVES_A_PROCESS }, env)
+        return { first: () => use.main(), net: () => use.post() }
+      })
+    },
+    { nodeOptions: PRELOADED, patience: { drain: 200 } },
+  )
+  return seen ?? NOTHING
+}
+
+/** Script and after_script, on a machine: what the program leaves is not ended by the runner. */
+async function onGitlab(gitlabEnv: boolean, kills: Kills): Promise<Seen> {
+  let seen: Seen | undefined
+  await playOnGitlab(
+    async ({ job, step, proxy }) => {
+      const PATH = [nodeThatPreloads(job.folder), job.machine['PATH']].join(delimiter)
+      seen = await playKills(kills, job.folder, proxy, (env) => {
+        const use = step({ command: LEAVES_A_PROCESS }, { ...env, PATH })
+        return { first: () => use.main(), net: () => use.post() }
+      })
+    },
+    { executor: 'shell', gitlabEnv },
+  )
+  return seen ?? NOTHING
+}
+
+/** `run`, and `revoke` for as long as there is a receipt. */
+async function inTerminal(kills: Kills): Promise<Seen> {
+  let seen: Seen | undefined
+  await playInTerminal(
+    async ({ terminal, flags, identityOf, proxy }) => {
+      const stdin = await identityOf('issuer')
+      const identified = [...flags, '--token-file', '-']
+      seen = await playKills(kills, terminal.folder, proxy, (env) => {
+        const call = async (words: string[]): Promise<Said> => {
+          const { stderr, ...ended } = await terminal.run(words, { stdin, env })
+          return { ...ended, log: stderr }
+        }
+        return {
+          first: () => call(['run', ...identified, '--', 'sh', '-c', LEAVES_A_PROCESS]),
+          async net() {
+            const receipt = readdirSync(terminal.tmp).find((name) => name.endsWith('.receipt.json'))
+            return receipt === undefined ? undefined : call(['revoke', ...identified, join(terminal.tmp, receipt)])
+          },
+        }
+      })
+    },
+    [process.execPath, ...PRELOADED, fileURLToPath(new URL('../../dist/cli/index.js', import.meta.url))],
+  )
+  return seen ?? NOTHING
+}
+
+const NOTHING: Seen = { first: [], net: [] }
+
+/** The template calls `node`. */
+function nodeThatPreloads(folder: string): string {
+  const bin = join(folder, 'preloading')
+  mkdirSync(bin)
+  const words = [process.execPath, ...PRELOADED].map((word) => `'${word}'`).join(' ')
+  writeFileSync(join(bin, 'node'), `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 })
+  return bin
+}
+
+/** The preloaded module has not missed what can be seen from outside. */
+function expectAll(points: string[], { exchanges }: Proxy): void {
+  const asked = points.flatMap((point) => /^after (POST|DELETE) /.exec(point)?.[1] ?? [])
+  expect(asked).toEqual(exchanges.map(({ method }) => method))
+  const changes = ['mkdirSync kubepass-KEY', 'openSync token', 'writeSync token', 'writeSync kubeconfig', 'spawn sh', 'rmSync kubepass-KEY']
+  expect(points).toEqual(expect.arrayContaining(changes.map((change) => `after ${change}`)))
+}
+
+/** What the net says last is so. */
+function expectTruth({ code, log }: Said, proxy: Proxy): void {
+  const deletions = proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)
+  const refusals = proxy.seen('POST', WHOAMI).filter(({ status }) => status === 401)
+  const noneIssued = proxy.tokens.length === 0
+  const truths: Record<string, boolean> = {
+    'There is no receipt.': noneIssued,
+    'Main asked for nothing': noneIssued,
+    'Credential: none was issued': noneIssued,
+    'Credential: revoked ': deletions.includes(200),
+    'Credential: its Secret was not there': deletions.at(-1) === 404,
+    'Nothing of this job is left to revoke.': deletions.at(-1) === 404,
+    'proven dead ': refusals.length >= 3,
+  }
+  const claims = Object.keys(truths).filter((claim) => log.includes(claim))
+  expect(claims).not.toEqual([])
+  expect(claims.filter((claim) => truths[claim] !== true)).toEqual([])
+  expect(code).toBe(0)
+}
+
+/** A boundary, and a job that is killed there. */
+interface Moment {
+  points: string[]
+  killAt: number
+  play: (killAt: number) => Promise<string[]>
+}
+
+function momentsOf(points: string[], play: Moment['play']): Moment[] {
+  return points.map((_, index) => ({ points, killAt: index + 1, play }))
+}
+
+/** The same boundaries stand in both: of those every other one is played each way. */
+function alternating(one: Moment[], other: Moment[]): Moment[] {
+  const inBoth = one.map(keyOf).filter((key) => other.some((moment) => keyOf(moment) === key))
+  const turn = (moment: Moment): number => inBoth.indexOf(keyOf(moment))
+  return [...one.filter((moment) => turn(moment) % 2 !== 1), ...other.filter((moment) => turn(moment) === -1 || turn(moment) % 2 === 1)]
+}
+
+/** Its name, and how many of that name there have been. */
+function keyOf({ points, killAt }: Moment): string {
+  const passed = points.slice(0, killAt)
+  const name = passed.at(-1) ?? ''
+  return `${name}, ${String(passed.filter((point) => point === name).length)}`
+}
+
+/** Plays all, some at once, and tells of each at which something is wrong. */
+async function expectEach(moments: Moment[]): Promise<void> {
+  const failures: string[] = []
+  const left = moments.values()
+  const work = async (): Promise<void> => {
+    for (const moment of left) {
+      try {
+        expect(await moment.play(moment.killAt)).toEqual(moment.points.slice(0, moment.killAt))
+      } catch (error) {
+        failures.push(`${keyOf(moment)}: ${error instanceof Error ? error.message : String(error)}`)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, work))
+  expect(failures).toEqual([])
+}
+
+/** Where the scan runs: all is there that can be left. */
+function inTheScan(points: string[]): number {
+  return points.indexOf('after spawn sh') + 1
+}
+
+const PLACES = {
+  'on GitHub': { first: 'main', net: 'post', play: onGithub, otherwise: undefined },
+  'on GitLab': {
+    first: 'the script',
+    net: 'the after_script',
+    play: (kills: Kills) => onGitlab(true, kills),
+    otherwise: (kills: Kills) => onGitlab(false, kills),
+  },
+  'in a terminal': { first: 'run', net: 'revoke', play: inTerminal, otherwise: undefined },
+}
+
+for (const [place, { first, net, play, otherwise }] of Object.entries(PLACES)) {
+  const killedFirst = async (how: typeof play): Promise<Moment[]> =>
+    momentsOf((await how({})).first, async (killAt) => (await how({ first: killAt })).first)
+  const killedAfter = async (how: typeof play): Promise<Moment[]> => {
+    const scanning = inTheScan((await how({})).first)
+    const seen = await how({ first: scanning })
+    return momentsOf(seen.net, async (killAt) => (await how({ first: scanning, net: killAt })).net)
+  }
+  const each = async (killed: (how: typeof play) => Promise<Moment[]>): Promise<void> =>
+    expectEach(otherwise === undefined ? await killed(play) : alternating(await killed(play), await killed(otherwise)))
+
+  test(`${place}, ${first} killed at every boundary: ${net} leaves nothing`, () => each(killedFirst), PATIENCE_MS)
+  test(`${place}, ${net} killed at every boundary: another one leaves nothing`, () => each(killedAfter), PATIENCE_MS)
+}
