@@ -27,6 +27,8 @@ var values = __webpack_require__(4777);
 var external_node_child_process_ = __webpack_require__(1421);
 // EXTERNAL MODULE: external "node:events"
 var external_node_events_ = __webpack_require__(8474);
+// EXTERNAL MODULE: external "node:timers/promises"
+var promises_ = __webpack_require__(8500);
 // EXTERNAL MODULE: ./src/carriers.ts
 var carriers = __webpack_require__(9562);
 ;// CONCATENATED MODULE: ./src/identity/exec-plugin.ts
@@ -36,11 +38,15 @@ var carriers = __webpack_require__(9562);
 
 
 
+
 const MOST_BYTES = 1024 * 1024;
 const OURS = /^(INPUT|STATE|KUBEPASS)_/;
 const SECRET_NAME = /TOKEN|SECRET|PASSWORD|KEY/i;
-/** As long as a token, and of its letters: a program may tell of a failure with it. */
-const TOKEN_LIKE = /[\w.=+-]{40,}/g;
+const SECRET_FLAG = /^-.*(token|secret|password|key)$/i;
+/** As long as a secret, and of its letters: a program may tell of a failure with it. */
+const SECRET_LIKE = /[\w.=+/~-]{20,}/g;
+/** How long an output may stay open once the program and its group have ended. */
+const DRAIN_MS = 1_000;
 /** What client-go tells a plugin in KUBERNETES_EXEC_INFO. */
 function execInfo({ apiVersion, clusterInfo }, cluster) {
     const about = clusterInfo && {
@@ -52,52 +58,71 @@ function execInfo({ apiVersion, clusterInfo }, cluster) {
     };
     return JSON.stringify({ apiVersion, kind: 'ExecCredential', spec: { interactive: false, ...(about && { cluster: about }) } });
 }
-/** The plugin's own variables as they go into its environment; a secret among them is known from now on. */
-function sealVariables({ env }, seal) {
-    for (const { name, value } of env)
-        if (SECRET_NAME.test(name) && value.length >= 16)
+/** What by its name is a secret among the plugin's variables and arguments is known from now on. */
+function sealSecrets({ args, env }, seal) {
+    const ofVariables = env.filter(({ name }) => SECRET_NAME.test(name)).map(({ value }) => value);
+    const ofFlags = args.map((arg, index) => {
+        const [flag = '', ...inline] = arg.split('=');
+        return SECRET_FLAG.test(flag) ? inline.join('=') || args[index + 1] : undefined;
+    });
+    for (const value of [...ofVariables, ...ofFlags])
+        if (value !== undefined && value.length >= 16)
             seal(value);
-    return Object.fromEntries(env.map(({ name, value }) => [name, value]));
 }
 /** Runs the plugin once. Nobody can answer it, and when `signal` says so it ends. */
 async function runExecPlugin(exec, env, seal, signal) {
+    const inherited = Object.fromEntries(Object.entries(env).filter(([name]) => !OURS.test(name)));
+    const { stdout, stderr } = await outputsOf(exec, inherited, signal);
+    try {
+        return credentialOf(stdout, exec.apiVersion, seal);
+    }
+    catch (error) {
+        if (error instanceof values/* Wrong */.YW)
+            throw failed(exec, `printed no credential: ${error.message}`, lastLine(stderr));
+        throw error;
+    }
+}
+async function outputsOf(exec, env, signal) {
     const inTime = () => {
-        if (signal.aborted)
-            throw signal.reason instanceof errors/* KubepassError */.v3 ? signal.reason : failed(exec, 'did not end in time');
+        if (!signal.aborted)
+            return;
+        throw signal.reason instanceof errors/* KubepassError */.v3
+            ? signal.reason
+            : failed(exec, 'did not end in time', 'If it needs longer, raise deadline.');
     };
     inTime();
-    const inherited = Object.fromEntries(Object.entries(env).filter(([name]) => !OURS.test(name)));
-    // In a group of its own: what it starts ends with it.
-    const child = (0,external_node_child_process_.spawn)(exec.command, exec.args, { env: inherited, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-    const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
-    const stop = () => {
-        if (child.pid !== undefined)
-            (0,carriers/* killQuietly */.En)(-child.pid, 'SIGKILL');
-        child.stdout.destroy();
-        child.stderr.destroy();
-    };
-    signal.addEventListener('abort', stop, { once: true });
     try {
-        const [code, by] = (await (0,external_node_events_.once)(child, 'close'));
-        inTime();
-        if (code !== 0)
-            throw failed(exec, `ended with ${by ?? `exit code ${String(code)}`}`, lastLine(stderr.text()));
+        // In a group of its own: what it starts ends with it.
+        const child = (0,external_node_child_process_.spawn)(exec.command, exec.args, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+        const stop = () => {
+            if (child.pid !== undefined)
+                (0,carriers/* killQuietly */.En)(-child.pid, 'SIGKILL');
+        };
+        const [stdout, stderr] = [collect(child.stdout, stop), collect(child.stderr)];
+        const closed = new Promise((resolve) => child.once('close', resolve));
+        signal.addEventListener('abort', stop, { once: true });
+        try {
+            const [code, by] = (await (0,external_node_events_.once)(child, 'exit'));
+            stop();
+            // Who has left the group may hold an output.
+            await Promise.race([closed, (0,promises_.setTimeout)(DRAIN_MS, undefined, { ref: false })]);
+            inTime();
+            if (stdout.isOver())
+                throw failed(exec, 'printed over 1 MiB');
+            if (code !== 0)
+                throw failed(exec, `ended with ${by ?? `exit code ${String(code)}`}`, lastLine(stderr.text()));
+            return { stdout: stdout.text(), stderr: stderr.text() };
+        }
+        finally {
+            signal.removeEventListener('abort', stop);
+            child.stdout.destroy();
+            child.stderr.destroy();
+        }
     }
     catch (error) {
         if (error instanceof errors/* KubepassError */.v3)
             throw error;
         throw failed(exec, `could not be started (${(0,errors/* errnoOf */.UQ)(error)})`, exec.installHint && `The kubeconfig says: ${(0,quote/* quote */.h)(exec.installHint)}`);
-    }
-    finally {
-        signal.removeEventListener('abort', stop);
-    }
-    try {
-        return credentialOf(stdout.text(), exec.apiVersion, seal);
-    }
-    catch (error) {
-        if (error instanceof values/* Wrong */.YW)
-            throw failed(exec, `printed no credential: ${error.message}`, lastLine(stderr.text()));
-        throw error;
     }
 }
 /** https://kubernetes.io/docs/reference/config-api/client-authentication.v1/#client-authentication-k8s-io-v1-ExecCredential */
@@ -143,19 +168,21 @@ function named(field, read) {
         throw error instanceof values/* Wrong */.YW ? new values/* Wrong */.YW(`its ${field} ${error.message}`) : error;
     }
 }
-function collect(stream) {
+function collect(stream, whenOver = () => undefined) {
     const chunks = [];
     let size = 0;
     stream.on('data', (chunk) => {
         size += chunk.length;
         if (size <= MOST_BYTES)
             chunks.push(chunk);
+        else
+            whenOver();
     });
-    return { text: () => Buffer.concat(chunks).toString() };
+    return { text: () => Buffer.concat(chunks).toString(), isOver: () => size > MOST_BYTES };
 }
 function lastLine(text) {
     const line = text.trimEnd().split('\n').at(-1) ?? '';
-    return line === '' ? undefined : `Its last words: ${(0,quote/* quote */.h)(line.replaceAll(TOKEN_LIKE, '...'))}`;
+    return line === '' ? undefined : `Its last words: ${(0,quote/* quote */.h)(line.replaceAll(SECRET_LIKE, '...'))}`;
 }
 function failed({ command }, what, hint) {
     return new errors/* KubepassError */.v3('IDENTITY', `The program of the kubeconfig, ${(0,quote/* quote */.h)(command)}, ${what}.`, { hint });
@@ -211,7 +238,7 @@ async function kubeconfigIdentity(input, surroundings) {
             // Read again for each use: somebody may renew it.
             const read = () => checked('a tokenFile', () => (0,values/* sealToken */.fh)((0,values/* readSmallFile */.EW)(path), seal));
             read();
-            return () => Promise.resolve({ bearer: read() });
+            return () => Promise.try(() => ({ bearer: read() }));
         }
         const authInfo = user.by === 'token' ? { bearer: user.token } : certificateOf(user);
         return () => Promise.resolve(authInfo);
@@ -232,7 +259,7 @@ async function kubeconfigIdentity(input, surroundings) {
     }
     /** Who writes a kubeconfig with a file in it has that file read, and sent to a server of his choice. */
     function pathOf(field, file) {
-        if ((0,values/* isNoPath */.Fs)(file))
+        if ((0,values/* isNoPath */.Fs)(file, 'folder' in input.files ? input.files.folder : ''))
             throw refuse(`has ${field}, but not as the path of a file`);
         if ('folder' in input.files)
             return (0,external_node_path_.resolve)(input.files.folder, file);
@@ -243,7 +270,9 @@ async function kubeconfigIdentity(input, surroundings) {
             throw refuse(`names a program to run (exec: ${(0,quote/* quote */.h)(exec.command)})`, `Set ${nameOf('allow_exec')} to true if nobody else can write this kubeconfig.`);
         }
         const plugin = { ...exec, command: commandOf(exec.command) };
-        const env = { ...surroundings.env, ...sealVariables(exec, seal), KUBERNETES_EXEC_INFO: execInfo(exec, cluster) };
+        sealSecrets(exec, seal);
+        const own = Object.fromEntries(exec.env.map(({ name, value }) => [name, value]));
+        const env = { ...surroundings.env, ...own, KUBERNETES_EXEC_INFO: execInfo(exec, cluster) };
         let current;
         return async (signal) => {
             if (current?.expiresAt === undefined || current.expiresAt - Date.now() < FRESH_MS)

@@ -444,7 +444,7 @@ function inClusterIdentity(env, seal) {
         kind: 'in-cluster',
         cluster: { server, certificateAuthority, proxyUrl: undefined, tlsServerName: undefined },
         // The kubelet replaces the file long before the token in it expires.
-        authInfo: () => Promise.resolve({ bearer: checked('its token', () => (0,_values_js__WEBPACK_IMPORTED_MODULE_3__/* .sealToken */ .fh)((0,_values_js__WEBPACK_IMPORTED_MODULE_3__/* .readSmallFile */ .EW)(TOKEN), seal)) }),
+        authInfo: () => Promise.try(() => ({ bearer: checked('its token', () => (0,_values_js__WEBPACK_IMPORTED_MODULE_3__/* .sealToken */ .fh)((0,_values_js__WEBPACK_IMPORTED_MODULE_3__/* .readSmallFile */ .EW)(TOKEN), seal)) })),
     };
 }
 function checked(what, read) {
@@ -495,7 +495,7 @@ const table = {
         guard: '^[a-z0-9.-]+/[a-z0-9.-]+$',
     },
     namespace: {
-        description: "The kubeconfig's default namespace; the ServiceAccount's own when empty.",
+        description: "The default namespace in the scan's kubeconfig; the ServiceAccount's own when empty.",
         example: 'payments',
         default: '',
     },
@@ -792,8 +792,9 @@ function parseOptions(source, seal, purpose) {
         problems.push(`${source.nameOf('identity')} is kubeconfig, but ${source.nameOf('kubeconfig')} is not given`);
     if (bringer === 'kubeconfig' && options.identity !== 'auto' && options.identity !== 'kubeconfig')
         problems.push(`${source.nameOf('kubeconfig')} is given, but ${source.nameOf('identity')} is ${options.identity}`);
-    if (bringer !== 'kubeconfig' && given('context'))
-        problems.push(`${source.nameOf('context')} is given without ${source.nameOf('kubeconfig')}`);
+    for (const id of bringer === 'kubeconfig' ? [] : ['context', 'allow_exec'])
+        if (given(id) && source.input(id)?.trim() !== _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL[id].default)
+            problems.push(`${source.nameOf(id)} is given without ${source.nameOf('kubeconfig')}`);
     if (problems.length > 0) {
         throw new _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .KubepassError */ .v3('INPUT', problems.length === 1 ? (problems[0] ?? '') : `${problems.length} inputs are wrong:\n- ${problems.join('\n- ')}`);
     }
@@ -803,10 +804,10 @@ function parseOptions(source, seal, purpose) {
     }
     function whoBringsTheCluster() {
         const identity = (source.input('identity') ?? '').trim() || _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL.identity.default;
-        const others = ['server', 'certificate_authority', 'token', 'token_file'];
-        const inCluster = identity === 'in-cluster' || (identity === 'auto' && !others.some(given) && (0,_identity_in_cluster_js__WEBPACK_IMPORTED_MODULE_3__/* .isInPod */ .dy)(source.env));
+        const cluster = ['server', 'certificate_authority', 'proxy_url', 'tls_server_name'];
+        const brought = { kubeconfig: cluster, 'in-cluster': [...cluster, 'token', 'token_file'] };
+        const inCluster = identity === 'in-cluster' || (identity === 'auto' && !brought['in-cluster'].some(given) && (0,_identity_in_cluster_js__WEBPACK_IMPORTED_MODULE_3__/* .isInPod */ .dy)(source.env));
         const kind = given('kubeconfig') ? 'kubeconfig' : inCluster ? 'in-cluster' : undefined;
-        const brought = { kubeconfig: ['server', 'certificate_authority', 'proxy_url', 'tls_server_name'], 'in-cluster': others.slice(0, 2) };
         for (const id of kind === undefined ? [] : brought[kind].filter(given))
             problems.push(`${source.nameOf(id)} is given, but comes with the identity ${kind}: leave one of them out`);
         return kind;
@@ -817,7 +818,7 @@ function parseOptions(source, seal, purpose) {
         if (content !== undefined)
             return { ...asked, text: () => content, files: { refused: 'it was given as content' } };
         // Never echoed: it may be a part of a kubeconfig.
-        if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(text) && (text.length > 200 || (0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .isNoPath */ .Fs)(text)))
+        if ((0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .isNoPath */ .Fs)(text))
             throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW('is neither a kubeconfig nor the path of one');
         const file = (0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .readSmallFile */ .EW)(text);
         const folder = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)((0,node_path__WEBPACK_IMPORTED_MODULE_1__.resolve)(text));
@@ -862,8 +863,9 @@ function parseNamespace(text) {
 }
 function readToken(path, source, seal) {
     if ((0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .isNoPath */ .Fs)(path)) {
-        seal(path);
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW('is a token, not the path of one: give it as token');
+        if (path.length >= 16)
+            seal(path);
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW('looks like a token, not like the path of one: a token is given as token');
     }
     if (path !== '-')
         return (0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .sealToken */ .fh)((0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .readSmallFile */ .EW)(path), seal);
@@ -973,7 +975,7 @@ function realpathOr(path) {
 }
 function isInside(path, parent) {
     const way = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.relative)(parent, path);
-    return way === '' || (!way.startsWith('..') && !(0,node_path__WEBPACK_IMPORTED_MODULE_1__.isAbsolute)(way));
+    return way !== '..' && !way.startsWith('../') && !(0,node_path__WEBPACK_IMPORTED_MODULE_1__.isAbsolute)(way);
 }
 function isProgram(name, path) {
     return findProgram(name, path) !== undefined;
@@ -1047,8 +1049,11 @@ function markdownCode(text) {
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_1__);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3916);
-/* harmony import */ var _quote_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4519);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_2__);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3916);
+/* harmony import */ var _quote_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4519);
+
 
 
 
@@ -1061,7 +1066,7 @@ function parseServer(text) {
     if (url.username !== '' || url.password !== '')
         throw new Wrong('holds a user name or password');
     if (url.protocol !== 'https:')
-        throw new Wrong(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .h)(text)}: only https carries a token`);
+        throw new Wrong(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_4__/* .quote */ .h)(text)}: only https carries a token`);
     if (url.search !== '' || url.hash !== '')
         throw new Wrong('holds a query or fragment');
     return url.href.replace(/\/$/, '');
@@ -1092,30 +1097,37 @@ function isSubdomain(text) {
 }
 function parseServerName(text) {
     if (!isSubdomain(text.toLowerCase()))
-        throw new Wrong(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .h)(text)}, not a host name`);
+        throw new Wrong(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_4__/* .quote */ .h)(text)}, not a host name`);
     return text;
 }
+const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g;
+/** Letters with digits among them, or more letters than a name has. */
+const RANDOM = /(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{12,}|[a-z\d]{24,}/i;
 /** PEM from PEM, its base64, or a file that holds either. */
 function parseCertificateAuthority(text) {
-    return parseCertificate(pemOf(text) ?? readSmallFile(text).trim());
+    const pem = pemOf(text);
+    if (pem === undefined && isNoPath(text))
+        throw new Wrong('is neither a certificate nor the path of one');
+    return parseCertificate(pem ?? readSmallFile(text).trim());
 }
-/** PEM from PEM or its base64. */
+/** PEM from PEM or its base64. The certificates alone: a key beside them must not go where they go. */
 function parseCertificate(text) {
-    const pem = pemOf(text) ?? '';
+    const blocks = pemOf(text)?.match(CERTIFICATES) ?? [''];
     try {
-        new node_crypto__WEBPACK_IMPORTED_MODULE_0__.X509Certificate(pem);
+        for (const block of blocks)
+            new node_crypto__WEBPACK_IMPORTED_MODULE_0__.X509Certificate(block);
     }
     catch {
         throw new Wrong('holds no certificate that can be read');
     }
-    return pem.endsWith('\n') ? pem : `${pem}\n`;
+    return `${blocks.join('\n')}\n`;
 }
 /** The text itself, or what its base64 says; undefined when neither is PEM. */
 function pemOf(text) {
     if (text.includes('-----BEGIN'))
         return text;
     const decoded = Buffer.from(text, 'base64').toString('latin1');
-    return decoded.startsWith('-----BEGIN') ? decoded : undefined;
+    return decoded.includes('-----BEGIN') ? decoded : undefined;
 }
 /** The text itself, or what its base64 says; undefined when it can only be the path of a kubeconfig. */
 function kubeconfigContent(text) {
@@ -1124,23 +1136,29 @@ function kubeconfigContent(text) {
         return decoded;
     return /[\n\r{]|:\s/.test(text) ? text : undefined;
 }
-/** Whether it is surely a token or a key, which was put where its file should be named. Then it must not be echoed. */
-function isNoPath(text) {
-    return /^eyJ|^LS0tLS1CRUdJTi|-----BEGIN|\n/.test(text) || (text.length > 200 && !text.includes('/'));
+/** Whether it may be a token or a key, which was put where its file should be named. Then it must not be echoed. */
+function isNoPath(text, folder = '') {
+    if ((0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)((0,node_path__WEBPACK_IMPORTED_MODULE_2__.resolve)(folder, text)))
+        return false;
+    if (/^eyJ|^LS0tLS1CRUdJTi|-----BEGIN|\n/.test(text) || text.length > 200)
+        return true;
+    if (/^(\.{0,2}|~)\//.test(text))
+        return false;
+    return RANDOM.test(text) || !(text.includes('/') || /^[\w.-]+$/.test(text));
 }
 function readSmallFile(path) {
     try {
         const about = (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.statSync)(path);
         if (!about.isFile())
-            throw new Wrong(`names ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .h)(path)}, which is no file`);
+            throw new Wrong(`names ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_4__/* .quote */ .h)(path)}, which is no file`);
         if (about.size > 1024 * 1024)
-            throw new Wrong(`names ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .h)(path)}, which is over 1 MiB`);
+            throw new Wrong(`names ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_4__/* .quote */ .h)(path)}, which is over 1 MiB`);
         return (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.readFileSync)(path, 'utf8');
     }
     catch (error) {
         if (error instanceof Wrong)
             throw error;
-        throw new Wrong(`names ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .h)(path, 120)}, which cannot be read (${(0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error)})`);
+        throw new Wrong(`names ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_4__/* .quote */ .h)(path, 120)}, which cannot be read (${(0,_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .errnoOf */ .UQ)(error)})`);
     }
 }
 /** A private key from PEM or its base64. */
@@ -1149,6 +1167,9 @@ function sealKey(text, seal) {
     if (pem === undefined)
         throw new Wrong('holds no private key that can be read');
     const sealed = seal(pem);
+    // As the kubeconfig has it: who shows that in base64 shows the key in base64 twice over.
+    if (pem !== text)
+        seal(text.replaceAll(/\s/g, ''));
     if (pem.includes('ENCRYPTED'))
         throw new Wrong('is encrypted');
     try {
@@ -2307,6 +2328,7 @@ var src_values = __nccwpck_require__(4777);
 
 
 
+
 /** A person's terminal: what the scan prints is on stdout, what we say is on stderr. */
 function terminalPlatform(wish, words, env, redact) {
     const { stderr } = process;
@@ -2352,8 +2374,12 @@ function terminalPlatform(wish, words, env, redact) {
         saveReceipt(receipt) {
             if (receipt === 'none')
                 return;
-            receiptFile ??= receiptPath(receipt);
-            replacePrivate(receiptFile, `${JSON.stringify(receipt)}\n`);
+            const text = `${JSON.stringify(receipt)}\n`;
+            if (receiptFile !== undefined)
+                return replacePrivate(receiptFile, text);
+            // Under its own name from the first moment: should we be killed here, revoke still finds all that is left.
+            receiptFile = receiptPath(receipt);
+            writePrivate(receiptFile, text);
         },
         forgetReceipt() {
             if (receiptFile !== undefined)
@@ -2364,7 +2390,9 @@ function terminalPlatform(wish, words, env, redact) {
             if (given === undefined)
                 return undefined;
             try {
-                return (0,external_node_fs_.readFileSync)(given, 'utf8');
+                const text = (0,external_node_fs_.readFileSync)(given, 'utf8');
+                // The run was killed while it saved its first receipt, before it asked for anything.
+                return text === '' && RECEIPT_NAME.test((0,external_node_path_.basename)(given)) ? 'none' : text;
             }
             catch (error) {
                 throw new errors/* KubepassError */.v3('INPUT', `The receipt ${(0,post_quote/* quote */.h)(given)} cannot be read (${(0,errors/* errnoOf */.UQ)(error)}).`);
@@ -2377,6 +2405,7 @@ function terminalPlatform(wish, words, env, redact) {
         report: (evidence) => Promise.resolve(write(`what happened:\n${(0,src_evidence/* asText */.e1)(evidence)}`)),
     };
 }
+const RECEIPT_NAME = /^kubepass-[0-9a-f]{16}\.receipt\.json$/;
 /** Beside the private directory, so that it is there before the directory is, and after. */
 function receiptPath(receipt) {
     return `${receipt.directory}.receipt.json`;
@@ -2528,14 +2557,21 @@ function canHeal(status) {
 }
 /** A certificate that does not verify now will not verify the next time. */
 function isUntrusted(failure) {
-    return /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^EPROTO$/.test((0,errors/* errnoOf */.UQ)(failure));
+    return !wantsCertificate(failure) && /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^EPROTO$/.test((0,errors/* errnoOf */.UQ)(failure));
+}
+/** The other side's alert: it is our certificate that it misses, or does not take. */
+function wantsCertificate(failure) {
+    return /_ALERT_.*(CERT|UNKNOWN_CA)/.test((0,errors/* errnoOf */.UQ)(failure));
+}
+function isTls(failure) {
+    return isUntrusted(failure) || wantsCertificate(failure);
 }
 function isNetwork(failure) {
-    return !isUntrusted(failure) && ((0,errors/* errnoOf */.UQ)(failure) !== '' || (failure instanceof Error && failure.name === 'TimeoutError'));
+    return !isTls(failure) && ((0,errors/* errnoOf */.UQ)(failure) !== '' || (failure instanceof Error && failure.name === 'TimeoutError'));
 }
 /** No connection came about, so that nothing can have taken effect. */
 function wasNeverSent(failure) {
-    return isUntrusted(failure) || ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes((0,errors/* errnoOf */.UQ)(failure));
+    return isTls(failure) || ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes((0,errors/* errnoOf */.UQ)(failure));
 }
 /** Only Node's own code: its message may quote what the other side sent. */
 function reasonOf(failure) {
@@ -2595,10 +2631,18 @@ class KubeClient {
         const reason = reasonOf(failure);
         return new errors/* KubepassError */.v3('UNREACHABLE', `No answer from ${new URL(this.#server).host} to ${call.method} ${call.path}: ${reason}.`, {
             noEffect,
-            hint: isUntrusted(failure)
-                ? 'The certificate does not verify: give the CA of this API server as certificate_authority (or in the kubeconfig), and tls_server_name if the certificate names another host.'
-                : 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.',
+            hint: this.#hintFor(failure),
         });
+    }
+    #hintFor(failure) {
+        if (wantsCertificate(failure))
+            return 'The other side wants a client certificate, or another one than it was shown: the identity kubeconfig can have one.';
+        if (!isUntrusted(failure))
+            return 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.';
+        const ofProxy = this.#http.hasTlsProxy
+            ? " If it is the proxy's, which is reached by https: that must be of a CA that Node.js trusts (NODE_EXTRA_CA_CERTS)."
+            : '';
+        return `The certificate does not verify: give the CA of this API server as certificate_authority (or in the kubeconfig), and tls_server_name if the certificate names another host.${ofProxy}`;
     }
 }
 /** What the server said, as an error for the user: its own words quoted, and what to do about them. */
@@ -2856,10 +2900,13 @@ const MOST_BYTES = 4 * 1024 * 1024;
  * failure rejects with Node's own error, an abort with the signal's reason.
  */
 class Http {
+    /** Its certificate is not judged by the API server's CA. */
+    hasTlsProxy;
     #options;
     /** One for each certificate, and one for none: what a connection has shown counts for each of its calls. */
     #agents = new Map();
     constructor(tls, env) {
+        this.hasTlsProxy = (tls.proxyUrl?.href ?? env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '').startsWith('https:');
         // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
         this.#options = {
             rejectUnauthorized: true,
@@ -2871,13 +2918,13 @@ class Http {
     }
     exchange(request) {
         const { clientCertificate } = request;
-        const agent = this.#agents.get(clientCertificate) ?? this.#agentFor(clientCertificate, { keepAlive: true, maxSockets: 1 });
+        const agent = this.#agents.get(clientCertificate) ?? this.#agentFor(clientCertificate);
         this.#agents.set(clientCertificate, agent);
         return exchange(request, agent);
     }
-    /** On a connection of its own, which may reach another server behind a balancer. */
+    /** On a connection of its own, which may reach another server behind a balancer; no client certificate is shown there. */
     async exchangeAnew(request) {
-        const agent = this.#agentFor(request.clientCertificate, { keepAlive: false, maxCachedSessions: 0 });
+        const agent = new external_node_https_namespaceObject.Agent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 });
         try {
             return await exchange(request, agent);
         }
@@ -2889,8 +2936,13 @@ class Http {
         for (const agent of this.#agents.values())
             agent.destroy();
     }
-    #agentFor(shown, options) {
-        return new external_node_https_namespaceObject.Agent({ ...this.#options, ...options, ...(shown && { cert: shown.certificate, key: shown.key.reveal() }) });
+    #agentFor(shown) {
+        return new external_node_https_namespaceObject.Agent({
+            ...this.#options,
+            keepAlive: true,
+            maxSockets: 1,
+            ...(shown && { cert: shown.certificate, key: shown.key.reveal() }),
+        });
     }
 }
 /** Plain HTTP, for a loopback address only. */
@@ -2996,7 +3048,7 @@ function noIdToken(reason) {
 function gitlabOidcIdentity(token, audience) {
     return {
         kind: 'gitlab-oidc',
-        authInfo() {
+        authInfo: () => Promise.try(() => {
             const { aud, exp } = (0,credential/* jwtOf */.VL)(token)?.claims ?? {};
             // One for more than this cluster could be used by it at another.
             if (aud !== audience && !(Array.isArray(aud) && aud.length === 1 && aud[0] === audience)) {
@@ -3009,8 +3061,8 @@ function gitlabOidcIdentity(token, audience) {
                     hint: 'It lives as long as the job may run, and cannot be renewed: raise timeout.',
                 });
             }
-            return Promise.resolve({ bearer: token });
-        },
+            return { bearer: token };
+        }),
     };
 }
 
@@ -3028,28 +3080,33 @@ function tokenIdentity(token) {
 
 
 
+
 /**
  * The identity that the options name, or the only one that is there. No network yet.
  * @returns it, and why it was taken
  */
 async function chooseIdentity(options, surroundings) {
-    const { idTokensNeed, nameOf } = surroundings;
+    const { idTokensNeed, nameOf, run } = surroundings;
     const candidates = candidatesOf(options, surroundings);
+    const names = candidates.map(({ kind, there }) => `${kind} (${there})`).join(' and ');
     if (options.identity !== 'auto') {
         const named = candidates.find(({ kind }) => kind === options.identity);
         if (named !== undefined)
             return { identity: await make(named), why: 'it was asked for' };
-        throw new errors/* KubepassError */.v3('IDENTITY', 'The job has no ID token, and may not request one.', { hint: idTokensNeed });
+        // What else is not there was given by no input, which is told before.
+        if (options.identity === `${run.platform}-oidc`)
+            throw new errors/* KubepassError */.v3('IDENTITY', 'The job has no ID token, and may not request one.', { hint: idTokensNeed });
+        const where = { github: 'on GitHub', gitlab: 'on GitLab', terminal: 'in a terminal' }[run.platform];
+        throw new errors/* KubepassError */.v3('IDENTITY', `The identity ${options.identity} is not to be had ${where}.`, {
+            hint: names === '' ? howToGetOne() : `Here is ${names}: set ${nameOf('identity')} to that, or leave it out.`,
+        });
     }
     const [only, ...others] = candidates;
     if (only === undefined) {
-        const given = `${nameOf('token_file')}${idTokensNeed === undefined ? ' or' : `, ${nameOf('token')} or`} ${nameOf('kubeconfig')}`;
-        const token = `Give ${given}.`;
-        const [also, hint] = idTokensNeed === undefined ? ['', token] : [', and the job has no ID token', `${idTokensNeed}\nOr: ${token}`];
-        throw new errors/* KubepassError */.v3('IDENTITY', `There is no identity: no token was given${also}.`, { hint });
+        const also = idTokensNeed === undefined ? '' : ', and the job has no ID token';
+        throw new errors/* KubepassError */.v3('IDENTITY', `There is no identity: no token was given${also}.`, { hint: howToGetOne() });
     }
     if (others.length > 0) {
-        const names = candidates.map(({ kind, there }) => `${kind} (${there})`).join(' and ');
         throw new errors/* KubepassError */.v3('IDENTITY', `More than one identity could be meant: ${names}.`, {
             hint: `Set ${nameOf('identity')} to one of them.`,
         });
@@ -3059,7 +3116,15 @@ async function chooseIdentity(options, surroundings) {
         const identity = await candidate.make();
         if (options.server !== '' || identity.cluster !== undefined)
             return identity;
-        throw new errors/* KubepassError */.v3('INPUT', `${nameOf('server')} is missing: it does not come with the identity ${identity.kind}.`);
+        const missing = `${nameOf('server')} and ${nameOf('certificate_authority')} are missing`;
+        throw new errors/* KubepassError */.v3('INPUT', `${missing}: they do not come with the identity ${identity.kind}.`, {
+            hint: `Give both, for example ${inputs/* inputs */.QL.server.example} and ${inputs/* inputs */.QL.certificate_authority.example}; ` +
+                `or set ${nameOf('identity')}: in-cluster, if the API server of this Pod is meant.`,
+        });
+    }
+    function howToGetOne() {
+        const inputsForIt = `${nameOf('token_file')}${idTokensNeed === undefined ? ' or' : `, ${nameOf('token')} or`} ${nameOf('kubeconfig')}`;
+        return idTokensNeed === undefined ? `Give ${inputsForIt}.` : `${idTokensNeed}\nOr: Give ${inputsForIt}.`;
     }
 }
 function candidatesOf(options, surroundings) {
@@ -3340,6 +3405,7 @@ async function settleByReceipt(context) {
     const text = platform.readReceipt();
     if (text === 'none') {
         platform.say(NOTHING_ASKED);
+        platform.forgetReceipt();
         return 0;
     }
     if (text === undefined) {
