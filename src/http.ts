@@ -35,7 +35,7 @@ export interface Tls {
 }
 
 /**
- * One exchange at a time over TLS: no redirect is followed, no answer over 4 MiB is read. A network
+ * Exchanges over TLS, one at a time unless more are allowed: no redirect is followed, no answer over 4 MiB is read. A network
  * failure rejects with Node's own error, an abort with the signal's reason.
  */
 export class Http {
@@ -43,7 +43,11 @@ export class Http {
   /** One for each certificate, and one for none: what a connection has shown counts for each of its calls. */
   readonly #agents = new Map<ClientCertificate | undefined, Agent>()
 
-  constructor(tls: Tls, env: NodeJS.ProcessEnv) {
+  readonly #connections: number
+
+  /** @param connections at most, of those that are kept open; what waits for one is sent in its turn */
+  constructor(tls: Tls, env: NodeJS.ProcessEnv, connections = 1) {
+    this.#connections = connections
     // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
     this.#options = {
       rejectUnauthorized: true,
@@ -56,7 +60,8 @@ export class Http {
 
   exchange(request: Request): Promise<Response> {
     const { clientCertificate } = request
-    const agent = this.#agents.get(clientCertificate) ?? this.#agentFor(clientCertificate, { keepAlive: true, maxSockets: 1 })
+    const agent =
+      this.#agents.get(clientCertificate) ?? this.#agentFor(clientCertificate, { keepAlive: true, maxSockets: this.#connections })
     this.#agents.set(clientCertificate, agent)
     return exchange(request, agent)
   }
