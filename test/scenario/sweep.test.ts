@@ -1,11 +1,10 @@
-import { beforeAll, expect, test } from '@jest/globals'
+import { expect, test } from '@jest/globals'
 import { once } from 'node:events'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { admin, apply, kubectl } from '../cluster/admin.ts'
+import { admin, kubectl } from '../cluster/admin.ts'
 import { anchorOf, HOUR_MS, makeRoom, type Room } from '../cluster/anchors.ts'
 import type { Ended } from '../hosts/child.ts'
 import { Terminal } from '../hosts/terminal.ts'
@@ -14,8 +13,6 @@ import { clusters, inTerminal, status, type TerminalScene } from './scenario.ts'
 const SWEEPERS = ['list', 'delete']
 const LIST = /\/secrets\?labelSelector=/
 const FUTURE = new Date(Date.now() + HOUR_MS)
-
-beforeAll(() => apply(clusters.quick, fileURLToPath(new URL('../../deploy/sweeper', import.meta.url))))
 
 interface Report {
   version: number
@@ -388,6 +385,27 @@ inRoom('stopped: what was deleted by then is told', SWEEPERS, async ({ room, ter
   expect(deleted.filter(({ name }) => left.includes(name))).toEqual([])
   expect(anchors).toHaveLength(names.length)
 })
+
+const SCRIPT = '/usr/bin/script'
+const testOnTerminal = existsSync(SCRIPT) ? inRoom : (name: string): void => test.skip(name, () => undefined)
+
+testOnTerminal(
+  'on a terminal a bar shows how far it is, and is gone in the end',
+  SWEEPERS,
+  async ({ room, terminal, flags, identityOf }) => {
+    await room.fill(Array.from({ length: 20 }, (_, run) => anchorOf({ run: String(run + 10) })))
+    const file = join(terminal.home, 'identity')
+    writeFileSync(file, await identityOf('sweeper'))
+    const args = ['sweep', ...flags, '--service-account', `${room.name}/scanner`, '--token-file', file]
+    const { code, stdout } = await terminal.shell(`exec ${SCRIPT} -qefc "$0 $*" /dev/null`, args)
+    writeFileSync(file, '')
+    expect(stdout).toMatch(/\r\x1b\[K[^\r\n]*deleting \[#*-*\] \d+ of 20/)
+    // Each state of the bar is wiped by what comes next.
+    for (const [, next] of stdout.matchAll(/deleting \[[^\r\n]*(.{0,4})/gs)) expect(next).toBe('\r\x1b[K')
+    expect(stdout).toMatch(/^ANCHOR +RUN/m)
+    expect(code).toBe(0)
+  },
+)
 
 test('sweep knows its flags, and the others do not', async () => {
   await using terminal = new Terminal(clusters.quick)
