@@ -1,13 +1,15 @@
 import { expect, test } from '@jest/globals'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { admin, kubectl } from '../cluster/admin.ts'
-import { anchorOf, HOUR_MS, makeRoom, type Room } from '../cluster/anchors.ts'
+import { anchorOf, HOUR_MS, makeRoom, Room } from '../cluster/anchors.ts'
 import type { Ended } from '../hosts/child.ts'
 import { Terminal } from '../hosts/terminal.ts'
+import { kubeconfigOf } from './kubeconfigs.ts'
 import { clusters, inTerminal, status, type TerminalScene } from './scenario.ts'
 
 const SWEEPERS = ['list', 'delete']
@@ -154,6 +156,17 @@ inTerminal('with deploy/sweeper the anchor of a run that was killed is swept whe
   const receipt = readdirSync(terminal.tmp).find((file) => file.endsWith('.receipt.json')) ?? ''
   await terminal.run(['revoke', ...flags, '--token-file', '-', join(terminal.tmp, receipt)], { stdin: await identityOf('issuer') })
   await child.ended
+})
+
+inTerminal('who sweeps may show a client certificate, too', async ({ terminal, info, proxy }) => {
+  const [name = ''] = await new Room(info, 'kubepass').fill([anchorOf({ run: String(randomInt(1e6, 1e9)) })])
+  const user = { 'client-certificate': info.clientCert, 'client-key': info.clientKey }
+  const file = join(terminal.home, 'kubeconfig')
+  writeFileSync(file, kubeconfigOf(info, proxy.url, user))
+  const ended = await terminal.run(['sweep', '--kubeconfig', file, '--service-account', 'kubepass/scanner', '--json'])
+  expect(outcomes(ended)[name]).toBe('expired, deleted')
+  expect(ended.code).toBe(0)
+  expect([...new Set(proxy.exchanges.map(({ certificate }) => certificate))]).toEqual(['ci:client'])
 })
 
 interface PlayedApi extends AsyncDisposable {
