@@ -174,11 +174,18 @@ interface PlayedApi extends AsyncDisposable {
   asked: { path: string; headers: NodeJS.Dict<string | string[]> }[]
 }
 
-/** The API of GitHub or GitLab, for these paths; of all else it knows nothing. */
-async function playApi(known: Record<string, object>): Promise<PlayedApi> {
+/**
+ * The API of GitHub or GitLab, for these paths; of all else it knows nothing.
+ * @param asks what happens in place of an answer
+ */
+async function playApi(known: Record<string, object>, asks?: () => void): Promise<PlayedApi> {
   const asked: PlayedApi['asked'] = []
   const server: Server = createServer(({ url: path = '', headers }, response) => {
     asked.push({ path, headers })
+    if (asks !== undefined) {
+      asks()
+      return
+    }
     const found = known[path]
     response.writeHead(found === undefined ? 404 : 200, { 'content-type': 'application/json' })
     response.end(JSON.stringify(found ?? { message: '::error::forged' }))
@@ -319,12 +326,12 @@ inRoom('without the right to delete: the rule to add, and no thousand tries', ['
 })
 
 inRoom('one that may not be deleted does not keep the others alive', SWEEPERS, async ({ room, sweep, proxy }) => {
-  const names = await room.fill(['1', '2', '3'].map((run) => anchorOf({ run })))
+  const names = await room.fill(Array.from({ length: 60 }, (_, run) => anchorOf({ run: String(run + 10) })))
   const held = status(403, 'Forbidden', `secrets "${names[0] ?? ''}" is forbidden: held`)
-  proxy.on({ method: 'DELETE', path: /kubepass-1-1-/ }, () => held)
+  proxy.on({ method: 'DELETE', path: /kubepass-10-1-/ }, () => held)
   const ended = await sweep()
-  expect(ended.stderr).toContain('2 deleted, 0 kept, 1 left that should be.')
-  expect(ended.stderr).toContain('1 of 3 anchors could not be deleted.')
+  expect(ended.stderr).toContain('59 deleted, 0 kept, 1 left that should be.')
+  expect(ended.stderr).toContain('1 of 60 anchors could not be deleted.')
   expect(ended.code).toBe(82)
   expect(await room.names()).toEqual([names[0]])
 })
@@ -397,6 +404,26 @@ inRoom('stopped: what was deleted by then is told', SWEEPERS, async ({ room, ter
   expect(left.length).toBeGreaterThan(0)
   expect(deleted.filter(({ name }) => left.includes(name))).toEqual([])
   expect(anchors).toHaveLength(names.length)
+})
+
+inRoom('stopped while a platform is asked: nothing is deleted, and no success', SWEEPERS, async ({ room, terminal, flags, identityOf }) => {
+  const names = await room.fill([anchorOf({ run: '1' }), anchorOf({ run: '2', deadBy: FUTURE })])
+  const stdin = await identityOf('sweeper')
+  await using api = await playApi({}, () => running.kill('SIGTERM'))
+  const env = { GITHUB_API_URL: api.url, GITHUB_TOKEN: 'played-github-token' }
+  const running = terminal.start(['sweep', ...flags, '--service-account', `${room.name}/scanner`, '--token-file', '-'], { stdin, env })
+  const ended = await running.ended
+  expect(ended.stderr).toContain('Stopped by SIGTERM.')
+  expect(ended.code).toBe(143)
+  expect(await room.names()).toEqual(names)
+})
+
+inRoom('a platform that tells nothing is not asked for ever', SWEEPERS, async ({ room, sweep }) => {
+  await using api = await playApi({})
+  const names = await room.fill(Array.from({ length: 40 }, (_, run) => anchorOf({ run: String(run + 10), deadBy: FUTURE })))
+  const ended = await sweep([], { GITHUB_API_URL: api.url, GITHUB_TOKEN: 'played-github-token' })
+  expect(ended.code).toBe(0)
+  expect(api.asked.length).toBeLessThan(names.length)
 })
 
 const SCRIPT = '/usr/bin/script'
