@@ -1,4 +1,4 @@
-import { flagName, terminalFlags } from './flags.ts'
+import { flagName, sweepFlags, terminalFlags } from './flags.ts'
 import { inputs } from './inputs.ts'
 
 export function help(): string {
@@ -12,10 +12,12 @@ export function help(): string {
     const shown = notes.filter((note) => note !== '').join('; ')
     return `  ${flagName(id)}\n      ${description}${shown === '' ? '' : ` (${shown})`}`
   })
+  const ofSweep = Object.entries(sweepFlags).map(([name, { description }]) => `  --${name}\n      ${description}`)
   return `kubepass: a Kubernetes credential that exists only while a scan runs
 
   kubepass run [FLAGS] -- COMMAND [ARG ...]   issue a credential, run the command with it, revoke it, prove it dead
   kubepass revoke [FLAGS] RECEIPT             finish a run that was killed, from the receipt that it left
+  kubepass sweep [FLAGS]                      delete the anchors of runs that are over, in the namespace of --service-account
   kubepass decode < TOKEN                     header and claims of a token
   kubepass main, kubepass post                what a CI job runs: its work, and the net behind it
   kubepass help                               this
@@ -23,5 +25,8 @@ export function help(): string {
 The identity's token comes from --token-file, never from the command line: --token-file - reads standard input.
 
 Flags:
-${flags.join('\n')}`
+${flags.join('\n')}
+
+Flags of sweep alone:
+${ofSweep.join('\n')}`
 }

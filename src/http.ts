@@ -35,7 +35,7 @@ export interface Tls {
 }
 
 /**
- * One exchange at a time over TLS: no redirect is followed, no answer over 4 MiB is read. A network
+ * Exchanges over TLS, one at a time unless more are allowed: no redirect is followed, no answer over 4 MiB is read. A network
  * failure rejects with Node's own error, an abort with the signal's reason.
  */
 export class Http {
@@ -45,7 +45,11 @@ export class Http {
   /** One for each certificate, and one for none: what a connection has shown counts for each of its calls. */
   readonly #agents = new Map<ClientCertificate | undefined, Agent>()
 
-  constructor(tls: Tls, env: NodeJS.ProcessEnv) {
+  readonly #connections: number
+
+  /** @param connections at most, of those that are kept open; what waits for one is sent in its turn */
+  constructor(tls: Tls, env: NodeJS.ProcessEnv, connections = 1) {
+    this.#connections = connections
     this.hasTlsProxy = (tls.proxyUrl?.href ?? env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '').startsWith('https:')
     // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
     this.#options = {
@@ -82,7 +86,7 @@ export class Http {
     return new Agent({
       ...this.#options,
       keepAlive: true,
-      maxSockets: 1,
+      maxSockets: this.#connections,
       ...(shown && { cert: shown.certificate, key: shown.key.reveal() }),
     })
   }

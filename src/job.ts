@@ -8,7 +8,7 @@ export interface Run {
 }
 
 /** Every anchor of a run's attempt begins with this, and no other does. */
-export function anchorPrefix(run: Run): string {
+export function anchorPrefix(run: Pick<Run, 'id' | 'attempt'>): string {
   return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`
 }
 

@@ -61,11 +61,16 @@ export async function choose({ platform, seal }: Context, options: Options): Pro
 export function openSession(context: Context, { identity, why, options }: Chosen, receipt: Receipt, blind = false): Session {
   const { platform } = context
   platform.say(`Identity: ${identity.kind}, because ${why}.`)
-  const tls = { ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl: options.proxyUrl }
-  const client = new KubeClient(new Http(tls, platform.env), options.server, userAgent(platform.run), (text) => platform.say(text))
+  const client = openClient(context, options)
   const { evidence } = receipt
   evidence.identity = { kind: identity.kind, why }
   return { ...context, options, identity, client, evidence, receipt, token: undefined, scan: undefined, blind }
+}
+
+export function openClient({ platform }: Context, options: Options, connections?: number): KubeClient {
+  const tls = { ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl: options.proxyUrl }
+  const http = new Http(tls, platform.env, connections)
+  return new KubeClient(http, options.server, userAgent(platform.run), (text) => platform.say(text))
 }
 
 /** Saves what is known of the run, so that whoever comes next can finish it. What fails here must not stop what is under way. */

@@ -17,7 +17,7 @@ export default async function setUp(): Promise<void> {
   const real = await startCluster({ tokenCacheTTL: '10s', controllers: false, progress })
   globalThis.kubepassClusters.push(real)
   for (const { info } of [quick, real]) {
-    await apply(info, here('../deploy/base'))
+    for (const folder of ['base', 'sweeper']) await apply(info, here(`../deploy/${folder}`))
     await apply(info, here('cluster/rbac.yaml'))
     await waitForPolicies(info)
   }

@@ -14,6 +14,8 @@ export interface Call {
   path: string
   auth: AuthInfo
   body?: object
+  /** What form of answer; JSON when undefined. */
+  accept?: string
   /** A connection of its own instead of the one that is kept open. */
   anew?: boolean
 }
@@ -61,7 +63,7 @@ export class KubeClient {
       url: new URL(this.#server + call.path),
       method: call.method,
       headers: {
-        accept: 'application/json',
+        accept: call.accept ?? 'application/json',
         'user-agent': this.#userAgent,
         ...('bearer' in call.auth ? { authorization: `Bearer ${call.auth.bearer.reveal()}` } : {}),
         ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),

@@ -1,5 +1,6 @@
 import type { Transform, Writable } from 'node:stream'
 import type { Evidence } from '../evidence.ts'
+import type { Flags } from '../flags.ts'
 import type { IdTokenRequest } from '../identity/github-oidc.ts'
 import type { OutputId } from '../inputs.ts'
 import type { Source } from '../options.ts'
@@ -19,6 +20,8 @@ export interface Platform extends Source {
   readonly isCI: boolean
   /** Our own user id, which owns what we wrote. */
   readonly uid: number
+  /** Flags that are no inputs; only a person gives some. */
+  readonly own?: Flags['own']
 
   /** Where the job can ask for ID tokens. */
   idTokenRequest(seal: Seal): IdTokenRequest | undefined

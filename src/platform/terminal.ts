@@ -4,7 +4,7 @@ import { basename } from 'node:path'
 import { styleText } from 'node:util'
 import { errnoOf, KubepassError } from '../errors.ts'
 import { asText } from '../evidence.ts'
-import { flagName, parseFlags, terminalFlags } from '../flags.ts'
+import { flagName, parseFlags, sweepFlags, terminalFlags } from '../flags.ts'
 import { writePrivate } from '../kubeconfig.ts'
 import { quote } from '../quote.ts'
 import type { Receipt } from '../receipt.ts'
@@ -12,14 +12,21 @@ import { kubeconfigContent } from '../values.ts'
 import type { Platform } from './platform.ts'
 import { print, STDERR } from './print.ts'
 
-/** What a person asks for: a run, or the end of one that was killed. */
-export type Wish = 'run' | 'revoke'
+/** What a person asks for: a run, the end of one that was killed, or that of all whose time is over. */
+export type Wish = 'run' | 'revoke' | 'sweep'
+
+const USAGES: Record<Wish, [wanted: number, usage: string]> = {
+  run: [0, 'run [FLAGS] -- COMMAND'],
+  revoke: [1, 'revoke [FLAGS] RECEIPT'],
+  sweep: [0, 'sweep [FLAGS]'],
+}
 
 /** A person's terminal: what the scan prints is on stdout, what we say is on stderr. */
 export function terminalPlatform(wish: Wish, words: readonly string[], env: NodeJS.ProcessEnv, redact: (text: string) => string): Platform {
   const { stderr } = process
-  const [wanted, usage] = wish === 'run' ? [0, 'run [FLAGS] -- COMMAND'] : [1, 'revoke [FLAGS] RECEIPT']
-  const { values, positionals, argv } = parseFlags(words, terminalFlags, wanted, `kubepass ${usage}; kubepass help shows all flags.`)
+  const [wanted, usage] = USAGES[wish]
+  const hint = `kubepass ${usage}; kubepass help shows all flags.`
+  const { values, positionals, argv, own } = parseFlags(words, terminalFlags, wanted, hint, wish === 'sweep' ? sweepFlags : {})
   const [given] = positionals
   if (kubeconfigContent(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
     throw new KubepassError(
@@ -37,6 +44,7 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
     input: (id) => values.get(id),
     nameOf: flagName,
     argv,
+    own,
     temp: tmpdir(),
     workspace: undefined,
     path: env['PATH'] ?? '',

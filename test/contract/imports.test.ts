@@ -21,7 +21,7 @@ const ENTRIES = ['cli.ts', 'main.ts', 'post.ts']
 /** From the top down; a module imports only what stands below it, or beside it without a circle. */
 const LEVELS: RegExp[] = [
   /^(cli|main|post)\.ts$/,
-  /^(run|help|start|settle)\.ts$/,
+  /^(run|help|start|settle|sweep)\.ts$/,
   /^(finish|obtain|hand-over)\.ts$/,
   /^session\.ts$/,
   /^(platform\/|scan\.ts)/,
@@ -72,7 +72,10 @@ test('only the edge knows which platform it is', () => {
 
 test.each<[string, string[]]>([
   ['@actions/core', ['platform/github.ts']],
-  ['@actions/github', ['platform/github-check.ts']],
+  ['@actions/github', ['platform/github-check.ts', 'platform/github-runs.ts']],
+  ['platform/runs.ts', ['sweep.ts']],
+  ['platform/github-runs.ts', ['platform/runs.ts']],
+  ['platform/gitlab-runs.ts', ['platform/runs.ts']],
   ['@kubernetes/client-node', ['identity/read-kubeconfig.ts']],
   ['yaml', ['identity/read-kubeconfig.ts']],
   ['identity/read-kubeconfig.ts', ['identity/kubeconfig.ts']],
@@ -115,7 +118,9 @@ test('a secret is revealed in these places', () => {
     'kube/client.ts', // the bearer, in a header
     'kubeconfig.ts', // the files of the scan
     'platform/github-check.ts', // the token that makes the check run
+    'platform/github-runs.ts', // the token that asks whether a run is over
     'platform/github.ts', // masks, and what delivery: env or output asked for
+    'platform/gitlab-runs.ts', // the same on GitLab
     'values.ts', // does the key belong to the certificate
   ])
 })

@@ -1,0 +1,30 @@
+import { getOctokit } from '@actions/github'
+import { KubepassError } from '../errors.ts'
+import type { Run } from '../job.ts'
+import type { Secret } from '../secret.ts'
+
+/** https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run-attempt */
+export async function isOverOnGithub(run: Run, token: Secret, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<boolean> {
+  // Octokit would obey.
+  if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0')
+    throw new KubepassError('INPUT', 'NODE_TLS_REJECT_UNAUTHORIZED is 0, so that anybody could answer for it')
+  const [owner = '', repo = '', ...more] = run.repository.split('/')
+  const numbers = [run.id, run.attempt].every((text) => /^[1-9]\d{0,15}$/.test(text))
+  if (!numbers || ![owner, repo].every((text) => /^[\w.-]+$/.test(text)) || more.length > 0)
+    throw new KubepassError('INPUT', 'an anchor names no run of it')
+  let status: unknown
+  try {
+    const { data } = await getOctokit(token.reveal()).rest.actions.getWorkflowRunAttempt({
+      owner,
+      repo,
+      run_id: Number(run.id),
+      attempt_number: Number(run.attempt),
+      request: { signal },
+    })
+    status = data.status
+  } catch (error) {
+    const answer = typeof error === 'object' && error !== null && 'status' in error ? String(error.status) : 'no answer'
+    throw new KubepassError('REFUSED', `${answer}; the token needs the right to read Actions of the repository`, { cause: error })
+  }
+  return status === 'completed'
+}

@@ -1,0 +1,50 @@
+import { KubepassError } from '../errors.ts'
+import { exchangeOnLoopback, Http } from '../http.ts'
+import type { Run } from '../job.ts'
+import { reasonOf, retried } from '../retry.ts'
+import type { Secret } from '../secret.ts'
+
+const OVER = ['success', 'failed', 'canceled', 'skipped']
+
+/** https://docs.gitlab.com/api/jobs/#get-a-single-job */
+export async function isOverOnGitlab(
+  run: Run,
+  auth: { readonly personal: Secret } | { readonly job: Secret },
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (!/^[1-9]\d{0,15}$/.test(run.id) || run.repository === '') throw new KubepassError('INPUT', 'an anchor names no job of it')
+  const url = URL.parse(
+    `${env['CI_API_V4_URL'] ?? 'https://gitlab.com/api/v4'}/projects/${encodeURIComponent(run.repository)}/jobs/${run.id}`,
+  )
+  const plain = url?.protocol === 'http:' && ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname)
+  if (url === null || (url.protocol !== 'https:' && !plain)) throw new KubepassError('INPUT', 'CI_API_V4_URL is no https URL')
+  const headers = {
+    accept: 'application/json',
+    ...('personal' in auth ? { 'private-token': auth.personal.reveal() } : { 'job-token': auth.job.reveal() }),
+  }
+  const http = new Http({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env)
+  try {
+    const exchange = plain ? exchangeOnLoopback : http.exchange.bind(http)
+    const { last } = await retried(
+      (attempt) => exchange({ url, method: 'GET', headers, signal: attempt }),
+      signal,
+      () => undefined,
+    )
+    const answer = 'failure' in last ? reasonOf(last.failure) : last.status
+    const status = 'failure' in last || last.status !== 200 ? undefined : statusIn(last.body)
+    if (status === undefined) throw new KubepassError('REFUSED', `${answer}; the token needs the right to read jobs of the project`)
+    return OVER.includes(status)
+  } finally {
+    http.close()
+  }
+}
+
+function statusIn(body: string): string | undefined {
+  try {
+    const { status } = JSON.parse(body) as { status?: unknown }
+    return typeof status === 'string' ? status : undefined
+  } catch {
+    return undefined
+  }
+}

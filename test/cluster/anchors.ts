@@ -1,0 +1,103 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
+import { Agent, request as httpsRequest } from 'node:https'
+import { buffer } from 'node:stream/consumers'
+import { admin } from './admin.ts'
+import type { ClusterInfo } from './cluster.ts'
+
+/** What an anchor is made of; all but what is given here is as kubepass makes it. */
+export interface AnchorParts {
+  platform?: string
+  run?: string
+  attempt?: string
+  key?: string
+  repository?: string
+  deadBy?: Date | string
+  /** Parts of the Secret that are not as kubepass makes them. */
+  name?: string
+  change?: Record<string, unknown>
+  metadata?: Record<string, unknown>
+}
+
+export const HOUR_MS = 3_600_000
+
+export function anchorOf(parts: AnchorParts = {}): { metadata: { name: string } & Record<string, unknown> } & Record<string, unknown> {
+  const { platform = 'github', run = '1', attempt = '1', key = '0123456789abcdef', repository = 'octo-org/octo-repo' } = parts
+  const { deadBy = new Date(Date.now() - HOUR_MS), name = `kubepass-${run}-${attempt}-${key}`, change = {}, metadata = {} } = parts
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    type: 'Opaque',
+    metadata: {
+      name,
+      labels: {
+        'app.kubernetes.io/managed-by': 'kubepass',
+        'kubepass.dev/platform': platform,
+        'kubepass.dev/run': run,
+        'kubepass.dev/attempt': attempt,
+      },
+      annotations: {
+        'kubepass.dev/repository': repository,
+        'kubepass.dev/job': 'scan',
+        'kubepass.dev/dead-by': typeof deadBy === 'string' ? deadBy : deadBy.toISOString(),
+      },
+      ...metadata,
+    },
+    ...change,
+  }
+}
+
+/** A namespace of a test's own, where kubepass-issuer/sweeper may do these things with Secrets. */
+export async function makeRoom(info: ClusterInfo, name: string, verbs: string[]): Promise<Room> {
+  const { create } = admin(info)
+  const rbac = `/apis/rbac.authorization.k8s.io/v1/namespaces/${name}`
+  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'sweeper' }
+  const subjects = [{ kind: 'ServiceAccount', name: 'sweeper', namespace: 'kubepass-issuer' }]
+  const made = [
+    await create('/api/v1/namespaces', { metadata: { name } }),
+    await create(`${rbac}/roles`, { metadata: { name: 'sweeper' }, rules: [{ apiGroups: [''], resources: ['secrets'], verbs }] }),
+    await create(`${rbac}/rolebindings`, { metadata: { name: 'sweeper' }, roleRef, subjects }),
+  ]
+  const refused = made.find(({ status }) => status !== 201)
+  if (refused !== undefined) throw new Error(`the namespace ${name} could not be made: ${refused.body.message ?? ''}`)
+  return new Room(info, name)
+}
+
+export class Room {
+  readonly name: string
+  readonly #info: ClusterInfo
+
+  constructor(info: ClusterInfo, name: string) {
+    this.#info = info
+    this.name = name
+  }
+
+  /** @returns their names */
+  async fill(secrets: { metadata: { name: string } }[]): Promise<string[]> {
+    const [ca, cert, key] = [this.#info.ca, this.#info.adminCert, this.#info.adminKey].map((path) => readFileSync(path))
+    const agent = new Agent({ ca, cert, key, keepAlive: true, maxSockets: 16 })
+    const waiting = secrets.values()
+    const work = async (): Promise<void> => {
+      for (const secret of waiting) {
+        const body = JSON.stringify(secret)
+        const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
+        const url = `${this.#info.server}/api/v1/namespaces/${this.name}/secrets`
+        const outgoing = httpsRequest(url, { method: 'POST', headers, agent })
+        outgoing.end(body)
+        const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage]
+        const answer = await buffer(incoming)
+        if (incoming.statusCode !== 201) throw new Error(`${secret.metadata.name} was not created: ${answer.toString()}`)
+      }
+    }
+    await Promise.all(Array.from({ length: 16 }, work))
+    agent.destroy()
+    return secrets.map(({ metadata }) => metadata.name)
+  }
+
+  /** The names of the Secrets that are there, in order. */
+  async names(): Promise<string[]> {
+    const { body } = await admin(this.#info).get(`/api/v1/namespaces/${this.name}/secrets`)
+    return (body.items ?? []).map(({ metadata }) => metadata?.name ?? '').toSorted()
+  }
+}
