@@ -403,6 +403,116 @@ function asJson(evidence) {
 
 /***/ }),
 
+/***/ 7066:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  l: () => (/* binding */ Http),
+  a: () => (/* binding */ exchangeOnLoopback)
+});
+
+// EXTERNAL MODULE: external "node:http"
+var external_node_http_ = __nccwpck_require__(7067);
+;// CONCATENATED MODULE: external "node:https"
+const external_node_https_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https");
+;// CONCATENATED MODULE: ./src/http.ts
+
+
+/** No answer that kubepass needs is near this size. */
+const MOST_BYTES = 4 * 1024 * 1024;
+/**
+ * Exchanges over TLS, one at a time unless more are allowed: no redirect is followed, no answer over 4 MiB is read. A network
+ * failure rejects with Node's own error, an abort with the signal's reason.
+ */
+class Http {
+    /** Its certificate is not judged by the API server's CA. */
+    hasTlsProxy;
+    #options;
+    /** One for each certificate, and one for none: what a connection has shown counts for each of its calls. */
+    #agents = new Map();
+    #connections;
+    /** @param connections at most, of those that are kept open; what waits for one is sent in its turn */
+    constructor(tls, env, connections = 1) {
+        this.#connections = connections;
+        this.hasTlsProxy = (tls.proxyUrl?.href ?? env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '').startsWith('https:');
+        // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
+        this.#options = {
+            rejectUnauthorized: true,
+            minVersion: 'TLSv1.2',
+            proxyEnv: tls.proxyUrl === undefined ? env : { HTTPS_PROXY: tls.proxyUrl.href },
+            ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+            ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
+        };
+    }
+    exchange(request) {
+        const { clientCertificate } = request;
+        const agent = this.#agents.get(clientCertificate) ?? this.#agentFor(clientCertificate);
+        this.#agents.set(clientCertificate, agent);
+        return exchange(request, agent);
+    }
+    /** On a connection of its own, which may reach another server behind a balancer; no client certificate is shown there. */
+    async exchangeAnew(request) {
+        const agent = new external_node_https_namespaceObject.Agent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 });
+        try {
+            return await exchange(request, agent);
+        }
+        finally {
+            agent.destroy();
+        }
+    }
+    close() {
+        for (const agent of this.#agents.values())
+            agent.destroy();
+    }
+    #agentFor(shown) {
+        return new external_node_https_namespaceObject.Agent({
+            ...this.#options,
+            keepAlive: true,
+            maxSockets: this.#connections,
+            ...(shown && { cert: shown.certificate, key: shown.key.reveal() }),
+        });
+    }
+}
+/** Plain HTTP, for a loopback address only. */
+function exchangeOnLoopback(request) {
+    return exchange(request, undefined);
+}
+function exchange({ url, method, headers, body, signal }, agent) {
+    const send = url.protocol === 'http:' ? external_node_http_.request : external_node_https_namespaceObject.request;
+    return new Promise((resolve, reject) => {
+        // Without its length a DELETE's body is not sent, and the uid precondition in it is lost.
+        const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
+        const outgoing = send(url, { method, headers: { ...headers, ...length }, signal, ...(agent && { agent }) }, (incoming) => {
+            const chunks = [];
+            let size = 0;
+            incoming.on('data', (chunk) => {
+                size += chunk.length;
+                if (size > MOST_BYTES)
+                    incoming.destroy(new Error('the answer is over 4 MiB'));
+                else
+                    chunks.push(chunk);
+            });
+            incoming.on('error', fail);
+            incoming.on('end', () => {
+                if (incoming.complete)
+                    resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks).toString() });
+                else
+                    fail(new Error('the answer was cut off'));
+            });
+        });
+        outgoing.on('error', fail);
+        outgoing.end(body);
+        function fail(error) {
+            reject(signal.aborted && signal.reason instanceof Error ? signal.reason : error);
+        }
+    });
+}
+
+
+/***/ }),
+
 /***/ 0:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -1024,6 +1134,78 @@ function markdownCode(text) {
     const fence = '`'.repeat(longestRun + 1);
     const pad = longestRun > 0 ? ' ' : '';
     return `${fence}${pad}${oneLine}${pad}${fence}`;
+}
+
+
+/***/ }),
+
+/***/ 9809:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   A3: () => (/* binding */ reasonOf),
+/* harmony export */   BP: () => (/* binding */ wantsCertificate),
+/* harmony export */   Zn: () => (/* binding */ canHeal),
+/* harmony export */   fb: () => (/* binding */ isUntrusted),
+/* harmony export */   sT: () => (/* binding */ retried)
+/* harmony export */ });
+/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8500);
+/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_timers_promises__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3916);
+
+
+const ATTEMPT_MS = 10_000;
+const FIRST_WAIT_MS = 200;
+const LONGEST_WAIT_MS = 5_000;
+/**
+ * Tries until there is an answer that trying again cannot change, or `signal` ends it. Tried again:
+ * network failures, 408, 429 and 5xx, after growing waits, or when Retry-After says.
+ * @param say told once, when the first try was in vain
+ */
+async function retried(attempt, signal, say) {
+    let mayHaveActed = false;
+    for (let wait = FIRST_WAIT_MS;; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
+        const last = await attempt(AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)])).catch((failure) => ({ failure }));
+        mayHaveActed ||= 'failure' in last ? !wasNeverSent(last.failure) : last.status === 408 || last.status >= 500;
+        if ('failure' in last ? !isNetwork(last.failure) || signal.aborted : !canHeal(last.status))
+            return { last, mayHaveActed };
+        if (wait === FIRST_WAIT_MS)
+            say('failure' in last ? reasonOf(last.failure) : `answer ${last.status}`);
+        const asked = 'failure' in last ? 0 : Number(last.headers['retry-after']) * 1000 || 0;
+        try {
+            await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_0__.setTimeout)(Math.max(asked, wait * (0.5 + Math.random() / 2)), undefined, { signal });
+        }
+        catch {
+            return { last, mayHaveActed };
+        }
+    }
+}
+function canHeal(status) {
+    return status === 408 || status === 429 || status >= 500;
+}
+/** A certificate that does not verify now will not verify the next time. */
+function isUntrusted(failure) {
+    return !wantsCertificate(failure) && /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^EPROTO$/.test((0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .errnoOf */ .UQ)(failure));
+}
+/** The other side's alert: it is our certificate that it misses, or does not take. */
+function wantsCertificate(failure) {
+    return /_ALERT_.*(CERT|UNKNOWN_CA)/.test((0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .errnoOf */ .UQ)(failure));
+}
+function isTls(failure) {
+    return isUntrusted(failure) || wantsCertificate(failure);
+}
+function isNetwork(failure) {
+    return !isTls(failure) && ((0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .errnoOf */ .UQ)(failure) !== '' || (failure instanceof Error && failure.name === 'TimeoutError'));
+}
+/** No connection came about, so that nothing can have taken effect. */
+function wasNeverSent(failure) {
+    return isTls(failure) || ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes((0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .errnoOf */ .UQ)(failure));
+}
+/** Only Node's own code: its message may quote what the other side sent. */
+function reasonOf(failure) {
+    if (failure instanceof Error && failure.name === 'TimeoutError')
+        return 'no answer in time';
+    return (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .errnoOf */ .UQ)(failure) || 'the connection failed';
 }
 
 
@@ -1743,13 +1925,23 @@ var inputs = __nccwpck_require__(8422);
 const terminalFlags = inputs/* inputIds */.Zp.filter((id) => inputs/* inputs */.QL[id].secret !== true && !inputs/* inputs */.QL[id].ciOnly);
 /** Those of a GitLab job: there, every variable can be overruled from outside. */
 const gitlabFlags = inputs/* inputIds */.Zp.filter((id) => inputs/* inputs */.QL[id].guard !== undefined);
+/** Those of `kubepass sweep` alone. */
+const sweepFlags = {
+    'dry-run': { type: 'boolean', description: 'delete nothing, and show what would be deleted' },
+    json: { type: 'boolean', description: 'print JSON in place of a table' },
+    'github-token-file': { type: 'string', description: 'file with a token for the API of GitHub; without it GITHUB_TOKEN' },
+    'gitlab-token-file': { type: 'string', description: 'file with a token for the API of GitLab; without it GITLAB_TOKEN or CI_JOB_TOKEN' },
+};
 function flagName(id) {
     return `--${id.replaceAll('_', '-')}`;
 }
-/** @param wanted how many words must stand beside the flags */
-function parseFlags(words, ids, wanted, hint) {
+/**
+ * @param wanted how many words must stand beside the flags
+ * @param own flags that are no inputs
+ */
+function parseFlags(words, ids, wanted, hint, own = {}) {
     const end = words.includes('--') ? words.indexOf('--') : words.length;
-    const options = Object.fromEntries(ids.map((id) => [flagName(id).slice(2), { type: 'string' }]));
+    const options = { ...own, ...Object.fromEntries(ids.map((id) => [flagName(id).slice(2), { type: 'string' }])) };
     const { values, positionals } = parse(words.slice(0, end), options, hint);
     if (positionals.length !== wanted) {
         const fact = wanted === 0
@@ -1761,7 +1953,11 @@ function parseFlags(words, ids, wanted, hint) {
         const value = values[flagName(id).slice(2)];
         return typeof value === 'string' ? [[id, value]] : [];
     });
-    return { values: new Map(given), positionals, argv: words.slice(end + 1) };
+    const ownOnes = Object.keys(own).map((name) => [
+        name,
+        values[name],
+    ]);
+    return { values: new Map(given), positionals, argv: words.slice(end + 1), own: Object.fromEntries(ownOnes) };
 }
 function parse(args, options, hint) {
     try {
@@ -1786,10 +1982,12 @@ function help() {
         const shown = notes.filter((note) => note !== '').join('; ');
         return `  ${flagName(id)}\n      ${description}${shown === '' ? '' : ` (${shown})`}`;
     });
+    const ofSweep = Object.entries(sweepFlags).map(([name, { description }]) => `  --${name}\n      ${description}`);
     return `kubepass: a Kubernetes credential that exists only while a scan runs
 
   kubepass run [FLAGS] -- COMMAND [ARG ...]   issue a credential, run the command with it, revoke it, prove it dead
   kubepass revoke [FLAGS] RECEIPT             finish a run that was killed, from the receipt that it left
+  kubepass sweep [FLAGS]                      delete the anchors of runs that are over, in the namespace of --service-account
   kubepass decode < TOKEN                     header and claims of a token
   kubepass main, kubepass post                what a CI job runs: its work, and the net behind it
   kubepass help                               this
@@ -1797,7 +1995,10 @@ function help() {
 The identity's token comes from --token-file, never from the command line: --token-file - reads standard input.
 
 Flags:
-${flags.join('\n')}`;
+${flags.join('\n')}
+
+Flags of sweep alone:
+${ofSweep.join('\n')}`;
 }
 
 ;// CONCATENATED MODULE: external "node:os"
@@ -2395,11 +2596,17 @@ var src_values = __nccwpck_require__(4777);
 
 
 
+const USAGES = {
+    run: [0, 'run [FLAGS] -- COMMAND'],
+    revoke: [1, 'revoke [FLAGS] RECEIPT'],
+    sweep: [0, 'sweep [FLAGS]'],
+};
 /** A person's terminal: what the scan prints is on stdout, what we say is on stderr. */
 function terminalPlatform(wish, words, env, redact) {
     const { stderr } = process;
-    const [wanted, usage] = wish === 'run' ? [0, 'run [FLAGS] -- COMMAND'] : [1, 'revoke [FLAGS] RECEIPT'];
-    const { values, positionals, argv } = parseFlags(words, terminalFlags, wanted, `kubepass ${usage}; kubepass help shows all flags.`);
+    const [wanted, usage] = USAGES[wish];
+    const hint = `kubepass ${usage}; kubepass help shows all flags.`;
+    const { values, positionals, argv, own } = parseFlags(words, terminalFlags, wanted, hint, wish === 'sweep' ? sweepFlags : {});
     const [given] = positionals;
     if ((0,src_values/* kubeconfigContent */.rg)(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
         throw new errors/* KubepassError */.v3('INPUT', 'The content of a kubeconfig was given on the command line, which every user of the machine can read.', {
@@ -2413,6 +2620,7 @@ function terminalPlatform(wish, words, env, redact) {
         input: (id) => values.get(id),
         nameOf: flagName,
         argv,
+        own,
         temp: (0,external_node_os_namespaceObject.tmpdir)(),
         workspace: undefined,
         path: env['PATH'] ?? '',
@@ -2587,63 +2795,8 @@ function certificateLines(pem) {
         .join('\n');
 }
 
-;// CONCATENATED MODULE: ./src/retry.ts
-
-
-const ATTEMPT_MS = 10_000;
-const FIRST_WAIT_MS = 200;
-const LONGEST_WAIT_MS = 5_000;
-/**
- * Tries until there is an answer that trying again cannot change, or `signal` ends it. Tried again:
- * network failures, 408, 429 and 5xx, after growing waits, or when Retry-After says.
- * @param say told once, when the first try was in vain
- */
-async function retried(attempt, signal, say) {
-    let mayHaveActed = false;
-    for (let wait = FIRST_WAIT_MS;; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-        const last = await attempt(AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)])).catch((failure) => ({ failure }));
-        mayHaveActed ||= 'failure' in last ? !wasNeverSent(last.failure) : last.status === 408 || last.status >= 500;
-        if ('failure' in last ? !isNetwork(last.failure) || signal.aborted : !canHeal(last.status))
-            return { last, mayHaveActed };
-        if (wait === FIRST_WAIT_MS)
-            say('failure' in last ? reasonOf(last.failure) : `answer ${last.status}`);
-        const asked = 'failure' in last ? 0 : Number(last.headers['retry-after']) * 1000 || 0;
-        try {
-            await (0,promises_.setTimeout)(Math.max(asked, wait * (0.5 + Math.random() / 2)), undefined, { signal });
-        }
-        catch {
-            return { last, mayHaveActed };
-        }
-    }
-}
-function canHeal(status) {
-    return status === 408 || status === 429 || status >= 500;
-}
-/** A certificate that does not verify now will not verify the next time. */
-function isUntrusted(failure) {
-    return !wantsCertificate(failure) && /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^EPROTO$/.test((0,errors/* errnoOf */.UQ)(failure));
-}
-/** The other side's alert: it is our certificate that it misses, or does not take. */
-function wantsCertificate(failure) {
-    return /_ALERT_.*(CERT|UNKNOWN_CA)/.test((0,errors/* errnoOf */.UQ)(failure));
-}
-function isTls(failure) {
-    return isUntrusted(failure) || wantsCertificate(failure);
-}
-function isNetwork(failure) {
-    return !isTls(failure) && ((0,errors/* errnoOf */.UQ)(failure) !== '' || (failure instanceof Error && failure.name === 'TimeoutError'));
-}
-/** No connection came about, so that nothing can have taken effect. */
-function wasNeverSent(failure) {
-    return isTls(failure) || ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes((0,errors/* errnoOf */.UQ)(failure));
-}
-/** Only Node's own code: its message may quote what the other side sent. */
-function reasonOf(failure) {
-    if (failure instanceof Error && failure.name === 'TimeoutError')
-        return 'no answer in time';
-    return (0,errors/* errnoOf */.UQ)(failure) || 'the connection failed';
-}
-
+// EXTERNAL MODULE: ./src/retry.ts
+var retry = __nccwpck_require__(9809);
 ;// CONCATENATED MODULE: ./src/kube/client.ts
 
 
@@ -2665,10 +2818,10 @@ class KubeClient {
     /** Sends the call until it has an answer that trying again cannot change, or `signal` ends it. */
     async call(call, signal) {
         const tellRetry = (why) => this.#say(`${new URL(this.#server).host} does not answer as it should (${why}); trying again.`);
-        const { last, mayHaveActed } = await retried((attempt) => this.#send(call, attempt), signal, tellRetry);
+        const { last, mayHaveActed } = await (0,retry/* retried */.sT)((attempt) => this.#send(call, attempt), signal, tellRetry);
         if ('failure' in last)
             throw last.failure instanceof errors/* KubepassError */.v3 ? last.failure : this.#unreachable(call, last.failure, !mayHaveActed);
-        if (canHeal(last.status))
+        if ((0,retry/* canHeal */.Zn)(last.status))
             throw new errors/* KubepassError */.v3('UNREACHABLE', `The API server keeps answering ${last.status} to ${call.method} ${call.path}.`);
         return answerOf(last, mayHaveActed);
     }
@@ -2680,7 +2833,7 @@ class KubeClient {
             url: new URL(this.#server + call.path),
             method: call.method,
             headers: {
-                accept: 'application/json',
+                accept: call.accept ?? 'application/json',
                 'user-agent': this.#userAgent,
                 ...('bearer' in call.auth ? { authorization: `Bearer ${call.auth.bearer.reveal()}` } : {}),
                 ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
@@ -2692,16 +2845,16 @@ class KubeClient {
         return call.anew ? this.#http.exchangeAnew(request) : this.#http.exchange(request);
     }
     #unreachable(call, failure, noEffect) {
-        const reason = reasonOf(failure);
+        const reason = (0,retry/* reasonOf */.A3)(failure);
         return new errors/* KubepassError */.v3('UNREACHABLE', `No answer from ${new URL(this.#server).host} to ${call.method} ${call.path}: ${reason}.`, {
             noEffect,
             hint: this.#hintFor(failure),
         });
     }
     #hintFor(failure) {
-        if (wantsCertificate(failure))
+        if ((0,retry/* wantsCertificate */.BP)(failure))
             return 'The other side wants a client certificate, or another one than it was shown: the identity kubeconfig can have one.';
-        if (!isUntrusted(failure))
+        if (!(0,retry/* isUntrusted */.fb)(failure))
             return 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.';
         const ofProxy = this.#http.hasTlsProxy
             ? " If it is the proxy's, which is reached by https: that must be of a CA that Node.js trusts (NODE_EXTRA_CA_CERTS)."
@@ -2950,100 +3103,8 @@ function isTime(text) {
     return typeof text === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) && !Number.isNaN(Date.parse(text));
 }
 
-// EXTERNAL MODULE: external "node:http"
-var external_node_http_ = __nccwpck_require__(7067);
-;// CONCATENATED MODULE: external "node:https"
-const external_node_https_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https");
-;// CONCATENATED MODULE: ./src/http.ts
-
-
-/** No answer that kubepass needs is near this size. */
-const MOST_BYTES = 4 * 1024 * 1024;
-/**
- * One exchange at a time over TLS: no redirect is followed, no answer over 4 MiB is read. A network
- * failure rejects with Node's own error, an abort with the signal's reason.
- */
-class Http {
-    /** Its certificate is not judged by the API server's CA. */
-    hasTlsProxy;
-    #options;
-    /** One for each certificate, and one for none: what a connection has shown counts for each of its calls. */
-    #agents = new Map();
-    constructor(tls, env) {
-        this.hasTlsProxy = (tls.proxyUrl?.href ?? env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '').startsWith('https:');
-        // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
-        this.#options = {
-            rejectUnauthorized: true,
-            minVersion: 'TLSv1.2',
-            proxyEnv: tls.proxyUrl === undefined ? env : { HTTPS_PROXY: tls.proxyUrl.href },
-            ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-            ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
-        };
-    }
-    exchange(request) {
-        const { clientCertificate } = request;
-        const agent = this.#agents.get(clientCertificate) ?? this.#agentFor(clientCertificate);
-        this.#agents.set(clientCertificate, agent);
-        return exchange(request, agent);
-    }
-    /** On a connection of its own, which may reach another server behind a balancer; no client certificate is shown there. */
-    async exchangeAnew(request) {
-        const agent = new external_node_https_namespaceObject.Agent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 });
-        try {
-            return await exchange(request, agent);
-        }
-        finally {
-            agent.destroy();
-        }
-    }
-    close() {
-        for (const agent of this.#agents.values())
-            agent.destroy();
-    }
-    #agentFor(shown) {
-        return new external_node_https_namespaceObject.Agent({
-            ...this.#options,
-            keepAlive: true,
-            maxSockets: 1,
-            ...(shown && { cert: shown.certificate, key: shown.key.reveal() }),
-        });
-    }
-}
-/** Plain HTTP, for a loopback address only. */
-function exchangeOnLoopback(request) {
-    return exchange(request, undefined);
-}
-function exchange({ url, method, headers, body, signal }, agent) {
-    const send = url.protocol === 'http:' ? external_node_http_.request : external_node_https_namespaceObject.request;
-    return new Promise((resolve, reject) => {
-        // Without its length a DELETE's body is not sent, and the uid precondition in it is lost.
-        const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
-        const outgoing = send(url, { method, headers: { ...headers, ...length }, signal, ...(agent && { agent }) }, (incoming) => {
-            const chunks = [];
-            let size = 0;
-            incoming.on('data', (chunk) => {
-                size += chunk.length;
-                if (size > MOST_BYTES)
-                    incoming.destroy(new Error('the answer is over 4 MiB'));
-                else
-                    chunks.push(chunk);
-            });
-            incoming.on('error', fail);
-            incoming.on('end', () => {
-                if (incoming.complete)
-                    resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks).toString() });
-                else
-                    fail(new Error('the answer was cut off'));
-            });
-        });
-        outgoing.on('error', fail);
-        outgoing.end(body);
-        function fail(error) {
-            reject(signal.aborted && signal.reason instanceof Error ? signal.reason : error);
-        }
-    });
-}
-
+// EXTERNAL MODULE: ./src/http.ts + 1 modules
+var src_http = __nccwpck_require__(7066);
 ;// CONCATENATED MODULE: ./src/identity/github-oidc.ts
 
 
@@ -3070,11 +3131,11 @@ async function fetchIdToken(request, audience, seal, env, signal) {
     const headers = { accept: 'application/json', authorization: `Bearer ${request.bearer.reveal()}` };
     if (url.protocol !== 'https:' && !['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname))
         throw noIdToken('its service is not reached by https');
-    const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env);
+    const http = url.protocol === 'http:' ? undefined : new src_http/* Http */.l({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env);
     try {
-        const { last: outcome } = await retried((attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]), () => undefined);
+        const { last: outcome } = await (0,retry/* retried */.sT)((attempt) => (http === undefined ? src_http/* exchangeOnLoopback */.a : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]), () => undefined);
         if ('failure' in outcome)
-            throw outcome.failure instanceof errors/* KubepassError */.v3 ? outcome.failure : noIdToken(reasonOf(outcome.failure));
+            throw outcome.failure instanceof errors/* KubepassError */.v3 ? outcome.failure : noIdToken((0,retry/* reasonOf */.A3)(outcome.failure));
         const value = outcome.status === 200 ? github_oidc_valueOf(outcome.body) : undefined;
         if (value === undefined)
             throw noIdToken(`its service answered ${outcome.status}`);
@@ -3241,11 +3302,15 @@ async function choose({ platform, seal }, options) {
 function openSession(context, { identity, why, options }, receipt, blind = false) {
     const { platform } = context;
     platform.say(`Identity: ${identity.kind}, because ${why}.`);
-    const tls = { ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl: options.proxyUrl };
-    const client = new KubeClient(new Http(tls, platform.env), options.server, userAgent(platform.run), (text) => platform.say(text));
+    const client = openClient(context, options);
     const { evidence } = receipt;
     evidence.identity = { kind: identity.kind, why };
     return { ...context, options, identity, client, evidence, receipt, token: undefined, scan: undefined, blind };
+}
+function openClient({ platform }, options, connections) {
+    const tls = { ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl: options.proxyUrl };
+    const http = new src_http/* Http */.l(tls, platform.env, connections);
+    return new KubeClient(http, options.server, userAgent(platform.run), (text) => platform.say(text));
 }
 /** Saves what is known of the run, so that whoever comes next can finish it. What fails here must not stop what is under way. */
 function record(session, news = {}) {
@@ -3972,7 +4037,352 @@ async function start(context) {
     return exitCode;
 }
 
+;// CONCATENATED MODULE: ./src/kube/list.ts
+
+
+
+/** A page of anchors is then far from the most that is read of an answer. */
+const PAGE = 250;
+/** A server that forgets so often will never tell all. */
+const MOST_LOST = 5;
+/** Names, types and metadata, as kubectl shows them: what a Secret holds never leaves the API server. */
+const AS_TABLE = 'application/json;as=Table;g=meta.k8s.io;v=v1';
+/**
+ * Every Secret of the namespace that has our label, page by page.
+ * @param progress told how many have been read
+ * @param limit for each page
+ */
+async function listMarked(client, authInfo, namespace, progress, limit) {
+    const found = new Map();
+    for (let from = '', lost = 0;;) {
+        const query = new URLSearchParams({ labelSelector: 'app.kubernetes.io/managed-by=kubepass', limit: String(PAGE) });
+        if (from !== '')
+            query.set('continue', from);
+        const signal = limit();
+        const auth = await authInfo(signal);
+        const path = `/api/v1/namespaces/${namespace}/secrets?${query.toString()}`;
+        const answer = await client.call({ method: 'GET', path, auth, accept: AS_TABLE }, signal);
+        const table = answer.body;
+        // The server has forgotten where we were. It may say how to go on, or the list begins anew: what comes twice counts once.
+        if (answer.status === 410 && statusOf(answer) !== undefined && (lost += 1) <= MOST_LOST) {
+            from = table?.metadata?.continue ?? '';
+            continue;
+        }
+        if (answer.status !== 200 || table?.kind !== 'Table')
+            throw refusalOf(answer, `list the Secrets in namespace ${(0,quote/* quote */.h)(namespace)}`, auth, listHint(answer, namespace));
+        const column = (name) => table.columnDefinitions?.findIndex((definition) => definition.name === name) ?? -1;
+        const [type, data] = [column('Type'), column('Data')];
+        for (const row of table.rows ?? []) {
+            const listed = listedOf(row, row.cells?.[type], row.cells?.[data]);
+            if (listed !== undefined)
+                found.set(listed.uid, listed);
+        }
+        progress(found.size);
+        from = table.metadata?.continue ?? '';
+        if (from === '')
+            return [...found.values()];
+    }
+}
+function listedOf({ object }, type, data) {
+    const { name, uid, labels = {}, annotations = {}, finalizers = [] } = object?.metadata ?? {};
+    if (typeof name !== 'string' || typeof uid !== 'string')
+        return undefined;
+    const id = labels['kubepass.dev/run'] ?? '';
+    const attempt = labels['kubepass.dev/attempt'] ?? '';
+    const platform = labels['kubepass.dev/platform'] ?? '';
+    const deadBy = timeOf(annotations['kubepass.dev/dead-by']);
+    const prefix = anchorPrefix({ id, attempt });
+    const listed = (is) => ({ name, uid, labels, annotations, is });
+    if (type !== 'Opaque')
+        return listed({ foreign: `its type is ${(0,quote/* quote */.h)(String(type))}` });
+    if (data !== 0)
+        return listed({ foreign: 'it holds data' });
+    if (finalizers.length > 0)
+        return listed({ foreign: 'it has a finalizer' });
+    if (!isPlatform(platform) || !name.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(name.slice(prefix.length)))
+        return listed({ foreign: 'its name is not that of an anchor with its labels' });
+    if (deadBy === undefined)
+        return listed({ foreign: 'it does not say when it is dead' });
+    const repository = annotations['kubepass.dev/repository'] ?? '';
+    const job = annotations['kubepass.dev/job'] ?? '';
+    return listed({ run: { platform, id, attempt, repository, job }, deadBy });
+}
+function isPlatform(text) {
+    return ['github', 'gitlab', 'terminal'].includes(text);
+}
+function timeOf(text) {
+    return text !== undefined && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) ? Date.parse(text) || undefined : undefined;
+}
+function listHint(answer, namespace) {
+    const rule = answer.status === 403 ? missingRule(answer) : undefined;
+    if (!rule?.includes('verbs: ["list"]'))
+        return undefined;
+    return (`${rule.replace('verbs: ["list"]', 'verbs: ["list", "delete"]')}\n` +
+        `Whoever may list Secrets can read them: do so only if the namespace ${(0,quote/* quote */.h)(namespace)} holds no Secrets but anchors. deploy/sweeper has the Role.`);
+}
+
+;// CONCATENATED MODULE: ./src/platform/runs.ts
+
+
+/** For each platform that can be asked. Tokens are read now, the network is not used yet. */
+function runsApis(env, flags, seal) {
+    const given = (flag) => {
+        const path = flags[flag];
+        return typeof path === 'string' ? checked(`--${flag}`, () => (0,src_values/* sealToken */.fh)((0,src_values/* readSmallFile */.EW)(path), seal)) : undefined;
+    };
+    const variable = (name) => {
+        const value = env[name]?.trim();
+        return value ? checked(name, () => (0,src_values/* sealToken */.fh)(value, seal)) : undefined;
+    };
+    const github = given('github-token-file') ?? variable('GITHUB_TOKEN');
+    const gitlab = given('gitlab-token-file') ?? variable('GITLAB_TOKEN');
+    const gitlabJob = gitlab === undefined ? variable('CI_JOB_TOKEN') : undefined;
+    return new Map([
+        [
+            'github',
+            {
+                name: 'GitHub',
+                needs: github === undefined ? 'GITHUB_TOKEN, or --github-token-file' : undefined,
+                // Most have no use for it, and it takes long to load.
+                isOver: async (run, signal) => (await Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(413), __nccwpck_require__.e(439)]).then(__nccwpck_require__.bind(__nccwpck_require__, 4439))).isOverOnGithub(run, needed(github), env, signal),
+            },
+        ],
+        [
+            'gitlab',
+            {
+                name: 'GitLab',
+                needs: (gitlab ?? gitlabJob) === undefined ? 'GITLAB_TOKEN, CI_JOB_TOKEN, or --gitlab-token-file' : undefined,
+                isOver: async (run, signal) => {
+                    const auth = gitlabJob === undefined ? { personal: needed(gitlab) } : { job: gitlabJob };
+                    return (await __nccwpck_require__.e(/* import() */ 663).then(__nccwpck_require__.bind(__nccwpck_require__, 2663))).isOverOnGitlab(run, auth, env, signal);
+                },
+            },
+        ],
+    ]);
+}
+function checked(name, read) {
+    try {
+        return read();
+    }
+    catch (error) {
+        throw error instanceof src_values/* Wrong */.YW ? new errors/* KubepassError */.v3('INPUT', `${name} ${error.message}.`) : error;
+    }
+}
+function needed(token) {
+    if (token === undefined)
+        throw new errors/* KubepassError */.v3('INPUT', 'There is no token for the API.');
+    return token;
+}
+
+;// CONCATENATED MODULE: ./src/sweep.ts
+
+
+
+
+
+
+
+
+/** A deletion is a write to etcd, of which many go into one sync: more at once are hardly faster, and a burden. */
+const DELETIONS_AT_ONCE = 16;
+const QUESTIONS_AT_ONCE = 4;
+const QUESTION_MS = 10_000;
+/** Who is refused as often as that will be refused again. */
+const MOST_REFUSALS = 10;
+const IDENTITY_MS = 30_000;
+const REDRAW_MS = 100;
+/**
+ * Deletes the anchors that no run needs any more: those whose credential is dead in any case, and those of runs that
+ * are over, as far as their platform tells. What kubepass has not made stays.
+ * @returns the exit code
+ */
+async function sweep(context) {
+    const { platform, seal, signal } = context;
+    const flags = platform.own ?? {};
+    const apis = runsApis(platform.env, flags, seal);
+    const { identity, why, options } = await choose(context, (0,src_options/* parseOptions */.Ac)(platform, seal, 'finish'));
+    const { namespace } = options.serviceAccount;
+    const dryRun = flags['dry-run'] === true;
+    platform.say(`Identity: ${identity.kind}, because ${why}.`);
+    const authInfo = lasting(identity);
+    const client = openClient(context, options, DELETIONS_AT_ONCE);
+    const limit = () => AbortSignal.any([signal, AbortSignal.timeout(options.deadline)]);
+    const found = [];
+    let failure;
+    try {
+        const listing = (count) => platform.progress(`listing anchors: ${count}`);
+        for (const listed of await listMarked(client, authInfo, namespace, listing, limit))
+            found.push(judged(listed, Date.now()));
+        for (const [of, api] of apis)
+            await ask(api, living(found, of), platform, signal);
+        const due = found.filter(({ outcome }) => outcome === 'due');
+        if (!dryRun)
+            failure = await deleteAll(due);
+    }
+    catch (error) {
+        failure = error;
+    }
+    finally {
+        client.close();
+    }
+    if (signal.aborted)
+        failure = signal.reason;
+    const foreign = found.filter(({ state }) => state === 'foreign').length;
+    if (foreign > 0)
+        await platform.warn(`${sweep_anchors(foreign)} by the label, but not made by kubepass: left alone.`);
+    if (failure === undefined || found.length > 0)
+        platform.say(summary(found, namespace, dryRun));
+    const shown = flags['json'] === true ? asJson(found, options, dryRun, failure === undefined ? null : (0,errors/* codeOf */.$N)(failure)) : asTable(found);
+    print(STDOUT, context.redactor.redact(shown));
+    if (failure !== undefined)
+        throw failure;
+    return 0;
+    async function deleteAll(due) {
+        const failures = [];
+        let done = 0;
+        let drawn = 0;
+        await onEach(due, DELETIONS_AT_ONCE, async (anchor) => {
+            if (signal.aborted || failures.length >= MOST_REFUSALS || failures.some((error) => (0,errors/* codeOf */.$N)(error) !== 'REFUSED'))
+                return;
+            try {
+                const { name, uid } = anchor.listed;
+                const until = limit();
+                anchor.outcome = await deleteAnchor(client, await authInfo(until), { namespace, name, uid }, until);
+            }
+            catch (error) {
+                failures.push(error);
+            }
+            done += 1;
+            if (Date.now() - drawn < REDRAW_MS)
+                return;
+            drawn = Date.now();
+            platform.progress(bar(done, due.length));
+        });
+        const [first] = failures;
+        if (first === undefined)
+            return undefined;
+        const left = due.filter(({ outcome }) => outcome === 'due').length;
+        const hint = first instanceof errors/* KubepassError */.v3 ? first.hint : undefined;
+        return new errors/* KubepassError */.v3((0,errors/* codeOf */.$N)(first), `${left} of ${sweep_anchors(due.length)} could not be deleted.`, { cause: first, hint });
+    }
+}
+function judged(listed, now) {
+    if ('foreign' in listed.is)
+        return { listed, state: 'foreign', outcome: 'kept' };
+    return listed.is.deadBy <= now ? { listed, state: 'expired', outcome: 'due' } : { listed, state: 'living', outcome: 'kept' };
+}
+function living(found, of) {
+    return found.filter(({ listed: { is }, state }) => state === 'living' && 'run' in is && is.run.platform === of);
+}
+/** Asks the platform once for each run; what it cannot tell of stays until it expires. */
+async function ask(api, waiting, platform, signal) {
+    if (waiting.length === 0)
+        return;
+    if (api.needs !== undefined) {
+        platform.say(`${api.name} is not asked whether the runs of ${sweep_anchors(waiting.length)} are over (${api.needs}): they are kept until they expire.`);
+        return;
+    }
+    const silent = [];
+    const runs = Map.groupBy(waiting, ({ listed: { is } }) => ('run' in is ? [is.run.repository, is.run.id, is.run.attempt].join(' ') : ''));
+    let asked = 0;
+    await onEach([...runs.values()], QUESTIONS_AT_ONCE, async (ofRun) => {
+        const is = ofRun[0]?.listed.is;
+        if (is === undefined || !('run' in is) || signal.aborted || silent.length >= MOST_REFUSALS)
+            return;
+        platform.progress(`asking ${api.name}: run ${(asked += 1)} of ${runs.size}`);
+        try {
+            if (!(await api.isOver(is.run, AbortSignal.any([signal, AbortSignal.timeout(QUESTION_MS)]))))
+                return;
+            for (const anchor of ofRun)
+                Object.assign(anchor, { state: 'finished', outcome: 'due' });
+        }
+        catch (error) {
+            silent.push(error);
+        }
+    });
+    const [first] = silent;
+    if (first === undefined)
+        return;
+    const reason = first instanceof errors/* KubepassError */.v3 ? first.message : (0,errors/* describe */.q0)(first);
+    await platform.warn(`${api.name} does not tell whether a run is over (${reason}): what it has not told of is kept until it expires.`);
+}
+/** The identity's proof, asked for again before it can have grown old. */
+function lasting(identity) {
+    let current;
+    let since = 0;
+    return (signal) => {
+        if (current === undefined || Date.now() - since > IDENTITY_MS) {
+            since = Date.now();
+            current = identity.authInfo(signal);
+        }
+        return current;
+    };
+}
+/** Acts on each, on so many at a time. */
+async function onEach(items, atOnce, act) {
+    const waiting = items.values();
+    const work = async () => {
+        for (const item of waiting)
+            await act(item);
+    };
+    await Promise.all(Array.from({ length: atOnce }, work));
+}
+function bar(done, all) {
+    const width = 30;
+    return `deleting [${'#'.repeat(Math.floor((width * done) / all)).padEnd(width, '-')}] ${done} of ${all}`;
+}
+function sweep_anchors(count) {
+    return `${count} ${count === 1 ? 'anchor' : 'anchors'}`;
+}
+function summary(found, namespace, dryRun) {
+    const count = (...outcomes) => found.filter(({ outcome }) => outcomes.includes(outcome)).length;
+    if (found.length === 0)
+        return `There are no anchors in namespace ${(0,quote/* quote */.h)(namespace)}.`;
+    const kept = `${count('kept')} kept`;
+    if (dryRun)
+        return `Of ${sweep_anchors(found.length)} in namespace ${(0,quote/* quote */.h)(namespace)} ${count('due')} would be deleted, ${kept}.`;
+    const left = count('due') === 0 ? '' : `, ${count('due')} left that should be`;
+    return `Of ${sweep_anchors(found.length)} in namespace ${(0,quote/* quote */.h)(namespace)} ${count('deleted', 'gone')} deleted, ${kept}${left}.`;
+}
+/** One anchor as it is told of: its run where it is ours, else what its labels say. */
+function row({ listed: { name, uid, is, labels, annotations }, state, outcome }) {
+    const label = (key) => labels[`kubepass.dev/${key}`] ?? '';
+    const note = (key) => annotations[`kubepass.dev/${key}`] ?? '';
+    return {
+        name,
+        uid,
+        platform: label('platform'),
+        run: label('run'),
+        attempt: label('attempt'),
+        repository: note('repository'),
+        job: note('job'),
+        dead_by: note('dead-by'),
+        state,
+        outcome,
+        why: 'foreign' in is ? is.foreign : '',
+    };
+}
+function asJson(found, { server, serviceAccount }, dryRun, error) {
+    const { namespace } = serviceAccount;
+    return `${JSON.stringify({ version: 1, server, namespace, dry_run: dryRun, error, anchors: found.map(row) }, undefined, 2).replaceAll('##[', '##\\u005b')}\n`;
+}
+function asTable(found) {
+    if (found.length === 0)
+        return '';
+    const lines = found
+        .map(row)
+        .map(({ name = '', platform, run, attempt, repository, job, dead_by = '', state = '', outcome = '', why = '' }) => {
+        const whose = `${platform} ${run}/${attempt} ${repository} ${job}`.trim();
+        // All but the last two are foreign text.
+        return [...[name, whose, dead_by].map((text) => (0,quote/* quote */.h)(text, 80).slice(1, -1)), state, why === '' ? outcome : `${outcome}: ${why}`];
+    });
+    const table = [['ANCHOR', 'RUN', 'DEAD BY', 'STATE', 'OUTCOME'], ...lines];
+    const widths = [0, 1, 2, 3].map((column) => table.reduce((widest, line) => Math.max(widest, line[column]?.length ?? 0), 0));
+    return table.map((line) => `${line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}\n`).join('');
+}
+
 ;// CONCATENATED MODULE: ./src/cli.ts
+
 
 
 
@@ -3987,6 +4397,8 @@ try {
         void run(start, words, 'run');
     else if (command === 'revoke')
         void run(settle, words, 'revoke');
+    else if (command === 'sweep')
+        void run(sweep, words, 'sweep');
     else if (command === 'main')
         void run(start, words);
     else if (command === 'post')

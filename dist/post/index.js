@@ -2077,13 +2077,23 @@ var post_quote = __nccwpck_require__(4519);
 const terminalFlags = inputs/* inputIds */.Zp.filter((id) => inputs/* inputs */.QL[id].secret !== true && !inputs/* inputs */.QL[id].ciOnly);
 /** Those of a GitLab job: there, every variable can be overruled from outside. */
 const gitlabFlags = inputs/* inputIds */.Zp.filter((id) => inputs/* inputs */.QL[id].guard !== undefined);
+/** Those of `kubepass sweep` alone. */
+const sweepFlags = {
+    'dry-run': { type: 'boolean', description: 'delete nothing, and show what would be deleted' },
+    json: { type: 'boolean', description: 'print JSON in place of a table' },
+    'github-token-file': { type: 'string', description: 'file with a token for the API of GitHub; without it GITHUB_TOKEN' },
+    'gitlab-token-file': { type: 'string', description: 'file with a token for the API of GitLab; without it GITLAB_TOKEN or CI_JOB_TOKEN' },
+};
 function flagName(id) {
     return `--${id.replaceAll('_', '-')}`;
 }
-/** @param wanted how many words must stand beside the flags */
-function parseFlags(words, ids, wanted, hint) {
+/**
+ * @param wanted how many words must stand beside the flags
+ * @param own flags that are no inputs
+ */
+function parseFlags(words, ids, wanted, hint, own = {}) {
     const end = words.includes('--') ? words.indexOf('--') : words.length;
-    const options = Object.fromEntries(ids.map((id) => [flagName(id).slice(2), { type: 'string' }]));
+    const options = { ...own, ...Object.fromEntries(ids.map((id) => [flagName(id).slice(2), { type: 'string' }])) };
     const { values, positionals } = parse(words.slice(0, end), options, hint);
     if (positionals.length !== wanted) {
         const fact = wanted === 0
@@ -2095,7 +2105,11 @@ function parseFlags(words, ids, wanted, hint) {
         const value = values[flagName(id).slice(2)];
         return typeof value === 'string' ? [[id, value]] : [];
     });
-    return { values: new Map(given), positionals, argv: words.slice(end + 1) };
+    const ownOnes = Object.keys(own).map((name) => [
+        name,
+        values[name],
+    ]);
+    return { values: new Map(given), positionals, argv: words.slice(end + 1), own: Object.fromEntries(ownOnes) };
 }
 function parse(args, options, hint) {
     try {
@@ -2329,11 +2343,17 @@ var src_values = __nccwpck_require__(4777);
 
 
 
+const USAGES = {
+    run: [0, 'run [FLAGS] -- COMMAND'],
+    revoke: [1, 'revoke [FLAGS] RECEIPT'],
+    sweep: [0, 'sweep [FLAGS]'],
+};
 /** A person's terminal: what the scan prints is on stdout, what we say is on stderr. */
 function terminalPlatform(wish, words, env, redact) {
     const { stderr } = process;
-    const [wanted, usage] = wish === 'run' ? [0, 'run [FLAGS] -- COMMAND'] : [1, 'revoke [FLAGS] RECEIPT'];
-    const { values, positionals, argv } = parseFlags(words, terminalFlags, wanted, `kubepass ${usage}; kubepass help shows all flags.`);
+    const [wanted, usage] = USAGES[wish];
+    const hint = `kubepass ${usage}; kubepass help shows all flags.`;
+    const { values, positionals, argv, own } = parseFlags(words, terminalFlags, wanted, hint, wish === 'sweep' ? sweepFlags : {});
     const [given] = positionals;
     if ((0,src_values/* kubeconfigContent */.rg)(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
         throw new errors/* KubepassError */.v3('INPUT', 'The content of a kubeconfig was given on the command line, which every user of the machine can read.', {
@@ -2347,6 +2367,7 @@ function terminalPlatform(wish, words, env, redact) {
         input: (id) => values.get(id),
         nameOf: flagName,
         argv,
+        own,
         temp: (0,external_node_os_namespaceObject.tmpdir)(),
         workspace: undefined,
         path: env['PATH'] ?? '',
@@ -2616,7 +2637,7 @@ class KubeClient {
             url: new URL(this.#server + call.path),
             method: call.method,
             headers: {
-                accept: 'application/json',
+                accept: call.accept ?? 'application/json',
                 'user-agent': this.#userAgent,
                 ...('bearer' in call.auth ? { authorization: `Bearer ${call.auth.bearer.reveal()}` } : {}),
                 ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
@@ -2896,7 +2917,7 @@ const external_node_https_namespaceObject = __WEBPACK_EXTERNAL_createRequire(imp
 /** No answer that kubepass needs is near this size. */
 const MOST_BYTES = 4 * 1024 * 1024;
 /**
- * One exchange at a time over TLS: no redirect is followed, no answer over 4 MiB is read. A network
+ * Exchanges over TLS, one at a time unless more are allowed: no redirect is followed, no answer over 4 MiB is read. A network
  * failure rejects with Node's own error, an abort with the signal's reason.
  */
 class Http {
@@ -2905,7 +2926,10 @@ class Http {
     #options;
     /** One for each certificate, and one for none: what a connection has shown counts for each of its calls. */
     #agents = new Map();
-    constructor(tls, env) {
+    #connections;
+    /** @param connections at most, of those that are kept open; what waits for one is sent in its turn */
+    constructor(tls, env, connections = 1) {
+        this.#connections = connections;
         this.hasTlsProxy = (tls.proxyUrl?.href ?? env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '').startsWith('https:');
         // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
         this.#options = {
@@ -2940,7 +2964,7 @@ class Http {
         return new external_node_https_namespaceObject.Agent({
             ...this.#options,
             keepAlive: true,
-            maxSockets: 1,
+            maxSockets: this.#connections,
             ...(shown && { cert: shown.certificate, key: shown.key.reveal() }),
         });
     }
@@ -3177,11 +3201,15 @@ async function choose({ platform, seal }, options) {
 function openSession(context, { identity, why, options }, receipt, blind = false) {
     const { platform } = context;
     platform.say(`Identity: ${identity.kind}, because ${why}.`);
-    const tls = { ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl: options.proxyUrl };
-    const client = new KubeClient(new Http(tls, platform.env), options.server, userAgent(platform.run), (text) => platform.say(text));
+    const client = openClient(context, options);
     const { evidence } = receipt;
     evidence.identity = { kind: identity.kind, why };
     return { ...context, options, identity, client, evidence, receipt, token: undefined, scan: undefined, blind };
+}
+function openClient({ platform }, options, connections) {
+    const tls = { ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl: options.proxyUrl };
+    const http = new Http(tls, platform.env, connections);
+    return new KubeClient(http, options.server, userAgent(platform.run), (text) => platform.say(text));
 }
 /** Saves what is known of the run, so that whoever comes next can finish it. What fails here must not stop what is under way. */
 function record(session, news = {}) {

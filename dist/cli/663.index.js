@@ -1,0 +1,58 @@
+export const id = 663;
+export const ids = [663];
+export const modules = {
+
+/***/ 2663:
+/***/ ((__unused_webpack_module, __webpack_exports__, __webpack_require__) => {
+
+__webpack_require__.r(__webpack_exports__);
+/* harmony export */ __webpack_require__.d(__webpack_exports__, {
+/* harmony export */   isOverOnGitlab: () => (/* binding */ isOverOnGitlab)
+/* harmony export */ });
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(3916);
+/* harmony import */ var _http_js__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(7066);
+/* harmony import */ var _retry_js__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(9809);
+
+
+
+const OVER = ['success', 'failed', 'canceled', 'skipped'];
+/** https://docs.gitlab.com/api/jobs/#get-a-single-job */
+async function isOverOnGitlab(run, auth, env, signal) {
+    if (!/^[1-9]\d{0,15}$/.test(run.id) || run.repository === '')
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3('INPUT', 'an anchor names no job of it');
+    const url = URL.parse(`${env['CI_API_V4_URL'] ?? 'https://gitlab.com/api/v4'}/projects/${encodeURIComponent(run.repository)}/jobs/${run.id}`);
+    const plain = url?.protocol === 'http:' && ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname);
+    if (url === null || (url.protocol !== 'https:' && !plain))
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3('INPUT', 'CI_API_V4_URL is no https URL');
+    const headers = {
+        accept: 'application/json',
+        ...('personal' in auth ? { 'private-token': auth.personal.reveal() } : { 'job-token': auth.job.reveal() }),
+    };
+    const http = new _http_js__WEBPACK_IMPORTED_MODULE_1__/* .Http */ .l({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env);
+    try {
+        const exchange = plain ? _http_js__WEBPACK_IMPORTED_MODULE_1__/* .exchangeOnLoopback */ .a : http.exchange.bind(http);
+        const { last } = await (0,_retry_js__WEBPACK_IMPORTED_MODULE_2__/* .retried */ .sT)((attempt) => exchange({ url, method: 'GET', headers, signal: attempt }), signal, () => undefined);
+        const answer = 'failure' in last ? (0,_retry_js__WEBPACK_IMPORTED_MODULE_2__/* .reasonOf */ .A3)(last.failure) : last.status;
+        const status = 'failure' in last || last.status !== 200 ? undefined : statusIn(last.body);
+        if (status === undefined)
+            throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3('REFUSED', `${answer}; the token needs the right to read jobs of the project`);
+        return OVER.includes(status);
+    }
+    finally {
+        http.close();
+    }
+}
+function statusIn(body) {
+    try {
+        const { status } = JSON.parse(body);
+        return typeof status === 'string' ? status : undefined;
+    }
+    catch {
+        return undefined;
+    }
+}
+
+
+/***/ })
+
+};
