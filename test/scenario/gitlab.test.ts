@@ -9,11 +9,11 @@ import { join, resolve } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Evidence } from '../../src/evidence.ts'
 import { admin } from '../cluster/admin.ts'
-import type { Matcher } from '../cluster/proxy.ts'
 import { claimsOf } from '../cluster/token.ts'
 import { GitlabJob } from '../hosts/gitlab.ts'
 import type { Executor } from '../hosts/gitlab-executor.ts'
-import { clusters, ONE_SECRET, onGitlab, SECRETS, status, TOKEN, WHOAMI, type GitlabScene } from './scenario.ts'
+import { clusters, ONE_SECRET, onGitlab, SECRETS, status, WHOAMI, type GitlabScene } from './scenario.ts'
+import { moments } from './moments.ts'
 
 const dist = resolve(import.meta.dirname, '../../dist')
 
@@ -250,16 +250,6 @@ onGitlab(
   },
   { executor: 'kubernetes' },
 )
-
-const moments: Record<string, Matcher> = {
-  'before the anchor': { method: 'POST', path: SECRETS },
-  'after the anchor': { method: 'POST', path: SECRETS, when: 'after' },
-  'between anchor and token': { method: 'POST', path: TOKEN },
-  'after the token': { method: 'POST', path: TOKEN, when: 'after' },
-  'after the verification': { method: 'POST', path: WHOAMI, when: 'after' },
-  'before the revocation': { method: 'DELETE', path: ONE_SECRET },
-  'after the revocation': { method: 'DELETE', path: ONE_SECRET, when: 'after' },
-}
 
 for (const [moment, matcher] of Object.entries(moments)) {
   for (const gitlabEnv of [true, false]) {

@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals'
 import { processesWith } from '../hosts/orphans.ts'
-import { ONE_SECRET, onGithub, SECRETS, status, TOKEN, WHOAMI, type GithubScene } from './scenario.ts'
-import type { Matcher } from '../cluster/proxy.ts'
+import { ONE_SECRET, onGithub, status, type GithubScene } from './scenario.ts'
+import { moments } from './moments.ts'
 
 for (const [signal, code] of [
   ['SIGINT', 130],
@@ -43,16 +43,6 @@ onGithub(
   },
   { cluster: 'real' },
 )
-
-const moments: Record<string, Matcher> = {
-  'before the anchor': { method: 'POST', path: SECRETS },
-  'after the anchor': { method: 'POST', path: SECRETS, when: 'after' },
-  'between anchor and token': { method: 'POST', path: TOKEN },
-  'after the token': { method: 'POST', path: TOKEN, when: 'after' },
-  'after the verification': { method: 'POST', path: WHOAMI, when: 'after' },
-  'before the revocation': { method: 'DELETE', path: ONE_SECRET },
-  'after the revocation': { method: 'DELETE', path: ONE_SECRET, when: 'after' },
-}
 
 for (const [moment, matcher] of Object.entries(moments)) {
   onGithub(`SIGKILL ${moment}, then post`, async ({ step, proxy }: GithubScene) => {
