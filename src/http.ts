@@ -92,6 +92,11 @@ export class Http {
   }
 }
 
+/** Where plain HTTP may carry a token. */
+export function isLoopback({ hostname }: URL): boolean {
+  return ['127.0.0.1', '[::1]', 'localhost'].includes(hostname)
+}
+
 /** Plain HTTP, for a loopback address only. */
 export function exchangeOnLoopback(request: Request): Promise<Response> {
   return exchange(request, undefined)

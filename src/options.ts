@@ -100,7 +100,7 @@ export interface Source {
 export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'finish'): Options {
   const problems: string[] = []
   const read = <T>(id: InputId, parse: (text: string) => T, whenEmpty: T, fallback = inputs[id].default): T => {
-    const text = (source.input(id) ?? '').trim() || fallback
+    const text = textOf(id) || fallback
     try {
       if (text === '') {
         const { required } = inputs[id]
@@ -185,7 +185,7 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
   if (bringer === 'kubeconfig' && options.identity !== 'auto' && options.identity !== 'kubeconfig')
     problems.push(`${source.nameOf('kubeconfig')} is given, but ${source.nameOf('identity')} is ${options.identity}`)
   for (const id of bringer === 'kubeconfig' ? [] : (['context', 'allow_exec'] as const))
-    if (given(id) && source.input(id)?.trim() !== inputs[id].default)
+    if (given(id) && textOf(id) !== inputs[id].default)
       problems.push(`${source.nameOf(id)} is given without ${source.nameOf('kubeconfig')}`)
   if (problems.length > 0) {
     throw new KubepassError(
@@ -195,12 +195,16 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
   }
   return options
 
+  function textOf(id: InputId): string {
+    return (source.input(id) ?? '').trim()
+  }
+
   function given(id: InputId): boolean {
-    return (source.input(id) ?? '').trim() !== ''
+    return textOf(id) !== ''
   }
 
   function whoBringsTheCluster(): 'kubeconfig' | 'in-cluster' | undefined {
-    const identity = (source.input('identity') ?? '').trim() || inputs.identity.default
+    const identity = textOf('identity') || inputs.identity.default
     const cluster: InputId[] = ['server', 'certificate_authority', 'proxy_url', 'tls_server_name']
     const brought = { kubeconfig: cluster, 'in-cluster': [...cluster, 'token', 'token_file'] satisfies InputId[] }
     const inCluster = identity === 'in-cluster' || (identity === 'auto' && !brought['in-cluster'].some(given) && isInPod(source.env))
@@ -211,7 +215,7 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
   }
 
   function readKubeconfig(text: string): KubeconfigInput {
-    const asked = { context: (source.input('context') ?? '').trim() || undefined, allowExec: choice('allow_exec') === 'true' }
+    const asked = { context: textOf('context') || undefined, allowExec: choice('allow_exec') === 'true' }
     const content = kubeconfigContent(text)
     if (content !== undefined) return { ...asked, text: () => content, files: { refused: 'it was given as content' } }
     // Never echoed: it may be a part of a kubeconfig.

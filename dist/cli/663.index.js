@@ -21,16 +21,16 @@ async function isOverOnGitlab(run, auth, env, signal) {
     if (!/^[1-9]\d{0,15}$/.test(run.id) || run.repository === '')
         throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3('INPUT', 'an anchor names no job of it');
     const url = URL.parse(`${env['CI_API_V4_URL'] ?? 'https://gitlab.com/api/v4'}/projects/${encodeURIComponent(run.repository)}/jobs/${run.id}`);
-    const plain = url?.protocol === 'http:' && ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname);
+    const plain = url?.protocol === 'http:' && (0,_http_js__WEBPACK_IMPORTED_MODULE_1__/* .isLoopback */ .U9)(url);
     if (url === null || (url.protocol !== 'https:' && !plain))
         throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3('INPUT', 'CI_API_V4_URL is no https URL');
     const headers = {
         accept: 'application/json',
         ...('personal' in auth ? { 'private-token': auth.personal.reveal() } : { 'job-token': auth.job.reveal() }),
     };
-    const http = new _http_js__WEBPACK_IMPORTED_MODULE_1__/* .Http */ .l({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env);
+    const http = new _http_js__WEBPACK_IMPORTED_MODULE_1__/* .Http */ .lw({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env);
     try {
-        const exchange = plain ? _http_js__WEBPACK_IMPORTED_MODULE_1__/* .exchangeOnLoopback */ .a : http.exchange.bind(http);
+        const exchange = plain ? _http_js__WEBPACK_IMPORTED_MODULE_1__/* .exchangeOnLoopback */ .aW : http.exchange.bind(http);
         const { last } = await (0,_retry_js__WEBPACK_IMPORTED_MODULE_2__/* .retried */ .sT)((attempt) => exchange({ url, method: 'GET', headers, signal: attempt }), signal, () => undefined);
         const answer = 'failure' in last ? (0,_retry_js__WEBPACK_IMPORTED_MODULE_2__/* .reasonOf */ .A3)(last.failure) : last.status;
         const status = 'failure' in last || last.status !== 200 ? undefined : statusIn(last.body);

@@ -714,7 +714,7 @@ const outputs = {
 function parseOptions(source, seal, purpose) {
     const problems = [];
     const read = (id, parse, whenEmpty, fallback = _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL[id].default) => {
-        const text = (source.input(id) ?? '').trim() || fallback;
+        const text = textOf(id) || fallback;
         try {
             if (text === '') {
                 const { required } = _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL[id];
@@ -795,17 +795,20 @@ function parseOptions(source, seal, purpose) {
     if (bringer === 'kubeconfig' && options.identity !== 'auto' && options.identity !== 'kubeconfig')
         problems.push(`${source.nameOf('kubeconfig')} is given, but ${source.nameOf('identity')} is ${options.identity}`);
     for (const id of bringer === 'kubeconfig' ? [] : ['context', 'allow_exec'])
-        if (given(id) && source.input(id)?.trim() !== _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL[id].default)
+        if (given(id) && textOf(id) !== _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL[id].default)
             problems.push(`${source.nameOf(id)} is given without ${source.nameOf('kubeconfig')}`);
     if (problems.length > 0) {
         throw new _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .KubepassError */ .v3('INPUT', problems.length === 1 ? (problems[0] ?? '') : `${problems.length} inputs are wrong:\n- ${problems.join('\n- ')}`);
     }
     return options;
+    function textOf(id) {
+        return (source.input(id) ?? '').trim();
+    }
     function given(id) {
-        return (source.input(id) ?? '').trim() !== '';
+        return textOf(id) !== '';
     }
     function whoBringsTheCluster() {
-        const identity = (source.input('identity') ?? '').trim() || _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL.identity.default;
+        const identity = textOf('identity') || _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL.identity.default;
         const cluster = ['server', 'certificate_authority', 'proxy_url', 'tls_server_name'];
         const brought = { kubeconfig: cluster, 'in-cluster': [...cluster, 'token', 'token_file'] };
         const inCluster = identity === 'in-cluster' || (identity === 'auto' && !brought['in-cluster'].some(given) && (0,_identity_in_cluster_js__WEBPACK_IMPORTED_MODULE_3__/* .isInPod */ .dy)(source.env));
@@ -815,7 +818,7 @@ function parseOptions(source, seal, purpose) {
         return kind;
     }
     function readKubeconfig(text) {
-        const asked = { context: (source.input('context') ?? '').trim() || undefined, allowExec: choice('allow_exec') === 'true' };
+        const asked = { context: textOf('context') || undefined, allowExec: choice('allow_exec') === 'true' };
         const content = (0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .kubeconfigContent */ .rg)(text);
         if (content !== undefined)
             return { ...asked, text: () => content, files: { refused: 'it was given as content' } };
@@ -2971,6 +2974,10 @@ class Http {
         });
     }
 }
+/** Where plain HTTP may carry a token. */
+function isLoopback({ hostname }) {
+    return ['127.0.0.1', '[::1]', 'localhost'].includes(hostname);
+}
 /** Plain HTTP, for a loopback address only. */
 function exchangeOnLoopback(request) {
     return exchange(request, undefined);
@@ -3030,7 +3037,7 @@ async function fetchIdToken(request, audience, seal, env, signal) {
     const url = new URL(request.url);
     url.searchParams.set('audience', audience);
     const headers = { accept: 'application/json', authorization: `Bearer ${request.bearer.reveal()}` };
-    if (url.protocol !== 'https:' && !['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname))
+    if (url.protocol !== 'https:' && !isLoopback(url))
         throw noIdToken('its service is not reached by https');
     const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env);
     try {

@@ -1,6 +1,6 @@
 import { decodeJwt } from '../credential.ts'
 import { KubepassError } from '../errors.ts'
-import { exchangeOnLoopback, Http } from '../http.ts'
+import { exchangeOnLoopback, Http, isLoopback } from '../http.ts'
 import { reasonOf, retried } from '../retry.ts'
 import type { Seal, Secret } from '../secret.ts'
 import type { Identity } from './identity.ts'
@@ -38,8 +38,7 @@ async function fetchIdToken(
   const url = new URL(request.url)
   url.searchParams.set('audience', audience)
   const headers = { accept: 'application/json', authorization: `Bearer ${request.bearer.reveal()}` }
-  if (url.protocol !== 'https:' && !['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname))
-    throw noIdToken('its service is not reached by https')
+  if (url.protocol !== 'https:' && !isLoopback(url)) throw noIdToken('its service is not reached by https')
   const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env)
   try {
     const { last: outcome } = await retried(

@@ -1,5 +1,5 @@
 import { KubepassError } from '../errors.ts'
-import { exchangeOnLoopback, Http } from '../http.ts'
+import { exchangeOnLoopback, Http, isLoopback } from '../http.ts'
 import type { Run } from '../job.ts'
 import { reasonOf, retried } from '../retry.ts'
 import type { Secret } from '../secret.ts'
@@ -17,7 +17,7 @@ export async function isOverOnGitlab(
   const url = URL.parse(
     `${env['CI_API_V4_URL'] ?? 'https://gitlab.com/api/v4'}/projects/${encodeURIComponent(run.repository)}/jobs/${run.id}`,
   )
-  const plain = url?.protocol === 'http:' && ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname)
+  const plain = url?.protocol === 'http:' && isLoopback(url)
   if (url === null || (url.protocol !== 'https:' && !plain)) throw new KubepassError('INPUT', 'CI_API_V4_URL is no https URL')
   const headers = {
     accept: 'application/json',
