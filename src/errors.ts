@@ -31,6 +31,11 @@ const table = {
     means: 'the credential was not revoked; beats every other code',
     todo: 'The message says when the token dies by itself. To end it now, delete the Secret that the evidence names: `kubectl delete secret -n NAMESPACE NAME`. Then see the cause that is shown: a missing right to delete Secrets, a network that broke, or an ID token that ran out.',
   },
+  TAMPERED: {
+    exit: 87,
+    means: "the scan wrote to the runner's command files",
+    todo: 'What it wrote there was removed, so that no later step believes it. If that was no attack: a variable or an output for later steps is set by a step of its own, or name the file in `pass_env`, and the scan may write to it.',
+  },
   INTERRUPTED: {
     exit: 130,
     means: 'ended by SIGHUP (129), SIGINT (130) or SIGTERM (143)',

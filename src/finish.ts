@@ -15,11 +15,12 @@ const DRAIN_MS = 10_000
  * The one way a run ends, however it got here: stop the scan, revoke, remove the files, prove. It may run
  * any number of times.
  * @param postFollows a post step comes after this, and can prove what there is no time for now
- * @returns the error when the credential could not be, and had to be, revoked
+ * @returns the error when the credential could not be, and had to be, revoked; else that of a scan that spoke in our name
  */
 export async function finish(session: Session, postFollows: boolean): Promise<KubepassError | undefined> {
   const { evidence, options, platform } = session
   await stopScan(session)
+  const tampered = restoreCommandFiles(session)
   let failure = await revoke(session, postFollows)
   // A person may read slowly; the credential does not wait for that.
   if (!platform.isCI) await session.scan?.drain(session.hurry)
@@ -33,11 +34,12 @@ export async function finish(session: Session, postFollows: boolean): Promise<Ku
   if (failure === undefined && clean) platform.forgetReceipt()
   if (evidence.missing && platform.runKey !== undefined && evidence.proven === null) platform.say('Nothing of this job is left to revoke.')
   else if (!session.blind || evidence.revoked !== null) platform.say(`Credential: ${ending(evidence)}.`)
-  if (failure === undefined) return undefined
+  if (failure === undefined) return tampered
   if (options.revocation === 'best-effort') {
     await warn(session, describe(failure))
-    return undefined
+    return tampered
   }
+  if (tampered !== undefined) await warn(session, describe(tampered))
   failWith(evidence, failure)
   const way = platform.howToFinish()
   if (way !== undefined) platform.say(way)
@@ -53,6 +55,19 @@ async function stopScan(session: Session): Promise<void> {
   if (session.platform.isCI) await session.scan?.drain(AbortSignal.any([session.hurry, AbortSignal.timeout(DRAIN_MS)]))
   if (outlived > 0)
     await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`)
+}
+
+function restoreCommandFiles({ evidence, platform }: Session): KubepassError | undefined {
+  const { changed, left } = platform.restoreCommandFiles()
+  if (changed.length === 0 && left.length === 0) return undefined
+  const tampered = new KubepassError(
+    'TAMPERED',
+    `The scan wrote to files by which a step speaks to its runner: ${[...new Set([...changed, ...left])].join(', ')}. ` +
+      (left.length === 0 ? 'What it wrote there was removed.' : `What it wrote to ${left.join(', ')} could not be removed.`),
+    { hint: 'If it is meant to, name the file in pass_env; or set what later steps need in a step of its own.' },
+  )
+  failWith(evidence, tampered)
+  return tampered
 }
 
 async function revoke(session: Session, postFollows: boolean): Promise<KubepassError | undefined> {

@@ -20,6 +20,7 @@ export async function runScan(
   const startedAt = new Date().toISOString()
   evidence.used = { started_at: startedAt, ended_at: null, exit_code: null, signal: null }
   record(session)
+  platform.guardCommandFiles(options.passEnv)
   const outputs = platform.scanOutputs()
   session.scan = Scan.start(
     command,

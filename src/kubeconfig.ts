@@ -1,11 +1,14 @@
-import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errnoOf, KubepassError } from './errors.ts'
 import type { Options } from './options.ts'
 import type { Seal, Secret } from './secret.ts'
+import { writePrivate } from './write.ts'
 
 const KUBECONFIG = 'kubeconfig'
 const TOKEN = 'token'
+/** More than both take, unless the CA's certificates are many. */
+const ROOM_BYTES = 64 * 1024
 
 /**
  * Makes the private directory, empty and ours. Where its name can be foretold it may be there: from an attempt
@@ -17,9 +20,24 @@ export function makeDirectory(directory: string, uid: number): void {
     mkdirSync(directory, { mode: 0o700 })
   } catch (cause) {
     throw new KubepassError('INPUT', `The private directory ${directory} could not be made (${errnoOf(cause)}).`, {
-      hint: 'Is it there already, and of another user? Name a place of your own as directory.',
+      hint: 'Is it there already, and of another user, or is the disk full? Name a place of your own as directory.',
     })
   }
+  const room = join(directory, 'room')
+  try {
+    // What could not be written once there is a token is found out before.
+    writePrivate(room, Buffer.alloc(ROOM_BYTES))
+    rmSync(room)
+  } catch (cause) {
+    removeKubeconfig(directory, dirname(directory), uid)
+    throw cannotWrite(directory, cause)
+  }
+}
+
+function cannotWrite(directory: string, cause: unknown): KubepassError {
+  return new KubepassError('INPUT', `In the private directory ${directory} nothing can be written (${errnoOf(cause)}).`, {
+    hint: 'Is the disk full? Name another place as directory: /dev/shm lies in memory.',
+  })
 }
 
 /**
@@ -29,7 +47,6 @@ export function makeDirectory(directory: string, uid: number): void {
  */
 export function writeKubeconfig(directory: string, options: Options, token: Secret): string {
   const tokenFile = join(directory, TOKEN)
-  writePrivate(tokenFile, token.reveal())
   const kubeconfig = {
     apiVersion: 'v1',
     kind: 'Config',
@@ -49,18 +66,13 @@ export function writeKubeconfig(directory: string, options: Options, token: Secr
     'current-context': 'kubepass',
   }
   const path = join(directory, KUBECONFIG)
-  writePrivate(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`)
-  return path
-}
-
-/** Creates the file for its owner alone, from the first byte; never through a link, never over another file. */
-export function writePrivate(path: string, text: string): void {
-  const file = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600)
   try {
-    writeSync(file, text)
-  } finally {
-    closeSync(file)
+    writePrivate(tokenFile, token.reveal())
+    writePrivate(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`)
+  } catch (cause) {
+    throw cannotWrite(directory, cause)
   }
+  return path
 }
 
 /** The token that a run left in its directory; undefined when there is none that is surely ours. */
@@ -89,7 +101,7 @@ export function removeKubeconfig(directory: string, expectedParent: string, uid:
   const about = lstatSync(directory, { throwIfNoEntry: false })
   if (about === undefined) return true
   if (dirname(directory) !== expectedParent || !about.isDirectory() || about.uid !== uid) return false
-  if (keepToken) rmSync(join(directory, KUBECONFIG), { force: true })
+  if (keepToken) rmSync(join(directory, KUBECONFIG), { recursive: true, force: true })
   else rmSync(directory, { recursive: true, force: true })
   return true
 }

@@ -18,6 +18,7 @@ import {
   sealToken,
   Wrong,
 } from './values.ts'
+import { settled } from './write.ts'
 
 export type IdentityKind = 'token' | 'github-oidc' | 'gitlab-oidc' | 'kubeconfig' | 'in-cluster'
 
@@ -157,7 +158,7 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
       purpose === 'start' ? read('directory', (path) => parseDirectory(path, source.workspace), '', source.temp) : baseDirectory(source),
     proxyUrl: read<URL | undefined>('proxy_url', parseProxy, undefined),
     tlsServerName: read<string | undefined>('tls_server_name', parseServerName, undefined),
-    evidence: read<string | undefined>('evidence', purpose === 'start' ? parseEvidencePath : same, undefined),
+    evidence: read<string | undefined>('evidence', purpose === 'start' ? parseEvidencePath : settledOr, undefined),
     checkToken,
     deadline: 1000 * read('deadline', parseDeadline, 60),
   }
@@ -333,7 +334,7 @@ function parseEvidencePath(text: string): string {
   if (text.includes('\0') || text.includes('\n')) throw new Wrong('holds a NUL or a line end')
   try {
     accessSync(dirname(text), constants.W_OK)
-    return text
+    return settled(text)
   } catch (error) {
     throw new Wrong(`is ${quote(text)}, where no file can be written (${errnoOf(error)})`)
   }
@@ -365,6 +366,14 @@ function realpathOr(path: string): string {
     return realpathSync(path)
   } catch {
     return resolve(path)
+  }
+}
+
+function settledOr(path: string): string {
+  try {
+    return settled(path)
+  } catch {
+    return path
   }
 }
 

@@ -5,6 +5,7 @@ import { print, STDERR } from './platform/print.ts'
 import type { Platform } from './platform/platform.ts'
 import type { Wish } from './platform/terminal.ts'
 import { Redactor } from './redact.ts'
+import { putAsideVariables, requireRuntime } from './runtime.ts'
 import type { Context } from './session.ts'
 
 /** After a first signal GitHub waits 7.5 s for the second: by then all is done. */
@@ -16,14 +17,7 @@ export async function run(
   words: readonly string[] = process.argv.slice(2),
   wish?: Wish,
 ): Promise<void> {
-  // It makes Node print every request with its Authorization header, and is read before we are.
-  if (process.env['NODE_DEBUG'] !== undefined && typeof process.execve === 'function') {
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== 'NODE_DEBUG'))
-    // The standalone program is its own script, which stands in argv all the same.
-    const standalone = process.getBuiltinModule('node:sea').isSea()
-    const args = standalone ? process.argv.slice(2) : [...process.execArgv, ...process.argv.slice(1)]
-    process.execve(process.execPath, [process.execPath, ...args], env)
-  }
+  putAsideVariables()
   const redactor = new Redactor()
   const stop = new AbortController()
   const hurry = new AbortController()
@@ -52,15 +46,7 @@ export async function run(
     const text = redactor.redact(describe(error))
     await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.fail(text))
     const byUs = exitCodeOf(error)
-    process.exitCode = stoppedBy === undefined || codeOf(error) === 'NOT_REVOKED' ? byUs : 128 + constants.signals[stoppedBy]
-  }
-}
-
-function requireRuntime(): void {
-  if (process.platform !== 'linux') throw new KubepassError('INPUT', `kubepass runs on Linux, not on ${process.platform}.`)
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
-  // From 24.5 on, an Agent knows the proxy variables.
-  if (major < 24 || (major === 24 && minor < 5)) {
-    throw new KubepassError('INPUT', `Node.js 24.5 or later is needed; this is ${process.versions.node}.`)
+    process.exitCode =
+      stoppedBy === undefined || ['NOT_REVOKED', 'TAMPERED'].includes(codeOf(error)) ? byUs : 128 + constants.signals[stoppedBy]
   }
 }

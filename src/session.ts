@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs'
 import { asJson, type Evidence } from './evidence.ts'
 import { describe, errnoOf, KubepassError } from './errors.ts'
 import { Http } from './http.ts'
@@ -13,6 +12,7 @@ import type { Redactor } from './redact.ts'
 import type { Scan } from './scan.ts'
 import type { Seal, Secret } from './secret.ts'
 import { version } from './version.ts'
+import { replaceFile } from './write.ts'
 
 /** What the edge gives to a use case. */
 export interface Context {
@@ -93,7 +93,7 @@ export async function warn(session: Session, text: string): Promise<void> {
 export async function report({ platform, options, evidence, redactor }: Session): Promise<void> {
   const exitCode = evidence.used?.exit_code ?? undefined
   const tries: [string, () => unknown][] = [
-    ['evidence file', () => options.evidence !== undefined && writeFileSync(options.evidence, redactor.redact(asJson(evidence)))],
+    ['evidence file', () => options.evidence !== undefined && replaceFile(options.evidence, redactor.redact(asJson(evidence)))],
     ['output', () => exitCode !== undefined && platform.setOutput('exit_code', String(exitCode))],
     ['summary', () => platform.report(evidence)],
     ['check run', () => evidence.finished && options.checkToken && platform.publishCheck(evidence, options.checkToken)],

@@ -6,6 +6,7 @@ import { anchorPrefix } from './job.ts'
 import { readLeftToken, removeKubeconfig } from './kubeconfig.ts'
 import { baseDirectory, parseOptions } from './options.ts'
 import { newReceipt, parseReceipt, type Receipt } from './receipt.ts'
+import { putAsideOptions } from './runtime.ts'
 import type { Secret } from './secret.ts'
 import { choose, openSession, report, type Chosen, type Context, type Session } from './session.ts'
 
@@ -15,7 +16,9 @@ import { choose, openSession, report, type Chosen, type Context, type Session } 
  * @returns the exit code
  */
 export function settle(context: Context): Promise<number> {
-  return context.platform.runKey === undefined ? settleByReceipt(context) : settleByNames(context, context.platform.runKey)
+  const { env, runKey } = context.platform
+  putAsideOptions(env)
+  return runKey === undefined ? settleByReceipt(context) : settleByNames(context, runKey)
 }
 
 async function settleByReceipt(context: Context): Promise<number> {
@@ -81,10 +84,14 @@ async function settleByNames(context: Context, runKey: string): Promise<number> 
   const { platform, seal } = context
   const text = platform.readReceipt()
   const hint = parseReceipt(text ?? '', anchorPrefix(platform.run))
+  // The scan can have emptied it, or the run was killed before it had asked for anything: only the API server knows.
+  if (!platform.isCI) platform.say('The receipt says nothing: its name is believed, and the flags, which must be those of the run.')
   let chosen: Chosen
   try {
     chosen = await choose(context, parseOptions(platform, seal, 'finish'))
   } catch (cause) {
+    // A person can call again, with the right flags.
+    if (!platform.isCI) throw cause
     if (hint !== undefined) return cannotOpen(context, hint, cause)
     // With these inputs main got no further, if they were its own.
     if (text === 'none') platform.say(NOTHING_ASKED)
@@ -102,14 +109,10 @@ async function settleByNames(context: Context, runKey: string): Promise<number> 
   if (session.evidence.revoked !== revoked || session.evidence.proven !== proven) await report(session)
   if (failure === undefined) return 0
   if (known) throw failure
-  throw new KubepassError(
-    'NOT_REVOKED',
-    `If the script has not revoked its credential, that lives until ${derived.deadBy} at the latest.`,
-    {
-      cause: failure,
-      hint: failure.hint,
-    },
-  )
+  throw new KubepassError('NOT_REVOKED', `If main has not revoked its credential, that lives until ${derived.deadBy} at the latest.`, {
+    cause: failure,
+    hint: failure.hint,
+  })
 }
 
 /** That nothing exists is no reason not to ask: only not to be sorry when there is no answer. */

@@ -1,12 +1,13 @@
 import { setImmediate } from 'node:timers/promises'
 import { failWith } from './evidence.ts'
-import { describe } from './errors.ts'
+import { describe, errnoOf, KubepassError } from './errors.ts'
 import { finish } from './finish.ts'
 import { leaveToLaterSteps, runScan } from './hand-over.ts'
 import { makeDirectory, writeKubeconfig } from './kubeconfig.ts'
 import { issue, verify } from './obtain.ts'
 import { parseOptions } from './options.ts'
-import { newReceipt } from './receipt.ts'
+import { newReceipt, type Receipt } from './receipt.ts'
+import { refuseOptions } from './runtime.ts'
 import { choose, openSession, report, type Context } from './session.ts'
 
 /**
@@ -15,12 +16,13 @@ import { choose, openSession, report, type Context } from './session.ts'
  * @returns the exit code
  */
 export async function start(context: Context): Promise<number> {
-  context.platform.saveReceipt('none')
+  saveFirst(context, 'none')
+  refuseOptions(context.platform.env)
   const chosen = await choose(context, parseOptions(context.platform, context.seal, 'start'))
   const { options } = chosen
   const session = openSession(context, chosen, newReceipt(options, context.platform.run, context.platform.runKey))
   const beforeScan = AbortSignal.any([context.signal, AbortSignal.timeout(options.deadline)])
-  context.platform.saveReceipt(session.receipt)
+  saveFirst(context, session.receipt)
   makeDirectory(session.receipt.directory, context.platform.uid)
   let exitCode = 0
   let failure: unknown
@@ -38,11 +40,22 @@ export async function start(context: Context): Promise<number> {
     failWith(session.evidence, error)
   }
   if (options.command !== undefined || failure !== undefined) {
-    const notRevoked = await finish(session, context.platform.hasPost)
-    if (notRevoked !== undefined && failure !== undefined) await context.platform.fail(describe(failure))
-    failure = notRevoked ?? failure ?? context.signal.reason
+    const worse = await finish(session, context.platform.hasPost)
+    if (worse !== undefined && failure !== undefined) await context.platform.fail(describe(failure))
+    failure = worse ?? failure ?? context.signal.reason
   }
   await report(session)
   if (failure !== undefined) throw failure as Error
   return exitCode
+}
+
+/** Without a receipt nobody could finish the run, so that it does not begin. */
+function saveFirst({ platform }: Context, receipt: Receipt | 'none'): void {
+  try {
+    platform.saveReceipt(receipt)
+  } catch (cause) {
+    throw new KubepassError('INPUT', `The receipt, by which this run could be finished, cannot be saved (${errnoOf(cause)}).`, {
+      hint: 'Is the disk full, or not to be written to? The receipt lies with the runner, in a terminal in TMPDIR or directory.',
+    })
+  }
 }

@@ -7,6 +7,7 @@ import type { Platform } from './platform/platform.ts'
 import { print, STDOUT } from './platform/print.ts'
 import { runsApis, type RunsApi } from './platform/runs.ts'
 import { quote } from './quote.ts'
+import { refuseOptions } from './runtime.ts'
 import { choose, openClient, type Context } from './session.ts'
 
 /** A deletion is a write to etcd, of which many go into one sync: more at once are hardly faster, and a burden. */
@@ -33,6 +34,7 @@ interface Found {
  */
 export async function sweep(context: Context): Promise<number> {
   const { platform, seal, signal } = context
+  refuseOptions(platform.env)
   const flags = platform.own ?? {}
   const apis = runsApis(platform.env, flags, seal)
   const { identity, why, options } = await choose(context, parseOptions(platform, seal, 'finish'))

@@ -1,14 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import { appendFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { asMarkdown, asText } from '../evidence.ts'
+import { CommandFiles } from './command-files.ts'
 import type { Platform } from './platform.ts'
 import { print, STDOUT } from './print.ts'
 import { base64Alignment, sensitivePart } from '../redact.ts'
 import type { Secret } from '../secret.ts'
+import { appendWhole } from '../write.ts'
 import { commandsDefused } from './workflow-commands.ts'
 
 const RECEIPT = 'receipt'
+/** Not the summary: it decides nothing, and what the scan tells there is no lie of ours. */
+const COMMAND_FILES = ['GITHUB_ENV', 'GITHUB_PATH', 'GITHUB_STATE', 'GITHUB_OUTPUT']
 
 /**
  * GitHub Actions. What is needed before the scan is done here in a few lines; @actions/core, which takes as
@@ -20,6 +23,7 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     if (process.stdout.listenerCount('error') === 0) process.stdout.on('error', () => undefined)
     return import('@actions/core')
   }
+  const commandFiles = new CommandFiles(env, COMMAND_FILES)
   const say = (text: string): void => print(STDOUT, `${redact(text)}\n`)
   const annotate = async (kind: 'warning' | 'error', text: string): Promise<void> => {
     try {
@@ -35,7 +39,7 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     input: (id) => env[`INPUT_${id.toUpperCase()}`],
     nameOf: (id) => id,
     argv: [],
-    temp: env['RUNNER_TEMP'] ?? tmpdir(),
+    temp: (env['RUNNER_TEMP'] ?? '') || tmpdir(),
     workspace: env['GITHUB_WORKSPACE'],
     path: env['PATH'] ?? '',
     hasLaterSteps: true,
@@ -78,12 +82,13 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     fail: (text) => annotate('error', text),
 
     // A synchronous append, so that it is there whenever we are killed. The last line of a name counts.
-    saveReceipt: (receipt) =>
-      appendFileSync(env['GITHUB_STATE'] ?? '', `${RECEIPT}=${receipt === 'none' ? receipt : JSON.stringify(receipt)}\n`),
+    saveReceipt: (receipt) => commandFiles.append('GITHUB_STATE', `${RECEIPT}=${receipt === 'none' ? receipt : JSON.stringify(receipt)}\n`),
     forgetReceipt: () => undefined,
     howToFinish: () => undefined,
     readReceipt: () => env[`STATE_${RECEIPT}`],
 
+    guardCommandFiles: (given) => commandFiles.guard(given),
+    restoreCommandFiles: () => commandFiles.restore(),
     scanOutputs() {
       const word = randomUUID()
       // On stdout only, behind the masks: on stderr, which the runner may read first, it would stop them.
@@ -102,7 +107,7 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     report(evidence) {
       say(asText(evidence))
       // As core's summary does; post needs nothing else of core, and would take twice as long with it.
-      if (env['GITHUB_STEP_SUMMARY']) appendFileSync(env['GITHUB_STEP_SUMMARY'], redact(asMarkdown(evidence)))
+      if (env['GITHUB_STEP_SUMMARY']) appendWhole(env['GITHUB_STEP_SUMMARY'], redact(asMarkdown(evidence)))
       return Promise.resolve()
     },
   }

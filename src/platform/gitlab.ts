@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
-import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { asText } from '../evidence.ts'
 import { gitlabFlags, parseFlags } from '../flags.ts'
 import { inputs } from '../inputs.ts'
+import { CommandFiles } from './command-files.ts'
 import type { Platform } from './platform.ts'
 import { print, STDOUT } from './print.ts'
+import { replaceFile, settled } from '../write.ts'
 
 /** Where the template looks for the reports. */
 const REPORTS = 'kubepass-reports'
@@ -19,6 +21,7 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
   const flags = parseFlags(words, gitlabFlags, 0, 'gitlab/scan.yml gives these flags; is it of the same version as the program?')
   const workspace = env['CI_PROJECT_DIR']
   const jobId = env['CI_JOB_ID'] ?? '0'
+  const commandFiles = new CommandFiles(env, ['GITLAB_ENV'])
   const say = (text: string): void => print(STDOUT, `${redact(text)}\n`)
   const colour = (code: number, text: string): void => print(STDOUT, `\x1b[${code};1m${redact(text)}\x1b[0m\n`)
   // https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections
@@ -75,10 +78,8 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
 
     // A hint, which only some runners pass on to after_script.
     saveReceipt(receipt) {
-      const file = env['GITLAB_ENV']
-      if (!file) return
       try {
-        appendFileSync(file, `KUBEPASS_RECEIPT=${receipt === 'none' ? receipt : JSON.stringify(receipt)}\n`)
+        commandFiles.append('GITLAB_ENV', `KUBEPASS_RECEIPT=${receipt === 'none' ? receipt : JSON.stringify(receipt)}\n`)
       } catch {
         // Names can be derived without it.
       }
@@ -87,6 +88,8 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
     howToFinish: () => undefined,
     readReceipt: () => env['KUBEPASS_RECEIPT'],
 
+    guardCommandFiles: (given) => commandFiles.guard(given),
+    restoreCommandFiles: () => commandFiles.restore(),
     scanOutputs() {
       // While the program is surely there: a scan, or after_script at the same time, can remove it.
       void reports().catch(() => undefined)
@@ -106,10 +109,11 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
       say(asText(evidence))
       section('end', 'kubepass_evidence', '')
       const { annotations, junit } = await reports()
-      const folder = join(workspace ?? '', REPORTS)
+      // Where the scan has made a link of it, nothing is written behind that.
+      const folder = join(settled(workspace ?? '.'), REPORTS)
       mkdirSync(folder, { recursive: true })
-      writeFileSync(join(folder, 'junit.xml'), redact(junit(evidence)))
-      writeFileSync(join(folder, 'annotations.json'), redact(annotations(evidence, env)))
+      replaceFile(join(folder, 'junit.xml'), redact(junit(evidence)))
+      replaceFile(join(folder, 'annotations.json'), redact(annotations(evidence, env)))
     },
   }
 }

@@ -7,6 +7,7 @@ import type { Source } from '../options.ts'
 import type { Run } from '../job.ts'
 import type { Receipt } from '../receipt.ts'
 import type { Seal, Secret } from '../secret.ts'
+import type { Tampered } from './command-files.ts'
 
 /** Where we run. All that the story needs of it, and nothing else of it is seen. */
 export interface Platform extends Source {
@@ -46,6 +47,10 @@ export interface Platform extends Source {
   /** How a person can finish a run that could not be; undefined where a post step tries again. */
   howToFinish(): string | undefined
 
+  /** From here on nobody else may write to the host's files for commands, but for those that the scan is given. */
+  guardCommandFiles(given: readonly string[]): void
+  /** Puts back what somebody else has written there. */
+  restoreCommandFiles(): Tampered
   /** The outputs of the scan: where they go, and what they pass through after the redactor. */
   scanOutputs(): ScanOutputs
   setOutput(id: OutputId, value: string | Secret): Promise<void>

@@ -2,13 +2,14 @@ import { readFileSync, rmSync, renameSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename } from 'node:path'
 import { styleText } from 'node:util'
-import { errnoOf, KubepassError } from '../errors.ts'
+import { KubepassError } from '../errors.ts'
 import { asText } from '../evidence.ts'
 import { flagName, parseFlags, sweepFlags, terminalFlags } from '../flags.ts'
-import { writePrivate } from '../kubeconfig.ts'
 import { quote } from '../quote.ts'
-import type { Receipt } from '../receipt.ts'
-import { kubeconfigContent } from '../values.ts'
+import { anchorPrefix, type Run } from '../job.ts'
+import { parseReceipt, type Receipt } from '../receipt.ts'
+import { kubeconfigContent, readSmallFile } from '../values.ts'
+import { writePrivate } from '../write.ts'
 import type { Platform } from './platform.ts'
 import { print, STDERR } from './print.ts'
 
@@ -37,6 +38,7 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
       },
     )
   }
+  const received = given === undefined ? undefined : readReceipt(given)
   let receiptFile = given
   const style = (format: 'red' | 'yellow' | 'dim', text: string): string => styleText(format, text, { stream: stderr })
   const write = (text: string): void => print(STDERR, `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`)
@@ -56,8 +58,9 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
     isCI: false,
     env,
     uid: process.getuid?.() ?? -1,
-    run: { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '' },
-    runKey: undefined,
+    run: RUN,
+    // By the names that follow from it the run can be finished although its receipt says nothing.
+    runKey: received !== undefined && parseReceipt(received, anchorPrefix(RUN)) === undefined ? keyOf(given ?? '') : undefined,
 
     idTokensNeed: undefined,
     idTokenRequest: () => undefined,
@@ -80,21 +83,14 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
       writePrivate(receiptFile, text)
     },
     forgetReceipt() {
-      if (receiptFile !== undefined) rmSync(receiptFile, { force: true })
+      for (const file of receiptFile === undefined ? [] : [receiptFile, nextTo(receiptFile)]) rmSync(file, { force: true })
     },
     howToFinish: () =>
       receiptFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags, and the receipt ${receiptFile}`,
-    readReceipt() {
-      if (given === undefined) return undefined
-      try {
-        const text = readFileSync(given, 'utf8')
-        // The run was killed while it saved its first receipt, before it asked for anything.
-        return text === '' && RECEIPT_NAME.test(basename(given)) ? 'none' : text
-      } catch (error) {
-        throw new KubepassError('INPUT', `The receipt ${quote(given)} cannot be read (${errnoOf(error)}).`)
-      }
-    },
+    readReceipt: () => received,
 
+    guardCommandFiles: () => undefined,
+    restoreCommandFiles: () => ({ changed: [], left: [] }),
     scanOutputs: () => ({ stdout: () => process.stdout, stderr: () => process.stderr, filters: () => [], close: () => undefined }),
     setOutput: () => Promise.resolve(),
     exportVariable: () => Promise.resolve(),
@@ -103,7 +99,20 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
   }
 }
 
-const RECEIPT_NAME = /^kubepass-[0-9a-f]{16}\.receipt\.json$/
+const RUN: Run = { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '' }
+
+function readReceipt(path: string): string {
+  try {
+    return readSmallFile(path)
+  } catch (error) {
+    throw new KubepassError('INPUT', `RECEIPT ${error instanceof Error ? error.message : quote(path)}.`)
+  }
+}
+
+/** What the names of the run's anchor and directory end with. */
+function keyOf(receipt: string): string | undefined {
+  return /^kubepass-([0-9a-f]{16})\.receipt\.json$/.exec(basename(receipt))?.[1]
+}
 
 /** Beside the private directory, so that it is there before the directory is, and after. */
 function receiptPath(receipt: Receipt): string {
@@ -111,8 +120,12 @@ function receiptPath(receipt: Receipt): string {
 }
 
 function replacePrivate(path: string, text: string): void {
-  const next = `${path}.next`
+  const next = nextTo(path)
   rmSync(next, { force: true })
   writePrivate(next, text)
   renameSync(next, path)
+}
+
+function nextTo(path: string): string {
+  return `${path}.next`
 }

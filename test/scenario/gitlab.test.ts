@@ -168,9 +168,7 @@ onGitlab(
     proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => status(403, 'Forbidden', 'no more'))
     const post = await scan.post()
     expect(post.code).toBe(86)
-    expect(post.messages).toEqual([
-      expect.stringMatching(/^If the script has not revoked its credential, that lives until 20.* at the latest\./),
-    ])
+    expect(post.messages).toEqual([expect.stringMatching(/^If main has not revoked its credential, that lives until 20.* at the latest\./)])
     expect(post.reports).toEqual(main.reports)
     expect(post.log).not.toContain('NOT REVOKED')
   },

@@ -2,7 +2,8 @@ import { afterAll, expect, test } from '@jest/globals'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeDirectory, writePrivate } from '../../src/kubeconfig.ts'
+import { makeDirectory } from '../../src/kubeconfig.ts'
+import { writePrivate } from '../../src/write.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'kubeconfig-test-'))
 afterAll(() => rmSync(folder, { recursive: true }))

@@ -1,0 +1,81 @@
+import { constants, closeSync, fstatSync, lstatSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { appendWhole, writePrivate } from '../write.ts'
+
+/** The names of the files that somebody else has changed, and of those that cannot be put back, or even looked at. */
+export interface Tampered {
+  changed: string[]
+  left: string[]
+}
+
+/**
+ * The files by which a step speaks to its runner. The scan is not told where they are, and can find out. What it writes
+ * there would count as ours: variables of later steps, outputs, the state of the post step.
+ */
+export class CommandFiles {
+  readonly #paths: ReadonlyMap<string, string>
+  /** While a scan may run, what each must hold; undefined where no file was. */
+  readonly #kept = new Map<string, Buffer | undefined>()
+
+  /** @param names the variables that hold their paths */
+  constructor(env: NodeJS.ProcessEnv, names: readonly string[]) {
+    this.#paths = new Map(names.map((name): [string, string] => [name, env[name] ?? '']).filter(([, path]) => path !== ''))
+  }
+
+  /** @param given those that the scan is meant to write to */
+  guard(given: readonly string[]): void {
+    for (const [name, path] of this.#paths) if (!given.includes(name)) this.#kept.set(name, contentOf(path))
+  }
+
+  append(name: string, text: string): void {
+    const path = this.#paths.get(name)
+    if (path === undefined) throw Object.assign(new Error(`${name} is not set`), { code: 'ENOENT' })
+    appendWhole(path, text)
+    if (this.#kept.has(name)) this.#kept.set(name, Buffer.concat([this.#kept.get(name) ?? Buffer.alloc(0), Buffer.from(text)]))
+  }
+
+  /** Makes them what they were, but for what we have written since. For when nothing of the scan is left. */
+  restore(): Tampered {
+    const tampered: Tampered = { changed: [], left: [] }
+    for (const [name, kept] of this.#kept) {
+      const path = this.#paths.get(name) ?? ''
+      try {
+        if (isAsKept(path, kept)) continue
+        tampered.changed.push(name)
+        putBack(path, kept)
+      } catch {
+        tampered.left.push(name)
+      }
+    }
+    this.#kept.clear()
+    return tampered
+  }
+}
+
+function isAsKept(path: string, kept: Buffer | undefined): boolean {
+  const about = lstatSync(path, { throwIfNoEntry: false })
+  if (about === undefined || kept === undefined) return about === kept
+  return about.isFile() && about.size === kept.length && contentOf(path)?.equals(kept) === true
+}
+
+/** A new file, as the runner made the old one: the other may have a second name elsewhere. */
+function putBack(path: string, kept: Buffer | undefined): void {
+  rmSync(path, { recursive: true, force: true })
+  if (kept === undefined) return
+  mkdirSync(dirname(path), { recursive: true })
+  writePrivate(path, kept, 0o644)
+}
+
+function contentOf(path: string): Buffer | undefined {
+  let file: number
+  try {
+    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  } catch {
+    return undefined
+  }
+  try {
+    return fstatSync(file).isFile() ? readFileSync(file) : undefined
+  } finally {
+    closeSync(file)
+  }
+}

@@ -1,0 +1,67 @@
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  existsSync,
+  lstatSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants
+
+/** Creates the file for its owner alone, from the first byte; never through a link, never over another file, never half of it. */
+export function writePrivate(path: string, content: string | Buffer, mode = 0o600): void {
+  const file = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode)
+  const bytes = Buffer.from(content)
+  try {
+    // On a full disk a write may take some of it, and say so.
+    for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at)
+  } catch (error) {
+    rmSync(path)
+    throw error
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Appends all or nothing; not to what a link points to, and to nobody at the other end of a pipe. */
+export function appendWhole(path: string, text: string): void {
+  const about = lstatSync(path, { throwIfNoEntry: false })
+  if (about?.isFile() === false) throw Object.assign(new Error('it is no file'), { code: 'ENOTSUP' })
+  try {
+    appendFileSync(path, text, { mode: 0o644 })
+  } catch (error) {
+    // On a full disk some of it may be there.
+    if (about !== undefined && lstatSync(path).size > about.size) truncateSync(path, about.size)
+    throw error
+  }
+}
+
+/**
+ * Puts a file in the place of what is there, all of it at once: what a link points to is left alone.
+ * @param path as `settled` gives it: should its folder be another one by now, nothing is written
+ */
+export function replaceFile(path: string, text: string): void {
+  const folder = dirname(path)
+  if (realpathSync(folder) !== folder) throw Object.assign(new Error('its folder is behind a link'), { code: 'ELOOP' })
+  const next = join(folder, `.${basename(path).slice(0, 200)}.next`)
+  rmSync(next, { recursive: true, force: true })
+  writePrivate(next, text, 0o644)
+  try {
+    renameSync(next, path)
+  } catch (error) {
+    rmSync(next)
+    throw error
+  }
+}
+
+/** The path without a link on its way, as they are now. Its last part need not be there. */
+export function settled(path: string): string {
+  return existsSync(path) ? realpathSync(path) : join(realpathSync(dirname(path)), basename(path))
+}

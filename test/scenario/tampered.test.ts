@@ -1,0 +1,142 @@
+import { expect, test } from '@jest/globals'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Evidence } from '../../src/evidence.ts'
+import type { Receipt } from '../../src/receipt.ts'
+import { ONE_SECRET, onGithub, playOnGithub, playOnGitlab, SECRETS, status } from './scenario.ts'
+
+/** What a scan finds although it is not told: the variables of its parent. */
+const FIND = `of() { tr '\\0' '\\n' < /proc/$PPID/environ | sed -n "s/^$1=//p"; }`
+
+const APPEND = `${FIND}
+echo EVIL=1 >> "$(of GITHUB_ENV)"
+echo /evil >> "$(of GITHUB_PATH)"
+echo receipt=none >> "$(of GITHUB_STATE)"
+echo evil=1 >> "$(of GITHUB_OUTPUT)"
+echo 'the scan says' >> "$(of GITHUB_STEP_SUMMARY)"
+`
+
+const ALL = 'GITHUB_ENV, GITHUB_PATH, GITHUB_STATE, GITHUB_OUTPUT'
+
+const attacks: Record<string, { command: string; named: string; summary?: string }> = {
+  appended: { command: APPEND, named: ALL, summary: 'the scan says' },
+  'other things in their place': {
+    command: `${FIND}
+file=$(of GITHUB_ENV); rm "$file"; ln -s "$VICTIM" "$file"
+file=$(of GITHUB_PATH); rm "$file"; mkdir "$file"; echo /evil > "$file/x"
+rm "$(of GITHUB_STATE)"
+file=$(of GITHUB_OUTPUT); rm "$file"; mkfifo "$file"`,
+    named: ALL,
+  },
+  'links to what has the right content, and the right length': {
+    command: `${FIND}
+file=$(of GITHUB_PATH); mv "$file" "$file.old"; ln -s "$file.old" "$file"
+file=$(of GITHUB_STATE); tr r x < "$file" > "$file.new"; cat "$file.new" > "$file"; rm "$file.new"`,
+    named: 'GITHUB_PATH, GITHUB_STATE',
+  },
+  'by what the scan leaves running, until that is ended': {
+    command: `${FIND}
+file=$(of GITHUB_ENV)
+FILE=$file setsid -f sh -c 'while :; do echo EVIL=1 >> "$FILE"; done' >/dev/null 2>&1
+while ! grep -q EVIL "$file"; do sleep 0.01; done`,
+    named: 'GITHUB_ENV',
+  },
+}
+
+test("a scan that writes to the runner's command files fails the job, and nothing of it is left there", async () => {
+  const plays = Object.values(attacks).map(({ command, named, summary = '' }) =>
+    playOnGithub(async ({ step, job }) => {
+      const victim = join(job.home, 'victim')
+      writeFileSync(victim, 'precious')
+      const evidence = join(job.workspace, 'evidence.json')
+      const use = step({ command: `${command}\nexit 3`, evidence }, { VICTIM: victim })
+      const main = await use.main()
+      expect(main.code).toBe(87)
+      const says = `The scan wrote to files by which a step speaks to its runner: ${named}. What it wrote there was removed.`
+      expect(main.messages.at(-1)).toContain(says)
+      expect([main.env, main.path, main.outputs]).toEqual([{}, [], { exit_code: '3' }])
+      // The last words of main itself.
+      expect((JSON.parse(main.state['receipt'] ?? '') as Receipt).evidence).toMatchObject({ finished: true, proven: { samples: 3 } })
+      expect(Object.keys(main.state)).toEqual(['receipt'])
+      expect(main.summary).toContain('### kubepass')
+      expect(main.summary).toContain(summary)
+      expect(JSON.parse(readFileSync(evidence, 'utf8')) as Evidence).toMatchObject({ error: 'TAMPERED', used: { exit_code: 3 } })
+      expect(readFileSync(victim, 'utf8')).toBe('precious')
+      expect((await use.post()).code).toBe(0)
+    }),
+  )
+  await Promise.all(plays)
+})
+
+onGithub("the scan removes the runner's temp: its files are put back, and what was revoked is called so", async ({ step, proxy }) => {
+  const use = step({ command: 'rm -rf "$RUNNER_TEMP"/*' })
+  const main = await use.main()
+  expect(main.code).toBe(87)
+  expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
+  expect(main.outputs).toEqual({ exit_code: '0' })
+  expect(proxy.seen('DELETE', ONE_SECRET)).toMatchObject([{ status: 200 }])
+  expect((await use.post()).code).toBe(0)
+})
+
+onGithub('what pass_env names the scan may write to, and it is not lost', async ({ step }) => {
+  const command = 'echo found=3 >> "$GITHUB_OUTPUT"'
+  const main = await step({ command, pass_env: 'GITHUB_OUTPUT' }).main()
+  expect([main.code, main.outputs, main.messages]).toEqual([0, { found: '3', exit_code: '0' }, []])
+})
+
+onGithub('tampered with and not revoked: the exit code says the worse, the log says both', async ({ step, proxy }) => {
+  const stop = proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => status(403, 'Forbidden', 'no more'))
+  const use = step({ command: APPEND })
+  const main = await use.main()
+  expect(main.code).toBe(86)
+  expect(main.messages).toEqual([
+    expect.stringContaining(`speaks to its runner: ${ALL}.`),
+    expect.stringContaining('The credential could not be revoked.'),
+  ])
+  stop()
+  expect((await use.post()).code).toBe(0)
+})
+
+onGithub('tampered with and cancelled: the exit code says what the scan did, the log says both', async ({ step }) => {
+  const use = step({ command: `${APPEND}\necho started; sleep 600` })
+  const phase = use.start('main')
+  await phase.seen('started')
+  const main = await phase.cancel()
+  expect(main.code).toBe(87)
+  expect(main.messages).toEqual([expect.stringContaining('Stopped by SIGINT.'), expect.stringContaining(`runner: ${ALL}.`)])
+  expect(main.env).toEqual({})
+  expect((await use.post()).code).toBe(0)
+})
+
+const gitlabAttacks: Record<string, string> = {
+  appended: `${FIND}\necho KUBEPASS_RECEIPT=none >> "$(of GITLAB_ENV)"`,
+  linked: `${FIND}\nfile=$(of GITLAB_ENV); rm "$file"; ln -s "$VICTIM" "$file"`,
+  removed: `${FIND}\nrm "$(of GITLAB_ENV)"`,
+}
+
+test('on GitLab the same is so of $GITLAB_ENV, and what an earlier command wrote to it stays', async () => {
+  const plays = Object.values(gitlabAttacks).map((command) =>
+    playOnGitlab(async ({ step, job, proxy }) => {
+      const victim = join(job.home, 'victim')
+      writeFileSync(victim, 'precious')
+      let before = ''
+      proxy.on({ method: 'POST', path: SECRETS, times: 1 }, () => {
+        appendFileSync(job.gitlabEnv, 'EARLIER=one\\two\r\n')
+        before = readFileSync(job.gitlabEnv, 'utf8')
+        return undefined
+      })
+      const use = step({ command, accept_exit_codes: '0' }, { VICTIM: victim })
+      const main = await use.main()
+      expect(main.code).toBe(87)
+      expect(main.messages.at(-1)).toContain('The scan wrote to files by which a step speaks to its runner: GITLAB_ENV. What it wrote')
+      expect(main.gitlabEnv.startsWith(before)).toBe(true)
+      const added = main.gitlabEnv.slice(before.length).trimEnd().split('\n')
+      expect(added.filter((line) => !line.startsWith('KUBEPASS_RECEIPT={"version":1,'))).toEqual([])
+      expect(JSON.parse((added.at(-1) ?? '').slice('KUBEPASS_RECEIPT='.length)) as Receipt).toMatchObject({ evidence: { finished: true } })
+      expect(readFileSync(victim, 'utf8')).toBe('precious')
+      const post = await use.post()
+      expect([post.code, post.messages]).toEqual([0, []])
+    }),
+  )
+  await Promise.all(plays)
+})
