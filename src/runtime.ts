@@ -69,6 +69,8 @@ function beginAnew(keep: (name: string) => boolean): void {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => keep(name)))
   // The standalone program is its own script, which stands in argv all the same.
   const args = isStandalone() ? process.argv.slice(2) : [...process.execArgv, ...process.argv.slice(1)]
+  // Else it would be written now.
+  process.getBuiltinModule('node:v8').stopCoverage()
   process.execve(process.execPath, [process.execPath, ...args], env)
 }
 

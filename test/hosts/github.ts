@@ -35,6 +35,10 @@ export interface JobOptions extends JobLogOptions {
   standalone?: string
   /** For node, before the action's script. */
   nodeOptions?: string[]
+  /** A program that starts it, in surroundings of its own. */
+  wrapper?: string[]
+  /** The runner's own variables that are otherwise; those that are undefined it does not set. */
+  variables?: (job: GithubJob) => Record<string, string | undefined>
   /** The runner's patience, shortened only to test the runner itself. */
   patience?: Partial<Patience>
 }
@@ -153,7 +157,8 @@ export class GithubJob implements Job {
   environment(env: Record<string, string>): Record<string, string> {
     const PATH = [...this.path, ...this.#tools].join(delimiter)
     const [tracking = '', id = ''] = this.marker.split('=')
-    return { PATH, ...this.#machine, [tracking]: id, ...this.env, ...env, ...this.#variables }
+    const all = { PATH, ...this.#machine, [tracking]: id, ...this.env, ...env, ...this.#variables, ...this.options.variables?.(this) }
+    return Object.fromEntries(Object.entries(all).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
   }
 
   /** At the end of a job the runner kills what its steps have left running. Says how many that was. */
@@ -193,8 +198,8 @@ export class Step implements Use {
     const given = Object.entries({ ...defaults, ...inputs }).map(([id, value]) => [`INPUT_${id.replaceAll(' ', '_').toUpperCase()}`, value])
     this.#job = job
     this.#env = { ...env, ...(Object.fromEntries(given) as Record<string, string>) }
-    const { standalone, nodeOptions = [] } = job.options
-    this.#programs = mapValues(scripts, (script) => [process.execPath, ...nodeOptions, script])
+    const { standalone, nodeOptions = [], wrapper = [] } = job.options
+    this.#programs = mapValues(scripts, (script) => [...wrapper, process.execPath, ...nodeOptions, script])
     if (standalone !== undefined) this.#programs = { main: [standalone, 'main'], post: [standalone, 'post'] }
   }
 

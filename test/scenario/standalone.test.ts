@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildStandalone } from '../standalone.ts'
@@ -59,14 +59,16 @@ onGithub(
 )
 
 onGithub(
-  'NODE_DEBUG is put aside here, too, and the words that stood behind it are not',
-  async ({ step }) => {
-    const use = step({ command: 'true' }, { NODE_DEBUG: 'http,https,tls,child_process' })
+  'NODE_DEBUG and NODE_V8_COVERAGE are put aside here, too, and the words that stood behind it are not',
+  async ({ step, job }) => {
+    const coverage = join(job.home, 'coverage')
+    const use = step({ command: 'true' }, { NODE_DEBUG: 'http,https,tls,child_process', NODE_V8_COVERAGE: coverage })
     const main = await use.main()
     expect(main.stderr).not.toMatch(/authorization/i)
     expect(main.log).toContain('proven dead')
     expect(main.code).toBe(0)
     expect((await use.post()).code).toBe(0)
+    expect(existsSync(coverage) ? readdirSync(coverage) : []).toEqual([])
   },
   { standalone },
 )

@@ -1,0 +1,330 @@
+import { expect, test } from '@jest/globals'
+import { spawnSync } from 'node:child_process'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { GithubJob, JobOptions } from '../hosts/github.ts'
+import { inTerminal, ONE_SECRET, onGithub, playInTerminal, playOnGithub, playOnGitlab, TOKEN, type GithubScene } from './scenario.ts'
+
+const WAITS = 'echo started; sleep 600'
+
+/** A script for --require, which writes down each program that loads it. */
+function spy(folder: string): { options: string; loads: () => number } {
+  const [script, log] = [join(folder, 'spy.cjs'), join(folder, 'spy.log')]
+  writeFileSync(script, `require('node:fs').appendFileSync(${JSON.stringify(log)}, 'x')`)
+  return { options: `--max-old-space-size=256 --require ${script}`, loads: () => (existsSync(log) ? readFileSync(log, 'utf8').length : 0) }
+}
+
+test('NODE_OPTIONS that load code or write files: the script is refused and sends nothing, what comes after it has nothing to do', async () => {
+  const refused = (options: string, named: string): Promise<void> =>
+    playOnGithub(async ({ step, job, proxy }) => {
+      const use = step({ command: 'echo ran' }, { NODE_OPTIONS: options.replace('FOLDER', job.home) })
+      const main = await use.main()
+      expect(main.code).toBe(80)
+      expect(main.messages).toEqual([expect.stringContaining(`NODE_OPTIONS holds "${named}".\n`)])
+      expect(main.messages[0]).toContain("env: NODE_OPTIONS: ''")
+      const post = await use.post()
+      expect([post.code, post.messages]).toEqual([0, []])
+      expect(post.log).toContain('Main asked for nothing')
+      expect([proxy.exchanges, job.idTokens.tokens]).toEqual([[], []])
+    })
+  const onGitlab = playOnGitlab(async ({ step, job, proxy }) => {
+    const { options, loads } = spy(job.home)
+    const use = step({ command: 'echo ran' }, { NODE_OPTIONS: options })
+    const main = await use.main()
+    expect(main.code).toBe(80)
+    expect(main.messages).toEqual([expect.stringContaining('NODE_OPTIONS holds "--require".\n')])
+    expect(proxy.exchanges).toEqual([])
+    expect(loads()).toBe(1)
+    const post = await use.post()
+    expect([post.code, post.messages]).toEqual([0, []])
+    expect(loads()).toBe(2)
+  })
+  await Promise.all([refused('--inspect=127.0.0.1:0', '--inspect'), refused('--tls-keylog=FOLDER/keys', '--tls-keylog'), onGitlab])
+})
+
+test('the net begins anew without such options, once, and finishes the run', async () => {
+  const onGithub = playOnGithub(async ({ step, job }) => {
+    const use = step()
+    expect((await use.main()).code).toBe(0)
+    const { options, loads } = spy(job.home)
+    job.env['NODE_OPTIONS'] = options
+    const post = await use.post()
+    expect([post.code, post.messages]).toEqual([0, []])
+    expect(post.log).toMatch(/Credential: revoked .*, proven dead/)
+    expect(loads()).toBe(1)
+  })
+  const inTerminal = playInTerminal(async ({ terminal, flags, identityOf, proxy }) => {
+    const stdin = await identityOf('issuer')
+    const { options, loads } = spy(terminal.work)
+    const identified = [...flags, '--token-file', '-']
+    const refused = await terminal.run(['run', ...identified, '--', 'true'], { stdin, env: { NODE_OPTIONS: options } })
+    expect([refused.code, proxy.exchanges.length, readdirSync(terminal.tmp)]).toEqual([80, 0, []])
+    const receipt = await killedRun(terminal, identified, stdin)
+    const revoked = await terminal.run(['revoke', ...identified, receipt], { stdin, env: { NODE_OPTIONS: options } })
+    expect([revoked.code, loads()]).toEqual([0, 2])
+    expect(revoked.stderr).toMatch(/Credential: revoked .*, proven dead/)
+  })
+  await Promise.all([onGithub, inTerminal])
+})
+
+onGithub('options for memory, DNS and warnings are obeyed; variables by which Node.js tells of us are put aside', async ({ step, job }) => {
+  const coverage = join(job.home, 'coverage')
+  const env = {
+    NODE_OPTIONS: '--max-old-space-size=256 --dns-result-order ipv4first --no-warnings',
+    NODE_V8_COVERAGE: coverage,
+    NODE_COMPILE_CACHE: join(job.home, 'cache'),
+    NODE_DEBUG_NATIVE: 'tls,http2',
+  }
+  const use = step({ command: 'env | grep ^NODE_ | sort' }, env)
+  const main = await use.main()
+  expect([main.code, main.messages]).toEqual([0, []])
+  // What the runner itself has set.
+  expect(main.log.match(/^NODE_.*$/gm)).toEqual([expect.stringMatching(/^NODE_EXTRA_CA_CERTS=/)])
+  expect((await use.post()).code).toBe(0)
+  expect(main.stderr).not.toContain('TLSWrap')
+  expect(existsSync(coverage) ? readdirSync(coverage) : []).toEqual([])
+})
+
+type Temp = (job: GithubJob) => string | undefined
+
+/** RUNNER_TEMP as few runners have it, and what main says to that; nothing where it does its work. */
+const temps: Record<string, [temp: Temp, says?: RegExp]> = {
+  unset: [() => undefined],
+  empty: [() => ''],
+  'a link': [
+    (job) => {
+      const link = join(job.home, 'link')
+      if (!existsSync(link)) symlinkSync(job.runnerTemp, link)
+      return link
+    },
+  ],
+  'not there': [() => '/nowhere', /^directory is "\/nowhere", which cannot be used \(ENOENT\)/],
+  'a file': [() => '/etc/passwd', /^directory is "\/etc\/passwd", which is no directory/],
+  // Not even for root.
+  'where nothing can be made': [() => '/proc', /directory.* \/proc|^directory is "\/proc", which cannot be used/],
+  'a link into the workspace': [
+    (job) => {
+      const link = join(job.home, 'link')
+      if (!existsSync(link)) symlinkSync(job.workspace, link)
+      return link
+    },
+    /^directory is ".*link", which lies in the workspace/,
+  ],
+}
+
+test('RUNNER_TEMP that is odd is used where it can be, and refused before any call where it cannot', async () => {
+  const plays = Object.values(temps).map(([temp, says]) =>
+    playOnGithub(
+      async ({ step, proxy, job }) => {
+        const use = step({ command: 'echo "at $KUBECONFIG"; kubectl get ns kubepass -o name' })
+        const main = await use.main()
+        if (says === undefined) {
+          expect([main.code, main.messages]).toEqual([0, []])
+          expect(main.log).toContain('namespace/kubepass')
+          expect(main.log).not.toContain(job.workspace)
+        } else {
+          expect(main.code).toBe(80)
+          expect(main.messages).toEqual([expect.stringMatching(says)])
+          expect([proxy.exchanges, job.idTokens.tokens]).toEqual([[], []])
+        }
+        const post = await use.post()
+        expect([post.code, post.messages]).toEqual([0, []])
+      },
+      { variables: (job) => ({ RUNNER_TEMP: temp(job) }) },
+    ),
+  )
+  await Promise.all(plays)
+})
+
+/** A file system of few pages in the place of a directory, which the program alone sees; then what is left in there. */
+function withTmpfs(pages: number, place: string): string[] {
+  const script = `mount -t tmpfs -o size=${String(pages * 4)}k kubepass-test "${place}" || exit; "$0" "$@"; code=$?; ls -A "${place}" | sed 's/^/left: /'; exit $code`
+  return ['unshare', '-rm', 'sh', '-c', script]
+}
+
+const mayMount = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'kubepass-test', '/mnt']).status === 0
+if (!mayMount) console.warn('Skipped: full disks: this machine lets no ordinary user mount a tmpfs in a namespace of its own.')
+const testDisks = mayMount ? test : test.skip
+
+const onDisk = (pages: number, play: (scene: GithubScene) => Promise<void>): Promise<void> => {
+  const place = (job: GithubJob): string => join(job.home, 'disk')
+  const options: JobOptions = {
+    wrapper: withTmpfs(pages, '$RUNNER_TEMP'),
+    variables: (job) => {
+      mkdirSync(place(job), { recursive: true })
+      return { RUNNER_TEMP: place(job) }
+    },
+  }
+  return playOnGithub(play, options)
+}
+
+testDisks('a full disk is told before any call, and later all that was created is revoked; nothing is left half written', async () => {
+  const full = onDisk(8, async ({ step, proxy, job }) => {
+    const main = await step({ command: 'true' }).main()
+    expect(main.code).toBe(80)
+    expect(main.messages).toEqual([expect.stringMatching(/nothing can be written \(ENOSPC\)\.\nIs the disk full\? .*\/dev\/shm/)])
+    expect([proxy.exchanges, job.idTokens.tokens]).toEqual([[], []])
+    expect(main.log).not.toContain('left: ')
+  })
+  const filled = onDisk(64, async ({ info, step, proxy, job }) => {
+    proxy.on({ method: 'POST', path: TOKEN, times: 1 }, () => {
+      const filler = `/proc/${String(phase.pid)}/root${join(job.home, 'disk')}/filler`
+      const pages = fill(filler)
+      // Room for the token, and for the first page of the kubeconfig.
+      truncateSync(filler, (pages - 2) * 4096)
+      return undefined
+    })
+    // A kubeconfig of more than a page.
+    const authorities = join(job.home, 'authorities')
+    writeFileSync(authorities, readFileSync(info.ca, 'utf8').repeat(4))
+    const phase = step({ command: 'echo ran', certificate_authority: authorities }).start('main')
+    const main = await phase.done
+    expect(main.code).toBe(80)
+    expect(main.messages).toEqual([expect.stringContaining('nothing can be written (ENOSPC)')])
+    expect(main.log).not.toContain('\nran\n')
+    expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
+    expect(main.log.match(/^left: .*$/gm)).toEqual(['left: filler'])
+  })
+  const receipt = playInTerminal(async ({ terminal, flags, identityOf, proxy }) => {
+    const stdin = await identityOf('issuer')
+    const [unshare = '', ...words] = withTmpfs(1, '$TMPDIR')
+    const script = `exec ${unshare} ${words.slice(0, 2).join(' ')} -c 'mount -t tmpfs -o size=4k x "$TMPDIR"; echo x > "$TMPDIR/filler"; "$0" "$@"; code=$?; ls -A "$TMPDIR" >&2; exit $code' "$0" "$@"`
+    const run = await terminal.shell(script, ['run', ...flags, '--token-file', '-', '--', 'true'], { stdin })
+    expect(run.code).toBe(80)
+    expect(run.stderr).toMatch(/The receipt, by which this run could be finished, cannot be saved \(ENOSPC\)[^]*\nfiller\n$/)
+    expect(proxy.exchanges).toEqual([])
+  })
+  await Promise.all([full, filled, receipt])
+})
+
+/** @returns how many pages it took */
+function fill(file: string): number {
+  for (let pages = 0; ; pages += 1) {
+    try {
+      appendFileSync(file, Buffer.alloc(4096))
+    } catch {
+      return pages
+    }
+  }
+}
+
+test('what a scan makes of our files and of the place of the evidence leads nowhere', async () => {
+  const links = playOnGithub(async ({ step, job }) => {
+    const victim = join(job.home, 'victim')
+    writeFileSync(victim, 'precious')
+    const command = `rm "$KUBECONFIG"; mkdir "$KUBECONFIG"; touch "$KUBECONFIG/x"
+token=$(dirname "$KUBECONFIG")/token; rm "$token"; ln -s "$VICTIM" "$token"
+ln -s "$VICTIM" evidence.json
+summary=$(tr '\\0' '\\n' < /proc/$PPID/environ | sed -n s/^GITHUB_STEP_SUMMARY=//p); rm "$summary"; ln -s "$VICTIM" "$summary"`
+    const use = step({ command, prove: 'post', evidence: 'evidence.json' }, { VICTIM: victim })
+    const main = await use.main()
+    expect([main.code, main.messages]).toEqual([0, ['The summary could not be written (ENOTSUP).']])
+    expect(readFileSync(victim, 'utf8')).toBe('precious')
+    expect(JSON.parse(readFileSync(join(job.workspace, 'evidence.json'), 'utf8'))).toMatchObject({ error: null })
+    const post = await use.post()
+    expect(post.code).toBe(0)
+    expect(post.log).toMatch(/Credential: revoked .*, not proven/)
+    expect(readFileSync(victim, 'utf8')).toBe('precious')
+  })
+  const folders = playOnGithub(async ({ step, job }) => {
+    const victims = join(job.home, 'victims')
+    for (const name of ['evidence.json', 'kubeconfig', 'token']) put(join(victims, name), 'precious')
+    mkdirSync(join(job.workspace, 'reports'))
+    const command = `rmdir reports; ln -s "$VICTIMS" reports
+own=$(dirname "$KUBECONFIG"); mv "$own" "$own.moved"; ln -s "$VICTIMS" "$own"`
+    const main = await step({ command, evidence: 'reports/evidence.json' }, { VICTIMS: victims }).main()
+    expect(main.code).toBe(0)
+    expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
+    expect(main.messages).toEqual([
+      expect.stringMatching(/^The directory .* was not removed/),
+      'The evidence file could not be written (ELOOP).',
+    ])
+    for (const name of readdirSync(victims)) expect(readFileSync(join(victims, name), 'utf8')).toBe('precious')
+    expect(readdirSync(victims)).toHaveLength(3)
+    for (const name of readdirSync(job.runnerTemp))
+      if (/^kubepass-[0-9a-f]{16}/.test(name)) rmSync(join(job.runnerTemp, name), { recursive: true })
+  })
+  const reports = playOnGitlab(async ({ step, job }) => {
+    const victim = join(job.home, 'victim')
+    writeFileSync(victim, 'precious')
+    const command = 'for name in junit.xml annotations.json evidence.json; do ln -s "$VICTIM" kubepass-reports/$name; done'
+    const main = await step({ command }, { VICTIM: victim }).main()
+    expect([main.code, main.messages]).toEqual([0, []])
+    expect(readFileSync(victim, 'utf8')).toBe('precious')
+    expect([main.reports.junit.length, main.reports.annotations.length]).toEqual([1, 1])
+  })
+  const folder = playOnGitlab(async ({ step, job }) => {
+    const victims = join(job.home, 'victims')
+    for (const name of ['junit.xml', 'annotations.json', 'evidence.json']) put(join(victims, name), 'precious')
+    const main = await step({ command: 'rm -r kubepass-reports; ln -s "$VICTIMS" kubepass-reports' }, { VICTIMS: victims }).main()
+    expect(main.code).toBe(0)
+    expect(main.messages).toHaveLength(2)
+    for (const name of readdirSync(victims)) expect(readFileSync(join(victims, name), 'utf8')).toBe('precious')
+    expect(readdirSync(victims)).toHaveLength(3)
+  })
+  await Promise.all([links, folders, reports, folder])
+})
+
+function put(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, text)
+}
+
+onGithub(
+  'two steps at the same time, in the same place, do not meet',
+  async ({ step, job, proxy }) => {
+    const go = join(job.workspace, 'go')
+    const long = step({ command: `echo started; while [ ! -f ${go} ]; do sleep 0.05; done; kubectl get ns kubepass -o name` })
+    const phase = long.start('main')
+    await phase.seen('started')
+    const short = step({ command: WAITS })
+    const other = short.start('main')
+    await other.seen('started')
+    other.kill('SIGKILL')
+    await other.done
+    expect((await short.post()).log).toMatch(/outlived the scan and were ended[^]*proven dead/)
+    writeFileSync(go, '')
+    const main = await phase.done
+    expect([main.code, main.messages]).toEqual([0, []])
+    expect(main.log).toContain('namespace/kubepass')
+    expect((await long.post()).code).toBe(0)
+    expect(new Set(proxy.tokens).size).toBe(2)
+  },
+  // The scan holds the output; the runner waits for that in vain.
+  { patience: { drain: 200 } },
+)
+
+type Terminal = Parameters<Parameters<typeof playInTerminal>[0]>[0]['terminal']
+
+/** @returns the receipt that is left */
+async function killedRun(terminal: Terminal, flags: string[], stdin: string, before = 'true'): Promise<string> {
+  const child = terminal.start(['run', ...flags, '--', 'sh', '-c', `${before}; ${WAITS}`], { stdin })
+  await child.seen('started')
+  child.kill('SIGKILL')
+  await child.exited
+  return join(terminal.tmp, readdirSync(terminal.tmp).find((name) => name.endsWith('.receipt.json')) ?? '')
+}
+
+inTerminal('a receipt that the scan has emptied is not believed: its name is enough', async ({ terminal, flags, identityOf, proxy }) => {
+  const stdin = await identityOf('issuer')
+  const identified = [...flags, '--token-file', '-']
+  for (const spoil of [': >', 'rm -f', 'echo garbage >']) {
+    const empty = `receipt=$(dirname "$KUBECONFIG").receipt.json; ${spoil} "$receipt"; touch "$receipt"`
+    const receipt = await killedRun(terminal, identified, stdin, empty)
+    // Who gives other flags asks another server, or none.
+    const wrong = await terminal.run(['revoke', ...identified, '--service-account', 'x', receipt], { stdin })
+    expect([wrong.code, existsSync(receipt)]).toEqual([80, true])
+    const { code, stderr } = await terminal.run(['revoke', ...identified, receipt], { stdin })
+    expect([code, existsSync(receipt)]).toEqual([0, false])
+    expect(stderr).toContain('The receipt says nothing: its name is believed, and the flags')
+    expect(stderr).toMatch(/outlived the scan and were ended[^]*Credential: revoked /)
+    expect(proxy.seen('DELETE', ONE_SECRET).at(-1)?.status).toBe(200)
+  }
+  // The run was killed before it asked for anything.
+  const receipt = join(terminal.tmp, 'kubepass-0123456789abcdef.receipt.json')
+  writeFileSync(receipt, '')
+  const { code, stderr } = await terminal.run(['revoke', ...identified, receipt], { stdin })
+  expect([code, existsSync(receipt)]).toEqual([0, false])
+  expect(stderr).toContain('Nothing of this job is left to revoke.')
+  expect(proxy.seen('DELETE', ONE_SECRET).at(-1)?.status).toBe(404)
+})
