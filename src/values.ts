@@ -47,6 +47,9 @@ export function parseServerName(text: string): string {
   return text
 }
 
+/** No server takes headers of that size. */
+const LONGEST_TOKEN = 64 * 1024
+
 const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g
 /** Letters with digits among them, or more letters than a name has. */
 const RANDOM = /(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{12,}|[a-z\d]{24,}/i
@@ -122,6 +125,7 @@ export function sealKey(text: string, seal: Seal): Secret {
 export function sealToken(text: string, seal: Seal): Secret {
   const token = text.trim()
   if (token.length < 16) throw new Wrong('is too short to be a token')
+  if (token.length > LONGEST_TOKEN) throw new Wrong('is too long to be a token')
   // Sealed before it is judged, so that no message can show it.
   const sealed = seal(token)
   if (!/^[\x21-\x7e]+$/.test(token)) throw new Wrong('holds characters that no bearer token has (white space, line ends, non-ASCII)')

@@ -157,7 +157,16 @@ export class GithubJob implements Job {
   environment(env: Record<string, string>): Record<string, string> {
     const PATH = [...this.path, ...this.#tools].join(delimiter)
     const [tracking = '', id = ''] = this.marker.split('=')
-    const all = { PATH, ...this.#machine, [tracking]: id, ...this.env, ...env, ...this.#variables, ...this.options.variables?.(this) }
+    const own = this.options.variables?.(this)
+    const all: Record<string, string | undefined> = {
+      PATH,
+      ...this.#machine,
+      [tracking]: id,
+      ...this.env,
+      ...env,
+      ...this.#variables,
+      ...own,
+    }
     return Object.fromEntries(Object.entries(all).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
   }
 
@@ -259,6 +268,11 @@ export class Phase implements Running {
     })
     this.pid = this.#child.pid
     this.done = this.#finish()
+  }
+
+  /** Nobody reads its outputs any more. */
+  close(): void {
+    this.#child.close()
   }
 
   kill(signal: NodeJS.Signals): boolean {

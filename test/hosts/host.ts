@@ -46,6 +46,8 @@ export interface Use {
 export interface Running {
   readonly name: PhaseName
   readonly done: Promise<Outcome>
+  /** Nobody reads its outputs any more. */
+  close(): void
   /** Signals the program alone; false when it does not run. */
   kill(signal: NodeJS.Signals): boolean
   /** Waits until stdout or stderr holds this; refuses when the phase ends without. */

@@ -4,7 +4,8 @@ import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Proxy } from '../cluster/proxy.ts'
 import { KillPoints, PRELOADED } from '../kill-points/kill-points.ts'
-import { ONE_SECRET, playInTerminal, playOnGithub, playOnGitlab, WHOAMI } from './scenario.ts'
+import { playInTerminal, playOnGithub, playOnGitlab } from './scenario.ts'
+import { expectTruth } from './truth.ts'
 
 /** Boundaries at which a program is killed, counted from 1; of the net, behind which it comes again. */
 interface Kills {
@@ -45,7 +46,10 @@ async function playKills(
   const caught = await killPoints.during(programs.net, net)
   expect([net, wasKilled(caught.ended)]).toEqual([net, net !== undefined])
   const last = net === undefined ? caught.ended : await programs.net()
-  if (last !== undefined) expectTruth(last, proxy)
+  if (last !== undefined) {
+    expect(expectTruth(last.log, proxy)).not.toEqual([])
+    expect(last.code).toBe(0)
+  }
   return { first: begun.points, net: caught.points }
 }
 
@@ -128,26 +132,6 @@ function expectAll(points: string[], { exchanges }: Proxy): void {
   expect(asked).toEqual(exchanges.map(({ method }) => method))
   const changes = ['mkdirSync kubepass-KEY', 'openSync token', 'writeSync token', 'writeSync kubeconfig', 'spawn sh', 'rmSync kubepass-KEY']
   expect(points).toEqual(expect.arrayContaining(changes.map((change) => `after ${change}`)))
-}
-
-/** What the net says last is so. */
-function expectTruth({ code, log }: Said, proxy: Proxy): void {
-  const deletions = proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)
-  const refusals = proxy.seen('POST', WHOAMI).filter(({ status }) => status === 401)
-  const noneIssued = proxy.tokens.length === 0
-  const truths: Record<string, boolean> = {
-    'There is no receipt.': noneIssued,
-    'Main asked for nothing': noneIssued,
-    'Credential: none was issued': noneIssued,
-    'Credential: revoked ': deletions.includes(200),
-    'Credential: its Secret was not there': deletions.at(-1) === 404,
-    'Nothing of this job is left to revoke.': deletions.at(-1) === 404,
-    'proven dead ': refusals.length >= 3,
-  }
-  const claims = Object.keys(truths).filter((claim) => log.includes(claim))
-  expect(claims).not.toEqual([])
-  expect(claims.filter((claim) => truths[claim] !== true)).toEqual([])
-  expect(code).toBe(0)
 }
 
 /** A boundary, and a job that is killed there. */

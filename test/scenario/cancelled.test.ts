@@ -1,0 +1,168 @@
+import { expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Evidence } from '../../src/evidence.ts'
+import type { Matcher } from '../cluster/proxy.ts'
+import { newSeed, playEach } from '../seed.ts'
+import { moments } from './moments.ts'
+import { playOnGithub, playOnGitlab, SECRETS, type CiScene } from './scenario.ts'
+import { expectTruth } from './truth.ts'
+
+type Ci = 'github' | 'gitlab'
+
+const CIS: Ci[] = ['github', 'gitlab']
+const AT_ONCE = 4
+
+/** On a machine: there nothing ends with a container, and the runner waits for whoever holds an output. */
+function playOn(ci: Ci, play: (scene: CiScene) => Promise<void>): Promise<void> {
+  return ci === 'github'
+    ? playOnGithub((scene) => play({ ...scene, ci }))
+    : playOnGitlab((scene) => play({ ...scene, ci }), { executor: 'shell' })
+}
+
+/** Each of them on each CI. */
+function onEach<T>(items: readonly T[]): { ci: Ci; item: T }[] {
+  return items.flatMap((item) => CIS.map((ci) => ({ ci, item })))
+}
+
+test('cancelled at each call, which is never answered: nothing is left, and all that is said is so', async () => {
+  const names = Object.keys(moments)
+  await playEach(onEach(names), AT_ONCE, ({ ci, item }) =>
+    playOn(ci, async ({ step, proxy }) => {
+      const matcher: Matcher = moments[item] ?? {}
+      const use = step({ command: 'echo ran' })
+      let hold: () => void = () => undefined
+      const held = new Promise<void>((resolve) => (hold = resolve))
+      proxy.on({ ...matcher, times: 1 }, async () => {
+        hold()
+        await phase.done
+        return undefined
+      })
+      const phase = use.start('main')
+      await held
+      const main = await phase.cancel()
+      const inVain = item.endsWith('the revocation')
+      if (ci === 'github') expect([main.signal, main.code]).toEqual([null, inVain ? 86 : 130])
+      expect(main.log).toContain(inVain ? 'The credential could not be revoked.' : `Stopped by ${ci === 'github' ? 'SIGINT' : 'SIGTERM'}.`)
+      expect(main.log.includes('\nran\n')).toBe(inVain)
+      expectTruth(main.log, proxy)
+      if (['after the token', 'after the verification'].includes(item)) expect(main.log).toMatch(/Credential: revoked /)
+      const post = await use.post()
+      expect(post.code).toBe(0)
+      expect(expectTruth(post.log, proxy)).not.toEqual([])
+    }),
+  )
+})
+
+test('cancelled at any time: nothing is left, and all that is said is so', async () => {
+  const seed = newSeed()
+  const times = fc.sample(fc.integer({ min: 0, max: 1_500 }), { seed, numRuns: 5 })
+  const play = ({ ci, item }: { ci: Ci; item: number }): Promise<void> =>
+    playOn(ci, async ({ step, proxy }) => {
+      const use = step({ command: 'kubectl get ns kubepass -o name; sleep 0.3' })
+      const phase = use.start('main')
+      await delay(item)
+      const main = await phase.cancel()
+      // Before it listens to signals it ends by them.
+      if (ci === 'github') expect([main.signal, 130, 0]).toContain(main.signal === 'SIGINT' ? 'SIGINT' : main.code)
+      expectTruth(main.log, proxy)
+      const post = await use.post()
+      expect(post.code).toBe(0)
+      expect(expectTruth(post.log, proxy)).not.toEqual([])
+    })
+  await playEach(onEach(times), AT_ONCE, play, seed)
+})
+
+const signals: [NodeJS.Signals[], number][] = [
+  [['SIGHUP'], 129],
+  [['SIGINT', 'SIGTERM'], 130],
+  [['SIGTERM', 'SIGTERM'], 143],
+  [['SIGINT', 'SIGINT', 'SIGINT'], 130],
+]
+
+test('SIGHUP, and a second signal at once: revoked and proven once, and the first one says how it ended', async () => {
+  await playEach(onEach(signals), AT_ONCE, ({ ci, item: [names, code] }) =>
+    playOn(ci, async ({ step, proxy }) => {
+      const use = step({ command: 'echo started; sleep 600' })
+      const phase = use.start('main')
+      await phase.seen('started')
+      for (const name of names) phase.kill(name)
+      const main = await phase.done
+      expect([main.code, main.messages]).toEqual([code, [`Stopped by ${String(names[0])}.`]])
+      expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
+      expectTruth(main.log, proxy)
+      expect((await use.post()).code).toBe(0)
+    }),
+  )
+})
+
+test('whose outputs nobody reads: the scan runs to its end, the credential ends, and the exit code and the record are right', async () => {
+  await playEach(onEach(['before the scan', 'during the scan']), AT_ONCE, ({ ci, item }) =>
+    playOn(ci, async ({ step, proxy, job }) => {
+      const [evidence, done] = [join(job.workspace, 'evidence.json'), join(job.workspace, 'done')]
+      const phase = step({
+        command: `echo started; while [ ! -f go ]; do sleep 0.05; done; seq 1 200000; echo "##[error]x" >&2; touch ${done}; exit 7`,
+        evidence,
+      }).start('main')
+      const close = (): void => {
+        phase.close()
+      }
+      proxy.on({ method: 'POST', path: SECRETS, times: 1 }, () => {
+        if (item === 'before the scan') close()
+        return undefined
+      })
+      if (item === 'during the scan') {
+        await phase.seen('started')
+        close()
+      }
+      writeFileSync(join(job.workspace, 'go'), '')
+      expect((await phase.done).code).toBe(7)
+      expect(existsSync(done)).toBe(true)
+      expect(JSON.parse(readFileSync(evidence, 'utf8')) as Evidence).toMatchObject({
+        used: { exit_code: 7 },
+        proven: { samples: 3 },
+        error: null,
+      })
+    }),
+  )
+})
+
+/** What it does, and whether it ends by itself. */
+const scans: Record<string, { command: string; outlives: boolean; ends?: true }> = {
+  'ignores SIGTERM': { command: 'trap "" TERM INT HUP; echo started; while :; do sleep 0.1; done', outlives: false },
+  'forks a daemon': {
+    command: `(setsid -f sh -c 'trap "" TERM; exec >/dev/null 2>&1 </dev/null; sleep 600'); echo started; sleep 600`,
+    outlives: true,
+  },
+  'calls setsid': { command: `exec setsid --wait sh -c 'trap "" TERM; echo started; sleep 600 & wait; sleep 600'`, outlives: true },
+  'closes its outputs': { command: 'echo started; exec >&- 2>&-; trap "" TERM; sleep 600 & wait; sleep 600', outlives: false },
+  'has ended, and a grandchild holds its outputs': {
+    command: `setsid -f sh -c 'trap "" TERM; echo started; sleep 600'; exit 0`,
+    outlives: true,
+    ends: true,
+  },
+}
+
+test('a scan that does not want to end, cancelled: it is ended in time, and the credential with it', async () => {
+  await playEach(onEach(Object.keys(scans)), AT_ONCE, ({ ci, item }) =>
+    playOn(ci, async ({ step, proxy }) => {
+      const { command, outlives, ends } = scans[item] ?? { command: '', outlives: false }
+      const use = step({ command })
+      const phase = use.start('main')
+      await phase.seen('started')
+      const begun = Date.now()
+      const main = await phase.cancel()
+      expect(Date.now() - begun).toBeLessThan(10_000)
+      if (ci === 'github') expect([main.signal, ends ? [0, 130].includes(main.code ?? -1) : main.code]).toEqual([null, ends ? true : 130])
+      if (ends !== true) expect(main.log).toContain(`Stopped by ${ci === 'github' ? 'SIGINT' : 'SIGTERM'}.`)
+      if (outlives) expect(main.log).toMatch(/outlived the scan and were ended\./)
+      expect(main.log).toMatch(/Credential: revoked /)
+      expectTruth(main.log, proxy)
+      const post = await use.post()
+      expect(post.code).toBe(0)
+      expectTruth(post.log, proxy)
+    }),
+  )
+})

@@ -1,0 +1,121 @@
+import { expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { inputIds, inputs, type InputId } from '../../src/inputs.ts'
+import { newSeed, playEach } from '../seed.ts'
+import { playInTerminal, playOnGithub, playOnGitlab, type CiScene } from './scenario.ts'
+
+const AT_ONCE = 3
+
+/** Commands of the runner, escapes of a terminal, line ends of each kind, what is long and what is none of it. */
+const fragments = [
+  '\n::error::forged',
+  '\r\n::add-mask::forged',
+  '##[error]forged',
+  '::set-output name=exit_code::forged',
+  '%0A::error::forged',
+  '\u0085::warning::forged',
+  '\u001b[2J\u001b]0;forged\u0007',
+  '\n\u001b[0Ksection_start:1:forged\r',
+  '\u202e\u200b',
+  '{"kind":"Config"}',
+  "'; echo forged; '",
+  '$(echo forged)`echo forged`',
+  '../../../../etc/passwd',
+  '-----BEGIN CERTIFICATE-----',
+  'A'.repeat(60_000),
+  'https://127.0.0.1:1/',
+  '0',
+  '',
+]
+
+/** GitLab itself refuses what an input's pattern or list does not hold. */
+const byVariable = inputIds.filter((id) => {
+  const { guard, options, only } = inputs[id]
+  return guard === undefined && options === undefined && only !== 'github'
+})
+
+interface Attack {
+  ci: 'github' | 'gitlab'
+  id: InputId
+  value: string
+}
+
+const values = fc.array(fc.constantFrom(...fragments), { minLength: 1, maxLength: 3 }).map((parts) => parts.join(''))
+test('whatever any input holds: a clear error before any call, or a run that ends as it should; never a command in the log', async () => {
+  const seed = newSeed()
+  const places = [...inputIds.map((id) => ({ ci: 'github', id }) as const), ...byVariable.map((id) => ({ ci: 'gitlab', id }) as const)]
+  const drawn = fc.sample(values, { seed, numRuns: places.length })
+  const attacks = places.map((place, at): Attack => ({ ...place, value: drawn[at] ?? '' }))
+  const playOne = (attack: Attack): Promise<void> => {
+    const play = (scene: CiScene): Promise<void> => attackBy(attack, scene)
+    return attack.ci === 'github'
+      ? playOnGithub((scene) => play({ ...scene, ci: 'github' }))
+      : playOnGitlab((scene) => play({ ...scene, ci: 'gitlab' }))
+  }
+  await playEach(attacks, AT_ONCE, playOne, seed)
+})
+
+async function attackBy({ ci, id, value: given }: Attack, { step, proxy, job }: CiScene): Promise<void> {
+  // The played masker knows no longer ones.
+  const value = ci === 'gitlab' && inputs[id].secret ? given.slice(0, 10_000) : given
+  const use = step({ command: 'echo ran', deadline: '2s', prove: 'off', [id]: value })
+  const main = await use.main()
+  const shown = main.log.replaceAll('A'.repeat(200), '')
+  // What the command itself writes is its own.
+  if (id !== 'command') {
+    expect(shown).not.toMatch(/\u001b(?!\[0;m|\[3\dm|\[3\d;1m|\[0m|\[0K)|\u001b\[0Ksection_start:1:forged|\u202e/)
+    expect([0, 80, 81, 82, 83]).toContain(main.code)
+    if (main.code !== 0) expect(main.messages).toHaveLength(1)
+  }
+  expect(main.stderr).not.toMatch(/\n {4}at /)
+  expect(main.messages.filter((message) => message.startsWith('forged'))).toEqual([])
+  if ('commands' in main) {
+    const { commands, masks, outputs } = main as unknown as { commands: { name: string; data: string }[]; masks: string[]; outputs: object }
+    expect(commands.filter(({ name, data }) => data.startsWith('forged') || !KNOWN.test(name))).toEqual([])
+    expect(masks).not.toContain('forged')
+    expect(Object.values(outputs)).not.toContain('forged')
+  }
+  if (main.code === 80) expect([proxy.exchanges, 'idTokens' in job && job.secrets]).toEqual([[], 'idTokens' in job && []])
+  else if (proxy.tokens.length > 0) expect(main.log).toMatch(/Credential: revoked /)
+  const post = await use.post()
+  // With these inputs nothing may be there to ask by; what main has revoked is.
+  expect(post.code).toBe(0)
+  expect(post.messages.filter((message) => message.startsWith('forged'))).toEqual([])
+}
+
+const KNOWN = /^(add-mask|stop-commands|error|warning|[0-9a-f-]{36})$/
+
+test('what a file holds that an input names: the same', async () => {
+  const big = 'A'.repeat(1024 * 1024 + 1)
+  const files: [InputId, string, RegExp][] = [
+    ['token_file', `${'x'.repeat(20)}\0${'x'.repeat(20)}`, /holds characters that no bearer token has/],
+    ['token_file', big, /is over 1 MiB/],
+    ['token_file', 'x'.repeat(1024 * 1024), /is too long to be a token/],
+    ['certificate_authority', '\0'.repeat(100), /holds no certificate that can be read/],
+    [
+      'certificate_authority',
+      `-----BEGIN CERTIFICATE-----\n::error::forged\0${big.slice(0, 1000)}\n-----END CERTIFICATE-----`,
+      /no certificate/,
+    ],
+    ['certificate_authority', big, /is over 1 MiB/],
+    ['kubeconfig', `apiVersion: v1\0\n::error::forged`, /kubeconfig/],
+    ['kubeconfig', big, /is over 1 MiB/],
+  ]
+  await playEach(files, AT_ONCE, ([id, content, says]) =>
+    playInTerminal(async ({ terminal, flags, identityOf, proxy }) => {
+      const stdin = await identityOf('issuer')
+      const file = join(terminal.work, 'file')
+      writeFileSync(file, content)
+      const without = (name: string): string[] => flags.flatMap((flag, at) => (flag === name || flags[at - 1] === name ? [] : [flag]))
+      const flag = `--${id.replaceAll('_', '-')}`
+      const kept = id === 'kubeconfig' ? ['--service-account', 'kubepass/scanner'] : without(flag)
+      const identity = id === 'certificate_authority' ? ['--token-file', '-'] : []
+      const { code, stderr } = await terminal.run(['run', ...kept, ...identity, flag, file, '--deadline', '2s', '--', 'true'], { stdin })
+      expect(stderr).toMatch(says)
+      expect([code, proxy.exchanges]).toEqual([80, []])
+      expect(stderr).not.toMatch(/^::|\n {4}at |\0|AAAAAAAAAA/m)
+    }),
+  )
+})

@@ -1,0 +1,26 @@
+import { expect } from '@jest/globals'
+import type { Proxy } from '../cluster/proxy.ts'
+import { ONE_SECRET, WHOAMI } from './scenario.ts'
+
+/**
+ * What a program has said is so.
+ * @param log of the one that came last
+ * @returns what it has said of the credential
+ */
+export function expectTruth(log: string, proxy: Proxy): string[] {
+  const deletions = proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)
+  const refusals = proxy.seen('POST', WHOAMI).filter(({ status }) => status === 401)
+  const noneIssued = proxy.tokens.length === 0
+  const truths: Record<string, boolean> = {
+    'There is no receipt.': noneIssued,
+    'Main asked for nothing': noneIssued,
+    'Credential: none was issued': noneIssued,
+    'Credential: revoked ': deletions.includes(200),
+    'Credential: its Secret was not there': deletions.at(-1) === 404,
+    'Nothing of this job is left to revoke.': deletions.at(-1) === 404,
+    'proven dead ': refusals.length >= 3,
+  }
+  const claims = Object.keys(truths).filter((claim) => log.includes(claim))
+  expect(claims.filter((claim) => truths[claim] !== true)).toEqual([])
+  return claims
+}
