@@ -99,7 +99,7 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
   }
 }
 
-const RUN: Run = { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '' }
+const RUN: Run = { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '', instance: '' }
 
 function readReceipt(path: string): string {
   try {
