@@ -38,7 +38,8 @@ export function appendWhole(path: string, text: string): void {
     appendFileSync(path, text, { mode: 0o644 })
   } catch (error) {
     // On a full disk some of it may be there.
-    if (about !== undefined && lstatSync(path).size > about.size) truncateSync(path, about.size)
+    if (about === undefined) rmSync(path, { force: true })
+    else if ((lstatSync(path, { throwIfNoEntry: false })?.size ?? 0) > about.size) truncateSync(path, about.size)
     throw error
   }
 }

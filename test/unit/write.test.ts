@@ -1,0 +1,90 @@
+import { expect, test } from '@jest/globals'
+import { execFileSync } from 'node:child_process'
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { appendWhole, replaceFile, settled } from '../../src/write.ts'
+
+const within = (play: (folder: string) => void): (() => void) => {
+  return () => {
+    const folder = settled(mkdtempSync(join(tmpdir(), 'kubepass-write-')))
+    try {
+      play(folder)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  }
+}
+
+test(
+  'what does not fit is not written at all',
+  within((folder) => {
+    const state = join(folder, 'state')
+    writeFileSync(state, 'a'.repeat(3_000))
+    const script = `import { appendWhole, writePrivate } from ${JSON.stringify(new URL('../../src/write.ts', import.meta.url).href)}
+for (const write of [() => appendWhole('state', 'b'.repeat(3_000)), () => appendWhole('new', 'b'.repeat(9_000)), () => writePrivate('kubeconfig', 'b'.repeat(9_000))])
+  try { write(); console.log('written') } catch (error) { console.log(error.code) }`
+    // As on a full disk, a write takes what fits (4 KiB), and the next one nothing.
+    const limited = `trap '' XFSZ; ulimit -f 8; exec "$0" --input-type=module -e "$1"`
+    const said = execFileSync('sh', ['-c', limited, process.execPath, script], { cwd: folder, encoding: 'utf8' })
+    expect(said).toBe('EFBIG\nEFBIG\nEFBIG\n')
+    expect(readFileSync(state, 'utf8')).toBe('a'.repeat(3_000))
+    expect(existsSync(join(folder, 'kubeconfig'))).toBe(false)
+    expect(existsSync(join(folder, 'new')) && readFileSync(join(folder, 'new'), 'utf8')).toBe(false)
+  }),
+)
+
+test(
+  'nothing is appended to what is no file, and nobody is waited for',
+  within((folder) => {
+    const [victim, link, pipe] = [join(folder, 'victim'), join(folder, 'link'), join(folder, 'pipe')]
+    writeFileSync(victim, 'precious')
+    symlinkSync(victim, link)
+    execFileSync('mkfifo', [pipe])
+    for (const path of [link, pipe, folder]) expect(() => appendWhole(path, 'x')).toThrow('it is no file')
+    expect(readFileSync(victim, 'utf8')).toBe('precious')
+  }),
+)
+
+test(
+  'a file that is replaced leaves alone what had its name: by a link, or as its second name',
+  within((folder) => {
+    const victim = join(folder, 'victim')
+    for (const tie of [symlinkSync, linkSync]) {
+      writeFileSync(victim, 'precious')
+      const path = join(folder, 'evidence.json')
+      rmSync(path, { force: true })
+      tie(victim, path)
+      replaceFile(path, '{}')
+      expect([readFileSync(victim, 'utf8'), readFileSync(path, 'utf8')]).toEqual(['precious', '{}'])
+    }
+    expect(readdirSync(folder).toSorted()).toEqual(['evidence.json', 'victim'])
+  }),
+)
+
+test(
+  'nor is it written into a folder that has become another one, nor over a folder',
+  within((folder) => {
+    const [reports, elsewhere] = [join(folder, 'reports'), join(folder, 'elsewhere')]
+    mkdirSync(reports)
+    const path = settled(join(reports, 'evidence.json'))
+    renameSync(reports, elsewhere)
+    symlinkSync(elsewhere, reports)
+    expect(() => replaceFile(path, '{}')).toThrow('its folder is behind a link')
+    expect(readdirSync(elsewhere)).toEqual([])
+    mkdirSync(join(elsewhere, 'evidence.json'))
+    expect(() => replaceFile(join(elsewhere, 'evidence.json'), '{}')).toThrow('EISDIR')
+    expect(readdirSync(elsewhere)).toEqual(['evidence.json'])
+  }),
+)
