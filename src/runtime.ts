@@ -53,10 +53,14 @@ export function putAsideOptions(env: NodeJS.ProcessEnv): void {
   if (harmfulOptions(env).length > 0) beginAnew((name) => name !== 'NODE_OPTIONS')
 }
 
-/** The names of those that are not known to be harmless; a value may be anything. The standalone program obeys none. */
+/**
+ * The names of those that are not known to be harmless; a value may be anything. The standalone program obeys none. What
+ * stands before the program's name is not looked at: who calls it so has it in hand.
+ */
 function harmfulOptions(env: NodeJS.ProcessEnv): string[] {
-  if (isStandalone()) return []
-  const options = (env['NODE_OPTIONS'] ?? '').split(/ +(?=-)/).map((option) => option.replace(/^ +| +$/g, ''))
+  const given = env['NODE_OPTIONS'] ?? ''
+  if (given === '' || isStandalone()) return []
+  const options = given.split(/ +(?=-)/).map((option) => option.replace(/^ +| +$/g, ''))
   return options
     .filter((option) => option !== '' && !HARMLESS.test(option.replace(/ +/, '=').replaceAll('_', '-')))
     .map((option) => option.split(/[\s="]/, 1)[0] ?? '')

@@ -23,7 +23,12 @@ export async function start(context: Context): Promise<number> {
   const session = openSession(context, chosen, newReceipt(options, context.platform.run, context.platform.runKey))
   const beforeScan = AbortSignal.any([context.signal, AbortSignal.timeout(options.deadline)])
   saveFirst(context, session.receipt)
-  makeDirectory(session.receipt.directory, context.platform.uid)
+  try {
+    makeDirectory(session.receipt.directory, context.platform.uid)
+  } catch (error) {
+    context.platform.forgetReceipt()
+    throw error
+  }
   let exitCode = 0
   let failure: unknown
   try {

@@ -83,7 +83,7 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
       writePrivate(receiptFile, text)
     },
     forgetReceipt() {
-      for (const file of receiptFile === undefined ? [] : [receiptFile, nextTo(receiptFile)]) rmSync(file, { force: true })
+      for (const file of receiptFile === undefined ? [] : [receiptFile, nextTo(receiptFile)]) rmSync(file, { recursive: true, force: true })
     },
     howToFinish: () =>
       receiptFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags, and the receipt ${receiptFile}`,
@@ -121,7 +121,7 @@ function receiptPath(receipt: Receipt): string {
 
 function replacePrivate(path: string, text: string): void {
   const next = nextTo(path)
-  rmSync(next, { force: true })
+  rmSync(next, { recursive: true, force: true })
   writePrivate(next, text)
   renameSync(next, path)
 }

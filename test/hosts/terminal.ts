@@ -31,16 +31,15 @@ export class Terminal implements Host, AsyncDisposable {
   readonly #program: Program
   readonly #children: Child[] = []
 
-  /** @param program what is called; where that is not Node.js, the machine has none */
+  /** @param program what is called; where Node.js is no part of it, the machine has none */
   constructor(
     info: ClusterInfo,
     program: Program = [process.execPath, fileURLToPath(new URL('../../dist/cli/index.js', import.meta.url))],
   ) {
     for (const path of [this.home, this.tmp, this.work]) mkdirSync(path)
-    const tools =
-      program[0] === process.execPath
-        ? [dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin']
-        : [toolsWithoutNode(join(this.folder, 'bin'))]
+    const tools = program.includes(process.execPath)
+      ? [dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin']
+      : [toolsWithoutNode(join(this.folder, 'bin'))]
     const PATH = [dirname(info.kubectl), ...tools].join(delimiter)
     const [name = '', value = ''] = this.marker.split('=')
     this.#env = { PATH, HOME: this.home, TMPDIR: this.tmp, LANG: 'C.UTF-8', TERM: 'dumb', [name]: value }

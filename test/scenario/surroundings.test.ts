@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals'
 import { spawnSync } from 'node:child_process'
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { GithubJob, JobOptions } from '../hosts/github.ts'
 import { inTerminal, ONE_SECRET, onGithub, playInTerminal, playOnGithub, playOnGitlab, TOKEN, type GithubScene } from './scenario.ts'
 
@@ -59,6 +60,8 @@ test('the net begins anew without such options, once, and finishes the run', asy
     const identified = [...flags, '--token-file', '-']
     const refused = await terminal.run(['run', ...identified, '--', 'true'], { stdin, env: { NODE_OPTIONS: options } })
     expect([refused.code, proxy.exchanges.length, readdirSync(terminal.tmp)]).toEqual([80, 0, []])
+    const swept = await terminal.run(['sweep', ...identified], { stdin, env: { NODE_OPTIONS: '--inspect=127.0.0.1:0' } })
+    expect([swept.code, proxy.exchanges.length]).toEqual([80, 0])
     const receipt = await killedRun(terminal, identified, stdin)
     const revoked = await terminal.run(['revoke', ...identified, receipt], { stdin, env: { NODE_OPTIONS: options } })
     expect([revoked.code, loads()]).toEqual([0, 2])
@@ -137,8 +140,9 @@ test('RUNNER_TEMP that is odd is used where it can be, and refused before any ca
 })
 
 /** A file system of few pages in the place of a directory, which the program alone sees; then what is left in there. */
-function withTmpfs(pages: number, place: string): string[] {
-  const script = `mount -t tmpfs -o size=${String(pages * 4)}k kubepass-test "${place}" || exit; "$0" "$@"; code=$?; ls -A "${place}" | sed 's/^/left: /'; exit $code`
+function withTmpfs(pages: number, place: string, before = 'true'): [string, ...string[]] {
+  const mount = `mount -t tmpfs -o size=${String(pages * 4)}k kubepass-test "${place}"`
+  const script = `${mount} && ${before} || exit; "$0" "$@"; code=$?; ls -A "${place}" | sed 's/^/left: /'; exit $code`
   return ['unshare', '-rm', 'sh', '-c', script]
 }
 
@@ -185,16 +189,22 @@ testDisks('a full disk is told before any call, and later all that was created i
     expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
     expect(main.log.match(/^left: .*$/gm)).toEqual(['left: filler'])
   })
-  const receipt = playInTerminal(async ({ terminal, flags, identityOf, proxy }) => {
-    const stdin = await identityOf('issuer')
-    const [unshare = '', ...words] = withTmpfs(1, '$TMPDIR')
-    const script = `exec ${unshare} ${words.slice(0, 2).join(' ')} -c 'mount -t tmpfs -o size=4k x "$TMPDIR"; echo x > "$TMPDIR/filler"; "$0" "$@"; code=$?; ls -A "$TMPDIR" >&2; exit $code' "$0" "$@"`
-    const run = await terminal.shell(script, ['run', ...flags, '--token-file', '-', '--', 'true'], { stdin })
-    expect(run.code).toBe(80)
-    expect(run.stderr).toMatch(/The receipt, by which this run could be finished, cannot be saved \(ENOSPC\)[^]*\nfiller\n$/)
-    expect(proxy.exchanges).toEqual([])
-  })
-  await Promise.all([full, filled, receipt])
+  const onTerminal = (pages: number, says: RegExp): Promise<void> => {
+    const cli = fileURLToPath(new URL('../../dist/cli/index.js', import.meta.url))
+    return playInTerminal(
+      async ({ terminal, flags, identityOf, proxy }) => {
+        const stdin = await identityOf('issuer')
+        const { code, stdout, stderr } = await terminal.run(['run', ...flags, '--token-file', '-', '--', 'true'], { stdin })
+        expect([code, stdout]).toEqual([80, 'left: filler\n'])
+        expect(stderr).toMatch(says)
+        expect(proxy.exchanges).toEqual([])
+      },
+      [...withTmpfs(pages, '$TMPDIR', 'echo x > "$TMPDIR/filler"'), process.execPath, cli],
+    )
+  }
+  const receipt = onTerminal(1, /The receipt, by which this run could be finished, cannot be saved \(ENOSPC\)/)
+  const directory = onTerminal(8, /nothing can be written \(ENOSPC\)/)
+  await Promise.all([full, filled, receipt, directory])
 })
 
 /** @returns how many pages it took */
@@ -327,4 +337,13 @@ inTerminal('a receipt that the scan has emptied is not believed: its name is eno
   expect([code, existsSync(receipt)]).toEqual([0, false])
   expect(stderr).toContain('Nothing of this job is left to revoke.')
   expect(proxy.seen('DELETE', ONE_SECRET).at(-1)?.status).toBe(404)
+})
+
+inTerminal('a receipt that the scan makes a folder of does not disturb the end', async ({ terminal, flags, identityOf }) => {
+  const spoil = 'receipt=$(dirname "$KUBECONFIG").receipt.json; rm "$receipt"; mkdir "$receipt" "$receipt.next"; touch "$receipt.next/x"'
+  const { code, stderr } = await terminal.run(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', spoil], {
+    stdin: await identityOf('issuer'),
+  })
+  expect(code).toBe(0)
+  expect(stderr).toMatch(/Credential: revoked .*, proven dead/)
 })
