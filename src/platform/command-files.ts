@@ -55,7 +55,7 @@ export class CommandFiles {
 function isAsKept(path: string, kept: Buffer | undefined): boolean {
   const about = lstatSync(path, { throwIfNoEntry: false })
   if (about === undefined || kept === undefined) return about === kept
-  return about.isFile() && about.size === kept.length && contentOf(path)?.equals(kept) === true
+  return about.size === kept.length && contentOf(path)?.equals(kept) === true
 }
 
 /** A new file, as the runner made the old one: the other may have a second name elsewhere. */
