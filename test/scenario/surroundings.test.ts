@@ -139,6 +139,27 @@ test('RUNNER_TEMP that is odd is used where it can be, and refused before any ca
   await Promise.all(plays)
 })
 
+onGithub(
+  'a workspace that is a link into the temporary directory is one all the same',
+  async ({ step, job }) => {
+    const evidence = join(job.home, 'workspace', 'evidence.json')
+    const main = await step({ command: 'kubectl get ns kubepass -o name', evidence }).main()
+    expect([main.code, main.messages]).toEqual([0, []])
+    expect(JSON.parse(readFileSync(join(job.tmp, 'real', 'evidence.json'), 'utf8'))).toMatchObject({ error: null })
+    const inside = await step({ command: 'echo ran', directory: join(job.tmp, 'real') }).main()
+    expect([inside.code, inside.messages]).toEqual([80, [expect.stringMatching(/^directory is ".*real", which lies in the workspace/)]])
+    rmSync(join(job.tmp, 'real'), { recursive: true })
+  },
+  {
+    variables: (job) => {
+      const [real, link] = [join(job.tmp, 'real'), join(job.home, 'workspace')]
+      mkdirSync(real, { recursive: true })
+      if (!existsSync(link)) symlinkSync(real, link)
+      return { GITHUB_WORKSPACE: link, RUNNER_TEMP: job.tmp }
+    },
+  },
+)
+
 /** A file system of few pages in the place of a directory, which the program alone sees; then what is left in there. */
 function withTmpfs(pages: number, place: string, before = 'true'): [string, ...string[]] {
   const mount = `mount -t tmpfs -o size=${String(pages * 4)}k kubepass-test "${place}"`
@@ -258,7 +279,10 @@ own=$(dirname "$KUBECONFIG"); mv "$own" "$own.moved"; ln -s "$VICTIMS" "$own"`
     const victim = join(job.home, 'victim')
     writeFileSync(victim, 'precious')
     const command = 'for name in junit.xml annotations.json evidence.json; do ln -s "$VICTIM" kubepass-reports/$name; done'
-    const main = await step({ command }, { VICTIM: victim }).main()
+    // That the workspace itself is behind a link is nothing that the scan has done.
+    const link = join(job.home, 'link')
+    symlinkSync(job.workspace, link)
+    const main = await step({ command }, { VICTIM: victim, CI_PROJECT_DIR: link }).main()
     expect([main.code, main.messages]).toEqual([0, []])
     expect(readFileSync(victim, 'utf8')).toBe('precious')
     expect([main.reports.junit.length, main.reports.annotations.length]).toEqual([1, 1])
