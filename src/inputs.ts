@@ -76,6 +76,14 @@ const table = {
     example: 'AWS_REGION,HTTPS_PROXY',
     default: '',
   },
+  isolate: {
+    description:
+      'Whether the scan runs in user and PID namespaces of its own, from where it cannot look into kubepass: auto (where that is allowed), off (for a scan that needs sudo or sees other processes), required.',
+    example: 'auto',
+    default: 'auto',
+    options: ['auto', 'off', 'required'],
+    guard: '^(auto|off|required)$',
+  },
   identity: {
     description: 'Who the job is towards the API server; auto takes the one that is there.',
     example: 'github-oidc',

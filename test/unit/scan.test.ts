@@ -13,7 +13,7 @@ test('what follows the scan comes after all of its output, however slowly that i
       }, 50)
     },
   })
-  const scan = Scan.start(['seq', '5'], process.env, randomUUID(), {
+  const scan = await Scan.start(['seq', '5'], process.env, randomUUID(), 'off', {
     stdin: 'ignore',
     stdout: () => slow,
     stderr: () => slow,
