@@ -17,9 +17,18 @@ const CLOSE_MS = 1_000
 
 // The first of the namespace: it waits until its user is one, for what it was as an unknown one it stays.
 const FIRST = 'echo ready >&4; read -r go <&4 && exec "$@"'
-// It reaps, which the command need not know how to. What it says itself is how a command ended that a signal ended,
-// so its words go where the exit code goes. When we have ended, or say so, it ends, and all of the namespace with it.
-const INIT = `ulimit -c 0; marker=$1; shift; exec 2>&4; ${MARKER}=$marker "$@"; echo "ended $?"  >&4; read -r go <&4`
+// It reaps, which the command need not know how to. A shell (bash, when it is not in its POSIX mode) has a word for a
+// command that a signal ended; so what it says goes where the exit code goes. When we say so, or have ended, it ends.
+const INIT = [
+  'ulimit -c 0',
+  'marker=$1',
+  'shift',
+  'command set +o posix 2>/dev/null',
+  'exec 2>&4',
+  `${MARKER}=$marker "$@"`,
+  'echo "ended $?" >&4',
+  'read -r go <&4',
+].join('\n')
 // Its outputs are the scan's alone. It waits until we know its group.
 const COMMAND = 'echo began >&4; read -r go <&4 && exec "$@" 2>&3 3>&- 4>&-'
 /** Of these no shell says anything. */
@@ -55,11 +64,11 @@ export async function startIsolated(
     if (child.pid !== undefined) killQuietly(-child.pid, 'SIGKILL')
   }
   const control = new Control(stream)
-  const said = lastLineOf(complaints)
+  const said = firstLineOf(complaints)
   const next = async (word: RegExp): Promise<void> => {
     const heard = await Promise.race([control.hear(word), sleep(HANDSHAKE_MS, 'late', { ref: false })])
     if (heard === 'late') throw new NotIsolated('it takes too long')
-    if (heard === undefined) throw new NotIsolated((await said) || (await exit.then(String, errnoOf)))
+    if (heard === undefined) throw new NotIsolated((await said) || `it fails (${await exit.then(String, errnoOf)})`)
   }
   let group: number
   try {
@@ -115,7 +124,7 @@ function howToAllow(reason: string): string {
       return false
     }
   }
-  if (reason.includes(MISSING)) return 'Install util-linux.'
+  if (reason.includes(MISSING) || reason.includes('unrecognized option')) return 'Install util-linux.'
   if (is('user/max_user_namespaces', '0')) return 'Allow user namespaces on this machine: sysctl -w user.max_user_namespaces=15000'
   if (is('kernel/unprivileged_userns_clone', '0'))
     return 'Allow user namespaces on this machine: sysctl -w kernel.unprivileged_userns_clone=1'
@@ -198,12 +207,12 @@ class Control {
   }
 }
 
-function lastLineOf(stream: Readable): Promise<string> {
+function firstLineOf(stream: Readable): Promise<string> {
   let text = ''
-  stream.on('data', (chunk: Buffer) => (text = (text + chunk.toString()).slice(-1000)))
+  stream.on('data', (chunk: Buffer) => (text = (text + chunk.toString()).slice(0, 1000)))
   return new Promise((resolve) =>
     finished(stream, () => {
-      const line = text.trimEnd().split('\n').at(-1) ?? ''
+      const [line = ''] = text.split('\n')
       resolve(line === '' ? '' : quote(line))
     }),
   )
