@@ -95,6 +95,7 @@ export async function startIsolated(
       if (await Promise.race([over, sleep(CLOSE_MS, false, { ref: false })])) return
       killAll()
       await Promise.race([over, sleep(CLOSE_MS, false, { ref: false })])
+      stream.destroy()
     },
   }
 }

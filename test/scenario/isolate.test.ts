@@ -1,24 +1,14 @@
 import { expect, test } from '@jest/globals'
-import { execFileSync } from 'node:child_process'
 import { chmodSync, chownSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Evidence } from '../../src/evidence.ts'
+import { whyNoIsolation } from '../hosts/isolation.ts'
 import { commandOf, processes } from '../hosts/processes.ts'
 import { ONE_SECRET, onEachCi, onGithub, playInTerminal } from './scenario.ts'
 
-const UNSHARE = ['--user', '--pid', '--fork', '--mount-proc']
-const whyNot = notAllowed()
-if (whyNot !== undefined) console.warn(`Skipped, what needs isolation: ${whyNot}`)
+const whyNot = whyNoIsolation()
+if (whyNot !== undefined) console.warn(`Skipped, what needs isolation: ${whyNot}.`)
 const whereAllowed = whyNot === undefined ? { onEachCi, test } : { onEachCi: () => undefined, test: test.skip }
-
-function notAllowed(): string | undefined {
-  try {
-    execFileSync('unshare', [...UNSHARE, 'true'], { stdio: 'pipe' })
-    return undefined
-  } catch {
-    return 'user namespaces are not allowed here'
-  }
-}
 
 const OTHER_USER = 65534
 /** Whom this machine lets us be. */

@@ -1,20 +1,12 @@
 import { expect, test } from '@jest/globals'
-import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { PassThrough, Writable } from 'node:stream'
 import { Scan } from '../../src/scan.ts'
+import { whyNoIsolation } from '../hosts/isolation.ts'
 
-const isolating = mayIsolate() ? (['off', 'required'] as const) : (['off'] as const)
-if (isolating.length === 1) console.warn('Skipped, what needs isolation: user namespaces are not allowed here')
-
-function mayIsolate(): boolean {
-  try {
-    execFileSync('unshare', ['--user', '--pid', '--fork', '--mount-proc', 'true'], { stdio: 'pipe' })
-    return true
-  } catch {
-    return false
-  }
-}
+const whyNot = whyNoIsolation()
+if (whyNot !== undefined) console.warn(`Skipped, what needs isolation: ${whyNot}.`)
+const isolating = whyNot === undefined ? (['off', 'required'] as const) : (['off'] as const)
 
 for (const isolate of isolating) {
   test(`isolate: ${isolate}: a number that a command gives is told from a signal that ends it`, async () => {
