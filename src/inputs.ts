@@ -78,11 +78,11 @@ const table = {
   },
   isolate: {
     description:
-      'Whether the scan runs in user and PID namespaces of its own, from where it cannot look into kubepass: auto (where that is allowed), off (for a scan that needs sudo or sees other processes), required.',
+      'Whether the scan runs in user and PID namespaces of its own, where kubepass is out of its reach: auto (if that is allowed), required, or off (for a scan that needs sudo, or sees other processes).',
     example: 'auto',
     default: 'auto',
-    options: ['auto', 'off', 'required'],
-    guard: '^(auto|off|required)$',
+    options: ['auto', 'required', 'off'],
+    guard: '^(auto|required|off)$',
   },
   identity: {
     description: 'Who the job is towards the API server; auto takes the one that is there.',

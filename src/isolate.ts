@@ -19,13 +19,15 @@ const CLOSE_MS = 1_000
 const FIRST = 'echo ready >&4; read -r go <&4 && exec "$@"'
 // It reaps, which the command need not know how to. A shell (bash, when it is not in its POSIX mode) has a word for a
 // command that a signal ended; so what it says goes where the exit code goes. When we say so, or have ended, it ends.
+// The one in brackets ends when it is told to, and then so does the scan: the first of a namespace is deaf to that, and
+// a GitLab runner, which tells every process of a container by itself, waits seconds for each.
 const INIT = [
   'ulimit -c 0',
   'marker=$1',
   'shift',
   'command set +o posix 2>/dev/null',
   'exec 2>&4',
-  `${MARKER}=$marker "$@"`,
+  `(${MARKER}=$marker "$@"; echo "ended $?" >&4)`,
   'echo "ended $?" >&4',
   'read -r go <&4',
 ].join('\n')
@@ -76,7 +78,7 @@ export async function startIsolated(
     mapUsers(child.pid ?? 0, isRoot)
     stream.write('go\n')
     await next(/began\n/)
-    group = onlyChild(onlyChild(child.pid ?? 0))
+    group = [1, 2, 3].reduce(onlyChild, child.pid ?? 0)
     stream.write('go\n')
   } catch (error) {
     killAll()

@@ -112,7 +112,7 @@ whereAllowed.onEachCi('without a word about it a scan is isolated, as the user t
   const evidence = join(job.workspace, 'evidence.json')
   const main = await step({ command: 'echo "$(id -u) sees" /proc/[0-9]*; touch "$HOME/of-the-scan"', evidence }).main()
   expect(main.code).toBe(0)
-  expect(main.log).toContain(`\n${String(process.getuid?.())} sees /proc/1 /proc/2\n`)
+  expect(main.log).toContain(`\n${String(process.getuid?.())} sees /proc/1 /proc/2 /proc/3\n`)
   expect(statSync(join(job.home, 'of-the-scan')).uid).toBe(process.getuid?.())
   expect(isolationOf(evidence)).toEqual({ isolated: true, why_not: null })
   expect(main.log).not.toContain('not isolated')
