@@ -5,6 +5,12 @@ import { markdownCode, quote } from './quote.ts'
 import type { Run } from './job.ts'
 import { version } from './version.ts'
 
+/** Whether the scan ran in namespaces of its own, and if not, why. */
+export interface Isolation {
+  isolated: boolean
+  why_not: string | null
+}
+
 /** The record of a run, for the summary and the file (docs/evidence.schema.json). No secret in it. Times are ISO 8601. */
 export interface Evidence {
   version: 1
@@ -16,6 +22,7 @@ export interface Evidence {
   granted: { credential_id: string | null; issued_at: string; expires_at: string; bound_to: string | null } | null
   verified: { username: string | null; at: string } | null
   used: { started_at: string; ended_at: string | null; exit_code: number | null; signal: string | null } | null
+  isolation: Isolation | null
   revoked: { at: string } | null
   /** The anchor was not there when it was to be deleted. */
   missing: boolean
@@ -40,6 +47,7 @@ export function newEvidence(options: Options, run: Run): Evidence {
     granted: null,
     verified: null,
     used: null,
+    isolation: null,
     revoked: null,
     missing: false,
     proven: null,
@@ -82,7 +90,7 @@ function useOf({ used }: Evidence): string | undefined {
 }
 
 function rows(evidence: Evidence): [string, string][] {
-  const { identity, asked, granted, verified, run } = evidence
+  const { identity, asked, granted, verified, run, isolation } = evidence
   const all: [string, string | undefined | null][] = [
     ['ServiceAccount', asked.service_account],
     ['Server', evidence.server],
@@ -94,6 +102,7 @@ function rows(evidence: Evidence): [string, string][] {
     ['Bound to', granted && (granted.bound_to === null ? 'nothing: it cannot be revoked' : `Secret ${granted.bound_to}`)],
     ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
     ['Scan', useOf(evidence)],
+    ['Isolated', isolation && (isolation.isolated ? 'yes' : `no: ${isolation.why_not ?? 'unknown'}`)],
     ['Credential', ending(evidence)],
     ['Error', evidence.error],
     ...evidence.warnings.map((warning): [string, string] => ['Warning', warning]),

@@ -22,16 +22,20 @@ export async function runScan(
   record(session)
   platform.guardCommandFiles(options.passEnv)
   const outputs = platform.scanOutputs()
-  session.scan = Scan.start(
+  session.scan = await Scan.start(
     command,
     { ...env, KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered },
     markerOf(session.receipt),
+    options.isolate,
     {
       ...outputs,
       stdin: platform.readStdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
       filters: () => [redactor.stream(), ...outputs.filters()],
     },
   )
+  evidence.isolation = session.scan.isolation
+  if (options.isolate === 'auto' && evidence.isolation.why_not !== null)
+    platform.say(`The scan is not isolated: ${evidence.isolation.why_not}.`)
   const { exitCode, signal: by } = await session.scan.ended(signal)
   evidence.used = { started_at: startedAt, ended_at: new Date().toISOString(), exit_code: exitCode, signal: by }
   return platform.isCI && options.acceptExitCodes.includes(exitCode) ? 0 : exitCode

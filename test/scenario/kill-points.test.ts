@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Proxy } from '../cluster/proxy.ts'
+import { whyNoIsolation } from '../hosts/isolation.ts'
 import { KillPoints, PRELOADED } from '../kill-points/kill-points.ts'
 import { playInTerminal, playOnGithub, playOnGitlab } from './scenario.ts'
 import { expectTruth } from './truth.ts'
@@ -11,6 +12,7 @@ import { expectTruth } from './truth.ts'
 interface Kills {
   first?: number
   net?: number
+  isolate?: 'off'
 }
 
 /** Those that the programs came to. */
@@ -33,7 +35,7 @@ interface Said {
 
 /** The program that comes first, then its net, and behind a net that was killed another one. */
 async function playKills(
-  { first, net }: Kills,
+  { first, net, isolate }: Kills,
   folder: string,
   proxy: Proxy,
   start: (env: Record<string, string>) => { first: () => Promise<Said>; net: () => Promise<Said | undefined> },
@@ -41,7 +43,7 @@ async function playKills(
   const killPoints = new KillPoints(folder)
   const programs = start(killPoints.env)
   const begun = await killPoints.during(programs.first, first)
-  if (first === undefined) expectAll(begun.points, proxy)
+  if (first === undefined) expectAll(begun.points, proxy, isolate)
   expect([first, wasKilled(begun.ended)]).toEqual([first, first !== undefined])
   const caught = await killPoints.during(programs.net, net)
   expect([net, wasKilled(caught.ended)]).toEqual([net, net !== undefined])
@@ -64,7 +66,7 @@ async function onGithub(kills: Kills): Promise<Seen> {
   await playOnGithub(
     async ({ job, step, proxy }) => {
       seen = await playKills(kills, job.folder, proxy, (env) => {
-        const use = step({ command: LEAVES_A_PROCESS }, env)
+        const use = step({ command: LEAVES_A_PROCESS, isolate: kills.isolate ?? 'auto' }, env)
         return { first: () => use.main(), net: () => use.post() }
       })
     },
@@ -80,7 +82,7 @@ async function onGitlab(gitlabEnv: boolean, kills: Kills): Promise<Seen> {
     async ({ job, step, proxy }) => {
       const PATH = [nodeThatPreloads(job.folder), job.machine['PATH']].join(delimiter)
       seen = await playKills(kills, job.folder, proxy, (env) => {
-        const use = step({ command: LEAVES_A_PROCESS }, { ...env, PATH })
+        const use = step({ command: LEAVES_A_PROCESS, isolate: kills.isolate ?? 'auto' }, { ...env, PATH })
         return { first: () => use.main(), net: () => use.post() }
       })
     },
@@ -95,7 +97,7 @@ async function inTerminal(kills: Kills): Promise<Seen> {
   await playInTerminal(
     async ({ terminal, flags, identityOf, proxy }) => {
       const stdin = await identityOf('issuer')
-      const identified = [...flags, '--token-file', '-']
+      const identified = [...flags, '--token-file', '-', '--isolate', kills.isolate ?? 'auto']
       seen = await playKills(kills, terminal.folder, proxy, (env) => {
         const call = async (words: string[]): Promise<Said> => {
           const { stderr, ...ended } = await terminal.run(words, { stdin, env })
@@ -127,10 +129,17 @@ function nodeThatPreloads(folder: string): string {
 }
 
 /** The preloaded module has not missed what can be seen from outside. */
-function expectAll(points: string[], { exchanges }: Proxy): void {
+function expectAll(points: string[], { exchanges }: Proxy, isolate?: 'off'): void {
   const asked = points.flatMap((point) => /^after (POST|DELETE) /.exec(point)?.[1] ?? [])
   expect(asked).toEqual(exchanges.map(({ method }) => method))
-  const changes = ['mkdirSync kubepass-KEY', 'openSync token', 'writeSync token', 'writeSync kubeconfig', 'spawn sh', 'rmSync kubepass-KEY']
+  const changes = [
+    'mkdirSync kubepass-KEY',
+    'openSync token',
+    'writeSync token',
+    'writeSync kubeconfig',
+    isolate === 'off' || whyNoIsolation() !== undefined ? 'spawn sh' : 'spawn unshare',
+    'rmSync kubepass-KEY',
+  ]
   expect(points).toEqual(expect.arrayContaining(changes.map((change) => `after ${change}`)))
 }
 
@@ -176,7 +185,7 @@ async function expectEach(moments: Moment[]): Promise<void> {
   expect(failures).toEqual([])
 }
 
-/** Where the scan runs: all is there that can be left. */
+/** Where the scan runs: all is there that can be left. Isolated, it would begin when nothing is changed or started. */
 function inTheScan(points: string[]): number {
   return points.indexOf('after spawn sh') + 1
 }
@@ -196,9 +205,9 @@ for (const [place, { first, net, play, otherwise }] of Object.entries(PLACES)) {
   const killedFirst = async (how: typeof play): Promise<Moment[]> =>
     momentsOf((await how({})).first, async (killAt) => (await how({ first: killAt })).first)
   const killedAfter = async (how: typeof play): Promise<Moment[]> => {
-    const scanning = inTheScan((await how({})).first)
-    const seen = await how({ first: scanning })
-    return momentsOf(seen.net, async (killAt) => (await how({ first: scanning, net: killAt })).net)
+    const scanning = { first: inTheScan((await how({ isolate: 'off' })).first), isolate: 'off' } as const
+    const seen = await how(scanning)
+    return momentsOf(seen.net, async (killAt) => (await how({ ...scanning, net: killAt })).net)
   }
   const each = async (killed: (how: typeof play) => Promise<Moment[]>): Promise<void> =>
     expectEach(otherwise === undefined ? await killed(play) : alternating(await killed(play), await killed(otherwise)))

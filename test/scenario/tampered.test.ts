@@ -5,8 +5,12 @@ import type { Evidence } from '../../src/evidence.ts'
 import type { Receipt } from '../../src/receipt.ts'
 import { ONE_SECRET, onGithub, playOnGithub, playOnGitlab, SECRETS, status } from './scenario.ts'
 
-/** What a scan finds although it is not told: the variables of its parent. */
-const FIND = `of() { tr '\\0' '\\n' < /proc/$PPID/environ | sed -n "s/^$1=//p"; }`
+/** What a scan finds although it is not told: the runner's files lie where they always do. */
+const FIND = `of() { case $1 in
+  GITHUB_ENV) ls "$RUNNER_TEMP"/_runner_file_commands/set_env_*;; GITHUB_PATH) ls "$RUNNER_TEMP"/_runner_file_commands/add_path_*;;
+  GITHUB_STATE) ls "$RUNNER_TEMP"/_runner_file_commands/save_state_*;; GITHUB_OUTPUT) ls "$RUNNER_TEMP"/_runner_file_commands/set_output_*;;
+  GITHUB_STEP_SUMMARY) ls "$RUNNER_TEMP"/_runner_file_commands/step_summary_*;; GITLAB_ENV) ls "$PWD".tmp/gitlab_runner_env;;
+esac; }`
 
 const APPEND = `${FIND}
 echo EVIL=1 >> "$(of GITHUB_ENV)"
