@@ -34,6 +34,9 @@ export interface Tls {
   proxyUrl: URL | undefined
 }
 
+/** What came is no answer that can be used. Its message is ours. */
+export class BadAnswer extends Error {}
+
 /**
  * Exchanges over TLS, one at a time unless more are allowed: no redirect is followed, no answer over 4 MiB is read. A network
  * failure rejects with Node's own error, an abort with the signal's reason.
@@ -112,14 +115,14 @@ function exchange({ url, method, headers, body, signal }: Request, agent: Agent 
       let size = 0
       incoming.on('data', (chunk: Buffer) => {
         size += chunk.length
-        if (size > MOST_BYTES) incoming.destroy(new Error('the answer is over 4 MiB'))
+        if (size > MOST_BYTES) incoming.destroy(new BadAnswer('the answer is over 4 MiB'))
         else chunks.push(chunk)
       })
       incoming.on('error', fail)
       incoming.on('end', () => {
         if (incoming.complete)
           resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks).toString() })
-        else fail(new Error('the answer was cut off'))
+        else fail(new BadAnswer('the answer was cut off'))
       })
     })
     outgoing.on('error', fail)
