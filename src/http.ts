@@ -1,5 +1,6 @@
 import { request as plainRequest } from 'node:http'
 import { Agent, request as tlsRequest, type AgentOptions } from 'node:https'
+import type { Duplex } from 'node:stream'
 import type { Secret } from './secret.ts'
 
 /** No answer that kubepass needs is near this size. */
@@ -73,7 +74,7 @@ export class Http {
 
   /** On a connection of its own, which may reach another server behind a balancer; no client certificate is shown there. */
   async exchangeAnew(request: Omit<Request, 'clientCertificate'>): Promise<Response> {
-    const agent = new Agent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 })
+    const agent = new EndingAgent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 })
     try {
       return await exchange(request, agent)
     } finally {
@@ -86,12 +87,31 @@ export class Http {
   }
 
   #agentFor(shown: ClientCertificate | undefined): Agent {
-    return new Agent({
+    return new EndingAgent({
       ...this.#options,
       keepAlive: true,
       maxSockets: this.#connections,
       ...(shown && { cert: shown.certificate, key: shown.key.reveal() }),
     })
+  }
+}
+
+/** Ends, too, the connections that wait for a proxy's answer: Node's own agent forgets them, and they keep the process alive. */
+class EndingAgent extends Agent {
+  readonly #connections = new Set<Duplex>()
+
+  override createConnection(...args: Parameters<Agent['createConnection']>): ReturnType<Agent['createConnection']> {
+    const connection = super.createConnection(...args)
+    if (connection) {
+      this.#connections.add(connection)
+      connection.on('close', () => this.#connections.delete(connection))
+    }
+    return connection
+  }
+
+  override destroy(): void {
+    super.destroy()
+    for (const connection of this.#connections) connection.destroy()
   }
 }
 
@@ -108,6 +128,7 @@ export function exchangeOnLoopback(request: Request): Promise<Response> {
 function exchange({ url, method, headers, body, signal }: Request, agent: Agent | undefined): Promise<Response> {
   const send = url.protocol === 'http:' ? plainRequest : tlsRequest
   return new Promise((resolve, reject) => {
+    signal.throwIfAborted()
     // Without its length a DELETE's body is not sent, and the uid precondition in it is lost.
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
     const outgoing = send(url, { method, headers: { ...headers, ...length }, signal, ...(agent && { agent }) }, (incoming) => {
@@ -126,6 +147,8 @@ function exchange({ url, method, headers, body, signal }: Request, agent: Agent 
       })
     })
     outgoing.on('error', fail)
+    // While a proxy is silent, Node keeps even this from the request.
+    signal.addEventListener('abort', () => fail(new Error('the request was given up')), { once: true })
     outgoing.end(body)
 
     function fail(error: Error): void {

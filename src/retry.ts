@@ -62,17 +62,31 @@ function isTls(failure: unknown): boolean {
 }
 
 function isNetwork(failure: unknown): boolean {
-  return !isTls(failure) && (errnoOf(failure) !== '' || (failure instanceof Error && failure.name === 'TimeoutError'))
+  if (isTls(failure)) return false
+  const status = proxyStatusOf(failure)
+  if (status !== undefined) return canHeal(status)
+  return errnoOf(failure) !== '' || (failure instanceof Error && failure.name === 'TimeoutError')
 }
 
 /** No connection came about, so that nothing can have taken effect. */
 function wasNeverSent(failure: unknown): boolean {
-  return isTls(failure) || ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes(errnoOf(failure))
+  return isTls(failure) || NEVER_SENT.includes(errnoOf(failure))
+}
+
+const NO_TUNNEL = 'ERR_PROXY_TUNNEL'
+const NEVER_SENT = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', NO_TUNNEL]
+
+/** What a proxy said that made no tunnel. */
+export function proxyStatusOf(failure: unknown): number | undefined {
+  const { statusCode } = errnoOf(failure) === NO_TUNNEL ? (failure as { statusCode?: unknown }) : {}
+  return typeof statusCode === 'number' ? statusCode : undefined
 }
 
 /** Our own words or only Node's code: its message may quote what the other side sent. */
 export function reasonOf(failure: unknown): string {
   if (failure instanceof BadAnswer) return failure.message
+  const status = proxyStatusOf(failure)
+  if (status !== undefined) return `the proxy answered ${status}`
   if (failure instanceof Error && failure.name === 'TimeoutError') return 'no answer in time'
   return errnoOf(failure) || 'the connection failed'
 }

@@ -4,8 +4,9 @@ import { claimsOf, isoTime } from '../credential.ts'
 import { KubepassError } from '../errors.ts'
 import type { Http, Response } from '../http.ts'
 import type { AuthInfo } from '../identity/identity.ts'
+import { PROXY_EXAMPLE } from '../proxy-variables.ts'
 import { quote } from '../quote.ts'
-import { canHeal, isUntrusted, reasonOf, retried, wantsCertificate } from '../retry.ts'
+import { canHeal, isUntrusted, proxyStatusOf, reasonOf, retried, wantsCertificate } from '../retry.ts'
 import type { Secret } from '../secret.ts'
 
 export interface Call {
@@ -88,6 +89,7 @@ export class KubeClient {
   #hintFor(failure: unknown): string {
     if (wantsCertificate(failure))
       return 'The other side wants a client certificate, or another one than it was shown: the identity kubeconfig can have one.'
+    if (proxyStatusOf(failure) === 407) return `The proxy wants a name and a password, or others: ${PROXY_EXAMPLE} as HTTPS_PROXY.`
     if (!isUntrusted(failure)) return 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.'
     const ofProxy = this.#http.hasTlsProxy
       ? " If it is the proxy's, which is reached by https: that must be of a CA that Node.js trusts (NODE_EXTRA_CA_CERTS)."

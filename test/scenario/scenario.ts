@@ -99,6 +99,11 @@ export async function playOnGithub(
   expect(unexcused(await trace({ info, proxy, host: job, secrets }), excuses)).toEqual([])
 }
 
+/** Waits for all, so that none goes on behind the test, then fails as the first that failed. */
+export async function allPlayed(plays: Promise<void>[]): Promise<void> {
+  for (const play of await Promise.allSettled(plays)) if (play.status === 'rejected') throw play.reason
+}
+
 /** A GitLab job, of which the same is asked. */
 export function onGitlab(name: string, play: (scene: GitlabScene) => Promise<void>, stage: GitlabStage = {}): void {
   test(name, () => playOnGitlab(play, stage))
