@@ -5,6 +5,8 @@ export interface Run {
   readonly attempt: string
   readonly job: string
   readonly repository: string
+  /** URL of the platform that it ran on, where there are many; empty in a terminal. */
+  readonly instance: string
 }
 
 /** Every anchor of a run's attempt begins with this, and no other does. */

@@ -100,7 +100,10 @@ function living(found: readonly Found[], of: string): Found[] {
 }
 
 /** Asks the platform once for each run; what it cannot tell of stays until it expires. */
-async function ask(api: RunsApi, waiting: readonly Found[], platform: Platform, signal: AbortSignal): Promise<void> {
+async function ask(api: RunsApi, ofPlatform: readonly Found[], platform: Platform, signal: AbortSignal): Promise<void> {
+  const waiting = ofPlatform.filter(({ listed: { is } }) => 'run' in is && is.run.instance === api.instance)
+  const elsewhere = ofPlatform.length - waiting.length
+  if (elsewhere > 0) platform.say(`${anchors(elsewhere)} of another ${api.name} than ${api.instance}: kept until they expire.`)
   if (waiting.length === 0) return
   if (api.needs !== undefined) {
     platform.say(

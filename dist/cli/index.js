@@ -2312,6 +2312,7 @@ function githubPlatform(env, redact) {
             attempt: env['GITHUB_RUN_ATTEMPT'] ?? '1',
             job: env['GITHUB_JOB'] ?? '',
             repository: env['GITHUB_REPOSITORY'] ?? '',
+            instance: env['GITHUB_SERVER_URL'] ?? '',
         },
         // Two steps of a job must not meet, and nothing tells them apart.
         runKey: undefined,
@@ -2434,6 +2435,7 @@ function gitlabPlatform(words, env, redact) {
             attempt: '1',
             job: env['CI_JOB_NAME'] ?? '',
             repository: env['CI_PROJECT_PATH'] ?? '',
+            instance: env['CI_SERVER_URL'] ?? '',
         },
         runKey: (0,external_node_crypto_.createHash)('sha256')
             .update(`${env['CI_SERVER_URL'] ?? ''} ${jobId}`)
@@ -2640,7 +2642,7 @@ function terminalPlatform(wish, words, env, redact) {
         isCI: false,
         env,
         uid: process.getuid?.() ?? -1,
-        run: { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '' },
+        run: { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '', instance: '' },
         runKey: undefined,
         idTokensNeed: undefined,
         idTokenRequest: () => undefined,
@@ -3837,7 +3839,12 @@ function marksOf(run, deadBy) {
             'kubepass.dev/run': labelValue(run.id),
             'kubepass.dev/attempt': labelValue(run.attempt),
         },
-        annotations: { 'kubepass.dev/repository': run.repository, 'kubepass.dev/job': run.job, 'kubepass.dev/dead-by': deadBy },
+        annotations: {
+            'kubepass.dev/instance': run.instance,
+            'kubepass.dev/repository': run.repository,
+            'kubepass.dev/job': run.job,
+            'kubepass.dev/dead-by': deadBy,
+        },
     };
 }
 /**
@@ -4113,7 +4120,8 @@ function listedOf({ object }, type, data) {
         return listed({ foreign: 'it does not say when it is dead' });
     const repository = annotations['kubepass.dev/repository'] ?? '';
     const job = annotations['kubepass.dev/job'] ?? '';
-    return listed({ run: { platform, id, attempt, repository, job }, deadBy });
+    const instance = annotations['kubepass.dev/instance'] ?? '';
+    return listed({ run: { platform, id, attempt, repository, job, instance }, deadBy });
 }
 function isPlatform(text) {
     return ['github', 'gitlab', 'terminal'].includes(text);
@@ -4150,6 +4158,7 @@ function runsApis(env, flags, seal) {
             'github',
             {
                 name: 'GitHub',
+                instance: env['GITHUB_SERVER_URL'] ?? 'https://github.com',
                 needs: github === undefined ? 'GITHUB_TOKEN, or --github-token-file' : undefined,
                 // Most have no use for it, and it takes long to load.
                 isOver: async (run, signal) => (await Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(413), __nccwpck_require__.e(439)]).then(__nccwpck_require__.bind(__nccwpck_require__, 4439))).isOverOnGithub(run, needed(github), env, signal),
@@ -4159,6 +4168,7 @@ function runsApis(env, flags, seal) {
             'gitlab',
             {
                 name: 'GitLab',
+                instance: env['CI_SERVER_URL'] ?? 'https://gitlab.com',
                 needs: (gitlab ?? gitlabJob) === undefined ? 'GITLAB_TOKEN, CI_JOB_TOKEN, or --gitlab-token-file' : undefined,
                 isOver: async (run, signal) => {
                     const auth = gitlabJob === undefined ? { personal: needed(gitlab) } : { job: gitlabJob };
@@ -4283,7 +4293,11 @@ function living(found, of) {
     return found.filter(({ listed: { is }, state }) => state === 'living' && 'run' in is && is.run.platform === of);
 }
 /** Asks the platform once for each run; what it cannot tell of stays until it expires. */
-async function ask(api, waiting, platform, signal) {
+async function ask(api, ofPlatform, platform, signal) {
+    const waiting = ofPlatform.filter(({ listed: { is } }) => 'run' in is && is.run.instance === api.instance);
+    const elsewhere = ofPlatform.length - waiting.length;
+    if (elsewhere > 0)
+        platform.say(`${sweep_anchors(elsewhere)} of another ${api.name} than ${api.instance}: kept until they expire.`);
     if (waiting.length === 0)
         return;
     if (api.needs !== undefined) {

@@ -1998,6 +1998,7 @@ function githubPlatform(env, redact) {
             attempt: env['GITHUB_RUN_ATTEMPT'] ?? '1',
             job: env['GITHUB_JOB'] ?? '',
             repository: env['GITHUB_REPOSITORY'] ?? '',
+            instance: env['GITHUB_SERVER_URL'] ?? '',
         },
         // Two steps of a job must not meet, and nothing tells them apart.
         runKey: undefined,
@@ -2176,6 +2177,7 @@ function gitlabPlatform(words, env, redact) {
             attempt: '1',
             job: env['CI_JOB_NAME'] ?? '',
             repository: env['CI_PROJECT_PATH'] ?? '',
+            instance: env['CI_SERVER_URL'] ?? '',
         },
         runKey: (0,external_node_crypto_.createHash)('sha256')
             .update(`${env['CI_SERVER_URL'] ?? ''} ${jobId}`)
@@ -2382,7 +2384,7 @@ function terminalPlatform(wish, words, env, redact) {
         isCI: false,
         env,
         uid: process.getuid?.() ?? -1,
-        run: { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '' },
+        run: { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '', instance: '' },
         runKey: undefined,
         idTokensNeed: undefined,
         idTokenRequest: () => undefined,

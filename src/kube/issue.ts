@@ -22,7 +22,12 @@ export function marksOf(run: Run, deadBy: string): { labels: Record<string, stri
       'kubepass.dev/run': labelValue(run.id),
       'kubepass.dev/attempt': labelValue(run.attempt),
     },
-    annotations: { 'kubepass.dev/repository': run.repository, 'kubepass.dev/job': run.job, 'kubepass.dev/dead-by': deadBy },
+    annotations: {
+      'kubepass.dev/instance': run.instance,
+      'kubepass.dev/repository': run.repository,
+      'kubepass.dev/job': run.job,
+      'kubepass.dev/dead-by': deadBy,
+    },
   }
 }
 

@@ -99,7 +99,8 @@ function listedOf({ object }: Row, type: unknown, data: unknown): Listed | undef
   if (deadBy === undefined) return listed({ foreign: 'it does not say when it is dead' })
   const repository = annotations['kubepass.dev/repository'] ?? ''
   const job = annotations['kubepass.dev/job'] ?? ''
-  return listed({ run: { platform, id, attempt, repository, job }, deadBy })
+  const instance = annotations['kubepass.dev/instance'] ?? ''
+  return listed({ run: { platform, id, attempt, repository, job, instance }, deadBy })
 }
 
 function isPlatform(text: string): text is Run['platform'] {

@@ -52,6 +52,7 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
       attempt: env['GITHUB_RUN_ATTEMPT'] ?? '1',
       job: env['GITHUB_JOB'] ?? '',
       repository: env['GITHUB_REPOSITORY'] ?? '',
+      instance: env['GITHUB_SERVER_URL'] ?? '',
     },
     // Two steps of a job must not meet, and nothing tells them apart.
     runKey: undefined,

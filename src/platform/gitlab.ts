@@ -53,6 +53,7 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
       attempt: '1',
       job: env['CI_JOB_NAME'] ?? '',
       repository: env['CI_PROJECT_PATH'] ?? '',
+      instance: env['CI_SERVER_URL'] ?? '',
     },
     runKey: createHash('sha256')
       .update(`${env['CI_SERVER_URL'] ?? ''} ${jobId}`)

@@ -7,6 +7,8 @@ import { readSmallFile, sealToken, Wrong } from '../values.ts'
 export interface RunsApi {
   /** How people call the platform. */
   readonly name: string
+  /** Its URL, as its runs know it: of another's runs it can tell nothing. */
+  readonly instance: string
   /** What must be given before it can be asked; undefined when all is there. */
   readonly needs: string | undefined
   /** @throws the reason why it cannot tell */
@@ -36,6 +38,7 @@ export function runsApis(
       'github',
       {
         name: 'GitHub',
+        instance: env['GITHUB_SERVER_URL'] ?? 'https://github.com',
         needs: github === undefined ? 'GITHUB_TOKEN, or --github-token-file' : undefined,
         // Most have no use for it, and it takes long to load.
         isOver: async (run, signal) => (await import('./github-runs.ts')).isOverOnGithub(run, needed(github), env, signal),
@@ -45,6 +48,7 @@ export function runsApis(
       'gitlab',
       {
         name: 'GitLab',
+        instance: env['CI_SERVER_URL'] ?? 'https://gitlab.com',
         needs: (gitlab ?? gitlabJob) === undefined ? 'GITLAB_TOKEN, CI_JOB_TOKEN, or --gitlab-token-file' : undefined,
         isOver: async (run, signal) => {
           const auth = gitlabJob === undefined ? { personal: needed(gitlab) } : { job: gitlabJob }

@@ -56,7 +56,7 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
     isCI: false,
     env,
     uid: process.getuid?.() ?? -1,
-    run: { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '' },
+    run: { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '', instance: '' },
     runKey: undefined,
 
     idTokensNeed: undefined,

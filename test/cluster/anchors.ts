@@ -13,6 +13,7 @@ export interface AnchorParts {
   attempt?: string
   key?: string
   repository?: string
+  instance?: string
   deadBy?: Date | string
   /** Parts of the Secret that are not as kubepass makes them. */
   name?: string
@@ -24,6 +25,7 @@ export const HOUR_MS = 3_600_000
 
 export function anchorOf(parts: AnchorParts = {}): { metadata: { name: string } & Record<string, unknown> } & Record<string, unknown> {
   const { platform = 'github', run = '1', attempt = '1', key = '0123456789abcdef', repository = 'octo-org/octo-repo' } = parts
+  const { instance = platform === 'terminal' ? '' : `https://${platform}.com` } = parts
   const { deadBy = new Date(Date.now() - HOUR_MS), name = `kubepass-${run}-${attempt}-${key}`, change = {}, metadata = {} } = parts
   return {
     apiVersion: 'v1',
@@ -38,6 +40,7 @@ export function anchorOf(parts: AnchorParts = {}): { metadata: { name: string } 
         'kubepass.dev/attempt': attempt,
       },
       annotations: {
+        'kubepass.dev/instance': instance,
         'kubepass.dev/repository': repository,
         'kubepass.dev/job': 'scan',
         'kubepass.dev/dead-by': typeof deadBy === 'string' ? deadBy : deadBy.toISOString(),

@@ -207,11 +207,12 @@ inRoom('GitHub tells which runs are over, attempt by attempt', SWEEPERS, async (
     [attempt(2, 1)]: { status: 'queued' },
   })
   const ofGithub = ['1', '2', '3'].map((run) => anchorOf({ run, deadBy: FUTURE }))
-  const [over = '', queued = '', unknown = '', again = '', sibling = '', terminal = ''] = await room.fill([
+  const [over = '', queued = '', unknown = '', again = '', sibling = '', terminal = '', elsewhere = ''] = await room.fill([
     ...ofGithub,
     anchorOf({ run: '1', attempt: '2', deadBy: FUTURE }),
     anchorOf({ run: '1', key: 'fedcba9876543210', deadBy: FUTURE }),
     anchorOf({ run: 'terminal', platform: 'terminal', deadBy: FUTURE }),
+    anchorOf({ run: '1', key: '0000000000000000', instance: 'https://github.example.com', deadBy: FUTURE }),
   ])
   const ended = await sweep(['--json'], { GITHUB_API_URL: api.url, GITHUB_TOKEN: 'played-github-token' })
   expect(outcomes(ended)).toEqual({
@@ -221,11 +222,13 @@ inRoom('GitHub tells which runs are over, attempt by attempt', SWEEPERS, async (
     [queued]: 'living, kept',
     [unknown]: 'living, kept',
     [terminal]: 'living, kept',
+    [elsewhere]: 'living, kept',
   })
+  expect(ended.stderr).toContain('1 anchor of another GitHub than https://github.com: kept until they expire.')
   expect(ended.stderr).toMatch(/warning: GitHub does not tell whether a run is over \(404; the token needs the right to read Actions/)
   expect(ended.stderr).not.toContain('forged')
   expect(ended.code).toBe(0)
-  expect(await room.names()).toEqual([again, queued, terminal, unknown].toSorted())
+  expect(await room.names()).toEqual([again, elsewhere, queued, terminal, unknown].toSorted())
   // Once for each attempt, not for each anchor.
   expect(api.asked.map(({ path }) => path).toSorted()).toEqual([attempt(1, 1), attempt(1, 2), attempt(2, 1), attempt(3, 1)])
   expect(new Set(api.asked.map(({ headers }) => headers['authorization']))).toEqual(new Set(['token played-github-token']))

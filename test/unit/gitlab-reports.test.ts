@@ -3,7 +3,7 @@ import { newEvidence, type Evidence } from '../../src/evidence.ts'
 import type { Options } from '../../src/options.ts'
 import { annotations, junit } from '../../src/platform/gitlab-reports.ts'
 
-const run = { platform: 'gitlab', id: '7', attempt: '1', job: 'scan', repository: 'group/project' } as const
+const run = { platform: 'gitlab', id: '7', attempt: '1', job: 'scan', repository: 'group/project', instance: 'https://github.com' } as const
 const options = { server: 'https://10.0.0.1:6443', serviceAccount: { namespace: 'kubepass', name: 'scanner' } } as Options
 const env = { CI_PIPELINE_URL: 'https://gitlab.example.com/group/project/-/pipelines/5' }
 

@@ -3,7 +3,7 @@ import type { Options } from '../../src/options.ts'
 import { anchorPrefix, type Run } from '../../src/job.ts'
 import { newReceipt, parseReceipt } from '../../src/receipt.ts'
 
-const run: Run = { platform: 'github', id: '42', attempt: '3', job: 'scan', repository: 'octo/repo' }
+const run: Run = { platform: 'github', id: '42', attempt: '3', job: 'scan', repository: 'octo/repo', instance: 'https://github.com' }
 const options = {
   server: 'https://10.0.0.1:6443',
   serviceAccount: { namespace: 'kubepass', name: 'scanner' },
