@@ -1,6 +1,7 @@
 import { request as plainRequest } from 'node:http'
 import { Agent, request as tlsRequest, type AgentOptions } from 'node:https'
 import type { Duplex } from 'node:stream'
+import { proxyOf } from './proxy-variables.ts'
 import type { Secret } from './secret.ts'
 
 /** No answer that kubepass needs is near this size. */
@@ -54,7 +55,7 @@ export class Http {
   /** @param connections at most, of those that are kept open; what waits for one is sent in its turn */
   constructor(tls: Tls, env: NodeJS.ProcessEnv, connections = 1) {
     this.#connections = connections
-    this.hasTlsProxy = (tls.proxyUrl?.href ?? env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '').startsWith('https:')
+    this.hasTlsProxy = (tls.proxyUrl?.href ?? proxyOf(env).value).startsWith('https:')
     // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
     this.#options = {
       rejectUnauthorized: true,

@@ -5,23 +5,32 @@ export const PROXY_EXAMPLE = 'http://user:password@proxy.example.com:3128 (user 
 
 const NAME = /^(https?|all)_proxy$/i
 /** Up to the last @: the password of a URL that was written wrongly is one, too. */
-const PASSWORD = /^[^:/]*:?\/*[^:@/]*:(.*)@/
-/** Less cannot be told from other text. */
-const SHORTEST = 4
+const PASSWORD = /^(?:\w+:\/\/)?[^:@/]*:(?!\/\/)(.+)@/
+/** A shorter one is a word that stands elsewhere, too, as in PATH, which would then be taken for a secret. */
+const SHORTEST = 8
+
+/** The password in a variable that names a proxy; undefined for any other. */
+export function proxyPassword(name: string, value: string): string | undefined {
+  return NAME.test(name) ? PASSWORD.exec(value)?.[1] : undefined
+}
 
 /** Seals the password in each variable that names a proxy. */
 export function sealProxyPasswords(env: NodeJS.ProcessEnv, seal: Seal): void {
   for (const [name, value = ''] of Object.entries(env)) {
-    const password = NAME.test(name) ? PASSWORD.exec(value)?.[1] : undefined
-    if (password === undefined) continue
-    for (const form of new Set([password, decoded(password)])) if (form !== undefined && form.length >= SHORTEST) seal(form)
+    const password = proxyPassword(name, value) ?? ''
+    for (const form of new Set([password, decoded(password) ?? ''])) if (form.length >= SHORTEST) seal(form)
   }
 }
 
-/** What Node would refuse of the variable that it takes: its own error shows the value. */
-export function problemOfProxy(env: NodeJS.ProcessEnv): string | undefined {
+/** The variable that Node takes, and what it holds, maybe nothing. */
+export function proxyOf(env: NodeJS.ProcessEnv): { name: string; value: string } {
   const name = env['https_proxy'] ? 'https_proxy' : 'HTTPS_PROXY'
-  const value = env[name] ?? ''
+  return { name, value: env[name] ?? '' }
+}
+
+/** What Node would refuse of it: its own error shows the value. */
+export function problemOfProxy(env: NodeJS.ProcessEnv): string | undefined {
+  const { name, value } = proxyOf(env)
   if (!/^https?:\/\//.test(value)) return undefined
   const url = /[\r\n]/.test(value) ? null : URL.parse(value)
   // A slash in a password ends the host, and the rest of it begins a path.

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { killQuietly, MARKER, stopCarriers, type Stopped } from './carriers.ts'
 import { errnoOf, KubepassError } from './errors.ts'
 import type { Options } from './options.ts'
+import { proxyPassword } from './proxy-variables.ts'
 
 /** How long a scan that was told to stop may take to end by itself. */
 const GRACE_MS = 2_000
@@ -132,7 +133,7 @@ export function scanEnvironment(
   const passes = (name: string, value: string): boolean => {
     if (options.passEnv.includes(name) || name === 'RUNNER_TRACKING_ID') return true
     if (options.env === 'clean') return CLEAN.test(name)
-    return !WITHHELD.test(name) && !carriesSecret(value)
+    return !WITHHELD.test(name) && !carriesSecret(value) && proxyPassword(name, value) === undefined
   }
   return Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && passes(name, value)))
 }
