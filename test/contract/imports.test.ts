@@ -26,7 +26,7 @@ const LEVELS: RegExp[] = [
   /^session\.ts$/,
   /^(platform\/|scan\.ts|isolate\.ts)/,
   /^(identity\/|kube\/|kubeconfig\.ts|evidence\.ts|receipt\.ts|options\.ts|decode\.ts|carriers\.ts|redact\.ts)/,
-  /^(credential|retry|http|flags|values|certificate)\.ts$/,
+  /^(credential|retry|http|flags|values|certificate|proxy-variables)\.ts$/,
   /^(inputs|job)\.ts$/,
   /^(errors|quote|secret|version)\.ts$/,
 ]
