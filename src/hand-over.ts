@@ -1,4 +1,5 @@
 import { isoTime, type Credential } from './credential.ts'
+import { withheldProxies } from './proxy-variables.ts'
 import { markerOf } from './receipt.ts'
 import { Scan, scanEnvironment } from './scan.ts'
 import { record, type Session } from './session.ts'
@@ -16,6 +17,9 @@ export async function runScan(
   const { options, platform, redactor, evidence, signal } = session
   signal.throwIfAborted()
   const env = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value)
+  if (options.env === 'inherit')
+    for (const name of withheldProxies(platform.env, env))
+      platform.say(`${name} holds a password, so the scan does not get it. Name it in pass_env if the scan needs that proxy.`)
   const delivered = options.delivery === 'env' ? { [options.tokenVariable]: token.reveal() } : {}
   const startedAt = new Date().toISOString()
   evidence.used = { started_at: startedAt, ended_at: null, exit_code: null, signal: null }

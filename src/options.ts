@@ -3,6 +3,7 @@ import { delimiter, dirname, isAbsolute, join, relative, resolve } from 'node:pa
 import { errnoOf, KubepassError } from './errors.ts'
 import { isInPod } from './identity/in-cluster.ts'
 import { inputs, type InputId } from './inputs.ts'
+import { problemOfProxy, sealProxyPasswords } from './proxy-variables.ts'
 import { quote } from './quote.ts'
 import type { Seal, Secret } from './secret.ts'
 import {
@@ -121,6 +122,8 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
   const same = (text: string): string => text
   const choice = (id: InputId): string => read(id, same, inputs[id].default)
 
+  sealProxyPasswords(source.env, seal)
+  problems.push(...[problemOfProxy(source.env)].filter((problem) => problem !== undefined))
   const bringer = whoBringsTheCluster()
   const server = read('server', parseServer, '')
   const serviceAccount = read('service_account', parseServiceAccount, { namespace: '', name: '' })

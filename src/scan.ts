@@ -8,6 +8,7 @@ import { errnoOf, KubepassError } from './errors.ts'
 import type { Isolation } from './evidence.ts'
 import { NotIsolated, notAllowed, startIsolated } from './isolate.ts'
 import type { Options } from './options.ts'
+import { proxyPassword } from './proxy-variables.ts'
 
 /** How long a scan that was told to stop may take to end by itself. */
 const GRACE_MS = 2_000
@@ -185,7 +186,7 @@ export function scanEnvironment(
   const passes = (name: string, value: string): boolean => {
     if (options.passEnv.includes(name) || name === 'RUNNER_TRACKING_ID') return true
     if (options.env === 'clean') return CLEAN.test(name)
-    return !WITHHELD.test(name) && !carriesSecret(value)
+    return !WITHHELD.test(name) && !carriesSecret(value) && proxyPassword(name, value) === undefined
   }
   return Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && passes(name, value)))
 }

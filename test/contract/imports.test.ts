@@ -26,7 +26,7 @@ const LEVELS: RegExp[] = [
   /^session\.ts$/,
   /^(platform\/|scan\.ts|isolate\.ts)/,
   /^(identity\/|kube\/|kubeconfig\.ts|evidence\.ts|receipt\.ts|options\.ts|decode\.ts|carriers\.ts|redact\.ts|runtime\.ts)/,
-  /^(credential|retry|http|flags|values|certificate|write)\.ts$/,
+  /^(credential|retry|http|flags|values|certificate|proxy-variables|write)\.ts$/,
   /^(inputs|job)\.ts$/,
   /^(errors|quote|secret|version)\.ts$/,
 ]
