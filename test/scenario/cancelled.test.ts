@@ -75,22 +75,20 @@ test('cancelled at any time: nothing is left, and all that is said is so', async
   await playEach(onEach(times), AT_ONCE, play, seed)
 })
 
-const signals: [NodeJS.Signals[], number][] = [
-  [['SIGHUP'], 129],
-  [['SIGINT', 'SIGTERM'], 130],
-  [['SIGTERM', 'SIGTERM'], 143],
-  [['SIGINT', 'SIGINT', 'SIGINT'], 130],
-]
+const CODES: Partial<Record<NodeJS.Signals, number>> = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }
+const signals: NodeJS.Signals[][] = [['SIGHUP'], ['SIGINT', 'SIGTERM'], ['SIGTERM', 'SIGTERM'], ['SIGINT', 'SIGINT', 'SIGINT']]
 
-test('SIGHUP, and a second signal at once: revoked and proven once, and the first one says how it ended', async () => {
-  await playEach(onEach(signals), AT_ONCE, ({ ci, item: [names, code] }) =>
+test('SIGHUP, and a second signal at once: revoked and proven once, and the one that came first says how it ended', async () => {
+  await playEach(onEach(signals), AT_ONCE, ({ ci, item: names }) =>
     playOn(ci, async ({ step, proxy }) => {
       const use = step({ command: 'echo started; sleep 600' })
       const phase = use.start('main')
       await phase.seen('started')
       for (const name of names) phase.kill(name)
       const main = await phase.done
-      expect([main.code, main.messages]).toEqual([code, [`Stopped by ${String(names[0])}.`]])
+      // Of two that are there at once, either comes first.
+      const ends = names.map((name) => [CODES[name], [`Stopped by ${name}.`]])
+      expect(ends).toContainEqual([main.code, main.messages])
       expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
       expectTruth(main.log, proxy)
       expect((await use.post()).code).toBe(0)
