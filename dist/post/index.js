@@ -240,6 +240,11 @@ const table = {
         means: 'the credential was not revoked; beats every other code',
         todo: 'The message says when the token dies by itself. To end it now, delete the Secret that the evidence names: `kubectl delete secret -n NAMESPACE NAME`. Then see the cause that is shown: a missing right to delete Secrets, a network that broke, or an ID token that ran out.',
     },
+    TAMPERED: {
+        exit: 87,
+        means: "the scan wrote to the runner's command files",
+        todo: 'What it wrote there was removed, so that no later step believes it. If that was no attack: a variable or an output for later steps is set by a step of its own, or name the file in `pass_env`, and the scan may write to it.',
+    },
     INTERRUPTED: {
         exit: 130,
         means: 'ended by SIGHUP (129), SIGINT (130) or SIGTERM (143)',
@@ -705,9 +710,11 @@ const outputs = {
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3916);
 /* harmony import */ var _identity_in_cluster_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(0);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8422);
-/* harmony import */ var _proxy_variables_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2879);
-/* harmony import */ var _quote_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4519);
+/* harmony import */ var _proxy_variables_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(2879);
+/* harmony import */ var _quote_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4519);
 /* harmony import */ var _values_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4777);
+/* harmony import */ var _write_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2868);
+
 
 
 
@@ -733,7 +740,7 @@ function parseOptions(source, seal, purpose) {
             }
             const allowed = _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL[id].options;
             if (allowed && !allowed.includes(text))
-                throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(text)}, not one of ${allowed.join(', ')}`);
+                throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}, not one of ${allowed.join(', ')}`);
             return parse(text);
         }
         catch (error) {
@@ -745,8 +752,8 @@ function parseOptions(source, seal, purpose) {
     };
     const same = (text) => text;
     const choice = (id) => read(id, same, _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL[id].default);
-    (0,_proxy_variables_js__WEBPACK_IMPORTED_MODULE_7__/* .sealProxyPasswords */ .cm)(source.env, seal);
-    problems.push(...[(0,_proxy_variables_js__WEBPACK_IMPORTED_MODULE_7__/* .problemOfProxy */ .hR)(source.env)].filter((problem) => problem !== undefined));
+    (0,_proxy_variables_js__WEBPACK_IMPORTED_MODULE_8__/* .sealProxyPasswords */ .cm)(source.env, seal);
+    problems.push(...[(0,_proxy_variables_js__WEBPACK_IMPORTED_MODULE_8__/* .problemOfProxy */ .hR)(source.env)].filter((problem) => problem !== undefined));
     const bringer = whoBringsTheCluster();
     const server = read('server', _values_js__WEBPACK_IMPORTED_MODULE_5__/* .parseServer */ .ld, '');
     const serviceAccount = read('service_account', parseServiceAccount, { namespace: '', name: '' });
@@ -785,7 +792,7 @@ function parseOptions(source, seal, purpose) {
         directory: purpose === 'start' ? read('directory', (path) => parseDirectory(path, source.workspace), '', source.temp) : baseDirectory(source),
         proxyUrl: read('proxy_url', _values_js__WEBPACK_IMPORTED_MODULE_5__/* .parseProxy */ .YR, undefined),
         tlsServerName: read('tls_server_name', _values_js__WEBPACK_IMPORTED_MODULE_5__/* .parseServerName */ .ey, undefined),
-        evidence: read('evidence', purpose === 'start' ? parseEvidencePath : same, undefined),
+        evidence: read('evidence', purpose === 'start' ? parseEvidencePath : settledOr, undefined),
         checkToken,
         deadline: 1000 * read('deadline', parseDeadline, 60),
     };
@@ -844,7 +851,7 @@ function parseOptions(source, seal, purpose) {
         // A job's files, and those that GitLab makes of its variables, are content, too: who wrote them is not who set up the runner.
         const ofTheJob = source.workspace === undefined ? [] : [source.workspace, `${source.workspace}.tmp`].map(realpathOr);
         const lies = ofTheJob.find((place) => [realpathOr(folder), realpathOr(text)].some((path) => isInside(path, place)));
-        return { ...asked, text: () => file, files: lies === undefined ? { folder } : { refused: `it lies in ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(lies)}` } };
+        return { ...asked, text: () => file, files: lies === undefined ? { folder } : { refused: `it lies in ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(lies)}` } };
     }
     function readCommand() {
         if (purpose === 'finish')
@@ -854,7 +861,7 @@ function parseOptions(source, seal, purpose) {
             if (source.input('command') !== undefined)
                 problems.push(`${source.nameOf('command')} and a command after -- are both given: one is enough`);
             if (!isProgram(program, source.path))
-                problems.push(`the command ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(program)} is not a program on PATH`);
+                problems.push(`the command ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(program)} is not a program on PATH`);
             return [program, ...args];
         }
         const command = read('command', same, '');
@@ -872,12 +879,12 @@ function parseOptions(source, seal, purpose) {
 function parseServiceAccount(text) {
     const [namespace = '', name = '', ...more] = text.split('/');
     if (more.length > 0 || !(0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .isLabel */ .J2)(namespace) || !(0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .isSubdomain */ .J4)(name))
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(text)}, not NAMESPACE/NAME`);
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}, not NAMESPACE/NAME`);
     return { namespace, name };
 }
 function parseNamespace(text) {
     if (!(0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .isLabel */ .J2)(text))
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(text)}, not the name of a namespace`);
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}, not the name of a namespace`);
     return text;
 }
 function readToken(path, source, seal) {
@@ -895,35 +902,35 @@ function readToken(path, source, seal) {
 function parseDuration(text) {
     const [, number = '', unit = ''] = /^(\d{1,7})(s|m|h|)$/.exec(text) ?? [];
     if (number === '')
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(text)}, not a duration`);
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}, not a duration`);
     return Number(number) * { s: 1, m: 60, h: 3600, '': 1 }[unit];
 }
 function parseDeadline(text) {
     const seconds = parseDuration(text);
     if (seconds < 1 || seconds > 600)
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(text)}, not from 1s to 10m`);
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}, not from 1s to 10m`);
     return seconds;
 }
 function parseLife(text, longest, nameOfLongest) {
     const seconds = parseDuration(text);
     if (seconds < 600)
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(text)}: the API server issues no token for less than 10 minutes`);
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}: the API server issues no token for less than 10 minutes`);
     if (seconds > longest)
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(text)}, over the limit of ${longest} s; raise ${nameOfLongest} if that is meant`);
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}, over the limit of ${longest} s; raise ${nameOfLongest} if that is meant`);
     return seconds;
 }
 function parseExitCodes(text) {
     return words(text).map((word) => {
         const code = Number(word);
         if (!Number.isInteger(code) || code < 0 || code > 255)
-            throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`holds ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(word)}, not a number from 0 to 255`);
+            throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`holds ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(word)}, not a number from 0 to 255`);
         return code;
     });
 }
 function parseSamples(text) {
     const samples = Number(text);
     if (!Number.isInteger(samples) || samples < 1 || samples > 20)
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(text)}, not a number from 1 to 20`);
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}, not a number from 1 to 20`);
     return samples;
 }
 function words(text) {
@@ -938,12 +945,12 @@ function parseVariableNames(text) {
     const names = words(text);
     const wrong = names.find((name) => !isVariableName(name));
     if (wrong !== undefined)
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`holds ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(wrong)}, not the name of a variable`);
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`holds ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(wrong)}, not the name of a variable`);
     return names;
 }
 function parseTokenVariable(text) {
     if (!isVariableName(text) || /^(PATH|HOME|NODE_OPTIONS|KUBECONFIG|KUBE_CONFIG_PATH|GITHUB_.*|RUNNER_.*|KUBEPASS_.*|LD_.*)$/.test(text)) {
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(text)}, not a name that a token may have`);
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}, not a name that a token may have`);
     }
     return text;
 }
@@ -955,10 +962,10 @@ function parseEvidencePath(text) {
         throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW('holds a NUL or a line end');
     try {
         (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.accessSync)((0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(text), node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.W_OK);
-        return text;
+        return (0,_write_js__WEBPACK_IMPORTED_MODULE_6__/* .settled */ .gu)(text);
     }
     catch (error) {
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(text)}, where no file can be written (${(0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error)})`);
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}, where no file can be written (${(0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error)})`);
     }
 }
 /** Files in the workspace end up in artifacts, caches and commits. */
@@ -967,16 +974,16 @@ function parseDirectory(path, workspace) {
     try {
         real = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(path);
         if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(real).isDirectory())
-            throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(path)}, which is no directory`);
+            throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(path)}, which is no directory`);
         (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.accessSync)(real, node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.W_OK);
     }
     catch (error) {
         if (error instanceof _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW)
             throw error;
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(path)}, which cannot be used (${(0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error)})`);
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(path)}, which cannot be used (${(0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error)})`);
     }
     if (workspace !== undefined && isInside(real, realpathOr(workspace)))
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .h)(path)}, which lies in the workspace`);
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(path)}, which lies in the workspace`);
     return real;
 }
 /** Where a run's private directory lies, also when the place is gone by now. */
@@ -990,6 +997,14 @@ function realpathOr(path) {
     }
     catch {
         return (0,node_path__WEBPACK_IMPORTED_MODULE_1__.resolve)(path);
+    }
+}
+function settledOr(path) {
+    try {
+        return (0,_write_js__WEBPACK_IMPORTED_MODULE_6__/* .settled */ .gu)(path);
+    }
+    catch {
+        return path;
     }
 }
 function isInside(path, parent) {
@@ -1180,6 +1195,8 @@ function parseServerName(text) {
         throw new Wrong(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_4__/* .quote */ .h)(text)}, not a host name`);
     return text;
 }
+/** No server takes headers of that size. */
+const LONGEST_TOKEN = 64 * 1024;
 const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g;
 /** Letters with digits among them, or more letters than a name has. */
 const RANDOM = /(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{12,}|[a-z\d]{24,}/i;
@@ -1264,6 +1281,8 @@ function sealToken(text, seal) {
     const token = text.trim();
     if (token.length < 16)
         throw new Wrong('is too short to be a token');
+    if (token.length > LONGEST_TOKEN)
+        throw new Wrong('is too long to be a token');
     // Sealed before it is judged, so that no message can show it.
     const sealed = seal(token);
     if (!/^[\x21-\x7e]+$/.test(token))
@@ -1288,6 +1307,83 @@ function checkKeyPair(pair) {
 /* harmony export */ });
 /** Written by `npm run generate` from package.json. */
 const version = '0.1.0';
+
+
+/***/ }),
+
+/***/ 2868:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   fR: () => (/* binding */ replaceFile),
+/* harmony export */   gZ: () => (/* binding */ appendWhole),
+/* harmony export */   gu: () => (/* binding */ settled),
+/* harmony export */   pb: () => (/* binding */ writePrivate)
+/* harmony export */ });
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
+
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = node_fs__WEBPACK_IMPORTED_MODULE_0__.constants;
+/** Creates the file for its owner alone, from the first byte; never through a link, never over another file, never half of it. */
+function writePrivate(path, content, mode = 0o600) {
+    const file = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.openSync)(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+    const bytes = Buffer.from(content);
+    try {
+        // On a full disk a write may take some of it, and say so.
+        for (let at = 0; at < bytes.length;)
+            at += (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.writeSync)(file, bytes, at);
+    }
+    catch (error) {
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(path);
+        throw error;
+    }
+    finally {
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.closeSync)(file);
+    }
+}
+/** Appends all or nothing; not to what a link points to, and to nobody at the other end of a pipe. */
+function appendWhole(path, text) {
+    const about = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync)(path, { throwIfNoEntry: false });
+    if (about?.isFile() === false)
+        throw Object.assign(new Error('it is no file'), { code: 'ENOTSUP' });
+    try {
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.appendFileSync)(path, text, { mode: 0o644 });
+    }
+    catch (error) {
+        // On a full disk some of it may be there.
+        if (about === undefined)
+            (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(path, { force: true });
+        else if (((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync)(path, { throwIfNoEntry: false })?.size ?? 0) > about.size)
+            (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.truncateSync)(path, about.size);
+        throw error;
+    }
+}
+/**
+ * Puts a file in the place of what is there, all of it at once: what a link points to is left alone.
+ * @param path as `settled` gives it: should its folder be another one by now, nothing is written
+ */
+function replaceFile(path, text) {
+    const folder = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(path);
+    if ((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(folder) !== folder)
+        throw Object.assign(new Error('its folder is behind a link'), { code: 'ELOOP' });
+    const next = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, `.${(0,node_path__WEBPACK_IMPORTED_MODULE_1__.basename)(path).slice(0, 200)}.next`);
+    (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(next, { recursive: true, force: true });
+    writePrivate(next, text, 0o644);
+    try {
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.renameSync)(next, path);
+    }
+    catch (error) {
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(next);
+        throw error;
+    }
+}
+/** The path without a link on its way, as they are now. Its last part need not be there. */
+function settled(path) {
+    return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(path) ? (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(path) : (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)((0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(path)), (0,node_path__WEBPACK_IMPORTED_MODULE_1__.basename)(path));
+}
 
 
 /***/ }),
@@ -1772,10 +1868,93 @@ const external_node_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import
 var errors = __nccwpck_require__(3916);
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
 // EXTERNAL MODULE: ./src/evidence.ts
 var src_evidence = __nccwpck_require__(7082);
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./src/write.ts
+var src_write = __nccwpck_require__(2868);
+;// CONCATENATED MODULE: ./src/platform/command-files.ts
+
+
+
+/**
+ * The files by which a step speaks to its runner. The scan is not told where they are, and can find out. What it writes
+ * there would count as ours: variables of later steps, outputs, the state of the post step.
+ */
+class CommandFiles {
+    #paths;
+    /** While a scan may run, what each must hold; undefined where no file was. */
+    #kept = new Map();
+    /** @param names the variables that hold their paths */
+    constructor(env, names) {
+        this.#paths = new Map(names.map((name) => [name, env[name] ?? '']).filter(([, path]) => path !== ''));
+    }
+    /** @param given those that the scan is meant to write to */
+    guard(given) {
+        for (const [name, path] of this.#paths)
+            if (!given.includes(name))
+                this.#kept.set(name, contentOf(path));
+    }
+    append(name, text) {
+        const path = this.#paths.get(name);
+        if (path === undefined)
+            throw Object.assign(new Error(`${name} is not set`), { code: 'ENOENT' });
+        (0,src_write/* appendWhole */.gZ)(path, text);
+        if (this.#kept.has(name))
+            this.#kept.set(name, Buffer.concat([this.#kept.get(name) ?? Buffer.alloc(0), Buffer.from(text)]));
+    }
+    /** Makes them what they were, but for what we have written since. For when nothing of the scan is left. */
+    restore() {
+        const tampered = { changed: [], left: [] };
+        for (const [name, kept] of this.#kept) {
+            const path = this.#paths.get(name) ?? '';
+            try {
+                if (isAsKept(path, kept))
+                    continue;
+                tampered.changed.push(name);
+                putBack(path, kept);
+            }
+            catch {
+                tampered.left.push(name);
+            }
+        }
+        this.#kept.clear();
+        return tampered;
+    }
+}
+function isAsKept(path, kept) {
+    const about = (0,external_node_fs_.lstatSync)(path, { throwIfNoEntry: false });
+    if (about === undefined || kept === undefined)
+        return about === kept;
+    return about.size === kept.length && contentOf(path)?.equals(kept) === true;
+}
+/** A new file, as the runner made the old one: the other may have a second name elsewhere. */
+function putBack(path, kept) {
+    (0,external_node_fs_.rmSync)(path, { recursive: true, force: true });
+    if (kept === undefined)
+        return;
+    (0,external_node_fs_.mkdirSync)((0,external_node_path_.dirname)(path), { recursive: true });
+    (0,src_write/* writePrivate */.pb)(path, kept, 0o644);
+}
+function contentOf(path) {
+    let file;
+    try {
+        file = (0,external_node_fs_.openSync)(path, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NOFOLLOW | external_node_fs_.constants.O_NONBLOCK);
+    }
+    catch {
+        return undefined;
+    }
+    try {
+        return (0,external_node_fs_.fstatSync)(file).isFile() ? (0,external_node_fs_.readFileSync)(file) : undefined;
+    }
+    finally {
+        (0,external_node_fs_.closeSync)(file);
+    }
+}
+
 ;// CONCATENATED MODULE: ./src/platform/print.ts
 
 
@@ -2030,7 +2209,10 @@ function beginning(text) {
 
 
 
+
 const RECEIPT = 'receipt';
+/** Not the summary: it decides nothing, and what the scan tells there is no lie of ours. */
+const COMMAND_FILES = ['GITHUB_ENV', 'GITHUB_PATH', 'GITHUB_STATE', 'GITHUB_OUTPUT'];
 /**
  * GitHub Actions. What is needed before the scan is done here in a few lines; @actions/core, which takes as
  * long to load as the whole exchange with the API server, is loaded for outputs, variables and annotations.
@@ -2042,6 +2224,7 @@ function githubPlatform(env, redact) {
             process.stdout.on('error', () => undefined);
         return Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(421)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6421));
     };
+    const commandFiles = new CommandFiles(env, COMMAND_FILES);
     const say = (text) => print(STDOUT, `${redact(text)}\n`);
     const annotate = async (kind, text) => {
         try {
@@ -2058,7 +2241,7 @@ function githubPlatform(env, redact) {
         input: (id) => env[`INPUT_${id.toUpperCase()}`],
         nameOf: (id) => id,
         argv: [],
-        temp: env['RUNNER_TEMP'] ?? (0,external_node_os_namespaceObject.tmpdir)(),
+        temp: (env['RUNNER_TEMP'] ?? '') || (0,external_node_os_namespaceObject.tmpdir)(),
         workspace: env['GITHUB_WORKSPACE'],
         path: env['PATH'] ?? '',
         hasLaterSteps: true,
@@ -2095,10 +2278,12 @@ function githubPlatform(env, redact) {
         warn: (text) => annotate('warning', text),
         fail: (text) => annotate('error', text),
         // A synchronous append, so that it is there whenever we are killed. The last line of a name counts.
-        saveReceipt: (receipt) => (0,external_node_fs_.appendFileSync)(env['GITHUB_STATE'] ?? '', `${RECEIPT}=${receipt === 'none' ? receipt : JSON.stringify(receipt)}\n`),
+        saveReceipt: (receipt) => commandFiles.append('GITHUB_STATE', `${RECEIPT}=${receipt === 'none' ? receipt : JSON.stringify(receipt)}\n`),
         forgetReceipt: () => undefined,
         howToFinish: () => undefined,
         readReceipt: () => env[`STATE_${RECEIPT}`],
+        guardCommandFiles: (given) => commandFiles.guard(given),
+        restoreCommandFiles: () => commandFiles.restore(),
         scanOutputs() {
             const word = (0,external_node_crypto_.randomUUID)();
             // On stdout only, behind the masks: on stderr, which the runner may read first, it would stop them.
@@ -2118,7 +2303,7 @@ function githubPlatform(env, redact) {
             say((0,src_evidence/* asText */.e1)(evidence));
             // As core's summary does; post needs nothing else of core, and would take twice as long with it.
             if (env['GITHUB_STEP_SUMMARY'])
-                (0,external_node_fs_.appendFileSync)(env['GITHUB_STEP_SUMMARY'], redact((0,src_evidence/* asMarkdown */.g5)(evidence)));
+                (0,src_write/* appendWhole */.gZ)(env['GITHUB_STEP_SUMMARY'], redact((0,src_evidence/* asMarkdown */.g5)(evidence)));
             return Promise.resolve();
         },
     };
@@ -2143,12 +2328,10 @@ function escapeData(text) {
     return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
 }
 
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./src/inputs.ts
 var inputs = __nccwpck_require__(8422);
 // EXTERNAL MODULE: ./src/quote.ts
-var post_quote = __nccwpck_require__(4519);
+var src_quote = __nccwpck_require__(4519);
 ;// CONCATENATED MODULE: ./src/flags.ts
 
 
@@ -2178,7 +2361,7 @@ function parseFlags(words, ids, wanted, hint, own = {}) {
     const { values, positionals } = parse(words.slice(0, end), options, hint);
     if (positionals.length !== wanted) {
         const fact = wanted === 0
-            ? `${(0,post_quote/* quote */.h)(positionals[0] ?? '')} is no flag.`
+            ? `${(0,src_quote/* quote */.h)(positionals[0] ?? '')} is no flag.`
             : `${wanted} word is needed beside the flags, and ${positionals.length} are given.`;
         throw new errors/* KubepassError */.v3('INPUT', fact, { hint });
     }
@@ -2210,6 +2393,8 @@ function parse(args, options, hint) {
 
 
 
+
+
 /** Where the template looks for the reports. */
 const REPORTS = 'kubepass-reports';
 /**
@@ -2220,6 +2405,7 @@ function gitlabPlatform(words, env, redact) {
     const flags = parseFlags(words, gitlabFlags, 0, 'gitlab/scan.yml gives these flags; is it of the same version as the program?');
     const workspace = env['CI_PROJECT_DIR'];
     const jobId = env['CI_JOB_ID'] ?? '0';
+    const commandFiles = new CommandFiles(env, ['GITLAB_ENV']);
     const say = (text) => print(STDOUT, `${redact(text)}\n`);
     const colour = (code, text) => print(STDOUT, `\x1b[${code};1m${redact(text)}\x1b[0m\n`);
     // https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections
@@ -2273,11 +2459,8 @@ function gitlabPlatform(words, env, redact) {
         fail: (text) => Promise.resolve(colour(31, `kubepass: error: ${text}`)),
         // A hint, which only some runners pass on to after_script.
         saveReceipt(receipt) {
-            const file = env['GITLAB_ENV'];
-            if (!file)
-                return;
             try {
-                (0,external_node_fs_.appendFileSync)(file, `KUBEPASS_RECEIPT=${receipt === 'none' ? receipt : JSON.stringify(receipt)}\n`);
+                commandFiles.append('GITLAB_ENV', `KUBEPASS_RECEIPT=${receipt === 'none' ? receipt : JSON.stringify(receipt)}\n`);
             }
             catch {
                 // Names can be derived without it.
@@ -2286,6 +2469,8 @@ function gitlabPlatform(words, env, redact) {
         forgetReceipt: () => undefined,
         howToFinish: () => undefined,
         readReceipt: () => env['KUBEPASS_RECEIPT'],
+        guardCommandFiles: (given) => commandFiles.guard(given),
+        restoreCommandFiles: () => commandFiles.restore(),
         scanOutputs() {
             // While the program is surely there: a scan, or after_script at the same time, can remove it.
             void reports().catch(() => undefined);
@@ -2305,20 +2490,393 @@ function gitlabPlatform(words, env, redact) {
             say((0,src_evidence/* asText */.e1)(evidence));
             section('end', 'kubepass_evidence', '');
             const { annotations, junit } = await reports();
-            const folder = (0,external_node_path_.join)(workspace ?? '', REPORTS);
+            // Where the scan has made a link of it, nothing is written behind that.
+            const folder = (0,external_node_path_.join)((0,src_write/* settled */.gu)(workspace ?? '.'), REPORTS);
             (0,external_node_fs_.mkdirSync)(folder, { recursive: true });
-            (0,external_node_fs_.writeFileSync)((0,external_node_path_.join)(folder, 'junit.xml'), redact(junit(evidence)));
-            (0,external_node_fs_.writeFileSync)((0,external_node_path_.join)(folder, 'annotations.json'), redact(annotations(evidence, env)));
+            (0,src_write/* replaceFile */.fR)((0,external_node_path_.join)(folder, 'junit.xml'), redact(junit(evidence)));
+            (0,src_write/* replaceFile */.fR)((0,external_node_path_.join)(folder, 'annotations.json'), redact(annotations(evidence, env)));
         },
     };
 }
 
+;// CONCATENATED MODULE: ./src/job.ts
+/** Every anchor of a run's attempt begins with this, and no other does. */
+function anchorPrefix(run) {
+    return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
+}
+/** A part of an object's name: lower-case letters, digits and dashes. */
+function nameable(text) {
+    return (text
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9]+/g, '-')
+        .replaceAll(/^-+|-+$/g, '')
+        .slice(0, 40) || '0');
+}
+
+// EXTERNAL MODULE: ./src/credential.ts
+var credential = __nccwpck_require__(3302);
+;// CONCATENATED MODULE: ./src/receipt.ts
+
+
+
+
+
+/** @param key ends the names of anchor and directory */
+function newReceipt(options, run, key = (0,external_node_crypto_.randomBytes)(8).toString('hex'), now = Date.now()) {
+    return {
+        version: 1,
+        server: options.server,
+        namespace: options.serviceAccount.namespace,
+        anchor: { name: `${anchorPrefix(run)}${key}` },
+        directory: (0,external_node_path_.join)(options.directory, `${DIRECTORY_PREFIX}${key}`),
+        reached: 'nothing',
+        deadBy: (0,credential/* isoTime */.Ly)(Math.ceil((now + options.deadline) / 1000) + options.duration + credential/* OVERRUN_S */.IM),
+        evidence: (0,src_evidence/* newEvidence */.yC)(options, run),
+    };
+}
+/** What the scan's processes carry in their environment, so that all of them are found. */
+function markerOf(receipt) {
+    return (0,external_node_path_.basename)(receipt.directory).slice(DIRECTORY_PREFIX.length);
+}
+const DIRECTORY_PREFIX = 'kubepass-';
+/**
+ * Text of a state or a file as a receipt; undefined when it is none, or names what `run` cannot own: the
+ * scan can write where receipts are kept.
+ */
+function parseReceipt(text, prefix) {
+    let value;
+    try {
+        value = JSON.parse(text);
+    }
+    catch {
+        return undefined;
+    }
+    if (typeof value !== 'object' || value?.version !== 1)
+        return undefined;
+    const { server, namespace, anchor, directory, reached, deadBy, jti, evidence } = value;
+    const good = typeof server === 'string' &&
+        typeof namespace === 'string' &&
+        typeof directory === 'string' &&
+        /\/kubepass-[0-9a-f]{16}$/.test(directory) &&
+        ['nothing', 'anchor', 'token'].includes(reached ?? '') &&
+        isTime(deadBy) &&
+        isAnchor(anchor, prefix) &&
+        (jti === undefined || (typeof jti === 'string' && /^[\w.-]{1,200}$/.test(jti))) &&
+        isEvidence(evidence);
+    return good ? value : undefined;
+}
+/** As much of it as is acted on or shown; the rest is quoted wherever it goes. */
+function isEvidence(value) {
+    if (typeof value !== 'object' || value === null)
+        return false;
+    const { granted, verified, used, revoked, proven, dead_by, warnings } = value;
+    return ((granted === null || (isTime(granted?.issued_at) && isTime(granted?.expires_at))) &&
+        (verified === null || isTime(verified?.at)) &&
+        (used === null || isTime(used?.started_at)) &&
+        (revoked === null || isTime(revoked?.at)) &&
+        (proven === null || (isTime(proven?.dead_at) && [proven?.samples, proven?.seconds_after_revocation].every(Number.isFinite))) &&
+        (dead_by === null || isTime(dead_by)) &&
+        Array.isArray(warnings));
+}
+function isAnchor(anchor, prefix) {
+    if (anchor === undefined)
+        return true;
+    if (anchor === null)
+        return false;
+    const { name, uid } = anchor;
+    if (typeof name !== 'string' || !name.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(name.slice(prefix.length)))
+        return false;
+    return uid === undefined || typeof uid === 'string';
+}
+function isTime(text) {
+    return typeof text === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) && !Number.isNaN(Date.parse(text));
+}
+
+// EXTERNAL MODULE: ./src/values.ts
+var src_values = __nccwpck_require__(4777);
+;// CONCATENATED MODULE: ./src/platform/terminal.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+const USAGES = {
+    run: [0, 'run [FLAGS] -- COMMAND'],
+    revoke: [1, 'revoke [FLAGS] RECEIPT'],
+    sweep: [0, 'sweep [FLAGS]'],
+};
+/** A person's terminal: what the scan prints is on stdout, what we say is on stderr. */
+function terminalPlatform(wish, words, env, redact) {
+    const { stderr } = process;
+    const [wanted, usage] = USAGES[wish];
+    const hint = `kubepass ${usage}; kubepass help shows all flags.`;
+    const { values, positionals, argv, own } = parseFlags(words, terminalFlags, wanted, hint, wish === 'sweep' ? sweepFlags : {});
+    const [given] = positionals;
+    if ((0,src_values/* kubeconfigContent */.rg)(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
+        throw new errors/* KubepassError */.v3('INPUT', 'The content of a kubeconfig was given on the command line, which every user of the machine can read.', {
+            hint: `Give its path: ${flagName('kubeconfig')} PATH`,
+        });
+    }
+    const received = given === undefined ? undefined : readReceipt(given);
+    let receiptFile = given;
+    const style = (format, text) => (0,external_node_util_.styleText)(format, text, { stream: stderr });
+    const write = (text) => print(STDERR, `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`);
+    return {
+        input: (id) => values.get(id),
+        nameOf: flagName,
+        argv,
+        own,
+        temp: (0,external_node_os_namespaceObject.tmpdir)(),
+        workspace: undefined,
+        path: env['PATH'] ?? '',
+        hasLaterSteps: false,
+        hasPost: false,
+        postFailsJob: false,
+        traced: undefined,
+        readStdin: () => (0,external_node_fs_.readFileSync)(0, 'utf8'),
+        isCI: false,
+        env,
+        uid: process.getuid?.() ?? -1,
+        run: RUN,
+        // By the names that follow from it the run can be finished although its receipt says nothing.
+        runKey: received !== undefined && parseReceipt(received, anchorPrefix(RUN)) === undefined ? keyOf(given ?? '') : undefined,
+        idTokensNeed: undefined,
+        idTokenRequest: () => undefined,
+        idToken: () => undefined,
+        mask: () => undefined,
+        say: write,
+        progress(text) {
+            if (stderr.isTTY)
+                print(STDERR, `\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`);
+        },
+        warn: (text) => Promise.resolve(write(style('yellow', `warning: ${redact(text)}`))),
+        fail: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
+        saveReceipt(receipt) {
+            if (receipt === 'none')
+                return;
+            const text = `${JSON.stringify(receipt)}\n`;
+            if (receiptFile !== undefined)
+                return replacePrivate(receiptFile, text);
+            // Under its own name from the first moment: should we be killed here, revoke still finds all that is left.
+            receiptFile = receiptPath(receipt);
+            (0,src_write/* writePrivate */.pb)(receiptFile, text);
+        },
+        forgetReceipt() {
+            for (const file of receiptFile === undefined ? [] : [receiptFile, nextTo(receiptFile)])
+                (0,external_node_fs_.rmSync)(file, { recursive: true, force: true });
+        },
+        howToFinish: () => receiptFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags, and the receipt ${receiptFile}`,
+        readReceipt: () => received,
+        guardCommandFiles: () => undefined,
+        restoreCommandFiles: () => ({ changed: [], left: [] }),
+        scanOutputs: () => ({ stdout: () => process.stdout, stderr: () => process.stderr, filters: () => [], close: () => undefined }),
+        setOutput: () => Promise.resolve(),
+        exportVariable: () => Promise.resolve(),
+        publishCheck: () => Promise.resolve(),
+        report: (evidence) => Promise.resolve(write(`what happened:\n${(0,src_evidence/* asText */.e1)(evidence)}`)),
+    };
+}
+const RUN = { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '', instance: '' };
+function readReceipt(path) {
+    try {
+        return (0,src_values/* readSmallFile */.EW)(path);
+    }
+    catch (error) {
+        throw new errors/* KubepassError */.v3('INPUT', `RECEIPT ${error instanceof Error ? error.message : (0,src_quote/* quote */.h)(path)}.`);
+    }
+}
+/** What the names of the run's anchor and directory end with. */
+function keyOf(receipt) {
+    return /^kubepass-([0-9a-f]{16})\.receipt\.json$/.exec((0,external_node_path_.basename)(receipt))?.[1];
+}
+/** Beside the private directory, so that it is there before the directory is, and after. */
+function receiptPath(receipt) {
+    return `${receipt.directory}.receipt.json`;
+}
+function replacePrivate(path, text) {
+    const next = nextTo(path);
+    (0,external_node_fs_.rmSync)(next, { recursive: true, force: true });
+    (0,src_write/* writePrivate */.pb)(next, text);
+    (0,external_node_fs_.renameSync)(next, path);
+}
+function nextTo(path) {
+    return `${path}.next`;
+}
+
+;// CONCATENATED MODULE: ./src/platform/detect.ts
+
+
+
+
+/**
+ * @param words of a person; of GitLab's template, which says first where we are: there, every variable can be
+ *   overruled from outside, those of the runner too
+ * @param wish of a person; a CI job has none, it has a script
+ */
+function detect(env, words, wish, redact) {
+    if (wish !== undefined)
+        return terminalPlatform(wish, words, env, redact);
+    const told = words[0] === 'gitlab';
+    const [onGithub, onGitlab] = [env['GITHUB_ACTIONS'] === 'true', told || env['GITLAB_CI'] === 'true'];
+    if (onGithub && onGitlab) {
+        throw new errors/* KubepassError */.v3('INPUT', 'GITHUB_ACTIONS is true in a GitLab job: what masks a secret in the log of one shows it in that of the other.', {
+            hint: 'Unset GITHUB_ACTIONS, or GITLAB_CI if this is a GitHub job.',
+        });
+    }
+    if (onGithub)
+        return githubPlatform(env, redact);
+    if (onGitlab)
+        return gitlabPlatform(told ? words.slice(1) : words, env, redact);
+    throw new errors/* KubepassError */.v3('INPUT', 'This program is started by a CI runner, and none is here.', {
+        hint: 'In a terminal use: kubepass run -- COMMAND',
+    });
+}
+
+;// CONCATENATED MODULE: ./src/runtime.ts
+
+
+/** Read by Node.js before we are: they print headers, or write files of what runs, and hand that on to the scan. */
+const PUT_ASIDE = ['NODE_DEBUG', 'NODE_DEBUG_NATIVE', 'NODE_V8_COVERAGE', 'NODE_COMPILE_CACHE'];
+/** What may stand in NODE_OPTIONS; Node.js takes `_` for `-`, and a space for the `=` of its own options. */
+const HARMLESS = new RegExp(`^(?:${[
+    // Memory.
+    '--(?:max-old-space-size(?:-percentage)?|max-semi-space-size|max-heap-size|max-http-header-size|v8-pool-size)=\\d+',
+    // Whom TLS trusts beside the CA of the inputs: the ID token service of the host needs it.
+    '--use-(?:openssl|system|bundled)-ca',
+    '--tls-min-v1\\.[23]',
+    // How a name is looked up and connected to.
+    '--dns-result-order=\\w+',
+    '--(?:enable-)?network-family-autoselection',
+    '--network-family-autoselection-attempt-timeout=\\d+',
+    // What is warned of, and left out.
+    '--(?:trace-)?(?:warnings|deprecation)',
+    '--disable-(?:warning=\\w+|sigusr1)',
+    '--no-[a-z0-9.-]+',
+    // What jobs of Node.js projects often set for all of their steps.
+    '--(?:enable-source-maps|experimental-vm-modules|openssl-legacy-provider)',
+].join('|')})$`);
+function requireRuntime() {
+    if (process.platform !== 'linux')
+        throw new errors/* KubepassError */.v3('INPUT', `kubepass runs on Linux, not on ${process.platform}.`);
+    const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+    // From 24.5 on, an Agent knows the proxy variables.
+    if (major < 24 || (major === 24 && minor < 5)) {
+        throw new errors/* KubepassError */.v3('INPUT', `Node.js 24.5 or later is needed; this is ${process.versions.node}.`);
+    }
+}
+/** Begins the program anew without the variables that make Node.js itself tell of what it does. */
+function putAsideVariables() {
+    if (PUT_ASIDE.some((name) => process.env[name] !== undefined))
+        beginAnew((name) => !PUT_ASIDE.includes(name));
+}
+/** For who has yet to begin: somebody is to know that these options cannot be there. */
+function refuseOptions(env) {
+    const [first, ...more] = harmfulOptions(env);
+    if (first === undefined)
+        return;
+    throw new KubepassError('INPUT', `NODE_OPTIONS holds ${[first, ...more].map((option) => quote(option, 60)).join(', ')}.`, {
+        hint: "Such an option can load code or write what kubepass holds to a file. Unset it for this step (env: NODE_OPTIONS: ''), or leave the rest of it: options for memory, CAs, DNS and warnings are fine.",
+    });
+}
+/** For who has to finish, whatever the surroundings: begins the program anew without them. */
+function putAsideOptions(env) {
+    if (harmfulOptions(env).length > 0)
+        beginAnew((name) => name !== 'NODE_OPTIONS');
+}
+/**
+ * The names of those that are not known to be harmless; a value may be anything. The standalone program obeys none. What
+ * stands before the program's name is not looked at: who calls it so has it in hand.
+ */
+function harmfulOptions(env) {
+    const given = env['NODE_OPTIONS'] ?? '';
+    if (given === '' || isStandalone())
+        return [];
+    const options = given.split(/ +(?=-)/).map((option) => option.replace(/^ +| +$/g, ''));
+    return options
+        .filter((option) => option !== '' && !HARMLESS.test(option.replace(/ +/, '=').replaceAll('_', '-')))
+        .map((option) => option.split(/[\s="]/, 1)[0] ?? '');
+}
+/** The variable that asked for it is gone then, so that it happens once. */
+function beginAnew(keep) {
+    // An older Node.js cannot, and is refused.
+    if (typeof process.execve !== 'function')
+        return;
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => keep(name)));
+    // The standalone program is its own script, which stands in argv all the same.
+    const args = isStandalone() ? process.argv.slice(2) : [...process.execArgv, ...process.argv.slice(1)];
+    // Else it would be written now.
+    process.getBuiltinModule('node:v8').stopCoverage();
+    process.execve(process.execPath, [process.execPath, ...args], env);
+}
+function isStandalone() {
+    return process.getBuiltinModule('node:sea').isSea();
+}
+
+;// CONCATENATED MODULE: ./src/run.ts
+
+
+
+
+
+
+/** After a first signal GitHub waits 7.5 s for the second: by then all is done. */
+const HURRY_MS = 4_500;
+/** The edge: everything inside throws, here it is printed once and becomes an exit code. */
+async function run(useCase, words = process.argv.slice(2), wish) {
+    putAsideVariables();
+    const redactor = new Redactor();
+    const stop = new AbortController();
+    const hurry = new AbortController();
+    let stoppedBy;
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+        process.on(name, () => {
+            stoppedBy ??= name;
+            stop.abort(new errors/* KubepassError */.v3('INTERRUPTED', `Stopped by ${stoppedBy}.`));
+            setTimeout(() => hurry.abort(new errors/* KubepassError */.v3('INTERRUPTED', 'There was no more time.')), HURRY_MS).unref();
+        });
+    }
+    // Without a handler it opens a debugger.
+    process.on('SIGUSR1', () => undefined);
+    let platform;
+    try {
+        requireRuntime();
+        const here = detect(process.env, words, wish, (text) => redactor.redact(text));
+        platform = here;
+        const seal = (value) => {
+            const secret = redactor.seal(value);
+            here.mask(secret);
+            return secret;
+        };
+        process.exitCode = await useCase({ platform, redactor, seal, signal: stop.signal, hurry: hurry.signal });
+    }
+    catch (error) {
+        const text = redactor.redact((0,errors/* describe */.q0)(error));
+        await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.fail(text));
+        const byUs = (0,errors/* exitCodeOf */.FO)(error);
+        process.exitCode =
+            stoppedBy === undefined || ['NOT_REVOKED', 'TAMPERED'].includes((0,errors/* codeOf */.$N)(error)) ? byUs : 128 + external_node_os_namespaceObject.constants.signals[stoppedBy];
+    }
+}
+
+// EXTERNAL MODULE: ./src/carriers.ts
+var carriers = __nccwpck_require__(9562);
 ;// CONCATENATED MODULE: ./src/kubeconfig.ts
+
 
 
 
 const KUBECONFIG = 'kubeconfig';
 const TOKEN = 'token';
+/** More than both take, unless the CA's certificates are many. */
+const ROOM_BYTES = (/* unused pure expression or super */ null && (64 * 1024));
 /**
  * Makes the private directory, empty and ours. Where its name can be foretold it may be there: from an attempt
  * of the same job that was killed, or from somebody else.
@@ -2330,9 +2888,24 @@ function makeDirectory(directory, uid) {
     }
     catch (cause) {
         throw new KubepassError('INPUT', `The private directory ${directory} could not be made (${errnoOf(cause)}).`, {
-            hint: 'Is it there already, and of another user? Name a place of your own as directory.',
+            hint: 'Is it there already, and of another user, or is the disk full? Name a place of your own as directory.',
         });
     }
+    const room = join(directory, 'room');
+    try {
+        // What could not be written once there is a token is found out before.
+        writePrivate(room, Buffer.alloc(ROOM_BYTES));
+        rmSync(room);
+    }
+    catch (cause) {
+        removeKubeconfig(directory, dirname(directory), uid);
+        throw cannotWrite(directory, cause);
+    }
+}
+function cannotWrite(directory, cause) {
+    return new KubepassError('INPUT', `In the private directory ${directory} nothing can be written (${errnoOf(cause)}).`, {
+        hint: 'Is the disk full? Name another place as directory: /dev/shm lies in memory.',
+    });
 }
 /**
  * Writes the token and a kubeconfig for it into the private directory.
@@ -2341,7 +2914,6 @@ function makeDirectory(directory, uid) {
  */
 function writeKubeconfig(directory, options, token) {
     const tokenFile = join(directory, TOKEN);
-    writePrivate(tokenFile, token.reveal());
     const kubeconfig = {
         apiVersion: 'v1',
         kind: 'Config',
@@ -2361,18 +2933,14 @@ function writeKubeconfig(directory, options, token) {
         'current-context': 'kubepass',
     };
     const path = join(directory, KUBECONFIG);
-    writePrivate(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`);
-    return path;
-}
-/** Creates the file for its owner alone, from the first byte; never through a link, never over another file. */
-function writePrivate(path, text) {
-    const file = (0,external_node_fs_.openSync)(path, external_node_fs_.constants.O_WRONLY | external_node_fs_.constants.O_CREAT | external_node_fs_.constants.O_EXCL | external_node_fs_.constants.O_NOFOLLOW, 0o600);
     try {
-        (0,external_node_fs_.writeSync)(file, text);
+        writePrivate(tokenFile, token.reveal());
+        writePrivate(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`);
     }
-    finally {
-        (0,external_node_fs_.closeSync)(file);
+    catch (cause) {
+        throw cannotWrite(directory, cause);
     }
+    return path;
 }
 /** The token that a run left in its directory; undefined when there is none that is surely ours. */
 function readLeftToken(directory, uid, seal) {
@@ -2405,214 +2973,12 @@ function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
     if ((0,external_node_path_.dirname)(directory) !== expectedParent || !about.isDirectory() || about.uid !== uid)
         return false;
     if (keepToken)
-        (0,external_node_fs_.rmSync)((0,external_node_path_.join)(directory, KUBECONFIG), { force: true });
+        (0,external_node_fs_.rmSync)((0,external_node_path_.join)(directory, KUBECONFIG), { recursive: true, force: true });
     else
         (0,external_node_fs_.rmSync)(directory, { recursive: true, force: true });
     return true;
 }
 
-// EXTERNAL MODULE: ./src/values.ts
-var src_values = __nccwpck_require__(4777);
-;// CONCATENATED MODULE: ./src/platform/terminal.ts
-
-
-
-
-
-
-
-
-
-
-
-const USAGES = {
-    run: [0, 'run [FLAGS] -- COMMAND'],
-    revoke: [1, 'revoke [FLAGS] RECEIPT'],
-    sweep: [0, 'sweep [FLAGS]'],
-};
-/** A person's terminal: what the scan prints is on stdout, what we say is on stderr. */
-function terminalPlatform(wish, words, env, redact) {
-    const { stderr } = process;
-    const [wanted, usage] = USAGES[wish];
-    const hint = `kubepass ${usage}; kubepass help shows all flags.`;
-    const { values, positionals, argv, own } = parseFlags(words, terminalFlags, wanted, hint, wish === 'sweep' ? sweepFlags : {});
-    const [given] = positionals;
-    if ((0,src_values/* kubeconfigContent */.rg)(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
-        throw new errors/* KubepassError */.v3('INPUT', 'The content of a kubeconfig was given on the command line, which every user of the machine can read.', {
-            hint: `Give its path: ${flagName('kubeconfig')} PATH`,
-        });
-    }
-    let receiptFile = given;
-    const style = (format, text) => (0,external_node_util_.styleText)(format, text, { stream: stderr });
-    const write = (text) => print(STDERR, `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`);
-    return {
-        input: (id) => values.get(id),
-        nameOf: flagName,
-        argv,
-        own,
-        temp: (0,external_node_os_namespaceObject.tmpdir)(),
-        workspace: undefined,
-        path: env['PATH'] ?? '',
-        hasLaterSteps: false,
-        hasPost: false,
-        postFailsJob: false,
-        traced: undefined,
-        readStdin: () => (0,external_node_fs_.readFileSync)(0, 'utf8'),
-        isCI: false,
-        env,
-        uid: process.getuid?.() ?? -1,
-        run: { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '', instance: '' },
-        runKey: undefined,
-        idTokensNeed: undefined,
-        idTokenRequest: () => undefined,
-        idToken: () => undefined,
-        mask: () => undefined,
-        say: write,
-        progress(text) {
-            if (stderr.isTTY)
-                print(STDERR, `\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`);
-        },
-        warn: (text) => Promise.resolve(write(style('yellow', `warning: ${redact(text)}`))),
-        fail: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
-        saveReceipt(receipt) {
-            if (receipt === 'none')
-                return;
-            const text = `${JSON.stringify(receipt)}\n`;
-            if (receiptFile !== undefined)
-                return replacePrivate(receiptFile, text);
-            // Under its own name from the first moment: should we be killed here, revoke still finds all that is left.
-            receiptFile = receiptPath(receipt);
-            writePrivate(receiptFile, text);
-        },
-        forgetReceipt() {
-            if (receiptFile !== undefined)
-                (0,external_node_fs_.rmSync)(receiptFile, { force: true });
-        },
-        howToFinish: () => receiptFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags, and the receipt ${receiptFile}`,
-        readReceipt() {
-            if (given === undefined)
-                return undefined;
-            try {
-                const text = (0,external_node_fs_.readFileSync)(given, 'utf8');
-                // The run was killed while it saved its first receipt, before it asked for anything.
-                return text === '' && RECEIPT_NAME.test((0,external_node_path_.basename)(given)) ? 'none' : text;
-            }
-            catch (error) {
-                throw new errors/* KubepassError */.v3('INPUT', `The receipt ${(0,post_quote/* quote */.h)(given)} cannot be read (${(0,errors/* errnoOf */.UQ)(error)}).`);
-            }
-        },
-        scanOutputs: () => ({ stdout: () => process.stdout, stderr: () => process.stderr, filters: () => [], close: () => undefined }),
-        setOutput: () => Promise.resolve(),
-        exportVariable: () => Promise.resolve(),
-        publishCheck: () => Promise.resolve(),
-        report: (evidence) => Promise.resolve(write(`what happened:\n${(0,src_evidence/* asText */.e1)(evidence)}`)),
-    };
-}
-const RECEIPT_NAME = /^kubepass-[0-9a-f]{16}\.receipt\.json$/;
-/** Beside the private directory, so that it is there before the directory is, and after. */
-function receiptPath(receipt) {
-    return `${receipt.directory}.receipt.json`;
-}
-function replacePrivate(path, text) {
-    const next = `${path}.next`;
-    (0,external_node_fs_.rmSync)(next, { force: true });
-    writePrivate(next, text);
-    (0,external_node_fs_.renameSync)(next, path);
-}
-
-;// CONCATENATED MODULE: ./src/platform/detect.ts
-
-
-
-
-/**
- * @param words of a person; of GitLab's template, which says first where we are: there, every variable can be
- *   overruled from outside, those of the runner too
- * @param wish of a person; a CI job has none, it has a script
- */
-function detect(env, words, wish, redact) {
-    if (wish !== undefined)
-        return terminalPlatform(wish, words, env, redact);
-    const told = words[0] === 'gitlab';
-    const [onGithub, onGitlab] = [env['GITHUB_ACTIONS'] === 'true', told || env['GITLAB_CI'] === 'true'];
-    if (onGithub && onGitlab) {
-        throw new errors/* KubepassError */.v3('INPUT', 'GITHUB_ACTIONS is true in a GitLab job: what masks a secret in the log of one shows it in that of the other.', {
-            hint: 'Unset GITHUB_ACTIONS, or GITLAB_CI if this is a GitHub job.',
-        });
-    }
-    if (onGithub)
-        return githubPlatform(env, redact);
-    if (onGitlab)
-        return gitlabPlatform(told ? words.slice(1) : words, env, redact);
-    throw new errors/* KubepassError */.v3('INPUT', 'This program is started by a CI runner, and none is here.', {
-        hint: 'In a terminal use: kubepass run -- COMMAND',
-    });
-}
-
-;// CONCATENATED MODULE: ./src/run.ts
-
-
-
-
-
-/** After a first signal GitHub waits 7.5 s for the second: by then all is done. */
-const HURRY_MS = 4_500;
-/** The edge: everything inside throws, here it is printed once and becomes an exit code. */
-async function run(useCase, words = process.argv.slice(2), wish) {
-    // It makes Node print every request with its Authorization header, and is read before we are.
-    if (process.env['NODE_DEBUG'] !== undefined && typeof process.execve === 'function') {
-        const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== 'NODE_DEBUG'));
-        // The standalone program is its own script, which stands in argv all the same.
-        const standalone = process.getBuiltinModule('node:sea').isSea();
-        const args = standalone ? process.argv.slice(2) : [...process.execArgv, ...process.argv.slice(1)];
-        process.execve(process.execPath, [process.execPath, ...args], env);
-    }
-    const redactor = new Redactor();
-    const stop = new AbortController();
-    const hurry = new AbortController();
-    let stoppedBy;
-    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-        process.on(name, () => {
-            stoppedBy ??= name;
-            stop.abort(new errors/* KubepassError */.v3('INTERRUPTED', `Stopped by ${stoppedBy}.`));
-            setTimeout(() => hurry.abort(new errors/* KubepassError */.v3('INTERRUPTED', 'There was no more time.')), HURRY_MS).unref();
-        });
-    }
-    // Without a handler it opens a debugger.
-    process.on('SIGUSR1', () => undefined);
-    let platform;
-    try {
-        requireRuntime();
-        const here = detect(process.env, words, wish, (text) => redactor.redact(text));
-        platform = here;
-        const seal = (value) => {
-            const secret = redactor.seal(value);
-            here.mask(secret);
-            return secret;
-        };
-        process.exitCode = await useCase({ platform, redactor, seal, signal: stop.signal, hurry: hurry.signal });
-    }
-    catch (error) {
-        const text = redactor.redact((0,errors/* describe */.q0)(error));
-        await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.fail(text));
-        const byUs = (0,errors/* exitCodeOf */.FO)(error);
-        process.exitCode = stoppedBy === undefined || (0,errors/* codeOf */.$N)(error) === 'NOT_REVOKED' ? byUs : 128 + external_node_os_namespaceObject.constants.signals[stoppedBy];
-    }
-}
-function requireRuntime() {
-    if (process.platform !== 'linux')
-        throw new errors/* KubepassError */.v3('INPUT', `kubepass runs on Linux, not on ${process.platform}.`);
-    const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-    // From 24.5 on, an Agent knows the proxy variables.
-    if (major < 24 || (major === 24 && minor < 5)) {
-        throw new errors/* KubepassError */.v3('INPUT', `Node.js 24.5 or later is needed; this is ${process.versions.node}.`);
-    }
-}
-
-// EXTERNAL MODULE: ./src/credential.ts
-var credential = __nccwpck_require__(3302);
-// EXTERNAL MODULE: ./src/carriers.ts
-var carriers = __nccwpck_require__(9562);
 // EXTERNAL MODULE: external "node:timers/promises"
 var promises_ = __nccwpck_require__(8500);
 ;// CONCATENATED MODULE: ./src/certificate.ts
@@ -2622,7 +2988,7 @@ var promises_ = __nccwpck_require__(8500);
 function certificateLines(pem) {
     const { subject, issuer, validFrom, validTo } = new external_node_crypto_.X509Certificate(pem);
     return Object.entries({ subject, issuer, 'not before': validFrom, 'not after': validTo })
-        .map(([name, value]) => `  ${name}: ${(0,post_quote/* quote */.h)(value.replaceAll('\n', ', '))}`)
+        .map(([name, value]) => `  ${name}: ${(0,src_quote/* quote */.h)(value.replaceAll('\n', ', '))}`)
         .join('\n');
 }
 
@@ -2910,7 +3276,7 @@ function refusalOf(answer, what, auth, hint = hintFor(answer, auth)) {
             hint,
         });
     }
-    const said = status.message === undefined ? '' : ` ${(0,post_quote/* quote */.h)(status.message)}`;
+    const said = status.message === undefined ? '' : ` ${(0,src_quote/* quote */.h)(status.message)}`;
     return new errors/* KubepassError */.v3('REFUSED', `The API server refused to ${what}: ${answer.status}${said}.`, {
         hint,
         noEffect: !answer.mayHaveActed,
@@ -2958,8 +3324,8 @@ function missingRule(answer) {
     if (user === 'system:anonymous')
         return 'The request arrived without a token or a client certificate: a proxy in between strips the Authorization header, or ends TLS.';
     const rule = `{apiGroups: [${JSON.stringify(group)}], resources: [${JSON.stringify(resource)}], verbs: [${JSON.stringify(verb)}]}`;
-    const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${(0,post_quote/* quote */.h)(namespace)}`;
-    return `Add this RBAC rule to ${place} that is bound to ${(0,post_quote/* quote */.h)(user)}: ${rule}`;
+    const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${(0,src_quote/* quote */.h)(namespace)}`;
+    return `Add this RBAC rule to ${place} that is bound to ${(0,src_quote/* quote */.h)(user)}: ${rule}`;
 }
 function answerOf(response, mayHaveActed) {
     const warning = response.headers['warning'];
@@ -3055,97 +3421,6 @@ async function prove(client, token, samples, deletedAt, signal) {
     }
 }
 
-;// CONCATENATED MODULE: ./src/job.ts
-/** Every anchor of a run's attempt begins with this, and no other does. */
-function anchorPrefix(run) {
-    return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
-}
-/** A part of an object's name: lower-case letters, digits and dashes. */
-function nameable(text) {
-    return (text
-        .toLowerCase()
-        .replaceAll(/[^a-z0-9]+/g, '-')
-        .replaceAll(/^-+|-+$/g, '')
-        .slice(0, 40) || '0');
-}
-
-;// CONCATENATED MODULE: ./src/receipt.ts
-
-
-
-
-
-/** @param key ends the names of anchor and directory */
-function newReceipt(options, run, key = (0,external_node_crypto_.randomBytes)(8).toString('hex'), now = Date.now()) {
-    return {
-        version: 1,
-        server: options.server,
-        namespace: options.serviceAccount.namespace,
-        anchor: { name: `${anchorPrefix(run)}${key}` },
-        directory: (0,external_node_path_.join)(options.directory, `${DIRECTORY_PREFIX}${key}`),
-        reached: 'nothing',
-        deadBy: (0,credential/* isoTime */.Ly)(Math.ceil((now + options.deadline) / 1000) + options.duration + credential/* OVERRUN_S */.IM),
-        evidence: (0,src_evidence/* newEvidence */.yC)(options, run),
-    };
-}
-/** What the scan's processes carry in their environment, so that all of them are found. */
-function markerOf(receipt) {
-    return (0,external_node_path_.basename)(receipt.directory).slice(DIRECTORY_PREFIX.length);
-}
-const DIRECTORY_PREFIX = 'kubepass-';
-/**
- * Text of a state or a file as a receipt; undefined when it is none, or names what `run` cannot own: the
- * scan can write where receipts are kept.
- */
-function parseReceipt(text, prefix) {
-    let value;
-    try {
-        value = JSON.parse(text);
-    }
-    catch {
-        return undefined;
-    }
-    if (typeof value !== 'object' || value?.version !== 1)
-        return undefined;
-    const { server, namespace, anchor, directory, reached, deadBy, jti, evidence } = value;
-    const good = typeof server === 'string' &&
-        typeof namespace === 'string' &&
-        typeof directory === 'string' &&
-        /\/kubepass-[0-9a-f]{16}$/.test(directory) &&
-        ['nothing', 'anchor', 'token'].includes(reached ?? '') &&
-        isTime(deadBy) &&
-        isAnchor(anchor, prefix) &&
-        (jti === undefined || (typeof jti === 'string' && /^[\w.-]{1,200}$/.test(jti))) &&
-        isEvidence(evidence);
-    return good ? value : undefined;
-}
-/** As much of it as is acted on or shown; the rest is quoted wherever it goes. */
-function isEvidence(value) {
-    if (typeof value !== 'object' || value === null)
-        return false;
-    const { granted, verified, used, revoked, proven, dead_by, warnings } = value;
-    return ((granted === null || (isTime(granted?.issued_at) && isTime(granted?.expires_at))) &&
-        (verified === null || isTime(verified?.at)) &&
-        (used === null || isTime(used?.started_at)) &&
-        (revoked === null || isTime(revoked?.at)) &&
-        (proven === null || (isTime(proven?.dead_at) && [proven?.samples, proven?.seconds_after_revocation].every(Number.isFinite))) &&
-        (dead_by === null || isTime(dead_by)) &&
-        Array.isArray(warnings));
-}
-function isAnchor(anchor, prefix) {
-    if (anchor === undefined)
-        return true;
-    if (anchor === null)
-        return false;
-    const { name, uid } = anchor;
-    if (typeof name !== 'string' || !name.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(name.slice(prefix.length)))
-        return false;
-    return uid === undefined || typeof uid === 'string';
-}
-function isTime(text) {
-    return typeof text === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) && !Number.isNaN(Date.parse(text));
-}
-
 ;// CONCATENATED MODULE: ./src/identity/github-oidc.ts
 
 
@@ -3218,7 +3493,7 @@ function gitlabOidcIdentity(token, audience) {
             const { aud, exp } = (0,credential/* jwtOf */.VL)(token)?.claims ?? {};
             // One for more than this cluster could be used by it at another.
             if (aud !== audience && !(Array.isArray(aud) && aud.length === 1 && aud[0] === audience)) {
-                throw new errors/* KubepassError */.v3('IDENTITY', `The ID token's audience is ${(0,post_quote/* quote */.h)(JSON.stringify(aud ?? null))}, not ${(0,post_quote/* quote */.h)(audience)} alone.`, {
+                throw new errors/* KubepassError */.v3('IDENTITY', `The ID token's audience is ${(0,src_quote/* quote */.h)(JSON.stringify(aud ?? null))}, not ${(0,src_quote/* quote */.h)(audience)} alone.`, {
                     hint: "Give audience as the template's input: the API server's URL, written as in server, without a slash at its end.",
                 });
             }
@@ -3373,7 +3648,7 @@ async function warn(session, text) {
 async function report({ platform, options, evidence, redactor }) {
     const exitCode = evidence.used?.exit_code ?? undefined;
     const tries = [
-        ['evidence file', () => options.evidence !== undefined && (0,external_node_fs_.writeFileSync)(options.evidence, redactor.redact((0,src_evidence/* asJson */.vA)(evidence)))],
+        ['evidence file', () => options.evidence !== undefined && (0,src_write/* replaceFile */.fR)(options.evidence, redactor.redact((0,src_evidence/* asJson */.vA)(evidence)))],
         ['output', () => exitCode !== undefined && platform.setOutput('exit_code', String(exitCode))],
         ['summary', () => platform.report(evidence)],
         ['check run', () => evidence.finished && options.checkToken && platform.publishCheck(evidence, options.checkToken)],
@@ -3410,11 +3685,12 @@ const DRAIN_MS = 10_000;
  * The one way a run ends, however it got here: stop the scan, revoke, remove the files, prove. It may run
  * any number of times.
  * @param postFollows a post step comes after this, and can prove what there is no time for now
- * @returns the error when the credential could not be, and had to be, revoked
+ * @returns the error when the credential could not be, and had to be, revoked; else that of a scan that spoke in our name
  */
 async function finish(session, postFollows) {
     const { evidence, options, platform } = session;
     await stopScan(session);
+    const tampered = restoreCommandFiles(session);
     let failure = await revoke(session, postFollows);
     // A person may read slowly; the credential does not wait for that.
     if (!platform.isCI)
@@ -3435,11 +3711,13 @@ async function finish(session, postFollows) {
     else if (!session.blind || evidence.revoked !== null)
         platform.say(`Credential: ${(0,src_evidence/* ending */.K1)(evidence)}.`);
     if (failure === undefined)
-        return undefined;
+        return tampered;
     if (options.revocation === 'best-effort') {
         await warn(session, (0,errors/* describe */.q0)(failure));
-        return undefined;
+        return tampered;
     }
+    if (tampered !== undefined)
+        await warn(session, (0,errors/* describe */.q0)(tampered));
     (0,src_evidence/* failWith */.ff)(evidence, failure);
     const way = platform.howToFinish();
     if (way !== undefined)
@@ -3457,6 +3735,15 @@ async function stopScan(session) {
         await session.scan?.drain(AbortSignal.any([session.hurry, AbortSignal.timeout(DRAIN_MS)]));
     if (outlived > 0)
         await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`);
+}
+function restoreCommandFiles({ evidence, platform }) {
+    const { changed, left } = platform.restoreCommandFiles();
+    if (changed.length === 0 && left.length === 0)
+        return undefined;
+    const tampered = new errors/* KubepassError */.v3('TAMPERED', `The scan wrote to files by which a step speaks to its runner: ${[...new Set([...changed, ...left])].join(', ')}. ` +
+        (left.length === 0 ? 'What it wrote there was removed.' : `What it wrote to ${left.join(', ')} could not be removed.`), { hint: 'If it is meant to, name the file in pass_env; or set what later steps need in a step of its own.' });
+    (0,src_evidence/* failWith */.ff)(evidence, tampered);
+    return tampered;
 }
 async function revoke(session, postFollows) {
     const { client, evidence, options, platform, receipt } = session;
@@ -3562,13 +3849,16 @@ var src_options = __nccwpck_require__(8381);
 
 
 
+
 /**
  * The net: finishes the run that came before, however far it got. It asks for a fresh identity, and believes
  * what it was handed nothing that the inputs do not confirm.
  * @returns the exit code
  */
 function settle(context) {
-    return context.platform.runKey === undefined ? settleByReceipt(context) : settleByNames(context, context.platform.runKey);
+    const { env, runKey } = context.platform;
+    putAsideOptions(env);
+    return runKey === undefined ? settleByReceipt(context) : settleByNames(context, runKey);
 }
 async function settleByReceipt(context) {
     const { platform } = context;
@@ -3630,11 +3920,17 @@ async function settleByNames(context, runKey) {
     const { platform, seal } = context;
     const text = platform.readReceipt();
     const hint = parseReceipt(text ?? '', anchorPrefix(platform.run));
+    // The scan can have emptied it, or the run was killed before it had asked for anything: only the API server knows.
+    if (!platform.isCI)
+        platform.say('The receipt says nothing: its name is believed, and the flags, which must be those of the run.');
     let chosen;
     try {
         chosen = await choose(context, (0,src_options/* parseOptions */.Ac)(platform, seal, 'finish'));
     }
     catch (cause) {
+        // A person can call again, with the right flags.
+        if (!platform.isCI)
+            throw cause;
         if (hint !== undefined)
             return cannotOpen(context, hint, cause);
         // With these inputs main got no further, if they were its own.
@@ -3658,7 +3954,7 @@ async function settleByNames(context, runKey) {
         return 0;
     if (known)
         throw failure;
-    throw new errors/* KubepassError */.v3('NOT_REVOKED', `If the script has not revoked its credential, that lives until ${derived.deadBy} at the latest.`, {
+    throw new errors/* KubepassError */.v3('NOT_REVOKED', `If main has not revoked its credential, that lives until ${derived.deadBy} at the latest.`, {
         cause: failure,
         hint: failure.hint,
     });
