@@ -31,6 +31,11 @@ const table = {
     means: 'the credential was not revoked; beats every other code',
     todo: 'The message says when the token dies by itself. To end it now, delete the Secret that the evidence names: `kubectl delete secret -n NAMESPACE NAME`. Then see the cause that is shown: a missing right to delete Secrets, a network that broke, or an ID token that ran out.',
   },
+  TIMEOUT: {
+    exit: 124,
+    means: 'the scan took longer than `max_scan`, and was ended',
+    todo: 'The credential was revoked. See what the scan waits for; if it needs the time, raise `max_scan`.',
+  },
   INTERRUPTED: {
     exit: 130,
     means: 'ended by SIGHUP (129), SIGINT (130) or SIGTERM (143)',

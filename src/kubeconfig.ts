@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errnoOf, KubepassError } from './errors.ts'
 import type { Options } from './options.ts'
@@ -23,13 +23,19 @@ export function makeDirectory(directory: string, uid: number): void {
 }
 
 /**
- * Writes the token and a kubeconfig for it into the private directory.
+ * Writes the token and a kubeconfig for it into the private directory, in place of those that are there: a reader
+ * finds the old or the new, and what cannot be written whole changes nothing.
  * Go clients re-read `tokenFile`; the others know only `token`. JSON is YAML.
  * @returns the kubeconfig's path
  */
-export function writeKubeconfig(directory: string, options: Options, token: Secret): string {
+export function writeKubeconfig(directory: string, options: Options, token: Secret, uid: number): string {
+  const about = lstatSync(directory, { throwIfNoEntry: false })
+  if (about?.isDirectory() !== true || about.uid !== uid) {
+    throw new KubepassError('INPUT', `The private directory ${directory} is not there any more, or not ours.`, {
+      hint: 'Does the scan remove or replace it? Name another place as directory.',
+    })
+  }
   const tokenFile = join(directory, TOKEN)
-  writePrivate(tokenFile, token.reveal())
   const kubeconfig = {
     apiVersion: 'v1',
     kind: 'Config',
@@ -49,8 +55,20 @@ export function writeKubeconfig(directory: string, options: Options, token: Secr
     'current-context': 'kubepass',
   }
   const path = join(directory, KUBECONFIG)
-  writePrivate(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`)
+  const written = [writeNext(tokenFile, token.reveal()), writeNext(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`)]
+  for (const replace of written) replace()
   return path
+}
+
+/**
+ * Writes a private file beside the one that it is to replace, in place of what was left there.
+ * @returns what replaces it
+ */
+export function writeNext(path: string, text: string): () => void {
+  const next = `${path}.next`
+  rmSync(next, { force: true })
+  writePrivate(next, text)
+  return () => renameSync(next, path)
 }
 
 /** Creates the file for its owner alone, from the first byte; never through a link, never over another file. */

@@ -1,11 +1,11 @@
-import { readFileSync, rmSync, renameSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename } from 'node:path'
 import { styleText } from 'node:util'
 import { errnoOf, KubepassError } from '../errors.ts'
 import { asText } from '../evidence.ts'
 import { flagName, parseFlags, sweepFlags, terminalFlags } from '../flags.ts'
-import { writePrivate } from '../kubeconfig.ts'
+import { writeNext, writePrivate } from '../kubeconfig.ts'
 import { quote } from '../quote.ts'
 import type { Receipt } from '../receipt.ts'
 import { kubeconfigContent } from '../values.ts'
@@ -59,6 +59,7 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
     run: { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '', instance: '' },
     runKey: undefined,
 
+    limitDoubts: () => [],
     idTokensNeed: undefined,
     idTokenRequest: () => undefined,
     idToken: () => undefined,
@@ -74,7 +75,7 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
     saveReceipt(receipt) {
       if (receipt === 'none') return
       const text = `${JSON.stringify(receipt)}\n`
-      if (receiptFile !== undefined) return replacePrivate(receiptFile, text)
+      if (receiptFile !== undefined) return writeNext(receiptFile, text)()
       // Under its own name from the first moment: should we be killed here, revoke still finds all that is left.
       receiptFile = receiptPath(receipt)
       writePrivate(receiptFile, text)
@@ -108,11 +109,4 @@ const RECEIPT_NAME = /^kubepass-[0-9a-f]{16}\.receipt\.json$/
 /** Beside the private directory, so that it is there before the directory is, and after. */
 function receiptPath(receipt: Receipt): string {
   return `${receipt.directory}.receipt.json`
-}
-
-function replacePrivate(path: string, text: string): void {
-  const next = `${path}.next`
-  rmSync(next, { force: true })
-  writePrivate(next, text)
-  renameSync(next, path)
 }

@@ -126,7 +126,15 @@ function nodeThatPreloads(folder: string): string {
 function expectAll(points: string[], { exchanges }: Proxy): void {
   const asked = points.flatMap((point) => /^after (POST|DELETE) /.exec(point)?.[1] ?? [])
   expect(asked).toEqual(exchanges.map(({ method }) => method))
-  const changes = ['mkdirSync kubepass-KEY', 'openSync token', 'writeSync token', 'writeSync kubeconfig', 'spawn sh', 'rmSync kubepass-KEY']
+  const changes = [
+    'mkdirSync kubepass-KEY',
+    'openSync token.next',
+    'writeSync token.next',
+    'renameSync token.next',
+    'renameSync kubeconfig.next',
+    'spawn sh',
+    'rmSync kubepass-KEY',
+  ]
   expect(points).toEqual(expect.arrayContaining(changes.map((change) => `after ${change}`)))
 }
 
