@@ -41,7 +41,7 @@ export function endsAt({ issuedAt, expiresAt }: Pick<Credential, 'issuedAt' | 'e
 
 /** When to renew it: at 65 to 75 % of the life that was granted, so that many jobs do not come at once. */
 export function renewAt(credential: Pick<Credential, 'issuedAt' | 'expiresAt'>, receivedAt: number, random = Math.random()): number {
-  return receivedAt + (endsAt(credential, receivedAt) - receivedAt) * (0.65 + random / 10)
+  return receivedAt + Math.round((endsAt(credential, receivedAt) - receivedAt) * (0.65 + random / 10))
 }
 
 /**

@@ -121,13 +121,18 @@ function derivedReceipt({ platform }: Context, { options }: Chosen, runKey: stri
   }
 }
 
-/** All names are asked for, whatever the hint says: that nothing exists is a reason only not to be sorry when there is no answer. */
+/**
+ * All names are asked for, whatever the hint says: that nothing exists is a reason only not to be sorry when there is no
+ * answer. Where no anchor could be made there is none.
+ */
 function asked(hint: Receipt, derived: Receipt): Receipt {
+  const unbound = hint.credentials.filter(({ anchor }) => anchor === undefined)
+  if (unbound.length > 0 && unbound.length === hint.credentials.length) return hint
   const told = derived.credentials.map((credential) => {
     const same = hint.credentials.find(({ anchor }) => anchor?.name === credential.anchor?.name)
     return { ...credential, reached: 'nothing' as const, ...same, anchor: credential.anchor }
   })
-  return { ...hint, credentials: [...hint.credentials.filter(({ anchor }) => anchor === undefined), ...told] }
+  return { ...hint, credentials: [...unbound, ...told] }
 }
 
 /** @param unbound without an anchor, too: only who accepts that may be told so */

@@ -200,6 +200,9 @@ async function expectEach(moments: Moment[]): Promise<void> {
   expect(failures).toEqual([])
 }
 
+/** The scan waits until its credential has been renewed. */
+const OUTLIVES_A_TOKEN = `before=$(cat "$(dirname "$KUBECONFIG")/token"); while [ "$before" = "$(cat "$(dirname "$KUBECONFIG")/token")" ]; do sleep 0.05; done; sleep 0.3`
+
 /** Where the scan runs: all is there that can be left. */
 function inTheScan(points: string[]): number {
   return points.indexOf('after spawn sh') + 1
