@@ -24,6 +24,15 @@ const PATIENCE_MS = 180_000
 /** The scan ends, and leaves a process outside of its group. */
 const LEAVES_A_PROCESS = "setsid --wait sh -c 'sleep 600 >/dev/null 2>&1 & echo scanned'"
 
+/** The scan waits until its credential has been renewed. */
+const OUTLIVES_ITS_TOKEN = [
+  'file=$(dirname "$KUBECONFIG")/token',
+  'first=$(cat "$file")',
+  'while [ "$first" = "$(cat "$file")" ]; do sleep 0.05; done',
+  'sleep 0.3',
+].join('; ')
+const SHORT_S = 5
+
 interface Said {
   code: number | null
   signal: NodeJS.Signals | null
@@ -55,12 +64,13 @@ function wasKilled(said: Said | undefined): boolean {
 }
 
 /** Main, and post. */
-async function onGithub(kills: Kills): Promise<Seen> {
+async function onGithub(kills: Kills, command = LEAVES_A_PROCESS): Promise<Seen> {
   let seen: Seen | undefined
   await playOnGithub(
     async ({ job, step, proxy }) => {
+      if (command === OUTLIVES_ITS_TOKEN) proxy.shortTokens(SHORT_S)
       seen = await playKills(kills, job.folder, proxy, (env) => {
-        const use = step({ command: LEAVES_A_PROCESS }, env)
+        const use = step({ command }, env)
         return { first: () => use.main(), net: () => use.post() }
       })
     },
@@ -86,11 +96,12 @@ async function onGitlab(gitlabEnv: boolean, kills: Kills): Promise<Seen> {
 }
 
 /** `run`, and `revoke` for as long as there is a receipt. */
-async function inTerminal(kills: Kills): Promise<Seen> {
+async function inTerminal(kills: Kills, command = LEAVES_A_PROCESS): Promise<Seen> {
   let seen: Seen | undefined
   await playInTerminal(
     async ({ terminal, flags, identityOf, proxy }) => {
       const stdin = await identityOf('issuer')
+      if (command === OUTLIVES_ITS_TOKEN) proxy.shortTokens(SHORT_S)
       const identified = [...flags, '--token-file', '-']
       seen = await playKills(kills, terminal.folder, proxy, (env) => {
         const call = async (words: string[]): Promise<Said> => {
@@ -98,7 +109,7 @@ async function inTerminal(kills: Kills): Promise<Seen> {
           return { ...ended, log: stderr }
         }
         return {
-          first: () => call(['run', ...identified, '--', 'sh', '-c', LEAVES_A_PROCESS]),
+          first: () => call(['run', ...identified, '--', 'sh', '-c', command]),
           async net() {
             const receipt = readdirSync(terminal.tmp).find((name) => name.endsWith('.receipt.json'))
             return receipt === undefined ? undefined : call(['revoke', ...identified, join(terminal.tmp, receipt)])
@@ -184,7 +195,7 @@ function keyOf({ points, killAt }: Moment): string {
 }
 
 /** Plays all, some at once, and tells of each at which something is wrong. */
-async function expectEach(moments: Moment[]): Promise<void> {
+async function expectEach(moments: Moment[], atOnce = AT_ONCE): Promise<void> {
   const failures: string[] = []
   const left = moments.values()
   const work = async (): Promise<void> => {
@@ -196,12 +207,9 @@ async function expectEach(moments: Moment[]): Promise<void> {
       }
     }
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, work))
+  await Promise.all(Array.from({ length: atOnce }, work))
   expect(failures).toEqual([])
 }
-
-/** The scan waits until its credential has been renewed. */
-const OUTLIVES_A_TOKEN = `before=$(cat "$(dirname "$KUBECONFIG")/token"); while [ "$before" = "$(cat "$(dirname "$KUBECONFIG")/token")" ]; do sleep 0.05; done; sleep 0.3`
 
 /** Where the scan runs: all is there that can be left. */
 function inTheScan(points: string[]): number {
@@ -233,3 +241,19 @@ for (const [place, { first, net, play, otherwise }] of Object.entries(PLACES)) {
   test(`${place}, ${first} killed at every boundary: ${net} leaves nothing`, () => each(killedFirst), PATIENCE_MS)
   test(`${place}, ${net} killed at every boundary: another one leaves nothing`, () => each(killedAfter), PATIENCE_MS)
 }
+
+test(
+  'on GitHub and in a terminal, killed at every boundary of a renewal: the net leaves nothing',
+  async () => {
+    const killedIn = async (play: typeof onGithub): Promise<Moment[]> => {
+      const { first: points } = await play({}, OUTLIVES_ITS_TOKEN)
+      const renewal = [inTheScan(points), points.findIndex((point) => point.startsWith('before DELETE'))]
+      const moments = momentsOf(points, async (killAt) => (await play({ first: killAt }, OUTLIVES_ITS_TOKEN)).first).slice(...renewal)
+      expect(moments.map(keyOf)).toContain('after renameSync kubeconfig.next, 2')
+      return moments
+    }
+    // Most of the time each waits for the renewal.
+    await expectEach((await Promise.all([onGithub, inTerminal].map(killedIn))).flat(), 2 * AT_ONCE)
+  },
+  PATIENCE_MS,
+)
