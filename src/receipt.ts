@@ -58,6 +58,12 @@ export function anchorNames(run: Run, receipt: Receipt): readonly [string, strin
   return [name(key), name(slot(1)), name(slot(2))]
 }
 
+/** Of the names one that no credential has, or else that of the one that is dead first: never of the one in use. */
+export function nameOfNext(names: readonly string[], credentials: readonly Issued[], inUse: Issued): string {
+  const endOf = (name: string): number => Date.parse(credentials.find(({ anchor }) => anchor?.name === name)?.deadBy ?? '') || 0
+  return names.filter((name) => name !== inUse.anchor?.name).reduce((first, name) => (endOf(name) < endOf(first) ? name : first))
+}
+
 /** What its token is known by. */
 export function idOf({ anchor, jti }: Issued): string {
   return jti ?? anchor?.name ?? ''

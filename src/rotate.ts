@@ -4,7 +4,7 @@ import { describe } from './errors.ts'
 import { writeKubeconfig } from './kubeconfig.ts'
 import { deleteAnchor } from './kube/revoke.ts'
 import { issue, verify, type Received } from './obtain.ts'
-import { anchorNames, MOST_CREDENTIALS, type Issued } from './receipt.ts'
+import { anchorNames, MOST_CREDENTIALS, nameOfNext, type Issued } from './receipt.ts'
 import { note, warn, type Session } from './session.ts'
 
 /** How long whoever stops it waits for what it has begun. */
@@ -80,7 +80,7 @@ async function sleepUntil(time: number, until: AbortSignal): Promise<void> {
 async function renew(session: Session, current: Received, until: AbortSignal): Promise<Received | undefined> {
   const end = endsAt(current, current.receivedAt)
   const life = AbortSignal.any([until, AbortSignal.timeout(Math.max(0, end - Date.now()))])
-  const name = freeName(session, current)
+  const name = nameOfNext(anchorNames(session.platform.run, session.receipt), session.receipt.credentials, current.issued)
   for (let failed = false, wait = FIRST_WAIT * (end - current.receivedAt); ; failed = true, wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
     let reason = ''
     try {
@@ -108,16 +108,6 @@ async function replace(session: Session, { issued }: Received, name: string, lim
   writeKubeconfig(session.receipt.directory, session.options, renewed.token, session.platform.uid)
   session.platform.say(`Renewed the credential: this one expires ${isoTime(renewed.expiresAt)}.`)
   return renewed
-}
-
-/** One that no credential has, or that of the one that ends first: never of the one in use. */
-function freeName({ platform, receipt }: Session, { issued }: Received): string {
-  const endOf = (name: string): number => {
-    const taken = receipt.credentials.find(({ anchor }) => anchor?.name === name)
-    return taken === undefined ? 0 : Date.parse(taken.deadBy)
-  }
-  const names = anchorNames(platform.run, receipt).filter((name) => name !== issued.anchor?.name)
-  return names.reduce((first, name) => (endOf(name) < endOf(first) ? name : first))
 }
 
 /** Ends what may exist under this name, and makes place in the receipt; forgets tokens that are dead. */

@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -20,6 +21,9 @@ import {
   type GitlabScene,
   type TerminalScene,
 } from './scenario.ts'
+
+const schema = JSON.parse(readFileSync(new URL('../../docs/evidence.schema.json', import.meta.url), 'utf8')) as object
+const conforms = new Ajv2020({ allowUnionTypes: true, formats: { 'date-time': true, uri: true } }).compile(schema)
 
 const PATIENCE_MS = 180_000
 
@@ -125,6 +129,7 @@ onEachCi('kubectl always works across two renewals, and all that was issued is d
   const [token = ''] = proxy.seen('POST', TOKEN)
   expect(deletionsOf(proxy, first)[0]?.at.getTime()).toBeGreaterThanOrEqual(token === '' ? Infinity : token.at.getTime() + 9_900)
   const record = JSON.parse(readFileSync(evidence, 'utf8')) as Evidence
+  expect([conforms(record), conforms.errors]).toEqual([true, null])
   const told = [record.granted, ...record.renewed].map((granted) => granted?.credential_id)
   expect(told).toEqual(shortened(proxy).map((each) => `JTI=${String(claimsOf(each)['jti'])}`))
   expect(record.renewed.map((granted) => granted.bound_to)).toEqual(anchorsOf(proxy).slice(1))

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import type { Options } from '../../src/options.ts'
 import { anchorPrefix, type Run } from '../../src/job.ts'
-import { anchorNames, deadBy, newCredential, newReceipt, parseReceipt, type Issued } from '../../src/receipt.ts'
+import { anchorNames, deadBy, newCredential, nameOfNext, newReceipt, parseReceipt, type Issued } from '../../src/receipt.ts'
 
 const run: Run = { platform: 'github', id: '42', attempt: '3', job: 'scan', repository: 'octo/repo', instance: 'https://github.com' }
 const options = {
@@ -28,6 +28,20 @@ test('a run has three names, which follow from the one of its directory', () => 
   expect(names[0]).toBe(`kubepass-42-3-${key}`)
   for (const name of names) expect(name).toMatch(/^kubepass-42-3-[0-9a-f]{16}$/)
   expect(anchorNames(run, newReceipt({ ...options, directory: '/elsewhere' }, run, key))).toEqual(names)
+})
+
+test('the next credential gets a name that is free, or else that of the first to end, but not of the one in use', () => {
+  const [one, two, three] = names.map((name, index) => ({
+    anchor: { name },
+    reached: 'token',
+    deadBy: `2026-01-01T00:0${String(index)}:00Z`,
+  })) as [Issued, Issued, Issued]
+  expect(nameOfNext(names, [one], one)).toBe(names[1])
+  expect(nameOfNext(names, [two, one], two)).toBe(names[2])
+  expect(nameOfNext(names, [three, one, two], three)).toBe(names[0])
+  // Of tokens that live ever shorter the newest is dead first.
+  expect(nameOfNext(names, [one, two, three], one)).toBe(names[1])
+  expect(nameOfNext(names, [{ ...one, anchor: undefined }, two, three], two)).toBe(names[0])
 })
 
 test('of several credentials the last token counts, and no anchor without one', () => {
