@@ -13,6 +13,12 @@ export interface Granted {
   bound_to: string | null
 }
 
+/** Whether the scan ran in namespaces of its own, and if not, why. */
+export interface Isolation {
+  isolated: boolean
+  why_not: string | null
+}
+
 /** The record of a run, for the summary and the file (docs/evidence.schema.json). No secret in it. Times are ISO 8601. */
 export interface Evidence {
   version: 1
@@ -26,6 +32,7 @@ export interface Evidence {
   renewed: Granted[]
   verified: { username: string | null; at: string } | null
   used: { started_at: string; ended_at: string | null; exit_code: number | null; signal: string | null } | null
+  isolation: Isolation | null
   revoked: { at: string } | null
   /** The anchor was not there when it was to be deleted. */
   missing: boolean
@@ -51,6 +58,7 @@ export function newEvidence(options: Options, run: Run): Evidence {
     renewed: [],
     verified: null,
     used: null,
+    isolation: null,
     revoked: null,
     missing: false,
     proven: null,
@@ -97,7 +105,7 @@ function renewal({ credential_id, issued_at, expires_at, bound_to }: Granted): s
 }
 
 function rows(evidence: Evidence): [string, string][] {
-  const { identity, asked, granted, verified, run } = evidence
+  const { identity, asked, granted, verified, run, isolation } = evidence
   const all: [string, string | undefined | null][] = [
     ['ServiceAccount', asked.service_account],
     ['Server', evidence.server],
@@ -110,6 +118,7 @@ function rows(evidence: Evidence): [string, string][] {
     ...evidence.renewed.map((each): [string, string] => ['Renewed', renewal(each)]),
     ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
     ['Scan', useOf(evidence)],
+    ['Isolated', isolation && (isolation.isolated ? 'yes' : `no: ${isolation.why_not ?? 'unknown'}`)],
     ['Credential', ending(evidence)],
     ['Error', evidence.error],
     ...evidence.warnings.map((warning): [string, string] => ['Warning', warning]),

@@ -2,6 +2,7 @@ import { isoTime, renewAt } from './credential.ts'
 import { KubepassError } from './errors.ts'
 import { DEFAULT_MAX_SCAN_S } from './options.ts'
 import type { Received } from './obtain.ts'
+import { withheldProxies } from './proxy-variables.ts'
 import { markerOf } from './receipt.ts'
 import { startRotation } from './rotate.ts'
 import { Scan, scanEnvironment } from './scan.ts'
@@ -20,6 +21,9 @@ export async function runScan(
   const { options, platform, redactor, evidence, signal } = session
   signal.throwIfAborted()
   const env = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value)
+  if (options.env === 'inherit')
+    for (const name of withheldProxies(platform.env, env))
+      platform.say(`${name} holds a password, so the scan does not get it. Name it in pass_env if the scan needs that proxy.`)
   const delivered = options.delivery === 'env' ? { [options.tokenVariable]: credential.token.reveal() } : {}
   const renewal = renewAt(credential, credential.receivedAt)
   tellOfRenewal(session, renewal)
@@ -29,16 +33,20 @@ export async function runScan(
   evidence.used = { started_at: startedAt, ended_at: null, exit_code: null, signal: null }
   record(session)
   const outputs = platform.scanOutputs()
-  session.scan = Scan.start(
+  session.scan = await Scan.start(
     command,
     { ...env, KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered },
     markerOf(session.receipt),
+    options.isolate,
     {
       ...outputs,
       stdin: platform.readStdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
       filters: () => [redactor.stream(), ...outputs.filters()],
     },
   )
+  evidence.isolation = session.scan.isolation
+  if (options.isolate === 'auto' && evidence.isolation.why_not !== null)
+    platform.say(`The scan is not isolated: ${evidence.isolation.why_not}.`)
   const overdue = new AbortController()
   const timer = setTimeout(() => overdue.abort(takesTooLong(options.maxScan)), options.maxScan * 1000)
   const rotation = startRotation(session, credential, renewal)

@@ -1,5 +1,7 @@
 import { request as plainRequest } from 'node:http'
 import { Agent, request as tlsRequest, type AgentOptions } from 'node:https'
+import type { Duplex } from 'node:stream'
+import { proxyOf } from './proxy-variables.ts'
 import type { Secret } from './secret.ts'
 
 /** No answer that kubepass needs is near this size. */
@@ -34,6 +36,9 @@ export interface Tls {
   proxyUrl: URL | undefined
 }
 
+/** What came is no answer that can be used. Its message is ours. */
+export class BadAnswer extends Error {}
+
 /**
  * Exchanges over TLS, one at a time unless more are allowed: no redirect is followed, no answer over 4 MiB is read. A network
  * failure rejects with Node's own error, an abort with the signal's reason.
@@ -50,7 +55,7 @@ export class Http {
   /** @param connections at most, of those that are kept open; what waits for one is sent in its turn */
   constructor(tls: Tls, env: NodeJS.ProcessEnv, connections = 1) {
     this.#connections = connections
-    this.hasTlsProxy = (tls.proxyUrl?.href ?? env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '').startsWith('https:')
+    this.hasTlsProxy = (tls.proxyUrl?.href ?? proxyOf(env).value).startsWith('https:')
     // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
     this.#options = {
       rejectUnauthorized: true,
@@ -70,7 +75,7 @@ export class Http {
 
   /** On a connection of its own, which may reach another server behind a balancer; no client certificate is shown there. */
   async exchangeAnew(request: Omit<Request, 'clientCertificate'>): Promise<Response> {
-    const agent = new Agent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 })
+    const agent = new EndingAgent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 })
     try {
       return await exchange(request, agent)
     } finally {
@@ -83,12 +88,31 @@ export class Http {
   }
 
   #agentFor(shown: ClientCertificate | undefined): Agent {
-    return new Agent({
+    return new EndingAgent({
       ...this.#options,
       keepAlive: true,
       maxSockets: this.#connections,
       ...(shown && { cert: shown.certificate, key: shown.key.reveal() }),
     })
+  }
+}
+
+/** Ends, too, the connections that wait for a proxy's answer: Node's own agent forgets them, and they keep the process alive. */
+class EndingAgent extends Agent {
+  readonly #connections = new Set<Duplex>()
+
+  override createConnection(...args: Parameters<Agent['createConnection']>): ReturnType<Agent['createConnection']> {
+    const connection = super.createConnection(...args)
+    if (connection) {
+      this.#connections.add(connection)
+      connection.on('close', () => this.#connections.delete(connection))
+    }
+    return connection
+  }
+
+  override destroy(): void {
+    super.destroy()
+    for (const connection of this.#connections) connection.destroy()
   }
 }
 
@@ -105,6 +129,7 @@ export function exchangeOnLoopback(request: Request): Promise<Response> {
 function exchange({ url, method, headers, body, signal }: Request, agent: Agent | undefined): Promise<Response> {
   const send = url.protocol === 'http:' ? plainRequest : tlsRequest
   return new Promise((resolve, reject) => {
+    signal.throwIfAborted()
     // Without its length a DELETE's body is not sent, and the uid precondition in it is lost.
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
     const outgoing = send(url, { method, headers: { ...headers, ...length }, signal, ...(agent && { agent }) }, (incoming) => {
@@ -112,17 +137,19 @@ function exchange({ url, method, headers, body, signal }: Request, agent: Agent 
       let size = 0
       incoming.on('data', (chunk: Buffer) => {
         size += chunk.length
-        if (size > MOST_BYTES) incoming.destroy(new Error('the answer is over 4 MiB'))
+        if (size > MOST_BYTES) incoming.destroy(new BadAnswer('the answer is over 4 MiB'))
         else chunks.push(chunk)
       })
       incoming.on('error', fail)
       incoming.on('end', () => {
         if (incoming.complete)
           resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks).toString() })
-        else fail(new Error('the answer was cut off'))
+        else fail(new BadAnswer('the answer was cut off'))
       })
     })
     outgoing.on('error', fail)
+    // While a proxy is silent, Node keeps even this from the request.
+    signal.addEventListener('abort', () => fail(new Error('the request was given up')), { once: true })
     outgoing.end(body)
 
     function fail(error: Error): void {

@@ -76,6 +76,14 @@ const table = {
     example: 'AWS_REGION,HTTPS_PROXY',
     default: '',
   },
+  isolate: {
+    description:
+      'Whether the scan runs in user and PID namespaces of its own, where kubepass is out of its reach: auto (if that is allowed), required, or off (for a scan that needs sudo, or sees other processes).',
+    example: 'auto',
+    default: 'auto',
+    options: ['auto', 'required', 'off'],
+    guard: '^(auto|required|off)$',
+  },
   identity: {
     description: 'Who the job is towards the API server; auto takes the one that is there.',
     example: 'github-oidc',

@@ -3,6 +3,7 @@ import { delimiter, dirname, isAbsolute, join, relative, resolve } from 'node:pa
 import { errnoOf, KubepassError } from './errors.ts'
 import { isInPod } from './identity/in-cluster.ts'
 import { inputs, type InputId } from './inputs.ts'
+import { problemOfProxy, sealProxyPasswords } from './proxy-variables.ts'
 import { quote } from './quote.ts'
 import type { Seal, Secret } from './secret.ts'
 import {
@@ -48,6 +49,7 @@ export interface Options extends ClusterAccess {
   readonly acceptExitCodes: readonly number[]
   readonly env: 'inherit' | 'clean'
   readonly passEnv: readonly string[]
+  readonly isolate: 'auto' | 'off' | 'required'
   readonly identity: 'auto' | IdentityKind
   readonly token: Secret | undefined
   readonly kubeconfig: KubeconfigInput | undefined
@@ -126,6 +128,8 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
   const same = (text: string): string => text
   const choice = (id: InputId): string => read(id, same, inputs[id].default)
 
+  sealProxyPasswords(source.env, seal)
+  problems.push(...[problemOfProxy(source.env)].filter((problem) => problem !== undefined))
   const bringer = whoBringsTheCluster()
   const server = read('server', parseServer, '')
   const serviceAccount = read('service_account', parseServiceAccount, { namespace: '', name: '' })
@@ -148,6 +152,7 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     acceptExitCodes: read('accept_exit_codes', parseExitCodes, [0]),
     env: choice('env') as Options['env'],
     passEnv: read('pass_env', parseVariableNames, []),
+    isolate: choice('isolate') as Options['isolate'],
     identity: choice('identity') as Options['identity'],
     kubeconfig: read('kubeconfig', readKubeconfig, undefined),
     token: token ?? (tokenFile === '' ? undefined : read('token_file', (path) => readToken(path, source, seal), undefined)),
@@ -172,6 +177,8 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
   }
   if (purpose === 'start' && !source.hasLaterSteps && options.command === undefined)
     problems.push(`no command was given${source.hasPost ? `: set ${source.nameOf('command')}` : ': kubepass run [FLAGS] -- COMMAND'}`)
+  if (purpose === 'start' && source.hasLaterSteps && options.isolate === 'required' && options.command === undefined)
+    problems.push(`${source.nameOf('isolate')} is required, but later steps cannot be isolated: set ${source.nameOf('command')}`)
   if (options.delivery === 'output' && options.command !== undefined)
     problems.push(`${source.nameOf('delivery')} is output, which is for later steps: with a command use env`)
   if (options.identity === 'token' && !given('token') && !given('token_file'))

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errnoOf } from './errors.ts'
-import type { Response } from './http.ts'
+import { BadAnswer, type Response } from './http.ts'
 
 const ATTEMPT_MS = 10_000
 const FIRST_WAIT_MS = 200
 const LONGEST_WAIT_MS = 5_000
+/** A timer that is set for longer fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 export interface Tried {
   /** The last answer, or how the last try failed. */
@@ -29,7 +31,7 @@ export async function retried(
     mayHaveActed ||= 'failure' in last ? !wasNeverSent(last.failure) : last.status === 408 || last.status >= 500
     if ('failure' in last ? !isNetwork(last.failure) || signal.aborted : !canHeal(last.status)) return { last, mayHaveActed }
     if (wait === FIRST_WAIT_MS) say('failure' in last ? reasonOf(last.failure) : `answer ${last.status}`)
-    const asked = 'failure' in last ? 0 : Number(last.headers['retry-after']) * 1000 || 0
+    const asked = 'failure' in last ? 0 : Math.min(Number(last.headers['retry-after']) * 1000 || 0, LONGEST_TIMER_MS)
     try {
       await sleep(Math.max(asked, wait * (0.5 + Math.random() / 2)), undefined, { signal })
     } catch {
@@ -44,8 +46,11 @@ export function canHeal(status: number): boolean {
 
 /** A certificate that does not verify now will not verify the next time. */
 export function isUntrusted(failure: unknown): boolean {
-  return !wantsCertificate(failure) && /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^EPROTO$/.test(errnoOf(failure))
+  return !wantsCertificate(failure) && UNTRUSTED.test(errnoOf(failure))
 }
+
+// https://nodejs.org/docs/latest-v24.x/api/tls.html#x509-certificate-error-codes
+const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY|DECODE)|^(INVALID_(CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|EPROTO)$/
 
 /** The other side's alert: it is our certificate that it misses, or does not take. */
 export function wantsCertificate(failure: unknown): boolean {
@@ -57,16 +62,31 @@ function isTls(failure: unknown): boolean {
 }
 
 function isNetwork(failure: unknown): boolean {
-  return !isTls(failure) && (errnoOf(failure) !== '' || (failure instanceof Error && failure.name === 'TimeoutError'))
+  if (isTls(failure)) return false
+  const status = proxyStatusOf(failure)
+  if (status !== undefined) return canHeal(status)
+  return errnoOf(failure) !== '' || (failure instanceof Error && failure.name === 'TimeoutError')
 }
 
 /** No connection came about, so that nothing can have taken effect. */
 function wasNeverSent(failure: unknown): boolean {
-  return isTls(failure) || ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes(errnoOf(failure))
+  return isTls(failure) || NEVER_SENT.includes(errnoOf(failure))
 }
 
-/** Only Node's own code: its message may quote what the other side sent. */
+const NO_TUNNEL = 'ERR_PROXY_TUNNEL'
+const NEVER_SENT = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', NO_TUNNEL]
+
+/** What a proxy said that made no tunnel. */
+export function proxyStatusOf(failure: unknown): number | undefined {
+  const { statusCode } = errnoOf(failure) === NO_TUNNEL ? (failure as { statusCode?: unknown }) : {}
+  return typeof statusCode === 'number' ? statusCode : undefined
+}
+
+/** Our own words or only Node's code: its message may quote what the other side sent. */
 export function reasonOf(failure: unknown): string {
+  if (failure instanceof BadAnswer) return failure.message
+  const status = proxyStatusOf(failure)
+  if (status !== undefined) return `the proxy answered ${status}`
   if (failure instanceof Error && failure.name === 'TimeoutError') return 'no answer in time'
   return errnoOf(failure) || 'the connection failed'
 }

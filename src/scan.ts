@@ -1,11 +1,14 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { constants } from 'node:os'
 import { finished, type Readable, type Transform, type Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { killQuietly, MARKER, stopCarriers, type Stopped } from './carriers.ts'
 import { errnoOf, KubepassError } from './errors.ts'
+import type { Isolation } from './evidence.ts'
+import { NotIsolated, notAllowed, startIsolated } from './isolate.ts'
 import type { Options } from './options.ts'
+import { proxyPassword } from './proxy-variables.ts'
 
 /** How long a scan that was told to stop may take to end by itself. */
 const GRACE_MS = 2_000
@@ -29,9 +32,21 @@ export interface Ended {
   signal: NodeJS.Signals | null
 }
 
+/** A command that has begun. */
+export interface Running {
+  readonly stdout: Readable
+  readonly stderr: Readable
+  readonly ended: Promise<Ended>
+  /** Signals its process group. */
+  signal(name: NodeJS.Signals): void
+  /** Ends all that is left where it ran, if that is a place of its own. */
+  close(): Promise<void>
+}
+
 /** The command that gets the credential, in a process group of its own. */
 export class Scan {
-  readonly #child: ChildProcessByStdio<null, Readable, Readable>
+  readonly isolation: Isolation
+  readonly #running: Running
   readonly #marker: string
   readonly #targets: Writable[]
   readonly #outputs: Promise<unknown>
@@ -39,27 +54,31 @@ export class Scan {
   /** How many pieces of output have come. */
   #chunks = 0
 
-  private constructor(child: ChildProcessByStdio<null, Readable, Readable>, marker: string, streams: Streams) {
-    this.#child = child
+  private constructor(running: Running, isolation: Isolation, marker: string, streams: Streams) {
+    this.isolation = isolation
+    this.#running = running
     this.#marker = marker
     this.#close = streams.close
-    for (const output of [child.stdout, child.stderr]) output.on('data', () => (this.#chunks += 1))
+    for (const output of [running.stdout, running.stderr]) output.on('data', () => (this.#chunks += 1))
     const [stdout, stderr] = [streams.stdout(), streams.stderr()]
     this.#targets = [stdout, stderr]
-    this.#outputs = Promise.all([connect(child.stdout, streams.filters(), stdout), connect(child.stderr, streams.filters(), stderr)])
+    this.#outputs = Promise.all([connect(running.stdout, streams.filters(), stdout), connect(running.stderr, streams.filters(), stderr)])
   }
 
   /** Starts the command. Core dumps are off: they would hold the token. */
-  static start(command: readonly [string, ...string[]], env: NodeJS.ProcessEnv, marker: string, streams: Streams): Scan {
+  static async start(
+    command: readonly [string, ...string[]],
+    env: NodeJS.ProcessEnv,
+    marker: string,
+    isolate: Options['isolate'],
+    streams: Streams,
+  ): Promise<Scan> {
     try {
-      const child = spawn('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
-        env: { ...env, [MARKER]: marker },
-        stdio: [streams.stdin, 'pipe', 'pipe'],
-        detached: true,
-      })
-      return new Scan(child, marker, streams)
+      const [running, whyNot] = await begin(command, env, marker, isolate, streams.stdin)
+      return new Scan(running, { isolated: whyNot === undefined, why_not: whyNot ?? null }, marker, streams)
     } catch (cause) {
       streams.close()
+      if (cause instanceof KubepassError) throw cause
       throw new KubepassError('INPUT', `The command could not be started (${errnoOf(cause)}).`, {
         hint: 'Is it, with its environment, too long?',
       })
@@ -68,17 +87,18 @@ export class Scan {
 
   /** Resolves when the command has ended; once `signal` is aborted it is told to, and soon made to. */
   async ended(signal: AbortSignal): Promise<Ended> {
-    const exit = once(this.#child, 'exit') as Promise<[number, null] | [null, NodeJS.Signals]>
     let last: NodeJS.Timeout | undefined
     const stop = (): void => {
-      this.#kill('SIGTERM')
-      last = setTimeout(() => this.#kill('SIGKILL'), GRACE_MS)
+      this.#running.signal('SIGTERM')
+      last = setTimeout(() => {
+        this.#running.signal('SIGKILL')
+        void this.#running.close()
+      }, GRACE_MS)
     }
     if (signal.aborted) stop()
     else signal.addEventListener('abort', stop, { once: true })
     try {
-      const [code, by] = await exit
-      return { exitCode: by === null ? code : 128 + constants.signals[by], signal: by }
+      return await this.#running.ended
     } catch (cause) {
       throw new KubepassError('INPUT', `The command could not be started (${errnoOf(cause)}).`, { hint: 'Is /bin/sh there?' })
     } finally {
@@ -87,10 +107,12 @@ export class Scan {
     }
   }
 
-  /** Ends the command's group, then what escaped from it. */
-  stop(): Promise<Stopped> {
-    this.#kill('SIGKILL')
-    return stopCarriers(this.#marker)
+  /** Ends the command's group, then what escaped from it, then what cannot be found. */
+  async stop(): Promise<Stopped> {
+    this.#running.signal('SIGKILL')
+    const stopped = await stopCarriers(this.#marker)
+    await this.#running.close()
+    return stopped
   }
 
   /**
@@ -104,17 +126,49 @@ export class Scan {
       const pause = sleep(DRAIN_MS, 'silent', { ref: false, signal: limit }).catch(() => 'over')
       if ((await Promise.race([dry, pause])) === 'dry') break
     }
-    this.#child.stdout.destroy()
-    this.#child.stderr.destroy()
+    this.#running.stdout.destroy()
+    this.#running.stderr.destroy()
     this.#close()
   }
 
   #readerIsSlow(): boolean {
     return this.#targets.some((target) => target.writableLength > 0)
   }
+}
 
-  #kill(signal: NodeJS.Signals): void {
-    if (this.#child.pid !== undefined) killQuietly(-this.#child.pid, signal)
+/** Isolated where that is asked for and possible; otherwise with the reason why not. */
+async function begin(
+  command: readonly string[],
+  env: NodeJS.ProcessEnv,
+  marker: string,
+  isolate: Options['isolate'],
+  stdin: Streams['stdin'],
+): Promise<[Running, whyNot?: string]> {
+  if (isolate === 'off') return [startPlain(command, env, marker, stdin), 'isolate is off']
+  try {
+    return [await startIsolated(command, env, marker, stdin)]
+  } catch (error) {
+    if (!(error instanceof NotIsolated)) throw error
+    if (isolate === 'required') throw notAllowed(error)
+    return [startPlain(command, env, marker, stdin), error.message]
+  }
+}
+
+function startPlain(command: readonly string[], env: NodeJS.ProcessEnv, marker: string, stdin: Streams['stdin']): Running {
+  const child = spawn('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
+    env: { ...env, [MARKER]: marker },
+    stdio: [stdin, 'pipe', 'pipe'],
+    detached: true,
+  })
+  const exit = once(child, 'exit') as Promise<[number, null] | [null, NodeJS.Signals]>
+  return {
+    stdout: child.stdout,
+    stderr: child.stderr,
+    ended: exit.then(([code, by]) => ({ exitCode: by === null ? code : 128 + constants.signals[by], signal: by })),
+    signal(name) {
+      if (child.pid !== undefined) killQuietly(-child.pid, name)
+    },
+    close: () => Promise.resolve(),
   }
 }
 
@@ -132,7 +186,7 @@ export function scanEnvironment(
   const passes = (name: string, value: string): boolean => {
     if (options.passEnv.includes(name) || name === 'RUNNER_TRACKING_ID') return true
     if (options.env === 'clean') return CLEAN.test(name)
-    return !WITHHELD.test(name) && !carriesSecret(value)
+    return !WITHHELD.test(name) && !carriesSecret(value) && proxyPassword(name, value) === undefined
   }
   return Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && passes(name, value)))
 }

@@ -4,6 +4,7 @@ import { failWith } from './evidence.ts'
 import { describe } from './errors.ts'
 import { finish } from './finish.ts'
 import { leaveToLaterSteps, runScan } from './hand-over.ts'
+import { requireIsolation } from './isolate.ts'
 import { makeDirectory, writeKubeconfig } from './kubeconfig.ts'
 import { issue, verify } from './obtain.ts'
 import { parseOptions } from './options.ts'
@@ -18,7 +19,9 @@ import { choose, openSession, report, type Context } from './session.ts'
  */
 export async function start(context: Context): Promise<number> {
   context.platform.saveReceipt('none')
-  const chosen = await choose(context, parseOptions(context.platform, context.seal, 'start'))
+  const asked = parseOptions(context.platform, context.seal, 'start')
+  if (asked.isolate === 'required') await requireIsolation()
+  const chosen = await choose(context, asked)
   const { options } = chosen
   const session = openSession(context, chosen, newReceipt(options, context.platform.run, context.platform.runKey), 'all')
   const beforeScan = AbortSignal.any([context.signal, AbortSignal.timeout(options.deadline)])

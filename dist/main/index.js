@@ -324,6 +324,7 @@ function newEvidence(options, run) {
         granted: null,
         verified: null,
         used: null,
+        isolation: null,
         revoked: null,
         missing: false,
         proven: null,
@@ -367,7 +368,7 @@ function useOf({ used }) {
     return `exit code ${used.exit_code}${used.signal === null ? '' : ` (${used.signal})`}, ${used.started_at} to ${used.ended_at}`;
 }
 function rows(evidence) {
-    const { identity, asked, granted, verified, run } = evidence;
+    const { identity, asked, granted, verified, run, isolation } = evidence;
     const all = [
         ['ServiceAccount', asked.service_account],
         ['Server', evidence.server],
@@ -379,6 +380,7 @@ function rows(evidence) {
         ['Bound to', granted && (granted.bound_to === null ? 'nothing: it cannot be revoked' : `Secret ${granted.bound_to}`)],
         ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
         ['Scan', useOf(evidence)],
+        ['Isolated', isolation && (isolation.isolated ? 'yes' : `no: ${isolation.why_not ?? 'unknown'}`)],
         ['Credential', ending(evidence)],
         ['Error', evidence.error],
         ...evidence.warnings.map((warning) => ['Warning', warning]),
@@ -528,6 +530,13 @@ const table = {
         description: 'Names of variables that the scan gets although they would be withheld, separated by commas or spaces.',
         example: 'AWS_REGION,HTTPS_PROXY',
         default: '',
+    },
+    isolate: {
+        description: 'Whether the scan runs in user and PID namespaces of its own, where kubepass is out of its reach: auto (if that is allowed), required, or off (for a scan that needs sudo, or sees other processes).',
+        example: 'auto',
+        default: 'auto',
+        options: ['auto', 'required', 'off'],
+        guard: '^(auto|required|off)$',
     },
     identity: {
         description: 'Who the job is towards the API server; auto takes the one that is there.',
@@ -698,8 +707,10 @@ const outputs = {
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3916);
 /* harmony import */ var _identity_in_cluster_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(0);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8422);
+/* harmony import */ var _proxy_variables_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2879);
 /* harmony import */ var _quote_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4519);
 /* harmony import */ var _values_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4777);
+
 
 
 
@@ -736,6 +747,8 @@ function parseOptions(source, seal, purpose) {
     };
     const same = (text) => text;
     const choice = (id) => read(id, same, _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL[id].default);
+    (0,_proxy_variables_js__WEBPACK_IMPORTED_MODULE_7__/* .sealProxyPasswords */ .cm)(source.env, seal);
+    problems.push(...[(0,_proxy_variables_js__WEBPACK_IMPORTED_MODULE_7__/* .problemOfProxy */ .hR)(source.env)].filter((problem) => problem !== undefined));
     const bringer = whoBringsTheCluster();
     const server = read('server', _values_js__WEBPACK_IMPORTED_MODULE_5__/* .parseServer */ .ld, '');
     const serviceAccount = read('service_account', parseServiceAccount, { namespace: '', name: '' });
@@ -758,6 +771,7 @@ function parseOptions(source, seal, purpose) {
         acceptExitCodes: read('accept_exit_codes', parseExitCodes, [0]),
         env: choice('env'),
         passEnv: read('pass_env', parseVariableNames, []),
+        isolate: choice('isolate'),
         identity: choice('identity'),
         kubeconfig: read('kubeconfig', readKubeconfig, undefined),
         token: token ?? (tokenFile === '' ? undefined : read('token_file', (path) => readToken(path, source, seal), undefined)),
@@ -779,6 +793,8 @@ function parseOptions(source, seal, purpose) {
     };
     if (purpose === 'start' && !source.hasLaterSteps && options.command === undefined)
         problems.push(`no command was given${source.hasPost ? `: set ${source.nameOf('command')}` : ': kubepass run [FLAGS] -- COMMAND'}`);
+    if (purpose === 'start' && source.hasLaterSteps && options.isolate === 'required' && options.command === undefined)
+        problems.push(`${source.nameOf('isolate')} is required, but later steps cannot be isolated: set ${source.nameOf('command')}`);
     if (options.delivery === 'output' && options.command !== undefined)
         problems.push(`${source.nameOf('delivery')} is output, which is for later steps: with a command use env`);
     if (options.identity === 'token' && !given('token') && !given('token_file'))
@@ -997,6 +1013,68 @@ function findProgram(name, path) {
             return false;
         }
     });
+}
+
+
+/***/ }),
+
+/***/ 2879:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   My: () => (/* binding */ PROXY_EXAMPLE),
+/* harmony export */   Ol: () => (/* binding */ proxyOf),
+/* harmony export */   aN: () => (/* binding */ withheldProxies),
+/* harmony export */   cm: () => (/* binding */ sealProxyPasswords),
+/* harmony export */   hR: () => (/* binding */ problemOfProxy),
+/* harmony export */   mB: () => (/* binding */ proxyPassword)
+/* harmony export */ });
+/** How a proxy's URL with a password is written. */
+const PROXY_EXAMPLE = 'http://user:password@proxy.example.com:3128 (user and password percent-encoded)';
+const NAME = /^(https?|all)_proxy$/i;
+/** Up to the last @: the password of a URL that was written wrongly is one, too. */
+const PASSWORD = /^(?:\w+:\/\/)?[^:@/]*:(?!\/\/)(.+)@/;
+/** A shorter one is a word that stands elsewhere, too, as in PATH, which would then be taken for a secret. */
+const SHORTEST = 8;
+/** The password in a variable that names a proxy; undefined for any other. */
+function proxyPassword(name, value) {
+    return NAME.test(name) ? PASSWORD.exec(value)?.[1] : undefined;
+}
+/** Seals the password in each variable that names a proxy. */
+function sealProxyPasswords(env, seal) {
+    for (const [name, value = ''] of Object.entries(env)) {
+        const password = proxyPassword(name, value) ?? '';
+        for (const form of new Set([password, decoded(password) ?? '']))
+            if (form.length >= SHORTEST)
+                seal(form);
+    }
+}
+/** The variable that Node takes, and what it holds, maybe nothing. */
+function proxyOf(env) {
+    const name = env['https_proxy'] ? 'https_proxy' : 'HTTPS_PROXY';
+    return { name, value: env[name] ?? '' };
+}
+/** What Node would refuse of it: its own error shows the value. */
+function problemOfProxy(env) {
+    const { name, value } = proxyOf(env);
+    if (!/^https?:\/\//.test(value))
+        return undefined;
+    const url = /[\r\n]/.test(value) ? null : URL.parse(value);
+    // A slash in a password ends the host, and the rest of it begins a path.
+    const good = url !== null && [url.username, url.password].every((text) => decoded(text) !== undefined) && !url.pathname.includes('@');
+    return good ? undefined : `${name} is no URL that can be used; for example: ${PROXY_EXAMPLE}`;
+}
+/** The variables that name a proxy and that the scan does not get. */
+function withheldProxies(env, scanEnv) {
+    return Object.keys(env).filter((name) => NAME.test(name) && scanEnv[name] === undefined);
+}
+function decoded(text) {
+    try {
+        return decodeURIComponent(text);
+    }
+    catch {
+        return undefined;
+    }
 }
 
 
@@ -2551,12 +2629,142 @@ function certificateLines(pem) {
 
 // EXTERNAL MODULE: ./src/credential.ts
 var src_credential = __nccwpck_require__(3302);
+// EXTERNAL MODULE: ./src/proxy-variables.ts
+var proxy_variables = __nccwpck_require__(2879);
+// EXTERNAL MODULE: external "node:http"
+var external_node_http_ = __nccwpck_require__(7067);
+;// CONCATENATED MODULE: external "node:https"
+const external_node_https_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https");
+;// CONCATENATED MODULE: ./src/http.ts
+
+
+
+/** No answer that kubepass needs is near this size. */
+const MOST_BYTES = 4 * 1024 * 1024;
+/** What came is no answer that can be used. Its message is ours. */
+class BadAnswer extends Error {
+}
+/**
+ * Exchanges over TLS, one at a time unless more are allowed: no redirect is followed, no answer over 4 MiB is read. A network
+ * failure rejects with Node's own error, an abort with the signal's reason.
+ */
+class Http {
+    /** Its certificate is not judged by the API server's CA. */
+    hasTlsProxy;
+    #options;
+    /** One for each certificate, and one for none: what a connection has shown counts for each of its calls. */
+    #agents = new Map();
+    #connections;
+    /** @param connections at most, of those that are kept open; what waits for one is sent in its turn */
+    constructor(tls, env, connections = 1) {
+        this.#connections = connections;
+        this.hasTlsProxy = (tls.proxyUrl?.href ?? (0,proxy_variables/* proxyOf */.Ol)(env).value).startsWith('https:');
+        // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
+        this.#options = {
+            rejectUnauthorized: true,
+            minVersion: 'TLSv1.2',
+            proxyEnv: tls.proxyUrl === undefined ? env : { HTTPS_PROXY: tls.proxyUrl.href },
+            ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+            ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
+        };
+    }
+    exchange(request) {
+        const { clientCertificate } = request;
+        const agent = this.#agents.get(clientCertificate) ?? this.#agentFor(clientCertificate);
+        this.#agents.set(clientCertificate, agent);
+        return exchange(request, agent);
+    }
+    /** On a connection of its own, which may reach another server behind a balancer; no client certificate is shown there. */
+    async exchangeAnew(request) {
+        const agent = new EndingAgent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 });
+        try {
+            return await exchange(request, agent);
+        }
+        finally {
+            agent.destroy();
+        }
+    }
+    close() {
+        for (const agent of this.#agents.values())
+            agent.destroy();
+    }
+    #agentFor(shown) {
+        return new EndingAgent({
+            ...this.#options,
+            keepAlive: true,
+            maxSockets: this.#connections,
+            ...(shown && { cert: shown.certificate, key: shown.key.reveal() }),
+        });
+    }
+}
+/** Ends, too, the connections that wait for a proxy's answer: Node's own agent forgets them, and they keep the process alive. */
+class EndingAgent extends external_node_https_namespaceObject.Agent {
+    #connections = new Set();
+    createConnection(...args) {
+        const connection = super.createConnection(...args);
+        if (connection) {
+            this.#connections.add(connection);
+            connection.on('close', () => this.#connections.delete(connection));
+        }
+        return connection;
+    }
+    destroy() {
+        super.destroy();
+        for (const connection of this.#connections)
+            connection.destroy();
+    }
+}
+/** Where plain HTTP may carry a token. */
+function isLoopback({ hostname }) {
+    return ['127.0.0.1', '[::1]', 'localhost'].includes(hostname);
+}
+/** Plain HTTP, for a loopback address only. */
+function exchangeOnLoopback(request) {
+    return exchange(request, undefined);
+}
+function exchange({ url, method, headers, body, signal }, agent) {
+    const send = url.protocol === 'http:' ? external_node_http_.request : external_node_https_namespaceObject.request;
+    return new Promise((resolve, reject) => {
+        signal.throwIfAborted();
+        // Without its length a DELETE's body is not sent, and the uid precondition in it is lost.
+        const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
+        const outgoing = send(url, { method, headers: { ...headers, ...length }, signal, ...(agent && { agent }) }, (incoming) => {
+            const chunks = [];
+            let size = 0;
+            incoming.on('data', (chunk) => {
+                size += chunk.length;
+                if (size > MOST_BYTES)
+                    incoming.destroy(new BadAnswer('the answer is over 4 MiB'));
+                else
+                    chunks.push(chunk);
+            });
+            incoming.on('error', fail);
+            incoming.on('end', () => {
+                if (incoming.complete)
+                    resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks).toString() });
+                else
+                    fail(new BadAnswer('the answer was cut off'));
+            });
+        });
+        outgoing.on('error', fail);
+        // While a proxy is silent, Node keeps even this from the request.
+        signal.addEventListener('abort', () => fail(new Error('the request was given up')), { once: true });
+        outgoing.end(body);
+        function fail(error) {
+            reject(signal.aborted && signal.reason instanceof Error ? signal.reason : error);
+        }
+    });
+}
+
 ;// CONCATENATED MODULE: ./src/retry.ts
+
 
 
 const ATTEMPT_MS = 10_000;
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 5_000;
+/** A timer that is set for longer fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /**
  * Tries until there is an answer that trying again cannot change, or `signal` ends it. Tried again:
  * network failures, 408, 429 and 5xx, after growing waits, or when Retry-After says.
@@ -2571,7 +2779,7 @@ async function retried(attempt, signal, say) {
             return { last, mayHaveActed };
         if (wait === FIRST_WAIT_MS)
             say('failure' in last ? reasonOf(last.failure) : `answer ${last.status}`);
-        const asked = 'failure' in last ? 0 : Number(last.headers['retry-after']) * 1000 || 0;
+        const asked = 'failure' in last ? 0 : Math.min(Number(last.headers['retry-after']) * 1000 || 0, LONGEST_TIMER_MS);
         try {
             await (0,promises_.setTimeout)(Math.max(asked, wait * (0.5 + Math.random() / 2)), undefined, { signal });
         }
@@ -2585,8 +2793,10 @@ function canHeal(status) {
 }
 /** A certificate that does not verify now will not verify the next time. */
 function isUntrusted(failure) {
-    return !wantsCertificate(failure) && /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^EPROTO$/.test((0,errors/* errnoOf */.UQ)(failure));
+    return !wantsCertificate(failure) && UNTRUSTED.test((0,errors/* errnoOf */.UQ)(failure));
 }
+// https://nodejs.org/docs/latest-v24.x/api/tls.html#x509-certificate-error-codes
+const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY|DECODE)|^(INVALID_(CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|EPROTO)$/;
 /** The other side's alert: it is our certificate that it misses, or does not take. */
 function wantsCertificate(failure) {
     return /_ALERT_.*(CERT|UNKNOWN_CA)/.test((0,errors/* errnoOf */.UQ)(failure));
@@ -2595,20 +2805,38 @@ function isTls(failure) {
     return isUntrusted(failure) || wantsCertificate(failure);
 }
 function isNetwork(failure) {
-    return !isTls(failure) && ((0,errors/* errnoOf */.UQ)(failure) !== '' || (failure instanceof Error && failure.name === 'TimeoutError'));
+    if (isTls(failure))
+        return false;
+    const status = proxyStatusOf(failure);
+    if (status !== undefined)
+        return canHeal(status);
+    return (0,errors/* errnoOf */.UQ)(failure) !== '' || (failure instanceof Error && failure.name === 'TimeoutError');
 }
 /** No connection came about, so that nothing can have taken effect. */
 function wasNeverSent(failure) {
-    return isTls(failure) || ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes((0,errors/* errnoOf */.UQ)(failure));
+    return isTls(failure) || NEVER_SENT.includes((0,errors/* errnoOf */.UQ)(failure));
 }
-/** Only Node's own code: its message may quote what the other side sent. */
+const NO_TUNNEL = 'ERR_PROXY_TUNNEL';
+const NEVER_SENT = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', NO_TUNNEL];
+/** What a proxy said that made no tunnel. */
+function proxyStatusOf(failure) {
+    const { statusCode } = (0,errors/* errnoOf */.UQ)(failure) === NO_TUNNEL ? failure : {};
+    return typeof statusCode === 'number' ? statusCode : undefined;
+}
+/** Our own words or only Node's code: its message may quote what the other side sent. */
 function reasonOf(failure) {
+    if (failure instanceof BadAnswer)
+        return failure.message;
+    const status = proxyStatusOf(failure);
+    if (status !== undefined)
+        return `the proxy answered ${status}`;
     if (failure instanceof Error && failure.name === 'TimeoutError')
         return 'no answer in time';
     return (0,errors/* errnoOf */.UQ)(failure) || 'the connection failed';
 }
 
 ;// CONCATENATED MODULE: ./src/kube/client.ts
+
 
 
 
@@ -2633,7 +2861,9 @@ class KubeClient {
         if ('failure' in last)
             throw last.failure instanceof errors/* KubepassError */.v3 ? last.failure : this.#unreachable(call, last.failure, !mayHaveActed);
         if (canHeal(last.status))
-            throw new errors/* KubepassError */.v3('UNREACHABLE', `The API server keeps answering ${last.status} to ${call.method} ${call.path}.`);
+            throw new errors/* KubepassError */.v3('UNREACHABLE', `The API server keeps answering ${last.status} to ${call.method} ${call.path}.`, {
+                hint: 'Is it overloaded or starting, or is it a gateway that answers, with no API server behind it? Run the job again, or raise deadline.',
+            });
         return answerOf(last, mayHaveActed);
     }
     close() {
@@ -2665,6 +2895,8 @@ class KubeClient {
     #hintFor(failure) {
         if (wantsCertificate(failure))
             return 'The other side wants a client certificate, or another one than it was shown: the identity kubeconfig can have one.';
+        if (proxyStatusOf(failure) === 407)
+            return `The proxy wants a name and a password, or others: ${proxy_variables/* PROXY_EXAMPLE */.My} as HTTPS_PROXY.`;
         if (!isUntrusted(failure))
             return 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.';
         const ofProxy = this.#http.hasTlsProxy
@@ -2699,7 +2931,8 @@ function hintFor(answer, auth) {
         return 'The answer is not from a Kubernetes API server: is there a gateway or a captive portal in between?';
     if (answer.status === 401)
         return 'bearer' in auth ? unknownBearer(auth.bearer) : unknownCertificate(auth.certificate);
-    return answer.status === 403 ? missingRule(answer) : undefined;
+    const rule = answer.status === 403 ? missingRule(answer) : undefined;
+    return rule ?? "The API server's own words are quoted above. Its audit log has the request, by a User-Agent that begins with kubepass/.";
 }
 // For a 401 the API server gives no reason: what the token says of itself is all there is to show.
 function unknownBearer(bearer) {
@@ -2794,8 +3027,10 @@ async function deleteAnchor(client, auth, anchor, signal) {
     // A finalizer answers with the object, a gateway with anything: neither has deleted.
     if (answer.status === 200 && status === 'Success' && details?.uid === (anchor.uid ?? details?.uid))
         return 'deleted';
-    if ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict'))
-        return 'gone';
+    if ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict')) {
+        // It was there, and a try whose answer was lost may have deleted it.
+        return answer.mayHaveActed && anchor.uid !== undefined ? 'deleted' : 'gone';
+    }
     throw refusalOf(answer, `delete the Secret ${anchor.name}`, auth);
 }
 /**
@@ -2912,107 +3147,6 @@ function isAnchor(anchor, prefix) {
 }
 function isTime(text) {
     return typeof text === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) && !Number.isNaN(Date.parse(text));
-}
-
-// EXTERNAL MODULE: external "node:http"
-var external_node_http_ = __nccwpck_require__(7067);
-;// CONCATENATED MODULE: external "node:https"
-const external_node_https_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https");
-;// CONCATENATED MODULE: ./src/http.ts
-
-
-/** No answer that kubepass needs is near this size. */
-const MOST_BYTES = 4 * 1024 * 1024;
-/**
- * Exchanges over TLS, one at a time unless more are allowed: no redirect is followed, no answer over 4 MiB is read. A network
- * failure rejects with Node's own error, an abort with the signal's reason.
- */
-class Http {
-    /** Its certificate is not judged by the API server's CA. */
-    hasTlsProxy;
-    #options;
-    /** One for each certificate, and one for none: what a connection has shown counts for each of its calls. */
-    #agents = new Map();
-    #connections;
-    /** @param connections at most, of those that are kept open; what waits for one is sent in its turn */
-    constructor(tls, env, connections = 1) {
-        this.#connections = connections;
-        this.hasTlsProxy = (tls.proxyUrl?.href ?? env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '').startsWith('https:');
-        // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
-        this.#options = {
-            rejectUnauthorized: true,
-            minVersion: 'TLSv1.2',
-            proxyEnv: tls.proxyUrl === undefined ? env : { HTTPS_PROXY: tls.proxyUrl.href },
-            ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-            ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
-        };
-    }
-    exchange(request) {
-        const { clientCertificate } = request;
-        const agent = this.#agents.get(clientCertificate) ?? this.#agentFor(clientCertificate);
-        this.#agents.set(clientCertificate, agent);
-        return exchange(request, agent);
-    }
-    /** On a connection of its own, which may reach another server behind a balancer; no client certificate is shown there. */
-    async exchangeAnew(request) {
-        const agent = new external_node_https_namespaceObject.Agent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 });
-        try {
-            return await exchange(request, agent);
-        }
-        finally {
-            agent.destroy();
-        }
-    }
-    close() {
-        for (const agent of this.#agents.values())
-            agent.destroy();
-    }
-    #agentFor(shown) {
-        return new external_node_https_namespaceObject.Agent({
-            ...this.#options,
-            keepAlive: true,
-            maxSockets: this.#connections,
-            ...(shown && { cert: shown.certificate, key: shown.key.reveal() }),
-        });
-    }
-}
-/** Where plain HTTP may carry a token. */
-function isLoopback({ hostname }) {
-    return ['127.0.0.1', '[::1]', 'localhost'].includes(hostname);
-}
-/** Plain HTTP, for a loopback address only. */
-function exchangeOnLoopback(request) {
-    return exchange(request, undefined);
-}
-function exchange({ url, method, headers, body, signal }, agent) {
-    const send = url.protocol === 'http:' ? external_node_http_.request : external_node_https_namespaceObject.request;
-    return new Promise((resolve, reject) => {
-        // Without its length a DELETE's body is not sent, and the uid precondition in it is lost.
-        const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
-        const outgoing = send(url, { method, headers: { ...headers, ...length }, signal, ...(agent && { agent }) }, (incoming) => {
-            const chunks = [];
-            let size = 0;
-            incoming.on('data', (chunk) => {
-                size += chunk.length;
-                if (size > MOST_BYTES)
-                    incoming.destroy(new Error('the answer is over 4 MiB'));
-                else
-                    chunks.push(chunk);
-            });
-            incoming.on('error', fail);
-            incoming.on('end', () => {
-                if (incoming.complete)
-                    resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks).toString() });
-                else
-                    fail(new Error('the answer was cut off'));
-            });
-        });
-        outgoing.on('error', fail);
-        outgoing.end(body);
-        function fail(error) {
-            reject(signal.aborted && signal.reason instanceof Error ? signal.reason : error);
-        }
-    });
 }
 
 ;// CONCATENATED MODULE: ./src/identity/github-oidc.ts
@@ -3423,7 +3557,220 @@ async function proveEnd(session, when) {
 var external_node_child_process_ = __nccwpck_require__(1421);
 // EXTERNAL MODULE: external "node:events"
 var external_node_events_ = __nccwpck_require__(8474);
+// EXTERNAL MODULE: ./src/options.ts
+var src_options = __nccwpck_require__(8381);
+;// CONCATENATED MODULE: ./src/isolate.ts
+
+
+
+
+
+
+
+
+
+
+/** Not PATH, which earlier steps of the job set. */
+const PLACES = '/usr/bin:/bin:/usr/sbin:/sbin';
+const HANDSHAKE_MS = 5_000;
+const CLOSE_MS = 1_000;
+// The first of the namespace: it waits until its user is one, for what it was as an unknown one it stays.
+const FIRST = 'echo ready >&4; read -r go <&4 && exec "$@"';
+// It reaps, which the command need not know how to. A shell (bash, when it is not in its POSIX mode) has a word for a
+// command that a signal ended; so what it says goes where the exit code goes. When we say so, or have ended, it ends.
+// The one in brackets ends when it is told to, and then so does the scan: the first of a namespace is deaf to that, and
+// a GitLab runner, which tells every process of a container by itself, waits seconds for each.
+const INIT = [
+    'ulimit -c 0',
+    'marker=$1',
+    'shift',
+    'command set +o posix 2>/dev/null',
+    'exec 2>&4',
+    `(${carriers/* MARKER */.tl}=$marker "$@"; echo "ended $?" >&4)`,
+    'echo "ended $?" >&4',
+    'read -r go <&4',
+].join('\n');
+// Its outputs are the scan's alone. It waits until we know its group.
+const COMMAND = 'echo began >&4; read -r go <&4 && exec "$@" 2>&3 3>&- 4>&-';
+/** Of these no shell says anything. */
+const SILENT = ['SIGINT', 'SIGPIPE', 'SIGTERM'];
+/** Why a command could not be isolated; it has not begun. */
+class NotIsolated extends Error {
+}
+/**
+ * Starts a command in user, PID and mount namespaces of its own, as the user that it would be without: from there the
+ * kernel lets it neither look into our processes nor signal them, and /proc shows it nothing but its own.
+ * @throws NotIsolated when that is not possible here
+ */
+async function startIsolated(command, env, marker, stdin) {
+    const isRoot = process.geteuid?.() === 0;
+    // Root could take the new /proc away, and see what it hides.
+    const bounded = isRoot ? [place('setpriv'), '--bounding-set=-sys_admin'] : [];
+    const init = [...bounded, '/bin/sh', '-c', INIT, 'sh', marker, place('setsid'), '/bin/sh', '-c', COMMAND, 'sh', ...command];
+    const child = (0,external_node_child_process_.spawn)(place('unshare'), ['--user', '--pid', '--fork', '--mount-proc', '/bin/sh', '-c', FIRST, 'sh', ...init], {
+        env,
+        stdio: [stdin, 'pipe', 'pipe', 'pipe', 'pipe'],
+        detached: true,
+    });
+    const [, stdout, complaints, stderr, stream] = child.stdio;
+    const exit = (0,external_node_events_.once)(child, 'exit');
+    exit.catch(() => undefined);
+    const killAll = () => {
+        if (child.pid !== undefined)
+            (0,carriers/* killQuietly */.En)(-child.pid, 'SIGKILL');
+    };
+    const control = new Control(stream);
+    const said = firstLineOf(complaints);
+    const next = async (word) => {
+        const heard = await Promise.race([control.hear(word), (0,promises_.setTimeout)(HANDSHAKE_MS, 'late', { ref: false })]);
+        if (heard === 'late')
+            throw new NotIsolated('it takes too long');
+        if (heard === undefined)
+            throw new NotIsolated((await said) || `it fails (${await exit.then(String, errors/* errnoOf */.UQ)})`);
+    };
+    let group;
+    try {
+        await next(/ready\n/);
+        mapUsers(child.pid ?? 0, isRoot);
+        stream.write('go\n');
+        await next(/began\n/);
+        group = [1, 2, 3].reduce(onlyChild, child.pid ?? 0);
+        stream.write('go\n');
+    }
+    catch (error) {
+        killAll();
+        stream.destroy();
+        throw error instanceof NotIsolated ? error : new NotIsolated(`it fails (${(0,errors/* errnoOf */.UQ)(error)})`);
+    }
+    return {
+        stdout,
+        stderr,
+        ended: control.hear(/ended (\d+)\n/).then(async (heard) => (heard === undefined ? endedAs(await exit) : toldAs(heard))),
+        signal: (name) => (0,carriers/* killQuietly */.En)(-group, name),
+        async close() {
+            // The kernel kills all others before the first of a namespace has ended, and that before the one that waits for it.
+            stream.end();
+            const over = exit.then(() => true);
+            if (await Promise.race([over, (0,promises_.setTimeout)(CLOSE_MS, false, { ref: false })]))
+                return;
+            killAll();
+            await Promise.race([over, (0,promises_.setTimeout)(CLOSE_MS, false, { ref: false })]);
+            stream.destroy();
+        },
+    };
+}
+/** A try with a command that does nothing. */
+async function requireIsolation() {
+    try {
+        const tried = await startIsolated(['true'], { PATH: PLACES }, '', 'ignore');
+        const { exitCode } = await tried.ended;
+        await tried.close();
+        for (const output of [tried.stdout, tried.stderr])
+            output.destroy();
+        if (exitCode !== 0)
+            throw new NotIsolated(`a command that does nothing ends with ${exitCode}`);
+    }
+    catch (error) {
+        throw error instanceof NotIsolated ? notAllowed(error) : error;
+    }
+}
+function notAllowed({ message }) {
+    return new errors/* KubepassError */.v3('INPUT', `isolate is required, but the scan cannot be isolated here: ${message}.`, { hint: howToAllow(message) });
+}
+function howToAllow(reason) {
+    const is = (setting, value) => {
+        try {
+            return (0,external_node_fs_.readFileSync)(`/proc/sys/${setting}`, 'utf8').trim() === value;
+        }
+        catch {
+            return false;
+        }
+    };
+    if (reason.includes(MISSING) || reason.includes('unrecognized option'))
+        return 'Install util-linux.';
+    if (is('user/max_user_namespaces', '0'))
+        return 'Allow user namespaces on this machine: sysctl -w user.max_user_namespaces=15000';
+    if (is('kernel/unprivileged_userns_clone', '0'))
+        return 'Allow user namespaces on this machine: sysctl -w kernel.unprivileged_userns_clone=1';
+    if (is('kernel/apparmor_restrict_unprivileged_userns', '1'))
+        return 'AppArmor restricts user namespaces on this machine. Allow them: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0';
+    return 'In a container it needs: docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined';
+}
+const MISSING = 'is not in';
+function place(program) {
+    const path = (0,src_options/* findProgram */.Kp)(program, PLACES);
+    if (path === undefined)
+        throw new NotIsolated(`${program} ${MISSING} ${PLACES.replaceAll(':', ', ')}`);
+    return path;
+}
+/** Everybody stays who they are: an ordinary user can say that of himself alone, root of all whom it knows. */
+function mapUsers(pid, isRoot) {
+    const all = (file) => (0,external_node_fs_.readFileSync)(`/proc/self/${file}`, 'utf8').replaceAll(/^ *(\d+) +\d+ +(\d+)$/gm, (_line, id, count) => `${id} ${id} ${count}`);
+    const one = (id = -1) => `${id} ${id} 1`;
+    if (!isRoot)
+        (0,external_node_fs_.writeFileSync)(`/proc/${pid}/setgroups`, 'deny');
+    (0,external_node_fs_.writeFileSync)(`/proc/${pid}/uid_map`, isRoot ? all('uid_map') : one(process.geteuid?.()));
+    (0,external_node_fs_.writeFileSync)(`/proc/${pid}/gid_map`, isRoot ? all('gid_map') : one(process.getegid?.()));
+}
+function onlyChild(pid) {
+    const child = Number((0,external_node_fs_.readFileSync)(`/proc/${pid}/task/${pid}/children`, 'latin1'));
+    if (!Number.isInteger(child) || child === 0)
+        throw new NotIsolated('its process is not found');
+    return child;
+}
+function endedAs([code, by]) {
+    return { exitCode: by === null ? code : 128 + external_node_os_namespaceObject.constants.signals[by], signal: by };
+}
+/** The shell says a number, which may be a signal's, and of most signals a word. */
+function toldAs([, code, before]) {
+    const exitCode = Number(code);
+    const [signal] = Object.entries(external_node_os_namespaceObject.constants.signals).find(([, number]) => 128 + number === exitCode) ?? [];
+    const bySignal = signal !== undefined && (before !== '' || SILENT.includes(signal));
+    return { exitCode, signal: bySignal ? signal : null };
+}
+/** What is said from inside, word by word. */
+class Control {
+    #text = '';
+    #over = false;
+    #look = () => undefined;
+    constructor(stream) {
+        stream.on('data', (chunk) => {
+            this.#text += chunk.toString('latin1');
+            this.#look();
+        });
+        stream.on('error', () => undefined);
+        (0,external_node_stream_.finished)(stream, { writable: false }, () => {
+            this.#over = true;
+            this.#look();
+        });
+    }
+    /** @returns undefined when nothing more can come */
+    hear(word) {
+        return new Promise((resolve) => {
+            this.#look = () => {
+                const found = word.exec(this.#text);
+                if (found === null)
+                    return this.#over ? resolve(undefined) : undefined;
+                const before = this.#text.slice(0, found.index);
+                this.#text = this.#text.slice(found.index + found[0].length);
+                resolve([found[0], found[1] ?? '', before]);
+            };
+            this.#look();
+        });
+    }
+}
+function firstLineOf(stream) {
+    let text = '';
+    stream.on('data', (chunk) => (text = (text + chunk.toString()).slice(0, 1000)));
+    return new Promise((resolve) => (0,external_node_stream_.finished)(stream, () => {
+        const [line = ''] = text.split('\n');
+        resolve(line === '' ? '' : (0,quote/* quote */.h)(line));
+    }));
+}
+
 ;// CONCATENATED MODULE: ./src/scan.ts
+
+
 
 
 
@@ -3437,35 +3784,35 @@ const GRACE_MS = 2_000;
 const scan_DRAIN_MS = 1_000;
 /** The command that gets the credential, in a process group of its own. */
 class Scan {
-    #child;
+    isolation;
+    #running;
     #marker;
     #targets;
     #outputs;
     #close;
     /** How many pieces of output have come. */
     #chunks = 0;
-    constructor(child, marker, streams) {
-        this.#child = child;
+    constructor(running, isolation, marker, streams) {
+        this.isolation = isolation;
+        this.#running = running;
         this.#marker = marker;
         this.#close = streams.close;
-        for (const output of [child.stdout, child.stderr])
+        for (const output of [running.stdout, running.stderr])
             output.on('data', () => (this.#chunks += 1));
         const [stdout, stderr] = [streams.stdout(), streams.stderr()];
         this.#targets = [stdout, stderr];
-        this.#outputs = Promise.all([connect(child.stdout, streams.filters(), stdout), connect(child.stderr, streams.filters(), stderr)]);
+        this.#outputs = Promise.all([connect(running.stdout, streams.filters(), stdout), connect(running.stderr, streams.filters(), stderr)]);
     }
     /** Starts the command. Core dumps are off: they would hold the token. */
-    static start(command, env, marker, streams) {
+    static async start(command, env, marker, isolate, streams) {
         try {
-            const child = (0,external_node_child_process_.spawn)('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
-                env: { ...env, [carriers/* MARKER */.tl]: marker },
-                stdio: [streams.stdin, 'pipe', 'pipe'],
-                detached: true,
-            });
-            return new Scan(child, marker, streams);
+            const [running, whyNot] = await begin(command, env, marker, isolate, streams.stdin);
+            return new Scan(running, { isolated: whyNot === undefined, why_not: whyNot ?? null }, marker, streams);
         }
         catch (cause) {
             streams.close();
+            if (cause instanceof errors/* KubepassError */.v3)
+                throw cause;
             throw new errors/* KubepassError */.v3('INPUT', `The command could not be started (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
                 hint: 'Is it, with its environment, too long?',
             });
@@ -3473,19 +3820,20 @@ class Scan {
     }
     /** Resolves when the command has ended; once `signal` is aborted it is told to, and soon made to. */
     async ended(signal) {
-        const exit = (0,external_node_events_.once)(this.#child, 'exit');
         let last;
         const stop = () => {
-            this.#kill('SIGTERM');
-            last = setTimeout(() => this.#kill('SIGKILL'), GRACE_MS);
+            this.#running.signal('SIGTERM');
+            last = setTimeout(() => {
+                this.#running.signal('SIGKILL');
+                void this.#running.close();
+            }, GRACE_MS);
         };
         if (signal.aborted)
             stop();
         else
             signal.addEventListener('abort', stop, { once: true });
         try {
-            const [code, by] = await exit;
-            return { exitCode: by === null ? code : 128 + external_node_os_namespaceObject.constants.signals[by], signal: by };
+            return await this.#running.ended;
         }
         catch (cause) {
             throw new errors/* KubepassError */.v3('INPUT', `The command could not be started (${(0,errors/* errnoOf */.UQ)(cause)}).`, { hint: 'Is /bin/sh there?' });
@@ -3495,10 +3843,12 @@ class Scan {
             signal.removeEventListener('abort', stop);
         }
     }
-    /** Ends the command's group, then what escaped from it. */
-    stop() {
-        this.#kill('SIGKILL');
-        return (0,carriers/* stopCarriers */.CK)(this.#marker);
+    /** Ends the command's group, then what escaped from it, then what cannot be found. */
+    async stop() {
+        this.#running.signal('SIGKILL');
+        const stopped = await (0,carriers/* stopCarriers */.CK)(this.#marker);
+        await this.#running.close();
+        return stopped;
     }
     /**
      * Lets the outputs run dry, however slow their reader is. An output that stays open without a word, as
@@ -3512,17 +3862,46 @@ class Scan {
             if ((await Promise.race([dry, pause])) === 'dry')
                 break;
         }
-        this.#child.stdout.destroy();
-        this.#child.stderr.destroy();
+        this.#running.stdout.destroy();
+        this.#running.stderr.destroy();
         this.#close();
     }
     #readerIsSlow() {
         return this.#targets.some((target) => target.writableLength > 0);
     }
-    #kill(signal) {
-        if (this.#child.pid !== undefined)
-            (0,carriers/* killQuietly */.En)(-this.#child.pid, signal);
+}
+/** Isolated where that is asked for and possible; otherwise with the reason why not. */
+async function begin(command, env, marker, isolate, stdin) {
+    if (isolate === 'off')
+        return [startPlain(command, env, marker, stdin), 'isolate is off'];
+    try {
+        return [await startIsolated(command, env, marker, stdin)];
     }
+    catch (error) {
+        if (!(error instanceof NotIsolated))
+            throw error;
+        if (isolate === 'required')
+            throw notAllowed(error);
+        return [startPlain(command, env, marker, stdin), error.message];
+    }
+}
+function startPlain(command, env, marker, stdin) {
+    const child = (0,external_node_child_process_.spawn)('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
+        env: { ...env, [carriers/* MARKER */.tl]: marker },
+        stdio: [stdin, 'pipe', 'pipe'],
+        detached: true,
+    });
+    const exit = (0,external_node_events_.once)(child, 'exit');
+    return {
+        stdout: child.stdout,
+        stderr: child.stderr,
+        ended: exit.then(([code, by]) => ({ exitCode: by === null ? code : 128 + external_node_os_namespaceObject.constants.signals[by], signal: by })),
+        signal(name) {
+            if (child.pid !== undefined)
+                (0,carriers/* killQuietly */.En)(-child.pid, name);
+        },
+        close: () => Promise.resolve(),
+    };
 }
 /** The environment of the scan: not the runner's secrets, not the means to get a token of its own. */
 function scanEnvironment(env, options, isSecret) {
@@ -3535,7 +3914,7 @@ function scanEnvironment(env, options, isSecret) {
             return true;
         if (options.env === 'clean')
             return CLEAN.test(name);
-        return !WITHHELD.test(name) && !carriesSecret(value);
+        return !WITHHELD.test(name) && !carriesSecret(value) && (0,proxy_variables/* proxyPassword */.mB)(name, value) === undefined;
     };
     return Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && passes(name, value)));
 }
@@ -3555,6 +3934,7 @@ function connect(from, filters, to) {
 
 
 
+
 /**
  * Runs the scan with the credential.
  * @returns the exit code for the host: on a CI an accepted one is 0
@@ -3563,16 +3943,22 @@ async function runScan(session, command, { token }, kubeconfig) {
     const { options, platform, redactor, evidence, signal } = session;
     signal.throwIfAborted();
     const env = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value);
+    if (options.env === 'inherit')
+        for (const name of (0,proxy_variables/* withheldProxies */.aN)(platform.env, env))
+            platform.say(`${name} holds a password, so the scan does not get it. Name it in pass_env if the scan needs that proxy.`);
     const delivered = options.delivery === 'env' ? { [options.tokenVariable]: token.reveal() } : {};
     const startedAt = new Date().toISOString();
     evidence.used = { started_at: startedAt, ended_at: null, exit_code: null, signal: null };
     record(session);
     const outputs = platform.scanOutputs();
-    session.scan = Scan.start(command, { ...env, KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered }, markerOf(session.receipt), {
+    session.scan = await Scan.start(command, { ...env, KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered }, markerOf(session.receipt), options.isolate, {
         ...outputs,
         stdin: platform.readStdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
         filters: () => [redactor.stream(), ...outputs.filters()],
     });
+    evidence.isolation = session.scan.isolation;
+    if (options.isolate === 'auto' && evidence.isolation.why_not !== null)
+        platform.say(`The scan is not isolated: ${evidence.isolation.why_not}.`);
     const { exitCode, signal: by } = await session.scan.ended(signal);
     evidence.used = { started_at: startedAt, ended_at: new Date().toISOString(), exit_code: exitCode, signal: by };
     return platform.isCI && options.acceptExitCodes.includes(exitCode) ? 0 : exitCode;
@@ -3664,6 +4050,8 @@ async function requestToken(client, auth, asked, seal, signal) {
     return { credential: (0,src_credential/* readCredential */.Yz)(token), expected: { ...asked, stated }, warnings: answer.warnings };
 }
 function secretsHint(answer, namespace) {
+    if (answer.status === 404)
+        return `Create the namespace (kubectl create namespace ${namespace}), or correct service_account.`;
     const rule = answer.status === 403 ? missingRule(answer) : undefined;
     if (!rule?.includes('RBAC rule'))
         return rule;
@@ -3766,9 +4154,8 @@ async function verify(session, { token }, limit) {
     });
 }
 
-// EXTERNAL MODULE: ./src/options.ts
-var src_options = __nccwpck_require__(8381);
 ;// CONCATENATED MODULE: ./src/start.ts
+
 
 
 
@@ -3786,7 +4173,10 @@ var src_options = __nccwpck_require__(8381);
  */
 async function start(context) {
     context.platform.saveReceipt('none');
-    const chosen = await choose(context, (0,src_options/* parseOptions */.Ac)(context.platform, context.seal, 'start'));
+    const asked = (0,src_options/* parseOptions */.Ac)(context.platform, context.seal, 'start');
+    if (asked.isolate === 'required')
+        await requireIsolation();
+    const chosen = await choose(context, asked);
     const { options } = chosen;
     const session = openSession(context, chosen, newReceipt(options, context.platform.run, context.platform.runKey));
     const beforeScan = AbortSignal.any([context.signal, AbortSignal.timeout(options.deadline)]);

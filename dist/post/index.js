@@ -322,6 +322,7 @@ function newEvidence(options, run) {
         granted: null,
         verified: null,
         used: null,
+        isolation: null,
         revoked: null,
         missing: false,
         proven: null,
@@ -365,7 +366,7 @@ function useOf({ used }) {
     return `exit code ${used.exit_code}${used.signal === null ? '' : ` (${used.signal})`}, ${used.started_at} to ${used.ended_at}`;
 }
 function rows(evidence) {
-    const { identity, asked, granted, verified, run } = evidence;
+    const { identity, asked, granted, verified, run, isolation } = evidence;
     const all = [
         ['ServiceAccount', asked.service_account],
         ['Server', evidence.server],
@@ -377,6 +378,7 @@ function rows(evidence) {
         ['Bound to', granted && (granted.bound_to === null ? 'nothing: it cannot be revoked' : `Secret ${granted.bound_to}`)],
         ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
         ['Scan', useOf(evidence)],
+        ['Isolated', isolation && (isolation.isolated ? 'yes' : `no: ${isolation.why_not ?? 'unknown'}`)],
         ['Credential', ending(evidence)],
         ['Error', evidence.error],
         ...evidence.warnings.map((warning) => ['Warning', warning]),
@@ -526,6 +528,13 @@ const table = {
         description: 'Names of variables that the scan gets although they would be withheld, separated by commas or spaces.',
         example: 'AWS_REGION,HTTPS_PROXY',
         default: '',
+    },
+    isolate: {
+        description: 'Whether the scan runs in user and PID namespaces of its own, where kubepass is out of its reach: auto (if that is allowed), required, or off (for a scan that needs sudo, or sees other processes).',
+        example: 'auto',
+        default: 'auto',
+        options: ['auto', 'required', 'off'],
+        guard: '^(auto|required|off)$',
     },
     identity: {
         description: 'Who the job is towards the API server; auto takes the one that is there.',
@@ -696,8 +705,10 @@ const outputs = {
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3916);
 /* harmony import */ var _identity_in_cluster_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(0);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8422);
+/* harmony import */ var _proxy_variables_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2879);
 /* harmony import */ var _quote_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4519);
 /* harmony import */ var _values_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4777);
+
 
 
 
@@ -734,6 +745,8 @@ function parseOptions(source, seal, purpose) {
     };
     const same = (text) => text;
     const choice = (id) => read(id, same, _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL[id].default);
+    (0,_proxy_variables_js__WEBPACK_IMPORTED_MODULE_7__/* .sealProxyPasswords */ .cm)(source.env, seal);
+    problems.push(...[(0,_proxy_variables_js__WEBPACK_IMPORTED_MODULE_7__/* .problemOfProxy */ .hR)(source.env)].filter((problem) => problem !== undefined));
     const bringer = whoBringsTheCluster();
     const server = read('server', _values_js__WEBPACK_IMPORTED_MODULE_5__/* .parseServer */ .ld, '');
     const serviceAccount = read('service_account', parseServiceAccount, { namespace: '', name: '' });
@@ -756,6 +769,7 @@ function parseOptions(source, seal, purpose) {
         acceptExitCodes: read('accept_exit_codes', parseExitCodes, [0]),
         env: choice('env'),
         passEnv: read('pass_env', parseVariableNames, []),
+        isolate: choice('isolate'),
         identity: choice('identity'),
         kubeconfig: read('kubeconfig', readKubeconfig, undefined),
         token: token ?? (tokenFile === '' ? undefined : read('token_file', (path) => readToken(path, source, seal), undefined)),
@@ -777,6 +791,8 @@ function parseOptions(source, seal, purpose) {
     };
     if (purpose === 'start' && !source.hasLaterSteps && options.command === undefined)
         problems.push(`no command was given${source.hasPost ? `: set ${source.nameOf('command')}` : ': kubepass run [FLAGS] -- COMMAND'}`);
+    if (purpose === 'start' && source.hasLaterSteps && options.isolate === 'required' && options.command === undefined)
+        problems.push(`${source.nameOf('isolate')} is required, but later steps cannot be isolated: set ${source.nameOf('command')}`);
     if (options.delivery === 'output' && options.command !== undefined)
         problems.push(`${source.nameOf('delivery')} is output, which is for later steps: with a command use env`);
     if (options.identity === 'token' && !given('token') && !given('token_file'))
@@ -995,6 +1011,67 @@ function findProgram(name, path) {
             return false;
         }
     });
+}
+
+
+/***/ }),
+
+/***/ 2879:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   My: () => (/* binding */ PROXY_EXAMPLE),
+/* harmony export */   Ol: () => (/* binding */ proxyOf),
+/* harmony export */   cm: () => (/* binding */ sealProxyPasswords),
+/* harmony export */   hR: () => (/* binding */ problemOfProxy)
+/* harmony export */ });
+/* unused harmony exports proxyPassword, withheldProxies */
+/** How a proxy's URL with a password is written. */
+const PROXY_EXAMPLE = 'http://user:password@proxy.example.com:3128 (user and password percent-encoded)';
+const NAME = /^(https?|all)_proxy$/i;
+/** Up to the last @: the password of a URL that was written wrongly is one, too. */
+const PASSWORD = /^(?:\w+:\/\/)?[^:@/]*:(?!\/\/)(.+)@/;
+/** A shorter one is a word that stands elsewhere, too, as in PATH, which would then be taken for a secret. */
+const SHORTEST = 8;
+/** The password in a variable that names a proxy; undefined for any other. */
+function proxyPassword(name, value) {
+    return NAME.test(name) ? PASSWORD.exec(value)?.[1] : undefined;
+}
+/** Seals the password in each variable that names a proxy. */
+function sealProxyPasswords(env, seal) {
+    for (const [name, value = ''] of Object.entries(env)) {
+        const password = proxyPassword(name, value) ?? '';
+        for (const form of new Set([password, decoded(password) ?? '']))
+            if (form.length >= SHORTEST)
+                seal(form);
+    }
+}
+/** The variable that Node takes, and what it holds, maybe nothing. */
+function proxyOf(env) {
+    const name = env['https_proxy'] ? 'https_proxy' : 'HTTPS_PROXY';
+    return { name, value: env[name] ?? '' };
+}
+/** What Node would refuse of it: its own error shows the value. */
+function problemOfProxy(env) {
+    const { name, value } = proxyOf(env);
+    if (!/^https?:\/\//.test(value))
+        return undefined;
+    const url = /[\r\n]/.test(value) ? null : URL.parse(value);
+    // A slash in a password ends the host, and the rest of it begins a path.
+    const good = url !== null && [url.username, url.password].every((text) => decoded(text) !== undefined) && !url.pathname.includes('@');
+    return good ? undefined : `${name} is no URL that can be used; for example: ${PROXY_EXAMPLE}`;
+}
+/** The variables that name a proxy and that the scan does not get. */
+function withheldProxies(env, scanEnv) {
+    return Object.keys(env).filter((name) => NAME.test(name) && scanEnv[name] === undefined);
+}
+function decoded(text) {
+    try {
+        return decodeURIComponent(text);
+    }
+    catch {
+        return undefined;
+    }
 }
 
 
@@ -2549,12 +2626,142 @@ function certificateLines(pem) {
         .join('\n');
 }
 
+// EXTERNAL MODULE: ./src/proxy-variables.ts
+var proxy_variables = __nccwpck_require__(2879);
+// EXTERNAL MODULE: external "node:http"
+var external_node_http_ = __nccwpck_require__(7067);
+;// CONCATENATED MODULE: external "node:https"
+const external_node_https_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https");
+;// CONCATENATED MODULE: ./src/http.ts
+
+
+
+/** No answer that kubepass needs is near this size. */
+const MOST_BYTES = 4 * 1024 * 1024;
+/** What came is no answer that can be used. Its message is ours. */
+class BadAnswer extends Error {
+}
+/**
+ * Exchanges over TLS, one at a time unless more are allowed: no redirect is followed, no answer over 4 MiB is read. A network
+ * failure rejects with Node's own error, an abort with the signal's reason.
+ */
+class Http {
+    /** Its certificate is not judged by the API server's CA. */
+    hasTlsProxy;
+    #options;
+    /** One for each certificate, and one for none: what a connection has shown counts for each of its calls. */
+    #agents = new Map();
+    #connections;
+    /** @param connections at most, of those that are kept open; what waits for one is sent in its turn */
+    constructor(tls, env, connections = 1) {
+        this.#connections = connections;
+        this.hasTlsProxy = (tls.proxyUrl?.href ?? (0,proxy_variables/* proxyOf */.Ol)(env).value).startsWith('https:');
+        // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
+        this.#options = {
+            rejectUnauthorized: true,
+            minVersion: 'TLSv1.2',
+            proxyEnv: tls.proxyUrl === undefined ? env : { HTTPS_PROXY: tls.proxyUrl.href },
+            ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+            ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
+        };
+    }
+    exchange(request) {
+        const { clientCertificate } = request;
+        const agent = this.#agents.get(clientCertificate) ?? this.#agentFor(clientCertificate);
+        this.#agents.set(clientCertificate, agent);
+        return exchange(request, agent);
+    }
+    /** On a connection of its own, which may reach another server behind a balancer; no client certificate is shown there. */
+    async exchangeAnew(request) {
+        const agent = new EndingAgent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 });
+        try {
+            return await exchange(request, agent);
+        }
+        finally {
+            agent.destroy();
+        }
+    }
+    close() {
+        for (const agent of this.#agents.values())
+            agent.destroy();
+    }
+    #agentFor(shown) {
+        return new EndingAgent({
+            ...this.#options,
+            keepAlive: true,
+            maxSockets: this.#connections,
+            ...(shown && { cert: shown.certificate, key: shown.key.reveal() }),
+        });
+    }
+}
+/** Ends, too, the connections that wait for a proxy's answer: Node's own agent forgets them, and they keep the process alive. */
+class EndingAgent extends external_node_https_namespaceObject.Agent {
+    #connections = new Set();
+    createConnection(...args) {
+        const connection = super.createConnection(...args);
+        if (connection) {
+            this.#connections.add(connection);
+            connection.on('close', () => this.#connections.delete(connection));
+        }
+        return connection;
+    }
+    destroy() {
+        super.destroy();
+        for (const connection of this.#connections)
+            connection.destroy();
+    }
+}
+/** Where plain HTTP may carry a token. */
+function isLoopback({ hostname }) {
+    return ['127.0.0.1', '[::1]', 'localhost'].includes(hostname);
+}
+/** Plain HTTP, for a loopback address only. */
+function exchangeOnLoopback(request) {
+    return exchange(request, undefined);
+}
+function exchange({ url, method, headers, body, signal }, agent) {
+    const send = url.protocol === 'http:' ? external_node_http_.request : external_node_https_namespaceObject.request;
+    return new Promise((resolve, reject) => {
+        signal.throwIfAborted();
+        // Without its length a DELETE's body is not sent, and the uid precondition in it is lost.
+        const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
+        const outgoing = send(url, { method, headers: { ...headers, ...length }, signal, ...(agent && { agent }) }, (incoming) => {
+            const chunks = [];
+            let size = 0;
+            incoming.on('data', (chunk) => {
+                size += chunk.length;
+                if (size > MOST_BYTES)
+                    incoming.destroy(new BadAnswer('the answer is over 4 MiB'));
+                else
+                    chunks.push(chunk);
+            });
+            incoming.on('error', fail);
+            incoming.on('end', () => {
+                if (incoming.complete)
+                    resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks).toString() });
+                else
+                    fail(new BadAnswer('the answer was cut off'));
+            });
+        });
+        outgoing.on('error', fail);
+        // While a proxy is silent, Node keeps even this from the request.
+        signal.addEventListener('abort', () => fail(new Error('the request was given up')), { once: true });
+        outgoing.end(body);
+        function fail(error) {
+            reject(signal.aborted && signal.reason instanceof Error ? signal.reason : error);
+        }
+    });
+}
+
 ;// CONCATENATED MODULE: ./src/retry.ts
+
 
 
 const ATTEMPT_MS = 10_000;
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 5_000;
+/** A timer that is set for longer fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /**
  * Tries until there is an answer that trying again cannot change, or `signal` ends it. Tried again:
  * network failures, 408, 429 and 5xx, after growing waits, or when Retry-After says.
@@ -2569,7 +2776,7 @@ async function retried(attempt, signal, say) {
             return { last, mayHaveActed };
         if (wait === FIRST_WAIT_MS)
             say('failure' in last ? reasonOf(last.failure) : `answer ${last.status}`);
-        const asked = 'failure' in last ? 0 : Number(last.headers['retry-after']) * 1000 || 0;
+        const asked = 'failure' in last ? 0 : Math.min(Number(last.headers['retry-after']) * 1000 || 0, LONGEST_TIMER_MS);
         try {
             await (0,promises_.setTimeout)(Math.max(asked, wait * (0.5 + Math.random() / 2)), undefined, { signal });
         }
@@ -2583,8 +2790,10 @@ function canHeal(status) {
 }
 /** A certificate that does not verify now will not verify the next time. */
 function isUntrusted(failure) {
-    return !wantsCertificate(failure) && /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^EPROTO$/.test((0,errors/* errnoOf */.UQ)(failure));
+    return !wantsCertificate(failure) && UNTRUSTED.test((0,errors/* errnoOf */.UQ)(failure));
 }
+// https://nodejs.org/docs/latest-v24.x/api/tls.html#x509-certificate-error-codes
+const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY|DECODE)|^(INVALID_(CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|EPROTO)$/;
 /** The other side's alert: it is our certificate that it misses, or does not take. */
 function wantsCertificate(failure) {
     return /_ALERT_.*(CERT|UNKNOWN_CA)/.test((0,errors/* errnoOf */.UQ)(failure));
@@ -2593,20 +2802,38 @@ function isTls(failure) {
     return isUntrusted(failure) || wantsCertificate(failure);
 }
 function isNetwork(failure) {
-    return !isTls(failure) && ((0,errors/* errnoOf */.UQ)(failure) !== '' || (failure instanceof Error && failure.name === 'TimeoutError'));
+    if (isTls(failure))
+        return false;
+    const status = proxyStatusOf(failure);
+    if (status !== undefined)
+        return canHeal(status);
+    return (0,errors/* errnoOf */.UQ)(failure) !== '' || (failure instanceof Error && failure.name === 'TimeoutError');
 }
 /** No connection came about, so that nothing can have taken effect. */
 function wasNeverSent(failure) {
-    return isTls(failure) || ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes((0,errors/* errnoOf */.UQ)(failure));
+    return isTls(failure) || NEVER_SENT.includes((0,errors/* errnoOf */.UQ)(failure));
 }
-/** Only Node's own code: its message may quote what the other side sent. */
+const NO_TUNNEL = 'ERR_PROXY_TUNNEL';
+const NEVER_SENT = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', NO_TUNNEL];
+/** What a proxy said that made no tunnel. */
+function proxyStatusOf(failure) {
+    const { statusCode } = (0,errors/* errnoOf */.UQ)(failure) === NO_TUNNEL ? failure : {};
+    return typeof statusCode === 'number' ? statusCode : undefined;
+}
+/** Our own words or only Node's code: its message may quote what the other side sent. */
 function reasonOf(failure) {
+    if (failure instanceof BadAnswer)
+        return failure.message;
+    const status = proxyStatusOf(failure);
+    if (status !== undefined)
+        return `the proxy answered ${status}`;
     if (failure instanceof Error && failure.name === 'TimeoutError')
         return 'no answer in time';
     return (0,errors/* errnoOf */.UQ)(failure) || 'the connection failed';
 }
 
 ;// CONCATENATED MODULE: ./src/kube/client.ts
+
 
 
 
@@ -2631,7 +2858,9 @@ class KubeClient {
         if ('failure' in last)
             throw last.failure instanceof errors/* KubepassError */.v3 ? last.failure : this.#unreachable(call, last.failure, !mayHaveActed);
         if (canHeal(last.status))
-            throw new errors/* KubepassError */.v3('UNREACHABLE', `The API server keeps answering ${last.status} to ${call.method} ${call.path}.`);
+            throw new errors/* KubepassError */.v3('UNREACHABLE', `The API server keeps answering ${last.status} to ${call.method} ${call.path}.`, {
+                hint: 'Is it overloaded or starting, or is it a gateway that answers, with no API server behind it? Run the job again, or raise deadline.',
+            });
         return answerOf(last, mayHaveActed);
     }
     close() {
@@ -2663,6 +2892,8 @@ class KubeClient {
     #hintFor(failure) {
         if (wantsCertificate(failure))
             return 'The other side wants a client certificate, or another one than it was shown: the identity kubeconfig can have one.';
+        if (proxyStatusOf(failure) === 407)
+            return `The proxy wants a name and a password, or others: ${proxy_variables/* PROXY_EXAMPLE */.My} as HTTPS_PROXY.`;
         if (!isUntrusted(failure))
             return 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.';
         const ofProxy = this.#http.hasTlsProxy
@@ -2697,7 +2928,8 @@ function hintFor(answer, auth) {
         return 'The answer is not from a Kubernetes API server: is there a gateway or a captive portal in between?';
     if (answer.status === 401)
         return 'bearer' in auth ? unknownBearer(auth.bearer) : unknownCertificate(auth.certificate);
-    return answer.status === 403 ? missingRule(answer) : undefined;
+    const rule = answer.status === 403 ? missingRule(answer) : undefined;
+    return rule ?? "The API server's own words are quoted above. Its audit log has the request, by a User-Agent that begins with kubepass/.";
 }
 // For a 401 the API server gives no reason: what the token says of itself is all there is to show.
 function unknownBearer(bearer) {
@@ -2792,8 +3024,10 @@ async function deleteAnchor(client, auth, anchor, signal) {
     // A finalizer answers with the object, a gateway with anything: neither has deleted.
     if (answer.status === 200 && status === 'Success' && details?.uid === (anchor.uid ?? details?.uid))
         return 'deleted';
-    if ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict'))
-        return 'gone';
+    if ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict')) {
+        // It was there, and a try whose answer was lost may have deleted it.
+        return answer.mayHaveActed && anchor.uid !== undefined ? 'deleted' : 'gone';
+    }
     throw refusalOf(answer, `delete the Secret ${anchor.name}`, auth);
 }
 /**
@@ -2910,107 +3144,6 @@ function isAnchor(anchor, prefix) {
 }
 function isTime(text) {
     return typeof text === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) && !Number.isNaN(Date.parse(text));
-}
-
-// EXTERNAL MODULE: external "node:http"
-var external_node_http_ = __nccwpck_require__(7067);
-;// CONCATENATED MODULE: external "node:https"
-const external_node_https_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https");
-;// CONCATENATED MODULE: ./src/http.ts
-
-
-/** No answer that kubepass needs is near this size. */
-const MOST_BYTES = 4 * 1024 * 1024;
-/**
- * Exchanges over TLS, one at a time unless more are allowed: no redirect is followed, no answer over 4 MiB is read. A network
- * failure rejects with Node's own error, an abort with the signal's reason.
- */
-class Http {
-    /** Its certificate is not judged by the API server's CA. */
-    hasTlsProxy;
-    #options;
-    /** One for each certificate, and one for none: what a connection has shown counts for each of its calls. */
-    #agents = new Map();
-    #connections;
-    /** @param connections at most, of those that are kept open; what waits for one is sent in its turn */
-    constructor(tls, env, connections = 1) {
-        this.#connections = connections;
-        this.hasTlsProxy = (tls.proxyUrl?.href ?? env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '').startsWith('https:');
-        // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
-        this.#options = {
-            rejectUnauthorized: true,
-            minVersion: 'TLSv1.2',
-            proxyEnv: tls.proxyUrl === undefined ? env : { HTTPS_PROXY: tls.proxyUrl.href },
-            ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-            ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
-        };
-    }
-    exchange(request) {
-        const { clientCertificate } = request;
-        const agent = this.#agents.get(clientCertificate) ?? this.#agentFor(clientCertificate);
-        this.#agents.set(clientCertificate, agent);
-        return exchange(request, agent);
-    }
-    /** On a connection of its own, which may reach another server behind a balancer; no client certificate is shown there. */
-    async exchangeAnew(request) {
-        const agent = new external_node_https_namespaceObject.Agent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 });
-        try {
-            return await exchange(request, agent);
-        }
-        finally {
-            agent.destroy();
-        }
-    }
-    close() {
-        for (const agent of this.#agents.values())
-            agent.destroy();
-    }
-    #agentFor(shown) {
-        return new external_node_https_namespaceObject.Agent({
-            ...this.#options,
-            keepAlive: true,
-            maxSockets: this.#connections,
-            ...(shown && { cert: shown.certificate, key: shown.key.reveal() }),
-        });
-    }
-}
-/** Where plain HTTP may carry a token. */
-function isLoopback({ hostname }) {
-    return ['127.0.0.1', '[::1]', 'localhost'].includes(hostname);
-}
-/** Plain HTTP, for a loopback address only. */
-function exchangeOnLoopback(request) {
-    return exchange(request, undefined);
-}
-function exchange({ url, method, headers, body, signal }, agent) {
-    const send = url.protocol === 'http:' ? external_node_http_.request : external_node_https_namespaceObject.request;
-    return new Promise((resolve, reject) => {
-        // Without its length a DELETE's body is not sent, and the uid precondition in it is lost.
-        const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
-        const outgoing = send(url, { method, headers: { ...headers, ...length }, signal, ...(agent && { agent }) }, (incoming) => {
-            const chunks = [];
-            let size = 0;
-            incoming.on('data', (chunk) => {
-                size += chunk.length;
-                if (size > MOST_BYTES)
-                    incoming.destroy(new Error('the answer is over 4 MiB'));
-                else
-                    chunks.push(chunk);
-            });
-            incoming.on('error', fail);
-            incoming.on('end', () => {
-                if (incoming.complete)
-                    resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks).toString() });
-                else
-                    fail(new Error('the answer was cut off'));
-            });
-        });
-        outgoing.on('error', fail);
-        outgoing.end(body);
-        function fail(error) {
-            reject(signal.aborted && signal.reason instanceof Error ? signal.reason : error);
-        }
-    });
 }
 
 ;// CONCATENATED MODULE: ./src/identity/github-oidc.ts

@@ -4,8 +4,9 @@ import { claimsOf, isoTime } from '../credential.ts'
 import { KubepassError } from '../errors.ts'
 import type { Http, Response } from '../http.ts'
 import type { AuthInfo } from '../identity/identity.ts'
+import { PROXY_EXAMPLE } from '../proxy-variables.ts'
 import { quote } from '../quote.ts'
-import { canHeal, isUntrusted, reasonOf, retried, wantsCertificate } from '../retry.ts'
+import { canHeal, isUntrusted, proxyStatusOf, reasonOf, retried, wantsCertificate } from '../retry.ts'
 import type { Secret } from '../secret.ts'
 
 export interface Call {
@@ -50,7 +51,9 @@ export class KubeClient {
     const { last, mayHaveActed } = await retried((attempt) => this.#send(call, attempt), signal, tellRetry)
     if ('failure' in last) throw last.failure instanceof KubepassError ? last.failure : this.#unreachable(call, last.failure, !mayHaveActed)
     if (canHeal(last.status))
-      throw new KubepassError('UNREACHABLE', `The API server keeps answering ${last.status} to ${call.method} ${call.path}.`)
+      throw new KubepassError('UNREACHABLE', `The API server keeps answering ${last.status} to ${call.method} ${call.path}.`, {
+        hint: 'Is it overloaded or starting, or is it a gateway that answers, with no API server behind it? Run the job again, or raise deadline.',
+      })
     return answerOf(last, mayHaveActed)
   }
 
@@ -86,6 +89,7 @@ export class KubeClient {
   #hintFor(failure: unknown): string {
     if (wantsCertificate(failure))
       return 'The other side wants a client certificate, or another one than it was shown: the identity kubeconfig can have one.'
+    if (proxyStatusOf(failure) === 407) return `The proxy wants a name and a password, or others: ${PROXY_EXAMPLE} as HTTPS_PROXY.`
     if (!isUntrusted(failure)) return 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.'
     const ofProxy = this.#http.hasTlsProxy
       ? " If it is the proxy's, which is reached by https: that must be of a CA that Node.js trusts (NODE_EXTRA_CA_CERTS)."
@@ -115,13 +119,14 @@ export function statusOf(answer: Answer): V1Status | undefined {
   return body?.kind === 'Status' && body.apiVersion === 'v1' ? body : undefined
 }
 
-function hintFor(answer: Answer, auth: AuthInfo): string | undefined {
+function hintFor(answer: Answer, auth: AuthInfo): string {
   if (answer.status >= 300 && answer.status < 400)
     return 'Redirects are not followed, so that the token goes nowhere else: give the URL that it leads to as server.'
   if (statusOf(answer) === undefined)
     return 'The answer is not from a Kubernetes API server: is there a gateway or a captive portal in between?'
   if (answer.status === 401) return 'bearer' in auth ? unknownBearer(auth.bearer) : unknownCertificate(auth.certificate)
-  return answer.status === 403 ? missingRule(answer) : undefined
+  const rule = answer.status === 403 ? missingRule(answer) : undefined
+  return rule ?? "The API server's own words are quoted above. Its audit log has the request, by a User-Agent that begins with kubepass/."
 }
 
 // For a 401 the API server gives no reason: what the token says of itself is all there is to show.

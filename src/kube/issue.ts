@@ -93,6 +93,7 @@ export async function requestToken(
 }
 
 function secretsHint(answer: Answer, namespace: string): string | undefined {
+  if (answer.status === 404) return `Create the namespace (kubectl create namespace ${namespace}), or correct service_account.`
   const rule = answer.status === 403 ? missingRule(answer) : undefined
   if (!rule?.includes('RBAC rule')) return rule
   return (

@@ -33,7 +33,10 @@ export async function deleteAnchor(
   const { details, reason, status } = statusOf(answer) ?? {}
   // A finalizer answers with the object, a gateway with anything: neither has deleted.
   if (answer.status === 200 && status === 'Success' && details?.uid === (anchor.uid ?? details?.uid)) return 'deleted'
-  if ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict')) return 'gone'
+  if ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict')) {
+    // It was there, and a try whose answer was lost may have deleted it.
+    return answer.mayHaveActed && anchor.uid !== undefined ? 'deleted' : 'gone'
+  }
   throw refusalOf(answer, `delete the Secret ${anchor.name}`, auth)
 }
 

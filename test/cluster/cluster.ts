@@ -17,6 +17,8 @@ export interface ClusterInfo {
   tokenCacheMs: number
   /** Loopback URLs with these ports are right audiences of an ID token: proxies listen there. */
   proxyPorts: number[]
+  /** Right audiences, too, for one test alone: whoever closes such a port can open it again. */
+  ownPorts: number[]
   // Paths, all below.
   kubectl: string
   adminKubeconfig: string
@@ -49,13 +51,15 @@ export interface ClusterOptions {
 }
 
 const START_MS = 120_000
+const PROXY_PORTS = 48
+const OWN_PORTS = 16
 
 export async function startCluster({ tokenCacheTTL, controllers, audiences = [], progress }: ClusterOptions): Promise<Cluster> {
   const binaries = await buildCluster(progress)
   const dir = await mkdtemp(join(tmpdir(), 'kubepass-cluster-'))
   const at = (name: string): string => join(dir, name)
-  const proxyPorts = somePorts(48)
-  const trusted = [...audiences, ...proxyPorts.map((port) => `https://127.0.0.1:${String(port)}`)]
+  const ports = somePorts(PROXY_PORTS + OWN_PORTS)
+  const trusted = [...audiences, ...ports.map((port) => `https://127.0.0.1:${String(port)}`)]
   const log = await open(at('log'), 'wx', 0o600)
   // The pipe on its standard input is what it lives on: it ends, and removes its folder, when we do.
   const child = spawn(
@@ -81,7 +85,8 @@ export async function startCluster({ tokenCacheTTL, controllers, audiences = [],
       pid: child.pid ?? 0,
       dir,
       tokenCacheMs: Number.parseInt(tokenCacheTTL) * 1000,
-      proxyPorts,
+      proxyPorts: ports.slice(0, PROXY_PORTS),
+      ownPorts: ports.slice(PROXY_PORTS),
       kubectl: binaries.kubectl,
       adminKubeconfig: at('admin.kubeconfig'),
       ca: at('ca.crt'),

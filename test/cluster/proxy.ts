@@ -5,6 +5,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { connect as tlsConnect, TLSSocket } from 'node:tls'
 import type { Duplex } from 'node:stream'
 import type { ClusterInfo } from './cluster.ts'
@@ -38,8 +39,20 @@ export interface Matcher {
   times?: number
 }
 
-/** Instead of the API server's answer. A hop-by-hop failure is 'reset'; undefined lets the exchange go on. */
-export type Disturbance = { status: number; headers?: OutgoingHttpHeaders; body?: string } | 'reset' | undefined
+/** Instead of the API server's answer: another one, a reset connection, none for ever. Undefined lets the exchange go on. */
+export type Disturbance = OtherAnswer | 'reset' | 'hang' | undefined
+
+export interface OtherAnswer {
+  status: number
+  headers?: OutgoingHttpHeaders
+  body?: string
+  /** A byte at a time; half of it, then the connection ends; with white space behind it up to 300 MB. Default: whole. */
+  sent?: 'slowly' | 'cut' | 'hugely'
+}
+
+/** Who answers at the proxy's port: itself, nobody, or somebody whose certificate is for clients only. */
+export type Answering = 'itself' | 'nobody' | 'impostor'
+
 export type Reaction = (exchange: Exchange) => Disturbance | Promise<Disturbance>
 
 interface Rule extends Matcher {
@@ -57,16 +70,21 @@ interface Connection {
 interface ProxyOptions {
   /** Milliseconds added to each round trip, the TCP handshake's included. */
   latency?: number
+  /** One of the cluster's own ports. */
+  port?: number | undefined
 }
 
+const BYTE_MS = 100
+const HUGE = 300 << 20
+
 /** Records every exchange with the API server, and disturbs it where a test says so. */
-export async function startProxy(info: ClusterInfo, { latency = 0 }: ProxyOptions = {}): Promise<Proxy> {
+export async function startProxy(info: ClusterInfo, { latency = 0, port }: ProxyOptions = {}): Promise<Proxy> {
   const [key, cert, ca] = [info.serverKey, info.serverCert, info.ca].map((path) => readFileSync(path))
   // It asks for a certificate as the API server does, and takes whoever shows none.
   const tls = { key, cert, ca, requestCert: true, rejectUnauthorized: false }
   const server = createServer(tls)
   if (latency === 0) {
-    await listen(server, info.proxyPorts)
+    await listen(server, port === undefined ? info.proxyPorts : [port])
     return new Proxy(info, server)
   }
   server.listen(0, '127.0.0.1')
@@ -90,6 +108,8 @@ export class Proxy implements AsyncDisposable {
   readonly #connections = new Map<number, Connection>()
   readonly #upgraded = new Set<Duplex>()
   readonly #rules: Rule[] = []
+  /** The token that was issued for each that was shown in its place. */
+  readonly #issued = new Map<string, string>()
   #count = 0
   #tokenSeconds: number | undefined
 
@@ -123,6 +143,25 @@ export class Proxy implements AsyncDisposable {
   /** From now on tokens expire this many seconds after they were issued, under the API's floor of ten minutes. */
   shortTokens(seconds: number): void {
     this.#tokenSeconds = seconds
+  }
+
+  /** The API server gets its own token, `issued`, where a client sends the one that was shown to it. */
+  exchangeToken(shown: string, issued: string): void {
+    this.#issued.set(shown, issued)
+  }
+
+  /** Who is met by new connections, from now on. */
+  async answering(who: Answering): Promise<void> {
+    const { key, cert } =
+      who === 'impostor' ? this.#client : { key: readFileSync(this.#info.serverKey), cert: readFileSync(this.#info.serverCert) }
+    this.#server.setSecureContext({ key, cert, ca: this.#ca })
+    if (who === 'nobody') this.#server.close()
+    else if (!this.#server.listening) await listen(this.#server, [Number(new URL(this.url).port)])
+  }
+
+  /** Resolves when the next connection has come, and been shown its certificate. */
+  async called(): Promise<void> {
+    await once(this.#server, 'connection')
   }
 
   /** The exchanges whose method and path (with the query) match. */
@@ -187,13 +226,15 @@ export class Proxy implements AsyncDisposable {
     const exchange = this.#record(request, body.toString())
     const before = await this.#react('before', exchange)
     if (before !== undefined) {
-      this.#disturb(before, connection, response, exchange)
+      await this.#disturb(before, connection, response, exchange)
       return
     }
     // Held until its client was gone: the request was lost on the way.
     if (response.destroyed || connection.socket.destroyed) return
 
-    const headers = { ...request.headers, host: new URL(this.#info.server).host }
+    const issued = this.#issued.get(exchange.bearer)
+    const authorization = issued === undefined ? {} : { authorization: `Bearer ${issued}` }
+    const headers = { ...request.headers, ...authorization, host: new URL(this.#info.server).host }
     const outgoing = httpsRequest(this.#info.server + exchange.path, {
       method: exchange.method,
       headers,
@@ -218,7 +259,7 @@ export class Proxy implements AsyncDisposable {
     exchange.responseBody = answer.toString()
     const after = await this.#react('after', exchange)
     if (after !== undefined) {
-      this.#disturb(after, connection, response)
+      await this.#disturb(after, connection, response)
       return
     }
     const headersNow: OutgoingHttpHeaders = { ...incoming.headers, 'content-length': answer.length }
@@ -237,14 +278,25 @@ export class Proxy implements AsyncDisposable {
     return undefined
   }
 
-  #disturb(disturbance: Exclude<Disturbance, undefined>, { socket }: Connection, response: ServerResponse, exchange?: Exchange): void {
+  async #disturb(
+    disturbance: Exclude<Disturbance, undefined>,
+    { socket }: Connection,
+    response: ServerResponse,
+    exchange?: Exchange,
+  ): Promise<void> {
+    if (disturbance === 'hang') return
     if (disturbance === 'reset') {
       socket.resetAndDestroy()
       return
     }
-    const { status, headers = {}, body = '' } = disturbance
+    const { status, headers = {}, body = '', sent } = disturbance
     if (exchange !== undefined) Object.assign(exchange, { status, responseBody: body })
-    response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...headers }).end(body)
+    const length = sent === 'hugely' ? HUGE : Buffer.byteLength(body)
+    response.writeHead(status, { 'content-type': 'application/json', 'content-length': length, ...headers })
+    if (sent === undefined) response.end(body)
+    else if (sent === 'cut') response.write(body.slice(0, body.length / 2), () => socket.destroySoon())
+    // Who has heard enough closes the connection.
+    else await pipeline(sent === 'slowly' ? byteByByte(body) : hugely(body), response).catch(() => undefined)
   }
 
   /** Takes note of an issued token, and shortens its life where a test wants that. */
@@ -286,6 +338,20 @@ export class Proxy implements AsyncDisposable {
       })
     }
   }
+}
+
+async function* byteByByte(body: string): AsyncGenerator<Buffer> {
+  for (const byte of Buffer.from(body)) {
+    yield Buffer.of(byte)
+    await delay(BYTE_MS)
+  }
+}
+
+function* hugely(body: string): Generator<Buffer> {
+  const space = Buffer.alloc(1 << 20, ' ')
+  const first = Buffer.from(body)
+  yield first
+  for (let left = HUGE - first.length; left > 0; left -= space.length) yield space.subarray(0, left)
 }
 
 /** A certificate that the cluster's CA has not signed counts for none. */

@@ -24,9 +24,9 @@ const LEVELS: RegExp[] = [
   /^(run|help|start|settle|sweep)\.ts$/,
   /^(finish|obtain|rotate|hand-over)\.ts$/,
   /^session\.ts$/,
-  /^(platform\/|scan\.ts)/,
+  /^(platform\/|scan\.ts|isolate\.ts)/,
   /^(identity\/|kube\/|kubeconfig\.ts|evidence\.ts|receipt\.ts|options\.ts|decode\.ts|carriers\.ts|redact\.ts)/,
-  /^(credential|retry|http|flags|values|certificate)\.ts$/,
+  /^(credential|retry|http|flags|values|certificate|proxy-variables)\.ts$/,
   /^(inputs|job)\.ts$/,
   /^(errors|quote|secret|version)\.ts$/,
 ]
@@ -82,7 +82,7 @@ test.each<[string, string[]]>([
   ['identity/kubeconfig.ts', ['identity/choose.ts']],
   ['node:https', ['http.ts']],
   ['node:http', ['http.ts']],
-  ['node:child_process', ['identity/exec-plugin.ts', 'scan.ts']],
+  ['node:child_process', ['identity/exec-plugin.ts', 'isolate.ts', 'scan.ts']],
 ])('%s is imported by %j alone', (module, expected) => {
   expect(importers(module)).toEqual(expected)
 })
@@ -102,6 +102,7 @@ test('process is touched at the rim', () => {
   expect(matching(/\bprocess\./)).toEqual([
     'carriers.ts',
     'cli.ts',
+    'isolate.ts',
     'platform/github.ts',
     'platform/gitlab.ts',
     'platform/terminal.ts',

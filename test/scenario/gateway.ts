@@ -1,32 +1,53 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import { connect, type AddressInfo } from 'node:net'
+import { connect, type AddressInfo, type Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+
+export interface Pair {
+  key: Buffer
+  cert: Buffer
+}
+
+/**
+ * What it does with a tunnel that it is asked for: makes it; nothing; resets it, at once or at the first byte that
+ * comes back; answers with a status; or ends TLS itself with a certificate of its own.
+ */
+export type Behaviour = 'tunnel' | 'hang' | 'reset' | 'cut' | { status: number } | Pair
 
 /** An HTTP proxy, reached by https when it has a certificate. */
 export class Gateway implements Disposable {
   readonly url: string
   /** HOST:PORT of each tunnel that was asked for. */
   readonly targets: string[] = []
+  /** Proxy-Authorization, as it came with each. */
+  readonly authorizations: (string | undefined)[] = []
+  /** What it was told in the tunnels whose TLS it ended. */
+  heard = ''
+  behaviour: Behaviour = 'tunnel'
   readonly #server: Server
+  readonly #sockets = new Set<Socket>()
 
   private constructor(server: Server, scheme: string) {
     this.#server = server
     this.url = `${scheme}://127.0.0.1:${String((server.address() as AddressInfo).port)}`
-    server.on('connect', (request, client, head) => {
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket)
+      socket.on('close', () => this.#sockets.delete(socket))
+    })
+    server.on('connect', (request, client: Socket, head) => {
       this.targets.push(request.url ?? '')
-      const [host = '', port = ''] = (request.url ?? '').split(':')
-      const upstream = connect(Number(port), host, () => {
-        client.write('HTTP/1.1 200 OK\r\n\r\n')
-        upstream.write(head)
-        upstream.pipe(client).pipe(upstream)
-      })
-      client.on('error', () => upstream.destroy())
-      upstream.on('error', () => client.destroy())
+      this.authorizations.push(request.headers['proxy-authorization'])
+      client.on('error', () => undefined)
+      if (this.behaviour === 'hang') return
+      if (this.behaviour === 'reset') client.resetAndDestroy()
+      else if (typeof this.behaviour === 'string') tunnel(client, head, request.url ?? '', this.behaviour === 'cut')
+      else if ('status' in this.behaviour) client.end(`HTTP/1.1 ${String(this.behaviour.status)} No\r\ncontent-length: 0\r\n\r\n`)
+      else this.#intercept(client, this.behaviour)
     })
   }
 
-  static async start(tls?: { key: Buffer; cert: Buffer }): Promise<Gateway> {
+  static async start(tls?: Pair): Promise<Gateway> {
     const server = (tls === undefined ? createServer() : createTlsServer(tls)).listen(0, '127.0.0.1')
     await once(server, 'listening')
     return new Gateway(server, tls === undefined ? 'http' : 'https')
@@ -34,5 +55,26 @@ export class Gateway implements Disposable {
 
   [Symbol.dispose](): void {
     this.#server.close()
+    for (const socket of this.#sockets) socket.destroy()
   }
+
+  #intercept(client: Socket, { key, cert }: Pair): void {
+    client.write('HTTP/1.1 200 OK\r\n\r\n')
+    const inside = new TLSSocket(client, { isServer: true, key, cert })
+    inside.on('error', () => undefined)
+    inside.on('data', (chunk: Buffer) => (this.heard += chunk.toString('latin1')))
+  }
+}
+
+function tunnel(client: Socket, head: Buffer, target: string, cut: boolean): void {
+  const [host = '', port = ''] = target.split(':')
+  const upstream = connect(Number(port), host, () => {
+    client.write('HTTP/1.1 200 OK\r\n\r\n')
+    upstream.write(head)
+    if (cut) upstream.once('data', () => client.resetAndDestroy())
+    else upstream.pipe(client)
+    client.pipe(upstream)
+  })
+  client.on('close', () => upstream.destroy())
+  upstream.on('error', () => client.destroy())
 }

@@ -73,6 +73,7 @@ underGitlabCiLocal('gitlab-ci-local: the standalone program, from a .tgz whose d
   const { stdout, jobs } = await runComponent(scene, {
     ...standalone,
     command: 'readlink "/proc/$PPID/exe"; kubectl get ns kubepass -o name',
+    isolate: 'off',
   })
   expect(stdout).toMatch(/> \S+\/kubepass-program-\S+\/kubepass$/m)
   expect(stdout).toMatch(/> namespace\/kubepass$/m)

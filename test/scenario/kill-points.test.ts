@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Proxy } from '../cluster/proxy.ts'
+import { whyNoIsolation } from '../hosts/isolation.ts'
 import { KillPoints, PRELOADED } from '../kill-points/kill-points.ts'
 import { ONE_SECRET, playInTerminal, playOnGithub, playOnGitlab, WHOAMI } from './scenario.ts'
 
@@ -10,6 +11,7 @@ import { ONE_SECRET, playInTerminal, playOnGithub, playOnGitlab, WHOAMI } from '
 interface Kills {
   first?: number
   net?: number
+  isolate?: 'off'
 }
 
 /** Those that the programs came to. */
@@ -41,7 +43,7 @@ interface Said {
 
 /** The program that comes first, then its net, and behind a net that was killed another one. */
 async function playKills(
-  { first, net }: Kills,
+  { first, net, isolate }: Kills,
   folder: string,
   proxy: Proxy,
   start: (env: Record<string, string>) => { first: () => Promise<Said>; net: () => Promise<Said | undefined> },
@@ -49,7 +51,7 @@ async function playKills(
   const killPoints = new KillPoints(folder)
   const programs = start(killPoints.env)
   const begun = await killPoints.during(programs.first, first)
-  if (first === undefined) expectAll(begun.points, proxy)
+  if (first === undefined) expectAll(begun.points, proxy, isolate)
   expect([first, wasKilled(begun.ended)]).toEqual([first, first !== undefined])
   const caught = await killPoints.during(programs.net, net)
   expect([net, wasKilled(caught.ended)]).toEqual([net, net !== undefined])
@@ -70,7 +72,7 @@ async function onGithub(kills: Kills, command = LEAVES_A_PROCESS): Promise<Seen>
     async ({ job, step, proxy }) => {
       if (command === OUTLIVES_ITS_TOKEN) proxy.shortTokens(SHORT_S)
       seen = await playKills(kills, job.folder, proxy, (env) => {
-        const use = step({ command }, env)
+        const use = step({ command, isolate: kills.isolate ?? 'auto' }, env)
         return { first: () => use.main(), net: () => use.post() }
       })
     },
@@ -86,7 +88,7 @@ async function onGitlab(gitlabEnv: boolean, kills: Kills): Promise<Seen> {
     async ({ job, step, proxy }) => {
       const PATH = [nodeThatPreloads(job.folder), job.machine['PATH']].join(delimiter)
       seen = await playKills(kills, job.folder, proxy, (env) => {
-        const use = step({ command: LEAVES_A_PROCESS }, { ...env, PATH })
+        const use = step({ command: LEAVES_A_PROCESS, isolate: kills.isolate ?? 'auto' }, { ...env, PATH })
         return { first: () => use.main(), net: () => use.post() }
       })
     },
@@ -102,7 +104,7 @@ async function inTerminal(kills: Kills, command = LEAVES_A_PROCESS): Promise<See
     async ({ terminal, flags, identityOf, proxy }) => {
       const stdin = await identityOf('issuer')
       if (command === OUTLIVES_ITS_TOKEN) proxy.shortTokens(SHORT_S)
-      const identified = [...flags, '--token-file', '-']
+      const identified = [...flags, '--token-file', '-', '--isolate', kills.isolate ?? 'auto']
       seen = await playKills(kills, terminal.folder, proxy, (env) => {
         const call = async (words: string[]): Promise<Said> => {
           const { stderr, ...ended } = await terminal.run(words, { stdin, env })
@@ -134,7 +136,7 @@ function nodeThatPreloads(folder: string): string {
 }
 
 /** The preloaded module has not missed what can be seen from outside. */
-function expectAll(points: string[], { exchanges }: Proxy): void {
+function expectAll(points: string[], { exchanges }: Proxy, isolate?: 'off'): void {
   const asked = points.flatMap((point) => /^after (POST|DELETE) /.exec(point)?.[1] ?? [])
   expect(asked).toEqual(exchanges.map(({ method }) => method))
   const changes = [
@@ -143,7 +145,7 @@ function expectAll(points: string[], { exchanges }: Proxy): void {
     'writeSync token.next',
     'renameSync token.next',
     'renameSync kubeconfig.next',
-    'spawn sh',
+    isolate === 'off' || whyNoIsolation() !== undefined ? 'spawn sh' : 'spawn unshare',
     'rmSync kubepass-KEY',
   ]
   expect(points).toEqual(expect.arrayContaining(changes.map((change) => `after ${change}`)))
@@ -211,7 +213,7 @@ async function expectEach(moments: Moment[], atOnce = AT_ONCE): Promise<void> {
   expect(failures).toEqual([])
 }
 
-/** Where the scan runs: all is there that can be left. */
+/** Where the scan runs: all is there that can be left. Isolated, it would begin when nothing is changed or started. */
 function inTheScan(points: string[]): number {
   return points.indexOf('after spawn sh') + 1
 }
@@ -231,9 +233,9 @@ for (const [place, { first, net, play, otherwise }] of Object.entries(PLACES)) {
   const killedFirst = async (how: typeof play): Promise<Moment[]> =>
     momentsOf((await how({})).first, async (killAt) => (await how({ first: killAt })).first)
   const killedAfter = async (how: typeof play): Promise<Moment[]> => {
-    const scanning = inTheScan((await how({})).first)
-    const seen = await how({ first: scanning })
-    return momentsOf(seen.net, async (killAt) => (await how({ first: scanning, net: killAt })).net)
+    const scanning = { first: inTheScan((await how({ isolate: 'off' })).first), isolate: 'off' } as const
+    const seen = await how(scanning)
+    return momentsOf(seen.net, async (killAt) => (await how({ ...scanning, net: killAt })).net)
   }
   const each = async (killed: (how: typeof play) => Promise<Moment[]>): Promise<void> =>
     expectEach(otherwise === undefined ? await killed(play) : alternating(await killed(play), await killed(otherwise)))
@@ -246,9 +248,11 @@ test(
   'on GitHub and in a terminal, killed at every boundary of a renewal: the net leaves nothing',
   async () => {
     const killedIn = async (play: typeof onGithub): Promise<Moment[]> => {
-      const { first: points } = await play({}, OUTLIVES_ITS_TOKEN)
+      const { first: points } = await play({ isolate: 'off' }, OUTLIVES_ITS_TOKEN)
       const renewal = [inTheScan(points), points.findIndex((point) => point.startsWith('before DELETE'))]
-      const moments = momentsOf(points, async (killAt) => (await play({ first: killAt }, OUTLIVES_ITS_TOKEN)).first).slice(...renewal)
+      const moments = momentsOf(points, async (killAt) => (await play({ first: killAt, isolate: 'off' }, OUTLIVES_ITS_TOKEN)).first).slice(
+        ...renewal,
+      )
       expect(moments.map(keyOf)).toContain('after renameSync kubeconfig.next, 2')
       return moments
     }

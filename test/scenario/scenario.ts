@@ -65,6 +65,8 @@ export interface PipelineScene extends Scene {
 
 export interface Stage extends JobOptions {
   cluster?: keyof Clusters
+  /** Where the proxy listens: one of the cluster's own ports. */
+  port?: number | undefined
 }
 
 export interface GitlabStage extends GitlabOptions {
@@ -87,14 +89,19 @@ export function onGithub(name: string, play: (scene: GithubScene) => Promise<voi
 /** The same inside a test, which plays more than one. */
 export async function playOnGithub(
   play: (scene: GithubScene) => Promise<void>,
-  { cluster = 'quick', ...options }: Stage = {},
+  { cluster = 'quick', port, ...options }: Stage = {},
 ): Promise<void> {
   const info = clusters[cluster]
-  await using proxy = await startProxy(info)
+  await using proxy = await startProxy(info, { port })
   await using job = await startJob(info, options)
   const { scene, secrets, excuses } = sceneOf(info, proxy)
   await play({ ...scene, job, step: (inputs = {}, env = {}) => job.step({ ...scene.inputs, ...inputs }, env) })
   expect(unexcused(await trace({ info, proxy, host: job, secrets }), excuses)).toEqual([])
+}
+
+/** Waits for all, so that none goes on behind the test, then fails as the first that failed. */
+export async function allPlayed(plays: Promise<void>[]): Promise<void> {
+  for (const play of await Promise.allSettled(plays)) if (play.status === 'rejected') throw play.reason
 }
 
 /** A GitLab job, of which the same is asked. */

@@ -1,0 +1,128 @@
+import type { ClusterInfo } from '../cluster/cluster.ts'
+import type { Answering, Disturbance, Exchange, OtherAnswer, Proxy } from '../cluster/proxy.ts'
+import { resign, signToken, claimsOf, type Claims } from '../cluster/token.ts'
+import { status } from '../scenario/scenario.ts'
+import { calls, type CallName } from './calls.ts'
+
+export interface Surroundings {
+  info: ClusterInfo
+  proxy: Proxy
+  /** Where a redirect leads: a server that nobody may call. */
+  elsewhere: string
+}
+
+interface Common {
+  title: string
+  /** Where it makes sense; everywhere when undefined. */
+  at?: readonly CallName[]
+  /** It is tried again: so it can heal, and else ends with the deadline. */
+  retried?: boolean
+  /** Whether the API server can have acted. */
+  takesEffect?: boolean
+}
+
+/** What can become of an exchange, or of every new connection. */
+export type Fault = Common & ({ answer: (exchange: Exchange, around: Surroundings) => Disturbance } | { answering: Answering })
+
+/** Its answer comes, but otherwise. */
+const otherwise = (how: Partial<OtherAnswer>) => (exchange: Exchange) => ({
+  status: exchange.status ?? 0,
+  body: exchange.responseBody,
+  ...how,
+})
+
+const refusal = (code: number, reason: string, message: string) => (): Disturbance => status(code, reason, message)
+
+/** The token in the answer is another one, and so is the expiry that is stated with it. */
+const withToken =
+  (change: (token: string, info: ClusterInfo) => string, knownToServer = false) =>
+  (exchange: Exchange, { info, proxy }: Surroundings): Disturbance => {
+    const { status, ...answer } = JSON.parse(exchange.responseBody) as { status: { token: string } }
+    const token = change(status.token, info)
+    proxy.tokens.push(token)
+    if (knownToServer) proxy.exchangeToken(token, status.token)
+    const expirationTimestamp = new Date(Number(claimsOf(token)['exp']) * 1000).toISOString()
+    return { status: 201, body: JSON.stringify({ ...answer, status: { token, expirationTimestamp } }) }
+  }
+
+const withClaims = (change: (claims: Claims) => Claims): ReturnType<typeof withToken> =>
+  withToken((token, info) => resign(token, change, info.serviceAccountKey))
+
+const later = (claims: Claims, names: string[], seconds: number): Claims => ({
+  ...claims,
+  ...Object.fromEntries(names.map((name) => [name, Number(claims[name]) + seconds])),
+})
+
+/** A server whose clock is so many seconds ahead: it knows its own tokens, whatever they say to us. */
+const clock = (seconds: number): ReturnType<typeof withToken> =>
+  withToken((token, info) => resign(token, (claims) => later(claims, ['iat', 'nbf', 'exp'], seconds), info.serviceAccountKey), true)
+
+const anotherAccount = (exchange: Exchange, around: Surroundings): Disturbance => {
+  if (calls.token.is(exchange, around.proxy))
+    return withClaims((claims) => {
+      const kubernetes = claims['kubernetes.io'] as Claims
+      const serviceaccount = { ...(kubernetes['serviceaccount'] as Claims), name: 'default' }
+      return { ...claims, sub: 'system:serviceaccount:kubepass:default', 'kubernetes.io': { ...kubernetes, serviceaccount } }
+    })(exchange, around)
+  const answer = JSON.parse(exchange.responseBody) as { status: { userInfo: { username: string } } }
+  answer.status.userInfo.username = 'system:serviceaccount:kubepass:default'
+  return { status: 201, body: JSON.stringify(answer) }
+}
+
+/** The algorithm is the attacker's choice, and the signature anything. */
+const unsigned = withToken((token, info) => signToken(claimsOf(token), { alg: 'none' }, info.serviceAccountKey))
+
+export const faults: readonly Fault[] = [
+  { title: 'connection refused', retried: true, answering: 'nobody' },
+  { title: 'reset before the API server has it', retried: true, answer: () => 'reset' },
+  { title: 'reset when it has acted', retried: true, takesEffect: true, answer: () => 'reset' },
+  { title: 'no answer', retried: true, answer: () => 'hang' },
+  { title: 'an answer byte by byte', retried: true, takesEffect: true, answer: otherwise({ sent: 'slowly' }) },
+  { title: 'half an answer', retried: true, takesEffect: true, answer: otherwise({ sent: 'cut' }) },
+  {
+    title: '429 with Retry-After',
+    retried: true,
+    answer: () => ({ ...status(429, 'TooManyRequests', 'too many requests'), headers: { 'retry-after': '1' } }),
+  },
+  { title: '500', retried: true, answer: refusal(500, 'InternalError', 'etcdserver: request timed out') },
+  { title: '503', retried: true, answer: refusal(503, 'ServiceUnavailable', 'the server is shutting down') },
+  // In the proof it is what is waited for.
+  { title: '401', at: ['create', 'token', 'verify', 'revoke', 'post'], answer: refusal(401, 'Unauthorized', 'Unauthorized') },
+  { title: '403', answer: refusal(403, 'Forbidden', 'this is forbidden') },
+  { title: '404', answer: refusal(404, 'NotFound', 'this was not found') },
+  { title: '409', answer: refusal(409, 'Conflict', 'the UID in the precondition does not match') },
+  { title: '422', answer: refusal(422, 'Invalid', 'this is invalid') },
+  { title: 'success, and nothing in it', answer: (exchange, { proxy }) => ({ status: successOf(exchange, proxy), body: '{}' }) },
+  { title: 'another content type', takesEffect: true, answer: otherwise({ headers: { 'content-type': 'text/html' } }) },
+  {
+    title: 'a captive portal',
+    answer: () => ({ status: 200, headers: { 'content-type': 'text/html' }, body: '<h1>::error::Log in</h1>' }),
+  },
+  { title: '300 MB', takesEffect: true, answer: otherwise({ sent: 'hugely' }) },
+  {
+    title: 'a redirect to another host',
+    answer: ({ path }, { elsewhere }) => ({ status: 307, headers: { location: elsewhere + path } }),
+  },
+  { title: 'a certificate that does not verify', answering: 'impostor' },
+  { title: 'another ServiceAccount', at: ['token', 'verify'], takesEffect: true, answer: anotherAccount },
+  {
+    title: 'a longer life',
+    at: ['token'],
+    takesEffect: true,
+    answer: withClaims((claims) => later(claims, ['exp'], 3600)),
+  },
+  {
+    title: 'a shorter life',
+    at: ['token'],
+    takesEffect: true,
+    answer: withClaims((claims) => later(claims, ['exp'], -300)),
+  },
+  { title: '`alg: none`', at: ['token'], takesEffect: true, answer: unsigned },
+  { title: 'a clock 10 min ahead', at: ['token'], takesEffect: true, answer: clock(600) },
+  { title: 'a clock 10 min behind', at: ['token'], takesEffect: true, answer: clock(-600) },
+]
+
+/** What the API server says when it has done what it was asked for. */
+function successOf(exchange: Exchange, proxy: Proxy): number {
+  return Object.values(calls).find((call) => call.is(exchange, proxy))?.status === 200 ? 200 : 201
+}

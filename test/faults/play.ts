@@ -1,0 +1,194 @@
+import { expect } from '@jest/globals'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { errorCodes } from '../../src/errors.ts'
+import type { Evidence } from '../../src/evidence.ts'
+import type { Proxy } from '../cluster/proxy.ts'
+import type { Phase, Result } from '../hosts/github.ts'
+import { ONE_SECRET, playOnGithub, type GithubScene } from '../scenario/scenario.ts'
+import { calls, type CallName } from './calls.ts'
+import { faults, type Fault, type Surroundings } from './faults.ts'
+
+export type Often = 'once' | 'always'
+
+export interface Cell {
+  call: CallName
+  fault: Fault
+  often: Often
+}
+
+/** What ends with the deadline need not wait long for it; what heals has time. */
+const DEADLINES = { short: 4, long: 25 }
+/** Beside both deadlines: an anchor's last chance, the outputs, the proof, and a machine that has much to do. */
+const ALLOWANCE_S = 60
+
+/** All that make sense, those that take long first. A fault that no try can heal comes always only. */
+export function allCells(): Cell[] {
+  const cells = faults.flatMap((fault) => {
+    const names = (Object.keys(calls) as CallName[]).filter((name) => fault.at?.includes(name) ?? true)
+    return names.flatMap((call) =>
+      (canComeOnce(fault) ? (['once', 'always'] as const) : (['always'] as const)).map((often) => ({ call, fault, often })),
+    )
+  })
+  return cells.toSorted((one, other) => patience(other) - patience(one))
+}
+
+/** A certificate is looked at on each new connection, by each call that needs one. */
+function canComeOnce(fault: Fault): boolean {
+  return fault.retried === true || 'answering' in fault
+}
+
+function patience({ call, fault, often }: Cell): number {
+  const slow = isSlow(fault) ? 10 : 0
+  return often === 'once' ? slow : call === 'prove' ? 15 : fault.retried === true ? DEADLINES.short : 0
+}
+
+/**
+ * Plays a job whose call meets the fault, once or for as long as the phase runs; then, where it failed, the net
+ * without the fault. Nothing may be left.
+ * @returns how it ended, in the words of the table
+ */
+export async function playCell(cell: Cell, port: number | undefined): Promise<string> {
+  let outcome = ''
+  await playOnGithub(
+    async (scene) => {
+      await using elsewhere = await listenInVain()
+      outcome = await playWith(cell, scene, elsewhere.url)
+      expect(elsewhere.called()).toBe(false)
+    },
+    { port },
+  )
+  return outcome
+}
+
+async function playWith(cell: Cell, { info, job, proxy, step }: GithubScene, elsewhere: string): Promise<string> {
+  const { fault, often } = cell
+  const call = calls[cell.call]
+  const deadline = often === 'always' && fault.retried === true ? DEADLINES.short : DEADLINES.long
+  const evidence = join(job.workspace, 'evidence.json')
+  const inPost = call.phase === 'post'
+  const use = step({ deadline: `${String(deadline)}s`, evidence, ...(inPost ? {} : { command: 'echo scanned' }) })
+  if (inPost) expect((await use.main()).code).toBe(0)
+
+  const disturbed = await disturb(cell, { info, proxy, elsewhere })
+  const phase = use.start(call.phase)
+  const healing = disturbed.during(phase)
+  const began = Date.now()
+  const result = await phase.done
+  expect(Date.now() - began).toBeLessThan((2 * deadline + ALLOWANCE_S) * 1000)
+  await healing
+  await disturbed.stop()
+  // Not met is not withstood; and what no try can heal is not tried again.
+  const tries = disturbed.met()
+  if (cell.call === 'prove') expect(tries).toBeGreaterThan(0)
+  else if (often === 'once' || fault.retried !== true || 'answering' in fault) expect(tries).toBe(1)
+  else expect(tries).toBeGreaterThan(isSlow(fault) ? 0 : 1)
+
+  const said = JSON.parse(readFileSync(evidence, 'utf8')) as Evidence
+  expectTold(result, said)
+  if (!inPost) expect(result.log.includes('\nscanned\n')).toBe(cell.call === 'revoke' || cell.call === 'prove' || result.code === 0)
+  if (result.code === 0) return said.proven === null ? 'not proven' : result.messages.length > 0 ? 'warned' : 'healed'
+  const before = deleted(proxy)
+  const post = await use.post()
+  expect(post.code).toBe(0)
+  const net = deleted(proxy) === before ? '' : inPost ? ', again: revoked' : proxy.tokens.length > 0 ? ', post revokes' : ', post deletes'
+  return `${String(said.error)} ${String(result.code)}${net}`
+}
+
+/** One try takes as long as a try may. */
+function isSlow({ title }: Fault): boolean {
+  return /^no answer|byte by byte/.test(title)
+}
+
+function deleted(proxy: Proxy): number {
+  return proxy.seen('DELETE', ONE_SECRET).filter(({ status }) => status === 200).length
+}
+
+/** The exit code, the evidence and the message say the same; and the message says what to do. */
+function expectTold({ code, annotations }: Result, { error, revoked }: Evidence): void {
+  expect(code).toBe(error === null ? 0 : errorCodes[error].exit)
+  const errors = annotations.filter(({ level }) => level === 'error').map(({ message }) => message)
+  expect(errors.length > 0).toBe(error !== null)
+  for (const message of errors) {
+    const hint = message
+      .split('\n')
+      .slice(1)
+      .filter((line) => !line.startsWith('Caused by: '))
+    expect([message, hint.join('').length > 20]).toEqual([message, true])
+  }
+  if (error === 'NOT_REVOKED') {
+    expect(errors.at(-1)).toMatch(/dead by 20\d\d-\d\d-\d\dT[\d:]+Z at the latest/)
+    expect(revoked).toBeNull()
+  }
+}
+
+interface Disturbed {
+  /** How often the fault was met. */
+  met: () => number
+  /** Ends what is to happen once only, as soon as it has happened. */
+  during: (phase: Phase) => Promise<void>
+  stop: () => Promise<void>
+}
+
+async function disturb({ call: name, fault, often }: Cell, around: Surroundings): Promise<Disturbed> {
+  const { proxy } = around
+  const call = calls[name]
+  let met = 0
+  if ('answer' in fault) {
+    const stop = proxy.on({ when: fault.takesEffect === true ? 'after' : 'before' }, (exchange) => {
+      if ((often === 'once' && met > 0) || !call.is(exchange, proxy)) return undefined
+      met += 1
+      return fault.answer(exchange, around)
+    })
+    return { met: () => met, during: () => Promise.resolve(), stop: () => Promise.resolve(stop()) }
+  }
+
+  // From the call on, a new connection is needed: behind the answer to the one before.
+  const { before } = call
+  let heal = Promise.resolve()
+  const whoever = async (): Promise<void> => {
+    met += 1
+    await proxy.answering(fault.answering)
+    if (often === 'once' && fault.answering === 'impostor') heal = proxy.called().then(() => proxy.answering('itself'))
+  }
+  if (before === undefined) await whoever()
+  else {
+    proxy.on({ when: 'after' }, async (exchange) => {
+      if (met > 0 || !calls[before].is(exchange, proxy)) return undefined
+      await whoever()
+      return { status: exchange.status ?? 0, headers: { connection: 'close' }, body: exchange.responseBody }
+    })
+  }
+  return {
+    met: () => met,
+    async during(phase) {
+      if (often === 'always') return
+      // Who is refused leaves no mark but its own words.
+      if (fault.answering === 'nobody') heal = phase.seen('(ECONNREFUSED); trying again').then(() => proxy.answering('itself'))
+      await phase.done
+      await heal
+    },
+    stop: () => proxy.answering('itself'),
+  }
+}
+
+/** A server that nobody may call. */
+async function listenInVain(): Promise<{ url: string; called: () => boolean } & AsyncDisposable> {
+  let called = false
+  const server = createServer((socket) => {
+    called = true
+    socket.destroy()
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `https://127.0.0.1:${String((server.address() as AddressInfo).port)}`,
+    called: () => called,
+    async [Symbol.asyncDispose]() {
+      const closed = once(server, 'close')
+      server.close()
+      await closed
+    },
+  }
+}

@@ -1,0 +1,111 @@
+import { expect, test } from '@jest/globals'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { Exchange, OtherAnswer } from '../cluster/proxy.ts'
+import { allCells, playCell } from '../faults/play.ts'
+import { documentOf, keyOf, outcomesIn, type Outcomes } from '../faults/table.ts'
+import { allPlayed, clusters, ONE_SECRET, onGithub, playOnGithub, SECRETS, status, TOKEN, type GithubScene } from './scenario.ts'
+
+const DOCUMENT = fileURLToPath(new URL('../../docs/faults.md', import.meta.url))
+/** Most of them wait most of the time. */
+const AT_ONCE = 16
+
+test('every fault of every call ends as docs/faults.md says, and leaves nothing', async () => {
+  const only = process.env['FAULTS'] ?? ''
+  const cells = allCells().filter((cell) => keyOf(cell).includes(only))
+  const outcomes: Outcomes = new Map()
+  const failures: string[] = []
+  const left = cells.values()
+  const work = async (port: number): Promise<void> => {
+    for (const cell of left) {
+      try {
+        outcomes.set(keyOf(cell), await playCell(cell, port))
+      } catch (error) {
+        failures.push(`${keyOf(cell)}: ${error instanceof Error ? error.message : String(error)}`)
+      }
+    }
+  }
+  await Promise.all(clusters.quick.ownPorts.slice(0, AT_ONCE).map(work))
+  expect(failures).toEqual([])
+  const document = documentOf(outcomes)
+  process.stdout.write(document)
+  if (process.env['UPDATE_FAULTS'] === '1') writeFileSync(DOCUMENT, document)
+  const committed = readFileSync(DOCUMENT, 'utf8')
+  expect(Object.fromEntries(outcomes)).toEqual(Object.fromEntries(outcomesIn(committed)))
+  expect(document).toBe(committed)
+}, 600_000)
+
+const answerOf = ({ status = 0, responseBody }: Exchange): OtherAnswer => ({ status, body: responseBody, sent: 'slowly' })
+const never = (): Promise<never> => new Promise(() => undefined)
+
+/** Who takes for ever, and the exit code that this leads to. */
+const FOR_EVER: Record<string, { code: number; begin: (scene: GithubScene) => void }> = {
+  'an API server that says nothing': { code: 83, begin: ({ proxy }) => void proxy.on({ path: SECRETS }, () => 'hang') },
+  'an API server that says a byte at a time': { code: 83, begin: ({ proxy }) => void proxy.on({ path: SECRETS, when: 'after' }, answerOf) },
+  'an ID token service that says nothing': { code: 81, begin: ({ job }) => void (job.idTokens.instead = never) },
+  'an ID token service that does not end its answer': {
+    code: 81,
+    begin: ({ job }) => void (job.idTokens.instead = () => ({ status: 200, headers: { 'content-length': 1000 }, body: '{' })),
+  },
+}
+
+test('deadline bounds all that comes before the scan', async () => {
+  const plays = Object.values(FOR_EVER).map(({ code, begin }) =>
+    playOnGithub(async (scene) => {
+      begin(scene)
+      const use = scene.step({ command: 'echo ran', deadline: '3s' })
+      const began = Date.now()
+      const main = await use.main()
+      // The ID token is given up after 20 s in any case.
+      expect(Date.now() - began).toBeLessThan(15_000)
+      expect(main.code).toBe(code)
+      expect(main.log).not.toContain('\nran\n')
+    }),
+  )
+  await allPlayed(plays)
+})
+
+test('deadline bounds the revocation, the new ID token included', async () => {
+  const after: Record<string, (scene: GithubScene) => () => void> = {
+    'an API server that says nothing': ({ proxy }) => proxy.on({ path: ONE_SECRET }, () => 'hang'),
+    'an API server that says a byte at a time': ({ proxy }) => proxy.on({ path: ONE_SECRET, when: 'after' }, answerOf),
+    'an ID token service that says nothing': ({ job }) => {
+      job.idTokens.instead = never
+      return () => delete job.idTokens.instead
+    },
+  }
+  const plays = Object.values(after).map((begin) =>
+    playOnGithub(async (scene) => {
+      const use = scene.step({ deadline: '3s' })
+      expect((await use.main()).code).toBe(0)
+      const end = begin(scene)
+      const began = Date.now()
+      const post = await use.post()
+      expect(Date.now() - began).toBeLessThan(15_000)
+      expect(post.code).toBe(86)
+      end()
+      expect((await use.post()).code).toBe(0)
+    }),
+  )
+  await allPlayed(plays)
+})
+
+onGithub('what is slow before the scan takes nothing from the time for the revocation', async ({ step, proxy }) => {
+  const slowly = async (): Promise<undefined> => {
+    await delay(5_000)
+    return undefined
+  }
+  proxy.on({ path: TOKEN }, slowly)
+  proxy.on({ path: ONE_SECRET }, slowly)
+  const main = await step({ command: 'true', deadline: '9s' }).main()
+  expect(main.code).toBe(0)
+  expect(main.messages).toEqual([])
+})
+
+onGithub('a Retry-After longer than any timer is no reason to ask again at once', async ({ step, proxy }) => {
+  proxy.on({ path: SECRETS }, () => ({ ...status(429, 'TooManyRequests', 'no'), headers: { 'retry-after': '9999999' } }))
+  const main = await step({ command: 'true', deadline: '2s' }).main()
+  expect(main.code).toBe(83)
+  expect(proxy.seen('POST', SECRETS)).toHaveLength(1)
+})

@@ -1,0 +1,41 @@
+import { expect, test } from '@jest/globals'
+import { problemOfProxy, proxyPassword, sealProxyPasswords } from '../../src/proxy-variables.ts'
+import { Redactor } from '../../src/redact.ts'
+
+test.each([
+  ['http://user:word@host:3128', 'word'],
+  ['http://:word@host', 'word'],
+  ['user:word@host:3128', 'word'],
+  ['http://user:w/o:r@d@host:3128', 'w/o:r@d'],
+  ['http://user@host:3128', undefined],
+  ['http://host:3128', undefined],
+  ['http://host:3128/', undefined],
+  ['', undefined],
+])('the password in %j is %j', (value, password) => {
+  for (const name of ['HTTPS_PROXY', 'https_proxy', 'http_proxy', 'ALL_PROXY']) expect(proxyPassword(name, value)).toBe(password)
+  expect(proxyPassword('NO_PROXY', value)).toBeUndefined()
+})
+
+test('it is masked as it is written and as it is meant, unless it is a word that stands elsewhere, too', () => {
+  const redactor = new Redactor()
+  sealProxyPasswords({ HTTPS_PROXY: 'http://u:long%40enough@host', http_proxy: 'http://u:usr@host', PATH: '/usr/bin' }, redactor.seal)
+  expect(redactor.redact('long%40enough long@enough /usr/bin')).toBe('*** *** /usr/bin')
+})
+
+test.each([
+  [{ HTTPS_PROXY: 'http://user:word@host:3128' }, true],
+  [{ https_proxy: 'https://host' }, true],
+  [{}, true],
+  // Node takes neither for a proxy.
+  [{ HTTPS_PROXY: 'host:3128' }, true],
+  [{ HTTPS_PROXY: 'socks5://host' }, true],
+  [{ https_proxy: 'http://host', HTTPS_PROXY: 'http://[' }, true],
+  [{ HTTPS_PROXY: 'http://user:wo/rd@host:3128' }, false],
+  [{ HTTPS_PROXY: 'http://user:12/rd@host:3128' }, false],
+  [{ HTTPS_PROXY: 'http://user:100%@host:3128' }, false],
+  [{ HTTPS_PROXY: 'http://host\n' }, false],
+])('%j can be used: %j', (env, good) => {
+  const problem = problemOfProxy(env)
+  expect(problem === undefined).toBe(good)
+  if (!good) expect(problem).toMatch(/^HTTPS_PROXY is no URL that can be used; for example: http:/)
+})
