@@ -34,6 +34,25 @@ export const OVERRUN_S = 70
 
 const CLOCK_SKEW_S = 120
 
+/** When it ends by our own clock, ms since 1970, as what counts is how long it lives from when it was received: clocks may differ. */
+export function endsAt({ issuedAt, expiresAt }: Pick<Credential, 'issuedAt' | 'expiresAt'>, receivedAt: number): number {
+  return receivedAt + (expiresAt - issuedAt) * 1000
+}
+
+/** When to renew it: at 65 to 75 % of the life that was granted, so that many jobs do not come at once. */
+export function renewAt(credential: Pick<Credential, 'issuedAt' | 'expiresAt'>, receivedAt: number, random = Math.random()): number {
+  return receivedAt + Math.round((endsAt(credential, receivedAt) - receivedAt) * (0.65 + random / 10))
+}
+
+/**
+ * When to delete the anchor of one that has been replaced: at its own end, as there are clients that never learn of the
+ * new one, or earlier, if all are said to.
+ * @param grace seconds
+ */
+export function retireAt(end: number, replacedAt: number, grace: number | undefined): number {
+  return grace === undefined ? end : Math.min(end, replacedAt + grace * 1000)
+}
+
 /** Header and claims of a JWT; undefined when the text is none. The signature is not looked at. */
 export function decodeJwt(text: string): Jwt | undefined {
   const [header, claims, signature, ...more] = text.split('.')

@@ -36,6 +36,11 @@ const table = {
     means: "the scan wrote to the runner's command files",
     todo: 'What it wrote there was removed, so that no later step believes it. If that was no attack: a variable or an output for later steps is set by a step of its own, or name the file in `pass_env`, and the scan may write to it.',
   },
+  TIMEOUT: {
+    exit: 124,
+    means: 'the scan took longer than `max_scan`, and was ended',
+    todo: 'The credential was revoked. See what the scan waits for; if it needs the time, raise `max_scan`.',
+  },
   INTERRUPTED: {
     exit: 130,
     means: 'ended by SIGHUP (129), SIGINT (130) or SIGTERM (143)',

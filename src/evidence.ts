@@ -5,6 +5,14 @@ import { markdownCode, quote } from './quote.ts'
 import type { Run } from './job.ts'
 import { version } from './version.ts'
 
+/** What a token says of itself. */
+export interface Granted {
+  credential_id: string | null
+  issued_at: string
+  expires_at: string
+  bound_to: string | null
+}
+
 /** Whether the scan ran in namespaces of its own, and if not, why. */
 export interface Isolation {
   isolated: boolean
@@ -19,7 +27,9 @@ export interface Evidence {
   server: string
   identity: { kind: string; why: string } | null
   asked: { service_account: string; duration_seconds: number; audiences: readonly string[] }
-  granted: { credential_id: string | null; issued_at: string; expires_at: string; bound_to: string | null } | null
+  granted: Granted | null
+  /** The credentials that came after the first, while the scan ran. */
+  renewed: Granted[]
   verified: { username: string | null; at: string } | null
   used: { started_at: string; ended_at: string | null; exit_code: number | null; signal: string | null } | null
   isolation: Isolation | null
@@ -27,7 +37,7 @@ export interface Evidence {
   /** The anchor was not there when it was to be deleted. */
   missing: boolean
   proven: { dead_at: string; samples: number; seconds_after_revocation: number } | null
-  /** The latest moment at which the API server can accept the token, were it not revoked; null when none was issued. */
+  /** The latest moment at which the API server can accept the last of the tokens, were it not revoked; null when none was issued. */
   dead_by: string | null
   /** Whether the end of the credential's life has been seen to, well or not. */
   finished: boolean
@@ -45,6 +55,7 @@ export function newEvidence(options: Options, run: Run): Evidence {
     identity: null,
     asked: { service_account: `${namespace}/${name}`, duration_seconds: options.duration, audiences: options.tokenAudiences },
     granted: null,
+    renewed: [],
     verified: null,
     used: null,
     isolation: null,
@@ -58,7 +69,7 @@ export function newEvidence(options: Options, run: Run): Evidence {
   }
 }
 
-export function grantedBy(credential: Credential, anchorName: string | undefined): NonNullable<Evidence['granted']> {
+export function grantedBy(credential: Credential, anchorName: string | undefined): Granted {
   return {
     credential_id: credential.jti === undefined ? null : credentialId(credential.jti),
     issued_at: isoTime(credential.issuedAt),
@@ -89,6 +100,10 @@ function useOf({ used }: Evidence): string | undefined {
   return `exit code ${used.exit_code}${used.signal === null ? '' : ` (${used.signal})`}, ${used.started_at} to ${used.ended_at}`
 }
 
+function renewal({ credential_id, issued_at, expires_at, bound_to }: Granted): string {
+  return `${credential_id ?? 'without an id'}, ${issued_at} to ${expires_at}, ${bound_to === null ? 'bound to nothing' : `Secret ${bound_to}`}`
+}
+
 function rows(evidence: Evidence): [string, string][] {
   const { identity, asked, granted, verified, run, isolation } = evidence
   const all: [string, string | undefined | null][] = [
@@ -100,6 +115,7 @@ function rows(evidence: Evidence): [string, string][] {
     ['Expires', granted?.expires_at],
     ['Credential id', granted?.credential_id],
     ['Bound to', granted && (granted.bound_to === null ? 'nothing: it cannot be revoked' : `Secret ${granted.bound_to}`)],
+    ...evidence.renewed.map((each): [string, string] => ['Renewed', renewal(each)]),
     ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
     ['Scan', useOf(evidence)],
     ['Isolated', isolation && (isolation.isolated ? 'yes' : `no: ${isolation.why_not ?? 'unknown'}`)],

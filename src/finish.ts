@@ -1,10 +1,11 @@
 import { stopCarriers } from './carriers.ts'
 import { ending, failWith } from './evidence.ts'
 import { describe, KubepassError } from './errors.ts'
+import type { AuthInfo } from './identity/identity.ts'
 import { removeKubeconfig } from './kubeconfig.ts'
 import { deleteAnchor, prove } from './kube/revoke.ts'
-import { markerOf } from './receipt.ts'
-import { record, warn, type Session } from './session.ts'
+import { deadBy, idOf, markerOf, type Issued } from './receipt.ts'
+import { note, record, warn, type Session } from './session.ts'
 
 /** Where no token can exist, an anchor is all there is to lose. */
 const NO_TOKEN_MS = 5_000
@@ -33,7 +34,7 @@ export async function finish(session: Session, postFollows: boolean): Promise<Ku
   record(session)
   if (failure === undefined && clean) platform.forgetReceipt()
   if (evidence.missing && platform.runKey !== undefined && evidence.proven === null) platform.say('Nothing of this job is left to revoke.')
-  else if (!session.blind || evidence.revoked !== null) platform.say(`Credential: ${ending(evidence)}.`)
+  else if (session.knows !== 'names' || evidence.revoked !== null) platform.say(`Credential: ${ending(evidence)}.`)
   if (failure === undefined) return tampered
   if (options.revocation === 'best-effort') {
     await warn(session, describe(failure))
@@ -70,39 +71,71 @@ function restoreCommandFiles({ evidence, platform }: Session): KubepassError | u
   return tampered
 }
 
+/** Ends each credential that may live, whatever becomes of the others. */
 async function revoke(session: Session, postFollows: boolean): Promise<KubepassError | undefined> {
-  const { client, evidence, options, platform, receipt } = session
-  const { anchor, namespace, deadBy } = receipt
-  const tokenMayLive = receipt.reached === 'token'
-  if (tokenMayLive) evidence.dead_by = deadBy
-  if (anchor === undefined)
-    return tokenMayLive && options.revocation === 'required' ? notRevoked(deadBy, 'It is bound to nothing.') : undefined
-  // Main knows that nothing exists; who comes later, and has only the receipt's word for it, asks.
-  if (receipt.reached === 'nothing' && !evidence.finished) return undefined
+  const { evidence, options } = session
+  const tokenMayLive = session.receipt.credentials.some(isToken)
   const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(tokenMayLive ? options.deadline : NO_TOKEN_MS)])
+  let auth: Promise<AuthInfo> | undefined
+  const authInfo = (): Promise<AuthInfo> => (auth ??= session.identity.authInfo(limit))
+  const failures = await Promise.all(
+    session.receipt.credentials.map((credential) => revokeOne(session, credential, postFollows, authInfo, limit)),
+  )
+  const failure = failures.find((each) => each !== undefined)
+  const tokens = session.receipt.credentials.filter(isToken)
+  const last = tokens
+    .flatMap(({ revoked }) => revoked ?? [])
+    .toSorted()
+    .at(-1)
+  const over = failure === undefined && tokens.every(({ anchor }) => anchor !== undefined)
+  evidence.dead_by = deadBy(tokens)
+  evidence.missing = over && tokens.length > 0 && last === undefined
+  if (!over || last === undefined) evidence.revoked = null
+  else if (evidence.revoked?.at !== last) evidence.revoked = { at: last }
+  record(session)
+  return failure
+}
+
+/** @returns the error when its token may live on, and must not */
+async function revokeOne(
+  session: Session,
+  credential: Issued,
+  postFollows: boolean,
+  authInfo: () => Promise<AuthInfo>,
+  limit: AbortSignal,
+): Promise<KubepassError | undefined> {
+  const { client, options, platform, receipt } = session
+  const { anchor, deadBy, reached, revoked } = credential
+  if (anchor === undefined)
+    return reached === 'token' && options.revocation === 'required' ? notRevoked(deadBy, 'It is bound to nothing.') : undefined
+  // Who runs it knows what does not exist; who comes later, and has only the receipt's word for it, asks.
+  if (session.knows === 'all' && (reached === 'nothing' || revoked !== undefined)) return undefined
   let outcome: 'deleted' | 'gone'
   try {
-    outcome = await deleteAnchor(client, await session.identity.authInfo(limit), { namespace, ...anchor }, limit)
+    outcome = await deleteAnchor(client, await authInfo(), { namespace: receipt.namespace, ...anchor }, limit)
   } catch (error) {
-    if (receipt.reached === 'nothing') return undefined
-    if (!tokenMayLive)
-      await warn(session, `No token was issued, but the Secret ${anchor.name} may be left in namespace ${namespace}. ${describe(error)}`)
-    else if (evidence.revoked === null) return notRevoked(deadBy, error)
+    if (reached === 'nothing') return undefined
+    if (reached === 'anchor')
+      await warn(
+        session,
+        `No token was issued, but the Secret ${anchor.name} may be left in namespace ${receipt.namespace}. ${describe(error)}`,
+      )
+    else if (revoked === undefined) return notRevoked(deadBy, error)
     else await warn(session, `It was revoked before, but whether that holds could not be asked. ${describe(error)}`)
     return undefined
   }
-  if (outcome === 'deleted') evidence.revoked = tokenMayLive ? { at: new Date().toISOString() } : null
-  else if (evidence.revoked === null) {
-    evidence.missing = tokenMayLive
-    // Where post needs no receipt it may be at work beside a main that was stopped: whoever comes second finds nothing.
-    if (platform.runKey !== undefined && (!postFollows || session.signal.aborted)) return undefined
+  if (outcome === 'deleted') note(session, credential, { revoked: new Date().toISOString() })
+  // Where post needs no receipt it may be at work beside a main that was stopped: whoever comes second finds nothing.
+  else if (reached !== 'nothing' && revoked === undefined && (platform.runKey === undefined || (postFollows && !session.signal.aborted)))
     await warn(
       session,
       `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`,
     )
-  }
-  record(session)
   return undefined
+}
+
+function isToken({ reached }: Issued): boolean {
+  return reached === 'token'
 }
 
 function notRevoked(deadBy: string, cause: unknown): KubepassError {
@@ -111,10 +144,9 @@ function notRevoked(deadBy: string, cause: unknown): KubepassError {
 }
 
 /** Try means: if it cannot be done in the time that is left, post does it. */
-function whenToProve({ evidence, options, receipt, signal, token }: Session, postFollows: boolean): 'now' | 'try' | 'later' | 'never' {
-  if (receipt.reached !== 'token' || receipt.anchor === undefined || evidence.proven !== null) return 'never'
+function whenToProve({ evidence, options, signal, tokens }: Session, postFollows: boolean): 'now' | 'try' | 'later' | 'never' {
   // Proven is: accepted before, refused now. Anything less is called what it is.
-  if (options.prove === 'off' || token === undefined || evidence.verified === null) return 'never'
+  if (options.prove === 'off' || tokens.size === 0 || evidence.proven !== null) return 'never'
   if (!postFollows) return 'now'
   return options.prove === 'post' ? 'later' : signal.aborted ? 'try' : 'now'
 }
@@ -131,28 +163,43 @@ async function removeFiles(session: Session, keepToken: boolean): Promise<boolea
   return false
 }
 
-/** @returns the error when the token is seen alive */
+/** @returns the error when a token is seen alive */
 async function proveEnd(session: Session, when: 'now' | 'try'): Promise<KubepassError | undefined> {
-  const { client, evidence, hurry, options, receipt, token, platform } = session
-  if (token === undefined) return undefined
+  const { client, evidence, hurry, options, receipt, tokens, platform } = session
   platform.progress('waiting for the API server to refuse the token')
   const revokedAt = evidence.revoked === null ? Date.now() : Date.parse(evidence.revoked.at)
-  const verdict = await prove(client, token, options.proofSamples, revokedAt, hurry)
-  if (verdict.is === 'dead') {
-    const { samples, seconds } = verdict.proof
+  const verdicts = await Promise.all(
+    [...tokens].map(async ([id, { token }]) => ({ id, ...(await prove(client, token, options.proofSamples, revokedAt, hurry)) })),
+  )
+  const proofs = verdicts.flatMap((verdict) => (verdict.is === 'dead' ? [verdict.proof] : []))
+  if (proofs.length === verdicts.length) {
+    const untried = receipt.credentials.filter((credential) => mayStillLive(credential) && !tokens.has(idOf(credential)))
+    if (untried.length > 0) {
+      platform.say(`The newest token is refused; of ${untried.length} before or behind it that was not seen.`)
+      return undefined
+    }
+    const samples = Math.min(...proofs.map((proof) => proof.samples))
+    const seconds = Math.max(...proofs.map((proof) => proof.seconds))
     evidence.proven = { dead_at: new Date().toISOString(), samples, seconds_after_revocation: seconds }
   } else if (when === 'try' || hurry.aborted) platform.say('There was no time for the proof.')
-  else if (verdict.is === 'unclear')
+  else if (verdicts.every(({ is }) => is !== 'alive'))
     await warn(session, 'The API server gave no clear answer to the revoked token: that it is dead is not proven.')
   else {
+    const alive = receipt.credentials.filter((credential) => verdicts.some(({ id, is }) => is === 'alive' && id === idOf(credential)))
+    for (const credential of alive) note(session, credential, { revoked: undefined })
     evidence.revoked = null
     return new KubepassError(
       'NOT_REVOKED',
-      `Its Secret is deleted, but the API server still accepts the token. It is dead by ${receipt.deadBy} at the latest.`,
+      `Its Secret is deleted, but the API server still accepts the token. It is dead by ${deadBy(alive) ?? ''} at the latest.`,
       {
         hint: 'The API server caches an accepted token for 10 s; is there another cache, or a replica that lags behind?',
       },
     )
   }
   return undefined
+}
+
+/** A token that is past its time is dead without a proof. */
+function mayStillLive(credential: Issued): boolean {
+  return isToken(credential) && Date.parse(credential.deadBy) > Date.now()
 }

@@ -1,8 +1,12 @@
-import { isoTime, type Credential } from './credential.ts'
+import { isoTime, renewAt } from './credential.ts'
+import { KubepassError } from './errors.ts'
+import { DEFAULT_MAX_SCAN_S } from './options.ts'
+import type { Received } from './obtain.ts'
 import { withheldProxies } from './proxy-variables.ts'
 import { markerOf } from './receipt.ts'
+import { startRotation } from './rotate.ts'
 import { Scan, scanEnvironment } from './scan.ts'
-import { record, type Session } from './session.ts'
+import { record, warn, type Session } from './session.ts'
 
 /**
  * Runs the scan with the credential.
@@ -11,7 +15,7 @@ import { record, type Session } from './session.ts'
 export async function runScan(
   session: Session,
   command: readonly [string, ...string[]],
-  { token }: Credential,
+  credential: Received,
   kubeconfig: string,
 ): Promise<number> {
   const { options, platform, redactor, evidence, signal } = session
@@ -20,7 +24,11 @@ export async function runScan(
   if (options.env === 'inherit')
     for (const name of withheldProxies(platform.env, env))
       platform.say(`${name} holds a password, so the scan does not get it. Name it in pass_env if the scan needs that proxy.`)
-  const delivered = options.delivery === 'env' ? { [options.tokenVariable]: token.reveal() } : {}
+  const delivered = options.delivery === 'env' ? { [options.tokenVariable]: credential.token.reveal() } : {}
+  const renewal = renewAt(credential, credential.receivedAt)
+  tellOfRenewal(session, renewal)
+  const isOwn = options.maxScan !== DEFAULT_MAX_SCAN_S
+  for (const doubt of platform.limitDoubts(isOwn ? options.maxScan : undefined)) await warn(session, doubt)
   const startedAt = new Date().toISOString()
   evidence.used = { started_at: startedAt, ended_at: null, exit_code: null, signal: null }
   record(session)
@@ -40,13 +48,37 @@ export async function runScan(
   evidence.isolation = session.scan.isolation
   if (options.isolate === 'auto' && evidence.isolation.why_not !== null)
     platform.say(`The scan is not isolated: ${evidence.isolation.why_not}.`)
-  const { exitCode, signal: by } = await session.scan.ended(signal)
-  evidence.used = { started_at: startedAt, ended_at: new Date().toISOString(), exit_code: exitCode, signal: by }
-  return platform.isCI && options.acceptExitCodes.includes(exitCode) ? 0 : exitCode
+  const overdue = new AbortController()
+  const timer = setTimeout(() => overdue.abort(takesTooLong(options.maxScan)), options.maxScan * 1000)
+  const rotation = startRotation(session, credential, renewal)
+  try {
+    const { exitCode, signal: by } = await session.scan.ended(AbortSignal.any([signal, overdue.signal]))
+    evidence.used = { started_at: startedAt, ended_at: new Date().toISOString(), exit_code: exitCode, signal: by }
+    if (!signal.aborted) overdue.signal.throwIfAborted()
+    return platform.isCI && options.acceptExitCodes.includes(exitCode) ? 0 : exitCode
+  } finally {
+    clearTimeout(timer)
+    await rotation.stop()
+  }
+}
+
+/** Whoever reads a token once must know before that it will expire. */
+function tellOfRenewal({ options, platform }: Session, from: number): void {
+  const variable = options.delivery === 'env' ? ` The variable ${options.tokenVariable} keeps the first one.` : ''
+  platform.say(
+    `From ${isoTime(Math.round(from / 1000))} on the credential is renewed. kubectl and other Go programs re-read it; ` +
+      `InSpec, Python and JavaScript clients read it once: for them ${platform.nameOf('duration')} must be as long as the scan.${variable}`,
+  )
+}
+
+function takesTooLong(maxScan: number): KubepassError {
+  return new KubepassError('TIMEOUT', `The scan took longer than ${maxScan} s, and was ended.`, {
+    hint: 'Does it hang? If it needs the time, raise max_scan.',
+  })
 }
 
 /** Leaves the credential to the later steps of the job; the post step takes it back. */
-export async function leaveToLaterSteps(session: Session, credential: Credential, kubeconfig: string): Promise<void> {
+export async function leaveToLaterSteps(session: Session, credential: Received, kubeconfig: string): Promise<void> {
   const { platform, options, evidence } = session
   await platform.exportVariable('KUBECONFIG', kubeconfig)
   await platform.exportVariable('KUBE_CONFIG_PATH', kubeconfig)

@@ -138,6 +138,17 @@ const table = {
     example: '2h',
     default: '60m',
   },
+  rotate_grace: {
+    description:
+      'While a scan outlives its credential: how long after its replacement the one before it is ended; at its own expiry when empty. From 60s, for scans of which all re-read the kubeconfig, as Go programs do.',
+    example: '120s',
+    default: '',
+  },
+  max_scan: {
+    description: 'The longest time that the scan may take: then it is ended, and the credential revoked.',
+    example: '45m',
+    default: '6h',
+  },
   token_audiences: {
     description: "Audiences of the credential, separated by commas or spaces; the API server's own when empty.",
     example: 'https://vault.example.com',

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { errnoOf, KubepassError } from './errors.ts'
 import type { Options } from './options.ts'
 import type { Seal, Secret } from './secret.ts'
-import { writePrivate } from './write.ts'
+import { writeNext, writePrivate } from './write.ts'
 
 const KUBECONFIG = 'kubeconfig'
 const TOKEN = 'token'
@@ -41,11 +41,18 @@ function cannotWrite(directory: string, cause: unknown): KubepassError {
 }
 
 /**
- * Writes the token and a kubeconfig for it into the private directory.
+ * Writes the token and a kubeconfig for it into the private directory, in place of those that are there: a reader
+ * finds the old or the new, and what cannot be written whole changes nothing.
  * Go clients re-read `tokenFile`; the others know only `token`. JSON is YAML.
  * @returns the kubeconfig's path
  */
-export function writeKubeconfig(directory: string, options: Options, token: Secret): string {
+export function writeKubeconfig(directory: string, options: Options, token: Secret, uid: number): string {
+  const about = lstatSync(directory, { throwIfNoEntry: false })
+  if (about?.isDirectory() !== true || about.uid !== uid) {
+    throw new KubepassError('INPUT', `The private directory ${directory} is not there any more, or not ours.`, {
+      hint: 'Does the scan remove or replace it? Name another place as directory.',
+    })
+  }
   const tokenFile = join(directory, TOKEN)
   const kubeconfig = {
     apiVersion: 'v1',
@@ -67,8 +74,8 @@ export function writeKubeconfig(directory: string, options: Options, token: Secr
   }
   const path = join(directory, KUBECONFIG)
   try {
-    writePrivate(tokenFile, token.reveal())
-    writePrivate(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`)
+    const written = [writeNext(tokenFile, token.reveal()), writeNext(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`)]
+    for (const replace of written) replace()
   } catch (cause) {
     throw cannotWrite(directory, cause)
   }

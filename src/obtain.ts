@@ -4,61 +4,81 @@ import { KubepassError } from './errors.ts'
 import { createAnchor, marksOf, requestToken } from './kube/issue.ts'
 import { whoami } from './kube/verify.ts'
 import { quote } from './quote.ts'
-import type { Receipt } from './receipt.ts'
-import type { Seal } from './secret.ts'
-import { record, warn, type Session } from './session.ts'
+import { idOf, newCredential, type Issued } from './receipt.ts'
+import { note, record, warnOnce, type Session } from './session.ts'
 
-/** Anchor, then the token bound to it. The receipt is saved before each can exist. */
-export async function issue(session: Session, limit: AbortSignal): Promise<Credential> {
-  const { options, client, platform, receipt, evidence } = session
-  platform.progress('asking for a token')
+/** A credential, and its place in the receipt. */
+export interface Received extends Credential {
+  readonly issued: Issued
+  /** By our own clock, ms since 1970. */
+  readonly receivedAt: number
+}
+
+/**
+ * Anchor, then the token bound to it. The receipt is saved before each can exist.
+ * @param name of an anchor that is not there
+ */
+export async function issue(session: Session, name: string, limit: AbortSignal): Promise<Received> {
+  const { options, client, platform, receipt, evidence, seal } = session
   const auth = await session.identity.authInfo(limit)
-  const where = { namespace: receipt.namespace, name: receipt.anchor?.name ?? '' }
+  const where = { namespace: receipt.namespace, name }
   const acceptable = options.revocation === 'best-effort'
-  const marks = marksOf(platform.run, receipt.deadBy)
-  const anchor = await mayExist(session, 'anchor', () => createAnchor(client, auth, where, marks, acceptable, limit))
-  record(session, { anchor, ...(anchor === undefined ? { reached: 'nothing' } : {}) })
+  const planned = newCredential(options, name)
+  session.receipt = { ...receipt, credentials: [...receipt.credentials, planned] }
+  const marks = marksOf(platform.run, planned.deadBy)
+  const asked = await mayExist(session, planned, 'anchor', () => createAnchor(client, auth, where, marks, acceptable, limit))
+  const anchor = asked.answer
+  const bound = note(session, asked.issued, { anchor, ...(anchor === undefined ? { reached: 'nothing' } : {}) })
 
-  const asked = { ...options.serviceAccount, duration: options.duration, audiences: options.tokenAudiences, anchor }
-  const keep: Seal = (value) => (session.token = session.seal(value))
-  const { credential, expected, warnings } = await mayExist(session, 'token', () => requestToken(client, auth, asked, keep, limit))
+  const wanted = { ...options.serviceAccount, duration: options.duration, audiences: options.tokenAudiences, anchor }
+  const { answer, issued } = await mayExist(session, bound, 'token', () => requestToken(client, auth, wanted, seal, limit))
+  const receivedAt = Date.now()
+  const { credential, expected, warnings } = answer
   const { jti, expiresAt } = credential
-  evidence.granted = grantedBy(credential, anchor?.name)
-  evidence.dead_by = isoTime(expiresAt + OVERRUN_S)
-  record(session, { deadBy: evidence.dead_by, ...(jti === undefined ? {} : { jti }) })
+  const granted = grantedBy(credential, anchor?.name)
+  if (evidence.granted === null) evidence.granted = granted
+  else evidence.renewed.push(granted)
+  const known = note(session, issued, { deadBy: isoTime(expiresAt + OVERRUN_S), ...(jti === undefined ? {} : { jti }) })
   const doubts = checkCredential(credential, expected)
   for (const text of warnings) doubts.push(`The API server warns: ${quote(text)}`)
   if (anchor === undefined) doubts.push(`The credential is bound to nothing and cannot be revoked. It expires ${isoTime(expiresAt)}.`)
-  for (const doubt of doubts) await warn(session, doubt)
-  platform.say(`Issued a credential for ${quote(evidence.asked.service_account)} until ${isoTime(expiresAt)}.`)
-  return credential
+  for (const doubt of doubts) await warnOnce(session, doubt)
+  return { ...credential, issued: known, receivedAt }
 }
 
 /** What is asked for may exist as soon as it is asked for, unless it surely does not. */
-async function mayExist<T>(session: Session, what: Receipt['reached'], ask: () => Promise<T>): Promise<T> {
-  const before = session.receipt.reached
-  record(session, { reached: what })
+async function mayExist<T>(
+  session: Session,
+  before: Issued,
+  what: Issued['reached'],
+  ask: () => Promise<T>,
+): Promise<{ answer: T; issued: Issued }> {
+  const issued = note(session, before, { reached: what })
   try {
-    return await ask()
+    return { answer: await ask(), issued }
   } catch (error) {
-    if (error instanceof KubepassError && error.noEffect) record(session, { reached: before })
+    if (error instanceof KubepassError && error.noEffect) note(session, issued, { reached: before.reached })
     throw error
   }
 }
 
 /** The server takes the token for the ServiceAccount that was asked for. */
-export async function verify(session: Session, { token }: Credential, limit: AbortSignal): Promise<void> {
-  const { client, options, evidence } = session
+export async function verify(session: Session, { token, issued }: Received, limit: AbortSignal): Promise<void> {
+  const { client, options, evidence, tokens } = session
   const standing = await whoami(client, token, limit)
   const expected = `system:serviceaccount:${options.serviceAccount.namespace}:${options.serviceAccount.name}`
   if (standing.is === 'accepted' && (standing.username ?? expected) === expected) {
-    evidence.verified = { username: standing.username ?? null, at: new Date().toISOString() }
+    if (issued.anchor !== undefined) tokens.set(idOf(issued), { token, deadBy: issued.deadBy })
+    evidence.verified ??= { username: standing.username ?? null, at: new Date().toISOString() }
     record(session)
-    if (standing.username === undefined) await warn(session, 'The API server accepts the token, but does not let it ask who it is.')
+    if (standing.username === undefined) await warnOnce(session, 'The API server accepts the token, but does not let it ask who it is.')
     return
   }
   if (standing.is === 'refused' && options.tokenAudiences.length > 0) {
-    await warn(session, 'The API server is not among token_audiences: what needs the API server, also the proof of the end, is skipped.')
+    await warnOnce(
+      session,
+      'The API server is not among token_audiences: what needs the API server, also the proof of the end, is skipped.',
+    )
     return
   }
   const taken =

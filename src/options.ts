@@ -58,6 +58,10 @@ export interface Options extends ClusterAccess {
   readonly audience: string
   /** Seconds. */
   readonly duration: number
+  /** Seconds from the replacement of a credential to its end; its own expiry when undefined. */
+  readonly rotateGrace: number | undefined
+  /** Seconds. */
+  readonly maxScan: number
   readonly tokenAudiences: readonly string[]
   readonly revocation: 'required' | 'best-effort'
   readonly prove: 'wait' | 'post' | 'off'
@@ -71,6 +75,9 @@ export interface Options extends ClusterAccess {
   /** Milliseconds for all that comes before the scan, and again for the revocation. */
   readonly deadline: number
 }
+
+/** GitLab's template always gives a value, so that this one stands for none. */
+export const DEFAULT_MAX_SCAN_S = 6 * 3600
 
 /** Where the inputs come from. */
 export interface Source {
@@ -153,6 +160,8 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     stdinTaken: tokenFile === '-',
     audience: read('audience', parseAudience, server),
     duration: read('duration', (text) => parseLife(text, maxDuration, source.nameOf('max_duration')), 900),
+    rotateGrace: read<number | undefined>('rotate_grace', parseGrace, undefined),
+    maxScan: read('max_scan', parseMaxScan, DEFAULT_MAX_SCAN_S),
     tokenAudiences: read('token_audiences', words, []),
     revocation: choice('revocation') as Options['revocation'],
     prove: choice('prove') as Options['prove'],
@@ -286,6 +295,19 @@ function parseDuration(text: string): number {
 function parseDeadline(text: string): number {
   const seconds = parseDuration(text)
   if (seconds < 1 || seconds > 600) throw new Wrong(`is ${quote(text)}, not from 1s to 10m`)
+  return seconds
+}
+
+function parseGrace(text: string): number {
+  const seconds = parseDuration(text)
+  // https://github.com/kubernetes/kubernetes/blob/v1.36.2/staging/src/k8s.io/client-go/transport/token_source.go
+  if (seconds < 60) throw new Wrong(`is ${quote(text)}: Go programs re-read a token once a minute, so that less than 60s cuts them off`)
+  return seconds
+}
+
+function parseMaxScan(text: string): number {
+  const seconds = parseDuration(text)
+  if (seconds < 1 || seconds > 24 * 3600) throw new Wrong(`is ${quote(text)}, not from 1s to 24h`)
   return seconds
 }
 

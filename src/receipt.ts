@@ -1,38 +1,83 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { basename, join } from 'node:path'
 import { isoTime, OVERRUN_S } from './credential.ts'
-import { newEvidence, type Evidence } from './evidence.ts'
+import { newEvidence, type Evidence, type Granted } from './evidence.ts'
 import { anchorPrefix, type Run } from './job.ts'
 import type { Options } from './options.ts'
+
+/** A credential that may exist, by what is needed to end it. */
+export interface Issued {
+  /** Undefined when the token is bound to nothing. */
+  readonly anchor: { readonly name: string; readonly uid?: string } | undefined
+  /** The most that may exist on the cluster: a call whose answer was lost may have taken effect. */
+  readonly reached: 'nothing' | 'anchor' | 'token'
+  /** The latest moment at which the API server can still accept the token. */
+  readonly deadBy: string
+  readonly jti?: string
+  /** When its anchor was deleted. */
+  readonly revoked?: string | undefined
+}
 
 /** What is needed to finish a run, and to tell of it; saved before anything can exist. No secret in it. Times are ISO 8601. */
 export interface Receipt {
   readonly version: 1
   readonly server: string
   readonly namespace: string
-  /** Undefined when the token is bound to nothing. */
-  readonly anchor: { readonly name: string; readonly uid?: string } | undefined
   readonly directory: string
-  /** The most that may exist on the cluster: a call whose answer was lost may have taken effect. */
-  readonly reached: 'nothing' | 'anchor' | 'token'
-  /** The latest moment at which the API server can still accept the token. */
-  readonly deadBy: string
-  readonly jti?: string
+  /** Those that were asked for, the one in use and those that it replaced; no more than there are names. */
+  readonly credentials: readonly Issued[]
   readonly evidence: Evidence
 }
 
-/** @param key ends the names of anchor and directory */
-export function newReceipt(options: Options, run: Run, key = randomBytes(8).toString('hex'), now = Date.now()): Receipt {
+/** @param key ends the names of the first anchor and of the directory */
+export function newReceipt(options: Options, run: Run, key = randomBytes(8).toString('hex')): Receipt {
   return {
     version: 1,
     server: options.server,
     namespace: options.serviceAccount.namespace,
-    anchor: { name: `${anchorPrefix(run)}${key}` },
     directory: join(options.directory, `${DIRECTORY_PREFIX}${key}`),
-    reached: 'nothing',
-    deadBy: isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + OVERRUN_S),
+    credentials: [],
     evidence: newEvidence(options, run),
   }
+}
+
+/** One that has yet to be asked for. */
+export function newCredential(options: Options, anchorName: string, now = Date.now()): Issued {
+  const deadBy = isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + OVERRUN_S)
+  return { anchor: { name: anchorName }, reached: 'nothing', deadBy }
+}
+
+/**
+ * The names that a run's anchors may have: as many of its credentials may exist at once, the one in use, the one before it
+ * and the one to come. All follow from one key.
+ */
+export function anchorNames(run: Run, receipt: Receipt): readonly [string, string, string] {
+  const key = markerOf(receipt)
+  const name = (end: string): string => `${anchorPrefix(run)}${end}`
+  const slot = (number: number): string => createHash('sha256').update(`${key} ${number}`).digest('hex').slice(0, 16)
+  return [name(key), name(slot(1)), name(slot(2))]
+}
+
+/** Of the names one that no credential has, or else that of the one that is dead first: never of the one in use. */
+export function nameOfNext(names: readonly string[], credentials: readonly Issued[], inUse: Issued): string {
+  const endOf = (name: string): number => Date.parse(credentials.find(({ anchor }) => anchor?.name === name)?.deadBy ?? '') || 0
+  return names.filter((name) => name !== inUse.anchor?.name).reduce((first, name) => (endOf(name) < endOf(first) ? name : first))
+}
+
+/** What its token is known by. */
+export function idOf({ anchor, jti }: Issued): string {
+  return jti ?? anchor?.name ?? ''
+}
+
+/** When the last token of these is dead in any case; null when there is none. */
+export function deadBy(credentials: readonly Issued[]): string | null {
+  const ends = credentials.filter(({ reached }) => reached === 'token').map((credential) => credential.deadBy)
+  return ends.toSorted((one, other) => Date.parse(one) - Date.parse(other)).at(-1) ?? null
+}
+
+/** Nothing of it exists. */
+export function isVoid({ credentials }: Receipt): boolean {
+  return credentials.every(({ reached }) => reached === 'nothing')
 }
 
 /** What the scan's processes carry in their environment, so that all of them are found. */
@@ -40,6 +85,7 @@ export function markerOf(receipt: Receipt): string {
   return basename(receipt.directory).slice(DIRECTORY_PREFIX.length)
 }
 
+export const MOST_CREDENTIALS = 3
 const DIRECTORY_PREFIX = 'kubepass-'
 
 /**
@@ -54,26 +100,39 @@ export function parseReceipt(text: string, prefix: string): Receipt | undefined 
     return undefined
   }
   if (typeof value !== 'object' || value?.version !== 1) return undefined
-  const { server, namespace, anchor, directory, reached, deadBy, jti, evidence } = value
+  const { server, namespace, directory, credentials, evidence } = value
   const good =
     typeof server === 'string' &&
     typeof namespace === 'string' &&
     typeof directory === 'string' &&
     /\/kubepass-[0-9a-f]{16}$/.test(directory) &&
-    ['nothing', 'anchor', 'token'].includes(reached ?? '') &&
-    isTime(deadBy) &&
-    isAnchor(anchor, prefix) &&
-    (jti === undefined || (typeof jti === 'string' && /^[\w.-]{1,200}$/.test(jti))) &&
+    Array.isArray(credentials) &&
+    credentials.length <= MOST_CREDENTIALS &&
+    credentials.every((credential: Partial<Issued> | null) => isIssued(credential, prefix)) &&
     isEvidence(evidence)
   return good ? (value as Receipt) : undefined
+}
+
+function isIssued(value: Partial<Issued> | null, prefix: string): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { anchor, reached, deadBy, jti, revoked } = value
+  return (
+    isAnchor(anchor, prefix) &&
+    ['nothing', 'anchor', 'token'].includes(reached ?? '') &&
+    isTime(deadBy) &&
+    (jti === undefined || (typeof jti === 'string' && /^[\w.-]{1,200}$/.test(jti))) &&
+    (revoked === undefined || isTime(revoked))
+  )
 }
 
 /** As much of it as is acted on or shown; the rest is quoted wherever it goes. */
 function isEvidence(value: Partial<Evidence> | null | undefined): boolean {
   if (typeof value !== 'object' || value === null) return false
-  const { granted, verified, used, revoked, proven, dead_by, warnings } = value
+  const { granted, renewed, verified, used, revoked, proven, dead_by, warnings } = value
   return (
-    (granted === null || (isTime(granted?.issued_at) && isTime(granted?.expires_at))) &&
+    (granted === null || isGranted(granted)) &&
+    Array.isArray(renewed) &&
+    renewed.every(isGranted) &&
     (verified === null || isTime(verified?.at)) &&
     (used === null || isTime(used?.started_at)) &&
     (revoked === null || isTime(revoked?.at)) &&
@@ -83,7 +142,11 @@ function isEvidence(value: Partial<Evidence> | null | undefined): boolean {
   )
 }
 
-function isAnchor(anchor: Receipt['anchor'] | null, prefix: string): boolean {
+function isGranted(value: Partial<Granted> | null | undefined): boolean {
+  return typeof value === 'object' && value !== null && isTime(value.issued_at) && isTime(value.expires_at)
+}
+
+function isAnchor(anchor: Issued['anchor'] | null, prefix: string): boolean {
   if (anchor === undefined) return true
   if (anchor === null) return false
   const { name, uid } = anchor

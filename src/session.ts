@@ -7,7 +7,7 @@ import { KubeClient } from './kube/client.ts'
 import type { Options } from './options.ts'
 import type { Platform } from './platform/platform.ts'
 import type { Run } from './job.ts'
-import type { Receipt } from './receipt.ts'
+import { deadBy, type Issued, type Receipt } from './receipt.ts'
 import type { Redactor } from './redact.ts'
 import type { Scan } from './scan.ts'
 import type { Seal, Secret } from './secret.ts'
@@ -26,6 +26,11 @@ export interface Context {
   readonly hurry: AbortSignal
 }
 
+export interface Held {
+  readonly token: Secret
+  readonly deadBy: string
+}
+
 /** One run's work: what is open, and by which means it can be closed. */
 export interface Session extends Context {
   readonly options: Options
@@ -34,10 +39,11 @@ export interface Session extends Context {
   readonly evidence: Evidence
   /** Its evidence is ours. */
   receipt: Receipt
-  token: Secret | undefined
+  /** Those at hand that the API server has accepted, and can be refused. */
+  readonly tokens: Map<string, Held>
   scan: Scan | undefined
-  /** Nothing is known of the run but its names, so that it may be as well ended as never begun. */
-  readonly blind: boolean
+  /** What is known of the run: all, by who runs it; what a receipt says; its names, so that it may be as well ended as never begun. */
+  readonly knows: 'all' | 'receipt' | 'names'
 }
 
 export interface Chosen {
@@ -58,13 +64,13 @@ export async function choose({ platform, seal }: Context, options: Options): Pro
   return { identity, why, options: { ...options, ...identity.cluster } }
 }
 
-export function openSession(context: Context, { identity, why, options }: Chosen, receipt: Receipt, blind = false): Session {
+export function openSession(context: Context, { identity, why, options }: Chosen, receipt: Receipt, knows: Session['knows']): Session {
   const { platform } = context
   platform.say(`Identity: ${identity.kind}, because ${why}.`)
   const client = openClient(context, options)
   const { evidence } = receipt
   evidence.identity = { kind: identity.kind, why }
-  return { ...context, options, identity, client, evidence, receipt, token: undefined, scan: undefined, blind }
+  return { ...context, options, identity, client, evidence, receipt, tokens: new Map(), scan: undefined, knows }
 }
 
 export function openClient({ platform }: Context, options: Options, connections?: number): KubeClient {
@@ -84,9 +90,23 @@ export function record(session: Session, news: Partial<Receipt> = {}): void {
   }
 }
 
+/** Saves what is new of one of its credentials. */
+export function note(session: Session, credential: Issued, news: Partial<Issued>): Issued {
+  const changed = { ...credential, ...news }
+  const credentials = session.receipt.credentials.map((each) => (each === credential ? changed : each))
+  session.evidence.dead_by = deadBy(credentials)
+  record(session, { credentials })
+  return changed
+}
+
 export async function warn(session: Session, text: string): Promise<void> {
   session.evidence.warnings.push(session.redactor.redact(text))
   await session.platform.warn(text)
+}
+
+/** What is so for each credential of the run is told of the first. */
+export async function warnOnce(session: Session, text: string): Promise<void> {
+  if (!session.evidence.warnings.includes(session.redactor.redact(text))) await warn(session, text)
 }
 
 /** Evidence file, output and summary: the last words of a run. What fails here must not hide how the run ended. */

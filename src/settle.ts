@@ -5,9 +5,8 @@ import { finish } from './finish.ts'
 import { anchorPrefix } from './job.ts'
 import { readLeftToken, removeKubeconfig } from './kubeconfig.ts'
 import { baseDirectory, parseOptions } from './options.ts'
-import { newReceipt, parseReceipt, type Receipt } from './receipt.ts'
+import { anchorNames, deadBy, idOf, isVoid, newCredential, newReceipt, parseReceipt, type Receipt } from './receipt.ts'
 import { putAsideOptions } from './runtime.ts'
-import type { Secret } from './secret.ts'
 import { choose, openSession, report, type Chosen, type Context, type Session } from './session.ts'
 
 /**
@@ -62,19 +61,20 @@ async function openAgain(context: Context, receipt: Receipt | undefined): Promis
       },
     )
   }
-  const session = openSession(context, chosen, receipt)
-  session.token = leftToken(session)
+  const session = openSession(context, chosen, receipt, 'receipt')
+  findLeftToken(session)
   return session
 }
 
 async function cannotOpen({ platform }: Context, receipt: Receipt | undefined, cause: unknown): Promise<number> {
   if (receipt !== undefined) removeKubeconfig(receipt.directory, baseDirectory(platform), platform.uid)
-  if (receipt?.reached === 'nothing') return 0
+  if (receipt !== undefined && isVoid(receipt)) return 0
   if (receipt !== undefined && receipt.evidence.revoked !== null) {
     await platform.warn(`It was revoked ${receipt.evidence.revoked.at}, but whether that holds could not be asked. ${describe(cause)}`)
     return 0
   }
-  const until = receipt === undefined ? 'at its own expiry' : `by ${receipt.deadBy}`
+  const latest = receipt === undefined ? null : deadBy(receipt.credentials)
+  const until = latest === null ? 'at its own expiry' : `by ${latest}`
   const hint = cause instanceof KubepassError ? cause.hint : undefined
   throw new KubepassError('NOT_REVOKED', `The credential, if it was issued, was not revoked here. It is dead ${until}.`, { cause, hint })
 }
@@ -98,39 +98,61 @@ async function settleByNames(context: Context, runKey: string): Promise<number> 
     else await platform.warn(`Nothing could be asked. If it was so when the job began, nothing was issued. ${describe(cause)}`)
     return 0
   }
-  const derived: Receipt = { ...newReceipt(chosen.options, platform.run, runKey), reached: 'token' }
+  const derived = derivedReceipt(context, chosen, runKey)
   const unbound = chosen.options.revocation === 'best-effort'
   const known = hint !== undefined && tellsOf(hint, derived, unbound)
-  const session = openSession(context, chosen, known ? asked(hint, derived.anchor) : derived, !known)
-  session.token = leftToken(session)
+  const session = openSession(context, chosen, known ? asked(hint, derived) : derived, known ? 'receipt' : 'names')
+  findLeftToken(session)
   const { proven, revoked } = session.evidence
   const failure = await finish(session, false)
   // The record is main's, unless there is more to tell than main can know.
   if (session.evidence.revoked !== revoked || session.evidence.proven !== proven) await report(session)
   if (failure === undefined) return 0
   if (known) throw failure
-  throw new KubepassError('NOT_REVOKED', `If main has not revoked its credential, that lives until ${derived.deadBy} at the latest.`, {
-    cause: failure,
-    hint: failure.hint,
-  })
+  throw new KubepassError(
+    'NOT_REVOKED',
+    `If main has not revoked its credential, that lives until ${deadBy(derived.credentials)} at the latest.`,
+    { cause: failure, hint: failure.hint },
+  )
 }
 
-/** That nothing exists is no reason not to ask: only not to be sorry when there is no answer. */
-function asked(hint: Receipt, anchor: Receipt['anchor']): Receipt {
-  const evidence = { ...hint.evidence, finished: hint.evidence.finished || hint.reached === 'nothing' }
-  return { ...hint, anchor: hint.anchor && anchor, evidence }
+/** Under each name that the run's anchors can have, the most that can be. */
+function derivedReceipt({ platform }: Context, { options }: Chosen, runKey: string): Receipt {
+  const receipt = newReceipt(options, platform.run, runKey)
+  return {
+    ...receipt,
+    credentials: anchorNames(platform.run, receipt).map((name) => ({ ...newCredential(options, name), reached: 'token' })),
+  }
+}
+
+/**
+ * All names are asked for, whatever the hint says: that nothing exists is a reason only not to be sorry when there is no
+ * answer. Where no anchor could be made there is none.
+ */
+function asked(hint: Receipt, derived: Receipt): Receipt {
+  const unbound = hint.credentials.filter(({ anchor }) => anchor === undefined)
+  if (unbound.length > 0 && unbound.length === hint.credentials.length) return hint
+  const told = derived.credentials.map((credential) => {
+    const same = hint.credentials.find(({ anchor }) => anchor?.name === credential.anchor?.name)
+    return { ...credential, reached: 'nothing' as const, ...same, anchor: credential.anchor }
+  })
+  return { ...hint, credentials: [...unbound, ...told] }
 }
 
 /** @param unbound without an anchor, too: only who accepts that may be told so */
-function tellsOf(receipt: Receipt, { server, namespace, anchor, directory }: Receipt, unbound: boolean): boolean {
-  const anchored = receipt.anchor === undefined ? unbound : receipt.anchor.name === anchor?.name
+function tellsOf(receipt: Receipt, { server, namespace, credentials, directory }: Receipt, unbound: boolean): boolean {
+  const names = credentials.map(({ anchor }) => anchor?.name)
+  const anchored = receipt.credentials.every(({ anchor }) => (anchor === undefined ? unbound : names.includes(anchor.name)))
   return anchored && receipt.server === server && receipt.namespace === namespace && receipt.directory === directory
 }
 
-/** The token in our own directory, if it is the one that the receipt tells of. */
-function leftToken({ evidence, options, platform, receipt, seal }: Session): Secret | undefined {
-  const { directory, jti } = receipt
-  if (options.prove === 'off' || evidence.proven !== null || jti === undefined || dirname(directory) !== options.directory) return undefined
+/** Takes up the token in our own directory, if the receipt tells of it. It was put there when the API server had accepted it. */
+function findLeftToken({ evidence, options, platform, receipt, seal, tokens }: Session): void {
+  const { credentials, directory } = receipt
+  const unneeded = options.prove === 'off' || evidence.proven !== null || evidence.verified === null
+  if (unneeded || credentials.every(({ jti }) => jti === undefined) || dirname(directory) !== options.directory) return
   const token = readLeftToken(directory, platform.uid, seal)
-  return token !== undefined && jwtOf(token)?.claims['jti'] === jti ? token : undefined
+  const id = token === undefined ? undefined : jwtOf(token)?.claims['jti']
+  const its = credentials.find(({ jti }) => jti !== undefined && jti === id)
+  if (token !== undefined && its?.anchor !== undefined) tokens.set(idOf(its), { token, deadBy: its.deadBy })
 }

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import { isoTime } from './credential.ts'
 import { failWith } from './evidence.ts'
 import { describe, errnoOf, KubepassError } from './errors.ts'
 import { finish } from './finish.ts'
@@ -7,7 +8,8 @@ import { requireIsolation } from './isolate.ts'
 import { makeDirectory, writeKubeconfig } from './kubeconfig.ts'
 import { issue, verify } from './obtain.ts'
 import { parseOptions } from './options.ts'
-import { newReceipt, type Receipt } from './receipt.ts'
+import { quote } from './quote.ts'
+import { anchorNames, newReceipt, type Receipt } from './receipt.ts'
 import { refuseOptions } from './runtime.ts'
 import { choose, openSession, report, type Context } from './session.ts'
 
@@ -23,7 +25,7 @@ export async function start(context: Context): Promise<number> {
   if (asked.isolate === 'required') await requireIsolation()
   const chosen = await choose(context, asked)
   const { options } = chosen
-  const session = openSession(context, chosen, newReceipt(options, context.platform.run, context.platform.runKey))
+  const session = openSession(context, chosen, newReceipt(options, context.platform.run, context.platform.runKey), 'all')
   const beforeScan = AbortSignal.any([context.signal, AbortSignal.timeout(options.deadline)])
   saveFirst(context, session.receipt)
   try {
@@ -35,9 +37,12 @@ export async function start(context: Context): Promise<number> {
   let exitCode = 0
   let failure: unknown
   try {
-    const credential = await issue(session, beforeScan)
+    const [name] = anchorNames(context.platform.run, session.receipt)
+    context.platform.progress('asking for a token')
+    const credential = await issue(session, name, beforeScan)
+    context.platform.say(`Issued a credential for ${quote(session.evidence.asked.service_account)} until ${isoTime(credential.expiresAt)}.`)
     await verify(session, credential, beforeScan)
-    const kubeconfig = writeKubeconfig(session.receipt.directory, options, credential.token)
+    const kubeconfig = writeKubeconfig(session.receipt.directory, options, credential.token, context.platform.uid)
     if (options.command === undefined) await leaveToLaterSteps(session, credential, kubeconfig)
     else exitCode = await runScan(session, options.command, credential, kubeconfig)
     // A signal that has come is seen when the event loop turns.

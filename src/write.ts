@@ -30,6 +30,21 @@ export function writePrivate(path: string, content: string | Buffer, mode = 0o60
   }
 }
 
+/**
+ * Writes a private file beside the one that it is to replace, in place of what was left there.
+ * @returns what replaces it
+ */
+export function writeNext(path: string, text: string): () => void {
+  const next = nextTo(path)
+  rmSync(next, { recursive: true, force: true })
+  writePrivate(next, text)
+  return () => renameSync(next, path)
+}
+
+export function nextTo(path: string): string {
+  return `${path}.next`
+}
+
 /** Appends all or nothing; not to what a link points to, and to nobody at the other end of a pipe. */
 export function appendWhole(path: string, text: string): void {
   const about = lstatSync(path, { throwIfNoEntry: false })

@@ -71,12 +71,15 @@ function killQuietly(pid, signal) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   CT: () => (/* binding */ checkCredential),
+/* harmony export */   Ek: () => (/* binding */ endsAt),
 /* harmony export */   IM: () => (/* binding */ OVERRUN_S),
 /* harmony export */   Ly: () => (/* binding */ isoTime),
+/* harmony export */   VF: () => (/* binding */ retireAt),
 /* harmony export */   VL: () => (/* binding */ jwtOf),
 /* harmony export */   Yz: () => (/* binding */ readCredential),
 /* harmony export */   ZA: () => (/* binding */ credentialId),
 /* harmony export */   ds: () => (/* binding */ claimsOf),
+/* harmony export */   hh: () => (/* binding */ renewAt),
 /* harmony export */   iU: () => (/* binding */ decodeJwt)
 /* harmony export */ });
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3916);
@@ -86,6 +89,22 @@ function killQuietly(pid, signal) {
 /** The API server accepts a token for this long after its `exp`: 60 s of leeway and 10 s of cache. */
 const OVERRUN_S = 70;
 const CLOCK_SKEW_S = 120;
+/** When it ends by our own clock, ms since 1970, as what counts is how long it lives from when it was received: clocks may differ. */
+function endsAt({ issuedAt, expiresAt }, receivedAt) {
+    return receivedAt + (expiresAt - issuedAt) * 1000;
+}
+/** When to renew it: at 65 to 75 % of the life that was granted, so that many jobs do not come at once. */
+function renewAt(credential, receivedAt, random = Math.random()) {
+    return receivedAt + Math.round((endsAt(credential, receivedAt) - receivedAt) * (0.65 + random / 10));
+}
+/**
+ * When to delete the anchor of one that has been replaced: at its own end, as there are clients that never learn of the
+ * new one, or earlier, if all are said to.
+ * @param grace seconds
+ */
+function retireAt(end, replacedAt, grace) {
+    return grace === undefined ? end : Math.min(end, replacedAt + grace * 1000);
+}
 /** Header and claims of a JWT; undefined when the text is none. The signature is not looked at. */
 function decodeJwt(text) {
     const [header, claims, signature, ...more] = text.split('.');
@@ -248,6 +267,11 @@ const table = {
         means: "the scan wrote to the runner's command files",
         todo: 'What it wrote there was removed, so that no later step believes it. If that was no attack: a variable or an output for later steps is set by a step of its own, or name the file in `pass_env`, and the scan may write to it.',
     },
+    TIMEOUT: {
+        exit: 124,
+        means: 'the scan took longer than `max_scan`, and was ended',
+        todo: 'The credential was revoked. See what the scan waits for; if it needs the time, raise `max_scan`.',
+    },
     INTERRUPTED: {
         exit: 130,
         means: 'ended by SIGHUP (129), SIGINT (130) or SIGTERM (143)',
@@ -328,6 +352,7 @@ function newEvidence(options, run) {
         identity: null,
         asked: { service_account: `${namespace}/${name}`, duration_seconds: options.duration, audiences: options.tokenAudiences },
         granted: null,
+        renewed: [],
         verified: null,
         used: null,
         isolation: null,
@@ -373,6 +398,9 @@ function useOf({ used }) {
         return `started ${used.started_at}; its end was not seen`;
     return `exit code ${used.exit_code}${used.signal === null ? '' : ` (${used.signal})`}, ${used.started_at} to ${used.ended_at}`;
 }
+function renewal({ credential_id, issued_at, expires_at, bound_to }) {
+    return `${credential_id ?? 'without an id'}, ${issued_at} to ${expires_at}, ${bound_to === null ? 'bound to nothing' : `Secret ${bound_to}`}`;
+}
 function rows(evidence) {
     const { identity, asked, granted, verified, run, isolation } = evidence;
     const all = [
@@ -384,6 +412,7 @@ function rows(evidence) {
         ['Expires', granted?.expires_at],
         ['Credential id', granted?.credential_id],
         ['Bound to', granted && (granted.bound_to === null ? 'nothing: it cannot be revoked' : `Secret ${granted.bound_to}`)],
+        ...evidence.renewed.map((each) => ['Renewed', renewal(each)]),
         ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
         ['Scan', useOf(evidence)],
         ['Isolated', isolation && (isolation.isolated ? 'yes' : `no: ${isolation.why_not ?? 'unknown'}`)],
@@ -740,6 +769,16 @@ const table = {
         example: '2h',
         default: '60m',
     },
+    rotate_grace: {
+        description: 'While a scan outlives its credential: how long after its replacement the one before it is ended; at its own expiry when empty. From 60s, for scans of which all re-read the kubeconfig, as Go programs do.',
+        example: '120s',
+        default: '',
+    },
+    max_scan: {
+        description: 'The longest time that the scan may take: then it is ended, and the credential revoked.',
+        example: '45m',
+        default: '6h',
+    },
     token_audiences: {
         description: "Audiences of the credential, separated by commas or spaces; the API server's own when empty.",
         example: 'https://vault.example.com',
@@ -846,7 +885,8 @@ const outputs = {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Ac: () => (/* binding */ parseOptions),
 /* harmony export */   Kp: () => (/* binding */ findProgram),
-/* harmony export */   PC: () => (/* binding */ baseDirectory)
+/* harmony export */   PC: () => (/* binding */ baseDirectory),
+/* harmony export */   Rl: () => (/* binding */ DEFAULT_MAX_SCAN_S)
 /* harmony export */ });
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
@@ -868,6 +908,8 @@ const outputs = {
 
 
 
+/** GitLab's template always gives a value, so that this one stands for none. */
+const DEFAULT_MAX_SCAN_S = 6 * 3600;
 /**
  * Reports every wrong input at once, each with its name, what is wrong and a right example. To finish a run
  * nothing is asked that only its start needs: a program or a directory may be gone by then.
@@ -928,6 +970,8 @@ function parseOptions(source, seal, purpose) {
         stdinTaken: tokenFile === '-',
         audience: read('audience', parseAudience, server),
         duration: read('duration', (text) => parseLife(text, maxDuration, source.nameOf('max_duration')), 900),
+        rotateGrace: read('rotate_grace', parseGrace, undefined),
+        maxScan: read('max_scan', parseMaxScan, DEFAULT_MAX_SCAN_S),
         tokenAudiences: read('token_audiences', words, []),
         revocation: choice('revocation'),
         prove: choice('prove'),
@@ -1054,6 +1098,19 @@ function parseDeadline(text) {
     const seconds = parseDuration(text);
     if (seconds < 1 || seconds > 600)
         throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}, not from 1s to 10m`);
+    return seconds;
+}
+function parseGrace(text) {
+    const seconds = parseDuration(text);
+    // https://github.com/kubernetes/kubernetes/blob/v1.36.2/staging/src/k8s.io/client-go/transport/token_source.go
+    if (seconds < 60)
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}: Go programs re-read a token once a minute, so that less than 60s cuts them off`);
+    return seconds;
+}
+function parseMaxScan(text) {
+    const seconds = parseDuration(text);
+    if (seconds < 1 || seconds > 24 * 3600)
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}, not from 1s to 24h`);
     return seconds;
 }
 function parseLife(text, longest, nameOfLongest) {
@@ -1557,6 +1614,8 @@ const version = '0.1.0';
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Ht: () => (/* binding */ nextTo),
+/* harmony export */   dk: () => (/* binding */ writeNext),
 /* harmony export */   fR: () => (/* binding */ replaceFile),
 /* harmony export */   gZ: () => (/* binding */ appendWhole),
 /* harmony export */   gu: () => (/* binding */ settled),
@@ -1585,6 +1644,19 @@ function writePrivate(path, content, mode = 0o600) {
     finally {
         (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.closeSync)(file);
     }
+}
+/**
+ * Writes a private file beside the one that it is to replace, in place of what was left there.
+ * @returns what replaces it
+ */
+function writeNext(path, text) {
+    const next = nextTo(path);
+    (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(next, { recursive: true, force: true });
+    writePrivate(next, text);
+    return () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.renameSync)(next, path);
+}
+function nextTo(path) {
+    return `${path}.next`;
 }
 /** Appends all or nothing; not to what a link points to, and to nobody at the other end of a pipe. */
 function appendWhole(path, text) {
@@ -2581,7 +2653,7 @@ const RECEIPT = 'receipt';
 const COMMAND_FILES = ['GITHUB_ENV', 'GITHUB_PATH', 'GITHUB_STATE', 'GITHUB_OUTPUT'];
 /**
  * GitHub Actions. What is needed before the scan is done here in a few lines; @actions/core, which takes as
- * long to load as the whole exchange with the API server, is loaded for outputs, variables and annotations.
+ * long to load as the whole exchange with the API server, is loaded for outputs and variables.
  */
 function githubPlatform(env, redact) {
     const core = () => {
@@ -2592,16 +2664,17 @@ function githubPlatform(env, redact) {
     };
     const commandFiles = new CommandFiles(env, COMMAND_FILES);
     const say = (text) => print(STDOUT, `${redact(text)}\n`);
-    const annotate = async (kind, text) => {
-        try {
-            const { [kind]: show } = await core();
-            show(redact(text), { title: 'kubepass' });
-        }
-        catch {
-            // A later step can have removed our files from the workspace.
-            say(`${kind}: ${text}`);
-        }
+    /** The word that ends the fence around the scan's output, while that stands. */
+    let fence;
+    // One write: a line of the scan must not come between, nor stand before it on the same line.
+    const command = (lines) => {
+        if (fence === undefined)
+            return print(STDOUT, lines);
+        const lifted = `\n::${fence}::\n`;
+        fence = (0,external_node_crypto_.randomUUID)();
+        print(STDOUT, `${lifted}${lines}::stop-commands::${fence}\n`);
     };
+    const annotate = (kind, text) => Promise.resolve(command(`::${kind} title=kubepass::${escapeData(redact(text))}\n`));
     return {
         // Only INPUT_*: an earlier step can set every other variable through GITHUB_ENV.
         input: (id) => env[`INPUT_${id.toUpperCase()}`],
@@ -2628,6 +2701,7 @@ function githubPlatform(env, redact) {
         },
         // Two steps of a job must not meet, and nothing tells them apart.
         runKey: undefined,
+        limitDoubts: () => [],
         idTokensNeed: 'Add to the job:\n  permissions:\n    id-token: write',
         idTokenRequest(seal) {
             const url = env['ACTIONS_ID_TOKEN_REQUEST_URL'];
@@ -2635,8 +2709,7 @@ function githubPlatform(env, redact) {
             return url && bearer && URL.canParse(url) ? { url: new URL(url), bearer: seal(bearer) } : undefined;
         },
         idToken: () => undefined,
-        // One write: a line of the scan must not come between.
-        mask: (secret) => print(STDOUT, maskedForms(secret)
+        mask: (secret) => command(maskedForms(secret)
             .map((form) => `::add-mask::${escapeData(form)}\n`)
             .join('')),
         say,
@@ -2651,15 +2724,19 @@ function githubPlatform(env, redact) {
         guardCommandFiles: (given) => commandFiles.guard(given),
         restoreCommandFiles: () => commandFiles.restore(),
         scanOutputs() {
-            const word = (0,external_node_crypto_.randomUUID)();
+            fence = (0,external_node_crypto_.randomUUID)();
             // On stdout only, behind the masks: on stderr, which the runner may read first, it would stop them.
-            print(STDOUT, `::stop-commands::${word}\n`);
+            print(STDOUT, `::stop-commands::${fence}\n`);
             return {
                 stdout: () => process.stdout,
                 stderr: () => process.stderr,
                 // The order of the two streams is lost, so that a fence in one leaves a gap in the other.
                 filters: () => [commandsDefused()],
-                close: () => print(STDOUT, `\n::${word}::\n`),
+                close() {
+                    if (fence !== undefined)
+                        print(STDOUT, `\n::${fence}::\n`);
+                    fence = undefined;
+                },
             };
         },
         setOutput: async (id, value) => (await core()).setOutput(id, plain(value)),
@@ -2694,7 +2771,44 @@ function escapeData(text) {
     return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
 }
 
+;// CONCATENATED MODULE: ./src/platform/gitlab-limits.ts
+/** What the runner does without RUNNER_AFTER_SCRIPT_TIMEOUT. */
+const AFTER_SCRIPT_S = 300;
+/**
+ * The time limits that GitLab and its runner tell a job of, where they do not fit each other or the scan.
+ * https://docs.gitlab.com/runner/configuration/configure_runners/#ensuring-after_script-execution
+ * @param maxScan seconds; undefined when nobody has set it
+ */
+function limitDoubts(env, maxScan, now = Date.now()) {
+    const script = secondsOf(env['RUNNER_SCRIPT_TIMEOUT']);
+    // Without one the script has the time of the job, and no after_script comes after that: so has who wants no net.
+    if (script === undefined)
+        return [];
+    const afterScript = secondsOf(env['RUNNER_AFTER_SCRIPT_TIMEOUT']) ?? AFTER_SCRIPT_S;
+    const job = Number(env['CI_JOB_TIMEOUT']);
+    const passed = (now - Date.parse(env['CI_JOB_STARTED_AT'] ?? '')) / 1000;
+    // What cannot be is a clock that goes wrong.
+    const begun = passed > 0 && passed < job ? Math.round(passed) : 0;
+    const doubts = [];
+    if (job > 0 && begun + script + afterScript > job) {
+        const before = begun === 0 ? '' : `, ${begun} s of which have passed`;
+        doubts.push(`script_timeout (${script} s) and after_script_timeout (${afterScript} s) do not fit into timeout (${job} s${before}): ` +
+            'if the script takes its time, after_script is cut off or does not run, and what the script left lives until it expires.');
+    }
+    if (maxScan !== undefined && maxScan > script)
+        doubts.push(`max_scan (${maxScan} s) is longer than script_timeout (${script} s): the runner ends the scan before.`);
+    return doubts;
+}
+/** A duration as Go writes it; undefined for what the runner does not take for a limit. */
+function secondsOf(text = '') {
+    if (!/^(\d+(\.\d+)?(h|m|s))+$/.test(text))
+        return undefined;
+    const seconds = [...text.matchAll(/([\d.]+)([hms])/g)].reduce((sum, [, number, unit]) => sum + Number(number) * { h: 3600, m: 60, s: 1 }[unit], 0);
+    return seconds > 0 ? seconds : undefined;
+}
+
 ;// CONCATENATED MODULE: ./src/platform/gitlab.ts
+
 
 
 
@@ -2756,6 +2870,7 @@ function gitlabPlatform(words, env, redact) {
             .update(`${env['CI_SERVER_URL'] ?? ''} ${jobId}`)
             .digest('hex')
             .slice(0, 16),
+        limitDoubts: (maxScan) => limitDoubts(env, maxScan),
         idTokensNeed: "Add to the job, with the API server's URL:\n  id_tokens:\n    KUBEPASS_ID_TOKEN:\n      aud: https://k8s.example.com:6443",
         idTokenRequest: () => undefined,
         idToken(seal) {
@@ -2829,23 +2944,55 @@ function nameable(text) {
 
 
 
-/** @param key ends the names of anchor and directory */
-function newReceipt(options, run, key = (0,external_node_crypto_.randomBytes)(8).toString('hex'), now = Date.now()) {
+/** @param key ends the names of the first anchor and of the directory */
+function newReceipt(options, run, key = (0,external_node_crypto_.randomBytes)(8).toString('hex')) {
     return {
         version: 1,
         server: options.server,
         namespace: options.serviceAccount.namespace,
-        anchor: { name: `${anchorPrefix(run)}${key}` },
         directory: (0,external_node_path_.join)(options.directory, `${DIRECTORY_PREFIX}${key}`),
-        reached: 'nothing',
-        deadBy: (0,src_credential/* isoTime */.Ly)(Math.ceil((now + options.deadline) / 1000) + options.duration + src_credential/* OVERRUN_S */.IM),
+        credentials: [],
         evidence: (0,src_evidence/* newEvidence */.yC)(options, run),
     };
+}
+/** One that has yet to be asked for. */
+function newCredential(options, anchorName, now = Date.now()) {
+    const deadBy = (0,src_credential/* isoTime */.Ly)(Math.ceil((now + options.deadline) / 1000) + options.duration + src_credential/* OVERRUN_S */.IM);
+    return { anchor: { name: anchorName }, reached: 'nothing', deadBy };
+}
+/**
+ * The names that a run's anchors may have: as many of its credentials may exist at once, the one in use, the one before it
+ * and the one to come. All follow from one key.
+ */
+function anchorNames(run, receipt) {
+    const key = markerOf(receipt);
+    const name = (end) => `${anchorPrefix(run)}${end}`;
+    const slot = (number) => (0,external_node_crypto_.createHash)('sha256').update(`${key} ${number}`).digest('hex').slice(0, 16);
+    return [name(key), name(slot(1)), name(slot(2))];
+}
+/** Of the names one that no credential has, or else that of the one that is dead first: never of the one in use. */
+function nameOfNext(names, credentials, inUse) {
+    const endOf = (name) => Date.parse(credentials.find(({ anchor }) => anchor?.name === name)?.deadBy ?? '') || 0;
+    return names.filter((name) => name !== inUse.anchor?.name).reduce((first, name) => (endOf(name) < endOf(first) ? name : first));
+}
+/** What its token is known by. */
+function idOf({ anchor, jti }) {
+    return jti ?? anchor?.name ?? '';
+}
+/** When the last token of these is dead in any case; null when there is none. */
+function deadBy(credentials) {
+    const ends = credentials.filter(({ reached }) => reached === 'token').map((credential) => credential.deadBy);
+    return ends.toSorted((one, other) => Date.parse(one) - Date.parse(other)).at(-1) ?? null;
+}
+/** Nothing of it exists. */
+function isVoid({ credentials }) {
+    return credentials.every(({ reached }) => reached === 'nothing');
 }
 /** What the scan's processes carry in their environment, so that all of them are found. */
 function markerOf(receipt) {
     return (0,external_node_path_.basename)(receipt.directory).slice(DIRECTORY_PREFIX.length);
 }
+const MOST_CREDENTIALS = 3;
 const DIRECTORY_PREFIX = 'kubepass-';
 /**
  * Text of a state or a file as a receipt; undefined when it is none, or names what `run` cannot own: the
@@ -2861,30 +3008,44 @@ function parseReceipt(text, prefix) {
     }
     if (typeof value !== 'object' || value?.version !== 1)
         return undefined;
-    const { server, namespace, anchor, directory, reached, deadBy, jti, evidence } = value;
+    const { server, namespace, directory, credentials, evidence } = value;
     const good = typeof server === 'string' &&
         typeof namespace === 'string' &&
         typeof directory === 'string' &&
         /\/kubepass-[0-9a-f]{16}$/.test(directory) &&
-        ['nothing', 'anchor', 'token'].includes(reached ?? '') &&
-        isTime(deadBy) &&
-        isAnchor(anchor, prefix) &&
-        (jti === undefined || (typeof jti === 'string' && /^[\w.-]{1,200}$/.test(jti))) &&
+        Array.isArray(credentials) &&
+        credentials.length <= MOST_CREDENTIALS &&
+        credentials.every((credential) => isIssued(credential, prefix)) &&
         isEvidence(evidence);
     return good ? value : undefined;
+}
+function isIssued(value, prefix) {
+    if (typeof value !== 'object' || value === null)
+        return false;
+    const { anchor, reached, deadBy, jti, revoked } = value;
+    return (isAnchor(anchor, prefix) &&
+        ['nothing', 'anchor', 'token'].includes(reached ?? '') &&
+        isTime(deadBy) &&
+        (jti === undefined || (typeof jti === 'string' && /^[\w.-]{1,200}$/.test(jti))) &&
+        (revoked === undefined || isTime(revoked)));
 }
 /** As much of it as is acted on or shown; the rest is quoted wherever it goes. */
 function isEvidence(value) {
     if (typeof value !== 'object' || value === null)
         return false;
-    const { granted, verified, used, revoked, proven, dead_by, warnings } = value;
-    return ((granted === null || (isTime(granted?.issued_at) && isTime(granted?.expires_at))) &&
+    const { granted, renewed, verified, used, revoked, proven, dead_by, warnings } = value;
+    return ((granted === null || isGranted(granted)) &&
+        Array.isArray(renewed) &&
+        renewed.every(isGranted) &&
         (verified === null || isTime(verified?.at)) &&
         (used === null || isTime(used?.started_at)) &&
         (revoked === null || isTime(revoked?.at)) &&
         (proven === null || (isTime(proven?.dead_at) && [proven?.samples, proven?.seconds_after_revocation].every(Number.isFinite))) &&
         (dead_by === null || isTime(dead_by)) &&
         Array.isArray(warnings));
+}
+function isGranted(value) {
+    return typeof value === 'object' && value !== null && isTime(value.issued_at) && isTime(value.expires_at);
 }
 function isAnchor(anchor, prefix) {
     if (anchor === undefined)
@@ -2956,6 +3117,7 @@ function terminalPlatform(wish, words, env, redact) {
         run: RUN,
         // By the names that follow from it the run can be finished although its receipt says nothing.
         runKey: received !== undefined && parseReceipt(received, anchorPrefix(RUN)) === undefined ? keyOf(given ?? '') : undefined,
+        limitDoubts: () => [],
         idTokensNeed: undefined,
         idTokenRequest: () => undefined,
         idToken: () => undefined,
@@ -2972,13 +3134,13 @@ function terminalPlatform(wish, words, env, redact) {
                 return;
             const text = `${JSON.stringify(receipt)}\n`;
             if (receiptFile !== undefined)
-                return replacePrivate(receiptFile, text);
+                return (0,src_write/* writeNext */.dk)(receiptFile, text)();
             // Under its own name from the first moment: should we be killed here, revoke still finds all that is left.
             receiptFile = receiptPath(receipt);
             (0,src_write/* writePrivate */.pb)(receiptFile, text);
         },
         forgetReceipt() {
-            for (const file of receiptFile === undefined ? [] : [receiptFile, nextTo(receiptFile)])
+            for (const file of receiptFile === undefined ? [] : [receiptFile, (0,src_write/* nextTo */.Ht)(receiptFile)])
                 (0,external_node_fs_.rmSync)(file, { recursive: true, force: true });
         },
         howToFinish: () => receiptFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags, and the receipt ${receiptFile}`,
@@ -3008,15 +3170,6 @@ function keyOf(receipt) {
 /** Beside the private directory, so that it is there before the directory is, and after. */
 function receiptPath(receipt) {
     return `${receipt.directory}.receipt.json`;
-}
-function replacePrivate(path, text) {
-    const next = nextTo(path);
-    (0,external_node_fs_.rmSync)(next, { recursive: true, force: true });
-    (0,src_write/* writePrivate */.pb)(next, text);
-    (0,external_node_fs_.renameSync)(next, path);
-}
-function nextTo(path) {
-    return `${path}.next`;
 }
 
 ;// CONCATENATED MODULE: ./src/platform/detect.ts
@@ -3216,11 +3369,18 @@ function cannotWrite(directory, cause) {
     });
 }
 /**
- * Writes the token and a kubeconfig for it into the private directory.
+ * Writes the token and a kubeconfig for it into the private directory, in place of those that are there: a reader
+ * finds the old or the new, and what cannot be written whole changes nothing.
  * Go clients re-read `tokenFile`; the others know only `token`. JSON is YAML.
  * @returns the kubeconfig's path
  */
-function writeKubeconfig(directory, options, token) {
+function writeKubeconfig(directory, options, token, uid) {
+    const about = (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
+    if (about?.isDirectory() !== true || about.uid !== uid) {
+        throw new errors/* KubepassError */.v3('INPUT', `The private directory ${directory} is not there any more, or not ours.`, {
+            hint: 'Does the scan remove or replace it? Name another place as directory.',
+        });
+    }
     const tokenFile = (0,external_node_path_.join)(directory, TOKEN);
     const kubeconfig = {
         apiVersion: 'v1',
@@ -3242,8 +3402,9 @@ function writeKubeconfig(directory, options, token) {
     };
     const path = (0,external_node_path_.join)(directory, KUBECONFIG);
     try {
-        (0,src_write/* writePrivate */.pb)(tokenFile, token.reveal());
-        (0,src_write/* writePrivate */.pb)(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`);
+        const written = [(0,src_write/* writeNext */.dk)(tokenFile, token.reveal()), (0,src_write/* writeNext */.dk)(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`)];
+        for (const replace of written)
+            replace();
     }
     catch (cause) {
         throw cannotWrite(directory, cause);
@@ -3713,6 +3874,7 @@ var version = __nccwpck_require__(311);
 
 
 
+
 /** Who the job is, and where the API server is. Nothing has been asked for on the network yet. */
 async function choose({ platform, seal }, options) {
     const { identity, why } = await chooseIdentity(options, {
@@ -3723,13 +3885,13 @@ async function choose({ platform, seal }, options) {
     });
     return { identity, why, options: { ...options, ...identity.cluster } };
 }
-function openSession(context, { identity, why, options }, receipt, blind = false) {
+function openSession(context, { identity, why, options }, receipt, knows) {
     const { platform } = context;
     platform.say(`Identity: ${identity.kind}, because ${why}.`);
     const client = openClient(context, options);
     const { evidence } = receipt;
     evidence.identity = { kind: identity.kind, why };
-    return { ...context, options, identity, client, evidence, receipt, token: undefined, scan: undefined, blind };
+    return { ...context, options, identity, client, evidence, receipt, tokens: new Map(), scan: undefined, knows };
 }
 function openClient({ platform }, options, connections) {
     const tls = { ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl: options.proxyUrl };
@@ -3748,9 +3910,22 @@ function record(session, news = {}) {
             session.evidence.warnings.push(note);
     }
 }
+/** Saves what is new of one of its credentials. */
+function note(session, credential, news) {
+    const changed = { ...credential, ...news };
+    const credentials = session.receipt.credentials.map((each) => (each === credential ? changed : each));
+    session.evidence.dead_by = deadBy(credentials);
+    record(session, { credentials });
+    return changed;
+}
 async function warn(session, text) {
     session.evidence.warnings.push(session.redactor.redact(text));
     await session.platform.warn(text);
+}
+/** What is so for each credential of the run is told of the first. */
+async function warnOnce(session, text) {
+    if (!session.evidence.warnings.includes(session.redactor.redact(text)))
+        await warn(session, text);
 }
 /** Evidence file, output and summary: the last words of a run. What fails here must not hide how the run ended. */
 async function report({ platform, options, evidence, redactor }) {
@@ -3816,7 +3991,7 @@ async function finish(session, postFollows) {
         platform.forgetReceipt();
     if (evidence.missing && platform.runKey !== undefined && evidence.proven === null)
         platform.say('Nothing of this job is left to revoke.');
-    else if (!session.blind || evidence.revoked !== null)
+    else if (session.knows !== 'names' || evidence.revoked !== null)
         platform.say(`Credential: ${(0,src_evidence/* ending */.K1)(evidence)}.`);
     if (failure === undefined)
         return tampered;
@@ -3853,55 +4028,72 @@ function restoreCommandFiles({ evidence, platform }) {
     (0,src_evidence/* failWith */.ff)(evidence, tampered);
     return tampered;
 }
+/** Ends each credential that may live, whatever becomes of the others. */
 async function revoke(session, postFollows) {
-    const { client, evidence, options, platform, receipt } = session;
-    const { anchor, namespace, deadBy } = receipt;
-    const tokenMayLive = receipt.reached === 'token';
-    if (tokenMayLive)
-        evidence.dead_by = deadBy;
-    if (anchor === undefined)
-        return tokenMayLive && options.revocation === 'required' ? notRevoked(deadBy, 'It is bound to nothing.') : undefined;
-    // Main knows that nothing exists; who comes later, and has only the receipt's word for it, asks.
-    if (receipt.reached === 'nothing' && !evidence.finished)
-        return undefined;
+    const { evidence, options } = session;
+    const tokenMayLive = session.receipt.credentials.some(isToken);
     const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(tokenMayLive ? options.deadline : NO_TOKEN_MS)]);
+    let auth;
+    const authInfo = () => (auth ??= session.identity.authInfo(limit));
+    const failures = await Promise.all(session.receipt.credentials.map((credential) => revokeOne(session, credential, postFollows, authInfo, limit)));
+    const failure = failures.find((each) => each !== undefined);
+    const tokens = session.receipt.credentials.filter(isToken);
+    const last = tokens
+        .flatMap(({ revoked }) => revoked ?? [])
+        .toSorted()
+        .at(-1);
+    const over = failure === undefined && tokens.every(({ anchor }) => anchor !== undefined);
+    evidence.dead_by = deadBy(tokens);
+    evidence.missing = over && tokens.length > 0 && last === undefined;
+    if (!over || last === undefined)
+        evidence.revoked = null;
+    else if (evidence.revoked?.at !== last)
+        evidence.revoked = { at: last };
+    record(session);
+    return failure;
+}
+/** @returns the error when its token may live on, and must not */
+async function revokeOne(session, credential, postFollows, authInfo, limit) {
+    const { client, options, platform, receipt } = session;
+    const { anchor, deadBy, reached, revoked } = credential;
+    if (anchor === undefined)
+        return reached === 'token' && options.revocation === 'required' ? notRevoked(deadBy, 'It is bound to nothing.') : undefined;
+    // Who runs it knows what does not exist; who comes later, and has only the receipt's word for it, asks.
+    if (session.knows === 'all' && (reached === 'nothing' || revoked !== undefined))
+        return undefined;
     let outcome;
     try {
-        outcome = await deleteAnchor(client, await session.identity.authInfo(limit), { namespace, ...anchor }, limit);
+        outcome = await deleteAnchor(client, await authInfo(), { namespace: receipt.namespace, ...anchor }, limit);
     }
     catch (error) {
-        if (receipt.reached === 'nothing')
+        if (reached === 'nothing')
             return undefined;
-        if (!tokenMayLive)
-            await warn(session, `No token was issued, but the Secret ${anchor.name} may be left in namespace ${namespace}. ${(0,errors/* describe */.q0)(error)}`);
-        else if (evidence.revoked === null)
+        if (reached === 'anchor')
+            await warn(session, `No token was issued, but the Secret ${anchor.name} may be left in namespace ${receipt.namespace}. ${(0,errors/* describe */.q0)(error)}`);
+        else if (revoked === undefined)
             return notRevoked(deadBy, error);
         else
             await warn(session, `It was revoked before, but whether that holds could not be asked. ${(0,errors/* describe */.q0)(error)}`);
         return undefined;
     }
     if (outcome === 'deleted')
-        evidence.revoked = tokenMayLive ? { at: new Date().toISOString() } : null;
-    else if (evidence.revoked === null) {
-        evidence.missing = tokenMayLive;
-        // Where post needs no receipt it may be at work beside a main that was stopped: whoever comes second finds nothing.
-        if (platform.runKey !== undefined && (!postFollows || session.signal.aborted))
-            return undefined;
+        note(session, credential, { revoked: new Date().toISOString() });
+    // Where post needs no receipt it may be at work beside a main that was stopped: whoever comes second finds nothing.
+    else if (reached !== 'nothing' && revoked === undefined && (platform.runKey === undefined || (postFollows && !session.signal.aborted)))
         await warn(session, `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`);
-    }
-    record(session);
     return undefined;
+}
+function isToken({ reached }) {
+    return reached === 'token';
 }
 function notRevoked(deadBy, cause) {
     const hint = cause instanceof errors/* KubepassError */.v3 ? cause.hint : undefined;
     return new errors/* KubepassError */.v3('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, { cause, hint });
 }
 /** Try means: if it cannot be done in the time that is left, post does it. */
-function whenToProve({ evidence, options, receipt, signal, token }, postFollows) {
-    if (receipt.reached !== 'token' || receipt.anchor === undefined || evidence.proven !== null)
-        return 'never';
+function whenToProve({ evidence, options, signal, tokens }, postFollows) {
     // Proven is: accepted before, refused now. Anything less is called what it is.
-    if (options.prove === 'off' || token === undefined || evidence.verified === null)
+    if (options.prove === 'off' || tokens.size === 0 || evidence.proven !== null)
         return 'never';
     if (!postFollows)
         return 'now';
@@ -3920,29 +4112,41 @@ async function removeFiles(session, keepToken) {
     await warn(session, `The directory ${receipt.directory} was not removed: it does not lie in ${options.directory}, or is not ours.`);
     return false;
 }
-/** @returns the error when the token is seen alive */
+/** @returns the error when a token is seen alive */
 async function proveEnd(session, when) {
-    const { client, evidence, hurry, options, receipt, token, platform } = session;
-    if (token === undefined)
-        return undefined;
+    const { client, evidence, hurry, options, receipt, tokens, platform } = session;
     platform.progress('waiting for the API server to refuse the token');
     const revokedAt = evidence.revoked === null ? Date.now() : Date.parse(evidence.revoked.at);
-    const verdict = await prove(client, token, options.proofSamples, revokedAt, hurry);
-    if (verdict.is === 'dead') {
-        const { samples, seconds } = verdict.proof;
+    const verdicts = await Promise.all([...tokens].map(async ([id, { token }]) => ({ id, ...(await prove(client, token, options.proofSamples, revokedAt, hurry)) })));
+    const proofs = verdicts.flatMap((verdict) => (verdict.is === 'dead' ? [verdict.proof] : []));
+    if (proofs.length === verdicts.length) {
+        const untried = receipt.credentials.filter((credential) => mayStillLive(credential) && !tokens.has(idOf(credential)));
+        if (untried.length > 0) {
+            platform.say(`The newest token is refused; of ${untried.length} before or behind it that was not seen.`);
+            return undefined;
+        }
+        const samples = Math.min(...proofs.map((proof) => proof.samples));
+        const seconds = Math.max(...proofs.map((proof) => proof.seconds));
         evidence.proven = { dead_at: new Date().toISOString(), samples, seconds_after_revocation: seconds };
     }
     else if (when === 'try' || hurry.aborted)
         platform.say('There was no time for the proof.');
-    else if (verdict.is === 'unclear')
+    else if (verdicts.every(({ is }) => is !== 'alive'))
         await warn(session, 'The API server gave no clear answer to the revoked token: that it is dead is not proven.');
     else {
+        const alive = receipt.credentials.filter((credential) => verdicts.some(({ id, is }) => is === 'alive' && id === idOf(credential)));
+        for (const credential of alive)
+            note(session, credential, { revoked: undefined });
         evidence.revoked = null;
-        return new errors/* KubepassError */.v3('NOT_REVOKED', `Its Secret is deleted, but the API server still accepts the token. It is dead by ${receipt.deadBy} at the latest.`, {
+        return new errors/* KubepassError */.v3('NOT_REVOKED', `Its Secret is deleted, but the API server still accepts the token. It is dead by ${deadBy(alive) ?? ''} at the latest.`, {
             hint: 'The API server caches an accepted token for 10 s; is there another cache, or a replica that lags behind?',
         });
     }
     return undefined;
+}
+/** A token that is past its time is dead without a proof. */
+function mayStillLive(credential) {
+    return isToken(credential) && Date.parse(credential.deadBy) > Date.now();
 }
 
 // EXTERNAL MODULE: ./src/options.ts
@@ -4006,20 +4210,21 @@ async function openAgain(context, receipt) {
             hint: 'Was it changed, by the scan perhaps, or are the inputs others than those of the run?',
         });
     }
-    const session = openSession(context, chosen, receipt);
-    session.token = leftToken(session);
+    const session = openSession(context, chosen, receipt, 'receipt');
+    findLeftToken(session);
     return session;
 }
 async function cannotOpen({ platform }, receipt, cause) {
     if (receipt !== undefined)
         removeKubeconfig(receipt.directory, (0,src_options/* baseDirectory */.PC)(platform), platform.uid);
-    if (receipt?.reached === 'nothing')
+    if (receipt !== undefined && isVoid(receipt))
         return 0;
     if (receipt !== undefined && receipt.evidence.revoked !== null) {
         await platform.warn(`It was revoked ${receipt.evidence.revoked.at}, but whether that holds could not be asked. ${(0,errors/* describe */.q0)(cause)}`);
         return 0;
     }
-    const until = receipt === undefined ? 'at its own expiry' : `by ${receipt.deadBy}`;
+    const latest = receipt === undefined ? null : deadBy(receipt.credentials);
+    const until = latest === null ? 'at its own expiry' : `by ${latest}`;
     const hint = cause instanceof errors/* KubepassError */.v3 ? cause.hint : undefined;
     throw new errors/* KubepassError */.v3('NOT_REVOKED', `The credential, if it was issued, was not revoked here. It is dead ${until}.`, { cause, hint });
 }
@@ -4048,11 +4253,11 @@ async function settleByNames(context, runKey) {
             await platform.warn(`Nothing could be asked. If it was so when the job began, nothing was issued. ${(0,errors/* describe */.q0)(cause)}`);
         return 0;
     }
-    const derived = { ...newReceipt(chosen.options, platform.run, runKey), reached: 'token' };
+    const derived = derivedReceipt(context, chosen, runKey);
     const unbound = chosen.options.revocation === 'best-effort';
     const known = hint !== undefined && tellsOf(hint, derived, unbound);
-    const session = openSession(context, chosen, known ? asked(hint, derived.anchor) : derived, !known);
-    session.token = leftToken(session);
+    const session = openSession(context, chosen, known ? asked(hint, derived) : derived, known ? 'receipt' : 'names');
+    findLeftToken(session);
     const { proven, revoked } = session.evidence;
     const failure = await finish(session, false);
     // The record is main's, unless there is more to tell than main can know.
@@ -4062,28 +4267,369 @@ async function settleByNames(context, runKey) {
         return 0;
     if (known)
         throw failure;
-    throw new errors/* KubepassError */.v3('NOT_REVOKED', `If main has not revoked its credential, that lives until ${derived.deadBy} at the latest.`, {
-        cause: failure,
-        hint: failure.hint,
-    });
+    throw new errors/* KubepassError */.v3('NOT_REVOKED', `If main has not revoked its credential, that lives until ${deadBy(derived.credentials)} at the latest.`, { cause: failure, hint: failure.hint });
 }
-/** That nothing exists is no reason not to ask: only not to be sorry when there is no answer. */
-function asked(hint, anchor) {
-    const evidence = { ...hint.evidence, finished: hint.evidence.finished || hint.reached === 'nothing' };
-    return { ...hint, anchor: hint.anchor && anchor, evidence };
+/** Under each name that the run's anchors can have, the most that can be. */
+function derivedReceipt({ platform }, { options }, runKey) {
+    const receipt = newReceipt(options, platform.run, runKey);
+    return {
+        ...receipt,
+        credentials: anchorNames(platform.run, receipt).map((name) => ({ ...newCredential(options, name), reached: 'token' })),
+    };
+}
+/**
+ * All names are asked for, whatever the hint says: that nothing exists is a reason only not to be sorry when there is no
+ * answer. Where no anchor could be made there is none.
+ */
+function asked(hint, derived) {
+    const unbound = hint.credentials.filter(({ anchor }) => anchor === undefined);
+    if (unbound.length > 0 && unbound.length === hint.credentials.length)
+        return hint;
+    const told = derived.credentials.map((credential) => {
+        const same = hint.credentials.find(({ anchor }) => anchor?.name === credential.anchor?.name);
+        return { ...credential, reached: 'nothing', ...same, anchor: credential.anchor };
+    });
+    return { ...hint, credentials: [...unbound, ...told] };
 }
 /** @param unbound without an anchor, too: only who accepts that may be told so */
-function tellsOf(receipt, { server, namespace, anchor, directory }, unbound) {
-    const anchored = receipt.anchor === undefined ? unbound : receipt.anchor.name === anchor?.name;
+function tellsOf(receipt, { server, namespace, credentials, directory }, unbound) {
+    const names = credentials.map(({ anchor }) => anchor?.name);
+    const anchored = receipt.credentials.every(({ anchor }) => (anchor === undefined ? unbound : names.includes(anchor.name)));
     return anchored && receipt.server === server && receipt.namespace === namespace && receipt.directory === directory;
 }
-/** The token in our own directory, if it is the one that the receipt tells of. */
-function leftToken({ evidence, options, platform, receipt, seal }) {
-    const { directory, jti } = receipt;
-    if (options.prove === 'off' || evidence.proven !== null || jti === undefined || (0,external_node_path_.dirname)(directory) !== options.directory)
-        return undefined;
+/** Takes up the token in our own directory, if the receipt tells of it. It was put there when the API server had accepted it. */
+function findLeftToken({ evidence, options, platform, receipt, seal, tokens }) {
+    const { credentials, directory } = receipt;
+    const unneeded = options.prove === 'off' || evidence.proven !== null || evidence.verified === null;
+    if (unneeded || credentials.every(({ jti }) => jti === undefined) || (0,external_node_path_.dirname)(directory) !== options.directory)
+        return;
     const token = readLeftToken(directory, platform.uid, seal);
-    return token !== undefined && (0,src_credential/* jwtOf */.VL)(token)?.claims['jti'] === jti ? token : undefined;
+    const id = token === undefined ? undefined : (0,src_credential/* jwtOf */.VL)(token)?.claims['jti'];
+    const its = credentials.find(({ jti }) => jti !== undefined && jti === id);
+    if (token !== undefined && its?.anchor !== undefined)
+        tokens.set(idOf(its), { token, deadBy: its.deadBy });
+}
+
+;// CONCATENATED MODULE: ./src/kube/issue.ts
+
+
+
+
+
+/** How the objects of a run are found: sweepers select by label, people read the annotations. */
+function marksOf(run, deadBy) {
+    return {
+        labels: {
+            'app.kubernetes.io/managed-by': 'kubepass',
+            'kubepass.dev/platform': run.platform,
+            'kubepass.dev/run': labelValue(run.id),
+            'kubepass.dev/attempt': labelValue(run.attempt),
+        },
+        annotations: {
+            'kubepass.dev/instance': run.instance,
+            'kubepass.dev/repository': run.repository,
+            'kubepass.dev/job': run.job,
+            'kubepass.dev/dead-by': deadBy,
+        },
+    };
+}
+/**
+ * Creates the empty Secret that the token will be bound to.
+ * @returns undefined when the identity may not create Secrets and that is acceptable
+ */
+async function createAnchor(client, auth, where, marks, acceptable, signal) {
+    const body = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...marks } };
+    const create = () => client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, auth, body }, signal);
+    let answer = await create();
+    if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
+        // The name is this run's alone: the one that exists is ours, from a try whose answer was lost. To read its uid the issuer has no right.
+        await deleteAnchor(client, auth, where, signal).catch((cause) => {
+            throw new errors/* KubepassError */.v3('UNREACHABLE', 'The answer to the creation of the Secret was lost.', { cause });
+        });
+        answer = await create();
+    }
+    if (answer.status === 403 && acceptable)
+        return undefined;
+    if (answer.status !== 201) {
+        throw refusalOf(answer, `create a Secret in namespace ${(0,quote/* quote */.h)(where.namespace)}`, auth, secretsHint(answer, where.namespace));
+    }
+    const uid = answer.body?.metadata?.uid;
+    if (typeof uid !== 'string')
+        throw incomplete('Secret');
+    return { name: where.name, uid };
+}
+/**
+ * Asks for a token and seals it before anything else sees it.
+ * @returns it, not judged yet; what it must say; and the server's own warnings, which are foreign text
+ */
+async function requestToken(client, auth, asked, seal, signal) {
+    const boundObjectRef = asked.anchor && { apiVersion: 'v1', kind: 'Secret', name: asked.anchor.name, uid: asked.anchor.uid };
+    const body = {
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenRequest',
+        spec: { audiences: [...asked.audiences], expirationSeconds: asked.duration, ...(boundObjectRef ? { boundObjectRef } : {}) },
+    };
+    const path = `/api/v1/namespaces/${asked.namespace}/serviceaccounts/${asked.name}/token`;
+    const answer = await client.call({ method: 'POST', path, auth, body }, signal);
+    if (answer.status !== 201) {
+        throw refusalOf(answer, `issue a token for ServiceAccount ${(0,quote/* quote */.h)(`${asked.namespace}/${asked.name}`)}`, auth, tokenHint(answer, asked));
+    }
+    const status = answer.body?.status;
+    if (typeof status?.token !== 'string' || status.token === '')
+        throw incomplete('token');
+    const token = seal(status.token);
+    const stated = typeof status.expirationTimestamp === 'string' ? status.expirationTimestamp : undefined;
+    return { credential: (0,src_credential/* readCredential */.Yz)(token), expected: { ...asked, stated }, warnings: answer.warnings };
+}
+function secretsHint(answer, namespace) {
+    if (answer.status === 404)
+        return `Create the namespace (kubectl create namespace ${namespace}), or correct service_account.`;
+    const rule = answer.status === 403 ? missingRule(answer) : undefined;
+    if (!rule?.includes('RBAC rule'))
+        return rule;
+    return (`${rule.replace('verbs: ["create"]', 'verbs: ["create", "delete"]')}\n` +
+        `Do so only if the namespace ${(0,quote/* quote */.h)(namespace)} holds nothing but scanner ServiceAccounts, and with the admission policies of deploy/base: ` +
+        'without them, create and delete on Secrets let their holder make a token that never expires.\n' +
+        'Or set revocation: best-effort to go on with a token that cannot be revoked.');
+}
+function tokenHint(answer, asked) {
+    if (answer.status === 404)
+        return `Create it (kubectl create serviceaccount -n ${asked.namespace} ${asked.name}), or correct service_account.`;
+    if (answer.status !== 403)
+        return undefined;
+    return missingRule(answer)?.replace('verbs: ["create"]', `resourceNames: [${JSON.stringify(asked.name)}], verbs: ["create"]`);
+}
+function incomplete(what) {
+    return new errors/* KubepassError */.v3('UNREACHABLE', `What answered for the API server said yes, but sent no ${what}.`, {
+        hint: 'Is there a gateway in between that rewrites answers?',
+    });
+}
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+function labelValue(text) {
+    return text
+        .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
+        .slice(0, 63)
+        .replaceAll(/^[._-]+|[._-]+$/g, '');
+}
+
+;// CONCATENATED MODULE: ./src/obtain.ts
+
+
+
+
+
+
+
+
+/**
+ * Anchor, then the token bound to it. The receipt is saved before each can exist.
+ * @param name of an anchor that is not there
+ */
+async function issue(session, name, limit) {
+    const { options, client, platform, receipt, evidence, seal } = session;
+    const auth = await session.identity.authInfo(limit);
+    const where = { namespace: receipt.namespace, name };
+    const acceptable = options.revocation === 'best-effort';
+    const planned = newCredential(options, name);
+    session.receipt = { ...receipt, credentials: [...receipt.credentials, planned] };
+    const marks = marksOf(platform.run, planned.deadBy);
+    const asked = await mayExist(session, planned, 'anchor', () => createAnchor(client, auth, where, marks, acceptable, limit));
+    const anchor = asked.answer;
+    const bound = note(session, asked.issued, { anchor, ...(anchor === undefined ? { reached: 'nothing' } : {}) });
+    const wanted = { ...options.serviceAccount, duration: options.duration, audiences: options.tokenAudiences, anchor };
+    const { answer, issued } = await mayExist(session, bound, 'token', () => requestToken(client, auth, wanted, seal, limit));
+    const receivedAt = Date.now();
+    const { credential, expected, warnings } = answer;
+    const { jti, expiresAt } = credential;
+    const granted = (0,src_evidence/* grantedBy */.VE)(credential, anchor?.name);
+    if (evidence.granted === null)
+        evidence.granted = granted;
+    else
+        evidence.renewed.push(granted);
+    const known = note(session, issued, { deadBy: (0,src_credential/* isoTime */.Ly)(expiresAt + src_credential/* OVERRUN_S */.IM), ...(jti === undefined ? {} : { jti }) });
+    const doubts = (0,src_credential/* checkCredential */.CT)(credential, expected);
+    for (const text of warnings)
+        doubts.push(`The API server warns: ${(0,quote/* quote */.h)(text)}`);
+    if (anchor === undefined)
+        doubts.push(`The credential is bound to nothing and cannot be revoked. It expires ${(0,src_credential/* isoTime */.Ly)(expiresAt)}.`);
+    for (const doubt of doubts)
+        await warnOnce(session, doubt);
+    return { ...credential, issued: known, receivedAt };
+}
+/** What is asked for may exist as soon as it is asked for, unless it surely does not. */
+async function mayExist(session, before, what, ask) {
+    const issued = note(session, before, { reached: what });
+    try {
+        return { answer: await ask(), issued };
+    }
+    catch (error) {
+        if (error instanceof errors/* KubepassError */.v3 && error.noEffect)
+            note(session, issued, { reached: before.reached });
+        throw error;
+    }
+}
+/** The server takes the token for the ServiceAccount that was asked for. */
+async function verify(session, { token, issued }, limit) {
+    const { client, options, evidence, tokens } = session;
+    const standing = await whoami(client, token, limit);
+    const expected = `system:serviceaccount:${options.serviceAccount.namespace}:${options.serviceAccount.name}`;
+    if (standing.is === 'accepted' && (standing.username ?? expected) === expected) {
+        if (issued.anchor !== undefined)
+            tokens.set(idOf(issued), { token, deadBy: issued.deadBy });
+        evidence.verified ??= { username: standing.username ?? null, at: new Date().toISOString() };
+        record(session);
+        if (standing.username === undefined)
+            await warnOnce(session, 'The API server accepts the token, but does not let it ask who it is.');
+        return;
+    }
+    if (standing.is === 'refused' && options.tokenAudiences.length > 0) {
+        await warnOnce(session, 'The API server is not among token_audiences: what needs the API server, also the proof of the end, is skipped.');
+        return;
+    }
+    const taken = standing.is === 'accepted'
+        ? `takes it for ${(0,quote/* quote */.h)(standing.username ?? '')}`
+        : standing.is === 'refused'
+            ? 'refuses it'
+            : `answers ${standing.status}`;
+    throw new errors/* KubepassError */.v3('RIGHTS', `The API server issued a token, but ${taken}.`, {
+        hint: 'Is there a gateway in between that changes requests?',
+    });
+}
+
+;// CONCATENATED MODULE: ./src/rotate.ts
+
+
+
+
+
+
+
+
+/** How long whoever stops it waits for what it has begun. */
+const STOP_MS = 1_000;
+/** An anchor that is not deleted in this time is left to the end of the run. */
+const RETIRE_MS = 10_000;
+/** Of a credential's life: what is waited for after a first try that failed. */
+const FIRST_WAIT = 0.02;
+const LONGEST_WAIT_MS = 60_000;
+/** Node's timers know no more. */
+const LONGEST_SLEEP_MS = 2 ** 31 - 1;
+/**
+ * From now on, the credential that the scan finds is renewed before it expires.
+ * @param due when for the first time, ms since 1970
+ */
+function startRotation(session, first, due) {
+    const over = new AbortController();
+    const running = rotate(session, first, due, AbortSignal.any([session.signal, over.signal]));
+    return {
+        async stop() {
+            over.abort();
+            await Promise.race([running, (0,promises_.setTimeout)(STOP_MS, undefined, { ref: false })]);
+        },
+    };
+}
+async function rotate(session, first, firstDue, until) {
+    const old = [];
+    try {
+        for (let current = first, due = firstDue;;) {
+            const [next] = old.toSorted((one, other) => one.retireAt - other.retireAt);
+            if (next !== undefined && next.retireAt < due) {
+                await sleepUntil(next.retireAt, until);
+                old.splice(old.indexOf(next), 1);
+                await retire(session, next.issued, until);
+            }
+            else {
+                await sleepUntil(due, until);
+                const renewed = await renew(session, current, until);
+                if (renewed === undefined)
+                    return;
+                old.push({
+                    issued: current.issued,
+                    retireAt: (0,src_credential/* retireAt */.VF)((0,src_credential/* endsAt */.Ek)(current, current.receivedAt), Date.now(), session.options.rotateGrace),
+                });
+                current = renewed;
+                due = (0,src_credential/* renewAt */.hh)(current, current.receivedAt);
+            }
+        }
+    }
+    catch (error) {
+        if (!until.aborted)
+            await warn(session, `The credential is renewed no more. ${(0,errors/* describe */.q0)(error)}`);
+    }
+}
+async function sleepUntil(time, until) {
+    await (0,promises_.setTimeout)(Math.min(Math.max(0, time - Date.now()), LONGEST_SLEEP_MS), undefined, { signal: until });
+}
+/**
+ * Replaces the credential, and tries again for as long as it lives.
+ * @returns undefined when it was too late
+ */
+async function renew(session, current, until) {
+    const end = (0,src_credential/* endsAt */.Ek)(current, current.receivedAt);
+    const life = AbortSignal.any([until, AbortSignal.timeout(Math.max(0, end - Date.now()))]);
+    const name = nameOfNext(anchorNames(session.platform.run, session.receipt), session.receipt.credentials, current.issued);
+    for (let failed = false, wait = FIRST_WAIT * (end - current.receivedAt);; failed = true, wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
+        let reason = '';
+        try {
+            return await replace(session, current, name, AbortSignal.any([life, AbortSignal.timeout(session.options.deadline)]));
+        }
+        catch (error) {
+            until.throwIfAborted();
+            reason = (0,errors/* describe */.q0)(error);
+        }
+        const left = timeOf(end - Date.now());
+        if (!failed && !life.aborted)
+            await warn(session, `The scan's credential expires in ${left}, and could not be renewed yet. ${reason}`);
+        await (0,promises_.setTimeout)(wait * (0.5 + Math.random() / 2), undefined, { signal: life }).catch(() => undefined);
+        until.throwIfAborted();
+        if (!life.aborted)
+            continue;
+        await warn(session, `The scan's credential was not renewed in time, and has expired. ${reason}`);
+        return undefined;
+    }
+}
+/** As the first one, and in its place. */
+async function replace(session, { issued }, name, limit) {
+    await vacate(session, name, issued, limit);
+    const renewed = await issue(session, name, limit);
+    await verify(session, renewed, limit);
+    limit.throwIfAborted();
+    writeKubeconfig(session.receipt.directory, session.options, renewed.token, session.platform.uid);
+    session.platform.say(`Renewed the credential: this one expires ${(0,src_credential/* isoTime */.Ly)(renewed.expiresAt)}.`);
+    return renewed;
+}
+/** Ends what may exist under this name, and makes place in the receipt; forgets tokens that are dead. */
+async function vacate(session, name, inUse, limit) {
+    const { client, identity, receipt, tokens } = session;
+    const taken = receipt.credentials.find(({ anchor }) => anchor?.name === name);
+    if (taken !== undefined && taken.reached !== 'nothing' && taken.revoked === undefined)
+        await deleteAnchor(client, await identity.authInfo(limit), { namespace: receipt.namespace, name }, limit);
+    for (const [id, held] of tokens)
+        if (Date.parse(held.deadBy) < Date.now())
+            tokens.delete(id);
+    const others = session.receipt.credentials.filter((credential) => credential !== taken);
+    // Of those that are bound to nothing, and have no name, the first end first.
+    const dropped = others.length < MOST_CREDENTIALS ? undefined : others.find((credential) => credential !== inUse);
+    session.receipt = { ...session.receipt, credentials: others.filter((credential) => credential !== dropped) };
+}
+/** Deletes the anchor of one that has been replaced. What fails here, the end of the run tries again. */
+async function retire(session, issued, until) {
+    const { anchor } = issued;
+    if (anchor === undefined || !session.receipt.credentials.includes(issued))
+        return;
+    const limit = AbortSignal.any([until, AbortSignal.timeout(RETIRE_MS)]);
+    try {
+        const auth = await session.identity.authInfo(limit);
+        await deleteAnchor(session.client, auth, { namespace: session.receipt.namespace, ...anchor }, limit);
+        note(session, issued, { revoked: new Date().toISOString() });
+    }
+    catch {
+        until.throwIfAborted();
+    }
+}
+function timeOf(milliseconds) {
+    const seconds = Math.max(0, Math.round(milliseconds / 1000));
+    return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
 // EXTERNAL MODULE: external "node:child_process"
@@ -4466,18 +5012,26 @@ function connect(from, filters, to) {
 
 
 
+
+
+
 /**
  * Runs the scan with the credential.
  * @returns the exit code for the host: on a CI an accepted one is 0
  */
-async function runScan(session, command, { token }, kubeconfig) {
+async function runScan(session, command, credential, kubeconfig) {
     const { options, platform, redactor, evidence, signal } = session;
     signal.throwIfAborted();
     const env = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value);
     if (options.env === 'inherit')
         for (const name of (0,proxy_variables/* withheldProxies */.aN)(platform.env, env))
             platform.say(`${name} holds a password, so the scan does not get it. Name it in pass_env if the scan needs that proxy.`);
-    const delivered = options.delivery === 'env' ? { [options.tokenVariable]: token.reveal() } : {};
+    const delivered = options.delivery === 'env' ? { [options.tokenVariable]: credential.token.reveal() } : {};
+    const renewal = (0,src_credential/* renewAt */.hh)(credential, credential.receivedAt);
+    tellOfRenewal(session, renewal);
+    const isOwn = options.maxScan !== src_options/* DEFAULT_MAX_SCAN_S */.Rl;
+    for (const doubt of platform.limitDoubts(isOwn ? options.maxScan : undefined))
+        await warn(session, doubt);
     const startedAt = new Date().toISOString();
     evidence.used = { started_at: startedAt, ended_at: null, exit_code: null, signal: null };
     record(session);
@@ -4491,9 +5045,31 @@ async function runScan(session, command, { token }, kubeconfig) {
     evidence.isolation = session.scan.isolation;
     if (options.isolate === 'auto' && evidence.isolation.why_not !== null)
         platform.say(`The scan is not isolated: ${evidence.isolation.why_not}.`);
-    const { exitCode, signal: by } = await session.scan.ended(signal);
-    evidence.used = { started_at: startedAt, ended_at: new Date().toISOString(), exit_code: exitCode, signal: by };
-    return platform.isCI && options.acceptExitCodes.includes(exitCode) ? 0 : exitCode;
+    const overdue = new AbortController();
+    const timer = setTimeout(() => overdue.abort(takesTooLong(options.maxScan)), options.maxScan * 1000);
+    const rotation = startRotation(session, credential, renewal);
+    try {
+        const { exitCode, signal: by } = await session.scan.ended(AbortSignal.any([signal, overdue.signal]));
+        evidence.used = { started_at: startedAt, ended_at: new Date().toISOString(), exit_code: exitCode, signal: by };
+        if (!signal.aborted)
+            overdue.signal.throwIfAborted();
+        return platform.isCI && options.acceptExitCodes.includes(exitCode) ? 0 : exitCode;
+    }
+    finally {
+        clearTimeout(timer);
+        await rotation.stop();
+    }
+}
+/** Whoever reads a token once must know before that it will expire. */
+function tellOfRenewal({ options, platform }, from) {
+    const variable = options.delivery === 'env' ? ` The variable ${options.tokenVariable} keeps the first one.` : '';
+    platform.say(`From ${(0,src_credential/* isoTime */.Ly)(Math.round(from / 1000))} on the credential is renewed. kubectl and other Go programs re-read it; ` +
+        `InSpec, Python and JavaScript clients read it once: for them ${platform.nameOf('duration')} must be as long as the scan.${variable}`);
+}
+function takesTooLong(maxScan) {
+    return new errors/* KubepassError */.v3('TIMEOUT', `The scan took longer than ${maxScan} s, and was ended.`, {
+        hint: 'Does it hang? If it needs the time, raise max_scan.',
+    });
 }
 /** Leaves the credential to the later steps of the job; the post step takes it back. */
 async function leaveToLaterSteps(session, credential, kubeconfig) {
@@ -4510,183 +5086,9 @@ async function leaveToLaterSteps(session, credential, kubeconfig) {
     platform.say('The later steps of this job have the credential; the post step revokes it. It is not renewed.');
 }
 
-;// CONCATENATED MODULE: ./src/kube/issue.ts
-
-
-
-
-
-/** How the objects of a run are found: sweepers select by label, people read the annotations. */
-function marksOf(run, deadBy) {
-    return {
-        labels: {
-            'app.kubernetes.io/managed-by': 'kubepass',
-            'kubepass.dev/platform': run.platform,
-            'kubepass.dev/run': labelValue(run.id),
-            'kubepass.dev/attempt': labelValue(run.attempt),
-        },
-        annotations: {
-            'kubepass.dev/instance': run.instance,
-            'kubepass.dev/repository': run.repository,
-            'kubepass.dev/job': run.job,
-            'kubepass.dev/dead-by': deadBy,
-        },
-    };
-}
-/**
- * Creates the empty Secret that the token will be bound to.
- * @returns undefined when the identity may not create Secrets and that is acceptable
- */
-async function createAnchor(client, auth, where, marks, acceptable, signal) {
-    const body = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...marks } };
-    const create = () => client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, auth, body }, signal);
-    let answer = await create();
-    if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
-        // The name is this run's alone: the one that exists is ours, from a try whose answer was lost. To read its uid the issuer has no right.
-        await deleteAnchor(client, auth, where, signal).catch((cause) => {
-            throw new errors/* KubepassError */.v3('UNREACHABLE', 'The answer to the creation of the Secret was lost.', { cause });
-        });
-        answer = await create();
-    }
-    if (answer.status === 403 && acceptable)
-        return undefined;
-    if (answer.status !== 201) {
-        throw refusalOf(answer, `create a Secret in namespace ${(0,quote/* quote */.h)(where.namespace)}`, auth, secretsHint(answer, where.namespace));
-    }
-    const uid = answer.body?.metadata?.uid;
-    if (typeof uid !== 'string')
-        throw incomplete('Secret');
-    return { name: where.name, uid };
-}
-/**
- * Asks for a token and seals it before anything else sees it.
- * @returns it, not judged yet; what it must say; and the server's own warnings, which are foreign text
- */
-async function requestToken(client, auth, asked, seal, signal) {
-    const boundObjectRef = asked.anchor && { apiVersion: 'v1', kind: 'Secret', name: asked.anchor.name, uid: asked.anchor.uid };
-    const body = {
-        apiVersion: 'authentication.k8s.io/v1',
-        kind: 'TokenRequest',
-        spec: { audiences: [...asked.audiences], expirationSeconds: asked.duration, ...(boundObjectRef ? { boundObjectRef } : {}) },
-    };
-    const path = `/api/v1/namespaces/${asked.namespace}/serviceaccounts/${asked.name}/token`;
-    const answer = await client.call({ method: 'POST', path, auth, body }, signal);
-    if (answer.status !== 201) {
-        throw refusalOf(answer, `issue a token for ServiceAccount ${(0,quote/* quote */.h)(`${asked.namespace}/${asked.name}`)}`, auth, tokenHint(answer, asked));
-    }
-    const status = answer.body?.status;
-    if (typeof status?.token !== 'string' || status.token === '')
-        throw incomplete('token');
-    const token = seal(status.token);
-    const stated = typeof status.expirationTimestamp === 'string' ? status.expirationTimestamp : undefined;
-    return { credential: (0,src_credential/* readCredential */.Yz)(token), expected: { ...asked, stated }, warnings: answer.warnings };
-}
-function secretsHint(answer, namespace) {
-    if (answer.status === 404)
-        return `Create the namespace (kubectl create namespace ${namespace}), or correct service_account.`;
-    const rule = answer.status === 403 ? missingRule(answer) : undefined;
-    if (!rule?.includes('RBAC rule'))
-        return rule;
-    return (`${rule.replace('verbs: ["create"]', 'verbs: ["create", "delete"]')}\n` +
-        `Do so only if the namespace ${(0,quote/* quote */.h)(namespace)} holds nothing but scanner ServiceAccounts, and with the admission policies of deploy/base: ` +
-        'without them, create and delete on Secrets let their holder make a token that never expires.\n' +
-        'Or set revocation: best-effort to go on with a token that cannot be revoked.');
-}
-function tokenHint(answer, asked) {
-    if (answer.status === 404)
-        return `Create it (kubectl create serviceaccount -n ${asked.namespace} ${asked.name}), or correct service_account.`;
-    if (answer.status !== 403)
-        return undefined;
-    return missingRule(answer)?.replace('verbs: ["create"]', `resourceNames: [${JSON.stringify(asked.name)}], verbs: ["create"]`);
-}
-function incomplete(what) {
-    return new errors/* KubepassError */.v3('UNREACHABLE', `What answered for the API server said yes, but sent no ${what}.`, {
-        hint: 'Is there a gateway in between that rewrites answers?',
-    });
-}
-// https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
-function labelValue(text) {
-    return text
-        .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
-        .slice(0, 63)
-        .replaceAll(/^[._-]+|[._-]+$/g, '');
-}
-
-;// CONCATENATED MODULE: ./src/obtain.ts
-
-
-
-
-
-
-
-/** Anchor, then the token bound to it. The receipt is saved before each can exist. */
-async function issue(session, limit) {
-    const { options, client, platform, receipt, evidence } = session;
-    platform.progress('asking for a token');
-    const auth = await session.identity.authInfo(limit);
-    const where = { namespace: receipt.namespace, name: receipt.anchor?.name ?? '' };
-    const acceptable = options.revocation === 'best-effort';
-    const marks = marksOf(platform.run, receipt.deadBy);
-    const anchor = await mayExist(session, 'anchor', () => createAnchor(client, auth, where, marks, acceptable, limit));
-    record(session, { anchor, ...(anchor === undefined ? { reached: 'nothing' } : {}) });
-    const asked = { ...options.serviceAccount, duration: options.duration, audiences: options.tokenAudiences, anchor };
-    const keep = (value) => (session.token = session.seal(value));
-    const { credential, expected, warnings } = await mayExist(session, 'token', () => requestToken(client, auth, asked, keep, limit));
-    const { jti, expiresAt } = credential;
-    evidence.granted = (0,src_evidence/* grantedBy */.VE)(credential, anchor?.name);
-    evidence.dead_by = (0,src_credential/* isoTime */.Ly)(expiresAt + src_credential/* OVERRUN_S */.IM);
-    record(session, { deadBy: evidence.dead_by, ...(jti === undefined ? {} : { jti }) });
-    const doubts = (0,src_credential/* checkCredential */.CT)(credential, expected);
-    for (const text of warnings)
-        doubts.push(`The API server warns: ${(0,quote/* quote */.h)(text)}`);
-    if (anchor === undefined)
-        doubts.push(`The credential is bound to nothing and cannot be revoked. It expires ${(0,src_credential/* isoTime */.Ly)(expiresAt)}.`);
-    for (const doubt of doubts)
-        await warn(session, doubt);
-    platform.say(`Issued a credential for ${(0,quote/* quote */.h)(evidence.asked.service_account)} until ${(0,src_credential/* isoTime */.Ly)(expiresAt)}.`);
-    return credential;
-}
-/** What is asked for may exist as soon as it is asked for, unless it surely does not. */
-async function mayExist(session, what, ask) {
-    const before = session.receipt.reached;
-    record(session, { reached: what });
-    try {
-        return await ask();
-    }
-    catch (error) {
-        if (error instanceof errors/* KubepassError */.v3 && error.noEffect)
-            record(session, { reached: before });
-        throw error;
-    }
-}
-/** The server takes the token for the ServiceAccount that was asked for. */
-async function verify(session, { token }, limit) {
-    const { client, options, evidence } = session;
-    const standing = await whoami(client, token, limit);
-    const expected = `system:serviceaccount:${options.serviceAccount.namespace}:${options.serviceAccount.name}`;
-    if (standing.is === 'accepted' && (standing.username ?? expected) === expected) {
-        evidence.verified = { username: standing.username ?? null, at: new Date().toISOString() };
-        record(session);
-        if (standing.username === undefined)
-            await warn(session, 'The API server accepts the token, but does not let it ask who it is.');
-        return;
-    }
-    if (standing.is === 'refused' && options.tokenAudiences.length > 0) {
-        await warn(session, 'The API server is not among token_audiences: what needs the API server, also the proof of the end, is skipped.');
-        return;
-    }
-    const taken = standing.is === 'accepted'
-        ? `takes it for ${(0,quote/* quote */.h)(standing.username ?? '')}`
-        : standing.is === 'refused'
-            ? 'refuses it'
-            : `answers ${standing.status}`;
-    throw new errors/* KubepassError */.v3('RIGHTS', `The API server issued a token, but ${taken}.`, {
-        hint: 'Is there a gateway in between that changes requests?',
-    });
-}
-
 ;// CONCATENATED MODULE: ./src/start.ts
+
+
 
 
 
@@ -4712,7 +5114,7 @@ async function start(context) {
         await requireIsolation();
     const chosen = await choose(context, asked);
     const { options } = chosen;
-    const session = openSession(context, chosen, newReceipt(options, context.platform.run, context.platform.runKey));
+    const session = openSession(context, chosen, newReceipt(options, context.platform.run, context.platform.runKey), 'all');
     const beforeScan = AbortSignal.any([context.signal, AbortSignal.timeout(options.deadline)]);
     saveFirst(context, session.receipt);
     try {
@@ -4725,9 +5127,12 @@ async function start(context) {
     let exitCode = 0;
     let failure;
     try {
-        const credential = await issue(session, beforeScan);
+        const [name] = anchorNames(context.platform.run, session.receipt);
+        context.platform.progress('asking for a token');
+        const credential = await issue(session, name, beforeScan);
+        context.platform.say(`Issued a credential for ${(0,quote/* quote */.h)(session.evidence.asked.service_account)} until ${(0,src_credential/* isoTime */.Ly)(credential.expiresAt)}.`);
         await verify(session, credential, beforeScan);
-        const kubeconfig = writeKubeconfig(session.receipt.directory, options, credential.token);
+        const kubeconfig = writeKubeconfig(session.receipt.directory, options, credential.token, context.platform.uid);
         if (options.command === undefined)
             await leaveToLaterSteps(session, credential, kubeconfig);
         else
@@ -4816,7 +5221,7 @@ function listedOf({ object }, type, data) {
     const id = labels['kubepass.dev/run'] ?? '';
     const attempt = labels['kubepass.dev/attempt'] ?? '';
     const platform = labels['kubepass.dev/platform'] ?? '';
-    const deadBy = timeOf(annotations['kubepass.dev/dead-by']);
+    const deadBy = list_timeOf(annotations['kubepass.dev/dead-by']);
     const prefix = anchorPrefix({ id, attempt });
     const listed = (is) => ({ name, uid, labels, annotations, is });
     if (type !== 'Opaque')
@@ -4837,7 +5242,7 @@ function listedOf({ object }, type, data) {
 function isPlatform(text) {
     return ['github', 'gitlab', 'terminal'].includes(text);
 }
-function timeOf(text) {
+function list_timeOf(text) {
     return text !== undefined && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) ? Date.parse(text) || undefined : undefined;
 }
 function listHint(answer, namespace) {

@@ -16,20 +16,22 @@ __webpack_require__.r(__webpack_exports__);
 
 
 
+/** An hour of renewals is 4 of them, a day 100. */
+const LONGEST_DETAIL = 20_000;
 /** What kubepass promises, one check each; a scan's own findings belong in its own report. */
 function checksOf(evidence) {
-    const { asked, granted, verified, used, revoked, proven, finished, error } = evidence;
+    const { asked, granted, renewed, verified, used, revoked, proven, finished, error } = evidence;
     const scan = 'the scan runs to its end';
     const seen = [
         [
             `a token for ${asked.service_account} is issued`,
             granted !== null,
-            granted && `${granted.credential_id ?? 'without an id'}, until ${granted.expires_at}`,
+            granted && [granted, ...renewed].map((each) => `${each.credential_id ?? 'without an id'}, until ${each.expires_at}`).join('; then '),
         ],
         ['the API server takes it for that ServiceAccount', verified !== null, verified?.username],
         [
             scan,
-            used !== null && used.exit_code !== null && used.signal === null,
+            used !== null && used.exit_code !== null && used.signal === null && error !== 'TIMEOUT',
             used && `exit code ${used.exit_code ?? 'unknown'}${used.signal === null ? '' : ` (${used.signal})`}`,
         ],
         ['the credential is revoked', revoked !== null, (0,_evidence_js__WEBPACK_IMPORTED_MODULE_0__/* .ending */ .K1)(evidence)],
@@ -41,7 +43,7 @@ function checksOf(evidence) {
     return seen.map(([name, good, detail]) => ({
         name,
         outcome: good ? 'passed' : name === failed ? 'failed' : 'not seen',
-        detail: (0,_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(detail ?? (name === failed && error !== null ? `The run ended with ${error}.` : 'not seen'), 1000).slice(1, -1),
+        detail: (0,_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(detail ?? (name === failed && error !== null ? `The run ended with ${error}.` : 'not seen'), LONGEST_DETAIL).slice(1, -1),
     }));
 }
 /** https://docs.gitlab.com/ci/testing/unit_test_reports/ */

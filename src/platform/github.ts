@@ -15,7 +15,7 @@ const COMMAND_FILES = ['GITHUB_ENV', 'GITHUB_PATH', 'GITHUB_STATE', 'GITHUB_OUTP
 
 /**
  * GitHub Actions. What is needed before the scan is done here in a few lines; @actions/core, which takes as
- * long to load as the whole exchange with the API server, is loaded for outputs, variables and annotations.
+ * long to load as the whole exchange with the API server, is loaded for outputs and variables.
  */
 export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) => string): Platform {
   const core = (): Promise<typeof import('@actions/core')> => {
@@ -25,15 +25,17 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
   }
   const commandFiles = new CommandFiles(env, COMMAND_FILES)
   const say = (text: string): void => print(STDOUT, `${redact(text)}\n`)
-  const annotate = async (kind: 'warning' | 'error', text: string): Promise<void> => {
-    try {
-      const { [kind]: show } = await core()
-      show(redact(text), { title: 'kubepass' })
-    } catch {
-      // A later step can have removed our files from the workspace.
-      say(`${kind}: ${text}`)
-    }
+  /** The word that ends the fence around the scan's output, while that stands. */
+  let fence: string | undefined
+  // One write: a line of the scan must not come between, nor stand before it on the same line.
+  const command = (lines: string): void => {
+    if (fence === undefined) return print(STDOUT, lines)
+    const lifted = `\n::${fence}::\n`
+    fence = randomUUID()
+    print(STDOUT, `${lifted}${lines}::stop-commands::${fence}\n`)
   }
+  const annotate = (kind: 'warning' | 'error', text: string): Promise<void> =>
+    Promise.resolve(command(`::${kind} title=kubepass::${escapeData(redact(text))}\n`))
   return {
     // Only INPUT_*: an earlier step can set every other variable through GITHUB_ENV.
     input: (id) => env[`INPUT_${id.toUpperCase()}`],
@@ -61,6 +63,7 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     // Two steps of a job must not meet, and nothing tells them apart.
     runKey: undefined,
 
+    limitDoubts: () => [],
     idTokensNeed: 'Add to the job:\n  permissions:\n    id-token: write',
     idTokenRequest(seal) {
       const url = env['ACTIONS_ID_TOKEN_REQUEST_URL']
@@ -68,10 +71,8 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
       return url && bearer && URL.canParse(url) ? { url: new URL(url), bearer: seal(bearer) } : undefined
     },
     idToken: () => undefined,
-    // One write: a line of the scan must not come between.
     mask: (secret) =>
-      print(
-        STDOUT,
+      command(
         maskedForms(secret)
           .map((form) => `::add-mask::${escapeData(form)}\n`)
           .join(''),
@@ -91,15 +92,18 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     guardCommandFiles: (given) => commandFiles.guard(given),
     restoreCommandFiles: () => commandFiles.restore(),
     scanOutputs() {
-      const word = randomUUID()
+      fence = randomUUID()
       // On stdout only, behind the masks: on stderr, which the runner may read first, it would stop them.
-      print(STDOUT, `::stop-commands::${word}\n`)
+      print(STDOUT, `::stop-commands::${fence}\n`)
       return {
         stdout: () => process.stdout,
         stderr: () => process.stderr,
         // The order of the two streams is lost, so that a fence in one leaves a gap in the other.
         filters: () => [commandsDefused()],
-        close: () => print(STDOUT, `\n::${word}::\n`),
+        close() {
+          if (fence !== undefined) print(STDOUT, `\n::${fence}::\n`)
+          fence = undefined
+        },
       }
     },
     setOutput: async (id, value) => (await core()).setOutput(id, plain(value)),

@@ -6,6 +6,7 @@ import { asText } from '../evidence.ts'
 import { gitlabFlags, parseFlags } from '../flags.ts'
 import { inputs } from '../inputs.ts'
 import { CommandFiles } from './command-files.ts'
+import { limitDoubts } from './gitlab-limits.ts'
 import type { Platform } from './platform.ts'
 import { print, STDOUT } from './print.ts'
 import { replaceFile, settled } from '../write.ts'
@@ -63,6 +64,7 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
       .digest('hex')
       .slice(0, 16),
 
+    limitDoubts: (maxScan) => limitDoubts(env, maxScan),
     idTokensNeed:
       "Add to the job, with the API server's URL:\n  id_tokens:\n    KUBEPASS_ID_TOKEN:\n      aud: https://k8s.example.com:6443",
     idTokenRequest: () => undefined,

@@ -33,6 +33,12 @@ export interface Platform extends Source {
   /** The host's own mask; not the wall, which is the redactor. */
   mask(secret: Secret): void
 
+  /**
+   * Time limits of the host that do not fit each other or the scan, as far as it tells of any.
+   * @param maxScan seconds; undefined when nobody has set it
+   */
+  limitDoubts(maxScan: number | undefined): string[]
+
   say(text: string): void
   /** What is being waited for; shown on a terminal only. */
   progress(text: string): void

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, renameSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename } from 'node:path'
 import { styleText } from 'node:util'
@@ -9,7 +9,7 @@ import { quote } from '../quote.ts'
 import { anchorPrefix, type Run } from '../job.ts'
 import { parseReceipt, type Receipt } from '../receipt.ts'
 import { kubeconfigContent, readSmallFile } from '../values.ts'
-import { writePrivate } from '../write.ts'
+import { nextTo, writeNext, writePrivate } from '../write.ts'
 import type { Platform } from './platform.ts'
 import { print, STDERR } from './print.ts'
 
@@ -62,6 +62,7 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
     // By the names that follow from it the run can be finished although its receipt says nothing.
     runKey: received !== undefined && parseReceipt(received, anchorPrefix(RUN)) === undefined ? keyOf(given ?? '') : undefined,
 
+    limitDoubts: () => [],
     idTokensNeed: undefined,
     idTokenRequest: () => undefined,
     idToken: () => undefined,
@@ -77,7 +78,7 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
     saveReceipt(receipt) {
       if (receipt === 'none') return
       const text = `${JSON.stringify(receipt)}\n`
-      if (receiptFile !== undefined) return replacePrivate(receiptFile, text)
+      if (receiptFile !== undefined) return writeNext(receiptFile, text)()
       // Under its own name from the first moment: should we be killed here, revoke still finds all that is left.
       receiptFile = receiptPath(receipt)
       writePrivate(receiptFile, text)
@@ -117,15 +118,4 @@ function keyOf(receipt: string): string | undefined {
 /** Beside the private directory, so that it is there before the directory is, and after. */
 function receiptPath(receipt: Receipt): string {
   return `${receipt.directory}.receipt.json`
-}
-
-function replacePrivate(path: string, text: string): void {
-  const next = nextTo(path)
-  rmSync(next, { recursive: true, force: true })
-  writePrivate(next, text)
-  renameSync(next, path)
-}
-
-function nextTo(path: string): string {
-  return `${path}.next`
 }

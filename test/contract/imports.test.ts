@@ -22,7 +22,7 @@ const ENTRIES = ['cli.ts', 'main.ts', 'post.ts']
 const LEVELS: RegExp[] = [
   /^(cli|main|post)\.ts$/,
   /^(run|help|start|settle|sweep)\.ts$/,
-  /^(finish|obtain|hand-over)\.ts$/,
+  /^(finish|obtain|rotate|hand-over)\.ts$/,
   /^session\.ts$/,
   /^(platform\/|scan\.ts|isolate\.ts)/,
   /^(identity\/|kube\/|kubeconfig\.ts|evidence\.ts|receipt\.ts|options\.ts|decode\.ts|carriers\.ts|redact\.ts|runtime\.ts)/,

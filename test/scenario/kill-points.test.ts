@@ -27,6 +27,15 @@ const PATIENCE_MS = 180_000
 /** The scan ends, and leaves a process outside of its group. */
 const LEAVES_A_PROCESS = "setsid --wait sh -c 'sleep 600 >/dev/null 2>&1 & echo scanned'"
 
+/** The scan waits until its credential has been renewed. */
+const OUTLIVES_ITS_TOKEN = [
+  'file=$(dirname "$KUBECONFIG")/token',
+  'first=$(cat "$file")',
+  'while [ "$first" = "$(cat "$file")" ]; do sleep 0.05; done',
+  'sleep 0.3',
+].join('; ')
+const SHORT_S = 5
+
 interface Said {
   code: number | null
   signal: NodeJS.Signals | null
@@ -61,12 +70,13 @@ function wasKilled(said: Said | undefined): boolean {
 }
 
 /** Main, and post. */
-async function onGithub(kills: Kills): Promise<Seen> {
+async function onGithub(kills: Kills, command = LEAVES_A_PROCESS): Promise<Seen> {
   let seen: Seen | undefined
   await playOnGithub(
     async ({ job, step, proxy }) => {
+      if (command === OUTLIVES_ITS_TOKEN) proxy.shortTokens(SHORT_S)
       seen = await playKills(kills, job.folder, proxy, (env) => {
-        const use = step({ command: LEAVES_A_PROCESS, isolate: kills.isolate ?? 'auto' }, env)
+        const use = step({ command, isolate: kills.isolate ?? 'auto' }, env)
         return { first: () => use.main(), net: () => use.post() }
       })
     },
@@ -92,11 +102,12 @@ async function onGitlab(gitlabEnv: boolean, kills: Kills): Promise<Seen> {
 }
 
 /** `run`, and `revoke` for as long as there is a receipt. */
-async function inTerminal(kills: Kills): Promise<Seen> {
+async function inTerminal(kills: Kills, command = LEAVES_A_PROCESS): Promise<Seen> {
   let seen: Seen | undefined
   await playInTerminal(
     async ({ terminal, flags, identityOf, proxy }) => {
       const stdin = await identityOf('issuer')
+      if (command === OUTLIVES_ITS_TOKEN) proxy.shortTokens(SHORT_S)
       const identified = [...flags, '--token-file', '-', '--isolate', kills.isolate ?? 'auto']
       seen = await playKills(kills, terminal.folder, proxy, (env) => {
         const call = async (words: string[]): Promise<Said> => {
@@ -104,7 +115,7 @@ async function inTerminal(kills: Kills): Promise<Seen> {
           return { ...ended, log: stderr }
         }
         return {
-          first: () => call(['run', ...identified, '--', 'sh', '-c', LEAVES_A_PROCESS]),
+          first: () => call(['run', ...identified, '--', 'sh', '-c', command]),
           async net() {
             const receipt = readdirSync(terminal.tmp).find((name) => name.endsWith('.receipt.json'))
             return receipt === undefined ? undefined : call(['revoke', ...identified, join(terminal.tmp, receipt)])
@@ -134,9 +145,10 @@ function expectAll(points: string[], { exchanges }: Proxy, isolate?: 'off'): voi
   expect(asked).toEqual(exchanges.map(({ method }) => method))
   const changes = [
     'mkdirSync kubepass-KEY',
-    'openSync token',
-    'writeSync token',
-    'writeSync kubeconfig',
+    'openSync token.next',
+    'writeSync token.next',
+    'renameSync token.next',
+    'renameSync kubeconfig.next',
     isolate === 'off' || whyNoIsolation() !== undefined ? 'spawn sh' : 'spawn unshare',
     'rmSync kubepass-KEY',
   ]
@@ -169,7 +181,7 @@ function keyOf({ points, killAt }: Moment): string {
 }
 
 /** Plays all, some at once, and tells of each at which something is wrong. */
-async function expectEach(moments: Moment[]): Promise<void> {
+async function expectEach(moments: Moment[], atOnce = AT_ONCE): Promise<void> {
   const failures: string[] = []
   const left = moments.values()
   const work = async (): Promise<void> => {
@@ -181,7 +193,7 @@ async function expectEach(moments: Moment[]): Promise<void> {
       }
     }
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, work))
+  await Promise.all(Array.from({ length: atOnce }, work))
   expect(failures).toEqual([])
 }
 
@@ -215,3 +227,21 @@ for (const [place, { first, net, play, otherwise }] of Object.entries(PLACES)) {
   test(`${place}, ${first} killed at every boundary: ${net} leaves nothing`, () => each(killedFirst), PATIENCE_MS)
   test(`${place}, ${net} killed at every boundary: another one leaves nothing`, () => each(killedAfter), PATIENCE_MS)
 }
+
+test(
+  'on GitHub and in a terminal, killed at every boundary of a renewal: the net leaves nothing',
+  async () => {
+    const killedIn = async (play: typeof onGithub): Promise<Moment[]> => {
+      const { first: points } = await play({ isolate: 'off' }, OUTLIVES_ITS_TOKEN)
+      const renewal = [inTheScan(points), points.findIndex((point) => point.startsWith('before DELETE'))]
+      const moments = momentsOf(points, async (killAt) => (await play({ first: killAt, isolate: 'off' }, OUTLIVES_ITS_TOKEN)).first).slice(
+        ...renewal,
+      )
+      expect(moments.map(keyOf)).toContain('after renameSync kubeconfig.next, 2')
+      return moments
+    }
+    // Most of the time each waits for the renewal.
+    await expectEach((await Promise.all([onGithub, inTerminal].map(killedIn))).flat(), 2 * AT_ONCE)
+  },
+  PATIENCE_MS,
+)

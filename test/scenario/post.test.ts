@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals'
 import { chownSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Receipt } from '../../src/receipt.ts'
+import type { Issued, Receipt } from '../../src/receipt.ts'
 import { admin } from '../cluster/admin.ts'
 import { clusters, ONE_SECRET, onEachCi, onGithub, WHOAMI, type GithubScene } from './scenario.ts'
 
@@ -19,6 +19,12 @@ async function withForged(use: Use, change: Partial<Record<keyof Receipt, unknow
   return post
 }
 
+/** One anchor in the list is another one; behind the first, one is added. */
+function withAnchor(use: Use, at: number, anchor: object | undefined): unknown[] {
+  const { credentials } = receiptOf(use)
+  return credentials.toSpliced(at, at === 0 ? 1 : 0, { ...credentials[0], anchor } as Issued)
+}
+
 onGithub('a forged receipt moves post to nothing', async ({ info, step, proxy, job }) => {
   const use = step()
   await use.main()
@@ -26,14 +32,14 @@ onGithub('a forged receipt moves post to nothing', async ({ info, step, proxy, j
   mkdirSync(victim)
   writeFileSync(join(victim, 'precious'), '')
   const before = proxy.exchanges.length
+  const foreign = ['database-password', `kubepass-${Number(job.runId) + 1}-1-0123456789abcdef`]
   const forgeries: Partial<Record<keyof Receipt, unknown>>[] = [
     { server: clusters.real.server },
     { namespace: 'kube-system' },
-    { anchor: { name: 'database-password' } },
-    { anchor: { name: `kubepass-${Number(job.runId) + 1}-1-0123456789abcdef` } },
+    ...foreign.flatMap((name) => [0, 1].map((at) => ({ credentials: withAnchor(use, at, { name }) }))),
     { directory: job.home },
     { evidence: { ...receiptOf(use).evidence, revoked: { at: 'x\n::error::forged' } } },
-    { anchor: undefined },
+    { credentials: withAnchor(use, 0, undefined) },
   ]
   for (const forgery of forgeries) {
     const post = await withForged(use, forgery)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { checkCredential, claimsOf, decodeJwt, readCredential, type Expected } from '../../src/credential.ts'
+import fc from 'fast-check'
+import { checkCredential, claimsOf, decodeJwt, endsAt, readCredential, renewAt, retireAt, type Expected } from '../../src/credential.ts'
 import { decode } from '../../src/decode.ts'
 import { KubepassError } from '../../src/errors.ts'
 import { Redactor } from '../../src/redact.ts'
@@ -113,5 +114,35 @@ describe('decode', () => {
   })
   test('and says when it is no JWT', () => {
     expect(() => decode('hello')).toThrow(/no JWT/)
+  })
+})
+
+describe('a renewal', () => {
+  const life = fc.integer({ min: 1, max: 365 * 24 * 3600 })
+  const time = fc.integer({ min: 1, max: 4e12 })
+  const chance = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+
+  test('comes at 65 to 75 % of the life that was granted, whatever the clock of the API server says', () => {
+    fc.assert(
+      fc.property(life, time, time, chance, (seconds, receivedAt, serversTime, random) => {
+        const granted = { issuedAt: serversTime, expiresAt: serversTime + seconds }
+        const share = (renewAt(granted, receivedAt, random) - receivedAt) / (seconds * 1000)
+        expect(share).toBeGreaterThan(0.649)
+        expect(share).toBeLessThan(0.751)
+        expect(endsAt(granted, receivedAt)).toBe(receivedAt + seconds * 1000)
+      }),
+    )
+  })
+
+  test('comes at another time in every job', () => {
+    const granted = { issuedAt: IAT, expiresAt: IAT + 900 }
+    expect(new Set(Array.from({ length: 20 }, () => renewAt(granted, 0))).size).toBeGreaterThan(1)
+    expect([renewAt(granted, 0, 0), renewAt(granted, 0, 0.5)]).toEqual([585_000, 630_000])
+  })
+
+  test('leaves the one before it alone until its own end, or for as long as was said, and never longer than it lives', () => {
+    expect(retireAt(900_000, 630_000, undefined)).toBe(900_000)
+    expect(retireAt(900_000, 630_000, 120)).toBe(750_000)
+    expect(retireAt(900_000, 630_000, 600)).toBe(900_000)
   })
 })

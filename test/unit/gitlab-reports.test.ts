@@ -25,6 +25,18 @@ function outcomes(evidence: Evidence): string[] {
   )
 }
 
+test('every renewal has its id in the JUnit report', () => {
+  const ids = Array.from({ length: 100 }, (_, index) => `JTI=${String(index)}-`)
+  const renewed = ids.map((id) => ({
+    credential_id: id,
+    issued_at: '2026-01-01T00:00:00Z',
+    expires_at: '2026-01-01T00:15:00Z',
+    bound_to: null,
+  }))
+  const report = junit(evidenceOf({ ...whole, renewed }))
+  expect(ids.filter((id) => !report.includes(id))).toEqual([])
+})
+
 describe('the JUnit report', () => {
   const { proven, revoked, used, ...begun } = whole
   test.each<[string, Partial<Evidence>, string[]]>([
@@ -40,6 +52,11 @@ describe('the JUnit report', () => {
     [
       'a scan that was killed',
       { ...whole, used: { started_at: '2026-01-01T00:00:00Z', ended_at: null, exit_code: 137, signal: 'SIGKILL' } },
+      ['passed', 'passed', 'failed', 'passed', 'passed'],
+    ],
+    [
+      'a scan that took too long',
+      { ...whole, used: { started_at: '2026-01-01T00:00:00Z', ended_at: null, exit_code: 143, signal: null }, error: 'TIMEOUT' },
       ['passed', 'passed', 'failed', 'passed', 'passed'],
     ],
   ])('%s', (_name, evidence, expected) => {

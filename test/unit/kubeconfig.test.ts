@@ -1,8 +1,21 @@
 import { afterAll, expect, test } from '@jest/globals'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeDirectory } from '../../src/kubeconfig.ts'
+import { makeDirectory, writeKubeconfig } from '../../src/kubeconfig.ts'
+import type { Options } from '../../src/options.ts'
+import { Redactor } from '../../src/redact.ts'
 import { writePrivate } from '../../src/write.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'kubeconfig-test-'))
@@ -28,4 +41,47 @@ test('a directory that is there already is not taken: one of ours is made anew, 
   writeFileSync(join(directory, 'token'), 'of somebody else')
   expect(() => makeDirectory(directory, -1)).toThrow(/could not be made \(EEXIST\)/)
   expect(readFileSync(join(directory, 'token'), 'utf8')).toBe('of somebody else')
+})
+
+const options = { server: 'https://10.0.0.1:6443', certificateAuthority: 'CA', namespace: 'default' } as Options
+const { seal } = new Redactor()
+const uid = process.getuid?.() ?? -1
+
+test('a token takes the place of the one before: that one stays whole for whoever reads it, and no link is followed', () => {
+  const directory = join(folder, 'kubepass-0000000000000001')
+  makeDirectory(directory, uid)
+  writeKubeconfig(directory, options, seal('the first token'), uid)
+  const [token, kept, victim] = [join(directory, 'token'), join(folder, 'kept'), join(folder, 'victim')]
+  // The same file by another name.
+  linkSync(token, kept)
+  writeFileSync(victim, 'precious')
+  symlinkSync(victim, `${token}.next`)
+  const kubeconfig = writeKubeconfig(directory, options, seal('the second token'), uid)
+  expect([kept, token, victim].map((path) => readFileSync(path, 'utf8'))).toEqual(['the first token', 'the second token', 'precious'])
+  expect(readFileSync(kubeconfig, 'utf8')).toContain('"token": "the second token"')
+  expect(readdirSync(directory).toSorted()).toEqual(['kubeconfig', 'token'])
+  for (const path of [token, kubeconfig]) expect(statSync(path).mode & 0o777).toBe(0o600)
+})
+
+test('a second file that cannot be written leaves the first as it was', () => {
+  const directory = join(folder, 'kubepass-0000000000000002')
+  makeDirectory(directory, uid)
+  writeKubeconfig(directory, options, seal('the first token'), uid)
+  mkdirSync(join(directory, 'kubeconfig.next'))
+  expect(() => writeKubeconfig(directory, options, seal('the second token'), uid)).toThrow()
+  expect(readFileSync(join(directory, 'token'), 'utf8')).toBe('the first token')
+})
+
+test('where the directory was removed, replaced by a link, or is of somebody else nothing is written', () => {
+  const directory = join(folder, 'kubepass-0000000000000003')
+  const write = (as: number): string => writeKubeconfig(directory, options, seal('the token'), as)
+  expect(() => write(uid)).toThrow(/not there any more, or not ours/)
+  const elsewhere = join(folder, 'elsewhere')
+  mkdirSync(elsewhere)
+  symlinkSync(elsewhere, directory)
+  expect(() => write(uid)).toThrow(/not there any more, or not ours/)
+  rmSync(directory)
+  makeDirectory(directory, uid)
+  expect(() => write(-1)).toThrow(/not there any more, or not ours/)
+  expect([...readdirSync(elsewhere), ...readdirSync(directory)]).toEqual([])
 })

@@ -127,6 +127,10 @@ describe('wrong', () => {
     ['proxy_url', 'http://user:hunter2@proxy', /user name or password/],
     ['tls_server_name', 'a_b', /host name/],
     ['deadline', '0', /1s to 10m/],
+    ['rotate_grace', '59s', /re-read a token once a minute/],
+    ['rotate_grace', 'soon', /not a duration/],
+    ['max_scan', '0', /1s to 24h/],
+    ['max_scan', '25h', /1s to 24h/],
     ['evidence', 'a\nb', /line end/],
     ['evidence', '/nowhere/evidence.json', /no file can be written/],
     ['identity', 'token', /neither token nor token_file/],
@@ -199,6 +203,11 @@ test.each([
   ['900', 900],
 ])('duration %s is %d s', (text, seconds) => {
   expect(parse({ duration: text }).duration).toBe(seconds)
+})
+
+test('a scan may take six hours, and what it had before stays until it expires, unless something else is said', () => {
+  expect(parse({})).toMatchObject({ maxScan: 21_600, rotateGrace: undefined })
+  expect(parse({ max_scan: '45m', rotate_grace: '60s' })).toMatchObject({ maxScan: 2700, rotateGrace: 60 })
 })
 
 test('max_duration raises the limit', () => {

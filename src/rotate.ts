@@ -1,0 +1,143 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { endsAt, isoTime, renewAt, retireAt } from './credential.ts'
+import { describe } from './errors.ts'
+import { writeKubeconfig } from './kubeconfig.ts'
+import { deleteAnchor } from './kube/revoke.ts'
+import { issue, verify, type Received } from './obtain.ts'
+import { anchorNames, MOST_CREDENTIALS, nameOfNext, type Issued } from './receipt.ts'
+import { note, warn, type Session } from './session.ts'
+
+/** How long whoever stops it waits for what it has begun. */
+const STOP_MS = 1_000
+/** An anchor that is not deleted in this time is left to the end of the run. */
+const RETIRE_MS = 10_000
+/** Of a credential's life: what is waited for after a first try that failed. */
+const FIRST_WAIT = 0.02
+const LONGEST_WAIT_MS = 60_000
+/** Node's timers know no more. */
+const LONGEST_SLEEP_MS = 2 ** 31 - 1
+
+export interface Rotation {
+  /** Stops it at once; what it has asked for by then stands in the receipt. */
+  stop(): Promise<void>
+}
+
+/**
+ * From now on, the credential that the scan finds is renewed before it expires.
+ * @param due when for the first time, ms since 1970
+ */
+export function startRotation(session: Session, first: Received, due: number): Rotation {
+  const over = new AbortController()
+  const running = rotate(session, first, due, AbortSignal.any([session.signal, over.signal]))
+  return {
+    async stop() {
+      over.abort()
+      await Promise.race([running, sleep(STOP_MS, undefined, { ref: false })])
+    },
+  }
+}
+
+/** One that has been replaced. */
+interface Old {
+  issued: Issued
+  retireAt: number
+}
+
+async function rotate(session: Session, first: Received, firstDue: number, until: AbortSignal): Promise<void> {
+  const old: Old[] = []
+  try {
+    for (let current = first, due = firstDue; ;) {
+      const [next] = old.toSorted((one, other) => one.retireAt - other.retireAt)
+      if (next !== undefined && next.retireAt < due) {
+        await sleepUntil(next.retireAt, until)
+        old.splice(old.indexOf(next), 1)
+        await retire(session, next.issued, until)
+      } else {
+        await sleepUntil(due, until)
+        const renewed = await renew(session, current, until)
+        if (renewed === undefined) return
+        old.push({
+          issued: current.issued,
+          retireAt: retireAt(endsAt(current, current.receivedAt), Date.now(), session.options.rotateGrace),
+        })
+        current = renewed
+        due = renewAt(current, current.receivedAt)
+      }
+    }
+  } catch (error) {
+    if (!until.aborted) await warn(session, `The credential is renewed no more. ${describe(error)}`)
+  }
+}
+
+async function sleepUntil(time: number, until: AbortSignal): Promise<void> {
+  await sleep(Math.min(Math.max(0, time - Date.now()), LONGEST_SLEEP_MS), undefined, { signal: until })
+}
+
+/**
+ * Replaces the credential, and tries again for as long as it lives.
+ * @returns undefined when it was too late
+ */
+async function renew(session: Session, current: Received, until: AbortSignal): Promise<Received | undefined> {
+  const end = endsAt(current, current.receivedAt)
+  const life = AbortSignal.any([until, AbortSignal.timeout(Math.max(0, end - Date.now()))])
+  const name = nameOfNext(anchorNames(session.platform.run, session.receipt), session.receipt.credentials, current.issued)
+  for (let failed = false, wait = FIRST_WAIT * (end - current.receivedAt); ; failed = true, wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
+    let reason = ''
+    try {
+      return await replace(session, current, name, AbortSignal.any([life, AbortSignal.timeout(session.options.deadline)]))
+    } catch (error) {
+      until.throwIfAborted()
+      reason = describe(error)
+    }
+    const left = timeOf(end - Date.now())
+    if (!failed && !life.aborted) await warn(session, `The scan's credential expires in ${left}, and could not be renewed yet. ${reason}`)
+    await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal: life }).catch(() => undefined)
+    until.throwIfAborted()
+    if (!life.aborted) continue
+    await warn(session, `The scan's credential was not renewed in time, and has expired. ${reason}`)
+    return undefined
+  }
+}
+
+/** As the first one, and in its place. */
+async function replace(session: Session, { issued }: Received, name: string, limit: AbortSignal): Promise<Received> {
+  await vacate(session, name, issued, limit)
+  const renewed = await issue(session, name, limit)
+  await verify(session, renewed, limit)
+  limit.throwIfAborted()
+  writeKubeconfig(session.receipt.directory, session.options, renewed.token, session.platform.uid)
+  session.platform.say(`Renewed the credential: this one expires ${isoTime(renewed.expiresAt)}.`)
+  return renewed
+}
+
+/** Ends what may exist under this name, and makes place in the receipt; forgets tokens that are dead. */
+async function vacate(session: Session, name: string, inUse: Issued, limit: AbortSignal): Promise<void> {
+  const { client, identity, receipt, tokens } = session
+  const taken = receipt.credentials.find(({ anchor }) => anchor?.name === name)
+  if (taken !== undefined && taken.reached !== 'nothing' && taken.revoked === undefined)
+    await deleteAnchor(client, await identity.authInfo(limit), { namespace: receipt.namespace, name }, limit)
+  for (const [id, held] of tokens) if (Date.parse(held.deadBy) < Date.now()) tokens.delete(id)
+  const others = session.receipt.credentials.filter((credential) => credential !== taken)
+  // Of those that are bound to nothing, and have no name, the first end first.
+  const dropped = others.length < MOST_CREDENTIALS ? undefined : others.find((credential) => credential !== inUse)
+  session.receipt = { ...session.receipt, credentials: others.filter((credential) => credential !== dropped) }
+}
+
+/** Deletes the anchor of one that has been replaced. What fails here, the end of the run tries again. */
+async function retire(session: Session, issued: Issued, until: AbortSignal): Promise<void> {
+  const { anchor } = issued
+  if (anchor === undefined || !session.receipt.credentials.includes(issued)) return
+  const limit = AbortSignal.any([until, AbortSignal.timeout(RETIRE_MS)])
+  try {
+    const auth = await session.identity.authInfo(limit)
+    await deleteAnchor(session.client, auth, { namespace: session.receipt.namespace, ...anchor }, limit)
+    note(session, issued, { revoked: new Date().toISOString() })
+  } catch {
+    until.throwIfAborted()
+  }
+}
+
+function timeOf(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000))
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`
+}

@@ -1,0 +1,345 @@
+import { expect, test } from '@jest/globals'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Evidence } from '../../src/evidence.ts'
+import { admin } from '../cluster/admin.ts'
+import type { Exchange, Proxy } from '../cluster/proxy.ts'
+import { claimsOf } from '../cluster/token.ts'
+import type { Job } from '../hosts/host.ts'
+import {
+  playInTerminal,
+  playOnGithub,
+  playOnGitlab,
+  SECRETS,
+  status,
+  TOKEN,
+  type CiScene,
+  type CiStage,
+  type GithubScene,
+  type GitlabScene,
+  type TerminalScene,
+} from './scenario.ts'
+
+const schema = JSON.parse(readFileSync(new URL('../../docs/evidence.schema.json', import.meta.url), 'utf8')) as object
+const conforms = new Ajv2020({ allowUnionTypes: true, formats: { 'date-time': true, uri: true } }).compile(schema)
+
+const PATIENCE_MS = 180_000
+
+// Most of the time they wait: side by side they take as long as the longest.
+const { concurrent } = test
+
+function onGithub(name: string, play: (scene: GithubScene) => Promise<void>, options: CiStage['github'] = {}): void {
+  concurrent(name, () => playOnGithub(play, options), PATIENCE_MS)
+}
+
+function onGitlab(name: string, play: (scene: GitlabScene) => Promise<void>, options: CiStage['gitlab'] = {}): void {
+  concurrent(name, () => playOnGitlab(play, options), PATIENCE_MS)
+}
+
+function inTerminal(name: string, play: (scene: TerminalScene) => Promise<void>): void {
+  concurrent(name, () => playInTerminal(play), PATIENCE_MS)
+}
+
+function onEachCi(name: string, play: (scene: CiScene) => Promise<void>): void {
+  onGithub(`on GitHub: ${name}`, (scene) => play({ ...scene, ci: 'github' }))
+  onGitlab(`on GitLab: ${name}`, (scene) => play({ ...scene, ci: 'gitlab' }))
+}
+
+/** Waits until it is so. */
+async function until(holds: () => boolean): Promise<void> {
+  for (const end = Date.now() + PATIENCE_MS / 2; !holds(); await delay(50)) if (Date.now() > end) throw new Error('it never was so')
+}
+
+/** What tells the scan to end. */
+function goOf(job: Job): { file: string; give: () => void } {
+  const file = join(job.home, 'go')
+  return { file, give: () => writeFileSync(file, '') }
+}
+
+/** The tokens that the scan gets, in order: each that was issued is followed by the one whose life is shortened. */
+function shortened({ tokens }: Proxy): string[] {
+  return tokens.filter((_, index) => index % 2 === 1)
+}
+
+function anchorsOf(proxy: Proxy): string[] {
+  return proxy
+    .seen('POST', SECRETS)
+    .filter(({ status: answer }) => answer === 201)
+    .map(({ responseBody }) => (JSON.parse(responseBody) as { metadata: { name: string } }).metadata.name)
+}
+
+function deletionsOf(proxy: Proxy, anchor = ''): Exchange[] {
+  return proxy.seen('DELETE', new RegExp(`/secrets/${anchor}$`))
+}
+
+/** From the second time on: the first is the run's beginning. */
+function onRenewal(react: (exchange: Exchange) => ReturnType<typeof status> | undefined | Promise<undefined>, times = Infinity) {
+  let seen = 0
+  return (exchange: Exchange): ReturnType<typeof react> => {
+    seen += 1
+    return seen > 1 && seen <= times + 1 ? react(exchange) : undefined
+  }
+}
+
+/** Reads both files over and over, as no client does, and tells of one that is not whole. */
+const READER = `
+  const { readFileSync, existsSync } = require('node:fs')
+  const { KUBECONFIG, GO } = process.env
+  while (!existsSync(GO)) {
+    const text = readFileSync(KUBECONFIG, 'utf8')
+    const { tokenFile, token } = JSON.parse(text).users[0].user
+    for (const whole of [token, readFileSync(tokenFile, 'utf8')])
+      if (!/^[\\w-]+\\.[\\w-]+\\.[\\w-]{342}$/.test(whole)) throw new Error('torn')
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2)
+  }
+  console.log('never torn')`
+
+onEachCi('kubectl always works across two renewals, and all that was issued is dead at the end', async ({ ci, step, proxy, job }) => {
+  proxy.shortTokens(10)
+  const go = goOf(job)
+  const lines = [
+    `export GO=${go.file} READER`,
+    'node -e "$READER" & reader=$!',
+    // No end of a line: what is said to the runner must not depend on one.
+    `until [ -f ${go.file} ]; do printf 'looking '; kubectl get ns kubepass -o name; cat "$(dirname "$KUBECONFIG")/token"; sleep 0.3; done`,
+    'wait $reader',
+  ]
+  const file = ci === 'github' ? 'evidence.json' : 'kubepass-reports/evidence.json'
+  const evidence = join(job.workspace, file)
+  const phase = step({ command: lines.join('\n'), evidence: ci === 'github' ? evidence : file, pass_env: 'READER' }, { READER }).start(
+    'main',
+  )
+  const asked = (): string[] => proxy.exchanges.filter(({ userAgent }) => userAgent.startsWith('kubectl')).map(({ bearer }) => bearer)
+  await until(() => asked().length > 0 && asked().at(-1) === shortened(proxy)[2])
+  const [first = ''] = anchorsOf(proxy)
+  await until(() => deletionsOf(proxy, first).length > 0)
+  go.give()
+  const main = await phase.done
+  expect([main.code, main.messages]).toEqual([0, [expect.stringMatching(/^The credential lives 10 s, shorter than/)]])
+  expect(main.log).toContain('never torn')
+  expect(main.log).toMatch(/From 20\S+Z on the credential is renewed\. .*InSpec, .* for them duration must be as long as the scan\.\n/)
+  expect(main.log.match(/Renewed the credential/g)?.length).toBe(shortened(proxy).length - 1)
+  expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
+  expect([...new Set(asked())]).toEqual(shortened(proxy).slice(0, new Set(asked()).size))
+  const refused = proxy.exchanges.filter(({ userAgent, status: answer }) => userAgent.startsWith('kubectl') && answer !== 200)
+  expect(refused).toEqual([])
+  // The first lives on after it has been replaced, until its own end; that comes before its name is needed again.
+  const placeOf = (exchange: Exchange | undefined): number => (exchange === undefined ? NaN : proxy.exchanges.indexOf(exchange))
+  expect(placeOf(deletionsOf(proxy, first)[0])).toBeLessThan(placeOf(proxy.seen('POST', SECRETS)[2]))
+  const [token = ''] = proxy.seen('POST', TOKEN)
+  expect(deletionsOf(proxy, first)[0]?.at.getTime()).toBeGreaterThanOrEqual(token === '' ? Infinity : token.at.getTime() + 9_900)
+  const record = JSON.parse(readFileSync(evidence, 'utf8')) as Evidence
+  expect([conforms(record), conforms.errors]).toEqual([true, null])
+  const told = [record.granted, ...record.renewed].map((granted) => granted?.credential_id)
+  expect(told).toEqual(shortened(proxy).map((each) => `JTI=${String(claimsOf(each)['jti'])}`))
+  expect(record.renewed.map((granted) => granted.bound_to)).toEqual(anchorsOf(proxy).slice(1))
+  for (const id of told) expect(main.log).toContain(id)
+  for (const anchor of anchorsOf(proxy)) expect(deletionsOf(proxy, anchor).map(({ status: answer }) => answer)).toContain(200)
+})
+
+/** As the platforms have it, each use of it with its own kubectl, made anew. */
+onGithub('a Go client that stays sees the new token within a minute, and is never refused', async ({ step, proxy, job }) => {
+  proxy.shortTokens(64)
+  const go = goOf(job)
+  const socket = join(job.tmp, 'kubectl.sock')
+  const lines = [
+    `kubectl proxy --unix-socket=${socket} >/dev/null & client=$!`,
+    `until [ -S ${socket} ]; do sleep 0.1; done`,
+    `until [ -f ${go.file} ]; do curl -sSf --unix-socket ${socket} http://localhost/api/v1/namespaces/kubepass >/dev/null; sleep 0.5; done`,
+    `kill $client; wait $client || true; rm -f ${socket}`,
+  ]
+  const phase = step({ command: lines.join('\n') }).start('main')
+  await until(() => proxy.exchanges.some(({ userAgent, bearer }) => userAgent.startsWith('curl') && bearer === shortened(proxy)[1]))
+  go.give()
+  const main = await phase.done
+  expect(main.code).toBe(0)
+  const answers = proxy.exchanges.filter(({ userAgent }) => userAgent.startsWith('curl')).map(({ status: answer }) => answer)
+  expect(answers.length).toBeGreaterThan(50)
+  expect(new Set(answers)).toEqual(new Set([200]))
+})
+
+onEachCi('a renewal that is refused is told with the time that is left, and heals', async ({ ci, step, proxy, job }) => {
+  proxy.shortTokens(12)
+  const go = goOf(job)
+  proxy.on(
+    { method: 'POST', path: TOKEN },
+    onRenewal(() => status(403, 'Forbidden', 'not now'), 2),
+  )
+  const phase = step({ command: `until [ -f ${go.file} ]; do printf 'looking '; sleep 0.1; done` }).start('main')
+  await phase.seen('Renewed the credential')
+  go.give()
+  const main = await phase.done
+  expect(main.code).toBe(0)
+  expect(main.messages).toEqual([
+    expect.stringContaining('shorter than'),
+    expect.stringMatching(
+      /^The scan's credential expires in [1-4] s, and could not be renewed yet\. The API server refused .* 403 "not now"/,
+    ),
+  ])
+  if (ci === 'github') expect(main.log).toContain("##[warning]The scan's credential expires")
+  expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
+})
+
+onEachCi('a renewal that is refused to the end is told twice, and the scan goes on', async ({ step, proxy, job }) => {
+  proxy.shortTokens(6)
+  const go = goOf(job)
+  const stop = proxy.on(
+    { method: 'POST', path: SECRETS },
+    onRenewal(() => status(403, 'Forbidden', 'never')),
+  )
+  const phase = step({ command: `until [ -f ${go.file} ]; do sleep 0.1; done; exit 3` }).start('main')
+  await phase.seen('has expired')
+  stop()
+  go.give()
+  const main = await phase.done
+  expect(main.code).toBe(3)
+  expect(main.messages).toEqual([
+    expect.stringContaining('shorter than'),
+    expect.stringMatching(/^The scan's credential expires in \d s, and could not be renewed yet\. .* 403 "never"/),
+    expect.stringMatching(/^The scan's credential was not renewed in time, and has expired\. .* 403 "never"/),
+  ])
+  expect(proxy.seen('POST', SECRETS).length).toBeGreaterThan(3)
+  expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
+})
+
+onEachCi('SIGTERM while an answer to the renewal is awaited: both credentials are revoked, in time', async ({ step, proxy, job }) => {
+  proxy.shortTokens(6)
+  const use = step({ command: `touch ${job.home}/started; exec sleep 600` })
+  let before = 0
+  proxy.on(
+    { method: 'POST', path: TOKEN, when: 'after' },
+    onRenewal(async () => {
+      before = Date.now()
+      phase.kill('SIGTERM')
+      await phase.done
+      return undefined
+    }),
+  )
+  const phase = use.start('main')
+  const main = await phase.done
+  expect(Date.now() - before).toBeLessThan(5_000)
+  expect(main.code).toBe(143)
+  // What nobody has received can be proven dead by nobody.
+  expect(main.log).toMatch(/Credential: revoked .*, not proven/)
+  expect(main.log).toContain('of 1 before or behind it that was not seen')
+  const anchors = anchorsOf(proxy)
+  expect(anchors).toHaveLength(2)
+  for (const anchor of anchors) expect(deletionsOf(proxy, anchor).map(({ status: answer }) => answer)).toEqual([200])
+  expect((await use.post()).code).toBe(0)
+})
+
+const moments = {
+  'before the anchor': { method: 'POST', path: SECRETS },
+  'after the anchor': { method: 'POST', path: SECRETS, when: 'after' },
+  'after the token': { method: 'POST', path: TOKEN, when: 'after' },
+} as const
+
+for (const [moment, matcher] of Object.entries(moments)) {
+  for (const gitlabEnv of [undefined, true, false]) {
+    const play = async ({ step, proxy }: Pick<CiScene, 'step' | 'proxy'>): Promise<void> => {
+      proxy.shortTokens(6)
+      const use = step({ command: 'exec >/dev/null 2>&1; sleep 600' })
+      proxy.on(
+        matcher,
+        onRenewal(async () => {
+          phase.kill('SIGKILL')
+          await phase.done
+          return undefined
+        }, 1),
+      )
+      const phase = use.start('main')
+      await phase.done
+      const post = await use.post()
+      expect(post.code).toBe(0)
+      expect(post.log).toMatch(/Credential: revoked /)
+      expect(anchorsOf(proxy)).toHaveLength(moment === 'before the anchor' ? 1 : 2)
+      for (const anchor of anchorsOf(proxy)) expect(deletionsOf(proxy, anchor).map(({ status: answer }) => answer)).toEqual([200])
+      // Of the one whose answer was lost nobody has the token.
+      expect(post.log.includes('proven dead')).toBe(moment !== 'after the token' && gitlabEnv !== false)
+    }
+    if (gitlabEnv === undefined) onGithub(`SIGKILL in a renewal, ${moment}: post revokes all`, play, { patience: { drain: 200 } })
+    else
+      onGitlab(`SIGKILL in a renewal, ${moment}: after_script${gitlabEnv ? '' : ', which knows nothing,'} revokes all`, play, {
+        executor: 'shell',
+        gitlabEnv,
+      })
+  }
+}
+
+inTerminal('SIGKILL in a renewal, after the token: kubepass revoke revokes all', async ({ terminal, flags, identityOf, proxy }) => {
+  proxy.shortTokens(6)
+  const stdin = await identityOf('issuer')
+  const identified = [...flags, '--token-file', '-']
+  const child = terminal.start(['run', ...identified, '--', 'sleep', '600'], { stdin })
+  proxy.on(
+    { method: 'POST', path: TOKEN, when: 'after' },
+    onRenewal(async () => {
+      child.kill('SIGKILL')
+      await child.exited
+      return undefined
+    }),
+  )
+  await child.exited
+  const [receipt = ''] = readdirSync(terminal.tmp).filter((name) => name.endsWith('.receipt.json'))
+  const revoke = await terminal.run(['revoke', ...identified, join(terminal.tmp, receipt)], { stdin })
+  expect([revoke.code, revoke.stderr]).toEqual([0, expect.stringMatching(/Credential: revoked /)])
+  expect(anchorsOf(proxy)).toHaveLength(2)
+})
+
+/** Whoever waits for more than half a minute waits for a thirtieth of it: so tokens of the API server's own life are renewed. */
+const IN_HASTE = `
+  import timers from 'node:timers/promises'
+  import { syncBuiltinESMExports } from 'node:module'
+  const { setTimeout } = timers
+  timers.setTimeout = (wait, ...rest) => setTimeout(wait > 30_000 ? wait / 30 : wait, ...rest)
+  syncBuiltinESMExports()`
+
+onGithub(
+  'rotate_grace ends the one before so long after its replacement, while the scan runs',
+  async ({ info, step, proxy, job }) => {
+    const go = goOf(job)
+    const phase = step({ command: `until [ -f ${go.file} ]; do sleep 0.1; done`, duration: '10m', rotate_grace: '60s' }).start('main')
+    await phase.seen('Renewed the credential')
+    const [first = ''] = anchorsOf(proxy)
+    await until(() => deletionsOf(proxy, first)[0]?.status === 200)
+    const standing = await Promise.all(proxy.tokens.map((token) => admin(info).whoami(token)))
+    expect(standing.map(({ status: answer }) => answer)).toEqual([401, 201])
+    expect(phase.result).toBeUndefined()
+    go.give()
+    const main = await phase.done
+    expect([main.code, main.messages]).toEqual([0, []])
+    expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
+  },
+  { nodeOptions: ['--import', `data:text/javascript;base64,${Buffer.from(IN_HASTE).toString('base64')}`] },
+)
+
+onEachCi('max_scan ends a scan that hangs', async ({ step, proxy, ci }) => {
+  const use = step({ command: 'trap "echo told" TERM; echo started; while :; do sleep 0.1 || :; done', max_scan: '2s' })
+  const main = await use.main()
+  expect([main.code, main.messages]).toEqual([124, [expect.stringMatching(/^The scan took longer than 2 s, and was ended\./)]])
+  expect(main.log).toMatch(/\ntold\n[^]*exit code 137 \(SIGKILL\)[^]*Error +.*TIMEOUT/)
+  expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
+  expect(proxy.tokens).toHaveLength(1)
+  if (ci === 'github') expect((await use.post()).code).toBe(0)
+})
+
+onGitlab(
+  'limits that do not fit are told by their names, those of the template are not',
+  async ({ step }) => {
+    const limits = { timeout: '10m', script_timeout: '9m', after_script_timeout: '2m', max_scan: '10m' }
+    const [unfit, usual] = await Promise.all([step({ command: 'true', ...limits }).main(), step({ command: 'true' }).main()])
+    expect(unfit.messages).toEqual([
+      expect.stringMatching(/^script_timeout \(540 s\) and after_script_timeout \(120 s\) do not fit into timeout \(600 s\): /),
+      expect.stringMatching(/^max_scan \(600 s\) is longer than script_timeout \(540 s\)/),
+    ])
+    expect([unfit.code, usual.code, usual.messages]).toEqual([0, 0, []])
+  },
+  { executor: 'shell' },
+)
+
+onGithub('delivery: env: the variable keeps the first token, and that is said', async ({ step }) => {
+  const main = await step({ command: 'true', delivery: 'env' }).main()
+  expect(main.log).toContain('as the scan. The variable KUBE_TOKEN keeps the first one.')
+})
