@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from '@jest/globals'
+import { execFileSync } from 'node:child_process'
 import {
   existsSync,
   linkSync,
@@ -67,8 +68,15 @@ test('a second file that cannot be written leaves the first as it was', () => {
   const directory = join(folder, 'kubepass-0000000000000002')
   makeDirectory(directory, uid)
   writeKubeconfig(directory, options, seal('the first token'), uid)
-  mkdirSync(join(directory, 'kubeconfig.next'))
-  expect(() => writeKubeconfig(directory, options, seal('the second token'), uid)).toThrow()
+  const source = (name: string): string => JSON.stringify(new URL(`../../src/${name}`, import.meta.url).href)
+  const script = `import { writeKubeconfig } from ${source('kubeconfig.ts')}
+import { Redactor } from ${source('redact.ts')}
+const options = { server: 'https://10.0.0.1:6443', certificateAuthority: 'C'.repeat(9_000), namespace: 'default' }
+try { writeKubeconfig(process.argv[1], options, new Redactor().seal('the second token'), process.getuid()) } catch (error) { console.log(error.message) }`
+  // As on a full disk: the token fits, the kubeconfig does not.
+  const limited = `trap '' XFSZ; ulimit -f 8; exec "$0" --input-type=module -e "$1" "$2"`
+  const said = execFileSync('sh', ['-c', limited, process.execPath, script, directory], { encoding: 'utf8' })
+  expect(said).toContain('nothing can be written (EFBIG)')
   expect(readFileSync(join(directory, 'token'), 'utf8')).toBe('the first token')
 })
 
