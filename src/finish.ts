@@ -4,7 +4,7 @@ import { describe, KubepassError } from './errors.ts'
 import type { AuthInfo } from './identity/identity.ts'
 import { removeKubeconfig } from './kubeconfig.ts'
 import { deleteAnchor, prove } from './kube/revoke.ts'
-import { deadBy, idOf, markerOf, type Issued } from './receipt.ts'
+import { deadBy, idOf, markerOf, mayLive, type Issued } from './receipt.ts'
 import { note, record, warn, type Session } from './session.ts'
 
 /** Where no token can exist, an anchor is all there is to lose. */
@@ -29,6 +29,7 @@ export async function finish(session: Session, postFollows: boolean): Promise<Ku
   let clean = await removeFiles(session, proof === 'later' || proof === 'try')
   if (proof === 'now' || proof === 'try') failure = await proveEnd(session, proof)
   if (proof === 'try' && evidence.proven !== null) clean = await removeFiles(session, false)
+  if (session.knows === 'all' && !postFollows) await askAgain(session)
   session.client.close()
   evidence.finished = true
   record(session)
@@ -124,7 +125,7 @@ async function revokeOne(
     else await warn(session, `It was revoked before, but whether that holds could not be asked. ${describe(error)}`)
     return undefined
   }
-  if (outcome === 'deleted') note(session, credential, { revoked: new Date().toISOString() })
+  if (outcome === 'deleted' && revoked === undefined) note(session, credential, { revoked: new Date().toISOString() })
   // Where post needs no receipt it may be at work beside a main that was stopped: whoever comes second finds nothing.
   else if (reached !== 'nothing' && revoked === undefined && (platform.runKey === undefined || (postFollows && !session.signal.aborted)))
     await warn(
@@ -132,6 +133,16 @@ async function revokeOne(
       `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`,
     )
   return undefined
+}
+
+/** A creation whose answer was lost may take effect late; who has no post step behind him looks once more. */
+async function askAgain({ client, hurry, identity, receipt: { credentials, namespace } }: Session): Promise<void> {
+  const limit = AbortSignal.any([hurry, AbortSignal.timeout(NO_TOKEN_MS)])
+  for (const { anchor, reached, revoked } of credentials) {
+    if (reached === 'nothing' || revoked !== undefined || anchor === undefined || anchor.uid !== undefined) continue
+    const again = async (): Promise<unknown> => deleteAnchor(client, await identity.authInfo(limit), { namespace, ...anchor }, limit)
+    await again().catch(() => undefined)
+  }
 }
 
 function isToken({ reached }: Issued): boolean {
@@ -148,7 +159,8 @@ function whenToProve({ evidence, options, signal, tokens }: Session, postFollows
   // Proven is: accepted before, refused now. Anything less is called what it is.
   if (options.prove === 'off' || tokens.size === 0 || evidence.proven !== null) return 'never'
   if (!postFollows) return 'now'
-  return options.prove === 'post' ? 'later' : signal.aborted ? 'try' : 'now'
+  // Of several tokens post finds one only.
+  return options.prove === 'post' && tokens.size === 1 ? 'later' : signal.aborted ? 'try' : 'now'
 }
 
 /** @returns whether nothing is left that should not be */
@@ -173,9 +185,10 @@ async function proveEnd(session: Session, when: 'now' | 'try'): Promise<Kubepass
   )
   const proofs = verdicts.flatMap((verdict) => (verdict.is === 'dead' ? [verdict.proof] : []))
   if (proofs.length === verdicts.length) {
-    const untried = receipt.credentials.filter((credential) => mayStillLive(credential) && !tokens.has(idOf(credential)))
-    if (untried.length > 0) {
-      platform.say(`The newest token is refused; of ${untried.length} before or behind it that was not seen.`)
+    const untried = receipt.credentials.filter((credential) => isToken(credential) && !tokens.has(idOf(credential)))
+    const unseen = [...untried.map((credential) => credential.deadBy), ...session.unseen].filter(mayLive)
+    if (unseen.length > 0) {
+      platform.say(`The newest token is refused; of ${unseen.length} before or behind it that was not seen.`)
       return undefined
     }
     const samples = Math.min(...proofs.map((proof) => proof.samples))
@@ -197,9 +210,4 @@ async function proveEnd(session: Session, when: 'now' | 'try'): Promise<Kubepass
     )
   }
   return undefined
-}
-
-/** A token that is past its time is dead without a proof. */
-function mayStillLive(credential: Issued): boolean {
-  return isToken(credential) && Date.parse(credential.deadBy) > Date.now()
 }

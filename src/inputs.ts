@@ -134,7 +134,7 @@ const table = {
     default: '15m',
   },
   max_duration: {
-    description: 'The longest duration allowed.',
+    description: 'The longest duration allowed, of one credential; how long a scan has access is max_scan.',
     example: '2h',
     default: '60m',
   },

@@ -74,7 +74,8 @@ export function writeKubeconfig(directory: string, options: Options, token: Secr
   }
   const path = join(directory, KUBECONFIG)
   try {
-    const written = [writeNext(tokenFile, token.reveal()), writeNext(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`)]
+    // Go clients read the token's file: what has failed before that is in place has changed nothing for them.
+    const written = [writeNext(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`), writeNext(tokenFile, token.reveal())]
     for (const replace of written) replace()
   } catch (cause) {
     throw cannotWrite(directory, cause)

@@ -5,7 +5,7 @@ import { createAnchor, marksOf, requestToken } from './kube/issue.ts'
 import { whoami } from './kube/verify.ts'
 import { quote } from './quote.ts'
 import { idOf, newCredential, type Issued } from './receipt.ts'
-import { note, record, warnOnce, type Session } from './session.ts'
+import { note, record, recordFirst, warnOnce, type Session } from './session.ts'
 
 /** A credential, and its place in the receipt. */
 export interface Received extends Credential {
@@ -24,7 +24,7 @@ export async function issue(session: Session, name: string, limit: AbortSignal):
   const where = { namespace: receipt.namespace, name }
   const acceptable = options.revocation === 'best-effort'
   const planned = newCredential(options, name)
-  session.receipt = { ...receipt, credentials: [...receipt.credentials, planned] }
+  session.receipt = { ...session.receipt, credentials: [...session.receipt.credentials, planned] }
   const marks = marksOf(platform.run, planned.deadBy)
   const asked = await mayExist(session, planned, 'anchor', () => createAnchor(client, auth, where, marks, acceptable, limit))
   const anchor = asked.answer
@@ -53,7 +53,7 @@ async function mayExist<T>(
   what: Issued['reached'],
   ask: () => Promise<T>,
 ): Promise<{ answer: T; issued: Issued }> {
-  const issued = note(session, before, { reached: what })
+  const issued = note(session, before, { reached: what }, recordFirst)
   try {
     return { answer: await ask(), issued }
   } catch (error) {

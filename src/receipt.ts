@@ -69,6 +69,11 @@ export function idOf({ anchor, jti }: Issued): string {
   return jti ?? anchor?.name ?? ''
 }
 
+/** Whether a token can live that is dead by then, by a clock that may not be ours. */
+export function mayLive(deadBy: string): boolean {
+  return Date.parse(deadBy) + MOST_SKEW_MS > Date.now()
+}
+
 /** When the last token of these is dead in any case; null when there is none. */
 export function deadBy(credentials: readonly Issued[]): string | null {
   const ends = credentials.filter(({ reached }) => reached === 'token').map((credential) => credential.deadBy)
@@ -85,7 +90,10 @@ export function markerOf(receipt: Receipt): string {
   return basename(receipt.directory).slice(DIRECTORY_PREFIX.length)
 }
 
-export const MOST_CREDENTIALS = 3
+/** One for each name, and one that is bound to nothing. */
+export const MOST_CREDENTIALS = 4
+/** So far the clock of an API server may be from ours. */
+const MOST_SKEW_MS = 600_000
 const DIRECTORY_PREFIX = 'kubepass-'
 
 /**

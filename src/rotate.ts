@@ -4,7 +4,7 @@ import { describe } from './errors.ts'
 import { writeKubeconfig } from './kubeconfig.ts'
 import { deleteAnchor } from './kube/revoke.ts'
 import { issue, verify, type Received } from './obtain.ts'
-import { anchorNames, MOST_CREDENTIALS, nameOfNext, type Issued } from './receipt.ts'
+import { anchorNames, idOf, mayLive, MOST_CREDENTIALS, nameOfNext, type Issued } from './receipt.ts'
 import { note, warn, type Session } from './session.ts'
 
 /** How long whoever stops it waits for what it has begun. */
@@ -27,12 +27,16 @@ export interface Rotation {
  * @param due when for the first time, ms since 1970
  */
 export function startRotation(session: Session, first: Received, due: number): Rotation {
-  const over = new AbortController()
-  const running = rotate(session, first, due, AbortSignal.any([session.signal, over.signal]))
+  const [ending, over] = [new AbortController(), new AbortController()]
+  const until = AbortSignal.any([session.signal, over.signal])
+  const running = rotate(session, first, due, until, AbortSignal.any([until, ending.signal]))
   return {
     async stop() {
-      over.abort()
-      await Promise.race([running, sleep(STOP_MS, undefined, { ref: false })])
+      // A call that is under way is cut off only if it takes long: what becomes of it then nobody knows.
+      for (const end of [ending, over]) {
+        end.abort()
+        await Promise.race([running, sleep(STOP_MS, undefined, { ref: false })])
+      }
     },
   }
 }
@@ -43,18 +47,18 @@ interface Old {
   retireAt: number
 }
 
-async function rotate(session: Session, first: Received, firstDue: number, until: AbortSignal): Promise<void> {
+async function rotate(session: Session, first: Received, firstDue: number, until: AbortSignal, rest: AbortSignal): Promise<void> {
   const old: Old[] = []
   try {
     for (let current = first, due = firstDue; ;) {
       const [next] = old.toSorted((one, other) => one.retireAt - other.retireAt)
       if (next !== undefined && next.retireAt < due) {
-        await sleepUntil(next.retireAt, until)
+        await sleepUntil(next.retireAt, rest)
         old.splice(old.indexOf(next), 1)
         await retire(session, next.issued, until)
       } else {
-        await sleepUntil(due, until)
-        const renewed = await renew(session, current, until)
+        await sleepUntil(due, rest)
+        const renewed = await renew(session, current, until, rest)
         if (renewed === undefined) return
         old.push({
           issued: current.issued,
@@ -65,7 +69,7 @@ async function rotate(session: Session, first: Received, firstDue: number, until
       }
     }
   } catch (error) {
-    if (!until.aborted) await warn(session, `The credential is renewed no more. ${describe(error)}`)
+    if (!rest.aborted) await warn(session, `The credential is renewed no more. ${describe(error)}`)
   }
 }
 
@@ -77,7 +81,7 @@ async function sleepUntil(time: number, until: AbortSignal): Promise<void> {
  * Replaces the credential, and tries again for as long as it lives.
  * @returns undefined when it was too late
  */
-async function renew(session: Session, current: Received, until: AbortSignal): Promise<Received | undefined> {
+async function renew(session: Session, current: Received, until: AbortSignal, rest: AbortSignal): Promise<Received | undefined> {
   const end = endsAt(current, current.receivedAt)
   const life = AbortSignal.any([until, AbortSignal.timeout(Math.max(0, end - Date.now()))])
   const name = nameOfNext(anchorNames(session.platform.run, session.receipt), session.receipt.credentials, current.issued)
@@ -86,13 +90,13 @@ async function renew(session: Session, current: Received, until: AbortSignal): P
     try {
       return await replace(session, current, name, AbortSignal.any([life, AbortSignal.timeout(session.options.deadline)]))
     } catch (error) {
-      until.throwIfAborted()
+      rest.throwIfAborted()
       reason = describe(error)
     }
     const left = timeOf(end - Date.now())
     if (!failed && !life.aborted) await warn(session, `The scan's credential expires in ${left}, and could not be renewed yet. ${reason}`)
-    await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal: life }).catch(() => undefined)
-    until.throwIfAborted()
+    await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal: AbortSignal.any([life, rest]) }).catch(() => undefined)
+    rest.throwIfAborted()
     if (!life.aborted) continue
     await warn(session, `The scan's credential was not renewed in time, and has expired. ${reason}`)
     return undefined
@@ -116,10 +120,12 @@ async function vacate(session: Session, name: string, inUse: Issued, limit: Abor
   const taken = receipt.credentials.find(({ anchor }) => anchor?.name === name)
   if (taken !== undefined && taken.reached !== 'nothing' && taken.revoked === undefined)
     await deleteAnchor(client, await identity.authInfo(limit), { namespace: receipt.namespace, name }, limit)
-  for (const [id, held] of tokens) if (Date.parse(held.deadBy) < Date.now()) tokens.delete(id)
+  for (const [id, held] of tokens) if (!mayLive(held.deadBy)) tokens.delete(id)
+  if (taken?.reached === 'token' && !tokens.has(idOf(taken)) && mayLive(taken.deadBy)) session.unseen.push(taken.deadBy)
   const others = session.receipt.credentials.filter((credential) => credential !== taken)
   // Of those that are bound to nothing, and have no name, the first end first.
-  const dropped = others.length < MOST_CREDENTIALS ? undefined : others.find((credential) => credential !== inUse)
+  const unbound = others.find((credential) => credential.anchor === undefined && credential !== inUse)
+  const dropped = others.length < MOST_CREDENTIALS ? undefined : unbound
   session.receipt = { ...session.receipt, credentials: others.filter((credential) => credential !== dropped) }
 }
 

@@ -186,6 +186,8 @@ export function scanEnvironment(
   const passes = (name: string, value: string): boolean => {
     if (options.passEnv.includes(name) || name === 'RUNNER_TRACKING_ID') return true
     if (options.env === 'clean') return CLEAN.test(name)
+    // A secret can be a word that stands in a path.
+    if (name === 'PATH' || name === 'HOME') return true
     return !WITHHELD.test(name) && !carriesSecret(value) && proxyPassword(name, value) === undefined
   }
   return Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && passes(name, value)))

@@ -41,6 +41,8 @@ export interface Session extends Context {
   receipt: Receipt
   /** Those at hand that the API server has accepted, and can be refused. */
   readonly tokens: Map<string, Held>
+  /** When those are dead that were asked for and given up, and that nobody can see refused. */
+  readonly unseen: string[]
   scan: Scan | undefined
   /** What is known of the run: all, by who runs it; what a receipt says; its names, so that it may be as well ended as never begun. */
   readonly knows: 'all' | 'receipt' | 'names'
@@ -70,7 +72,7 @@ export function openSession(context: Context, { identity, why, options }: Chosen
   const client = openClient(context, options)
   const { evidence } = receipt
   evidence.identity = { kind: identity.kind, why }
-  return { ...context, options, identity, client, evidence, receipt, tokens: new Map(), scan: undefined, knows }
+  return { ...context, options, identity, client, evidence, receipt, tokens: new Map(), unseen: [], scan: undefined, knows }
 }
 
 export function openClient({ platform }: Context, options: Options, connections?: number): KubeClient {
@@ -91,12 +93,30 @@ export function record(session: Session, news: Partial<Receipt> = {}): void {
 }
 
 /** Saves what is new of one of its credentials. */
-export function note(session: Session, credential: Issued, news: Partial<Issued>): Issued {
+export function note(session: Session, credential: Issued, news: Partial<Issued>, save = record): Issued {
   const changed = { ...credential, ...news }
   const credentials = session.receipt.credentials.map((each) => (each === credential ? changed : each))
   session.evidence.dead_by = deadBy(credentials)
-  record(session, { credentials })
+  save(session, { credentials })
   return changed
+}
+
+/** As record, before something can exist that without it nobody could end. */
+export function recordFirst(session: Session, news: Partial<Receipt> = {}): void {
+  const receipt = { ...session.receipt, ...news }
+  saveFirst(session, receipt)
+  session.receipt = receipt
+}
+
+/** Without a receipt nobody could finish the run, so that it does not go on. */
+export function saveFirst({ platform }: Context, receipt: Receipt | 'none'): void {
+  try {
+    platform.saveReceipt(receipt)
+  } catch (cause) {
+    throw new KubepassError('INPUT', `The receipt, by which this run could be finished, cannot be saved (${errnoOf(cause)}).`, {
+      hint: 'Is the disk full, or not to be written to? The receipt lies with the runner, in a terminal in TMPDIR or directory.',
+    })
+  }
 }
 
 export async function warn(session: Session, text: string): Promise<void> {

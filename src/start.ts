@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { isoTime } from './credential.ts'
 import { failWith } from './evidence.ts'
-import { describe, errnoOf, KubepassError } from './errors.ts'
+import { describe } from './errors.ts'
 import { finish } from './finish.ts'
 import { leaveToLaterSteps, runScan } from './hand-over.ts'
 import { requireIsolation } from './isolate.ts'
@@ -9,9 +9,9 @@ import { makeDirectory, writeKubeconfig } from './kubeconfig.ts'
 import { issue, verify } from './obtain.ts'
 import { parseOptions } from './options.ts'
 import { quote } from './quote.ts'
-import { anchorNames, newReceipt, type Receipt } from './receipt.ts'
+import { anchorNames, newReceipt } from './receipt.ts'
 import { refuseOptions } from './runtime.ts'
-import { choose, openSession, report, type Context } from './session.ts'
+import { choose, openSession, report, saveFirst, type Context } from './session.ts'
 
 /**
  * The whole story: a credential is issued, verified, handed to one command, taken back and proven dead.
@@ -60,15 +60,4 @@ export async function start(context: Context): Promise<number> {
   await report(session)
   if (failure !== undefined) throw failure as Error
   return exitCode
-}
-
-/** Without a receipt nobody could finish the run, so that it does not begin. */
-function saveFirst({ platform }: Context, receipt: Receipt | 'none'): void {
-  try {
-    platform.saveReceipt(receipt)
-  } catch (cause) {
-    throw new KubepassError('INPUT', `The receipt, by which this run could be finished, cannot be saved (${errnoOf(cause)}).`, {
-      hint: 'Is the disk full, or not to be written to? The receipt lies with the runner, in a terminal in TMPDIR or directory.',
-    })
-  }
 }

@@ -617,7 +617,7 @@ const table = {
         default: '15m',
     },
     max_duration: {
-        description: 'The longest duration allowed.',
+        description: 'The longest duration allowed, of one credential; how long a scan has access is max_scan.',
         example: '2h',
         default: '60m',
     },
@@ -1382,15 +1382,12 @@ const version = '0.1.0';
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
 
 
-const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = node_fs__WEBPACK_IMPORTED_MODULE_0__.constants;
+const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = node_fs__WEBPACK_IMPORTED_MODULE_0__.constants;
 /** Creates the file for its owner alone, from the first byte; never through a link, never over another file, never half of it. */
 function writePrivate(path, content, mode = 0o600) {
     const file = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.openSync)(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
-    const bytes = Buffer.from(content);
     try {
-        // On a full disk a write may take some of it, and say so.
-        for (let at = 0; at < bytes.length;)
-            at += (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.writeSync)(file, bytes, at);
+        writeAll(file, content);
     }
     catch (error) {
         (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(path);
@@ -1415,19 +1412,22 @@ function nextTo(path) {
 }
 /** Appends all or nothing; not to what a link points to, and to nobody at the other end of a pipe. */
 function appendWhole(path, text) {
-    const about = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync)(path, { throwIfNoEntry: false });
-    if (about?.isFile() === false)
-        throw Object.assign(new Error('it is no file'), { code: 'ENOTSUP' });
+    // A pipe that nobody reads is refused, where its opening would wait for ever.
+    const file = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.openSync)(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644);
     try {
-        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.appendFileSync)(path, text, { mode: 0o644 });
+        const about = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.fstatSync)(file);
+        if (!about.isFile())
+            throw Object.assign(new Error('it is no file'), { code: 'ENOTSUP' });
+        try {
+            writeAll(file, text);
+        }
+        catch (error) {
+            (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.ftruncateSync)(file, about.size);
+            throw error;
+        }
     }
-    catch (error) {
-        // On a full disk some of it may be there.
-        if (about === undefined)
-            (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(path, { force: true });
-        else if (((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync)(path, { throwIfNoEntry: false })?.size ?? 0) > about.size)
-            (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.truncateSync)(path, about.size);
-        throw error;
+    finally {
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.closeSync)(file);
     }
 }
 /**
@@ -1452,6 +1452,12 @@ function replaceFile(path, text) {
 /** The path without a link on its way, as they are now. Its last part need not be there. */
 function settled(path) {
     return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(path) ? (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(path) : (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)((0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(path)), (0,node_path__WEBPACK_IMPORTED_MODULE_1__.basename)(path));
+}
+/** On a full disk a write may take some of it, and say so. */
+function writeAll(file, content) {
+    const bytes = Buffer.from(content);
+    for (let at = 0; at < bytes.length;)
+        at += (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.writeSync)(file, bytes, at);
 }
 
 
@@ -1949,6 +1955,7 @@ var src_write = __nccwpck_require__(2868);
 
 
 
+
 /**
  * The files by which a step speaks to its runner. The scan is not told where they are, and can find out. What it writes
  * there would count as ours: variables of later steps, outputs, the state of the post step.
@@ -1963,9 +1970,16 @@ class CommandFiles {
     }
     /** @param given those that the scan is meant to write to */
     guard(given) {
-        for (const [name, path] of this.#paths)
-            if (!given.includes(name))
+        for (const [name, path] of this.#paths) {
+            if (given.includes(name))
+                continue;
+            try {
                 this.#kept.set(name, contentOf(path));
+            }
+            catch {
+                // What was no file before has nothing that could be put back.
+            }
+        }
     }
     append(name, text) {
         const path = this.#paths.get(name);
@@ -1996,9 +2010,12 @@ class CommandFiles {
 }
 function isAsKept(path, kept) {
     const about = (0,external_node_fs_.lstatSync)(path, { throwIfNoEntry: false });
-    if (about === undefined || kept === undefined)
-        return about === kept;
-    return about.size === kept.length && contentOf(path)?.equals(kept) === true;
+    if (about === undefined)
+        return kept === undefined;
+    // An empty file says nothing, whoever made it.
+    if (kept === undefined)
+        return about.isFile() && about.size === 0;
+    return about.isFile() && about.size === kept.length && contentOf(path)?.equals(kept) === true;
 }
 /** A new file, as the runner made the old one: the other may have a second name elsewhere. */
 function putBack(path, kept) {
@@ -2008,16 +2025,24 @@ function putBack(path, kept) {
     (0,external_node_fs_.mkdirSync)((0,external_node_path_.dirname)(path), { recursive: true });
     (0,src_write/* writePrivate */.pb)(path, kept, 0o644);
 }
+/**
+ * @returns undefined when nothing is there
+ * @throws when what is there is no file, or cannot be read
+ */
 function contentOf(path) {
     let file;
     try {
         file = (0,external_node_fs_.openSync)(path, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NOFOLLOW | external_node_fs_.constants.O_NONBLOCK);
     }
-    catch {
-        return undefined;
+    catch (error) {
+        if ((0,errors/* errnoOf */.UQ)(error) === 'ENOENT')
+            return undefined;
+        throw error;
     }
     try {
-        return (0,external_node_fs_.fstatSync)(file).isFile() ? (0,external_node_fs_.readFileSync)(file) : undefined;
+        if (!(0,external_node_fs_.fstatSync)(file).isFile())
+            throw new Error('it is no file');
+        return (0,external_node_fs_.readFileSync)(file);
     }
     finally {
         (0,external_node_fs_.closeSync)(file);
@@ -2468,15 +2493,18 @@ const AFTER_SCRIPT_S = 300;
  */
 function limitDoubts(env, maxScan, now = Date.now()) {
     const script = secondsOf(env['RUNNER_SCRIPT_TIMEOUT']);
-    // Without one the script has the time of the job, and no after_script comes after that: so has who wants no net.
-    if (script === undefined)
-        return [];
     const afterScript = secondsOf(env['RUNNER_AFTER_SCRIPT_TIMEOUT']) ?? AFTER_SCRIPT_S;
     const job = Number(env['CI_JOB_TIMEOUT']);
     const passed = (now - Date.parse(env['CI_JOB_STARTED_AT'] ?? '')) / 1000;
     // What cannot be is a clock that goes wrong.
     const begun = passed > 0 && passed < job ? Math.round(passed) : 0;
     const doubts = [];
+    // Without a limit of its own the script has the time of the job, and no after_script comes after that: so has who wants no net.
+    if (script === undefined) {
+        if (maxScan !== undefined && begun + maxScan > job)
+            doubts.push(`max_scan (${maxScan} s) is longer than timeout (${job} s): the runner ends the job before, and no after_script comes.`);
+        return doubts;
+    }
     if (job > 0 && begun + script + afterScript > job) {
         const before = begun === 0 ? '' : `, ${begun} s of which have passed`;
         doubts.push(`script_timeout (${script} s) and after_script_timeout (${afterScript} s) do not fit into timeout (${job} s${before}): ` +
@@ -2668,6 +2696,10 @@ function nameOfNext(names, credentials, inUse) {
 function idOf({ anchor, jti }) {
     return jti ?? anchor?.name ?? '';
 }
+/** Whether a token can live that is dead by then, by a clock that may not be ours. */
+function mayLive(deadBy) {
+    return Date.parse(deadBy) + MOST_SKEW_MS > Date.now();
+}
 /** When the last token of these is dead in any case; null when there is none. */
 function deadBy(credentials) {
     const ends = credentials.filter(({ reached }) => reached === 'token').map((credential) => credential.deadBy);
@@ -2681,7 +2713,10 @@ function isVoid({ credentials }) {
 function markerOf(receipt) {
     return (0,external_node_path_.basename)(receipt.directory).slice(DIRECTORY_PREFIX.length);
 }
-const MOST_CREDENTIALS = 3;
+/** One for each name, and one that is bound to nothing. */
+const MOST_CREDENTIALS = 4;
+/** So far the clock of an API server may be from ours. */
+const MOST_SKEW_MS = 600_000;
 const DIRECTORY_PREFIX = 'kubepass-';
 /**
  * Text of a state or a file as a receipt; undefined when it is none, or names what `run` cannot own: the
@@ -2786,7 +2821,15 @@ function terminalPlatform(wish, words, env, redact) {
     const received = given === undefined ? undefined : readReceipt(given);
     let receiptFile = given;
     const style = (format, text) => (0,external_node_util_.styleText)(format, text, { stream: stderr });
-    const write = (text) => print(STDERR, `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`);
+    /** While the scan prints nobody may wait for a reader: what we say waits with what it says. */
+    let scanning = false;
+    const write = (text) => {
+        const line = `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`;
+        if (scanning)
+            stderr.write(line);
+        else
+            print(STDERR, line);
+    };
     return {
         input: (id) => values.get(id),
         nameOf: flagName,
@@ -2836,7 +2879,10 @@ function terminalPlatform(wish, words, env, redact) {
         readReceipt: () => received,
         guardCommandFiles: () => undefined,
         restoreCommandFiles: () => ({ changed: [], left: [] }),
-        scanOutputs: () => ({ stdout: () => process.stdout, stderr: () => process.stderr, filters: () => [], close: () => undefined }),
+        scanOutputs() {
+            scanning = true;
+            return { stdout: () => process.stdout, stderr: () => stderr, filters: () => [], close: () => (scanning = false) };
+        },
         setOutput: () => Promise.resolve(),
         exportVariable: () => Promise.resolve(),
         publishCheck: () => Promise.resolve(),
@@ -2893,6 +2939,7 @@ function detect(env, words, wish, redact) {
 ;// CONCATENATED MODULE: ./src/runtime.ts
 
 
+
 /** Read by Node.js before we are: they print headers, or write files of what runs, and hand that on to the scan. */
 const PUT_ASIDE = ['NODE_DEBUG', 'NODE_DEBUG_NATIVE', 'NODE_V8_COVERAGE', 'NODE_COMPILE_CACHE'];
 /** What may stand in NODE_OPTIONS; Node.js takes `_` for `-`, and a space for the `=` of its own options. */
@@ -2924,8 +2971,9 @@ function requireRuntime() {
 }
 /** Begins the program anew without the variables that make Node.js itself tell of what it does. */
 function putAsideVariables() {
-    if (PUT_ASIDE.some((name) => process.env[name] !== undefined))
-        beginAnew((name) => !PUT_ASIDE.includes(name));
+    const there = PUT_ASIDE.filter((name) => process.env[name] !== undefined);
+    if (there.length > 0)
+        beginAnewWithout(there);
 }
 /** For who has yet to begin: somebody is to know that these options cannot be there. */
 function refuseOptions(env) {
@@ -2939,7 +2987,7 @@ function refuseOptions(env) {
 /** For who has to finish, whatever the surroundings: begins the program anew without them. */
 function putAsideOptions(env) {
     if (harmfulOptions(env).length > 0)
-        beginAnew((name) => name !== 'NODE_OPTIONS');
+        beginAnewWithout(['NODE_OPTIONS']);
 }
 /**
  * The names of those that are not known to be harmless; a value may be anything. The standalone program obeys none. What
@@ -2951,15 +2999,16 @@ function harmfulOptions(env) {
         return [];
     const options = given.split(/ +(?=-)/).map((option) => option.replace(/^ +| +$/g, ''));
     return options
-        .filter((option) => option !== '' && !HARMLESS.test(option.replace(/ +/, '=').replaceAll('_', '-')))
+        .filter((option) => option !== '' && !HARMLESS.test(option.replace(/ +/, '=').replace(/^[^=]+/, (name) => name.replaceAll('_', '-'))))
         .map((option) => option.split(/[\s="]/, 1)[0] ?? '');
 }
 /** The variable that asked for it is gone then, so that it happens once. */
-function beginAnew(keep) {
+function beginAnewWithout(names) {
     // An older Node.js cannot, and is refused.
     if (typeof process.execve !== 'function')
         return;
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => keep(name)));
+    print(STDERR, `kubepass: put aside, as Node.js would show or change by it what kubepass does: ${names.join(', ')}.\n`);
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !names.includes(name)));
     // The standalone program is its own script, which stands in argv all the same.
     const args = isStandalone() ? process.argv.slice(2) : [...process.execArgv, ...process.argv.slice(1)];
     // Else it would be written now.
@@ -3091,7 +3140,8 @@ function writeKubeconfig(directory, options, token, uid) {
     };
     const path = join(directory, KUBECONFIG);
     try {
-        const written = [writeNext(tokenFile, token.reveal()), writeNext(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`)];
+        // Go clients read the token's file: what has failed before that is in place has changed nothing for them.
+        const written = [writeNext(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`), writeNext(tokenFile, token.reveal())];
         for (const replace of written)
             replace();
     }
@@ -3780,7 +3830,7 @@ function openSession(context, { identity, why, options }, receipt, knows) {
     const client = openClient(context, options);
     const { evidence } = receipt;
     evidence.identity = { kind: identity.kind, why };
-    return { ...context, options, identity, client, evidence, receipt, tokens: new Map(), scan: undefined, knows };
+    return { ...context, options, identity, client, evidence, receipt, tokens: new Map(), unseen: [], scan: undefined, knows };
 }
 function openClient({ platform }, options, connections) {
     const tls = { ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl: options.proxyUrl };
@@ -3800,12 +3850,29 @@ function record(session, news = {}) {
     }
 }
 /** Saves what is new of one of its credentials. */
-function note(session, credential, news) {
+function note(session, credential, news, save = record) {
     const changed = { ...credential, ...news };
     const credentials = session.receipt.credentials.map((each) => (each === credential ? changed : each));
     session.evidence.dead_by = deadBy(credentials);
-    record(session, { credentials });
+    save(session, { credentials });
     return changed;
+}
+/** As record, before something can exist that without it nobody could end. */
+function recordFirst(session, news = {}) {
+    const receipt = { ...session.receipt, ...news };
+    saveFirst(session, receipt);
+    session.receipt = receipt;
+}
+/** Without a receipt nobody could finish the run, so that it does not go on. */
+function saveFirst({ platform }, receipt) {
+    try {
+        platform.saveReceipt(receipt);
+    }
+    catch (cause) {
+        throw new KubepassError('INPUT', `The receipt, by which this run could be finished, cannot be saved (${errnoOf(cause)}).`, {
+            hint: 'Is the disk full, or not to be written to? The receipt lies with the runner, in a terminal in TMPDIR or directory.',
+        });
+    }
 }
 async function warn(session, text) {
     session.evidence.warnings.push(session.redactor.redact(text));
@@ -3873,6 +3940,8 @@ async function finish(session, postFollows) {
         failure = await proveEnd(session, proof);
     if (proof === 'try' && evidence.proven !== null)
         clean = await removeFiles(session, false);
+    if (session.knows === 'all' && !postFollows)
+        await askAgain(session);
     session.client.close();
     evidence.finished = true;
     record(session);
@@ -3965,12 +4034,22 @@ async function revokeOne(session, credential, postFollows, authInfo, limit) {
             await warn(session, `It was revoked before, but whether that holds could not be asked. ${(0,errors/* describe */.q0)(error)}`);
         return undefined;
     }
-    if (outcome === 'deleted')
+    if (outcome === 'deleted' && revoked === undefined)
         note(session, credential, { revoked: new Date().toISOString() });
     // Where post needs no receipt it may be at work beside a main that was stopped: whoever comes second finds nothing.
     else if (reached !== 'nothing' && revoked === undefined && (platform.runKey === undefined || (postFollows && !session.signal.aborted)))
         await warn(session, `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`);
     return undefined;
+}
+/** A creation whose answer was lost may take effect late; who has no post step behind him looks once more. */
+async function askAgain({ client, hurry, identity, receipt: { credentials, namespace } }) {
+    const limit = AbortSignal.any([hurry, AbortSignal.timeout(NO_TOKEN_MS)]);
+    for (const { anchor, reached, revoked } of credentials) {
+        if (reached === 'nothing' || revoked !== undefined || anchor === undefined || anchor.uid !== undefined)
+            continue;
+        const again = async () => deleteAnchor(client, await identity.authInfo(limit), { namespace, ...anchor }, limit);
+        await again().catch(() => undefined);
+    }
 }
 function isToken({ reached }) {
     return reached === 'token';
@@ -3986,7 +4065,8 @@ function whenToProve({ evidence, options, signal, tokens }, postFollows) {
         return 'never';
     if (!postFollows)
         return 'now';
-    return options.prove === 'post' ? 'later' : signal.aborted ? 'try' : 'now';
+    // Of several tokens post finds one only.
+    return options.prove === 'post' && tokens.size === 1 ? 'later' : signal.aborted ? 'try' : 'now';
 }
 /** @returns whether nothing is left that should not be */
 async function removeFiles(session, keepToken) {
@@ -4009,9 +4089,10 @@ async function proveEnd(session, when) {
     const verdicts = await Promise.all([...tokens].map(async ([id, { token }]) => ({ id, ...(await prove(client, token, options.proofSamples, revokedAt, hurry)) })));
     const proofs = verdicts.flatMap((verdict) => (verdict.is === 'dead' ? [verdict.proof] : []));
     if (proofs.length === verdicts.length) {
-        const untried = receipt.credentials.filter((credential) => mayStillLive(credential) && !tokens.has(idOf(credential)));
-        if (untried.length > 0) {
-            platform.say(`The newest token is refused; of ${untried.length} before or behind it that was not seen.`);
+        const untried = receipt.credentials.filter((credential) => isToken(credential) && !tokens.has(idOf(credential)));
+        const unseen = [...untried.map((credential) => credential.deadBy), ...session.unseen].filter(mayLive);
+        if (unseen.length > 0) {
+            platform.say(`The newest token is refused; of ${unseen.length} before or behind it that was not seen.`);
             return undefined;
         }
         const samples = Math.min(...proofs.map((proof) => proof.samples));
@@ -4032,10 +4113,6 @@ async function proveEnd(session, when) {
         });
     }
     return undefined;
-}
-/** A token that is past its time is dead without a proof. */
-function mayStillLive(credential) {
-    return isToken(credential) && Date.parse(credential.deadBy) > Date.now();
 }
 
 // EXTERNAL MODULE: ./src/options.ts

@@ -54,7 +54,7 @@ export async function createAnchor(
     })
     answer = await create()
   }
-  if (answer.status === 403 && acceptable) return undefined
+  if (answer.status === 403 && acceptable && !answer.mayHaveActed) return undefined
   if (answer.status !== 201) {
     throw refusalOf(answer, `create a Secret in namespace ${quote(where.namespace)}`, auth, secretsHint(answer, where.namespace))
   }

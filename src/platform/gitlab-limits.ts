@@ -8,14 +8,18 @@ const AFTER_SCRIPT_S = 300
  */
 export function limitDoubts(env: NodeJS.ProcessEnv, maxScan: number | undefined, now = Date.now()): string[] {
   const script = secondsOf(env['RUNNER_SCRIPT_TIMEOUT'])
-  // Without one the script has the time of the job, and no after_script comes after that: so has who wants no net.
-  if (script === undefined) return []
   const afterScript = secondsOf(env['RUNNER_AFTER_SCRIPT_TIMEOUT']) ?? AFTER_SCRIPT_S
   const job = Number(env['CI_JOB_TIMEOUT'])
   const passed = (now - Date.parse(env['CI_JOB_STARTED_AT'] ?? '')) / 1000
   // What cannot be is a clock that goes wrong.
   const begun = passed > 0 && passed < job ? Math.round(passed) : 0
   const doubts: string[] = []
+  // Without a limit of its own the script has the time of the job, and no after_script comes after that: so has who wants no net.
+  if (script === undefined) {
+    if (maxScan !== undefined && begun + maxScan > job)
+      doubts.push(`max_scan (${maxScan} s) is longer than timeout (${job} s): the runner ends the job before, and no after_script comes.`)
+    return doubts
+  }
   if (job > 0 && begun + script + afterScript > job) {
     const before = begun === 0 ? '' : `, ${begun} s of which have passed`
     doubts.push(

@@ -41,7 +41,13 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
   const received = given === undefined ? undefined : readReceipt(given)
   let receiptFile = given
   const style = (format: 'red' | 'yellow' | 'dim', text: string): string => styleText(format, text, { stream: stderr })
-  const write = (text: string): void => print(STDERR, `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`)
+  /** While the scan prints nobody may wait for a reader: what we say waits with what it says. */
+  let scanning = false
+  const write = (text: string): void => {
+    const line = `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`
+    if (scanning) stderr.write(line)
+    else print(STDERR, line)
+  }
   return {
     input: (id) => values.get(id),
     nameOf: flagName,
@@ -92,7 +98,10 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
 
     guardCommandFiles: () => undefined,
     restoreCommandFiles: () => ({ changed: [], left: [] }),
-    scanOutputs: () => ({ stdout: () => process.stdout, stderr: () => process.stderr, filters: () => [], close: () => undefined }),
+    scanOutputs() {
+      scanning = true
+      return { stdout: () => process.stdout, stderr: () => stderr, filters: () => [], close: () => (scanning = false) }
+    },
     setOutput: () => Promise.resolve(),
     exportVariable: () => Promise.resolve(),
     publishCheck: () => Promise.resolve(),

@@ -15,6 +15,8 @@ const INTRODUCTION = `# Faults
 Each row is something that goes wrong between kubepass and the API server, each column the call of a run that it happens to, and each cell how that
 run ended when the tests played it; [how it works](how-it-works.md#on-the-wire) has the calls. In the first table the fault comes once, in the second
 as often as the call is tried, until the step ends. Whatever the cell, nothing was left when the job was over: no living token, no Secret, no file.
+A renewal makes the first three calls again and is tried again as a whole until the old token's end; it, the proof in the post step, and the request for
+an ID token have no columns of their own.
 
 | word              | meaning                                                                                                               |
 | ----------------- | --------------------------------------------------------------------------------------------------------------------- |

@@ -292,6 +292,25 @@ onEachCi('a failed revocation with best-effort is a warning', async ({ step, pro
   expect((await use.post()).code).toBe(0)
 })
 
+onEachCi('best-effort: a lost answer, then a refusal: what may have been created is deleted', async ({ step, proxy }) => {
+  let tries = 0
+  proxy.on({ method: 'POST', path: SECRETS, when: 'after' }, () => ((tries += 1) === 1 ? 'reset' : status(403, 'Forbidden', 'no')))
+  const use = step({ command: 'true', revocation: 'best-effort' })
+  expect((await use.main()).code).toBe(82)
+  expect((await use.post()).code).toBe(0)
+  expect(proxy.seen('DELETE', ONE_SECRET)[0]?.status).toBe(200)
+})
+
+onGithub('a revocation has one time, however often it is asked for', async ({ step, proxy, job }) => {
+  const evidence = join(job.workspace, 'evidence.json')
+  const use = step({ command: 'true', evidence })
+  await use.main()
+  const { revoked } = JSON.parse(readFileSync(evidence, 'utf8')) as { revoked: { at: string } }
+  proxy.on({ method: 'DELETE', path: ONE_SECRET, times: 1 }, () => status(503, 'ServiceUnavailable', 'not now'))
+  const post = await use.post()
+  expect([post.code, post.log]).toEqual([0, expect.stringContaining(`revoked ${revoked.at}, proven dead`)])
+})
+
 onEachCi(
   'a revocation that fails beats the exit code of the scan, and an evidence file that cannot be written hides it not',
   async ({ step, proxy, job }) => {

@@ -1,6 +1,18 @@
 import { expect, test } from '@jest/globals'
 import { Ajv2020 } from 'ajv/dist/2020.js'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Evidence } from '../../src/evidence.ts'
@@ -140,7 +152,7 @@ onEachCi('kubectl always works across two renewals, and all that was issued is d
 })
 
 /** As the platforms have it, each use of it with its own kubectl, made anew. */
-onGithub('a Go client that stays sees the new token within a minute, and is never refused', async ({ step, proxy, job }) => {
+onGithub('a Go client that stays sees the new token, and is never refused', async ({ step, proxy, job }) => {
   proxy.shortTokens(64)
   const go = goOf(job)
   const socket = join(job.tmp, 'kubectl.sock')
@@ -286,6 +298,77 @@ inTerminal('SIGKILL in a renewal, after the token: kubepass revoke revokes all',
   const revoke = await terminal.run(['revoke', ...identified, join(terminal.tmp, receipt)], { stdin })
   expect([revoke.code, revoke.stderr]).toEqual([0, expect.stringMatching(/Credential: revoked /)])
   expect(anchorsOf(proxy)).toHaveLength(2)
+})
+
+onGithub('a scan that ends while a renewal is under way: that is waited for, and nothing is missed', async ({ step, proxy, job }) => {
+  proxy.shortTokens(6)
+  const go = goOf(job)
+  const ended = join(job.home, 'ended')
+  proxy.on(
+    { method: 'POST', path: SECRETS },
+    onRenewal(async () => {
+      go.give()
+      await until(() => existsSync(ended))
+      // Nothing tells when main knows.
+      await delay(300)
+      return undefined
+    }, 1),
+  )
+  const main = await step({ command: `until [ -f ${go.file} ]; do sleep 0.1; done; touch ${ended}` }).main()
+  expect([main.code, main.messages]).toEqual([0, [expect.stringContaining('shorter than')]])
+  expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
+})
+
+onGithub(
+  'prove: post leaves to post what it can prove: of several tokens it finds one, so these are proven at once',
+  async ({ step, proxy, job }) => {
+    proxy.shortTokens(12)
+    const go = goOf(job)
+    const use = step({ command: `until [ -f ${go.file} ]; do sleep 0.1; done`, prove: 'post' })
+    const phase = use.start('main')
+    await phase.seen('Renewed the credential')
+    go.give()
+    expect((await phase.done).log).toMatch(/Credential: revoked .*, proven dead/)
+    expect((await use.post()).code).toBe(0)
+  },
+)
+
+onGithub('where its receipt cannot be saved no other credential is asked for', async ({ step, proxy, job }) => {
+  proxy.shortTokens(20)
+  const go = goOf(job)
+  const folder = join(job.runnerTemp, '_runner_file_commands')
+  const started = join(job.home, 'started')
+  const phase = step({ command: `touch ${started}; until [ -f ${go.file} ]; do sleep 0.1; done` }).start('main')
+  await until(() => existsSync(started))
+  const state = join(folder, readdirSync(folder).find((name) => name.startsWith('save_state_')) ?? '')
+  renameSync(state, `${state}.away`)
+  mkdirSync(state)
+  await phase.seen('could not be renewed yet')
+  expect(proxy.seen('POST', SECRETS)).toHaveLength(1)
+  rmdirSync(state)
+  renameSync(`${state}.away`, state)
+  go.give()
+  const main = await phase.done
+  expect(main.code).toBe(0)
+  expect(main.messages[1]).toMatch(/could not be renewed yet\. The receipt, by which this run could be finished, cannot be saved/)
+})
+
+inTerminal('a reader that stalls stops neither the renewal nor the end', async ({ info, terminal, flags, identityOf, proxy }) => {
+  proxy.shortTokens(6)
+  const stdin = await identityOf('issuer')
+  const outputs = join(terminal.home, 'outputs')
+  execFileSync('mkfifo', [outputs])
+  // Nobody reads it yet.
+  const held = openSync(outputs, constants.O_RDWR)
+  const scan = ['run', ...flags, '--token-file', '-', '--max-scan', '8s', '--', 'sh', '-c', 'yes | head -c 300000; sleep 600']
+  const ended = terminal.shell('exec "$0" "$@" >"$OUTPUTS" 2>&1', scan, { stdin, env: { OUTPUTS: outputs } })
+  await until(() => proxy.seen('DELETE', /./).length > 1)
+  expect(shortened(proxy).length).toBeGreaterThan(1)
+  const reader = spawn('cat', [outputs], { stdio: 'ignore' })
+  expect((await ended).code).toBe(124)
+  reader.kill()
+  closeSync(held)
+  for (const token of proxy.tokens) expect((await admin(info).whoami(token)).status).toBe(401)
 })
 
 /** Whoever waits for more than half a minute waits for a thirtieth of it: so tokens of the API server's own life are renewed. */

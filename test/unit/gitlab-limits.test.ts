@@ -40,6 +40,13 @@ test.each<[string, NodeJS.ProcessEnv, RegExp]>([
   expect(doubts(env)).toEqual([expect.stringMatching(expected)])
 })
 
+test('a max_scan that not even the job has time for', () => {
+  expect(doubts({ RUNNER_SCRIPT_TIMEOUT: undefined }, 1771)).toEqual([
+    expect.stringMatching(/^max_scan \(1771 s\) is longer than timeout \(1800 s\)/),
+  ])
+  expect(doubts({ RUNNER_SCRIPT_TIMEOUT: undefined, CI_JOB_TIMEOUT: undefined }, 9_999)).toEqual([])
+})
+
 test('a max_scan that somebody has set, and that the runner will not wait for', () => {
   expect(doubts({}, 1501)).toEqual([expect.stringMatching(/^max_scan \(1501 s\) is longer than script_timeout \(1500 s\)/)])
 })

@@ -90,7 +90,7 @@ test.each<[string, object]>([
   ['no credentials', { credentials: undefined }],
   ['a text for credentials', { credentials: 'abc' }],
   ['null for a credential', { credentials: [null] }],
-  ['more credentials than names', { credentials: [credential, credential, credential, credential] }],
+  ['more credentials than can be', { credentials: Array.from({ length: 5 }, () => credential) }],
 ])('with %s it is not believed', (_name, change) => {
   expect(parseReceipt(JSON.stringify({ ...receipt, ...change }), anchorPrefix(run))).toBeUndefined()
 })
