@@ -193,6 +193,7 @@ for (const [how, before] of Object.entries(ways))
     expect(main.code).toBe(0)
     expect(main.log.includes('\novertaken\n')).toBe(before !== '')
     expect(left).toEqual([])
+    expect(main.log).not.toContain('could not be ended')
   })
 
 whereAllowed.onGithub(
