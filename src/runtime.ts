@@ -1,4 +1,5 @@
 import { KubepassError } from './errors.ts'
+import { print, STDERR } from './platform/print.ts'
 import { quote } from './quote.ts'
 
 /** Read by Node.js before we are: they print headers, or write files of what runs, and hand that on to the scan. */
@@ -36,7 +37,8 @@ export function requireRuntime(): void {
 
 /** Begins the program anew without the variables that make Node.js itself tell of what it does. */
 export function putAsideVariables(): void {
-  if (PUT_ASIDE.some((name) => process.env[name] !== undefined)) beginAnew((name) => !PUT_ASIDE.includes(name))
+  const there = PUT_ASIDE.filter((name) => process.env[name] !== undefined)
+  if (there.length > 0) beginAnewWithout(there)
 }
 
 /** For who has yet to begin: somebody is to know that these options cannot be there. */
@@ -50,7 +52,7 @@ export function refuseOptions(env: NodeJS.ProcessEnv): void {
 
 /** For who has to finish, whatever the surroundings: begins the program anew without them. */
 export function putAsideOptions(env: NodeJS.ProcessEnv): void {
-  if (harmfulOptions(env).length > 0) beginAnew((name) => name !== 'NODE_OPTIONS')
+  if (harmfulOptions(env).length > 0) beginAnewWithout(['NODE_OPTIONS'])
 }
 
 /**
@@ -62,15 +64,16 @@ function harmfulOptions(env: NodeJS.ProcessEnv): string[] {
   if (given === '' || isStandalone()) return []
   const options = given.split(/ +(?=-)/).map((option) => option.replace(/^ +| +$/g, ''))
   return options
-    .filter((option) => option !== '' && !HARMLESS.test(option.replace(/ +/, '=').replaceAll('_', '-')))
+    .filter((option) => option !== '' && !HARMLESS.test(option.replace(/ +/, '=').replace(/^[^=]+/, (name) => name.replaceAll('_', '-'))))
     .map((option) => option.split(/[\s="]/, 1)[0] ?? '')
 }
 
 /** The variable that asked for it is gone then, so that it happens once. */
-function beginAnew(keep: (name: string) => boolean): void {
+function beginAnewWithout(names: readonly string[]): void {
   // An older Node.js cannot, and is refused.
   if (typeof process.execve !== 'function') return
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => keep(name)))
+  print(STDERR, `kubepass: put aside, as Node.js would show or change by it what kubepass does: ${names.join(', ')}.\n`)
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !names.includes(name)))
   // The standalone program is its own script, which stands in argv all the same.
   const args = isStandalone() ? process.argv.slice(2) : [...process.execArgv, ...process.argv.slice(1)]
   // Else it would be written now.

@@ -1,27 +1,13 @@
-import {
-  appendFileSync,
-  closeSync,
-  constants,
-  existsSync,
-  lstatSync,
-  openSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  truncateSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, ftruncateSync, openSync, realpathSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 
-const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants
+const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = constants
 
 /** Creates the file for its owner alone, from the first byte; never through a link, never over another file, never half of it. */
 export function writePrivate(path: string, content: string | Buffer, mode = 0o600): void {
   const file = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode)
-  const bytes = Buffer.from(content)
   try {
-    // On a full disk a write may take some of it, and say so.
-    for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at)
+    writeAll(file, content)
   } catch (error) {
     rmSync(path)
     throw error
@@ -47,15 +33,19 @@ export function nextTo(path: string): string {
 
 /** Appends all or nothing; not to what a link points to, and to nobody at the other end of a pipe. */
 export function appendWhole(path: string, text: string): void {
-  const about = lstatSync(path, { throwIfNoEntry: false })
-  if (about?.isFile() === false) throw Object.assign(new Error('it is no file'), { code: 'ENOTSUP' })
+  // A pipe that nobody reads is refused, where its opening would wait for ever.
+  const file = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644)
   try {
-    appendFileSync(path, text, { mode: 0o644 })
-  } catch (error) {
-    // On a full disk some of it may be there.
-    if (about === undefined) rmSync(path, { force: true })
-    else if ((lstatSync(path, { throwIfNoEntry: false })?.size ?? 0) > about.size) truncateSync(path, about.size)
-    throw error
+    const about = fstatSync(file)
+    if (!about.isFile()) throw Object.assign(new Error('it is no file'), { code: 'ENOTSUP' })
+    try {
+      writeAll(file, text)
+    } catch (error) {
+      ftruncateSync(file, about.size)
+      throw error
+    }
+  } finally {
+    closeSync(file)
   }
 }
 
@@ -80,4 +70,10 @@ export function replaceFile(path: string, text: string): void {
 /** The path without a link on its way, as they are now. Its last part need not be there. */
 export function settled(path: string): string {
   return existsSync(path) ? realpathSync(path) : join(realpathSync(dirname(path)), basename(path))
+}
+
+/** On a full disk a write may take some of it, and say so. */
+function writeAll(file: number, content: string | Buffer): void {
+  const bytes = Buffer.from(content)
+  for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at)
 }

@@ -1,5 +1,6 @@
 import { constants, closeSync, fstatSync, lstatSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { errnoOf } from '../errors.ts'
 import { appendWhole, writePrivate } from '../write.ts'
 
 /** The names of the files that somebody else has changed, and of those that cannot be put back, or even looked at. */
@@ -24,7 +25,14 @@ export class CommandFiles {
 
   /** @param given those that the scan is meant to write to */
   guard(given: readonly string[]): void {
-    for (const [name, path] of this.#paths) if (!given.includes(name)) this.#kept.set(name, contentOf(path))
+    for (const [name, path] of this.#paths) {
+      if (given.includes(name)) continue
+      try {
+        this.#kept.set(name, contentOf(path))
+      } catch {
+        // What was no file before has nothing that could be put back.
+      }
+    }
   }
 
   append(name: string, text: string): void {
@@ -54,8 +62,10 @@ export class CommandFiles {
 
 function isAsKept(path: string, kept: Buffer | undefined): boolean {
   const about = lstatSync(path, { throwIfNoEntry: false })
-  if (about === undefined || kept === undefined) return about === kept
-  return about.size === kept.length && contentOf(path)?.equals(kept) === true
+  if (about === undefined) return kept === undefined
+  // An empty file says nothing, whoever made it.
+  if (kept === undefined) return about.isFile() && about.size === 0
+  return about.isFile() && about.size === kept.length && contentOf(path)?.equals(kept) === true
 }
 
 /** A new file, as the runner made the old one: the other may have a second name elsewhere. */
@@ -66,15 +76,21 @@ function putBack(path: string, kept: Buffer | undefined): void {
   writePrivate(path, kept, 0o644)
 }
 
+/**
+ * @returns undefined when nothing is there
+ * @throws when what is there is no file, or cannot be read
+ */
 function contentOf(path: string): Buffer | undefined {
   let file: number
   try {
     file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-  } catch {
-    return undefined
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
   }
   try {
-    return fstatSync(file).isFile() ? readFileSync(file) : undefined
+    if (!fstatSync(file).isFile()) throw new Error('it is no file')
+    return readFileSync(file)
   } finally {
     closeSync(file)
   }

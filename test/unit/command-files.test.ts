@@ -1,8 +1,30 @@
 import { expect, test } from '@jest/globals'
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { appendFileSync, existsSync, lstatSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CommandFiles } from '../../src/platform/command-files.ts'
+
+test('what was no file before the scan is not watched, and what the scan makes of a file is put back', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kubepass-command-files-'))
+  const [link, pipe, file] = [join(folder, 'link'), join(folder, 'pipe'), join(folder, 'file')]
+  symlinkSync(file, link)
+  execFileSync('mkfifo', [pipe])
+  writeFileSync(file, 'ours')
+  const files = new CommandFiles({ A: link, B: pipe, C: file }, ['A', 'B', 'C'])
+  files.guard([])
+  expect(files.restore()).toEqual({ changed: [], left: [] })
+  expect([lstatSync(link).isSymbolicLink(), lstatSync(pipe).isFIFO()]).toEqual([true, true])
+  files.guard([])
+  rmSync(file)
+  execFileSync('mkfifo', [file])
+  expect(() => {
+    files.append('C', 'x')
+  }).toThrow('ENXIO')
+  expect(files.restore()).toEqual({ changed: ['C'], left: [] })
+  expect(readFileSync(file, 'utf8')).toBe('ours')
+  rmSync(folder, { recursive: true })
+})
 
 test('what was there and what we write ourselves stays, to the byte; what others write goes', () => {
   const folder = mkdtempSync(join(tmpdir(), 'kubepass-command-files-'))

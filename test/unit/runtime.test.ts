@@ -17,7 +17,7 @@ test.each([
   '--max-old-space-size=4096',
   '  --max_old_space_size=4096   --dns-result-order ipv4first --use-openssl-ca  ',
   '--no-network-family-autoselection --network-family-autoselection-attempt-timeout=500',
-  '--no-warnings --disable-warning=ExperimentalWarning --disable-warning DEP0040 --trace-deprecation --no-node-snapshot',
+  '--no-warnings --disable-warning=MODULE_TYPELESS_PACKAGE_JSON --disable-warning DEP0040 --trace-deprecation --no-node-snapshot',
   '--use-system-ca --use-bundled-ca --tls-min-v1.3 --enable-source-maps --openssl-legacy-provider',
 ])('%j is fine', (options) => {
   expect(namesIn(options)).toBe('')

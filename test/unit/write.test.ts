@@ -1,10 +1,13 @@
 import { expect, test } from '@jest/globals'
 import { execFileSync } from 'node:child_process'
 import {
+  closeSync,
+  constants,
   existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   readdirSync,
   renameSync,
@@ -14,7 +17,17 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { errnoOf } from '../../src/errors.ts'
 import { appendWhole, replaceFile, settled } from '../../src/write.ts'
+
+const codeOf = (write: () => void): string => {
+  try {
+    write()
+    return ''
+  } catch (error) {
+    return errnoOf(error)
+  }
+}
 
 const within = (play: (folder: string) => void): (() => void) => {
   return () => {
@@ -41,7 +54,7 @@ for (const write of [() => appendWhole('state', 'b'.repeat(3_000)), () => append
     expect(said).toBe('EFBIG\nEFBIG\nEFBIG\n')
     expect(readFileSync(state, 'utf8')).toBe('a'.repeat(3_000))
     expect(existsSync(join(folder, 'kubeconfig'))).toBe(false)
-    expect(existsSync(join(folder, 'new')) && readFileSync(join(folder, 'new'), 'utf8')).toBe(false)
+    expect(readFileSync(join(folder, 'new'), 'utf8')).toBe('')
   }),
 )
 
@@ -52,7 +65,11 @@ test(
     writeFileSync(victim, 'precious')
     symlinkSync(victim, link)
     execFileSync('mkfifo', [pipe])
-    for (const path of [link, pipe, folder]) expect(() => appendWhole(path, 'x')).toThrow('it is no file')
+    expect([link, pipe, folder].map((path) => codeOf(() => appendWhole(path, 'x')))).toEqual(['ELOOP', 'ENXIO', 'EISDIR'])
+    // Somebody reads there.
+    const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
+    expect(codeOf(() => appendWhole(pipe, 'x'))).toBe('ENOTSUP')
+    closeSync(reader)
     expect(readFileSync(victim, 'utf8')).toBe('precious')
   }),
 )
