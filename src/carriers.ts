@@ -4,12 +4,20 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** What every process of the scan carries in its environment, with a value that is the run's own. */
 export const MARKER = 'KUBEPASS_SCAN'
 
+/** What those carry in its place with which a namespace of the scan begins and ends. */
+export function firstOf(marker: string): string {
+  return `${marker}${FIRST}`
+}
+
+/** A shell takes it off. */
+export const FIRST = '-first'
+
 const DEADLINE_MS = 1_000
 
 export interface Stopped {
   /** Processes that had outlived the command. */
   outlived: number
-  /** Those of them that could not be ended. */
+  /** Processes that could not be ended. */
   left: number
 }
 
@@ -19,25 +27,66 @@ export interface Stopped {
  */
 export async function stopCarriers(marker: string): Promise<Stopped> {
   const outlived = new Set<number>()
+  const killed = new Map<number, Life>()
   const deadline = Date.now() + DEADLINE_MS
   for (let looksWithout = 0; ; await sleep(5)) {
-    const left = carriersOf(marker)
-    looksWithout = left.length === 0 ? looksWithout + 1 : 0
-    if (looksWithout === 2 || Date.now() > deadline) return { outlived: outlived.size, left: left.length }
-    for (const pid of left) {
-      outlived.add(pid)
+    const carriers = carriersOf(marker)
+    for (const { pid, isFirst } of carriers) {
+      if (!isFirst) outlived.add(pid)
+      killed.set(pid, new Life(pid))
       killQuietly(pid, 'SIGKILL')
     }
+    const left = [...killed.values()].filter(({ isOver }) => !isOver).length
+    looksWithout = carriers.length + left === 0 ? looksWithout + 1 : 0
+    if (looksWithout === 2 || Date.now() > deadline) return { outlived: outlived.size, left }
   }
 }
 
-/** Our own processes whose environment carries the marker. */
-function carriersOf(marker: string): number[] {
-  const entry = `${MARKER}=${marker}`
+/** Our own processes whose environment carries the marker, or that of a first. */
+function carriersOf(marker: string): { pid: number; isFirst: boolean }[] {
+  const [ofScan, ofFirst] = [`${MARKER}=${marker}`, `${MARKER}=${firstOf(marker)}`]
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
-    .filter((pid) => environOf(pid).split('\0').includes(entry))
-    .map(Number)
+    .map((pid) => ({ pid: Number(pid), environ: environOf(pid).split('\0') }))
+    .filter(({ environ }) => environ.includes(ofScan) || environ.includes(ofFirst))
+    .map(({ pid, environ }) => ({ pid, isFirst: !environ.includes(ofScan) }))
+}
+
+/**
+ * A process, told from a later one of its number. Its memory goes before its sockets do; the first of a namespace is over
+ * when all others in there are.
+ */
+export class Life {
+  readonly #pid: number
+  readonly #since: string | undefined
+
+  constructor(pid: number) {
+    this.#pid = pid
+    this.#since = beginningOf(pid)
+  }
+
+  get isOver(): boolean {
+    return this.#since === undefined || beginningOf(this.#pid) !== this.#since
+  }
+
+  /** @returns whether it is over, within so many milliseconds */
+  async end(milliseconds: number): Promise<boolean> {
+    for (const deadline = Date.now() + milliseconds; !this.isOver; await sleep(5)) if (Date.now() > deadline) return false
+    return true
+  }
+}
+
+/** When it began; undefined when it has ended, even if nobody has taken note of that. */
+function beginningOf(pid: number): string | undefined {
+  try {
+    // The name in the second field may hold spaces and brackets.
+    const [state = '', ...fields] = readFileSync(`/proc/${pid}/stat`, 'latin1')
+      .replace(/^.*\) /s, '')
+      .split(' ')
+    return 'ZX'.includes(state) ? undefined : fields[18]
+  } catch {
+    return undefined
+  }
 }
 
 function environOf(pid: string): string {

@@ -17,6 +17,8 @@ export interface Granted {
 export interface Isolation {
   isolated: boolean
   why_not: string | null
+  /** To root all files of the machine are open, and most of its settings. */
+  as_root: boolean
 }
 
 /** The record of a run, for the summary and the file (docs/evidence.schema.json). No secret in it. Times are ISO 8601. */
@@ -104,6 +106,11 @@ function renewal({ credential_id, issued_at, expires_at, bound_to }: Granted): s
   return `${credential_id ?? 'without an id'}, ${issued_at} to ${expires_at}, ${bound_to === null ? 'bound to nothing' : `Secret ${bound_to}`}`
 }
 
+function isolationOf({ isolated, why_not, as_root }: Isolation): string {
+  if (!isolated) return `no: ${why_not ?? 'unknown'}`
+  return as_root ? "yes, as root: the machine's files and settings are open to it" : 'yes'
+}
+
 function rows(evidence: Evidence): [string, string][] {
   const { identity, asked, granted, verified, run, isolation } = evidence
   const all: [string, string | undefined | null][] = [
@@ -118,7 +125,7 @@ function rows(evidence: Evidence): [string, string][] {
     ...evidence.renewed.map((each): [string, string] => ['Renewed', renewal(each)]),
     ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
     ['Scan', useOf(evidence)],
-    ['Isolated', isolation && (isolation.isolated ? 'yes' : `no: ${isolation.why_not ?? 'unknown'}`)],
+    ['Isolated', isolation && isolationOf(isolation)],
     ['Credential', ending(evidence)],
     ['Error', evidence.error],
     ...evidence.warnings.map((warning): [string, string] => ['Warning', warning]),

@@ -57,6 +57,7 @@ async function stopScan(session: Session): Promise<void> {
   if (session.platform.isCI) await session.scan?.drain(AbortSignal.any([session.hurry, AbortSignal.timeout(DRAIN_MS)]))
   if (outlived > 0)
     await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`)
+  else if (left > 0) await warn(session, 'What is left of the scan could not be ended.')
 }
 
 function restoreCommandFiles({ evidence, platform }: Session): KubepassError | undefined {

@@ -46,6 +46,7 @@ export async function runScan(
     },
   )
   evidence.isolation = session.scan.isolation
+  record(session)
   if (options.isolate === 'auto' && evidence.isolation.why_not !== null)
     platform.say(`The scan is not isolated: ${evidence.isolation.why_not}.`)
   const overdue = new AbortController()

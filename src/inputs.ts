@@ -78,7 +78,7 @@ const table = {
   },
   isolate: {
     description:
-      'Whether the scan runs in user and PID namespaces of its own, where kubepass is out of its reach: auto (if that is allowed), required, or off (for a scan that needs sudo, or sees other processes).',
+      "Whether the scan runs in user and PID namespaces of its own, where kubepass is out of an ordinary user's reach: auto (if that is allowed), required (not as root), or off (for sudo, rootless containers, ssh with root's included configuration, or a scan that sees other processes).",
     example: 'auto',
     default: 'auto',
     options: ['auto', 'required', 'off'],

@@ -1,43 +1,47 @@
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { finished, type Duplex, type Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { killQuietly, MARKER } from './carriers.ts'
+import { FIRST, firstOf, killQuietly, Life, MARKER } from './carriers.ts'
 import { errnoOf, KubepassError } from './errors.ts'
 import { findProgram } from './options.ts'
 import { quote } from './quote.ts'
-import type { Ended, Running } from './scan.ts'
+import { endOf, GRACE_MS, type Ended, type Running } from './running.ts'
 
 /** Not PATH, which earlier steps of the job set. */
 const PLACES = '/usr/bin:/bin:/usr/sbin:/sbin'
 const HANDSHAKE_MS = 5_000
 const CLOSE_MS = 1_000
 
+// What a name of ours holds is nothing that the scan has: such names are withheld from it.
+const GO = 'read -r KUBEPASS_GO <&4 && unset KUBEPASS_GO'
 // The first of the namespace: it waits until its user is one, for what it was as an unknown one it stays.
-const FIRST = 'echo ready >&4; read -r go <&4 && exec "$@"'
+const FIRST_OF_ALL = `echo ready >&4; ${GO} && exec "$@"`
 // It reaps, which the command need not know how to. A shell (bash, when it is not in its POSIX mode) has a word for a
 // command that a signal ended; so what it says goes where the exit code goes. When we say so, or have ended, it ends.
-// The one in brackets ends when it is told to, and then so does the scan: the first of a namespace is deaf to that, and
-// a GitLab runner, which tells every process of a container by itself, waits seconds for each.
+// The one in brackets ends when it is told to: the first of a namespace is deaf to that, and a GitLab runner, which tells
+// every process of a container by itself, waits seconds for each.
 const INIT = [
   'ulimit -c 0',
-  'marker=$1',
-  'shift',
+  `${MARKER}=\${${MARKER}%${FIRST}}`,
   'command set +o posix 2>/dev/null',
   'exec 2>&4',
-  `(${MARKER}=$marker "$@"; echo "ended $?" >&4)`,
+  '("$@"; echo "ended $?" >&4)',
   'echo "ended $?" >&4',
-  'read -r go <&4',
+  GO,
 ].join('\n')
 // Its outputs are the scan's alone. It waits until we know its group.
-const COMMAND = 'echo began >&4; read -r go <&4 && exec "$@" 2>&3 3>&- 4>&-'
-/** Of these no shell says anything. */
-const SILENT = ['SIGINT', 'SIGPIPE', 'SIGTERM']
+const COMMAND = `echo began >&4; ${GO} && exec "$@" 2>&3 3>&- 4>&-`
+/** More than any shell says. */
+const MOST_SAID = 64 * 1024
 
 /** Why a command could not be isolated; it has not begun. */
 export class NotIsolated extends Error {}
+
+export function isRoot(): boolean {
+  return process.geteuid?.() === 0
+}
 
 /**
  * Starts a command in user, PID and mount namespaces of its own, as the user that it would be without: from there the
@@ -50,60 +54,80 @@ export async function startIsolated(
   marker: string,
   stdin: 'inherit' | 'ignore',
 ): Promise<Running> {
-  const isRoot = process.geteuid?.() === 0
   // Root could take the new /proc away, and see what it hides.
-  const bounded = isRoot ? [place('setpriv'), '--bounding-set=-sys_admin'] : []
-  const init = [...bounded, '/bin/sh', '-c', INIT, 'sh', marker, place('setsid'), '/bin/sh', '-c', COMMAND, 'sh', ...command]
-  const child = spawn(place('unshare'), ['--user', '--pid', '--fork', '--mount-proc', '/bin/sh', '-c', FIRST, 'sh', ...init], {
-    env,
+  const bounded = isRoot() ? [place('setpriv'), '--bounding-set=-sys_admin'] : []
+  const init = [...bounded, '/bin/sh', '-c', INIT, 'sh', place('setsid'), '/bin/sh', '-c', COMMAND, 'sh', ...command]
+  const child = spawn(place('unshare'), ['--user', '--pid', '--fork', '--mount-proc', '/bin/sh', '-c', FIRST_OF_ALL, 'sh', ...init], {
+    env: { ...env, [MARKER]: firstOf(marker) },
     stdio: [stdin, 'pipe', 'pipe', 'pipe', 'pipe'],
     detached: true,
   })
   const [, stdout, complaints, stderr, stream] = child.stdio as [unknown, Readable, Readable, Readable, Duplex]
-  const exit = once(child, 'exit') as Promise<[number, null] | [null, NodeJS.Signals]>
+  const exit = endOf(child)
   exit.catch(() => undefined)
-  const killAll = (): void => {
-    if (child.pid !== undefined) killQuietly(-child.pid, 'SIGKILL')
+  const killAll = (first?: number): void => {
+    for (const pid of [first, child.pid && -child.pid]) if (pid !== undefined) killQuietly(pid, 'SIGKILL')
   }
   const control = new Control(stream)
   const said = firstLineOf(complaints)
-  const next = async (word: RegExp): Promise<void> => {
-    const heard = await Promise.race([control.hear(word), sleep(HANDSHAKE_MS, 'late', { ref: false })])
-    if (heard === 'late') throw new NotIsolated('it takes too long')
-    if (heard === undefined) throw new NotIsolated((await said) || `it fails (${await exit.then(String, errnoOf)})`)
-  }
-  let group: number
+  const whyEnded = async (): Promise<string> => (await said) || `it fails (${await exit.then(({ exitCode }) => exitCode, errnoOf)})`
+  let pids: Awaited<ReturnType<typeof shakeHands>>
   try {
-    await next(/ready\n/)
-    mapUsers(child.pid ?? 0, isRoot)
-    stream.write('go\n')
-    await next(/began\n/)
-    group = [1, 2, 3].reduce(onlyChild, child.pid ?? 0)
-    stream.write('go\n')
+    pids = await shakeHands(child.pid ?? 0, control, whyEnded)
   } catch (error) {
     killAll()
     stream.destroy()
     throw error instanceof NotIsolated ? error : new NotIsolated(`it fails (${errnoOf(error)})`)
   }
+  const [first, group] = pids
+  const [firstLife, life] = [new Life(first), new Life(group)]
+  const sent = new Set<NodeJS.Signals>()
   return {
     stdout,
     stderr,
-    ended: control.hear(/ended (\d+)\n/).then(async (heard) => (heard === undefined ? endedAs(await exit) : toldAs(heard))),
-    signal: (name) => killQuietly(-group, name),
+    ended: control.hear(/ended (\d+)\n/).then(async (heard) => {
+      if (heard === undefined) return exit
+      // Where all are told to end, the one that tells us may end before the command.
+      await life.end(GRACE_MS)
+      return toldAs(heard, sent)
+    }),
+    signal(name) {
+      sent.add(name)
+      killQuietly(-group, name)
+    },
+    // From inside, the first can be taken out of its group, and its environment away.
     async close() {
-      // The kernel kills all others before the first of a namespace has ended, and that before the one that waits for it.
-      stream.end()
-      const over = exit.then(() => true)
-      if (await Promise.race([over, sleep(CLOSE_MS, false, { ref: false })])) return
-      killAll()
-      await Promise.race([over, sleep(CLOSE_MS, false, { ref: false })])
+      if (!firstLife.isOver) killAll(first)
+      const isOver = await firstLife.end(CLOSE_MS)
       stream.destroy()
+      return isOver
     },
   }
 }
 
+/** @returns the first of the namespace, and the command, which leads a group of its own; it begins now */
+async function shakeHands(unshare: number, control: Control, whyEnded: () => Promise<string>): Promise<[first: number, group: number]> {
+  const next = async (word: RegExp): Promise<void> => {
+    const heard = await Promise.race([control.hear(word), sleep(HANDSHAKE_MS, 'late', { ref: false })])
+    if (heard === 'late') throw new NotIsolated('it takes too long')
+    if (heard === undefined) throw new NotIsolated(await whyEnded())
+  }
+  await next(/ready\n/)
+  mapUsers(unshare)
+  control.go()
+  await next(/began\n/)
+  const first = onlyChild(unshare)
+  const group = onlyChild(onlyChild(first))
+  control.go()
+  return [first, group]
+}
+
 /** A try with a command that does nothing. */
 export async function requireIsolation(): Promise<void> {
+  if (isRoot())
+    throw new KubepassError('INPUT', "isolate is required, but root cannot be isolated: its files are the machine's.", {
+      hint: 'Run the job as an ordinary user, or set isolate to auto.',
+    })
   try {
     const tried = await startIsolated(['true'], { PATH: PLACES }, '', 'ignore')
     const { exitCode } = await tried.ended
@@ -145,16 +169,17 @@ function place(program: string): string {
 }
 
 /** Everybody stays who they are: an ordinary user can say that of himself alone, root of all whom it knows. */
-function mapUsers(pid: number, isRoot: boolean): void {
+function mapUsers(pid: number): void {
+  const root = isRoot()
   const all = (file: string): string =>
     readFileSync(`/proc/self/${file}`, 'utf8').replaceAll(
       /^ *(\d+) +\d+ +(\d+)$/gm,
       (_line, id: string, count: string) => `${id} ${id} ${count}`,
     )
   const one = (id = -1): string => `${id} ${id} 1`
-  if (!isRoot) writeFileSync(`/proc/${pid}/setgroups`, 'deny')
-  writeFileSync(`/proc/${pid}/uid_map`, isRoot ? all('uid_map') : one(process.geteuid?.()))
-  writeFileSync(`/proc/${pid}/gid_map`, isRoot ? all('gid_map') : one(process.getegid?.()))
+  if (!root) writeFileSync(`/proc/${pid}/setgroups`, 'deny')
+  writeFileSync(`/proc/${pid}/uid_map`, root ? all('uid_map') : one(process.geteuid?.()))
+  writeFileSync(`/proc/${pid}/gid_map`, root ? all('gid_map') : one(process.getegid?.()))
 }
 
 function onlyChild(pid: number): number {
@@ -163,36 +188,42 @@ function onlyChild(pid: number): number {
   return child
 }
 
-function endedAs([code, by]: [number, null] | [null, NodeJS.Signals]): Ended {
-  return { exitCode: by === null ? code : 128 + constants.signals[by], signal: by }
-}
-
-/** The shell says a number, which may be a signal's, and of most signals a word. */
-function toldAs([, code, before]: Heard): Ended {
+/**
+ * The shell says a number, which may be a signal's, and of most signals a word: of SIGINT and SIGPIPE none, bash none of
+ * SIGTERM. Those count if they came from us.
+ */
+function toldAs([, code, before]: Heard, sent: Set<NodeJS.Signals>): Ended {
   const exitCode = Number(code)
   const [signal] = Object.entries(constants.signals).find(([, number]) => 128 + number === exitCode) ?? []
-  const bySignal = signal !== undefined && (before !== '' || SILENT.includes(signal))
+  const bySignal = signal !== undefined && (before !== '' || sent.has(signal as NodeJS.Signals))
   return { exitCode, signal: bySignal ? (signal as NodeJS.Signals) : null }
 }
 
 type Heard = [match: string, group: string, before: string]
 
-/** What is said from inside, word by word. */
+/** What is said from inside, word by word. A hostile scan can say it, too. */
 class Control {
+  readonly #stream: Duplex
   #text = ''
   #over = false
   #look: () => void = () => undefined
 
   constructor(stream: Duplex) {
+    this.#stream = stream
     stream.on('data', (chunk: Buffer) => {
       this.#text += chunk.toString('latin1')
       this.#look()
+      if (this.#text.length > MOST_SAID) stream.destroy()
     })
     stream.on('error', () => undefined)
     finished(stream, { writable: false }, () => {
       this.#over = true
       this.#look()
     })
+  }
+
+  go(): void {
+    this.#stream.write('go\n')
   }
 
   /** @returns undefined when nothing more can come */

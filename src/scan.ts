@@ -1,17 +1,13 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { constants } from 'node:os'
 import { finished, type Readable, type Transform, type Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { killQuietly, MARKER, stopCarriers, type Stopped } from './carriers.ts'
+import { stopCarriers, type Stopped } from './carriers.ts'
 import { errnoOf, KubepassError } from './errors.ts'
 import type { Isolation } from './evidence.ts'
-import { NotIsolated, notAllowed, startIsolated } from './isolate.ts'
+import { isRoot, NotIsolated, notAllowed, startIsolated } from './isolate.ts'
 import type { Options } from './options.ts'
 import { proxyPassword } from './proxy-variables.ts'
+import { GRACE_MS, startPlain, type Ended, type Running } from './running.ts'
 
-/** How long a scan that was told to stop may take to end by itself. */
-const GRACE_MS = 2_000
 /** How long an output may stay open once no process of the scan is left. */
 const DRAIN_MS = 1_000
 
@@ -24,23 +20,6 @@ export interface Streams {
   filters: () => Transform[]
   /** Called when the last output has come. */
   close: () => void
-}
-
-export interface Ended {
-  /** As a shell gives it: 128 + n after signal n. */
-  exitCode: number
-  signal: NodeJS.Signals | null
-}
-
-/** A command that has begun. */
-export interface Running {
-  readonly stdout: Readable
-  readonly stderr: Readable
-  readonly ended: Promise<Ended>
-  /** Signals its process group. */
-  signal(name: NodeJS.Signals): void
-  /** Ends all that is left where it ran, if that is a place of its own. */
-  close(): Promise<void>
 }
 
 /** The command that gets the credential, in a process group of its own. */
@@ -75,7 +54,7 @@ export class Scan {
   ): Promise<Scan> {
     try {
       const [running, whyNot] = await begin(command, env, marker, isolate, streams.stdin)
-      return new Scan(running, { isolated: whyNot === undefined, why_not: whyNot ?? null }, marker, streams)
+      return new Scan(running, { isolated: whyNot === undefined, why_not: whyNot ?? null, as_root: isRoot() }, marker, streams)
     } catch (cause) {
       streams.close()
       if (cause instanceof KubepassError) throw cause
@@ -110,9 +89,9 @@ export class Scan {
   /** Ends the command's group, then what escaped from it, then what cannot be found. */
   async stop(): Promise<Stopped> {
     this.#running.signal('SIGKILL')
-    const stopped = await stopCarriers(this.#marker)
-    await this.#running.close()
-    return stopped
+    const { outlived, left } = await stopCarriers(this.#marker)
+    const isOver = await this.#running.close()
+    return { outlived, left: isOver ? left : Math.max(left, 1) }
   }
 
   /**
@@ -151,24 +130,6 @@ async function begin(
     if (!(error instanceof NotIsolated)) throw error
     if (isolate === 'required') throw notAllowed(error)
     return [startPlain(command, env, marker, stdin), error.message]
-  }
-}
-
-function startPlain(command: readonly string[], env: NodeJS.ProcessEnv, marker: string, stdin: Streams['stdin']): Running {
-  const child = spawn('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
-    env: { ...env, [MARKER]: marker },
-    stdio: [stdin, 'pipe', 'pipe'],
-    detached: true,
-  })
-  const exit = once(child, 'exit') as Promise<[number, null] | [null, NodeJS.Signals]>
-  return {
-    stdout: child.stdout,
-    stderr: child.stderr,
-    ended: exit.then(([code, by]) => ({ exitCode: by === null ? code : 128 + constants.signals[by], signal: by })),
-    signal(name) {
-      if (child.pid !== undefined) killQuietly(-child.pid, name)
-    },
-    close: () => Promise.resolve(),
   }
 }
 

@@ -8,6 +8,9 @@ import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   CK: () => (/* binding */ stopCarriers),
 /* harmony export */   En: () => (/* binding */ killQuietly),
+/* harmony export */   Ku: () => (/* binding */ firstOf),
+/* harmony export */   RB: () => (/* binding */ Life),
+/* harmony export */   RK: () => (/* binding */ FIRST),
 /* harmony export */   tl: () => (/* binding */ MARKER)
 /* harmony export */ });
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
@@ -18,6 +21,12 @@ import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 
 /** What every process of the scan carries in its environment, with a value that is the run's own. */
 const MARKER = 'KUBEPASS_SCAN';
+/** What those carry in its place with which a namespace of the scan begins and ends. */
+function firstOf(marker) {
+    return `${marker}${FIRST}`;
+}
+/** A shell takes it off. */
+const FIRST = '-first';
 const DEADLINE_MS = 1_000;
 /**
  * Ends every process of ours that carries the marker: an open exec or watch stream outlives a revocation. A process
@@ -25,25 +34,65 @@ const DEADLINE_MS = 1_000;
  */
 async function stopCarriers(marker) {
     const outlived = new Set();
+    const killed = new Map();
     const deadline = Date.now() + DEADLINE_MS;
     for (let looksWithout = 0;; await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_1__.setTimeout)(5)) {
-        const left = carriersOf(marker);
-        looksWithout = left.length === 0 ? looksWithout + 1 : 0;
-        if (looksWithout === 2 || Date.now() > deadline)
-            return { outlived: outlived.size, left: left.length };
-        for (const pid of left) {
-            outlived.add(pid);
+        const carriers = carriersOf(marker);
+        for (const { pid, isFirst } of carriers) {
+            if (!isFirst)
+                outlived.add(pid);
+            killed.set(pid, new Life(pid));
             killQuietly(pid, 'SIGKILL');
         }
+        const left = [...killed.values()].filter(({ isOver }) => !isOver).length;
+        looksWithout = carriers.length + left === 0 ? looksWithout + 1 : 0;
+        if (looksWithout === 2 || Date.now() > deadline)
+            return { outlived: outlived.size, left };
     }
 }
-/** Our own processes whose environment carries the marker. */
+/** Our own processes whose environment carries the marker, or that of a first. */
 function carriersOf(marker) {
-    const entry = `${MARKER}=${marker}`;
+    const [ofScan, ofFirst] = [`${MARKER}=${marker}`, `${MARKER}=${firstOf(marker)}`];
     return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readdirSync)('/proc')
         .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
-        .filter((pid) => environOf(pid).split('\0').includes(entry))
-        .map(Number);
+        .map((pid) => ({ pid: Number(pid), environ: environOf(pid).split('\0') }))
+        .filter(({ environ }) => environ.includes(ofScan) || environ.includes(ofFirst))
+        .map(({ pid, environ }) => ({ pid, isFirst: !environ.includes(ofScan) }));
+}
+/**
+ * A process, told from a later one of its number. Its memory goes before its sockets do; the first of a namespace is over
+ * when all others in there are.
+ */
+class Life {
+    #pid;
+    #since;
+    constructor(pid) {
+        this.#pid = pid;
+        this.#since = beginningOf(pid);
+    }
+    get isOver() {
+        return this.#since === undefined || beginningOf(this.#pid) !== this.#since;
+    }
+    /** @returns whether it is over, within so many milliseconds */
+    async end(milliseconds) {
+        for (const deadline = Date.now() + milliseconds; !this.isOver; await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_1__.setTimeout)(5))
+            if (Date.now() > deadline)
+                return false;
+        return true;
+    }
+}
+/** When it began; undefined when it has ended, even if nobody has taken note of that. */
+function beginningOf(pid) {
+    try {
+        // The name in the second field may hold spaces and brackets.
+        const [state = '', ...fields] = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(`/proc/${pid}/stat`, 'latin1')
+            .replace(/^.*\) /s, '')
+            .split(' ');
+        return 'ZX'.includes(state) ? undefined : fields[18];
+    }
+    catch {
+        return undefined;
+    }
 }
 function environOf(pid) {
     try {
@@ -401,6 +450,11 @@ function useOf({ used }) {
 function renewal({ credential_id, issued_at, expires_at, bound_to }) {
     return `${credential_id ?? 'without an id'}, ${issued_at} to ${expires_at}, ${bound_to === null ? 'bound to nothing' : `Secret ${bound_to}`}`;
 }
+function isolationOf({ isolated, why_not, as_root }) {
+    if (!isolated)
+        return `no: ${why_not ?? 'unknown'}`;
+    return as_root ? "yes, as root: the machine's files and settings are open to it" : 'yes';
+}
 function rows(evidence) {
     const { identity, asked, granted, verified, run, isolation } = evidence;
     const all = [
@@ -415,7 +469,7 @@ function rows(evidence) {
         ...evidence.renewed.map((each) => ['Renewed', renewal(each)]),
         ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
         ['Scan', useOf(evidence)],
-        ['Isolated', isolation && (isolation.isolated ? 'yes' : `no: ${isolation.why_not ?? 'unknown'}`)],
+        ['Isolated', isolation && isolationOf(isolation)],
         ['Credential', ending(evidence)],
         ['Error', evidence.error],
         ...evidence.warnings.map((warning) => ['Warning', warning]),
@@ -709,7 +763,7 @@ const table = {
         default: '',
     },
     isolate: {
-        description: 'Whether the scan runs in user and PID namespaces of its own, where kubepass is out of its reach: auto (if that is allowed), required, or off (for a scan that needs sudo, or sees other processes).',
+        description: "Whether the scan runs in user and PID namespaces of its own, where kubepass is out of an ordinary user's reach: auto (if that is allowed), required (not as root), or off (for sudo, rootless containers, ssh with root's included configuration, or a scan that sees other processes).",
         example: 'auto',
         default: 'auto',
         options: ['auto', 'required', 'off'],
@@ -4087,6 +4141,8 @@ async function stopScan(session) {
         await session.scan?.drain(AbortSignal.any([session.hurry, AbortSignal.timeout(DRAIN_MS)]));
     if (outlived > 0)
         await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`);
+    else if (left > 0)
+        await warn(session, 'What is left of the scan could not be ended.');
 }
 function restoreCommandFiles({ evidence, platform }) {
     const { changed, left } = platform.restoreCommandFiles();
@@ -4720,6 +4776,36 @@ function timeOf(milliseconds) {
 var external_node_child_process_ = __nccwpck_require__(1421);
 // EXTERNAL MODULE: external "node:events"
 var external_node_events_ = __nccwpck_require__(8474);
+;// CONCATENATED MODULE: ./src/running.ts
+
+
+
+
+/** How long a scan that was told to stop may take to end by itself. */
+const GRACE_MS = 2_000;
+/** A command among all other processes. */
+function startPlain(command, env, marker, stdin) {
+    const child = (0,external_node_child_process_.spawn)('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
+        env: { ...env, [carriers/* MARKER */.tl]: marker },
+        stdio: [stdin, 'pipe', 'pipe'],
+        detached: true,
+    });
+    return {
+        stdout: child.stdout,
+        stderr: child.stderr,
+        ended: endOf(child),
+        signal(name) {
+            if (child.pid !== undefined)
+                (0,carriers/* killQuietly */.En)(-child.pid, name);
+        },
+        close: () => Promise.resolve(true),
+    };
+}
+async function endOf(child) {
+    const [code, by] = (await (0,external_node_events_.once)(child, 'exit'));
+    return { exitCode: by === null ? code : 128 + external_node_os_namespaceObject.constants.signals[by], signal: by };
+}
+
 ;// CONCATENATED MODULE: ./src/isolate.ts
 
 
@@ -4735,28 +4821,32 @@ var external_node_events_ = __nccwpck_require__(8474);
 const PLACES = '/usr/bin:/bin:/usr/sbin:/sbin';
 const HANDSHAKE_MS = 5_000;
 const CLOSE_MS = 1_000;
+// What a name of ours holds is nothing that the scan has: such names are withheld from it.
+const GO = 'read -r KUBEPASS_GO <&4 && unset KUBEPASS_GO';
 // The first of the namespace: it waits until its user is one, for what it was as an unknown one it stays.
-const FIRST = 'echo ready >&4; read -r go <&4 && exec "$@"';
+const FIRST_OF_ALL = `echo ready >&4; ${GO} && exec "$@"`;
 // It reaps, which the command need not know how to. A shell (bash, when it is not in its POSIX mode) has a word for a
 // command that a signal ended; so what it says goes where the exit code goes. When we say so, or have ended, it ends.
-// The one in brackets ends when it is told to, and then so does the scan: the first of a namespace is deaf to that, and
-// a GitLab runner, which tells every process of a container by itself, waits seconds for each.
+// The one in brackets ends when it is told to: the first of a namespace is deaf to that, and a GitLab runner, which tells
+// every process of a container by itself, waits seconds for each.
 const INIT = [
     'ulimit -c 0',
-    'marker=$1',
-    'shift',
+    `${carriers/* MARKER */.tl}=\${${carriers/* MARKER */.tl}%${carriers/* FIRST */.RK}}`,
     'command set +o posix 2>/dev/null',
     'exec 2>&4',
-    `(${carriers/* MARKER */.tl}=$marker "$@"; echo "ended $?" >&4)`,
+    '("$@"; echo "ended $?" >&4)',
     'echo "ended $?" >&4',
-    'read -r go <&4',
+    GO,
 ].join('\n');
 // Its outputs are the scan's alone. It waits until we know its group.
-const COMMAND = 'echo began >&4; read -r go <&4 && exec "$@" 2>&3 3>&- 4>&-';
-/** Of these no shell says anything. */
-const SILENT = ['SIGINT', 'SIGPIPE', 'SIGTERM'];
+const COMMAND = `echo began >&4; ${GO} && exec "$@" 2>&3 3>&- 4>&-`;
+/** More than any shell says. */
+const MOST_SAID = 64 * 1024;
 /** Why a command could not be isolated; it has not begun. */
 class NotIsolated extends Error {
+}
+function isRoot() {
+    return process.geteuid?.() === 0;
 }
 /**
  * Starts a command in user, PID and mount namespaces of its own, as the user that it would be without: from there the
@@ -4764,64 +4854,85 @@ class NotIsolated extends Error {
  * @throws NotIsolated when that is not possible here
  */
 async function startIsolated(command, env, marker, stdin) {
-    const isRoot = process.geteuid?.() === 0;
     // Root could take the new /proc away, and see what it hides.
-    const bounded = isRoot ? [place('setpriv'), '--bounding-set=-sys_admin'] : [];
-    const init = [...bounded, '/bin/sh', '-c', INIT, 'sh', marker, place('setsid'), '/bin/sh', '-c', COMMAND, 'sh', ...command];
-    const child = (0,external_node_child_process_.spawn)(place('unshare'), ['--user', '--pid', '--fork', '--mount-proc', '/bin/sh', '-c', FIRST, 'sh', ...init], {
-        env,
+    const bounded = isRoot() ? [place('setpriv'), '--bounding-set=-sys_admin'] : [];
+    const init = [...bounded, '/bin/sh', '-c', INIT, 'sh', place('setsid'), '/bin/sh', '-c', COMMAND, 'sh', ...command];
+    const child = (0,external_node_child_process_.spawn)(place('unshare'), ['--user', '--pid', '--fork', '--mount-proc', '/bin/sh', '-c', FIRST_OF_ALL, 'sh', ...init], {
+        env: { ...env, [carriers/* MARKER */.tl]: (0,carriers/* firstOf */.Ku)(marker) },
         stdio: [stdin, 'pipe', 'pipe', 'pipe', 'pipe'],
         detached: true,
     });
     const [, stdout, complaints, stderr, stream] = child.stdio;
-    const exit = (0,external_node_events_.once)(child, 'exit');
+    const exit = endOf(child);
     exit.catch(() => undefined);
-    const killAll = () => {
-        if (child.pid !== undefined)
-            (0,carriers/* killQuietly */.En)(-child.pid, 'SIGKILL');
+    const killAll = (first) => {
+        for (const pid of [first, child.pid && -child.pid])
+            if (pid !== undefined)
+                (0,carriers/* killQuietly */.En)(pid, 'SIGKILL');
     };
     const control = new Control(stream);
     const said = firstLineOf(complaints);
-    const next = async (word) => {
-        const heard = await Promise.race([control.hear(word), (0,promises_.setTimeout)(HANDSHAKE_MS, 'late', { ref: false })]);
-        if (heard === 'late')
-            throw new NotIsolated('it takes too long');
-        if (heard === undefined)
-            throw new NotIsolated((await said) || `it fails (${await exit.then(String, errors/* errnoOf */.UQ)})`);
-    };
-    let group;
+    const whyEnded = async () => (await said) || `it fails (${await exit.then(({ exitCode }) => exitCode, errors/* errnoOf */.UQ)})`;
+    let pids;
     try {
-        await next(/ready\n/);
-        mapUsers(child.pid ?? 0, isRoot);
-        stream.write('go\n');
-        await next(/began\n/);
-        group = [1, 2, 3].reduce(onlyChild, child.pid ?? 0);
-        stream.write('go\n');
+        pids = await shakeHands(child.pid ?? 0, control, whyEnded);
     }
     catch (error) {
         killAll();
         stream.destroy();
         throw error instanceof NotIsolated ? error : new NotIsolated(`it fails (${(0,errors/* errnoOf */.UQ)(error)})`);
     }
+    const [first, group] = pids;
+    const [firstLife, life] = [new carriers/* Life */.RB(first), new carriers/* Life */.RB(group)];
+    const sent = new Set();
     return {
         stdout,
         stderr,
-        ended: control.hear(/ended (\d+)\n/).then(async (heard) => (heard === undefined ? endedAs(await exit) : toldAs(heard))),
-        signal: (name) => (0,carriers/* killQuietly */.En)(-group, name),
+        ended: control.hear(/ended (\d+)\n/).then(async (heard) => {
+            if (heard === undefined)
+                return exit;
+            // Where all are told to end, the one that tells us may end before the command.
+            await life.end(GRACE_MS);
+            return toldAs(heard, sent);
+        }),
+        signal(name) {
+            sent.add(name);
+            (0,carriers/* killQuietly */.En)(-group, name);
+        },
+        // From inside, the first can be taken out of its group, and its environment away.
         async close() {
-            // The kernel kills all others before the first of a namespace has ended, and that before the one that waits for it.
-            stream.end();
-            const over = exit.then(() => true);
-            if (await Promise.race([over, (0,promises_.setTimeout)(CLOSE_MS, false, { ref: false })]))
-                return;
-            killAll();
-            await Promise.race([over, (0,promises_.setTimeout)(CLOSE_MS, false, { ref: false })]);
+            if (!firstLife.isOver)
+                killAll(first);
+            const isOver = await firstLife.end(CLOSE_MS);
             stream.destroy();
+            return isOver;
         },
     };
 }
+/** @returns the first of the namespace, and the command, which leads a group of its own; it begins now */
+async function shakeHands(unshare, control, whyEnded) {
+    const next = async (word) => {
+        const heard = await Promise.race([control.hear(word), (0,promises_.setTimeout)(HANDSHAKE_MS, 'late', { ref: false })]);
+        if (heard === 'late')
+            throw new NotIsolated('it takes too long');
+        if (heard === undefined)
+            throw new NotIsolated(await whyEnded());
+    };
+    await next(/ready\n/);
+    mapUsers(unshare);
+    control.go();
+    await next(/began\n/);
+    const first = onlyChild(unshare);
+    const group = onlyChild(onlyChild(first));
+    control.go();
+    return [first, group];
+}
 /** A try with a command that does nothing. */
 async function requireIsolation() {
+    if (isRoot())
+        throw new errors/* KubepassError */.v3('INPUT', "isolate is required, but root cannot be isolated: its files are the machine's.", {
+            hint: 'Run the job as an ordinary user, or set isolate to auto.',
+        });
     try {
         const tried = await startIsolated(['true'], { PATH: PLACES }, '', 'ignore');
         const { exitCode } = await tried.ended;
@@ -4865,13 +4976,14 @@ function place(program) {
     return path;
 }
 /** Everybody stays who they are: an ordinary user can say that of himself alone, root of all whom it knows. */
-function mapUsers(pid, isRoot) {
+function mapUsers(pid) {
+    const root = isRoot();
     const all = (file) => (0,external_node_fs_.readFileSync)(`/proc/self/${file}`, 'utf8').replaceAll(/^ *(\d+) +\d+ +(\d+)$/gm, (_line, id, count) => `${id} ${id} ${count}`);
     const one = (id = -1) => `${id} ${id} 1`;
-    if (!isRoot)
+    if (!root)
         (0,external_node_fs_.writeFileSync)(`/proc/${pid}/setgroups`, 'deny');
-    (0,external_node_fs_.writeFileSync)(`/proc/${pid}/uid_map`, isRoot ? all('uid_map') : one(process.geteuid?.()));
-    (0,external_node_fs_.writeFileSync)(`/proc/${pid}/gid_map`, isRoot ? all('gid_map') : one(process.getegid?.()));
+    (0,external_node_fs_.writeFileSync)(`/proc/${pid}/uid_map`, root ? all('uid_map') : one(process.geteuid?.()));
+    (0,external_node_fs_.writeFileSync)(`/proc/${pid}/gid_map`, root ? all('gid_map') : one(process.getegid?.()));
 }
 function onlyChild(pid) {
     const child = Number((0,external_node_fs_.readFileSync)(`/proc/${pid}/task/${pid}/children`, 'latin1'));
@@ -4879,31 +4991,38 @@ function onlyChild(pid) {
         throw new NotIsolated('its process is not found');
     return child;
 }
-function endedAs([code, by]) {
-    return { exitCode: by === null ? code : 128 + external_node_os_namespaceObject.constants.signals[by], signal: by };
-}
-/** The shell says a number, which may be a signal's, and of most signals a word. */
-function toldAs([, code, before]) {
+/**
+ * The shell says a number, which may be a signal's, and of most signals a word: of SIGINT and SIGPIPE none, bash none of
+ * SIGTERM. Those count if they came from us.
+ */
+function toldAs([, code, before], sent) {
     const exitCode = Number(code);
     const [signal] = Object.entries(external_node_os_namespaceObject.constants.signals).find(([, number]) => 128 + number === exitCode) ?? [];
-    const bySignal = signal !== undefined && (before !== '' || SILENT.includes(signal));
+    const bySignal = signal !== undefined && (before !== '' || sent.has(signal));
     return { exitCode, signal: bySignal ? signal : null };
 }
-/** What is said from inside, word by word. */
+/** What is said from inside, word by word. A hostile scan can say it, too. */
 class Control {
+    #stream;
     #text = '';
     #over = false;
     #look = () => undefined;
     constructor(stream) {
+        this.#stream = stream;
         stream.on('data', (chunk) => {
             this.#text += chunk.toString('latin1');
             this.#look();
+            if (this.#text.length > MOST_SAID)
+                stream.destroy();
         });
         stream.on('error', () => undefined);
         (0,external_node_stream_.finished)(stream, { writable: false }, () => {
             this.#over = true;
             this.#look();
         });
+    }
+    go() {
+        this.#stream.write('go\n');
     }
     /** @returns undefined when nothing more can come */
     hear(word) {
@@ -4937,10 +5056,6 @@ function firstLineOf(stream) {
 
 
 
-
-
-/** How long a scan that was told to stop may take to end by itself. */
-const GRACE_MS = 2_000;
 /** How long an output may stay open once no process of the scan is left. */
 const scan_DRAIN_MS = 1_000;
 /** The command that gets the credential, in a process group of its own. */
@@ -4968,7 +5083,7 @@ class Scan {
     static async start(command, env, marker, isolate, streams) {
         try {
             const [running, whyNot] = await begin(command, env, marker, isolate, streams.stdin);
-            return new Scan(running, { isolated: whyNot === undefined, why_not: whyNot ?? null }, marker, streams);
+            return new Scan(running, { isolated: whyNot === undefined, why_not: whyNot ?? null, as_root: isRoot() }, marker, streams);
         }
         catch (cause) {
             streams.close();
@@ -5007,9 +5122,9 @@ class Scan {
     /** Ends the command's group, then what escaped from it, then what cannot be found. */
     async stop() {
         this.#running.signal('SIGKILL');
-        const stopped = await (0,carriers/* stopCarriers */.CK)(this.#marker);
-        await this.#running.close();
-        return stopped;
+        const { outlived, left } = await (0,carriers/* stopCarriers */.CK)(this.#marker);
+        const isOver = await this.#running.close();
+        return { outlived, left: isOver ? left : Math.max(left, 1) };
     }
     /**
      * Lets the outputs run dry, however slow their reader is. An output that stays open without a word, as
@@ -5045,24 +5160,6 @@ async function begin(command, env, marker, isolate, stdin) {
             throw notAllowed(error);
         return [startPlain(command, env, marker, stdin), error.message];
     }
-}
-function startPlain(command, env, marker, stdin) {
-    const child = (0,external_node_child_process_.spawn)('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
-        env: { ...env, [carriers/* MARKER */.tl]: marker },
-        stdio: [stdin, 'pipe', 'pipe'],
-        detached: true,
-    });
-    const exit = (0,external_node_events_.once)(child, 'exit');
-    return {
-        stdout: child.stdout,
-        stderr: child.stderr,
-        ended: exit.then(([code, by]) => ({ exitCode: by === null ? code : 128 + external_node_os_namespaceObject.constants.signals[by], signal: by })),
-        signal(name) {
-            if (child.pid !== undefined)
-                (0,carriers/* killQuietly */.En)(-child.pid, name);
-        },
-        close: () => Promise.resolve(),
-    };
 }
 /** The environment of the scan: not the runner's secrets, not the means to get a token of its own. */
 function scanEnvironment(env, options, isSecret) {
@@ -5130,6 +5227,7 @@ async function runScan(session, command, credential, kubeconfig) {
         filters: () => [redactor.stream(), ...outputs.filters()],
     });
     evidence.isolation = session.scan.isolation;
+    record(session);
     if (options.isolate === 'auto' && evidence.isolation.why_not !== null)
         platform.say(`The scan is not isolated: ${evidence.isolation.why_not}.`);
     const overdue = new AbortController();

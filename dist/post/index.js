@@ -8,7 +8,7 @@ import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 /* harmony export */   CK: () => (/* binding */ stopCarriers),
 /* harmony export */   En: () => (/* binding */ killQuietly)
 /* harmony export */ });
-/* unused harmony export MARKER */
+/* unused harmony exports MARKER, firstOf, FIRST, Life */
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
 /* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8500);
@@ -17,6 +17,12 @@ import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 
 /** What every process of the scan carries in its environment, with a value that is the run's own. */
 const MARKER = 'KUBEPASS_SCAN';
+/** What those carry in its place with which a namespace of the scan begins and ends. */
+function firstOf(marker) {
+    return `${marker}${FIRST}`;
+}
+/** A shell takes it off. */
+const FIRST = '-first';
 const DEADLINE_MS = 1_000;
 /**
  * Ends every process of ours that carries the marker: an open exec or watch stream outlives a revocation. A process
@@ -24,25 +30,65 @@ const DEADLINE_MS = 1_000;
  */
 async function stopCarriers(marker) {
     const outlived = new Set();
+    const killed = new Map();
     const deadline = Date.now() + DEADLINE_MS;
     for (let looksWithout = 0;; await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_1__.setTimeout)(5)) {
-        const left = carriersOf(marker);
-        looksWithout = left.length === 0 ? looksWithout + 1 : 0;
-        if (looksWithout === 2 || Date.now() > deadline)
-            return { outlived: outlived.size, left: left.length };
-        for (const pid of left) {
-            outlived.add(pid);
+        const carriers = carriersOf(marker);
+        for (const { pid, isFirst } of carriers) {
+            if (!isFirst)
+                outlived.add(pid);
+            killed.set(pid, new Life(pid));
             killQuietly(pid, 'SIGKILL');
         }
+        const left = [...killed.values()].filter(({ isOver }) => !isOver).length;
+        looksWithout = carriers.length + left === 0 ? looksWithout + 1 : 0;
+        if (looksWithout === 2 || Date.now() > deadline)
+            return { outlived: outlived.size, left };
     }
 }
-/** Our own processes whose environment carries the marker. */
+/** Our own processes whose environment carries the marker, or that of a first. */
 function carriersOf(marker) {
-    const entry = `${MARKER}=${marker}`;
+    const [ofScan, ofFirst] = [`${MARKER}=${marker}`, `${MARKER}=${firstOf(marker)}`];
     return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readdirSync)('/proc')
         .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
-        .filter((pid) => environOf(pid).split('\0').includes(entry))
-        .map(Number);
+        .map((pid) => ({ pid: Number(pid), environ: environOf(pid).split('\0') }))
+        .filter(({ environ }) => environ.includes(ofScan) || environ.includes(ofFirst))
+        .map(({ pid, environ }) => ({ pid, isFirst: !environ.includes(ofScan) }));
+}
+/**
+ * A process, told from a later one of its number. Its memory goes before its sockets do; the first of a namespace is over
+ * when all others in there are.
+ */
+class Life {
+    #pid;
+    #since;
+    constructor(pid) {
+        this.#pid = pid;
+        this.#since = beginningOf(pid);
+    }
+    get isOver() {
+        return this.#since === undefined || beginningOf(this.#pid) !== this.#since;
+    }
+    /** @returns whether it is over, within so many milliseconds */
+    async end(milliseconds) {
+        for (const deadline = Date.now() + milliseconds; !this.isOver; await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_1__.setTimeout)(5))
+            if (Date.now() > deadline)
+                return false;
+        return true;
+    }
+}
+/** When it began; undefined when it has ended, even if nobody has taken note of that. */
+function beginningOf(pid) {
+    try {
+        // The name in the second field may hold spaces and brackets.
+        const [state = '', ...fields] = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(`/proc/${pid}/stat`, 'latin1')
+            .replace(/^.*\) /s, '')
+            .split(' ');
+        return 'ZX'.includes(state) ? undefined : fields[18];
+    }
+    catch {
+        return undefined;
+    }
 }
 function environOf(pid) {
     try {
@@ -395,6 +441,11 @@ function useOf({ used }) {
 function renewal({ credential_id, issued_at, expires_at, bound_to }) {
     return `${credential_id ?? 'without an id'}, ${issued_at} to ${expires_at}, ${bound_to === null ? 'bound to nothing' : `Secret ${bound_to}`}`;
 }
+function isolationOf({ isolated, why_not, as_root }) {
+    if (!isolated)
+        return `no: ${why_not ?? 'unknown'}`;
+    return as_root ? "yes, as root: the machine's files and settings are open to it" : 'yes';
+}
 function rows(evidence) {
     const { identity, asked, granted, verified, run, isolation } = evidence;
     const all = [
@@ -409,7 +460,7 @@ function rows(evidence) {
         ...evidence.renewed.map((each) => ['Renewed', renewal(each)]),
         ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
         ['Scan', useOf(evidence)],
-        ['Isolated', isolation && (isolation.isolated ? 'yes' : `no: ${isolation.why_not ?? 'unknown'}`)],
+        ['Isolated', isolation && isolationOf(isolation)],
         ['Credential', ending(evidence)],
         ['Error', evidence.error],
         ...evidence.warnings.map((warning) => ['Warning', warning]),
@@ -561,7 +612,7 @@ const table = {
         default: '',
     },
     isolate: {
-        description: 'Whether the scan runs in user and PID namespaces of its own, where kubepass is out of its reach: auto (if that is allowed), required, or off (for a scan that needs sudo, or sees other processes).',
+        description: "Whether the scan runs in user and PID namespaces of its own, where kubepass is out of an ordinary user's reach: auto (if that is allowed), required (not as root), or off (for sudo, rootless containers, ssh with root's included configuration, or a scan that sees other processes).",
         example: 'auto',
         default: 'auto',
         options: ['auto', 'required', 'off'],
@@ -3976,6 +4027,8 @@ async function stopScan(session) {
         await session.scan?.drain(AbortSignal.any([session.hurry, AbortSignal.timeout(DRAIN_MS)]));
     if (outlived > 0)
         await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`);
+    else if (left > 0)
+        await warn(session, 'What is left of the scan could not be ended.');
 }
 function restoreCommandFiles({ evidence, platform }) {
     const { changed, left } = platform.restoreCommandFiles();

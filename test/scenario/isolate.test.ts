@@ -2,15 +2,19 @@ import { expect, test } from '@jest/globals'
 import { chmodSync, chownSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Evidence } from '../../src/evidence.ts'
+import type { ClusterInfo } from '../cluster/cluster.ts'
 import { whyNoIsolation } from '../hosts/isolation.ts'
 import { commandOf, processes } from '../hosts/processes.ts'
-import { ONE_SECRET, onEachCi, onGithub, playInTerminal } from './scenario.ts'
+import type { Terminal } from '../hosts/terminal.ts'
+import { inTerminal, ONE_SECRET, onEachCi, onGithub, playInTerminal } from './scenario.ts'
 
 const whyNot = whyNoIsolation()
 if (whyNot !== undefined) console.warn(`Skipped, what needs isolation: ${whyNot}.`)
-const whereAllowed = whyNot === undefined ? { onEachCi, test } : { onEachCi: () => undefined, test: test.skip }
+const whereAllowed =
+  whyNot === undefined ? { onEachCi, onGithub, test } : { onEachCi: () => undefined, onGithub: () => undefined, test: test.skip }
 
-const OTHER_USER = 65534
+/** Not 65534, as whom all appear whom a namespace does not know. */
+const OTHER_USER = 12345
 /** Whom this machine lets us be. */
 const users = process.getuid?.() === 0 ? { root: 0, 'an ordinary user': OTHER_USER } : { 'an ordinary user': process.getuid?.() }
 
@@ -23,7 +27,8 @@ until [ -s pid ]; do sleep 0.02; done
 target=$(cat pid)
 try() { name=$1; shift; if "$@" >/dev/null 2>&1; then echo "$name: yes"; else echo "$name: no"; fi; }
 reads() { grep -qa ${OF_KUBEPASS} "$@"; }
-ptrace() { perl -e 'exit(syscall($ARGV[0], 16, $ARGV[1] + 0, 0, 0) == -1)' "$([ "$(uname -m)" = x86_64 ] && echo 101 || echo 117)" "$target"; }
+# It seizes, which stops nobody, and lets go when it ends.
+ptrace() { perl -e 'exit(syscall($ARGV[0], 0x4206, $ARGV[1] + 0, 0, 0) == -1)' "$([ "$(uname -m)" = x86_64 ] && echo 101 || echo 117)" "$target"; }
 past() { echo "past the redactor" > "/proc/$target/fd/1"; }
 mem() { exec 3< "/proc/$target/mem"; }
 try environ reads "/proc/$target/environ"
@@ -33,18 +38,15 @@ try cmdline eval "cat /proc/[0-9]*/cmdline | grep -qa dist/cl[i]/index.js"
 try mem mem
 try output past
 try 'signal 0' kill -0 "$target"
-[ "$1" != harmless ] || exit 0
 try ptrace ptrace
-try stop kill -STOP "$target"
-try kill kill -KILL "$target"
-try 'kill the group' kill -KILL -- "-$target"
-try 'unmount /proc' umount /proc
-try 'unmount /proc lazily' umount -l /proc
-try 'unmount /proc in a namespace of its own' unshare --map-root-user --mount umount -l /proc
-for namespace in user pid mount; do
-  try "enter the first's $namespace namespace" nsenter --target 1 --$namespace true
-  try "enter kubepass' $namespace namespace" nsenter --target "$target" --$namespace true
-done
+try continue kill -CONT "$target"
+if [ "$(id -u)" = 0 ]; then
+  [ "$1" = harmless ] && elsewhere='unshare --mount'
+  try 'unmount /proc' $elsewhere umount -l /proc
+  try "enter kubepass' mount namespace" nsenter --target "$target" --mount true
+fi
+echo "$(id -u), $(xargs < /proc/self/uid_map)"
+[ "$1" != harmless ] || exit 0
 kill -KILL -1
 kill -KILL 0
 `
@@ -55,24 +57,40 @@ interface Said {
   stderr: string
 }
 
+function give({ folder, home, tmp, work }: Terminal, uid = -1): void {
+  for (const path of [home, tmp, work]) chownSync(path, uid, uid)
+  chmodSync(folder, 0o711)
+}
+
+/** A file's content in place of its name. */
+function forAnybody(flags: string[], { ca }: ClusterInfo): string[] {
+  return flags.map((word) => (word === ca ? readFileSync(ca, 'base64') : word))
+}
+
+function become(uid: number | undefined): string {
+  return uid === process.getuid?.() ? '' : `setpriv --reuid=${String(uid)} --regid=${String(uid)} --clear-groups`
+}
+
 /** A hostile scan in a terminal whose output is a pipe, as a runner's is. */
 async function attack(uid: number | undefined, isolate: string, how: 'harmless' | 'with all it has'): Promise<Said> {
   let said: Said | undefined
-  await playInTerminal(async ({ info, terminal, proxy, identityOf }) => {
-    const flags = Object.entries({
-      server: proxy.url,
-      'certificate-authority': readFileSync(info.ca, 'base64'),
-      'service-account': 'kubepass/scanner',
-      'token-file': '-',
-      isolate,
-    }).flatMap(([flag, value]) => [`--${flag}`, value])
+  await playInTerminal(async ({ info, terminal, flags, identityOf }) => {
     writeFileSync(join(terminal.home, 'hostile'), HOSTILE)
-    for (const path of [terminal.home, terminal.tmp, terminal.work]) chownSync(path, uid ?? -1, uid ?? -1)
-    chmodSync(terminal.folder, 0o711)
+    give(terminal, uid)
     // The pipe is the user's own, and the program the shell's own process, so that its number is known.
-    const become = uid === process.getuid?.() ? '' : `setpriv --reuid=${String(uid)} --regid=${String(uid)} --clear-groups`
-    const script = `exec ${become} sh -c 'sh -c "$START" "$0" "$@" | cat' "$0" "$@"`
-    const words = ['run', ...flags, '--', 'bash', join(terminal.home, 'hostile'), how]
+    const script = `exec ${become(uid)} sh -c 'sh -c "$START" "$0" "$@" | cat' "$0" "$@"`
+    const words = [
+      'run',
+      ...forAnybody(flags, info),
+      '--isolate',
+      isolate,
+      '--token-file',
+      '-',
+      '--',
+      'bash',
+      join(terminal.home, 'hostile'),
+      how,
+    ]
     const { code, stdout, stderr } = await terminal.shell(script, words, {
       stdin: await identityOf('issuer'),
       env: { [OF_KUBEPASS]: 'x', START: 'echo $$ > pid; exec "$0" "$@"' },
@@ -90,69 +108,137 @@ function triesOf({ stdout }: Said): Record<string, string> {
 
 for (const [user, uid] of Object.entries(users)) {
   whereAllowed.test(`a hostile scan, as ${user}, cannot look into kubepass, signal it or write past the redactor`, async () => {
-    const [isolated, open] = await Promise.all([attack(uid, 'required', 'with all it has'), attack(uid, 'off', 'harmless')])
+    const isRoot = uid === 0
+    const [isolated, open] = await Promise.all([
+      attack(uid, isRoot ? 'auto' : 'required', 'with all it has'),
+      attack(uid, 'off', 'harmless'),
+    ])
     // That it could, were it not isolated, is what makes its failures tell something.
-    const could = ['environ', 'environ of any', 'environ of the parent', 'cmdline', 'mem', 'output', 'signal 0']
+    const could = ['environ', 'environ of any', 'environ of the parent', 'cmdline', 'mem', 'output', 'signal 0', 'ptrace', 'continue']
+    if (isRoot) could.push('unmount /proc', "enter kubepass' mount namespace")
     expect(triesOf(open)).toEqual(Object.fromEntries(could.map((name) => [name, 'yes'])))
     expect(open.stdout).toContain('\npast the redactor\n')
     expect(open.stderr).toMatch(/\n {2}Isolated +no: isolate is off\n/)
 
-    const tries = triesOf(isolated)
-    expect(Object.keys(tries)).toEqual(expect.arrayContaining([...could, 'ptrace', 'kill the group', "enter kubepass' mount namespace"]))
-    expect(Object.entries(tries).filter(([, could]) => could !== 'no')).toEqual([])
+    expect(triesOf(isolated)).toEqual(Object.fromEntries(could.map((name) => [name, 'no'])))
     expect(isolated.stdout).not.toContain('past the redactor')
-    expect(isolated.stderr).toMatch(/\n {2}Isolated +yes\n/)
+    // Root stays all whom the machine knows, anybody else himself alone.
+    expect(isolated.stdout).toMatch(isRoot ? /^0, 0 0 /m : new RegExp(`^${String(uid)}, ${String(uid)} ${String(uid)} 1$`, 'm'))
+    expect(isolated.stderr).toMatch(isRoot ? /\n {2}Isolated +yes, as root: the machine's files/ : /\n {2}Isolated +yes\n/)
     expect(isolated.stderr).toMatch(/ exit code 137 \(SIGKILL\), [^]*revoked .*, proven dead/)
   })
 }
+
+if (process.getuid?.() === 0)
+  inTerminal('isolate: required is refused as root, to whom the machine stays open', async ({ terminal, flags, identityOf, proxy }) => {
+    const words = ['run', ...flags, '--isolate', 'required', '--token-file', '-', '--', 'echo', 'ran']
+    const { code, stdout, stderr } = await terminal.run(words, { stdin: await identityOf('issuer') })
+    expect([code, stdout]).toEqual([80, ''])
+    expect(stderr).toMatch(/isolate is required, but root cannot be isolated.*\n.*Run the job as an ordinary user/)
+    expect(proxy.exchanges).toEqual([])
+  })
 
 const isolationOf = (file: string): Evidence['isolation'] => (JSON.parse(readFileSync(file, 'utf8')) as Evidence).isolation
 
 whereAllowed.onEachCi('without a word about it a scan is isolated, as the user that it is', async ({ step, job }) => {
   const evidence = join(job.workspace, 'evidence.json')
-  const main = await step({ command: 'echo "$(id -u) sees" /proc/[0-9]*; touch "$HOME/of-the-scan"', evidence }).main()
+  const command = 'echo "$(id -u) sees" /proc/[0-9]*; touch "$HOME/of-the-scan"; echo "$go $marker"; env | grep ^KUBEPASS_'
+  const main = await step({ command, evidence }, { go: 'mine', marker: 'mine' }).main()
   expect(main.code).toBe(0)
   expect(main.log).toContain(`\n${String(process.getuid?.())} sees /proc/1 /proc/2 /proc/3\n`)
+  expect(main.log).toMatch(/\nmine mine\nKUBEPASS_SCAN=[0-9a-f]+\n(?!KUBEPASS)/)
   expect(statSync(join(job.home, 'of-the-scan')).uid).toBe(process.getuid?.())
-  expect(isolationOf(evidence)).toEqual({ isolated: true, why_not: null })
+  expect(isolationOf(evidence)).toEqual({ isolated: true, why_not: null, as_root: process.getuid?.() === 0 })
   expect(main.log).not.toContain('not isolated')
 })
 
-whereAllowed.onEachCi('what hides from kubepass ends with the scan all the same, before the revocation', async ({ step, job, proxy }) => {
-  let left: number[] | undefined
-  proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => {
-    left = processes().filter((pid) => commandOf(pid).includes(job.folder))
-    return undefined
+/** The first of the namespace is made to leave its process group, and to forget its environment. */
+const OVERTAKEN = `
+my ($ptrace, $setsid) = (101, 112);
+my $regs = "\\0" x 216;
+sub at { syscall($ptrace, $_[0], 1, 0, $_[1]) == 0 or die "$_[0]: $!"; }
+at(16, 0); waitpid(1, 0x40000000);
+at(12, $regs);
+my @then = unpack("q27", $regs);
+$then[16] -= 2;
+my @now = @then;
+($then[10], $then[15]) = ($then[15], -1);
+@now[10, 15] = ($setsid, -1);
+at(13, pack("q27", @now));
+at(9, 0); waitpid(1, 0x40000000);
+at(12, $regs);
+die "no session" if (unpack("q27", $regs))[10] < 0;
+open(my $stat, "<", "/proc/1/stat"); my @fields = split " ", <$stat> =~ s/^.*\\) //sr;
+open(my $mem, "+<:raw", "/proc/1/mem") or die "mem: $!";
+sysseek($mem, $fields[47], 0); syswrite($mem, "\\0" x ($fields[48] - $fields[47])) or die "write: $!";
+at(13, pack("q27", @then));
+at(17, 0);
+print "overtaken\\n";
+`.replaceAll('\\\\', '\\')
+
+const ways = process.arch === 'x64' ? { '': '', ', even if it overtakes the first of its namespace': 'perl overtake.pl; ' } : { '': '' }
+
+for (const [how, before] of Object.entries(ways))
+  whereAllowed.onEachCi(`what hides from kubepass ends with the scan all the same, before the revocation${how}`, async (scene) => {
+    const { step, job, proxy } = scene
+    let left: number[] | undefined
+    proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => {
+      left = processes().filter((pid) => commandOf(pid).includes(job.folder))
+      return undefined
+    })
+    writeFileSync(join(job.workspace, 'overtake.pl'), OVERTAKEN)
+    const hidden = join(job.workspace, 'hidden')
+    const hides = `env -i /usr/bin/setsid -f /bin/sh -c ': > ${hidden}; while :; do sleep 1; done' ${job.folder} >/dev/null 2>&1`
+    const main = await step({ command: `${before}${hides}; until [ -e ${hidden} ]; do sleep 0.02; done` }).main()
+    expect(main.code).toBe(0)
+    expect(main.log.includes('\novertaken\n')).toBe(before !== '')
+    expect(left).toEqual([])
+    expect(main.log).not.toContain('could not be ended')
   })
-  const hidden = join(job.workspace, 'hidden')
-  const hides = `env -i /usr/bin/setsid -f /bin/sh -c ': > ${hidden}; while :; do sleep 1; done' ${job.folder} >/dev/null 2>&1`
-  const main = await step({ command: `${hides}; until [ -e ${hidden} ]; do sleep 0.02; done` }).main()
-  expect(main.code).toBe(0)
-  expect(left).toEqual([])
-})
+
+whereAllowed.onGithub(
+  'SIGKILL while an isolated scan runs that hides: post ends that, and says that it was isolated',
+  async ({ step, job }) => {
+    const use = step({ command: `exec env -i PATH="$PATH" bash -c 'echo started; while :; do sleep 1; done' ${job.folder}` })
+    const ofTheScan = (): number[] => processes().filter((pid) => commandOf(pid).includes(job.folder))
+    const phase = use.start('main')
+    await phase.seen('started')
+    phase.kill('SIGKILL')
+    await phase.done
+    expect(ofTheScan()).not.toEqual([])
+    const post = await use.post()
+    expect(ofTheScan()).toEqual([])
+    expect(post.code).toBe(0)
+    expect(post.log).toContain('proven dead')
+    expect(post.summary).toMatch(/\| Isolated \| .*yes/)
+  },
+  { patience: { drain: 200 } },
+)
 
 onEachCi('isolate: off leaves a scan among all processes', async ({ step, job }) => {
   const evidence = join(job.workspace, 'evidence.json')
   const main = await step({ command: `ls -d /proc/${String(process.pid)}`, isolate: 'off', evidence }).main()
   expect(main.code).toBe(0)
-  expect(isolationOf(evidence)).toEqual({ isolated: false, why_not: 'isolate is off' })
+  expect(isolationOf(evidence)).toEqual({ isolated: false, why_not: 'isolate is off', as_root: process.getuid?.() === 0 })
   expect(main.log).not.toContain('The scan is not isolated')
 })
 
 /** Where it is forbidden by the setting of a namespace that is made for it. */
-const FORBIDDEN = `exec unshare --user --map-root-user sh -c 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$0" "$@"' "$0" "$@"`
+const FORBIDDEN = `exec ${become(users['an ordinary user'])} unshare --map-current-user --keep-caps sh -c 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$0" "$@"' "$0" "$@"`
 
 whereAllowed.test('where the machine forbids it: auto says so and goes on, required ends before anything is asked', async () => {
   await Promise.all([
-    playInTerminal(async ({ terminal, flags, identityOf }) => {
-      const words = ['run', ...flags, '--token-file', '-', '--', 'sh', '-c', 'echo ran']
+    playInTerminal(async ({ info, terminal, flags, identityOf }) => {
+      const words = ['run', ...forAnybody(flags, info), '--token-file', '-', '--', 'sh', '-c', 'echo ran']
+      give(terminal, users['an ordinary user'])
       const { code, stdout, stderr } = await terminal.shell(FORBIDDEN, words, { stdin: await identityOf('issuer') })
       expect([code, stdout]).toEqual([0, 'ran\n'])
       expect(stderr).toMatch(/kubepass: The scan is not isolated: "unshare: .*"\.\n/)
       expect(stderr).toMatch(/\n {2}Isolated +no: .*unshare: /)
     }),
-    playInTerminal(async ({ terminal, flags, identityOf, proxy }) => {
-      const words = ['run', ...flags, '--isolate', 'required', '--token-file', '-', '--', 'sh', '-c', 'echo ran']
+    playInTerminal(async ({ info, terminal, flags, identityOf, proxy }) => {
+      const words = ['run', ...forAnybody(flags, info), '--isolate', 'required', '--token-file', '-', '--', 'sh', '-c', 'echo ran']
+      give(terminal, users['an ordinary user'])
       const { code, stdout, stderr } = await terminal.shell(FORBIDDEN, words, { stdin: await identityOf('issuer') })
       expect([code, stdout]).toEqual([80, ''])
       expect(stderr).toMatch(

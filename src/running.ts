@@ -1,0 +1,51 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { constants } from 'node:os'
+import type { Readable } from 'node:stream'
+import { killQuietly, MARKER } from './carriers.ts'
+
+/** How long a scan that was told to stop may take to end by itself. */
+export const GRACE_MS = 2_000
+
+export interface Ended {
+  /** As a shell gives it: 128 + n after signal n. */
+  exitCode: number
+  signal: NodeJS.Signals | null
+}
+
+/** A command that has begun. */
+export interface Running {
+  readonly stdout: Readable
+  readonly stderr: Readable
+  readonly ended: Promise<Ended>
+  /** Signals its process group. */
+  signal(name: NodeJS.Signals): void
+  /**
+   * Ends all that is left where it ran, if that is a place of its own.
+   * @returns whether that was seen to be over
+   */
+  close(): Promise<boolean>
+}
+
+/** A command among all other processes. */
+export function startPlain(command: readonly string[], env: NodeJS.ProcessEnv, marker: string, stdin: 'inherit' | 'ignore'): Running {
+  const child = spawn('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
+    env: { ...env, [MARKER]: marker },
+    stdio: [stdin, 'pipe', 'pipe'],
+    detached: true,
+  })
+  return {
+    stdout: child.stdout,
+    stderr: child.stderr,
+    ended: endOf(child),
+    signal(name) {
+      if (child.pid !== undefined) killQuietly(-child.pid, name)
+    },
+    close: () => Promise.resolve(true),
+  }
+}
+
+export async function endOf(child: ChildProcess): Promise<Ended> {
+  const [code, by] = (await once(child, 'exit')) as [number, null] | [null, NodeJS.Signals]
+  return { exitCode: by === null ? code : 128 + constants.signals[by], signal: by }
+}
