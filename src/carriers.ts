@@ -13,6 +13,7 @@ export function firstOf(marker: string): string {
 export const FIRST = '-first'
 
 const DEADLINE_MS = 1_000
+const LAST_MS = 200
 
 export interface Stopped {
   /** Processes that had outlived the command. */
@@ -31,14 +32,17 @@ export async function stopCarriers(marker: string): Promise<Stopped> {
   const deadline = Date.now() + DEADLINE_MS
   for (let looksWithout = 0; ; await sleep(5)) {
     const carriers = carriersOf(marker)
-    for (const { pid, isFirst } of carriers) {
+    const ofScan = carriers.filter(({ isFirst }) => !isFirst)
+    looksWithout = ofScan.length === 0 ? looksWithout + 1 : 0
+    // With the first all others in there end uncounted: its turn comes when none of them is seen, or time runs out.
+    const all = looksWithout >= 2 || Date.now() > deadline - LAST_MS
+    for (const { pid, isFirst } of all ? carriers : ofScan) {
       if (!isFirst) outlived.add(pid)
       killed.set(pid, new Life(pid))
       killQuietly(pid, 'SIGKILL')
     }
     const left = [...killed.values()].filter(({ isOver }) => !isOver).length
-    looksWithout = carriers.length + left === 0 ? looksWithout + 1 : 0
-    if (looksWithout === 2 || Date.now() > deadline) return { outlived: outlived.size, left }
+    if ((looksWithout >= 2 && carriers.length + left === 0) || Date.now() > deadline) return { outlived: outlived.size, left }
   }
 }
 

@@ -24,6 +24,7 @@ function firstOf(marker) {
 /** A shell takes it off. */
 const FIRST = '-first';
 const DEADLINE_MS = 1_000;
+const LAST_MS = 200;
 /**
  * Ends every process of ours that carries the marker: an open exec or watch stream outlives a revocation. A process
  * that becomes another program shows no environment for a moment, so that one look without a find is not enough.
@@ -34,15 +35,18 @@ async function stopCarriers(marker) {
     const deadline = Date.now() + DEADLINE_MS;
     for (let looksWithout = 0;; await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_1__.setTimeout)(5)) {
         const carriers = carriersOf(marker);
-        for (const { pid, isFirst } of carriers) {
+        const ofScan = carriers.filter(({ isFirst }) => !isFirst);
+        looksWithout = ofScan.length === 0 ? looksWithout + 1 : 0;
+        // With the first all others in there end uncounted: its turn comes when none of them is seen, or time runs out.
+        const all = looksWithout >= 2 || Date.now() > deadline - LAST_MS;
+        for (const { pid, isFirst } of all ? carriers : ofScan) {
             if (!isFirst)
                 outlived.add(pid);
             killed.set(pid, new Life(pid));
             killQuietly(pid, 'SIGKILL');
         }
         const left = [...killed.values()].filter(({ isOver }) => !isOver).length;
-        looksWithout = carriers.length + left === 0 ? looksWithout + 1 : 0;
-        if (looksWithout === 2 || Date.now() > deadline)
+        if ((looksWithout >= 2 && carriers.length + left === 0) || Date.now() > deadline)
             return { outlived: outlived.size, left };
     }
 }
