@@ -5,7 +5,7 @@ import type { AuthInfo } from './identity/identity.ts'
 import { removeKubeconfig } from './kubeconfig.ts'
 import { deleteAnchor, prove } from './kube/revoke.ts'
 import { deadBy, idOf, markerOf, mayLive, type Issued } from './receipt.ts'
-import { note, record, warn, type Session } from './session.ts'
+import { endAnchor, note, record, warn, type Session } from './session.ts'
 
 /** Where no token can exist, an anchor is all there is to lose. */
 const NO_TOKEN_MS = 5_000
@@ -137,12 +137,11 @@ async function revokeOne(
 }
 
 /** A creation whose answer was lost may take effect late; who has no post step behind him looks once more. */
-async function askAgain({ client, hurry, identity, receipt: { credentials, namespace } }: Session): Promise<void> {
-  const limit = AbortSignal.any([hurry, AbortSignal.timeout(NO_TOKEN_MS)])
-  for (const { anchor, reached, revoked } of credentials) {
+async function askAgain(session: Session): Promise<void> {
+  const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(NO_TOKEN_MS)])
+  for (const { anchor, reached, revoked } of session.receipt.credentials) {
     if (reached === 'nothing' || revoked !== undefined || anchor === undefined || anchor.uid !== undefined) continue
-    const again = async (): Promise<unknown> => deleteAnchor(client, await identity.authInfo(limit), { namespace, ...anchor }, limit)
-    await again().catch(() => undefined)
+    await endAnchor(session, anchor, limit).catch(() => undefined)
   }
 }
 

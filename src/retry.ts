@@ -6,7 +6,7 @@ const ATTEMPT_MS = 10_000
 const FIRST_WAIT_MS = 200
 const LONGEST_WAIT_MS = 5_000
 /** A timer that is set for longer fires at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1
+export const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 export interface Tried {
   /** The last answer, or how the last try failed. */

@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { endsAt, isoTime, renewAt, retireAt } from './credential.ts'
 import { describe } from './errors.ts'
 import { writeKubeconfig } from './kubeconfig.ts'
-import { deleteAnchor } from './kube/revoke.ts'
 import { issue, verify, type Received } from './obtain.ts'
 import { anchorNames, idOf, mayLive, MOST_CREDENTIALS, nameOfNext, type Issued } from './receipt.ts'
-import { note, warn, type Session } from './session.ts'
+import { LONGEST_TIMER_MS } from './retry.ts'
+import { endAnchor, note, warn, type Session } from './session.ts'
 
 /** How long whoever stops it waits for what it has begun. */
 const STOP_MS = 1_000
@@ -14,8 +14,6 @@ const RETIRE_MS = 10_000
 /** Of a credential's life: what is waited for after a first try that failed. */
 const FIRST_WAIT = 0.02
 const LONGEST_WAIT_MS = 60_000
-/** Node's timers know no more. */
-const LONGEST_SLEEP_MS = 2 ** 31 - 1
 
 export interface Rotation {
   /** Stops it at once; what it has asked for by then stands in the receipt. */
@@ -74,7 +72,7 @@ async function rotate(session: Session, first: Received, firstDue: number, until
 }
 
 async function sleepUntil(time: number, until: AbortSignal): Promise<void> {
-  await sleep(Math.min(Math.max(0, time - Date.now()), LONGEST_SLEEP_MS), undefined, { signal: until })
+  await sleep(Math.min(Math.max(0, time - Date.now()), LONGEST_TIMER_MS), undefined, { signal: until })
 }
 
 /**
@@ -116,10 +114,9 @@ async function replace(session: Session, { issued }: Received, name: string, lim
 
 /** Ends what may exist under this name, and makes place in the receipt; forgets tokens that are dead. */
 async function vacate(session: Session, name: string, inUse: Issued, limit: AbortSignal): Promise<void> {
-  const { client, identity, receipt, tokens } = session
+  const { receipt, tokens } = session
   const taken = receipt.credentials.find(({ anchor }) => anchor?.name === name)
-  if (taken !== undefined && taken.reached !== 'nothing' && taken.revoked === undefined)
-    await deleteAnchor(client, await identity.authInfo(limit), { namespace: receipt.namespace, name }, limit)
+  if (taken !== undefined && taken.reached !== 'nothing' && taken.revoked === undefined) await endAnchor(session, { name }, limit)
   for (const [id, held] of tokens) if (!mayLive(held.deadBy)) tokens.delete(id)
   if (taken?.reached === 'token' && !tokens.has(idOf(taken)) && mayLive(taken.deadBy)) session.unseen.push(taken.deadBy)
   const others = session.receipt.credentials.filter((credential) => credential !== taken)
@@ -135,8 +132,7 @@ async function retire(session: Session, issued: Issued, until: AbortSignal): Pro
   if (anchor === undefined || !session.receipt.credentials.includes(issued)) return
   const limit = AbortSignal.any([until, AbortSignal.timeout(RETIRE_MS)])
   try {
-    const auth = await session.identity.authInfo(limit)
-    await deleteAnchor(session.client, auth, { namespace: session.receipt.namespace, ...anchor }, limit)
+    await endAnchor(session, anchor, limit)
     note(session, issued, { revoked: new Date().toISOString() })
   } catch {
     until.throwIfAborted()

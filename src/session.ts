@@ -4,6 +4,7 @@ import { Http } from './http.ts'
 import { chooseIdentity } from './identity/choose.ts'
 import type { Identity } from './identity/identity.ts'
 import { KubeClient } from './kube/client.ts'
+import { deleteAnchor } from './kube/revoke.ts'
 import type { Options } from './options.ts'
 import type { Platform } from './platform/platform.ts'
 import type { Run } from './job.ts'
@@ -81,14 +82,23 @@ export function openClient({ platform }: Context, options: Options, connections?
   return new KubeClient(http, options.server, userAgent(platform.run), (text) => platform.say(text))
 }
 
+/** Deletes an anchor of the run. */
+export async function endAnchor(
+  { client, identity, receipt: { namespace } }: Session,
+  anchor: NonNullable<Issued['anchor']>,
+  limit: AbortSignal,
+): Promise<'deleted' | 'gone'> {
+  return deleteAnchor(client, await identity.authInfo(limit), { namespace, ...anchor }, limit)
+}
+
 /** Saves what is known of the run, so that whoever comes next can finish it. What fails here must not stop what is under way. */
 export function record(session: Session, news: Partial<Receipt> = {}): void {
   session.receipt = { ...session.receipt, ...news }
   try {
     session.platform.saveReceipt(session.receipt)
   } catch (error) {
-    const note = `The receipt could not be saved (${errnoOf(error) || 'unknown reason'}).`
-    if (!session.evidence.warnings.includes(note)) session.evidence.warnings.push(note)
+    const text = `The receipt could not be saved (${errnoOf(error) || 'unknown reason'}).`
+    if (!session.evidence.warnings.includes(text)) session.evidence.warnings.push(text)
   }
 }
 

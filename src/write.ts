@@ -20,11 +20,17 @@ export function writePrivate(path: string, content: string | Buffer, mode = 0o60
  * Writes a private file beside the one that it is to replace, in place of what was left there.
  * @returns what replaces it
  */
-export function writeNext(path: string, text: string): () => void {
-  const next = nextTo(path)
+export function writeNext(path: string, text: string, next = nextTo(path), mode?: number): () => void {
   rmSync(next, { recursive: true, force: true })
-  writePrivate(next, text)
-  return () => renameSync(next, path)
+  writePrivate(next, text, mode)
+  return () => {
+    try {
+      renameSync(next, path)
+    } catch (error) {
+      rmSync(next, { force: true })
+      throw error
+    }
+  }
 }
 
 export function nextTo(path: string): string {
@@ -56,15 +62,7 @@ export function appendWhole(path: string, text: string): void {
 export function replaceFile(path: string, text: string): void {
   const folder = dirname(path)
   if (realpathSync(folder) !== folder) throw Object.assign(new Error('its folder is behind a link'), { code: 'ELOOP' })
-  const next = join(folder, `.${basename(path).slice(0, 200)}.next`)
-  rmSync(next, { recursive: true, force: true })
-  writePrivate(next, text, 0o644)
-  try {
-    renameSync(next, path)
-  } catch (error) {
-    rmSync(next)
-    throw error
-  }
+  writeNext(path, text, join(folder, `.${basename(path).slice(0, 200)}.next`), 0o644)()
 }
 
 /** The path without a link on its way, as they are now. Its last part need not be there. */

@@ -1389,6 +1389,7 @@ function markdownCode(text) {
 /* harmony export */   A3: () => (/* binding */ reasonOf),
 /* harmony export */   BP: () => (/* binding */ wantsCertificate),
 /* harmony export */   Iv: () => (/* binding */ proxyStatusOf),
+/* harmony export */   Mv: () => (/* binding */ LONGEST_TIMER_MS),
 /* harmony export */   Zn: () => (/* binding */ canHeal),
 /* harmony export */   fb: () => (/* binding */ isUntrusted),
 /* harmony export */   sT: () => (/* binding */ retried)
@@ -1704,11 +1705,18 @@ function writePrivate(path, content, mode = 0o600) {
  * Writes a private file beside the one that it is to replace, in place of what was left there.
  * @returns what replaces it
  */
-function writeNext(path, text) {
-    const next = nextTo(path);
+function writeNext(path, text, next = nextTo(path), mode) {
     (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(next, { recursive: true, force: true });
-    writePrivate(next, text);
-    return () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.renameSync)(next, path);
+    writePrivate(next, text, mode);
+    return () => {
+        try {
+            (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.renameSync)(next, path);
+        }
+        catch (error) {
+            (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(next, { force: true });
+            throw error;
+        }
+    };
 }
 function nextTo(path) {
     return `${path}.next`;
@@ -1741,16 +1749,7 @@ function replaceFile(path, text) {
     const folder = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(path);
     if ((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(folder) !== folder)
         throw Object.assign(new Error('its folder is behind a link'), { code: 'ELOOP' });
-    const next = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, `.${(0,node_path__WEBPACK_IMPORTED_MODULE_1__.basename)(path).slice(0, 200)}.next`);
-    (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(next, { recursive: true, force: true });
-    writePrivate(next, text, 0o644);
-    try {
-        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.renameSync)(next, path);
-    }
-    catch (error) {
-        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(next);
-        throw error;
-    }
+    writeNext(path, text, (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, `.${(0,node_path__WEBPACK_IMPORTED_MODULE_1__.basename)(path).slice(0, 200)}.next`), 0o644)();
 }
 /** The path without a link on its way, as they are now. Its last part need not be there. */
 function settled(path) {
@@ -3983,6 +3982,7 @@ var version = __nccwpck_require__(311);
 
 
 
+
 /** Who the job is, and where the API server is. Nothing has been asked for on the network yet. */
 async function choose({ platform, seal }, options) {
     const { identity, why } = await chooseIdentity(options, {
@@ -4006,6 +4006,10 @@ function openClient({ platform }, options, connections) {
     const http = new src_http/* Http */.lw(tls, platform.env, connections);
     return new KubeClient(http, options.server, userAgent(platform.run), (text) => platform.say(text));
 }
+/** Deletes an anchor of the run. */
+async function endAnchor({ client, identity, receipt: { namespace } }, anchor, limit) {
+    return deleteAnchor(client, await identity.authInfo(limit), { namespace, ...anchor }, limit);
+}
 /** Saves what is known of the run, so that whoever comes next can finish it. What fails here must not stop what is under way. */
 function record(session, news = {}) {
     session.receipt = { ...session.receipt, ...news };
@@ -4013,9 +4017,9 @@ function record(session, news = {}) {
         session.platform.saveReceipt(session.receipt);
     }
     catch (error) {
-        const note = `The receipt could not be saved (${(0,errors/* errnoOf */.UQ)(error) || 'unknown reason'}).`;
-        if (!session.evidence.warnings.includes(note))
-            session.evidence.warnings.push(note);
+        const text = `The receipt could not be saved (${(0,errors/* errnoOf */.UQ)(error) || 'unknown reason'}).`;
+        if (!session.evidence.warnings.includes(text))
+            session.evidence.warnings.push(text);
     }
 }
 /** Saves what is new of one of its credentials. */
@@ -4213,13 +4217,12 @@ async function revokeOne(session, credential, postFollows, authInfo, limit) {
     return undefined;
 }
 /** A creation whose answer was lost may take effect late; who has no post step behind him looks once more. */
-async function askAgain({ client, hurry, identity, receipt: { credentials, namespace } }) {
-    const limit = AbortSignal.any([hurry, AbortSignal.timeout(NO_TOKEN_MS)]);
-    for (const { anchor, reached, revoked } of credentials) {
+async function askAgain(session) {
+    const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(NO_TOKEN_MS)]);
+    for (const { anchor, reached, revoked } of session.receipt.credentials) {
         if (reached === 'nothing' || revoked !== undefined || anchor === undefined || anchor.uid !== undefined)
             continue;
-        const again = async () => deleteAnchor(client, await identity.authInfo(limit), { namespace, ...anchor }, limit);
-        await again().catch(() => undefined);
+        await endAnchor(session, anchor, limit).catch(() => undefined);
     }
 }
 function isToken({ reached }) {
@@ -4649,8 +4652,6 @@ const RETIRE_MS = 10_000;
 /** Of a credential's life: what is waited for after a first try that failed. */
 const FIRST_WAIT = 0.02;
 const LONGEST_WAIT_MS = 60_000;
-/** Node's timers know no more. */
-const LONGEST_SLEEP_MS = 2 ** 31 - 1;
 /**
  * From now on, the credential that the scan finds is renewed before it expires.
  * @param due when for the first time, ms since 1970
@@ -4699,7 +4700,7 @@ async function rotate(session, first, firstDue, until, rest) {
     }
 }
 async function sleepUntil(time, until) {
-    await (0,promises_.setTimeout)(Math.min(Math.max(0, time - Date.now()), LONGEST_SLEEP_MS), undefined, { signal: until });
+    await (0,promises_.setTimeout)(Math.min(Math.max(0, time - Date.now()), retry/* LONGEST_TIMER_MS */.Mv), undefined, { signal: until });
 }
 /**
  * Replaces the credential, and tries again for as long as it lives.
@@ -4741,10 +4742,10 @@ async function replace(session, { issued }, name, limit) {
 }
 /** Ends what may exist under this name, and makes place in the receipt; forgets tokens that are dead. */
 async function vacate(session, name, inUse, limit) {
-    const { client, identity, receipt, tokens } = session;
+    const { receipt, tokens } = session;
     const taken = receipt.credentials.find(({ anchor }) => anchor?.name === name);
     if (taken !== undefined && taken.reached !== 'nothing' && taken.revoked === undefined)
-        await deleteAnchor(client, await identity.authInfo(limit), { namespace: receipt.namespace, name }, limit);
+        await endAnchor(session, { name }, limit);
     for (const [id, held] of tokens)
         if (!mayLive(held.deadBy))
             tokens.delete(id);
@@ -4763,8 +4764,7 @@ async function retire(session, issued, until) {
         return;
     const limit = AbortSignal.any([until, AbortSignal.timeout(RETIRE_MS)]);
     try {
-        const auth = await session.identity.authInfo(limit);
-        await deleteAnchor(session.client, auth, { namespace: session.receipt.namespace, ...anchor }, limit);
+        await endAnchor(session, anchor, limit);
         note(session, issued, { revoked: new Date().toISOString() });
     }
     catch {

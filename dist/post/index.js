@@ -1456,11 +1456,18 @@ function writePrivate(path, content, mode = 0o600) {
  * Writes a private file beside the one that it is to replace, in place of what was left there.
  * @returns what replaces it
  */
-function writeNext(path, text) {
-    const next = nextTo(path);
+function writeNext(path, text, next = nextTo(path), mode) {
     (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(next, { recursive: true, force: true });
-    writePrivate(next, text);
-    return () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.renameSync)(next, path);
+    writePrivate(next, text, mode);
+    return () => {
+        try {
+            (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.renameSync)(next, path);
+        }
+        catch (error) {
+            (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(next, { force: true });
+            throw error;
+        }
+    };
 }
 function nextTo(path) {
     return `${path}.next`;
@@ -1493,16 +1500,7 @@ function replaceFile(path, text) {
     const folder = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(path);
     if ((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(folder) !== folder)
         throw Object.assign(new Error('its folder is behind a link'), { code: 'ELOOP' });
-    const next = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, `.${(0,node_path__WEBPACK_IMPORTED_MODULE_1__.basename)(path).slice(0, 200)}.next`);
-    (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(next, { recursive: true, force: true });
-    writePrivate(next, text, 0o644);
-    try {
-        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.renameSync)(next, path);
-    }
-    catch (error) {
-        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(next);
-        throw error;
-    }
+    writeNext(path, text, (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, `.${(0,node_path__WEBPACK_IMPORTED_MODULE_1__.basename)(path).slice(0, 200)}.next`), 0o644)();
 }
 /** The path without a link on its way, as they are now. Its last part need not be there. */
 function settled(path) {
@@ -3869,6 +3867,7 @@ var version = __nccwpck_require__(311);
 
 
 
+
 /** Who the job is, and where the API server is. Nothing has been asked for on the network yet. */
 async function choose({ platform, seal }, options) {
     const { identity, why } = await chooseIdentity(options, {
@@ -3892,6 +3891,10 @@ function openClient({ platform }, options, connections) {
     const http = new Http(tls, platform.env, connections);
     return new KubeClient(http, options.server, userAgent(platform.run), (text) => platform.say(text));
 }
+/** Deletes an anchor of the run. */
+async function endAnchor({ client, identity, receipt: { namespace } }, anchor, limit) {
+    return deleteAnchor(client, await identity.authInfo(limit), { namespace, ...anchor }, limit);
+}
 /** Saves what is known of the run, so that whoever comes next can finish it. What fails here must not stop what is under way. */
 function record(session, news = {}) {
     session.receipt = { ...session.receipt, ...news };
@@ -3899,9 +3902,9 @@ function record(session, news = {}) {
         session.platform.saveReceipt(session.receipt);
     }
     catch (error) {
-        const note = `The receipt could not be saved (${(0,errors/* errnoOf */.UQ)(error) || 'unknown reason'}).`;
-        if (!session.evidence.warnings.includes(note))
-            session.evidence.warnings.push(note);
+        const text = `The receipt could not be saved (${(0,errors/* errnoOf */.UQ)(error) || 'unknown reason'}).`;
+        if (!session.evidence.warnings.includes(text))
+            session.evidence.warnings.push(text);
     }
 }
 /** Saves what is new of one of its credentials. */
@@ -4099,13 +4102,12 @@ async function revokeOne(session, credential, postFollows, authInfo, limit) {
     return undefined;
 }
 /** A creation whose answer was lost may take effect late; who has no post step behind him looks once more. */
-async function askAgain({ client, hurry, identity, receipt: { credentials, namespace } }) {
-    const limit = AbortSignal.any([hurry, AbortSignal.timeout(NO_TOKEN_MS)]);
-    for (const { anchor, reached, revoked } of credentials) {
+async function askAgain(session) {
+    const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(NO_TOKEN_MS)]);
+    for (const { anchor, reached, revoked } of session.receipt.credentials) {
         if (reached === 'nothing' || revoked !== undefined || anchor === undefined || anchor.uid !== undefined)
             continue;
-        const again = async () => deleteAnchor(client, await identity.authInfo(limit), { namespace, ...anchor }, limit);
-        await again().catch(() => undefined);
+        await endAnchor(session, anchor, limit).catch(() => undefined);
     }
 }
 function isToken({ reached }) {
