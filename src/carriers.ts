@@ -24,9 +24,11 @@ export interface Stopped {
 
 /**
  * Ends every process of ours that carries the marker: an open exec or watch stream outlives a revocation. A process
- * that becomes another program shows no environment for a moment, so that one look without a find is not enough.
+ * that becomes another program shows no environment for a moment, so that one look without a find is not enough. The
+ * first look is over when this returns.
+ * @param uncounted a process group of which none counts as having outlived the command
  */
-export async function stopCarriers(marker: string): Promise<Stopped> {
+export async function stopCarriers(marker: string, uncounted?: number): Promise<Stopped> {
   const outlived = new Set<number>()
   const killed = new Map<number, Life>()
   const deadline = Date.now() + DEADLINE_MS
@@ -37,8 +39,9 @@ export async function stopCarriers(marker: string): Promise<Stopped> {
     // With the first all others in there end uncounted: its turn comes when none of them is seen, or time runs out.
     const all = looksWithout >= 2 || Date.now() > deadline - LAST_MS
     for (const { pid, isFirst } of all ? carriers : ofScan) {
-      if (!isFirst) outlived.add(pid)
-      killed.set(pid, new Life(pid))
+      const life = new Life(pid)
+      if (!isFirst && life.group !== undefined && life.group !== uncounted) outlived.add(pid)
+      killed.set(pid, life)
       killQuietly(pid, 'SIGKILL')
     }
     const left = [...killed.values()].filter(({ isOver }) => !isOver).length
@@ -61,16 +64,20 @@ function carriersOf(marker: string): { pid: number; isFirst: boolean }[] {
  * when all others in there are.
  */
 export class Life {
+  /** The number of its process group; undefined when it was over before this. */
+  readonly group: number | undefined
   readonly #pid: number
   readonly #since: string | undefined
 
   constructor(pid: number) {
     this.#pid = pid
-    this.#since = beginningOf(pid)
+    const { group, since } = statOf(pid) ?? {}
+    this.group = group
+    this.#since = since
   }
 
   get isOver(): boolean {
-    return this.#since === undefined || beginningOf(this.#pid) !== this.#since
+    return this.#since === undefined || statOf(this.#pid)?.since !== this.#since
   }
 
   /** @returns whether it is over, within so many milliseconds */
@@ -80,14 +87,13 @@ export class Life {
   }
 }
 
-/** When it began; undefined when it has ended, even if nobody has taken note of that. */
-function beginningOf(pid: number): string | undefined {
+/** Its process group, and when it began; undefined when it has ended, even if nobody has taken note of that. */
+function statOf(pid: number): { group: number; since: string } | undefined {
   try {
     // The name in the second field may hold spaces and brackets.
-    const [state = '', ...fields] = readFileSync(`/proc/${pid}/stat`, 'latin1')
-      .replace(/^.*\) /s, '')
-      .split(' ')
-    return 'ZX'.includes(state) ? undefined : fields[18]
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const { 0: state = '', 2: group, 19: since = '' } = stat.replace(/^.*\) /s, '').split(' ')
+    return 'ZX'.includes(state) ? undefined : { group: Number(group), since }
   } catch {
     return undefined
   }

@@ -85,6 +85,7 @@ export async function startIsolated(
   return {
     stdout,
     stderr,
+    group,
     ended: control.hear(/ended (\d+)\n/).then(async (heard) => {
       if (heard === undefined) return exit
       // Where all are told to end, the one that tells us may end before the command.

@@ -18,7 +18,9 @@ export interface Running {
   readonly stdout: Readable
   readonly stderr: Readable
   readonly ended: Promise<Ended>
-  /** Signals its process group. */
+  /** The number of its process group; undefined when it could not be started. */
+  readonly group: number | undefined
+  /** Signals that group. */
   signal(name: NodeJS.Signals): void
   /**
    * Ends all that is left where it ran, if that is a place of its own.
@@ -38,6 +40,7 @@ export function startPlain(command: readonly string[], env: NodeJS.ProcessEnv, m
     stdout: child.stdout,
     stderr: child.stderr,
     ended: endOf(child),
+    group: child.pid,
     signal(name) {
       if (child.pid !== undefined) killQuietly(-child.pid, name)
     },

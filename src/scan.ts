@@ -32,6 +32,7 @@ export class Scan {
   readonly #close: () => void
   /** How many pieces of output have come. */
   #chunks = 0
+  #toldToEnd = false
 
   private constructor(running: Running, isolation: Isolation, marker: string, streams: Streams) {
     this.isolation = isolation
@@ -68,6 +69,7 @@ export class Scan {
   async ended(signal: AbortSignal): Promise<Ended> {
     let last: NodeJS.Timeout | undefined
     const stop = (): void => {
+      this.#toldToEnd = true
       this.#running.signal('SIGTERM')
       last = setTimeout(() => {
         this.#running.signal('SIGKILL')
@@ -86,10 +88,12 @@ export class Scan {
     }
   }
 
-  /** Ends the command's group, then what escaped from it, then what cannot be found. */
+  /** Ends what can be found of the command, then its group, then what is left where it ran. */
   async stop(): Promise<Stopped> {
+    // Who was told to end together with the command may take a moment longer.
+    const stopping = stopCarriers(this.#marker, this.#toldToEnd ? this.#running.group : undefined)
     this.#running.signal('SIGKILL')
-    const { outlived, left } = await stopCarriers(this.#marker)
+    const { outlived, left } = await stopping
     const isOver = await this.#running.close()
     return { outlived, left: isOver ? left : Math.max(left, 1) }
   }

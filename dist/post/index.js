@@ -27,9 +27,11 @@ const DEADLINE_MS = 1_000;
 const LAST_MS = 200;
 /**
  * Ends every process of ours that carries the marker: an open exec or watch stream outlives a revocation. A process
- * that becomes another program shows no environment for a moment, so that one look without a find is not enough.
+ * that becomes another program shows no environment for a moment, so that one look without a find is not enough. The
+ * first look is over when this returns.
+ * @param uncounted a process group of which none counts as having outlived the command
  */
-async function stopCarriers(marker) {
+async function stopCarriers(marker, uncounted) {
     const outlived = new Set();
     const killed = new Map();
     const deadline = Date.now() + DEADLINE_MS;
@@ -40,9 +42,10 @@ async function stopCarriers(marker) {
         // With the first all others in there end uncounted: its turn comes when none of them is seen, or time runs out.
         const all = looksWithout >= 2 || Date.now() > deadline - LAST_MS;
         for (const { pid, isFirst } of all ? carriers : ofScan) {
-            if (!isFirst)
+            const life = new Life(pid);
+            if (!isFirst && life.group !== undefined && life.group !== uncounted)
                 outlived.add(pid);
-            killed.set(pid, new Life(pid));
+            killed.set(pid, life);
             killQuietly(pid, 'SIGKILL');
         }
         const left = [...killed.values()].filter(({ isOver }) => !isOver).length;
@@ -64,14 +67,18 @@ function carriersOf(marker) {
  * when all others in there are.
  */
 class Life {
+    /** The number of its process group; undefined when it was over before this. */
+    group;
     #pid;
     #since;
     constructor(pid) {
         this.#pid = pid;
-        this.#since = beginningOf(pid);
+        const { group, since } = statOf(pid) ?? {};
+        this.group = group;
+        this.#since = since;
     }
     get isOver() {
-        return this.#since === undefined || beginningOf(this.#pid) !== this.#since;
+        return this.#since === undefined || statOf(this.#pid)?.since !== this.#since;
     }
     /** @returns whether it is over, within so many milliseconds */
     async end(milliseconds) {
@@ -81,14 +88,13 @@ class Life {
         return true;
     }
 }
-/** When it began; undefined when it has ended, even if nobody has taken note of that. */
-function beginningOf(pid) {
+/** Its process group, and when it began; undefined when it has ended, even if nobody has taken note of that. */
+function statOf(pid) {
     try {
         // The name in the second field may hold spaces and brackets.
-        const [state = '', ...fields] = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(`/proc/${pid}/stat`, 'latin1')
-            .replace(/^.*\) /s, '')
-            .split(' ');
-        return 'ZX'.includes(state) ? undefined : fields[18];
+        const stat = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(`/proc/${pid}/stat`, 'latin1');
+        const { 0: state = '', 2: group, 19: since = '' } = stat.replace(/^.*\) /s, '').split(' ');
+        return 'ZX'.includes(state) ? undefined : { group: Number(group), since };
     }
     catch {
         return undefined;

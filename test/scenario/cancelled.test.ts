@@ -127,17 +127,17 @@ test('whose outputs nobody reads: the scan runs to its end, the credential ends,
   )
 })
 
-/** What it does, and whether it ends by itself. */
+/** What it does, and whether it ends by itself. A daemon says itself that it is one. */
 const scans: Record<string, { command: string; outlives: boolean; ends?: true }> = {
   'ignores SIGTERM': { command: 'trap "" TERM INT HUP; echo started; while :; do sleep 0.1; done', outlives: false },
   'forks a daemon': {
-    command: `(setsid -f sh -c 'trap "" TERM; exec >/dev/null 2>&1 </dev/null; sleep 600'); echo started; sleep 600`,
+    command: `(setsid -f sh -c 'trap "" TERM; echo started; exec >/dev/null 2>&1 </dev/null; sleep 600'); sleep 600`,
     outlives: true,
   },
   'calls setsid': { command: `exec setsid --wait sh -c 'trap "" TERM; echo started; sleep 600 & wait; sleep 600'`, outlives: true },
   'closes its outputs': { command: 'echo started; exec >&- 2>&-; trap "" TERM; sleep 600 & wait; sleep 600', outlives: false },
   'has ended, and a grandchild holds its outputs': {
-    command: `setsid -f sh -c 'trap "" TERM; sleep 600'; echo started; exit 0`,
+    command: `setsid -f sh -c 'trap "" TERM; echo started; sleep 600'; exit 0`,
     outlives: true,
     ends: true,
   },

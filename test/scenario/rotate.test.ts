@@ -398,15 +398,18 @@ onGithub(
   { nodeOptions: ['--import', `data:text/javascript;base64,${Buffer.from(IN_HASTE).toString('base64')}`] },
 )
 
-onEachCi('max_scan ends a scan that hangs', async ({ step, proxy, ci }) => {
-  const use = step({ command: 'trap "echo told" TERM; echo started; while :; do sleep 0.1 || :; done', max_scan: '2s' })
-  const main = await use.main()
-  expect([main.code, main.messages]).toEqual([124, [expect.stringMatching(/^The scan took longer than 2 s, and was ended\./)]])
-  expect(main.log).toMatch(/\ntold\n[^]*exit code 137 \(SIGKILL\)[^]*Error +.*TIMEOUT/)
-  expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
-  expect(proxy.tokens).toHaveLength(1)
-  if (ci === 'github') expect((await use.post()).code).toBe(0)
-})
+for (const isolate of ['auto', 'off'])
+  onEachCi(`max_scan ends a scan that hangs, and what it began without a word; isolate is ${isolate}`, async ({ step, proxy, ci }) => {
+    // They take longer to die than the one that began them.
+    const children = 'for each in $(seq 50); do (trap "" TERM; exec sleep 600) & done'
+    const use = step({ command: `trap "echo told" TERM; ${children}; while :; do sleep 0.1 || :; done`, max_scan: '1s', isolate })
+    const main = await use.main()
+    expect([main.code, main.messages]).toEqual([124, [expect.stringMatching(/^The scan took longer than 1 s, and was ended\./)]])
+    expect(main.log).toMatch(/\ntold\n[^]*exit code 137 \(SIGKILL\)[^]*Error +.*TIMEOUT/)
+    expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
+    expect(proxy.tokens).toHaveLength(1)
+    if (ci === 'github') expect((await use.post()).code).toBe(0)
+  })
 
 onGitlab(
   'limits that do not fit are told by their names, those of the template are not',

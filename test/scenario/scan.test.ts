@@ -105,8 +105,10 @@ onEachCi('what a scan leaves running is ended before the revocation, also with a
 
 onEachCi('a process that becomes another program again and again is ended, too', async ({ step, job }) => {
   const again = join(job.home, 'again')
-  writeFileSync(again, '#!/bin/sh\nexec "$0"\n', { mode: 0o700 })
-  const main = await step({ command: `for each in 1 2 3 4; do setsid -f ${again} >/dev/null 2>&1; done; sleep 0.1` }).main()
+  writeFileSync(again, '#!/bin/sh\n: > "$1"\nexec "$0" "$1"\n', { mode: 0o700 })
+  const main = await step({
+    command: `for each in 1 2 3 4; do setsid -f ${again} ${job.workspace}/$each >/dev/null 2>&1; until [ -f ${job.workspace}/$each ]; do sleep 0.01; done; done`,
+  }).main()
   expect(main.code).toBe(0)
   expect(main.messages).toEqual([expect.stringMatching(/^4 process\(es\) outlived the scan and were ended\.$/)])
 })
