@@ -11,6 +11,8 @@ import { endAnchor, note, warn, type Session } from './session.ts'
 const STOP_MS = 1_000
 /** An anchor that is not deleted in this time is left to the end of the run. */
 const RETIRE_MS = 10_000
+/** How long a try that is under way when the credential expires may still take: late is better than never. */
+const LATE_MS = 2_000
 /** Of a credential's life: what is waited for after a first try that failed. */
 const FIRST_WAIT = 0.02
 const LONGEST_WAIT_MS = 60_000
@@ -81,12 +83,13 @@ async function sleepUntil(time: number, until: AbortSignal): Promise<void> {
  */
 async function renew(session: Session, current: Received, until: AbortSignal, rest: AbortSignal): Promise<Received | undefined> {
   const end = endsAt(current, current.receivedAt)
-  const life = AbortSignal.any([until, AbortSignal.timeout(Math.max(0, end - Date.now()))])
+  const untilEnd = (late: number): AbortSignal => AbortSignal.any([until, AbortSignal.timeout(Math.max(0, end + late - Date.now()))])
+  const [life, tries] = [untilEnd(0), untilEnd(LATE_MS)]
   const name = nameOfNext(anchorNames(session.platform.run, session.receipt), session.receipt.credentials, current.issued)
   for (let failed = false, wait = FIRST_WAIT * (end - current.receivedAt); ; failed = true, wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
     let reason = ''
     try {
-      return await replace(session, current, name, AbortSignal.any([life, AbortSignal.timeout(session.options.deadline)]))
+      return await replace(session, current, name, AbortSignal.any([tries, AbortSignal.timeout(session.options.deadline)]))
     } catch (error) {
       rest.throwIfAborted()
       reason = describe(error)

@@ -4390,6 +4390,8 @@ async function verify(session, { token, issued }, limit) {
 const STOP_MS = 1_000;
 /** An anchor that is not deleted in this time is left to the end of the run. */
 const RETIRE_MS = 10_000;
+/** How long a try that is under way when the credential expires may still take: late is better than never. */
+const LATE_MS = 2_000;
 /** Of a credential's life: what is waited for after a first try that failed. */
 const FIRST_WAIT = 0.02;
 const rotate_LONGEST_WAIT_MS = 60_000;
@@ -4449,12 +4451,13 @@ async function sleepUntil(time, until) {
  */
 async function renew(session, current, until, rest) {
     const end = (0,src_credential/* endsAt */.Ek)(current, current.receivedAt);
-    const life = AbortSignal.any([until, AbortSignal.timeout(Math.max(0, end - Date.now()))]);
+    const untilEnd = (late) => AbortSignal.any([until, AbortSignal.timeout(Math.max(0, end + late - Date.now()))]);
+    const [life, tries] = [untilEnd(0), untilEnd(LATE_MS)];
     const name = nameOfNext(anchorNames(session.platform.run, session.receipt), session.receipt.credentials, current.issued);
     for (let failed = false, wait = FIRST_WAIT * (end - current.receivedAt);; failed = true, wait = Math.min(wait * 2, rotate_LONGEST_WAIT_MS)) {
         let reason = '';
         try {
-            return await replace(session, current, name, AbortSignal.any([life, AbortSignal.timeout(session.options.deadline)]));
+            return await replace(session, current, name, AbortSignal.any([tries, AbortSignal.timeout(session.options.deadline)]));
         }
         catch (error) {
             rest.throwIfAborted();

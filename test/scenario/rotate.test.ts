@@ -216,6 +216,25 @@ onEachCi('a renewal that is refused to the end is told twice, and the scan goes 
   expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
 })
 
+onEachCi('a renewal whose answer is under way when the credential expires still counts', async ({ step, proxy, job }) => {
+  proxy.shortTokens(6)
+  const go = goOf(job)
+  proxy.on(
+    { method: 'POST', path: SECRETS, when: 'after' },
+    onRenewal(async () => {
+      const [token] = proxy.seen('POST', TOKEN)
+      await delay((token?.at.getTime() ?? NaN) + 6_200 - Date.now())
+      return undefined
+    }, 1),
+  )
+  const phase = step({ command: `until [ -f ${go.file} ]; do sleep 0.1; done` }).start('main')
+  await phase.seen(/Renewed the credential|has expired/)
+  go.give()
+  const main = await phase.done
+  expect([main.code, main.messages]).toEqual([0, [expect.stringContaining('shorter than')]])
+  expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
+})
+
 onEachCi('SIGTERM while an answer to the renewal is awaited: both credentials are revoked, in time', async ({ step, proxy, job }) => {
   proxy.shortTokens(6)
   const use = step({ command: `touch ${job.home}/started; exec sleep 600` })

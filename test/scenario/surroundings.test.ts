@@ -333,8 +333,18 @@ type Terminal = Parameters<Parameters<typeof playInTerminal>[0]>[0]['terminal']
 
 /** @returns the receipt that is left */
 async function killedRun(terminal: Terminal, flags: string[], stdin: string, before = 'true'): Promise<string> {
-  const child = terminal.start(['run', ...flags, '--', 'sh', '-c', `${before}; ${WAITS}`], { stdin })
+  // What it says comes when all that is recorded of its beginning stands in the receipt.
+  const go = join(terminal.work, 'go')
+  const child = terminal.start(
+    ['run', ...flags, '--', 'sh', '-c', `echo begun; until [ -f ${go} ]; do sleep 0.05; done; ${before}; ${WAITS}`],
+    {
+      stdin,
+    },
+  )
+  await child.seen('begun')
+  writeFileSync(go, '')
   await child.seen('started')
+  rmSync(go)
   child.kill('SIGKILL')
   await child.exited
   return join(terminal.tmp, readdirSync(terminal.tmp).find((name) => name.endsWith('.receipt.json')) ?? '')
