@@ -2,13 +2,18 @@ import type { Exchange, Proxy } from '../cluster/proxy.ts'
 import type { PhaseName } from '../hosts/host.ts'
 import { ONE_SECRET, SECRETS, TOKEN, WHOAMI } from '../scenario/scenario.ts'
 
-export type CallName = 'create' | 'token' | 'verify' | 'revoke' | 'prove' | 'post'
+export type CallName =
+  'create' | 'token' | 'verify' | 'createAgain' | 'tokenAgain' | 'verifyAgain' | 'revoke' | 'prove' | 'post' | 'provePost'
 
 /** A call of the story, which a fault can meet. */
 export interface Call {
   /** What the table calls it. */
   title: string
   phase: PhaseName
+  /** Of the step; the scan says `scanned`. Default: a scan that does nothing else. */
+  inputs?: Record<string, string>
+  /** The scan waits until its credential was renewed, or has expired. */
+  renewing?: true
   /** Whether this exchange is it. */
   is: (exchange: Exchange, proxy: Proxy) => boolean
   /** The call before it in the same phase, behind which the connection can end. */
@@ -17,7 +22,9 @@ export interface Call {
   status: number
 }
 
-const revoking = (proxy: Proxy): boolean => proxy.seen('DELETE', ONE_SECRET).length > 0
+const issued = (proxy: Proxy, times: number): boolean => proxy.seen('POST', TOKEN).length >= times
+/** A Secret is deleted before a renewal that comes again, too. */
+const revoking = ({ exchanges }: Proxy): boolean => exchanges.findLast(({ path }) => !WHOAMI.test(path))?.method === 'DELETE'
 
 /** In the order of the story. */
 export const calls: Record<CallName, Call> = {
@@ -36,6 +43,30 @@ export const calls: Record<CallName, Call> = {
     before: 'token',
     is: ({ path }, proxy) => WHOAMI.test(path) && !revoking(proxy),
   },
+  createAgain: {
+    title: 'renewing: create',
+    phase: 'main',
+    renewing: true,
+    status: 201,
+    before: 'verify',
+    is: (exchange, proxy) => calls.create.is(exchange, proxy) && issued(proxy, 1),
+  },
+  tokenAgain: {
+    title: 'renewing: ask',
+    phase: 'main',
+    renewing: true,
+    status: 201,
+    before: 'createAgain',
+    is: (exchange, proxy) => calls.token.is(exchange, proxy) && issued(proxy, 2),
+  },
+  verifyAgain: {
+    title: 'renewing: verify',
+    phase: 'main',
+    renewing: true,
+    status: 201,
+    before: 'tokenAgain',
+    is: (exchange, proxy) => calls.verify.is(exchange, proxy) && issued(proxy, 2),
+  },
   revoke: {
     title: 'delete the Secret',
     phase: 'main',
@@ -53,7 +84,16 @@ export const calls: Record<CallName, Call> = {
   post: {
     title: 'delete the Secret, in post',
     phase: 'post',
+    inputs: {},
     status: 200,
     is: ({ method, path }) => method === 'DELETE' && ONE_SECRET.test(path),
+  },
+  provePost: {
+    title: 'prove the end, in post',
+    phase: 'post',
+    inputs: { command: 'echo scanned', prove: 'post' },
+    status: 401,
+    before: 'post',
+    is: ({ path }, proxy) => WHOAMI.test(path) && revoking(proxy),
   },
 }

@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { errorCodes } from '../../src/errors.ts'
@@ -8,7 +8,7 @@ import type { Evidence } from '../../src/evidence.ts'
 import type { Proxy } from '../cluster/proxy.ts'
 import type { Phase, Result } from '../hosts/github.ts'
 import { ONE_SECRET, playOnGithub, type GithubScene } from '../scenario/scenario.ts'
-import { calls, type CallName } from './calls.ts'
+import { calls, type Call, type CallName } from './calls.ts'
 import { faults, type Fault, type Surroundings } from './faults.ts'
 
 export type Often = 'once' | 'always'
@@ -21,8 +21,12 @@ export interface Cell {
 
 /** What ends with the deadline need not wait long for it; what heals has time. */
 const DEADLINES = { short: 4, long: 25 }
+/** What a renewal, which begins at 70 % of it, has to heal in; a try that is not answered takes 10 s. */
+const LIVES = { short: 6, long: 60 }
 /** Beside both deadlines: an anchor's last chance, the outputs, the proof, and a machine that has much to do. */
 const ALLOWANCE_S = 60
+
+const BEHIND_THE_SCAN: readonly CallName[] = ['createAgain', 'tokenAgain', 'verifyAgain', 'revoke', 'prove']
 
 /** All that make sense, those that take long first. A fault that no try can heal comes always only. */
 export function allCells(): Cell[] {
@@ -41,7 +45,7 @@ function canComeOnce(fault: Fault): boolean {
 }
 
 function patience({ call, fault, often }: Cell): number {
-  const slow = isSlow(fault) ? 10 : 0
+  const slow = isSlow(fault) ? (calls[call].renewing ? LIVES.long : 10) : 0
   return often === 'once' ? slow : call === 'prove' ? 15 : fault.retried === true ? DEADLINES.short : 0
 }
 
@@ -69,32 +73,46 @@ async function playWith(cell: Cell, { info, job, proxy, step }: GithubScene, els
   const deadline = often === 'always' && fault.retried === true ? DEADLINES.short : DEADLINES.long
   const evidence = join(job.workspace, 'evidence.json')
   const inPost = call.phase === 'post'
-  const use = step({ deadline: `${String(deadline)}s`, evidence, ...(inPost ? {} : { command: 'echo scanned' }) })
+  const go = join(job.workspace, 'go')
+  const command = call.renewing ? `until [ -f ${go} ]; do sleep 0.1; done; echo scanned` : 'echo scanned'
+  const use = step({ deadline: `${String(deadline)}s`, evidence, ...(call.inputs ?? { command }) })
+  if (call.renewing) proxy.shortTokens(often === 'once' && isSlow(fault) ? LIVES.long : LIVES.short)
   if (inPost) expect((await use.main()).code).toBe(0)
 
   const disturbed = await disturb(cell, { info, proxy, elsewhere })
   const phase = use.start(call.phase)
   const healing = disturbed.during(phase)
   const began = Date.now()
+  if (call.renewing) {
+    await phase.seen(/Renewed the credential|has expired/)
+    writeFileSync(go, '')
+  }
   const result = await phase.done
   expect(Date.now() - began).toBeLessThan((2 * deadline + ALLOWANCE_S) * 1000)
   await healing
   await disturbed.stop()
   // Not met is not withstood; and what no try can heal is not tried again.
   const tries = disturbed.met()
-  if (cell.call === 'prove') expect(tries).toBeGreaterThan(0)
+  if (call.status === 401 || call.renewing) expect(tries).toBeGreaterThan(0)
   else if (often === 'once' || fault.retried !== true || 'answering' in fault) expect(tries).toBe(1)
   else expect(tries).toBeGreaterThan(isSlow(fault) ? 0 : 1)
 
   const said = JSON.parse(readFileSync(evidence, 'utf8')) as Evidence
   expectTold(result, said)
-  if (!inPost) expect(result.log.includes('\nscanned\n')).toBe(cell.call === 'revoke' || cell.call === 'prove' || result.code === 0)
-  if (result.code === 0) return said.proven === null ? 'not proven' : result.messages.length > 0 ? 'warned' : 'healed'
+  if (!inPost) expect(result.log.includes('\nscanned\n')).toBe(BEHIND_THE_SCAN.includes(cell.call) || result.code === 0)
+  if (result.code === 0) return howItWent(call, result, said)
   const before = deleted(proxy)
   const post = await use.post()
   expect(post.code).toBe(0)
   const net = deleted(proxy) === before ? '' : inPost ? ', again: revoked' : proxy.tokens.length > 0 ? ', post revokes' : ', post deletes'
   return `${String(said.error)} ${String(result.code)}${net}`
+}
+
+function howItWent({ renewing }: Call, { log, messages }: Result, { proven }: Evidence): string {
+  const missing = [...(log.includes('has expired') ? ['not renewed'] : []), ...(proven === null ? ['not proven'] : [])]
+  if (missing.length > 0) return missing.join(', ')
+  // That the first one's life is short is what a renewal needs.
+  return messages.length > (renewing ? 1 : 0) ? 'warned' : 'healed'
 }
 
 /** One try takes as long as a try may. */

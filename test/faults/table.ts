@@ -15,14 +15,15 @@ const INTRODUCTION = `# Faults
 Each row is something that goes wrong between kubepass and the API server, each column the call of a run that it happens to, and each cell how that
 run ended when the tests played it; [how it works](how-it-works.md#on-the-wire) has the calls. In the first table the fault comes once, in the second
 as often as the call is tried, until the step ends. Whatever the cell, nothing was left when the job was over: no living token, no Secret, no file.
-A renewal makes the first three calls again and is tried again as a whole until the old token's end; it, the proof in the post step, and the request for
-an ID token have no columns of their own.
+A renewal, for a scan that outlives its token, makes the first three calls again, and is tried again as a whole until the old token's end. The request
+for an ID token does not go to the API server and has no column: it is tried again for 20 s, and what does not heal by then ends as IDENTITY (81).
 
 | word              | meaning                                                                                                               |
 | ----------------- | --------------------------------------------------------------------------------------------------------------------- |
 | healed            | the scan ran, the credential was revoked, and seen to be dead                                                         |
 | warned            | the same, and a warning says what was odd                                                                             |
-| not proven        | the scan ran and the credential was revoked; a warning says that nobody saw it refused                                |
+| not proven        | the scan ran and the credential was revoked; the log says of what was issued that nobody saw it refused               |
+| not renewed       | the scan went on when its credential had expired; warnings said that it would, and that it had                        |
 | \`CODE\` and number | the step failed with this code and exit status; what had been issued was revoked by then, if only its answer was lost |
 | post deletes      | the step could not delete the Secret, to which no token was bound; the post step, without the fault, did              |
 | post revokes      | the step could not revoke, and says when the token dies by itself; the post step, without the fault, did              |

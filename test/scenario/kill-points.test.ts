@@ -22,7 +22,7 @@ interface Seen {
 }
 
 const AT_ONCE = 4
-const PATIENCE_MS = 180_000
+const PATIENCE_MS = 300_000
 
 /** The scan ends, and leaves a process outside of its group. */
 const LEAVES_A_PROCESS = "setsid --wait sh -c 'sleep 600 >/dev/null 2>&1 & echo scanned'"
