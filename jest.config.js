@@ -6,6 +6,8 @@ const common = {
 
 export default {
   testTimeout: 60_000,
+  // Most of the time a test waits: also where there are no more cores.
+  maxWorkers: 2,
   projects: [
     { ...common, displayName: 'unit', testMatch: ['<rootDir>/test/{unit,contract}/**/*.test.ts'] },
     {

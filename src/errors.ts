@@ -58,6 +58,8 @@ interface Details {
   cause?: unknown
   /** What was asked for has surely not happened. */
   noEffect?: boolean
+  /** There was an answer, longer than any that is read. */
+  tooLong?: boolean
 }
 
 /** An error that a user can act on. Its texts hold no secret, no foreign bytes unquoted, no response body. */
@@ -65,6 +67,7 @@ export class KubepassError extends Error {
   readonly code: Code
   readonly hint: string | undefined
   readonly noEffect: boolean
+  readonly tooLong: boolean
 
   constructor(code: Code, message: string, details: Details = {}) {
     super(message, { cause: details.cause })
@@ -72,6 +75,7 @@ export class KubepassError extends Error {
     this.code = code
     this.hint = details.hint
     this.noEffect = details.noEffect ?? false
+    this.tooLong = details.tooLong ?? false
   }
 }
 

@@ -39,6 +39,10 @@ export interface Tls {
 /** What came is no answer that can be used. Its message is ours. */
 export class BadAnswer extends Error {}
 
+export class TooLong extends BadAnswer {
+  override readonly message = 'the answer is over 4 MiB'
+}
+
 /**
  * Exchanges over TLS, one at a time unless more are allowed: no redirect is followed, no answer over 4 MiB is read. A network
  * failure rejects with Node's own error, an abort with the signal's reason.
@@ -137,7 +141,7 @@ function exchange({ url, method, headers, body, signal }: Request, agent: Agent 
       let size = 0
       incoming.on('data', (chunk: Buffer) => {
         size += chunk.length
-        if (size > MOST_BYTES) incoming.destroy(new BadAnswer('the answer is over 4 MiB'))
+        if (size > MOST_BYTES) incoming.destroy(new TooLong())
         else chunks.push(chunk)
       })
       incoming.on('error', fail)

@@ -344,12 +344,14 @@ class KubepassError extends Error {
     code;
     hint;
     noEffect;
+    tooLong;
     constructor(code, message, details = {}) {
         super(message, { cause: details.cause });
         this.name = 'KubepassError';
         this.code = code;
         this.hint = details.hint;
         this.noEffect = details.noEffect ?? false;
+        this.tooLong = details.tooLong ?? false;
     }
 }
 function codeOf(error) {
@@ -511,6 +513,7 @@ function asJson(evidence) {
 __nccwpck_require__.d(__webpack_exports__, {
   CF: () => (/* binding */ BadAnswer),
   lw: () => (/* binding */ Http),
+  VL: () => (/* binding */ TooLong),
   aW: () => (/* binding */ exchangeOnLoopback),
   U9: () => (/* binding */ isLoopback)
 });
@@ -529,6 +532,9 @@ var proxy_variables = __nccwpck_require__(2879);
 const MOST_BYTES = 4 * 1024 * 1024;
 /** What came is no answer that can be used. Its message is ours. */
 class BadAnswer extends Error {
+}
+class TooLong extends BadAnswer {
+    message = 'the answer is over 4 MiB';
 }
 /**
  * Exchanges over TLS, one at a time unless more are allowed: no redirect is followed, no answer over 4 MiB is read. A network
@@ -620,7 +626,7 @@ function exchange({ url, method, headers, body, signal }, agent) {
             incoming.on('data', (chunk) => {
                 size += chunk.length;
                 if (size > MOST_BYTES)
-                    incoming.destroy(new BadAnswer('the answer is over 4 MiB'));
+                    incoming.destroy(new TooLong());
                 else
                     chunks.push(chunk);
             });
@@ -3574,11 +3580,14 @@ function certificateLines(pem) {
         .join('\n');
 }
 
+// EXTERNAL MODULE: ./src/http.ts + 1 modules
+var src_http = __nccwpck_require__(7066);
 // EXTERNAL MODULE: ./src/proxy-variables.ts
 var proxy_variables = __nccwpck_require__(2879);
 // EXTERNAL MODULE: ./src/retry.ts
 var retry = __nccwpck_require__(9809);
 ;// CONCATENATED MODULE: ./src/kube/client.ts
+
 
 
 
@@ -3632,6 +3641,7 @@ class KubeClient {
         const reason = (0,retry/* reasonOf */.A3)(failure);
         return new errors/* KubepassError */.v3('UNREACHABLE', `No answer from ${new URL(this.#server).host} to ${call.method} ${call.path}: ${reason}.`, {
             noEffect,
+            tooLong: failure instanceof src_http/* TooLong */.VL,
             hint: this.#hintFor(failure),
         });
     }
@@ -3801,8 +3811,6 @@ async function prove(client, token, samples, deletedAt, signal) {
     }
 }
 
-// EXTERNAL MODULE: ./src/http.ts + 1 modules
-var src_http = __nccwpck_require__(7066);
 ;// CONCATENATED MODULE: ./src/identity/github-oidc.ts
 
 
@@ -5365,7 +5373,8 @@ async function start(context) {
 
 
 
-/** A page of anchors is then far from the most that is read of an answer. */
+
+/** A page of anchors is then far from the most that is read of an answer; one that holds larger ones is asked for in parts. */
 const PAGE = 250;
 /** A server that forgets so often will never tell all. */
 const MOST_LOST = 5;
@@ -5378,14 +5387,24 @@ const AS_TABLE = 'application/json;as=Table;g=meta.k8s.io;v=v1';
  */
 async function listMarked(client, authInfo, namespace, progress, limit) {
     const found = new Map();
-    for (let from = '', lost = 0;;) {
-        const query = new URLSearchParams({ labelSelector: 'app.kubernetes.io/managed-by=kubepass', limit: String(PAGE) });
+    for (let from = '', lost = 0, size = PAGE;;) {
+        const query = new URLSearchParams({ labelSelector: 'app.kubernetes.io/managed-by=kubepass', limit: String(size) });
         if (from !== '')
             query.set('continue', from);
         const signal = limit();
         const auth = await authInfo(signal);
         const path = `/api/v1/namespaces/${namespace}/secrets?${query.toString()}`;
-        const answer = await client.call({ method: 'GET', path, auth, accept: AS_TABLE }, signal);
+        let answer;
+        try {
+            answer = await client.call({ method: 'GET', path, auth, accept: AS_TABLE }, signal);
+        }
+        catch (error) {
+            if (size === 1 || !(error instanceof errors/* KubepassError */.v3 && error.tooLong))
+                throw error;
+            size = Math.ceil(size / 8);
+            continue;
+        }
+        size = Math.min(size * 2, PAGE);
         const table = answer.body;
         // The server has forgotten where we were. It may say how to go on, or the list begins anew: what comes twice counts once.
         if (answer.status === 410 && statusOf(answer) !== undefined && (lost += 1) <= MOST_LOST) {

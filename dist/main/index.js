@@ -343,12 +343,14 @@ class KubepassError extends Error {
     code;
     hint;
     noEffect;
+    tooLong;
     constructor(code, message, details = {}) {
         super(message, { cause: details.cause });
         this.name = 'KubepassError';
         this.code = code;
         this.hint = details.hint;
         this.noEffect = details.noEffect ?? false;
+        this.tooLong = details.tooLong ?? false;
     }
 }
 function codeOf(error) {
@@ -3268,12 +3270,12 @@ function certificateLines(pem) {
         .join('\n');
 }
 
-// EXTERNAL MODULE: ./src/proxy-variables.ts
-var proxy_variables = __nccwpck_require__(2879);
 // EXTERNAL MODULE: external "node:http"
 var external_node_http_ = __nccwpck_require__(7067);
 ;// CONCATENATED MODULE: external "node:https"
 const external_node_https_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https");
+// EXTERNAL MODULE: ./src/proxy-variables.ts
+var proxy_variables = __nccwpck_require__(2879);
 ;// CONCATENATED MODULE: ./src/http.ts
 
 
@@ -3282,6 +3284,9 @@ const external_node_https_namespaceObject = __WEBPACK_EXTERNAL_createRequire(imp
 const MOST_BYTES = 4 * 1024 * 1024;
 /** What came is no answer that can be used. Its message is ours. */
 class BadAnswer extends Error {
+}
+class TooLong extends BadAnswer {
+    message = 'the answer is over 4 MiB';
 }
 /**
  * Exchanges over TLS, one at a time unless more are allowed: no redirect is followed, no answer over 4 MiB is read. A network
@@ -3373,7 +3378,7 @@ function exchange({ url, method, headers, body, signal }, agent) {
             incoming.on('data', (chunk) => {
                 size += chunk.length;
                 if (size > MOST_BYTES)
-                    incoming.destroy(new BadAnswer('the answer is over 4 MiB'));
+                    incoming.destroy(new TooLong());
                 else
                     chunks.push(chunk);
             });
@@ -3481,6 +3486,7 @@ function reasonOf(failure) {
 
 
 
+
 /** The one place that speaks to the API server. */
 class KubeClient {
     #http;
@@ -3528,6 +3534,7 @@ class KubeClient {
         const reason = reasonOf(failure);
         return new errors/* KubepassError */.v3('UNREACHABLE', `No answer from ${new URL(this.#server).host} to ${call.method} ${call.path}: ${reason}.`, {
             noEffect,
+            tooLong: failure instanceof TooLong,
             hint: this.#hintFor(failure),
         });
     }

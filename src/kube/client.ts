@@ -2,7 +2,7 @@ import type { V1Status } from '@kubernetes/client-node'
 import { certificateLines } from '../certificate.ts'
 import { claimsOf, isoTime } from '../credential.ts'
 import { KubepassError } from '../errors.ts'
-import type { Http, Response } from '../http.ts'
+import { TooLong, type Http, type Response } from '../http.ts'
 import type { AuthInfo } from '../identity/identity.ts'
 import { PROXY_EXAMPLE } from '../proxy-variables.ts'
 import { quote } from '../quote.ts'
@@ -82,6 +82,7 @@ export class KubeClient {
     const reason = reasonOf(failure)
     return new KubepassError('UNREACHABLE', `No answer from ${new URL(this.#server).host} to ${call.method} ${call.path}: ${reason}.`, {
       noEffect,
+      tooLong: failure instanceof TooLong,
       hint: this.#hintFor(failure),
     })
   }

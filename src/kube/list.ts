@@ -1,9 +1,10 @@
 import type { AuthInfo } from '../identity/identity.ts'
 import { anchorPrefix, type Run } from '../job.ts'
+import { KubepassError } from '../errors.ts'
 import { quote } from '../quote.ts'
 import { missingRule, refusalOf, statusOf, type Answer, type KubeClient } from './client.ts'
 
-/** A page of anchors is then far from the most that is read of an answer. */
+/** A page of anchors is then far from the most that is read of an answer; one that holds larger ones is asked for in parts. */
 const PAGE = 250
 
 /** A server that forgets so often will never tell all. */
@@ -55,13 +56,21 @@ export async function listMarked(
   limit: () => AbortSignal,
 ): Promise<Listed[]> {
   const found = new Map<string, Listed>()
-  for (let from = '', lost = 0; ;) {
-    const query = new URLSearchParams({ labelSelector: 'app.kubernetes.io/managed-by=kubepass', limit: String(PAGE) })
+  for (let from = '', lost = 0, size = PAGE; ;) {
+    const query = new URLSearchParams({ labelSelector: 'app.kubernetes.io/managed-by=kubepass', limit: String(size) })
     if (from !== '') query.set('continue', from)
     const signal = limit()
     const auth = await authInfo(signal)
     const path = `/api/v1/namespaces/${namespace}/secrets?${query.toString()}`
-    const answer = await client.call({ method: 'GET', path, auth, accept: AS_TABLE }, signal)
+    let answer: Answer
+    try {
+      answer = await client.call({ method: 'GET', path, auth, accept: AS_TABLE }, signal)
+    } catch (error) {
+      if (size === 1 || !(error instanceof KubepassError && error.tooLong)) throw error
+      size = Math.ceil(size / 8)
+      continue
+    }
+    size = Math.min(size * 2, PAGE)
     const table = answer.body as Table | undefined
     // The server has forgotten where we were. It may say how to go on, or the list begins anew: what comes twice counts once.
     if (answer.status === 410 && statusOf(answer) !== undefined && (lost += 1) <= MOST_LOST) {

@@ -15,6 +15,8 @@ export interface AnchorParts {
   repository?: string
   instance?: string
   deadBy?: Date | string
+  /** What makes it large. */
+  padding?: string
   /** Parts of the Secret that are not as kubepass makes them. */
   name?: string
   change?: Record<string, unknown>
@@ -44,6 +46,7 @@ export function anchorOf(parts: AnchorParts = {}): { metadata: { name: string } 
         'kubepass.dev/repository': repository,
         'kubepass.dev/job': 'scan',
         'kubepass.dev/dead-by': typeof deadBy === 'string' ? deadBy : deadBy.toISOString(),
+        ...(parts.padding !== undefined && { 'example.com/padding': parts.padding }),
       },
       ...metadata,
     },

@@ -378,6 +378,22 @@ for (const [how, resume] of [
   )
 }
 
+inRoom('nobody hides anchors behind some that are too large for a page', SWEEPERS, async ({ room, sweep, proxy }) => {
+  // Six bytes each in JSON.
+  const padding = '\u0001'.repeat(250_000)
+  const sizes = [
+    ...Array.from({ length: 20 }, () => ({})),
+    ...Array.from({ length: 6 }, () => ({ padding })),
+    ...Array.from({ length: 20 }, () => ({})),
+  ]
+  await room.fill(sizes.map((size, index) => anchorOf({ run: String(index + 10), ...size })))
+  const ended = await sweep(['--json'])
+  expect(ended.code).toBe(0)
+  expect(reportOf(ended).anchors).toHaveLength(sizes.length)
+  expect(await room.names()).toEqual([])
+  expect(proxy.seen('GET', LIST).length).toBeLessThan(sizes.length / 2)
+})
+
 inRoom('a server that forgets every page is no place to go round in circles', SWEEPERS, async ({ room, sweep, proxy }) => {
   await room.fill([anchorOf()])
   proxy.on({ method: 'GET' }, () => status(410, 'Expired', 'The provided continue parameter is too old'))
