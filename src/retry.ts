@@ -9,7 +9,7 @@ const LONGEST_WAIT_MS = 5_000
 export const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 export interface Tried {
-  /** The last answer, or how the last try failed. */
+  /** The last answer, or how the last try failed; one that was cut off counts only if it was the first. */
   last: Response | { failure: unknown }
   /** A try before or at the end was sent and not clearly answered: it may have taken effect. */
   mayHaveActed: boolean
@@ -26,10 +26,13 @@ export async function retried(
   say: (why: string) => void,
 ): Promise<Tried> {
   let mayHaveActed = false
+  let before: Tried['last'] | undefined
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
     const last = await attempt(AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)])).catch((failure: unknown) => ({ failure }))
     mayHaveActed ||= 'failure' in last ? !wasNeverSent(last.failure) : last.status === 408 || last.status >= 500
+    if (before !== undefined && signal.aborted && 'failure' in last && isTimeout(last.failure)) return { last: before, mayHaveActed }
     if ('failure' in last ? !isNetwork(last.failure) || signal.aborted : !canHeal(last.status)) return { last, mayHaveActed }
+    before = last
     if (wait === FIRST_WAIT_MS) say('failure' in last ? reasonOf(last.failure) : `answer ${last.status}`)
     const asked = 'failure' in last ? 0 : Math.min(Number(last.headers['retry-after']) * 1000 || 0, LONGEST_TIMER_MS)
     try {
@@ -65,7 +68,11 @@ function isNetwork(failure: unknown): boolean {
   if (isTls(failure)) return false
   const status = proxyStatusOf(failure)
   if (status !== undefined) return canHeal(status)
-  return errnoOf(failure) !== '' || (failure instanceof Error && failure.name === 'TimeoutError')
+  return errnoOf(failure) !== '' || isTimeout(failure)
+}
+
+function isTimeout(failure: unknown): boolean {
+  return failure instanceof Error && failure.name === 'TimeoutError'
 }
 
 /** No connection came about, so that nothing can have taken effect. */
@@ -87,6 +94,6 @@ export function reasonOf(failure: unknown): string {
   if (failure instanceof BadAnswer) return failure.message
   const status = proxyStatusOf(failure)
   if (status !== undefined) return `the proxy answered ${status}`
-  if (failure instanceof Error && failure.name === 'TimeoutError') return 'no answer in time'
+  if (isTimeout(failure)) return 'no answer in time'
   return errnoOf(failure) || 'the connection failed'
 }

@@ -1,4 +1,5 @@
 import { closeSync, constants, existsSync, fstatSync, ftruncateSync, openSync, realpathSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = constants
@@ -56,13 +57,14 @@ export function appendWhole(path: string, text: string): void {
 }
 
 /**
- * Puts a file in the place of what is there, all of it at once: what a link points to is left alone.
+ * Puts a file in the place of what is there, all of it at once: what a link points to is left alone. Another process may do
+ * the same at the same time.
  * @param path as `settled` gives it: should its folder be another one by now, nothing is written
  */
 export function replaceFile(path: string, text: string): void {
   const folder = dirname(path)
   if (realpathSync(folder) !== folder) throw Object.assign(new Error('its folder is behind a link'), { code: 'ELOOP' })
-  writeNext(path, text, join(folder, `.${basename(path).slice(0, 200)}.next`), 0o644)()
+  writeNext(path, text, join(folder, `.${basename(path).slice(0, 200)}.${randomBytes(6).toString('hex')}`), 0o644)()
 }
 
 /** The path without a link on its way, as they are now. Its last part need not be there. */

@@ -251,6 +251,22 @@ onGitlab(
   { executor: 'kubernetes' },
 )
 
+onGitlab(
+  'after_script that has done all before the script has heard that it is to stop: the script tells the truth of the rest',
+  async ({ step }) => {
+    const scan = step({ command: 'echo started; sleep 600' })
+    const phase = scan.start('main')
+    await phase.seen('started')
+    phase.kill('SIGSTOP')
+    const ended = phase.cancel()
+    expect((await scan.post()).log).toMatch(/Credential: revoked .*, proven dead/)
+    phase.kill('SIGCONT')
+    const main = await ended
+    expect([main.code, main.messages]).toEqual([143, [expect.stringContaining('Stopped by SIGTERM.')]])
+  },
+  { executor: 'kubernetes' },
+)
+
 for (const [moment, matcher] of Object.entries(moments)) {
   for (const gitlabEnv of [true, false]) {
     onGitlab(

@@ -366,6 +366,14 @@ onEachCi('a token that the server does not clearly take for the ServiceAccount i
   }
 })
 
+onEachCi('what the API server last said is told, not that the deadline cut off the try behind it', async ({ step, proxy }) => {
+  proxy.on({ method: 'POST', path: SECRETS, times: 1 }, () => ({ status: 503, body: '{}' }))
+  proxy.on({ method: 'POST', path: SECRETS }, () => 'hang')
+  const main = await step({ command: 'true', deadline: '3s' }).main()
+  expect(main.code).toBe(83)
+  expect(main.messages.at(-1)).toContain('keeps answering 503')
+})
+
 onEachCi('a revocation that is never answered ends at its deadline', async ({ step, proxy }) => {
   const stop = proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => ({ status: 503, body: '{}' }))
   const use = step({ command: 'true', deadline: '2s' })

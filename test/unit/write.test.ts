@@ -105,3 +105,14 @@ test(
     expect(readdirSync(elsewhere)).toEqual(['evidence.json'])
   }),
 )
+
+test(
+  'two that replace the same file at once are not in the way of each other',
+  within((folder) => {
+    const script = `import { replaceFile } from ${JSON.stringify(new URL('../../src/write.ts', import.meta.url).href)}
+for (let times = 0; times < 500; times += 1) replaceFile('${folder}/evidence.json', '{}')`
+    const both = `"$0" --input-type=module -e "$1" & "$0" --input-type=module -e "$1" && wait $!`
+    execFileSync('sh', ['-c', both, process.execPath, script])
+    expect(readdirSync(folder)).toEqual(['evidence.json'])
+  }),
+)
