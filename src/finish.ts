@@ -106,12 +106,12 @@ async function revokeOne(
   authInfo: () => Promise<AuthInfo>,
   limit: AbortSignal,
 ): Promise<KubepassError | undefined> {
-  const { client, options, platform, receipt } = session
+  const { client, ending, knows, options, platform, receipt } = session
   const { anchor, deadBy, reached, revoked } = credential
   if (anchor === undefined)
     return reached === 'token' && options.revocation === 'required' ? notRevoked(deadBy, 'It is bound to nothing.') : undefined
   // Who runs it knows what does not exist; who comes later, and has only the receipt's word for it, asks.
-  if (session.knows === 'all' && (reached === 'nothing' || revoked !== undefined)) return undefined
+  if (knows === 'all' && (reached === 'nothing' || revoked !== undefined)) return undefined
   let outcome: 'deleted' | 'gone'
   try {
     outcome = await deleteAnchor(client, await authInfo(), { namespace: receipt.namespace, ...anchor }, limit)
@@ -126,7 +126,10 @@ async function revokeOne(
     else await warn(session, `It was revoked before, but whether that holds could not be asked. ${describe(error)}`)
     return undefined
   }
-  if (outcome === 'deleted' && revoked === undefined) note(session, credential, { revoked: new Date().toISOString() })
+  if (revoked === undefined && (outcome === 'deleted' || (ending.has(anchor.name) && anchor.uid !== undefined)))
+    note(session, credential, { revoked: new Date().toISOString() })
+  // The answer to its creation never came, and now it is clear that it was none.
+  else if (knows === 'all' && reached === 'anchor' && anchor.uid === undefined) return undefined
   // Where post needs no receipt it may be at work beside a main that was stopped: whoever comes second finds nothing.
   else if (reached !== 'nothing' && revoked === undefined && (platform.runKey === undefined || (postFollows && !session.signal.aborted)))
     await warn(

@@ -39,13 +39,16 @@ export interface Tls {
 /** What came is no answer that can be used. Its message is ours. */
 export class BadAnswer extends Error {}
 
+/** Nothing was sent: no connection came about, or none became free. Its cause says why. */
+export class NotSent extends Error {}
+
 export class TooLong extends BadAnswer {
   override readonly message = 'the answer is over 4 MiB'
 }
 
 /**
  * Exchanges over TLS, one at a time unless more are allowed: no redirect is followed, no answer over 4 MiB is read. A network
- * failure rejects with Node's own error, an abort with the signal's reason.
+ * failure rejects with Node's own error, an abort with the signal's reason; before the connection stood, with NotSent.
  */
 export class Http {
   /** Its certificate is not judged by the API server's CA. */
@@ -133,7 +136,8 @@ export function exchangeOnLoopback(request: Request): Promise<Response> {
 function exchange({ url, method, headers, body, signal }: Request, agent: Agent | undefined): Promise<Response> {
   const send = url.protocol === 'http:' ? plainRequest : tlsRequest
   return new Promise((resolve, reject) => {
-    signal.throwIfAborted()
+    let isConnected = false
+    if (signal.aborted) return fail(new Error('the request was given up'))
     // Without its length a DELETE's body is not sent, and the uid precondition in it is lost.
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
     const outgoing = send(url, { method, headers: { ...headers, ...length }, signal, ...(agent && { agent }) }, (incoming) => {
@@ -151,13 +155,18 @@ function exchange({ url, method, headers, body, signal }: Request, agent: Agent 
         else fail(new BadAnswer('the answer was cut off'))
       })
     })
+    outgoing.once('socket', (socket) => {
+      isConnected = !socket.connecting && !('secureConnecting' in socket && socket.secureConnecting === true)
+      socket.once(send === plainRequest ? 'connect' : 'secureConnect', () => (isConnected = true))
+    })
     outgoing.on('error', fail)
     // While a proxy is silent, Node keeps even this from the request.
     signal.addEventListener('abort', () => fail(new Error('the request was given up')), { once: true })
     outgoing.end(body)
 
     function fail(error: Error): void {
-      reject(signal.aborted && signal.reason instanceof Error ? signal.reason : error)
+      const failure = signal.aborted && signal.reason instanceof Error ? signal.reason : error
+      reject(isConnected ? failure : new NotSent(failure.message, { cause: failure }))
     }
   })
 }

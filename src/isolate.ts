@@ -65,8 +65,9 @@ export async function startIsolated(
   const [, stdout, complaints, stderr, stream] = child.stdio as [unknown, Readable, Readable, Readable, Duplex]
   const exit = endOf(child)
   exit.catch(() => undefined)
+  // The first comes last: unshare, should it live to see that, would end as if by itself.
   const killAll = (first?: number): void => {
-    for (const pid of [first, child.pid && -child.pid]) if (pid !== undefined) killQuietly(pid, 'SIGKILL')
+    for (const pid of [child.pid && -child.pid, first]) if (pid !== undefined) killQuietly(pid, 'SIGKILL')
   }
   const control = new Control(stream)
   const said = firstLineOf(complaints)

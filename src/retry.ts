@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errnoOf } from './errors.ts'
-import { BadAnswer, type Response } from './http.ts'
+import { BadAnswer, NotSent, type Response } from './http.ts'
 
 const ATTEMPT_MS = 10_000
 const FIRST_WAIT_MS = 200
@@ -28,8 +28,10 @@ export async function retried(
   let mayHaveActed = false
   let before: Tried['last'] | undefined
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-    const last = await attempt(AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)])).catch((failure: unknown) => ({ failure }))
-    mayHaveActed ||= 'failure' in last ? !wasNeverSent(last.failure) : last.status === 408 || last.status >= 500
+    const last = await attempt(AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)])).catch((error: unknown) =>
+      error instanceof NotSent ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true },
+    )
+    mayHaveActed ||= 'failure' in last ? last.wasSent && !isTls(last.failure) : last.status === 408 || last.status >= 500
     if (before !== undefined && signal.aborted && 'failure' in last && isTimeout(last.failure)) return { last: before, mayHaveActed }
     if ('failure' in last ? !isNetwork(last.failure) || signal.aborted : !canHeal(last.status)) return { last, mayHaveActed }
     before = last
@@ -75,13 +77,7 @@ function isTimeout(failure: unknown): boolean {
   return failure instanceof Error && failure.name === 'TimeoutError'
 }
 
-/** No connection came about, so that nothing can have taken effect. */
-function wasNeverSent(failure: unknown): boolean {
-  return isTls(failure) || NEVER_SENT.includes(errnoOf(failure))
-}
-
 const NO_TUNNEL = 'ERR_PROXY_TUNNEL'
-const NEVER_SENT = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', NO_TUNNEL]
 
 /** What a proxy said that made no tunnel. */
 export function proxyStatusOf(failure: unknown): number | undefined {

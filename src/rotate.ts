@@ -7,8 +7,10 @@ import { anchorNames, idOf, mayLive, MOST_CREDENTIALS, nameOfNext, type Issued }
 import { LONGEST_TIMER_MS } from './retry.ts'
 import { endAnchor, note, warn, type Session } from './session.ts'
 
-/** How long whoever stops it waits for what it has begun. */
-const STOP_MS = 1_000
+/** How long whoever stops it waits for what it has begun; a signal cuts that off. */
+const STOP_MS = 5_000
+/** And then for what it has to say of that. */
+const LAST_WORDS_MS = 1_000
 /** An anchor that is not deleted in this time is left to the end of the run. */
 const RETIRE_MS = 10_000
 /** How long a try that is under way when the credential expires may still take: late is better than never. */
@@ -33,10 +35,10 @@ export function startRotation(session: Session, first: Received, due: number): R
   return {
     async stop() {
       // A call that is under way is cut off only if it takes long: what becomes of it then nobody knows.
-      for (const end of [ending, over]) {
-        end.abort()
-        await Promise.race([running, sleep(STOP_MS, undefined, { ref: false })])
-      }
+      ending.abort()
+      await Promise.race([running, sleep(STOP_MS, undefined, { ref: false })])
+      over.abort()
+      await Promise.race([running, sleep(LAST_WORDS_MS, undefined, { ref: false })])
     },
   }
 }

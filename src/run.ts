@@ -8,8 +8,8 @@ import { Redactor } from './redact.ts'
 import { putAsideVariables, requireRuntime } from './runtime.ts'
 import type { Context } from './session.ts'
 
-/** After a first signal GitHub waits 7.5 s for the second: by then all is done. */
-const HURRY_MS = 4_500
+/** After a first signal GitHub waits 7.5 s for the second: by then all is done, and what is left to tell is told. */
+const HURRY_MS = 4_000
 
 /** The edge: everything inside throws, here it is printed once and becomes an exit code. */
 export async function run(

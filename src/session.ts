@@ -44,6 +44,8 @@ export interface Session extends Context {
   readonly tokens: Map<string, Held>
   /** When those are dead that were asked for and given up, and that nobody can see refused. */
   readonly unseen: string[]
+  /** The names of anchors whose deletion was asked for, and not answered: it may be our own doing that they are gone. */
+  readonly ending: Set<string>
   scan: Scan | undefined
   /** What is known of the run: all, by who runs it; what a receipt says; its names, so that it may be as well ended as never begun. */
   readonly knows: 'all' | 'receipt' | 'names'
@@ -73,7 +75,19 @@ export function openSession(context: Context, { identity, why, options }: Chosen
   const client = openClient(context, options)
   const { evidence } = receipt
   evidence.identity = { kind: identity.kind, why }
-  return { ...context, options, identity, client, evidence, receipt, tokens: new Map(), unseen: [], scan: undefined, knows }
+  return {
+    ...context,
+    options,
+    identity,
+    client,
+    evidence,
+    receipt,
+    tokens: new Map(),
+    unseen: [],
+    ending: new Set(),
+    scan: undefined,
+    knows,
+  }
 }
 
 export function openClient({ platform }: Context, options: Options, connections?: number): KubeClient {
@@ -84,18 +98,22 @@ export function openClient({ platform }: Context, options: Options, connections?
 
 /** Deletes an anchor of the run. */
 export async function endAnchor(
-  { client, identity, receipt: { namespace } }: Session,
+  { client, ending, identity, receipt: { namespace } }: Session,
   anchor: NonNullable<Issued['anchor']>,
   limit: AbortSignal,
 ): Promise<'deleted' | 'gone'> {
-  return deleteAnchor(client, await identity.authInfo(limit), { namespace, ...anchor }, limit)
+  const auth = await identity.authInfo(limit)
+  ending.add(anchor.name)
+  const outcome = await deleteAnchor(client, auth, { namespace, ...anchor }, limit)
+  ending.delete(anchor.name)
+  return outcome
 }
 
 /** Saves what is known of the run, so that whoever comes next can finish it. What fails here must not stop what is under way. */
 export function record(session: Session, news: Partial<Receipt> = {}): void {
   session.receipt = { ...session.receipt, ...news }
-  // On a CI nobody comes behind the post step; and main, should it be at work still, would take it for the scan's doing.
-  if (session.platform.isCI && session.knows !== 'all') return
+  // Main may be at work still, and would take it for the scan's doing; and nobody comes behind the post step of a CI.
+  if (session.platform.isCI && session.platform.runKey !== undefined && session.knows !== 'all') return
   try {
     session.platform.saveReceipt(session.receipt)
   } catch (error) {

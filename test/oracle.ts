@@ -1,6 +1,6 @@
 import { lstat, readdir, readFile, readlink } from 'node:fs/promises'
 import { join, relative } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import { admin, type KubeObject } from './cluster/admin.ts'
 import type { ClusterInfo } from './cluster/cluster.ts'
 import type { Proxy } from './cluster/proxy.ts'
@@ -8,27 +8,32 @@ import type { Host } from './hosts/host.ts'
 import { processesWith } from './hosts/orphans.ts'
 
 const WINDOW = 16
+/** So many characters are looked at in one turn of the event loop. */
+const TURN = 10_000
 
 /**
  * The texts that hold 16 neighbouring characters of a token's payload or signature (its header is common
- * to all), plain, in base64 or base64url at any alignment, or in hex.
+ * to all), plain, in base64 or base64url at any alignment, or in hex. Others have their turn meanwhile: proxies, above all.
  */
-export function leaks(tokens: string[], texts: Record<string, string | Buffer>): string[] {
+export async function leaks(tokens: string[], texts: Record<string, string | Buffer>): Promise<string[]> {
   const needles = new Set<string>()
   for (const token of new Set(tokens)) {
+    await nextTurn()
     for (const part of sensitiveParts(token)) {
       for (let at = 0; at + WINDOW <= part.length; at += 1)
         for (const spelling of spellings(part.slice(at, at + WINDOW))) needles.add(spelling)
     }
   }
   const lengths = [...new Set([...needles].map((needle) => needle.length))]
-  const holdsOne = (text: string): boolean => {
-    for (let at = 0; at < text.length; at += 1) for (const length of lengths) if (needles.has(text.slice(at, at + length))) return true
-    return false
+  const places: string[] = []
+  for (const [place, bytes] of Object.entries(texts)) {
+    const text = Buffer.from(bytes).toString('latin1')
+    for (let at = 0; at < text.length && places.at(-1) !== place; at += 1) {
+      if (at % TURN === 0) await nextTurn()
+      if (lengths.some((length) => needles.has(text.slice(at, at + length)))) places.push(place)
+    }
   }
-  return Object.entries(texts)
-    .filter(([, text]) => holdsOne(Buffer.from(text).toString('latin1')))
-    .map(([place]) => place)
+  return places
 }
 
 /** Of a JWT what follows its header, which is common to all; of a key what stands between its marks. */
@@ -128,5 +133,5 @@ async function leakedTokens(host: Host, tokens: string[]): Promise<string[]> {
     if (status.isFile()) texts[`file ${name}`] = await readFile(path)
     if (status.isSymbolicLink()) texts[`link ${name}`] = await readlink(path)
   }
-  return leaks(tokens, texts).map((place) => `a token can be read in ${place}`)
+  return (await leaks(tokens, texts)).map((place) => `a token can be read in ${place}`)
 }

@@ -515,6 +515,7 @@ function asJson(evidence) {
 __nccwpck_require__.d(__webpack_exports__, {
   CF: () => (/* binding */ BadAnswer),
   lw: () => (/* binding */ Http),
+  Y5: () => (/* binding */ NotSent),
   VL: () => (/* binding */ TooLong),
   aW: () => (/* binding */ exchangeOnLoopback),
   U9: () => (/* binding */ isLoopback)
@@ -535,12 +536,15 @@ const MOST_BYTES = 4 * 1024 * 1024;
 /** What came is no answer that can be used. Its message is ours. */
 class BadAnswer extends Error {
 }
+/** Nothing was sent: no connection came about, or none became free. Its cause says why. */
+class NotSent extends Error {
+}
 class TooLong extends BadAnswer {
     message = 'the answer is over 4 MiB';
 }
 /**
  * Exchanges over TLS, one at a time unless more are allowed: no redirect is followed, no answer over 4 MiB is read. A network
- * failure rejects with Node's own error, an abort with the signal's reason.
+ * failure rejects with Node's own error, an abort with the signal's reason; before the connection stood, with NotSent.
  */
 class Http {
     /** Its certificate is not judged by the API server's CA. */
@@ -619,7 +623,9 @@ function exchangeOnLoopback(request) {
 function exchange({ url, method, headers, body, signal }, agent) {
     const send = url.protocol === 'http:' ? external_node_http_.request : external_node_https_namespaceObject.request;
     return new Promise((resolve, reject) => {
-        signal.throwIfAborted();
+        let isConnected = false;
+        if (signal.aborted)
+            return fail(new Error('the request was given up'));
         // Without its length a DELETE's body is not sent, and the uid precondition in it is lost.
         const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
         const outgoing = send(url, { method, headers: { ...headers, ...length }, signal, ...(agent && { agent }) }, (incoming) => {
@@ -640,12 +646,17 @@ function exchange({ url, method, headers, body, signal }, agent) {
                     fail(new BadAnswer('the answer was cut off'));
             });
         });
+        outgoing.once('socket', (socket) => {
+            isConnected = !socket.connecting && !('secureConnecting' in socket && socket.secureConnecting === true);
+            socket.once(send === external_node_http_.request ? 'connect' : 'secureConnect', () => (isConnected = true));
+        });
         outgoing.on('error', fail);
         // While a proxy is silent, Node keeps even this from the request.
         signal.addEventListener('abort', () => fail(new Error('the request was given up')), { once: true });
         outgoing.end(body);
         function fail(error) {
-            reject(signal.aborted && signal.reason instanceof Error ? signal.reason : error);
+            const failure = signal.aborted && signal.reason instanceof Error ? signal.reason : error;
+            reject(isConnected ? failure : new NotSent(failure.message, { cause: failure }));
         }
     });
 }
@@ -1429,8 +1440,8 @@ async function retried(attempt, signal, say) {
     let mayHaveActed = false;
     let before;
     for (let wait = FIRST_WAIT_MS;; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-        const last = await attempt(AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)])).catch((failure) => ({ failure }));
-        mayHaveActed ||= 'failure' in last ? !wasNeverSent(last.failure) : last.status === 408 || last.status >= 500;
+        const last = await attempt(AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)])).catch((error) => error instanceof _http_js__WEBPACK_IMPORTED_MODULE_2__/* .NotSent */ .Y5 ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true });
+        mayHaveActed ||= 'failure' in last ? last.wasSent && !isTls(last.failure) : last.status === 408 || last.status >= 500;
         if (before !== undefined && signal.aborted && 'failure' in last && isTimeout(last.failure))
             return { last: before, mayHaveActed };
         if ('failure' in last ? !isNetwork(last.failure) || signal.aborted : !canHeal(last.status))
@@ -1474,12 +1485,7 @@ function isNetwork(failure) {
 function isTimeout(failure) {
     return failure instanceof Error && failure.name === 'TimeoutError';
 }
-/** No connection came about, so that nothing can have taken effect. */
-function wasNeverSent(failure) {
-    return isTls(failure) || NEVER_SENT.includes((0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .errnoOf */ .UQ)(failure));
-}
 const NO_TUNNEL = 'ERR_PROXY_TUNNEL';
-const NEVER_SENT = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', NO_TUNNEL];
 /** What a proxy said that made no tunnel. */
 function proxyStatusOf(failure) {
     const { statusCode } = (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .errnoOf */ .UQ)(failure) === NO_TUNNEL ? failure : {};
@@ -3419,8 +3425,8 @@ function isStandalone() {
 
 
 
-/** After a first signal GitHub waits 7.5 s for the second: by then all is done. */
-const HURRY_MS = 4_500;
+/** After a first signal GitHub waits 7.5 s for the second: by then all is done, and what is left to tell is told. */
+const HURRY_MS = 4_000;
 /** The edge: everything inside throws, here it is printed once and becomes an exit code. */
 async function run(useCase, words = process.argv.slice(2), wish) {
     putAsideVariables();
@@ -4026,7 +4032,19 @@ function openSession(context, { identity, why, options }, receipt, knows) {
     const client = openClient(context, options);
     const { evidence } = receipt;
     evidence.identity = { kind: identity.kind, why };
-    return { ...context, options, identity, client, evidence, receipt, tokens: new Map(), unseen: [], scan: undefined, knows };
+    return {
+        ...context,
+        options,
+        identity,
+        client,
+        evidence,
+        receipt,
+        tokens: new Map(),
+        unseen: [],
+        ending: new Set(),
+        scan: undefined,
+        knows,
+    };
 }
 function openClient({ platform }, options, connections) {
     const tls = { ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl: options.proxyUrl };
@@ -4034,14 +4052,18 @@ function openClient({ platform }, options, connections) {
     return new KubeClient(http, options.server, userAgent(platform.run), (text) => platform.say(text));
 }
 /** Deletes an anchor of the run. */
-async function endAnchor({ client, identity, receipt: { namespace } }, anchor, limit) {
-    return deleteAnchor(client, await identity.authInfo(limit), { namespace, ...anchor }, limit);
+async function endAnchor({ client, ending, identity, receipt: { namespace } }, anchor, limit) {
+    const auth = await identity.authInfo(limit);
+    ending.add(anchor.name);
+    const outcome = await deleteAnchor(client, auth, { namespace, ...anchor }, limit);
+    ending.delete(anchor.name);
+    return outcome;
 }
 /** Saves what is known of the run, so that whoever comes next can finish it. What fails here must not stop what is under way. */
 function record(session, news = {}) {
     session.receipt = { ...session.receipt, ...news };
-    // On a CI nobody comes behind the post step; and main, should it be at work still, would take it for the scan's doing.
-    if (session.platform.isCI && session.knows !== 'all')
+    // Main may be at work still, and would take it for the scan's doing; and nobody comes behind the post step of a CI.
+    if (session.platform.isCI && session.platform.runKey !== undefined && session.knows !== 'all')
         return;
     try {
         session.platform.saveReceipt(session.receipt);
@@ -4217,12 +4239,12 @@ async function revoke(session, postFollows) {
 }
 /** @returns the error when its token may live on, and must not */
 async function revokeOne(session, credential, postFollows, authInfo, limit) {
-    const { client, options, platform, receipt } = session;
+    const { client, ending, knows, options, platform, receipt } = session;
     const { anchor, deadBy, reached, revoked } = credential;
     if (anchor === undefined)
         return reached === 'token' && options.revocation === 'required' ? notRevoked(deadBy, 'It is bound to nothing.') : undefined;
     // Who runs it knows what does not exist; who comes later, and has only the receipt's word for it, asks.
-    if (session.knows === 'all' && (reached === 'nothing' || revoked !== undefined))
+    if (knows === 'all' && (reached === 'nothing' || revoked !== undefined))
         return undefined;
     let outcome;
     try {
@@ -4239,8 +4261,11 @@ async function revokeOne(session, credential, postFollows, authInfo, limit) {
             await warn(session, `It was revoked before, but whether that holds could not be asked. ${(0,errors/* describe */.q0)(error)}`);
         return undefined;
     }
-    if (outcome === 'deleted' && revoked === undefined)
+    if (revoked === undefined && (outcome === 'deleted' || (ending.has(anchor.name) && anchor.uid !== undefined)))
         note(session, credential, { revoked: new Date().toISOString() });
+    // The answer to its creation never came, and now it is clear that it was none.
+    else if (knows === 'all' && reached === 'anchor' && anchor.uid === undefined)
+        return undefined;
     // Where post needs no receipt it may be at work beside a main that was stopped: whoever comes second finds nothing.
     else if (reached !== 'nothing' && revoked === undefined && (platform.runKey === undefined || (postFollows && !session.signal.aborted)))
         await warn(session, `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`);
@@ -4675,8 +4700,10 @@ async function verify(session, { token, issued }, limit) {
 
 
 
-/** How long whoever stops it waits for what it has begun. */
-const STOP_MS = 1_000;
+/** How long whoever stops it waits for what it has begun; a signal cuts that off. */
+const STOP_MS = 5_000;
+/** And then for what it has to say of that. */
+const LAST_WORDS_MS = 1_000;
 /** An anchor that is not deleted in this time is left to the end of the run. */
 const RETIRE_MS = 10_000;
 /** How long a try that is under way when the credential expires may still take: late is better than never. */
@@ -4695,10 +4722,10 @@ function startRotation(session, first, due) {
     return {
         async stop() {
             // A call that is under way is cut off only if it takes long: what becomes of it then nobody knows.
-            for (const end of [ending, over]) {
-                end.abort();
-                await Promise.race([running, (0,promises_.setTimeout)(STOP_MS, undefined, { ref: false })]);
-            }
+            ending.abort();
+            await Promise.race([running, (0,promises_.setTimeout)(STOP_MS, undefined, { ref: false })]);
+            over.abort();
+            await Promise.race([running, (0,promises_.setTimeout)(LAST_WORDS_MS, undefined, { ref: false })]);
         },
     };
 }
@@ -4903,8 +4930,9 @@ async function startIsolated(command, env, marker, stdin) {
     const [, stdout, complaints, stderr, stream] = child.stdio;
     const exit = endOf(child);
     exit.catch(() => undefined);
+    // The first comes last: unshare, should it live to see that, would end as if by itself.
     const killAll = (first) => {
-        for (const pid of [first, child.pid && -child.pid])
+        for (const pid of [child.pid && -child.pid, first])
             if (pid !== undefined)
                 (0,carriers/* killQuietly */.En)(pid, 'SIGKILL');
     };

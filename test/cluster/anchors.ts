@@ -1,8 +1,11 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmdirSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { Agent, request as httpsRequest } from 'node:https'
+import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
+import { setTimeout as delay } from 'node:timers/promises'
+import { errnoOf } from '../../src/errors.ts'
 import { admin } from './admin.ts'
 import type { ClusterInfo } from './cluster.ts'
 
@@ -68,6 +71,20 @@ export async function makeRoom(info: ClusterInfo, name: string, verbs: string[])
   const refused = made.find(({ status }) => status !== 201)
   if (refused !== undefined) throw new Error(`the namespace ${name} could not be made: ${refused.body.message ?? ''}`)
   return new Room(info, name)
+}
+
+/** Held while somebody sweeps the namespace of all tests: who fills it for that is not to lose it to another file's sweep. */
+export async function sweepAlone({ dir }: ClusterInfo): Promise<Disposable> {
+  const lock = join(dir, 'sweeping')
+  for (;;) {
+    try {
+      mkdirSync(lock)
+      return { [Symbol.dispose]: () => rmdirSync(lock) }
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error
+      await delay(50)
+    }
+  }
 }
 
 export class Room {

@@ -20,9 +20,9 @@ export interface Cell {
 }
 
 /** What ends with the deadline need not wait long for it; what heals has time. */
-const DEADLINES = { short: 4, long: 25 }
+const DEADLINES = { short: 6, long: 25 }
 /** What a renewal, which begins at 70 % of it, has to heal in; a try that is not answered takes 10 s. */
-const LIVES = { short: 6, long: 60 }
+const LIVES = { short: 6, long: 20, slow: 60 }
 /** Beside both deadlines: an anchor's last chance, the outputs, the proof, and a machine that has much to do. */
 const ALLOWANCE_S = 60
 
@@ -45,7 +45,7 @@ function canComeOnce(fault: Fault): boolean {
 }
 
 function patience({ call, fault, often }: Cell): number {
-  const slow = isSlow(fault) ? (calls[call].renewing ? LIVES.long : 10) : 0
+  const slow = calls[call].renewing ? (isSlow(fault) ? LIVES.slow : LIVES.long) : isSlow(fault) ? 10 : 0
   return often === 'once' ? slow : call === 'prove' ? 15 : fault.retried === true ? DEADLINES.short : 0
 }
 
@@ -76,7 +76,7 @@ async function playWith(cell: Cell, { info, job, proxy, step }: GithubScene, els
   const go = join(job.workspace, 'go')
   const command = call.renewing ? `until [ -f ${go} ]; do sleep 0.1; done; echo scanned` : 'echo scanned'
   const use = step({ deadline: `${String(deadline)}s`, evidence, ...(call.inputs ?? { command }) })
-  if (call.renewing) proxy.shortTokens(often === 'once' && isSlow(fault) ? LIVES.long : LIVES.short)
+  if (call.renewing) proxy.shortTokens(LIVES[often === 'always' ? 'short' : isSlow(fault) ? 'slow' : 'long'])
   if (inPost) expect((await use.main()).code).toBe(0)
 
   const disturbed = await disturb(cell, { info, proxy, elsewhere })

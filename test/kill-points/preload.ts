@@ -120,6 +120,7 @@ function requestOf([where, options]: unknown[]): string {
 /** What differs from run to run. */
 function nameless(text: string): string {
   return text
+    .replaceAll(/\.[0-9a-f]{12}\b/g, '.NEXT')
     .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UUID')
     .replaceAll(/\b[0-9a-f]{16}\b/g, 'KEY')
     .replaceAll(/\d{6,}/g, 'N')

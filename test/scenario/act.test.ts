@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import { kubectl } from '../cluster/admin.ts'
-import { anchorOf, Room } from '../cluster/anchors.ts'
+import { anchorOf, Room, sweepAlone } from '../cluster/anchors.ts'
 import { buildAct, CHECKOUT, type ActOptions } from '../runners/act.ts'
 import { base64Of, execCredential, execEntry, kubeconfigOf, RunnerDisk } from './kubeconfigs.ts'
 import { actionInPod, Pod, whyNoPod } from './pod.ts'
@@ -212,6 +212,7 @@ for (const [name, plays] of Object.entries(played)) {
     underAct(title, async (scene) => {
       const { act, info, proxy } = scene
       await using stage = new AsyncDisposableStack()
+      if (name === 'sweep.yml') stage.use(await sweepAlone(info))
       const { tools = {}, code = 0, says, uses, ends, ...options } = { ends: REVOKED, ...(await play(scene)) }
       if (uses !== undefined) stage.use(uses)
       for (const [tool, script] of Object.entries(tools)) act.standIn(tool, script)

@@ -137,7 +137,7 @@ const scans: Record<string, { command: string; outlives: boolean; ends?: true }>
   'calls setsid': { command: `exec setsid --wait sh -c 'trap "" TERM; echo started; sleep 600 & wait; sleep 600'`, outlives: true },
   'closes its outputs': { command: 'echo started; exec >&- 2>&-; trap "" TERM; sleep 600 & wait; sleep 600', outlives: false },
   'has ended, and a grandchild holds its outputs': {
-    command: `setsid -f sh -c 'trap "" TERM; echo started; sleep 600'; exit 0`,
+    command: `setsid -f sh -c 'trap "" TERM; echo started; : > up; sleep 600'; until [ -e up ]; do sleep 0.01; done; exit 0`,
     outlives: true,
     ends: true,
   },

@@ -29,4 +29,4 @@ test('a cluster ends, with all that it wrote, when the process that started it i
   expect(lives(pid)).toBe(true)
   parent.kill('SIGKILL')
   await until(() => !lives(pid) && !existsSync(dir))
-})
+}, 180_000)

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parse, stringify } from 'yaml'
-import { anchorOf, Room } from '../cluster/anchors.ts'
+import { anchorOf, Room, sweepAlone } from '../cluster/anchors.ts'
 import { signToken } from '../cluster/token.ts'
 import { gitlabClaims } from '../hosts/gitlab-context.ts'
 import type { Pipeline } from '../runners/gitlab-ci-local.ts'
@@ -122,6 +122,8 @@ test('every example of a pipeline is played', () => {
 for (const [name, plays] of Object.entries(played)) {
   for (const [index, play] of plays.entries()) {
     underGitlabCiLocal(`docs/examples/gitlab/${name} (${String(index + 1)})`, async (scene) => {
+      using stage = new DisposableStack()
+      if (name === 'sweep.yml') stage.use(await sweepAlone(scene.info))
       const { tools = {}, variables = {}, jobs, says = /Credential: revoked .*, proven dead/ } = await play(scene)
       for (const [tool, script] of Object.entries(tools)) scene.project.write(`tools/${tool}`, `#!/bin/sh\n${script}\n`, 0o755)
       const text = readFileSync(`${examples}${name}`, 'utf8').replaceAll('https://k8s.example.com:6443', scene.proxy.url)

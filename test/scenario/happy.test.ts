@@ -3,6 +3,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import { execFile } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { admin } from '../cluster/admin.ts'
 import { claimsOf } from '../cluster/token.ts'
@@ -144,7 +145,7 @@ for (const how of ['input', 'file'] as const) {
 onEachCi(
   'token: a legacy token Secret, which never expires',
   async ({ info, step }) => {
-    const { create, get, delete: remove } = admin(info)
+    const { create, get, delete: remove, whoami } = admin(info)
     const where = '/api/v1/namespaces/kubepass-issuer/secrets'
     await create(where, {
       metadata: { name: 'legacy', annotations: { 'kubernetes.io/service-account.name': 'issuer' } },
@@ -152,7 +153,9 @@ onEachCi(
     })
     let token: string | undefined
     while (token === undefined) token = (await get<{ data?: { token?: string } }>(`${where}/legacy`)).body.data?.token
-    const main = await step({ command: 'kubectl get ns kubepass -o name', token: Buffer.from(token, 'base64').toString() }).main()
+    const legacy = Buffer.from(token, 'base64').toString()
+    while ((await whoami(legacy)).status !== 201) await delay(20)
+    const main = await step({ command: 'kubectl get ns kubepass -o name', token: legacy }).main()
     expect(main.code).toBe(0)
     await remove(`${where}/legacy`)
   },

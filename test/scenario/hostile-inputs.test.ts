@@ -60,7 +60,7 @@ test('whatever any input holds: a clear error before any call, or a run that end
 async function attackBy({ ci, id, value: given }: Attack, { step, proxy, job }: CiScene): Promise<void> {
   // The played masker knows no longer ones.
   const value = ci === 'gitlab' && inputs[id].secret ? given.slice(0, 10_000) : given
-  const use = step({ command: 'echo ran', deadline: '2s', prove: 'off', [id]: value })
+  const use = step({ command: 'echo ran', deadline: '10s', prove: 'off', [id]: value })
   const main = await use.main()
   const shown = main.log.replaceAll('A'.repeat(200), '')
   // What the command itself writes is its own.

@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -192,11 +192,12 @@ inTerminal('SIGHUP ends it, too', async ({ terminal, flags, identityOf }) => {
 })
 
 inTerminal('SIGUSR1 opens no debugger', async ({ terminal, flags, identityOf }) => {
-  const child = terminal.start(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', 'echo started; sleep 0.5'], {
-    stdin: await identityOf('issuer'),
-  })
+  const go = join(terminal.home, 'go')
+  const command = `echo started; until [ -f ${go} ]; do sleep 0.05; done`
+  const child = terminal.start(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', command], { stdin: await identityOf('issuer') })
   await child.seen('started')
   child.kill('SIGUSR1')
+  writeFileSync(go, '')
   const { code, stderr } = await child.ended
   expect(code).toBe(0)
   expect(stderr).not.toContain('Debugger')

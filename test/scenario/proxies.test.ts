@@ -63,7 +63,7 @@ test("a proxy's password reaches the proxy, and neither the log nor the scan, un
     expect(main.log.includes('http://scanner:***@')).toBe(passed)
     expect(main.log.includes('HTTPS_PROXY holds a password')).toBe(!passed)
     const texts = { ...job.texts(), evidence: readFileSync(evidence) }
-    for (const secret of [PASSWORD, encodeURIComponent(PASSWORD)]) expect(leaks([secret], texts)).toEqual([])
+    for (const secret of [PASSWORD, encodeURIComponent(PASSWORD)]) expect(await leaks([secret], texts)).toEqual([])
   })
 })
 
@@ -73,7 +73,7 @@ test('a proxy variable that is no URL is an error before anything is sent, and n
     const main = await step({ command: 'echo ran' }, { HTTPS_PROXY }).main()
     expect(main.code).toBe(80)
     expect(main.messages).toEqual([expect.stringMatching(/^HTTPS_PROXY .*percent-encoded/)])
-    expect(leaks([PASSWORD, PASSWORD.replace('/', '')], job.texts())).toEqual([])
+    expect(await leaks([PASSWORD, PASSWORD.replace('/', '')], job.texts())).toEqual([])
     expect(proxy.exchanges).toEqual([])
     expect(job.idTokens.tokens).toEqual([])
   })
@@ -98,8 +98,8 @@ test('a proxy that fails: nothing was sent, and that is known; once is healed', 
     expect(main.messages.at(-1)).toMatch(reason)
     expect(main.log).not.toContain('\nran\n')
     expect(proxy.exchanges).toEqual([])
-    // Behind a proxy's own word nothing can have been created; of a lost connection that is not known.
-    expect(main.messages.length).toBe(typeof behaviour === 'object' ? 1 : 2)
+    // Where no connection came about, nothing can have been created.
+    expect(main.messages).toHaveLength(1)
     gateway.behaviour = 'tunnel'
     expect((await use.post()).code).toBe(0)
     if (behaviour === 'hang' || !heals) return

@@ -331,16 +331,15 @@ onGithub(
 
 type Terminal = Parameters<Parameters<typeof playInTerminal>[0]>[0]['terminal']
 
+/** What it says comes when all that is recorded of its beginning stands in the receipt. */
+const untilGiven = (go: string): string => `echo begun; until [ -f ${go} ]; do sleep 0.05; done`
+
 /** @returns the receipt that is left */
 async function killedRun(terminal: Terminal, flags: string[], stdin: string, before = 'true'): Promise<string> {
-  // What it says comes when all that is recorded of its beginning stands in the receipt.
   const go = join(terminal.work, 'go')
-  const child = terminal.start(
-    ['run', ...flags, '--', 'sh', '-c', `echo begun; until [ -f ${go} ]; do sleep 0.05; done; ${before}; ${WAITS}`],
-    {
-      stdin,
-    },
-  )
+  const child = terminal.start(['run', ...flags, '--', 'sh', '-c', `${untilGiven(go)}; ${before}; ${WAITS}`], {
+    stdin,
+  })
   await child.seen('begun')
   writeFileSync(go, '')
   await child.seen('started')
@@ -379,9 +378,13 @@ inTerminal('a receipt that the scan has emptied is not believed: its name is eno
 
 inTerminal('a receipt that the scan makes a folder of does not disturb the end', async ({ terminal, flags, identityOf }) => {
   const spoil = 'receipt=$(dirname "$KUBECONFIG").receipt.json; rm "$receipt"; mkdir "$receipt" "$receipt.next"; touch "$receipt.next/x"'
-  const { code, stderr } = await terminal.run(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', spoil], {
+  const go = join(terminal.work, 'go')
+  const child = terminal.start(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', `${untilGiven(go)}; ${spoil}`], {
     stdin: await identityOf('issuer'),
   })
+  await child.seen('begun')
+  writeFileSync(go, '')
+  const { code, stderr } = await child.ended
   expect(code).toBe(0)
   expect(stderr).toMatch(/Credential: revoked .*, proven dead/)
 })

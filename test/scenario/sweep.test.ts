@@ -6,7 +6,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { admin, kubectl } from '../cluster/admin.ts'
-import { anchorOf, HOUR_MS, makeRoom, Room } from '../cluster/anchors.ts'
+import { anchorOf, HOUR_MS, makeRoom, Room, sweepAlone } from '../cluster/anchors.ts'
 import type { Ended } from '../hosts/child.ts'
 import { Terminal } from '../hosts/terminal.ts'
 import { kubeconfigOf } from './kubeconfigs.ts'
@@ -131,6 +131,8 @@ inRoom('--dry-run deletes nothing, and shows what would be', SWEEPERS, async ({ 
 
 inTerminal('with deploy/sweeper the anchor of a run that was killed is swept when it has expired, and not before', async (scene) => {
   const { terminal, flags, identityOf, info, proxy } = scene
+  using stage = new DisposableStack()
+  stage.use(await sweepAlone(info))
   const child = terminal.start(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', 'echo started; sleep 600'], {
     stdin: await identityOf('issuer'),
   })
@@ -159,6 +161,8 @@ inTerminal('with deploy/sweeper the anchor of a run that was killed is swept whe
 })
 
 inTerminal('who sweeps may show a client certificate, too', async ({ terminal, info, proxy }) => {
+  using stage = new DisposableStack()
+  stage.use(await sweepAlone(info))
   const [name = ''] = await new Room(info, 'kubepass').fill([anchorOf({ run: String(randomInt(1e6, 1e9)) })])
   const user = { 'client-certificate': info.clientCert, 'client-key': info.clientKey }
   const file = join(terminal.home, 'kubeconfig')
