@@ -17,7 +17,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Evidence } from '../../src/evidence.ts'
 import { admin } from '../cluster/admin.ts'
-import type { Exchange, Proxy } from '../cluster/proxy.ts'
+import type { Disturbance, Exchange, Proxy } from '../cluster/proxy.ts'
 import { claimsOf } from '../cluster/token.ts'
 import type { Job } from '../hosts/host.ts'
 import {
@@ -88,7 +88,7 @@ function deletionsOf(proxy: Proxy, anchor = ''): Exchange[] {
 }
 
 /** From the second time on: the first is the run's beginning. */
-function onRenewal(react: (exchange: Exchange) => ReturnType<typeof status> | undefined | Promise<undefined>, times = Infinity) {
+function onRenewal(react: (exchange: Exchange) => Disturbance | Promise<undefined>, times = Infinity) {
   let seen = 0
   return (exchange: Exchange): ReturnType<typeof react> => {
     seen += 1
@@ -340,6 +340,28 @@ onGithub('a scan that ends while a renewal is under way: that is waited for, and
   expect([main.code, main.messages]).toEqual([0, [expect.stringContaining('shorter than')]])
   expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
 })
+
+const UNANSWERED: Record<string, { method: string; path: RegExp; when: 'before' | 'after'; react: () => Disturbance }> = {
+  'creation of a Secret, which is lost': { method: 'POST', path: SECRETS, when: 'before', react: () => 'hang' },
+  'deletion of the first Secret, which has taken effect': { method: 'DELETE', path: /./, when: 'after', react: () => 'hang' },
+}
+
+for (const [what, { react, ...matcher }] of Object.entries(UNANSWERED))
+  onEachCi(`no answer comes to the ${what}, until the scan has ended: nobody else is accused`, async ({ step, proxy, job }) => {
+    proxy.shortTokens(6)
+    const go = goOf(job)
+    let met = false
+    proxy.on(
+      matcher,
+      matcher.method === 'POST' ? onRenewal(() => ((met = true), react()), 1) : () => (met ? undefined : ((met = true), react())),
+    )
+    const phase = step({ command: `until [ -f ${go.file} ]; do sleep 0.1; done` }).start('main')
+    await until(() => met)
+    go.give()
+    const main = await phase.done
+    expect([main.code, main.messages]).toEqual([0, [expect.stringContaining('shorter than')]])
+    expect(main.log).toMatch(/Credential: revoked /)
+  })
 
 onGithub(
   'prove: post leaves to post what it can prove: of several tokens it finds one, so these are proven at once',
