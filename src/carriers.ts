@@ -12,7 +12,7 @@ export function firstOf(marker: string): string {
 /** A shell takes it off. */
 export const FIRST = '-first'
 
-const DEADLINE_MS = 1_000
+const DEADLINE_MS = 800
 const LAST_MS = 200
 
 export interface Stopped {
@@ -25,7 +25,7 @@ export interface Stopped {
 /**
  * Ends every process of ours that carries the marker: an open exec or watch stream outlives a revocation. A process
  * that becomes another program shows no environment for a moment, so that one look without a find is not enough. The
- * first look is over when this returns.
+ * first look comes before anything is waited for.
  * @param uncounted a process group of which none counts as having outlived the command
  */
 export async function stopCarriers(marker: string, uncounted?: number): Promise<Stopped> {

@@ -3,7 +3,7 @@ import { ending, failWith } from './evidence.ts'
 import { describe, KubepassError } from './errors.ts'
 import type { AuthInfo } from './identity/identity.ts'
 import { removeKubeconfig } from './kubeconfig.ts'
-import { deleteAnchor, prove } from './kube/revoke.ts'
+import { prove } from './kube/revoke.ts'
 import { deadBy, idOf, markerOf, mayLive, type Issued } from './receipt.ts'
 import { endAnchor, note, record, warn, type Session } from './session.ts'
 
@@ -106,7 +106,7 @@ async function revokeOne(
   authInfo: () => Promise<AuthInfo>,
   limit: AbortSignal,
 ): Promise<KubepassError | undefined> {
-  const { client, ending, knows, options, platform, receipt } = session
+  const { knows, options, platform, receipt } = session
   const { anchor, deadBy, reached, revoked } = credential
   if (anchor === undefined)
     return reached === 'token' && options.revocation === 'required' ? notRevoked(deadBy, 'It is bound to nothing.') : undefined
@@ -114,7 +114,7 @@ async function revokeOne(
   if (knows === 'all' && (reached === 'nothing' || revoked !== undefined)) return undefined
   let outcome: 'deleted' | 'gone'
   try {
-    outcome = await deleteAnchor(client, await authInfo(), { namespace: receipt.namespace, ...anchor }, limit)
+    outcome = await endAnchor(session, anchor, limit, authInfo())
   } catch (error) {
     if (reached === 'nothing') return undefined
     if (reached === 'anchor')
@@ -126,10 +126,11 @@ async function revokeOne(
     else await warn(session, `It was revoked before, but whether that holds could not be asked. ${describe(error)}`)
     return undefined
   }
-  if (revoked === undefined && (outcome === 'deleted' || (ending.has(anchor.name) && anchor.uid !== undefined)))
-    note(session, credential, { revoked: new Date().toISOString() })
-  // The answer to its creation never came, and now it is clear that it was none.
-  else if (knows === 'all' && reached === 'anchor' && anchor.uid === undefined) return undefined
+  if (outcome === 'deleted' && revoked === undefined) note(session, credential, { revoked: new Date().toISOString() })
+  // The answer to its creation never came, and no token was asked for; should it come about late, it is looked for again.
+  else if (knows === 'all' && reached === 'anchor' && anchor.uid === undefined) {
+    if (postFollows) note(session, credential, { reached: 'nothing' })
+  }
   // Where post needs no receipt it may be at work beside a main that was stopped: whoever comes second finds nothing.
   else if (reached !== 'nothing' && revoked === undefined && (platform.runKey === undefined || (postFollows && !session.signal.aborted)))
     await warn(

@@ -157,7 +157,7 @@ function exchange({ url, method, headers, body, signal }: Request, agent: Agent 
     })
     outgoing.once('socket', (socket) => {
       isConnected = !socket.connecting && !('secureConnecting' in socket && socket.secureConnecting === true)
-      socket.once(send === plainRequest ? 'connect' : 'secureConnect', () => (isConnected = true))
+      if (!isConnected) socket.once(send === plainRequest ? 'connect' : 'secureConnect', () => (isConnected = true))
     })
     outgoing.on('error', fail)
     // While a proxy is silent, Node keeps even this from the request.

@@ -31,7 +31,7 @@ export async function retried(
     const last = await attempt(AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)])).catch((error: unknown) =>
       error instanceof NotSent ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true },
     )
-    mayHaveActed ||= 'failure' in last ? last.wasSent && !isTls(last.failure) : last.status === 408 || last.status >= 500
+    mayHaveActed ||= 'failure' in last ? last.wasSent && !wantsCertificate(last.failure) : last.status === 408 || last.status >= 500
     if (before !== undefined && signal.aborted && 'failure' in last && isTimeout(last.failure)) return { last: before, mayHaveActed }
     if ('failure' in last ? !isNetwork(last.failure) || signal.aborted : !canHeal(last.status)) return { last, mayHaveActed }
     before = last

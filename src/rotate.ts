@@ -36,7 +36,7 @@ export function startRotation(session: Session, first: Received, due: number): R
     async stop() {
       // A call that is under way is cut off only if it takes long: what becomes of it then nobody knows.
       ending.abort()
-      await Promise.race([running, sleep(STOP_MS, undefined, { ref: false })])
+      await Promise.race([running, sleep(STOP_MS, undefined, { ref: false, signal: session.signal }).catch(() => undefined)])
       over.abort()
       await Promise.race([running, sleep(LAST_WORDS_MS, undefined, { ref: false })])
     },
@@ -137,8 +137,7 @@ async function retire(session: Session, issued: Issued, until: AbortSignal): Pro
   if (anchor === undefined || !session.receipt.credentials.includes(issued)) return
   const limit = AbortSignal.any([until, AbortSignal.timeout(RETIRE_MS)])
   try {
-    await endAnchor(session, anchor, limit)
-    note(session, issued, { revoked: new Date().toISOString() })
+    if ((await endAnchor(session, anchor, limit)) === 'deleted') note(session, issued, { revoked: new Date().toISOString() })
   } catch {
     until.throwIfAborted()
   }

@@ -9,7 +9,7 @@ import { putAsideVariables, requireRuntime } from './runtime.ts'
 import type { Context } from './session.ts'
 
 /** After a first signal GitHub waits 7.5 s for the second: by then all is done, and what is left to tell is told. */
-const HURRY_MS = 4_000
+const HURRY_MS = 4_200
 
 /** The edge: everything inside throws, here it is printed once and becomes an exit code. */
 export async function run(

@@ -90,7 +90,8 @@ export class Scan {
 
   /** Ends what can be found of the command, then its group, then what is left where it ran. */
   async stop(): Promise<Stopped> {
-    // Who was told to end together with the command may take a moment longer.
+    // Who was told to end together with the command may take a moment longer. The first look comes before the group's end,
+    // which would leave nobody to be counted.
     const stopping = stopCarriers(this.#marker, this.#toldToEnd ? this.#running.group : undefined)
     this.#running.signal('SIGKILL')
     const { outlived, left } = await stopping

@@ -2,7 +2,7 @@ import { asJson, type Evidence } from './evidence.ts'
 import { describe, errnoOf, KubepassError } from './errors.ts'
 import { Http } from './http.ts'
 import { chooseIdentity } from './identity/choose.ts'
-import type { Identity } from './identity/identity.ts'
+import type { AuthInfo, Identity } from './identity/identity.ts'
 import { KubeClient } from './kube/client.ts'
 import { deleteAnchor } from './kube/revoke.ts'
 import type { Options } from './options.ts'
@@ -44,7 +44,7 @@ export interface Session extends Context {
   readonly tokens: Map<string, Held>
   /** When those are dead that were asked for and given up, and that nobody can see refused. */
   readonly unseen: string[]
-  /** The names of anchors whose deletion was asked for, and not answered: it may be our own doing that they are gone. */
+  /** The names of anchors whose deletion was asked for, and not answered. */
   readonly ending: Set<string>
   scan: Scan | undefined
   /** What is known of the run: all, by who runs it; what a receipt says; its names, so that it may be as well ended as never begun. */
@@ -96,17 +96,24 @@ export function openClient({ platform }: Context, options: Options, connections?
   return new KubeClient(http, options.server, userAgent(platform.run), (text) => platform.say(text))
 }
 
-/** Deletes an anchor of the run. */
+/** Deletes an anchor of the run. What is gone, and may be so by a call of ours that was not answered, counts as deleted. */
 export async function endAnchor(
   { client, ending, identity, receipt: { namespace } }: Session,
   anchor: NonNullable<Issued['anchor']>,
   limit: AbortSignal,
+  auth: Promise<AuthInfo> = identity.authInfo(limit),
 ): Promise<'deleted' | 'gone'> {
-  const auth = await identity.authInfo(limit)
+  const credentials = await auth
+  const asked = ending.has(anchor.name)
   ending.add(anchor.name)
-  const outcome = await deleteAnchor(client, auth, { namespace, ...anchor }, limit)
-  ending.delete(anchor.name)
-  return outcome
+  try {
+    const outcome = await deleteAnchor(client, credentials, { namespace, ...anchor }, limit)
+    ending.delete(anchor.name)
+    return asked && anchor.uid !== undefined ? 'deleted' : outcome
+  } catch (error) {
+    if (!asked && error instanceof KubepassError && error.noEffect) ending.delete(anchor.name)
+    throw error
+  }
 }
 
 /** Saves what is known of the run, so that whoever comes next can finish it. What fails here must not stop what is under way. */

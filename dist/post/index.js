@@ -23,12 +23,12 @@ function firstOf(marker) {
 }
 /** A shell takes it off. */
 const FIRST = '-first';
-const DEADLINE_MS = 1_000;
+const DEADLINE_MS = 800;
 const LAST_MS = 200;
 /**
  * Ends every process of ours that carries the marker: an open exec or watch stream outlives a revocation. A process
  * that becomes another program shows no environment for a moment, so that one look without a find is not enough. The
- * first look is over when this returns.
+ * first look comes before anything is waited for.
  * @param uncounted a process group of which none counts as having outlived the command
  */
 async function stopCarriers(marker, uncounted) {
@@ -3094,7 +3094,7 @@ function isStandalone() {
 
 
 /** After a first signal GitHub waits 7.5 s for the second: by then all is done, and what is left to tell is told. */
-const HURRY_MS = 4_000;
+const HURRY_MS = 4_200;
 /** The edge: everything inside throws, here it is printed once and becomes an exit code. */
 async function run(useCase, words = process.argv.slice(2), wish) {
     putAsideVariables();
@@ -3394,7 +3394,8 @@ function exchange({ url, method, headers, body, signal }, agent) {
         });
         outgoing.once('socket', (socket) => {
             isConnected = !socket.connecting && !('secureConnecting' in socket && socket.secureConnecting === true);
-            socket.once(send === external_node_http_.request ? 'connect' : 'secureConnect', () => (isConnected = true));
+            if (!isConnected)
+                socket.once(send === external_node_http_.request ? 'connect' : 'secureConnect', () => (isConnected = true));
         });
         outgoing.on('error', fail);
         // While a proxy is silent, Node keeps even this from the request.
@@ -3426,7 +3427,7 @@ async function retried(attempt, signal, say) {
     let before;
     for (let wait = FIRST_WAIT_MS;; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
         const last = await attempt(AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)])).catch((error) => error instanceof NotSent ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true });
-        mayHaveActed ||= 'failure' in last ? last.wasSent && !isTls(last.failure) : last.status === 408 || last.status >= 500;
+        mayHaveActed ||= 'failure' in last ? last.wasSent && !wantsCertificate(last.failure) : last.status === 408 || last.status >= 500;
         if (before !== undefined && signal.aborted && 'failure' in last && isTimeout(last.failure))
             return { last: before, mayHaveActed };
         if ('failure' in last ? !isNetwork(last.failure) || signal.aborted : !canHeal(last.status))
@@ -3934,13 +3935,21 @@ function openClient({ platform }, options, connections) {
     const http = new Http(tls, platform.env, connections);
     return new KubeClient(http, options.server, userAgent(platform.run), (text) => platform.say(text));
 }
-/** Deletes an anchor of the run. */
-async function endAnchor({ client, ending, identity, receipt: { namespace } }, anchor, limit) {
-    const auth = await identity.authInfo(limit);
+/** Deletes an anchor of the run. What is gone, and may be so by a call of ours that was not answered, counts as deleted. */
+async function endAnchor({ client, ending, identity, receipt: { namespace } }, anchor, limit, auth = identity.authInfo(limit)) {
+    const credentials = await auth;
+    const asked = ending.has(anchor.name);
     ending.add(anchor.name);
-    const outcome = await deleteAnchor(client, auth, { namespace, ...anchor }, limit);
-    ending.delete(anchor.name);
-    return outcome;
+    try {
+        const outcome = await deleteAnchor(client, credentials, { namespace, ...anchor }, limit);
+        ending.delete(anchor.name);
+        return asked && anchor.uid !== undefined ? 'deleted' : outcome;
+    }
+    catch (error) {
+        if (!asked && error instanceof errors/* KubepassError */.v3 && error.noEffect)
+            ending.delete(anchor.name);
+        throw error;
+    }
 }
 /** Saves what is known of the run, so that whoever comes next can finish it. What fails here must not stop what is under way. */
 function record(session, news = {}) {
@@ -4122,7 +4131,7 @@ async function revoke(session, postFollows) {
 }
 /** @returns the error when its token may live on, and must not */
 async function revokeOne(session, credential, postFollows, authInfo, limit) {
-    const { client, ending, knows, options, platform, receipt } = session;
+    const { knows, options, platform, receipt } = session;
     const { anchor, deadBy, reached, revoked } = credential;
     if (anchor === undefined)
         return reached === 'token' && options.revocation === 'required' ? notRevoked(deadBy, 'It is bound to nothing.') : undefined;
@@ -4131,7 +4140,7 @@ async function revokeOne(session, credential, postFollows, authInfo, limit) {
         return undefined;
     let outcome;
     try {
-        outcome = await deleteAnchor(client, await authInfo(), { namespace: receipt.namespace, ...anchor }, limit);
+        outcome = await endAnchor(session, anchor, limit, authInfo());
     }
     catch (error) {
         if (reached === 'nothing')
@@ -4144,11 +4153,13 @@ async function revokeOne(session, credential, postFollows, authInfo, limit) {
             await warn(session, `It was revoked before, but whether that holds could not be asked. ${(0,errors/* describe */.q0)(error)}`);
         return undefined;
     }
-    if (revoked === undefined && (outcome === 'deleted' || (ending.has(anchor.name) && anchor.uid !== undefined)))
+    if (outcome === 'deleted' && revoked === undefined)
         note(session, credential, { revoked: new Date().toISOString() });
-    // The answer to its creation never came, and now it is clear that it was none.
-    else if (knows === 'all' && reached === 'anchor' && anchor.uid === undefined)
-        return undefined;
+    // The answer to its creation never came, and no token was asked for; should it come about late, it is looked for again.
+    else if (knows === 'all' && reached === 'anchor' && anchor.uid === undefined) {
+        if (postFollows)
+            note(session, credential, { reached: 'nothing' });
+    }
     // Where post needs no receipt it may be at work beside a main that was stopped: whoever comes second finds nothing.
     else if (reached !== 'nothing' && revoked === undefined && (platform.runKey === undefined || (postFollows && !session.signal.aborted)))
         await warn(session, `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`);

@@ -76,12 +76,12 @@ export async function makeRoom(info: ClusterInfo, name: string, verbs: string[])
 /** Held while somebody sweeps the namespace of all tests: who fills it for that is not to lose it to another file's sweep. */
 export async function sweepAlone({ dir }: ClusterInfo): Promise<Disposable> {
   const lock = join(dir, 'sweeping')
-  for (;;) {
+  for (const end = Date.now() + 45_000; ;) {
     try {
       mkdirSync(lock)
       return { [Symbol.dispose]: () => rmdirSync(lock) }
     } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw error
+      if (errnoOf(error) !== 'EEXIST' || Date.now() > end) throw error
       await delay(50)
     }
   }

@@ -355,12 +355,15 @@ for (const [what, { react, ...matcher }] of Object.entries(UNANSWERED))
       matcher,
       matcher.method === 'POST' ? onRenewal(() => ((met = true), react()), 1) : () => (met ? undefined : ((met = true), react())),
     )
-    const phase = step({ command: `until [ -f ${go.file} ]; do sleep 0.1; done` }).start('main')
+    const use = step({ command: `until [ -f ${go.file} ]; do sleep 0.1; done` })
+    const phase = use.start('main')
     await until(() => met)
     go.give()
     const main = await phase.done
     expect([main.code, main.messages]).toEqual([0, [expect.stringContaining('shorter than')]])
     expect(main.log).toMatch(/Credential: revoked /)
+    const post = await use.post()
+    expect([post.code, post.messages]).toEqual([0, []])
   })
 
 onGithub(

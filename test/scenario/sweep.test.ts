@@ -374,6 +374,7 @@ for (const [how, resume] of [
       const ended = await sweep(['--json'])
       expect(ended.code).toBe(0)
       expect(reportOf(ended).anchors).toHaveLength(300)
+      expect(ended.stderr).not.toContain('Warning')
       expect(await room.names()).toEqual([])
       expect(proxy.seen('GET', LIST).map(({ path }) => path.includes('continue='))).toEqual(
         resume ? [false, true, true] : [false, true, false, true],
