@@ -3,6 +3,7 @@ import { ending, failWith } from './evidence.ts'
 import { describe, KubepassError } from './errors.ts'
 import type { AuthInfo } from './identity/identity.ts'
 import { removeKubeconfig } from './kubeconfig.ts'
+import { limitOf } from './limit.ts'
 import { prove } from './kube/revoke.ts'
 import { deadBy, idOf, markerOf, mayLive, type Issued } from './receipt.ts'
 import { endAnchor, note, record, warn, type Session } from './session.ts'
@@ -54,7 +55,7 @@ async function stopScan(session: Session): Promise<void> {
   if (session.platform.runKey === undefined && (finished || used === null)) return
   const { outlived, left } = await (session.scan?.stop() ?? stopCarriers(markerOf(session.receipt)))
   // The host takes commands from us, masks above all, only behind the scan's last word.
-  if (session.platform.isCI) await session.scan?.drain(AbortSignal.any([session.hurry, AbortSignal.timeout(DRAIN_MS)]))
+  if (session.platform.isCI) await session.scan?.drain(limitOf(DRAIN_MS, session.hurry))
   if (outlived > 0)
     await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`)
   else if (left > 0) await warn(session, 'What is left of the scan could not be ended.')
@@ -77,7 +78,7 @@ function restoreCommandFiles({ evidence, platform }: Session): KubepassError | u
 async function revoke(session: Session, postFollows: boolean): Promise<KubepassError | undefined> {
   const { evidence, options } = session
   const tokenMayLive = session.receipt.credentials.some(isToken)
-  const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(tokenMayLive ? options.deadline : NO_TOKEN_MS)])
+  const limit = limitOf(tokenMayLive ? options.deadline : NO_TOKEN_MS, session.hurry)
   let auth: Promise<AuthInfo> | undefined
   const authInfo = (): Promise<AuthInfo> => (auth ??= session.identity.authInfo(limit))
   const failures = await Promise.all(
@@ -142,7 +143,7 @@ async function revokeOne(
 
 /** A creation whose answer was lost may take effect late; who has no post step behind him looks once more. */
 async function askAgain(session: Session): Promise<void> {
-  const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(NO_TOKEN_MS)])
+  const limit = limitOf(NO_TOKEN_MS, session.hurry)
   for (const { anchor, reached, revoked } of session.receipt.credentials) {
     if (reached === 'nothing' || revoked !== undefined || anchor === undefined || anchor.uid !== undefined) continue
     await endAnchor(session, anchor, limit).catch(() => undefined)

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errnoOf } from './errors.ts'
 import { BadAnswer, NotSent, type Response } from './http.ts'
+import { limitOf } from './limit.ts'
 
 const ATTEMPT_MS = 10_000
 const FIRST_WAIT_MS = 200
@@ -28,7 +29,7 @@ export async function retried(
   let mayHaveActed = false
   let before: Tried['last'] | undefined
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-    const last = await attempt(AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)])).catch((error: unknown) =>
+    const last = await attempt(limitOf(ATTEMPT_MS, signal)).catch((error: unknown) =>
       error instanceof NotSent ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true },
     )
     mayHaveActed ||= 'failure' in last ? last.wasSent && !wantsCertificate(last.failure) : last.status === 408 || last.status >= 500

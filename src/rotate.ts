@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { endsAt, isoTime, renewAt, retireAt } from './credential.ts'
 import { describe } from './errors.ts'
 import { writeKubeconfig } from './kubeconfig.ts'
+import { limitOf } from './limit.ts'
 import { issue, verify, type Received } from './obtain.ts'
 import { anchorNames, idOf, mayLive, MOST_CREDENTIALS, nameOfNext, type Issued } from './receipt.ts'
 import { LONGEST_TIMER_MS } from './retry.ts'
@@ -85,13 +86,13 @@ async function sleepUntil(time: number, until: AbortSignal): Promise<void> {
  */
 async function renew(session: Session, current: Received, until: AbortSignal, rest: AbortSignal): Promise<Received | undefined> {
   const end = endsAt(current, current.receivedAt)
-  const untilEnd = (late: number): AbortSignal => AbortSignal.any([until, AbortSignal.timeout(Math.max(0, end + late - Date.now()))])
+  const untilEnd = (late: number): AbortSignal => limitOf(Math.max(0, end + late - Date.now()), until)
   const [life, tries] = [untilEnd(0), untilEnd(LATE_MS)]
   const name = nameOfNext(anchorNames(session.platform.run, session.receipt), session.receipt.credentials, current.issued)
   for (let failed = false, wait = FIRST_WAIT * (end - current.receivedAt); ; failed = true, wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
     let reason = ''
     try {
-      return await replace(session, current, name, AbortSignal.any([tries, AbortSignal.timeout(session.options.deadline)]))
+      return await replace(session, current, name, limitOf(session.options.deadline, tries))
     } catch (error) {
       rest.throwIfAborted()
       reason = describe(error)
@@ -135,7 +136,7 @@ async function vacate(session: Session, name: string, inUse: Issued, limit: Abor
 async function retire(session: Session, issued: Issued, until: AbortSignal): Promise<void> {
   const { anchor } = issued
   if (anchor === undefined || !session.receipt.credentials.includes(issued)) return
-  const limit = AbortSignal.any([until, AbortSignal.timeout(RETIRE_MS)])
+  const limit = limitOf(RETIRE_MS, until)
   try {
     if ((await endAnchor(session, anchor, limit)) === 'deleted') note(session, issued, { revoked: new Date().toISOString() })
   } catch {

@@ -6,6 +6,7 @@ import { finish } from './finish.ts'
 import { leaveToLaterSteps, runScan } from './hand-over.ts'
 import { requireIsolation } from './isolate.ts'
 import { makeDirectory, writeKubeconfig } from './kubeconfig.ts'
+import { limitOf } from './limit.ts'
 import { issue, verify } from './obtain.ts'
 import { parseOptions } from './options.ts'
 import { quote } from './quote.ts'
@@ -26,7 +27,7 @@ export async function start(context: Context): Promise<number> {
   const chosen = await choose(context, asked)
   const { options } = chosen
   const session = openSession(context, chosen, newReceipt(options, context.platform.run, context.platform.runKey), 'all')
-  const beforeScan = AbortSignal.any([context.signal, AbortSignal.timeout(options.deadline)])
+  const beforeScan = limitOf(options.deadline, context.signal)
   saveFirst(context, session.receipt)
   try {
     makeDirectory(session.receipt.directory, context.platform.uid)

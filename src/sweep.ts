@@ -2,6 +2,7 @@ import { codeOf, describe, KubepassError, type Code } from './errors.ts'
 import type { AuthInfo, Identity } from './identity/identity.ts'
 import { listMarked, type Listed } from './kube/list.ts'
 import { deleteAnchor } from './kube/revoke.ts'
+import { limitOf } from './limit.ts'
 import { parseOptions, type Options } from './options.ts'
 import type { Platform } from './platform/platform.ts'
 import { print, STDOUT } from './platform/print.ts'
@@ -43,7 +44,7 @@ export async function sweep(context: Context): Promise<number> {
   platform.say(`Identity: ${identity.kind}, because ${why}.`)
   const authInfo = lasting(identity)
   const client = openClient(context, options, DELETIONS_AT_ONCE)
-  const limit = (): AbortSignal => AbortSignal.any([signal, AbortSignal.timeout(options.deadline)])
+  const limit = (): AbortSignal => limitOf(options.deadline, signal)
   const found: Found[] = []
   let failure: unknown
   try {
@@ -121,7 +122,7 @@ async function ask(api: RunsApi, ofPlatform: readonly Found[], platform: Platfor
     if (is === undefined || !('run' in is) || signal.aborted || silent.length >= MOST_REFUSALS) return
     platform.progress(`asking ${api.name}: run ${(asked += 1)} of ${runs.size}`)
     try {
-      if (!(await api.isOver(is.run, AbortSignal.any([signal, AbortSignal.timeout(QUESTION_MS)])))) return
+      if (!(await api.isOver(is.run, limitOf(QUESTION_MS, signal)))) return
       for (const anchor of ofRun) Object.assign(anchor, { state: 'finished', outcome: 'due' } satisfies Partial<Found>)
     } catch (error) {
       silent.push(error)

@@ -963,6 +963,25 @@ const outputs = {
 
 /***/ }),
 
+/***/ 7768:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   L: () => (/* binding */ limitOf)
+/* harmony export */ });
+/**
+ * Aborted when one of these is, or the time is over. Node.js (24.21) forgets a timeout that is over and was never heard: so
+ * somebody listens.
+ */
+function limitOf(milliseconds, ...signals) {
+    const limit = AbortSignal.any([...signals, AbortSignal.timeout(milliseconds)]);
+    limit.addEventListener('abort', () => undefined);
+    return limit;
+}
+
+
+/***/ }),
+
 /***/ 8381:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -1424,6 +1443,8 @@ function markdownCode(text) {
 /* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_timers_promises__WEBPACK_IMPORTED_MODULE_0__);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3916);
 /* harmony import */ var _http_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7066);
+/* harmony import */ var _limit_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7768);
+
 
 
 
@@ -1441,7 +1462,7 @@ async function retried(attempt, signal, say) {
     let mayHaveActed = false;
     let before;
     for (let wait = FIRST_WAIT_MS;; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-        const last = await attempt(AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)])).catch((error) => error instanceof _http_js__WEBPACK_IMPORTED_MODULE_2__/* .NotSent */ .Y5 ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true });
+        const last = await attempt((0,_limit_js__WEBPACK_IMPORTED_MODULE_3__/* .limitOf */ .L)(ATTEMPT_MS, signal)).catch((error) => error instanceof _http_js__WEBPACK_IMPORTED_MODULE_2__/* .NotSent */ .Y5 ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true });
         mayHaveActed ||= 'failure' in last ? last.wasSent && !wantsCertificate(last.failure) : last.status === 408 || last.status >= 500;
         if (before !== undefined && signal.aborted && 'failure' in last && isTimeout(last.failure))
             return { last: before, mayHaveActed };
@@ -3587,6 +3608,8 @@ function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
     return true;
 }
 
+// EXTERNAL MODULE: ./src/limit.ts
+var src_limit = __nccwpck_require__(7768);
 // EXTERNAL MODULE: external "node:timers/promises"
 var promises_ = __nccwpck_require__(8500);
 ;// CONCATENATED MODULE: ./src/certificate.ts
@@ -3780,6 +3803,7 @@ async function whoami(client, token, signal, anew = false) {
 
 
 
+
 /** A poll in the very moment of the deletion can be answered from before it, and then cached for 10 s. */
 const FIRST_POLL_MS = 250;
 const POLL_MS = 500;
@@ -3812,7 +3836,7 @@ async function deleteAnchor(client, auth, anchor, signal) {
  * @returns what is known after at most 15 s
  */
 async function prove(client, token, samples, deletedAt, signal) {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(PROOF_MS)]);
+    const limit = (0,src_limit/* limitOf */.L)(PROOF_MS, signal);
     let verdict = { is: 'unclear' };
     try {
         await (0,promises_.setTimeout)(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: limit });
@@ -3832,6 +3856,7 @@ async function prove(client, token, samples, deletedAt, signal) {
 }
 
 ;// CONCATENATED MODULE: ./src/identity/github-oidc.ts
+
 
 
 
@@ -3859,7 +3884,7 @@ async function fetchIdToken(request, audience, seal, env, signal) {
         throw noIdToken('its service is not reached by https');
     const http = url.protocol === 'http:' ? undefined : new src_http/* Http */.lw({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env);
     try {
-        const { last: outcome } = await (0,retry/* retried */.sT)((attempt) => (http === undefined ? src_http/* exchangeOnLoopback */.aW : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]), () => undefined);
+        const { last: outcome } = await (0,retry/* retried */.sT)((attempt) => (http === undefined ? src_http/* exchangeOnLoopback */.aW : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), (0,src_limit/* limitOf */.L)(DEADLINE_MS, signal), () => undefined);
         if ('failure' in outcome)
             throw outcome.failure instanceof errors/* KubepassError */.v3 ? outcome.failure : noIdToken((0,retry/* reasonOf */.A3)(outcome.failure));
         const value = outcome.status === 200 ? github_oidc_valueOf(outcome.body) : undefined;
@@ -4150,6 +4175,7 @@ function userAgent(run) {
 
 
 
+
 /** Where no token can exist, an anchor is all there is to lose. */
 const NO_TOKEN_MS = 5_000;
 /** A CI reads at once; should it not, the revocation waits no longer than this. */
@@ -4207,7 +4233,7 @@ async function stopScan(session) {
     const { outlived, left } = await (session.scan?.stop() ?? (0,carriers/* stopCarriers */.CK)(markerOf(session.receipt)));
     // The host takes commands from us, masks above all, only behind the scan's last word.
     if (session.platform.isCI)
-        await session.scan?.drain(AbortSignal.any([session.hurry, AbortSignal.timeout(DRAIN_MS)]));
+        await session.scan?.drain((0,src_limit/* limitOf */.L)(DRAIN_MS, session.hurry));
     if (outlived > 0)
         await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`);
     else if (left > 0)
@@ -4226,7 +4252,7 @@ function restoreCommandFiles({ evidence, platform }) {
 async function revoke(session, postFollows) {
     const { evidence, options } = session;
     const tokenMayLive = session.receipt.credentials.some(isToken);
-    const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(tokenMayLive ? options.deadline : NO_TOKEN_MS)]);
+    const limit = (0,src_limit/* limitOf */.L)(tokenMayLive ? options.deadline : NO_TOKEN_MS, session.hurry);
     let auth;
     const authInfo = () => (auth ??= session.identity.authInfo(limit));
     const failures = await Promise.all(session.receipt.credentials.map((credential) => revokeOne(session, credential, postFollows, authInfo, limit)));
@@ -4284,7 +4310,7 @@ async function revokeOne(session, credential, postFollows, authInfo, limit) {
 }
 /** A creation whose answer was lost may take effect late; who has no post step behind him looks once more. */
 async function askAgain(session) {
-    const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(NO_TOKEN_MS)]);
+    const limit = (0,src_limit/* limitOf */.L)(NO_TOKEN_MS, session.hurry);
     for (const { anchor, reached, revoked } of session.receipt.credentials) {
         if (reached === 'nothing' || revoked !== undefined || anchor === undefined || anchor.uid !== undefined)
             continue;
@@ -4711,6 +4737,7 @@ async function verify(session, { token, issued }, limit) {
 
 
 
+
 /** How long whoever stops it waits for what it has begun; a signal cuts that off. */
 const STOP_MS = 5_000;
 /** And then for what it has to say of that. */
@@ -4778,13 +4805,13 @@ async function sleepUntil(time, until) {
  */
 async function renew(session, current, until, rest) {
     const end = (0,src_credential/* endsAt */.Ek)(current, current.receivedAt);
-    const untilEnd = (late) => AbortSignal.any([until, AbortSignal.timeout(Math.max(0, end + late - Date.now()))]);
+    const untilEnd = (late) => (0,src_limit/* limitOf */.L)(Math.max(0, end + late - Date.now()), until);
     const [life, tries] = [untilEnd(0), untilEnd(LATE_MS)];
     const name = nameOfNext(anchorNames(session.platform.run, session.receipt), session.receipt.credentials, current.issued);
     for (let failed = false, wait = FIRST_WAIT * (end - current.receivedAt);; failed = true, wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
         let reason = '';
         try {
-            return await replace(session, current, name, AbortSignal.any([tries, AbortSignal.timeout(session.options.deadline)]));
+            return await replace(session, current, name, (0,src_limit/* limitOf */.L)(session.options.deadline, tries));
         }
         catch (error) {
             rest.throwIfAborted();
@@ -4833,7 +4860,7 @@ async function retire(session, issued, until) {
     const { anchor } = issued;
     if (anchor === undefined || !session.receipt.credentials.includes(issued))
         return;
-    const limit = AbortSignal.any([until, AbortSignal.timeout(RETIRE_MS)]);
+    const limit = (0,src_limit/* limitOf */.L)(RETIRE_MS, until);
     try {
         if ((await endAnchor(session, anchor, limit)) === 'deleted')
             note(session, issued, { revoked: new Date().toISOString() });
@@ -5369,6 +5396,7 @@ async function leaveToLaterSteps(session, credential, kubeconfig) {
 
 
 
+
 /**
  * The whole story: a credential is issued, verified, handed to one command, taken back and proven dead.
  * Without a command it is left for the later steps, and the post step takes it back.
@@ -5383,7 +5411,7 @@ async function start(context) {
     const chosen = await choose(context, asked);
     const { options } = chosen;
     const session = openSession(context, chosen, newReceipt(options, context.platform.run, context.platform.runKey), 'all');
-    const beforeScan = AbortSignal.any([context.signal, AbortSignal.timeout(options.deadline)]);
+    const beforeScan = (0,src_limit/* limitOf */.L)(options.deadline, context.signal);
     saveFirst(context, session.receipt);
     try {
         makeDirectory(session.receipt.directory, context.platform.uid);
@@ -5586,6 +5614,7 @@ function needed(token) {
 
 
 
+
 /** A deletion is a write to etcd, of which many go into one sync: more at once are hardly faster, and a burden. */
 const DELETIONS_AT_ONCE = 16;
 const QUESTIONS_AT_ONCE = 4;
@@ -5610,7 +5639,7 @@ async function sweep(context) {
     platform.say(`Identity: ${identity.kind}, because ${why}.`);
     const authInfo = lasting(identity);
     const client = openClient(context, options, DELETIONS_AT_ONCE);
-    const limit = () => AbortSignal.any([signal, AbortSignal.timeout(options.deadline)]);
+    const limit = () => (0,src_limit/* limitOf */.L)(options.deadline, signal);
     const found = [];
     let failure;
     try {
@@ -5699,7 +5728,7 @@ async function ask(api, ofPlatform, platform, signal) {
             return;
         platform.progress(`asking ${api.name}: run ${(asked += 1)} of ${runs.size}`);
         try {
-            if (!(await api.isOver(is.run, AbortSignal.any([signal, AbortSignal.timeout(QUESTION_MS)]))))
+            if (!(await api.isOver(is.run, (0,src_limit/* limitOf */.L)(QUESTION_MS, signal))))
                 return;
             for (const anchor of ofRun)
                 Object.assign(anchor, { state: 'finished', outcome: 'due' });

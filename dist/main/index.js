@@ -3265,6 +3265,17 @@ function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
     return true;
 }
 
+;// CONCATENATED MODULE: ./src/limit.ts
+/**
+ * Aborted when one of these is, or the time is over. Node.js (24.21) forgets a timeout that is over and was never heard: so
+ * somebody listens.
+ */
+function limitOf(milliseconds, ...signals) {
+    const limit = AbortSignal.any([...signals, AbortSignal.timeout(milliseconds)]);
+    limit.addEventListener('abort', () => undefined);
+    return limit;
+}
+
 ;// CONCATENATED MODULE: ./src/certificate.ts
 
 
@@ -3421,6 +3432,7 @@ function exchange({ url, method, headers, body, signal }, agent) {
 
 
 
+
 const ATTEMPT_MS = 10_000;
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 5_000;
@@ -3435,7 +3447,7 @@ async function retried(attempt, signal, say) {
     let mayHaveActed = false;
     let before;
     for (let wait = FIRST_WAIT_MS;; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-        const last = await attempt(AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)])).catch((error) => error instanceof NotSent ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true });
+        const last = await attempt(limitOf(ATTEMPT_MS, signal)).catch((error) => error instanceof NotSent ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true });
         mayHaveActed ||= 'failure' in last ? last.wasSent && !wantsCertificate(last.failure) : last.status === 408 || last.status >= 500;
         if (before !== undefined && signal.aborted && 'failure' in last && isTimeout(last.failure))
             return { last: before, mayHaveActed };
@@ -3672,6 +3684,7 @@ async function whoami(client, token, signal, anew = false) {
 
 
 
+
 /** A poll in the very moment of the deletion can be answered from before it, and then cached for 10 s. */
 const FIRST_POLL_MS = 250;
 const POLL_MS = 500;
@@ -3704,7 +3717,7 @@ async function deleteAnchor(client, auth, anchor, signal) {
  * @returns what is known after at most 15 s
  */
 async function prove(client, token, samples, deletedAt, signal) {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(PROOF_MS)]);
+    const limit = limitOf(PROOF_MS, signal);
     let verdict = { is: 'unclear' };
     try {
         await (0,promises_.setTimeout)(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: limit });
@@ -3724,6 +3737,7 @@ async function prove(client, token, samples, deletedAt, signal) {
 }
 
 ;// CONCATENATED MODULE: ./src/identity/github-oidc.ts
+
 
 
 
@@ -3751,7 +3765,7 @@ async function fetchIdToken(request, audience, seal, env, signal) {
         throw noIdToken('its service is not reached by https');
     const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env);
     try {
-        const { last: outcome } = await retried((attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]), () => undefined);
+        const { last: outcome } = await retried((attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), limitOf(DEADLINE_MS, signal), () => undefined);
         if ('failure' in outcome)
             throw outcome.failure instanceof errors/* KubepassError */.v3 ? outcome.failure : noIdToken(reasonOf(outcome.failure));
         const value = outcome.status === 200 ? github_oidc_valueOf(outcome.body) : undefined;
@@ -4042,6 +4056,7 @@ function userAgent(run) {
 
 
 
+
 /** Where no token can exist, an anchor is all there is to lose. */
 const NO_TOKEN_MS = 5_000;
 /** A CI reads at once; should it not, the revocation waits no longer than this. */
@@ -4099,7 +4114,7 @@ async function stopScan(session) {
     const { outlived, left } = await (session.scan?.stop() ?? (0,carriers/* stopCarriers */.CK)(markerOf(session.receipt)));
     // The host takes commands from us, masks above all, only behind the scan's last word.
     if (session.platform.isCI)
-        await session.scan?.drain(AbortSignal.any([session.hurry, AbortSignal.timeout(DRAIN_MS)]));
+        await session.scan?.drain(limitOf(DRAIN_MS, session.hurry));
     if (outlived > 0)
         await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`);
     else if (left > 0)
@@ -4118,7 +4133,7 @@ function restoreCommandFiles({ evidence, platform }) {
 async function revoke(session, postFollows) {
     const { evidence, options } = session;
     const tokenMayLive = session.receipt.credentials.some(isToken);
-    const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(tokenMayLive ? options.deadline : NO_TOKEN_MS)]);
+    const limit = limitOf(tokenMayLive ? options.deadline : NO_TOKEN_MS, session.hurry);
     let auth;
     const authInfo = () => (auth ??= session.identity.authInfo(limit));
     const failures = await Promise.all(session.receipt.credentials.map((credential) => revokeOne(session, credential, postFollows, authInfo, limit)));
@@ -4176,7 +4191,7 @@ async function revokeOne(session, credential, postFollows, authInfo, limit) {
 }
 /** A creation whose answer was lost may take effect late; who has no post step behind him looks once more. */
 async function askAgain(session) {
-    const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(NO_TOKEN_MS)]);
+    const limit = limitOf(NO_TOKEN_MS, session.hurry);
     for (const { anchor, reached, revoked } of session.receipt.credentials) {
         if (reached === 'nothing' || revoked !== undefined || anchor === undefined || anchor.uid !== undefined)
             continue;
@@ -4444,6 +4459,7 @@ async function verify(session, { token, issued }, limit) {
 
 
 
+
 /** How long whoever stops it waits for what it has begun; a signal cuts that off. */
 const STOP_MS = 5_000;
 /** And then for what it has to say of that. */
@@ -4511,13 +4527,13 @@ async function sleepUntil(time, until) {
  */
 async function renew(session, current, until, rest) {
     const end = (0,src_credential/* endsAt */.Ek)(current, current.receivedAt);
-    const untilEnd = (late) => AbortSignal.any([until, AbortSignal.timeout(Math.max(0, end + late - Date.now()))]);
+    const untilEnd = (late) => limitOf(Math.max(0, end + late - Date.now()), until);
     const [life, tries] = [untilEnd(0), untilEnd(LATE_MS)];
     const name = nameOfNext(anchorNames(session.platform.run, session.receipt), session.receipt.credentials, current.issued);
     for (let failed = false, wait = FIRST_WAIT * (end - current.receivedAt);; failed = true, wait = Math.min(wait * 2, rotate_LONGEST_WAIT_MS)) {
         let reason = '';
         try {
-            return await replace(session, current, name, AbortSignal.any([tries, AbortSignal.timeout(session.options.deadline)]));
+            return await replace(session, current, name, limitOf(session.options.deadline, tries));
         }
         catch (error) {
             rest.throwIfAborted();
@@ -4566,7 +4582,7 @@ async function retire(session, issued, until) {
     const { anchor } = issued;
     if (anchor === undefined || !session.receipt.credentials.includes(issued))
         return;
-    const limit = AbortSignal.any([until, AbortSignal.timeout(RETIRE_MS)]);
+    const limit = limitOf(RETIRE_MS, until);
     try {
         if ((await endAnchor(session, anchor, limit)) === 'deleted')
             note(session, issued, { revoked: new Date().toISOString() });
@@ -5102,6 +5118,7 @@ async function leaveToLaterSteps(session, credential, kubeconfig) {
 
 
 
+
 /**
  * The whole story: a credential is issued, verified, handed to one command, taken back and proven dead.
  * Without a command it is left for the later steps, and the post step takes it back.
@@ -5116,7 +5133,7 @@ async function start(context) {
     const chosen = await choose(context, asked);
     const { options } = chosen;
     const session = openSession(context, chosen, newReceipt(options, context.platform.run, context.platform.runKey), 'all');
-    const beforeScan = AbortSignal.any([context.signal, AbortSignal.timeout(options.deadline)]);
+    const beforeScan = limitOf(options.deadline, context.signal);
     saveFirst(context, session.receipt);
     try {
         makeDirectory(session.receipt.directory, context.platform.uid);

@@ -3254,6 +3254,17 @@ function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
     return true;
 }
 
+;// CONCATENATED MODULE: ./src/limit.ts
+/**
+ * Aborted when one of these is, or the time is over. Node.js (24.21) forgets a timeout that is over and was never heard: so
+ * somebody listens.
+ */
+function limitOf(milliseconds, ...signals) {
+    const limit = AbortSignal.any([...signals, AbortSignal.timeout(milliseconds)]);
+    limit.addEventListener('abort', () => undefined);
+    return limit;
+}
+
 // EXTERNAL MODULE: external "node:timers/promises"
 var promises_ = __nccwpck_require__(8500);
 ;// CONCATENATED MODULE: ./src/certificate.ts
@@ -3412,6 +3423,7 @@ function exchange({ url, method, headers, body, signal }, agent) {
 
 
 
+
 const ATTEMPT_MS = 10_000;
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 5_000;
@@ -3426,7 +3438,7 @@ async function retried(attempt, signal, say) {
     let mayHaveActed = false;
     let before;
     for (let wait = FIRST_WAIT_MS;; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-        const last = await attempt(AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)])).catch((error) => error instanceof NotSent ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true });
+        const last = await attempt(limitOf(ATTEMPT_MS, signal)).catch((error) => error instanceof NotSent ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true });
         mayHaveActed ||= 'failure' in last ? last.wasSent && !wantsCertificate(last.failure) : last.status === 408 || last.status >= 500;
         if (before !== undefined && signal.aborted && 'failure' in last && isTimeout(last.failure))
             return { last: before, mayHaveActed };
@@ -3663,6 +3675,7 @@ async function whoami(client, token, signal, anew = false) {
 
 
 
+
 /** A poll in the very moment of the deletion can be answered from before it, and then cached for 10 s. */
 const FIRST_POLL_MS = 250;
 const POLL_MS = 500;
@@ -3695,7 +3708,7 @@ async function deleteAnchor(client, auth, anchor, signal) {
  * @returns what is known after at most 15 s
  */
 async function prove(client, token, samples, deletedAt, signal) {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(PROOF_MS)]);
+    const limit = limitOf(PROOF_MS, signal);
     let verdict = { is: 'unclear' };
     try {
         await (0,promises_.setTimeout)(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: limit });
@@ -3715,6 +3728,7 @@ async function prove(client, token, samples, deletedAt, signal) {
 }
 
 ;// CONCATENATED MODULE: ./src/identity/github-oidc.ts
+
 
 
 
@@ -3742,7 +3756,7 @@ async function fetchIdToken(request, audience, seal, env, signal) {
         throw noIdToken('its service is not reached by https');
     const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env);
     try {
-        const { last: outcome } = await retried((attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]), () => undefined);
+        const { last: outcome } = await retried((attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), limitOf(DEADLINE_MS, signal), () => undefined);
         if ('failure' in outcome)
             throw outcome.failure instanceof errors/* KubepassError */.v3 ? outcome.failure : noIdToken(reasonOf(outcome.failure));
         const value = outcome.status === 200 ? github_oidc_valueOf(outcome.body) : undefined;
@@ -4033,6 +4047,7 @@ function userAgent(run) {
 
 
 
+
 /** Where no token can exist, an anchor is all there is to lose. */
 const NO_TOKEN_MS = 5_000;
 /** A CI reads at once; should it not, the revocation waits no longer than this. */
@@ -4090,7 +4105,7 @@ async function stopScan(session) {
     const { outlived, left } = await (session.scan?.stop() ?? (0,carriers/* stopCarriers */.CK)(markerOf(session.receipt)));
     // The host takes commands from us, masks above all, only behind the scan's last word.
     if (session.platform.isCI)
-        await session.scan?.drain(AbortSignal.any([session.hurry, AbortSignal.timeout(DRAIN_MS)]));
+        await session.scan?.drain(limitOf(DRAIN_MS, session.hurry));
     if (outlived > 0)
         await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`);
     else if (left > 0)
@@ -4109,7 +4124,7 @@ function restoreCommandFiles({ evidence, platform }) {
 async function revoke(session, postFollows) {
     const { evidence, options } = session;
     const tokenMayLive = session.receipt.credentials.some(isToken);
-    const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(tokenMayLive ? options.deadline : NO_TOKEN_MS)]);
+    const limit = limitOf(tokenMayLive ? options.deadline : NO_TOKEN_MS, session.hurry);
     let auth;
     const authInfo = () => (auth ??= session.identity.authInfo(limit));
     const failures = await Promise.all(session.receipt.credentials.map((credential) => revokeOne(session, credential, postFollows, authInfo, limit)));
@@ -4167,7 +4182,7 @@ async function revokeOne(session, credential, postFollows, authInfo, limit) {
 }
 /** A creation whose answer was lost may take effect late; who has no post step behind him looks once more. */
 async function askAgain(session) {
-    const limit = AbortSignal.any([session.hurry, AbortSignal.timeout(NO_TOKEN_MS)]);
+    const limit = limitOf(NO_TOKEN_MS, session.hurry);
     for (const { anchor, reached, revoked } of session.receipt.credentials) {
         if (reached === 'nothing' || revoked !== undefined || anchor === undefined || anchor.uid !== undefined)
             continue;

@@ -3,6 +3,7 @@ import { KubepassError } from '../errors.ts'
 import { exchangeOnLoopback, Http, isLoopback } from '../http.ts'
 import { reasonOf, retried } from '../retry.ts'
 import type { Seal, Secret } from '../secret.ts'
+import { limitOf } from '../limit.ts'
 import type { Identity } from './identity.ts'
 
 /** Where the runner hands out ID tokens. */
@@ -43,7 +44,7 @@ async function fetchIdToken(
   try {
     const { last: outcome } = await retried(
       (attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }),
-      AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]),
+      limitOf(DEADLINE_MS, signal),
       () => undefined,
     )
     if ('failure' in outcome) throw outcome.failure instanceof KubepassError ? outcome.failure : noIdToken(reasonOf(outcome.failure))

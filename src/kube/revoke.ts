@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { V1DeleteOptions } from '@kubernetes/client-node'
 import type { AuthInfo } from '../identity/identity.ts'
+import { limitOf } from '../limit.ts'
 import type { Secret } from '../secret.ts'
 import { refusalOf, statusOf, type KubeClient } from './client.ts'
 import { whoami } from './verify.ts'
@@ -56,7 +57,7 @@ export interface Proof {
  * @returns what is known after at most 15 s
  */
 export async function prove(client: KubeClient, token: Secret, samples: number, deletedAt: number, signal: AbortSignal): Promise<Verdict> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(PROOF_MS)])
+  const limit = limitOf(PROOF_MS, signal)
   let verdict: Verdict = { is: 'unclear' }
   try {
     await sleep(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: limit })
