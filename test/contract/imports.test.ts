@@ -28,7 +28,7 @@ const LEVELS: RegExp[] = [
   /^(identity\/|kube\/|kubeconfig\.ts|evidence\.ts|receipt\.ts|options\.ts|decode\.ts|carriers\.ts|running\.ts|redact\.ts)/,
   /^(credential|retry|http|flags|values|certificate|proxy-variables|write)\.ts$/,
   /^(inputs|job)\.ts$/,
-  /^(errors|quote|secret|version)\.ts$/,
+  /^(errors|limit|quote|secret|version)\.ts$/,
 ]
 
 function levelOf(name: string): number {
