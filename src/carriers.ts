@@ -44,7 +44,8 @@ export async function stopCarriers(marker: string, uncounted?: number): Promise<
       killed.set(pid, life)
       killQuietly(pid, 'SIGKILL')
     }
-    if ((looksWithout < 2 || carriers.length > 0 || [...killed.values()].some(({ isOver }) => !isOver)) && Date.now() <= deadline) continue
+    const isDone = looksWithout >= 2 && carriers.length === 0 && [...killed.values()].every(({ isOver }) => isOver)
+    if (!isDone && Date.now() <= deadline) continue
     // However late the last look was, who was killed then has time to die.
     const ends = await Promise.all([...killed.values()].map((life) => life.end(LAST_MS)))
     return { outlived: outlived.size, left: ends.filter((isOver) => !isOver).length }

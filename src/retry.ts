@@ -63,12 +63,8 @@ export function wantsCertificate(failure: unknown): boolean {
   return /_ALERT_.*(CERT|UNKNOWN_CA)/.test(errnoOf(failure))
 }
 
-function isTls(failure: unknown): boolean {
-  return isUntrusted(failure) || wantsCertificate(failure)
-}
-
 function isNetwork(failure: unknown): boolean {
-  if (isTls(failure)) return false
+  if (isUntrusted(failure) || wantsCertificate(failure)) return false
   const status = proxyStatusOf(failure)
   if (status !== undefined) return canHeal(status)
   return errnoOf(failure) !== '' || isTimeout(failure)

@@ -51,7 +51,8 @@ async function stopCarriers(marker, uncounted) {
             killed.set(pid, life);
             killQuietly(pid, 'SIGKILL');
         }
-        if ((looksWithout < 2 || carriers.length > 0 || [...killed.values()].some(({ isOver }) => !isOver)) && Date.now() <= deadline)
+        const isDone = looksWithout >= 2 && carriers.length === 0 && [...killed.values()].every(({ isOver }) => isOver);
+        if (!isDone && Date.now() <= deadline)
             continue;
         // However late the last look was, who was killed then has time to die.
         const ends = await Promise.all([...killed.values()].map((life) => life.end(LAST_MS)));
@@ -3478,11 +3479,8 @@ const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY|DECODE)|^(INVALID_(CA|
 function wantsCertificate(failure) {
     return /_ALERT_.*(CERT|UNKNOWN_CA)/.test((0,errors/* errnoOf */.UQ)(failure));
 }
-function isTls(failure) {
-    return isUntrusted(failure) || wantsCertificate(failure);
-}
 function isNetwork(failure) {
-    if (isTls(failure))
+    if (isUntrusted(failure) || wantsCertificate(failure))
         return false;
     const status = proxyStatusOf(failure);
     if (status !== undefined)
