@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { cached } from '../tool-cache.ts'
 
 export interface Binaries {
   cluster: string
@@ -15,7 +15,6 @@ type Progress = (line: string) => void
 
 const run = promisify(execFile)
 const sources = fileURLToPath(new URL('.', import.meta.url))
-const cache = fileURLToPath(new URL('../../.cache/', import.meta.url))
 const flags = ['-trimpath', '-buildvcs=false', '-ldflags', '-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3']
 const packages = ['.', 'k8s.io/kubernetes/cmd/kubectl']
 const env = { ...process.env, GOTOOLCHAIN: 'local' }
@@ -28,10 +27,7 @@ export function buildCluster(progress?: Progress): Promise<Binaries> {
 }
 
 async function build(progress: Progress = () => undefined): Promise<Binaries> {
-  const name = `cluster-${await fingerprint(await goVersion())}`
-  const folder = join(cache, name)
-  if (!existsSync(folder)) await compile(folder, progress)
-  await removeOthers(name)
+  const folder = await cached('cluster', await fingerprint(await goVersion()), (part) => compile(part, progress))
   return { cluster: join(folder, 'cluster'), kubectl: join(folder, 'kubectl') }
 }
 
@@ -54,32 +50,18 @@ async function fingerprint(version: string): Promise<string> {
   return hash.digest('hex').slice(0, 16)
 }
 
-// Built beside its place and renamed into it: half a build is never used, and of two builders one wins.
 async function compile(folder: string, progress: Progress): Promise<void> {
-  await mkdir(cache, { recursive: true })
-  const part = await mkdtemp(join(cache, 'part-'))
   const start = Date.now()
   const report = (): void =>
     progress(`building the test cluster: ${String(Math.round((Date.now() - start) / 1000))} s so far; the first time takes 4 to 6 minutes`)
   report()
   const timer = setInterval(report, 10_000)
   try {
-    await run('go', ['build', ...flags, '-o', `${part}/`, ...packages], { env, cwd: sources, maxBuffer: 64 << 20 }).catch(
-      (error: unknown) => {
-        const output = error instanceof Error && 'stderr' in error ? String(error.stderr) : ''
-        throw new Error(`The test cluster could not be built:\n${output.split('\n').slice(-30).join('\n')}`, { cause: error })
-      },
-    )
-    await rename(part, folder).catch((error: unknown) => {
-      if (!existsSync(folder)) throw error
-    })
+    await run('go', ['build', ...flags, '-o', `${folder}/`, ...packages], { env, cwd: sources, maxBuffer: 64 << 20 })
+  } catch (error) {
+    const output = error instanceof Error && 'stderr' in error ? String(error.stderr) : ''
+    throw new Error(`The test cluster could not be built:\n${output.split('\n').slice(-30).join('\n')}`, { cause: error })
   } finally {
     clearInterval(timer)
-    await rm(part, { recursive: true, force: true })
   }
-}
-
-async function removeOthers(name: string): Promise<void> {
-  const others = (await readdir(cache)).filter((entry) => /^cluster-[0-9a-f]{16}$/.test(entry) && entry !== name)
-  await Promise.all(others.map((entry) => rm(join(cache, entry), { recursive: true, force: true })))
 }

@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomInt, randomUUID } from 'node:crypto'
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { mkdtemp, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,6 +12,7 @@ import { ordinaryClaims } from '../hosts/github-context.ts'
 import type { Host } from '../hosts/host.ts'
 import { serveIdTokens, type IdTokenEndpoint } from '../hosts/id-token.ts'
 import { killProcessesWith } from '../hosts/orphans.ts'
+import { cached } from '../tool-cache.ts'
 
 const VERSION = '0.2.89'
 const REPOSITORY = 'octo-org/octo-repo'
@@ -30,18 +30,10 @@ export interface ActOptions {
 
 /** nektos/act, built once. */
 export async function buildAct(): Promise<string> {
-  const folder = join(root, '.cache/bin')
-  const program = join(folder, `act-${VERSION}`)
-  if (existsSync(program)) return program
-  mkdirSync(folder, { recursive: true })
-  const part = await mkdtemp(join(folder, 'part-'))
-  try {
+  const folder = await cached('act', VERSION, async (part) => {
     await run('go', ['install', `github.com/nektos/act@v${VERSION}`], { env: { ...process.env, GOBIN: part }, maxBuffer: 64 << 20 })
-    await rename(join(part, 'act'), program)
-  } finally {
-    await rm(part, { recursive: true, force: true })
-  }
-  return program
+  })
+  return join(folder, 'act')
 }
 
 /** A repository that holds the action, and act, which runs workflows of it on this machine. */
