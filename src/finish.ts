@@ -6,7 +6,7 @@ import { removeKubeconfig } from './kubeconfig.ts'
 import { limitOf } from './limit.ts'
 import { prove } from './kube/revoke.ts'
 import { deadBy, idOf, markerOf, mayLive, type Issued } from './receipt.ts'
-import { endAnchor, note, record, warn, type Session } from './session.ts'
+import { endAnchor, note, record, report, warn, type Session } from './session.ts'
 
 /** Where no token can exist, an anchor is all there is to lose. */
 const NO_TOKEN_MS = 5_000
@@ -47,6 +47,16 @@ export async function finish(session: Session, postFollows: boolean): Promise<Ku
   const way = platform.howToFinish()
   if (way !== undefined) platform.say(way)
   return failure
+}
+
+/** What ends this run if a defect of kubepass leaves it without a result. */
+export function rescueOf(session: Session, postFollows: boolean): Session['rescue'] {
+  return async (defect) => {
+    failWith(session.evidence, defect)
+    const failure = await finish(session, postFollows)
+    await report(session)
+    return failure
+  }
 }
 
 async function stopScan(session: Session): Promise<void> {

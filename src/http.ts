@@ -1,11 +1,18 @@
 import { request as plainRequest } from 'node:http'
 import { Agent, request as tlsRequest, type AgentOptions } from 'node:https'
+import { isIPv6 } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { proxyOf } from './proxy-variables.ts'
+import { limitOf } from './limit.ts'
+import { proxyFor, proxyOf } from './proxy-variables.ts'
 import type { Secret } from './secret.ts'
+import { openTunnel } from './tunnel.ts'
 
 /** No answer that kubepass needs is near this size. */
 const MOST_BYTES = 4 * 1024 * 1024
+/** How long a proxy may take to open a tunnel. */
+const TUNNEL_MS = 10_000
+/** Longer than any exchange may take. */
+const DAY_MS = 86_400_000
 
 export interface Request {
   url: URL
@@ -54,6 +61,7 @@ export class Http {
   /** Its certificate is not judged by the API server's CA. */
   readonly hasTlsProxy: boolean
   readonly #options: AgentOptions
+  readonly #proxyFor: ProxyFor
   /** One for each certificate, and one for none: what a connection has shown counts for each of its calls. */
   readonly #agents = new Map<ClientCertificate | undefined, Agent>()
 
@@ -62,12 +70,12 @@ export class Http {
   /** @param connections at most, of those that are kept open; what waits for one is sent in its turn */
   constructor(tls: Tls, env: NodeJS.ProcessEnv, connections = 1) {
     this.#connections = connections
+    this.#proxyFor = (url) => tls.proxyUrl ?? proxyFor(url, env)
     this.hasTlsProxy = (tls.proxyUrl?.href ?? proxyOf(env).value).startsWith('https:')
     // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
     this.#options = {
       rejectUnauthorized: true,
       minVersion: 'TLSv1.2',
-      proxyEnv: tls.proxyUrl === undefined ? env : { HTTPS_PROXY: tls.proxyUrl.href },
       ...(tls.ca === undefined ? {} : { ca: tls.ca }),
       ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
     }
@@ -82,7 +90,7 @@ export class Http {
 
   /** On a connection of its own, which may reach another server behind a balancer; no client certificate is shown there. */
   async exchangeAnew(request: Omit<Request, 'clientCertificate'>): Promise<Response> {
-    const agent = new EndingAgent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 })
+    const agent = new TunnelingAgent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 }, this.#proxyFor)
     try {
       return await exchange(request, agent)
     } finally {
@@ -95,31 +103,55 @@ export class Http {
   }
 
   #agentFor(shown: ClientCertificate | undefined): Agent {
-    return new EndingAgent({
+    const options = {
       ...this.#options,
       keepAlive: true,
       maxSockets: this.#connections,
       ...(shown && { cert: shown.certificate, key: shown.key.reveal() }),
-    })
+    }
+    return new TunnelingAgent(options, this.#proxyFor)
   }
 }
 
-/** Ends, too, the connections that wait for a proxy's answer: Node's own agent forgets them, and they keep the process alive. */
-class EndingAgent extends Agent {
-  readonly #connections = new Set<Duplex>()
+type ProxyFor = (url: URL) => URL | undefined
 
-  override createConnection(...args: Parameters<Agent['createConnection']>): ReturnType<Agent['createConnection']> {
-    const connection = super.createConnection(...args)
+/** Connects through the proxy of the URL, if it has one. Its end is the end of each connection, also of one that is being made. */
+class TunnelingAgent extends Agent {
+  readonly #proxyFor: ProxyFor
+  readonly #connections = new Set<Duplex>()
+  readonly #ending = new AbortController()
+
+  constructor(options: AgentOptions, proxyFor: ProxyFor) {
+    super(options)
+    this.#proxyFor = proxyFor
+  }
+
+  override createConnection(...[options, callback]: Parameters<Agent['createConnection']>): ReturnType<Agent['createConnection']> {
+    const { host, port } = options as { host: string; port: number }
+    const target = `${isIPv6(host) ? `[${host}]` : host}:${port}`
+    const proxy = this.#proxyFor(new URL(`https://${target}`))
+    if (proxy === undefined) return this.#kept(super.createConnection(options, callback))
+    const failed = (error: unknown): void => callback?.(error as Error, undefined as never)
+    const tunnelled = (socket: Duplex): void => {
+      const connection = this.#kept(super.createConnection({ ...options, socket } as typeof options))
+      if (connection) callback?.(null, connection)
+    }
+    openTunnel(proxy, target, limitOf(TUNNEL_MS, this.#ending.signal)).then(tunnelled).catch(failed)
+    return undefined
+  }
+
+  override destroy(): void {
+    super.destroy()
+    this.#ending.abort()
+    for (const connection of this.#connections) connection.destroy()
+  }
+
+  #kept(connection: Duplex | null | undefined): typeof connection {
     if (connection) {
       this.#connections.add(connection)
       connection.on('close', () => this.#connections.delete(connection))
     }
     return connection
-  }
-
-  override destroy(): void {
-    super.destroy()
-    for (const connection of this.#connections) connection.destroy()
   }
 }
 
@@ -133,11 +165,14 @@ export function exchangeOnLoopback(request: Request): Promise<Response> {
   return exchange(request, undefined)
 }
 
+/** Settles exactly once on every path, and no later than `signal` is aborted. */
 function exchange({ url, method, headers, body, signal }: Request, agent: Agent | undefined): Promise<Response> {
   const send = url.protocol === 'http:' ? plainRequest : tlsRequest
-  return new Promise((resolve, reject) => {
+  // A timer of an AbortSignal keeps no process alive: without a timer of its own an exchange could end in silence.
+  const keptAlive = setInterval(() => undefined, DAY_MS)
+  const settled = new Promise<Response>((resolve, reject) => {
     let isConnected = false
-    if (signal.aborted) return fail(new Error('the request was given up'))
+    if (signal.aborted) return fail(signal.reason as Error)
     // Without its length a DELETE's body is not sent, and the uid precondition in it is lost.
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
     const outgoing = send(url, { method, headers: { ...headers, ...length }, signal, ...(agent && { agent }) }, (incoming) => {
@@ -159,14 +194,21 @@ function exchange({ url, method, headers, body, signal }: Request, agent: Agent 
       isConnected = !socket.connecting && !('secureConnecting' in socket && socket.secureConnecting === true)
       if (!isConnected) socket.once(send === plainRequest ? 'connect' : 'secureConnect', () => (isConnected = true))
     })
+    // Without a listener Node closes the connection after an answer 101, and says nothing.
+    outgoing.on('upgrade', (_incoming, socket) => {
+      socket.destroy()
+      fail(new BadAnswer('the answer is 101 Switching Protocols, which was not asked for'))
+    })
     outgoing.on('error', fail)
+    outgoing.on('close', () => fail(Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' })))
     // While a proxy is silent, Node keeps even this from the request.
-    signal.addEventListener('abort', () => fail(new Error('the request was given up')), { once: true })
+    signal.addEventListener('abort', () => fail(signal.reason as Error), { once: true })
     outgoing.end(body)
 
     function fail(error: Error): void {
-      const failure = signal.aborted && signal.reason instanceof Error ? signal.reason : error
+      const failure = signal.aborted ? (signal.reason as Error) : error
       reject(isConnected ? failure : new NotSent(failure.message, { cause: failure }))
     }
   })
+  return settled.finally(() => clearInterval(keptAlive))
 }

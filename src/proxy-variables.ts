@@ -28,6 +28,17 @@ export function proxyOf(env: NodeJS.ProcessEnv): { name: string; value: string }
   return { name, value: env[name] ?? '' }
 }
 
+/** The proxy for a URL, if the environment names one. */
+export function proxyFor({ hostname, port }: URL, env: NodeJS.ProcessEnv): URL | undefined {
+  const { value } = proxyOf(env)
+  const names = (env['no_proxy'] ?? env['NO_PROXY'] ?? '').toLowerCase().split(/[\s,]+/)
+  const host = hostname.replace(/^\[|\]$/g, '')
+  const isExempt = names.some(
+    (name) => ['*', host, `${hostname}:${port || '443'}`].includes(name) || (/^\*?\./.test(name) && host.endsWith(name.replace('*', ''))),
+  )
+  return value === '' || isExempt ? undefined : (URL.parse(value) ?? undefined)
+}
+
 /** What Node would refuse of it: its own error shows the value. */
 export function problemOfProxy(env: NodeJS.ProcessEnv): string | undefined {
   const { name, value } = proxyOf(env)

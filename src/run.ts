@@ -17,6 +17,8 @@ export async function run(
   words: readonly string[] = process.argv.slice(2),
   wish?: Wish,
 ): Promise<void> {
+  // A program that ends before it has a result has failed.
+  process.exitCode = exitCodeOf(undefined)
   putAsideVariables()
   const redactor = new Redactor()
   const stop = new AbortController()
@@ -32,6 +34,22 @@ export async function run(
   // Without a handler it opens a debugger.
   process.on('SIGUSR1', () => undefined)
   let platform: Platform | undefined
+  let context: Context | undefined
+  let hasResult = false
+  const fail = async (error: unknown): Promise<void> => {
+    const text = redactor.redact(describe(error))
+    await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.fail(text))
+  }
+  process.once('beforeExit', () => {
+    if (!hasResult) void endWithoutResult()
+  })
+  process.on('uncaughtException', (cause) => {
+    const error = defect('An error came up outside of the run.', cause)
+    // The run ends as after a signal: its own error handling revokes what exists.
+    if (!hasResult) return stop.abort(error)
+    process.exitCode = exitCodeOf(error)
+    void fail(error)
+  })
   try {
     requireRuntime()
     const here = detect(process.env, words, wish, (text) => redactor.redact(text))
@@ -41,12 +59,32 @@ export async function run(
       here.mask(secret)
       return secret
     }
-    process.exitCode = await useCase({ platform, redactor, seal, signal: stop.signal, hurry: hurry.signal })
+    context = { platform, redactor, seal, signal: stop.signal, hurry: hurry.signal, rescue: undefined }
+    const exitCode = await useCase(context)
+    if (stop.signal.aborted && codeOf(stop.signal.reason) === 'INTERNAL') throw stop.signal.reason
+    process.exitCode = exitCode
   } catch (error) {
-    const text = redactor.redact(describe(error))
-    await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.fail(text))
+    await fail(error)
     const byUs = exitCodeOf(error)
     process.exitCode =
       stoppedBy === undefined || ['NOT_REVOKED', 'TAMPERED'].includes(codeOf(error)) ? byUs : 128 + constants.signals[stoppedBy]
   }
+  hasResult = true
+
+  /** Node.js has nothing left to do, yet the run waits for something. */
+  async function endWithoutResult(): Promise<void> {
+    const error = defect('The run ended without a result.')
+    await fail(error)
+    const failure = await context?.rescue?.(error)
+    if (failure === undefined) return
+    await fail(failure)
+    process.exitCode = exitCodeOf(failure)
+  }
+}
+
+function defect(fact: string, cause?: unknown): KubepassError {
+  return new KubepassError('INTERNAL', `${fact} This is a defect of kubepass.`, {
+    hint: 'Please report it, with the log; the log holds no secret.',
+    cause,
+  })
 }

@@ -25,6 +25,11 @@ export interface Context {
   readonly signal: AbortSignal
   /** Aborted when, after such a signal, there is no more time. */
   readonly hurry: AbortSignal
+  /**
+   * Ends what the run has begun, if a defect of kubepass leaves the run without a result.
+   * Returns the error when the credential could not be revoked.
+   */
+  rescue: ((defect: KubepassError) => Promise<KubepassError | undefined>) | undefined
 }
 
 export interface Held {

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { jwtOf } from './credential.ts'
 import { describe, KubepassError } from './errors.ts'
-import { finish } from './finish.ts'
+import { finish, rescueOf } from './finish.ts'
 import { anchorPrefix } from './job.ts'
 import { readLeftToken, removeKubeconfig } from './kubeconfig.ts'
 import { baseDirectory, parseOptions } from './options.ts'
@@ -39,6 +39,7 @@ async function settleByReceipt(context: Context): Promise<number> {
   } catch (cause) {
     return cannotOpen(context, receipt, cause)
   }
+  context.rescue = rescueOf(session, false)
   const { proven, revoked } = session.evidence
   const failure = await finish(session, false)
   // What main has told already is not told again.
@@ -103,6 +104,7 @@ async function settleByNames(context: Context, runKey: string): Promise<number> 
   const known = hint !== undefined && tellsOf(hint, derived, unbound)
   const session = openSession(context, chosen, known ? asked(hint, derived) : derived, known ? 'receipt' : 'names')
   findLeftToken(session)
+  context.rescue = rescueOf(session, false)
   const { proven, revoked } = session.evidence
   const failure = await finish(session, false)
   // The record is main's, unless there is more to tell than main can know.

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { isoTime } from './credential.ts'
 import { failWith } from './evidence.ts'
 import { describe } from './errors.ts'
-import { finish } from './finish.ts'
+import { finish, rescueOf } from './finish.ts'
 import { leaveToLaterSteps, runScan } from './hand-over.ts'
 import { requireIsolation } from './isolate.ts'
 import { makeDirectory, writeKubeconfig } from './kubeconfig.ts'
@@ -27,6 +27,7 @@ export async function start(context: Context): Promise<number> {
   const chosen = await choose(context, asked)
   const { options } = chosen
   const session = openSession(context, chosen, newReceipt(options, context.platform.run, context.platform.runKey), 'all')
+  context.rescue = rescueOf(session, context.platform.hasPost)
   const beforeScan = limitOf(options.deadline, context.signal)
   saveFirst(context, session.receipt)
   try {

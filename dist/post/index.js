@@ -1158,7 +1158,8 @@ function findProgram(name, path) {
 /* harmony export */   My: () => (/* binding */ PROXY_EXAMPLE),
 /* harmony export */   Ol: () => (/* binding */ proxyOf),
 /* harmony export */   cm: () => (/* binding */ sealProxyPasswords),
-/* harmony export */   hR: () => (/* binding */ problemOfProxy)
+/* harmony export */   hR: () => (/* binding */ problemOfProxy),
+/* harmony export */   iJ: () => (/* binding */ proxyFor)
 /* harmony export */ });
 /* unused harmony exports proxyPassword, withheldProxies */
 /** How a proxy's URL with a password is written. */
@@ -1185,6 +1186,14 @@ function sealProxyPasswords(env, seal) {
 function proxyOf(env) {
     const name = env['https_proxy'] ? 'https_proxy' : 'HTTPS_PROXY';
     return { name, value: env[name] ?? '' };
+}
+/** The proxy for a URL, if the environment names one. */
+function proxyFor({ hostname, port }, env) {
+    const { value } = proxyOf(env);
+    const names = (env['no_proxy'] ?? env['NO_PROXY'] ?? '').toLowerCase().split(/[\s,]+/);
+    const host = hostname.replace(/^\[|\]$/g, '');
+    const isExempt = names.some((name) => ['*', host, `${hostname}:${port || '443'}`].includes(name) || (/^\*?\./.test(name) && host.endsWith(name.replace('*', ''))));
+    return value === '' || isExempt ? undefined : (URL.parse(value) ?? undefined);
 }
 /** What Node would refuse of it: its own error shows the value. */
 function problemOfProxy(env) {
@@ -3098,6 +3107,8 @@ function isStandalone() {
 const HURRY_MS = 4_200;
 /** The edge: everything inside throws, here it is printed once and becomes an exit code. */
 async function run(useCase, words = process.argv.slice(2), wish) {
+    // A program that ends before it has a result has failed.
+    process.exitCode = (0,errors/* exitCodeOf */.FO)(undefined);
     putAsideVariables();
     const redactor = new Redactor();
     const stop = new AbortController();
@@ -3113,6 +3124,24 @@ async function run(useCase, words = process.argv.slice(2), wish) {
     // Without a handler it opens a debugger.
     process.on('SIGUSR1', () => undefined);
     let platform;
+    let context;
+    let hasResult = false;
+    const fail = async (error) => {
+        const text = redactor.redact((0,errors/* describe */.q0)(error));
+        await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.fail(text));
+    };
+    process.once('beforeExit', () => {
+        if (!hasResult)
+            void endWithoutResult();
+    });
+    process.on('uncaughtException', (cause) => {
+        const error = defect('An error came up outside of the run.', cause);
+        // The run ends as after a signal: its own error handling revokes what exists.
+        if (!hasResult)
+            return stop.abort(error);
+        process.exitCode = (0,errors/* exitCodeOf */.FO)(error);
+        void fail(error);
+    });
     try {
         requireRuntime();
         const here = detect(process.env, words, wish, (text) => redactor.redact(text));
@@ -3122,15 +3151,35 @@ async function run(useCase, words = process.argv.slice(2), wish) {
             here.mask(secret);
             return secret;
         };
-        process.exitCode = await useCase({ platform, redactor, seal, signal: stop.signal, hurry: hurry.signal });
+        context = { platform, redactor, seal, signal: stop.signal, hurry: hurry.signal, rescue: undefined };
+        const exitCode = await useCase(context);
+        if (stop.signal.aborted && (0,errors/* codeOf */.$N)(stop.signal.reason) === 'INTERNAL')
+            throw stop.signal.reason;
+        process.exitCode = exitCode;
     }
     catch (error) {
-        const text = redactor.redact((0,errors/* describe */.q0)(error));
-        await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.fail(text));
+        await fail(error);
         const byUs = (0,errors/* exitCodeOf */.FO)(error);
         process.exitCode =
             stoppedBy === undefined || ['NOT_REVOKED', 'TAMPERED'].includes((0,errors/* codeOf */.$N)(error)) ? byUs : 128 + external_node_os_namespaceObject.constants.signals[stoppedBy];
     }
+    hasResult = true;
+    /** Node.js has nothing left to do, yet the run waits for something. */
+    async function endWithoutResult() {
+        const error = defect('The run ended without a result.');
+        await fail(error);
+        const failure = await context?.rescue?.(error);
+        if (failure === undefined)
+            return;
+        await fail(failure);
+        process.exitCode = (0,errors/* exitCodeOf */.FO)(failure);
+    }
+}
+function defect(fact, cause) {
+    return new errors/* KubepassError */.v3('INTERNAL', `${fact} This is a defect of kubepass.`, {
+        hint: 'Please report it, with the log; the log holds no secret.',
+        cause,
+    });
 }
 
 // EXTERNAL MODULE: ./src/carriers.ts
@@ -3283,14 +3332,79 @@ function certificateLines(pem) {
 var external_node_http_ = __nccwpck_require__(7067);
 ;// CONCATENATED MODULE: external "node:https"
 const external_node_https_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https");
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
 // EXTERNAL MODULE: ./src/proxy-variables.ts
 var proxy_variables = __nccwpck_require__(2879);
+;// CONCATENATED MODULE: ./src/tunnel.ts
+
+
+
+/** The proxy answered, but opened no tunnel. */
+class TunnelRefused extends Error {
+    /** Node's own code for a tunnel that failed. */
+    code = 'ERR_PROXY_TUNNEL';
+    statusCode;
+    constructor(statusCode) {
+        super('the proxy opened no tunnel');
+        this.statusCode = statusCode;
+    }
+}
+/**
+ * Opens a tunnel through an HTTP proxy. Node's own agent can do so as well (`proxyEnv`), but reads an answer without an end
+ * into memory until an error outside of every listener ends the process.
+ * https://datatracker.ietf.org/doc/html/rfc9110#name-connect
+ * @param target host and port, an IPv6 address in brackets
+ * @throws TunnelRefused, or Node's own error of the connection; the reason of `signal` when it is aborted
+ */
+function openTunnel(proxy, target, signal) {
+    const host = proxy.hostname.replace(/^\[|\]$/g, '');
+    const isTls = proxy.protocol === 'https:';
+    const options = {
+        method: 'CONNECT',
+        host,
+        port: proxy.port || (isTls ? 443 : 80),
+        path: target,
+        headers: { host: target, ...authorization(proxy) },
+        // Without these two lines Node would check the proxy's certificate against the host header, which names the target.
+        servername: (0,external_node_net_.isIP)(host) === 0 ? host : '',
+        rejectUnauthorized: true,
+        agent: false,
+        signal,
+    };
+    return new Promise((resolve, reject) => {
+        const outgoing = (isTls ? external_node_https_namespaceObject.request : external_node_http_.request)(options);
+        outgoing.on('connect', ({ statusCode = 0 }, socket, head) => {
+            if (statusCode === 200 && head.length === 0)
+                return resolve(socket);
+            socket.destroy();
+            reject(new TunnelRefused(statusCode));
+        });
+        outgoing.on('error', (error) => reject(signal.aborted ? signal.reason : error));
+        outgoing.on('close', () => reject(Object.assign(new Error('the proxy closed the connection'), { code: 'ECONNRESET' })));
+        outgoing.end();
+    });
+}
+function authorization({ username, password }) {
+    if (username === '' && password === '')
+        return {};
+    const text = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+    return { 'proxy-authorization': `Basic ${Buffer.from(text).toString('base64')}` };
+}
+
 ;// CONCATENATED MODULE: ./src/http.ts
+
+
+
 
 
 
 /** No answer that kubepass needs is near this size. */
 const MOST_BYTES = 4 * 1024 * 1024;
+/** How long a proxy may take to open a tunnel. */
+const TUNNEL_MS = 10_000;
+/** Longer than any exchange may take. */
+const DAY_MS = 86_400_000;
 /** What came is no answer that can be used. Its message is ours. */
 class BadAnswer extends Error {
 }
@@ -3308,18 +3422,19 @@ class Http {
     /** Its certificate is not judged by the API server's CA. */
     hasTlsProxy;
     #options;
+    #proxyFor;
     /** One for each certificate, and one for none: what a connection has shown counts for each of its calls. */
     #agents = new Map();
     #connections;
     /** @param connections at most, of those that are kept open; what waits for one is sent in its turn */
     constructor(tls, env, connections = 1) {
         this.#connections = connections;
+        this.#proxyFor = (url) => tls.proxyUrl ?? (0,proxy_variables/* proxyFor */.iJ)(url, env);
         this.hasTlsProxy = (tls.proxyUrl?.href ?? (0,proxy_variables/* proxyOf */.Ol)(env).value).startsWith('https:');
         // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
         this.#options = {
             rejectUnauthorized: true,
             minVersion: 'TLSv1.2',
-            proxyEnv: tls.proxyUrl === undefined ? env : { HTTPS_PROXY: tls.proxyUrl.href },
             ...(tls.ca === undefined ? {} : { ca: tls.ca }),
             ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
         };
@@ -3332,7 +3447,7 @@ class Http {
     }
     /** On a connection of its own, which may reach another server behind a balancer; no client certificate is shown there. */
     async exchangeAnew(request) {
-        const agent = new EndingAgent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 });
+        const agent = new TunnelingAgent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 }, this.#proxyFor);
         try {
             return await exchange(request, agent);
         }
@@ -3345,29 +3460,51 @@ class Http {
             agent.destroy();
     }
     #agentFor(shown) {
-        return new EndingAgent({
+        const options = {
             ...this.#options,
             keepAlive: true,
             maxSockets: this.#connections,
             ...(shown && { cert: shown.certificate, key: shown.key.reveal() }),
-        });
+        };
+        return new TunnelingAgent(options, this.#proxyFor);
     }
 }
-/** Ends, too, the connections that wait for a proxy's answer: Node's own agent forgets them, and they keep the process alive. */
-class EndingAgent extends external_node_https_namespaceObject.Agent {
+/** Connects through the proxy of the URL, if it has one. Its end is the end of each connection, also of one that is being made. */
+class TunnelingAgent extends external_node_https_namespaceObject.Agent {
+    #proxyFor;
     #connections = new Set();
-    createConnection(...args) {
-        const connection = super.createConnection(...args);
+    #ending = new AbortController();
+    constructor(options, proxyFor) {
+        super(options);
+        this.#proxyFor = proxyFor;
+    }
+    createConnection(...[options, callback]) {
+        const { host, port } = options;
+        const target = `${(0,external_node_net_.isIPv6)(host) ? `[${host}]` : host}:${port}`;
+        const proxy = this.#proxyFor(new URL(`https://${target}`));
+        if (proxy === undefined)
+            return this.#kept(super.createConnection(options, callback));
+        const failed = (error) => callback?.(error, undefined);
+        const tunnelled = (socket) => {
+            const connection = this.#kept(super.createConnection({ ...options, socket }));
+            if (connection)
+                callback?.(null, connection);
+        };
+        openTunnel(proxy, target, limitOf(TUNNEL_MS, this.#ending.signal)).then(tunnelled).catch(failed);
+        return undefined;
+    }
+    destroy() {
+        super.destroy();
+        this.#ending.abort();
+        for (const connection of this.#connections)
+            connection.destroy();
+    }
+    #kept(connection) {
         if (connection) {
             this.#connections.add(connection);
             connection.on('close', () => this.#connections.delete(connection));
         }
         return connection;
-    }
-    destroy() {
-        super.destroy();
-        for (const connection of this.#connections)
-            connection.destroy();
     }
 }
 /** Where plain HTTP may carry a token. */
@@ -3378,12 +3515,15 @@ function isLoopback({ hostname }) {
 function exchangeOnLoopback(request) {
     return exchange(request, undefined);
 }
+/** Settles exactly once on every path, and no later than `signal` is aborted. */
 function exchange({ url, method, headers, body, signal }, agent) {
     const send = url.protocol === 'http:' ? external_node_http_.request : external_node_https_namespaceObject.request;
-    return new Promise((resolve, reject) => {
+    // A timer of an AbortSignal keeps no process alive: without a timer of its own an exchange could end in silence.
+    const keptAlive = setInterval(() => undefined, DAY_MS);
+    const settled = new Promise((resolve, reject) => {
         let isConnected = false;
         if (signal.aborted)
-            return fail(new Error('the request was given up'));
+            return fail(signal.reason);
         // Without its length a DELETE's body is not sent, and the uid precondition in it is lost.
         const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
         const outgoing = send(url, { method, headers: { ...headers, ...length }, signal, ...(agent && { agent }) }, (incoming) => {
@@ -3409,15 +3549,22 @@ function exchange({ url, method, headers, body, signal }, agent) {
             if (!isConnected)
                 socket.once(send === external_node_http_.request ? 'connect' : 'secureConnect', () => (isConnected = true));
         });
+        // Without a listener Node closes the connection after an answer 101, and says nothing.
+        outgoing.on('upgrade', (_incoming, socket) => {
+            socket.destroy();
+            fail(new BadAnswer('the answer is 101 Switching Protocols, which was not asked for'));
+        });
         outgoing.on('error', fail);
+        outgoing.on('close', () => fail(Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' })));
         // While a proxy is silent, Node keeps even this from the request.
-        signal.addEventListener('abort', () => fail(new Error('the request was given up')), { once: true });
+        signal.addEventListener('abort', () => fail(signal.reason), { once: true });
         outgoing.end(body);
         function fail(error) {
-            const failure = signal.aborted && signal.reason instanceof Error ? signal.reason : error;
+            const failure = signal.aborted ? signal.reason : error;
             reject(isConnected ? failure : new NotSent(failure.message, { cause: failure }));
         }
     });
+    return settled.finally(() => clearInterval(keptAlive));
 }
 
 ;// CONCATENATED MODULE: ./src/retry.ts
@@ -4095,6 +4242,15 @@ async function finish(session, postFollows) {
         platform.say(way);
     return failure;
 }
+/** What ends this run if a defect of kubepass leaves it without a result. */
+function rescueOf(session, postFollows) {
+    return async (defect) => {
+        (0,src_evidence/* failWith */.ff)(session.evidence, defect);
+        const failure = await finish(session, postFollows);
+        await report(session);
+        return failure;
+    };
+}
 async function stopScan(session) {
     const { used, finished } = session.evidence;
     // Where a receipt is only a hint, it does not say that there is no scan.
@@ -4294,6 +4450,7 @@ async function settleByReceipt(context) {
     catch (cause) {
         return cannotOpen(context, receipt, cause);
     }
+    context.rescue = rescueOf(session, false);
     const { proven, revoked } = session.evidence;
     const failure = await finish(session, false);
     // What main has told already is not told again.
@@ -4360,6 +4517,7 @@ async function settleByNames(context, runKey) {
     const known = hint !== undefined && tellsOf(hint, derived, unbound);
     const session = openSession(context, chosen, known ? asked(hint, derived) : derived, known ? 'receipt' : 'names');
     findLeftToken(session);
+    context.rescue = rescueOf(session, false);
     const { proven, revoked } = session.evidence;
     const failure = await finish(session, false);
     // The record is main's, unless there is more to tell than main can know.

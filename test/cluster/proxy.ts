@@ -40,7 +40,13 @@ export interface Matcher {
 }
 
 /** Instead of the API server's answer: another one, a reset connection, none for ever. Undefined lets the exchange go on. */
-export type Disturbance = OtherAnswer | 'reset' | 'hang' | undefined
+export type Disturbance = OtherAnswer | RawAnswer | 'reset' | 'hang' | undefined
+
+/** Bytes that are written to the connection as they are; it stays open unless it is to be closed. */
+export interface RawAnswer {
+  raw: string
+  close?: true
+}
 
 export interface OtherAnswer {
   status: number
@@ -284,19 +290,9 @@ export class Proxy implements AsyncDisposable {
     response: ServerResponse,
     exchange?: Exchange,
   ): Promise<void> {
-    if (disturbance === 'hang') return
-    if (disturbance === 'reset') {
-      socket.resetAndDestroy()
-      return
-    }
-    const { status, headers = {}, body = '', sent } = disturbance
-    if (exchange !== undefined) Object.assign(exchange, { status, responseBody: body })
-    const length = sent === 'hugely' ? HUGE : Buffer.byteLength(body)
-    response.writeHead(status, { 'content-type': 'application/json', 'content-length': length, ...headers })
-    if (sent === undefined) response.end(body)
-    else if (sent === 'cut') response.write(body.slice(0, body.length / 2), () => socket.destroySoon())
-    // Who has heard enough closes the connection.
-    else await pipeline(sent === 'slowly' ? byteByByte(body) : hugely(body), response).catch(() => undefined)
+    if (exchange !== undefined && typeof disturbance === 'object' && 'status' in disturbance)
+      Object.assign(exchange, { status: disturbance.status, responseBody: disturbance.body ?? '' })
+    await answerWith(disturbance, response, () => socket.resetAndDestroy())
   }
 
   /** Takes note of an issued token, and shortens its life where a test wants that. */
@@ -338,6 +334,25 @@ export class Proxy implements AsyncDisposable {
       })
     }
   }
+}
+
+/** @param reset ends the connection without a word */
+export async function answerWith(disturbance: Exclude<Disturbance, undefined>, response: ServerResponse, reset: () => void): Promise<void> {
+  const { socket } = response
+  if (disturbance === 'hang' || socket === null) return
+  if (disturbance === 'reset') return reset()
+  if ('raw' in disturbance) {
+    socket.write(disturbance.raw, 'latin1')
+    if (disturbance.close === true) socket.end()
+    return
+  }
+  const { status, headers = {}, body = '', sent } = disturbance
+  const length = sent === 'hugely' ? HUGE : Buffer.byteLength(body)
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': length, ...headers })
+  if (sent === undefined) response.end(body)
+  else if (sent === 'cut') response.write(body.slice(0, body.length / 2), () => socket.destroySoon())
+  // Who has heard enough closes the connection.
+  else await pipeline(sent === 'slowly' ? byteByByte(body) : hugely(body), response).catch(() => undefined)
 }
 
 async function* byteByByte(body: string): AsyncGenerator<Buffer> {

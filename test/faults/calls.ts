@@ -3,7 +3,7 @@ import type { PhaseName } from '../hosts/host.ts'
 import { ONE_SECRET, SECRETS, TOKEN, WHOAMI } from '../scenario/scenario.ts'
 
 export type CallName =
-  'create' | 'token' | 'verify' | 'createAgain' | 'tokenAgain' | 'verifyAgain' | 'revoke' | 'prove' | 'post' | 'provePost'
+  'idToken' | 'create' | 'token' | 'verify' | 'createAgain' | 'tokenAgain' | 'verifyAgain' | 'revoke' | 'prove' | 'post' | 'provePost'
 
 /** A call of the story, which a fault can meet. */
 export interface Call {
@@ -22,12 +22,16 @@ export interface Call {
   status: number
 }
 
+/** Stands for the path of the ID token service, which is not the API server's. */
+export const ID_TOKEN = 'ID token'
+
 const issued = (proxy: Proxy, times: number): boolean => proxy.seen('POST', TOKEN).length >= times
 /** A Secret is deleted before a renewal that comes again, too. */
 const revoking = ({ exchanges }: Proxy): boolean => exchanges.findLast(({ path }) => !WHOAMI.test(path))?.method === 'DELETE'
 
 /** In the order of the story. */
 export const calls: Record<CallName, Call> = {
+  idToken: { title: 'get an ID token', phase: 'main', status: 200, is: ({ path }) => path === ID_TOKEN },
   create: { title: 'create the Secret', phase: 'main', status: 201, is: ({ method, path }) => method === 'POST' && SECRETS.test(path) },
   token: {
     title: 'ask for the token',

@@ -31,6 +31,33 @@ const otherwise = (how: Partial<OtherAnswer>) => (exchange: Exchange) => ({
   ...how,
 })
 
+const SWITCHED = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n'
+
+/** Its answer, written by hand. */
+const raw =
+  (change: (answer: string) => string) =>
+  ({ status = 0, responseBody }: Exchange): Disturbance => ({
+    raw: change(
+      `HTTP/1.1 ${String(status)} Status\r\nContent-Type: application/json\r\nContent-Length: ${String(Buffer.byteLength(responseBody))}\r\n\r\n${responseBody}`,
+    ),
+  })
+
+const trailed = ({ status = 0, responseBody }: Exchange): Disturbance => ({
+  raw: [
+    `HTTP/1.1 ${String(status)} Status`,
+    'Content-Type: application/json',
+    'Transfer-Encoding: chunked',
+    'Trailer: X',
+    '',
+    Buffer.byteLength(responseBody).toString(16),
+    responseBody,
+    '0',
+    'X: y',
+    '',
+    '',
+  ].join('\r\n'),
+})
+
 const refusal = (code: number, reason: string, message: string) => (): Disturbance => status(code, reason, message)
 
 /** The token in the answer is another one, and so is the expiry that is stated with it. */
@@ -78,6 +105,7 @@ export const faults: readonly Fault[] = [
   { title: 'reset when it has acted', retried: true, takesEffect: true, answer: () => 'reset' },
   { title: 'no answer', retried: true, answer: () => 'hang' },
   { title: 'an answer byte by byte', retried: true, takesEffect: true, answer: otherwise({ sent: 'slowly' }) },
+  { title: 'closed before an answer', retried: true, answer: () => ({ raw: '', close: true }) },
   { title: 'half an answer', retried: true, takesEffect: true, answer: otherwise({ sent: 'cut' }) },
   {
     title: '429 with Retry-After',
@@ -87,6 +115,12 @@ export const faults: readonly Fault[] = [
   { title: '500', retried: true, answer: refusal(500, 'InternalError', 'etcdserver: request timed out') },
   { title: '503', retried: true, answer: refusal(503, 'ServiceUnavailable', 'the server is shutting down') },
   // In a proof it is what is waited for.
+  { title: '101 Switching Protocols', answer: () => ({ raw: SWITCHED }) },
+  { title: '101, and the connection is closed', answer: () => ({ raw: SWITCHED, close: true }) },
+  { title: '101 when it has acted', takesEffect: true, answer: () => ({ raw: SWITCHED }) },
+  { title: '103, then the answer', takesEffect: true, answer: raw((answer) => `HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n${answer}`) },
+  { title: 'trailers behind the answer', takesEffect: true, answer: trailed },
+  { title: 'a header without an end', retried: true, answer: () => ({ raw: `HTTP/1.1 200 OK\r\nX: ${'y'.repeat(200_000)}` }) },
   { title: '401', at: namesExcept('prove', 'provePost'), answer: refusal(401, 'Unauthorized', 'Unauthorized') },
   { title: '403', answer: refusal(403, 'Forbidden', 'this is forbidden') },
   { title: '404', answer: refusal(404, 'NotFound', 'this was not found') },

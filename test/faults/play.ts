@@ -5,10 +5,11 @@ import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { errorCodes } from '../../src/errors.ts'
 import type { Evidence } from '../../src/evidence.ts'
-import type { Proxy } from '../cluster/proxy.ts'
+import type { Exchange, Proxy } from '../cluster/proxy.ts'
 import type { Phase, Result } from '../hosts/github.ts'
+import type { IdTokenEndpoint } from '../hosts/id-token.ts'
 import { ONE_SECRET, playOnGithub, type GithubScene } from '../scenario/scenario.ts'
-import { calls, type Call, type CallName } from './calls.ts'
+import { calls, ID_TOKEN, type Call, type CallName } from './calls.ts'
 import { faults, type Fault, type Surroundings } from './faults.ts'
 
 export type Often = 'once' | 'always'
@@ -29,12 +30,17 @@ const ALLOWANCE_S = 60
 /** All that make sense, those that take long first. A fault that no try can heal comes always only. */
 export function allCells(): Cell[] {
   const cells = faults.flatMap((fault) => {
-    const names = (Object.keys(calls) as CallName[]).filter((name) => fault.at?.includes(name) ?? true)
+    const names = (Object.keys(calls) as CallName[]).filter((name) => fault.at?.includes(name) ?? canMeet(name, fault))
     return names.flatMap((call) =>
       (canComeOnce(fault) ? (['once', 'always'] as const) : (['always'] as const)).map((often) => ({ call, fault, often })),
     )
   })
   return cells.toSorted((one, other) => patience(other) - patience(one))
+}
+
+/** The ID token service of the tests answers at one port, with one certificate. */
+function canMeet(name: CallName, fault: Fault): boolean {
+  return name !== 'idToken' || !('answering' in fault)
 }
 
 /** A certificate is looked at on each new connection, by each call that needs one. */
@@ -83,7 +89,7 @@ async function playWith(cell: Cell, { info, job, proxy, step }: GithubScene, els
   if (call.renewing) proxy.shortTokens(lifeOf(cell))
   if (inPost) expect((await use.main()).code).toBe(0)
 
-  const disturbed = await disturb(cell, { info, proxy, elsewhere })
+  const disturbed = await disturb(cell, { info, proxy, elsewhere }, job.idTokens)
   const phase = use.start(call.phase)
   const healing = disturbed.during(phase)
   const began = Date.now()
@@ -155,10 +161,19 @@ interface Disturbed {
   stop: () => Promise<void>
 }
 
-async function disturb({ call: name, fault, often }: Cell, around: Surroundings): Promise<Disturbed> {
+async function disturb({ call: name, fault, often }: Cell, around: Surroundings, idTokens: IdTokenEndpoint): Promise<Disturbed> {
   const { proxy } = around
   const call = calls[name]
   let met = 0
+  if (name === 'idToken' && 'answer' in fault) {
+    idTokens.instead = (answer) => {
+      if (often === 'once' && met > 0) return undefined
+      met += 1
+      const { status, body = '' } = fault.takesEffect === true ? answer() : { status: undefined }
+      return fault.answer(idTokenExchange(status, body), around)
+    }
+    return { met: () => met, during: () => Promise.resolve(), stop: () => Promise.resolve(void (idTokens.instead = () => undefined)) }
+  }
   if ('answer' in fault) {
     const stop = proxy.on({ when: fault.takesEffect === true ? 'after' : 'before' }, (exchange) => {
       if ((often === 'once' && met > 0) || !call.is(exchange, proxy)) return undefined
@@ -195,6 +210,11 @@ async function disturb({ call: name, fault, often }: Cell, around: Surroundings)
     },
     stop: () => proxy.answering('itself'),
   }
+}
+
+function idTokenExchange(status: number | undefined, responseBody: string): Exchange {
+  const nothing = { userAgent: '', bearer: '', certificate: '', requestBody: '', connection: 0 }
+  return { at: new Date(), method: 'GET', path: ID_TOKEN, ...nothing, status, responseBody }
 }
 
 /** A server that nobody may call. */

@@ -15,8 +15,8 @@ const INTRODUCTION = `# Faults
 Each row is something that goes wrong between kubepass and the API server, each column the call of a run that it happens to, and each cell how that
 run ended when the tests played it; [how it works](how-it-works.md#on-the-wire) has the calls. In the first table the fault comes once, in the second
 as often as the call is tried, until the step ends. Whatever the cell, nothing was left when the job was over: no living token, no Secret, no file.
-A renewal, for a scan that outlives its token, makes the first three calls again, and is tried again as a whole until the old token's end. The request
-for an ID token does not go to the API server and has no column: it is tried again for 20 s, and what does not heal by then ends as IDENTITY (81).
+A renewal, for a scan that outlives its token, makes the calls from the creation to the check again, and is tried again as a whole until the old token's
+end. The first column is the request for an ID token, which goes to GitHub's service, not to the API server. kubepass tries that request for 20 s at most.
 
 | word              | meaning                                                                                                               |
 | ----------------- | --------------------------------------------------------------------------------------------------------------------- |

@@ -2,16 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:https'
-import type { OutgoingHttpHeaders } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ClusterInfo } from '../cluster/cluster.ts'
+import { answerWith, type Disturbance, type OtherAnswer } from '../cluster/proxy.ts'
 import { signToken, type Claims } from '../cluster/token.ts'
-
-export interface IdTokenAnswer {
-  status: number
-  headers?: OutgoingHttpHeaders
-  body?: string
-}
 
 export interface IdTokenEndpoint {
   readonly url: string
@@ -20,8 +15,8 @@ export interface IdTokenEndpoint {
   readonly tokens: string[]
   /** Every audience asked for; undefined where none was named. */
   readonly audiences: (string | undefined)[]
-  /** Set by a test that wants another answer, for as long as this returns one. */
-  instead?: () => IdTokenAnswer | undefined | Promise<IdTokenAnswer | undefined>
+  /** Set by a test that wants another answer than this one, for as long as this returns one. */
+  instead?: (answer: () => OtherAnswer) => Disturbance | Promise<Disturbance>
   close(): Promise<void>
 }
 
@@ -42,21 +37,19 @@ export async function serveIdTokens(info: ClusterInfo, claims: (audience?: strin
       await closed
     },
   }
-  const answer = async (url: string, authorization: string | undefined): Promise<IdTokenAnswer> => {
-    const audience = new URL(url, endpoint.url).searchParams.get('audience') ?? undefined
-    endpoint.audiences.push(audience)
-    const other = await endpoint.instead?.()
-    if (other !== undefined) return other
+  const ordinary = (audience: string | undefined, authorization: string | undefined): OtherAnswer => {
     if (authorization !== `Bearer ${endpoint.bearer}`) return { status: 401, body: '{"message":"not the token of this job"}' }
     const value = idToken(info, claims(audience))
     endpoint.tokens.push(value)
     return { status: 200, body: JSON.stringify({ count: value.length, value }) }
   }
-  server.on('request', (request, response) => {
-    void answer(request.url ?? '', request.headers.authorization).then(({ status, headers, body = '' }) =>
-      response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(body),
-    )
-  })
+  const handle = async ({ headers, socket, url = '' }: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const audience = new URL(url, endpoint.url).searchParams.get('audience') ?? undefined
+    endpoint.audiences.push(audience)
+    const answer = (): OtherAnswer => ordinary(audience, headers.authorization)
+    await answerWith((await endpoint.instead?.(answer)) ?? answer(), response, () => socket.destroy())
+  }
+  server.on('request', (request, response) => void handle(request, response))
   return endpoint
 }
 
