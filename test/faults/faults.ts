@@ -31,32 +31,22 @@ const otherwise = (how: Partial<OtherAnswer>) => (exchange: Exchange) => ({
   ...how,
 })
 
+const EARLY = 'HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n'
 const SWITCHED = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n'
 
-/** Its answer, written by hand. */
-const raw =
-  (change: (answer: string) => string) =>
-  ({ status = 0, responseBody }: Exchange): Disturbance => ({
-    raw: change(
-      `HTTP/1.1 ${String(status)} Status\r\nContent-Type: application/json\r\nContent-Length: ${String(Buffer.byteLength(responseBody))}\r\n\r\n${responseBody}`,
-    ),
-  })
+/** Its answer, written by hand: the server of the tests does not know that it was sent, so that the connection ends. */
+const byHand =
+  (lines: (body: string) => string[], early = '') =>
+  ({ status = 0, responseBody }: Exchange): Disturbance => {
+    const head = [`HTTP/1.1 ${String(status)} Status`, 'Content-Type: application/json', 'Connection: close']
+    return { raw: early + [...head, ...lines(responseBody)].join('\r\n'), close: true }
+  }
 
-const trailed = ({ status = 0, responseBody }: Exchange): Disturbance => ({
-  raw: [
-    `HTTP/1.1 ${String(status)} Status`,
-    'Content-Type: application/json',
-    'Transfer-Encoding: chunked',
-    'Trailer: X',
-    '',
-    Buffer.byteLength(responseBody).toString(16),
-    responseBody,
-    '0',
-    'X: y',
-    '',
-    '',
-  ].join('\r\n'),
-})
+const whole = (body: string): string[] => [`Content-Length: ${String(Buffer.byteLength(body))}`, '', body]
+const trailed = (body: string): string[] => {
+  const chunk = [Buffer.byteLength(body).toString(16), body]
+  return ['Transfer-Encoding: chunked', 'Trailer: X', '', ...chunk, '0', 'X: y', '', '']
+}
 
 const refusal = (code: number, reason: string, message: string) => (): Disturbance => status(code, reason, message)
 
@@ -118,8 +108,8 @@ export const faults: readonly Fault[] = [
   { title: '101 Switching Protocols', answer: () => ({ raw: SWITCHED }) },
   { title: '101, and the connection is closed', answer: () => ({ raw: SWITCHED, close: true }) },
   { title: '101 when it has acted', takesEffect: true, answer: () => ({ raw: SWITCHED }) },
-  { title: '103, then the answer', takesEffect: true, answer: raw((answer) => `HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n${answer}`) },
-  { title: 'trailers behind the answer', takesEffect: true, answer: trailed },
+  { title: '103, then the answer', takesEffect: true, answer: byHand(whole, EARLY) },
+  { title: 'trailers behind the answer', takesEffect: true, answer: byHand(trailed) },
   { title: 'a header without an end', retried: true, answer: () => ({ raw: `HTTP/1.1 200 OK\r\nX: ${'y'.repeat(200_000)}` }) },
   { title: '401', at: namesExcept('prove', 'provePost'), answer: refusal(401, 'Unauthorized', 'Unauthorized') },
   { title: '403', answer: refusal(403, 'Forbidden', 'this is forbidden') },
