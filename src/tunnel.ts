@@ -16,7 +16,7 @@ export class TunnelRefused extends Error {
 
 /**
  * Opens a tunnel through an HTTP proxy. Node's own agent can do so as well (`proxyEnv`), but reads an answer without an end
- * into memory until an error outside of every listener ends the process.
+ * into memory, until it throws where no listener catches the error.
  * https://datatracker.ietf.org/doc/html/rfc9110#name-connect
  * @param target host and port, an IPv6 address in brackets
  * @throws TunnelRefused, or Node's own error of the connection; the reason of `signal` when it is aborted
@@ -30,7 +30,7 @@ export function openTunnel(proxy: URL, target: string, signal: AbortSignal): Pro
     port: proxy.port || (isTls ? 443 : 80),
     path: target,
     headers: { host: target, ...authorization(proxy) },
-    // Without these two lines Node would check the proxy's certificate against the host header, which names the target.
+    // Node would otherwise take the name to check from the host header, which names the target and not the proxy.
     servername: isIP(host) === 0 ? host : '',
     rejectUnauthorized: true,
     agent: false as const,

@@ -26,7 +26,7 @@ const LEVELS: RegExp[] = [
   /^session\.ts$/,
   /^(platform\/|scan\.ts|isolate\.ts|runtime\.ts)/,
   /^(identity\/|kube\/|kubeconfig\.ts|evidence\.ts|receipt\.ts|options\.ts|decode\.ts|carriers\.ts|running\.ts|redact\.ts)/,
-  /^(credential|retry|http|flags|values|certificate|proxy-variables|write)\.ts$/,
+  /^(credential|retry|http|tunnel|flags|values|certificate|proxy-variables|write)\.ts$/,
   /^(inputs|job)\.ts$/,
   /^(errors|limit|quote|secret|version)\.ts$/,
 ]
@@ -80,8 +80,8 @@ test.each<[string, string[]]>([
   ['yaml', ['identity/read-kubeconfig.ts']],
   ['identity/read-kubeconfig.ts', ['identity/kubeconfig.ts']],
   ['identity/kubeconfig.ts', ['identity/choose.ts']],
-  ['node:https', ['http.ts']],
-  ['node:http', ['http.ts']],
+  ['node:https', ['http.ts', 'tunnel.ts']],
+  ['node:http', ['http.ts', 'tunnel.ts']],
   ['node:child_process', ['identity/exec-plugin.ts', 'isolate.ts', 'running.ts']],
 ])('%s is imported by %j alone', (module, expected) => {
   expect(importers(module)).toEqual(expected)
