@@ -176,34 +176,29 @@ function whenToProve({ evidence, options, signal, tokens }: Session, postFollows
 /** @returns whether nothing is left that should not be */
 async function removeFiles(session: Session, keepToken: boolean): Promise<boolean> {
   const { options, platform, receipt } = session
-  await findMoved(session)
+  const moved = whereMoved(session)
   const why = removeKubeconfig(receipt.directory, options.directory, platform.uid, keepToken)
-  if (why === undefined) return !keepToken
-  await warn(session, `The directory ${receipt.directory} was not removed: ${why}.`)
-  return false
+  const facts = why === undefined ? moved : [`The directory ${receipt.directory} was not removed: ${why}.`, ...moved]
+  if (facts.length > 0) await warn(session, facts.join(' '))
+  return why === undefined && !keepToken
 }
 
-/** The private directory is known by more than its name, as long as the process lives that made it. */
-async function findMoved(session: Session): Promise<void> {
-  const { evidence, platform, receipt, directory: made } = session
+/** The private directory is known by more than its name, as long as the process lives that made it: it is removed where it is. */
+function whereMoved({ directory: made, evidence, knows, platform, receipt }: Session): string[] {
+  const { directory } = receipt
   if (made === undefined) {
-    if (evidence.verified !== null && !evidence.finished && session.knows === 'receipt' && !existsSync(receipt.directory))
-      await warn(
-        session,
-        `The directory ${receipt.directory} is not there: a step has removed it, or moved it with the token that is in it.`,
-      )
-    return
+    const isMissing = knows === 'receipt' && evidence.verified !== null && !evidence.finished && !existsSync(directory)
+    return isMissing ? [`The directory ${directory} is not there: a step has removed it, or moved it with the token that is in it.`] : []
   }
-  let place: string | undefined
   try {
-    place = placeOf(receipt.directory, made)
+    const place = placeOf(directory, made)
+    if (place === undefined || place === directory) return []
+    const why = removeMoved(place, made, platform.uid)
+    const outcome = why === undefined ? 'It was removed there.' : `It was not removed there: ${why}.`
+    return [`The scan moved the directory ${directory} to ${quote(place)}. ${outcome}`]
   } catch (error) {
-    await warn(session, `The scan moved the directory ${receipt.directory}, and it cannot be found (${errnoOf(error)}).`)
+    return [`The scan moved the directory ${directory}, and it cannot be found (${errnoOf(error)}).`]
   }
-  if (place === undefined || place === receipt.directory) return
-  const why = removeMoved(place, made, platform.uid)
-  const outcome = why === undefined ? 'It was removed there' : `It was not removed there: ${why}`
-  await warn(session, `The scan moved the directory ${receipt.directory} to ${quote(place)}. ${outcome}.`)
 }
 
 /** @returns the error when a token is seen alive */

@@ -65,7 +65,7 @@ function ownFileIn(words: readonly string[], own: OwnKubeconfigs): string | unde
 
 /** In the folder ~/.kube, `kubectl config view` names no file. */
 function isSubcommand(word: string, previous: string): boolean {
-  return word === 'config' && !previous.startsWith('-')
+  return word === 'config' && !/^-[^=]*(config|file)[^=]*$/i.test(previous)
 }
 
 function expandHome(path: string, home: string): string {
