@@ -1,4 +1,5 @@
-import { chmodSync, lstatSync, readdirSync, rmSync, statSync, type Dirent, type Stats } from 'node:fs'
+import { chmodSync, lstatSync, readdirSync, rmSync, statSync } from 'node:fs'
+import type { Dirent, Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errnoOf } from './errors.ts'
 import { quote } from './quote.ts'

@@ -64,7 +64,7 @@ async function stopScan(session: Session): Promise<void> {
 }
 
 function restoreCommandFiles({ evidence, platform }: Session): KubepassError | undefined {
-  const { changed, left, why, closed } = platform.restoreCommandFiles()
+  const { changed, left, why = [], closed = [] } = platform.restoreCommandFiles()
   const written = [...new Set([...changed, ...left])]
   if (written.length === 0 && closed.length === 0) return undefined
   const facts: string[] = []

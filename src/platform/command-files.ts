@@ -9,9 +9,9 @@ export interface Tampered {
   changed: string[]
   /** The names of those that cannot be put back, or even looked at; and why. */
   left: string[]
-  why: string[]
+  why?: string[]
   /** What had a mode by which its owner could not use it, and has it no more. */
-  closed: string[]
+  closed?: string[]
 }
 
 /**
@@ -51,33 +51,35 @@ export class CommandFiles {
   }
 
   /** Makes them what they were, but for what we have written since. For when nothing of the scan is left. */
-  restore(): Tampered {
-    const tampered: Tampered = { changed: [], left: [], why: [], closed: [] }
+  restore(uid: number): Tampered {
+    const tampered: Tampered = { changed: [], left: [] }
+    const [why, closed]: [string[], string[]] = [[], []]
     for (const [name, kept] of this.#kept) {
       const path = this.#paths.get(name) ?? ''
-      tampered.closed.push(...reopen(path))
+      closed.push(...reopen(path))
       try {
-        if (this.#hasFolder(path) && isAsKept(path, kept)) continue
+        if (!this.#isBehindLink(path) && isAsKept(path, kept)) continue
         tampered.changed.push(name)
         this.#putBack(path, kept)
       } catch (error) {
         tampered.left.push(name)
-        tampered.why.push(obstacleAt(path, error, process.geteuid?.() ?? -1))
+        why.push(obstacleAt(path, error, uid))
       }
     }
     this.#kept.clear()
     this.#folders.clear()
-    return tampered
+    return { ...tampered, ...(why.length > 0 && { why }), ...(closed.length > 0 && { closed }) }
   }
 
-  #hasFolder(path: string): boolean {
-    return !this.#folders.has(dirname(path)) || isFolder(dirname(path))
+  /** Whoever changes what is there now could change it later, too. */
+  #isBehindLink(path: string): boolean {
+    return this.#folders.has(dirname(path)) && lstatSync(dirname(path), { throwIfNoEntry: false })?.isSymbolicLink() === true
   }
 
   /** A new file, as the runner made the old one: the other may have a second name elsewhere. */
   #putBack(path: string, kept: Buffer | undefined): void {
     try {
-      if (!this.#hasFolder(path)) removeTree(dirname(path))
+      if (this.#isBehindLink(path)) removeTree(dirname(path))
       removeTree(path)
       if (kept === undefined) return
       mkdirSync(dirname(path), { recursive: true })

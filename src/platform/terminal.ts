@@ -98,7 +98,7 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
     readReceipt: () => received,
 
     guardCommandFiles: () => undefined,
-    restoreCommandFiles: () => ({ changed: [], left: [], why: [], closed: [] }),
+    restoreCommandFiles: () => ({ changed: [], left: [] }),
     scanOutputs() {
       scanning = true
       return { stdout: () => process.stdout, stderr: () => stderr, filters: () => [], close: () => (scanning = false) }
