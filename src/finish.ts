@@ -1,10 +1,12 @@
+import { existsSync } from 'node:fs'
 import { stopCarriers } from './carriers.ts'
 import { ending, failWith } from './evidence.ts'
-import { describe, KubepassError } from './errors.ts'
+import { describe, errnoOf, KubepassError } from './errors.ts'
 import type { AuthInfo } from './identity/identity.ts'
-import { removeKubeconfig } from './kubeconfig.ts'
+import { placeOf, removeKubeconfig, removeMoved } from './kubeconfig.ts'
 import { limitOf } from './limit.ts'
 import { prove } from './kube/revoke.ts'
+import { quote } from './quote.ts'
 import { deadBy, idOf, markerOf, mayLive, type Issued } from './receipt.ts'
 import { endAnchor, note, record, report, warn, type Session } from './session.ts'
 
@@ -72,14 +74,17 @@ async function stopScan(session: Session): Promise<void> {
 }
 
 function restoreCommandFiles({ evidence, platform }: Session): KubepassError | undefined {
-  const { changed, left } = platform.restoreCommandFiles()
-  if (changed.length === 0 && left.length === 0) return undefined
-  const tampered = new KubepassError(
-    'TAMPERED',
-    `The scan wrote to files by which a step speaks to its runner: ${[...new Set([...changed, ...left])].join(', ')}. ` +
-      (left.length === 0 ? 'What it wrote there was removed.' : `What it wrote to ${left.join(', ')} could not be removed.`),
-    { hint: 'If it is meant to, name the file in pass_env; or set what later steps need in a step of its own.' },
-  )
+  const { changed, left, why = [], closed = [] } = platform.restoreCommandFiles()
+  const written = [...new Set([...changed, ...left])]
+  if (written.length === 0 && closed.length === 0) return undefined
+  const facts: string[] = []
+  if (written.length > 0) facts.push(`The scan wrote to files by which a step speaks to its runner: ${written.join(', ')}.`)
+  if (left.length > 0) facts.push(`What it wrote to ${left.join(', ')} could not be removed: ${[...new Set(why)].join('; ')}.`)
+  else if (written.length > 0) facts.push('What it wrote there was removed.')
+  if (closed.length > 0) facts.push(`The scan closed what the runner needs: ${[...new Set(closed)].join(', ')}. It was opened again.`)
+  const tampered = new KubepassError('TAMPERED', facts.join(' '), {
+    hint: 'If it is meant to, name the file in pass_env; or set what later steps need in a step of its own.',
+  })
   failWith(evidence, tampered)
   return tampered
 }
@@ -181,13 +186,29 @@ function whenToProve({ evidence, options, signal, tokens }: Session, postFollows
 /** @returns whether nothing is left that should not be */
 async function removeFiles(session: Session, keepToken: boolean): Promise<boolean> {
   const { options, platform, receipt } = session
-  try {
-    if (removeKubeconfig(receipt.directory, options.directory, platform.uid, keepToken)) return !keepToken
-  } catch {
-    // Said below.
+  const moved = whereMoved(session)
+  const why = removeKubeconfig(receipt.directory, options.directory, platform.uid, keepToken)
+  const facts = why === undefined ? moved : [`The directory ${receipt.directory} was not removed: ${why}.`, ...moved]
+  if (facts.length > 0) await warn(session, facts.join(' '))
+  return why === undefined && !keepToken
+}
+
+/** The private directory is known by more than its name, as long as the process lives that made it: it is removed where it is. */
+function whereMoved({ directory: made, evidence, knows, platform, receipt }: Session): string[] {
+  const { directory } = receipt
+  if (made === undefined) {
+    const isMissing = knows === 'receipt' && evidence.verified !== null && !evidence.finished && !existsSync(directory)
+    return isMissing ? [`The directory ${directory} is not there: a step has removed it, or moved it with the token that is in it.`] : []
   }
-  await warn(session, `The directory ${receipt.directory} was not removed: it does not lie in ${options.directory}, or is not ours.`)
-  return false
+  try {
+    const place = placeOf(directory, made)
+    if (place === undefined || place === directory) return []
+    const why = removeMoved(place, made, platform.uid)
+    const outcome = why === undefined ? 'It was removed there.' : `It was not removed there: ${why}.`
+    return [`The scan moved the directory ${directory} to ${quote(place)}. ${outcome}`]
+  } catch (error) {
+    return [`The scan moved the directory ${directory}, and it cannot be found (${errnoOf(error)}).`]
+  }
 }
 
 /** @returns the error when a token is seen alive */

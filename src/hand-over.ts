@@ -5,7 +5,8 @@ import type { Received } from './obtain.ts'
 import { withheldProxies } from './proxy-variables.ts'
 import { markerOf } from './receipt.ts'
 import { startRotation } from './rotate.ts'
-import { Scan, scanEnvironment } from './scan.ts'
+import { Scan } from './scan.ts'
+import { scanEnvironment, withheldFromClients } from './scan-environment.ts'
 import { record, warn, type Session } from './session.ts'
 
 /**
@@ -25,6 +26,12 @@ export async function runScan(
     for (const name of withheldProxies(platform.env, env))
       platform.say(`${name} holds a password, so the scan does not get it. Name it in pass_env if the scan needs that proxy.`)
   const delivered = options.delivery === 'env' ? { [options.tokenVariable]: credential.token.reveal() } : {}
+  const ours = { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered }
+  const withheld = options.env === 'inherit' ? withheldFromClients(platform.env, { ...env, ...ours }) : []
+  if (withheld.length > 0)
+    platform.say(
+      `The scan does not get ${withheld.join(', ')}: clients would prefer that to its kubeconfig. Name it in pass_env if the scan needs it.`,
+    )
   const renewal = renewAt(credential, credential.receivedAt)
   tellOfRenewal(session, renewal)
   const isOwn = options.maxScan !== DEFAULT_MAX_SCAN_S
@@ -34,17 +41,11 @@ export async function runScan(
   record(session)
   platform.guardCommandFiles(options.passEnv)
   const outputs = platform.scanOutputs()
-  session.scan = await Scan.start(
-    command,
-    { ...env, KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered },
-    markerOf(session.receipt),
-    options.isolate,
-    {
-      ...outputs,
-      stdin: platform.readStdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
-      filters: () => [redactor.stream(), ...outputs.filters()],
-    },
-  )
+  session.scan = await Scan.start(command, { ...env, ...ours }, markerOf(session.receipt), options.isolate, {
+    ...outputs,
+    stdin: platform.readStdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
+    filters: () => [redactor.stream(), ...outputs.filters()],
+  })
   evidence.isolation = session.scan.isolation
   record(session)
   if (options.isolate === 'auto' && evidence.isolation.why_not !== null)

@@ -121,6 +121,13 @@ const table = {
     options: ['true', 'false'],
     guard: '^(true|false)$',
   },
+  allow_own_kubeconfig: {
+    description: 'Whether the command may name a kubeconfig of the caller: a file of KUBECONFIG, ~/.kube/config, or the input kubeconfig.',
+    example: 'true',
+    default: 'false',
+    options: ['true', 'false'],
+    guard: '^(true|false)$',
+  },
   audience: {
     description: "Audience of the job's ID token: the server's URL, so that no other cluster can replay it; on GitHub that is the default.",
     example: 'https://10.0.0.1:6443',

@@ -1,5 +1,6 @@
-import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { obstacleAt, regained, removeTree } from './access.ts'
 import { errnoOf, KubepassError } from './errors.ts'
 import type { Options } from './options.ts'
 import type { Seal, Secret } from './secret.ts'
@@ -13,8 +14,9 @@ const ROOM_BYTES = 64 * 1024
 /**
  * Makes the private directory, empty and ours. Where its name can be foretold it may be there: from an attempt
  * of the same job that was killed, or from somebody else.
+ * @returns a descriptor, by which it is found wherever it is moved to
  */
-export function makeDirectory(directory: string, uid: number): void {
+export function makeDirectory(directory: string, uid: number): number {
   try {
     removeKubeconfig(directory, dirname(directory), uid)
     mkdirSync(directory, { mode: 0o700 })
@@ -28,6 +30,7 @@ export function makeDirectory(directory: string, uid: number): void {
     // What could not be written once there is a token is found out before.
     writePrivate(room, Buffer.alloc(ROOM_BYTES))
     rmSync(room)
+    return openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
   } catch (cause) {
     removeKubeconfig(directory, dirname(directory), uid)
     throw cannotWrite(directory, cause)
@@ -87,7 +90,8 @@ export function writeKubeconfig(directory: string, options: Options, token: Secr
 export function readLeftToken(directory: string, uid: number, seal: Seal): Secret | undefined {
   let file: number
   try {
-    file = openSync(join(directory, TOKEN), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    const path = join(directory, TOKEN)
+    file = regained(path, () => openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK))
   } catch {
     return undefined
   }
@@ -101,15 +105,48 @@ export function readLeftToken(directory: string, uid: number, seal: Seal): Secre
 }
 
 /**
- * Removes the directory and what is in it.
+ * Removes the directory and what is in it. A receipt can be forged by the scan, so nothing but our own directories is removed.
  * @param keepToken leave the (revoked) token for a proof in the post step
- * @returns whether it is gone: a receipt can be forged by the scan, so nothing but our own directories is removed
+ * @returns why it is still there; undefined when it is gone
  */
-export function removeKubeconfig(directory: string, expectedParent: string, uid: number, keepToken = false): boolean {
-  const about = lstatSync(directory, { throwIfNoEntry: false })
-  if (about === undefined) return true
-  if (dirname(directory) !== expectedParent || !about.isDirectory() || about.uid !== uid) return false
-  if (keepToken) rmSync(join(directory, KUBECONFIG), { recursive: true, force: true })
-  else rmSync(directory, { recursive: true, force: true })
-  return true
+export function removeKubeconfig(directory: string, expectedParent: string, uid: number, keepToken = false): string | undefined {
+  try {
+    const about = regained(directory, () => lstatSync(directory, { throwIfNoEntry: false }))
+    if (about === undefined) return undefined
+    if (dirname(directory) !== expectedParent) return `it does not lie in ${expectedParent}`
+    if (!about.isDirectory()) return 'something else was put in its place'
+    if (about.uid !== uid) return `it belongs to another user (uid ${about.uid})`
+    removeTree(keepToken ? join(directory, KUBECONFIG) : directory)
+    return undefined
+  } catch (error) {
+    return obstacleAt(directory, error, uid)
+  }
+}
+
+/**
+ * Where the directory is that was made under the name `directory`; undefined where it is nowhere any more.
+ * @param made what makeDirectory gave
+ */
+export function placeOf(directory: string, made: number): string | undefined {
+  if (fstatSync(made).nlink === 0) return undefined
+  const now = lstatSync(directory, { throwIfNoEntry: false })
+  if (now !== undefined && isSame(now, made)) return directory
+  return readlinkSync(`/proc/self/fd/${made}`)
+}
+
+/** @returns why it is still there; undefined when it is gone */
+export function removeMoved(place: string, made: number, uid: number): string | undefined {
+  try {
+    // Between the two calls it can be moved again: what is removed is surely what we made.
+    if (!isSame(lstatSync(place), made)) return 'it was moved again'
+    removeTree(place)
+    return undefined
+  } catch (error) {
+    return obstacleAt(place, error, uid)
+  }
+}
+
+function isSame({ dev, ino }: { dev: number; ino: number }, made: number): boolean {
+  const about = fstatSync(made)
+  return about.dev === dev && about.ino === ino
 }

@@ -3,6 +3,7 @@ import { delimiter, dirname, isAbsolute, join, relative, resolve } from 'node:pa
 import { errnoOf, KubepassError } from './errors.ts'
 import { isInPod } from './identity/in-cluster.ts'
 import { inputs, type InputId } from './inputs.ts'
+import { ownKubeconfigs, problemOfKubeconfig } from './own-kubeconfig.ts'
 import { problemOfProxy, sealProxyPasswords } from './proxy-variables.ts'
 import { quote } from './quote.ts'
 import type { Seal, Secret } from './secret.ts'
@@ -252,16 +253,31 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
       if (source.input('command') !== undefined)
         problems.push(`${source.nameOf('command')} and a command after -- are both given: one is enough`)
       if (!isProgram(program, source.path)) problems.push(`the command ${quote(program)} is not a program on PATH`)
+      checkKubeconfig('the command', source.argv)
       return [program, ...args]
     }
     const command = read('command', same, '')
     if (command === '') return undefined
     if (command.includes('\0')) problems.push(`${source.nameOf('command')} holds a NUL character`)
+    checkKubeconfig(source.nameOf('command'), [command])
     if (!isProgram(shell, source.path)) {
       const way = shell === 'bash' ? `; install it, or set ${source.nameOf('shell')}: sh and mind that a failing pipe turns green` : ''
       problems.push(`${shell} is not on PATH${way}`)
     }
     return shell === 'bash' ? ['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c', command] : ['sh', '-e', '-c', command]
+  }
+
+  function checkKubeconfig(what: string, words: readonly string[]): void {
+    if (choice('allow_own_kubeconfig') === 'true') return
+    const input = textOf('kubeconfig')
+    const file = kubeconfigContent(input) === undefined ? input : undefined
+    const problem = problemOfKubeconfig(words, ownKubeconfigs(source.env, file))
+    if (problem === undefined) return
+    problems.push(
+      `${what} ${problem}. The scan finds its own kubeconfig without an argument; where it needs one, its own shell must expand it: ` +
+        `${source.nameOf('command')} 'kubectl --kubeconfig "$KUBECONFIG" ...'. ` +
+        `If the caller's file is meant, set ${source.nameOf('allow_own_kubeconfig')}: true`,
+    )
   }
 }
 
@@ -381,6 +397,9 @@ function parseDirectory(path: string, workspace: string | undefined): string {
     throw new Wrong(`is ${quote(path)}, which cannot be used (${errnoOf(error)})`)
   }
   if (workspace !== undefined && isInside(real, realpathOr(workspace))) throw new Wrong(`is ${quote(path)}, which lies in the workspace`)
+  if (real.includes(delimiter))
+    throw new Wrong(`is ${quote(real)}, with a "${delimiter}": KUBECONFIG is a list, so that clients would look for two other files`)
+  if (/\p{Cc}/u.test(real)) throw new Wrong(`is ${quote(real)}, with a control character`)
   return real
 }
 

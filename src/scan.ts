@@ -5,7 +5,6 @@ import { errnoOf, KubepassError } from './errors.ts'
 import type { Isolation } from './evidence.ts'
 import { isRoot, NotIsolated, notAllowed, startIsolated } from './isolate.ts'
 import type { Options } from './options.ts'
-import { proxyPassword } from './proxy-variables.ts'
 import { GRACE_MS, startPlain, type Ended, type Running } from './running.ts'
 
 /** How long an output may stay open once no process of the scan is left. */
@@ -137,32 +136,6 @@ async function begin(
     return [startPlain(command, env, marker, stdin), error.message]
   }
 }
-
-/** The environment of the scan: not the runner's secrets, not the means to get a token of its own. */
-export function scanEnvironment(
-  env: NodeJS.ProcessEnv,
-  options: Pick<Options, 'env' | 'passEnv'>,
-  isSecret: (value: string) => boolean,
-): NodeJS.ProcessEnv {
-  const runnersSecrets = ['CI_JOB_TOKEN', 'CI_REGISTRY_PASSWORD', 'CI_DEPENDENCY_PROXY_PASSWORD', 'CI_DEPLOY_PASSWORD']
-    .flatMap((name) => env[name] ?? [])
-    .filter((value) => value !== '')
-  const carriesSecret = (value: string): boolean =>
-    JWT.test(value.trim()) || isSecret(value) || runnersSecrets.some((secret) => value.includes(secret))
-  const passes = (name: string, value: string): boolean => {
-    if (options.passEnv.includes(name) || name === 'RUNNER_TRACKING_ID') return true
-    if (options.env === 'clean') return CLEAN.test(name)
-    // A secret can be a word that stands in a path.
-    if (name === 'PATH' || name === 'HOME') return true
-    return !WITHHELD.test(name) && !carriesSecret(value) && proxyPassword(name, value) === undefined
-  }
-  return Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && passes(name, value)))
-}
-
-const CLEAN = /^(PATH|HOME|LANG|LANGUAGE|LC_[A-Z]+)$/
-const WITHHELD =
-  /^(INPUT_.*|STATE_.*|KUBEPASS_.*|ACTIONS_ID_TOKEN_.*|ACTIONS_RUNTIME_.*|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)|GITLAB_ENV|NODE_OPTIONS|CI_JOB_JWT.*|CI_(JOB|REGISTRY|DEPENDENCY_PROXY|DEPLOY)_(TOKEN|PASSWORD))$/
-const JWT = /^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/
 
 /** Resolves when all that came from `from` has been handed to `to`. A `to` that is gone must not block the scan. */
 function connect(from: Readable, filters: Transform[], to: Writable): Promise<void> {

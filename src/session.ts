@@ -52,6 +52,8 @@ export interface Session extends Context {
   /** The names of anchors whose deletion was asked for, and not answered. */
   readonly ending: Set<string>
   scan: Scan | undefined
+  /** The private directory that this process has made: a descriptor. */
+  directory: number | undefined
   /** What is known of the run: all, by who runs it; what a receipt says; its names, so that it may be as well ended as never begun. */
   readonly knows: 'all' | 'receipt' | 'names'
 }
@@ -91,6 +93,7 @@ export function openSession(context: Context, { identity, why, options }: Chosen
     unseen: [],
     ending: new Set(),
     scan: undefined,
+    directory: undefined,
     knows,
   }
 }

@@ -31,7 +31,7 @@ export async function start(context: Context): Promise<number> {
   const beforeScan = limitOf(options.deadline, context.signal)
   saveFirst(context, session.receipt)
   try {
-    makeDirectory(session.receipt.directory, context.platform.uid)
+    session.directory = makeDirectory(session.receipt.directory, context.platform.uid)
   } catch (error) {
     context.platform.forgetReceipt()
     throw error

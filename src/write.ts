@@ -1,6 +1,7 @@
 import { closeSync, constants, existsSync, fstatSync, ftruncateSync, openSync, realpathSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
+import { regained } from './access.ts'
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = constants
 
@@ -22,11 +23,13 @@ export function writePrivate(path: string, content: string | Buffer, mode = 0o60
  * @returns what replaces it
  */
 export function writeNext(path: string, text: string, next = nextTo(path), mode?: number): () => void {
-  rmSync(next, { recursive: true, force: true })
-  writePrivate(next, text, mode)
+  regained(next, () => {
+    rmSync(next, { recursive: true, force: true })
+    writePrivate(next, text, mode)
+  })
   return () => {
     try {
-      renameSync(next, path)
+      regained(path, () => renameSync(next, path))
     } catch (error) {
       rmSync(next, { force: true })
       throw error
@@ -41,7 +44,7 @@ export function nextTo(path: string): string {
 /** Appends all or nothing; not to what a link points to, and to nobody at the other end of a pipe. */
 export function appendWhole(path: string, text: string): void {
   // A pipe that nobody reads is refused, where its opening would wait for ever.
-  const file = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644)
+  const file = regained(path, () => openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644))
   try {
     const about = fstatSync(file)
     if (!about.isFile()) throw Object.assign(new Error('it is no file'), { code: 'ENOTSUP' })
@@ -63,13 +66,26 @@ export function appendWhole(path: string, text: string): void {
  */
 export function replaceFile(path: string, text: string): void {
   const folder = dirname(path)
-  if (realpathSync(folder) !== folder) throw Object.assign(new Error('its folder is behind a link'), { code: 'ELOOP' })
+  if (regained(path, () => realpathSync(folder)) !== folder)
+    throw Object.assign(new Error('its folder is behind a link'), { code: 'ELOOP' })
   writeNext(path, text, join(folder, `.${basename(path).slice(0, 200)}.${randomBytes(6).toString('hex')}`), 0o644)()
 }
 
 /** The path without a link on its way, as they are now. Its last part need not be there. */
 export function settled(path: string): string {
   return existsSync(path) ? realpathSync(path) : join(realpathSync(dirname(path)), basename(path))
+}
+
+/** Makes this its content, whoever may change its folder; not of what a link points to. */
+export function overwrite(path: string, content: Buffer): void {
+  const file = openSync(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK)
+  try {
+    if (!fstatSync(file).isFile()) throw Object.assign(new Error('it is no file'), { code: 'ENOTSUP' })
+    ftruncateSync(file)
+    writeAll(file, content)
+  } finally {
+    closeSync(file)
+  }
 }
 
 /** On a full disk a write may take some of it, and say so. */

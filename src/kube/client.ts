@@ -33,21 +33,21 @@ export interface Answer {
 
 /** The one place that speaks to the API server. */
 export class KubeClient {
+  readonly server: string
   readonly #http: Http
-  readonly #server: string
   readonly #userAgent: string
   readonly #say: (text: string) => void
 
   constructor(http: Http, server: string, userAgent: string, say: (text: string) => void) {
     this.#http = http
-    this.#server = server
+    this.server = server
     this.#userAgent = userAgent
     this.#say = say
   }
 
   /** Sends the call until it has an answer that trying again cannot change, or `signal` ends it. */
   async call(call: Call, signal: AbortSignal): Promise<Answer> {
-    const tellRetry = (why: string): void => this.#say(`${new URL(this.#server).host} does not answer as it should (${why}); trying again.`)
+    const tellRetry = (why: string): void => this.#say(`${new URL(this.server).host} does not answer as it should (${why}); trying again.`)
     const { last, mayHaveActed } = await retried((attempt) => this.#send(call, attempt), signal, tellRetry)
     if ('failure' in last) throw last.failure instanceof KubepassError ? last.failure : this.#unreachable(call, last.failure, !mayHaveActed)
     if (canHeal(last.status))
@@ -63,7 +63,7 @@ export class KubeClient {
 
   #send(call: Call, signal: AbortSignal): Promise<Response> {
     const request = {
-      url: new URL(this.#server + call.path),
+      url: new URL(this.server + call.path),
       method: call.method,
       headers: {
         accept: call.accept ?? 'application/json',
@@ -80,7 +80,7 @@ export class KubeClient {
 
   #unreachable(call: Call, failure: unknown, noEffect: boolean): KubepassError {
     const reason = reasonOf(failure)
-    return new KubepassError('UNREACHABLE', `No answer from ${new URL(this.#server).host} to ${call.method} ${call.path}: ${reason}.`, {
+    return new KubepassError('UNREACHABLE', `No answer from ${new URL(this.server).host} to ${call.method} ${call.path}: ${reason}.`, {
       noEffect,
       tooLong: failure instanceof TooLong,
       hint: this.#hintFor(failure),

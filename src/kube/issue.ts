@@ -7,6 +7,7 @@ import type { AuthInfo } from '../identity/identity.ts'
 import type { Seal } from '../secret.ts'
 import { deleteAnchor } from './revoke.ts'
 import { missingRule, refusalOf, statusOf, type Answer, type KubeClient } from './client.ts'
+import { isCountedElsewhere, quotaHint } from './quota.ts'
 
 export interface Anchor {
   name: string
@@ -54,9 +55,12 @@ export async function createAnchor(
     })
     answer = await create()
   }
-  if (answer.status === 403 && acceptable && !answer.mayHaveActed) return undefined
+  for (let tries = 1; tries < 5 && isCountedElsewhere(answer); tries += 1) answer = await create()
+  const full = quotaHint(answer, where.namespace, client.server)
+  if (answer.status === 403 && acceptable && !answer.mayHaveActed && full === undefined) return undefined
   if (answer.status !== 201) {
-    throw refusalOf(answer, `create a Secret in namespace ${quote(where.namespace)}`, auth, secretsHint(answer, where.namespace))
+    const hint = full ?? secretsHint(answer, where.namespace)
+    throw refusalOf(answer, `create a Secret in namespace ${quote(where.namespace)}`, auth, hint)
   }
   const uid = (answer.body as Partial<V1Secret> | undefined)?.metadata?.uid
   if (typeof uid !== 'string') throw incomplete('Secret')

@@ -1,12 +1,17 @@
-import { constants, closeSync, fstatSync, lstatSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { constants, closeSync, fstatSync, lstatSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { obstacleAt, removeTree, reopen } from '../access.ts'
 import { errnoOf } from '../errors.ts'
-import { appendWhole, writePrivate } from '../write.ts'
+import { appendWhole, overwrite, writePrivate } from '../write.ts'
 
-/** The names of the files that somebody else has changed, and of those that cannot be put back, or even looked at. */
 export interface Tampered {
+  /** The names of the files that somebody else has changed. */
   changed: string[]
+  /** The names of those that cannot be put back, or even looked at; and why. */
   left: string[]
+  why?: string[]
+  /** What had a mode by which its owner could not use it, and has it no more. */
+  closed?: string[]
 }
 
 /**
@@ -17,6 +22,8 @@ export class CommandFiles {
   readonly #paths: ReadonlyMap<string, string>
   /** While a scan may run, what each must hold; undefined where no file was. */
   readonly #kept = new Map<string, Buffer | undefined>()
+  /** And the folders where they lie, unless these are links. */
+  readonly #folders = new Set<string>()
 
   /** @param names the variables that hold their paths */
   constructor(env: NodeJS.ProcessEnv, names: readonly string[]) {
@@ -29,6 +36,7 @@ export class CommandFiles {
       if (given.includes(name)) continue
       try {
         this.#kept.set(name, contentOf(path))
+        if (isFolder(dirname(path))) this.#folders.add(dirname(path))
       } catch {
         // What was no file before has nothing that could be put back.
       }
@@ -43,21 +51,49 @@ export class CommandFiles {
   }
 
   /** Makes them what they were, but for what we have written since. For when nothing of the scan is left. */
-  restore(): Tampered {
+  restore(uid: number): Tampered {
     const tampered: Tampered = { changed: [], left: [] }
+    const [why, closed]: [string[], string[]] = [[], []]
     for (const [name, kept] of this.#kept) {
       const path = this.#paths.get(name) ?? ''
+      closed.push(...reopen(path))
       try {
-        if (isAsKept(path, kept)) continue
+        if (!this.#isBehindLink(path) && isAsKept(path, kept)) continue
         tampered.changed.push(name)
-        putBack(path, kept)
-      } catch {
+        this.#putBack(path, kept)
+      } catch (error) {
         tampered.left.push(name)
+        why.push(obstacleAt(path, error, uid))
       }
     }
     this.#kept.clear()
-    return tampered
+    this.#folders.clear()
+    return { ...tampered, ...(why.length > 0 && { why }), ...(closed.length > 0 && { closed }) }
   }
+
+  /** Whoever changes what is there now could change it later, too. */
+  #isBehindLink(path: string): boolean {
+    return this.#folders.has(dirname(path)) && lstatSync(dirname(path), { throwIfNoEntry: false })?.isSymbolicLink() === true
+  }
+
+  /** A new file, as the runner made the old one: the other may have a second name elsewhere. */
+  #putBack(path: string, kept: Buffer | undefined): void {
+    try {
+      if (this.#isBehindLink(path)) removeTree(dirname(path))
+      removeTree(path)
+      if (kept === undefined) return
+      mkdirSync(dirname(path), { recursive: true })
+      writePrivate(path, kept, 0o644)
+    } catch (error) {
+      // Where the folder is not ours, its file can be.
+      if (errnoOf(error) !== 'EACCES') throw error
+      overwrite(path, kept ?? Buffer.alloc(0))
+    }
+  }
+}
+
+function isFolder(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 }
 
 function isAsKept(path: string, kept: Buffer | undefined): boolean {
@@ -66,14 +102,6 @@ function isAsKept(path: string, kept: Buffer | undefined): boolean {
   // An empty file says nothing, whoever made it.
   if (kept === undefined) return about.isFile() && about.size === 0
   return about.isFile() && about.size === kept.length && contentOf(path)?.equals(kept) === true
-}
-
-/** A new file, as the runner made the old one: the other may have a second name elsewhere. */
-function putBack(path: string, kept: Buffer | undefined): void {
-  rmSync(path, { recursive: true, force: true })
-  if (kept === undefined) return
-  mkdirSync(dirname(path), { recursive: true })
-  writePrivate(path, kept, 0o644)
 }
 
 /**

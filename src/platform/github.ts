@@ -90,7 +90,7 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     readReceipt: () => env[`STATE_${RECEIPT}`],
 
     guardCommandFiles: (given) => commandFiles.guard(given),
-    restoreCommandFiles: () => commandFiles.restore(),
+    restoreCommandFiles: () => commandFiles.restore(process.getuid?.() ?? -1),
     scanOutputs() {
       fence = randomUUID()
       // On stdout only, behind the masks: on stderr, which the runner may read first, it would stop them.

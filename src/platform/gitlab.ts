@@ -92,7 +92,7 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
     readReceipt: () => env['KUBEPASS_RECEIPT'],
 
     guardCommandFiles: (given) => commandFiles.guard(given),
-    restoreCommandFiles: () => commandFiles.restore(),
+    restoreCommandFiles: () => commandFiles.restore(process.getuid?.() ?? -1),
     scanOutputs() {
       // While the program is surely there: a scan, or after_script at the same time, can remove it.
       void reports().catch(() => undefined)

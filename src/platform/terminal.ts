@@ -1,7 +1,8 @@
-import { readFileSync, rmSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename } from 'node:path'
 import { styleText } from 'node:util'
+import { removeTree } from '../access.ts'
 import { KubepassError } from '../errors.ts'
 import { asText } from '../evidence.ts'
 import { flagName, parseFlags, sweepFlags, terminalFlags } from '../flags.ts'
@@ -90,7 +91,7 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
       writePrivate(receiptFile, text)
     },
     forgetReceipt() {
-      for (const file of receiptFile === undefined ? [] : [receiptFile, nextTo(receiptFile)]) rmSync(file, { recursive: true, force: true })
+      for (const file of receiptFile === undefined ? [] : [receiptFile, nextTo(receiptFile)]) removeTree(file)
     },
     howToFinish: () =>
       receiptFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags, and the receipt ${receiptFile}`,

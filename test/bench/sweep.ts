@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { admin, apply, waitForPolicies } from '../cluster/admin.ts'
+import { admin, apply, kubectl, waitForPolicies } from '../cluster/admin.ts'
 import { anchorOf, Room } from '../cluster/anchors.ts'
 import { startCluster } from '../cluster/cluster.ts'
 import { Terminal } from '../hosts/terminal.ts'
@@ -18,6 +18,8 @@ progress('starting a cluster')
 await using cluster = await startCluster({ tokenCacheTTL: '10s', controllers: true, progress })
 const { info } = cluster
 for (const folder of ['base', 'sweeper']) await apply(info, fileURLToPath(new URL(`../../deploy/${folder}`, import.meta.url)))
+const hard = { 'count/secrets': String(count) }
+await kubectl(info, 'patch', 'resourcequota', 'kubepass', '--namespace', 'kubepass', '--patch', JSON.stringify({ spec: { hard } }))
 await waitForPolicies(info)
 await using terminal = new Terminal(info)
 const path = '/api/v1/namespaces/kubepass-issuer/serviceaccounts/sweeper/token'

@@ -91,7 +91,7 @@ export async function apply(info: ClusterInfo, path: string): Promise<string> {
 }
 
 /**
- * Policies act about half a second after they are applied. What is tried here is harmless while they do not:
+ * Policies act about half a second after they are applied, a quota once it has been counted. What is tried here is harmless while they do not:
  * a dry run of a Secret that holds something, and a token bound to a Pod that does not exist.
  */
 export async function waitForPolicies(info: ClusterInfo, namespace = 'kubepass', serviceAccount = 'scanner'): Promise<void> {
@@ -105,6 +105,7 @@ export async function waitForPolicies(info: ClusterInfo, namespace = 'kubepass',
     () => create(`${space}/serviceaccounts/${serviceAccount}/token`, token),
   ]
   const deadline = Date.now() + 30_000
+  await waitForQuota(info, namespace, deadline)
   for (const attempt of tries) {
     for (;;) {
       const { status, body } = await attempt()
@@ -113,5 +114,18 @@ export async function waitForPolicies(info: ClusterInfo, namespace = 'kubepass',
         throw new Error(`no policy refuses what it should in namespace ${namespace}: ${String(status)} ${body.message ?? ''}`)
       await delay(50)
     }
+  }
+}
+
+/** Until a quota has been counted, what it counts is refused. */
+async function waitForQuota(info: ClusterInfo, namespace: string, deadline: number): Promise<void> {
+  const { get } = admin(info)
+  for (;;) {
+    const { body } = await get<{ items: { spec: { hard: object }; status: { hard?: object } }[] }>(
+      `/api/v1/namespaces/${namespace}/resourcequotas`,
+    )
+    if (body.items.every(({ spec, status }) => JSON.stringify(spec.hard) === JSON.stringify(status.hard))) return
+    if (Date.now() > deadline) throw new Error(`the quota of namespace ${namespace} was not counted`)
+    await delay(50)
   }
 }

@@ -75,9 +75,12 @@ func serveAPI(ctx context.Context, c config, k keys, issuers, etcd string) error
 	if err := waitReady(k, url, stopped); err != nil {
 		return err
 	}
+	// Without this one the API server refuses whatever a ResourceQuota counts.
+	controllers := "resourcequota-controller"
 	if c.controllers {
-		go func() { stopped <- runControllers(k, at("admin.kubeconfig")) }()
+		controllers += ",serviceaccount-controller,serviceaccount-token-controller,garbage-collector-controller,namespace-controller,clusterrole-aggregation-controller"
 	}
+	go func() { stopped <- runControllers(k, at("admin.kubeconfig"), controllers) }()
 	// Written last: who sees it may use the cluster.
 	about, _ := json.Marshal(map[string]string{"server": url})
 	if err := os.WriteFile(at("ready.json.part"), about, 0o600); err != nil {
@@ -89,12 +92,12 @@ func serveAPI(ctx context.Context, c config, k keys, issuers, etcd string) error
 	return <-stopped
 }
 
-func runControllers(k keys, kubeconfig string) error {
+func runControllers(k keys, kubeconfig, controllers string) error {
 	// The API server has set up the process's logging already.
 	logsapi.ReapplyHandling = logsapi.ReapplyHandlingIgnoreUnchanged
 	manager := kcm.NewControllerManagerCommand()
 	manager.SetArgs([]string{"--kubeconfig=" + kubeconfig, "--leader-elect=false", "--secure-port=0", "--service-account-private-key-file=" + k.serviceAccounts,
-		"--controllers=serviceaccount-controller,serviceaccount-token-controller,garbage-collector-controller,namespace-controller,clusterrole-aggregation-controller"})
+		"--controllers=" + controllers})
 	return manager.Execute()
 }
 

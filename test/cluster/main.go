@@ -16,7 +16,7 @@ import (
 type config struct {
 	dir           string        // everything the cluster writes; removed when the cluster ends
 	tokenCacheTTL time.Duration // how long the API server believes a token it has accepted (10s in real life)
-	controllers   bool          // run the controller manager, too
+	controllers   bool          // run all controllers that the tests need, not the one of quotas alone
 	audiences     string        // comma-separated audiences of ID tokens, beside the server's own URL
 }
 
@@ -24,7 +24,7 @@ func main() {
 	var c config
 	flag.StringVar(&c.dir, "dir", "", "an empty directory for keys, certificates, kubeconfigs, logs and data")
 	flag.DurationVar(&c.tokenCacheTTL, "token-cache-ttl", 10*time.Second, "TokenSuccessCacheTTL of the API server; 0 switches the cache off")
-	flag.BoolVar(&c.controllers, "controllers", false, "run the controller manager")
+	flag.BoolVar(&c.controllers, "controllers", false, "run all controllers that the tests need, not the one of quotas alone")
 	flag.StringVar(&c.audiences, "audiences", "", "comma-separated audiences of ID tokens, beside the server's own URL")
 	flag.Parse()
 	if c.dir == "" {

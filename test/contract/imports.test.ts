@@ -24,9 +24,9 @@ const LEVELS: RegExp[] = [
   /^(run|help|start|settle|sweep)\.ts$/,
   /^(finish|obtain|rotate|hand-over)\.ts$/,
   /^session\.ts$/,
-  /^(platform\/|scan\.ts|isolate\.ts|runtime\.ts)/,
+  /^(platform\/|scan\.ts|scan-environment\.ts|isolate\.ts|runtime\.ts)/,
   /^(identity\/|kube\/|kubeconfig\.ts|evidence\.ts|receipt\.ts|options\.ts|decode\.ts|carriers\.ts|running\.ts|redact\.ts)/,
-  /^(credential|retry|http|tunnel|flags|values|certificate|proxy-variables|write)\.ts$/,
+  /^(credential|retry|http|tunnel|flags|values|certificate|proxy-variables|own-kubeconfig|write|access)\.ts$/,
   /^(inputs|job)\.ts$/,
   /^(errors|limit|quote|secret|version)\.ts$/,
 ]

@@ -1,8 +1,9 @@
 import { expect, test } from '@jest/globals'
 import { readFileSync } from 'node:fs'
 import { admin, kubectl } from '../cluster/admin.ts'
+import { anchorOf, makeRoom } from '../cluster/anchors.ts'
 import { request } from '../cluster/request.ts'
-import { clusters } from './scenario.ts'
+import { clusters, inTerminal, onGithub, SECRETS as CREATION, status } from './scenario.ts'
 
 const info = clusters.quick
 const SECRETS = '/api/v1/namespaces/kubepass/secrets'
@@ -55,7 +56,35 @@ test('and so is its second half, the read by a DELETE: a Secret that was there b
   expect(answer).toMatchObject({ status: 403, text: expect.stringContaining('only empty Opaque Secrets are allowed here') as unknown })
 })
 
+const many = (count: number, value = 'x'): Record<string, string> =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`example.com/${String(index)}`, value]))
+/** What the fields of an object are is told by whoever creates it, and kept. */
+const managed = (fieldsV1: object): object => ({
+  managedFields: [{ manager: 'attack', operation: 'Apply', apiVersion: 'v1', fieldsType: 'FieldsV1', fieldsV1 }],
+})
+const named = (metadata: object): object => secret({ metadata: { generateName: 'attack-', ...metadata } })
+
 test.each<[string, object, RegExp]>([
+  ['a Secret with an annotation of 250 kB', named({ annotations: { a: 'x'.repeat(250_000) } }), /annotations, of 1024 characters/],
+  ['a Secret with an annotation of 1025 characters', named({ annotations: { a: 'ü'.repeat(1025) } }), /annotations, of 1024 characters/],
+  ['a Secret with 9 annotations', named({ annotations: many(9) }), /more than 8 annotations/],
+  ['a Secret with 9 labels', named({ labels: many(9) }), /more than 8 labels/],
+  [
+    'a Secret with an owner',
+    named({ ownerReferences: [{ apiVersion: 'v1', kind: 'Namespace', name: 'kubepass', uid: 'x' }] }),
+    /may not have owners/,
+  ],
+  [
+    'a Secret with 250 kB in managedFields, as many names',
+    named(
+      managed({
+        'f:metadata': { 'f:annotations': Object.fromEntries(Array.from({ length: 250 }, (_, n) => [`f:${n}${'x'.repeat(1000)}`, {}])) },
+      }),
+    ),
+    /more managedFields/,
+  ],
+  ['or as one name', named(managed({ 'f:metadata': { 'f:annotations': { [`f:${'x'.repeat(250_000)}`]: {} } } })), /more managedFields/],
+  ['or as a deep one', named(managed({ 'f:metadata': { 'f:annotations': { 'f:a': { 'f:b': {} } } } })), /more managedFields/],
   ['a Secret that holds something', secret({ stringData: { a: 'b' } }), /only empty Opaque Secrets/],
   [
     'a Secret of another type',
@@ -73,6 +102,9 @@ test.each<[string, object, RegExp]>([
   expect(status).toBe(403)
 })
 
+const OWN_AUDIENCE = 'https://kubernetes.default.svc'
+const bound = { expirationSeconds: 900, boundObjectRef: { apiVersion: 'v1', kind: 'Secret', name: 'x', uid: 'y' } }
+
 test.each<[string, object, RegExp]>([
   ['bound to nothing', { expirationSeconds: 900 }, /must be bound to a Secret/],
   [
@@ -86,6 +118,12 @@ test.each<[string, object, RegExp]>([
     { expirationSeconds: 3601, boundObjectRef: { apiVersion: 'v1', kind: 'Secret', name: 'x', uid: 'y' } },
     /3601 s is over the cap of 3600 s/,
   ],
+  [
+    'for an outside party',
+    { ...bound, audiences: ['https://vault.example.com'] },
+    /of the audiences https:\/\/vault.example.com not all are in/,
+  ],
+  ['for an outside party and the API server', { ...bound, audiences: [OWN_AUDIENCE, 'x'] }, /of the audiences .*svc x not all are in/],
 ])('refused: a token %s', async (_name, spec, why) => {
   const { status, text } = await asIssuer('POST', '/api/v1/namespaces/kubepass/serviceaccounts/scanner/token', { spec })
   expect(text).toMatch(why)
@@ -103,4 +141,82 @@ test.each([
   ['Secrets elsewhere', 'POST', '/api/v1/namespaces/default/secrets', secret({})],
 ])('the issuer may not: %s', async (_name, method, path, body) => {
   expect((await asIssuer(method, path, method === 'GET' ? {} : body)).status).toBe(403)
+})
+
+test('what an anchor can need at most is accepted', async () => {
+  const created = await asIssuer('POST', SECRETS, named({ annotations: many(8, 'ü'.repeat(1024)), labels: many(8, 'x'.repeat(63)) }))
+  expect(created.status).toBe(201)
+  const { name } = (JSON.parse(created.text) as { metadata: { name: string } }).metadata
+  expect((await asIssuer('DELETE', `${SECRETS}/${name}`, {})).status).toBe(200)
+})
+
+test('what was too large before the policies came can be deleted', async () => {
+  const { create } = admin(info)
+  await create('/api/v1/namespaces', { metadata: { name: 'large' } })
+  const annotations = { a: 'x'.repeat(250_000) }
+  const path = '/api/v1/namespaces/large/secrets'
+  await create(path, { metadata: { name: 'large', annotations } })
+  await kubectl(info, 'create', 'role', 'issuer', '-n', 'large', '--verb=create,delete', '--resource=secrets')
+  await kubectl(info, 'create', 'rolebinding', 'issuer', '-n', 'large', '--role=issuer', '--serviceaccount=kubepass-issuer:issuer')
+  await kubectl(info, 'label', 'namespace', 'large', 'kubepass.dev/guarded=true')
+  // Until the policies have heard of the label, and RBAC of the role.
+  const again = (): Promise<{ text: string }> => asIssuer('POST', `${path}?dryRun=All`, named({ annotations }))
+  for (let { text } = await again(); !text.includes('more than 8 annotations');) ({ text } = await again())
+  expect((await asIssuer('DELETE', `${path}/large`, {})).status).toBe(200)
+})
+
+test('a namespace names the audiences of its tokens, and then no others are', async () => {
+  const path = '/api/v1/namespaces/for-vault/serviceaccounts/scanner/token'
+  const created = await asIssuer('POST', '/api/v1/namespaces/for-vault/secrets', named({}))
+  const { name, uid } = (JSON.parse(created.text) as { metadata: { name: string; uid: string } }).metadata
+  const boundObjectRef = { apiVersion: 'v1', kind: 'Secret', name, uid }
+  const ask = async (...audiences: string[]): Promise<number> =>
+    (await asIssuer('POST', path, { spec: { expirationSeconds: 600, boundObjectRef, audiences } })).status
+  expect([await ask('https://vault.example.com'), await ask(OWN_AUDIENCE), await ask()]).toEqual([201, 403, 403])
+  expect((await asIssuer('DELETE', `/api/v1/namespaces/for-vault/secrets/${name}`, {})).status).toBe(200)
+})
+
+test('the namespace holds 2,000 Secrets at most', async () => {
+  const { body } = await admin(info).get('/api/v1/namespaces/kubepass/resourcequotas/kubepass')
+  expect(body['spec']).toEqual({ hard: { 'count/secrets': '2k' } })
+})
+
+inTerminal('a full namespace is an error of its own, whose hint makes room', async ({ terminal, flags, identityOf }) => {
+  const room = await makeRoom(info, 'full', ['list', 'delete'])
+  const { create, get } = admin(info)
+  const space = '/api/v1/namespaces/full'
+  await create(`${space}/serviceaccounts`, { metadata: { name: 'scanner' } })
+  await kubectl(info, 'create', 'role', 'issuer', '-n', 'full', '--verb=create,delete', '--resource=secrets,serviceaccounts/token')
+  await kubectl(info, 'create', 'rolebinding', 'issuer', '-n', 'full', '--role=issuer', '--serviceaccount=kubepass-issuer:issuer')
+  await room.fill([anchorOf({ run: '1' }), anchorOf({ run: '2' })])
+  await create(`${space}/resourcequotas`, { metadata: { name: 'small' }, spec: { hard: { 'count/secrets': '2' } } })
+  const counted = async (): Promise<unknown> => (await get<{ status: { used?: object } }>(`${space}/resourcequotas/small`)).body.status.used
+  while (JSON.stringify(await counted()) !== '{"count/secrets":"2"}');
+  const words = flags.map((word) => (word === 'kubepass/scanner' ? 'full/scanner' : word))
+  const run = async (): ReturnType<typeof terminal.run> =>
+    terminal.run(['run', ...words, '--token-file', '-', '--', 'true'], { stdin: await identityOf('issuer') })
+
+  // RBAC may not have heard of the role.
+  let refused = await run()
+  while (refused.stderr.includes('Add this RBAC rule')) refused = await run()
+  expect(refused.code).toBe(82)
+  expect(refused.stderr).toMatch(
+    /refused to create a Secret in namespace "full": 403 ".*exceeded quota: small, .*\nThe namespace "full" is full\./,
+  )
+  const [, command = ''] = /^kubectl create token sweeper .* \| kubepass (sweep .*)$/m.exec(refused.stderr) ?? []
+  const sweep = command.split(' ').map((word) => (word === 'ca.crt' ? info.ca : word))
+  expect(sweep).toContain(flags[flags.indexOf('--server') + 1])
+  expect((await terminal.run(sweep, { stdin: await identityOf('sweeper') })).code).toBe(0)
+  while (JSON.stringify(await counted()) !== '{"count/secrets":"0"}');
+  expect((await run()).code).toBe(0)
+})
+
+onGithub('a quota that two API servers count at the same moment is asked again', async ({ step, proxy }) => {
+  const { body } = status(409, 'Conflict', 'Operation cannot be fulfilled on resourcequotas "kubepass": the object has been modified')
+  const answer = { ...(JSON.parse(body) as object), details: { name: 'kubepass', kind: 'resourcequotas' } }
+  proxy.on({ method: 'POST', path: CREATION, times: 3 }, () => ({ status: 409, body: JSON.stringify(answer) }))
+  const use = step({ command: 'true' })
+  expect((await use.main()).code).toBe(0)
+  expect(proxy.seen('POST', CREATION).map(({ status: code }) => code)).toEqual([409, 409, 409, 201])
+  expect((await use.post()).code).toBe(0)
 })

@@ -212,7 +212,7 @@ onGithub('two uses in one job do not meet', async ({ proxy, step }) => {
 })
 
 onGithub('token_audiences without the API server: what needs it is skipped, and that is said', async ({ step }) => {
-  const use = step({ token_audiences: 'https://vault.example.com' })
+  const use = step({ token_audiences: 'https://vault.example.com', service_account: 'for-vault/scanner' })
   const main = await use.main()
   expect(main.code).toBe(0)
   expect(main.annotations).toMatchObject([{ message: expect.stringContaining('The API server is not among token_audiences') as unknown }])

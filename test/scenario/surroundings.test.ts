@@ -114,7 +114,61 @@ const temps: Record<string, [temp: Temp, says?: RegExp]> = {
     },
     /^directory is ".*link", which lies in the workspace/,
   ],
+  'with a colon, which ends a member of KUBECONFIG': [
+    (job) => made(job, 'a:b'),
+    /^directory is ".*\/a:b", with a ":": KUBECONFIG is a list/,
+  ],
+  'a link without a colon to a place with one': [
+    (job) => linked(job, 'plain', made(job, 'with:colon')),
+    /^directory is ".*\/with:colon", with a ":": KUBECONFIG is a list/,
+  ],
+  'a link with a colon to a place without one': [(job) => linked(job, 'in:name', job.runnerTemp)],
+  'below a folder with a colon': [(job) => made(job, 'x:y/z'), /^directory is ".*\/x:y\/z", with a ":"/],
+  'with a line end': [(job) => made(job, 'a\nb'), /^directory is ".*\/a\\nb", with a control character/],
+  'with all else that a name can hold': [(job) => made(job, `~ ; $HOME %2F 'a' "b" * [c] ü,=&|\\`)],
 }
+
+function made({ tmp }: GithubJob, name: string): string {
+  const place = join(tmp, 'temps', name)
+  mkdirSync(place, { recursive: true })
+  return place
+}
+
+function linked({ home }: GithubJob, name: string, to: string): string {
+  const link = join(home, name)
+  if (!existsSync(link)) symlinkSync(to, link)
+  return link
+}
+
+test('a temporary directory with a colon is refused on GitLab and in a terminal, as the input is', async () => {
+  const says = /with a ":": KUBECONFIG is a list/
+  const onGitlab = playOnGitlab(async ({ step, job, proxy }) => {
+    const place = join(job.home, 'a:b')
+    mkdirSync(place)
+    const main = await step({ command: 'echo ran' }, { TMPDIR: place }).main()
+    expect([main.code, main.messages]).toEqual([80, [expect.stringMatching(says)]])
+    expect(proxy.exchanges).toEqual([])
+    const given = step({ command: 'echo ran', directory: place })
+    expect((await given.main()).code).toBe(80)
+    const post = await given.post()
+    expect([post.code, post.messages]).toEqual([0, []])
+  })
+  const inTerminal = playInTerminal(async ({ terminal, flags, identityOf, proxy }) => {
+    const place = join(terminal.home, 'a:b')
+    mkdirSync(place)
+    const words = ['run', ...flags, '--token-file', '-', '--', 'echo', 'ran']
+    const stdin = await identityOf('issuer')
+    for (const { code, stdout, stderr } of [
+      await terminal.run(words, { stdin, env: { TMPDIR: place } }),
+      await terminal.run(['run', '--directory', place, ...words.slice(1)], { stdin }),
+    ]) {
+      expect([code, stdout]).toEqual([80, ''])
+      expect(stderr).toMatch(says)
+    }
+    expect([proxy.exchanges, readdirSync(place)]).toEqual([[], []])
+  })
+  await Promise.all([onGitlab, inTerminal])
+})
 
 test('RUNNER_TEMP that is odd is used where it can be, and refused before any call where it cannot', async () => {
   const plays = Object.values(temps).map(([temp, says]) =>
@@ -133,6 +187,7 @@ test('RUNNER_TEMP that is odd is used where it can be, and refused before any ca
         }
         const post = await use.post()
         expect([post.code, post.messages]).toEqual([0, []])
+        rmSync(join(job.tmp, 'temps'), { recursive: true, force: true })
       },
       { variables: (job) => ({ RUNNER_TEMP: temp(job) }) },
     ),

@@ -1,12 +1,15 @@
 import { afterAll, expect, test } from '@jest/globals'
 import { execFileSync } from 'node:child_process'
 import {
+  chmodSync,
+  chownSync,
   existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -14,10 +17,11 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeDirectory, writeKubeconfig } from '../../src/kubeconfig.ts'
+import { makeDirectory, placeOf, removeKubeconfig, removeMoved, writeKubeconfig } from '../../src/kubeconfig.ts'
 import type { Options } from '../../src/options.ts'
 import { Redactor } from '../../src/redact.ts'
 import { writePrivate } from '../../src/write.ts'
+import { asOrdinaryUser, canBeAnother, ORDINARY_USER } from '../hosts/as-user.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'kubeconfig-test-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -92,4 +96,106 @@ test('where the directory was removed, replaced by a link, or is of somebody els
   makeDirectory(directory, uid)
   expect(() => write(-1)).toThrow(/not there any more, or not ours/)
   expect([...readdirSync(elsewhere), ...readdirSync(directory)]).toEqual([])
+})
+
+const scanner = canBeAnother ? ORDINARY_USER : uid
+
+/** A private directory of an ordinary user, in a folder that is the user's own. */
+function privateDirectory(): { place: string; directory: string; made: number } {
+  const place = mkdtempSync(join(tmpdir(), 'kubeconfig-test-'))
+  const directory = join(place, 'kubepass-0000000000000009')
+  const made = makeDirectory(directory, scanner)
+  writeKubeconfig(directory, options, seal('the token of this run'), scanner)
+  return { place, directory, made }
+}
+
+/** What an ordinary user's scan does to it, and how it still goes. */
+const closings: Record<string, (directory: string, place: string) => void> = {
+  'closed for writing': (directory) => chmodSync(directory, 0o555),
+  'closed for all': (directory) => chmodSync(directory, 0),
+  'in a folder that is closed': (_directory, place) => chmodSync(place, 0o555),
+  'in a folder that is closed for all, itself closed': (directory, place) => {
+    chmodSync(directory, 0)
+    chmodSync(place, 0)
+  },
+  'with closed folders in it, each in the other': (directory) => {
+    mkdirSync(join(directory, 'a/b/c'), { recursive: true })
+    for (const path of ['a/b/c', 'a/b', 'a']) chmodSync(join(directory, path), 0)
+  },
+  'with a folder in it from which nothing can be removed': (directory) => {
+    mkdirSync(join(directory, 'a'))
+    writeFileSync(join(directory, 'a/file'), '')
+    chmodSync(join(directory, 'a'), 0o500)
+  },
+  'with files that are closed': (directory) => {
+    for (const name of ['token', 'kubeconfig']) chmodSync(join(directory, name), 0)
+  },
+  'with many files, and a path longer than any call takes': (directory) => {
+    for (let number = 0; number < 2_000; number += 1) writeFileSync(join(directory, String(number)), '')
+    const before = process.cwd()
+    process.chdir(directory)
+    for (let depth = 0; depth < 60; depth += 1) {
+      mkdirSync('x'.repeat(200))
+      process.chdir('x'.repeat(200))
+    }
+    process.chdir(before)
+  },
+}
+
+test.each(Object.entries(closings))('a private directory is removed: %s', (_name, close) => {
+  asOrdinaryUser(() => {
+    const { place, directory } = privateDirectory()
+    close(directory, place)
+    expect(removeKubeconfig(directory, place, scanner)).toBeUndefined()
+    expect(existsSync(directory)).toBe(false)
+    rmSync(place, { recursive: true })
+  })
+})
+
+test('a directory that was closed takes the next token all the same', () => {
+  asOrdinaryUser(() => {
+    const { place, directory } = privateDirectory()
+    chmodSync(directory, 0o555)
+    writeKubeconfig(directory, options, seal('the token that renews it'), scanner)
+    expect(readFileSync(join(directory, 'token'), 'utf8')).toBe('the token that renews it')
+    rmSync(place, { recursive: true })
+  })
+})
+
+test('what is not removed is told, with the reason', () => {
+  const { place, directory } = asOrdinaryUser(privateDirectory)
+  expect(removeKubeconfig(directory, folder, scanner)).toBe(`it does not lie in ${folder}`)
+  expect(removeKubeconfig(directory, place, 1)).toBe(`it belongs to another user (uid ${String(scanner)})`)
+  if (canBeAnother) {
+    mkdirSync(join(directory, 'of-root'))
+    writeFileSync(join(directory, 'of-root', 'file'), '')
+    const why = asOrdinaryUser(() => removeKubeconfig(directory, place, scanner))
+    expect(why).toBe(`"${join(directory, 'of-root')}" belongs to another user (uid 0)`)
+    chownSync(place, 0, 0)
+    rmSync(join(directory, 'of-root'), { recursive: true })
+    expect(asOrdinaryUser(() => removeKubeconfig(directory, place, scanner))).toBe(`"${place}" belongs to another user (uid 0)`)
+  }
+  rmSync(directory, { recursive: true })
+  symlinkSync(folder, directory)
+  expect(removeKubeconfig(directory, place, scanner)).toBe('something else was put in its place')
+  expect(existsSync(folder)).toBe(true)
+  rmSync(place, { recursive: true })
+})
+
+test('a directory is found where it was moved to, whatever is in its place, and whatever is no more', () => {
+  asOrdinaryUser(() => {
+    const { place, directory, made } = privateDirectory()
+    expect(placeOf(directory, made)).toBe(directory)
+    const moved = join(place, 'moved')
+    renameSync(directory, moved)
+    expect(placeOf(directory, made)).toBe(moved)
+    mkdirSync(directory)
+    expect(placeOf(directory, made)).toBe(moved)
+    expect(removeMoved(directory, made, scanner)).toBe('it was moved again')
+    expect(existsSync(directory)).toBe(true)
+    chmodSync(moved, 0)
+    expect(removeMoved(moved, made, scanner)).toBeUndefined()
+    expect([existsSync(moved), placeOf(directory, made)]).toEqual([false, undefined])
+    rmSync(place, { recursive: true })
+  })
 })

@@ -1,0 +1,86 @@
+import { statSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { quote } from './quote.ts'
+
+/** The kubeconfigs by which the caller, and not the scanner, would be known to a cluster. */
+export interface OwnKubeconfigs {
+  /** As they are written in the environment and the inputs. */
+  readonly paths: readonly string[]
+  readonly home: string
+  /** Whether this path leads to one of them: by another name, a link or a descriptor, too. */
+  readonly include: (path: string) => boolean
+}
+
+/** The members of KUBECONFIG, kubectl's default file, and the file that the input `kubeconfig` names. */
+export function ownKubeconfigs(env: NodeJS.ProcessEnv, input: string | undefined): OwnKubeconfigs {
+  const home = env['HOME'] ?? ''
+  const members = (env['KUBECONFIG'] ?? '').split(delimiter)
+  const paths = [...members, join(home, '.kube', 'config'), input ?? ''].filter((path) => path !== '')
+  const known = new Set(paths.map(fileId).filter((id) => id !== undefined))
+  const include = (path: string): boolean => {
+    const id = fileId(path)
+    return id !== undefined && known.has(id)
+  }
+  return { paths: paths.filter(include), home, include }
+}
+
+/** One id for all names of a file. Devices have none: /dev/null is the kubeconfig of a caller who has no cluster. */
+function fileId(path: string): string | undefined {
+  try {
+    const about = statSync(path, { bigint: true })
+    return about.isFile() ? `${about.dev}:${about.ino}` : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Why a command must not run: its words were made by the caller's shell, where $KUBECONFIG is the caller's file, or nothing.
+ * @param words of a command line; or one shell script
+ */
+export function problemOfKubeconfig(words: readonly string[], own: OwnKubeconfigs): string | undefined {
+  const file = ownFileIn(words, own)
+  if (file !== undefined) return `names ${quote(file)}, a kubeconfig of the caller: the scan would not be the ServiceAccount`
+  const flag = emptyFlagIn(words)
+  return flag === undefined ? undefined : `gives no value to ${quote(flag)}: the client would look for a kubeconfig of the caller`
+}
+
+function ownFileIn(words: readonly string[], own: OwnKubeconfigs): string | undefined {
+  let previous = ''
+  for (const word of words) {
+    const text = word.replaceAll(/["'\\]/g, '')
+    // A path that holds what else ends a path.
+    const spelled = [word, word.slice(word.indexOf('=') + 1)].find((path) => /[\s=:,]/.test(path) && own.include(path))
+    const found = spelled ?? own.paths.find((path) => /[\s=:,]/.test(path) && text.includes(path))
+    if (found !== undefined) return found
+    for (const part of text.split(/[\s;|&()<>`]+/)) {
+      const pieces = part.split(/[=:,@]/).map((piece) => expandHome(piece, own.home))
+      const path = pieces.find((piece, index) => !(index === 0 && isSubcommand(piece, previous)) && own.include(piece))
+      if (path !== undefined) return path
+      previous = part
+    }
+  }
+  return undefined
+}
+
+/** In the folder ~/.kube, `kubectl config view` names no file. */
+function isSubcommand(word: string, previous: string): boolean {
+  return word === 'config' && !/^-[^=]*(config|file)[^=]*$/i.test(previous)
+}
+
+function expandHome(path: string, home: string): string {
+  return path.replace(/^(~|\$HOME|\$\{HOME\})(?=\/)/, () => home)
+}
+
+const FLAG = /^--?kube-?config[\w-]*$/i
+const EMPTY = /^(--?kube-?config[\w-]*|KUBE_?CONFIG\w*)=$/i
+const EMPTY_IN_SCRIPT = /(?:^|\s)(--?kube-?config[\w-]*)(?:=(?:""|'')?|\s+(?:""|''))(?=[\s;|&)]|$)/i
+
+function emptyFlagIn(words: readonly string[]): string | undefined {
+  for (const [index, word] of words.entries()) {
+    if (FLAG.test(word) && (words[index + 1] ?? '') === '') return word
+    const found = EMPTY.exec(word) ?? (/\s/.test(word) ? EMPTY_IN_SCRIPT.exec(word) : null)
+    if (found !== null) return found[1]
+  }
+  return undefined
+}

@@ -1,0 +1,134 @@
+import { expect, test } from '@jest/globals'
+import { chownSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { ClusterInfo } from '../cluster/cluster.ts'
+import { canBeAnother, ORDINARY_USER } from '../hosts/as-user.ts'
+import { onGithub, playOnGithub, type GithubScene } from './scenario.ts'
+
+/** As a runner has it whose user is not root: modes keep that user out. */
+const AS_USER = [
+  'sh',
+  '-c',
+  `folder=\${RUNNER_TEMP%/*/*}
+   cp "$NODE_EXTRA_CA_CERTS" "$folder/ca.crt"; export NODE_EXTRA_CA_CERTS="$folder/ca.crt"
+   chown -R ${String(ORDINARY_USER)}:${String(ORDINARY_USER)} "$folder"
+   exec setpriv --reuid=${String(ORDINARY_USER)} --regid=${String(ORDINARY_USER)} --clear-groups "$@"`,
+  'sh',
+]
+const wrapper = canBeAnother ? AS_USER : []
+/** The file is for root alone. */
+const authority = ({ ca }: ClusterInfo): string => readFileSync(ca, 'base64')
+
+const FILES = '"$RUNNER_TEMP"/_runner_file_commands'
+const PWN = `echo PWNED=1 >> "$(ls ${FILES}/set_env_*)"`
+
+interface Attack {
+  command: string
+  code: number
+  says: RegExp[]
+}
+
+const attacks: Record<string, Attack> = {
+  'it writes to a command file, and closes the folder for writing': {
+    command: `${PWN}; chmod 555 ${FILES}`,
+    code: 87,
+    says: [/^The scan wrote [^]* The scan closed what the runner needs: ".*_runner_file_commands" \(mode 0555\)\. It was opened again\./],
+  },
+  'it writes to a command file, and closes all': {
+    command: `${PWN}; chmod 000 ${FILES}/* ${FILES} "$RUNNER_TEMP"`,
+    code: 87,
+    says: [/^The scan wrote [^]* closed what the runner needs: .*_temp" \(mode 0000\), .*_runner_file_commands" \(mode 0000\), .*set_env_/],
+  },
+  'it puts a link to a folder of its own in the place of the folder': {
+    command: `mv ${FILES} "$HOME/files"; ln -s "$HOME/files" ${FILES}; echo PWNED=1 >> "$(ls ${FILES}/set_env_*)"; true`,
+    code: 87,
+    says: [/^The scan wrote to files .*: GITHUB_ENV, GITHUB_PATH, GITHUB_STATE, GITHUB_OUTPUT\. What it wrote there was removed\./],
+  },
+  'it only closes the folder': {
+    command: `chmod 555 ${FILES}`,
+    code: 87,
+    says: [/^The scan closed what the runner needs: ".*_runner_file_commands" \(mode 0555\)\. It was opened again\./],
+  },
+  'it closes the private directory': { command: 'chmod 000 "${KUBECONFIG%/*}"', code: 0, says: [] },
+  'it closes the private directory, with a closed folder in it, and the folder above': {
+    command: 'cd "${KUBECONFIG%/*}"; mkdir -p a/b; chmod 000 a/b a .; chmod 555 "$RUNNER_TEMP"',
+    code: 0,
+    says: [],
+  },
+  'it moves the private directory away': {
+    command: 'mv "${KUBECONFIG%/*}" "$GITHUB_WORKSPACE/stolen"; chmod 000 "$GITHUB_WORKSPACE/stolen"',
+    code: 0,
+    says: [/^The scan moved the directory .*kubepass-\w+ to ".*\/stolen"\. It was removed there\.$/],
+  },
+  'it moves the private directory away, and makes another': {
+    command: 'mv "${KUBECONFIG%/*}" "$GITHUB_WORKSPACE/stolen"; mkdir "${KUBECONFIG%/*}"; touch "$KUBECONFIG"',
+    code: 0,
+    says: [/^The scan moved the directory .*kubepass-\w+ to ".*\/stolen"\. It was removed there\.$/],
+  },
+}
+
+for (const [name, { command, code, says }] of Object.entries(attacks)) {
+  test(`the scan of an ordinary user: ${name}`, () =>
+    playOnGithub(
+      async ({ info, step, job }) => {
+        const use = step({ command, certificate_authority: authority(info) })
+        const main = await use.main()
+        expect(main.messages).toEqual(says.map((pattern) => expect.stringMatching(pattern) as unknown))
+        expect([main.code, main.env]).toEqual([code, {}])
+        expect(main.outputs).toEqual({ exit_code: '0' })
+        expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
+        expect(existsSync(join(job.workspace, 'stolen'))).toBe(false)
+        const post = await use.post()
+        expect([post.code, post.messages]).toEqual([0, []])
+      },
+      { wrapper },
+    ))
+}
+
+if (canBeAnother)
+  test('what the scan has had given to root is named, and whose it is', () =>
+    playOnGithub(
+      async ({ info, step, job }) => {
+        // Root does it, as sudo would: the scan waits.
+        const go = join(job.workspace, 'go')
+        const use = step({
+          command: `${PWN}; mkdir "\${KUBECONFIG%/*}/of-root"; touch "\${KUBECONFIG%/*}/of-root/x"; echo "PLACE=\${KUBECONFIG%/*}"; until [ -f ${go} ]; do sleep 0.05; done`,
+          certificate_authority: authority(info),
+        })
+        const phase = use.start('main')
+        await phase.seen(/PLACE=.*\n/)
+        const files = join(job.runnerTemp, '_runner_file_commands')
+        for (const path of [files, ...readdirSync(files).map((each) => join(files, each))]) chownSync(path, 0, 0)
+        const [own = ''] = readdirSync(job.runnerTemp).filter((each) => each.startsWith('kubepass-'))
+        const place = join(job.runnerTemp, own)
+        for (const path of [join(place, 'of-root/x'), join(place, 'of-root')]) chownSync(path, 0, 0)
+        writeFileSync(go, '')
+        const main = await phase.done
+        expect(main.code).toBe(87)
+        expect(main.messages).toContainEqual(
+          expect.stringMatching(
+            /What it wrote to GITHUB_ENV could not be removed: ".*_runner_file_commands" belongs to another user \(uid 0\)\./,
+          ),
+        )
+        expect(main.messages).toContainEqual(
+          expect.stringMatching(/^The directory .* was not removed: ".*\/of-root" belongs to another user \(uid 0\)\.$/),
+        )
+        rmSync(place, { recursive: true })
+      },
+      { wrapper },
+    ))
+
+onGithub('a step that moves the private directory away is told of by post', async ({ step, job }: GithubScene) => {
+  const use = step()
+  const main = await use.main()
+  const directory = dirname(main.outputs['kubeconfig'] ?? '')
+  renameSync(directory, join(job.workspace, 'stolen'))
+  const post = await use.post()
+  expect(post.code).toBe(0)
+  expect(post.messages).toEqual([
+    `The directory ${directory} is not there: a step has removed it, or moved it with the token that is in it.`,
+  ])
+  expect(post.log).toMatch(/Credential: revoked /)
+  // What a moved token is worth.
+  rmSync(join(job.workspace, 'stolen'), { recursive: true })
+})

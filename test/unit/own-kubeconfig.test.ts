@@ -1,0 +1,128 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { chmodSync, closeSync, linkSync, mkdirSync, mkdtempSync, openSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ownKubeconfigs, problemOfKubeconfig } from '../../src/own-kubeconfig.ts'
+
+const home = realpathSync(mkdtempSync(join(tmpdir(), 'own-kubeconfig-')))
+const before = process.cwd()
+const admin = join(home, 'admin.kubeconfig')
+const spaced = join(home, 'of me = admin,x/kube config')
+let descriptor = -1
+
+beforeAll(() => {
+  for (const folder of ['.kube', 'of me = admin,x', 'folder']) mkdirSync(join(home, folder))
+  for (const file of [admin, spaced, join(home, '.kube/config'), join(home, 'issuer'), join(home, 'other'), join(home, 'folder/config')])
+    writeFileSync(file, 'x')
+  symlinkSync(admin, join(home, 'link'))
+  symlinkSync(join(home, 'link'), join(home, 'folder/link'))
+  linkSync(admin, join(home, 'hard'))
+  descriptor = openSync(admin, 'r')
+  process.chdir(join(home, '.kube'))
+})
+
+afterAll(() => {
+  process.chdir(before)
+  closeSync(descriptor)
+  rmSync(home, { recursive: true })
+})
+
+const own = (): ReturnType<typeof ownKubeconfigs> =>
+  ownKubeconfigs({ HOME: home, KUBECONFIG: `${admin}:/nowhere:${spaced}:/dev/null:` }, join(home, 'issuer'))
+
+/** Each is a command line; HOME stands for the caller's. */
+const refused: Record<string, string[]> = {
+  'after the flag': ['kubectl', '--kubeconfig', admin, 'get', 'ns'],
+  'at the flag': ['kubectl', `--kubeconfig=${admin}`],
+  'a list of two': ['kubectl', '--kubeconfig', `${join(home, 'other')}:${admin}`],
+  'the second of KUBECONFIG, with all that ends a path in it': ['kubectl', '--kubeconfig', spaced],
+  'the same at the flag': ['kubectl', `--kubeconfig=${spaced}`],
+  'the default file': ['kubectl', '--kubeconfig', `${home}/.kube/config`],
+  'the input': ['kubectl', '--kubeconfig', `${home}/issuer`],
+  'another flag': ['prowler', 'kubernetes', '--kubeconfig-file', admin],
+  'a short flag': ['tool', '-k', admin],
+  'a short flag in one word': ['tool', `-k=${admin}`],
+  'a link': ['kubectl', '--kubeconfig', `${home}/link`],
+  'a link to a link': ['kubectl', '--kubeconfig', `${home}/folder/link`],
+  'a hard link': ['kubectl', '--kubeconfig', `${home}/hard`],
+  'a way around': ['kubectl', '--kubeconfig', `${home}/folder/../admin.kubeconfig`],
+  'two slashes': ['kubectl', '--kubeconfig', `${home}//admin.kubeconfig`],
+  'a relative path': ['kubectl', '--kubeconfig', '../admin.kubeconfig'],
+  'a name alone': ['kubectl', '--kubeconfig', 'config'],
+  'a name alone, at the flag': ['kubectl', '--kubeconfig=config'],
+  'a relative path with a dot': ['kubectl', './config'],
+  'no flag at all': ['cat', admin],
+  'a variable by env': ['env', `KUBECONFIG=${admin}`, 'kubectl', 'get', 'ns'],
+  'a list by env': ['env', `KUBECONFIG=/x:${admin}`, 'kubectl', 'get', 'ns'],
+  'a mount': ['docker', 'run', '-v', `${admin}:/root/.kube/config:ro`, 'image'],
+  'a mount in pairs': ['docker', 'run', '--mount', `type=bind,src=${admin},dst=/k`, 'image'],
+  'a file that is sent': ['curl', '--data', `@${admin}`],
+  'in a shell': ['sh', '-c', `kubectl --kubeconfig ${admin} get ns`],
+  'in a shell, quoted': ['sh', '-c', `kubectl --kubeconfig="${admin}" get ns`],
+  'in a shell, with blanks': ['sh', '-c', `kubectl --kubeconfig '${spaced}' get ns`],
+  'in a shell, with blanks that are escaped': ['sh', '-c', `kubectl --kubeconfig ${spaced.replaceAll(' ', '\\ ')} get ns`],
+  'in a shell, by a redirection': ['sh', '-c', `kubectl --kubeconfig /dev/stdin<${admin}`],
+  'in a shell, by HOME': ['sh', '-c', 'kubectl --kubeconfig $HOME/.kube/config get ns'],
+  'in a shell, by HOME in braces and quotes': ['sh', '-c', 'kubectl --kubeconfig="${HOME}"/.kube/config get ns'],
+  'in a shell, by a tilde': ['sh', '-c', 'export KUBECONFIG=~/.kube/config; kubectl get ns'],
+  'in a script': [`kubectl get ns\nkubectl --kubeconfig ~/.kube/config get ns\n`],
+}
+
+test.each(Object.entries(refused))('a kubeconfig of the caller is found: %s', (_name, words) => {
+  expect(problemOfKubeconfig(words, own())).toMatch(/^names ".*", a kubeconfig of the caller: the scan would not be the ServiceAccount$/)
+})
+
+test('and by its descriptor', () => {
+  const found = problemOfKubeconfig(['kubectl', '--kubeconfig', `/dev/fd/${String(descriptor)}`], own())
+  expect(found).toMatch(/^names "\/dev\/fd\/\d+", a kubeconfig of the caller/)
+})
+
+const empty: Record<string, string[]> = {
+  'an empty word': ['kubectl', '--kubeconfig', '', 'get', 'ns'],
+  'nothing behind the sign': ['kubectl', '--kubeconfig=', 'get', 'ns'],
+  'nothing at all': ['kubectl', 'get', 'ns', '--kubeconfig'],
+  'a flag that begins so': ['prowler', '--kubeconfig-file', ''],
+  'a flag that begins so, with a sign': ['prowler', '--kubeconfig-file='],
+  'another spelling': ['tool', '--kube-config', ''],
+  'one dash, as Go programs have it': ['tool', '-kubeconfig='],
+  'a variable by env': ['env', 'KUBECONFIG=', 'kubectl', 'get', 'ns'],
+  'in a shell': ['sh', '-c', 'kubectl --kubeconfig "" get ns'],
+  'in a shell, at the flag': ['sh', '-c', "kubectl --kubeconfig='' get ns"],
+  'in a shell, nothing behind the sign': ['sh', '-c', 'kubectl --kubeconfig= get ns'],
+  'in a shell, at the end': ['sh', '-c', 'kubectl get ns --kubeconfig='],
+}
+
+test.each(Object.entries(empty))('an empty value is found: %s', (_name, words) => {
+  expect(problemOfKubeconfig(words, own())).toMatch(/^gives no value to "[\w-]+": the client would look for a kubeconfig of the caller$/)
+})
+
+const allowed: Record<string, string[]> = {
+  'no kubeconfig': ['kubectl', 'get', 'ns'],
+  "the scan's own, in a shell": ['sh', '-c', 'kubectl --kubeconfig "$KUBECONFIG" get ns'],
+  "the scan's own, in a script": ['kubectl --kubeconfig="$KUBECONFIG" get ns; KUBECONFIG=$KUBECONFIG kubectl get ns'],
+  "another's": ['kubectl', '--kubeconfig', join(home, 'other')],
+  'one that is not there': ['kubectl', '--kubeconfig', '/nowhere'],
+  "kubectl's command config, in the folder where a file has that name": ['kubectl', 'config', 'view'],
+  'the same in a shell': ['sh', '-c', 'kubectl config view; kubectl -v=6 config view; kubectl --insecure config view'],
+  'a device that stands for no kubeconfig': ['sh', '-c', 'kubectl get ns > /dev/null'],
+  'a folder': ['ls', home],
+  'a name that begins so': ['cat', `${admin}.example`],
+  nothing: [],
+  'a NUL': ['cat', 'a\0b'],
+  'a flag that ends so': ['aws', 'eks', 'update-kubeconfig', ''],
+}
+
+test.each(Object.entries(allowed))('not refused: %s', (_name, words) => {
+  expect(problemOfKubeconfig(words, own())).toBeUndefined()
+})
+
+test('without HOME and KUBECONFIG nothing is the caller’s', () => {
+  const none = ownKubeconfigs({}, undefined)
+  expect(problemOfKubeconfig(['kubectl', '--kubeconfig', admin], none)).toBeUndefined()
+})
+
+test('a file that may not be read is found by its name all the same', () => {
+  chmodSync(admin, 0)
+  expect(problemOfKubeconfig(['kubectl', '--kubeconfig', admin], own())).toContain('a kubeconfig of the caller')
+  chmodSync(admin, 0o600)
+})
