@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errnoOf, KubepassError } from './errors.ts'
 import type { Options } from './options.ts'
@@ -109,7 +109,7 @@ export function removeKubeconfig(directory: string, expectedParent: string, uid:
   const about = lstatSync(directory, { throwIfNoEntry: false })
   if (about === undefined) return true
   if (dirname(directory) !== expectedParent || !about.isDirectory() || about.uid !== uid) return false
-  if (keepToken) rmSync(join(directory, KUBECONFIG), { recursive: true, force: true })
-  else rmSync(directory, { recursive: true, force: true })
+  const leaving = keepToken ? readdirSync(directory).filter((name) => name !== TOKEN) : ['']
+  for (const name of leaving) rmSync(join(directory, name), { recursive: true, force: true })
   return true
 }
