@@ -52,7 +52,20 @@ export function isRoot(): boolean {
  */
 export async function startIsolated({ command, env, marker, stdin, pipes }: Start, hidden: string | undefined): Promise<Running> {
   const hide = hidden === undefined ? [] : ['/bin/sh', '-c', HIDE, 'sh', place('mount'), hidden]
-  const init = [...hide, ...withoutMounting(hidden), '/bin/sh', '-c', INIT, 'sh', place('setsid'), '/bin/sh', '-c', COMMAND, 'sh', ...command]
+  const init = [
+    ...hide,
+    ...withoutMounting(hidden),
+    '/bin/sh',
+    '-c',
+    INIT,
+    'sh',
+    place('setsid'),
+    '/bin/sh',
+    '-c',
+    COMMAND,
+    'sh',
+    ...command,
+  ]
   const child = spawn(place('unshare'), ['--user', '--pid', '--fork', '--mount-proc', '/bin/sh', '-c', FIRST_OF_ALL, 'sh', ...init], {
     env: { ...env, [MARKER]: firstOf(marker) },
     stdio: [stdin, pipes?.stdout.sink ?? 'pipe', 'pipe', pipes?.stderr.sink ?? 'pipe', 'pipe'],
@@ -145,7 +158,10 @@ export async function requireIsolation(hidden: string | undefined): Promise<void
       hint: 'Run the job as an ordinary user, or set isolate to auto.',
     })
   try {
-    const tried = await startIsolated({ command: ['true'], env: { PATH: SYSTEM_PATH }, marker: '', stdin: 'ignore', pipes: undefined }, hidden)
+    const tried = await startIsolated(
+      { command: ['true'], env: { PATH: SYSTEM_PATH }, marker: '', stdin: 'ignore', pipes: undefined },
+      hidden,
+    )
     const { exitCode } = await tried.ended
     await tried.close()
     for (const output of [tried.stdout, tried.stderr]) output.destroy()

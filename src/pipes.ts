@@ -39,7 +39,9 @@ export function makeNamedPipes(directory: string): Promise<string | undefined> {
   })
   return new Promise((resolve) => {
     child.on('error', (error) => resolve(`mkfifo could not be started (${errnoOf(error)})`))
-    child.on('exit', (code) => resolve(code === 0 ? undefined : `mkfifo failed (${code === null ? 'it took too long' : `exit code ${code}`})`))
+    child.on('exit', (code) =>
+      resolve(code === 0 ? undefined : `mkfifo failed (${code === null ? 'it took too long' : `exit code ${code}`})`),
+    )
   })
 }
 

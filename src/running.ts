@@ -50,9 +50,10 @@ export function startPlain({ command, env, marker, stdin, pipes }: Start): Runni
     stdio: [stdin, pipes?.stdout.sink ?? 'pipe', pipes?.stderr.sink ?? 'pipe'],
     detached: true,
   })
+  const [, stdout, stderr] = child.stdio as [unknown, Readable, Readable, ...unknown[]]
   return {
-    stdout: pipes?.stdout.source ?? (child.stdout as Readable),
-    stderr: pipes?.stderr.source ?? (child.stderr as Readable),
+    stdout: pipes?.stdout.source ?? stdout,
+    stderr: pipes?.stderr.source ?? stderr,
     ended: endOf(child),
     group: child.pid,
     signal(name) {

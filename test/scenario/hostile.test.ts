@@ -233,7 +233,7 @@ onEachCi('a stray process that floods the outputs with workflow commands does no
 })
 
 for (const [how, between, ends] of [
-  ['until the revocation', ':', true],
+  ['until the revocation', 'sleep 0.01', true],
   ['for as long as it is read', 'sleep 0.05', false],
 ] as const)
   onGithub(

@@ -311,7 +311,10 @@ for (const [user, enter, isolate] of [
 }
 
 /** Where the program `mount` cannot be started. */
-const WITHOUT_MOUNT = IN_POD_AS_USER.replace(' unshare ', ' sh -c \'mount --bind /dev/null "$(command -v mount)" && exec "$0" "$@"\' unshare ')
+const WITHOUT_MOUNT = IN_POD_AS_USER.replace(
+  ' unshare ',
+  ' sh -c \'mount --bind /dev/null "$(command -v mount)" && exec "$0" "$@"\' unshare ',
+)
 
 inTerminal("where the Pod's token cannot be hidden: auto says so and isolates all the same, required ends", async (scene) => {
   const { info, identityOf, proxy, terminal } = scene

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { execFileSync } from 'node:child_process'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { whyNoIsolation } from '../hosts/isolation.ts'
 import { playInTerminal, playOnGithub, playOnGitlab } from './scenario.ts'
@@ -18,7 +19,7 @@ interface Place {
   folder: string
   /** Where the private directory is made. */
   temp: string
-  run(script: string, inputs?: Record<string, string>): Promise<Said>
+  run: (script: string, inputs?: Record<string, string>) => Promise<Said>
 }
 
 type Play = (place: Place) => Promise<void>
@@ -37,8 +38,8 @@ const PLACES = {
       play({
         folder: terminal.home,
         temp: terminal.tmp,
-        async run(script, inputs = {}) {
-          const more = Object.entries(inputs).flatMap(([id, value]) => [`--${id.replaceAll('_', '-')}`, value])
+        async run(script, inputs) {
+          const more = Object.entries({ ...inputs }).flatMap(([id, value]) => [`--${id.replaceAll('_', '-')}`, value])
           const words = ['run', ...flags, ...more, '--token-file', '-', '--', 'bash', '-c', script]
           const { code, stdout, stderr } = await terminal.run(words, { stdin: await identityOf('issuer') })
           return { code, log: `${stdout}\n${stderr}` }
@@ -199,5 +200,25 @@ if (whyNoIsolation() === undefined) {
         expect([code, stdout]).toEqual([0, 'by itself\nrefused\nsocket\n'])
         expect(stderr.match(/^kubepass: The scan cannot open \/dev\/stdout or \/dev\/stderr: mkfifo is not in .*$/gm)).toHaveLength(1)
         expect(readdirSync(terminal.tmp)).toEqual([])
+      }))
+
+  // Node.js gives a socket as standard input, by which bash without SHLVL takes itself for a remote shell.
+  for (const isolate of ISOLATE)
+    test(`isolate: ${isolate}: no shell that kubepass starts reads a file of the user's, also where /bin/sh is bash`, () =>
+      playInTerminal(async ({ terminal, flags, identityOf }) => {
+        const aside = mkdtempSync(join(tmpdir(), 'kubepass-token-'))
+        try {
+          const token = join(aside, 'token')
+          writeFileSync(token, await identityOf('issuer'))
+          for (const name of ['.bashrc', '.profile', '.bash_profile', 'env'])
+            writeFileSync(join(terminal.home, name), 'echo read; echo read >&2\n')
+          const bash = `exec unshare --user --map-root-user --mount sh -c 'mount --bind "$(command -v bash)" "$(readlink -f /bin/sh)" && exec env -u SHLVL "$0" "$@"' "$0" "$@"`
+          const words = ['run', ...flags, '--isolate', isolate, '--token-file', token, '--command', '[ -S /dev/stdin ] && echo scanned']
+          const { code, stdout, stderr } = await terminal.shell(bash, words, { env: { ENV: join(terminal.home, 'env') } })
+          expect([code, stdout]).toEqual([0, 'scanned\n'])
+          expect(stderr).not.toMatch(/^read$/m)
+        } finally {
+          rmSync(aside, { recursive: true })
+        }
       }))
 }
