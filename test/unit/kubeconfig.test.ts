@@ -14,7 +14,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeDirectory, writeKubeconfig } from '../../src/kubeconfig.ts'
+import { makeDirectory, removeKubeconfig, writeKubeconfig } from '../../src/kubeconfig.ts'
 import type { Options } from '../../src/options.ts'
 import { Redactor } from '../../src/redact.ts'
 import { writePrivate } from '../../src/write.ts'
@@ -92,4 +92,17 @@ test('where the directory was removed, replaced by a link, or is of somebody els
   makeDirectory(directory, uid)
   expect(() => write(-1)).toThrow(/not there any more, or not ours/)
   expect([...readdirSync(elsewhere), ...readdirSync(directory)]).toEqual([])
+})
+
+test('what is kept for the proof in the post step is the token alone', () => {
+  const directory = join(folder, 'kubepass-0000000000000004')
+  makeDirectory(directory, uid)
+  writeKubeconfig(directory, options, seal('the token'), uid)
+  for (const name of ['stdout.pipe', 'stderr.pipe', 'token.next']) writeFileSync(join(directory, name), '')
+  mkdirSync(join(directory, 'folder'))
+  expect(removeKubeconfig(directory, folder, uid, true)).toBe(true)
+  expect(readdirSync(directory)).toEqual(['token'])
+  expect(removeKubeconfig(directory, folder, uid)).toBe(true)
+  expect(removeKubeconfig(directory, folder, uid, true)).toBe(true)
+  expect(readdirSync(folder)).not.toContain('kubepass-0000000000000004')
 })
