@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { stopCarriers } from './carriers.ts'
+import { stopCarriers, type Stopped } from './carriers.ts'
 import { ending, failWith } from './evidence.ts'
 import { describe, errnoOf, KubepassError } from './errors.ts'
 import type { AuthInfo } from './identity/identity.ts'
@@ -12,7 +12,7 @@ import { endAnchor, note, record, report, warn, type Session } from './session.t
 
 /** Where no token can exist, an anchor is all there is to lose. */
 const NO_TOKEN_MS = 5_000
-/** A CI reads at once; should it not, the revocation waits no longer than this. */
+/** A CI reads at once; should it not, the end of the run waits no longer than this. */
 const DRAIN_MS = 10_000
 
 /**
@@ -23,11 +23,13 @@ const DRAIN_MS = 10_000
  */
 export async function finish(session: Session, postFollows: boolean): Promise<KubepassError | undefined> {
   const { evidence, options, platform } = session
-  await stopScan(session)
+  const stopped = await stopScan(session)
+  // A reader may be slow, and a process that could not be found may write for ever: the revocation waits for neither.
+  const drained = session.scan?.drain(platform.isCI ? limitOf(DRAIN_MS, session.hurry) : session.hurry)
   const tampered = restoreCommandFiles(session)
   let failure = await revoke(session, postFollows)
-  // A person may read slowly; the credential does not wait for that.
-  if (!platform.isCI) await session.scan?.drain(session.hurry)
+  await drained
+  await tellOfStopped(session, stopped)
   const proof = failure === undefined ? whenToProve(session, postFollows) : 'never'
   let clean = await removeFiles(session, proof === 'later' || proof === 'try')
   if (proof === 'now' || proof === 'try') failure = await proveEnd(session, proof)
@@ -61,13 +63,14 @@ export function rescueOf(session: Session, postFollows: boolean): Session['rescu
   }
 }
 
-async function stopScan(session: Session): Promise<void> {
+async function stopScan(session: Session): Promise<Stopped> {
   const { used, finished } = session.evidence
   // Where a receipt is only a hint, it does not say that there is no scan.
-  if (session.platform.runKey === undefined && (finished || used === null)) return
-  const { outlived, left } = await (session.scan?.stop() ?? stopCarriers(markerOf(session.receipt)))
-  // The host takes commands from us, masks above all, only behind the scan's last word.
-  if (session.platform.isCI) await session.scan?.drain(limitOf(DRAIN_MS, session.hurry))
+  if (session.platform.runKey === undefined && (finished || used === null)) return { outlived: 0, left: 0 }
+  return session.scan?.stop() ?? stopCarriers(markerOf(session.receipt))
+}
+
+async function tellOfStopped(session: Session, { outlived, left }: Stopped): Promise<void> {
   if (outlived > 0)
     await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`)
   else if (left > 0) await warn(session, 'What is left of the scan could not be ended.')

@@ -1,7 +1,9 @@
 import { isoTime, renewAt } from './credential.ts'
-import { KubepassError } from './errors.ts'
+import { errnoOf, KubepassError } from './errors.ts'
 import { DEFAULT_MAX_SCAN_S } from './options.ts'
+import { podTokenFolder } from './identity/in-cluster.ts'
 import type { Received } from './obtain.ts'
+import { openNamedPipes, type Pipes } from './pipes.ts'
 import { withheldProxies } from './proxy-variables.ts'
 import { markerOf } from './receipt.ts'
 import { startRotation } from './rotate.ts'
@@ -11,6 +13,7 @@ import { record, warn, type Session } from './session.ts'
 
 /**
  * Runs the scan with the credential.
+ * @param whyNoPipes why its named pipes could not be made; undefined when they are there
  * @returns the exit code for the host: on a CI an accepted one is 0
  */
 export async function runScan(
@@ -18,6 +21,7 @@ export async function runScan(
   command: readonly [string, ...string[]],
   credential: Received,
   kubeconfig: string,
+  whyNoPipes: Promise<string | undefined>,
 ): Promise<number> {
   const { options, platform, redactor, evidence, signal } = session
   signal.throwIfAborted()
@@ -36,20 +40,32 @@ export async function runScan(
   tellOfRenewal(session, renewal)
   const isOwn = options.maxScan !== DEFAULT_MAX_SCAN_S
   for (const doubt of platform.limitDoubts(isOwn ? options.maxScan : undefined)) await warn(session, doubt)
+  const pipes = outputPipes(session, await whyNoPipes)
+  const podToken = podTokenFolder()
   const startedAt = new Date().toISOString()
   evidence.used = { started_at: startedAt, ended_at: null, exit_code: null, signal: null }
   record(session)
   platform.guardCommandFiles(options.passEnv)
   const outputs = platform.scanOutputs()
-  session.scan = await Scan.start(command, { ...env, ...ours }, markerOf(session.receipt), options.isolate, {
-    ...outputs,
-    stdin: platform.readStdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
-    filters: () => [redactor.stream(), ...outputs.filters()],
-  })
+  session.scan = await Scan.start(
+    command,
+    { ...env, ...ours },
+    markerOf(session.receipt),
+    options.isolate,
+    {
+      ...outputs,
+      pipes,
+      stdin: platform.readStdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
+      filters: () => [redactor.stream(), ...outputs.filters()],
+    },
+    podToken,
+  )
   evidence.isolation = session.scan.isolation
   record(session)
   if (options.isolate === 'auto' && evidence.isolation.why_not !== null)
     platform.say(`The scan is not isolated: ${evidence.isolation.why_not}.`)
+  if (podToken !== undefined && session.scan.whyNotHidden !== undefined)
+    platform.say(`The scan can read this Pod's own token in ${podToken}: ${session.scan.whyNotHidden}.`)
   const overdue = new AbortController()
   const timer = setTimeout(() => overdue.abort(takesTooLong(options.maxScan)), options.maxScan * 1000)
   const rotation = startRotation(session, credential, renewal)
@@ -62,6 +78,18 @@ export async function runScan(
     clearTimeout(timer)
     await rotation.stop()
   }
+}
+
+/** @returns undefined when the scan gets sockets, which is told */
+function outputPipes({ platform, receipt }: Session, whyNot: string | undefined): Pipes | undefined {
+  let reason = whyNot
+  try {
+    if (reason === undefined) return openNamedPipes(receipt.directory)
+  } catch (error) {
+    reason = `its pipes could not be opened (${errnoOf(error)})`
+  }
+  platform.say(`The scan cannot open /dev/stdout or /dev/stderr: ${reason}.`)
+  return undefined
 }
 
 /** Whoever reads a token once must know before that it will expire. */

@@ -7,10 +7,8 @@ import { FIRST, firstOf, killQuietly, Life, MARKER } from './carriers.ts'
 import { errnoOf, KubepassError } from './errors.ts'
 import { findProgram } from './options.ts'
 import { quote } from './quote.ts'
-import { endOf, GRACE_MS, type Ended, type Running } from './running.ts'
+import { endOf, GRACE_MS, SYSTEM_PATH, type Ended, type Running, type Start } from './running.ts'
 
-/** Not PATH, which earlier steps of the job set. */
-const PLACES = '/usr/bin:/bin:/usr/sbin:/sbin'
 const HANDSHAKE_MS = 5_000
 const CLOSE_MS = 1_000
 
@@ -18,6 +16,9 @@ const CLOSE_MS = 1_000
 const GO = 'read -r KUBEPASS_GO <&4 && unset KUBEPASS_GO'
 // The first of the namespace: it waits until its user is one, for what it was as an unknown one it stays.
 const FIRST_OF_ALL = `echo ready >&4; ${GO} && exec "$@"`
+// Nobody in there can take the mount away again: its namespace belongs to a user namespace around theirs, or root has lost
+// the right to.
+const HIDE = '"$1" -t tmpfs -o ro,nosuid,nodev,noexec,mode=555 kubepass "$2" && shift 2 && exec "$@"'
 // It reaps, which the command need not know how to. A shell (bash, when it is not in its POSIX mode) has a word for a
 // command that a signal ended; so what it says goes where the exit code goes. When we say so, or have ended, it ends.
 // The one in brackets ends when it is told to: the first of a namespace is deaf to that, and a GitLab runner, which tells
@@ -46,20 +47,28 @@ export function isRoot(): boolean {
 /**
  * Starts a command in user, PID and mount namespaces of its own, as the user that it would be without: from there the
  * kernel lets it neither look into our processes nor signal them, and /proc shows it nothing but its own.
+ * @param hidden a folder that is empty for the command
  * @throws NotIsolated when that is not possible here
  */
-export async function startIsolated(
-  command: readonly string[],
-  env: NodeJS.ProcessEnv,
-  marker: string,
-  stdin: 'inherit' | 'ignore',
-): Promise<Running> {
-  // Root could take the new /proc away, and see what it hides.
-  const bounded = isRoot() ? [place('setpriv'), '--bounding-set=-sys_admin'] : []
-  const init = [...bounded, '/bin/sh', '-c', INIT, 'sh', place('setsid'), '/bin/sh', '-c', COMMAND, 'sh', ...command]
+export async function startIsolated({ command, env, marker, stdin, pipes }: Start, hidden: string | undefined): Promise<Running> {
+  const hide = hidden === undefined ? [] : ['/bin/sh', '-c', HIDE, 'sh', place('mount'), hidden]
+  const init = [
+    ...hide,
+    ...withoutMounting(hidden),
+    '/bin/sh',
+    '-c',
+    INIT,
+    'sh',
+    place('setsid'),
+    '/bin/sh',
+    '-c',
+    COMMAND,
+    'sh',
+    ...command,
+  ]
   const child = spawn(place('unshare'), ['--user', '--pid', '--fork', '--mount-proc', '/bin/sh', '-c', FIRST_OF_ALL, 'sh', ...init], {
     env: { ...env, [MARKER]: firstOf(marker) },
-    stdio: [stdin, 'pipe', 'pipe', 'pipe', 'pipe'],
+    stdio: [stdin, pipes?.stdout.sink ?? 'pipe', 'pipe', pipes?.stderr.sink ?? 'pipe', 'pipe'],
     detached: true,
   })
   const [, stdout, complaints, stderr, stream] = child.stdio as [unknown, Readable, Readable, Readable, Duplex]
@@ -74,7 +83,7 @@ export async function startIsolated(
   const whyEnded = async (): Promise<string> => (await said) || `it fails (${await exit.then(({ exitCode }) => exitCode, errnoOf)})`
   let pids: Awaited<ReturnType<typeof shakeHands>>
   try {
-    pids = await shakeHands(child.pid ?? 0, control, whyEnded)
+    pids = await shakeHands(child.pid ?? 0, control, whyEnded, hidden !== undefined)
   } catch (error) {
     killAll()
     stream.destroy()
@@ -84,8 +93,8 @@ export async function startIsolated(
   const [firstLife, life] = [new Life(first), new Life(group)]
   const sent = new Set<NodeJS.Signals>()
   return {
-    stdout,
-    stderr,
+    stdout: pipes?.stdout.source ?? stdout,
+    stderr: pipes?.stderr.source ?? stderr,
     group,
     ended: control.hear(/ended (\d+)\n/).then(async (heard) => {
       if (heard === undefined) return exit
@@ -108,14 +117,19 @@ export async function startIsolated(
 }
 
 /** @returns the first of the namespace, and the command, which leads a group of its own; it begins now */
-async function shakeHands(unshare: number, control: Control, whyEnded: () => Promise<string>): Promise<[first: number, group: number]> {
+async function shakeHands(
+  unshare: number,
+  control: Control,
+  whyEnded: () => Promise<string>,
+  mounts: boolean,
+): Promise<[first: number, group: number]> {
   const next = async (word: RegExp): Promise<void> => {
     const heard = await Promise.race([control.hear(word), sleep(HANDSHAKE_MS, 'late', { ref: false })])
     if (heard === 'late') throw new NotIsolated('it takes too long')
     if (heard === undefined) throw new NotIsolated(await whyEnded())
   }
   await next(/ready\n/)
-  mapUsers(unshare)
+  mapUsers(unshare, mounts)
   control.go()
   await next(/began\n/)
   const first = onlyChild(unshare)
@@ -124,14 +138,30 @@ async function shakeHands(unshare: number, control: Control, whyEnded: () => Pro
   return [first, group]
 }
 
-/** A try with a command that does nothing. */
-export async function requireIsolation(): Promise<void> {
+/**
+ * What starts the command so that it can change no mount: root could take the new /proc away, and see what it hides. An
+ * ordinary user is root while he mounts, and becomes himself in another user namespace.
+ */
+function withoutMounting(hidden: string | undefined): string[] {
+  if (isRoot()) return [place('setpriv'), '--bounding-set=-sys_admin']
+  if (hidden === undefined) return []
+  return [place('unshare'), '--user', `--map-user=${process.geteuid?.()}`, `--map-group=${process.getegid?.()}`]
+}
+
+/**
+ * A try with a command that does nothing.
+ * @param hidden a folder that the scan must find empty
+ */
+export async function requireIsolation(hidden: string | undefined): Promise<void> {
   if (isRoot())
     throw new KubepassError('INPUT', "isolate is required, but root cannot be isolated: its files are the machine's.", {
       hint: 'Run the job as an ordinary user, or set isolate to auto.',
     })
   try {
-    const tried = await startIsolated(['true'], { PATH: PLACES }, '', 'ignore')
+    const tried = await startIsolated(
+      { command: ['true'], env: { PATH: SYSTEM_PATH }, marker: '', stdin: 'ignore', pipes: undefined },
+      hidden,
+    )
     const { exitCode } = await tried.ended
     await tried.close()
     for (const output of [tried.stdout, tried.stderr]) output.destroy()
@@ -165,20 +195,20 @@ function howToAllow(reason: string): string {
 const MISSING = 'is not in'
 
 function place(program: string): string {
-  const path = findProgram(program, PLACES)
-  if (path === undefined) throw new NotIsolated(`${program} ${MISSING} ${PLACES.replaceAll(':', ', ')}`)
+  const path = findProgram(program, SYSTEM_PATH)
+  if (path === undefined) throw new NotIsolated(`${program} ${MISSING} ${SYSTEM_PATH.replaceAll(':', ', ')}`)
   return path
 }
 
-/** Everybody stays who they are: an ordinary user can say that of himself alone, root of all whom it knows. */
-function mapUsers(pid: number): void {
+/** Everybody stays who they are: an ordinary user can say that of himself alone, root of all whom it knows. Who mounts is root. */
+function mapUsers(pid: number, mounts: boolean): void {
   const root = isRoot()
   const all = (file: string): string =>
     readFileSync(`/proc/self/${file}`, 'utf8').replaceAll(
       /^ *(\d+) +\d+ +(\d+)$/gm,
       (_line, id: string, count: string) => `${id} ${id} ${count}`,
     )
-  const one = (id = -1): string => `${id} ${id} 1`
+  const one = (id = -1): string => `${mounts ? 0 : id} ${id} 1`
   if (!root) writeFileSync(`/proc/${pid}/setgroups`, 'deny')
   writeFileSync(`/proc/${pid}/uid_map`, root ? all('uid_map') : one(process.geteuid?.()))
   writeFileSync(`/proc/${pid}/gid_map`, root ? all('gid_map') : one(process.getegid?.()))

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { obstacleAt, regained, removeTree } from './access.ts'
 import { errnoOf, KubepassError } from './errors.ts'
@@ -116,7 +116,8 @@ export function removeKubeconfig(directory: string, expectedParent: string, uid:
     if (dirname(directory) !== expectedParent) return `it does not lie in ${expectedParent}`
     if (!about.isDirectory()) return 'something else was put in its place'
     if (about.uid !== uid) return `it belongs to another user (uid ${about.uid})`
-    removeTree(keepToken ? join(directory, KUBECONFIG) : directory)
+    const leaving = keepToken ? regained(directory, () => readdirSync(directory)).filter((name) => name !== TOKEN) : ['']
+    for (const name of leaving) removeTree(join(directory, name))
     return undefined
   } catch (error) {
     return obstacleAt(directory, error, uid)

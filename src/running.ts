@@ -3,6 +3,10 @@ import { once } from 'node:events'
 import { constants } from 'node:os'
 import type { Readable } from 'node:stream'
 import { killQuietly, MARKER } from './carriers.ts'
+import type { Pipes } from './pipes.ts'
+
+/** Where the programs are that kubepass starts itself: not PATH, which earlier steps of the job set. */
+export const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin'
 
 /** How long a scan that was told to stop may take to end by itself. */
 export const GRACE_MS = 2_000
@@ -29,16 +33,27 @@ export interface Running {
   close(): Promise<boolean>
 }
 
+/** A command, and what it is given. */
+export interface Start {
+  readonly command: readonly string[]
+  readonly env: NodeJS.ProcessEnv
+  readonly marker: string
+  readonly stdin: 'inherit' | 'ignore'
+  /** Its outputs; sockets when undefined. */
+  readonly pipes: Pipes | undefined
+}
+
 /** A command among all other processes. */
-export function startPlain(command: readonly string[], env: NodeJS.ProcessEnv, marker: string, stdin: 'inherit' | 'ignore'): Running {
+export function startPlain({ command, env, marker, stdin, pipes }: Start): Running {
   const child = spawn('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
     env: { ...env, [MARKER]: marker },
-    stdio: [stdin, 'pipe', 'pipe'],
+    stdio: [stdin, pipes?.stdout.sink ?? 'pipe', pipes?.stderr.sink ?? 'pipe'],
     detached: true,
   })
+  const [, stdout, stderr] = child.stdio as [unknown, Readable, Readable, ...unknown[]]
   return {
-    stdout: child.stdout,
-    stderr: child.stderr,
+    stdout: pipes?.stdout.source ?? stdout,
+    stderr: pipes?.stderr.source ?? stderr,
     ended: endOf(child),
     group: child.pid,
     signal(name) {

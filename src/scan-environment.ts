@@ -24,8 +24,9 @@ export function scanEnvironment(
 }
 
 const CLEAN = /^(PATH|HOME|LANG|LANGUAGE|LC_[A-Z]+)$/
+/** KUBERNETES_SERVICE_*: by these a client takes the Pod that it runs in for its cluster, before any kubeconfig. */
 const WITHHELD =
-  /^(INPUT_.*|STATE_.*|KUBEPASS_.*|ACTIONS_ID_TOKEN_.*|ACTIONS_RUNTIME_.*|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)|GITLAB_ENV|NODE_OPTIONS|CI_JOB_JWT.*|CI_(JOB|REGISTRY|DEPENDENCY_PROXY|DEPLOY)_(TOKEN|PASSWORD))$/
+  /^(INPUT_.*|STATE_.*|KUBEPASS_.*|KUBERNETES_SERVICE_.*|ACTIONS_ID_TOKEN_.*|ACTIONS_RUNTIME_.*|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)|GITLAB_ENV|NODE_OPTIONS|CI_JOB_JWT.*|CI_(JOB|REGISTRY|DEPENDENCY_PROXY|DEPLOY)_(TOKEN|PASSWORD))$/
 const JWT = /^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/
 
 /** The variables that clients read before KUBECONFIG, or beside it: which cluster, which user, whose certificate. */

@@ -5,36 +5,45 @@ import { errnoOf, KubepassError } from './errors.ts'
 import type { Isolation } from './evidence.ts'
 import { isRoot, NotIsolated, notAllowed, startIsolated } from './isolate.ts'
 import type { Options } from './options.ts'
-import { GRACE_MS, startPlain, type Ended, type Running } from './running.ts'
+import { closeSinks, type Pipes } from './pipes.ts'
+import { GRACE_MS, startPlain, type Ended, type Running, type Start } from './running.ts'
 
 /** How long an output may stay open once no process of the scan is left. */
 const DRAIN_MS = 1_000
 
 export interface Streams {
-  stdin: 'inherit' | 'ignore'
+  stdin: Start['stdin']
+  /** What the command gets as its outputs; sockets when undefined. They are the scan's from here on. */
+  pipes?: Pipes | undefined
   /** Not touched before the command runs. */
   stdout: () => Writable
   stderr: () => Writable
   /** What each output passes through on its way: the redactor first. */
   filters: () => Transform[]
-  /** Called when the last output has come. */
-  close: () => void
+  /**
+   * Called at the end.
+   * @param complete whether all of the output has come and is written; else some may still follow
+   */
+  close: (complete: boolean) => void
 }
 
 /** The command that gets the credential, in a process group of its own. */
 export class Scan {
   readonly isolation: Isolation
+  /** Why the folder that was to be hidden from the command is not. */
+  readonly whyNotHidden: string | undefined
   readonly #running: Running
   readonly #marker: string
   readonly #targets: Writable[]
   readonly #outputs: Promise<unknown>
-  readonly #close: () => void
+  readonly #close: Streams['close']
   /** How many pieces of output have come. */
   #chunks = 0
   #toldToEnd = false
 
-  private constructor(running: Running, isolation: Isolation, marker: string, streams: Streams) {
-    this.isolation = isolation
+  private constructor({ running, whyNot, whyNotHidden }: Begun, marker: string, streams: Streams) {
+    this.isolation = { isolated: whyNot === undefined, why_not: whyNot ?? null, as_root: isRoot() }
+    this.whyNotHidden = whyNotHidden
     this.#running = running
     this.#marker = marker
     this.#close = streams.close
@@ -44,23 +53,32 @@ export class Scan {
     this.#outputs = Promise.all([connect(running.stdout, streams.filters(), stdout), connect(running.stderr, streams.filters(), stderr)])
   }
 
-  /** Starts the command. Core dumps are off: they would hold the token. */
+  /**
+   * Starts the command. Core dumps are off: they would hold the token.
+   * @param hidden a folder that the command finds empty, if it is isolated
+   */
   static async start(
     command: readonly [string, ...string[]],
     env: NodeJS.ProcessEnv,
     marker: string,
     isolate: Options['isolate'],
     streams: Streams,
+    hidden?: string,
   ): Promise<Scan> {
+    const { stdin, pipes } = streams
     try {
-      const [running, whyNot] = await begin(command, env, marker, isolate, streams.stdin)
-      return new Scan(running, { isolated: whyNot === undefined, why_not: whyNot ?? null, as_root: isRoot() }, marker, streams)
+      return new Scan(await begin({ command, env, marker, stdin, pipes }, isolate, hidden), marker, streams)
     } catch (cause) {
-      streams.close()
+      streams.close(true)
+      pipes?.stdout.source.destroy()
+      pipes?.stderr.source.destroy()
       if (cause instanceof KubepassError) throw cause
       throw new KubepassError('INPUT', `The command could not be started (${errnoOf(cause)}).`, {
         hint: 'Is it, with its environment, too long?',
       })
+    } finally {
+      // The outputs end when nobody has their write ends any more.
+      if (pipes !== undefined) closeSinks(pipes)
     }
   }
 
@@ -103,15 +121,15 @@ export class Scan {
    * someone holds it who could not be ended, is given up.
    */
   async drain(limit: AbortSignal): Promise<void> {
-    const dry = this.#outputs.then(() => 'dry')
-    for (let seen = -1; (seen !== this.#chunks || this.#readerIsSlow()) && !limit.aborted;) {
+    const dry = this.#outputs.then(() => true)
+    let isDry = false
+    for (let seen = -1; !isDry && (seen !== this.#chunks || this.#readerIsSlow()) && !limit.aborted;) {
       seen = this.#chunks
-      const pause = sleep(DRAIN_MS, 'silent', { ref: false, signal: limit }).catch(() => 'over')
-      if ((await Promise.race([dry, pause])) === 'dry') break
+      isDry = await Promise.race([dry, sleep(DRAIN_MS, false, { ref: false, signal: limit }).catch(() => false)])
     }
     this.#running.stdout.destroy()
     this.#running.stderr.destroy()
-    this.#close()
+    this.#close(isDry)
   }
 
   #readerIsSlow(): boolean {
@@ -119,21 +137,23 @@ export class Scan {
   }
 }
 
+interface Begun {
+  readonly running: Running
+  /** Why it is not isolated. */
+  readonly whyNot?: string
+  readonly whyNotHidden?: string
+}
+
 /** Isolated where that is asked for and possible; otherwise with the reason why not. */
-async function begin(
-  command: readonly string[],
-  env: NodeJS.ProcessEnv,
-  marker: string,
-  isolate: Options['isolate'],
-  stdin: Streams['stdin'],
-): Promise<[Running, whyNot?: string]> {
-  if (isolate === 'off') return [startPlain(command, env, marker, stdin), 'isolate is off']
+async function begin(start: Start, isolate: Options['isolate'], hidden: string | undefined): Promise<Begun> {
+  if (isolate === 'off') return { running: startPlain(start), whyNot: 'isolate is off', whyNotHidden: 'isolate is off' }
   try {
-    return [await startIsolated(command, env, marker, stdin)]
+    return { running: await startIsolated(start, hidden) }
   } catch (error) {
     if (!(error instanceof NotIsolated)) throw error
     if (isolate === 'required') throw notAllowed(error)
-    return [startPlain(command, env, marker, stdin), error.message]
+    if (hidden !== undefined) return { ...(await begin(start, isolate, undefined)), whyNotHidden: error.message }
+    return { running: startPlain(start), whyNot: error.message }
   }
 }
 

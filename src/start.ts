@@ -4,11 +4,13 @@ import { failWith } from './evidence.ts'
 import { describe } from './errors.ts'
 import { finish, rescueOf } from './finish.ts'
 import { leaveToLaterSteps, runScan } from './hand-over.ts'
+import { podTokenFolder } from './identity/in-cluster.ts'
 import { requireIsolation } from './isolate.ts'
 import { makeDirectory, writeKubeconfig } from './kubeconfig.ts'
 import { limitOf } from './limit.ts'
 import { issue, verify } from './obtain.ts'
 import { parseOptions } from './options.ts'
+import { makeNamedPipes } from './pipes.ts'
 import { quote } from './quote.ts'
 import { anchorNames, newReceipt } from './receipt.ts'
 import { refuseOptions } from './runtime.ts'
@@ -23,7 +25,7 @@ export async function start(context: Context): Promise<number> {
   saveFirst(context, 'none')
   refuseOptions(context.platform.env)
   const asked = parseOptions(context.platform, context.seal, 'start')
-  if (asked.isolate === 'required') await requireIsolation()
+  if (asked.isolate === 'required') await requireIsolation(podTokenFolder())
   const chosen = await choose(context, asked)
   const { options } = chosen
   const session = openSession(context, chosen, newReceipt(options, context.platform.run, context.platform.runKey), 'all')
@@ -38,15 +40,19 @@ export async function start(context: Context): Promise<number> {
   }
   let exitCode = 0
   let failure: unknown
+  let whyNoPipes: Promise<string | undefined> = Promise.resolve(undefined)
   try {
     const [name] = anchorNames(context.platform.run, session.receipt)
     context.platform.progress('asking for a token')
-    const credential = await issue(session, name, beforeScan)
+    const issuing = issue(session, name, beforeScan)
+    // Begun while the API server is waited for.
+    if (options.command !== undefined) whyNoPipes = makeNamedPipes(session.receipt.directory)
+    const credential = await issuing
     context.platform.say(`Issued a credential for ${quote(session.evidence.asked.service_account)} until ${isoTime(credential.expiresAt)}.`)
     await verify(session, credential, beforeScan)
     const kubeconfig = writeKubeconfig(session.receipt.directory, options, credential.token, context.platform.uid)
     if (options.command === undefined) await leaveToLaterSteps(session, credential, kubeconfig)
-    else exitCode = await runScan(session, options.command, credential, kubeconfig)
+    else exitCode = await runScan(session, options.command, credential, kubeconfig, whyNoPipes)
     // A signal that has come is seen when the event loop turns.
     await setImmediate()
     context.signal.throwIfAborted()
@@ -54,6 +60,8 @@ export async function start(context: Context): Promise<number> {
     failure = error
     failWith(session.evidence, error)
   }
+  // What makes them must not be at work while the directory is removed.
+  await whyNoPipes
   if (options.command !== undefined || failure !== undefined) {
     const worse = await finish(session, context.platform.hasPost)
     if (worse !== undefined && failure !== undefined) await context.platform.fail(describe(failure))

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { KubepassError } from '../errors.ts'
 import type { Seal } from '../secret.ts'
@@ -11,6 +11,11 @@ const TOKEN = `${FOLDER}/token`
 
 export function isInPod(env: NodeJS.ProcessEnv): boolean {
   return serverOf(env) !== undefined && existsSync(TOKEN)
+}
+
+/** The folder of the Pod's own token, without a link on its way; undefined where there is none. */
+export function podTokenFolder(): string | undefined {
+  return existsSync(TOKEN) ? realpathSync(FOLDER) : undefined
 }
 
 /** The URL of the Pod's own API server; undefined outside of a Pod. */

@@ -100,8 +100,10 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
         stderr: () => process.stderr,
         // The order of the two streams is lost, so that a fence in one leaves a gap in the other.
         filters: () => [commandsDefused()],
-        close() {
-          if (fence !== undefined) print(STDOUT, `\n::${fence}::\n`)
+        close(complete) {
+          // Of an output that was given up some may still come, and begin a line in the middle of its own: the fence stays.
+          if (fence === undefined || !complete) return
+          print(STDOUT, `\n::${fence}::\n`)
           fence = undefined
         },
       }

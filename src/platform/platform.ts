@@ -70,6 +70,9 @@ export interface ScanOutputs {
   stdout: () => Writable
   stderr: () => Writable
   filters: () => Transform[]
-  /** The scan has ended: what we print counts again. */
-  close(): void
+  /**
+   * The scan has ended.
+   * @param complete whether all of its output is written; else some may still follow
+   */
+  close(complete: boolean): void
 }

@@ -25,7 +25,7 @@ const LEVELS: RegExp[] = [
   /^(finish|obtain|rotate|hand-over)\.ts$/,
   /^session\.ts$/,
   /^(platform\/|scan\.ts|scan-environment\.ts|isolate\.ts|runtime\.ts)/,
-  /^(identity\/|kube\/|kubeconfig\.ts|evidence\.ts|receipt\.ts|options\.ts|decode\.ts|carriers\.ts|running\.ts|redact\.ts)/,
+  /^(identity\/|kube\/|kubeconfig\.ts|evidence\.ts|receipt\.ts|options\.ts|decode\.ts|carriers\.ts|pipes\.ts|running\.ts|redact\.ts)/,
   /^(credential|retry|http|tunnel|flags|values|certificate|proxy-variables|own-kubeconfig|write|access)\.ts$/,
   /^(inputs|job)\.ts$/,
   /^(errors|limit|quote|secret|version)\.ts$/,
@@ -82,7 +82,7 @@ test.each<[string, string[]]>([
   ['identity/kubeconfig.ts', ['identity/choose.ts']],
   ['node:https', ['http.ts', 'tunnel.ts']],
   ['node:http', ['http.ts', 'tunnel.ts']],
-  ['node:child_process', ['identity/exec-plugin.ts', 'isolate.ts', 'running.ts']],
+  ['node:child_process', ['identity/exec-plugin.ts', 'isolate.ts', 'pipes.ts', 'running.ts']],
 ])('%s is imported by %j alone', (module, expected) => {
   expect(importers(module)).toEqual(expected)
 })

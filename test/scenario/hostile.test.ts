@@ -5,6 +5,7 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Evidence } from '../../src/evidence.ts'
+import { commandOf } from '../hosts/processes.ts'
 import { Gateway } from './gateway.ts'
 import { inTerminal, ONE_SECRET, onEachCi, onGithub, SECRETS, status, TOKEN, WHOAMI } from './scenario.ts'
 
@@ -202,3 +203,70 @@ inTerminal('SIGUSR1 opens no debugger', async ({ terminal, flags, identityOf }) 
   expect(code).toBe(0)
   expect(stderr).not.toContain('Debugger')
 })
+
+/** Nobody finds it: it has left the scan's group and session, and its environment is empty. Each round is one write. */
+function stray(file: string, between = ':'): string {
+  const lines = ['::add-mask::of the stray', '::set-output name=stray::yes', '::error::of the stray', '::stop-commands::of the stray']
+  const round = [...lines, ...lines.map((line) => `x${line}`), lines.join('')].join('\\n')
+  const script = `echo $$ > ${file}.next; mv ${file}.next ${file}; while :; do printf '${round}'; ${between}; done`
+  return `env -i /usr/bin/setsid -f /bin/sh -c "${script.replaceAll(/[$"\\]/g, '\\$&')}"; until [ -s ${file} ]; do :; done`
+}
+
+const lives = (pid: number): boolean => commandOf(pid).join(' ').includes('of the stray')
+const OURS = /^(add-mask|stop-commands|warning|error|[0-9a-f-]{36})$/
+
+onEachCi('a stray process that floods the outputs with workflow commands does not delay the revocation', async ({ step, job, proxy }) => {
+  const file = join(job.home, 'pid')
+  let lived: boolean | undefined
+  proxy.on({ method: 'DELETE', path: ONE_SECRET, times: 1 }, () => {
+    const pid = Number(readFileSync(file, 'utf8'))
+    lived = lives(pid)
+    process.kill(pid, 'SIGKILL')
+    return undefined
+  })
+  const main = await step({ command: stray(file), isolate: 'off' }).main()
+  expect(main.code).toBe(0)
+  // Its outputs had not been taken from it, by which it would have ended.
+  expect(lived).toBe(true)
+  expect(main.messages).toEqual([])
+  expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
+})
+
+for (const [how, between, ends] of [
+  ['until the revocation', 'sleep 0.01', true],
+  ['for as long as it is read', 'sleep 0.05', false],
+] as const)
+  onGithub(
+    `a stray process that floods workflow commands ${how} gets none through; an ID token that the revocation needs is masked`,
+    async ({ step, job, proxy }) => {
+      const file = join(job.home, 'pid')
+      let asked = 0
+      proxy.on({ method: 'DELETE', path: ONE_SECRET, times: 1 }, () => {
+        asked = job.idTokens.tokens.length
+        if (ends) process.kill(Number(readFileSync(file, 'utf8')), 'SIGKILL')
+        return undefined
+      })
+      const phase = step({ command: `${stray(file, between)}; echo scanned`, isolate: 'off' }).start('main')
+      await phase.seen('scanned')
+      const before = job.idTokens.tokens.length
+      const main = await phase.done
+      expect(main.code).toBe(0)
+      expect(asked).toBeGreaterThan(before)
+      expect(main.masks).toEqual(expect.arrayContaining(job.idTokens.tokens))
+      expect(main.masks.join()).not.toContain('of the stray')
+      expect(main.commands.map(({ name }) => name).filter((name) => !OURS.test(name))).toEqual([])
+      expect(main.outputs).toEqual({ exit_code: '0' })
+      expect(main.annotations).toEqual([])
+      // What was given up may still come: the fence stays.
+      expect(main.commands.at(-1)?.name === 'stop-commands').toBe(!ends)
+      expect((await step().post()).code).toBe(0)
+    },
+    // Less life than is asked of one that is used again.
+    {
+      claims: {
+        get exp() {
+          return Math.floor(Date.now() / 1000) + 59
+        },
+      },
+    },
+  )

@@ -1,11 +1,11 @@
 import { afterAll, expect, test } from '@jest/globals'
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { admin } from '../cluster/admin.ts'
 import { RunnerDisk } from './kubeconfigs.ts'
-import { actionInPod, IN_POD, Pod, POD_TOKEN, programInPod, whyNoPod } from './pod.ts'
+import { actionInPod, IN_POD, IN_POD_AS_USER, Pod, POD_TOKEN, programInPod, whyNoPod } from './pod.ts'
 import { inTerminal as inTerminalHere, ONE_SECRET, onGithub as onGithubHere, onGitlab as onGitlabHere, TOKEN } from './scenario.ts'
 
 const disk = new RunnerDisk()
@@ -100,7 +100,8 @@ onGithub(
   async ({ info, identityOf, job, proxy, step }) => {
     await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
     Object.assign(job.env, pod.variables(proxy))
-    const main = await step({ ...NO_CLUSTER, command: `cat ${POD_TOKEN}` }).main()
+    const main = await step({ ...NO_CLUSTER, command: `cat ${POD_TOKEN}`, isolate: 'off' }).main()
+    expect(main.log).toMatch(/\n[\w.-]*\*\*\*\n/)
     expect(main.code).toBe(0)
   },
   { idToken: false, action },
@@ -234,4 +235,101 @@ inTerminal('in a shell in a Pod nothing but the ServiceAccount need be named', a
     expect(stdout).toBe('namespace/kubepass\n')
     expect(code).toBe(0)
   }
+})
+
+/** Each way to the Pod's token says whether it leads there. The last ones would take the played Pod's token away. */
+const WAYS = `
+folder=${dirname(POD_TOKEN)}
+try() { name=$1; shift; if "$@" >/dev/null 2>&1; then echo "$name: yes"; else echo "$name: no"; fi; }
+try 'by its name' grep -q . "$folder/token"
+try 'by its name without links' grep -q . "$(readlink -f /var/run)/secrets/kubernetes.io/serviceaccount/token"
+try 'by another root' grep -q . "/proc/self/root$folder/token"
+try 'by its folder' sh -c "ls -A '$folder' | grep -q ."
+try 'by kubectl' env -u KUBECONFIG kubectl auth whoami
+try 'variables' sh -c 'env | grep -q ^KUBERNETES_SERVICE_'
+[ "$1" = harmless ] && exit
+try 'by the root of the first process' grep -q . "/proc/1/root$folder/token"
+try 'a file in its place' touch "$folder/token"
+try 'its mount taken away' umount "$folder"
+try 'its mount taken away later' umount -l "$folder"
+try 'its mount changed' mount -o remount,rw "$folder"
+try 'its mount taken away elsewhere' unshare --user --map-root-user --mount umount "$folder"
+try 'namespaces of the first process' nsenter --target 1 --user --mount true
+try 'the namespace of mounts' nsenter --target 1 --mount true
+`
+
+function found(stdout: string): Record<string, string> {
+  return Object.fromEntries([...stdout.matchAll(/^(.*): (yes|no)$/gm)].map(([, name = '', leads = '']) => [name, leads]))
+}
+
+const READS = ['by its name', 'by its name without links', 'by another root', 'by its folder', 'by kubectl']
+const ATTACKS = [
+  ...['by the root of the first process', 'a file in its place', 'its mount taken away', 'its mount taken away later', 'its mount changed'],
+  ...['its mount taken away elsewhere', 'namespaces of the first process', 'the namespace of mounts'],
+]
+const GIVEN_BACK = 'KUBERNETES_SERVICE_HOST KUBERNETES_SERVICE_PORT'
+
+/** Words for a scan by the Pod's identity. */
+function wordsFor(file: string, isolate: string, passed: string, ...more: string[]): string[] {
+  writeFileSync(file, WAYS)
+  const flags = ['--service-account', 'kubepass/scanner', '--isolate', isolate, '--pass-env', passed]
+  return ['run', ...flags, '--', 'bash', file, ...more]
+}
+
+const SAID = /kubepass: The scan can read this Pod's own token in \/.*\/secrets\/kubernetes\.io\/serviceaccount: (.*)\.\n/
+
+for (const [user, enter, isolate] of [
+  ['root', IN_POD, 'auto'],
+  ['an ordinary user', IN_POD_AS_USER, 'required'],
+] as const) {
+  inTerminal(`an isolated scan of ${user} in a Pod finds no way to the Pod's token`, async ({ info, identityOf, proxy, terminal }) => {
+    await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
+    const env = pod.variables(proxy)
+    const words = wordsFor(join(terminal.home, 'ways'), isolate, GIVEN_BACK)
+    const hostile = await terminal.shell(enter, words, { env })
+    expect(hostile.stderr).toMatch(/\n {2}Isolated +yes/)
+    expect(found(hostile.stdout)).toEqual({
+      ...Object.fromEntries([...READS, ...ATTACKS].map((name) => [name, 'no'])),
+      variables: 'yes',
+    })
+    expect(hostile.stderr).not.toMatch(SAID)
+    expect(hostile.stderr).toMatch(/revoked .*, proven dead/)
+    expect(hostile.code).toBe(0)
+    const withheld = await terminal.shell(enter, wordsFor(join(terminal.home, 'ways'), isolate, 'NONE', 'harmless'), { env })
+    expect(found(withheld.stdout)).toMatchObject({ variables: 'no' })
+  })
+
+  inTerminal(`a scan of ${user} in a Pod that is not isolated can read its token, which is said`, async (scene) => {
+    const { info, identityOf, proxy, terminal } = scene
+    await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
+    const words = wordsFor(join(terminal.home, 'ways'), 'off', GIVEN_BACK, 'harmless')
+    const { code, stdout, stderr } = await terminal.shell(enter, words, { env: pod.variables(proxy) })
+    expect(found(stdout)).toMatchObject(Object.fromEntries([...READS, 'variables'].map((name) => [name, 'yes'])))
+    expect(SAID.exec(stderr)?.[1]).toBe('isolate is off')
+    expect(code).toBe(0)
+  })
+}
+
+/** Where the program `mount` cannot be started. */
+const WITHOUT_MOUNT = IN_POD_AS_USER.replace(
+  ' unshare ',
+  ' sh -c \'mount --bind /dev/null "$(command -v mount)" && exec "$0" "$@"\' unshare ',
+)
+
+inTerminal("where the Pod's token cannot be hidden: auto says so and isolates all the same, required ends", async (scene) => {
+  const { info, identityOf, proxy, terminal } = scene
+  await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
+  const file = join(terminal.home, 'ways')
+  const env = pod.variables(proxy)
+  const auto = await terminal.shell(WITHOUT_MOUNT, wordsFor(file, 'auto', 'NONE', 'harmless'), { env })
+  expect(found(auto.stdout)).toMatchObject({ 'by its name': 'yes', variables: 'no' })
+  expect(auto.stderr).toMatch(/\n {2}Isolated +yes/)
+  expect(SAID.exec(auto.stderr)?.[1]).toMatch(/^mount is not in /)
+  expect(auto.code).toBe(0)
+  const before = proxy.exchanges.length
+  // In this Pod it is gone by now.
+  const required = await terminal.shell(IN_POD_AS_USER, wordsFor(file, 'required', 'NONE', 'harmless'), { env })
+  expect(required.code).toBe(80)
+  expect(required.stderr).toContain('isolate is required, but the scan cannot be isolated here: mount is not in ')
+  expect(proxy.exchanges).toHaveLength(before)
 })

@@ -27,6 +27,9 @@ export function whyNoPod(): string | undefined {
 /** Runs `"$0" "$@"` in the Pod that the variables name. */
 export const IN_POD = `exec nsenter ${NSENTER} "$POD_PID" "$0" "$@"`
 
+/** The same, as an ordinary user. */
+export const IN_POD_AS_USER = `exec nsenter ${NSENTER} "$POD_PID" unshare --user --map-user=1000 --map-group=1000 "$0" "$@"`
+
 /** Namespaces in which /var/run is that of a container with a ServiceAccount's token; it is gone with its last process. */
 export class Pod implements AsyncDisposable {
   readonly #holder: ChildProcessWithoutNullStreams

@@ -199,3 +199,16 @@ test('a directory is found where it was moved to, whatever is in its place, and 
     rmSync(place, { recursive: true })
   })
 })
+
+test('what is kept for the proof in the post step is the token alone', () => {
+  const directory = join(folder, 'kubepass-0000000000000004')
+  makeDirectory(directory, uid)
+  writeKubeconfig(directory, options, seal('the token'), uid)
+  for (const name of ['stdout.pipe', 'stderr.pipe', 'token.next']) writeFileSync(join(directory, name), '')
+  mkdirSync(join(directory, 'folder'))
+  expect(removeKubeconfig(directory, folder, uid, true)).toBeUndefined()
+  expect(readdirSync(directory)).toEqual(['token'])
+  expect(removeKubeconfig(directory, folder, uid)).toBeUndefined()
+  expect(removeKubeconfig(directory, folder, uid, true)).toBeUndefined()
+  expect(readdirSync(folder)).not.toContain('kubepass-0000000000000004')
+})

@@ -95,3 +95,22 @@ test('what follows the scan comes after all of its output, however slowly that i
   await scan.drain(new AbortController().signal)
   expect(read).toBe('1\n2\n3\n4\n5\nclosed')
 })
+
+test.each([
+  ['to its end', new AbortController().signal, true],
+  ['no further', AbortSignal.abort(), false],
+])('outputs that are read %s: who closes is told whether more may come', async (_how, limit, complete) => {
+  const told: boolean[] = []
+  const slow = new Writable({ highWaterMark: 1, write: (_chunk, _encoding, done) => void setTimeout(done, 50) })
+  const scan = await Scan.start(['seq', '5'], process.env, randomUUID(), 'off', {
+    stdin: 'ignore',
+    stdout: () => slow,
+    stderr: () => slow,
+    filters: () => [new PassThrough()],
+    close: (all) => void told.push(all),
+  })
+  await scan.ended(new AbortController().signal)
+  await scan.stop()
+  await scan.drain(limit)
+  expect(told).toEqual([complete])
+})

@@ -1,0 +1,86 @@
+import { spawn } from 'node:child_process'
+import { closeSync, constants, fstatSync, openSync, rmSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { errnoOf } from './errors.ts'
+import { findProgram } from './options.ts'
+import { SYSTEM_PATH } from './running.ts'
+
+/**
+ * A pipe for an output of the scan. Node.js gives its children sockets, which no program can open by a name like
+ * /dev/stdout.
+ */
+export interface Pipe {
+  readonly source: Readable
+  /** The descriptor of the write end. The child gets a copy of it. */
+  readonly sink: number
+}
+
+export interface Pipes {
+  readonly stdout: Pipe
+  readonly stderr: Pipe
+}
+
+const LONGEST_MS = 5_000
+
+/**
+ * Makes two named pipes in the private directory, while the caller waits for something else.
+ * @returns why that failed; undefined when they are there. It never rejects
+ */
+export function makeNamedPipes(directory: string): Promise<string | undefined> {
+  const mkfifo = findProgram('mkfifo', SYSTEM_PATH)
+  if (mkfifo === undefined) return Promise.resolve(`mkfifo is not in ${SYSTEM_PATH.replaceAll(':', ', ')}`)
+  const child = spawn(mkfifo, ['-m', '600', pathOf(directory, 'stdout'), pathOf(directory, 'stderr')], {
+    env: {},
+    stdio: 'ignore',
+    timeout: LONGEST_MS,
+    killSignal: 'SIGKILL',
+  })
+  return new Promise((resolve) => {
+    child.on('error', (error) => resolve(`mkfifo could not be started (${errnoOf(error)})`))
+    child.on('exit', (code) =>
+      resolve(code === 0 ? undefined : `mkfifo failed (${code === null ? 'it took too long' : `exit code ${code}`})`),
+    )
+  })
+}
+
+/**
+ * Opens both named pipes and removes their names, so that the scan cannot open and read them by these.
+ * @throws when that is not possible
+ */
+export function openNamedPipes(directory: string): Pipes {
+  const stdout = openNamedPipe(pathOf(directory, 'stdout'))
+  try {
+    return { stdout, stderr: openNamedPipe(pathOf(directory, 'stderr')) }
+  } catch (error) {
+    stdout.source.destroy()
+    closeSync(stdout.sink)
+    throw error
+  }
+}
+
+function openNamedPipe(path: string): Pipe {
+  const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants
+  const readEnd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+  let sink: number | undefined
+  try {
+    if (!fstatSync(readEnd).isFIFO()) throw Object.assign(new Error('it is no pipe'), { code: 'ENOTSUP' })
+    // With a reader this does not wait. The scan expects an output that blocks.
+    sink = openSync(path, O_WRONLY | O_NOFOLLOW)
+    rmSync(path)
+    return { source: new Socket({ fd: readEnd, readable: true, writable: false }), sink }
+  } catch (error) {
+    for (const end of [readEnd, sink]) if (end !== undefined) closeSync(end)
+    throw error
+  }
+}
+
+/** The reader sees the end of an output only when nobody has its write end. */
+export function closeSinks({ stdout, stderr }: Pipes): void {
+  for (const { sink } of [stdout, stderr]) closeSync(sink)
+}
+
+function pathOf(directory: string, output: keyof Pipes): string {
+  return join(directory, `${output}.pipe`)
+}
