@@ -41,7 +41,7 @@ export async function runScan(
     options.isolate,
     {
       ...outputs,
-      stdin: platform.readStdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
+      stdin: platform.stdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
       filters: () => [redactor.stream(), ...outputs.filters()],
     },
   )

@@ -1,7 +1,8 @@
 import { request as plainRequest } from 'node:http'
 import { Agent, request as tlsRequest, type AgentOptions } from 'node:https'
+import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { proxyOf } from './proxy-variables.ts'
+import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import type { Secret } from './secret.ts'
 
 /** No answer that kubepass needs is near this size. */
@@ -32,7 +33,9 @@ export interface Response {
 export interface Tls {
   /** PEM; nothing else is trusted. The system's roots when undefined. */
   ca: string | undefined
+  /** The host or the IP address in the certificate, where it is not the URL's. */
   serverName: string | undefined
+  /** The only proxy that is used, whatever the environment says. */
   proxyUrl: URL | undefined
 }
 
@@ -60,16 +63,20 @@ export class Http {
   readonly #connections: number
 
   /** @param connections at most, of those that are kept open; what waits for one is sent in its turn */
-  constructor(tls: Tls, env: NodeJS.ProcessEnv, connections = 1) {
+  constructor({ ca, serverName, proxyUrl }: Tls, connections = 1) {
     this.#connections = connections
-    this.hasTlsProxy = (tls.proxyUrl?.href ?? proxyOf(env).value).startsWith('https:')
-    // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
+    this.hasTlsProxy = proxyUrl?.protocol === 'https:'
     this.#options = {
+      // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
       rejectUnauthorized: true,
+      // A CA that was given is trusted, whoever signed it: it may be an intermediate one, or the server's own certificate.
+      allowPartialTrustChain: true,
       minVersion: 'TLSv1.2',
-      proxyEnv: tls.proxyUrl === undefined ? env : { HTTPS_PROXY: tls.proxyUrl.href },
-      ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-      ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
+      checkServerIdentity: (host, certificate) => wrongName(serverName ?? host, certificate),
+      proxyEnv: proxyUrl === undefined ? {} : { HTTPS_PROXY: proxyUrl.href },
+      ...(ca === undefined ? {} : { ca }),
+      // TLS sends no IP address as the server's name.
+      ...(serverName === undefined ? {} : { servername: isIP(serverName) === 0 ? serverName : '' }),
     }
   }
 
@@ -102,6 +109,12 @@ export class Http {
       ...(shown && { cert: shown.certificate, key: shown.key.reveal() }),
     })
   }
+}
+
+/** Node.js alone would still take the common name for a host. */
+function wrongName(host: string, certificate: PeerCertificate): Error | undefined {
+  if (certificate.subjectaltname !== undefined) return checkServerIdentity(host, certificate)
+  return Object.assign(new Error('the certificate names no host'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })
 }
 
 /** Ends, too, the connections that wait for a proxy's answer: Node's own agent forgets them, and they keep the process alive. */
