@@ -55,7 +55,7 @@ export async function runScan(
     {
       ...outputs,
       pipes,
-      stdin: platform.readStdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
+      stdin: platform.stdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
       filters: () => [redactor.stream(), ...outputs.filters()],
     },
     podToken,

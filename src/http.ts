@@ -1,9 +1,9 @@
 import { request as plainRequest } from 'node:http'
 import { Agent, request as tlsRequest, type AgentOptions } from 'node:https'
-import { isIPv6 } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import { limitOf } from './limit.ts'
-import { proxyFor, proxyOf } from './proxy-variables.ts'
 import type { Secret } from './secret.ts'
 import { openTunnel } from './tunnel.ts'
 
@@ -39,7 +39,9 @@ export interface Response {
 export interface Tls {
   /** PEM; nothing else is trusted. The system's roots when undefined. */
   ca: string | undefined
+  /** The host or the IP address in the certificate, where it is not the URL's. */
   serverName: string | undefined
+  /** The only proxy that is used, whatever the environment says. */
   proxyUrl: URL | undefined
 }
 
@@ -61,23 +63,27 @@ export class Http {
   /** Its certificate is not judged by the API server's CA. */
   readonly hasTlsProxy: boolean
   readonly #options: AgentOptions
-  readonly #proxyFor: ProxyFor
+  readonly #proxyUrl: URL | undefined
   /** One for each certificate, and one for none: what a connection has shown counts for each of its calls. */
   readonly #agents = new Map<ClientCertificate | undefined, Agent>()
 
   readonly #connections: number
 
   /** @param connections at most, of those that are kept open; what waits for one is sent in its turn */
-  constructor(tls: Tls, env: NodeJS.ProcessEnv, connections = 1) {
+  constructor({ ca, serverName, proxyUrl }: Tls, connections = 1) {
     this.#connections = connections
-    this.#proxyFor = (url) => tls.proxyUrl ?? proxyFor(url, env)
-    this.hasTlsProxy = (tls.proxyUrl?.href ?? proxyOf(env).value).startsWith('https:')
-    // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
+    this.#proxyUrl = proxyUrl
+    this.hasTlsProxy = proxyUrl?.protocol === 'https:'
     this.#options = {
+      // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
       rejectUnauthorized: true,
+      // A CA that was given is trusted, whoever signed it: it may be an intermediate one, or the server's own certificate.
+      allowPartialTrustChain: true,
       minVersion: 'TLSv1.2',
-      ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-      ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
+      checkServerIdentity: (host, certificate) => wrongName(serverName ?? host, certificate),
+      ...(ca === undefined ? {} : { ca }),
+      // TLS sends no IP address as the server's name.
+      ...(serverName === undefined ? {} : { servername: isIP(serverName) === 0 ? serverName : '' }),
     }
   }
 
@@ -90,7 +96,7 @@ export class Http {
 
   /** On a connection of its own, which may reach another server behind a balancer; no client certificate is shown there. */
   async exchangeAnew(request: Omit<Request, 'clientCertificate'>): Promise<Response> {
-    const agent = new TunnelingAgent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 }, this.#proxyFor)
+    const agent = new TunnelingAgent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 }, this.#proxyUrl)
     try {
       return await exchange(request, agent)
     } finally {
@@ -109,34 +115,37 @@ export class Http {
       maxSockets: this.#connections,
       ...(shown && { cert: shown.certificate, key: shown.key.reveal() }),
     }
-    return new TunnelingAgent(options, this.#proxyFor)
+    return new TunnelingAgent(options, this.#proxyUrl)
   }
 }
 
-type ProxyFor = (url: URL) => URL | undefined
+/** Node.js alone would still take the common name for a host. */
+function wrongName(host: string, certificate: PeerCertificate): Error | undefined {
+  if (certificate.subjectaltname !== undefined) return checkServerIdentity(host, certificate)
+  return Object.assign(new Error('the certificate names no host'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })
+}
 
-/** Connects through the proxy of the URL, if it has one. Its end is the end of each connection, also of one that is being made. */
+/** Connects through the proxy, if there is one. Its end is the end of each connection, also of one that is being made. */
 class TunnelingAgent extends Agent {
-  readonly #proxyFor: ProxyFor
+  readonly #proxyUrl: URL | undefined
   readonly #connections = new Set<Duplex>()
   readonly #ending = new AbortController()
 
-  constructor(options: AgentOptions, proxyFor: ProxyFor) {
+  constructor(options: AgentOptions, proxyUrl: URL | undefined) {
     super(options)
-    this.#proxyFor = proxyFor
+    this.#proxyUrl = proxyUrl
   }
 
   override createConnection(...[options, callback]: Parameters<Agent['createConnection']>): ReturnType<Agent['createConnection']> {
+    if (this.#proxyUrl === undefined) return this.#kept(super.createConnection(options, callback))
     const { host, port } = options as { host: string; port: number }
     const target = `${isIPv6(host) ? `[${host}]` : host}:${port}`
-    const proxy = this.#proxyFor(new URL(`https://${target}`))
-    if (proxy === undefined) return this.#kept(super.createConnection(options, callback))
     const failed = (error: unknown): void => callback?.(error as Error, undefined as never)
     const tunnelled = (socket: Duplex): void => {
       const connection = this.#kept(super.createConnection({ ...options, socket } as typeof options))
       if (connection) callback?.(null, connection)
     }
-    openTunnel(proxy, target, limitOf(TUNNEL_MS, this.#ending.signal)).then(tunnelled).catch(failed)
+    openTunnel(this.#proxyUrl, target, limitOf(TUNNEL_MS, this.#ending.signal)).then(tunnelled).catch(failed)
     return undefined
   }
 
@@ -160,7 +169,7 @@ export function isLoopback({ hostname }: URL): boolean {
   return ['127.0.0.1', '[::1]', 'localhost'].includes(hostname)
 }
 
-/** Plain HTTP, for a loopback address only. */
+/** Plain HTTP, for a loopback address only. It takes no agent: Node's own may send it to the proxy of an environment variable. */
 export function exchangeOnLoopback(request: Request): Promise<Response> {
   return exchange(request, undefined)
 }
@@ -175,7 +184,7 @@ function exchange({ url, method, headers, body, signal }: Request, agent: Agent 
     if (signal.aborted) return fail(signal.reason as Error)
     // Without its length a DELETE's body is not sent, and the uid precondition in it is lost.
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
-    const outgoing = send(url, { method, headers: { ...headers, ...length }, signal, ...(agent && { agent }) }, (incoming) => {
+    const outgoing = send(url, { method, headers: { ...headers, ...length }, signal, agent: agent ?? false }, (incoming) => {
       const chunks: Buffer[] = []
       let size = 0
       incoming.on('data', (chunk: Buffer) => {

@@ -30,7 +30,8 @@ const table = {
     guard: String.raw`^(|https://[A-Za-z0-9.:/_~%\[\]-]+)$`,
   },
   certificate_authority: {
-    description: "The API server's CA certificate: PEM text, its base64, or the path of a file that holds it.",
+    description:
+      "The API server's CA certificate: PEM text, its base64, or the path of a file that holds it; system: the public CAs that the system trusts, also beside a kubeconfig without a CA.",
     example: '/etc/kubernetes/pki/ca.crt',
     default: '',
     required: 'unless kubeconfig or in-cluster',
@@ -85,7 +86,7 @@ const table = {
     guard: '^(auto|required|off)$',
   },
   identity: {
-    description: 'Who the job is towards the API server; auto takes the one that is there.',
+    description: 'Who the job is towards the API server; auto takes the token or kubeconfig that is given, else the one that is there.',
     example: 'github-oidc',
     default: 'auto',
     options: ['auto', 'token', 'github-oidc', 'gitlab-oidc', 'kubeconfig', 'in-cluster'],
@@ -98,12 +99,13 @@ const table = {
     secret: true,
   },
   token_file: {
-    description: 'Identity "token": the path of a file that holds it; - reads standard input (terminal only).',
+    description: 'Identity "token": the path of a file or (terminal only) a pipe that holds it; - reads standard input.',
     example: '/var/run/secrets/token',
     default: '',
   },
   kubeconfig: {
-    description: 'Identity "kubeconfig": the path of a kubeconfig, or on a CI its content (base64 will do). The API server comes from it.',
+    description:
+      'Identity "kubeconfig": the path of a kubeconfig, on a CI its content (base64 will do), in a terminal a pipe or - (standard input). The API server comes from it.',
     example: '/etc/kubepass/kubeconfig',
     default: '',
     secret: 'unless a path',

@@ -8,15 +8,16 @@ import { writeNext, writePrivate } from './write.ts'
 
 const KUBECONFIG = 'kubeconfig'
 const TOKEN = 'token'
-/** More than both take, unless the CA's certificates are many. */
+/** More than both take beside the CA's certificates. */
 const ROOM_BYTES = 64 * 1024
 
 /**
  * Makes the private directory, empty and ours. Where its name can be foretold it may be there: from an attempt
  * of the same job that was killed, or from somebody else.
+ * @param certificateAuthority what the kubeconfig will hold: the public CAs of a system take 300 kB
  * @returns a descriptor, by which it is found wherever it is moved to
  */
-export function makeDirectory(directory: string, uid: number): number {
+export function makeDirectory(directory: string, uid: number, certificateAuthority = ''): number {
   try {
     removeKubeconfig(directory, dirname(directory), uid)
     mkdirSync(directory, { mode: 0o700 })
@@ -28,7 +29,7 @@ export function makeDirectory(directory: string, uid: number): number {
   const room = join(directory, 'room')
   try {
     // What could not be written once there is a token is found out before.
-    writePrivate(room, Buffer.alloc(ROOM_BYTES))
+    writePrivate(room, Buffer.alloc(Math.max(ROOM_BYTES, 2 * certificateAuthority.length)))
     rmSync(room)
     return openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
   } catch (cause) {

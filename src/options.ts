@@ -1,12 +1,15 @@
 import { accessSync, constants, realpathSync, statSync } from 'node:fs'
 import { delimiter, dirname, isAbsolute, join, relative, resolve } from 'node:path'
+import type { Readable } from 'node:stream'
 import { errnoOf, KubepassError } from './errors.ts'
 import { isInPod } from './identity/in-cluster.ts'
 import { inputs, type InputId } from './inputs.ts'
 import { ownKubeconfigs, problemOfKubeconfig } from './own-kubeconfig.ts'
 import { problemOfProxy, sealProxyPasswords } from './proxy-variables.ts'
 import { quote } from './quote.ts'
+import { isStdin, PATH_INPUTS, type ReadOnce } from './read-once.ts'
 import type { Seal, Secret } from './secret.ts'
+import { systemRoots } from './system-roots.ts'
 import {
   isLabel,
   isNoPath,
@@ -41,6 +44,8 @@ export interface KubeconfigInput {
   /** Its own current-context when undefined. */
   readonly context: string | undefined
   readonly allowExec: boolean
+  /** The public CAs of the system, where they were asked for in place of a CA of its own. */
+  readonly systemRoots: string | undefined
 }
 
 /** Everything a run is asked to do. Read once, before any network. */
@@ -80,6 +85,9 @@ export interface Options extends ClusterAccess {
 /** GitLab's template always gives a value, so that this one stands for none. */
 export const DEFAULT_MAX_SCAN_S = 6 * 3600
 
+/** The value of `certificate_authority` that means the public CAs of the system. */
+const SYSTEM = 'system'
+
 /** Where the inputs come from. */
 export interface Source {
   input(id: InputId): string | undefined
@@ -101,7 +109,9 @@ export interface Source {
   readonly traced: string | undefined
   /** Whether we run in a Pod is read from it, and no input. */
   readonly env: NodeJS.ProcessEnv
-  readonly readStdin: (() => string) | undefined
+  readonly stdin: (() => Readable) | undefined
+  /** What was read before, because it can be read only once. */
+  readonly once?: ReadOnce
 }
 
 /**
@@ -145,9 +155,10 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
   const report = choice('report')
   // Not read without need: what is not known to anybody needs no redaction.
   const checkToken = report === 'check' ? read<Secret | undefined>('github_token', (text) => sealToken(text, seal), undefined) : undefined
+  const certificateAuthority = read('certificate_authority', readCertificateAuthority, '')
   const options: Options = {
     server,
-    certificateAuthority: read('certificate_authority', parseCertificateAuthority, ''),
+    certificateAuthority,
     serviceAccount,
     namespace: read('namespace', parseNamespace, serviceAccount.namespace),
     command: readCommand(),
@@ -157,8 +168,8 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     isolate: choice('isolate') as Options['isolate'],
     identity: choice('identity') as Options['identity'],
     kubeconfig: read('kubeconfig', readKubeconfig, undefined),
-    token: token ?? (tokenFile === '' ? undefined : read('token_file', (path) => readToken(path, source, seal), undefined)),
-    stdinTaken: tokenFile === '-',
+    token: token ?? (tokenFile === '' ? undefined : read('token_file', readToken, undefined)),
+    stdinTaken: PATH_INPUTS.some((id) => isStdin(textOf(id))),
     audience: read('audience', parseAudience, server),
     duration: read('duration', (text) => parseLife(text, maxDuration, source.nameOf('max_duration')), 900),
     rotateGrace: read<number | undefined>('rotate_grace', parseGrace, undefined),
@@ -224,7 +235,9 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
   function whoBringsTheCluster(): 'kubeconfig' | 'in-cluster' | undefined {
     const identity = textOf('identity') || inputs.identity.default
     const cluster: InputId[] = ['server', 'certificate_authority', 'proxy_url', 'tls_server_name']
-    const brought = { kubeconfig: cluster, 'in-cluster': [...cluster, 'token', 'token_file'] satisfies InputId[] }
+    // The one CA that may stand beside a kubeconfig, which has none then.
+    const ofKubeconfig = cluster.filter((id) => id !== 'certificate_authority' || textOf(id) !== SYSTEM)
+    const brought = { kubeconfig: ofKubeconfig, 'in-cluster': [...cluster, 'token', 'token_file'] satisfies InputId[] }
     const inCluster = identity === 'in-cluster' || (identity === 'auto' && !brought['in-cluster'].some(given) && isInPod(source.env))
     const kind = given('kubeconfig') ? 'kubeconfig' : inCluster ? 'in-cluster' : undefined
     for (const id of kind === undefined ? [] : brought[kind].filter(given))
@@ -233,17 +246,40 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
   }
 
   function readKubeconfig(text: string): KubeconfigInput {
-    const asked = { context: textOf('context') || undefined, allowExec: choice('allow_exec') === 'true' }
+    const asked = {
+      context: textOf('context') || undefined,
+      allowExec: choice('allow_exec') === 'true',
+      systemRoots: certificateAuthority || undefined,
+    }
     const content = kubeconfigContent(text)
     if (content !== undefined) return { ...asked, text: () => content, files: { refused: 'it was given as content' } }
     // Never echoed: it may be a part of a kubeconfig.
     if (isNoPath(text)) throw new Wrong('is neither a kubeconfig nor the path of one')
-    const file = readSmallFile(text)
+    const file = contentOf(text)
     const folder = dirname(resolve(text))
     // A job's files, and those that GitLab makes of its variables, are content, too: who wrote them is not who set up the runner.
     const ofTheJob = source.workspace === undefined ? [] : [source.workspace, `${source.workspace}.tmp`].map(realpathOr)
     const lies = ofTheJob.find((place) => [realpathOr(folder), realpathOr(text)].some((path) => isInside(path, place)))
     return { ...asked, text: () => file, files: lies === undefined ? { folder } : { refused: `it lies in ${quote(lies)}` } }
+  }
+
+  function readCertificateAuthority(text: string): string {
+    return text === SYSTEM ? systemRoots() : parseCertificateAuthority(text, contentOf)
+  }
+
+  function readToken(path: string): Secret {
+    if (isNoPath(path)) {
+      if (path.length >= 16) seal(path)
+      throw new Wrong('looks like a token, not like the path of one: a token is given as token')
+    }
+    return sealToken(contentOf(path), seal)
+  }
+
+  function contentOf(path: string): string {
+    const text = source.once?.get(path)
+    if (text instanceof Wrong) throw text
+    if (text === undefined && isStdin(path)) throw new Wrong(`is ${quote(path)}, but there is no standard input here`)
+    return text ?? readSmallFile(path)
   }
 
   function readCommand(): Options['command'] {
@@ -292,20 +328,19 @@ function parseNamespace(text: string): string {
   return text
 }
 
-function readToken(path: string, source: Source, seal: Seal): Secret {
-  if (isNoPath(path)) {
-    if (path.length >= 16) seal(path)
-    throw new Wrong('looks like a token, not like the path of one: a token is given as token')
-  }
-  if (path !== '-') return sealToken(readSmallFile(path), seal)
-  if (source.readStdin === undefined) throw new Wrong('is "-", but there is no standard input here')
-  return sealToken(source.readStdin(), seal)
-}
-
 function parseDuration(text: string): number {
   const [, number = '', unit = ''] = /^(\d{1,7})(s|m|h|)$/.exec(text) ?? []
   if (number === '') throw new Wrong(`is ${quote(text)}, not a duration`)
   return Number(number) * { s: 1, m: 60, h: 3600, '': 1 }[unit as 's' | 'm' | 'h' | '']
+}
+
+/** For what is waited for before the options are read. */
+export function deadlineOf(source: Pick<Source, 'input'>): number {
+  try {
+    return parseDeadline((source.input('deadline') ?? '').trim() || inputs.deadline.default)
+  } catch {
+    return parseDeadline(inputs.deadline.default)
+  }
 }
 
 function parseDeadline(text: string): number {

@@ -1,3 +1,6 @@
+import { KubepassError } from './errors.ts'
+import { isExcepted } from './no-proxy.ts'
+import { quote } from './quote.ts'
 import type { Seal } from './secret.ts'
 
 /** How a proxy's URL with a password is written. */
@@ -22,31 +25,34 @@ export function sealProxyPasswords(env: NodeJS.ProcessEnv, seal: Seal): void {
   }
 }
 
-/** The variable that Node takes, and what it holds, maybe nothing. */
-export function proxyOf(env: NodeJS.ProcessEnv): { name: string; value: string } {
-  const name = env['https_proxy'] ? 'https_proxy' : 'HTTPS_PROXY'
-  return { name, value: env[name] ?? '' }
+/**
+ * The proxy that the environment names for this URL, by the rules of Go's httpproxy: HTTPS_PROXY before https_proxy, NO_PROXY
+ * before no_proxy.
+ */
+export function proxyFor(target: URL, env: NodeJS.ProcessEnv): URL | undefined {
+  const { name, url } = proxyOf(env)
+  if (url === undefined || isExcepted(target, env[env['NO_PROXY'] ? 'NO_PROXY' : 'no_proxy'] ?? '')) return undefined
+  if (url !== 'wrong' && /^https?:$/.test(url.protocol)) return url
+  throw new KubepassError('INPUT', `${name} names a proxy for ${quote(target.host)} that is neither http nor https.`, {
+    hint: `kubepass uses no SOCKS proxy: give an http proxy, for example ${PROXY_EXAMPLE}, or name the host in NO_PROXY if it is reached without.`,
+  })
 }
 
-/** The proxy for a URL, if the environment names one. */
-export function proxyFor({ hostname, port }: URL, env: NodeJS.ProcessEnv): URL | undefined {
-  const { value } = proxyOf(env)
-  const names = (env['no_proxy'] ?? env['NO_PROXY'] ?? '').toLowerCase().split(/[\s,]+/)
-  const host = hostname.replace(/^\[|\]$/g, '')
-  const isExempt = names.some(
-    (name) => ['*', host, `${hostname}:${port || '443'}`].includes(name) || (/^\*?\./.test(name) && host.endsWith(name.replace('*', ''))),
-  )
-  return value === '' || isExempt ? undefined : (URL.parse(value) ?? undefined)
-}
-
-/** What Node would refuse of it: its own error shows the value. */
+/** Whether what names the proxy is a URL at all. */
 export function problemOfProxy(env: NodeJS.ProcessEnv): string | undefined {
-  const { name, value } = proxyOf(env)
-  if (!/^https?:\/\//.test(value)) return undefined
-  const url = /[\r\n]/.test(value) ? null : URL.parse(value)
+  const { name, url } = proxyOf(env)
+  return url === 'wrong' ? `${name} is no URL that can be used; for example: ${PROXY_EXAMPLE}` : undefined
+}
+
+function proxyOf(env: NodeJS.ProcessEnv): { name: string; url: URL | 'wrong' | undefined } {
+  const name = env['HTTPS_PROXY'] ? 'HTTPS_PROXY' : 'https_proxy'
+  const value = env[name] ?? ''
+  if (value === '') return { name, url: undefined }
+  const hasNoHost = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:\/|$)/i.test(value)
+  const url = hasNoHost || /[\s\p{Cc}]/u.test(value) ? null : URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`)
   // A slash in a password ends the host, and the rest of it begins a path.
   const good = url !== null && [url.username, url.password].every((text) => decoded(text) !== undefined) && !url.pathname.includes('@')
-  return good ? undefined : `${name} is no URL that can be used; for example: ${PROXY_EXAMPLE}`
+  return { name, url: good ? url : 'wrong' }
 }
 
 /** The variables that name a proxy and that the scan does not get. */

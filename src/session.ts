@@ -5,10 +5,12 @@ import { chooseIdentity } from './identity/choose.ts'
 import type { AuthInfo, Identity } from './identity/identity.ts'
 import { KubeClient } from './kube/client.ts'
 import { deleteAnchor } from './kube/revoke.ts'
-import type { Options } from './options.ts'
+import { deadlineOf, parseOptions, type Options } from './options.ts'
 import type { Platform } from './platform/platform.ts'
 import type { Run } from './job.ts'
+import { proxyFor } from './proxy-variables.ts'
 import { deadBy, type Issued, type Receipt } from './receipt.ts'
+import { readOnce } from './read-once.ts'
 import type { Redactor } from './redact.ts'
 import type { Scan } from './scan.ts'
 import type { Seal, Secret } from './secret.ts'
@@ -65,6 +67,11 @@ export interface Chosen {
   readonly options: Options
 }
 
+/** All inputs, those included that can be read only once. */
+export async function readOptions({ platform, seal, signal }: Context, purpose: 'start' | 'finish'): Promise<Options> {
+  return parseOptions({ ...platform, once: await readOnce(platform, deadlineOf(platform), signal) }, seal, purpose)
+}
+
 /** Who the job is, and where the API server is. Nothing has been asked for on the network yet. */
 export async function choose({ platform, seal }: Context, options: Options): Promise<Chosen> {
   const { identity, why } = await chooseIdentity(options, {
@@ -99,8 +106,8 @@ export function openSession(context: Context, { identity, why, options }: Chosen
 }
 
 export function openClient({ platform }: Context, options: Options, connections?: number): KubeClient {
-  const tls = { ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl: options.proxyUrl }
-  const http = new Http(tls, platform.env, connections)
+  const proxyUrl = options.proxyUrl ?? proxyFor(new URL(options.server), platform.env)
+  const http = new Http({ ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl }, connections)
   return new KubeClient(http, options.server, userAgent(platform.run), (text) => platform.say(text))
 }
 

@@ -4,10 +4,10 @@ import { describe, KubepassError } from './errors.ts'
 import { finish, rescueOf } from './finish.ts'
 import { anchorPrefix } from './job.ts'
 import { readLeftToken, removeKubeconfig } from './kubeconfig.ts'
-import { baseDirectory, parseOptions } from './options.ts'
+import { baseDirectory } from './options.ts'
 import { anchorNames, deadBy, idOf, isVoid, newCredential, newReceipt, parseReceipt, type Receipt } from './receipt.ts'
 import { putAsideOptions } from './runtime.ts'
-import { choose, openSession, report, type Chosen, type Context, type Session } from './session.ts'
+import { choose, openSession, readOptions, report, type Chosen, type Context, type Session } from './session.ts'
 
 /**
  * The net: finishes the run that came before, however far it got. It asks for a fresh identity, and believes
@@ -51,7 +51,7 @@ async function settleByReceipt(context: Context): Promise<number> {
 const NOTHING_ASKED = 'Main asked for nothing, so there is nothing to revoke.'
 
 async function openAgain(context: Context, receipt: Receipt | undefined): Promise<Session> {
-  const chosen = await choose(context, parseOptions(context.platform, context.seal, 'finish'))
+  const chosen = await choose(context, await readOptions(context, 'finish'))
   const { options } = chosen
   if (receipt?.server !== options.server || receipt.namespace !== options.serviceAccount.namespace) {
     throw new KubepassError(
@@ -82,14 +82,14 @@ async function cannotOpen({ platform }: Context, receipt: Receipt | undefined, c
 
 /** Where all names follow from the job a receipt is a hint, for the proof and the record; main may be at work still. */
 async function settleByNames(context: Context, runKey: string): Promise<number> {
-  const { platform, seal } = context
+  const { platform } = context
   const text = platform.readReceipt()
   const hint = parseReceipt(text ?? '', anchorPrefix(platform.run))
   // The scan can have emptied it, or the run was killed before it had asked for anything: only the API server knows.
   if (!platform.isCI) platform.say('The receipt says nothing: its name is believed, and the flags, which must be those of the run.')
   let chosen: Chosen
   try {
-    chosen = await choose(context, parseOptions(platform, seal, 'finish'))
+    chosen = await choose(context, await readOptions(context, 'finish'))
   } catch (cause) {
     // A person can call again, with the right flags.
     if (!platform.isCI) throw cause

@@ -9,12 +9,11 @@ import { requireIsolation } from './isolate.ts'
 import { makeDirectory, writeKubeconfig } from './kubeconfig.ts'
 import { limitOf } from './limit.ts'
 import { issue, verify } from './obtain.ts'
-import { parseOptions } from './options.ts'
 import { makeNamedPipes } from './pipes.ts'
 import { quote } from './quote.ts'
 import { anchorNames, newReceipt } from './receipt.ts'
 import { refuseOptions } from './runtime.ts'
-import { choose, openSession, report, saveFirst, type Context } from './session.ts'
+import { choose, openSession, readOptions, report, saveFirst, type Context } from './session.ts'
 
 /**
  * The whole story: a credential is issued, verified, handed to one command, taken back and proven dead.
@@ -24,7 +23,7 @@ import { choose, openSession, report, saveFirst, type Context } from './session.
 export async function start(context: Context): Promise<number> {
   saveFirst(context, 'none')
   refuseOptions(context.platform.env)
-  const asked = parseOptions(context.platform, context.seal, 'start')
+  const asked = await readOptions(context, 'start')
   if (asked.isolate === 'required') await requireIsolation(podTokenFolder())
   const chosen = await choose(context, asked)
   const { options } = chosen
@@ -33,7 +32,7 @@ export async function start(context: Context): Promise<number> {
   const beforeScan = limitOf(options.deadline, context.signal)
   saveFirst(context, session.receipt)
   try {
-    session.directory = makeDirectory(session.receipt.directory, context.platform.uid)
+    session.directory = makeDirectory(session.receipt.directory, context.platform.uid, options.certificateAuthority)
   } catch (error) {
     context.platform.forgetReceipt()
     throw error

@@ -3,13 +3,13 @@ import type { AuthInfo, Identity } from './identity/identity.ts'
 import { listMarked, type Listed } from './kube/list.ts'
 import { deleteAnchor } from './kube/revoke.ts'
 import { limitOf } from './limit.ts'
-import { parseOptions, type Options } from './options.ts'
+import type { Options } from './options.ts'
 import type { Platform } from './platform/platform.ts'
 import { print, STDOUT } from './platform/print.ts'
 import { runsApis, type RunsApi } from './platform/runs.ts'
 import { quote } from './quote.ts'
 import { refuseOptions } from './runtime.ts'
-import { choose, openClient, type Context } from './session.ts'
+import { choose, openClient, readOptions, type Context } from './session.ts'
 
 /** A deletion is a write to etcd, of which many go into one sync: more at once are hardly faster, and a burden. */
 const DELETIONS_AT_ONCE = 16
@@ -38,7 +38,7 @@ export async function sweep(context: Context): Promise<number> {
   refuseOptions(platform.env)
   const flags = platform.own ?? {}
   const apis = runsApis(platform.env, flags, seal)
-  const { identity, why, options } = await choose(context, parseOptions(platform, seal, 'finish'))
+  const { identity, why, options } = await choose(context, await readOptions(context, 'finish'))
   const { namespace } = options.serviceAccount
   const dryRun = flags['dry-run'] === true
   platform.say(`Identity: ${identity.kind}, because ${why}.`)

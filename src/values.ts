@@ -1,8 +1,10 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { existsSync, readFileSync, statSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { errnoOf } from './errors.ts'
 import type { ClientCertificate } from './http.ts'
+import { pemBlocks } from './pem.ts'
 import { quote } from './quote.ts'
 import type { Seal, Secret } from './secret.ts'
 
@@ -29,7 +31,7 @@ function parseUrl(text: string): URL {
   if (/[\s\p{Cc}]/u.test(text)) throw new Wrong('holds white space or control characters')
   const url = URL.parse(text)
   // Never echoed: it may hold a password.
-  if (url === null) throw new Wrong('is not a URL')
+  if (url === null) throw new Wrong('is not a URL (such as https://10.0.0.1:6443)')
   return url
 }
 
@@ -43,33 +45,44 @@ export function isSubdomain(text: string): boolean {
 }
 
 export function parseServerName(text: string): string {
-  if (!isSubdomain(text.toLowerCase())) throw new Wrong(`is ${quote(text)}, not a host name`)
+  if (!isSubdomain(text.toLowerCase()) && isIP(text) === 0) throw new Wrong(`is ${quote(text)}, neither a host name nor an IP address`)
   return text
 }
 
 /** No server takes headers of that size. */
 const LONGEST_TOKEN = 64 * 1024
 
-const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g
+/** No file that kubepass reads is larger. */
+export const LARGEST_FILE = 1024 * 1024
+
 /** Letters with digits among them, or more letters than a name has. */
 const RANDOM = /(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{12,}|[a-z\d]{24,}/i
 
 /** PEM from PEM, its base64, or a file that holds either. */
-export function parseCertificateAuthority(text: string): string {
+export function parseCertificateAuthority(text: string, readFile = readSmallFile): string {
   const pem = pemOf(text)
   if (pem === undefined && isNoPath(text)) throw new Wrong('is neither a certificate nor the path of one')
-  return parseCertificate(pem ?? readSmallFile(text).trim())
+  return parseCertificate(pem ?? readFile(text).trim())
 }
 
-/** PEM from PEM or its base64. The certificates alone: a key beside them must not go where they go. */
+/**
+ * PEM from PEM or its base64. The certificates alone: a key beside them must not go where they go. One that cannot be read is
+ * skipped, as the Go clients do: what is left trusts nobody else.
+ */
 export function parseCertificate(text: string): string {
-  const blocks = pemOf(text)?.match(CERTIFICATES) ?? ['']
+  const certificates = pemBlocks(pemOf(text) ?? '')
+    .filter(({ label, hasHeaders }) => label === 'CERTIFICATE' && !hasHeaders)
+    .flatMap(({ der }) => certificateIn(der) ?? [])
+  if (certificates.length === 0) throw new Wrong('holds no certificate that can be read')
+  return certificates.join('')
+}
+
+function certificateIn(der: Buffer): string | undefined {
   try {
-    for (const block of blocks) new X509Certificate(block)
+    return new X509Certificate(der).toString()
   } catch {
-    throw new Wrong('holds no certificate that can be read')
+    return undefined
   }
-  return `${blocks.join('\n')}\n`
 }
 
 /** The text itself, or what its base64 says; undefined when neither is PEM. */
@@ -97,29 +110,48 @@ export function isNoPath(text: string, folder = ''): boolean {
 export function readSmallFile(path: string): string {
   try {
     const about = statSync(path)
+    if (about.isFIFO()) throw new Wrong(`names ${quote(path)}, a pipe, which can be read only once: give a file`)
     if (!about.isFile()) throw new Wrong(`names ${quote(path)}, which is no file`)
-    if (about.size > 1024 * 1024) throw new Wrong(`names ${quote(path)}, which is over 1 MiB`)
-    return readFileSync(path, 'utf8')
+    if (about.size > LARGEST_FILE) throw new Wrong(`names ${quote(path)}, which is over 1 MiB`)
+    return textIn(readFileSync(path))
   } catch (error) {
     if (error instanceof Wrong) throw error
     throw new Wrong(`names ${quote(path, 120)}, which cannot be read (${errnoOf(error)})`)
   }
 }
 
-/** A private key from PEM or its base64. */
+/** The text of a file, whose first bytes may tell its encoding: Windows PowerShell writes UTF-16. */
+export function textIn(bytes: Buffer): string {
+  const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : 'utf-8'
+  return new TextDecoder(encoding).decode(bytes)
+}
+
+/** A private key from PEM or its base64: the first one, in the form that Node.js takes, whatever its label says of the form. */
 export function sealKey(text: string, seal: Seal): Secret {
   const pem = pemOf(text)
   if (pem === undefined) throw new Wrong('holds no private key that can be read')
   const sealed = seal(pem)
   // As the kubeconfig has it: who shows that in base64 shows the key in base64 twice over.
   if (pem !== text) seal(text.replaceAll(/\s/g, ''))
-  if (pem.includes('ENCRYPTED')) throw new Wrong('is encrypted')
-  try {
-    createPrivateKey(pem)
-  } catch {
-    throw new Wrong('holds no private key that can be read')
+  const block = pemBlocks(pem).find(({ label }) => / ?PRIVATE KEY$/.test(label))
+  if (block?.label === 'ENCRYPTED PRIVATE KEY' || block?.hasHeaders === true)
+    throw new Wrong('is encrypted, and nobody is there to be asked for its password: decrypt it (openssl pkey)')
+  const key = block && keyIn(block.der)
+  if (key === undefined) throw new Wrong('holds no private key that can be read')
+  const usable = key.export({ type: 'pkcs8', format: 'pem' }).toString()
+  return usable.trim() === pem.trim() ? sealed : seal(usable)
+}
+
+/** Tools disagree on the label, so that each form is tried. */
+function keyIn(der: Buffer): KeyObject | undefined {
+  for (const type of ['pkcs1', 'pkcs8', 'sec1'] as const) {
+    try {
+      return createPrivateKey({ key: der, format: 'der', type })
+    } catch {
+      // It is of another form.
+    }
   }
-  return sealed
+  return undefined
 }
 
 export function sealToken(text: string, seal: Seal): Secret {

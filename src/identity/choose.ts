@@ -27,6 +27,8 @@ export interface Surroundings {
 interface Candidate {
   kind: IdentityKind
   there: string
+  /** Somebody gave it for this use, so that it goes before what is merely there. */
+  isExplicit: boolean
   make: () => Identity | Promise<Identity>
 }
 
@@ -37,29 +39,36 @@ interface Candidate {
 export async function chooseIdentity(options: Options, surroundings: Surroundings): Promise<{ identity: Identity; why: string }> {
   const { idTokensNeed, nameOf, run } = surroundings
   const candidates = candidatesOf(options, surroundings)
-  const names = candidates.map(({ kind, there }) => `${kind} (${there})`).join(' and ')
+  const named = (them: readonly Candidate[]): string => them.map(({ kind, there }) => `${kind} (${there})`).join(' and ')
   if (options.identity !== 'auto') {
-    const named = candidates.find(({ kind }) => kind === options.identity)
-    if (named !== undefined) return { identity: await make(named), why: 'it was asked for' }
+    const wanted = candidates.find(({ kind }) => kind === options.identity)
+    if (wanted !== undefined) return chosen(wanted, 'it was asked for')
     // What else is not there was given by no input, which is told before.
     if (options.identity === `${run.platform}-oidc`)
       throw new KubepassError('IDENTITY', 'The job has no ID token, and may not request one.', { hint: idTokensNeed })
     const where = { github: 'on GitHub', gitlab: 'on GitLab', terminal: 'in a terminal' }[run.platform]
     throw new KubepassError('IDENTITY', `The identity ${options.identity} is not to be had ${where}.`, {
-      hint: names === '' ? howToGetOne() : `Here is ${names}: set ${nameOf('identity')} to that, or leave it out.`,
+      hint: candidates.length === 0 ? howToGetOne() : `Here is ${named(candidates)}: set ${nameOf('identity')} to that, or leave it out.`,
     })
   }
-  const [only, ...others] = candidates
+  const explicit = candidates.filter(({ isExplicit }) => isExplicit)
+  const [only, ...others] = explicit.length > 0 ? explicit : candidates
   if (only === undefined) {
     const also = idTokensNeed === undefined ? '' : ', and the job has no ID token'
     throw new KubepassError('IDENTITY', `There is no identity: no token was given${also}.`, { hint: howToGetOne() })
   }
   if (others.length > 0) {
-    throw new KubepassError('IDENTITY', `More than one identity could be meant: ${names}.`, {
+    throw new KubepassError('IDENTITY', `More than one identity could be meant: ${named([only, ...others])}.`, {
       hint: `Set ${nameOf('identity')} to one of them.`,
     })
   }
-  return { identity: await make(only), why: only.there }
+  const merelyThere = candidates.filter((candidate) => candidate !== only).map(({ there }) => there)
+  return chosen(only, [only.there, ...merelyThere.map((there) => `which goes before what is merely there: ${there}`)].join(', '))
+
+  async function chosen(candidate: Candidate, why: string): Promise<{ identity: Identity; why: string }> {
+    const identity = await make(candidate)
+    return { identity, why: [why, ...(identity.remark === undefined ? [] : [identity.remark])].join('; ') }
+  }
 
   async function make(candidate: Candidate): Promise<Identity> {
     const identity = await candidate.make()
@@ -82,24 +91,31 @@ function candidatesOf(options: Options, surroundings: Surroundings): Candidate[]
   const { idToken, idTokenRequest, seal, env } = surroundings
   const { audience, kubeconfig, token } = options
   const candidates: Candidate[] = []
-  if (token !== undefined) candidates.push({ kind: 'token', there: 'a token was given', make: () => tokenIdentity(token) })
+  // There these inputs are variables, which anybody who may run a pipeline can set.
+  const isExplicit = surroundings.run.platform !== 'gitlab'
+  if (token !== undefined) candidates.push({ kind: 'token', there: 'a token was given', isExplicit, make: () => tokenIdentity(token) })
   if (kubeconfig !== undefined) {
     // What most jobs have no use for is not loaded for them.
     const make = async (): Promise<Identity> => (await import('./kubeconfig.ts')).kubeconfigIdentity(kubeconfig, surroundings)
-    candidates.push({ kind: 'kubeconfig', there: 'a kubeconfig was given', make })
+    candidates.push({ kind: 'kubeconfig', there: 'a kubeconfig was given', isExplicit, make })
   }
   if (idTokenRequest !== undefined) {
     const make = (): Identity => githubOidcIdentity(idTokenRequest, audience, seal, env)
-    candidates.push({ kind: 'github-oidc', there: 'the job may request ID tokens', make })
+    candidates.push({ kind: 'github-oidc', there: 'the job may request ID tokens', isExplicit: false, make })
   }
   if (idToken !== undefined) {
-    candidates.push({ kind: 'gitlab-oidc', there: 'the job has an ID token', make: () => gitlabOidcIdentity(idToken, audience) })
+    candidates.push({
+      kind: 'gitlab-oidc',
+      there: 'the job has an ID token',
+      isExplicit: false,
+      make: () => gitlabOidcIdentity(idToken, audience),
+    })
   }
   // The last resort: a runner in a Pod serves jobs that mean another cluster.
   const lastResort = options.identity === 'auto' && candidates.length === 0 && options.server === ''
   if (options.identity === 'in-cluster' || lastResort) {
     const there = 'nothing else was given, and the job runs in a Pod'
-    candidates.push({ kind: 'in-cluster', there, make: () => inClusterIdentity(env, seal) })
+    candidates.push({ kind: 'in-cluster', there, isExplicit: false, make: () => inClusterIdentity(env, seal) })
   }
   return candidates
 }

@@ -1,6 +1,7 @@
 import { decodeJwt } from '../credential.ts'
 import { KubepassError } from '../errors.ts'
 import { exchangeOnLoopback, Http, isLoopback } from '../http.ts'
+import { proxyFor } from '../proxy-variables.ts'
 import { reasonOf, retried } from '../retry.ts'
 import type { Seal, Secret } from '../secret.ts'
 import { limitOf } from '../limit.ts'
@@ -40,7 +41,7 @@ async function fetchIdToken(
   url.searchParams.set('audience', audience)
   const headers = { accept: 'application/json', authorization: `Bearer ${request.bearer.reveal()}` }
   if (url.protocol !== 'https:' && !isLoopback(url)) throw noIdToken('its service is not reached by https')
-  const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env)
+  const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: proxyFor(url, env) })
   try {
     const { last: outcome } = await retried(
       (attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }),

@@ -10,6 +10,8 @@ export interface Identity {
   readonly kind: IdentityKind
   /** Where the API server is, when that comes with the identity. */
   readonly cluster?: ClusterAccess
+  /** What of it is worth a word in the log. */
+  readonly remark?: string | undefined
   /** Good for the next minute. */
   authInfo(signal: AbortSignal): Promise<AuthInfo>
 }

@@ -31,7 +31,7 @@ export async function kubeconfigIdentity(input: KubeconfigInput, surroundings: S
     try {
       return read()
     } catch (error) {
-      throw error instanceof Wrong ? refuse(`has ${what}, which ${error.message}`) : error
+      throw error instanceof Wrong ? refuse(`has ${what}, which ${error.message}`, hintFor(what)) : error
     }
   }
   // It brings client-node and a YAML parser with it.
@@ -43,11 +43,28 @@ export async function kubeconfigIdentity(input: KubeconfigInput, surroundings: S
   if ('refused' in found) throw refuse(found.refused, found.hint)
   const cluster: ClusterAccess = {
     server: checked('a server', () => parseServer(found.server)),
-    certificateAuthority: certificateIn('certificate-authority', found.certificateAuthority),
+    certificateAuthority: trustedBy(found.certificateAuthority),
     proxyUrl: found.proxyUrl ? checked('a proxy-url', () => parseProxy(found.proxyUrl ?? '')) : undefined,
     tlsServerName: found.tlsServerName ? checked('a tls-server-name', () => parseServerName(found.tlsServerName ?? '')) : undefined,
   }
-  return { kind: 'kubeconfig', cluster, authInfo: authInfoOf(found.user) }
+  const remark =
+    found.user.by === 'certificate' && found.user.besideToken
+      ? 'its user has a token and a client certificate: the certificate counts, as it does when kubectl shows both'
+      : undefined
+  return { kind: 'kubeconfig', cluster, remark, authInfo: authInfoOf(found.user) }
+
+  function trustedBy(own: TextOrFile | undefined): string {
+    const { systemRoots } = input
+    if (own !== undefined && systemRoots !== undefined)
+      throw refuse(`has a CA, and ${nameOf('certificate_authority')} is system: which of them counts`, 'Leave one of them out.')
+    if (own !== undefined) return certificateIn('certificate-authority', own)
+    if (systemRoots !== undefined) return systemRoots
+    throw refuse(
+      'has no certificate-authority-data for its cluster: nothing is trusted on first use',
+      `Add it: the base64 of the API server's CA certificate, as PEM. Or set ${nameOf('certificate_authority')} to system, if a public CA ` +
+        "signed the API server's certificate, as at the DNS endpoint of GKE.",
+    )
+  }
 
   function authInfoOf(user: Kubeconfig['user']): Identity['authInfo'] {
     if (user.by === 'exec') return ofPlugin(user.exec)
@@ -99,7 +116,9 @@ export async function kubeconfigIdentity(input: KubeconfigInput, surroundings: S
     const plugin = { ...exec, command: commandOf(exec.command) }
     sealSecrets(exec, seal)
     const own = Object.fromEntries(exec.env.map(({ name, value }) => [name, value]))
-    const env = { ...surroundings.env, ...own, KUBERNETES_EXEC_INFO: execInfo(exec, cluster) }
+    // A program is told of a CA of the kubeconfig's own: those of the system it knows, and they are more than a variable can hold.
+    const ownAuthority = input.systemRoots === undefined ? cluster.certificateAuthority : ''
+    const env = { ...surroundings.env, ...own, KUBERNETES_EXEC_INFO: execInfo(exec, { ...cluster, certificateAuthority: ownAuthority }) }
     let current: ExecCredential | undefined
     return async (signal) => {
       if (current?.expiresAt === undefined || current.expiresAt - Date.now() < FRESH_MS)
@@ -119,4 +138,12 @@ export async function kubeconfigIdentity(input: KubeconfigInput, surroundings: S
       program === undefined ? 'It is not on PATH now.' : `Write command: ${program}`,
     )
   }
+}
+
+/** How a field of a kubeconfig is written. */
+function hintFor(what: string): string | undefined {
+  if (what.endsWith('server')) return 'Write it as https://HOST:PORT.'
+  if (what.endsWith('proxy-url')) return 'Write it as http://HOST:PORT or https://HOST:PORT; kubepass uses no other proxies.'
+  if (what.endsWith('-data')) return 'Write the base64 of a PEM file: base64 -w0 FILE.'
+  return undefined
 }

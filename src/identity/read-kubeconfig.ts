@@ -6,7 +6,8 @@ import type { Secret } from '../secret.ts'
 /** What one context of a kubeconfig says; its shape is checked, its values are not. */
 export interface Kubeconfig {
   readonly server: string
-  readonly certificateAuthority: TextOrFile
+  /** undefined where it names none: the clients then trust the system's CAs. */
+  readonly certificateAuthority: TextOrFile | undefined
   readonly proxyUrl: string | undefined
   readonly tlsServerName: string | undefined
   readonly user: User
@@ -17,7 +18,13 @@ export type TextOrFile = { readonly text: string } | { readonly file: string }
 export type User =
   | { readonly by: 'token'; readonly token: Secret }
   | { readonly by: 'token file'; readonly file: string }
-  | { readonly by: 'certificate'; readonly certificate: TextOrFile; readonly key: { readonly secret: Secret } | { readonly file: string } }
+  | {
+      readonly by: 'certificate'
+      readonly certificate: TextOrFile
+      readonly key: { readonly secret: Secret } | { readonly file: string }
+      /** It has a token, too, which the API server would look at only if it did not take the certificate. */
+      readonly besideToken: boolean
+    }
   | { readonly by: 'exec'; readonly exec: Exec }
 
 /** A program that prints a credential. https://kubernetes.io/docs/reference/config-api/client-authentication.v1/ */
@@ -134,12 +141,6 @@ export function readKubeconfig(text: string, context: string | undefined, keep: 
   )
   const { server, caData, caFile, proxyUrl, tlsServerName } = loaded.getCurrentCluster() ?? { server: '' }
   const certificateAuthority = textOrFile(caData, caFile)
-  if (certificateAuthority === undefined) {
-    return {
-      refused: `has no certificate-authority-data for cluster ${shown(chosen['cluster'])}: nothing is trusted on first use`,
-      hint: "Add it: the base64 of the API server's CA certificate, as PEM.",
-    }
-  }
   const way = wayOf(user, loaded, cluster, keep)
   if (isRefusal(way)) return { ...way, refused: `${way.refused} (user ${shown(chosen['user'])})` }
   return { server, certificateAuthority, proxyUrl, tlsServerName, user: way }
@@ -150,12 +151,14 @@ function parseYaml(text: string): { config: Fields } | Refusal {
   const options = { strict: true, uniqueKeys: true, stringKeys: true, merge: false, prettyErrors: false } as const
   const document = parseDocument(text, options)
   const [problem] = [...document.errors, ...document.warnings]
-  if (problem !== undefined) return { refused: `is no YAML (${problem.code} in line ${text.slice(0, problem.pos[0]).split('\n').length})` }
+  const hint = 'kubectl config view --raw writes it as it must be.'
+  if (problem !== undefined)
+    return { refused: `is no YAML (${problem.code} in line ${text.slice(0, problem.pos[0]).split('\n').length})`, hint }
   let config: unknown
   try {
     config = document.toJS({ maxAliasCount: 0 })
   } catch {
-    return { refused: 'holds YAML aliases, which no kubeconfig needs' }
+    return { refused: 'holds YAML aliases, which no kubeconfig needs', hint }
   }
   if (
     !isObject(config) ||
@@ -210,16 +213,18 @@ function wayOf(fields: Fields, loaded: KubeConfig, cluster: Fields, keep: Keep):
     ...(fields['exec'] === undefined ? [] : ['exec']),
   ]
   if (ways.length === 0) return { refused: 'has nothing to authenticate with' }
-  if (ways.length > 1) return { refused: `has ${ways.join(' and ')}: which of them counts?`, hint: 'Leave one of them.' }
+  const besideToken = ways.join(' and ') === 'token and client-certificate'
+  if (ways.length > 1 && !besideToken) return { refused: `has ${ways.join(' and ')}: which of them counts?`, hint: 'Leave one of them.' }
   if (fields['exec'] !== undefined) return execOf(fields['exec'], cluster)
+  if (token && besideToken) keep.token(token)
   // client-node knows no tokenFile; for the Go clients it goes before token.
-  if (isString(tokenFile)) return { by: 'token file', file: tokenFile }
-  if (token) return { by: 'token', token: keep.token(token) }
+  if (isString(tokenFile) && !besideToken) return { by: 'token file', file: tokenFile }
+  if (token && !besideToken) return { by: 'token', token: keep.token(token) }
   const certificate = textOrFile(certData, certFile)
   const key = keyData ? { secret: keep.key(keyData) } : keyFile ? { file: keyFile } : undefined
   if (certificate === undefined) return { refused: 'has a client-key without a client-certificate' }
   if (key === undefined) return { refused: 'has a client-certificate without a client-key' }
-  return { by: 'certificate', certificate, key }
+  return { by: 'certificate', certificate, key, besideToken }
 }
 
 function execOf(fields: unknown, cluster: Fields): User | Refusal {

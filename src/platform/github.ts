@@ -48,7 +48,7 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     hasPost: true,
     postFailsJob: true,
     traced: undefined,
-    readStdin: undefined,
+    stdin: undefined,
     isCI: true,
     env,
     uid: process.getuid?.() ?? -1,

@@ -1,6 +1,7 @@
 import { KubepassError } from '../errors.ts'
 import { exchangeOnLoopback, Http, isLoopback } from '../http.ts'
 import type { Run } from '../job.ts'
+import { proxyFor } from '../proxy-variables.ts'
 import { reasonOf, retried } from '../retry.ts'
 import type { Secret } from '../secret.ts'
 
@@ -23,7 +24,7 @@ export async function isOverOnGitlab(
     accept: 'application/json',
     ...('personal' in auth ? { 'private-token': auth.personal.reveal() } : { 'job-token': auth.job.reveal() }),
   }
-  const http = new Http({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env)
+  const http = new Http({ ca: undefined, serverName: undefined, proxyUrl: proxyFor(url, env) })
   try {
     const exchange = plain ? exchangeOnLoopback : http.exchange.bind(http)
     const { last } = await retried(

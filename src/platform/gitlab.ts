@@ -46,7 +46,7 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
     postFailsJob: false,
     // As the runner reads it.
     traced: /^(1|t|true)$/i.test(env['CI_DEBUG_TRACE'] ?? '') ? 'CI_DEBUG_TRACE' : undefined,
-    readStdin: undefined,
+    stdin: undefined,
     isCI: true,
     env,
     uid: process.getuid?.() ?? -1,

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename } from 'node:path'
 import { styleText } from 'node:util'
@@ -61,7 +60,7 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
     hasPost: false,
     postFailsJob: false,
     traced: undefined,
-    readStdin: () => readFileSync(0, 'utf8'),
+    stdin: () => process.stdin,
     isCI: false,
     env,
     uid: process.getuid?.() ?? -1,

@@ -1,6 +1,6 @@
 import { afterAll, expect } from '@jest/globals'
 import { execFileSync } from 'node:child_process'
-import { generateKeyPairSync } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -182,17 +182,46 @@ onGithub(
   { idToken: false },
 )
 
-onGithub('a kubeconfig and ID tokens: one of them must be named', async ({ identityOf, info, job, proxy, step }) => {
-  const kubeconfig = kubeconfigOf(info, proxy.url, { token: await identityOf('issuer') })
-  const unclear = await step({ ...given(kubeconfig), command: 'true' }).main()
-  expect(unclear.code).toBe(81)
-  expect(unclear.annotations[0]?.message).toMatch(
-    /More than one identity.*kubeconfig \(a kubeconfig was given\) and github-oidc.*\nSet identity to one of them/,
-  )
-  const named = await step({ ...given(kubeconfig, { identity: 'kubeconfig' }), command: 'true' }).main()
-  expect(named.log).toContain('Identity: kubeconfig, because it was asked for.')
-  expect(named.code).toBe(0)
+onGithub('what is given goes before ID tokens that the job may request', async ({ identityOf, info, job, proxy, step }) => {
+  const token = await identityOf('issuer')
+  const kubeconfig = kubeconfigOf(info, proxy.url, { token })
+  const before = 'which goes before what is merely there: the job may request ID tokens'
+  const cases = [
+    [given(kubeconfig), `Identity: kubeconfig, because a kubeconfig was given, ${before}.`],
+    [given(kubeconfig, { identity: 'kubeconfig' }), 'Identity: kubeconfig, because it was asked for.'],
+    [{ token }, `Identity: token, because a token was given, ${before}.`],
+    [{ token_file: disk.write('explicit', token) }, `Identity: token, because a token was given, ${before}.`],
+  ] as const
+  for (const [inputs, said] of cases) {
+    const evidence = join(job.workspace, 'evidence.json')
+    const main = await step({ ...inputs, command: 'true', evidence }).main()
+    expect(main.log).toContain(said)
+    expect(main.code).toBe(0)
+    expect(said).toContain((JSON.parse(readFileSync(evidence, 'utf8')) as { identity: { why: string } }).identity.why)
+  }
   expect(job.idTokens.tokens).toEqual([])
+  expect((await step({ command: 'true' }).main()).log).toContain('Identity: github-oidc, because the job may request ID tokens.')
+})
+
+onGithub('two that are given: one of them must be named', async ({ identityOf, info, proxy, step }) => {
+  const token = await identityOf('issuer')
+  const main = await step({ ...given(kubeconfigOf(info, proxy.url, { token })), token, command: 'true' }).main()
+  expect(main.code).toBe(81)
+  expect(main.annotations[0]?.message).toMatch(
+    /More than one identity could be meant: token \(a token was given\) and kubeconfig \(a kubeconfig was given\)\.\nSet identity to one of them/,
+  )
+  expect(proxy.exchanges).toEqual([])
+})
+
+onGitlab('on GitLab a variable goes before nothing: identity must name it', async ({ identityOf, info, proxy, step }) => {
+  const token = await identityOf('issuer')
+  const kubeconfig = kubeconfigOf(info, proxy.url, { token })
+  for (const inputs of [given(kubeconfig), { token }]) {
+    const main = await step({ ...inputs, command: 'true' }).main()
+    expect(main.code).toBe(81)
+    expect(main.log).toMatch(/More than one identity could be meant: .* and gitlab-oidc \(the job has an ID token\)/)
+  }
+  expect(proxy.exchanges).toEqual([])
 })
 
 onGithub(
@@ -261,6 +290,55 @@ onGithub(
     expect(main.log).toContain('-----END CERTIFICATE-----')
     expect(main.log).not.toContain('PRIVATE KEY')
     expect(main.code).toBe(0)
+  },
+  { idToken: false },
+)
+
+onGithub("a CA that is the server's own certificate is trusted, and nothing else with it", async ({ info, proxy, step }) => {
+  const main = await step({ certificate_authority: info.serverCert, command: 'kubectl get ns kubepass -o name' }).main()
+  expect(main.log).toContain('namespace/kubepass')
+  expect(main.code).toBe(0)
+  const before = proxy.exchanges.length
+  // Of the same CA, and for clients only.
+  for (const certificate_authority of [info.clientCert, info.otherCA])
+    expect((await step({ certificate_authority, command: 'true' }).main()).code).toBe(83)
+  await proxy.answering('impostor')
+  expect((await step({ certificate_authority: info.clientCert, command: 'true' }).main()).code).toBe(83)
+  expect(proxy.exchanges).toHaveLength(before)
+})
+
+onGithub(
+  'a user with a token and a client certificate: the certificate counts, and the log says so',
+  async (scene) => {
+    const { identityOf, info, proxy, step } = scene
+    const user = { ...inline, token: await identityOf('issuer') }
+    const main = await step({ ...given(kubeconfigOf(info, proxy.url, user)), command: `echo ${user.token}` }).main()
+    expect(main.log).toContain(
+      'Identity: kubeconfig, because a kubeconfig was given; its user has a token and a client certificate: the certificate counts',
+    )
+    expect(main.log).toMatch(/^eyJ[\w-]+\.\*\*\*$/m)
+    expect(main.code).toBe(0)
+    expectApart(scene, 'certificate')
+  },
+  { idToken: false },
+)
+
+onGithub(
+  'a key in a form that its label does not name is masked in both forms',
+  async ({ info, proxy, step }) => {
+    const key = createPrivateKey(readFileSync(info.clientKey, 'utf8'))
+    const sec1 = key.export({ type: 'sec1', format: 'pem' }).toString().replaceAll('EC PRIVATE KEY', 'PRIVATE KEY')
+    const file = disk.write('mislabelled.key', sec1)
+    const user = { ...inline, 'client-key-data': Buffer.from(sec1).toString('base64') }
+    const command = `cat '${file}' '${info.clientKey}'; base64 -w0 '${file}'`
+    const main = await step({ ...given(kubeconfigOf(info, proxy.url, user)), command }).main()
+    expect(main.code).toBe(0)
+    const shown = main.stdout.replaceAll(/^::add-mask::.*$/gm, '')
+    for (const line of `${sec1}\n${readFileSync(info.clientKey, 'utf8')}`
+      .split('\n')
+      .filter((text) => text.length > 20 && !text.startsWith('-----')))
+      expect(shown).not.toContain(line.slice(0, 16))
+    expect(shown).not.toContain(Buffer.from(sec1).toString('base64').slice(64, 80))
   },
   { idToken: false },
 )
@@ -339,7 +417,7 @@ const refused: Record<string, Refused> = {
   },
   'no certificate authority': {
     cluster: { 'certificate-authority-data': '' },
-    says: /no certificate-authority-data for cluster "here": nothing is trusted on first use\.\nAdd it: the base64/,
+    says: /no certificate-authority-data for its cluster: nothing is trusted on first use\.\nAdd it: the base64.* set certificate_authority to system/,
   },
   'a certificate authority that is none': {
     cluster: { 'certificate-authority-data': 'AAAA' },
@@ -492,6 +570,10 @@ const refused: Record<string, Refused> = {
   'a CA beside it': {
     inputs: { certificate_authority: 'x' },
     says: /certificate_authority is given, but comes with the identity kubeconfig/,
+  },
+  'the CAs of the system beside its own CA': {
+    inputs: { certificate_authority: 'system' },
+    says: /has a CA, and certificate_authority is system: which of them counts\.\nLeave one of them out/,
   },
   'a proxy beside it': { inputs: { proxy_url: 'http://127.0.0.1:1' }, says: /proxy_url is given, but comes with the identity kubeconfig/ },
   'a server name beside it': { inputs: { tls_server_name: 'x' }, says: /tls_server_name is given, but comes with the identity kubeconfig/ },

@@ -108,6 +108,18 @@ onGithub(
 )
 
 onGithub(
+  "the Pod's ca.crt may be the server's own certificate",
+  async ({ info, identityOf, job, proxy, step }) => {
+    await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.serverCert })
+    Object.assign(job.env, pod.variables(proxy))
+    const main = await step({ ...NO_CLUSTER, command: 'kubectl get ns kubepass -o name' }).main()
+    expect(main.log).toContain('namespace/kubepass')
+    expect(main.code).toBe(0)
+  },
+  { idToken: false, action },
+)
+
+onGithub(
   'the address comes from variables, which an earlier step can turn; what answers there is not believed',
   async ({ info, identityOf, job, proxy, step }) => {
     await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.otherCA })

@@ -9,14 +9,14 @@ import type { ClusterInfo } from '../cluster/cluster.ts'
 export class RunnerDisk implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'kubepass-disk-'))
 
-  write(name: string, text: string): string {
+  write(name: string, text: string, encoding: BufferEncoding = 'utf8'): string {
     const path = join(this.folder, name)
-    writeFileSync(path, text)
+    writeFileSync(path, text, encoding)
     return path
   }
 
   /** A folder of its own for this kubeconfig. */
-  kubeconfig(text: string): string {
+  kubeconfig(text: string | Buffer): string {
     const folder = join(this.folder, randomUUID())
     mkdirSync(folder)
     writeFileSync(join(folder, 'config'), text)

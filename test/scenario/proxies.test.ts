@@ -2,7 +2,9 @@ import { expect, test } from '@jest/globals'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Proxy } from '../cluster/proxy.ts'
 import { within } from '../hosts/child.ts'
+import type { GithubJob } from '../hosts/github.ts'
 import { leaks } from '../oracle.ts'
 import { Gateway, type Behaviour } from './gateway.ts'
 import { allPlayed, clusters, onGithub, playOnGithub, type GithubScene } from './scenario.ts'
@@ -18,6 +20,18 @@ async function eachOnGithub<T>(cases: readonly T[], play: (one: T, scene: Github
   await allPlayed(plays)
 }
 
+/** Only a proxy finds this host: no variable sends a loopback address to one. */
+function elsewhere(url: string): string {
+  return url.replace('127.0.0.1', 'kubernetes.test')
+}
+
+/** The inputs of a step whose API server is such a host. */
+function serverElsewhere({ url }: Proxy): Record<string, string> {
+  return { server: elsewhere(url), audience: url }
+}
+
+const idTokensElsewhere = { variables: ({ idTokens }: GithubJob) => ({ ACTIONS_ID_TOKEN_REQUEST_URL: elsewhere(idTokens.url) }) }
+
 const PASSWORD = 'p@ss/word-of-the-proxy-4711'
 
 /** A proxy's URL with a name and the password, written as it must be. */
@@ -28,33 +42,70 @@ function withPassword(url: string): string {
 
 const otherCertificate = { key: readFileSync(clusters.quick.clientKey), cert: readFileSync(clusters.quick.clientCert) }
 
-test('HTTPS_PROXY and https_proxy are used for all that goes out, but for what NO_PROXY names', async () => {
-  const cases: { variables: (url: string, server: string) => Record<string, string>; server: boolean; idTokens: boolean }[] = [
+test('HTTPS_PROXY and https_proxy are used for all that goes out, but for loopback and what NO_PROXY names', async () => {
+  const cases: { variables: (url: string) => Record<string, string>; server: boolean; idTokens: boolean }[] = [
     { variables: (url) => ({ HTTPS_PROXY: url }), server: true, idTokens: true },
-    { variables: (url) => ({ https_proxy: url, NO_PROXY: 'example.com, 127.0.0.2, 127.0.0.1:1' }), server: true, idTokens: true },
-    { variables: (url) => ({ HTTPS_PROXY: url, NO_PROXY: 'example.com,127.0.0.1' }), server: false, idTokens: false },
-    { variables: (url, server) => ({ https_proxy: url, no_proxy: server }), server: false, idTokens: true },
+    { variables: (url) => ({ https_proxy: url.replace('http://', '') }), server: true, idTokens: false },
+    { variables: (url) => ({ https_proxy: url, NO_PROXY: 'example.com, netes.test, kubernetes.test:1' }), server: false, idTokens: true },
+    { variables: (url) => ({ HTTPS_PROXY: url, https_proxy: 'http://127.0.0.1:1' }), server: false, idTokens: false },
   ]
-  await eachOnGithub(cases, async ({ variables, server, idTokens }, { step, proxy, job }, gateway) => {
-    const { host } = new URL(proxy.url)
-    const use = step({}, variables(gateway.url, host))
-    for (const phase of ['main', 'post'] as const) {
-      gateway.targets.length = 0
-      expect((await use.start(phase).done).code).toBe(0)
-      expect([gateway.targets.includes(host), gateway.targets.includes(new URL(job.idTokens.url).host)]).toEqual([server, idTokens])
-    }
-    expect(gateway.authorizations.every((authorization) => authorization === undefined)).toBe(true)
+  const plays = cases.map(({ variables, server, idTokens }) =>
+    playOnGithub(
+      async ({ step, proxy, job }) => {
+        using gateway = await Gateway.start()
+        const use = step(server ? serverElsewhere(proxy) : {}, variables(gateway.url))
+        const host = (url: string): string => new URL(elsewhere(url)).host
+        const wanted = [...(idTokens ? [host(job.idTokens.url)] : []), ...(server ? [host(proxy.url)] : [])]
+        for (const phase of ['main', 'post'] as const) {
+          gateway.targets.length = 0
+          expect((await use.start(phase).done).code).toBe(0)
+          expect(new Set(gateway.targets)).toEqual(new Set(wanted))
+        }
+        expect(gateway.authorizations.every((authorization) => authorization === undefined)).toBe(true)
+      },
+      idTokens ? idTokensElsewhere : {},
+    ),
+  )
+  await allPlayed(plays)
+})
+
+test('what NO_PROXY names is not sent to the proxy, by the one or by the other', async () => {
+  await eachOnGithub(['kubernetes.test', '.TEST', '*'], async (NO_PROXY, { step, proxy }, gateway) => {
+    const main = await step(
+      { ...serverElsewhere(proxy), deadline: '1s', command: 'echo ran' },
+      { HTTPS_PROXY: gateway.url, NO_PROXY },
+    ).main()
+    expect(main.code).toBe(83)
+    expect(main.messages.at(-1)).toMatch(/No answer from kubernetes\.test:\d+ .*(ENOTFOUND|EAI_AGAIN|no answer in time)/)
+    expect(gateway.targets).toEqual([])
+  })
+})
+
+test('a proxy that is neither http nor https is an error before anything is sent to the host behind it', async () => {
+  await eachOnGithub(['socks5://', 'socks5h://', 'ftp://'], async (scheme, { step, proxy, job }, gateway) => {
+    const HTTPS_PROXY = gateway.url.replace('http://', scheme)
+    const main = await step({ ...serverElsewhere(proxy), command: 'echo ran' }, { HTTPS_PROXY }).main()
+    expect(main.code).toBe(80)
+    expect(main.messages).toEqual([
+      expect.stringMatching(/^HTTPS_PROXY names a proxy for "kubernetes\.test:\d+" that is neither http nor https\.\n/),
+    ])
+    expect([proxy.exchanges, gateway.targets, job.idTokens.tokens]).toEqual([[], [], []])
+    // Where no proxy is needed it does not matter.
+    expect((await step({ command: 'true' }, { HTTPS_PROXY }).main()).code).toBe(0)
   })
 })
 
 test("a proxy's password reaches the proxy, and neither the log nor the scan, unless pass_env says so", async () => {
   const cases = [false, true]
-  await eachOnGithub(cases, async (passed, { step, job }, gateway) => {
+  await eachOnGithub(cases, async (passed, { step, job, proxy }, gateway) => {
     const evidence = join(job.workspace, 'evidence.json')
     const HTTPS_PROXY = withPassword(gateway.url)
     // What a hash says is no text that the redactor could hide.
     const command = 'env; cat "$KUBECONFIG"; printf "%s\\n" "$HTTPS_PROXY"; printf "%s" "$HTTPS_PROXY" | sha256sum'
-    const main = await step({ command, evidence, ...(passed ? { pass_env: 'HTTPS_PROXY' } : {}) }, { HTTPS_PROXY }).main()
+    const main = await step(
+      { ...serverElsewhere(proxy), command, evidence, ...(passed ? { pass_env: 'HTTPS_PROXY' } : {}) },
+      { HTTPS_PROXY },
+    ).main()
     expect(main.code).toBe(0)
     const basic = `Basic ${Buffer.from(`scanner:${PASSWORD}`).toString('base64')}`
     expect(new Set(gateway.authorizations)).toEqual(new Set([basic]))
@@ -114,21 +165,28 @@ test('a proxy that fails: nothing was sent, and that is known; once is healed', 
 
 test('a proxy that ends TLS itself hears nothing, whoever it plays', async () => {
   const cases = ['the API server', 'the ID token service'] as const
-  await eachOnGithub(cases, async (played, { step, proxy, job }, gateway) => {
-    gateway.behaviour = otherCertificate
-    const main =
-      played === 'the API server'
-        ? await step({ command: 'echo ran', proxy_url: gateway.url }).main()
-        : await step({ command: 'echo ran' }, { HTTPS_PROXY: gateway.url }).main()
-    expect(main.code).toBe(played === 'the API server' ? 83 : 81)
-    expect(main.messages[0]).toMatch(
-      played === 'the API server' ? /does not verify: give the CA .* as certificate_authority/ : /gave no ID token: INVALID_PURPOSE/,
-    )
-    expect(gateway.targets).toHaveLength(1)
-    expect(gateway.heard).toBe('')
-    expect(proxy.exchanges).toEqual([])
-    expect(job.idTokens.tokens).toHaveLength(played === 'the API server' ? 1 : 0)
-  })
+  const plays = cases.map((played) =>
+    playOnGithub(
+      async ({ step, proxy, job }) => {
+        using gateway = await Gateway.start()
+        gateway.behaviour = otherCertificate
+        const main =
+          played === 'the API server'
+            ? await step({ command: 'echo ran', proxy_url: gateway.url }).main()
+            : await step({ command: 'echo ran' }, { HTTPS_PROXY: gateway.url }).main()
+        expect(main.code).toBe(played === 'the API server' ? 83 : 81)
+        expect(main.messages[0]).toMatch(
+          played === 'the API server' ? /does not verify: give the CA .* as certificate_authority/ : /gave no ID token: INVALID_PURPOSE/,
+        )
+        expect(gateway.targets).toHaveLength(1)
+        expect(gateway.heard).toBe('')
+        expect(proxy.exchanges).toEqual([])
+        expect(job.idTokens.tokens).toHaveLength(played === 'the API server' ? 1 : 0)
+      },
+      played === 'the API server' ? {} : idTokensElsewhere,
+    ),
+  )
+  await allPlayed(plays)
 })
 
 onGithub('a proxy that ends TLS behind the first call: the bearer does not follow', async ({ step, proxy }) => {

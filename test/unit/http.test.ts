@@ -96,7 +96,7 @@ test.each<[name: string, acts: Act[], outcome: number | string]>([
 ])('an exchange through a proxy that answers CONNECT with %s settles, and nothing was sent', async (_name, acts, expected) => {
   const proxy = await startRandomServer([acts])
   const tls = { ca: undefined, serverName: undefined, proxyUrl: new URL(`http://127.0.0.1:${String(proxy.port)}`) }
-  const http = new Http(tls, {})
+  const http = new Http(tls)
   try {
     const { signal, ...request } = requestTo(1, 500)
     const exchange = http.exchange({ ...request, signal, url: new URL('https://api.example.com:6443/') })
@@ -112,7 +112,7 @@ test('a connection that waits for the answer of a proxy ends when its client is 
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const proxyUrl = new URL(`http://127.0.0.1:${String((server.address() as AddressInfo).port)}`)
-  const http = new Http({ ca: undefined, serverName: undefined, proxyUrl }, {})
+  const http = new Http({ ca: undefined, serverName: undefined, proxyUrl })
   const exchange = outcome(http.exchange({ ...requestTo(1, 60_000), url: new URL('https://api.example.com:6443/') }))
   const [socket] = (await once(server, 'connection')) as [NodeJS.EventEmitter]
   const closed = once(socket, 'close')

@@ -34,7 +34,7 @@ function sourceOf(given: Partial<Record<InputId, string>>, source: Partial<Sourc
     hasPost: true,
     postFailsJob: true,
     traced: undefined,
-    readStdin: undefined,
+    stdin: undefined,
     env: {},
     ...source,
   }
@@ -247,7 +247,7 @@ describe('token', () => {
     writeFileSync(join(folder, 'token'), `${token}\n`)
     expect(parse({ token }).token?.reveal()).toBe(token)
     expect(parse({ token_file: join(folder, 'token') }).token?.reveal()).toBe(token)
-    expect(parse({ token_file: '-' }, { readStdin: () => `${token}\n` }).token?.reveal()).toBe(token)
+    expect(parse({ token_file: '-' }, { once: new Map([['-', `${token}\n`]]) }).token?.reveal()).toBe(token)
   })
   test('twice is one too many', () => {
     expect(problem({ token, token_file: join(folder, 'token') })).toMatch(/token and token_file are both given/)

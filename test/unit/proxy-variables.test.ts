@@ -26,10 +26,15 @@ test.each([
   [{ HTTPS_PROXY: 'http://user:word@host:3128' }, true],
   [{ https_proxy: 'https://host' }, true],
   [{}, true],
-  // Node takes neither for a proxy.
   [{ HTTPS_PROXY: 'host:3128' }, true],
+  // Whether it can be used depends on the host.
   [{ HTTPS_PROXY: 'socks5://host' }, true],
-  [{ https_proxy: 'http://host', HTTPS_PROXY: 'http://[' }, true],
+  [{ HTTPS_PROXY: 'http://host', https_proxy: 'http://[' }, true],
+  [{ https_proxy: 'http://host', HTTPS_PROXY: 'http://[' }, false],
+  [{ HTTPS_PROXY: 'http://' }, false],
+  [{ HTTPS_PROXY: '//host:3128' }, false],
+  [{ HTTPS_PROXY: ' http://host' }, false],
+  [{ HTTPS_PROXY: '::1' }, false],
   [{ HTTPS_PROXY: 'http://user:wo/rd@host:3128' }, false],
   [{ HTTPS_PROXY: 'http://user:12/rd@host:3128' }, false],
   [{ HTTPS_PROXY: 'http://user:100%@host:3128' }, false],
