@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { damageOfPem, damageOfToken, standInOf, tokenIn } from './damage.ts'
 import { errnoOf } from './errors.ts'
 import type { ClientCertificate } from './http.ts'
 import { quote } from './quote.ts'
@@ -57,7 +58,8 @@ const RANDOM = /(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{12,}|[a-z\d]{24,}/i
 /** PEM from PEM, its base64, or a file that holds either. */
 export function parseCertificateAuthority(text: string): string {
   const pem = pemOf(text)
-  if (pem === undefined && isNoPath(text)) throw new Wrong('is neither a certificate nor the path of one')
+  if (pem === undefined && isNoPath(text))
+    throw new Wrong(damageOfPem(text, 'certificate') ?? 'is neither a certificate nor the path of one')
   return parseCertificate(pem ?? readSmallFile(text).trim())
 }
 
@@ -67,7 +69,7 @@ export function parseCertificate(text: string): string {
   try {
     for (const block of blocks) new X509Certificate(block)
   } catch {
-    throw new Wrong('holds no certificate that can be read')
+    throw new Wrong(damageOfPem(text, 'certificate') ?? 'holds no certificate that can be read')
   }
   return `${blocks.join('\n')}\n`
 }
@@ -109,7 +111,8 @@ export function readSmallFile(path: string): string {
 /** A private key from PEM or its base64. */
 export function sealKey(text: string, seal: Seal): Secret {
   const pem = pemOf(text)
-  if (pem === undefined) throw new Wrong('holds no private key that can be read')
+  if (pem === undefined && text.length >= 16) seal(text)
+  if (pem === undefined) throw new Wrong(damageOfPem(text, 'private key') ?? 'holds no private key that can be read')
   const sealed = seal(pem)
   // As the kubeconfig has it: who shows that in base64 shows the key in base64 twice over.
   if (pem !== text) seal(text.replaceAll(/\s/g, ''))
@@ -117,17 +120,22 @@ export function sealKey(text: string, seal: Seal): Secret {
   try {
     createPrivateKey(pem)
   } catch {
-    throw new Wrong('holds no private key that can be read')
+    throw new Wrong(damageOfPem(text, 'private key') ?? 'holds no private key that can be read')
   }
   return sealed
 }
 
 export function sealToken(text: string, seal: Seal): Secret {
   const token = text.trim()
+  const standIn = standInOf(token)
+  if (standIn !== undefined) throw new Wrong(standIn)
   if (token.length < 16) throw new Wrong('is too short to be a token')
   if (token.length > LONGEST_TOKEN) throw new Wrong('is too long to be a token')
   // Sealed before it is judged, so that no message can show it.
   const sealed = seal(token)
+  const damage = damageOfToken(token)
+  if (damage !== undefined) seal(tokenIn(token) ?? token)
+  if (damage !== undefined) throw new Wrong(damage)
   if (!/^[\x21-\x7e]+$/.test(token)) throw new Wrong('holds characters that no bearer token has (white space, line ends, non-ASCII)')
   return sealed
 }

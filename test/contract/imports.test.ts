@@ -26,7 +26,7 @@ const LEVELS: RegExp[] = [
   /^session\.ts$/,
   /^(platform\/|scan\.ts|isolate\.ts|runtime\.ts)/,
   /^(identity\/|kube\/|kubeconfig\.ts|evidence\.ts|receipt\.ts|options\.ts|decode\.ts|carriers\.ts|running\.ts|redact\.ts)/,
-  /^(credential|retry|http|flags|values|certificate|proxy-variables|write)\.ts$/,
+  /^(credential|retry|http|flags|values|damage|certificate|proxy-variables|write)\.ts$/,
   /^(inputs|job)\.ts$/,
   /^(errors|limit|quote|secret|version)\.ts$/,
 ]
