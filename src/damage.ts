@@ -110,7 +110,7 @@ function isPem(text: string): boolean {
 }
 
 function isKubeconfig(text: string): boolean {
-  return /\bclusters\b/.test(text) && /\bcontexts\b/.test(text)
+  return text.includes('clusters') && text.includes('contexts')
 }
 
 function isQuoted(text: string): boolean {

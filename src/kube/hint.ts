@@ -191,7 +191,7 @@ function commandsForNamespace(namespace: string): string {
 }
 
 function listed(words: string[]): string {
-  return JSON.stringify(words)
+  return `[${words.map((word) => JSON.stringify(word)).join(', ')}]`
 }
 
 // For a 401 the API server gives no reason: what the token says of itself is all there is to show.
