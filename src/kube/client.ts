@@ -32,6 +32,8 @@ export interface Answer {
   mayHaveActed: boolean
 }
 
+const SAME_MOMENT_MS = 2_000
+
 /** The one place that speaks to the API server. */
 export class KubeClient {
   readonly #http: Http
@@ -40,6 +42,8 @@ export class KubeClient {
   readonly #say: (text: string) => void
   /** Whether nothing says yet that there is such a host. */
   #isNewHost: boolean
+  /** When a call that waits was told of, ms since 1970. */
+  #toldAt = 0
 
   /** @param isNewHost false where an earlier process has had an answer from it */
   constructor(http: Http, server: string, userAgent: string, say: (text: string) => void, isNewHost: boolean) {
@@ -53,7 +57,7 @@ export class KubeClient {
   /** Sends the call until it has an answer that trying again cannot change, or `signal` ends it. */
   async call(call: Call, signal: AbortSignal): Promise<Answer> {
     const { host } = new URL(this.#server)
-    const manner = { say: (text: string) => this.#say(`${host} ${text}`), isNewHost: this.#isNewHost }
+    const manner = { say: (text: string) => this.#tell(`${host} ${text}`), isNewHost: this.#isNewHost }
     const { last, mayHaveActed } = await retried((attempt) => this.#send(call, attempt), signal, manner)
     if (!('failure' in last)) this.#isNewHost = false
     if ('failure' in last) throw last.failure instanceof KubepassError ? last.failure : this.#unreachable(call, last.failure, !mayHaveActed)
@@ -71,6 +75,13 @@ export class KubeClient {
 
   close(): void {
     this.#http.close()
+  }
+
+  /** Of calls that wait side by side one speaks for all. */
+  #tell(text: string): void {
+    if (Date.now() - this.#toldAt < SAME_MOMENT_MS) return
+    this.#toldAt = Date.now()
+    this.#say(text)
   }
 
   #send(call: Call, signal: AbortSignal): Promise<Response> {

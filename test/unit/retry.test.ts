@@ -27,11 +27,11 @@ class PlayedClock implements Clock {
   }
 
   async pass(until: Promise<unknown>): Promise<void> {
-    let done = false
-    void until.finally(() => (done = true))
+    const ended = { yet: false }
+    void until.finally(() => (ended.yet = true))
     for (;;) {
       for (let turns = 0; turns < 5; turns += 1) await turn()
-      if (done) return
+      if (ended.yet) return
       const [next] = [...this.#sleepers].toSorted((one, other) => one.at - other.at)
       if (next === undefined) throw new Error('nobody waits, and nothing happens')
       this.#sleepers.delete(next)
