@@ -1,5 +1,5 @@
 import { KubepassError } from './errors.ts'
-import { quote } from './quote.ts'
+import { quote, quoteValue } from './quote.ts'
 import type { Secret } from './secret.ts'
 
 /** A token with what is known of it. Times are seconds since 1970. */
@@ -133,13 +133,50 @@ export function checkCredential({ jwt, issuedAt, expiresAt }: Credential, expect
 const GITLAB_CLAIMS = ['project_path', 'project_id', 'ref_protected', 'namespace']
 
 /** What a refused ID token said of itself, one claim a line; undefined when it is no JWT. */
-export function claimsOf(token: Secret): string | undefined {
+export function claimsOf(token: Secret, now = Date.now() / 1000): string | undefined {
   const jwt = jwtOf(token)
   if (jwt === undefined) return undefined
   const names = ['iss', 'aud', 'sub', 'repository', 'repository_id', 'ref', 'event_name', 'environment', ...GITLAB_CLAIMS]
   const lines = names.filter((name) => jwt.claims[name] !== undefined).map((name) => `  ${name}: ${shown(jwt.claims[name])}`)
-  if (isTime(jwt.claims['exp'])) lines.push(`  exp: ${isoTime(jwt.claims['exp'])}`)
-  return lines.join('\n')
+  return [...lines, ...timesOf(jwt, now)].join('\n')
+}
+
+function timesOf({ claims }: Jwt, now: number): string[] {
+  return ['iat', 'nbf', 'exp'].flatMap((name) => {
+    const time = claims[name]
+    return isTime(time) ? [`  ${name}: ${isoTime(time)} (${away(time, now)})`] : []
+  })
+}
+
+/** OpenID Connect in the API server accepts a token for so long before its `nbf`. */
+const EARLIEST_S = 300
+
+/**
+ * Why the token that shows who the job is cannot be accepted now, as far as its own times tell. The clocks of two
+ * machines differ: what is over by less than that is for the API server to judge.
+ */
+export function untimely(token: Secret, now = Date.now() / 1000): string | undefined {
+  const jwt = jwtOf(token)
+  if (jwt === undefined) return undefined
+  const { exp, nbf } = jwt.claims
+  const expired = isTime(exp) && exp < now - CLOCK_SKEW_S ? `expired ${away(exp, now)}` : undefined
+  const early = isTime(nbf) && nbf > now + EARLIEST_S ? `is not valid yet: it will be ${away(nbf, now)}` : undefined
+  const why = expired ?? early
+  return why === undefined ? undefined : `${why}. Its times:\n${timesOf(jwt, now).join('\n')}\nIt is now ${isoTime(Math.floor(now))}`
+}
+
+/** A moment, in words, as seen from now. Both are seconds since 1970. */
+export function away(seconds: number, now: number): string {
+  const between = Math.round(seconds - now)
+  const [unit, size] =
+    (
+      [
+        ['day', 86400],
+        ['hour', 3600],
+        ['minute', 60],
+      ] as const
+    ).find(([, length]) => Math.abs(between) >= length) ?? (['second', 1] as const)
+  return new Intl.RelativeTimeFormat('en').format(Math.trunc(between / size), unit)
 }
 
 export function isoTime(seconds: number): string {
@@ -167,5 +204,5 @@ function isTime(value: unknown): value is number {
 }
 
 function shown(value: unknown): string {
-  return quote(typeof value === 'string' ? value : value === undefined ? 'missing' : JSON.stringify(value))
+  return quoteValue(value ?? 'missing')
 }

@@ -1,4 +1,4 @@
-import { decodeJwt } from './credential.ts'
+import { away, decodeJwt } from './credential.ts'
 import { KubepassError } from './errors.ts'
 import { quote } from './quote.ts'
 
@@ -22,14 +22,5 @@ export function decode(text: string, now = Date.now()): string {
 function momentInWords(seconds: number, now: number): string {
   const date = new Date(seconds * 1000)
   if (Number.isNaN(date.getTime())) return 'no date'
-  const away = Math.round(seconds - now / 1000)
-  const [unit, size] =
-    (
-      [
-        ['day', 86400],
-        ['hour', 3600],
-        ['minute', 60],
-      ] as const
-    ).find(([, length]) => Math.abs(away) >= length) ?? (['second', 1] as const)
-  return `${date.toISOString()}, ${new Intl.RelativeTimeFormat('en').format(Math.trunc(away / size), unit)}`
+  return `${date.toISOString()}, ${away(seconds, now / 1000)}`
 }

@@ -250,6 +250,11 @@ export type InputId = keyof typeof table
 export const inputs: Readonly<Record<InputId, Input>> = table
 export const inputIds = Object.keys(table) as InputId[]
 
+/** How an error shows a value that works. */
+export function exampleOf(id: InputId): string {
+  return `for example: ${inputs[id].example}`
+}
+
 export interface Output {
   description: string
 }

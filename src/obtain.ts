@@ -1,6 +1,7 @@
 import { checkCredential, isoTime, OVERRUN_S, type Credential } from './credential.ts'
 import { grantedBy } from './evidence.ts'
 import { KubepassError } from './errors.ts'
+import { requireTimely } from './identity/timely.ts'
 import { createAnchor, marksOf, requestToken } from './kube/issue.ts'
 import { whoami } from './kube/verify.ts'
 import { quote } from './quote.ts'
@@ -21,6 +22,7 @@ export interface Received extends Credential {
 export async function issue(session: Session, name: string, limit: AbortSignal): Promise<Received> {
   const { options, client, platform, receipt, evidence, seal } = session
   const auth = await session.identity.authInfo(limit)
+  requireTimely(session.identity.kind, auth)
   const where = { namespace: receipt.namespace, name }
   const acceptable = options.revocation === 'best-effort'
   const planned = newCredential(options, name)

@@ -1,9 +1,10 @@
 import { accessSync, constants, realpathSync, statSync } from 'node:fs'
 import { delimiter, dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import type { Readable } from 'node:stream'
+import { damageOfKubeconfig } from './damage.ts'
 import { errnoOf, KubepassError } from './errors.ts'
 import { isInPod } from './identity/in-cluster.ts'
-import { inputs, type InputId } from './inputs.ts'
+import { exampleOf, inputs, type InputId } from './inputs.ts'
 import { ownKubeconfigs, problemOfKubeconfig } from './own-kubeconfig.ts'
 import { problemOfProxy, sealProxyPasswords } from './proxy-variables.ts'
 import { quote } from './quote.ts'
@@ -120,12 +121,15 @@ export interface Source {
  */
 export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'finish'): Options {
   const problems: string[] = []
+  /** Inputs of which a problem was told: what follows from that is not told as another one. */
+  const wrong = new Set<InputId>()
   const read = <T>(id: InputId, parse: (text: string) => T, whenEmpty: T, fallback = inputs[id].default): T => {
+    if (wrong.has(id)) return whenEmpty
     const text = textOf(id) || fallback
     try {
       if (text === '') {
         const { required } = inputs[id]
-        if (required === true || (required !== undefined && bringer === undefined)) throw new Wrong('is missing')
+        if (required === true || (required !== undefined && bringer === undefined && isIdentityKnown())) throw new Wrong('is missing')
         return whenEmpty
       }
       const allowed = inputs[id].options
@@ -133,7 +137,8 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
       return parse(text)
     } catch (error) {
       if (!(error instanceof Wrong)) throw error
-      problems.push(`${source.nameOf(id)} ${error.message}; for example: ${inputs[id].example}`)
+      wrong.add(id)
+      problems.push(`${source.nameOf(id)} ${error.message}; ${exampleOf(id)}`)
       return whenEmpty
     }
   }
@@ -145,7 +150,7 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
   const bringer = whoBringsTheCluster()
   const server = read('server', parseServer, '')
   const serviceAccount = read('service_account', parseServiceAccount, { namespace: '', name: '' })
-  const maxDuration = read('max_duration', parseDuration, 3600)
+  const maxDuration = read('max_duration', parseDuration, Infinity)
   const tokenFile = read('token_file', same, '')
   const token = read<Secret | undefined>('token', (text) => sealToken(text, seal), undefined)
   if (token !== undefined && tokenFile !== '')
@@ -202,14 +207,14 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     problems.push(
       `${source.nameOf('prove')} is post, but ${source.hasPost ? 'what comes after the script cannot fail a job' : 'there is no post step'} here`,
     )
-  if (report === 'check' && checkToken === undefined)
+  if (report === 'check' && !given('github_token'))
     problems.push(`${source.nameOf('report')} is check, but ${source.nameOf('github_token')} is empty`)
   if (purpose === 'start' && source.traced !== undefined && !allowDebugTrace) {
     problems.push(
       `${source.traced} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')}: true`,
     )
   }
-  if (options.identity === 'kubeconfig' && options.kubeconfig === undefined)
+  if (options.identity === 'kubeconfig' && !given('kubeconfig'))
     problems.push(`${source.nameOf('identity')} is kubeconfig, but ${source.nameOf('kubeconfig')} is not given`)
   if (bringer === 'kubeconfig' && options.identity !== 'auto' && options.identity !== 'kubeconfig')
     problems.push(`${source.nameOf('kubeconfig')} is given, but ${source.nameOf('identity')} is ${options.identity}`)
@@ -232,6 +237,11 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     return textOf(id) !== ''
   }
 
+  /** One that is misspelled may be one that brings the cluster. */
+  function isIdentityKnown(): boolean {
+    return inputs.identity.options?.includes(textOf('identity') || inputs.identity.default) ?? true
+  }
+
   function whoBringsTheCluster(): 'kubeconfig' | 'in-cluster' | undefined {
     const identity = textOf('identity') || inputs.identity.default
     const cluster: InputId[] = ['server', 'certificate_authority', 'proxy_url', 'tls_server_name']
@@ -240,8 +250,10 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     const brought = { kubeconfig: ofKubeconfig, 'in-cluster': [...cluster, 'token', 'token_file'] satisfies InputId[] }
     const inCluster = identity === 'in-cluster' || (identity === 'auto' && !brought['in-cluster'].some(given) && isInPod(source.env))
     const kind = given('kubeconfig') ? 'kubeconfig' : inCluster ? 'in-cluster' : undefined
-    for (const id of kind === undefined ? [] : brought[kind].filter(given))
+    for (const id of kind === undefined ? [] : brought[kind].filter(given)) {
+      wrong.add(id)
       problems.push(`${source.nameOf(id)} is given, but comes with the identity ${kind}: leave one of them out`)
+    }
     return kind
   }
 
@@ -254,7 +266,7 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     const content = kubeconfigContent(text)
     if (content !== undefined) return { ...asked, text: () => content, files: { refused: 'it was given as content' } }
     // Never echoed: it may be a part of a kubeconfig.
-    if (isNoPath(text)) throw new Wrong('is neither a kubeconfig nor the path of one')
+    if (isNoPath(text)) throw new Wrong(damageOfKubeconfig(text) ?? 'is neither a kubeconfig nor the path of one')
     const file = contentOf(text)
     const folder = dirname(resolve(text))
     // A job's files, and those that GitLab makes of its variables, are content, too: who wrote them is not who set up the runner.
@@ -296,7 +308,7 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     if (command === '') return undefined
     if (command.includes('\0')) problems.push(`${source.nameOf('command')} holds a NUL character`)
     checkKubeconfig(source.nameOf('command'), [command])
-    if (!isProgram(shell, source.path)) {
+    if (!wrong.has('shell') && !isProgram(shell, source.path)) {
       const way = shell === 'bash' ? `; install it, or set ${source.nameOf('shell')}: sh and mind that a failing pipe turns green` : ''
       problems.push(`${shell} is not on PATH${way}`)
     }

@@ -3,8 +3,20 @@
  * unable to issue a workflow command (`::x::` needs to start a line, `##[x]` may stand anywhere).
  */
 export function quote(text: string, longest = 300): string {
-  const cut = text.length > longest ? `${text.slice(0, longest)}…` : text
-  return JSON.stringify(cut)
+  return onOneLine(JSON.stringify(cut(text, longest)))
+}
+
+/** The same for any value of a JSON document: as JSON, so that no text in it is quoted twice. */
+export function quoteValue(value: unknown): string {
+  return typeof value === 'string' ? quote(value) : cut(onOneLine(JSON.stringify(value ?? null)), 300)
+}
+
+function cut(text: string, longest: number): string {
+  return text.length > longest ? `${text.slice(0, longest)}…` : text
+}
+
+function onOneLine(json: string): string {
+  return json
     .replaceAll(
       /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
       (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,

@@ -18,6 +18,7 @@ interface Run {
  * hit in the text is compared exactly and extended both ways.
  */
 export class Redactor {
+  readonly #shown: readonly string[]
   readonly #known = new Set<string>()
   /** All spellings, a zero byte, which none holds, behind each. */
   #text = Buffer.alloc(0)
@@ -25,6 +26,11 @@ export class Redactor {
   readonly #places: { at: number; shortest: number; next: number }[] = []
   /** Chains of places by hash: one more than the index of the first, 0 for none. */
   readonly #heads = new Int32Array(1 << 14)
+
+  /** @param shown texts of the program itself, which no message loses although a secret has a part of one */
+  constructor(shown: readonly string[] = []) {
+    this.#shown = shown
+  }
 
   /** Learns every spelling of the value before anyone else sees it. */
   readonly seal: Seal = (value) => {
@@ -35,8 +41,15 @@ export class Redactor {
 
   redact(text: string): string {
     const bytes = Buffer.from(text)
-    const runs = this.find(bytes)
+    const runs = this.find(bytes).filter((run) => !this.#isShown(bytes, run))
     return runs.length === 0 ? text : Buffer.concat(masked(bytes, runs, 0, bytes.length, false)).toString()
+  }
+
+  #isShown(bytes: Buffer, { start, end }: Run): boolean {
+    return this.#shown.some((text) => {
+      const at = bytes.indexOf(text, Math.max(0, end - Buffer.byteLength(text)))
+      return at !== -1 && at <= start
+    })
   }
 
   /** A stream of its own memory, for one of the scan's outputs. */

@@ -1,11 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errnoOf } from './errors.ts'
 import { BadAnswer, NotSent, type Response } from './http.ts'
-import { limitOf } from './limit.ts'
+import { endOf, limitOf } from './limit.ts'
 
 const ATTEMPT_MS = 10_000
 const FIRST_WAIT_MS = 200
 const LONGEST_WAIT_MS = 5_000
+/** kubectl gives up a host without an address at once; a resolver can be late with a new name. */
+const UNKNOWN_HOST_MS = 5_000
+const FIRST_WORD_MS = 3_000
+const NEXT_WORD_MS = 15_000
 /** A timer that is set for longer fires at once. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1
 
@@ -16,34 +20,74 @@ export interface Tried {
   mayHaveActed: boolean
 }
 
+export interface Manner {
+  /** Told what the host does, and for how long it is tried yet, when there is no answer after 3 s, and from then on every 15 s. */
+  readonly say: (text: string) => void
+  /** Nothing says yet that the host exists: one without an address is given up after seconds. */
+  readonly isNewHost: boolean
+}
+
+/** For tests, which make time pass. */
+export interface Clock {
+  now(): number
+  sleep(milliseconds: number, signal: AbortSignal): Promise<unknown>
+}
+
+const systemClock: Clock = { now: () => Date.now(), sleep: (milliseconds, signal) => sleep(milliseconds, undefined, { signal }) }
+
 /**
  * Tries until there is an answer that trying again cannot change, or `signal` ends it. Tried again:
  * network failures, 408, 429 and 5xx, after growing waits, or when Retry-After says.
- * @param say told once, when the first try was in vain
  */
 export async function retried(
   attempt: (signal: AbortSignal) => Promise<Response>,
   signal: AbortSignal,
-  say: (why: string) => void,
+  { say, isNewHost }: Manner,
+  clock: Clock = systemClock,
 ): Promise<Tried> {
+  const began = clock.now()
   let mayHaveActed = false
   let before: Tried['last'] | undefined
-  for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-    const last = await attempt(limitOf(ATTEMPT_MS, signal)).catch((error: unknown) =>
-      error instanceof NotSent ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true },
-    )
-    mayHaveActed ||= 'failure' in last ? last.wasSent && !wantsCertificate(last.failure) : last.status === 408 || last.status >= 500
-    if (before !== undefined && signal.aborted && 'failure' in last && isTimeout(last.failure)) return { last: before, mayHaveActed }
-    if ('failure' in last ? !isNetwork(last.failure) || signal.aborted : !canHeal(last.status)) return { last, mayHaveActed }
-    before = last
-    if (wait === FIRST_WAIT_MS) say('failure' in last ? reasonOf(last.failure) : `answer ${last.status}`)
-    const asked = 'failure' in last ? 0 : Math.min(Number(last.headers['retry-after']) * 1000 || 0, LONGEST_TIMER_MS)
-    try {
-      await sleep(Math.max(asked, wait * (0.5 + Math.random() / 2)), undefined, { signal })
-    } catch {
-      return { last, mayHaveActed }
+  const done = new AbortController()
+  void tell()
+  try {
+    for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
+      const last = await attempt(limitOf(ATTEMPT_MS, signal)).catch((error: unknown) =>
+        error instanceof NotSent ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true },
+      )
+      mayHaveActed ||= 'failure' in last ? last.wasSent && !wantsCertificate(last.failure) : last.status === 408 || last.status >= 500
+      if (before !== undefined && signal.aborted && 'failure' in last && isTimeout(last.failure)) return { last: before, mayHaveActed }
+      if ('failure' in last ? !isNetwork(last.failure) || signal.aborted : !canHeal(last.status)) return { last, mayHaveActed }
+      before = last
+      const patience = isNewHost && 'failure' in last && isUnknownHost(last.failure) ? began + UNKNOWN_HOST_MS - clock.now() : Infinity
+      if (patience <= 0) return { last, mayHaveActed }
+      const asked = 'failure' in last ? 0 : Math.min(Number(last.headers['retry-after']) * 1000 || 0, LONGEST_TIMER_MS)
+      try {
+        await clock.sleep(Math.min(Math.max(asked, wait * (0.5 + Math.random() / 2)), patience), signal)
+      } catch {
+        return { last, mayHaveActed }
+      }
+    }
+  } finally {
+    done.abort()
+  }
+
+  async function tell(): Promise<void> {
+    for (let wait = FIRST_WORD_MS; ; wait = NEXT_WORD_MS) {
+      try {
+        await clock.sleep(wait, done.signal)
+      } catch {
+        return
+      }
+      const left = Math.ceil((endOf(signal) - clock.now()) / 1000)
+      const what = before === undefined ? 'does not answer yet; waiting' : `does not answer as it should (${whyOf(before)}); trying again`
+      say(`${what}${left < Infinity ? ` for ${Math.max(0, left)} s` : ''}.`)
     }
   }
+}
+
+function whyOf(last: Tried['last']): string {
+  return 'failure' in last ? reasonOf(last.failure) : `answer ${last.status}`
 }
 
 export function canHeal(status: number): boolean {
@@ -61,6 +105,11 @@ const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY|DECODE)|^(INVALID_(CA|
 /** The other side's alert: it is our certificate that it misses, or does not take. */
 export function wantsCertificate(failure: unknown): boolean {
   return /_ALERT_.*(CERT|UNKNOWN_CA)/.test(errnoOf(failure))
+}
+
+/** No resolver knows an address of it. One that is down answers EAI_AGAIN, and heals. */
+export function isUnknownHost(failure: unknown): boolean {
+  return errnoOf(failure) === 'ENOTFOUND'
 }
 
 function isNetwork(failure: unknown): boolean {

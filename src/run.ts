@@ -1,5 +1,6 @@
 import { constants } from 'node:os'
 import { codeOf, describe, exitCodeOf, KubepassError } from './errors.ts'
+import { exampleOf, inputIds } from './inputs.ts'
 import { detect } from './platform/detect.ts'
 import { print, STDERR } from './platform/print.ts'
 import type { Platform } from './platform/platform.ts'
@@ -20,7 +21,7 @@ export async function run(
   // A program that ends before it has a result has failed.
   process.exitCode = exitCodeOf(undefined)
   putAsideVariables()
-  const redactor = new Redactor()
+  const redactor = new Redactor(inputIds.map(exampleOf))
   const stop = new AbortController()
   const hurry = new AbortController()
   let stoppedBy: 'SIGINT' | 'SIGTERM' | 'SIGHUP' | undefined

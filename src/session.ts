@@ -72,13 +72,17 @@ export async function readOptions({ platform, seal, signal }: Context, purpose: 
   return parseOptions({ ...platform, once: await readOnce(platform, deadlineOf(platform), signal) }, seal, purpose)
 }
 
-/** Who the job is, and where the API server is. Nothing has been asked for on the network yet. */
-export async function choose({ platform, seal }: Context, options: Options): Promise<Chosen> {
+/**
+ * Who the job is, and where the API server is. Nothing has been asked for on the network yet.
+ * @param finishes an earlier process has begun the run, so that the hosts that it spoke to exist
+ */
+export async function choose({ platform, seal }: Context, options: Options, finishes = false): Promise<Chosen> {
   const { identity, why } = await chooseIdentity(options, {
     ...platform,
     idTokenRequest: platform.idTokenRequest(seal),
     idToken: platform.idToken(seal),
     seal,
+    isNewHost: !finishes,
   })
   return { identity, why, options: { ...options, ...identity.cluster } }
 }
@@ -86,7 +90,7 @@ export async function choose({ platform, seal }: Context, options: Options): Pro
 export function openSession(context: Context, { identity, why, options }: Chosen, receipt: Receipt, knows: Session['knows']): Session {
   const { platform } = context
   platform.say(`Identity: ${identity.kind}, because ${why}.`)
-  const client = openClient(context, options)
+  const client = openClient(context, options, undefined, knows === 'all')
   const { evidence } = receipt
   evidence.identity = { kind: identity.kind, why }
   return {
@@ -105,10 +109,10 @@ export function openSession(context: Context, { identity, why, options }: Chosen
   }
 }
 
-export function openClient({ platform }: Context, options: Options, connections?: number): KubeClient {
+export function openClient({ platform }: Context, options: Options, connections?: number, isNewHost = true): KubeClient {
   const proxyUrl = options.proxyUrl ?? proxyFor(new URL(options.server), platform.env)
   const http = new Http({ ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl }, connections)
-  return new KubeClient(http, options.server, userAgent(platform.run), (text) => platform.say(text))
+  return new KubeClient(http, options.server, userAgent(platform.run), (text) => platform.say(text), isNewHost)
 }
 
 /** Deletes an anchor of the run. What is gone, and may be so by a call of ours that was not answered, counts as deleted. */

@@ -51,7 +51,7 @@ async function settleByReceipt(context: Context): Promise<number> {
 const NOTHING_ASKED = 'Main asked for nothing, so there is nothing to revoke.'
 
 async function openAgain(context: Context, receipt: Receipt | undefined): Promise<Session> {
-  const chosen = await choose(context, await readOptions(context, 'finish'))
+  const chosen = await choose(context, await readOptions(context, 'finish'), true)
   const { options } = chosen
   if (receipt?.server !== options.server || receipt.namespace !== options.serviceAccount.namespace) {
     throw new KubepassError(
@@ -89,7 +89,7 @@ async function settleByNames(context: Context, runKey: string): Promise<number> 
   if (!platform.isCI) platform.say('The receipt says nothing: its name is believed, and the flags, which must be those of the run.')
   let chosen: Chosen
   try {
-    chosen = await choose(context, await readOptions(context, 'finish'))
+    chosen = await choose(context, await readOptions(context, 'finish'), true)
   } catch (cause) {
     // A person can call again, with the right flags.
     if (!platform.isCI) throw cause

@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
+import { damageOfPem, damageOfToken, standInOf, tokenIn } from './damage.ts'
 import { errnoOf } from './errors.ts'
 import type { ClientCertificate } from './http.ts'
 import { pemBlocks } from './pem.ts'
@@ -61,7 +62,8 @@ const RANDOM = /(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{12,}|[a-z\d]{24,}/i
 /** PEM from PEM, its base64, or a file that holds either. */
 export function parseCertificateAuthority(text: string, readFile = readSmallFile): string {
   const pem = pemOf(text)
-  if (pem === undefined && isNoPath(text)) throw new Wrong('is neither a certificate nor the path of one')
+  if (pem === undefined && isNoPath(text))
+    throw new Wrong(damageOfPem(text, 'certificate') ?? 'is neither a certificate nor the path of one')
   return parseCertificate(pem ?? readFile(text).trim())
 }
 
@@ -73,7 +75,7 @@ export function parseCertificate(text: string): string {
   const certificates = pemBlocks(pemOf(text) ?? '')
     .filter(({ label, hasHeaders }) => label === 'CERTIFICATE' && !hasHeaders)
     .flatMap(({ der }) => certificateIn(der) ?? [])
-  if (certificates.length === 0) throw new Wrong('holds no certificate that can be read')
+  if (certificates.length === 0) throw new Wrong(damageOfPem(text, 'certificate') ?? 'holds no certificate that can be read')
   return certificates.join('')
 }
 
@@ -129,7 +131,8 @@ export function textIn(bytes: Buffer): string {
 /** A private key from PEM or its base64: the first one, in the form that Node.js takes, whatever its label says of the form. */
 export function sealKey(text: string, seal: Seal): Secret {
   const pem = pemOf(text)
-  if (pem === undefined) throw new Wrong('holds no private key that can be read')
+  if (pem === undefined && text.length >= 16) seal(text)
+  if (pem === undefined) throw new Wrong(damageOfPem(text, 'private key') ?? 'holds no private key that can be read')
   const sealed = seal(pem)
   // As the kubeconfig has it: who shows that in base64 shows the key in base64 twice over.
   if (pem !== text) seal(text.replaceAll(/\s/g, ''))
@@ -137,7 +140,7 @@ export function sealKey(text: string, seal: Seal): Secret {
   if (block?.label === 'ENCRYPTED PRIVATE KEY' || block?.hasHeaders === true)
     throw new Wrong('is encrypted, and nobody is there to be asked for its password: decrypt it (openssl pkey)')
   const key = block && keyIn(block.der)
-  if (key === undefined) throw new Wrong('holds no private key that can be read')
+  if (key === undefined) throw new Wrong(damageOfPem(text, 'private key') ?? 'holds no private key that can be read')
   const usable = key.export({ type: 'pkcs8', format: 'pem' }).toString()
   return usable.trim() === pem.trim() ? sealed : seal(usable)
 }
@@ -156,10 +159,15 @@ function keyIn(der: Buffer): KeyObject | undefined {
 
 export function sealToken(text: string, seal: Seal): Secret {
   const token = text.trim()
+  const standIn = standInOf(token)
+  if (standIn !== undefined) throw new Wrong(standIn)
   if (token.length < 16) throw new Wrong('is too short to be a token')
   if (token.length > LONGEST_TOKEN) throw new Wrong('is too long to be a token')
   // Sealed before it is judged, so that no message can show it.
   const sealed = seal(token)
+  const damage = damageOfToken(token)
+  if (damage !== undefined) seal(tokenIn(token) ?? token)
+  if (damage !== undefined) throw new Wrong(damage)
   if (!/^[\x21-\x7e]+$/.test(token)) throw new Wrong('holds characters that no bearer token has (white space, line ends, non-ASCII)')
   return sealed
 }

@@ -17,6 +17,9 @@ export interface Surroundings {
   idTokenRequest: IdTokenRequest | undefined
   idToken: Secret | undefined
   seal: Seal
+  say: (text: string) => void
+  /** Nothing says yet that the hosts of the job's services exist. */
+  isNewHost: boolean
   env: NodeJS.ProcessEnv
   /** The directories of PATH. */
   path: string
@@ -100,7 +103,7 @@ function candidatesOf(options: Options, surroundings: Surroundings): Candidate[]
     candidates.push({ kind: 'kubeconfig', there: 'a kubeconfig was given', isExplicit, make })
   }
   if (idTokenRequest !== undefined) {
-    const make = (): Identity => githubOidcIdentity(idTokenRequest, audience, seal, env)
+    const make = (): Identity => githubOidcIdentity(idTokenRequest, audience, surroundings)
     candidates.push({ kind: 'github-oidc', there: 'the job may request ID tokens', isExplicit: false, make })
   }
   if (idToken !== undefined) {

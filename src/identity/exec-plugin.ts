@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { stripVTControlCharacters } from 'node:util'
 import { killQuietly } from '../carriers.ts'
 import { errnoOf, KubepassError } from '../errors.ts'
 import type { ClusterAccess } from '../options.ts'
@@ -21,8 +22,12 @@ const MOST_BYTES = 1024 * 1024
 const OURS = /^(INPUT|STATE|KUBEPASS)_/
 const SECRET_NAME = /TOKEN|SECRET|PASSWORD|KEY/i
 const SECRET_FLAG = /^-.*(token|secret|password|key)$/i
-/** As long as a secret, and of its letters: a program may tell of a failure with it. */
-const SECRET_LIKE = /[\w.=+/~-]{20,}/g
+/** As long as a secret, and of its letters: a program may tell of a failure with it. Or a page, where a person could sign in. */
+const SECRET_LIKE = /(?:https:\/\/)?[\w.=+/~-]{20,}/g
+/** Of what it has printed on its standard error. */
+const LAST_LINES = 10
+const KEPT_BYTES = 16 * 1024
+const ASKS = /\b(device ?code|devicelogin|enter the code|browser|sign in|log ?in|password|passphrase|otp)\b/i
 /** How long an output may stay open once the program and its group have ended. */
 const DRAIN_MS = 1_000
 
@@ -55,26 +60,26 @@ export async function runExecPlugin(exec: Exec, env: NodeJS.ProcessEnv, seal: Se
   try {
     return credentialOf(stdout, exec.apiVersion, seal)
   } catch (error) {
-    if (error instanceof Wrong) throw failed(exec, `printed no credential: ${error.message}`, lastLine(stderr))
+    if (error instanceof Wrong) throw failed(exec, `printed no credential: ${error.message}`, lastLines(stderr))
     throw error
   }
 }
 
 async function outputsOf(exec: Exec, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<{ stdout: string; stderr: string }> {
-  const inTime = (): void => {
+  const inTime = (printed: string): void => {
     if (!signal.aborted) return
     throw signal.reason instanceof KubepassError
       ? signal.reason
-      : failed(exec, 'did not end in time', 'If it needs longer, raise deadline.')
+      : failed(exec, 'did not end in time', [lastLines(printed) ?? [], 'If it needs longer, raise deadline.'].flat().join('\n'))
   }
-  inTime()
+  inTime('')
   try {
     // In a group of its own: what it starts ends with it.
     const child = spawn(exec.command, exec.args, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
     const stop = (): void => {
       if (child.pid !== undefined) killQuietly(-child.pid, 'SIGKILL')
     }
-    const [stdout, stderr] = [collect(child.stdout, stop), collect(child.stderr)]
+    const [stdout, stderr] = [collect(child.stdout, stop), collectEnd(child.stderr)]
     const closed = new Promise((resolve) => child.once('close', resolve))
     signal.addEventListener('abort', stop, { once: true })
     try {
@@ -82,10 +87,10 @@ async function outputsOf(exec: Exec, env: NodeJS.ProcessEnv, signal: AbortSignal
       stop()
       // Who has left the group may hold an output.
       await Promise.race([closed, sleep(DRAIN_MS, undefined, { ref: false })])
-      inTime()
+      inTime(stderr())
       if (stdout.isOver()) throw failed(exec, 'printed over 1 MiB')
-      if (code !== 0) throw failed(exec, `ended with ${by ?? `exit code ${String(code)}`}`, lastLine(stderr.text()))
-      return { stdout: stdout.text(), stderr: stderr.text() }
+      if (code !== 0) throw failed(exec, `ended with ${by ?? `exit code ${String(code)}`}`, lastLines(stderr()))
+      return { stdout: stdout.text(), stderr: stderr() }
     } finally {
       signal.removeEventListener('abort', stop)
       child.stdout.destroy()
@@ -136,7 +141,7 @@ function named<T>(field: string, read: () => T): T {
   }
 }
 
-function collect(stream: Readable, whenOver: () => void = () => undefined): { text: () => string; isOver: () => boolean } {
+function collect(stream: Readable, whenOver: () => void): { text: () => string; isOver: () => boolean } {
   const chunks: Buffer[] = []
   let size = 0
   stream.on('data', (chunk: Buffer) => {
@@ -147,9 +152,36 @@ function collect(stream: Readable, whenOver: () => void = () => undefined): { te
   return { text: () => Buffer.concat(chunks).toString(), isOver: () => size > MOST_BYTES }
 }
 
-function lastLine(text: string): string | undefined {
-  const line = text.trimEnd().split('\n').at(-1) ?? ''
-  return line === '' ? undefined : `Its last words: ${quote(line.replaceAll(SECRET_LIKE, '...'))}`
+/** The end of an output; a word that it begins within is left out, as nobody could tell whether it is a part of a secret. */
+function collectEnd(stream: Readable): () => string {
+  let end = Buffer.alloc(0)
+  let isCut = false
+  stream.on('data', (chunk: Buffer) => {
+    const all = Buffer.concat([end, chunk])
+    isCut ||= all.length > KEPT_BYTES
+    end = all.subarray(-KEPT_BYTES)
+  })
+  return () => (isCut ? end.toString().replace(/^\S+/, '') : end.toString())
+}
+
+/** What it said last, one line in quotes each, without what may be a secret. */
+function lastLines(text: string): string | undefined {
+  const lines = stripVTControlCharacters(text)
+    .split(/[\r\n]+/)
+    .filter((line) => line.trim() !== '')
+    .slice(-LAST_LINES)
+    .map((line) => `  ${quote(line.replaceAll(SECRET_LIKE, (run) => (isPage(run) ? run : '...')))}`)
+  if (lines.length === 0) return undefined
+  const advice = lines.some((line) => ASKS.test(line))
+    ? '\nIf it asks somebody to sign in: nobody can, in a job. Have it use an identity of the job, such as a service account or workload identity.'
+    : ''
+  return `Its last words:\n${lines.join('\n')}${advice}`
+}
+
+/** Of words alone, so that no secret is in it. */
+function isPage(text: string): boolean {
+  const [scheme, address = ''] = text.split('://')
+  return scheme === 'https' && address.split(/[./_-]/).every((part) => /^[A-Z]?[a-z]{0,20}\d{0,2}$/.test(part))
 }
 
 function failed({ command }: Exec, what: string, hint?: string): KubepassError {

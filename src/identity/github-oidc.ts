@@ -2,9 +2,10 @@ import { decodeJwt } from '../credential.ts'
 import { KubepassError } from '../errors.ts'
 import { exchangeOnLoopback, Http, isLoopback } from '../http.ts'
 import { proxyFor } from '../proxy-variables.ts'
-import { reasonOf, retried } from '../retry.ts'
-import type { Seal, Secret } from '../secret.ts'
+import { isUnknownHost, isUntrusted, reasonOf, retried } from '../retry.ts'
+import type { Secret } from '../secret.ts'
 import { limitOf } from '../limit.ts'
+import type { Surroundings } from './choose.ts'
 import type { Identity } from './identity.ts'
 
 /** Where the runner hands out ID tokens. */
@@ -18,13 +19,18 @@ const DEADLINE_MS = 20_000
 const FRESH_S = 60
 
 /** The job's ID token. https://docs.github.com/en/actions/reference/security/oidc */
-export function githubOidcIdentity(request: IdTokenRequest, audience: string, seal: Seal, env: NodeJS.ProcessEnv): Identity {
+export function githubOidcIdentity(
+  request: IdTokenRequest,
+  audience: string,
+  surroundings: Pick<Surroundings, 'env' | 'isNewHost' | 'say' | 'seal'>,
+): Identity {
   let current: { token: Secret; expiresAt: number } | undefined
   return {
     kind: 'github-oidc',
     async authInfo(signal) {
+      const isNewHost = surroundings.isNewHost && current === undefined
       if (current === undefined || current.expiresAt - Date.now() / 1000 < FRESH_S)
-        current = await fetchIdToken(request, audience, seal, env, signal)
+        current = await fetchIdToken(request, audience, { ...surroundings, isNewHost }, signal)
       return { bearer: current.token }
     },
   }
@@ -33,8 +39,7 @@ export function githubOidcIdentity(request: IdTokenRequest, audience: string, se
 async function fetchIdToken(
   request: IdTokenRequest,
   audience: string,
-  seal: Seal,
-  env: NodeJS.ProcessEnv,
+  { env, isNewHost, say, seal }: Parameters<typeof githubOidcIdentity>[2],
   signal: AbortSignal,
 ): Promise<{ token: Secret; expiresAt: number }> {
   const url = new URL(request.url)
@@ -46,17 +51,31 @@ async function fetchIdToken(
     const { last: outcome } = await retried(
       (attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }),
       limitOf(DEADLINE_MS, signal),
-      () => undefined,
+      { say: (text) => say(`The ID token service ${url.host} ${text}`), isNewHost },
     )
-    if ('failure' in outcome) throw outcome.failure instanceof KubepassError ? outcome.failure : noIdToken(reasonOf(outcome.failure))
+    if ('failure' in outcome) {
+      throw outcome.failure instanceof KubepassError ? outcome.failure : noIdToken(reasonOf(outcome.failure), hintFor(outcome.failure, url))
+    }
     const value = outcome.status === 200 ? valueOf(outcome.body) : undefined
-    if (value === undefined) throw noIdToken(`its service answered ${outcome.status}`)
+    if (value === undefined) throw noIdToken(`its service answered ${outcome.status}${outcome.status === 200 ? ' without one' : ''}`)
     const token = seal(value)
     const expiry = decodeJwt(value)?.claims['exp']
     return { token, expiresAt: typeof expiry === 'number' ? expiry : 0 }
   } finally {
     http?.close()
   }
+}
+
+function hintFor(failure: unknown, { host }: URL): string | undefined {
+  if (isUntrusted(failure)) {
+    return (
+      `The certificate of the ID token service ${host} is not from a CA that Node.js trusts. If it is from an internal CA, or a proxy in between ends TLS: ` +
+      'set NODE_EXTRA_CA_CERTS to the path of that CA as PEM, in the environment of the runner or of this step (env:). certificate_authority is for the API server alone.'
+    )
+  }
+  return isUnknownHost(failure)
+    ? `The host of the ID token service, ${host}, has no address here: does the runner need a proxy (HTTPS_PROXY)?`
+    : undefined
 }
 
 function valueOf(body: string): string | undefined {
@@ -68,8 +87,9 @@ function valueOf(body: string): string | undefined {
   }
 }
 
-function noIdToken(reason: string): KubepassError {
-  return new KubepassError('IDENTITY', `GitHub gave no ID token: ${reason}.`, {
-    hint: 'Try the job again; if it stays so, see whether the runner reaches the ID token service (HTTPS_PROXY, NO_PROXY).',
-  })
+function noIdToken(
+  reason: string,
+  hint = 'Try the job again; if it stays so, see whether the runner reaches the ID token service (HTTPS_PROXY, NO_PROXY).',
+): KubepassError {
+  return new KubepassError('IDENTITY', `GitHub gave no ID token: ${reason}.`, { hint })
 }

@@ -1,6 +1,6 @@
-import { isoTime, jwtOf } from '../credential.ts'
+import { jwtOf } from '../credential.ts'
 import { KubepassError } from '../errors.ts'
-import { quote } from '../quote.ts'
+import { quote, quoteValue } from '../quote.ts'
 import type { Secret } from '../secret.ts'
 import type { Identity } from './identity.ts'
 
@@ -13,20 +13,17 @@ export function gitlabOidcIdentity(token: Secret, audience: string): Identity {
     kind: 'gitlab-oidc',
     authInfo: () =>
       Promise.try(() => {
-        const { aud, exp } = jwtOf(token)?.claims ?? {}
+        const claims = jwtOf(token)?.claims
+        if (claims === undefined) {
+          throw new KubepassError('IDENTITY', 'The variable KUBEPASS_ID_TOKEN is set, but holds no JWT.', {
+            hint: 'GitLab itself sets it, by id_tokens of the job: is there a variable of that name in variables, too?',
+          })
+        }
+        const { aud } = claims
         // One for more than this cluster could be used by it at another.
         if (aud !== audience && !(Array.isArray(aud) && aud.length === 1 && aud[0] === audience)) {
-          throw new KubepassError(
-            'IDENTITY',
-            `The ID token's audience is ${quote(JSON.stringify(aud ?? null))}, not ${quote(audience)} alone.`,
-            {
-              hint: "Give audience as the template's input: the API server's URL, written as in server, without a slash at its end.",
-            },
-          )
-        }
-        if (typeof exp === 'number' && exp <= Date.now() / 1000) {
-          throw new KubepassError('IDENTITY', `The ID token expired ${isoTime(exp)}.`, {
-            hint: 'It lives as long as the job may run, and cannot be renewed: raise timeout.',
+          throw new KubepassError('IDENTITY', `The ID token's audience is ${quoteValue(aud)}, not ${quote(audience)} alone.`, {
+            hint: "Give audience as the template's input: the API server's URL, written as in server, without a slash at its end.",
           })
         }
         return { bearer: token }

@@ -1,4 +1,5 @@
 import { isAbsolute, resolve } from 'node:path'
+import { damageOfKubeconfig } from '../damage.ts'
 import { KubepassError } from '../errors.ts'
 import { findProgram, type ClusterAccess, type KubeconfigInput } from '../options.ts'
 import { quote } from '../quote.ts'
@@ -40,7 +41,8 @@ export async function kubeconfigIdentity(input: KubeconfigInput, surroundings: S
     token: (text) => checked('a token', () => sealToken(text, seal)),
     key: (text) => checked('client-key-data', () => sealKey(text, seal)),
   })
-  if ('refused' in found) throw refuse(found.refused, found.hint)
+  const damage = 'refused' in found ? damageOfKubeconfig(input.text()) : undefined
+  if ('refused' in found) throw damage === undefined ? refuse(found.refused, found.hint) : refuse(damage)
   const cluster: ClusterAccess = {
     server: checked('a server', () => parseServer(found.server)),
     certificateAuthority: trustedBy(found.certificateAuthority),

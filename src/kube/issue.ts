@@ -6,8 +6,8 @@ import type { Run } from '../job.ts'
 import type { AuthInfo } from '../identity/identity.ts'
 import type { Seal } from '../secret.ts'
 import { deleteAnchor } from './revoke.ts'
-import { missingRule, refusalOf, statusOf, type Answer, type KubeClient } from './client.ts'
-import { isCountedElsewhere, quotaHint } from './quota.ts'
+import { refusalOf, statusOf, type Answer, type KubeClient } from './client.ts'
+import { isCountedElsewhere, isRefusedByQuota } from './quota.ts'
 
 export interface Anchor {
   name: string
@@ -56,11 +56,9 @@ export async function createAnchor(
     answer = await create()
   }
   for (let tries = 1; tries < 5 && isCountedElsewhere(answer); tries += 1) answer = await create()
-  const full = quotaHint(answer, where.namespace, client.server)
-  if (answer.status === 403 && acceptable && !answer.mayHaveActed && full === undefined) return undefined
+  if (answer.status === 403 && acceptable && !answer.mayHaveActed && !isRefusedByQuota(answer)) return undefined
   if (answer.status !== 201) {
-    const hint = full ?? secretsHint(answer, where.namespace)
-    throw refusalOf(answer, `create a Secret in namespace ${quote(where.namespace)}`, auth, hint)
+    throw refusalOf(answer, `create a Secret in namespace ${quote(where.namespace)}`, auth)
   }
   const uid = (answer.body as Partial<V1Secret> | undefined)?.metadata?.uid
   if (typeof uid !== 'string') throw incomplete('Secret')
@@ -87,32 +85,13 @@ export async function requestToken(
   const path = `/api/v1/namespaces/${asked.namespace}/serviceaccounts/${asked.name}/token`
   const answer = await client.call({ method: 'POST', path, auth, body }, signal)
   if (answer.status !== 201) {
-    throw refusalOf(answer, `issue a token for ServiceAccount ${quote(`${asked.namespace}/${asked.name}`)}`, auth, tokenHint(answer, asked))
+    throw refusalOf(answer, `issue a token for ServiceAccount ${quote(`${asked.namespace}/${asked.name}`)}`, auth)
   }
   const status = (answer.body as { status?: { token?: unknown; expirationTimestamp?: unknown } } | undefined)?.status
   if (typeof status?.token !== 'string' || status.token === '') throw incomplete('token')
   const token = seal(status.token)
   const stated = typeof status.expirationTimestamp === 'string' ? status.expirationTimestamp : undefined
   return { credential: readCredential(token), expected: { ...asked, stated }, warnings: answer.warnings }
-}
-
-function secretsHint(answer: Answer, namespace: string): string | undefined {
-  if (answer.status === 404) return `Create the namespace (kubectl create namespace ${namespace}), or correct service_account.`
-  const rule = answer.status === 403 ? missingRule(answer) : undefined
-  if (!rule?.includes('RBAC rule')) return rule
-  return (
-    `${rule.replace('verbs: ["create"]', 'verbs: ["create", "delete"]')}\n` +
-    `Do so only if the namespace ${quote(namespace)} holds nothing but scanner ServiceAccounts, and with the admission policies of deploy/base: ` +
-    'without them, create and delete on Secrets let their holder make a token that never expires.\n' +
-    'Or set revocation: best-effort to go on with a token that cannot be revoked.'
-  )
-}
-
-function tokenHint(answer: Answer, asked: { namespace: string; name: string }): string | undefined {
-  if (answer.status === 404)
-    return `Create it (kubectl create serviceaccount -n ${asked.namespace} ${asked.name}), or correct service_account.`
-  if (answer.status !== 403) return undefined
-  return missingRule(answer)?.replace('verbs: ["create"]', `resourceNames: [${JSON.stringify(asked.name)}], verbs: ["create"]`)
 }
 
 function incomplete(what: string): KubepassError {

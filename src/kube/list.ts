@@ -2,7 +2,7 @@ import type { AuthInfo } from '../identity/identity.ts'
 import { anchorPrefix, type Run } from '../job.ts'
 import { KubepassError } from '../errors.ts'
 import { quote } from '../quote.ts'
-import { missingRule, refusalOf, statusOf, type Answer, type KubeClient } from './client.ts'
+import { refusalOf, statusOf, type Answer, type KubeClient } from './client.ts'
 
 /** A page of anchors is then far from the most that is read of an answer; one that holds larger ones is asked for in parts. */
 const PAGE = 250
@@ -77,8 +77,7 @@ export async function listMarked(
       from = table?.metadata?.continue ?? ''
       continue
     }
-    if (answer.status !== 200 || table?.kind !== 'Table')
-      throw refusalOf(answer, `list the Secrets in namespace ${quote(namespace)}`, auth, listHint(answer, namespace))
+    if (answer.status !== 200 || table?.kind !== 'Table') throw refusalOf(answer, `list the Secrets in namespace ${quote(namespace)}`, auth)
     const column = (name: string): number => table.columnDefinitions?.findIndex((definition) => definition.name === name) ?? -1
     const [type, data] = [column('Type'), column('Data')]
     for (const row of table.rows ?? []) {
@@ -118,13 +117,4 @@ function isPlatform(text: string): text is Run['platform'] {
 
 function timeOf(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) ? Date.parse(text) || undefined : undefined
-}
-
-function listHint(answer: Answer, namespace: string): string | undefined {
-  const rule = answer.status === 403 ? missingRule(answer) : undefined
-  if (!rule?.includes('verbs: ["list"]')) return undefined
-  return (
-    `${rule.replace('verbs: ["list"]', 'verbs: ["list", "delete"]')}\n` +
-    `Whoever may list Secrets can read them: do so only if the namespace ${quote(namespace)} holds no Secrets but anchors. deploy/sweeper has the Role.`
-  )
 }

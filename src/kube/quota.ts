@@ -1,21 +1,29 @@
+import type { V1Status } from '@kubernetes/client-node'
 import { quote } from '../quote.ts'
 import { statusOf, type Answer } from './client.ts'
 
+const FULL = 'exceeded quota: '
+const UNCOUNTED = 'status unknown for quota: '
+
 /**
- * What to do about a refusal by a ResourceQuota; undefined for any other answer.
+ * What to do about a refusal by a ResourceQuota; undefined for any other.
  * https://github.com/kubernetes/kubernetes/blob/v1.36.0/staging/src/k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go
  */
-export function quotaHint(answer: Answer, namespace: string, server: string): string | undefined {
-  const message = answer.status === 403 ? (statusOf(answer)?.message ?? '') : ''
-  if (message.includes('status unknown for quota: '))
+export function quotaHint({ message = '' }: V1Status, namespace: string, server: string): string | undefined {
+  if (message.includes(UNCOUNTED))
     return `The cluster has not counted the Secrets of namespace ${quote(namespace)} yet: run the job again. Does its resourcequota-controller run?`
-  if (!message.includes('exceeded quota: ')) return undefined
+  if (!message.includes(FULL)) return undefined
   return (
     `The namespace ${quote(namespace)} is full. Delete what ended runs have left there, with the rights of deploy/sweeper:\n` +
     `kubectl create token sweeper --namespace kubepass-issuer | kubepass sweep --server ${server} --certificate-authority ca.crt ` +
     `--service-account ${namespace}/scanner --token-file -\n` +
     'If so many runs are alive at a time, raise count/secrets in deploy/base/quota.yaml.'
   )
+}
+
+export function isRefusedByQuota(answer: Answer): boolean {
+  const message = answer.status === 403 ? (statusOf(answer)?.message ?? '') : ''
+  return message.includes(FULL) || message.includes(UNCOUNTED)
 }
 
 /** Another API server, or the controller, counted at the same moment: asked again, the quota has an answer. */

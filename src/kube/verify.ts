@@ -1,7 +1,7 @@
 import type { V1SelfSubjectReview } from '@kubernetes/client-node'
 import { KubepassError } from '../errors.ts'
 import type { Secret } from '../secret.ts'
-import { statusOf, type KubeClient } from './client.ts'
+import { refusalOf, statusOf, type Answer, type KubeClient } from './client.ts'
 
 /** What the API server makes of a token. */
 export type Standing =
@@ -13,10 +13,8 @@ export type Standing =
 /** Asks the API server, with the token, who its bearer is. */
 export async function whoami(client: KubeClient, token: Secret, signal: AbortSignal, anew = false): Promise<Standing> {
   const body: V1SelfSubjectReview = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }
-  const answer = await client.call(
-    { method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth: { bearer: token }, body, anew },
-    signal,
-  )
+  const auth = { bearer: token }
+  const answer = await client.call({ method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth, body, anew }, signal)
   const status = statusOf(answer)
   if (answer.status === 201) {
     const username = (answer.body as Partial<V1SelfSubjectReview> | undefined)?.status?.userInfo?.username
@@ -26,8 +24,15 @@ export async function whoami(client: KubeClient, token: Secret, signal: AbortSig
   // Who is forbidden to ask has been recognised.
   if (answer.status === 403 && status?.reason === 'Forbidden' && !status.message?.includes('User "system:anonymous"'))
     return { is: 'accepted', username: undefined }
-  if (answer.status === 404) {
-    throw new KubepassError('REFUSED', 'The API server knows no SelfSubjectReview.', { hint: 'kubepass needs Kubernetes 1.28 or later.' })
-  }
+  if (answer.status === 404) throw isUnknown(answer) ? noReview() : refusalOf(answer, 'say whose the token is', auth)
   return { is: 'unclear', status: answer.status }
+}
+
+/** An API server answers so for what it does not have, by a Status or by a line of text; HTML and other JSON are of somebody else. */
+function isUnknown({ form }: Answer): boolean {
+  return form === 'a Kubernetes Status' || form === 'plain text'
+}
+
+function noReview(): KubepassError {
+  return new KubepassError('REFUSED', 'The API server knows no SelfSubjectReview.', { hint: 'kubepass needs Kubernetes 1.28 or later.' })
 }

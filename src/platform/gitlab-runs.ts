@@ -30,7 +30,8 @@ export async function isOverOnGitlab(
     const { last } = await retried(
       (attempt) => exchange({ url, method: 'GET', headers, signal: attempt }),
       signal,
-      () => undefined,
+      // Of what it cannot tell within seconds the sweep says so.
+      { say: () => undefined, isNewHost: true },
     )
     const answer = 'failure' in last ? reasonOf(last.failure) : last.status
     const status = 'failure' in last || last.status !== 200 ? undefined : statusIn(last.body)

@@ -26,7 +26,7 @@ const LEVELS: RegExp[] = [
   /^session\.ts$/,
   /^(platform\/|scan\.ts|scan-environment\.ts|isolate\.ts|runtime\.ts)/,
   /^(identity\/|kube\/|kubeconfig\.ts|evidence\.ts|receipt\.ts|options\.ts|decode\.ts|carriers\.ts|pipes\.ts|running\.ts|redact\.ts)/,
-  /^(credential|retry|http|tunnel|flags|values|certificate|pem|proxy-variables|no-proxy|read-once|system-roots|own-kubeconfig|write|access)\.ts$/,
+  /^(credential|retry|http|tunnel|flags|values|damage|certificate|pem|proxy-variables|no-proxy|read-once|system-roots|own-kubeconfig|write|access)\.ts$/,
   /^(inputs|job)\.ts$/,
   /^(errors|limit|quote|secret|version)\.ts$/,
 ]

@@ -54,9 +54,10 @@ function patience(cell: Cell): number {
   return call === 'prove' ? 15 : fault.retried === true ? DEADLINES.short : 0
 }
 
-/** Of the tokens, where one is renewed. */
+/** Of the tokens, where one is renewed. That nobody listens is told after 3 s, and it heals then. */
 function lifeOf({ fault, often }: Cell): number {
-  return LIVES[often === 'always' ? 'short' : isSlow(fault) ? 'slow' : 'long']
+  const heals = isSlow(fault) || ('answering' in fault && fault.answering === 'nobody') ? 'slow' : 'long'
+  return LIVES[often === 'always' ? 'short' : heals]
 }
 
 /**

@@ -558,6 +558,29 @@ const refused: Record<string, Refused> = {
     says: /is no YAML \(TAG_RESOLVE_FAILED in line 2\)/,
   },
   'an alias': { text: (right) => right.replace('kind: Config', 'kind: &a Config\nextensions: *a'), says: /holds YAML aliases/ },
+  'one line': { text: (right) => right.trim().split('\n').join(' '), says: /kubeconfig is on one line: its line ends are lost/ },
+  'line ends as text': {
+    text: (right) => right.trim().split('\n').join('\\n'),
+    says: /kubeconfig has \\n as text in place of its line ends/,
+  },
+  'base64 of base64': {
+    text: (right) => Buffer.from(Buffer.from(right).toString('base64')).toString('base64'),
+    says: /kubeconfig is base64 twice over.*kubectl config view --raw --flatten --minify \| base64 -w0/,
+  },
+  'a token that kubectl left out': { user: { token: 'REDACTED' }, says: /has a token, which is REDACTED, which kubectl config view shows/ },
+  'a certificate authority that kubectl left out': {
+    cluster: { 'certificate-authority-data': 'DATA+OMITTED' },
+    says: /has certificate-authority-data, which is DATA\+OMITTED, which kubectl config view shows/,
+  },
+  'a key that kubectl left out': {
+    user: { ...inline, 'client-key-data': 'DATA+OMITTED' },
+    says: /has client-key-data, which is DATA\+OMITTED/,
+  },
+  'a token with Bearer': { user: { token: `Bearer ${SECRET}` }, says: /has a token, which begins with a word of the HTTP header/ },
+  'a certificate authority without line ends': {
+    cluster: { 'certificate-authority-data': Buffer.from(readFileSync(quick.ca, 'utf8').replaceAll('\n', ' ')).toString('base64') },
+    says: /has certificate-authority-data, which has blanks in place of its line ends/,
+  },
   'two documents': { text: (right) => `${right}---\n${right}`, says: /is no YAML \(MULTIPLE_DOCS/ },
   'a list': { text: () => `- ${SECRET}\n- x\n`, says: /is no kubeconfig/ },
   'another kind': { text: (right) => right.replace('kind: Config', 'kind: Secret'), says: /is no kubeconfig/ },
@@ -747,10 +770,44 @@ onGithub(
 )
 
 const LONG = 'k8s-aws-v1.aHR0cHM6Ly9zdHMuZXUtd2VzdC0xLmFtYXpvbmF3cy5jb20'
+const EXPIRED = [{ alg: 'RS256' }, { exp: Math.floor(Date.now() / 1000) - 90_000 }, SECRET]
+  .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+  .join('.')
 const failures: Record<string, { prints?: string; script?: string; says: RegExp }> = {
   'that fails': {
     script: `echo first >&2; echo "::error::no $'login' for ${LONG}" >&2; exit 3`,
-    says: /ended with exit code 3\.\nIts last words: "::error::no \$'login' for \.\.\."$/,
+    says: /ended with exit code 3\.\nIts last words:\n {2}"first"\n {2}"::error::no \$'login' for \.\.\."\n/,
+  },
+  'that fails with many lines': {
+    script: 'for n in $(seq 1 5000); do echo "line $n of what went wrong" >&2; done; exit 1',
+    says: /Its last words:\n {2}"line 4991 of what went wrong"\n(?: {2}"line \d+ of what went wrong"\n){8} {2}"line 5000 of what went wrong"$/,
+  },
+  'that prints a line without end': {
+    script: `yes '${SECRET}' | head -c 3000000 | tr -d '\\n' >&2; echo ' failed' >&2; exit 1`,
+    says: /Its last words:\n {2}" failed"$/,
+  },
+  'that draws its progress in colours': {
+    script: `printf '\\033[31mfirst\\r\\033[2Ksecond\\033[0m\\n\\n  \\nthird' >&2; exit 1`,
+    says: /Its last words:\n {2}"first"\n {2}"second"\n {2}"third"$/,
+  },
+  'that waits for somebody to sign in': {
+    script:
+      'echo "To sign in, use a web browser to open the page https://microsoft.com/devicelogin and enter the code ABCDEFGHI to authenticate." >&2; sleep 600',
+    says: /did not end in time\.\nIts last words:\n {2}"To sign in, .* https:\/\/microsoft\.com\/devicelogin and enter the code ABCDEFGHI to authenticate\."\nIf it asks somebody to sign in: nobody can, in a job\..*\nIf it needs longer, raise deadline\.$/,
+  },
+  'that names a page with a secret in it': {
+    script: `echo 'Open https://example.com/device/${LONG}' >&2; exit 1`,
+    says: /Its last words:\n {2}"Open \.\.\."$/,
+  },
+  'that prints nothing but words': {
+    prints: '',
+    script: 'echo "Please run: az login" >&2',
+    says: /is no JSON object\.\nIts last words:\n {2}"Please run: az login"\nIf it asks/,
+  },
+  'that prints a token in quotes': { prints: execCredential({ token: `"${SECRET}"` }), says: /its status\.token is in quotes/ },
+  'that prints a token that has expired': {
+    prints: execCredential({ token: EXPIRED }),
+    says: /^The token that shows who the job is expired 1 day ago\./,
   },
   'that is killed': { script: 'kill -9 $$', says: /ended with SIGKILL\.$/ },
   'that prints nothing': { prints: '', says: /printed no credential: its answer is no JSON object\.$/ },
@@ -776,7 +833,7 @@ const failures: Record<string, { prints?: string; script?: string; says: RegExp 
   'that prints both': { prints: 'BOTH', says: /a token and a client certificate: which of them counts/ },
   'that tells of a failure with a key': {
     script: 'echo "cannot sign with wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY" >&2; exit 1',
-    says: /exit code 1\.\nIts last words: "cannot sign with \.\.\."$/,
+    says: /exit code 1\.\nIts last words:\n {2}"cannot sign with \.\.\."$/,
   },
   'that prints without end': { script: 'yes', says: /printed over 1 MiB\.$/ },
   'that hangs, with what it started': {
@@ -793,12 +850,12 @@ for (const [what, { prints = '{}', script = '', says }] of Object.entries(failur
       const pair = { clientCertificateData: certificate, clientKeyData: KEY_OF_ANOTHER }
       const answer = prints === 'PAIR' ? execCredential(pair) : prints === 'BOTH' ? execCredential({ ...pair, token: SECRET }) : prints
       const { command } = disk.plugin(answer, script)
-      const inputs = { allow_exec: 'true', deadline: what.includes('hangs') ? '1s' : '60s' }
+      const inputs = { allow_exec: 'true', deadline: /hangs|waits/.test(what) ? '2s' : '60s' }
       const use = step({ ...given(kubeconfigOf(info, proxy.url, execEntry(command)), inputs), command: 'echo ran' })
       const main = await use.main()
       expect(main.annotations).toHaveLength(1)
       expect(main.annotations[0]?.message).toMatch(says)
-      expect(main.annotations[0]?.message).toContain(`The program of the kubeconfig, "${command}", `)
+      if (!what.includes('expired')) expect(main.annotations[0]?.message).toContain(`The program of the kubeconfig, "${command}", `)
       expect(main.code).toBe(81)
       expect(main.log).not.toMatch(/hunter2|\nran\n|aHR0cHM6/)
       expect((await use.post()).code).toBe(0)

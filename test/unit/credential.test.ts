@@ -1,6 +1,16 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { checkCredential, claimsOf, decodeJwt, endsAt, readCredential, renewAt, retireAt, type Expected } from '../../src/credential.ts'
+import {
+  checkCredential,
+  claimsOf,
+  decodeJwt,
+  endsAt,
+  readCredential,
+  renewAt,
+  retireAt,
+  untimely,
+  type Expected,
+} from '../../src/credential.ts'
 import { decode } from '../../src/decode.ts'
 import { KubepassError } from '../../src/errors.ts'
 import { Redactor } from '../../src/redact.ts'
@@ -145,4 +155,35 @@ describe('a renewal', () => {
     expect(retireAt(900_000, 630_000, 120)).toBe(750_000)
     expect(retireAt(900_000, 630_000, 600)).toBe(900_000)
   })
+})
+
+describe('the token that shows who the job is', () => {
+  const NOW = IAT
+  const why = (more: object): string | undefined => untimely(seal(jwt(header, { sub: 'x', ...more })), NOW)
+  test.each<[object, RegExp | undefined]>([
+    [{}, undefined],
+    [{ exp: NOW + 1 }, undefined],
+    // Clocks differ.
+    [{ exp: NOW - 119 }, undefined],
+    [
+      { exp: NOW - 121 },
+      /^expired 2 minutes ago\. Its times:\n {2}exp: 2027-01-15T07:57:59Z \(2 minutes ago\)\nIt is now 2027-01-15T08:00:00Z$/,
+    ],
+    [{ iat: NOW - 90_000, nbf: NOW - 90_000, exp: NOW - 86_400 }, /^expired 1 day ago\. Its times:\n {2}iat: .*\n {2}nbf: .*\n {2}exp: /],
+    [{ nbf: NOW + 299 }, undefined],
+    [{ nbf: NOW + 3600, exp: NOW + 7200 }, /^is not valid yet: it will be in 1 hour\. Its times:\n {2}nbf: .*\n {2}exp: /],
+    [{ exp: 'soon', nbf: -1 }, undefined],
+  ])('%j', (times, says) => {
+    if (says === undefined) expect(why(times)).toBeUndefined()
+    else expect(why(times)).toMatch(says)
+  })
+  test('one that is no JWT is not judged', () => {
+    expect(untimely(seal('abcdefghijklmnopqrstuvwxyz'))).toBeUndefined()
+  })
+})
+
+test('no text in a claim is quoted twice', () => {
+  expect(claimsOf(seal(jwt(header, { aud: ['https://a', '##[x'], sub: { a: 'b' } })))).toBe(
+    '  aud: ["https://a","##\\u005bx"]\n  sub: {"a":"b"}',
+  )
 })

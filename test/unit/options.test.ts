@@ -303,3 +303,62 @@ test('a check run needs a token, which is read only then', () => {
   expect(parse({ report: 'check', github_token: 'ghs_0123456789abcdef' }).checkToken).toBeDefined()
   expect(parse({ github_token: 'ghs_0123456789abcdef' }).checkToken).toBeUndefined()
 })
+
+describe('one mistake, one complaint', () => {
+  const unreadable = join(folder, 'nowhere')
+  const kubeconfig = join(folder, 'a kubeconfig')
+  writeFileSync(kubeconfig, 'clusters: []')
+  const CI: Partial<Record<InputId, string>> = {}
+  const BY_KUBECONFIG = { server: '', certificate_authority: '', kubeconfig }
+  const terminal = { hasLaterSteps: false, hasPost: false, postFailsJob: false, argv: ['true'] }
+  test.each<[string, Partial<Record<InputId, string>>, Partial<Source>?]>([
+    ['a file of a token that cannot be read', { token_file: unreadable }],
+    ['and the identity is named', { token_file: unreadable, identity: 'token' }],
+    ['a token that is damaged', { token: 'Bearer abcdefghijklmnopqrstuvwxyz', identity: 'token' }],
+    ['no standard input', { token_file: '-', identity: 'token' }],
+    ['an empty file of a token', { token_file: '/dev/null', identity: 'token' }],
+    ['a kubeconfig that cannot be read', { ...BY_KUBECONFIG, kubeconfig: unreadable }],
+    ['and the identity is named', { ...BY_KUBECONFIG, kubeconfig: unreadable, identity: 'kubeconfig' }],
+    ['and a context', { ...BY_KUBECONFIG, kubeconfig: unreadable, context: 'x', allow_exec: 'true' }],
+    [
+      'a kubeconfig that is neither content nor a path',
+      { ...BY_KUBECONFIG, kubeconfig: 'hunter2 hunter2', identity: 'kubeconfig', context: 'x' },
+    ],
+    ['a server beside a kubeconfig, whatever it is', { ...BY_KUBECONFIG, server: 'x' }],
+    ['a CA beside a kubeconfig, whatever it is', { ...BY_KUBECONFIG, certificate_authority: 'x' }],
+    ['a proxy beside a kubeconfig, whatever it is', { ...BY_KUBECONFIG, proxy_url: 'x' }],
+    ['a server name beside a kubeconfig, whatever it is', { ...BY_KUBECONFIG, tls_server_name: '_' }],
+    ['an unknown allow_exec', { ...BY_KUBECONFIG, allow_exec: 'yes' }],
+    ['an unknown allow_exec without a kubeconfig', { allow_exec: 'yes' }],
+    ['a context without a kubeconfig', { context: 'x' }],
+    ['an identity that is misspelled', { identity: 'in-clustr', server: '', certificate_authority: '' }],
+    ['an identity that is misspelled, beside a kubeconfig', { ...BY_KUBECONFIG, identity: 'kubeconfg', context: 'x' }],
+    ['an identity that is misspelled, beside a token', { identity: 'tokn', token: 'abcdefghijklmnopqrstuvwxyz' }],
+    ['a limit that is none', { max_duration: 'x', duration: '2h' }],
+    ['a life that is none', { max_duration: '2h', duration: 'x' }],
+    ['a token for the check run that is damaged', { report: 'check', github_token: 'short' }],
+    ['an expression for it', { report: 'check', github_token: '${{ github.token }}' }],
+    ['no token for the check run', { report: 'check', github_token: '' }],
+    ['a report that is misspelled', { report: 'chek', github_token: 'x' }],
+    ['a shell that is misspelled', { shell: 'fish', command: 'true' }, { path: '' }],
+    ['a shell that is not there', { shell: 'sh', command: 'true' }, { path: '' }],
+    ['a command with a NUL', { command: 'a\0b' }],
+    ['a program that is not there', {}, { argv: ['no-such-program'] }],
+    ['no command', {}, { ...terminal, argv: [] }],
+    ['a ServiceAccount that is none', { service_account: 'scanner' }],
+    ['no server', { server: '' }],
+    ['a server that is none, also as audience', { server: 'http://10.0.0.1' }],
+    ['a CA that is damaged', { certificate_authority: 'DATA+OMITTED' }],
+    ['a proof that nobody makes', { prove: 'post' }, terminal],
+    ['an output that nobody reads', { delivery: 'output', command: 'true' }],
+    ['a delivery that is misspelled', { delivery: 'outputs', command: 'true' }],
+    ['a required isolation that is misspelled', { isolate: 'requird' }],
+    ['a directory that is not there', { directory: unreadable }],
+    ['evidence that cannot be written', { evidence: join(unreadable, 'e.json') }],
+    ['a proxy variable', {}, { env: { HTTPS_PROXY: 'http://a:b%@c' } }],
+  ])('%s', (_, given, source = {}) => {
+    const message = problem({ ...CI, ...given }, source)
+    expect(message).not.toMatch(/inputs are wrong/)
+    expect(message).not.toContain('hunter2')
+  })
+})

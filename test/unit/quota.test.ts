@@ -1,38 +1,48 @@
 import { expect, test } from '@jest/globals'
-import { isCountedElsewhere, quotaHint } from '../../src/kube/quota.ts'
+import type { V1Status } from '@kubernetes/client-node'
+import type { Answer } from '../../src/kube/client.ts'
+import { isCountedElsewhere, isRefusedByQuota, quotaHint } from '../../src/kube/quota.ts'
 
-const answer = (status: number, reason: string, message: string, kind = 'secrets'): Parameters<typeof quotaHint>[0] => ({
-  status,
-  body: { kind: 'Status', apiVersion: 'v1', status: 'Failure', reason, message, code: status, details: { name: 'x', kind } },
+const said = (code: number, reason: string, message: string, kind = 'secrets'): V1Status => ({
+  kind: 'Status',
+  apiVersion: 'v1',
+  status: 'Failure',
+  reason,
+  message,
+  code,
+  details: { name: 'x', kind },
+})
+const answer = (body: V1Status): Answer => ({
+  asked: { server: 'https://a', method: 'POST', path: '/api/v1/namespaces/scans/secrets' },
+  status: body.code ?? 0,
+  form: 'a Kubernetes Status',
+  body,
   warnings: [],
   mayHaveActed: false,
 })
 const EXCEEDED = 'secrets "x" is forbidden: exceeded quota: q, requested: count/secrets=1, used: count/secrets=2, limited: count/secrets=2'
+const UNCOUNTED = 'secrets "x" is forbidden: status unknown for quota: q, resources: count/secrets'
 
-test.each<[string, ReturnType<typeof answer>, RegExp | undefined]>([
-  [
-    'full',
-    answer(403, 'Forbidden', EXCEEDED),
-    /^The namespace "scans" is full\.[^]*\nkubectl .* \| kubepass sweep --server https:\/\/a .* scans\/scanner /,
-  ],
-  ['full, by the older name', answer(403, 'Forbidden', EXCEEDED.replaceAll('count/', '')), /is full/],
-  [
-    'not counted',
-    answer(403, 'Forbidden', 'secrets "x" is forbidden: status unknown for quota: q, resources: count/secrets'),
-    /not counted the Secrets/,
-  ],
-  ['a missing right', answer(403, 'Forbidden', 'secrets is forbidden: User "x" cannot create resource "secrets"'), undefined],
-  ['another code', answer(500, 'InternalError', EXCEEDED), undefined],
-  ['no Status', { status: 403, body: `<p>${EXCEEDED}</p>`, warnings: [], mayHaveActed: false }, undefined],
-])('a refusal by a quota: %s', (_name, given, hint) => {
-  const found = quotaHint(given, 'scans', 'https://a')
-  if (hint === undefined) expect(found).toBeUndefined()
-  else expect(found).toMatch(hint)
+test.each<[string, string, RegExp]>([
+  ['full', EXCEEDED, /^The namespace "scans" is full\.[^]*\nkubectl .* \| kubepass sweep --server https:\/\/a .* scans\/scanner /],
+  ['full, by the older name', EXCEEDED.replaceAll('count/', ''), /is full/],
+  ['not counted', UNCOUNTED, /not counted the Secrets/],
+])('a refusal by a quota: %s', (_name, message, hint) => {
+  const status = said(403, 'Forbidden', message)
+  expect(quotaHint(status, 'scans', 'https://a')).toMatch(hint)
+  expect(isRefusedByQuota(answer(status))).toBe(true)
+})
+
+test('another refusal is not one by a quota', () => {
+  const status = said(403, 'Forbidden', 'secrets is forbidden: User "x" cannot create resource "secrets"')
+  expect(quotaHint(status, 'scans', 'https://a')).toBeUndefined()
+  expect(isRefusedByQuota(answer(status))).toBe(false)
+  expect(isRefusedByQuota(answer(said(500, 'InternalError', EXCEEDED)))).toBe(false)
 })
 
 test('a quota that was counted elsewhere is told from a name that is taken', () => {
-  expect(isCountedElsewhere(answer(409, 'Conflict', 'x', 'resourcequotas'))).toBe(true)
-  expect(isCountedElsewhere(answer(409, 'AlreadyExists', 'x', 'secrets'))).toBe(false)
-  expect(isCountedElsewhere(answer(409, 'Conflict', 'x', 'secrets'))).toBe(false)
-  expect(isCountedElsewhere(answer(403, 'Conflict', 'x', 'resourcequotas'))).toBe(false)
+  expect(isCountedElsewhere(answer(said(409, 'Conflict', 'x', 'resourcequotas')))).toBe(true)
+  expect(isCountedElsewhere(answer(said(409, 'AlreadyExists', 'x', 'secrets')))).toBe(false)
+  expect(isCountedElsewhere(answer(said(409, 'Conflict', 'x', 'secrets')))).toBe(false)
+  expect(isCountedElsewhere(answer(said(403, 'Conflict', 'x', 'resourcequotas')))).toBe(false)
 })

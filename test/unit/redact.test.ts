@@ -143,3 +143,13 @@ test('base64url is masked where it differs from base64', () => {
   const value = '~?>'.repeat(8)
   expect(knowing(value).redact(Buffer.from(value).toString('base64url'))).toBe('***')
 })
+
+test('a text of the program itself is shown although a secret has a part of it, and nothing beyond that', () => {
+  const shown = 'for example: eyJhbGciOiJSUzI1NiIs...'
+  const redactor = new Redactor([shown])
+  redactor.seal(`Bearer ${HEADER}.${PAYLOAD}.${SIGNATURE}`)
+  redactor.seal('eyJhbGciOiJSUzI1NiIsImtpZCI6IjEyMzQ1Njc4OTAifQ-hunter2hunter2')
+  expect(redactor.redact(`token is wrong; ${shown}\n${shown}`)).toBe(`token is wrong; ${shown}\n${shown}`)
+  expect(redactor.redact(`it was eyJhbGciOiJSUzI1NiIsImtpZCI6; ${shown}`)).toBe(`it was ***; ${shown}`)
+  expect(redactor.redact('for example: eyJhbGciOiJSUzI1NiIsImtpZCI6IjEyMzQ1Njc4OTAifQ-hunter2hunter2')).toBe('for example: ***')
+})

@@ -1,0 +1,27 @@
+import { untimely } from '../credential.ts'
+import { KubepassError } from '../errors.ts'
+import type { IdentityKind } from '../options.ts'
+import type { AuthInfo } from './identity.ts'
+
+const NEW_ONE: Partial<Record<IdentityKind, string>> = {
+  token: 'Give a new one, such as: kubectl create token issuer --namespace kubepass-issuer --duration 24h',
+  kubeconfig: 'Write the kubeconfig anew, or have its program (exec) give a new one.',
+  'gitlab-oidc': 'It lives as long as the job may run, and cannot be renewed: raise timeout.',
+  'in-cluster': 'The kubelet renews it in the file long before: does the Pod still run as it should?',
+}
+
+/**
+ * A token that its own times rule out is sent to nobody, so that no call is needed to learn why it is refused. To revoke, it
+ * is sent nevertheless: if it is this machine's clock that is wrong, the API server accepts it.
+ * @throws IDENTITY
+ */
+export function requireTimely(kind: IdentityKind, auth: AuthInfo, now = Date.now() / 1000): void {
+  // GitHub has just made it: what would be wrong is a clock.
+  if (kind === 'github-oidc' || !('bearer' in auth)) return
+  const why = untimely(auth.bearer, now)
+  if (why === undefined) return
+  const name = kind === 'gitlab-oidc' ? 'The ID token' : 'The token that shows who the job is'
+  throw new KubepassError('IDENTITY', `${name} ${why}.`, {
+    hint: `${NEW_ONE[kind] ?? ''} If the times are right, set this machine's clock.`,
+  })
+}

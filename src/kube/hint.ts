@@ -1,0 +1,218 @@
+import type { V1Status } from '@kubernetes/client-node'
+import { certificateLines } from '../certificate.ts'
+import { claimsOf, isoTime, jwtOf } from '../credential.ts'
+import type { AuthInfo } from '../identity/identity.ts'
+import { quote } from '../quote.ts'
+import type { Secret } from '../secret.ts'
+import { quotaHint } from './quota.ts'
+
+/** The request that was sent. */
+export interface Asked {
+  /** The API server's URL, as the user gave it. */
+  readonly server: string
+  readonly method: 'GET' | 'POST' | 'DELETE'
+  /** Behind the server's URL. */
+  readonly path: string
+}
+
+/** What an answer's body is. Only an API server sends a Status, and for some paths of its own `404 page not found`. */
+export type Form = 'a Kubernetes Status' | 'JSON of another kind' | 'HTML' | 'plain text' | 'an empty body' | 'something else'
+
+export interface Answered {
+  readonly status: number
+  readonly form: Form
+  /** Undefined where the answer is no Kubernetes Status. */
+  readonly said: V1Status | undefined
+}
+
+/** A request in the terms of RBAC. */
+interface Attributes {
+  readonly verb: string
+  readonly group: string
+  /** With the subresource. */
+  readonly resource: string
+  readonly namespace: string | undefined
+  readonly name: string | undefined
+}
+
+const OWN_WORDS = "The API server's own words are quoted above. Its audit log has the request, by a User-Agent that begins with kubepass/."
+const GUARD = 'kubepass.dev/guarded=true'
+
+/** What to do about a refusal. It follows from what was asked, and from who answered what. */
+export function hintFor(asked: Asked, { status, form, said }: Answered, auth: AuthInfo, now = Date.now() / 1000): string {
+  if (status >= 300 && status < 400)
+    return 'Redirects are not followed, so that the token goes nowhere else: give the URL that it leads to as server.'
+  if (said === undefined) return ofSomebodyElse(asked, status, form)
+  if (status === 401) return 'bearer' in auth ? unknownBearer(auth.bearer, now) : unknownCertificate(auth.certificate, now)
+  const what = attributesOf(asked)
+  const message = said.message ?? ''
+  if (message.includes('User "system:anonymous"'))
+    return 'The request arrived without a token or a client certificate: a proxy in between strips the Authorization header, or ends TLS.'
+  const other = otherThanAsked(what, said, status)
+  if (other !== undefined) return ofAnotherRequest(asked, what, other)
+  if (status === 403) return forbidden(what, said, asked.server) ?? OWN_WORDS
+  if (status === 404) return notFound(what, said) ?? OWN_WORDS
+  if (status === 409 && what.resource === 'serviceaccounts/token') return BOUND_SECRET_IS_GONE
+  return OWN_WORDS
+}
+
+/** What to do when the API server, or who answers in its place, still answered with 408, 429 or 5xx at the end of the deadline. */
+export function hintForUnhealed({ status, form, said }: Answered): string {
+  if ((said?.message ?? '').includes('failed calling webhook "'))
+    return (
+      'An admission webhook of the cluster does not answer, and refuses every request by that (failurePolicy: Fail). Its name is quoted above; see ' +
+      'kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations.'
+    )
+  if (status === 429) return 'The API server has more requests than it takes. Run the job again later, or raise deadline.'
+  if (said !== undefined) return 'Is the API server overloaded, or starting? Run the job again, or raise deadline.'
+  return `The answer is ${form}, not a Kubernetes Status: a gateway or a load balancer sent it, which reaches no API server. Is one starting behind it? Run the job again, or raise deadline.`
+}
+
+/** The request as RBAC sees it. */
+export function attributesOf({ method, path }: Pick<Asked, 'method' | 'path'>): Attributes {
+  const [prefix, ...parts] = (path.split('?')[0] ?? '').split('/').slice(1)
+  const group = prefix === 'apis' ? (parts.shift() ?? '') : ''
+  parts.shift()
+  const namespace = parts[0] === 'namespaces' ? parts.splice(0, 2)[1] : undefined
+  const [resource = '', name, subresource] = parts
+  const verb = { POST: 'create', DELETE: 'delete', GET: name === undefined ? 'list' : 'get' }[method]
+  return { verb, group, resource: subresource === undefined ? resource : `${resource}/${subresource}`, namespace, name }
+}
+
+/**
+ * What the API server says that it was asked for, where that is not what was sent: then a part of the server's URL
+ * became a part of the request, or something in between changes requests.
+ */
+function otherThanAsked(what: Attributes, { details, message = '', reason }: V1Status, status: number): string | undefined {
+  const path = /cannot \S+ path "([^"]*)"/.exec(message)
+  if (path !== null) return `the path ${quote(path[1] ?? '')}`
+  const denied = /cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?/.exec(message)
+  if (denied !== null) {
+    const [, verb = '', resource = '', group = '', namespace] = denied
+    const same = verb === what.verb && resource === what.resource && group === what.group && namespace === what.namespace
+    if (!same) return shown({ verb, resource, group, namespace, name: undefined })
+  }
+  if (status === 405 && reason === 'MethodNotAllowed') return 'a request that it has no method for'
+  const isUnknown = status === 404 && (details?.kind ?? '') === '' && message.includes('could not find the requested resource')
+  if (isUnknown && what.resource !== 'selfsubjectreviews') return 'a resource that it does not have'
+  const { kind = '', group = '', name = '' } = details ?? {}
+  if (kind === '' || isOf(what, kind, group, name)) return undefined
+  return `${quote(name === '' ? kind : `${kind} ${name}`)}${group === '' ? '' : ` of the API group ${quote(group)}`}`
+}
+
+/** Whether an object of which a Status tells has a part in the request. A Status names a kind (Secret) or a resource (secrets). */
+function isOf({ group: askedGroup, resource, namespace, name }: Attributes, kind: string, group: string, of: string): boolean {
+  const base = resource.split('/')[0] ?? ''
+  if (group === askedGroup && [base, base.replace(/s$/, '')].includes(kind.toLowerCase()))
+    return name === undefined || of === '' || of === name
+  if (kind === 'namespaces') return of === namespace
+  // The Secret that the token is to be bound to, and the body of the request itself.
+  return resource === 'serviceaccounts/token' && (/^secrets?$/i.test(kind) || kind === 'TokenRequest')
+}
+
+function ofAnotherRequest({ server }: Asked, what: Attributes, other: string): string {
+  const answered = `The API server answered for ${other}, but was asked for ${shown(what)}`
+  const { origin, pathname } = new URL(server)
+  return pathname === '/'
+    ? `${answered}: does something in between change requests, or is this not the API server of a Kubernetes cluster?`
+    : `${answered}: the server's URL has the path ${quote(pathname)}, which is not part of it. Give ${origin} as server, unless the API server lies behind a gateway that takes this path away.`
+}
+
+function shown({ verb, resource, group, namespace }: Attributes): string {
+  const place = namespace === undefined ? '' : ` in the namespace ${quote(namespace)}`
+  return `${verb} ${quote(group === '' ? resource : `${resource}.${group}`)}${place}`
+}
+
+function ofSomebodyElse({ server }: Asked, status: number, form: Form): string {
+  const { host, pathname } = new URL(server)
+  const who = `The answer is ${form}, not a Kubernetes Status: something else than a Kubernetes API server sent it`
+  if (status === 401 || status === 403)
+    return `${who}, such as a gateway that wants a login of its own, a web application firewall or a captive portal. Let the job reach the API server itself.`
+  if (status === 404 && pathname !== '/')
+    return `${who}, such as a gateway or a web server; or the API server, which has no such path: the server's URL has the path ${quote(pathname)}. Is that right?`
+  return `${who}, such as a gateway, an ingress controller, a web server or a captive portal. Does the API server listen at ${host}? Correct server.`
+}
+
+function forbidden(what: Attributes, said: V1Status, server: string): string | undefined {
+  const { details, message = '' } = said
+  if (details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating'))
+    return `The namespace ${quote(what.namespace ?? '')} is being deleted. Correct service_account, or wait until it is gone and create it again:\n${commandsForNamespace(what.namespace ?? '')}`
+  const ofQuota = quotaHint(said, what.namespace ?? '', server)
+  if (ofQuota !== undefined) return ofQuota
+  if (/ValidatingAdmissionPolicy '|admission webhook "/.test(message))
+    return 'An admission policy of the cluster forbids this; its own words are quoted above.'
+  const user = /User "(.+)" cannot /.exec(message)?.[1]
+  return user === undefined ? undefined : missingRule(what, user)
+}
+
+/** The RBAC rule whose absence a 403 tells of, and what else may be wrong: the API server does not say whether an object exists. */
+function missingRule({ verb, group, resource, namespace, name }: Attributes, user: string): string {
+  const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${quote(namespace)}`
+  const rule = (verbs: string[], resourceNames?: string[]): string =>
+    `Add this RBAC rule to ${place} that is bound to ${quote(user)}: ` +
+    `{apiGroups: ${listed([group])}, resources: ${listed([resource])}, ` +
+    `${resourceNames === undefined ? '' : `resourceNames: ${listed(resourceNames)}, `}verbs: ${listed(verbs)}}`
+  if (resource === 'serviceaccounts/token') {
+    return (
+      `The ServiceAccount ${quote(name ?? '')} may not exist in namespace ${quote(namespace ?? '')}, or the Role of ${quote(user)} does not have its name in resourceNames. ` +
+      `Correct service_account if it is misspelled: kubectl get serviceaccounts -n ${namespace ?? ''}\nIf it is right: ${rule([verb], [name ?? ''])}`
+    )
+  }
+  if (resource !== 'secrets') return rule([verb])
+  const right = `Is service_account right? The namespace ${quote(namespace ?? '')} may not exist.`
+  if (verb === 'list') {
+    return (
+      `${right} If it is right: ${rule(['list', 'delete'])}\n` +
+      `Whoever may list Secrets can read them: do so only if the namespace ${quote(namespace ?? '')} holds no Secrets but anchors. deploy/sweeper has the Role.`
+    )
+  }
+  if (verb !== 'create') return rule([verb])
+  return (
+    `${right} If it is right: ${rule(['create', 'delete'])}\n` +
+    `Do so only if the namespace ${quote(namespace ?? '')} holds nothing but scanner ServiceAccounts, and with the admission policies of deploy/base, ` +
+    `which act where it has the label ${GUARD}: without them, create and delete on Secrets let their holder make a token that never expires.\n` +
+    'Or set revocation: best-effort to go on with a token that cannot be revoked.'
+  )
+}
+
+const BOUND_SECRET_IS_GONE =
+  'The Secret that the token was to be bound to was deleted, by somebody else, before the token was issued. Run the job again; what deletes Secrets in this namespace must spare those of runs that are not over.'
+
+function notFound(what: Attributes, { details }: V1Status): string | undefined {
+  if (what.resource === 'selfsubjectreviews') return 'kubepass needs Kubernetes 1.28 or later.'
+  if (details?.kind === 'namespaces')
+    return `The namespace ${quote(what.namespace ?? '')} does not exist. Correct service_account, or create it, with the label by which the admission policies of deploy/base guard it:\n${commandsForNamespace(what.namespace ?? '')}\ndocs/cluster.md has what else belongs into it.`
+  if (what.resource !== 'serviceaccounts/token') return undefined
+  if (details?.kind === 'serviceaccounts')
+    return `The ServiceAccount ${quote(what.name ?? '')} does not exist in namespace ${quote(what.namespace ?? '')}. Correct service_account, or create it:\n  kubectl create serviceaccount -n ${what.namespace ?? ''} ${what.name ?? ''}`
+  return /^secrets?$/i.test(details?.kind ?? '') ? BOUND_SECRET_IS_GONE : undefined
+}
+
+function commandsForNamespace(namespace: string): string {
+  return `  kubectl create namespace ${namespace}\n  kubectl label namespace ${namespace} ${GUARD}`
+}
+
+function listed(words: string[]): string {
+  return `[${words.map((word) => JSON.stringify(word)).join(', ')}]`
+}
+
+// For a 401 the API server gives no reason: what the token says of itself is all there is to show.
+function unknownBearer(bearer: Secret, now: number): string {
+  const claims = claimsOf(bearer, now)
+  if (claims === undefined) return 'The token that was sent is no JWT: is it complete, and meant for this cluster?'
+  const ofServiceAccount = jwtOf(bearer)?.claims['kubernetes.io'] !== undefined
+  return (
+    `The token that was sent says:\n${claims}\nIt is now ${isoTime(Math.floor(now))}. ` +
+    (ofServiceAccount
+      ? 'It is the token of a ServiceAccount: does it come from this cluster, and do the ServiceAccount and what it is bound to still exist? '
+      : "Compare this with the API server's --authentication-config: issuer, audiences, claim rules. ") +
+    'The reason stands in its log only.'
+  )
+}
+
+function unknownCertificate(pem: string, now: number): string {
+  return (
+    `The client certificate that was shown says:\n${certificateLines(pem)}\nIt is now ${isoTime(Math.floor(now))}. ` +
+    "Is it signed by the API server's --client-ca-file, for client authentication? A gateway in between that ends TLS hides it."
+  )
+}

@@ -1,0 +1,374 @@
+import { expect, test } from '@jest/globals'
+import { randomInt } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { exampleOf } from '../../src/inputs.ts'
+import { hintFor, type Asked } from '../../src/kube/hint.ts'
+import { Redactor } from '../../src/redact.ts'
+import { admin, kubectl } from '../cluster/admin.ts'
+import type { ClusterInfo } from '../cluster/cluster.ts'
+import { request } from '../cluster/request.ts'
+import { claimsOf, resign } from '../cluster/token.ts'
+import { clusters, ONE_SECRET, onEachCi, onGithub, onGitlab, SECRETS, status, TOKEN, WHOAMI, type Scene } from './scenario.ts'
+
+const { quick } = clusters
+const token = { idToken: false } as const
+
+/** A namespace where the issuer may do all that it needs for any ServiceAccount, and another namespace's Secrets. */
+async function makeRoom(info: ClusterInfo, identity: string): Promise<string> {
+  const room = `hints-${String(randomInt(1e9))}`
+  await kubectl(info, 'create', 'namespace', room)
+  const may = ['--verb=create,delete', '--resource=secrets,serviceaccounts/token']
+  await kubectl(info, 'create', 'role', 'any', '-n', room, ...may)
+  await kubectl(info, 'create', 'rolebinding', 'any', '-n', room, '--role=any', '--serviceaccount=kubepass-issuer:issuer')
+  const name = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'x' } }
+  while ((await ask(info, 'POST', `/api/v1/namespaces/${room}/secrets?dryRun=All`, name, identity)).status === 403) continue
+  return room
+}
+
+async function ask(
+  info: ClusterInfo,
+  method: string,
+  path: string,
+  body: object | undefined,
+  bearer: string | undefined,
+): Promise<{ status: number; type: string; text: string }> {
+  const text = body === undefined ? undefined : JSON.stringify(body)
+  const headers = {
+    ...(text !== undefined && { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(text)) }),
+    ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
+  }
+  const shown = bearer === undefined ? { cert: readFileSync(info.adminCert), key: readFileSync(info.adminKey) } : {}
+  const reply = await request(info.server + path, { method, headers, ca: readFileSync(info.ca), ...shown }, text)
+  return { status: reply.status, type: reply.headers['content-type'] ?? '', text: reply.body.toString() }
+}
+
+const CALLS: [Asked['method'], string, object | undefined][] = [
+  ['POST', '/api/v1/namespaces/kubepass/secrets', { metadata: { name: 'x' } }],
+  ['POST', '/api/v1/namespaces/kubepass/serviceaccounts/scanner/token', { spec: {} }],
+  ['POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', {}],
+  ['DELETE', '/api/v1/namespaces/kubepass/secrets/kubepass-x', {}],
+  ['GET', '/api/v1/namespaces/kubepass/secrets?limit=1', undefined],
+]
+
+test('whatever the API server says to a path that is not its own, and to whom: the path is named, and no rule', async () => {
+  const path = '/api/v1/namespaces/kubepass-issuer/serviceaccounts/issuer/token'
+  const { body } = await admin(quick).create<{ status: { token: string } }>(path, { spec: {} })
+  const prefixes = ['/api', '/apis', '/api/v1', '/apis/apps/v1', '/foo', '/k8s/clusters/c-1', '/version', '/api/v1/namespaces/kubepass']
+  for (const prefix of [...prefixes, '/api/v1/namespaces/default/services/x/proxy']) {
+    for (const [method, path, sent] of CALLS) {
+      for (const bearer of [body.status.token, undefined]) {
+        const answer = await ask(quick, method, prefix + path, sent, bearer)
+        const said = answer.type.startsWith('application/json') ? (JSON.parse(answer.text) as { message: string }) : undefined
+        const form = said === undefined ? ('plain text' as const) : ('a Kubernetes Status' as const)
+        const asked = { server: quick.server + prefix, method, path }
+        const hint = hintFor(asked, { status: answer.status, form, said }, { bearer: new Redactor().seal('abcdefghijklmnop') })
+        // Only to a review does an API server without it answer alike.
+        if (path.endsWith('reviews') && answer.status === 404 && said?.message.includes('could not find') === true) continue
+        expect([prefix, path, answer.text, hint]).toEqual([
+          prefix,
+          path,
+          answer.text,
+          expect.stringContaining(`the server's URL has the path "${prefix}"`),
+        ])
+        expect(hint).not.toMatch(/RBAC rule|kubectl/)
+      }
+    }
+  }
+})
+
+onGithub(
+  "a path in server that is not part of the API server's URL",
+  async ({ step, proxy, identityOf }) => {
+    const identity = await identityOf('issuer')
+    for (const path of ['/api', '/apis', '/api/v1/', '/foo']) {
+      const use = step({ command: 'echo ran', token: identity, server: `${proxy.url}${path}` })
+      const main = await use.main()
+      expect([path, main.code]).toEqual([path, 82])
+      expect(main.messages[0]).toContain(
+        `the server's URL has the path "${path.replace(/\/$/, '')}", which is not part of it. Give ${proxy.url} as server`,
+      )
+      expect(main.messages[0]).not.toContain('RBAC rule')
+      expect((await use.post()).code).toBe(0)
+    }
+  },
+  token,
+)
+
+const HTML = { headers: { 'content-type': 'text/html; charset=utf-8' }, body: '<h1>::error::log in, hunter2</h1>' }
+const JSON_OF_ANOTHER = { headers: { 'content-type': 'application/json' }, body: '{"message":"hunter2","code":5}' }
+const WAF = {
+  headers: { 'content-type': 'application/json; charset=utf-8' },
+  body: '{"kind":"Status","status":"blocked","message":"hunter2"}',
+}
+
+onEachCi('an answer that is no Kubernetes Status gets no hint of Kubernetes', async ({ step, proxy }) => {
+  const answers = [
+    { status: 404, ...HTML },
+    { status: 403, ...HTML },
+    { status: 401, ...JSON_OF_ANOTHER },
+    { status: 403, ...WAF },
+    { status: 405, headers: { 'content-type': 'text/plain' }, body: 'hunter2' },
+    { status: 422, headers: { 'content-type': 'text/plain' }, body: '' },
+  ]
+  for (const path of [SECRETS, TOKEN]) {
+    for (const answer of answers) {
+      const stop = proxy.on({ method: 'POST', path }, () => answer)
+      const main = await step({ command: 'true' }).main()
+      stop()
+      expect([answer, main.code]).toEqual([answer, 83])
+      expect(main.messages.at(-1)).toMatch(
+        /something that is no Kubernetes API server answered 4\d\d with .*\n.*something else than a Kubernetes API server sent it/,
+      )
+      expect(main.messages.join()).not.toMatch(/RBAC|kubectl|authentication-config|hunter2/)
+    }
+  }
+  const stop = proxy.on({ method: 'POST', path: WHOAMI, times: 1 }, () => ({ status: 404, ...HTML }))
+  const reviewed = await step({ command: 'true' }).main()
+  stop()
+  expect(reviewed.code).toBe(83)
+  expect(reviewed.messages.at(-1)).toMatch(/answered 404 with HTML/)
+  expect(reviewed.messages.join()).not.toContain('1.28')
+})
+
+onEachCi('a refusal of the deletion says who refused', async ({ step, proxy }) => {
+  const stop = proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => ({ status: 403, ...HTML }))
+  const use = step({ command: 'true', prove: 'off' })
+  const main = await use.main()
+  stop()
+  expect(main.code).toBe(86)
+  expect(main.messages.at(-1)).toMatch(/answered 403 with HTML[^]*web application firewall/)
+  expect((await use.post()).code).toBe(0)
+})
+
+onGithub('an API server, or an aggregated one, that answers for something else: no rule', async ({ step, proxy }) => {
+  const withDetails = (details: object): { status: number; body: string } => {
+    const answer = status(403, 'Forbidden', 'this is forbidden: User "x" cannot do it')
+    return { ...answer, body: JSON.stringify({ ...(JSON.parse(answer.body) as object), details }) }
+  }
+  for (const details of [
+    { kind: 'pods', group: 'metrics.k8s.io' },
+    { kind: 'namespaces', name: 'elsewhere' },
+  ]) {
+    const stop = proxy.on({ method: 'POST', path: SECRETS }, () => withDetails(details))
+    const main = await step({ command: 'true' }).main()
+    stop()
+    expect(main.code).toBe(82)
+    expect(main.messages[0]).toMatch(/The API server answered for .*, but was asked for create "secrets" in the namespace "kubepass"/)
+    expect(main.messages[0]).not.toContain('RBAC rule')
+  }
+})
+
+/** With a token of the issuer, whom `room` lets do everything for any ServiceAccount. */
+function inRoom(
+  name: string,
+  play: (scene: Scene & { room: string; run: (inputs: Record<string, string>) => Promise<string> }) => Promise<void>,
+): void {
+  onGithub(
+    name,
+    async ({ step, ...scene }) => {
+      const identity = await scene.identityOf('issuer')
+      const room = await makeRoom(scene.info, identity)
+      const run = async (inputs: Record<string, string>): Promise<string> => {
+        const use = step({ command: 'echo ran', token: identity, deadline: '10s', ...inputs })
+        const main = await use.main()
+        expect(main.log).not.toContain('\nran\n')
+        expect((await use.post()).code).toBe(0)
+        return `${String(main.code)} ${main.messages.at(-1) ?? ''}`
+      }
+      await play({ ...scene, room, run })
+      await kubectl(scene.info, 'delete', 'namespace', room, '--wait=false')
+    },
+    token,
+  )
+}
+
+inRoom(
+  'a ServiceAccount that is misspelled: by who may only ask for one, and by who may ask for all',
+  async ({ room, run, info, proxy }) => {
+    const forbidden = await run({ service_account: 'kubepass/scaner' })
+    expect(forbidden).toMatch(
+      /^82 .*\nThe ServiceAccount "scaner" may not exist in namespace "kubepass", or the Role of "system:serviceaccount:kubepass-issuer:issuer" does not have its name in resourceNames/,
+    )
+    const missing = await run({ service_account: `${room}/scaner` })
+    expect(missing).toMatch(
+      /^82 The API server refused to issue a token for ServiceAccount "hints-\d+\/scaner": 404 "serviceaccounts \\"scaner\\" not found"\./,
+    )
+    expect(missing).toContain(`or create it:\n  kubectl create serviceaccount -n ${room} scaner`)
+    expect(missing).not.toContain('RBAC rule')
+    // What was created by then is gone.
+    const { body } = await admin(info).get(`/api/v1/namespaces/${room}/secrets`)
+    expect(body.items).toEqual([])
+    expect(proxy.tokens).toEqual([])
+  },
+)
+
+inRoom('the bound Secret is deleted by somebody else before the token is issued', async ({ room, run, info, proxy }) => {
+  await kubectl(info, 'create', 'serviceaccount', '-n', room, 'scanner')
+  const where = `/api/v1/namespaces/${room}/secrets`
+  for (const recreated of [false, true]) {
+    const stop = proxy.on({ method: 'POST', path: TOKEN }, async () => {
+      const created = JSON.parse(proxy.exchanges.findLast(({ path }) => path === where)?.responseBody ?? '') as {
+        metadata: { name: string }
+      }
+      await admin(info).delete(`${where}/${created.metadata.name}`)
+      if (recreated) await admin(info).create(where, { metadata: { name: created.metadata.name } })
+      return undefined
+    })
+    const message = await run({ service_account: `${room}/scanner` })
+    stop()
+    expect(message).toMatch(recreated ? /^82 .*409 / : /^82 .*404 /)
+    expect(message).toContain('The Secret that the token was to be bound to was deleted, by somebody else')
+    expect(message).not.toContain('create serviceaccount')
+  }
+})
+
+inRoom('a namespace that is misspelled, that does not exist, and that is being deleted', async ({ room, run, info }) => {
+  const nowhere = `${room}-nowhere`
+  expect(await run({ service_account: `${nowhere}/scanner` })).toMatch(
+    /^82 .*\nIs service_account right\? The namespace "hints-\d+-nowhere" may not exist\./,
+  )
+  const role = `${room}-secrets`
+  await kubectl(info, 'create', 'clusterrole', role, '--verb=create,delete', '--resource=secrets')
+  await kubectl(info, 'create', 'clusterrolebinding', role, `--clusterrole=${role}`, '--serviceaccount=kubepass-issuer:issuer')
+  try {
+    let missing = ''
+    while (!missing.includes('404')) missing = await run({ service_account: `${nowhere}/scanner` })
+    expect(missing).toContain(`The namespace "${nowhere}" does not exist. Correct service_account, or create it`)
+    expect(missing).toContain(`\n  kubectl create namespace ${nowhere}\n  kubectl label namespace ${nowhere} kubepass.dev/guarded=true\n`)
+    expect(missing).not.toContain('RBAC rule')
+    await kubectl(info, 'patch', 'namespace', room, '--type=merge', '-p', '{"metadata":{"finalizers":["example.com/held"]}}')
+    await kubectl(info, 'delete', 'namespace', room, '--wait=false')
+    // The controller takes the Role away before long.
+    expect(await run({ service_account: `${room}/scanner` })).toMatch(/^82 .*\nThe namespace "hints-\d+" is being deleted\./)
+  } finally {
+    await kubectl(info, 'patch', 'namespace', room, '--type=merge', '-p', '{"metadata":{"finalizers":null}}').catch(() => undefined)
+    await kubectl(info, 'delete', 'clusterrolebinding,clusterrole', role)
+  }
+})
+
+inRoom('a webhook that is down, and one that is called in vain until the deadline', async ({ room, run, info }) => {
+  const name = `${room}.example.com`
+  await admin(info).create('/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations', {
+    metadata: { name },
+    webhooks: [
+      {
+        name,
+        admissionReviewVersions: ['v1'],
+        sideEffects: 'None',
+        timeoutSeconds: 1,
+        namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': room } },
+        clientConfig: { url: 'https://127.0.0.1:1/' },
+        rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['secrets'] }],
+      },
+    ],
+  })
+  try {
+    let message = ''
+    while (!message.includes('webhook')) message = await run({ service_account: `${room}/nobody`, deadline: '4s' })
+    expect(message).toMatch(
+      /^83 The API server keeps answering 500 "Internal error occurred: failed calling webhook .*\nAn admission webhook of the cluster does not answer/,
+    )
+  } finally {
+    await kubectl(info, 'delete', 'validatingwebhookconfiguration', name)
+  }
+})
+
+onGithub(
+  'a token that has expired, or that is not valid yet, is sent to nobody: by how much, and its times',
+  async ({ info, step, proxy, identityOf }) => {
+    const identity = await identityOf('issuer')
+    const now = Math.floor(Date.now() / 1000)
+    const other = (times: object): string => resign(identity, (claims) => ({ ...claims, ...times }), info.serviceAccountKey)
+    for (const [times, says] of [
+      [
+        { iat: now - 9000, nbf: now - 9000, exp: now - 7300 },
+        /^The token that shows who the job is expired 2 hours ago\. Its times:\n {2}iat: 20.* \(2 hours ago\)\n {2}nbf: 20.*\n {2}exp: 20/,
+      ],
+      [
+        { iat: now, nbf: now + 7300, exp: now + 9000 },
+        /^The token that shows who the job is is not valid yet: it will be in 2 hours\. Its times:\n/,
+      ],
+    ] as const) {
+      const use = step({ command: 'echo ran', token: other(times) })
+      const main = await use.main()
+      expect(main.code).toBe(81)
+      expect(main.messages).toHaveLength(1)
+      expect(main.messages[0]).toMatch(says)
+      expect(main.messages[0]).toContain('\nGive a new one, such as: kubectl create token')
+      expect((await use.post()).code).toBe(0)
+      expect(proxy.exchanges).toEqual([])
+    }
+    // Within what clocks may differ the API server judges, and the times are shown with its refusal.
+    const main = await step({ command: 'echo ran', token: other({ iat: now - 900, nbf: now - 900, exp: now - 100 }) }).main()
+    expect(main.code).toBe(82)
+    expect(main.messages[0]).toMatch(/401 "Unauthorized"[^]* {2}nbf: 20.* \(1[56] minutes ago\)\n {2}exp: 20.* \([12] minutes? ago\)/)
+  },
+  token,
+)
+
+onGithub('an ID token service with a certificate of an internal CA: the variable that names it', async ({ job, step, proxy }) => {
+  const use = step({ command: 'echo ran' }, { NODE_EXTRA_CA_CERTS: '' })
+  const main = await use.main()
+  expect(main.code).toBe(81)
+  expect(main.messages[0]).toMatch(
+    /^GitHub gave no ID token: (SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+)\.\nThe certificate of the ID token service 127\.0\.0\.1:\d+ .*NODE_EXTRA_CA_CERTS/,
+  )
+  expect(proxy.exchanges).toEqual([])
+  expect(job.idTokens.tokens).toEqual([])
+})
+
+/** A name that is too long for any DNS: so nobody is asked. */
+const UNKNOWN = `https://${'a'.repeat(64)}.example.com:6443`
+
+onEachCi('a host that does not exist fails within seconds, and that it is tried again is told', async ({ ci, step }) => {
+  const use = step({ command: 'echo ran', server: UNKNOWN, ...(ci === 'gitlab' && { audience: UNKNOWN }) })
+  const main = await use.main()
+  expect(main.code).toBe(83)
+  expect(main.log).toMatch(/a{64}\.example\.com:6443 does not answer as it should \(ENOTFOUND\); trying again for 5[67] s\./)
+  // Of the deadline's minute only the first word fits in.
+  expect(main.log.match(/trying again/g)).toHaveLength(1)
+  expect(main.messages.at(-1)).toMatch(/: ENOTFOUND\.\nNo such host has an address here: correct server/)
+})
+
+onGitlab('who finishes a run tries a host without an address until the deadline', async ({ step }) => {
+  const post = await step({ command: 'true', server: UNKNOWN, audience: UNKNOWN, deadline: '20s' }).post()
+  expect(post.log.match(/\(ENOTFOUND\); trying again for (17|16|2|1) s\./g)).toHaveLength(2)
+})
+
+onGithub(
+  'a damaged token is named, never shown, and the example beside it is',
+  async ({ step, proxy, identityOf }) => {
+    const identity = await identityOf('issuer')
+    for (const [given, says] of [
+      [`Bearer ${identity}`, /begins with a word of the HTTP header/],
+      [`"${identity}"`, /is in quotes/],
+      [`${identity}\\n`, /ends with a line end that is written out/],
+      [Buffer.from(identity).toString('base64'), /is the base64 of a token/],
+      [identity.replace('.', '. '), /is broken into parts/],
+    ] as const) {
+      const main = await step({ command: 'echo ran', token: given, identity: 'token' }).main()
+      expect(main.code).toBe(80)
+      expect(main.messages).toHaveLength(1)
+      expect(main.messages[0]).toMatch(says)
+      expect(main.log).toContain(`; ${exampleOf('token')}`)
+    }
+    expect(proxy.exchanges).toEqual([])
+    expect(claimsOf(identity)['iss']).toBeDefined()
+  },
+  token,
+)
+
+onGitlab(
+  'an ID token for others: its audience is quoted once; and a variable in its place that holds none',
+  async ({ step, job, proxy }) => {
+    Object.assign(job.options, { claims: { aud: [proxy.url, 'https://elsewhere.example.com'] } })
+    const none = await step({ command: 'true' }, { KUBEPASS_ID_TOKEN: 'not-an-id-token-at-all' }).main()
+    expect(none.code).toBe(81)
+    expect(none.messages[0]).toMatch(/^The variable KUBEPASS_ID_TOKEN is set, but holds no JWT\.\n/)
+    const others = await step({ command: 'true' }).main()
+    expect(others.messages[0]).toContain(
+      `The ID token's audience is ["${proxy.url}","https://elsewhere.example.com"], not "${proxy.url}" alone.`,
+    )
+    expect(proxy.exchanges).toEqual([])
+  },
+)

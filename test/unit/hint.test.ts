@@ -1,0 +1,322 @@
+import { describe, expect, test } from '@jest/globals'
+import { attributesOf, hintFor, hintForUnhealed, type Answered, type Asked, type Form } from '../../src/kube/hint.ts'
+import { Redactor } from '../../src/redact.ts'
+
+const { seal } = new Redactor()
+const bearer = { bearer: seal('abcdefghijklmnopqrstuvwxyz') }
+const USER = 'system:serviceaccount:kubepass-issuer:issuer'
+
+const CALLS = {
+  create: { method: 'POST', path: '/api/v1/namespaces/kubepass/secrets' },
+  token: { method: 'POST', path: '/api/v1/namespaces/kubepass/serviceaccounts/scaner/token' },
+  review: { method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews' },
+  delete: { method: 'DELETE', path: '/api/v1/namespaces/kubepass/secrets/kubepass-1-1-0123456789abcdef' },
+  list: { method: 'GET', path: '/api/v1/namespaces/kubepass/secrets?labelSelector=x&limit=250' },
+} as const satisfies Record<string, Pick<Asked, 'method' | 'path'>>
+type Call = keyof typeof CALLS
+
+function asked(call: Call, prefix = ''): Asked {
+  return { server: `https://10.0.0.1:6443${prefix}`, ...CALLS[call] }
+}
+
+function status(code: number, reason: string, message: string, details?: object): Answered {
+  const said = { kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason, message, ...(details && { details }) }
+  return { status: code, form: 'a Kubernetes Status', said }
+}
+
+function denied(verb: string, resource: string, group: string, namespace: string | undefined, details: object): Answered {
+  const place = namespace === undefined ? 'at the cluster scope' : `in the namespace "${namespace}"`
+  return status(
+    403,
+    'Forbidden',
+    `x is forbidden: User "${USER}" cannot ${verb} resource "${resource}" in API group "${group}" ${place}`,
+    details,
+  )
+}
+
+const noPath = (path: string, verb = 'post'): Answered =>
+  status(403, 'Forbidden', `forbidden: User "${USER}" cannot ${verb} path "${path}"`, {})
+const notThere = status(404, 'NotFound', 'the server could not find the requested resource', {})
+const foreign = (code: number, form: Form): Answered => ({ status: code, form, said: undefined })
+
+const hint = (call: Call, answered: Answered, prefix = ''): string => hintFor(asked(call, prefix), answered, bearer)
+
+test.each<[Call, object]>([
+  ['create', { verb: 'create', group: '', resource: 'secrets', namespace: 'kubepass', name: undefined }],
+  ['token', { verb: 'create', group: '', resource: 'serviceaccounts/token', namespace: 'kubepass', name: 'scaner' }],
+  ['review', { verb: 'create', group: 'authentication.k8s.io', resource: 'selfsubjectreviews', namespace: undefined, name: undefined }],
+  ['delete', { verb: 'delete', group: '', resource: 'secrets', namespace: 'kubepass', name: 'kubepass-1-1-0123456789abcdef' }],
+  ['list', { verb: 'list', group: '', resource: 'secrets', namespace: 'kubepass', name: undefined }],
+])('%s in the terms of RBAC', (call, attributes) => {
+  expect(attributesOf(CALLS[call])).toEqual(attributes)
+})
+
+describe("a path in the server's URL that is not part of it", () => {
+  // As kube-apiserver 1.36 answers, first to an identity without rights, then to one that may do everything.
+  test.each<[string, Call, Answered]>([
+    ['/api', 'create', denied('create', 'v1/kubepass', '', undefined, { name: 'namespaces', kind: 'v1' })],
+    ['/api', 'token', denied('create', 'v1/kubepass', '', undefined, { name: 'namespaces', kind: 'v1' })],
+    [
+      '/api',
+      'review',
+      denied('create', 'authentication.k8s.io/selfsubjectreviews', '', undefined, { name: 'v1', kind: 'authentication.k8s.io' }),
+    ],
+    ['/api', 'delete', denied('delete', 'v1/kubepass', '', undefined, { name: 'namespaces', kind: 'v1' })],
+    ['/api', 'list', denied('get', 'v1/kubepass', '', undefined, { name: 'namespaces', kind: 'v1' })],
+    ['/apis', 'create', denied('create', 'secrets', 'api', 'kubepass', { group: 'api', kind: 'secrets' })],
+    [
+      '/apis',
+      'token',
+      denied('create', 'serviceaccounts/token', 'api', 'kubepass', { name: 'scaner', group: 'api', kind: 'serviceaccounts' }),
+    ],
+    ['/apis', 'list', denied('list', 'secrets', 'api', 'kubepass', { group: 'api', kind: 'secrets' })],
+    ['/api/v1', 'create', denied('create', 'api/namespaces', '', undefined, { name: 'v1', kind: 'api' })],
+    ['/api/v1/namespaces/kubepass', 'create', denied('create', 'api/namespaces', '', 'kubepass', { name: 'v1', kind: 'api' })],
+    ['/foo', 'create', noPath('/foo/api/v1/namespaces/kubepass/secrets')],
+    ['/foo', 'delete', noPath('/foo/api/v1/namespaces/kubepass/secrets/kubepass-1-1-0123456789abcdef', 'delete')],
+    ['/k8s/clusters/c-1', 'create', noPath('/k8s/clusters/c-1/api/v1/namespaces/kubepass/secrets')],
+    ['/api/v1/namespaces/x/services/y/proxy', 'create', denied('create', 'services/proxy', '', 'x', { name: 'y', kind: 'services' })],
+    ['/api/v1/namespaces/x/services/y/proxy', 'create', status(404, 'NotFound', 'services "y" not found', { name: 'y', kind: 'services' })],
+    ['/api', 'create', notThere],
+    ['/api', 'list', notThere],
+    ['/version', 'token', notThere],
+    ['/apis/apps/v1', 'delete', status(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {})],
+  ])('%s, %s', (prefix, call, answered) => {
+    const text = hint(call, answered, prefix)
+    expect(text).toContain(`the server's URL has the path "${prefix}", which is not part of it. Give https://10.0.0.1:6443 as server`)
+    expect(text).not.toMatch(/RBAC rule|kubectl|1\.28/)
+  })
+
+  test.each<[string, Answered]>([
+    ['/foo', foreign(404, 'plain text')],
+    ['/foo', foreign(404, 'HTML')],
+  ])('%s, and an answer that is no Status', (prefix, answered) => {
+    expect(hint('create', answered, prefix)).toMatch(
+      /something else than a Kubernetes API server sent it.* the server's URL has the path "\/foo"/,
+    )
+  })
+
+  test('one that belongs to the URL takes no rule away', () => {
+    const answered = denied('create', 'secrets', '', 'kubepass', { kind: 'secrets' })
+    expect(hint('create', answered, '/k8s/clusters/c-1')).toContain('Add this RBAC rule to a Role in namespace "kubepass"')
+  })
+})
+
+test.each<[string, Call, Answered]>([
+  ['an aggregated API', 'create', status(403, 'Forbidden', 'no', { group: 'metrics.k8s.io', kind: 'pods' })],
+  ['another resource', 'create', status(404, 'NotFound', 'pods "x" not found', { name: 'x', kind: 'pods' })],
+  ['another namespace', 'create', status(404, 'NotFound', 'namespaces "x" not found', { name: 'x', kind: 'namespaces' })],
+  ['another ServiceAccount', 'token', status(404, 'NotFound', 'serviceaccounts "x" not found', { name: 'x', kind: 'serviceaccounts' })],
+  ['another verb', 'delete', denied('create', 'secrets', '', 'kubepass', { kind: 'secrets' })],
+  ['a namespace that was not asked for', 'create', denied('create', 'secrets', '', 'default', { kind: 'secrets' })],
+  ['a resource that is not there', 'create', notThere],
+  ['a method that is not there', 'create', status(405, 'MethodNotAllowed', 'the server does not allow this method', {})],
+])('an API server that answers for something else names no rule: %s', (_, call, answered) => {
+  const text = hint(call, answered)
+  expect(text).toMatch(/^The API server answered for .*, but was asked for .*does something in between change requests/)
+  expect(text).not.toMatch(/RBAC rule|kubectl/)
+})
+
+describe('something else than an API server gets no hint of Kubernetes', () => {
+  test.each<[number, Form]>([
+    ...[200, 400, 401, 403, 404, 405, 406, 413, 415, 421, 422].flatMap((code) =>
+      (['HTML', 'JSON of another kind', 'plain text', 'an empty body', 'something else'] as const).map((form): [number, Form] => [
+        code,
+        form,
+      ]),
+    ),
+  ])('%d with %s', (code, form) => {
+    for (const call of Object.keys(CALLS) as Call[]) {
+      const text = hint(call, foreign(code, form))
+      expect(text).toContain(`The answer is ${form}, not a Kubernetes Status: something else than a Kubernetes API server sent it`)
+      expect(text).not.toMatch(/RBAC|kubectl|namespace|ServiceAccount|1\.28|authentication-config/)
+    }
+  })
+
+  test('a redirect is not followed', () => {
+    expect(hint('create', foreign(307, 'an empty body'))).toContain('give the URL that it leads to as server')
+  })
+})
+
+const RULES: [Call, Answered, RegExp[]][] = [
+  [
+    'create',
+    denied('create', 'secrets', '', 'kubepass', { kind: 'secrets' }),
+    [
+      /^Is service_account right\? The namespace "kubepass" may not exist\./,
+      /Add this RBAC rule to a Role in namespace "kubepass" that is bound to ".*:issuer": \{apiGroups: \[""\], resources: \["secrets"\], verbs: \["create", "delete"\]\}/,
+      /revocation: best-effort/,
+    ],
+  ],
+  [
+    'token',
+    denied('create', 'serviceaccounts/token', '', 'kubepass', { name: 'scaner', kind: 'serviceaccounts' }),
+    [
+      /^The ServiceAccount "scaner" may not exist in namespace "kubepass", or the Role of ".*:issuer" does not have its name in resourceNames\./,
+      /kubectl get serviceaccounts -n kubepass\n/,
+      /If it is right: Add this RBAC rule .* resourceNames: \["scaner"\], verbs: \["create"\]/,
+    ],
+  ],
+  [
+    'delete',
+    denied('delete', 'secrets', '', 'kubepass', { name: 'kubepass-1-1-0123456789abcdef', kind: 'secrets' }),
+    [/^Add this RBAC rule .*verbs: \["delete"\]/],
+  ],
+  ['list', denied('list', 'secrets', '', 'kubepass', { kind: 'secrets' }), [/verbs: \["list", "delete"\]/, /deploy\/sweeper/]],
+  [
+    'review',
+    denied('create', 'selfsubjectreviews', 'authentication.k8s.io', undefined, {
+      group: 'authentication.k8s.io',
+      kind: 'selfsubjectreviews',
+    }),
+    [/a ClusterRole .*apiGroups: \["authentication.k8s.io"\]/],
+  ],
+]
+test.each(RULES)('a right that is missing: %s', (call, answered, says) => {
+  for (const each of says) expect(hint(call, answered)).toMatch(each)
+})
+
+const terminating = { name: 'x', kind: 'secrets', causes: [{ reason: 'NamespaceTerminating', field: 'metadata.namespace' }] }
+const SAID: [string, Call, Answered, RegExp][] = [
+  [
+    'a namespace that does not exist',
+    'create',
+    status(404, 'NotFound', 'namespaces "kubepass" not found', { name: 'kubepass', kind: 'namespaces' }),
+    /does not exist[^]*\n {2}kubectl create namespace kubepass\n {2}kubectl label namespace kubepass kubepass\.dev\/guarded=true\n/,
+  ],
+  [
+    'the same for the token',
+    'token',
+    status(404, 'NotFound', 'namespaces "kubepass" not found', { name: 'kubepass', kind: 'namespaces' }),
+    /kubectl label namespace kubepass kubepass\.dev\/guarded=true/,
+  ],
+  [
+    'a ServiceAccount that does not exist',
+    'token',
+    status(404, 'NotFound', 'serviceaccounts "scaner" not found', { name: 'scaner', kind: 'serviceaccounts' }),
+    /"scaner" does not exist in namespace "kubepass"\. Correct service_account, or create it:\n {2}kubectl create serviceaccount -n kubepass scaner$/,
+  ],
+  [
+    'the bound Secret was deleted',
+    'token',
+    status(404, 'NotFound', 'secrets "kubepass-1" not found', { name: 'kubepass-1', kind: 'secrets' }),
+    /^The Secret that the token was to be bound to was deleted, by somebody else/,
+  ],
+  [
+    'the bound Secret is another one',
+    'token',
+    status(409, 'Conflict', 'Operation cannot be fulfilled on Secret "x": the UID in the bound object reference', {
+      name: 'x',
+      kind: 'Secret',
+    }),
+    /^The Secret that the token was to be bound to was deleted/,
+  ],
+  [
+    'a namespace that is being deleted',
+    'create',
+    status(
+      403,
+      'Forbidden',
+      'secrets "x" is forbidden: unable to create new content in namespace kubepass because it is being terminated',
+      terminating,
+    ),
+    /^The namespace "kubepass" is being deleted/,
+  ],
+  [
+    'a quota',
+    'create',
+    status(
+      403,
+      'Forbidden',
+      'secrets "x" is forbidden: exceeded quota: anchors, requested: count/secrets=1, used: count/secrets=1, limited: count/secrets=1',
+      { name: 'x', kind: 'secrets' },
+    ),
+    /^A ResourceQuota of the namespace is full.*kubectl describe resourcequota -n kubepass/,
+  ],
+  [
+    'a policy',
+    'token',
+    status(403, 'Forbidden', "serviceaccounts \"scaner\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: no", {
+      name: 'scaner',
+      kind: 'serviceaccounts',
+    }),
+    /^An admission policy of the cluster forbids this/,
+  ],
+  [
+    'a webhook',
+    'create',
+    status(400, 'BadRequest', 'admission webhook "w.example.com" denied the request: no'),
+    /own words are quoted above/,
+  ],
+  [
+    'a webhook with 403',
+    'create',
+    status(403, 'Forbidden', 'admission webhook "w.example.com" denied the request: no'),
+    /^An admission policy/,
+  ],
+  [
+    'a request without identity',
+    'create',
+    status(
+      403,
+      'Forbidden',
+      'secrets is forbidden: User "system:anonymous" cannot create resource "secrets" in API group "" in the namespace "kubepass"',
+      { kind: 'secrets' },
+    ),
+    /arrived without a token/,
+  ],
+  ['an old API server', 'review', notThere, /1\.28 or later/],
+  ...[400, 403, 404, 406, 409, 415, 422].map((code): [string, Call, Answered, RegExp] => [
+    `${String(code)} without details`,
+    'create',
+    status(code, 'Whatever', 'this is no'),
+    /^The API server's own words are quoted above/,
+  ]),
+  [
+    'a life that the API refuses',
+    'token',
+    status(422, 'Invalid', 'TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds', {
+      group: 'authentication.k8s.io',
+      kind: 'TokenRequest',
+    }),
+    /^The API server's own words/,
+  ],
+]
+test.each(SAID)('what the API server says is told apart: %s', (_, call, answered, says) => {
+  const text = hint(call, answered)
+  expect(text).toMatch(says)
+  expect(text).not.toContain('RBAC rule')
+})
+
+describe('401', () => {
+  const unauthorized = status(401, 'Unauthorized', 'Unauthorized')
+  const NOW = 1_800_000_000
+  const of = (claims: object): string => {
+    const [header, body] = [{ alg: 'RS256' }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+    return hintFor(asked('create'), unauthorized, { bearer: seal(`${String(header)}.${String(body)}.c2lnbmF0dXJl`) }, NOW)
+  }
+  test('shows the times of the token, and how far away they are', () => {
+    const text = of({ iss: 'x', aud: ['a', 'b'], iat: NOW - 7200, nbf: NOW + 600, exp: NOW - 180 })
+    expect(text).toContain('  aud: ["a","b"]\n')
+    expect(text).toMatch(/ {2}iat: 2027-01-15T06:00:00Z \(2 hours ago\)\n {2}nbf: .* \(in 10 minutes\)\n {2}exp: .* \(3 minutes ago\)\n/)
+    expect(text).toContain('--authentication-config')
+  })
+  test("of a ServiceAccount's token it does not speak of OpenID Connect", () => {
+    expect(of({ iss: 'x', 'kubernetes.io': { namespace: 'x' } })).toMatch(/does it come from this cluster/)
+  })
+})
+
+test.each<[string, Answered, RegExp]>([
+  [
+    'a webhook that is down',
+    status(500, 'InternalError', 'Internal error occurred: failed calling webhook "w": failed to call webhook: Post'),
+    /webhook of the cluster does not answer.*failurePolicy/,
+  ],
+  ['too many requests', status(429, 'TooManyRequests', 'x'), /more requests than it takes/],
+  ['500', status(500, 'InternalError', 'x'), /overloaded, or starting/],
+  ['504', status(504, 'Timeout', 'x'), /overloaded, or starting/],
+  ['a gateway', foreign(502, 'HTML'), /The answer is HTML, not a Kubernetes Status: a gateway or a load balancer/],
+  ['an empty answer', foreign(503, 'an empty body'), /a gateway or a load balancer/],
+])('what does not heal: %s', (_, answered, says) => {
+  expect(hintForUnhealed(answered)).toMatch(says)
+})
