@@ -42,7 +42,7 @@ export async function runScan(
     {
       ...outputs,
       stdin: platform.readStdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
-      filters: () => [redactor.stream(), ...outputs.filters()],
+      filters: () => [redactor.filter(), ...outputs.filters()],
     },
   )
   evidence.isolation = session.scan.isolation

@@ -1,10 +1,11 @@
-import { finished, type Readable, type Transform, type Writable } from 'node:stream'
+import type { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stopCarriers, type Stopped } from './carriers.ts'
 import { errnoOf, KubepassError } from './errors.ts'
 import type { Isolation } from './evidence.ts'
 import { isRoot, NotIsolated, notAllowed, startIsolated } from './isolate.ts'
 import type { Options } from './options.ts'
+import { pipe, type Filter } from './pipe.ts'
 import { proxyPassword } from './proxy-variables.ts'
 import { GRACE_MS, startPlain, type Ended, type Running } from './running.ts'
 
@@ -17,7 +18,7 @@ export interface Streams {
   stdout: () => Writable
   stderr: () => Writable
   /** What each output passes through on its way: the redactor first. */
-  filters: () => Transform[]
+  filters: () => Filter[]
   /** Called when the last output has come. */
   close: () => void
 }
@@ -42,7 +43,7 @@ export class Scan {
     for (const output of [running.stdout, running.stderr]) output.on('data', () => (this.#chunks += 1))
     const [stdout, stderr] = [streams.stdout(), streams.stderr()]
     this.#targets = [stdout, stderr]
-    this.#outputs = Promise.all([connect(running.stdout, streams.filters(), stdout), connect(running.stderr, streams.filters(), stderr)])
+    this.#outputs = Promise.all([pipe(running.stdout, streams.filters(), stdout), pipe(running.stderr, streams.filters(), stderr)])
   }
 
   /** Starts the command. Core dumps are off: they would hold the token. */
@@ -163,11 +164,3 @@ const CLEAN = /^(PATH|HOME|LANG|LANGUAGE|LC_[A-Z]+)$/
 const WITHHELD =
   /^(INPUT_.*|STATE_.*|KUBEPASS_.*|ACTIONS_ID_TOKEN_.*|ACTIONS_RUNTIME_.*|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)|GITLAB_ENV|NODE_OPTIONS|CI_JOB_JWT.*|CI_(JOB|REGISTRY|DEPENDENCY_PROXY|DEPLOY)_(TOKEN|PASSWORD))$/
 const JWT = /^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/
-
-/** Resolves when all that came from `from` has been handed to `to`. A `to` that is gone must not block the scan. */
-function connect(from: Readable, filters: Transform[], to: Writable): Promise<void> {
-  const last = filters.reduce<Readable>((source, filter) => source.pipe(filter), from)
-  to.on('error', () => last.resume())
-  last.pipe(to, { end: false })
-  return new Promise((resolve) => finished(last, () => to.write('', () => resolve())))
-}

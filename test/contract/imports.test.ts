@@ -25,10 +25,10 @@ const LEVELS: RegExp[] = [
   /^(finish|obtain|rotate|hand-over)\.ts$/,
   /^session\.ts$/,
   /^(platform\/|scan\.ts|isolate\.ts|runtime\.ts)/,
-  /^(identity\/|kube\/|kubeconfig\.ts|evidence\.ts|receipt\.ts|options\.ts|decode\.ts|carriers\.ts|running\.ts|redact\.ts)/,
+  /^(identity\/|kube\/|kubeconfig\.ts|evidence\.ts|receipt\.ts|options\.ts|decode\.ts|carriers\.ts|running\.ts|redact\.ts|pipe\.ts)/,
   /^(credential|retry|http|flags|values|certificate|proxy-variables|write)\.ts$/,
   /^(inputs|job)\.ts$/,
-  /^(errors|limit|quote|secret|version)\.ts$/,
+  /^(errors|limit|quote|run-index|secret|version)\.ts$/,
 ]
 
 function levelOf(name: string): number {
