@@ -1,9 +1,12 @@
+import { dumpedRegions, dumpedRuns, undump } from './dump.ts'
 import type { Filter } from './pipe.ts'
 import { RunIndex, SHORTEST_RUN, type Run } from './run-index.ts'
 import { sealedValue, type Seal } from './secret.ts'
 
 const SHORTEST_SECRET = 4
 const MASK = Buffer.from('***')
+/** In so many bytes 16 characters stand in any form of dump. */
+const CONTEXT = 512
 
 /**
  * Finds every run of at least 16 neighbouring characters of a secret: plain, URI- or JSON-escaped, in
@@ -48,6 +51,13 @@ export class Redactor {
       for (let at = bytes.indexOf(word); at >= 0; at = bytes.indexOf(word, at + 1))
         runs.push({ start: at, end: at + Buffer.byteLength(word) })
     return merged(runs)
+  }
+
+  /** The same where text looks dumped, across what separates it there. */
+  findDumped(bytes: Buffer): Run[] {
+    return dumpedRegions(bytes).flatMap((region) =>
+      undump(bytes, region).flatMap((undumped) => this.#runs.find(undumped.text).flatMap((run) => dumpedRuns(bytes, undumped, run))),
+    )
   }
 }
 
@@ -102,13 +112,17 @@ function redacting(redactor: Redactor): Filter {
   let endsMasked = false
   return (piece) => {
     if (piece.length === 0) return piece
-    const joint = Buffer.concat([recent, piece.subarray(0, SHORTEST_RUN - 1)])
+    const joint = Buffer.concat([recent, piece.subarray(0, CONTEXT)])
     const from = recent.length
-    const crosses = redactor.find(joint).some(({ start, end }) => start < from && from < end)
-    const bytes = crosses ? Buffer.concat([recent, piece]) : piece
-    const runs = redactor.find(bytes)
-    recent = (piece.length < SHORTEST_RUN ? joint : piece).subarray(1 - SHORTEST_RUN)
-    const shown = runs.length === 0 ? piece : Buffer.concat(masked(bytes, runs, crosses ? from : 0, endsMasked))
+    const edge = Math.max(0, from - SHORTEST_RUN + 1)
+    const crosses = redactor
+      .find(joint.subarray(edge, from + SHORTEST_RUN - 1))
+      .some(({ start, end }) => start < from - edge && from - edge < end)
+    const dumped = dumpedRegions(joint).length > 0 || (piece.length > CONTEXT && dumpedRegions(piece).length > 0)
+    const bytes = crosses || dumped ? Buffer.concat([recent, piece]) : piece
+    const runs = dumped ? merged([...redactor.find(bytes), ...redactor.findDumped(bytes)]) : redactor.find(bytes)
+    recent = (piece.length < CONTEXT ? joint : piece).subarray(-CONTEXT)
+    const shown = runs.length === 0 ? piece : Buffer.concat(masked(bytes, runs, bytes.length - piece.length, endsMasked))
     endsMasked = runs.at(-1)?.end === bytes.length
     return shown
   }

@@ -28,7 +28,7 @@ const LEVELS: RegExp[] = [
   /^(identity\/|kube\/|kubeconfig\.ts|evidence\.ts|receipt\.ts|options\.ts|decode\.ts|carriers\.ts|running\.ts|redact\.ts|pipe\.ts)/,
   /^(credential|retry|http|flags|values|certificate|proxy-variables|write)\.ts$/,
   /^(inputs|job)\.ts$/,
-  /^(errors|limit|quote|run-index|secret|version)\.ts$/,
+  /^(dump|errors|limit|quote|run-index|secret|version)\.ts$/,
 ]
 
 function levelOf(name: string): number {
