@@ -6,15 +6,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { median, table } from './results.ts'
-import { texts } from './texts.ts'
+import { dumps, texts } from './texts.ts'
 
 /** MB of one file, which is read so many times in a run. */
 const FILE_MB = 32
-const TIMES = 3
+const TIMES = 6
 const PAIR = 2
 const AFTER_200_RENEWALS = 400
 /** Of the speed of the plain pipe. */
 const LEAST = 0.65
+const LEAST_FOR_DUMPS = 0.3
 const MOST_MEMORY = 1.5
 const LONGEST_PROMPT_MS = 30
 
@@ -48,7 +49,7 @@ export async function benchOutput(runs: number, progress: (line: string) => void
   const folder = mkdtempSync(join(tmpdir(), 'kubepass-bench-'))
   try {
     const rows: OutputRow[] = []
-    for (const [text, make] of Object.entries(texts)) {
+    for (const [text, make] of Object.entries({ ...texts, ...dumps })) {
       const file = join(folder, 'text')
       writeFileSync(file, make(FILE_MB * 1e6))
       for (const secrets of text === 'english' || text.startsWith('a token') ? [PAIR, AFTER_200_RENEWALS] : [PAIR]) {
@@ -68,13 +69,15 @@ export function outputTables({ rows, promptMs }: OutputResults): string {
   const yes = (met: boolean): string => (met ? 'yes' : 'NO')
   const cells = rows.map(({ text, secrets, speed, ratio, memory, cpu }) => {
     const bigger = Math.max(memory.github, memory.gitlab) / memory.plain
+    const least = text in dumps ? LEAST_FOR_DUMPS : LEAST
     return [
       text,
       String(secrets),
       ...ways.map((way) => speed[way].toFixed(0)),
       ratio.github.toFixed(2),
       ratio.gitlab.toFixed(2),
-      yes(Math.min(ratio.github, ratio.gitlab) >= LEAST),
+      `>= ${String(least)}`,
+      yes(Math.min(ratio.github, ratio.gitlab) >= least),
       bigger.toFixed(2),
       yes(bigger <= MOST_MEMORY),
       ...ways.map((way) => cpu[way].toFixed(0)),
@@ -88,7 +91,8 @@ export function outputTables({ rows, promptMs }: OutputResults): string {
     'GitLab',
     'ratio',
     'ratio',
-    `>= ${String(LEAST)}`,
+    'bound',
+    'met',
     'memory',
     `<= ${String(MOST_MEMORY)}`,
     'plain ms/GB',

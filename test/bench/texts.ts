@@ -12,6 +12,11 @@ export const texts = {
   'a token in each 64 KiB': (size: number) => withTokens(repeated(prose(ENGLISH), size)),
 } satisfies Record<string, (size: number) => Buffer>
 
+/** What the second pass of the redactor looks at. */
+export const dumps = {
+  'hexdump -C': (size: number) => repeated(hexDump(), size),
+} satisfies Record<string, (size: number) => Buffer>
+
 const ENGLISH =
   'INFO scanner checked the deployment frontend in namespace default: 3 of 4 containers run as an ordinary user, see https://kubernetes.io/docs/ (CIS 5.2.6) at 2026-01-30T12:34:56Z image registry.k8s.io/pause:3.9 status=ok severity HIGH'
 const THAI = 'INFO ตรวจสอบ คลัสเตอร์ แล้ว พบ ปัญหา ด้าน ความปลอดภัย ใน เนมสเปซ เริ่มต้น กรุณา แก้ไข ก่อน นำไป ใช้งานจริง'
@@ -51,6 +56,16 @@ function progressBars(): Buffer {
     (_, done) => `\rDownloading ${'='.repeat(done / 4)}>${' '.repeat(25 - done / 4)} ${String(done)}% 12.3 MB/s`,
   )
   return Buffer.from(bars.join(''))
+}
+
+function hexDump(): Buffer {
+  const dumped = bytes(1 << 16, 'dump')
+  const line = (at: number): string => {
+    const part = dumped.subarray(at, at + 16)
+    const hex = (part.toString('hex').match(/../g) ?? []).join(' ')
+    return `${at.toString(16).padStart(8, '0')}  ${hex.slice(0, 23)}  ${hex.slice(24)}  |${part.toString('latin1').replaceAll(/[^ -~]/g, '.')}|\n`
+  }
+  return Buffer.from(Array.from({ length: dumped.length / 16 }, (_, index) => line(16 * index)).join(''))
 }
 
 function withTokens(text: Buffer): Buffer {
