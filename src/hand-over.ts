@@ -56,7 +56,7 @@ export async function runScan(
       ...outputs,
       pipes,
       stdin: platform.stdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
-      filters: () => [redactor.stream(), ...outputs.filters()],
+      filters: () => [redactor.filter(), ...outputs.filters()],
     },
     podToken,
   )

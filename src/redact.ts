@@ -1,31 +1,23 @@
-import { Transform, type TransformCallback } from 'node:stream'
+import { dumpedRegions, dumpedRuns, undump } from './dump.ts'
+import type { Filter } from './pipe.ts'
+import { RunIndex, SHORTEST_RUN, type Run } from './run-index.ts'
 import { sealedValue, type Seal } from './secret.ts'
 
-/** Fewer neighbouring characters of a secret than this may be a coincidence; this many are masked. */
-const SHORTEST_RUN = 16
-const GRAM = 4
+const SHORTEST_SECRET = 4
 const MASK = Buffer.from('***')
-interface Run {
-  start: number
-  end: number
-}
+/** In so many bytes 16 characters stand in any form of dump. */
+const CONTEXT = 512
 
 /**
  * Finds every run of at least 16 neighbouring characters of a secret: plain, URI- or JSON-escaped, in
- * base64 and base64url at each alignment, in hex.
- *
- * Of each spelling every 13th 4-gram is indexed: a run of 16 holds one of them whole, wherever it begins. A
- * hit in the text is compared exactly and extended both ways.
+ * base64 and base64url at each alignment, in hex. No secret is forgotten.
  */
 export class Redactor {
   readonly #shown: readonly string[]
-  readonly #known = new Set<string>()
-  /** All spellings, a zero byte, which none holds, behind each. */
-  #text = Buffer.alloc(0)
-  /** The places of the indexed grams, and the shortest run of their spelling that gives the secret away. */
-  readonly #places: { at: number; shortest: number; next: number }[] = []
-  /** Chains of places by hash: one more than the index of the first, 0 for none. */
-  readonly #heads = new Int32Array(1 << 14)
+  readonly #values = new Set<string>()
+  readonly #runs = new RunIndex()
+  /** The spellings of fewer than 16 characters, which are masked as a whole. */
+  readonly #words = new Set<string>()
 
   /** @param shown texts of the program itself, which no message loses although a secret has a part of one */
   constructor(shown: readonly string[] = []) {
@@ -34,15 +26,22 @@ export class Redactor {
 
   /** Learns every spelling of the value before anyone else sees it. */
   readonly seal: Seal = (value) => {
-    if (value.length < GRAM) throw new RangeError('a secret of fewer than 4 characters cannot be told from other text')
-    for (const spelling of spellings(value)) this.#learn(spelling)
+    if (value.length < SHORTEST_SECRET) throw new RangeError('a secret of fewer than 4 characters cannot be told from other text')
+    if (!this.#values.has(value)) {
+      this.#values.add(value)
+      for (const spelling of spellings(value)) {
+        const bytes = Buffer.from(spelling)
+        if (bytes.length < SHORTEST_RUN) this.#words.add(spelling)
+        else this.#runs.add(bytes)
+      }
+    }
     return sealedValue(value)
   }
 
   redact(text: string): string {
     const bytes = Buffer.from(text)
     const runs = this.find(bytes).filter((run) => !this.#isShown(bytes, run))
-    return runs.length === 0 ? text : Buffer.concat(masked(bytes, runs, 0, bytes.length, false)).toString()
+    return runs.length === 0 ? text : Buffer.concat(masked(bytes, runs, 0, false)).toString()
   }
 
   #isShown(bytes: Buffer, { start, end }: Run): boolean {
@@ -52,69 +51,38 @@ export class Redactor {
     })
   }
 
-  /** A stream of its own memory, for one of the scan's outputs. */
-  stream(): Transform {
-    return new RedactingStream(this)
+  /** Has a memory of its own, for one of the scan's outputs. */
+  filter(): Filter {
+    return redacting(this)
   }
 
-  /** The runs of secret text in `bytes`, in order, overlaps merged. */
+  /** The runs of secret text in `bytes`, in order; what overlaps or touches is one. */
   find(bytes: Buffer): Run[] {
-    const runs: Run[] = []
-    for (let end = 0, gram = 0; end < bytes.length; end += 1) {
-      gram = (gram >>> 8) | ((bytes[end] ?? 0) << 24)
-      // What begins inside a run and leaves it shows too little beyond to matter, or is found there.
-      if (end < (runs.at(-1)?.end ?? 0)) continue
-      if (this.#heads[slotOf(gram)] !== 0 && end + 1 >= GRAM) this.#addRuns(runs, bytes, end + 1 - GRAM, gram)
-    }
-    return runs
+    const runs = this.#runs.find(bytes)
+    if (this.#words.size === 0) return runs
+    for (const word of this.#words)
+      for (let at = bytes.indexOf(word); at >= 0; at = bytes.indexOf(word, at + 1))
+        runs.push({ start: at, end: at + Buffer.byteLength(word) })
+    return merged(runs)
   }
 
-  #addRuns(runs: Run[], bytes: Buffer, start: number, gram: number): void {
-    for (let next = this.#heads[slotOf(gram)] ?? 0; next > 0;) {
-      const place = this.#places[next - 1]
-      if (place === undefined) return
-      next = place.next
-      if (this.#text.readInt32LE(place.at) !== gram) continue
-      const run = this.#extend(bytes, start, place.at)
-      if (run.end - run.start >= place.shortest) add(runs, run)
-    }
-  }
-
-  #extend(bytes: Buffer, at: number, place: number): Run {
-    const text = this.#text
-    let start = at
-    for (let p = place; start > 0 && p > 0 && text[p - 1] !== 0 && text[p - 1] === bytes[start - 1]; p -= 1) start -= 1
-    let end = at + GRAM
-    for (let p = place + GRAM; end < bytes.length && text[p] !== 0 && text[p] === bytes[end]; p += 1) end += 1
-    return { start, end }
-  }
-
-  #learn(spelling: string): void {
-    if (this.#known.has(spelling)) return
-    this.#known.add(spelling)
-    const begin = this.#text.length
-    this.#text = Buffer.concat([this.#text, Buffer.from(`${spelling}\0`)])
-    const end = this.#text.length - 1
-    const shortest = Math.min(SHORTEST_RUN, end - begin)
-    for (let at = begin; at + GRAM <= end; at += shortest - GRAM + 1) {
-      const slot = slotOf(this.#text.readInt32LE(at))
-      this.#places.push({ at, shortest, next: this.#heads[slot] ?? 0 })
-      this.#heads[slot] = this.#places.length
-    }
+  /** The same where text looks dumped, across what separates it there. */
+  findDumped(bytes: Buffer): Run[] {
+    return dumpedRegions(bytes).flatMap((region) =>
+      undump(bytes, region).flatMap((undumped) => this.#runs.find(undumped.text).flatMap((run) => dumpedRuns(bytes, undumped, run))),
+    )
   }
 }
 
-/** Fibonacci hashing: the upper 14 bits of the product are well mixed. */
-function slotOf(gram: number): number {
-  return Math.imul(gram, 0x9e3779b1) >>> 18
-}
-
-function add(runs: Run[], run: Run): void {
-  for (let last = runs.at(-1); last !== undefined && last.end >= run.start; last = runs.at(-1)) {
-    run = { start: Math.min(last.start, run.start), end: Math.max(last.end, run.end) }
-    runs.pop()
+/** In order; what overlaps or touches becomes one. */
+function merged(runs: Run[]): Run[] {
+  const result: Run[] = []
+  for (const run of runs.sort((a, b) => a.start - b.start)) {
+    const last = result.at(-1)
+    if (last === undefined || last.end < run.start) result.push(run)
+    else last.end = Math.max(last.end, run.end)
   }
-  runs.push(run)
+  return result
 }
 
 /** The spellings in which a value may turn up. */
@@ -124,7 +92,7 @@ function spellings(value: string): string[] {
   const plain = [body, encodeURIComponent(body), JSON.stringify(body).slice(1, -1)]
   const encoded = [0, 1, 2].flatMap((shift) => base64Alignment(bytes.subarray(shift)))
   const hex = [bytes.toString('hex'), bytes.toString('hex').toUpperCase()]
-  return [...plain, ...encoded, ...hex].filter((text) => text.length >= GRAM)
+  return [...new Set([...plain, ...encoded, ...hex])].filter((text) => text.length >= SHORTEST_SECRET)
 }
 
 /** The base64 and base64url characters that depend on these bytes alone, not on what follows. */
@@ -138,37 +106,37 @@ export function sensitivePart(value: string): string {
   return /^eyJ[\w-]*\.[\w-]+\.[\w-]+$/.test(value) ? value.slice(value.indexOf('.') + 1) : value
 }
 
-/** `bytes[from, to)` with one mask for each run; none for a run whose mask was written before `from`. */
-function masked(bytes: Buffer, runs: Run[], from: number, to: number, continues: boolean): Buffer[] {
+/** `bytes` from `from` on with one mask for each run; none for a run whose mask was written before `from`. */
+function masked(bytes: Buffer, runs: Run[], from: number, continues: boolean): Buffer[] {
   const parts: Buffer[] = []
   let at = from
   for (const { start, end } of runs) {
-    if (end <= from || start >= to) continue
+    if (end <= from) continue
     parts.push(bytes.subarray(at, Math.max(at, start)))
     if (start >= from || !continues) parts.push(MASK)
     at = end
   }
-  if (at < to) parts.push(bytes.subarray(at, to))
-  return parts
+  return [...parts, bytes.subarray(at)]
 }
 
 /** Remembers the last bytes, so that a secret is found across any split of writes; what is shown by then is too short to matter. */
-class RedactingStream extends Transform {
-  readonly #redactor: Redactor
-  #recent: Buffer = Buffer.alloc(0)
-  #endsMasked = false
-
-  constructor(redactor: Redactor) {
-    super()
-    this.#redactor = redactor
-  }
-
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    const bytes = Buffer.concat([this.#recent, chunk])
-    const runs = this.#redactor.find(bytes)
-    for (const part of masked(bytes, runs, this.#recent.length, bytes.length, this.#endsMasked)) if (part.length > 0) this.push(part)
-    this.#endsMasked = runs.at(-1)?.end === bytes.length
-    this.#recent = bytes.subarray(Math.max(0, bytes.length - SHORTEST_RUN + 1))
-    done()
+function redacting(redactor: Redactor): Filter {
+  let recent: Buffer = Buffer.alloc(0)
+  let endsMasked = false
+  return (piece) => {
+    if (piece.length === 0) return piece
+    const joint = Buffer.concat([recent, piece.subarray(0, CONTEXT)])
+    const from = recent.length
+    const edge = Math.max(0, from - SHORTEST_RUN + 1)
+    const crosses = redactor
+      .find(joint.subarray(edge, from + SHORTEST_RUN - 1))
+      .some(({ start, end }) => start < from - edge && from - edge < end)
+    const dumped = dumpedRegions(joint).length > 0 || (piece.length > CONTEXT && dumpedRegions(piece).length > 0)
+    const bytes = crosses || dumped ? Buffer.concat([recent, piece]) : piece
+    const runs = dumped ? merged([...redactor.find(bytes), ...redactor.findDumped(bytes)]) : redactor.find(bytes)
+    recent = (piece.length < CONTEXT ? joint : piece).subarray(-CONTEXT)
+    const shown = runs.length === 0 ? piece : Buffer.concat(masked(bytes, runs, bytes.length - piece.length, endsMasked))
+    endsMasked = runs.at(-1)?.end === bytes.length
+    return shown
   }
 }

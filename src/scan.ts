@@ -1,10 +1,11 @@
-import { finished, type Readable, type Transform, type Writable } from 'node:stream'
+import type { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stopCarriers, type Stopped } from './carriers.ts'
 import { errnoOf, KubepassError } from './errors.ts'
 import type { Isolation } from './evidence.ts'
 import { isRoot, NotIsolated, notAllowed, startIsolated } from './isolate.ts'
 import type { Options } from './options.ts'
+import { pipe, type Filter } from './pipe.ts'
 import { closeSinks, type Pipes } from './pipes.ts'
 import { GRACE_MS, startPlain, type Ended, type Running, type Start } from './running.ts'
 
@@ -19,7 +20,7 @@ export interface Streams {
   stdout: () => Writable
   stderr: () => Writable
   /** What each output passes through on its way: the redactor first. */
-  filters: () => Transform[]
+  filters: () => Filter[]
   /**
    * Called at the end.
    * @param complete whether all of the output has come and is written; else some may still follow
@@ -50,7 +51,7 @@ export class Scan {
     for (const output of [running.stdout, running.stderr]) output.on('data', () => (this.#chunks += 1))
     const [stdout, stderr] = [streams.stdout(), streams.stderr()]
     this.#targets = [stdout, stderr]
-    this.#outputs = Promise.all([connect(running.stdout, streams.filters(), stdout), connect(running.stderr, streams.filters(), stderr)])
+    this.#outputs = Promise.all([pipe(running.stdout, streams.filters(), stdout), pipe(running.stderr, streams.filters(), stderr)])
   }
 
   /**
@@ -155,12 +156,4 @@ async function begin(start: Start, isolate: Options['isolate'], hidden: string |
     if (hidden !== undefined) return { ...(await begin(start, isolate, undefined)), whyNotHidden: error.message }
     return { running: startPlain(start), whyNot: error.message }
   }
-}
-
-/** Resolves when all that came from `from` has been handed to `to`. A `to` that is gone must not block the scan. */
-function connect(from: Readable, filters: Transform[], to: Writable): Promise<void> {
-  const last = filters.reduce<Readable>((source, filter) => source.pipe(filter), from)
-  to.on('error', () => last.resume())
-  last.pipe(to, { end: false })
-  return new Promise((resolve) => finished(last, () => to.write('', () => resolve())))
 }

@@ -1,9 +1,10 @@
-import type { Transform, Writable } from 'node:stream'
+import type { Writable } from 'node:stream'
 import type { Evidence } from '../evidence.ts'
 import type { Flags } from '../flags.ts'
 import type { IdTokenRequest } from '../identity/github-oidc.ts'
 import type { OutputId } from '../inputs.ts'
 import type { Source } from '../options.ts'
+import type { Filter } from '../pipe.ts'
 import type { Run } from '../job.ts'
 import type { Receipt } from '../receipt.ts'
 import type { Seal, Secret } from '../secret.ts'
@@ -69,7 +70,7 @@ export interface Platform extends Source {
 export interface ScanOutputs {
   stdout: () => Writable
   stderr: () => Writable
-  filters: () => Transform[]
+  filters: () => Filter[]
   /**
    * The scan has ended.
    * @param complete whether all of its output is written; else some may still follow

@@ -1,33 +1,110 @@
-import { Transform } from 'node:stream'
+import type { Filter } from '../pipe.ts'
 
-// Text is taken byte by byte (latin1), so that no split can hurt a character; this is U+200B in UTF-8.
-const ZERO_WIDTH_SPACE = '\xe2\x80\x8b'
-// The runner skips white space, some of which has several bytes: every byte of such counts as blank.
-const BLANK = String.raw`[\s\x80-\xff]*`
-const STARTS_COMMAND = new RegExp(`(^|[\\r\\n])(${BLANK}):(?=:)`, 'g')
-const BLANK_LINE = new RegExp(`^${BLANK}(:?)$`)
+/** U+200B in UTF-8. */
+const ZERO_WIDTH_SPACE = Buffer.from('\u200b')
+const COLONS = Buffer.from('::')
+const PREFIX = Buffer.from('##[')
+const LF = 0x0a
+const CR = 0x0d
+const COLON = 0x3a
+const HASH = 0x23
+const BRACKET = 0x5b
+
+/** What the line that a piece ends with has so far. */
+interface Line {
+  /** Nothing but white space; `colon` may follow it. */
+  blank: boolean
+  /** A colon that only white space precedes. */
+  colon: boolean
+  /** How many `#` it ends with, at most 2. */
+  hashes: number
+}
 
 /**
  * Passes text on so that the runner sees no command in it: `::name::` counts at the start of a line,
  * `##[name]` anywhere. A zero-width space is put inside.
  * https://github.com/actions/runner/blob/v2.336.0/src/Runner.Common/ActionCommand.cs
  */
-export function commandsDefused(): Transform {
-  // What has been passed on already and could be the first half of a command.
-  let begun = ''
-  return new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      const text = begun + chunk.toString('latin1')
-      const defused = text.replaceAll(STARTS_COMMAND, `$1$2:${ZERO_WIDTH_SPACE}`).replaceAll('##[', `##${ZERO_WIDTH_SPACE}[`)
-      const passed = begun.length
-      begun = beginning(text)
-      done(null, Buffer.from(defused.slice(passed), 'latin1'))
-    },
-  })
+export function commandsDefused(): Filter {
+  let line: Line = { blank: true, colon: false, hashes: 0 }
+  return (piece) => {
+    if (piece.length === 0) return piece
+    const places = [...colonPlaces(piece, line), ...bracketPlaces(piece, line)].sort((a, b) => a - b)
+    line = lineAfter(piece, line)
+    return places.length === 0 ? piece : withSpaces(piece, places)
+  }
 }
 
-function beginning(text: string): string {
-  const line = text.slice(Math.max(text.lastIndexOf('\n'), text.lastIndexOf('\r')) + 1)
-  const blank = BLANK_LINE.exec(line)
-  return blank === null ? `.${/#{0,2}$/.exec(line)?.[0] ?? ''}` : (blank[1] ?? '')
+/** Before which bytes a space is needed: the second colon of each `::` that only white space precedes on its line. */
+function colonPlaces(piece: Buffer, line: Line): number[] {
+  const places: number[] = []
+  if (line.colon && piece[0] === COLON) places.push(0)
+  for (let at = piece.indexOf(COLONS); at >= 0; at = nextColons(piece, lineEnd(piece, at + 2))) {
+    const before = lastNotBlank(piece, at)
+    if (before < 0 ? line.blank : isLineEnd(piece[before])) places.push(at + 1)
+  }
+  return places
+}
+
+/** The bracket of each `##[`. */
+function bracketPlaces(piece: Buffer, { hashes }: Line): number[] {
+  const places: number[] = []
+  if (hashes === 2 && piece[0] === BRACKET) places.push(0)
+  if (hashes >= 1 && piece[0] === HASH && piece[1] === BRACKET) places.push(1)
+  for (let at = piece.indexOf(PREFIX); at >= 0; at = piece.indexOf(PREFIX, at + 3)) places.push(at + 2)
+  return places
+}
+
+function lineAfter(piece: Buffer, before: Line): Line {
+  const { length } = piece
+  const colon = piece[length - 1] === COLON
+  const end = colon ? length - 1 : length
+  // Most lines hold more than white space, so that this ends after a few bytes.
+  const last = lastNotBlank(piece, end)
+  const onlyBlank = last < 0 ? before.blank : isLineEnd(piece[last])
+  let hashes = 0
+  while (hashes < 2 && hashes < length && piece[length - 1 - hashes] === HASH) hashes += 1
+  if (hashes === length) hashes = Math.min(2, hashes + before.hashes)
+  return { blank: onlyBlank && !colon, colon: onlyBlank && colon, hashes }
+}
+
+/** The last byte before `end` that is no white space within a line; -1 if there is none. */
+function lastNotBlank(piece: Buffer, end: number): number {
+  let at = end - 1
+  while (at >= 0 && isBlank(piece[at] ?? 0)) at -= 1
+  return at
+}
+
+/** The runner skips white space, some of which has several bytes: every byte of such counts. */
+function isBlank(byte: number): boolean {
+  return byte === 0x20 || byte >= 0x80 || byte === 0x09 || byte === 0x0b || byte === 0x0c
+}
+
+function isLineEnd(byte: number | undefined): boolean {
+  return byte === LF || byte === CR
+}
+
+/** Looks at what is near by itself: a call for each line would cost more. */
+function nextColons(piece: Buffer, from: number): number {
+  const near = Math.min(from + 32, piece.length)
+  for (let at = from; at < near; at += 1) if (piece[at] === COLON && piece[at + 1] === COLON) return at
+  return piece.indexOf(COLONS, near)
+}
+
+function lineEnd(piece: Buffer, at: number): number {
+  while (at < piece.length && !isLineEnd(piece[at])) at += 1
+  return at
+}
+
+function withSpaces(piece: Buffer, places: number[]): Buffer {
+  const result = Buffer.allocUnsafe(piece.length + places.length * ZERO_WIDTH_SPACE.length)
+  let from = 0
+  let to = 0
+  for (const place of places) {
+    to += piece.copy(result, to, from, place)
+    to += ZERO_WIDTH_SPACE.copy(result, to)
+    from = place
+  }
+  piece.copy(result, to, from)
+  return result
 }

@@ -1,5 +1,6 @@
-// How long a job waits for kubepass, side by side with bare programs that make the same calls, and with the classic script.
-//   npm run bench -- [--runs 25] [--json FILE]
+// How long a job waits for kubepass, side by side with bare programs that make the same calls, and with the classic script;
+// and how fast kubepass passes a scan's output on, beside a bare pipe.
+//   npm run bench -- [--only calls|output] [--runs 25] [--json FILE]
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
@@ -12,11 +13,15 @@ import { startJob } from '../hosts/github.ts'
 import { buildStandalone } from '../standalone.ts'
 import { CLASSIC_NAMESPACE, contenders, type Contender } from './contenders.ts'
 import type { Sample } from './measure.ts'
-import { asTables, boundsOf, resultOf } from './results.ts'
+import { benchOutput, outputTables } from './output.ts'
+import { asTables, boundsOf, resultOf, type Bound, type Result } from './results.ts'
 
 const ROUND_TRIP_MS = 25
 
-const { values } = parseArgs({ options: { runs: { type: 'string', default: '25' }, json: { type: 'string' } } })
+/** Of the section "output", whose runs take longer. */
+const OUTPUT_RUNS = 5
+
+const { values } = parseArgs({ options: { only: { type: 'string' }, runs: { type: 'string' }, json: { type: 'string' } } })
 const progress = (line: string): void => void process.stderr.write(`${line}\n`)
 const stage = new AsyncDisposableStack()
 const stop = new AbortController()
@@ -27,15 +32,25 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 try {
-  await bench(Number(values.runs))
+  await bench(values.only, values.runs === undefined ? undefined : Number(values.runs))
 } catch (error) {
   if (!stop.signal.aborted) throw error
 } finally {
   await stage.disposeAsync()
 }
 
-async function bench(runs: number): Promise<void> {
-  if (!Number.isInteger(runs) || runs < 1) throw new Error('--runs must be a number from 1 on')
+async function bench(only: string | undefined, runs: number | undefined): Promise<void> {
+  if (runs !== undefined && (!Number.isInteger(runs) || runs < 1)) throw new Error('--runs must be a number from 1 on')
+  if (only !== undefined && !['calls', 'output'].includes(only)) throw new Error('--only must be calls or output')
+  const calls = only === 'output' ? undefined : await benchCalls(runs ?? 25)
+  if (calls !== undefined) process.stdout.write(`\n${asTables(calls.results, calls.bounds)}`)
+  const output = only === 'calls' ? undefined : await benchOutput(runs ?? OUTPUT_RUNS, progress)
+  if (output !== undefined) process.stdout.write(`\n${outputTables(output)}`)
+  if (values.json !== undefined)
+    writeFileSync(values.json, `${JSON.stringify({ node: process.version, ...calls, output }, undefined, 2)}\n`)
+}
+
+async function benchCalls(runs: number): Promise<{ runs: number; bounds: Bound[]; results: Result[] }> {
   progress('starting a cluster')
   const { info } = stage.use(await startCluster({ tokenCacheTTL: '10s', controllers: true, progress }))
   const identityToken = await prepare(info)
@@ -56,10 +71,7 @@ async function bench(runs: number): Promise<void> {
   }
 
   const results = field.map((contender) => resultOf(contender, samples.get(contender) ?? []))
-  const bounds = boundsOf(results)
-  process.stdout.write(`\n${asTables(results, bounds)}`)
-  if (values.json !== undefined)
-    writeFileSync(values.json, `${JSON.stringify({ node: process.version, runs, bounds, results }, undefined, 2)}\n`)
+  return { runs, bounds: boundsOf(results), results }
 }
 
 /** The cluster's side, and a token for the job to be its identity. */

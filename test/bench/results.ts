@@ -57,14 +57,18 @@ export function asTables(results: Result[], bounds: Bound[]): string {
 }
 
 function summaryOf(values: number[]): { median: number; min: number } {
+  return { median: median(values), min: Math.min(...values) }
+}
+
+export function median(values: number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const at = (index: number): number => sorted[index] ?? NaN
   const half = (sorted.length - 1) / 2
-  return { median: (at(Math.floor(half)) + at(Math.ceil(half))) / 2, min: at(0) }
+  return (at(Math.floor(half)) + at(Math.ceil(half))) / 2
 }
 
 /** Text to the left, in the first two columns, figures to the right. */
-function table(head: string[], rows: string[][]): string {
+export function table(head: string[], rows: string[][]): string {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)))
   const line = (cells: string[]): string =>
     cells.map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ')

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { randomUUID } from 'node:crypto'
-import { PassThrough, Writable } from 'node:stream'
+import { Writable } from 'node:stream'
 import { Scan } from '../../src/scan.ts'
 import { whyNoIsolation } from '../hosts/isolation.ts'
 
@@ -87,7 +87,7 @@ test('what follows the scan comes after all of its output, however slowly that i
     stdin: 'ignore',
     stdout: () => slow,
     stderr: () => slow,
-    filters: () => [new PassThrough()],
+    filters: () => [(piece: Buffer) => piece],
     close: () => (read += 'closed'),
   })
   await scan.ended(new AbortController().signal)
@@ -106,7 +106,7 @@ test.each([
     stdin: 'ignore',
     stdout: () => slow,
     stderr: () => slow,
-    filters: () => [new PassThrough()],
+    filters: () => [(piece) => piece],
     close: (all) => void told.push(all),
   })
   await scan.ended(new AbortController().signal)

@@ -2,11 +2,8 @@ import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { commandsDefused } from '../../src/platform/workflow-commands.ts'
 
-async function defused(chunks: Buffer[]): Promise<string> {
-  const stream = commandsDefused()
-  for (const chunk of chunks) stream.write(chunk)
-  stream.end()
-  return Buffer.concat((await stream.toArray()) as Buffer[]).toString()
+function defused(pieces: Buffer[]): string {
+  return Buffer.concat(pieces.map(commandsDefused())).toString()
 }
 
 /** As the runner reads lines: split at LF, CR and CRLF, leading white space skipped. */
@@ -22,24 +19,61 @@ test.each([
   ['text\r::add-mask::x'],
   ['anything ##[set-output name=a]b\n'],
   ['####[group]\n'],
-])('%j issues no command', async (text) => {
+])('%j issues no command', (text) => {
   expect(hasCommand(text)).toBe(true)
-  expect(hasCommand(await defused([Buffer.from(text)]))).toBe(false)
+  expect(hasCommand(defused([Buffer.from(text)]))).toBe(false)
 })
 
-test('nor does any text, however it is cut', async () => {
-  const text = fc.string({ unit: fc.constantFrom(':', '::', '#', '##[', '[', '\n', '\r', ' ', '\t', 'x', 'é', '\u00a0'), maxLength: 40 })
-  await fc.assert(
-    fc.asyncProperty(text, fc.integer({ min: 1, max: 5 }), async (whole, size) => {
-      const bytes = Buffer.from(whole)
-      const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size))
-      const output = await defused(chunks)
+const units = fc.constantFrom(':', '::', '#', '##', '##[', '[', '\n', '\r', ' ', '\t', '\v', 'x', 'é', '\u00a0', '\0')
+
+test('nor does any text, however it is cut', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: units, maxLength: 40 }), fc.integer({ min: 1, max: 5 }), (whole, size) => {
+      const output = defused(cut(Buffer.from(whole), [size]))
       return !hasCommand(output) && output.replaceAll('\u200b', '') === whole
     }),
     { numRuns: 2000 },
   )
 })
 
-test.each([['a :: b\n'], ['std::vector\n'], ['## [1.0.0]\n'], ['# title\n'], [': :\n']])('%j is left alone', async (text) => {
-  expect(await defused([Buffer.from(text)])).toBe(text)
+test('of a whole text, and of one in pieces, it makes what these expressions say', () => {
+  const meant = (text: Buffer): string =>
+    text
+      .toString('latin1')
+      .replaceAll(/(^|[\r\n])([\s\x80-\xff]*:)(?=:)/g, '$1$2\xe2\x80\x8b')
+      .replaceAll('##[', '##\xe2\x80\x8b[')
+  const lengths = fc
+    .array(fc.integer({ min: 0, max: 7 }), { minLength: 1, maxLength: 6 })
+    .filter((cuts) => cuts.some((length) => length > 0))
+  fc.assert(
+    fc.property(fc.string({ unit: units, maxLength: 120 }), lengths, (whole, cuts) => {
+      const bytes = Buffer.from(whole)
+      const expected = Buffer.from(meant(bytes), 'latin1').toString()
+      expect(defused([bytes])).toBe(expected)
+      expect(defused(cut(bytes, cuts))).toBe(expected)
+    }),
+    { numRuns: 3000 },
+  )
 })
+
+test('what needs no change is the piece itself', () => {
+  const filter = commandsDefused()
+  for (const text of ['', 'a: b\n', '\n'.repeat(100), ' '.repeat(100), 'ก:', ' #', '# [x] std::string']) {
+    const piece = Buffer.from(text)
+    expect(filter(piece)).toBe(piece)
+  }
+})
+
+test.each([['a :: b\n'], ['std::vector\n'], ['## [1.0.0]\n'], ['# title\n'], [': :\n']])('%j is left alone', (text) => {
+  expect(defused([Buffer.from(text)])).toBe(text)
+})
+
+function cut(bytes: Buffer, lengths: number[]): Buffer[] {
+  const pieces: Buffer[] = []
+  for (let at = 0, i = 0; at < bytes.length; i += 1) {
+    const length = lengths[i % lengths.length] ?? 1
+    pieces.push(bytes.subarray(at, at + length))
+    at += length
+  }
+  return pieces
+}
