@@ -10,6 +10,10 @@ import type { Context } from './session.ts'
 
 /** After a first signal GitHub waits 7.5 s for the second: by then all is done, and what is left to tell is told. */
 const HURRY_MS = 4_200
+/** In a terminal, after a second signal: only the revocation is still waited for, and no longer than this. */
+const LAST_CALL_MS = 1_000
+/** Signals that come closer together are one: npm passes on what the terminal sends to both. */
+const SAME_SIGNAL_MS = 250
 
 /** The edge: everything inside throws, here it is printed once and becomes an exit code. */
 export async function run(
@@ -21,17 +25,23 @@ export async function run(
   const redactor = new Redactor()
   const stop = new AbortController()
   const hurry = new AbortController()
+  const atOnce = new AbortController()
+  let platform: Platform | undefined
   let stoppedBy: 'SIGINT' | 'SIGTERM' | 'SIGHUP' | undefined
+  let stoppedAt = 0
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
+      if (stoppedBy === undefined) stoppedAt = Date.now()
+      // A CI's runner sends its second signal to everybody, a person to who takes too long.
+      else if (platform?.isCI === false && Date.now() - stoppedAt > SAME_SIGNAL_MS) atOnce.abort()
       stoppedBy ??= name
       stop.abort(new KubepassError('INTERRUPTED', `Stopped by ${stoppedBy}.`))
-      setTimeout(() => hurry.abort(new KubepassError('INTERRUPTED', 'There was no more time.')), HURRY_MS).unref()
+      const left = atOnce.signal.aborted ? LAST_CALL_MS : HURRY_MS
+      setTimeout(() => hurry.abort(new KubepassError('INTERRUPTED', 'There was no more time.')), left).unref()
     })
   }
   // Without a handler it opens a debugger.
   process.on('SIGUSR1', () => undefined)
-  let platform: Platform | undefined
   try {
     requireRuntime()
     const here = detect(process.env, words, wish, (text) => redactor.redact(text))
@@ -41,7 +51,7 @@ export async function run(
       here.mask(secret)
       return secret
     }
-    process.exitCode = await useCase({ platform, redactor, seal, signal: stop.signal, hurry: hurry.signal })
+    process.exitCode = await useCase({ platform, redactor, seal, signal: stop.signal, hurry: hurry.signal, atOnce: atOnce.signal })
   } catch (error) {
     const text = redactor.redact(describe(error))
     await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.fail(text))
