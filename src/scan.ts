@@ -66,7 +66,7 @@ export class Scan {
   }
 
   /** Resolves when the command has ended; once `signal` is aborted it is told to, and soon, or `atOnce`, made to. */
-  async ended(signal: AbortSignal, atOnce: AbortSignal): Promise<Ended> {
+  async ended(signal: AbortSignal, atOnce?: AbortSignal): Promise<Ended> {
     let last: NodeJS.Timeout | undefined
     const kill = (): void => {
       this.#running.signal('SIGKILL')
@@ -76,7 +76,7 @@ export class Scan {
       this.#toldToEnd = true
       this.#running.signal('SIGTERM')
       last = setTimeout(kill, GRACE_MS)
-      atOnce.addEventListener('abort', kill, { once: true })
+      atOnce?.addEventListener('abort', kill, { once: true })
     }
     if (signal.aborted) stop()
     else signal.addEventListener('abort', stop, { once: true })
@@ -87,7 +87,7 @@ export class Scan {
     } finally {
       clearTimeout(last)
       signal.removeEventListener('abort', stop)
-      atOnce.removeEventListener('abort', kill)
+      atOnce?.removeEventListener('abort', kill)
     }
   }
 
