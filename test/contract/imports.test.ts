@@ -25,7 +25,7 @@ const LEVELS: RegExp[] = [
   /^(finish|obtain|rotate|hand-over)\.ts$/,
   /^session\.ts$/,
   /^(platform\/|scan\.ts|isolate\.ts|runtime\.ts)/,
-  /^(identity\/|kube\/|kubeconfig\.ts|evidence\.ts|receipt\.ts|options\.ts|decode\.ts|carriers\.ts|running\.ts|redact\.ts)/,
+  /^(identity\/|kube\/|kubeconfig\.ts|evidence\.ts|scan-failure\.ts|receipt\.ts|options\.ts|decode\.ts|carriers\.ts|running\.ts|redact\.ts)/,
   /^(credential|retry|http|flags|values|certificate|proxy-variables|write)\.ts$/,
   /^(inputs|job)\.ts$/,
   /^(errors|limit|quote|secret|version)\.ts$/,

@@ -85,7 +85,7 @@ async function as(serviceAccount: string, program: string, args: string[], env =
 
 async function may(serviceAccount: string, words: string[]): Promise<boolean> {
   const { text } = await as(serviceAccount, info.kubectl, ['auth', 'can-i', ...words])
-  const answer = text.trim().split('\n').at(-1) ?? ''
+  const [answer = ''] = text.split('\n').filter((line) => line !== '' && !line.startsWith('Warning: '))
   expect(answer).toMatch(/^(yes|no)\b/)
   return answer.startsWith('yes')
 }
@@ -96,7 +96,7 @@ test('the kustomization has every file, and each rule says which command needs i
   for (const file of files) {
     const lines = readFileSync(join(rights, file), 'utf8').split('\n')
     for (const [index, line] of lines.entries())
-      if (line.startsWith('  - apiGroups')) expect([file, lines[index - 1]]).toEqual([file, expect.stringMatching(/^ {2}(# |  {2}verbs)/)])
+      if (line.startsWith('  - apiGroups')) expect([file, lines[index - 1]]).toEqual([file, expect.stringMatching(/^ {2}# /)])
   }
 })
 
