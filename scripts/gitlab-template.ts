@@ -1,7 +1,7 @@
 // The generated parts of gitlab/scan.yml and templates/kubepass.yml.
 import { parseAllDocuments, type Document } from 'yaml'
 import { flagName, gitlabFlags } from '../src/flags.ts'
-import { inputIds, inputs, type InputId } from '../src/inputs.ts'
+import { inputIds, inputs, NO_AUDIENCE, type InputId } from '../src/inputs.ts'
 
 interface SpecInput {
   description: string
@@ -30,6 +30,15 @@ const jobInputs: Record<string, SpecInput> = {
     regex: DURATION,
   },
   after_script_timeout: { description: 'Time for the net behind the script.', default: '2m', regex: DURATION },
+  after: {
+    description: 'Commands of yours in after_script, behind the net: a job that sets after_script itself loses the net.',
+    default: ':',
+  },
+  artifacts_paths: {
+    description:
+      "Path of the scan's own artifacts, or a pattern as {audit.xml,logs/**}, beside kubepass-reports/: a job that sets artifacts itself loses those.",
+    default: 'kubepass-reports/',
+  },
   program: {
     description: 'node: run by the Node.js of the image. standalone: one executable, for glibc images without Node.js.',
     default: 'node',
@@ -47,11 +56,11 @@ const jobInputs: Record<string, SpecInput> = {
 /** Secrets come from the project's masked variables KUBEPASS_TOKEN and the like: an input is there for all to read. */
 const scanInputs = inputIds.filter((id) => !inputs[id].secret && inputs[id].only !== 'github')
 
-/** Where GitLab differs: a job has a command, and the template must say for whom the ID token is. */
-const needed: readonly InputId[] = ['command', 'audience']
+/** Where GitLab differs: a job has a command. */
+const needed: readonly InputId[] = ['command']
 /** What is always refused there is not offered. */
 const refused: Partial<Record<InputId, string>> = { identity: 'github-oidc', prove: 'post', delivery: 'output' }
-const defaults: Partial<Record<InputId, string>> = { evidence: 'kubepass-reports/evidence.json' }
+const defaults: Partial<Record<InputId, string>> = { audience: NO_AUDIENCE, evidence: 'kubepass-reports/evidence.json' }
 
 export const specInputs: Readonly<Record<string, SpecInput>> = {
   ...Object.fromEntries(scanInputs.map((id) => [id, specInput(id)])),

@@ -111,6 +111,8 @@ function isolationOf({ isolated, why_not, as_root }: Isolation): string {
   return as_root ? "yes, as root: the machine's files and settings are open to it" : 'yes'
 }
 
+const CREDENTIAL = 'Credential'
+
 function rows(evidence: Evidence): [string, string][] {
   const { identity, asked, granted, verified, run, isolation } = evidence
   const all: [string, string | undefined | null][] = [
@@ -126,16 +128,18 @@ function rows(evidence: Evidence): [string, string][] {
     ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
     ['Scan', useOf(evidence)],
     ['Isolated', isolation && isolationOf(isolation)],
-    ['Credential', ending(evidence)],
+    [CREDENTIAL, ending(evidence)],
     ['Error', evidence.error],
     ...evidence.warnings.map((warning): [string, string] => ['Warning', warning]),
   ]
   return all.filter((row): row is [string, string] => row[1] !== null && row[1] !== undefined && row[1] !== '')
 }
 
+/** For a log, which has the end of the credential in a line of its own. */
 export function asText(evidence: Evidence): string {
   // Branch, job and claims are foreign text.
   return rows(evidence)
+    .filter(([name]) => name !== CREDENTIAL || !evidence.finished)
     .map(([name, value]) => `  ${name.padEnd(15)} ${quote(value, 1000).slice(1, -1)}`)
     .join('\n')
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { stopCarriers, type Stopped } from './carriers.ts'
-import { ending, failWith } from './evidence.ts'
+import { ending, failWith, type Evidence } from './evidence.ts'
 import { describe, errnoOf, KubepassError } from './errors.ts'
 import type { AuthInfo } from './identity/identity.ts'
 import { placeOf, removeKubeconfig, removeMoved } from './kubeconfig.ts'
@@ -23,9 +23,10 @@ const DRAIN_MS = 10_000
  */
 export async function finish(session: Session, postFollows: boolean): Promise<KubepassError | undefined> {
   const { evidence, options, platform } = session
+  const before = { ...evidence }
   const stopped = await stopScan(session)
   // A reader may be slow, and a process that could not be found may write for ever: the revocation waits for neither.
-  const drained = session.scan?.drain(platform.isCI ? limitOf(DRAIN_MS, session.hurry) : session.hurry)
+  const drained = session.scan?.drain(platform.isCI ? limitOf(DRAIN_MS, session.hurry) : AbortSignal.any([session.hurry, session.atOnce]))
   const tampered = restoreCommandFiles(session)
   let failure = await revoke(session, postFollows)
   await drained
@@ -39,7 +40,9 @@ export async function finish(session: Session, postFollows: boolean): Promise<Ku
   evidence.finished = true
   record(session)
   if (failure === undefined && clean) platform.forgetReceipt()
-  if (evidence.missing && platform.runKey !== undefined && evidence.proven === null) platform.say('Nothing of this job is left to revoke.')
+  const toldByScript = isTold(session, before)
+  if (toldByScript || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
+    platform.say(`Nothing of this job is left to revoke.${toldByScript ? ` The script's token: ${ending(evidence)}.` : ''}`)
   else if (session.knows !== 'names' || evidence.revoked !== null) platform.say(`Credential: ${ending(evidence)}.`)
   if (failure === undefined) return tampered
   if (options.revocation === 'best-effort') {
@@ -61,6 +64,12 @@ export function rescueOf(session: Session, postFollows: boolean): Session['rescu
     await report(session)
     return failure
   }
+}
+
+/** Whether the log of the same job has said already how its credential ended. */
+function isTold({ evidence, knows, platform }: Session, before: Evidence): boolean {
+  const isSame = evidence.revoked?.at === before.revoked?.at && evidence.proven?.dead_at === before.proven?.dead_at
+  return platform.isCI && platform.runKey !== undefined && knows === 'receipt' && before.finished && before.revoked !== null && isSame
 }
 
 async function stopScan(session: Session): Promise<Stopped> {
@@ -178,9 +187,9 @@ function notRevoked(deadBy: string, cause: unknown): KubepassError {
 }
 
 /** Try means: if it cannot be done in the time that is left, post does it. */
-function whenToProve({ evidence, options, signal, tokens }: Session, postFollows: boolean): 'now' | 'try' | 'later' | 'never' {
+function whenToProve({ atOnce, evidence, options, signal, tokens }: Session, postFollows: boolean): 'now' | 'try' | 'later' | 'never' {
   // Proven is: accepted before, refused now. Anything less is called what it is.
-  if (options.prove === 'off' || tokens.size === 0 || evidence.proven !== null) return 'never'
+  if (options.prove === 'off' || tokens.size === 0 || evidence.proven !== null || atOnce.aborted) return 'never'
   if (!postFollows) return 'now'
   // Of several tokens post finds one only.
   return options.prove === 'post' && tokens.size === 1 ? 'later' : signal.aborted ? 'try' : 'now'
@@ -218,11 +227,14 @@ function whereMoved({ directory: made, evidence, knows, platform, receipt }: Ses
 
 /** @returns the error when a token is seen alive */
 async function proveEnd(session: Session, when: 'now' | 'try'): Promise<KubepassError | undefined> {
-  const { client, evidence, hurry, options, receipt, tokens, platform } = session
+  const { atOnce, client, evidence, hurry, options, receipt, signal, tokens, platform } = session
+  // A person who has ended the run waits for it, and its cache holds longer than we go on.
+  const isHasty = (): boolean => !platform.isCI && signal.aborted
+  const limit = AbortSignal.any([hurry, atOnce])
   platform.progress('waiting for the API server to refuse the token')
   const revokedAt = evidence.revoked === null ? Date.now() : Date.parse(evidence.revoked.at)
   const verdicts = await Promise.all(
-    [...tokens].map(async ([id, { token }]) => ({ id, ...(await prove(client, token, options.proofSamples, revokedAt, hurry)) })),
+    [...tokens].map(async ([id, { token }]) => ({ id, ...(await prove(client, token, options.proofSamples, revokedAt, isHasty, limit)) })),
   )
   const proofs = verdicts.flatMap((verdict) => (verdict.is === 'dead' ? [verdict.proof] : []))
   if (proofs.length === verdicts.length) {
@@ -235,7 +247,8 @@ async function proveEnd(session: Session, when: 'now' | 'try'): Promise<Kubepass
     const samples = Math.min(...proofs.map((proof) => proof.samples))
     const seconds = Math.max(...proofs.map((proof) => proof.seconds))
     evidence.proven = { dead_at: new Date().toISOString(), samples, seconds_after_revocation: seconds }
-  } else if (when === 'try' || hurry.aborted) platform.say('There was no time for the proof.')
+  } else if (when === 'try' || limit.aborted || isHasty())
+    platform.say(`There was no time for the proof.${isHasty() ? ' The API server believes an accepted token for 10 s.' : ''}`)
   else if (verdicts.every(({ is }) => is !== 'alive'))
     await warn(session, 'The API server gave no clear answer to the revoked token: that it is dead is not proven.')
   else {

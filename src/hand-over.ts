@@ -6,6 +6,7 @@ import type { Received } from './obtain.ts'
 import { openNamedPipes, type Pipes } from './pipes.ts'
 import { withheldProxies } from './proxy-variables.ts'
 import { markerOf } from './receipt.ts'
+import { LONGEST_TIMER_MS } from './retry.ts'
 import { startRotation } from './rotate.ts'
 import { Scan } from './scan.ts'
 import { scanEnvironment, withheldFromClients } from './scan-environment.ts'
@@ -37,8 +38,8 @@ export async function runScan(
       `The scan does not get ${withheld.join(', ')}: clients would prefer that to its kubeconfig. Name it in pass_env if the scan needs it.`,
     )
   const renewal = renewAt(credential, credential.receivedAt)
-  tellOfRenewal(session, renewal)
   const isOwn = options.maxScan !== DEFAULT_MAX_SCAN_S
+  const telling = tellOfRenewal(session, renewal, isOwn ? options.maxScan : undefined)
   for (const doubt of platform.limitDoubts(isOwn ? options.maxScan : undefined)) await warn(session, doubt)
   const pipes = outputPipes(session, await whyNoPipes)
   const podToken = podTokenFolder()
@@ -70,12 +71,13 @@ export async function runScan(
   const timer = setTimeout(() => overdue.abort(takesTooLong(options.maxScan)), options.maxScan * 1000)
   const rotation = startRotation(session, credential, renewal)
   try {
-    const { exitCode, signal: by } = await session.scan.ended(AbortSignal.any([signal, overdue.signal]))
+    const { exitCode, signal: by } = await session.scan.ended(AbortSignal.any([signal, overdue.signal]), session.atOnce)
     evidence.used = { started_at: startedAt, ended_at: new Date().toISOString(), exit_code: exitCode, signal: by }
     if (!signal.aborted) overdue.signal.throwIfAborted()
     return platform.isCI && options.acceptExitCodes.includes(exitCode) ? 0 : exitCode
   } finally {
     clearTimeout(timer)
+    clearTimeout(telling)
     await rotation.stop()
   }
 }
@@ -92,13 +94,33 @@ function outputPipes({ platform, receipt }: Session, whyNot: string | undefined)
   return undefined
 }
 
-/** Whoever reads a token once must know before that it will expire. */
-function tellOfRenewal({ options, platform }: Session, from: number): void {
-  const variable = options.delivery === 'env' ? ` The variable ${options.tokenVariable} keeps the first one.` : ''
-  platform.say(
-    `From ${isoTime(Math.round(from / 1000))} on the credential is renewed. kubectl and other Go programs re-read it; ` +
-      `InSpec, Python and JavaScript clients read it once: for them ${platform.nameOf('duration')} must be as long as the scan.${variable}`,
-  )
+/**
+ * Tells that a program which reads a token once needs a longer one: before the scan if that may take longer, else shortly
+ * before the renewal. Most scans end before that.
+ * @param from ms since 1970
+ * @param maxScan seconds; undefined when nobody has set it
+ * @returns what tells it later
+ */
+function tellOfRenewal({ options, platform }: Session, from: number, maxScan: number | undefined): NodeJS.Timeout | undefined {
+  const tell = (): void => {
+    const variable = options.delivery === 'env' ? ` The variable ${options.tokenVariable} keeps the first one.` : ''
+    platform.say(
+      `From ${isoTime(Math.round(from / 1000))} on the credential is renewed. kubectl and other Go programs re-read it; ` +
+        `InSpec, Python and JavaScript clients read it once: for them ${platform.nameOf('duration')} must be as long as the scan.${variable}`,
+    )
+  }
+  const wait = waitToTell(from, Date.now(), maxScan)
+  if (wait === 0) tell()
+  return wait === undefined || wait === 0 ? undefined : setTimeout(tell, wait)
+}
+
+/** As long as this before it is renewed, the renewal of a credential is near. */
+const NEAR_MS = 60_000
+
+/** @returns how long the sentence about the renewal can wait, in milliseconds; undefined when the scan ends before that */
+export function waitToTell(from: number, now: number, maxScan: number | undefined): number | undefined {
+  if (maxScan !== undefined) return now + maxScan * 1000 > from ? 0 : undefined
+  return Math.min(Math.max(0, from - NEAR_MS - now), LONGEST_TIMER_MS)
 }
 
 function takesTooLong(maxScan: number): KubepassError {

@@ -49,6 +49,12 @@ const table = {
     example: 'payments',
     default: '',
   },
+  context_name: {
+    description:
+      "Name of cluster, context and user in the scan's kubeconfig, which scanners print as the account; the server's host and port when empty.",
+    example: 'production',
+    default: '',
+  },
   command: {
     description: 'The scan, run by bash with -eo pipefail. On GitHub, without it, the credential is there for the later steps of the job.',
     example: 'kubectl get pods',
@@ -131,7 +137,8 @@ const table = {
     guard: '^(true|false)$',
   },
   audience: {
-    description: "Audience of the job's ID token: the server's URL, so that no other cluster can replay it; on GitHub that is the default.",
+    description:
+      "Audience of the job's ID token: the server's URL, so that no other cluster can replay it. On GitHub that is the default; on GitLab only identity gitlab-oidc needs it.",
     example: 'https://10.0.0.1:6443',
     default: '',
     ciOnly: true,
@@ -214,7 +221,8 @@ const table = {
     default: '60s',
   },
   evidence: {
-    description: 'File to write the evidence to, as JSON (schema: docs/evidence.schema.json).',
+    description:
+      'File to write the evidence to, as JSON (schema: docs/evidence.schema.json); its folder is made. In a terminal - is standard output.',
     example: 'kubepass-evidence.json',
     default: '',
   },
@@ -254,6 +262,12 @@ export const inputIds = Object.keys(table) as InputId[]
 export function exampleOf(id: InputId): string {
   return `for example: ${inputs[id].example}`
 }
+
+/**
+ * On GitLab the audience of a job that gives none, as its identity needs no ID token: GitLab makes one all the same, which no
+ * cluster accepts.
+ */
+export const NO_AUDIENCE = 'no-audience.invalid'
 
 export interface Output {
   description: string

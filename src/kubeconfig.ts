@@ -8,6 +8,8 @@ import { writeNext, writePrivate } from './write.ts'
 
 const KUBECONFIG = 'kubeconfig'
 const TOKEN = 'token'
+/** As long as the name of an object. */
+const LONGEST_NAME = 253
 /** More than both take beside the CA's certificates. */
 const ROOM_BYTES = 64 * 1024
 
@@ -58,12 +60,13 @@ export function writeKubeconfig(directory: string, options: Options, token: Secr
     })
   }
   const tokenFile = join(directory, TOKEN)
+  const name = options.contextName ?? nameOfCluster(options.server)
   const kubeconfig = {
     apiVersion: 'v1',
     kind: 'Config',
     clusters: [
       {
-        name: 'kubepass',
+        name,
         cluster: {
           server: options.server,
           'certificate-authority-data': Buffer.from(options.certificateAuthority).toString('base64'),
@@ -72,9 +75,9 @@ export function writeKubeconfig(directory: string, options: Options, token: Secr
         },
       },
     ],
-    users: [{ name: 'kubepass', user: { token: token.reveal(), tokenFile } }],
-    contexts: [{ name: 'kubepass', context: { cluster: 'kubepass', user: 'kubepass', namespace: options.namespace } }],
-    'current-context': 'kubepass',
+    users: [{ name, user: { token: token.reveal(), tokenFile } }],
+    contexts: [{ name, context: { cluster: name, user: name, namespace: options.namespace } }],
+    'current-context': name,
   }
   const path = join(directory, KUBECONFIG)
   try {
@@ -85,6 +88,18 @@ export function writeKubeconfig(directory: string, options: Options, token: Secr
     throw cannotWrite(directory, cause)
   }
   return path
+}
+
+/**
+ * Scanners print the context's name as the account of every finding: it tells one cluster from another.
+ * @returns the server's host, the port unless it is that of https, and the path, which is all that Rancher's clusters differ in
+ */
+export function nameOfCluster(server: string): string {
+  const { host, pathname } = new URL(server)
+  return `${host}${pathname}`
+    .replace(/\/+$/, '')
+    .replaceAll(/[^A-Za-z0-9.:@_/[\]-]/g, '-')
+    .slice(0, LONGEST_NAME)
 }
 
 /** The token that a run left in its directory; undefined when there is none that is surely ours. */

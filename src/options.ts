@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream'
 import { damageOfKubeconfig } from './damage.ts'
 import { errnoOf, KubepassError } from './errors.ts'
 import { isInPod } from './identity/in-cluster.ts'
-import { exampleOf, inputs, type InputId } from './inputs.ts'
+import { exampleOf, inputs, NO_AUDIENCE, type InputId } from './inputs.ts'
 import { ownKubeconfigs, problemOfKubeconfig } from './own-kubeconfig.ts'
 import { problemOfProxy, sealProxyPasswords } from './proxy-variables.ts'
 import { quote } from './quote.ts'
@@ -24,7 +24,7 @@ import {
   sealToken,
   Wrong,
 } from './values.ts'
-import { settled } from './write.ts'
+import { makeFolder, settled } from './write.ts'
 
 export type IdentityKind = 'token' | 'github-oidc' | 'gitlab-oidc' | 'kubeconfig' | 'in-cluster'
 
@@ -53,6 +53,8 @@ export interface KubeconfigInput {
 export interface Options extends ClusterAccess {
   readonly serviceAccount: { readonly namespace: string; readonly name: string }
   readonly namespace: string
+  /** The name of the cluster in the scan's kubeconfig; undefined: as its server. */
+  readonly contextName: string | undefined
   readonly command: readonly [string, ...string[]] | undefined
   readonly acceptExitCodes: readonly number[]
   readonly env: 'inherit' | 'clean'
@@ -89,14 +91,20 @@ export const DEFAULT_MAX_SCAN_S = 6 * 3600
 /** The value of `certificate_authority` that means the public CAs of the system. */
 const SYSTEM = 'system'
 
+/** Evidence that goes there is for the next program of a pipe. */
+export const STANDARD_OUTPUT = '-'
+
 /** Where the inputs come from. */
 export interface Source {
+  /** An accepted exit code of the scan becomes 0, and all that is printed is the job's log. */
+  readonly isCI: boolean
   input(id: InputId): string | undefined
   /** How a user writes this input here: `service_account` in a workflow, `--service-account` in a terminal. */
   nameOf(id: InputId): string
   /** A command given as words, run without a shell. */
   readonly argv: readonly string[]
   readonly temp: string
+  /** Relative paths start there, and artifacts are looked for; undefined in a terminal, which has a working directory only. */
   readonly workspace: string | undefined
   /** The directories of PATH, where the scan's program is looked for. */
   readonly path: string
@@ -166,6 +174,7 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     certificateAuthority,
     serviceAccount,
     namespace: read('namespace', parseNamespace, serviceAccount.namespace),
+    contextName: read<string | undefined>('context_name', parseContextName, undefined),
     command: readCommand(),
     acceptExitCodes: read('accept_exit_codes', parseExitCodes, [0]),
     env: choice('env') as Options['env'],
@@ -189,7 +198,7 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
       purpose === 'start' ? read('directory', (path) => parseDirectory(path, source.workspace), '', source.temp) : baseDirectory(source),
     proxyUrl: read<URL | undefined>('proxy_url', parseProxy, undefined),
     tlsServerName: read<string | undefined>('tls_server_name', parseServerName, undefined),
-    evidence: read<string | undefined>('evidence', purpose === 'start' ? parseEvidencePath : settledOr, undefined),
+    evidence: read<string | undefined>('evidence', (path) => parseEvidencePath(path, source, purpose), undefined),
     checkToken,
     deadline: 1000 * read('deadline', parseDeadline, 60),
   }
@@ -214,6 +223,10 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
       `${source.traced} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')}: true`,
     )
   }
+  if (options.identity === 'gitlab-oidc' && options.audience === NO_AUDIENCE)
+    problems.push(
+      `${source.nameOf('audience')} is missing, for which the ID token is made; for example: ${server || inputs.audience.example}`,
+    )
   if (options.identity === 'kubeconfig' && !given('kubeconfig'))
     problems.push(`${source.nameOf('identity')} is kubeconfig, but ${source.nameOf('kubeconfig')} is not given`)
   if (bringer === 'kubeconfig' && options.identity !== 'auto' && options.identity !== 'kubeconfig')
@@ -340,6 +353,13 @@ function parseNamespace(text: string): string {
   return text
 }
 
+/** What clients print, put into file names, and take as an argument. */
+function parseContextName(text: string): string {
+  if (text.length > 253 || !/^[A-Za-z0-9[][A-Za-z0-9.:@_/[\]-]*$/.test(text))
+    throw new Wrong(`is ${quote(text)}, not a name of letters, digits and . : @ _ / [ ] -, of at most 253 characters`)
+  return text
+}
+
 function parseDuration(text: string): number {
   const [, number = '', unit = ''] = /^(\d{1,7})(s|m|h|)$/.exec(text) ?? []
   if (number === '') throw new Wrong(`is ${quote(text)}, not a duration`)
@@ -422,13 +442,31 @@ function isVariableName(text: string): boolean {
   return /^[A-Za-z_][A-Za-z0-9_]*$/.test(text)
 }
 
-function parseEvidencePath(text: string): string {
+function parseEvidencePath(text: string, source: Source, purpose: 'start' | 'finish'): string {
+  if (text === STANDARD_OUTPUT) {
+    if (source.isCI) throw new Wrong("is -, but a job's standard output is its log: name a file")
+    return text
+  }
   if (text.includes('\0') || text.includes('\n')) throw new Wrong('holds a NUL or a line end')
+  const file = resolve(source.workspace ?? '', text)
+  if (purpose === 'finish') return settledOr(file)
   try {
-    accessSync(dirname(text), constants.W_OK)
-    return settled(text)
+    if (text.endsWith('/') || statSync(file, { throwIfNoEntry: false })?.isDirectory() === true)
+      throw new Wrong(`is ${quote(text)}, which names a folder`)
+    makeFolder(dirname(file))
+    accessSync(dirname(file), constants.W_OK)
+    return settled(file)
   } catch (error) {
+    if (error instanceof Wrong) throw error
     throw new Wrong(`is ${quote(text)}, where no file can be written (${errnoOf(error)})`)
+  }
+}
+
+function settledOr(path: string): string {
+  try {
+    return settled(path)
+  } catch {
+    return path
   }
 }
 
@@ -461,14 +499,6 @@ function realpathOr(path: string): string {
     return realpathSync(path)
   } catch {
     return resolve(path)
-  }
-}
-
-function settledOr(path: string): string {
-  try {
-    return settled(path)
-  } catch {
-    return path
   }
 }
 

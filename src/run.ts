@@ -11,6 +11,10 @@ import type { Context } from './session.ts'
 
 /** After a first signal GitHub waits 7.5 s for the second: by then all is done, and what is left to tell is told. */
 const HURRY_MS = 4_200
+/** In a terminal, after a second signal: only the revocation is still waited for, and no longer than this. */
+const LAST_CALL_MS = 1_000
+/** Signals that come closer together are one: npm passes on what the terminal sends to both. */
+const SAME_SIGNAL_MS = 250
 
 /** The edge: everything inside throws, here it is printed once and becomes an exit code. */
 export async function run(
@@ -24,17 +28,23 @@ export async function run(
   const redactor = new Redactor(inputIds.map(exampleOf))
   const stop = new AbortController()
   const hurry = new AbortController()
+  const atOnce = new AbortController()
+  let platform: Platform | undefined
   let stoppedBy: 'SIGINT' | 'SIGTERM' | 'SIGHUP' | undefined
+  let stoppedAt = 0
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
+      if (stoppedBy === undefined) stoppedAt = Date.now()
+      // A CI's runner sends its second signal to everybody, a person to who takes too long.
+      else if (platform?.isCI === false && Date.now() - stoppedAt > SAME_SIGNAL_MS) atOnce.abort()
       stoppedBy ??= name
       stop.abort(new KubepassError('INTERRUPTED', `Stopped by ${stoppedBy}.`))
-      setTimeout(() => hurry.abort(new KubepassError('INTERRUPTED', 'There was no more time.')), HURRY_MS).unref()
+      const left = atOnce.signal.aborted ? LAST_CALL_MS : HURRY_MS
+      setTimeout(() => hurry.abort(new KubepassError('INTERRUPTED', 'There was no more time.')), left).unref()
     })
   }
   // Without a handler it opens a debugger.
   process.on('SIGUSR1', () => undefined)
-  let platform: Platform | undefined
   let context: Context | undefined
   let hasResult = false
   const fail = async (error: unknown): Promise<void> => {
@@ -60,7 +70,7 @@ export async function run(
       here.mask(secret)
       return secret
     }
-    context = { platform, redactor, seal, signal: stop.signal, hurry: hurry.signal, rescue: undefined }
+    context = { platform, redactor, seal, signal: stop.signal, hurry: hurry.signal, atOnce: atOnce.signal, rescue: undefined }
     const exitCode = await useCase(context)
     if (stop.signal.aborted && codeOf(stop.signal.reason) === 'INTERNAL') throw stop.signal.reason
     process.exitCode = exitCode

@@ -83,16 +83,18 @@ export class Scan {
     }
   }
 
-  /** Resolves when the command has ended; once `signal` is aborted it is told to, and soon made to. */
-  async ended(signal: AbortSignal): Promise<Ended> {
+  /** Resolves when the command has ended; once `signal` is aborted it is told to, and soon, or `atOnce`, made to. */
+  async ended(signal: AbortSignal, atOnce?: AbortSignal): Promise<Ended> {
     let last: NodeJS.Timeout | undefined
+    const kill = (): void => {
+      this.#running.signal('SIGKILL')
+      void this.#running.close()
+    }
     const stop = (): void => {
       this.#toldToEnd = true
       this.#running.signal('SIGTERM')
-      last = setTimeout(() => {
-        this.#running.signal('SIGKILL')
-        void this.#running.close()
-      }, GRACE_MS)
+      last = setTimeout(kill, GRACE_MS)
+      atOnce?.addEventListener('abort', kill, { once: true })
     }
     if (signal.aborted) stop()
     else signal.addEventListener('abort', stop, { once: true })
@@ -103,6 +105,7 @@ export class Scan {
     } finally {
       clearTimeout(last)
       signal.removeEventListener('abort', stop)
+      atOnce?.removeEventListener('abort', kill)
     }
   }
 

@@ -5,8 +5,9 @@ import { chooseIdentity } from './identity/choose.ts'
 import type { AuthInfo, Identity } from './identity/identity.ts'
 import { KubeClient } from './kube/client.ts'
 import { deleteAnchor } from './kube/revoke.ts'
-import { deadlineOf, parseOptions, type Options } from './options.ts'
+import { deadlineOf, parseOptions, STANDARD_OUTPUT, type Options } from './options.ts'
 import type { Platform } from './platform/platform.ts'
+import { printWhole, STDOUT } from './platform/print.ts'
 import type { Run } from './job.ts'
 import { proxyFor } from './proxy-variables.ts'
 import { deadBy, type Issued, type Receipt } from './receipt.ts'
@@ -27,6 +28,8 @@ export interface Context {
   readonly signal: AbortSignal
   /** Aborted when, after such a signal, there is no more time. */
   readonly hurry: AbortSignal
+  /** Aborted when a person asks again: nothing is waited for but the revocation, and that until `hurry`. */
+  readonly atOnce: AbortSignal
   /**
    * Ends what the run has begun, if a defect of kubepass leaves the run without a result.
    * Returns the error when the credential could not be revoked.
@@ -189,7 +192,7 @@ export async function warnOnce(session: Session, text: string): Promise<void> {
 export async function report({ platform, options, evidence, redactor }: Session): Promise<void> {
   const exitCode = evidence.used?.exit_code ?? undefined
   const tries: [string, () => unknown][] = [
-    ['evidence file', () => options.evidence !== undefined && replaceFile(options.evidence, redactor.redact(asJson(evidence)))],
+    ['evidence file', () => options.evidence !== undefined && writeEvidence(options.evidence, redactor.redact(asJson(evidence)))],
     ['output', () => exitCode !== undefined && platform.setOutput('exit_code', String(exitCode))],
     ['summary', () => platform.report(evidence)],
     ['check run', () => evidence.finished && options.checkToken && platform.publishCheck(evidence, options.checkToken)],
@@ -202,6 +205,11 @@ export async function report({ platform, options, evidence, redactor }: Session)
       await platform.warn(`The ${what} could not be written (${reason}).`)
     }
   }
+}
+
+function writeEvidence(path: string, text: string): void {
+  if (path !== STANDARD_OUTPUT) replaceFile(path, text)
+  else if (!printWhole(STDOUT, text)) throw Object.assign(new Error('nobody reads standard output'), { code: 'EPIPE' })
 }
 
 // The audit log shows it beside every call: who, and why.

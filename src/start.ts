@@ -13,6 +13,7 @@ import { makeNamedPipes } from './pipes.ts'
 import { quote } from './quote.ts'
 import { anchorNames, newReceipt } from './receipt.ts'
 import { refuseOptions } from './runtime.ts'
+import { scanFailure } from './scan-failure.ts'
 import { choose, openSession, readOptions, report, saveFirst, type Context } from './session.ts'
 
 /**
@@ -68,5 +69,8 @@ export async function start(context: Context): Promise<number> {
   }
   await report(session)
   if (failure !== undefined) throw failure as Error
+  const { used } = session.evidence
+  if (context.platform.isCI && exitCode !== 0 && used !== null)
+    await context.platform.fail(scanFailure(used, options.acceptExitCodes, context.platform.nameOf('accept_exit_codes')))
   return exitCode
 }

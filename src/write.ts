@@ -1,4 +1,17 @@
-import { closeSync, constants, existsSync, fstatSync, ftruncateSync, openSync, realpathSync, renameSync, rmSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
 import { regained } from './access.ts'
@@ -69,6 +82,19 @@ export function replaceFile(path: string, text: string): void {
   if (regained(path, () => realpathSync(folder)) !== folder)
     throw Object.assign(new Error('its folder is behind a link'), { code: 'ELOOP' })
   writeNext(path, text, join(folder, `.${basename(path).slice(0, 200)}.${randomBytes(6).toString('hex')}`), 0o644)()
+}
+
+/** Makes a folder and those above it that are missing. Node's own recursive mkdir never ends where a place takes none, as /proc. */
+export function makeFolder(path: string): void {
+  const isThere = (): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+  if (isThere()) return
+  makeFolder(dirname(path))
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    // Another process may make it at the same time.
+    if (!isThere()) throw error
+  }
 }
 
 /** The path without a link on its way, as they are now. Its last part need not be there. */

@@ -43,7 +43,7 @@ function checksOf(evidence) {
     return seen.map(([name, good, detail]) => ({
         name,
         outcome: good ? 'passed' : name === failed ? 'failed' : 'not seen',
-        detail: (0,_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(detail ?? (name === failed && error !== null ? `The run ended with ${error}.` : 'not seen'), LONGEST_DETAIL).slice(1, -1),
+        detail: (0,_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .hD)(detail ?? (name === failed && error !== null ? `The run ended with ${error}.` : 'not seen'), LONGEST_DETAIL).slice(1, -1),
     }));
 }
 /** https://docs.gitlab.com/ci/testing/unit_test_reports/ */
@@ -69,7 +69,7 @@ function junit(evidence) {
 /** https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsannotations */
 function annotations(evidence, env) {
     const id = evidence.granted?.credential_id ?? 'no credential';
-    const label = (0,_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(`${id} of ${evidence.asked.service_account}: ${(0,_evidence_js__WEBPACK_IMPORTED_MODULE_0__/* .ending */ .K1)(evidence)}`, 300).slice(1, -1);
+    const label = (0,_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .hD)(`${id} of ${evidence.asked.service_account}: ${(0,_evidence_js__WEBPACK_IMPORTED_MODULE_0__/* .ending */ .K1)(evidence)}`, 300).slice(1, -1);
     const url = `${env['CI_PIPELINE_URL'] ?? ''}/test_report`;
     return `${JSON.stringify({ kubepass: URL.canParse(url) ? [{ external_link: { label, url } }] : [] })}\n`;
 }

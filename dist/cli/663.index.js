@@ -11,7 +11,9 @@ __webpack_require__.r(__webpack_exports__);
 /* harmony export */ });
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(3916);
 /* harmony import */ var _http_js__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(4375);
-/* harmony import */ var _retry_js__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(9809);
+/* harmony import */ var _proxy_variables_js__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(1191);
+/* harmony import */ var _retry_js__WEBPACK_IMPORTED_MODULE_3__ = __webpack_require__(9809);
+
 
 
 
@@ -28,11 +30,13 @@ async function isOverOnGitlab(run, auth, env, signal) {
         accept: 'application/json',
         ...('personal' in auth ? { 'private-token': auth.personal.reveal() } : { 'job-token': auth.job.reveal() }),
     };
-    const http = new _http_js__WEBPACK_IMPORTED_MODULE_1__/* .Http */ .lw({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env);
+    const http = new _http_js__WEBPACK_IMPORTED_MODULE_1__/* .Http */ .lw({ ca: undefined, serverName: undefined, proxyUrl: (0,_proxy_variables_js__WEBPACK_IMPORTED_MODULE_2__/* .proxyFor */ .iJ)(url, env) });
     try {
         const exchange = plain ? _http_js__WEBPACK_IMPORTED_MODULE_1__/* .exchangeOnLoopback */ .aW : http.exchange.bind(http);
-        const { last } = await (0,_retry_js__WEBPACK_IMPORTED_MODULE_2__/* .retried */ .sT)((attempt) => exchange({ url, method: 'GET', headers, signal: attempt }), signal, () => undefined);
-        const answer = 'failure' in last ? (0,_retry_js__WEBPACK_IMPORTED_MODULE_2__/* .reasonOf */ .A3)(last.failure) : last.status;
+        const { last } = await (0,_retry_js__WEBPACK_IMPORTED_MODULE_3__/* .retried */ .sT)((attempt) => exchange({ url, method: 'GET', headers, signal: attempt }), signal, 
+        // Of what it cannot tell within seconds the sweep says so.
+        { say: () => undefined, isNewHost: true });
+        const answer = 'failure' in last ? (0,_retry_js__WEBPACK_IMPORTED_MODULE_3__/* .reasonOf */ .A3)(last.failure) : last.status;
         const status = 'failure' in last || last.status !== 200 ? undefined : statusIn(last.body);
         if (status === undefined)
             throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3('REFUSED', `${answer}; the token needs the right to read jobs of the project`);

@@ -2,6 +2,134 @@
 import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 /******/ var __webpack_modules__ = ({
 
+/***/ 6821:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Ck: () => (/* binding */ reopen),
+/* harmony export */   dM: () => (/* binding */ removeTree),
+/* harmony export */   rt: () => (/* binding */ obstacleAt),
+/* harmony export */   so: () => (/* binding */ regained)
+/* harmony export */ });
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3916);
+/* harmony import */ var _quote_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4519);
+
+
+
+
+/**
+ * Does `work` on a path. The scan is the same user as we are, and can have taken away that user's right to change it: then
+ * the right is given back, and the work done again.
+ */
+function regained(path, work) {
+    try {
+        return work();
+    }
+    catch (error) {
+        if ((0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error) !== 'EACCES' || reopen(path).length === 0)
+            throw error;
+        return work();
+    }
+}
+/**
+ * Gives their owner the right to pass the folders that lead to a path, to change the last of them, and to change what is there.
+ * @returns what its owner could not use, with the mode that it had; nobody but the owner can change that
+ */
+function reopen(path) {
+    const folders = [];
+    for (let folder = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(path); folder !== (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(folder); folder = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(folder))
+        folders.unshift(folder);
+    return [
+        ...folders.slice(0, -1).flatMap((folder) => open(folder, folderAt, 0o100)),
+        ...folders.slice(-1).flatMap((folder) => open(folder, folderAt, 0o700)),
+        ...open(path, node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync, 0o600),
+    ];
+}
+/** Gives the owner all rights where one that is needed is missing. */
+function open(path, look, needed) {
+    try {
+        const about = look(path);
+        const [mode, all] = [about.mode & 0o7777, about.isDirectory() ? 0o700 : 0o600];
+        if (about.isSymbolicLink() || (mode & needed) === needed)
+            return [];
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.chmodSync)(path, mode | all);
+        return [`${(0,_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path)} (mode ${mode.toString(8).padStart(4, '0')})`];
+    }
+    catch {
+        return [];
+    }
+}
+function folderAt(path) {
+    const about = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(path);
+    if (!about.isDirectory())
+        throw Object.assign(new Error('it is no folder'), { code: 'ENOTDIR' });
+    return about;
+}
+/** Removes a file, or a folder with all that is in it. */
+function removeTree(path) {
+    const remove = () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(path, { recursive: true, force: true });
+    try {
+        regained(path, remove);
+    }
+    catch (error) {
+        if ((0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error) !== 'EACCES')
+            throw error;
+        for (const folder of foldersIn(path))
+            open(folder, node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync, 0o700);
+        remove();
+    }
+}
+/** A folder and those in it, each before what it holds is looked at. */
+function* foldersIn(top) {
+    const waiting = [top];
+    for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
+        yield folder;
+        for (const entry of listed(folder))
+            if (entry.isDirectory())
+                waiting.push((0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, entry.name));
+    }
+}
+function listed(folder) {
+    try {
+        return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readdirSync)(folder, { withFileTypes: true });
+    }
+    catch {
+        return [];
+    }
+}
+/** Why a path could not be changed or removed: what on its way, or in it, belongs to somebody else; or else the error's code. */
+function obstacleAt(path, error, uid) {
+    const within = function* () {
+        yield (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(path);
+        yield path;
+        for (const folder of foldersIn(path))
+            for (const { name } of listed(folder))
+                yield (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, name);
+    };
+    if ((0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error) === 'EACCES' || (0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error) === 'EPERM')
+        for (const place of within()) {
+            const owner = ownerOf(place);
+            if (owner !== undefined && owner !== uid)
+                return `${(0,_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(place)} belongs to another user (uid ${owner})`;
+        }
+    return (0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error) || 'unknown reason';
+}
+function ownerOf(path) {
+    try {
+        return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync)(path).uid;
+    }
+    catch {
+        return undefined;
+    }
+}
+
+
+/***/ }),
+
 /***/ 9562:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -132,6 +260,7 @@ function killQuietly(pid, signal) {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $6: () => (/* binding */ away),
 /* harmony export */   CT: () => (/* binding */ checkCredential),
 /* harmony export */   Ek: () => (/* binding */ endsAt),
 /* harmony export */   IM: () => (/* binding */ OVERRUN_S),
@@ -140,6 +269,7 @@ function killQuietly(pid, signal) {
 /* harmony export */   VL: () => (/* binding */ jwtOf),
 /* harmony export */   Yz: () => (/* binding */ readCredential),
 /* harmony export */   ZA: () => (/* binding */ credentialId),
+/* harmony export */   ak: () => (/* binding */ untimely),
 /* harmony export */   ds: () => (/* binding */ claimsOf),
 /* harmony export */   hh: () => (/* binding */ renewAt),
 /* harmony export */   iU: () => (/* binding */ decodeJwt)
@@ -215,7 +345,7 @@ function checkCredential({ jwt, issuedAt, expiresAt }, expected, now = Date.now(
     if (typeof header['alg'] !== 'string' || !/^(RS|ES|PS)(256|384|512)$|^EdDSA$/.test(header['alg']))
         throw notAsAsked(`its algorithm is ${shown(header['alg'])}`);
     if (claims['sub'] !== subject)
-        throw notAsAsked(`its subject is ${shown(claims['sub'])}, not ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(subject)}`);
+        throw notAsAsked(`its subject is ${shown(claims['sub'])}, not ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .hD)(subject)}`);
     if (kubernetes['namespace'] !== expected.namespace)
         throw notAsAsked(`its namespace is ${shown(kubernetes['namespace'])}`);
     if (objectAt(kubernetes, 'serviceaccount')['name'] !== expected.name)
@@ -244,15 +374,45 @@ function checkCredential({ jwt, issuedAt, expiresAt }, expected, now = Date.now(
 }
 const GITLAB_CLAIMS = ['project_path', 'project_id', 'ref_protected', 'namespace'];
 /** What a refused ID token said of itself, one claim a line; undefined when it is no JWT. */
-function claimsOf(token) {
+function claimsOf(token, now = Date.now() / 1000) {
     const jwt = jwtOf(token);
     if (jwt === undefined)
         return undefined;
     const names = ['iss', 'aud', 'sub', 'repository', 'repository_id', 'ref', 'event_name', 'environment', ...GITLAB_CLAIMS];
     const lines = names.filter((name) => jwt.claims[name] !== undefined).map((name) => `  ${name}: ${shown(jwt.claims[name])}`);
-    if (isTime(jwt.claims['exp']))
-        lines.push(`  exp: ${isoTime(jwt.claims['exp'])}`);
-    return lines.join('\n');
+    return [...lines, ...timesOf(jwt, now)].join('\n');
+}
+function timesOf({ claims }, now) {
+    return ['iat', 'nbf', 'exp'].flatMap((name) => {
+        const time = claims[name];
+        return isTime(time) ? [`  ${name}: ${isoTime(time)} (${away(time, now)})`] : [];
+    });
+}
+/** OpenID Connect in the API server accepts a token for so long before its `nbf`. */
+const EARLIEST_S = 300;
+/**
+ * Why the token that shows who the job is cannot be accepted now, as far as its own times tell. The clocks of two
+ * machines differ: what is over by less than that is for the API server to judge.
+ */
+function untimely(token, now = Date.now() / 1000) {
+    const jwt = jwtOf(token);
+    if (jwt === undefined)
+        return undefined;
+    const { exp, nbf } = jwt.claims;
+    const expired = isTime(exp) && exp < now - CLOCK_SKEW_S ? `expired ${away(exp, now)}` : undefined;
+    const early = isTime(nbf) && nbf > now + EARLIEST_S ? `is not valid yet: it will be ${away(nbf, now)}` : undefined;
+    const why = expired ?? early;
+    return why === undefined ? undefined : `${why}. Its times:\n${timesOf(jwt, now).join('\n')}\nIt is now ${isoTime(Math.floor(now))}`;
+}
+/** A moment, in words, as seen from now. Both are seconds since 1970. */
+function away(seconds, now) {
+    const between = Math.round(seconds - now);
+    const [unit, size] = [
+        ['day', 86400],
+        ['hour', 3600],
+        ['minute', 60],
+    ].find(([, length]) => Math.abs(between) >= length) ?? ['second', 1];
+    return new Intl.RelativeTimeFormat('en').format(Math.trunc(between / size), unit);
 }
 function isoTime(seconds) {
     return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
@@ -274,7 +434,171 @@ function isTime(value) {
     return typeof value === 'number' && Number.isFinite(value) && value > 0 && value < 8.64e12;
 }
 function shown(value) {
-    return (0,_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(typeof value === 'string' ? value : value === undefined ? 'missing' : JSON.stringify(value));
+    return (0,_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quoteValue */ .cl)(value ?? 'missing');
+}
+
+
+/***/ }),
+
+/***/ 8566:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   KB: () => (/* binding */ damageOfKubeconfig),
+/* harmony export */   Q8: () => (/* binding */ damageOfToken),
+/* harmony export */   Xd: () => (/* binding */ standInOf),
+/* harmony export */   fZ: () => (/* binding */ damageOfPem),
+/* harmony export */   jf: () => (/* binding */ tokenIn)
+/* harmony export */ });
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8422);
+
+// What befalls a value on its way to an input. Each function tells what is wrong with a value, and which command gives the
+// right one; that follows the name of the input, or of the field. The value itself is in none of these texts.
+const STORE = "Store it as it is: printf %s 'TOKEN' | gh secret set NAME";
+const PEM = 'Store the file as it is: gh secret set NAME < FILE; or on one line: base64 -w0 FILE';
+const KUBECONFIG = 'Store it on one line: kubectl config view --raw --flatten --minify | base64 -w0';
+const JWT = /eyJ[\w-]{5,}\.[\w-]{2,}\.[\w-]+/;
+const JWT_ALONE = new RegExp(`^${JWT.source}$`);
+/** As OpenShift and EKS make them. */
+const OPAQUE = /^(sha256~|k8s-aws-v1\.)[\w-]{16,}$/;
+/** What stands where the value should: no secret, and no value either. */
+function standInOf(text) {
+    const bare = unquoted(text.trim());
+    if (/^(REDACTED|DATA\+OMITTED)$/.test(bare))
+        return `is ${bare}, which kubectl config view shows in place of the value. The value itself: kubectl config view --raw --flatten --minify`;
+    if (/^(\*{3,}|\[MASKED\]|\[secret\]|<(redacted|hidden|sensitive)>)$/i.test(bare))
+        return 'is the mask that a log shows in place of the value';
+    if (/^(null|undefined|none|nil|<nil>|<none>|<no value>|<unset>)$/i.test(bare))
+        return `is ${bare}, which a program prints when there is no value`;
+    if (/^\$\{\{[^{}]*\}\}$/.test(bare))
+        return 'is an expression that GitHub Actions evaluates in a workflow, and that was not evaluated here';
+    if (/^\$(\w+|\{\w+\}|\(\w+\)|env:\w+)$|^%\w+%$/.test(bare))
+        return 'is the name of a variable, in place of which its value should stand: is the variable set?';
+    return _inputs_js__WEBPACK_IMPORTED_MODULE_0__/* .inputIds */ .Zp.some((id) => _inputs_js__WEBPACK_IMPORTED_MODULE_0__/* .inputs */ .QL[id].example.length >= 16 && _inputs_js__WEBPACK_IMPORTED_MODULE_0__/* .inputs */ .QL[id].example === bare)
+        ? 'is the example of the documentation'
+        : undefined;
+}
+function damageOfToken(text) {
+    if (isUtf16(text))
+        return UTF_16;
+    if (text.includes('-----BEGIN'))
+        return 'is a certificate or a key, not a token';
+    if (text.startsWith('{'))
+        return 'is a JSON document, not the token in it. The token alone: jq -r .status.token FILE';
+    if (/(^|\s)(clusters|users|current-context):/.test(text))
+        return 'is a kubeconfig, not a token: give it as kubeconfig';
+    if (isQuoted(text))
+        return `is in quotes. ${STORE}`;
+    if (/^(authorization:\s*)?(bearer|basic|token)(\s|%20)/i.test(text))
+        return `begins with a word of the HTTP header, such as Bearer. ${STORE}`;
+    if (/(\\+[rn]|%0[aAdD])$/.test(text))
+        return `ends with a line end that is written out, such as \\n. ${STORE}`;
+    if (/^(export\s+)?[A-Za-z_]\w*\s*[=:]/.test(text) && JWT.test(text))
+        return `begins with the name of a variable or a field. ${STORE}`;
+    if (/\s/.test(text) && isToken(withoutSpace(text)))
+        return `is broken into parts by blanks or line ends. ${STORE}`;
+    return decodings(text).some(isToken)
+        ? "is the base64 of a token, as kubectl shows the data of a Secret. The token itself: kubectl get secret NAME -o jsonpath='{.data.token}' | base64 -d"
+        : undefined;
+}
+/** The token in a damaged one. */
+function tokenIn(text) {
+    return [text, withoutSpace(text), ...decodings(text)].flatMap((each) => JWT.exec(each)?.[0] ?? [])[0];
+}
+/** Of what should hold a certificate or a private key, and holds none that can be read. */
+function damageOfPem(text, wanted) {
+    const standIn = standInOf(text);
+    if (standIn !== undefined)
+        return standIn;
+    if (isUtf16(text))
+        return UTF_16;
+    const [once = '', twice = ''] = decodings(text);
+    const pem = [text, once, twice].find(isPem);
+    if (pem === undefined) {
+        const label = wanted.toUpperCase();
+        return isDer(text) ? `lacks the lines -----BEGIN ${label}----- and -----END ${label}-----. ${PEM}` : undefined;
+    }
+    if (pem === twice)
+        return `is base64 twice over. ${PEM}`;
+    if (/\\+[rn]/.test(pem))
+        return `has \\n as text in place of its line ends. ${PEM}`;
+    if (/%0[ad]/i.test(pem))
+        return `has %0A as text in place of its line ends. ${PEM}`;
+    const [block, label = ''] = /-----BEGIN ([A-Z0-9 ]+)-----[^]*?-----END \1-----/.exec(pem) ?? [];
+    if (block === undefined)
+        return `lacks its line -----END: it was cut off. ${PEM}`;
+    if (!/[\r\n]/.test(block)) {
+        const inside = block.slice(`-----BEGIN ${label}-----`.length, -`-----END ${label}-----`.length);
+        return `${/\S\s+\S/.test(inside) ? 'has blanks in place of its line ends' : 'has lost its line ends'}. ${PEM}`;
+    }
+    if (/^[ \t]+\S/m.test(pem))
+        return `has blanks before its lines. ${PEM}`;
+    if (isQuoted(pem))
+        return `is in quotes. ${PEM}`;
+    const labels = [...new Set([...pem.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----/g)].map(([, each = '']) => each.toLowerCase()))];
+    return labels.some((each) => each.endsWith(wanted)) ? undefined : `holds no ${wanted} that can be read, but a ${labels.join(' and a ')}`;
+}
+/** Of what should be the content of a kubeconfig, and cannot be read as one. */
+function damageOfKubeconfig(text) {
+    const standIn = standInOf(text);
+    if (standIn !== undefined)
+        return standIn;
+    if (isUtf16(text))
+        return UTF_16;
+    const [once = '', twice = ''] = decodings(text);
+    const yaml = [text, once, twice].find(isKubeconfig);
+    if (yaml === undefined)
+        return undefined;
+    if (yaml === twice)
+        return `is base64 twice over. ${KUBECONFIG}`;
+    if (isQuoted(text))
+        return `is in quotes. ${KUBECONFIG}`;
+    const lines = yaml.trim().split(/\r\n|\n|\r/);
+    if (lines.length < 3 && /\\+n/.test(yaml))
+        return `has \\n as text in place of its line ends. ${KUBECONFIG}`;
+    if (lines.length === 1 && !yaml.trim().startsWith('{'))
+        return `is on one line: its line ends are lost. ${KUBECONFIG}`;
+    if (lines.length > 1 && lines.every((line) => !/^[\s{]/.test(line)))
+        return `has lost the blanks at the beginning of its lines. ${KUBECONFIG}`;
+    return yaml === once ? 'is base64, and must be decoded where a file holds it: base64 -d' : undefined;
+}
+const UTF_16 = 'is UTF-16, as > of Windows PowerShell writes it. In UTF-8: | Out-File -Encoding ascii FILE';
+function isUtf16(text) {
+    return /^\ufffd*([\t-~]\0){4}/.test(text) || /^\ufffd*(\0[\t-~]){4}/.test(text);
+}
+function isToken(text) {
+    return JWT_ALONE.test(text.trim()) || OPAQUE.test(text.trim());
+}
+function isPem(text) {
+    return text.includes('-----BEGIN');
+}
+function isKubeconfig(text) {
+    return text.includes('clusters') && text.includes('contexts');
+}
+function isQuoted(text) {
+    return /^\\?(["'`])[^]*\1$/.test(text.trim());
+}
+function unquoted(text) {
+    return text.replaceAll(/^["'`]|["'`]$/g, '');
+}
+/** So begins every certificate and key without its first line: a sequence in ASN.1 with two bytes of length, in base64. */
+function isDer(text) {
+    return /^MI[A-Za-z0-9+/=\s]{100,}$/.test(text.trim());
+}
+function withoutSpace(text) {
+    return text.replaceAll(/\s+/g, '');
+}
+/** What the base64 in a text says, and what the base64 in that says, as far as it is text. */
+function decodings(text) {
+    const found = [];
+    for (let encoded = unquoted(withoutSpace(text)); found.length < 2 && /^[\w+/-]{16,}={0,2}$/.test(encoded);) {
+        const decoded = Buffer.from(encoded, 'base64').toString();
+        if (/[^\P{Cc}\t\n\r]|\ufffd/u.test(decoded))
+            break;
+        found.push(decoded);
+        encoded = withoutSpace(decoded);
+    }
+    return found;
 }
 
 
@@ -296,22 +620,22 @@ const table = {
     INPUT: {
         exit: 80,
         means: 'an input is wrong; nothing was sent to the network',
-        todo: 'Each wrong input is named, with what is wrong and a value that works. Correct them all, then run the job again.',
+        todo: 'Each wrong input is named, with what is wrong and a value that works. A value that was damaged on its way (quotes, lost line ends, a second base64, `REDACTED`) is named with the command that gives the right one. Correct them all, then run the job again.',
     },
     IDENTITY: {
         exit: 81,
         means: 'there is no identity, or more than one',
-        todo: 'On GitHub the job needs `permissions: id-token: write`, on GitLab the `id_tokens` of the template. If two are there, set `identity`. An audience that does not fit is the input `audience`; an ID token that has expired on GitLab needs a longer `timeout`. If the program of a kubeconfig failed, its last words are shown: run it in a step before, to see them all.',
+        todo: 'On GitHub the job needs `permissions: id-token: write`, on GitLab the `id_tokens` of the template. If two are there, set `identity`. An audience that does not fit is the input `audience`; an ID token that has expired on GitLab needs a longer `timeout`. A token that has expired, or is not valid yet, is named with its times before it is sent. If the ID token service of GitHub has a certificate of an internal CA, name that CA in `NODE_EXTRA_CA_CERTS`. If the program of a kubeconfig failed, the last lines of its standard error are shown: run it in a step before, to see them all.',
     },
     REFUSED: {
         exit: 82,
         means: 'the API server refused',
-        todo: 'For 403 the message has the RBAC rule to add, or the words of the admission policy. For 401 the API server gives no reason: compare the claims that are shown with its `--authentication-config` (issuer, audience, claim rules), or read its log. For 404 create the ServiceAccount.',
+        todo: 'For 403 the message has the RBAC rule to add, or the words of the admission policy; the API server answers 403, too, for a namespace or a ServiceAccount that does not exist. For 401 the API server gives no reason: compare the claims that are shown with its `--authentication-config` (issuer, audience, claim rules), or read its log. For 404 the message has the command that creates the namespace or the ServiceAccount. If the API server answered for something else than was asked for, `server` has a path that is not part of the URL.',
     },
     UNREACHABLE: {
         exit: 83,
         means: 'the API server was not reached, or something else answered for it',
-        todo: 'Check `server`, `certificate_authority` and `tls_server_name`; behind a proxy `proxy_url` or `HTTPS_PROXY`. Nothing is trusted but the CA that you give. HTML or a redirect comes from a gateway, a captive portal or a login page in between.',
+        todo: 'Check `server`, `certificate_authority` and `tls_server_name`; behind a proxy `proxy_url` or `HTTPS_PROXY`. Nothing is trusted but the CA that you give. An answer that is no Kubernetes Status (HTML, other JSON) or a redirect comes from a gateway, a firewall, a captive portal or a login page in between. Before the scan a host without an address is tried for 5 s only; all else is tried for `deadline`, which the log tells after 3 s.',
     },
     RIGHTS: {
         exit: 84,
@@ -470,6 +794,7 @@ function isolationOf({ isolated, why_not, as_root }) {
         return `no: ${why_not ?? 'unknown'}`;
     return as_root ? "yes, as root: the machine's files and settings are open to it" : 'yes';
 }
+const CREDENTIAL = 'Credential';
 function rows(evidence) {
     const { identity, asked, granted, verified, run, isolation } = evidence;
     const all = [
@@ -485,20 +810,22 @@ function rows(evidence) {
         ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
         ['Scan', useOf(evidence)],
         ['Isolated', isolation && isolationOf(isolation)],
-        ['Credential', ending(evidence)],
+        [CREDENTIAL, ending(evidence)],
         ['Error', evidence.error],
         ...evidence.warnings.map((warning) => ['Warning', warning]),
     ];
     return all.filter((row) => row[1] !== null && row[1] !== undefined && row[1] !== '');
 }
+/** For a log, which has the end of the credential in a line of its own. */
 function asText(evidence) {
     // Branch, job and claims are foreign text.
     return rows(evidence)
-        .map(([name, value]) => `  ${name.padEnd(15)} ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .h)(value, 1000).slice(1, -1)}`)
+        .filter(([name]) => name !== CREDENTIAL || !evidence.finished)
+        .map(([name, value]) => `  ${name.padEnd(15)} ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(value, 1000).slice(1, -1)}`)
         .join('\n');
 }
 function asMarkdown(evidence) {
-    const lines = rows(evidence).map(([name, value]) => `| ${name} | ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .markdownCode */ .D)(value)} |`);
+    const lines = rows(evidence).map(([name, value]) => `| ${name} | ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .markdownCode */ .D9)(value)} |`);
     return `### kubepass\n\n| | |\n| --- | --- |\n${lines.join('\n')}\n`;
 }
 function asJson(evidence) {
@@ -528,10 +855,10 @@ var external_node_http_ = __nccwpck_require__(7067);
 const external_node_https_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https");
 // EXTERNAL MODULE: external "node:net"
 var external_node_net_ = __nccwpck_require__(7030);
+// EXTERNAL MODULE: external "node:tls"
+var external_node_tls_ = __nccwpck_require__(1692);
 // EXTERNAL MODULE: ./src/limit.ts
 var limit = __nccwpck_require__(7768);
-// EXTERNAL MODULE: ./src/proxy-variables.ts
-var proxy_variables = __nccwpck_require__(2879);
 ;// CONCATENATED MODULE: ./src/tunnel.ts
 
 
@@ -618,21 +945,25 @@ class Http {
     /** Its certificate is not judged by the API server's CA. */
     hasTlsProxy;
     #options;
-    #proxyFor;
+    #proxyUrl;
     /** One for each certificate, and one for none: what a connection has shown counts for each of its calls. */
     #agents = new Map();
     #connections;
     /** @param connections at most, of those that are kept open; what waits for one is sent in its turn */
-    constructor(tls, env, connections = 1) {
+    constructor({ ca, serverName, proxyUrl }, connections = 1) {
         this.#connections = connections;
-        this.#proxyFor = (url) => tls.proxyUrl ?? (0,proxy_variables/* proxyFor */.iJ)(url, env);
-        this.hasTlsProxy = (tls.proxyUrl?.href ?? (0,proxy_variables/* proxyOf */.Ol)(env).value).startsWith('https:');
-        // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
+        this.#proxyUrl = proxyUrl;
+        this.hasTlsProxy = proxyUrl?.protocol === 'https:';
         this.#options = {
+            // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
             rejectUnauthorized: true,
+            // A CA that was given is trusted, whoever signed it: it may be an intermediate one, or the server's own certificate.
+            allowPartialTrustChain: true,
             minVersion: 'TLSv1.2',
-            ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-            ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
+            checkServerIdentity: (host, certificate) => wrongName(serverName ?? host, certificate),
+            ...(ca === undefined ? {} : { ca }),
+            // TLS sends no IP address as the server's name.
+            ...(serverName === undefined ? {} : { servername: (0,external_node_net_.isIP)(serverName) === 0 ? serverName : '' }),
         };
     }
     exchange(request) {
@@ -643,7 +974,7 @@ class Http {
     }
     /** On a connection of its own, which may reach another server behind a balancer; no client certificate is shown there. */
     async exchangeAnew(request) {
-        const agent = new TunnelingAgent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 }, this.#proxyFor);
+        const agent = new TunnelingAgent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 }, this.#proxyUrl);
         try {
             return await exchange(request, agent);
         }
@@ -662,31 +993,36 @@ class Http {
             maxSockets: this.#connections,
             ...(shown && { cert: shown.certificate, key: shown.key.reveal() }),
         };
-        return new TunnelingAgent(options, this.#proxyFor);
+        return new TunnelingAgent(options, this.#proxyUrl);
     }
 }
-/** Connects through the proxy of the URL, if it has one. Its end is the end of each connection, also of one that is being made. */
+/** Node.js alone would still take the common name for a host. */
+function wrongName(host, certificate) {
+    if (certificate.subjectaltname !== undefined)
+        return (0,external_node_tls_.checkServerIdentity)(host, certificate);
+    return Object.assign(new Error('the certificate names no host'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
+}
+/** Connects through the proxy, if there is one. Its end is the end of each connection, also of one that is being made. */
 class TunnelingAgent extends external_node_https_namespaceObject.Agent {
-    #proxyFor;
+    #proxyUrl;
     #connections = new Set();
     #ending = new AbortController();
-    constructor(options, proxyFor) {
+    constructor(options, proxyUrl) {
         super(options);
-        this.#proxyFor = proxyFor;
+        this.#proxyUrl = proxyUrl;
     }
     createConnection(...[options, callback]) {
+        if (this.#proxyUrl === undefined)
+            return this.#kept(super.createConnection(options, callback));
         const { host, port } = options;
         const target = `${(0,external_node_net_.isIPv6)(host) ? `[${host}]` : host}:${port}`;
-        const proxy = this.#proxyFor(new URL(`https://${target}`));
-        if (proxy === undefined)
-            return this.#kept(super.createConnection(options, callback));
         const failed = (error) => callback?.(error, undefined);
         const tunnelled = (socket) => {
             const connection = this.#kept(super.createConnection({ ...options, socket }));
             if (connection)
                 callback?.(null, connection);
         };
-        openTunnel(proxy, target, (0,limit/* limitOf */.L)(TUNNEL_MS, this.#ending.signal)).then(tunnelled).catch(failed);
+        openTunnel(this.#proxyUrl, target, (0,limit/* limitOf */.L)(TUNNEL_MS, this.#ending.signal)).then(tunnelled).catch(failed);
         return undefined;
     }
     destroy() {
@@ -707,7 +1043,7 @@ class TunnelingAgent extends external_node_https_namespaceObject.Agent {
 function isLoopback({ hostname }) {
     return ['127.0.0.1', '[::1]', 'localhost'].includes(hostname);
 }
-/** Plain HTTP, for a loopback address only. */
+/** Plain HTTP, for a loopback address only. It takes no agent: Node's own may send it to the proxy of an environment variable. */
 function exchangeOnLoopback(request) {
     return exchange(request, undefined);
 }
@@ -722,7 +1058,7 @@ function exchange({ url, method, headers, body, signal }, agent) {
             return fail(signal.reason);
         // Without its length a DELETE's body is not sent, and the uid precondition in it is lost.
         const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
-        const outgoing = send(url, { method, headers: { ...headers, ...length }, signal, ...(agent && { agent }) }, (incoming) => {
+        const outgoing = send(url, { method, headers: { ...headers, ...length }, signal, agent: agent ?? false }, (incoming) => {
             const chunks = [];
             let size = 0;
             incoming.on('data', (chunk) => {
@@ -771,7 +1107,8 @@ function exchange({ url, method, headers, body, signal }, agent) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   WL: () => (/* binding */ inClusterIdentity),
-/* harmony export */   dy: () => (/* binding */ isInPod)
+/* harmony export */   dy: () => (/* binding */ isInPod),
+/* harmony export */   zd: () => (/* binding */ podTokenFolder)
 /* harmony export */ });
 /* unused harmony export serverOf */
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
@@ -779,7 +1116,7 @@ function exchange({ url, method, headers, body, signal }, agent) {
 /* harmony import */ var node_net__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7030);
 /* harmony import */ var node_net__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_net__WEBPACK_IMPORTED_MODULE_1__);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3916);
-/* harmony import */ var _values_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4777);
+/* harmony import */ var _values_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7360);
 
 
 
@@ -789,6 +1126,10 @@ const FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
 const TOKEN = `${FOLDER}/token`;
 function isInPod(env) {
     return serverOf(env) !== undefined && (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(TOKEN);
+}
+/** The folder of the Pod's own token, without a link on its way; undefined where there is none. */
+function podTokenFolder() {
+    return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(TOKEN) ? (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(FOLDER) : undefined;
 }
 /** The URL of the Pod's own API server; undefined outside of a Pod. */
 function serverOf(env) {
@@ -835,7 +1176,9 @@ function notInPod(why) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   QL: () => (/* binding */ inputs),
-/* harmony export */   Zp: () => (/* binding */ inputIds)
+/* harmony export */   Ql: () => (/* binding */ exampleOf),
+/* harmony export */   Zp: () => (/* binding */ inputIds),
+/* harmony export */   dQ: () => (/* binding */ NO_AUDIENCE)
 /* harmony export */ });
 /* unused harmony export outputs */
 const table = {
@@ -847,7 +1190,7 @@ const table = {
         guard: String.raw `^(|https://[A-Za-z0-9.:/_~%\[\]-]+)$`,
     },
     certificate_authority: {
-        description: "The API server's CA certificate: PEM text, its base64, or the path of a file that holds it.",
+        description: "The API server's CA certificate: PEM text, its base64, or the path of a file that holds it; system: the public CAs that the system trusts, also beside a kubeconfig without a CA.",
         example: '/etc/kubernetes/pki/ca.crt',
         default: '',
         required: 'unless kubeconfig or in-cluster',
@@ -863,6 +1206,11 @@ const table = {
     namespace: {
         description: "The default namespace in the scan's kubeconfig; the ServiceAccount's own when empty.",
         example: 'payments',
+        default: '',
+    },
+    context_name: {
+        description: "Name of cluster, context and user in the scan's kubeconfig, which scanners print as the account; the server's host and port when empty.",
+        example: 'production',
         default: '',
     },
     command: {
@@ -901,7 +1249,7 @@ const table = {
         guard: '^(auto|required|off)$',
     },
     identity: {
-        description: 'Who the job is towards the API server; auto takes the one that is there.',
+        description: 'Who the job is towards the API server; auto takes the token or kubeconfig that is given, else the one that is there.',
         example: 'github-oidc',
         default: 'auto',
         options: ['auto', 'token', 'github-oidc', 'gitlab-oidc', 'kubeconfig', 'in-cluster'],
@@ -914,12 +1262,12 @@ const table = {
         secret: true,
     },
     token_file: {
-        description: 'Identity "token": the path of a file that holds it; - reads standard input (terminal only).',
+        description: 'Identity "token": the path of a file or (terminal only) a pipe that holds it; - reads standard input.',
         example: '/var/run/secrets/token',
         default: '',
     },
     kubeconfig: {
-        description: 'Identity "kubeconfig": the path of a kubeconfig, or on a CI its content (base64 will do). The API server comes from it.',
+        description: 'Identity "kubeconfig": the path of a kubeconfig, on a CI its content (base64 will do), in a terminal a pipe or - (standard input). The API server comes from it.',
         example: '/etc/kubepass/kubeconfig',
         default: '',
         secret: 'unless a path',
@@ -937,8 +1285,15 @@ const table = {
         options: ['true', 'false'],
         guard: '^(true|false)$',
     },
+    allow_own_kubeconfig: {
+        description: 'Whether the command may name a kubeconfig of the caller: a file of KUBECONFIG, ~/.kube/config, or the input kubeconfig.',
+        example: 'true',
+        default: 'false',
+        options: ['true', 'false'],
+        guard: '^(true|false)$',
+    },
     audience: {
-        description: "Audience of the job's ID token: the server's URL, so that no other cluster can replay it; on GitHub that is the default.",
+        description: "Audience of the job's ID token: the server's URL, so that no other cluster can replay it. On GitHub that is the default; on GitLab only identity gitlab-oidc needs it.",
         example: 'https://10.0.0.1:6443',
         default: '',
         ciOnly: true,
@@ -1019,7 +1374,7 @@ const table = {
         default: '60s',
     },
     evidence: {
-        description: 'File to write the evidence to, as JSON (schema: docs/evidence.schema.json).',
+        description: 'File to write the evidence to, as JSON (schema: docs/evidence.schema.json); its folder is made. In a terminal - is standard output.',
         example: 'kubepass-evidence.json',
         default: '',
     },
@@ -1052,6 +1407,15 @@ const table = {
 };
 const inputs = table;
 const inputIds = Object.keys(table);
+/** How an error shows a value that works. */
+function exampleOf(id) {
+    return `for example: ${inputs[id].example}`;
+}
+/**
+ * On GitLab the audience of a job that gives none, as its identity needs no ID token: GitLab makes one all the same, which no
+ * cluster accepts.
+ */
+const NO_AUDIENCE = 'no-audience.invalid';
 /** What later steps of a GitHub job can read. */
 const outputs = {
     kubeconfig: { description: 'Path of the kubeconfig (without command).' },
@@ -1068,7 +1432,8 @@ const outputs = {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   L: () => (/* binding */ limitOf)
+/* harmony export */   L: () => (/* binding */ limitOf),
+/* harmony export */   p: () => (/* binding */ endOf)
 /* harmony export */ });
 /**
  * Aborted when one of these is, or the time is over. Node.js (24.21) forgets a timeout that is over and was never heard: so
@@ -1077,32 +1442,157 @@ const outputs = {
 function limitOf(milliseconds, ...signals) {
     const limit = AbortSignal.any([...signals, AbortSignal.timeout(milliseconds)]);
     limit.addEventListener('abort', () => undefined);
-    return limit;
+    return Object.assign(limit, { endsAt: Math.min(Date.now() + milliseconds, ...signals.map(endOf)) });
+}
+/** When a signal is aborted at the latest, ms since 1970, as far as it is a limit. */
+function endOf(signal) {
+    return 'endsAt' in signal ? signal.endsAt : Infinity;
 }
 
 
 /***/ }),
 
-/***/ 8381:
+/***/ 8721:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Ac: () => (/* binding */ parseOptions),
-/* harmony export */   Kp: () => (/* binding */ findProgram),
-/* harmony export */   PC: () => (/* binding */ baseDirectory),
-/* harmony export */   Rl: () => (/* binding */ DEFAULT_MAX_SCAN_S)
-/* harmony export */ });
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3916);
-/* harmony import */ var _identity_in_cluster_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(0);
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8422);
-/* harmony import */ var _proxy_variables_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(2879);
-/* harmony import */ var _quote_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4519);
-/* harmony import */ var _values_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4777);
-/* harmony import */ var _write_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2868);
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  Rl: () => (/* binding */ DEFAULT_MAX_SCAN_S),
+  qk: () => (/* binding */ STANDARD_OUTPUT),
+  PC: () => (/* binding */ baseDirectory),
+  G0: () => (/* binding */ deadlineOf),
+  Kp: () => (/* binding */ findProgram),
+  Ac: () => (/* binding */ parseOptions)
+});
+
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./src/damage.ts
+var damage = __nccwpck_require__(8566);
+// EXTERNAL MODULE: ./src/errors.ts
+var errors = __nccwpck_require__(3916);
+// EXTERNAL MODULE: ./src/identity/in-cluster.ts
+var in_cluster = __nccwpck_require__(0);
+// EXTERNAL MODULE: ./src/inputs.ts
+var inputs = __nccwpck_require__(8422);
+// EXTERNAL MODULE: ./src/quote.ts
+var quote = __nccwpck_require__(4519);
+;// CONCATENATED MODULE: ./src/own-kubeconfig.ts
+
+
+
+/** The members of KUBECONFIG, kubectl's default file, and the file that the input `kubeconfig` names. */
+function ownKubeconfigs(env, input) {
+    const home = env['HOME'] ?? '';
+    const members = (env['KUBECONFIG'] ?? '').split(external_node_path_.delimiter);
+    const paths = [...members, (0,external_node_path_.join)(home, '.kube', 'config'), input ?? ''].filter((path) => path !== '');
+    const known = new Set(paths.map(fileId).filter((id) => id !== undefined));
+    const include = (path) => {
+        const id = fileId(path);
+        return id !== undefined && known.has(id);
+    };
+    return { paths: paths.filter(include), home, include };
+}
+/** One id for all names of a file. Devices have none: /dev/null is the kubeconfig of a caller who has no cluster. */
+function fileId(path) {
+    try {
+        const about = (0,external_node_fs_.statSync)(path, { bigint: true });
+        return about.isFile() ? `${about.dev}:${about.ino}` : undefined;
+    }
+    catch {
+        return undefined;
+    }
+}
+/**
+ * Why a command must not run: its words were made by the caller's shell, where $KUBECONFIG is the caller's file, or nothing.
+ * @param words of a command line; or one shell script
+ */
+function problemOfKubeconfig(words, own) {
+    const file = ownFileIn(words, own);
+    if (file !== undefined)
+        return `names ${(0,quote/* quote */.hD)(file)}, a kubeconfig of the caller: the scan would not be the ServiceAccount`;
+    const flag = emptyFlagIn(words);
+    return flag === undefined ? undefined : `gives no value to ${(0,quote/* quote */.hD)(flag)}: the client would look for a kubeconfig of the caller`;
+}
+function ownFileIn(words, own) {
+    let previous = '';
+    for (const word of words) {
+        const text = word.replaceAll(/["'\\]/g, '');
+        // A path that holds what else ends a path.
+        const spelled = [word, word.slice(word.indexOf('=') + 1)].find((path) => /[\s=:,]/.test(path) && own.include(path));
+        const found = spelled ?? own.paths.find((path) => /[\s=:,]/.test(path) && text.includes(path));
+        if (found !== undefined)
+            return found;
+        for (const part of text.split(/[\s;|&()<>`]+/)) {
+            const pieces = part.split(/[=:,@]/).map((piece) => expandHome(piece, own.home));
+            const path = pieces.find((piece, index) => !(index === 0 && isSubcommand(piece, previous)) && own.include(piece));
+            if (path !== undefined)
+                return path;
+            previous = part;
+        }
+    }
+    return undefined;
+}
+/** In the folder ~/.kube, `kubectl config view` names no file. */
+function isSubcommand(word, previous) {
+    return word === 'config' && !/^-[^=]*(config|file)[^=]*$/i.test(previous);
+}
+function expandHome(path, home) {
+    return path.replace(/^(~|\$HOME|\$\{HOME\})(?=\/)/, () => home);
+}
+const FLAG = /^--?kube-?config[\w-]*$/i;
+const EMPTY = /^(--?kube-?config[\w-]*|KUBE_?CONFIG\w*)=$/i;
+const EMPTY_IN_SCRIPT = /(?:^|\s)(--?kube-?config[\w-]*)(?:=(?:""|'')?|\s+(?:""|''))(?=[\s;|&)]|$)/i;
+function emptyFlagIn(words) {
+    for (const [index, word] of words.entries()) {
+        if (FLAG.test(word) && (words[index + 1] ?? '') === '')
+            return word;
+        const found = EMPTY.exec(word) ?? (/\s/.test(word) ? EMPTY_IN_SCRIPT.exec(word) : null);
+        if (found !== null)
+            return found[1];
+    }
+    return undefined;
+}
+
+// EXTERNAL MODULE: ./src/proxy-variables.ts + 1 modules
+var proxy_variables = __nccwpck_require__(1191);
+// EXTERNAL MODULE: ./src/read-once.ts
+var read_once = __nccwpck_require__(1877);
+// EXTERNAL MODULE: ./src/values.ts + 1 modules
+var values = __nccwpck_require__(7360);
+;// CONCATENATED MODULE: ./src/system-roots.ts
+
+
+/**
+ * Where distributions keep the public CAs that they trust. The paths are fixed: variables such as SSL_CERT_FILE, which Go and OpenSSL
+ * obey, can be set by an earlier step. https://github.com/golang/go/blob/go1.26.0/src/crypto/x509/root_linux.go
+ */
+const BUNDLES = [
+    '/etc/ssl/certs/ca-certificates.crt',
+    '/etc/pki/tls/certs/ca-bundle.crt',
+    '/etc/ssl/ca-bundle.pem',
+    '/etc/pki/tls/cacert.pem',
+    '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
+    '/etc/ssl/cert.pem',
+];
+/** The public CAs that the distribution trusts, as PEM. */
+function systemRoots() {
+    const bundle = BUNDLES.find((path) => (0,external_node_fs_.existsSync)(path));
+    if (bundle === undefined)
+        throw new values/* Wrong */.YW('is system, but this machine has no CAs: install the package ca-certificates');
+    return (0,values/* parseCertificate */.hB)((0,values/* readSmallFile */.EW)(bundle));
+}
+
+// EXTERNAL MODULE: ./src/write.ts
+var write = __nccwpck_require__(2868);
+;// CONCATENATED MODULE: ./src/options.ts
+
+
+
+
 
 
 
@@ -1114,55 +1604,66 @@ function limitOf(milliseconds, ...signals) {
 
 /** GitLab's template always gives a value, so that this one stands for none. */
 const DEFAULT_MAX_SCAN_S = 6 * 3600;
+/** The value of `certificate_authority` that means the public CAs of the system. */
+const SYSTEM = 'system';
+/** Evidence that goes there is for the next program of a pipe. */
+const STANDARD_OUTPUT = '-';
 /**
  * Reports every wrong input at once, each with its name, what is wrong and a right example. To finish a run
  * nothing is asked that only its start needs: a program or a directory may be gone by then.
  */
 function parseOptions(source, seal, purpose) {
     const problems = [];
-    const read = (id, parse, whenEmpty, fallback = _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL[id].default) => {
+    /** Inputs of which a problem was told: what follows from that is not told as another one. */
+    const wrong = new Set();
+    const read = (id, parse, whenEmpty, fallback = inputs/* inputs */.QL[id].default) => {
+        if (wrong.has(id))
+            return whenEmpty;
         const text = textOf(id) || fallback;
         try {
             if (text === '') {
-                const { required } = _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL[id];
-                if (required === true || (required !== undefined && bringer === undefined))
-                    throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW('is missing');
+                const { required } = inputs/* inputs */.QL[id];
+                if (required === true || (required !== undefined && bringer === undefined && isIdentityKnown()))
+                    throw new values/* Wrong */.YW('is missing');
                 return whenEmpty;
             }
-            const allowed = _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL[id].options;
+            const allowed = inputs/* inputs */.QL[id].options;
             if (allowed && !allowed.includes(text))
-                throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}, not one of ${allowed.join(', ')}`);
+                throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, not one of ${allowed.join(', ')}`);
             return parse(text);
         }
         catch (error) {
-            if (!(error instanceof _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW))
+            if (!(error instanceof values/* Wrong */.YW))
                 throw error;
-            problems.push(`${source.nameOf(id)} ${error.message}; for example: ${_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL[id].example}`);
+            wrong.add(id);
+            problems.push(`${source.nameOf(id)} ${error.message}; ${(0,inputs/* exampleOf */.Ql)(id)}`);
             return whenEmpty;
         }
     };
     const same = (text) => text;
-    const choice = (id) => read(id, same, _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL[id].default);
-    (0,_proxy_variables_js__WEBPACK_IMPORTED_MODULE_8__/* .sealProxyPasswords */ .cm)(source.env, seal);
-    problems.push(...[(0,_proxy_variables_js__WEBPACK_IMPORTED_MODULE_8__/* .problemOfProxy */ .hR)(source.env)].filter((problem) => problem !== undefined));
+    const choice = (id) => read(id, same, inputs/* inputs */.QL[id].default);
+    (0,proxy_variables/* sealProxyPasswords */.cm)(source.env, seal);
+    problems.push(...[(0,proxy_variables/* problemOfProxy */.hR)(source.env)].filter((problem) => problem !== undefined));
     const bringer = whoBringsTheCluster();
-    const server = read('server', _values_js__WEBPACK_IMPORTED_MODULE_5__/* .parseServer */ .ld, '');
+    const server = read('server', values/* parseServer */.ld, '');
     const serviceAccount = read('service_account', parseServiceAccount, { namespace: '', name: '' });
-    const maxDuration = read('max_duration', parseDuration, 3600);
+    const maxDuration = read('max_duration', parseDuration, Infinity);
     const tokenFile = read('token_file', same, '');
-    const token = read('token', (text) => (0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .sealToken */ .fh)(text, seal), undefined);
+    const token = read('token', (text) => (0,values/* sealToken */.fh)(text, seal), undefined);
     if (token !== undefined && tokenFile !== '')
         problems.push(`${source.nameOf('token')} and ${source.nameOf('token_file')} are both given: one is enough`);
     const shell = choice('shell');
     const allowDebugTrace = choice('allow_debug_trace') === 'true';
     const report = choice('report');
     // Not read without need: what is not known to anybody needs no redaction.
-    const checkToken = report === 'check' ? read('github_token', (text) => (0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .sealToken */ .fh)(text, seal), undefined) : undefined;
+    const checkToken = report === 'check' ? read('github_token', (text) => (0,values/* sealToken */.fh)(text, seal), undefined) : undefined;
+    const certificateAuthority = read('certificate_authority', readCertificateAuthority, '');
     const options = {
         server,
-        certificateAuthority: read('certificate_authority', _values_js__WEBPACK_IMPORTED_MODULE_5__/* .parseCertificateAuthority */ .yO, ''),
+        certificateAuthority,
         serviceAccount,
         namespace: read('namespace', parseNamespace, serviceAccount.namespace),
+        contextName: read('context_name', parseContextName, undefined),
         command: readCommand(),
         acceptExitCodes: read('accept_exit_codes', parseExitCodes, [0]),
         env: choice('env'),
@@ -1170,8 +1671,8 @@ function parseOptions(source, seal, purpose) {
         isolate: choice('isolate'),
         identity: choice('identity'),
         kubeconfig: read('kubeconfig', readKubeconfig, undefined),
-        token: token ?? (tokenFile === '' ? undefined : read('token_file', (path) => readToken(path, source, seal), undefined)),
-        stdinTaken: tokenFile === '-',
+        token: token ?? (tokenFile === '' ? undefined : read('token_file', readToken, undefined)),
+        stdinTaken: read_once/* PATH_INPUTS */.EY.some((id) => (0,read_once/* isStdin */.jD)(textOf(id))),
         audience: read('audience', parseAudience, server),
         duration: read('duration', (text) => parseLife(text, maxDuration, source.nameOf('max_duration')), 900),
         rotateGrace: read('rotate_grace', parseGrace, undefined),
@@ -1183,9 +1684,9 @@ function parseOptions(source, seal, purpose) {
         delivery: choice('delivery'),
         tokenVariable: read('token_variable', parseTokenVariable, 'KUBE_TOKEN'),
         directory: purpose === 'start' ? read('directory', (path) => parseDirectory(path, source.workspace), '', source.temp) : baseDirectory(source),
-        proxyUrl: read('proxy_url', _values_js__WEBPACK_IMPORTED_MODULE_5__/* .parseProxy */ .YR, undefined),
-        tlsServerName: read('tls_server_name', _values_js__WEBPACK_IMPORTED_MODULE_5__/* .parseServerName */ .ey, undefined),
-        evidence: read('evidence', purpose === 'start' ? parseEvidencePath : settledOr, undefined),
+        proxyUrl: read('proxy_url', values/* parseProxy */.YR, undefined),
+        tlsServerName: read('tls_server_name', values/* parseServerName */.ey, undefined),
+        evidence: read('evidence', (path) => parseEvidencePath(path, source, purpose), undefined),
         checkToken,
         deadline: 1000 * read('deadline', parseDeadline, 60),
     };
@@ -1199,20 +1700,22 @@ function parseOptions(source, seal, purpose) {
         problems.push(`${source.nameOf('identity')} is token, but neither ${source.nameOf('token')} nor ${source.nameOf('token_file')} is given`);
     if (!source.postFailsJob && options.prove === 'post')
         problems.push(`${source.nameOf('prove')} is post, but ${source.hasPost ? 'what comes after the script cannot fail a job' : 'there is no post step'} here`);
-    if (report === 'check' && checkToken === undefined)
+    if (report === 'check' && !given('github_token'))
         problems.push(`${source.nameOf('report')} is check, but ${source.nameOf('github_token')} is empty`);
     if (purpose === 'start' && source.traced !== undefined && !allowDebugTrace) {
         problems.push(`${source.traced} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')}: true`);
     }
-    if (options.identity === 'kubeconfig' && options.kubeconfig === undefined)
+    if (options.identity === 'gitlab-oidc' && options.audience === inputs/* NO_AUDIENCE */.dQ)
+        problems.push(`${source.nameOf('audience')} is missing, for which the ID token is made; for example: ${server || inputs/* inputs */.QL.audience.example}`);
+    if (options.identity === 'kubeconfig' && !given('kubeconfig'))
         problems.push(`${source.nameOf('identity')} is kubeconfig, but ${source.nameOf('kubeconfig')} is not given`);
     if (bringer === 'kubeconfig' && options.identity !== 'auto' && options.identity !== 'kubeconfig')
         problems.push(`${source.nameOf('kubeconfig')} is given, but ${source.nameOf('identity')} is ${options.identity}`);
     for (const id of bringer === 'kubeconfig' ? [] : ['context', 'allow_exec'])
-        if (given(id) && textOf(id) !== _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL[id].default)
+        if (given(id) && textOf(id) !== inputs/* inputs */.QL[id].default)
             problems.push(`${source.nameOf(id)} is given without ${source.nameOf('kubeconfig')}`);
     if (problems.length > 0) {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .KubepassError */ .v3('INPUT', problems.length === 1 ? (problems[0] ?? '') : `${problems.length} inputs are wrong:\n- ${problems.join('\n- ')}`);
+        throw new errors/* KubepassError */.v3('INPUT', problems.length === 1 ? (problems[0] ?? '') : `${problems.length} inputs are wrong:\n- ${problems.join('\n- ')}`);
     }
     return options;
     function textOf(id) {
@@ -1221,30 +1724,61 @@ function parseOptions(source, seal, purpose) {
     function given(id) {
         return textOf(id) !== '';
     }
+    /** One that is misspelled may be one that brings the cluster. */
+    function isIdentityKnown() {
+        return inputs/* inputs */.QL.identity.options?.includes(textOf('identity') || inputs/* inputs */.QL.identity.default) ?? true;
+    }
     function whoBringsTheCluster() {
-        const identity = textOf('identity') || _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputs */ .QL.identity.default;
+        const identity = textOf('identity') || inputs/* inputs */.QL.identity.default;
         const cluster = ['server', 'certificate_authority', 'proxy_url', 'tls_server_name'];
-        const brought = { kubeconfig: cluster, 'in-cluster': [...cluster, 'token', 'token_file'] };
-        const inCluster = identity === 'in-cluster' || (identity === 'auto' && !brought['in-cluster'].some(given) && (0,_identity_in_cluster_js__WEBPACK_IMPORTED_MODULE_3__/* .isInPod */ .dy)(source.env));
+        // The one CA that may stand beside a kubeconfig, which has none then.
+        const ofKubeconfig = cluster.filter((id) => id !== 'certificate_authority' || textOf(id) !== SYSTEM);
+        const brought = { kubeconfig: ofKubeconfig, 'in-cluster': [...cluster, 'token', 'token_file'] };
+        const inCluster = identity === 'in-cluster' || (identity === 'auto' && !brought['in-cluster'].some(given) && (0,in_cluster/* isInPod */.dy)(source.env));
         const kind = given('kubeconfig') ? 'kubeconfig' : inCluster ? 'in-cluster' : undefined;
-        for (const id of kind === undefined ? [] : brought[kind].filter(given))
+        for (const id of kind === undefined ? [] : brought[kind].filter(given)) {
+            wrong.add(id);
             problems.push(`${source.nameOf(id)} is given, but comes with the identity ${kind}: leave one of them out`);
+        }
         return kind;
     }
     function readKubeconfig(text) {
-        const asked = { context: textOf('context') || undefined, allowExec: choice('allow_exec') === 'true' };
-        const content = (0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .kubeconfigContent */ .rg)(text);
+        const asked = {
+            context: textOf('context') || undefined,
+            allowExec: choice('allow_exec') === 'true',
+            systemRoots: certificateAuthority || undefined,
+        };
+        const content = (0,values/* kubeconfigContent */.rg)(text);
         if (content !== undefined)
             return { ...asked, text: () => content, files: { refused: 'it was given as content' } };
         // Never echoed: it may be a part of a kubeconfig.
-        if ((0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .isNoPath */ .Fs)(text))
-            throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW('is neither a kubeconfig nor the path of one');
-        const file = (0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .readSmallFile */ .EW)(text);
-        const folder = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)((0,node_path__WEBPACK_IMPORTED_MODULE_1__.resolve)(text));
+        if ((0,values/* isNoPath */.Fs)(text))
+            throw new values/* Wrong */.YW((0,damage/* damageOfKubeconfig */.KB)(text) ?? 'is neither a kubeconfig nor the path of one');
+        const file = contentOf(text);
+        const folder = (0,external_node_path_.dirname)((0,external_node_path_.resolve)(text));
         // A job's files, and those that GitLab makes of its variables, are content, too: who wrote them is not who set up the runner.
         const ofTheJob = source.workspace === undefined ? [] : [source.workspace, `${source.workspace}.tmp`].map(realpathOr);
         const lies = ofTheJob.find((place) => [realpathOr(folder), realpathOr(text)].some((path) => isInside(path, place)));
-        return { ...asked, text: () => file, files: lies === undefined ? { folder } : { refused: `it lies in ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(lies)}` } };
+        return { ...asked, text: () => file, files: lies === undefined ? { folder } : { refused: `it lies in ${(0,quote/* quote */.hD)(lies)}` } };
+    }
+    function readCertificateAuthority(text) {
+        return text === SYSTEM ? systemRoots() : (0,values/* parseCertificateAuthority */.yO)(text, contentOf);
+    }
+    function readToken(path) {
+        if ((0,values/* isNoPath */.Fs)(path)) {
+            if (path.length >= 16)
+                seal(path);
+            throw new values/* Wrong */.YW('looks like a token, not like the path of one: a token is given as token');
+        }
+        return (0,values/* sealToken */.fh)(contentOf(path), seal);
+    }
+    function contentOf(path) {
+        const text = source.once?.get(path);
+        if (text instanceof values/* Wrong */.YW)
+            throw text;
+        if (text === undefined && (0,read_once/* isStdin */.jD)(path))
+            throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(path)}, but there is no standard input here`);
+        return text ?? (0,values/* readSmallFile */.EW)(path);
     }
     function readCommand() {
         if (purpose === 'finish')
@@ -1254,7 +1788,8 @@ function parseOptions(source, seal, purpose) {
             if (source.input('command') !== undefined)
                 problems.push(`${source.nameOf('command')} and a command after -- are both given: one is enough`);
             if (!isProgram(program, source.path))
-                problems.push(`the command ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(program)} is not a program on PATH`);
+                problems.push(`the command ${(0,quote/* quote */.hD)(program)} is not a program on PATH`);
+            checkKubeconfig('the command', source.argv);
             return [program, ...args];
         }
         const command = read('command', same, '');
@@ -1262,81 +1797,97 @@ function parseOptions(source, seal, purpose) {
             return undefined;
         if (command.includes('\0'))
             problems.push(`${source.nameOf('command')} holds a NUL character`);
-        if (!isProgram(shell, source.path)) {
+        checkKubeconfig(source.nameOf('command'), [command]);
+        if (!wrong.has('shell') && !isProgram(shell, source.path)) {
             const way = shell === 'bash' ? `; install it, or set ${source.nameOf('shell')}: sh and mind that a failing pipe turns green` : '';
             problems.push(`${shell} is not on PATH${way}`);
         }
         return shell === 'bash' ? ['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c', command] : ['sh', '-e', '-c', command];
     }
+    function checkKubeconfig(what, words) {
+        if (choice('allow_own_kubeconfig') === 'true')
+            return;
+        const input = textOf('kubeconfig');
+        const file = (0,values/* kubeconfigContent */.rg)(input) === undefined ? input : undefined;
+        const problem = problemOfKubeconfig(words, ownKubeconfigs(source.env, file));
+        if (problem === undefined)
+            return;
+        problems.push(`${what} ${problem}. The scan finds its own kubeconfig without an argument; where it needs one, its own shell must expand it: ` +
+            `${source.nameOf('command')} 'kubectl --kubeconfig "$KUBECONFIG" ...'. ` +
+            `If the caller's file is meant, set ${source.nameOf('allow_own_kubeconfig')}: true`);
+    }
 }
 function parseServiceAccount(text) {
     const [namespace = '', name = '', ...more] = text.split('/');
-    if (more.length > 0 || !(0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .isLabel */ .J2)(namespace) || !(0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .isSubdomain */ .J4)(name))
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}, not NAMESPACE/NAME`);
+    if (more.length > 0 || !(0,values/* isLabel */.J2)(namespace) || !(0,values/* isSubdomain */.J4)(name))
+        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, not NAMESPACE/NAME`);
     return { namespace, name };
 }
 function parseNamespace(text) {
-    if (!(0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .isLabel */ .J2)(text))
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}, not the name of a namespace`);
+    if (!(0,values/* isLabel */.J2)(text))
+        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, not the name of a namespace`);
     return text;
 }
-function readToken(path, source, seal) {
-    if ((0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .isNoPath */ .Fs)(path)) {
-        if (path.length >= 16)
-            seal(path);
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW('looks like a token, not like the path of one: a token is given as token');
-    }
-    if (path !== '-')
-        return (0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .sealToken */ .fh)((0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .readSmallFile */ .EW)(path), seal);
-    if (source.readStdin === undefined)
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW('is "-", but there is no standard input here');
-    return (0,_values_js__WEBPACK_IMPORTED_MODULE_5__/* .sealToken */ .fh)(source.readStdin(), seal);
+/** What clients print, put into file names, and take as an argument. */
+function parseContextName(text) {
+    if (text.length > 253 || !/^[A-Za-z0-9[][A-Za-z0-9.:@_/[\]-]*$/.test(text))
+        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, not a name of letters, digits and . : @ _ / [ ] -, of at most 253 characters`);
+    return text;
 }
 function parseDuration(text) {
     const [, number = '', unit = ''] = /^(\d{1,7})(s|m|h|)$/.exec(text) ?? [];
     if (number === '')
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}, not a duration`);
+        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, not a duration`);
     return Number(number) * { s: 1, m: 60, h: 3600, '': 1 }[unit];
+}
+/** For what is waited for before the options are read. */
+function deadlineOf(source) {
+    try {
+        return parseDeadline((source.input('deadline') ?? '').trim() || inputs/* inputs */.QL.deadline.default);
+    }
+    catch {
+        return parseDeadline(inputs/* inputs */.QL.deadline.default);
+    }
 }
 function parseDeadline(text) {
     const seconds = parseDuration(text);
     if (seconds < 1 || seconds > 600)
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}, not from 1s to 10m`);
+        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, not from 1s to 10m`);
     return seconds;
 }
 function parseGrace(text) {
     const seconds = parseDuration(text);
     // https://github.com/kubernetes/kubernetes/blob/v1.36.2/staging/src/k8s.io/client-go/transport/token_source.go
     if (seconds < 60)
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}: Go programs re-read a token once a minute, so that less than 60s cuts them off`);
+        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}: Go programs re-read a token once a minute, so that less than 60s cuts them off`);
     return seconds;
 }
 function parseMaxScan(text) {
     const seconds = parseDuration(text);
     if (seconds < 1 || seconds > 24 * 3600)
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}, not from 1s to 24h`);
+        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, not from 1s to 24h`);
     return seconds;
 }
 function parseLife(text, longest, nameOfLongest) {
     const seconds = parseDuration(text);
     if (seconds < 600)
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}: the API server issues no token for less than 10 minutes`);
+        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}: the API server issues no token for less than 10 minutes`);
     if (seconds > longest)
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}, over the limit of ${longest} s; raise ${nameOfLongest} if that is meant`);
+        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, over the limit of ${longest} s; raise ${nameOfLongest} if that is meant`);
     return seconds;
 }
 function parseExitCodes(text) {
     return words(text).map((word) => {
         const code = Number(word);
         if (!Number.isInteger(code) || code < 0 || code > 255)
-            throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`holds ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(word)}, not a number from 0 to 255`);
+            throw new values/* Wrong */.YW(`holds ${(0,quote/* quote */.hD)(word)}, not a number from 0 to 255`);
         return code;
     });
 }
 function parseSamples(text) {
     const samples = Number(text);
     if (!Number.isInteger(samples) || samples < 1 || samples > 20)
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}, not a number from 1 to 20`);
+        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, not a number from 1 to 20`);
     return samples;
 }
 function words(text) {
@@ -1344,52 +1895,77 @@ function words(text) {
 }
 function parseAudience(text) {
     if (/[\s\p{Cc}]/u.test(text))
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW('holds white space or control characters');
+        throw new values/* Wrong */.YW('holds white space or control characters');
     return text;
 }
 function parseVariableNames(text) {
     const names = words(text);
     const wrong = names.find((name) => !isVariableName(name));
     if (wrong !== undefined)
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`holds ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(wrong)}, not the name of a variable`);
+        throw new values/* Wrong */.YW(`holds ${(0,quote/* quote */.hD)(wrong)}, not the name of a variable`);
     return names;
 }
 function parseTokenVariable(text) {
     if (!isVariableName(text) || /^(PATH|HOME|NODE_OPTIONS|KUBECONFIG|KUBE_CONFIG_PATH|GITHUB_.*|RUNNER_.*|KUBEPASS_.*|LD_.*)$/.test(text)) {
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}, not a name that a token may have`);
+        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, not a name that a token may have`);
     }
     return text;
 }
 function isVariableName(text) {
     return /^[A-Za-z_][A-Za-z0-9_]*$/.test(text);
 }
-function parseEvidencePath(text) {
+function parseEvidencePath(text, source, purpose) {
+    if (text === STANDARD_OUTPUT) {
+        if (source.isCI)
+            throw new values/* Wrong */.YW("is -, but a job's standard output is its log: name a file");
+        return text;
+    }
     if (text.includes('\0') || text.includes('\n'))
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW('holds a NUL or a line end');
+        throw new values/* Wrong */.YW('holds a NUL or a line end');
+    const file = (0,external_node_path_.resolve)(source.workspace ?? '', text);
+    if (purpose === 'finish')
+        return settledOr(file);
     try {
-        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.accessSync)((0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(text), node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.W_OK);
-        return (0,_write_js__WEBPACK_IMPORTED_MODULE_6__/* .settled */ .gu)(text);
+        if (text.endsWith('/') || (0,external_node_fs_.statSync)(file, { throwIfNoEntry: false })?.isDirectory() === true)
+            throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, which names a folder`);
+        (0,write/* makeFolder */.fc)((0,external_node_path_.dirname)(file));
+        (0,external_node_fs_.accessSync)((0,external_node_path_.dirname)(file), external_node_fs_.constants.W_OK);
+        return (0,write/* settled */.gu)(file);
     }
     catch (error) {
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(text)}, where no file can be written (${(0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error)})`);
+        if (error instanceof values/* Wrong */.YW)
+            throw error;
+        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, where no file can be written (${(0,errors/* errnoOf */.UQ)(error)})`);
+    }
+}
+function settledOr(path) {
+    try {
+        return (0,write/* settled */.gu)(path);
+    }
+    catch {
+        return path;
     }
 }
 /** Files in the workspace end up in artifacts, caches and commits. */
 function parseDirectory(path, workspace) {
     let real;
     try {
-        real = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(path);
-        if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(real).isDirectory())
-            throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(path)}, which is no directory`);
-        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.accessSync)(real, node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.W_OK);
+        real = (0,external_node_fs_.realpathSync)(path);
+        if (!(0,external_node_fs_.statSync)(real).isDirectory())
+            throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(path)}, which is no directory`);
+        (0,external_node_fs_.accessSync)(real, external_node_fs_.constants.W_OK);
     }
     catch (error) {
-        if (error instanceof _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW)
+        if (error instanceof values/* Wrong */.YW)
             throw error;
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(path)}, which cannot be used (${(0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error)})`);
+        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(path)}, which cannot be used (${(0,errors/* errnoOf */.UQ)(error)})`);
     }
     if (workspace !== undefined && isInside(real, realpathOr(workspace)))
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .YW(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .h)(path)}, which lies in the workspace`);
+        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(path)}, which lies in the workspace`);
+    if (real.includes(external_node_path_.delimiter))
+        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(real)}, with a "${external_node_path_.delimiter}": KUBECONFIG is a list, so that clients would look for two other files`);
+    if (/\p{Cc}/u.test(real))
+        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(real)}, with a control character`);
     return real;
 }
 /** Where a run's private directory lies, also when the place is gone by now. */
@@ -1399,34 +1975,26 @@ function baseDirectory(source) {
 }
 function realpathOr(path) {
     try {
-        return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(path);
+        return (0,external_node_fs_.realpathSync)(path);
     }
     catch {
-        return (0,node_path__WEBPACK_IMPORTED_MODULE_1__.resolve)(path);
-    }
-}
-function settledOr(path) {
-    try {
-        return (0,_write_js__WEBPACK_IMPORTED_MODULE_6__/* .settled */ .gu)(path);
-    }
-    catch {
-        return path;
+        return (0,external_node_path_.resolve)(path);
     }
 }
 function isInside(path, parent) {
-    const way = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.relative)(parent, path);
-    return way !== '..' && !way.startsWith('../') && !(0,node_path__WEBPACK_IMPORTED_MODULE_1__.isAbsolute)(way);
+    const way = (0,external_node_path_.relative)(parent, path);
+    return way !== '..' && !way.startsWith('../') && !(0,external_node_path_.isAbsolute)(way);
 }
 function isProgram(name, path) {
     return findProgram(name, path) !== undefined;
 }
 /** @returns where a shell with this PATH would find it */
 function findProgram(name, path) {
-    const places = name.includes('/') ? [name] : path.split(node_path__WEBPACK_IMPORTED_MODULE_1__.delimiter).map((directory) => (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(directory || '.', name));
+    const places = name.includes('/') ? [name] : path.split(external_node_path_.delimiter).map((directory) => (0,external_node_path_.join)(directory || '.', name));
     return places.find((place) => {
         try {
-            (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.accessSync)(place, node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.X_OK);
-            return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(place).isFile();
+            (0,external_node_fs_.accessSync)(place, external_node_fs_.constants.X_OK);
+            return (0,external_node_fs_.statSync)(place).isFile();
         }
         catch {
             return false;
@@ -1437,18 +2005,98 @@ function findProgram(name, path) {
 
 /***/ }),
 
-/***/ 2879:
+/***/ 1191:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   My: () => (/* binding */ PROXY_EXAMPLE),
-/* harmony export */   Ol: () => (/* binding */ proxyOf),
-/* harmony export */   aN: () => (/* binding */ withheldProxies),
-/* harmony export */   cm: () => (/* binding */ sealProxyPasswords),
-/* harmony export */   hR: () => (/* binding */ problemOfProxy),
-/* harmony export */   iJ: () => (/* binding */ proxyFor),
-/* harmony export */   mB: () => (/* binding */ proxyPassword)
-/* harmony export */ });
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  My: () => (/* binding */ PROXY_EXAMPLE),
+  hR: () => (/* binding */ problemOfProxy),
+  iJ: () => (/* binding */ proxyFor),
+  mB: () => (/* binding */ proxyPassword),
+  cm: () => (/* binding */ sealProxyPasswords),
+  aN: () => (/* binding */ withheldProxies)
+});
+
+// EXTERNAL MODULE: ./src/errors.ts
+var errors = __nccwpck_require__(3916);
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+// EXTERNAL MODULE: external "node:url"
+var external_node_url_ = __nccwpck_require__(3136);
+;// CONCATENATED MODULE: ./src/no-proxy.ts
+
+
+/**
+ * Whether a URL is reached without a proxy, by the rules of Go's httpproxy, which kubectl follows: a loopback address and
+ * localhost always, and what an entry of NO_PROXY names.
+ * https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config
+ */
+function isExcepted(target, noProxy) {
+    const host = target.hostname.replace(/^\[|\]$/g, '');
+    const port = target.port || (target.protocol === 'https:' ? '443' : '80');
+    if (host === 'localhost' || isLoopbackAddress(host))
+        return true;
+    return noProxy.split(',').some((entry) => matches(entry.trim().toLowerCase(), host, port));
+}
+function matches(entry, host, port) {
+    if (entry === '*')
+        return true;
+    const [, network = '', prefix = ''] = /^([^/]+)\/(\d+)$/.exec(entry) ?? [];
+    const family = familyOf(network);
+    if (family !== 0 && Number(prefix) <= (family === 4 ? 32 : 128))
+        return isIn(host, network, Number(prefix));
+    const [name, itsPort] = splitPort(entry);
+    if (name === '' || (itsPort !== '' && itsPort !== port))
+        return false;
+    if (familyOf(name) !== 0)
+        return isIn(host, name, familyOf(name) === 4 ? 32 : 128);
+    // A name never means an address.
+    if (familyOf(host) !== 0)
+        return false;
+    const domain = inAscii(name.startsWith('*.') ? name.slice(1) : name);
+    return host.endsWith(domain.startsWith('.') ? domain : `.${domain}`) || host === domain;
+}
+/** HOST:PORT or [IPV6]:PORT, as Go splits it; what is neither is a host alone. */
+function splitPort(entry) {
+    const [, bracketed, plain, port = ''] = /^(?:\[([^[\]]*)\]|([^:[\]]*)):([^:[\]]*)$/.exec(entry) ?? [];
+    const host = bracketed ?? plain;
+    return host === undefined ? [entry, ''] : [host, port];
+}
+function isLoopbackAddress(host) {
+    return isIn(host, '127.0.0.0', 8) || isIn(host, '::1', 128);
+}
+function isIn(host, network, prefix) {
+    return familyOf(host) !== 0 && isIPv4(host) === isIPv4(network) && isWithin(host, network, prefix);
+}
+/** An IPv4 address in the form of IPv6 is one, too. */
+function isIPv4(address) {
+    return familyOf(address) === 4 || isWithin(address, '::ffff:0:0', 96);
+}
+function isWithin(address, network, prefix) {
+    const nameOf = (text) => (familyOf(text) === 4 ? 'ipv4' : 'ipv6');
+    const list = new external_node_net_.BlockList();
+    list.addSubnet(network, prefix, nameOf(network));
+    return list.check(address, nameOf(address));
+}
+/** An address with a zone is none here, as for Go. */
+function familyOf(text) {
+    return text.includes('%') ? 0 : (0,external_node_net_.isIP)(text);
+}
+function inAscii(name) {
+    if (/^[\x20-\x7e]*$/.test(name))
+        return name;
+    const [, dot = '', rest = ''] = /^(\.?)(.*)$/.exec(name) ?? [];
+    return dot + ((0,external_node_url_.domainToASCII)(rest) || rest);
+}
+
+// EXTERNAL MODULE: ./src/quote.ts
+var quote = __nccwpck_require__(4519);
+;// CONCATENATED MODULE: ./src/proxy-variables.ts
+
+
+
 /** How a proxy's URL with a password is written. */
 const PROXY_EXAMPLE = 'http://user:password@proxy.example.com:3128 (user and password percent-encoded)';
 const NAME = /^(https?|all)_proxy$/i;
@@ -1469,28 +2117,35 @@ function sealProxyPasswords(env, seal) {
                 seal(form);
     }
 }
-/** The variable that Node takes, and what it holds, maybe nothing. */
-function proxyOf(env) {
-    const name = env['https_proxy'] ? 'https_proxy' : 'HTTPS_PROXY';
-    return { name, value: env[name] ?? '' };
-}
-/** The proxy for a URL, if the environment names one. */
-function proxyFor({ hostname, port }, env) {
-    const { value } = proxyOf(env);
-    const names = (env['no_proxy'] ?? env['NO_PROXY'] ?? '').toLowerCase().split(/[\s,]+/);
-    const host = hostname.replace(/^\[|\]$/g, '');
-    const isExempt = names.some((name) => ['*', host, `${hostname}:${port || '443'}`].includes(name) || (/^\*?\./.test(name) && host.endsWith(name.replace('*', ''))));
-    return value === '' || isExempt ? undefined : (URL.parse(value) ?? undefined);
-}
-/** What Node would refuse of it: its own error shows the value. */
-function problemOfProxy(env) {
-    const { name, value } = proxyOf(env);
-    if (!/^https?:\/\//.test(value))
+/**
+ * The proxy that the environment names for this URL, by the rules of Go's httpproxy: HTTPS_PROXY before https_proxy, NO_PROXY
+ * before no_proxy.
+ */
+function proxyFor(target, env) {
+    const { name, url } = proxyOf(env);
+    if (url === undefined || isExcepted(target, env[env['NO_PROXY'] ? 'NO_PROXY' : 'no_proxy'] ?? ''))
         return undefined;
-    const url = /[\r\n]/.test(value) ? null : URL.parse(value);
+    if (url !== 'wrong' && /^https?:$/.test(url.protocol))
+        return url;
+    throw new errors/* KubepassError */.v3('INPUT', `${name} names a proxy for ${(0,quote/* quote */.hD)(target.host)} that is neither http nor https.`, {
+        hint: `kubepass uses no SOCKS proxy: give an http proxy, for example ${PROXY_EXAMPLE}, or name the host in NO_PROXY if it is reached without.`,
+    });
+}
+/** Whether what names the proxy is a URL at all. */
+function problemOfProxy(env) {
+    const { name, url } = proxyOf(env);
+    return url === 'wrong' ? `${name} is no URL that can be used; for example: ${PROXY_EXAMPLE}` : undefined;
+}
+function proxyOf(env) {
+    const name = env['HTTPS_PROXY'] ? 'HTTPS_PROXY' : 'https_proxy';
+    const value = env[name] ?? '';
+    if (value === '')
+        return { name, url: undefined };
+    const hasNoHost = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:\/|$)/i.test(value);
+    const url = hasNoHost || /[\s\p{Cc}]/u.test(value) ? null : URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`);
     // A slash in a password ends the host, and the rest of it begins a path.
     const good = url !== null && [url.username, url.password].every((text) => decoded(text) !== undefined) && !url.pathname.includes('@');
-    return good ? undefined : `${name} is no URL that can be used; for example: ${PROXY_EXAMPLE}`;
+    return { name, url: good ? url : 'wrong' };
 }
 /** The variables that name a proxy and that the scan does not get. */
 function withheldProxies(env, scanEnv) {
@@ -1512,16 +2167,26 @@ function decoded(text) {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   D: () => (/* binding */ markdownCode),
-/* harmony export */   h: () => (/* binding */ quote)
+/* harmony export */   D9: () => (/* binding */ markdownCode),
+/* harmony export */   cl: () => (/* binding */ quoteValue),
+/* harmony export */   hD: () => (/* binding */ quote)
 /* harmony export */ });
 /**
  * Foreign text (claims, branch names, server messages) for a log line: quoted, cut, on one line, and
  * unable to issue a workflow command (`::x::` needs to start a line, `##[x]` may stand anywhere).
  */
 function quote(text, longest = 300) {
-    const cut = text.length > longest ? `${text.slice(0, longest)}…` : text;
-    return JSON.stringify(cut)
+    return onOneLine(JSON.stringify(cut(text, longest)));
+}
+/** The same for any value of a JSON document: as JSON, so that no text in it is quoted twice. */
+function quoteValue(value) {
+    return typeof value === 'string' ? quote(value) : cut(onOneLine(JSON.stringify(value ?? null)), 300);
+}
+function cut(text, longest) {
+    return text.length > longest ? `${text.slice(0, longest)}…` : text;
+}
+function onOneLine(json) {
+    return json
         .replaceAll(/[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
         .replaceAll('##[', '##\\u005b');
 }
@@ -1537,6 +2202,127 @@ function markdownCode(text) {
 
 /***/ }),
 
+/***/ 1877:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   EY: () => (/* binding */ PATH_INPUTS),
+/* harmony export */   WY: () => (/* binding */ readOnce),
+/* harmony export */   jD: () => (/* binding */ isStdin)
+/* harmony export */ });
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var node_stream__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7075);
+/* harmony import */ var node_stream__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_stream__WEBPACK_IMPORTED_MODULE_1__);
+/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8500);
+/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_timers_promises__WEBPACK_IMPORTED_MODULE_2__);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3916);
+/* harmony import */ var _limit_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7768);
+/* harmony import */ var _quote_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4519);
+/* harmony import */ var _values_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7360);
+
+
+
+
+
+
+
+/** The inputs that can be the path of a file. */
+const PATH_INPUTS = ['kubeconfig', 'token_file', 'certificate_authority'];
+const POLL_MS = 20;
+/**
+ * Reads the inputs that can be read only once, such as a process substitution, before all others. Their text serves the whole run.
+ * @param seconds how long to wait for their ends
+ */
+async function readOnce(source, seconds, stop) {
+    const given = PATH_INPUTS.map((id) => (source.input(id) ?? '').trim());
+    const limit = (0,_limit_js__WEBPACK_IMPORTED_MODULE_5__/* .limitOf */ .L)(seconds * 1000, stop);
+    const read = async (path, readText) => {
+        try {
+            return [path, await readText()];
+        }
+        catch (error) {
+            stop.throwIfAborted();
+            if (error instanceof _values_js__WEBPACK_IMPORTED_MODULE_4__/* .Wrong */ .YW)
+                return [path, error];
+            const why = limit.aborted
+                ? `whose text did not end within ${seconds} s: does anybody write to it? Raise deadline if that takes longer`
+                : `which cannot be read (${(0,_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .errnoOf */ .UQ)(error)})`;
+            return [path, new _values_js__WEBPACK_IMPORTED_MODULE_4__/* .Wrong */ .YW(`names ${isStdin(path) ? 'standard input' : `the pipe ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .hD)(path)}`}, ${why}`)];
+        }
+    };
+    const ofStdin = source.stdin === undefined ? [] : given.filter(isStdin);
+    const ofPipes = given.filter((path) => !isStdin(path) && isPipe(path));
+    return new Map(await Promise.all([
+        ...ofStdin.map((path) => read(path, () => textOfStdin(ofStdin.length, source.stdin, limit))),
+        ...ofPipes.map((path) => read(path, () => textOfPipe(path, source.hasPost, limit))),
+    ]));
+}
+function isStdin(path) {
+    return /^(-|\/dev\/(stdin|fd\/0)|\/proc\/self\/fd\/0)$/.test(path);
+}
+function isPipe(path) {
+    try {
+        return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(path).isFIFO();
+    }
+    catch {
+        return false;
+    }
+}
+/** Without blocking: nobody may ever write to a named pipe, and a signal must be heard meanwhile. */
+async function textOfPipe(path, hasPost, limit) {
+    if (hasPost)
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_4__/* .Wrong */ .YW(`names the pipe ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .hD)(path)}: the end of the job reads it again, and a pipe can be read only once`);
+    // A process substitution has had its writer from the start; a named pipe may still wait for one.
+    const hadWriter = /^\/(dev|proc\/[^/]+)\/fd\//.test(path);
+    const file = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.openSync)(path, node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.O_RDONLY | node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.O_NONBLOCK);
+    try {
+        const chunks = [];
+        for (let size = 0; size <= _values_js__WEBPACK_IMPORTED_MODULE_4__/* .LARGEST_FILE */ .K7;) {
+            const chunk = readNow(file);
+            if (chunk?.length === 0 && (hadWriter || size > 0))
+                return (0,_values_js__WEBPACK_IMPORTED_MODULE_4__/* .textIn */ .r7)(Buffer.concat(chunks));
+            if (chunk === undefined || chunk.length === 0)
+                await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_2__.setTimeout)(POLL_MS, undefined, { signal: limit });
+            else
+                chunks.push(chunk);
+            size += chunk?.length ?? 0;
+        }
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_4__/* .Wrong */ .YW(`names the pipe ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .hD)(path)}, whose text is over 1 MiB`);
+    }
+    finally {
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.closeSync)(file);
+    }
+}
+/** What can be read now: nothing when nobody writes, at the end or before the beginning; undefined while a writer is silent. */
+function readNow(file) {
+    const buffer = Buffer.alloc(64 * 1024);
+    try {
+        return buffer.subarray(0, (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readSync)(file, buffer));
+    }
+    catch (error) {
+        if ((0,_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .errnoOf */ .UQ)(error) === 'EAGAIN')
+            return undefined;
+        throw error;
+    }
+}
+async function textOfStdin(readers, open, limit) {
+    if (readers > 1 || open === undefined)
+        throw new _values_js__WEBPACK_IMPORTED_MODULE_4__/* .Wrong */ .YW('names standard input, as another input does');
+    const chunks = [];
+    let size = 0;
+    for await (const chunk of (0,node_stream__WEBPACK_IMPORTED_MODULE_1__.addAbortSignal)(limit, open())) {
+        chunks.push(chunk);
+        size += chunk.length;
+        if (size > _values_js__WEBPACK_IMPORTED_MODULE_4__/* .LARGEST_FILE */ .K7)
+            throw new _values_js__WEBPACK_IMPORTED_MODULE_4__/* .Wrong */ .YW('names standard input, whose text is over 1 MiB');
+    }
+    return (0,_values_js__WEBPACK_IMPORTED_MODULE_4__/* .textIn */ .r7)(Buffer.concat(chunks));
+}
+
+
+/***/ }),
+
 /***/ 9809:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -1545,6 +2331,7 @@ function markdownCode(text) {
 /* harmony export */   BP: () => (/* binding */ wantsCertificate),
 /* harmony export */   Iv: () => (/* binding */ proxyStatusOf),
 /* harmony export */   Mv: () => (/* binding */ LONGEST_TIMER_MS),
+/* harmony export */   RT: () => (/* binding */ isUnknownHost),
 /* harmony export */   Zn: () => (/* binding */ canHeal),
 /* harmony export */   fb: () => (/* binding */ isUntrusted),
 /* harmony export */   sT: () => (/* binding */ retried)
@@ -1561,34 +2348,63 @@ function markdownCode(text) {
 const ATTEMPT_MS = 10_000;
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 5_000;
+/** kubectl gives up a host without an address at once; a resolver can be late with a new name. */
+const UNKNOWN_HOST_MS = 5_000;
+const FIRST_WORD_MS = 3_000;
+const NEXT_WORD_MS = 15_000;
 /** A timer that is set for longer fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const systemClock = { now: () => Date.now(), sleep: (milliseconds, signal) => (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_0__.setTimeout)(milliseconds, undefined, { signal }) };
 /**
  * Tries until there is an answer that trying again cannot change, or `signal` ends it. Tried again:
  * network failures, 408, 429 and 5xx, after growing waits, or when Retry-After says.
- * @param say told once, when the first try was in vain
  */
-async function retried(attempt, signal, say) {
+async function retried(attempt, signal, { say, isNewHost }, clock = systemClock) {
+    const began = clock.now();
     let mayHaveActed = false;
     let before;
-    for (let wait = FIRST_WAIT_MS;; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-        const last = await attempt((0,_limit_js__WEBPACK_IMPORTED_MODULE_3__/* .limitOf */ .L)(ATTEMPT_MS, signal)).catch((error) => error instanceof _http_js__WEBPACK_IMPORTED_MODULE_2__/* .NotSent */ .Y5 ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true });
-        mayHaveActed ||= 'failure' in last ? last.wasSent && !wantsCertificate(last.failure) : last.status === 408 || last.status >= 500;
-        if (before !== undefined && signal.aborted && 'failure' in last && isTimeout(last.failure))
-            return { last: before, mayHaveActed };
-        if ('failure' in last ? !isNetwork(last.failure) || signal.aborted : !canHeal(last.status))
-            return { last, mayHaveActed };
-        before = last;
-        if (wait === FIRST_WAIT_MS)
-            say('failure' in last ? reasonOf(last.failure) : `answer ${last.status}`);
-        const asked = 'failure' in last ? 0 : Math.min(Number(last.headers['retry-after']) * 1000 || 0, LONGEST_TIMER_MS);
-        try {
-            await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_0__.setTimeout)(Math.max(asked, wait * (0.5 + Math.random() / 2)), undefined, { signal });
-        }
-        catch {
-            return { last, mayHaveActed };
+    const done = new AbortController();
+    void tell();
+    try {
+        for (let wait = FIRST_WAIT_MS;; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
+            const last = await attempt((0,_limit_js__WEBPACK_IMPORTED_MODULE_3__/* .limitOf */ .L)(ATTEMPT_MS, signal)).catch((error) => error instanceof _http_js__WEBPACK_IMPORTED_MODULE_2__/* .NotSent */ .Y5 ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true });
+            mayHaveActed ||= 'failure' in last ? last.wasSent && !wantsCertificate(last.failure) : last.status === 408 || last.status >= 500;
+            if (before !== undefined && signal.aborted && 'failure' in last && isTimeout(last.failure))
+                return { last: before, mayHaveActed };
+            if ('failure' in last ? !isNetwork(last.failure) || signal.aborted : !canHeal(last.status))
+                return { last, mayHaveActed };
+            before = last;
+            const patience = isNewHost && 'failure' in last && isUnknownHost(last.failure) ? began + UNKNOWN_HOST_MS - clock.now() : Infinity;
+            if (patience <= 0)
+                return { last, mayHaveActed };
+            const asked = 'failure' in last ? 0 : Math.min(Number(last.headers['retry-after']) * 1000 || 0, LONGEST_TIMER_MS);
+            try {
+                await clock.sleep(Math.min(Math.max(asked, wait * (0.5 + Math.random() / 2)), patience), signal);
+            }
+            catch {
+                return { last, mayHaveActed };
+            }
         }
     }
+    finally {
+        done.abort();
+    }
+    async function tell() {
+        for (let wait = FIRST_WORD_MS;; wait = NEXT_WORD_MS) {
+            try {
+                await clock.sleep(wait, done.signal);
+            }
+            catch {
+                return;
+            }
+            const left = Math.ceil(((0,_limit_js__WEBPACK_IMPORTED_MODULE_3__/* .endOf */ .p)(signal) - clock.now()) / 1000);
+            const what = before === undefined ? 'does not answer yet; waiting' : `does not answer as it should (${whyOf(before)}); trying again`;
+            say(`${what}${left < Infinity ? ` for ${Math.max(0, left)} s` : ''}.`);
+        }
+    }
+}
+function whyOf(last) {
+    return 'failure' in last ? reasonOf(last.failure) : `answer ${last.status}`;
 }
 function canHeal(status) {
     return status === 408 || status === 429 || status >= 500;
@@ -1602,6 +2418,10 @@ const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY|DECODE)|^(INVALID_(CA|
 /** The other side's alert: it is our certificate that it misses, or does not take. */
 function wantsCertificate(failure) {
     return /_ALERT_.*(CERT|UNKNOWN_CA)/.test((0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .errnoOf */ .UQ)(failure));
+}
+/** No resolver knows an address of it. One that is down answers EAI_AGAIN, and heals. */
+function isUnknownHost(failure) {
+    return (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .errnoOf */ .UQ)(failure) === 'ENOTFOUND';
 }
 function isNetwork(failure) {
     if (isUntrusted(failure) || wantsCertificate(failure))
@@ -1635,33 +2455,60 @@ function reasonOf(failure) {
 
 /***/ }),
 
-/***/ 4777:
+/***/ 7360:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   EW: () => (/* binding */ readSmallFile),
-/* harmony export */   FD: () => (/* binding */ sealKey),
-/* harmony export */   Fs: () => (/* binding */ isNoPath),
-/* harmony export */   J2: () => (/* binding */ isLabel),
-/* harmony export */   J4: () => (/* binding */ isSubdomain),
-/* harmony export */   YR: () => (/* binding */ parseProxy),
-/* harmony export */   YW: () => (/* binding */ Wrong),
-/* harmony export */   ce: () => (/* binding */ checkKeyPair),
-/* harmony export */   ey: () => (/* binding */ parseServerName),
-/* harmony export */   fh: () => (/* binding */ sealToken),
-/* harmony export */   hB: () => (/* binding */ parseCertificate),
-/* harmony export */   ld: () => (/* binding */ parseServer),
-/* harmony export */   rg: () => (/* binding */ kubeconfigContent),
-/* harmony export */   yO: () => (/* binding */ parseCertificateAuthority)
-/* harmony export */ });
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_1__);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_2__);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3916);
-/* harmony import */ var _quote_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4519);
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  K7: () => (/* binding */ LARGEST_FILE),
+  YW: () => (/* binding */ Wrong),
+  ce: () => (/* binding */ checkKeyPair),
+  J2: () => (/* binding */ isLabel),
+  Fs: () => (/* binding */ isNoPath),
+  J4: () => (/* binding */ isSubdomain),
+  rg: () => (/* binding */ kubeconfigContent),
+  hB: () => (/* binding */ parseCertificate),
+  yO: () => (/* binding */ parseCertificateAuthority),
+  YR: () => (/* binding */ parseProxy),
+  ld: () => (/* binding */ parseServer),
+  ey: () => (/* binding */ parseServerName),
+  EW: () => (/* binding */ readSmallFile),
+  FD: () => (/* binding */ sealKey),
+  fh: () => (/* binding */ sealToken),
+  r7: () => (/* binding */ textIn)
+});
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./src/damage.ts
+var src_damage = __nccwpck_require__(8566);
+// EXTERNAL MODULE: ./src/errors.ts
+var errors = __nccwpck_require__(3916);
+;// CONCATENATED MODULE: ./src/pem.ts
+/** A dash in the body (a header can hold one) must not begin the next block: so a text of many beginnings takes linear time. */
+const BLOCK = /^[ \t]*-----BEGIN ([A-Z0-9 ]+)-----[ \t\r]*\n((?:[^-]|-(?!----))*)-----END \1-----/gm;
+/** The blocks of a PEM text, in their order. What stands between them is skipped, as Go and OpenSSL do. */
+function pemBlocks(text) {
+    return [...text.matchAll(BLOCK)].map(([, label = '', body = '']) => ({
+        label,
+        der: Buffer.from(body, 'base64'),
+        hasHeaders: body.includes(':'),
+    }));
+}
+
+// EXTERNAL MODULE: ./src/quote.ts
+var quote = __nccwpck_require__(4519);
+;// CONCATENATED MODULE: ./src/values.ts
+
+
+
 
 
 
@@ -1675,7 +2522,7 @@ function parseServer(text) {
     if (url.username !== '' || url.password !== '')
         throw new Wrong('holds a user name or password');
     if (url.protocol !== 'https:')
-        throw new Wrong(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_4__/* .quote */ .h)(text)}: only https carries a token`);
+        throw new Wrong(`is ${(0,quote/* quote */.hD)(text)}: only https carries a token`);
     if (url.search !== '' || url.hash !== '')
         throw new Wrong('holds a query or fragment');
     return url.href.replace(/\/$/, '');
@@ -1694,7 +2541,7 @@ function parseUrl(text) {
     const url = URL.parse(text);
     // Never echoed: it may hold a password.
     if (url === null)
-        throw new Wrong('is not a URL');
+        throw new Wrong('is not a URL (such as https://10.0.0.1:6443)');
     return url;
 }
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
@@ -1705,33 +2552,42 @@ function isSubdomain(text) {
     return text.length <= 253 && text.split('.').every((part) => part !== '' && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(part));
 }
 function parseServerName(text) {
-    if (!isSubdomain(text.toLowerCase()))
-        throw new Wrong(`is ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_4__/* .quote */ .h)(text)}, not a host name`);
+    if (!isSubdomain(text.toLowerCase()) && (0,external_node_net_.isIP)(text) === 0)
+        throw new Wrong(`is ${(0,quote/* quote */.hD)(text)}, neither a host name nor an IP address`);
     return text;
 }
 /** No server takes headers of that size. */
 const LONGEST_TOKEN = 64 * 1024;
-const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g;
+/** No file that kubepass reads is larger. */
+const LARGEST_FILE = 1024 * 1024;
 /** Letters with digits among them, or more letters than a name has. */
 const RANDOM = /(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{12,}|[a-z\d]{24,}/i;
 /** PEM from PEM, its base64, or a file that holds either. */
-function parseCertificateAuthority(text) {
+function parseCertificateAuthority(text, readFile = readSmallFile) {
     const pem = pemOf(text);
     if (pem === undefined && isNoPath(text))
-        throw new Wrong('is neither a certificate nor the path of one');
-    return parseCertificate(pem ?? readSmallFile(text).trim());
+        throw new Wrong((0,src_damage/* damageOfPem */.fZ)(text, 'certificate') ?? 'is neither a certificate nor the path of one');
+    return parseCertificate(pem ?? readFile(text).trim());
 }
-/** PEM from PEM or its base64. The certificates alone: a key beside them must not go where they go. */
+/**
+ * PEM from PEM or its base64. The certificates alone: a key beside them must not go where they go. One that cannot be read is
+ * skipped, as the Go clients do: what is left trusts nobody else.
+ */
 function parseCertificate(text) {
-    const blocks = pemOf(text)?.match(CERTIFICATES) ?? [''];
+    const certificates = pemBlocks(pemOf(text) ?? '')
+        .filter(({ label, hasHeaders }) => label === 'CERTIFICATE' && !hasHeaders)
+        .flatMap(({ der }) => certificateIn(der) ?? []);
+    if (certificates.length === 0)
+        throw new Wrong((0,src_damage/* damageOfPem */.fZ)(text, 'certificate') ?? 'holds no certificate that can be read');
+    return certificates.join('');
+}
+function certificateIn(der) {
     try {
-        for (const block of blocks)
-            new node_crypto__WEBPACK_IMPORTED_MODULE_0__.X509Certificate(block);
+        return new external_node_crypto_.X509Certificate(der).toString();
     }
     catch {
-        throw new Wrong('holds no certificate that can be read');
+        return undefined;
     }
-    return `${blocks.join('\n')}\n`;
 }
 /** The text itself, or what its base64 says; undefined when neither is PEM. */
 function pemOf(text) {
@@ -1749,7 +2605,7 @@ function kubeconfigContent(text) {
 }
 /** Whether it may be a token or a key, which was put where its file should be named. Then it must not be echoed. */
 function isNoPath(text, folder = '') {
-    if ((0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)((0,node_path__WEBPACK_IMPORTED_MODULE_2__.resolve)(folder, text)))
+    if ((0,external_node_fs_.existsSync)((0,external_node_path_.resolve)(folder, text)))
         return false;
     if (/^eyJ|^LS0tLS1CRUdJTi|-----BEGIN|\n/.test(text) || text.length > 200)
         return true;
@@ -1759,53 +2615,81 @@ function isNoPath(text, folder = '') {
 }
 function readSmallFile(path) {
     try {
-        const about = (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.statSync)(path);
+        const about = (0,external_node_fs_.statSync)(path);
+        if (about.isFIFO())
+            throw new Wrong(`names ${(0,quote/* quote */.hD)(path)}, a pipe, which can be read only once: give a file`);
         if (!about.isFile())
-            throw new Wrong(`names ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_4__/* .quote */ .h)(path)}, which is no file`);
-        if (about.size > 1024 * 1024)
-            throw new Wrong(`names ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_4__/* .quote */ .h)(path)}, which is over 1 MiB`);
-        return (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.readFileSync)(path, 'utf8');
+            throw new Wrong(`names ${(0,quote/* quote */.hD)(path)}, which is no file`);
+        if (about.size > LARGEST_FILE)
+            throw new Wrong(`names ${(0,quote/* quote */.hD)(path)}, which is over 1 MiB`);
+        return textIn((0,external_node_fs_.readFileSync)(path));
     }
     catch (error) {
         if (error instanceof Wrong)
             throw error;
-        throw new Wrong(`names ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_4__/* .quote */ .h)(path, 120)}, which cannot be read (${(0,_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .errnoOf */ .UQ)(error)})`);
+        throw new Wrong(`names ${(0,quote/* quote */.hD)(path, 120)}, which cannot be read (${(0,errors/* errnoOf */.UQ)(error)})`);
     }
 }
-/** A private key from PEM or its base64. */
+/** The text of a file, whose first bytes may tell its encoding: Windows PowerShell writes UTF-16. */
+function textIn(bytes) {
+    const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : 'utf-8';
+    return new TextDecoder(encoding).decode(bytes);
+}
+/** A private key from PEM or its base64: the first one, in the form that Node.js takes, whatever its label says of the form. */
 function sealKey(text, seal) {
     const pem = pemOf(text);
+    if (pem === undefined && text.length >= 16)
+        seal(text);
     if (pem === undefined)
-        throw new Wrong('holds no private key that can be read');
+        throw new Wrong((0,src_damage/* damageOfPem */.fZ)(text, 'private key') ?? 'holds no private key that can be read');
     const sealed = seal(pem);
     // As the kubeconfig has it: who shows that in base64 shows the key in base64 twice over.
     if (pem !== text)
         seal(text.replaceAll(/\s/g, ''));
-    if (pem.includes('ENCRYPTED'))
-        throw new Wrong('is encrypted');
-    try {
-        (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createPrivateKey)(pem);
+    const block = pemBlocks(pem).find(({ label }) => / ?PRIVATE KEY$/.test(label));
+    if (block?.label === 'ENCRYPTED PRIVATE KEY' || block?.hasHeaders === true)
+        throw new Wrong('is encrypted, and nobody is there to be asked for its password: decrypt it (openssl pkey)');
+    const key = block && keyIn(block.der);
+    if (key === undefined)
+        throw new Wrong((0,src_damage/* damageOfPem */.fZ)(text, 'private key') ?? 'holds no private key that can be read');
+    const usable = key.export({ type: 'pkcs8', format: 'pem' }).toString();
+    return usable.trim() === pem.trim() ? sealed : seal(usable);
+}
+/** Tools disagree on the label, so that each form is tried. */
+function keyIn(der) {
+    for (const type of ['pkcs1', 'pkcs8', 'sec1']) {
+        try {
+            return (0,external_node_crypto_.createPrivateKey)({ key: der, format: 'der', type });
+        }
+        catch {
+            // It is of another form.
+        }
     }
-    catch {
-        throw new Wrong('holds no private key that can be read');
-    }
-    return sealed;
+    return undefined;
 }
 function sealToken(text, seal) {
     const token = text.trim();
+    const standIn = (0,src_damage/* standInOf */.Xd)(token);
+    if (standIn !== undefined)
+        throw new Wrong(standIn);
     if (token.length < 16)
         throw new Wrong('is too short to be a token');
     if (token.length > LONGEST_TOKEN)
         throw new Wrong('is too long to be a token');
     // Sealed before it is judged, so that no message can show it.
     const sealed = seal(token);
+    const damage = (0,src_damage/* damageOfToken */.Q8)(token);
+    if (damage !== undefined)
+        seal((0,src_damage/* tokenIn */.jf)(token) ?? token);
+    if (damage !== undefined)
+        throw new Wrong(damage);
     if (!/^[\x21-\x7e]+$/.test(token))
         throw new Wrong('holds characters that no bearer token has (white space, line ends, non-ASCII)');
     return sealed;
 }
 /** A certificate with the key that belongs to it. */
 function checkKeyPair(pair) {
-    if (new node_crypto__WEBPACK_IMPORTED_MODULE_0__.X509Certificate(pair.certificate).checkPrivateKey((0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createPrivateKey)(pair.key.reveal())))
+    if (new external_node_crypto_.X509Certificate(pair.certificate).checkPrivateKey((0,external_node_crypto_.createPrivateKey)(pair.key.reveal())))
         return pair;
     throw new Wrong('does not belong to its key');
 }
@@ -1832,8 +2716,10 @@ const version = '0.1.0';
 /* harmony export */   Ht: () => (/* binding */ nextTo),
 /* harmony export */   dk: () => (/* binding */ writeNext),
 /* harmony export */   fR: () => (/* binding */ replaceFile),
+/* harmony export */   fc: () => (/* binding */ makeFolder),
 /* harmony export */   gZ: () => (/* binding */ appendWhole),
 /* harmony export */   gu: () => (/* binding */ settled),
+/* harmony export */   mx: () => (/* binding */ overwrite),
 /* harmony export */   pb: () => (/* binding */ writePrivate)
 /* harmony export */ });
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
@@ -1842,6 +2728,8 @@ const version = '0.1.0';
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_1__);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_2__);
+/* harmony import */ var _access_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6821);
+
 
 
 
@@ -1865,11 +2753,13 @@ function writePrivate(path, content, mode = 0o600) {
  * @returns what replaces it
  */
 function writeNext(path, text, next = nextTo(path), mode) {
-    (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(next, { recursive: true, force: true });
-    writePrivate(next, text, mode);
+    (0,_access_js__WEBPACK_IMPORTED_MODULE_3__/* .regained */ .so)(next, () => {
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(next, { recursive: true, force: true });
+        writePrivate(next, text, mode);
+    });
     return () => {
         try {
-            (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.renameSync)(next, path);
+            (0,_access_js__WEBPACK_IMPORTED_MODULE_3__/* .regained */ .so)(path, () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.renameSync)(next, path));
         }
         catch (error) {
             (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(next, { force: true });
@@ -1883,7 +2773,7 @@ function nextTo(path) {
 /** Appends all or nothing; not to what a link points to, and to nobody at the other end of a pipe. */
 function appendWhole(path, text) {
     // A pipe that nobody reads is refused, where its opening would wait for ever.
-    const file = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.openSync)(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644);
+    const file = (0,_access_js__WEBPACK_IMPORTED_MODULE_3__/* .regained */ .so)(path, () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.openSync)(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644));
     try {
         const about = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.fstatSync)(file);
         if (!about.isFile())
@@ -1907,13 +2797,41 @@ function appendWhole(path, text) {
  */
 function replaceFile(path, text) {
     const folder = (0,node_path__WEBPACK_IMPORTED_MODULE_2__.dirname)(path);
-    if ((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(folder) !== folder)
+    if ((0,_access_js__WEBPACK_IMPORTED_MODULE_3__/* .regained */ .so)(path, () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(folder)) !== folder)
         throw Object.assign(new Error('its folder is behind a link'), { code: 'ELOOP' });
     writeNext(path, text, (0,node_path__WEBPACK_IMPORTED_MODULE_2__.join)(folder, `.${(0,node_path__WEBPACK_IMPORTED_MODULE_2__.basename)(path).slice(0, 200)}.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_1__.randomBytes)(6).toString('hex')}`), 0o644)();
+}
+/** Makes a folder and those above it that are missing. Node's own recursive mkdir never ends where a place takes none, as /proc. */
+function makeFolder(path) {
+    const isThere = () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(path, { throwIfNoEntry: false })?.isDirectory() === true;
+    if (isThere())
+        return;
+    makeFolder((0,node_path__WEBPACK_IMPORTED_MODULE_2__.dirname)(path));
+    try {
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.mkdirSync)(path);
+    }
+    catch (error) {
+        // Another process may make it at the same time.
+        if (!isThere())
+            throw error;
+    }
 }
 /** The path without a link on its way, as they are now. Its last part need not be there. */
 function settled(path) {
     return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(path) ? (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(path) : (0,node_path__WEBPACK_IMPORTED_MODULE_2__.join)((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)((0,node_path__WEBPACK_IMPORTED_MODULE_2__.dirname)(path)), (0,node_path__WEBPACK_IMPORTED_MODULE_2__.basename)(path));
+}
+/** Makes this its content, whoever may change its folder; not of what a link points to. */
+function overwrite(path, content) {
+    const file = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.openSync)(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK);
+    try {
+        if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.fstatSync)(file).isFile())
+            throw Object.assign(new Error('it is no file'), { code: 'ENOTSUP' });
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.ftruncateSync)(file);
+        writeAll(file, content);
+    }
+    finally {
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.closeSync)(file);
+    }
 }
 /** On a full disk a write may take some of it, and say so. */
 function writeAll(file, content) {
@@ -2417,12 +3335,12 @@ function decode(text, now = Date.now()) {
     const jwt = (0,src_credential/* decodeJwt */.iU)(text.trim());
     if (jwt === undefined)
         throw new errors/* KubepassError */.v3('INPUT', 'What came on standard input is no JWT.', { hint: 'kubepass decode < token' });
-    const show = (value) => (typeof value === 'string' ? (0,quote/* quote */.h)(value, 2000) : JSON.stringify(value, undefined, 2));
+    const show = (value) => (typeof value === 'string' ? (0,quote/* quote */.hD)(value, 2000) : JSON.stringify(value, undefined, 2));
     const section = (name, values) => [
         `${name}:`,
         ...Object.entries(values).map(([key, value]) => {
             const inWords = TIMES.includes(key) && typeof value === 'number' ? `  (${momentInWords(value, now)})` : '';
-            return `  ${(0,quote/* quote */.h)(key).slice(1, -1)}: ${show(value).replaceAll('\n', '\n  ')}${inWords}`;
+            return `  ${(0,quote/* quote */.hD)(key).slice(1, -1)}: ${show(value).replaceAll('\n', '\n  ')}${inWords}`;
         }),
     ];
     return [...section('header', jwt.header), ...section('claims', jwt.claims)].join('\n');
@@ -2431,13 +3349,7 @@ function momentInWords(seconds, now) {
     const date = new Date(seconds * 1000);
     if (Number.isNaN(date.getTime()))
         return 'no date';
-    const away = Math.round(seconds - now / 1000);
-    const [unit, size] = [
-        ['day', 86400],
-        ['hour', 3600],
-        ['minute', 60],
-    ].find(([, length]) => Math.abs(away) >= length) ?? ['second', 1];
-    return `${date.toISOString()}, ${new Intl.RelativeTimeFormat('en').format(Math.trunc(away / size), unit)}`;
+    return `${date.toISOString()}, ${(0,src_credential/* away */.$6)(seconds, now / 1000)}`;
 }
 
 // EXTERNAL MODULE: external "node:util"
@@ -2473,7 +3385,7 @@ function parseFlags(words, ids, wanted, hint, own = {}) {
     const { values, positionals } = parse(words.slice(0, end), options, hint);
     if (positionals.length !== wanted) {
         const fact = wanted === 0
-            ? `${(0,quote/* quote */.h)(positionals[0] ?? '')} is no flag.`
+            ? `${(0,quote/* quote */.hD)(positionals[0] ?? '')} is no flag.`
             : `${wanted} word is needed beside the flags, and ${positionals.length} are given.`;
         throw new errors/* KubepassError */.v3('INPUT', fact, { hint });
     }
@@ -2537,9 +3449,12 @@ var external_node_crypto_ = __nccwpck_require__(7598);
 var src_evidence = __nccwpck_require__(7082);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./src/access.ts
+var access = __nccwpck_require__(6821);
 // EXTERNAL MODULE: ./src/write.ts
 var src_write = __nccwpck_require__(2868);
 ;// CONCATENATED MODULE: ./src/platform/command-files.ts
+
 
 
 
@@ -2552,6 +3467,8 @@ class CommandFiles {
     #paths;
     /** While a scan may run, what each must hold; undefined where no file was. */
     #kept = new Map();
+    /** And the folders where they lie, unless these are links. */
+    #folders = new Set();
     /** @param names the variables that hold their paths */
     constructor(env, names) {
         this.#paths = new Map(names.map((name) => [name, env[name] ?? '']).filter(([, path]) => path !== ''));
@@ -2563,6 +3480,8 @@ class CommandFiles {
                 continue;
             try {
                 this.#kept.set(name, contentOf(path));
+                if (isFolder((0,external_node_path_.dirname)(path)))
+                    this.#folders.add((0,external_node_path_.dirname)(path));
             }
             catch {
                 // What was no file before has nothing that could be put back.
@@ -2578,23 +3497,52 @@ class CommandFiles {
             this.#kept.set(name, Buffer.concat([this.#kept.get(name) ?? Buffer.alloc(0), Buffer.from(text)]));
     }
     /** Makes them what they were, but for what we have written since. For when nothing of the scan is left. */
-    restore() {
+    restore(uid) {
         const tampered = { changed: [], left: [] };
+        const [why, closed] = [[], []];
         for (const [name, kept] of this.#kept) {
             const path = this.#paths.get(name) ?? '';
+            closed.push(...(0,access/* reopen */.Ck)(path));
             try {
-                if (isAsKept(path, kept))
+                if (!this.#isBehindLink(path) && isAsKept(path, kept))
                     continue;
                 tampered.changed.push(name);
-                putBack(path, kept);
+                this.#putBack(path, kept);
             }
-            catch {
+            catch (error) {
                 tampered.left.push(name);
+                why.push((0,access/* obstacleAt */.rt)(path, error, uid));
             }
         }
         this.#kept.clear();
-        return tampered;
+        this.#folders.clear();
+        return { ...tampered, ...(why.length > 0 && { why }), ...(closed.length > 0 && { closed }) };
     }
+    /** Whoever changes what is there now could change it later, too. */
+    #isBehindLink(path) {
+        return this.#folders.has((0,external_node_path_.dirname)(path)) && (0,external_node_fs_.lstatSync)((0,external_node_path_.dirname)(path), { throwIfNoEntry: false })?.isSymbolicLink() === true;
+    }
+    /** A new file, as the runner made the old one: the other may have a second name elsewhere. */
+    #putBack(path, kept) {
+        try {
+            if (this.#isBehindLink(path))
+                (0,access/* removeTree */.dM)((0,external_node_path_.dirname)(path));
+            (0,access/* removeTree */.dM)(path);
+            if (kept === undefined)
+                return;
+            (0,external_node_fs_.mkdirSync)((0,external_node_path_.dirname)(path), { recursive: true });
+            (0,src_write/* writePrivate */.pb)(path, kept, 0o644);
+        }
+        catch (error) {
+            // Where the folder is not ours, its file can be.
+            if ((0,errors/* errnoOf */.UQ)(error) !== 'EACCES')
+                throw error;
+            (0,src_write/* overwrite */.mx)(path, kept ?? Buffer.alloc(0));
+        }
+    }
+}
+function isFolder(path) {
+    return (0,external_node_fs_.lstatSync)(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 function isAsKept(path, kept) {
     const about = (0,external_node_fs_.lstatSync)(path, { throwIfNoEntry: false });
@@ -2604,14 +3552,6 @@ function isAsKept(path, kept) {
     if (kept === undefined)
         return about.isFile() && about.size === 0;
     return about.isFile() && about.size === kept.length && contentOf(path)?.equals(kept) === true;
-}
-/** A new file, as the runner made the old one: the other may have a second name elsewhere. */
-function putBack(path, kept) {
-    (0,external_node_fs_.rmSync)(path, { recursive: true, force: true });
-    if (kept === undefined)
-        return;
-    (0,external_node_fs_.mkdirSync)((0,external_node_path_.dirname)(path), { recursive: true });
-    (0,src_write/* writePrivate */.pb)(path, kept, 0o644);
 }
 /**
  * @returns undefined when nothing is there
@@ -2647,6 +3587,10 @@ const STDERR = 2;
  * streams cost 3 ms and 2 MiB at their first use; what is said before the scan does without them.
  */
 function print(stream, text) {
+    printWhole(stream, text);
+}
+/** @returns whether all of it was written */
+function printWhole(stream, text) {
     const bytes = Buffer.from(text);
     for (let at = 0; at < bytes.length;) {
         try {
@@ -2654,15 +3598,417 @@ function print(stream, text) {
         }
         catch (error) {
             if ((0,errors/* errnoOf */.UQ)(error) !== 'EAGAIN')
-                return;
+                return false;
             // The pipe is full and does not block: let its reader catch up.
             Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
         }
     }
+    return true;
 }
 
-// EXTERNAL MODULE: external "node:stream"
-var external_node_stream_ = __nccwpck_require__(7075);
+;// CONCATENATED MODULE: ./src/dump.ts
+/** A look at every so many bytes finds a dump of 16 characters. A prime: no look falls on the same byte of each element. */
+const STEP = 23;
+const WINDOW = 20;
+/** How much around such a look belongs to the dump: lines of it are shorter. */
+const AROUND = 256;
+/** And around an ANSI code: 16 characters of a secret, and the code. */
+const AROUND_CODE = 32;
+const ESCAPE = 0x1b;
+/** How nearly all of them begin. */
+const CODE = Buffer.from('\x1b[');
+const LF = 0x0a;
+const CR = 0x0d;
+const BLANK = 0x20;
+const COLON = 0x3a;
+const BRACKET = 0x3e;
+const BAR = 0x7c;
+// Bits of a byte's class.
+const HEX = 1;
+const SEPARATOR = 2;
+const EITHER = 4;
+const classes = Uint8Array.from({ length: 256 }, (_, byte) => {
+    const letter = String.fromCharCode(byte);
+    if (/[0-9a-fA-F]/.test(letter))
+        return HEX | EITHER;
+    // With those of \x41, \u0041, 0x41, %41, &#x41; and $'\x41'.
+    return /[\t\n\v\f\r \0:,;"'\\xXuU%&#$|{}]/.test(letter) ? SEPARATOR | EITHER : 0;
+});
+/** Where text looks dumped: hex digits or single characters with something between them, or ANSI codes. In order. */
+function dumpedRegions(bytes) {
+    const regions = [];
+    const include = (at, around) => {
+        const [start, end] = [Math.max(0, at - around), Math.min(bytes.length, at + around)];
+        const last = regions.at(-1);
+        if (last !== undefined && last.end + AROUND >= start)
+            last.end = Math.max(last.end, end);
+        else
+            regions.push({ start, end });
+    };
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    let code = bytes.indexOf(CODE);
+    const lastWindow = bytes.length - WINDOW;
+    for (let at = 0; at <= lastWindow; at += STEP) {
+        while (code >= 0 && code < at) {
+            if (isCode(bytes, code))
+                include(code, AROUND_CODE);
+            code = bytes.indexOf(CODE, code + 2);
+        }
+        const first = view.getInt32(at, true);
+        const change = first ^ view.getInt32(at + 4, true);
+        const isRegular = change !== 0 && ((change & 0x00ff00ff) === 0 || (change & 0xff00ff00) === 0);
+        const [a, b, c] = [classes[first & 0xff] ?? 0, classes[(first >>> 8) & 0xff] ?? 0, classes[(first >>> 16) & 0xff] ?? 0];
+        const d = classes[first >>> 24] ?? 0;
+        // EITHER in all of them, HEX in one, which is shifted to the same bit.
+        const mayBeHex = (a & b & c & d & ((a | b | c | d) << 2) & EITHER) !== 0;
+        if ((isRegular && isSpaced(view, at)) || (mayBeHex && isHexDump(bytes, at))) {
+            include(at, AROUND);
+            at += AROUND / 2;
+        }
+    }
+    for (; code >= 0; code = bytes.indexOf(CODE, code + 2))
+        if (isCode(bytes, code))
+            include(code, AROUND_CODE);
+    return regions;
+}
+/** Nothing but hex digits and what separates them, both of them early. */
+function isHexDump(bytes, from) {
+    let [all, any] = [EITHER, 0];
+    for (let at = from; at < from + WINDOW; at += 1) {
+        const kind = classes[bytes[at] ?? 0] ?? 0;
+        all &= kind;
+        any |= kind;
+        if (at === from + 7 && any !== (HEX | SEPARATOR | EITHER))
+            return false;
+        if (all === 0)
+            return false;
+    }
+    return true;
+}
+/** Single characters with blanks, or with the zeros of UTF-16, between them, in the same way four times. */
+function isSpaced(view, at) {
+    const [first, second] = [view.getInt32(at, true), view.getInt32(at + 4, true)];
+    return ((first | second) & 0x80808080) === 0 && (isSpacedBy(first, second, 0x20202020) || isSpacedBy(first, second, 0));
+}
+function isSpacedBy(first, second, by) {
+    const places = others(first, by);
+    return places === others(second, by) && SPACED.includes(places);
+}
+/** One of four bytes, or each second one. */
+const SPACED = [0x80, 0x8000, 0x800000, 0x80000000 | 0, 0x800080, 0x80008000 | 0];
+/** The uppermost bit of each byte that is not the one in `by`. */
+function others(word, by) {
+    const x = word ^ by;
+    return (((x & 0x7f7f7f7f) + 0x7f7f7f7f) | x) & 0x80808080;
+}
+// What is to do at a byte.
+const KEEP = 0;
+const DROP = 1;
+const LOOK = 2;
+const actions = Uint8Array.from({ length: 256 }, (_, byte) => {
+    const letter = String.fromCharCode(byte);
+    if (/[\n\x1b 0\\%&|>]/.test(letter))
+        return LOOK;
+    // Of the punctuation here no spelling of a token has any.
+    return /[\t\v\f\r\0:,;"']/.test(letter) ? DROP : KEEP;
+});
+/**
+ * What stands in a region without blanks, separators, prefixes of hex digits, ANSI codes and the offsets at the start of lines.
+ * The column of characters beside a dump is the second text.
+ */
+function undump(bytes, { start, end }) {
+    const [text, places] = [new Uint8Array(end - start), new Int32Array(end - start)];
+    const [columnText, columnPlaces] = [new Uint8Array(end - start), new Int32Array(end - start)];
+    let [length, columnLength] = [0, 0];
+    let columnMark = 0;
+    let at = start;
+    const beginLine = () => {
+        const from = at;
+        at = offsetEnd(bytes, at, end);
+        columnMark = at === from ? 0 : bytes[at - 1] === COLON ? BLANK : BAR;
+    };
+    beginLine();
+    while (at < end) {
+        const byte = bytes[at] ?? 0;
+        const action = actions[byte] ?? KEEP;
+        if (action === KEEP) {
+            text[length] = byte;
+            places[length] = at;
+            length += 1;
+            at += 1;
+        }
+        else if (action === DROP)
+            at += 1;
+        else if (byte === LF) {
+            at += 1;
+            beginLine();
+        }
+        else if (byte === ESCAPE)
+            at = codeEnd(bytes, at, end);
+        else if ((columnMark === BLANK && byte === BLANK && bytes[at + 1] === BLANK) ||
+            (columnMark === BAR && (byte === BAR || byte === BRACKET))) {
+            // A bar or bracket ends the column as well.
+            const lineEnd = endOf(bytes, at, end);
+            for (at += 1; at < lineEnd; at += 1) {
+                if (bytes[at] === BLANK)
+                    continue;
+                columnText[columnLength] = bytes[at] ?? 0;
+                columnPlaces[columnLength] = at;
+                columnLength += 1;
+            }
+            if (columnMark === BAR)
+                columnLength -= 1;
+        }
+        else if (byte === BLANK)
+            at += 1;
+        else {
+            const digits = digitsAfterPrefix(bytes, at, end);
+            if (digits === at) {
+                text[length] = byte;
+                places[length] = at;
+                length += 1;
+                at += 1;
+            }
+            else
+                at = digits;
+        }
+    }
+    return [
+        { text: text.subarray(0, length), places },
+        { text: columnText.subarray(0, Math.max(0, columnLength)), places: columnPlaces },
+    ];
+}
+function endOf(bytes, from, end) {
+    let at = from;
+    while (at < end && bytes[at] !== LF && bytes[at] !== CR)
+        at += 1;
+    return at;
+}
+function isHexDigit(byte) {
+    return ((classes[byte ?? 0] ?? 0) & HEX) !== 0;
+}
+/** Behind the offset that begins a line of a dump; `from` if there is none. */
+function offsetEnd(bytes, from, end) {
+    let at = from;
+    while (at < end && at - from < 17 && isHexDigit(bytes[at]))
+        at += 1;
+    if (at - from < 6 || at - from > 16)
+        return from;
+    if (bytes[at] === 0x3a && bytes[at + 1] === 0x20)
+        return at + 1;
+    return bytes[at] === 0x20 ? at : from;
+}
+/** Behind `\x`, `0x`, `\u00`, `%` or `&#x`, if two hex digits follow; otherwise `from`. */
+function digitsAfterPrefix(bytes, from, end) {
+    let at = from;
+    const byte = bytes[from] ?? 0;
+    const next = (bytes[from + 1] ?? 0) | 0x20;
+    if (byte === 0x25)
+        at += 1;
+    else if ((byte === 0x5c || byte === 0x30) && next === 0x78)
+        at += 2;
+    else if (byte === 0x5c && next === 0x75)
+        at += bytes[from + 2] === 0x30 && bytes[from + 3] === 0x30 ? 4 : 0;
+    else if (byte === 0x26 && bytes[from + 1] === 0x23 && ((bytes[from + 2] ?? 0) | 0x20) === 0x78)
+        at += 3;
+    return at > from && at + 1 < end && isHexDigit(bytes[at]) && isHexDigit(bytes[at + 1]) ? at : from;
+}
+/** In a binary file such bytes are nothing. A code may be cut off at the end. */
+function isCode(bytes, at) {
+    const next = bytes[at + 2] ?? 0x30;
+    return (next >= 0x30 && next <= 0x3f) || (next >= 0x41 && next <= 0x5a) || (next >= 0x61 && next <= 0x7a);
+}
+/** Behind an ANSI code: CSI ends with a letter, OSC with BEL or ST; a character set is named by one byte. */
+function codeEnd(bytes, from, end) {
+    const kind = bytes[from + 1];
+    let at = from + 2;
+    if (kind === 0x5b)
+        while (at < end && ((bytes[at] ?? 0) < 0x40 || (bytes[at] ?? 0) > 0x7e))
+            at += 1;
+    else if (kind === 0x5d)
+        while (at < end && bytes[at] !== 0x07 && bytes[at - 1] !== ESCAPE)
+            at += 1;
+    else if (kind !== 0x28 && kind !== 0x29)
+        at -= 1;
+    return Math.min(at + 1, end);
+}
+/** A run of the text in the places where it stood: one for each line. */
+function dumpedRuns(bytes, { places }, run) {
+    const runs = [];
+    let start = places[run.start] ?? 0;
+    for (let index = run.start; index < run.end; index += 1) {
+        const at = places[index] ?? 0;
+        const next = index + 1 < run.end ? (places[index + 1] ?? 0) : undefined;
+        if (next !== undefined && !hasLineEnd(bytes, at, next))
+            continue;
+        runs.push({ start, end: at + 1 });
+        start = next ?? 0;
+    }
+    return runs;
+}
+function hasLineEnd(bytes, from, to) {
+    for (let at = from; at < to; at += 1)
+        if (bytes[at] === LF)
+            return true;
+    return false;
+}
+
+;// CONCATENATED MODULE: ./src/run-index.ts
+/** Fewer neighbouring characters of a secret than this may be a coincidence; this many are masked. */
+const SHORTEST_RUN = 16;
+/** So many bytes are looked up at once. Any run of 16 holds one gram whole that begins at a multiple of STEP. */
+const GRAM = 8;
+const run_index_STEP = SHORTEST_RUN - GRAM + 1;
+const { clz32, imul } = Math;
+/**
+ * The set of every 16 neighbouring bytes of the texts that were added. It finds where another text has such.
+ *
+ * Eight of each nine bytes of that text are looked up in a Bloom filter of every 8 neighbouring bytes, which is small
+ * beside the set. The set itself is asked only where the filter knows them.
+ */
+class RunIndex {
+    /** What was added, one after another, with a zero byte, which no text holds, between them. */
+    #text = new Uint8Array(1 << 12);
+    #view = new DataView(this.#text.buffer);
+    #end = 1;
+    /** Where in the text a run begins, by its hash; 0 is an empty slot. At most half of the slots are taken. */
+    #slots = new Int32Array(1 << 10);
+    #count = 0;
+    /** 16 bits for each run that there is room for. A gram sets two of them, in the same word. */
+    #filter = new Int32Array(1 << 8);
+    /** Four times the smallest byte of all texts; 0 when a text holds a byte above 0x7f. */
+    #lowest = 0x7f7f7f7f;
+    add(text) {
+        const from = this.#end;
+        this.#end += text.length + 1;
+        if (this.#end > this.#text.length) {
+            const longer = new Uint8Array(Math.max(this.#end, 2 * this.#text.length));
+            longer.set(this.#text);
+            this.#text = longer;
+            this.#view = new DataView(longer.buffer);
+        }
+        this.#text.set(text, from);
+        for (const byte of text)
+            this.#lowest = byte > 0x7f ? 0 : Math.min(this.#lowest, byte * 0x01010101);
+        this.#addGrams(from);
+        for (let at = from; at + SHORTEST_RUN < this.#end; at += 1) {
+            if (this.#has(this.#view, at))
+                continue;
+            if (2 * this.#count >= this.#slots.length)
+                this.#grow();
+            this.#slots[this.#slotOf(this.#view, at)] = at;
+            this.#count += 1;
+        }
+    }
+    /** In order; what overlaps or touches is one. */
+    find(bytes) {
+        const runs = [];
+        const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+        const filter = this.#filter;
+        const shift = shiftFor(filter);
+        const lowest = this.#lowest;
+        const outside = lowest === 0 ? 0 : 0x80808080;
+        const last = bytes.length - GRAM;
+        for (let at = 0; at <= last; at += run_index_STEP) {
+            const first = view.getInt32(at, true);
+            const second = view.getInt32(at + 4, true);
+            // A byte that is in no text, such as a blank, sets an uppermost bit here. Most grams of prose have one, but not so
+            // regularly that a branch were cheap: such a gram asks for all bits of the first word.
+            const strange = (first | (first - lowest) | second | (second - lowest)) & outside;
+            const miss = (strange | -strange) >> 31;
+            const hash = gramHash(first, second) & ~miss;
+            const bits = bitsOf(hash) | miss;
+            if (((filter[hash >>> shift] ?? 0) & bits) !== bits)
+                continue;
+            const run = this.#runAround(view, at);
+            if (run === undefined)
+                continue;
+            const before = runs.at(-1);
+            if (before !== undefined && before.end >= run.start)
+                before.end = run.end;
+            else
+                runs.push(run);
+            // No run begins where this one could not go on; a later one holds the gram that is looked up next.
+            at = run.end - SHORTEST_RUN + 1;
+        }
+        return runs;
+    }
+    /** The run that holds the gram at `at`, as far as it goes on behind that. */
+    #runAround(view, at) {
+        // A run holds another gram as well: one of these two.
+        if (!this.#mayHave(view, at - GRAM / 2) && !this.#mayHave(view, at + GRAM / 2))
+            return undefined;
+        const last = view.byteLength - SHORTEST_RUN;
+        for (let start = Math.max(0, at + GRAM - SHORTEST_RUN); start <= at && start <= last; start += 1) {
+            if (!this.#has(view, start))
+                continue;
+            let next = start + 1;
+            while (next <= last && this.#has(view, next))
+                next += 1;
+            return { start, end: next - 1 + SHORTEST_RUN };
+        }
+        return undefined;
+    }
+    #mayHave(view, at) {
+        if (at < 0 || at + GRAM > view.byteLength)
+            return false;
+        const hash = gramHashAt(view, at);
+        const bits = bitsOf(hash);
+        return ((this.#filter[hash >>> shiftFor(this.#filter)] ?? 0) & bits) === bits;
+    }
+    #has(view, at) {
+        return this.#slots[this.#slotOf(view, at)] !== 0;
+    }
+    /** The slot of the run that begins at `at`, or the empty one where it belongs. */
+    #slotOf(view, at) {
+        const [slots, text] = [this.#slots, this.#view];
+        for (let slot = runHash(view, at) >>> shiftFor(slots);; slot = (slot + 1) & (slots.length - 1)) {
+            const place = slots[slot] ?? 0;
+            if (place === 0)
+                return slot;
+            if (text.getInt32(place) === view.getInt32(at) &&
+                text.getInt32(place + 4) === view.getInt32(at + 4) &&
+                text.getInt32(place + 8) === view.getInt32(at + 8) &&
+                text.getInt32(place + 12) === view.getInt32(at + 12))
+                return slot;
+        }
+    }
+    #addGrams(from) {
+        const filter = this.#filter;
+        const shift = shiftFor(filter);
+        for (let at = from; at + GRAM <= this.#end; at += 1) {
+            const hash = gramHashAt(this.#view, at);
+            filter[hash >>> shift] = (filter[hash >>> shift] ?? 0) | bitsOf(hash);
+        }
+    }
+    #grow() {
+        const places = this.#slots;
+        this.#slots = new Int32Array(2 * places.length);
+        this.#filter = new Int32Array(2 * this.#filter.length);
+        for (const place of places)
+            if (place !== 0)
+                this.#slots[this.#slotOf(this.#view, place)] = place;
+        this.#addGrams(0);
+    }
+}
+/** Multiplicative hashing: the upper bits of a product are well mixed. They are the number of a slot. */
+function shiftFor(table) {
+    return clz32(table.length - 1);
+}
+function gramHash(first, second) {
+    return imul(imul(first, 0x9e3779b1) ^ second, 0x85ebca6b);
+}
+function gramHashAt(view, at) {
+    return gramHash(view.getInt32(at, true), view.getInt32(at + 4, true));
+}
+function runHash(view, at) {
+    return gramHash(gramHashAt(view, at), gramHashAt(view, at + GRAM));
+}
+/** Two bits of a word, by the lower bits of the hash, which have no part in its number. */
+function bitsOf(hash) {
+    return (1 << hash) | (1 << (hash >>> 5));
+}
+
 ;// CONCATENATED MODULE: ./src/secret.ts
 
 /**
@@ -2696,103 +4042,82 @@ function sealedValue(value) {
 ;// CONCATENATED MODULE: ./src/redact.ts
 
 
-/** Fewer neighbouring characters of a secret than this may be a coincidence; this many are masked. */
-const SHORTEST_RUN = 16;
-const GRAM = 4;
+
+const SHORTEST_SECRET = 4;
 const MASK = Buffer.from('***');
+/** In so many bytes 16 characters stand in any form of dump. */
+const CONTEXT = 512;
 /**
  * Finds every run of at least 16 neighbouring characters of a secret: plain, URI- or JSON-escaped, in
- * base64 and base64url at each alignment, in hex.
- *
- * Of each spelling every 13th 4-gram is indexed: a run of 16 holds one of them whole, wherever it begins. A
- * hit in the text is compared exactly and extended both ways.
+ * base64 and base64url at each alignment, in hex. No secret is forgotten.
  */
 class Redactor {
-    #known = new Set();
-    /** All spellings, a zero byte, which none holds, behind each. */
-    #text = Buffer.alloc(0);
-    /** The places of the indexed grams, and the shortest run of their spelling that gives the secret away. */
-    #places = [];
-    /** Chains of places by hash: one more than the index of the first, 0 for none. */
-    #heads = new Int32Array(1 << 14);
+    #shown;
+    #values = new Set();
+    #runs = new RunIndex();
+    /** The spellings of fewer than 16 characters, which are masked as a whole. */
+    #words = new Set();
+    /** @param shown texts of the program itself, which no message loses although a secret has a part of one */
+    constructor(shown = []) {
+        this.#shown = shown;
+    }
     /** Learns every spelling of the value before anyone else sees it. */
     seal = (value) => {
-        if (value.length < GRAM)
+        if (value.length < SHORTEST_SECRET)
             throw new RangeError('a secret of fewer than 4 characters cannot be told from other text');
-        for (const spelling of spellings(value))
-            this.#learn(spelling);
+        if (!this.#values.has(value)) {
+            this.#values.add(value);
+            for (const spelling of spellings(value)) {
+                const bytes = Buffer.from(spelling);
+                if (bytes.length < SHORTEST_RUN)
+                    this.#words.add(spelling);
+                else
+                    this.#runs.add(bytes);
+            }
+        }
         return sealedValue(value);
     };
     redact(text) {
         const bytes = Buffer.from(text);
-        const runs = this.find(bytes);
-        return runs.length === 0 ? text : Buffer.concat(masked(bytes, runs, 0, bytes.length, false)).toString();
+        const runs = this.find(bytes).filter((run) => !this.#isShown(bytes, run));
+        return runs.length === 0 ? text : Buffer.concat(masked(bytes, runs, 0, false)).toString();
     }
-    /** A stream of its own memory, for one of the scan's outputs. */
-    stream() {
-        return new RedactingStream(this);
+    #isShown(bytes, { start, end }) {
+        return this.#shown.some((text) => {
+            const at = bytes.indexOf(text, Math.max(0, end - Buffer.byteLength(text)));
+            return at !== -1 && at <= start;
+        });
     }
-    /** The runs of secret text in `bytes`, in order, overlaps merged. */
+    /** Has a memory of its own, for one of the scan's outputs. */
+    filter() {
+        return redacting(this);
+    }
+    /** The runs of secret text in `bytes`, in order; what overlaps or touches is one. */
     find(bytes) {
-        const runs = [];
-        for (let end = 0, gram = 0; end < bytes.length; end += 1) {
-            gram = (gram >>> 8) | ((bytes[end] ?? 0) << 24);
-            // What begins inside a run and leaves it shows too little beyond to matter, or is found there.
-            if (end < (runs.at(-1)?.end ?? 0))
-                continue;
-            if (this.#heads[slotOf(gram)] !== 0 && end + 1 >= GRAM)
-                this.#addRuns(runs, bytes, end + 1 - GRAM, gram);
-        }
-        return runs;
+        const runs = this.#runs.find(bytes);
+        if (this.#words.size === 0)
+            return runs;
+        for (const word of this.#words)
+            for (let at = bytes.indexOf(word); at >= 0; at = bytes.indexOf(word, at + 1))
+                runs.push({ start: at, end: at + Buffer.byteLength(word) });
+        return merged(runs);
     }
-    #addRuns(runs, bytes, start, gram) {
-        for (let next = this.#heads[slotOf(gram)] ?? 0; next > 0;) {
-            const place = this.#places[next - 1];
-            if (place === undefined)
-                return;
-            next = place.next;
-            if (this.#text.readInt32LE(place.at) !== gram)
-                continue;
-            const run = this.#extend(bytes, start, place.at);
-            if (run.end - run.start >= place.shortest)
-                add(runs, run);
-        }
-    }
-    #extend(bytes, at, place) {
-        const text = this.#text;
-        let start = at;
-        for (let p = place; start > 0 && p > 0 && text[p - 1] !== 0 && text[p - 1] === bytes[start - 1]; p -= 1)
-            start -= 1;
-        let end = at + GRAM;
-        for (let p = place + GRAM; end < bytes.length && text[p] !== 0 && text[p] === bytes[end]; p += 1)
-            end += 1;
-        return { start, end };
-    }
-    #learn(spelling) {
-        if (this.#known.has(spelling))
-            return;
-        this.#known.add(spelling);
-        const begin = this.#text.length;
-        this.#text = Buffer.concat([this.#text, Buffer.from(`${spelling}\0`)]);
-        const end = this.#text.length - 1;
-        const shortest = Math.min(SHORTEST_RUN, end - begin);
-        for (let at = begin; at + GRAM <= end; at += shortest - GRAM + 1) {
-            const slot = slotOf(this.#text.readInt32LE(at));
-            this.#places.push({ at, shortest, next: this.#heads[slot] ?? 0 });
-            this.#heads[slot] = this.#places.length;
-        }
+    /** The same where text looks dumped, across what separates it there. */
+    findDumped(bytes) {
+        return dumpedRegions(bytes).flatMap((region) => undump(bytes, region).flatMap((undumped) => this.#runs.find(undumped.text).flatMap((run) => dumpedRuns(bytes, undumped, run))));
     }
 }
-/** Fibonacci hashing: the upper 14 bits of the product are well mixed. */
-function slotOf(gram) {
-    return Math.imul(gram, 0x9e3779b1) >>> 18;
-}
-function add(runs, run) {
-    for (let last = runs.at(-1); last !== undefined && last.end >= run.start; last = runs.at(-1)) {
-        run = { start: Math.min(last.start, run.start), end: Math.max(last.end, run.end) };
-        runs.pop();
+/** In order; what overlaps or touches becomes one. */
+function merged(runs) {
+    const result = [];
+    for (const run of runs.sort((a, b) => a.start - b.start)) {
+        const last = result.at(-1);
+        if (last === undefined || last.end < run.start)
+            result.push(run);
+        else
+            last.end = Math.max(last.end, run.end);
     }
-    runs.push(run);
+    return result;
 }
 /** The spellings in which a value may turn up. */
 function spellings(value) {
@@ -2801,7 +4126,7 @@ function spellings(value) {
     const plain = [body, encodeURIComponent(body), JSON.stringify(body).slice(1, -1)];
     const encoded = [0, 1, 2].flatMap((shift) => base64Alignment(bytes.subarray(shift)));
     const hex = [bytes.toString('hex'), bytes.toString('hex').toUpperCase()];
-    return [...plain, ...encoded, ...hex].filter((text) => text.length >= GRAM);
+    return [...new Set([...plain, ...encoded, ...hex])].filter((text) => text.length >= SHORTEST_SECRET);
 }
 /** The base64 and base64url characters that depend on these bytes alone, not on what follows. */
 function base64Alignment(bytes) {
@@ -2812,73 +4137,143 @@ function base64Alignment(bytes) {
 function sensitivePart(value) {
     return /^eyJ[\w-]*\.[\w-]+\.[\w-]+$/.test(value) ? value.slice(value.indexOf('.') + 1) : value;
 }
-/** `bytes[from, to)` with one mask for each run; none for a run whose mask was written before `from`. */
-function masked(bytes, runs, from, to, continues) {
+/** `bytes` from `from` on with one mask for each run; none for a run whose mask was written before `from`. */
+function masked(bytes, runs, from, continues) {
     const parts = [];
     let at = from;
     for (const { start, end } of runs) {
-        if (end <= from || start >= to)
+        if (end <= from)
             continue;
         parts.push(bytes.subarray(at, Math.max(at, start)));
         if (start >= from || !continues)
             parts.push(MASK);
         at = end;
     }
-    if (at < to)
-        parts.push(bytes.subarray(at, to));
-    return parts;
+    return [...parts, bytes.subarray(at)];
 }
 /** Remembers the last bytes, so that a secret is found across any split of writes; what is shown by then is too short to matter. */
-class RedactingStream extends external_node_stream_.Transform {
-    #redactor;
-    #recent = Buffer.alloc(0);
-    #endsMasked = false;
-    constructor(redactor) {
-        super();
-        this.#redactor = redactor;
-    }
-    _transform(chunk, _encoding, done) {
-        const bytes = Buffer.concat([this.#recent, chunk]);
-        const runs = this.#redactor.find(bytes);
-        for (const part of masked(bytes, runs, this.#recent.length, bytes.length, this.#endsMasked))
-            if (part.length > 0)
-                this.push(part);
-        this.#endsMasked = runs.at(-1)?.end === bytes.length;
-        this.#recent = bytes.subarray(Math.max(0, bytes.length - SHORTEST_RUN + 1));
-        done();
-    }
+function redacting(redactor) {
+    let recent = Buffer.alloc(0);
+    let endsMasked = false;
+    return (piece) => {
+        if (piece.length === 0)
+            return piece;
+        const joint = Buffer.concat([recent, piece.subarray(0, CONTEXT)]);
+        const from = recent.length;
+        const edge = Math.max(0, from - SHORTEST_RUN + 1);
+        const crosses = redactor
+            .find(joint.subarray(edge, from + SHORTEST_RUN - 1))
+            .some(({ start, end }) => start < from - edge && from - edge < end);
+        const dumped = dumpedRegions(joint).length > 0 || (piece.length > CONTEXT && dumpedRegions(piece).length > 0);
+        const bytes = crosses || dumped ? Buffer.concat([recent, piece]) : piece;
+        const runs = dumped ? merged([...redactor.find(bytes), ...redactor.findDumped(bytes)]) : redactor.find(bytes);
+        recent = (piece.length < CONTEXT ? joint : piece).subarray(-CONTEXT);
+        const shown = runs.length === 0 ? piece : Buffer.concat(masked(bytes, runs, bytes.length - piece.length, endsMasked));
+        endsMasked = runs.at(-1)?.end === bytes.length;
+        return shown;
+    };
 }
 
 ;// CONCATENATED MODULE: ./src/platform/workflow-commands.ts
-
-// Text is taken byte by byte (latin1), so that no split can hurt a character; this is U+200B in UTF-8.
-const ZERO_WIDTH_SPACE = '\xe2\x80\x8b';
-// The runner skips white space, some of which has several bytes: every byte of such counts as blank.
-const BLANK = String.raw `[\s\x80-\xff]*`;
-const STARTS_COMMAND = new RegExp(`(^|[\\r\\n])(${BLANK}):(?=:)`, 'g');
-const BLANK_LINE = new RegExp(`^${BLANK}(:?)$`);
+/** U+200B in UTF-8. */
+const ZERO_WIDTH_SPACE = Buffer.from('\u200b');
+const COLONS = Buffer.from('::');
+const PREFIX = Buffer.from('##[');
+const workflow_commands_LF = 0x0a;
+const workflow_commands_CR = 0x0d;
+const workflow_commands_COLON = 0x3a;
+const HASH = 0x23;
+const workflow_commands_BRACKET = 0x5b;
 /**
  * Passes text on so that the runner sees no command in it: `::name::` counts at the start of a line,
  * `##[name]` anywhere. A zero-width space is put inside.
  * https://github.com/actions/runner/blob/v2.336.0/src/Runner.Common/ActionCommand.cs
  */
 function commandsDefused() {
-    // What has been passed on already and could be the first half of a command.
-    let begun = '';
-    return new external_node_stream_.Transform({
-        transform(chunk, _encoding, done) {
-            const text = begun + chunk.toString('latin1');
-            const defused = text.replaceAll(STARTS_COMMAND, `$1$2:${ZERO_WIDTH_SPACE}`).replaceAll('##[', `##${ZERO_WIDTH_SPACE}[`);
-            const passed = begun.length;
-            begun = beginning(text);
-            done(null, Buffer.from(defused.slice(passed), 'latin1'));
-        },
-    });
+    let line = { blank: true, colon: false, hashes: 0 };
+    return (piece) => {
+        if (piece.length === 0)
+            return piece;
+        const places = [...colonPlaces(piece, line), ...bracketPlaces(piece, line)].sort((a, b) => a - b);
+        line = lineAfter(piece, line);
+        return places.length === 0 ? piece : withSpaces(piece, places);
+    };
 }
-function beginning(text) {
-    const line = text.slice(Math.max(text.lastIndexOf('\n'), text.lastIndexOf('\r')) + 1);
-    const blank = BLANK_LINE.exec(line);
-    return blank === null ? `.${/#{0,2}$/.exec(line)?.[0] ?? ''}` : (blank[1] ?? '');
+/** Before which bytes a space is needed: the second colon of each `::` that only white space precedes on its line. */
+function colonPlaces(piece, line) {
+    const places = [];
+    if (line.colon && piece[0] === workflow_commands_COLON)
+        places.push(0);
+    for (let at = piece.indexOf(COLONS); at >= 0; at = nextColons(piece, lineEnd(piece, at + 2))) {
+        const before = lastNotBlank(piece, at);
+        if (before < 0 ? line.blank : isLineEnd(piece[before]))
+            places.push(at + 1);
+    }
+    return places;
+}
+/** The bracket of each `##[`. */
+function bracketPlaces(piece, { hashes }) {
+    const places = [];
+    if (hashes === 2 && piece[0] === workflow_commands_BRACKET)
+        places.push(0);
+    if (hashes >= 1 && piece[0] === HASH && piece[1] === workflow_commands_BRACKET)
+        places.push(1);
+    for (let at = piece.indexOf(PREFIX); at >= 0; at = piece.indexOf(PREFIX, at + 3))
+        places.push(at + 2);
+    return places;
+}
+function lineAfter(piece, before) {
+    const { length } = piece;
+    const colon = piece[length - 1] === workflow_commands_COLON;
+    const end = colon ? length - 1 : length;
+    // Most lines hold more than white space, so that this ends after a few bytes.
+    const last = lastNotBlank(piece, end);
+    const onlyBlank = last < 0 ? before.blank : isLineEnd(piece[last]);
+    let hashes = 0;
+    while (hashes < 2 && hashes < length && piece[length - 1 - hashes] === HASH)
+        hashes += 1;
+    if (hashes === length)
+        hashes = Math.min(2, hashes + before.hashes);
+    return { blank: onlyBlank && !colon, colon: onlyBlank && colon, hashes };
+}
+/** The last byte before `end` that is no white space within a line; -1 if there is none. */
+function lastNotBlank(piece, end) {
+    let at = end - 1;
+    while (at >= 0 && isBlank(piece[at] ?? 0))
+        at -= 1;
+    return at;
+}
+/** The runner skips white space, some of which has several bytes: every byte of such counts. */
+function isBlank(byte) {
+    return byte === 0x20 || byte >= 0x80 || byte === 0x09 || byte === 0x0b || byte === 0x0c;
+}
+function isLineEnd(byte) {
+    return byte === workflow_commands_LF || byte === workflow_commands_CR;
+}
+/** Looks at what is near by itself: a call for each line would cost more. */
+function nextColons(piece, from) {
+    const near = Math.min(from + 32, piece.length);
+    for (let at = from; at < near; at += 1)
+        if (piece[at] === workflow_commands_COLON && piece[at + 1] === workflow_commands_COLON)
+            return at;
+    return piece.indexOf(COLONS, near);
+}
+function lineEnd(piece, at) {
+    while (at < piece.length && !isLineEnd(piece[at]))
+        at += 1;
+    return at;
+}
+function withSpaces(piece, places) {
+    const result = Buffer.allocUnsafe(piece.length + places.length * ZERO_WIDTH_SPACE.length);
+    let from = 0;
+    let to = 0;
+    for (const place of places) {
+        to += piece.copy(result, to, from, place);
+        to += ZERO_WIDTH_SPACE.copy(result, to);
+        from = place;
+    }
+    piece.copy(result, to, from);
+    return result;
 }
 
 ;// CONCATENATED MODULE: ./src/platform/github.ts
@@ -2929,7 +4324,7 @@ function githubPlatform(env, redact) {
         hasPost: true,
         postFailsJob: true,
         traced: undefined,
-        readStdin: undefined,
+        stdin: undefined,
         isCI: true,
         env,
         uid: process.getuid?.() ?? -1,
@@ -2964,7 +4359,7 @@ function githubPlatform(env, redact) {
         howToFinish: () => undefined,
         readReceipt: () => env[`STATE_${RECEIPT}`],
         guardCommandFiles: (given) => commandFiles.guard(given),
-        restoreCommandFiles: () => commandFiles.restore(),
+        restoreCommandFiles: () => commandFiles.restore(process.getuid?.() ?? -1),
         scanOutputs() {
             fence = (0,external_node_crypto_.randomUUID)();
             // On stdout only, behind the masks: on stderr, which the runner may read first, it would stop them.
@@ -2974,9 +4369,11 @@ function githubPlatform(env, redact) {
                 stderr: () => process.stderr,
                 // The order of the two streams is lost, so that a fence in one leaves a gap in the other.
                 filters: () => [commandsDefused()],
-                close() {
-                    if (fence !== undefined)
-                        print(STDOUT, `\n::${fence}::\n`);
+                close(complete) {
+                    // Of an output that was given up some may still come, and begin a line in the middle of its own: the fence stays.
+                    if (fence === undefined || !complete)
+                        return;
+                    print(STDOUT, `\n::${fence}::\n`);
                     fence = undefined;
                 },
             };
@@ -3072,7 +4469,8 @@ const REPORTS = 'kubepass-reports';
  */
 function gitlabPlatform(words, env, redact) {
     const flags = parseFlags(words, gitlabFlags, 0, 'gitlab/scan.yml gives these flags; is it of the same version as the program?');
-    const workspace = env['CI_PROJECT_DIR'];
+    const workspace = workspaceOf(env);
+    const hasAudience = flags.values.get('audience') !== inputs/* NO_AUDIENCE */.dQ;
     const jobId = env['CI_JOB_ID'] ?? '0';
     const commandFiles = new CommandFiles(env, ['GITLAB_ENV']);
     const say = (text) => print(STDOUT, `${redact(text)}\n`);
@@ -3098,7 +4496,7 @@ function gitlabPlatform(words, env, redact) {
         postFailsJob: false,
         // As the runner reads it.
         traced: /^(1|t|true)$/i.test(env['CI_DEBUG_TRACE'] ?? '') ? 'CI_DEBUG_TRACE' : undefined,
-        readStdin: undefined,
+        stdin: undefined,
         isCI: true,
         env,
         uid: process.getuid?.() ?? -1,
@@ -3116,11 +4514,14 @@ function gitlabPlatform(words, env, redact) {
             .digest('hex')
             .slice(0, 16),
         limitDoubts: (maxScan) => limitDoubts(env, maxScan),
-        idTokensNeed: "Add to the job, with the API server's URL:\n  id_tokens:\n    KUBEPASS_ID_TOKEN:\n      aud: https://k8s.example.com:6443",
+        idTokensNeed: hasAudience
+            ? "Add to the job, with the API server's URL:\n  id_tokens:\n    KUBEPASS_ID_TOKEN:\n      aud: https://k8s.example.com:6443"
+            : "Give the template's input audience, the API server's URL:\n  audience: https://k8s.example.com:6443",
         idTokenRequest: () => undefined,
         idToken(seal) {
             const token = env['KUBEPASS_ID_TOKEN'];
-            return token ? seal(token) : undefined;
+            const sealed = token ? seal(token) : undefined;
+            return hasAudience ? sealed : undefined;
         },
         mask: () => undefined,
         say,
@@ -3140,7 +4541,7 @@ function gitlabPlatform(words, env, redact) {
         howToFinish: () => undefined,
         readReceipt: () => env['KUBEPASS_RECEIPT'],
         guardCommandFiles: (given) => commandFiles.guard(given),
-        restoreCommandFiles: () => commandFiles.restore(),
+        restoreCommandFiles: () => commandFiles.restore(process.getuid?.() ?? -1),
         scanOutputs() {
             // While the program is surely there: a scan, or after_script at the same time, can remove it.
             void reports().catch(() => undefined);
@@ -3161,12 +4562,17 @@ function gitlabPlatform(words, env, redact) {
             section('end', 'kubepass_evidence', '');
             const { annotations, junit } = await reports();
             // Where the scan has made a link of it, nothing is written behind that.
-            const folder = (0,external_node_path_.join)((0,src_write/* settled */.gu)(workspace ?? '.'), REPORTS);
+            const folder = (0,external_node_path_.join)((0,src_write/* settled */.gu)(workspace), REPORTS);
             (0,external_node_fs_.mkdirSync)(folder, { recursive: true });
             (0,src_write/* replaceFile */.fR)((0,external_node_path_.join)(folder, 'junit.xml'), redact(junit(evidence)));
             (0,src_write/* replaceFile */.fR)((0,external_node_path_.join)(folder, 'annotations.json'), redact(annotations(evidence, env)));
         },
     };
+}
+/** Where artifacts are looked for. A runner without containers may name a folder that only its containers have. */
+function workspaceOf(env) {
+    const named = env['CI_PROJECT_DIR'] ?? '';
+    return named !== '' && (0,external_node_fs_.statSync)(named, { throwIfNoEntry: false })?.isDirectory() === true ? named : process.cwd();
 }
 
 ;// CONCATENATED MODULE: ./src/job.ts
@@ -3313,8 +4719,8 @@ function isTime(text) {
     return typeof text === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) && !Number.isNaN(Date.parse(text));
 }
 
-// EXTERNAL MODULE: ./src/values.ts
-var src_values = __nccwpck_require__(4777);
+// EXTERNAL MODULE: ./src/values.ts + 1 modules
+var src_values = __nccwpck_require__(7360);
 ;// CONCATENATED MODULE: ./src/platform/terminal.ts
 
 
@@ -3370,7 +4776,7 @@ function terminalPlatform(wish, words, env, redact) {
         hasPost: false,
         postFailsJob: false,
         traced: undefined,
-        readStdin: () => (0,external_node_fs_.readFileSync)(0, 'utf8'),
+        stdin: () => process.stdin,
         isCI: false,
         env,
         uid: process.getuid?.() ?? -1,
@@ -3401,7 +4807,7 @@ function terminalPlatform(wish, words, env, redact) {
         },
         forgetReceipt() {
             for (const file of receiptFile === undefined ? [] : [receiptFile, (0,src_write/* nextTo */.Ht)(receiptFile)])
-                (0,external_node_fs_.rmSync)(file, { recursive: true, force: true });
+                (0,access/* removeTree */.dM)(file);
         },
         howToFinish: () => receiptFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags, and the receipt ${receiptFile}`,
         readReceipt: () => received,
@@ -3423,7 +4829,7 @@ function readReceipt(path) {
         return (0,src_values/* readSmallFile */.EW)(path);
     }
     catch (error) {
-        throw new errors/* KubepassError */.v3('INPUT', `RECEIPT ${error instanceof Error ? error.message : (0,quote/* quote */.h)(path)}.`);
+        throw new errors/* KubepassError */.v3('INPUT', `RECEIPT ${error instanceof Error ? error.message : (0,quote/* quote */.hD)(path)}.`);
     }
 }
 /** What the names of the run's anchor and directory end with. */
@@ -3508,7 +4914,7 @@ function refuseOptions(env) {
     const [first, ...more] = harmfulOptions(env);
     if (first === undefined)
         return;
-    throw new errors/* KubepassError */.v3('INPUT', `NODE_OPTIONS holds ${[first, ...more].map((option) => (0,quote/* quote */.h)(option, 60)).join(', ')}.`, {
+    throw new errors/* KubepassError */.v3('INPUT', `NODE_OPTIONS holds ${[first, ...more].map((option) => (0,quote/* quote */.hD)(option, 60)).join(', ')}.`, {
         hint: "Such an option can load code or write what kubepass holds to a file. Unset it for this step (env: NODE_OPTIONS: ''), or leave the rest of it: options for memory, CAs, DNS and warnings are fine.",
     });
 }
@@ -3554,27 +4960,40 @@ function isStandalone() {
 
 
 
+
 /** After a first signal GitHub waits 7.5 s for the second: by then all is done, and what is left to tell is told. */
 const HURRY_MS = 4_200;
+/** In a terminal, after a second signal: only the revocation is still waited for, and no longer than this. */
+const LAST_CALL_MS = 1_000;
+/** Signals that come closer together are one: npm passes on what the terminal sends to both. */
+const SAME_SIGNAL_MS = 250;
 /** The edge: everything inside throws, here it is printed once and becomes an exit code. */
 async function run(useCase, words = process.argv.slice(2), wish) {
     // A program that ends before it has a result has failed.
     process.exitCode = (0,errors/* exitCodeOf */.FO)(undefined);
     putAsideVariables();
-    const redactor = new Redactor();
+    const redactor = new Redactor(inputs/* inputIds */.Zp.map(inputs/* exampleOf */.Ql));
     const stop = new AbortController();
     const hurry = new AbortController();
+    const atOnce = new AbortController();
+    let platform;
     let stoppedBy;
+    let stoppedAt = 0;
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
         process.on(name, () => {
+            if (stoppedBy === undefined)
+                stoppedAt = Date.now();
+            // A CI's runner sends its second signal to everybody, a person to who takes too long.
+            else if (platform?.isCI === false && Date.now() - stoppedAt > SAME_SIGNAL_MS)
+                atOnce.abort();
             stoppedBy ??= name;
             stop.abort(new errors/* KubepassError */.v3('INTERRUPTED', `Stopped by ${stoppedBy}.`));
-            setTimeout(() => hurry.abort(new errors/* KubepassError */.v3('INTERRUPTED', 'There was no more time.')), HURRY_MS).unref();
+            const left = atOnce.signal.aborted ? LAST_CALL_MS : HURRY_MS;
+            setTimeout(() => hurry.abort(new errors/* KubepassError */.v3('INTERRUPTED', 'There was no more time.')), left).unref();
         });
     }
     // Without a handler it opens a debugger.
     process.on('SIGUSR1', () => undefined);
-    let platform;
     let context;
     let hasResult = false;
     const fail = async (error) => {
@@ -3602,7 +5021,7 @@ async function run(useCase, words = process.argv.slice(2), wish) {
             here.mask(secret);
             return secret;
         };
-        context = { platform, redactor, seal, signal: stop.signal, hurry: hurry.signal, rescue: undefined };
+        context = { platform, redactor, seal, signal: stop.signal, hurry: hurry.signal, atOnce: atOnce.signal, rescue: undefined };
         const exitCode = await useCase(context);
         if (stop.signal.aborted && (0,errors/* codeOf */.$N)(stop.signal.reason) === 'INTERNAL')
             throw stop.signal.reason;
@@ -3640,15 +5059,20 @@ var carriers = __nccwpck_require__(9562);
 
 
 
+
 const KUBECONFIG = 'kubeconfig';
 const TOKEN = 'token';
-/** More than both take, unless the CA's certificates are many. */
+/** As long as the name of an object. */
+const LONGEST_NAME = 253;
+/** More than both take beside the CA's certificates. */
 const ROOM_BYTES = 64 * 1024;
 /**
  * Makes the private directory, empty and ours. Where its name can be foretold it may be there: from an attempt
  * of the same job that was killed, or from somebody else.
+ * @param certificateAuthority what the kubeconfig will hold: the public CAs of a system take 300 kB
+ * @returns a descriptor, by which it is found wherever it is moved to
  */
-function makeDirectory(directory, uid) {
+function makeDirectory(directory, uid, certificateAuthority = '') {
     try {
         removeKubeconfig(directory, (0,external_node_path_.dirname)(directory), uid);
         (0,external_node_fs_.mkdirSync)(directory, { mode: 0o700 });
@@ -3661,8 +5085,9 @@ function makeDirectory(directory, uid) {
     const room = (0,external_node_path_.join)(directory, 'room');
     try {
         // What could not be written once there is a token is found out before.
-        (0,src_write/* writePrivate */.pb)(room, Buffer.alloc(ROOM_BYTES));
+        (0,src_write/* writePrivate */.pb)(room, Buffer.alloc(Math.max(ROOM_BYTES, 2 * certificateAuthority.length)));
         (0,external_node_fs_.rmSync)(room);
+        return (0,external_node_fs_.openSync)(directory, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_DIRECTORY | external_node_fs_.constants.O_NOFOLLOW);
     }
     catch (cause) {
         removeKubeconfig(directory, (0,external_node_path_.dirname)(directory), uid);
@@ -3688,12 +5113,13 @@ function writeKubeconfig(directory, options, token, uid) {
         });
     }
     const tokenFile = (0,external_node_path_.join)(directory, TOKEN);
+    const name = options.contextName ?? nameOfCluster(options.server);
     const kubeconfig = {
         apiVersion: 'v1',
         kind: 'Config',
         clusters: [
             {
-                name: 'kubepass',
+                name,
                 cluster: {
                     server: options.server,
                     'certificate-authority-data': Buffer.from(options.certificateAuthority).toString('base64'),
@@ -3702,9 +5128,9 @@ function writeKubeconfig(directory, options, token, uid) {
                 },
             },
         ],
-        users: [{ name: 'kubepass', user: { token: token.reveal(), tokenFile } }],
-        contexts: [{ name: 'kubepass', context: { cluster: 'kubepass', user: 'kubepass', namespace: options.namespace } }],
-        'current-context': 'kubepass',
+        users: [{ name, user: { token: token.reveal(), tokenFile } }],
+        contexts: [{ name, context: { cluster: name, user: name, namespace: options.namespace } }],
+        'current-context': name,
     };
     const path = (0,external_node_path_.join)(directory, KUBECONFIG);
     try {
@@ -3718,11 +5144,23 @@ function writeKubeconfig(directory, options, token, uid) {
     }
     return path;
 }
+/**
+ * Scanners print the context's name as the account of every finding: it tells one cluster from another.
+ * @returns the server's host, the port unless it is that of https, and the path, which is all that Rancher's clusters differ in
+ */
+function nameOfCluster(server) {
+    const { host, pathname } = new URL(server);
+    return `${host}${pathname}`
+        .replace(/\/+$/, '')
+        .replaceAll(/[^A-Za-z0-9.:@_/[\]-]/g, '-')
+        .slice(0, LONGEST_NAME);
+}
 /** The token that a run left in its directory; undefined when there is none that is surely ours. */
 function readLeftToken(directory, uid, seal) {
     let file;
     try {
-        file = (0,external_node_fs_.openSync)((0,external_node_path_.join)(directory, TOKEN), external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NOFOLLOW | external_node_fs_.constants.O_NONBLOCK);
+        const path = (0,external_node_path_.join)(directory, TOKEN);
+        file = (0,access/* regained */.so)(path, () => (0,external_node_fs_.openSync)(path, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NOFOLLOW | external_node_fs_.constants.O_NONBLOCK));
     }
     catch {
         return undefined;
@@ -3738,27 +5176,70 @@ function readLeftToken(directory, uid, seal) {
     }
 }
 /**
- * Removes the directory and what is in it.
+ * Removes the directory and what is in it. A receipt can be forged by the scan, so nothing but our own directories is removed.
  * @param keepToken leave the (revoked) token for a proof in the post step
- * @returns whether it is gone: a receipt can be forged by the scan, so nothing but our own directories is removed
+ * @returns why it is still there; undefined when it is gone
  */
 function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
-    const about = (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
-    if (about === undefined)
-        return true;
-    if ((0,external_node_path_.dirname)(directory) !== expectedParent || !about.isDirectory() || about.uid !== uid)
-        return false;
-    if (keepToken)
-        (0,external_node_fs_.rmSync)((0,external_node_path_.join)(directory, KUBECONFIG), { recursive: true, force: true });
-    else
-        (0,external_node_fs_.rmSync)(directory, { recursive: true, force: true });
-    return true;
+    try {
+        const about = (0,access/* regained */.so)(directory, () => (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false }));
+        if (about === undefined)
+            return undefined;
+        if ((0,external_node_path_.dirname)(directory) !== expectedParent)
+            return `it does not lie in ${expectedParent}`;
+        if (!about.isDirectory())
+            return 'something else was put in its place';
+        if (about.uid !== uid)
+            return `it belongs to another user (uid ${about.uid})`;
+        const leaving = keepToken ? (0,access/* regained */.so)(directory, () => (0,external_node_fs_.readdirSync)(directory)).filter((name) => name !== TOKEN) : [''];
+        for (const name of leaving)
+            (0,access/* removeTree */.dM)((0,external_node_path_.join)(directory, name));
+        return undefined;
+    }
+    catch (error) {
+        return (0,access/* obstacleAt */.rt)(directory, error, uid);
+    }
+}
+/**
+ * Where the directory is that was made under the name `directory`; undefined where it is nowhere any more.
+ * @param made what makeDirectory gave
+ */
+function placeOf(directory, made) {
+    if ((0,external_node_fs_.fstatSync)(made).nlink === 0)
+        return undefined;
+    const now = (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
+    if (now !== undefined && isSame(now, made))
+        return directory;
+    return (0,external_node_fs_.readlinkSync)(`/proc/self/fd/${made}`);
+}
+/** @returns why it is still there; undefined when it is gone */
+function removeMoved(place, made, uid) {
+    try {
+        // Between the two calls it can be moved again: what is removed is surely what we made.
+        if (!isSame((0,external_node_fs_.lstatSync)(place), made))
+            return 'it was moved again';
+        (0,access/* removeTree */.dM)(place);
+        return undefined;
+    }
+    catch (error) {
+        return (0,access/* obstacleAt */.rt)(place, error, uid);
+    }
+}
+function isSame({ dev, ino }, made) {
+    const about = (0,external_node_fs_.fstatSync)(made);
+    return about.dev === dev && about.ino === ino;
 }
 
 // EXTERNAL MODULE: ./src/limit.ts
 var src_limit = __nccwpck_require__(7768);
 // EXTERNAL MODULE: external "node:timers/promises"
 var promises_ = __nccwpck_require__(8500);
+// EXTERNAL MODULE: ./src/http.ts + 2 modules
+var src_http = __nccwpck_require__(4375);
+// EXTERNAL MODULE: ./src/proxy-variables.ts + 1 modules
+var proxy_variables = __nccwpck_require__(1191);
+// EXTERNAL MODULE: ./src/retry.ts
+var retry = __nccwpck_require__(9809);
 ;// CONCATENATED MODULE: ./src/certificate.ts
 
 
@@ -3766,16 +5247,216 @@ var promises_ = __nccwpck_require__(8500);
 function certificateLines(pem) {
     const { subject, issuer, validFrom, validTo } = new external_node_crypto_.X509Certificate(pem);
     return Object.entries({ subject, issuer, 'not before': validFrom, 'not after': validTo })
-        .map(([name, value]) => `  ${name}: ${(0,quote/* quote */.h)(value.replaceAll('\n', ', '))}`)
+        .map(([name, value]) => `  ${name}: ${(0,quote/* quote */.hD)(value.replaceAll('\n', ', '))}`)
         .join('\n');
 }
 
-// EXTERNAL MODULE: ./src/http.ts + 2 modules
-var src_http = __nccwpck_require__(4375);
-// EXTERNAL MODULE: ./src/proxy-variables.ts
-var proxy_variables = __nccwpck_require__(2879);
-// EXTERNAL MODULE: ./src/retry.ts
-var retry = __nccwpck_require__(9809);
+;// CONCATENATED MODULE: ./src/kube/quota.ts
+
+
+const FULL = 'exceeded quota: ';
+const UNCOUNTED = 'status unknown for quota: ';
+/**
+ * What to do about a refusal by a ResourceQuota; undefined for any other.
+ * https://github.com/kubernetes/kubernetes/blob/v1.36.0/staging/src/k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go
+ */
+function quotaHint({ message = '' }, namespace, server) {
+    if (message.includes(UNCOUNTED))
+        return `The cluster has not counted the Secrets of namespace ${(0,quote/* quote */.hD)(namespace)} yet: run the job again. Does its resourcequota-controller run?`;
+    if (!message.includes(FULL))
+        return undefined;
+    return (`The namespace ${(0,quote/* quote */.hD)(namespace)} is full. Delete what ended runs have left there, with the rights of deploy/sweeper:\n` +
+        `kubectl create token sweeper --namespace kubepass-issuer | kubepass sweep --server ${server} --certificate-authority ca.crt ` +
+        `--service-account ${namespace}/scanner --token-file -\n` +
+        'If so many runs are alive at a time, raise count/secrets in deploy/base/quota.yaml.');
+}
+function isRefusedByQuota(answer) {
+    const message = answer.status === 403 ? (statusOf(answer)?.message ?? '') : '';
+    return message.includes(FULL) || message.includes(UNCOUNTED);
+}
+/** Another API server, or the controller, counted at the same moment: asked again, the quota has an answer. */
+function isCountedElsewhere(answer) {
+    const status = statusOf(answer);
+    return answer.status === 409 && status?.reason === 'Conflict' && status.details?.kind === 'resourcequotas';
+}
+
+;// CONCATENATED MODULE: ./src/kube/hint.ts
+
+
+
+
+const OWN_WORDS = "The API server's own words are quoted above. Its audit log has the request, by a User-Agent that begins with kubepass/.";
+const GUARD = 'kubepass.dev/guarded=true';
+/** What to do about a refusal. It follows from what was asked, and from who answered what. */
+function hintFor(asked, { status, form, said }, auth, now = Date.now() / 1000) {
+    if (status >= 300 && status < 400)
+        return 'Redirects are not followed, so that the token goes nowhere else: give the URL that it leads to as server.';
+    if (said === undefined)
+        return ofSomebodyElse(asked, status, form);
+    if (status === 401)
+        return 'bearer' in auth ? unknownBearer(auth.bearer, now) : unknownCertificate(auth.certificate, now);
+    const what = attributesOf(asked);
+    const message = said.message ?? '';
+    if (message.includes('User "system:anonymous"'))
+        return 'The request arrived without a token or a client certificate: a proxy in between strips the Authorization header, or ends TLS.';
+    const other = otherThanAsked(what, said, status);
+    if (other !== undefined)
+        return ofAnotherRequest(asked, what, other);
+    if (status === 403)
+        return forbidden(what, said, asked.server) ?? OWN_WORDS;
+    if (status === 404)
+        return notFound(what, said) ?? OWN_WORDS;
+    if (status === 409 && what.resource === 'serviceaccounts/token')
+        return BOUND_SECRET_IS_GONE;
+    return OWN_WORDS;
+}
+/** What to do when the API server, or who answers in its place, still answered with 408, 429 or 5xx at the end of the deadline. */
+function hintForUnhealed({ status, form, said }) {
+    if ((said?.message ?? '').includes('failed calling webhook "'))
+        return ('An admission webhook of the cluster does not answer, and refuses every request by that (failurePolicy: Fail). Its name is quoted above; see ' +
+            'kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations.');
+    if (status === 429)
+        return 'The API server has more requests than it takes. Run the job again later, or raise deadline.';
+    if (said !== undefined)
+        return 'Is the API server overloaded, or starting? Run the job again, or raise deadline.';
+    return `The answer is ${form}, not a Kubernetes Status: a gateway or a load balancer sent it, which reaches no API server. Is one starting behind it? Run the job again, or raise deadline.`;
+}
+/** The request as RBAC sees it. */
+function attributesOf({ method, path }) {
+    const [prefix, ...parts] = (path.split('?')[0] ?? '').split('/').slice(1);
+    const group = prefix === 'apis' ? (parts.shift() ?? '') : '';
+    parts.shift();
+    const namespace = parts[0] === 'namespaces' ? parts.splice(0, 2)[1] : undefined;
+    const [resource = '', name, subresource] = parts;
+    const verb = { POST: 'create', DELETE: 'delete', GET: name === undefined ? 'list' : 'get' }[method];
+    return { verb, group, resource: subresource === undefined ? resource : `${resource}/${subresource}`, namespace, name };
+}
+/**
+ * What the API server says that it was asked for, where that is not what was sent: then a part of the server's URL
+ * became a part of the request, or something in between changes requests.
+ */
+function otherThanAsked(what, { details, message = '', reason }, status) {
+    const path = /cannot \S+ path "([^"]*)"/.exec(message);
+    if (path !== null)
+        return `the path ${(0,quote/* quote */.hD)(path[1] ?? '')}`;
+    const denied = /cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?/.exec(message);
+    if (denied !== null) {
+        const [, verb = '', resource = '', group = '', namespace] = denied;
+        const same = verb === what.verb && resource === what.resource && group === what.group && namespace === what.namespace;
+        if (!same)
+            return shown({ verb, resource, group, namespace, name: undefined });
+    }
+    if (status === 405 && reason === 'MethodNotAllowed')
+        return 'a request that it has no method for';
+    const isUnknown = status === 404 && (details?.kind ?? '') === '' && message.includes('could not find the requested resource');
+    if (isUnknown && what.resource !== 'selfsubjectreviews')
+        return 'a resource that it does not have';
+    const { kind = '', group = '', name = '' } = details ?? {};
+    if (kind === '' || isOf(what, kind, group, name))
+        return undefined;
+    return `${(0,quote/* quote */.hD)(name === '' ? kind : `${kind} ${name}`)}${group === '' ? '' : ` of the API group ${(0,quote/* quote */.hD)(group)}`}`;
+}
+/** Whether an object of which a Status tells has a part in the request. A Status names a kind (Secret) or a resource (secrets). */
+function isOf({ group: askedGroup, resource, namespace, name }, kind, group, of) {
+    const base = resource.split('/')[0] ?? '';
+    if (group === askedGroup && [base, base.replace(/s$/, '')].includes(kind.toLowerCase()))
+        return name === undefined || of === '' || of === name;
+    if (kind === 'namespaces')
+        return of === namespace;
+    // The Secret that the token is to be bound to, and the body of the request itself.
+    return resource === 'serviceaccounts/token' && (/^secrets?$/i.test(kind) || kind === 'TokenRequest');
+}
+function ofAnotherRequest({ server }, what, other) {
+    const answered = `The API server answered for ${other}, but was asked for ${shown(what)}`;
+    const { origin, pathname } = new URL(server);
+    return pathname === '/'
+        ? `${answered}: does something in between change requests, or is this not the API server of a Kubernetes cluster?`
+        : `${answered}: the server's URL has the path ${(0,quote/* quote */.hD)(pathname)}, which is not part of it. Give ${origin} as server, unless the API server lies behind a gateway that takes this path away.`;
+}
+function shown({ verb, resource, group, namespace }) {
+    const place = namespace === undefined ? '' : ` in the namespace ${(0,quote/* quote */.hD)(namespace)}`;
+    return `${verb} ${(0,quote/* quote */.hD)(group === '' ? resource : `${resource}.${group}`)}${place}`;
+}
+function ofSomebodyElse({ server }, status, form) {
+    const { host, pathname } = new URL(server);
+    const who = `The answer is ${form}, not a Kubernetes Status: something else than a Kubernetes API server sent it`;
+    if (status === 401 || status === 403)
+        return `${who}, such as a gateway that wants a login of its own, a web application firewall or a captive portal. Let the job reach the API server itself.`;
+    if (status === 404 && pathname !== '/')
+        return `${who}, such as a gateway or a web server; or the API server, which has no such path: the server's URL has the path ${(0,quote/* quote */.hD)(pathname)}. Is that right?`;
+    return `${who}, such as a gateway, an ingress controller, a web server or a captive portal. Does the API server listen at ${host}? Correct server.`;
+}
+function forbidden(what, said, server) {
+    const { details, message = '' } = said;
+    if (details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating'))
+        return `The namespace ${(0,quote/* quote */.hD)(what.namespace ?? '')} is being deleted. Correct service_account, or wait until it is gone and create it again:\n${commandsForNamespace(what.namespace ?? '')}`;
+    const ofQuota = quotaHint(said, what.namespace ?? '', server);
+    if (ofQuota !== undefined)
+        return ofQuota;
+    if (/ValidatingAdmissionPolicy '|admission webhook "/.test(message))
+        return 'An admission policy of the cluster forbids this; its own words are quoted above.';
+    const user = /User "(.+)" cannot /.exec(message)?.[1];
+    return user === undefined ? undefined : missingRule(what, user);
+}
+/** The RBAC rule whose absence a 403 tells of, and what else may be wrong: the API server does not say whether an object exists. */
+function missingRule({ verb, group, resource, namespace, name }, user) {
+    const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${(0,quote/* quote */.hD)(namespace)}`;
+    const rule = (verbs, resourceNames) => `Add this RBAC rule to ${place} that is bound to ${(0,quote/* quote */.hD)(user)}: ` +
+        `{apiGroups: ${listed([group])}, resources: ${listed([resource])}, ` +
+        `${resourceNames === undefined ? '' : `resourceNames: ${listed(resourceNames)}, `}verbs: ${listed(verbs)}}`;
+    if (resource === 'serviceaccounts/token') {
+        return (`The ServiceAccount ${(0,quote/* quote */.hD)(name ?? '')} may not exist in namespace ${(0,quote/* quote */.hD)(namespace ?? '')}, or the Role of ${(0,quote/* quote */.hD)(user)} does not have its name in resourceNames. ` +
+            `Correct service_account if it is misspelled: kubectl get serviceaccounts -n ${namespace ?? ''}\nIf it is right: ${rule([verb], [name ?? ''])}`);
+    }
+    if (resource !== 'secrets')
+        return rule([verb]);
+    const right = `Is service_account right? The namespace ${(0,quote/* quote */.hD)(namespace ?? '')} may not exist.`;
+    if (verb === 'list') {
+        return (`${right} If it is right: ${rule(['list', 'delete'])}\n` +
+            `Whoever may list Secrets can read them: do so only if the namespace ${(0,quote/* quote */.hD)(namespace ?? '')} holds no Secrets but anchors. deploy/sweeper has the Role.`);
+    }
+    if (verb !== 'create')
+        return rule([verb]);
+    return (`${right} If it is right: ${rule(['create', 'delete'])}\n` +
+        `Do so only if the namespace ${(0,quote/* quote */.hD)(namespace ?? '')} holds nothing but scanner ServiceAccounts, and with the admission policies of deploy/base, ` +
+        `which act where it has the label ${GUARD}: without them, create and delete on Secrets let their holder make a token that never expires.\n` +
+        'Or set revocation: best-effort to go on with a token that cannot be revoked.');
+}
+const BOUND_SECRET_IS_GONE = 'The Secret that the token was to be bound to was deleted, by somebody else, before the token was issued. Run the job again; what deletes Secrets in this namespace must spare those of runs that are not over.';
+function notFound(what, { details }) {
+    if (what.resource === 'selfsubjectreviews')
+        return 'kubepass needs Kubernetes 1.28 or later.';
+    if (details?.kind === 'namespaces')
+        return `The namespace ${(0,quote/* quote */.hD)(what.namespace ?? '')} does not exist. Correct service_account, or create it, with the label by which the admission policies of deploy/base guard it:\n${commandsForNamespace(what.namespace ?? '')}\ndocs/cluster.md has what else belongs into it.`;
+    if (what.resource !== 'serviceaccounts/token')
+        return undefined;
+    if (details?.kind === 'serviceaccounts')
+        return `The ServiceAccount ${(0,quote/* quote */.hD)(what.name ?? '')} does not exist in namespace ${(0,quote/* quote */.hD)(what.namespace ?? '')}. Correct service_account, or create it:\n  kubectl create serviceaccount -n ${what.namespace ?? ''} ${what.name ?? ''}`;
+    return /^secrets?$/i.test(details?.kind ?? '') ? BOUND_SECRET_IS_GONE : undefined;
+}
+function commandsForNamespace(namespace) {
+    return `  kubectl create namespace ${namespace}\n  kubectl label namespace ${namespace} ${GUARD}`;
+}
+function listed(words) {
+    return `[${words.map((word) => JSON.stringify(word)).join(', ')}]`;
+}
+// For a 401 the API server gives no reason: what the token says of itself is all there is to show.
+function unknownBearer(bearer, now) {
+    const claims = (0,src_credential/* claimsOf */.ds)(bearer, now);
+    if (claims === undefined)
+        return 'The token that was sent is no JWT: is it complete, and meant for this cluster?';
+    const ofServiceAccount = (0,src_credential/* jwtOf */.VL)(bearer)?.claims['kubernetes.io'] !== undefined;
+    return (`The token that was sent says:\n${claims}\nIt is now ${(0,src_credential/* isoTime */.Ly)(Math.floor(now))}. ` +
+        (ofServiceAccount
+            ? 'It is the token of a ServiceAccount: does it come from this cluster, and do the ServiceAccount and what it is bound to still exist? '
+            : "Compare this with the API server's --authentication-config: issuer, audiences, claim rules. ") +
+        'The reason stands in its log only.');
+}
+function unknownCertificate(pem, now) {
+    return (`The client certificate that was shown says:\n${certificateLines(pem)}\nIt is now ${(0,src_credential/* isoTime */.Ly)(Math.floor(now))}. ` +
+        "Is it signed by the API server's --client-ca-file, for client authentication? A gateway in between that ends TLS hides it.");
+}
+
 ;// CONCATENATED MODULE: ./src/kube/client.ts
 
 
@@ -3783,37 +5464,58 @@ var retry = __nccwpck_require__(9809);
 
 
 
-
+const SAME_MOMENT_MS = 2_000;
 /** The one place that speaks to the API server. */
 class KubeClient {
+    server;
     #http;
-    #server;
     #userAgent;
     #say;
-    constructor(http, server, userAgent, say) {
+    /** Whether nothing says yet that there is such a host. */
+    #isNewHost;
+    /** When a call that waits was told of, ms since 1970. */
+    #toldAt = 0;
+    /** @param isNewHost false where an earlier process has had an answer from it */
+    constructor(http, server, userAgent, say, isNewHost) {
         this.#http = http;
-        this.#server = server;
+        this.server = server;
         this.#userAgent = userAgent;
         this.#say = say;
+        this.#isNewHost = isNewHost;
     }
     /** Sends the call until it has an answer that trying again cannot change, or `signal` ends it. */
     async call(call, signal) {
-        const tellRetry = (why) => this.#say(`${new URL(this.#server).host} does not answer as it should (${why}); trying again.`);
-        const { last, mayHaveActed } = await (0,retry/* retried */.sT)((attempt) => this.#send(call, attempt), signal, tellRetry);
+        const { host } = new URL(this.server);
+        const manner = { say: (text) => this.#tell(`${host} ${text}`), isNewHost: this.#isNewHost };
+        const { last, mayHaveActed } = await (0,retry/* retried */.sT)((attempt) => this.#send(call, attempt), signal, manner);
+        if (!('failure' in last))
+            this.#isNewHost = false;
         if ('failure' in last)
             throw last.failure instanceof errors/* KubepassError */.v3 ? last.failure : this.#unreachable(call, last.failure, !mayHaveActed);
-        if ((0,retry/* canHeal */.Zn)(last.status))
-            throw new errors/* KubepassError */.v3('UNREACHABLE', `The API server keeps answering ${last.status} to ${call.method} ${call.path}.`, {
-                hint: 'Is it overloaded or starting, or is it a gateway that answers, with no API server behind it? Run the job again, or raise deadline.',
+        const answer = answerOf({ server: this.server, method: call.method, path: call.path }, last, mayHaveActed);
+        if ((0,retry/* canHeal */.Zn)(last.status)) {
+            const said = statusOf(answer);
+            const who = said === undefined ? 'What answers for the API server' : 'The API server';
+            const words = said === undefined ? '' : wordsOf(said);
+            throw new errors/* KubepassError */.v3('UNREACHABLE', `${who} keeps answering ${last.status}${words} to ${call.method} ${call.path}.`, {
+                hint: hintForUnhealed({ ...answer, said }),
             });
-        return answerOf(last, mayHaveActed);
+        }
+        return answer;
     }
     close() {
         this.#http.close();
     }
+    /** Of calls that wait side by side one speaks for all. */
+    #tell(text) {
+        if (Date.now() - this.#toldAt < SAME_MOMENT_MS)
+            return;
+        this.#toldAt = Date.now();
+        this.#say(text);
+    }
     #send(call, signal) {
         const request = {
-            url: new URL(this.#server + call.path),
+            url: new URL(this.server + call.path),
             method: call.method,
             headers: {
                 accept: call.accept ?? 'application/json',
@@ -3829,7 +5531,7 @@ class KubeClient {
     }
     #unreachable(call, failure, noEffect) {
         const reason = (0,retry/* reasonOf */.A3)(failure);
-        return new errors/* KubepassError */.v3('UNREACHABLE', `No answer from ${new URL(this.#server).host} to ${call.method} ${call.path}: ${reason}.`, {
+        return new errors/* KubepassError */.v3('UNREACHABLE', `No answer from ${new URL(this.server).host} to ${call.method} ${call.path}: ${reason}.`, {
             noEffect,
             tooLong: failure instanceof src_http/* TooLong */.VL,
             hint: this.#hintFor(failure),
@@ -3840,6 +5542,8 @@ class KubeClient {
             return 'The other side wants a client certificate, or another one than it was shown: the identity kubeconfig can have one.';
         if ((0,retry/* proxyStatusOf */.Iv)(failure) === 407)
             return `The proxy wants a name and a password, or others: ${proxy_variables/* PROXY_EXAMPLE */.My} as HTTPS_PROXY.`;
+        if ((0,retry/* isUnknownHost */.RT)(failure))
+            return 'No such host has an address here: correct server, and proxy_url or HTTPS_PROXY if the API server is behind a proxy. A name of a private network is known to its own DNS server only.';
         if (!(0,retry/* isUntrusted */.fb)(failure))
             return 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.';
         const ofProxy = this.#http.hasTlsProxy
@@ -3849,15 +5553,13 @@ class KubeClient {
     }
 }
 /** What the server said, as an error for the user: its own words quoted, and what to do about them. */
-function refusalOf(answer, what, auth, hint = hintFor(answer, auth)) {
-    const status = statusOf(answer);
-    if (status === undefined) {
-        return new errors/* KubepassError */.v3('UNREACHABLE', `Asked to ${what}, something that is no Kubernetes API server answered ${answer.status}.`, {
-            hint,
-        });
+function refusalOf(answer, what, auth) {
+    const said = statusOf(answer);
+    const hint = hintFor(answer.asked, { ...answer, said }, auth);
+    if (said === undefined) {
+        return new errors/* KubepassError */.v3('UNREACHABLE', `Asked to ${what}, something that is no Kubernetes API server answered ${answer.status} with ${answer.form}.`, { hint });
     }
-    const said = status.message === undefined ? '' : ` ${(0,quote/* quote */.h)(status.message)}`;
-    return new errors/* KubepassError */.v3('REFUSED', `The API server refused to ${what}: ${answer.status}${said}.`, {
+    return new errors/* KubepassError */.v3('REFUSED', `The API server refused to ${what}: ${answer.status}${wordsOf(said)}.`, {
         hint,
         noEffect: !answer.mayHaveActed,
     });
@@ -3867,50 +5569,14 @@ function statusOf(answer) {
     const body = answer.body;
     return body?.kind === 'Status' && body.apiVersion === 'v1' ? body : undefined;
 }
-function hintFor(answer, auth) {
-    if (answer.status >= 300 && answer.status < 400)
-        return 'Redirects are not followed, so that the token goes nowhere else: give the URL that it leads to as server.';
-    if (statusOf(answer) === undefined)
-        return 'The answer is not from a Kubernetes API server: is there a gateway or a captive portal in between?';
-    if (answer.status === 401)
-        return 'bearer' in auth ? unknownBearer(auth.bearer) : unknownCertificate(auth.certificate);
-    const rule = answer.status === 403 ? missingRule(answer) : undefined;
-    return rule ?? "The API server's own words are quoted above. Its audit log has the request, by a User-Agent that begins with kubepass/.";
+function wordsOf({ message }) {
+    return message === undefined ? '' : ` ${(0,quote/* quote */.hD)(message)}`;
 }
-// For a 401 the API server gives no reason: what the token says of itself is all there is to show.
-function unknownBearer(bearer) {
-    const claims = (0,src_credential/* claimsOf */.ds)(bearer);
-    if (claims === undefined)
-        return 'The token that was sent is no JWT: is it complete, and meant for this cluster?';
-    return (`The token that was sent says:\n${claims}\nIt is now ${(0,src_credential/* isoTime */.Ly)(Math.floor(Date.now() / 1000))}. ` +
-        "Compare this with the API server's --authentication-config: issuer, audiences, claim rules. The reason stands in its log only.");
-}
-function unknownCertificate(pem) {
-    return (`The client certificate that was shown says:\n${certificateLines(pem)}\nIt is now ${(0,src_credential/* isoTime */.Ly)(Math.floor(Date.now() / 1000))}. ` +
-        "Is it signed by the API server's --client-ca-file, for client authentication? A gateway in between that ends TLS hides it.");
-}
-/**
- * The RBAC rule whose absence a 403 tells of.
- * https://github.com/kubernetes/kubernetes/blob/v1.36.0/staging/src/k8s.io/apiserver/pkg/endpoints/handlers/responsewriters/errors.go
- */
-function missingRule(answer) {
-    const message = statusOf(answer)?.message ?? '';
-    if (message.includes("ValidatingAdmissionPolicy '"))
-        return 'An admission policy of the cluster forbids this; its own words are quoted above.';
-    const found = /User "(.+)" cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?/.exec(message);
-    if (found === null)
-        return undefined;
-    const [, user = '', verb = '', resource = '', group = '', namespace] = found;
-    if (user === 'system:anonymous')
-        return 'The request arrived without a token or a client certificate: a proxy in between strips the Authorization header, or ends TLS.';
-    const rule = `{apiGroups: [${JSON.stringify(group)}], resources: [${JSON.stringify(resource)}], verbs: [${JSON.stringify(verb)}]}`;
-    const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${(0,quote/* quote */.h)(namespace)}`;
-    return `Add this RBAC rule to ${place} that is bound to ${(0,quote/* quote */.h)(user)}: ${rule}`;
-}
-function answerOf(response, mayHaveActed) {
+function answerOf(asked, response, mayHaveActed) {
     const warning = response.headers['warning'];
     const warnings = (Array.isArray(warning) ? warning : [warning ?? '']).flatMap((text) => /^299 \S+ "(.*)"$/.exec(text)?.[1] ?? []);
-    return { status: response.status, body: parseJson(response), warnings, mayHaveActed };
+    const body = parseJson(response);
+    return { asked, status: response.status, body, form: formOf(response, body), warnings, mayHaveActed };
 }
 function parseJson({ headers, body }) {
     if (!String(headers['content-type']).startsWith('application/json'))
@@ -3922,6 +5588,16 @@ function parseJson({ headers, body }) {
         return undefined;
     }
 }
+function formOf({ headers, body: text }, body) {
+    const type = String(headers['content-type']);
+    if (text === '')
+        return 'an empty body';
+    if (body !== undefined)
+        return statusOf({ body }) === undefined ? 'JSON of another kind' : 'a Kubernetes Status';
+    if (/^text\/html|^application\/xhtml/.test(type))
+        return 'HTML';
+    return type.startsWith('text/plain') ? 'plain text' : 'something else';
+}
 
 ;// CONCATENATED MODULE: ./src/kube/verify.ts
 
@@ -3929,7 +5605,8 @@ function parseJson({ headers, body }) {
 /** Asks the API server, with the token, who its bearer is. */
 async function whoami(client, token, signal, anew = false) {
     const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
-    const answer = await client.call({ method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth: { bearer: token }, body, anew }, signal);
+    const auth = { bearer: token };
+    const answer = await client.call({ method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth, body, anew }, signal);
     const status = statusOf(answer);
     if (answer.status === 201) {
         const username = answer.body?.status?.userInfo?.username;
@@ -3940,10 +5617,16 @@ async function whoami(client, token, signal, anew = false) {
     // Who is forbidden to ask has been recognised.
     if (answer.status === 403 && status?.reason === 'Forbidden' && !status.message?.includes('User "system:anonymous"'))
         return { is: 'accepted', username: undefined };
-    if (answer.status === 404) {
-        throw new errors/* KubepassError */.v3('REFUSED', 'The API server knows no SelfSubjectReview.', { hint: 'kubepass needs Kubernetes 1.28 or later.' });
-    }
+    if (answer.status === 404)
+        throw isUnknown(answer) ? noReview() : refusalOf(answer, 'say whose the token is', auth);
     return { is: 'unclear', status: answer.status };
+}
+/** An API server answers so for what it does not have, by a Status or by a line of text; HTML and other JSON are of somebody else. */
+function isUnknown({ form }) {
+    return form === 'a Kubernetes Status' || form === 'plain text';
+}
+function noReview() {
+    return new errors/* KubepassError */.v3('REFUSED', 'The API server knows no SelfSubjectReview.', { hint: 'kubepass needs Kubernetes 1.28 or later.' });
 }
 
 ;// CONCATENATED MODULE: ./src/kube/revoke.ts
@@ -3980,9 +5663,10 @@ async function deleteAnchor(client, auth, anchor, signal) {
 /**
  * Uses the token until it is refused `samples` times in a row.
  * @param deletedAt when the anchor was deleted, ms since 1970
+ * @param isHasty whether a token that is still accepted is not waited for: the API server's cache outlasts whoever waits
  * @returns what is known after at most 15 s
  */
-async function prove(client, token, samples, deletedAt, signal) {
+async function prove(client, token, samples, deletedAt, isHasty, signal) {
     const limit = (0,src_limit/* limitOf */.L)(PROOF_MS, signal);
     let verdict = { is: 'unclear' };
     try {
@@ -3993,6 +5677,8 @@ async function prove(client, token, samples, deletedAt, signal) {
             if (refusals === samples)
                 return { is: 'dead', proof: { samples, seconds: (Date.now() - deletedAt) / 1000 } };
             verdict = { is: standing.is === 'accepted' ? 'alive' : 'unclear' };
+            if (verdict.is === 'alive' && isHasty())
+                return verdict;
             if (refusals === 0)
                 await (0,promises_.setTimeout)(POLL_MS, undefined, { signal: limit });
         }
@@ -4008,35 +5694,38 @@ async function prove(client, token, samples, deletedAt, signal) {
 
 
 
+
 const DEADLINE_MS = 20_000;
 /** An ID token lives five minutes, a scan longer: it is asked for anew when it has less than this left. */
 const FRESH_S = 60;
 /** The job's ID token. https://docs.github.com/en/actions/reference/security/oidc */
-function githubOidcIdentity(request, audience, seal, env) {
+function githubOidcIdentity(request, audience, surroundings) {
     let current;
     return {
         kind: 'github-oidc',
         async authInfo(signal) {
+            const isNewHost = surroundings.isNewHost && current === undefined;
             if (current === undefined || current.expiresAt - Date.now() / 1000 < FRESH_S)
-                current = await fetchIdToken(request, audience, seal, env, signal);
+                current = await fetchIdToken(request, audience, { ...surroundings, isNewHost }, signal);
             return { bearer: current.token };
         },
     };
 }
-async function fetchIdToken(request, audience, seal, env, signal) {
+async function fetchIdToken(request, audience, { env, isNewHost, say, seal }, signal) {
     const url = new URL(request.url);
     url.searchParams.set('audience', audience);
     const headers = { accept: 'application/json', authorization: `Bearer ${request.bearer.reveal()}` };
     if (url.protocol !== 'https:' && !(0,src_http/* isLoopback */.U9)(url))
         throw noIdToken('its service is not reached by https');
-    const http = url.protocol === 'http:' ? undefined : new src_http/* Http */.lw({ ca: undefined, serverName: undefined, proxyUrl: undefined }, env);
+    const http = url.protocol === 'http:' ? undefined : new src_http/* Http */.lw({ ca: undefined, serverName: undefined, proxyUrl: (0,proxy_variables/* proxyFor */.iJ)(url, env) });
     try {
-        const { last: outcome } = await (0,retry/* retried */.sT)((attempt) => (http === undefined ? src_http/* exchangeOnLoopback */.aW : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), (0,src_limit/* limitOf */.L)(DEADLINE_MS, signal), () => undefined);
-        if ('failure' in outcome)
-            throw outcome.failure instanceof errors/* KubepassError */.v3 ? outcome.failure : noIdToken((0,retry/* reasonOf */.A3)(outcome.failure));
+        const { last: outcome } = await (0,retry/* retried */.sT)((attempt) => (http === undefined ? src_http/* exchangeOnLoopback */.aW : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), (0,src_limit/* limitOf */.L)(DEADLINE_MS, signal), { say: (text) => say(`The ID token service ${url.host} ${text}`), isNewHost });
+        if ('failure' in outcome) {
+            throw outcome.failure instanceof errors/* KubepassError */.v3 ? outcome.failure : noIdToken((0,retry/* reasonOf */.A3)(outcome.failure), github_oidc_hintFor(outcome.failure, url));
+        }
         const value = outcome.status === 200 ? github_oidc_valueOf(outcome.body) : undefined;
         if (value === undefined)
-            throw noIdToken(`its service answered ${outcome.status}`);
+            throw noIdToken(`its service answered ${outcome.status}${outcome.status === 200 ? ' without one' : ''}`);
         const token = seal(value);
         const expiry = (0,src_credential/* decodeJwt */.iU)(value)?.claims['exp'];
         return { token, expiresAt: typeof expiry === 'number' ? expiry : 0 };
@@ -4044,6 +5733,15 @@ async function fetchIdToken(request, audience, seal, env, signal) {
     finally {
         http?.close();
     }
+}
+function github_oidc_hintFor(failure, { host }) {
+    if ((0,retry/* isUntrusted */.fb)(failure)) {
+        return (`The certificate of the ID token service ${host} is not from a CA that Node.js trusts. If it is from an internal CA, or a proxy in between ends TLS: ` +
+            'set NODE_EXTRA_CA_CERTS to the path of that CA as PEM, in the environment of the runner or of this step (env:). certificate_authority is for the API server alone.');
+    }
+    return (0,retry/* isUnknownHost */.RT)(failure)
+        ? `The host of the ID token service, ${host}, has no address here: does the runner need a proxy (HTTPS_PROXY)?`
+        : undefined;
 }
 function github_oidc_valueOf(body) {
     try {
@@ -4054,10 +5752,8 @@ function github_oidc_valueOf(body) {
         return undefined;
     }
 }
-function noIdToken(reason) {
-    return new errors/* KubepassError */.v3('IDENTITY', `GitHub gave no ID token: ${reason}.`, {
-        hint: 'Try the job again; if it stays so, see whether the runner reaches the ID token service (HTTPS_PROXY, NO_PROXY).',
-    });
+function noIdToken(reason, hint = 'Try the job again; if it stays so, see whether the runner reaches the ID token service (HTTPS_PROXY, NO_PROXY).') {
+    return new errors/* KubepassError */.v3('IDENTITY', `GitHub gave no ID token: ${reason}.`, { hint });
 }
 
 ;// CONCATENATED MODULE: ./src/identity/gitlab-oidc.ts
@@ -4072,16 +5768,17 @@ function gitlabOidcIdentity(token, audience) {
     return {
         kind: 'gitlab-oidc',
         authInfo: () => Promise.try(() => {
-            const { aud, exp } = (0,src_credential/* jwtOf */.VL)(token)?.claims ?? {};
-            // One for more than this cluster could be used by it at another.
-            if (aud !== audience && !(Array.isArray(aud) && aud.length === 1 && aud[0] === audience)) {
-                throw new errors/* KubepassError */.v3('IDENTITY', `The ID token's audience is ${(0,quote/* quote */.h)(JSON.stringify(aud ?? null))}, not ${(0,quote/* quote */.h)(audience)} alone.`, {
-                    hint: "Give audience as the template's input: the API server's URL, written as in server, without a slash at its end.",
+            const claims = (0,src_credential/* jwtOf */.VL)(token)?.claims;
+            if (claims === undefined) {
+                throw new errors/* KubepassError */.v3('IDENTITY', 'The variable KUBEPASS_ID_TOKEN is set, but holds no JWT.', {
+                    hint: 'GitLab itself sets it, by id_tokens of the job: is there a variable of that name in variables, too?',
                 });
             }
-            if (typeof exp === 'number' && exp <= Date.now() / 1000) {
-                throw new errors/* KubepassError */.v3('IDENTITY', `The ID token expired ${(0,src_credential/* isoTime */.Ly)(exp)}.`, {
-                    hint: 'It lives as long as the job may run, and cannot be renewed: raise timeout.',
+            const { aud } = claims;
+            // One for more than this cluster could be used by it at another.
+            if (aud !== audience && !(Array.isArray(aud) && aud.length === 1 && aud[0] === audience)) {
+                throw new errors/* KubepassError */.v3('IDENTITY', `The ID token's audience is ${(0,quote/* quoteValue */.cl)(aud)}, not ${(0,quote/* quote */.hD)(audience)} alone.`, {
+                    hint: "Give audience as the template's input: the API server's URL, written as in server, without a slash at its end.",
                 });
             }
             return { bearer: token };
@@ -4111,30 +5808,36 @@ function tokenIdentity(token) {
 async function chooseIdentity(options, surroundings) {
     const { idTokensNeed, nameOf, run } = surroundings;
     const candidates = candidatesOf(options, surroundings);
-    const names = candidates.map(({ kind, there }) => `${kind} (${there})`).join(' and ');
+    const named = (them) => them.map(({ kind, there }) => `${kind} (${there})`).join(' and ');
     if (options.identity !== 'auto') {
-        const named = candidates.find(({ kind }) => kind === options.identity);
-        if (named !== undefined)
-            return { identity: await make(named), why: 'it was asked for' };
+        const wanted = candidates.find(({ kind }) => kind === options.identity);
+        if (wanted !== undefined)
+            return chosen(wanted, 'it was asked for');
         // What else is not there was given by no input, which is told before.
         if (options.identity === `${run.platform}-oidc`)
             throw new errors/* KubepassError */.v3('IDENTITY', 'The job has no ID token, and may not request one.', { hint: idTokensNeed });
         const where = { github: 'on GitHub', gitlab: 'on GitLab', terminal: 'in a terminal' }[run.platform];
         throw new errors/* KubepassError */.v3('IDENTITY', `The identity ${options.identity} is not to be had ${where}.`, {
-            hint: names === '' ? howToGetOne() : `Here is ${names}: set ${nameOf('identity')} to that, or leave it out.`,
+            hint: candidates.length === 0 ? howToGetOne() : `Here is ${named(candidates)}: set ${nameOf('identity')} to that, or leave it out.`,
         });
     }
-    const [only, ...others] = candidates;
+    const explicit = candidates.filter(({ isExplicit }) => isExplicit);
+    const [only, ...others] = explicit.length > 0 ? explicit : candidates;
     if (only === undefined) {
         const also = idTokensNeed === undefined ? '' : ', and the job has no ID token';
         throw new errors/* KubepassError */.v3('IDENTITY', `There is no identity: no token was given${also}.`, { hint: howToGetOne() });
     }
     if (others.length > 0) {
-        throw new errors/* KubepassError */.v3('IDENTITY', `More than one identity could be meant: ${names}.`, {
+        throw new errors/* KubepassError */.v3('IDENTITY', `More than one identity could be meant: ${named([only, ...others])}.`, {
             hint: `Set ${nameOf('identity')} to one of them.`,
         });
     }
-    return { identity: await make(only), why: only.there };
+    const merelyThere = candidates.filter((candidate) => candidate !== only).map(({ there }) => there);
+    return chosen(only, [only.there, ...merelyThere.map((there) => `which goes before what is merely there: ${there}`)].join(', '));
+    async function chosen(candidate, why) {
+        const identity = await make(candidate);
+        return { identity, why: [why, ...(identity.remark === undefined ? [] : [identity.remark])].join('; ') };
+    }
     async function make(candidate) {
         const identity = await candidate.make();
         if (options.server !== '' || identity.cluster !== undefined)
@@ -4154,29 +5857,40 @@ function candidatesOf(options, surroundings) {
     const { idToken, idTokenRequest, seal, env } = surroundings;
     const { audience, kubeconfig, token } = options;
     const candidates = [];
+    // There these inputs are variables, which anybody who may run a pipeline can set.
+    const isExplicit = surroundings.run.platform !== 'gitlab';
     if (token !== undefined)
-        candidates.push({ kind: 'token', there: 'a token was given', make: () => tokenIdentity(token) });
+        candidates.push({ kind: 'token', there: 'a token was given', isExplicit, make: () => tokenIdentity(token) });
     if (kubeconfig !== undefined) {
         // What most jobs have no use for is not loaded for them.
         const make = async () => (await __nccwpck_require__.e(/* import() */ 63).then(__nccwpck_require__.bind(__nccwpck_require__, 1063))).kubeconfigIdentity(kubeconfig, surroundings);
-        candidates.push({ kind: 'kubeconfig', there: 'a kubeconfig was given', make });
+        candidates.push({ kind: 'kubeconfig', there: 'a kubeconfig was given', isExplicit, make });
     }
     if (idTokenRequest !== undefined) {
-        const make = () => githubOidcIdentity(idTokenRequest, audience, seal, env);
-        candidates.push({ kind: 'github-oidc', there: 'the job may request ID tokens', make });
+        const make = () => githubOidcIdentity(idTokenRequest, audience, surroundings);
+        candidates.push({ kind: 'github-oidc', there: 'the job may request ID tokens', isExplicit: false, make });
     }
     if (idToken !== undefined) {
-        candidates.push({ kind: 'gitlab-oidc', there: 'the job has an ID token', make: () => gitlabOidcIdentity(idToken, audience) });
+        candidates.push({
+            kind: 'gitlab-oidc',
+            there: 'the job has an ID token',
+            isExplicit: false,
+            make: () => gitlabOidcIdentity(idToken, audience),
+        });
     }
     // The last resort: a runner in a Pod serves jobs that mean another cluster.
     const lastResort = options.identity === 'auto' && candidates.length === 0 && options.server === '';
     if (options.identity === 'in-cluster' || lastResort) {
         const there = 'nothing else was given, and the job runs in a Pod';
-        candidates.push({ kind: 'in-cluster', there, make: () => (0,in_cluster/* inClusterIdentity */.WL)(env, seal) });
+        candidates.push({ kind: 'in-cluster', there, isExplicit: false, make: () => (0,in_cluster/* inClusterIdentity */.WL)(env, seal) });
     }
     return candidates;
 }
 
+// EXTERNAL MODULE: ./src/options.ts + 2 modules
+var src_options = __nccwpck_require__(8721);
+// EXTERNAL MODULE: ./src/read-once.ts
+var read_once = __nccwpck_require__(1877);
 // EXTERNAL MODULE: ./src/version.ts
 var version = __nccwpck_require__(311);
 ;// CONCATENATED MODULE: ./src/session.ts
@@ -4189,20 +5903,32 @@ var version = __nccwpck_require__(311);
 
 
 
-/** Who the job is, and where the API server is. Nothing has been asked for on the network yet. */
-async function choose({ platform, seal }, options) {
+
+
+
+
+/** All inputs, those included that can be read only once. */
+async function readOptions({ platform, seal, signal }, purpose) {
+    return (0,src_options/* parseOptions */.Ac)({ ...platform, once: await (0,read_once/* readOnce */.WY)(platform, (0,src_options/* deadlineOf */.G0)(platform), signal) }, seal, purpose);
+}
+/**
+ * Who the job is, and where the API server is. Nothing has been asked for on the network yet.
+ * @param finishes an earlier process has begun the run, so that the hosts that it spoke to exist
+ */
+async function choose({ platform, seal }, options, finishes = false) {
     const { identity, why } = await chooseIdentity(options, {
         ...platform,
         idTokenRequest: platform.idTokenRequest(seal),
         idToken: platform.idToken(seal),
         seal,
+        isNewHost: !finishes,
     });
     return { identity, why, options: { ...options, ...identity.cluster } };
 }
 function openSession(context, { identity, why, options }, receipt, knows) {
     const { platform } = context;
     platform.say(`Identity: ${identity.kind}, because ${why}.`);
-    const client = openClient(context, options);
+    const client = openClient(context, options, undefined, knows === 'all');
     const { evidence } = receipt;
     evidence.identity = { kind: identity.kind, why };
     return {
@@ -4216,13 +5942,14 @@ function openSession(context, { identity, why, options }, receipt, knows) {
         unseen: [],
         ending: new Set(),
         scan: undefined,
+        directory: undefined,
         knows,
     };
 }
-function openClient({ platform }, options, connections) {
-    const tls = { ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl: options.proxyUrl };
-    const http = new src_http/* Http */.lw(tls, platform.env, connections);
-    return new KubeClient(http, options.server, userAgent(platform.run), (text) => platform.say(text));
+function openClient({ platform }, options, connections, isNewHost = true) {
+    const proxyUrl = options.proxyUrl ?? (0,proxy_variables/* proxyFor */.iJ)(new URL(options.server), platform.env);
+    const http = new src_http/* Http */.lw({ ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl }, connections);
+    return new KubeClient(http, options.server, userAgent(platform.run), (text) => platform.say(text), isNewHost);
 }
 /** Deletes an anchor of the run. What is gone, and may be so by a call of ours that was not answered, counts as deleted. */
 async function endAnchor({ client, ending, identity, receipt: { namespace } }, anchor, limit, auth = identity.authInfo(limit)) {
@@ -4293,7 +6020,7 @@ async function warnOnce(session, text) {
 async function report({ platform, options, evidence, redactor }) {
     const exitCode = evidence.used?.exit_code ?? undefined;
     const tries = [
-        ['evidence file', () => options.evidence !== undefined && (0,src_write/* replaceFile */.fR)(options.evidence, redactor.redact((0,src_evidence/* asJson */.vA)(evidence)))],
+        ['evidence file', () => options.evidence !== undefined && writeEvidence(options.evidence, redactor.redact((0,src_evidence/* asJson */.vA)(evidence)))],
         ['output', () => exitCode !== undefined && platform.setOutput('exit_code', String(exitCode))],
         ['summary', () => platform.report(evidence)],
         ['check run', () => evidence.finished && options.checkToken && platform.publishCheck(evidence, options.checkToken)],
@@ -4307,6 +6034,12 @@ async function report({ platform, options, evidence, redactor }) {
             await platform.warn(`The ${what} could not be written (${reason}).`);
         }
     }
+}
+function writeEvidence(path, text) {
+    if (path !== src_options/* STANDARD_OUTPUT */.qk)
+        (0,src_write/* replaceFile */.fR)(path, text);
+    else if (!printWhole(STDOUT, text))
+        throw Object.assign(new Error('nobody reads standard output'), { code: 'EPIPE' });
 }
 // The audit log shows it beside every call: who, and why.
 function userAgent(run) {
@@ -4323,9 +6056,11 @@ function userAgent(run) {
 
 
 
+
+
 /** Where no token can exist, an anchor is all there is to lose. */
 const NO_TOKEN_MS = 5_000;
-/** A CI reads at once; should it not, the revocation waits no longer than this. */
+/** A CI reads at once; should it not, the end of the run waits no longer than this. */
 const DRAIN_MS = 10_000;
 /**
  * The one way a run ends, however it got here: stop the scan, revoke, remove the files, prove. It may run
@@ -4335,12 +6070,14 @@ const DRAIN_MS = 10_000;
  */
 async function finish(session, postFollows) {
     const { evidence, options, platform } = session;
-    await stopScan(session);
+    const before = { ...evidence };
+    const stopped = await stopScan(session);
+    // A reader may be slow, and a process that could not be found may write for ever: the revocation waits for neither.
+    const drained = session.scan?.drain(platform.isCI ? (0,src_limit/* limitOf */.L)(DRAIN_MS, session.hurry) : AbortSignal.any([session.hurry, session.atOnce]));
     const tampered = restoreCommandFiles(session);
     let failure = await revoke(session, postFollows);
-    // A person may read slowly; the credential does not wait for that.
-    if (!platform.isCI)
-        await session.scan?.drain(session.hurry);
+    await drained;
+    await tellOfStopped(session, stopped);
     const proof = failure === undefined ? whenToProve(session, postFollows) : 'never';
     let clean = await removeFiles(session, proof === 'later' || proof === 'try');
     if (proof === 'now' || proof === 'try')
@@ -4354,8 +6091,9 @@ async function finish(session, postFollows) {
     record(session);
     if (failure === undefined && clean)
         platform.forgetReceipt();
-    if (evidence.missing && platform.runKey !== undefined && evidence.proven === null)
-        platform.say('Nothing of this job is left to revoke.');
+    const toldByScript = isTold(session, before);
+    if (toldByScript || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
+        platform.say(`Nothing of this job is left to revoke.${toldByScript ? ` The script's token: ${(0,src_evidence/* ending */.K1)(evidence)}.` : ''}`);
     else if (session.knows !== 'names' || evidence.revoked !== null)
         platform.say(`Credential: ${(0,src_evidence/* ending */.K1)(evidence)}.`);
     if (failure === undefined)
@@ -4381,26 +6119,41 @@ function rescueOf(session, postFollows) {
         return failure;
     };
 }
+/** Whether the log of the same job has said already how its credential ended. */
+function isTold({ evidence, knows, platform }, before) {
+    const isSame = evidence.revoked?.at === before.revoked?.at && evidence.proven?.dead_at === before.proven?.dead_at;
+    return platform.isCI && platform.runKey !== undefined && knows === 'receipt' && before.finished && before.revoked !== null && isSame;
+}
 async function stopScan(session) {
     const { used, finished } = session.evidence;
     // Where a receipt is only a hint, it does not say that there is no scan.
     if (session.platform.runKey === undefined && (finished || used === null))
-        return;
-    const { outlived, left } = await (session.scan?.stop() ?? (0,carriers/* stopCarriers */.CK)(markerOf(session.receipt)));
-    // The host takes commands from us, masks above all, only behind the scan's last word.
-    if (session.platform.isCI)
-        await session.scan?.drain((0,src_limit/* limitOf */.L)(DRAIN_MS, session.hurry));
+        return { outlived: 0, left: 0 };
+    return session.scan?.stop() ?? (0,carriers/* stopCarriers */.CK)(markerOf(session.receipt));
+}
+async function tellOfStopped(session, { outlived, left }) {
     if (outlived > 0)
         await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`);
     else if (left > 0)
         await warn(session, 'What is left of the scan could not be ended.');
 }
 function restoreCommandFiles({ evidence, platform }) {
-    const { changed, left } = platform.restoreCommandFiles();
-    if (changed.length === 0 && left.length === 0)
+    const { changed, left, why = [], closed = [] } = platform.restoreCommandFiles();
+    const written = [...new Set([...changed, ...left])];
+    if (written.length === 0 && closed.length === 0)
         return undefined;
-    const tampered = new errors/* KubepassError */.v3('TAMPERED', `The scan wrote to files by which a step speaks to its runner: ${[...new Set([...changed, ...left])].join(', ')}. ` +
-        (left.length === 0 ? 'What it wrote there was removed.' : `What it wrote to ${left.join(', ')} could not be removed.`), { hint: 'If it is meant to, name the file in pass_env; or set what later steps need in a step of its own.' });
+    const facts = [];
+    if (written.length > 0)
+        facts.push(`The scan wrote to files by which a step speaks to its runner: ${written.join(', ')}.`);
+    if (left.length > 0)
+        facts.push(`What it wrote to ${left.join(', ')} could not be removed: ${[...new Set(why)].join('; ')}.`);
+    else if (written.length > 0)
+        facts.push('What it wrote there was removed.');
+    if (closed.length > 0)
+        facts.push(`The scan closed what the runner needs: ${[...new Set(closed)].join(', ')}. It was opened again.`);
+    const tampered = new errors/* KubepassError */.v3('TAMPERED', facts.join(' '), {
+        hint: 'If it is meant to, name the file in pass_env; or set what later steps need in a step of its own.',
+    });
     (0,src_evidence/* failWith */.ff)(evidence, tampered);
     return tampered;
 }
@@ -4481,9 +6234,9 @@ function notRevoked(deadBy, cause) {
     return new errors/* KubepassError */.v3('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, { cause, hint });
 }
 /** Try means: if it cannot be done in the time that is left, post does it. */
-function whenToProve({ evidence, options, signal, tokens }, postFollows) {
+function whenToProve({ atOnce, evidence, options, signal, tokens }, postFollows) {
     // Proven is: accepted before, refused now. Anything less is called what it is.
-    if (options.prove === 'off' || tokens.size === 0 || evidence.proven !== null)
+    if (options.prove === 'off' || tokens.size === 0 || evidence.proven !== null || atOnce.aborted)
         return 'never';
     if (!postFollows)
         return 'now';
@@ -4493,22 +6246,44 @@ function whenToProve({ evidence, options, signal, tokens }, postFollows) {
 /** @returns whether nothing is left that should not be */
 async function removeFiles(session, keepToken) {
     const { options, platform, receipt } = session;
+    const moved = whereMoved(session);
+    const why = removeKubeconfig(receipt.directory, options.directory, platform.uid, keepToken);
+    const facts = why === undefined ? moved : [`The directory ${receipt.directory} was not removed: ${why}.`, ...moved];
+    if (facts.length > 0)
+        await warn(session, facts.join(' '));
+    return why === undefined && !keepToken;
+}
+/** The private directory is known by more than its name, as long as the process lives that made it: it is removed where it is. */
+function whereMoved({ directory: made, evidence, knows, platform, receipt }) {
+    const { directory } = receipt;
+    if (made === undefined) {
+        const isMissing = knows === 'receipt' && evidence.verified !== null && !evidence.finished && !(0,external_node_fs_.existsSync)(directory);
+        // No warning: only the receipt says so, and another post step may have been here.
+        if (isMissing)
+            platform.say(`The directory ${directory} is not there: a step has removed it, or moved it with the token that is in it.`);
+        return [];
+    }
     try {
-        if (removeKubeconfig(receipt.directory, options.directory, platform.uid, keepToken))
-            return !keepToken;
+        const place = placeOf(directory, made);
+        if (place === undefined || place === directory)
+            return [];
+        const why = removeMoved(place, made, platform.uid);
+        const outcome = why === undefined ? 'It was removed there.' : `It was not removed there: ${why}.`;
+        return [`The scan moved the directory ${directory} to ${(0,quote/* quote */.hD)(place)}. ${outcome}`];
     }
-    catch {
-        // Said below.
+    catch (error) {
+        return [`The scan moved the directory ${directory}, and it cannot be found (${(0,errors/* errnoOf */.UQ)(error)}).`];
     }
-    await warn(session, `The directory ${receipt.directory} was not removed: it does not lie in ${options.directory}, or is not ours.`);
-    return false;
 }
 /** @returns the error when a token is seen alive */
 async function proveEnd(session, when) {
-    const { client, evidence, hurry, options, receipt, tokens, platform } = session;
+    const { atOnce, client, evidence, hurry, options, receipt, signal, tokens, platform } = session;
+    // A person who has ended the run waits for it, and its cache holds longer than we go on.
+    const isHasty = () => !platform.isCI && signal.aborted;
+    const limit = AbortSignal.any([hurry, atOnce]);
     platform.progress('waiting for the API server to refuse the token');
     const revokedAt = evidence.revoked === null ? Date.now() : Date.parse(evidence.revoked.at);
-    const verdicts = await Promise.all([...tokens].map(async ([id, { token }]) => ({ id, ...(await prove(client, token, options.proofSamples, revokedAt, hurry)) })));
+    const verdicts = await Promise.all([...tokens].map(async ([id, { token }]) => ({ id, ...(await prove(client, token, options.proofSamples, revokedAt, isHasty, limit)) })));
     const proofs = verdicts.flatMap((verdict) => (verdict.is === 'dead' ? [verdict.proof] : []));
     if (proofs.length === verdicts.length) {
         const untried = receipt.credentials.filter((credential) => isToken(credential) && !tokens.has(idOf(credential)));
@@ -4521,8 +6296,8 @@ async function proveEnd(session, when) {
         const seconds = Math.max(...proofs.map((proof) => proof.seconds));
         evidence.proven = { dead_at: new Date().toISOString(), samples, seconds_after_revocation: seconds };
     }
-    else if (when === 'try' || hurry.aborted)
-        platform.say('There was no time for the proof.');
+    else if (when === 'try' || limit.aborted || isHasty())
+        platform.say(`There was no time for the proof.${isHasty() ? ' The API server believes an accepted token for 10 s.' : ''}`);
     else if (verdicts.every(({ is }) => is !== 'alive'))
         await warn(session, 'The API server gave no clear answer to the revoked token: that it is dead is not proven.');
     else {
@@ -4537,8 +6312,6 @@ async function proveEnd(session, when) {
     return undefined;
 }
 
-// EXTERNAL MODULE: ./src/options.ts
-var src_options = __nccwpck_require__(8381);
 ;// CONCATENATED MODULE: ./src/settle.ts
 
 
@@ -4592,7 +6365,7 @@ async function settleByReceipt(context) {
 }
 const NOTHING_ASKED = 'Main asked for nothing, so there is nothing to revoke.';
 async function openAgain(context, receipt) {
-    const chosen = await choose(context, (0,src_options/* parseOptions */.Ac)(context.platform, context.seal, 'finish'));
+    const chosen = await choose(context, await readOptions(context, 'finish'), true);
     const { options } = chosen;
     if (receipt?.server !== options.server || receipt.namespace !== options.serviceAccount.namespace) {
         throw new errors/* KubepassError */.v3('NOT_REVOKED', 'The receipt is not of this run, or its server and service_account are not those of the inputs.', {
@@ -4619,7 +6392,7 @@ async function cannotOpen({ platform }, receipt, cause) {
 }
 /** Where all names follow from the job a receipt is a hint, for the proof and the record; main may be at work still. */
 async function settleByNames(context, runKey) {
-    const { platform, seal } = context;
+    const { platform } = context;
     const text = platform.readReceipt();
     const hint = parseReceipt(text ?? '', anchorPrefix(platform.run));
     // The scan can have emptied it, or the run was killed before it had asked for anything: only the API server knows.
@@ -4627,7 +6400,7 @@ async function settleByNames(context, runKey) {
         platform.say('The receipt says nothing: its name is believed, and the flags, which must be those of the run.');
     let chosen;
     try {
-        chosen = await choose(context, (0,src_options/* parseOptions */.Ac)(platform, seal, 'finish'));
+        chosen = await choose(context, await readOptions(context, 'finish'), true);
     }
     catch (cause) {
         // A person can call again, with the right flags.
@@ -4700,7 +6473,146 @@ function findLeftToken({ evidence, options, platform, receipt, seal, tokens }) {
         tokens.set(idOf(its), { token, deadBy: its.deadBy });
 }
 
+// EXTERNAL MODULE: external "node:child_process"
+var external_node_child_process_ = __nccwpck_require__(1421);
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+// EXTERNAL MODULE: external "node:events"
+var external_node_events_ = __nccwpck_require__(8474);
+;// CONCATENATED MODULE: ./src/running.ts
+
+
+
+
+/** Where the programs are that kubepass starts itself: not PATH, which earlier steps of the job set. */
+const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin';
+/** How long a scan that was told to stop may take to end by itself. */
+const GRACE_MS = 2_000;
+/** A command among all other processes. */
+function startPlain({ command, env, marker, stdin, pipes }) {
+    const child = (0,external_node_child_process_.spawn)('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
+        env: { ...env, [carriers/* MARKER */.tl]: marker },
+        stdio: [stdin, pipes?.stdout.sink ?? 'pipe', pipes?.stderr.sink ?? 'pipe'],
+        detached: true,
+    });
+    const [, stdout, stderr] = child.stdio;
+    return {
+        stdout: pipes?.stdout.source ?? stdout,
+        stderr: pipes?.stderr.source ?? stderr,
+        ended: running_endOf(child),
+        group: child.pid,
+        signal(name) {
+            if (child.pid !== undefined)
+                (0,carriers/* killQuietly */.En)(-child.pid, name);
+        },
+        close: () => Promise.resolve(true),
+    };
+}
+async function running_endOf(child) {
+    const [code, by] = (await (0,external_node_events_.once)(child, 'exit'));
+    return { exitCode: by === null ? code : 128 + external_node_os_namespaceObject.constants.signals[by], signal: by };
+}
+
+;// CONCATENATED MODULE: ./src/pipes.ts
+
+
+
+
+
+
+
+const LONGEST_MS = 5_000;
+/**
+ * Makes two named pipes in the private directory, while the caller waits for something else.
+ * @returns why that failed; undefined when they are there. It never rejects
+ */
+function makeNamedPipes(directory) {
+    const mkfifo = (0,src_options/* findProgram */.Kp)('mkfifo', SYSTEM_PATH);
+    if (mkfifo === undefined)
+        return Promise.resolve(`mkfifo is not in ${SYSTEM_PATH.replaceAll(':', ', ')}`);
+    const child = (0,external_node_child_process_.spawn)(mkfifo, ['-m', '600', pathOf(directory, 'stdout'), pathOf(directory, 'stderr')], {
+        env: {},
+        stdio: 'ignore',
+        timeout: LONGEST_MS,
+        killSignal: 'SIGKILL',
+    });
+    return new Promise((resolve) => {
+        child.on('error', (error) => resolve(`mkfifo could not be started (${(0,errors/* errnoOf */.UQ)(error)})`));
+        child.on('exit', (code) => resolve(code === 0 ? undefined : `mkfifo failed (${code === null ? 'it took too long' : `exit code ${code}`})`));
+    });
+}
+/**
+ * Opens both named pipes and removes their names, so that the scan cannot open and read them by these.
+ * @throws when that is not possible
+ */
+function openNamedPipes(directory) {
+    const stdout = openNamedPipe(pathOf(directory, 'stdout'));
+    try {
+        return { stdout, stderr: openNamedPipe(pathOf(directory, 'stderr')) };
+    }
+    catch (error) {
+        stdout.source.destroy();
+        (0,external_node_fs_.closeSync)(stdout.sink);
+        throw error;
+    }
+}
+function openNamedPipe(path) {
+    const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = external_node_fs_.constants;
+    const readEnd = (0,external_node_fs_.openSync)(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    let sink;
+    try {
+        if (!(0,external_node_fs_.fstatSync)(readEnd).isFIFO())
+            throw Object.assign(new Error('it is no pipe'), { code: 'ENOTSUP' });
+        // With a reader this does not wait. The scan expects an output that blocks.
+        sink = (0,external_node_fs_.openSync)(path, O_WRONLY | O_NOFOLLOW);
+        (0,external_node_fs_.rmSync)(path);
+        return { source: new external_node_net_.Socket({ fd: readEnd, readable: true, writable: false }), sink };
+    }
+    catch (error) {
+        for (const end of [readEnd, sink])
+            if (end !== undefined)
+                (0,external_node_fs_.closeSync)(end);
+        throw error;
+    }
+}
+/** The reader sees the end of an output only when nobody has its write end. */
+function closeSinks({ stdout, stderr }) {
+    for (const { sink } of [stdout, stderr])
+        (0,external_node_fs_.closeSync)(sink);
+}
+function pathOf(directory, output) {
+    return (0,external_node_path_.join)(directory, `${output}.pipe`);
+}
+
+;// CONCATENATED MODULE: ./src/identity/timely.ts
+
+
+const NEW_ONE = {
+    token: 'Give a new one, such as: kubectl create token issuer --namespace kubepass-issuer --duration 24h',
+    kubeconfig: 'Write the kubeconfig anew, or have its program (exec) give a new one.',
+    'gitlab-oidc': 'It lives as long as the job may run, and cannot be renewed: raise timeout.',
+    'in-cluster': 'The kubelet renews it in the file long before: does the Pod still run as it should?',
+};
+/**
+ * A token that its own times rule out is sent to nobody, so that no call is needed to learn why it is refused. To revoke, it
+ * is sent nevertheless: if it is this machine's clock that is wrong, the API server accepts it.
+ * @throws IDENTITY
+ */
+function requireTimely(kind, auth, now = Date.now() / 1000) {
+    // GitHub has just made it: what would be wrong is a clock.
+    if (kind === 'github-oidc' || !('bearer' in auth))
+        return;
+    const why = (0,src_credential/* untimely */.ak)(auth.bearer, now);
+    if (why === undefined)
+        return;
+    const name = kind === 'gitlab-oidc' ? 'The ID token' : 'The token that shows who the job is';
+    throw new errors/* KubepassError */.v3('IDENTITY', `${name} ${why}.`, {
+        hint: `${NEW_ONE[kind] ?? ''} If the times are right, set this machine's clock.`,
+    });
+}
+
 ;// CONCATENATED MODULE: ./src/kube/issue.ts
+
 
 
 
@@ -4738,10 +6650,12 @@ async function createAnchor(client, auth, where, marks, acceptable, signal) {
         });
         answer = await create();
     }
-    if (answer.status === 403 && acceptable && !answer.mayHaveActed)
+    for (let tries = 1; tries < 5 && isCountedElsewhere(answer); tries += 1)
+        answer = await create();
+    if (answer.status === 403 && acceptable && !answer.mayHaveActed && !isRefusedByQuota(answer))
         return undefined;
     if (answer.status !== 201) {
-        throw refusalOf(answer, `create a Secret in namespace ${(0,quote/* quote */.h)(where.namespace)}`, auth, secretsHint(answer, where.namespace));
+        throw refusalOf(answer, `create a Secret in namespace ${(0,quote/* quote */.hD)(where.namespace)}`, auth);
     }
     const uid = answer.body?.metadata?.uid;
     if (typeof uid !== 'string')
@@ -4762,7 +6676,7 @@ async function requestToken(client, auth, asked, seal, signal) {
     const path = `/api/v1/namespaces/${asked.namespace}/serviceaccounts/${asked.name}/token`;
     const answer = await client.call({ method: 'POST', path, auth, body }, signal);
     if (answer.status !== 201) {
-        throw refusalOf(answer, `issue a token for ServiceAccount ${(0,quote/* quote */.h)(`${asked.namespace}/${asked.name}`)}`, auth, tokenHint(answer, asked));
+        throw refusalOf(answer, `issue a token for ServiceAccount ${(0,quote/* quote */.hD)(`${asked.namespace}/${asked.name}`)}`, auth);
     }
     const status = answer.body?.status;
     if (typeof status?.token !== 'string' || status.token === '')
@@ -4770,24 +6684,6 @@ async function requestToken(client, auth, asked, seal, signal) {
     const token = seal(status.token);
     const stated = typeof status.expirationTimestamp === 'string' ? status.expirationTimestamp : undefined;
     return { credential: (0,src_credential/* readCredential */.Yz)(token), expected: { ...asked, stated }, warnings: answer.warnings };
-}
-function secretsHint(answer, namespace) {
-    if (answer.status === 404)
-        return `Create the namespace (kubectl create namespace ${namespace}), or correct service_account.`;
-    const rule = answer.status === 403 ? missingRule(answer) : undefined;
-    if (!rule?.includes('RBAC rule'))
-        return rule;
-    return (`${rule.replace('verbs: ["create"]', 'verbs: ["create", "delete"]')}\n` +
-        `Do so only if the namespace ${(0,quote/* quote */.h)(namespace)} holds nothing but scanner ServiceAccounts, and with the admission policies of deploy/base: ` +
-        'without them, create and delete on Secrets let their holder make a token that never expires.\n' +
-        'Or set revocation: best-effort to go on with a token that cannot be revoked.');
-}
-function tokenHint(answer, asked) {
-    if (answer.status === 404)
-        return `Create it (kubectl create serviceaccount -n ${asked.namespace} ${asked.name}), or correct service_account.`;
-    if (answer.status !== 403)
-        return undefined;
-    return missingRule(answer)?.replace('verbs: ["create"]', `resourceNames: [${JSON.stringify(asked.name)}], verbs: ["create"]`);
 }
 function incomplete(what) {
     return new errors/* KubepassError */.v3('UNREACHABLE', `What answered for the API server said yes, but sent no ${what}.`, {
@@ -4811,6 +6707,7 @@ function labelValue(text) {
 
 
 
+
 /**
  * Anchor, then the token bound to it. The receipt is saved before each can exist.
  * @param name of an anchor that is not there
@@ -4818,6 +6715,7 @@ function labelValue(text) {
 async function issue(session, name, limit) {
     const { options, client, platform, receipt, evidence, seal } = session;
     const auth = await session.identity.authInfo(limit);
+    requireTimely(session.identity.kind, auth);
     const where = { namespace: receipt.namespace, name };
     const acceptable = options.revocation === 'best-effort';
     const planned = newCredential(options, name);
@@ -4839,7 +6737,7 @@ async function issue(session, name, limit) {
     const known = note(session, issued, { deadBy: (0,src_credential/* isoTime */.Ly)(expiresAt + src_credential/* OVERRUN_S */.IM), ...(jti === undefined ? {} : { jti }) });
     const doubts = (0,src_credential/* checkCredential */.CT)(credential, expected);
     for (const text of warnings)
-        doubts.push(`The API server warns: ${(0,quote/* quote */.h)(text)}`);
+        doubts.push(`The API server warns: ${(0,quote/* quote */.hD)(text)}`);
     if (anchor === undefined)
         doubts.push(`The credential is bound to nothing and cannot be revoked. It expires ${(0,src_credential/* isoTime */.Ly)(expiresAt)}.`);
     for (const doubt of doubts)
@@ -4877,7 +6775,7 @@ async function verify(session, { token, issued }, limit) {
         return;
     }
     const taken = standing.is === 'accepted'
-        ? `takes it for ${(0,quote/* quote */.h)(standing.username ?? '')}`
+        ? `takes it for ${(0,quote/* quote */.hD)(standing.username ?? '')}`
         : standing.is === 'refused'
             ? 'refuses it'
             : `answers ${standing.status}`;
@@ -5032,41 +6930,8 @@ function timeOf(milliseconds) {
     return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
-// EXTERNAL MODULE: external "node:child_process"
-var external_node_child_process_ = __nccwpck_require__(1421);
-// EXTERNAL MODULE: external "node:events"
-var external_node_events_ = __nccwpck_require__(8474);
-;// CONCATENATED MODULE: ./src/running.ts
-
-
-
-
-/** How long a scan that was told to stop may take to end by itself. */
-const GRACE_MS = 2_000;
-/** A command among all other processes. */
-function startPlain(command, env, marker, stdin) {
-    const child = (0,external_node_child_process_.spawn)('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
-        env: { ...env, [carriers/* MARKER */.tl]: marker },
-        stdio: [stdin, 'pipe', 'pipe'],
-        detached: true,
-    });
-    return {
-        stdout: child.stdout,
-        stderr: child.stderr,
-        ended: endOf(child),
-        group: child.pid,
-        signal(name) {
-            if (child.pid !== undefined)
-                (0,carriers/* killQuietly */.En)(-child.pid, name);
-        },
-        close: () => Promise.resolve(true),
-    };
-}
-async function endOf(child) {
-    const [code, by] = (await (0,external_node_events_.once)(child, 'exit'));
-    return { exitCode: by === null ? code : 128 + external_node_os_namespaceObject.constants.signals[by], signal: by };
-}
-
+// EXTERNAL MODULE: external "node:stream"
+var external_node_stream_ = __nccwpck_require__(7075);
 ;// CONCATENATED MODULE: ./src/isolate.ts
 
 
@@ -5078,14 +6943,15 @@ async function endOf(child) {
 
 
 
-/** Not PATH, which earlier steps of the job set. */
-const PLACES = '/usr/bin:/bin:/usr/sbin:/sbin';
 const HANDSHAKE_MS = 5_000;
 const CLOSE_MS = 1_000;
 // What a name of ours holds is nothing that the scan has: such names are withheld from it.
 const GO = 'read -r KUBEPASS_GO <&4 && unset KUBEPASS_GO';
 // The first of the namespace: it waits until its user is one, for what it was as an unknown one it stays.
 const FIRST_OF_ALL = `echo ready >&4; ${GO} && exec "$@"`;
+// Nobody in there can take the mount away again: its namespace belongs to a user namespace around theirs, or root has lost
+// the right to.
+const HIDE = '"$1" -t tmpfs -o ro,nosuid,nodev,noexec,mode=555 kubepass "$2" && shift 2 && exec "$@"';
 // It reaps, which the command need not know how to. A shell (bash, when it is not in its POSIX mode) has a word for a
 // command that a signal ended; so what it says goes where the exit code goes. When we say so, or have ended, it ends.
 // The one in brackets ends when it is told to: the first of a namespace is deaf to that, and a GitLab runner, which tells
@@ -5112,19 +6978,32 @@ function isRoot() {
 /**
  * Starts a command in user, PID and mount namespaces of its own, as the user that it would be without: from there the
  * kernel lets it neither look into our processes nor signal them, and /proc shows it nothing but its own.
+ * @param hidden a folder that is empty for the command
  * @throws NotIsolated when that is not possible here
  */
-async function startIsolated(command, env, marker, stdin) {
-    // Root could take the new /proc away, and see what it hides.
-    const bounded = isRoot() ? [place('setpriv'), '--bounding-set=-sys_admin'] : [];
-    const init = [...bounded, '/bin/sh', '-c', INIT, 'sh', place('setsid'), '/bin/sh', '-c', COMMAND, 'sh', ...command];
+async function startIsolated({ command, env, marker, stdin, pipes }, hidden) {
+    const hide = hidden === undefined ? [] : ['/bin/sh', '-c', HIDE, 'sh', place('mount'), hidden];
+    const init = [
+        ...hide,
+        ...withoutMounting(hidden),
+        '/bin/sh',
+        '-c',
+        INIT,
+        'sh',
+        place('setsid'),
+        '/bin/sh',
+        '-c',
+        COMMAND,
+        'sh',
+        ...command,
+    ];
     const child = (0,external_node_child_process_.spawn)(place('unshare'), ['--user', '--pid', '--fork', '--mount-proc', '/bin/sh', '-c', FIRST_OF_ALL, 'sh', ...init], {
         env: { ...env, [carriers/* MARKER */.tl]: (0,carriers/* firstOf */.Ku)(marker) },
-        stdio: [stdin, 'pipe', 'pipe', 'pipe', 'pipe'],
+        stdio: [stdin, pipes?.stdout.sink ?? 'pipe', 'pipe', pipes?.stderr.sink ?? 'pipe', 'pipe'],
         detached: true,
     });
     const [, stdout, complaints, stderr, stream] = child.stdio;
-    const exit = endOf(child);
+    const exit = running_endOf(child);
     exit.catch(() => undefined);
     // The first comes last: unshare, should it live to see that, would end as if by itself.
     const killAll = (first) => {
@@ -5137,7 +7016,7 @@ async function startIsolated(command, env, marker, stdin) {
     const whyEnded = async () => (await said) || `it fails (${await exit.then(({ exitCode }) => exitCode, errors/* errnoOf */.UQ)})`;
     let pids;
     try {
-        pids = await shakeHands(child.pid ?? 0, control, whyEnded);
+        pids = await shakeHands(child.pid ?? 0, control, whyEnded, hidden !== undefined);
     }
     catch (error) {
         killAll();
@@ -5148,8 +7027,8 @@ async function startIsolated(command, env, marker, stdin) {
     const [firstLife, life] = [new carriers/* Life */.RB(first), new carriers/* Life */.RB(group)];
     const sent = new Set();
     return {
-        stdout,
-        stderr,
+        stdout: pipes?.stdout.source ?? stdout,
+        stderr: pipes?.stderr.source ?? stderr,
         group,
         ended: control.hear(/ended (\d+)\n/).then(async (heard) => {
             if (heard === undefined)
@@ -5173,7 +7052,7 @@ async function startIsolated(command, env, marker, stdin) {
     };
 }
 /** @returns the first of the namespace, and the command, which leads a group of its own; it begins now */
-async function shakeHands(unshare, control, whyEnded) {
+async function shakeHands(unshare, control, whyEnded, mounts) {
     const next = async (word) => {
         const heard = await Promise.race([control.hear(word), (0,promises_.setTimeout)(HANDSHAKE_MS, 'late', { ref: false })]);
         if (heard === 'late')
@@ -5182,7 +7061,7 @@ async function shakeHands(unshare, control, whyEnded) {
             throw new NotIsolated(await whyEnded());
     };
     await next(/ready\n/);
-    mapUsers(unshare);
+    mapUsers(unshare, mounts);
     control.go();
     await next(/began\n/);
     const first = onlyChild(unshare);
@@ -5190,14 +7069,28 @@ async function shakeHands(unshare, control, whyEnded) {
     control.go();
     return [first, group];
 }
-/** A try with a command that does nothing. */
-async function requireIsolation() {
+/**
+ * What starts the command so that it can change no mount: root could take the new /proc away, and see what it hides. An
+ * ordinary user is root while he mounts, and becomes himself in another user namespace.
+ */
+function withoutMounting(hidden) {
+    if (isRoot())
+        return [place('setpriv'), '--bounding-set=-sys_admin'];
+    if (hidden === undefined)
+        return [];
+    return [place('unshare'), '--user', `--map-user=${process.geteuid?.()}`, `--map-group=${process.getegid?.()}`];
+}
+/**
+ * A try with a command that does nothing.
+ * @param hidden a folder that the scan must find empty
+ */
+async function requireIsolation(hidden) {
     if (isRoot())
         throw new errors/* KubepassError */.v3('INPUT', "isolate is required, but root cannot be isolated: its files are the machine's.", {
             hint: 'Run the job as an ordinary user, or set isolate to auto.',
         });
     try {
-        const tried = await startIsolated(['true'], { PATH: PLACES }, '', 'ignore');
+        const tried = await startIsolated({ command: ['true'], env: { PATH: SYSTEM_PATH }, marker: '', stdin: 'ignore', pipes: undefined }, hidden);
         const { exitCode } = await tried.ended;
         await tried.close();
         for (const output of [tried.stdout, tried.stderr])
@@ -5233,16 +7126,16 @@ function howToAllow(reason) {
 }
 const MISSING = 'is not in';
 function place(program) {
-    const path = (0,src_options/* findProgram */.Kp)(program, PLACES);
+    const path = (0,src_options/* findProgram */.Kp)(program, SYSTEM_PATH);
     if (path === undefined)
-        throw new NotIsolated(`${program} ${MISSING} ${PLACES.replaceAll(':', ', ')}`);
+        throw new NotIsolated(`${program} ${MISSING} ${SYSTEM_PATH.replaceAll(':', ', ')}`);
     return path;
 }
-/** Everybody stays who they are: an ordinary user can say that of himself alone, root of all whom it knows. */
-function mapUsers(pid) {
+/** Everybody stays who they are: an ordinary user can say that of himself alone, root of all whom it knows. Who mounts is root. */
+function mapUsers(pid, mounts) {
     const root = isRoot();
     const all = (file) => (0,external_node_fs_.readFileSync)(`/proc/self/${file}`, 'utf8').replaceAll(/^ *(\d+) +\d+ +(\d+)$/gm, (_line, id, count) => `${id} ${id} ${count}`);
-    const one = (id = -1) => `${id} ${id} 1`;
+    const one = (id = -1) => `${mounts ? 0 : id} ${id} 1`;
     if (!root)
         (0,external_node_fs_.writeFileSync)(`/proc/${pid}/setgroups`, 'deny');
     (0,external_node_fs_.writeFileSync)(`/proc/${pid}/uid_map`, root ? all('uid_map') : one(process.geteuid?.()));
@@ -5307,8 +7200,31 @@ function firstLineOf(stream) {
     stream.on('data', (chunk) => (text = (text + chunk.toString()).slice(0, 1000)));
     return new Promise((resolve) => (0,external_node_stream_.finished)(stream, () => {
         const [line = ''] = text.split('\n');
-        resolve(line === '' ? '' : (0,quote/* quote */.h)(line));
+        resolve(line === '' ? '' : (0,quote/* quote */.hD)(line));
     }));
+}
+
+;// CONCATENATED MODULE: ./src/pipe.ts
+
+/**
+ * Passes all that comes from `from` through the filters to `to`, at the speed of `to`. A `to` that is gone must not block the scan.
+ * @returns resolves when `to` has taken the last piece
+ */
+function pipe(from, filters, to) {
+    let gone = false;
+    to.on('error', () => {
+        gone = true;
+        from.resume();
+    });
+    from.on('data', (piece) => {
+        for (const filter of filters)
+            piece = filter(piece);
+        if (gone || to.write(piece))
+            return;
+        from.pause();
+        to.once('drain', () => from.resume());
+    });
+    return new Promise((resolve) => (0,external_node_stream_.finished)(from, () => to.write('', () => resolve())));
 }
 
 ;// CONCATENATED MODULE: ./src/scan.ts
@@ -5324,6 +7240,8 @@ const scan_DRAIN_MS = 1_000;
 /** The command that gets the credential, in a process group of its own. */
 class Scan {
     isolation;
+    /** Why the folder that was to be hidden from the command is not. */
+    whyNotHidden;
     #running;
     #marker;
     #targets;
@@ -5332,8 +7250,9 @@ class Scan {
     /** How many pieces of output have come. */
     #chunks = 0;
     #toldToEnd = false;
-    constructor(running, isolation, marker, streams) {
-        this.isolation = isolation;
+    constructor({ running, whyNot, whyNotHidden }, marker, streams) {
+        this.isolation = { isolated: whyNot === undefined, why_not: whyNot ?? null, as_root: isRoot() };
+        this.whyNotHidden = whyNotHidden;
         this.#running = running;
         this.#marker = marker;
         this.#close = streams.close;
@@ -5341,33 +7260,45 @@ class Scan {
             output.on('data', () => (this.#chunks += 1));
         const [stdout, stderr] = [streams.stdout(), streams.stderr()];
         this.#targets = [stdout, stderr];
-        this.#outputs = Promise.all([connect(running.stdout, streams.filters(), stdout), connect(running.stderr, streams.filters(), stderr)]);
+        this.#outputs = Promise.all([pipe(running.stdout, streams.filters(), stdout), pipe(running.stderr, streams.filters(), stderr)]);
     }
-    /** Starts the command. Core dumps are off: they would hold the token. */
-    static async start(command, env, marker, isolate, streams) {
+    /**
+     * Starts the command. Core dumps are off: they would hold the token.
+     * @param hidden a folder that the command finds empty, if it is isolated
+     */
+    static async start(command, env, marker, isolate, streams, hidden) {
+        const { stdin, pipes } = streams;
         try {
-            const [running, whyNot] = await begin(command, env, marker, isolate, streams.stdin);
-            return new Scan(running, { isolated: whyNot === undefined, why_not: whyNot ?? null, as_root: isRoot() }, marker, streams);
+            return new Scan(await begin({ command, env, marker, stdin, pipes }, isolate, hidden), marker, streams);
         }
         catch (cause) {
-            streams.close();
+            streams.close(true);
+            pipes?.stdout.source.destroy();
+            pipes?.stderr.source.destroy();
             if (cause instanceof errors/* KubepassError */.v3)
                 throw cause;
             throw new errors/* KubepassError */.v3('INPUT', `The command could not be started (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
                 hint: 'Is it, with its environment, too long?',
             });
         }
+        finally {
+            // The outputs end when nobody has their write ends any more.
+            if (pipes !== undefined)
+                closeSinks(pipes);
+        }
     }
-    /** Resolves when the command has ended; once `signal` is aborted it is told to, and soon made to. */
-    async ended(signal) {
+    /** Resolves when the command has ended; once `signal` is aborted it is told to, and soon, or `atOnce`, made to. */
+    async ended(signal, atOnce) {
         let last;
+        const kill = () => {
+            this.#running.signal('SIGKILL');
+            void this.#running.close();
+        };
         const stop = () => {
             this.#toldToEnd = true;
             this.#running.signal('SIGTERM');
-            last = setTimeout(() => {
-                this.#running.signal('SIGKILL');
-                void this.#running.close();
-            }, GRACE_MS);
+            last = setTimeout(kill, GRACE_MS);
+            atOnce?.addEventListener('abort', kill, { once: true });
         };
         if (signal.aborted)
             stop();
@@ -5382,6 +7313,7 @@ class Scan {
         finally {
             clearTimeout(last);
             signal.removeEventListener('abort', stop);
+            atOnce?.removeEventListener('abort', kill);
         }
     }
     /** Ends what can be found of the command, then its group, then what is left where it ran. */
@@ -5399,37 +7331,41 @@ class Scan {
      * someone holds it who could not be ended, is given up.
      */
     async drain(limit) {
-        const dry = this.#outputs.then(() => 'dry');
-        for (let seen = -1; (seen !== this.#chunks || this.#readerIsSlow()) && !limit.aborted;) {
+        const dry = this.#outputs.then(() => true);
+        let isDry = false;
+        for (let seen = -1; !isDry && (seen !== this.#chunks || this.#readerIsSlow()) && !limit.aborted;) {
             seen = this.#chunks;
-            const pause = (0,promises_.setTimeout)(scan_DRAIN_MS, 'silent', { ref: false, signal: limit }).catch(() => 'over');
-            if ((await Promise.race([dry, pause])) === 'dry')
-                break;
+            isDry = await Promise.race([dry, (0,promises_.setTimeout)(scan_DRAIN_MS, false, { ref: false, signal: limit }).catch(() => false)]);
         }
         this.#running.stdout.destroy();
         this.#running.stderr.destroy();
-        this.#close();
+        this.#close(isDry);
     }
     #readerIsSlow() {
         return this.#targets.some((target) => target.writableLength > 0);
     }
 }
 /** Isolated where that is asked for and possible; otherwise with the reason why not. */
-async function begin(command, env, marker, isolate, stdin) {
+async function begin(start, isolate, hidden) {
     if (isolate === 'off')
-        return [startPlain(command, env, marker, stdin), 'isolate is off'];
+        return { running: startPlain(start), whyNot: 'isolate is off', whyNotHidden: 'isolate is off' };
     try {
-        return [await startIsolated(command, env, marker, stdin)];
+        return { running: await startIsolated(start, hidden) };
     }
     catch (error) {
         if (!(error instanceof NotIsolated))
             throw error;
         if (isolate === 'required')
             throw notAllowed(error);
-        return [startPlain(command, env, marker, stdin), error.message];
+        if (hidden !== undefined)
+            return { ...(await begin(start, isolate, undefined)), whyNotHidden: error.message };
+        return { running: startPlain(start), whyNot: error.message };
     }
 }
-/** The environment of the scan: not the runner's secrets, not the means to get a token of its own. */
+
+;// CONCATENATED MODULE: ./src/scan-environment.ts
+
+/** The environment of the scan: not the runner's secrets, not the means to get a token or to be somebody else than the scanner. */
 function scanEnvironment(env, options, isSecret) {
     const runnersSecrets = ['CI_JOB_TOKEN', 'CI_REGISTRY_PASSWORD', 'CI_DEPENDENCY_PROXY_PASSWORD', 'CI_DEPLOY_PASSWORD']
         .flatMap((name) => env[name] ?? [])
@@ -5443,19 +7379,57 @@ function scanEnvironment(env, options, isSecret) {
         // A secret can be a word that stands in a path.
         if (name === 'PATH' || name === 'HOME')
             return true;
-        return !WITHHELD.test(name) && !carriesSecret(value) && (0,proxy_variables/* proxyPassword */.mB)(name, value) === undefined;
+        if (WITHHELD.test(name) || outranksKubeconfig(name))
+            return false;
+        return !carriesSecret(value) && (0,proxy_variables/* proxyPassword */.mB)(name, value) === undefined;
     };
     return Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && passes(name, value)));
 }
 const CLEAN = /^(PATH|HOME|LANG|LANGUAGE|LC_[A-Z]+)$/;
-const WITHHELD = /^(INPUT_.*|STATE_.*|KUBEPASS_.*|ACTIONS_ID_TOKEN_.*|ACTIONS_RUNTIME_.*|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)|GITLAB_ENV|NODE_OPTIONS|CI_JOB_JWT.*|CI_(JOB|REGISTRY|DEPENDENCY_PROXY|DEPLOY)_(TOKEN|PASSWORD))$/;
+/** KUBERNETES_SERVICE_*: by these a client takes the Pod that it runs in for its cluster, before any kubeconfig. */
+const WITHHELD = /^(INPUT_.*|STATE_.*|KUBEPASS_.*|KUBERNETES_SERVICE_.*|ACTIONS_ID_TOKEN_.*|ACTIONS_RUNTIME_.*|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)|GITLAB_ENV|NODE_OPTIONS|CI_JOB_JWT.*|CI_(JOB|REGISTRY|DEPENDENCY_PROXY|DEPLOY)_(TOKEN|PASSWORD))$/;
 const JWT = /^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/;
-/** Resolves when all that came from `from` has been handed to `to`. A `to` that is gone must not block the scan. */
-function connect(from, filters, to) {
-    const last = filters.reduce((source, filter) => source.pipe(filter), from);
-    to.on('error', () => last.resume());
-    last.pipe(to, { end: false });
-    return new Promise((resolve) => (0,external_node_stream_.finished)(last, () => to.write('', () => resolve())));
+/** The variables that clients read before KUBECONFIG, or beside it: which cluster, which user, whose certificate. */
+const OUTRANKING = [
+    // kubectl: flags by default, --server and --as among them. https://kubernetes.io/docs/reference/kubectl/kuberc/
+    /^KUBERC$/,
+    // Helm. https://helm.sh/docs/helm/helm/
+    /^HELM_KUBE\w+$/,
+    // Terraform's providers kubernetes, helm and kubectl, and its state backend.
+    // https://registry.terraform.io/providers/hashicorp/kubernetes/latest/docs#argument-reference
+    // https://registry.terraform.io/providers/alekc/kubectl/latest/docs#argument-reference
+    // https://developer.hashicorp.com/terraform/language/backend/kubernetes
+    /^KUBE_(HOST|USER|PASSWORD|TOKEN|INSECURE|TLS_SERVER_NAME|PROXY_URL|CLIENT_CERT_DATA|CLIENT_KEY_DATA|CLUSTER_CA_CERT_DATA)$/,
+    /^KUBE_(CONFIG|CONFIG_PATHS|CTX|CTX_AUTH_INFO|CTX_CLUSTER|LOAD_CONFIG_FILE|IN_CLUSTER_CONFIG)$/,
+    // Ansible's kubernetes.core. https://docs.ansible.com/ansible/latest/collections/kubernetes/core/k8s_module.html
+    /^K8S_AUTH_\w+$/,
+    // client-go without a server in the kubeconfig; fabric8's client for Java, which asks these first.
+    // https://github.com/fabric8io/kubernetes-client#configuring-the-client
+    /^KUBERNETES_(MASTER|TRUST_CERTIFICATES|DISABLE_HOSTNAME_VERIFICATION|(AUTH|CERTS|TRUSTSTORE|KEYSTORE|IMPERSONATE)_\w+)$/,
+    // Quarkus. https://quarkus.io/guides/kubernetes-client#configuration-reference
+    /^QUARKUS_KUBERNETES_CLIENT_\w+$/,
+    // werf, kubedog, nelm. https://werf.io/docs/v2/reference/cli/werf_converge.html
+    /^(WERF|KUBEDOG|NELM)_KUBE_?\w+$/,
+    /^KUBE_?CONFIG_BASE64$/,
+    // kapp, kctrl. https://carvel.dev/kapp/docs/latest/config-reference/
+    /^(KAPP|KCTRL)_KUBECONFIG\w*$/,
+    // Skaffold. https://skaffold.dev/docs/references/cli/
+    /^SKAFFOLD_KUBE(CONFIG|_CONTEXT)$/,
+    // Trivy takes each of its flags from a variable. https://trivy.dev/latest/docs/configuration/
+    /^TRIVY_KUBECONFIG$/,
+    // k8s-ruby. https://github.com/k8s-ruby/k8s-ruby#configuration
+    /^KUBE_(SERVER|CA)$/,
+    // Which context counts: programs on controller-runtime, by custom.
+    /^KUBE_?CONTEXT$/,
+];
+function outranksKubeconfig(name) {
+    return OUTRANKING.some((pattern) => pattern.test(name));
+}
+/** The variables of `env` that name another cluster or user, and that the scan does not get. */
+function withheldFromClients(env, scanEnv) {
+    return Object.keys(env)
+        .filter((name) => outranksKubeconfig(name) && scanEnv[name] === undefined)
+        .toSorted();
 }
 
 ;// CONCATENATED MODULE: ./src/hand-over.ts
@@ -5467,11 +7441,16 @@ function connect(from, filters, to) {
 
 
 
+
+
+
+
 /**
  * Runs the scan with the credential.
+ * @param whyNoPipes why its named pipes could not be made; undefined when they are there
  * @returns the exit code for the host: on a CI an accepted one is 0
  */
-async function runScan(session, command, credential, kubeconfig) {
+async function runScan(session, command, credential, kubeconfig, whyNoPipes) {
     const { options, platform, redactor, evidence, signal } = session;
     signal.throwIfAborted();
     const env = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value);
@@ -5479,30 +7458,39 @@ async function runScan(session, command, credential, kubeconfig) {
         for (const name of (0,proxy_variables/* withheldProxies */.aN)(platform.env, env))
             platform.say(`${name} holds a password, so the scan does not get it. Name it in pass_env if the scan needs that proxy.`);
     const delivered = options.delivery === 'env' ? { [options.tokenVariable]: credential.token.reveal() } : {};
+    const ours = { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered };
+    const withheld = options.env === 'inherit' ? withheldFromClients(platform.env, { ...env, ...ours }) : [];
+    if (withheld.length > 0)
+        platform.say(`The scan does not get ${withheld.join(', ')}: clients would prefer that to its kubeconfig. Name it in pass_env if the scan needs it.`);
     const renewal = (0,src_credential/* renewAt */.hh)(credential, credential.receivedAt);
-    tellOfRenewal(session, renewal);
     const isOwn = options.maxScan !== src_options/* DEFAULT_MAX_SCAN_S */.Rl;
+    const telling = tellOfRenewal(session, renewal, isOwn ? options.maxScan : undefined);
     for (const doubt of platform.limitDoubts(isOwn ? options.maxScan : undefined))
         await warn(session, doubt);
+    const pipes = outputPipes(session, await whyNoPipes);
+    const podToken = (0,in_cluster/* podTokenFolder */.zd)();
     const startedAt = new Date().toISOString();
     evidence.used = { started_at: startedAt, ended_at: null, exit_code: null, signal: null };
     record(session);
     platform.guardCommandFiles(options.passEnv);
     const outputs = platform.scanOutputs();
-    session.scan = await Scan.start(command, { ...env, KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered }, markerOf(session.receipt), options.isolate, {
+    session.scan = await Scan.start(command, { ...env, ...ours }, markerOf(session.receipt), options.isolate, {
         ...outputs,
-        stdin: platform.readStdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
-        filters: () => [redactor.stream(), ...outputs.filters()],
-    });
+        pipes,
+        stdin: platform.stdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
+        filters: () => [redactor.filter(), ...outputs.filters()],
+    }, podToken);
     evidence.isolation = session.scan.isolation;
     record(session);
     if (options.isolate === 'auto' && evidence.isolation.why_not !== null)
         platform.say(`The scan is not isolated: ${evidence.isolation.why_not}.`);
+    if (podToken !== undefined && session.scan.whyNotHidden !== undefined)
+        platform.say(`The scan can read this Pod's own token in ${podToken}: ${session.scan.whyNotHidden}.`);
     const overdue = new AbortController();
     const timer = setTimeout(() => overdue.abort(takesTooLong(options.maxScan)), options.maxScan * 1000);
     const rotation = startRotation(session, credential, renewal);
     try {
-        const { exitCode, signal: by } = await session.scan.ended(AbortSignal.any([signal, overdue.signal]));
+        const { exitCode, signal: by } = await session.scan.ended(AbortSignal.any([signal, overdue.signal]), session.atOnce);
         evidence.used = { started_at: startedAt, ended_at: new Date().toISOString(), exit_code: exitCode, signal: by };
         if (!signal.aborted)
             overdue.signal.throwIfAborted();
@@ -5510,14 +7498,48 @@ async function runScan(session, command, credential, kubeconfig) {
     }
     finally {
         clearTimeout(timer);
+        clearTimeout(telling);
         await rotation.stop();
     }
 }
-/** Whoever reads a token once must know before that it will expire. */
-function tellOfRenewal({ options, platform }, from) {
-    const variable = options.delivery === 'env' ? ` The variable ${options.tokenVariable} keeps the first one.` : '';
-    platform.say(`From ${(0,src_credential/* isoTime */.Ly)(Math.round(from / 1000))} on the credential is renewed. kubectl and other Go programs re-read it; ` +
-        `InSpec, Python and JavaScript clients read it once: for them ${platform.nameOf('duration')} must be as long as the scan.${variable}`);
+/** @returns undefined when the scan gets sockets, which is told */
+function outputPipes({ platform, receipt }, whyNot) {
+    let reason = whyNot;
+    try {
+        if (reason === undefined)
+            return openNamedPipes(receipt.directory);
+    }
+    catch (error) {
+        reason = `its pipes could not be opened (${(0,errors/* errnoOf */.UQ)(error)})`;
+    }
+    platform.say(`The scan cannot open /dev/stdout or /dev/stderr: ${reason}.`);
+    return undefined;
+}
+/**
+ * Tells that a program which reads a token once needs a longer one: before the scan if that may take longer, else shortly
+ * before the renewal. Most scans end before that.
+ * @param from ms since 1970
+ * @param maxScan seconds; undefined when nobody has set it
+ * @returns what tells it later
+ */
+function tellOfRenewal({ options, platform }, from, maxScan) {
+    const tell = () => {
+        const variable = options.delivery === 'env' ? ` The variable ${options.tokenVariable} keeps the first one.` : '';
+        platform.say(`From ${(0,src_credential/* isoTime */.Ly)(Math.round(from / 1000))} on the credential is renewed. kubectl and other Go programs re-read it; ` +
+            `InSpec, Python and JavaScript clients read it once: for them ${platform.nameOf('duration')} must be as long as the scan.${variable}`);
+    };
+    const wait = waitToTell(from, Date.now(), maxScan);
+    if (wait === 0)
+        tell();
+    return wait === undefined || wait === 0 ? undefined : setTimeout(tell, wait);
+}
+/** As long as this before it is renewed, the renewal of a credential is near. */
+const NEAR_MS = 60_000;
+/** @returns how long the sentence about the renewal can wait, in milliseconds; undefined when the scan ends before that */
+function waitToTell(from, now, maxScan) {
+    if (maxScan !== undefined)
+        return now + maxScan * 1000 > from ? 0 : undefined;
+    return Math.min(Math.max(0, from - NEAR_MS - now), retry/* LONGEST_TIMER_MS */.Mv);
 }
 function takesTooLong(maxScan) {
     return new errors/* KubepassError */.v3('TIMEOUT', `The scan took longer than ${maxScan} s, and was ended.`, {
@@ -5539,7 +7561,25 @@ async function leaveToLaterSteps(session, credential, kubeconfig) {
     platform.say('The later steps of this job have the credential; the post step revokes it. It is not renewed.');
 }
 
+;// CONCATENATED MODULE: ./src/scan-failure.ts
+
+/**
+ * What a job's log says last of a scan whose exit code fails the job.
+ * @param nameOfAccepted how a user writes accept_exit_codes here
+ */
+function scanFailure({ exit_code: code, signal }, accepted, nameOfAccepted) {
+    // A shell ends with this code after a signal ended the program that it ran.
+    const [name] = Object.entries(external_node_os_namespaceObject.constants.signals).find(([, number]) => code === 128 + number) ?? [];
+    const how = signal !== null
+        ? `was ended by ${signal} (exit code ${code})`
+        : `ended with exit code ${code}${name === undefined ? '' : `, as after ${name}`}`;
+    const doubt = name === 'SIGKILL' ? ' Did the machine run out of memory?' : '';
+    return `The scan ${how}, which is not among ${nameOfAccepted} (${accepted.join(',')}).${doubt}`;
+}
+
 ;// CONCATENATED MODULE: ./src/start.ts
+
+
 
 
 
@@ -5563,9 +7603,9 @@ async function leaveToLaterSteps(session, credential, kubeconfig) {
 async function start(context) {
     saveFirst(context, 'none');
     refuseOptions(context.platform.env);
-    const asked = (0,src_options/* parseOptions */.Ac)(context.platform, context.seal, 'start');
+    const asked = await readOptions(context, 'start');
     if (asked.isolate === 'required')
-        await requireIsolation();
+        await requireIsolation((0,in_cluster/* podTokenFolder */.zd)());
     const chosen = await choose(context, asked);
     const { options } = chosen;
     const session = openSession(context, chosen, newReceipt(options, context.platform.run, context.platform.runKey), 'all');
@@ -5573,7 +7613,7 @@ async function start(context) {
     const beforeScan = (0,src_limit/* limitOf */.L)(options.deadline, context.signal);
     saveFirst(context, session.receipt);
     try {
-        makeDirectory(session.receipt.directory, context.platform.uid);
+        session.directory = makeDirectory(session.receipt.directory, context.platform.uid, options.certificateAuthority);
     }
     catch (error) {
         context.platform.forgetReceipt();
@@ -5581,17 +7621,22 @@ async function start(context) {
     }
     let exitCode = 0;
     let failure;
+    let whyNoPipes = Promise.resolve(undefined);
     try {
         const [name] = anchorNames(context.platform.run, session.receipt);
         context.platform.progress('asking for a token');
-        const credential = await issue(session, name, beforeScan);
-        context.platform.say(`Issued a credential for ${(0,quote/* quote */.h)(session.evidence.asked.service_account)} until ${(0,src_credential/* isoTime */.Ly)(credential.expiresAt)}.`);
+        const issuing = issue(session, name, beforeScan);
+        // Begun while the API server is waited for.
+        if (options.command !== undefined)
+            whyNoPipes = makeNamedPipes(session.receipt.directory);
+        const credential = await issuing;
+        context.platform.say(`Issued a credential for ${(0,quote/* quote */.hD)(session.evidence.asked.service_account)} until ${(0,src_credential/* isoTime */.Ly)(credential.expiresAt)}.`);
         await verify(session, credential, beforeScan);
         const kubeconfig = writeKubeconfig(session.receipt.directory, options, credential.token, context.platform.uid);
         if (options.command === undefined)
             await leaveToLaterSteps(session, credential, kubeconfig);
         else
-            exitCode = await runScan(session, options.command, credential, kubeconfig);
+            exitCode = await runScan(session, options.command, credential, kubeconfig, whyNoPipes);
         // A signal that has come is seen when the event loop turns.
         await (0,promises_.setImmediate)();
         context.signal.throwIfAborted();
@@ -5600,6 +7645,8 @@ async function start(context) {
         failure = error;
         (0,src_evidence/* failWith */.ff)(session.evidence, error);
     }
+    // What makes them must not be at work while the directory is removed.
+    await whyNoPipes;
     if (options.command !== undefined || failure !== undefined) {
         const worse = await finish(session, context.platform.hasPost);
         if (worse !== undefined && failure !== undefined)
@@ -5609,6 +7656,9 @@ async function start(context) {
     await report(session);
     if (failure !== undefined)
         throw failure;
+    const { used } = session.evidence;
+    if (context.platform.isCI && exitCode !== 0 && used !== null)
+        await context.platform.fail(scanFailure(used, options.acceptExitCodes, context.platform.nameOf('accept_exit_codes')));
     return exitCode;
 }
 
@@ -5655,7 +7705,7 @@ async function listMarked(client, authInfo, namespace, progress, limit) {
             continue;
         }
         if (answer.status !== 200 || table?.kind !== 'Table')
-            throw refusalOf(answer, `list the Secrets in namespace ${(0,quote/* quote */.h)(namespace)}`, auth, listHint(answer, namespace));
+            throw refusalOf(answer, `list the Secrets in namespace ${(0,quote/* quote */.hD)(namespace)}`, auth);
         const column = (name) => table.columnDefinitions?.findIndex((definition) => definition.name === name) ?? -1;
         const [type, data] = [column('Type'), column('Data')];
         for (const row of table.rows ?? []) {
@@ -5680,7 +7730,7 @@ function listedOf({ object }, type, data) {
     const prefix = anchorPrefix({ id, attempt });
     const listed = (is) => ({ name, uid, labels, annotations, is });
     if (type !== 'Opaque')
-        return listed({ foreign: `its type is ${(0,quote/* quote */.h)(String(type))}` });
+        return listed({ foreign: `its type is ${(0,quote/* quote */.hD)(String(type))}` });
     if (data !== 0)
         return listed({ foreign: 'it holds data' });
     if (finalizers.length > 0)
@@ -5699,13 +7749,6 @@ function isPlatform(text) {
 }
 function list_timeOf(text) {
     return text !== undefined && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) ? Date.parse(text) || undefined : undefined;
-}
-function listHint(answer, namespace) {
-    const rule = answer.status === 403 ? missingRule(answer) : undefined;
-    if (!rule?.includes('verbs: ["list"]'))
-        return undefined;
-    return (`${rule.replace('verbs: ["list"]', 'verbs: ["list", "delete"]')}\n` +
-        `Whoever may list Secrets can read them: do so only if the namespace ${(0,quote/* quote */.h)(namespace)} holds no Secrets but anchors. deploy/sweeper has the Role.`);
 }
 
 ;// CONCATENATED MODULE: ./src/platform/runs.ts
@@ -5773,7 +7816,6 @@ function needed(token) {
 
 
 
-
 /** A deletion is a write to etcd, of which many go into one sync: more at once are hardly faster, and a burden. */
 const DELETIONS_AT_ONCE = 16;
 const QUESTIONS_AT_ONCE = 4;
@@ -5792,7 +7834,7 @@ async function sweep(context) {
     refuseOptions(platform.env);
     const flags = platform.own ?? {};
     const apis = runsApis(platform.env, flags, seal);
-    const { identity, why, options } = await choose(context, (0,src_options/* parseOptions */.Ac)(platform, seal, 'finish'));
+    const { identity, why, options } = await choose(context, await readOptions(context, 'finish'));
     const { namespace } = options.serviceAccount;
     const dryRun = flags['dry-run'] === true;
     platform.say(`Identity: ${identity.kind}, because ${why}.`);
@@ -5933,12 +7975,12 @@ function sweep_anchors(count) {
 function summary(found, namespace, dryRun) {
     const count = (...outcomes) => found.filter(({ outcome }) => outcomes.includes(outcome)).length;
     if (found.length === 0)
-        return `There are no anchors in namespace ${(0,quote/* quote */.h)(namespace)}.`;
+        return `There are no anchors in namespace ${(0,quote/* quote */.hD)(namespace)}.`;
     const kept = `${count('kept')} kept`;
     if (dryRun)
-        return `Of ${sweep_anchors(found.length)} in namespace ${(0,quote/* quote */.h)(namespace)} ${count('due')} would be deleted, ${kept}.`;
+        return `Of ${sweep_anchors(found.length)} in namespace ${(0,quote/* quote */.hD)(namespace)} ${count('due')} would be deleted, ${kept}.`;
     const left = count('due') === 0 ? '' : `, ${count('due')} left that should be`;
-    return `Of ${sweep_anchors(found.length)} in namespace ${(0,quote/* quote */.h)(namespace)} ${count('deleted', 'gone')} deleted, ${kept}${left}.`;
+    return `Of ${sweep_anchors(found.length)} in namespace ${(0,quote/* quote */.hD)(namespace)} ${count('deleted', 'gone')} deleted, ${kept}${left}.`;
 }
 /** One anchor as it is told of: its run where it is ours, else what its labels say. */
 function row({ listed: { name, uid, is, labels, annotations }, state, outcome }) {
@@ -5970,7 +8012,7 @@ function asTable(found) {
         .map(({ name = '', platform, run, attempt, repository, job, dead_by = '', state = '', outcome = '', why = '' }) => {
         const whose = `${platform} ${run}/${attempt} ${repository} ${job}`.trim();
         // All but the last two are foreign text.
-        return [...[name, whose, dead_by].map((text) => (0,quote/* quote */.h)(text, 80).slice(1, -1)), state, why === '' ? outcome : `${outcome}: ${why}`];
+        return [...[name, whose, dead_by].map((text) => (0,quote/* quote */.hD)(text, 80).slice(1, -1)), state, why === '' ? outcome : `${outcome}: ${why}`];
     });
     const table = [['ANCHOR', 'RUN', 'DEAD BY', 'STATE', 'OUTCOME'], ...lines];
     const widths = [0, 1, 2, 3].map((column) => table.reduce((widest, line) => Math.max(widest, line[column]?.length ?? 0), 0));

@@ -15,23 +15,28 @@ __webpack_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __webpack_require__(6760);
+// EXTERNAL MODULE: ./src/damage.ts
+var src_damage = __webpack_require__(8566);
 // EXTERNAL MODULE: ./src/errors.ts
 var errors = __webpack_require__(3916);
-// EXTERNAL MODULE: ./src/options.ts
-var options = __webpack_require__(8381);
+// EXTERNAL MODULE: ./src/options.ts + 2 modules
+var options = __webpack_require__(8721);
 // EXTERNAL MODULE: ./src/quote.ts
 var quote = __webpack_require__(4519);
-// EXTERNAL MODULE: ./src/values.ts
-var values = __webpack_require__(4777);
+// EXTERNAL MODULE: ./src/values.ts + 1 modules
+var values = __webpack_require__(7360);
 // EXTERNAL MODULE: external "node:child_process"
 var external_node_child_process_ = __webpack_require__(1421);
 // EXTERNAL MODULE: external "node:events"
 var external_node_events_ = __webpack_require__(8474);
 // EXTERNAL MODULE: external "node:timers/promises"
 var promises_ = __webpack_require__(8500);
+// EXTERNAL MODULE: external "node:util"
+var external_node_util_ = __webpack_require__(7975);
 // EXTERNAL MODULE: ./src/carriers.ts
 var carriers = __webpack_require__(9562);
 ;// CONCATENATED MODULE: ./src/identity/exec-plugin.ts
+
 
 
 
@@ -43,8 +48,12 @@ const MOST_BYTES = 1024 * 1024;
 const OURS = /^(INPUT|STATE|KUBEPASS)_/;
 const SECRET_NAME = /TOKEN|SECRET|PASSWORD|KEY/i;
 const SECRET_FLAG = /^-.*(token|secret|password|key)$/i;
-/** As long as a secret, and of its letters: a program may tell of a failure with it. */
-const SECRET_LIKE = /[\w.=+/~-]{20,}/g;
+/** As long as a secret, and of its letters: a program may tell of a failure with it. Or a page, where a person could sign in. */
+const SECRET_LIKE = /(?:https:\/\/)?[\w.=+/~-]{20,}/g;
+/** Of what it has printed on its standard error. */
+const LAST_LINES = 10;
+const KEPT_BYTES = 16 * 1024;
+const ASKS = /\b(device ?code|devicelogin|enter the code|browser|sign in|log ?in|password|passphrase|otp)\b/i;
 /** How long an output may stay open once the program and its group have ended. */
 const DRAIN_MS = 1_000;
 /** What client-go tells a plugin in KUBERNETES_EXEC_INFO. */
@@ -78,19 +87,19 @@ async function runExecPlugin(exec, env, seal, signal) {
     }
     catch (error) {
         if (error instanceof values/* Wrong */.YW)
-            throw failed(exec, `printed no credential: ${error.message}`, lastLine(stderr));
+            throw failed(exec, `printed no credential: ${error.message}`, lastLines(stderr));
         throw error;
     }
 }
 async function outputsOf(exec, env, signal) {
-    const inTime = () => {
+    const inTime = (printed) => {
         if (!signal.aborted)
             return;
         throw signal.reason instanceof errors/* KubepassError */.v3
             ? signal.reason
-            : failed(exec, 'did not end in time', 'If it needs longer, raise deadline.');
+            : failed(exec, 'did not end in time', [lastLines(printed) ?? [], 'If it needs longer, raise deadline.'].flat().join('\n'));
     };
-    inTime();
+    inTime('');
     try {
         // In a group of its own: what it starts ends with it.
         const child = (0,external_node_child_process_.spawn)(exec.command, exec.args, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
@@ -98,7 +107,7 @@ async function outputsOf(exec, env, signal) {
             if (child.pid !== undefined)
                 (0,carriers/* killQuietly */.En)(-child.pid, 'SIGKILL');
         };
-        const [stdout, stderr] = [collect(child.stdout, stop), collect(child.stderr)];
+        const [stdout, stderr] = [collect(child.stdout, stop), collectEnd(child.stderr)];
         const closed = new Promise((resolve) => child.once('close', resolve));
         signal.addEventListener('abort', stop, { once: true });
         try {
@@ -106,12 +115,12 @@ async function outputsOf(exec, env, signal) {
             stop();
             // Who has left the group may hold an output.
             await Promise.race([closed, (0,promises_.setTimeout)(DRAIN_MS, undefined, { ref: false })]);
-            inTime();
+            inTime(stderr());
             if (stdout.isOver())
                 throw failed(exec, 'printed over 1 MiB');
             if (code !== 0)
-                throw failed(exec, `ended with ${by ?? `exit code ${String(code)}`}`, lastLine(stderr.text()));
-            return { stdout: stdout.text(), stderr: stderr.text() };
+                throw failed(exec, `ended with ${by ?? `exit code ${String(code)}`}`, lastLines(stderr()));
+            return { stdout: stdout.text(), stderr: stderr() };
         }
         finally {
             signal.removeEventListener('abort', stop);
@@ -122,7 +131,7 @@ async function outputsOf(exec, env, signal) {
     catch (error) {
         if (error instanceof errors/* KubepassError */.v3)
             throw error;
-        throw failed(exec, `could not be started (${(0,errors/* errnoOf */.UQ)(error)})`, exec.installHint && `The kubeconfig says: ${(0,quote/* quote */.h)(exec.installHint)}`);
+        throw failed(exec, `could not be started (${(0,errors/* errnoOf */.UQ)(error)})`, exec.installHint && `The kubeconfig says: ${(0,quote/* quote */.hD)(exec.installHint)}`);
     }
 }
 /** https://kubernetes.io/docs/reference/config-api/client-authentication.v1/#client-authentication-k8s-io-v1-ExecCredential */
@@ -168,7 +177,7 @@ function named(field, read) {
         throw error instanceof values/* Wrong */.YW ? new values/* Wrong */.YW(`its ${field} ${error.message}`) : error;
     }
 }
-function collect(stream, whenOver = () => undefined) {
+function collect(stream, whenOver) {
     const chunks = [];
     let size = 0;
     stream.on('data', (chunk) => {
@@ -180,12 +189,38 @@ function collect(stream, whenOver = () => undefined) {
     });
     return { text: () => Buffer.concat(chunks).toString(), isOver: () => size > MOST_BYTES };
 }
-function lastLine(text) {
-    const line = text.trimEnd().split('\n').at(-1) ?? '';
-    return line === '' ? undefined : `Its last words: ${(0,quote/* quote */.h)(line.replaceAll(SECRET_LIKE, '...'))}`;
+/** The end of an output; a word that it begins within is left out, as nobody could tell whether it is a part of a secret. */
+function collectEnd(stream) {
+    let end = Buffer.alloc(0);
+    let isCut = false;
+    stream.on('data', (chunk) => {
+        const all = Buffer.concat([end, chunk]);
+        isCut ||= all.length > KEPT_BYTES;
+        end = all.subarray(-KEPT_BYTES);
+    });
+    return () => (isCut ? end.toString().replace(/^\S+/, '') : end.toString());
+}
+/** What it said last, one line in quotes each, without what may be a secret. */
+function lastLines(text) {
+    const lines = (0,external_node_util_.stripVTControlCharacters)(text)
+        .split(/[\r\n]+/)
+        .filter((line) => line.trim() !== '')
+        .slice(-LAST_LINES)
+        .map((line) => `  ${(0,quote/* quote */.hD)(line.replaceAll(SECRET_LIKE, (run) => (isPage(run) ? run : '...')))}`);
+    if (lines.length === 0)
+        return undefined;
+    const advice = lines.some((line) => ASKS.test(line))
+        ? '\nIf it asks somebody to sign in: nobody can, in a job. Have it use an identity of the job, such as a service account or workload identity.'
+        : '';
+    return `Its last words:\n${lines.join('\n')}${advice}`;
+}
+/** Of words alone, so that no secret is in it. */
+function isPage(text) {
+    const [scheme, address = ''] = text.split('://');
+    return scheme === 'https' && address.split(/[./_-]/).every((part) => /^[A-Z]?[a-z]{0,20}\d{0,2}$/.test(part));
 }
 function failed({ command }, what, hint) {
-    return new errors/* KubepassError */.v3('IDENTITY', `The program of the kubeconfig, ${(0,quote/* quote */.h)(command)}, ${what}.`, { hint });
+    return new errors/* KubepassError */.v3('IDENTITY', `The program of the kubeconfig, ${(0,quote/* quote */.hD)(command)}, ${what}.`, { hint });
 }
 function isObject(value) {
     return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -195,6 +230,7 @@ function given(value) {
 }
 
 ;// CONCATENATED MODULE: ./src/identity/kubeconfig.ts
+
 
 
 
@@ -212,7 +248,7 @@ async function kubeconfigIdentity(input, surroundings) {
             return read();
         }
         catch (error) {
-            throw error instanceof values/* Wrong */.YW ? refuse(`has ${what}, which ${error.message}`) : error;
+            throw error instanceof values/* Wrong */.YW ? refuse(`has ${what}, which ${error.message}`, hintFor(what)) : error;
         }
     };
     // It brings client-node and a YAML parser with it.
@@ -221,15 +257,30 @@ async function kubeconfigIdentity(input, surroundings) {
         token: (text) => checked('a token', () => (0,values/* sealToken */.fh)(text, seal)),
         key: (text) => checked('client-key-data', () => (0,values/* sealKey */.FD)(text, seal)),
     });
+    const damage = 'refused' in found ? (0,src_damage/* damageOfKubeconfig */.KB)(input.text()) : undefined;
     if ('refused' in found)
-        throw refuse(found.refused, found.hint);
+        throw damage === undefined ? refuse(found.refused, found.hint) : refuse(damage);
     const cluster = {
         server: checked('a server', () => (0,values/* parseServer */.ld)(found.server)),
-        certificateAuthority: certificateIn('certificate-authority', found.certificateAuthority),
+        certificateAuthority: trustedBy(found.certificateAuthority),
         proxyUrl: found.proxyUrl ? checked('a proxy-url', () => (0,values/* parseProxy */.YR)(found.proxyUrl ?? '')) : undefined,
         tlsServerName: found.tlsServerName ? checked('a tls-server-name', () => (0,values/* parseServerName */.ey)(found.tlsServerName ?? '')) : undefined,
     };
-    return { kind: 'kubeconfig', cluster, authInfo: authInfoOf(found.user) };
+    const remark = found.user.by === 'certificate' && found.user.besideToken
+        ? 'its user has a token and a client certificate: the certificate counts, as it does when kubectl shows both'
+        : undefined;
+    return { kind: 'kubeconfig', cluster, remark, authInfo: authInfoOf(found.user) };
+    function trustedBy(own) {
+        const { systemRoots } = input;
+        if (own !== undefined && systemRoots !== undefined)
+            throw refuse(`has a CA, and ${nameOf('certificate_authority')} is system: which of them counts`, 'Leave one of them out.');
+        if (own !== undefined)
+            return certificateIn('certificate-authority', own);
+        if (systemRoots !== undefined)
+            return systemRoots;
+        throw refuse('has no certificate-authority-data for its cluster: nothing is trusted on first use', `Add it: the base64 of the API server's CA certificate, as PEM. Or set ${nameOf('certificate_authority')} to system, if a public CA ` +
+            "signed the API server's certificate, as at the DNS endpoint of GKE.");
+    }
     function authInfoOf(user) {
         if (user.by === 'exec')
             return ofPlugin(user.exec);
@@ -263,16 +314,18 @@ async function kubeconfigIdentity(input, surroundings) {
             throw refuse(`has ${field}, but not as the path of a file`);
         if ('folder' in input.files)
             return (0,external_node_path_.resolve)(input.files.folder, file);
-        throw refuse(`names a file (${field}: ${(0,quote/* quote */.h)(file)}), but ${input.files.refused}: who writes it could have any file read and sent away`, 'Put in the value itself, as kubectl config view --raw --flatten does, or give the path of a kubeconfig outside of the workspace.');
+        throw refuse(`names a file (${field}: ${(0,quote/* quote */.hD)(file)}), but ${input.files.refused}: who writes it could have any file read and sent away`, 'Put in the value itself, as kubectl config view --raw --flatten does, or give the path of a kubeconfig outside of the workspace.');
     }
     function ofPlugin(exec) {
         if (!input.allowExec) {
-            throw refuse(`names a program to run (exec: ${(0,quote/* quote */.h)(exec.command)})`, `Set ${nameOf('allow_exec')} to true if nobody else can write this kubeconfig.`);
+            throw refuse(`names a program to run (exec: ${(0,quote/* quote */.hD)(exec.command)})`, `Set ${nameOf('allow_exec')} to true if nobody else can write this kubeconfig.`);
         }
         const plugin = { ...exec, command: commandOf(exec.command) };
         sealSecrets(exec, seal);
         const own = Object.fromEntries(exec.env.map(({ name, value }) => [name, value]));
-        const env = { ...surroundings.env, ...own, KUBERNETES_EXEC_INFO: execInfo(exec, cluster) };
+        // A program is told of a CA of the kubeconfig's own: those of the system it knows, and they are more than a variable can hold.
+        const ownAuthority = input.systemRoots === undefined ? cluster.certificateAuthority : '';
+        const env = { ...surroundings.env, ...own, KUBERNETES_EXEC_INFO: execInfo(exec, { ...cluster, certificateAuthority: ownAuthority }) };
         let current;
         return async (signal) => {
             if (current?.expiresAt === undefined || current.expiresAt - Date.now() < FRESH_MS)
@@ -288,8 +341,18 @@ async function kubeconfigIdentity(input, surroundings) {
         if (!surroundings.hasPost)
             return path;
         const program = (0,options/* findProgram */.Kp)(path, surroundings.path);
-        throw refuse(`names the program ${(0,quote/* quote */.h)(command)} without its whole path: it is run again when the job ends, and PATH may lead elsewhere by then`, program === undefined ? 'It is not on PATH now.' : `Write command: ${program}`);
+        throw refuse(`names the program ${(0,quote/* quote */.hD)(command)} without its whole path: it is run again when the job ends, and PATH may lead elsewhere by then`, program === undefined ? 'It is not on PATH now.' : `Write command: ${program}`);
     }
+}
+/** How a field of a kubeconfig is written. */
+function hintFor(what) {
+    if (what.endsWith('server'))
+        return 'Write it as https://HOST:PORT.';
+    if (what.endsWith('proxy-url'))
+        return 'Write it as http://HOST:PORT or https://HOST:PORT; kubepass uses no other proxies.';
+    if (what.endsWith('-data'))
+        return 'Write the base64 of a PEM file: base64 -w0 FILE.';
+    return undefined;
 }
 
 

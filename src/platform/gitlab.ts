@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { asText } from '../evidence.ts'
 import { gitlabFlags, parseFlags } from '../flags.ts'
-import { inputs } from '../inputs.ts'
+import { inputs, NO_AUDIENCE } from '../inputs.ts'
 import { CommandFiles } from './command-files.ts'
 import { limitDoubts } from './gitlab-limits.ts'
 import type { Platform } from './platform.ts'
@@ -20,7 +20,8 @@ const REPORTS = 'kubepass-reports'
  */
 export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv, redact: (text: string) => string): Platform {
   const flags = parseFlags(words, gitlabFlags, 0, 'gitlab/scan.yml gives these flags; is it of the same version as the program?')
-  const workspace = env['CI_PROJECT_DIR']
+  const workspace = workspaceOf(env)
+  const hasAudience = flags.values.get('audience') !== NO_AUDIENCE
   const jobId = env['CI_JOB_ID'] ?? '0'
   const commandFiles = new CommandFiles(env, ['GITLAB_ENV'])
   const say = (text: string): void => print(STDOUT, `${redact(text)}\n`)
@@ -65,12 +66,14 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
       .slice(0, 16),
 
     limitDoubts: (maxScan) => limitDoubts(env, maxScan),
-    idTokensNeed:
-      "Add to the job, with the API server's URL:\n  id_tokens:\n    KUBEPASS_ID_TOKEN:\n      aud: https://k8s.example.com:6443",
+    idTokensNeed: hasAudience
+      ? "Add to the job, with the API server's URL:\n  id_tokens:\n    KUBEPASS_ID_TOKEN:\n      aud: https://k8s.example.com:6443"
+      : "Give the template's input audience, the API server's URL:\n  audience: https://k8s.example.com:6443",
     idTokenRequest: () => undefined,
     idToken(seal) {
       const token = env['KUBEPASS_ID_TOKEN']
-      return token ? seal(token) : undefined
+      const sealed = token ? seal(token) : undefined
+      return hasAudience ? sealed : undefined
     },
     mask: () => undefined,
 
@@ -113,10 +116,16 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
       section('end', 'kubepass_evidence', '')
       const { annotations, junit } = await reports()
       // Where the scan has made a link of it, nothing is written behind that.
-      const folder = join(settled(workspace ?? '.'), REPORTS)
+      const folder = join(settled(workspace), REPORTS)
       mkdirSync(folder, { recursive: true })
       replaceFile(join(folder, 'junit.xml'), redact(junit(evidence)))
       replaceFile(join(folder, 'annotations.json'), redact(annotations(evidence, env)))
     },
   }
+}
+
+/** Where artifacts are looked for. A runner without containers may name a folder that only its containers have. */
+function workspaceOf(env: NodeJS.ProcessEnv): string {
+  const named = env['CI_PROJECT_DIR'] ?? ''
+  return named !== '' && statSync(named, { throwIfNoEntry: false })?.isDirectory() === true ? named : process.cwd()
 }

@@ -18,8 +18,6 @@ export interface Platform extends Source {
    * receipt: then the post step needs none.
    */
   readonly runKey: string | undefined
-  /** An accepted exit code of the scan becomes 0. */
-  readonly isCI: boolean
   /** Our own user id, which owns what we wrote. */
   readonly uid: number
   /** Flags that are no inputs; only a person gives some. */

@@ -25,7 +25,7 @@ const LEVELS: RegExp[] = [
   /^(finish|obtain|rotate|hand-over)\.ts$/,
   /^session\.ts$/,
   /^(platform\/|scan\.ts|scan-environment\.ts|isolate\.ts|runtime\.ts)/,
-  /^(identity\/|kube\/|kubeconfig\.ts|evidence\.ts|receipt\.ts|options\.ts|decode\.ts|carriers\.ts|pipe\.ts|pipes\.ts|running\.ts|redact\.ts)/,
+  /^(identity\/|kube\/|kubeconfig\.ts|evidence\.ts|scan-failure\.ts|receipt\.ts|options\.ts|decode\.ts|carriers\.ts|pipe\.ts|pipes\.ts|running\.ts|redact\.ts)/,
   /^(credential|retry|http|tunnel|flags|values|damage|certificate|pem|proxy-variables|no-proxy|read-once|system-roots|own-kubeconfig|write|access)\.ts$/,
   /^(inputs|job)\.ts$/,
   /^(dump|errors|limit|quote|run-index|secret|version)\.ts$/,

@@ -98,8 +98,8 @@ function example(name: string, server: string): Workflow {
   const text = readFileSync(`${examples}${name}`, 'utf8').replaceAll('https://k8s.example.com:6443', server)
   const workflow = parse(text) as Workflow
   for (const job of Object.values(workflow.jobs)) {
-    // Nobody logs in at a cloud here, and Node.js is there.
-    const steps = job.steps.filter(({ uses }) => uses === undefined || !/^(aws-actions|actions\/setup-node)/.test(uses))
+    // Nobody logs in at a cloud here or keeps artifacts, and Node.js is there.
+    const steps = job.steps.filter(({ uses }) => uses === undefined || !/^(aws-actions|actions\/(setup-node|upload-artifact))/.test(uses))
     job.steps = steps
     for (const step of steps) if (step.uses?.startsWith('kubepass/kubepass@') === true) step.uses = './'
     if (!steps.some(({ uses }) => uses?.startsWith('actions/checkout@') === true)) steps.unshift({ uses: CHECKOUT })

@@ -106,7 +106,10 @@ onGithub(
     status = 403
     const main = await step({ command: 'exit 3', report: 'check' }).main()
     expect(main.code).toBe(3)
-    expect(main.messages).toEqual([expect.stringMatching(/GitHub took no check run \(403\)\.\n?[^]*checks: write/)])
+    expect(main.messages).toEqual([
+      expect.stringMatching(/GitHub took no check run \(403\)\.\n?[^]*checks: write/),
+      expect.stringContaining('The scan ended with exit code 3'),
+    ])
     expect(main.log).not.toContain('forged')
   },
   options,

@@ -39,12 +39,15 @@ interface Project {
 async function run({ project, info, proxy }: PipelineScene, yaml: Project, variables: Record<string, string> = {}): Promise<Pipeline> {
   project.write('ci/kubernetes-ca.crt', readFileSync(info.ca, 'utf8'))
   project.write('.gitlab-ci.yml', stringify(yaml))
-  const job = { jobId: '1', jobName: 'kubepass', pipelineId: '1', timeout: 1800, folder: '/builds/group/project', jobToken: '' }
-  const idToken = signToken(gitlabClaims(job, proxy.url), { typ: 'JWT', alg: 'RS256', kid: 'test' }, clusters.quick.issuerKey)
   return project.run({
-    variables: { KUBEPASS_ID_TOKEN: idToken, ...variables },
+    variables: { KUBEPASS_ID_TOKEN: idTokenFor(proxy.url), ...variables },
     path: [join(project.tree, 'tools'), dirname(info.kubectl)],
   })
+}
+
+function idTokenFor(audience: string): string {
+  const job = { jobId: '1', jobName: 'kubepass', pipelineId: '1', timeout: 1800, folder: '/builds/group/project', jobToken: '' }
+  return signToken(gitlabClaims(job, audience), { typ: 'JWT', alg: 'RS256', kid: 'test' }, clusters.quick.issuerKey)
 }
 
 /** Runs a pipeline that is nothing but the component. */
@@ -87,6 +90,62 @@ underGitlabCiLocal('gitlab-ci-local: a program with another digest is not starte
   expect(stderr).toMatch(/kubepass finished in .* FAIL 79/)
   expect(scene.proxy.seen('POST', SECRETS)).toEqual([])
 })
+
+underGitlabCiLocal('gitlab-ci-local: an identity that uses no ID token needs no audience', async (scene) => {
+  const inputs = { ...scene.inputs, certificate_authority: 'ci/kubernetes-ca.crt', program_url: dist, command: 'true' }
+  const include = (more: Record<string, string>): Project => ({ include: [{ component: COMPONENT, inputs: { ...inputs, ...more } }] })
+  const KUBEPASS_TOKEN = await scene.identityOf('issuer')
+  for (const identity of ['token', 'auto'])
+    expect((await run(scene, include({ identity }), { KUBEPASS_TOKEN })).jobs).toEqual({ kubepass: 'PASS' })
+  for (const [identity, says] of [
+    ['gitlab-oidc', /audience is missing, for which the ID token is made; for example: https:\/\/127/],
+    ['auto', /Give the template's input audience, the API server's URL/],
+  ] as const) {
+    const ended = await run(scene, include({ identity }))
+    expect(ended.stdout).toMatch(says)
+    expect(ended.jobs).toEqual({ kubepass: 'FAIL' })
+  }
+})
+
+underGitlabCiLocal('gitlab-ci-local: all reports are artifacts, although CI_PROJECT_DIR is no folder here', async (scene) => {
+  const { stdout, jobs } = await runComponent(scene, { command: 'echo found > audit.xml', artifacts_paths: '{audit.xml,none}' })
+  expect(jobs).toEqual({ kubepass: 'PASS' })
+  expect(stdout).not.toContain('could not be written')
+  const folder = join(scene.project.tree, '.gitlab-ci-local/artifacts/kubepass')
+  expect(readdirSync(folder).toSorted()).toEqual(['audit.xml', 'kubepass-reports'])
+  expect(readdirSync(join(folder, 'kubepass-reports')).toSorted()).toEqual(['annotations.json', 'evidence.json', 'junit.xml'])
+})
+
+for (const [net, program_url, code] of [
+  ['does its work', dist, 'PASS'],
+  ['fails', '/nowhere', 'FAIL'],
+] as const) {
+  underGitlabCiLocal(
+    `gitlab-ci-local: a user's own line behind !reference [kubepass, after_script] runs when the net ${net}`,
+    async (scene) => {
+      const inputs = {
+        ...scene.inputs,
+        certificate_authority: 'ci/kubernetes-ca.crt',
+        audience: scene.proxy.url,
+        program_url,
+        command: 'true',
+      }
+      const text = stringify({ include: [{ component: COMPONENT, inputs: { ...inputs, after: 'echo one && echo two' } }] })
+      scene.project.write('ci/kubernetes-ca.crt', readFileSync(scene.info.ca, 'utf8'))
+      scene.project.write(
+        '.gitlab-ci.yml',
+        `${text}audit:\n  extends: kubepass\n  after_script:\n    - !reference [kubepass, after_script]\n    - echo my own line\n`,
+      )
+      const { stdout, stderr, jobs } = await scene.project.run({
+        variables: { KUBEPASS_ID_TOKEN: idTokenFor(scene.proxy.url) },
+        path: [dirname(scene.info.kubectl)],
+      })
+      expect(stdout + stderr).toMatch(/^kubepass .*> two$/m)
+      expect(stdout).toMatch(/^audit .*> two$[^]*^audit .*> my own line$/m)
+      expect([jobs['kubepass'], jobs['audit']]).toEqual([code, code])
+    },
+  )
+}
 
 interface Played {
   /** Stand-ins for the programs that the example calls, by name. */

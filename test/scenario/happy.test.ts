@@ -111,7 +111,7 @@ onGithub('without a command the later steps have it, and post takes it back', as
   expect((await run(info.kubectl, ['get', 'ns', 'kubepass', '-o', 'name'], { env })).stdout).toBe('namespace/kubepass\n')
   const view = await run(info.kubectl, ['config', 'view', '--raw', '-o', 'json'], { env })
   expect(JSON.parse(view.stdout)).toMatchObject({
-    'current-context': 'kubepass',
+    'current-context': new URL(proxy.url).host,
     clusters: [{ cluster: { server: proxy.url, 'certificate-authority-data': readFileSync(info.ca).toString('base64') } }],
     users: [{ user: { token, tokenFile: join(kubeconfig, '../token') } }],
     contexts: [{ context: { namespace: 'kubepass' } }],

@@ -212,6 +212,7 @@ onEachCi('a renewal that is refused to the end is told twice, and the scan goes 
     expect.stringContaining('shorter than'),
     expect.stringMatching(/^The scan's credential expires in \d s, and could not be renewed yet\. .* 403 "never"/),
     expect.stringMatching(/^The scan's credential was not renewed in time, and has expired\. .* 403 "never"/),
+    expect.stringContaining('The scan ended with exit code 3'),
   ])
   expect(proxy.seen('POST', SECRETS).length).toBeGreaterThan(3)
   expect(main.log).toMatch(/Credential: revoked .*, proven dead/)

@@ -135,8 +135,12 @@ export function inTerminal(name: string, play: (scene: TerminalScene) => Promise
   test(name, () => playInTerminal(play, standalone === undefined ? undefined : [standalone]))
 }
 
-export async function playInTerminal(play: (scene: TerminalScene) => Promise<void>, program?: [string, ...string[]]): Promise<void> {
-  const info = clusters.quick
+export async function playInTerminal(
+  play: (scene: TerminalScene) => Promise<void>,
+  program?: [string, ...string[]],
+  cluster: keyof Clusters = 'quick',
+): Promise<void> {
+  const info = clusters[cluster]
   await using proxy = await startProxy(info)
   await using terminal = new Terminal(info, program)
   const { scene, secrets, excuses } = sceneOf(info, proxy)

@@ -17,7 +17,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeDirectory, placeOf, removeKubeconfig, removeMoved, writeKubeconfig } from '../../src/kubeconfig.ts'
+import { makeDirectory, nameOfCluster, placeOf, removeKubeconfig, removeMoved, writeKubeconfig } from '../../src/kubeconfig.ts'
 import type { Options } from '../../src/options.ts'
 import { Redactor } from '../../src/redact.ts'
 import { writePrivate } from '../../src/write.ts'
@@ -211,4 +211,36 @@ test('what is kept for the proof in the post step is the token alone', () => {
   expect(removeKubeconfig(directory, folder, uid)).toBeUndefined()
   expect(removeKubeconfig(directory, folder, uid, true)).toBeUndefined()
   expect(readdirSync(folder)).not.toContain('kubepass-0000000000000004')
+})
+
+test.each<[string, string]>([
+  ['https://k8s.example.com', 'k8s.example.com'],
+  ['https://k8s.example.com:6443', 'k8s.example.com:6443'],
+  ['https://k8s.example.com:443', 'k8s.example.com'],
+  ['https://10.0.0.1:6443', '10.0.0.1:6443'],
+  ['https://[2001:db8::1]:6443', '[2001:db8::1]:6443'],
+  ['https://[::1]', '[::1]'],
+  ['https://rancher.example.com/k8s/clusters/c-m-abcd', 'rancher.example.com/k8s/clusters/c-m-abcd'],
+  ['https://rancher.example.com:8443/k8s/clusters/local/', 'rancher.example.com:8443/k8s/clusters/local'],
+  ['https://k8s.example.com/a%20b/~c', 'k8s.example.com/a-20b/-c'],
+  ['https://bücher.example', 'xn--bcher-kva.example'],
+  [`https://k8s.example.com/${'a'.repeat(300)}`, `k8s.example.com/${'a'.repeat(237)}`],
+])('the cluster of %s is called %s', (server, name) => {
+  expect(nameOfCluster(server)).toBe(name)
+})
+
+test('cluster, context and user have one name, which the options may give', () => {
+  const directory = join(folder, 'kubepass-0000000000000004')
+  makeDirectory(directory, uid)
+  const namesOf = (more: Partial<Options>): unknown => {
+    const text = readFileSync(writeKubeconfig(directory, { ...options, ...more }, seal('the token'), uid), 'utf8')
+    const { clusters, contexts, users, ...rest } = JSON.parse(text) as Record<
+      'clusters' | 'contexts' | 'users',
+      { name: string; context?: object }[]
+    > & { 'current-context': string }
+    return [...[clusters, contexts, users].flatMap((list) => list.map(({ name }) => name)), rest['current-context'], contexts[0]?.context]
+  }
+  const all = (name: string): unknown => [name, name, name, name, { cluster: name, user: name, namespace: 'default' }]
+  expect(namesOf({})).toEqual(all('10.0.0.1:6443'))
+  expect(namesOf({ contextName: 'production' })).toEqual(all('production'))
 })

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from '@jest/globals'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { KubepassError } from '../../src/errors.ts'
@@ -24,6 +24,7 @@ const GOOD: Partial<Record<InputId, string>> = {
 function sourceOf(given: Partial<Record<InputId, string>>, source: Partial<Source>): Source {
   const inputs = { ...GOOD, ...given }
   return {
+    isCI: true,
     input: (id) => inputs[id],
     nameOf: (id) => id,
     argv: [],
@@ -132,7 +133,18 @@ describe('wrong', () => {
     ['max_scan', '0', /1s to 24h/],
     ['max_scan', '25h', /1s to 24h/],
     ['evidence', 'a\nb', /line end/],
-    ['evidence', '/nowhere/evidence.json', /no file can be written/],
+    ['evidence', '/proc/nowhere/evidence.json', /no file can be written \(ENOENT\)/],
+    ['evidence', '/dev/null/evidence.json', /no file can be written \(EEXIST\)/],
+    ['evidence', 'out/', /names a folder/],
+    ['evidence', '.', /names a folder/],
+    ['evidence', '-', /a job's standard output is its log/],
+    ['context_name', 'a b', /not a name of letters, digits/],
+    ['context_name', '-x', /not a name of letters, digits/],
+    ['context_name', 'a\nb', /not a name of letters, digits/],
+    ['context_name', '::warning::x', /not a name of letters, digits/],
+    ['context_name', '$(id)', /not a name of letters, digits/],
+    ['context_name', 'Müller', /not a name of letters, digits/],
+    ['context_name', 'a'.repeat(254), /at most 253 characters/],
     ['identity', 'token', /neither token nor token_file/],
     ['command', 'a\0b', /NUL/],
   ])('%s: %j', (id, value, why) => {
@@ -141,6 +153,28 @@ describe('wrong', () => {
     expect(message).toContain(id)
   })
 })
+
+test('the folder of the evidence is made, relative to the workspace', () => {
+  expect(parse({ evidence: 'out/of/e.json' }).evidence).toBe(join(workspace, 'out/of/e.json'))
+  expect(parse({ evidence: join(temp, 'out/e.json') }).evidence).toBe(join(temp, 'out/e.json'))
+  expect(existsSync(join(workspace, 'out/of')) && existsSync(join(temp, 'out'))).toBe(true)
+  rmSync(join(workspace, 'out'), { recursive: true })
+  expect(parseOptions(sourceOf({ evidence: 'out/of/e.json' }, {}), new Redactor().seal, 'finish').evidence).toBe(
+    join(workspace, 'out/of/e.json'),
+  )
+  expect(existsSync(join(workspace, 'out'))).toBe(false)
+})
+
+test('in a terminal the evidence may go to standard output', () => {
+  expect(parse({ evidence: '-' }, { isCI: false, workspace: undefined }).evidence).toBe('-')
+})
+
+test.each(['production', 'arn:aws:eks:eu-central-1:123456789012:cluster/production', '[2001:db8::1]:6443', 'a', 'kind-kind', 'user@host'])(
+  'a context may be called %s',
+  (name) => {
+    expect(parse({ context_name: name }).contextName).toBe(name)
+  },
+)
 
 /** As OpenShift, Rancher, kubeadm and GitLab write them, and as a key is. */
 const SECRETS = [

@@ -1,0 +1,21 @@
+import { constants } from 'node:os'
+import type { Evidence } from './evidence.ts'
+
+/**
+ * What a job's log says last of a scan whose exit code fails the job.
+ * @param nameOfAccepted how a user writes accept_exit_codes here
+ */
+export function scanFailure(
+  { exit_code: code, signal }: NonNullable<Evidence['used']>,
+  accepted: readonly number[],
+  nameOfAccepted: string,
+): string {
+  // A shell ends with this code after a signal ended the program that it ran.
+  const [name] = Object.entries(constants.signals).find(([, number]) => code === 128 + number) ?? []
+  const how =
+    signal !== null
+      ? `was ended by ${signal} (exit code ${code})`
+      : `ended with exit code ${code}${name === undefined ? '' : `, as after ${name}`}`
+  const doubt = name === 'SIGKILL' ? ' Did the machine run out of memory?' : ''
+  return `The scan ${how}, which is not among ${nameOfAccepted} (${accepted.join(',')}).${doubt}`
+}

@@ -1,0 +1,19 @@
+import { expect, test } from '@jest/globals'
+import { waitToTell } from '../../src/hand-over.ts'
+
+const NOW = Date.parse('2026-01-01T00:00:00Z')
+const minutes = (count: number): number => count * 60_000
+
+test.each<[string, number, number | undefined, number | undefined]>([
+  ['nobody set max_scan, and the renewal is far: a minute before it', minutes(10), undefined, minutes(9)],
+  ['nobody set max_scan, and the renewal is a minute away: now', minutes(1), undefined, 0],
+  ['nobody set max_scan, and the renewal is nearer: now', 1_000, undefined, 0],
+  ['nobody set max_scan, and the renewal is due: now', -1_000, undefined, 0],
+  ['max_scan reaches beyond the renewal: before the scan', minutes(10), 601, 0],
+  ['max_scan ends before the renewal: never', minutes(10), 599, undefined],
+  ['max_scan ends with the renewal: never', minutes(10), 600, undefined],
+  ['max_scan ends before a renewal that is near: never', minutes(1), 30, undefined],
+  ['longer than any timer: as late as one can be', minutes(60 * 24 * 365), undefined, 2 ** 31 - 1],
+])('the sentence about the renewal: %s', (_name, from, maxScan, wait) => {
+  expect(waitToTell(NOW + from, NOW, maxScan)).toBe(wait)
+})

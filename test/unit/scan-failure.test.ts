@@ -1,0 +1,26 @@
+import { expect, test } from '@jest/globals'
+import { scanFailure } from '../../src/scan-failure.ts'
+
+test.each<[number, string | null, number[], string]>([
+  [42, null, [0], 'The scan ended with exit code 42, which is not among accept_exit_codes (0).'],
+  [1, null, [0, 100, 101], 'The scan ended with exit code 1, which is not among accept_exit_codes (0,100,101).'],
+  [255, null, [0], 'The scan ended with exit code 255, which is not among accept_exit_codes (0).'],
+  [127, null, [0], 'The scan ended with exit code 127, which is not among accept_exit_codes (0).'],
+  [143, null, [0], 'The scan ended with exit code 143, as after SIGTERM, which is not among accept_exit_codes (0).'],
+  [143, 'SIGTERM', [0], 'The scan was ended by SIGTERM (exit code 143), which is not among accept_exit_codes (0).'],
+  [
+    137,
+    'SIGKILL',
+    [0],
+    'The scan was ended by SIGKILL (exit code 137), which is not among accept_exit_codes (0). Did the machine run out of memory?',
+  ],
+  [
+    137,
+    null,
+    [0],
+    'The scan ended with exit code 137, as after SIGKILL, which is not among accept_exit_codes (0). Did the machine run out of memory?',
+  ],
+])('exit code %j by %j', (exit_code, signal, accepted, expected) => {
+  const used = { started_at: '', ended_at: '', exit_code, signal }
+  expect(scanFailure(used, accepted, 'accept_exit_codes')).toBe(expected)
+})
