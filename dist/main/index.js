@@ -5150,7 +5150,6 @@ function certificateLines(pem) {
 
 ;// CONCATENATED MODULE: ./src/kube/quota.ts
 
-
 const FULL = 'exceeded quota: ';
 const UNCOUNTED = 'status unknown for quota: ';
 /**
@@ -5167,14 +5166,12 @@ function quotaHint({ message = '' }, namespace, server) {
         `--service-account ${namespace}/scanner --token-file -\n` +
         'If so many runs are alive at a time, raise count/secrets in deploy/base/quota.yaml.');
 }
-function isRefusedByQuota(answer) {
-    const message = answer.status === 403 ? (statusOf(answer)?.message ?? '') : '';
-    return message.includes(FULL) || message.includes(UNCOUNTED);
+function isRefusedByQuota({ code, message = '' }) {
+    return code === 403 && (message.includes(FULL) || message.includes(UNCOUNTED));
 }
 /** Another API server, or the controller, counted at the same moment: asked again, the quota has an answer. */
-function isCountedElsewhere(answer) {
-    const status = statusOf(answer);
-    return answer.status === 409 && status?.reason === 'Conflict' && status.details?.kind === 'resourcequotas';
+function isCountedElsewhere({ code, reason, details }) {
+    return code === 409 && reason === 'Conflict' && details?.kind === 'resourcequotas';
 }
 
 ;// CONCATENATED MODULE: ./src/kube/hint.ts
@@ -5261,7 +5258,7 @@ function isOf({ group: askedGroup, resource, namespace, name }, kind, group, of)
     if (kind === 'namespaces')
         return of === namespace;
     // The Secret that the token is to be bound to, and the body of the request itself.
-    return resource === 'serviceaccounts/token' && (/^secrets?$/i.test(kind) || kind === 'TokenRequest');
+    return resource === 'serviceaccounts/token' && /^(secrets?|tokenrequest)$/i.test(kind);
 }
 function ofAnotherRequest({ server }, what, other) {
     const answered = `The API server answered for ${other}, but was asked for ${shown(what)}`;
@@ -6384,9 +6381,9 @@ async function createAnchor(client, auth, where, marks, acceptable, signal) {
         });
         answer = await create();
     }
-    for (let tries = 1; tries < 5 && isCountedElsewhere(answer); tries += 1)
+    for (let tries = 1; tries < 5 && isCountedElsewhere(statusOf(answer) ?? {}); tries += 1)
         answer = await create();
-    if (answer.status === 403 && acceptable && !answer.mayHaveActed && !isRefusedByQuota(answer))
+    if (answer.status === 403 && acceptable && !answer.mayHaveActed && !isRefusedByQuota(statusOf(answer) ?? {}))
         return undefined;
     if (answer.status !== 201) {
         throw refusalOf(answer, `create a Secret in namespace ${(0,quote/* quote */.hD)(where.namespace)}`, auth);

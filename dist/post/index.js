@@ -5139,7 +5139,6 @@ function certificateLines(pem) {
 
 ;// CONCATENATED MODULE: ./src/kube/quota.ts
 
-
 const FULL = 'exceeded quota: ';
 const UNCOUNTED = 'status unknown for quota: ';
 /**
@@ -5156,14 +5155,12 @@ function quotaHint({ message = '' }, namespace, server) {
         `--service-account ${namespace}/scanner --token-file -\n` +
         'If so many runs are alive at a time, raise count/secrets in deploy/base/quota.yaml.');
 }
-function isRefusedByQuota(answer) {
-    const message = answer.status === 403 ? (statusOf(answer)?.message ?? '') : '';
-    return message.includes(FULL) || message.includes(UNCOUNTED);
+function isRefusedByQuota({ code, message = '' }) {
+    return code === 403 && (message.includes(FULL) || message.includes(UNCOUNTED));
 }
 /** Another API server, or the controller, counted at the same moment: asked again, the quota has an answer. */
-function isCountedElsewhere(answer) {
-    const status = statusOf(answer);
-    return answer.status === 409 && status?.reason === 'Conflict' && status.details?.kind === 'resourcequotas';
+function isCountedElsewhere({ code, reason, details }) {
+    return code === 409 && reason === 'Conflict' && details?.kind === 'resourcequotas';
 }
 
 ;// CONCATENATED MODULE: ./src/kube/hint.ts
@@ -5250,7 +5247,7 @@ function isOf({ group: askedGroup, resource, namespace, name }, kind, group, of)
     if (kind === 'namespaces')
         return of === namespace;
     // The Secret that the token is to be bound to, and the body of the request itself.
-    return resource === 'serviceaccounts/token' && (/^secrets?$/i.test(kind) || kind === 'TokenRequest');
+    return resource === 'serviceaccounts/token' && /^(secrets?|tokenrequest)$/i.test(kind);
 }
 function ofAnotherRequest({ server }, what, other) {
     const answered = `The API server answered for ${other}, but was asked for ${shown(what)}`;
@@ -5380,7 +5377,7 @@ class KubeClient {
             throw last.failure instanceof errors/* KubepassError */.v3 ? last.failure : this.#unreachable(call, last.failure, !mayHaveActed);
         const answer = answerOf({ server: this.server, method: call.method, path: call.path }, last, mayHaveActed);
         if (canHeal(last.status)) {
-            const said = client_statusOf(answer);
+            const said = statusOf(answer);
             const who = said === undefined ? 'What answers for the API server' : 'The API server';
             const words = said === undefined ? '' : wordsOf(said);
             throw new errors/* KubepassError */.v3('UNREACHABLE', `${who} keeps answering ${last.status}${words} to ${call.method} ${call.path}.`, {
@@ -5440,7 +5437,7 @@ class KubeClient {
 }
 /** What the server said, as an error for the user: its own words quoted, and what to do about them. */
 function refusalOf(answer, what, auth) {
-    const said = client_statusOf(answer);
+    const said = statusOf(answer);
     const hint = hintFor(answer.asked, { ...answer, said }, auth);
     if (said === undefined) {
         return new errors/* KubepassError */.v3('UNREACHABLE', `Asked to ${what}, something that is no Kubernetes API server answered ${answer.status} with ${answer.form}.`, { hint });
@@ -5451,7 +5448,7 @@ function refusalOf(answer, what, auth) {
     });
 }
 /** The answer's Status object; undefined when something else than an API server answered. */
-function client_statusOf(answer) {
+function statusOf(answer) {
     const body = answer.body;
     return body?.kind === 'Status' && body.apiVersion === 'v1' ? body : undefined;
 }
@@ -5479,7 +5476,7 @@ function formOf({ headers, body: text }, body) {
     if (text === '')
         return 'an empty body';
     if (body !== undefined)
-        return client_statusOf({ body }) === undefined ? 'JSON of another kind' : 'a Kubernetes Status';
+        return statusOf({ body }) === undefined ? 'JSON of another kind' : 'a Kubernetes Status';
     if (/^text\/html|^application\/xhtml/.test(type))
         return 'HTML';
     return type.startsWith('text/plain') ? 'plain text' : 'something else';
@@ -5493,7 +5490,7 @@ async function whoami(client, token, signal, anew = false) {
     const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
     const auth = { bearer: token };
     const answer = await client.call({ method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth, body, anew }, signal);
-    const status = client_statusOf(answer);
+    const status = statusOf(answer);
     if (answer.status === 201) {
         const username = answer.body?.status?.userInfo?.username;
         return typeof username === 'string' ? { is: 'accepted', username } : { is: 'unclear', status: 201 };
@@ -5536,7 +5533,7 @@ async function deleteAnchor(client, auth, anchor, signal) {
         ...(anchor.uid === undefined ? {} : { preconditions: { uid: anchor.uid } }),
     };
     const answer = await client.call({ method: 'DELETE', path: `/api/v1/namespaces/${anchor.namespace}/secrets/${anchor.name}`, auth, body }, signal);
-    const { details, reason, status } = client_statusOf(answer) ?? {};
+    const { details, reason, status } = statusOf(answer) ?? {};
     // A finalizer answers with the object, a gateway with anything: neither has deleted.
     if (answer.status === 200 && status === 'Success' && details?.uid === (anchor.uid ?? details?.uid))
         return 'deleted';

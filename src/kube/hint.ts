@@ -107,7 +107,7 @@ function isOf({ group: askedGroup, resource, namespace, name }: Attributes, kind
     return name === undefined || of === '' || of === name
   if (kind === 'namespaces') return of === namespace
   // The Secret that the token is to be bound to, and the body of the request itself.
-  return resource === 'serviceaccounts/token' && (/^secrets?$/i.test(kind) || kind === 'TokenRequest')
+  return resource === 'serviceaccounts/token' && /^(secrets?|tokenrequest)$/i.test(kind)
 }
 
 function ofAnotherRequest({ server }: Asked, what: Attributes, other: string): string {

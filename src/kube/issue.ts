@@ -55,8 +55,8 @@ export async function createAnchor(
     })
     answer = await create()
   }
-  for (let tries = 1; tries < 5 && isCountedElsewhere(answer); tries += 1) answer = await create()
-  if (answer.status === 403 && acceptable && !answer.mayHaveActed && !isRefusedByQuota(answer)) return undefined
+  for (let tries = 1; tries < 5 && isCountedElsewhere(statusOf(answer) ?? {}); tries += 1) answer = await create()
+  if (answer.status === 403 && acceptable && !answer.mayHaveActed && !isRefusedByQuota(statusOf(answer) ?? {})) return undefined
   if (answer.status !== 201) {
     throw refusalOf(answer, `create a Secret in namespace ${quote(where.namespace)}`, auth)
   }

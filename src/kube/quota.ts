@@ -1,6 +1,5 @@
 import type { V1Status } from '@kubernetes/client-node'
 import { quote } from '../quote.ts'
-import { statusOf, type Answer } from './client.ts'
 
 const FULL = 'exceeded quota: '
 const UNCOUNTED = 'status unknown for quota: '
@@ -21,13 +20,11 @@ export function quotaHint({ message = '' }: V1Status, namespace: string, server:
   )
 }
 
-export function isRefusedByQuota(answer: Answer): boolean {
-  const message = answer.status === 403 ? (statusOf(answer)?.message ?? '') : ''
-  return message.includes(FULL) || message.includes(UNCOUNTED)
+export function isRefusedByQuota({ code, message = '' }: V1Status): boolean {
+  return code === 403 && (message.includes(FULL) || message.includes(UNCOUNTED))
 }
 
 /** Another API server, or the controller, counted at the same moment: asked again, the quota has an answer. */
-export function isCountedElsewhere(answer: Answer): boolean {
-  const status = statusOf(answer)
-  return answer.status === 409 && status?.reason === 'Conflict' && status.details?.kind === 'resourcequotas'
+export function isCountedElsewhere({ code, reason, details }: V1Status): boolean {
+  return code === 409 && reason === 'Conflict' && details?.kind === 'resourcequotas'
 }

@@ -58,7 +58,7 @@ function onEach(name: string, play: (place: Place, isolate: 'auto' | 'off') => P
 /** Where a program is; undefined where this machine has none. */
 function program(name: string, ...askItself: string[]): string | undefined {
   try {
-    const [command = '', ...words] = askItself.length > 0 ? [name, ...askItself] : ['sh', '-c', `command -v ${name}`]
+    const [command, ...words] = askItself.length > 0 ? [name, ...askItself] : ['sh', '-c', `command -v ${name}`]
     return execFileSync(command, words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
   } catch {
     console.warn(`Without ${name}, which is not here.`)

@@ -231,7 +231,7 @@ const SAID: [string, Call, Answered, RegExp][] = [
       'secrets "x" is forbidden: exceeded quota: anchors, requested: count/secrets=1, used: count/secrets=1, limited: count/secrets=1',
       { name: 'x', kind: 'secrets' },
     ),
-    /^A ResourceQuota of the namespace is full.*kubectl describe resourcequota -n kubepass/,
+    /^The namespace "kubepass" is full\.[^]*kubepass sweep --server/,
   ],
   [
     'a policy',

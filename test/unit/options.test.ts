@@ -388,7 +388,7 @@ describe('one mistake, one complaint', () => {
     ['a delivery that is misspelled', { delivery: 'outputs', command: 'true' }],
     ['a required isolation that is misspelled', { isolate: 'requird' }],
     ['a directory that is not there', { directory: unreadable }],
-    ['evidence that cannot be written', { evidence: join(unreadable, 'e.json') }],
+    ['evidence that cannot be written', { evidence: '/proc/nowhere/e.json' }],
     ['a proxy variable', {}, { env: { HTTPS_PROXY: 'http://a:b%@c' } }],
   ])('%s', (_, given, source = {}) => {
     const message = problem({ ...CI, ...given }, source)

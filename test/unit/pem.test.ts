@@ -38,12 +38,17 @@ test.each([
 
 test.each([
   ['another label', CERTIFICATE.replaceAll('CERTIFICATE', 'TRUSTED CERTIFICATE')],
-  ['different labels', CERTIFICATE.replace('END CERTIFICATE', 'END X')],
-  ['no end', CERTIFICATE.replace(/-----END.*/, '')],
   ['a certificate that is cut off', CERTIFICATE.replace(/\n.*\n(?=-----END)/, '\n')],
   ['nothing', ''],
 ])('no certificate: %s', (_, text) => {
   expect(() => parseCertificate(text)).toThrow('holds no certificate that can be read')
+})
+
+test.each([
+  ['different labels', CERTIFICATE.replace('END CERTIFICATE', 'END X')],
+  ['no end', CERTIFICATE.replace(/-----END.*/, '')],
+])('a certificate that was cut off: %s', (_, text) => {
+  expect(() => parseCertificate(text)).toThrow('lacks its line -----END')
 })
 
 test.each<[string, KeyObject, string]>([
@@ -80,7 +85,7 @@ test.each([
     /is encrypted/,
   ],
   ['a public key', pemOf(ec, 'pkcs8', 'PUBLIC KEY'), /no private key/],
-  ['no end', pemOf(ec, 'pkcs8').replace(/-----END.*/, ''), /no private key/],
+  ['no end', pemOf(ec, 'pkcs8').replace(/-----END.*/, ''), /lacks its line -----END/],
 ])('no private key: %s', (_, text, why) => {
   expect(() => sealKey(text, new Redactor().seal)).toThrow(why)
 })

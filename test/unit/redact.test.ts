@@ -142,7 +142,7 @@ test('a text of the program itself is shown although a secret has a part of it, 
   redactor.seal(`Bearer ${HEADER}.${PAYLOAD}.${SIGNATURE}`)
   redactor.seal('eyJhbGciOiJSUzI1NiIsImtpZCI6IjEyMzQ1Njc4OTAifQ-hunter2hunter2')
   expect(redactor.redact(`token is wrong; ${shown}\n${shown}`)).toBe(`token is wrong; ${shown}\n${shown}`)
-  expect(redactor.redact(`it was eyJhbGciOiJSUzI1NiIsImtpZCI6; ${shown}`)).toBe(`it was ***; ${shown}`)
+  expect(redactor.redact(`it was:eyJhbGciOiJSUzI1NiIsImtpZCI6; ${shown}`)).toBe(`it was:***; ${shown}`)
   expect(redactor.redact('for example: eyJhbGciOiJSUzI1NiIsImtpZCI6IjEyMzQ1Njc4OTAifQ-hunter2hunter2')).toBe('for example: ***')
 })
 
