@@ -71,8 +71,10 @@ function* foldersIn(top: string): Generator<string> {
   }
 }
 
+/** A link is not followed: it may lead anywhere. */
 function listed(folder: string): Dirent[] {
   try {
+    if (!lstatSync(folder).isDirectory()) return []
     return readdirSync(folder, { withFileTypes: true })
   } catch {
     return []

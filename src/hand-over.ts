@@ -31,8 +31,10 @@ export async function runScan(
     for (const name of withheldProxies(platform.env, env))
       platform.say(`${name} holds a password, so the scan does not get it. Name it in pass_env if the scan needs that proxy.`)
   const delivered = options.delivery === 'env' ? { [options.tokenVariable]: credential.token.reveal() } : {}
-  const ours = { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered }
-  const withheld = options.env === 'inherit' ? withheldFromClients(platform.env, { ...env, ...ours }) : []
+  // The preferences in ~/.kube/kuberc can name another kubeconfig or user.
+  const preferences = options.passEnv.includes('KUBERC') ? {} : { KUBERC: 'off' }
+  const access = { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered }
+  const withheld = options.env === 'inherit' ? withheldFromClients(platform.env, { ...env, ...access }) : []
   if (withheld.length > 0)
     platform.say(
       `The scan does not get ${withheld.join(', ')}: clients would prefer that to its kubeconfig. Name it in pass_env if the scan needs it.`,
@@ -50,7 +52,7 @@ export async function runScan(
   const outputs = platform.scanOutputs()
   session.scan = await Scan.start(
     command,
-    { ...env, ...ours },
+    { ...env, ...preferences, ...access },
     markerOf(session.receipt),
     options.isolate,
     {
@@ -111,7 +113,8 @@ function tellOfRenewal({ options, platform }: Session, from: number, maxScan: nu
   }
   const wait = waitToTell(from, Date.now(), maxScan)
   if (wait === 0) tell()
-  return wait === undefined || wait === 0 ? undefined : setTimeout(tell, wait)
+  // Alone it must not keep the process alive.
+  return wait === undefined || wait === 0 ? undefined : setTimeout(tell, wait).unref()
 }
 
 /** As long as this before it is renewed, the renewal of a credential is near. */
@@ -139,5 +142,10 @@ export async function leaveToLaterSteps(session: Session, credential: Received, 
   await platform.setOutput('credential_id', evidence.granted?.credential_id ?? '')
   if (options.delivery === 'env') await platform.exportVariable(options.tokenVariable, credential.token)
   if (options.delivery === 'output') await platform.setOutput('token', credential.token)
+  const outranking = withheldFromClients(platform.env, { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig })
+  if (outranking.length > 0)
+    platform.say(`Clients prefer ${outranking.join(', ')} to the kubeconfig: unset that for the steps of the scan.`)
+  const podToken = podTokenFolder()
+  if (podToken !== undefined) platform.say(`The later steps can read this Pod's own token in ${podToken}.`)
   platform.say('The later steps of this job have the credential; the post step revokes it. It is not renewed.')
 }

@@ -1,4 +1,16 @@
-import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  type Stats,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { obstacleAt, regained, removeTree } from './access.ts'
 import { errnoOf, KubepassError } from './errors.ts'
@@ -127,9 +139,12 @@ export function readLeftToken(directory: string, uid: number, seal: Seal): Secre
  */
 export function removeKubeconfig(directory: string, expectedParent: string, uid: number, keepToken = false): string | undefined {
   try {
-    const about = regained(directory, () => lstatSync(directory, { throwIfNoEntry: false }))
+    // The folders on the way to a path of a forged receipt are left as they are.
+    const isOurs = dirname(directory) === expectedParent
+    const look = (): Stats | undefined => lstatSync(directory, { throwIfNoEntry: false })
+    const about = isOurs ? regained(directory, look) : look()
     if (about === undefined) return undefined
-    if (dirname(directory) !== expectedParent) return `it does not lie in ${expectedParent}`
+    if (!isOurs) return `it does not lie in ${expectedParent}`
     if (!about.isDirectory()) return 'something else was put in its place'
     if (about.uid !== uid) return `it belongs to another user (uid ${about.uid})`
     const leaving = keepToken ? regained(directory, () => readdirSync(directory)).filter((name) => name !== TOKEN) : ['']

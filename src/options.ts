@@ -220,7 +220,7 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     problems.push(`${source.nameOf('report')} is check, but ${source.nameOf('github_token')} is empty`)
   if (purpose === 'start' && source.traced !== undefined && !allowDebugTrace) {
     problems.push(
-      `${source.traced} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')}: true`,
+      `${source.traced} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')} to true`,
     )
   }
   if (options.identity === 'gitlab-oidc' && options.audience === NO_AUDIENCE)
@@ -322,7 +322,7 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     if (command.includes('\0')) problems.push(`${source.nameOf('command')} holds a NUL character`)
     checkKubeconfig(source.nameOf('command'), [command])
     if (!wrong.has('shell') && !isProgram(shell, source.path)) {
-      const way = shell === 'bash' ? `; install it, or set ${source.nameOf('shell')}: sh and mind that a failing pipe turns green` : ''
+      const way = shell === 'bash' ? `; install it, or set ${source.nameOf('shell')} to sh and mind that a failing pipe turns green` : ''
       problems.push(`${shell} is not on PATH${way}`)
     }
     return shell === 'bash' ? ['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c', command] : ['sh', '-e', '-c', command]
@@ -335,9 +335,9 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     const problem = problemOfKubeconfig(words, ownKubeconfigs(source.env, file))
     if (problem === undefined) return
     problems.push(
-      `${what} ${problem}. The scan finds its own kubeconfig without an argument; where it needs one, its own shell must expand it: ` +
-        `${source.nameOf('command')} 'kubectl --kubeconfig "$KUBECONFIG" ...'. ` +
-        `If the caller's file is meant, set ${source.nameOf('allow_own_kubeconfig')}: true`,
+      `${what} ${problem}. The scan finds its own kubeconfig without an argument. Where it needs one, its own shell must expand "$KUBECONFIG"` +
+        (source.isCI ? '. ' : `: ${source.nameOf('command')} 'kubectl --kubeconfig "$KUBECONFIG" ...'. `) +
+        `If the caller's file is meant, set ${source.nameOf('allow_own_kubeconfig')} to true`,
     )
   }
 }

@@ -41,6 +41,9 @@ function fileId(path: string): string | undefined {
 export function problemOfKubeconfig(words: readonly string[], own: OwnKubeconfigs): string | undefined {
   const file = ownFileIn(words, own)
   if (file !== undefined) return `names ${quote(file)}, a kubeconfig of the caller: the scan would not be the ServiceAccount`
+  const descriptor = descriptorIn(words)
+  if (descriptor !== undefined)
+    return `names ${quote(descriptor)}, which the caller's shell has opened: the scan would not be the ServiceAccount`
   const flag = emptyFlagIn(words)
   return flag === undefined ? undefined : `gives no value to ${quote(flag)}: the client would look for a kubeconfig of the caller`
 }
@@ -63,9 +66,17 @@ function ownFileIn(words: readonly string[], own: OwnKubeconfigs): string | unde
   return undefined
 }
 
-/** In the folder ~/.kube, `kubectl config view` names no file. */
+/** In a folder with a file of that name, `kubectl config view` and `kind get kubeconfig` name no file. */
 function isSubcommand(word: string, previous: string): boolean {
-  return word === 'config' && !/^-[^=]*(config|file)[^=]*$/i.test(previous)
+  return !word.includes('/') && !/^-[^=]*(config|file)[^=]*$/i.test(previous)
+}
+
+/** What `--kubeconfig <(...)` becomes. */
+function descriptorIn(words: readonly string[]): string | undefined {
+  const values = words.flatMap((word, index) =>
+    FLAG.test(word) ? [words[index + 1] ?? ''] : FLAG.test(word.split('=')[0] ?? '') ? [word.slice(word.indexOf('=') + 1)] : [],
+  )
+  return values.find((value) => /^\/(dev\/fd|proc\/[^/]+\/fd)\/\d+$/.test(value))
 }
 
 function expandHome(path: string, home: string): string {
@@ -73,12 +84,15 @@ function expandHome(path: string, home: string): string {
 }
 
 const FLAG = /^--?kube-?config[\w-]*$/i
+/** One that has a value; others begin so and have none, such as `k3d --kubeconfig-switch-context`. */
+const FLAG_OF_PATH = /^--?kube-?config(-?(file|path))?$/i
 const EMPTY = /^(--?kube-?config[\w-]*|KUBE_?CONFIG\w*)=$/i
 const EMPTY_IN_SCRIPT = /(?:^|\s)(--?kube-?config[\w-]*)(?:=(?:""|'')?|\s+(?:""|''))(?=[\s;|&)]|$)/i
 
 function emptyFlagIn(words: readonly string[]): string | undefined {
   for (const [index, word] of words.entries()) {
-    if (FLAG.test(word) && (words[index + 1] ?? '') === '') return word
+    if (FLAG.test(word) && words[index + 1] === '') return word
+    if (FLAG_OF_PATH.test(word) && words[index + 1] === undefined) return word
     const found = EMPTY.exec(word) ?? (/\s/.test(word) ? EMPTY_IN_SCRIPT.exec(word) : null)
     if (found !== null) return found[1]
   }

@@ -31,17 +31,17 @@ const LONGEST_MS = 5_000
 export function makeNamedPipes(directory: string): Promise<string | undefined> {
   const mkfifo = findProgram('mkfifo', SYSTEM_PATH)
   if (mkfifo === undefined) return Promise.resolve(`mkfifo is not in ${SYSTEM_PATH.replaceAll(':', ', ')}`)
-  const child = spawn(mkfifo, ['-m', '600', pathOf(directory, 'stdout'), pathOf(directory, 'stderr')], {
-    env: {},
-    stdio: 'ignore',
-    timeout: LONGEST_MS,
-    killSignal: 'SIGKILL',
-  })
   return new Promise((resolve) => {
-    child.on('error', (error) => resolve(`mkfifo could not be started (${errnoOf(error)})`))
-    child.on('exit', (code) =>
-      resolve(code === 0 ? undefined : `mkfifo failed (${code === null ? 'it took too long' : `exit code ${code}`})`),
-    )
+    const notStarted = (error: unknown): void => resolve(`mkfifo could not be started (${errnoOf(error)})`)
+    try {
+      const names = [pathOf(directory, 'stdout'), pathOf(directory, 'stderr')]
+      const child = spawn(mkfifo, ['-m', '600', ...names], { env: {}, stdio: 'ignore', timeout: LONGEST_MS, killSignal: 'SIGKILL' })
+      child.on('error', notStarted)
+      child.on('exit', (code, by) => resolve(code === 0 ? undefined : `mkfifo failed (${by ?? `exit code ${code}`})`))
+    } catch (error) {
+      // Some errors of spawn come as an exception.
+      notStarted(error)
+    }
   })
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errnoOf } from './errors.ts'
-import { BadAnswer, NotSent, type Response } from './http.ts'
+import { BadAnswer, NotSent, TooLong, type Response } from './http.ts'
 import { endOf, limitOf } from './limit.ts'
 
 const ATTEMPT_MS = 10_000
@@ -116,6 +116,7 @@ function isNetwork(failure: unknown): boolean {
   if (isUntrusted(failure) || wantsCertificate(failure)) return false
   const status = proxyStatusOf(failure)
   if (status !== undefined) return canHeal(status)
+  if (failure instanceof BadAnswer) return !(failure instanceof TooLong)
   return errnoOf(failure) !== '' || isTimeout(failure)
 }
 

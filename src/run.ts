@@ -12,7 +12,7 @@ import type { Context } from './session.ts'
 /** After a first signal GitHub waits 7.5 s for the second: by then all is done, and what is left to tell is told. */
 const HURRY_MS = 4_200
 /** In a terminal, after a second signal: only the revocation is still waited for, and no longer than this. */
-const LAST_CALL_MS = 1_000
+const LAST_CALL_MS = 3_000
 /** Signals that come closer together are one: npm passes on what the terminal sends to both. */
 const SAME_SIGNAL_MS = 250
 
@@ -57,7 +57,7 @@ export async function run(
   process.on('uncaughtException', (cause) => {
     const error = defect('An error came up outside of the run.', cause)
     // The run ends as after a signal: its own error handling revokes what exists.
-    if (!hasResult) return stop.abort(error)
+    if (!hasResult && !stop.signal.aborted) return stop.abort(error)
     process.exitCode = exitCodeOf(error)
     void fail(error)
   })

@@ -94,7 +94,8 @@ export class Scan {
       this.#toldToEnd = true
       this.#running.signal('SIGTERM')
       last = setTimeout(kill, GRACE_MS)
-      atOnce?.addEventListener('abort', kill, { once: true })
+      if (atOnce?.aborted === true) kill()
+      else atOnce?.addEventListener('abort', kill, { once: true })
     }
     if (signal.aborted) stop()
     else signal.addEventListener('abort', stop, { once: true })

@@ -68,7 +68,8 @@ async function openAgain(context: Context, receipt: Receipt | undefined): Promis
 }
 
 async function cannotOpen({ platform }: Context, receipt: Receipt | undefined, cause: unknown): Promise<number> {
-  if (receipt !== undefined) removeKubeconfig(receipt.directory, baseDirectory(platform), platform.uid)
+  const why = receipt && removeKubeconfig(receipt.directory, baseDirectory(platform), platform.uid)
+  if (why !== undefined) await platform.warn(`The directory ${receipt?.directory ?? ''} was not removed: ${why}.`)
   if (receipt !== undefined && isVoid(receipt)) return 0
   if (receipt !== undefined && receipt.evidence.revoked !== null) {
     await platform.warn(`It was revoked ${receipt.evidence.revoked.at}, but whether that holds could not be asked. ${describe(cause)}`)

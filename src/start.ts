@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import { isoTime } from './credential.ts'
 import { failWith } from './evidence.ts'
@@ -60,8 +61,8 @@ export async function start(context: Context): Promise<number> {
     failure = error
     failWith(session.evidence, error)
   }
-  // What makes them must not be at work while the directory is removed.
-  await whyNoPipes
+  // The program that makes the pipes must not be at work while the directory is removed.
+  await Promise.race([whyNoPipes, aborted(context.hurry)])
   if (options.command !== undefined || failure !== undefined) {
     const worse = await finish(session, context.platform.hasPost)
     if (worse !== undefined && failure !== undefined) await context.platform.fail(describe(failure))
@@ -73,4 +74,8 @@ export async function start(context: Context): Promise<number> {
   if (context.platform.isCI && exitCode !== 0 && used !== null)
     await context.platform.fail(scanFailure(used, options.acceptExitCodes, context.platform.nameOf('accept_exit_codes')))
   return exitCode
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort')
 }

@@ -32,6 +32,8 @@ interface Candidate {
   there: string
   /** Somebody gave it for this use, so that it goes before what is merely there. */
   isExplicit: boolean
+  /** Somebody else than the author of the job may have given it, so that only the input identity makes it count. */
+  mustBeNamed?: boolean
   make: () => Identity | Promise<Identity>
 }
 
@@ -65,8 +67,13 @@ export async function chooseIdentity(options: Options, surroundings: Surrounding
       hint: `Set ${nameOf('identity')} to one of them.`,
     })
   }
+  if (only.mustBeNamed === true) {
+    throw new KubepassError('IDENTITY', `The identity ${named([only])} counts on GitLab only if ${nameOf('identity')} names it.`, {
+      hint: `Set ${nameOf('identity')} to ${only.kind}: anybody who may run a pipeline can set a variable. ${idTokensNeed ?? ''}`.trim(),
+    })
+  }
   const merelyThere = candidates.filter((candidate) => candidate !== only).map(({ there }) => there)
-  return chosen(only, [only.there, ...merelyThere.map((there) => `which goes before what is merely there: ${there}`)].join(', '))
+  return chosen(only, [only.there, ...merelyThere.map((there) => `which goes before what the job has anyway: ${there}`)].join(', '))
 
   async function chosen(candidate: Candidate, why: string): Promise<{ identity: Identity; why: string }> {
     const identity = await make(candidate)
@@ -80,7 +87,7 @@ export async function chooseIdentity(options: Options, surroundings: Surrounding
     throw new KubepassError('INPUT', `${missing}: they do not come with the identity ${identity.kind}.`, {
       hint:
         `Give both, for example ${inputs.server.example} and ${inputs.certificate_authority.example}; ` +
-        `or set ${nameOf('identity')}: in-cluster, if the API server of this Pod is meant.`,
+        `or set ${nameOf('identity')} to in-cluster, if the API server of this Pod is meant.`,
     })
   }
 
@@ -95,12 +102,14 @@ function candidatesOf(options: Options, surroundings: Surroundings): Candidate[]
   const { audience, kubeconfig, token } = options
   const candidates: Candidate[] = []
   // There these inputs are variables, which anybody who may run a pipeline can set.
-  const isExplicit = surroundings.run.platform !== 'gitlab'
-  if (token !== undefined) candidates.push({ kind: 'token', there: 'a token was given', isExplicit, make: () => tokenIdentity(token) })
+  const mustBeNamed = surroundings.run.platform === 'gitlab'
+  const isExplicit = !mustBeNamed
+  if (token !== undefined)
+    candidates.push({ kind: 'token', there: 'a token was given', isExplicit, mustBeNamed, make: () => tokenIdentity(token) })
   if (kubeconfig !== undefined) {
     // What most jobs have no use for is not loaded for them.
     const make = async (): Promise<Identity> => (await import('./kubeconfig.ts')).kubeconfigIdentity(kubeconfig, surroundings)
-    candidates.push({ kind: 'kubeconfig', there: 'a kubeconfig was given', isExplicit, make })
+    candidates.push({ kind: 'kubeconfig', there: 'a kubeconfig was given', isExplicit, mustBeNamed, make })
   }
   if (idTokenRequest !== undefined) {
     const make = (): Identity => githubOidcIdentity(idTokenRequest, audience, surroundings)
@@ -118,7 +127,7 @@ function candidatesOf(options: Options, surroundings: Surroundings): Candidate[]
   const lastResort = options.identity === 'auto' && candidates.length === 0 && options.server === ''
   if (options.identity === 'in-cluster' || lastResort) {
     const there = 'nothing else was given, and the job runs in a Pod'
-    candidates.push({ kind: 'in-cluster', there, isExplicit: false, make: () => inClusterIdentity(env, seal) })
+    candidates.push({ kind: 'in-cluster', there, isExplicit: false, mustBeNamed, make: () => inClusterIdentity(env, seal) })
   }
   return candidates
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { AuthenticationV1TokenRequest, V1Secret } from '@kubernetes/client-node'
 import { readCredential, type Credential, type Expected } from '../credential.ts'
 import { KubepassError } from '../errors.ts'
@@ -8,6 +9,9 @@ import type { Seal } from '../secret.ts'
 import { deleteAnchor } from './revoke.ts'
 import { refusalOf, statusOf, type Answer, type KubeClient } from './client.ts'
 import { isCountedElsewhere, isRefusedByQuota } from './quota.ts'
+
+/** What a quota that was counted elsewhere is given to settle. */
+const RECOUNT_MS = 50
 
 export interface Anchor {
   name: string
@@ -45,8 +49,16 @@ export async function createAnchor(
   signal: AbortSignal,
 ): Promise<Anchor | undefined> {
   const body: V1Secret = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...marks } }
-  const create = (): Promise<Answer> =>
+  const send = (): Promise<Answer> =>
     client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, auth, body }, signal)
+  const create = async (): Promise<Answer> => {
+    let answer = await send()
+    for (let tries = 1; tries < 5 && isCountedElsewhere(statusOf(answer) ?? {}); tries += 1) {
+      await sleep(tries * RECOUNT_MS, undefined, { signal })
+      answer = await send()
+    }
+    return answer
+  }
   let answer = await create()
   if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
     // The name is this run's alone: the one that exists is ours, from a try whose answer was lost. To read its uid the issuer has no right.
@@ -55,7 +67,6 @@ export async function createAnchor(
     })
     answer = await create()
   }
-  for (let tries = 1; tries < 5 && isCountedElsewhere(statusOf(answer) ?? {}); tries += 1) answer = await create()
   if (answer.status === 403 && acceptable && !answer.mayHaveActed && !isRefusedByQuota(statusOf(answer) ?? {})) return undefined
   if (answer.status !== 201) {
     throw refusalOf(answer, `create a Secret in namespace ${quote(where.namespace)}`, auth)

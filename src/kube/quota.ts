@@ -14,7 +14,7 @@ export function quotaHint({ message = '' }: V1Status, namespace: string, server:
   if (!message.includes(FULL)) return undefined
   return (
     `The namespace ${quote(namespace)} is full. Delete what ended runs have left there, with the rights of deploy/sweeper:\n` +
-    `kubectl create token sweeper --namespace kubepass-issuer | kubepass sweep --server ${server} --certificate-authority ca.crt ` +
+    `kubectl create token sweeper --namespace kubepass-issuer | npx kubepass sweep --server ${server} --certificate-authority ca.crt ` +
     `--service-account ${namespace}/scanner --token-file -\n` +
     'If so many runs are alive at a time, raise count/secrets in deploy/base/quota.yaml.'
   )

@@ -34,7 +34,9 @@ export async function deleteAnchor(
   const { details, reason, status } = statusOf(answer) ?? {}
   // A finalizer answers with the object, a gateway with anything: neither has deleted.
   if (answer.status === 200 && status === 'Success' && details?.uid === (anchor.uid ?? details?.uid)) return 'deleted'
-  if ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict')) {
+  // A server without such a path answers NotFound as well, but names no Secret.
+  const isOfThisSecret = /^secrets?$/i.test(details?.kind ?? '') && details?.name === anchor.name
+  if (isOfThisSecret && ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict'))) {
     // It was there, and a try whose answer was lost may have deleted it.
     return answer.mayHaveActed && anchor.uid !== undefined ? 'deleted' : 'gone'
   }

@@ -105,9 +105,9 @@ export const faults: readonly Fault[] = [
   { title: '500', retried: true, answer: refusal(500, 'InternalError', 'etcdserver: request timed out') },
   { title: '503', retried: true, answer: refusal(503, 'ServiceUnavailable', 'the server is shutting down') },
   // In a proof it is what is waited for.
-  { title: '101 Switching Protocols', answer: () => ({ raw: SWITCHED }) },
-  { title: '101, and the connection is closed', answer: () => ({ raw: SWITCHED, close: true }) },
-  { title: '101 when it has acted', takesEffect: true, answer: () => ({ raw: SWITCHED }) },
+  { title: '101 Switching Protocols', retried: true, answer: () => ({ raw: SWITCHED }) },
+  { title: '101, and the connection is closed', retried: true, answer: () => ({ raw: SWITCHED, close: true }) },
+  { title: '101 when it has acted', retried: true, takesEffect: true, answer: () => ({ raw: SWITCHED }) },
   { title: '103, then the answer', takesEffect: true, answer: byHand(whole, EARLY) },
   { title: 'trailers behind the answer', takesEffect: true, answer: byHand(trailed) },
   { title: 'a header without an end', retried: true, answer: () => ({ raw: `HTTP/1.1 200 OK\r\nX: ${'y'.repeat(200_000)}` }) },

@@ -95,8 +95,12 @@ underGitlabCiLocal('gitlab-ci-local: an identity that uses no ID token needs no 
   const inputs = { ...scene.inputs, certificate_authority: 'ci/kubernetes-ca.crt', program_url: dist, command: 'true' }
   const include = (more: Record<string, string>): Project => ({ include: [{ component: COMPONENT, inputs: { ...inputs, ...more } }] })
   const KUBEPASS_TOKEN = await scene.identityOf('issuer')
-  for (const identity of ['token', 'auto'])
-    expect((await run(scene, include({ identity }), { KUBEPASS_TOKEN })).jobs).toEqual({ kubepass: 'PASS' })
+  expect((await run(scene, include({ identity: 'token' }), { KUBEPASS_TOKEN })).jobs).toEqual({ kubepass: 'PASS' })
+  const unnamed = await run(scene, include({ identity: 'auto' }), { KUBEPASS_TOKEN })
+  expect(unnamed.stdout).toMatch(
+    /The identity token \(a token was given\) counts on GitLab only if identity names it\.\s+Set identity to token/,
+  )
+  expect(unnamed.jobs).toEqual({ kubepass: 'FAIL' })
   for (const [identity, says] of [
     ['gitlab-oidc', /audience is missing, for which the ID token is made; for example: https:\/\/127/],
     ['auto', /Give the template's input audience, the API server's URL/],

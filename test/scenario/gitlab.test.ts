@@ -130,7 +130,7 @@ onGitlab(
     expect(main.log).toMatch(/Credential: revoked /)
     const post = await scan.post()
     expect(post.code).toBe(0)
-    expect(post.log).toMatch(/Credential: revoked .*, (not proven; dead by|proven dead)/)
+    expect(post.log).toMatch(/(Credential|The script's token): revoked .*, (not proven; dead by|proven dead)/)
     expect(proxy.tokens).toHaveLength(1)
   },
   { cluster: 'real' },

@@ -59,7 +59,7 @@ onGithub(
 
 onEachCi('101 to the deletion is told, and the net revokes', async ({ step, proxy, ci }) => {
   const stop = proxy.on({ method: 'DELETE' }, () => ({ raw: 'HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n' }))
-  const use = step({ command: 'echo scanned' })
+  const use = step({ command: 'echo scanned', deadline: '3s' })
   const main = await use.main()
   expect(main.code).toBe(86)
   expect(main.messages.at(-1)).toMatch(/could not be revoked.*\nCaused by: No answer from .*101 Switching Protocols/)

@@ -23,14 +23,6 @@ onGithub(
   { idToken: false },
 )
 
-onEachCi('two identities that could both be meant: both are named', async ({ ci, step, proxy, identityOf }) => {
-  const main = await step({ command: 'true', token: await identityOf('issuer') }).main()
-  expect(main.code).toBe(81)
-  const other = ci === 'github' ? 'github-oidc (the job may request ID tokens)' : 'gitlab-oidc (the job has an ID token)'
-  expect(main.messages[0]).toContain(`token (a token was given) and ${other}.`)
-  expect(proxy.exchanges).toEqual([])
-})
-
 onGithub(
   'an ID token that the cluster does not take: its claims are shown, quoted',
   async ({ step, job }) => {

@@ -477,6 +477,6 @@ onGitlab(
 )
 
 onGithub('delivery: env: the variable keeps the first token, and that is said', async ({ step }) => {
-  const main = await step({ command: 'true', delivery: 'env' }).main()
+  const main = await step({ command: 'true', delivery: 'env', max_scan: '1h' }).main()
   expect(main.log).toContain('as the scan. The variable KUBE_TOKEN keeps the first one.')
 })

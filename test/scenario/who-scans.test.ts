@@ -94,7 +94,7 @@ onEachCi(
       KUBE_NAMESPACE: 'x',
     }
     const command = `${WHOAMI}; env | grep -E '^(KUBE|HELM|K8S)' | sed 's/=.*//' | sort | xargs echo has`
-    const ours = 'KUBECONFIG KUBEPASS_SCAN KUBE_CONFIG_PATH KUBE_NAMESPACE'
+    const ours = 'KUBECONFIG KUBEPASS_SCAN KUBERC KUBE_CONFIG_PATH KUBE_NAMESPACE'
 
     const main = await step({ command }, env).main()
     expect([main.code, main.messages]).toEqual([0, []])
@@ -125,8 +125,16 @@ onEachCi(
     expect(delivered.log).toContain(`\n${SCANNER}\nhas K8S_AUTH_API_KEY ${ours}\n`)
     expect(delivered.log).toContain('The scan does not get HELM_KUBECONTEXT, KUBERC, KUBE_TOKEN: ')
 
+    // The preferences of the user count without a variable.
+    mkdirSync(join(job.home, '.kube'))
+    writeFileSync(join(job.home, '.kube', 'kuberc'), readFileSync(kuberc))
+    const preferring = await step({ command: WHOAMI }).main()
+    expect(preferring.log).toContain(`\n${SCANNER}\n`)
+    const asked = await step({ command: WHOAMI, pass_env: 'KUBERC' }).main()
+    expect(asked.log).not.toContain(`\n${SCANNER}\n`)
+
     const clean = await step({ command, env: 'clean' }, env).main()
-    expect(clean.log).toContain(`\n${SCANNER}\nhas KUBECONFIG KUBEPASS_SCAN KUBE_CONFIG_PATH\n`)
+    expect(clean.log).toContain(`\n${SCANNER}\nhas KUBECONFIG KUBEPASS_SCAN KUBERC KUBE_CONFIG_PATH\n`)
     expect(clean.log).not.toContain('The scan does not get')
   },
 )

@@ -327,7 +327,7 @@ test('what GitLab cannot do is refused', () => {
 
 test('where the log shows every variable nothing is started, unless that is allowed; what runs is ended', () => {
   const traced = { traced: 'CI_DEBUG_TRACE' }
-  expect(problem({ command: 'true' }, traced)).toMatch(/CI_DEBUG_TRACE is true: .* set allow_debug_trace: true/)
+  expect(problem({ command: 'true' }, traced)).toMatch(/CI_DEBUG_TRACE is true: .* set allow_debug_trace to true/)
   expect(parse({ command: 'true', allow_debug_trace: 'true' }, traced).command).toBeDefined()
   expect(parseOptions(sourceOf({}, traced), new Redactor().seal, 'finish').server).toBe('https://10.0.0.1:6443')
 })

@@ -77,6 +77,13 @@ test('and by its descriptor', () => {
   expect(found).toMatch(/^names "\/dev\/fd\/\d+", a kubeconfig of the caller/)
 })
 
+test.each([['--kubeconfig', '/dev/fd/63'], ['--kubeconfig=/proc/self/fd/63'], ['--kubeconfig-file', '/dev/fd/63']])(
+  'what the shell of the caller has opened is refused: %s %s',
+  (...words) => {
+    expect(problemOfKubeconfig(['tool', ...words], own())).toMatch(/^names ".*\/fd\/63", which the caller's shell has opened/)
+  },
+)
+
 const empty: Record<string, string[]> = {
   'an empty word': ['kubectl', '--kubeconfig', '', 'get', 'ns'],
   'nothing behind the sign': ['kubectl', '--kubeconfig=', 'get', 'ns'],
@@ -107,6 +114,8 @@ const allowed: Record<string, string[]> = {
   'a device that stands for no kubeconfig': ['sh', '-c', 'kubectl get ns > /dev/null'],
   'a folder': ['ls', home],
   'a name that begins so': ['cat', `${admin}.example`],
+  'a flag without a value that begins so': ['k3d', 'cluster', 'create', '--kubeconfig-switch-context'],
+  'a word that is a file there': ['kind', 'get', 'config'],
   nothing: [],
   'a NUL': ['cat', 'a\0b'],
   'a flag that ends so': ['aws', 'eks', 'update-kubeconfig', ''],

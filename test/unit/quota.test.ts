@@ -15,7 +15,7 @@ const EXCEEDED = 'secrets "x" is forbidden: exceeded quota: q, requested: count/
 const UNCOUNTED = 'secrets "x" is forbidden: status unknown for quota: q, resources: count/secrets'
 
 test.each<[string, string, RegExp]>([
-  ['full', EXCEEDED, /^The namespace "scans" is full\.[^]*\nkubectl .* \| kubepass sweep --server https:\/\/a .* scans\/scanner /],
+  ['full', EXCEEDED, /^The namespace "scans" is full\.[^]*\nkubectl .* \| npx kubepass sweep --server https:\/\/a .* scans\/scanner /],
   ['full, by the older name', EXCEEDED.replaceAll('count/', ''), /is full/],
   ['not counted', UNCOUNTED, /not counted the Secrets/],
 ])('a refusal by a quota: %s', (_name, message, hint) => {
