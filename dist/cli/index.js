@@ -93,8 +93,11 @@ function* foldersIn(top) {
                 waiting.push((0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, entry.name));
     }
 }
+/** A link is not followed: it may lead anywhere. */
 function listed(folder) {
     try {
+        if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync)(folder).isDirectory())
+            return [];
         return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readdirSync)(folder, { withFileTypes: true });
     }
     catch {
@@ -1514,6 +1517,9 @@ function problemOfKubeconfig(words, own) {
     const file = ownFileIn(words, own);
     if (file !== undefined)
         return `names ${(0,quote/* quote */.hD)(file)}, a kubeconfig of the caller: the scan would not be the ServiceAccount`;
+    const descriptor = descriptorIn(words);
+    if (descriptor !== undefined)
+        return `names ${(0,quote/* quote */.hD)(descriptor)}, which the caller's shell has opened: the scan would not be the ServiceAccount`;
     const flag = emptyFlagIn(words);
     return flag === undefined ? undefined : `gives no value to ${(0,quote/* quote */.hD)(flag)}: the client would look for a kubeconfig of the caller`;
 }
@@ -1536,19 +1542,28 @@ function ownFileIn(words, own) {
     }
     return undefined;
 }
-/** In the folder ~/.kube, `kubectl config view` names no file. */
+/** In a folder with a file of that name, `kubectl config view` and `kind get kubeconfig` name no file. */
 function isSubcommand(word, previous) {
-    return word === 'config' && !/^-[^=]*(config|file)[^=]*$/i.test(previous);
+    return !word.includes('/') && !/^-[^=]*(config|file)[^=]*$/i.test(previous);
+}
+/** What `--kubeconfig <(...)` becomes. */
+function descriptorIn(words) {
+    const values = words.flatMap((word, index) => FLAG.test(word) ? [words[index + 1] ?? ''] : FLAG.test(word.split('=')[0] ?? '') ? [word.slice(word.indexOf('=') + 1)] : []);
+    return values.find((value) => /^\/(dev\/fd|proc\/[^/]+\/fd)\/\d+$/.test(value));
 }
 function expandHome(path, home) {
     return path.replace(/^(~|\$HOME|\$\{HOME\})(?=\/)/, () => home);
 }
 const FLAG = /^--?kube-?config[\w-]*$/i;
+/** One that has a value; others begin so and have none, such as `k3d --kubeconfig-switch-context`. */
+const FLAG_OF_PATH = /^--?kube-?config(-?(file|path))?$/i;
 const EMPTY = /^(--?kube-?config[\w-]*|KUBE_?CONFIG\w*)=$/i;
 const EMPTY_IN_SCRIPT = /(?:^|\s)(--?kube-?config[\w-]*)(?:=(?:""|'')?|\s+(?:""|''))(?=[\s;|&)]|$)/i;
 function emptyFlagIn(words) {
     for (const [index, word] of words.entries()) {
-        if (FLAG.test(word) && (words[index + 1] ?? '') === '')
+        if (FLAG.test(word) && words[index + 1] === '')
+            return word;
+        if (FLAG_OF_PATH.test(word) && words[index + 1] === undefined)
             return word;
         const found = EMPTY.exec(word) ?? (/\s/.test(word) ? EMPTY_IN_SCRIPT.exec(word) : null);
         if (found !== null)
@@ -1703,7 +1718,7 @@ function parseOptions(source, seal, purpose) {
     if (report === 'check' && !given('github_token'))
         problems.push(`${source.nameOf('report')} is check, but ${source.nameOf('github_token')} is empty`);
     if (purpose === 'start' && source.traced !== undefined && !allowDebugTrace) {
-        problems.push(`${source.traced} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')}: true`);
+        problems.push(`${source.traced} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')} to true`);
     }
     if (options.identity === 'gitlab-oidc' && options.audience === inputs/* NO_AUDIENCE */.dQ)
         problems.push(`${source.nameOf('audience')} is missing, for which the ID token is made; for example: ${server || inputs/* inputs */.QL.audience.example}`);
@@ -1799,7 +1814,7 @@ function parseOptions(source, seal, purpose) {
             problems.push(`${source.nameOf('command')} holds a NUL character`);
         checkKubeconfig(source.nameOf('command'), [command]);
         if (!wrong.has('shell') && !isProgram(shell, source.path)) {
-            const way = shell === 'bash' ? `; install it, or set ${source.nameOf('shell')}: sh and mind that a failing pipe turns green` : '';
+            const way = shell === 'bash' ? `; install it, or set ${source.nameOf('shell')} to sh and mind that a failing pipe turns green` : '';
             problems.push(`${shell} is not on PATH${way}`);
         }
         return shell === 'bash' ? ['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c', command] : ['sh', '-e', '-c', command];
@@ -1812,9 +1827,9 @@ function parseOptions(source, seal, purpose) {
         const problem = problemOfKubeconfig(words, ownKubeconfigs(source.env, file));
         if (problem === undefined)
             return;
-        problems.push(`${what} ${problem}. The scan finds its own kubeconfig without an argument; where it needs one, its own shell must expand it: ` +
-            `${source.nameOf('command')} 'kubectl --kubeconfig "$KUBECONFIG" ...'. ` +
-            `If the caller's file is meant, set ${source.nameOf('allow_own_kubeconfig')}: true`);
+        problems.push(`${what} ${problem}. The scan finds its own kubeconfig without an argument. Where it needs one, its own shell must expand "$KUBECONFIG"` +
+            (source.isCI ? '. ' : `: ${source.nameOf('command')} 'kubectl --kubeconfig "$KUBECONFIG" ...'. `) +
+            `If the caller's file is meant, set ${source.nameOf('allow_own_kubeconfig')} to true`);
     }
 }
 function parseServiceAccount(text) {
@@ -2429,6 +2444,8 @@ function isNetwork(failure) {
     const status = proxyStatusOf(failure);
     if (status !== undefined)
         return canHeal(status);
+    if (failure instanceof _http_js__WEBPACK_IMPORTED_MODULE_2__/* .BadAnswer */ .CF)
+        return !(failure instanceof _http_js__WEBPACK_IMPORTED_MODULE_2__/* .TooLong */ .VL);
     return (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .errnoOf */ .UQ)(failure) !== '' || isTimeout(failure);
 }
 function isTimeout(failure) {
@@ -4964,7 +4981,7 @@ function isStandalone() {
 /** After a first signal GitHub waits 7.5 s for the second: by then all is done, and what is left to tell is told. */
 const HURRY_MS = 4_200;
 /** In a terminal, after a second signal: only the revocation is still waited for, and no longer than this. */
-const LAST_CALL_MS = 1_000;
+const LAST_CALL_MS = 3_000;
 /** Signals that come closer together are one: npm passes on what the terminal sends to both. */
 const SAME_SIGNAL_MS = 250;
 /** The edge: everything inside throws, here it is printed once and becomes an exit code. */
@@ -5007,7 +5024,7 @@ async function run(useCase, words = process.argv.slice(2), wish) {
     process.on('uncaughtException', (cause) => {
         const error = defect('An error came up outside of the run.', cause);
         // The run ends as after a signal: its own error handling revokes what exists.
-        if (!hasResult)
+        if (!hasResult && !stop.signal.aborted)
             return stop.abort(error);
         process.exitCode = (0,errors/* exitCodeOf */.FO)(error);
         void fail(error);
@@ -5182,10 +5199,13 @@ function readLeftToken(directory, uid, seal) {
  */
 function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
     try {
-        const about = (0,access/* regained */.so)(directory, () => (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false }));
+        // The folders on the way to a path of a forged receipt are left as they are.
+        const isOurs = (0,external_node_path_.dirname)(directory) === expectedParent;
+        const look = () => (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
+        const about = isOurs ? (0,access/* regained */.so)(directory, look) : look();
         if (about === undefined)
             return undefined;
-        if ((0,external_node_path_.dirname)(directory) !== expectedParent)
+        if (!isOurs)
             return `it does not lie in ${expectedParent}`;
         if (!about.isDirectory())
             return 'something else was put in its place';
@@ -5265,7 +5285,7 @@ function quotaHint({ message = '' }, namespace, server) {
     if (!message.includes(FULL))
         return undefined;
     return (`The namespace ${(0,quote/* quote */.hD)(namespace)} is full. Delete what ended runs have left there, with the rights of deploy/sweeper:\n` +
-        `kubectl create token sweeper --namespace kubepass-issuer | kubepass sweep --server ${server} --certificate-authority ca.crt ` +
+        `kubectl create token sweeper --namespace kubepass-issuer | npx kubepass sweep --server ${server} --certificate-authority ca.crt ` +
         `--service-account ${namespace}/scanner --token-file -\n` +
         'If so many runs are alive at a time, raise count/secrets in deploy/base/quota.yaml.');
 }
@@ -5651,7 +5671,9 @@ async function deleteAnchor(client, auth, anchor, signal) {
     // A finalizer answers with the object, a gateway with anything: neither has deleted.
     if (answer.status === 200 && status === 'Success' && details?.uid === (anchor.uid ?? details?.uid))
         return 'deleted';
-    if ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict')) {
+    // A server without such a path answers NotFound as well, but names no Secret.
+    const isOfThisSecret = /^secrets?$/i.test(details?.kind ?? '') && details?.name === anchor.name;
+    if (isOfThisSecret && ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict'))) {
         // It was there, and a try whose answer was lost may have deleted it.
         return answer.mayHaveActed && anchor.uid !== undefined ? 'deleted' : 'gone';
     }
@@ -5829,8 +5851,13 @@ async function chooseIdentity(options, surroundings) {
             hint: `Set ${nameOf('identity')} to one of them.`,
         });
     }
+    if (only.mustBeNamed === true) {
+        throw new errors/* KubepassError */.v3('IDENTITY', `The identity ${named([only])} counts on GitLab only if ${nameOf('identity')} names it.`, {
+            hint: `Set ${nameOf('identity')} to ${only.kind}: anybody who may run a pipeline can set a variable. ${idTokensNeed ?? ''}`.trim(),
+        });
+    }
     const merelyThere = candidates.filter((candidate) => candidate !== only).map(({ there }) => there);
-    return chosen(only, [only.there, ...merelyThere.map((there) => `which goes before what is merely there: ${there}`)].join(', '));
+    return chosen(only, [only.there, ...merelyThere.map((there) => `which goes before what the job has anyway: ${there}`)].join(', '));
     async function chosen(candidate, why) {
         const identity = await make(candidate);
         return { identity, why: [why, ...(identity.remark === undefined ? [] : [identity.remark])].join('; ') };
@@ -5842,7 +5869,7 @@ async function chooseIdentity(options, surroundings) {
         const missing = `${nameOf('server')} and ${nameOf('certificate_authority')} are missing`;
         throw new errors/* KubepassError */.v3('INPUT', `${missing}: they do not come with the identity ${identity.kind}.`, {
             hint: `Give both, for example ${inputs/* inputs */.QL.server.example} and ${inputs/* inputs */.QL.certificate_authority.example}; ` +
-                `or set ${nameOf('identity')}: in-cluster, if the API server of this Pod is meant.`,
+                `or set ${nameOf('identity')} to in-cluster, if the API server of this Pod is meant.`,
         });
     }
     function howToGetOne() {
@@ -5855,13 +5882,14 @@ function candidatesOf(options, surroundings) {
     const { audience, kubeconfig, token } = options;
     const candidates = [];
     // There these inputs are variables, which anybody who may run a pipeline can set.
-    const isExplicit = surroundings.run.platform !== 'gitlab';
+    const mustBeNamed = surroundings.run.platform === 'gitlab';
+    const isExplicit = !mustBeNamed;
     if (token !== undefined)
-        candidates.push({ kind: 'token', there: 'a token was given', isExplicit, make: () => tokenIdentity(token) });
+        candidates.push({ kind: 'token', there: 'a token was given', isExplicit, mustBeNamed, make: () => tokenIdentity(token) });
     if (kubeconfig !== undefined) {
         // What most jobs have no use for is not loaded for them.
         const make = async () => (await __nccwpck_require__.e(/* import() */ 63).then(__nccwpck_require__.bind(__nccwpck_require__, 1063))).kubeconfigIdentity(kubeconfig, surroundings);
-        candidates.push({ kind: 'kubeconfig', there: 'a kubeconfig was given', isExplicit, make });
+        candidates.push({ kind: 'kubeconfig', there: 'a kubeconfig was given', isExplicit, mustBeNamed, make });
     }
     if (idTokenRequest !== undefined) {
         const make = () => githubOidcIdentity(idTokenRequest, audience, surroundings);
@@ -5879,7 +5907,7 @@ function candidatesOf(options, surroundings) {
     const lastResort = options.identity === 'auto' && candidates.length === 0 && options.server === '';
     if (options.identity === 'in-cluster' || lastResort) {
         const there = 'nothing else was given, and the job runs in a Pod';
-        candidates.push({ kind: 'in-cluster', there, isExplicit: false, make: () => (0,in_cluster/* inClusterIdentity */.WL)(env, seal) });
+        candidates.push({ kind: 'in-cluster', there, isExplicit: false, mustBeNamed, make: () => (0,in_cluster/* inClusterIdentity */.WL)(env, seal) });
     }
     return candidates;
 }
@@ -6374,8 +6402,9 @@ async function openAgain(context, receipt) {
     return session;
 }
 async function cannotOpen({ platform }, receipt, cause) {
-    if (receipt !== undefined)
-        removeKubeconfig(receipt.directory, (0,src_options/* baseDirectory */.PC)(platform), platform.uid);
+    const why = receipt && removeKubeconfig(receipt.directory, (0,src_options/* baseDirectory */.PC)(platform), platform.uid);
+    if (why !== undefined)
+        await platform.warn(`The directory ${receipt?.directory ?? ''} was not removed: ${why}.`);
     if (receipt !== undefined && isVoid(receipt))
         return 0;
     if (receipt !== undefined && receipt.evidence.revoked !== null) {
@@ -6470,12 +6499,12 @@ function findLeftToken({ evidence, options, platform, receipt, seal, tokens }) {
         tokens.set(idOf(its), { token, deadBy: its.deadBy });
 }
 
+// EXTERNAL MODULE: external "node:events"
+var external_node_events_ = __nccwpck_require__(8474);
 // EXTERNAL MODULE: external "node:child_process"
 var external_node_child_process_ = __nccwpck_require__(1421);
 // EXTERNAL MODULE: external "node:net"
 var external_node_net_ = __nccwpck_require__(7030);
-// EXTERNAL MODULE: external "node:events"
-var external_node_events_ = __nccwpck_require__(8474);
 ;// CONCATENATED MODULE: ./src/running.ts
 
 
@@ -6527,15 +6556,18 @@ function makeNamedPipes(directory) {
     const mkfifo = (0,src_options/* findProgram */.Kp)('mkfifo', SYSTEM_PATH);
     if (mkfifo === undefined)
         return Promise.resolve(`mkfifo is not in ${SYSTEM_PATH.replaceAll(':', ', ')}`);
-    const child = (0,external_node_child_process_.spawn)(mkfifo, ['-m', '600', pathOf(directory, 'stdout'), pathOf(directory, 'stderr')], {
-        env: {},
-        stdio: 'ignore',
-        timeout: LONGEST_MS,
-        killSignal: 'SIGKILL',
-    });
     return new Promise((resolve) => {
-        child.on('error', (error) => resolve(`mkfifo could not be started (${(0,errors/* errnoOf */.UQ)(error)})`));
-        child.on('exit', (code) => resolve(code === 0 ? undefined : `mkfifo failed (${code === null ? 'it took too long' : `exit code ${code}`})`));
+        const notStarted = (error) => resolve(`mkfifo could not be started (${(0,errors/* errnoOf */.UQ)(error)})`);
+        try {
+            const names = [pathOf(directory, 'stdout'), pathOf(directory, 'stderr')];
+            const child = (0,external_node_child_process_.spawn)(mkfifo, ['-m', '600', ...names], { env: {}, stdio: 'ignore', timeout: LONGEST_MS, killSignal: 'SIGKILL' });
+            child.on('error', notStarted);
+            child.on('exit', (code, by) => resolve(code === 0 ? undefined : `mkfifo failed (${by ?? `exit code ${code}`})`));
+        }
+        catch (error) {
+            // Some errors of spawn come as an exception.
+            notStarted(error);
+        }
     });
 }
 /**
@@ -6615,6 +6647,9 @@ function requireTimely(kind, auth, now = Date.now() / 1000) {
 
 
 
+
+/** What a quota that was counted elsewhere is given to settle. */
+const RECOUNT_MS = 50;
 /** How the objects of a run are found: sweepers select by label, people read the annotations. */
 function marksOf(run, deadBy) {
     return {
@@ -6638,7 +6673,15 @@ function marksOf(run, deadBy) {
  */
 async function createAnchor(client, auth, where, marks, acceptable, signal) {
     const body = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...marks } };
-    const create = () => client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, auth, body }, signal);
+    const send = () => client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, auth, body }, signal);
+    const create = async () => {
+        let answer = await send();
+        for (let tries = 1; tries < 5 && isCountedElsewhere(statusOf(answer) ?? {}); tries += 1) {
+            await (0,promises_.setTimeout)(tries * RECOUNT_MS, undefined, { signal });
+            answer = await send();
+        }
+        return answer;
+    };
     let answer = await create();
     if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
         // The name is this run's alone: the one that exists is ours, from a try whose answer was lost. To read its uid the issuer has no right.
@@ -6647,8 +6690,6 @@ async function createAnchor(client, auth, where, marks, acceptable, signal) {
         });
         answer = await create();
     }
-    for (let tries = 1; tries < 5 && isCountedElsewhere(statusOf(answer) ?? {}); tries += 1)
-        answer = await create();
     if (answer.status === 403 && acceptable && !answer.mayHaveActed && !isRefusedByQuota(statusOf(answer) ?? {}))
         return undefined;
     if (answer.status !== 201) {
@@ -7295,7 +7336,10 @@ class Scan {
             this.#toldToEnd = true;
             this.#running.signal('SIGTERM');
             last = setTimeout(kill, GRACE_MS);
-            atOnce?.addEventListener('abort', kill, { once: true });
+            if (atOnce?.aborted === true)
+                kill();
+            else
+                atOnce?.addEventListener('abort', kill, { once: true });
         };
         if (signal.aborted)
             stop();
@@ -7455,8 +7499,10 @@ async function runScan(session, command, credential, kubeconfig, whyNoPipes) {
         for (const name of (0,proxy_variables/* withheldProxies */.aN)(platform.env, env))
             platform.say(`${name} holds a password, so the scan does not get it. Name it in pass_env if the scan needs that proxy.`);
     const delivered = options.delivery === 'env' ? { [options.tokenVariable]: credential.token.reveal() } : {};
-    const ours = { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered };
-    const withheld = options.env === 'inherit' ? withheldFromClients(platform.env, { ...env, ...ours }) : [];
+    // The preferences in ~/.kube/kuberc can name another kubeconfig or user.
+    const preferences = options.passEnv.includes('KUBERC') ? {} : { KUBERC: 'off' };
+    const access = { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered };
+    const withheld = options.env === 'inherit' ? withheldFromClients(platform.env, { ...env, ...access }) : [];
     if (withheld.length > 0)
         platform.say(`The scan does not get ${withheld.join(', ')}: clients would prefer that to its kubeconfig. Name it in pass_env if the scan needs it.`);
     const renewal = (0,src_credential/* renewAt */.hh)(credential, credential.receivedAt);
@@ -7471,7 +7517,7 @@ async function runScan(session, command, credential, kubeconfig, whyNoPipes) {
     record(session);
     platform.guardCommandFiles(options.passEnv);
     const outputs = platform.scanOutputs();
-    session.scan = await Scan.start(command, { ...env, ...ours }, markerOf(session.receipt), options.isolate, {
+    session.scan = await Scan.start(command, { ...env, ...preferences, ...access }, markerOf(session.receipt), options.isolate, {
         ...outputs,
         pipes,
         stdin: platform.stdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
@@ -7528,7 +7574,8 @@ function tellOfRenewal({ options, platform }, from, maxScan) {
     const wait = waitToTell(from, Date.now(), maxScan);
     if (wait === 0)
         tell();
-    return wait === undefined || wait === 0 ? undefined : setTimeout(tell, wait);
+    // Alone it must not keep the process alive.
+    return wait === undefined || wait === 0 ? undefined : setTimeout(tell, wait).unref();
 }
 /** As long as this before it is renewed, the renewal of a credential is near. */
 const NEAR_MS = 60_000;
@@ -7555,6 +7602,12 @@ async function leaveToLaterSteps(session, credential, kubeconfig) {
         await platform.exportVariable(options.tokenVariable, credential.token);
     if (options.delivery === 'output')
         await platform.setOutput('token', credential.token);
+    const outranking = withheldFromClients(platform.env, { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig });
+    if (outranking.length > 0)
+        platform.say(`Clients prefer ${outranking.join(', ')} to the kubeconfig: unset that for the steps of the scan.`);
+    const podToken = (0,in_cluster/* podTokenFolder */.zd)();
+    if (podToken !== undefined)
+        platform.say(`The later steps can read this Pod's own token in ${podToken}.`);
     platform.say('The later steps of this job have the credential; the post step revokes it. It is not renewed.');
 }
 
@@ -7575,6 +7628,7 @@ function scanFailure({ exit_code: code, signal }, accepted, nameOfAccepted) {
 }
 
 ;// CONCATENATED MODULE: ./src/start.ts
+
 
 
 
@@ -7642,8 +7696,8 @@ async function start(context) {
         failure = error;
         (0,src_evidence/* failWith */.ff)(session.evidence, error);
     }
-    // What makes them must not be at work while the directory is removed.
-    await whyNoPipes;
+    // The program that makes the pipes must not be at work while the directory is removed.
+    await Promise.race([whyNoPipes, aborted(context.hurry)]);
     if (options.command !== undefined || failure !== undefined) {
         const worse = await finish(session, context.platform.hasPost);
         if (worse !== undefined && failure !== undefined)
@@ -7657,6 +7711,10 @@ async function start(context) {
     if (context.platform.isCI && exitCode !== 0 && used !== null)
         await context.platform.fail(scanFailure(used, options.acceptExitCodes, context.platform.nameOf('accept_exit_codes')));
     return exitCode;
+}
+async function aborted(signal) {
+    if (!signal.aborted)
+        await (0,external_node_events_.once)(signal, 'abort');
 }
 
 ;// CONCATENATED MODULE: ./src/kube/list.ts

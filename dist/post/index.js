@@ -92,8 +92,11 @@ function* foldersIn(top) {
                 waiting.push((0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, entry.name));
     }
 }
+/** A link is not followed: it may lead anywhere. */
 function listed(folder) {
     try {
+        if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync)(folder).isDirectory())
+            return [];
         return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readdirSync)(folder, { withFileTypes: true });
     }
     catch {
@@ -1236,6 +1239,9 @@ function problemOfKubeconfig(words, own) {
     const file = ownFileIn(words, own);
     if (file !== undefined)
         return `names ${(0,quote/* quote */.hD)(file)}, a kubeconfig of the caller: the scan would not be the ServiceAccount`;
+    const descriptor = descriptorIn(words);
+    if (descriptor !== undefined)
+        return `names ${(0,quote/* quote */.hD)(descriptor)}, which the caller's shell has opened: the scan would not be the ServiceAccount`;
     const flag = emptyFlagIn(words);
     return flag === undefined ? undefined : `gives no value to ${(0,quote/* quote */.hD)(flag)}: the client would look for a kubeconfig of the caller`;
 }
@@ -1258,19 +1264,28 @@ function ownFileIn(words, own) {
     }
     return undefined;
 }
-/** In the folder ~/.kube, `kubectl config view` names no file. */
+/** In a folder with a file of that name, `kubectl config view` and `kind get kubeconfig` name no file. */
 function isSubcommand(word, previous) {
-    return word === 'config' && !/^-[^=]*(config|file)[^=]*$/i.test(previous);
+    return !word.includes('/') && !/^-[^=]*(config|file)[^=]*$/i.test(previous);
+}
+/** What `--kubeconfig <(...)` becomes. */
+function descriptorIn(words) {
+    const values = words.flatMap((word, index) => FLAG.test(word) ? [words[index + 1] ?? ''] : FLAG.test(word.split('=')[0] ?? '') ? [word.slice(word.indexOf('=') + 1)] : []);
+    return values.find((value) => /^\/(dev\/fd|proc\/[^/]+\/fd)\/\d+$/.test(value));
 }
 function expandHome(path, home) {
     return path.replace(/^(~|\$HOME|\$\{HOME\})(?=\/)/, () => home);
 }
 const FLAG = /^--?kube-?config[\w-]*$/i;
+/** One that has a value; others begin so and have none, such as `k3d --kubeconfig-switch-context`. */
+const FLAG_OF_PATH = /^--?kube-?config(-?(file|path))?$/i;
 const EMPTY = /^(--?kube-?config[\w-]*|KUBE_?CONFIG\w*)=$/i;
 const EMPTY_IN_SCRIPT = /(?:^|\s)(--?kube-?config[\w-]*)(?:=(?:""|'')?|\s+(?:""|''))(?=[\s;|&)]|$)/i;
 function emptyFlagIn(words) {
     for (const [index, word] of words.entries()) {
-        if (FLAG.test(word) && (words[index + 1] ?? '') === '')
+        if (FLAG.test(word) && words[index + 1] === '')
+            return word;
+        if (FLAG_OF_PATH.test(word) && words[index + 1] === undefined)
             return word;
         const found = EMPTY.exec(word) ?? (/\s/.test(word) ? EMPTY_IN_SCRIPT.exec(word) : null);
         if (found !== null)
@@ -1425,7 +1440,7 @@ function parseOptions(source, seal, purpose) {
     if (report === 'check' && !given('github_token'))
         problems.push(`${source.nameOf('report')} is check, but ${source.nameOf('github_token')} is empty`);
     if (purpose === 'start' && source.traced !== undefined && !allowDebugTrace) {
-        problems.push(`${source.traced} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')}: true`);
+        problems.push(`${source.traced} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')} to true`);
     }
     if (options.identity === 'gitlab-oidc' && options.audience === inputs/* NO_AUDIENCE */.dQ)
         problems.push(`${source.nameOf('audience')} is missing, for which the ID token is made; for example: ${server || inputs/* inputs */.QL.audience.example}`);
@@ -1521,7 +1536,7 @@ function parseOptions(source, seal, purpose) {
             problems.push(`${source.nameOf('command')} holds a NUL character`);
         checkKubeconfig(source.nameOf('command'), [command]);
         if (!wrong.has('shell') && !isProgram(shell, source.path)) {
-            const way = shell === 'bash' ? `; install it, or set ${source.nameOf('shell')}: sh and mind that a failing pipe turns green` : '';
+            const way = shell === 'bash' ? `; install it, or set ${source.nameOf('shell')} to sh and mind that a failing pipe turns green` : '';
             problems.push(`${shell} is not on PATH${way}`);
         }
         return shell === 'bash' ? ['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c', command] : ['sh', '-e', '-c', command];
@@ -1534,9 +1549,9 @@ function parseOptions(source, seal, purpose) {
         const problem = problemOfKubeconfig(words, ownKubeconfigs(source.env, file));
         if (problem === undefined)
             return;
-        problems.push(`${what} ${problem}. The scan finds its own kubeconfig without an argument; where it needs one, its own shell must expand it: ` +
-            `${source.nameOf('command')} 'kubectl --kubeconfig "$KUBECONFIG" ...'. ` +
-            `If the caller's file is meant, set ${source.nameOf('allow_own_kubeconfig')}: true`);
+        problems.push(`${what} ${problem}. The scan finds its own kubeconfig without an argument. Where it needs one, its own shell must expand "$KUBECONFIG"` +
+            (source.isCI ? '. ' : `: ${source.nameOf('command')} 'kubectl --kubeconfig "$KUBECONFIG" ...'. `) +
+            `If the caller's file is meant, set ${source.nameOf('allow_own_kubeconfig')} to true`);
     }
 }
 function parseServiceAccount(text) {
@@ -4494,7 +4509,7 @@ function isStandalone() {
 /** After a first signal GitHub waits 7.5 s for the second: by then all is done, and what is left to tell is told. */
 const HURRY_MS = 4_200;
 /** In a terminal, after a second signal: only the revocation is still waited for, and no longer than this. */
-const LAST_CALL_MS = 1_000;
+const LAST_CALL_MS = 3_000;
 /** Signals that come closer together are one: npm passes on what the terminal sends to both. */
 const SAME_SIGNAL_MS = 250;
 /** The edge: everything inside throws, here it is printed once and becomes an exit code. */
@@ -4537,7 +4552,7 @@ async function run(useCase, words = process.argv.slice(2), wish) {
     process.on('uncaughtException', (cause) => {
         const error = defect('An error came up outside of the run.', cause);
         // The run ends as after a signal: its own error handling revokes what exists.
-        if (!hasResult)
+        if (!hasResult && !stop.signal.aborted)
             return stop.abort(error);
         process.exitCode = (0,errors/* exitCodeOf */.FO)(error);
         void fail(error);
@@ -4712,10 +4727,13 @@ function readLeftToken(directory, uid, seal) {
  */
 function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
     try {
-        const about = (0,access/* regained */.so)(directory, () => (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false }));
+        // The folders on the way to a path of a forged receipt are left as they are.
+        const isOurs = (0,external_node_path_.dirname)(directory) === expectedParent;
+        const look = () => (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
+        const about = isOurs ? (0,access/* regained */.so)(directory, look) : look();
         if (about === undefined)
             return undefined;
-        if ((0,external_node_path_.dirname)(directory) !== expectedParent)
+        if (!isOurs)
             return `it does not lie in ${expectedParent}`;
         if (!about.isDirectory())
             return 'something else was put in its place';
@@ -5103,6 +5121,8 @@ function isNetwork(failure) {
     const status = proxyStatusOf(failure);
     if (status !== undefined)
         return canHeal(status);
+    if (failure instanceof BadAnswer)
+        return !(failure instanceof TooLong);
     return (0,errors/* errnoOf */.UQ)(failure) !== '' || isTimeout(failure);
 }
 function isTimeout(failure) {
@@ -5151,7 +5171,7 @@ function quotaHint({ message = '' }, namespace, server) {
     if (!message.includes(FULL))
         return undefined;
     return (`The namespace ${(0,src_quote/* quote */.hD)(namespace)} is full. Delete what ended runs have left there, with the rights of deploy/sweeper:\n` +
-        `kubectl create token sweeper --namespace kubepass-issuer | kubepass sweep --server ${server} --certificate-authority ca.crt ` +
+        `kubectl create token sweeper --namespace kubepass-issuer | npx kubepass sweep --server ${server} --certificate-authority ca.crt ` +
         `--service-account ${namespace}/scanner --token-file -\n` +
         'If so many runs are alive at a time, raise count/secrets in deploy/base/quota.yaml.');
 }
@@ -5537,7 +5557,9 @@ async function deleteAnchor(client, auth, anchor, signal) {
     // A finalizer answers with the object, a gateway with anything: neither has deleted.
     if (answer.status === 200 && status === 'Success' && details?.uid === (anchor.uid ?? details?.uid))
         return 'deleted';
-    if ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict')) {
+    // A server without such a path answers NotFound as well, but names no Secret.
+    const isOfThisSecret = /^secrets?$/i.test(details?.kind ?? '') && details?.name === anchor.name;
+    if (isOfThisSecret && ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict'))) {
         // It was there, and a try whose answer was lost may have deleted it.
         return answer.mayHaveActed && anchor.uid !== undefined ? 'deleted' : 'gone';
     }
@@ -5715,8 +5737,13 @@ async function chooseIdentity(options, surroundings) {
             hint: `Set ${nameOf('identity')} to one of them.`,
         });
     }
+    if (only.mustBeNamed === true) {
+        throw new errors/* KubepassError */.v3('IDENTITY', `The identity ${named([only])} counts on GitLab only if ${nameOf('identity')} names it.`, {
+            hint: `Set ${nameOf('identity')} to ${only.kind}: anybody who may run a pipeline can set a variable. ${idTokensNeed ?? ''}`.trim(),
+        });
+    }
     const merelyThere = candidates.filter((candidate) => candidate !== only).map(({ there }) => there);
-    return chosen(only, [only.there, ...merelyThere.map((there) => `which goes before what is merely there: ${there}`)].join(', '));
+    return chosen(only, [only.there, ...merelyThere.map((there) => `which goes before what the job has anyway: ${there}`)].join(', '));
     async function chosen(candidate, why) {
         const identity = await make(candidate);
         return { identity, why: [why, ...(identity.remark === undefined ? [] : [identity.remark])].join('; ') };
@@ -5728,7 +5755,7 @@ async function chooseIdentity(options, surroundings) {
         const missing = `${nameOf('server')} and ${nameOf('certificate_authority')} are missing`;
         throw new errors/* KubepassError */.v3('INPUT', `${missing}: they do not come with the identity ${identity.kind}.`, {
             hint: `Give both, for example ${inputs/* inputs */.QL.server.example} and ${inputs/* inputs */.QL.certificate_authority.example}; ` +
-                `or set ${nameOf('identity')}: in-cluster, if the API server of this Pod is meant.`,
+                `or set ${nameOf('identity')} to in-cluster, if the API server of this Pod is meant.`,
         });
     }
     function howToGetOne() {
@@ -5741,13 +5768,14 @@ function candidatesOf(options, surroundings) {
     const { audience, kubeconfig, token } = options;
     const candidates = [];
     // There these inputs are variables, which anybody who may run a pipeline can set.
-    const isExplicit = surroundings.run.platform !== 'gitlab';
+    const mustBeNamed = surroundings.run.platform === 'gitlab';
+    const isExplicit = !mustBeNamed;
     if (token !== undefined)
-        candidates.push({ kind: 'token', there: 'a token was given', isExplicit, make: () => tokenIdentity(token) });
+        candidates.push({ kind: 'token', there: 'a token was given', isExplicit, mustBeNamed, make: () => tokenIdentity(token) });
     if (kubeconfig !== undefined) {
         // What most jobs have no use for is not loaded for them.
         const make = async () => (await __nccwpck_require__.e(/* import() */ 63).then(__nccwpck_require__.bind(__nccwpck_require__, 1063))).kubeconfigIdentity(kubeconfig, surroundings);
-        candidates.push({ kind: 'kubeconfig', there: 'a kubeconfig was given', isExplicit, make });
+        candidates.push({ kind: 'kubeconfig', there: 'a kubeconfig was given', isExplicit, mustBeNamed, make });
     }
     if (idTokenRequest !== undefined) {
         const make = () => githubOidcIdentity(idTokenRequest, audience, surroundings);
@@ -5765,7 +5793,7 @@ function candidatesOf(options, surroundings) {
     const lastResort = options.identity === 'auto' && candidates.length === 0 && options.server === '';
     if (options.identity === 'in-cluster' || lastResort) {
         const there = 'nothing else was given, and the job runs in a Pod';
-        candidates.push({ kind: 'in-cluster', there, isExplicit: false, make: () => (0,in_cluster/* inClusterIdentity */.WL)(env, seal) });
+        candidates.push({ kind: 'in-cluster', there, isExplicit: false, mustBeNamed, make: () => (0,in_cluster/* inClusterIdentity */.WL)(env, seal) });
     }
     return candidates;
 }
@@ -6260,8 +6288,9 @@ async function openAgain(context, receipt) {
     return session;
 }
 async function cannotOpen({ platform }, receipt, cause) {
-    if (receipt !== undefined)
-        removeKubeconfig(receipt.directory, (0,options/* baseDirectory */.PC)(platform), platform.uid);
+    const why = receipt && removeKubeconfig(receipt.directory, (0,options/* baseDirectory */.PC)(platform), platform.uid);
+    if (why !== undefined)
+        await platform.warn(`The directory ${receipt?.directory ?? ''} was not removed: ${why}.`);
     if (receipt !== undefined && isVoid(receipt))
         return 0;
     if (receipt !== undefined && receipt.evidence.revoked !== null) {
