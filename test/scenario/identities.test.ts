@@ -217,7 +217,7 @@ onGitlab('on GitLab a variable goes before nothing: identity must name it', asyn
   const token = await identityOf('issuer')
   const kubeconfig = kubeconfigOf(info, proxy.url, { token })
   for (const inputs of [given(kubeconfig), { token }]) {
-    const main = await step({ ...inputs, command: 'true' }).main()
+    const main = await step({ ...inputs, identity: 'auto', command: 'true' }).main()
     expect(main.code).toBe(81)
     expect(main.log).toMatch(/More than one identity could be meant: .* and gitlab-oidc \(the job has an ID token\)/)
   }

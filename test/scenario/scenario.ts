@@ -119,9 +119,16 @@ export async function playOnGitlab(
   const { scene, secrets, excuses } = sceneOf(info, proxy)
   // A component of a test's own has inputs of its own.
   const needed = options.component === undefined ? { ...scene.inputs, audience: proxy.url } : scene.inputs
-  await play({ ...scene, job, step: (inputs = {}, env = {}) => job.step({ ...needed, ...inputs }, env) })
+  await play({ ...scene, job, step: (inputs = {}, env = {}) => job.step({ ...needed, ...named(inputs) }, env) })
   job.cleanUp()
   expect(unexcused(await trace({ info, proxy, host: job, secrets }), excuses)).toEqual([])
+}
+
+/** On GitLab a token or a kubeconfig counts only if `identity` names it. A test that leaves that out sets it to auto. */
+function named(inputs: Record<string, string>): Record<string, string> {
+  const isGiven = (id: string): boolean => (inputs[id] ?? '') !== ''
+  const identity = isGiven('kubeconfig') ? 'kubeconfig' : isGiven('token') || isGiven('token_file') ? 'token' : undefined
+  return identity === undefined ? inputs : { identity, ...inputs }
 }
 
 /** The same scenario as a GitHub job and as a GitLab job. */

@@ -29,7 +29,7 @@ inTerminal(
       expect([code, stdout]).toEqual([80, ''])
       expect(stderr).toMatch(names)
       expect(stderr).toContain(`--command 'kubectl --kubeconfig "$KUBECONFIG" ...'`)
-      expect(stderr).toContain('--allow-own-kubeconfig: true')
+      expect(stderr).toContain('set --allow-own-kubeconfig to true')
     }
     for (const words of ['-- kubectl --kubeconfig "$KUBECONFIG" get ns', '-- kubectl get ns --kubeconfig=$KUBECONFIG']) {
       const { code, stderr } = await play('', words)
