@@ -69,7 +69,7 @@ export async function chooseIdentity(options: Options, surroundings: Surrounding
   }
   if (only.mustBeNamed === true) {
     throw new KubepassError('IDENTITY', `The identity ${named([only])} counts on GitLab only if ${nameOf('identity')} names it.`, {
-      hint: `Set ${nameOf('identity')} to ${only.kind}: anybody who may run a pipeline can set a variable. ${idTokensNeed ?? ''}`.trim(),
+      hint: `Set ${nameOf('identity')} to ${only.kind}: anybody who may run a pipeline can set a variable.${idTokensNeed === undefined ? '' : `\nOr: ${idTokensNeed}`}`,
     })
   }
   const merelyThere = candidates.filter((candidate) => candidate !== only).map(({ there }) => there)

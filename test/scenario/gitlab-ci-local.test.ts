@@ -98,7 +98,7 @@ underGitlabCiLocal('gitlab-ci-local: an identity that uses no ID token needs no 
   expect((await run(scene, include({ identity: 'token' }), { KUBEPASS_TOKEN })).jobs).toEqual({ kubepass: 'PASS' })
   const unnamed = await run(scene, include({ identity: 'auto' }), { KUBEPASS_TOKEN })
   expect(unnamed.stdout).toMatch(
-    /The identity token \(a token was given\) counts on GitLab only if identity names it\.\s+Set identity to token/,
+    /The identity token \(a token was given\) counts on GitLab only if identity names it\.\n.*Set identity to token/,
   )
   expect(unnamed.jobs).toEqual({ kubepass: 'FAIL' })
   for (const [identity, says] of [
