@@ -203,7 +203,7 @@ inTerminal('a full namespace is an error of its own, whose hint makes room', asy
   expect(refused.stderr).toMatch(
     /refused to create a Secret in namespace "full": 403 ".*exceeded quota: small, .*\nThe namespace "full" is full\./,
   )
-  const [, command = ''] = /^kubectl create token sweeper .* \| kubepass (sweep .*)$/m.exec(refused.stderr) ?? []
+  const [, command = ''] = /^kubectl create token sweeper .* \| npx kubepass (sweep .*)$/m.exec(refused.stderr) ?? []
   const sweep = command.split(' ').map((word) => (word === 'ca.crt' ? info.ca : word))
   expect(sweep).toContain(flags[flags.indexOf('--server') + 1])
   expect((await terminal.run(sweep, { stdin: await identityOf('sweeper') })).code).toBe(0)

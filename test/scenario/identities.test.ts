@@ -185,7 +185,7 @@ onGithub(
 onGithub('what is given goes before ID tokens that the job may request', async ({ identityOf, info, job, proxy, step }) => {
   const token = await identityOf('issuer')
   const kubeconfig = kubeconfigOf(info, proxy.url, { token })
-  const before = 'which goes before what is merely there: the job may request ID tokens'
+  const before = 'which goes before what the job has anyway: the job may request ID tokens'
   const cases = [
     [given(kubeconfig), `Identity: kubeconfig, because a kubeconfig was given, ${before}.`],
     [given(kubeconfig, { identity: 'kubeconfig' }), 'Identity: kubeconfig, because it was asked for.'],

@@ -141,7 +141,7 @@ onGithub(
     expect(main.annotations[0]?.message).toBe(
       'server and certificate_authority are missing: they do not come with the identity github-oidc.\n' +
         'Give both, for example https://10.0.0.1:6443 and /etc/kubernetes/pki/ca.crt; ' +
-        'or set identity: in-cluster, if the API server of this Pod is meant.',
+        'or set identity to in-cluster, if the API server of this Pod is meant.',
     )
     const named = await step({ command: 'true' }).main()
     expect(named.log).toContain('Identity: github-oidc')

@@ -297,7 +297,7 @@ describe('command', () => {
     mkdirSync(bin)
     writeFileSync(join(bin, 'sh'), '')
     chmodSync(join(bin, 'sh'), 0o755)
-    expect(problem({ command: 'true' }, { path: bin })).toMatch(/bash is not on PATH; .*shell: sh/)
+    expect(problem({ command: 'true' }, { path: bin })).toMatch(/bash is not on PATH; .*shell to sh/)
     expect(parse({ command: 'true', shell: 'sh' }, { path: bin }).command?.[0]).toBe('sh')
   })
   test('as words needs a program', () => {
