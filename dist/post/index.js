@@ -5739,7 +5739,7 @@ async function chooseIdentity(options, surroundings) {
     }
     if (only.mustBeNamed === true) {
         throw new errors/* KubepassError */.v3('IDENTITY', `The identity ${named([only])} counts on GitLab only if ${nameOf('identity')} names it.`, {
-            hint: `Set ${nameOf('identity')} to ${only.kind}: anybody who may run a pipeline can set a variable. ${idTokensNeed ?? ''}`.trim(),
+            hint: `Set ${nameOf('identity')} to ${only.kind}: anybody who may run a pipeline can set a variable.${idTokensNeed === undefined ? '' : `\nOr: ${idTokensNeed}`}`,
         });
     }
     const merelyThere = candidates.filter((candidate) => candidate !== only).map(({ there }) => there);
