@@ -34,7 +34,7 @@ test('every fault of every call ends as docs/faults.md says, and leaves nothing'
   const committed = readFileSync(DOCUMENT, 'utf8')
   expect(Object.fromEntries(outcomes)).toEqual(Object.fromEntries(outcomesIn(committed)))
   expect(document).toBe(committed)
-}, 600_000)
+}, 1_200_000)
 
 const answerOf = ({ status = 0, responseBody }: Exchange): OtherAnswer => ({ status, body: responseBody, sent: 'slowly' })
 const never = (): Promise<never> => new Promise(() => undefined)

@@ -127,14 +127,14 @@ onGithub('without a command the later steps have it, and post takes it back', as
 for (const how of ['input', 'file'] as const) {
   onEachCi(
     `token: a ServiceAccount's, from ${how === 'input' ? 'an input' : 'a file'}`,
-    async ({ proxy, step, job, identityOf }) => {
+    async ({ ci, proxy, step, job, identityOf }) => {
       const identity = await identityOf('issuer')
       const file = join(job.home, 'identity')
       if (how === 'file') writeFileSync(file, `${identity}\n`)
       const given = how === 'input' ? { token: identity } : { token_file: file }
       const main = await step({ command: 'kubectl get ns kubepass -o name', ...given }).main()
       expect(main.code).toBe(0)
-      expect(main.log).toContain('Identity: token, because a token was given.')
+      expect(main.log).toContain(`Identity: token, because ${ci === 'gitlab' ? 'it was asked for' : 'a token was given'}.`)
       expect(proxy.seen('POST', SECRETS)[0]?.bearer).toBe(identity)
       if (how === 'file') writeFileSync(file, '')
     },

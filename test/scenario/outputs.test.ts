@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Ended } from '../hosts/child.ts'
 import { whyNoIsolation } from '../hosts/isolation.ts'
 import { playInTerminal, playOnGithub, playOnGitlab } from './scenario.ts'
 
@@ -24,14 +25,19 @@ interface Place {
 
 type Play = (place: Place) => Promise<void>
 
+/** Not the log, where a line of one output may stand within a line of the other. */
+function saidBy({ code, stdout, stderr }: Ended): Said {
+  return { code, log: `${stdout}\n${stderr}` }
+}
+
 const PLACES = {
   'on GitHub': (play: Play) =>
     playOnGithub(({ job, step }) =>
-      play({ folder: job.home, temp: job.runnerTemp, run: (command, inputs) => step({ command, ...inputs }).main() }),
+      play({ folder: job.home, temp: job.runnerTemp, run: async (command, inputs) => saidBy(await step({ command, ...inputs }).main()) }),
     ),
   'on GitLab': (play: Play) =>
     playOnGitlab(({ job, step }) =>
-      play({ folder: job.home, temp: job.tmp, run: (command, inputs) => step({ command, ...inputs }).main() }),
+      play({ folder: job.home, temp: job.tmp, run: async (command, inputs) => saidBy(await step({ command, ...inputs }).main()) }),
     ),
   'in a terminal': (play: Play) =>
     playInTerminal(({ terminal, flags, identityOf }) =>
@@ -41,8 +47,7 @@ const PLACES = {
         async run(script, inputs) {
           const more = Object.entries({ ...inputs }).flatMap(([id, value]) => [`--${id.replaceAll('_', '-')}`, value])
           const words = ['run', ...flags, ...more, '--token-file', '-', '--', 'bash', '-c', script]
-          const { code, stdout, stderr } = await terminal.run(words, { stdin: await identityOf('issuer') })
-          return { code, log: `${stdout}\n${stderr}` }
+          return saidBy(await terminal.run(words, { stdin: await identityOf('issuer') }))
         },
       }),
     ),
