@@ -85,7 +85,18 @@ onEachCi('env: clean passes PATH, HOME, locale, and what is named', async ({ ste
   const names = main.log.split('\n').filter((line) => /^[A-Z_]+$/.test(line))
   const shells = ['_', 'SHLVL', 'PWD', 'OLDPWD']
   expect(names.filter((name) => !shells.includes(name)).toSorted()).toEqual(
-    ['HOME', 'KUBECONFIG', 'KUBEPASS_SCAN', 'KUBE_CONFIG_PATH', 'LANG', 'LC_ALL', 'PATH', 'RUNNER_TRACKING_ID', 'WANTED'].toSorted(),
+    [
+      'HOME',
+      'KUBECONFIG',
+      'KUBEPASS_SCAN',
+      'KUBERC',
+      'KUBE_CONFIG_PATH',
+      'LANG',
+      'LC_ALL',
+      'PATH',
+      'RUNNER_TRACKING_ID',
+      'WANTED',
+    ].toSorted(),
   )
 })
 
