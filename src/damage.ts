@@ -53,9 +53,8 @@ export function tokenIn(text: string): string | undefined {
 
 /** Of what should hold a certificate or a private key, and holds none that can be read. */
 export function damageOfPem(text: string, wanted: 'certificate' | 'private key'): string | undefined {
-  const standIn = standInOf(text)
-  if (standIn !== undefined) return standIn
-  if (isUtf16(text)) return UTF_16
+  const common = damageOfAny(text)
+  if (common !== undefined) return common
   const [once = '', twice = ''] = decodings(text)
   const pem = [text, once, twice].find(isPem)
   if (pem === undefined) {
@@ -79,9 +78,8 @@ export function damageOfPem(text: string, wanted: 'certificate' | 'private key')
 
 /** Of what should be the content of a kubeconfig, and cannot be read as one. */
 export function damageOfKubeconfig(text: string): string | undefined {
-  const standIn = standInOf(text)
-  if (standIn !== undefined) return standIn
-  if (isUtf16(text)) return UTF_16
+  const common = damageOfAny(text)
+  if (common !== undefined) return common
   const [once = '', twice = ''] = decodings(text)
   const yaml = [text, once, twice].find(isKubeconfig)
   if (yaml === undefined) return undefined
@@ -93,6 +91,11 @@ export function damageOfKubeconfig(text: string): string | undefined {
   if (lines.length > 1 && lines.every((line) => !/^[\s{]/.test(line)))
     return `has lost the blanks at the beginning of its lines. ${KUBECONFIG}`
   return yaml === once ? 'is base64, and must be decoded where a file holds it: base64 -d' : undefined
+}
+
+/** What can be wrong with a text, whatever it should hold. */
+function damageOfAny(text: string): string | undefined {
+  return standInOf(text) ?? (isUtf16(text) ? UTF_16 : undefined)
 }
 
 const UTF_16 = 'is UTF-16, as > of Windows PowerShell writes it. In UTF-8: | Out-File -Encoding ascii FILE'

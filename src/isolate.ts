@@ -1,13 +1,12 @@
 import { spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { constants } from 'node:os'
 import { finished, type Duplex, type Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FIRST, firstOf, killQuietly, Life, MARKER } from './carriers.ts'
 import { errnoOf, KubepassError } from './errors.ts'
 import { findProgram } from './options.ts'
 import { quote } from './quote.ts'
-import { endOf, GRACE_MS, SYSTEM_PATH, type Ended, type Running, type Start } from './running.ts'
+import { endOf, GRACE_MS, signalOf, SYSTEM_PATH, type Ended, type Running, type Start } from './running.ts'
 
 const HANDSHAKE_MS = 5_000
 const CLOSE_MS = 1_000
@@ -226,9 +225,9 @@ function onlyChild(pid: number): number {
  */
 function toldAs([, code, before]: Heard, sent: Set<NodeJS.Signals>): Ended {
   const exitCode = Number(code)
-  const [signal] = Object.entries(constants.signals).find(([, number]) => 128 + number === exitCode) ?? []
-  const bySignal = signal !== undefined && (before !== '' || sent.has(signal as NodeJS.Signals))
-  return { exitCode, signal: bySignal ? (signal as NodeJS.Signals) : null }
+  const signal = signalOf(exitCode)
+  const bySignal = signal !== undefined && (before !== '' || sent.has(signal))
+  return { exitCode, signal: bySignal ? signal : null }
 }
 
 type Heard = [match: string, group: string, before: string]

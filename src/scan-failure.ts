@@ -1,8 +1,8 @@
-import { constants } from 'node:os'
 import type { Evidence } from './evidence.ts'
+import { signalOf } from './running.ts'
 
 /**
- * What a job's log says last of a scan whose exit code fails the job.
+ * The last line of a job's log when the exit code of the scan fails the job.
  * @param nameOfAccepted how a user writes accept_exit_codes here
  */
 export function scanFailure(
@@ -11,7 +11,7 @@ export function scanFailure(
   nameOfAccepted: string,
 ): string {
   // A shell ends with this code after a signal ended the program that it ran.
-  const [name] = Object.entries(constants.signals).find(([, number]) => code === 128 + number) ?? []
+  const name = signalOf(code)
   const how =
     signal !== null
       ? `was ended by ${signal} (exit code ${code})`

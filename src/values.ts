@@ -131,8 +131,10 @@ export function textIn(bytes: Buffer): string {
 /** A private key from PEM or its base64: the first one, in the form that Node.js takes, whatever its label says of the form. */
 export function sealKey(text: string, seal: Seal): Secret {
   const pem = pemOf(text)
-  if (pem === undefined && text.length >= 16) seal(text)
-  if (pem === undefined) throw new Wrong(damageOfPem(text, 'private key') ?? 'holds no private key that can be read')
+  if (pem === undefined) {
+    if (text.length >= 16) seal(text)
+    throw noKeyIn(text)
+  }
   const sealed = seal(pem)
   // As the kubeconfig has it: who shows that in base64 shows the key in base64 twice over.
   if (pem !== text) seal(text.replaceAll(/\s/g, ''))
@@ -140,9 +142,13 @@ export function sealKey(text: string, seal: Seal): Secret {
   if (block?.label === 'ENCRYPTED PRIVATE KEY' || block?.hasHeaders === true)
     throw new Wrong('is encrypted, and nobody is there to be asked for its password: decrypt it (openssl pkey)')
   const key = block && keyIn(block.der)
-  if (key === undefined) throw new Wrong(damageOfPem(text, 'private key') ?? 'holds no private key that can be read')
+  if (key === undefined) throw noKeyIn(text)
   const usable = key.export({ type: 'pkcs8', format: 'pem' }).toString()
   return usable.trim() === pem.trim() ? sealed : seal(usable)
+}
+
+function noKeyIn(text: string): Wrong {
+  return new Wrong(damageOfPem(text, 'private key') ?? 'holds no private key that can be read')
 }
 
 /** Tools disagree on the label, so that each form is tried. */
@@ -166,8 +172,10 @@ export function sealToken(text: string, seal: Seal): Secret {
   // Sealed before it is judged, so that no message can show it.
   const sealed = seal(token)
   const damage = damageOfToken(token)
-  if (damage !== undefined) seal(tokenIn(token) ?? token)
-  if (damage !== undefined) throw new Wrong(damage)
+  if (damage !== undefined) {
+    seal(tokenIn(token) ?? token)
+    throw new Wrong(damage)
+  }
   if (!/^[\x21-\x7e]+$/.test(token)) throw new Wrong('holds characters that no bearer token has (white space, line ends, non-ASCII)')
   return sealed
 }

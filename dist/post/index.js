@@ -499,11 +499,9 @@ function tokenIn(text) {
 }
 /** Of what should hold a certificate or a private key, and holds none that can be read. */
 function damageOfPem(text, wanted) {
-    const standIn = standInOf(text);
-    if (standIn !== undefined)
-        return standIn;
-    if (isUtf16(text))
-        return UTF_16;
+    const common = damageOfAny(text);
+    if (common !== undefined)
+        return common;
     const [once = '', twice = ''] = decodings(text);
     const pem = [text, once, twice].find(isPem);
     if (pem === undefined) {
@@ -532,11 +530,9 @@ function damageOfPem(text, wanted) {
 }
 /** Of what should be the content of a kubeconfig, and cannot be read as one. */
 function damageOfKubeconfig(text) {
-    const standIn = standInOf(text);
-    if (standIn !== undefined)
-        return standIn;
-    if (isUtf16(text))
-        return UTF_16;
+    const common = damageOfAny(text);
+    if (common !== undefined)
+        return common;
     const [once = '', twice = ''] = decodings(text);
     const yaml = [text, once, twice].find(isKubeconfig);
     if (yaml === undefined)
@@ -553,6 +549,10 @@ function damageOfKubeconfig(text) {
     if (lines.length > 1 && lines.every((line) => !/^[\s{]/.test(line)))
         return `has lost the blanks at the beginning of its lines. ${KUBECONFIG}`;
     return yaml === once ? 'is base64, and must be decoded where a file holds it: base64 -d' : undefined;
+}
+/** What can be wrong with a text, whatever it should hold. */
+function damageOfAny(text) {
+    return standInOf(text) ?? (isUtf16(text) ? UTF_16 : undefined);
 }
 const UTF_16 = 'is UTF-16, as > of Windows PowerShell writes it. In UTF-8: | Out-File -Encoding ascii FILE';
 function isUtf16(text) {
@@ -2243,10 +2243,11 @@ function textIn(bytes) {
 /** A private key from PEM or its base64: the first one, in the form that Node.js takes, whatever its label says of the form. */
 function sealKey(text, seal) {
     const pem = pemOf(text);
-    if (pem === undefined && text.length >= 16)
-        seal(text);
-    if (pem === undefined)
-        throw new Wrong((0,src_damage/* damageOfPem */.fZ)(text, 'private key') ?? 'holds no private key that can be read');
+    if (pem === undefined) {
+        if (text.length >= 16)
+            seal(text);
+        throw noKeyIn(text);
+    }
     const sealed = seal(pem);
     // As the kubeconfig has it: who shows that in base64 shows the key in base64 twice over.
     if (pem !== text)
@@ -2256,9 +2257,12 @@ function sealKey(text, seal) {
         throw new Wrong('is encrypted, and nobody is there to be asked for its password: decrypt it (openssl pkey)');
     const key = block && keyIn(block.der);
     if (key === undefined)
-        throw new Wrong((0,src_damage/* damageOfPem */.fZ)(text, 'private key') ?? 'holds no private key that can be read');
+        throw noKeyIn(text);
     const usable = key.export({ type: 'pkcs8', format: 'pem' }).toString();
     return usable.trim() === pem.trim() ? sealed : seal(usable);
+}
+function noKeyIn(text) {
+    return new Wrong((0,src_damage/* damageOfPem */.fZ)(text, 'private key') ?? 'holds no private key that can be read');
 }
 /** Tools disagree on the label, so that each form is tried. */
 function keyIn(der) {
@@ -2284,10 +2288,10 @@ function sealToken(text, seal) {
     // Sealed before it is judged, so that no message can show it.
     const sealed = seal(token);
     const damage = (0,src_damage/* damageOfToken */.Q8)(token);
-    if (damage !== undefined)
+    if (damage !== undefined) {
         seal((0,src_damage/* tokenIn */.jf)(token) ?? token);
-    if (damage !== undefined)
         throw new Wrong(damage);
+    }
     if (!/^[\x21-\x7e]+$/.test(token))
         throw new Wrong('holds characters that no bearer token has (white space, line ends, non-ASCII)');
     return sealed;
@@ -3017,7 +3021,7 @@ class CommandFiles {
             (0,access/* removeTree */.dM)(path);
             if (kept === undefined)
                 return;
-            (0,external_node_fs_.mkdirSync)((0,external_node_path_.dirname)(path), { recursive: true });
+            (0,src_write/* makeFolder */.fc)((0,external_node_path_.dirname)(path));
             (0,src_write/* writePrivate */.pb)(path, kept, 0o644);
         }
         catch (error) {
@@ -3788,6 +3792,7 @@ function githubPlatform(env, redact) {
             process.stdout.on('error', () => undefined);
         return Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(421)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6421));
     };
+    const uid = process.getuid?.() ?? -1;
     const commandFiles = new CommandFiles(env, COMMAND_FILES);
     const say = (text) => print(STDOUT, `${redact(text)}\n`);
     /** The word that ends the fence around the scan's output, while that stands. */
@@ -3816,7 +3821,7 @@ function githubPlatform(env, redact) {
         stdin: undefined,
         isCI: true,
         env,
-        uid: process.getuid?.() ?? -1,
+        uid,
         run: {
             platform: 'github',
             id: env['GITHUB_RUN_ID'] ?? '0',
@@ -3848,7 +3853,7 @@ function githubPlatform(env, redact) {
         howToFinish: () => undefined,
         readReceipt: () => env[`STATE_${RECEIPT}`],
         guardCommandFiles: (given) => commandFiles.guard(given),
-        restoreCommandFiles: () => commandFiles.restore(process.getuid?.() ?? -1),
+        restoreCommandFiles: () => commandFiles.restore(uid),
         scanOutputs() {
             fence = (0,external_node_crypto_.randomUUID)();
             // On stdout only, behind the masks: on stderr, which the runner may read first, it would stop them.
@@ -4015,6 +4020,7 @@ function gitlabPlatform(words, env, redact) {
     const workspace = workspaceOf(env);
     const hasAudience = flags.values.get('audience') !== inputs/* NO_AUDIENCE */.dQ;
     const jobId = env['CI_JOB_ID'] ?? '0';
+    const uid = process.getuid?.() ?? -1;
     const commandFiles = new CommandFiles(env, ['GITLAB_ENV']);
     const say = (text) => print(STDOUT, `${redact(text)}\n`);
     const colour = (code, text) => print(STDOUT, `\x1b[${code};1m${redact(text)}\x1b[0m\n`);
@@ -4042,7 +4048,7 @@ function gitlabPlatform(words, env, redact) {
         stdin: undefined,
         isCI: true,
         env,
-        uid: process.getuid?.() ?? -1,
+        uid,
         run: {
             platform: 'gitlab',
             id: jobId,
@@ -4084,7 +4090,7 @@ function gitlabPlatform(words, env, redact) {
         howToFinish: () => undefined,
         readReceipt: () => env['KUBEPASS_RECEIPT'],
         guardCommandFiles: (given) => commandFiles.guard(given),
-        restoreCommandFiles: () => commandFiles.restore(process.getuid?.() ?? -1),
+        restoreCommandFiles: () => commandFiles.restore(uid),
         scanOutputs() {
             // While the program is surely there: a scan, or after_script at the same time, can remove it.
             void reports().catch(() => undefined);
@@ -4106,7 +4112,7 @@ function gitlabPlatform(words, env, redact) {
             const { annotations, junit } = await reports();
             // Where the scan has made a link of it, nothing is written behind that.
             const folder = (0,external_node_path_.join)((0,src_write/* settled */.gu)(workspace), REPORTS);
-            (0,external_node_fs_.mkdirSync)(folder, { recursive: true });
+            (0,src_write/* makeFolder */.fc)(folder);
             (0,src_write/* replaceFile */.fR)((0,external_node_path_.join)(folder, 'junit.xml'), redact(junit(evidence)));
             (0,src_write/* replaceFile */.fR)((0,external_node_path_.join)(folder, 'annotations.json'), redact(annotations(evidence, env)));
         },
@@ -5311,15 +5317,13 @@ function missingRule({ verb, group, resource, namespace, name }, user) {
         return (`The ServiceAccount ${(0,src_quote/* quote */.hD)(name ?? '')} may not exist in namespace ${(0,src_quote/* quote */.hD)(namespace ?? '')}, or the Role of ${(0,src_quote/* quote */.hD)(user)} does not have its name in resourceNames. ` +
             `Correct service_account if it is misspelled: kubectl get serviceaccounts -n ${namespace ?? ''}\nIf it is right: ${rule([verb], [name ?? ''])}`);
     }
-    if (resource !== 'secrets')
+    if (resource !== 'secrets' || !['list', 'create'].includes(verb))
         return rule([verb]);
     const right = `Is service_account right? The namespace ${(0,src_quote/* quote */.hD)(namespace ?? '')} may not exist.`;
     if (verb === 'list') {
         return (`${right} If it is right: ${rule(['list', 'delete'])}\n` +
             `Whoever may list Secrets can read them: do so only if the namespace ${(0,src_quote/* quote */.hD)(namespace ?? '')} holds no Secrets but anchors. deploy/sweeper has the Role.`);
     }
-    if (verb !== 'create')
-        return rule([verb]);
     return (`${right} If it is right: ${rule(['create', 'delete'])}\n` +
         `Do so only if the namespace ${(0,src_quote/* quote */.hD)(namespace ?? '')} holds nothing but scanner ServiceAccounts, and with the admission policies of deploy/base, ` +
         `which act where it has the label ${GUARD}: without them, create and delete on Secrets let their holder make a token that never expires.\n` +

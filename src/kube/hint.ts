@@ -158,7 +158,7 @@ function missingRule({ verb, group, resource, namespace, name }: Attributes, use
       `Correct service_account if it is misspelled: kubectl get serviceaccounts -n ${namespace ?? ''}\nIf it is right: ${rule([verb], [name ?? ''])}`
     )
   }
-  if (resource !== 'secrets') return rule([verb])
+  if (resource !== 'secrets' || !['list', 'create'].includes(verb)) return rule([verb])
   const right = `Is service_account right? The namespace ${quote(namespace ?? '')} may not exist.`
   if (verb === 'list') {
     return (
@@ -166,7 +166,6 @@ function missingRule({ verb, group, resource, namespace, name }: Attributes, use
       `Whoever may list Secrets can read them: do so only if the namespace ${quote(namespace ?? '')} holds no Secrets but anchors. deploy/sweeper has the Role.`
     )
   }
-  if (verb !== 'create') return rule([verb])
   return (
     `${right} If it is right: ${rule(['create', 'delete'])}\n` +
     `Do so only if the namespace ${quote(namespace ?? '')} holds nothing but scanner ServiceAccounts, and with the admission policies of deploy/base, ` +

@@ -1,8 +1,8 @@
-import { constants, closeSync, fstatSync, lstatSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { constants, closeSync, fstatSync, lstatSync, openSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { obstacleAt, removeTree, reopen } from '../access.ts'
 import { errnoOf } from '../errors.ts'
-import { appendWhole, overwrite, writePrivate } from '../write.ts'
+import { appendWhole, makeFolder, overwrite, writePrivate } from '../write.ts'
 
 export interface Tampered {
   /** The names of the files that somebody else has changed. */
@@ -82,7 +82,7 @@ export class CommandFiles {
       if (this.#isBehindLink(path)) removeTree(dirname(path))
       removeTree(path)
       if (kept === undefined) return
-      mkdirSync(dirname(path), { recursive: true })
+      makeFolder(dirname(path))
       writePrivate(path, kept, 0o644)
     } catch (error) {
       // Where the folder is not ours, its file can be.

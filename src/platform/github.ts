@@ -23,6 +23,7 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     if (process.stdout.listenerCount('error') === 0) process.stdout.on('error', () => undefined)
     return import('@actions/core')
   }
+  const uid = process.getuid?.() ?? -1
   const commandFiles = new CommandFiles(env, COMMAND_FILES)
   const say = (text: string): void => print(STDOUT, `${redact(text)}\n`)
   /** The word that ends the fence around the scan's output, while that stands. */
@@ -51,7 +52,7 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     stdin: undefined,
     isCI: true,
     env,
-    uid: process.getuid?.() ?? -1,
+    uid,
     run: {
       platform: 'github',
       id: env['GITHUB_RUN_ID'] ?? '0',
@@ -90,7 +91,7 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     readReceipt: () => env[`STATE_${RECEIPT}`],
 
     guardCommandFiles: (given) => commandFiles.guard(given),
-    restoreCommandFiles: () => commandFiles.restore(process.getuid?.() ?? -1),
+    restoreCommandFiles: () => commandFiles.restore(uid),
     scanOutputs() {
       fence = randomUUID()
       // On stdout only, behind the masks: on stderr, which the runner may read first, it would stop them.

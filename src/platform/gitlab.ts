@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { asText } from '../evidence.ts'
@@ -9,7 +9,7 @@ import { CommandFiles } from './command-files.ts'
 import { limitDoubts } from './gitlab-limits.ts'
 import type { Platform } from './platform.ts'
 import { print, STDOUT } from './print.ts'
-import { replaceFile, settled } from '../write.ts'
+import { makeFolder, replaceFile, settled } from '../write.ts'
 
 /** Where the template looks for the reports. */
 const REPORTS = 'kubepass-reports'
@@ -23,6 +23,7 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
   const workspace = workspaceOf(env)
   const hasAudience = flags.values.get('audience') !== NO_AUDIENCE
   const jobId = env['CI_JOB_ID'] ?? '0'
+  const uid = process.getuid?.() ?? -1
   const commandFiles = new CommandFiles(env, ['GITLAB_ENV'])
   const say = (text: string): void => print(STDOUT, `${redact(text)}\n`)
   const colour = (code: number, text: string): void => print(STDOUT, `\x1b[${code};1m${redact(text)}\x1b[0m\n`)
@@ -50,7 +51,7 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
     stdin: undefined,
     isCI: true,
     env,
-    uid: process.getuid?.() ?? -1,
+    uid,
     run: {
       platform: 'gitlab',
       id: jobId,
@@ -95,7 +96,7 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
     readReceipt: () => env['KUBEPASS_RECEIPT'],
 
     guardCommandFiles: (given) => commandFiles.guard(given),
-    restoreCommandFiles: () => commandFiles.restore(process.getuid?.() ?? -1),
+    restoreCommandFiles: () => commandFiles.restore(uid),
     scanOutputs() {
       // While the program is surely there: a scan, or after_script at the same time, can remove it.
       void reports().catch(() => undefined)
@@ -117,7 +118,7 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
       const { annotations, junit } = await reports()
       // Where the scan has made a link of it, nothing is written behind that.
       const folder = join(settled(workspace), REPORTS)
-      mkdirSync(folder, { recursive: true })
+      makeFolder(folder)
       replaceFile(join(folder, 'junit.xml'), redact(junit(evidence)))
       replaceFile(join(folder, 'annotations.json'), redact(annotations(evidence, env)))
     },
