@@ -5,8 +5,8 @@ import { errnoOf } from './errors.ts'
 import { quote } from './quote.ts'
 
 /**
- * Does `work` on a path. The scan is the same user as we are, and can have taken away that user's right to change it: then
- * the right is given back, and the work done again.
+ * Does `work` on a path. The scan runs as the same user and can change modes. After EACCES this function restores the
+ * owner's rights and does the work again.
  */
 export function regained<T>(path: string, work: () => T): T {
   try {
@@ -18,8 +18,8 @@ export function regained<T>(path: string, work: () => T): T {
 }
 
 /**
- * Gives their owner the right to pass the folders that lead to a path, to change the last of them, and to change what is there.
- * @returns what its owner could not use, with the mode that it had; nobody but the owner can change that
+ * Restores the owner's rights: to pass the folders that lead to a path, to change the last folder, and to change the path itself.
+ * @returns each folder or file that the owner could not use, with its former mode
  */
 export function reopen(path: string): string[] {
   const folders: string[] = []
@@ -31,7 +31,7 @@ export function reopen(path: string): string[] {
   ]
 }
 
-/** Gives the owner all rights where one that is needed is missing. */
+/** Gives the owner all rights if a needed right is missing. */
 function open(path: string, look: (path: string) => Stats, needed: number): string[] {
   try {
     const about = look(path)
@@ -50,7 +50,7 @@ function folderAt(path: string): Stats {
   return about
 }
 
-/** Removes a file, or a folder with all that is in it. */
+/** Removes a file, or a folder with its content. */
 export function removeTree(path: string): void {
   const remove = (): void => rmSync(path, { recursive: true, force: true })
   try {
@@ -62,7 +62,7 @@ export function removeTree(path: string): void {
   }
 }
 
-/** A folder and those in it, each before what it holds is looked at. */
+/** A folder and all folders below it. The caller gets each folder before this function lists the folder. */
 function* foldersIn(top: string): Generator<string> {
   const waiting = [top]
   for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
@@ -71,7 +71,7 @@ function* foldersIn(top: string): Generator<string> {
   }
 }
 
-/** A link is not followed: it may lead anywhere. */
+/** Does not follow a link, which may lead anywhere. */
 function listed(folder: string): Dirent[] {
   try {
     if (!lstatSync(folder).isDirectory()) return []
@@ -81,7 +81,7 @@ function listed(folder: string): Dirent[] {
   }
 }
 
-/** Why a path could not be changed or removed: what on its way, or in it, belongs to somebody else; or else the error's code. */
+/** Why nobody could change or remove a path: the folder or file that another user owns, or else the code of the error. */
 export function obstacleAt(path: string, error: unknown, uid: number): string {
   const within = function* (): Generator<string> {
     yield dirname(path)

@@ -148,12 +148,12 @@ function timesOf({ claims }: Jwt, now: number): string[] {
   })
 }
 
-/** OpenID Connect in the API server accepts a token for so long before its `nbf`. */
+/** The API server accepts an OpenID Connect token this long before its `nbf`. */
 const EARLIEST_S = 300
 
 /**
- * Why the token that shows who the job is cannot be accepted now, as far as its own times tell. The clocks of two
- * machines differ: what is over by less than that is for the API server to judge.
+ * Why the API server cannot accept the token of the identity now, by the token's own times. The clocks of two machines
+ * differ: within that difference the API server decides.
  */
 export function untimely(token: Secret, now = Date.now() / 1000): string | undefined {
   const jwt = jwtOf(token)

@@ -1,7 +1,7 @@
 import { inputIds, inputs } from './inputs.ts'
 
-// What befalls a value on its way to an input. Each function tells what is wrong with a value, and which command gives the
-// right one; that follows the name of the input, or of the field. The value itself is in none of these texts.
+// Users damage values when they copy them into an input. Each function returns the fault and the command that gives the right
+// value. The caller puts the name of the input, or of the field, before that text. No text holds the value itself.
 
 const STORE = "Store it as it is: printf %s 'TOKEN' | gh secret set NAME"
 const PEM = 'Store the file as it is: gh secret set NAME < FILE; or on one line: base64 -w0 FILE'
@@ -9,10 +9,10 @@ const KUBECONFIG = 'Store it on one line: kubectl config view --raw --flatten --
 
 const JWT = /eyJ[\w-]{5,}\.[\w-]{2,}\.[\w-]+/
 const JWT_ALONE = new RegExp(`^${JWT.source}$`)
-/** As OpenShift and EKS make them. */
+/** The tokens of OpenShift and EKS, which are no JWTs. */
 const OPAQUE = /^(sha256~|k8s-aws-v1\.)[\w-]{16,}$/
 
-/** What stands where the value should: no secret, and no value either. */
+/** The fault of a text that stands in place of a value, such as a mask or the name of a variable. */
 export function standInOf(text: string): string | undefined {
   const bare = unquoted(text.trim())
   if (/^(REDACTED|DATA\+OMITTED)$/.test(bare))
@@ -46,12 +46,12 @@ export function damageOfToken(text: string): string | undefined {
     : undefined
 }
 
-/** The token in a damaged one. */
+/** The token inside a damaged text. */
 export function tokenIn(text: string): string | undefined {
   return [text, withoutSpace(text), ...decodings(text)].flatMap((each) => JWT.exec(each)?.[0] ?? [])[0]
 }
 
-/** Of what should hold a certificate or a private key, and holds none that can be read. */
+/** The fault of a text in which Node.js finds no certificate, or no private key. */
 export function damageOfPem(text: string, wanted: 'certificate' | 'private key'): string | undefined {
   const common = damageOfAny(text)
   if (common !== undefined) return common
@@ -76,7 +76,7 @@ export function damageOfPem(text: string, wanted: 'certificate' | 'private key')
   return labels.some((each) => each.endsWith(wanted)) ? undefined : `holds no ${wanted} that can be read, but a ${labels.join(' and a ')}`
 }
 
-/** Of what should be the content of a kubeconfig, and cannot be read as one. */
+/** The fault of a text that should be the content of a kubeconfig. */
 export function damageOfKubeconfig(text: string): string | undefined {
   const common = damageOfAny(text)
   if (common !== undefined) return common
@@ -93,7 +93,7 @@ export function damageOfKubeconfig(text: string): string | undefined {
   return yaml === once ? 'is base64, and must be decoded where a file holds it: base64 -d' : undefined
 }
 
-/** What can be wrong with a text, whatever it should hold. */
+/** The faults that a text of any kind can have. */
 function damageOfAny(text: string): string | undefined {
   return standInOf(text) ?? (isUtf16(text) ? UTF_16 : undefined)
 }
@@ -124,7 +124,7 @@ function unquoted(text: string): string {
   return text.replaceAll(/^["'`]|["'`]$/g, '')
 }
 
-/** So begins every certificate and key without its first line: a sequence in ASN.1 with two bytes of length, in base64. */
+/** The base64 of an ASN.1 sequence with two bytes of length: every certificate and key begins so. */
 function isDer(text: string): boolean {
   return /^MI[A-Za-z0-9+/=\s]{100,}$/.test(text.trim())
 }
@@ -133,7 +133,7 @@ function withoutSpace(text: string): string {
   return text.replaceAll(/\s+/g, '')
 }
 
-/** What the base64 in a text says, and what the base64 in that says, as far as it is text. */
+/** Decodes base64 once and twice, as far as the result is text. */
 function decodings(text: string): string[] {
   const found: string[] = []
   for (let encoded = unquoted(withoutSpace(text)); found.length < 2 && /^[\w+/-]{16,}={0,2}$/.test(encoded);) {

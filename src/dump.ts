@@ -1,14 +1,14 @@
 import type { Run } from './run-index.ts'
 
-/** A look at every so many bytes finds a dump of 16 characters. A prime: no look falls on the same byte of each element. */
+/** A sample at each 23rd byte finds a dump of 16 characters. A prime number avoids the same byte of each element. */
 const STEP = 23
 const WINDOW = 20
-/** How much around such a look belongs to the dump: lines of it are shorter. */
+/** How many bytes around a sample belong to the dump. The lines of dumps are shorter. */
 const AROUND = 256
-/** And around an ANSI code: 16 characters of a secret, and the code. */
+/** How many bytes around an ANSI code to search: 16 characters of a secret, and the code. */
 const AROUND_CODE = 32
 const ESCAPE = 0x1b
-/** How nearly all of them begin. */
+/** Nearly all ANSI codes begin so. */
 const CODE = Buffer.from('\x1b[')
 const LF = 0x0a
 const CR = 0x0d
@@ -24,11 +24,11 @@ const EITHER = 4
 const classes = Uint8Array.from({ length: 256 }, (_, byte) => {
   const letter = String.fromCharCode(byte)
   if (/[0-9a-fA-F]/.test(letter)) return HEX | EITHER
-  // With those of \x41, \u0041, 0x41, %41, &#x41; and $'\x41'.
+  // The prefixes in \x41, \u0041, 0x41, %41, &#x41; and $'\x41' count as separators.
   return /[\t\n\v\f\r \0:,;"'\\xXuU%&#$|{}]/.test(letter) ? SEPARATOR | EITHER : 0
 })
 
-/** Where text looks dumped: hex digits or single characters with something between them, or ANSI codes. In order. */
+/** The regions that look like a dump, in order: separated hex digits, separated single characters, or ANSI codes. */
 export function dumpedRegions(bytes: Buffer): Run[] {
   const regions: Run[] = []
   const include = (at: number, around: number): void => {
@@ -50,7 +50,7 @@ export function dumpedRegions(bytes: Buffer): Run[] {
     const isRegular = change !== 0 && ((change & 0x00ff00ff) === 0 || (change & 0xff00ff00) === 0)
     const [a, b, c] = [classes[first & 0xff] ?? 0, classes[(first >>> 8) & 0xff] ?? 0, classes[(first >>> 16) & 0xff] ?? 0]
     const d = classes[first >>> 24] ?? 0
-    // EITHER in all of them, HEX in one, which is shifted to the same bit.
+    // All four bytes must have EITHER, and one must have HEX, which the shift moves to the bit of EITHER.
     const mayBeHex = (a & b & c & d & ((a | b | c | d) << 2) & EITHER) !== 0
     if ((isRegular && isSpaced(view, at)) || (mayBeHex && isHexDump(bytes, at))) {
       include(at, AROUND)
@@ -61,7 +61,7 @@ export function dumpedRegions(bytes: Buffer): Run[] {
   return regions
 }
 
-/** Nothing but hex digits and what separates them, both of them early. */
+/** The window holds hex digits and separators only, and its first 8 bytes hold both. */
 function isHexDump(bytes: Uint8Array, from: number): boolean {
   let [all, any] = [EITHER, 0]
   for (let at = from; at < from + WINDOW; at += 1) {
@@ -74,7 +74,7 @@ function isHexDump(bytes: Uint8Array, from: number): boolean {
   return true
 }
 
-/** Single characters with blanks, or with the zeros of UTF-16, between them, in the same way four times. */
+/** Blanks, or the zeros of UTF-16, separate single characters, with the same pattern in both words. */
 function isSpaced(view: DataView, at: number): boolean {
   const [first, second] = [view.getInt32(at, true), view.getInt32(at + 4, true)]
   return ((first | second) & 0x80808080) === 0 && (isSpacedBy(first, second, 0x20202020) || isSpacedBy(first, second, 0))
@@ -85,35 +85,35 @@ function isSpacedBy(first: number, second: number, by: number): boolean {
   return places === others(second, by) && SPACED.includes(places)
 }
 
-/** One of four bytes, or each second one. */
+/** The patterns: one byte of four, or each second byte. */
 const SPACED = [0x80, 0x8000, 0x800000, 0x80000000 | 0, 0x800080, 0x80008000 | 0]
 
-/** The uppermost bit of each byte that is not the one in `by`. */
+/** Sets the uppermost bit of each byte of `word` that differs from the byte in `by`. */
 function others(word: number, by: number): number {
   const x = word ^ by
   return (((x & 0x7f7f7f7f) + 0x7f7f7f7f) | x) & 0x80808080
 }
 
-/** Text of a dump without what separates it; where each byte of it stood. */
+/** The text of a dump without its separators, and the former place of each byte. */
 export interface Undumped {
   text: Uint8Array
   places: Int32Array
 }
 
-// What is to do at a byte.
+// The action for each byte.
 const KEEP = 0
 const DROP = 1
 const LOOK = 2
 const actions = Uint8Array.from({ length: 256 }, (_, byte) => {
   const letter = String.fromCharCode(byte)
   if (/[\n\x1b 0\\%&|>]/.test(letter)) return LOOK
-  // Of the punctuation here no spelling of a token has any.
+  // No spelling of a token has any of these characters.
   return /[\t\v\f\r\0:,;"']/.test(letter) ? DROP : KEEP
 })
 
 /**
- * What stands in a region without blanks, separators, prefixes of hex digits, ANSI codes and the offsets at the start of lines.
- * The column of characters beside a dump is the second text.
+ * Drops blanks, separators, prefixes of hex digits, ANSI codes and the offsets at the start of lines from a region.
+ * @returns the digits, and the column of characters beside the dump
  */
 export function undump(bytes: Uint8Array, { start, end }: Run): [Undumped, Undumped] {
   const [text, places] = [new Uint8Array(end - start), new Int32Array(end - start)]
@@ -180,7 +180,7 @@ function isHexDigit(byte: number | undefined): boolean {
   return ((classes[byte ?? 0] ?? 0) & HEX) !== 0
 }
 
-/** Behind the offset that begins a line of a dump; `from` if there is none. */
+/** The place behind the offset that begins a line of a dump; `from` if the line has none. */
 function offsetEnd(bytes: Uint8Array, from: number, end: number): number {
   let at = from
   while (at < end && at - from < 17 && isHexDigit(bytes[at])) at += 1
@@ -189,7 +189,7 @@ function offsetEnd(bytes: Uint8Array, from: number, end: number): number {
   return bytes[at] === 0x20 ? at : from
 }
 
-/** Behind `\x`, `0x`, `\u00`, `%` or `&#x`, if two hex digits follow; otherwise `from`. */
+/** The place behind `\x`, `0x`, `\u00`, `%` or `&#x`, if two hex digits follow; otherwise `from`. */
 function digitsAfterPrefix(bytes: Uint8Array, from: number, end: number): number {
   let at = from
   const byte = bytes[from] ?? 0
@@ -201,13 +201,13 @@ function digitsAfterPrefix(bytes: Uint8Array, from: number, end: number): number
   return at > from && at + 1 < end && isHexDigit(bytes[at]) && isHexDigit(bytes[at + 1]) ? at : from
 }
 
-/** In a binary file such bytes are nothing. A code may be cut off at the end. */
+/** Tells an ANSI code from the same two bytes in a binary file. The end of the piece may cut a code off. */
 function isCode(bytes: Uint8Array, at: number): boolean {
   const next = bytes[at + 2] ?? 0x30
   return (next >= 0x30 && next <= 0x3f) || (next >= 0x41 && next <= 0x5a) || (next >= 0x61 && next <= 0x7a)
 }
 
-/** Behind an ANSI code: CSI ends with a letter, OSC with BEL or ST; a character set is named by one byte. */
+/** The place behind an ANSI code. CSI ends with a letter, OSC with BEL or ST; one byte names a character set. */
 function codeEnd(bytes: Uint8Array, from: number, end: number): number {
   const kind = bytes[from + 1]
   let at = from + 2
@@ -217,7 +217,7 @@ function codeEnd(bytes: Uint8Array, from: number, end: number): number {
   return Math.min(at + 1, end)
 }
 
-/** A run of the text in the places where it stood: one for each line. */
+/** The former places of a run of the text, as one run for each line. */
 export function dumpedRuns(bytes: Uint8Array, { places }: Undumped, run: Run): Run[] {
   const runs: Run[] = []
   let start = places[run.start] ?? 0

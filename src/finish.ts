@@ -12,7 +12,7 @@ import { endAnchor, note, record, report, warn, type Session } from './session.t
 
 /** Where no token can exist, an anchor is all there is to lose. */
 const NO_TOKEN_MS = 5_000
-/** A CI reads at once; should it not, the end of the run waits no longer than this. */
+/** How long the end of a run on a CI waits for a runner that does not read the output. */
 const DRAIN_MS = 10_000
 
 /**
@@ -25,7 +25,7 @@ export async function finish(session: Session, postFollows: boolean): Promise<Ku
   const { evidence, options, platform } = session
   const before = { ...evidence }
   const stopped = await stopScan(session)
-  // A reader may be slow, and a process that could not be found may write for ever: the revocation waits for neither.
+  // The revocation does not wait for a slow reader, nor for a stray process that still writes.
   const drained = session.scan?.drain(platform.isCI ? limitOf(DRAIN_MS, session.hurry) : AbortSignal.any([session.hurry, session.atOnce]))
   const tampered = restoreCommandFiles(session)
   let failure = await revoke(session, postFollows)
@@ -56,7 +56,7 @@ export async function finish(session: Session, postFollows: boolean): Promise<Ku
   return failure
 }
 
-/** What ends this run if a defect of kubepass leaves it without a result. */
+/** Returns the function that ends this run if a defect of kubepass leaves the run without a result. */
 export function rescueOf(session: Session, postFollows: boolean): Session['rescue'] {
   return async (defect) => {
     failWith(session.evidence, defect)
@@ -66,7 +66,7 @@ export function rescueOf(session: Session, postFollows: boolean): Session['rescu
   }
 }
 
-/** Whether the log of the same job has said already how its credential ended. */
+/** Whether main already told the end of the credential in the log of this job. */
 function isTold({ evidence, knows, platform }: Session, before: Evidence): boolean {
   const isSame = evidence.revoked?.at === before.revoked?.at && evidence.proven?.dead_at === before.proven?.dead_at
   return platform.isCI && platform.runKey !== undefined && knows === 'receipt' && before.finished && before.revoked !== null && isSame
@@ -205,12 +205,12 @@ async function removeFiles(session: Session, keepToken: boolean): Promise<boolea
   return why === undefined && !keepToken
 }
 
-/** The private directory is known by more than its name, as long as the process lives that made it: it is removed where it is. */
+/** Removes a private directory that the scan moved. The process that made the directory finds it by its descriptor. */
 function whereMoved({ directory: made, evidence, knows, platform, receipt }: Session): string[] {
   const { directory } = receipt
   if (made === undefined) {
     const isMissing = knows === 'receipt' && evidence.verified !== null && !evidence.finished && !existsSync(directory)
-    // No warning: only the receipt says so, and another post step may have been here.
+    // This is no warning: an earlier post step may have removed the directory.
     if (isMissing) platform.say(`The directory ${directory} is not there: a step has removed it, or moved it with the token that is in it.`)
     return []
   }
@@ -228,7 +228,7 @@ function whereMoved({ directory: made, evidence, knows, platform, receipt }: Ses
 /** @returns the error when a token is seen alive */
 async function proveEnd(session: Session, when: 'now' | 'try'): Promise<KubepassError | undefined> {
   const { atOnce, client, evidence, hurry, options, receipt, signal, tokens, platform } = session
-  // A person who has ended the run waits for it, and its cache holds longer than we go on.
+  // After Ctrl-C a person waits, and the API server's cache outlasts the time that is left.
   const isHasty = (): boolean => !platform.isCI && signal.aborted
   const limit = AbortSignal.any([hurry, atOnce])
   platform.progress('waiting for the API server to refuse the token')

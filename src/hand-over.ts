@@ -84,7 +84,7 @@ export async function runScan(
   }
 }
 
-/** @returns undefined when the scan gets sockets, which is told */
+/** @returns undefined when the scan gets sockets; a line in the log says so */
 function outputPipes({ platform, receipt }: Session, whyNot: string | undefined): Pipes | undefined {
   let reason = whyNot
   try {
@@ -97,11 +97,11 @@ function outputPipes({ platform, receipt }: Session, whyNot: string | undefined)
 }
 
 /**
- * Tells that a program which reads a token once needs a longer one: before the scan if that may take longer, else shortly
- * before the renewal. Most scans end before that.
+ * Warns programs that read a token once. The line comes before a scan that may outlive the token, else shortly before the
+ * renewal: most scans end earlier.
  * @param from ms since 1970
  * @param maxScan seconds; undefined when nobody has set it
- * @returns what tells it later
+ * @returns the timer of a line that comes later
  */
 function tellOfRenewal({ options, platform }: Session, from: number, maxScan: number | undefined): NodeJS.Timeout | undefined {
   const tell = (): void => {
@@ -113,11 +113,11 @@ function tellOfRenewal({ options, platform }: Session, from: number, maxScan: nu
   }
   const wait = waitToTell(from, Date.now(), maxScan)
   if (wait === 0) tell()
-  // Alone it must not keep the process alive.
+  // The timer alone must not keep the process alive.
   return wait === undefined || wait === 0 ? undefined : setTimeout(tell, wait).unref()
 }
 
-/** As long as this before it is renewed, the renewal of a credential is near. */
+/** How long before the renewal the line about it comes. */
 const NEAR_MS = 60_000
 
 /** @returns how long the sentence about the renewal can wait, in milliseconds; undefined when the scan ends before that */

@@ -39,9 +39,9 @@ export interface Response {
 export interface Tls {
   /** PEM; nothing else is trusted. The system's roots when undefined. */
   ca: string | undefined
-  /** The host or the IP address in the certificate, where it is not the URL's. */
+  /** The host or the IP address in the certificate, if it differs from the host of the URL. */
   serverName: string | undefined
-  /** The only proxy that is used, whatever the environment says. */
+  /** The proxy to use. The environment has no say here. */
   proxyUrl: URL | undefined
 }
 
@@ -77,7 +77,7 @@ export class Http {
     this.#options = {
       // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
       rejectUnauthorized: true,
-      // A CA that was given is trusted, whoever signed it: it may be an intermediate one, or the server's own certificate.
+      // The caller may give an intermediate CA, or the server's own certificate.
       allowPartialTrustChain: true,
       minVersion: 'TLSv1.2',
       checkServerIdentity: (host, certificate) => wrongName(serverName ?? host, certificate),
@@ -119,13 +119,13 @@ export class Http {
   }
 }
 
-/** Node.js alone would still take the common name for a host. */
+/** Node.js alone would accept a common name as the host. */
 function wrongName(host: string, certificate: PeerCertificate): Error | undefined {
   if (certificate.subjectaltname !== undefined) return checkServerIdentity(host, certificate)
   return Object.assign(new Error('the certificate names no host'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })
 }
 
-/** Connects through the proxy, if there is one. Its end is the end of each connection, also of one that is being made. */
+/** Connects through the proxy, if there is one. destroy() ends each connection, also a connection that waits for the proxy. */
 class TunnelingAgent extends Agent {
   readonly #proxyUrl: URL | undefined
   readonly #connections = new Set<Duplex>()
@@ -169,7 +169,7 @@ export function isLoopback({ hostname }: URL): boolean {
   return ['127.0.0.1', '[::1]', 'localhost'].includes(hostname)
 }
 
-/** Plain HTTP, for a loopback address only. It takes no agent: Node's own may send it to the proxy of an environment variable. */
+/** Plain HTTP, for a loopback address only. Node's global agent could send the request to a proxy that a variable names. */
 export function exchangeOnLoopback(request: Request): Promise<Response> {
   return exchange(request, undefined)
 }

@@ -258,14 +258,14 @@ export type InputId = keyof typeof table
 export const inputs: Readonly<Record<InputId, Input>> = table
 export const inputIds = Object.keys(table) as InputId[]
 
-/** How an error shows a value that works. */
+/** The part of an error that shows a value that works. */
 export function exampleOf(id: InputId): string {
   return `for example: ${inputs[id].example}`
 }
 
 /**
- * On GitLab the audience of a job that gives none, as its identity needs no ID token: GitLab makes one all the same, which no
- * cluster accepts.
+ * The audience on GitLab if the job gives none, because its identity needs no ID token. GitLab makes an ID token all the
+ * same, and no cluster accepts it.
  */
 export const NO_AUDIENCE = 'no-audience.invalid'
 

@@ -15,8 +15,7 @@ const CLOSE_MS = 1_000
 const GO = 'read -r KUBEPASS_GO <&4 && unset KUBEPASS_GO'
 // The first of the namespace: it waits until its user is one, for what it was as an unknown one it stays.
 const FIRST_OF_ALL = `echo ready >&4; ${GO} && exec "$@"`
-// Nobody in there can take the mount away again: its namespace belongs to a user namespace around theirs, or root has lost
-// the right to.
+// The scan cannot unmount this folder: an outer user namespace owns the mount namespace, or root has lost the capability.
 const HIDE = '"$1" -t tmpfs -o ro,nosuid,nodev,noexec,mode=555 kubepass "$2" && shift 2 && exec "$@"'
 // It reaps, which the command need not know how to. A shell (bash, when it is not in its POSIX mode) has a word for a
 // command that a signal ended; so what it says goes where the exit code goes. When we say so, or have ended, it ends.
@@ -138,8 +137,8 @@ async function shakeHands(
 }
 
 /**
- * What starts the command so that it can change no mount: root could take the new /proc away, and see what it hides. An
- * ordinary user is root while he mounts, and becomes himself in another user namespace.
+ * The words that start a command which cannot change mounts. Root could unmount the new /proc and see what it hides. An
+ * ordinary user is root for the mount, and gets the own uid back in an inner user namespace.
  */
 function withoutMounting(hidden: string | undefined): string[] {
   if (isRoot()) return [place('setpriv'), '--bounding-set=-sys_admin']
@@ -199,7 +198,7 @@ function place(program: string): string {
   return path
 }
 
-/** Everybody stays who they are: an ordinary user can say that of himself alone, root of all whom it knows. Who mounts is root. */
+/** Maps each uid to itself. An ordinary user may map the own uid only, and is root inside if a mount follows. */
 function mapUsers(pid: number, mounts: boolean): void {
   const root = isRoot()
   const all = (file: string): string =>

@@ -9,16 +9,16 @@ import { writeNext, writePrivate } from './write.ts'
 
 const KUBECONFIG = 'kubeconfig'
 const TOKEN = 'token'
-/** As long as the name of an object. */
+/** The longest name that Kubernetes gives to an object. */
 const LONGEST_NAME = 253
-/** More than both take beside the CA's certificates. */
+/** More than the token and the kubeconfig take without the CA's certificates. */
 const ROOM_BYTES = 64 * 1024
 
 /**
  * Makes the private directory, empty and ours. Where its name can be foretold it may be there: from an attempt
  * of the same job that was killed, or from somebody else.
- * @param certificateAuthority what the kubeconfig will hold: the public CAs of a system take 300 kB
- * @returns a descriptor, by which it is found wherever it is moved to
+ * @param certificateAuthority a part of the later kubeconfig: the public CAs of a system take 300 kB
+ * @returns a descriptor, which finds the directory after a move
  */
 export function makeDirectory(directory: string, uid: number, certificateAuthority = ''): number {
   try {
@@ -128,7 +128,7 @@ export function readLeftToken(directory: string, uid: number, seal: Seal): Secre
  */
 export function removeKubeconfig(directory: string, expectedParent: string, uid: number, keepToken = false): string | undefined {
   try {
-    // The folders on the way to a path of a forged receipt are left as they are.
+    // A forged receipt must not change the modes of other folders.
     const isOurs = dirname(directory) === expectedParent
     const look = (): Stats | undefined => lstatSync(directory, { throwIfNoEntry: false })
     const about = isOurs ? regained(directory, look) : look()
@@ -145,7 +145,7 @@ export function removeKubeconfig(directory: string, expectedParent: string, uid:
 }
 
 /**
- * Where the directory is that was made under the name `directory`; undefined where it is nowhere any more.
+ * The present path of the private directory; undefined if somebody removed it.
  * @param made what makeDirectory gave
  */
 export function placeOf(directory: string, made: number): string | undefined {
@@ -158,7 +158,7 @@ export function placeOf(directory: string, made: number): string | undefined {
 /** @returns why it is still there; undefined when it is gone */
 export function removeMoved(place: string, made: number, uid: number): string | undefined {
   try {
-    // Between the two calls it can be moved again: what is removed is surely what we made.
+    // The scan can move the directory again between two calls. Only the directory that we made is removed.
     if (!isSame(lstatSync(place), made)) return 'it was moved again'
     removeTree(place)
     return undefined

@@ -10,7 +10,7 @@ export function limitOf(milliseconds: number, ...signals: AbortSignal[]): Limit 
 
 export type Limit = AbortSignal & { readonly endsAt: number }
 
-/** When a signal is aborted at the latest, ms since 1970, as far as it is a limit. */
+/** When a limit is over, ms since 1970; Infinity for another signal. */
 export function endOf(signal: AbortSignal | Limit): number {
   return 'endsAt' in signal ? signal.endsAt : Infinity
 }

@@ -21,13 +21,13 @@ function matches(entry: string, host: string, port: string): boolean {
   const [name, itsPort] = splitPort(entry)
   if (name === '' || (itsPort !== '' && itsPort !== port)) return false
   if (familyOf(name) !== 0) return isIn(host, name, familyOf(name) === 4 ? 32 : 128)
-  // A name never means an address.
+  // An entry that is a domain never matches an IP address.
   if (familyOf(host) !== 0) return false
   const domain = inAscii(name.startsWith('*.') ? name.slice(1) : name)
   return host.endsWith(domain.startsWith('.') ? domain : `.${domain}`) || host === domain
 }
 
-/** HOST:PORT or [IPV6]:PORT, as Go splits it; what is neither is a host alone. */
+/** Splits HOST:PORT or [IPV6]:PORT as Go does. Any other text is a host without a port. */
 function splitPort(entry: string): [host: string, port: string] {
   const [, bracketed, plain, port = ''] = /^(?:\[([^[\]]*)\]|([^:[\]]*)):([^:[\]]*)$/.exec(entry) ?? []
   const host = bracketed ?? plain
@@ -42,7 +42,7 @@ function isIn(host: string, network: string, prefix: number): boolean {
   return familyOf(host) !== 0 && isIPv4(host) === isIPv4(network) && isWithin(host, network, prefix)
 }
 
-/** An IPv4 address in the form of IPv6 is one, too. */
+/** Counts an IPv4 address in the form of IPv6 as IPv4, as Go does. */
 function isIPv4(address: string): boolean {
   return familyOf(address) === 4 || isWithin(address, '::ffff:0:0', 96)
 }
@@ -54,7 +54,7 @@ function isWithin(address: string, network: string, prefix: number): boolean {
   return list.check(address, nameOf(address))
 }
 
-/** An address with a zone is none here, as for Go. */
+/** Like Go, does not take an address with a zone for an IP address. */
 function familyOf(text: string): number {
   return text.includes('%') ? 0 : isIP(text)
 }

@@ -45,7 +45,7 @@ export interface KubeconfigInput {
   /** Its own current-context when undefined. */
   readonly context: string | undefined
   readonly allowExec: boolean
-  /** The public CAs of the system, where they were asked for in place of a CA of its own. */
+  /** The public CAs of the system, if `certificate_authority` is system. */
   readonly systemRoots: string | undefined
 }
 
@@ -91,7 +91,7 @@ export const DEFAULT_MAX_SCAN_S = 6 * 3600
 /** The value of `certificate_authority` that means the public CAs of the system. */
 const SYSTEM = 'system'
 
-/** Evidence that goes there is for the next program of a pipe. */
+/** The path that stands for standard output, so that another program can read the evidence. */
 export const STANDARD_OUTPUT = '-'
 
 /** Where the inputs come from. */
@@ -119,7 +119,7 @@ export interface Source {
   /** Whether we run in a Pod is read from it, and no input. */
   readonly env: NodeJS.ProcessEnv
   readonly stdin: (() => Readable) | undefined
-  /** What was read before, because it can be read only once. */
+  /** The texts of pipes, which were read before because a pipe can be read only once. */
   readonly once?: ReadOnce
 }
 
@@ -129,7 +129,7 @@ export interface Source {
  */
 export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'finish'): Options {
   const problems: string[] = []
-  /** Inputs of which a problem was told: what follows from that is not told as another one. */
+  /** The inputs with a problem, so that one mistake gives one complaint. */
   const wrong = new Set<InputId>()
   const read = <T>(id: InputId, parse: (text: string) => T, whenEmpty: T, fallback = inputs[id].default): T => {
     if (wrong.has(id)) return whenEmpty
@@ -250,7 +250,7 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     return textOf(id) !== ''
   }
 
-  /** One that is misspelled may be one that brings the cluster. */
+  /** A misspelled identity may bring the cluster, so that a missing server is no complaint then. */
   function isIdentityKnown(): boolean {
     return inputs.identity.options?.includes(textOf('identity') || inputs.identity.default) ?? true
   }
@@ -258,7 +258,7 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
   function whoBringsTheCluster(): 'kubeconfig' | 'in-cluster' | undefined {
     const identity = textOf('identity') || inputs.identity.default
     const cluster: InputId[] = ['server', 'certificate_authority', 'proxy_url', 'tls_server_name']
-    // The one CA that may stand beside a kubeconfig, which has none then.
+    // `system` is the only CA that may stand beside a kubeconfig, which has no CA of its own then.
     const ofKubeconfig = cluster.filter((id) => id !== 'certificate_authority' || textOf(id) !== SYSTEM)
     const brought = { kubeconfig: ofKubeconfig, 'in-cluster': [...cluster, 'token', 'token_file'] satisfies InputId[] }
     const inCluster = identity === 'in-cluster' || (identity === 'auto' && !brought['in-cluster'].some(given) && isInPod(source.env))
@@ -353,7 +353,7 @@ function parseNamespace(text: string): string {
   return text
 }
 
-/** What clients print, put into file names, and take as an argument. */
+/** Clients print the name, put it into file names, and take it as an argument. */
 function parseContextName(text: string): string {
   if (text.length > 253 || !/^[A-Za-z0-9[][A-Za-z0-9.:@_/[\]-]*$/.test(text))
     throw new Wrong(`is ${quote(text)}, not a name of letters, digits and . : @ _ / [ ] -, of at most 253 characters`)
@@ -366,7 +366,7 @@ function parseDuration(text: string): number {
   return Number(number) * { s: 1, m: 60, h: 3600, '': 1 }[unit as 's' | 'm' | 'h' | '']
 }
 
-/** For what is waited for before the options are read. */
+/** The deadline, in seconds, for the pipes that are read before the other inputs. */
 export function deadlineOf(source: Pick<Source, 'input'>): number {
   try {
     return parseDeadline((source.input('deadline') ?? '').trim() || inputs.deadline.default)

@@ -2,12 +2,12 @@ import { statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { quote } from './quote.ts'
 
-/** The kubeconfigs by which the caller, and not the scanner, would be known to a cluster. */
+/** The kubeconfigs that would make the scan act as the caller. */
 export interface OwnKubeconfigs {
-  /** As they are written in the environment and the inputs. */
+  /** The paths as the environment and the inputs write them. */
   readonly paths: readonly string[]
   readonly home: string
-  /** Whether this path leads to one of them: by another name, a link or a descriptor, too. */
+  /** Whether this path leads to one of them, also by another name, a link or a descriptor. */
   readonly include: (path: string) => boolean
 }
 
@@ -35,7 +35,7 @@ function fileId(path: string): string | undefined {
 }
 
 /**
- * Why a command must not run: its words were made by the caller's shell, where $KUBECONFIG is the caller's file, or nothing.
+ * Why a command must not run. The caller's shell has already expanded $KUBECONFIG: to the caller's file, or to nothing.
  * @param words of a command line; or one shell script
  */
 export function problemOfKubeconfig(words: readonly string[], own: OwnKubeconfigs): string | undefined {
@@ -52,7 +52,7 @@ function ownFileIn(words: readonly string[], own: OwnKubeconfigs): string | unde
   let previous = ''
   for (const word of words) {
     const text = word.replaceAll(/["'\\]/g, '')
-    // A path that holds what else ends a path.
+    // Some paths hold characters at which the split below would cut them.
     const spelled = [word, word.slice(word.indexOf('=') + 1)].find((path) => /[\s=:,]/.test(path) && own.include(path))
     const found = spelled ?? own.paths.find((path) => /[\s=:,]/.test(path) && text.includes(path))
     if (found !== undefined) return found
@@ -84,7 +84,7 @@ function expandHome(path: string, home: string): string {
 }
 
 const FLAG = /^--?kube-?config[\w-]*$/i
-/** One that has a value; others begin so and have none, such as `k3d --kubeconfig-switch-context`. */
+/** Flags that take a path. `k3d --kubeconfig-switch-context` begins alike and takes no value. */
 const FLAG_OF_PATH = /^--?kube-?config(-?(file|path))?$/i
 const EMPTY = /^(--?kube-?config[\w-]*|KUBE_?CONFIG\w*)=$/i
 const EMPTY_IN_SCRIPT = /(?:^|\s)(--?kube-?config[\w-]*)(?:=(?:""|'')?|\s+(?:""|''))(?=[\s;|&)]|$)/i

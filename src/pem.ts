@@ -6,10 +6,10 @@ export interface PemBlock {
   readonly hasHeaders: boolean
 }
 
-/** A dash in the body (a header can hold one) must not begin the next block: so a text of many beginnings takes linear time. */
+/** The body ends before five dashes, so that a text of many beginnings takes linear time. A header can hold single dashes. */
 const BLOCK = /^[ \t]*-----BEGIN ([A-Z0-9 ]+)-----[ \t\r]*\n((?:[^-]|-(?!----))*)-----END \1-----/gm
 
-/** The blocks of a PEM text, in their order. What stands between them is skipped, as Go and OpenSSL do. */
+/** The blocks of a PEM text, in order. Like Go and OpenSSL, this function skips the text between them. */
 export function pemBlocks(text: string): PemBlock[] {
   return [...text.matchAll(BLOCK)].map(([, label = '', body = '']) => ({
     label,

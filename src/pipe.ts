@@ -1,13 +1,13 @@
 import { finished, type Readable, type Writable } from 'node:stream'
 
 /**
- * Takes the next piece of an output and returns what may be shown of it. A filter holds nothing back, and
- * returns the piece itself where nothing is to change.
+ * Takes the next piece of an output and returns the text to show. A filter holds nothing back. It returns the piece itself
+ * if it changes nothing.
  */
 export type Filter = (piece: Buffer) => Buffer
 
 /**
- * Passes all that comes from `from` through the filters to `to`, at the speed of `to`. A `to` that is gone must not block the scan.
+ * Passes the data of `from` through the filters to `to`, at the speed of `to`. If `to` fails, it reads on, so that the scan does not block.
  * @returns resolves when `to` has taken the last piece
  */
 export function pipe(from: Readable, filters: readonly Filter[], to: Writable): Promise<void> {

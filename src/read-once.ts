@@ -7,7 +7,7 @@ import { limitOf } from './limit.ts'
 import { quote } from './quote.ts'
 import { LARGEST_FILE, textIn, Wrong } from './values.ts'
 
-/** What a pipe or standard input held, by the path that names it; Wrong where it could not be read. */
+/** The text of each pipe and of standard input, by path; Wrong if it could not be read. */
 export type ReadOnce = ReadonlyMap<string, string | Wrong>
 
 /** The inputs that can be the path of a file. */
@@ -23,7 +23,7 @@ interface Source {
 const POLL_MS = 20
 
 /**
- * Reads the inputs that can be read only once, such as a process substitution, before all others. Their text serves the whole run.
+ * Reads pipes, such as a process substitution, before all other inputs. Their text serves the whole run.
  * @param seconds how long to wait for their ends
  */
 export async function readOnce(source: Source, seconds: number, stop: AbortSignal): Promise<ReadOnce> {
@@ -84,7 +84,7 @@ async function textOfPipe(path: string, hasPost: boolean, limit: AbortSignal): P
   }
 }
 
-/** What can be read now: nothing when nobody writes, at the end or before the beginning; undefined while a writer is silent. */
+/** Reads without a wait: empty if no process has the write end open, undefined while a writer is silent. */
 function readNow(file: number): Buffer | undefined {
   const buffer = Buffer.alloc(64 * 1024)
   try {

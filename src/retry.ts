@@ -6,7 +6,7 @@ import { endOf, limitOf } from './limit.ts'
 const ATTEMPT_MS = 10_000
 const FIRST_WAIT_MS = 200
 const LONGEST_WAIT_MS = 5_000
-/** kubectl gives up a host without an address at once; a resolver can be late with a new name. */
+/** kubectl gives up at once. A resolver can be late with a new name, so that a few seconds help. */
 const UNKNOWN_HOST_MS = 5_000
 const FIRST_WORD_MS = 3_000
 const NEXT_WORD_MS = 15_000
@@ -21,13 +21,13 @@ export interface Tried {
 }
 
 export interface Manner {
-  /** Told what the host does, and for how long it is tried yet, when there is no answer after 3 s, and from then on every 15 s. */
+  /** Gets a line with the reason and the time that is left: after 3 s without an answer, then every 15 s. */
   readonly say: (text: string) => void
-  /** Nothing says yet that the host exists: one without an address is given up after seconds. */
+  /** No answer has shown yet that the host exists: without an address the call fails after 5 s. */
   readonly isNewHost: boolean
 }
 
-/** For tests, which make time pass. */
+/** Tests give a clock of their own, so that they need not wait. */
 export interface Clock {
   now(): number
   sleep(milliseconds: number, signal: AbortSignal): Promise<unknown>
@@ -107,7 +107,7 @@ export function wantsCertificate(failure: unknown): boolean {
   return /_ALERT_.*(CERT|UNKNOWN_CA)/.test(errnoOf(failure))
 }
 
-/** No resolver knows an address of it. One that is down answers EAI_AGAIN, and heals. */
+/** No resolver knows an address. A resolver that is down gives EAI_AGAIN, which can heal. */
 export function isUnknownHost(failure: unknown): boolean {
   return errnoOf(failure) === 'ENOTFOUND'
 }

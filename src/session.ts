@@ -70,14 +70,14 @@ export interface Chosen {
   readonly options: Options
 }
 
-/** All inputs, those included that can be read only once. */
+/** All inputs. Pipes are read first, because a pipe can be read only once. */
 export async function readOptions({ platform, seal, signal }: Context, purpose: 'start' | 'finish'): Promise<Options> {
   return parseOptions({ ...platform, once: await readOnce(platform, deadlineOf(platform), signal) }, seal, purpose)
 }
 
 /**
- * Who the job is, and where the API server is. Nothing has been asked for on the network yet.
- * @param finishes an earlier process has begun the run, so that the hosts that it spoke to exist
+ * Chooses the identity and the API server. No call has gone to the network yet.
+ * @param finishes whether an earlier process began the run and has shown that the hosts exist
  */
 export async function choose({ platform, seal }: Context, options: Options, finishes = false): Promise<Chosen> {
   const { identity, why } = await chooseIdentity(options, {

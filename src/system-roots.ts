@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs'
 import { parseCertificate, readSmallFile, Wrong } from './values.ts'
 
 /**
- * Where distributions keep the public CAs that they trust. The paths are fixed: variables such as SSL_CERT_FILE, which Go and OpenSSL
- * obey, can be set by an earlier step. https://github.com/golang/go/blob/go1.26.0/src/crypto/x509/root_linux.go
+ * The files in which distributions keep the public CAs. The paths are fixed: an earlier step can set variables such as
+ * SSL_CERT_FILE, which Go and OpenSSL obey. https://github.com/golang/go/blob/go1.26.0/src/crypto/x509/root_linux.go
  */
 const BUNDLES = [
   '/etc/ssl/certs/ca-certificates.crt',

@@ -84,7 +84,7 @@ export function replaceFile(path: string, text: string): void {
   writeNext(path, text, join(folder, `.${basename(path).slice(0, 200)}.${randomBytes(6).toString('hex')}`), 0o644)()
 }
 
-/** Makes a folder and those above it that are missing. Node's own recursive mkdir never ends where a place takes none, as /proc. */
+/** Makes a folder and its missing parents. The recursive mkdir of Node.js never returns below /proc. */
 export function makeFolder(path: string): void {
   const isThere = (): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
   if (isThere()) return
@@ -102,7 +102,7 @@ export function settled(path: string): string {
   return existsSync(path) ? realpathSync(path) : join(realpathSync(dirname(path)), basename(path))
 }
 
-/** Makes this its content, whoever may change its folder; not of what a link points to. */
+/** Replaces the content of a file, but not through a link. The folder may belong to another user. */
 export function overwrite(path: string, content: Buffer): void {
   const file = openSync(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK)
   try {

@@ -21,8 +21,8 @@ import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 
 
 /**
- * Does `work` on a path. The scan is the same user as we are, and can have taken away that user's right to change it: then
- * the right is given back, and the work done again.
+ * Does `work` on a path. The scan runs as the same user and can change modes. After EACCES this function restores the
+ * owner's rights and does the work again.
  */
 function regained(path, work) {
     try {
@@ -35,8 +35,8 @@ function regained(path, work) {
     }
 }
 /**
- * Gives their owner the right to pass the folders that lead to a path, to change the last of them, and to change what is there.
- * @returns what its owner could not use, with the mode that it had; nobody but the owner can change that
+ * Restores the owner's rights: to pass the folders that lead to a path, to change the last folder, and to change the path itself.
+ * @returns each folder or file that the owner could not use, with its former mode
  */
 function reopen(path) {
     const folders = [];
@@ -48,7 +48,7 @@ function reopen(path) {
         ...open(path, node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync, 0o600),
     ];
 }
-/** Gives the owner all rights where one that is needed is missing. */
+/** Gives the owner all rights if a needed right is missing. */
 function open(path, look, needed) {
     try {
         const about = look(path);
@@ -68,7 +68,7 @@ function folderAt(path) {
         throw Object.assign(new Error('it is no folder'), { code: 'ENOTDIR' });
     return about;
 }
-/** Removes a file, or a folder with all that is in it. */
+/** Removes a file, or a folder with its content. */
 function removeTree(path) {
     const remove = () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(path, { recursive: true, force: true });
     try {
@@ -82,7 +82,7 @@ function removeTree(path) {
         remove();
     }
 }
-/** A folder and those in it, each before what it holds is looked at. */
+/** A folder and all folders below it. The caller gets each folder before this function lists the folder. */
 function* foldersIn(top) {
     const waiting = [top];
     for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
@@ -92,7 +92,7 @@ function* foldersIn(top) {
                 waiting.push((0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, entry.name));
     }
 }
-/** A link is not followed: it may lead anywhere. */
+/** Does not follow a link, which may lead anywhere. */
 function listed(folder) {
     try {
         if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync)(folder).isDirectory())
@@ -103,7 +103,7 @@ function listed(folder) {
         return [];
     }
 }
-/** Why a path could not be changed or removed: what on its way, or in it, belongs to somebody else; or else the error's code. */
+/** Why nobody could change or remove a path: the folder or file that another user owns, or else the code of the error. */
 function obstacleAt(path, error, uid) {
     const within = function* () {
         yield (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(path);
@@ -390,11 +390,11 @@ function timesOf({ claims }, now) {
         return isTime(time) ? [`  ${name}: ${isoTime(time)} (${away(time, now)})`] : [];
     });
 }
-/** OpenID Connect in the API server accepts a token for so long before its `nbf`. */
+/** The API server accepts an OpenID Connect token this long before its `nbf`. */
 const EARLIEST_S = 300;
 /**
- * Why the token that shows who the job is cannot be accepted now, as far as its own times tell. The clocks of two
- * machines differ: what is over by less than that is for the API server to judge.
+ * Why the API server cannot accept the token of the identity now, by the token's own times. The clocks of two machines
+ * differ: within that difference the API server decides.
  */
 function untimely(token, now = Date.now() / 1000) {
     const jwt = jwtOf(token);
@@ -454,16 +454,16 @@ function shown(value) {
 /* harmony export */ });
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8422);
 
-// What befalls a value on its way to an input. Each function tells what is wrong with a value, and which command gives the
-// right one; that follows the name of the input, or of the field. The value itself is in none of these texts.
+// Users damage values when they copy them into an input. Each function returns the fault and the command that gives the right
+// value. The caller puts the name of the input, or of the field, before that text. No text holds the value itself.
 const STORE = "Store it as it is: printf %s 'TOKEN' | gh secret set NAME";
 const PEM = 'Store the file as it is: gh secret set NAME < FILE; or on one line: base64 -w0 FILE';
 const KUBECONFIG = 'Store it on one line: kubectl config view --raw --flatten --minify | base64 -w0';
 const JWT = /eyJ[\w-]{5,}\.[\w-]{2,}\.[\w-]+/;
 const JWT_ALONE = new RegExp(`^${JWT.source}$`);
-/** As OpenShift and EKS make them. */
+/** The tokens of OpenShift and EKS, which are no JWTs. */
 const OPAQUE = /^(sha256~|k8s-aws-v1\.)[\w-]{16,}$/;
-/** What stands where the value should: no secret, and no value either. */
+/** The fault of a text that stands in place of a value, such as a mask or the name of a variable. */
 function standInOf(text) {
     const bare = unquoted(text.trim());
     if (/^(REDACTED|DATA\+OMITTED)$/.test(bare))
@@ -503,11 +503,11 @@ function damageOfToken(text) {
         ? "is the base64 of a token, as kubectl shows the data of a Secret. The token itself: kubectl get secret NAME -o jsonpath='{.data.token}' | base64 -d"
         : undefined;
 }
-/** The token in a damaged one. */
+/** The token inside a damaged text. */
 function tokenIn(text) {
     return [text, withoutSpace(text), ...decodings(text)].flatMap((each) => JWT.exec(each)?.[0] ?? [])[0];
 }
-/** Of what should hold a certificate or a private key, and holds none that can be read. */
+/** The fault of a text in which Node.js finds no certificate, or no private key. */
 function damageOfPem(text, wanted) {
     const common = damageOfAny(text);
     if (common !== undefined)
@@ -538,7 +538,7 @@ function damageOfPem(text, wanted) {
     const labels = [...new Set([...pem.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----/g)].map(([, each = '']) => each.toLowerCase()))];
     return labels.some((each) => each.endsWith(wanted)) ? undefined : `holds no ${wanted} that can be read, but a ${labels.join(' and a ')}`;
 }
-/** Of what should be the content of a kubeconfig, and cannot be read as one. */
+/** The fault of a text that should be the content of a kubeconfig. */
 function damageOfKubeconfig(text) {
     const common = damageOfAny(text);
     if (common !== undefined)
@@ -560,7 +560,7 @@ function damageOfKubeconfig(text) {
         return `has lost the blanks at the beginning of its lines. ${KUBECONFIG}`;
     return yaml === once ? 'is base64, and must be decoded where a file holds it: base64 -d' : undefined;
 }
-/** What can be wrong with a text, whatever it should hold. */
+/** The faults that a text of any kind can have. */
 function damageOfAny(text) {
     return standInOf(text) ?? (isUtf16(text) ? UTF_16 : undefined);
 }
@@ -583,14 +583,14 @@ function isQuoted(text) {
 function unquoted(text) {
     return text.replaceAll(/^["'`]|["'`]$/g, '');
 }
-/** So begins every certificate and key without its first line: a sequence in ASN.1 with two bytes of length, in base64. */
+/** The base64 of an ASN.1 sequence with two bytes of length: every certificate and key begins so. */
 function isDer(text) {
     return /^MI[A-Za-z0-9+/=\s]{100,}$/.test(text.trim());
 }
 function withoutSpace(text) {
     return text.replaceAll(/\s+/g, '');
 }
-/** What the base64 in a text says, and what the base64 in that says, as far as it is text. */
+/** Decodes base64 once and twice, as far as the result is text. */
 function decodings(text) {
     const found = [];
     for (let encoded = unquoted(withoutSpace(text)); found.length < 2 && /^[\w+/-]{16,}={0,2}$/.test(encoded);) {
@@ -862,7 +862,7 @@ const TOKEN = `${FOLDER}/token`;
 function isInPod(env) {
     return serverOf(env) !== undefined && (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(TOKEN);
 }
-/** The folder of the Pod's own token, without a link on its way; undefined where there is none. */
+/** The real path of the folder with the Pod's own token; undefined outside of a Pod. */
 function podTokenFolder() {
     return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(TOKEN) ? (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(FOLDER) : undefined;
 }
@@ -1142,13 +1142,13 @@ const table = {
 };
 const inputs = table;
 const inputIds = Object.keys(table);
-/** How an error shows a value that works. */
+/** The part of an error that shows a value that works. */
 function exampleOf(id) {
     return `for example: ${inputs[id].example}`;
 }
 /**
- * On GitLab the audience of a job that gives none, as its identity needs no ID token: GitLab makes one all the same, which no
- * cluster accepts.
+ * The audience on GitLab if the job gives none, because its identity needs no ID token. GitLab makes an ID token all the
+ * same, and no cluster accepts it.
  */
 const NO_AUDIENCE = 'no-audience.invalid';
 /** What later steps of a GitHub job can read. */
@@ -1179,7 +1179,7 @@ function limitOf(milliseconds, ...signals) {
     limit.addEventListener('abort', () => undefined);
     return Object.assign(limit, { endsAt: Math.min(Date.now() + milliseconds, ...signals.map(endOf)) });
 }
-/** When a signal is aborted at the latest, ms since 1970, as far as it is a limit. */
+/** When a limit is over, ms since 1970; Infinity for another signal. */
 function endOf(signal) {
     return 'endsAt' in signal ? signal.endsAt : Infinity;
 }
@@ -1243,7 +1243,7 @@ function fileId(path) {
     }
 }
 /**
- * Why a command must not run: its words were made by the caller's shell, where $KUBECONFIG is the caller's file, or nothing.
+ * Why a command must not run. The caller's shell has already expanded $KUBECONFIG: to the caller's file, or to nothing.
  * @param words of a command line; or one shell script
  */
 function problemOfKubeconfig(words, own) {
@@ -1260,7 +1260,7 @@ function ownFileIn(words, own) {
     let previous = '';
     for (const word of words) {
         const text = word.replaceAll(/["'\\]/g, '');
-        // A path that holds what else ends a path.
+        // Some paths hold characters at which the split below would cut them.
         const spelled = [word, word.slice(word.indexOf('=') + 1)].find((path) => /[\s=:,]/.test(path) && own.include(path));
         const found = spelled ?? own.paths.find((path) => /[\s=:,]/.test(path) && text.includes(path));
         if (found !== undefined)
@@ -1288,7 +1288,7 @@ function expandHome(path, home) {
     return path.replace(/^(~|\$HOME|\$\{HOME\})(?=\/)/, () => home);
 }
 const FLAG = /^--?kube-?config[\w-]*$/i;
-/** One that has a value; others begin so and have none, such as `k3d --kubeconfig-switch-context`. */
+/** Flags that take a path. `k3d --kubeconfig-switch-context` begins alike and takes no value. */
 const FLAG_OF_PATH = /^--?kube-?config(-?(file|path))?$/i;
 const EMPTY = /^(--?kube-?config[\w-]*|KUBE_?CONFIG\w*)=$/i;
 const EMPTY_IN_SCRIPT = /(?:^|\s)(--?kube-?config[\w-]*)(?:=(?:""|'')?|\s+(?:""|''))(?=[\s;|&)]|$)/i;
@@ -1315,8 +1315,8 @@ var values = __nccwpck_require__(7360);
 
 
 /**
- * Where distributions keep the public CAs that they trust. The paths are fixed: variables such as SSL_CERT_FILE, which Go and OpenSSL
- * obey, can be set by an earlier step. https://github.com/golang/go/blob/go1.26.0/src/crypto/x509/root_linux.go
+ * The files in which distributions keep the public CAs. The paths are fixed: an earlier step can set variables such as
+ * SSL_CERT_FILE, which Go and OpenSSL obey. https://github.com/golang/go/blob/go1.26.0/src/crypto/x509/root_linux.go
  */
 const BUNDLES = [
     '/etc/ssl/certs/ca-certificates.crt',
@@ -1354,7 +1354,7 @@ var write = __nccwpck_require__(2868);
 const DEFAULT_MAX_SCAN_S = 6 * 3600;
 /** The value of `certificate_authority` that means the public CAs of the system. */
 const SYSTEM = 'system';
-/** Evidence that goes there is for the next program of a pipe. */
+/** The path that stands for standard output, so that another program can read the evidence. */
 const STANDARD_OUTPUT = '-';
 /**
  * Reports every wrong input at once, each with its name, what is wrong and a right example. To finish a run
@@ -1362,7 +1362,7 @@ const STANDARD_OUTPUT = '-';
  */
 function parseOptions(source, seal, purpose) {
     const problems = [];
-    /** Inputs of which a problem was told: what follows from that is not told as another one. */
+    /** The inputs with a problem, so that one mistake gives one complaint. */
     const wrong = new Set();
     const read = (id, parse, whenEmpty, fallback = inputs/* inputs */.QL[id].default) => {
         if (wrong.has(id))
@@ -1472,14 +1472,14 @@ function parseOptions(source, seal, purpose) {
     function given(id) {
         return textOf(id) !== '';
     }
-    /** One that is misspelled may be one that brings the cluster. */
+    /** A misspelled identity may bring the cluster, so that a missing server is no complaint then. */
     function isIdentityKnown() {
         return inputs/* inputs */.QL.identity.options?.includes(textOf('identity') || inputs/* inputs */.QL.identity.default) ?? true;
     }
     function whoBringsTheCluster() {
         const identity = textOf('identity') || inputs/* inputs */.QL.identity.default;
         const cluster = ['server', 'certificate_authority', 'proxy_url', 'tls_server_name'];
-        // The one CA that may stand beside a kubeconfig, which has none then.
+        // `system` is the only CA that may stand beside a kubeconfig, which has no CA of its own then.
         const ofKubeconfig = cluster.filter((id) => id !== 'certificate_authority' || textOf(id) !== SYSTEM);
         const brought = { kubeconfig: ofKubeconfig, 'in-cluster': [...cluster, 'token', 'token_file'] };
         const inCluster = identity === 'in-cluster' || (identity === 'auto' && !brought['in-cluster'].some(given) && (0,in_cluster/* isInPod */.dy)(source.env));
@@ -1576,7 +1576,7 @@ function parseNamespace(text) {
         throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, not the name of a namespace`);
     return text;
 }
-/** What clients print, put into file names, and take as an argument. */
+/** Clients print the name, put it into file names, and take it as an argument. */
 function parseContextName(text) {
     if (text.length > 253 || !/^[A-Za-z0-9[][A-Za-z0-9.:@_/[\]-]*$/.test(text))
         throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, not a name of letters, digits and . : @ _ / [ ] -, of at most 253 characters`);
@@ -1588,7 +1588,7 @@ function parseDuration(text) {
         throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, not a duration`);
     return Number(number) * { s: 1, m: 60, h: 3600, '': 1 }[unit];
 }
-/** For what is waited for before the options are read. */
+/** The deadline, in seconds, for the pipes that are read before the other inputs. */
 function deadlineOf(source) {
     try {
         return parseDeadline((source.input('deadline') ?? '').trim() || inputs/* inputs */.QL.deadline.default);
@@ -1800,13 +1800,13 @@ function matches(entry, host, port) {
         return false;
     if (familyOf(name) !== 0)
         return isIn(host, name, familyOf(name) === 4 ? 32 : 128);
-    // A name never means an address.
+    // An entry that is a domain never matches an IP address.
     if (familyOf(host) !== 0)
         return false;
     const domain = inAscii(name.startsWith('*.') ? name.slice(1) : name);
     return host.endsWith(domain.startsWith('.') ? domain : `.${domain}`) || host === domain;
 }
-/** HOST:PORT or [IPV6]:PORT, as Go splits it; what is neither is a host alone. */
+/** Splits HOST:PORT or [IPV6]:PORT as Go does. Any other text is a host without a port. */
 function splitPort(entry) {
     const [, bracketed, plain, port = ''] = /^(?:\[([^[\]]*)\]|([^:[\]]*)):([^:[\]]*)$/.exec(entry) ?? [];
     const host = bracketed ?? plain;
@@ -1818,7 +1818,7 @@ function isLoopbackAddress(host) {
 function isIn(host, network, prefix) {
     return familyOf(host) !== 0 && isIPv4(host) === isIPv4(network) && isWithin(host, network, prefix);
 }
-/** An IPv4 address in the form of IPv6 is one, too. */
+/** Counts an IPv4 address in the form of IPv6 as IPv4, as Go does. */
 function isIPv4(address) {
     return familyOf(address) === 4 || isWithin(address, '::ffff:0:0', 96);
 }
@@ -1828,7 +1828,7 @@ function isWithin(address, network, prefix) {
     list.addSubnet(network, prefix, nameOf(network));
     return list.check(address, nameOf(address));
 }
-/** An address with a zone is none here, as for Go. */
+/** Like Go, does not take an address with a zone for an IP address. */
 function familyOf(text) {
     return text.includes('%') ? 0 : (0,external_node_net_.isIP)(text);
 }
@@ -1979,7 +1979,7 @@ function markdownCode(text) {
 const PATH_INPUTS = ['kubeconfig', 'token_file', 'certificate_authority'];
 const POLL_MS = 20;
 /**
- * Reads the inputs that can be read only once, such as a process substitution, before all others. Their text serves the whole run.
+ * Reads pipes, such as a process substitution, before all other inputs. Their text serves the whole run.
  * @param seconds how long to wait for their ends
  */
 async function readOnce(source, seconds, stop) {
@@ -2042,7 +2042,7 @@ async function textOfPipe(path, hasPost, limit) {
         (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.closeSync)(file);
     }
 }
-/** What can be read now: nothing when nobody writes, at the end or before the beginning; undefined while a writer is silent. */
+/** Reads without a wait: empty if no process has the write end open, undefined while a writer is silent. */
 function readNow(file) {
     const buffer = Buffer.alloc(64 * 1024);
     try {
@@ -2108,9 +2108,9 @@ var src_damage = __nccwpck_require__(8566);
 // EXTERNAL MODULE: ./src/errors.ts
 var errors = __nccwpck_require__(3916);
 ;// CONCATENATED MODULE: ./src/pem.ts
-/** A dash in the body (a header can hold one) must not begin the next block: so a text of many beginnings takes linear time. */
+/** The body ends before five dashes, so that a text of many beginnings takes linear time. A header can hold single dashes. */
 const BLOCK = /^[ \t]*-----BEGIN ([A-Z0-9 ]+)-----[ \t\r]*\n((?:[^-]|-(?!----))*)-----END \1-----/gm;
-/** The blocks of a PEM text, in their order. What stands between them is skipped, as Go and OpenSSL do. */
+/** The blocks of a PEM text, in order. Like Go and OpenSSL, this function skips the text between them. */
 function pemBlocks(text) {
     return [...text.matchAll(BLOCK)].map(([, label = '', body = '']) => ({
         label,
@@ -2421,7 +2421,7 @@ function replaceFile(path, text) {
         throw Object.assign(new Error('its folder is behind a link'), { code: 'ELOOP' });
     writeNext(path, text, (0,node_path__WEBPACK_IMPORTED_MODULE_2__.join)(folder, `.${(0,node_path__WEBPACK_IMPORTED_MODULE_2__.basename)(path).slice(0, 200)}.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_1__.randomBytes)(6).toString('hex')}`), 0o644)();
 }
-/** Makes a folder and those above it that are missing. Node's own recursive mkdir never ends where a place takes none, as /proc. */
+/** Makes a folder and its missing parents. The recursive mkdir of Node.js never returns below /proc. */
 function makeFolder(path) {
     const isThere = () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(path, { throwIfNoEntry: false })?.isDirectory() === true;
     if (isThere())
@@ -2440,7 +2440,7 @@ function makeFolder(path) {
 function settled(path) {
     return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(path) ? (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(path) : (0,node_path__WEBPACK_IMPORTED_MODULE_2__.join)((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)((0,node_path__WEBPACK_IMPORTED_MODULE_2__.dirname)(path)), (0,node_path__WEBPACK_IMPORTED_MODULE_2__.basename)(path));
 }
-/** Makes this its content, whoever may change its folder; not of what a link points to. */
+/** Replaces the content of a file, but not through a link. The folder may belong to another user. */
 function overwrite(path, content) {
     const file = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.openSync)(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK);
     try {
@@ -3109,15 +3109,15 @@ function printWhole(stream, text) {
 }
 
 ;// CONCATENATED MODULE: ./src/dump.ts
-/** A look at every so many bytes finds a dump of 16 characters. A prime: no look falls on the same byte of each element. */
+/** A sample at each 23rd byte finds a dump of 16 characters. A prime number avoids the same byte of each element. */
 const STEP = 23;
 const WINDOW = 20;
-/** How much around such a look belongs to the dump: lines of it are shorter. */
+/** How many bytes around a sample belong to the dump. The lines of dumps are shorter. */
 const AROUND = 256;
-/** And around an ANSI code: 16 characters of a secret, and the code. */
+/** How many bytes around an ANSI code to search: 16 characters of a secret, and the code. */
 const AROUND_CODE = 32;
 const ESCAPE = 0x1b;
-/** How nearly all of them begin. */
+/** Nearly all ANSI codes begin so. */
 const CODE = Buffer.from('\x1b[');
 const LF = 0x0a;
 const CR = 0x0d;
@@ -3133,10 +3133,10 @@ const classes = Uint8Array.from({ length: 256 }, (_, byte) => {
     const letter = String.fromCharCode(byte);
     if (/[0-9a-fA-F]/.test(letter))
         return HEX | EITHER;
-    // With those of \x41, \u0041, 0x41, %41, &#x41; and $'\x41'.
+    // The prefixes in \x41, \u0041, 0x41, %41, &#x41; and $'\x41' count as separators.
     return /[\t\n\v\f\r \0:,;"'\\xXuU%&#$|{}]/.test(letter) ? SEPARATOR | EITHER : 0;
 });
-/** Where text looks dumped: hex digits or single characters with something between them, or ANSI codes. In order. */
+/** The regions that look like a dump, in order: separated hex digits, separated single characters, or ANSI codes. */
 function dumpedRegions(bytes) {
     const regions = [];
     const include = (at, around) => {
@@ -3161,7 +3161,7 @@ function dumpedRegions(bytes) {
         const isRegular = change !== 0 && ((change & 0x00ff00ff) === 0 || (change & 0xff00ff00) === 0);
         const [a, b, c] = [classes[first & 0xff] ?? 0, classes[(first >>> 8) & 0xff] ?? 0, classes[(first >>> 16) & 0xff] ?? 0];
         const d = classes[first >>> 24] ?? 0;
-        // EITHER in all of them, HEX in one, which is shifted to the same bit.
+        // All four bytes must have EITHER, and one must have HEX, which the shift moves to the bit of EITHER.
         const mayBeHex = (a & b & c & d & ((a | b | c | d) << 2) & EITHER) !== 0;
         if ((isRegular && isSpaced(view, at)) || (mayBeHex && isHexDump(bytes, at))) {
             include(at, AROUND);
@@ -3173,7 +3173,7 @@ function dumpedRegions(bytes) {
             include(code, AROUND_CODE);
     return regions;
 }
-/** Nothing but hex digits and what separates them, both of them early. */
+/** The window holds hex digits and separators only, and its first 8 bytes hold both. */
 function isHexDump(bytes, from) {
     let [all, any] = [EITHER, 0];
     for (let at = from; at < from + WINDOW; at += 1) {
@@ -3187,7 +3187,7 @@ function isHexDump(bytes, from) {
     }
     return true;
 }
-/** Single characters with blanks, or with the zeros of UTF-16, between them, in the same way four times. */
+/** Blanks, or the zeros of UTF-16, separate single characters, with the same pattern in both words. */
 function isSpaced(view, at) {
     const [first, second] = [view.getInt32(at, true), view.getInt32(at + 4, true)];
     return ((first | second) & 0x80808080) === 0 && (isSpacedBy(first, second, 0x20202020) || isSpacedBy(first, second, 0));
@@ -3196,14 +3196,14 @@ function isSpacedBy(first, second, by) {
     const places = others(first, by);
     return places === others(second, by) && SPACED.includes(places);
 }
-/** One of four bytes, or each second one. */
+/** The patterns: one byte of four, or each second byte. */
 const SPACED = [0x80, 0x8000, 0x800000, 0x80000000 | 0, 0x800080, 0x80008000 | 0];
-/** The uppermost bit of each byte that is not the one in `by`. */
+/** Sets the uppermost bit of each byte of `word` that differs from the byte in `by`. */
 function others(word, by) {
     const x = word ^ by;
     return (((x & 0x7f7f7f7f) + 0x7f7f7f7f) | x) & 0x80808080;
 }
-// What is to do at a byte.
+// The action for each byte.
 const KEEP = 0;
 const DROP = 1;
 const LOOK = 2;
@@ -3211,12 +3211,12 @@ const actions = Uint8Array.from({ length: 256 }, (_, byte) => {
     const letter = String.fromCharCode(byte);
     if (/[\n\x1b 0\\%&|>]/.test(letter))
         return LOOK;
-    // Of the punctuation here no spelling of a token has any.
+    // No spelling of a token has any of these characters.
     return /[\t\v\f\r\0:,;"']/.test(letter) ? DROP : KEEP;
 });
 /**
- * What stands in a region without blanks, separators, prefixes of hex digits, ANSI codes and the offsets at the start of lines.
- * The column of characters beside a dump is the second text.
+ * Drops blanks, separators, prefixes of hex digits, ANSI codes and the offsets at the start of lines from a region.
+ * @returns the digits, and the column of characters beside the dump
  */
 function undump(bytes, { start, end }) {
     const [text, places] = [new Uint8Array(end - start), new Int32Array(end - start)];
@@ -3289,7 +3289,7 @@ function endOf(bytes, from, end) {
 function isHexDigit(byte) {
     return ((classes[byte ?? 0] ?? 0) & HEX) !== 0;
 }
-/** Behind the offset that begins a line of a dump; `from` if there is none. */
+/** The place behind the offset that begins a line of a dump; `from` if the line has none. */
 function offsetEnd(bytes, from, end) {
     let at = from;
     while (at < end && at - from < 17 && isHexDigit(bytes[at]))
@@ -3300,7 +3300,7 @@ function offsetEnd(bytes, from, end) {
         return at + 1;
     return bytes[at] === 0x20 ? at : from;
 }
-/** Behind `\x`, `0x`, `\u00`, `%` or `&#x`, if two hex digits follow; otherwise `from`. */
+/** The place behind `\x`, `0x`, `\u00`, `%` or `&#x`, if two hex digits follow; otherwise `from`. */
 function digitsAfterPrefix(bytes, from, end) {
     let at = from;
     const byte = bytes[from] ?? 0;
@@ -3315,12 +3315,12 @@ function digitsAfterPrefix(bytes, from, end) {
         at += 3;
     return at > from && at + 1 < end && isHexDigit(bytes[at]) && isHexDigit(bytes[at + 1]) ? at : from;
 }
-/** In a binary file such bytes are nothing. A code may be cut off at the end. */
+/** Tells an ANSI code from the same two bytes in a binary file. The end of the piece may cut a code off. */
 function isCode(bytes, at) {
     const next = bytes[at + 2] ?? 0x30;
     return (next >= 0x30 && next <= 0x3f) || (next >= 0x41 && next <= 0x5a) || (next >= 0x61 && next <= 0x7a);
 }
-/** Behind an ANSI code: CSI ends with a letter, OSC with BEL or ST; a character set is named by one byte. */
+/** The place behind an ANSI code. CSI ends with a letter, OSC with BEL or ST; one byte names a character set. */
 function codeEnd(bytes, from, end) {
     const kind = bytes[from + 1];
     let at = from + 2;
@@ -3334,7 +3334,7 @@ function codeEnd(bytes, from, end) {
         at -= 1;
     return Math.min(at + 1, end);
 }
-/** A run of the text in the places where it stood: one for each line. */
+/** The former places of a run of the text, as one run for each line. */
 function dumpedRuns(bytes, { places }, run) {
     const runs = [];
     let start = places[run.start] ?? 0;
@@ -4628,15 +4628,15 @@ var carriers = __nccwpck_require__(9562);
 
 const KUBECONFIG = 'kubeconfig';
 const TOKEN = 'token';
-/** As long as the name of an object. */
+/** The longest name that Kubernetes gives to an object. */
 const LONGEST_NAME = 253;
-/** More than both take beside the CA's certificates. */
+/** More than the token and the kubeconfig take without the CA's certificates. */
 const ROOM_BYTES = 64 * 1024;
 /**
  * Makes the private directory, empty and ours. Where its name can be foretold it may be there: from an attempt
  * of the same job that was killed, or from somebody else.
- * @param certificateAuthority what the kubeconfig will hold: the public CAs of a system take 300 kB
- * @returns a descriptor, by which it is found wherever it is moved to
+ * @param certificateAuthority a part of the later kubeconfig: the public CAs of a system take 300 kB
+ * @returns a descriptor, which finds the directory after a move
  */
 function makeDirectory(directory, uid, certificateAuthority = '') {
     try {
@@ -4748,7 +4748,7 @@ function readLeftToken(directory, uid, seal) {
  */
 function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
     try {
-        // The folders on the way to a path of a forged receipt are left as they are.
+        // A forged receipt must not change the modes of other folders.
         const isOurs = (0,external_node_path_.dirname)(directory) === expectedParent;
         const look = () => (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
         const about = isOurs ? (0,access/* regained */.so)(directory, look) : look();
@@ -4770,7 +4770,7 @@ function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
     }
 }
 /**
- * Where the directory is that was made under the name `directory`; undefined where it is nowhere any more.
+ * The present path of the private directory; undefined if somebody removed it.
  * @param made what makeDirectory gave
  */
 function placeOf(directory, made) {
@@ -4784,7 +4784,7 @@ function placeOf(directory, made) {
 /** @returns why it is still there; undefined when it is gone */
 function removeMoved(place, made, uid) {
     try {
-        // Between the two calls it can be moved again: what is removed is surely what we made.
+        // The scan can move the directory again between two calls. Only the directory that we made is removed.
         if (!isSame((0,external_node_fs_.lstatSync)(place), made))
             return 'it was moved again';
         (0,access/* removeTree */.dM)(place);
@@ -4907,7 +4907,7 @@ class Http {
         this.#options = {
             // Pinned, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
             rejectUnauthorized: true,
-            // A CA that was given is trusted, whoever signed it: it may be an intermediate one, or the server's own certificate.
+            // The caller may give an intermediate CA, or the server's own certificate.
             allowPartialTrustChain: true,
             minVersion: 'TLSv1.2',
             checkServerIdentity: (host, certificate) => wrongName(serverName ?? host, certificate),
@@ -4946,13 +4946,13 @@ class Http {
         return new TunnelingAgent(options, this.#proxyUrl);
     }
 }
-/** Node.js alone would still take the common name for a host. */
+/** Node.js alone would accept a common name as the host. */
 function wrongName(host, certificate) {
     if (certificate.subjectaltname !== undefined)
         return (0,external_node_tls_.checkServerIdentity)(host, certificate);
     return Object.assign(new Error('the certificate names no host'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
 }
-/** Connects through the proxy, if there is one. Its end is the end of each connection, also of one that is being made. */
+/** Connects through the proxy, if there is one. destroy() ends each connection, also a connection that waits for the proxy. */
 class TunnelingAgent extends external_node_https_namespaceObject.Agent {
     #proxyUrl;
     #connections = new Set();
@@ -4993,7 +4993,7 @@ class TunnelingAgent extends external_node_https_namespaceObject.Agent {
 function isLoopback({ hostname }) {
     return ['127.0.0.1', '[::1]', 'localhost'].includes(hostname);
 }
-/** Plain HTTP, for a loopback address only. It takes no agent: Node's own may send it to the proxy of an environment variable. */
+/** Plain HTTP, for a loopback address only. Node's global agent could send the request to a proxy that a variable names. */
 function exchangeOnLoopback(request) {
     return exchange(request, undefined);
 }
@@ -5059,7 +5059,7 @@ var proxy_variables = __nccwpck_require__(1191);
 const ATTEMPT_MS = 10_000;
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 5_000;
-/** kubectl gives up a host without an address at once; a resolver can be late with a new name. */
+/** kubectl gives up at once. A resolver can be late with a new name, so that a few seconds help. */
 const UNKNOWN_HOST_MS = 5_000;
 const FIRST_WORD_MS = 3_000;
 const NEXT_WORD_MS = 15_000;
@@ -5130,7 +5130,7 @@ const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY|DECODE)|^(INVALID_(CA|
 function wantsCertificate(failure) {
     return /_ALERT_.*(CERT|UNKNOWN_CA)/.test((0,errors/* errnoOf */.UQ)(failure));
 }
-/** No resolver knows an address of it. One that is down answers EAI_AGAIN, and heals. */
+/** No resolver knows an address. A resolver that is down gives EAI_AGAIN, which can heal. */
 function isUnknownHost(failure) {
     return (0,errors/* errnoOf */.UQ)(failure) === 'ENOTFOUND';
 }
@@ -5181,7 +5181,7 @@ function certificateLines(pem) {
 const FULL = 'exceeded quota: ';
 const UNCOUNTED = 'status unknown for quota: ';
 /**
- * What to do about a refusal by a ResourceQuota; undefined for any other.
+ * The hint for a refusal by a ResourceQuota; undefined for another refusal.
  * https://github.com/kubernetes/kubernetes/blob/v1.36.0/staging/src/k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go
  */
 function quotaHint({ message = '' }, namespace, server) {
@@ -5197,7 +5197,7 @@ function quotaHint({ message = '' }, namespace, server) {
 function isRefusedByQuota({ code, message = '' }) {
     return code === 403 && (message.includes(FULL) || message.includes(UNCOUNTED));
 }
-/** Another API server, or the controller, counted at the same moment: asked again, the quota has an answer. */
+/** Another API server, or the controller, changed the count at the same moment. The next try gets an answer. */
 function isCountedElsewhere({ code, reason, details }) {
     return code === 409 && reason === 'Conflict' && details?.kind === 'resourcequotas';
 }
@@ -5209,7 +5209,7 @@ function isCountedElsewhere({ code, reason, details }) {
 
 const OWN_WORDS = "The API server's own words are quoted above. Its audit log has the request, by a User-Agent that begins with kubepass/.";
 const GUARD = 'kubepass.dev/guarded=true';
-/** What to do about a refusal. It follows from what was asked, and from who answered what. */
+/** The hint for a refusal, from the request and from the sender and content of the answer. */
 function hintFor(asked, { status, form, said }, auth, now = Date.now() / 1000) {
     if (status >= 300 && status < 400)
         return 'Redirects are not followed, so that the token goes nowhere else: give the URL that it leads to as server.';
@@ -5232,7 +5232,7 @@ function hintFor(asked, { status, form, said }, auth, now = Date.now() / 1000) {
         return BOUND_SECRET_IS_GONE;
     return OWN_WORDS;
 }
-/** What to do when the API server, or who answers in its place, still answered with 408, 429 or 5xx at the end of the deadline. */
+/** The hint for an answer 408, 429 or 5xx that still came at the end of the deadline. */
 function hintForUnhealed({ status, form, said }) {
     if ((said?.message ?? '').includes('failed calling webhook "'))
         return ('An admission webhook of the cluster does not answer, and refuses every request by that (failurePolicy: Fail). Its name is quoted above; see ' +
@@ -5254,8 +5254,8 @@ function attributesOf({ method, path }) {
     return { verb, group, resource: subresource === undefined ? resource : `${resource}/${subresource}`, namespace, name };
 }
 /**
- * What the API server says that it was asked for, where that is not what was sent: then a part of the server's URL
- * became a part of the request, or something in between changes requests.
+ * The request that the API server names in its answer, if it differs from the request that was sent. Then a part of the
+ * server's URL became a part of the request, or a program in between changes requests.
  */
 function otherThanAsked(what, { details, message = '', reason }, status) {
     const path = /cannot \S+ path "([^"]*)"/.exec(message);
@@ -5278,7 +5278,7 @@ function otherThanAsked(what, { details, message = '', reason }, status) {
         return undefined;
     return `${(0,quote/* quote */.hD)(name === '' ? kind : `${kind} ${name}`)}${group === '' ? '' : ` of the API group ${(0,quote/* quote */.hD)(group)}`}`;
 }
-/** Whether an object of which a Status tells has a part in the request. A Status names a kind (Secret) or a resource (secrets). */
+/** Whether the object that a Status names is a part of the request. A Status names a kind (Secret) or a resource (secrets). */
 function isOf({ group: askedGroup, resource, namespace, name }, kind, group, of) {
     const base = resource.split('/')[0] ?? '';
     if (group === askedGroup && [base, base.replace(/s$/, '')].includes(kind.toLowerCase()))
@@ -5320,7 +5320,7 @@ function forbidden(what, said, server) {
     const user = /User "(.+)" cannot /.exec(message)?.[1];
     return user === undefined ? undefined : missingRule(what, user);
 }
-/** The RBAC rule whose absence a 403 tells of, and what else may be wrong: the API server does not say whether an object exists. */
+/** The missing RBAC rule of a 403, and other causes: the API server does not say whether an object exists. */
 function missingRule({ verb, group, resource, namespace, name }, user) {
     const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${(0,quote/* quote */.hD)(namespace)}`;
     const rule = (verbs, resourceNames) => `Add this RBAC rule to ${place} that is bound to ${(0,quote/* quote */.hD)(user)}: ` +
@@ -5342,7 +5342,7 @@ function missingRule({ verb, group, resource, namespace, name }, user) {
         `which act where it has the label ${GUARD}: without them, create and delete on Secrets let their holder make a token that never expires.\n` +
         'Or set revocation: best-effort to go on with a token that cannot be revoked.');
 }
-const BOUND_SECRET_IS_GONE = 'The Secret that the token was to be bound to was deleted, by somebody else, before the token was issued. Run the job again; what deletes Secrets in this namespace must spare those of runs that are not over.';
+const BOUND_SECRET_IS_GONE = 'The Secret that the token was to be bound to was deleted, by somebody else, before the token was issued. Run the job again. A clean-up of Secrets in this namespace must spare the Secrets of jobs that still run.';
 function notFound(what, { details }) {
     if (what.resource === 'selfsubjectreviews')
         return 'kubepass needs Kubernetes 1.28 or later.';
@@ -5391,9 +5391,9 @@ class KubeClient {
     #http;
     #userAgent;
     #say;
-    /** Whether nothing says yet that there is such a host. */
+    /** Whether no answer has shown yet that the host exists. */
     #isNewHost;
-    /** When a call that waits was told of, ms since 1970. */
+    /** When the last line about a waiting call was written, ms since 1970. */
     #toldAt = 0;
     /** @param isNewHost false where an earlier process has had an answer from it */
     constructor(http, server, userAgent, say, isNewHost) {
@@ -5426,7 +5426,7 @@ class KubeClient {
     close() {
         this.#http.close();
     }
-    /** Of calls that wait side by side one speaks for all. */
+    /** One line serves for all calls that wait side by side. */
     #tell(text) {
         if (Date.now() - this.#toldAt < SAME_MOMENT_MS)
             return;
@@ -5541,7 +5541,7 @@ async function whoami(client, token, signal, anew = false) {
         throw isUnknown(answer) ? noReview() : refusalOf(answer, 'say whose the token is', auth);
     return { is: 'unclear', status: answer.status };
 }
-/** An API server answers so for what it does not have, by a Status or by a line of text; HTML and other JSON are of somebody else. */
+/** An API server answers 404 with a Status or a line of text. HTML and other JSON come from another program. */
 function isUnknown({ form }) {
     return form === 'a Kubernetes Status' || form === 'plain text';
 }
@@ -5784,7 +5784,7 @@ function candidatesOf(options, surroundings) {
     const { idToken, idTokenRequest, seal, env } = surroundings;
     const { audience, kubeconfig, token } = options;
     const candidates = [];
-    // There these inputs are variables, which anybody who may run a pipeline can set.
+    // On GitLab these inputs are variables, and anybody who may run a pipeline can set variables.
     const mustBeNamed = surroundings.run.platform === 'gitlab';
     const isExplicit = !mustBeNamed;
     if (token !== undefined)
@@ -5835,13 +5835,13 @@ var version = __nccwpck_require__(311);
 
 
 
-/** All inputs, those included that can be read only once. */
+/** All inputs. Pipes are read first, because a pipe can be read only once. */
 async function readOptions({ platform, seal, signal }, purpose) {
     return (0,src_options/* parseOptions */.Ac)({ ...platform, once: await (0,read_once/* readOnce */.WY)(platform, (0,src_options/* deadlineOf */.G0)(platform), signal) }, seal, purpose);
 }
 /**
- * Who the job is, and where the API server is. Nothing has been asked for on the network yet.
- * @param finishes an earlier process has begun the run, so that the hosts that it spoke to exist
+ * Chooses the identity and the API server. No call has gone to the network yet.
+ * @param finishes whether an earlier process began the run and has shown that the hosts exist
  */
 async function choose({ platform, seal }, options, finishes = false) {
     const { identity, why } = await chooseIdentity(options, {
@@ -5988,7 +5988,7 @@ function userAgent(run) {
 
 /** Where no token can exist, an anchor is all there is to lose. */
 const NO_TOKEN_MS = 5_000;
-/** A CI reads at once; should it not, the end of the run waits no longer than this. */
+/** How long the end of a run on a CI waits for a runner that does not read the output. */
 const DRAIN_MS = 10_000;
 /**
  * The one way a run ends, however it got here: stop the scan, revoke, remove the files, prove. It may run
@@ -6000,7 +6000,7 @@ async function finish(session, postFollows) {
     const { evidence, options, platform } = session;
     const before = { ...evidence };
     const stopped = await stopScan(session);
-    // A reader may be slow, and a process that could not be found may write for ever: the revocation waits for neither.
+    // The revocation does not wait for a slow reader, nor for a stray process that still writes.
     const drained = session.scan?.drain(platform.isCI ? (0,src_limit/* limitOf */.L)(DRAIN_MS, session.hurry) : AbortSignal.any([session.hurry, session.atOnce]));
     const tampered = restoreCommandFiles(session);
     let failure = await revoke(session, postFollows);
@@ -6038,7 +6038,7 @@ async function finish(session, postFollows) {
         platform.say(way);
     return failure;
 }
-/** What ends this run if a defect of kubepass leaves it without a result. */
+/** Returns the function that ends this run if a defect of kubepass leaves the run without a result. */
 function rescueOf(session, postFollows) {
     return async (defect) => {
         (0,src_evidence/* failWith */.ff)(session.evidence, defect);
@@ -6047,7 +6047,7 @@ function rescueOf(session, postFollows) {
         return failure;
     };
 }
-/** Whether the log of the same job has said already how its credential ended. */
+/** Whether main already told the end of the credential in the log of this job. */
 function isTold({ evidence, knows, platform }, before) {
     const isSame = evidence.revoked?.at === before.revoked?.at && evidence.proven?.dead_at === before.proven?.dead_at;
     return platform.isCI && platform.runKey !== undefined && knows === 'receipt' && before.finished && before.revoked !== null && isSame;
@@ -6181,12 +6181,12 @@ async function removeFiles(session, keepToken) {
         await warn(session, facts.join(' '));
     return why === undefined && !keepToken;
 }
-/** The private directory is known by more than its name, as long as the process lives that made it: it is removed where it is. */
+/** Removes a private directory that the scan moved. The process that made the directory finds it by its descriptor. */
 function whereMoved({ directory: made, evidence, knows, platform, receipt }) {
     const { directory } = receipt;
     if (made === undefined) {
         const isMissing = knows === 'receipt' && evidence.verified !== null && !evidence.finished && !(0,external_node_fs_.existsSync)(directory);
-        // No warning: only the receipt says so, and another post step may have been here.
+        // This is no warning: an earlier post step may have removed the directory.
         if (isMissing)
             platform.say(`The directory ${directory} is not there: a step has removed it, or moved it with the token that is in it.`);
         return [];
@@ -6206,7 +6206,7 @@ function whereMoved({ directory: made, evidence, knows, platform, receipt }) {
 /** @returns the error when a token is seen alive */
 async function proveEnd(session, when) {
     const { atOnce, client, evidence, hurry, options, receipt, signal, tokens, platform } = session;
-    // A person who has ended the run waits for it, and its cache holds longer than we go on.
+    // After Ctrl-C a person waits, and the API server's cache outlasts the time that is left.
     const isHasty = () => !platform.isCI && signal.aborted;
     const limit = AbortSignal.any([hurry, atOnce]);
     platform.progress('waiting for the API server to refuse the token');
@@ -6365,12 +6365,12 @@ const NEW_ONE = {
     'in-cluster': 'The kubelet renews it in the file long before: does the Pod still run as it should?',
 };
 /**
- * A token that its own times rule out is sent to nobody, so that no call is needed to learn why it is refused. To revoke, it
- * is sent nevertheless: if it is this machine's clock that is wrong, the API server accepts it.
+ * Refuses a token whose own times show that the API server cannot accept it, before any call. A revocation does not come
+ * here: if this machine's clock is wrong, the API server accepts the token.
  * @throws IDENTITY
  */
 function requireTimely(kind, auth, now = Date.now() / 1000) {
-    // GitHub has just made it: what would be wrong is a clock.
+    // GitHub has just made its token, so that only a clock can be wrong.
     if (kind === 'github-oidc' || !('bearer' in auth))
         return;
     const why = (0,src_credential/* untimely */.ak)(auth.bearer, now);
@@ -6390,7 +6390,7 @@ function requireTimely(kind, auth, now = Date.now() / 1000) {
 
 
 
-/** What a quota that was counted elsewhere is given to settle. */
+/** The wait before the next try, times the number of tries, after a conflict in the count of a quota. */
 const RECOUNT_MS = 50;
 /** How the objects of a run are found: sweepers select by label, people read the annotations. */
 function marksOf(run, deadBy) {
@@ -6728,8 +6728,7 @@ const CLOSE_MS = 1_000;
 const GO = 'read -r KUBEPASS_GO <&4 && unset KUBEPASS_GO';
 // The first of the namespace: it waits until its user is one, for what it was as an unknown one it stays.
 const FIRST_OF_ALL = `echo ready >&4; ${GO} && exec "$@"`;
-// Nobody in there can take the mount away again: its namespace belongs to a user namespace around theirs, or root has lost
-// the right to.
+// The scan cannot unmount this folder: an outer user namespace owns the mount namespace, or root has lost the capability.
 const HIDE = '"$1" -t tmpfs -o ro,nosuid,nodev,noexec,mode=555 kubepass "$2" && shift 2 && exec "$@"';
 // It reaps, which the command need not know how to. A shell (bash, when it is not in its POSIX mode) has a word for a
 // command that a signal ended; so what it says goes where the exit code goes. When we say so, or have ended, it ends.
@@ -6849,8 +6848,8 @@ async function shakeHands(unshare, control, whyEnded, mounts) {
     return [first, group];
 }
 /**
- * What starts the command so that it can change no mount: root could take the new /proc away, and see what it hides. An
- * ordinary user is root while he mounts, and becomes himself in another user namespace.
+ * The words that start a command which cannot change mounts. Root could unmount the new /proc and see what it hides. An
+ * ordinary user is root for the mount, and gets the own uid back in an inner user namespace.
  */
 function withoutMounting(hidden) {
     if (isRoot())
@@ -6910,7 +6909,7 @@ function place(program) {
         throw new NotIsolated(`${program} ${MISSING} ${SYSTEM_PATH.replaceAll(':', ', ')}`);
     return path;
 }
-/** Everybody stays who they are: an ordinary user can say that of himself alone, root of all whom it knows. Who mounts is root. */
+/** Maps each uid to itself. An ordinary user may map the own uid only, and is root inside if a mount follows. */
 function mapUsers(pid, mounts) {
     const root = isRoot();
     const all = (file) => (0,external_node_fs_.readFileSync)(`/proc/self/${file}`, 'utf8').replaceAll(/^ *(\d+) +\d+ +(\d+)$/gm, (_line, id, count) => `${id} ${id} ${count}`);
@@ -6986,7 +6985,7 @@ function firstLineOf(stream) {
 ;// CONCATENATED MODULE: ./src/pipe.ts
 
 /**
- * Passes all that comes from `from` through the filters to `to`, at the speed of `to`. A `to` that is gone must not block the scan.
+ * Passes the data of `from` through the filters to `to`, at the speed of `to`. If `to` fails, it reads on, so that the scan does not block.
  * @returns resolves when `to` has taken the last piece
  */
 function pipe(from, filters, to) {
@@ -7286,7 +7285,7 @@ async function runScan(session, command, credential, kubeconfig, whyNoPipes) {
         await rotation.stop();
     }
 }
-/** @returns undefined when the scan gets sockets, which is told */
+/** @returns undefined when the scan gets sockets; a line in the log says so */
 function outputPipes({ platform, receipt }, whyNot) {
     let reason = whyNot;
     try {
@@ -7300,11 +7299,11 @@ function outputPipes({ platform, receipt }, whyNot) {
     return undefined;
 }
 /**
- * Tells that a program which reads a token once needs a longer one: before the scan if that may take longer, else shortly
- * before the renewal. Most scans end before that.
+ * Warns programs that read a token once. The line comes before a scan that may outlive the token, else shortly before the
+ * renewal: most scans end earlier.
  * @param from ms since 1970
  * @param maxScan seconds; undefined when nobody has set it
- * @returns what tells it later
+ * @returns the timer of a line that comes later
  */
 function tellOfRenewal({ options, platform }, from, maxScan) {
     const tell = () => {
@@ -7315,10 +7314,10 @@ function tellOfRenewal({ options, platform }, from, maxScan) {
     const wait = waitToTell(from, Date.now(), maxScan);
     if (wait === 0)
         tell();
-    // Alone it must not keep the process alive.
+    // The timer alone must not keep the process alive.
     return wait === undefined || wait === 0 ? undefined : setTimeout(tell, wait).unref();
 }
-/** As long as this before it is renewed, the renewal of a credential is near. */
+/** How long before the renewal the line about it comes. */
 const NEAR_MS = 60_000;
 /** @returns how long the sentence about the renewal can wait, in milliseconds; undefined when the scan ends before that */
 function waitToTell(from, now, maxScan) {

@@ -48,9 +48,9 @@ const MOST_BYTES = 1024 * 1024;
 const OURS = /^(INPUT|STATE|KUBEPASS)_/;
 const SECRET_NAME = /TOKEN|SECRET|PASSWORD|KEY/i;
 const SECRET_FLAG = /^-.*(token|secret|password|key)$/i;
-/** As long as a secret, and of its letters: a program may tell of a failure with it. Or a page, where a person could sign in. */
+/** A word that may be a secret, or the address of a page. A program may print either when it fails. */
 const SECRET_LIKE = /(?:https:\/\/)?[\w.=+/~-]{20,}/g;
-/** Of what it has printed on its standard error. */
+/** How much of the program's standard error to show. */
 const LAST_LINES = 10;
 const KEPT_BYTES = 16 * 1024;
 const ASKS = /\b(device ?code|devicelogin|enter the code|browser|sign in|log ?in|password|passphrase|otp)\b/i;
@@ -189,7 +189,7 @@ function collect(stream, whenOver) {
     });
     return { text: () => Buffer.concat(chunks).toString(), isOver: () => size > MOST_BYTES };
 }
-/** The end of an output; a word that it begins within is left out, as nobody could tell whether it is a part of a secret. */
+/** Keeps the end of an output. A word that was cut is left out, because it may be a part of a secret. */
 function collectEnd(stream) {
     let end = Buffer.alloc(0);
     let isCut = false;
@@ -200,7 +200,7 @@ function collectEnd(stream) {
     });
     return () => (isCut ? end.toString().replace(/^\S+/, '') : end.toString());
 }
-/** What it said last, one line in quotes each, without what may be a secret. */
+/** The last lines of an output, each in quotes. A word that may be a secret becomes three dots. */
 function lastLines(text) {
     const lines = (0,external_node_util_.stripVTControlCharacters)(text)
         .split(/[\r\n]+/)
@@ -214,7 +214,7 @@ function lastLines(text) {
         : '';
     return `Its last words:\n${lines.join('\n')}${advice}`;
 }
-/** Of words alone, so that no secret is in it. */
+/** The address of a page, of words only, so that it holds no secret. */
 function isPage(text) {
     const [scheme, address = ''] = text.split('://');
     return scheme === 'https' && address.split(/[./_-]/).every((part) => /^[A-Z]?[a-z]{0,20}\d{0,2}$/.test(part));
@@ -323,7 +323,7 @@ async function kubeconfigIdentity(input, surroundings) {
         const plugin = { ...exec, command: commandOf(exec.command) };
         sealSecrets(exec, seal);
         const own = Object.fromEntries(exec.env.map(({ name, value }) => [name, value]));
-        // A program is told of a CA of the kubeconfig's own: those of the system it knows, and they are more than a variable can hold.
+        // The CAs of the system do not fit into a variable, and the program knows them.
         const ownAuthority = input.systemRoots === undefined ? cluster.certificateAuthority : '';
         const env = { ...surroundings.env, ...own, KUBERNETES_EXEC_INFO: execInfo(exec, { ...cluster, certificateAuthority: ownAuthority }) };
         let current;

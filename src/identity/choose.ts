@@ -30,9 +30,9 @@ export interface Surroundings {
 interface Candidate {
   kind: IdentityKind
   there: string
-  /** Somebody gave it for this use, so that it goes before what is merely there. */
+  /** The author of the job gave it as an input, so that it goes before an ID token that the job has anyway. */
   isExplicit: boolean
-  /** Somebody else than the author of the job may have given it, so that only the input identity makes it count. */
+  /** Another person than the author of the job may have given it: it counts only if the input `identity` names it. */
   mustBeNamed?: boolean
   make: () => Identity | Promise<Identity>
 }
@@ -101,7 +101,7 @@ function candidatesOf(options: Options, surroundings: Surroundings): Candidate[]
   const { idToken, idTokenRequest, seal, env } = surroundings
   const { audience, kubeconfig, token } = options
   const candidates: Candidate[] = []
-  // There these inputs are variables, which anybody who may run a pipeline can set.
+  // On GitLab these inputs are variables, and anybody who may run a pipeline can set variables.
   const mustBeNamed = surroundings.run.platform === 'gitlab'
   const isExplicit = !mustBeNamed
   if (token !== undefined)

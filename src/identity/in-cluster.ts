@@ -13,7 +13,7 @@ export function isInPod(env: NodeJS.ProcessEnv): boolean {
   return serverOf(env) !== undefined && existsSync(TOKEN)
 }
 
-/** The folder of the Pod's own token, without a link on its way; undefined where there is none. */
+/** The real path of the folder with the Pod's own token; undefined outside of a Pod. */
 export function podTokenFolder(): string | undefined {
   return existsSync(TOKEN) ? realpathSync(FOLDER) : undefined
 }

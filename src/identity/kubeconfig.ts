@@ -118,7 +118,7 @@ export async function kubeconfigIdentity(input: KubeconfigInput, surroundings: S
     const plugin = { ...exec, command: commandOf(exec.command) }
     sealSecrets(exec, seal)
     const own = Object.fromEntries(exec.env.map(({ name, value }) => [name, value]))
-    // A program is told of a CA of the kubeconfig's own: those of the system it knows, and they are more than a variable can hold.
+    // The CAs of the system do not fit into a variable, and the program knows them.
     const ownAuthority = input.systemRoots === undefined ? cluster.certificateAuthority : ''
     const env = { ...surroundings.env, ...own, KUBERNETES_EXEC_INFO: execInfo(exec, { ...cluster, certificateAuthority: ownAuthority }) }
     let current: ExecCredential | undefined

@@ -11,12 +11,12 @@ const NEW_ONE: Partial<Record<IdentityKind, string>> = {
 }
 
 /**
- * A token that its own times rule out is sent to nobody, so that no call is needed to learn why it is refused. To revoke, it
- * is sent nevertheless: if it is this machine's clock that is wrong, the API server accepts it.
+ * Refuses a token whose own times show that the API server cannot accept it, before any call. A revocation does not come
+ * here: if this machine's clock is wrong, the API server accepts the token.
  * @throws IDENTITY
  */
 export function requireTimely(kind: IdentityKind, auth: AuthInfo, now = Date.now() / 1000): void {
-  // GitHub has just made it: what would be wrong is a clock.
+  // GitHub has just made its token, so that only a clock can be wrong.
   if (kind === 'github-oidc' || !('bearer' in auth)) return
   const why = untimely(auth.bearer, now)
   if (why === undefined) return

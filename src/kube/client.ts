@@ -20,7 +20,7 @@ export interface Call {
 }
 
 export interface Answer {
-  /** What it is the answer to. */
+  /** The request that the answer belongs to. */
   asked: Asked
   status: number
   /** The JSON document; undefined when the body was none. */
@@ -40,9 +40,9 @@ export class KubeClient {
   readonly #http: Http
   readonly #userAgent: string
   readonly #say: (text: string) => void
-  /** Whether nothing says yet that there is such a host. */
+  /** Whether no answer has shown yet that the host exists. */
   #isNewHost: boolean
-  /** When a call that waits was told of, ms since 1970. */
+  /** When the last line about a waiting call was written, ms since 1970. */
   #toldAt = 0
 
   /** @param isNewHost false where an earlier process has had an answer from it */
@@ -77,7 +77,7 @@ export class KubeClient {
     this.#http.close()
   }
 
-  /** Of calls that wait side by side one speaks for all. */
+  /** One line serves for all calls that wait side by side. */
   #tell(text: string): void {
     if (Date.now() - this.#toldAt < SAME_MOMENT_MS) return
     this.#toldAt = Date.now()

@@ -15,7 +15,7 @@ export interface Asked {
   readonly path: string
 }
 
-/** What an answer's body is. Only an API server sends a Status, and for some paths of its own `404 page not found`. */
+/** The kind of an answer's body. Only an API server sends a Status, and for some of its paths `404 page not found`. */
 export type Form = 'a Kubernetes Status' | 'JSON of another kind' | 'HTML' | 'plain text' | 'an empty body' | 'something else'
 
 export interface Answered {
@@ -38,7 +38,7 @@ interface Attributes {
 const OWN_WORDS = "The API server's own words are quoted above. Its audit log has the request, by a User-Agent that begins with kubepass/."
 const GUARD = 'kubepass.dev/guarded=true'
 
-/** What to do about a refusal. It follows from what was asked, and from who answered what. */
+/** The hint for a refusal, from the request and from the sender and content of the answer. */
 export function hintFor(asked: Asked, { status, form, said }: Answered, auth: AuthInfo, now = Date.now() / 1000): string {
   if (status >= 300 && status < 400)
     return 'Redirects are not followed, so that the token goes nowhere else: give the URL that it leads to as server.'
@@ -56,7 +56,7 @@ export function hintFor(asked: Asked, { status, form, said }: Answered, auth: Au
   return OWN_WORDS
 }
 
-/** What to do when the API server, or who answers in its place, still answered with 408, 429 or 5xx at the end of the deadline. */
+/** The hint for an answer 408, 429 or 5xx that still came at the end of the deadline. */
 export function hintForUnhealed({ status, form, said }: Answered): string {
   if ((said?.message ?? '').includes('failed calling webhook "'))
     return (
@@ -80,8 +80,8 @@ export function attributesOf({ method, path }: Pick<Asked, 'method' | 'path'>): 
 }
 
 /**
- * What the API server says that it was asked for, where that is not what was sent: then a part of the server's URL
- * became a part of the request, or something in between changes requests.
+ * The request that the API server names in its answer, if it differs from the request that was sent. Then a part of the
+ * server's URL became a part of the request, or a program in between changes requests.
  */
 function otherThanAsked(what: Attributes, { details, message = '', reason }: V1Status, status: number): string | undefined {
   const path = /cannot \S+ path "([^"]*)"/.exec(message)
@@ -100,7 +100,7 @@ function otherThanAsked(what: Attributes, { details, message = '', reason }: V1S
   return `${quote(name === '' ? kind : `${kind} ${name}`)}${group === '' ? '' : ` of the API group ${quote(group)}`}`
 }
 
-/** Whether an object of which a Status tells has a part in the request. A Status names a kind (Secret) or a resource (secrets). */
+/** Whether the object that a Status names is a part of the request. A Status names a kind (Secret) or a resource (secrets). */
 function isOf({ group: askedGroup, resource, namespace, name }: Attributes, kind: string, group: string, of: string): boolean {
   const base = resource.split('/')[0] ?? ''
   if (group === askedGroup && [base, base.replace(/s$/, '')].includes(kind.toLowerCase()))
@@ -145,7 +145,7 @@ function forbidden(what: Attributes, said: V1Status, server: string): string | u
   return user === undefined ? undefined : missingRule(what, user)
 }
 
-/** The RBAC rule whose absence a 403 tells of, and what else may be wrong: the API server does not say whether an object exists. */
+/** The missing RBAC rule of a 403, and other causes: the API server does not say whether an object exists. */
 function missingRule({ verb, group, resource, namespace, name }: Attributes, user: string): string {
   const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${quote(namespace)}`
   const rule = (verbs: string[], resourceNames?: string[]): string =>
@@ -175,7 +175,7 @@ function missingRule({ verb, group, resource, namespace, name }: Attributes, use
 }
 
 const BOUND_SECRET_IS_GONE =
-  'The Secret that the token was to be bound to was deleted, by somebody else, before the token was issued. Run the job again; what deletes Secrets in this namespace must spare those of runs that are not over.'
+  'The Secret that the token was to be bound to was deleted, by somebody else, before the token was issued. Run the job again. A clean-up of Secrets in this namespace must spare the Secrets of jobs that still run.'
 
 function notFound(what: Attributes, { details }: V1Status): string | undefined {
   if (what.resource === 'selfsubjectreviews') return 'kubepass needs Kubernetes 1.28 or later.'

@@ -10,7 +10,7 @@ import { deleteAnchor } from './revoke.ts'
 import { refusalOf, statusOf, type Answer, type KubeClient } from './client.ts'
 import { isCountedElsewhere, isRefusedByQuota } from './quota.ts'
 
-/** What a quota that was counted elsewhere is given to settle. */
+/** The wait before the next try, times the number of tries, after a conflict in the count of a quota. */
 const RECOUNT_MS = 50
 
 export interface Anchor {

@@ -5,7 +5,7 @@ const FULL = 'exceeded quota: '
 const UNCOUNTED = 'status unknown for quota: '
 
 /**
- * What to do about a refusal by a ResourceQuota; undefined for any other.
+ * The hint for a refusal by a ResourceQuota; undefined for another refusal.
  * https://github.com/kubernetes/kubernetes/blob/v1.36.0/staging/src/k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go
  */
 export function quotaHint({ message = '' }: V1Status, namespace: string, server: string): string | undefined {
@@ -24,7 +24,7 @@ export function isRefusedByQuota({ code, message = '' }: V1Status): boolean {
   return code === 403 && (message.includes(FULL) || message.includes(UNCOUNTED))
 }
 
-/** Another API server, or the controller, counted at the same moment: asked again, the quota has an answer. */
+/** Another API server, or the controller, changed the count at the same moment. The next try gets an answer. */
 export function isCountedElsewhere({ code, reason, details }: V1Status): boolean {
   return code === 409 && reason === 'Conflict' && details?.kind === 'resourcequotas'
 }

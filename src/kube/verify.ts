@@ -28,7 +28,7 @@ export async function whoami(client: KubeClient, token: Secret, signal: AbortSig
   return { is: 'unclear', status: answer.status }
 }
 
-/** An API server answers so for what it does not have, by a Status or by a line of text; HTML and other JSON are of somebody else. */
+/** An API server answers 404 with a Status or a line of text. HTML and other JSON come from another program. */
 function isUnknown({ form }: Answer): boolean {
   return form === 'a Kubernetes Status' || form === 'plain text'
 }
