@@ -16,6 +16,12 @@ const BLANK = 0x20
 const COLON = 0x3a
 const BRACKET = 0x3e
 const BAR = 0x7c
+const PERCENT = 0x25
+const AMPERSAND = 0x26
+const HASH = 0x23
+const BACKSLASH = 0x5c
+const ZERO = 0x30
+const SMALL_X = 0x78
 
 // Bits of a byte's class.
 const HEX = 1
@@ -100,80 +106,130 @@ export interface Undumped {
   places: Int32Array
 }
 
-// The action for each byte.
-const KEEP = 0
-const DROP = 1
+// The action for each byte: the first two are added to the length of the text.
+const DROP = 0
+const KEEP = 1
 const LOOK = 2
 const actions = Uint8Array.from({ length: 256 }, (_, byte) => {
   const letter = String.fromCharCode(byte)
-  if (/[\n\x1b 0\\%&|>]/.test(letter)) return LOOK
+  if (/[\n\x1bxXuU%&]/.test(letter)) return LOOK
   // No spelling of a token has any of these characters.
-  return /[\t\v\f\r\0:,;"']/.test(letter) ? DROP : KEEP
+  return /[\t\v\f\r \0:,;"']/.test(letter) ? DROP : KEEP
 })
+const columnActions = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte === LF || byte === CR || byte === ESCAPE ? LOOK : byte === BLANK ? DROP : KEEP,
+)
 
-/**
- * Drops blanks, separators, prefixes of hex digits, ANSI codes and the offsets at the start of lines from a region.
- * @returns the digits, and the column of characters beside the dump
- */
-export function undump(bytes: Uint8Array, { start, end }: Run): [Undumped, Undumped] {
-  const [text, places] = [new Uint8Array(end - start), new Int32Array(end - start)]
-  const [columnText, columnPlaces] = [new Uint8Array(end - start), new Int32Array(end - start)]
-  let [length, columnLength] = [0, 0]
-  let columnMark = 0
-  let at = start
-  const beginLine = (): void => {
-    const from = at
-    at = offsetEnd(bytes, at, end)
-    columnMark = at === from ? 0 : bytes[at - 1] === COLON ? BLANK : BAR
-  }
-  beginLine()
-  while (at < end) {
-    const byte = bytes[at] ?? 0
-    const action = actions[byte] ?? KEEP
-    if (action === KEEP) {
-      text[length] = byte
-      places[length] = at
-      length += 1
-      at += 1
-    } else if (action === DROP) at += 1
-    else if (byte === LF) {
-      at += 1
-      beginLine()
-    } else if (byte === ESCAPE) at = codeEnd(bytes, at, end)
-    else if (
-      (columnMark === BLANK && byte === BLANK && bytes[at + 1] === BLANK) ||
-      (columnMark === BAR && (byte === BAR || byte === BRACKET))
-    ) {
-      // A bar or bracket ends the column as well.
-      const lineEnd = endOf(bytes, at, end)
-      for (at += 1; at < lineEnd; at += 1) {
-        if (bytes[at] === BLANK) continue
-        columnText[columnLength] = bytes[at] ?? 0
-        columnPlaces[columnLength] = at
-        columnLength += 1
+/** Reads the text of dumps. It keeps its memory, because new memory for each piece of an output costs more than the reading. */
+export class DumpReader {
+  #digits = new Text(0)
+  #column = new Text(0)
+
+  /**
+   * Drops blanks, separators, prefixes of hex digits, ANSI codes and the offsets at the start of lines from a region.
+   * @returns the digits, and the column of characters beside the dump; both are valid until the next call
+   */
+  read(bytes: Uint8Array, { start, end }: Run): [Undumped, Undumped] {
+    if (this.#digits.capacity < end - start) [this.#digits, this.#column] = [new Text(end - start), new Text(end - start)]
+    const [digits, column] = [this.#digits, this.#column]
+    digits.length = column.length = 0
+    // The lines of a dump are alike, so that the column is searched for in the first one alone.
+    let width = 0
+    for (let at = start; at < end;) {
+      const offset = offsetEnd(bytes, at, end)
+      let columnAt = end
+      if (offset > at) {
+        columnAt = beginsColumn(bytes, offset, offset + width) ? offset + width : columnStart(bytes, offset, end)
+        width = columnAt - offset
       }
-      if (columnMark === BAR) columnLength -= 1
-    } else if (byte === BLANK) at += 1
-    else {
-      const digits = digitsAfterPrefix(bytes, at, end)
-      if (digits === at) {
-        text[length] = byte
-        places[length] = at
-        length += 1
-        at += 1
-      } else at = digits
+      at = readDigits(bytes, offset, columnAt, digits)
+      if (at === columnAt && at < end) at = readColumn(bytes, at, end, column)
     }
+    return [digits.undumped(), column.undumped()]
   }
-  return [
-    { text: text.subarray(0, length), places },
-    { text: columnText.subarray(0, Math.max(0, columnLength)), places: columnPlaces },
-  ]
 }
 
-function endOf(bytes: Uint8Array, from: number, end: number): number {
+/** Bytes of an output, and where each of them stands in it. */
+class Text {
+  length = 0
+  readonly capacity: number
+  readonly #bytes: Uint8Array
+  readonly #places: Int32Array
+
+  constructor(capacity: number) {
+    this.capacity = capacity
+    this.#bytes = new Uint8Array(capacity)
+    this.#places = new Int32Array(capacity)
+  }
+
+  undumped(): Undumped {
+    return { text: this.#bytes.subarray(0, this.length), places: this.#places }
+  }
+
+  add(byte: number, place: number): void {
+    this.#bytes[this.length] = byte
+    this.#places[this.length] = place
+    this.length += 1
+  }
+
+  /** @returns the place of the first byte to look at, or `end` */
+  addUntil(end: number, bytes: Uint8Array, from: number, actions: Uint8Array): number {
+    const [text, places] = [this.#bytes, this.#places]
+    let { length } = this
+    let at = from
+    for (; at < end; at += 1) {
+      const byte = bytes[at] ?? 0
+      const action = actions[byte] ?? KEEP
+      if (action === LOOK) break
+      // A useless write costs less than a branch for each byte.
+      text[length] = byte
+      places[length] = at
+      length += action
+    }
+    this.length = length
+    return at
+  }
+}
+
+/** @returns the place of the next line, or `end` */
+function readDigits(bytes: Uint8Array, from: number, end: number, into: Text): number {
   let at = from
-  while (at < end && bytes[at] !== LF && bytes[at] !== CR) at += 1
+  for (;;) {
+    at = into.addUntil(end, bytes, at, actions)
+    if (at >= end) return at
+    const byte = bytes[at] ?? 0
+    if (byte === LF) return at + 1
+    if (byte === ESCAPE) at = codeEnd(bytes, at, end)
+    else {
+      const digits = digitsAfterPrefix(bytes, at, end)
+      if (digits === at) into.add(byte, at)
+      // The first character of \x, 0x and \u00 has been taken for text.
+      else if (byte !== PERCENT && byte !== AMPERSAND) into.length = Math.max(0, into.length - 1)
+      at = Math.max(digits, at + 1)
+    }
+  }
+}
+
+/** @returns the place of the line's end, or `end` */
+function readColumn(bytes: Uint8Array, from: number, end: number, into: Text): number {
+  const before = into.length
+  let at = into.addUntil(end, bytes, from + 1, columnActions)
+  while (bytes[at] === ESCAPE && at < end) at = into.addUntil(end, bytes, codeEnd(bytes, at, end), columnActions)
+  // A bar or bracket ends the column that one begins.
+  if (bytes[from] !== BLANK) into.length = Math.max(before, into.length - 1)
   return at
+}
+
+/** Where the column of characters begins in the rest of a line; `end` if the line has none. */
+function columnStart(bytes: Uint8Array, offset: number, end: number): number {
+  for (let at = offset; at < end && bytes[at] !== LF; at += 1) if (beginsColumn(bytes, offset, at)) return at
+  return end
+}
+
+/** Two blanks begin the column behind `00000000:`, a bar or bracket behind other offsets. */
+function beginsColumn(bytes: Uint8Array, offset: number, at: number): boolean {
+  const byte = bytes[at]
+  return bytes[offset - 1] === COLON ? byte === BLANK && bytes[at + 1] === BLANK : byte === BAR || byte === BRACKET
 }
 
 function isHexDigit(byte: number | undefined): boolean {
@@ -185,19 +241,19 @@ function offsetEnd(bytes: Uint8Array, from: number, end: number): number {
   let at = from
   while (at < end && at - from < 17 && isHexDigit(bytes[at])) at += 1
   if (at - from < 6 || at - from > 16) return from
-  if (bytes[at] === 0x3a && bytes[at + 1] === 0x20) return at + 1
-  return bytes[at] === 0x20 ? at : from
+  if (bytes[at] === COLON && bytes[at + 1] === BLANK) return at + 1
+  return bytes[at] === BLANK ? at : from
 }
 
-/** The place behind `\x`, `0x`, `\u00`, `%` or `&#x`, if two hex digits follow; otherwise `from`. */
+/** The place of two hex digits behind the `x` or `u` of `\x`, `0x` and `\u00`, behind `%` or `&#x`; without them `from`. */
 function digitsAfterPrefix(bytes: Uint8Array, from: number, end: number): number {
-  let at = from
   const byte = bytes[from] ?? 0
-  const next = (bytes[from + 1] ?? 0) | 0x20
-  if (byte === 0x25) at += 1
-  else if ((byte === 0x5c || byte === 0x30) && next === 0x78) at += 2
-  else if (byte === 0x5c && next === 0x75) at += bytes[from + 2] === 0x30 && bytes[from + 3] === 0x30 ? 4 : 0
-  else if (byte === 0x26 && bytes[from + 1] === 0x23 && ((bytes[from + 2] ?? 0) | 0x20) === 0x78) at += 3
+  const before = bytes[from - 1]
+  let at = from
+  if (byte === PERCENT) at += 1
+  else if (byte === AMPERSAND) at += bytes[from + 1] === HASH && ((bytes[from + 2] ?? 0) | 0x20) === SMALL_X ? 3 : 0
+  else if ((byte | 0x20) === SMALL_X) at += before === BACKSLASH || before === ZERO ? 1 : 0
+  else at += before === BACKSLASH && bytes[from + 1] === ZERO && bytes[from + 2] === ZERO ? 3 : 0
   return at > from && at + 1 < end && isHexDigit(bytes[at]) && isHexDigit(bytes[at + 1]) ? at : from
 }
 

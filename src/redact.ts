@@ -1,4 +1,4 @@
-import { dumpedRegions, dumpedRuns, undump } from './dump.ts'
+import { dumpedRegions, dumpedRuns, DumpReader } from './dump.ts'
 import type { Filter } from './pipe.ts'
 import { RunIndex, SHORTEST_RUN, type Run } from './run-index.ts'
 import { sealedValue, type Seal } from './secret.ts'
@@ -6,7 +6,7 @@ import { sealedValue, type Seal } from './secret.ts'
 const SHORTEST_SECRET = 4
 const MASK = Buffer.from('***')
 /** In so many bytes 16 characters stand in any form of dump. */
-const CONTEXT = 512
+const CONTEXT = 1024
 
 /**
  * Finds every run of at least 16 neighbouring characters of a secret: plain, URI- or JSON-escaped, in
@@ -16,6 +16,7 @@ export class Redactor {
   readonly #shown: readonly string[]
   readonly #values = new Set<string>()
   readonly #runs = new RunIndex()
+  readonly #dumpReader = new DumpReader()
   /** The spellings of fewer than 16 characters, which are masked as a whole. */
   readonly #words = new Set<string>()
 
@@ -69,7 +70,9 @@ export class Redactor {
   /** The same where text looks dumped, across what separates it there. */
   findDumped(bytes: Buffer): Run[] {
     return dumpedRegions(bytes).flatMap((region) =>
-      undump(bytes, region).flatMap((undumped) => this.#runs.find(undumped.text).flatMap((run) => dumpedRuns(bytes, undumped, run))),
+      this.#dumpReader
+        .read(bytes, region)
+        .flatMap((undumped) => this.#runs.find(undumped.text).flatMap((run) => dumpedRuns(bytes, undumped, run))),
     )
   }
 }

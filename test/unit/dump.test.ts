@@ -35,6 +35,14 @@ const forms: Record<string, (text: string) => string | Buffer> = {
   xxd: (text) => lines(text, 16, (bytes, offset) => `${offset}: ${hexOf(bytes, 2).padEnd(39)}  ${shown(bytes)}`),
   'xxd -g1': (text) => lines(text, 16, (bytes, offset) => `${offset}: ${hexOf(bytes, 1).padEnd(47)}  ${shown(bytes)}`),
   'xxd -u -c8': (text) => lines(text, 8, (bytes, offset) => `${offset}: ${hexOf(bytes, 2).toUpperCase().padEnd(19)}  ${shown(bytes)}`),
+  'xxd -R always': (text) =>
+    lines(text, 16, (bytes, offset) => {
+      const coloured = (part: string): string => `\x1b[1;32m${part}\x1b[0m`
+      const hex = hexOf(bytes, 2).replaceAll(/\S\S/g, coloured)
+      return `${offset}: ${hex}${' '.repeat(39 - hexOf(bytes, 2).length)}  ${Array.from(shown(bytes), coloured).join('')}`
+    }),
+  'xxd with line ends of Windows': (text) =>
+    lines(text, 16, (bytes, offset) => `${offset}: ${hexOf(bytes, 2).padEnd(39)}  ${shown(bytes)}\r`),
   'xxd -p': (text) => lines(text, 30, (bytes) => bytes.toString('hex')),
   'xxd -p -c4': (text) => lines(text, 4, (bytes) => bytes.toString('hex')),
   'xxd -i': (text) =>
