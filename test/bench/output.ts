@@ -18,6 +18,7 @@ const LEAST = 0.65
 const LEAST_FOR_DUMPS = 0.3
 const MOST_MEMORY = 1.5
 const LONGEST_PROMPT_MS = 30
+const LONGEST_PIECE_MS = 50
 
 const ways = ['plain', 'github', 'gitlab'] as const
 type Way = (typeof ways)[number]
@@ -26,6 +27,7 @@ interface Sample {
   mbPerS: number
   rssMiB: number
   cpuMs: number
+  longestMs: number
 }
 
 export interface OutputRow {
@@ -35,6 +37,8 @@ export interface OutputRow {
   speed: Record<Way, number>
   memory: Record<Way, number>
   cpu: Record<Way, number>
+  /** The longest time in ms that one piece took, in all rounds. */
+  longestMs: number
   /** Medians of the ratios within a round. */
   ratio: Record<'github' | 'gitlab', number>
 }
@@ -67,7 +71,7 @@ export async function benchOutput(runs: number, progress: (line: string) => void
 
 export function outputTables({ rows, promptMs }: OutputResults): string {
   const yes = (met: boolean): string => (met ? 'yes' : 'NO')
-  const cells = rows.map(({ text, secrets, speed, ratio, memory, cpu }) => {
+  const cells = rows.map(({ text, secrets, speed, ratio, memory, cpu, longestMs }) => {
     const bigger = Math.max(memory.github, memory.gitlab) / memory.plain
     const least = text in dumps ? LEAST_FOR_DUMPS : LEAST
     return [
@@ -80,6 +84,8 @@ export function outputTables({ rows, promptMs }: OutputResults): string {
       yes(Math.min(ratio.github, ratio.gitlab) >= least),
       bigger.toFixed(2),
       yes(bigger <= MOST_MEMORY),
+      longestMs.toFixed(1),
+      yes(longestMs <= LONGEST_PIECE_MS),
       ...ways.map((way) => cpu[way].toFixed(0)),
     ]
   })
@@ -95,6 +101,8 @@ export function outputTables({ rows, promptMs }: OutputResults): string {
     'met',
     'memory',
     `<= ${String(MOST_MEMORY)}`,
+    'longest ms',
+    `<= ${String(LONGEST_PIECE_MS)}`,
     'plain ms/GB',
     'GitHub',
     'GitLab',
@@ -130,6 +138,7 @@ function rowOf(text: string, secrets: number, samples: Record<Way, Sample>[]): O
     speed: each(({ mbPerS }) => mbPerS),
     memory: each(({ rssMiB }) => rssMiB),
     cpu: each(({ cpuMs }) => (cpuMs * 1000) / (FILE_MB * TIMES)),
+    longestMs: Math.max(...samples.flatMap(({ github, gitlab }) => [github.longestMs, gitlab.longestMs])),
     ratio: {
       github: of(({ plain, github }) => github.mbPerS / plain.mbPerS),
       gitlab: of(({ plain, gitlab }) => gitlab.mbPerS / plain.mbPerS),
@@ -150,8 +159,8 @@ async function pass(way: Way, secrets: number, file: string, folder: string): Pr
   const [code] = (await once(child, 'exit')) as [number | null]
   if (code !== 0) throw new Error(`the ${way} pipe ended with ${String(code)}`)
   const [from = NaN, to = NaN] = readFileSync(result, 'utf8').trim().split(' ').map(Number)
-  const [rss = NaN, cpuMs = NaN] = readFileSync(`${result}.used`, 'utf8').split(' ').map(Number)
-  return { mbPerS: (FILE_MB * TIMES) / (to - from), rssMiB: rss / 1024, cpuMs }
+  const [rss = NaN, cpuMs = NaN, longestMs = NaN] = readFileSync(`${result}.used`, 'utf8').split(' ').map(Number)
+  return { mbPerS: (FILE_MB * TIMES) / (to - from), rssMiB: rss / 1024, cpuMs, longestMs }
 }
 
 /** Each prompt says when it was written. */

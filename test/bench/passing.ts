@@ -1,6 +1,7 @@
 // Passes a command's output on, as kubepass does or as a bare Node.js program would.
 //   node passing.ts plain|github|gitlab SECRETS COMMAND...
-// Leaves in the file that BENCH_FILE names, with `.used`: its peak of resident memory in KiB, its CPU time in ms.
+// Leaves in the file that BENCH_FILE names, with `.used`: its peak of resident memory in KiB, its CPU time in ms, and the
+// longest time in ms that the filters took for one piece, during which the program hears no signal.
 import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { pipe, type Filter } from '../../src/pipe.ts'
@@ -16,15 +17,27 @@ const filters: Record<string, () => Filter[]> = {
   gitlab: () => [redactor.filter()],
 }
 
+let longestMs = 0
 const started = process.resourceUsage()
 const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
 const chosen = filters[how]
 if (chosen === undefined) child.stdout.pipe(process.stdout)
-else void pipe(child.stdout, chosen(), process.stdout)
+else {
+  let began = 0
+  const begin: Filter = (piece) => {
+    began = performance.now()
+    return piece
+  }
+  const end: Filter = (piece) => {
+    longestMs = Math.max(longestMs, performance.now() - began)
+    return piece
+  }
+  void pipe(child.stdout, [begin, ...chosen(), end], process.stdout)
+}
 
 process.on('exit', () => {
   const file = process.env['BENCH_FILE']
   const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage()
   const cpu = userCPUTime + systemCPUTime - started.userCPUTime - started.systemCPUTime
-  if (file !== undefined) writeFileSync(`${file}.used`, `${String(maxRSS)} ${String(cpu / 1000)}`)
+  if (file !== undefined) writeFileSync(`${file}.used`, `${String(maxRSS)} ${String(cpu / 1000)} ${String(longestMs)}`)
 })
