@@ -3,8 +3,8 @@ import { inputIds, inputs } from './inputs.ts'
 // Users damage values when they copy them into an input. Each function returns the fault and the command that gives the right
 // value. The caller puts the name of the input, or of the field, before that text. No text holds the value itself.
 
-const STORE = "Store it as it is: printf %s 'TOKEN' | gh secret set NAME"
-const PEM = 'Store the file as it is: gh secret set NAME < FILE; or on one line: base64 -w0 FILE'
+const STORE = "Store it as it is: printf %s 'TOKEN' | gh secret set NAME (GitLab: glab variable set NAME)"
+const PEM = 'Store the file as it is: gh secret set NAME < FILE (GitLab: glab variable set NAME < FILE); or on one line: base64 -w0 FILE'
 const KUBECONFIG = 'Store it on one line: kubectl config view --raw --flatten --minify | base64 -w0'
 
 const JWT = /eyJ[\w-]{5,}\.[\w-]{2,}\.[\w-]+/

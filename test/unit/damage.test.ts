@@ -62,7 +62,7 @@ const STAND_INS: [string, RegExp][] = [
 
 describe('a token', () => {
   test.each<[string, RegExp]>([
-    [`"${JWT}"`, /is in quotes\. Store it as it is: printf %s 'TOKEN' \| gh secret set NAME/],
+    [`"${JWT}"`, /is in quotes\. Store it as it is: printf %s 'TOKEN' \| gh secret set NAME \(GitLab: glab variable set NAME\)/],
     [`'${JWT}'`, /is in quotes/],
     [`\\"${JWT}\\"`, /is in quotes/],
     [`"${OPENSHIFT}"`, /is in quotes/],
@@ -130,7 +130,7 @@ describe('PEM', () => {
     [
       '\\n as text',
       lines(pem).join('\\n'),
-      /has \\n as text in place of its line ends\. .*gh secret set NAME < FILE; or on one line: base64 -w0 FILE/,
+      /has \\n as text in place of its line ends\. .*gh secret set NAME < FILE \(GitLab: glab variable set NAME < FILE\); or on one line: base64 -w0 FILE/,
     ],
     ['\\\\n as text', lines(pem).join('\\\\n'), /has \\n as text/],
     ['%0A as text', lines(pem).join('%0A'), /has %0A as text/],
