@@ -36,6 +36,20 @@ export function documentOf(rows: ReadonlyMap<string, readonly Row[]>): string {
   return [INTRODUCTION, ...parts].join('\n')
 }
 
+/** The rows of such a document, by section and title. */
+export function rowsIn(document: string): Map<string, Row> {
+  const rows = new Map<string, Row>()
+  for (const part of document.split(/^## /m).slice(1)) {
+    const [section = '', ...lines] = part.split('\n')
+    for (const text of lines.filter((line) => line.startsWith('|')).slice(2)) {
+      const cells = text.split(/(?<!\\)\|/).slice(1, -1)
+      const [title = '', kubectl = '', kubepass = '', remark = ''] = cells.map((cell) => cell.trim().replaceAll('\\|', '|'))
+      rows.set(`${section}: ${title}`, { title, kubectl, kubepass, remark })
+    }
+  }
+  return rows
+}
+
 function tableOf(rows: readonly Row[]): string {
   const cells = [
     ['case', 'kubectl', 'kubepass', 'remark'],

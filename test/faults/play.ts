@@ -8,6 +8,7 @@ import type { Evidence } from '../../src/evidence.ts'
 import type { Exchange, Proxy } from '../cluster/proxy.ts'
 import type { Phase, Result } from '../hosts/github.ts'
 import type { IdTokenEndpoint } from '../hosts/id-token.ts'
+import { partOf } from '../long-run.ts'
 import { ONE_SECRET, playOnGithub, type GithubScene } from '../scenario/scenario.ts'
 import { calls, ID_TOKEN, type Call, type CallName } from './calls.ts'
 import { faults, type Fault, type Surroundings } from './faults.ts'
@@ -29,9 +30,18 @@ const ALLOWANCE_S = 60
 
 /** All that make sense, those that take long first. A fault that no try can heal comes always only. */
 export function allCells(): Cell[] {
-  const cells = faults.flatMap((fault) => {
+  return cellsOf((names) => names)
+}
+
+/** Those that this run plays: each fault meets at least one call, and each call a part of the faults. */
+export function cellsToPlay(): Cell[] {
+  return cellsOf(partOf)
+}
+
+function cellsOf(choose: (names: CallName[], turn: number) => CallName[]): Cell[] {
+  const cells = faults.flatMap((fault, turn) => {
     const names = (Object.keys(calls) as CallName[]).filter((name) => fault.at?.includes(name) ?? canMeet(name, fault))
-    return names.flatMap((call) =>
+    return choose(names, turn).flatMap((call) =>
       (canComeOnce(fault) ? (['once', 'always'] as const) : (['always'] as const)).map((often) => ({ call, fault, often })),
     )
   })

@@ -2,8 +2,9 @@ import { expect, test } from '@jest/globals'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { sections } from '../compatibility/cases.ts'
-import { Certificates, playCase, type Row } from '../compatibility/play.ts'
-import { documentOf } from '../compatibility/table.ts'
+import { Certificates, playCase } from '../compatibility/play.ts'
+import { documentOf, rowsIn } from '../compatibility/table.ts'
+import { partOf } from '../long-run.ts'
 import { clusters } from './scenario.ts'
 
 const DOCUMENT = fileURLToPath(new URL('../../docs/compatibility.md', import.meta.url))
@@ -11,11 +12,17 @@ const AT_ONCE = 3
 
 test('kubectl and kubepass do with each kubeconfig what docs/compatibility.md says', async () => {
   using certificates = await Certificates.write()
-  const only = process.env['COMPATIBILITY'] ?? ''
+  const only = process.env['COMPATIBILITY']
+  const isWritten = process.env['UPDATE_COMPATIBILITY'] === '1'
   const all = sections.flatMap((section) => section.cases.map((one) => ({ section, one })))
-  const rows = new Map<string, Row>()
+  const committed = readFileSync(DOCUMENT, 'utf8')
+  const rows = rowsIn(committed)
   const failures: string[] = []
-  const left = all.filter(({ section, one }) => `${section.title}: ${one.title}`.includes(only)).values()
+  const chosen =
+    only === undefined && !isWritten
+      ? partOf(all, 0)
+      : all.filter(({ section, one }) => `${section.title}: ${one.title}`.includes(only ?? ''))
+  const left = chosen.values()
   const work = async (): Promise<void> => {
     for (const { section, one } of left) {
       try {
@@ -31,6 +38,6 @@ test('kubectl and kubepass do with each kubeconfig what docs/compatibility.md sa
   )
   process.stdout.write(document)
   expect(failures).toEqual([])
-  if (process.env['UPDATE_COMPATIBILITY'] === '1') writeFileSync(DOCUMENT, document)
-  expect(document).toBe(readFileSync(DOCUMENT, 'utf8'))
+  if (isWritten) writeFileSync(DOCUMENT, document)
+  else expect(document).toBe(committed)
 }, 600_000)

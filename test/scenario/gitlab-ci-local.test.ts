@@ -120,9 +120,9 @@ underGitlabCiLocal('gitlab-ci-local: all reports are artifacts, although CI_PROJ
   expect(readdirSync(join(folder, 'kubepass-reports')).toSorted()).toEqual(['annotations.json', 'evidence.json', 'junit.xml'])
 })
 
-for (const [net, program_url, code] of [
-  ['does its work', dist, 'PASS'],
-  ['fails', '/nowhere', 'FAIL'],
+for (const [net, program_url, after, code] of [
+  ['does its work', dist, 'for each in one two\ndo echo "$each"\ndone', 'PASS'],
+  ['fails', '/nowhere', 'echo one && echo two', 'FAIL'],
 ] as const) {
   underGitlabCiLocal(
     `gitlab-ci-local: a user's own line behind !reference [kubepass, after_script] runs when the net ${net}`,
@@ -134,7 +134,7 @@ for (const [net, program_url, code] of [
         program_url,
         command: 'true',
       }
-      const text = stringify({ include: [{ component: COMPONENT, inputs: { ...inputs, after: 'echo one && echo two' } }] })
+      const text = stringify({ include: [{ component: COMPONENT, inputs: { ...inputs, after } }] })
       scene.project.write('ci/kubernetes-ca.crt', readFileSync(scene.info.ca, 'utf8'))
       scene.project.write(
         '.gitlab-ci.yml',

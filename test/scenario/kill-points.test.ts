@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Proxy } from '../cluster/proxy.ts'
 import { whyNoIsolation } from '../hosts/isolation.ts'
 import { KillPoints, PRELOADED } from '../kill-points/kill-points.ts'
+import { partOf } from '../long-run.ts'
 import { playInTerminal, playOnGithub, playOnGitlab } from './scenario.ts'
 import { expectTruth } from './truth.ts'
 
@@ -219,7 +220,7 @@ const PLACES = {
   'in a terminal': { first: 'run', net: 'revoke', play: inTerminal, otherwise: undefined },
 }
 
-for (const [place, { first, net, play, otherwise }] of Object.entries(PLACES)) {
+for (const [turn, [place, { first, net, play, otherwise }]] of Object.entries(PLACES).entries()) {
   const killedFirst = async (how: typeof play): Promise<Moment[]> =>
     momentsOf((await how({})).first, async (killAt) => (await how({ first: killAt })).first)
   const killedAfter = async (how: typeof play): Promise<Moment[]> => {
@@ -228,7 +229,7 @@ for (const [place, { first, net, play, otherwise }] of Object.entries(PLACES)) {
     return momentsOf(seen.net, async (killAt) => (await how({ ...scanning, net: killAt })).net)
   }
   const each = async (killed: (how: typeof play) => Promise<Moment[]>): Promise<void> =>
-    expectEach(otherwise === undefined ? await killed(play) : alternating(await killed(play), await killed(otherwise)))
+    expectEach(partOf(otherwise === undefined ? await killed(play) : alternating(await killed(play), await killed(otherwise)), turn))
 
   test(`${place}, ${first} killed at every boundary: ${net} leaves nothing`, () => each(killedFirst), PATIENCE_MS)
   test(`${place}, ${net} killed at every boundary: another one leaves nothing`, () => each(killedAfter), PATIENCE_MS)
@@ -239,7 +240,7 @@ type Play = (kills: Kills) => Promise<Seen>
 /** Each waits for the renewal most of the time. */
 async function expectEachRenewed(momentsIn: (play: Play) => Promise<Moment[]>): Promise<void> {
   const moments = [onGithub, inTerminal].map((play) => momentsIn((kills) => play({ isolate: 'off', ...kills }, OUTLIVES_ITS_TOKEN)))
-  await expectEach((await Promise.all(moments)).flat(), 2 * AT_ONCE)
+  await expectEach((await Promise.all(moments)).flatMap(partOf), 2 * AT_ONCE)
 }
 
 /** From there on two Secrets are deleted side by side. */

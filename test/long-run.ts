@@ -1,0 +1,10 @@
+/** Whether every case of a large table is played. `npm test` plays a third of it, `npm run test:long` all. */
+export const isLongRun = process.env['KUBEPASS_TEST_LONG'] === '1'
+
+const PARTS = 3
+
+/** @returns every case in a long run, otherwise each third one, beginning with number `turn`; all if they are few */
+export function partOf<T>(cases: readonly T[], turn: number): T[] {
+  if (isLongRun || cases.length < PARTS) return [...cases]
+  return cases.filter((_, index) => (index + turn) % PARTS === 0)
+}
