@@ -456,8 +456,8 @@ function shown(value) {
 
 // Users damage values when they copy them into an input. Each function returns the fault and the command that gives the right
 // value. The caller puts the name of the input, or of the field, before that text. No text holds the value itself.
-const STORE = "Store it as it is: printf %s 'TOKEN' | gh secret set NAME";
-const PEM = 'Store the file as it is: gh secret set NAME < FILE; or on one line: base64 -w0 FILE';
+const STORE = "Store it as it is: printf %s 'TOKEN' | gh secret set NAME (GitLab: glab variable set NAME)";
+const PEM = 'Store the file as it is: gh secret set NAME < FILE (GitLab: glab variable set NAME < FILE); or on one line: base64 -w0 FILE';
 const KUBECONFIG = 'Store it on one line: kubectl config view --raw --flatten --minify | base64 -w0';
 const JWT = /eyJ[\w-]{5,}\.[\w-]{2,}\.[\w-]+/;
 const JWT_ALONE = new RegExp(`^${JWT.source}$`);
@@ -3125,6 +3125,12 @@ const BLANK = 0x20;
 const COLON = 0x3a;
 const BRACKET = 0x3e;
 const BAR = 0x7c;
+const PERCENT = 0x25;
+const AMPERSAND = 0x26;
+const HASH = 0x23;
+const BACKSLASH = 0x5c;
+const ZERO = 0x30;
+const SMALL_X = 0x78;
 // Bits of a byte's class.
 const HEX = 1;
 const SEPARATOR = 2;
@@ -3203,88 +3209,130 @@ function others(word, by) {
     const x = word ^ by;
     return (((x & 0x7f7f7f7f) + 0x7f7f7f7f) | x) & 0x80808080;
 }
-// The action for each byte.
-const KEEP = 0;
-const DROP = 1;
+// The action for each byte: the first two are added to the length of the text.
+const DROP = 0;
+const KEEP = 1;
 const LOOK = 2;
 const actions = Uint8Array.from({ length: 256 }, (_, byte) => {
     const letter = String.fromCharCode(byte);
-    if (/[\n\x1b 0\\%&|>]/.test(letter))
+    if (/[\n\x1bxXuU%&]/.test(letter))
         return LOOK;
     // No spelling of a token has any of these characters.
-    return /[\t\v\f\r\0:,;"']/.test(letter) ? DROP : KEEP;
+    return /[\t\v\f\r \0:,;"']/.test(letter) ? DROP : KEEP;
 });
-/**
- * Drops blanks, separators, prefixes of hex digits, ANSI codes and the offsets at the start of lines from a region.
- * @returns the digits, and the column of characters beside the dump
- */
-function undump(bytes, { start, end }) {
-    const [text, places] = [new Uint8Array(end - start), new Int32Array(end - start)];
-    const [columnText, columnPlaces] = [new Uint8Array(end - start), new Int32Array(end - start)];
-    let [length, columnLength] = [0, 0];
-    let columnMark = 0;
-    let at = start;
-    const beginLine = () => {
-        const from = at;
-        at = offsetEnd(bytes, at, end);
-        columnMark = at === from ? 0 : bytes[at - 1] === COLON ? BLANK : BAR;
-    };
-    beginLine();
-    while (at < end) {
-        const byte = bytes[at] ?? 0;
-        const action = actions[byte] ?? KEEP;
-        if (action === KEEP) {
+const columnActions = Uint8Array.from({ length: 256 }, (_, byte) => byte === LF || byte === CR || byte === ESCAPE ? LOOK : byte === BLANK ? DROP : KEEP);
+/** Reads the text of dumps. It keeps its memory, because new memory for each piece of an output costs more than the reading. */
+class DumpReader {
+    #digits = new Text(0);
+    #column = new Text(0);
+    /**
+     * Drops blanks, separators, prefixes of hex digits, ANSI codes and the offsets at the start of lines from a region.
+     * @returns the digits, and the column of characters beside the dump; both are valid until the next call
+     */
+    read(bytes, { start, end }) {
+        if (this.#digits.capacity < end - start)
+            [this.#digits, this.#column] = [new Text(end - start), new Text(end - start)];
+        const [digits, column] = [this.#digits, this.#column];
+        digits.length = column.length = 0;
+        // The lines of a dump are alike, so that the column is searched for in the first one alone.
+        let width = 0;
+        for (let at = start; at < end;) {
+            const offset = offsetEnd(bytes, at, end);
+            let columnAt = end;
+            if (offset > at) {
+                columnAt = beginsColumn(bytes, offset, offset + width) ? offset + width : columnStart(bytes, offset, end);
+                width = columnAt - offset;
+            }
+            at = readDigits(bytes, offset, columnAt, digits);
+            if (at === columnAt && at < end)
+                at = readColumn(bytes, at, end, column);
+        }
+        return [digits.undumped(), column.undumped()];
+    }
+}
+/** Bytes of an output, and where each of them stands in it. */
+class Text {
+    length = 0;
+    capacity;
+    #bytes;
+    #places;
+    constructor(capacity) {
+        this.capacity = capacity;
+        this.#bytes = new Uint8Array(capacity);
+        this.#places = new Int32Array(capacity);
+    }
+    undumped() {
+        return { text: this.#bytes.subarray(0, this.length), places: this.#places };
+    }
+    add(byte, place) {
+        this.#bytes[this.length] = byte;
+        this.#places[this.length] = place;
+        this.length += 1;
+    }
+    /** @returns the place of the first byte to look at, or `end` */
+    addUntil(end, bytes, from, actions) {
+        const [text, places] = [this.#bytes, this.#places];
+        let { length } = this;
+        let at = from;
+        for (; at < end; at += 1) {
+            const byte = bytes[at] ?? 0;
+            const action = actions[byte] ?? KEEP;
+            if (action === LOOK)
+                break;
+            // A useless write costs less than a branch for each byte.
             text[length] = byte;
             places[length] = at;
-            length += 1;
-            at += 1;
+            length += action;
         }
-        else if (action === DROP)
-            at += 1;
-        else if (byte === LF) {
-            at += 1;
-            beginLine();
-        }
-        else if (byte === ESCAPE)
+        this.length = length;
+        return at;
+    }
+}
+/** @returns the place of the next line, or `end` */
+function readDigits(bytes, from, end, into) {
+    let at = from;
+    for (;;) {
+        at = into.addUntil(end, bytes, at, actions);
+        if (at >= end)
+            return at;
+        const byte = bytes[at] ?? 0;
+        if (byte === LF)
+            return at + 1;
+        if (byte === ESCAPE)
             at = codeEnd(bytes, at, end);
-        else if ((columnMark === BLANK && byte === BLANK && bytes[at + 1] === BLANK) ||
-            (columnMark === BAR && (byte === BAR || byte === BRACKET))) {
-            // A bar or bracket ends the column as well.
-            const lineEnd = endOf(bytes, at, end);
-            for (at += 1; at < lineEnd; at += 1) {
-                if (bytes[at] === BLANK)
-                    continue;
-                columnText[columnLength] = bytes[at] ?? 0;
-                columnPlaces[columnLength] = at;
-                columnLength += 1;
-            }
-            if (columnMark === BAR)
-                columnLength -= 1;
-        }
-        else if (byte === BLANK)
-            at += 1;
         else {
             const digits = digitsAfterPrefix(bytes, at, end);
-            if (digits === at) {
-                text[length] = byte;
-                places[length] = at;
-                length += 1;
-                at += 1;
-            }
-            else
-                at = digits;
+            if (digits === at)
+                into.add(byte, at);
+            // The first character of \x, 0x and \u00 has been taken for text.
+            else if (byte !== PERCENT && byte !== AMPERSAND)
+                into.length = Math.max(0, into.length - 1);
+            at = Math.max(digits, at + 1);
         }
     }
-    return [
-        { text: text.subarray(0, length), places },
-        { text: columnText.subarray(0, Math.max(0, columnLength)), places: columnPlaces },
-    ];
 }
-function endOf(bytes, from, end) {
-    let at = from;
-    while (at < end && bytes[at] !== LF && bytes[at] !== CR)
-        at += 1;
+/** @returns the place of the line's end, or `end` */
+function readColumn(bytes, from, end, into) {
+    const before = into.length;
+    let at = into.addUntil(end, bytes, from + 1, columnActions);
+    while (bytes[at] === ESCAPE && at < end)
+        at = into.addUntil(end, bytes, codeEnd(bytes, at, end), columnActions);
+    // A bar or bracket ends the column that one begins.
+    if (bytes[from] !== BLANK)
+        into.length = Math.max(before, into.length - 1);
     return at;
+}
+/** Where the column of characters begins in the rest of a line; `end` if the line has none. */
+function columnStart(bytes, offset, end) {
+    for (let at = offset; at < end && bytes[at] !== LF; at += 1)
+        if (beginsColumn(bytes, offset, at))
+            return at;
+    return end;
+}
+/** Two blanks begin the column behind `00000000:`, a bar or bracket behind other offsets. */
+function beginsColumn(bytes, offset, at) {
+    const byte = bytes[at];
+    return bytes[offset - 1] === COLON ? byte === BLANK && bytes[at + 1] === BLANK : byte === BAR || byte === BRACKET;
 }
 function isHexDigit(byte) {
     return ((classes[byte ?? 0] ?? 0) & HEX) !== 0;
@@ -3296,23 +3344,23 @@ function offsetEnd(bytes, from, end) {
         at += 1;
     if (at - from < 6 || at - from > 16)
         return from;
-    if (bytes[at] === 0x3a && bytes[at + 1] === 0x20)
+    if (bytes[at] === COLON && bytes[at + 1] === BLANK)
         return at + 1;
-    return bytes[at] === 0x20 ? at : from;
+    return bytes[at] === BLANK ? at : from;
 }
-/** The place behind `\x`, `0x`, `\u00`, `%` or `&#x`, if two hex digits follow; otherwise `from`. */
+/** The place of two hex digits behind the `x` or `u` of `\x`, `0x` and `\u00`, behind `%` or `&#x`; without them `from`. */
 function digitsAfterPrefix(bytes, from, end) {
-    let at = from;
     const byte = bytes[from] ?? 0;
-    const next = (bytes[from + 1] ?? 0) | 0x20;
-    if (byte === 0x25)
+    const before = bytes[from - 1];
+    let at = from;
+    if (byte === PERCENT)
         at += 1;
-    else if ((byte === 0x5c || byte === 0x30) && next === 0x78)
-        at += 2;
-    else if (byte === 0x5c && next === 0x75)
-        at += bytes[from + 2] === 0x30 && bytes[from + 3] === 0x30 ? 4 : 0;
-    else if (byte === 0x26 && bytes[from + 1] === 0x23 && ((bytes[from + 2] ?? 0) | 0x20) === 0x78)
-        at += 3;
+    else if (byte === AMPERSAND)
+        at += bytes[from + 1] === HASH && ((bytes[from + 2] ?? 0) | 0x20) === SMALL_X ? 3 : 0;
+    else if ((byte | 0x20) === SMALL_X)
+        at += before === BACKSLASH || before === ZERO ? 1 : 0;
+    else
+        at += before === BACKSLASH && bytes[from + 1] === ZERO && bytes[from + 2] === ZERO ? 3 : 0;
     return at > from && at + 1 < end && isHexDigit(bytes[at]) && isHexDigit(bytes[at + 1]) ? at : from;
 }
 /** Tells an ANSI code from the same two bytes in a binary file. The end of the piece may cut a code off. */
@@ -3550,7 +3598,7 @@ function sealedValue(value) {
 const SHORTEST_SECRET = 4;
 const MASK = Buffer.from('***');
 /** In so many bytes 16 characters stand in any form of dump. */
-const CONTEXT = 512;
+const CONTEXT = 1024;
 /**
  * Finds every run of at least 16 neighbouring characters of a secret: plain, URI- or JSON-escaped, in
  * base64 and base64url at each alignment, in hex. No secret is forgotten.
@@ -3559,6 +3607,7 @@ class Redactor {
     #shown;
     #values = new Set();
     #runs = new RunIndex();
+    #dumpReader = new DumpReader();
     /** The spellings of fewer than 16 characters, which are masked as a whole. */
     #words = new Set();
     /** @param shown texts of the program itself, which no message loses although a secret has a part of one */
@@ -3608,7 +3657,9 @@ class Redactor {
     }
     /** The same where text looks dumped, across what separates it there. */
     findDumped(bytes) {
-        return dumpedRegions(bytes).flatMap((region) => undump(bytes, region).flatMap((undumped) => this.#runs.find(undumped.text).flatMap((run) => dumpedRuns(bytes, undumped, run))));
+        return dumpedRegions(bytes).flatMap((region) => this.#dumpReader
+            .read(bytes, region)
+            .flatMap((undumped) => this.#runs.find(undumped.text).flatMap((run) => dumpedRuns(bytes, undumped, run))));
     }
 }
 /** In order; what overlaps or touches becomes one. */
@@ -3686,7 +3737,7 @@ const PREFIX = Buffer.from('##[');
 const workflow_commands_LF = 0x0a;
 const workflow_commands_CR = 0x0d;
 const workflow_commands_COLON = 0x3a;
-const HASH = 0x23;
+const workflow_commands_HASH = 0x23;
 const workflow_commands_BRACKET = 0x5b;
 /**
  * Passes text on so that the runner sees no command in it: `::name::` counts at the start of a line,
@@ -3720,7 +3771,7 @@ function bracketPlaces(piece, { hashes }) {
     const places = [];
     if (hashes === 2 && piece[0] === workflow_commands_BRACKET)
         places.push(0);
-    if (hashes >= 1 && piece[0] === HASH && piece[1] === workflow_commands_BRACKET)
+    if (hashes >= 1 && piece[0] === workflow_commands_HASH && piece[1] === workflow_commands_BRACKET)
         places.push(1);
     for (let at = piece.indexOf(PREFIX); at >= 0; at = piece.indexOf(PREFIX, at + 3))
         places.push(at + 2);
@@ -3734,7 +3785,7 @@ function lineAfter(piece, before) {
     const last = lastNotBlank(piece, end);
     const onlyBlank = last < 0 ? before.blank : isLineEnd(piece[last]);
     let hashes = 0;
-    while (hashes < 2 && hashes < length && piece[length - 1 - hashes] === HASH)
+    while (hashes < 2 && hashes < length && piece[length - 1 - hashes] === workflow_commands_HASH)
         hashes += 1;
     if (hashes === length)
         hashes = Math.min(2, hashes + before.hashes);
@@ -6262,7 +6313,7 @@ function startPlain({ command, env, marker, stdin, pipes }) {
     return {
         stdout: pipes?.stdout.source ?? stdout,
         stderr: pipes?.stderr.source ?? stderr,
-        ended: running_endOf(child),
+        ended: endOf(child),
         group: child.pid,
         signal(name) {
             if (child.pid !== undefined)
@@ -6276,7 +6327,7 @@ function signalOf(exitCode) {
     const [name] = Object.entries(external_node_os_namespaceObject.constants.signals).find(([, number]) => 128 + number === exitCode) ?? [];
     return name;
 }
-async function running_endOf(child) {
+async function endOf(child) {
     const [code, by] = (await (0,external_node_events_.once)(child, 'exit'));
     return { exitCode: by === null ? code : 128 + external_node_os_namespaceObject.constants.signals[by], signal: by };
 }
@@ -6781,7 +6832,7 @@ async function startIsolated({ command, env, marker, stdin, pipes }, hidden) {
         detached: true,
     });
     const [, stdout, complaints, stderr, stream] = child.stdio;
-    const exit = running_endOf(child);
+    const exit = endOf(child);
     exit.catch(() => undefined);
     // The first comes last: unshare, should it live to see that, would end as if by itself.
     const killAll = (first) => {
