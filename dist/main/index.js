@@ -3655,9 +3655,9 @@ class Redactor {
                 runs.push({ start: at, end: at + Buffer.byteLength(word) });
         return merged(runs);
     }
-    /** The same where text looks dumped, across what separates it there. */
-    findDumped(bytes) {
-        return dumpedRegions(bytes).flatMap((region) => this.#dumpReader
+    /** The same in the regions that look dumped, across what separates the text there. */
+    findDumped(bytes, regions) {
+        return regions.flatMap((region) => this.#dumpReader
             .read(bytes, region)
             .flatMap((undumped) => this.#runs.find(undumped.text).flatMap((run) => dumpedRuns(bytes, undumped, run))));
     }
@@ -3719,9 +3719,13 @@ function redacting(redactor) {
         const crosses = redactor
             .find(joint.subarray(edge, from + SHORTEST_RUN - 1))
             .some(({ start, end }) => start < from - edge && from - edge < end);
-        const dumped = dumpedRegions(joint).length > 0 || (piece.length > CONTEXT && dumpedRegions(piece).length > 0);
-        const bytes = crosses || dumped ? Buffer.concat([recent, piece]) : piece;
-        const runs = dumped ? merged([...redactor.find(bytes), ...redactor.findDumped(bytes)]) : redactor.find(bytes);
+        const dumped = dumpedRegions(joint);
+        if (piece.length > CONTEXT)
+            for (const { start, end } of dumpedRegions(piece))
+                dumped.push({ start: start === 0 ? 0 : from + start, end: from + end });
+        const bytes = crosses || dumped.length > 0 ? Buffer.concat([recent, piece]) : piece;
+        const plain = redactor.find(bytes);
+        const runs = dumped.length === 0 ? plain : merged([...plain, ...redactor.findDumped(bytes, merged(dumped))]);
         recent = (piece.length < CONTEXT ? joint : piece).subarray(-CONTEXT);
         const shown = runs.length === 0 ? piece : Buffer.concat(masked(bytes, runs, bytes.length - piece.length, endsMasked));
         endsMasked = runs.at(-1)?.end === bytes.length;
