@@ -1,10 +1,10 @@
 import type { Run } from './run-index.ts'
 
-/** A sample at each 23rd byte finds a dump of 16 characters. A prime number avoids the same byte of each element. */
+/** How many bytes lie between two samples. A prime number avoids the same byte of each element. */
 const STEP = 23
-const WINDOW = 20
-/** How many bytes around a sample belong to the dump. The lines of dumps are shorter. */
-const AROUND = 256
+const WINDOW = 12
+/** How many bytes around a sample belong to the dump: a dump of 16 characters has several lines, and not each holds a sample. */
+const AROUND = 512
 /** How many bytes around an ANSI code to search: 16 characters of a secret, and the code. */
 const AROUND_CODE = 32
 const ESCAPE = 0x1b
@@ -133,15 +133,9 @@ export class DumpReader {
     if (this.#digits.capacity < end - start) [this.#digits, this.#column] = [new Text(end - start), new Text(end - start)]
     const [digits, column] = [this.#digits, this.#column]
     digits.length = column.length = 0
-    // The lines of a dump are alike, so that the column is searched for in the first one alone.
-    let width = 0
     for (let at = start; at < end;) {
       const offset = offsetEnd(bytes, at, end)
-      let columnAt = end
-      if (offset > at) {
-        columnAt = beginsColumn(bytes, offset, offset + width) ? offset + width : columnStart(bytes, offset, end)
-        width = columnAt - offset
-      }
+      const columnAt = offset === at ? end : columnStart(bytes, offset, end)
       at = readDigits(bytes, offset, columnAt, digits)
       if (at === columnAt && at < end) at = readColumn(bytes, at, end, column)
     }
@@ -220,16 +214,17 @@ function readColumn(bytes: Uint8Array, from: number, end: number, into: Text): n
   return at
 }
 
-/** Where the column of characters begins in the rest of a line; `end` if the line has none. */
+/**
+ * Where the column of characters begins in the rest of a line: at two blanks behind `00000000:`, at a bar or bracket
+ * behind other offsets; `end` if the line has none.
+ */
 function columnStart(bytes: Uint8Array, offset: number, end: number): number {
-  for (let at = offset; at < end && bytes[at] !== LF; at += 1) if (beginsColumn(bytes, offset, at)) return at
+  const isMarkedByBlanks = bytes[offset - 1] === COLON
+  for (let at = offset; at < end && bytes[at] !== LF; at += 1) {
+    const byte = bytes[at]
+    if (isMarkedByBlanks ? byte === BLANK && bytes[at + 1] === BLANK : byte === BAR || byte === BRACKET) return at
+  }
   return end
-}
-
-/** Two blanks begin the column behind `00000000:`, a bar or bracket behind other offsets. */
-function beginsColumn(bytes: Uint8Array, offset: number, at: number): boolean {
-  const byte = bytes[at]
-  return bytes[offset - 1] === COLON ? byte === BLANK && bytes[at + 1] === BLANK : byte === BAR || byte === BRACKET
 }
 
 function isHexDigit(byte: number | undefined): boolean {

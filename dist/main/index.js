@@ -3109,11 +3109,11 @@ function printWhole(stream, text) {
 }
 
 ;// CONCATENATED MODULE: ./src/dump.ts
-/** A sample at each 23rd byte finds a dump of 16 characters. A prime number avoids the same byte of each element. */
+/** How many bytes lie between two samples. A prime number avoids the same byte of each element. */
 const STEP = 23;
-const WINDOW = 20;
-/** How many bytes around a sample belong to the dump. The lines of dumps are shorter. */
-const AROUND = 256;
+const WINDOW = 12;
+/** How many bytes around a sample belong to the dump: a dump of 16 characters has several lines, and not each holds a sample. */
+const AROUND = 512;
 /** How many bytes around an ANSI code to search: 16 characters of a secret, and the code. */
 const AROUND_CODE = 32;
 const ESCAPE = 0x1b;
@@ -3234,15 +3234,9 @@ class DumpReader {
             [this.#digits, this.#column] = [new Text(end - start), new Text(end - start)];
         const [digits, column] = [this.#digits, this.#column];
         digits.length = column.length = 0;
-        // The lines of a dump are alike, so that the column is searched for in the first one alone.
-        let width = 0;
         for (let at = start; at < end;) {
             const offset = offsetEnd(bytes, at, end);
-            let columnAt = end;
-            if (offset > at) {
-                columnAt = beginsColumn(bytes, offset, offset + width) ? offset + width : columnStart(bytes, offset, end);
-                width = columnAt - offset;
-            }
+            const columnAt = offset === at ? end : columnStart(bytes, offset, end);
             at = readDigits(bytes, offset, columnAt, digits);
             if (at === columnAt && at < end)
                 at = readColumn(bytes, at, end, column);
@@ -3322,17 +3316,18 @@ function readColumn(bytes, from, end, into) {
         into.length = Math.max(before, into.length - 1);
     return at;
 }
-/** Where the column of characters begins in the rest of a line; `end` if the line has none. */
+/**
+ * Where the column of characters begins in the rest of a line: at two blanks behind `00000000:`, at a bar or bracket
+ * behind other offsets; `end` if the line has none.
+ */
 function columnStart(bytes, offset, end) {
-    for (let at = offset; at < end && bytes[at] !== LF; at += 1)
-        if (beginsColumn(bytes, offset, at))
+    const isMarkedByBlanks = bytes[offset - 1] === COLON;
+    for (let at = offset; at < end && bytes[at] !== LF; at += 1) {
+        const byte = bytes[at];
+        if (isMarkedByBlanks ? byte === BLANK && bytes[at + 1] === BLANK : byte === BAR || byte === BRACKET)
             return at;
+    }
     return end;
-}
-/** Two blanks begin the column behind `00000000:`, a bar or bracket behind other offsets. */
-function beginsColumn(bytes, offset, at) {
-    const byte = bytes[at];
-    return bytes[offset - 1] === COLON ? byte === BLANK && bytes[at + 1] === BLANK : byte === BAR || byte === BRACKET;
 }
 function isHexDigit(byte) {
     return ((classes[byte ?? 0] ?? 0) & HEX) !== 0;
