@@ -627,7 +627,7 @@ const table = {
     REFUSED: {
         exit: 82,
         means: 'the API server refused',
-        todo: 'For 403 the message has the RBAC rule to add, or the words of the admission policy; the API server answers 403, too, for a namespace or a ServiceAccount that does not exist. For 401 the API server gives no reason: compare the claims that are shown with its `--authentication-config` (issuer, audience, claim rules), or read its log. For 404 the message has the command that creates the namespace or the ServiceAccount. If the API server answered for something else than was asked for, `server` has a path that is not part of the URL.',
+        todo: 'For 403 the message has the RBAC rule to add, or the words of the admission policy; the API server answers 403, too, for a namespace or a ServiceAccount that does not exist. For 401 the API server gives no reason: compare the claims that are shown with its `--authentication-config`, or its `--oidc` flags (issuer, audience, claim rules), or read its log. For 404 the message has the command that creates the namespace or the ServiceAccount. If the API server answered for something else than was asked for, `server` has a path that is not part of the URL.',
     },
     UNREACHABLE: {
         exit: 83,
@@ -5370,7 +5370,7 @@ function unknownBearer(bearer, now) {
     return (`The token that was sent says:\n${claims}\nIt is now ${(0,credential/* isoTime */.Ly)(Math.floor(now))}. ` +
         (ofServiceAccount
             ? 'It is the token of a ServiceAccount: does it come from this cluster, and do the ServiceAccount and what it is bound to still exist? '
-            : "Compare this with the API server's --authentication-config: issuer, audiences, claim rules. ") +
+            : "Compare this with the API server's --authentication-config, or with its --oidc flags: issuer, audiences, claim rules. ") +
         'The reason stands in its log only.');
 }
 function unknownCertificate(pem, now) {
