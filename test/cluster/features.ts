@@ -9,7 +9,7 @@ const features = {
   },
   policies: {
     since: 30,
-    lack: 'no ValidatingAdmissionPolicy v1, which `deploy/base` needs',
+    lack: 'no ValidatingAdmissionPolicy v1 (`deploy/base/policies.yaml`)',
     source: 'https://github.com/kubernetes/kubernetes/blob/v1.30.14/staging/src/k8s.io/apiserver/pkg/features/kube_features.go',
   },
   /** The --authentication-config. StructuredAuthenticationConfiguration: */
