@@ -96,7 +96,7 @@ export function readCredential(token: Secret): Credential {
 export function checkCredential({ jwt, issuedAt, expiresAt }: Credential, expected: Expected, now = Date.now() / 1000): string[] {
   const { header, claims } = jwt
   const kubernetes = objectAt(claims, 'kubernetes.io')
-  const secret = objectAt(kubernetes, 'secret')
+  const secret = secretOf(claims)
   const subject = `system:serviceaccount:${expected.namespace}:${expected.name}`
 
   // Asymmetric signatures only: "none" and shared keys prove nothing.
@@ -128,6 +128,11 @@ export function checkCredential({ jwt, issuedAt, expiresAt }: Credential, expect
       `The API server's clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine's: the times told here are the server's.`,
     )
   return warnings
+}
+
+/** The Secret that a token says it is bound to. */
+export function secretOf(claims: Jwt['claims']): Record<string, unknown> {
+  return objectAt(objectAt(claims, 'kubernetes.io'), 'secret')
 }
 
 const GITLAB_CLAIMS = ['project_path', 'project_id', 'ref_protected', 'namespace']

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { basename, join } from 'node:path'
-import { isoTime, OVERRUN_S } from './credential.ts'
+import { isoTime, OVERRUN_S, secretOf, type Jwt } from './credential.ts'
 import { newEvidence, type Evidence, type Granted } from './evidence.ts'
 import { anchorPrefix, type Run } from './job.ts'
 import type { Options } from './options.ts'
@@ -67,6 +67,14 @@ export function nameOfNext(names: readonly string[], credentials: readonly Issue
 /** What its token is known by. */
 export function idOf({ anchor, jti }: Issued): string {
   return jti ?? anchor?.name ?? ''
+}
+
+/** Whether a token with these claims is its own. Before Kubernetes 1.30 tokens have no id, but each has its own Secret. */
+export function isTokenOf({ anchor, jti }: Issued, claims: Jwt['claims']): boolean {
+  if (anchor === undefined || claims['jti'] !== jti) return false
+  if (jti !== undefined) return true
+  const { name, uid } = secretOf(claims)
+  return name === anchor.name && (anchor.uid === undefined || uid === anchor.uid)
 }
 
 /** Whether a token can live that is dead by then, by a clock that may not be ours. */

@@ -5,7 +5,7 @@ import { finish, rescueOf } from './finish.ts'
 import { anchorPrefix } from './job.ts'
 import { readLeftToken, removeKubeconfig } from './kubeconfig.ts'
 import { baseDirectory } from './options.ts'
-import { anchorNames, deadBy, idOf, isVoid, newCredential, newReceipt, parseReceipt, type Receipt } from './receipt.ts'
+import { anchorNames, deadBy, idOf, isTokenOf, isVoid, newCredential, newReceipt, parseReceipt, type Receipt } from './receipt.ts'
 import { putAsideOptions } from './runtime.ts'
 import { choose, openSession, readOptions, report, type Chosen, type Context, type Session } from './session.ts'
 
@@ -153,9 +153,9 @@ function tellsOf(receipt: Receipt, { server, namespace, credentials, directory }
 function findLeftToken({ evidence, options, platform, receipt, seal, tokens }: Session): void {
   const { credentials, directory } = receipt
   const unneeded = options.prove === 'off' || evidence.proven !== null || evidence.verified === null
-  if (unneeded || credentials.every(({ jti }) => jti === undefined) || dirname(directory) !== options.directory) return
+  if (unneeded || dirname(directory) !== options.directory) return
   const token = readLeftToken(directory, platform.uid, seal)
-  const id = token === undefined ? undefined : jwtOf(token)?.claims['jti']
-  const its = credentials.find(({ jti }) => jti !== undefined && jti === id)
-  if (token !== undefined && its?.anchor !== undefined) tokens.set(idOf(its), { token, deadBy: its.deadBy })
+  const claims = token === undefined ? undefined : jwtOf(token)?.claims
+  const its = claims === undefined ? undefined : credentials.find((credential) => isTokenOf(credential, claims))
+  if (token !== undefined && its !== undefined) tokens.set(idOf(its), { token, deadBy: its.deadBy })
 }

@@ -68,7 +68,8 @@ function junit(evidence) {
 }
 /** https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsannotations */
 function annotations(evidence, env) {
-    const id = evidence.granted?.credential_id ?? 'no credential';
+    // Before Kubernetes 1.30 a credential has no id.
+    const id = evidence.granted === null ? 'no credential' : (evidence.granted.credential_id ?? 'a credential');
     const label = (0,_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .hD)(`${id} of ${evidence.asked.service_account}: ${(0,_evidence_js__WEBPACK_IMPORTED_MODULE_0__/* .ending */ .K1)(evidence)}`, 300).slice(1, -1);
     const url = `${env['CI_PIPELINE_URL'] ?? ''}/test_report`;
     return `${JSON.stringify({ kubepass: URL.canParse(url) ? [{ external_link: { label, url } }] : [] })}\n`;

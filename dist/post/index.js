@@ -261,6 +261,7 @@ function killQuietly(pid, signal) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   IM: () => (/* binding */ OVERRUN_S),
 /* harmony export */   Ly: () => (/* binding */ isoTime),
+/* harmony export */   OM: () => (/* binding */ secretOf),
 /* harmony export */   VL: () => (/* binding */ jwtOf),
 /* harmony export */   ds: () => (/* binding */ claimsOf),
 /* harmony export */   iU: () => (/* binding */ decodeJwt)
@@ -331,7 +332,7 @@ function readCredential(token) {
 function checkCredential({ jwt, issuedAt, expiresAt }, expected, now = Date.now() / 1000) {
     const { header, claims } = jwt;
     const kubernetes = objectAt(claims, 'kubernetes.io');
-    const secret = objectAt(kubernetes, 'secret');
+    const secret = secretOf(claims);
     const subject = `system:serviceaccount:${expected.namespace}:${expected.name}`;
     // Asymmetric signatures only: "none" and shared keys prove nothing.
     if (typeof header['alg'] !== 'string' || !/^(RS|ES|PS)(256|384|512)$|^EdDSA$/.test(header['alg']))
@@ -363,6 +364,10 @@ function checkCredential({ jwt, issuedAt, expiresAt }, expected, now = Date.now(
     if (Math.abs(skew) > CLOCK_SKEW_S)
         warnings.push(`The API server's clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine's: the times told here are the server's.`);
     return warnings;
+}
+/** The Secret that a token says it is bound to. */
+function secretOf(claims) {
+    return objectAt(objectAt(claims, 'kubernetes.io'), 'secret');
 }
 const GITLAB_CLAIMS = ['project_path', 'project_id', 'ref_protected', 'namespace'];
 /** What a refused ID token said of itself, one claim a line; undefined when it is no JWT. */
@@ -622,7 +627,7 @@ const table = {
     REFUSED: {
         exit: 82,
         means: 'the API server refused',
-        todo: 'For 403 the message has the RBAC rule to add, or the words of the admission policy; the API server answers 403, too, for a namespace or a ServiceAccount that does not exist. For 401 the API server gives no reason: compare the claims that are shown with its `--authentication-config` (issuer, audience, claim rules), or read its log. For 404 the message has the command that creates the namespace or the ServiceAccount. If the API server answered for something else than was asked for, `server` has a path that is not part of the URL.',
+        todo: 'For 403 the message has the RBAC rule to add, or the words of the admission policy; the API server answers 403, too, for a namespace or a ServiceAccount that does not exist. For 401 the API server gives no reason: compare the claims that are shown with its `--authentication-config`, or its `--oidc` flags (issuer, audience, claim rules), or read its log. For 404 the message has the command that creates the namespace or the ServiceAccount. If the API server answered for something else than was asked for, `server` has a path that is not part of the URL.',
     },
     UNREACHABLE: {
         exit: 83,
@@ -4231,6 +4236,15 @@ function nameOfNext(names, credentials, inUse) {
 function idOf({ anchor, jti }) {
     return jti ?? anchor?.name ?? '';
 }
+/** Whether a token with these claims is its own. Before Kubernetes 1.30 tokens have no id, but each has its own Secret. */
+function isTokenOf({ anchor, jti }, claims) {
+    if (anchor === undefined || claims['jti'] !== jti)
+        return false;
+    if (jti !== undefined)
+        return true;
+    const { name, uid } = (0,credential/* secretOf */.OM)(claims);
+    return name === anchor.name && (anchor.uid === undefined || uid === anchor.uid);
+}
 /** Whether a token can live that is dead by then, by a clock that may not be ours. */
 function mayLive(deadBy) {
     return Date.parse(deadBy) + MOST_SKEW_MS > Date.now();
@@ -5406,7 +5420,7 @@ function unknownBearer(bearer, now) {
     return (`The token that was sent says:\n${claims}\nIt is now ${(0,credential/* isoTime */.Ly)(Math.floor(now))}. ` +
         (ofServiceAccount
             ? 'It is the token of a ServiceAccount: does it come from this cluster, and do the ServiceAccount and what it is bound to still exist? '
-            : "Compare this with the API server's --authentication-config: issuer, audiences, claim rules. ") +
+            : "Compare this with the API server's --authentication-config, or with its --oidc flags: issuer, audiences, claim rules. ") +
         'The reason stands in its log only.');
 }
 function unknownCertificate(pem, now) {
@@ -6430,12 +6444,12 @@ function tellsOf(receipt, { server, namespace, credentials, directory }, unbound
 function findLeftToken({ evidence, options, platform, receipt, seal, tokens }) {
     const { credentials, directory } = receipt;
     const unneeded = options.prove === 'off' || evidence.proven !== null || evidence.verified === null;
-    if (unneeded || credentials.every(({ jti }) => jti === undefined) || (0,external_node_path_.dirname)(directory) !== options.directory)
+    if (unneeded || (0,external_node_path_.dirname)(directory) !== options.directory)
         return;
     const token = readLeftToken(directory, platform.uid, seal);
-    const id = token === undefined ? undefined : (0,credential/* jwtOf */.VL)(token)?.claims['jti'];
-    const its = credentials.find(({ jti }) => jti !== undefined && jti === id);
-    if (token !== undefined && its?.anchor !== undefined)
+    const claims = token === undefined ? undefined : (0,credential/* jwtOf */.VL)(token)?.claims;
+    const its = claims === undefined ? undefined : credentials.find((credential) => isTokenOf(credential, claims));
+    if (token !== undefined && its !== undefined)
         tokens.set(idOf(its), { token, deadBy: its.deadBy });
 }
 

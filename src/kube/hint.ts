@@ -204,7 +204,7 @@ function unknownBearer(bearer: Secret, now: number): string {
     `The token that was sent says:\n${claims}\nIt is now ${isoTime(Math.floor(now))}. ` +
     (ofServiceAccount
       ? 'It is the token of a ServiceAccount: does it come from this cluster, and do the ServiceAccount and what it is bound to still exist? '
-      : "Compare this with the API server's --authentication-config: issuer, audiences, claim rules. ") +
+      : "Compare this with the API server's --authentication-config, or with its --oidc flags: issuer, audiences, claim rules. ") +
     'The reason stands in its log only.'
   )
 }

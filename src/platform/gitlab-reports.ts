@@ -63,7 +63,8 @@ export function junit(evidence: Evidence): string {
 
 /** https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsannotations */
 export function annotations(evidence: Evidence, env: NodeJS.ProcessEnv): string {
-  const id = evidence.granted?.credential_id ?? 'no credential'
+  // Before Kubernetes 1.30 a credential has no id.
+  const id = evidence.granted === null ? 'no credential' : (evidence.granted.credential_id ?? 'a credential')
   const label = quote(`${id} of ${evidence.asked.service_account}: ${ending(evidence)}`, 300).slice(1, -1)
   const url = `${env['CI_PIPELINE_URL'] ?? ''}/test_report`
   return `${JSON.stringify({ kubepass: URL.canParse(url) ? [{ external_link: { label, url } }] : [] })}\n`

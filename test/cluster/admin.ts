@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { ClusterInfo } from './cluster.ts'
+import { has } from './features.ts'
 import { request } from './request.ts'
 
 /** As much of any object of the API as tests look at. */
@@ -90,6 +91,12 @@ export async function apply(info: ClusterInfo, path: string): Promise<string> {
   return kubectl(info, 'apply', existsSync(join(path, 'kustomization.yaml')) ? '-k' : '-f', path)
 }
 
+/** deploy/base, without the policies where Kubernetes has none, as docs/cluster.md says. */
+export async function applyBase(info: ClusterInfo, folder: string): Promise<void> {
+  if (has('policies')) await apply(info, folder)
+  else for (const file of ['namespace', 'scanner', 'issuer', 'quota']) await apply(info, join(folder, `${file}.yaml`))
+}
+
 /**
  * Policies act about half a second after they are applied, a quota once it has been counted. What is tried here is harmless while they do not:
  * a dry run of a Secret that holds something, and a token bound to a Pod that does not exist.
@@ -104,8 +111,8 @@ export async function waitForPolicies(info: ClusterInfo, namespace = 'kubepass',
     () => create(`${space}/secrets?dryRun=All`, secret),
     () => create(`${space}/serviceaccounts/${serviceAccount}/token`, token),
   ]
+  await waitForQuota(info, namespace)
   const deadline = Date.now() + 30_000
-  await waitForQuota(info, namespace, deadline)
   for (const attempt of tries) {
     for (;;) {
       const { status, body } = await attempt()
@@ -118,8 +125,9 @@ export async function waitForPolicies(info: ClusterInfo, namespace = 'kubepass',
 }
 
 /** Until a quota has been counted, what it counts is refused. */
-async function waitForQuota(info: ClusterInfo, namespace: string, deadline: number): Promise<void> {
+export async function waitForQuota(info: ClusterInfo, namespace = 'kubepass'): Promise<void> {
   const { get } = admin(info)
+  const deadline = Date.now() + 30_000
   for (;;) {
     const { body } = await get<{ items: { spec: { hard: object }; status: { hard?: object } }[] }>(
       `/api/v1/namespaces/${namespace}/resourcequotas`,

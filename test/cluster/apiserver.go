@@ -16,7 +16,6 @@ import (
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	logsapi "k8s.io/component-base/logs/api/v1"
-	"k8s.io/kubernetes/cmd/kube-apiserver/app"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
 	kcm "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 )
@@ -31,9 +30,9 @@ func serveAPI(ctx context.Context, c config, k keys, issuers, etcd string) error
 	port := listener.Addr().(*net.TCPAddr).Port
 	url := fmt.Sprintf("https://127.0.0.1:%d", port)
 	at := func(name string) string { return filepath.Join(c.dir, name) }
-	audiences := append(strings.FieldsFunc(c.audiences, func(r rune) bool { return r == ',' }), url)
+	trusted := trustIn(k, issuers, url, strings.FieldsFunc(c.audiences, func(r rune) bool { return r == ',' }))
 	for name, text := range map[string]string{
-		"audit-policy.yaml": auditPolicy, "authentication.yaml": authenticationConfig(k, issuers, audiences), "admin.kubeconfig": adminKubeconfig(k, url),
+		"audit-policy.yaml": auditPolicy, "authentication.yaml": trusted.file, "admin.kubeconfig": adminKubeconfig(k, url),
 	} {
 		if err := os.WriteFile(at(name), []byte(text), 0o600); err != nil {
 			return err
@@ -45,25 +44,24 @@ func serveAPI(ctx context.Context, c config, k keys, issuers, etcd string) error
 	for _, set := range s.Flags().FlagSets {
 		flags.AddFlagSet(set)
 	}
-	if err := flags.Parse([]string{
-		"--etcd-servers=" + etcd, "--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", port),
-		"--tls-cert-file=" + k.serverCert, "--tls-private-key-file=" + k.serverKey, "--client-ca-file=" + k.ca,
-		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=" + k.serviceAccounts,
-		"--service-account-signing-key-file=" + k.serviceAccounts, "--authorization-mode=RBAC", "--service-cluster-ip-range=10.0.0.0/24",
-		"--disable-admission-plugins=ServiceAccount", "--authentication-config=" + at("authentication.yaml"),
-		"--audit-policy-file=" + at("audit-policy.yaml"), "--audit-log-path=" + at("audit.log"),
-	}); err != nil {
+	if err := flags.Parse(append(trusted.flags(at("authentication.yaml")),
+		"--etcd-servers="+etcd, "--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", port),
+		"--tls-cert-file="+k.serverCert, "--tls-private-key-file="+k.serverKey, "--client-ca-file="+k.ca,
+		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file="+k.serviceAccounts,
+		"--service-account-signing-key-file="+k.serviceAccounts, "--authorization-mode=RBAC", "--service-cluster-ip-range=10.0.0.0/24",
+		"--disable-admission-plugins=ServiceAccount", "--audit-policy-file="+at("audit-policy.yaml"), "--audit-log-path="+at("audit.log"),
+	)); err != nil {
 		return err
 	}
 	s.SecureServing.Listener = listener
 	s.Authentication.TokenSuccessCacheTTL = c.tokenCacheTTL
-	if err := s.GenericServerRunOptions.ComponentGlobalsRegistry.Set(); err != nil {
+	if err := setFeatureGates(s); err != nil {
 		return err
 	}
 	if err := logsapi.ValidateAndApply(s.Logs, utilfeature.DefaultFeatureGate); err != nil {
 		return err
 	}
-	completed, err := s.Complete(ctx)
+	completed, err := complete(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -71,7 +69,7 @@ func serveAPI(ctx context.Context, c config, k keys, issuers, etcd string) error
 		return utilerrors.NewAggregate(problems)
 	}
 	stopped := make(chan error, 1)
-	go func() { stopped <- app.Run(ctx, completed) }()
+	go func() { stopped <- run(ctx, completed) }()
 	if err := waitReady(k, url, stopped); err != nil {
 		return err
 	}
@@ -82,7 +80,7 @@ func serveAPI(ctx context.Context, c config, k keys, issuers, etcd string) error
 	}
 	go func() { stopped <- runControllers(k, at("admin.kubeconfig"), controllers) }()
 	// Written last: who sees it may use the cluster.
-	about, _ := json.Marshal(map[string]string{"server": url})
+	about, _ := json.Marshal(map[string]string{"server": url, "soleIssuer": trusted.soleIssuer})
 	if err := os.WriteFile(at("ready.json.part"), about, 0o600); err != nil {
 		return err
 	}

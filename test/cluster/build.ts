@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { cached } from '../tool-cache.ts'
+import { USUAL, versions, type Release, type Version } from './versions.ts'
 
 export interface Binaries {
   cluster: string
@@ -13,22 +14,35 @@ export interface Binaries {
 
 type Progress = (line: string) => void
 
-const run = promisify(execFile)
-const sources = fileURLToPath(new URL('.', import.meta.url))
-const flags = ['-trimpath', '-buildvcs=false', '-ldflags', '-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3']
-const packages = ['.', 'k8s.io/kubernetes/cmd/kubectl']
-const env = { ...process.env, GOTOOLCHAIN: 'local' }
-
-let building: Promise<Binaries> | undefined
-
-/** The test cluster and kubectl, built once for the sources as they are now. */
-export function buildCluster(progress?: Progress): Promise<Binaries> {
-  return (building ??= build(progress))
+/** One program: its name, its package, and the files beside the go.mod that it is made from. */
+interface Program {
+  name: 'cluster' | 'kubectl'
+  package: string
+  files: (names: string[]) => string[]
 }
 
-async function build(progress: Progress = () => undefined): Promise<Binaries> {
-  const folder = await cached('cluster', await fingerprint(await goVersion()), (part) => compile(part, progress))
-  return { cluster: join(folder, 'cluster'), kubectl: join(folder, 'kubectl') }
+const run = promisify(execFile)
+const sources = fileURLToPath(new URL('.', import.meta.url))
+const env = { ...process.env, GOTOOLCHAIN: 'local' }
+
+const CLUSTER: Program = { name: 'cluster', package: '.', files: (names) => names.filter((name) => name.endsWith('.go')).sort() }
+const KUBECTL: Program = { name: 'kubectl', package: 'k8s.io/kubernetes/cmd/kubectl', files: () => [] }
+
+const building = new Map<Version, Promise<Binaries>>()
+
+/** The test cluster of a Kubernetes version, and kubectl, built once for the sources as they are now. */
+export function buildCluster(version: Version, progress: Progress = () => undefined): Promise<Binaries> {
+  const begun = building.get(version) ?? build(version, progress)
+  building.set(version, begun)
+  return begun
+}
+
+async function build(version: Version, progress: Progress): Promise<Binaries> {
+  const go = await goVersion()
+  return {
+    cluster: await built(CLUSTER, versions[version], go, progress),
+    kubectl: await built(KUBECTL, versions[USUAL], go, progress),
+  }
 }
 
 async function goVersion(): Promise<string> {
@@ -43,21 +57,28 @@ async function goVersion(): Promise<string> {
   return version
 }
 
-async function fingerprint(version: string): Promise<string> {
-  const hash = createHash('sha256').update(JSON.stringify([version, flags, packages]))
-  const files = (await readdir(sources)).filter((file) => /\.go$|^go\.(mod|sum)$/.test(file)).sort()
-  for (const file of files) hash.update(`${file}\0`).update(await readFile(join(sources, file)))
-  return hash.digest('hex').slice(0, 16)
+async function built(program: Program, of: Release, go: string, progress: Progress): Promise<string> {
+  const args = [
+    ...['build', '-trimpath', '-buildvcs=false', `-modfile=${of.modfile}`, '-tags', of.tags.join(',')],
+    ...['-ldflags', `-s -w -X k8s.io/component-base/version.gitVersion=v${of.release}`],
+  ]
+  const hash = createHash('sha256').update(JSON.stringify([go, args, program.package]))
+  for (const file of [...program.files(await readdir(sources)), of.modfile, of.modfile.replace(/mod$/, 'sum')])
+    hash.update(`${file}\0`).update(await readFile(join(sources, file)))
+  const folder = await cached(`${program.name}-${of.release}`, hash.digest('hex').slice(0, 16), (part) =>
+    compile([...args, '-o', join(part, program.name), program.package], `${program.name} ${of.release}`, progress),
+  )
+  return join(folder, program.name)
 }
 
-async function compile(folder: string, progress: Progress): Promise<void> {
+async function compile(args: string[], what: string, progress: Progress): Promise<void> {
   const start = Date.now()
   const report = (): void =>
-    progress(`building the test cluster: ${String(Math.round((Date.now() - start) / 1000))} s so far; the first time takes 4 to 6 minutes`)
+    progress(`building ${what}: ${String(Math.round((Date.now() - start) / 1000))} s so far; the first time takes 4 to 6 minutes`)
   report()
   const timer = setInterval(report, 10_000)
   try {
-    await run('go', ['build', ...flags, '-o', `${folder}/`, ...packages], { env, cwd: sources, maxBuffer: 64 << 20 })
+    await run('go', args, { env, cwd: sources, maxBuffer: 64 << 20 })
   } catch (error) {
     const output = error instanceof Error && 'stderr' in error ? String(error.stderr) : ''
     throw new Error(`The test cluster could not be built:\n${output.split('\n').slice(-30).join('\n')}`, { cause: error })

@@ -7,10 +7,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { buildCluster } from './build.ts'
+import { USUAL, type Version } from './versions.ts'
 
 /** A running cluster as plain data, to hand to another process. */
 export interface ClusterInfo {
   server: string
+  /** Of a server that trusts one issuer alone (before Kubernetes 1.30), and has one right audience, its own URL. */
+  soleIssuer?: string
   pid: number
   dir: string
   /** How long the API server believes a token that it has accepted. */
@@ -43,6 +46,8 @@ export interface Cluster extends AsyncDisposable {
 }
 
 export interface ClusterOptions {
+  /** Of Kubernetes; the usual one when left out. */
+  version?: Version
   tokenCacheTTL: '0s' | '10s'
   controllers: boolean
   /** Audiences of ID tokens beside the URLs of the server and its proxies. */
@@ -54,8 +59,9 @@ const START_MS = 120_000
 const PROXY_PORTS = 48
 const OWN_PORTS = 16
 
-export async function startCluster({ tokenCacheTTL, controllers, audiences = [], progress }: ClusterOptions): Promise<Cluster> {
-  const binaries = await buildCluster(progress)
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const { version = USUAL, tokenCacheTTL, controllers, audiences = [], progress } = options
+  const binaries = await buildCluster(version, progress)
   const dir = await mkdtemp(join(tmpdir(), 'kubepass-cluster-'))
   const at = (name: string): string => join(dir, name)
   const ports = somePorts(PROXY_PORTS + OWN_PORTS)
@@ -76,12 +82,13 @@ export async function startCluster({ tokenCacheTTL, controllers, audiences = [],
     await rm(dir, { recursive: true, force: true, maxRetries: 5 })
   }
   try {
-    const server = await ready(child, dir)
+    const { server, soleIssuer } = await ready(child, dir)
     // Who forgets to stop it need not wait for it.
     child.unref()
     if (child.stdin instanceof Socket) child.stdin.unref()
     const info: ClusterInfo = {
       server,
+      ...(soleIssuer !== '' && { soleIssuer }),
       pid: child.pid ?? 0,
       dir,
       tokenCacheMs: Number.parseInt(tokenCacheTTL) * 1000,
@@ -110,7 +117,7 @@ export async function startCluster({ tokenCacheTTL, controllers, audiences = [],
   }
 }
 
-async function ready(child: ChildProcess, dir: string): Promise<string> {
+async function ready(child: ChildProcess, dir: string): Promise<{ server: string; soleIssuer: string }> {
   let failure: string | undefined
   child.once('error', (error) => (failure = error.message))
   child.once('exit', (code, signal) => (failure = `ended with ${String(signal ?? code)}`))
@@ -121,7 +128,7 @@ async function ready(child: ChildProcess, dir: string): Promise<string> {
     const log = await readFile(join(dir, 'log'), 'utf8')
     throw new Error(`The test cluster ${failure}. Its last words:\n${log.trimEnd().split('\n').slice(-20).join('\n')}`)
   }
-  return (JSON.parse(await readFile(file, 'utf8')) as { server: string }).server
+  return JSON.parse(await readFile(file, 'utf8')) as { server: string; soleIssuer: string }
 }
 
 /** Neighbouring ports below those that the system hands out by itself. */

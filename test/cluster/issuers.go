@@ -10,7 +10,7 @@ import (
 )
 
 // serveIssuers stands for the ID token issuers of GitHub and GitLab: their discovery documents and the
-// public key. The tests sign ID tokens themselves, with issuer.key.
+// public key. The issuer "ci" is both, for a server that knows one. The tests sign ID tokens themselves, with issuer.key.
 func serveIssuers(k keys) (base string, err error) {
 	pair, err := tls.LoadX509KeyPair(k.serverCert, k.serverKey)
 	if err != nil {
@@ -22,7 +22,9 @@ func serveIssuers(k keys) (base string, err error) {
 	}
 	base = "https://" + listener.Addr().String()
 	mux := http.NewServeMux()
-	for name, issuer := range map[string]string{"github": "https://token.actions.githubusercontent.com", "gitlab": "https://gitlab.com"} {
+	for name, issuer := range map[string]string{
+		"github": "https://token.actions.githubusercontent.com", "gitlab": "https://gitlab.com", "ci": base + "/ci",
+	} {
 		mux.HandleFunc("/"+name+"/.well-known/openid-configuration", answer(map[string]any{
 			"issuer": issuer, "jwks_uri": base + "/keys", "response_types_supported": []string{"id_token"},
 			"subject_types_supported": []string{"public"}, "id_token_signing_alg_values_supported": []string{"RS256"},
@@ -34,7 +36,9 @@ func serveIssuers(k keys) (base string, err error) {
 		"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "test", "n": encode(public.N.Bytes()), "e": encode(big.NewInt(int64(public.E)).Bytes()),
 	}}}))
 	server := &http.Server{Handler: mux}
-	go func() { _ = server.Serve(tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{pair}})) }()
+	go func() {
+		_ = server.Serve(tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{pair}}))
+	}()
 	return base, nil
 }
 

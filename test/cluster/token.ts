@@ -1,5 +1,6 @@
 import { createPrivateKey, sign } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import type { ClusterInfo } from './cluster.ts'
 
 export type Claims = Record<string, unknown>
 
@@ -12,6 +13,26 @@ export function claimsOf(token: string): Claims {
 export function signToken(claims: Claims, header: Claims, keyPath: string): string {
   const signed = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
   return `${signed}.${sign('RSA-SHA256', Buffer.from(signed), createPrivateKey(readFileSync(keyPath))).toString('base64url')}`
+}
+
+/** An ID token of the CI whose claims these are. */
+export function signIdToken(info: ClusterInfo, claims: Claims): string {
+  const said = info.soleIssuer === undefined ? claims : { ...claims, ...forSoleIssuer(info, info.soleIssuer, claims) }
+  return signToken(said, { typ: 'JWT', alg: 'RS256', kid: 'test' }, info.issuerKey)
+}
+
+/** A server without rules takes the user and the group from claims that say what its rules would, and knows of its proxies no URL. */
+function forSoleIssuer({ server, proxyPorts, ownPorts }: ClusterInfo, iss: string, claims: Claims): Claims {
+  const urls = [...proxyPorts, ...ownPorts].map((port) => `https://127.0.0.1:${String(port)}`)
+  const aud = [claims['aud']].flat()
+  const [ci, group] =
+    'project_id' in claims ? ['gitlab', `project:${String(claims['project_id'])}`] : ['github', `repo:${String(claims['repository_id'])}`]
+  return {
+    iss,
+    aud: aud.some((each) => urls.includes(String(each))) ? [...aud, server] : claims['aud'],
+    ci_user: `${ci}:${String(claims['sub'])}`,
+    ci_group: `${ci}:${group}`,
+  }
 }
 
 /** The same token, again signed, with other claims. */

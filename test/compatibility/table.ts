@@ -1,4 +1,6 @@
 import { sections } from './cases.ts'
+import { kubernetesVersions } from './kubernetes.ts'
+import { markdownTable } from './markdown.ts'
 import type { Row } from './play.ts'
 
 const INTRODUCTION = `# Compatibility with kubectl
@@ -33,7 +35,7 @@ export function documentOf(rows: ReadonlyMap<string, readonly Row[]>): string {
     const note = NOTES[title]
     return `## ${title}\n\n${note === undefined ? '' : `${note}\n\n`}${tableOf(rows.get(title) ?? [])}`
   })
-  return [INTRODUCTION, ...parts].join('\n')
+  return [INTRODUCTION, ...parts, kubernetesVersions()].join('\n')
 }
 
 /** The rows of such a document, by section and title. */
@@ -55,8 +57,5 @@ function tableOf(rows: readonly Row[]): string {
     ['case', 'kubectl', 'kubepass', 'remark'],
     ...rows.map((row) => [row.title, row.kubectl, row.kubepass, row.remark.replaceAll('|', '\\|')]),
   ]
-  const widths = [0, 1, 2, 3].map((column) => Math.max(3, ...cells.map((row) => row[column]?.length ?? 0)))
-  const line = (row: readonly string[]): string => `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |\n`
-  const [head = [], ...others] = cells
-  return [head, widths.map((width) => '-'.repeat(width)), ...others].map(line).join('')
+  return markdownTable(cells)
 }

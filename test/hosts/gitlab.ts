@@ -6,7 +6,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import type { ClusterInfo } from '../cluster/cluster.ts'
-import { signToken, type Claims } from '../cluster/token.ts'
+import { signIdToken, type Claims } from '../cluster/token.ts'
 import { gitlabClaims, newJobToken, predefinedVariables, type GitlabContext } from './gitlab-context.ts'
 import { goDuration } from './gitlab-duration.ts'
 import type { Executor } from './gitlab-executor.ts'
@@ -227,7 +227,7 @@ export class GitlabUse implements Use {
     const expand = (text: string): string => expandText(text, (name) => values.get(name) ?? '')
     const tokens = Object.entries(this.#job.idTokens).map(([name, aud]) => {
       const claims = gitlabClaims(this.#context, Array.isArray(aud) ? aud.map(expand) : expand(aud))
-      const value = signToken({ ...claims, ...options.claims }, { typ: 'JWT', alg: 'RS256', kid: 'test' }, info.issuerKey)
+      const value = signIdToken(info, { ...claims, ...options.claims })
       secrets.push(value)
       return [name, { value, masked: true, expand: false }] as const
     })

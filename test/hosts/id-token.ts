@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ClusterInfo } from '../cluster/cluster.ts'
 import { answerWith, type Disturbance, type OtherAnswer } from '../cluster/proxy.ts'
-import { signToken, type Claims } from '../cluster/token.ts'
+import { signIdToken, type Claims } from '../cluster/token.ts'
 
 export interface IdTokenEndpoint {
   readonly url: string
@@ -56,5 +56,5 @@ export async function serveIdTokens(info: ClusterInfo, claims: (audience?: strin
 function idToken(info: ClusterInfo, claims: Claims): string {
   const iat = Math.floor(Date.now() / 1000)
   const issued = { iss: 'https://token.actions.githubusercontent.com', jti: randomUUID(), iat, nbf: iat - 600, exp: iat + 300 }
-  return signToken({ ...issued, ...claims }, { typ: 'JWT', alg: 'RS256', kid: 'test' }, info.issuerKey)
+  return signIdToken(info, { ...issued, ...claims })
 }

@@ -7,7 +7,7 @@ import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parse, stringify } from 'yaml'
 import { anchorOf, Room, sweepAlone } from '../cluster/anchors.ts'
-import { signToken } from '../cluster/token.ts'
+import { signIdToken } from '../cluster/token.ts'
 import { gitlabClaims } from '../hosts/gitlab-context.ts'
 import type { Pipeline } from '../runners/gitlab-ci-local.ts'
 import { buildStandalone } from '../standalone.ts'
@@ -47,7 +47,7 @@ async function run({ project, info, proxy }: PipelineScene, yaml: Project, varia
 
 function idTokenFor(audience: string): string {
   const job = { jobId: '1', jobName: 'kubepass', pipelineId: '1', timeout: 1800, folder: '/builds/group/project', jobToken: '' }
-  return signToken(gitlabClaims(job, audience), { typ: 'JWT', alg: 'RS256', kid: 'test' }, clusters.quick.issuerKey)
+  return signIdToken(clusters.quick, gitlabClaims(job, audience))
 }
 
 /** Runs a pipeline that is nothing but the component. */

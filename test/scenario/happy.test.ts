@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { admin } from '../cluster/admin.ts'
 import { claimsOf } from '../cluster/token.ts'
-import { ONE_SECRET, onEachCi, onGithub, SECRETS, TOKEN, WHOAMI } from './scenario.ts'
+import { credentialIdOf, ONE_SECRET, onEachCi, onGithub, SECRETS, TOKEN, WHOAMI } from './scenario.ts'
 
 /** Not the synchronous one: the proxy that it talks through runs in this process. */
 const run = promisify(execFile)
@@ -40,7 +40,7 @@ onGithub('github-oidc: the credential lives as long as the command', async ({ pr
   expect(conforms(record) ? [] : conforms.errors).toEqual([])
   expect(record).toMatchObject({
     identity: { kind: 'github-oidc' },
-    granted: { credential_id: `JTI=${String(claimsOf(token)['jti'])}` },
+    granted: { credential_id: credentialIdOf(token) },
     verified: { username: 'system:serviceaccount:kubepass:scanner' },
     used: { exit_code: 0 },
     proven: { samples: 3 },
@@ -100,7 +100,7 @@ onGithub('without a command the later steps have it, and post takes it back', as
   expect(main.code).toBe(0)
   const [token = ''] = proxy.tokens
   expect(main.env).toEqual({ KUBECONFIG: main.outputs['kubeconfig'], KUBE_CONFIG_PATH: main.outputs['kubeconfig'] })
-  expect(main.outputs['credential_id']).toBe(`JTI=${String(claimsOf(token)['jti'])}`)
+  expect(main.outputs['credential_id']).toBe(credentialIdOf(token) ?? '')
   expect(Date.parse(main.outputs['expires_at'] ?? '')).toBe(Number(claimsOf(token)['exp']) * 1000)
 
   const kubeconfig = main.outputs['kubeconfig'] ?? ''

@@ -360,14 +360,14 @@ onGithub(
 
 onGitlab(
   'an ID token for others: its audience is quoted once; and a variable in its place that holds none',
-  async ({ step, job, proxy }) => {
-    Object.assign(job.options, { claims: { aud: [proxy.url, 'https://elsewhere.example.com'] } })
+  async ({ step, job, proxy, audience }) => {
+    Object.assign(job.options, { claims: { aud: [audience, 'https://elsewhere.example.com'] } })
     const none = await step({ command: 'true' }, { KUBEPASS_ID_TOKEN: 'not-an-id-token-at-all' }).main()
     expect(none.code).toBe(81)
     expect(none.messages[0]).toMatch(/^The variable KUBEPASS_ID_TOKEN is set, but holds no JWT\.\n/)
     const others = await step({ command: 'true' }).main()
     expect(others.messages[0]).toContain(
-      `The ID token's audience is ["${proxy.url}","https://elsewhere.example.com"], not "${proxy.url}" alone.`,
+      `The ID token's audience is ["${audience}","https://elsewhere.example.com"], not "${audience}" alone.`,
     )
     expect(proxy.exchanges).toEqual([])
   },

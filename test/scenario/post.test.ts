@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Issued, Receipt } from '../../src/receipt.ts'
 import { admin } from '../cluster/admin.ts'
-import { clusters, ONE_SECRET, onEachCi, onGithub, WHOAMI, type GithubScene } from './scenario.ts'
+import { resign } from '../cluster/token.ts'
+import { clusters, ONE_SECRET, onEachCi, onGithub, TOKEN, WHOAMI, type GithubScene } from './scenario.ts'
 
 type Use = ReturnType<GithubScene['step']>
 
@@ -25,6 +26,28 @@ function withAnchor(use: Use, at: number, anchor: object | undefined): unknown[]
   const { credentials } = receiptOf(use)
   return credentials.toSpliced(at, at === 0 ? 1 : 0, { ...credentials[0], anchor } as Issued)
 }
+
+onEachCi(
+  'a token without an id, as before Kubernetes 1.30: post knows it by its Secret, revokes and proves',
+  async ({ info, step, proxy }) => {
+    proxy.on({ method: 'POST', path: TOKEN, when: 'after' }, ({ responseBody }) => {
+      const answer = JSON.parse(responseBody) as { status: { token: string } }
+      answer.status.token = resign(answer.status.token, (claims) => ({ ...claims, jti: undefined }), info.serviceAccountKey)
+      proxy.tokens.push(answer.status.token)
+      return { status: 201, body: JSON.stringify(answer) }
+    })
+    const use = step({ command: 'echo started; sleep 600' })
+    const phase = use.start('main')
+    await phase.seen('started')
+    phase.kill('SIGKILL')
+    await phase.done
+    const post = await use.post()
+    expect(post.code).toBe(0)
+    expect(post.log).toMatch(/Credential: revoked .*, proven dead/)
+  },
+  // The scan holds the output; the runner waits for that in vain.
+  { github: { patience: { drain: 200 } }, gitlab: { patience: { drain: 200 } } },
+)
 
 onGithub('a forged receipt moves post to nothing', async ({ info, step, proxy, job }) => {
   const use = step()

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { AddressInfo } from 'node:net'
 import { admin } from '../cluster/admin.ts'
 import { claimsOf, resign } from '../cluster/token.ts'
-import { ONE_SECRET, onEachCi, onGithub, SECRETS, status, TOKEN, WHOAMI } from './scenario.ts'
+import { ONE_SECRET, onEachCi, onGithub, SECRETS, status, TOKEN, WHOAMI, type GithubScene } from './scenario.ts'
 
 const unauthorized = status(401, 'Unauthorized', 'Unauthorized')
 
@@ -25,13 +25,13 @@ onGithub(
 
 onGithub(
   'an ID token that the cluster does not take: its claims are shown, quoted',
-  async ({ step, job }) => {
+  async ({ info, step, job }) => {
     const main = await step({ command: 'true', audience: 'somewhere-else' }).main()
     expect(main.code).toBe(82)
     const [{ message } = { message: '' }] = main.annotations
     expect(message).toContain('The API server refused to create a Secret in namespace "kubepass": 401 "Unauthorized".')
     for (const line of [
-      'iss: "https://token.actions.githubusercontent.com"',
+      `iss: "${info.soleIssuer ?? 'https://token.actions.githubusercontent.com'}"`,
       'aud: "somewhere-else"',
       'repository: "octo-org/octo-repo"',
       String.raw`ref: "refs/heads/x\n::error::pwned ##\u005bgroup]"`,
@@ -316,7 +316,7 @@ onEachCi(
   },
 )
 
-onGithub('what an audit log shows: who asked, for which token', async ({ info, step, proxy, job }) => {
+const audited = async ({ info, step, proxy, job }: GithubScene): Promise<void> => {
   await step({ command: 'kubectl get ns kubepass -o name' }).main()
   const jti = String(claimsOf(proxy.tokens[0] ?? '')['jti'])
   const events = readFileSync(info.auditLog, 'utf8')
@@ -324,7 +324,8 @@ onGithub('what an audit log shows: who asked, for which token', async ({ info, s
     .filter((line) => line.includes(`JTI=${jti}`))
   expect(events.some((line) => line.includes(`run ${job.runId}/1`) && line.includes('issued-credential-id'))).toBe(true)
   expect(events.some((line) => line.includes('"resource":"namespaces"'))).toBe(true)
-})
+}
+onGithub('what an audit log shows: who asked, for which token', audited, { needs: 'credential-id' })
 
 onEachCi('half an answer to the DELETE is no revocation', async ({ step, proxy }) => {
   const html = { 'content-type': 'text/html' }

@@ -2,7 +2,9 @@ import { expect, test } from '@jest/globals'
 import { readFileSync } from 'node:fs'
 import { admin } from '../cluster/admin.ts'
 import type { ClusterInfo } from '../cluster/cluster.ts'
+import { has, lackOf, type Feature } from '../cluster/features.ts'
 import { startProxy, type Proxy } from '../cluster/proxy.ts'
+import { claimsOf } from '../cluster/token.ts'
 import { startJob, type GithubJob, type JobOptions, type Step } from '../hosts/github.ts'
 import { GitlabJob, type GitlabOptions, type GitlabUse } from '../hosts/gitlab.ts'
 import type { Job, Use } from '../hosts/host.ts'
@@ -23,6 +25,8 @@ export const clusters = JSON.parse(process.env['KUBEPASS_TEST_CLUSTERS'] ?? '{}'
 export interface Scene {
   info: ClusterInfo
   proxy: Proxy
+  /** The right one of a GitLab job's ID token. A server that trusts one issuer knows itself by one URL. */
+  audience: string
   /** The inputs that every use needs. */
   inputs: Record<string, string>
   /** A token of a ServiceAccount in kubepass-issuer, looked for in every place where it could leak. */
@@ -65,25 +69,36 @@ export interface PipelineScene extends Scene {
 
 export interface Stage extends JobOptions {
   cluster?: keyof Clusters
+  needs?: Feature
   /** Where the proxy listens: one of the cluster's own ports. */
   port?: number | undefined
 }
 
 export interface GitlabStage extends GitlabOptions {
   cluster?: keyof Clusters
+  needs?: Feature
 }
 
 export interface CiStage {
   cluster?: keyof Clusters
+  needs?: Feature
   /** Whether the job gets ID tokens; default true. */
   idToken?: boolean
   github?: JobOptions
   gitlab?: GitlabOptions
 }
 
+/** A test that is skipped, and says why, where the chosen Kubernetes lacks what it needs. */
+export function testWith(needs: Feature | undefined, name: string, play: () => Promise<void>): void {
+  const lack = needs === undefined ? undefined : lackOf(needs)
+  if (lack !== undefined) console.warn(`Skipped: ${name}: ${lack}`)
+  const testHere = lack === undefined ? test : test.skip
+  testHere(name, play)
+}
+
 /** A GitHub job; it must leave no living token, no object, no file, no process and no readable secret. */
 export function onGithub(name: string, play: (scene: GithubScene) => Promise<void>, stage: Stage = {}): void {
-  test(name, () => playOnGithub(play, stage))
+  testWith(stage.needs, name, () => playOnGithub(play, stage))
 }
 
 /** The same inside a test, which plays more than one. */
@@ -106,7 +121,7 @@ export async function allPlayed(plays: Promise<void>[]): Promise<void> {
 
 /** A GitLab job, of which the same is asked. */
 export function onGitlab(name: string, play: (scene: GitlabScene) => Promise<void>, stage: GitlabStage = {}): void {
-  test(name, () => playOnGitlab(play, stage))
+  testWith(stage.needs, name, () => playOnGitlab(play, stage))
 }
 
 export async function playOnGitlab(
@@ -118,7 +133,7 @@ export async function playOnGitlab(
   await using job = new GitlabJob(info, options)
   const { scene, secrets, excuses } = sceneOf(info, proxy)
   // A component of a test's own has inputs of its own.
-  const needed = options.component === undefined ? { ...scene.inputs, audience: proxy.url } : scene.inputs
+  const needed = options.component === undefined ? { ...scene.inputs, audience: scene.audience } : scene.inputs
   await play({ ...scene, job, step: (inputs = {}, env = {}) => job.step({ ...needed, ...named(inputs) }, env) })
   job.cleanUp()
   expect(unexcused(await trace({ info, proxy, host: job, secrets }), excuses)).toEqual([])
@@ -202,11 +217,17 @@ function sceneOf(info: ClusterInfo, proxy: Proxy): { scene: Scene; secrets: stri
     return body.status.token
   }
   const inputs = { server: proxy.url, certificate_authority: info.ca, service_account: 'kubepass/scanner' }
-  return { scene: { info, proxy, inputs, identityOf, excuse: (complaint) => void excuses.push(complaint) }, secrets, excuses }
+  const audience = info.soleIssuer === undefined ? proxy.url : info.server
+  return { scene: { info, proxy, audience, inputs, identityOf, excuse: (complaint) => void excuses.push(complaint) }, secrets, excuses }
 }
 
 function unexcused(complaints: string[], excuses: RegExp[]): string[] {
   return complaints.filter((complaint) => !excuses.some((excuse) => excuse.test(complaint)))
+}
+
+/** A token's id as the evidence has it. */
+export function credentialIdOf(token: string): string | null {
+  return has('credential-id') ? `JTI=${String(claimsOf(token)['jti'])}` : null
 }
 
 export const SECRETS = /^\/api\/v1\/namespaces\/kubepass\/secrets$/

@@ -7,8 +7,14 @@ const run = { platform: 'gitlab', id: '7', attempt: '1', job: 'scan', repository
 const options = { server: 'https://10.0.0.1:6443', serviceAccount: { namespace: 'kubepass', name: 'scanner' } } as Options
 const env = { CI_PIPELINE_URL: 'https://gitlab.example.com/group/project/-/pipelines/5' }
 
+const granted = {
+  credential_id: 'JTI=abc',
+  issued_at: '2026-01-01T00:00:00Z',
+  expires_at: '2026-01-01T00:15:00Z',
+  bound_to: 'kubepass-7-1-x',
+}
 const whole: Partial<Evidence> = {
-  granted: { credential_id: 'JTI=abc', issued_at: '2026-01-01T00:00:00Z', expires_at: '2026-01-01T00:15:00Z', bound_to: 'kubepass-7-1-x' },
+  granted,
   verified: { username: 'system:serviceaccount:kubepass:scanner', at: '2026-01-01T00:00:00Z' },
   used: { started_at: '2026-01-01T00:00:00Z', ended_at: '2026-01-01T00:01:00Z', exit_code: 3, signal: null },
   revoked: { at: '2026-01-01T00:01:00Z' },
@@ -89,6 +95,14 @@ test('the annotation has the credential id, and a link', () => {
       },
     },
   ])
+})
+
+test.each<[string, Partial<Evidence>, string]>([
+  ['that has no id, as before Kubernetes 1.30', { ...whole, granted: { ...granted, credential_id: null } }, 'a credential'],
+  ['that there never was', { finished: true, error: 'REFUSED' }, 'no credential'],
+])('the annotation of a credential %s', (_name, evidence, said) => {
+  const { kubepass } = JSON.parse(annotations(evidenceOf(evidence), env)) as { kubepass: { external_link: { label: string } }[] }
+  expect(kubepass[0]?.external_link.label).toMatch(new RegExp(`^${said} of kubepass/scanner: `))
 })
 
 test('without a pipeline there is nothing to link to', () => {

@@ -299,7 +299,7 @@ describe('401', () => {
     const text = of({ iss: 'x', aud: ['a', 'b'], iat: NOW - 7200, nbf: NOW + 600, exp: NOW - 180 })
     expect(text).toContain('  aud: ["a","b"]\n')
     expect(text).toMatch(/ {2}iat: 2027-01-15T06:00:00Z \(2 hours ago\)\n {2}nbf: .* \(in 10 minutes\)\n {2}exp: .* \(3 minutes ago\)\n/)
-    expect(text).toContain('--authentication-config')
+    expect(text).toContain('--authentication-config, or with its --oidc flags: ')
   })
   test("of a ServiceAccount's token it does not speak of OpenID Connect", () => {
     expect(of({ iss: 'x', 'kubernetes.io': { namespace: 'x' } })).toMatch(/does it come from this cluster/)

@@ -1,0 +1,43 @@
+import { chosenVersion, type Version } from './versions.ts'
+
+const features = {
+  /** The audit log names it. ServiceAccountTokenJTI: */
+  'credential-id': {
+    since: 30,
+    lack: 'no id in its tokens (`jti`)',
+    source: 'https://github.com/kubernetes/kubernetes/blob/v1.30.14/pkg/features/kube_features.go',
+  },
+  policies: {
+    since: 30,
+    lack: 'no ValidatingAdmissionPolicy v1 (`deploy/base/policies.yaml`)',
+    source: 'https://github.com/kubernetes/kubernetes/blob/v1.30.14/staging/src/k8s.io/apiserver/pkg/features/kube_features.go',
+  },
+  /** The --authentication-config. StructuredAuthenticationConfiguration: */
+  'claim-rules': {
+    since: 30,
+    lack: 'one issuer of ID tokens, for one audience, without rules (`--oidc-issuer-url`)',
+    source: 'https://github.com/kubernetes/kubernetes/blob/v1.30.14/staging/src/k8s.io/apiserver/pkg/features/kube_features.go',
+  },
+} as const
+
+/** What an older Kubernetes lacks, and where that is said. */
+export type Feature = keyof typeof features
+
+export function has(feature: Feature): boolean {
+  return lackOf(feature) === undefined
+}
+
+/** All that a Kubernetes version lacks. */
+export function lacksOf(version: Version): string[] {
+  return Object.values(features).flatMap(({ since, lack }) => (isBefore(version, since) ? [lack] : []))
+}
+
+/** Why a test cannot run on a Kubernetes version. */
+export function lackOf(feature: Feature, version: Version = chosenVersion()): string | undefined {
+  const { since, lack, source } = features[feature]
+  return isBefore(version, since) ? `Kubernetes ${version} has ${lack}: ${source}` : undefined
+}
+
+function isBefore(version: Version, since: number): boolean {
+  return Number(version.split('.')[1]) < since
+}

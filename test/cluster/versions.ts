@@ -1,0 +1,32 @@
+export interface Release {
+  readonly release: string
+  /** Of the Go files: what that version has in another form. */
+  readonly tags: readonly string[]
+  /** The go.mod that names its modules. */
+  readonly modfile: string
+}
+
+/** The Kubernetes versions of test clusters: the oldest that kubepass supports, the first with its policies, today's, the newest. */
+export const versions = {
+  '1.28': { release: '1.28.15', tags: ['before_1_31'], modfile: 'versions/1.28.mod' },
+  '1.30': { release: '1.30.14', tags: ['before_1_31'], modfile: 'versions/1.30.mod' },
+  '1.36': { release: '1.36.3', tags: [], modfile: 'go.mod' },
+  '1.37': { release: '1.37.2', tags: [], modfile: 'versions/1.37.mod' },
+} as const satisfies Record<string, Release>
+
+export type Version = keyof typeof versions
+
+/** All tests run on this one, and kubectl is always of it. */
+export const USUAL: Version = '1.36'
+
+export function isVersion(text: string): text is Version {
+  return Object.hasOwn(versions, text)
+}
+
+/** The one that KUBEPASS_TEST_KUBERNETES names. */
+export function chosenVersion(env: NodeJS.ProcessEnv = process.env): Version {
+  const named = env['KUBEPASS_TEST_KUBERNETES'] ?? ''
+  if (named === '') return USUAL
+  if (isVersion(named)) return named
+  throw new Error(`KUBEPASS_TEST_KUBERNETES is one of ${Object.keys(versions).join(', ')}, not ${named}`)
+}

@@ -1,0 +1,49 @@
+import { lackOf, lacksOf, type Feature } from '../cluster/features.ts'
+import { isVersion, USUAL, versions, type Version } from '../cluster/versions.ts'
+import { markdownTable } from './markdown.ts'
+
+/** In what an API server has a part: who the job is, what it gets, how that ends, and deploy/base. */
+const SCENARIOS: Record<string, Feature | undefined> = {
+  happy: undefined,
+  identities: undefined,
+  'in-cluster': undefined,
+  terminal: undefined,
+  gitlab: undefined,
+  rotate: undefined,
+  refused: undefined,
+  hints: undefined,
+  stop: undefined,
+  cancelled: undefined,
+  interrupted: undefined,
+  post: undefined,
+  tampered: undefined,
+  sweep: undefined,
+  deploy: 'policies',
+}
+
+/** The scenarios that run on a version, or all tests; and why others do not. */
+export function testsOn(version: Version): { scenarios: string[] | 'all'; skipped: string[] } {
+  if (version === USUAL) return { scenarios: 'all', skipped: [] }
+  const named = Object.entries(SCENARIOS).map(([name, needs]) => ({ name, lack: needs === undefined ? undefined : lackOf(needs, version) }))
+  return {
+    scenarios: named.filter(({ lack }) => lack === undefined).map(({ name }) => name),
+    skipped: named.flatMap(({ name, lack }) => (lack === undefined ? [] : [`${name}: ${lack}`])),
+  }
+}
+
+const INTRODUCTION = `## Kubernetes versions
+
+\`npm run test:long\` plays these scenarios (\`test/scenario\`) on the kube-apiserver, the controllers and the etcd of each version. kubectl is 1.36.
+A test that needs what a version lacks is skipped there, and says why. [cluster.md](cluster.md#before-kubernetes-130) says what to do where something is missing.
+`
+
+/** For the page; which versions are there is said in one place, so that it cannot differ from what runs. */
+export function kubernetesVersions(): string {
+  const rows = Object.keys(versions)
+    .filter(isVersion)
+    .map((version) => {
+      const { scenarios } = testsOn(version)
+      return [versions[version].release, scenarios === 'all' ? 'all' : scenarios.join(', '), lacksOf(version).join('; ')]
+    })
+  return `${INTRODUCTION}\n${markdownTable([['Kubernetes', 'scenarios', 'it has'], ...rows])}`
+}

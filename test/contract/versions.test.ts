@@ -1,0 +1,25 @@
+import { expect, test } from '@jest/globals'
+import { readFileSync } from 'node:fs'
+import { lacksOf } from '../cluster/features.ts'
+import { chosenVersion, isVersion, USUAL, versions } from '../cluster/versions.ts'
+
+const named = Object.keys(versions).filter(isVersion)
+const modulesOf = (file: string): string => readFileSync(new URL(`../cluster/${file}`, import.meta.url), 'utf8')
+
+test.each(named)('the modules of Kubernetes %s are those of its release', (version) => {
+  const { release, modfile } = versions[version]
+  expect(release.startsWith(`${version}.`)).toBe(true)
+  expect(modulesOf(modfile)).toContain(`\tk8s.io/kubernetes v${release}\n`)
+  const replaced = [...modulesOf(modfile).matchAll(/ => \S+ (v\S+)/g)].map(([, staging]) => staging)
+  expect(new Set(replaced)).toEqual(new Set([`v0.${release.slice('1.'.length)}`]))
+})
+
+test('nothing is missing on the usual version, nor on a later one', () => {
+  expect(named.slice(named.indexOf(USUAL)).flatMap(lacksOf)).toEqual([])
+})
+
+test('KUBEPASS_TEST_KUBERNETES names one of them', () => {
+  expect(chosenVersion({})).toBe(USUAL)
+  expect(chosenVersion({ KUBEPASS_TEST_KUBERNETES: '1.28' })).toBe('1.28')
+  expect(() => chosenVersion({ KUBEPASS_TEST_KUBERNETES: '1.29' })).toThrow('is one of 1.28, 1.30, 1.36, 1.37, not 1.29')
+})
