@@ -1,6 +1,6 @@
 import { lackOf, lacksOf, type Feature } from '../cluster/features.ts'
 import { isVersion, USUAL, versions, type Version } from '../cluster/versions.ts'
-import { markdownTable } from './markdown.ts'
+import { markdownTable } from '../markdown.ts'
 
 /** In what an API server has a part: who the job is, what it gets, how that ends, and deploy/base. */
 const SCENARIOS: Record<string, Feature | undefined> = {

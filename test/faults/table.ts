@@ -1,4 +1,5 @@
 import { errorCodes } from '../../src/errors.ts'
+import { markdownTable } from '../markdown.ts'
 import { calls, type CallName } from './calls.ts'
 import { faults } from './faults.ts'
 import type { Cell, Often } from './play.ts'
@@ -48,12 +49,6 @@ function tableOf(outcomes: Outcomes, often: Often): string {
     .map((fault) => [fault.title, ...columns.map((call) => outcomes.get(keyOf({ call, fault, often })) ?? '-')])
     .filter(([, ...cells]) => cells.some((cell) => cell !== '-'))
   return markdownTable([['', ...columns.map((call) => calls[call].title)], ...rows])
-}
-
-function markdownTable([head = [], ...rows]: string[][]): string {
-  const widths = head.map((_, column) => Math.max(3, ...[head, ...rows].map((cells) => cells[column]?.length ?? 0)))
-  const line = (cells: string[]): string => `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |\n`
-  return [head, widths.map((width) => '-'.repeat(width)), ...rows].map(line).join('')
 }
 
 /** The cells of such a document, by name. */
