@@ -5284,10 +5284,14 @@ function hintFor(asked, { status, form, said }, auth, now = Date.now() / 1000) {
     return OWN_WORDS;
 }
 /** The hint for an answer 408, 429 or 5xx that still came at the end of the deadline. */
-function hintForUnhealed({ status, form, said }) {
+function hintForUnhealed(asked, { status, form, said }) {
     if ((said?.message ?? '').includes('failed calling webhook "'))
         return ('An admission webhook of the cluster does not answer, and refuses every request by that (failurePolicy: Fail). Its name is quoted above; see ' +
             'kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations.');
+    // From Kubernetes 1.37 on, this is said of a Service that does not exist, too.
+    const [, service] = /^no (?:endpoints available|service port \d+ found) for service "([^"]+)"$/.exec(said?.message ?? '') ?? [];
+    if (service !== undefined)
+        return ofAnotherRequest(asked, attributesOf(asked), `the service ${(0,src_quote/* quote */.hD)(service)}`);
     if (status === 429)
         return 'The API server has more requests than it takes. Run the job again later, or raise deadline.';
     if (said !== undefined)
@@ -5469,7 +5473,7 @@ class KubeClient {
             const who = said === undefined ? 'What answers for the API server' : 'The API server';
             const words = said === undefined ? '' : wordsOf(said);
             throw new errors/* KubepassError */.v3('UNREACHABLE', `${who} keeps answering ${last.status}${words} to ${call.method} ${call.path}.`, {
-                hint: hintForUnhealed({ ...answer, said }),
+                hint: hintForUnhealed(answer.asked, { ...answer, said }),
             });
         }
         return answer;

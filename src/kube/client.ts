@@ -67,7 +67,7 @@ export class KubeClient {
       const who = said === undefined ? 'What answers for the API server' : 'The API server'
       const words = said === undefined ? '' : wordsOf(said)
       throw new KubepassError('UNREACHABLE', `${who} keeps answering ${last.status}${words} to ${call.method} ${call.path}.`, {
-        hint: hintForUnhealed({ ...answer, said }),
+        hint: hintForUnhealed(answer.asked, { ...answer, said }),
       })
     }
     return answer

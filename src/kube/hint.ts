@@ -57,12 +57,15 @@ export function hintFor(asked: Asked, { status, form, said }: Answered, auth: Au
 }
 
 /** The hint for an answer 408, 429 or 5xx that still came at the end of the deadline. */
-export function hintForUnhealed({ status, form, said }: Answered): string {
+export function hintForUnhealed(asked: Asked, { status, form, said }: Answered): string {
   if ((said?.message ?? '').includes('failed calling webhook "'))
     return (
       'An admission webhook of the cluster does not answer, and refuses every request by that (failurePolicy: Fail). Its name is quoted above; see ' +
       'kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations.'
     )
+  // From Kubernetes 1.37 on, this is said of a Service that does not exist, too.
+  const [, service] = /^no (?:endpoints available|service port \d+ found) for service "([^"]+)"$/.exec(said?.message ?? '') ?? []
+  if (service !== undefined) return ofAnotherRequest(asked, attributesOf(asked), `the service ${quote(service)}`)
   if (status === 429) return 'The API server has more requests than it takes. Run the job again later, or raise deadline.'
   if (said !== undefined) return 'Is the API server overloaded, or starting? Run the job again, or raise deadline.'
   return `The answer is ${form}, not a Kubernetes Status: a gateway or a load balancer sent it, which reaches no API server. Is one starting behind it? Run the job again, or raise deadline.`

@@ -2,8 +2,9 @@ import { expect, test } from '@jest/globals'
 import { randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { exampleOf } from '../../src/inputs.ts'
-import { hintFor, type Asked } from '../../src/kube/hint.ts'
+import { hintFor, hintForUnhealed, type Asked } from '../../src/kube/hint.ts'
 import { Redactor } from '../../src/redact.ts'
+import { canHeal } from '../../src/retry.ts'
 import { admin, kubectl } from '../cluster/admin.ts'
 import type { ClusterInfo } from '../cluster/cluster.ts'
 import { request } from '../cluster/request.ts'
@@ -61,7 +62,9 @@ test('whatever the API server says to a path that is not its own, and to whom: t
         const said = answer.type.startsWith('application/json') ? (JSON.parse(answer.text) as { message: string }) : undefined
         const form = said === undefined ? ('plain text' as const) : ('a Kubernetes Status' as const)
         const asked = { server: quick.server + prefix, method, path }
-        const hint = hintFor(asked, { status: answer.status, form, said }, { bearer: new Redactor().seal('abcdefghijklmnop') })
+        const answered = { status: answer.status, form, said }
+        const auth = { bearer: new Redactor().seal('abcdefghijklmnop') }
+        const hint = canHeal(answer.status) ? hintForUnhealed(asked, answered) : hintFor(asked, answered, auth)
         // Only to a review does an API server without it answer alike.
         if (path.endsWith('reviews') && answer.status === 404 && said?.message.includes('could not find') === true) continue
         expect([prefix, path, answer.text, hint]).toEqual([

@@ -313,10 +313,15 @@ test.each<[string, Answered, RegExp]>([
     /webhook of the cluster does not answer.*failurePolicy/,
   ],
   ['too many requests', status(429, 'TooManyRequests', 'x'), /more requests than it takes/],
+  [
+    'a Service that the path of server names, from Kubernetes 1.37 on',
+    status(503, 'ServiceUnavailable', 'no endpoints available for service "x"'),
+    /^The API server answered for the service "x", but was asked for create "secrets"/,
+  ],
   ['500', status(500, 'InternalError', 'x'), /overloaded, or starting/],
   ['504', status(504, 'Timeout', 'x'), /overloaded, or starting/],
   ['a gateway', foreign(502, 'HTML'), /The answer is HTML, not a Kubernetes Status: a gateway or a load balancer/],
   ['an empty answer', foreign(503, 'an empty body'), /a gateway or a load balancer/],
 ])('what does not heal: %s', (_, answered, says) => {
-  expect(hintForUnhealed(answered)).toMatch(says)
+  expect(hintForUnhealed(asked('create'), answered)).toMatch(says)
 })
