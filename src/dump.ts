@@ -1,4 +1,4 @@
-import type { Run } from './run-index.ts'
+import { merged, type Run } from './run-index.ts'
 
 /** How many bytes lie between two samples. A prime number avoids the same byte of each element. */
 const STEP = 23
@@ -7,6 +7,8 @@ const WINDOW = 12
 const AROUND = 512
 /** How many bytes around an ANSI code to search: 16 characters of a secret, and the code. */
 const AROUND_CODE = 32
+/** Regions with so few bytes between them are read as one. */
+const GAP = 64
 const ESCAPE = 0x1b
 /** Nearly all ANSI codes begin so. */
 const CODE = Buffer.from('\x1b[')
@@ -18,6 +20,7 @@ const BRACKET = 0x3e
 const BAR = 0x7c
 const PERCENT = 0x25
 const AMPERSAND = 0x26
+const LESS = 0x3c
 const HASH = 0x23
 const BACKSLASH = 0x5c
 const ZERO = 0x30
@@ -36,35 +39,54 @@ const classes = Uint8Array.from({ length: 256 }, (_, byte) => {
 
 /** The regions that look like a dump, in order: separated hex digits, separated single characters, or ANSI codes. */
 export function dumpedRegions(bytes: Buffer): Run[] {
+  return merged([...sampledRegions(bytes), ...codeRegions(bytes)], GAP)
+}
+
+function sampledRegions(bytes: Buffer): Run[] {
   const regions: Run[] = []
-  const include = (at: number, around: number): void => {
-    const [start, end] = [Math.max(0, at - around), Math.min(bytes.length, at + around)]
-    const last = regions.at(-1)
-    if (last !== undefined && last.end + AROUND >= start) last.end = Math.max(last.end, end)
-    else regions.push({ start, end })
-  }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  let code = bytes.indexOf(CODE)
-  const lastWindow = bytes.length - WINDOW
-  for (let at = 0; at <= lastWindow; at += STEP) {
-    while (code >= 0 && code < at) {
-      if (isCode(bytes, code)) include(code, AROUND_CODE)
-      code = bytes.indexOf(CODE, code + 2)
-    }
-    const first = view.getInt32(at, true)
-    const change = first ^ view.getInt32(at + 4, true)
-    const isRegular = change !== 0 && ((change & 0x00ff00ff) === 0 || (change & 0xff00ff00) === 0)
-    const [a, b, c] = [classes[first & 0xff] ?? 0, classes[(first >>> 8) & 0xff] ?? 0, classes[(first >>> 16) & 0xff] ?? 0]
-    const d = classes[first >>> 24] ?? 0
-    // All four bytes must have EITHER, and one must have HEX, which the shift moves to the bit of EITHER.
-    const mayBeHex = (a & b & c & d & ((a | b | c | d) << 2) & EITHER) !== 0
-    if ((isRegular && isSpaced(view, at)) || (mayBeHex && isHexDump(bytes, at))) {
-      include(at, AROUND)
-      at += AROUND / 2
-    }
+  const last = bytes.length - WINDOW
+  for (let at = 0; at <= last; at += STEP) {
+    if (!isDumped(bytes, view, at)) continue
+    include(regions, bytes, at, AROUND)
+    at += AROUND / 2
   }
-  for (; code >= 0; code = bytes.indexOf(CODE, code + 2)) if (isCode(bytes, code)) include(code, AROUND_CODE)
+  if (last >= 0 && isDumped(bytes, view, last)) include(regions, bytes, last, AROUND)
   return regions
+}
+
+function codeRegions(bytes: Buffer): Run[] {
+  const regions: Run[] = []
+  for (let at = bytes.indexOf(CODE); at >= 0; at = nextCode(bytes, at + 2)) if (isCode(bytes, at)) include(regions, bytes, at, AROUND_CODE)
+  return regions
+}
+
+/** Looks at what is near by itself: a call for each code would cost more. */
+function nextCode(bytes: Buffer, from: number): number {
+  const near = Math.min(from + 64, bytes.length - 1)
+  for (let at = from; at < near; at += 1) if (bytes[at] === ESCAPE && bytes[at + 1] === CODE[1]) return at
+  return bytes.indexOf(CODE, near)
+}
+
+/** Adds what lies around a place behind those of all regions, or widens the last region. */
+function include(regions: Run[], bytes: Uint8Array, at: number, around: number): void {
+  const [start, end] = [Math.max(0, at - around), Math.min(bytes.length, at + around)]
+  const last = regions.at(-1)
+  if (last !== undefined && last.end + GAP >= start) last.end = end
+  else regions.push({ start, end })
+}
+
+/** Whether the window at `at` holds separated hex digits, or separated single characters. */
+function isDumped(bytes: Uint8Array, view: DataView, at: number): boolean {
+  const first = view.getInt32(at, true)
+  const change = first ^ view.getInt32(at + 4, true)
+  if (change !== 0 && ((change & 0x00ff00ff) === 0 || (change & 0xff00ff00) === 0) && isSpaced(view, at)) return true
+  const a = classes[first & 0xff] ?? 0
+  const b = classes[(first >>> 8) & 0xff] ?? 0
+  const c = classes[(first >>> 16) & 0xff] ?? 0
+  const d = classes[first >>> 24] ?? 0
+  // All four bytes must have EITHER, and one must have HEX, which the shift moves to the bit of EITHER.
+  return (a & b & c & d & ((a | b | c | d) << 2) & EITHER) !== 0 && isHexDump(bytes, at)
 }
 
 /** The window holds hex digits and separators only, and its first 8 bytes hold both. */
@@ -106,7 +128,7 @@ export interface Undumped {
   places: Int32Array
 }
 
-// The action for each byte: the first two are added to the length of the text.
+// What to do with a byte. DROP and KEEP are also the number of bytes by which the text grows.
 const DROP = 0
 const KEEP = 1
 const LOOK = 2
@@ -209,8 +231,9 @@ function readColumn(bytes: Uint8Array, from: number, end: number, into: Text): n
   const before = into.length
   let at = into.addUntil(end, bytes, from + 1, columnActions)
   while (bytes[at] === ESCAPE && at < end) at = into.addUntil(end, bytes, codeEnd(bytes, at, end), columnActions)
-  // A bar or bracket ends the column that one begins.
-  if (bytes[from] !== BLANK) into.length = Math.max(before, into.length - 1)
+  // A bar or bracket ends the column that one begins, unless the output was cut before it.
+  const isClosed = bytes[at - 1] === BAR || bytes[at - 1] === LESS
+  if (isClosed && bytes[from] !== BLANK && into.length > before) into.length -= 1
   return at
 }
 
@@ -233,9 +256,11 @@ function isHexDigit(byte: number | undefined): boolean {
 
 /** The place behind the offset that begins a line of a dump; `from` if the line has none. */
 function offsetEnd(bytes: Uint8Array, from: number, end: number): number {
-  let at = from
-  while (at < end && at - from < 17 && isHexDigit(bytes[at])) at += 1
-  if (at - from < 6 || at - from > 16) return from
+  const first = codesEnd(bytes, from, end)
+  let at = first
+  while (at < end && at - first < 17 && isHexDigit(bytes[at])) at += 1
+  if (at - first < 6 || at - first > 16) return from
+  at = codesEnd(bytes, at, end)
   if (bytes[at] === COLON && bytes[at + 1] === BLANK) return at + 1
   return bytes[at] === BLANK ? at : from
 }
@@ -256,6 +281,13 @@ function digitsAfterPrefix(bytes: Uint8Array, from: number, end: number): number
 function isCode(bytes: Uint8Array, at: number): boolean {
   const next = bytes[at + 2] ?? 0x30
   return (next >= 0x30 && next <= 0x3f) || (next >= 0x41 && next <= 0x5a) || (next >= 0x61 && next <= 0x7a)
+}
+
+/** The place behind all ANSI codes that stand at `from`, which colour a line or its offset. */
+function codesEnd(bytes: Uint8Array, from: number, end: number): number {
+  let at = from
+  while (at < end && bytes[at] === ESCAPE) at = codeEnd(bytes, at, end)
+  return at
 }
 
 /** The place behind an ANSI code. CSI ends with a letter, OSC with BEL or ST; one byte names a character set. */

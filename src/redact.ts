@@ -1,6 +1,6 @@
 import { dumpedRegions, dumpedRuns, DumpReader } from './dump.ts'
 import type { Filter } from './pipe.ts'
-import { RunIndex, SHORTEST_RUN, type Run } from './run-index.ts'
+import { merged, RunIndex, SHORTEST_RUN, type Run } from './run-index.ts'
 import { sealedValue, type Seal } from './secret.ts'
 
 const SHORTEST_SECRET = 4
@@ -67,25 +67,14 @@ export class Redactor {
     return merged(runs)
   }
 
-  /** The same in the regions that look dumped, across what separates the text there. */
-  findDumped(bytes: Buffer, regions: Run[]): Run[] {
-    return regions.flatMap((region) =>
+  /** The same where text looks dumped, across what separates it there. */
+  findDumped(bytes: Buffer): Run[] {
+    return dumpedRegions(bytes).flatMap((region) =>
       this.#dumpReader
         .read(bytes, region)
         .flatMap((undumped) => this.#runs.find(undumped.text).flatMap((run) => dumpedRuns(bytes, undumped, run))),
     )
   }
-}
-
-/** In order; what overlaps or touches becomes one. */
-function merged(runs: Run[]): Run[] {
-  const result: Run[] = []
-  for (const run of runs.sort((a, b) => a.start - b.start)) {
-    const last = result.at(-1)
-    if (last === undefined || last.end < run.start) result.push(run)
-    else last.end = Math.max(last.end, run.end)
-  }
-  return result
 }
 
 /** The spellings in which a value may turn up. */
@@ -134,12 +123,9 @@ function redacting(redactor: Redactor): Filter {
     const crosses = redactor
       .find(joint.subarray(edge, from + SHORTEST_RUN - 1))
       .some(({ start, end }) => start < from - edge && from - edge < end)
-    const dumped = dumpedRegions(joint)
-    if (piece.length > CONTEXT)
-      for (const { start, end } of dumpedRegions(piece)) dumped.push({ start: start === 0 ? 0 : from + start, end: from + end })
-    const bytes = crosses || dumped.length > 0 ? Buffer.concat([recent, piece]) : piece
-    const plain = redactor.find(bytes)
-    const runs = dumped.length === 0 ? plain : merged([...plain, ...redactor.findDumped(bytes, merged(dumped))])
+    const dumped = dumpedRegions(joint).length > 0 || (piece.length > CONTEXT && dumpedRegions(piece).length > 0)
+    const bytes = crosses || dumped ? Buffer.concat([recent, piece]) : piece
+    const runs = dumped ? merged([...redactor.find(bytes), ...redactor.findDumped(bytes)]) : redactor.find(bytes)
     recent = (piece.length < CONTEXT ? joint : piece).subarray(-CONTEXT)
     const shown = runs.length === 0 ? piece : Buffer.concat(masked(bytes, runs, bytes.length - piece.length, endsMasked))
     endsMasked = runs.at(-1)?.end === bytes.length

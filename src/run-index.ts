@@ -138,6 +138,17 @@ export class RunIndex {
   }
 }
 
+/** In order; runs that overlap, touch or have at most `gap` bytes between them become one. */
+export function merged(runs: Run[], gap = 0): Run[] {
+  const result: Run[] = []
+  for (const run of runs.sort((a, b) => a.start - b.start)) {
+    const last = result.at(-1)
+    if (last === undefined || last.end + gap < run.start) result.push({ ...run })
+    else last.end = Math.max(last.end, run.end)
+  }
+  return result
+}
+
 /** Multiplicative hashing: the upper bits of a product are well mixed. They are the number of a slot. */
 function shiftFor(table: Int32Array): number {
   return clz32(table.length - 1)

@@ -41,6 +41,11 @@ const forms: Record<string, (text: string) => string | Buffer> = {
       const hex = hexOf(bytes, 2).replaceAll(/\S\S/g, coloured)
       return `${offset}: ${hex}${' '.repeat(39 - hexOf(bytes, 2).length)}  ${Array.from(shown(bytes), coloured).join('')}`
     }),
+  'xxd -c4': (text) => lines(text, 4, (bytes, offset) => `${offset}: ${hexOf(bytes, 2).padEnd(9)}  ${shown(bytes)}`),
+  'xxd -c8, an ANSI code before each line': (text) =>
+    lines(text, 8, (bytes, offset) => `\x1b[K${offset}: ${hexOf(bytes, 2).padEnd(19)}  ${shown(bytes)}`),
+  'xxd -c8, coloured offsets': (text) =>
+    lines(text, 8, (bytes, offset) => `\x1b[90m${offset}\x1b[0m: ${hexOf(bytes, 2).padEnd(19)}  ${shown(bytes)}`),
   'xxd -c8': (text) => lines(text, 8, (bytes, offset) => `${offset}: ${hexOf(bytes, 2).padEnd(19)}  ${shown(bytes)}`),
   'xxd -c10 -g4': (text) => lines(text, 10, (bytes, offset) => `${offset}: ${hexOf(bytes, 4).padEnd(22)}  ${shown(bytes)}`),
   'xxd with line ends of Windows': (text) =>
@@ -147,6 +152,22 @@ describe.each(Object.entries(forms))('%s', (_name, form) => {
     const dump = Buffer.from(form(createHash('sha512').update('y').digest('base64url').repeat(3)) as string)
     expect(passed(dump, [100]).equals(dump)).toBe(true)
   })
+})
+
+test('hexdump -C and od -tx1z hide a token wherever their output is cut', () => {
+  for (const form of ['hexdump -C', 'od -tx1z']) {
+    const dump = Buffer.from(forms[form]?.(`xyz ${TOKEN}`) ?? '')
+    for (let cut = 1; cut < 400; cut += 1) expect([cut, shows(passed(dump, [cut, dump.length]))]).toEqual([cut, false])
+  }
+})
+
+test('a dump behind other text is found in large pieces', () => {
+  const text = Buffer.from('The scan found nothing of note in this namespace. '.repeat(60))
+  const dump = Buffer.from(forms['xxd -c4']?.(SECRET.slice(0, 24)) ?? '')
+  for (let before = 900; before < 2000; before += 7) {
+    const output = Buffer.concat([text.subarray(0, 1249 + before), Buffer.from('\n'), dump, text])
+    expect([before, shows(passed(output, [1249, output.length]))]).toEqual([before, false])
+  }
 })
 
 /** Real programs, where the machine has them, lay their lines out as the forms above do. */
