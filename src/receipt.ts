@@ -69,7 +69,7 @@ export function idOf({ anchor, jti }: Issued): string {
   return jti ?? anchor?.name ?? ''
 }
 
-/** Whether a token with these claims is its own. Before Kubernetes 1.30 tokens have no id, but each has its own Secret. */
+/** Whether the token with these claims belongs to the credential. Before Kubernetes 1.30 a token has no id, but its own Secret. */
 export function isTokenOf({ anchor, jti }: Issued, claims: Jwt['claims']): boolean {
   if (anchor === undefined || claims['jti'] !== jti) return false
   if (jti !== undefined) return true

@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { lacksOf } from '../cluster/features.ts'
 import { chosenVersion, isVersion, USUAL, versions } from '../cluster/versions.ts'
+import { testsOn } from '../compatibility/kubernetes.ts'
 
 const named = Object.keys(versions).filter(isVersion)
 const modulesOf = (file: string): string => readFileSync(new URL(`../cluster/${file}`, import.meta.url), 'utf8')
@@ -12,6 +13,12 @@ test.each(named)('the modules of Kubernetes %s are those of its release', (versi
   expect(modulesOf(modfile)).toContain(`\tk8s.io/kubernetes v${release}\n`)
   const replaced = [...modulesOf(modfile).matchAll(/ => \S+ (v\S+)/g)].map(([, staging]) => staging)
   expect(new Set(replaced)).toEqual(new Set([`v0.${release.slice('1.'.length)}`]))
+})
+
+test('each scenario that is named for a version is a file', () => {
+  const files = readdirSync(new URL('../scenario', import.meta.url))
+  const scenarios = named.flatMap((version) => testsOn(version).scenarios)
+  expect(scenarios.filter((name) => name !== 'all' && !files.includes(`${name}.test.ts`))).toEqual([])
 })
 
 test('nothing is missing on the usual version, nor on a later one', () => {

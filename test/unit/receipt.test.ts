@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import type { Options } from '../../src/options.ts'
 import { anchorPrefix, type Run } from '../../src/job.ts'
-import { anchorNames, deadBy, newCredential, nameOfNext, newReceipt, parseReceipt, type Issued } from '../../src/receipt.ts'
+import { anchorNames, deadBy, isTokenOf, newCredential, nameOfNext, newReceipt, parseReceipt, type Issued } from '../../src/receipt.ts'
 
 const run: Run = { platform: 'github', id: '42', attempt: '3', job: 'scan', repository: 'octo/repo', instance: 'https://github.com' }
 const options = {
@@ -49,6 +49,22 @@ test('of several credentials the last token counts, and no anchor without one', 
   const [early, late] = [ending('2026-01-01T00:00:00Z', 'token'), ending('2026-01-01T00:00:01Z', 'token')]
   expect(deadBy([late, early, ending('2027-01-01T00:00:00Z', 'anchor')])).toBe('2026-01-01T00:00:01Z')
   expect(deadBy([ending('2027-01-01T00:00:00Z', 'anchor')])).toBeNull()
+})
+
+const inSecret = (name: string, uid: string): object => ({ 'kubernetes.io': { secret: { name, uid } } })
+test.each<[string, Partial<Issued>, object, boolean]>([
+  ['its id', { jti: 'a' }, { jti: 'a' }, true],
+  ['another id', { jti: 'a' }, { jti: 'b', ...inSecret('one', 'u') }, false],
+  ['no id, and a credential that has one', { jti: 'a' }, inSecret('one', 'u'), false],
+  ['an id, and a credential that has none', {}, { jti: 'a', ...inSecret('one', 'u') }, false],
+  ['its Secret', {}, inSecret('one', 'u'), true],
+  ['its Secret, whose uid nobody saw', { anchor: { name: 'one' } }, inSecret('one', 'v'), true],
+  ['a Secret of another name', {}, inSecret('two', 'u'), false],
+  ['a Secret of another uid', {}, inSecret('one', 'v'), false],
+  ['no Secret', {}, {}, false],
+  ['a Secret, and a credential without one', { anchor: undefined }, inSecret('one', 'u'), false],
+])('a token with %s', (_what, given, claims, expected) => {
+  expect(isTokenOf({ ...credential, anchor: { name: 'one', uid: 'u' }, ...given }, claims as Record<string, unknown>)).toBe(expected)
 })
 
 test('it comes back as it was', () => {
