@@ -3,6 +3,9 @@ export const isLongRun = process.env['KUBEPASS_TEST_LONG'] === '1'
 
 const PARTS = 3
 
+/** For the title of a test that plays a part. */
+export const SHARE = isLongRun ? '' : ' (a third of them)'
+
 /** @returns every case in a long run, otherwise each third one, beginning with number `turn`; all if they are few */
 export function partOf<T>(cases: readonly T[], turn: number): T[] {
   if (isLongRun || cases.length < PARTS) return [...cases]

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { parse } from 'yaml'
 import type { ClusterInfo } from './cluster.ts'
 import { has } from './features.ts'
 import { request } from './request.ts'
@@ -94,7 +95,11 @@ export async function apply(info: ClusterInfo, path: string): Promise<string> {
 /** deploy/base, without the policies where Kubernetes has none, as docs/cluster.md says. */
 export async function applyBase(info: ClusterInfo, folder: string): Promise<void> {
   if (has('policies')) await apply(info, folder)
-  else for (const file of ['namespace', 'scanner', 'issuer', 'quota']) await apply(info, join(folder, `${file}.yaml`))
+  else for (const file of resourcesIn(folder).filter((name) => name !== 'policies.yaml')) await apply(info, join(folder, file))
+}
+
+function resourcesIn(folder: string): string[] {
+  return (parse(readFileSync(join(folder, 'kustomization.yaml'), 'utf8')) as { resources: string[] }).resources
 }
 
 /**

@@ -14,19 +14,19 @@ export interface Binaries {
 
 type Progress = (line: string) => void
 
-/** One program: its name, its package, and the files beside the go.mod that it is made from. */
 interface Program {
   name: 'cluster' | 'kubectl'
   package: string
-  files: (names: string[]) => string[]
+  /** Whether it is made from the Go files of this folder. */
+  isOurs: boolean
 }
 
 const run = promisify(execFile)
 const sources = fileURLToPath(new URL('.', import.meta.url))
 const env = { ...process.env, GOTOOLCHAIN: 'local' }
 
-const CLUSTER: Program = { name: 'cluster', package: '.', files: (names) => names.filter((name) => name.endsWith('.go')).sort() }
-const KUBECTL: Program = { name: 'kubectl', package: 'k8s.io/kubernetes/cmd/kubectl', files: () => [] }
+const CLUSTER: Program = { name: 'cluster', package: '.', isOurs: true }
+const KUBECTL: Program = { name: 'kubectl', package: 'k8s.io/kubernetes/cmd/kubectl', isOurs: false }
 
 const building = new Map<Version, Promise<Binaries>>()
 
@@ -63,7 +63,8 @@ async function built(program: Program, of: Release, go: string, progress: Progre
     ...['-ldflags', `-s -w -X k8s.io/component-base/version.gitVersion=v${of.release}`],
   ]
   const hash = createHash('sha256').update(JSON.stringify([go, args, program.package]))
-  for (const file of [...program.files(await readdir(sources)), of.modfile, of.modfile.replace(/mod$/, 'sum')])
+  const ours = program.isOurs ? (await readdir(sources)).filter((name) => name.endsWith('.go')).sort() : []
+  for (const file of [...ours, of.modfile, of.modfile.replace(/mod$/, 'sum')])
     hash.update(`${file}\0`).update(await readFile(join(sources, file)))
   const folder = await cached(`${program.name}-${of.release}`, hash.digest('hex').slice(0, 16), (part) =>
     compile([...args, '-o', join(part, program.name), program.package], `${program.name} ${of.release}`, progress),
@@ -74,7 +75,7 @@ async function built(program: Program, of: Release, go: string, progress: Progre
 async function compile(args: string[], what: string, progress: Progress): Promise<void> {
   const start = Date.now()
   const report = (): void =>
-    progress(`building ${what}: ${String(Math.round((Date.now() - start) / 1000))} s so far; the first time takes 4 to 6 minutes`)
+    progress(`building ${what}: ${String(Math.round((Date.now() - start) / 1000))} s so far; the first time takes 4 to 10 minutes`)
   report()
   const timer = setInterval(report, 10_000)
   try {

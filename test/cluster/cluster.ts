@@ -12,7 +12,7 @@ import { USUAL, type Version } from './versions.ts'
 /** A running cluster as plain data, to hand to another process. */
 export interface ClusterInfo {
   server: string
-  /** Of a server that trusts one issuer alone (before Kubernetes 1.30), and has one right audience, its own URL. */
+  /** The issuer of all ID tokens. Before Kubernetes 1.30 the API server trusts one issuer, and one audience: its own URL. */
   soleIssuer?: string
   pid: number
   dir: string

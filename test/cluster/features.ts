@@ -1,7 +1,7 @@
 import { chosenVersion, type Version } from './versions.ts'
 
 const features = {
-  /** The audit log names it. ServiceAccountTokenJTI: */
+  /** The feature gate is ServiceAccountTokenJTI. The audit log names the id. */
   'credential-id': {
     since: 30,
     lack: 'no id in its tokens (`jti`)',
@@ -12,7 +12,7 @@ const features = {
     lack: 'no ValidatingAdmissionPolicy v1 (`deploy/base/policies.yaml`)',
     source: 'https://github.com/kubernetes/kubernetes/blob/v1.30.14/staging/src/k8s.io/apiserver/pkg/features/kube_features.go',
   },
-  /** The --authentication-config. StructuredAuthenticationConfiguration: */
+  /** The feature gate is StructuredAuthenticationConfiguration, for the flag --authentication-config. */
   'claim-rules': {
     since: 30,
     lack: 'one issuer of ID tokens, for one audience, without rules (`--oidc-issuer-url`)',

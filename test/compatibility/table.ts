@@ -53,9 +53,8 @@ export function rowsIn(document: string): Map<string, Row> {
 }
 
 function tableOf(rows: readonly Row[]): string {
-  const cells = [
+  return markdownTable([
     ['case', 'kubectl', 'kubepass', 'remark'],
     ...rows.map((row) => [row.title, row.kubectl, row.kubepass, row.remark.replaceAll('|', '\\|')]),
-  ]
-  return markdownTable(cells)
+  ])
 }

@@ -4,13 +4,13 @@ import { fileURLToPath } from 'node:url'
 import { sections } from '../compatibility/cases.ts'
 import { Certificates, playCase } from '../compatibility/play.ts'
 import { documentOf, rowsIn } from '../compatibility/table.ts'
-import { partOf } from '../long-run.ts'
+import { partOf, SHARE } from '../long-run.ts'
 import { clusters } from './scenario.ts'
 
 const DOCUMENT = fileURLToPath(new URL('../../docs/compatibility.md', import.meta.url))
 const AT_ONCE = 3
 
-test('kubectl and kubepass do with each kubeconfig what docs/compatibility.md says', async () => {
+test(`kubectl and kubepass do with each kubeconfig what docs/compatibility.md says${SHARE}`, async () => {
   using certificates = await Certificates.write()
   const only = process.env['COMPATIBILITY']
   const isWritten = process.env['UPDATE_COMPATIBILITY'] === '1'

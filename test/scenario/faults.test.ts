@@ -5,13 +5,14 @@ import { fileURLToPath } from 'node:url'
 import type { Exchange, OtherAnswer } from '../cluster/proxy.ts'
 import { allCells, cellsToPlay, playCell } from '../faults/play.ts'
 import { documentOf, keyOf, outcomesIn, type Outcomes } from '../faults/table.ts'
+import { SHARE } from '../long-run.ts'
 import { allPlayed, clusters, ONE_SECRET, onGithub, playOnGithub, SECRETS, status, TOKEN, type GithubScene } from './scenario.ts'
 
 const DOCUMENT = fileURLToPath(new URL('../../docs/faults.md', import.meta.url))
 /** Most of them wait most of the time. */
 const AT_ONCE = 16
 
-test('every fault of every call ends as docs/faults.md says, and leaves nothing', async () => {
+test(`every fault of every call ends as docs/faults.md says, and leaves nothing${SHARE}`, async () => {
   const only = process.env['FAULTS']
   const isWritten = process.env['UPDATE_FAULTS'] === '1'
   const all = new Set(allCells().map(keyOf))

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Proxy } from '../cluster/proxy.ts'
 import { whyNoIsolation } from '../hosts/isolation.ts'
 import { KillPoints, PRELOADED } from '../kill-points/kill-points.ts'
-import { partOf } from '../long-run.ts'
+import { partOf, SHARE } from '../long-run.ts'
 import { playInTerminal, playOnGithub, playOnGitlab } from './scenario.ts'
 import { expectTruth } from './truth.ts'
 
@@ -231,8 +231,8 @@ for (const [turn, [place, { first, net, play, otherwise }]] of Object.entries(PL
   const each = async (killed: (how: typeof play) => Promise<Moment[]>): Promise<void> =>
     expectEach(partOf(otherwise === undefined ? await killed(play) : alternating(await killed(play), await killed(otherwise)), turn))
 
-  test(`${place}, ${first} killed at every boundary: ${net} leaves nothing`, () => each(killedFirst), PATIENCE_MS)
-  test(`${place}, ${net} killed at every boundary: another one leaves nothing`, () => each(killedAfter), PATIENCE_MS)
+  test(`${place}, ${first} killed at every boundary: ${net} leaves nothing${SHARE}`, () => each(killedFirst), PATIENCE_MS)
+  test(`${place}, ${net} killed at every boundary: another one leaves nothing${SHARE}`, () => each(killedAfter), PATIENCE_MS)
 }
 
 type Play = (kills: Kills) => Promise<Seen>
@@ -249,7 +249,7 @@ function firstDelete(points: string[]): number {
 }
 
 test(
-  'on GitHub and in a terminal, killed at every boundary of a renewal and behind it: the net leaves nothing',
+  `on GitHub and in a terminal, killed at every boundary of a renewal and behind it: the net leaves nothing${SHARE}`,
   () =>
     expectEachRenewed(async (play) => {
       const { first: points } = await play({})
@@ -262,7 +262,7 @@ test(
 )
 
 test(
-  'on GitHub and in a terminal, the net of a renewed credential killed at every boundary: another one leaves nothing',
+  `on GitHub and in a terminal, the net of a renewed credential killed at every boundary: another one leaves nothing${SHARE}`,
   () =>
     expectEachRenewed(async (play) => {
       const first = firstDelete((await play({})).first)
