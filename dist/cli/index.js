@@ -3632,14 +3632,185 @@ function printWhole(stream, text) {
     return true;
 }
 
+;// CONCATENATED MODULE: ./src/run-index.ts
+/** Fewer neighbouring characters of a secret than this may be a coincidence; this many are masked. */
+const SHORTEST_RUN = 16;
+/** So many bytes are looked up at once. Any run of 16 holds one gram whole that begins at a multiple of STEP. */
+const GRAM = 8;
+const STEP = SHORTEST_RUN - GRAM + 1;
+const { clz32, imul } = Math;
+/**
+ * The set of every 16 neighbouring bytes of the texts that were added. It finds where another text has such.
+ *
+ * Eight of each nine bytes of that text are looked up in a Bloom filter of every 8 neighbouring bytes, which is small
+ * beside the set. The set itself is asked only where the filter knows them.
+ */
+class RunIndex {
+    /** What was added, one after another, with a zero byte, which no text holds, between them. */
+    #text = new Uint8Array(1 << 12);
+    #view = new DataView(this.#text.buffer);
+    #end = 1;
+    /** Where in the text a run begins, by its hash; 0 is an empty slot. At most half of the slots are taken. */
+    #slots = new Int32Array(1 << 10);
+    #count = 0;
+    /** 16 bits for each run that there is room for. A gram sets two of them, in the same word. */
+    #filter = new Int32Array(1 << 8);
+    /** Four times the smallest byte of all texts; 0 when a text holds a byte above 0x7f. */
+    #lowest = 0x7f7f7f7f;
+    add(text) {
+        const from = this.#end;
+        this.#end += text.length + 1;
+        if (this.#end > this.#text.length) {
+            const longer = new Uint8Array(Math.max(this.#end, 2 * this.#text.length));
+            longer.set(this.#text);
+            this.#text = longer;
+            this.#view = new DataView(longer.buffer);
+        }
+        this.#text.set(text, from);
+        for (const byte of text)
+            this.#lowest = byte > 0x7f ? 0 : Math.min(this.#lowest, byte * 0x01010101);
+        this.#addGrams(from);
+        for (let at = from; at + SHORTEST_RUN < this.#end; at += 1) {
+            if (this.#has(this.#view, at))
+                continue;
+            if (2 * this.#count >= this.#slots.length)
+                this.#grow();
+            this.#slots[this.#slotOf(this.#view, at)] = at;
+            this.#count += 1;
+        }
+    }
+    /** In order; what overlaps or touches is one. */
+    find(bytes) {
+        const runs = [];
+        const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+        const filter = this.#filter;
+        const shift = shiftFor(filter);
+        const lowest = this.#lowest;
+        const outside = lowest === 0 ? 0 : 0x80808080;
+        const last = bytes.length - GRAM;
+        for (let at = 0; at <= last; at += STEP) {
+            const first = view.getInt32(at, true);
+            const second = view.getInt32(at + 4, true);
+            // A byte that is in no text, such as a blank, sets an uppermost bit here. Most grams of prose have one, but not so
+            // regularly that a branch were cheap: such a gram asks for all bits of the first word.
+            const strange = (first | (first - lowest) | second | (second - lowest)) & outside;
+            const miss = (strange | -strange) >> 31;
+            const hash = gramHash(first, second) & ~miss;
+            const bits = bitsOf(hash) | miss;
+            if (((filter[hash >>> shift] ?? 0) & bits) !== bits)
+                continue;
+            const run = this.#runAround(view, at);
+            if (run === undefined)
+                continue;
+            const before = runs.at(-1);
+            if (before !== undefined && before.end >= run.start)
+                before.end = run.end;
+            else
+                runs.push(run);
+            // No run begins where this one could not go on; a later one holds the gram that is looked up next.
+            at = run.end - SHORTEST_RUN + 1;
+        }
+        return runs;
+    }
+    /** The run that holds the gram at `at`, as far as it goes on behind that. */
+    #runAround(view, at) {
+        // A run holds another gram as well: one of these two.
+        if (!this.#mayHave(view, at - GRAM / 2) && !this.#mayHave(view, at + GRAM / 2))
+            return undefined;
+        const last = view.byteLength - SHORTEST_RUN;
+        for (let start = Math.max(0, at + GRAM - SHORTEST_RUN); start <= at && start <= last; start += 1) {
+            if (!this.#has(view, start))
+                continue;
+            let next = start + 1;
+            while (next <= last && this.#has(view, next))
+                next += 1;
+            return { start, end: next - 1 + SHORTEST_RUN };
+        }
+        return undefined;
+    }
+    #mayHave(view, at) {
+        if (at < 0 || at + GRAM > view.byteLength)
+            return false;
+        const hash = gramHashAt(view, at);
+        const bits = bitsOf(hash);
+        return ((this.#filter[hash >>> shiftFor(this.#filter)] ?? 0) & bits) === bits;
+    }
+    #has(view, at) {
+        return this.#slots[this.#slotOf(view, at)] !== 0;
+    }
+    /** The slot of the run that begins at `at`, or the empty one where it belongs. */
+    #slotOf(view, at) {
+        const [slots, text] = [this.#slots, this.#view];
+        for (let slot = runHash(view, at) >>> shiftFor(slots);; slot = (slot + 1) & (slots.length - 1)) {
+            const place = slots[slot] ?? 0;
+            if (place === 0)
+                return slot;
+            if (text.getInt32(place) === view.getInt32(at) &&
+                text.getInt32(place + 4) === view.getInt32(at + 4) &&
+                text.getInt32(place + 8) === view.getInt32(at + 8) &&
+                text.getInt32(place + 12) === view.getInt32(at + 12))
+                return slot;
+        }
+    }
+    #addGrams(from) {
+        const filter = this.#filter;
+        const shift = shiftFor(filter);
+        for (let at = from; at + GRAM <= this.#end; at += 1) {
+            const hash = gramHashAt(this.#view, at);
+            filter[hash >>> shift] = (filter[hash >>> shift] ?? 0) | bitsOf(hash);
+        }
+    }
+    #grow() {
+        const places = this.#slots;
+        this.#slots = new Int32Array(2 * places.length);
+        this.#filter = new Int32Array(2 * this.#filter.length);
+        for (const place of places)
+            if (place !== 0)
+                this.#slots[this.#slotOf(this.#view, place)] = place;
+        this.#addGrams(0);
+    }
+}
+/** In order; runs that overlap, touch or have at most `gap` bytes between them become one. */
+function merged(runs, gap = 0) {
+    const result = [];
+    for (const run of runs.sort((a, b) => a.start - b.start)) {
+        const last = result.at(-1);
+        if (last === undefined || last.end + gap < run.start)
+            result.push({ ...run });
+        else
+            last.end = Math.max(last.end, run.end);
+    }
+    return result;
+}
+/** Multiplicative hashing: the upper bits of a product are well mixed. They are the number of a slot. */
+function shiftFor(table) {
+    return clz32(table.length - 1);
+}
+function gramHash(first, second) {
+    return imul(imul(first, 0x9e3779b1) ^ second, 0x85ebca6b);
+}
+function gramHashAt(view, at) {
+    return gramHash(view.getInt32(at, true), view.getInt32(at + 4, true));
+}
+function runHash(view, at) {
+    return gramHash(gramHashAt(view, at), gramHashAt(view, at + GRAM));
+}
+/** Two bits of a word, by the lower bits of the hash, which have no part in its number. */
+function bitsOf(hash) {
+    return (1 << hash) | (1 << (hash >>> 5));
+}
+
 ;// CONCATENATED MODULE: ./src/dump.ts
+
 /** How many bytes lie between two samples. A prime number avoids the same byte of each element. */
-const STEP = 23;
+const dump_STEP = 23;
 const WINDOW = 12;
 /** How many bytes around a sample belong to the dump: a dump of 16 characters has several lines, and not each holds a sample. */
 const AROUND = 512;
 /** How many bytes around an ANSI code to search: 16 characters of a secret, and the code. */
 const AROUND_CODE = 32;
+/** Regions with so few bytes between them are read as one. */
+const GAP = 64;
 const ESCAPE = 0x1b;
 /** Nearly all ANSI codes begin so. */
 const CODE = Buffer.from('\x1b[');
@@ -3651,6 +3822,7 @@ const BRACKET = 0x3e;
 const BAR = 0x7c;
 const PERCENT = 0x25;
 const AMPERSAND = 0x26;
+const LESS = 0x3c;
 const HASH = 0x23;
 const BACKSLASH = 0x5c;
 const ZERO = 0x30;
@@ -3668,40 +3840,58 @@ const classes = Uint8Array.from({ length: 256 }, (_, byte) => {
 });
 /** The regions that look like a dump, in order: separated hex digits, separated single characters, or ANSI codes. */
 function dumpedRegions(bytes) {
+    return merged([...sampledRegions(bytes), ...codeRegions(bytes)], GAP);
+}
+function sampledRegions(bytes) {
     const regions = [];
-    const include = (at, around) => {
-        const [start, end] = [Math.max(0, at - around), Math.min(bytes.length, at + around)];
-        const last = regions.at(-1);
-        if (last !== undefined && last.end + AROUND >= start)
-            last.end = Math.max(last.end, end);
-        else
-            regions.push({ start, end });
-    };
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    let code = bytes.indexOf(CODE);
-    const lastWindow = bytes.length - WINDOW;
-    for (let at = 0; at <= lastWindow; at += STEP) {
-        while (code >= 0 && code < at) {
-            if (isCode(bytes, code))
-                include(code, AROUND_CODE);
-            code = bytes.indexOf(CODE, code + 2);
-        }
-        const first = view.getInt32(at, true);
-        const change = first ^ view.getInt32(at + 4, true);
-        const isRegular = change !== 0 && ((change & 0x00ff00ff) === 0 || (change & 0xff00ff00) === 0);
-        const [a, b, c] = [classes[first & 0xff] ?? 0, classes[(first >>> 8) & 0xff] ?? 0, classes[(first >>> 16) & 0xff] ?? 0];
-        const d = classes[first >>> 24] ?? 0;
-        // All four bytes must have EITHER, and one must have HEX, which the shift moves to the bit of EITHER.
-        const mayBeHex = (a & b & c & d & ((a | b | c | d) << 2) & EITHER) !== 0;
-        if ((isRegular && isSpaced(view, at)) || (mayBeHex && isHexDump(bytes, at))) {
-            include(at, AROUND);
-            at += AROUND / 2;
-        }
+    const last = bytes.length - WINDOW;
+    for (let at = 0; at <= last; at += dump_STEP) {
+        if (!isDumped(bytes, view, at))
+            continue;
+        include(regions, bytes, at, AROUND);
+        at += AROUND / 2;
     }
-    for (; code >= 0; code = bytes.indexOf(CODE, code + 2))
-        if (isCode(bytes, code))
-            include(code, AROUND_CODE);
+    if (last >= 0 && isDumped(bytes, view, last))
+        include(regions, bytes, last, AROUND);
     return regions;
+}
+function codeRegions(bytes) {
+    const regions = [];
+    for (let at = bytes.indexOf(CODE); at >= 0; at = nextCode(bytes, at + 2))
+        if (isCode(bytes, at))
+            include(regions, bytes, at, AROUND_CODE);
+    return regions;
+}
+/** Looks at what is near by itself: a call for each code would cost more. */
+function nextCode(bytes, from) {
+    const near = Math.min(from + 64, bytes.length - 1);
+    for (let at = from; at < near; at += 1)
+        if (bytes[at] === ESCAPE && bytes[at + 1] === CODE[1])
+            return at;
+    return bytes.indexOf(CODE, near);
+}
+/** Adds what lies around a place behind those of all regions, or widens the last region. */
+function include(regions, bytes, at, around) {
+    const [start, end] = [Math.max(0, at - around), Math.min(bytes.length, at + around)];
+    const last = regions.at(-1);
+    if (last !== undefined && last.end + GAP >= start)
+        last.end = end;
+    else
+        regions.push({ start, end });
+}
+/** Whether the window at `at` holds separated hex digits, or separated single characters. */
+function isDumped(bytes, view, at) {
+    const first = view.getInt32(at, true);
+    const change = first ^ view.getInt32(at + 4, true);
+    if (change !== 0 && ((change & 0x00ff00ff) === 0 || (change & 0xff00ff00) === 0) && isSpaced(view, at))
+        return true;
+    const a = classes[first & 0xff] ?? 0;
+    const b = classes[(first >>> 8) & 0xff] ?? 0;
+    const c = classes[(first >>> 16) & 0xff] ?? 0;
+    const d = classes[first >>> 24] ?? 0;
+    // All four bytes must have EITHER, and one must have HEX, which the shift moves to the bit of EITHER.
+    return (a & b & c & d & ((a | b | c | d) << 2) & EITHER) !== 0 && isHexDump(bytes, at);
 }
 /** The window holds hex digits and separators only, and its first 8 bytes hold both. */
 function isHexDump(bytes, from) {
@@ -3733,7 +3923,7 @@ function others(word, by) {
     const x = word ^ by;
     return (((x & 0x7f7f7f7f) + 0x7f7f7f7f) | x) & 0x80808080;
 }
-// The action for each byte: the first two are added to the length of the text.
+// What to do with a byte. DROP and KEEP are also the number of bytes by which the text grows.
 const DROP = 0;
 const KEEP = 1;
 const LOOK = 2;
@@ -3835,9 +4025,10 @@ function readColumn(bytes, from, end, into) {
     let at = into.addUntil(end, bytes, from + 1, columnActions);
     while (bytes[at] === ESCAPE && at < end)
         at = into.addUntil(end, bytes, codeEnd(bytes, at, end), columnActions);
-    // A bar or bracket ends the column that one begins.
-    if (bytes[from] !== BLANK)
-        into.length = Math.max(before, into.length - 1);
+    // A bar or bracket ends the column that one begins, unless the output was cut before it.
+    const isClosed = bytes[at - 1] === BAR || bytes[at - 1] === LESS;
+    if (isClosed && bytes[from] !== BLANK && into.length > before)
+        into.length -= 1;
     return at;
 }
 /**
@@ -3858,11 +4049,13 @@ function isHexDigit(byte) {
 }
 /** The place behind the offset that begins a line of a dump; `from` if the line has none. */
 function offsetEnd(bytes, from, end) {
-    let at = from;
-    while (at < end && at - from < 17 && isHexDigit(bytes[at]))
+    const first = codesEnd(bytes, from, end);
+    let at = first;
+    while (at < end && at - first < 17 && isHexDigit(bytes[at]))
         at += 1;
-    if (at - from < 6 || at - from > 16)
+    if (at - first < 6 || at - first > 16)
         return from;
+    at = codesEnd(bytes, at, end);
     if (bytes[at] === COLON && bytes[at + 1] === BLANK)
         return at + 1;
     return bytes[at] === BLANK ? at : from;
@@ -3886,6 +4079,13 @@ function digitsAfterPrefix(bytes, from, end) {
 function isCode(bytes, at) {
     const next = bytes[at + 2] ?? 0x30;
     return (next >= 0x30 && next <= 0x3f) || (next >= 0x41 && next <= 0x5a) || (next >= 0x61 && next <= 0x7a);
+}
+/** The place behind all ANSI codes that stand at `from`, which colour a line or its offset. */
+function codesEnd(bytes, from, end) {
+    let at = from;
+    while (at < end && bytes[at] === ESCAPE)
+        at = codeEnd(bytes, at, end);
+    return at;
 }
 /** The place behind an ANSI code. CSI ends with a letter, OSC with BEL or ST; one byte names a character set. */
 function codeEnd(bytes, from, end) {
@@ -3920,162 +4120,6 @@ function hasLineEnd(bytes, from, to) {
         if (bytes[at] === LF)
             return true;
     return false;
-}
-
-;// CONCATENATED MODULE: ./src/run-index.ts
-/** Fewer neighbouring characters of a secret than this may be a coincidence; this many are masked. */
-const SHORTEST_RUN = 16;
-/** So many bytes are looked up at once. Any run of 16 holds one gram whole that begins at a multiple of STEP. */
-const GRAM = 8;
-const run_index_STEP = SHORTEST_RUN - GRAM + 1;
-const { clz32, imul } = Math;
-/**
- * The set of every 16 neighbouring bytes of the texts that were added. It finds where another text has such.
- *
- * Eight of each nine bytes of that text are looked up in a Bloom filter of every 8 neighbouring bytes, which is small
- * beside the set. The set itself is asked only where the filter knows them.
- */
-class RunIndex {
-    /** What was added, one after another, with a zero byte, which no text holds, between them. */
-    #text = new Uint8Array(1 << 12);
-    #view = new DataView(this.#text.buffer);
-    #end = 1;
-    /** Where in the text a run begins, by its hash; 0 is an empty slot. At most half of the slots are taken. */
-    #slots = new Int32Array(1 << 10);
-    #count = 0;
-    /** 16 bits for each run that there is room for. A gram sets two of them, in the same word. */
-    #filter = new Int32Array(1 << 8);
-    /** Four times the smallest byte of all texts; 0 when a text holds a byte above 0x7f. */
-    #lowest = 0x7f7f7f7f;
-    add(text) {
-        const from = this.#end;
-        this.#end += text.length + 1;
-        if (this.#end > this.#text.length) {
-            const longer = new Uint8Array(Math.max(this.#end, 2 * this.#text.length));
-            longer.set(this.#text);
-            this.#text = longer;
-            this.#view = new DataView(longer.buffer);
-        }
-        this.#text.set(text, from);
-        for (const byte of text)
-            this.#lowest = byte > 0x7f ? 0 : Math.min(this.#lowest, byte * 0x01010101);
-        this.#addGrams(from);
-        for (let at = from; at + SHORTEST_RUN < this.#end; at += 1) {
-            if (this.#has(this.#view, at))
-                continue;
-            if (2 * this.#count >= this.#slots.length)
-                this.#grow();
-            this.#slots[this.#slotOf(this.#view, at)] = at;
-            this.#count += 1;
-        }
-    }
-    /** In order; what overlaps or touches is one. */
-    find(bytes) {
-        const runs = [];
-        const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-        const filter = this.#filter;
-        const shift = shiftFor(filter);
-        const lowest = this.#lowest;
-        const outside = lowest === 0 ? 0 : 0x80808080;
-        const last = bytes.length - GRAM;
-        for (let at = 0; at <= last; at += run_index_STEP) {
-            const first = view.getInt32(at, true);
-            const second = view.getInt32(at + 4, true);
-            // A byte that is in no text, such as a blank, sets an uppermost bit here. Most grams of prose have one, but not so
-            // regularly that a branch were cheap: such a gram asks for all bits of the first word.
-            const strange = (first | (first - lowest) | second | (second - lowest)) & outside;
-            const miss = (strange | -strange) >> 31;
-            const hash = gramHash(first, second) & ~miss;
-            const bits = bitsOf(hash) | miss;
-            if (((filter[hash >>> shift] ?? 0) & bits) !== bits)
-                continue;
-            const run = this.#runAround(view, at);
-            if (run === undefined)
-                continue;
-            const before = runs.at(-1);
-            if (before !== undefined && before.end >= run.start)
-                before.end = run.end;
-            else
-                runs.push(run);
-            // No run begins where this one could not go on; a later one holds the gram that is looked up next.
-            at = run.end - SHORTEST_RUN + 1;
-        }
-        return runs;
-    }
-    /** The run that holds the gram at `at`, as far as it goes on behind that. */
-    #runAround(view, at) {
-        // A run holds another gram as well: one of these two.
-        if (!this.#mayHave(view, at - GRAM / 2) && !this.#mayHave(view, at + GRAM / 2))
-            return undefined;
-        const last = view.byteLength - SHORTEST_RUN;
-        for (let start = Math.max(0, at + GRAM - SHORTEST_RUN); start <= at && start <= last; start += 1) {
-            if (!this.#has(view, start))
-                continue;
-            let next = start + 1;
-            while (next <= last && this.#has(view, next))
-                next += 1;
-            return { start, end: next - 1 + SHORTEST_RUN };
-        }
-        return undefined;
-    }
-    #mayHave(view, at) {
-        if (at < 0 || at + GRAM > view.byteLength)
-            return false;
-        const hash = gramHashAt(view, at);
-        const bits = bitsOf(hash);
-        return ((this.#filter[hash >>> shiftFor(this.#filter)] ?? 0) & bits) === bits;
-    }
-    #has(view, at) {
-        return this.#slots[this.#slotOf(view, at)] !== 0;
-    }
-    /** The slot of the run that begins at `at`, or the empty one where it belongs. */
-    #slotOf(view, at) {
-        const [slots, text] = [this.#slots, this.#view];
-        for (let slot = runHash(view, at) >>> shiftFor(slots);; slot = (slot + 1) & (slots.length - 1)) {
-            const place = slots[slot] ?? 0;
-            if (place === 0)
-                return slot;
-            if (text.getInt32(place) === view.getInt32(at) &&
-                text.getInt32(place + 4) === view.getInt32(at + 4) &&
-                text.getInt32(place + 8) === view.getInt32(at + 8) &&
-                text.getInt32(place + 12) === view.getInt32(at + 12))
-                return slot;
-        }
-    }
-    #addGrams(from) {
-        const filter = this.#filter;
-        const shift = shiftFor(filter);
-        for (let at = from; at + GRAM <= this.#end; at += 1) {
-            const hash = gramHashAt(this.#view, at);
-            filter[hash >>> shift] = (filter[hash >>> shift] ?? 0) | bitsOf(hash);
-        }
-    }
-    #grow() {
-        const places = this.#slots;
-        this.#slots = new Int32Array(2 * places.length);
-        this.#filter = new Int32Array(2 * this.#filter.length);
-        for (const place of places)
-            if (place !== 0)
-                this.#slots[this.#slotOf(this.#view, place)] = place;
-        this.#addGrams(0);
-    }
-}
-/** Multiplicative hashing: the upper bits of a product are well mixed. They are the number of a slot. */
-function shiftFor(table) {
-    return clz32(table.length - 1);
-}
-function gramHash(first, second) {
-    return imul(imul(first, 0x9e3779b1) ^ second, 0x85ebca6b);
-}
-function gramHashAt(view, at) {
-    return gramHash(view.getInt32(at, true), view.getInt32(at + 4, true));
-}
-function runHash(view, at) {
-    return gramHash(gramHashAt(view, at), gramHashAt(view, at + GRAM));
-}
-/** Two bits of a word, by the lower bits of the hash, which have no part in its number. */
-function bitsOf(hash) {
-    return (1 << hash) | (1 << (hash >>> 5));
 }
 
 ;// CONCATENATED MODULE: ./src/secret.ts
@@ -4172,24 +4216,12 @@ class Redactor {
                 runs.push({ start: at, end: at + Buffer.byteLength(word) });
         return merged(runs);
     }
-    /** The same in the regions that look dumped, across what separates the text there. */
-    findDumped(bytes, regions) {
-        return regions.flatMap((region) => this.#dumpReader
+    /** The same where text looks dumped, across what separates it there. */
+    findDumped(bytes) {
+        return dumpedRegions(bytes).flatMap((region) => this.#dumpReader
             .read(bytes, region)
             .flatMap((undumped) => this.#runs.find(undumped.text).flatMap((run) => dumpedRuns(bytes, undumped, run))));
     }
-}
-/** In order; what overlaps or touches becomes one. */
-function merged(runs) {
-    const result = [];
-    for (const run of runs.sort((a, b) => a.start - b.start)) {
-        const last = result.at(-1);
-        if (last === undefined || last.end < run.start)
-            result.push(run);
-        else
-            last.end = Math.max(last.end, run.end);
-    }
-    return result;
 }
 /** The spellings in which a value may turn up. */
 function spellings(value) {
@@ -4236,13 +4268,9 @@ function redacting(redactor) {
         const crosses = redactor
             .find(joint.subarray(edge, from + SHORTEST_RUN - 1))
             .some(({ start, end }) => start < from - edge && from - edge < end);
-        const dumped = dumpedRegions(joint);
-        if (piece.length > CONTEXT)
-            for (const { start, end } of dumpedRegions(piece))
-                dumped.push({ start: start === 0 ? 0 : from + start, end: from + end });
-        const bytes = crosses || dumped.length > 0 ? Buffer.concat([recent, piece]) : piece;
-        const plain = redactor.find(bytes);
-        const runs = dumped.length === 0 ? plain : merged([...plain, ...redactor.findDumped(bytes, merged(dumped))]);
+        const dumped = dumpedRegions(joint).length > 0 || (piece.length > CONTEXT && dumpedRegions(piece).length > 0);
+        const bytes = crosses || dumped ? Buffer.concat([recent, piece]) : piece;
+        const runs = dumped ? merged([...redactor.find(bytes), ...redactor.findDumped(bytes)]) : redactor.find(bytes);
         recent = (piece.length < CONTEXT ? joint : piece).subarray(-CONTEXT);
         const shown = runs.length === 0 ? piece : Buffer.concat(masked(bytes, runs, bytes.length - piece.length, endsMasked));
         endsMasked = runs.at(-1)?.end === bytes.length;
@@ -4708,7 +4736,7 @@ function nameOfNext(names, credentials, inUse) {
 function idOf({ anchor, jti }) {
     return jti ?? anchor?.name ?? '';
 }
-/** Whether a token with these claims is its own. Before Kubernetes 1.30 tokens have no id, but each has its own Secret. */
+/** Whether the token with these claims belongs to the credential. Before Kubernetes 1.30 a token has no id, but its own Secret. */
 function isTokenOf({ anchor, jti }, claims) {
     if (anchor === undefined || claims['jti'] !== jti)
         return false;
