@@ -42,30 +42,39 @@ export function dumpedRegions(bytes: Buffer): Run[] {
   return merged([...sampledRegions(bytes), ...codeRegions(bytes)], GAP)
 }
 
+/** Whether there is such a region. */
+export function looksDumped(bytes: Buffer): boolean {
+  return nextSample(bytes, 0) >= 0 || nextCode(bytes, 0) >= 0
+}
+
 function sampledRegions(bytes: Buffer): Run[] {
   const regions: Run[] = []
+  for (let at = nextSample(bytes, 0); at >= 0; at = nextSample(bytes, at + AROUND / 2)) include(regions, bytes, at, AROUND)
+  return regions
+}
+
+/** The place of the next sample that looks dumped; -1 if there is none. The last window is a sample, too. */
+function nextSample(bytes: Buffer, from: number): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const last = bytes.length - WINDOW
-  for (let at = 0; at <= last; at += STEP) {
-    if (!isDumped(bytes, view, at)) continue
-    include(regions, bytes, at, AROUND)
-    at += AROUND / 2
-  }
-  if (last >= 0 && isDumped(bytes, view, last)) include(regions, bytes, last, AROUND)
-  return regions
+  for (let at = from; at <= last; at += STEP) if (isDumped(bytes, view, at)) return at
+  return from <= last && isDumped(bytes, view, last) ? last : -1
 }
 
 function codeRegions(bytes: Buffer): Run[] {
   const regions: Run[] = []
-  for (let at = bytes.indexOf(CODE); at >= 0; at = nextCode(bytes, at + 2)) if (isCode(bytes, at)) include(regions, bytes, at, AROUND_CODE)
+  for (let at = nextCode(bytes, 0); at >= 0; at = nextCode(bytes, at + 2)) include(regions, bytes, at, AROUND_CODE)
   return regions
 }
 
-/** Looks at what is near by itself: a call for each code would cost more. */
+/** The place of the next ANSI code; -1 if there is none. */
 function nextCode(bytes: Buffer, from: number): number {
-  const near = Math.min(from + 64, bytes.length - 1)
-  for (let at = from; at < near; at += 1) if (bytes[at] === ESCAPE && bytes[at + 1] === CODE[1]) return at
-  return bytes.indexOf(CODE, near)
+  // A call for each code would cost more than a look at what is near.
+  const near = Math.min(from + 64, bytes.length)
+  for (let at = from; at < near; at += 1) if (isCode(bytes, at)) return at
+  let at = bytes.indexOf(CODE, near)
+  while (at >= 0 && !isCode(bytes, at)) at = bytes.indexOf(CODE, at + 2)
+  return at
 }
 
 /** Adds what lies around a place behind those of all regions, or widens the last region. */
@@ -279,6 +288,7 @@ function digitsAfterPrefix(bytes: Uint8Array, from: number, end: number): number
 
 /** Tells an ANSI code from the same two bytes in a binary file. The end of the piece may cut a code off. */
 function isCode(bytes: Uint8Array, at: number): boolean {
+  if (bytes[at] !== ESCAPE || bytes[at + 1] !== CODE[1]) return false
   const next = bytes[at + 2] ?? 0x30
   return (next >= 0x30 && next <= 0x3f) || (next >= 0x41 && next <= 0x5a) || (next >= 0x61 && next <= 0x7a)
 }

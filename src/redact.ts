@@ -1,4 +1,4 @@
-import { dumpedRegions, dumpedRuns, DumpReader } from './dump.ts'
+import { dumpedRegions, dumpedRuns, DumpReader, looksDumped } from './dump.ts'
 import type { Filter } from './pipe.ts'
 import { merged, RunIndex, SHORTEST_RUN, type Run } from './run-index.ts'
 import { sealedValue, type Seal } from './secret.ts'
@@ -123,7 +123,7 @@ function redacting(redactor: Redactor): Filter {
     const crosses = redactor
       .find(joint.subarray(edge, from + SHORTEST_RUN - 1))
       .some(({ start, end }) => start < from - edge && from - edge < end)
-    const dumped = dumpedRegions(joint).length > 0 || (piece.length > CONTEXT && dumpedRegions(piece).length > 0)
+    const dumped = looksDumped(joint) || (piece.length > CONTEXT && looksDumped(piece))
     const bytes = crosses || dumped ? Buffer.concat([recent, piece]) : piece
     const runs = dumped ? merged([...redactor.find(bytes), ...redactor.findDumped(bytes)]) : redactor.find(bytes)
     recent = (piece.length < CONTEXT ? joint : piece).subarray(-CONTEXT)

@@ -42,7 +42,7 @@ export class RunIndex {
     for (const byte of text) this.#lowest = byte > 0x7f ? 0 : Math.min(this.#lowest, byte * 0x01010101)
     this.#addGrams(from)
     for (let at = from; at + SHORTEST_RUN < this.#end; at += 1) {
-      if (this.#has(this.#view, at)) continue
+      if (this.#placeOf(this.#view, at) !== 0) continue
       if (2 * this.#count >= this.#slots.length) this.#grow()
       this.#slots[this.#slotOf(this.#view, at)] = at
       this.#count += 1
@@ -83,14 +83,26 @@ export class RunIndex {
   #runAround(view: DataView, at: number): Run | undefined {
     // A run holds another gram as well: one of these two.
     if (!this.#mayHave(view, at - GRAM / 2) && !this.#mayHave(view, at + GRAM / 2)) return undefined
-    const last = view.byteLength - SHORTEST_RUN
-    for (let start = Math.max(0, at + GRAM - SHORTEST_RUN); start <= at && start <= last; start += 1) {
-      if (!this.#has(view, start)) continue
-      let next = start + 1
-      while (next <= last && this.#has(view, next)) next += 1
-      return { start, end: next - 1 + SHORTEST_RUN }
+    const last = Math.min(at, view.byteLength - SHORTEST_RUN)
+    for (let start = Math.max(0, at + GRAM - SHORTEST_RUN); start <= last; start += 1) {
+      const place = this.#placeOf(view, start)
+      if (place !== 0) return { start, end: this.#endOf(view, start, place) }
     }
     return undefined
+  }
+
+  /** The end of a run that begins at `start` as the text does at `place`. It may go on as another text does. */
+  #endOf(view: DataView, start: number, place: number): number {
+    const text = this.#text
+    for (;;) {
+      let end = start + SHORTEST_RUN
+      let next = place + SHORTEST_RUN
+      // To compare bytes costs less than to look up a run for each. A zero byte ends the text.
+      while (end < view.byteLength && text[next] !== 0 && view.getUint8(end) === text[next]) [end, next] = [end + 1, next + 1]
+      start = end - SHORTEST_RUN + 1
+      place = end < view.byteLength ? this.#placeOf(view, start) : 0
+      if (place === 0) return end
+    }
   }
 
   #mayHave(view: DataView, at: number): boolean {
@@ -100,8 +112,9 @@ export class RunIndex {
     return ((this.#filter[hash >>> shiftFor(this.#filter)] ?? 0) & bits) === bits
   }
 
-  #has(view: DataView, at: number): boolean {
-    return this.#slots[this.#slotOf(view, at)] !== 0
+  /** Where the text has the 16 bytes at `at`; 0 if it has not. */
+  #placeOf(view: DataView, at: number): number {
+    return this.#slots[this.#slotOf(view, at)] ?? 0
   }
 
   /** The slot of the run that begins at `at`, or the empty one where it belongs. */
