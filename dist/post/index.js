@@ -3141,7 +3141,7 @@ class RunIndex {
             this.#lowest = byte > 0x7f ? 0 : Math.min(this.#lowest, byte * 0x01010101);
         this.#addGrams(from);
         for (let at = from; at + SHORTEST_RUN < this.#end; at += 1) {
-            if (this.#has(this.#view, at))
+            if (this.#placeOf(this.#view, at) !== 0)
                 continue;
             if (2 * this.#count >= this.#slots.length)
                 this.#grow();
@@ -3187,16 +3187,28 @@ class RunIndex {
         // A run holds another gram as well: one of these two.
         if (!this.#mayHave(view, at - GRAM / 2) && !this.#mayHave(view, at + GRAM / 2))
             return undefined;
-        const last = view.byteLength - SHORTEST_RUN;
-        for (let start = Math.max(0, at + GRAM - SHORTEST_RUN); start <= at && start <= last; start += 1) {
-            if (!this.#has(view, start))
-                continue;
-            let next = start + 1;
-            while (next <= last && this.#has(view, next))
-                next += 1;
-            return { start, end: next - 1 + SHORTEST_RUN };
+        const last = Math.min(at, view.byteLength - SHORTEST_RUN);
+        for (let start = Math.max(0, at + GRAM - SHORTEST_RUN); start <= last; start += 1) {
+            const place = this.#placeOf(view, start);
+            if (place !== 0)
+                return { start, end: this.#endOf(view, start, place) };
         }
         return undefined;
+    }
+    /** The end of a run that begins at `start` as the text does at `place`. It may go on as another text does. */
+    #endOf(view, start, place) {
+        const text = this.#text;
+        for (;;) {
+            let end = start + SHORTEST_RUN;
+            let next = place + SHORTEST_RUN;
+            // To compare bytes costs less than to look up a run for each. A zero byte ends the text.
+            while (end < view.byteLength && text[next] !== 0 && view.getUint8(end) === text[next])
+                [end, next] = [end + 1, next + 1];
+            start = end - SHORTEST_RUN + 1;
+            place = end < view.byteLength ? this.#placeOf(view, start) : 0;
+            if (place === 0)
+                return end;
+        }
     }
     #mayHave(view, at) {
         if (at < 0 || at + GRAM > view.byteLength)
@@ -3205,8 +3217,9 @@ class RunIndex {
         const bits = bitsOf(hash);
         return ((this.#filter[hash >>> shiftFor(this.#filter)] ?? 0) & bits) === bits;
     }
-    #has(view, at) {
-        return this.#slots[this.#slotOf(view, at)] !== 0;
+    /** Where the text has the 16 bytes at `at`; 0 if it has not. */
+    #placeOf(view, at) {
+        return this.#slots[this.#slotOf(view, at)] ?? 0;
     }
     /** The slot of the run that begins at `at`, or the empty one where it belongs. */
     #slotOf(view, at) {
@@ -3312,34 +3325,42 @@ const classes = Uint8Array.from({ length: 256 }, (_, byte) => {
 function dumpedRegions(bytes) {
     return merged([...sampledRegions(bytes), ...codeRegions(bytes)], GAP);
 }
+/** Whether there is such a region. */
+function looksDumped(bytes) {
+    return nextSample(bytes, 0) >= 0 || nextCode(bytes, 0) >= 0;
+}
 function sampledRegions(bytes) {
     const regions = [];
+    for (let at = nextSample(bytes, 0); at >= 0; at = nextSample(bytes, at + AROUND / 2))
+        include(regions, bytes, at, AROUND);
+    return regions;
+}
+/** The place of the next sample that looks dumped; -1 if there is none. The last window is a sample, too. */
+function nextSample(bytes, from) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const last = bytes.length - WINDOW;
-    for (let at = 0; at <= last; at += dump_STEP) {
-        if (!isDumped(bytes, view, at))
-            continue;
-        include(regions, bytes, at, AROUND);
-        at += AROUND / 2;
-    }
-    if (last >= 0 && isDumped(bytes, view, last))
-        include(regions, bytes, last, AROUND);
-    return regions;
+    for (let at = from; at <= last; at += dump_STEP)
+        if (isDumped(bytes, view, at))
+            return at;
+    return from <= last && isDumped(bytes, view, last) ? last : -1;
 }
 function codeRegions(bytes) {
     const regions = [];
-    for (let at = bytes.indexOf(CODE); at >= 0; at = nextCode(bytes, at + 2))
-        if (isCode(bytes, at))
-            include(regions, bytes, at, AROUND_CODE);
+    for (let at = nextCode(bytes, 0); at >= 0; at = nextCode(bytes, at + 2))
+        include(regions, bytes, at, AROUND_CODE);
     return regions;
 }
-/** Looks at what is near by itself: a call for each code would cost more. */
+/** The place of the next ANSI code; -1 if there is none. */
 function nextCode(bytes, from) {
-    const near = Math.min(from + 64, bytes.length - 1);
+    // A call for each code would cost more than a look at what is near.
+    const near = Math.min(from + 64, bytes.length);
     for (let at = from; at < near; at += 1)
-        if (bytes[at] === ESCAPE && bytes[at + 1] === CODE[1])
+        if (isCode(bytes, at))
             return at;
-    return bytes.indexOf(CODE, near);
+    let at = bytes.indexOf(CODE, near);
+    while (at >= 0 && !isCode(bytes, at))
+        at = bytes.indexOf(CODE, at + 2);
+    return at;
 }
 /** Adds what lies around a place behind those of all regions, or widens the last region. */
 function include(regions, bytes, at, around) {
@@ -3547,6 +3568,8 @@ function digitsAfterPrefix(bytes, from, end) {
 }
 /** Tells an ANSI code from the same two bytes in a binary file. The end of the piece may cut a code off. */
 function isCode(bytes, at) {
+    if (bytes[at] !== ESCAPE || bytes[at + 1] !== CODE[1])
+        return false;
     const next = bytes[at + 2] ?? 0x30;
     return (next >= 0x30 && next <= 0x3f) || (next >= 0x41 && next <= 0x5a) || (next >= 0x61 && next <= 0x7a);
 }
@@ -3740,7 +3763,7 @@ function redacting(redactor) {
         const crosses = redactor
             .find(joint.subarray(edge, from + SHORTEST_RUN - 1))
             .some(({ start, end }) => start < from - edge && from - edge < end);
-        const dumped = dumpedRegions(joint).length > 0 || (piece.length > CONTEXT && dumpedRegions(piece).length > 0);
+        const dumped = looksDumped(joint) || (piece.length > CONTEXT && looksDumped(piece));
         const bytes = crosses || dumped ? Buffer.concat([recent, piece]) : piece;
         const runs = dumped ? merged([...redactor.find(bytes), ...redactor.findDumped(bytes)]) : redactor.find(bytes);
         recent = (piece.length < CONTEXT ? joint : piece).subarray(-CONTEXT);

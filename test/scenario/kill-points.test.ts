@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Proxy } from '../cluster/proxy.ts'
 import { whyNoIsolation } from '../hosts/isolation.ts'
 import { KillPoints, PRELOADED } from '../kill-points/kill-points.ts'
-import { partOf, SHARE } from '../long-run.ts'
+import { isLongRun, partOf, SHARE } from '../long-run.ts'
 import { playInTerminal, playOnGithub, playOnGitlab } from './scenario.ts'
 import { expectTruth } from './truth.ts'
 
@@ -23,7 +23,7 @@ interface Seen {
 }
 
 const AT_ONCE = 4
-const PATIENCE_MS = 300_000
+const PATIENCE_MS = isLongRun ? 1_200_000 : 300_000
 
 /** The scan ends, and leaves a process outside of its group. */
 const LEAVES_A_PROCESS = "setsid --wait sh -c 'sleep 600 >/dev/null 2>&1 & echo scanned'"
