@@ -7,12 +7,15 @@ import { quote } from './quote.ts'
 /**
  * Does `work` on a path. The scan runs as the same user and can change modes. After EACCES this function restores the
  * owner's rights and does the work again.
+ * @param tell gets what was closed, as `reopen` returns it
  */
-export function regained<T>(path: string, work: () => T): T {
+export function regained<T>(path: string, work: () => T, tell: (closed: string[]) => void = () => undefined): T {
   try {
     return work()
   } catch (error) {
-    if (errnoOf(error) !== 'EACCES' || reopen(path).length === 0) throw error
+    const closed = errnoOf(error) === 'EACCES' ? reopen(path) : []
+    if (closed.length === 0) throw error
+    tell(closed)
     return work()
   }
 }

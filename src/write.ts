@@ -54,10 +54,13 @@ export function nextTo(path: string): string {
   return `${path}.next`
 }
 
-/** Appends all or nothing; not to what a link points to, and to nobody at the other end of a pipe. */
-export function appendWhole(path: string, text: string): void {
+/**
+ * Appends all or nothing; not to what a link points to, and to nobody at the other end of a pipe.
+ * @param tell gets what was closed and is open now
+ */
+export function appendWhole(path: string, text: string, tell?: (closed: string[]) => void): void {
   // A pipe that nobody reads is refused, where its opening would wait for ever.
-  const file = regained(path, () => openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644))
+  const file = regained(path, () => openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644), tell)
   try {
     const about = fstatSync(file)
     if (!about.isFile()) throw Object.assign(new Error('it is no file'), { code: 'ENOTSUP' })

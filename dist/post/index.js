@@ -23,14 +23,17 @@ import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 /**
  * Does `work` on a path. The scan runs as the same user and can change modes. After EACCES this function restores the
  * owner's rights and does the work again.
+ * @param tell gets what was closed, as `reopen` returns it
  */
-function regained(path, work) {
+function regained(path, work, tell = () => undefined) {
     try {
         return work();
     }
     catch (error) {
-        if ((0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error) !== 'EACCES' || reopen(path).length === 0)
+        const closed = (0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error) === 'EACCES' ? reopen(path) : [];
+        if (closed.length === 0)
             throw error;
+        tell(closed);
         return work();
     }
 }
@@ -2384,10 +2387,13 @@ function writeNext(path, text, next = nextTo(path), mode) {
 function nextTo(path) {
     return `${path}.next`;
 }
-/** Appends all or nothing; not to what a link points to, and to nobody at the other end of a pipe. */
-function appendWhole(path, text) {
+/**
+ * Appends all or nothing; not to what a link points to, and to nobody at the other end of a pipe.
+ * @param tell gets what was closed and is open now
+ */
+function appendWhole(path, text, tell) {
     // A pipe that nobody reads is refused, where its opening would wait for ever.
-    const file = (0,_access_js__WEBPACK_IMPORTED_MODULE_3__/* .regained */ .so)(path, () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.openSync)(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644));
+    const file = (0,_access_js__WEBPACK_IMPORTED_MODULE_3__/* .regained */ .so)(path, () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.openSync)(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644), tell);
     try {
         const about = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.fstatSync)(file);
         if (!about.isFile())
@@ -2965,6 +2971,8 @@ class CommandFiles {
     #kept = new Map();
     /** And the folders where they lie, unless these are links. */
     #folders = new Set();
+    /** What the scan had closed when something was appended. */
+    #closed = [];
     /** @param names the variables that hold their paths */
     constructor(env, names) {
         this.#paths = new Map(names.map((name) => [name, env[name] ?? '']).filter(([, path]) => path !== ''));
@@ -2988,14 +2996,19 @@ class CommandFiles {
         const path = this.#paths.get(name);
         if (path === undefined)
             throw Object.assign(new Error(`${name} is not set`), { code: 'ENOENT' });
-        (0,src_write/* appendWhole */.gZ)(path, text);
+        (0,src_write/* appendWhole */.gZ)(path, text, (closed) => {
+            // Before the scan it was somebody else.
+            if (this.#kept.size > 0)
+                this.#closed.push(...closed);
+        });
         if (this.#kept.has(name))
             this.#kept.set(name, Buffer.concat([this.#kept.get(name) ?? Buffer.alloc(0), Buffer.from(text)]));
     }
     /** Makes them what they were, but for what we have written since. For when nothing of the scan is left. */
     restore(uid) {
         const tampered = { changed: [], left: [] };
-        const [why, closed] = [[], []];
+        const why = [];
+        const closed = this.#closed.splice(0);
         for (const [name, kept] of this.#kept) {
             const path = this.#paths.get(name) ?? '';
             closed.push(...(0,access/* reopen */.Ck)(path));

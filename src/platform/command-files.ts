@@ -24,6 +24,8 @@ export class CommandFiles {
   readonly #kept = new Map<string, Buffer | undefined>()
   /** And the folders where they lie, unless these are links. */
   readonly #folders = new Set<string>()
+  /** What the scan had closed when something was appended. */
+  readonly #closed: string[] = []
 
   /** @param names the variables that hold their paths */
   constructor(env: NodeJS.ProcessEnv, names: readonly string[]) {
@@ -46,14 +48,18 @@ export class CommandFiles {
   append(name: string, text: string): void {
     const path = this.#paths.get(name)
     if (path === undefined) throw Object.assign(new Error(`${name} is not set`), { code: 'ENOENT' })
-    appendWhole(path, text)
+    appendWhole(path, text, (closed) => {
+      // Before the scan it was somebody else.
+      if (this.#kept.size > 0) this.#closed.push(...closed)
+    })
     if (this.#kept.has(name)) this.#kept.set(name, Buffer.concat([this.#kept.get(name) ?? Buffer.alloc(0), Buffer.from(text)]))
   }
 
   /** Makes them what they were, but for what we have written since. For when nothing of the scan is left. */
   restore(uid: number): Tampered {
     const tampered: Tampered = { changed: [], left: [] }
-    const [why, closed]: [string[], string[]] = [[], []]
+    const why: string[] = []
+    const closed = this.#closed.splice(0)
     for (const [name, kept] of this.#kept) {
       const path = this.#paths.get(name) ?? ''
       closed.push(...reopen(path))

@@ -24,6 +24,8 @@ const PWN = `echo PWNED=1 >> "$(ls ${FILES}/set_env_*)"`
 
 interface Attack {
   command: string
+  /** In seconds, where the scan is to see a renewal. */
+  lifeOfToken?: number
   code: number
   says: RegExp[]
 }
@@ -38,6 +40,15 @@ const attacks: Record<string, Attack> = {
     command: `${PWN}; chmod 000 ${FILES}/* ${FILES} "$RUNNER_TEMP"`,
     code: 87,
     says: [/^The scan wrote [^]* closed what the runner needs: .*_temp" \(mode 0000\), .*_runner_file_commands" \(mode 0000\), .*set_env_/],
+  },
+  'it closes all, and a receipt is saved before it ends': {
+    command: `file="\${KUBECONFIG%/*}/token"; first=$(cat "$file"); ${PWN}; chmod 000 ${FILES}/* ${FILES}; until [ "$first" != "$(cat "$file")" ]; do sleep 0.1; done; sleep 0.3`,
+    lifeOfToken: 5,
+    code: 87,
+    says: [
+      /^The credential lives 5 s, /,
+      /^The scan wrote [^]* closed what the runner needs: ".*_runner_file_commands" \(mode 0000\), .*set_env_/,
+    ],
   },
   'it puts a link to a folder of its own in the place of the folder': {
     command: `mv ${FILES} "$HOME/files"; ln -s "$HOME/files" ${FILES}; echo PWNED=1 >> "$(ls ${FILES}/set_env_*)"; true`,
@@ -67,10 +78,11 @@ const attacks: Record<string, Attack> = {
   },
 }
 
-for (const [name, { command, code, says }] of Object.entries(attacks)) {
+for (const [name, { command, lifeOfToken, code, says }] of Object.entries(attacks)) {
   test(`the scan of an ordinary user: ${name}`, () =>
     playOnGithub(
-      async ({ info, step, job }) => {
+      async ({ info, step, job, proxy }) => {
+        if (lifeOfToken !== undefined) proxy.shortTokens(lifeOfToken)
         const use = step({ command, certificate_authority: authority(info) })
         const main = await use.main()
         expect(main.messages).toEqual(says.map((pattern) => expect.stringMatching(pattern) as unknown))
