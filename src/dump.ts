@@ -2,6 +2,8 @@ import { merged, type Run } from './run-index.ts'
 
 /** How many bytes lie between two samples. A prime number avoids the same byte of each element. */
 const STEP = 23
+/** How many bytes before and behind a cut hold a dump of 16 characters in its shortest lines. */
+const NEAR_CUT = 128
 const WINDOW = 12
 /** How many bytes around a sample belong to the dump: a dump of 16 characters has several lines, and not each holds a sample. */
 const AROUND = 512
@@ -37,14 +39,27 @@ const classes = Uint8Array.from({ length: 256 }, (_, byte) => {
   return /[\t\n\v\f\r \0:,;"'\\xXuU%&#$|{}]/.test(letter) ? SEPARATOR | EITHER : 0
 })
 
-/** The regions that look like a dump, in order: separated hex digits, separated single characters, or ANSI codes. */
-export function dumpedRegions(bytes: Buffer): Run[] {
-  return merged([...sampledRegions(bytes), ...codeRegions(bytes)], GAP)
+/**
+ * The regions that look like a dump, in order: separated hex digits, separated single characters, or ANSI codes.
+ * @param cuts places where an output was cut: few lines of a dump may stand there, so that each byte begins a sample
+ */
+export function dumpedRegions(bytes: Buffer, cuts: readonly number[] = []): Run[] {
+  return merged([...sampledRegions(bytes), ...codeRegions(bytes), ...cutRegions(bytes, cuts)], GAP)
 }
 
 /** Whether there is such a region. */
-export function looksDumped(bytes: Buffer): boolean {
-  return nextSample(bytes, 0) >= 0 || nextCode(bytes, 0) >= 0
+export function looksDumped(bytes: Buffer, cuts: readonly number[] = []): boolean {
+  return nextSample(bytes, 0) >= 0 || nextCode(bytes, 0) >= 0 || cutRegions(bytes, cuts).length > 0
+}
+
+function cutRegions(bytes: Buffer, cuts: readonly number[]): Run[] {
+  const regions: Run[] = []
+  for (const cut of cuts) {
+    const from = Math.max(0, cut - NEAR_CUT)
+    const at = nextSample(bytes.subarray(from, cut + NEAR_CUT), 0, 1)
+    if (at >= 0) include(regions, bytes, from + at, AROUND)
+  }
+  return regions
 }
 
 function sampledRegions(bytes: Buffer): Run[] {
@@ -54,10 +69,10 @@ function sampledRegions(bytes: Buffer): Run[] {
 }
 
 /** The place of the next sample that looks dumped; -1 if there is none. The last window is a sample, too. */
-function nextSample(bytes: Buffer, from: number): number {
+function nextSample(bytes: Buffer, from: number, step = STEP): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const last = bytes.length - WINDOW
-  for (let at = from; at <= last; at += STEP) if (isDumped(bytes, view, at)) return at
+  for (let at = from; at <= last; at += step) if (isDumped(bytes, view, at)) return at
   return from <= last && isDumped(bytes, view, last) ? last : -1
 }
 

@@ -68,8 +68,8 @@ export class Redactor {
   }
 
   /** The same where text looks dumped, across what separates it there. */
-  findDumped(bytes: Buffer): Run[] {
-    return dumpedRegions(bytes).flatMap((region) =>
+  findDumped(bytes: Buffer, cuts: readonly number[]): Run[] {
+    return dumpedRegions(bytes, cuts).flatMap((region) =>
       this.#dumpReader
         .read(bytes, region)
         .flatMap((undumped) => this.#runs.find(undumped.text).flatMap((run) => dumpedRuns(bytes, undumped, run))),
@@ -123,9 +123,9 @@ function redacting(redactor: Redactor): Filter {
     const crosses = redactor
       .find(joint.subarray(edge, from + SHORTEST_RUN - 1))
       .some(({ start, end }) => start < from - edge && from - edge < end)
-    const dumped = looksDumped(joint) || (piece.length > CONTEXT && looksDumped(piece))
+    const dumped = looksDumped(joint, [from, joint.length]) || (piece.length > CONTEXT && looksDumped(piece, [piece.length]))
     const bytes = crosses || dumped ? Buffer.concat([recent, piece]) : piece
-    const runs = dumped ? merged([...redactor.find(bytes), ...redactor.findDumped(bytes)]) : redactor.find(bytes)
+    const runs = dumped ? merged([...redactor.find(bytes), ...redactor.findDumped(bytes, [from, bytes.length])]) : redactor.find(bytes)
     recent = (piece.length < CONTEXT ? joint : piece).subarray(-CONTEXT)
     const shown = runs.length === 0 ? piece : Buffer.concat(masked(bytes, runs, bytes.length - piece.length, endsMasked))
     endsMasked = runs.at(-1)?.end === bytes.length

@@ -3310,6 +3310,8 @@ function bitsOf(hash) {
 
 /** How many bytes lie between two samples. A prime number avoids the same byte of each element. */
 const dump_STEP = 23;
+/** How many bytes before and behind a cut hold a dump of 16 characters in its shortest lines. */
+const NEAR_CUT = 128;
 const WINDOW = 12;
 /** How many bytes around a sample belong to the dump: a dump of 16 characters has several lines, and not each holds a sample. */
 const AROUND = 512;
@@ -3344,13 +3346,26 @@ const classes = Uint8Array.from({ length: 256 }, (_, byte) => {
     // The prefixes in \x41, \u0041, 0x41, %41, &#x41; and $'\x41' count as separators.
     return /[\t\n\v\f\r \0:,;"'\\xXuU%&#$|{}]/.test(letter) ? SEPARATOR | EITHER : 0;
 });
-/** The regions that look like a dump, in order: separated hex digits, separated single characters, or ANSI codes. */
-function dumpedRegions(bytes) {
-    return merged([...sampledRegions(bytes), ...codeRegions(bytes)], GAP);
+/**
+ * The regions that look like a dump, in order: separated hex digits, separated single characters, or ANSI codes.
+ * @param cuts places where an output was cut: few lines of a dump may stand there, so that each byte begins a sample
+ */
+function dumpedRegions(bytes, cuts = []) {
+    return merged([...sampledRegions(bytes), ...codeRegions(bytes), ...cutRegions(bytes, cuts)], GAP);
 }
 /** Whether there is such a region. */
-function looksDumped(bytes) {
-    return nextSample(bytes, 0) >= 0 || nextCode(bytes, 0) >= 0;
+function looksDumped(bytes, cuts = []) {
+    return nextSample(bytes, 0) >= 0 || nextCode(bytes, 0) >= 0 || cutRegions(bytes, cuts).length > 0;
+}
+function cutRegions(bytes, cuts) {
+    const regions = [];
+    for (const cut of cuts) {
+        const from = Math.max(0, cut - NEAR_CUT);
+        const at = nextSample(bytes.subarray(from, cut + NEAR_CUT), 0, 1);
+        if (at >= 0)
+            include(regions, bytes, from + at, AROUND);
+    }
+    return regions;
 }
 function sampledRegions(bytes) {
     const regions = [];
@@ -3359,10 +3374,10 @@ function sampledRegions(bytes) {
     return regions;
 }
 /** The place of the next sample that looks dumped; -1 if there is none. The last window is a sample, too. */
-function nextSample(bytes, from) {
+function nextSample(bytes, from, step = dump_STEP) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const last = bytes.length - WINDOW;
-    for (let at = from; at <= last; at += dump_STEP)
+    for (let at = from; at <= last; at += step)
         if (isDumped(bytes, view, at))
             return at;
     return from <= last && isDumped(bytes, view, last) ? last : -1;
@@ -3735,8 +3750,8 @@ class Redactor {
         return merged(runs);
     }
     /** The same where text looks dumped, across what separates it there. */
-    findDumped(bytes) {
-        return dumpedRegions(bytes).flatMap((region) => this.#dumpReader
+    findDumped(bytes, cuts) {
+        return dumpedRegions(bytes, cuts).flatMap((region) => this.#dumpReader
             .read(bytes, region)
             .flatMap((undumped) => this.#runs.find(undumped.text).flatMap((run) => dumpedRuns(bytes, undumped, run))));
     }
@@ -3786,9 +3801,9 @@ function redacting(redactor) {
         const crosses = redactor
             .find(joint.subarray(edge, from + SHORTEST_RUN - 1))
             .some(({ start, end }) => start < from - edge && from - edge < end);
-        const dumped = looksDumped(joint) || (piece.length > CONTEXT && looksDumped(piece));
+        const dumped = looksDumped(joint, [from, joint.length]) || (piece.length > CONTEXT && looksDumped(piece, [piece.length]));
         const bytes = crosses || dumped ? Buffer.concat([recent, piece]) : piece;
-        const runs = dumped ? merged([...redactor.find(bytes), ...redactor.findDumped(bytes)]) : redactor.find(bytes);
+        const runs = dumped ? merged([...redactor.find(bytes), ...redactor.findDumped(bytes, [from, bytes.length])]) : redactor.find(bytes);
         recent = (piece.length < CONTEXT ? joint : piece).subarray(-CONTEXT);
         const shown = runs.length === 0 ? piece : Buffer.concat(masked(bytes, runs, bytes.length - piece.length, endsMasked));
         endsMasked = runs.at(-1)?.end === bytes.length;
