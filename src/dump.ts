@@ -152,7 +152,7 @@ export interface Undumped {
   places: Int32Array
 }
 
-// What to do with a byte. DROP and KEEP are also the number of bytes by which the text grows.
+// The action for a byte. DROP and KEEP are also the number of bytes by which the text grows.
 const DROP = 0
 const KEEP = 1
 const LOOK = 2
@@ -262,8 +262,8 @@ function readColumn(bytes: Uint8Array, from: number, end: number, into: Text): n
 }
 
 /**
- * Where the column of characters begins in the rest of a line: at two blanks behind `00000000:`, at a bar or bracket
- * behind other offsets; `end` if the line has none.
+ * Finds the column of characters in a line. Two blanks begin it behind `00000000:`, a bar or bracket behind other offsets.
+ * @returns the place of that mark; `end` if the line has no column
  */
 function columnStart(bytes: Uint8Array, offset: number, end: number): number {
   const isMarkedByBlanks = bytes[offset - 1] === COLON

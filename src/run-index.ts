@@ -91,7 +91,7 @@ export class RunIndex {
     return undefined
   }
 
-  /** The end of a run that begins at `start` as the text does at `place`. It may go on as another text does. */
+  /** The end of a run whose first 16 bytes the text has at `place`. The run may end with bytes of another text. */
   #endOf(view: DataView, start: number, place: number): number {
     const text = this.#text
     for (;;) {
@@ -112,7 +112,7 @@ export class RunIndex {
     return ((this.#filter[hash >>> shiftFor(this.#filter)] ?? 0) & bits) === bits
   }
 
-  /** Where the text has the 16 bytes at `at`; 0 if it has not. */
+  /** The place of the same 16 bytes in the text; 0 if the text does not hold them. */
   #placeOf(view: DataView, at: number): number {
     return this.#slots[this.#slotOf(view, at)] ?? 0
   }

@@ -2981,7 +2981,7 @@ class CommandFiles {
     #kept = new Map();
     /** And the folders where they lie, unless these are links. */
     #folders = new Set();
-    /** What the scan had closed when something was appended. */
+    /** What the scan had closed, and an append opened again. */
     #closed = [];
     /** @param names the variables that hold their paths */
     constructor(env, names) {
@@ -3218,7 +3218,7 @@ class RunIndex {
         }
         return undefined;
     }
-    /** The end of a run that begins at `start` as the text does at `place`. It may go on as another text does. */
+    /** The end of a run whose first 16 bytes the text has at `place`. The run may end with bytes of another text. */
     #endOf(view, start, place) {
         const text = this.#text;
         for (;;) {
@@ -3240,7 +3240,7 @@ class RunIndex {
         const bits = bitsOf(hash);
         return ((this.#filter[hash >>> shiftFor(this.#filter)] ?? 0) & bits) === bits;
     }
-    /** Where the text has the 16 bytes at `at`; 0 if it has not. */
+    /** The place of the same 16 bytes in the text; 0 if the text does not hold them. */
     #placeOf(view, at) {
         return this.#slots[this.#slotOf(view, at)] ?? 0;
     }
@@ -3452,7 +3452,7 @@ function others(word, by) {
     const x = word ^ by;
     return (((x & 0x7f7f7f7f) + 0x7f7f7f7f) | x) & 0x80808080;
 }
-// What to do with a byte. DROP and KEEP are also the number of bytes by which the text grows.
+// The action for a byte. DROP and KEEP are also the number of bytes by which the text grows.
 const DROP = 0;
 const KEEP = 1;
 const LOOK = 2;
@@ -3561,8 +3561,8 @@ function readColumn(bytes, from, end, into) {
     return at;
 }
 /**
- * Where the column of characters begins in the rest of a line: at two blanks behind `00000000:`, at a bar or bracket
- * behind other offsets; `end` if the line has none.
+ * Finds the column of characters in a line. Two blanks begin it behind `00000000:`, a bar or bracket behind other offsets.
+ * @returns the place of that mark; `end` if the line has no column
  */
 function columnStart(bytes, offset, end) {
     const isMarkedByBlanks = bytes[offset - 1] === COLON;
@@ -5379,7 +5379,7 @@ function hintForUnhealed(asked, { status, form, said }) {
     if ((said?.message ?? '').includes('failed calling webhook "'))
         return ('An admission webhook of the cluster does not answer, and refuses every request by that (failurePolicy: Fail). Its name is quoted above; see ' +
             'kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations.');
-    // From Kubernetes 1.37 on, this is said of a Service that does not exist, too.
+    // From Kubernetes 1.37 on, the API server says this of a Service that does not exist, too.
     const [, service] = /^no (?:endpoints available|service port \d+ found) for service "([^"]+)"$/.exec(said?.message ?? '') ?? [];
     if (service !== undefined)
         return ofAnotherRequest(asked, attributesOf(asked), `the service ${(0,quote/* quote */.hD)(service)}`);

@@ -21,7 +21,7 @@ export function signIdToken(info: ClusterInfo, claims: Claims): string {
   return signToken(said, { typ: 'JWT', alg: 'RS256', kid: 'test' }, info.issuerKey)
 }
 
-/** A server without rules takes the user and the group from claims that say what its rules would, and knows of its proxies no URL. */
+/** An API server without rules takes the user and the group from claims of their own. It does not know the URLs of its proxies. */
 function forSoleIssuer({ server, proxyPorts, ownPorts }: ClusterInfo, iss: string, claims: Claims): Claims {
   const urls = [...proxyPorts, ...ownPorts].map((port) => `https://127.0.0.1:${String(port)}`)
   const aud = [claims['aud']].flat()

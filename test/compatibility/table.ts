@@ -1,6 +1,6 @@
+import { markdownTable } from '../markdown.ts'
 import { sections } from './cases.ts'
 import { kubernetesVersions } from './kubernetes.ts'
-import { markdownTable } from '../markdown.ts'
 import type { Row } from './play.ts'
 
 const INTRODUCTION = `# Compatibility with kubectl
