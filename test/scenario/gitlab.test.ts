@@ -13,7 +13,7 @@ import { admin } from '../cluster/admin.ts'
 import { claimsOf } from '../cluster/token.ts'
 import { GitlabJob } from '../hosts/gitlab.ts'
 import type { Executor } from '../hosts/gitlab-executor.ts'
-import { clusters, ONE_SECRET, onGitlab, SECRETS, status, WHOAMI, type GitlabScene } from './scenario.ts'
+import { clusters, type GitlabScene, killWhileScanning, ONE_SECRET, onGitlab, SECRETS, status, WHOAMI } from './scenario.ts'
 import { moments } from './moments.ts'
 
 const dist = resolve(import.meta.dirname, '../../dist')
@@ -344,10 +344,7 @@ for (const gitlabEnv of [true, false]) {
     `SIGKILL while the scan runs, on a machine: after_script ends the scan${gitlabEnv ? ', revokes and proves' : ' that it knows by name alone, and revokes'}`,
     async ({ step }) => {
       const scan = step({ command: 'echo started; exec >/dev/null 2>&1; sleep 600' })
-      const phase = scan.start('main')
-      await phase.seen('started')
-      phase.kill('SIGKILL')
-      await phase.done
+      await killWhileScanning(scan)
       const post = await scan.post()
       expect(post.code).toBe(0)
       expect(post.messages).toEqual([expect.stringMatching(/outlived the scan and were ended/)])

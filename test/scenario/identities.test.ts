@@ -7,7 +7,19 @@ import { join } from 'node:path'
 import { admin } from '../cluster/admin.ts'
 import { Gateway } from './gateway.ts'
 import { base64Of, EXEC_V1, execCredential, execEntry, kubeconfigOf, RunnerDisk, type Fields } from './kubeconfigs.ts'
-import { clusters, inTerminal, ONE_SECRET, onEachCi, onGithub, onGitlab, SECRETS, TOKEN, WHOAMI, type Scene } from './scenario.ts'
+import {
+  clusters,
+  inTerminal,
+  killWhileScanning,
+  ONE_SECRET,
+  onEachCi,
+  onGithub,
+  onGitlab,
+  type Scene,
+  SECRETS,
+  TOKEN,
+  WHOAMI,
+} from './scenario.ts'
 
 const disk = new RunnerDisk()
 afterAll(() => disk[Symbol.dispose]())
@@ -104,10 +116,7 @@ for (const [name, { user, inputs, files, shows }] of Object.entries(ways)) {
       const { info, proxy, step } = scene
       const kubeconfig = disk.kubeconfig(kubeconfigOf(info, proxy.url, await user(scene)))
       const use = step({ ...given(kubeconfig, inputs), command: 'echo started; exec sleep 600' })
-      const phase = use.start('main')
-      await phase.seen('started')
-      phase.kill('SIGKILL')
-      await phase.done
+      await killWhileScanning(use)
       const post = await use.post()
       expect(post.code).toBe(0)
       expect(post.log).toMatch(/revoked .*, proven dead/)
@@ -127,10 +136,7 @@ for (const [name, { user, inputs, files, shows }] of Object.entries(ways)) {
     expect(main.code).toBe(0)
     expect((await scan.post()).code).toBe(0)
     const killed = step({ ...asked, command: 'echo started; exec sleep 600' })
-    const phase = killed.start('main')
-    await phase.seen('started')
-    phase.kill('SIGKILL')
-    await phase.done
+    await killWhileScanning(killed)
     const post = await killed.post()
     expect(post.code).toBe(0)
     expect(post.log).toMatch(/Credential: revoked /)

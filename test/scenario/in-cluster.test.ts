@@ -6,7 +6,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { admin } from '../cluster/admin.ts'
 import { RunnerDisk } from './kubeconfigs.ts'
 import { actionInPod, IN_POD, IN_POD_AS_USER, Pod, POD_TOKEN, programInPod, whyNoPod } from './pod.ts'
-import { inTerminal as inTerminalHere, ONE_SECRET, onGithub as onGithubHere, onGitlab as onGitlabHere, TOKEN } from './scenario.ts'
+import {
+  inTerminal as inTerminalHere,
+  killWhileScanning,
+  ONE_SECRET,
+  onGithub as onGithubHere,
+  onGitlab as onGitlabHere,
+  TOKEN,
+} from './scenario.ts'
 
 const disk = new RunnerDisk()
 afterAll(() => disk[Symbol.dispose]())
@@ -50,10 +57,7 @@ onGithub(
     await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
     Object.assign(job.env, pod.variables(proxy))
     const use = step({ ...NO_CLUSTER, command: 'echo started; exec sleep 600' })
-    const phase = use.start('main')
-    await phase.seen('started')
-    phase.kill('SIGKILL')
-    await phase.done
+    await killWhileScanning(use)
     const post = await use.post()
     expect(post.code).toBe(0)
     expect(post.log).toMatch(/revoked .*, proven dead/)

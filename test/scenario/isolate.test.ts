@@ -6,7 +6,7 @@ import type { ClusterInfo } from '../cluster/cluster.ts'
 import { whyNoIsolation } from '../hosts/isolation.ts'
 import { commandOf, processes } from '../hosts/processes.ts'
 import type { Terminal } from '../hosts/terminal.ts'
-import { inTerminal, ONE_SECRET, onEachCi, onGithub, playInTerminal } from './scenario.ts'
+import { inTerminal, killWhileScanning, ONE_SECRET, onEachCi, onGithub, playInTerminal } from './scenario.ts'
 
 const whyNot = whyNoIsolation()
 if (whyNot !== undefined) console.warn(`Skipped, what needs isolation: ${whyNot}.`)
@@ -202,10 +202,7 @@ whereAllowed.onGithub(
   async ({ step, job }) => {
     const use = step({ command: `exec env -i PATH="$PATH" bash -c 'echo started; while :; do sleep 1; done' ${job.folder}` })
     const ofTheScan = (): number[] => processes().filter((pid) => commandOf(pid).includes(job.folder))
-    const phase = use.start('main')
-    await phase.seen('started')
-    phase.kill('SIGKILL')
-    await phase.done
+    await killWhileScanning(use)
     expect(ofTheScan()).not.toEqual([])
     const post = await use.post()
     expect(ofTheScan()).toEqual([])

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Issued, Receipt } from '../../src/receipt.ts'
 import { admin } from '../cluster/admin.ts'
 import { resign } from '../cluster/token.ts'
-import { clusters, ONE_SECRET, onEachCi, onGithub, TOKEN, WHOAMI, type GithubScene } from './scenario.ts'
+import { clusters, type GithubScene, killWhileScanning, ONE_SECRET, onEachCi, onGithub, TOKEN, WHOAMI } from './scenario.ts'
 
 type Use = ReturnType<GithubScene['step']>
 
@@ -37,10 +37,7 @@ onEachCi(
       return { status: 201, body: JSON.stringify(answer) }
     })
     const use = step({ command: 'echo started; sleep 600' })
-    const phase = use.start('main')
-    await phase.seen('started')
-    phase.kill('SIGKILL')
-    await phase.done
+    await killWhileScanning(use)
     const post = await use.post()
     expect(post.code).toBe(0)
     expect(post.log).toMatch(/Credential: revoked .*, proven dead/)

@@ -114,6 +114,14 @@ export async function playOnGithub(
   expect(unexcused(await trace({ info, proxy, host: job, secrets }), excuses)).toEqual([])
 }
 
+/** Kills main while its scan runs, which says `started`. */
+export async function killWhileScanning(use: Use): Promise<void> {
+  const phase = use.start('main')
+  await phase.seen('started')
+  phase.kill('SIGKILL')
+  await phase.done
+}
+
 /** Waits for all, so that none goes on behind the test, then fails as the first that failed. */
 export async function allPlayed(plays: Promise<void>[]): Promise<void> {
   for (const play of await Promise.allSettled(plays)) if (play.status === 'rejected') throw play.reason

@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals'
 import { processesWith } from '../hosts/orphans.ts'
-import { ONE_SECRET, onGithub, status, type GithubScene } from './scenario.ts'
+import { type GithubScene, killWhileScanning, ONE_SECRET, onGithub, status } from './scenario.ts'
 import { moments } from './moments.ts'
 
 for (const [signal, code] of [
@@ -71,10 +71,7 @@ onGithub(
   'SIGKILL while the scan runs: post ends the scan, revokes and proves',
   async ({ step, job }) => {
     const use = step({ command: 'echo started; sleep 600' })
-    const phase = use.start('main')
-    await phase.seen('started')
-    phase.kill('SIGKILL')
-    await phase.done
+    await killWhileScanning(use)
     expect(await processesWith(job.marker)).not.toEqual([])
     const post = await use.post()
     expect(post.code).toBe(0)
