@@ -1,8 +1,10 @@
 // Writes what is made from the table of inputs and from the version: action.yml, the GitLab templates, the README's tables,
 // src/version.ts, and the release that the documents tell to use.
 // With --check nothing is written; the exit code says whether all of it is fresh.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { format, resolveConfig } from 'prettier'
 import { parseDocument, type YAMLMap } from 'yaml'
 import { errorCodes } from '../src/errors.ts'
@@ -21,6 +23,7 @@ export async function generated(version = packageVersion()): Promise<Record<stri
     'gitlab/scan.yml': await format(scanTemplate(read('gitlab/scan.yml'), version), { ...style, parser: 'yaml' }),
     'templates/kubepass.yml': await format(componentTemplate(read('templates/kubepass.yml')), { ...style, parser: 'yaml' }),
     'src/version.ts': versionModule(version),
+    'src/search-module.ts': compiledSearch(),
     ...Object.fromEntries(tellingTheVersion().map((name) => [name, withVersion(read(name), version)])),
   }
 }
@@ -100,6 +103,19 @@ function packageVersion(): string {
 
 function versionModule(version: string): string {
   return `/** Written by \`npm run generate\` from package.json. */\nexport const version = '${version}'\n`
+}
+
+/** Compiles the search for secrets in bytes. */
+function compiledSearch(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'kubepass-search-'))
+  try {
+    const [source, file] = [resolve(root, 'src/assembly'), join(folder, 'search.wasm')]
+    const args = [join(source, 'index.ts'), '--config', join(source, 'asconfig.json'), '--outFile', file]
+    execFileSync(process.execPath, [resolve(root, 'node_modules/assemblyscript/bin/asc.js'), ...args], { stdio: 'inherit' })
+    return `/** Written by \`npm run generate\` from src/assembly: WebAssembly in base64. */\nexport const searchModule =\n  '${readFileSync(file, 'base64')}'\n`
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 }
 
 if (import.meta.main) {

@@ -9,7 +9,7 @@ export function licencesOf({ outputs }: Metafile, root: string): string[] {
   return [...new Set(packages)].toSorted().map((folder) => licence(join(root, folder)))
 }
 
-function licence(folder: string): string {
+export function licence(folder: string): string {
   const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<string, string>
   const file = readdirSync(folder).find((entry) => /^licen[cs]e(\.|$)/i.test(entry))
   return `${name} ${version} (${license})\n${file === undefined ? '' : `\n${readFileSync(join(folder, file), 'utf8')}`}`

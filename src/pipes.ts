@@ -12,6 +12,7 @@ import { SYSTEM_PATH } from './running.ts'
  * /dev/stdout.
  */
 export interface Pipe {
+  /** Each piece of its data comes in the same memory. */
   readonly source: Readable
   /** The descriptor of the write end. The child gets a copy of it. */
   readonly sink: number
@@ -23,6 +24,8 @@ export interface Pipes {
 }
 
 const LONGEST_MS = 5_000
+/** Linux has room for so many bytes in a pipe. */
+const PIECE = 1 << 16
 
 /**
  * Makes two named pipes in the private directory, while the caller waits for something else.
@@ -69,11 +72,21 @@ function openNamedPipe(path: string): Pipe {
     // With a reader this does not wait. The scan expects an output that blocks.
     sink = openSync(path, O_WRONLY | O_NOFOLLOW)
     rmSync(path)
-    return { source: new Socket({ fd: readEnd, readable: true, writable: false }), sink }
+    return { source: socketOf(readEnd), sink }
   } catch (error) {
     for (const end of [readEnd, sink]) if (end !== undefined) closeSync(end)
     throw error
   }
+}
+
+/** Emits each piece in the same memory: new memory for each would take as much time as the reading. */
+function socketOf(readEnd: number): Socket {
+  const callback = (length: number, memory: Uint8Array): boolean => {
+    socket.emit('data', memory.subarray(0, length))
+    return true
+  }
+  const socket = new Socket({ fd: readEnd, readable: true, writable: false, onread: { buffer: Buffer.alloc(PIECE), callback } })
+  return socket
 }
 
 /** The reader sees the end of an output only when nobody has its write end. */

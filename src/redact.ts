@@ -1,9 +1,10 @@
-import { dumpedRegions, dumpedRuns, DumpReader, looksDumped } from './dump.ts'
 import type { Filter } from './pipe.ts'
-import { merged, RunIndex, SHORTEST_RUN, type Run } from './run-index.ts'
 import { sealedValue, type Seal } from './secret.ts'
+import { TextSearch, type Run } from './text-search.ts'
 
 const SHORTEST_SECRET = 4
+/** Fewer neighbouring characters of a secret than this may be a coincidence; this many are masked. */
+const SHORTEST_RUN = 16
 const MASK = Buffer.from('***')
 /** In so many bytes 16 characters stand in any form of dump. */
 const CONTEXT = 1024
@@ -15,8 +16,7 @@ const CONTEXT = 1024
 export class Redactor {
   readonly #shown: readonly string[]
   readonly #values = new Set<string>()
-  readonly #runs = new RunIndex()
-  readonly #dumpReader = new DumpReader()
+  readonly #search = new TextSearch()
   /** The spellings of fewer than 16 characters, which are masked as a whole. */
   readonly #words = new Set<string>()
 
@@ -33,16 +33,19 @@ export class Redactor {
       for (const spelling of spellings(value)) {
         const bytes = Buffer.from(spelling)
         if (bytes.length < SHORTEST_RUN) this.#words.add(spelling)
-        else this.#runs.add(bytes)
+        else this.#search.add(bytes)
       }
     }
     return sealedValue(value)
   }
 
   redact(text: string): string {
-    const bytes = Buffer.from(text)
-    const runs = this.find(bytes).filter((run) => !this.#isShown(bytes, run))
-    return runs.length === 0 ? text : Buffer.concat(masked(bytes, runs, 0, false)).toString()
+    if (this.#values.size === 0) return text
+    this.#search.load(Buffer.from(text))
+    this.#search.findRuns(0)
+    const bytes = this.#search.text()
+    const runs = this.#found(bytes).filter((run) => !this.#isShown(bytes, run))
+    return runs.length === 0 ? text : masked(bytes, runs, 0, false, Buffer.alloc(bytes.length)).toString()
   }
 
   #isShown(bytes: Buffer, { start, end }: Run): boolean {
@@ -52,29 +55,53 @@ export class Redactor {
     })
   }
 
-  /** Has a memory of its own, for one of the scan's outputs. */
+  /**
+   * Remembers the last bytes of one output, so that a secret is found across any split of writes. What was shown before is too
+   * short to matter.
+   */
   filter(): Filter {
-    return redacting(this)
+    let recent = Buffer.alloc(0)
+    let endsMasked = false
+    // New memory for each piece would cost more than the search.
+    let memory = Buffer.alloc(0)
+    return (piece) => {
+      if (piece.length === 0) return piece
+      const cut = recent.length
+      this.#search.load(recent, piece)
+      this.#search.findRuns(Math.max(0, cut - SHORTEST_RUN + 1))
+      this.#search.findDumpedRuns(cut)
+      const bytes = this.#search.text()
+      const runs = this.#found(bytes)
+      recent = Buffer.from(bytes.subarray(-CONTEXT))
+      const continues = endsMasked
+      endsMasked = runs.at(-1)?.end === bytes.length
+      if (runs.length === 0) return piece
+      // Only the first mask can be longer than what it stands for.
+      if (memory.length < piece.length + MASK.length) memory = Buffer.alloc(piece.length + MASK.length)
+      return masked(bytes, runs, cut, continues, memory)
+    }
   }
 
-  /** The runs of secret text in `bytes`, in order; what overlaps or touches is one. */
-  find(bytes: Buffer): Run[] {
-    const runs = this.#runs.find(bytes)
+  /** What the search has found in `bytes`, and the words, in order; what overlaps or touches is one. */
+  #found(bytes: Buffer): Run[] {
+    const runs = this.#search.found()
     if (this.#words.size === 0) return runs
     for (const word of this.#words)
       for (let at = bytes.indexOf(word); at >= 0; at = bytes.indexOf(word, at + 1))
         runs.push({ start: at, end: at + Buffer.byteLength(word) })
     return merged(runs)
   }
+}
 
-  /** The same where text looks dumped, across what separates it there. */
-  findDumped(bytes: Buffer, cuts: readonly number[]): Run[] {
-    return dumpedRegions(bytes, cuts).flatMap((region) =>
-      this.#dumpReader
-        .read(bytes, region)
-        .flatMap((undumped) => this.#runs.find(undumped.text).flatMap((run) => dumpedRuns(bytes, undumped, run))),
-    )
+/** In order; runs that overlap or touch become one. */
+function merged(runs: Run[]): Run[] {
+  const result: Run[] = []
+  for (const run of runs.sort((a, b) => a.start - b.start)) {
+    const last = result.at(-1)
+    if (last === undefined || last.end < run.start) result.push(run)
+    else last.end = Math.max(last.end, run.end)
   }
+  return result
 }
 
 /** The spellings in which a value may turn up. */
@@ -98,37 +125,18 @@ export function sensitivePart(value: string): string {
   return /^eyJ[\w-]*\.[\w-]+\.[\w-]+$/.test(value) ? value.slice(value.indexOf('.') + 1) : value
 }
 
-/** `bytes` from `from` on with one mask for each run; none for a run whose mask was written before `from`. */
-function masked(bytes: Buffer, runs: Run[], from: number, continues: boolean): Buffer[] {
-  const parts: Buffer[] = []
-  let at = from
+/**
+ * Writes `bytes` from `from` on into `memory` with one mask for each run; none for a run whose mask was written before `from`.
+ * @returns what was written
+ */
+function masked(bytes: Buffer, runs: Run[], from: number, continues: boolean, memory: Buffer): Buffer {
+  let [at, length] = [from, 0]
   for (const { start, end } of runs) {
     if (end <= from) continue
-    parts.push(bytes.subarray(at, Math.max(at, start)))
-    if (start >= from || !continues) parts.push(MASK)
+    length += bytes.copy(memory, length, at, Math.max(at, start))
+    if (start >= from || !continues) length += MASK.copy(memory, length)
     at = end
   }
-  return [...parts, bytes.subarray(at)]
-}
-
-/** Remembers the last bytes, so that a secret is found across any split of writes; what is shown by then is too short to matter. */
-function redacting(redactor: Redactor): Filter {
-  let recent: Buffer = Buffer.alloc(0)
-  let endsMasked = false
-  return (piece) => {
-    if (piece.length === 0) return piece
-    const joint = Buffer.concat([recent, piece.subarray(0, CONTEXT)])
-    const from = recent.length
-    const edge = Math.max(0, from - SHORTEST_RUN + 1)
-    const crosses = redactor
-      .find(joint.subarray(edge, from + SHORTEST_RUN - 1))
-      .some(({ start, end }) => start < from - edge && from - edge < end)
-    const dumped = looksDumped(joint, [from, joint.length]) || (piece.length > CONTEXT && looksDumped(piece, [piece.length]))
-    const bytes = crosses || dumped ? Buffer.concat([recent, piece]) : piece
-    const runs = dumped ? merged([...redactor.find(bytes), ...redactor.findDumped(bytes, [from, bytes.length])]) : redactor.find(bytes)
-    recent = (piece.length < CONTEXT ? joint : piece).subarray(-CONTEXT)
-    const shown = runs.length === 0 ? piece : Buffer.concat(masked(bytes, runs, bytes.length - piece.length, endsMasked))
-    endsMasked = runs.at(-1)?.end === bytes.length
-    return shown
-  }
+  length += bytes.copy(memory, length, at)
+  return memory.subarray(0, length)
 }

@@ -3645,534 +3645,6 @@ function printWhole(stream, text) {
     return true;
 }
 
-;// CONCATENATED MODULE: ./src/run-index.ts
-/** Fewer neighbouring characters of a secret than this may be a coincidence; this many are masked. */
-const SHORTEST_RUN = 16;
-/** So many bytes are looked up at once. Any run of 16 holds one gram whole that begins at a multiple of STEP. */
-const GRAM = 8;
-const STEP = SHORTEST_RUN - GRAM + 1;
-const { clz32, imul } = Math;
-/**
- * The set of every 16 neighbouring bytes of the texts that were added. It finds where another text has such.
- *
- * Eight of each nine bytes of that text are looked up in a Bloom filter of every 8 neighbouring bytes, which is small
- * beside the set. The set itself is asked only where the filter knows them.
- */
-class RunIndex {
-    /** What was added, one after another, with a zero byte, which no text holds, between them. */
-    #text = new Uint8Array(1 << 12);
-    #view = new DataView(this.#text.buffer);
-    #end = 1;
-    /** Where in the text a run begins, by its hash; 0 is an empty slot. At most half of the slots are taken. */
-    #slots = new Int32Array(1 << 10);
-    #count = 0;
-    /** 16 bits for each run that there is room for. A gram sets two of them, in the same word. */
-    #filter = new Int32Array(1 << 8);
-    /** Four times the smallest byte of all texts; 0 when a text holds a byte above 0x7f. */
-    #lowest = 0x7f7f7f7f;
-    add(text) {
-        const from = this.#end;
-        this.#end += text.length + 1;
-        if (this.#end > this.#text.length) {
-            const longer = new Uint8Array(Math.max(this.#end, 2 * this.#text.length));
-            longer.set(this.#text);
-            this.#text = longer;
-            this.#view = new DataView(longer.buffer);
-        }
-        this.#text.set(text, from);
-        for (const byte of text)
-            this.#lowest = byte > 0x7f ? 0 : Math.min(this.#lowest, byte * 0x01010101);
-        this.#addGrams(from);
-        for (let at = from; at + SHORTEST_RUN < this.#end; at += 1) {
-            if (this.#placeOf(this.#view, at) !== 0)
-                continue;
-            if (2 * this.#count >= this.#slots.length)
-                this.#grow();
-            this.#slots[this.#slotOf(this.#view, at)] = at;
-            this.#count += 1;
-        }
-    }
-    /** In order; what overlaps or touches is one. */
-    find(bytes) {
-        const runs = [];
-        const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-        const filter = this.#filter;
-        const shift = shiftFor(filter);
-        const lowest = this.#lowest;
-        const outside = lowest === 0 ? 0 : 0x80808080;
-        const last = bytes.length - GRAM;
-        for (let at = 0; at <= last; at += STEP) {
-            const first = view.getInt32(at, true);
-            const second = view.getInt32(at + 4, true);
-            // A byte that is in no text, such as a blank, sets an uppermost bit here. Most grams of prose have one, but not so
-            // regularly that a branch were cheap: such a gram asks for all bits of the first word.
-            const strange = (first | (first - lowest) | second | (second - lowest)) & outside;
-            const miss = (strange | -strange) >> 31;
-            const hash = gramHash(first, second) & ~miss;
-            const bits = bitsOf(hash) | miss;
-            if (((filter[hash >>> shift] ?? 0) & bits) !== bits)
-                continue;
-            const run = this.#runAround(view, at);
-            if (run === undefined)
-                continue;
-            const before = runs.at(-1);
-            if (before !== undefined && before.end >= run.start)
-                before.end = run.end;
-            else
-                runs.push(run);
-            // No run begins where this one could not go on; a later one holds the gram that is looked up next.
-            at = run.end - SHORTEST_RUN + 1;
-        }
-        return runs;
-    }
-    /** The run that holds the gram at `at`, as far as it goes on behind that. */
-    #runAround(view, at) {
-        // A run holds another gram as well: one of these two.
-        if (!this.#mayHave(view, at - GRAM / 2) && !this.#mayHave(view, at + GRAM / 2))
-            return undefined;
-        const last = Math.min(at, view.byteLength - SHORTEST_RUN);
-        for (let start = Math.max(0, at + GRAM - SHORTEST_RUN); start <= last; start += 1) {
-            const place = this.#placeOf(view, start);
-            if (place !== 0)
-                return { start, end: this.#endOf(view, start, place) };
-        }
-        return undefined;
-    }
-    /** The end of a run whose first 16 bytes the text has at `place`. The run may end with bytes of another text. */
-    #endOf(view, start, place) {
-        const text = this.#text;
-        for (;;) {
-            let end = start + SHORTEST_RUN;
-            let next = place + SHORTEST_RUN;
-            // To compare bytes costs less than to look up a run for each. A zero byte ends the text.
-            while (end < view.byteLength && text[next] !== 0 && view.getUint8(end) === text[next])
-                [end, next] = [end + 1, next + 1];
-            start = end - SHORTEST_RUN + 1;
-            place = end < view.byteLength ? this.#placeOf(view, start) : 0;
-            if (place === 0)
-                return end;
-        }
-    }
-    #mayHave(view, at) {
-        if (at < 0 || at + GRAM > view.byteLength)
-            return false;
-        const hash = gramHashAt(view, at);
-        const bits = bitsOf(hash);
-        return ((this.#filter[hash >>> shiftFor(this.#filter)] ?? 0) & bits) === bits;
-    }
-    /** The place of the same 16 bytes in the text; 0 if the text does not hold them. */
-    #placeOf(view, at) {
-        return this.#slots[this.#slotOf(view, at)] ?? 0;
-    }
-    /** The slot of the run that begins at `at`, or the empty one where it belongs. */
-    #slotOf(view, at) {
-        const [slots, text] = [this.#slots, this.#view];
-        for (let slot = runHash(view, at) >>> shiftFor(slots);; slot = (slot + 1) & (slots.length - 1)) {
-            const place = slots[slot] ?? 0;
-            if (place === 0)
-                return slot;
-            if (text.getInt32(place) === view.getInt32(at) &&
-                text.getInt32(place + 4) === view.getInt32(at + 4) &&
-                text.getInt32(place + 8) === view.getInt32(at + 8) &&
-                text.getInt32(place + 12) === view.getInt32(at + 12))
-                return slot;
-        }
-    }
-    #addGrams(from) {
-        const filter = this.#filter;
-        const shift = shiftFor(filter);
-        for (let at = from; at + GRAM <= this.#end; at += 1) {
-            const hash = gramHashAt(this.#view, at);
-            filter[hash >>> shift] = (filter[hash >>> shift] ?? 0) | bitsOf(hash);
-        }
-    }
-    #grow() {
-        const places = this.#slots;
-        this.#slots = new Int32Array(2 * places.length);
-        this.#filter = new Int32Array(2 * this.#filter.length);
-        for (const place of places)
-            if (place !== 0)
-                this.#slots[this.#slotOf(this.#view, place)] = place;
-        this.#addGrams(0);
-    }
-}
-/** In order; runs that overlap, touch or have at most `gap` bytes between them become one. */
-function merged(runs, gap = 0) {
-    const result = [];
-    for (const run of runs.sort((a, b) => a.start - b.start)) {
-        const last = result.at(-1);
-        if (last === undefined || last.end + gap < run.start)
-            result.push({ ...run });
-        else
-            last.end = Math.max(last.end, run.end);
-    }
-    return result;
-}
-/** Multiplicative hashing: the upper bits of a product are well mixed. They are the number of a slot. */
-function shiftFor(table) {
-    return clz32(table.length - 1);
-}
-function gramHash(first, second) {
-    return imul(imul(first, 0x9e3779b1) ^ second, 0x85ebca6b);
-}
-function gramHashAt(view, at) {
-    return gramHash(view.getInt32(at, true), view.getInt32(at + 4, true));
-}
-function runHash(view, at) {
-    return gramHash(gramHashAt(view, at), gramHashAt(view, at + GRAM));
-}
-/** Two bits of a word, by the lower bits of the hash, which have no part in its number. */
-function bitsOf(hash) {
-    return (1 << hash) | (1 << (hash >>> 5));
-}
-
-;// CONCATENATED MODULE: ./src/dump.ts
-
-/** How many bytes lie between two samples. A prime number avoids the same byte of each element. */
-const dump_STEP = 23;
-/** How many bytes before and behind a cut hold a dump of 16 characters in its shortest lines. */
-const NEAR_CUT = 128;
-const WINDOW = 12;
-/** How many bytes around a sample belong to the dump: a dump of 16 characters has several lines, and not each holds a sample. */
-const AROUND = 512;
-/** How many bytes around an ANSI code to search: 16 characters of a secret, and the code. */
-const AROUND_CODE = 32;
-/** Regions with so few bytes between them are read as one. */
-const GAP = 64;
-const ESCAPE = 0x1b;
-/** Nearly all ANSI codes begin so. */
-const CODE = Buffer.from('\x1b[');
-const LF = 0x0a;
-const CR = 0x0d;
-const BLANK = 0x20;
-const COLON = 0x3a;
-const BRACKET = 0x3e;
-const BAR = 0x7c;
-const PERCENT = 0x25;
-const AMPERSAND = 0x26;
-const LESS = 0x3c;
-const HASH = 0x23;
-const BACKSLASH = 0x5c;
-const ZERO = 0x30;
-const SMALL_X = 0x78;
-// Bits of a byte's class.
-const HEX = 1;
-const SEPARATOR = 2;
-const EITHER = 4;
-const classes = Uint8Array.from({ length: 256 }, (_, byte) => {
-    const letter = String.fromCharCode(byte);
-    if (/[0-9a-fA-F]/.test(letter))
-        return HEX | EITHER;
-    // The prefixes in \x41, \u0041, 0x41, %41, &#x41; and $'\x41' count as separators.
-    return /[\t\n\v\f\r \0:,;"'\\xXuU%&#$|{}]/.test(letter) ? SEPARATOR | EITHER : 0;
-});
-/**
- * The regions that look like a dump, in order: separated hex digits, separated single characters, or ANSI codes.
- * @param cuts places where an output was cut: few lines of a dump may stand there, so that each byte begins a sample
- */
-function dumpedRegions(bytes, cuts = []) {
-    return merged([...sampledRegions(bytes), ...codeRegions(bytes), ...cutRegions(bytes, cuts)], GAP);
-}
-/** Whether there is such a region. */
-function looksDumped(bytes, cuts = []) {
-    return nextSample(bytes, 0) >= 0 || nextCode(bytes, 0) >= 0 || cutRegions(bytes, cuts).length > 0;
-}
-function cutRegions(bytes, cuts) {
-    const regions = [];
-    for (const cut of cuts) {
-        const from = Math.max(0, cut - NEAR_CUT);
-        const at = nextSample(bytes.subarray(from, cut + NEAR_CUT), 0, 1);
-        if (at >= 0)
-            include(regions, bytes, from + at, AROUND);
-    }
-    return regions;
-}
-function sampledRegions(bytes) {
-    const regions = [];
-    for (let at = nextSample(bytes, 0); at >= 0; at = nextSample(bytes, at + AROUND / 2))
-        include(regions, bytes, at, AROUND);
-    return regions;
-}
-/** The place of the next sample that looks dumped; -1 if there is none. The last window is a sample, too. */
-function nextSample(bytes, from, step = dump_STEP) {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const last = bytes.length - WINDOW;
-    for (let at = from; at <= last; at += step)
-        if (isDumped(bytes, view, at))
-            return at;
-    return from <= last && isDumped(bytes, view, last) ? last : -1;
-}
-function codeRegions(bytes) {
-    const regions = [];
-    for (let at = nextCode(bytes, 0); at >= 0; at = nextCode(bytes, at + 2))
-        include(regions, bytes, at, AROUND_CODE);
-    return regions;
-}
-/** The place of the next ANSI code; -1 if there is none. */
-function nextCode(bytes, from) {
-    // A call for each code would cost more than a look at what is near.
-    const near = Math.min(from + 64, bytes.length);
-    for (let at = from; at < near; at += 1)
-        if (isCode(bytes, at))
-            return at;
-    let at = bytes.indexOf(CODE, near);
-    while (at >= 0 && !isCode(bytes, at))
-        at = bytes.indexOf(CODE, at + 2);
-    return at;
-}
-/** Adds what lies around a place behind those of all regions, or widens the last region. */
-function include(regions, bytes, at, around) {
-    const [start, end] = [Math.max(0, at - around), Math.min(bytes.length, at + around)];
-    const last = regions.at(-1);
-    if (last !== undefined && last.end + GAP >= start)
-        last.end = end;
-    else
-        regions.push({ start, end });
-}
-/** Whether the window at `at` holds separated hex digits, or separated single characters. */
-function isDumped(bytes, view, at) {
-    const first = view.getInt32(at, true);
-    const change = first ^ view.getInt32(at + 4, true);
-    if (change !== 0 && ((change & 0x00ff00ff) === 0 || (change & 0xff00ff00) === 0) && isSpaced(view, at))
-        return true;
-    const a = classes[first & 0xff] ?? 0;
-    const b = classes[(first >>> 8) & 0xff] ?? 0;
-    const c = classes[(first >>> 16) & 0xff] ?? 0;
-    const d = classes[first >>> 24] ?? 0;
-    // All four bytes must have EITHER, and one must have HEX, which the shift moves to the bit of EITHER.
-    return (a & b & c & d & ((a | b | c | d) << 2) & EITHER) !== 0 && isHexDump(bytes, at);
-}
-/** The window holds hex digits and separators only, and its first 8 bytes hold both. */
-function isHexDump(bytes, from) {
-    let [all, any] = [EITHER, 0];
-    for (let at = from; at < from + WINDOW; at += 1) {
-        const kind = classes[bytes[at] ?? 0] ?? 0;
-        all &= kind;
-        any |= kind;
-        if (at === from + 7 && any !== (HEX | SEPARATOR | EITHER))
-            return false;
-        if (all === 0)
-            return false;
-    }
-    return true;
-}
-/** Blanks, or the zeros of UTF-16, separate single characters, with the same pattern in both words. */
-function isSpaced(view, at) {
-    const [first, second] = [view.getInt32(at, true), view.getInt32(at + 4, true)];
-    return ((first | second) & 0x80808080) === 0 && (isSpacedBy(first, second, 0x20202020) || isSpacedBy(first, second, 0));
-}
-function isSpacedBy(first, second, by) {
-    const places = others(first, by);
-    return places === others(second, by) && SPACED.includes(places);
-}
-/** The patterns: one byte of four, or each second byte. */
-const SPACED = [0x80, 0x8000, 0x800000, 0x80000000 | 0, 0x800080, 0x80008000 | 0];
-/** Sets the uppermost bit of each byte of `word` that differs from the byte in `by`. */
-function others(word, by) {
-    const x = word ^ by;
-    return (((x & 0x7f7f7f7f) + 0x7f7f7f7f) | x) & 0x80808080;
-}
-// The action for a byte. DROP and KEEP are also the number of bytes by which the text grows.
-const DROP = 0;
-const KEEP = 1;
-const LOOK = 2;
-const actions = Uint8Array.from({ length: 256 }, (_, byte) => {
-    const letter = String.fromCharCode(byte);
-    if (/[\n\x1bxXuU%&]/.test(letter))
-        return LOOK;
-    // No spelling of a token has any of these characters.
-    return /[\t\v\f\r \0:,;"']/.test(letter) ? DROP : KEEP;
-});
-const columnActions = Uint8Array.from({ length: 256 }, (_, byte) => byte === LF || byte === CR || byte === ESCAPE ? LOOK : byte === BLANK ? DROP : KEEP);
-/** Reads the text of dumps. It keeps its memory, because new memory for each piece of an output costs more than the reading. */
-class DumpReader {
-    #digits = new Text(0);
-    #column = new Text(0);
-    /**
-     * Drops blanks, separators, prefixes of hex digits, ANSI codes and the offsets at the start of lines from a region.
-     * @returns the digits, and the column of characters beside the dump; both are valid until the next call
-     */
-    read(bytes, { start, end }) {
-        if (this.#digits.capacity < end - start)
-            [this.#digits, this.#column] = [new Text(end - start), new Text(end - start)];
-        const [digits, column] = [this.#digits, this.#column];
-        digits.length = column.length = 0;
-        for (let at = start; at < end;) {
-            const offset = offsetEnd(bytes, at, end);
-            const columnAt = offset === at ? end : columnStart(bytes, offset, end);
-            at = readDigits(bytes, offset, columnAt, digits);
-            if (at === columnAt && at < end)
-                at = readColumn(bytes, at, end, column);
-        }
-        return [digits.undumped(), column.undumped()];
-    }
-}
-/** Bytes of an output, and where each of them stands in it. */
-class Text {
-    length = 0;
-    capacity;
-    #bytes;
-    #places;
-    constructor(capacity) {
-        this.capacity = capacity;
-        this.#bytes = new Uint8Array(capacity);
-        this.#places = new Int32Array(capacity);
-    }
-    undumped() {
-        return { text: this.#bytes.subarray(0, this.length), places: this.#places };
-    }
-    add(byte, place) {
-        this.#bytes[this.length] = byte;
-        this.#places[this.length] = place;
-        this.length += 1;
-    }
-    /** @returns the place of the first byte to look at, or `end` */
-    addUntil(end, bytes, from, actions) {
-        const [text, places] = [this.#bytes, this.#places];
-        let { length } = this;
-        let at = from;
-        for (; at < end; at += 1) {
-            const byte = bytes[at] ?? 0;
-            const action = actions[byte] ?? KEEP;
-            if (action === LOOK)
-                break;
-            // A useless write costs less than a branch for each byte.
-            text[length] = byte;
-            places[length] = at;
-            length += action;
-        }
-        this.length = length;
-        return at;
-    }
-}
-/** @returns the place of the next line, or `end` */
-function readDigits(bytes, from, end, into) {
-    let at = from;
-    for (;;) {
-        at = into.addUntil(end, bytes, at, actions);
-        if (at >= end)
-            return at;
-        const byte = bytes[at] ?? 0;
-        if (byte === LF)
-            return at + 1;
-        if (byte === ESCAPE)
-            at = codeEnd(bytes, at, end);
-        else {
-            const digits = digitsAfterPrefix(bytes, at, end);
-            if (digits === at)
-                into.add(byte, at);
-            // The first character of \x, 0x and \u00 has been taken for text.
-            else if (byte !== PERCENT && byte !== AMPERSAND)
-                into.length = Math.max(0, into.length - 1);
-            at = Math.max(digits, at + 1);
-        }
-    }
-}
-/** @returns the place of the line's end, or `end` */
-function readColumn(bytes, from, end, into) {
-    const before = into.length;
-    let at = into.addUntil(end, bytes, from + 1, columnActions);
-    while (bytes[at] === ESCAPE && at < end)
-        at = into.addUntil(end, bytes, codeEnd(bytes, at, end), columnActions);
-    // A bar or bracket ends the column that one begins, unless the output was cut before it.
-    const isClosed = bytes[at - 1] === BAR || bytes[at - 1] === LESS;
-    if (isClosed && bytes[from] !== BLANK && into.length > before)
-        into.length -= 1;
-    return at;
-}
-/**
- * Finds the column of characters in a line. Two blanks begin it behind `00000000:`, a bar or bracket behind other offsets.
- * @returns the place of that mark; `end` if the line has no column
- */
-function columnStart(bytes, offset, end) {
-    const isMarkedByBlanks = bytes[offset - 1] === COLON;
-    for (let at = offset; at < end && bytes[at] !== LF; at += 1) {
-        const byte = bytes[at];
-        if (isMarkedByBlanks ? byte === BLANK && bytes[at + 1] === BLANK : byte === BAR || byte === BRACKET)
-            return at;
-    }
-    return end;
-}
-function isHexDigit(byte) {
-    return ((classes[byte ?? 0] ?? 0) & HEX) !== 0;
-}
-/** The place behind the offset that begins a line of a dump; `from` if the line has none. */
-function offsetEnd(bytes, from, end) {
-    const first = codesEnd(bytes, from, end);
-    let at = first;
-    while (at < end && at - first < 17 && isHexDigit(bytes[at]))
-        at += 1;
-    if (at - first < 6 || at - first > 16)
-        return from;
-    at = codesEnd(bytes, at, end);
-    if (bytes[at] === COLON && bytes[at + 1] === BLANK)
-        return at + 1;
-    return bytes[at] === BLANK ? at : from;
-}
-/** The place of two hex digits behind the `x` or `u` of `\x`, `0x` and `\u00`, behind `%` or `&#x`; without them `from`. */
-function digitsAfterPrefix(bytes, from, end) {
-    const byte = bytes[from] ?? 0;
-    const before = bytes[from - 1];
-    let at = from;
-    if (byte === PERCENT)
-        at += 1;
-    else if (byte === AMPERSAND)
-        at += bytes[from + 1] === HASH && ((bytes[from + 2] ?? 0) | 0x20) === SMALL_X ? 3 : 0;
-    else if ((byte | 0x20) === SMALL_X)
-        at += before === BACKSLASH || before === ZERO ? 1 : 0;
-    else
-        at += before === BACKSLASH && bytes[from + 1] === ZERO && bytes[from + 2] === ZERO ? 3 : 0;
-    return at > from && at + 1 < end && isHexDigit(bytes[at]) && isHexDigit(bytes[at + 1]) ? at : from;
-}
-/** Tells an ANSI code from the same two bytes in a binary file. The end of the piece may cut a code off. */
-function isCode(bytes, at) {
-    if (bytes[at] !== ESCAPE || bytes[at + 1] !== CODE[1])
-        return false;
-    const next = bytes[at + 2] ?? 0x30;
-    return (next >= 0x30 && next <= 0x3f) || (next >= 0x41 && next <= 0x5a) || (next >= 0x61 && next <= 0x7a);
-}
-/** The place behind all ANSI codes that stand at `from`, which colour a line or its offset. */
-function codesEnd(bytes, from, end) {
-    let at = from;
-    while (at < end && bytes[at] === ESCAPE)
-        at = codeEnd(bytes, at, end);
-    return at;
-}
-/** The place behind an ANSI code. CSI ends with a letter, OSC with BEL or ST; one byte names a character set. */
-function codeEnd(bytes, from, end) {
-    const kind = bytes[from + 1];
-    let at = from + 2;
-    if (kind === 0x5b)
-        while (at < end && ((bytes[at] ?? 0) < 0x40 || (bytes[at] ?? 0) > 0x7e))
-            at += 1;
-    else if (kind === 0x5d)
-        while (at < end && bytes[at] !== 0x07 && bytes[at - 1] !== ESCAPE)
-            at += 1;
-    else if (kind !== 0x28 && kind !== 0x29)
-        at -= 1;
-    return Math.min(at + 1, end);
-}
-/** The former places of a run of the text, as one run for each line. */
-function dumpedRuns(bytes, { places }, run) {
-    const runs = [];
-    let start = places[run.start] ?? 0;
-    for (let index = run.start; index < run.end; index += 1) {
-        const at = places[index] ?? 0;
-        const next = index + 1 < run.end ? (places[index + 1] ?? 0) : undefined;
-        if (next !== undefined && !hasLineEnd(bytes, at, next))
-            continue;
-        runs.push({ start, end: at + 1 });
-        start = next ?? 0;
-    }
-    return runs;
-}
-function hasLineEnd(bytes, from, to) {
-    for (let at = from; at < to; at += 1)
-        if (bytes[at] === LF)
-            return true;
-    return false;
-}
-
 ;// CONCATENATED MODULE: ./src/secret.ts
 
 /**
@@ -4203,11 +3675,79 @@ function sealedValue(value) {
     return new SealedValue(value);
 }
 
+;// CONCATENATED MODULE: ./src/search-module.ts
+/** Written by `npm run generate` from src/assembly: WebAssembly in base64. */
+const searchModule = 'AGFzbQEAAAABLghgAn9/AX9gAX8Bf2ADf39/AX9gAX8AYAAAYAR/f39/AX9gA397ewF/YAJ/fwADFxYAAgECBQACAwAABgEDBAEABwADAQQBBQMBAAEGmQEcfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt+AUL//v379+8fC34BQoCBgoSIkCALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAsHTgcHYWRkVGV4dAAUCG1hcmtSdW5zABIJbWFya0R1bXBzABMLaW5kZXhPZlBhaXIAAwhuZXh0TWFyawAPB3Jlc2VydmUADgZtZW1vcnkCAAgBDQwBDArVMha/AQEGfyAAQRBqIQcDQCABQRRrKAIQQQF2IgMgBEoEQCAAIAMgBE0Ef0F/BSABIARBAXRqLwEAC0EEdmohBSAHIAQgAUEUaygCEEEBdk8Ef0F/BSABIARBAXRqLwEAC0EPcWohBiAFLQAAIAJxIgNFBEAgACgCIEEBaiIDQYABSgRAAAsgACAAKAIgIANyNgIgIAIgA3IhAgsgBSAFLQAAIANyOgAAIAYgBi0AACADcjoAACAEQQFqIQQMAQsLIAIL9QUDB38FfgF7IAIgAGtBEEkEQEEADwsjBiEIIwNBAnZBAWtnrUIgfCEKIwchCyMIIQwDQCABQQZqIAJNBEAgCEEEayAIIAEpAwBC////////P4MiDUKV+Kn6l7fem55/fiIOIAqIp0ECdGogDSANIAt9hCAMg0IAUhsoAgAgDkIgiKd2QQFxBEBBACEEAkAgAUEFayIDQQZqIAJLIAAgA0tyBH9BAAUjBiADKQMAQv///////z+DQpX4qfqXt96bnn9+Ig0jA0ECdkEBa2etQiB8iKdBAnRqKAIAIA1CIIindkEBcQsEf0EBBSABQQVqIgNBBmogAksgACADS3IEf0EABSMGIAMpAwBC////////P4NClfip+pe33puef34iDSMDQQJ2QQFrZ61CIHyIp0ECdGooAgAgDUIgiKd2QQFxCwtFDQAgASACQRBrIgMgASADSRshAyAAQQpqIgQgASABIARJG0EKayEEA0AgAyAETwRAIAT9AAQAIQ8gBCkDCCAEKQMAQpX4qfqXt96bnn9+hUKV+Kn6l7fem55/fiMDQQFrZ61CIHyIpyEFA0AjBCAFQQJ0aiIGKAIAIgcEfyAH/QAEACAP/SP9YwVBAQtFBEAgBUEBaiMDQQFrcSEFDAELCyAGKAIAIgcEQCAEIQUDQAJAIAVBEGohBiAHQRBqIQcDQCACIAZLBH8gBy0AAAVBAAsEfyAGLQAAIActAABGBUEACwRAIAZBAWohBiAHQQFqIQcMAQsLIAZBD2shBSAGIAIiA0YNACAF/QAEACEPIAUpAwggBSkDAEKV+Kn6l7fem55/foVClfip+pe33puef34jA0EBa2etQiB8iKchAwNAIwQgA0ECdGoiCSgCACIHBH8gB/0ABAAgD/0j/WMFQQELRQRAIANBAWojA0EBa3EhAwwBCwsgBiEDIAkoAgAiBw0BCwsgAyQKDAMLIARBAWohBAwBCwtBACEECyAEBEAgBA8LCyABQQtqIQEMAQsLQQALswEBA38jAEEPakFwcSIBQQxqJAAjAEH//wNqQRB2PwBrIgJBAEoEfyACQABBAEgFQQALBEAACyMAQQ9qQXBxIgIgAEEIamokACMAQf//A2pBEHY/AGsiA0EASgR/IANAAEEASAVBAAsEQAALIAEgAjYCACMAQQ9qQXBxIgIgAEEIakECdGokACMAQf//A2pBEHY/AGsiAEEASgR/IABAAEEASAVBAAsEQAALIAEgAjYCBCABC+ABAgF/AnsjCyAAaiEAA0AgAEFAayIDIwxJBEAgAP0ABAAgAf0PIgT9IyAA/QAEASAC/Q8iBf0j/U4gAP0ABBAgBP0jIAD9AAQRIAX9I/1O/VAgAP0ABCAgBP0jIAD9AAQhIAX9I/1OIAD9AAQwIAT9IyAA/QAEMSAF/SP9Tv1Q/VD9U0UEQCADIQAMAgsLCwNAIwwgAEEBaksEQCAA/QAEACAB/Q/9IyAA/QAEASAC/Q/9I/1O/WQiAwRAQX8gACADaGoiACMLayMMIABBAWpNGw8LIABBEGohAAwBCwtBfwukAwICewN/A38gAygCACIG/QAEACAC/QAEACIEQQT9bf0OIAb9AAQQIAT9DA8PDw8PDw8PDw8PDw8PDw/9Tv0O/U4iBSADLAAF/Q/9Tv0MAAAAAAAAAAAAAAAAAAAAAP0j/WRBf3NB/wFxIQYgBSADLAAE/Q/9Tv0MAAAAAAAAAAAAAAAAAAAAAP0j/WRBf3NB//8DcUF/c0H/AXEhB0EBIAJBCGogAU8gBhsEfyAAKAIIIgMgACgCAGogBCMRIAdBASABIAJrIgEgBkGAAnJoIgYgASAGSBsiAXRBAWtxIgZBA3Rq/V0DACIE/Q79WwMAACAAKAIEIANBAnRqIgcgAv0RIgUgBP2JASIE/akB/a4B/QsEACAHIAUgBP2qAf2uAf0LBBAgACADIAZpajYCCCABIAJqBSAAKAIIIgYgACgCAGogBCMRIAdBA3Rq/V0DACIE/Q79WwMAACAAKAIEIAZBAnRqIgggAv0RIgUgBP2JASIE/akB/a4B/QsEACAIIAUgBP2qAf2uAf0LBBAgACAGIAdpajYCCCACQQhqIQIMAQsLC60BAQF/IABBAmohAiAALQABIgBB2wBGBEADQCABIAJLBH8gAi0AAEHAAEkEf0EBBSACLQAAQf4ASwsFQQALBEAgAkEBaiECDAELCwUgAEHdAEYEQANAIAEgAksEfyACLQAAQQdHBUEACwR/IAJBAWstAABBG0cFQQALBEAgAkEBaiECDAELCwUgAkEBayACIABBKUcgAEEoR3EbIQILCyACQQFqIgAgASAAIAFJGwtfAgF/AnsjAf0ABAAhBCMB/QAEECEFIAAhAwNAIANBDGogAU0EQCADIAQgBRAKBEAgAw8LIAIgA2ohAwwBCwsgAUEMayICQQAgAEEMaiABTQR/IAIgBCAFEAoFQQALGwvrAQEIfyAAKAIAIgMgACgCCGohBCADIAMgBBABIQIDQCACBEADQCACIwpJBEAgACgCBCIHIAIgACgCACIIa0ECdGooAgAiASEFIw4gASMLa2pBASABQQFqIAJBAWoiBiMKSQR/IAcgBiAIa0ECdGooAgAFIAFBAWoLIgYCfwNAIAEgBkkEQEEBIAEtAABBCkYNAhogAUEBaiEBDAELC0EACxsiASAFa/wLACMPIgYgBSMLayIFIAUgBksbJA8jECIFIAEjC2siASABIAVJGyQQIAJBAWohAgwBCwsgAyMKQQRrIAQQASECDAELCwuNAQEDfyMAQQ9qQXBxIgJBBmokACMAQf//A2pBEHY/AGsiA0EASgR/IANAAEEASAVBAAsEQAALIwBBD2pBcHEiA0EkaiQAIwBB//8DakEQdj8AayIEQQBKBH8gBEAAQQBIBUEACwRAAAsgAiADNgIAIAIgAigCACAAEAA6AAQgAiACKAIAIAEQADoABSACCycAA0AgACABSQR/IAAtAABBG0YFQQALBEAgACABEAUhAAwBCwsgAAvmAgIBfgF/IAEgAP0ABAAiAUEE/W39DiACIAH9DA8PDw8PDw8PDw8PDw8PDw/9Tv0O/U4iAv0MAAAAAAAAAAAAAAAAAAAAAP0j/WRB/x9xRQRAIAIjAv0P/U79DAAAAAAAAAAAAAAAAAAAAAD9I/1kQX9zQf//A3EiBEH/AXFB/wFHQQAgBEEPcRsEQEEBDwsLIAApAwAiA6cgA0IgiKdzIQBBASADQoCBgoSIkKDAgH+DQgBSIAAEfyAAQYD+g3hxQQAgAEH/gfwHcRsFQQELGwR/QQAFIAH9DCAgICAgICAgICAgICAgICD9I/1kQf8BcSIAQbsBRiAAQfcARnIgAEHdAUZyIABB7gFGciAAQdUARnIgAEGqAUZyBH9BAQUgAf0MAAAAAAAAAAAAAAAAAAAAAP0j/WRB/wFxIgBBuwFGIABB9wBGciAAQd0BRnIgAEHuAUZyIABB1QBGciAAQaoBRnILCwuBAQEBfyAAIwtrQRtB2wAQAyEAA0AgAEEATgRAIwwjCyAAaiIBQQJqRgR/QQEFIAEtAAIiAUE/TSABQTBPcQR/QQEFIAFB2gBNIAFBwQBPcQsEf0EBBSABQfoATSABQeEAT3ELCwRAIwsgAGoPCyAAQQJqQRtB2wAQAyEADAELC0EAC20BAn8jC0GAAWoiASAAIAAgAUkbQYABayMMIgEgAEGAAWoiACAAIAFLG0EBEAYiAQRAIxkjC0GABGoiACABIAAgAUsbQYAEayICIwtrakEBIwwiACABQYAEaiIBIAAgAUkbIAJr/AsAQQEkGwsLpAMBBH9BvAokAEHkCiQAQQE/AGsiAEEASgR/IABAAEEASAVBAAsEQAALQcAKJAFBwApBoAgQAMAkAkHACkHgCBAAGkGACCQDIwBBD2pBcHEiAEGAIGokACMAQf//A2pBEHY/AGsiAUEASgR/IAFAAEEASAVBAAsEQAALIAAkBCMAQQ9qQXBxIgAjA0EEamokACMAQf//A2pBEHY/AGsiAUEASgR/IAFAAEEASAVBAAsEQAALIABBBGokBiMAQQ9qQXBxIgNBgBBqJAAjAEH//wNqQRB2PwBrIgBBAEoEfyAAQABBAEgFQQALBEAACwNAIAJBgAJIBEBBACEAQQAhAQNAIAFBCEgEQCACIAF2QQFxBEAgAyACQQN0aiAAaiABOgAAIABBAWohAAsgAUEBaiEBDAELCyACQQFqIQIMAQsLIAMkEUGwCUHgCRAIJBJBkApBsAoQCCQTIwBBD2pBcHEiAEEkaiQAIwBB//8DakEQdj8AayIBQQBKBH8gAUAAQQBIBUEACwRAAAsgACQUIxRBoAgQAMAkFUEAEAIkF0EAEAIkGAu1AQECfyAAIw1LBEAgACMNQQF0IgEgACABSxskDSMAQQ9qQXBxIgEjDUEgamokACMAQf//A2pBEHY/AGsiAkEASgR/IAJAAEEASAVBAAsEQAALIAEkCyMAQQ9qQXBxIgEjDUEgamokACMAQf//A2pBEHY/AGsiAkEASgR/IAJAAEEASAVBAAsEQAALIAEkDgUjEARAIw4jD2pBACMQIw9r/AsACwsjDSQPQQAkECMLIABqJAwjCwtvAQR/IAAjEE8EQEF/DwsjECEEIw4jEGohAiMOIAAjDyIDIAAgA0sbaiEDAkADQCACIANLBEAgAyAD/QAEACAB/Q/9I/1kIgVoaiEAIAUNAiADQRBqIQMMAQsLIAIhAAsgBCAAIw5rIgAgACAEShsLxgUCBH8BeyABIABrIgIjFksEQCACIxZBAXQiAyACIANLGyQWIxYQAiQXIxYQAiQYCyMYQQA2AggjF0EANgIIA0AgACABSQRAIAAhAgJAIxT9AAQAIAAgARAJIgP9AAQAIgZBBP1t/Q4jFP0ABBAgBv0MDw8PDw8PDw8PDw8PDw8PD/1O/Q79TiMV/Q/9Tv0MAAAAAAAAAAAAAAAAAAAAAP0j/WRBf3NB//8DcUF/c0GAgARyaCIEQQZJIAMgBGogAU9yBH9BAQUgAyAEai0AACIFQTlNIAVBME9xBH9BAQUgBUEgciIFQeYATSAFQeEAT3ELCw0AIAMgBGogARAJIgMgAU8NACADLQAAQTpGIANBAWoiAiABSXEEfyADLQABQSBGBUEACw0AIAMgACADLQAAQSBGGyECCyACIAAgAkYEfyABBSACQQFrLQAAQTpGIQMgAiEAAn8DQCAAIAFJBEAgAP0ABAAiBv0MCgoKCgoKCgoKCgoKCgoKCv0j/WQhAiADBH8gBv0MICAgICAgICAgICAgICAgIP0j/WQgAP0ABAH9DCAgICAgICAgICAgICAgICD9I/1kcQUgBv0MfHx8fHx8fHx8fHx8fHx8fP0j/WQgBv0MPj4+Pj4+Pj4+Pj4+Pj4+Pv0j/WRyCyACciICBEAgACACaGoiACABIAAgAUkEfyAALQAAQQpHBUEACxsMAwsgAEEQaiEADAELCyABCwsiAhARIgAgAkYgACABSXEEQCMYKAIIIQMjGCABIABBAWojExAEIQIDQCABIAJLBH8gAi0AAEEbRgVBAAsEQCMYIAEgAiABEAUjExAEIQIMAQsLIAJBAWstAAAiBEE8RiAEQfwARnIEfyAALQAAQSBHBUEACwR/IAMjGCgCCEkFQQALBEAjGCMYKAIIQQFrNgIICyACIQALDAELCyMXEAcjGBAHC68DAQN/A38jFyABIAAjEhAEIgIgAU8EQCACDwsgAi0AACIAQQpGBH8gAkEBagUgAEEbRgR/IAIgARAFBSACQQFrLQAAIQMgAi0AACIEQSVGBH8gAkEBagUgBEEmRgR/IAJBA0EAIAItAAFBI0YEfyACLQACQSByQfgARgVBAAsbagUgBEEgckH4AEYEfyACIANBMEYgA0HcAEZyagUgAkEDQQAgA0HcAEYEfyACLQABQTBGBUEACwR/IAItAAJBMEYFQQALG2oLCwsiAyACIAIgA0kgA0EBaiABSXEEfyADLQAAIgRBOU0gBEEwT3EEf0EBBSAEQSByIgRB5gBNIARB4QBPcQsFQQALBH8gAy0AASIDQTlNIANBME9xBH9BAQUgA0EgciIDQeYATSADQeEAT3ELBUEACxsiAyACRgRAIxciBCgCACAEKAIIaiAAOgAAIAQoAgQgBCgCCEECdGogAjYCACAEIAQoAghBAWo2AggFIABBJkcgAEElR3EEfyMXKAIIBUEACwRAIxcjFygCCEEBazYCCAsLIAMgAkEBaiIAIAAgA0kbCyEADAELCwthAQN/IwsgAGoiASABIwwQASEAA0AgAARAIAAjC2siAiMOakEBIwoiAyAAa/wLACMPIgAgAiAAIAJJGyQPIxAiACADIwtrIgIgACACSxskECABIwpBBGsjDBABIQAMAQsLCwkAIwsgAGoQFQvnBgMKfwN+AXsjAEEPakFwcSIAIwwjC2siBkEJamokACMAQf//A2pBEHY/AGsiAUEASgR/IAFAAEEASAVBAAsEQAALIABBCGoiAUEIayMJNgIAIAFBBGsgBjYCACABIwsgBvwKAAAgASQJIAEhAANAIAAgASAGakkEQCMHIgsgADEAACIKQoGChIiQIH4iDCALIAxUGyQHIApC/wBWBEBCACQICyAAQQFqIQAMAQsLIAEhAANAIABBBmogASAGak0EQCMGIAApAwBC////////P4NClfip+pe33puef34iCiMDQQJ2QQFrZ61CIHyIp0ECdGoiAiACKAIAQQEgCkIgiKd0cjYCACAAQQFqIQAMAQsLIAEhAANAIABBEGogASAGak0EQCAA/QAEACENIAApAwggACkDAEKV+Kn6l7fem55/foVClfip+pe33puef34jA0EBa2etQiB8iKchAwNAIwQgA0ECdGoiAigCACIEBH8gBP0ABAAgDf0j/WMFQQELRQRAIANBAWojA0EBa3EhAwwBCwsgAigCAEUEQCACIAA2AgAjBUEBaiQFIwMjBUEBdEkEQCMDIgJBAXQkAyMAQQ9qQXBxIgMjA0ECdGokACMAQf//A2pBEHY/AGsiBEEASgR/IARAAEEASAVBAAsEQAALIwQhByADJARBACEDA0AgAiADSwRAIAcgA0ECdGooAgAiBQRAIAX9AAQAIQ0gBSkDCCAFKQMAQpX4qfqXt96bnn9+hUKV+Kn6l7fem55/fiMDQQFrZ61CIHyIpyEEA0AjBCAEQQJ0aiIIKAIAIgkEfyAJ/QAEACAN/SP9YwVBAQtFBEAgBEEBaiMDQQFrcSEEDAELCyAIIAU2AgALIANBAWohAwwBCwsjAEEPakFwcSICIwNBBGpqJAAjAEH//wNqQRB2PwBrIgNBAEoEfyADQABBAEgFQQALBEAACyACQQRqJAYjCSEDA0AgAwRAIANBBGsoAgAhBCADIQIDQCACQQZqIAMgBGpNBEAjBiACKQMAQv///////z+DQpX4qfqXt96bnn9+IgojA0ECdkEBa2etQiB8iKdBAnRqIgUgBSgCAEEBIApCIIindHI2AgAgAkEBaiECDAELCyADQQhrKAIAIQMMAQsLCwsgAEEBaiEADAELCwu2BAEIfyMMIwtrIgUjGksEQCAFIxpBAXQiASABIAVJGyQaIwBBD2pBcHEiASMaQRBqaiQAIwBB//8DakEQdj8AayICQQBKBH8gAkAAQQBIBUEACwRAAAsgASQZCyMLIwxBFxAGIQQDQCAEBEAjGSMLQYAEaiIBIAQgASAESxtBgARrIgEjC2tqQQEjDCICIARBgARqIgMgAiADSRsgAWv8CwBBASQbIARBgAJqIwxBFxAGIQQMAQsLIAAQDCMMEAwjCxALIQADQCAABEAjGSMLQUBrIgEgACAAIAFJG0FAaiIBIwtrakEBIwwiAiAAQUBrIgMgAiADSRsgAWv8CwBBASQbIABBAmoQCyEADAELCyMbRQRAQQAPC0EAIQQjGSAFaiEBIxkhAgJAA0AgASACSwRAIAIgAv0ABAD9DAEBAQEBAQEBAQEBAQEBAQH9I/1kIgNoaiEAIAMNAiACQRBqIQIMAQsLIAEhAAsDQCAAIAFJBEAjCyAAIxlraiMLIAAhAgJAA0AgASACSwRAIAIgAv0ABAD9DAAAAAAAAAAAAAAAAAAAAAD9I/1kIghoaiEDIAgNAiACQRBqIQIMAQsLIAEhAwsgASADIAEgA0kbIgIjGWtqEBAgBCACIABraiEEAkADQCABIAJLBEAgAiAC/QAEAP0MAQEBAQEBAQEBAQEBAQEBAf0j/WQiA2hqIQAgAw0CIAJBEGohAgwBCwsgASEACwwBCwsjGUEAIAX8CwBBACQbIAQLC4MCDABBjAgLATwAQZgICzMCAAAALAAAADAAMQAyADMANAA1ADYANwA4ADkAQQBCAEMARABFAEYAYQBiAGMAZABlAGYAQcwICwFMAEHYCAs3AgAAADAAAAAJAAoACwAMAA0AIAAAADoALAA7ACIAJwBcAHgAWAB1AFUAJQAmACMAJAB8AHsAfQBBnAkLASwAQagJCx0CAAAAFgAAAAkACwAMAA0AIAAAADoALAA7ACIAJwBBzAkLASwAQdgJCxcCAAAAEAAAAAoAGwB4AFgAdQBVACUAJgBB/AkLARwAQYgKCwkCAAAAAgAAACAAQZwKCwEcAEGoCgsNAgAAAAYAAAAKAA0AGw==';
+
+;// CONCATENATED MODULE: ./src/text-search.ts
+
+/**
+ * The set of every 16 neighbouring bytes of the texts that were added. It finds where another text has such bytes.
+ * WebAssembly does the work: src/assembly. It holds one other text at a time.
+ */
+class TextSearch {
+    #instance;
+    #start = 0;
+    #length = 0;
+    // Not before there is something to search for: NODE_OPTIONS that are refused may take WebAssembly away.
+    get #exports() {
+        this.#instance ??= new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(searchModule, 'base64'))).exports;
+        return this.#instance;
+    }
+    add(text) {
+        this.load(text);
+        this.#exports.addText();
+    }
+    /** Takes the text that is searched from now on. */
+    load(...parts) {
+        this.#length = parts.reduce((sum, part) => sum + part.length, 0);
+        this.#start = this.#exports.reserve(this.#length);
+        let end = 0;
+        const text = this.text();
+        for (const part of parts) {
+            text.set(part, end);
+            end += part.length;
+        }
+    }
+    /** The loaded text, valid until the next call of another method. */
+    text() {
+        return Buffer.from(this.#exports.memory.buffer, this.#start, this.#length);
+    }
+    /** Looks for runs from an index of the loaded text on. */
+    findRuns(from) {
+        this.#exports.markRuns(from);
+    }
+    /**
+     * Looks where the loaded text looks like a dump, for runs across what separates the characters there.
+     * @param cut where an output was cut: few lines of a dump may stand there and at the end
+     * @returns how many bytes look so
+     */
+    findDumpedRuns(cut) {
+        return this.#exports.markDumps(cut);
+    }
+    /** What was found in the loaded text, in order; what overlaps or touches is one. */
+    found() {
+        const exports = this.#exports;
+        const runs = [];
+        for (let start = exports.nextMark(0, 1); start >= 0;) {
+            const end = exports.nextMark(start, 0);
+            runs.push({ start, end });
+            start = exports.nextMark(end, 1);
+        }
+        return runs;
+    }
+    /** The place of two bytes that follow each other, from an index of the loaded text on; -1 if they do not. */
+    indexOfPair(first, second, from) {
+        return this.#exports.indexOfPair(from, first, second);
+    }
+}
+
 ;// CONCATENATED MODULE: ./src/redact.ts
 
 
-
 const SHORTEST_SECRET = 4;
+/** Fewer neighbouring characters of a secret than this may be a coincidence; this many are masked. */
+const SHORTEST_RUN = 16;
 const MASK = Buffer.from('***');
 /** In so many bytes 16 characters stand in any form of dump. */
 const CONTEXT = 1024;
@@ -4218,8 +3758,7 @@ const CONTEXT = 1024;
 class Redactor {
     #shown;
     #values = new Set();
-    #runs = new RunIndex();
-    #dumpReader = new DumpReader();
+    #search = new TextSearch();
     /** The spellings of fewer than 16 characters, which are masked as a whole. */
     #words = new Set();
     /** @param shown texts of the program itself, which no message loses although a secret has a part of one */
@@ -4237,15 +3776,19 @@ class Redactor {
                 if (bytes.length < SHORTEST_RUN)
                     this.#words.add(spelling);
                 else
-                    this.#runs.add(bytes);
+                    this.#search.add(bytes);
             }
         }
         return sealedValue(value);
     };
     redact(text) {
-        const bytes = Buffer.from(text);
-        const runs = this.find(bytes).filter((run) => !this.#isShown(bytes, run));
-        return runs.length === 0 ? text : Buffer.concat(masked(bytes, runs, 0, false)).toString();
+        if (this.#values.size === 0)
+            return text;
+        this.#search.load(Buffer.from(text));
+        this.#search.findRuns(0);
+        const bytes = this.#search.text();
+        const runs = this.#found(bytes).filter((run) => !this.#isShown(bytes, run));
+        return runs.length === 0 ? text : masked(bytes, runs, 0, false, Buffer.alloc(bytes.length)).toString();
     }
     #isShown(bytes, { start, end }) {
         return this.#shown.some((text) => {
@@ -4253,13 +3796,38 @@ class Redactor {
             return at !== -1 && at <= start;
         });
     }
-    /** Has a memory of its own, for one of the scan's outputs. */
+    /**
+     * Remembers the last bytes of one output, so that a secret is found across any split of writes. What was shown before is too
+     * short to matter.
+     */
     filter() {
-        return redacting(this);
+        let recent = Buffer.alloc(0);
+        let endsMasked = false;
+        // New memory for each piece would cost more than the search.
+        let memory = Buffer.alloc(0);
+        return (piece) => {
+            if (piece.length === 0)
+                return piece;
+            const cut = recent.length;
+            this.#search.load(recent, piece);
+            this.#search.findRuns(Math.max(0, cut - SHORTEST_RUN + 1));
+            this.#search.findDumpedRuns(cut);
+            const bytes = this.#search.text();
+            const runs = this.#found(bytes);
+            recent = Buffer.from(bytes.subarray(-CONTEXT));
+            const continues = endsMasked;
+            endsMasked = runs.at(-1)?.end === bytes.length;
+            if (runs.length === 0)
+                return piece;
+            // Only the first mask can be longer than what it stands for.
+            if (memory.length < piece.length + MASK.length)
+                memory = Buffer.alloc(piece.length + MASK.length);
+            return masked(bytes, runs, cut, continues, memory);
+        };
     }
-    /** The runs of secret text in `bytes`, in order; what overlaps or touches is one. */
-    find(bytes) {
-        const runs = this.#runs.find(bytes);
+    /** What the search has found in `bytes`, and the words, in order; what overlaps or touches is one. */
+    #found(bytes) {
+        const runs = this.#search.found();
         if (this.#words.size === 0)
             return runs;
         for (const word of this.#words)
@@ -4267,12 +3835,18 @@ class Redactor {
                 runs.push({ start: at, end: at + Buffer.byteLength(word) });
         return merged(runs);
     }
-    /** The same where text looks dumped, across what separates it there. */
-    findDumped(bytes, cuts) {
-        return dumpedRegions(bytes, cuts).flatMap((region) => this.#dumpReader
-            .read(bytes, region)
-            .flatMap((undumped) => this.#runs.find(undumped.text).flatMap((run) => dumpedRuns(bytes, undumped, run))));
+}
+/** In order; runs that overlap or touch become one. */
+function merged(runs) {
+    const result = [];
+    for (const run of runs.sort((a, b) => a.start - b.start)) {
+        const last = result.at(-1);
+        if (last === undefined || last.end < run.start)
+            result.push(run);
+        else
+            last.end = Math.max(last.end, run.end);
     }
+    return result;
 }
 /** The spellings in which a value may turn up. */
 function spellings(value) {
@@ -4292,74 +3866,57 @@ function base64Alignment(bytes) {
 function sensitivePart(value) {
     return /^eyJ[\w-]*\.[\w-]+\.[\w-]+$/.test(value) ? value.slice(value.indexOf('.') + 1) : value;
 }
-/** `bytes` from `from` on with one mask for each run; none for a run whose mask was written before `from`. */
-function masked(bytes, runs, from, continues) {
-    const parts = [];
-    let at = from;
+/**
+ * Writes `bytes` from `from` on into `memory` with one mask for each run; none for a run whose mask was written before `from`.
+ * @returns what was written
+ */
+function masked(bytes, runs, from, continues, memory) {
+    let [at, length] = [from, 0];
     for (const { start, end } of runs) {
         if (end <= from)
             continue;
-        parts.push(bytes.subarray(at, Math.max(at, start)));
+        length += bytes.copy(memory, length, at, Math.max(at, start));
         if (start >= from || !continues)
-            parts.push(MASK);
+            length += MASK.copy(memory, length);
         at = end;
     }
-    return [...parts, bytes.subarray(at)];
-}
-/** Remembers the last bytes, so that a secret is found across any split of writes; what is shown by then is too short to matter. */
-function redacting(redactor) {
-    let recent = Buffer.alloc(0);
-    let endsMasked = false;
-    return (piece) => {
-        if (piece.length === 0)
-            return piece;
-        const joint = Buffer.concat([recent, piece.subarray(0, CONTEXT)]);
-        const from = recent.length;
-        const edge = Math.max(0, from - SHORTEST_RUN + 1);
-        const crosses = redactor
-            .find(joint.subarray(edge, from + SHORTEST_RUN - 1))
-            .some(({ start, end }) => start < from - edge && from - edge < end);
-        const dumped = looksDumped(joint, [from, joint.length]) || (piece.length > CONTEXT && looksDumped(piece, [piece.length]));
-        const bytes = crosses || dumped ? Buffer.concat([recent, piece]) : piece;
-        const runs = dumped ? merged([...redactor.find(bytes), ...redactor.findDumped(bytes, [from, bytes.length])]) : redactor.find(bytes);
-        recent = (piece.length < CONTEXT ? joint : piece).subarray(-CONTEXT);
-        const shown = runs.length === 0 ? piece : Buffer.concat(masked(bytes, runs, bytes.length - piece.length, endsMasked));
-        endsMasked = runs.at(-1)?.end === bytes.length;
-        return shown;
-    };
+    length += bytes.copy(memory, length, at);
+    return memory.subarray(0, length);
 }
 
 ;// CONCATENATED MODULE: ./src/platform/workflow-commands.ts
+
 /** U+200B in UTF-8. */
 const ZERO_WIDTH_SPACE = Buffer.from('\u200b');
-const COLONS = Buffer.from('::');
 const PREFIX = Buffer.from('##[');
-const workflow_commands_LF = 0x0a;
-const workflow_commands_CR = 0x0d;
-const workflow_commands_COLON = 0x3a;
-const workflow_commands_HASH = 0x23;
-const workflow_commands_BRACKET = 0x5b;
+const LF = 0x0a;
+const CR = 0x0d;
+const COLON = 0x3a;
+const HASH = 0x23;
+const BRACKET = 0x5b;
 /**
  * Passes text on so that the runner sees no command in it: `::name::` counts at the start of a line,
  * `##[name]` anywhere. A zero-width space is put inside.
  * https://github.com/actions/runner/blob/v2.336.0/src/Runner.Common/ActionCommand.cs
  */
 function commandsDefused() {
+    const search = new TextSearch();
     let line = { blank: true, colon: false, hashes: 0 };
     return (piece) => {
         if (piece.length === 0)
             return piece;
-        const places = [...colonPlaces(piece, line), ...bracketPlaces(piece, line)].sort((a, b) => a - b);
+        const places = [...colonPlaces(piece, line, search), ...bracketPlaces(piece, line)].sort((a, b) => a - b);
         line = lineAfter(piece, line);
         return places.length === 0 ? piece : withSpaces(piece, places);
     };
 }
 /** Before which bytes a space is needed: the second colon of each `::` that only white space precedes on its line. */
-function colonPlaces(piece, line) {
+function colonPlaces(piece, line, search) {
     const places = [];
-    if (line.colon && piece[0] === workflow_commands_COLON)
+    if (line.colon && piece[0] === COLON)
         places.push(0);
-    for (let at = piece.indexOf(COLONS); at >= 0; at = nextColons(piece, lineEnd(piece, at + 2))) {
+    search.load(piece);
+    for (let at = search.indexOfPair(COLON, COLON, 0); at >= 0; at = search.indexOfPair(COLON, COLON, lineEnd(piece, at + 2))) {
         const before = lastNotBlank(piece, at);
         if (before < 0 ? line.blank : isLineEnd(piece[before]))
             places.push(at + 1);
@@ -4369,9 +3926,9 @@ function colonPlaces(piece, line) {
 /** The bracket of each `##[`. */
 function bracketPlaces(piece, { hashes }) {
     const places = [];
-    if (hashes === 2 && piece[0] === workflow_commands_BRACKET)
+    if (hashes === 2 && piece[0] === BRACKET)
         places.push(0);
-    if (hashes >= 1 && piece[0] === workflow_commands_HASH && piece[1] === workflow_commands_BRACKET)
+    if (hashes >= 1 && piece[0] === HASH && piece[1] === BRACKET)
         places.push(1);
     for (let at = piece.indexOf(PREFIX); at >= 0; at = piece.indexOf(PREFIX, at + 3))
         places.push(at + 2);
@@ -4379,13 +3936,13 @@ function bracketPlaces(piece, { hashes }) {
 }
 function lineAfter(piece, before) {
     const { length } = piece;
-    const colon = piece[length - 1] === workflow_commands_COLON;
+    const colon = piece[length - 1] === COLON;
     const end = colon ? length - 1 : length;
     // Most lines hold more than white space, so that this ends after a few bytes.
     const last = lastNotBlank(piece, end);
     const onlyBlank = last < 0 ? before.blank : isLineEnd(piece[last]);
     let hashes = 0;
-    while (hashes < 2 && hashes < length && piece[length - 1 - hashes] === workflow_commands_HASH)
+    while (hashes < 2 && hashes < length && piece[length - 1 - hashes] === HASH)
         hashes += 1;
     if (hashes === length)
         hashes = Math.min(2, hashes + before.hashes);
@@ -4403,15 +3960,7 @@ function isBlank(byte) {
     return byte === 0x20 || byte >= 0x80 || byte === 0x09 || byte === 0x0b || byte === 0x0c;
 }
 function isLineEnd(byte) {
-    return byte === workflow_commands_LF || byte === workflow_commands_CR;
-}
-/** Looks at what is near by itself: a call for each line would cost more. */
-function nextColons(piece, from) {
-    const near = Math.min(from + 32, piece.length);
-    for (let at = from; at < near; at += 1)
-        if (piece[at] === workflow_commands_COLON && piece[at + 1] === workflow_commands_COLON)
-            return at;
-    return piece.indexOf(COLONS, near);
+    return byte === LF || byte === CR;
 }
 function lineEnd(piece, at) {
     while (at < piece.length && !isLineEnd(piece[at]))
@@ -6704,6 +6253,8 @@ async function endOf(child) {
 
 
 const LONGEST_MS = 5_000;
+/** Linux has room for so many bytes in a pipe. */
+const PIECE = 1 << 16;
 /**
  * Makes two named pipes in the private directory, while the caller waits for something else.
  * @returns why that failed; undefined when they are there. It never rejects
@@ -6751,7 +6302,7 @@ function openNamedPipe(path) {
         // With a reader this does not wait. The scan expects an output that blocks.
         sink = (0,external_node_fs_.openSync)(path, O_WRONLY | O_NOFOLLOW);
         (0,external_node_fs_.rmSync)(path);
-        return { source: new external_node_net_.Socket({ fd: readEnd, readable: true, writable: false }), sink };
+        return { source: socketOf(readEnd), sink };
     }
     catch (error) {
         for (const end of [readEnd, sink])
@@ -6759,6 +6310,15 @@ function openNamedPipe(path) {
                 (0,external_node_fs_.closeSync)(end);
         throw error;
     }
+}
+/** Emits each piece in the same memory: new memory for each would take as much time as the reading. */
+function socketOf(readEnd) {
+    const callback = (length, memory) => {
+        socket.emit('data', memory.subarray(0, length));
+        return true;
+    };
+    const socket = new external_node_net_.Socket({ fd: readEnd, readable: true, writable: false, onread: { buffer: Buffer.alloc(PIECE), callback } });
+    return socket;
 }
 /** The reader sees the end of an output only when nobody has its write end. */
 function closeSinks({ stdout, stderr }) {
@@ -7399,22 +6959,17 @@ function firstLineOf(stream) {
 ;// CONCATENATED MODULE: ./src/pipe.ts
 
 /**
- * Passes the data of `from` through the filters to `to`, at the speed of `to`. If `to` fails, it reads on, so that the scan does not block.
+ * Passes the data of `from` through the filters to `to`, one piece after another: the next one may come in the same memory.
+ * If `to` fails, it reads on, so that the scan does not block.
  * @returns resolves when `to` has taken the last piece
  */
 function pipe(from, filters, to) {
-    let gone = false;
-    to.on('error', () => {
-        gone = true;
-        from.resume();
-    });
+    to.on('error', () => undefined);
     from.on('data', (piece) => {
         for (const filter of filters)
             piece = filter(piece);
-        if (gone || to.write(piece))
-            return;
         from.pause();
-        to.once('drain', () => from.resume());
+        to.write(piece, () => from.resume());
     });
     return new Promise((resolve) => (0,external_node_stream_.finished)(from, () => to.write('', () => resolve())));
 }

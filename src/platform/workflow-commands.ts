@@ -1,8 +1,8 @@
 import type { Filter } from '../pipe.ts'
+import { TextSearch } from '../text-search.ts'
 
 /** U+200B in UTF-8. */
 const ZERO_WIDTH_SPACE = Buffer.from('\u200b')
-const COLONS = Buffer.from('::')
 const PREFIX = Buffer.from('##[')
 const LF = 0x0a
 const CR = 0x0d
@@ -26,20 +26,22 @@ interface Line {
  * https://github.com/actions/runner/blob/v2.336.0/src/Runner.Common/ActionCommand.cs
  */
 export function commandsDefused(): Filter {
+  const search = new TextSearch()
   let line: Line = { blank: true, colon: false, hashes: 0 }
   return (piece) => {
     if (piece.length === 0) return piece
-    const places = [...colonPlaces(piece, line), ...bracketPlaces(piece, line)].sort((a, b) => a - b)
+    const places = [...colonPlaces(piece, line, search), ...bracketPlaces(piece, line)].sort((a, b) => a - b)
     line = lineAfter(piece, line)
     return places.length === 0 ? piece : withSpaces(piece, places)
   }
 }
 
 /** Before which bytes a space is needed: the second colon of each `::` that only white space precedes on its line. */
-function colonPlaces(piece: Buffer, line: Line): number[] {
+function colonPlaces(piece: Buffer, line: Line, search: TextSearch): number[] {
   const places: number[] = []
   if (line.colon && piece[0] === COLON) places.push(0)
-  for (let at = piece.indexOf(COLONS); at >= 0; at = nextColons(piece, lineEnd(piece, at + 2))) {
+  search.load(piece)
+  for (let at = search.indexOfPair(COLON, COLON, 0); at >= 0; at = search.indexOfPair(COLON, COLON, lineEnd(piece, at + 2))) {
     const before = lastNotBlank(piece, at)
     if (before < 0 ? line.blank : isLineEnd(piece[before])) places.push(at + 1)
   }
@@ -82,13 +84,6 @@ function isBlank(byte: number): boolean {
 
 function isLineEnd(byte: number | undefined): boolean {
   return byte === LF || byte === CR
-}
-
-/** Looks at what is near by itself: a call for each line would cost more. */
-function nextColons(piece: Buffer, from: number): number {
-  const near = Math.min(from + 32, piece.length)
-  for (let at = from; at < near; at += 1) if (piece[at] === COLON && piece[at + 1] === COLON) return at
-  return piece.indexOf(COLONS, near)
 }
 
 function lineEnd(piece: Buffer, at: number): number {

@@ -10,7 +10,7 @@ import { dumps, texts } from './texts.ts'
 
 /** MB of one file, which is read so many times in a run. */
 const FILE_MB = 32
-const TIMES = 6
+const TIMES = 12
 const PAIR = 2
 const AFTER_200_RENEWALS = 400
 /** Of the speed of the plain pipe. */

@@ -3,8 +3,11 @@
 // Leaves in the file that BENCH_FILE names, with `.used`: its peak of resident memory in KiB, its CPU time in ms, and the
 // longest time in ms that the filters took for one piece, during which the program hears no signal.
 import { spawn } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { pipe, type Filter } from '../../src/pipe.ts'
+import { closeSinks, makeNamedPipes, openNamedPipes } from '../../src/pipes.ts'
 import { commandsDefused } from '../../src/platform/workflow-commands.ts'
 import { Redactor } from '../../src/redact.ts'
 import { tokenOf } from './texts.ts'
@@ -19,9 +22,8 @@ const filters: Record<string, () => Filter[]> = {
 
 let longestMs = 0
 const started = process.resourceUsage()
-const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
 const chosen = filters[how]
-if (chosen === undefined) child.stdout.pipe(process.stdout)
+if (chosen === undefined) spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] }).stdout.pipe(process.stdout)
 else {
   let began = 0
   const begin: Filter = (piece) => {
@@ -32,7 +34,14 @@ else {
     longestMs = Math.max(longestMs, performance.now() - began)
     return piece
   }
-  void pipe(child.stdout, [begin, ...chosen(), end], process.stdout)
+  const folder = mkdtempSync(join(tmpdir(), 'kubepass-passing-'))
+  const failed = await makeNamedPipes(folder)
+  if (failed !== undefined) throw new Error(failed)
+  const pipes = openNamedPipes(folder)
+  rmSync(folder, { recursive: true })
+  spawn(command, args, { stdio: ['ignore', pipes.stdout.sink, 'inherit'] })
+  closeSinks(pipes)
+  void pipe(pipes.stdout.source, [begin, ...chosen(), end], process.stdout)
 }
 
 process.on('exit', () => {

@@ -41,7 +41,13 @@ test('NODE_OPTIONS that load code or write files: the script is refused and send
     expect([post.code, post.messages]).toEqual([0, []])
     expect(loads()).toBe(2)
   })
-  await Promise.all([refused('--inspect=127.0.0.1:0', '--inspect'), refused('--tls-keylog=FOLDER/keys', '--tls-keylog'), onGitlab])
+  await Promise.all([
+    refused('--inspect=127.0.0.1:0', '--inspect'),
+    refused('--tls-keylog=FOLDER/keys', '--tls-keylog'),
+    // Takes WebAssembly away, with which outputs are searched.
+    refused('--jitless', '--jitless'),
+    onGitlab,
+  ])
 })
 
 test('the net begins anew without such options, once, and finishes the run', async () => {

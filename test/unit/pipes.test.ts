@@ -2,7 +2,8 @@ import { afterAll, expect, test } from '@jest/globals'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
+import type { Readable } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import { closeSinks, makeNamedPipes, openNamedPipes } from '../../src/pipes.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'kubepass-pipes-'))
@@ -11,6 +12,13 @@ afterAll(() => rmSync(folder, { recursive: true }))
 function directory(name: string): string {
   mkdirSync(join(folder, name))
   return join(folder, name)
+}
+
+async function textOf(source: Readable): Promise<string> {
+  let text = ''
+  source.on('data', (piece: Buffer) => (text += piece.toString()))
+  await finished(source)
+  return text
 }
 
 test('two pipes, whose names are gone when they are open, and which end when their write ends are closed', async () => {
@@ -22,7 +30,28 @@ test('two pipes, whose names are gone when they are open, and which end when the
   writeSync(pipes.stdout.sink, 'out')
   writeSync(pipes.stderr.sink, 'err')
   closeSinks(pipes)
-  expect(await Promise.all([text(pipes.stdout.source), text(pipes.stderr.source)])).toEqual(['out', 'err'])
+  expect(await Promise.all([textOf(pipes.stdout.source), textOf(pipes.stderr.source)])).toEqual(['out', 'err'])
+})
+
+test('each piece comes in the same memory, and a paused pipe brings none', async () => {
+  const place = directory('memory')
+  await makeNamedPipes(place)
+  const pipes = openNamedPipes(place)
+  const { source } = pipes.stdout
+  const pieces: Buffer[] = []
+  const nextPiece = (): Promise<unknown> => new Promise((resolve) => source.once('data', resolve))
+  source.on('data', (piece: Buffer) => pieces.push(piece) && source.pause())
+  writeSync(pipes.stdout.sink, 'one')
+  await nextPiece()
+  writeSync(pipes.stdout.sink, 'two')
+  for (let turn = 0; turn < 3; turn += 1) await new Promise(setImmediate)
+  expect(pieces.map(String)).toEqual(['one'])
+  source.resume()
+  await nextPiece()
+  expect(pieces.map(String)).toEqual(['two', 'two'])
+  source.destroy()
+  pipes.stderr.source.destroy()
+  closeSinks(pipes)
 })
 
 test('where they cannot be made the reason is given', async () => {

@@ -19,7 +19,8 @@ function knowing(...values: string[]): Redactor {
 
 /** What is shown of an output that comes in these pieces. */
 function streamed(redactor: Redactor, pieces: Buffer[]): string {
-  return Buffer.concat(pieces.map(redactor.filter())).toString()
+  const filter = redactor.filter()
+  return Buffer.concat(pieces.map((piece) => Buffer.from(filter(piece)))).toString()
 }
 
 function cut(bytes: Buffer, lengths: number[]): Buffer[] {
@@ -173,6 +174,17 @@ describe('after 200 renewals', () => {
         expect(redactor.redact(`<${token.slice(at, at + 15)}>`)).toBe(`<${token.slice(at, at + 15)}>`)
       }
   })
+})
+
+test('a secret of few characters is masked wherever it stands', () => {
+  for (let length = 16; length <= 40; length += 1) {
+    const secret = createHash('sha512').update(String(length)).digest('hex').slice(0, length)
+    const redactor = knowing(secret)
+    for (let before = 0; before < 40; before += 1) {
+      const around = 'x'.repeat(before)
+      expect(redactor.redact(`${around}${secret}${around}`)).toBe(`${around}***${around}`)
+    }
+  }
 })
 
 test('what is masked is every run of 16 characters that stand together in a secret, and nothing else', () => {

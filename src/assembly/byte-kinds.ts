@@ -1,0 +1,56 @@
+import { allocate } from './memory'
+
+/**
+ * Tells the kinds of 16 bytes at once. A byte is of a kind if the bits of its upper half and those of its lower half have one of
+ * the kind's bits in common. A kind has a bit for each upper half, so that no byte is of a kind by mistake.
+ */
+@unmanaged
+export class ByteKinds {
+  /** Tables of 16 bytes, one for each upper and for each lower half. */
+  upper: v128
+  lower: v128
+  private bits: i32
+
+  static none(): ByteKinds {
+    return changetype<ByteKinds>(allocate(offsetof<ByteKinds>()))
+  }
+
+  /**
+   * Adds a kind. Together the kinds may have 8 bits.
+   * @returns its bits
+   */
+  add(bytes: string): i8 {
+    const upperHalves = changetype<usize>(this) + offsetof<ByteKinds>('upper')
+    const lowerHalves = changetype<usize>(this) + offsetof<ByteKinds>('lower')
+    let bits = 0
+    for (let i = 0; i < bytes.length; i += 1) {
+      const upper = upperHalves + (bytes.charCodeAt(i) >>> 4)
+      const lower = lowerHalves + (bytes.charCodeAt(i) & 15)
+      let bit = load<u8>(upper) & bits
+      if (bit == 0) {
+        bit = this.bits + 1
+        if (bit > 0x80) unreachable()
+        this.bits |= bit
+        bits |= bit
+      }
+      store<u8>(upper, load<u8>(upper) | bit)
+      store<u8>(lower, load<u8>(lower) | bit)
+    }
+    return <i8>bits
+  }
+}
+
+/** The bits of each of 16 bytes by the tables of some kinds; none for a byte that is of no kind. */
+export function kindsOf(bytes: v128, upper: v128, lower: v128): v128 {
+  return v128.and(i8x16.swizzle(upper, i8x16.shr_u(bytes, 4)), i8x16.swizzle(lower, v128.and(bytes, i8x16.splat(15))))
+}
+
+/** Which of 16 bytes have one of these bits, as a bit for each byte. */
+export function whichHave(kinds: v128, bits: i8): i32 {
+  return ~i8x16.bitmask(i8x16.eq(v128.and(kinds, i8x16.splat(bits)), i8x16.splat(0))) & 0xffff
+}
+
+/** Which of 16 bytes are this one. */
+export function whichAre(bytes: v128, byte: i32): i32 {
+  return i8x16.bitmask(i8x16.eq(bytes, i8x16.splat(<i8>byte)))
+}

@@ -1,0 +1,76 @@
+import { nextDumped } from './looks'
+import { allocate } from './memory'
+import { readDump } from './read-dump'
+import { find, indexOfPair, text, textEnd } from './text'
+
+/** How many bytes lie between two samples. A prime number avoids the same byte of each element. */
+const STEP: usize = 23
+/** How many bytes around a sample belong to the dump: a dump of 16 characters has several lines, and not each holds a sample. */
+const AROUND: usize = 512
+/** How many bytes before and behind a cut hold a dump of 16 characters in its shortest lines. */
+const NEAR_CUT: usize = 128
+/** How many bytes around an ANSI code to read: 16 characters of a secret, the code, and what lies between two codes. */
+const AROUND_CODE: usize = 64
+const ESCAPE = 0x1b
+const BRACKET = 0x5b
+
+/** For each byte of the text a byte that is 1 where the text looks dumped. */
+let regions: usize = 0
+let capacity: usize = 0
+let hasRegions = false
+
+/**
+ * Marks the runs of the text where it looks dumped: separated hex digits, separated single characters, or ANSI codes.
+ * @param cut where the output was cut. Few lines of a dump may stand there and at the end, so that each byte begins a sample
+ * @returns how many bytes look dumped
+ */
+export function markDumped(cut: usize): usize {
+  const length = textEnd - text
+  if (length > capacity) {
+    capacity = max(length, 2 * capacity)
+    regions = allocate(capacity + 16)
+  }
+  for (let at = nextDumped(text, textEnd, STEP); at != 0; at = nextDumped(at + AROUND / 2, textEnd, STEP)) include(at, AROUND)
+  includeCut(cut)
+  includeCut(textEnd)
+  for (let at = nextCode(text); at != 0; at = nextCode(at + 2)) include(at, AROUND_CODE)
+  if (!hasRegions) return 0
+  let looked: usize = 0
+  const end = regions + length
+  for (let start = find(regions, end, 1); start < end;) {
+    const stop = min(end, find(start, end, 0))
+    readDump(text + (start - regions), text + (stop - regions))
+    looked += stop - start
+    start = find(stop, end, 1)
+  }
+  memory.fill(regions, 0, length)
+  hasRegions = false
+  return looked
+}
+
+function includeCut(cut: usize): void {
+  const at = nextDumped(max(text + NEAR_CUT, cut) - NEAR_CUT, min(textEnd, cut + NEAR_CUT), 1)
+  if (at != 0) include(at, AROUND)
+}
+
+/** Adds what lies around a place to the regions. */
+function include(at: usize, around: usize): void {
+  const from = max(text + around, at) - around
+  const to = min(textEnd, at + around)
+  memory.fill(regions + (from - text), 1, to - from)
+  hasRegions = true
+}
+
+/** The address of the next ANSI code; 0 if there is none. Nearly all of them begin with `ESC [`. */
+function nextCode(from: usize): usize {
+  for (let index = indexOfPair(from - text, ESCAPE, BRACKET); index >= 0; index = indexOfPair(index + 2, ESCAPE, BRACKET))
+    if (isCode(text + index)) return text + index
+  return 0
+}
+
+/** Tells an ANSI code from the same two bytes in a binary file. The end of the text may cut a code off. */
+function isCode(at: usize): bool {
+  if (at + 2 == textEnd) return true
+  const next = load<u8>(at, 2)
+  return (next >= 0x30 && next <= 0x3f) || (next >= 0x41 && next <= 0x5a) || (next >= 0x61 && next <= 0x7a)
+}

@@ -1,0 +1,52 @@
+import { ByteKinds, kindsOf, whichAre, whichHave } from './byte-kinds'
+
+/** So many bytes are looked at together. */
+const WINDOW: usize = 12
+/** Sets of bytes of a window, by a bit for each. */
+const ALL = 0xfff
+const FIRST_8 = 0xff
+const FIRST_4 = 0xf
+
+const kinds = ByteKinds.none()
+const HEX = kinds.add('0123456789ABCDEFabcdef')
+/** The prefixes in \x41, \u0041, 0x41, %41, &#x41; and $'\x41' count as separators. */
+kinds.add('\t\n\v\f\r \0:,;"\'\\xXuU%&#$|{}')
+
+/**
+ * Finds the next window that looks dumped, of those that begin each `step` bytes, and of the last one.
+ * @returns its address; 0 if there is none
+ */
+export function nextDumped(from: usize, to: usize, step: usize): usize {
+  const upper = kinds.upper
+  const lower = kinds.lower
+  for (let at = from; at + WINDOW <= to; at += step) if (isDumped(at, upper, lower)) return at
+  return from + WINDOW <= to && isDumped(to - WINDOW, upper, lower) ? to - WINDOW : 0
+}
+
+/**
+ * Whether the window holds hex digits and separators only, a digit of the first 4 bytes and a separator of the first 8; or
+ * separated single characters.
+ */
+function isDumped(at: usize, upper: v128, lower: v128): bool {
+  const bytes = v128.load(at)
+  const found = kindsOf(bytes, upper, lower)
+  if ((whichAre(found, 0) & ALL) == 0) {
+    const digits = whichHave(found, HEX)
+    if ((digits & FIRST_4) != 0 && (digits & FIRST_8) != FIRST_8) return true
+  }
+  return isSpaced(at, bytes)
+}
+
+/** Whether blanks, or the zeros of UTF-16, separate single characters in the first 8 bytes. */
+function isSpaced(at: usize, bytes: v128): bool {
+  const word = load<u64>(at)
+  // All characters stand at odd places, or all at even ones, so that only these differ between the halves.
+  const change = (<u32>word) ^ (<u32>(word >>> 32))
+  if (change == 0 || ((change & 0x00ff00ff) != 0 && (change & 0xff00ff00) != 0) || (word & 0x8080808080808080) != 0) return false
+  return areBetween(whichAre(bytes, 0x20) & FIRST_8) || areBetween(whichAre(bytes, 0) & FIRST_8)
+}
+
+/** Three of each four bytes, or each second one. */
+function areBetween(places: i32): bool {
+  return places == 0x77 || places == 0xbb || places == 0xdd || places == 0xee || places == 0x55 || places == 0xaa
+}

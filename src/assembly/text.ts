@@ -1,0 +1,75 @@
+import { whichAre } from './byte-kinds'
+import { allocate } from './memory'
+
+/** Vectors read so many bytes beyond the text. */
+const BEYOND: usize = 32
+
+/** Where the text stands that is searched. */
+export let text: usize = 0
+export let textEnd: usize = 0
+let capacity: usize = 0
+/** For each byte of the text a byte that is 1 where the text is to be masked. */
+let marks: usize = 0
+/** The indices between which all marked bytes lie. */
+let firstMark: usize = 0
+let marksEnd: usize = 0
+
+/**
+ * Makes room for a text, with no byte marked.
+ * @returns the address at which the caller puts the text
+ */
+export function reserve(length: usize): usize {
+  if (length > capacity) {
+    capacity = max(length, 2 * capacity)
+    text = allocate(capacity + BEYOND)
+    marks = allocate(capacity + BEYOND)
+  } else if (marksEnd > 0) memory.fill(marks + firstMark, 0, marksEnd - firstMark)
+  firstMark = capacity
+  marksEnd = 0
+  textEnd = text + length
+  return text
+}
+
+/** Marks the bytes of the text from one address to another. */
+export function mark(from: usize, to: usize): void {
+  memory.fill(marks + (from - text), 1, to - from)
+  firstMark = min(firstMark, from - text)
+  marksEnd = max(marksEnd, to - text)
+}
+
+/** The index of the first byte from `index` on that is marked, or, with `isMarked` 0, is not; -1 if no later byte is marked. */
+export function nextMark(index: usize, isMarked: i32): i32 {
+  if (index >= marksEnd) return -1
+  return min(<i32>marksEnd, <i32>(find(marks + max(index, firstMark), marks + marksEnd, isMarked) - marks))
+}
+
+/** The address of the first byte with this value; `to` or a little more if there is none. */
+export function find(from: usize, to: usize, value: i32): usize {
+  for (let at = from; at < to; at += 16) {
+    const found = whichAre(v128.load(at), value)
+    if (found != 0) return at + ctz(found)
+  }
+  return to
+}
+
+/** The index of the first of two bytes that follow each other, from `index` on; -1 if they do not. */
+export function indexOfPair(index: usize, first: i32, second: i32): i32 {
+  let at = text + index
+  // Most of what is searched has no such pair: a branch for each 16 bytes would cost more.
+  while (at + 64 < textEnd) {
+    const found = v128.or(pairsAt(at, first, second), pairsAt(at + 16, first, second))
+    const later = v128.or(pairsAt(at + 32, first, second), pairsAt(at + 48, first, second))
+    if (v128.any_true(v128.or(found, later))) break
+    at += 64
+  }
+  for (; at + 1 < textEnd; at += 16) {
+    const found = i8x16.bitmask(pairsAt(at, first, second))
+    if (found != 0) return at + ctz(found) + 1 < textEnd ? <i32>(at + ctz(found) - text) : -1
+  }
+  return -1
+}
+
+/** Has all bits set in each byte at which a pair begins. */
+function pairsAt(at: usize, first: i32, second: i32): v128 {
+  return v128.and(i8x16.eq(v128.load(at), i8x16.splat(<i8>first)), i8x16.eq(v128.load(at, 1), i8x16.splat(<i8>second)))
+}

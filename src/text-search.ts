@@ -1,0 +1,93 @@
+import { searchModule } from './search-module.ts'
+
+/** A run of bytes that stands in an added text. */
+export interface Run {
+  start: number
+  end: number
+}
+
+/** TypeScript declares it only together with all that browsers have. */
+declare const WebAssembly: {
+  Module: new (bytes: Uint8Array) => object
+  Instance: new (module: object) => { readonly exports: unknown }
+}
+
+/** What src/assembly/index.ts exports. */
+interface Exports {
+  memory: { readonly buffer: ArrayBuffer }
+  reserve(length: number): number
+  addText(): void
+  markRuns(index: number): void
+  markDumps(cut: number): number
+  nextMark(index: number, isMarked: 0 | 1): number
+  indexOfPair(index: number, first: number, second: number): number
+}
+
+/**
+ * The set of every 16 neighbouring bytes of the texts that were added. It finds where another text has such bytes.
+ * WebAssembly does the work: src/assembly. It holds one other text at a time.
+ */
+export class TextSearch {
+  #instance: Exports | undefined
+  #start = 0
+  #length = 0
+
+  // Not before there is something to search for: NODE_OPTIONS that are refused may take WebAssembly away.
+  get #exports(): Exports {
+    this.#instance ??= new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(searchModule, 'base64'))).exports as Exports
+    return this.#instance
+  }
+
+  add(text: Uint8Array): void {
+    this.load(text)
+    this.#exports.addText()
+  }
+
+  /** Takes the text that is searched from now on. */
+  load(...parts: Uint8Array[]): void {
+    this.#length = parts.reduce((sum, part) => sum + part.length, 0)
+    this.#start = this.#exports.reserve(this.#length)
+    let end = 0
+    const text = this.text()
+    for (const part of parts) {
+      text.set(part, end)
+      end += part.length
+    }
+  }
+
+  /** The loaded text, valid until the next call of another method. */
+  text(): Buffer {
+    return Buffer.from(this.#exports.memory.buffer, this.#start, this.#length)
+  }
+
+  /** Looks for runs from an index of the loaded text on. */
+  findRuns(from: number): void {
+    this.#exports.markRuns(from)
+  }
+
+  /**
+   * Looks where the loaded text looks like a dump, for runs across what separates the characters there.
+   * @param cut where an output was cut: few lines of a dump may stand there and at the end
+   * @returns how many bytes look so
+   */
+  findDumpedRuns(cut: number): number {
+    return this.#exports.markDumps(cut)
+  }
+
+  /** What was found in the loaded text, in order; what overlaps or touches is one. */
+  found(): Run[] {
+    const exports = this.#exports
+    const runs: Run[] = []
+    for (let start = exports.nextMark(0, 1); start >= 0;) {
+      const end = exports.nextMark(start, 0)
+      runs.push({ start, end })
+      start = exports.nextMark(end, 1)
+    }
+    return runs
+  }
+
+  /** The place of two bytes that follow each other, from an index of the loaded text on; -1 if they do not. */
+  indexOfPair(first: number, second: number, from: number): number {
+    return this.#exports.indexOfPair(from, first, second)
+  }
+}
