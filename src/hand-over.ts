@@ -59,7 +59,7 @@ export async function runScan(
       ...outputs,
       pipes,
       stdin: platform.stdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
-      filters: () => [redactor.filter(), ...outputs.filters()],
+      filters: () => [redactor.filter(), ...outputs.filters(redactor.search)],
     },
     podToken,
   )

@@ -18,5 +18,6 @@ export function pipe(from: Readable, filters: readonly Filter[], to: Writable): 
     from.pause()
     to.write(piece, () => from.resume())
   })
+  from.resume()
   return new Promise((resolve) => finished(from, () => to.write('', () => resolve())))
 }

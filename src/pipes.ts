@@ -12,7 +12,7 @@ import { SYSTEM_PATH } from './running.ts'
  * /dev/stdout.
  */
 export interface Pipe {
-  /** Each piece of its data comes in the same memory. */
+  /** It is paused. Its data come as events only, each piece in the same memory. */
   readonly source: Readable
   /** The descriptor of the write end. The child gets a copy of it. */
   readonly sink: number
@@ -79,14 +79,14 @@ function openNamedPipe(path: string): Pipe {
   }
 }
 
-/** Emits each piece in the same memory: new memory for each would take as much time as the reading. */
+/** Emits each piece in the same memory, because new memory for each would take as much time as the reading. It is paused. */
 function socketOf(readEnd: number): Socket {
   const callback = (length: number, memory: Uint8Array): boolean => {
     socket.emit('data', memory.subarray(0, length))
     return true
   }
   const socket = new Socket({ fd: readEnd, readable: true, writable: false, onread: { buffer: Buffer.alloc(PIECE), callback } })
-  return socket
+  return socket.pause()
 }
 
 /** The reader sees the end of an output only when nobody has its write end. */

@@ -16,7 +16,8 @@ const CONTEXT = 1024
 export class Redactor {
   readonly #shown: readonly string[]
   readonly #values = new Set<string>()
-  readonly #search = new TextSearch()
+  /** Other filters of the same outputs use it as well, because each instance of WebAssembly reserves much address space. */
+  readonly search = new TextSearch()
   /** The spellings of fewer than 16 characters, which are masked as a whole. */
   readonly #words = new Set<string>()
 
@@ -29,21 +30,21 @@ export class Redactor {
   readonly seal: Seal = (value) => {
     if (value.length < SHORTEST_SECRET) throw new RangeError('a secret of fewer than 4 characters cannot be told from other text')
     if (!this.#values.has(value)) {
-      this.#values.add(value)
       for (const spelling of spellings(value)) {
         const bytes = Buffer.from(spelling)
         if (bytes.length < SHORTEST_RUN) this.#words.add(spelling)
-        else this.#search.add(bytes)
+        else this.search.add(bytes)
       }
+      this.#values.add(value)
     }
     return sealedValue(value)
   }
 
   redact(text: string): string {
     if (this.#values.size === 0) return text
-    this.#search.load(Buffer.from(text))
-    this.#search.findRuns(0)
-    const bytes = this.#search.text()
+    this.search.load(Buffer.from(text))
+    this.search.findRuns(0)
+    const bytes = this.search.text()
     const runs = this.#found(bytes).filter((run) => !this.#isShown(bytes, run))
     return runs.length === 0 ? text : masked(bytes, runs, 0, false, Buffer.alloc(bytes.length)).toString()
   }
@@ -67,24 +68,25 @@ export class Redactor {
     return (piece) => {
       if (piece.length === 0) return piece
       const cut = recent.length
-      this.#search.load(recent, piece)
-      this.#search.findRuns(Math.max(0, cut - SHORTEST_RUN + 1))
-      this.#search.findDumpedRuns(cut)
-      const bytes = this.#search.text()
+      this.search.load(recent, piece)
+      this.search.findRuns(Math.max(0, cut - SHORTEST_RUN + 1))
+      this.search.findDumpedRuns(cut)
+      const bytes = this.search.text()
       const runs = this.#found(bytes)
       recent = Buffer.from(bytes.subarray(-CONTEXT))
       const continues = endsMasked
       endsMasked = runs.at(-1)?.end === bytes.length
       if (runs.length === 0) return piece
-      // Only the first mask can be longer than what it stands for.
-      if (memory.length < piece.length + MASK.length) memory = Buffer.alloc(piece.length + MASK.length)
+      // A mask may be longer than what it stands for: a dump can have one character on each line.
+      const most = piece.length + runs.length * MASK.length
+      if (memory.length < most) memory = Buffer.alloc(most)
       return masked(bytes, runs, cut, continues, memory)
     }
   }
 
   /** What the search has found in `bytes`, and the words, in order; what overlaps or touches is one. */
   #found(bytes: Buffer): Run[] {
-    const runs = this.#search.found()
+    const runs = this.search.found()
     if (this.#words.size === 0) return runs
     for (const word of this.#words)
       for (let at = bytes.indexOf(word); at >= 0; at = bytes.indexOf(word, at + 1))

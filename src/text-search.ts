@@ -1,3 +1,4 @@
+import { KubepassError } from './errors.ts'
 import { searchModule } from './search-module.ts'
 
 /** A run of bytes that stands in an added text. */
@@ -23,6 +24,17 @@ interface Exports {
   indexOfPair(index: number, first: number, second: number): number
 }
 
+function newInstance(): Exports {
+  try {
+    return new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(searchModule, 'base64'))).exports as Exports
+  } catch (cause) {
+    throw new KubepassError('INPUT', 'Node.js cannot run WebAssembly here, with which kubepass finds secrets in outputs.', {
+      hint: 'It reserves 10 GB of address space, without using them: raise the limit that `ulimit -v` shows.',
+      cause,
+    })
+  }
+}
+
 /**
  * The set of every 16 neighbouring bytes of the texts that were added. It finds where another text has such bytes.
  * WebAssembly does the work: src/assembly. It holds one other text at a time.
@@ -34,7 +46,7 @@ export class TextSearch {
 
   // Not before there is something to search for: NODE_OPTIONS that are refused may take WebAssembly away.
   get #exports(): Exports {
-    this.#instance ??= new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(searchModule, 'base64'))).exports as Exports
+    this.#instance ??= newInstance()
     return this.#instance
   }
 
@@ -55,7 +67,7 @@ export class TextSearch {
     }
   }
 
-  /** The loaded text, valid until the next call of another method. */
+  /** The loaded text. The methods `add`, `load` and `findDumpedRuns` may end its validity, because their memory grows. */
   text(): Buffer {
     return Buffer.from(this.#exports.memory.buffer, this.#start, this.#length)
   }
@@ -86,7 +98,7 @@ export class TextSearch {
     return runs
   }
 
-  /** The place of two bytes that follow each other, from an index of the loaded text on; -1 if they do not. */
+  /** The index of the loaded text, from `from` on, at which `first` stands with `second` behind it; -1 if there is no such pair. */
   indexOfPair(first: number, second: number, from: number): number {
     return this.#exports.indexOfPair(from, first, second)
   }

@@ -1,7 +1,7 @@
 import { nextDumped } from './looks'
 import { allocate } from './memory'
 import { readDump } from './read-dump'
-import { find, indexOfPair, text, textEnd } from './text'
+import { BEYOND, find, indexOfPair, text, textEnd } from './text'
 
 /** How many bytes lie between two samples. A prime number avoids the same byte of each element. */
 const STEP: usize = 23
@@ -9,7 +9,7 @@ const STEP: usize = 23
 const AROUND: usize = 512
 /** How many bytes before and behind a cut hold a dump of 16 characters in its shortest lines. */
 const NEAR_CUT: usize = 128
-/** How many bytes around an ANSI code to read: 16 characters of a secret, the code, and what lies between two codes. */
+/** How many bytes around an ANSI code to read. Codes with up to 128 bytes between them are read together. */
 const AROUND_CODE: usize = 64
 const ESCAPE = 0x1b
 const BRACKET = 0x5b
@@ -28,7 +28,7 @@ export function markDumped(cut: usize): usize {
   const length = textEnd - text
   if (length > capacity) {
     capacity = max(length, 2 * capacity)
-    regions = allocate(capacity + 16)
+    regions = allocate(capacity + BEYOND)
   }
   for (let at = nextDumped(text, textEnd, STEP); at != 0; at = nextDumped(at + AROUND / 2, textEnd, STEP)) include(at, AROUND)
   includeCut(cut)

@@ -13,7 +13,7 @@ const HEX = kinds.add('0123456789ABCDEFabcdef')
 kinds.add('\t\n\v\f\r \0:,;"\'\\xXuU%&#$|{}')
 
 /**
- * Finds the next window that looks dumped, of those that begin each `step` bytes, and of the last one.
+ * Finds the next window that looks dumped. Windows begin `step` bytes apart; one more ends at `to`.
  * @returns its address; 0 if there is none
  */
 export function nextDumped(from: usize, to: usize, step: usize): usize {

@@ -2,7 +2,6 @@ import { ByteKinds, kindsOf, whichAre, whichHave } from './byte-kinds'
 import { Actions, Reading } from './reading'
 
 const LF = 0x0a
-const CR = 0x0d
 const ESCAPE = 0x1b
 const BELL = 0x07
 const BLANK = 0x20
@@ -48,8 +47,8 @@ export function readDump(from: usize, to: usize): void {
     at = readDigits(offset, columnAt)
     if (at == columnAt && at < to) at = readColumn(at, to)
   }
-  digits.markRuns()
-  column.markRuns()
+  digits.markPlacesOfRuns()
+  column.markPlacesOfRuns()
 }
 
 /** @returns the address of the next line, or `to` */

@@ -92,8 +92,8 @@ export class Reading {
     this.length = length + popcnt(kept)
   }
 
-  /** Marks in the searched text where the runs of this one stood. */
-  markRuns(): void {
+  /** Marks the runs of this text where they stand in the searched one. */
+  markPlacesOfRuns(): void {
     const start = this.bytes
     const end = start + this.length
     for (let run = nextRun(start, start, end); run != 0; run = nextRun(start, afterRun(), end))

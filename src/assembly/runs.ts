@@ -1,7 +1,7 @@
 import { allocate } from './memory'
 
 /** Fewer neighbouring characters of a secret than this may be a coincidence; this many are masked. */
-export const SHORTEST_RUN: usize = 16
+const SHORTEST_RUN: usize = 16
 /** So many bytes are looked up at once. Any run of 16 bytes holds one gram whole that begins at a multiple of STEP. */
 const GRAM: usize = 6
 const STEP: usize = SHORTEST_RUN - GRAM + 1
@@ -15,7 +15,7 @@ let slots = allocate(slotCount << 2)
 let taken: u32 = 0
 /** A Bloom filter of every 6 neighbouring bytes. */
 let filter = newFilter()
-/** Six times the smallest byte of all texts. */
+/** The smallest byte of all texts, repeated six times. */
 let lowest: u64 = 0x7f7f7f7f7f7f
 /** The bits by which a byte shows that no text has it; none when a text holds a byte above 0x7f. */
 let outside: u64 = 0x808080808080

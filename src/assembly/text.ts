@@ -2,7 +2,7 @@ import { whichAre } from './byte-kinds'
 import { allocate } from './memory'
 
 /** Vectors read so many bytes beyond the text. */
-const BEYOND: usize = 32
+export const BEYOND: usize = 32
 
 /** Where the text stands that is searched. */
 export let text: usize = 0
@@ -37,13 +37,13 @@ export function mark(from: usize, to: usize): void {
   marksEnd = max(marksEnd, to - text)
 }
 
-/** The index of the first byte from `index` on that is marked, or, with `isMarked` 0, is not; -1 if no later byte is marked. */
+/** The index of the first byte from `index` on that is marked, or, with `isMarked` 0, is not; -1 if no byte from there on is marked. */
 export function nextMark(index: usize, isMarked: i32): i32 {
   if (index >= marksEnd) return -1
   return min(<i32>marksEnd, <i32>(find(marks + max(index, firstMark), marks + marksEnd, isMarked) - marks))
 }
 
-/** The address of the first byte with this value; `to` or a little more if there is none. */
+/** The address of the first byte with this value; an address at or behind `to` if there is none. */
 export function find(from: usize, to: usize, value: i32): usize {
   for (let at = from; at < to; at += 16) {
     const found = whichAre(v128.load(at), value)
@@ -52,7 +52,7 @@ export function find(from: usize, to: usize, value: i32): usize {
   return to
 }
 
-/** The index of the first of two bytes that follow each other, from `index` on; -1 if they do not. */
+/** The index from `index` on at which `first` stands with `second` behind it; -1 if there is no such pair. */
 export function indexOfPair(index: usize, first: i32, second: i32): i32 {
   let at = text + index
   // Most of what is searched has no such pair: a branch for each 16 bytes would cost more.

@@ -100,7 +100,7 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
         stdout: () => process.stdout,
         stderr: () => process.stderr,
         // The order of the two streams is lost, so that a fence in one leaves a gap in the other.
-        filters: () => [commandsDefused()],
+        filters: (search) => [commandsDefused(search)],
         close(complete) {
           // Of an output that was given up some may still come, and begin a line in the middle of its own: the fence stays.
           if (fence === undefined || !complete) return

@@ -5,6 +5,7 @@ import type { IdTokenRequest } from '../identity/github-oidc.ts'
 import type { OutputId } from '../inputs.ts'
 import type { Source } from '../options.ts'
 import type { Filter } from '../pipe.ts'
+import type { TextSearch } from '../text-search.ts'
 import type { Run } from '../job.ts'
 import type { Receipt } from '../receipt.ts'
 import type { Seal, Secret } from '../secret.ts'
@@ -68,7 +69,7 @@ export interface Platform extends Source {
 export interface ScanOutputs {
   stdout: () => Writable
   stderr: () => Writable
-  filters: () => Filter[]
+  filters: (search: TextSearch) => Filter[]
   /**
    * The scan has ended.
    * @param complete whether all of its output is written; else some may still follow

@@ -1,5 +1,5 @@
 import type { Filter } from '../pipe.ts'
-import { TextSearch } from '../text-search.ts'
+import type { TextSearch } from '../text-search.ts'
 
 /** U+200B in UTF-8. */
 const ZERO_WIDTH_SPACE = Buffer.from('\u200b')
@@ -25,8 +25,7 @@ interface Line {
  * `##[name]` anywhere. A zero-width space is put inside.
  * https://github.com/actions/runner/blob/v2.336.0/src/Runner.Common/ActionCommand.cs
  */
-export function commandsDefused(): Filter {
-  const search = new TextSearch()
+export function commandsDefused(search: TextSearch): Filter {
   let line: Line = { blank: true, colon: false, hashes: 0 }
   return (piece) => {
     if (piece.length === 0) return piece

@@ -16,7 +16,7 @@ const [how = '', secrets = '', command = '', ...args] = process.argv.slice(2)
 const redactor = new Redactor()
 for (let count = 0; count < Number(secrets); count += 1) redactor.seal(tokenOf(count))
 const filters: Record<string, () => Filter[]> = {
-  github: () => [redactor.filter(), commandsDefused()],
+  github: () => [redactor.filter(), commandsDefused(redactor.search)],
   gitlab: () => [redactor.filter()],
 }
 

@@ -161,6 +161,16 @@ test('hexdump -C and od -tx1z hide a token wherever their output is cut', () => 
   }
 })
 
+test('what follows a dump with many short masks is shown', () => {
+  for (const width of [1, 2]) {
+    const dump = lines(TOKEN, width, (bytes) => bytes.toString('hex')) + 'RESULT: 3 findings\n'
+    const output = passed(Buffer.from(dump), [dump.length]).toString()
+    expect(output).toMatch(/\nRESULT: 3 findings\n$/)
+    expect(output.split('\n')).toHaveLength(dump.split('\n').length)
+    expect(output).toContain('***\n***\n')
+  }
+})
+
 test('a dump behind other text is found in large pieces', () => {
   const text = Buffer.from('The scan found nothing of note in this namespace. '.repeat(60))
   const dump = Buffer.from(forms['xxd -c4']?.(SECRET.slice(0, 24)) ?? '')

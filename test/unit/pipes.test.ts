@@ -17,6 +17,7 @@ function directory(name: string): string {
 async function textOf(source: Readable): Promise<string> {
   let text = ''
   source.on('data', (piece: Buffer) => (text += piece.toString()))
+  source.resume()
   await finished(source)
   return text
 }
@@ -33,15 +34,17 @@ test('two pipes, whose names are gone when they are open, and which end when the
   expect(await Promise.all([textOf(pipes.stdout.source), textOf(pipes.stderr.source)])).toEqual(['out', 'err'])
 })
 
-test('each piece comes in the same memory, and a paused pipe brings none', async () => {
+test('each piece comes in the same memory; a pipe that is paused, as each is at first, brings none', async () => {
   const place = directory('memory')
   await makeNamedPipes(place)
   const pipes = openNamedPipes(place)
   const { source } = pipes.stdout
   const pieces: Buffer[] = []
   const nextPiece = (): Promise<unknown> => new Promise((resolve) => source.once('data', resolve))
-  source.on('data', (piece: Buffer) => pieces.push(piece) && source.pause())
   writeSync(pipes.stdout.sink, 'one')
+  for (let turn = 0; turn < 3; turn += 1) await new Promise(setImmediate)
+  source.on('data', (piece: Buffer) => pieces.push(piece) && source.pause())
+  source.resume()
   await nextPiece()
   writeSync(pipes.stdout.sink, 'two')
   for (let turn = 0; turn < 3; turn += 1) await new Promise(setImmediate)

@@ -187,6 +187,20 @@ test('a secret of few characters is masked wherever it stands', () => {
   }
 })
 
+test('a secret that cannot be searched for is not taken', () => {
+  const there = Object.getOwnPropertyDescriptor(globalThis, 'WebAssembly') ?? {}
+  const redactor = new Redactor()
+  try {
+    Reflect.deleteProperty(globalThis, 'WebAssembly')
+    for (let time = 0; time < 2; time += 1) expect(() => redactor.seal(TOKEN)).toThrow('Node.js cannot run WebAssembly here')
+    expect(redactor.redact('text')).toBe('text')
+  } finally {
+    Object.defineProperty(globalThis, 'WebAssembly', there)
+  }
+  redactor.seal(TOKEN)
+  expect(redactor.redact(`<${SECRET}>`)).toBe('<***>')
+})
+
 test('what is masked is every run of 16 characters that stand together in a secret, and nothing else', () => {
   const letters = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 16, maxLength: 80 })
   fc.assert(
