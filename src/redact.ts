@@ -46,7 +46,7 @@ export class Redactor {
     this.search.findRuns(0)
     const bytes = this.search.text()
     const runs = this.#found(bytes).filter((run) => !this.#isShown(bytes, run))
-    return runs.length === 0 ? text : masked(bytes, runs, 0, false, Buffer.alloc(bytes.length)).toString()
+    return runs.length === 0 ? text : masked(bytes, runs, 0, false, Buffer.alloc(mostMasked(bytes.length, runs))).toString()
   }
 
   #isShown(bytes: Buffer, { start, end }: Run): boolean {
@@ -77,14 +77,13 @@ export class Redactor {
       const continues = endsMasked
       endsMasked = runs.at(-1)?.end === bytes.length
       if (runs.length === 0) return piece
-      // A mask may be longer than what it stands for: a dump can have one character on each line.
-      const most = piece.length + runs.length * MASK.length
+      const most = mostMasked(piece.length, runs)
       if (memory.length < most) memory = Buffer.alloc(most)
       return masked(bytes, runs, cut, continues, memory)
     }
   }
 
-  /** What the search has found in `bytes`, and the words, in order; what overlaps or touches is one. */
+  /** The runs that the search found in `bytes`, and the words, in order. Runs that overlap or touch are one. */
   #found(bytes: Buffer): Run[] {
     const runs = this.search.found()
     if (this.#words.size === 0) return runs
@@ -125,6 +124,11 @@ export function base64Alignment(bytes: Buffer): string[] {
 /** A JWT's header is common to all tokens of a server; what follows it is the secret. */
 export function sensitivePart(value: string): string {
   return /^eyJ[\w-]*\.[\w-]+\.[\w-]+$/.test(value) ? value.slice(value.indexOf('.') + 1) : value
+}
+
+/** The most bytes of a masked text. A mask may be longer than what it stands for: a dump can have one character on each line. */
+function mostMasked(length: number, runs: Run[]): number {
+  return length + runs.length * MASK.length
 }
 
 /**

@@ -13,7 +13,7 @@ declare const WebAssembly: {
   Instance: new (module: object) => { readonly exports: unknown }
 }
 
-/** What src/assembly/index.ts exports. */
+/** The exports of src/assembly/index.ts. */
 interface Exports {
   memory: { readonly buffer: ArrayBuffer }
   reserve(length: number): number
@@ -86,7 +86,7 @@ export class TextSearch {
     return this.#exports.markDumps(cut)
   }
 
-  /** What was found in the loaded text, in order; what overlaps or touches is one. */
+  /** The runs found in the loaded text, in order. Runs that overlap or touch are one. */
   found(): Run[] {
     const exports = this.#exports
     const runs: Run[] = []

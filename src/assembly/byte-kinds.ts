@@ -1,4 +1,4 @@
-import { allocate } from './memory'
+import { make } from './memory'
 
 /**
  * Tells the kinds of 16 bytes at once. A byte is of a kind if the bits of its upper half and those of its lower half have one of
@@ -12,7 +12,7 @@ export class ByteKinds {
   private bits: i32
 
   static none(): ByteKinds {
-    return changetype<ByteKinds>(allocate(offsetof<ByteKinds>()))
+    return make<ByteKinds>()
   }
 
   /**

@@ -1,7 +1,6 @@
 import { nextDumped } from './looks'
-import { allocate } from './memory'
 import { readDump } from './read-dump'
-import { BEYOND, find, indexOfPair, text, textEnd } from './text'
+import { find, indexOfPair, regions, text, textEnd } from './text'
 
 /** How many bytes lie between two samples. A prime number avoids the same byte of each element. */
 const STEP: usize = 23
@@ -14,9 +13,6 @@ const AROUND_CODE: usize = 64
 const ESCAPE = 0x1b
 const BRACKET = 0x5b
 
-/** For each byte of the text a byte that is 1 where the text looks dumped. */
-let regions: usize = 0
-let capacity: usize = 0
 let hasRegions = false
 
 /**
@@ -26,10 +22,6 @@ let hasRegions = false
  */
 export function markDumped(cut: usize): usize {
   const length = textEnd - text
-  if (length > capacity) {
-    capacity = max(length, 2 * capacity)
-    regions = allocate(capacity + BEYOND)
-  }
   for (let at = nextDumped(text, textEnd, STEP); at != 0; at = nextDumped(at + AROUND / 2, textEnd, STEP)) include(at, AROUND)
   includeCut(cut)
   includeCut(textEnd)

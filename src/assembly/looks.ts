@@ -37,6 +37,11 @@ function isDumped(at: usize, upper: v128, lower: v128): bool {
   return isSpaced(at, bytes)
 }
 
+/** Which of the 16 bytes at an address are hex digits, as a bit for each byte. */
+export function hexDigitsAt(at: usize): i32 {
+  return whichHave(kindsOf(v128.load(at), kinds.upper, kinds.lower), HEX)
+}
+
 /** Whether blanks, or the zeros of UTF-16, separate single characters in the first 8 bytes. */
 function isSpaced(at: usize, bytes: v128): bool {
   const word = load<u64>(at)

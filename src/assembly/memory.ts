@@ -12,3 +12,8 @@ export function allocate(size: usize): usize {
   if (missing > 0 && memory.grow(missing) < 0) unreachable()
   return at
 }
+
+/** Gives out the memory of an object, whose fields are 0. */
+export function make<T>(): T {
+  return changetype<T>(allocate(offsetof<T>()))
+}

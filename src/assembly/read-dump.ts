@@ -1,5 +1,7 @@
-import { ByteKinds, kindsOf, whichAre, whichHave } from './byte-kinds'
+import { whichAre } from './byte-kinds'
+import { hexDigitsAt } from './looks'
 import { Actions, Reading } from './reading'
+import { capacity as textCapacity } from './text'
 
 const LF = 0x0a
 const ESCAPE = 0x1b
@@ -24,8 +26,6 @@ const BAR = 0x7c
 const digitActions = Actions.of('\t\v\f\r \0:,;"\'', '\n\x1bxXuU%&')
 /** For the column of characters. */
 const columnActions = Actions.of(' ', '\n\r\x1b')
-const hex = ByteKinds.none()
-const HEX = hex.add('0123456789ABCDEFabcdef')
 let capacity: usize = 0
 let digits = Reading.of(0)
 let column = Reading.of(0)
@@ -35,8 +35,8 @@ let column = Reading.of(0)
  * digits, and those of the column of characters beside the dump.
  */
 export function readDump(from: usize, to: usize): void {
-  if (to - from > capacity) {
-    capacity = max(to - from, 2 * capacity)
+  if (capacity < textCapacity) {
+    capacity = textCapacity
     digits = Reading.of(capacity)
     column = Reading.of(capacity)
   }
@@ -100,15 +100,11 @@ function columnStart(offset: usize, to: usize): usize {
   return to
 }
 
-function isHexDigit(byte: u8): bool {
-  return (byte >= 0x30 && byte <= 0x39) || ((byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x66)
-}
-
 /** The address behind the offset that begins a line of a dump; `from` if the line has none. */
 function offsetEnd(from: usize, to: usize): usize {
   const first = codesEnd(from, to)
-  const count = ctz(~whichHave(kindsOf(v128.load(first), hex.upper, hex.lower), HEX) | 0x10000)
-  if (count < 6 || first + count >= to || isHexDigit(load<u8>(first + count))) return from
+  const count = ctz(~hexDigitsAt(first) | 0x10000)
+  if (count < 6 || first + count >= to || (hexDigitsAt(first + count) & 1) != 0) return from
   const at = codesEnd(first + count, to)
   if (at >= to) return from
   if (load<u8>(at) == COLON && at + 1 < to && load<u8>(at, 1) == BLANK) return at + 1
@@ -124,7 +120,7 @@ function digitsAfterPrefix(from: usize, to: usize): usize {
   else if (byte == AMPERSAND) at += load<u8>(from, 1) == HASH && (load<u8>(from, 2) | 0x20) == SMALL_X ? 3 : 0
   else if ((byte | 0x20) == SMALL_X) at += before == BACKSLASH || before == ZERO ? 1 : 0
   else at += before == BACKSLASH && load<u8>(from, 1) == ZERO && load<u8>(from, 2) == ZERO ? 3 : 0
-  return at > from && at + 1 < to && isHexDigit(load<u8>(at)) && isHexDigit(load<u8>(at, 1)) ? at : from
+  return at > from && at + 1 < to && (hexDigitsAt(at) & 3) == 3 ? at : from
 }
 
 /** The address behind all ANSI codes that stand at `from`, which colour a line or its offset. */

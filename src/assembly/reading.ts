@@ -1,11 +1,9 @@
 import { ByteKinds, kindsOf, whichHave } from './byte-kinds'
-import { allocate } from './memory'
+import { allocate, make } from './memory'
 import { afterRun, nextRun, runEnd } from './runs'
-import { mark } from './text'
+import { BEYOND, mark } from './text'
 
 const LF = 0x0a
-/** Bytes come by eight: so many may be written beyond the last. */
-const BEYOND: usize = 8
 /** For each set of 8 bytes the numbers of its members, in order. */
 const orders = newOrders()
 
@@ -22,7 +20,7 @@ function newOrders(): usize {
   return orders
 }
 
-/** What to do with a byte: to drop it, to look closer, or else to keep it. */
+/** The actions for bytes: to drop a byte, to look closer at it, or else to keep it. */
 @unmanaged
 export class Actions {
   kinds: ByteKinds
@@ -30,7 +28,7 @@ export class Actions {
   look: i8
 
   static of(drop: string, look: string): Actions {
-    const actions = changetype<Actions>(allocate(offsetof<Actions>()))
+    const actions = make<Actions>()
     actions.kinds = ByteKinds.none()
     actions.drop = actions.kinds.add(drop)
     actions.look = actions.kinds.add(look)
@@ -47,7 +45,7 @@ export class Reading {
 
   /** An empty one, with room for so many bytes. */
   static of(capacity: usize): Reading {
-    const reading = changetype<Reading>(allocate(offsetof<Reading>()))
+    const reading = make<Reading>()
     reading.bytes = allocate(capacity + BEYOND)
     reading.places = allocate(4 * (capacity + BEYOND))
     return reading

@@ -9,7 +9,7 @@ const STEP: usize = SHORTEST_RUN - GRAM + 1
 const OTHER: usize = (SHORTEST_RUN - GRAM) / 2
 
 // The set of every 16 neighbouring bytes of the texts that were added.
-/** Where in a text a run begins, by the run's hash; 0 is an empty slot. At most half of the slots are taken. */
+/** Each slot holds the address of a run, found by the run's hash, or 0. At most half of the slots are taken. */
 let slotCount: u32 = 1 << 10
 let slots = allocate(slotCount << 2)
 let taken: u32 = 0
@@ -44,11 +44,11 @@ export function add(from: usize, length: usize): void {
   }
 }
 
-/** Where the next run was found. */
+/** The end of the run that `nextRun` found last. */
 export let runEnd: usize = 0
 
 /**
- * Finds the next run between two addresses. Most grams of other texts are in no filter.
+ * Finds the next run between two addresses. The filter does not know most grams of other texts.
  * @param from where to begin, at least `start`
  * @returns the run's start, with its end in `runEnd`; 0 if there is none
  */

@@ -1,15 +1,18 @@
 import { whichAre } from './byte-kinds'
 import { allocate } from './memory'
 
-/** Vectors read so many bytes beyond the text. */
+/** Vector instructions read or write up to so many bytes beyond the end of a text. */
 export const BEYOND: usize = 32
 
-/** Where the text stands that is searched. */
+/** The searched text stands between these addresses. */
 export let text: usize = 0
 export let textEnd: usize = 0
-let capacity: usize = 0
+/** There is room for a text of so many bytes. */
+export let capacity: usize = 0
 /** For each byte of the text a byte that is 1 where the text is to be masked. */
 let marks: usize = 0
+/** For each byte of the text a byte that is 1 where the text looks dumped. */
+export let regions: usize = 0
 /** The indices between which all marked bytes lie. */
 let firstMark: usize = 0
 let marksEnd: usize = 0
@@ -23,6 +26,7 @@ export function reserve(length: usize): usize {
     capacity = max(length, 2 * capacity)
     text = allocate(capacity + BEYOND)
     marks = allocate(capacity + BEYOND)
+    regions = allocate(capacity + BEYOND)
   } else if (marksEnd > 0) memory.fill(marks + firstMark, 0, marksEnd - firstMark)
   firstMark = capacity
   marksEnd = 0

@@ -63,7 +63,7 @@ export function hintForUnhealed(asked: Asked, { status, form, said }: Answered):
       'An admission webhook of the cluster does not answer, and refuses every request by that (failurePolicy: Fail). Its name is quoted above; see ' +
       'kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations.'
     )
-  // From Kubernetes 1.37 on, the API server says this of a Service that does not exist, too.
+  // From Kubernetes 1.37 on, the API server also says this of a Service that does not exist.
   const [, service] = /^no (?:endpoints available|service port \d+ found) for service "([^"]+)"$/.exec(said?.message ?? '') ?? []
   if (service !== undefined) return ofAnotherRequest(asked, attributesOf(asked), `the service ${quote(service)}`)
   if (status === 429) return 'The API server has more requests than it takes. Run the job again later, or raise deadline.'

@@ -24,7 +24,7 @@ export class CommandFiles {
   readonly #kept = new Map<string, Buffer | undefined>()
   /** And the folders where they lie, unless these are links. */
   readonly #folders = new Set<string>()
-  /** What the scan had closed, and an append opened again. */
+  /** The paths that the scan closed and an append opened again, with their modes. */
   readonly #closed: string[] = []
 
   /** @param names the variables that hold their paths */
