@@ -4730,9 +4730,12 @@ async function run(useCase, words = process.argv.slice(2), wish) {
         const text = redactor.redact((0,errors/* describe */.q0)(error));
         await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.fail(text));
     };
-    process.once('beforeExit', () => {
-        if (!hasResult)
-            void endWithoutResult();
+    process.on('beforeExit', () => {
+        // When Node.js ends by itself, it takes the handlers away first: a further signal would then decide the exit code.
+        if (hasResult)
+            process.exit();
+        hasResult = true;
+        void endWithoutResult();
     });
     process.on('uncaughtException', (cause) => {
         const error = defect('An error came up outside of the run.', cause);

@@ -17,15 +17,13 @@ async function begin({ terminal, flags, identityOf }: TerminalScene, script: str
 }
 
 /** Ctrl-C, over and over, as long as the program runs. */
-async function press({ ended, kill }: { ended: Promise<Ended>; kill: () => void }): Promise<Ended> {
+async function pressing(child: Child, betweenKeysMs = BETWEEN_KEYS_MS): Promise<Ended> {
   for (;;) {
-    kill()
-    const first = await Promise.race([ended, delay(BETWEEN_KEYS_MS, undefined, { ref: false })])
+    child.kill('SIGINT')
+    const first = await Promise.race([child.ended, delay(betweenKeysMs, undefined, { ref: false })])
     if (first !== undefined) return first
   }
 }
-
-const pressing = (child: Child): Promise<Ended> => press({ ended: child.ended, kill: () => void child.kill('SIGINT') })
 
 /** How often the token was tried after its revocation. */
 function triesAfterwards(proxy: Proxy): number {
@@ -71,6 +69,13 @@ inTerminal('Ctrl-C twice, and the scan does not want to end: it is killed, and t
   expect(scene.proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200])
 })
 
+inTerminal('Ctrl-C is held down until the process is gone: the exit code is still that of the run', async (scene) => {
+  const { child } = await begin(scene, 'echo started; sleep 600')
+  const { code, stderr } = await pressing(child, 1)
+  expect(code).toBe(130)
+  expect(stderr).toMatch(/Credential: revoked /)
+})
+
 inTerminal('two signals for one key, as npm passes them on, are one', async (scene) => {
   const { child } = await begin(scene, 'echo started; sleep 600')
   child.kill('SIGINT')
@@ -99,4 +104,13 @@ onEachCi('a runner sends its signals again: the revocation is still waited for',
   expect(main.log).toMatch(/Credential: revoked /)
   expect(proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200])
   expect((await use.post()).code).toBe(0)
+})
+
+onEachCi('a runner sends its signals until the process is gone: the exit code is still that of the run', async ({ step }) => {
+  const phase = step({ command: 'echo started; sleep 600' }).start('main')
+  await phase.seen('started')
+  const signals = setInterval(() => phase.kill('SIGINT'), 1)
+  const { code, log } = await phase.done.finally(() => clearInterval(signals))
+  expect(code).toBe(130)
+  expect(log).toMatch(/Credential: revoked /)
 })
