@@ -19,8 +19,18 @@ kinds.add('\t\n\v\f\r \0:,;"\'\\xXuU%&#$|{}')
 export function nextDumped(from: usize, to: usize, step: usize): usize {
   const upper = kinds.upper
   const lower = kinds.lower
-  for (let at = from; at + WINDOW <= to; at += step) if (isDumped(at, upper, lower)) return at
+  for (let at = from; at + WINDOW <= to; at += step) if (mayBeDumped(at, upper, lower) && isDumped(at, upper, lower)) return at
   return from + WINDOW <= to && isDumped(to - WINDOW, upper, lower) ? to - WINDOW : 0
+}
+
+/** Rules most windows out. Branches would cost more here, because no two windows are alike. */
+function mayBeDumped(at: usize, upper: v128, lower: v128): bool {
+  const bytes = v128.load(at)
+  const found = kindsOf(bytes, upper, lower)
+  const others = whichAre(found, 0) & ALL
+  const digits = whichHave(found, HEX) & FIRST_4
+  const blanks = (whichAre(bytes, 0x20) | whichAre(bytes, 0)) & FIRST_8
+  return (((<i32>(others == 0)) & (<i32>(digits != 0))) | ((<i32>(popcnt(blanks) >= 4)) & (<i32>(blanks != FIRST_8)))) != 0
 }
 
 /**

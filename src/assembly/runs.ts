@@ -2,9 +2,12 @@ import { allocate } from './memory'
 
 /** Fewer neighbouring characters of a secret than this may be a coincidence; this many are masked. */
 const SHORTEST_RUN: usize = 16
-/** So many bytes are looked up at once. Any run of 16 bytes holds one gram whole that begins at a multiple of STEP. */
+/** So many bytes are looked up at once. */
 const GRAM: usize = 6
+/** So many runs of 16 bytes that begin at neighbouring bytes have one gram in common: the one at which the last run begins. */
 const STEP: usize = SHORTEST_RUN - GRAM + 1
+/** So many bytes are tested at once for runs that begin there. A run may end in the next block. */
+const BLOCK: usize = 48
 /** A run of 16 bytes that holds a gram holds one more, so many bytes before that or behind it. */
 const OTHER: usize = (SHORTEST_RUN - GRAM) / 2
 
@@ -15,10 +18,8 @@ let slots = allocate(slotCount << 2)
 let taken: u32 = 0
 /** A Bloom filter of every 6 neighbouring bytes. */
 let filter = newFilter()
-/** The smallest byte of all texts, repeated six times. */
-let lowest: u64 = 0x7f7f7f7f7f7f
-/** The bits by which a byte shows that no text has it; none when a text holds a byte above 0x7f. */
-let outside: u64 = 0x808080808080
+/** The smallest byte of all texts as a signed number: it is negative when a text holds a byte above 0x7f. */
+let lowest: i8 = 0x7f
 /** The last text that was added. Before each stand the address of the one before, and its length. */
 let lastText: usize = 0
 
@@ -29,11 +30,7 @@ export function add(from: usize, length: usize): void {
   store<usize>(copy - sizeof<usize>(), length)
   memory.copy(copy, from, length)
   lastText = copy
-  for (let at = copy; at < copy + length; at += 1) {
-    const byte: u64 = load<u8>(at)
-    lowest = min(lowest, byte * 0x010101010101)
-    if (byte > 0x7f) outside = 0
-  }
+  for (let at = copy; at < copy + length; at += 1) lowest = min(lowest, load<i8>(at))
   addGrams(copy, length)
   for (let at = copy; at + SHORTEST_RUN <= copy + length; at += 1) {
     const slot = slotOf(at)
@@ -48,32 +45,49 @@ export function add(from: usize, length: usize): void {
 export let runEnd: usize = 0
 
 /**
- * Finds the next run between two addresses. The filter does not know most grams of other texts.
- * @param from where to begin, at least `start`
+ * Finds the next run between two addresses.
+ * @param from where the run may begin, at least `start`
  * @returns the run's start, with its end in `runEnd`; 0 if there is none
  */
 export function nextRun(start: usize, from: usize, end: usize): usize {
-  if (end - start < SHORTEST_RUN) return 0
   const words = filter
   const shift = filterShift()
   const least = lowest
-  const bits = outside
-  for (let at = from; at + GRAM <= end; at += STEP) {
-    const gram = gramAt(at)
-    // A byte that is in no text, such as a blank, sets an uppermost bit here. Many grams of prose have one, but not so
-    // regularly that a branch were cheap. The word before the filter has no bits.
-    const isStrange = ((gram | (gram - least)) & bits) != 0
-    const hash = hashOf(gram)
-    if (!hasBit(select<usize>(words - 4, wordOf(words, hash, shift), isStrange), hash)) continue
-    const run = runAround(at, start, end)
-    if (run != 0) return run
+  for (let block = from; block + SHORTEST_RUN <= end; block += BLOCK) {
+    // One lookup stands for the runs that begin at the first of these bytes and the next 10.
+    for (let starts = possibleStarts(block, least); starts != 0;) {
+      const first = <usize>ctz(starts)
+      const at = block + first + STEP - 1
+      if (at + GRAM > end) break
+      const hash = hashOf(gramAt(at))
+      const run = hasBit(wordOf(words, hash, shift), hash) ? runAround(at, start, end) : 0
+      if (run != 0) return run
+      starts &= (<u64>-1) << (first + STEP)
+    }
   }
   return 0
 }
 
-/** No run begins where the last one could not go on; a later one holds the gram at this address. */
+/** Where a run may begin behind the last one, which could not go on. */
 export function afterRun(): usize {
-  return runEnd - SHORTEST_RUN + 1 + STEP
+  return runEnd - SHORTEST_RUN + 2
+}
+
+/** At which bytes of a block a run may begin, as a bit for each: no text holds a byte below `least`, such as a blank. */
+function possibleStarts(block: usize, least: i8): u64 {
+  let found =
+    atLeast(block, least) | (atLeast(block + 16, least) << 16) | (atLeast(block + 32, least) << 32) | (atLeast(block + 48, least) << 48)
+  // Of 16 such bytes side by side the first one's bit is left.
+  found &= found >> 1
+  found &= found >> 2
+  found &= found >> 4
+  found &= found >> 8
+  return found & ((1 << BLOCK) - 1)
+}
+
+/** Which of 16 bytes are not below another one as signed numbers, as a bit for each. */
+function atLeast(at: usize, least: i8): u64 {
+  return i8x16.bitmask(i8x16.ge_s(v128.load(at), i8x16.splat(least)))
 }
 
 /** The start of the run that holds the gram at `at`; 0 if there is none. */
@@ -138,9 +152,9 @@ function grow(): void {
   for (let text = lastText; text != 0; text = load<usize>(text - 2 * sizeof<usize>())) addGrams(text, load<usize>(text - sizeof<usize>()))
 }
 
-/** 16 bits for each run that there is room for, and before them a word without bits. */
+/** 16 bits for each run that there is room for. */
 function newFilter(): usize {
-  return allocate(slotCount + 4) + 4
+  return allocate(slotCount)
 }
 
 function addGrams(text: usize, length: usize): void {

@@ -2,7 +2,7 @@ import { whichAre } from './byte-kinds'
 import { allocate } from './memory'
 
 /** Vector instructions read or write up to so many bytes beyond the end of a text. */
-export const BEYOND: usize = 32
+export const BEYOND: usize = 64
 
 /** The searched text stands between these addresses. */
 export let text: usize = 0
