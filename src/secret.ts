@@ -16,6 +16,11 @@ class SealedValue {
     return this.#value
   }
 
+  /** In UTF-16 units, as of a string. */
+  get length(): number {
+    return this.#value.length
+  }
+
   toString(): string {
     return '[secret]'
   }

@@ -3660,6 +3660,10 @@ class SealedValue {
     reveal() {
         return this.#value;
     }
+    /** In UTF-16 units, as of a string. */
+    get length() {
+        return this.#value.length;
+    }
     toString() {
         return '[secret]';
     }
@@ -5019,13 +5023,15 @@ function isCountedElsewhere({ code, reason, details }) {
 
 
 const OWN_WORDS = "The API server's own words are quoted above. Its audit log has the request, by a User-Agent that begins with kubepass/.";
+/** In characters. Servers take more in one header; Apache and nginx, by default, little more. https://nginx.org/r/large_client_header_buffers */
+const LONG_TOKEN = 8_000;
 const GUARD = 'kubepass.dev/guarded=true';
 /** The hint for a refusal, from the request and from the sender and content of the answer. */
 function hintFor(asked, { status, form, said }, auth, now = Date.now() / 1000) {
     if (status >= 300 && status < 400)
         return 'Redirects are not followed, so that the token goes nowhere else: give the URL that it leads to as server.';
     if (said === undefined)
-        return ofSomebodyElse(asked, status, form);
+        return ofLongHeader(status, auth) ?? ofSomebodyElse(asked, status, form);
     if (status === 401)
         return 'bearer' in auth ? unknownBearer(auth.bearer, now) : unknownCertificate(auth.certificate, now);
     const what = attributesOf(asked);
@@ -5114,6 +5120,12 @@ function shown({ verb, resource, group, namespace }) {
     const place = namespace === undefined ? '' : ` in the namespace ${(0,quote/* quote */.hD)(namespace)}`;
     return `${verb} ${(0,quote/* quote */.hD)(group === '' ? resource : `${resource}.${group}`)}${place}`;
 }
+/** Some servers answer 400, not 431, to a header that is too long for them. */
+function ofLongHeader(status, auth) {
+    if (![400, 431].includes(status) || !('bearer' in auth) || auth.bearer.length < LONG_TOKEN)
+        return undefined;
+    return `The token that was sent has ${auth.bearer.length} characters, and what answered may take no header of that length. Is it the right token?`;
+}
 function ofSomebodyElse({ server }, status, form) {
     const { host, pathname } = new URL(server);
     const who = `The answer is ${form}, not a Kubernetes Status: something else than a Kubernetes API server sent it`;
@@ -5199,6 +5211,8 @@ function unknownCertificate(pem, now) {
 
 
 
+/** What answers so has read no more than the header or a part of the body, and handed nothing on. https://www.rfc-editor.org/rfc/rfc6585#section-5 */
+const UNREAD = [413, 414, 431];
 const SAME_MOMENT_MS = 2_000;
 /** The one place that speaks to the API server. */
 class KubeClient {
@@ -5292,7 +5306,7 @@ function refusalOf(answer, what, auth) {
     const said = statusOf(answer);
     const hint = hintFor(answer.asked, { ...answer, said }, auth);
     if (said === undefined) {
-        return new errors/* KubepassError */.v3('UNREACHABLE', `Asked to ${what}, something that is no Kubernetes API server answered ${answer.status} with ${answer.form}.`, { hint });
+        return new errors/* KubepassError */.v3('UNREACHABLE', `Asked to ${what}, something that is no Kubernetes API server answered ${answer.status} with ${answer.form}.`, { hint, noEffect: UNREAD.includes(answer.status) && !answer.mayHaveActed });
     }
     return new errors/* KubepassError */.v3('REFUSED', `The API server refused to ${what}: ${answer.status}${wordsOf(said)}.`, {
         hint,

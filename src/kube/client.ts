@@ -7,6 +7,9 @@ import { quote } from '../quote.ts'
 import { canHeal, isUnknownHost, isUntrusted, proxyStatusOf, reasonOf, retried, wantsCertificate } from '../retry.ts'
 import { hintFor, hintForUnhealed, type Asked, type Form } from './hint.ts'
 
+/** What answers so has read no more than the header or a part of the body, and handed nothing on. https://www.rfc-editor.org/rfc/rfc6585#section-5 */
+const UNREAD = [413, 414, 431]
+
 export interface Call {
   method: 'GET' | 'POST' | 'DELETE'
   /** Behind the server's URL: /api/v1/... */
@@ -132,7 +135,7 @@ export function refusalOf(answer: Answer, what: string, auth: AuthInfo): Kubepas
     return new KubepassError(
       'UNREACHABLE',
       `Asked to ${what}, something that is no Kubernetes API server answered ${answer.status} with ${answer.form}.`,
-      { hint },
+      { hint, noEffect: UNREAD.includes(answer.status) && !answer.mayHaveActed },
     )
   }
   return new KubepassError('REFUSED', `The API server refused to ${what}: ${answer.status}${wordsOf(said)}.`, {

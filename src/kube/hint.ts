@@ -36,13 +36,15 @@ interface Attributes {
 }
 
 const OWN_WORDS = "The API server's own words are quoted above. Its audit log has the request, by a User-Agent that begins with kubepass/."
+/** In characters. Servers take more in one header; Apache and nginx, by default, little more. https://nginx.org/r/large_client_header_buffers */
+const LONG_TOKEN = 8_000
 const GUARD = 'kubepass.dev/guarded=true'
 
 /** The hint for a refusal, from the request and from the sender and content of the answer. */
 export function hintFor(asked: Asked, { status, form, said }: Answered, auth: AuthInfo, now = Date.now() / 1000): string {
   if (status >= 300 && status < 400)
     return 'Redirects are not followed, so that the token goes nowhere else: give the URL that it leads to as server.'
-  if (said === undefined) return ofSomebodyElse(asked, status, form)
+  if (said === undefined) return ofLongHeader(status, auth) ?? ofSomebodyElse(asked, status, form)
   if (status === 401) return 'bearer' in auth ? unknownBearer(auth.bearer, now) : unknownCertificate(auth.certificate, now)
   const what = attributesOf(asked)
   const message = said.message ?? ''
@@ -124,6 +126,12 @@ function ofAnotherRequest({ server }: Asked, what: Attributes, other: string): s
 function shown({ verb, resource, group, namespace }: Attributes): string {
   const place = namespace === undefined ? '' : ` in the namespace ${quote(namespace)}`
   return `${verb} ${quote(group === '' ? resource : `${resource}.${group}`)}${place}`
+}
+
+/** Some servers answer 400, not 431, to a header that is too long for them. */
+function ofLongHeader(status: number, auth: AuthInfo): string | undefined {
+  if (![400, 431].includes(status) || !('bearer' in auth) || auth.bearer.length < LONG_TOKEN) return undefined
+  return `The token that was sent has ${auth.bearer.length} characters, and what answered may take no header of that length. Is it the right token?`
 }
 
 function ofSomebodyElse({ server }: Asked, status: number, form: Form): string {

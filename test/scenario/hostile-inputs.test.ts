@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inputIds, inputs, type InputId } from '../../src/inputs.ts'
 import { newSeed, playEach } from '../seed.ts'
-import { playInTerminal, playOnGithub, playOnGitlab, type CiScene } from './scenario.ts'
+import { ONE_SECRET, onGithub, playInTerminal, playOnGithub, playOnGitlab, type CiScene } from './scenario.ts'
 
 const AT_ONCE = 3
 
@@ -87,6 +87,15 @@ async function attackBy({ ci, id, value: given }: Attack, { step, proxy, job }: 
 }
 
 const KNOWN = /^(add-mask|stop-commands|error|warning|[0-9a-f-]{36})$/
+
+onGithub(
+  'a token that no server takes in a header: nothing was created, and the hint says how long the token is',
+  async ({ step, proxy }) => {
+    const main = await step({ command: 'echo ran', token: 'A'.repeat(60_000) }).main()
+    expect([main.code, main.messages]).toEqual([83, [expect.stringContaining('The token that was sent has 60000 characters')]])
+    expect(proxy.seen('DELETE', ONE_SECRET)).toEqual([])
+  },
+)
 
 test('what a file holds that an input names: the same', async () => {
   const big = 'A'.repeat(1024 * 1024 + 1)

@@ -119,7 +119,7 @@ test.each<[string, Call, Answered]>([
 
 describe('something else than an API server gets no hint of Kubernetes', () => {
   test.each<[number, Form]>([
-    ...[200, 400, 401, 403, 404, 405, 406, 413, 415, 421, 422].flatMap((code) =>
+    ...[200, 400, 401, 403, 404, 405, 406, 413, 415, 421, 422, 431].flatMap((code) =>
       (['HTML', 'JSON of another kind', 'plain text', 'an empty body', 'something else'] as const).map((form): [number, Form] => [
         code,
         form,
@@ -131,6 +131,17 @@ describe('something else than an API server gets no hint of Kubernetes', () => {
       expect(text).toContain(`The answer is ${form}, not a Kubernetes Status: something else than a Kubernetes API server sent it`)
       expect(text).not.toMatch(/RBAC|kubectl|namespace|ServiceAccount|1\.28|authentication-config/)
     }
+  })
+
+  test.each<[number, Form]>([
+    [431, 'an empty body'],
+    [431, 'plain text'],
+    [400, 'HTML'],
+  ])('%d with %s: the token is too long', (code, form) => {
+    const long = { bearer: seal('x'.repeat(60_000)) }
+    expect(hintFor(asked('create'), foreign(code, form), long)).toBe(
+      'The token that was sent has 60000 characters, and what answered may take no header of that length. Is it the right token?',
+    )
   })
 
   test('a redirect is not followed', () => {
