@@ -46,21 +46,21 @@ export async function run(
   // Without a handler it opens a debugger.
   process.on('SIGUSR1', () => undefined)
   let context: Context | undefined
-  let hasResult = false
+  let isOver = false
   const fail = async (error: unknown): Promise<void> => {
     const text = redactor.redact(describe(error))
     await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.fail(text))
   }
   process.on('beforeExit', () => {
     // When Node.js ends by itself, it takes the handlers away first: a further signal would then decide the exit code.
-    if (hasResult) process.exit()
-    hasResult = true
+    if (isOver) process.exit()
+    isOver = true
     void endWithoutResult()
   })
   process.on('uncaughtException', (cause) => {
     const error = defect('An error came up outside of the run.', cause)
     // The run ends as after a signal: its own error handling revokes what exists.
-    if (!hasResult && !stop.signal.aborted) return stop.abort(error)
+    if (!isOver && !stop.signal.aborted) return stop.abort(error)
     process.exitCode = exitCodeOf(error)
     void fail(error)
   })
@@ -76,14 +76,18 @@ export async function run(
     context = { platform, redactor, seal, signal: stop.signal, hurry: hurry.signal, atOnce: atOnce.signal, rescue: undefined }
     const exitCode = await useCase(context)
     if (stop.signal.aborted && codeOf(stop.signal.reason) === 'INTERNAL') throw stop.signal.reason
-    process.exitCode = exitCode
+    endWith(exitCode)
   } catch (error) {
     await fail(error)
     const byUs = exitCodeOf(error)
-    process.exitCode =
-      stoppedBy === undefined || ['NOT_REVOKED', 'TAMPERED'].includes(codeOf(error)) ? byUs : 128 + constants.signals[stoppedBy]
+    endWith(stoppedBy === undefined || ['NOT_REVOKED', 'TAMPERED'].includes(codeOf(error)) ? byUs : 128 + constants.signals[stoppedBy])
   }
-  hasResult = true
+
+  /** A run that was called a defect stays one, even if it goes on while its credential is revoked. */
+  function endWith(exitCode: number): void {
+    if (!isOver) process.exitCode = exitCode
+    isOver = true
+  }
 
   /** Node.js has nothing left to do, yet the run waits for something. */
   async function endWithoutResult(): Promise<void> {

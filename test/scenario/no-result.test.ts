@@ -13,6 +13,8 @@ function defect(source: string): { nodeOptions: string[] } {
 
 /** Main waits for it when the later steps have the credential. */
 const NEVER_BEHIND_THE_DELIVERY = defect('timers.setImmediate = () => new Promise(() => undefined)')
+/** The same wait ends when Node.js has nothing left to do. */
+const GOES_ON_BEHIND_THE_DELIVERY = defect('timers.setImmediate = () => new Promise((resolve) => process.once("beforeExit", resolve))')
 /** The proof waits by it between two tries. */
 const NEVER_IN_THE_PROOF = defect('timers.setTimeout = () => new Promise(() => undefined)')
 const THROWN_BEHIND_THE_SCAN = defect(
@@ -29,6 +31,17 @@ onGithub(
     expect(proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200])
   },
   NEVER_BEHIND_THE_DELIVERY,
+)
+
+onGithub(
+  'main that goes on while its credential is revoked as that of a defect fails all the same',
+  async ({ step, proxy }) => {
+    const main = await step().main()
+    expect(main.code).toBe(1)
+    expect(main.messages).toContainEqual(expect.stringMatching(/^The run ended without a result\. This is a defect of kubepass\./))
+    expect(proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toContain(200)
+  },
+  GOES_ON_BEHIND_THE_DELIVERY,
 )
 
 onGithub(
