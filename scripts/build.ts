@@ -3,7 +3,7 @@ import { build, type Plugin } from 'esbuild'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
-import { licence, licencesOf } from './licences.ts'
+import { licenceOfSearch, licencesOf } from './licences.ts'
 
 /** As much of ncc's own interface as is used; it ships no types. */
 type Ncc = (
@@ -35,7 +35,7 @@ async function bundleEntry(name: string): Promise<void> {
     'index.js': importedLate(code, READER),
     ...Object.fromEntries(Object.entries(assets).map(([file, { source }]) => [file, source])),
     // ncc does not see what is in src/search-module.ts.
-    [LICENSES]: `${String(assets[LICENSES]?.source)}\n\n${licence(join(root, 'node_modules/assemblyscript'))}`,
+    [LICENSES]: `${String(assets[LICENSES]?.source)}\n\n${licenceOfSearch(root)}`,
   })
 }
 

@@ -1,5 +1,5 @@
-// Writes what is made from the table of inputs and from the version: action.yml, the GitLab templates, the README's tables,
-// src/version.ts, and the release that the documents tell to use.
+// Writes the generated files. From the table of inputs and the version: action.yml, the GitLab templates, the README's tables,
+// src/version.ts, and the release that the documents tell to use. From src/assembly: src/search-module.ts.
 // With --check nothing is written; the exit code says whether all of it is fresh.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

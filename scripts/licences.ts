@@ -9,8 +9,13 @@ export function licencesOf({ outputs }: Metafile, root: string): string[] {
   return [...new Set(packages)].toSorted().map((folder) => licence(join(root, folder)))
 }
 
-export function licence(folder: string): string {
+/** Of the compiler whose own library is a part of src/search-module.ts, where no bundler sees it. */
+export function licenceOfSearch(root: string): string {
+  return licence(join(root, 'node_modules/assemblyscript'))
+}
+
+function licence(folder: string): string {
   const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<string, string>
-  const file = readdirSync(folder).find((entry) => /^licen[cs]e(\.|$)/i.test(entry))
-  return `${name} ${version} (${license})\n${file === undefined ? '' : `\n${readFileSync(join(folder, file), 'utf8')}`}`
+  const files = readdirSync(folder).filter((entry) => /^(licen[cs]e|notice)(\.|$)/i.test(entry))
+  return [`${name} ${version} (${license})\n`, ...files.map((file) => readFileSync(join(folder, file), 'utf8'))].join('\n')
 }

@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { licencesOf } from './licences.ts'
+import { licenceOfSearch, licencesOf } from './licences.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const modules = join(root, 'node_modules')
@@ -52,7 +52,7 @@ try {
   chmodSync(program, 0o755)
   copyFileSync(program, join(target, name))
   const ofNode = `Node.js ${process.versions.node}\n\n${readFileSync(join(nodePackage, 'LICENSE'), 'utf8')}`
-  writeFileSync(join(target, `${name}.licenses.txt`), [...licencesOf(metafile, root), ofNode].join('\n\n'))
+  writeFileSync(join(target, `${name}.licenses.txt`), [...licencesOf(metafile, root), licenceOfSearch(root), ofNode].join('\n\n'))
 } finally {
   rmSync(work, { recursive: true })
 }
