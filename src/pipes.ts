@@ -12,7 +12,7 @@ import { SYSTEM_PATH } from './running.ts'
  * /dev/stdout.
  */
 export interface Pipe {
-  /** It is paused. Its data come as events only, each piece in the same memory. */
+  /** A paused stream. It emits data as events only, and each piece stands in the same memory. */
   readonly source: Readable
   /** The descriptor of the write end. The child gets a copy of it. */
   readonly sink: number

@@ -3,8 +3,6 @@ import { sealedValue, type Seal } from './secret.ts'
 import { TextSearch, type Run } from './text-search.ts'
 
 const SHORTEST_SECRET = 4
-/** Fewer neighbouring characters of a secret than this may be a coincidence; this many are masked. */
-const SHORTEST_RUN = 16
 const MASK = Buffer.from('***')
 /** In so many bytes 16 characters stand in any form of dump. */
 const CONTEXT = 1024
@@ -16,7 +14,7 @@ const CONTEXT = 1024
 export class Redactor {
   readonly #shown: readonly string[]
   readonly #values = new Set<string>()
-  /** Other filters of the same outputs use it as well, because each instance of WebAssembly reserves much address space. */
+  /** Other filters of the same outputs search with it as well, because each instance of WebAssembly reserves much address space. */
   readonly search = new TextSearch()
   /** The spellings of fewer than 16 characters, which are masked as a whole. */
   readonly #words = new Set<string>()
@@ -31,9 +29,7 @@ export class Redactor {
     if (value.length < SHORTEST_SECRET) throw new RangeError('a secret of fewer than 4 characters cannot be told from other text')
     if (!this.#values.has(value)) {
       for (const spelling of spellings(value)) {
-        const bytes = Buffer.from(spelling)
-        if (bytes.length < SHORTEST_RUN) this.#words.add(spelling)
-        else this.search.add(bytes)
+        if (!this.search.add(Buffer.from(spelling))) this.#words.add(spelling)
       }
       this.#values.add(value)
     }
@@ -43,7 +39,7 @@ export class Redactor {
   redact(text: string): string {
     if (this.#values.size === 0) return text
     this.search.load(Buffer.from(text))
-    this.search.findRuns(0)
+    this.search.markRuns(0)
     const bytes = this.search.text()
     const runs = this.#found(bytes).filter((run) => !this.#isShown(bytes, run))
     return runs.length === 0 ? text : masked(bytes, runs, 0, false, Buffer.alloc(mostMasked(bytes.length, runs))).toString()
@@ -57,8 +53,8 @@ export class Redactor {
   }
 
   /**
-   * Remembers the last bytes of one output, so that a secret is found across any split of writes. What was shown before is too
-   * short to matter.
+   * Remembers the last bytes of one output, so that a secret is found across any split of writes. Fewer than 16 characters of it
+   * were shown by then.
    */
   filter(): Filter {
     let recent = Buffer.alloc(0)
@@ -69,8 +65,8 @@ export class Redactor {
       if (piece.length === 0) return piece
       const cut = recent.length
       this.search.load(recent, piece)
-      this.search.findRuns(Math.max(0, cut - SHORTEST_RUN + 1))
-      this.search.findDumpedRuns(cut)
+      this.search.markRuns(cut)
+      this.search.markDumpedRuns(cut)
       const bytes = this.search.text()
       const runs = this.#found(bytes)
       recent = Buffer.from(bytes.subarray(-CONTEXT))
@@ -85,7 +81,7 @@ export class Redactor {
 
   /** The runs that the search found in `bytes`, and the words, in order. Runs that overlap or touch are one. */
   #found(bytes: Buffer): Run[] {
-    const runs = this.search.found()
+    const runs = this.search.markedRuns()
     if (this.#words.size === 0) return runs
     for (const word of this.#words)
       for (let at = bytes.indexOf(word); at >= 0; at = bytes.indexOf(word, at + 1))
@@ -105,14 +101,18 @@ function merged(runs: Run[]): Run[] {
   return result
 }
 
+/** The characters that the search drops from a dump, as in src/assembly/read-dump.ts. */
+const DROPPED = /[\t\v\f\r \0:,;"']/g
+
 /** The spellings in which a value may turn up. */
 function spellings(value: string): string[] {
   const body = sensitivePart(value)
   const bytes = Buffer.from(body)
   const plain = [body, encodeURIComponent(body), JSON.stringify(body).slice(1, -1)]
+  const inDumps = [body.replaceAll(' ', ''), body.replaceAll(DROPPED, '')]
   const encoded = [0, 1, 2].flatMap((shift) => base64Alignment(bytes.subarray(shift)))
   const hex = [bytes.toString('hex'), bytes.toString('hex').toUpperCase()]
-  return [...new Set([...plain, ...encoded, ...hex])].filter((text) => text.length >= SHORTEST_SECRET)
+  return [...new Set([...plain, ...inDumps, ...encoded, ...hex])].filter((text) => text.length >= SHORTEST_SECRET)
 }
 
 /** The base64 and base64url characters that depend on these bytes alone, not on what follows. */

@@ -17,8 +17,8 @@ declare const WebAssembly: {
 interface Exports {
   memory: { readonly buffer: ArrayBuffer }
   reserve(length: number): number
-  addText(): void
-  markRuns(index: number): void
+  addText(): 0 | 1
+  markRuns(cut: number): void
   markDumps(cut: number): number
   nextMark(index: number, isMarked: 0 | 1): number
   indexOfPair(index: number, first: number, second: number): number
@@ -29,15 +29,15 @@ function newInstance(): Exports {
     return new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(searchModule, 'base64'))).exports as Exports
   } catch (cause) {
     throw new KubepassError('INPUT', 'Node.js cannot run WebAssembly here, with which kubepass finds secrets in outputs.', {
-      hint: 'It reserves 10 GB of address space, without using them: raise the limit that `ulimit -v` shows.',
+      hint: 'Some releases of Node.js 24 reserve 10 GB of address space for WebAssembly: raise the limit that `ulimit -v` shows, or use a later release.',
       cause,
     })
   }
 }
 
 /**
- * The set of every 16 neighbouring bytes of the texts that were added. It finds where another text has such bytes.
- * WebAssembly does the work: src/assembly. It holds one other text at a time.
+ * The set of every 16 neighbouring bytes of the texts that were added. The search marks where another text, which is loaded, has
+ * such bytes. WebAssembly does the work: src/assembly.
  */
 export class TextSearch {
   #instance: Exports | undefined
@@ -50,12 +50,13 @@ export class TextSearch {
     return this.#instance
   }
 
-  add(text: Uint8Array): void {
+  /** @returns whether the text has 16 bytes, so that it can be found */
+  add(text: Uint8Array): boolean {
     this.load(text)
-    this.#exports.addText()
+    return this.#exports.addText() === 1
   }
 
-  /** Takes the text that is searched from now on. */
+  /** Takes the text that is searched from now on, in place of the last one, with nothing marked. */
   load(...parts: Uint8Array[]): void {
     this.#length = parts.reduce((sum, part) => sum + part.length, 0)
     this.#start = this.#exports.reserve(this.#length)
@@ -67,27 +68,27 @@ export class TextSearch {
     }
   }
 
-  /** The loaded text. The methods `add`, `load` and `findDumpedRuns` may end its validity, because their memory grows. */
+  /** The loaded text, valid until the next call of `add`, `load` or `markDumpedRuns`: their memory may grow. */
   text(): Buffer {
     return Buffer.from(this.#exports.memory.buffer, this.#start, this.#length)
   }
 
-  /** Looks for runs from an index of the loaded text on. */
-  findRuns(from: number): void {
-    this.#exports.markRuns(from)
+  /** Marks the runs that end behind an index of the loaded text, or there. */
+  markRuns(cut: number): void {
+    this.#exports.markRuns(cut)
   }
 
   /**
-   * Looks where the loaded text looks like a dump, for runs across what separates the characters there.
+   * Marks runs across what separates their characters, where the loaded text looks like a dump.
    * @param cut where an output was cut: few lines of a dump may stand there and at the end
-   * @returns how many bytes look so
+   * @returns how many bytes look like a dump
    */
-  findDumpedRuns(cut: number): number {
+  markDumpedRuns(cut: number): number {
     return this.#exports.markDumps(cut)
   }
 
-  /** The runs found in the loaded text, in order. Runs that overlap or touch are one. */
-  found(): Run[] {
+  /** In order. Runs that overlap or touch are one. */
+  markedRuns(): Run[] {
     const exports = this.#exports
     const runs: Run[] = []
     for (let start = exports.nextMark(0, 1); start >= 0;) {

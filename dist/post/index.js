@@ -3153,7 +3153,7 @@ function sealedValue(value) {
 
 ;// CONCATENATED MODULE: ./src/search-module.ts
 /** Written by `npm run generate` from src/assembly: WebAssembly in base64. */
-const searchModule = 'AGFzbQEAAAABLghgAX8Bf2ACf38Bf2ADf39/AX9gAX8AYAAAYAR/f39/AX9gA397ewF/YAJ/fwADFhUCAAECBQECAwEBBgADBAABBwMABAAFAwEAAQZ6GH8BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFB/wALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAsHTgcHYWRkVGV4dAATCG1hcmtSdW5zABEJbWFya0R1bXBzABILaW5kZXhPZlBhaXIAAwhuZXh0TWFyawAPB3Jlc2VydmUADgZtZW1vcnkCAAgBDQwBDAqrNBX1BgMJfwN+AXsjBiEIIwNBAnZBAWtnrUIgfCENIwchCQNAIAEiBkEQaiACTQRAIAH9AAQAIAn9DyIP/Sv9ZKwgAf0ABBAgD/0r/WSsQhCGhCAB/QAEICAP/Sv9ZKxCIIaEIAH9AAQwIA/9K/1krEIwhoQiDCAMQgGIgyIMIAxCAoiDIgwgDEIEiIMiDCAMQgiIg0L///////8/gyEMA0AgDEIAUgRAIAIgDHqnIgogBmpBCmoiAUEGak8EQCAIIAEpAwBC////////P4NClfip+pe33puef34iDiANiKdBAnRqKAIAIA5CIIindkEBcQRAQQAhBAJAIAFBBWsiA0EGaiACSyAAIANLcgR/QQAFIwYgAykDAEL///////8/g0KV+Kn6l7fem55/fiIOIwNBAnZBAWtnrUIgfIinQQJ0aigCACAOQiCIp3ZBAXELBH9BAQUgAUEFaiIDQQZqIAJLIAAgA0tyBH9BAAUjBiADKQMAQv///////z+DQpX4qfqXt96bnn9+Ig4jA0ECdkEBa2etQiB8iKdBAnRqKAIAIA5CIIindkEBcQsLRQ0AIAEgAkEQayIDIAEgA0kbIQUgAEEKaiIDIAEgASADSRtBCmshBANAIAQgBU0EQCAE/QAEACEPIAQpAwggBCkDAEKV+Kn6l7fem55/foVClfip+pe33puef34jA0EBa2etQiB8iKchAwNAIwQgA0ECdGoiASgCACIHBH8gB/0ABAAgD/0j/WMFQQELRQRAIANBAWojA0EBa3EhAwwBCwsgASgCACIHBEAgBCEDA0ACQCADQRBqIQUgB0EQaiEHA0AgAiAFSwR/IActAAAFQQALBH8gBS0AACAHLQAARgVBAAsEQCAFQQFqIQUgB0EBaiEHDAELCyAFQQ9rIQMgBSACIgFGDQAgA/0ABAAhDyADKQMIIAMpAwBClfip+pe33puef36FQpX4qfqXt96bnn9+IwNBAWtnrUIgfIinIQEDQCMEIAFBAnRqIgsoAgAiBwR/IAf9AAQAIA/9I/1jBUEBC0UEQCABQQFqIwNBAWtxIQEMAQsLIAUhASALKAIAIgcNAQsLIAEkCQwDCyAEQQFqIQQMAQsLQQAhBAsFQQAhBAsgBARAIAQPCyAMQn8gCkELaq2GgyEMDAILCwsgBkEwaiEBDAELC0EAC7MBAQN/IwBBD2pBcHEiAUEMaiQAIwBB//8DakEQdj8AayICQQBKBH8gAkAAQQBIBUEACwRAAAsjAEEPakFwcSICIABBQGtqJAAjAEH//wNqQRB2PwBrIgNBAEoEfyADQABBAEgFQQALBEAACyABIAI2AgAjAEEPakFwcSICIABBQGtBAnRqJAAjAEH//wNqQRB2PwBrIgBBAEoEfyAAQABBAEgFQQALBEAACyABIAI2AgQgAQu/AQEGfyAAQRBqIQcDQCABQRRrKAIQQQF2IgMgBEoEQCAAIAMgBE0Ef0F/BSABIARBAXRqLwEAC0EEdmohBSAHIAQgAUEUaygCEEEBdk8Ef0F/BSABIARBAXRqLwEAC0EPcWohBiAFLQAAIAJxIgNFBEAgACgCIEEBaiIDQYABSgRAAAsgACAAKAIgIANyNgIgIAIgA3IhAgsgBSAFLQAAIANyOgAAIAYgBi0AACADcjoAACAEQQFqIQQMAQsLIAIL4AECAX8CeyMKIABqIQADQCAAQUBrIgMjC0kEQCAA/QAEACAB/Q8iBP0jIAD9AAQBIAL9DyIF/SP9TiAA/QAEECAE/SMgAP0ABBEgBf0j/U79UCAA/QAEICAE/SMgAP0ABCEgBf0j/U4gAP0ABDAgBP0jIAD9AAQxIAX9I/1O/VD9UP1TRQRAIAMhAAwCCwsLA0AjCyAAQQFqSwRAIAD9AAQAIAH9D/0jIAD9AAQBIAL9D/0j/U79ZCIDBEBBfyAAIANoaiIAIwprIwsgAEEBak0bDwsgAEEQaiEADAELC0F/C6QDAgJ7A38DfyADKAIAIgb9AAQAIAL9AAQAIgRBBP1t/Q4gBv0ABBAgBP0MDw8PDw8PDw8PDw8PDw8PD/1O/Q79TiIFIAMsAAX9D/1O/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZEF/c0H/AXEhBiAFIAMsAAT9D/1O/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZEF/c0H//wNxQX9zQf8BcSEHQQEgAkEIaiABTyAGGwR/IAAoAggiAyAAKAIAaiAEIxEgB0EBIAEgAmsiASAGQYACcmgiBiABIAZIGyIBdEEBa3EiBkEDdGr9XQMAIgT9Dv1bAwAAIAAoAgQgA0ECdGoiByAC/REiBSAE/YkBIgT9qQH9rgH9CwQAIAcgBSAE/aoB/a4B/QsEECAAIAMgBmlqNgIIIAEgAmoFIAAoAggiBiAAKAIAaiAEIxEgB0EDdGr9XQMAIgT9Dv1bAwAAIAAoAgQgBkECdGoiCCAC/REiBSAE/YkBIgT9qQH9rgH9CwQAIAggBSAE/aoB/a4B/QsEECAAIAYgB2lqNgIIIAJBCGohAgwBCwsLrQEBAX8gAEECaiECIAAtAAEiAEHbAEYEQANAIAEgAksEfyACLQAAQcAASQR/QQEFIAItAABB/gBLCwVBAAsEQCACQQFqIQIMAQsLBSAAQd0ARgRAA0AgASACSwR/IAItAABBB0cFQQALBH8gAkEBay0AAEEbRwVBAAsEQCACQQFqIQIMAQsLBSACQQFrIAIgAEEpRyAAQShHcRshAgsLIAJBAWoiACABIAAgAUkbC5oCAgJ/BHsjAf0ABAAhBSMB/QAEECEGIAAhAwNAIANBDGogAU0EQCAFIAP9AAQAIgdBBP1t/Q4gBiAH/QwPDw8PDw8PDw8PDw8PDw8P/U79Dv1OIgj9DAAAAAAAAAAAAAAAAAAAAAD9I/1kQf8fcQR/QQAFIAgjAv0P/U79DAAAAAAAAAAAAAAAAAAAAAD9I/1kQX9zQQ9xCyAH/QwgICAgICAgICAgICAgICAg/SP9ZCAH/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZHJB/wFxIgRB/wFHIARpQQRPcXIEfyADIAUgBhAKBUEACwRAIAMPCyACIANqIQMMAQsLIAFBDGsiAkEAIABBDGogAU0EfyACIAUgBhAKBUEACxsL6wEBCH8gACgCACIDIAAoAghqIQQgAyADIAQQACECA0AgAgRAA0AgAiMJSQRAIAAoAgQiByACIAAoAgAiCGtBAnRqKAIAIgEhBSMNIAEjCmtqQQEgAUEBaiACQQFqIgYjCUkEfyAHIAYgCGtBAnRqKAIABSABQQFqCyIGAn8DQCABIAZJBEBBASABLQAAQQpGDQIaIAFBAWohAQwBCwtBAAsbIgEgBWv8CwAjDyIGIAUjCmsiBSAFIAZLGyQPIxAiBSABIwprIgEgASAFSRskECACQQFqIQIMAQsLIAMjCUEOayAEEAAhAgwBCwsLjQEBA38jAEEPakFwcSICQQZqJAAjAEH//wNqQRB2PwBrIgNBAEoEfyADQABBAEgFQQALBEAACyMAQQ9qQXBxIgNBJGokACMAQf//A2pBEHY/AGsiBEEASgR/IARAAEEASAVBAAsEQAALIAIgAzYCACACIAIoAgAgABACOgAEIAIgAigCACABEAI6AAUgAgsnAANAIAAgAUkEfyAALQAAQRtGBUEACwRAIAAgARAFIQAMAQsLIAAL5gICAX4BfyABIAD9AAQAIgFBBP1t/Q4gAiAB/QwPDw8PDw8PDw8PDw8PDw8P/U79Dv1OIgL9DAAAAAAAAAAAAAAAAAAAAAD9I/1kQf8fcUUEQCACIwL9D/1O/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZEF/c0H//wNxIgRB/wFxQf8BR0EAIARBD3EbBEBBAQ8LCyAAKQMAIgOnIANCIIincyEAQQEgA0KAgYKEiJCgwIB/g0IAUiAABH8gAEGA/oN4cUEAIABB/4H8B3EbBUEBCxsEf0EABSAB/QwgICAgICAgICAgICAgICAg/SP9ZEH/AXEiAEG7AUYgAEH3AEZyIABB3QFGciAAQe4BRnIgAEHVAEZyIABBqgFGcgR/QQEFIAH9DAAAAAAAAAAAAAAAAAAAAAD9I/1kQf8BcSIAQbsBRiAAQfcARnIgAEHdAUZyIABB7gFGciAAQdUARnIgAEGqAUZyCwsLgQEBAX8gACMKa0EbQdsAEAMhAANAIABBAE4EQCMLIwogAGoiAUECakYEf0EBBSABLQACIgFBP00gAUEwT3EEf0EBBSABQdoATSABQcEAT3ELBH9BAQUgAUH6AE0gAUHhAE9xCwsEQCMKIABqDwsgAEECakEbQdsAEAMhAAwBCwtBAAttAQJ/IwpBgAFqIgEgACAAIAFJG0GAAWsjCyIBIABBgAFqIgAgACABSxtBARAGIgEEQCMOIwpBgARqIgAgASAAIAFLG0GABGsiAiMKa2pBASMLIgAgAUGABGoiASAAIAFJGyACa/wLAEEBJBcLC94CAQR/QbwKJABB5AokAEEBPwBrIgBBAEoEfyAAQABBAEgFQQALBEAAC0HACiQBQcAKQaAIEALAJAJBwApB4AgQAhpBgAgkAyMAQQ9qQXBxIgBBgCBqJAAjAEH//wNqQRB2PwBrIgFBAEoEfyABQABBAEgFQQALBEAACyAAJAQjAEEPakFwcSIAIwNqJAAjAEH//wNqQRB2PwBrIgFBAEoEfyABQABBAEgFQQALBEAACyAAJAYjAEEPakFwcSIDQYAQaiQAIwBB//8DakEQdj8AayIAQQBKBH8gAEAAQQBIBUEACwRAAAsDQCACQYACSARAQQAhAEEAIQEDQCABQQhIBEAgAiABdkEBcQRAIAMgAkEDdGogAGogAToAACAAQQFqIQALIAFBAWohAQwBCwsgAkEBaiECDAELCyADJBFBsAlB4AkQCCQSQZAKQbAKEAgkE0EAEAEkFUEAEAEkFgvuAQECfyAAIwxLBEAgACMMQQF0IgEgACABSxskDCMAQQ9qQXBxIgEjDEFAa2okACMAQf//A2pBEHY/AGsiAkEASgR/IAJAAEEASAVBAAsEQAALIAEkCiMAQQ9qQXBxIgEjDEFAa2okACMAQf//A2pBEHY/AGsiAkEASgR/IAJAAEEASAVBAAsEQAALIAEkDSMAQQ9qQXBxIgEjDEFAa2okACMAQf//A2pBEHY/AGsiAkEASgR/IAJAAEEASAVBAAsEQAALIAEkDgUjEARAIw0jD2pBACMQIw9r/AsACwsjDCQPQQAkECMKIABqJAsjCgtvAQR/IAAjEE8EQEF/DwsjECEEIw0jEGohAiMNIAAjDyIDIAAgA0sbaiEDAkADQCACIANLBEAgAyAD/QAEACAB/Q/9I/1kIgVoaiEAIAUNAiADQRBqIQMMAQsLIAIhAAsgBCAAIw1rIgAgACAEShsLjQkCBH8BeyMUIwxJBEAjDCQUIxQQASQVIxQQASQWCyMWQQA2AggjFUEANgIIA0AgACABSQRAIAAhAgJAIwH9AAQAIAAgARAJIgP9AAQAIgZBBP1t/Q4jAf0ABBAgBv0MDw8PDw8PDw8PDw8PDw8PD/1O/Q79TiMC/Q/9Tv0MAAAAAAAAAAAAAAAAAAAAAP0j/WRBf3NB//8DcUF/c0GAgARyaCIEQQZJIAMgBGogAU9yBH9BAQUjAf0ABAAgAyAEav0ABAAiBkEE/W39DiMB/QAEECAG/QwPDw8PDw8PDw8PDw8PDw8P/U79Dv1OIwL9D/1O/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZEF/c0EBcQsNACADIARqIAEQCSIDIAFPDQAgAy0AAEE6RiADQQFqIgIgAUlxBH8gAy0AAUEgRgVBAAsNACADIAAgAy0AAEEgRhshAgsgACACRgR/IAEFIAJBAWstAABBOkYhAyACIQACfwNAIAAgAUkEQCAA/QAEACIG/QwKCgoKCgoKCgoKCgoKCgoK/SP9ZCEEIAMEfyAG/QwgICAgICAgICAgICAgICAg/SP9ZCAA/QAEAf0MICAgICAgICAgICAgICAgIP0j/WRxBSAG/Qx8fHx8fHx8fHx8fHx8fHx8/SP9ZCAG/Qw+Pj4+Pj4+Pj4+Pj4+Pj4+/SP9ZHILIARyIgQEQCAAIARoaiIAIAEgACABSQR/IAAtAABBCkcFQQALGwwDCyAAQRBqIQAMAQsLIAELCyEDAkADfyADIxUgAyACIxIQBCIATQ0BIAAtAAAiAkEKRgR/IABBAWoFIAJBG0YEfyAAIAMQBQUgAEEBay0AACEEIAAtAAAiBUElRgR/IABBAWoFIAVBJkYEfyAAQQNBACAALQABQSNGBH8gAC0AAkEgckH4AEYFQQALG2oFIAVBIHJB+ABGBH8gACAEQTBGIARB3ABGcmoFIABBA0EAIARB3ABGBH8gAC0AAUEwRgVBAAsEfyAALQACQTBGBUEACxtqCwsLIgQgACAAIARJIARBAWogA0lxBH8jAf0ABAAgBP0ABAAiBkEE/W39DiMB/QAEECAG/QwPDw8PDw8PDw8PDw8PDw8P/U79Dv1OIwL9D/1O/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZEF/c0EDcUEDRgVBAAsbIgQgAEYEQCMVIgUoAgAgBSgCCGogAjoAACAFKAIEIAUoAghBAnRqIAA2AgAgBSAFKAIIQQFqNgIIBSACQSZHIAJBJUdxBH8jFSgCCAVBAAsEQCMVIxUoAghBAWs2AggLCyAEIABBAWoiACAAIARJGwshAgwBCwshAAsgACADRiAAIAFJcQRAIxYoAgghAyMWIAEgAEEBaiMTEAQhAgNAIAEgAksEfyACLQAAQRtGBUEACwRAIxYgASACIAEQBSMTEAQhAgwBCwsgAkEBay0AACIEQTxGIARB/ABGcgR/IAAtAABBIEcFQQALBH8gAyMWKAIISQVBAAsEQCMWIxYoAghBAWs2AggLIAIhAAsMAQsLIxUQByMWEAcLYQEDfyMKIABqIgEgASMLEAAhAANAIAAEQCAAIwprIgIjDWpBASMJIgMgAGv8CwAjDyIAIAIgACACSRskDyMQIgAgAyMKayICIAAgAksbJBAgASMJQQ5rIwsQACEADAELCwsJACMKIABqEBQLygYDCn8BfgF7IwBBD2pBcHEiASMLIwprIglBCWpqJAAjAEH//wNqQRB2PwBrIgBBAEoEfyAAQABBAEgFQQALBEAACyABQQhqIgBBCGsjCDYCACAAQQRrIAk2AgAgACMKIAn8CgAAIAAkCCAAIQEDQCABIAAgCWpJBEAjByIDIAEsAAAiAiACIANKGyQHIAFBAWohAQwBCwsgACEBA0AgAUEGaiAAIAlqTQRAIwYgASkDAEL///////8/g0KV+Kn6l7fem55/fiIKIwNBAnZBAWtnrUIgfIinQQJ0aiICIAIoAgBBASAKQiCIp3RyNgIAIAFBAWohAQwBCwsgACEBA0AgAUEQaiAAIAlqTQRAIAH9AAQAIQsgASkDCCABKQMAQpX4qfqXt96bnn9+hUKV+Kn6l7fem55/fiMDQQFrZ61CIHyIpyEDA0AjBCADQQJ0aiIEKAIAIgIEfyAC/QAEACAL/SP9YwVBAQtFBEAgA0EBaiMDQQFrcSEDDAELCyAEKAIARQRAIAQgATYCACMFQQFqJAUjAyMFQQF0SQRAIwMiBEEBdCQDIwBBD2pBcHEiAyMDQQJ0aiQAIwBB//8DakEQdj8AayICQQBKBH8gAkAAQQBIBUEACwRAAAsjBCEHIAMkBEEAIQMDQCADIARJBEAgByADQQJ0aigCACICBEAgAv0ABAAhCyACKQMIIAIpAwBClfip+pe33puef36FQpX4qfqXt96bnn9+IwNBAWtnrUIgfIinIQgDQCMEIAhBAnRqIgYoAgAiBQR/IAX9AAQAIAv9I/1jBUEBC0UEQCAIQQFqIwNBAWtxIQgMAQsLIAYgAjYCAAsgA0EBaiEDDAELCyMAQQ9qQXBxIgMjA2okACMAQf//A2pBEHY/AGsiAkEASgR/IAJAAEEASAVBAAsEQAALIAMkBiMIIQMDQCADBEAgA0EEaygCACEFIAMhAgNAIAJBBmogAyAFak0EQCMGIAIpAwBC////////P4NClfip+pe33puef34iCiMDQQJ2QQFrZ61CIHyIp0ECdGoiBCAEKAIAQQEgCkIgiKd0cjYCACACQQFqIQIMAQsLIANBCGsoAgAhAwwBCwsLCyABQQFqIQEMAQsLC+QDAQh/IwojC0EXEAYhBANAIAQEQCMOIwpBgARqIgEgBCABIARLG0GABGsiASMKa2pBASMLIgIgBEGABGoiAyACIANJGyABa/wLAEEBJBcgBEGAAmojC0EXEAYhBAwBCwsgABAMIwsQDCMKEAshAANAIAAEQCMOIwpBQGsiASAAIAAgAUkbQUBqIgEjCmtqQQEjCyICIABBQGsiAyACIANJGyABa/wLAEEBJBcgAEECahALIQAMAQsLIxdFBEBBAA8LQQAhBCMLIwprIgUjDmohASMOIQICQANAIAEgAksEQCACIAL9AAQA/QwBAQEBAQEBAQEBAQEBAQEB/SP9ZCIDaGohACADDQIgAkEQaiECDAELCyABIQALA0AgACABSQRAIwogACMOa2ojCiAAIQICQANAIAEgAksEQCACIAL9AAQA/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZCIIaGohAyAIDQIgAkEQaiECDAELCyABIQMLIAEgAyABIANJGyICIw5rahAQIAQgAiAAa2ohBAJAA0AgASACSwRAIAIgAv0ABAD9DAEBAQEBAQEBAQEBAQEBAQH9I/1kIgNoaiEAIAMNAiACQRBqIQIMAQsLIAEhAAsMAQsLIw5BACAF/AsAQQAkFyAECwuDAgwAQYwICwE8AEGYCAszAgAAACwAAAAwADEAMgAzADQANQA2ADcAOAA5AEEAQgBDAEQARQBGAGEAYgBjAGQAZQBmAEHMCAsBTABB2AgLNwIAAAAwAAAACQAKAAsADAANACAAAAA6ACwAOwAiACcAXAB4AFgAdQBVACUAJgAjACQAfAB7AH0AQZwJCwEsAEGoCQsdAgAAABYAAAAJAAsADAANACAAAAA6ACwAOwAiACcAQcwJCwEsAEHYCQsXAgAAABAAAAAKABsAeABYAHUAVQAlACYAQfwJCwEcAEGICgsJAgAAAAIAAAAgAEGcCgsBHABBqAoLDQIAAAAGAAAACgANABs=';
+const searchModule = 'AGFzbQEAAAABMglgAn9/AX9gAX8Bf2ABfwBgA39/fwF/YAR/f39/AX9gA397ewF/YAAAYAJ/fwBgAAF/AxYVAAEAAwQAAwIAAAUBAgYBAAcCAQgBBQMBAAEGehh/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQf8AC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALB04HB2FkZFRleHQAEwhtYXJrUnVucwARCW1hcmtEdW1wcwASC2luZGV4T2ZQYWlyAAMIbmV4dE1hcmsADwdyZXNlcnZlAA4GbWVtb3J5AgAIAQ0MAQwK9zMVrgYDCX8DfgF7IwYhByMDQQJ2QQFrZ61CIHwhDCMHIQgDQCAAIgVBEGogAU0EQCAA/QAEACAI/Q8iDv0r/WSsIAD9AAQQIA79K/1krEIQhoQgAP0ABCAgDv0r/WSsQiCGhCAA/QAEMCAO/Sv9ZKxCMIaEIgsgC0IBiIMiCyALQgKIgyILIAtCBIiDIgsgC0IIiINC////////P4MhCwNAIAtCAFIEQCAHIAt6pyIJIAVqQQpqIgApAwBC////////P4NClfip+pe33puef34iDSAMiKdBAnRqKAIAIA1CIIindkEBcQRAQQAhAgJAIwYgAEEFaykDAEL///////8/g0KV+Kn6l7fem55/fiINIwNBAnZBAWtnrUIgfIinQQJ0aigCACANQiCIp3ZBAXEEf0EBBSMGIAApAwVC////////P4NClfip+pe33puef34iDSMDQQJ2QQFrZ61CIHyIp0ECdGooAgAgDUIgiKd2QQFxC0UNACAAIAFBEGsiAiAAIAJJGyEEIABBCmshAgNAIAIgBE0EQCAC/QAEACEOIAIpAwggAikDAEKV+Kn6l7fem55/foVClfip+pe33puef34jA0EBa2etQiB8iKchAwNAIwQgA0ECdGoiACgCACIGBH8gBv0ABAAgDv0j/WMFQQELRQRAIANBAWojA0EBa3EhAwwBCwsgACgCACIGBEAgAiEDA0ACQCADQRBqIQQgBkEQaiEGA0AgASAESwR/IAYtAAAFQQALBH8gBC0AACAGLQAARgVBAAsEQCAEQQFqIQQgBkEBaiEGDAELCyAEQQ9rIQMgBCABIgBGDQAgA/0ABAAhDiADKQMIIAMpAwBClfip+pe33puef36FQpX4qfqXt96bnn9+IwNBAWtnrUIgfIinIQADQCMEIABBAnRqIgooAgAiBgR/IAb9AAQAIA79I/1jBUEBC0UEQCAAQQFqIwNBAWtxIQAMAQsLIAQhACAKKAIAIgYNAQsLIAAkCQwDCyACQQFqIQIMAQsLQQAhAgsFQQAhAgsgAgRAIAIPCyALQn8gCUELaq2GgyELDAELCyAFQTBqIQAMAQsLQQALswEBA38jAEEPakFwcSIBQQxqJAAjAEH//wNqQRB2PwBrIgJBAEoEfyACQABBAEgFQQALBEAACyMAQQ9qQXBxIgIgAEFAa2okACMAQf//A2pBEHY/AGsiA0EASgR/IANAAEEASAVBAAsEQAALIAEgAjYCACMAQQ9qQXBxIgIgAEFAa0ECdGokACMAQf//A2pBEHY/AGsiAEEASgR/IABAAEEASAVBAAsEQAALIAEgAjYCBCABC78BAQZ/IABBEGohBwNAIAFBFGsoAhBBAXYiAyAESgRAIAAgAyAETQR/QX8FIAEgBEEBdGovAQALQQR2aiEFIAcgBCABQRRrKAIQQQF2TwR/QX8FIAEgBEEBdGovAQALQQ9xaiEGIAUtAAAgAnEiA0UEQCAAKAIgQQFqIgNBgAFKBEAACyAAIAAoAiAgA3I2AiAgAiADciECCyAFIAUtAAAgA3I6AAAgBiAGLQAAIANyOgAAIARBAWohBAwBCwsgAgvgAQIBfwJ7IwogAGohAANAIABBQGsiAyMLSQRAIAD9AAQAIAH9DyIE/SMgAP0ABAEgAv0PIgX9I/1OIAD9AAQQIAT9IyAA/QAEESAF/SP9Tv1QIAD9AAQgIAT9IyAA/QAEISAF/SP9TiAA/QAEMCAE/SMgAP0ABDEgBf0j/U79UP1Q/VNFBEAgAyEADAILCwsDQCMLIABBAWpLBEAgAP0ABAAgAf0P/SMgAP0ABAEgAv0P/SP9Tv1kIgMEQEF/IAAgA2hqIgAjCmsjCyAAQQFqTRsPCyAAQRBqIQAMAQsLQX8LpAMCAnsDfwN/IAMoAgAiBv0ABAAgAv0ABAAiBEEE/W39DiAG/QAEECAE/QwPDw8PDw8PDw8PDw8PDw8P/U79Dv1OIgUgAywABf0P/U79DAAAAAAAAAAAAAAAAAAAAAD9I/1kQX9zQf8BcSEGIAUgAywABP0P/U79DAAAAAAAAAAAAAAAAAAAAAD9I/1kQX9zQf//A3FBf3NB/wFxIQdBASACQQhqIAFPIAYbBH8gACgCCCIDIAAoAgBqIAQjESAHQQEgASACayIBIAZBgAJyaCIGIAEgBkgbIgF0QQFrcSIGQQN0av1dAwAiBP0O/VsDAAAgACgCBCADQQJ0aiIHIAL9ESIFIAT9iQEiBP2pAf2uAf0LBAAgByAFIAT9qgH9rgH9CwQQIAAgAyAGaWo2AgggASACagUgACgCCCIGIAAoAgBqIAQjESAHQQN0av1dAwAiBP0O/VsDAAAgACgCBCAGQQJ0aiIIIAL9ESIFIAT9iQEiBP2pAf2uAf0LBAAgCCAFIAT9qgH9rgH9CwQQIAAgBiAHaWo2AgggAkEIaiECDAELCwutAQEBfyAAQQJqIQIgAC0AASIAQdsARgRAA0AgASACSwR/IAItAABBwABJBH9BAQUgAi0AAEH+AEsLBUEACwRAIAJBAWohAgwBCwsFIABB3QBGBEADQCABIAJLBH8gAi0AAEEHRwVBAAsEfyACQQFrLQAAQRtHBUEACwRAIAJBAWohAgwBCwsFIAJBAWsgAiAAQSlHIABBKEdxGyECCwsgAkEBaiIAIAEgACABSRsLmgICAn8EeyMB/QAEACEFIwH9AAQQIQYgACEDA0AgA0EMaiABTQRAIAUgA/0ABAAiB0EE/W39DiAGIAf9DA8PDw8PDw8PDw8PDw8PDw/9Tv0O/U4iCP0MAAAAAAAAAAAAAAAAAAAAAP0j/WRB/x9xBH9BAAUgCCMC/Q/9Tv0MAAAAAAAAAAAAAAAAAAAAAP0j/WRBf3NBD3ELIAf9DCAgICAgICAgICAgICAgICD9I/1kIAf9DAAAAAAAAAAAAAAAAAAAAAD9I/1kckH/AXEiBEH/AUcgBGlBBE9xcgR/IAMgBSAGEAoFQQALBEAgAw8LIAIgA2ohAwwBCwsgAUEMayICQQAgAEEMaiABTQR/IAIgBSAGEAoFQQALGwvnAQEHfyAAKAIAIgEgACgCCGohAyABIAMQACECA0AgAgRAA0AgAiMJSQRAIAAoAgQiBiACIAAoAgAiB2tBAnRqKAIAIgEhBCMNIAEjCmtqQQEgAUEBaiACQQFqIgUjCUkEfyAGIAUgB2tBAnRqKAIABSABQQFqCyIFAn8DQCABIAVJBEBBASABLQAAQQpGDQIaIAFBAWohAQwBCwtBAAsbIgEgBGv8CwAjDyIFIAQjCmsiBCAEIAVLGyQPIxAiBCABIwprIgEgASAESRskECACQQFqIQIMAQsLIwlBDmsgAxAAIQIMAQsLC40BAQN/IwBBD2pBcHEiAkEGaiQAIwBB//8DakEQdj8AayIDQQBKBH8gA0AAQQBIBUEACwRAAAsjAEEPakFwcSIDQSRqJAAjAEH//wNqQRB2PwBrIgRBAEoEfyAEQABBAEgFQQALBEAACyACIAM2AgAgAiACKAIAIAAQAjoABCACIAIoAgAgARACOgAFIAILJwADQCAAIAFJBH8gAC0AAEEbRgVBAAsEQCAAIAEQBSEADAELCyAAC+YCAgF+AX8gASAA/QAEACIBQQT9bf0OIAIgAf0MDw8PDw8PDw8PDw8PDw8PD/1O/Q79TiIC/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZEH/H3FFBEAgAiMC/Q/9Tv0MAAAAAAAAAAAAAAAAAAAAAP0j/WRBf3NB//8DcSIEQf8BcUH/AUdBACAEQQ9xGwRAQQEPCwsgACkDACIDpyADQiCIp3MhAEEBIANCgIGChIiQoMCAf4NCAFIgAAR/IABBgP6DeHFBACAAQf+B/AdxGwVBAQsbBH9BAAUgAf0MICAgICAgICAgICAgICAgIP0j/WRB/wFxIgBBuwFGIABB9wBGciAAQd0BRnIgAEHuAUZyIABB1QBGciAAQaoBRnIEf0EBBSAB/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZEH/AXEiAEG7AUYgAEH3AEZyIABB3QFGciAAQe4BRnIgAEHVAEZyIABBqgFGcgsLC4EBAQF/IAAjCmtBG0HbABADIQADQCAAQQBOBEAjCyMKIABqIgFBAmpGBH9BAQUgAS0AAiIBQT9NIAFBME9xBH9BAQUgAUHaAE0gAUHBAE9xCwR/QQEFIAFB+gBNIAFB4QBPcQsLBEAjCiAAag8LIABBAmpBG0HbABADIQAMAQsLQQALbQECfyMKQYABaiIBIAAgACABSRtBgAFrIwsiASAAQYABaiIAIAAgAUsbQQEQBiIBBEAjDiMKQYAEaiIAIAEgACABSxtBgARrIgIjCmtqQQEjCyIAIAFBgARqIgEgACABSRsgAmv8CwBBASQXCwveAgEEf0G8CiQAQeQKJABBAT8AayIAQQBKBH8gAEAAQQBIBUEACwRAAAtBwAokAUHACkGgCBACwCQCQcAKQeAIEAIaQYAIJAMjAEEPakFwcSIAQYAgaiQAIwBB//8DakEQdj8AayIBQQBKBH8gAUAAQQBIBUEACwRAAAsgACQEIwBBD2pBcHEiACMDaiQAIwBB//8DakEQdj8AayIBQQBKBH8gAUAAQQBIBUEACwRAAAsgACQGIwBBD2pBcHEiA0GAEGokACMAQf//A2pBEHY/AGsiAEEASgR/IABAAEEASAVBAAsEQAALA0AgAkGAAkgEQEEAIQBBACEBA0AgAUEISARAIAIgAXZBAXEEQCADIAJBA3RqIABqIAE6AAAgAEEBaiEACyABQQFqIQEMAQsLIAJBAWohAgwBCwsgAyQRQbAJQeAJEAgkEkGQCkGwChAIJBNBABABJBVBABABJBYL8AEBA38gACMMSwRAIwBBD2pBcHEiASAAIwxBAXQiAiAAIAJLGyICQUBraiQAIwBB//8DakEQdj8AayIDQQBKBH8gA0AAQQBIBUEACwRAAAsgASQKIwBBD2pBcHEiASACQUBraiQAIwBB//8DakEQdj8AayIDQQBKBH8gA0AAQQBIBUEACwRAAAsgASQNIwBBD2pBcHEiASACQUBraiQAIwBB//8DakEQdj8AayIDQQBKBH8gA0AAQQBIBUEACwRAAAsgASQOIAIkDAUjEARAIw0jD2pBACMQIw9r/AsACwsjDCQPQQAkECMKIABqJAsjCgtvAQR/IAAjEE8EQEF/DwsjECEEIw0jEGohAiMNIAAjDyIDIAAgA0sbaiEDAkADQCACIANLBEAgAyAD/QAEACAB/Q/9I/1kIgVoaiEAIAUNAiADQRBqIQMMAQsLIAIhAAsgBCAAIw1rIgAgACAEShsLjQkCBH8BeyMUIwxJBEAjDBABJBUjDBABJBYjDCQUCyMWQQA2AggjFUEANgIIA0AgACABSQRAIAAhAgJAIwH9AAQAIAAgARAJIgP9AAQAIgZBBP1t/Q4jAf0ABBAgBv0MDw8PDw8PDw8PDw8PDw8PD/1O/Q79TiMC/Q/9Tv0MAAAAAAAAAAAAAAAAAAAAAP0j/WRBf3NB//8DcUF/c0GAgARyaCIEQQZJIAMgBGogAU9yBH9BAQUjAf0ABAAgAyAEav0ABAAiBkEE/W39DiMB/QAEECAG/QwPDw8PDw8PDw8PDw8PDw8P/U79Dv1OIwL9D/1O/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZEF/c0EBcQsNACADIARqIAEQCSIDIAFPDQAgAy0AAEE6RiADQQFqIgIgAUlxBH8gAy0AAUEgRgVBAAsNACADIAAgAy0AAEEgRhshAgsgACACRgR/IAEFIAJBAWstAABBOkYhAyACIQACfwNAIAAgAUkEQCAA/QAEACIG/QwKCgoKCgoKCgoKCgoKCgoK/SP9ZCEEIAMEfyAG/QwgICAgICAgICAgICAgICAg/SP9ZCAA/QAEAf0MICAgICAgICAgICAgICAgIP0j/WRxBSAG/Qx8fHx8fHx8fHx8fHx8fHx8/SP9ZCAG/Qw+Pj4+Pj4+Pj4+Pj4+Pj4+/SP9ZHILIARyIgQEQCAAIARoaiIAIAEgACABSQR/IAAtAABBCkcFQQALGwwDCyAAQRBqIQAMAQsLIAELCyEDAkADfyADIxUgAyACIxIQBCIATQ0BIAAtAAAiAkEKRgR/IABBAWoFIAJBG0YEfyAAIAMQBQUgAEEBay0AACEEIAAtAAAiBUElRgR/IABBAWoFIAVBJkYEfyAAQQNBACAALQABQSNGBH8gAC0AAkEgckH4AEYFQQALG2oFIAVBIHJB+ABGBH8gACAEQTBGIARB3ABGcmoFIABBA0EAIARB3ABGBH8gAC0AAUEwRgVBAAsEfyAALQACQTBGBUEACxtqCwsLIgQgACAAIARJIARBAWogA0lxBH8jAf0ABAAgBP0ABAAiBkEE/W39DiMB/QAEECAG/QwPDw8PDw8PDw8PDw8PDw8P/U79Dv1OIwL9D/1O/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZEF/c0EDcUEDRgVBAAsbIgQgAEYEQCMVIgUoAgAgBSgCCGogAjoAACAFKAIEIAUoAghBAnRqIAA2AgAgBSAFKAIIQQFqNgIIBSACQSZHIAJBJUdxBH8jFSgCCAVBAAsEQCMVIxUoAghBAWs2AggLCyAEIABBAWoiACAAIARJGwshAgwBCwshAAsgACADRiAAIAFJcQRAIxYoAgghAyMWIAEgAEEBaiMTEAQhAgNAIAEgAksEfyACLQAAQRtGBUEACwRAIxYgASACIAEQBSMTEAQhAgwBCwsgAkEBay0AACIEQTxGIARB/ABGcgR/IAAtAABBIEcFQQALBH8gAyMWKAIISQVBAAsEQCMWIxYoAghBAWs2AggLIAIhAAsMAQsLIxUQByMWEAcLZgECfyMKQRAgACAAQRBNG2pBEGsjCxAAIQADQCAABEAgACMKayIBIw1qQQEjCSICIABr/AsAIw8iACABIAAgAUkbJA8jECIAIAIjCmsiASAAIAFLGyQQIwlBDmsjCxAAIQAMAQsLCwkAIwogAGoQFAvaBgMKfwF+AXsjCyMKa0EQSQRAQQAPCyMAQQ9qQXBxIgEjCyMKayIJQQlqaiQAIwBB//8DakEQdj8AayIAQQBKBH8gAEAAQQBIBUEACwRAAAsgAUEIaiIAQQhrIwg2AgAgAEEEayAJNgIAIAAjCiAJ/AoAACAAJAggACEBA0AgASAAIAlqSQRAIwciAyABLAAAIgIgAiADShskByABQQFqIQEMAQsLIAAhAQNAIAFBBmogACAJak0EQCMGIAEpAwBC////////P4NClfip+pe33puef34iCiMDQQJ2QQFrZ61CIHyIp0ECdGoiAiACKAIAQQEgCkIgiKd0cjYCACABQQFqIQEMAQsLIAAhAQNAIAFBEGogACAJak0EQCAB/QAEACELIAEpAwggASkDAEKV+Kn6l7fem55/foVClfip+pe33puef34jA0EBa2etQiB8iKchAwNAIwQgA0ECdGoiBCgCACICBH8gAv0ABAAgC/0j/WMFQQELRQRAIANBAWojA0EBa3EhAwwBCwsgBCgCAEUEQCAEIAE2AgAjBUEBaiQFIwMjBUEBdEkEQCMDIgRBAXQkAyMAQQ9qQXBxIgMjA0ECdGokACMAQf//A2pBEHY/AGsiAkEASgR/IAJAAEEASAVBAAsEQAALIwQhByADJARBACEDA0AgAyAESQRAIAcgA0ECdGooAgAiAgRAIAL9AAQAIQsgAikDCCACKQMAQpX4qfqXt96bnn9+hUKV+Kn6l7fem55/fiMDQQFrZ61CIHyIpyEIA0AjBCAIQQJ0aiIGKAIAIgUEfyAF/QAEACAL/SP9YwVBAQtFBEAgCEEBaiMDQQFrcSEIDAELCyAGIAI2AgALIANBAWohAwwBCwsjAEEPakFwcSIDIwNqJAAjAEH//wNqQRB2PwBrIgJBAEoEfyACQABBAEgFQQALBEAACyADJAYjCCEDA0AgAwRAIANBBGsoAgAhBSADIQIDQCACQQZqIAMgBWpNBEAjBiACKQMAQv///////z+DQpX4qfqXt96bnn9+IgojA0ECdkEBa2etQiB8iKdBAnRqIgQgBCgCAEEBIApCIIindHI2AgAgAkEBaiECDAELCyADQQhrKAIAIQMMAQsLCwsgAUEBaiEBDAELC0EBC+QDAQh/IwojC0EXEAYhBANAIAQEQCMOIwpBgARqIgEgBCABIARLG0GABGsiASMKa2pBASMLIgIgBEGABGoiAyACIANJGyABa/wLAEEBJBcgBEGAAmojC0EXEAYhBAwBCwsgABAMIwsQDCMKEAshAANAIAAEQCMOIwpBQGsiASAAIAAgAUkbQUBqIgEjCmtqQQEjCyICIABBQGsiAyACIANJGyABa/wLAEEBJBcgAEECahALIQAMAQsLIxdFBEBBAA8LQQAhBCMLIwprIgUjDmohASMOIQICQANAIAEgAksEQCACIAL9AAQA/QwBAQEBAQEBAQEBAQEBAQEB/SP9ZCIDaGohACADDQIgAkEQaiECDAELCyABIQALA0AgACABSQRAIwogACMOa2ojCiAAIQICQANAIAEgAksEQCACIAL9AAQA/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZCIIaGohAyAIDQIgAkEQaiECDAELCyABIQMLIAEgAyABIANJGyICIw5rahAQIAQgAiAAa2ohBAJAA0AgASACSwRAIAIgAv0ABAD9DAEBAQEBAQEBAQEBAQEBAQH9I/1kIgNoaiEAIAMNAiACQRBqIQIMAQsLIAEhAAsMAQsLIw5BACAF/AsAQQAkFyAECwuDAgwAQYwICwE8AEGYCAszAgAAACwAAAAwADEAMgAzADQANQA2ADcAOAA5AEEAQgBDAEQARQBGAGEAYgBjAGQAZQBmAEHMCAsBTABB2AgLNwIAAAAwAAAACQAKAAsADAANACAAAAA6ACwAOwAiACcAXAB4AFgAdQBVACUAJgAjACQAfAB7AH0AQZwJCwEsAEGoCQsdAgAAABYAAAAJAAsADAANACAAAAA6ACwAOwAiACcAQcwJCwEsAEHYCQsXAgAAABAAAAAKABsAeABYAHUAVQAlACYAQfwJCwEcAEGICgsJAgAAAAIAAAAgAEGcCgsBHABBqAoLDQIAAAAGAAAACgANABs=';
 
 ;// CONCATENATED MODULE: ./src/text-search.ts
 
@@ -3164,14 +3164,14 @@ function newInstance() {
     }
     catch (cause) {
         throw new errors/* KubepassError */.v3('INPUT', 'Node.js cannot run WebAssembly here, with which kubepass finds secrets in outputs.', {
-            hint: 'It reserves 10 GB of address space, without using them: raise the limit that `ulimit -v` shows.',
+            hint: 'Some releases of Node.js 24 reserve 10 GB of address space for WebAssembly: raise the limit that `ulimit -v` shows, or use a later release.',
             cause,
         });
     }
 }
 /**
- * The set of every 16 neighbouring bytes of the texts that were added. It finds where another text has such bytes.
- * WebAssembly does the work: src/assembly. It holds one other text at a time.
+ * The set of every 16 neighbouring bytes of the texts that were added. The search marks where another text, which is loaded, has
+ * such bytes. WebAssembly does the work: src/assembly.
  */
 class TextSearch {
     #instance;
@@ -3182,11 +3182,12 @@ class TextSearch {
         this.#instance ??= newInstance();
         return this.#instance;
     }
+    /** @returns whether the text has 16 bytes, so that it can be found */
     add(text) {
         this.load(text);
-        this.#exports.addText();
+        return this.#exports.addText() === 1;
     }
-    /** Takes the text that is searched from now on. */
+    /** Takes the text that is searched from now on, in place of the last one, with nothing marked. */
     load(...parts) {
         this.#length = parts.reduce((sum, part) => sum + part.length, 0);
         this.#start = this.#exports.reserve(this.#length);
@@ -3197,24 +3198,24 @@ class TextSearch {
             end += part.length;
         }
     }
-    /** The loaded text. The methods `add`, `load` and `findDumpedRuns` may end its validity, because their memory grows. */
+    /** The loaded text, valid until the next call of `add`, `load` or `markDumpedRuns`: their memory may grow. */
     text() {
         return Buffer.from(this.#exports.memory.buffer, this.#start, this.#length);
     }
-    /** Looks for runs from an index of the loaded text on. */
-    findRuns(from) {
-        this.#exports.markRuns(from);
+    /** Marks the runs that end behind an index of the loaded text, or there. */
+    markRuns(cut) {
+        this.#exports.markRuns(cut);
     }
     /**
-     * Looks where the loaded text looks like a dump, for runs across what separates the characters there.
+     * Marks runs across what separates their characters, where the loaded text looks like a dump.
      * @param cut where an output was cut: few lines of a dump may stand there and at the end
-     * @returns how many bytes look so
+     * @returns how many bytes look like a dump
      */
-    findDumpedRuns(cut) {
+    markDumpedRuns(cut) {
         return this.#exports.markDumps(cut);
     }
-    /** The runs found in the loaded text, in order. Runs that overlap or touch are one. */
-    found() {
+    /** In order. Runs that overlap or touch are one. */
+    markedRuns() {
         const exports = this.#exports;
         const runs = [];
         for (let start = exports.nextMark(0, 1); start >= 0;) {
@@ -3234,8 +3235,6 @@ class TextSearch {
 
 
 const SHORTEST_SECRET = 4;
-/** Fewer neighbouring characters of a secret than this may be a coincidence; this many are masked. */
-const SHORTEST_RUN = 16;
 const MASK = Buffer.from('***');
 /** In so many bytes 16 characters stand in any form of dump. */
 const CONTEXT = 1024;
@@ -3246,7 +3245,7 @@ const CONTEXT = 1024;
 class Redactor {
     #shown;
     #values = new Set();
-    /** Other filters of the same outputs use it as well, because each instance of WebAssembly reserves much address space. */
+    /** Other filters of the same outputs search with it as well, because each instance of WebAssembly reserves much address space. */
     search = new TextSearch();
     /** The spellings of fewer than 16 characters, which are masked as a whole. */
     #words = new Set();
@@ -3260,11 +3259,8 @@ class Redactor {
             throw new RangeError('a secret of fewer than 4 characters cannot be told from other text');
         if (!this.#values.has(value)) {
             for (const spelling of spellings(value)) {
-                const bytes = Buffer.from(spelling);
-                if (bytes.length < SHORTEST_RUN)
+                if (!this.search.add(Buffer.from(spelling)))
                     this.#words.add(spelling);
-                else
-                    this.search.add(bytes);
             }
             this.#values.add(value);
         }
@@ -3274,7 +3270,7 @@ class Redactor {
         if (this.#values.size === 0)
             return text;
         this.search.load(Buffer.from(text));
-        this.search.findRuns(0);
+        this.search.markRuns(0);
         const bytes = this.search.text();
         const runs = this.#found(bytes).filter((run) => !this.#isShown(bytes, run));
         return runs.length === 0 ? text : masked(bytes, runs, 0, false, Buffer.alloc(mostMasked(bytes.length, runs))).toString();
@@ -3286,8 +3282,8 @@ class Redactor {
         });
     }
     /**
-     * Remembers the last bytes of one output, so that a secret is found across any split of writes. What was shown before is too
-     * short to matter.
+     * Remembers the last bytes of one output, so that a secret is found across any split of writes. Fewer than 16 characters of it
+     * were shown by then.
      */
     filter() {
         let recent = Buffer.alloc(0);
@@ -3299,8 +3295,8 @@ class Redactor {
                 return piece;
             const cut = recent.length;
             this.search.load(recent, piece);
-            this.search.findRuns(Math.max(0, cut - SHORTEST_RUN + 1));
-            this.search.findDumpedRuns(cut);
+            this.search.markRuns(cut);
+            this.search.markDumpedRuns(cut);
             const bytes = this.search.text();
             const runs = this.#found(bytes);
             recent = Buffer.from(bytes.subarray(-CONTEXT));
@@ -3316,7 +3312,7 @@ class Redactor {
     }
     /** The runs that the search found in `bytes`, and the words, in order. Runs that overlap or touch are one. */
     #found(bytes) {
-        const runs = this.search.found();
+        const runs = this.search.markedRuns();
         if (this.#words.size === 0)
             return runs;
         for (const word of this.#words)
@@ -3337,14 +3333,17 @@ function merged(runs) {
     }
     return result;
 }
+/** The characters that the search drops from a dump, as in src/assembly/read-dump.ts. */
+const DROPPED = /[\t\v\f\r \0:,;"']/g;
 /** The spellings in which a value may turn up. */
 function spellings(value) {
     const body = sensitivePart(value);
     const bytes = Buffer.from(body);
     const plain = [body, encodeURIComponent(body), JSON.stringify(body).slice(1, -1)];
+    const inDumps = [body.replaceAll(' ', ''), body.replaceAll(DROPPED, '')];
     const encoded = [0, 1, 2].flatMap((shift) => base64Alignment(bytes.subarray(shift)));
     const hex = [bytes.toString('hex'), bytes.toString('hex').toUpperCase()];
-    return [...new Set([...plain, ...encoded, ...hex])].filter((text) => text.length >= SHORTEST_SECRET);
+    return [...new Set([...plain, ...inDumps, ...encoded, ...hex])].filter((text) => text.length >= SHORTEST_SECRET);
 }
 /** The base64 and base64url characters that depend on these bytes alone, not on what follows. */
 function base64Alignment(bytes) {
@@ -3406,6 +3405,7 @@ function colonPlaces(piece, line, search) {
     const places = [];
     if (line.colon && piece[0] === COLON)
         places.push(0);
+    // Buffer.indexOf() would stop at each single colon, of which most logs have many.
     search.load(piece);
     for (let at = search.indexOfPair(COLON, COLON, 0); at >= 0; at = search.indexOfPair(COLON, COLON, lineEnd(piece, at + 2))) {
         const before = lastNotBlank(piece, at);
@@ -4257,22 +4257,22 @@ async function run(useCase, words = process.argv.slice(2), wish) {
     // Without a handler it opens a debugger.
     process.on('SIGUSR1', () => undefined);
     let context;
-    let hasResult = false;
+    let isOver = false;
     const fail = async (error) => {
         const text = redactor.redact((0,errors/* describe */.q0)(error));
         await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.fail(text));
     };
     process.on('beforeExit', () => {
         // When Node.js ends by itself, it takes the handlers away first: a further signal would then decide the exit code.
-        if (hasResult)
+        if (isOver)
             process.exit();
-        hasResult = true;
+        isOver = true;
         void endWithoutResult();
     });
     process.on('uncaughtException', (cause) => {
         const error = defect('An error came up outside of the run.', cause);
         // The run ends as after a signal: its own error handling revokes what exists.
-        if (!hasResult && !stop.signal.aborted)
+        if (!isOver && !stop.signal.aborted)
             return stop.abort(error);
         process.exitCode = (0,errors/* exitCodeOf */.FO)(error);
         void fail(error);
@@ -4290,15 +4290,19 @@ async function run(useCase, words = process.argv.slice(2), wish) {
         const exitCode = await useCase(context);
         if (stop.signal.aborted && (0,errors/* codeOf */.$N)(stop.signal.reason) === 'INTERNAL')
             throw stop.signal.reason;
-        process.exitCode = exitCode;
+        endWith(exitCode);
     }
     catch (error) {
         await fail(error);
         const byUs = (0,errors/* exitCodeOf */.FO)(error);
-        process.exitCode =
-            stoppedBy === undefined || ['NOT_REVOKED', 'TAMPERED'].includes((0,errors/* codeOf */.$N)(error)) ? byUs : 128 + external_node_os_namespaceObject.constants.signals[stoppedBy];
+        endWith(stoppedBy === undefined || ['NOT_REVOKED', 'TAMPERED'].includes((0,errors/* codeOf */.$N)(error)) ? byUs : 128 + external_node_os_namespaceObject.constants.signals[stoppedBy]);
     }
-    hasResult = true;
+    /** A run that was called a defect stays one, even if it goes on while its credential is revoked. */
+    function endWith(exitCode) {
+        if (!isOver)
+            process.exitCode = exitCode;
+        isOver = true;
+    }
     /** Node.js has nothing left to do, yet the run waits for something. */
     async function endWithoutResult() {
         const error = defect('The run ended without a result.');

@@ -36,9 +36,9 @@ let column = Reading.of(0)
  */
 export function readDump(from: usize, to: usize): void {
   if (capacity < textCapacity) {
+    digits = Reading.of(textCapacity)
+    column = Reading.of(textCapacity)
     capacity = textCapacity
-    digits = Reading.of(capacity)
-    column = Reading.of(capacity)
   }
   digits.length = column.length = 0
   for (let at = from; at < to;) {

@@ -92,9 +92,8 @@ export class Reading {
 
   /** Marks the runs of this text where they stand in the searched one. */
   markPlacesOfRuns(): void {
-    const start = this.bytes
-    const end = start + this.length
-    for (let run = nextRun(start, start, end); run != 0; run = nextRun(start, afterRun(), end))
+    const end = this.bytes + this.length
+    for (let run = nextRun(this.bytes, end); run != 0; run = nextRun(afterRun(), end))
       for (let at = run; at < runEnd; at += 1) {
         const place = this.placeOf(at)
         const next = at + 1 < runEnd ? this.placeOf(at + 1) : place + 1

@@ -1,7 +1,7 @@
 import { allocate } from './memory'
 
 /** Fewer neighbouring characters of a secret than this may be a coincidence; this many are masked. */
-const SHORTEST_RUN: usize = 16
+export const SHORTEST_RUN: usize = 16
 /** So many bytes are looked up at once. */
 const GRAM: usize = 6
 /** So many runs of 16 bytes that begin at neighbouring bytes have one gram in common: the one at which the last run begins. */
@@ -23,7 +23,7 @@ let lowest: i8 = 0x7f
 /** The last text that was added. Before each stand the address of the one before, and its length. */
 let lastText: usize = 0
 
-/** Adds a text. A zero byte, which no text holds, ends its copy. */
+/** Adds a text. A zero byte ends its copy. */
 export function add(from: usize, length: usize): void {
   const copy = allocate(2 * sizeof<usize>() + length + 1) + 2 * sizeof<usize>()
   store<usize>(copy - 2 * sizeof<usize>(), lastText)
@@ -46,10 +46,9 @@ export let runEnd: usize = 0
 
 /**
  * Finds the next run between two addresses.
- * @param from where the run may begin, at least `start`
  * @returns the run's start, with its end in `runEnd`; 0 if there is none
  */
-export function nextRun(start: usize, from: usize, end: usize): usize {
+export function nextRun(from: usize, end: usize): usize {
   const words = filter
   const shift = filterShift()
   const least = lowest
@@ -58,9 +57,8 @@ export function nextRun(start: usize, from: usize, end: usize): usize {
     for (let starts = possibleStarts(block, least); starts != 0;) {
       const first = <usize>ctz(starts)
       const at = block + first + STEP - 1
-      if (at + GRAM > end) break
       const hash = hashOf(gramAt(at))
-      const run = hasBit(wordOf(words, hash, shift), hash) ? runAround(at, start, end) : 0
+      const run = hasBit(wordOf(words, hash, shift), hash) ? runAround(at, end) : 0
       if (run != 0) return run
       starts &= (<u64>-1) << (first + STEP)
     }
@@ -91,11 +89,11 @@ function atLeast(at: usize, least: i8): u64 {
 }
 
 /** The start of the run that holds the gram at `at`; 0 if there is none. */
-function runAround(at: usize, start: usize, end: usize): usize {
+function runAround(at: usize, end: usize): usize {
   // A run holds another gram as well: one of these two.
-  if (!mayHave(at - OTHER, start, end) && !mayHave(at + OTHER, start, end)) return 0
+  if (!mayHave(at - OTHER) && !mayHave(at + OTHER)) return 0
   const last = min(at, end - SHORTEST_RUN)
-  for (let run = max(start + SHORTEST_RUN - GRAM, at) - (SHORTEST_RUN - GRAM); run <= last; run += 1) {
+  for (let run = at - STEP + 1; run <= last; run += 1) {
     const place = load<u32>(slotOf(run))
     if (place == 0) continue
     runEnd = endOf(run, place, end)
@@ -121,8 +119,7 @@ function endOf(run: usize, place: usize, end: usize): usize {
   }
 }
 
-function mayHave(at: usize, start: usize, end: usize): bool {
-  if (at < start || at + GRAM > end) return false
+function mayHave(at: usize): bool {
   const hash = hashOf(gramAt(at))
   return hasBit(wordOf(filter, hash, filterShift()), hash)
 }

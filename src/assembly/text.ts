@@ -23,10 +23,12 @@ let marksEnd: usize = 0
  */
 export function reserve(length: usize): usize {
   if (length > capacity) {
-    capacity = max(length, 2 * capacity)
-    text = allocate(capacity + BEYOND)
-    marks = allocate(capacity + BEYOND)
-    regions = allocate(capacity + BEYOND)
+    const more = max(length, 2 * capacity)
+    text = allocate(more + BEYOND)
+    marks = allocate(more + BEYOND)
+    regions = allocate(more + BEYOND)
+    // The last step: without memory the program stops in one of those before it.
+    capacity = more
   } else if (marksEnd > 0) memory.fill(marks + firstMark, 0, marksEnd - firstMark)
   firstMark = capacity
   marksEnd = 0
@@ -41,7 +43,7 @@ export function mark(from: usize, to: usize): void {
   marksEnd = max(marksEnd, to - text)
 }
 
-/** The index of the first byte from `index` on that is marked, or, with `isMarked` 0, is not; -1 if no byte from there on is marked. */
+/** The index of the first byte from `index` on with this state, 1 for marked; -1 if no byte from there on is marked. */
 export function nextMark(index: usize, isMarked: i32): i32 {
   if (index >= marksEnd) return -1
   return min(<i32>marksEnd, <i32>(find(marks + max(index, firstMark), marks + marksEnd, isMarked) - marks))

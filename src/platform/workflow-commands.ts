@@ -39,6 +39,7 @@ export function commandsDefused(search: TextSearch): Filter {
 function colonPlaces(piece: Buffer, line: Line, search: TextSearch): number[] {
   const places: number[] = []
   if (line.colon && piece[0] === COLON) places.push(0)
+  // Buffer.indexOf() would stop at each single colon, of which most logs have many.
   search.load(piece)
   for (let at = search.indexOfPair(COLON, COLON, 0); at >= 0; at = search.indexOfPair(COLON, COLON, lineEnd(piece, at + 2))) {
     const before = lastNotBlank(piece, at)
