@@ -53,8 +53,8 @@ export class Redactor {
   }
 
   /**
-   * Remembers the last bytes of one output, so that a secret is found across any split of writes. Fewer than 16 characters of it
-   * were shown by then.
+   * Remembers the last bytes of one output, so that a secret is found across any split of writes. Before a secret is found, the
+   * filter has shown fewer than 16 of its characters.
    */
   filter(): Filter {
     let recent = Buffer.alloc(0)

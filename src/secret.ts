@@ -16,7 +16,7 @@ class SealedValue {
     return this.#value
   }
 
-  /** In UTF-16 units, as of a string. */
+  /** The length of the value as a string. */
   get length(): number {
     return this.#value.length
   }

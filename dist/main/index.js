@@ -3142,7 +3142,7 @@ class SealedValue {
     reveal() {
         return this.#value;
     }
-    /** In UTF-16 units, as of a string. */
+    /** The length of the value as a string. */
     get length() {
         return this.#value.length;
     }
@@ -3292,8 +3292,8 @@ class Redactor {
         });
     }
     /**
-     * Remembers the last bytes of one output, so that a secret is found across any split of writes. Fewer than 16 characters of it
-     * were shown by then.
+     * Remembers the last bytes of one output, so that a secret is found across any split of writes. Before a secret is found, the
+     * filter has shown fewer than 16 of its characters.
      */
     filter() {
         let recent = Buffer.alloc(0);
@@ -4925,7 +4925,7 @@ function isCountedElsewhere({ code, reason, details }) {
 
 
 const OWN_WORDS = "The API server's own words are quoted above. Its audit log has the request, by a User-Agent that begins with kubepass/.";
-/** In characters. Servers take more in one header; Apache and nginx, by default, little more. https://nginx.org/r/large_client_header_buffers */
+/** In characters. By default Apache and nginx take little more in one header, and other servers take more. https://nginx.org/r/large_client_header_buffers */
 const LONG_TOKEN = 8_000;
 const GUARD = 'kubepass.dev/guarded=true';
 /** The hint for a refusal, from the request and from the sender and content of the answer. */
@@ -5113,7 +5113,7 @@ function unknownCertificate(pem, now) {
 
 
 
-/** What answers so has read no more than the header or a part of the body, and handed nothing on. https://www.rfc-editor.org/rfc/rfc6585#section-5 */
+/** A server that gives one of these answers has not read the whole request, and so has handed nothing on. https://www.rfc-editor.org/rfc/rfc6585#section-5 */
 const UNREAD = [413, 414, 431];
 const SAME_MOMENT_MS = 2_000;
 /** The one place that speaks to the API server. */

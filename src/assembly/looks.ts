@@ -23,7 +23,7 @@ export function nextDumped(from: usize, to: usize, step: usize): usize {
   return from + WINDOW <= to && isDumped(to - WINDOW, upper, lower) ? to - WINDOW : 0
 }
 
-/** Rules most windows out. Branches would cost more here, because no two windows are alike. */
+/** Rules most windows out, and has no branches: the processor could not predict them. */
 function mayBeDumped(at: usize, upper: v128, lower: v128): bool {
   const bytes = v128.load(at)
   const found = kindsOf(bytes, upper, lower)

@@ -66,7 +66,7 @@ export function nextRun(from: usize, end: usize): usize {
   return 0
 }
 
-/** Where a run may begin behind the last one, which could not go on. */
+/** The first address at which the next run may begin. It may overlap the last one, which could not go on. */
 export function afterRun(): usize {
   return runEnd - SHORTEST_RUN + 2
 }
@@ -75,7 +75,7 @@ export function afterRun(): usize {
 function possibleStarts(block: usize, least: i8): u64 {
   let found =
     atLeast(block, least) | (atLeast(block + 16, least) << 16) | (atLeast(block + 32, least) << 32) | (atLeast(block + 48, least) << 48)
-  // Of 16 such bytes side by side the first one's bit is left.
+  // The bit of the first of each 16 such bytes side by side is left.
   found &= found >> 1
   found &= found >> 2
   found &= found >> 4

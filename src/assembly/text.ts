@@ -27,7 +27,7 @@ export function reserve(length: usize): usize {
     text = allocate(more + BEYOND)
     marks = allocate(more + BEYOND)
     regions = allocate(more + BEYOND)
-    // The last step: without memory the program stops in one of those before it.
+    // Set behind the allocations, because one of them may trap.
     capacity = more
   } else if (marksEnd > 0) memory.fill(marks + firstMark, 0, marksEnd - firstMark)
   firstMark = capacity

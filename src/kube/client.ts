@@ -7,7 +7,7 @@ import { quote } from '../quote.ts'
 import { canHeal, isUnknownHost, isUntrusted, proxyStatusOf, reasonOf, retried, wantsCertificate } from '../retry.ts'
 import { hintFor, hintForUnhealed, type Asked, type Form } from './hint.ts'
 
-/** What answers so has read no more than the header or a part of the body, and handed nothing on. https://www.rfc-editor.org/rfc/rfc6585#section-5 */
+/** A server that gives one of these answers has not read the whole request, and so has handed nothing on. https://www.rfc-editor.org/rfc/rfc6585#section-5 */
 const UNREAD = [413, 414, 431]
 
 export interface Call {

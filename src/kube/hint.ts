@@ -36,7 +36,7 @@ interface Attributes {
 }
 
 const OWN_WORDS = "The API server's own words are quoted above. Its audit log has the request, by a User-Agent that begins with kubepass/."
-/** In characters. Servers take more in one header; Apache and nginx, by default, little more. https://nginx.org/r/large_client_header_buffers */
+/** In characters. By default Apache and nginx take little more in one header, and other servers take more. https://nginx.org/r/large_client_header_buffers */
 const LONG_TOKEN = 8_000
 const GUARD = 'kubepass.dev/guarded=true'
 
