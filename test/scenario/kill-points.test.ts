@@ -72,14 +72,12 @@ async function playKills(
  * Plays a job again if the API server refused its Secret: two jobs at once changed the same quota. The job asks again, and so
  * comes to more boundaries.
  */
-function undisturbed<Rest extends unknown[]>(play: (...of: Rest) => Promise<Seen | undefined>): (...of: Rest) => Promise<Seen> {
-  return async (...of) => {
-    for (let left = TRIES; left > 0; left -= 1) {
-      const seen = await play(...of)
-      if (seen?.refused === false) return seen
-    }
-    throw new Error(`The API server refused the Secret of ${String(TRIES)} jobs.`)
+async function undisturbed(play: () => Promise<Seen | undefined>): Promise<Seen> {
+  for (let left = TRIES; left > 0; left -= 1) {
+    const seen = await play()
+    if (seen?.refused === false) return seen
   }
+  throw new Error(`The API server refused the Secret of ${String(TRIES)} jobs.`)
 }
 
 /** A shell says the same by its exit code. */
@@ -88,63 +86,69 @@ function wasKilled(said: Said | undefined): boolean {
 }
 
 /** Main, and post. */
-const onGithub = undisturbed(async (kills: Kills, command = LEAVES_A_PROCESS) => {
-  let seen: Seen | undefined
-  await playOnGithub(
-    async ({ job, step, proxy }) => {
-      if (command === OUTLIVES_ITS_TOKEN) proxy.shortTokens(SHORT_S)
-      seen = await playKills(kills, job.folder, proxy, (env) => {
-        const use = step({ command, isolate: kills.isolate ?? 'auto' }, env)
-        return { first: () => use.main(), net: () => use.post() }
-      })
-    },
-    { nodeOptions: PRELOADED, patience: { drain: 200 } },
-  )
-  return seen
-})
+async function onGithub(kills: Kills, command = LEAVES_A_PROCESS): Promise<Seen> {
+  return undisturbed(async () => {
+    let seen: Seen | undefined
+    await playOnGithub(
+      async ({ job, step, proxy }) => {
+        if (command === OUTLIVES_ITS_TOKEN) proxy.shortTokens(SHORT_S)
+        seen = await playKills(kills, job.folder, proxy, (env) => {
+          const use = step({ command, isolate: kills.isolate ?? 'auto' }, env)
+          return { first: () => use.main(), net: () => use.post() }
+        })
+      },
+      { nodeOptions: PRELOADED, patience: { drain: 200 } },
+    )
+    return seen
+  })
+}
 
 /** Script and after_script, on a machine: what the program leaves is not ended by the runner. */
-const onGitlab = undisturbed(async (gitlabEnv: boolean, kills: Kills) => {
-  let seen: Seen | undefined
-  await playOnGitlab(
-    async ({ job, step, proxy }) => {
-      const PATH = [nodeThatPreloads(job.folder), job.machine['PATH']].join(delimiter)
-      seen = await playKills(kills, job.folder, proxy, (env) => {
-        const use = step({ command: LEAVES_A_PROCESS, isolate: kills.isolate ?? 'auto' }, { ...env, PATH })
-        return { first: () => use.main(), net: () => use.post() }
-      })
-    },
-    { executor: 'shell', gitlabEnv },
-  )
-  return seen
-})
+async function onGitlab(gitlabEnv: boolean, kills: Kills): Promise<Seen> {
+  return undisturbed(async () => {
+    let seen: Seen | undefined
+    await playOnGitlab(
+      async ({ job, step, proxy }) => {
+        const PATH = [nodeThatPreloads(job.folder), job.machine['PATH']].join(delimiter)
+        seen = await playKills(kills, job.folder, proxy, (env) => {
+          const use = step({ command: LEAVES_A_PROCESS, isolate: kills.isolate ?? 'auto' }, { ...env, PATH })
+          return { first: () => use.main(), net: () => use.post() }
+        })
+      },
+      { executor: 'shell', gitlabEnv },
+    )
+    return seen
+  })
+}
 
 /** `run`, and `revoke` for as long as there is a receipt. */
-const inTerminal = undisturbed(async (kills: Kills, command = LEAVES_A_PROCESS) => {
-  let seen: Seen | undefined
-  await playInTerminal(
-    async ({ terminal, flags, identityOf, proxy }) => {
-      const stdin = await identityOf('issuer')
-      if (command === OUTLIVES_ITS_TOKEN) proxy.shortTokens(SHORT_S)
-      const identified = [...flags, '--token-file', '-', '--isolate', kills.isolate ?? 'auto']
-      seen = await playKills(kills, terminal.folder, proxy, (env) => {
-        const call = async (words: string[]): Promise<Said> => {
-          const { stderr, ...ended } = await terminal.run(words, { stdin, env })
-          return { ...ended, log: stderr }
-        }
-        return {
-          first: () => call(['run', ...identified, '--', 'sh', '-c', command]),
-          async net() {
-            const receipt = readdirSync(terminal.tmp).find((name) => name.endsWith('.receipt.json'))
-            return receipt === undefined ? undefined : call(['revoke', ...identified, join(terminal.tmp, receipt)])
-          },
-        }
-      })
-    },
-    [process.execPath, ...PRELOADED, fileURLToPath(new URL('../../dist/cli/index.js', import.meta.url))],
-  )
-  return seen
-})
+async function inTerminal(kills: Kills, command = LEAVES_A_PROCESS): Promise<Seen> {
+  return undisturbed(async () => {
+    let seen: Seen | undefined
+    await playInTerminal(
+      async ({ terminal, flags, identityOf, proxy }) => {
+        const stdin = await identityOf('issuer')
+        if (command === OUTLIVES_ITS_TOKEN) proxy.shortTokens(SHORT_S)
+        const identified = [...flags, '--token-file', '-', '--isolate', kills.isolate ?? 'auto']
+        seen = await playKills(kills, terminal.folder, proxy, (env) => {
+          const call = async (words: string[]): Promise<Said> => {
+            const { stderr, ...ended } = await terminal.run(words, { stdin, env })
+            return { ...ended, log: stderr }
+          }
+          return {
+            first: () => call(['run', ...identified, '--', 'sh', '-c', command]),
+            async net() {
+              const receipt = readdirSync(terminal.tmp).find((name) => name.endsWith('.receipt.json'))
+              return receipt === undefined ? undefined : call(['revoke', ...identified, join(terminal.tmp, receipt)])
+            },
+          }
+        })
+      },
+      [process.execPath, ...PRELOADED, fileURLToPath(new URL('../../dist/cli/index.js', import.meta.url))],
+    )
+    return seen
+  })
+}
 
 /** The template calls `node`. */
 function nodeThatPreloads(folder: string): string {
