@@ -3343,6 +3343,7 @@ function merged(runs) {
     }
     return result;
 }
+const SHORTEST_IN_DUMPS = 16;
 /** The characters that the search drops from a dump, as in src/assembly/read-dump.ts. */
 const DROPPED = /[\t\v\f\r \0:,;"']/g;
 /** The spellings in which a value may turn up. */
@@ -3350,7 +3351,8 @@ function spellings(value) {
     const body = sensitivePart(value);
     const bytes = Buffer.from(body);
     const plain = [body, encodeURIComponent(body), JSON.stringify(body).slice(1, -1)];
-    const inDumps = [body.replaceAll(' ', ''), body.replaceAll(DROPPED, '')];
+    // A dump is searched for 16 characters. A shorter spelling would only mask a word that is no secret.
+    const inDumps = [body.replaceAll(' ', ''), body.replaceAll(DROPPED, '')].filter((text) => text.length >= SHORTEST_IN_DUMPS);
     const encoded = [0, 1, 2].flatMap((shift) => base64Alignment(bytes.subarray(shift)));
     const hex = [bytes.toString('hex'), bytes.toString('hex').toUpperCase()];
     return [...new Set([...plain, ...inDumps, ...encoded, ...hex])].filter((text) => text.length >= SHORTEST_SECRET);

@@ -223,6 +223,11 @@ test('of a text made of parts of two secrets, no 16 neighbouring characters of e
   expect(masked).toBeGreaterThan(80)
 })
 
+test('a short secret with separators masks no word that it makes without them', () => {
+  const redactor = knowing('pass:word', 'a b c d')
+  expect(redactor.redact('the password of abcd: pass:word, a b c d')).toBe('the password of abcd: ***, ***')
+})
+
 test('secrets that touch where an output was cut have one mask', () => {
   const [one, other] = ['a1'.repeat(12), 'b2'.repeat(12)]
   expect(streamed(knowing(one, other), [Buffer.from(`<${one}`), Buffer.from(`${other}>`)])).toBe('<***>')
