@@ -53,7 +53,7 @@ export function nextRun(from: usize, end: usize): usize {
   const shift = filterShift()
   const least = lowest
   for (let block = from; block + SHORTEST_RUN <= end; block += BLOCK) {
-    // One lookup stands for the runs that begin at the first of these bytes and the next 10.
+    // The runs that begin at the first of these bytes and the next 10 hold one gram in common: one lookup is enough for them.
     for (let starts = possibleStarts(block, least); starts != 0;) {
       const first = <usize>ctz(starts)
       const at = block + first + STEP - 1
