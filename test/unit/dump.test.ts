@@ -88,7 +88,7 @@ function readings(output: Buffer): string[] {
   const text = output
     .toString('latin1')
     .replaceAll('***', '\x01')
-    .replaceAll(/\x1b(\[[\d;]*[A-Za-z]|\(.|\].*?\x07)/g, '')
+    .replaceAll(/\x1b(\[[\d;]*[A-Za-z]|\(.|\][^\x01]*?\x07)/g, '')
     .replaceAll(/^[0-9a-f]{7,8}:?(?= )/gm, '')
   const column = Array.from(text.matchAll(/(?: {2}| [|>])(\S*?)[|<]?$/gm), ([, letters]) => letters).join('')
   const left = text.replaceAll(/ {2,}[|>]?\S+$/gm, '')
