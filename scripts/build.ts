@@ -34,7 +34,7 @@ async function bundleEntry(name: string): Promise<void> {
   write(name, {
     'index.js': importedLate(code, READER),
     ...Object.fromEntries(Object.entries(assets).map(([file, { source }]) => [file, source])),
-    // ncc does not see what is in src/search-module.ts.
+    // ncc does not see what is in src/redact/search-module.ts.
     [LICENSES]: `${String(assets[LICENSES]?.source)}\n\n${licenceOfSearch(root)}`,
   })
 }

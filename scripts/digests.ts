@@ -1,7 +1,7 @@
 // Writes the digests of a release's programs into the template of that release, so that a job checks what it fetches.
 //   node scripts/digests.ts build/SHA256SUMS gitlab/scan.yml
 import { readFileSync, writeFileSync } from 'node:fs'
-import { version } from '../src/version.ts'
+import { version } from '../src/base/version.ts'
 
 const programs = {
   sha256_node: `kubepass-${version}.tgz`,

@@ -1,5 +1,5 @@
 // Writes the generated files. From the table of inputs and the version: action.yml, the GitLab templates, the README's tables,
-// src/version.ts, and the release that the documents tell to use. From src/assembly: src/search-module.ts.
+// src/base/version.ts, and the release that the documents tell to use. From src/redact/assembly: src/redact/search-module.ts.
 // With --check nothing is written; the exit code says whether all of it is fresh.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { format, resolveConfig } from 'prettier'
 import { parseDocument, type YAMLMap } from 'yaml'
-import { errorCodes } from '../src/errors.ts'
-import { inputIds, inputs, outputs, type Input, type Output } from '../src/inputs.ts'
+import { errorCodes } from '../src/base/errors.ts'
+import { inputIds, inputs, outputs, type Input, type Output } from '../src/config/inputs.ts'
 import { componentTemplate, scanTemplate } from './gitlab-template.ts'
 
 const root = resolve(import.meta.dirname, '..')
@@ -22,8 +22,8 @@ export async function generated(version = packageVersion()): Promise<Record<stri
     'docs/troubleshooting.md': await format(troubleshooting(read('docs/troubleshooting.md')), { ...style, parser: 'markdown' }),
     'gitlab/scan.yml': await format(scanTemplate(read('gitlab/scan.yml'), version), { ...style, parser: 'yaml' }),
     'templates/kubepass.yml': await format(componentTemplate(read('templates/kubepass.yml')), { ...style, parser: 'yaml' }),
-    'src/version.ts': versionModule(version),
-    'src/search-module.ts': compiledSearch(),
+    'src/base/version.ts': versionModule(version),
+    'src/redact/search-module.ts': compiledSearch(),
     ...Object.fromEntries(tellingTheVersion().map((name) => [name, withVersion(read(name), version)])),
   }
 }
@@ -109,10 +109,10 @@ function versionModule(version: string): string {
 function compiledSearch(): string {
   const folder = mkdtempSync(join(tmpdir(), 'kubepass-search-'))
   try {
-    const [source, file] = [resolve(root, 'src/assembly'), join(folder, 'search.wasm')]
+    const [source, file] = [resolve(root, 'src/redact/assembly'), join(folder, 'search.wasm')]
     const args = [join(source, 'index.ts'), '--config', join(source, 'asconfig.json'), '--outFile', file]
     execFileSync(process.execPath, [resolve(root, 'node_modules/assemblyscript/bin/asc.js'), ...args], { stdio: 'inherit' })
-    return `/** Written by \`npm run generate\` from src/assembly: WebAssembly in base64. */\nexport const searchModule =\n  '${readFileSync(file, 'base64')}'\n`
+    return `/** Written by \`npm run generate\` from src/redact/assembly: WebAssembly in base64. */\nexport const searchModule =\n  '${readFileSync(file, 'base64')}'\n`
   } finally {
     rmSync(folder, { recursive: true })
   }

@@ -1,7 +1,7 @@
 // The generated parts of gitlab/scan.yml and templates/kubepass.yml.
 import { parseAllDocuments, type Document } from 'yaml'
-import { flagName, gitlabFlags } from '../src/flags.ts'
-import { inputIds, inputs, NO_AUDIENCE, type InputId } from '../src/inputs.ts'
+import { flagName, gitlabFlags } from '../src/config/flags.ts'
+import { inputIds, inputs, NO_AUDIENCE, type InputId } from '../src/config/inputs.ts'
 
 interface SpecInput {
   description: string

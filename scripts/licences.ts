@@ -9,7 +9,7 @@ export function licencesOf({ outputs }: Metafile, root: string): string[] {
   return [...new Set(packages)].toSorted().map((folder) => licence(join(root, folder)))
 }
 
-/** The licence of the compiler whose own library is a part of src/search-module.ts, where no bundler sees it. */
+/** The licence of the compiler whose own library is a part of src/redact/search-module.ts, where no bundler sees it. */
 export function licenceOfSearch(root: string): string {
   return licence(join(root, 'node_modules/assemblyscript'))
 }

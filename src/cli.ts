@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
-import { decode } from './decode.ts'
-import { describe, exitCodeOf, KubepassError } from './errors.ts'
-import { help } from './help.ts'
-import { run } from './run.ts'
-import { settle } from './settle.ts'
-import { start } from './start.ts'
-import { sweep } from './sweep.ts'
-import { version } from './version.ts'
+import { describe, exitCodeOf, KubepassError } from './base/errors.ts'
+import { version } from './base/version.ts'
+import { decode } from './commands/decode.ts'
+import { run } from './commands/execute.ts'
+import { help } from './commands/help.ts'
+import { settle } from './commands/recover.ts'
+import { start } from './commands/run.ts'
+import { sweep } from './commands/sweep.ts'
 
 const [command, ...words] = process.argv.slice(2)
 try {

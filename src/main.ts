@@ -1,4 +1,4 @@
-import { run } from './run.ts'
-import { start } from './start.ts'
+import { run } from './commands/execute.ts'
+import { start } from './commands/run.ts'
 
 void run(start)

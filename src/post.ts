@@ -1,4 +1,4 @@
-import { run } from './run.ts'
-import { settle } from './settle.ts'
+import { run } from './commands/execute.ts'
+import { settle } from './commands/recover.ts'
 
 void run(settle)

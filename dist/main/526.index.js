@@ -11,8 +11,8 @@ __webpack_require__.r(__webpack_exports__);
 /* harmony export */   junit: () => (/* binding */ junit)
 /* harmony export */ });
 /* harmony import */ var fast_xml_builder__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(9585);
-/* harmony import */ var _evidence_js__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(7082);
-/* harmony import */ var _quote_js__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(4519);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(7541);
+/* harmony import */ var _state_evidence_text_js__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(4062);
 
 
 
@@ -34,8 +34,8 @@ function checksOf(evidence) {
             used !== null && used.exit_code !== null && used.signal === null && error !== 'TIMEOUT',
             used && `exit code ${used.exit_code ?? 'unknown'}${used.signal === null ? '' : ` (${used.signal})`}`,
         ],
-        ['the credential is revoked', revoked !== null, (0,_evidence_js__WEBPACK_IMPORTED_MODULE_0__/* .ending */ .K1)(evidence)],
-        ['the credential is proven dead', proven !== null, (0,_evidence_js__WEBPACK_IMPORTED_MODULE_0__/* .ending */ .K1)(evidence)],
+        ['the credential is revoked', revoked !== null, (0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_0__/* .ending */ .K1)(evidence)],
+        ['the credential is proven dead', proven !== null, (0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_0__/* .ending */ .K1)(evidence)],
     ];
     // What ended the run is the first thing that was not seen; a scan that was killed ends none.
     const killed = used !== null && finished ? scan : undefined;
@@ -43,7 +43,7 @@ function checksOf(evidence) {
     return seen.map(([name, good, detail]) => ({
         name,
         outcome: good ? 'passed' : name === failed ? 'failed' : 'not seen',
-        detail: (0,_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .hD)(detail ?? (name === failed && error !== null ? `The run ended with ${error}.` : 'not seen'), LONGEST_DETAIL).slice(1, -1),
+        detail: (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .hD)(detail ?? (name === failed && error !== null ? `The run ended with ${error}.` : 'not seen'), LONGEST_DETAIL).slice(1, -1),
     }));
 }
 /** https://docs.gitlab.com/ci/testing/unit_test_reports/ */
@@ -70,7 +70,7 @@ function junit(evidence) {
 function annotations(evidence, env) {
     // Before Kubernetes 1.30 a credential has no id.
     const id = evidence.granted === null ? 'no credential' : (evidence.granted.credential_id ?? 'a credential');
-    const label = (0,_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .hD)(`${id} of ${evidence.asked.service_account}: ${(0,_evidence_js__WEBPACK_IMPORTED_MODULE_0__/* .ending */ .K1)(evidence)}`, 300).slice(1, -1);
+    const label = (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .hD)(`${id} of ${evidence.asked.service_account}: ${(0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_0__/* .ending */ .K1)(evidence)}`, 300).slice(1, -1);
     const url = `${env['CI_PIPELINE_URL'] ?? ''}/test_report`;
     return `${JSON.stringify({ kubepass: URL.canParse(url) ? [{ external_link: { label, url } }] : [] })}\n`;
 }

@@ -10,8 +10,8 @@ __webpack_require__.r(__webpack_exports__);
 /* harmony export */   publishCheck: () => (/* binding */ publishCheck)
 /* harmony export */ });
 /* harmony import */ var _actions_github__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(2413);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(3916);
-/* harmony import */ var _evidence_js__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(7082);
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(4758);
+/* harmony import */ var _state_evidence_text_js__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(4062);
 
 
 
@@ -20,7 +20,7 @@ const DEADLINE_MS = 10_000;
 async function publishCheck(evidence, token, env) {
     // An earlier step can set it, and Octokit would obey.
     if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .KubepassError */ .v3('INPUT', 'No check run is made while NODE_TLS_REJECT_UNAUTHORIZED is 0: anybody could answer for GitHub.');
+        throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .KubepassError */ .v3('INPUT', 'No check run is made while NODE_TLS_REJECT_UNAUTHORIZED is 0: anybody could answer for GitHub.');
     }
     const pullRequest = _actions_github__WEBPACK_IMPORTED_MODULE_0__/* .context */ ._.payload.pull_request;
     try {
@@ -32,13 +32,13 @@ async function publishCheck(evidence, token, env) {
             head_sha: pullRequest?.head?.sha ?? _actions_github__WEBPACK_IMPORTED_MODULE_0__/* .context */ ._.sha,
             status: 'completed',
             conclusion: evidence.error === null ? 'success' : 'failure',
-            output: { title: `Credential: ${(0,_evidence_js__WEBPACK_IMPORTED_MODULE_2__/* .ending */ .K1)(evidence)}`, summary: `The record of ${evidence.run.job}.`, text: (0,_evidence_js__WEBPACK_IMPORTED_MODULE_2__/* .asMarkdown */ .g5)(evidence) },
+            output: { title: `Credential: ${(0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_2__/* .ending */ .K1)(evidence)}`, summary: `The record of ${evidence.run.job}.`, text: (0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_2__/* .asMarkdown */ .g5)(evidence) },
             request: { signal: AbortSignal.timeout(DEADLINE_MS) },
         });
     }
     catch (error) {
         const status = typeof error === 'object' && error !== null && 'status' in error ? String(error.status) : 'no answer';
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .KubepassError */ .v3('REFUSED', `GitHub took no check run (${status}).`, {
+        throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .KubepassError */ .v3('REFUSED', `GitHub took no check run (${status}).`, {
             hint: 'Add to the job:\n  permissions:\n    checks: write',
         });
     }

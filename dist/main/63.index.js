@@ -15,16 +15,26 @@ __webpack_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __webpack_require__(6760);
-// EXTERNAL MODULE: ./src/damage.ts
-var src_damage = __webpack_require__(8566);
-// EXTERNAL MODULE: ./src/errors.ts
-var errors = __webpack_require__(3916);
-// EXTERNAL MODULE: ./src/options.ts + 2 modules
-var options = __webpack_require__(8721);
-// EXTERNAL MODULE: ./src/quote.ts
-var quote = __webpack_require__(4519);
-// EXTERNAL MODULE: ./src/values.ts + 1 modules
-var values = __webpack_require__(7360);
+// EXTERNAL MODULE: ./src/base/errors.ts
+var errors = __webpack_require__(4758);
+// EXTERNAL MODULE: ./src/base/quote.ts
+var quote = __webpack_require__(7541);
+// EXTERNAL MODULE: ./src/config/certificates.ts
+var certificates = __webpack_require__(8812);
+// EXTERNAL MODULE: ./src/config/damage.ts
+var config_damage = __webpack_require__(885);
+// EXTERNAL MODULE: ./src/config/invalid-value.ts
+var invalid_value = __webpack_require__(6033);
+// EXTERNAL MODULE: ./src/config/parsers.ts
+var parsers = __webpack_require__(4358);
+// EXTERNAL MODULE: ./src/config/path-or-content.ts
+var path_or_content = __webpack_require__(8789);
+// EXTERNAL MODULE: ./src/config/seal-credentials.ts
+var seal_credentials = __webpack_require__(4074);
+// EXTERNAL MODULE: ./src/config/small-file.ts
+var small_file = __webpack_require__(400);
+// EXTERNAL MODULE: ./src/system/find-program.ts
+var find_program = __webpack_require__(4319);
 // EXTERNAL MODULE: external "node:child_process"
 var external_node_child_process_ = __webpack_require__(1421);
 // EXTERNAL MODULE: external "node:events"
@@ -33,9 +43,11 @@ var external_node_events_ = __webpack_require__(8474);
 var promises_ = __webpack_require__(8500);
 // EXTERNAL MODULE: external "node:util"
 var external_node_util_ = __webpack_require__(7975);
-// EXTERNAL MODULE: ./src/carriers.ts
-var carriers = __webpack_require__(9562);
+// EXTERNAL MODULE: ./src/system/process-handle.ts
+var process_handle = __webpack_require__(1203);
 ;// CONCATENATED MODULE: ./src/identity/exec-plugin.ts
+
+
 
 
 
@@ -86,7 +98,7 @@ async function runExecPlugin(exec, env, seal, signal) {
         return credentialOf(stdout, exec.apiVersion, seal);
     }
     catch (error) {
-        if (error instanceof values/* Wrong */.YW)
+        if (error instanceof invalid_value/* Wrong */.Y)
             throw failed(exec, `printed no credential: ${error.message}`, lastLines(stderr));
         throw error;
     }
@@ -105,7 +117,7 @@ async function outputsOf(exec, env, signal) {
         const child = (0,external_node_child_process_.spawn)(exec.command, exec.args, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
         const stop = () => {
             if (child.pid !== undefined)
-                (0,carriers/* killQuietly */.En)(-child.pid, 'SIGKILL');
+                (0,process_handle/* killQuietly */.E)(-child.pid, 'SIGKILL');
         };
         const [stdout, stderr] = [collect(child.stdout, stop), collectEnd(child.stderr)];
         const closed = new Promise((resolve) => child.once('close', resolve));
@@ -138,22 +150,22 @@ async function outputsOf(exec, env, signal) {
 function credentialOf(text, apiVersion, seal) {
     const { status, ...about } = parseObject(text);
     if (about['kind'] !== 'ExecCredential')
-        throw new values/* Wrong */.YW('its answer is no ExecCredential');
+        throw new invalid_value/* Wrong */.Y('its answer is no ExecCredential');
     if (about['apiVersion'] !== apiVersion)
-        throw new values/* Wrong */.YW(`its answer is not of ${apiVersion}, as the kubeconfig has it`);
+        throw new invalid_value/* Wrong */.Y(`its answer is not of ${apiVersion}, as the kubeconfig has it`);
     const { token, clientCertificateData, clientKeyData, expirationTimestamp } = isObject(status) ? status : {};
     const expiry = typeof expirationTimestamp === 'string' ? Date.parse(expirationTimestamp) : NaN;
     const expiresAt = Number.isNaN(expiry) ? undefined : expiry;
-    const bearer = given(token) ? named('status.token', () => (0,values/* sealToken */.fh)(token, seal)) : undefined;
-    const key = given(clientKeyData) ? named('status.clientKeyData', () => (0,values/* sealKey */.FD)(clientKeyData, seal)) : undefined;
+    const bearer = given(token) ? named('status.token', () => (0,seal_credentials/* sealToken */.fh)(token, seal)) : undefined;
+    const key = given(clientKeyData) ? named('status.clientKeyData', () => (0,seal_credentials/* sealKey */.FD)(clientKeyData, seal)) : undefined;
     if (bearer !== undefined && key !== undefined)
-        throw new values/* Wrong */.YW('its answer has a token and a client certificate: which of them counts?');
+        throw new invalid_value/* Wrong */.Y('its answer has a token and a client certificate: which of them counts?');
     if (bearer !== undefined)
         return { authInfo: { bearer }, expiresAt };
     if (key === undefined || !given(clientCertificateData))
-        throw new values/* Wrong */.YW('its answer has neither a token nor a client certificate with its key');
+        throw new invalid_value/* Wrong */.Y('its answer has neither a token nor a client certificate with its key');
     return {
-        authInfo: named('status.clientCertificateData', () => (0,values/* checkKeyPair */.ce)({ certificate: (0,values/* parseCertificate */.hB)(clientCertificateData), key })),
+        authInfo: named('status.clientCertificateData', () => (0,seal_credentials/* checkKeyPair */.ce)({ certificate: (0,certificates/* parseCertificate */.h)(clientCertificateData), key })),
         expiresAt,
     };
 }
@@ -166,7 +178,7 @@ function parseObject(text) {
         // Its message would quote the text.
     }
     if (!isObject(value))
-        throw new values/* Wrong */.YW('its answer is no JSON object');
+        throw new invalid_value/* Wrong */.Y('its answer is no JSON object');
     return value;
 }
 function named(field, read) {
@@ -174,7 +186,7 @@ function named(field, read) {
         return read();
     }
     catch (error) {
-        throw error instanceof values/* Wrong */.YW ? new values/* Wrong */.YW(`its ${field} ${error.message}`) : error;
+        throw error instanceof invalid_value/* Wrong */.Y ? new invalid_value/* Wrong */.Y(`its ${field} ${error.message}`) : error;
     }
 }
 function collect(stream, whenOver) {
@@ -237,6 +249,11 @@ function given(value) {
 
 
 
+
+
+
+
+
 /** A credential of an exec plugin is used until it has less than this left. */
 const FRESH_MS = 60_000;
 /** The user and the cluster of one context of a kubeconfig. */
@@ -248,23 +265,23 @@ async function kubeconfigIdentity(input, surroundings) {
             return read();
         }
         catch (error) {
-            throw error instanceof values/* Wrong */.YW ? refuse(`has ${what}, which ${error.message}`, hintFor(what)) : error;
+            throw error instanceof invalid_value/* Wrong */.Y ? refuse(`has ${what}, which ${error.message}`, hintFor(what)) : error;
         }
     };
     // It brings client-node and a YAML parser with it.
     const { readKubeconfig } = await Promise.resolve(/* import() */).then(__webpack_require__.bind(__webpack_require__, 8136));
     const found = readKubeconfig(input.text(), input.context, {
-        token: (text) => checked('a token', () => (0,values/* sealToken */.fh)(text, seal)),
-        key: (text) => checked('client-key-data', () => (0,values/* sealKey */.FD)(text, seal)),
+        token: (text) => checked('a token', () => (0,seal_credentials/* sealToken */.fh)(text, seal)),
+        key: (text) => checked('client-key-data', () => (0,seal_credentials/* sealKey */.FD)(text, seal)),
     });
-    const damage = 'refused' in found ? (0,src_damage/* damageOfKubeconfig */.KB)(input.text()) : undefined;
+    const damage = 'refused' in found ? (0,config_damage/* damageOfKubeconfig */.KB)(input.text()) : undefined;
     if ('refused' in found)
         throw damage === undefined ? refuse(found.refused, found.hint) : refuse(damage);
     const cluster = {
-        server: checked('a server', () => (0,values/* parseServer */.ld)(found.server)),
+        server: checked('a server', () => (0,parsers/* parseServer */.ld)(found.server)),
         certificateAuthority: trustedBy(found.certificateAuthority),
-        proxyUrl: found.proxyUrl ? checked('a proxy-url', () => (0,values/* parseProxy */.YR)(found.proxyUrl ?? '')) : undefined,
-        tlsServerName: found.tlsServerName ? checked('a tls-server-name', () => (0,values/* parseServerName */.ey)(found.tlsServerName ?? '')) : undefined,
+        proxyUrl: found.proxyUrl ? checked('a proxy-url', () => (0,parsers/* parseProxy */.YR)(found.proxyUrl ?? '')) : undefined,
+        tlsServerName: found.tlsServerName ? checked('a tls-server-name', () => (0,parsers/* parseServerName */.ey)(found.tlsServerName ?? '')) : undefined,
     };
     const remark = found.user.by === 'certificate' && found.user.besideToken
         ? 'its user has a token and a client certificate: the certificate counts, as it does when kubectl shows both'
@@ -287,7 +304,7 @@ async function kubeconfigIdentity(input, surroundings) {
         if (user.by === 'token file') {
             const path = pathOf('tokenFile', user.file);
             // Read again for each use: somebody may renew it.
-            const read = () => checked('a tokenFile', () => (0,values/* sealToken */.fh)((0,values/* readSmallFile */.EW)(path), seal));
+            const read = () => checked('a tokenFile', () => (0,seal_credentials/* sealToken */.fh)((0,small_file/* readSmallFile */.EW)(path), seal));
             read();
             return () => Promise.try(() => ({ bearer: read() }));
         }
@@ -298,19 +315,19 @@ async function kubeconfigIdentity(input, surroundings) {
         const { key } = user;
         const certificate = certificateIn('client-certificate', user.certificate);
         const sealed = 'secret' in key ? key.secret : keyIn(pathOf('client-key', key.file));
-        return checked('a client-certificate', () => (0,values/* checkKeyPair */.ce)({ certificate, key: sealed }));
+        return checked('a client-certificate', () => (0,seal_credentials/* checkKeyPair */.ce)({ certificate, key: sealed }));
     }
     function keyIn(path) {
-        return checked('a client-key', () => (0,values/* sealKey */.FD)((0,values/* readSmallFile */.EW)(path), seal));
+        return checked('a client-key', () => (0,seal_credentials/* sealKey */.FD)((0,small_file/* readSmallFile */.EW)(path), seal));
     }
     function certificateIn(field, from) {
         return 'text' in from
-            ? checked(`${field}-data`, () => (0,values/* parseCertificate */.hB)(from.text))
-            : checked(`a ${field}`, () => (0,values/* parseCertificate */.hB)((0,values/* readSmallFile */.EW)(pathOf(field, from.file))));
+            ? checked(`${field}-data`, () => (0,certificates/* parseCertificate */.h)(from.text))
+            : checked(`a ${field}`, () => (0,certificates/* parseCertificate */.h)((0,small_file/* readSmallFile */.EW)(pathOf(field, from.file))));
     }
     /** Who writes a kubeconfig with a file in it has that file read, and sent to a server of his choice. */
     function pathOf(field, file) {
-        if ((0,values/* isNoPath */.Fs)(file, 'folder' in input.files ? input.files.folder : ''))
+        if ((0,path_or_content/* isNoPath */.F)(file, 'folder' in input.files ? input.files.folder : ''))
             throw refuse(`has ${field}, but not as the path of a file`);
         if ('folder' in input.files)
             return (0,external_node_path_.resolve)(input.files.folder, file);
@@ -340,7 +357,7 @@ async function kubeconfigIdentity(input, surroundings) {
         const path = command.includes('/') ? pathOf('exec.command', command) : command;
         if (!surroundings.hasPost)
             return path;
-        const program = (0,options/* findProgram */.Kp)(path, surroundings.path);
+        const program = (0,find_program/* findProgram */.Kp)(path, surroundings.path);
         throw refuse(`names the program ${(0,quote/* quote */.hD)(command)} without its whole path: it is run again when the job ends, and PATH may lead elsewhere by then`, program === undefined ? 'It is not on PATH now.' : `Write command: ${program}`);
     }
 }

@@ -1,131 +1,193 @@
 import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 /******/ var __webpack_modules__ = ({
 
-/***/ 6821:
+/***/ 4758:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Ck: () => (/* binding */ reopen),
-/* harmony export */   dM: () => (/* binding */ removeTree),
-/* harmony export */   rt: () => (/* binding */ obstacleAt),
-/* harmony export */   so: () => (/* binding */ regained)
+/* harmony export */   $N: () => (/* binding */ codeOf),
+/* harmony export */   FO: () => (/* binding */ exitCodeOf),
+/* harmony export */   UQ: () => (/* binding */ errnoOf),
+/* harmony export */   q0: () => (/* binding */ describe),
+/* harmony export */   v3: () => (/* binding */ KubepassError)
 /* harmony export */ });
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3916);
-/* harmony import */ var _quote_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4519);
+/* unused harmony export errorCodes */
+/** What went wrong, as tests and exit codes know it. The README and docs/troubleshooting.md are made of this. */
+const table = {
+    INPUT: {
+        exit: 80,
+        means: 'an input is wrong; nothing was sent to the network',
+        todo: 'Each wrong input is named, with what is wrong and a value that works. A value that was damaged on its way (quotes, lost line ends, a second base64, `REDACTED`) is named with the command that gives the right one. Correct them all, then run the job again.',
+    },
+    IDENTITY: {
+        exit: 81,
+        means: 'there is no identity, or more than one',
+        todo: 'On GitHub the job needs `permissions: id-token: write`, on GitLab the `id_tokens` of the template. If two are there, set `identity`. An audience that does not fit is the input `audience`; an ID token that has expired on GitLab needs a longer `timeout`. A token that has expired, or is not valid yet, is named with its times before it is sent. If the ID token service of GitHub has a certificate of an internal CA, name that CA in `NODE_EXTRA_CA_CERTS`. If the program of a kubeconfig failed, the last lines of its standard error are shown: run it in a step before, to see them all.',
+    },
+    REFUSED: {
+        exit: 82,
+        means: 'the API server refused',
+        todo: 'For 403 the message has the RBAC rule to add, or the words of the admission policy; the API server answers 403, too, for a namespace or a ServiceAccount that does not exist. For 401 the API server gives no reason: compare the claims that are shown with its `--authentication-config`, or its `--oidc` flags (issuer, audience, claim rules), or read its log. For 404 the message has the command that creates the namespace or the ServiceAccount. If the API server answered for something else than was asked for, `server` has a path that is not part of the URL.',
+    },
+    UNREACHABLE: {
+        exit: 83,
+        means: 'the API server was not reached, or something else answered for it',
+        todo: 'Check `server`, `certificate_authority` and `tls_server_name`; behind a proxy `proxy_url` or `HTTPS_PROXY`. Nothing is trusted but the CA that you give. An answer that is no Kubernetes Status (HTML, other JSON) or a redirect comes from a gateway, a firewall, a captive portal or a login page in between. Before the scan a host without an address is tried for 5 s only; all else is tried for `deadline`, which the log tells after 3 s.',
+    },
+    RIGHTS: {
+        exit: 84,
+        means: 'the token is not the one that was asked for',
+        todo: 'It was revoked unused. Look for a gateway that changes requests, or for a signing plugin of the API server.',
+    },
+    LEAK: { exit: 85, means: 'a secret leaked (reserved)', todo: 'Not in use yet.' },
+    NOT_REVOKED: {
+        exit: 86,
+        means: 'the credential was not revoked; beats every other code',
+        todo: 'The message says when the token dies by itself. To end it now, delete the Secret that the evidence names: `kubectl delete secret -n NAMESPACE NAME`. Then see the cause that is shown: a missing right to delete Secrets, a network that broke, or an ID token that ran out.',
+    },
+    TAMPERED: {
+        exit: 87,
+        means: "the scan wrote to the runner's command files",
+        todo: 'What it wrote there was removed, so that no later step believes it. If that was no attack: a variable or an output for later steps is set by a step of its own, or name the file in `pass_env`, and the scan may write to it.',
+    },
+    TIMEOUT: {
+        exit: 124,
+        means: 'the scan took longer than `max_scan`, and was ended',
+        todo: 'The credential was revoked. See what the scan waits for; if it needs the time, raise `max_scan`.',
+    },
+    INTERRUPTED: {
+        exit: 130,
+        means: 'ended by SIGHUP (129), SIGINT (130) or SIGTERM (143)',
+        todo: 'The job was cancelled, or ran into a time limit. The credential was revoked; what was left open, the post step has finished: read its log.',
+    },
+    INTERNAL: { exit: 1, means: 'a defect of kubepass', todo: 'Please report it, with the log; it holds no secret.' },
+};
+const errorCodes = (/* unused pure expression or super */ null && (table));
+/** An error that a user can act on. Its texts hold no secret, no foreign bytes unquoted, no response body. */
+class KubepassError extends Error {
+    code;
+    hint;
+    noEffect;
+    tooLong;
+    constructor(code, message, details = {}) {
+        super(message, { cause: details.cause });
+        this.name = 'KubepassError';
+        this.code = code;
+        this.hint = details.hint;
+        this.noEffect = details.noEffect ?? false;
+        this.tooLong = details.tooLong ?? false;
+    }
+}
+function codeOf(error) {
+    return error instanceof KubepassError ? error.code : 'INTERNAL';
+}
+function exitCodeOf(error) {
+    return table[codeOf(error)].exit;
+}
+/** Node's own code of a failed call, like ENOENT; empty when there is none. */
+function errnoOf(error) {
+    return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+/** The message, the chain of causes, then the hint. Never a stack. */
+function describe(error) {
+    const lines = [messageOf(error)];
+    for (let cause = causeOf(error); cause !== undefined; cause = causeOf(cause))
+        lines.push(`Caused by: ${messageOf(cause)}`);
+    if (error instanceof KubepassError && error.hint !== undefined)
+        lines.push(error.hint);
+    return lines.join('\n');
+}
+function messageOf(error) {
+    return error instanceof Error ? error.message : String(error);
+}
+function causeOf(error) {
+    return error instanceof Error ? error.cause : undefined;
+}
 
 
+/***/ }),
 
+/***/ 7541:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   D9: () => (/* binding */ markdownCode),
+/* harmony export */   cl: () => (/* binding */ quoteValue),
+/* harmony export */   hD: () => (/* binding */ quote)
+/* harmony export */ });
 /**
- * Does `work` on a path. The scan runs as the same user and can change modes. After EACCES this function restores the
- * owner's rights and does the work again.
- * @param tell gets what was closed, as `reopen` returns it
+ * Foreign text (claims, branch names, server messages) for a log line: quoted, cut, on one line, and
+ * unable to issue a workflow command (`::x::` needs to start a line, `##[x]` may stand anywhere).
  */
-function regained(path, work, tell = () => undefined) {
-    try {
-        return work();
-    }
-    catch (error) {
-        const closed = (0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error) === 'EACCES' ? reopen(path) : [];
-        if (closed.length === 0)
-            throw error;
-        tell(closed);
-        return work();
-    }
+function quote(text, longest = 300) {
+    return onOneLine(JSON.stringify(cut(text, longest)));
+}
+/** The same for any value of a JSON document: as JSON, so that no text in it is quoted twice. */
+function quoteValue(value) {
+    return typeof value === 'string' ? quote(value) : cut(onOneLine(JSON.stringify(value ?? null)), 300);
+}
+function cut(text, longest) {
+    return text.length > longest ? `${text.slice(0, longest)}…` : text;
+}
+function onOneLine(json) {
+    return json
+        .replaceAll(/[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
+        .replaceAll('##[', '##\\u005b');
+}
+/** Text as Markdown that shows it literally, also inside a table. */
+function markdownCode(text) {
+    const oneLine = text.replaceAll(/\s+/g, ' ').replaceAll('|', '\\|');
+    const longestRun = Math.max(0, ...[...oneLine.matchAll(/`+/g)].map((run) => run[0].length));
+    const fence = '`'.repeat(longestRun + 1);
+    const pad = longestRun > 0 ? ' ' : '';
+    return `${fence}${pad}${oneLine}${pad}${fence}`;
+}
+
+
+/***/ }),
+
+/***/ 8812:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   h: () => (/* binding */ parseCertificate),
+/* harmony export */   y: () => (/* binding */ parseCertificateAuthority)
+/* harmony export */ });
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var _damage_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(885);
+/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6033);
+/* harmony import */ var _path_or_content_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8789);
+/* harmony import */ var _pem_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1452);
+/* harmony import */ var _small_file_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(400);
+
+
+
+
+
+
+/** PEM from PEM, its base64, or a file that holds either. */
+function parseCertificateAuthority(text, readFile = _small_file_js__WEBPACK_IMPORTED_MODULE_3__/* .readSmallFile */ .EW) {
+    const pem = (0,_pem_js__WEBPACK_IMPORTED_MODULE_4__/* .pemOf */ ._)(text);
+    if (pem === undefined && (0,_path_or_content_js__WEBPACK_IMPORTED_MODULE_2__/* .isNoPath */ .F)(text))
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .Y((0,_damage_js__WEBPACK_IMPORTED_MODULE_1__/* .damageOfPem */ .fZ)(text, 'certificate') ?? 'is neither a certificate nor the path of one');
+    return parseCertificate(pem ?? readFile(text).trim());
 }
 /**
- * Restores the owner's rights: to pass the folders that lead to a path, to change the last folder, and to change the path itself.
- * @returns each folder or file that the owner could not use, with its former mode
+ * PEM from PEM or its base64. The certificates alone: a key beside them must not go where they go. One that cannot be read is
+ * skipped, as the Go clients do: what is left trusts nobody else.
  */
-function reopen(path) {
-    const folders = [];
-    for (let folder = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(path); folder !== (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(folder); folder = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(folder))
-        folders.unshift(folder);
-    return [
-        ...folders.slice(0, -1).flatMap((folder) => open(folder, folderAt, 0o100)),
-        ...folders.slice(-1).flatMap((folder) => open(folder, folderAt, 0o700)),
-        ...open(path, node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync, 0o600),
-    ];
+function parseCertificate(text) {
+    const certificates = (0,_pem_js__WEBPACK_IMPORTED_MODULE_4__/* .pemBlocks */ .P)((0,_pem_js__WEBPACK_IMPORTED_MODULE_4__/* .pemOf */ ._)(text) ?? '')
+        .filter(({ label, hasHeaders }) => label === 'CERTIFICATE' && !hasHeaders)
+        .flatMap(({ der }) => certificateIn(der) ?? []);
+    if (certificates.length === 0)
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .Y((0,_damage_js__WEBPACK_IMPORTED_MODULE_1__/* .damageOfPem */ .fZ)(text, 'certificate') ?? 'holds no certificate that can be read');
+    return certificates.join('');
 }
-/** Gives the owner all rights if a needed right is missing. */
-function open(path, look, needed) {
+function certificateIn(der) {
     try {
-        const about = look(path);
-        const [mode, all] = [about.mode & 0o7777, about.isDirectory() ? 0o700 : 0o600];
-        if (about.isSymbolicLink() || (mode & needed) === needed)
-            return [];
-        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.chmodSync)(path, mode | all);
-        return [`${(0,_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path)} (mode ${mode.toString(8).padStart(4, '0')})`];
-    }
-    catch {
-        return [];
-    }
-}
-function folderAt(path) {
-    const about = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(path);
-    if (!about.isDirectory())
-        throw Object.assign(new Error('it is no folder'), { code: 'ENOTDIR' });
-    return about;
-}
-/** Removes a file, or a folder with its content. */
-function removeTree(path) {
-    const remove = () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(path, { recursive: true, force: true });
-    try {
-        regained(path, remove);
-    }
-    catch (error) {
-        if ((0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error) !== 'EACCES')
-            throw error;
-        for (const folder of foldersIn(path))
-            open(folder, node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync, 0o700);
-        remove();
-    }
-}
-/** A folder and all folders below it. The caller gets each folder before this function lists the folder. */
-function* foldersIn(top) {
-    const waiting = [top];
-    for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
-        yield folder;
-        for (const entry of listed(folder))
-            if (entry.isDirectory())
-                waiting.push((0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, entry.name));
-    }
-}
-/** Does not follow a link, which may lead anywhere. */
-function listed(folder) {
-    try {
-        if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync)(folder).isDirectory())
-            return [];
-        return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readdirSync)(folder, { withFileTypes: true });
-    }
-    catch {
-        return [];
-    }
-}
-/** Why nobody could change or remove a path: the folder or file that another user owns, or else the code of the error. */
-function obstacleAt(path, error, uid) {
-    const within = function* () {
-        yield (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(path);
-        yield path;
-        for (const folder of foldersIn(path))
-            for (const { name } of listed(folder))
-                yield (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, name);
-    };
-    if ((0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error) === 'EACCES' || (0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error) === 'EPERM')
-        for (const place of within()) {
-            const owner = ownerOf(place);
-            if (owner !== undefined && owner !== uid)
-                return `${(0,_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(place)} belongs to another user (uid ${owner})`;
-        }
-    return (0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error) || 'unknown reason';
-}
-function ownerOf(path) {
-    try {
-        return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync)(path).uid;
+        return new node_crypto__WEBPACK_IMPORTED_MODULE_0__.X509Certificate(der).toString();
     }
     catch {
         return undefined;
@@ -135,321 +197,7 @@ function ownerOf(path) {
 
 /***/ }),
 
-/***/ 9562:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   CK: () => (/* binding */ stopCarriers),
-/* harmony export */   En: () => (/* binding */ killQuietly),
-/* harmony export */   Ku: () => (/* binding */ firstOf),
-/* harmony export */   RB: () => (/* binding */ Life),
-/* harmony export */   RK: () => (/* binding */ FIRST),
-/* harmony export */   tl: () => (/* binding */ MARKER)
-/* harmony export */ });
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8500);
-/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_timers_promises__WEBPACK_IMPORTED_MODULE_1__);
-
-
-/** What every process of the scan carries in its environment, with a value that is the run's own. */
-const MARKER = 'KUBEPASS_SCAN';
-/** What those carry in its place with which a namespace of the scan begins and ends. */
-function firstOf(marker) {
-    return `${marker}${FIRST}`;
-}
-/** A shell takes it off. */
-const FIRST = '-first';
-const DEADLINE_MS = 800;
-const LAST_MS = 200;
-/**
- * Ends every process of ours that carries the marker: an open exec or watch stream outlives a revocation. A process
- * that becomes another program shows no environment for a moment, so that one look without a find is not enough. The
- * first look comes before anything is waited for.
- * @param uncounted a process group of which none counts as having outlived the command
- */
-async function stopCarriers(marker, uncounted) {
-    const outlived = new Set();
-    const killed = new Map();
-    const deadline = Date.now() + DEADLINE_MS;
-    for (let looksWithout = 0;; await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_1__.setTimeout)(5)) {
-        const carriers = carriersOf(marker);
-        const ofScan = carriers.filter(({ isFirst }) => !isFirst);
-        looksWithout = ofScan.length === 0 ? looksWithout + 1 : 0;
-        // With the first all others in there end uncounted: its turn comes when none of them is seen, or time runs out.
-        const all = looksWithout >= 2 || Date.now() > deadline - LAST_MS;
-        for (const { pid, isFirst } of all ? carriers : ofScan) {
-            const life = new Life(pid);
-            if (!isFirst && life.group !== undefined && life.group !== uncounted)
-                outlived.add(pid);
-            killed.set(pid, life);
-            killQuietly(pid, 'SIGKILL');
-        }
-        const isDone = looksWithout >= 2 && carriers.length === 0 && [...killed.values()].every(({ isOver }) => isOver);
-        if (!isDone && Date.now() <= deadline)
-            continue;
-        // However late the last look was, who was killed then has time to die.
-        const ends = await Promise.all([...killed.values()].map((life) => life.end(LAST_MS)));
-        return { outlived: outlived.size, left: ends.filter((isOver) => !isOver).length };
-    }
-}
-/** Our own processes whose environment carries the marker, or that of a first. */
-function carriersOf(marker) {
-    const [ofScan, ofFirst] = [`${MARKER}=${marker}`, `${MARKER}=${firstOf(marker)}`];
-    return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readdirSync)('/proc')
-        .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
-        .map((pid) => ({ pid: Number(pid), environ: environOf(pid).split('\0') }))
-        .filter(({ environ }) => environ.includes(ofScan) || environ.includes(ofFirst))
-        .map(({ pid, environ }) => ({ pid, isFirst: !environ.includes(ofScan) }));
-}
-/**
- * A process, told from a later one of its number. Its memory goes before its sockets do; the first of a namespace is over
- * when all others in there are.
- */
-class Life {
-    /** The number of its process group; undefined when it was over before this. */
-    group;
-    #pid;
-    #since;
-    constructor(pid) {
-        this.#pid = pid;
-        const { group, since } = statOf(pid) ?? {};
-        this.group = group;
-        this.#since = since;
-    }
-    get isOver() {
-        return this.#since === undefined || statOf(this.#pid)?.since !== this.#since;
-    }
-    /** @returns whether it is over, within so many milliseconds */
-    async end(milliseconds) {
-        for (const deadline = Date.now() + milliseconds; !this.isOver; await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_1__.setTimeout)(5))
-            if (Date.now() > deadline)
-                return false;
-        return true;
-    }
-}
-/** Its process group, and when it began; undefined when it has ended, even if nobody has taken note of that. */
-function statOf(pid) {
-    try {
-        // The name in the second field may hold spaces and brackets.
-        const stat = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(`/proc/${pid}/stat`, 'latin1');
-        const { 0: state = '', 2: group, 19: since = '' } = stat.replace(/^.*\) /s, '').split(' ');
-        return 'ZX'.includes(state) ? undefined : { group: Number(group), since };
-    }
-    catch {
-        return undefined;
-    }
-}
-function environOf(pid) {
-    try {
-        return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(`/proc/${pid}/environ`, 'latin1');
-    }
-    catch {
-        return '';
-    }
-}
-/** Kills a process, or by its negative number a group. */
-function killQuietly(pid, signal) {
-    try {
-        process.kill(pid, signal);
-    }
-    catch {
-        // It has ended already.
-    }
-}
-
-
-/***/ }),
-
-/***/ 3302:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   CT: () => (/* binding */ checkCredential),
-/* harmony export */   Ek: () => (/* binding */ endsAt),
-/* harmony export */   IM: () => (/* binding */ OVERRUN_S),
-/* harmony export */   Ly: () => (/* binding */ isoTime),
-/* harmony export */   VF: () => (/* binding */ retireAt),
-/* harmony export */   VL: () => (/* binding */ jwtOf),
-/* harmony export */   Yz: () => (/* binding */ readCredential),
-/* harmony export */   ZA: () => (/* binding */ credentialId),
-/* harmony export */   ak: () => (/* binding */ untimely),
-/* harmony export */   ds: () => (/* binding */ claimsOf),
-/* harmony export */   hh: () => (/* binding */ renewAt),
-/* harmony export */   iU: () => (/* binding */ decodeJwt)
-/* harmony export */ });
-/* unused harmony exports secretOf, away */
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3916);
-/* harmony import */ var _quote_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4519);
-
-
-/** The API server accepts a token for this long after its `exp`: 60 s of leeway and 10 s of cache. */
-const OVERRUN_S = 70;
-const CLOCK_SKEW_S = 120;
-/** When it ends by our own clock, ms since 1970, as what counts is how long it lives from when it was received: clocks may differ. */
-function endsAt({ issuedAt, expiresAt }, receivedAt) {
-    return receivedAt + (expiresAt - issuedAt) * 1000;
-}
-/** When to renew it: at 65 to 75 % of the life that was granted, so that many jobs do not come at once. */
-function renewAt(credential, receivedAt, random = Math.random()) {
-    return receivedAt + Math.round((endsAt(credential, receivedAt) - receivedAt) * (0.65 + random / 10));
-}
-/**
- * When to delete the anchor of one that has been replaced: at its own end, as there are clients that never learn of the
- * new one, or earlier, if all are said to.
- * @param grace seconds
- */
-function retireAt(end, replacedAt, grace) {
-    return grace === undefined ? end : Math.min(end, replacedAt + grace * 1000);
-}
-/** Header and claims of a JWT; undefined when the text is none. The signature is not looked at. */
-function decodeJwt(text) {
-    const [header, claims, signature, ...more] = text.split('.');
-    if (header === undefined || claims === undefined || !signature || more.length > 0)
-        return undefined;
-    const parsed = { header: parseSegment(header), claims: parseSegment(claims) };
-    return parsed.header !== undefined && parsed.claims !== undefined ? parsed : undefined;
-}
-/** The same of a secret. */
-function jwtOf(token) {
-    return decodeJwt(token.reveal());
-}
-function parseSegment(segment) {
-    try {
-        const value = JSON.parse(Buffer.from(segment, 'base64url').toString());
-        return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
-    }
-    catch {
-        return undefined;
-    }
-}
-/**
- * What the token says of itself, before it is judged: the latest expiry must be known even of a wrong one.
- * @throws RIGHTS when it is no JWT, or its times make no sense
- */
-function readCredential(token) {
-    const jwt = jwtOf(token);
-    if (jwt === undefined)
-        throw notAsAsked('it is no JWT');
-    const { iat, exp, nbf, jti } = jwt.claims;
-    if (!isTime(iat) || !isTime(exp) || exp <= iat || (nbf !== undefined && (!isTime(nbf) || nbf >= exp)))
-        throw notAsAsked('its times make no sense');
-    return { token, jwt, jti: typeof jti === 'string' ? jti : undefined, issuedAt: iat, expiresAt: exp };
-}
-/**
- * Compares the token's own claims with what was asked for.
- * @returns warnings
- * @throws RIGHTS when it is not the token that was asked for
- */
-function checkCredential({ jwt, issuedAt, expiresAt }, expected, now = Date.now() / 1000) {
-    const { header, claims } = jwt;
-    const kubernetes = objectAt(claims, 'kubernetes.io');
-    const secret = secretOf(claims);
-    const subject = `system:serviceaccount:${expected.namespace}:${expected.name}`;
-    // Asymmetric signatures only: "none" and shared keys prove nothing.
-    if (typeof header['alg'] !== 'string' || !/^(RS|ES|PS)(256|384|512)$|^EdDSA$/.test(header['alg']))
-        throw notAsAsked(`its algorithm is ${shown(header['alg'])}`);
-    if (claims['sub'] !== subject)
-        throw notAsAsked(`its subject is ${shown(claims['sub'])}, not ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .hD)(subject)}`);
-    if (kubernetes['namespace'] !== expected.namespace)
-        throw notAsAsked(`its namespace is ${shown(kubernetes['namespace'])}`);
-    if (objectAt(kubernetes, 'serviceaccount')['name'] !== expected.name)
-        throw notAsAsked('it names another ServiceAccount');
-    if (expected.anchor !== undefined && (secret['name'] !== expected.anchor.name || secret['uid'] !== expected.anchor.uid)) {
-        throw notAsAsked('it is not bound to the Secret of this run');
-    }
-    const audiences = [claims['aud']].flat();
-    if (expected.audiences.length > 0 &&
-        (expected.audiences.length !== audiences.length || !expected.audiences.every((audience) => audiences.includes(audience)))) {
-        throw notAsAsked(`its audiences are ${shown(audiences)}`);
-    }
-    const life = expiresAt - issuedAt;
-    if (life > expected.duration + 1)
-        throw notAsAsked(`it lives ${life} s, longer than the ${expected.duration} s asked for`);
-    if (expected.stated !== undefined && Math.abs(Date.parse(expected.stated) / 1000 - expiresAt) > 5) {
-        throw notAsAsked('it expires at another time than the server states');
-    }
-    const warnings = [];
-    if (life < expected.duration - 1)
-        warnings.push(`The credential lives ${life} s, shorter than the ${expected.duration} s asked for.`);
-    const skew = Math.round(issuedAt - now);
-    if (Math.abs(skew) > CLOCK_SKEW_S)
-        warnings.push(`The API server's clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine's: the times told here are the server's.`);
-    return warnings;
-}
-/** The Secret that a token says it is bound to. */
-function secretOf(claims) {
-    return objectAt(objectAt(claims, 'kubernetes.io'), 'secret');
-}
-const GITLAB_CLAIMS = ['project_path', 'project_id', 'ref_protected', 'namespace'];
-/** What a refused ID token said of itself, one claim a line; undefined when it is no JWT. */
-function claimsOf(token, now = Date.now() / 1000) {
-    const jwt = jwtOf(token);
-    if (jwt === undefined)
-        return undefined;
-    const names = ['iss', 'aud', 'sub', 'repository', 'repository_id', 'ref', 'event_name', 'environment', ...GITLAB_CLAIMS];
-    const lines = names.filter((name) => jwt.claims[name] !== undefined).map((name) => `  ${name}: ${shown(jwt.claims[name])}`);
-    return [...lines, ...timesOf(jwt, now)].join('\n');
-}
-function timesOf({ claims }, now) {
-    return ['iat', 'nbf', 'exp'].flatMap((name) => {
-        const time = claims[name];
-        return isTime(time) ? [`  ${name}: ${isoTime(time)} (${away(time, now)})`] : [];
-    });
-}
-/** The API server accepts an OpenID Connect token this long before its `nbf`. */
-const EARLIEST_S = 300;
-/**
- * Why the API server cannot accept the token of the identity now, by the token's own times. The clocks of two machines
- * differ: within that difference the API server decides.
- */
-function untimely(token, now = Date.now() / 1000) {
-    const jwt = jwtOf(token);
-    if (jwt === undefined)
-        return undefined;
-    const { exp, nbf } = jwt.claims;
-    const expired = isTime(exp) && exp < now - CLOCK_SKEW_S ? `expired ${away(exp, now)}` : undefined;
-    const early = isTime(nbf) && nbf > now + EARLIEST_S ? `is not valid yet: it will be ${away(nbf, now)}` : undefined;
-    const why = expired ?? early;
-    return why === undefined ? undefined : `${why}. Its times:\n${timesOf(jwt, now).join('\n')}\nIt is now ${isoTime(Math.floor(now))}`;
-}
-/** A moment, in words, as seen from now. Both are seconds since 1970. */
-function away(seconds, now) {
-    const between = Math.round(seconds - now);
-    const [unit, size] = [
-        ['day', 86400],
-        ['hour', 3600],
-        ['minute', 60],
-    ].find(([, length]) => Math.abs(between) >= length) ?? ['second', 1];
-    return new Intl.RelativeTimeFormat('en').format(Math.trunc(between / size), unit);
-}
-function isoTime(seconds) {
-    return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
-}
-/** The id as the audit log and SelfSubjectReview write it. */
-function credentialId(jti) {
-    return `JTI=${jti}`;
-}
-function notAsAsked(what) {
-    return new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3('RIGHTS', `The token is not the one that was asked for: ${what}.`, {
-        hint: 'Does the API server sign tokens by a plugin, or sit behind a gateway that changes them?',
-    });
-}
-function objectAt(of, key) {
-    const value = of[key];
-    return typeof value === 'object' && value !== null ? value : {};
-}
-function isTime(value) {
-    return typeof value === 'number' && Number.isFinite(value) && value > 0 && value < 8.64e12;
-}
-function shown(value) {
-    return (0,_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quoteValue */ .cl)(value ?? 'missing');
-}
-
-
-/***/ }),
-
-/***/ 8566:
+/***/ 885:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -459,7 +207,7 @@ function shown(value) {
 /* harmony export */   fZ: () => (/* binding */ damageOfPem),
 /* harmony export */   jf: () => (/* binding */ tokenIn)
 /* harmony export */ });
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8422);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4389);
 
 // Users damage values when they copy them into an input. Each function returns the fault and the command that gives the right
 // value. The caller puts the name of the input, or of the field, before that text. No text holds the value itself.
@@ -613,307 +361,7 @@ function decodings(text) {
 
 /***/ }),
 
-/***/ 3916:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   $N: () => (/* binding */ codeOf),
-/* harmony export */   FO: () => (/* binding */ exitCodeOf),
-/* harmony export */   UQ: () => (/* binding */ errnoOf),
-/* harmony export */   q0: () => (/* binding */ describe),
-/* harmony export */   v3: () => (/* binding */ KubepassError)
-/* harmony export */ });
-/* unused harmony export errorCodes */
-/** What went wrong, as tests and exit codes know it. The README and docs/troubleshooting.md are made of this. */
-const table = {
-    INPUT: {
-        exit: 80,
-        means: 'an input is wrong; nothing was sent to the network',
-        todo: 'Each wrong input is named, with what is wrong and a value that works. A value that was damaged on its way (quotes, lost line ends, a second base64, `REDACTED`) is named with the command that gives the right one. Correct them all, then run the job again.',
-    },
-    IDENTITY: {
-        exit: 81,
-        means: 'there is no identity, or more than one',
-        todo: 'On GitHub the job needs `permissions: id-token: write`, on GitLab the `id_tokens` of the template. If two are there, set `identity`. An audience that does not fit is the input `audience`; an ID token that has expired on GitLab needs a longer `timeout`. A token that has expired, or is not valid yet, is named with its times before it is sent. If the ID token service of GitHub has a certificate of an internal CA, name that CA in `NODE_EXTRA_CA_CERTS`. If the program of a kubeconfig failed, the last lines of its standard error are shown: run it in a step before, to see them all.',
-    },
-    REFUSED: {
-        exit: 82,
-        means: 'the API server refused',
-        todo: 'For 403 the message has the RBAC rule to add, or the words of the admission policy; the API server answers 403, too, for a namespace or a ServiceAccount that does not exist. For 401 the API server gives no reason: compare the claims that are shown with its `--authentication-config`, or its `--oidc` flags (issuer, audience, claim rules), or read its log. For 404 the message has the command that creates the namespace or the ServiceAccount. If the API server answered for something else than was asked for, `server` has a path that is not part of the URL.',
-    },
-    UNREACHABLE: {
-        exit: 83,
-        means: 'the API server was not reached, or something else answered for it',
-        todo: 'Check `server`, `certificate_authority` and `tls_server_name`; behind a proxy `proxy_url` or `HTTPS_PROXY`. Nothing is trusted but the CA that you give. An answer that is no Kubernetes Status (HTML, other JSON) or a redirect comes from a gateway, a firewall, a captive portal or a login page in between. Before the scan a host without an address is tried for 5 s only; all else is tried for `deadline`, which the log tells after 3 s.',
-    },
-    RIGHTS: {
-        exit: 84,
-        means: 'the token is not the one that was asked for',
-        todo: 'It was revoked unused. Look for a gateway that changes requests, or for a signing plugin of the API server.',
-    },
-    LEAK: { exit: 85, means: 'a secret leaked (reserved)', todo: 'Not in use yet.' },
-    NOT_REVOKED: {
-        exit: 86,
-        means: 'the credential was not revoked; beats every other code',
-        todo: 'The message says when the token dies by itself. To end it now, delete the Secret that the evidence names: `kubectl delete secret -n NAMESPACE NAME`. Then see the cause that is shown: a missing right to delete Secrets, a network that broke, or an ID token that ran out.',
-    },
-    TAMPERED: {
-        exit: 87,
-        means: "the scan wrote to the runner's command files",
-        todo: 'What it wrote there was removed, so that no later step believes it. If that was no attack: a variable or an output for later steps is set by a step of its own, or name the file in `pass_env`, and the scan may write to it.',
-    },
-    TIMEOUT: {
-        exit: 124,
-        means: 'the scan took longer than `max_scan`, and was ended',
-        todo: 'The credential was revoked. See what the scan waits for; if it needs the time, raise `max_scan`.',
-    },
-    INTERRUPTED: {
-        exit: 130,
-        means: 'ended by SIGHUP (129), SIGINT (130) or SIGTERM (143)',
-        todo: 'The job was cancelled, or ran into a time limit. The credential was revoked; what was left open, the post step has finished: read its log.',
-    },
-    INTERNAL: { exit: 1, means: 'a defect of kubepass', todo: 'Please report it, with the log; it holds no secret.' },
-};
-const errorCodes = (/* unused pure expression or super */ null && (table));
-/** An error that a user can act on. Its texts hold no secret, no foreign bytes unquoted, no response body. */
-class KubepassError extends Error {
-    code;
-    hint;
-    noEffect;
-    tooLong;
-    constructor(code, message, details = {}) {
-        super(message, { cause: details.cause });
-        this.name = 'KubepassError';
-        this.code = code;
-        this.hint = details.hint;
-        this.noEffect = details.noEffect ?? false;
-        this.tooLong = details.tooLong ?? false;
-    }
-}
-function codeOf(error) {
-    return error instanceof KubepassError ? error.code : 'INTERNAL';
-}
-function exitCodeOf(error) {
-    return table[codeOf(error)].exit;
-}
-/** Node's own code of a failed call, like ENOENT; empty when there is none. */
-function errnoOf(error) {
-    return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : '';
-}
-/** The message, the chain of causes, then the hint. Never a stack. */
-function describe(error) {
-    const lines = [messageOf(error)];
-    for (let cause = causeOf(error); cause !== undefined; cause = causeOf(cause))
-        lines.push(`Caused by: ${messageOf(cause)}`);
-    if (error instanceof KubepassError && error.hint !== undefined)
-        lines.push(error.hint);
-    return lines.join('\n');
-}
-function messageOf(error) {
-    return error instanceof Error ? error.message : String(error);
-}
-function causeOf(error) {
-    return error instanceof Error ? error.cause : undefined;
-}
-
-
-/***/ }),
-
-/***/ 7082:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   K1: () => (/* binding */ ending),
-/* harmony export */   VE: () => (/* binding */ grantedBy),
-/* harmony export */   e1: () => (/* binding */ asText),
-/* harmony export */   ff: () => (/* binding */ failWith),
-/* harmony export */   g5: () => (/* binding */ asMarkdown),
-/* harmony export */   vA: () => (/* binding */ asJson),
-/* harmony export */   yC: () => (/* binding */ newEvidence)
-/* harmony export */ });
-/* harmony import */ var _credential_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3302);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3916);
-/* harmony import */ var _quote_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4519);
-/* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(311);
-
-
-
-
-function newEvidence(options, run) {
-    const { namespace, name } = options.serviceAccount;
-    return {
-        version: 1,
-        kubepass: _version_js__WEBPACK_IMPORTED_MODULE_2__/* .version */ .r,
-        run,
-        server: options.server,
-        identity: null,
-        asked: { service_account: `${namespace}/${name}`, duration_seconds: options.duration, audiences: options.tokenAudiences },
-        granted: null,
-        renewed: [],
-        verified: null,
-        used: null,
-        isolation: null,
-        revoked: null,
-        missing: false,
-        proven: null,
-        dead_by: null,
-        finished: false,
-        warnings: [],
-        error: null,
-    };
-}
-function grantedBy(credential, anchorName) {
-    return {
-        credential_id: credential.jti === undefined ? null : (0,_credential_js__WEBPACK_IMPORTED_MODULE_0__/* .credentialId */ .ZA)(credential.jti),
-        issued_at: (0,_credential_js__WEBPACK_IMPORTED_MODULE_0__/* .isoTime */ .Ly)(credential.issuedAt),
-        expires_at: (0,_credential_js__WEBPACK_IMPORTED_MODULE_0__/* .isoTime */ .Ly)(credential.expiresAt),
-        bound_to: anchorName ?? null,
-    };
-}
-function failWith(evidence, error) {
-    evidence.error = (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .codeOf */ .$N)(error);
-}
-/** One line for the state that the credential is in; it never claims more than was seen. */
-function ending({ finished, missing, revoked, proven, dead_by }) {
-    if (dead_by === null)
-        return 'none was issued';
-    const atLatest = `dead by ${dead_by} at the latest`;
-    if (!finished)
-        return `in use; ${atLatest}`;
-    if (revoked === null && !missing)
-        return `NOT REVOKED; ${atLatest}`;
-    const revocation = revoked === null ? 'its Secret was not there' : `revoked ${revoked.at}`;
-    if (proven === null)
-        return `${revocation}, not proven; ${atLatest}`;
-    return `${revocation}, proven dead ${proven.dead_at} (${proven.samples} refusals, the last ${proven.seconds_after_revocation.toFixed(1)} s after)`;
-}
-/** What became of the command; undefined when there was none. */
-function useOf({ used }) {
-    if (used === null)
-        return undefined;
-    if (used.exit_code === null)
-        return `started ${used.started_at}; its end was not seen`;
-    return `exit code ${used.exit_code}${used.signal === null ? '' : ` (${used.signal})`}, ${used.started_at} to ${used.ended_at}`;
-}
-function renewal({ credential_id, issued_at, expires_at, bound_to }) {
-    return `${credential_id ?? 'without an id'}, ${issued_at} to ${expires_at}, ${bound_to === null ? 'bound to nothing' : `Secret ${bound_to}`}`;
-}
-function isolationOf({ isolated, why_not, as_root }) {
-    if (!isolated)
-        return `no: ${why_not ?? 'unknown'}`;
-    return as_root ? "yes, as root: the machine's files and settings are open to it" : 'yes';
-}
-const CREDENTIAL = 'Credential';
-function rows(evidence) {
-    const { identity, asked, granted, verified, run, isolation } = evidence;
-    const all = [
-        ['ServiceAccount', asked.service_account],
-        ['Server', evidence.server],
-        ['Identity', identity && `${identity.kind} (${identity.why})`],
-        ['Run', `${run.repository} ${run.id}/${run.attempt} ${run.job}`.trim()],
-        ['Issued', granted?.issued_at],
-        ['Expires', granted?.expires_at],
-        ['Credential id', granted?.credential_id],
-        ['Bound to', granted && (granted.bound_to === null ? 'nothing: it cannot be revoked' : `Secret ${granted.bound_to}`)],
-        ...evidence.renewed.map((each) => ['Renewed', renewal(each)]),
-        ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
-        ['Scan', useOf(evidence)],
-        ['Isolated', isolation && isolationOf(isolation)],
-        [CREDENTIAL, ending(evidence)],
-        ['Error', evidence.error],
-        ...evidence.warnings.map((warning) => ['Warning', warning]),
-    ];
-    return all.filter((row) => row[1] !== null && row[1] !== undefined && row[1] !== '');
-}
-/** For a log, which has the end of the credential in a line of its own. */
-function asText(evidence) {
-    // Branch, job and claims are foreign text.
-    return rows(evidence)
-        .filter(([name]) => name !== CREDENTIAL || !evidence.finished)
-        .map(([name, value]) => `  ${name.padEnd(15)} ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(value, 1000).slice(1, -1)}`)
-        .join('\n');
-}
-function asMarkdown(evidence) {
-    const lines = rows(evidence).map(([name, value]) => `| ${name} | ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .markdownCode */ .D9)(value)} |`);
-    return `### kubepass\n\n| | |\n| --- | --- |\n${lines.join('\n')}\n`;
-}
-function asJson(evidence) {
-    return `${JSON.stringify(evidence, undefined, 2)}\n`;
-}
-
-
-/***/ }),
-
-/***/ 0:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   WL: () => (/* binding */ inClusterIdentity),
-/* harmony export */   dy: () => (/* binding */ isInPod),
-/* harmony export */   zd: () => (/* binding */ podTokenFolder)
-/* harmony export */ });
-/* unused harmony export serverOf */
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var node_net__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7030);
-/* harmony import */ var node_net__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_net__WEBPACK_IMPORTED_MODULE_1__);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3916);
-/* harmony import */ var _values_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7360);
-
-
-
-
-// Fixed by the API: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
-const FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
-const TOKEN = `${FOLDER}/token`;
-function isInPod(env) {
-    return serverOf(env) !== undefined && (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(TOKEN);
-}
-/** The real path of the folder with the Pod's own token; undefined outside of a Pod. */
-function podTokenFolder() {
-    return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(TOKEN) ? (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(FOLDER) : undefined;
-}
-/** The URL of the Pod's own API server; undefined outside of a Pod. */
-function serverOf(env) {
-    const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '' } = env;
-    if (!/^[\w.:-]+$/.test(host) || !/^\d+$/.test(port))
-        return undefined;
-    return URL.parse(`https://${(0,node_net__WEBPACK_IMPORTED_MODULE_1__.isIPv6)(host) ? `[${host}]` : host}:${port}`)?.origin;
-}
-/**
- * The Pod that we run in. Where its API server is stands in variables, which an earlier step can set; by what
- * it is known, in the Pod's own files.
- */
-function inClusterIdentity(env, seal) {
-    const server = serverOf(env);
-    if (server === undefined)
-        throw notInPod('KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT name no server');
-    const certificateAuthority = checked('its ca.crt', () => (0,_values_js__WEBPACK_IMPORTED_MODULE_3__/* .parseCertificate */ .hB)((0,_values_js__WEBPACK_IMPORTED_MODULE_3__/* .readSmallFile */ .EW)(`${FOLDER}/ca.crt`)));
-    return {
-        kind: 'in-cluster',
-        cluster: { server, certificateAuthority, proxyUrl: undefined, tlsServerName: undefined },
-        // The kubelet replaces the file long before the token in it expires.
-        authInfo: () => Promise.try(() => ({ bearer: checked('its token', () => (0,_values_js__WEBPACK_IMPORTED_MODULE_3__/* .sealToken */ .fh)((0,_values_js__WEBPACK_IMPORTED_MODULE_3__/* .readSmallFile */ .EW)(TOKEN), seal)) })),
-    };
-}
-function checked(what, read) {
-    try {
-        return read();
-    }
-    catch (error) {
-        throw error instanceof _values_js__WEBPACK_IMPORTED_MODULE_3__/* .Wrong */ .YW ? notInPod(`${what} ${error.message}`) : error;
-    }
-}
-function notInPod(why) {
-    return new _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .KubepassError */ .v3('INPUT', `The identity is in-cluster, but no Pod with a ServiceAccount's token is around us: ${why}.`, {
-        hint: 'Run the job in a Pod of the cluster, such as an ARC runner, with automountServiceAccountToken: true, or choose another identity.',
-    });
-}
-
-
-/***/ }),
-
-/***/ 8422:
+/***/ 4389:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -1170,479 +618,111 @@ const outputs = {
 
 /***/ }),
 
-/***/ 7768:
+/***/ 6033:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   L: () => (/* binding */ limitOf),
-/* harmony export */   p: () => (/* binding */ endOf)
+/* harmony export */   Y: () => (/* binding */ Wrong)
 /* harmony export */ });
-/**
- * Aborted when one of these is, or the time is over. Node.js (24.21) forgets a timeout that is over and was never heard: so
- * somebody listens.
- */
-function limitOf(milliseconds, ...signals) {
-    const limit = AbortSignal.any([...signals, AbortSignal.timeout(milliseconds)]);
-    limit.addEventListener('abort', () => undefined);
-    return Object.assign(limit, { endsAt: Math.min(Date.now() + milliseconds, ...signals.map(endOf)) });
-}
-/** When a limit is over, ms since 1970; Infinity for another signal. */
-function endOf(signal) {
-    return 'endsAt' in signal ? signal.endsAt : Infinity;
+/** What is wrong with a value: it follows the name of the input, or of the field, that holds it. */
+class Wrong extends Error {
 }
 
 
 /***/ }),
 
-/***/ 8721:
+/***/ 4358:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  Rl: () => (/* binding */ DEFAULT_MAX_SCAN_S),
-  qk: () => (/* binding */ STANDARD_OUTPUT),
-  G0: () => (/* binding */ deadlineOf),
-  Kp: () => (/* binding */ findProgram),
-  Ac: () => (/* binding */ parseOptions)
-});
-
-// UNUSED EXPORTS: baseDirectory
-
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./src/damage.ts
-var damage = __nccwpck_require__(8566);
-// EXTERNAL MODULE: ./src/errors.ts
-var errors = __nccwpck_require__(3916);
-// EXTERNAL MODULE: ./src/identity/in-cluster.ts
-var in_cluster = __nccwpck_require__(0);
-// EXTERNAL MODULE: ./src/inputs.ts
-var inputs = __nccwpck_require__(8422);
-// EXTERNAL MODULE: ./src/quote.ts
-var quote = __nccwpck_require__(4519);
-;// CONCATENATED MODULE: ./src/own-kubeconfig.ts
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   E9: () => (/* binding */ parseDuration),
+/* harmony export */   I8: () => (/* binding */ parseExitCodes),
+/* harmony export */   LM: () => (/* binding */ parseNamespace),
+/* harmony export */   O0: () => (/* binding */ parseDeadline),
+/* harmony export */   OE: () => (/* binding */ parseVariableNames),
+/* harmony export */   QA: () => (/* binding */ parseAudience),
+/* harmony export */   Vv: () => (/* binding */ parseMaxScan),
+/* harmony export */   XJ: () => (/* binding */ parseTokenVariable),
+/* harmony export */   YA: () => (/* binding */ parseServiceAccount),
+/* harmony export */   YR: () => (/* binding */ parseProxy),
+/* harmony export */   aL: () => (/* binding */ words),
+/* harmony export */   ey: () => (/* binding */ parseServerName),
+/* harmony export */   g1: () => (/* binding */ parseContextName),
+/* harmony export */   kx: () => (/* binding */ parseGrace),
+/* harmony export */   ld: () => (/* binding */ parseServer),
+/* harmony export */   rI: () => (/* binding */ parseSamples),
+/* harmony export */   w6: () => (/* binding */ parseLife)
+/* harmony export */ });
+/* unused harmony exports isLabel, isSubdomain */
+/* harmony import */ var node_net__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7030);
+/* harmony import */ var node_net__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_net__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7541);
+/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6033);
 
 
 
-/** The members of KUBECONFIG, kubectl's default file, and the file that the input `kubeconfig` names. */
-function ownKubeconfigs(env, input) {
-    const home = env['HOME'] ?? '';
-    const members = (env['KUBECONFIG'] ?? '').split(external_node_path_.delimiter);
-    const paths = [...members, (0,external_node_path_.join)(home, '.kube', 'config'), input ?? ''].filter((path) => path !== '');
-    const known = new Set(paths.map(fileId).filter((id) => id !== undefined));
-    const include = (path) => {
-        const id = fileId(path);
-        return id !== undefined && known.has(id);
-    };
-    return { paths: paths.filter(include), home, include };
-}
-/** One id for all names of a file. Devices have none: /dev/null is the kubeconfig of a caller who has no cluster. */
-function fileId(path) {
-    try {
-        const about = (0,external_node_fs_.statSync)(path, { bigint: true });
-        return about.isFile() ? `${about.dev}:${about.ino}` : undefined;
-    }
-    catch {
-        return undefined;
-    }
-}
-/**
- * Why a command must not run. The caller's shell has already expanded $KUBECONFIG: to the caller's file, or to nothing.
- * @param words of a command line; or one shell script
- */
-function problemOfKubeconfig(words, own) {
-    const file = ownFileIn(words, own);
-    if (file !== undefined)
-        return `names ${(0,quote/* quote */.hD)(file)}, a kubeconfig of the caller: the scan would not be the ServiceAccount`;
-    const descriptor = descriptorIn(words);
-    if (descriptor !== undefined)
-        return `names ${(0,quote/* quote */.hD)(descriptor)}, which the caller's shell has opened: the scan would not be the ServiceAccount`;
-    const flag = emptyFlagIn(words);
-    return flag === undefined ? undefined : `gives no value to ${(0,quote/* quote */.hD)(flag)}: the client would look for a kubeconfig of the caller`;
-}
-function ownFileIn(words, own) {
-    let previous = '';
-    for (const word of words) {
-        const text = word.replaceAll(/["'\\]/g, '');
-        // Some paths hold characters at which the split below would cut them.
-        const spelled = [word, word.slice(word.indexOf('=') + 1)].find((path) => /[\s=:,]/.test(path) && own.include(path));
-        const found = spelled ?? own.paths.find((path) => /[\s=:,]/.test(path) && text.includes(path));
-        if (found !== undefined)
-            return found;
-        for (const part of text.split(/[\s;|&()<>`]+/)) {
-            const pieces = part.split(/[=:,@]/).map((piece) => expandHome(piece, own.home));
-            const path = pieces.find((piece, index) => !(index === 0 && isSubcommand(piece, previous)) && own.include(piece));
-            if (path !== undefined)
-                return path;
-            previous = part;
-        }
-    }
-    return undefined;
-}
-/** In a folder with a file of that name, `kubectl config view` and `kind get kubeconfig` name no file. */
-function isSubcommand(word, previous) {
-    return !word.includes('/') && !/^-[^=]*(config|file)[^=]*$/i.test(previous);
-}
-/** What `--kubeconfig <(...)` becomes. */
-function descriptorIn(words) {
-    const values = words.flatMap((word, index) => FLAG.test(word) ? [words[index + 1] ?? ''] : FLAG.test(word.split('=')[0] ?? '') ? [word.slice(word.indexOf('=') + 1)] : []);
-    return values.find((value) => /^\/(dev\/fd|proc\/[^/]+\/fd)\/\d+$/.test(value));
-}
-function expandHome(path, home) {
-    return path.replace(/^(~|\$HOME|\$\{HOME\})(?=\/)/, () => home);
-}
-const FLAG = /^--?kube-?config[\w-]*$/i;
-/** Flags that take a path. `k3d --kubeconfig-switch-context` begins alike and takes no value. */
-const FLAG_OF_PATH = /^--?kube-?config(-?(file|path))?$/i;
-const EMPTY = /^(--?kube-?config[\w-]*|KUBE_?CONFIG\w*)=$/i;
-const EMPTY_IN_SCRIPT = /(?:^|\s)(--?kube-?config[\w-]*)(?:=(?:""|'')?|\s+(?:""|''))(?=[\s;|&)]|$)/i;
-function emptyFlagIn(words) {
-    for (const [index, word] of words.entries()) {
-        if (FLAG.test(word) && words[index + 1] === '')
-            return word;
-        if (FLAG_OF_PATH.test(word) && words[index + 1] === undefined)
-            return word;
-        const found = EMPTY.exec(word) ?? (/\s/.test(word) ? EMPTY_IN_SCRIPT.exec(word) : null);
-        if (found !== null)
-            return found[1];
-    }
-    return undefined;
-}
-
-// EXTERNAL MODULE: ./src/proxy-variables.ts + 1 modules
-var proxy_variables = __nccwpck_require__(1191);
-// EXTERNAL MODULE: ./src/read-once.ts
-var read_once = __nccwpck_require__(1877);
-// EXTERNAL MODULE: ./src/values.ts + 1 modules
-var values = __nccwpck_require__(7360);
-;// CONCATENATED MODULE: ./src/system-roots.ts
-
-
-/**
- * The files in which distributions keep the public CAs. The paths are fixed: an earlier step can set variables such as
- * SSL_CERT_FILE, which Go and OpenSSL obey. https://github.com/golang/go/blob/go1.26.0/src/crypto/x509/root_linux.go
- */
-const BUNDLES = [
-    '/etc/ssl/certs/ca-certificates.crt',
-    '/etc/pki/tls/certs/ca-bundle.crt',
-    '/etc/ssl/ca-bundle.pem',
-    '/etc/pki/tls/cacert.pem',
-    '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
-    '/etc/ssl/cert.pem',
-];
-/** The public CAs that the distribution trusts, as PEM. */
-function systemRoots() {
-    const bundle = BUNDLES.find((path) => (0,external_node_fs_.existsSync)(path));
-    if (bundle === undefined)
-        throw new values/* Wrong */.YW('is system, but this machine has no CAs: install the package ca-certificates');
-    return (0,values/* parseCertificate */.hB)((0,values/* readSmallFile */.EW)(bundle));
-}
-
-// EXTERNAL MODULE: ./src/write.ts
-var write = __nccwpck_require__(2868);
-;// CONCATENATED MODULE: ./src/options.ts
-
-
-
-
-
-
-
-
-
-
-
-
-
-/** GitLab's template always gives a value, so that this one stands for none. */
-const DEFAULT_MAX_SCAN_S = 6 * 3600;
-/** The value of `certificate_authority` that means the public CAs of the system. */
-const SYSTEM = 'system';
-/** The path that stands for standard output, so that another program can read the evidence. */
-const STANDARD_OUTPUT = '-';
-/**
- * Reports every wrong input at once, each with its name, what is wrong and a right example. To finish a run
- * nothing is asked that only its start needs: a program or a directory may be gone by then.
- */
-function parseOptions(source, seal, purpose) {
-    const problems = [];
-    /** The inputs with a problem, so that one mistake gives one complaint. */
-    const wrong = new Set();
-    const read = (id, parse, whenEmpty, fallback = inputs/* inputs */.QL[id].default) => {
-        if (wrong.has(id))
-            return whenEmpty;
-        const text = textOf(id) || fallback;
-        try {
-            if (text === '') {
-                const { required } = inputs/* inputs */.QL[id];
-                if (required === true || (required !== undefined && bringer === undefined && isIdentityKnown()))
-                    throw new values/* Wrong */.YW('is missing');
-                return whenEmpty;
-            }
-            const allowed = inputs/* inputs */.QL[id].options;
-            if (allowed && !allowed.includes(text))
-                throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, not one of ${allowed.join(', ')}`);
-            return parse(text);
-        }
-        catch (error) {
-            if (!(error instanceof values/* Wrong */.YW))
-                throw error;
-            wrong.add(id);
-            problems.push(`${source.nameOf(id)} ${error.message}; ${(0,inputs/* exampleOf */.Ql)(id)}`);
-            return whenEmpty;
-        }
-    };
-    const same = (text) => text;
-    const choice = (id) => read(id, same, inputs/* inputs */.QL[id].default);
-    (0,proxy_variables/* sealProxyPasswords */.cm)(source.env, seal);
-    problems.push(...[(0,proxy_variables/* problemOfProxy */.hR)(source.env)].filter((problem) => problem !== undefined));
-    const bringer = whoBringsTheCluster();
-    const server = read('server', values/* parseServer */.ld, '');
-    const serviceAccount = read('service_account', parseServiceAccount, { namespace: '', name: '' });
-    const maxDuration = read('max_duration', parseDuration, Infinity);
-    const tokenFile = read('token_file', same, '');
-    const token = read('token', (text) => (0,values/* sealToken */.fh)(text, seal), undefined);
-    if (token !== undefined && tokenFile !== '')
-        problems.push(`${source.nameOf('token')} and ${source.nameOf('token_file')} are both given: one is enough`);
-    const shell = choice('shell');
-    const allowDebugTrace = choice('allow_debug_trace') === 'true';
-    const report = choice('report');
-    // Not read without need: what is not known to anybody needs no redaction.
-    const checkToken = report === 'check' ? read('github_token', (text) => (0,values/* sealToken */.fh)(text, seal), undefined) : undefined;
-    const certificateAuthority = read('certificate_authority', readCertificateAuthority, '');
-    const options = {
-        server,
-        certificateAuthority,
-        serviceAccount,
-        namespace: read('namespace', parseNamespace, serviceAccount.namespace),
-        contextName: read('context_name', parseContextName, undefined),
-        command: readCommand(),
-        acceptExitCodes: read('accept_exit_codes', parseExitCodes, [0]),
-        env: choice('env'),
-        passEnv: read('pass_env', parseVariableNames, []),
-        isolate: choice('isolate'),
-        identity: choice('identity'),
-        kubeconfig: read('kubeconfig', readKubeconfig, undefined),
-        token: token ?? (tokenFile === '' ? undefined : read('token_file', readToken, undefined)),
-        stdinTaken: read_once/* PATH_INPUTS */.EY.some((id) => (0,read_once/* isStdin */.jD)(textOf(id))),
-        audience: read('audience', parseAudience, server),
-        duration: read('duration', (text) => parseLife(text, maxDuration, source.nameOf('max_duration')), 900),
-        rotateGrace: read('rotate_grace', parseGrace, undefined),
-        maxScan: read('max_scan', parseMaxScan, DEFAULT_MAX_SCAN_S),
-        tokenAudiences: read('token_audiences', words, []),
-        revocation: choice('revocation'),
-        prove: choice('prove'),
-        proofSamples: read('proof_samples', parseSamples, 3),
-        delivery: choice('delivery'),
-        tokenVariable: read('token_variable', parseTokenVariable, 'KUBE_TOKEN'),
-        directory: purpose === 'start' ? read('directory', (path) => parseDirectory(path, source.workspace), '', source.temp) : baseDirectory(source),
-        proxyUrl: read('proxy_url', values/* parseProxy */.YR, undefined),
-        tlsServerName: read('tls_server_name', values/* parseServerName */.ey, undefined),
-        evidence: read('evidence', (path) => parseEvidencePath(path, source, purpose), undefined),
-        checkToken,
-        deadline: 1000 * read('deadline', parseDeadline, 60),
-    };
-    if (purpose === 'start' && !source.hasLaterSteps && options.command === undefined)
-        problems.push(`no command was given${source.hasPost ? `: set ${source.nameOf('command')}` : ': kubepass run [FLAGS] -- COMMAND'}`);
-    if (purpose === 'start' && source.hasLaterSteps && options.isolate === 'required' && options.command === undefined)
-        problems.push(`${source.nameOf('isolate')} is required, but later steps cannot be isolated: set ${source.nameOf('command')}`);
-    if (options.delivery === 'output' && options.command !== undefined)
-        problems.push(`${source.nameOf('delivery')} is output, which is for later steps: with a command use env`);
-    if (options.identity === 'token' && !given('token') && !given('token_file'))
-        problems.push(`${source.nameOf('identity')} is token, but neither ${source.nameOf('token')} nor ${source.nameOf('token_file')} is given`);
-    if (!source.postFailsJob && options.prove === 'post')
-        problems.push(`${source.nameOf('prove')} is post, but ${source.hasPost ? 'what comes after the script cannot fail a job' : 'there is no post step'} here`);
-    if (report === 'check' && !given('github_token'))
-        problems.push(`${source.nameOf('report')} is check, but ${source.nameOf('github_token')} is empty`);
-    if (purpose === 'start' && source.traced !== undefined && !allowDebugTrace) {
-        problems.push(`${source.traced} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')} to true`);
-    }
-    if (options.identity === 'gitlab-oidc' && options.audience === inputs/* NO_AUDIENCE */.dQ)
-        problems.push(`${source.nameOf('audience')} is missing, for which the ID token is made; for example: ${server || inputs/* inputs */.QL.audience.example}`);
-    if (options.identity === 'kubeconfig' && !given('kubeconfig'))
-        problems.push(`${source.nameOf('identity')} is kubeconfig, but ${source.nameOf('kubeconfig')} is not given`);
-    if (bringer === 'kubeconfig' && options.identity !== 'auto' && options.identity !== 'kubeconfig')
-        problems.push(`${source.nameOf('kubeconfig')} is given, but ${source.nameOf('identity')} is ${options.identity}`);
-    for (const id of bringer === 'kubeconfig' ? [] : ['context', 'allow_exec'])
-        if (given(id) && textOf(id) !== inputs/* inputs */.QL[id].default)
-            problems.push(`${source.nameOf(id)} is given without ${source.nameOf('kubeconfig')}`);
-    if (problems.length > 0) {
-        throw new errors/* KubepassError */.v3('INPUT', problems.length === 1 ? (problems[0] ?? '') : `${problems.length} inputs are wrong:\n- ${problems.join('\n- ')}`);
-    }
-    return options;
-    function textOf(id) {
-        return (source.input(id) ?? '').trim();
-    }
-    function given(id) {
-        return textOf(id) !== '';
-    }
-    /** A misspelled identity may bring the cluster, so that a missing server is no complaint then. */
-    function isIdentityKnown() {
-        return inputs/* inputs */.QL.identity.options?.includes(textOf('identity') || inputs/* inputs */.QL.identity.default) ?? true;
-    }
-    function whoBringsTheCluster() {
-        const identity = textOf('identity') || inputs/* inputs */.QL.identity.default;
-        const cluster = ['server', 'certificate_authority', 'proxy_url', 'tls_server_name'];
-        // `system` is the only CA that may stand beside a kubeconfig, which has no CA of its own then.
-        const ofKubeconfig = cluster.filter((id) => id !== 'certificate_authority' || textOf(id) !== SYSTEM);
-        const brought = { kubeconfig: ofKubeconfig, 'in-cluster': [...cluster, 'token', 'token_file'] };
-        const inCluster = identity === 'in-cluster' || (identity === 'auto' && !brought['in-cluster'].some(given) && (0,in_cluster/* isInPod */.dy)(source.env));
-        const kind = given('kubeconfig') ? 'kubeconfig' : inCluster ? 'in-cluster' : undefined;
-        for (const id of kind === undefined ? [] : brought[kind].filter(given)) {
-            wrong.add(id);
-            problems.push(`${source.nameOf(id)} is given, but comes with the identity ${kind}: leave one of them out`);
-        }
-        return kind;
-    }
-    function readKubeconfig(text) {
-        const asked = {
-            context: textOf('context') || undefined,
-            allowExec: choice('allow_exec') === 'true',
-            systemRoots: certificateAuthority || undefined,
-        };
-        const content = (0,values/* kubeconfigContent */.rg)(text);
-        if (content !== undefined)
-            return { ...asked, text: () => content, files: { refused: 'it was given as content' } };
-        // Never echoed: it may be a part of a kubeconfig.
-        if ((0,values/* isNoPath */.Fs)(text))
-            throw new values/* Wrong */.YW((0,damage/* damageOfKubeconfig */.KB)(text) ?? 'is neither a kubeconfig nor the path of one');
-        const file = contentOf(text);
-        const folder = (0,external_node_path_.dirname)((0,external_node_path_.resolve)(text));
-        // A job's files, and those that GitLab makes of its variables, are content, too: who wrote them is not who set up the runner.
-        const ofTheJob = source.workspace === undefined ? [] : [source.workspace, `${source.workspace}.tmp`].map(realpathOr);
-        const lies = ofTheJob.find((place) => [realpathOr(folder), realpathOr(text)].some((path) => isInside(path, place)));
-        return { ...asked, text: () => file, files: lies === undefined ? { folder } : { refused: `it lies in ${(0,quote/* quote */.hD)(lies)}` } };
-    }
-    function readCertificateAuthority(text) {
-        return text === SYSTEM ? systemRoots() : (0,values/* parseCertificateAuthority */.yO)(text, contentOf);
-    }
-    function readToken(path) {
-        if ((0,values/* isNoPath */.Fs)(path)) {
-            if (path.length >= 16)
-                seal(path);
-            throw new values/* Wrong */.YW('looks like a token, not like the path of one: a token is given as token');
-        }
-        return (0,values/* sealToken */.fh)(contentOf(path), seal);
-    }
-    function contentOf(path) {
-        const text = source.once?.get(path);
-        if (text instanceof values/* Wrong */.YW)
-            throw text;
-        if (text === undefined && (0,read_once/* isStdin */.jD)(path))
-            throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(path)}, but there is no standard input here`);
-        return text ?? (0,values/* readSmallFile */.EW)(path);
-    }
-    function readCommand() {
-        if (purpose === 'finish')
-            return undefined;
-        if (source.argv.length > 0) {
-            const [program = '', ...args] = source.argv;
-            if (source.input('command') !== undefined)
-                problems.push(`${source.nameOf('command')} and a command after -- are both given: one is enough`);
-            if (!isProgram(program, source.path))
-                problems.push(`the command ${(0,quote/* quote */.hD)(program)} is not a program on PATH`);
-            checkKubeconfig('the command', source.argv);
-            return [program, ...args];
-        }
-        const command = read('command', same, '');
-        if (command === '')
-            return undefined;
-        if (command.includes('\0'))
-            problems.push(`${source.nameOf('command')} holds a NUL character`);
-        checkKubeconfig(source.nameOf('command'), [command]);
-        if (!wrong.has('shell') && !isProgram(shell, source.path)) {
-            const way = shell === 'bash' ? `; install it, or set ${source.nameOf('shell')} to sh and mind that a failing pipe turns green` : '';
-            problems.push(`${shell} is not on PATH${way}`);
-        }
-        return shell === 'bash' ? ['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c', command] : ['sh', '-e', '-c', command];
-    }
-    function checkKubeconfig(what, words) {
-        if (choice('allow_own_kubeconfig') === 'true')
-            return;
-        const input = textOf('kubeconfig');
-        const file = (0,values/* kubeconfigContent */.rg)(input) === undefined ? input : undefined;
-        const problem = problemOfKubeconfig(words, ownKubeconfigs(source.env, file));
-        if (problem === undefined)
-            return;
-        problems.push(`${what} ${problem}. The scan finds its own kubeconfig without an argument. Where it needs one, its own shell must expand "$KUBECONFIG"` +
-            (source.isCI ? '. ' : `: ${source.nameOf('command')} 'kubectl --kubeconfig "$KUBECONFIG" ...'. `) +
-            `If the caller's file is meant, set ${source.nameOf('allow_own_kubeconfig')} to true`);
-    }
-}
 function parseServiceAccount(text) {
     const [namespace = '', name = '', ...more] = text.split('/');
-    if (more.length > 0 || !(0,values/* isLabel */.J2)(namespace) || !(0,values/* isSubdomain */.J4)(name))
-        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, not NAMESPACE/NAME`);
+    if (more.length > 0 || !isLabel(namespace) || !isSubdomain(name))
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not NAMESPACE/NAME`);
     return { namespace, name };
 }
 function parseNamespace(text) {
-    if (!(0,values/* isLabel */.J2)(text))
-        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, not the name of a namespace`);
+    if (!isLabel(text))
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not the name of a namespace`);
     return text;
 }
 /** Clients print the name, put it into file names, and take it as an argument. */
 function parseContextName(text) {
     if (text.length > 253 || !/^[A-Za-z0-9[][A-Za-z0-9.:@_/[\]-]*$/.test(text))
-        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, not a name of letters, digits and . : @ _ / [ ] -, of at most 253 characters`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not a name of letters, digits and . : @ _ / [ ] -, of at most 253 characters`);
     return text;
 }
 function parseDuration(text) {
     const [, number = '', unit = ''] = /^(\d{1,7})(s|m|h|)$/.exec(text) ?? [];
     if (number === '')
-        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, not a duration`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not a duration`);
     return Number(number) * { s: 1, m: 60, h: 3600, '': 1 }[unit];
-}
-/** The deadline, in seconds, for the pipes that are read before the other inputs. */
-function deadlineOf(source) {
-    try {
-        return parseDeadline((source.input('deadline') ?? '').trim() || inputs/* inputs */.QL.deadline.default);
-    }
-    catch {
-        return parseDeadline(inputs/* inputs */.QL.deadline.default);
-    }
 }
 function parseDeadline(text) {
     const seconds = parseDuration(text);
     if (seconds < 1 || seconds > 600)
-        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, not from 1s to 10m`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not from 1s to 10m`);
     return seconds;
 }
 function parseGrace(text) {
     const seconds = parseDuration(text);
     // https://github.com/kubernetes/kubernetes/blob/v1.36.2/staging/src/k8s.io/client-go/transport/token_source.go
     if (seconds < 60)
-        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}: Go programs re-read a token once a minute, so that less than 60s cuts them off`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}: Go programs re-read a token once a minute, so that less than 60s cuts them off`);
     return seconds;
 }
 function parseMaxScan(text) {
     const seconds = parseDuration(text);
     if (seconds < 1 || seconds > 24 * 3600)
-        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, not from 1s to 24h`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not from 1s to 24h`);
     return seconds;
 }
 function parseLife(text, longest, nameOfLongest) {
     const seconds = parseDuration(text);
     if (seconds < 600)
-        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}: the API server issues no token for less than 10 minutes`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}: the API server issues no token for less than 10 minutes`);
     if (seconds > longest)
-        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, over the limit of ${longest} s; raise ${nameOfLongest} if that is meant`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, over the limit of ${longest} s; raise ${nameOfLongest} if that is meant`);
     return seconds;
 }
 function parseExitCodes(text) {
     return words(text).map((word) => {
         const code = Number(word);
         if (!Number.isInteger(code) || code < 0 || code > 255)
-            throw new values/* Wrong */.YW(`holds ${(0,quote/* quote */.hD)(word)}, not a number from 0 to 255`);
+            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`holds ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(word)}, not a number from 0 to 255`);
         return code;
     });
 }
 function parseSamples(text) {
     const samples = Number(text);
     if (!Number.isInteger(samples) || samples < 1 || samples > 20)
-        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, not a number from 1 to 20`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not a number from 1 to 20`);
     return samples;
 }
 function words(text) {
@@ -1650,521 +730,50 @@ function words(text) {
 }
 function parseAudience(text) {
     if (/[\s\p{Cc}]/u.test(text))
-        throw new values/* Wrong */.YW('holds white space or control characters');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y('holds white space or control characters');
     return text;
 }
 function parseVariableNames(text) {
     const names = words(text);
     const wrong = names.find((name) => !isVariableName(name));
     if (wrong !== undefined)
-        throw new values/* Wrong */.YW(`holds ${(0,quote/* quote */.hD)(wrong)}, not the name of a variable`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`holds ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(wrong)}, not the name of a variable`);
     return names;
 }
 function parseTokenVariable(text) {
     if (!isVariableName(text) || /^(PATH|HOME|NODE_OPTIONS|KUBECONFIG|KUBE_CONFIG_PATH|GITHUB_.*|RUNNER_.*|KUBEPASS_.*|LD_.*)$/.test(text)) {
-        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, not a name that a token may have`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not a name that a token may have`);
     }
     return text;
 }
 function isVariableName(text) {
     return /^[A-Za-z_][A-Za-z0-9_]*$/.test(text);
 }
-function parseEvidencePath(text, source, purpose) {
-    if (text === STANDARD_OUTPUT) {
-        if (source.isCI)
-            throw new values/* Wrong */.YW("is -, but a job's standard output is its log: name a file");
-        return text;
-    }
-    if (text.includes('\0') || text.includes('\n'))
-        throw new values/* Wrong */.YW('holds a NUL or a line end');
-    const file = (0,external_node_path_.resolve)(source.workspace ?? '', text);
-    if (purpose === 'finish')
-        return settledOr(file);
-    try {
-        if (text.endsWith('/') || (0,external_node_fs_.statSync)(file, { throwIfNoEntry: false })?.isDirectory() === true)
-            throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, which names a folder`);
-        (0,write/* makeFolder */.fc)((0,external_node_path_.dirname)(file));
-        (0,external_node_fs_.accessSync)((0,external_node_path_.dirname)(file), external_node_fs_.constants.W_OK);
-        return (0,write/* settled */.gu)(file);
-    }
-    catch (error) {
-        if (error instanceof values/* Wrong */.YW)
-            throw error;
-        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(text)}, where no file can be written (${(0,errors/* errnoOf */.UQ)(error)})`);
-    }
-}
-function settledOr(path) {
-    try {
-        return (0,write/* settled */.gu)(path);
-    }
-    catch {
-        return path;
-    }
-}
-/** Files in the workspace end up in artifacts, caches and commits. */
-function parseDirectory(path, workspace) {
-    let real;
-    try {
-        real = (0,external_node_fs_.realpathSync)(path);
-        if (!(0,external_node_fs_.statSync)(real).isDirectory())
-            throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(path)}, which is no directory`);
-        (0,external_node_fs_.accessSync)(real, external_node_fs_.constants.W_OK);
-    }
-    catch (error) {
-        if (error instanceof values/* Wrong */.YW)
-            throw error;
-        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(path)}, which cannot be used (${(0,errors/* errnoOf */.UQ)(error)})`);
-    }
-    if (workspace !== undefined && isInside(real, realpathOr(workspace)))
-        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(path)}, which lies in the workspace`);
-    if (real.includes(external_node_path_.delimiter))
-        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(real)}, with a "${external_node_path_.delimiter}": KUBECONFIG is a list, so that clients would look for two other files`);
-    if (/\p{Cc}/u.test(real))
-        throw new values/* Wrong */.YW(`is ${(0,quote/* quote */.hD)(real)}, with a control character`);
-    return real;
-}
-/** Where a run's private directory lies, also when the place is gone by now. */
-function baseDirectory(source) {
-    const given = (source.input('directory') ?? '').trim();
-    return realpathOr(given === '' ? source.temp : given);
-}
-function realpathOr(path) {
-    try {
-        return (0,external_node_fs_.realpathSync)(path);
-    }
-    catch {
-        return (0,external_node_path_.resolve)(path);
-    }
-}
-function isInside(path, parent) {
-    const way = (0,external_node_path_.relative)(parent, path);
-    return way !== '..' && !way.startsWith('../') && !(0,external_node_path_.isAbsolute)(way);
-}
-function isProgram(name, path) {
-    return findProgram(name, path) !== undefined;
-}
-/** @returns where a shell with this PATH would find it */
-function findProgram(name, path) {
-    const places = name.includes('/') ? [name] : path.split(external_node_path_.delimiter).map((directory) => (0,external_node_path_.join)(directory || '.', name));
-    return places.find((place) => {
-        try {
-            (0,external_node_fs_.accessSync)(place, external_node_fs_.constants.X_OK);
-            return (0,external_node_fs_.statSync)(place).isFile();
-        }
-        catch {
-            return false;
-        }
-    });
-}
-
-
-/***/ }),
-
-/***/ 1191:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  My: () => (/* binding */ PROXY_EXAMPLE),
-  hR: () => (/* binding */ problemOfProxy),
-  iJ: () => (/* binding */ proxyFor),
-  mB: () => (/* binding */ proxyPassword),
-  cm: () => (/* binding */ sealProxyPasswords),
-  aN: () => (/* binding */ withheldProxies)
-});
-
-// EXTERNAL MODULE: ./src/errors.ts
-var errors = __nccwpck_require__(3916);
-// EXTERNAL MODULE: external "node:net"
-var external_node_net_ = __nccwpck_require__(7030);
-// EXTERNAL MODULE: external "node:url"
-var external_node_url_ = __nccwpck_require__(3136);
-;// CONCATENATED MODULE: ./src/no-proxy.ts
-
-
-/**
- * Whether a URL is reached without a proxy, by the rules of Go's httpproxy, which kubectl follows: a loopback address and
- * localhost always, and what an entry of NO_PROXY names.
- * https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config
- */
-function isExcepted(target, noProxy) {
-    const host = target.hostname.replace(/^\[|\]$/g, '');
-    const port = target.port || (target.protocol === 'https:' ? '443' : '80');
-    if (host === 'localhost' || isLoopbackAddress(host))
-        return true;
-    return noProxy.split(',').some((entry) => matches(entry.trim().toLowerCase(), host, port));
-}
-function matches(entry, host, port) {
-    if (entry === '*')
-        return true;
-    const [, network = '', prefix = ''] = /^([^/]+)\/(\d+)$/.exec(entry) ?? [];
-    const family = familyOf(network);
-    if (family !== 0 && Number(prefix) <= (family === 4 ? 32 : 128))
-        return isIn(host, network, Number(prefix));
-    const [name, itsPort] = splitPort(entry);
-    if (name === '' || (itsPort !== '' && itsPort !== port))
-        return false;
-    if (familyOf(name) !== 0)
-        return isIn(host, name, familyOf(name) === 4 ? 32 : 128);
-    // An entry that is a domain never matches an IP address.
-    if (familyOf(host) !== 0)
-        return false;
-    const domain = inAscii(name.startsWith('*.') ? name.slice(1) : name);
-    return host.endsWith(domain.startsWith('.') ? domain : `.${domain}`) || host === domain;
-}
-/** Splits HOST:PORT or [IPV6]:PORT as Go does. Any other text is a host without a port. */
-function splitPort(entry) {
-    const [, bracketed, plain, port = ''] = /^(?:\[([^[\]]*)\]|([^:[\]]*)):([^:[\]]*)$/.exec(entry) ?? [];
-    const host = bracketed ?? plain;
-    return host === undefined ? [entry, ''] : [host, port];
-}
-function isLoopbackAddress(host) {
-    return isIn(host, '127.0.0.0', 8) || isIn(host, '::1', 128);
-}
-function isIn(host, network, prefix) {
-    return familyOf(host) !== 0 && isIPv4(host) === isIPv4(network) && isWithin(host, network, prefix);
-}
-/** Counts an IPv4 address in the form of IPv6 as IPv4, as Go does. */
-function isIPv4(address) {
-    return familyOf(address) === 4 || isWithin(address, '::ffff:0:0', 96);
-}
-function isWithin(address, network, prefix) {
-    const nameOf = (text) => (familyOf(text) === 4 ? 'ipv4' : 'ipv6');
-    const list = new external_node_net_.BlockList();
-    list.addSubnet(network, prefix, nameOf(network));
-    return list.check(address, nameOf(address));
-}
-/** Like Go, does not take an address with a zone for an IP address. */
-function familyOf(text) {
-    return text.includes('%') ? 0 : (0,external_node_net_.isIP)(text);
-}
-function inAscii(name) {
-    if (/^[\x20-\x7e]*$/.test(name))
-        return name;
-    const [, dot = '', rest = ''] = /^(\.?)(.*)$/.exec(name) ?? [];
-    return dot + ((0,external_node_url_.domainToASCII)(rest) || rest);
-}
-
-// EXTERNAL MODULE: ./src/quote.ts
-var quote = __nccwpck_require__(4519);
-;// CONCATENATED MODULE: ./src/proxy-variables.ts
-
-
-
-/** How a proxy's URL with a password is written. */
-const PROXY_EXAMPLE = 'http://user:password@proxy.example.com:3128 (user and password percent-encoded)';
-const NAME = /^(https?|all)_proxy$/i;
-/** Up to the last @: the password of a URL that was written wrongly is one, too. */
-const PASSWORD = /^(?:\w+:\/\/)?[^:@/]*:(?!\/\/)(.+)@/;
-/** A shorter one is a word that stands elsewhere, too, as in PATH, which would then be taken for a secret. */
-const SHORTEST = 8;
-/** The password in a variable that names a proxy; undefined for any other. */
-function proxyPassword(name, value) {
-    return NAME.test(name) ? PASSWORD.exec(value)?.[1] : undefined;
-}
-/** Seals the password in each variable that names a proxy. */
-function sealProxyPasswords(env, seal) {
-    for (const [name, value = ''] of Object.entries(env)) {
-        const password = proxyPassword(name, value) ?? '';
-        for (const form of new Set([password, decoded(password) ?? '']))
-            if (form.length >= SHORTEST)
-                seal(form);
-    }
-}
-/**
- * The proxy that the environment names for this URL, by the rules of Go's httpproxy: HTTPS_PROXY before https_proxy, NO_PROXY
- * before no_proxy.
- */
-function proxyFor(target, env) {
-    const { name, url } = proxyOf(env);
-    if (url === undefined || isExcepted(target, env[env['NO_PROXY'] ? 'NO_PROXY' : 'no_proxy'] ?? ''))
-        return undefined;
-    if (url !== 'wrong' && /^https?:$/.test(url.protocol))
-        return url;
-    throw new errors/* KubepassError */.v3('INPUT', `${name} names a proxy for ${(0,quote/* quote */.hD)(target.host)} that is neither http nor https.`, {
-        hint: `kubepass uses no SOCKS proxy: give an http proxy, for example ${PROXY_EXAMPLE}, or name the host in NO_PROXY if it is reached without.`,
-    });
-}
-/** Whether what names the proxy is a URL at all. */
-function problemOfProxy(env) {
-    const { name, url } = proxyOf(env);
-    return url === 'wrong' ? `${name} is no URL that can be used; for example: ${PROXY_EXAMPLE}` : undefined;
-}
-function proxyOf(env) {
-    const name = env['HTTPS_PROXY'] ? 'HTTPS_PROXY' : 'https_proxy';
-    const value = env[name] ?? '';
-    if (value === '')
-        return { name, url: undefined };
-    const hasNoHost = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:\/|$)/i.test(value);
-    const url = hasNoHost || /[\s\p{Cc}]/u.test(value) ? null : URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`);
-    // A slash in a password ends the host, and the rest of it begins a path.
-    const good = url !== null && [url.username, url.password].every((text) => decoded(text) !== undefined) && !url.pathname.includes('@');
-    return { name, url: good ? url : 'wrong' };
-}
-/** The variables that name a proxy and that the scan does not get. */
-function withheldProxies(env, scanEnv) {
-    return Object.keys(env).filter((name) => NAME.test(name) && scanEnv[name] === undefined);
-}
-function decoded(text) {
-    try {
-        return decodeURIComponent(text);
-    }
-    catch {
-        return undefined;
-    }
-}
-
-
-/***/ }),
-
-/***/ 4519:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   D9: () => (/* binding */ markdownCode),
-/* harmony export */   cl: () => (/* binding */ quoteValue),
-/* harmony export */   hD: () => (/* binding */ quote)
-/* harmony export */ });
-/**
- * Foreign text (claims, branch names, server messages) for a log line: quoted, cut, on one line, and
- * unable to issue a workflow command (`::x::` needs to start a line, `##[x]` may stand anywhere).
- */
-function quote(text, longest = 300) {
-    return onOneLine(JSON.stringify(cut(text, longest)));
-}
-/** The same for any value of a JSON document: as JSON, so that no text in it is quoted twice. */
-function quoteValue(value) {
-    return typeof value === 'string' ? quote(value) : cut(onOneLine(JSON.stringify(value ?? null)), 300);
-}
-function cut(text, longest) {
-    return text.length > longest ? `${text.slice(0, longest)}…` : text;
-}
-function onOneLine(json) {
-    return json
-        .replaceAll(/[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
-        .replaceAll('##[', '##\\u005b');
-}
-/** Text as Markdown that shows it literally, also inside a table. */
-function markdownCode(text) {
-    const oneLine = text.replaceAll(/\s+/g, ' ').replaceAll('|', '\\|');
-    const longestRun = Math.max(0, ...[...oneLine.matchAll(/`+/g)].map((run) => run[0].length));
-    const fence = '`'.repeat(longestRun + 1);
-    const pad = longestRun > 0 ? ' ' : '';
-    return `${fence}${pad}${oneLine}${pad}${fence}`;
-}
-
-
-/***/ }),
-
-/***/ 1877:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   EY: () => (/* binding */ PATH_INPUTS),
-/* harmony export */   WY: () => (/* binding */ readOnce),
-/* harmony export */   jD: () => (/* binding */ isStdin)
-/* harmony export */ });
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var node_stream__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7075);
-/* harmony import */ var node_stream__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_stream__WEBPACK_IMPORTED_MODULE_1__);
-/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8500);
-/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_timers_promises__WEBPACK_IMPORTED_MODULE_2__);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3916);
-/* harmony import */ var _limit_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7768);
-/* harmony import */ var _quote_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4519);
-/* harmony import */ var _values_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7360);
-
-
-
-
-
-
-
-/** The inputs that can be the path of a file. */
-const PATH_INPUTS = ['kubeconfig', 'token_file', 'certificate_authority'];
-const POLL_MS = 20;
-/**
- * Reads pipes, such as a process substitution, before all other inputs. Their text serves the whole run.
- * @param seconds how long to wait for their ends
- */
-async function readOnce(source, seconds, stop) {
-    const given = PATH_INPUTS.map((id) => (source.input(id) ?? '').trim());
-    const limit = (0,_limit_js__WEBPACK_IMPORTED_MODULE_5__/* .limitOf */ .L)(seconds * 1000, stop);
-    const read = async (path, readText) => {
-        try {
-            return [path, await readText()];
-        }
-        catch (error) {
-            stop.throwIfAborted();
-            if (error instanceof _values_js__WEBPACK_IMPORTED_MODULE_4__/* .Wrong */ .YW)
-                return [path, error];
-            const why = limit.aborted
-                ? `whose text did not end within ${seconds} s: does anybody write to it? Raise deadline if that takes longer`
-                : `which cannot be read (${(0,_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .errnoOf */ .UQ)(error)})`;
-            return [path, new _values_js__WEBPACK_IMPORTED_MODULE_4__/* .Wrong */ .YW(`names ${isStdin(path) ? 'standard input' : `the pipe ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .hD)(path)}`}, ${why}`)];
-        }
-    };
-    const ofStdin = source.stdin === undefined ? [] : given.filter(isStdin);
-    const ofPipes = given.filter((path) => !isStdin(path) && isPipe(path));
-    return new Map(await Promise.all([
-        ...ofStdin.map((path) => read(path, () => textOfStdin(ofStdin.length, source.stdin, limit))),
-        ...ofPipes.map((path) => read(path, () => textOfPipe(path, source.hasPost, limit))),
-    ]));
-}
-function isStdin(path) {
-    return /^(-|\/dev\/(stdin|fd\/0)|\/proc\/self\/fd\/0)$/.test(path);
-}
-function isPipe(path) {
-    try {
-        return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(path).isFIFO();
-    }
-    catch {
-        return false;
-    }
-}
-/** Without blocking: nobody may ever write to a named pipe, and a signal must be heard meanwhile. */
-async function textOfPipe(path, hasPost, limit) {
-    if (hasPost)
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_4__/* .Wrong */ .YW(`names the pipe ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .hD)(path)}: the end of the job reads it again, and a pipe can be read only once`);
-    // A process substitution has had its writer from the start; a named pipe may still wait for one.
-    const hadWriter = /^\/(dev|proc\/[^/]+)\/fd\//.test(path);
-    const file = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.openSync)(path, node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.O_RDONLY | node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.O_NONBLOCK);
-    try {
-        const chunks = [];
-        for (let size = 0; size <= _values_js__WEBPACK_IMPORTED_MODULE_4__/* .LARGEST_FILE */ .K7;) {
-            const chunk = readNow(file);
-            if (chunk?.length === 0 && (hadWriter || size > 0))
-                return (0,_values_js__WEBPACK_IMPORTED_MODULE_4__/* .textIn */ .r7)(Buffer.concat(chunks));
-            if (chunk === undefined || chunk.length === 0)
-                await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_2__.setTimeout)(POLL_MS, undefined, { signal: limit });
-            else
-                chunks.push(chunk);
-            size += chunk?.length ?? 0;
-        }
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_4__/* .Wrong */ .YW(`names the pipe ${(0,_quote_js__WEBPACK_IMPORTED_MODULE_6__/* .quote */ .hD)(path)}, whose text is over 1 MiB`);
-    }
-    finally {
-        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.closeSync)(file);
-    }
-}
-/** Reads without a wait: empty if no process has the write end open, undefined while a writer is silent. */
-function readNow(file) {
-    const buffer = Buffer.alloc(64 * 1024);
-    try {
-        return buffer.subarray(0, (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readSync)(file, buffer));
-    }
-    catch (error) {
-        if ((0,_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .errnoOf */ .UQ)(error) === 'EAGAIN')
-            return undefined;
-        throw error;
-    }
-}
-async function textOfStdin(readers, open, limit) {
-    if (readers > 1 || open === undefined)
-        throw new _values_js__WEBPACK_IMPORTED_MODULE_4__/* .Wrong */ .YW('names standard input, as another input does');
-    const chunks = [];
-    let size = 0;
-    for await (const chunk of (0,node_stream__WEBPACK_IMPORTED_MODULE_1__.addAbortSignal)(limit, open())) {
-        chunks.push(chunk);
-        size += chunk.length;
-        if (size > _values_js__WEBPACK_IMPORTED_MODULE_4__/* .LARGEST_FILE */ .K7)
-            throw new _values_js__WEBPACK_IMPORTED_MODULE_4__/* .Wrong */ .YW('names standard input, whose text is over 1 MiB');
-    }
-    return (0,_values_js__WEBPACK_IMPORTED_MODULE_4__/* .textIn */ .r7)(Buffer.concat(chunks));
-}
-
-
-/***/ }),
-
-/***/ 7360:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  K7: () => (/* binding */ LARGEST_FILE),
-  YW: () => (/* binding */ Wrong),
-  ce: () => (/* binding */ checkKeyPair),
-  J2: () => (/* binding */ isLabel),
-  Fs: () => (/* binding */ isNoPath),
-  J4: () => (/* binding */ isSubdomain),
-  rg: () => (/* binding */ kubeconfigContent),
-  hB: () => (/* binding */ parseCertificate),
-  yO: () => (/* binding */ parseCertificateAuthority),
-  YR: () => (/* binding */ parseProxy),
-  ld: () => (/* binding */ parseServer),
-  ey: () => (/* binding */ parseServerName),
-  EW: () => (/* binding */ readSmallFile),
-  FD: () => (/* binding */ sealKey),
-  fh: () => (/* binding */ sealToken),
-  r7: () => (/* binding */ textIn)
-});
-
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
-// EXTERNAL MODULE: external "node:net"
-var external_node_net_ = __nccwpck_require__(7030);
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./src/damage.ts
-var src_damage = __nccwpck_require__(8566);
-// EXTERNAL MODULE: ./src/errors.ts
-var errors = __nccwpck_require__(3916);
-;// CONCATENATED MODULE: ./src/pem.ts
-/** The body ends before five dashes, so that a text of many beginnings takes linear time. A header can hold single dashes. */
-const BLOCK = /^[ \t]*-----BEGIN ([A-Z0-9 ]+)-----[ \t\r]*\n((?:[^-]|-(?!----))*)-----END \1-----/gm;
-/** The blocks of a PEM text, in order. Like Go and OpenSSL, this function skips the text between them. */
-function pemBlocks(text) {
-    return [...text.matchAll(BLOCK)].map(([, label = '', body = '']) => ({
-        label,
-        der: Buffer.from(body, 'base64'),
-        hasHeaders: body.includes(':'),
-    }));
-}
-
-// EXTERNAL MODULE: ./src/quote.ts
-var quote = __nccwpck_require__(4519);
-;// CONCATENATED MODULE: ./src/values.ts
-
-
-
-
-
-
-
-
-/** What is wrong with a value: it follows the name of the input, or of the field, that holds it. */
-class Wrong extends Error {
-}
 function parseServer(text) {
     const url = parseUrl(text);
     if (url.username !== '' || url.password !== '')
-        throw new Wrong('holds a user name or password');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y('holds a user name or password');
     if (url.protocol !== 'https:')
-        throw new Wrong(`is ${(0,quote/* quote */.hD)(text)}: only https carries a token`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}: only https carries a token`);
     if (url.search !== '' || url.hash !== '')
-        throw new Wrong('holds a query or fragment');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y('holds a query or fragment');
     return url.href.replace(/\/$/, '');
 }
 function parseProxy(text) {
     const url = parseUrl(text);
     if (url.protocol !== 'http:' && url.protocol !== 'https:')
-        throw new Wrong('is neither http nor https');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y('is neither http nor https');
     if (url.username !== '' || url.password !== '')
-        throw new Wrong('holds a user name or password, which the kubeconfig would show to the scan');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y('holds a user name or password, which the kubeconfig would show to the scan');
     return url;
 }
 function parseUrl(text) {
     if (/[\s\p{Cc}]/u.test(text))
-        throw new Wrong('holds white space or control characters');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y('holds white space or control characters');
     const url = URL.parse(text);
     // Never echoed: it may hold a password.
     if (url === null)
-        throw new Wrong('is not a URL (such as https://10.0.0.1:6443)');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y('is not a URL (such as https://10.0.0.1:6443)');
     return url;
 }
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
@@ -2175,50 +784,29 @@ function isSubdomain(text) {
     return text.length <= 253 && text.split('.').every((part) => part !== '' && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(part));
 }
 function parseServerName(text) {
-    if (!isSubdomain(text.toLowerCase()) && (0,external_node_net_.isIP)(text) === 0)
-        throw new Wrong(`is ${(0,quote/* quote */.hD)(text)}, neither a host name nor an IP address`);
+    if (!isSubdomain(text.toLowerCase()) && (0,node_net__WEBPACK_IMPORTED_MODULE_0__.isIP)(text) === 0)
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, neither a host name nor an IP address`);
     return text;
 }
-/** No server takes headers of that size. */
-const LONGEST_TOKEN = 64 * 1024;
-/** No file that kubepass reads is larger. */
-const LARGEST_FILE = 1024 * 1024;
+
+
+/***/ }),
+
+/***/ 8789:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   F: () => (/* binding */ isNoPath),
+/* harmony export */   r: () => (/* binding */ kubeconfigContent)
+/* harmony export */ });
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
+
+
 /** Letters with digits among them, or more letters than a name has. */
 const RANDOM = /(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{12,}|[a-z\d]{24,}/i;
-/** PEM from PEM, its base64, or a file that holds either. */
-function parseCertificateAuthority(text, readFile = readSmallFile) {
-    const pem = pemOf(text);
-    if (pem === undefined && isNoPath(text))
-        throw new Wrong((0,src_damage/* damageOfPem */.fZ)(text, 'certificate') ?? 'is neither a certificate nor the path of one');
-    return parseCertificate(pem ?? readFile(text).trim());
-}
-/**
- * PEM from PEM or its base64. The certificates alone: a key beside them must not go where they go. One that cannot be read is
- * skipped, as the Go clients do: what is left trusts nobody else.
- */
-function parseCertificate(text) {
-    const certificates = pemBlocks(pemOf(text) ?? '')
-        .filter(({ label, hasHeaders }) => label === 'CERTIFICATE' && !hasHeaders)
-        .flatMap(({ der }) => certificateIn(der) ?? []);
-    if (certificates.length === 0)
-        throw new Wrong((0,src_damage/* damageOfPem */.fZ)(text, 'certificate') ?? 'holds no certificate that can be read');
-    return certificates.join('');
-}
-function certificateIn(der) {
-    try {
-        return new external_node_crypto_.X509Certificate(der).toString();
-    }
-    catch {
-        return undefined;
-    }
-}
-/** The text itself, or what its base64 says; undefined when neither is PEM. */
-function pemOf(text) {
-    if (text.includes('-----BEGIN'))
-        return text;
-    const decoded = Buffer.from(text, 'base64').toString('latin1');
-    return decoded.includes('-----BEGIN') ? decoded : undefined;
-}
 /** The text itself, or what its base64 says; undefined when it can only be the path of a kubeconfig. */
 function kubeconfigContent(text) {
     const decoded = /^[\w+/=\s-]*$/.test(text) ? Buffer.from(text, 'base64').toString() : '';
@@ -2228,7 +816,7 @@ function kubeconfigContent(text) {
 }
 /** Whether it may be a token or a key, which was put where its file should be named. Then it must not be echoed. */
 function isNoPath(text, folder = '') {
-    if ((0,external_node_fs_.existsSync)((0,external_node_path_.resolve)(folder, text)))
+    if ((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)((0,node_path__WEBPACK_IMPORTED_MODULE_1__.resolve)(folder, text)))
         return false;
     if (/^eyJ|^LS0tLS1CRUdJTi|-----BEGIN|\n/.test(text) || text.length > 200)
         return true;
@@ -2236,31 +824,60 @@ function isNoPath(text, folder = '') {
         return false;
     return RANDOM.test(text) || !(text.includes('/') || /^[\w.-]+$/.test(text));
 }
-function readSmallFile(path) {
-    try {
-        const about = (0,external_node_fs_.statSync)(path);
-        if (about.isFIFO())
-            throw new Wrong(`names ${(0,quote/* quote */.hD)(path)}, a pipe, which can be read only once: give a file`);
-        if (!about.isFile())
-            throw new Wrong(`names ${(0,quote/* quote */.hD)(path)}, which is no file`);
-        if (about.size > LARGEST_FILE)
-            throw new Wrong(`names ${(0,quote/* quote */.hD)(path)}, which is over 1 MiB`);
-        return textIn((0,external_node_fs_.readFileSync)(path));
-    }
-    catch (error) {
-        if (error instanceof Wrong)
-            throw error;
-        throw new Wrong(`names ${(0,quote/* quote */.hD)(path, 120)}, which cannot be read (${(0,errors/* errnoOf */.UQ)(error)})`);
-    }
+
+
+/***/ }),
+
+/***/ 1452:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   P: () => (/* binding */ pemBlocks),
+/* harmony export */   _: () => (/* binding */ pemOf)
+/* harmony export */ });
+/** The body ends before five dashes, so that a text of many beginnings takes linear time. A header can hold single dashes. */
+const BLOCK = /^[ \t]*-----BEGIN ([A-Z0-9 ]+)-----[ \t\r]*\n((?:[^-]|-(?!----))*)-----END \1-----/gm;
+/** The blocks of a PEM text, in order. Like Go and OpenSSL, this function skips the text between them. */
+function pemBlocks(text) {
+    return [...text.matchAll(BLOCK)].map(([, label = '', body = '']) => ({
+        label,
+        der: Buffer.from(body, 'base64'),
+        hasHeaders: body.includes(':'),
+    }));
 }
-/** The text of a file, whose first bytes may tell its encoding: Windows PowerShell writes UTF-16. */
-function textIn(bytes) {
-    const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : 'utf-8';
-    return new TextDecoder(encoding).decode(bytes);
+/** The text itself, or what its base64 says; undefined when neither is PEM. */
+function pemOf(text) {
+    if (text.includes('-----BEGIN'))
+        return text;
+    const decoded = Buffer.from(text, 'base64').toString('latin1');
+    return decoded.includes('-----BEGIN') ? decoded : undefined;
 }
+
+
+/***/ }),
+
+/***/ 4074:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   FD: () => (/* binding */ sealKey),
+/* harmony export */   ce: () => (/* binding */ checkKeyPair),
+/* harmony export */   fh: () => (/* binding */ sealToken)
+/* harmony export */ });
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var _damage_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(885);
+/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6033);
+/* harmony import */ var _pem_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1452);
+
+
+
+
+/** No server takes headers of that size. */
+const LONGEST_TOKEN = 64 * 1024;
 /** A private key from PEM or its base64: the first one, in the form that Node.js takes, whatever its label says of the form. */
 function sealKey(text, seal) {
-    const pem = pemOf(text);
+    const pem = (0,_pem_js__WEBPACK_IMPORTED_MODULE_2__/* .pemOf */ ._)(text);
     if (pem === undefined) {
         if (text.length >= 16)
             seal(text);
@@ -2270,9 +887,9 @@ function sealKey(text, seal) {
     // As the kubeconfig has it: who shows that in base64 shows the key in base64 twice over.
     if (pem !== text)
         seal(text.replaceAll(/\s/g, ''));
-    const block = pemBlocks(pem).find(({ label }) => / ?PRIVATE KEY$/.test(label));
+    const block = (0,_pem_js__WEBPACK_IMPORTED_MODULE_2__/* .pemBlocks */ .P)(pem).find(({ label }) => / ?PRIVATE KEY$/.test(label));
     if (block?.label === 'ENCRYPTED PRIVATE KEY' || block?.hasHeaders === true)
-        throw new Wrong('is encrypted, and nobody is there to be asked for its password: decrypt it (openssl pkey)');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .Wrong */ .Y('is encrypted, and nobody is there to be asked for its password: decrypt it (openssl pkey)');
     const key = block && keyIn(block.der);
     if (key === undefined)
         throw noKeyIn(text);
@@ -2280,13 +897,13 @@ function sealKey(text, seal) {
     return usable.trim() === pem.trim() ? sealed : seal(usable);
 }
 function noKeyIn(text) {
-    return new Wrong((0,src_damage/* damageOfPem */.fZ)(text, 'private key') ?? 'holds no private key that can be read');
+    return new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .Wrong */ .Y((0,_damage_js__WEBPACK_IMPORTED_MODULE_1__/* .damageOfPem */ .fZ)(text, 'private key') ?? 'holds no private key that can be read');
 }
 /** Tools disagree on the label, so that each form is tried. */
 function keyIn(der) {
     for (const type of ['pkcs1', 'pkcs8', 'sec1']) {
         try {
-            return (0,external_node_crypto_.createPrivateKey)({ key: der, format: 'der', type });
+            return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createPrivateKey)({ key: der, format: 'der', type });
         }
         catch {
             // It is of another form.
@@ -2296,178 +913,256 @@ function keyIn(der) {
 }
 function sealToken(text, seal) {
     const token = text.trim();
-    const standIn = (0,src_damage/* standInOf */.Xd)(token);
+    const standIn = (0,_damage_js__WEBPACK_IMPORTED_MODULE_1__/* .standInOf */ .Xd)(token);
     if (standIn !== undefined)
-        throw new Wrong(standIn);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .Wrong */ .Y(standIn);
     if (token.length < 16)
-        throw new Wrong('is too short to be a token');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .Wrong */ .Y('is too short to be a token');
     if (token.length > LONGEST_TOKEN)
-        throw new Wrong('is too long to be a token');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .Wrong */ .Y('is too long to be a token');
     // Sealed before it is judged, so that no message can show it.
     const sealed = seal(token);
-    const damage = (0,src_damage/* damageOfToken */.Q8)(token);
+    const damage = (0,_damage_js__WEBPACK_IMPORTED_MODULE_1__/* .damageOfToken */ .Q8)(token);
     if (damage !== undefined) {
-        seal((0,src_damage/* tokenIn */.jf)(token) ?? token);
-        throw new Wrong(damage);
+        seal((0,_damage_js__WEBPACK_IMPORTED_MODULE_1__/* .tokenIn */ .jf)(token) ?? token);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .Wrong */ .Y(damage);
     }
     if (!/^[\x21-\x7e]+$/.test(token))
-        throw new Wrong('holds characters that no bearer token has (white space, line ends, non-ASCII)');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .Wrong */ .Y('holds characters that no bearer token has (white space, line ends, non-ASCII)');
     return sealed;
 }
 /** A certificate with the key that belongs to it. */
 function checkKeyPair(pair) {
-    if (new external_node_crypto_.X509Certificate(pair.certificate).checkPrivateKey((0,external_node_crypto_.createPrivateKey)(pair.key.reveal())))
+    if (new node_crypto__WEBPACK_IMPORTED_MODULE_0__.X509Certificate(pair.certificate).checkPrivateKey((0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createPrivateKey)(pair.key.reveal())))
         return pair;
-    throw new Wrong('does not belong to its key');
+    throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .Wrong */ .Y('does not belong to its key');
 }
 
 
 /***/ }),
 
-/***/ 311:
+/***/ 400:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   r: () => (/* binding */ version)
-/* harmony export */ });
-/** Written by `npm run generate` from package.json. */
-const version = '0.1.0';
-
-
-/***/ }),
-
-/***/ 2868:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Ht: () => (/* binding */ nextTo),
-/* harmony export */   dk: () => (/* binding */ writeNext),
-/* harmony export */   fR: () => (/* binding */ replaceFile),
-/* harmony export */   fc: () => (/* binding */ makeFolder),
-/* harmony export */   gZ: () => (/* binding */ appendWhole),
-/* harmony export */   gu: () => (/* binding */ settled),
-/* harmony export */   mx: () => (/* binding */ overwrite),
-/* harmony export */   pb: () => (/* binding */ writePrivate)
+/* harmony export */   EW: () => (/* binding */ readSmallFile),
+/* harmony export */   K7: () => (/* binding */ LARGEST_FILE),
+/* harmony export */   r7: () => (/* binding */ textIn)
 /* harmony export */ });
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7598);
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_1__);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_2__);
-/* harmony import */ var _access_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6821);
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4758);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7541);
+/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6033);
 
 
 
 
-const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = node_fs__WEBPACK_IMPORTED_MODULE_0__.constants;
-/** Creates the file for its owner alone, from the first byte; never through a link, never over another file, never half of it. */
-function writePrivate(path, content, mode = 0o600) {
-    const file = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.openSync)(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+/** No file that kubepass reads is larger. */
+const LARGEST_FILE = 1024 * 1024;
+function readSmallFile(path) {
     try {
-        writeAll(file, content);
-    }
-    catch (error) {
-        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(path);
-        throw error;
-    }
-    finally {
-        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.closeSync)(file);
-    }
-}
-/**
- * Writes a private file beside the one that it is to replace, in place of what was left there.
- * @returns what replaces it
- */
-function writeNext(path, text, next = nextTo(path), mode) {
-    (0,_access_js__WEBPACK_IMPORTED_MODULE_3__/* .regained */ .so)(next, () => {
-        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(next, { recursive: true, force: true });
-        writePrivate(next, text, mode);
-    });
-    return () => {
-        try {
-            (0,_access_js__WEBPACK_IMPORTED_MODULE_3__/* .regained */ .so)(path, () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.renameSync)(next, path));
-        }
-        catch (error) {
-            (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(next, { force: true });
-            throw error;
-        }
-    };
-}
-function nextTo(path) {
-    return `${path}.next`;
-}
-/**
- * Appends all or nothing; not to what a link points to, and to nobody at the other end of a pipe.
- * @param tell gets what was closed and is open now
- */
-function appendWhole(path, text, tell) {
-    // A pipe that nobody reads is refused, where its opening would wait for ever.
-    const file = (0,_access_js__WEBPACK_IMPORTED_MODULE_3__/* .regained */ .so)(path, () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.openSync)(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644), tell);
-    try {
-        const about = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.fstatSync)(file);
+        const about = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(path);
+        if (about.isFIFO())
+            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .Wrong */ .Y(`names ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path)}, a pipe, which can be read only once: give a file`);
         if (!about.isFile())
-            throw Object.assign(new Error('it is no file'), { code: 'ENOTSUP' });
-        try {
-            writeAll(file, text);
-        }
-        catch (error) {
-            (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.ftruncateSync)(file, about.size);
-            throw error;
-        }
-    }
-    finally {
-        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.closeSync)(file);
-    }
-}
-/**
- * Puts a file in the place of what is there, all of it at once: what a link points to is left alone. Another process may do
- * the same at the same time.
- * @param path as `settled` gives it: should its folder be another one by now, nothing is written
- */
-function replaceFile(path, text) {
-    const folder = (0,node_path__WEBPACK_IMPORTED_MODULE_2__.dirname)(path);
-    if ((0,_access_js__WEBPACK_IMPORTED_MODULE_3__/* .regained */ .so)(path, () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(folder)) !== folder)
-        throw Object.assign(new Error('its folder is behind a link'), { code: 'ELOOP' });
-    writeNext(path, text, (0,node_path__WEBPACK_IMPORTED_MODULE_2__.join)(folder, `.${(0,node_path__WEBPACK_IMPORTED_MODULE_2__.basename)(path).slice(0, 200)}.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_1__.randomBytes)(6).toString('hex')}`), 0o644)();
-}
-/** Makes a folder and its missing parents. The recursive mkdir of Node.js never returns below /proc. */
-function makeFolder(path) {
-    const isThere = () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(path, { throwIfNoEntry: false })?.isDirectory() === true;
-    if (isThere())
-        return;
-    makeFolder((0,node_path__WEBPACK_IMPORTED_MODULE_2__.dirname)(path));
-    try {
-        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.mkdirSync)(path);
+            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .Wrong */ .Y(`names ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path)}, which is no file`);
+        if (about.size > LARGEST_FILE)
+            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .Wrong */ .Y(`names ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path)}, which is over 1 MiB`);
+        return textIn((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(path));
     }
     catch (error) {
-        // Another process may make it at the same time.
-        if (!isThere())
+        if (error instanceof _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .Wrong */ .Y)
             throw error;
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .Wrong */ .Y(`names ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path, 120)}, which cannot be read (${(0,_base_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .errnoOf */ .UQ)(error)})`);
     }
 }
-/** The path without a link on its way, as they are now. Its last part need not be there. */
-function settled(path) {
-    return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(path) ? (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(path) : (0,node_path__WEBPACK_IMPORTED_MODULE_2__.join)((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)((0,node_path__WEBPACK_IMPORTED_MODULE_2__.dirname)(path)), (0,node_path__WEBPACK_IMPORTED_MODULE_2__.basename)(path));
+/** The text of a file, whose first bytes may tell its encoding: Windows PowerShell writes UTF-16. */
+function textIn(bytes) {
+    const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : 'utf-8';
+    return new TextDecoder(encoding).decode(bytes);
 }
-/** Replaces the content of a file, but not through a link. The folder may belong to another user. */
-function overwrite(path, content) {
-    const file = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.openSync)(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK);
+
+
+/***/ }),
+
+/***/ 4062:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   K1: () => (/* binding */ ending),
+/* harmony export */   e1: () => (/* binding */ asText),
+/* harmony export */   g5: () => (/* binding */ asMarkdown),
+/* harmony export */   vA: () => (/* binding */ asJson)
+/* harmony export */ });
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7541);
+
+/** One line for the state that the credential is in; it never claims more than was seen. */
+function ending({ finished, missing, revoked, proven, dead_by }) {
+    if (dead_by === null)
+        return 'none was issued';
+    const atLatest = `dead by ${dead_by} at the latest`;
+    if (!finished)
+        return `in use; ${atLatest}`;
+    if (revoked === null && !missing)
+        return `NOT REVOKED; ${atLatest}`;
+    const revocation = revoked === null ? 'its Secret was not there' : `revoked ${revoked.at}`;
+    if (proven === null)
+        return `${revocation}, not proven; ${atLatest}`;
+    return `${revocation}, proven dead ${proven.dead_at} (${proven.samples} refusals, the last ${proven.seconds_after_revocation.toFixed(1)} s after)`;
+}
+/** What became of the command; undefined when there was none. */
+function useOf({ used }) {
+    if (used === null)
+        return undefined;
+    if (used.exit_code === null)
+        return `started ${used.started_at}; its end was not seen`;
+    return `exit code ${used.exit_code}${used.signal === null ? '' : ` (${used.signal})`}, ${used.started_at} to ${used.ended_at}`;
+}
+function renewal({ credential_id, issued_at, expires_at, bound_to }) {
+    return `${credential_id ?? 'without an id'}, ${issued_at} to ${expires_at}, ${bound_to === null ? 'bound to nothing' : `Secret ${bound_to}`}`;
+}
+function isolationOf({ isolated, why_not, as_root }) {
+    if (!isolated)
+        return `no: ${why_not ?? 'unknown'}`;
+    return as_root ? "yes, as root: the machine's files and settings are open to it" : 'yes';
+}
+const CREDENTIAL = 'Credential';
+function rows(evidence) {
+    const { identity, asked, granted, verified, run, isolation } = evidence;
+    const all = [
+        ['ServiceAccount', asked.service_account],
+        ['Server', evidence.server],
+        ['Identity', identity && `${identity.kind} (${identity.why})`],
+        ['Run', `${run.repository} ${run.id}/${run.attempt} ${run.job}`.trim()],
+        ['Issued', granted?.issued_at],
+        ['Expires', granted?.expires_at],
+        ['Credential id', granted?.credential_id],
+        ['Bound to', granted && (granted.bound_to === null ? 'nothing: it cannot be revoked' : `Secret ${granted.bound_to}`)],
+        ...evidence.renewed.map((each) => ['Renewed', renewal(each)]),
+        ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
+        ['Scan', useOf(evidence)],
+        ['Isolated', isolation && isolationOf(isolation)],
+        [CREDENTIAL, ending(evidence)],
+        ['Error', evidence.error],
+        ...evidence.warnings.map((warning) => ['Warning', warning]),
+    ];
+    return all.filter((row) => row[1] !== null && row[1] !== undefined && row[1] !== '');
+}
+/** For a log, which has the end of the credential in a line of its own. */
+function asText(evidence) {
+    // Branch, job and claims are foreign text.
+    return rows(evidence)
+        .filter(([name]) => name !== CREDENTIAL || !evidence.finished)
+        .map(([name, value]) => `  ${name.padEnd(15)} ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_0__/* .quote */ .hD)(value, 1000).slice(1, -1)}`)
+        .join('\n');
+}
+function asMarkdown(evidence) {
+    const lines = rows(evidence).map(([name, value]) => `| ${name} | ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_0__/* .markdownCode */ .D9)(value)} |`);
+    return `### kubepass\n\n| | |\n| --- | --- |\n${lines.join('\n')}\n`;
+}
+function asJson(evidence) {
+    return `${JSON.stringify(evidence, undefined, 2)}\n`;
+}
+
+
+/***/ }),
+
+/***/ 4319:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Kp: () => (/* binding */ findProgram),
+/* harmony export */   Vd: () => (/* binding */ isProgram),
+/* harmony export */   sg: () => (/* binding */ SYSTEM_PATH)
+/* harmony export */ });
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
+
+
+function isProgram(name, path) {
+    return findProgram(name, path) !== undefined;
+}
+/** @returns where a shell with this PATH would find it */
+function findProgram(name, path) {
+    const places = name.includes('/') ? [name] : path.split(node_path__WEBPACK_IMPORTED_MODULE_1__.delimiter).map((directory) => (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(directory || '.', name));
+    return places.find((place) => {
+        try {
+            (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.accessSync)(place, node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.X_OK);
+            return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(place).isFile();
+        }
+        catch {
+            return false;
+        }
+    });
+}
+/** Where the programs are that kubepass starts itself: not PATH, which earlier steps of the job set. */
+const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin';
+
+
+/***/ }),
+
+/***/ 1203:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   E: () => (/* binding */ killQuietly),
+/* harmony export */   R: () => (/* binding */ Life)
+/* harmony export */ });
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8500);
+/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_timers_promises__WEBPACK_IMPORTED_MODULE_1__);
+
+
+/**
+ * A process, told from a later one of its number. Its memory goes before its sockets do; the first of a namespace is over
+ * when all others in there are.
+ */
+class Life {
+    /** The number of its process group; undefined when it was over before this. */
+    group;
+    #pid;
+    #since;
+    constructor(pid) {
+        this.#pid = pid;
+        const { group, since } = statOf(pid) ?? {};
+        this.group = group;
+        this.#since = since;
+    }
+    get isOver() {
+        return this.#since === undefined || statOf(this.#pid)?.since !== this.#since;
+    }
+    /** @returns whether it is over, within so many milliseconds */
+    async end(milliseconds) {
+        for (const deadline = Date.now() + milliseconds; !this.isOver; await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_1__.setTimeout)(5))
+            if (Date.now() > deadline)
+                return false;
+        return true;
+    }
+}
+/** Its process group, and when it began; undefined when it has ended, even if nobody has taken note of that. */
+function statOf(pid) {
     try {
-        if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.fstatSync)(file).isFile())
-            throw Object.assign(new Error('it is no file'), { code: 'ENOTSUP' });
-        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.ftruncateSync)(file);
-        writeAll(file, content);
+        // The name in the second field may hold spaces and brackets.
+        const stat = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(`/proc/${pid}/stat`, 'latin1');
+        const { 0: state = '', 2: group, 19: since = '' } = stat.replace(/^.*\) /s, '').split(' ');
+        return 'ZX'.includes(state) ? undefined : { group: Number(group), since };
     }
-    finally {
-        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.closeSync)(file);
+    catch {
+        return undefined;
     }
 }
-/** On a full disk a write may take some of it, and say so. */
-function writeAll(file, content) {
-    const bytes = Buffer.from(content);
-    for (let at = 0; at < bytes.length;)
-        at += (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.writeSync)(file, bytes, at);
+/** Kills a process, or by its negative number a group. */
+function killQuietly(pid, signal) {
+    try {
+        process.kill(pid, signal);
+    }
+    catch {
+        // It has ended already.
+    }
 }
 
 
@@ -2949,185 +1644,15 @@ var __webpack_exports__ = {};
 
 ;// CONCATENATED MODULE: external "node:os"
 const external_node_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
-// EXTERNAL MODULE: ./src/errors.ts
-var errors = __nccwpck_require__(3916);
-// EXTERNAL MODULE: ./src/inputs.ts
-var inputs = __nccwpck_require__(8422);
+// EXTERNAL MODULE: ./src/base/errors.ts
+var errors = __nccwpck_require__(4758);
+// EXTERNAL MODULE: ./src/config/inputs.ts
+var inputs = __nccwpck_require__(4389);
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: ./src/evidence.ts
-var src_evidence = __nccwpck_require__(7082);
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./src/access.ts
-var access = __nccwpck_require__(6821);
-// EXTERNAL MODULE: ./src/write.ts
-var src_write = __nccwpck_require__(2868);
-;// CONCATENATED MODULE: ./src/platform/command-files.ts
-
-
-
-
-
-/**
- * The files by which a step speaks to its runner. The scan is not told where they are, and can find out. What it writes
- * there would count as ours: variables of later steps, outputs, the state of the post step.
- */
-class CommandFiles {
-    #paths;
-    /** While a scan may run, what each must hold; undefined where no file was. */
-    #kept = new Map();
-    /** And the folders where they lie, unless these are links. */
-    #folders = new Set();
-    /** The paths that the scan closed and an append opened again, with their modes. */
-    #closed = [];
-    /** @param names the variables that hold their paths */
-    constructor(env, names) {
-        this.#paths = new Map(names.map((name) => [name, env[name] ?? '']).filter(([, path]) => path !== ''));
-    }
-    /** @param given those that the scan is meant to write to */
-    guard(given) {
-        for (const [name, path] of this.#paths) {
-            if (given.includes(name))
-                continue;
-            try {
-                this.#kept.set(name, contentOf(path));
-                if (isFolder((0,external_node_path_.dirname)(path)))
-                    this.#folders.add((0,external_node_path_.dirname)(path));
-            }
-            catch {
-                // What was no file before has nothing that could be put back.
-            }
-        }
-    }
-    append(name, text) {
-        const path = this.#paths.get(name);
-        if (path === undefined)
-            throw Object.assign(new Error(`${name} is not set`), { code: 'ENOENT' });
-        (0,src_write/* appendWhole */.gZ)(path, text, (closed) => {
-            // Before the scan it was somebody else.
-            if (this.#kept.size > 0)
-                this.#closed.push(...closed);
-        });
-        if (this.#kept.has(name))
-            this.#kept.set(name, Buffer.concat([this.#kept.get(name) ?? Buffer.alloc(0), Buffer.from(text)]));
-    }
-    /** Makes them what they were, but for what we have written since. For when nothing of the scan is left. */
-    restore(uid) {
-        const tampered = { changed: [], left: [] };
-        const why = [];
-        const closed = this.#closed.splice(0);
-        for (const [name, kept] of this.#kept) {
-            const path = this.#paths.get(name) ?? '';
-            closed.push(...(0,access/* reopen */.Ck)(path));
-            try {
-                if (!this.#isBehindLink(path) && isAsKept(path, kept))
-                    continue;
-                tampered.changed.push(name);
-                this.#putBack(path, kept);
-            }
-            catch (error) {
-                tampered.left.push(name);
-                why.push((0,access/* obstacleAt */.rt)(path, error, uid));
-            }
-        }
-        this.#kept.clear();
-        this.#folders.clear();
-        return { ...tampered, ...(why.length > 0 && { why }), ...(closed.length > 0 && { closed }) };
-    }
-    /** Whoever changes what is there now could change it later, too. */
-    #isBehindLink(path) {
-        return this.#folders.has((0,external_node_path_.dirname)(path)) && (0,external_node_fs_.lstatSync)((0,external_node_path_.dirname)(path), { throwIfNoEntry: false })?.isSymbolicLink() === true;
-    }
-    /** A new file, as the runner made the old one: the other may have a second name elsewhere. */
-    #putBack(path, kept) {
-        try {
-            if (this.#isBehindLink(path))
-                (0,access/* removeTree */.dM)((0,external_node_path_.dirname)(path));
-            (0,access/* removeTree */.dM)(path);
-            if (kept === undefined)
-                return;
-            (0,src_write/* makeFolder */.fc)((0,external_node_path_.dirname)(path));
-            (0,src_write/* writePrivate */.pb)(path, kept, 0o644);
-        }
-        catch (error) {
-            // Where the folder is not ours, its file can be.
-            if ((0,errors/* errnoOf */.UQ)(error) !== 'EACCES')
-                throw error;
-            (0,src_write/* overwrite */.mx)(path, kept ?? Buffer.alloc(0));
-        }
-    }
-}
-function isFolder(path) {
-    return (0,external_node_fs_.lstatSync)(path, { throwIfNoEntry: false })?.isDirectory() === true;
-}
-function isAsKept(path, kept) {
-    const about = (0,external_node_fs_.lstatSync)(path, { throwIfNoEntry: false });
-    if (about === undefined)
-        return kept === undefined;
-    // An empty file says nothing, whoever made it.
-    if (kept === undefined)
-        return about.isFile() && about.size === 0;
-    return about.isFile() && about.size === kept.length && contentOf(path)?.equals(kept) === true;
-}
-/**
- * @returns undefined when nothing is there
- * @throws when what is there is no file, or cannot be read
- */
-function contentOf(path) {
-    let file;
-    try {
-        file = (0,external_node_fs_.openSync)(path, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NOFOLLOW | external_node_fs_.constants.O_NONBLOCK);
-    }
-    catch (error) {
-        if ((0,errors/* errnoOf */.UQ)(error) === 'ENOENT')
-            return undefined;
-        throw error;
-    }
-    try {
-        if (!(0,external_node_fs_.fstatSync)(file).isFile())
-            throw new Error('it is no file');
-        return (0,external_node_fs_.readFileSync)(file);
-    }
-    finally {
-        (0,external_node_fs_.closeSync)(file);
-    }
-}
-
-;// CONCATENATED MODULE: ./src/platform/print.ts
-
-
-const STDOUT = 1;
-const STDERR = 2;
-/**
- * Writes at once, and never throws: nobody may read any more, and the revocation must go on. Node's own
- * streams cost 3 ms and 2 MiB at their first use; what is said before the scan does without them.
- */
-function print(stream, text) {
-    printWhole(stream, text);
-}
-/** @returns whether all of it was written */
-function printWhole(stream, text) {
-    const bytes = Buffer.from(text);
-    for (let at = 0; at < bytes.length;) {
-        try {
-            at += (0,external_node_fs_.writeSync)(stream, bytes, at);
-        }
-        catch (error) {
-            if ((0,errors/* errnoOf */.UQ)(error) !== 'EAGAIN')
-                return false;
-            // The pipe is full and does not block: let its reader catch up.
-            Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
-        }
-    }
-    return true;
-}
-
 // EXTERNAL MODULE: external "node:util"
 var external_node_util_ = __nccwpck_require__(7975);
-;// CONCATENATED MODULE: ./src/secret.ts
+;// CONCATENATED MODULE: ./src/redact/secret.ts
 
 /**
  * A value that no print, template, JSON, inspect, spread or clone shows: it lives in a private field.
@@ -3161,11 +1686,11 @@ function sealedValue(value) {
     return new SealedValue(value);
 }
 
-;// CONCATENATED MODULE: ./src/search-module.ts
-/** Written by `npm run generate` from src/assembly: WebAssembly in base64. */
+;// CONCATENATED MODULE: ./src/redact/search-module.ts
+/** Written by `npm run generate` from src/redact/assembly: WebAssembly in base64. */
 const searchModule = 'AGFzbQEAAAABMglgAn9/AX9gAX8Bf2ABfwBgA39/fwF/YAR/f39/AX9gA397ewF/YAAAYAJ/fwBgAAF/AxYVAAEAAwQAAwIAAAUBAgYBAAcCAQgBBQMBAAEGehh/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQf8AC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALB04HB2FkZFRleHQAEwhtYXJrUnVucwARCW1hcmtEdW1wcwASC2luZGV4T2ZQYWlyAAMIbmV4dE1hcmsADwdyZXNlcnZlAA4GbWVtb3J5AgAIAQ0MAQwK9zMVrgYDCX8DfgF7IwYhByMDQQJ2QQFrZ61CIHwhDCMHIQgDQCAAIgVBEGogAU0EQCAA/QAEACAI/Q8iDv0r/WSsIAD9AAQQIA79K/1krEIQhoQgAP0ABCAgDv0r/WSsQiCGhCAA/QAEMCAO/Sv9ZKxCMIaEIgsgC0IBiIMiCyALQgKIgyILIAtCBIiDIgsgC0IIiINC////////P4MhCwNAIAtCAFIEQCAHIAt6pyIJIAVqQQpqIgApAwBC////////P4NClfip+pe33puef34iDSAMiKdBAnRqKAIAIA1CIIindkEBcQRAQQAhAgJAIwYgAEEFaykDAEL///////8/g0KV+Kn6l7fem55/fiINIwNBAnZBAWtnrUIgfIinQQJ0aigCACANQiCIp3ZBAXEEf0EBBSMGIAApAwVC////////P4NClfip+pe33puef34iDSMDQQJ2QQFrZ61CIHyIp0ECdGooAgAgDUIgiKd2QQFxC0UNACAAIAFBEGsiAiAAIAJJGyEEIABBCmshAgNAIAIgBE0EQCAC/QAEACEOIAIpAwggAikDAEKV+Kn6l7fem55/foVClfip+pe33puef34jA0EBa2etQiB8iKchAwNAIwQgA0ECdGoiACgCACIGBH8gBv0ABAAgDv0j/WMFQQELRQRAIANBAWojA0EBa3EhAwwBCwsgACgCACIGBEAgAiEDA0ACQCADQRBqIQQgBkEQaiEGA0AgASAESwR/IAYtAAAFQQALBH8gBC0AACAGLQAARgVBAAsEQCAEQQFqIQQgBkEBaiEGDAELCyAEQQ9rIQMgBCABIgBGDQAgA/0ABAAhDiADKQMIIAMpAwBClfip+pe33puef36FQpX4qfqXt96bnn9+IwNBAWtnrUIgfIinIQADQCMEIABBAnRqIgooAgAiBgR/IAb9AAQAIA79I/1jBUEBC0UEQCAAQQFqIwNBAWtxIQAMAQsLIAQhACAKKAIAIgYNAQsLIAAkCQwDCyACQQFqIQIMAQsLQQAhAgsFQQAhAgsgAgRAIAIPCyALQn8gCUELaq2GgyELDAELCyAFQTBqIQAMAQsLQQALswEBA38jAEEPakFwcSIBQQxqJAAjAEH//wNqQRB2PwBrIgJBAEoEfyACQABBAEgFQQALBEAACyMAQQ9qQXBxIgIgAEFAa2okACMAQf//A2pBEHY/AGsiA0EASgR/IANAAEEASAVBAAsEQAALIAEgAjYCACMAQQ9qQXBxIgIgAEFAa0ECdGokACMAQf//A2pBEHY/AGsiAEEASgR/IABAAEEASAVBAAsEQAALIAEgAjYCBCABC78BAQZ/IABBEGohBwNAIAFBFGsoAhBBAXYiAyAESgRAIAAgAyAETQR/QX8FIAEgBEEBdGovAQALQQR2aiEFIAcgBCABQRRrKAIQQQF2TwR/QX8FIAEgBEEBdGovAQALQQ9xaiEGIAUtAAAgAnEiA0UEQCAAKAIgQQFqIgNBgAFKBEAACyAAIAAoAiAgA3I2AiAgAiADciECCyAFIAUtAAAgA3I6AAAgBiAGLQAAIANyOgAAIARBAWohBAwBCwsgAgvgAQIBfwJ7IwogAGohAANAIABBQGsiAyMLSQRAIAD9AAQAIAH9DyIE/SMgAP0ABAEgAv0PIgX9I/1OIAD9AAQQIAT9IyAA/QAEESAF/SP9Tv1QIAD9AAQgIAT9IyAA/QAEISAF/SP9TiAA/QAEMCAE/SMgAP0ABDEgBf0j/U79UP1Q/VNFBEAgAyEADAILCwsDQCMLIABBAWpLBEAgAP0ABAAgAf0P/SMgAP0ABAEgAv0P/SP9Tv1kIgMEQEF/IAAgA2hqIgAjCmsjCyAAQQFqTRsPCyAAQRBqIQAMAQsLQX8LpAMCAnsDfwN/IAMoAgAiBv0ABAAgAv0ABAAiBEEE/W39DiAG/QAEECAE/QwPDw8PDw8PDw8PDw8PDw8P/U79Dv1OIgUgAywABf0P/U79DAAAAAAAAAAAAAAAAAAAAAD9I/1kQX9zQf8BcSEGIAUgAywABP0P/U79DAAAAAAAAAAAAAAAAAAAAAD9I/1kQX9zQf//A3FBf3NB/wFxIQdBASACQQhqIAFPIAYbBH8gACgCCCIDIAAoAgBqIAQjESAHQQEgASACayIBIAZBgAJyaCIGIAEgBkgbIgF0QQFrcSIGQQN0av1dAwAiBP0O/VsDAAAgACgCBCADQQJ0aiIHIAL9ESIFIAT9iQEiBP2pAf2uAf0LBAAgByAFIAT9qgH9rgH9CwQQIAAgAyAGaWo2AgggASACagUgACgCCCIGIAAoAgBqIAQjESAHQQN0av1dAwAiBP0O/VsDAAAgACgCBCAGQQJ0aiIIIAL9ESIFIAT9iQEiBP2pAf2uAf0LBAAgCCAFIAT9qgH9rgH9CwQQIAAgBiAHaWo2AgggAkEIaiECDAELCwutAQEBfyAAQQJqIQIgAC0AASIAQdsARgRAA0AgASACSwR/IAItAABBwABJBH9BAQUgAi0AAEH+AEsLBUEACwRAIAJBAWohAgwBCwsFIABB3QBGBEADQCABIAJLBH8gAi0AAEEHRwVBAAsEfyACQQFrLQAAQRtHBUEACwRAIAJBAWohAgwBCwsFIAJBAWsgAiAAQSlHIABBKEdxGyECCwsgAkEBaiIAIAEgACABSRsLmgICAn8EeyMB/QAEACEFIwH9AAQQIQYgACEDA0AgA0EMaiABTQRAIAUgA/0ABAAiB0EE/W39DiAGIAf9DA8PDw8PDw8PDw8PDw8PDw/9Tv0O/U4iCP0MAAAAAAAAAAAAAAAAAAAAAP0j/WRB/x9xBH9BAAUgCCMC/Q/9Tv0MAAAAAAAAAAAAAAAAAAAAAP0j/WRBf3NBD3ELIAf9DCAgICAgICAgICAgICAgICD9I/1kIAf9DAAAAAAAAAAAAAAAAAAAAAD9I/1kckH/AXEiBEH/AUcgBGlBBE9xcgR/IAMgBSAGEAoFQQALBEAgAw8LIAIgA2ohAwwBCwsgAUEMayICQQAgAEEMaiABTQR/IAIgBSAGEAoFQQALGwvnAQEHfyAAKAIAIgEgACgCCGohAyABIAMQACECA0AgAgRAA0AgAiMJSQRAIAAoAgQiBiACIAAoAgAiB2tBAnRqKAIAIgEhBCMNIAEjCmtqQQEgAUEBaiACQQFqIgUjCUkEfyAGIAUgB2tBAnRqKAIABSABQQFqCyIFAn8DQCABIAVJBEBBASABLQAAQQpGDQIaIAFBAWohAQwBCwtBAAsbIgEgBGv8CwAjDyIFIAQjCmsiBCAEIAVLGyQPIxAiBCABIwprIgEgASAESRskECACQQFqIQIMAQsLIwlBDmsgAxAAIQIMAQsLC40BAQN/IwBBD2pBcHEiAkEGaiQAIwBB//8DakEQdj8AayIDQQBKBH8gA0AAQQBIBUEACwRAAAsjAEEPakFwcSIDQSRqJAAjAEH//wNqQRB2PwBrIgRBAEoEfyAEQABBAEgFQQALBEAACyACIAM2AgAgAiACKAIAIAAQAjoABCACIAIoAgAgARACOgAFIAILJwADQCAAIAFJBH8gAC0AAEEbRgVBAAsEQCAAIAEQBSEADAELCyAAC+YCAgF+AX8gASAA/QAEACIBQQT9bf0OIAIgAf0MDw8PDw8PDw8PDw8PDw8PD/1O/Q79TiIC/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZEH/H3FFBEAgAiMC/Q/9Tv0MAAAAAAAAAAAAAAAAAAAAAP0j/WRBf3NB//8DcSIEQf8BcUH/AUdBACAEQQ9xGwRAQQEPCwsgACkDACIDpyADQiCIp3MhAEEBIANCgIGChIiQoMCAf4NCAFIgAAR/IABBgP6DeHFBACAAQf+B/AdxGwVBAQsbBH9BAAUgAf0MICAgICAgICAgICAgICAgIP0j/WRB/wFxIgBBuwFGIABB9wBGciAAQd0BRnIgAEHuAUZyIABB1QBGciAAQaoBRnIEf0EBBSAB/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZEH/AXEiAEG7AUYgAEH3AEZyIABB3QFGciAAQe4BRnIgAEHVAEZyIABBqgFGcgsLC4EBAQF/IAAjCmtBG0HbABADIQADQCAAQQBOBEAjCyMKIABqIgFBAmpGBH9BAQUgAS0AAiIBQT9NIAFBME9xBH9BAQUgAUHaAE0gAUHBAE9xCwR/QQEFIAFB+gBNIAFB4QBPcQsLBEAjCiAAag8LIABBAmpBG0HbABADIQAMAQsLQQALbQECfyMKQYABaiIBIAAgACABSRtBgAFrIwsiASAAQYABaiIAIAAgAUsbQQEQBiIBBEAjDiMKQYAEaiIAIAEgACABSxtBgARrIgIjCmtqQQEjCyIAIAFBgARqIgEgACABSRsgAmv8CwBBASQXCwveAgEEf0G8CiQAQeQKJABBAT8AayIAQQBKBH8gAEAAQQBIBUEACwRAAAtBwAokAUHACkGgCBACwCQCQcAKQeAIEAIaQYAIJAMjAEEPakFwcSIAQYAgaiQAIwBB//8DakEQdj8AayIBQQBKBH8gAUAAQQBIBUEACwRAAAsgACQEIwBBD2pBcHEiACMDaiQAIwBB//8DakEQdj8AayIBQQBKBH8gAUAAQQBIBUEACwRAAAsgACQGIwBBD2pBcHEiA0GAEGokACMAQf//A2pBEHY/AGsiAEEASgR/IABAAEEASAVBAAsEQAALA0AgAkGAAkgEQEEAIQBBACEBA0AgAUEISARAIAIgAXZBAXEEQCADIAJBA3RqIABqIAE6AAAgAEEBaiEACyABQQFqIQEMAQsLIAJBAWohAgwBCwsgAyQRQbAJQeAJEAgkEkGQCkGwChAIJBNBABABJBVBABABJBYL8AEBA38gACMMSwRAIwBBD2pBcHEiASAAIwxBAXQiAiAAIAJLGyICQUBraiQAIwBB//8DakEQdj8AayIDQQBKBH8gA0AAQQBIBUEACwRAAAsgASQKIwBBD2pBcHEiASACQUBraiQAIwBB//8DakEQdj8AayIDQQBKBH8gA0AAQQBIBUEACwRAAAsgASQNIwBBD2pBcHEiASACQUBraiQAIwBB//8DakEQdj8AayIDQQBKBH8gA0AAQQBIBUEACwRAAAsgASQOIAIkDAUjEARAIw0jD2pBACMQIw9r/AsACwsjDCQPQQAkECMKIABqJAsjCgtvAQR/IAAjEE8EQEF/DwsjECEEIw0jEGohAiMNIAAjDyIDIAAgA0sbaiEDAkADQCACIANLBEAgAyAD/QAEACAB/Q/9I/1kIgVoaiEAIAUNAiADQRBqIQMMAQsLIAIhAAsgBCAAIw1rIgAgACAEShsLjQkCBH8BeyMUIwxJBEAjDBABJBUjDBABJBYjDCQUCyMWQQA2AggjFUEANgIIA0AgACABSQRAIAAhAgJAIwH9AAQAIAAgARAJIgP9AAQAIgZBBP1t/Q4jAf0ABBAgBv0MDw8PDw8PDw8PDw8PDw8PD/1O/Q79TiMC/Q/9Tv0MAAAAAAAAAAAAAAAAAAAAAP0j/WRBf3NB//8DcUF/c0GAgARyaCIEQQZJIAMgBGogAU9yBH9BAQUjAf0ABAAgAyAEav0ABAAiBkEE/W39DiMB/QAEECAG/QwPDw8PDw8PDw8PDw8PDw8P/U79Dv1OIwL9D/1O/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZEF/c0EBcQsNACADIARqIAEQCSIDIAFPDQAgAy0AAEE6RiADQQFqIgIgAUlxBH8gAy0AAUEgRgVBAAsNACADIAAgAy0AAEEgRhshAgsgACACRgR/IAEFIAJBAWstAABBOkYhAyACIQACfwNAIAAgAUkEQCAA/QAEACIG/QwKCgoKCgoKCgoKCgoKCgoK/SP9ZCEEIAMEfyAG/QwgICAgICAgICAgICAgICAg/SP9ZCAA/QAEAf0MICAgICAgICAgICAgICAgIP0j/WRxBSAG/Qx8fHx8fHx8fHx8fHx8fHx8/SP9ZCAG/Qw+Pj4+Pj4+Pj4+Pj4+Pj4+/SP9ZHILIARyIgQEQCAAIARoaiIAIAEgACABSQR/IAAtAABBCkcFQQALGwwDCyAAQRBqIQAMAQsLIAELCyEDAkADfyADIxUgAyACIxIQBCIATQ0BIAAtAAAiAkEKRgR/IABBAWoFIAJBG0YEfyAAIAMQBQUgAEEBay0AACEEIAAtAAAiBUElRgR/IABBAWoFIAVBJkYEfyAAQQNBACAALQABQSNGBH8gAC0AAkEgckH4AEYFQQALG2oFIAVBIHJB+ABGBH8gACAEQTBGIARB3ABGcmoFIABBA0EAIARB3ABGBH8gAC0AAUEwRgVBAAsEfyAALQACQTBGBUEACxtqCwsLIgQgACAAIARJIARBAWogA0lxBH8jAf0ABAAgBP0ABAAiBkEE/W39DiMB/QAEECAG/QwPDw8PDw8PDw8PDw8PDw8P/U79Dv1OIwL9D/1O/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZEF/c0EDcUEDRgVBAAsbIgQgAEYEQCMVIgUoAgAgBSgCCGogAjoAACAFKAIEIAUoAghBAnRqIAA2AgAgBSAFKAIIQQFqNgIIBSACQSZHIAJBJUdxBH8jFSgCCAVBAAsEQCMVIxUoAghBAWs2AggLCyAEIABBAWoiACAAIARJGwshAgwBCwshAAsgACADRiAAIAFJcQRAIxYoAgghAyMWIAEgAEEBaiMTEAQhAgNAIAEgAksEfyACLQAAQRtGBUEACwRAIxYgASACIAEQBSMTEAQhAgwBCwsgAkEBay0AACIEQTxGIARB/ABGcgR/IAAtAABBIEcFQQALBH8gAyMWKAIISQVBAAsEQCMWIxYoAghBAWs2AggLIAIhAAsMAQsLIxUQByMWEAcLZgECfyMKQRAgACAAQRBNG2pBEGsjCxAAIQADQCAABEAgACMKayIBIw1qQQEjCSICIABr/AsAIw8iACABIAAgAUkbJA8jECIAIAIjCmsiASAAIAFLGyQQIwlBDmsjCxAAIQAMAQsLCwkAIwogAGoQFAvaBgMKfwF+AXsjCyMKa0EQSQRAQQAPCyMAQQ9qQXBxIgEjCyMKayIJQQlqaiQAIwBB//8DakEQdj8AayIAQQBKBH8gAEAAQQBIBUEACwRAAAsgAUEIaiIAQQhrIwg2AgAgAEEEayAJNgIAIAAjCiAJ/AoAACAAJAggACEBA0AgASAAIAlqSQRAIwciAyABLAAAIgIgAiADShskByABQQFqIQEMAQsLIAAhAQNAIAFBBmogACAJak0EQCMGIAEpAwBC////////P4NClfip+pe33puef34iCiMDQQJ2QQFrZ61CIHyIp0ECdGoiAiACKAIAQQEgCkIgiKd0cjYCACABQQFqIQEMAQsLIAAhAQNAIAFBEGogACAJak0EQCAB/QAEACELIAEpAwggASkDAEKV+Kn6l7fem55/foVClfip+pe33puef34jA0EBa2etQiB8iKchAwNAIwQgA0ECdGoiBCgCACICBH8gAv0ABAAgC/0j/WMFQQELRQRAIANBAWojA0EBa3EhAwwBCwsgBCgCAEUEQCAEIAE2AgAjBUEBaiQFIwMjBUEBdEkEQCMDIgRBAXQkAyMAQQ9qQXBxIgMjA0ECdGokACMAQf//A2pBEHY/AGsiAkEASgR/IAJAAEEASAVBAAsEQAALIwQhByADJARBACEDA0AgAyAESQRAIAcgA0ECdGooAgAiAgRAIAL9AAQAIQsgAikDCCACKQMAQpX4qfqXt96bnn9+hUKV+Kn6l7fem55/fiMDQQFrZ61CIHyIpyEIA0AjBCAIQQJ0aiIGKAIAIgUEfyAF/QAEACAL/SP9YwVBAQtFBEAgCEEBaiMDQQFrcSEIDAELCyAGIAI2AgALIANBAWohAwwBCwsjAEEPakFwcSIDIwNqJAAjAEH//wNqQRB2PwBrIgJBAEoEfyACQABBAEgFQQALBEAACyADJAYjCCEDA0AgAwRAIANBBGsoAgAhBSADIQIDQCACQQZqIAMgBWpNBEAjBiACKQMAQv///////z+DQpX4qfqXt96bnn9+IgojA0ECdkEBa2etQiB8iKdBAnRqIgQgBCgCAEEBIApCIIindHI2AgAgAkEBaiECDAELCyADQQhrKAIAIQMMAQsLCwsgAUEBaiEBDAELC0EBC+QDAQh/IwojC0EXEAYhBANAIAQEQCMOIwpBgARqIgEgBCABIARLG0GABGsiASMKa2pBASMLIgIgBEGABGoiAyACIANJGyABa/wLAEEBJBcgBEGAAmojC0EXEAYhBAwBCwsgABAMIwsQDCMKEAshAANAIAAEQCMOIwpBQGsiASAAIAAgAUkbQUBqIgEjCmtqQQEjCyICIABBQGsiAyACIANJGyABa/wLAEEBJBcgAEECahALIQAMAQsLIxdFBEBBAA8LQQAhBCMLIwprIgUjDmohASMOIQICQANAIAEgAksEQCACIAL9AAQA/QwBAQEBAQEBAQEBAQEBAQEB/SP9ZCIDaGohACADDQIgAkEQaiECDAELCyABIQALA0AgACABSQRAIwogACMOa2ojCiAAIQICQANAIAEgAksEQCACIAL9AAQA/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZCIIaGohAyAIDQIgAkEQaiECDAELCyABIQMLIAEgAyABIANJGyICIw5rahAQIAQgAiAAa2ohBAJAA0AgASACSwRAIAIgAv0ABAD9DAEBAQEBAQEBAQEBAQEBAQH9I/1kIgNoaiEAIAMNAiACQRBqIQIMAQsLIAEhAAsMAQsLIw5BACAF/AsAQQAkFyAECwuDAgwAQYwICwE8AEGYCAszAgAAACwAAAAwADEAMgAzADQANQA2ADcAOAA5AEEAQgBDAEQARQBGAGEAYgBjAGQAZQBmAEHMCAsBTABB2AgLNwIAAAAwAAAACQAKAAsADAANACAAAAA6ACwAOwAiACcAXAB4AFgAdQBVACUAJgAjACQAfAB7AH0AQZwJCwEsAEGoCQsdAgAAABYAAAAJAAsADAANACAAAAA6ACwAOwAiACcAQcwJCwEsAEHYCQsXAgAAABAAAAAKABsAeABYAHUAVQAlACYAQfwJCwEcAEGICgsJAgAAAAIAAAAgAEGcCgsBHABBqAoLDQIAAAAGAAAACgANABs=';
 
-;// CONCATENATED MODULE: ./src/text-search.ts
+;// CONCATENATED MODULE: ./src/redact/text-search.ts
 
 
 function newInstance() {
@@ -3181,7 +1706,7 @@ function newInstance() {
 }
 /**
  * The set of every 16 neighbouring bytes of the texts that were added. The search marks where another text, which is loaded, has
- * such bytes. WebAssembly does the work: src/assembly.
+ * such bytes. WebAssembly does the work: assembly/.
  */
 class TextSearch {
     #instance;
@@ -3241,7 +1766,7 @@ class TextSearch {
     }
 }
 
-;// CONCATENATED MODULE: ./src/redact.ts
+;// CONCATENATED MODULE: ./src/redact/redactor.ts
 
 
 const SHORTEST_SECRET = 4;
@@ -3344,7 +1869,7 @@ function merged(runs) {
     return result;
 }
 const SHORTEST_IN_DUMPS = 16;
-/** The characters that the search drops from a dump, as in src/assembly/read-dump.ts. */
+/** The characters that the search drops from a dump, as in assembly/read-dump.ts. */
 const DROPPED = /[\t\v\f\r \0:,;"']/g;
 /** The spellings in which a value may turn up. */
 function spellings(value) {
@@ -3386,6 +1911,406 @@ function masked(bytes, runs, from, continues, memory) {
     }
     length += bytes.copy(memory, length, at);
     return memory.subarray(0, length);
+}
+
+// EXTERNAL MODULE: ./src/state/evidence-text.ts
+var evidence_text = __nccwpck_require__(4062);
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./src/base/quote.ts
+var quote = __nccwpck_require__(7541);
+;// CONCATENATED MODULE: ./src/system/access.ts
+
+
+
+
+/**
+ * Does `work` on a path. The scan runs as the same user and can change modes. After EACCES this function restores the
+ * owner's rights and does the work again.
+ * @param tell gets what was closed, as `reopen` returns it
+ */
+function access_regained(path, work, tell = () => undefined) {
+    try {
+        return work();
+    }
+    catch (error) {
+        const closed = (0,errors/* errnoOf */.UQ)(error) === 'EACCES' ? reopen(path) : [];
+        if (closed.length === 0)
+            throw error;
+        tell(closed);
+        return work();
+    }
+}
+/**
+ * Restores the owner's rights: to pass the folders that lead to a path, to change the last folder, and to change the path itself.
+ * @returns each folder or file that the owner could not use, with its former mode
+ */
+function reopen(path) {
+    const folders = [];
+    for (let folder = (0,external_node_path_.dirname)(path); folder !== (0,external_node_path_.dirname)(folder); folder = (0,external_node_path_.dirname)(folder))
+        folders.unshift(folder);
+    return [
+        ...folders.slice(0, -1).flatMap((folder) => access_open(folder, folderAt, 0o100)),
+        ...folders.slice(-1).flatMap((folder) => access_open(folder, folderAt, 0o700)),
+        ...access_open(path, external_node_fs_.lstatSync, 0o600),
+    ];
+}
+/** Gives the owner all rights if a needed right is missing. */
+function access_open(path, look, needed) {
+    try {
+        const about = look(path);
+        const [mode, all] = [about.mode & 0o7777, about.isDirectory() ? 0o700 : 0o600];
+        if (about.isSymbolicLink() || (mode & needed) === needed)
+            return [];
+        (0,external_node_fs_.chmodSync)(path, mode | all);
+        return [`${(0,quote/* quote */.hD)(path)} (mode ${mode.toString(8).padStart(4, '0')})`];
+    }
+    catch {
+        return [];
+    }
+}
+function folderAt(path) {
+    const about = (0,external_node_fs_.statSync)(path);
+    if (!about.isDirectory())
+        throw Object.assign(new Error('it is no folder'), { code: 'ENOTDIR' });
+    return about;
+}
+/** Removes a file, or a folder with its content. */
+function removeTree(path) {
+    const remove = () => (0,external_node_fs_.rmSync)(path, { recursive: true, force: true });
+    try {
+        access_regained(path, remove);
+    }
+    catch (error) {
+        if ((0,errors/* errnoOf */.UQ)(error) !== 'EACCES')
+            throw error;
+        for (const folder of foldersIn(path))
+            access_open(folder, external_node_fs_.lstatSync, 0o700);
+        remove();
+    }
+}
+/** A folder and all folders below it. The caller gets each folder before this function lists the folder. */
+function* foldersIn(top) {
+    const waiting = [top];
+    for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
+        yield folder;
+        for (const entry of listed(folder))
+            if (entry.isDirectory())
+                waiting.push((0,external_node_path_.join)(folder, entry.name));
+    }
+}
+/** Does not follow a link, which may lead anywhere. */
+function listed(folder) {
+    try {
+        if (!(0,external_node_fs_.lstatSync)(folder).isDirectory())
+            return [];
+        return (0,external_node_fs_.readdirSync)(folder, { withFileTypes: true });
+    }
+    catch {
+        return [];
+    }
+}
+/** Why nobody could change or remove a path: the folder or file that another user owns, or else the code of the error. */
+function obstacleAt(path, error, uid) {
+    const within = function* () {
+        yield (0,external_node_path_.dirname)(path);
+        yield path;
+        for (const folder of foldersIn(path))
+            for (const { name } of listed(folder))
+                yield (0,external_node_path_.join)(folder, name);
+    };
+    if ((0,errors/* errnoOf */.UQ)(error) === 'EACCES' || (0,errors/* errnoOf */.UQ)(error) === 'EPERM')
+        for (const place of within()) {
+            const owner = ownerOf(place);
+            if (owner !== undefined && owner !== uid)
+                return `${(0,quote/* quote */.hD)(place)} belongs to another user (uid ${owner})`;
+        }
+    return (0,errors/* errnoOf */.UQ)(error) || 'unknown reason';
+}
+function ownerOf(path) {
+    try {
+        return (0,external_node_fs_.lstatSync)(path).uid;
+    }
+    catch {
+        return undefined;
+    }
+}
+
+;// CONCATENATED MODULE: ./src/system/files.ts
+
+
+
+
+const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = external_node_fs_.constants;
+/** Creates the file for its owner alone, from the first byte; never through a link, never over another file, never half of it. */
+function writePrivate(path, content, mode = 0o600) {
+    const file = (0,external_node_fs_.openSync)(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+    try {
+        writeAll(file, content);
+    }
+    catch (error) {
+        (0,external_node_fs_.rmSync)(path);
+        throw error;
+    }
+    finally {
+        (0,external_node_fs_.closeSync)(file);
+    }
+}
+/**
+ * Writes a private file beside the one that it is to replace, in place of what was left there.
+ * @returns what replaces it
+ */
+function writeNext(path, text, next = nextTo(path), mode) {
+    access_regained(next, () => {
+        (0,external_node_fs_.rmSync)(next, { recursive: true, force: true });
+        writePrivate(next, text, mode);
+    });
+    return () => {
+        try {
+            access_regained(path, () => (0,external_node_fs_.renameSync)(next, path));
+        }
+        catch (error) {
+            (0,external_node_fs_.rmSync)(next, { force: true });
+            throw error;
+        }
+    };
+}
+function nextTo(path) {
+    return `${path}.next`;
+}
+/**
+ * Appends all or nothing; not to what a link points to, and to nobody at the other end of a pipe.
+ * @param tell gets what was closed and is open now
+ */
+function appendWhole(path, text, tell) {
+    // A pipe that nobody reads is refused, where its opening would wait for ever.
+    const file = access_regained(path, () => (0,external_node_fs_.openSync)(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644), tell);
+    try {
+        const about = (0,external_node_fs_.fstatSync)(file);
+        if (!about.isFile())
+            throw Object.assign(new Error('it is no file'), { code: 'ENOTSUP' });
+        try {
+            writeAll(file, text);
+        }
+        catch (error) {
+            (0,external_node_fs_.ftruncateSync)(file, about.size);
+            throw error;
+        }
+    }
+    finally {
+        (0,external_node_fs_.closeSync)(file);
+    }
+}
+/**
+ * Puts a file in the place of what is there, all of it at once: what a link points to is left alone. Another process may do
+ * the same at the same time.
+ * @param path as `settled` gives it: should its folder be another one by now, nothing is written
+ */
+function replaceFile(path, text) {
+    const folder = (0,external_node_path_.dirname)(path);
+    if (access_regained(path, () => (0,external_node_fs_.realpathSync)(folder)) !== folder)
+        throw Object.assign(new Error('its folder is behind a link'), { code: 'ELOOP' });
+    writeNext(path, text, (0,external_node_path_.join)(folder, `.${(0,external_node_path_.basename)(path).slice(0, 200)}.${(0,external_node_crypto_.randomBytes)(6).toString('hex')}`), 0o644)();
+}
+/** Makes a folder and its missing parents. The recursive mkdir of Node.js never returns below /proc. */
+function makeFolder(path) {
+    const isThere = () => (0,external_node_fs_.statSync)(path, { throwIfNoEntry: false })?.isDirectory() === true;
+    if (isThere())
+        return;
+    makeFolder((0,external_node_path_.dirname)(path));
+    try {
+        (0,external_node_fs_.mkdirSync)(path);
+    }
+    catch (error) {
+        // Another process may make it at the same time.
+        if (!isThere())
+            throw error;
+    }
+}
+/** The path without a link on its way, as they are now. Its last part need not be there. */
+function settled(path) {
+    return (0,external_node_fs_.existsSync)(path) ? (0,external_node_fs_.realpathSync)(path) : (0,external_node_path_.join)((0,external_node_fs_.realpathSync)((0,external_node_path_.dirname)(path)), (0,external_node_path_.basename)(path));
+}
+/** Replaces the content of a file, but not through a link. The folder may belong to another user. */
+function overwrite(path, content) {
+    const file = (0,external_node_fs_.openSync)(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK);
+    try {
+        if (!(0,external_node_fs_.fstatSync)(file).isFile())
+            throw Object.assign(new Error('it is no file'), { code: 'ENOTSUP' });
+        (0,external_node_fs_.ftruncateSync)(file);
+        writeAll(file, content);
+    }
+    finally {
+        (0,external_node_fs_.closeSync)(file);
+    }
+}
+/** On a full disk a write may take some of it, and say so. */
+function writeAll(file, content) {
+    const bytes = Buffer.from(content);
+    for (let at = 0; at < bytes.length;)
+        at += (0,external_node_fs_.writeSync)(file, bytes, at);
+}
+
+;// CONCATENATED MODULE: ./src/system/print.ts
+
+
+const STDOUT = 1;
+const STDERR = 2;
+/**
+ * Writes at once, and never throws: nobody may read any more, and the revocation must go on. Node's own
+ * streams cost 3 ms and 2 MiB at their first use; what is said before the scan does without them.
+ */
+function print(stream, text) {
+    printWhole(stream, text);
+}
+/** @returns whether all of it was written */
+function printWhole(stream, text) {
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length;) {
+        try {
+            at += (0,external_node_fs_.writeSync)(stream, bytes, at);
+        }
+        catch (error) {
+            if ((0,errors/* errnoOf */.UQ)(error) !== 'EAGAIN')
+                return false;
+            // The pipe is full and does not block: let its reader catch up.
+            Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+        }
+    }
+    return true;
+}
+
+;// CONCATENATED MODULE: ./src/platform/command-files.ts
+
+
+
+
+
+/**
+ * The files by which a step speaks to its runner. The scan is not told where they are, and can find out. What it writes
+ * there would count as ours: variables of later steps, outputs, the state of the post step.
+ */
+class CommandFiles {
+    #paths;
+    /** While a scan may run, what each must hold; undefined where no file was. */
+    #kept = new Map();
+    /** And the folders where they lie, unless these are links. */
+    #folders = new Set();
+    /** The paths that the scan closed and an append opened again, with their modes. */
+    #closed = [];
+    /** @param names the variables that hold their paths */
+    constructor(env, names) {
+        this.#paths = new Map(names.map((name) => [name, env[name] ?? '']).filter(([, path]) => path !== ''));
+    }
+    /** @param given those that the scan is meant to write to */
+    guard(given) {
+        for (const [name, path] of this.#paths) {
+            if (given.includes(name))
+                continue;
+            try {
+                this.#kept.set(name, contentOf(path));
+                if (isFolder((0,external_node_path_.dirname)(path)))
+                    this.#folders.add((0,external_node_path_.dirname)(path));
+            }
+            catch {
+                // What was no file before has nothing that could be put back.
+            }
+        }
+    }
+    append(name, text) {
+        const path = this.#paths.get(name);
+        if (path === undefined)
+            throw Object.assign(new Error(`${name} is not set`), { code: 'ENOENT' });
+        appendWhole(path, text, (closed) => {
+            // Before the scan it was somebody else.
+            if (this.#kept.size > 0)
+                this.#closed.push(...closed);
+        });
+        if (this.#kept.has(name))
+            this.#kept.set(name, Buffer.concat([this.#kept.get(name) ?? Buffer.alloc(0), Buffer.from(text)]));
+    }
+    /** Makes them what they were, but for what we have written since. For when nothing of the scan is left. */
+    restore(uid) {
+        const tampered = { changed: [], left: [] };
+        const why = [];
+        const closed = this.#closed.splice(0);
+        for (const [name, kept] of this.#kept) {
+            const path = this.#paths.get(name) ?? '';
+            closed.push(...reopen(path));
+            try {
+                if (!this.#isBehindLink(path) && isAsKept(path, kept))
+                    continue;
+                tampered.changed.push(name);
+                this.#putBack(path, kept);
+            }
+            catch (error) {
+                tampered.left.push(name);
+                why.push(obstacleAt(path, error, uid));
+            }
+        }
+        this.#kept.clear();
+        this.#folders.clear();
+        return { ...tampered, ...(why.length > 0 && { why }), ...(closed.length > 0 && { closed }) };
+    }
+    /** Whoever changes what is there now could change it later, too. */
+    #isBehindLink(path) {
+        return this.#folders.has((0,external_node_path_.dirname)(path)) && (0,external_node_fs_.lstatSync)((0,external_node_path_.dirname)(path), { throwIfNoEntry: false })?.isSymbolicLink() === true;
+    }
+    /** A new file, as the runner made the old one: the other may have a second name elsewhere. */
+    #putBack(path, kept) {
+        try {
+            if (this.#isBehindLink(path))
+                removeTree((0,external_node_path_.dirname)(path));
+            removeTree(path);
+            if (kept === undefined)
+                return;
+            makeFolder((0,external_node_path_.dirname)(path));
+            writePrivate(path, kept, 0o644);
+        }
+        catch (error) {
+            // Where the folder is not ours, its file can be.
+            if ((0,errors/* errnoOf */.UQ)(error) !== 'EACCES')
+                throw error;
+            overwrite(path, kept ?? Buffer.alloc(0));
+        }
+    }
+}
+function isFolder(path) {
+    return (0,external_node_fs_.lstatSync)(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+function isAsKept(path, kept) {
+    const about = (0,external_node_fs_.lstatSync)(path, { throwIfNoEntry: false });
+    if (about === undefined)
+        return kept === undefined;
+    // An empty file says nothing, whoever made it.
+    if (kept === undefined)
+        return about.isFile() && about.size === 0;
+    return about.isFile() && about.size === kept.length && contentOf(path)?.equals(kept) === true;
+}
+/**
+ * @returns undefined when nothing is there
+ * @throws when what is there is no file, or cannot be read
+ */
+function contentOf(path) {
+    let file;
+    try {
+        file = (0,external_node_fs_.openSync)(path, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NOFOLLOW | external_node_fs_.constants.O_NONBLOCK);
+    }
+    catch (error) {
+        if ((0,errors/* errnoOf */.UQ)(error) === 'ENOENT')
+            return undefined;
+        throw error;
+    }
+    try {
+        if (!(0,external_node_fs_.fstatSync)(file).isFile())
+            throw new Error('it is no file');
+        return (0,external_node_fs_.readFileSync)(file);
+    }
+    finally {
+        (0,external_node_fs_.closeSync)(file);
+    }
 }
 
 ;// CONCATENATED MODULE: ./src/platform/workflow-commands.ts
@@ -3590,10 +2515,10 @@ function githubPlatform(env, redact) {
         exportVariable: async (name, value) => (await core()).exportVariable(name, plain(value)),
         publishCheck: async (evidence, token) => (await Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(413), __nccwpck_require__.e(53)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6053))).publishCheck(evidence, token, env),
         report(evidence) {
-            say((0,src_evidence/* asText */.e1)(evidence));
+            say((0,evidence_text/* asText */.e1)(evidence));
             // As core's summary does; post needs nothing else of core, and would take twice as long with it.
             if (env['GITHUB_STEP_SUMMARY'])
-                (0,src_write/* appendWhole */.gZ)(env['GITHUB_STEP_SUMMARY'], redact((0,src_evidence/* asMarkdown */.g5)(evidence)));
+                appendWhole(env['GITHUB_STEP_SUMMARY'], redact((0,evidence_text/* asMarkdown */.g5)(evidence)));
             return Promise.resolve();
         },
     };
@@ -3618,9 +2543,7 @@ function escapeData(text) {
     return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
 }
 
-// EXTERNAL MODULE: ./src/quote.ts
-var quote = __nccwpck_require__(4519);
-;// CONCATENATED MODULE: ./src/flags.ts
+;// CONCATENATED MODULE: ./src/config/flags.ts
 
 
 
@@ -3821,14 +2744,14 @@ function gitlabPlatform(words, env, redact) {
         publishCheck: () => Promise.resolve(),
         async report(evidence) {
             section('start', 'kubepass_evidence[collapsed=true]', 'What happened');
-            say((0,src_evidence/* asText */.e1)(evidence));
+            say((0,evidence_text/* asText */.e1)(evidence));
             section('end', 'kubepass_evidence', '');
             const { annotations, junit } = await reports();
             // Where the scan has made a link of it, nothing is written behind that.
-            const folder = (0,external_node_path_.join)((0,src_write/* settled */.gu)(workspace), REPORTS);
-            (0,src_write/* makeFolder */.fc)(folder);
-            (0,src_write/* replaceFile */.fR)((0,external_node_path_.join)(folder, 'junit.xml'), redact(junit(evidence)));
-            (0,src_write/* replaceFile */.fR)((0,external_node_path_.join)(folder, 'annotations.json'), redact(annotations(evidence, env)));
+            const folder = (0,external_node_path_.join)(settled(workspace), REPORTS);
+            makeFolder(folder);
+            replaceFile((0,external_node_path_.join)(folder, 'junit.xml'), redact(junit(evidence)));
+            replaceFile((0,external_node_path_.join)(folder, 'annotations.json'), redact(annotations(evidence, env)));
         },
     };
 }
@@ -3838,7 +2761,11 @@ function workspaceOf(env) {
     return named !== '' && (0,external_node_fs_.statSync)(named, { throwIfNoEntry: false })?.isDirectory() === true ? named : process.cwd();
 }
 
-;// CONCATENATED MODULE: ./src/job.ts
+// EXTERNAL MODULE: ./src/config/path-or-content.ts
+var path_or_content = __nccwpck_require__(8789);
+// EXTERNAL MODULE: ./src/config/small-file.ts
+var small_file = __nccwpck_require__(400);
+;// CONCATENATED MODULE: ./src/state/job.ts
 /** Every anchor of a run's attempt begins with this, and no other does. */
 function anchorPrefix(run) {
     return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
@@ -3852,9 +2779,227 @@ function nameable(text) {
         .slice(0, 40) || '0');
 }
 
-// EXTERNAL MODULE: ./src/credential.ts
-var src_credential = __nccwpck_require__(3302);
-;// CONCATENATED MODULE: ./src/receipt.ts
+;// CONCATENATED MODULE: ./src/base/time.ts
+/** A moment, in words, as seen from now. Both are seconds since 1970. */
+function away(seconds, now) {
+    const between = Math.round(seconds - now);
+    const [unit, size] = [
+        ['day', 86400],
+        ['hour', 3600],
+        ['minute', 60],
+    ].find(([, length]) => Math.abs(between) >= length) ?? ['second', 1];
+    return new Intl.RelativeTimeFormat('en').format(Math.trunc(between / size), unit);
+}
+function isoTime(seconds) {
+    return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
+}
+
+;// CONCATENATED MODULE: ./src/token/jwt.ts
+/** Header and claims of a JWT; undefined when the text is none. The signature is not looked at. */
+function decodeJwt(text) {
+    const [header, claims, signature, ...more] = text.split('.');
+    if (header === undefined || claims === undefined || !signature || more.length > 0)
+        return undefined;
+    const parsed = { header: parseSegment(header), claims: parseSegment(claims) };
+    return parsed.header !== undefined && parsed.claims !== undefined ? parsed : undefined;
+}
+/** The same of a secret. */
+function jwtOf(token) {
+    return decodeJwt(token.reveal());
+}
+function parseSegment(segment) {
+    try {
+        const value = JSON.parse(Buffer.from(segment, 'base64url').toString());
+        return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
+    }
+    catch {
+        return undefined;
+    }
+}
+
+;// CONCATENATED MODULE: ./src/token/claims.ts
+
+
+
+
+const CLOCK_SKEW_S = 120;
+/**
+ * What the token says of itself, before it is judged: the latest expiry must be known even of a wrong one.
+ * @throws RIGHTS when it is no JWT, or its times make no sense
+ */
+function readCredential(token) {
+    const jwt = jwtOf(token);
+    if (jwt === undefined)
+        throw notAsAsked('it is no JWT');
+    const { iat, exp, nbf, jti } = jwt.claims;
+    if (!isTime(iat) || !isTime(exp) || exp <= iat || (nbf !== undefined && (!isTime(nbf) || nbf >= exp)))
+        throw notAsAsked('its times make no sense');
+    return { token, jwt, jti: typeof jti === 'string' ? jti : undefined, issuedAt: iat, expiresAt: exp };
+}
+/**
+ * Compares the token's own claims with what was asked for.
+ * @returns warnings
+ * @throws RIGHTS when it is not the token that was asked for
+ */
+function checkCredential({ jwt, issuedAt, expiresAt }, expected, now = Date.now() / 1000) {
+    const { header, claims } = jwt;
+    const kubernetes = objectAt(claims, 'kubernetes.io');
+    const secret = claims_secretOf(claims);
+    const subject = `system:serviceaccount:${expected.namespace}:${expected.name}`;
+    // Asymmetric signatures only: "none" and shared keys prove nothing.
+    if (typeof header['alg'] !== 'string' || !/^(RS|ES|PS)(256|384|512)$|^EdDSA$/.test(header['alg']))
+        throw notAsAsked(`its algorithm is ${shown(header['alg'])}`);
+    if (claims['sub'] !== subject)
+        throw notAsAsked(`its subject is ${shown(claims['sub'])}, not ${(0,quote/* quote */.hD)(subject)}`);
+    if (kubernetes['namespace'] !== expected.namespace)
+        throw notAsAsked(`its namespace is ${shown(kubernetes['namespace'])}`);
+    if (objectAt(kubernetes, 'serviceaccount')['name'] !== expected.name)
+        throw notAsAsked('it names another ServiceAccount');
+    if (expected.anchor !== undefined && (secret['name'] !== expected.anchor.name || secret['uid'] !== expected.anchor.uid)) {
+        throw notAsAsked('it is not bound to the Secret of this run');
+    }
+    const audiences = [claims['aud']].flat();
+    if (expected.audiences.length > 0 &&
+        (expected.audiences.length !== audiences.length || !expected.audiences.every((audience) => audiences.includes(audience)))) {
+        throw notAsAsked(`its audiences are ${shown(audiences)}`);
+    }
+    const life = expiresAt - issuedAt;
+    if (life > expected.duration + 1)
+        throw notAsAsked(`it lives ${life} s, longer than the ${expected.duration} s asked for`);
+    if (expected.stated !== undefined && Math.abs(Date.parse(expected.stated) / 1000 - expiresAt) > 5) {
+        throw notAsAsked('it expires at another time than the server states');
+    }
+    const warnings = [];
+    if (life < expected.duration - 1)
+        warnings.push(`The credential lives ${life} s, shorter than the ${expected.duration} s asked for.`);
+    const skew = Math.round(issuedAt - now);
+    if (Math.abs(skew) > CLOCK_SKEW_S)
+        warnings.push(`The API server's clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine's: the times told here are the server's.`);
+    return warnings;
+}
+/** The Secret that a token says it is bound to. */
+function claims_secretOf(claims) {
+    return objectAt(objectAt(claims, 'kubernetes.io'), 'secret');
+}
+const GITLAB_CLAIMS = ['project_path', 'project_id', 'ref_protected', 'namespace'];
+/** What a refused ID token said of itself, one claim a line; undefined when it is no JWT. */
+function claimsOf(token, now = Date.now() / 1000) {
+    const jwt = jwtOf(token);
+    if (jwt === undefined)
+        return undefined;
+    const names = ['iss', 'aud', 'sub', 'repository', 'repository_id', 'ref', 'event_name', 'environment', ...GITLAB_CLAIMS];
+    const lines = names.filter((name) => jwt.claims[name] !== undefined).map((name) => `  ${name}: ${shown(jwt.claims[name])}`);
+    return [...lines, ...timesOf(jwt, now)].join('\n');
+}
+function timesOf({ claims }, now) {
+    return ['iat', 'nbf', 'exp'].flatMap((name) => {
+        const time = claims[name];
+        return isTime(time) ? [`  ${name}: ${isoTime(time)} (${away(time, now)})`] : [];
+    });
+}
+/** The API server accepts an OpenID Connect token this long before its `nbf`. */
+const EARLIEST_S = 300;
+/**
+ * Why the API server cannot accept the token of the identity now, by the token's own times. The clocks of two machines
+ * differ: within that difference the API server decides.
+ */
+function untimely(token, now = Date.now() / 1000) {
+    const jwt = jwtOf(token);
+    if (jwt === undefined)
+        return undefined;
+    const { exp, nbf } = jwt.claims;
+    const expired = isTime(exp) && exp < now - CLOCK_SKEW_S ? `expired ${away(exp, now)}` : undefined;
+    const early = isTime(nbf) && nbf > now + EARLIEST_S ? `is not valid yet: it will be ${away(nbf, now)}` : undefined;
+    const why = expired ?? early;
+    return why === undefined ? undefined : `${why}. Its times:\n${timesOf(jwt, now).join('\n')}\nIt is now ${isoTime(Math.floor(now))}`;
+}
+/** The id as the audit log and SelfSubjectReview write it. */
+function credentialId(jti) {
+    return `JTI=${jti}`;
+}
+function notAsAsked(what) {
+    return new errors/* KubepassError */.v3('RIGHTS', `The token is not the one that was asked for: ${what}.`, {
+        hint: 'Does the API server sign tokens by a plugin, or sit behind a gateway that changes them?',
+    });
+}
+function objectAt(of, key) {
+    const value = of[key];
+    return typeof value === 'object' && value !== null ? value : {};
+}
+function isTime(value) {
+    return typeof value === 'number' && Number.isFinite(value) && value > 0 && value < 8.64e12;
+}
+function shown(value) {
+    return (0,quote/* quoteValue */.cl)(value ?? 'missing');
+}
+
+;// CONCATENATED MODULE: ./src/token/lifetime.ts
+/** The API server accepts a token for this long after its `exp`: 60 s of leeway and 10 s of cache. */
+const OVERRUN_S = 70;
+/** When it ends by our own clock, ms since 1970, as what counts is how long it lives from when it was received: clocks may differ. */
+function endsAt({ issuedAt, expiresAt }, receivedAt) {
+    return receivedAt + (expiresAt - issuedAt) * 1000;
+}
+/** When to renew it: at 65 to 75 % of the life that was granted, so that many jobs do not come at once. */
+function renewAt(credential, receivedAt, random = Math.random()) {
+    return receivedAt + Math.round((endsAt(credential, receivedAt) - receivedAt) * (0.65 + random / 10));
+}
+/**
+ * When to delete the anchor of one that has been replaced: at its own end, as there are clients that never learn of the
+ * new one, or earlier, if all are said to.
+ * @param grace seconds
+ */
+function retireAt(end, replacedAt, grace) {
+    return grace === undefined ? end : Math.min(end, replacedAt + grace * 1000);
+}
+
+;// CONCATENATED MODULE: ./src/base/version.ts
+/** Written by `npm run generate` from package.json. */
+const version = '0.1.0';
+
+;// CONCATENATED MODULE: ./src/state/evidence.ts
+
+
+
+
+function newEvidence(options, run) {
+    const { namespace, name } = options.serviceAccount;
+    return {
+        version: 1,
+        kubepass: version,
+        run,
+        server: options.server,
+        identity: null,
+        asked: { service_account: `${namespace}/${name}`, duration_seconds: options.duration, audiences: options.tokenAudiences },
+        granted: null,
+        renewed: [],
+        verified: null,
+        used: null,
+        isolation: null,
+        revoked: null,
+        missing: false,
+        proven: null,
+        dead_by: null,
+        finished: false,
+        warnings: [],
+        error: null,
+    };
+}
+function grantedBy(credential, anchorName) {
+    return {
+        credential_id: credential.jti === undefined ? null : credentialId(credential.jti),
+        issued_at: isoTime(credential.issuedAt),
+        expires_at: isoTime(credential.expiresAt),
+        bound_to: anchorName ?? null,
+    };
+}
+function failWith(evidence, error) {
+    evidence.error = (0,errors/* codeOf */.$N)(error);
+}
+
+;// CONCATENATED MODULE: ./src/state/run-state.ts
+
+
 
 
 
@@ -3868,12 +3013,12 @@ function newReceipt(options, run, key = (0,external_node_crypto_.randomBytes)(8)
         namespace: options.serviceAccount.namespace,
         directory: (0,external_node_path_.join)(options.directory, `${DIRECTORY_PREFIX}${key}`),
         credentials: [],
-        evidence: (0,src_evidence/* newEvidence */.yC)(options, run),
+        evidence: newEvidence(options, run),
     };
 }
 /** One that has yet to be asked for. */
 function newCredential(options, anchorName, now = Date.now()) {
-    const deadBy = (0,src_credential/* isoTime */.Ly)(Math.ceil((now + options.deadline) / 1000) + options.duration + src_credential/* OVERRUN_S */.IM);
+    const deadBy = isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + OVERRUN_S);
     return { anchor: { name: anchorName }, reached: 'nothing', deadBy };
 }
 /**
@@ -3926,6 +3071,9 @@ const MOST_CREDENTIALS = 4;
 /** So far the clock of an API server may be from ours. */
 const MOST_SKEW_MS = 600_000;
 const DIRECTORY_PREFIX = 'kubepass-';
+
+;// CONCATENATED MODULE: ./src/state/run-state-codec.ts
+
 /**
  * Text of a state or a file as a receipt; undefined when it is none, or names what `run` cannot own: the
  * scan can write where receipts are kept.
@@ -3957,9 +3105,9 @@ function isIssued(value, prefix) {
     const { anchor, reached, deadBy, jti, revoked } = value;
     return (isAnchor(anchor, prefix) &&
         ['nothing', 'anchor', 'token'].includes(reached ?? '') &&
-        isTime(deadBy) &&
+        run_state_codec_isTime(deadBy) &&
         (jti === undefined || (typeof jti === 'string' && /^[\w.-]{1,200}$/.test(jti))) &&
-        (revoked === undefined || isTime(revoked)));
+        (revoked === undefined || run_state_codec_isTime(revoked)));
 }
 /** As much of it as is acted on or shown; the rest is quoted wherever it goes. */
 function isEvidence(value) {
@@ -3969,15 +3117,15 @@ function isEvidence(value) {
     return ((granted === null || isGranted(granted)) &&
         Array.isArray(renewed) &&
         renewed.every(isGranted) &&
-        (verified === null || isTime(verified?.at)) &&
-        (used === null || isTime(used?.started_at)) &&
-        (revoked === null || isTime(revoked?.at)) &&
-        (proven === null || (isTime(proven?.dead_at) && [proven?.samples, proven?.seconds_after_revocation].every(Number.isFinite))) &&
-        (dead_by === null || isTime(dead_by)) &&
+        (verified === null || run_state_codec_isTime(verified?.at)) &&
+        (used === null || run_state_codec_isTime(used?.started_at)) &&
+        (revoked === null || run_state_codec_isTime(revoked?.at)) &&
+        (proven === null || (run_state_codec_isTime(proven?.dead_at) && [proven?.samples, proven?.seconds_after_revocation].every(Number.isFinite))) &&
+        (dead_by === null || run_state_codec_isTime(dead_by)) &&
         Array.isArray(warnings));
 }
 function isGranted(value) {
-    return typeof value === 'object' && value !== null && isTime(value.issued_at) && isTime(value.expires_at);
+    return typeof value === 'object' && value !== null && run_state_codec_isTime(value.issued_at) && run_state_codec_isTime(value.expires_at);
 }
 function isAnchor(anchor, prefix) {
     if (anchor === undefined)
@@ -3989,13 +3137,12 @@ function isAnchor(anchor, prefix) {
         return false;
     return uid === undefined || typeof uid === 'string';
 }
-function isTime(text) {
+function run_state_codec_isTime(text) {
     return typeof text === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) && !Number.isNaN(Date.parse(text));
 }
 
-// EXTERNAL MODULE: ./src/values.ts + 1 modules
-var src_values = __nccwpck_require__(7360);
 ;// CONCATENATED MODULE: ./src/platform/terminal.ts
+
 
 
 
@@ -4021,7 +3168,7 @@ function terminalPlatform(wish, words, env, redact) {
     const hint = `kubepass ${usage}; kubepass help shows all flags.`;
     const { values, positionals, argv, own } = parseFlags(words, terminalFlags, wanted, hint, wish === 'sweep' ? sweepFlags : {});
     const [given] = positionals;
-    if ((0,src_values/* kubeconfigContent */.rg)(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
+    if ((0,path_or_content/* kubeconfigContent */.r)(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
         throw new errors/* KubepassError */.v3('INPUT', 'The content of a kubeconfig was given on the command line, which every user of the machine can read.', {
             hint: `Give its path: ${flagName('kubeconfig')} PATH`,
         });
@@ -4074,14 +3221,14 @@ function terminalPlatform(wish, words, env, redact) {
                 return;
             const text = `${JSON.stringify(receipt)}\n`;
             if (receiptFile !== undefined)
-                return (0,src_write/* writeNext */.dk)(receiptFile, text)();
+                return writeNext(receiptFile, text)();
             // Under its own name from the first moment: should we be killed here, revoke still finds all that is left.
             receiptFile = receiptPath(receipt);
-            (0,src_write/* writePrivate */.pb)(receiptFile, text);
+            writePrivate(receiptFile, text);
         },
         forgetReceipt() {
-            for (const file of receiptFile === undefined ? [] : [receiptFile, (0,src_write/* nextTo */.Ht)(receiptFile)])
-                (0,access/* removeTree */.dM)(file);
+            for (const file of receiptFile === undefined ? [] : [receiptFile, nextTo(receiptFile)])
+                removeTree(file);
         },
         howToFinish: () => receiptFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags, and the receipt ${receiptFile}`,
         readReceipt: () => received,
@@ -4094,13 +3241,13 @@ function terminalPlatform(wish, words, env, redact) {
         setOutput: () => Promise.resolve(),
         exportVariable: () => Promise.resolve(),
         publishCheck: () => Promise.resolve(),
-        report: (evidence) => Promise.resolve(write(`what happened:\n${(0,src_evidence/* asText */.e1)(evidence)}`)),
+        report: (evidence) => Promise.resolve(write(`what happened:\n${(0,evidence_text/* asText */.e1)(evidence)}`)),
     };
 }
 const RUN = { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '', instance: '' };
 function readReceipt(path) {
     try {
-        return (0,src_values/* readSmallFile */.EW)(path);
+        return (0,small_file/* readSmallFile */.EW)(path);
     }
     catch (error) {
         throw new errors/* KubepassError */.v3('INPUT', `RECEIPT ${error instanceof Error ? error.message : (0,quote/* quote */.hD)(path)}.`);
@@ -4144,7 +3291,7 @@ function detect(env, words, wish, redact) {
     });
 }
 
-;// CONCATENATED MODULE: ./src/runtime.ts
+;// CONCATENATED MODULE: ./src/system/node-runtime.ts
 
 
 
@@ -4227,7 +3374,7 @@ function isStandalone() {
     return process.getBuiltinModule('node:sea').isSea();
 }
 
-;// CONCATENATED MODULE: ./src/run.ts
+;// CONCATENATED MODULE: ./src/commands/execute.ts
 
 
 
@@ -4337,198 +3484,1202 @@ function defect(fact, cause) {
 var external_node_events_ = __nccwpck_require__(8474);
 // EXTERNAL MODULE: external "node:timers/promises"
 var promises_ = __nccwpck_require__(8500);
-// EXTERNAL MODULE: ./src/carriers.ts
-var carriers = __nccwpck_require__(9562);
-;// CONCATENATED MODULE: ./src/kubeconfig.ts
-
-
-
-
-
-const KUBECONFIG = 'kubeconfig';
-const TOKEN = 'token';
-/** The longest name that Kubernetes gives to an object. */
-const LONGEST_NAME = 253;
-/** More than the token and the kubeconfig take without the CA's certificates. */
-const ROOM_BYTES = 64 * 1024;
+;// CONCATENATED MODULE: ./src/base/deadline.ts
 /**
- * Makes the private directory, empty and ours. Where its name can be foretold it may be there: from an attempt
- * of the same job that was killed, or from somebody else.
- * @param certificateAuthority a part of the later kubeconfig: the public CAs of a system take 300 kB
- * @returns a descriptor, which finds the directory after a move
+ * Aborted when one of these is, or the time is over. Node.js (24.21) forgets a timeout that is over and was never heard: so
+ * somebody listens.
  */
-function makeDirectory(directory, uid, certificateAuthority = '') {
-    try {
-        removeKubeconfig(directory, (0,external_node_path_.dirname)(directory), uid);
-        (0,external_node_fs_.mkdirSync)(directory, { mode: 0o700 });
-    }
-    catch (cause) {
-        throw new errors/* KubepassError */.v3('INPUT', `The private directory ${directory} could not be made (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
-            hint: 'Is it there already, and of another user, or is the disk full? Name a place of your own as directory.',
-        });
-    }
-    const room = (0,external_node_path_.join)(directory, 'room');
-    try {
-        // What could not be written once there is a token is found out before.
-        (0,src_write/* writePrivate */.pb)(room, Buffer.alloc(Math.max(ROOM_BYTES, 2 * certificateAuthority.length)));
-        (0,external_node_fs_.rmSync)(room);
-        return (0,external_node_fs_.openSync)(directory, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_DIRECTORY | external_node_fs_.constants.O_NOFOLLOW);
-    }
-    catch (cause) {
-        removeKubeconfig(directory, (0,external_node_path_.dirname)(directory), uid);
-        throw cannotWrite(directory, cause);
-    }
+function limitOf(milliseconds, ...signals) {
+    const limit = AbortSignal.any([...signals, AbortSignal.timeout(milliseconds)]);
+    limit.addEventListener('abort', () => undefined);
+    return Object.assign(limit, { endsAt: Math.min(Date.now() + milliseconds, ...signals.map(endOf)) });
 }
-function cannotWrite(directory, cause) {
-    return new errors/* KubepassError */.v3('INPUT', `In the private directory ${directory} nothing can be written (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
-        hint: 'Is the disk full? Name another place as directory: /dev/shm lies in memory.',
+/** When a limit is over, ms since 1970; Infinity for another signal. */
+function endOf(signal) {
+    return 'endsAt' in signal ? signal.endsAt : Infinity;
+}
+
+;// CONCATENATED MODULE: ./src/identity/timely.ts
+
+
+const NEW_ONE = {
+    token: 'Give a new one, such as: kubectl create token issuer --namespace kubepass-issuer --duration 24h',
+    kubeconfig: 'Write the kubeconfig anew, or have its program (exec) give a new one.',
+    'gitlab-oidc': 'It lives as long as the job may run, and cannot be renewed: raise timeout.',
+    'in-cluster': 'The kubelet renews it in the file long before: does the Pod still run as it should?',
+};
+/**
+ * Refuses a token whose own times show that the API server cannot accept it, before any call. A revocation does not come
+ * here: if this machine's clock is wrong, the API server accepts the token.
+ * @throws IDENTITY
+ */
+function requireTimely(kind, auth, now = Date.now() / 1000) {
+    // GitHub has just made its token, so that only a clock can be wrong.
+    if (kind === 'github-oidc' || !('bearer' in auth))
+        return;
+    const why = untimely(auth.bearer, now);
+    if (why === undefined)
+        return;
+    const name = kind === 'gitlab-oidc' ? 'The ID token' : 'The token that shows who the job is';
+    throw new errors/* KubepassError */.v3('IDENTITY', `${name} ${why}.`, {
+        hint: `${NEW_ONE[kind] ?? ''} If the times are right, set this machine's clock.`,
     });
 }
-/**
- * Writes the token and a kubeconfig for it into the private directory, in place of those that are there: a reader
- * finds the old or the new, and what cannot be written whole changes nothing.
- * Go clients re-read `tokenFile`; the others know only `token`. JSON is YAML.
- * @returns the kubeconfig's path
- */
-function writeKubeconfig(directory, options, token, uid) {
-    const about = (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
-    if (about?.isDirectory() !== true || about.uid !== uid) {
-        throw new errors/* KubepassError */.v3('INPUT', `The private directory ${directory} is not there any more, or not ours.`, {
-            hint: 'Does the scan remove or replace it? Name another place as directory.',
-        });
-    }
-    const tokenFile = (0,external_node_path_.join)(directory, TOKEN);
-    const name = options.contextName ?? nameOfCluster(options.server);
-    const kubeconfig = {
-        apiVersion: 'v1',
-        kind: 'Config',
-        clusters: [
-            {
-                name,
-                cluster: {
-                    server: options.server,
-                    'certificate-authority-data': Buffer.from(options.certificateAuthority).toString('base64'),
-                    ...(options.proxyUrl && { 'proxy-url': options.proxyUrl.href.replace(/\/$/, '') }),
-                    ...(options.tlsServerName && { 'tls-server-name': options.tlsServerName }),
-                },
-            },
-        ],
-        users: [{ name, user: { token: token.reveal(), tokenFile } }],
-        contexts: [{ name, context: { cluster: name, user: name, namespace: options.namespace } }],
-        'current-context': name,
-    };
-    const path = (0,external_node_path_.join)(directory, KUBECONFIG);
-    try {
-        // Go clients read the token's file: what has failed before that is in place has changed nothing for them.
-        const written = [(0,src_write/* writeNext */.dk)(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`), (0,src_write/* writeNext */.dk)(tokenFile, token.reveal())];
-        for (const replace of written)
-            replace();
-    }
-    catch (cause) {
-        throw cannotWrite(directory, cause);
-    }
-    return path;
+
+;// CONCATENATED MODULE: ./src/kube/answer.ts
+
+/** The answer's Status object; undefined when something else than an API server answered. */
+function statusOf(answer) {
+    const body = answer.body;
+    return body?.kind === 'Status' && body.apiVersion === 'v1' ? body : undefined;
 }
-/**
- * Scanners print the context's name as the account of every finding: it tells one cluster from another.
- * @returns the server's host, the port unless it is that of https, and the path, which is all that Rancher's clusters differ in
- */
-function nameOfCluster(server) {
-    const { host, pathname } = new URL(server);
-    return `${host}${pathname}`
-        .replace(/\/+$/, '')
-        .replaceAll(/[^A-Za-z0-9.:@_/[\]-]/g, '-')
-        .slice(0, LONGEST_NAME);
+function wordsOf({ message }) {
+    return message === undefined ? '' : ` ${(0,quote/* quote */.hD)(message)}`;
 }
-/** The token that a run left in its directory; undefined when there is none that is surely ours. */
-function readLeftToken(directory, uid, seal) {
-    let file;
+function answerOf(asked, response, mayHaveActed) {
+    const warning = response.headers['warning'];
+    const warnings = (Array.isArray(warning) ? warning : [warning ?? '']).flatMap((text) => /^299 \S+ "(.*)"$/.exec(text)?.[1] ?? []);
+    const body = parseJson(response);
+    return { asked, status: response.status, body, form: formOf(response, body), warnings, mayHaveActed };
+}
+function parseJson({ headers, body }) {
+    if (!String(headers['content-type']).startsWith('application/json'))
+        return undefined;
     try {
-        const path = join(directory, TOKEN);
-        file = regained(path, () => openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK));
+        return JSON.parse(body);
     }
     catch {
         return undefined;
     }
-    try {
-        const about = fstatSync(file);
-        if (!about.isFile() || about.uid !== uid || about.size < 16 || about.size > 64 * 1024)
-            return undefined;
-        return seal(readFileSync(file, 'utf8'));
-    }
-    finally {
-        closeSync(file);
-    }
 }
-/**
- * Removes the directory and what is in it. A receipt can be forged by the scan, so nothing but our own directories is removed.
- * @param keepToken leave the (revoked) token for a proof in the post step
- * @returns why it is still there; undefined when it is gone
- */
-function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
-    try {
-        // A forged receipt must not change the modes of other folders.
-        const isOurs = (0,external_node_path_.dirname)(directory) === expectedParent;
-        const look = () => (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
-        const about = isOurs ? (0,access/* regained */.so)(directory, look) : look();
-        if (about === undefined)
-            return undefined;
-        if (!isOurs)
-            return `it does not lie in ${expectedParent}`;
-        if (!about.isDirectory())
-            return 'something else was put in its place';
-        if (about.uid !== uid)
-            return `it belongs to another user (uid ${about.uid})`;
-        const leaving = keepToken ? (0,access/* regained */.so)(directory, () => (0,external_node_fs_.readdirSync)(directory)).filter((name) => name !== TOKEN) : [''];
-        for (const name of leaving)
-            (0,access/* removeTree */.dM)((0,external_node_path_.join)(directory, name));
-        return undefined;
-    }
-    catch (error) {
-        return (0,access/* obstacleAt */.rt)(directory, error, uid);
-    }
-}
-/**
- * The present path of the private directory; undefined if somebody removed it.
- * @param made what makeDirectory gave
- */
-function placeOf(directory, made) {
-    if ((0,external_node_fs_.fstatSync)(made).nlink === 0)
-        return undefined;
-    const now = (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
-    if (now !== undefined && isSame(now, made))
-        return directory;
-    return (0,external_node_fs_.readlinkSync)(`/proc/self/fd/${made}`);
-}
-/** @returns why it is still there; undefined when it is gone */
-function removeMoved(place, made, uid) {
-    try {
-        // The scan can move the directory again between two calls. Only the directory that we made is removed.
-        if (!isSame((0,external_node_fs_.lstatSync)(place), made))
-            return 'it was moved again';
-        (0,access/* removeTree */.dM)(place);
-        return undefined;
-    }
-    catch (error) {
-        return (0,access/* obstacleAt */.rt)(place, error, uid);
-    }
-}
-function isSame({ dev, ino }, made) {
-    const about = (0,external_node_fs_.fstatSync)(made);
-    return about.dev === dev && about.ino === ino;
+function formOf({ headers, body: text }, body) {
+    const type = String(headers['content-type']);
+    if (text === '')
+        return 'an empty body';
+    if (body !== undefined)
+        return statusOf({ body }) === undefined ? 'JSON of another kind' : 'a Kubernetes Status';
+    if (/^text\/html|^application\/xhtml/.test(type))
+        return 'HTML';
+    return type.startsWith('text/plain') ? 'plain text' : 'something else';
 }
 
-// EXTERNAL MODULE: ./src/limit.ts
-var src_limit = __nccwpck_require__(7768);
+;// CONCATENATED MODULE: ./src/kube/quota.ts
+
+const FULL = 'exceeded quota: ';
+const UNCOUNTED = 'status unknown for quota: ';
+/**
+ * The hint for a refusal by a ResourceQuota; undefined for another refusal.
+ * https://github.com/kubernetes/kubernetes/blob/v1.36.0/staging/src/k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go
+ */
+function quotaHint({ message = '' }, namespace, server) {
+    if (message.includes(UNCOUNTED))
+        return `The cluster has not counted the Secrets of namespace ${(0,quote/* quote */.hD)(namespace)} yet: run the job again. Does its resourcequota-controller run?`;
+    if (!message.includes(FULL))
+        return undefined;
+    return (`The namespace ${(0,quote/* quote */.hD)(namespace)} is full. Delete what ended runs have left there, with the rights of deploy/sweeper:\n` +
+        `kubectl create token sweeper --namespace kubepass-issuer | npx kubepass sweep --server ${server} --certificate-authority ca.crt ` +
+        `--service-account ${namespace}/scanner --token-file -\n` +
+        'If so many runs are alive at a time, raise count/secrets in deploy/base/quota.yaml.');
+}
+function isRefusedByQuota({ code, message = '' }) {
+    return code === 403 && (message.includes(FULL) || message.includes(UNCOUNTED));
+}
+/** Another API server, or the controller, changed the count at the same moment. The next try gets an answer. */
+function isCountedElsewhere({ code, reason, details }) {
+    return code === 409 && reason === 'Conflict' && details?.kind === 'resourcequotas';
+}
+
+;// CONCATENATED MODULE: ./src/net/certificate.ts
+
+
+/** Whom the (first) certificate names, who signed it and when it holds, one a line. */
+function certificateLines(pem) {
+    const { subject, issuer, validFrom, validTo } = new external_node_crypto_.X509Certificate(pem);
+    return Object.entries({ subject, issuer, 'not before': validFrom, 'not after': validTo })
+        .map(([name, value]) => `  ${name}: ${(0,quote/* quote */.hD)(value.replaceAll('\n', ', '))}`)
+        .join('\n');
+}
+
+;// CONCATENATED MODULE: ./src/kube/hint.ts
+
+
+
+
+
+
+const OWN_WORDS = "The API server's own words are quoted above. Its audit log has the request, by a User-Agent that begins with kubepass/.";
+/** In characters. By default Apache and nginx take little more in one header, and other servers take more. https://nginx.org/r/large_client_header_buffers */
+const LONG_TOKEN = 8_000;
+const GUARD = 'kubepass.dev/guarded=true';
+/** The hint for a refusal, from the request and from the sender and content of the answer. */
+function hintFor(asked, { status, form, said }, auth, now = Date.now() / 1000) {
+    if (status >= 300 && status < 400)
+        return 'Redirects are not followed, so that the token goes nowhere else: give the URL that it leads to as server.';
+    if (said === undefined)
+        return ofLongHeader(status, auth) ?? ofSomebodyElse(asked, status, form);
+    if (status === 401)
+        return 'bearer' in auth ? unknownBearer(auth.bearer, now) : unknownCertificate(auth.certificate, now);
+    const what = attributesOf(asked);
+    const message = said.message ?? '';
+    if (message.includes('User "system:anonymous"'))
+        return 'The request arrived without a token or a client certificate: a proxy in between strips the Authorization header, or ends TLS.';
+    const other = otherThanAsked(what, said, status);
+    if (other !== undefined)
+        return ofAnotherRequest(asked, what, other);
+    if (status === 403)
+        return forbidden(what, said, asked.server) ?? OWN_WORDS;
+    if (status === 404)
+        return notFound(what, said) ?? OWN_WORDS;
+    if (status === 409 && what.resource === 'serviceaccounts/token')
+        return BOUND_SECRET_IS_GONE;
+    return OWN_WORDS;
+}
+/** The hint for an answer 408, 429 or 5xx that still came at the end of the deadline. */
+function hintForUnhealed(asked, { status, form, said }) {
+    if ((said?.message ?? '').includes('failed calling webhook "'))
+        return ('An admission webhook of the cluster does not answer, and refuses every request by that (failurePolicy: Fail). Its name is quoted above; see ' +
+            'kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations.');
+    // From Kubernetes 1.37 on, the API server also says this of a Service that does not exist.
+    const [, service] = /^no (?:endpoints available|service port \d+ found) for service "([^"]+)"$/.exec(said?.message ?? '') ?? [];
+    if (service !== undefined)
+        return ofAnotherRequest(asked, attributesOf(asked), `the service ${(0,quote/* quote */.hD)(service)}`);
+    if (status === 429)
+        return 'The API server has more requests than it takes. Run the job again later, or raise deadline.';
+    if (said !== undefined)
+        return 'Is the API server overloaded, or starting? Run the job again, or raise deadline.';
+    return `The answer is ${form}, not a Kubernetes Status: a gateway or a load balancer sent it, which reaches no API server. Is one starting behind it? Run the job again, or raise deadline.`;
+}
+/** The request as RBAC sees it. */
+function attributesOf({ method, path }) {
+    const [prefix, ...parts] = (path.split('?')[0] ?? '').split('/').slice(1);
+    const group = prefix === 'apis' ? (parts.shift() ?? '') : '';
+    parts.shift();
+    const namespace = parts[0] === 'namespaces' ? parts.splice(0, 2)[1] : undefined;
+    const [resource = '', name, subresource] = parts;
+    const verb = { POST: 'create', DELETE: 'delete', GET: name === undefined ? 'list' : 'get' }[method];
+    return { verb, group, resource: subresource === undefined ? resource : `${resource}/${subresource}`, namespace, name };
+}
+/**
+ * The request that the API server names in its answer, if it differs from the request that was sent. Then a part of the
+ * server's URL became a part of the request, or a program in between changes requests.
+ */
+function otherThanAsked(what, { details, message = '', reason }, status) {
+    const path = /cannot \S+ path "([^"]*)"/.exec(message);
+    if (path !== null)
+        return `the path ${(0,quote/* quote */.hD)(path[1] ?? '')}`;
+    const denied = /cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?/.exec(message);
+    if (denied !== null) {
+        const [, verb = '', resource = '', group = '', namespace] = denied;
+        const same = verb === what.verb && resource === what.resource && group === what.group && namespace === what.namespace;
+        if (!same)
+            return hint_shown({ verb, resource, group, namespace, name: undefined });
+    }
+    if (status === 405 && reason === 'MethodNotAllowed')
+        return 'a request that it has no method for';
+    const isUnknown = status === 404 && (details?.kind ?? '') === '' && message.includes('could not find the requested resource');
+    if (isUnknown && what.resource !== 'selfsubjectreviews')
+        return 'a resource that it does not have';
+    const { kind = '', group = '', name = '' } = details ?? {};
+    if (kind === '' || isOf(what, kind, group, name))
+        return undefined;
+    return `${(0,quote/* quote */.hD)(name === '' ? kind : `${kind} ${name}`)}${group === '' ? '' : ` of the API group ${(0,quote/* quote */.hD)(group)}`}`;
+}
+/** Whether the object that a Status names is a part of the request. A Status names a kind (Secret) or a resource (secrets). */
+function isOf({ group: askedGroup, resource, namespace, name }, kind, group, of) {
+    const base = resource.split('/')[0] ?? '';
+    if (group === askedGroup && [base, base.replace(/s$/, '')].includes(kind.toLowerCase()))
+        return name === undefined || of === '' || of === name;
+    if (kind === 'namespaces')
+        return of === namespace;
+    // The Secret that the token is to be bound to, and the body of the request itself.
+    return resource === 'serviceaccounts/token' && /^(secrets?|tokenrequest)$/i.test(kind);
+}
+function ofAnotherRequest({ server }, what, other) {
+    const answered = `The API server answered for ${other}, but was asked for ${hint_shown(what)}`;
+    const { origin, pathname } = new URL(server);
+    return pathname === '/'
+        ? `${answered}: does something in between change requests, or is this not the API server of a Kubernetes cluster?`
+        : `${answered}: the server's URL has the path ${(0,quote/* quote */.hD)(pathname)}, which is not part of it. Give ${origin} as server, unless the API server lies behind a gateway that takes this path away.`;
+}
+function hint_shown({ verb, resource, group, namespace }) {
+    const place = namespace === undefined ? '' : ` in the namespace ${(0,quote/* quote */.hD)(namespace)}`;
+    return `${verb} ${(0,quote/* quote */.hD)(group === '' ? resource : `${resource}.${group}`)}${place}`;
+}
+/** Some servers answer 400, not 431, to a header that is too long for them. */
+function ofLongHeader(status, auth) {
+    if (![400, 431].includes(status) || !('bearer' in auth) || auth.bearer.length < LONG_TOKEN)
+        return undefined;
+    return `The token that was sent has ${auth.bearer.length} characters, and what answered may take no header of that length. Is it the right token?`;
+}
+function ofSomebodyElse({ server }, status, form) {
+    const { host, pathname } = new URL(server);
+    const who = `The answer is ${form}, not a Kubernetes Status: something else than a Kubernetes API server sent it`;
+    if (status === 401 || status === 403)
+        return `${who}, such as a gateway that wants a login of its own, a web application firewall or a captive portal. Let the job reach the API server itself.`;
+    if (status === 404 && pathname !== '/')
+        return `${who}, such as a gateway or a web server; or the API server, which has no such path: the server's URL has the path ${(0,quote/* quote */.hD)(pathname)}. Is that right?`;
+    return `${who}, such as a gateway, an ingress controller, a web server or a captive portal. Does the API server listen at ${host}? Correct server.`;
+}
+function forbidden(what, said, server) {
+    const { details, message = '' } = said;
+    if (details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating'))
+        return `The namespace ${(0,quote/* quote */.hD)(what.namespace ?? '')} is being deleted. Correct service_account, or wait until it is gone and create it again:\n${commandsForNamespace(what.namespace ?? '')}`;
+    const ofQuota = quotaHint(said, what.namespace ?? '', server);
+    if (ofQuota !== undefined)
+        return ofQuota;
+    if (/ValidatingAdmissionPolicy '|admission webhook "/.test(message))
+        return 'An admission policy of the cluster forbids this; its own words are quoted above.';
+    const user = /User "(.+)" cannot /.exec(message)?.[1];
+    return user === undefined ? undefined : missingRule(what, user);
+}
+/** The missing RBAC rule of a 403, and other causes: the API server does not say whether an object exists. */
+function missingRule({ verb, group, resource, namespace, name }, user) {
+    const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${(0,quote/* quote */.hD)(namespace)}`;
+    const rule = (verbs, resourceNames) => `Add this RBAC rule to ${place} that is bound to ${(0,quote/* quote */.hD)(user)}: ` +
+        `{apiGroups: ${hint_listed([group])}, resources: ${hint_listed([resource])}, ` +
+        `${resourceNames === undefined ? '' : `resourceNames: ${hint_listed(resourceNames)}, `}verbs: ${hint_listed(verbs)}}`;
+    if (resource === 'serviceaccounts/token') {
+        return (`The ServiceAccount ${(0,quote/* quote */.hD)(name ?? '')} may not exist in namespace ${(0,quote/* quote */.hD)(namespace ?? '')}, or the Role of ${(0,quote/* quote */.hD)(user)} does not have its name in resourceNames. ` +
+            `Correct service_account if it is misspelled: kubectl get serviceaccounts -n ${namespace ?? ''}\nIf it is right: ${rule([verb], [name ?? ''])}`);
+    }
+    if (resource !== 'secrets' || !['list', 'create'].includes(verb))
+        return rule([verb]);
+    const right = `Is service_account right? The namespace ${(0,quote/* quote */.hD)(namespace ?? '')} may not exist.`;
+    if (verb === 'list') {
+        return (`${right} If it is right: ${rule(['list', 'delete'])}\n` +
+            `Whoever may list Secrets can read them: do so only if the namespace ${(0,quote/* quote */.hD)(namespace ?? '')} holds no Secrets but anchors. deploy/sweeper has the Role.`);
+    }
+    return (`${right} If it is right: ${rule(['create', 'delete'])}\n` +
+        `Do so only if the namespace ${(0,quote/* quote */.hD)(namespace ?? '')} holds nothing but scanner ServiceAccounts, and with the admission policies of deploy/base, ` +
+        `which act where it has the label ${GUARD}: without them, create and delete on Secrets let their holder make a token that never expires.\n` +
+        'Or set revocation: best-effort to go on with a token that cannot be revoked.');
+}
+const BOUND_SECRET_IS_GONE = 'The Secret that the token was to be bound to was deleted, by somebody else, before the token was issued. Run the job again. A clean-up of Secrets in this namespace must spare the Secrets of jobs that still run.';
+function notFound(what, { details }) {
+    if (what.resource === 'selfsubjectreviews')
+        return 'kubepass needs Kubernetes 1.28 or later.';
+    if (details?.kind === 'namespaces')
+        return `The namespace ${(0,quote/* quote */.hD)(what.namespace ?? '')} does not exist. Correct service_account, or create it, with the label by which the admission policies of deploy/base guard it:\n${commandsForNamespace(what.namespace ?? '')}\ndocs/cluster.md has what else belongs into it.`;
+    if (what.resource !== 'serviceaccounts/token')
+        return undefined;
+    if (details?.kind === 'serviceaccounts')
+        return `The ServiceAccount ${(0,quote/* quote */.hD)(what.name ?? '')} does not exist in namespace ${(0,quote/* quote */.hD)(what.namespace ?? '')}. Correct service_account, or create it:\n  kubectl create serviceaccount -n ${what.namespace ?? ''} ${what.name ?? ''}`;
+    return /^secrets?$/i.test(details?.kind ?? '') ? BOUND_SECRET_IS_GONE : undefined;
+}
+function commandsForNamespace(namespace) {
+    return `  kubectl create namespace ${namespace}\n  kubectl label namespace ${namespace} ${GUARD}`;
+}
+function hint_listed(words) {
+    return `[${words.map((word) => JSON.stringify(word)).join(', ')}]`;
+}
+// For a 401 the API server gives no reason: what the token says of itself is all there is to show.
+function unknownBearer(bearer, now) {
+    const claims = claimsOf(bearer, now);
+    if (claims === undefined)
+        return 'The token that was sent is no JWT: is it complete, and meant for this cluster?';
+    const ofServiceAccount = jwtOf(bearer)?.claims['kubernetes.io'] !== undefined;
+    return (`The token that was sent says:\n${claims}\nIt is now ${isoTime(Math.floor(now))}. ` +
+        (ofServiceAccount
+            ? 'It is the token of a ServiceAccount: does it come from this cluster, and do the ServiceAccount and what it is bound to still exist? '
+            : "Compare this with the API server's --authentication-config, or with its --oidc flags: issuer, audiences, claim rules. ") +
+        'The reason stands in its log only.');
+}
+function unknownCertificate(pem, now) {
+    return (`The client certificate that was shown says:\n${certificateLines(pem)}\nIt is now ${isoTime(Math.floor(now))}. ` +
+        "Is it signed by the API server's --client-ca-file, for client authentication? A gateway in between that ends TLS hides it.");
+}
+
+;// CONCATENATED MODULE: ./src/kube/refusal.ts
+
+
+
+/** A server that gives one of these answers has not read the whole request, and so has handed nothing on. https://www.rfc-editor.org/rfc/rfc6585#section-5 */
+const UNREAD = [413, 414, 431];
+/** What the server said, as an error for the user: its own words quoted, and what to do about them. */
+function refusalOf(answer, what, auth) {
+    const said = statusOf(answer);
+    const hint = hintFor(answer.asked, { ...answer, said }, auth);
+    if (said === undefined) {
+        return new errors/* KubepassError */.v3('UNREACHABLE', `Asked to ${what}, something that is no Kubernetes API server answered ${answer.status} with ${answer.form}.`, { hint, noEffect: UNREAD.includes(answer.status) && !answer.mayHaveActed });
+    }
+    return new errors/* KubepassError */.v3('REFUSED', `The API server refused to ${what}: ${answer.status}${wordsOf(said)}.`, {
+        hint,
+        noEffect: !answer.mayHaveActed,
+    });
+}
+function incomplete(what) {
+    return new errors/* KubepassError */.v3('UNREACHABLE', `What answered for the API server said yes, but sent no ${what}.`, {
+        hint: 'Is there a gateway in between that rewrites answers?',
+    });
+}
+
+;// CONCATENATED MODULE: ./src/kube/bound-secret.ts
+
+
+
+
+
+
+/** The wait before the next try, times the number of tries, after a conflict in the count of a quota. */
+const RECOUNT_MS = 50;
+/** How the objects of a run are found: sweepers select by label, people read the annotations. */
+function marksOf(run, deadBy) {
+    return {
+        labels: {
+            'app.kubernetes.io/managed-by': 'kubepass',
+            'kubepass.dev/platform': run.platform,
+            'kubepass.dev/run': labelValue(run.id),
+            'kubepass.dev/attempt': labelValue(run.attempt),
+        },
+        annotations: {
+            'kubepass.dev/instance': run.instance,
+            'kubepass.dev/repository': run.repository,
+            'kubepass.dev/job': run.job,
+            'kubepass.dev/dead-by': deadBy,
+        },
+    };
+}
+/**
+ * Creates the empty Secret that the token will be bound to.
+ * @returns undefined when the identity may not create Secrets and that is acceptable
+ */
+async function createAnchor(client, auth, where, marks, acceptable, signal) {
+    const body = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...marks } };
+    const send = () => client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, auth, body }, signal);
+    const create = async () => {
+        let answer = await send();
+        for (let tries = 1; tries < 5 && isCountedElsewhere(statusOf(answer) ?? {}); tries += 1) {
+            await (0,promises_.setTimeout)(tries * RECOUNT_MS, undefined, { signal });
+            answer = await send();
+        }
+        return answer;
+    };
+    let answer = await create();
+    if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
+        // The name is this run's alone: the one that exists is ours, from a try whose answer was lost. To read its uid the issuer has no right.
+        await deleteAnchor(client, auth, where, signal).catch((cause) => {
+            throw new errors/* KubepassError */.v3('UNREACHABLE', 'The answer to the creation of the Secret was lost.', { cause });
+        });
+        answer = await create();
+    }
+    if (answer.status === 403 && acceptable && !answer.mayHaveActed && !isRefusedByQuota(statusOf(answer) ?? {}))
+        return undefined;
+    if (answer.status !== 201) {
+        throw refusalOf(answer, `create a Secret in namespace ${(0,quote/* quote */.hD)(where.namespace)}`, auth);
+    }
+    const uid = answer.body?.metadata?.uid;
+    if (typeof uid !== 'string')
+        throw incomplete('Secret');
+    return { name: where.name, uid };
+}
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+function labelValue(text) {
+    return text
+        .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
+        .slice(0, 63)
+        .replaceAll(/^[._-]+|[._-]+$/g, '');
+}
+/**
+ * Deletes the anchor, and with it the token.
+ * @returns gone when no such object is there, or one of the same name that is not ours
+ */
+async function deleteAnchor(client, auth, anchor, signal) {
+    const body = {
+        apiVersion: 'v1',
+        kind: 'DeleteOptions',
+        ...(anchor.uid === undefined ? {} : { preconditions: { uid: anchor.uid } }),
+    };
+    const answer = await client.call({ method: 'DELETE', path: `/api/v1/namespaces/${anchor.namespace}/secrets/${anchor.name}`, auth, body }, signal);
+    const { details, reason, status } = statusOf(answer) ?? {};
+    // A finalizer answers with the object, a gateway with anything: neither has deleted.
+    if (answer.status === 200 && status === 'Success' && details?.uid === (anchor.uid ?? details?.uid))
+        return 'deleted';
+    // A server without such a path answers NotFound as well, but names no Secret.
+    const isOfThisSecret = /^secrets?$/i.test(details?.kind ?? '') && details?.name === anchor.name;
+    if (isOfThisSecret && ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict'))) {
+        // It was there, and a try whose answer was lost may have deleted it.
+        return answer.mayHaveActed && anchor.uid !== undefined ? 'deleted' : 'gone';
+    }
+    throw refusalOf(answer, `delete the Secret ${anchor.name}`, auth);
+}
+
+;// CONCATENATED MODULE: ./src/kube/self-subject-review.ts
+
+
+
+/** Asks the API server, with the token, who its bearer is. */
+async function whoami(client, token, signal, anew = false) {
+    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
+    const auth = { bearer: token };
+    const answer = await client.call({ method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth, body, anew }, signal);
+    const status = statusOf(answer);
+    if (answer.status === 201) {
+        const username = answer.body?.status?.userInfo?.username;
+        return typeof username === 'string' ? { is: 'accepted', username } : { is: 'unclear', status: 201 };
+    }
+    if (answer.status === 401 && status?.reason === 'Unauthorized')
+        return { is: 'refused' };
+    // Who is forbidden to ask has been recognised.
+    if (answer.status === 403 && status?.reason === 'Forbidden' && !status.message?.includes('User "system:anonymous"'))
+        return { is: 'accepted', username: undefined };
+    if (answer.status === 404)
+        throw isUnknown(answer) ? noReview() : refusalOf(answer, 'say whose the token is', auth);
+    return { is: 'unclear', status: answer.status };
+}
+/** An API server answers 404 with a Status or a line of text. HTML and other JSON come from another program. */
+function isUnknown({ form }) {
+    return form === 'a Kubernetes Status' || form === 'plain text';
+}
+function noReview() {
+    return new errors/* KubepassError */.v3('REFUSED', 'The API server knows no SelfSubjectReview.', { hint: 'kubepass needs Kubernetes 1.28 or later.' });
+}
+
+;// CONCATENATED MODULE: ./src/kube/token-request.ts
+
+
+
+/**
+ * Asks for a token and seals it before anything else sees it.
+ * @returns it, not judged yet; what it must say; and the server's own warnings, which are foreign text
+ */
+async function requestToken(client, auth, asked, seal, signal) {
+    const boundObjectRef = asked.anchor && { apiVersion: 'v1', kind: 'Secret', name: asked.anchor.name, uid: asked.anchor.uid };
+    const body = {
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenRequest',
+        spec: { audiences: [...asked.audiences], expirationSeconds: asked.duration, ...(boundObjectRef ? { boundObjectRef } : {}) },
+    };
+    const path = `/api/v1/namespaces/${asked.namespace}/serviceaccounts/${asked.name}/token`;
+    const answer = await client.call({ method: 'POST', path, auth, body }, signal);
+    if (answer.status !== 201) {
+        throw refusalOf(answer, `issue a token for ServiceAccount ${(0,quote/* quote */.hD)(`${asked.namespace}/${asked.name}`)}`, auth);
+    }
+    const status = answer.body?.status;
+    if (typeof status?.token !== 'string' || status.token === '')
+        throw incomplete('token');
+    const token = seal(status.token);
+    const stated = typeof status.expirationTimestamp === 'string' ? status.expirationTimestamp : undefined;
+    return { credential: readCredential(token), expected: { ...asked, stated }, warnings: answer.warnings };
+}
+
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+// EXTERNAL MODULE: external "node:url"
+var external_node_url_ = __nccwpck_require__(3136);
+;// CONCATENATED MODULE: ./src/net/no-proxy.ts
+
+
+/**
+ * Whether a URL is reached without a proxy, by the rules of Go's httpproxy, which kubectl follows: a loopback address and
+ * localhost always, and what an entry of NO_PROXY names.
+ * https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config
+ */
+function isExcepted(target, noProxy) {
+    const host = target.hostname.replace(/^\[|\]$/g, '');
+    const port = target.port || (target.protocol === 'https:' ? '443' : '80');
+    if (host === 'localhost' || isLoopbackAddress(host))
+        return true;
+    return noProxy.split(',').some((entry) => matches(entry.trim().toLowerCase(), host, port));
+}
+function matches(entry, host, port) {
+    if (entry === '*')
+        return true;
+    const [, network = '', prefix = ''] = /^([^/]+)\/(\d+)$/.exec(entry) ?? [];
+    const family = familyOf(network);
+    if (family !== 0 && Number(prefix) <= (family === 4 ? 32 : 128))
+        return isIn(host, network, Number(prefix));
+    const [name, itsPort] = splitPort(entry);
+    if (name === '' || (itsPort !== '' && itsPort !== port))
+        return false;
+    if (familyOf(name) !== 0)
+        return isIn(host, name, familyOf(name) === 4 ? 32 : 128);
+    // An entry that is a domain never matches an IP address.
+    if (familyOf(host) !== 0)
+        return false;
+    const domain = inAscii(name.startsWith('*.') ? name.slice(1) : name);
+    return host.endsWith(domain.startsWith('.') ? domain : `.${domain}`) || host === domain;
+}
+/** Splits HOST:PORT or [IPV6]:PORT as Go does. Any other text is a host without a port. */
+function splitPort(entry) {
+    const [, bracketed, plain, port = ''] = /^(?:\[([^[\]]*)\]|([^:[\]]*)):([^:[\]]*)$/.exec(entry) ?? [];
+    const host = bracketed ?? plain;
+    return host === undefined ? [entry, ''] : [host, port];
+}
+function isLoopbackAddress(host) {
+    return isIn(host, '127.0.0.0', 8) || isIn(host, '::1', 128);
+}
+function isIn(host, network, prefix) {
+    return familyOf(host) !== 0 && isIPv4(host) === isIPv4(network) && isWithin(host, network, prefix);
+}
+/** Counts an IPv4 address in the form of IPv6 as IPv4, as Go does. */
+function isIPv4(address) {
+    return familyOf(address) === 4 || isWithin(address, '::ffff:0:0', 96);
+}
+function isWithin(address, network, prefix) {
+    const nameOf = (text) => (familyOf(text) === 4 ? 'ipv4' : 'ipv6');
+    const list = new external_node_net_.BlockList();
+    list.addSubnet(network, prefix, nameOf(network));
+    return list.check(address, nameOf(address));
+}
+/** Like Go, does not take an address with a zone for an IP address. */
+function familyOf(text) {
+    return text.includes('%') ? 0 : (0,external_node_net_.isIP)(text);
+}
+function inAscii(name) {
+    if (/^[\x20-\x7e]*$/.test(name))
+        return name;
+    const [, dot = '', rest = ''] = /^(\.?)(.*)$/.exec(name) ?? [];
+    return dot + ((0,external_node_url_.domainToASCII)(rest) || rest);
+}
+
+;// CONCATENATED MODULE: ./src/net/proxy.ts
+
+
+
+/** How a proxy's URL with a password is written. */
+const PROXY_EXAMPLE = 'http://user:password@proxy.example.com:3128 (user and password percent-encoded)';
+const NAME = /^(https?|all)_proxy$/i;
+/** Up to the last @: the password of a URL that was written wrongly is one, too. */
+const PASSWORD = /^(?:\w+:\/\/)?[^:@/]*:(?!\/\/)(.+)@/;
+/** A shorter one is a word that stands elsewhere, too, as in PATH, which would then be taken for a secret. */
+const SHORTEST = 8;
+/** The password in a variable that names a proxy; undefined for any other. */
+function proxyPassword(name, value) {
+    return NAME.test(name) ? PASSWORD.exec(value)?.[1] : undefined;
+}
+/** Seals the password in each variable that names a proxy. */
+function sealProxyPasswords(env, seal) {
+    for (const [name, value = ''] of Object.entries(env)) {
+        const password = proxyPassword(name, value) ?? '';
+        for (const form of new Set([password, decoded(password) ?? '']))
+            if (form.length >= SHORTEST)
+                seal(form);
+    }
+}
+/**
+ * The proxy that the environment names for this URL, by the rules of Go's httpproxy: HTTPS_PROXY before https_proxy, NO_PROXY
+ * before no_proxy.
+ */
+function proxyFor(target, env) {
+    const { name, url } = proxyOf(env);
+    if (url === undefined || isExcepted(target, env[env['NO_PROXY'] ? 'NO_PROXY' : 'no_proxy'] ?? ''))
+        return undefined;
+    if (url !== 'wrong' && /^https?:$/.test(url.protocol))
+        return url;
+    throw new errors/* KubepassError */.v3('INPUT', `${name} names a proxy for ${(0,quote/* quote */.hD)(target.host)} that is neither http nor https.`, {
+        hint: `kubepass uses no SOCKS proxy: give an http proxy, for example ${PROXY_EXAMPLE}, or name the host in NO_PROXY if it is reached without.`,
+    });
+}
+/** Whether what names the proxy is a URL at all. */
+function problemOfProxy(env) {
+    const { name, url } = proxyOf(env);
+    return url === 'wrong' ? `${name} is no URL that can be used; for example: ${PROXY_EXAMPLE}` : undefined;
+}
+function proxyOf(env) {
+    const name = env['HTTPS_PROXY'] ? 'HTTPS_PROXY' : 'https_proxy';
+    const value = env[name] ?? '';
+    if (value === '')
+        return { name, url: undefined };
+    const hasNoHost = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:\/|$)/i.test(value);
+    const url = hasNoHost || /[\s\p{Cc}]/u.test(value) ? null : URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`);
+    // A slash in a password ends the host, and the rest of it begins a path.
+    const good = url !== null && [url.username, url.password].every((text) => decoded(text) !== undefined) && !url.pathname.includes('@');
+    return { name, url: good ? url : 'wrong' };
+}
+/** The variables that name a proxy and that the scan does not get. */
+function withheldProxies(env, scanEnv) {
+    return Object.keys(env).filter((name) => NAME.test(name) && scanEnv[name] === undefined);
+}
+function decoded(text) {
+    try {
+        return decodeURIComponent(text);
+    }
+    catch {
+        return undefined;
+    }
+}
+
+// EXTERNAL MODULE: ./src/system/find-program.ts
+var find_program = __nccwpck_require__(4319);
+;// CONCATENATED MODULE: ./src/system/pod.ts
+
+
+// Fixed by the API: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
+const FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
+const pod_TOKEN = `${FOLDER}/token`;
+function isInPod(env) {
+    return serverOf(env) !== undefined && (0,external_node_fs_.existsSync)(pod_TOKEN);
+}
+/** The real path of the folder with the Pod's own token; undefined outside of a Pod. */
+function podTokenFolder() {
+    return (0,external_node_fs_.existsSync)(pod_TOKEN) ? (0,external_node_fs_.realpathSync)(FOLDER) : undefined;
+}
+/** The URL of the Pod's own API server; undefined outside of a Pod. */
+function serverOf(env) {
+    const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '' } = env;
+    if (!/^[\w.:-]+$/.test(host) || !/^\d+$/.test(port))
+        return undefined;
+    return URL.parse(`https://${(0,external_node_net_.isIPv6)(host) ? `[${host}]` : host}:${port}`)?.origin;
+}
+
+// EXTERNAL MODULE: ./src/config/certificates.ts
+var certificates = __nccwpck_require__(8812);
+// EXTERNAL MODULE: ./src/config/damage.ts
+var damage = __nccwpck_require__(885);
+// EXTERNAL MODULE: ./src/config/invalid-value.ts
+var invalid_value = __nccwpck_require__(6033);
+;// CONCATENATED MODULE: ./src/config/own-kubeconfig.ts
+
+
+
+/** The members of KUBECONFIG, kubectl's default file, and the file that the input `kubeconfig` names. */
+function ownKubeconfigs(env, input) {
+    const home = env['HOME'] ?? '';
+    const members = (env['KUBECONFIG'] ?? '').split(external_node_path_.delimiter);
+    const paths = [...members, (0,external_node_path_.join)(home, '.kube', 'config'), input ?? ''].filter((path) => path !== '');
+    const known = new Set(paths.map(fileId).filter((id) => id !== undefined));
+    const include = (path) => {
+        const id = fileId(path);
+        return id !== undefined && known.has(id);
+    };
+    return { paths: paths.filter(include), home, include };
+}
+/** One id for all names of a file. Devices have none: /dev/null is the kubeconfig of a caller who has no cluster. */
+function fileId(path) {
+    try {
+        const about = (0,external_node_fs_.statSync)(path, { bigint: true });
+        return about.isFile() ? `${about.dev}:${about.ino}` : undefined;
+    }
+    catch {
+        return undefined;
+    }
+}
+/**
+ * Why a command must not run. The caller's shell has already expanded $KUBECONFIG: to the caller's file, or to nothing.
+ * @param words of a command line; or one shell script
+ */
+function problemOfKubeconfig(words, own) {
+    const file = ownFileIn(words, own);
+    if (file !== undefined)
+        return `names ${(0,quote/* quote */.hD)(file)}, a kubeconfig of the caller: the scan would not be the ServiceAccount`;
+    const descriptor = descriptorIn(words);
+    if (descriptor !== undefined)
+        return `names ${(0,quote/* quote */.hD)(descriptor)}, which the caller's shell has opened: the scan would not be the ServiceAccount`;
+    const flag = emptyFlagIn(words);
+    return flag === undefined ? undefined : `gives no value to ${(0,quote/* quote */.hD)(flag)}: the client would look for a kubeconfig of the caller`;
+}
+function ownFileIn(words, own) {
+    let previous = '';
+    for (const word of words) {
+        const text = word.replaceAll(/["'\\]/g, '');
+        // Some paths hold characters at which the split below would cut them.
+        const spelled = [word, word.slice(word.indexOf('=') + 1)].find((path) => /[\s=:,]/.test(path) && own.include(path));
+        const found = spelled ?? own.paths.find((path) => /[\s=:,]/.test(path) && text.includes(path));
+        if (found !== undefined)
+            return found;
+        for (const part of text.split(/[\s;|&()<>`]+/)) {
+            const pieces = part.split(/[=:,@]/).map((piece) => expandHome(piece, own.home));
+            const path = pieces.find((piece, index) => !(index === 0 && isSubcommand(piece, previous)) && own.include(piece));
+            if (path !== undefined)
+                return path;
+            previous = part;
+        }
+    }
+    return undefined;
+}
+/** In a folder with a file of that name, `kubectl config view` and `kind get kubeconfig` name no file. */
+function isSubcommand(word, previous) {
+    return !word.includes('/') && !/^-[^=]*(config|file)[^=]*$/i.test(previous);
+}
+/** What `--kubeconfig <(...)` becomes. */
+function descriptorIn(words) {
+    const values = words.flatMap((word, index) => FLAG.test(word) ? [words[index + 1] ?? ''] : FLAG.test(word.split('=')[0] ?? '') ? [word.slice(word.indexOf('=') + 1)] : []);
+    return values.find((value) => /^\/(dev\/fd|proc\/[^/]+\/fd)\/\d+$/.test(value));
+}
+function expandHome(path, home) {
+    return path.replace(/^(~|\$HOME|\$\{HOME\})(?=\/)/, () => home);
+}
+const FLAG = /^--?kube-?config[\w-]*$/i;
+/** Flags that take a path. `k3d --kubeconfig-switch-context` begins alike and takes no value. */
+const FLAG_OF_PATH = /^--?kube-?config(-?(file|path))?$/i;
+const EMPTY = /^(--?kube-?config[\w-]*|KUBE_?CONFIG\w*)=$/i;
+const EMPTY_IN_SCRIPT = /(?:^|\s)(--?kube-?config[\w-]*)(?:=(?:""|'')?|\s+(?:""|''))(?=[\s;|&)]|$)/i;
+function emptyFlagIn(words) {
+    for (const [index, word] of words.entries()) {
+        if (FLAG.test(word) && words[index + 1] === '')
+            return word;
+        if (FLAG_OF_PATH.test(word) && words[index + 1] === undefined)
+            return word;
+        const found = EMPTY.exec(word) ?? (/\s/.test(word) ? EMPTY_IN_SCRIPT.exec(word) : null);
+        if (found !== null)
+            return found[1];
+    }
+    return undefined;
+}
+
+// EXTERNAL MODULE: ./src/config/parsers.ts
+var parsers = __nccwpck_require__(4358);
+;// CONCATENATED MODULE: ./src/config/paths.ts
+
+
+
+
+
+
+/** The path that stands for standard output, so that another program can read the evidence. */
+const STANDARD_OUTPUT = '-';
+function parseEvidencePath(text, source, purpose) {
+    if (text === STANDARD_OUTPUT) {
+        if (source.isCI)
+            throw new invalid_value/* Wrong */.Y("is -, but a job's standard output is its log: name a file");
+        return text;
+    }
+    if (text.includes('\0') || text.includes('\n'))
+        throw new invalid_value/* Wrong */.Y('holds a NUL or a line end');
+    const file = (0,external_node_path_.resolve)(source.workspace ?? '', text);
+    if (purpose === 'finish')
+        return settledOr(file);
+    try {
+        if (text.endsWith('/') || (0,external_node_fs_.statSync)(file, { throwIfNoEntry: false })?.isDirectory() === true)
+            throw new invalid_value/* Wrong */.Y(`is ${(0,quote/* quote */.hD)(text)}, which names a folder`);
+        makeFolder((0,external_node_path_.dirname)(file));
+        (0,external_node_fs_.accessSync)((0,external_node_path_.dirname)(file), external_node_fs_.constants.W_OK);
+        return settled(file);
+    }
+    catch (error) {
+        if (error instanceof invalid_value/* Wrong */.Y)
+            throw error;
+        throw new invalid_value/* Wrong */.Y(`is ${(0,quote/* quote */.hD)(text)}, where no file can be written (${(0,errors/* errnoOf */.UQ)(error)})`);
+    }
+}
+function settledOr(path) {
+    try {
+        return settled(path);
+    }
+    catch {
+        return path;
+    }
+}
+/** Files in the workspace end up in artifacts, caches and commits. */
+function parseDirectory(path, workspace) {
+    let real;
+    try {
+        real = (0,external_node_fs_.realpathSync)(path);
+        if (!(0,external_node_fs_.statSync)(real).isDirectory())
+            throw new invalid_value/* Wrong */.Y(`is ${(0,quote/* quote */.hD)(path)}, which is no directory`);
+        (0,external_node_fs_.accessSync)(real, external_node_fs_.constants.W_OK);
+    }
+    catch (error) {
+        if (error instanceof invalid_value/* Wrong */.Y)
+            throw error;
+        throw new invalid_value/* Wrong */.Y(`is ${(0,quote/* quote */.hD)(path)}, which cannot be used (${(0,errors/* errnoOf */.UQ)(error)})`);
+    }
+    if (workspace !== undefined && isInside(real, realpathOr(workspace)))
+        throw new invalid_value/* Wrong */.Y(`is ${(0,quote/* quote */.hD)(path)}, which lies in the workspace`);
+    if (real.includes(external_node_path_.delimiter))
+        throw new invalid_value/* Wrong */.Y(`is ${(0,quote/* quote */.hD)(real)}, with a "${external_node_path_.delimiter}": KUBECONFIG is a list, so that clients would look for two other files`);
+    if (/\p{Cc}/u.test(real))
+        throw new invalid_value/* Wrong */.Y(`is ${(0,quote/* quote */.hD)(real)}, with a control character`);
+    return real;
+}
+/** Where a run's private directory lies, also when the place is gone by now. */
+function baseDirectory(source) {
+    const given = (source.input('directory') ?? '').trim();
+    return realpathOr(given === '' ? source.temp : given);
+}
+function realpathOr(path) {
+    try {
+        return (0,external_node_fs_.realpathSync)(path);
+    }
+    catch {
+        return (0,external_node_path_.resolve)(path);
+    }
+}
+function isInside(path, parent) {
+    const way = (0,external_node_path_.relative)(parent, path);
+    return way !== '..' && !way.startsWith('../') && !(0,external_node_path_.isAbsolute)(way);
+}
+
+// EXTERNAL MODULE: external "node:stream"
+var external_node_stream_ = __nccwpck_require__(7075);
+;// CONCATENATED MODULE: ./src/config/read-once.ts
+
+
+
+
+
+
+
+
+/** The inputs that can be the path of a file. */
+const PATH_INPUTS = ['kubeconfig', 'token_file', 'certificate_authority'];
+const POLL_MS = 20;
+/**
+ * Reads pipes, such as a process substitution, before all other inputs. Their text serves the whole run.
+ * @param seconds how long to wait for their ends
+ */
+async function readOnce(source, seconds, stop) {
+    const given = PATH_INPUTS.map((id) => (source.input(id) ?? '').trim());
+    const limit = limitOf(seconds * 1000, stop);
+    const read = async (path, readText) => {
+        try {
+            return [path, await readText()];
+        }
+        catch (error) {
+            stop.throwIfAborted();
+            if (error instanceof invalid_value/* Wrong */.Y)
+                return [path, error];
+            const why = limit.aborted
+                ? `whose text did not end within ${seconds} s: does anybody write to it? Raise deadline if that takes longer`
+                : `which cannot be read (${(0,errors/* errnoOf */.UQ)(error)})`;
+            return [path, new invalid_value/* Wrong */.Y(`names ${isStdin(path) ? 'standard input' : `the pipe ${(0,quote/* quote */.hD)(path)}`}, ${why}`)];
+        }
+    };
+    const ofStdin = source.stdin === undefined ? [] : given.filter(isStdin);
+    const ofPipes = given.filter((path) => !isStdin(path) && isPipe(path));
+    return new Map(await Promise.all([
+        ...ofStdin.map((path) => read(path, () => textOfStdin(ofStdin.length, source.stdin, limit))),
+        ...ofPipes.map((path) => read(path, () => textOfPipe(path, source.hasPost, limit))),
+    ]));
+}
+function isStdin(path) {
+    return /^(-|\/dev\/(stdin|fd\/0)|\/proc\/self\/fd\/0)$/.test(path);
+}
+function isPipe(path) {
+    try {
+        return (0,external_node_fs_.statSync)(path).isFIFO();
+    }
+    catch {
+        return false;
+    }
+}
+/** Without blocking: nobody may ever write to a named pipe, and a signal must be heard meanwhile. */
+async function textOfPipe(path, hasPost, limit) {
+    if (hasPost)
+        throw new invalid_value/* Wrong */.Y(`names the pipe ${(0,quote/* quote */.hD)(path)}: the end of the job reads it again, and a pipe can be read only once`);
+    // A process substitution has had its writer from the start; a named pipe may still wait for one.
+    const hadWriter = /^\/(dev|proc\/[^/]+)\/fd\//.test(path);
+    const file = (0,external_node_fs_.openSync)(path, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NONBLOCK);
+    try {
+        const chunks = [];
+        for (let size = 0; size <= small_file/* LARGEST_FILE */.K7;) {
+            const chunk = readNow(file);
+            if (chunk?.length === 0 && (hadWriter || size > 0))
+                return (0,small_file/* textIn */.r7)(Buffer.concat(chunks));
+            if (chunk === undefined || chunk.length === 0)
+                await (0,promises_.setTimeout)(POLL_MS, undefined, { signal: limit });
+            else
+                chunks.push(chunk);
+            size += chunk?.length ?? 0;
+        }
+        throw new invalid_value/* Wrong */.Y(`names the pipe ${(0,quote/* quote */.hD)(path)}, whose text is over 1 MiB`);
+    }
+    finally {
+        (0,external_node_fs_.closeSync)(file);
+    }
+}
+/** Reads without a wait: empty if no process has the write end open, undefined while a writer is silent. */
+function readNow(file) {
+    const buffer = Buffer.alloc(64 * 1024);
+    try {
+        return buffer.subarray(0, (0,external_node_fs_.readSync)(file, buffer));
+    }
+    catch (error) {
+        if ((0,errors/* errnoOf */.UQ)(error) === 'EAGAIN')
+            return undefined;
+        throw error;
+    }
+}
+async function textOfStdin(readers, open, limit) {
+    if (readers > 1 || open === undefined)
+        throw new invalid_value/* Wrong */.Y('names standard input, as another input does');
+    const chunks = [];
+    let size = 0;
+    for await (const chunk of (0,external_node_stream_.addAbortSignal)(limit, open())) {
+        chunks.push(chunk);
+        size += chunk.length;
+        if (size > small_file/* LARGEST_FILE */.K7)
+            throw new invalid_value/* Wrong */.Y('names standard input, whose text is over 1 MiB');
+    }
+    return (0,small_file/* textIn */.r7)(Buffer.concat(chunks));
+}
+
+// EXTERNAL MODULE: ./src/config/seal-credentials.ts
+var seal_credentials = __nccwpck_require__(4074);
+;// CONCATENATED MODULE: ./src/config/system-roots.ts
+
+
+
+
+/**
+ * The files in which distributions keep the public CAs. The paths are fixed: an earlier step can set variables such as
+ * SSL_CERT_FILE, which Go and OpenSSL obey. https://github.com/golang/go/blob/go1.26.0/src/crypto/x509/root_linux.go
+ */
+const BUNDLES = [
+    '/etc/ssl/certs/ca-certificates.crt',
+    '/etc/pki/tls/certs/ca-bundle.crt',
+    '/etc/ssl/ca-bundle.pem',
+    '/etc/pki/tls/cacert.pem',
+    '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
+    '/etc/ssl/cert.pem',
+];
+/** The public CAs that the distribution trusts, as PEM. */
+function systemRoots() {
+    const bundle = BUNDLES.find((path) => (0,external_node_fs_.existsSync)(path));
+    if (bundle === undefined)
+        throw new invalid_value/* Wrong */.Y('is system, but this machine has no CAs: install the package ca-certificates');
+    return (0,certificates/* parseCertificate */.h)((0,small_file/* readSmallFile */.EW)(bundle));
+}
+
+;// CONCATENATED MODULE: ./src/config/options.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** GitLab's template always gives a value, so that this one stands for none. */
+const DEFAULT_MAX_SCAN_S = 6 * 3600;
+/** The value of `certificate_authority` that means the public CAs of the system. */
+const SYSTEM = 'system';
+/**
+ * Reports every wrong input at once, each with its name, what is wrong and a right example. To finish a run
+ * nothing is asked that only its start needs: a program or a directory may be gone by then.
+ */
+function parseOptions(source, seal, purpose) {
+    const problems = [];
+    /** The inputs with a problem, so that one mistake gives one complaint. */
+    const wrong = new Set();
+    const read = (id, parse, whenEmpty, fallback = inputs/* inputs */.QL[id].default) => {
+        if (wrong.has(id))
+            return whenEmpty;
+        const text = textOf(id) || fallback;
+        try {
+            if (text === '') {
+                const { required } = inputs/* inputs */.QL[id];
+                if (required === true || (required !== undefined && bringer === undefined && isIdentityKnown()))
+                    throw new invalid_value/* Wrong */.Y('is missing');
+                return whenEmpty;
+            }
+            const allowed = inputs/* inputs */.QL[id].options;
+            if (allowed && !allowed.includes(text))
+                throw new invalid_value/* Wrong */.Y(`is ${(0,quote/* quote */.hD)(text)}, not one of ${allowed.join(', ')}`);
+            return parse(text);
+        }
+        catch (error) {
+            if (!(error instanceof invalid_value/* Wrong */.Y))
+                throw error;
+            wrong.add(id);
+            problems.push(`${source.nameOf(id)} ${error.message}; ${(0,inputs/* exampleOf */.Ql)(id)}`);
+            return whenEmpty;
+        }
+    };
+    const same = (text) => text;
+    const choice = (id) => read(id, same, inputs/* inputs */.QL[id].default);
+    sealProxyPasswords(source.env, seal);
+    problems.push(...[problemOfProxy(source.env)].filter((problem) => problem !== undefined));
+    const bringer = whoBringsTheCluster();
+    const server = read('server', parsers/* parseServer */.ld, '');
+    const serviceAccount = read('service_account', parsers/* parseServiceAccount */.YA, { namespace: '', name: '' });
+    const maxDuration = read('max_duration', parsers/* parseDuration */.E9, Infinity);
+    const tokenFile = read('token_file', same, '');
+    const token = read('token', (text) => (0,seal_credentials/* sealToken */.fh)(text, seal), undefined);
+    if (token !== undefined && tokenFile !== '')
+        problems.push(`${source.nameOf('token')} and ${source.nameOf('token_file')} are both given: one is enough`);
+    const shell = choice('shell');
+    const allowDebugTrace = choice('allow_debug_trace') === 'true';
+    const report = choice('report');
+    // Not read without need: what is not known to anybody needs no redaction.
+    const checkToken = report === 'check' ? read('github_token', (text) => (0,seal_credentials/* sealToken */.fh)(text, seal), undefined) : undefined;
+    const certificateAuthority = read('certificate_authority', readCertificateAuthority, '');
+    const options = {
+        server,
+        certificateAuthority,
+        serviceAccount,
+        namespace: read('namespace', parsers/* parseNamespace */.LM, serviceAccount.namespace),
+        contextName: read('context_name', parsers/* parseContextName */.g1, undefined),
+        command: readCommand(),
+        acceptExitCodes: read('accept_exit_codes', parsers/* parseExitCodes */.I8, [0]),
+        env: choice('env'),
+        passEnv: read('pass_env', parsers/* parseVariableNames */.OE, []),
+        isolate: choice('isolate'),
+        identity: choice('identity'),
+        kubeconfig: read('kubeconfig', readKubeconfig, undefined),
+        token: token ?? (tokenFile === '' ? undefined : read('token_file', readToken, undefined)),
+        stdinTaken: PATH_INPUTS.some((id) => isStdin(textOf(id))),
+        audience: read('audience', parsers/* parseAudience */.QA, server),
+        duration: read('duration', (text) => (0,parsers/* parseLife */.w6)(text, maxDuration, source.nameOf('max_duration')), 900),
+        rotateGrace: read('rotate_grace', parsers/* parseGrace */.kx, undefined),
+        maxScan: read('max_scan', parsers/* parseMaxScan */.Vv, DEFAULT_MAX_SCAN_S),
+        tokenAudiences: read('token_audiences', parsers/* words */.aL, []),
+        revocation: choice('revocation'),
+        prove: choice('prove'),
+        proofSamples: read('proof_samples', parsers/* parseSamples */.rI, 3),
+        delivery: choice('delivery'),
+        tokenVariable: read('token_variable', parsers/* parseTokenVariable */.XJ, 'KUBE_TOKEN'),
+        directory: purpose === 'start' ? read('directory', (path) => parseDirectory(path, source.workspace), '', source.temp) : baseDirectory(source),
+        proxyUrl: read('proxy_url', parsers/* parseProxy */.YR, undefined),
+        tlsServerName: read('tls_server_name', parsers/* parseServerName */.ey, undefined),
+        evidence: read('evidence', (path) => parseEvidencePath(path, source, purpose), undefined),
+        checkToken,
+        deadline: 1000 * read('deadline', parsers/* parseDeadline */.O0, 60),
+    };
+    if (purpose === 'start' && !source.hasLaterSteps && options.command === undefined)
+        problems.push(`no command was given${source.hasPost ? `: set ${source.nameOf('command')}` : ': kubepass run [FLAGS] -- COMMAND'}`);
+    if (purpose === 'start' && source.hasLaterSteps && options.isolate === 'required' && options.command === undefined)
+        problems.push(`${source.nameOf('isolate')} is required, but later steps cannot be isolated: set ${source.nameOf('command')}`);
+    if (options.delivery === 'output' && options.command !== undefined)
+        problems.push(`${source.nameOf('delivery')} is output, which is for later steps: with a command use env`);
+    if (options.identity === 'token' && !given('token') && !given('token_file'))
+        problems.push(`${source.nameOf('identity')} is token, but neither ${source.nameOf('token')} nor ${source.nameOf('token_file')} is given`);
+    if (!source.postFailsJob && options.prove === 'post')
+        problems.push(`${source.nameOf('prove')} is post, but ${source.hasPost ? 'what comes after the script cannot fail a job' : 'there is no post step'} here`);
+    if (report === 'check' && !given('github_token'))
+        problems.push(`${source.nameOf('report')} is check, but ${source.nameOf('github_token')} is empty`);
+    if (purpose === 'start' && source.traced !== undefined && !allowDebugTrace) {
+        problems.push(`${source.traced} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')} to true`);
+    }
+    if (options.identity === 'gitlab-oidc' && options.audience === inputs/* NO_AUDIENCE */.dQ)
+        problems.push(`${source.nameOf('audience')} is missing, for which the ID token is made; for example: ${server || inputs/* inputs */.QL.audience.example}`);
+    if (options.identity === 'kubeconfig' && !given('kubeconfig'))
+        problems.push(`${source.nameOf('identity')} is kubeconfig, but ${source.nameOf('kubeconfig')} is not given`);
+    if (bringer === 'kubeconfig' && options.identity !== 'auto' && options.identity !== 'kubeconfig')
+        problems.push(`${source.nameOf('kubeconfig')} is given, but ${source.nameOf('identity')} is ${options.identity}`);
+    for (const id of bringer === 'kubeconfig' ? [] : ['context', 'allow_exec'])
+        if (given(id) && textOf(id) !== inputs/* inputs */.QL[id].default)
+            problems.push(`${source.nameOf(id)} is given without ${source.nameOf('kubeconfig')}`);
+    if (problems.length > 0) {
+        throw new errors/* KubepassError */.v3('INPUT', problems.length === 1 ? (problems[0] ?? '') : `${problems.length} inputs are wrong:\n- ${problems.join('\n- ')}`);
+    }
+    return options;
+    function textOf(id) {
+        return (source.input(id) ?? '').trim();
+    }
+    function given(id) {
+        return textOf(id) !== '';
+    }
+    /** A misspelled identity may bring the cluster, so that a missing server is no complaint then. */
+    function isIdentityKnown() {
+        return inputs/* inputs */.QL.identity.options?.includes(textOf('identity') || inputs/* inputs */.QL.identity.default) ?? true;
+    }
+    function whoBringsTheCluster() {
+        const identity = textOf('identity') || inputs/* inputs */.QL.identity.default;
+        const cluster = ['server', 'certificate_authority', 'proxy_url', 'tls_server_name'];
+        // `system` is the only CA that may stand beside a kubeconfig, which has no CA of its own then.
+        const ofKubeconfig = cluster.filter((id) => id !== 'certificate_authority' || textOf(id) !== SYSTEM);
+        const brought = { kubeconfig: ofKubeconfig, 'in-cluster': [...cluster, 'token', 'token_file'] };
+        const inCluster = identity === 'in-cluster' || (identity === 'auto' && !brought['in-cluster'].some(given) && isInPod(source.env));
+        const kind = given('kubeconfig') ? 'kubeconfig' : inCluster ? 'in-cluster' : undefined;
+        for (const id of kind === undefined ? [] : brought[kind].filter(given)) {
+            wrong.add(id);
+            problems.push(`${source.nameOf(id)} is given, but comes with the identity ${kind}: leave one of them out`);
+        }
+        return kind;
+    }
+    function readKubeconfig(text) {
+        const asked = {
+            context: textOf('context') || undefined,
+            allowExec: choice('allow_exec') === 'true',
+            systemRoots: certificateAuthority || undefined,
+        };
+        const content = (0,path_or_content/* kubeconfigContent */.r)(text);
+        if (content !== undefined)
+            return { ...asked, text: () => content, files: { refused: 'it was given as content' } };
+        // Never echoed: it may be a part of a kubeconfig.
+        if ((0,path_or_content/* isNoPath */.F)(text))
+            throw new invalid_value/* Wrong */.Y((0,damage/* damageOfKubeconfig */.KB)(text) ?? 'is neither a kubeconfig nor the path of one');
+        const file = contentOf(text);
+        const folder = (0,external_node_path_.dirname)((0,external_node_path_.resolve)(text));
+        // A job's files, and those that GitLab makes of its variables, are content, too: who wrote them is not who set up the runner.
+        const ofTheJob = source.workspace === undefined ? [] : [source.workspace, `${source.workspace}.tmp`].map(realpathOr);
+        const lies = ofTheJob.find((place) => [realpathOr(folder), realpathOr(text)].some((path) => isInside(path, place)));
+        return { ...asked, text: () => file, files: lies === undefined ? { folder } : { refused: `it lies in ${(0,quote/* quote */.hD)(lies)}` } };
+    }
+    function readCertificateAuthority(text) {
+        return text === SYSTEM ? systemRoots() : (0,certificates/* parseCertificateAuthority */.y)(text, contentOf);
+    }
+    function readToken(path) {
+        if ((0,path_or_content/* isNoPath */.F)(path)) {
+            if (path.length >= 16)
+                seal(path);
+            throw new invalid_value/* Wrong */.Y('looks like a token, not like the path of one: a token is given as token');
+        }
+        return (0,seal_credentials/* sealToken */.fh)(contentOf(path), seal);
+    }
+    function contentOf(path) {
+        const text = source.once?.get(path);
+        if (text instanceof invalid_value/* Wrong */.Y)
+            throw text;
+        if (text === undefined && isStdin(path))
+            throw new invalid_value/* Wrong */.Y(`is ${(0,quote/* quote */.hD)(path)}, but there is no standard input here`);
+        return text ?? (0,small_file/* readSmallFile */.EW)(path);
+    }
+    function readCommand() {
+        if (purpose === 'finish')
+            return undefined;
+        if (source.argv.length > 0) {
+            const [program = '', ...args] = source.argv;
+            if (source.input('command') !== undefined)
+                problems.push(`${source.nameOf('command')} and a command after -- are both given: one is enough`);
+            if (!(0,find_program/* isProgram */.Vd)(program, source.path))
+                problems.push(`the command ${(0,quote/* quote */.hD)(program)} is not a program on PATH`);
+            checkKubeconfig('the command', source.argv);
+            return [program, ...args];
+        }
+        const command = read('command', same, '');
+        if (command === '')
+            return undefined;
+        if (command.includes('\0'))
+            problems.push(`${source.nameOf('command')} holds a NUL character`);
+        checkKubeconfig(source.nameOf('command'), [command]);
+        if (!wrong.has('shell') && !(0,find_program/* isProgram */.Vd)(shell, source.path)) {
+            const way = shell === 'bash' ? `; install it, or set ${source.nameOf('shell')} to sh and mind that a failing pipe turns green` : '';
+            problems.push(`${shell} is not on PATH${way}`);
+        }
+        return shell === 'bash' ? ['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c', command] : ['sh', '-e', '-c', command];
+    }
+    function checkKubeconfig(what, words) {
+        if (choice('allow_own_kubeconfig') === 'true')
+            return;
+        const input = textOf('kubeconfig');
+        const file = (0,path_or_content/* kubeconfigContent */.r)(input) === undefined ? input : undefined;
+        const problem = problemOfKubeconfig(words, ownKubeconfigs(source.env, file));
+        if (problem === undefined)
+            return;
+        problems.push(`${what} ${problem}. The scan finds its own kubeconfig without an argument. Where it needs one, its own shell must expand "$KUBECONFIG"` +
+            (source.isCI ? '. ' : `: ${source.nameOf('command')} 'kubectl --kubeconfig "$KUBECONFIG" ...'. `) +
+            `If the caller's file is meant, set ${source.nameOf('allow_own_kubeconfig')} to true`);
+    }
+}
+/** The deadline, in seconds, for the pipes that are read before the other inputs. */
+function deadlineOf(source) {
+    try {
+        return (0,parsers/* parseDeadline */.O0)((source.input('deadline') ?? '').trim() || inputs/* inputs */.QL.deadline.default);
+    }
+    catch {
+        return (0,parsers/* parseDeadline */.O0)(inputs/* inputs */.QL.deadline.default);
+    }
+}
+
 // EXTERNAL MODULE: external "node:http"
 var external_node_http_ = __nccwpck_require__(7067);
 ;// CONCATENATED MODULE: external "node:https"
 const external_node_https_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https");
-// EXTERNAL MODULE: external "node:net"
-var external_node_net_ = __nccwpck_require__(7030);
 // EXTERNAL MODULE: external "node:tls"
 var external_node_tls_ = __nccwpck_require__(1692);
-;// CONCATENATED MODULE: ./src/tunnel.ts
+;// CONCATENATED MODULE: ./src/net/tunnel.ts
 
 
 
@@ -4584,7 +4735,7 @@ function authorization({ username, password }) {
     return { 'proxy-authorization': `Basic ${Buffer.from(text).toString('base64')}` };
 }
 
-;// CONCATENATED MODULE: ./src/http.ts
+;// CONCATENATED MODULE: ./src/net/http.ts
 
 
 
@@ -4691,7 +4842,7 @@ class TunnelingAgent extends external_node_https_namespaceObject.Agent {
             if (connection)
                 callback?.(null, connection);
         };
-        openTunnel(this.#proxyUrl, target, (0,src_limit/* limitOf */.L)(TUNNEL_MS, this.#ending.signal)).then(tunnelled).catch(failed);
+        openTunnel(this.#proxyUrl, target, limitOf(TUNNEL_MS, this.#ending.signal)).then(tunnelled).catch(failed);
         return undefined;
     }
     destroy() {
@@ -4768,9 +4919,7 @@ function exchange({ url, method, headers, body, signal }, agent) {
     return settled.finally(() => clearInterval(keptAlive));
 }
 
-// EXTERNAL MODULE: ./src/proxy-variables.ts + 1 modules
-var proxy_variables = __nccwpck_require__(1191);
-;// CONCATENATED MODULE: ./src/retry.ts
+;// CONCATENATED MODULE: ./src/net/retry.ts
 
 
 
@@ -4797,7 +4946,7 @@ async function retried(attempt, signal, { say, isNewHost }, clock = systemClock)
     void tell();
     try {
         for (let wait = FIRST_WAIT_MS;; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-            const last = await attempt((0,src_limit/* limitOf */.L)(ATTEMPT_MS, signal)).catch((error) => error instanceof NotSent ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true });
+            const last = await attempt(limitOf(ATTEMPT_MS, signal)).catch((error) => error instanceof NotSent ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true });
             mayHaveActed ||= 'failure' in last ? last.wasSent && !wantsCertificate(last.failure) : last.status === 408 || last.status >= 500;
             if (before !== undefined && signal.aborted && 'failure' in last && isTimeout(last.failure))
                 return { last: before, mayHaveActed };
@@ -4827,7 +4976,7 @@ async function retried(attempt, signal, { say, isNewHost }, clock = systemClock)
             catch {
                 return;
             }
-            const left = Math.ceil(((0,src_limit/* endOf */.p)(signal) - clock.now()) / 1000);
+            const left = Math.ceil((endOf(signal) - clock.now()) / 1000);
             const what = before === undefined ? 'does not answer yet; waiting' : `does not answer as it should (${whyOf(before)}); trying again`;
             say(`${what}${left < Infinity ? ` for ${Math.max(0, left)} s` : ''}.`);
         }
@@ -4884,465 +5033,6 @@ function reasonOf(failure) {
     return (0,errors/* errnoOf */.UQ)(failure) || 'the connection failed';
 }
 
-;// CONCATENATED MODULE: ./src/certificate.ts
-
-
-/** Whom the (first) certificate names, who signed it and when it holds, one a line. */
-function certificateLines(pem) {
-    const { subject, issuer, validFrom, validTo } = new external_node_crypto_.X509Certificate(pem);
-    return Object.entries({ subject, issuer, 'not before': validFrom, 'not after': validTo })
-        .map(([name, value]) => `  ${name}: ${(0,quote/* quote */.hD)(value.replaceAll('\n', ', '))}`)
-        .join('\n');
-}
-
-;// CONCATENATED MODULE: ./src/kube/quota.ts
-
-const FULL = 'exceeded quota: ';
-const UNCOUNTED = 'status unknown for quota: ';
-/**
- * The hint for a refusal by a ResourceQuota; undefined for another refusal.
- * https://github.com/kubernetes/kubernetes/blob/v1.36.0/staging/src/k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go
- */
-function quotaHint({ message = '' }, namespace, server) {
-    if (message.includes(UNCOUNTED))
-        return `The cluster has not counted the Secrets of namespace ${(0,quote/* quote */.hD)(namespace)} yet: run the job again. Does its resourcequota-controller run?`;
-    if (!message.includes(FULL))
-        return undefined;
-    return (`The namespace ${(0,quote/* quote */.hD)(namespace)} is full. Delete what ended runs have left there, with the rights of deploy/sweeper:\n` +
-        `kubectl create token sweeper --namespace kubepass-issuer | npx kubepass sweep --server ${server} --certificate-authority ca.crt ` +
-        `--service-account ${namespace}/scanner --token-file -\n` +
-        'If so many runs are alive at a time, raise count/secrets in deploy/base/quota.yaml.');
-}
-function isRefusedByQuota({ code, message = '' }) {
-    return code === 403 && (message.includes(FULL) || message.includes(UNCOUNTED));
-}
-/** Another API server, or the controller, changed the count at the same moment. The next try gets an answer. */
-function isCountedElsewhere({ code, reason, details }) {
-    return code === 409 && reason === 'Conflict' && details?.kind === 'resourcequotas';
-}
-
-;// CONCATENATED MODULE: ./src/kube/hint.ts
-
-
-
-
-const OWN_WORDS = "The API server's own words are quoted above. Its audit log has the request, by a User-Agent that begins with kubepass/.";
-/** In characters. By default Apache and nginx take little more in one header, and other servers take more. https://nginx.org/r/large_client_header_buffers */
-const LONG_TOKEN = 8_000;
-const GUARD = 'kubepass.dev/guarded=true';
-/** The hint for a refusal, from the request and from the sender and content of the answer. */
-function hintFor(asked, { status, form, said }, auth, now = Date.now() / 1000) {
-    if (status >= 300 && status < 400)
-        return 'Redirects are not followed, so that the token goes nowhere else: give the URL that it leads to as server.';
-    if (said === undefined)
-        return ofLongHeader(status, auth) ?? ofSomebodyElse(asked, status, form);
-    if (status === 401)
-        return 'bearer' in auth ? unknownBearer(auth.bearer, now) : unknownCertificate(auth.certificate, now);
-    const what = attributesOf(asked);
-    const message = said.message ?? '';
-    if (message.includes('User "system:anonymous"'))
-        return 'The request arrived without a token or a client certificate: a proxy in between strips the Authorization header, or ends TLS.';
-    const other = otherThanAsked(what, said, status);
-    if (other !== undefined)
-        return ofAnotherRequest(asked, what, other);
-    if (status === 403)
-        return forbidden(what, said, asked.server) ?? OWN_WORDS;
-    if (status === 404)
-        return notFound(what, said) ?? OWN_WORDS;
-    if (status === 409 && what.resource === 'serviceaccounts/token')
-        return BOUND_SECRET_IS_GONE;
-    return OWN_WORDS;
-}
-/** The hint for an answer 408, 429 or 5xx that still came at the end of the deadline. */
-function hintForUnhealed(asked, { status, form, said }) {
-    if ((said?.message ?? '').includes('failed calling webhook "'))
-        return ('An admission webhook of the cluster does not answer, and refuses every request by that (failurePolicy: Fail). Its name is quoted above; see ' +
-            'kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations.');
-    // From Kubernetes 1.37 on, the API server also says this of a Service that does not exist.
-    const [, service] = /^no (?:endpoints available|service port \d+ found) for service "([^"]+)"$/.exec(said?.message ?? '') ?? [];
-    if (service !== undefined)
-        return ofAnotherRequest(asked, attributesOf(asked), `the service ${(0,quote/* quote */.hD)(service)}`);
-    if (status === 429)
-        return 'The API server has more requests than it takes. Run the job again later, or raise deadline.';
-    if (said !== undefined)
-        return 'Is the API server overloaded, or starting? Run the job again, or raise deadline.';
-    return `The answer is ${form}, not a Kubernetes Status: a gateway or a load balancer sent it, which reaches no API server. Is one starting behind it? Run the job again, or raise deadline.`;
-}
-/** The request as RBAC sees it. */
-function attributesOf({ method, path }) {
-    const [prefix, ...parts] = (path.split('?')[0] ?? '').split('/').slice(1);
-    const group = prefix === 'apis' ? (parts.shift() ?? '') : '';
-    parts.shift();
-    const namespace = parts[0] === 'namespaces' ? parts.splice(0, 2)[1] : undefined;
-    const [resource = '', name, subresource] = parts;
-    const verb = { POST: 'create', DELETE: 'delete', GET: name === undefined ? 'list' : 'get' }[method];
-    return { verb, group, resource: subresource === undefined ? resource : `${resource}/${subresource}`, namespace, name };
-}
-/**
- * The request that the API server names in its answer, if it differs from the request that was sent. Then a part of the
- * server's URL became a part of the request, or a program in between changes requests.
- */
-function otherThanAsked(what, { details, message = '', reason }, status) {
-    const path = /cannot \S+ path "([^"]*)"/.exec(message);
-    if (path !== null)
-        return `the path ${(0,quote/* quote */.hD)(path[1] ?? '')}`;
-    const denied = /cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?/.exec(message);
-    if (denied !== null) {
-        const [, verb = '', resource = '', group = '', namespace] = denied;
-        const same = verb === what.verb && resource === what.resource && group === what.group && namespace === what.namespace;
-        if (!same)
-            return shown({ verb, resource, group, namespace, name: undefined });
-    }
-    if (status === 405 && reason === 'MethodNotAllowed')
-        return 'a request that it has no method for';
-    const isUnknown = status === 404 && (details?.kind ?? '') === '' && message.includes('could not find the requested resource');
-    if (isUnknown && what.resource !== 'selfsubjectreviews')
-        return 'a resource that it does not have';
-    const { kind = '', group = '', name = '' } = details ?? {};
-    if (kind === '' || isOf(what, kind, group, name))
-        return undefined;
-    return `${(0,quote/* quote */.hD)(name === '' ? kind : `${kind} ${name}`)}${group === '' ? '' : ` of the API group ${(0,quote/* quote */.hD)(group)}`}`;
-}
-/** Whether the object that a Status names is a part of the request. A Status names a kind (Secret) or a resource (secrets). */
-function isOf({ group: askedGroup, resource, namespace, name }, kind, group, of) {
-    const base = resource.split('/')[0] ?? '';
-    if (group === askedGroup && [base, base.replace(/s$/, '')].includes(kind.toLowerCase()))
-        return name === undefined || of === '' || of === name;
-    if (kind === 'namespaces')
-        return of === namespace;
-    // The Secret that the token is to be bound to, and the body of the request itself.
-    return resource === 'serviceaccounts/token' && /^(secrets?|tokenrequest)$/i.test(kind);
-}
-function ofAnotherRequest({ server }, what, other) {
-    const answered = `The API server answered for ${other}, but was asked for ${shown(what)}`;
-    const { origin, pathname } = new URL(server);
-    return pathname === '/'
-        ? `${answered}: does something in between change requests, or is this not the API server of a Kubernetes cluster?`
-        : `${answered}: the server's URL has the path ${(0,quote/* quote */.hD)(pathname)}, which is not part of it. Give ${origin} as server, unless the API server lies behind a gateway that takes this path away.`;
-}
-function shown({ verb, resource, group, namespace }) {
-    const place = namespace === undefined ? '' : ` in the namespace ${(0,quote/* quote */.hD)(namespace)}`;
-    return `${verb} ${(0,quote/* quote */.hD)(group === '' ? resource : `${resource}.${group}`)}${place}`;
-}
-/** Some servers answer 400, not 431, to a header that is too long for them. */
-function ofLongHeader(status, auth) {
-    if (![400, 431].includes(status) || !('bearer' in auth) || auth.bearer.length < LONG_TOKEN)
-        return undefined;
-    return `The token that was sent has ${auth.bearer.length} characters, and what answered may take no header of that length. Is it the right token?`;
-}
-function ofSomebodyElse({ server }, status, form) {
-    const { host, pathname } = new URL(server);
-    const who = `The answer is ${form}, not a Kubernetes Status: something else than a Kubernetes API server sent it`;
-    if (status === 401 || status === 403)
-        return `${who}, such as a gateway that wants a login of its own, a web application firewall or a captive portal. Let the job reach the API server itself.`;
-    if (status === 404 && pathname !== '/')
-        return `${who}, such as a gateway or a web server; or the API server, which has no such path: the server's URL has the path ${(0,quote/* quote */.hD)(pathname)}. Is that right?`;
-    return `${who}, such as a gateway, an ingress controller, a web server or a captive portal. Does the API server listen at ${host}? Correct server.`;
-}
-function forbidden(what, said, server) {
-    const { details, message = '' } = said;
-    if (details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating'))
-        return `The namespace ${(0,quote/* quote */.hD)(what.namespace ?? '')} is being deleted. Correct service_account, or wait until it is gone and create it again:\n${commandsForNamespace(what.namespace ?? '')}`;
-    const ofQuota = quotaHint(said, what.namespace ?? '', server);
-    if (ofQuota !== undefined)
-        return ofQuota;
-    if (/ValidatingAdmissionPolicy '|admission webhook "/.test(message))
-        return 'An admission policy of the cluster forbids this; its own words are quoted above.';
-    const user = /User "(.+)" cannot /.exec(message)?.[1];
-    return user === undefined ? undefined : missingRule(what, user);
-}
-/** The missing RBAC rule of a 403, and other causes: the API server does not say whether an object exists. */
-function missingRule({ verb, group, resource, namespace, name }, user) {
-    const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${(0,quote/* quote */.hD)(namespace)}`;
-    const rule = (verbs, resourceNames) => `Add this RBAC rule to ${place} that is bound to ${(0,quote/* quote */.hD)(user)}: ` +
-        `{apiGroups: ${listed([group])}, resources: ${listed([resource])}, ` +
-        `${resourceNames === undefined ? '' : `resourceNames: ${listed(resourceNames)}, `}verbs: ${listed(verbs)}}`;
-    if (resource === 'serviceaccounts/token') {
-        return (`The ServiceAccount ${(0,quote/* quote */.hD)(name ?? '')} may not exist in namespace ${(0,quote/* quote */.hD)(namespace ?? '')}, or the Role of ${(0,quote/* quote */.hD)(user)} does not have its name in resourceNames. ` +
-            `Correct service_account if it is misspelled: kubectl get serviceaccounts -n ${namespace ?? ''}\nIf it is right: ${rule([verb], [name ?? ''])}`);
-    }
-    if (resource !== 'secrets' || !['list', 'create'].includes(verb))
-        return rule([verb]);
-    const right = `Is service_account right? The namespace ${(0,quote/* quote */.hD)(namespace ?? '')} may not exist.`;
-    if (verb === 'list') {
-        return (`${right} If it is right: ${rule(['list', 'delete'])}\n` +
-            `Whoever may list Secrets can read them: do so only if the namespace ${(0,quote/* quote */.hD)(namespace ?? '')} holds no Secrets but anchors. deploy/sweeper has the Role.`);
-    }
-    return (`${right} If it is right: ${rule(['create', 'delete'])}\n` +
-        `Do so only if the namespace ${(0,quote/* quote */.hD)(namespace ?? '')} holds nothing but scanner ServiceAccounts, and with the admission policies of deploy/base, ` +
-        `which act where it has the label ${GUARD}: without them, create and delete on Secrets let their holder make a token that never expires.\n` +
-        'Or set revocation: best-effort to go on with a token that cannot be revoked.');
-}
-const BOUND_SECRET_IS_GONE = 'The Secret that the token was to be bound to was deleted, by somebody else, before the token was issued. Run the job again. A clean-up of Secrets in this namespace must spare the Secrets of jobs that still run.';
-function notFound(what, { details }) {
-    if (what.resource === 'selfsubjectreviews')
-        return 'kubepass needs Kubernetes 1.28 or later.';
-    if (details?.kind === 'namespaces')
-        return `The namespace ${(0,quote/* quote */.hD)(what.namespace ?? '')} does not exist. Correct service_account, or create it, with the label by which the admission policies of deploy/base guard it:\n${commandsForNamespace(what.namespace ?? '')}\ndocs/cluster.md has what else belongs into it.`;
-    if (what.resource !== 'serviceaccounts/token')
-        return undefined;
-    if (details?.kind === 'serviceaccounts')
-        return `The ServiceAccount ${(0,quote/* quote */.hD)(what.name ?? '')} does not exist in namespace ${(0,quote/* quote */.hD)(what.namespace ?? '')}. Correct service_account, or create it:\n  kubectl create serviceaccount -n ${what.namespace ?? ''} ${what.name ?? ''}`;
-    return /^secrets?$/i.test(details?.kind ?? '') ? BOUND_SECRET_IS_GONE : undefined;
-}
-function commandsForNamespace(namespace) {
-    return `  kubectl create namespace ${namespace}\n  kubectl label namespace ${namespace} ${GUARD}`;
-}
-function listed(words) {
-    return `[${words.map((word) => JSON.stringify(word)).join(', ')}]`;
-}
-// For a 401 the API server gives no reason: what the token says of itself is all there is to show.
-function unknownBearer(bearer, now) {
-    const claims = (0,src_credential/* claimsOf */.ds)(bearer, now);
-    if (claims === undefined)
-        return 'The token that was sent is no JWT: is it complete, and meant for this cluster?';
-    const ofServiceAccount = (0,src_credential/* jwtOf */.VL)(bearer)?.claims['kubernetes.io'] !== undefined;
-    return (`The token that was sent says:\n${claims}\nIt is now ${(0,src_credential/* isoTime */.Ly)(Math.floor(now))}. ` +
-        (ofServiceAccount
-            ? 'It is the token of a ServiceAccount: does it come from this cluster, and do the ServiceAccount and what it is bound to still exist? '
-            : "Compare this with the API server's --authentication-config, or with its --oidc flags: issuer, audiences, claim rules. ") +
-        'The reason stands in its log only.');
-}
-function unknownCertificate(pem, now) {
-    return (`The client certificate that was shown says:\n${certificateLines(pem)}\nIt is now ${(0,src_credential/* isoTime */.Ly)(Math.floor(now))}. ` +
-        "Is it signed by the API server's --client-ca-file, for client authentication? A gateway in between that ends TLS hides it.");
-}
-
-;// CONCATENATED MODULE: ./src/kube/client.ts
-
-
-
-
-
-
-/** A server that gives one of these answers has not read the whole request, and so has handed nothing on. https://www.rfc-editor.org/rfc/rfc6585#section-5 */
-const UNREAD = [413, 414, 431];
-const SAME_MOMENT_MS = 2_000;
-/** The one place that speaks to the API server. */
-class KubeClient {
-    server;
-    #http;
-    #userAgent;
-    #say;
-    /** Whether no answer has shown yet that the host exists. */
-    #isNewHost;
-    /** When the last line about a waiting call was written, ms since 1970. */
-    #toldAt = 0;
-    /** @param isNewHost false where an earlier process has had an answer from it */
-    constructor(http, server, userAgent, say, isNewHost) {
-        this.#http = http;
-        this.server = server;
-        this.#userAgent = userAgent;
-        this.#say = say;
-        this.#isNewHost = isNewHost;
-    }
-    /** Sends the call until it has an answer that trying again cannot change, or `signal` ends it. */
-    async call(call, signal) {
-        const { host } = new URL(this.server);
-        const manner = { say: (text) => this.#tell(`${host} ${text}`), isNewHost: this.#isNewHost };
-        const { last, mayHaveActed } = await retried((attempt) => this.#send(call, attempt), signal, manner);
-        if (!('failure' in last))
-            this.#isNewHost = false;
-        if ('failure' in last)
-            throw last.failure instanceof errors/* KubepassError */.v3 ? last.failure : this.#unreachable(call, last.failure, !mayHaveActed);
-        const answer = answerOf({ server: this.server, method: call.method, path: call.path }, last, mayHaveActed);
-        if (canHeal(last.status)) {
-            const said = statusOf(answer);
-            const who = said === undefined ? 'What answers for the API server' : 'The API server';
-            const words = said === undefined ? '' : wordsOf(said);
-            throw new errors/* KubepassError */.v3('UNREACHABLE', `${who} keeps answering ${last.status}${words} to ${call.method} ${call.path}.`, {
-                hint: hintForUnhealed(answer.asked, { ...answer, said }),
-            });
-        }
-        return answer;
-    }
-    close() {
-        this.#http.close();
-    }
-    /** One line serves for all calls that wait side by side. */
-    #tell(text) {
-        if (Date.now() - this.#toldAt < SAME_MOMENT_MS)
-            return;
-        this.#toldAt = Date.now();
-        this.#say(text);
-    }
-    #send(call, signal) {
-        const request = {
-            url: new URL(this.server + call.path),
-            method: call.method,
-            headers: {
-                accept: call.accept ?? 'application/json',
-                'user-agent': this.#userAgent,
-                ...('bearer' in call.auth ? { authorization: `Bearer ${call.auth.bearer.reveal()}` } : {}),
-                ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
-            },
-            ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
-            ...('bearer' in call.auth ? {} : { clientCertificate: call.auth }),
-            signal,
-        };
-        return call.anew ? this.#http.exchangeAnew(request) : this.#http.exchange(request);
-    }
-    #unreachable(call, failure, noEffect) {
-        const reason = reasonOf(failure);
-        return new errors/* KubepassError */.v3('UNREACHABLE', `No answer from ${new URL(this.server).host} to ${call.method} ${call.path}: ${reason}.`, {
-            noEffect,
-            tooLong: failure instanceof TooLong,
-            hint: this.#hintFor(failure),
-        });
-    }
-    #hintFor(failure) {
-        if (wantsCertificate(failure))
-            return 'The other side wants a client certificate, or another one than it was shown: the identity kubeconfig can have one.';
-        if (proxyStatusOf(failure) === 407)
-            return `The proxy wants a name and a password, or others: ${proxy_variables/* PROXY_EXAMPLE */.My} as HTTPS_PROXY.`;
-        if (isUnknownHost(failure))
-            return 'No such host has an address here: correct server, and proxy_url or HTTPS_PROXY if the API server is behind a proxy. A name of a private network is known to its own DNS server only.';
-        if (!isUntrusted(failure))
-            return 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.';
-        const ofProxy = this.#http.hasTlsProxy
-            ? " If it is the proxy's, which is reached by https: that must be of a CA that Node.js trusts (NODE_EXTRA_CA_CERTS)."
-            : '';
-        return `The certificate does not verify: give the CA of this API server as certificate_authority (or in the kubeconfig), and tls_server_name if the certificate names another host.${ofProxy}`;
-    }
-}
-/** What the server said, as an error for the user: its own words quoted, and what to do about them. */
-function refusalOf(answer, what, auth) {
-    const said = statusOf(answer);
-    const hint = hintFor(answer.asked, { ...answer, said }, auth);
-    if (said === undefined) {
-        return new errors/* KubepassError */.v3('UNREACHABLE', `Asked to ${what}, something that is no Kubernetes API server answered ${answer.status} with ${answer.form}.`, { hint, noEffect: UNREAD.includes(answer.status) && !answer.mayHaveActed });
-    }
-    return new errors/* KubepassError */.v3('REFUSED', `The API server refused to ${what}: ${answer.status}${wordsOf(said)}.`, {
-        hint,
-        noEffect: !answer.mayHaveActed,
-    });
-}
-/** The answer's Status object; undefined when something else than an API server answered. */
-function statusOf(answer) {
-    const body = answer.body;
-    return body?.kind === 'Status' && body.apiVersion === 'v1' ? body : undefined;
-}
-function wordsOf({ message }) {
-    return message === undefined ? '' : ` ${(0,quote/* quote */.hD)(message)}`;
-}
-function answerOf(asked, response, mayHaveActed) {
-    const warning = response.headers['warning'];
-    const warnings = (Array.isArray(warning) ? warning : [warning ?? '']).flatMap((text) => /^299 \S+ "(.*)"$/.exec(text)?.[1] ?? []);
-    const body = parseJson(response);
-    return { asked, status: response.status, body, form: formOf(response, body), warnings, mayHaveActed };
-}
-function parseJson({ headers, body }) {
-    if (!String(headers['content-type']).startsWith('application/json'))
-        return undefined;
-    try {
-        return JSON.parse(body);
-    }
-    catch {
-        return undefined;
-    }
-}
-function formOf({ headers, body: text }, body) {
-    const type = String(headers['content-type']);
-    if (text === '')
-        return 'an empty body';
-    if (body !== undefined)
-        return statusOf({ body }) === undefined ? 'JSON of another kind' : 'a Kubernetes Status';
-    if (/^text\/html|^application\/xhtml/.test(type))
-        return 'HTML';
-    return type.startsWith('text/plain') ? 'plain text' : 'something else';
-}
-
-;// CONCATENATED MODULE: ./src/kube/verify.ts
-
-
-/** Asks the API server, with the token, who its bearer is. */
-async function whoami(client, token, signal, anew = false) {
-    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
-    const auth = { bearer: token };
-    const answer = await client.call({ method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth, body, anew }, signal);
-    const status = statusOf(answer);
-    if (answer.status === 201) {
-        const username = answer.body?.status?.userInfo?.username;
-        return typeof username === 'string' ? { is: 'accepted', username } : { is: 'unclear', status: 201 };
-    }
-    if (answer.status === 401 && status?.reason === 'Unauthorized')
-        return { is: 'refused' };
-    // Who is forbidden to ask has been recognised.
-    if (answer.status === 403 && status?.reason === 'Forbidden' && !status.message?.includes('User "system:anonymous"'))
-        return { is: 'accepted', username: undefined };
-    if (answer.status === 404)
-        throw isUnknown(answer) ? noReview() : refusalOf(answer, 'say whose the token is', auth);
-    return { is: 'unclear', status: answer.status };
-}
-/** An API server answers 404 with a Status or a line of text. HTML and other JSON come from another program. */
-function isUnknown({ form }) {
-    return form === 'a Kubernetes Status' || form === 'plain text';
-}
-function noReview() {
-    return new errors/* KubepassError */.v3('REFUSED', 'The API server knows no SelfSubjectReview.', { hint: 'kubepass needs Kubernetes 1.28 or later.' });
-}
-
-;// CONCATENATED MODULE: ./src/kube/revoke.ts
-
-
-
-
-/** A poll in the very moment of the deletion can be answered from before it, and then cached for 10 s. */
-const FIRST_POLL_MS = 250;
-const POLL_MS = 500;
-/** The API server believes an accepted token for 10 s. */
-const PROOF_MS = 15_000;
-/**
- * Deletes the anchor, and with it the token.
- * @returns gone when no such object is there, or one of the same name that is not ours
- */
-async function deleteAnchor(client, auth, anchor, signal) {
-    const body = {
-        apiVersion: 'v1',
-        kind: 'DeleteOptions',
-        ...(anchor.uid === undefined ? {} : { preconditions: { uid: anchor.uid } }),
-    };
-    const answer = await client.call({ method: 'DELETE', path: `/api/v1/namespaces/${anchor.namespace}/secrets/${anchor.name}`, auth, body }, signal);
-    const { details, reason, status } = statusOf(answer) ?? {};
-    // A finalizer answers with the object, a gateway with anything: neither has deleted.
-    if (answer.status === 200 && status === 'Success' && details?.uid === (anchor.uid ?? details?.uid))
-        return 'deleted';
-    // A server without such a path answers NotFound as well, but names no Secret.
-    const isOfThisSecret = /^secrets?$/i.test(details?.kind ?? '') && details?.name === anchor.name;
-    if (isOfThisSecret && ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict'))) {
-        // It was there, and a try whose answer was lost may have deleted it.
-        return answer.mayHaveActed && anchor.uid !== undefined ? 'deleted' : 'gone';
-    }
-    throw refusalOf(answer, `delete the Secret ${anchor.name}`, auth);
-}
-/**
- * Uses the token until it is refused `samples` times in a row.
- * @param deletedAt when the anchor was deleted, ms since 1970
- * @param isHasty whether a token that is still accepted is not waited for: the API server's cache outlasts whoever waits
- * @returns what is known after at most 15 s
- */
-async function prove(client, token, samples, deletedAt, isHasty, signal) {
-    const limit = (0,src_limit/* limitOf */.L)(PROOF_MS, signal);
-    let verdict = { is: 'unclear' };
-    try {
-        await (0,promises_.setTimeout)(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: limit });
-        for (let refusals = 0;;) {
-            const standing = await whoami(client, token, limit, true);
-            refusals = standing.is === 'refused' ? refusals + 1 : 0;
-            if (refusals === samples)
-                return { is: 'dead', proof: { samples, seconds: (Date.now() - deletedAt) / 1000 } };
-            verdict = { is: standing.is === 'accepted' ? 'alive' : 'unclear' };
-            if (verdict.is === 'alive' && isHasty())
-                return verdict;
-            if (refusals === 0)
-                await (0,promises_.setTimeout)(POLL_MS, undefined, { signal: limit });
-        }
-    }
-    catch {
-        return verdict;
-    }
-}
-
 ;// CONCATENATED MODULE: ./src/identity/github-oidc.ts
 
 
@@ -5372,9 +5062,9 @@ async function fetchIdToken(request, audience, { env, isNewHost, say, seal }, si
     const headers = { accept: 'application/json', authorization: `Bearer ${request.bearer.reveal()}` };
     if (url.protocol !== 'https:' && !isLoopback(url))
         throw noIdToken('its service is not reached by https');
-    const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: (0,proxy_variables/* proxyFor */.iJ)(url, env) });
+    const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: proxyFor(url, env) });
     try {
-        const { last: outcome } = await retried((attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), (0,src_limit/* limitOf */.L)(DEADLINE_MS, signal), { say: (text) => say(`The ID token service ${url.host} ${text}`), isNewHost });
+        const { last: outcome } = await retried((attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), limitOf(DEADLINE_MS, signal), { say: (text) => say(`The ID token service ${url.host} ${text}`), isNewHost });
         if ('failure' in outcome) {
             throw outcome.failure instanceof errors/* KubepassError */.v3 ? outcome.failure : noIdToken(reasonOf(outcome.failure), github_oidc_hintFor(outcome.failure, url));
         }
@@ -5382,7 +5072,7 @@ async function fetchIdToken(request, audience, { env, isNewHost, say, seal }, si
         if (value === undefined)
             throw noIdToken(`its service answered ${outcome.status}${outcome.status === 200 ? ' without one' : ''}`);
         const token = seal(value);
-        const expiry = (0,src_credential/* decodeJwt */.iU)(value)?.claims['exp'];
+        const expiry = decodeJwt(value)?.claims['exp'];
         return { token, expiresAt: typeof expiry === 'number' ? expiry : 0 };
     }
     finally {
@@ -5401,7 +5091,7 @@ function github_oidc_hintFor(failure, { host }) {
 function github_oidc_valueOf(body) {
     try {
         const { value } = JSON.parse(body);
-        return typeof value === 'string' && (0,src_credential/* decodeJwt */.iU)(value) !== undefined ? value : undefined;
+        return typeof value === 'string' && decodeJwt(value) !== undefined ? value : undefined;
     }
     catch {
         return undefined;
@@ -5423,7 +5113,7 @@ function gitlabOidcIdentity(token, audience) {
     return {
         kind: 'gitlab-oidc',
         authInfo: () => Promise.try(() => {
-            const claims = (0,src_credential/* jwtOf */.VL)(token)?.claims;
+            const claims = jwtOf(token)?.claims;
             if (claims === undefined) {
                 throw new errors/* KubepassError */.v3('IDENTITY', 'The variable KUBEPASS_ID_TOKEN is set, but holds no JWT.', {
                     hint: 'GitLab itself sets it, by id_tokens of the job: is there a variable of that name in variables, too?',
@@ -5441,8 +5131,43 @@ function gitlabOidcIdentity(token, audience) {
     };
 }
 
-// EXTERNAL MODULE: ./src/identity/in-cluster.ts
-var in_cluster = __nccwpck_require__(0);
+;// CONCATENATED MODULE: ./src/identity/in-cluster.ts
+
+
+
+
+
+
+/**
+ * The Pod that we run in. Where its API server is stands in variables, which an earlier step can set; by what
+ * it is known, in the Pod's own files.
+ */
+function inClusterIdentity(env, seal) {
+    const server = serverOf(env);
+    if (server === undefined)
+        throw notInPod('KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT name no server');
+    const certificateAuthority = checked('its ca.crt', () => (0,certificates/* parseCertificate */.h)((0,small_file/* readSmallFile */.EW)(`${FOLDER}/ca.crt`)));
+    return {
+        kind: 'in-cluster',
+        cluster: { server, certificateAuthority, proxyUrl: undefined, tlsServerName: undefined },
+        // The kubelet replaces the file long before the token in it expires.
+        authInfo: () => Promise.try(() => ({ bearer: checked('its token', () => (0,seal_credentials/* sealToken */.fh)((0,small_file/* readSmallFile */.EW)(pod_TOKEN), seal)) })),
+    };
+}
+function checked(what, read) {
+    try {
+        return read();
+    }
+    catch (error) {
+        throw error instanceof invalid_value/* Wrong */.Y ? notInPod(`${what} ${error.message}`) : error;
+    }
+}
+function notInPod(why) {
+    return new errors/* KubepassError */.v3('INPUT', `The identity is in-cluster, but no Pod with a ServiceAccount's token is around us: ${why}.`, {
+        hint: 'Run the job in a Pod of the cluster, such as an ARC runner, with automountServiceAccountToken: true, or choose another identity.',
+    });
+}
+
 ;// CONCATENATED MODULE: ./src/identity/token.ts
 /** Any bearer token that the API server accepts. */
 function tokenIdentity(token) {
@@ -5543,21 +5268,108 @@ function candidatesOf(options, surroundings) {
     const lastResort = options.identity === 'auto' && candidates.length === 0 && options.server === '';
     if (options.identity === 'in-cluster' || lastResort) {
         const there = 'nothing else was given, and the job runs in a Pod';
-        candidates.push({ kind: 'in-cluster', there, isExplicit: false, mustBeNamed, make: () => (0,in_cluster/* inClusterIdentity */.WL)(env, seal) });
+        candidates.push({ kind: 'in-cluster', there, isExplicit: false, mustBeNamed, make: () => inClusterIdentity(env, seal) });
     }
     return candidates;
 }
 
-// EXTERNAL MODULE: ./src/options.ts + 2 modules
-var src_options = __nccwpck_require__(8721);
-// EXTERNAL MODULE: ./src/read-once.ts
-var read_once = __nccwpck_require__(1877);
-// EXTERNAL MODULE: ./src/version.ts
-var version = __nccwpck_require__(311);
-;// CONCATENATED MODULE: ./src/session.ts
+;// CONCATENATED MODULE: ./src/kube/client.ts
 
 
 
+
+
+
+const SAME_MOMENT_MS = 2_000;
+/** The one place that speaks to the API server. */
+class KubeClient {
+    server;
+    #http;
+    #userAgent;
+    #say;
+    /** Whether no answer has shown yet that the host exists. */
+    #isNewHost;
+    /** When the last line about a waiting call was written, ms since 1970. */
+    #toldAt = 0;
+    /** @param isNewHost false where an earlier process has had an answer from it */
+    constructor(http, server, userAgent, say, isNewHost) {
+        this.#http = http;
+        this.server = server;
+        this.#userAgent = userAgent;
+        this.#say = say;
+        this.#isNewHost = isNewHost;
+    }
+    /** Sends the call until it has an answer that trying again cannot change, or `signal` ends it. */
+    async call(call, signal) {
+        const { host } = new URL(this.server);
+        const manner = { say: (text) => this.#tell(`${host} ${text}`), isNewHost: this.#isNewHost };
+        const { last, mayHaveActed } = await retried((attempt) => this.#send(call, attempt), signal, manner);
+        if (!('failure' in last))
+            this.#isNewHost = false;
+        if ('failure' in last)
+            throw last.failure instanceof errors/* KubepassError */.v3 ? last.failure : this.#unreachable(call, last.failure, !mayHaveActed);
+        const answer = answerOf({ server: this.server, method: call.method, path: call.path }, last, mayHaveActed);
+        if (canHeal(last.status)) {
+            const said = statusOf(answer);
+            const who = said === undefined ? 'What answers for the API server' : 'The API server';
+            const words = said === undefined ? '' : wordsOf(said);
+            throw new errors/* KubepassError */.v3('UNREACHABLE', `${who} keeps answering ${last.status}${words} to ${call.method} ${call.path}.`, {
+                hint: hintForUnhealed(answer.asked, { ...answer, said }),
+            });
+        }
+        return answer;
+    }
+    close() {
+        this.#http.close();
+    }
+    /** One line serves for all calls that wait side by side. */
+    #tell(text) {
+        if (Date.now() - this.#toldAt < SAME_MOMENT_MS)
+            return;
+        this.#toldAt = Date.now();
+        this.#say(text);
+    }
+    #send(call, signal) {
+        const request = {
+            url: new URL(this.server + call.path),
+            method: call.method,
+            headers: {
+                accept: call.accept ?? 'application/json',
+                'user-agent': this.#userAgent,
+                ...('bearer' in call.auth ? { authorization: `Bearer ${call.auth.bearer.reveal()}` } : {}),
+                ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+            },
+            ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+            ...('bearer' in call.auth ? {} : { clientCertificate: call.auth }),
+            signal,
+        };
+        return call.anew ? this.#http.exchangeAnew(request) : this.#http.exchange(request);
+    }
+    #unreachable(call, failure, noEffect) {
+        const reason = reasonOf(failure);
+        return new errors/* KubepassError */.v3('UNREACHABLE', `No answer from ${new URL(this.server).host} to ${call.method} ${call.path}: ${reason}.`, {
+            noEffect,
+            tooLong: failure instanceof TooLong,
+            hint: this.#hintFor(failure),
+        });
+    }
+    #hintFor(failure) {
+        if (wantsCertificate(failure))
+            return 'The other side wants a client certificate, or another one than it was shown: the identity kubeconfig can have one.';
+        if (proxyStatusOf(failure) === 407)
+            return `The proxy wants a name and a password, or others: ${PROXY_EXAMPLE} as HTTPS_PROXY.`;
+        if (isUnknownHost(failure))
+            return 'No such host has an address here: correct server, and proxy_url or HTTPS_PROXY if the API server is behind a proxy. A name of a private network is known to its own DNS server only.';
+        if (!isUntrusted(failure))
+            return 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.';
+        const ofProxy = this.#http.hasTlsProxy
+            ? " If it is the proxy's, which is reached by https: that must be of a CA that Node.js trusts (NODE_EXTRA_CA_CERTS)."
+            : '';
+        return `The certificate does not verify: give the CA of this API server as certificate_authority (or in the kubeconfig), and tls_server_name if the certificate names another host.${ofProxy}`;
+    }
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/session.ts
 
 
 
@@ -5570,7 +5382,7 @@ var version = __nccwpck_require__(311);
 
 /** All inputs. Pipes are read first, because a pipe can be read only once. */
 async function readOptions({ platform, seal, signal }, purpose) {
-    return (0,src_options/* parseOptions */.Ac)({ ...platform, once: await (0,read_once/* readOnce */.WY)(platform, (0,src_options/* deadlineOf */.G0)(platform), signal) }, seal, purpose);
+    return parseOptions({ ...platform, once: await readOnce(platform, deadlineOf(platform), signal) }, seal, purpose);
 }
 /**
  * Chooses the identity and the API server. No call has gone to the network yet.
@@ -5608,7 +5420,7 @@ function openSession(context, { identity, why, options }, receipt, knows) {
     };
 }
 function openClient({ platform }, options, connections, isNewHost = true) {
-    const proxyUrl = options.proxyUrl ?? (0,proxy_variables/* proxyFor */.iJ)(new URL(options.server), platform.env);
+    const proxyUrl = options.proxyUrl ?? proxyFor(new URL(options.server), platform.env);
     const http = new Http({ ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl }, connections);
     return new KubeClient(http, options.server, userAgent(platform.run), (text) => platform.say(text), isNewHost);
 }
@@ -5677,11 +5489,315 @@ async function warnOnce(session, text) {
     if (!session.evidence.warnings.includes(session.redactor.redact(text)))
         await warn(session, text);
 }
+// The audit log shows it beside every call: who, and why.
+function userAgent(run) {
+    const printable = (text) => text.replaceAll(/[^\w./@-]+/g, '_').slice(0, 100);
+    return `kubepass/${version} (${run.platform}; run ${printable(run.id)}/${printable(run.attempt)}; ${printable(run.repository)})`;
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/acquire.ts
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Anchor, then the token bound to it. The receipt is saved before each can exist.
+ * @param name of an anchor that is not there
+ */
+async function issue(session, name, limit) {
+    const { options, client, platform, receipt, evidence, seal } = session;
+    const auth = await session.identity.authInfo(limit);
+    requireTimely(session.identity.kind, auth);
+    const where = { namespace: receipt.namespace, name };
+    const acceptable = options.revocation === 'best-effort';
+    const planned = newCredential(options, name);
+    session.receipt = { ...session.receipt, credentials: [...session.receipt.credentials, planned] };
+    const marks = marksOf(platform.run, planned.deadBy);
+    const asked = await mayExist(session, planned, 'anchor', () => createAnchor(client, auth, where, marks, acceptable, limit));
+    const anchor = asked.answer;
+    const bound = note(session, asked.issued, { anchor, ...(anchor === undefined ? { reached: 'nothing' } : {}) });
+    const wanted = { ...options.serviceAccount, duration: options.duration, audiences: options.tokenAudiences, anchor };
+    const { answer, issued } = await mayExist(session, bound, 'token', () => requestToken(client, auth, wanted, seal, limit));
+    const receivedAt = Date.now();
+    const { credential, expected, warnings } = answer;
+    const { jti, expiresAt } = credential;
+    const granted = grantedBy(credential, anchor?.name);
+    if (evidence.granted === null)
+        evidence.granted = granted;
+    else
+        evidence.renewed.push(granted);
+    const known = note(session, issued, { deadBy: isoTime(expiresAt + OVERRUN_S), ...(jti === undefined ? {} : { jti }) });
+    const doubts = checkCredential(credential, expected);
+    for (const text of warnings)
+        doubts.push(`The API server warns: ${(0,quote/* quote */.hD)(text)}`);
+    if (anchor === undefined)
+        doubts.push(`The credential is bound to nothing and cannot be revoked. It expires ${isoTime(expiresAt)}.`);
+    for (const doubt of doubts)
+        await warnOnce(session, doubt);
+    return { ...credential, issued: known, receivedAt };
+}
+/** What is asked for may exist as soon as it is asked for, unless it surely does not. */
+async function mayExist(session, before, what, ask) {
+    const issued = note(session, before, { reached: what }, recordFirst);
+    try {
+        return { answer: await ask(), issued };
+    }
+    catch (error) {
+        if (error instanceof errors/* KubepassError */.v3 && error.noEffect)
+            note(session, issued, { reached: before.reached });
+        throw error;
+    }
+}
+/** The server takes the token for the ServiceAccount that was asked for. */
+async function verify(session, { token, issued }, limit) {
+    const { client, options, evidence, tokens } = session;
+    const standing = await whoami(client, token, limit);
+    const expected = `system:serviceaccount:${options.serviceAccount.namespace}:${options.serviceAccount.name}`;
+    if (standing.is === 'accepted' && (standing.username ?? expected) === expected) {
+        if (issued.anchor !== undefined)
+            tokens.set(idOf(issued), { token, deadBy: issued.deadBy });
+        evidence.verified ??= { username: standing.username ?? null, at: new Date().toISOString() };
+        record(session);
+        if (standing.username === undefined)
+            await warnOnce(session, 'The API server accepts the token, but does not let it ask who it is.');
+        return;
+    }
+    if (standing.is === 'refused' && options.tokenAudiences.length > 0) {
+        await warnOnce(session, 'The API server is not among token_audiences: what needs the API server, also the proof of the end, is skipped.');
+        return;
+    }
+    const taken = standing.is === 'accepted'
+        ? `takes it for ${(0,quote/* quote */.hD)(standing.username ?? '')}`
+        : standing.is === 'refused'
+            ? 'refuses it'
+            : `answers ${standing.status}`;
+    throw new errors/* KubepassError */.v3('RIGHTS', `The API server issued a token, but ${taken}.`, {
+        hint: 'Is there a gateway in between that changes requests?',
+    });
+}
+
+;// CONCATENATED MODULE: ./src/kube/revocation-proof.ts
+
+
+
+/** A poll in the very moment of the deletion can be answered from before it, and then cached for 10 s. */
+const FIRST_POLL_MS = 250;
+const revocation_proof_POLL_MS = 500;
+/** The API server believes an accepted token for 10 s. */
+const PROOF_MS = 15_000;
+/**
+ * Uses the token until it is refused `samples` times in a row.
+ * @param deletedAt when the anchor was deleted, ms since 1970
+ * @param isHasty whether a token that is still accepted is not waited for: the API server's cache outlasts whoever waits
+ * @returns what is known after at most 15 s
+ */
+async function prove(client, token, samples, deletedAt, isHasty, signal) {
+    const limit = limitOf(PROOF_MS, signal);
+    let verdict = { is: 'unclear' };
+    try {
+        await (0,promises_.setTimeout)(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: limit });
+        for (let refusals = 0;;) {
+            const standing = await whoami(client, token, limit, true);
+            refusals = standing.is === 'refused' ? refusals + 1 : 0;
+            if (refusals === samples)
+                return { is: 'dead', proof: { samples, seconds: (Date.now() - deletedAt) / 1000 } };
+            verdict = { is: standing.is === 'accepted' ? 'alive' : 'unclear' };
+            if (verdict.is === 'alive' && isHasty())
+                return verdict;
+            if (refusals === 0)
+                await (0,promises_.setTimeout)(revocation_proof_POLL_MS, undefined, { signal: limit });
+        }
+    }
+    catch {
+        return verdict;
+    }
+}
+
+// EXTERNAL MODULE: ./src/system/process-handle.ts
+var process_handle = __nccwpck_require__(1203);
+;// CONCATENATED MODULE: ./src/scan/orphans.ts
+
+
+
+/** What every process of the scan carries in its environment, with a value that is the run's own. */
+const MARKER = 'KUBEPASS_SCAN';
+/** What those carry in its place with which a namespace of the scan begins and ends. */
+function firstOf(marker) {
+    return `${marker}${FIRST}`;
+}
+/** A shell takes it off. */
+const FIRST = '-first';
+const orphans_DEADLINE_MS = 800;
+const LAST_MS = 200;
+/**
+ * Ends every process of ours that carries the marker: an open exec or watch stream outlives a revocation. A process
+ * that becomes another program shows no environment for a moment, so that one look without a find is not enough. The
+ * first look comes before anything is waited for.
+ * @param uncounted a process group of which none counts as having outlived the command
+ */
+async function stopCarriers(marker, uncounted) {
+    const outlived = new Set();
+    const killed = new Map();
+    const deadline = Date.now() + orphans_DEADLINE_MS;
+    for (let looksWithout = 0;; await (0,promises_.setTimeout)(5)) {
+        const carriers = carriersOf(marker);
+        const ofScan = carriers.filter(({ isFirst }) => !isFirst);
+        looksWithout = ofScan.length === 0 ? looksWithout + 1 : 0;
+        // With the first all others in there end uncounted: its turn comes when none of them is seen, or time runs out.
+        const all = looksWithout >= 2 || Date.now() > deadline - LAST_MS;
+        for (const { pid, isFirst } of all ? carriers : ofScan) {
+            const life = new process_handle/* Life */.R(pid);
+            if (!isFirst && life.group !== undefined && life.group !== uncounted)
+                outlived.add(pid);
+            killed.set(pid, life);
+            (0,process_handle/* killQuietly */.E)(pid, 'SIGKILL');
+        }
+        const isDone = looksWithout >= 2 && carriers.length === 0 && [...killed.values()].every(({ isOver }) => isOver);
+        if (!isDone && Date.now() <= deadline)
+            continue;
+        // However late the last look was, who was killed then has time to die.
+        const ends = await Promise.all([...killed.values()].map((life) => life.end(LAST_MS)));
+        return { outlived: outlived.size, left: ends.filter((isOver) => !isOver).length };
+    }
+}
+/** Our own processes whose environment carries the marker, or that of a first. */
+function carriersOf(marker) {
+    const [ofScan, ofFirst] = [`${MARKER}=${marker}`, `${MARKER}=${firstOf(marker)}`];
+    return (0,external_node_fs_.readdirSync)('/proc')
+        .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
+        .map((pid) => ({ pid: Number(pid), environ: environOf(pid).split('\0') }))
+        .filter(({ environ }) => environ.includes(ofScan) || environ.includes(ofFirst))
+        .map(({ pid, environ }) => ({ pid, isFirst: !environ.includes(ofScan) }));
+}
+function environOf(pid) {
+    try {
+        return (0,external_node_fs_.readFileSync)(`/proc/${pid}/environ`, 'latin1');
+    }
+    catch {
+        return '';
+    }
+}
+
+;// CONCATENATED MODULE: ./src/scan/private-directory.ts
+
+
+
+
+
+const KUBECONFIG = 'kubeconfig';
+const private_directory_TOKEN = 'token';
+/** More than the token and the kubeconfig take without the CA's certificates. */
+const ROOM_BYTES = 64 * 1024;
+/**
+ * Makes the private directory, empty and ours. Where its name can be foretold it may be there: from an attempt
+ * of the same job that was killed, or from somebody else.
+ * @param certificateAuthority a part of the later kubeconfig: the public CAs of a system take 300 kB
+ * @returns a descriptor, which finds the directory after a move
+ */
+function makeDirectory(directory, uid, certificateAuthority = '') {
+    try {
+        removeKubeconfig(directory, (0,external_node_path_.dirname)(directory), uid);
+        (0,external_node_fs_.mkdirSync)(directory, { mode: 0o700 });
+    }
+    catch (cause) {
+        throw new errors/* KubepassError */.v3('INPUT', `The private directory ${directory} could not be made (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
+            hint: 'Is it there already, and of another user, or is the disk full? Name a place of your own as directory.',
+        });
+    }
+    const room = (0,external_node_path_.join)(directory, 'room');
+    try {
+        // What could not be written once there is a token is found out before.
+        writePrivate(room, Buffer.alloc(Math.max(ROOM_BYTES, 2 * certificateAuthority.length)));
+        (0,external_node_fs_.rmSync)(room);
+        return (0,external_node_fs_.openSync)(directory, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_DIRECTORY | external_node_fs_.constants.O_NOFOLLOW);
+    }
+    catch (cause) {
+        removeKubeconfig(directory, (0,external_node_path_.dirname)(directory), uid);
+        throw cannotWrite(directory, cause);
+    }
+}
+function cannotWrite(directory, cause) {
+    return new errors/* KubepassError */.v3('INPUT', `In the private directory ${directory} nothing can be written (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
+        hint: 'Is the disk full? Name another place as directory: /dev/shm lies in memory.',
+    });
+}
+/**
+ * Removes the directory and what is in it. A receipt can be forged by the scan, so nothing but our own directories is removed.
+ * @param keepToken leave the (revoked) token for a proof in the post step
+ * @returns why it is still there; undefined when it is gone
+ */
+function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
+    try {
+        // A forged receipt must not change the modes of other folders.
+        const isOurs = (0,external_node_path_.dirname)(directory) === expectedParent;
+        const look = () => (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
+        const about = isOurs ? access_regained(directory, look) : look();
+        if (about === undefined)
+            return undefined;
+        if (!isOurs)
+            return `it does not lie in ${expectedParent}`;
+        if (!about.isDirectory())
+            return 'something else was put in its place';
+        if (about.uid !== uid)
+            return `it belongs to another user (uid ${about.uid})`;
+        const leaving = keepToken ? access_regained(directory, () => (0,external_node_fs_.readdirSync)(directory)).filter((name) => name !== private_directory_TOKEN) : [''];
+        for (const name of leaving)
+            removeTree((0,external_node_path_.join)(directory, name));
+        return undefined;
+    }
+    catch (error) {
+        return obstacleAt(directory, error, uid);
+    }
+}
+/**
+ * The present path of the private directory; undefined if somebody removed it.
+ * @param made what makeDirectory gave
+ */
+function placeOf(directory, made) {
+    if ((0,external_node_fs_.fstatSync)(made).nlink === 0)
+        return undefined;
+    const now = (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
+    if (now !== undefined && isSame(now, made))
+        return directory;
+    return (0,external_node_fs_.readlinkSync)(`/proc/self/fd/${made}`);
+}
+/** @returns why it is still there; undefined when it is gone */
+function removeMoved(place, made, uid) {
+    try {
+        // The scan can move the directory again between two calls. Only the directory that we made is removed.
+        if (!isSame((0,external_node_fs_.lstatSync)(place), made))
+            return 'it was moved again';
+        removeTree(place);
+        return undefined;
+    }
+    catch (error) {
+        return obstacleAt(place, error, uid);
+    }
+}
+function isSame({ dev, ino }, made) {
+    const about = (0,external_node_fs_.fstatSync)(made);
+    return about.dev === dev && about.ino === ino;
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/report.ts
+
+
+
+
+
 /** Evidence file, output and summary: the last words of a run. What fails here must not hide how the run ended. */
 async function report({ platform, options, evidence, redactor }) {
     const exitCode = evidence.used?.exit_code ?? undefined;
     const tries = [
-        ['evidence file', () => options.evidence !== undefined && writeEvidence(options.evidence, redactor.redact((0,src_evidence/* asJson */.vA)(evidence)))],
+        ['evidence file', () => options.evidence !== undefined && writeEvidence(options.evidence, redactor.redact((0,evidence_text/* asJson */.vA)(evidence)))],
         ['output', () => exitCode !== undefined && platform.setOutput('exit_code', String(exitCode))],
         ['summary', () => platform.report(evidence)],
         ['check run', () => evidence.finished && options.checkToken && platform.publishCheck(evidence, options.checkToken)],
@@ -5697,18 +5813,15 @@ async function report({ platform, options, evidence, redactor }) {
     }
 }
 function writeEvidence(path, text) {
-    if (path !== src_options/* STANDARD_OUTPUT */.qk)
-        (0,src_write/* replaceFile */.fR)(path, text);
+    if (path !== STANDARD_OUTPUT)
+        replaceFile(path, text);
     else if (!printWhole(STDOUT, text))
         throw Object.assign(new Error('nobody reads standard output'), { code: 'EPIPE' });
 }
-// The audit log shows it beside every call: who, and why.
-function userAgent(run) {
-    const printable = (text) => text.replaceAll(/[^\w./@-]+/g, '_').slice(0, 100);
-    return `kubepass/${version/* version */.r} (${run.platform}; run ${printable(run.id)}/${printable(run.attempt)}; ${printable(run.repository)})`;
-}
 
-;// CONCATENATED MODULE: ./src/finish.ts
+;// CONCATENATED MODULE: ./src/lifecycle/cleanup.ts
+
+
 
 
 
@@ -5734,7 +5847,7 @@ async function finish(session, postFollows) {
     const before = { ...evidence };
     const stopped = await stopScan(session);
     // The revocation does not wait for a slow reader, nor for a stray process that still writes.
-    const drained = session.scan?.drain(platform.isCI ? (0,src_limit/* limitOf */.L)(DRAIN_MS, session.hurry) : AbortSignal.any([session.hurry, session.atOnce]));
+    const drained = session.scan?.drain(platform.isCI ? limitOf(DRAIN_MS, session.hurry) : AbortSignal.any([session.hurry, session.atOnce]));
     const tampered = restoreCommandFiles(session);
     let failure = await revoke(session, postFollows);
     await drained;
@@ -5754,9 +5867,9 @@ async function finish(session, postFollows) {
         platform.forgetReceipt();
     const toldByScript = isTold(session, before);
     if (toldByScript || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
-        platform.say(`Nothing of this job is left to revoke.${toldByScript ? ` The script's token: ${(0,src_evidence/* ending */.K1)(evidence)}.` : ''}`);
+        platform.say(`Nothing of this job is left to revoke.${toldByScript ? ` The script's token: ${(0,evidence_text/* ending */.K1)(evidence)}.` : ''}`);
     else if (session.knows !== 'names' || evidence.revoked !== null)
-        platform.say(`Credential: ${(0,src_evidence/* ending */.K1)(evidence)}.`);
+        platform.say(`Credential: ${(0,evidence_text/* ending */.K1)(evidence)}.`);
     if (failure === undefined)
         return tampered;
     if (options.revocation === 'best-effort') {
@@ -5765,7 +5878,7 @@ async function finish(session, postFollows) {
     }
     if (tampered !== undefined)
         await warn(session, (0,errors/* describe */.q0)(tampered));
-    (0,src_evidence/* failWith */.ff)(evidence, failure);
+    failWith(evidence, failure);
     const way = platform.howToFinish();
     if (way !== undefined)
         platform.say(way);
@@ -5774,7 +5887,7 @@ async function finish(session, postFollows) {
 /** Returns the function that ends this run if a defect of kubepass leaves the run without a result. */
 function rescueOf(session, postFollows) {
     return async (defect) => {
-        (0,src_evidence/* failWith */.ff)(session.evidence, defect);
+        failWith(session.evidence, defect);
         const failure = await finish(session, postFollows);
         await report(session);
         return failure;
@@ -5790,7 +5903,7 @@ async function stopScan(session) {
     // Where a receipt is only a hint, it does not say that there is no scan.
     if (session.platform.runKey === undefined && (finished || used === null))
         return { outlived: 0, left: 0 };
-    return session.scan?.stop() ?? (0,carriers/* stopCarriers */.CK)(markerOf(session.receipt));
+    return session.scan?.stop() ?? stopCarriers(markerOf(session.receipt));
 }
 async function tellOfStopped(session, { outlived, left }) {
     if (outlived > 0)
@@ -5815,14 +5928,14 @@ function restoreCommandFiles({ evidence, platform }) {
     const tampered = new errors/* KubepassError */.v3('TAMPERED', facts.join(' '), {
         hint: 'If it is meant to, name the file in pass_env; or set what later steps need in a step of its own.',
     });
-    (0,src_evidence/* failWith */.ff)(evidence, tampered);
+    failWith(evidence, tampered);
     return tampered;
 }
 /** Ends each credential that may live, whatever becomes of the others. */
 async function revoke(session, postFollows) {
     const { evidence, options } = session;
     const tokenMayLive = session.receipt.credentials.some(isToken);
-    const limit = (0,src_limit/* limitOf */.L)(tokenMayLive ? options.deadline : NO_TOKEN_MS, session.hurry);
+    const limit = limitOf(tokenMayLive ? options.deadline : NO_TOKEN_MS, session.hurry);
     let auth;
     const authInfo = () => (auth ??= session.identity.authInfo(limit));
     const failures = await Promise.all(session.receipt.credentials.map((credential) => revokeOne(session, credential, postFollows, authInfo, limit)));
@@ -5880,7 +5993,7 @@ async function revokeOne(session, credential, postFollows, authInfo, limit) {
 }
 /** A creation whose answer was lost may take effect late; who has no post step behind him looks once more. */
 async function askAgain(session) {
-    const limit = (0,src_limit/* limitOf */.L)(NO_TOKEN_MS, session.hurry);
+    const limit = limitOf(NO_TOKEN_MS, session.hurry);
     for (const { anchor, reached, revoked } of session.receipt.credentials) {
         if (reached === 'nothing' || revoked !== undefined || anchor === undefined || anchor.uid !== undefined)
             continue;
@@ -5973,49 +6086,103 @@ async function proveEnd(session, when) {
     return undefined;
 }
 
+;// CONCATENATED MODULE: ./src/scan/environment.ts
+
+/** The environment of the scan: not the runner's secrets, not the means to get a token or to be somebody else than the scanner. */
+function scanEnvironment(env, options, isSecret) {
+    const runnersSecrets = ['CI_JOB_TOKEN', 'CI_REGISTRY_PASSWORD', 'CI_DEPENDENCY_PROXY_PASSWORD', 'CI_DEPLOY_PASSWORD']
+        .flatMap((name) => env[name] ?? [])
+        .filter((value) => value !== '');
+    const carriesSecret = (value) => JWT.test(value.trim()) || isSecret(value) || runnersSecrets.some((secret) => value.includes(secret));
+    const passes = (name, value) => {
+        if (options.passEnv.includes(name) || name === 'RUNNER_TRACKING_ID')
+            return true;
+        if (options.env === 'clean')
+            return CLEAN.test(name);
+        // A secret can be a word that stands in a path.
+        if (name === 'PATH' || name === 'HOME')
+            return true;
+        if (WITHHELD.test(name) || outranksKubeconfig(name))
+            return false;
+        return !carriesSecret(value) && proxyPassword(name, value) === undefined;
+    };
+    return Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && passes(name, value)));
+}
+const CLEAN = /^(PATH|HOME|LANG|LANGUAGE|LC_[A-Z]+)$/;
+/** KUBERNETES_SERVICE_*: by these a client takes the Pod that it runs in for its cluster, before any kubeconfig. */
+const WITHHELD = /^(INPUT_.*|STATE_.*|KUBEPASS_.*|KUBERNETES_SERVICE_.*|ACTIONS_ID_TOKEN_.*|ACTIONS_RUNTIME_.*|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)|GITLAB_ENV|NODE_OPTIONS|CI_JOB_JWT.*|CI_(JOB|REGISTRY|DEPENDENCY_PROXY|DEPLOY)_(TOKEN|PASSWORD))$/;
+const JWT = /^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/;
+/** The variables that clients read before KUBECONFIG, or beside it: which cluster, which user, whose certificate. */
+const OUTRANKING = [
+    // kubectl: flags by default, --server and --as among them. https://kubernetes.io/docs/reference/kubectl/kuberc/
+    /^KUBERC$/,
+    // Helm. https://helm.sh/docs/helm/helm/
+    /^HELM_KUBE\w+$/,
+    // Terraform's providers kubernetes, helm and kubectl, and its state backend.
+    // https://registry.terraform.io/providers/hashicorp/kubernetes/latest/docs#argument-reference
+    // https://registry.terraform.io/providers/alekc/kubectl/latest/docs#argument-reference
+    // https://developer.hashicorp.com/terraform/language/backend/kubernetes
+    /^KUBE_(HOST|USER|PASSWORD|TOKEN|INSECURE|TLS_SERVER_NAME|PROXY_URL|CLIENT_CERT_DATA|CLIENT_KEY_DATA|CLUSTER_CA_CERT_DATA)$/,
+    /^KUBE_(CONFIG|CONFIG_PATHS|CTX|CTX_AUTH_INFO|CTX_CLUSTER|LOAD_CONFIG_FILE|IN_CLUSTER_CONFIG)$/,
+    // Ansible's kubernetes.core. https://docs.ansible.com/ansible/latest/collections/kubernetes/core/k8s_module.html
+    /^K8S_AUTH_\w+$/,
+    // client-go without a server in the kubeconfig; fabric8's client for Java, which asks these first.
+    // https://github.com/fabric8io/kubernetes-client#configuring-the-client
+    /^KUBERNETES_(MASTER|TRUST_CERTIFICATES|DISABLE_HOSTNAME_VERIFICATION|(AUTH|CERTS|TRUSTSTORE|KEYSTORE|IMPERSONATE)_\w+)$/,
+    // Quarkus. https://quarkus.io/guides/kubernetes-client#configuration-reference
+    /^QUARKUS_KUBERNETES_CLIENT_\w+$/,
+    // werf, kubedog, nelm. https://werf.io/docs/v2/reference/cli/werf_converge.html
+    /^(WERF|KUBEDOG|NELM)_KUBE_?\w+$/,
+    /^KUBE_?CONFIG_BASE64$/,
+    // kapp, kctrl. https://carvel.dev/kapp/docs/latest/config-reference/
+    /^(KAPP|KCTRL)_KUBECONFIG\w*$/,
+    // Skaffold. https://skaffold.dev/docs/references/cli/
+    /^SKAFFOLD_KUBE(CONFIG|_CONTEXT)$/,
+    // Trivy takes each of its flags from a variable. https://trivy.dev/latest/docs/configuration/
+    /^TRIVY_KUBECONFIG$/,
+    // k8s-ruby. https://github.com/k8s-ruby/k8s-ruby#configuration
+    /^KUBE_(SERVER|CA)$/,
+    // Which context counts: programs on controller-runtime, by custom.
+    /^KUBE_?CONTEXT$/,
+];
+function outranksKubeconfig(name) {
+    return OUTRANKING.some((pattern) => pattern.test(name));
+}
+/** The variables of `env` that name another cluster or user, and that the scan does not get. */
+function withheldFromClients(env, scanEnv) {
+    return Object.keys(env)
+        .filter((name) => outranksKubeconfig(name) && scanEnv[name] === undefined)
+        .toSorted();
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/deliver.ts
+
+
+
+/** Leaves the credential to the later steps of the job; the post step takes it back. */
+async function leaveToLaterSteps(session, credential, kubeconfig) {
+    const { platform, options, evidence } = session;
+    await platform.exportVariable('KUBECONFIG', kubeconfig);
+    await platform.exportVariable('KUBE_CONFIG_PATH', kubeconfig);
+    await platform.setOutput('kubeconfig', kubeconfig);
+    await platform.setOutput('expires_at', isoTime(credential.expiresAt));
+    await platform.setOutput('credential_id', evidence.granted?.credential_id ?? '');
+    if (options.delivery === 'env')
+        await platform.exportVariable(options.tokenVariable, credential.token);
+    if (options.delivery === 'output')
+        await platform.setOutput('token', credential.token);
+    const outranking = withheldFromClients(platform.env, { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig });
+    if (outranking.length > 0)
+        platform.say(`Clients prefer ${outranking.join(', ')} to the kubeconfig: unset that for the steps of the scan.`);
+    const podToken = podTokenFolder();
+    if (podToken !== undefined)
+        platform.say(`The later steps can read this Pod's own token in ${podToken}.`);
+    platform.say('The later steps of this job have the credential; the post step revokes it. It is not renewed.');
+}
+
 // EXTERNAL MODULE: external "node:child_process"
 var external_node_child_process_ = __nccwpck_require__(1421);
-;// CONCATENATED MODULE: ./src/running.ts
-
-
-
-
-/** Where the programs are that kubepass starts itself: not PATH, which earlier steps of the job set. */
-const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin';
-/** How long a scan that was told to stop may take to end by itself. */
-const GRACE_MS = 2_000;
-/** A command among all other processes. */
-function startPlain({ command, env, marker, stdin, pipes }) {
-    const child = (0,external_node_child_process_.spawn)('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
-        env: { ...env, [carriers/* MARKER */.tl]: marker },
-        stdio: [stdin, pipes?.stdout.sink ?? 'pipe', pipes?.stderr.sink ?? 'pipe'],
-        detached: true,
-    });
-    const [, stdout, stderr] = child.stdio;
-    return {
-        stdout: pipes?.stdout.source ?? stdout,
-        stderr: pipes?.stderr.source ?? stderr,
-        ended: endOf(child),
-        group: child.pid,
-        signal(name) {
-            if (child.pid !== undefined)
-                (0,carriers/* killQuietly */.En)(-child.pid, name);
-        },
-        close: () => Promise.resolve(true),
-    };
-}
-/** The signal that a shell tells of by this exit code; undefined for any other code. */
-function signalOf(exitCode) {
-    const [name] = Object.entries(external_node_os_namespaceObject.constants.signals).find(([, number]) => 128 + number === exitCode) ?? [];
-    return name;
-}
-async function endOf(child) {
-    const [code, by] = (await (0,external_node_events_.once)(child, 'exit'));
-    return { exitCode: by === null ? code : 128 + external_node_os_namespaceObject.constants.signals[by], signal: by };
-}
-
-;// CONCATENATED MODULE: ./src/pipes.ts
-
+;// CONCATENATED MODULE: ./src/scan/named-pipes.ts
 
 
 
@@ -6030,9 +6197,9 @@ const PIECE = 1 << 16;
  * @returns why that failed; undefined when they are there. It never rejects
  */
 function makeNamedPipes(directory) {
-    const mkfifo = (0,src_options/* findProgram */.Kp)('mkfifo', SYSTEM_PATH);
+    const mkfifo = (0,find_program/* findProgram */.Kp)('mkfifo', find_program/* SYSTEM_PATH */.sg);
     if (mkfifo === undefined)
-        return Promise.resolve(`mkfifo is not in ${SYSTEM_PATH.replaceAll(':', ', ')}`);
+        return Promise.resolve(`mkfifo is not in ${find_program/* SYSTEM_PATH */.sg.replaceAll(':', ', ')}`);
     return new Promise((resolve) => {
         const notStarted = (error) => resolve(`mkfifo could not be started (${(0,errors/* errnoOf */.UQ)(error)})`);
         try {
@@ -6099,375 +6266,53 @@ function pathOf(directory, output) {
     return (0,external_node_path_.join)(directory, `${output}.pipe`);
 }
 
-;// CONCATENATED MODULE: ./src/identity/timely.ts
+;// CONCATENATED MODULE: ./src/scan/isolation-errors.ts
 
 
-const NEW_ONE = {
-    token: 'Give a new one, such as: kubectl create token issuer --namespace kubepass-issuer --duration 24h',
-    kubeconfig: 'Write the kubeconfig anew, or have its program (exec) give a new one.',
-    'gitlab-oidc': 'It lives as long as the job may run, and cannot be renewed: raise timeout.',
-    'in-cluster': 'The kubelet renews it in the file long before: does the Pod still run as it should?',
-};
-/**
- * Refuses a token whose own times show that the API server cannot accept it, before any call. A revocation does not come
- * here: if this machine's clock is wrong, the API server accepts the token.
- * @throws IDENTITY
- */
-function requireTimely(kind, auth, now = Date.now() / 1000) {
-    // GitHub has just made its token, so that only a clock can be wrong.
-    if (kind === 'github-oidc' || !('bearer' in auth))
-        return;
-    const why = (0,src_credential/* untimely */.ak)(auth.bearer, now);
-    if (why === undefined)
-        return;
-    const name = kind === 'gitlab-oidc' ? 'The ID token' : 'The token that shows who the job is';
-    throw new errors/* KubepassError */.v3('IDENTITY', `${name} ${why}.`, {
-        hint: `${NEW_ONE[kind] ?? ''} If the times are right, set this machine's clock.`,
-    });
+/** Why a command could not be isolated; it has not begun. */
+class NotIsolated extends Error {
 }
-
-;// CONCATENATED MODULE: ./src/kube/issue.ts
-
-
-
-
-
-
-
-/** The wait before the next try, times the number of tries, after a conflict in the count of a quota. */
-const RECOUNT_MS = 50;
-/** How the objects of a run are found: sweepers select by label, people read the annotations. */
-function marksOf(run, deadBy) {
-    return {
-        labels: {
-            'app.kubernetes.io/managed-by': 'kubepass',
-            'kubepass.dev/platform': run.platform,
-            'kubepass.dev/run': labelValue(run.id),
-            'kubepass.dev/attempt': labelValue(run.attempt),
-        },
-        annotations: {
-            'kubepass.dev/instance': run.instance,
-            'kubepass.dev/repository': run.repository,
-            'kubepass.dev/job': run.job,
-            'kubepass.dev/dead-by': deadBy,
-        },
-    };
+function notAllowed({ message }) {
+    return new errors/* KubepassError */.v3('INPUT', `isolate is required, but the scan cannot be isolated here: ${message}.`, { hint: howToAllow(message) });
 }
-/**
- * Creates the empty Secret that the token will be bound to.
- * @returns undefined when the identity may not create Secrets and that is acceptable
- */
-async function createAnchor(client, auth, where, marks, acceptable, signal) {
-    const body = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...marks } };
-    const send = () => client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, auth, body }, signal);
-    const create = async () => {
-        let answer = await send();
-        for (let tries = 1; tries < 5 && isCountedElsewhere(statusOf(answer) ?? {}); tries += 1) {
-            await (0,promises_.setTimeout)(tries * RECOUNT_MS, undefined, { signal });
-            answer = await send();
-        }
-        return answer;
-    };
-    let answer = await create();
-    if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
-        // The name is this run's alone: the one that exists is ours, from a try whose answer was lost. To read its uid the issuer has no right.
-        await deleteAnchor(client, auth, where, signal).catch((cause) => {
-            throw new errors/* KubepassError */.v3('UNREACHABLE', 'The answer to the creation of the Secret was lost.', { cause });
-        });
-        answer = await create();
-    }
-    if (answer.status === 403 && acceptable && !answer.mayHaveActed && !isRefusedByQuota(statusOf(answer) ?? {}))
-        return undefined;
-    if (answer.status !== 201) {
-        throw refusalOf(answer, `create a Secret in namespace ${(0,quote/* quote */.hD)(where.namespace)}`, auth);
-    }
-    const uid = answer.body?.metadata?.uid;
-    if (typeof uid !== 'string')
-        throw incomplete('Secret');
-    return { name: where.name, uid };
-}
-/**
- * Asks for a token and seals it before anything else sees it.
- * @returns it, not judged yet; what it must say; and the server's own warnings, which are foreign text
- */
-async function requestToken(client, auth, asked, seal, signal) {
-    const boundObjectRef = asked.anchor && { apiVersion: 'v1', kind: 'Secret', name: asked.anchor.name, uid: asked.anchor.uid };
-    const body = {
-        apiVersion: 'authentication.k8s.io/v1',
-        kind: 'TokenRequest',
-        spec: { audiences: [...asked.audiences], expirationSeconds: asked.duration, ...(boundObjectRef ? { boundObjectRef } : {}) },
-    };
-    const path = `/api/v1/namespaces/${asked.namespace}/serviceaccounts/${asked.name}/token`;
-    const answer = await client.call({ method: 'POST', path, auth, body }, signal);
-    if (answer.status !== 201) {
-        throw refusalOf(answer, `issue a token for ServiceAccount ${(0,quote/* quote */.hD)(`${asked.namespace}/${asked.name}`)}`, auth);
-    }
-    const status = answer.body?.status;
-    if (typeof status?.token !== 'string' || status.token === '')
-        throw incomplete('token');
-    const token = seal(status.token);
-    const stated = typeof status.expirationTimestamp === 'string' ? status.expirationTimestamp : undefined;
-    return { credential: (0,src_credential/* readCredential */.Yz)(token), expected: { ...asked, stated }, warnings: answer.warnings };
-}
-function incomplete(what) {
-    return new errors/* KubepassError */.v3('UNREACHABLE', `What answered for the API server said yes, but sent no ${what}.`, {
-        hint: 'Is there a gateway in between that rewrites answers?',
-    });
-}
-// https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
-function labelValue(text) {
-    return text
-        .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
-        .slice(0, 63)
-        .replaceAll(/^[._-]+|[._-]+$/g, '');
-}
-
-;// CONCATENATED MODULE: ./src/obtain.ts
-
-
-
-
-
-
-
-
-
-/**
- * Anchor, then the token bound to it. The receipt is saved before each can exist.
- * @param name of an anchor that is not there
- */
-async function issue(session, name, limit) {
-    const { options, client, platform, receipt, evidence, seal } = session;
-    const auth = await session.identity.authInfo(limit);
-    requireTimely(session.identity.kind, auth);
-    const where = { namespace: receipt.namespace, name };
-    const acceptable = options.revocation === 'best-effort';
-    const planned = newCredential(options, name);
-    session.receipt = { ...session.receipt, credentials: [...session.receipt.credentials, planned] };
-    const marks = marksOf(platform.run, planned.deadBy);
-    const asked = await mayExist(session, planned, 'anchor', () => createAnchor(client, auth, where, marks, acceptable, limit));
-    const anchor = asked.answer;
-    const bound = note(session, asked.issued, { anchor, ...(anchor === undefined ? { reached: 'nothing' } : {}) });
-    const wanted = { ...options.serviceAccount, duration: options.duration, audiences: options.tokenAudiences, anchor };
-    const { answer, issued } = await mayExist(session, bound, 'token', () => requestToken(client, auth, wanted, seal, limit));
-    const receivedAt = Date.now();
-    const { credential, expected, warnings } = answer;
-    const { jti, expiresAt } = credential;
-    const granted = (0,src_evidence/* grantedBy */.VE)(credential, anchor?.name);
-    if (evidence.granted === null)
-        evidence.granted = granted;
-    else
-        evidence.renewed.push(granted);
-    const known = note(session, issued, { deadBy: (0,src_credential/* isoTime */.Ly)(expiresAt + src_credential/* OVERRUN_S */.IM), ...(jti === undefined ? {} : { jti }) });
-    const doubts = (0,src_credential/* checkCredential */.CT)(credential, expected);
-    for (const text of warnings)
-        doubts.push(`The API server warns: ${(0,quote/* quote */.hD)(text)}`);
-    if (anchor === undefined)
-        doubts.push(`The credential is bound to nothing and cannot be revoked. It expires ${(0,src_credential/* isoTime */.Ly)(expiresAt)}.`);
-    for (const doubt of doubts)
-        await warnOnce(session, doubt);
-    return { ...credential, issued: known, receivedAt };
-}
-/** What is asked for may exist as soon as it is asked for, unless it surely does not. */
-async function mayExist(session, before, what, ask) {
-    const issued = note(session, before, { reached: what }, recordFirst);
-    try {
-        return { answer: await ask(), issued };
-    }
-    catch (error) {
-        if (error instanceof errors/* KubepassError */.v3 && error.noEffect)
-            note(session, issued, { reached: before.reached });
-        throw error;
-    }
-}
-/** The server takes the token for the ServiceAccount that was asked for. */
-async function verify(session, { token, issued }, limit) {
-    const { client, options, evidence, tokens } = session;
-    const standing = await whoami(client, token, limit);
-    const expected = `system:serviceaccount:${options.serviceAccount.namespace}:${options.serviceAccount.name}`;
-    if (standing.is === 'accepted' && (standing.username ?? expected) === expected) {
-        if (issued.anchor !== undefined)
-            tokens.set(idOf(issued), { token, deadBy: issued.deadBy });
-        evidence.verified ??= { username: standing.username ?? null, at: new Date().toISOString() };
-        record(session);
-        if (standing.username === undefined)
-            await warnOnce(session, 'The API server accepts the token, but does not let it ask who it is.');
-        return;
-    }
-    if (standing.is === 'refused' && options.tokenAudiences.length > 0) {
-        await warnOnce(session, 'The API server is not among token_audiences: what needs the API server, also the proof of the end, is skipped.');
-        return;
-    }
-    const taken = standing.is === 'accepted'
-        ? `takes it for ${(0,quote/* quote */.hD)(standing.username ?? '')}`
-        : standing.is === 'refused'
-            ? 'refuses it'
-            : `answers ${standing.status}`;
-    throw new errors/* KubepassError */.v3('RIGHTS', `The API server issued a token, but ${taken}.`, {
-        hint: 'Is there a gateway in between that changes requests?',
-    });
-}
-
-;// CONCATENATED MODULE: ./src/rotate.ts
-
-
-
-
-
-
-
-
-
-/** How long whoever stops it waits for what it has begun; a signal cuts that off. */
-const STOP_MS = 5_000;
-/** And then for what it has to say of that. */
-const LAST_WORDS_MS = 1_000;
-/** An anchor that is not deleted in this time is left to the end of the run. */
-const RETIRE_MS = 10_000;
-/** How long a try that is under way when the credential expires may still take: late is better than never. */
-const LATE_MS = 2_000;
-/** Of a credential's life: what is waited for after a first try that failed. */
-const FIRST_WAIT = 0.02;
-const rotate_LONGEST_WAIT_MS = 60_000;
-/**
- * From now on, the credential that the scan finds is renewed before it expires.
- * @param due when for the first time, ms since 1970
- */
-function startRotation(session, first, due) {
-    const [ending, over] = [new AbortController(), new AbortController()];
-    const until = AbortSignal.any([session.signal, over.signal]);
-    const running = rotate(session, first, due, until, AbortSignal.any([until, ending.signal]));
-    return {
-        async stop() {
-            // A call that is under way is cut off only if it takes long: what becomes of it then nobody knows.
-            ending.abort();
-            await Promise.race([running, (0,promises_.setTimeout)(STOP_MS, undefined, { ref: false, signal: session.signal }).catch(() => undefined)]);
-            over.abort();
-            await Promise.race([running, (0,promises_.setTimeout)(LAST_WORDS_MS, undefined, { ref: false })]);
-        },
-    };
-}
-async function rotate(session, first, firstDue, until, rest) {
-    const old = [];
-    try {
-        for (let current = first, due = firstDue;;) {
-            const [next] = old.toSorted((one, other) => one.retireAt - other.retireAt);
-            if (next !== undefined && next.retireAt < due) {
-                await sleepUntil(next.retireAt, rest);
-                old.splice(old.indexOf(next), 1);
-                await retire(session, next.issued, until);
-            }
-            else {
-                await sleepUntil(due, rest);
-                const renewed = await renew(session, current, until, rest);
-                if (renewed === undefined)
-                    return;
-                old.push({
-                    issued: current.issued,
-                    retireAt: (0,src_credential/* retireAt */.VF)((0,src_credential/* endsAt */.Ek)(current, current.receivedAt), Date.now(), session.options.rotateGrace),
-                });
-                current = renewed;
-                due = (0,src_credential/* renewAt */.hh)(current, current.receivedAt);
-            }
-        }
-    }
-    catch (error) {
-        if (!rest.aborted)
-            await warn(session, `The credential is renewed no more. ${(0,errors/* describe */.q0)(error)}`);
-    }
-}
-async function sleepUntil(time, until) {
-    await (0,promises_.setTimeout)(Math.min(Math.max(0, time - Date.now()), LONGEST_TIMER_MS), undefined, { signal: until });
-}
-/**
- * Replaces the credential, and tries again for as long as it lives.
- * @returns undefined when it was too late
- */
-async function renew(session, current, until, rest) {
-    const end = (0,src_credential/* endsAt */.Ek)(current, current.receivedAt);
-    const untilEnd = (late) => (0,src_limit/* limitOf */.L)(Math.max(0, end + late - Date.now()), until);
-    const [life, tries] = [untilEnd(0), untilEnd(LATE_MS)];
-    const name = nameOfNext(anchorNames(session.platform.run, session.receipt), session.receipt.credentials, current.issued);
-    for (let failed = false, wait = FIRST_WAIT * (end - current.receivedAt);; failed = true, wait = Math.min(wait * 2, rotate_LONGEST_WAIT_MS)) {
-        let reason = '';
+function howToAllow(reason) {
+    const is = (setting, value) => {
         try {
-            return await replace(session, current, name, (0,src_limit/* limitOf */.L)(session.options.deadline, tries));
+            return (0,external_node_fs_.readFileSync)(`/proc/sys/${setting}`, 'utf8').trim() === value;
         }
-        catch (error) {
-            rest.throwIfAborted();
-            reason = (0,errors/* describe */.q0)(error);
+        catch {
+            return false;
         }
-        const left = timeOf(end - Date.now());
-        if (!failed && !life.aborted)
-            await warn(session, `The scan's credential expires in ${left}, and could not be renewed yet. ${reason}`);
-        await (0,promises_.setTimeout)(wait * (0.5 + Math.random() / 2), undefined, { signal: AbortSignal.any([life, rest]) }).catch(() => undefined);
-        rest.throwIfAborted();
-        if (!life.aborted)
-            continue;
-        await warn(session, `The scan's credential was not renewed in time, and has expired. ${reason}`);
-        return undefined;
-    }
+    };
+    if (reason.includes(MISSING) || reason.includes('unrecognized option'))
+        return 'Install util-linux.';
+    if (is('user/max_user_namespaces', '0'))
+        return 'Allow user namespaces on this machine: sysctl -w user.max_user_namespaces=15000';
+    if (is('kernel/unprivileged_userns_clone', '0'))
+        return 'Allow user namespaces on this machine: sysctl -w kernel.unprivileged_userns_clone=1';
+    if (is('kernel/apparmor_restrict_unprivileged_userns', '1'))
+        return 'AppArmor restricts user namespaces on this machine. Allow them: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0';
+    return 'In a container it needs: docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined';
 }
-/** As the first one, and in its place. */
-async function replace(session, { issued }, name, limit) {
-    await vacate(session, name, issued, limit);
-    const renewed = await issue(session, name, limit);
-    await verify(session, renewed, limit);
-    limit.throwIfAborted();
-    writeKubeconfig(session.receipt.directory, session.options, renewed.token, session.platform.uid);
-    session.platform.say(`Renewed the credential: this one expires ${(0,src_credential/* isoTime */.Ly)(renewed.expiresAt)}.`);
-    return renewed;
+const MISSING = 'is not in';
+
+;// CONCATENATED MODULE: ./src/system/exit-status.ts
+
+
+/** The signal that a shell tells of by this exit code; undefined for any other code. */
+function signalOf(exitCode) {
+    const [name] = Object.entries(external_node_os_namespaceObject.constants.signals).find(([, number]) => 128 + number === exitCode) ?? [];
+    return name;
 }
-/** Ends what may exist under this name, and makes place in the receipt; forgets tokens that are dead. */
-async function vacate(session, name, inUse, limit) {
-    const { receipt, tokens } = session;
-    const taken = receipt.credentials.find(({ anchor }) => anchor?.name === name);
-    if (taken !== undefined && taken.reached !== 'nothing' && taken.revoked === undefined)
-        await endAnchor(session, { name }, limit);
-    for (const [id, held] of tokens)
-        if (!mayLive(held.deadBy))
-            tokens.delete(id);
-    if (taken?.reached === 'token' && !tokens.has(idOf(taken)) && mayLive(taken.deadBy))
-        session.unseen.push(taken.deadBy);
-    const others = session.receipt.credentials.filter((credential) => credential !== taken);
-    // Of those that are bound to nothing, and have no name, the first end first.
-    const unbound = others.find((credential) => credential.anchor === undefined && credential !== inUse);
-    const dropped = others.length < MOST_CREDENTIALS ? undefined : unbound;
-    session.receipt = { ...session.receipt, credentials: others.filter((credential) => credential !== dropped) };
-}
-/** Deletes the anchor of one that has been replaced. What fails here, the end of the run tries again. */
-async function retire(session, issued, until) {
-    const { anchor } = issued;
-    if (anchor === undefined || !session.receipt.credentials.includes(issued))
-        return;
-    const limit = (0,src_limit/* limitOf */.L)(RETIRE_MS, until);
-    try {
-        if ((await endAnchor(session, anchor, limit)) === 'deleted')
-            note(session, issued, { revoked: new Date().toISOString() });
-    }
-    catch {
-        until.throwIfAborted();
-    }
-}
-function timeOf(milliseconds) {
-    const seconds = Math.max(0, Math.round(milliseconds / 1000));
-    return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+async function exit_status_endOf(child) {
+    const [code, by] = (await (0,external_node_events_.once)(child, 'exit'));
+    return { exitCode: by === null ? code : 128 + external_node_os_namespaceObject.constants.signals[by], signal: by };
 }
 
-// EXTERNAL MODULE: external "node:stream"
-var external_node_stream_ = __nccwpck_require__(7075);
-;// CONCATENATED MODULE: ./src/isolate.ts
+;// CONCATENATED MODULE: ./src/scan/isolation-protocol.ts
 
 
 
-
-
-
-
-
-
-const HANDSHAKE_MS = 5_000;
-const CLOSE_MS = 1_000;
 // What a name of ours holds is nothing that the scan has: such names are withheld from it.
 const GO = 'read -r KUBEPASS_GO <&4 && unset KUBEPASS_GO';
 // The first of the namespace: it waits until its user is one, for what it was as an unknown one it stays.
@@ -6480,7 +6325,7 @@ const HIDE = '"$1" -t tmpfs -o ro,nosuid,nodev,noexec,mode=555 kubepass "$2" && 
 // every process of a container by itself, waits seconds for each.
 const INIT = [
     'ulimit -c 0',
-    `${carriers/* MARKER */.tl}=\${${carriers/* MARKER */.tl}%${carriers/* FIRST */.RK}}`,
+    `${MARKER}=\${${MARKER}%${FIRST}}`,
     'command set +o posix 2>/dev/null',
     'exec 2>&4',
     '("$@"; echo "ended $?" >&4)',
@@ -6491,9 +6336,99 @@ const INIT = [
 const COMMAND = `echo began >&4; ${GO} && exec "$@" 2>&3 3>&- 4>&-`;
 /** More than any shell says. */
 const MOST_SAID = 64 * 1024;
-/** Why a command could not be isolated; it has not begun. */
-class NotIsolated extends Error {
+/**
+ * The shell says a number, which may be a signal's, and of most signals a word: of SIGINT and SIGPIPE none, bash none of
+ * SIGTERM. Those count if they came from us.
+ */
+function toldAs([, code, before], sent) {
+    const exitCode = Number(code);
+    const signal = signalOf(exitCode);
+    const bySignal = signal !== undefined && (before !== '' || sent.has(signal));
+    return { exitCode, signal: bySignal ? signal : null };
 }
+/** What is said from inside, word by word. A hostile scan can say it, too. */
+class Control {
+    #stream;
+    #text = '';
+    #over = false;
+    #look = () => undefined;
+    constructor(stream) {
+        this.#stream = stream;
+        stream.on('data', (chunk) => {
+            this.#text += chunk.toString('latin1');
+            this.#look();
+            if (this.#text.length > MOST_SAID)
+                stream.destroy();
+        });
+        stream.on('error', () => undefined);
+        (0,external_node_stream_.finished)(stream, { writable: false }, () => {
+            this.#over = true;
+            this.#look();
+        });
+    }
+    go() {
+        this.#stream.write('go\n');
+    }
+    /** @returns undefined when nothing more can come */
+    hear(word) {
+        return new Promise((resolve) => {
+            this.#look = () => {
+                const found = word.exec(this.#text);
+                if (found === null)
+                    return this.#over ? resolve(undefined) : undefined;
+                const before = this.#text.slice(0, found.index);
+                this.#text = this.#text.slice(found.index + found[0].length);
+                resolve([found[0], found[1] ?? '', before]);
+            };
+            this.#look();
+        });
+    }
+}
+
+;// CONCATENATED MODULE: ./src/scan/spawn.ts
+
+
+
+
+/** How long a scan that was told to stop may take to end by itself. */
+const GRACE_MS = 2_000;
+/** A command among all other processes. */
+function startPlain({ command, env, marker, stdin, pipes }) {
+    const child = (0,external_node_child_process_.spawn)('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
+        env: { ...env, [MARKER]: marker },
+        stdio: [stdin, pipes?.stdout.sink ?? 'pipe', pipes?.stderr.sink ?? 'pipe'],
+        detached: true,
+    });
+    const [, stdout, stderr] = child.stdio;
+    return {
+        stdout: pipes?.stdout.source ?? stdout,
+        stderr: pipes?.stderr.source ?? stderr,
+        ended: exit_status_endOf(child),
+        group: child.pid,
+        signal(name) {
+            if (child.pid !== undefined)
+                (0,process_handle/* killQuietly */.E)(-child.pid, name);
+        },
+        close: () => Promise.resolve(true),
+    };
+}
+
+;// CONCATENATED MODULE: ./src/scan/isolation.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+const HANDSHAKE_MS = 5_000;
+const CLOSE_MS = 1_000;
 function isRoot() {
     return process.geteuid?.() === 0;
 }
@@ -6520,18 +6455,18 @@ async function startIsolated({ command, env, marker, stdin, pipes }, hidden) {
         ...command,
     ];
     const child = (0,external_node_child_process_.spawn)(place('unshare'), ['--user', '--pid', '--fork', '--mount-proc', '/bin/sh', '-c', FIRST_OF_ALL, 'sh', ...init], {
-        env: { ...env, [carriers/* MARKER */.tl]: (0,carriers/* firstOf */.Ku)(marker) },
+        env: { ...env, [MARKER]: firstOf(marker) },
         stdio: [stdin, pipes?.stdout.sink ?? 'pipe', 'pipe', pipes?.stderr.sink ?? 'pipe', 'pipe'],
         detached: true,
     });
     const [, stdout, complaints, stderr, stream] = child.stdio;
-    const exit = endOf(child);
+    const exit = exit_status_endOf(child);
     exit.catch(() => undefined);
     // The first comes last: unshare, should it live to see that, would end as if by itself.
     const killAll = (first) => {
         for (const pid of [child.pid && -child.pid, first])
             if (pid !== undefined)
-                (0,carriers/* killQuietly */.En)(pid, 'SIGKILL');
+                (0,process_handle/* killQuietly */.E)(pid, 'SIGKILL');
     };
     const control = new Control(stream);
     const said = firstLineOf(complaints);
@@ -6546,7 +6481,7 @@ async function startIsolated({ command, env, marker, stdin, pipes }, hidden) {
         throw error instanceof NotIsolated ? error : new NotIsolated(`it fails (${(0,errors/* errnoOf */.UQ)(error)})`);
     }
     const [first, group] = pids;
-    const [firstLife, life] = [new carriers/* Life */.RB(first), new carriers/* Life */.RB(group)];
+    const [firstLife, life] = [new process_handle/* Life */.R(first), new process_handle/* Life */.R(group)];
     const sent = new Set();
     return {
         stdout: pipes?.stdout.source ?? stdout,
@@ -6561,7 +6496,7 @@ async function startIsolated({ command, env, marker, stdin, pipes }, hidden) {
         }),
         signal(name) {
             sent.add(name);
-            (0,carriers/* killQuietly */.En)(-group, name);
+            (0,process_handle/* killQuietly */.E)(-group, name);
         },
         // From inside, the first can be taken out of its group, and its environment away.
         async close() {
@@ -6612,7 +6547,7 @@ async function requireIsolation(hidden) {
             hint: 'Run the job as an ordinary user, or set isolate to auto.',
         });
     try {
-        const tried = await startIsolated({ command: ['true'], env: { PATH: SYSTEM_PATH }, marker: '', stdin: 'ignore', pipes: undefined }, hidden);
+        const tried = await startIsolated({ command: ['true'], env: { PATH: find_program/* SYSTEM_PATH */.sg }, marker: '', stdin: 'ignore', pipes: undefined }, hidden);
         const { exitCode } = await tried.ended;
         await tried.close();
         for (const output of [tried.stdout, tried.stderr])
@@ -6624,33 +6559,10 @@ async function requireIsolation(hidden) {
         throw error instanceof NotIsolated ? notAllowed(error) : error;
     }
 }
-function notAllowed({ message }) {
-    return new errors/* KubepassError */.v3('INPUT', `isolate is required, but the scan cannot be isolated here: ${message}.`, { hint: howToAllow(message) });
-}
-function howToAllow(reason) {
-    const is = (setting, value) => {
-        try {
-            return (0,external_node_fs_.readFileSync)(`/proc/sys/${setting}`, 'utf8').trim() === value;
-        }
-        catch {
-            return false;
-        }
-    };
-    if (reason.includes(MISSING) || reason.includes('unrecognized option'))
-        return 'Install util-linux.';
-    if (is('user/max_user_namespaces', '0'))
-        return 'Allow user namespaces on this machine: sysctl -w user.max_user_namespaces=15000';
-    if (is('kernel/unprivileged_userns_clone', '0'))
-        return 'Allow user namespaces on this machine: sysctl -w kernel.unprivileged_userns_clone=1';
-    if (is('kernel/apparmor_restrict_unprivileged_userns', '1'))
-        return 'AppArmor restricts user namespaces on this machine. Allow them: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0';
-    return 'In a container it needs: docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined';
-}
-const MISSING = 'is not in';
 function place(program) {
-    const path = (0,src_options/* findProgram */.Kp)(program, SYSTEM_PATH);
+    const path = (0,find_program/* findProgram */.Kp)(program, find_program/* SYSTEM_PATH */.sg);
     if (path === undefined)
-        throw new NotIsolated(`${program} ${MISSING} ${SYSTEM_PATH.replaceAll(':', ', ')}`);
+        throw new NotIsolated(`${program} ${MISSING} ${find_program/* SYSTEM_PATH */.sg.replaceAll(':', ', ')}`);
     return path;
 }
 /** Maps each uid to itself. An ordinary user may map the own uid only, and is root inside if a mount follows. */
@@ -6669,54 +6581,6 @@ function onlyChild(pid) {
         throw new NotIsolated('its process is not found');
     return child;
 }
-/**
- * The shell says a number, which may be a signal's, and of most signals a word: of SIGINT and SIGPIPE none, bash none of
- * SIGTERM. Those count if they came from us.
- */
-function toldAs([, code, before], sent) {
-    const exitCode = Number(code);
-    const signal = signalOf(exitCode);
-    const bySignal = signal !== undefined && (before !== '' || sent.has(signal));
-    return { exitCode, signal: bySignal ? signal : null };
-}
-/** What is said from inside, word by word. A hostile scan can say it, too. */
-class Control {
-    #stream;
-    #text = '';
-    #over = false;
-    #look = () => undefined;
-    constructor(stream) {
-        this.#stream = stream;
-        stream.on('data', (chunk) => {
-            this.#text += chunk.toString('latin1');
-            this.#look();
-            if (this.#text.length > MOST_SAID)
-                stream.destroy();
-        });
-        stream.on('error', () => undefined);
-        (0,external_node_stream_.finished)(stream, { writable: false }, () => {
-            this.#over = true;
-            this.#look();
-        });
-    }
-    go() {
-        this.#stream.write('go\n');
-    }
-    /** @returns undefined when nothing more can come */
-    hear(word) {
-        return new Promise((resolve) => {
-            this.#look = () => {
-                const found = word.exec(this.#text);
-                if (found === null)
-                    return this.#over ? resolve(undefined) : undefined;
-                const before = this.#text.slice(0, found.index);
-                this.#text = this.#text.slice(found.index + found[0].length);
-                resolve([found[0], found[1] ?? '', before]);
-            };
-            this.#look();
-        });
-    }
-}
 function firstLineOf(stream) {
     let text = '';
     stream.on('data', (chunk) => (text = (text + chunk.toString()).slice(0, 1000)));
@@ -6726,7 +6590,7 @@ function firstLineOf(stream) {
     }));
 }
 
-;// CONCATENATED MODULE: ./src/pipe.ts
+;// CONCATENATED MODULE: ./src/scan/pipe.ts
 
 /**
  * Passes the data of `from` through the filters to `to`, one piece after another: the next one may come in the same memory.
@@ -6745,7 +6609,8 @@ function pipe(from, filters, to) {
     return new Promise((resolve) => (0,external_node_stream_.finished)(from, () => to.write('', () => resolve())));
 }
 
-;// CONCATENATED MODULE: ./src/scan.ts
+;// CONCATENATED MODULE: ./src/scan/scan.ts
+
 
 
 
@@ -6841,7 +6706,7 @@ class Scan {
     async stop() {
         // Who was told to end together with the command may take a moment longer. The first look comes before the group's end,
         // which would leave nobody to be counted.
-        const stopping = (0,carriers/* stopCarriers */.CK)(this.#marker, this.#toldToEnd ? this.#running.group : undefined);
+        const stopping = stopCarriers(this.#marker, this.#toldToEnd ? this.#running.group : undefined);
         this.#running.signal('SIGKILL');
         const { outlived, left } = await stopping;
         const isOver = await this.#running.close();
@@ -6884,76 +6749,241 @@ async function begin(start, isolate, hidden) {
     }
 }
 
-;// CONCATENATED MODULE: ./src/scan-environment.ts
+;// CONCATENATED MODULE: ./src/scan/kubeconfig-file.ts
 
-/** The environment of the scan: not the runner's secrets, not the means to get a token or to be somebody else than the scanner. */
-function scanEnvironment(env, options, isSecret) {
-    const runnersSecrets = ['CI_JOB_TOKEN', 'CI_REGISTRY_PASSWORD', 'CI_DEPENDENCY_PROXY_PASSWORD', 'CI_DEPLOY_PASSWORD']
-        .flatMap((name) => env[name] ?? [])
-        .filter((value) => value !== '');
-    const carriesSecret = (value) => JWT.test(value.trim()) || isSecret(value) || runnersSecrets.some((secret) => value.includes(secret));
-    const passes = (name, value) => {
-        if (options.passEnv.includes(name) || name === 'RUNNER_TRACKING_ID')
-            return true;
-        if (options.env === 'clean')
-            return CLEAN.test(name);
-        // A secret can be a word that stands in a path.
-        if (name === 'PATH' || name === 'HOME')
-            return true;
-        if (WITHHELD.test(name) || outranksKubeconfig(name))
-            return false;
-        return !carriesSecret(value) && (0,proxy_variables/* proxyPassword */.mB)(name, value) === undefined;
+
+
+
+
+
+/** The longest name that Kubernetes gives to an object. */
+const LONGEST_NAME = 253;
+/**
+ * Writes the token and a kubeconfig for it into the private directory, in place of those that are there: a reader
+ * finds the old or the new, and what cannot be written whole changes nothing.
+ * Go clients re-read `tokenFile`; the others know only `token`. JSON is YAML.
+ * @returns the kubeconfig's path
+ */
+function writeKubeconfig(directory, options, token, uid) {
+    const about = (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
+    if (about?.isDirectory() !== true || about.uid !== uid) {
+        throw new errors/* KubepassError */.v3('INPUT', `The private directory ${directory} is not there any more, or not ours.`, {
+            hint: 'Does the scan remove or replace it? Name another place as directory.',
+        });
+    }
+    const tokenFile = (0,external_node_path_.join)(directory, private_directory_TOKEN);
+    const name = options.contextName ?? nameOfCluster(options.server);
+    const kubeconfig = {
+        apiVersion: 'v1',
+        kind: 'Config',
+        clusters: [
+            {
+                name,
+                cluster: {
+                    server: options.server,
+                    'certificate-authority-data': Buffer.from(options.certificateAuthority).toString('base64'),
+                    ...(options.proxyUrl && { 'proxy-url': options.proxyUrl.href.replace(/\/$/, '') }),
+                    ...(options.tlsServerName && { 'tls-server-name': options.tlsServerName }),
+                },
+            },
+        ],
+        users: [{ name, user: { token: token.reveal(), tokenFile } }],
+        contexts: [{ name, context: { cluster: name, user: name, namespace: options.namespace } }],
+        'current-context': name,
     };
-    return Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && passes(name, value)));
+    const path = (0,external_node_path_.join)(directory, KUBECONFIG);
+    try {
+        // Go clients read the token's file: what has failed before that is in place has changed nothing for them.
+        const written = [writeNext(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`), writeNext(tokenFile, token.reveal())];
+        for (const replace of written)
+            replace();
+    }
+    catch (cause) {
+        throw cannotWrite(directory, cause);
+    }
+    return path;
 }
-const CLEAN = /^(PATH|HOME|LANG|LANGUAGE|LC_[A-Z]+)$/;
-/** KUBERNETES_SERVICE_*: by these a client takes the Pod that it runs in for its cluster, before any kubeconfig. */
-const WITHHELD = /^(INPUT_.*|STATE_.*|KUBEPASS_.*|KUBERNETES_SERVICE_.*|ACTIONS_ID_TOKEN_.*|ACTIONS_RUNTIME_.*|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)|GITLAB_ENV|NODE_OPTIONS|CI_JOB_JWT.*|CI_(JOB|REGISTRY|DEPENDENCY_PROXY|DEPLOY)_(TOKEN|PASSWORD))$/;
-const JWT = /^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/;
-/** The variables that clients read before KUBECONFIG, or beside it: which cluster, which user, whose certificate. */
-const OUTRANKING = [
-    // kubectl: flags by default, --server and --as among them. https://kubernetes.io/docs/reference/kubectl/kuberc/
-    /^KUBERC$/,
-    // Helm. https://helm.sh/docs/helm/helm/
-    /^HELM_KUBE\w+$/,
-    // Terraform's providers kubernetes, helm and kubectl, and its state backend.
-    // https://registry.terraform.io/providers/hashicorp/kubernetes/latest/docs#argument-reference
-    // https://registry.terraform.io/providers/alekc/kubectl/latest/docs#argument-reference
-    // https://developer.hashicorp.com/terraform/language/backend/kubernetes
-    /^KUBE_(HOST|USER|PASSWORD|TOKEN|INSECURE|TLS_SERVER_NAME|PROXY_URL|CLIENT_CERT_DATA|CLIENT_KEY_DATA|CLUSTER_CA_CERT_DATA)$/,
-    /^KUBE_(CONFIG|CONFIG_PATHS|CTX|CTX_AUTH_INFO|CTX_CLUSTER|LOAD_CONFIG_FILE|IN_CLUSTER_CONFIG)$/,
-    // Ansible's kubernetes.core. https://docs.ansible.com/ansible/latest/collections/kubernetes/core/k8s_module.html
-    /^K8S_AUTH_\w+$/,
-    // client-go without a server in the kubeconfig; fabric8's client for Java, which asks these first.
-    // https://github.com/fabric8io/kubernetes-client#configuring-the-client
-    /^KUBERNETES_(MASTER|TRUST_CERTIFICATES|DISABLE_HOSTNAME_VERIFICATION|(AUTH|CERTS|TRUSTSTORE|KEYSTORE|IMPERSONATE)_\w+)$/,
-    // Quarkus. https://quarkus.io/guides/kubernetes-client#configuration-reference
-    /^QUARKUS_KUBERNETES_CLIENT_\w+$/,
-    // werf, kubedog, nelm. https://werf.io/docs/v2/reference/cli/werf_converge.html
-    /^(WERF|KUBEDOG|NELM)_KUBE_?\w+$/,
-    /^KUBE_?CONFIG_BASE64$/,
-    // kapp, kctrl. https://carvel.dev/kapp/docs/latest/config-reference/
-    /^(KAPP|KCTRL)_KUBECONFIG\w*$/,
-    // Skaffold. https://skaffold.dev/docs/references/cli/
-    /^SKAFFOLD_KUBE(CONFIG|_CONTEXT)$/,
-    // Trivy takes each of its flags from a variable. https://trivy.dev/latest/docs/configuration/
-    /^TRIVY_KUBECONFIG$/,
-    // k8s-ruby. https://github.com/k8s-ruby/k8s-ruby#configuration
-    /^KUBE_(SERVER|CA)$/,
-    // Which context counts: programs on controller-runtime, by custom.
-    /^KUBE_?CONTEXT$/,
-];
-function outranksKubeconfig(name) {
-    return OUTRANKING.some((pattern) => pattern.test(name));
+/**
+ * Scanners print the context's name as the account of every finding: it tells one cluster from another.
+ * @returns the server's host, the port unless it is that of https, and the path, which is all that Rancher's clusters differ in
+ */
+function nameOfCluster(server) {
+    const { host, pathname } = new URL(server);
+    return `${host}${pathname}`
+        .replace(/\/+$/, '')
+        .replaceAll(/[^A-Za-z0-9.:@_/[\]-]/g, '-')
+        .slice(0, LONGEST_NAME);
 }
-/** The variables of `env` that name another cluster or user, and that the scan does not get. */
-function withheldFromClients(env, scanEnv) {
-    return Object.keys(env)
-        .filter((name) => outranksKubeconfig(name) && scanEnv[name] === undefined)
-        .toSorted();
+/** The token that a run left in its directory; undefined when there is none that is surely ours. */
+function readLeftToken(directory, uid, seal) {
+    let file;
+    try {
+        const path = join(directory, TOKEN);
+        file = regained(path, () => openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK));
+    }
+    catch {
+        return undefined;
+    }
+    try {
+        const about = fstatSync(file);
+        if (!about.isFile() || about.uid !== uid || about.size < 16 || about.size > 64 * 1024)
+            return undefined;
+        return seal(readFileSync(file, 'utf8'));
+    }
+    finally {
+        closeSync(file);
+    }
 }
 
-;// CONCATENATED MODULE: ./src/hand-over.ts
+;// CONCATENATED MODULE: ./src/lifecycle/renew.ts
+
+
+
+
+
+
+
+
+
+
+/** How long whoever stops it waits for what it has begun; a signal cuts that off. */
+const STOP_MS = 5_000;
+/** And then for what it has to say of that. */
+const LAST_WORDS_MS = 1_000;
+/** An anchor that is not deleted in this time is left to the end of the run. */
+const RETIRE_MS = 10_000;
+/** How long a try that is under way when the credential expires may still take: late is better than never. */
+const LATE_MS = 2_000;
+/** Of a credential's life: what is waited for after a first try that failed. */
+const FIRST_WAIT = 0.02;
+const renew_LONGEST_WAIT_MS = 60_000;
+/**
+ * From now on, the credential that the scan finds is renewed before it expires.
+ * @param due when for the first time, ms since 1970
+ */
+function startRotation(session, first, due) {
+    const [ending, over] = [new AbortController(), new AbortController()];
+    const until = AbortSignal.any([session.signal, over.signal]);
+    const running = rotate(session, first, due, until, AbortSignal.any([until, ending.signal]));
+    return {
+        async stop() {
+            // A call that is under way is cut off only if it takes long: what becomes of it then nobody knows.
+            ending.abort();
+            await Promise.race([running, (0,promises_.setTimeout)(STOP_MS, undefined, { ref: false, signal: session.signal }).catch(() => undefined)]);
+            over.abort();
+            await Promise.race([running, (0,promises_.setTimeout)(LAST_WORDS_MS, undefined, { ref: false })]);
+        },
+    };
+}
+async function rotate(session, first, firstDue, until, rest) {
+    const old = [];
+    try {
+        for (let current = first, due = firstDue;;) {
+            const [next] = old.toSorted((one, other) => one.retireAt - other.retireAt);
+            if (next !== undefined && next.retireAt < due) {
+                await sleepUntil(next.retireAt, rest);
+                old.splice(old.indexOf(next), 1);
+                await retire(session, next.issued, until);
+            }
+            else {
+                await sleepUntil(due, rest);
+                const renewed = await renew(session, current, until, rest);
+                if (renewed === undefined)
+                    return;
+                old.push({
+                    issued: current.issued,
+                    retireAt: retireAt(endsAt(current, current.receivedAt), Date.now(), session.options.rotateGrace),
+                });
+                current = renewed;
+                due = renewAt(current, current.receivedAt);
+            }
+        }
+    }
+    catch (error) {
+        if (!rest.aborted)
+            await warn(session, `The credential is renewed no more. ${(0,errors/* describe */.q0)(error)}`);
+    }
+}
+async function sleepUntil(time, until) {
+    await (0,promises_.setTimeout)(Math.min(Math.max(0, time - Date.now()), LONGEST_TIMER_MS), undefined, { signal: until });
+}
+/**
+ * Replaces the credential, and tries again for as long as it lives.
+ * @returns undefined when it was too late
+ */
+async function renew(session, current, until, rest) {
+    const end = endsAt(current, current.receivedAt);
+    const untilEnd = (late) => limitOf(Math.max(0, end + late - Date.now()), until);
+    const [life, tries] = [untilEnd(0), untilEnd(LATE_MS)];
+    const name = nameOfNext(anchorNames(session.platform.run, session.receipt), session.receipt.credentials, current.issued);
+    for (let failed = false, wait = FIRST_WAIT * (end - current.receivedAt);; failed = true, wait = Math.min(wait * 2, renew_LONGEST_WAIT_MS)) {
+        let reason = '';
+        try {
+            return await replace(session, current, name, limitOf(session.options.deadline, tries));
+        }
+        catch (error) {
+            rest.throwIfAborted();
+            reason = (0,errors/* describe */.q0)(error);
+        }
+        const left = timeOf(end - Date.now());
+        if (!failed && !life.aborted)
+            await warn(session, `The scan's credential expires in ${left}, and could not be renewed yet. ${reason}`);
+        await (0,promises_.setTimeout)(wait * (0.5 + Math.random() / 2), undefined, { signal: AbortSignal.any([life, rest]) }).catch(() => undefined);
+        rest.throwIfAborted();
+        if (!life.aborted)
+            continue;
+        await warn(session, `The scan's credential was not renewed in time, and has expired. ${reason}`);
+        return undefined;
+    }
+}
+/** As the first one, and in its place. */
+async function replace(session, { issued }, name, limit) {
+    await vacate(session, name, issued, limit);
+    const renewed = await issue(session, name, limit);
+    await verify(session, renewed, limit);
+    limit.throwIfAborted();
+    writeKubeconfig(session.receipt.directory, session.options, renewed.token, session.platform.uid);
+    session.platform.say(`Renewed the credential: this one expires ${isoTime(renewed.expiresAt)}.`);
+    return renewed;
+}
+/** Ends what may exist under this name, and makes place in the receipt; forgets tokens that are dead. */
+async function vacate(session, name, inUse, limit) {
+    const { receipt, tokens } = session;
+    const taken = receipt.credentials.find(({ anchor }) => anchor?.name === name);
+    if (taken !== undefined && taken.reached !== 'nothing' && taken.revoked === undefined)
+        await endAnchor(session, { name }, limit);
+    for (const [id, held] of tokens)
+        if (!mayLive(held.deadBy))
+            tokens.delete(id);
+    if (taken?.reached === 'token' && !tokens.has(idOf(taken)) && mayLive(taken.deadBy))
+        session.unseen.push(taken.deadBy);
+    const others = session.receipt.credentials.filter((credential) => credential !== taken);
+    // Of those that are bound to nothing, and have no name, the first end first.
+    const unbound = others.find((credential) => credential.anchor === undefined && credential !== inUse);
+    const dropped = others.length < MOST_CREDENTIALS ? undefined : unbound;
+    session.receipt = { ...session.receipt, credentials: others.filter((credential) => credential !== dropped) };
+}
+/** Deletes the anchor of one that has been replaced. What fails here, the end of the run tries again. */
+async function retire(session, issued, until) {
+    const { anchor } = issued;
+    if (anchor === undefined || !session.receipt.credentials.includes(issued))
+        return;
+    const limit = limitOf(RETIRE_MS, until);
+    try {
+        if ((await endAnchor(session, anchor, limit)) === 'deleted')
+            note(session, issued, { revoked: new Date().toISOString() });
+    }
+    catch {
+        until.throwIfAborted();
+    }
+}
+function timeOf(milliseconds) {
+    const seconds = Math.max(0, Math.round(milliseconds / 1000));
+    return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/use.ts
+
 
 
 
@@ -6976,7 +7006,7 @@ async function runScan(session, command, credential, kubeconfig, whyNoPipes) {
     signal.throwIfAborted();
     const env = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value);
     if (options.env === 'inherit')
-        for (const name of (0,proxy_variables/* withheldProxies */.aN)(platform.env, env))
+        for (const name of withheldProxies(platform.env, env))
             platform.say(`${name} holds a password, so the scan does not get it. Name it in pass_env if the scan needs that proxy.`);
     const delivered = options.delivery === 'env' ? { [options.tokenVariable]: credential.token.reveal() } : {};
     // The preferences in ~/.kube/kuberc can name another kubeconfig or user.
@@ -6985,13 +7015,13 @@ async function runScan(session, command, credential, kubeconfig, whyNoPipes) {
     const withheld = options.env === 'inherit' ? withheldFromClients(platform.env, { ...env, ...access }) : [];
     if (withheld.length > 0)
         platform.say(`The scan does not get ${withheld.join(', ')}: clients would prefer that to its kubeconfig. Name it in pass_env if the scan needs it.`);
-    const renewal = (0,src_credential/* renewAt */.hh)(credential, credential.receivedAt);
-    const isOwn = options.maxScan !== src_options/* DEFAULT_MAX_SCAN_S */.Rl;
+    const renewal = renewAt(credential, credential.receivedAt);
+    const isOwn = options.maxScan !== DEFAULT_MAX_SCAN_S;
     const telling = tellOfRenewal(session, renewal, isOwn ? options.maxScan : undefined);
     for (const doubt of platform.limitDoubts(isOwn ? options.maxScan : undefined))
         await warn(session, doubt);
     const pipes = outputPipes(session, await whyNoPipes);
-    const podToken = (0,in_cluster/* podTokenFolder */.zd)();
+    const podToken = podTokenFolder();
     const startedAt = new Date().toISOString();
     evidence.used = { started_at: startedAt, ended_at: null, exit_code: null, signal: null };
     record(session);
@@ -7048,7 +7078,7 @@ function outputPipes({ platform, receipt }, whyNot) {
 function tellOfRenewal({ options, platform }, from, maxScan) {
     const tell = () => {
         const variable = options.delivery === 'env' ? ` The variable ${options.tokenVariable} keeps the first one.` : '';
-        platform.say(`From ${(0,src_credential/* isoTime */.Ly)(Math.round(from / 1000))} on the credential is renewed. kubectl and other Go programs re-read it; ` +
+        platform.say(`From ${isoTime(Math.round(from / 1000))} on the credential is renewed. kubectl and other Go programs re-read it; ` +
             `InSpec, Python and JavaScript clients read it once: for them ${platform.nameOf('duration')} must be as long as the scan.${variable}`);
     };
     const wait = waitToTell(from, Date.now(), maxScan);
@@ -7070,28 +7100,8 @@ function takesTooLong(maxScan) {
         hint: 'Does it hang? If it needs the time, raise max_scan.',
     });
 }
-/** Leaves the credential to the later steps of the job; the post step takes it back. */
-async function leaveToLaterSteps(session, credential, kubeconfig) {
-    const { platform, options, evidence } = session;
-    await platform.exportVariable('KUBECONFIG', kubeconfig);
-    await platform.exportVariable('KUBE_CONFIG_PATH', kubeconfig);
-    await platform.setOutput('kubeconfig', kubeconfig);
-    await platform.setOutput('expires_at', (0,src_credential/* isoTime */.Ly)(credential.expiresAt));
-    await platform.setOutput('credential_id', evidence.granted?.credential_id ?? '');
-    if (options.delivery === 'env')
-        await platform.exportVariable(options.tokenVariable, credential.token);
-    if (options.delivery === 'output')
-        await platform.setOutput('token', credential.token);
-    const outranking = withheldFromClients(platform.env, { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig });
-    if (outranking.length > 0)
-        platform.say(`Clients prefer ${outranking.join(', ')} to the kubeconfig: unset that for the steps of the scan.`);
-    const podToken = (0,in_cluster/* podTokenFolder */.zd)();
-    if (podToken !== undefined)
-        platform.say(`The later steps can read this Pod's own token in ${podToken}.`);
-    platform.say('The later steps of this job have the credential; the post step revokes it. It is not renewed.');
-}
 
-;// CONCATENATED MODULE: ./src/scan-failure.ts
+;// CONCATENATED MODULE: ./src/scan/failure.ts
 
 /**
  * The last line of a job's log when the exit code of the scan fails the job.
@@ -7107,7 +7117,10 @@ function scanFailure({ exit_code: code, signal }, accepted, nameOfAccepted) {
     return `The scan ${how}, which is not among ${nameOfAccepted} (${accepted.join(',')}).${doubt}`;
 }
 
-;// CONCATENATED MODULE: ./src/start.ts
+;// CONCATENATED MODULE: ./src/commands/run.ts
+
+
+
 
 
 
@@ -7136,12 +7149,12 @@ async function start(context) {
     refuseOptions(context.platform.env);
     const asked = await readOptions(context, 'start');
     if (asked.isolate === 'required')
-        await requireIsolation((0,in_cluster/* podTokenFolder */.zd)());
+        await requireIsolation(podTokenFolder());
     const chosen = await choose(context, asked);
     const { options } = chosen;
     const session = openSession(context, chosen, newReceipt(options, context.platform.run, context.platform.runKey), 'all');
     context.rescue = rescueOf(session, context.platform.hasPost);
-    const beforeScan = (0,src_limit/* limitOf */.L)(options.deadline, context.signal);
+    const beforeScan = limitOf(options.deadline, context.signal);
     saveFirst(context, session.receipt);
     try {
         session.directory = makeDirectory(session.receipt.directory, context.platform.uid, options.certificateAuthority);
@@ -7161,7 +7174,7 @@ async function start(context) {
         if (options.command !== undefined)
             whyNoPipes = makeNamedPipes(session.receipt.directory);
         const credential = await issuing;
-        context.platform.say(`Issued a credential for ${(0,quote/* quote */.hD)(session.evidence.asked.service_account)} until ${(0,src_credential/* isoTime */.Ly)(credential.expiresAt)}.`);
+        context.platform.say(`Issued a credential for ${(0,quote/* quote */.hD)(session.evidence.asked.service_account)} until ${isoTime(credential.expiresAt)}.`);
         await verify(session, credential, beforeScan);
         const kubeconfig = writeKubeconfig(session.receipt.directory, options, credential.token, context.platform.uid);
         if (options.command === undefined)
@@ -7174,7 +7187,7 @@ async function start(context) {
     }
     catch (error) {
         failure = error;
-        (0,src_evidence/* failWith */.ff)(session.evidence, error);
+        failWith(session.evidence, error);
     }
     // The program that makes the pipes must not be at work while the directory is removed.
     await Promise.race([whyNoPipes, aborted(context.hurry)]);

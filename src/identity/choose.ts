@@ -1,31 +1,12 @@
-import { KubepassError } from '../errors.ts'
-import { inputs, type InputId } from '../inputs.ts'
-import type { Run } from '../job.ts'
-import type { IdentityKind, Options } from '../options.ts'
-import type { Seal, Secret } from '../secret.ts'
-import { githubOidcIdentity, type IdTokenRequest } from './github-oidc.ts'
+import { KubepassError } from '../base/errors.ts'
+import type { IdentityKind } from '../config/cluster-access.ts'
+import { inputs } from '../config/inputs.ts'
+import type { Options } from '../config/options.ts'
+import { githubOidcIdentity } from './github-oidc.ts'
 import { gitlabOidcIdentity } from './gitlab-oidc.ts'
-import type { Identity } from './identity.ts'
+import type { Identity, Surroundings } from './identity.ts'
 import { inClusterIdentity } from './in-cluster.ts'
 import { tokenIdentity } from './token.ts'
-
-export interface Surroundings {
-  run: Pick<Run, 'platform'>
-  /** What is missing where the job cannot request ID tokens; undefined where no job ever can. */
-  idTokensNeed: string | undefined
-  nameOf: (id: InputId) => string
-  idTokenRequest: IdTokenRequest | undefined
-  idToken: Secret | undefined
-  seal: Seal
-  say: (text: string) => void
-  /** Nothing says yet that the hosts of the job's services exist. */
-  isNewHost: boolean
-  env: NodeJS.ProcessEnv
-  /** The directories of PATH. */
-  path: string
-  /** A post step will need the identity again. */
-  hasPost: boolean
-}
 
 interface Candidate {
   kind: IdentityKind

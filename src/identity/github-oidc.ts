@@ -1,18 +1,11 @@
-import { decodeJwt } from '../credential.ts'
-import { KubepassError } from '../errors.ts'
-import { exchangeOnLoopback, Http, isLoopback } from '../http.ts'
-import { proxyFor } from '../proxy-variables.ts'
-import { isUnknownHost, isUntrusted, reasonOf, retried } from '../retry.ts'
-import type { Secret } from '../secret.ts'
-import { limitOf } from '../limit.ts'
-import type { Surroundings } from './choose.ts'
-import type { Identity } from './identity.ts'
-
-/** Where the runner hands out ID tokens. */
-export interface IdTokenRequest {
-  url: URL
-  bearer: Secret
-}
+import { limitOf } from '../base/deadline.ts'
+import { KubepassError } from '../base/errors.ts'
+import { exchangeOnLoopback, Http, isLoopback } from '../net/http.ts'
+import { proxyFor } from '../net/proxy.ts'
+import { isUnknownHost, isUntrusted, reasonOf, retried } from '../net/retry.ts'
+import type { Secret } from '../redact/secret.ts'
+import { decodeJwt } from '../token/jwt.ts'
+import type { Identity, IdTokenRequest, Surroundings } from './identity.ts'
 
 const DEADLINE_MS = 20_000
 /** An ID token lives five minutes, a scan longer: it is asked for anew when it has less than this left. */

@@ -1,7 +1,7 @@
-import { jwtOf } from '../credential.ts'
-import { KubepassError } from '../errors.ts'
-import { quote, quoteValue } from '../quote.ts'
-import type { Secret } from '../secret.ts'
+import { KubepassError } from '../base/errors.ts'
+import { quote, quoteValue } from '../base/quote.ts'
+import type { Secret } from '../redact/secret.ts'
+import { jwtOf } from '../token/jwt.ts'
 import type { Identity } from './identity.ts'
 
 /**

@@ -1,6 +1,32 @@
-import type { ClientCertificate } from '../http.ts'
-import type { ClusterAccess, IdentityKind } from '../options.ts'
-import type { Secret } from '../secret.ts'
+import type { ClusterAccess, IdentityKind } from '../config/cluster-access.ts'
+import type { InputId } from '../config/inputs.ts'
+import type { ClientCertificate } from '../net/http.ts'
+import type { Seal, Secret } from '../redact/secret.ts'
+import type { Run } from '../state/job.ts'
+
+export interface Surroundings {
+  run: Pick<Run, 'platform'>
+  /** What is missing where the job cannot request ID tokens; undefined where no job ever can. */
+  idTokensNeed: string | undefined
+  nameOf: (id: InputId) => string
+  idTokenRequest: IdTokenRequest | undefined
+  idToken: Secret | undefined
+  seal: Seal
+  say: (text: string) => void
+  /** Nothing says yet that the hosts of the job's services exist. */
+  isNewHost: boolean
+  env: NodeJS.ProcessEnv
+  /** The directories of PATH. */
+  path: string
+  /** A post step will need the identity again. */
+  hasPost: boolean
+}
+
+/** Where the runner hands out ID tokens. */
+export interface IdTokenRequest {
+  url: URL
+  bearer: Secret
+}
 
 /** What shows the API server who asks: one of the two. */
 export type AuthInfo = { readonly bearer: Secret } | ClientCertificate

@@ -1,29 +1,11 @@
-import { existsSync, realpathSync } from 'node:fs'
-import { isIPv6 } from 'node:net'
-import { KubepassError } from '../errors.ts'
-import type { Seal } from '../secret.ts'
-import { parseCertificate, readSmallFile, sealToken, Wrong } from '../values.ts'
+import { KubepassError } from '../base/errors.ts'
+import { parseCertificate } from '../config/certificates.ts'
+import { Wrong } from '../config/invalid-value.ts'
+import { sealToken } from '../config/seal-credentials.ts'
+import { readSmallFile } from '../config/small-file.ts'
+import type { Seal } from '../redact/secret.ts'
+import { FOLDER, serverOf, TOKEN } from '../system/pod.ts'
 import type { Identity } from './identity.ts'
-
-// Fixed by the API: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
-const FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount'
-const TOKEN = `${FOLDER}/token`
-
-export function isInPod(env: NodeJS.ProcessEnv): boolean {
-  return serverOf(env) !== undefined && existsSync(TOKEN)
-}
-
-/** The real path of the folder with the Pod's own token; undefined outside of a Pod. */
-export function podTokenFolder(): string | undefined {
-  return existsSync(TOKEN) ? realpathSync(FOLDER) : undefined
-}
-
-/** The URL of the Pod's own API server; undefined outside of a Pod. */
-export function serverOf(env: NodeJS.ProcessEnv): string | undefined {
-  const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '' } = env
-  if (!/^[\w.:-]+$/.test(host) || !/^\d+$/.test(port)) return undefined
-  return URL.parse(`https://${isIPv6(host) ? `[${host}]` : host}:${port}`)?.origin
-}
 
 /**
  * The Pod that we run in. Where its API server is stands in variables, which an earlier step can set; by what

@@ -1,24 +1,18 @@
 import { isAbsolute, resolve } from 'node:path'
-import { damageOfKubeconfig } from '../damage.ts'
-import { KubepassError } from '../errors.ts'
-import { findProgram, type ClusterAccess, type KubeconfigInput } from '../options.ts'
-import { quote } from '../quote.ts'
-import type { Secret } from '../secret.ts'
-import {
-  checkKeyPair,
-  isNoPath,
-  parseCertificate,
-  parseProxy,
-  parseServer,
-  parseServerName,
-  readSmallFile,
-  sealKey,
-  sealToken,
-  Wrong,
-} from '../values.ts'
-import type { Surroundings } from './choose.ts'
-import { execInfo, runExecPlugin, sealSecrets, type ExecCredential } from './exec-plugin.ts'
-import type { AuthInfo, Identity } from './identity.ts'
+import { KubepassError } from '../base/errors.ts'
+import { quote } from '../base/quote.ts'
+import { parseCertificate } from '../config/certificates.ts'
+import type { ClusterAccess, KubeconfigInput } from '../config/cluster-access.ts'
+import { damageOfKubeconfig } from '../config/damage.ts'
+import { Wrong } from '../config/invalid-value.ts'
+import { parseProxy, parseServer, parseServerName } from '../config/parsers.ts'
+import { isNoPath } from '../config/path-or-content.ts'
+import { checkKeyPair, sealKey, sealToken } from '../config/seal-credentials.ts'
+import { readSmallFile } from '../config/small-file.ts'
+import type { Secret } from '../redact/secret.ts'
+import { findProgram } from '../system/find-program.ts'
+import { type ExecCredential, execInfo, runExecPlugin, sealSecrets } from './exec-plugin.ts'
+import type { AuthInfo, Identity, Surroundings } from './identity.ts'
 import type { Exec, Kubeconfig, TextOrFile } from './read-kubeconfig.ts'
 
 /** A credential of an exec plugin is used until it has less than this left. */

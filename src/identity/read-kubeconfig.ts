@@ -1,7 +1,7 @@
 import { KubeConfig } from '@kubernetes/client-node'
 import { parseDocument } from 'yaml'
-import { quote } from '../quote.ts'
-import type { Secret } from '../secret.ts'
+import { quote } from '../base/quote.ts'
+import type { Secret } from '../redact/secret.ts'
 
 /** What one context of a kubeconfig says; its shape is checked, its values are not. */
 export interface Kubeconfig {

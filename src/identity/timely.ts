@@ -1,6 +1,6 @@
-import { untimely } from '../credential.ts'
-import { KubepassError } from '../errors.ts'
-import type { IdentityKind } from '../options.ts'
+import { KubepassError } from '../base/errors.ts'
+import type { IdentityKind } from '../config/cluster-access.ts'
+import { untimely } from '../token/claims.ts'
 import type { AuthInfo } from './identity.ts'
 
 const NEW_ONE: Partial<Record<IdentityKind, string>> = {

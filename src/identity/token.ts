@@ -1,4 +1,4 @@
-import type { Secret } from '../secret.ts'
+import type { Secret } from '../redact/secret.ts'
 import type { Identity } from './identity.ts'
 
 /** Any bearer token that the API server accepts. */

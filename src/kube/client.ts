@@ -1,14 +1,10 @@
-import type { V1Status } from '@kubernetes/client-node'
-import { KubepassError } from '../errors.ts'
-import { TooLong, type Http, type Response } from '../http.ts'
+import { KubepassError } from '../base/errors.ts'
 import type { AuthInfo } from '../identity/identity.ts'
-import { PROXY_EXAMPLE } from '../proxy-variables.ts'
-import { quote } from '../quote.ts'
-import { canHeal, isUnknownHost, isUntrusted, proxyStatusOf, reasonOf, retried, wantsCertificate } from '../retry.ts'
-import { hintFor, hintForUnhealed, type Asked, type Form } from './hint.ts'
-
-/** A server that gives one of these answers has not read the whole request, and so has handed nothing on. https://www.rfc-editor.org/rfc/rfc6585#section-5 */
-const UNREAD = [413, 414, 431]
+import { type Http, type Response, TooLong } from '../net/http.ts'
+import { PROXY_EXAMPLE } from '../net/proxy.ts'
+import { canHeal, isUnknownHost, isUntrusted, proxyStatusOf, reasonOf, retried, wantsCertificate } from '../net/retry.ts'
+import { type Answer, answerOf, statusOf, wordsOf } from './answer.ts'
+import { hintForUnhealed } from './hint.ts'
 
 export interface Call {
   method: 'GET' | 'POST' | 'DELETE'
@@ -20,19 +16,6 @@ export interface Call {
   accept?: string
   /** A connection of its own instead of the one that is kept open. */
   anew?: boolean
-}
-
-export interface Answer {
-  /** The request that the answer belongs to. */
-  asked: Asked
-  status: number
-  /** The JSON document; undefined when the body was none. */
-  body: unknown
-  form: Form
-  /** Texts of the Warning headers: foreign, quote them. */
-  warnings: string[]
-  /** An earlier try whose answer was lost may have taken effect. */
-  mayHaveActed: boolean
 }
 
 const SAME_MOMENT_MS = 2_000
@@ -125,55 +108,4 @@ export class KubeClient {
       : ''
     return `The certificate does not verify: give the CA of this API server as certificate_authority (or in the kubeconfig), and tls_server_name if the certificate names another host.${ofProxy}`
   }
-}
-
-/** What the server said, as an error for the user: its own words quoted, and what to do about them. */
-export function refusalOf(answer: Answer, what: string, auth: AuthInfo): KubepassError {
-  const said = statusOf(answer)
-  const hint = hintFor(answer.asked, { ...answer, said }, auth)
-  if (said === undefined) {
-    return new KubepassError(
-      'UNREACHABLE',
-      `Asked to ${what}, something that is no Kubernetes API server answered ${answer.status} with ${answer.form}.`,
-      { hint, noEffect: UNREAD.includes(answer.status) && !answer.mayHaveActed },
-    )
-  }
-  return new KubepassError('REFUSED', `The API server refused to ${what}: ${answer.status}${wordsOf(said)}.`, {
-    hint,
-    noEffect: !answer.mayHaveActed,
-  })
-}
-
-/** The answer's Status object; undefined when something else than an API server answered. */
-export function statusOf(answer: Pick<Answer, 'body'>): V1Status | undefined {
-  const body = answer.body as Partial<V1Status> | undefined
-  return body?.kind === 'Status' && body.apiVersion === 'v1' ? body : undefined
-}
-
-function wordsOf({ message }: V1Status): string {
-  return message === undefined ? '' : ` ${quote(message)}`
-}
-
-function answerOf(asked: Asked, response: Response, mayHaveActed: boolean): Answer {
-  const warning = response.headers['warning']
-  const warnings = (Array.isArray(warning) ? warning : [warning ?? '']).flatMap((text) => /^299 \S+ "(.*)"$/.exec(text)?.[1] ?? [])
-  const body = parseJson(response)
-  return { asked, status: response.status, body, form: formOf(response, body), warnings, mayHaveActed }
-}
-
-function parseJson({ headers, body }: Response): unknown {
-  if (!String(headers['content-type']).startsWith('application/json')) return undefined
-  try {
-    return JSON.parse(body) as unknown
-  } catch {
-    return undefined
-  }
-}
-
-function formOf({ headers, body: text }: Response, body: unknown): Form {
-  const type = String(headers['content-type'])
-  if (text === '') return 'an empty body'
-  if (body !== undefined) return statusOf({ body }) === undefined ? 'JSON of another kind' : 'a Kubernetes Status'
-  if (/^text\/html|^application\/xhtml/.test(type)) return 'HTML'
-  return type.startsWith('text/plain') ? 'plain text' : 'something else'
 }

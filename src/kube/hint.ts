@@ -1,22 +1,13 @@
 import type { V1Status } from '@kubernetes/client-node'
-import { certificateLines } from '../certificate.ts'
-import { claimsOf, isoTime, jwtOf } from '../credential.ts'
+import { quote } from '../base/quote.ts'
+import { isoTime } from '../base/time.ts'
 import type { AuthInfo } from '../identity/identity.ts'
-import { quote } from '../quote.ts'
-import type { Secret } from '../secret.ts'
+import { certificateLines } from '../net/certificate.ts'
+import type { Secret } from '../redact/secret.ts'
+import { claimsOf } from '../token/claims.ts'
+import { jwtOf } from '../token/jwt.ts'
+import type { Asked, Form } from './answer.ts'
 import { quotaHint } from './quota.ts'
-
-/** The request that was sent. */
-export interface Asked {
-  /** The API server's URL, as the user gave it. */
-  readonly server: string
-  readonly method: 'GET' | 'POST' | 'DELETE'
-  /** Behind the server's URL. */
-  readonly path: string
-}
-
-/** The kind of an answer's body. Only an API server sends a Status, and for some of its paths `404 page not found`. */
-export type Form = 'a Kubernetes Status' | 'JSON of another kind' | 'HTML' | 'plain text' | 'an empty body' | 'something else'
 
 export interface Answered {
   readonly status: number

@@ -1,5 +1,5 @@
 import type { V1Status } from '@kubernetes/client-node'
-import { quote } from '../quote.ts'
+import { quote } from '../base/quote.ts'
 
 const FULL = 'exceeded quota: '
 const UNCOUNTED = 'status unknown for quota: '

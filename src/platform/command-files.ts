@@ -1,8 +1,8 @@
-import { constants, closeSync, fstatSync, lstatSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { obstacleAt, removeTree, reopen } from '../access.ts'
-import { errnoOf } from '../errors.ts'
-import { appendWhole, makeFolder, overwrite, writePrivate } from '../write.ts'
+import { errnoOf } from '../base/errors.ts'
+import { obstacleAt, removeTree, reopen } from '../system/access.ts'
+import { appendWhole, makeFolder, overwrite, writePrivate } from '../system/files.ts'
 
 export interface Tampered {
   /** The names of the files that somebody else has changed. */

@@ -1,4 +1,4 @@
-import { KubepassError } from '../errors.ts'
+import { KubepassError } from '../base/errors.ts'
 import { githubPlatform } from './github.ts'
 import { gitlabPlatform } from './gitlab.ts'
 import type { Platform } from './platform.ts'

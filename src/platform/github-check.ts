@@ -1,7 +1,8 @@
 import { context, getOctokit } from '@actions/github'
-import { KubepassError } from '../errors.ts'
-import { asMarkdown, ending, type Evidence } from '../evidence.ts'
-import type { Secret } from '../secret.ts'
+import { KubepassError } from '../base/errors.ts'
+import type { Secret } from '../redact/secret.ts'
+import { asMarkdown, ending } from '../state/evidence-text.ts'
+import type { Evidence } from '../state/evidence.ts'
 
 const DEADLINE_MS = 10_000
 

@@ -1,7 +1,7 @@
 import { getOctokit } from '@actions/github'
-import { KubepassError } from '../errors.ts'
-import type { Run } from '../job.ts'
-import type { Secret } from '../secret.ts'
+import { KubepassError } from '../base/errors.ts'
+import type { Secret } from '../redact/secret.ts'
+import type { Run } from '../state/job.ts'
 
 /** https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run-attempt */
 export async function isOverOnGithub(run: Run, token: Secret, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<boolean> {

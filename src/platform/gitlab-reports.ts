@@ -1,6 +1,7 @@
 import Builder from 'fast-xml-builder'
-import { ending, type Evidence } from '../evidence.ts'
-import { quote } from '../quote.ts'
+import { quote } from '../base/quote.ts'
+import { ending } from '../state/evidence-text.ts'
+import type { Evidence } from '../state/evidence.ts'
 
 interface Check {
   name: string

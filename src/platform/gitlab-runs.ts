@@ -1,9 +1,9 @@
-import { KubepassError } from '../errors.ts'
-import { exchangeOnLoopback, Http, isLoopback } from '../http.ts'
-import type { Run } from '../job.ts'
-import { proxyFor } from '../proxy-variables.ts'
-import { reasonOf, retried } from '../retry.ts'
-import type { Secret } from '../secret.ts'
+import { KubepassError } from '../base/errors.ts'
+import { exchangeOnLoopback, Http, isLoopback } from '../net/http.ts'
+import { proxyFor } from '../net/proxy.ts'
+import { reasonOf, retried } from '../net/retry.ts'
+import type { Secret } from '../redact/secret.ts'
+import type { Run } from '../state/job.ts'
 
 const OVER = ['success', 'failed', 'canceled', 'skipped']
 

@@ -1,7 +1,9 @@
-import { KubepassError } from '../errors.ts'
-import type { Run } from '../job.ts'
-import type { Seal, Secret } from '../secret.ts'
-import { readSmallFile, sealToken, Wrong } from '../values.ts'
+import { KubepassError } from '../base/errors.ts'
+import { Wrong } from '../config/invalid-value.ts'
+import { sealToken } from '../config/seal-credentials.ts'
+import { readSmallFile } from '../config/small-file.ts'
+import type { Seal, Secret } from '../redact/secret.ts'
+import type { Run } from '../state/job.ts'
 
 /** Where a platform tells whether a run of it is over. */
 export interface RunsApi {

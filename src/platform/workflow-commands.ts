@@ -1,5 +1,5 @@
-import type { Filter } from '../pipe.ts'
-import type { TextSearch } from '../text-search.ts'
+import type { Filter } from '../redact/filter.ts'
+import type { TextSearch } from '../redact/text-search.ts'
 
 /** U+200B in UTF-8. */
 const ZERO_WIDTH_SPACE = Buffer.from('\u200b')

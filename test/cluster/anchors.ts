@@ -5,7 +5,7 @@ import { Agent, request as httpsRequest } from 'node:https'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
-import { errnoOf } from '../../src/errors.ts'
+import { errnoOf } from '../../src/base/errors.ts'
 import { admin } from './admin.ts'
 import type { ClusterInfo } from './cluster.ts'
 

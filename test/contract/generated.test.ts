@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parse, parseAllDocuments } from 'yaml'
 import { generated } from '../../scripts/generate.ts'
-import { help } from '../../src/help.ts'
-import { inputIds, inputs, outputs } from '../../src/inputs.ts'
+import { help } from '../../src/commands/help.ts'
+import { inputIds, inputs, outputs } from '../../src/config/inputs.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const read = (name: string): string => readFileSync(join(root, name), 'utf8')

@@ -1,4 +1,4 @@
-import { errorCodes } from '../../src/errors.ts'
+import { errorCodes } from '../../src/base/errors.ts'
 import { markdownTable } from '../markdown.ts'
 import { calls, type CallName } from './calls.ts'
 import { faults } from './faults.ts'

@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals'
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Evidence } from '../../src/evidence.ts'
+import type { Evidence } from '../../src/state/evidence.ts'
 import { inTerminal, ONE_SECRET, onEachCi, onGithub, onGitlab } from './scenario.ts'
 
 const NAMES = `kubectl config get-clusters; kubectl config get-users; kubectl config get-contexts -o name; kubectl config current-context`

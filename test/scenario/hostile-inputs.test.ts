@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { inputIds, inputs, type InputId } from '../../src/inputs.ts'
+import { inputIds, inputs, type InputId } from '../../src/config/inputs.ts'
 import { newSeed, playEach } from '../seed.ts'
 import { ONE_SECRET, onGithub, playInTerminal, playOnGithub, playOnGitlab, type CiScene } from './scenario.ts'
 

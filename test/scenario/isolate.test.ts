@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { chmodSync, chownSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Evidence } from '../../src/evidence.ts'
+import type { Evidence } from '../../src/state/evidence.ts'
 import type { ClusterInfo } from '../cluster/cluster.ts'
 import { whyNoIsolation } from '../hosts/isolation.ts'
 import { commandOf, processes } from '../hosts/processes.ts'

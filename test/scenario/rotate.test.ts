@@ -15,7 +15,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Evidence } from '../../src/evidence.ts'
+import type { Evidence } from '../../src/state/evidence.ts'
 import { admin } from '../cluster/admin.ts'
 import type { Disturbance, Exchange, Proxy } from '../cluster/proxy.ts'
 import type { Job } from '../hosts/host.ts'

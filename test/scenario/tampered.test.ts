@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals'
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Evidence } from '../../src/evidence.ts'
-import type { Receipt } from '../../src/receipt.ts'
+import type { Evidence } from '../../src/state/evidence.ts'
+import type { Receipt } from '../../src/state/run-state.ts'
 import { ONE_SECRET, onGithub, playOnGithub, playOnGitlab, SECRETS, status } from './scenario.ts'
 
 /** What a scan finds although it is not told: the runner's files lie where they always do. */

@@ -1,19 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import {
-  checkCredential,
-  claimsOf,
-  decodeJwt,
-  endsAt,
-  readCredential,
-  renewAt,
-  retireAt,
-  untimely,
-  type Expected,
-} from '../../src/credential.ts'
-import { decode } from '../../src/decode.ts'
-import { KubepassError } from '../../src/errors.ts'
-import { Redactor } from '../../src/redact.ts'
+import { checkCredential, claimsOf, readCredential, untimely, type Expected } from '../../src/token/claims.ts'
+import { decodeJwt } from '../../src/token/jwt.ts'
+import { endsAt, renewAt, retireAt } from '../../src/token/lifetime.ts'
+import { decode } from '../../src/commands/decode.ts'
+import { KubepassError } from '../../src/base/errors.ts'
+import { Redactor } from '../../src/redact/redactor.ts'
 
 const { seal } = new Redactor()
 const IAT = 1_800_000_000

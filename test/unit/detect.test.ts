@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { KubepassError } from '../../src/errors.ts'
+import { KubepassError } from '../../src/base/errors.ts'
 import { detect } from '../../src/platform/detect.ts'
 
 const platformOf = (env: NodeJS.ProcessEnv, words: string[] = []): string => detect(env, words, undefined, (text) => text).run.platform

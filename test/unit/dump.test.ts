@@ -3,8 +3,8 @@ import fc from 'fast-check'
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { Redactor } from '../../src/redact.ts'
-import { TextSearch } from '../../src/text-search.ts'
+import { Redactor } from '../../src/redact/redactor.ts'
+import { TextSearch } from '../../src/redact/text-search.ts'
 import { texts } from '../bench/texts.ts'
 
 const SECRET = [Buffer.from('{"sub":"system:serviceaccount:kubepass:scanner","jti":"0c5f"}'), createHash('sha512').update('x').digest()]

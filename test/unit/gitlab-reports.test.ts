@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { newEvidence, type Evidence } from '../../src/evidence.ts'
-import type { Options } from '../../src/options.ts'
+import { newEvidence, type Evidence } from '../../src/state/evidence.ts'
+import type { Options } from '../../src/config/options.ts'
 import { annotations, junit } from '../../src/platform/gitlab-reports.ts'
 
 const run = { platform: 'gitlab', id: '7', attempt: '1', job: 'scan', repository: 'group/project', instance: 'https://github.com' } as const

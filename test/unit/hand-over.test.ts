@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { waitToTell } from '../../src/hand-over.ts'
+import { waitToTell } from '../../src/lifecycle/use.ts'
 
 const NOW = Date.parse('2026-01-01T00:00:00Z')
 const minutes = (count: number): number => count * 60_000

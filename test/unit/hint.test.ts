@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import { attributesOf, hintFor, hintForUnhealed, type Answered, type Asked, type Form } from '../../src/kube/hint.ts'
-import { Redactor } from '../../src/redact.ts'
+import { attributesOf, hintFor, hintForUnhealed, type Answered } from '../../src/kube/hint.ts'
+import { type Asked, type Form } from '../../src/kube/answer.ts'
+import { Redactor } from '../../src/redact/redactor.ts'
 
 const { seal } = new Redactor()
 const bearer = { bearer: seal('abcdefghijklmnopqrstuvwxyz') }

@@ -2,8 +2,8 @@ import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
-import { BadAnswer, exchangeOnLoopback, Http, NotSent } from '../../src/http.ts'
-import { limitOf } from '../../src/limit.ts'
+import { BadAnswer, exchangeOnLoopback, Http, NotSent } from '../../src/net/http.ts'
+import { limitOf } from '../../src/base/deadline.ts'
 import { behaviours, startRandomServer, type Act } from '../random-http.ts'
 
 /** What one exchange with a server that behaves so comes to: a status, or the name of the error. */

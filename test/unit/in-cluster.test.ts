@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { serverOf } from '../../src/identity/in-cluster.ts'
+import { serverOf } from '../../src/system/pod.ts'
 
 test.each<[string | undefined, string | undefined, string | undefined]>([
   ['10.0.0.1', '443', 'https://10.0.0.1'],

@@ -17,10 +17,11 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeDirectory, nameOfCluster, placeOf, removeKubeconfig, removeMoved, writeKubeconfig } from '../../src/kubeconfig.ts'
-import type { Options } from '../../src/options.ts'
-import { Redactor } from '../../src/redact.ts'
-import { writePrivate } from '../../src/write.ts'
+import { makeDirectory, placeOf, removeKubeconfig, removeMoved } from '../../src/scan/private-directory.ts'
+import { nameOfCluster, writeKubeconfig } from '../../src/scan/kubeconfig-file.ts'
+import type { Options } from '../../src/config/options.ts'
+import { Redactor } from '../../src/redact/redactor.ts'
+import { writePrivate } from '../../src/system/files.ts'
 import { asOrdinaryUser, canBeAnother, ORDINARY_USER } from '../hosts/as-user.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'kubeconfig-test-'))
@@ -73,8 +74,8 @@ test('a second file that cannot be written leaves the first as it was', () => {
   makeDirectory(directory, uid)
   writeKubeconfig(directory, options, seal('the first token'), uid)
   const source = (name: string): string => JSON.stringify(new URL(`../../src/${name}`, import.meta.url).href)
-  const script = `import { writeKubeconfig } from ${source('kubeconfig.ts')}
-import { Redactor } from ${source('redact.ts')}
+  const script = `import { writeKubeconfig } from ${source('scan/kubeconfig-file.ts')}
+import { Redactor } from ${source('redact/redactor.ts')}
 const options = { server: 'https://10.0.0.1:6443', certificateAuthority: 'C'.repeat(9_000), namespace: 'default' }
 try { writeKubeconfig(process.argv[1], options, new Redactor().seal('the second token'), process.getuid()) } catch (error) { console.log(error.message) }`
   // As on a full disk: the token fits, the kubeconfig does not.

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals'
 import { setTimeout as delay } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { limitOf } from '../../src/limit.ts'
+import { limitOf } from '../../src/base/deadline.ts'
 
 test('a limit is known to be over also if nobody asked before the garbage was collected', async () => {
   setFlagsFromString('--expose-gc')

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { chmodSync, closeSync, linkSync, mkdirSync, mkdtempSync, openSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ownKubeconfigs, problemOfKubeconfig } from '../../src/own-kubeconfig.ts'
+import { ownKubeconfigs, problemOfKubeconfig } from '../../src/config/own-kubeconfig.ts'
 
 const home = realpathSync(mkdtempSync(join(tmpdir(), 'own-kubeconfig-')))
 const before = process.cwd()

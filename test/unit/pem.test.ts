@@ -1,8 +1,10 @@
 import { expect, test } from '@jest/globals'
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { pemBlocks } from '../../src/pem.ts'
-import { Redactor } from '../../src/redact.ts'
-import { parseCertificate, sealKey, textIn } from '../../src/values.ts'
+import { pemBlocks } from '../../src/config/pem.ts'
+import { Redactor } from '../../src/redact/redactor.ts'
+import { parseCertificate } from '../../src/config/certificates.ts'
+import { sealKey } from '../../src/config/seal-credentials.ts'
+import { textIn } from '../../src/config/small-file.ts'
 import { CERTIFICATE } from './certificate.ts'
 
 const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey

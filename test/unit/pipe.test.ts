@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { PassThrough, Readable, Writable } from 'node:stream'
-import { pipe } from '../../src/pipe.ts'
+import { pipe } from '../../src/scan/pipe.ts'
 
 const PIECE = Buffer.alloc(1 << 16, 'x')
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
-import { closeSinks, makeNamedPipes, openNamedPipes } from '../../src/pipes.ts'
+import { closeSinks, makeNamedPipes, openNamedPipes } from '../../src/scan/named-pipes.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'kubepass-pipes-'))
 afterAll(() => rmSync(folder, { recursive: true }))

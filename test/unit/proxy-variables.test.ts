@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
-import { problemOfProxy, proxyPassword, sealProxyPasswords } from '../../src/proxy-variables.ts'
-import { Redactor } from '../../src/redact.ts'
+import { problemOfProxy, proxyPassword, sealProxyPasswords } from '../../src/net/proxy.ts'
+import { Redactor } from '../../src/redact/redactor.ts'
 
 test.each([
   ['http://user:word@host:3128', 'word'],

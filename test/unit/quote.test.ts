@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { markdownCode, quote } from '../../src/quote.ts'
+import { markdownCode, quote } from '../../src/base/quote.ts'
 
 test('no text leaves its line, issues a command or turns the reading direction', () => {
   fc.assert(

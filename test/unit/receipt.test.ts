@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals'
-import type { Options } from '../../src/options.ts'
-import { anchorPrefix, type Run } from '../../src/job.ts'
-import { anchorNames, deadBy, isTokenOf, newCredential, nameOfNext, newReceipt, parseReceipt, type Issued } from '../../src/receipt.ts'
+import type { Options } from '../../src/config/options.ts'
+import { anchorPrefix, type Run } from '../../src/state/job.ts'
+import { anchorNames, deadBy, isTokenOf, newCredential, nameOfNext, newReceipt, type Issued } from '../../src/state/run-state.ts'
+import { parseReceipt } from '../../src/state/run-state-codec.ts'
 
 const run: Run = { platform: 'github', id: '42', attempt: '3', job: 'scan', repository: 'octo/repo', instance: 'https://github.com' }
 const options = {

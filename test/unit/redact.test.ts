@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { createHash } from 'node:crypto'
-import { Redactor } from '../../src/redact.ts'
+import { Redactor } from '../../src/redact/redactor.ts'
 
 const HEADER = Buffer.from('{"alg":"RS256","kid":"abc"}').toString('base64url')
 const PAYLOAD = Buffer.from(

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { withDigests } from '../../scripts/digests.ts'
-import { version } from '../../src/version.ts'
+import { version } from '../../src/base/version.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const template = blank(readFileSync(join(root, 'gitlab/scan.yml'), 'utf8'))

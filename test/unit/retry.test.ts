@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Response } from '../../src/http.ts'
-import { retried, type Clock, type Manner, type Tried } from '../../src/retry.ts'
+import type { Response } from '../../src/net/http.ts'
+import { retried, type Clock, type Manner, type Tried } from '../../src/net/retry.ts'
 
 /** Time that passes when nothing else is left to do. */
 class PlayedClock implements Clock {

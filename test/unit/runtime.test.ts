@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
-import { describe } from '../../src/errors.ts'
-import { refuseOptions } from '../../src/runtime.ts'
+import { describe } from '../../src/base/errors.ts'
+import { refuseOptions } from '../../src/system/node-runtime.ts'
 
 const namesIn = (options: string): string => {
   try {

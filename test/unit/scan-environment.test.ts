@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { scanEnvironment, withheldFromClients } from '../../src/scan-environment.ts'
+import { scanEnvironment, withheldFromClients } from '../../src/scan/environment.ts'
 
 /** By tool. */
 const outranking: Record<string, string[]> = {

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { scanFailure } from '../../src/scan-failure.ts'
+import { scanFailure } from '../../src/scan/failure.ts'
 
 test.each<[number, string | null, number[], string]>([
   [42, null, [0], 'The scan ended with exit code 42, which is not among accept_exit_codes (0).'],

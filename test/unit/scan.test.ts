@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { randomUUID } from 'node:crypto'
 import { Writable } from 'node:stream'
-import { Scan } from '../../src/scan.ts'
+import { Scan } from '../../src/scan/scan.ts'
 import { whyNoIsolation } from '../hosts/isolation.ts'
 
 const whyNot = whyNoIsolation()

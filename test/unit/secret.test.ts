@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { format, inspect } from 'node:util'
 import { serialize } from 'node:v8'
-import { Redactor } from '../../src/redact.ts'
+import { Redactor } from '../../src/redact/redactor.ts'
 
 const VALUE = 'a-value-that-nobody-may-see'
 const secret = new Redactor().seal(VALUE)

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { TextSearch, type Run } from '../../src/text-search.ts'
+import { TextSearch, type Run } from '../../src/redact/text-search.ts'
 
 const SHORTEST_RUN = 16
 

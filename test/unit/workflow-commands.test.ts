@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { commandsDefused } from '../../src/platform/workflow-commands.ts'
-import { TextSearch } from '../../src/text-search.ts'
+import { TextSearch } from '../../src/redact/text-search.ts'
 
 function defused(pieces: Buffer[]): string {
   return Buffer.concat(pieces.map(commandsDefused(new TextSearch()))).toString()

@@ -17,8 +17,8 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { errnoOf } from '../../src/errors.ts'
-import { appendWhole, replaceFile, settled } from '../../src/write.ts'
+import { errnoOf } from '../../src/base/errors.ts'
+import { appendWhole, replaceFile, settled } from '../../src/system/files.ts'
 
 const codeOf = (write: () => void): string => {
   try {
@@ -45,7 +45,7 @@ test(
   within((folder) => {
     const state = join(folder, 'state')
     writeFileSync(state, 'a'.repeat(3_000))
-    const script = `import { appendWhole, writePrivate } from ${JSON.stringify(new URL('../../src/write.ts', import.meta.url).href)}
+    const script = `import { appendWhole, writePrivate } from ${JSON.stringify(new URL('../../src/system/files.ts', import.meta.url).href)}
 for (const write of [() => appendWhole('state', 'b'.repeat(3_000)), () => appendWhole('new', 'b'.repeat(9_000)), () => writePrivate('kubeconfig', 'b'.repeat(9_000))])
   try { write(); console.log('written') } catch (error) { console.log(error.code) }`
     // As on a full disk, a write takes what fits (4 KiB), and the next one nothing.
@@ -109,7 +109,7 @@ test(
 test(
   'two that replace the same file at once are not in the way of each other',
   within((folder) => {
-    const script = `import { replaceFile } from ${JSON.stringify(new URL('../../src/write.ts', import.meta.url).href)}
+    const script = `import { replaceFile } from ${JSON.stringify(new URL('../../src/system/files.ts', import.meta.url).href)}
 for (let times = 0; times < 500; times += 1) replaceFile('${folder}/evidence.json', '{}')`
     const both = `"$0" --input-type=module -e "$1" & "$0" --input-type=module -e "$1" && wait $!`
     execFileSync('sh', ['-c', both, process.execPath, script])

@@ -1,0 +1,17 @@
+/** A moment, in words, as seen from now. Both are seconds since 1970. */
+export function away(seconds: number, now: number): string {
+  const between = Math.round(seconds - now)
+  const [unit, size] =
+    (
+      [
+        ['day', 86400],
+        ['hour', 3600],
+        ['minute', 60],
+      ] as const
+    ).find(([, length]) => Math.abs(between) >= length) ?? (['second', 1] as const)
+  return new Intl.RelativeTimeFormat('en').format(Math.trunc(between / size), unit)
+}
+
+export function isoTime(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z')
+}

@@ -1,0 +1,27 @@
+import { KubepassError } from '../base/errors.ts'
+import { quote } from '../base/quote.ts'
+import { away } from '../base/time.ts'
+import { decodeJwt } from '../token/jwt.ts'
+
+const TIMES = ['iat', 'nbf', 'exp']
+
+/** Header and claims of a token, its times in words; never the signature. */
+export function decode(text: string, now = Date.now()): string {
+  const jwt = decodeJwt(text.trim())
+  if (jwt === undefined) throw new KubepassError('INPUT', 'What came on standard input is no JWT.', { hint: 'kubepass decode < token' })
+  const show = (value: unknown): string => (typeof value === 'string' ? quote(value, 2000) : JSON.stringify(value, undefined, 2))
+  const section = (name: string, values: Record<string, unknown>): string[] => [
+    `${name}:`,
+    ...Object.entries(values).map(([key, value]) => {
+      const inWords = TIMES.includes(key) && typeof value === 'number' ? `  (${momentInWords(value, now)})` : ''
+      return `  ${quote(key).slice(1, -1)}: ${show(value).replaceAll('\n', '\n  ')}${inWords}`
+    }),
+  ]
+  return [...section('header', jwt.header), ...section('claims', jwt.claims)].join('\n')
+}
+
+function momentInWords(seconds: number, now: number): string {
+  const date = new Date(seconds * 1000)
+  if (Number.isNaN(date.getTime())) return 'no date'
+  return `${date.toISOString()}, ${away(seconds, now / 1000)}`
+}

@@ -1,0 +1,108 @@
+import { constants } from 'node:os'
+import { codeOf, describe, exitCodeOf, KubepassError } from '../base/errors.ts'
+import { exampleOf, inputIds } from '../config/inputs.ts'
+import type { Context } from '../lifecycle/session.ts'
+import { detect } from '../platform/detect.ts'
+import type { Platform } from '../platform/platform.ts'
+import type { Wish } from '../platform/terminal.ts'
+import { Redactor } from '../redact/redactor.ts'
+import { putAsideVariables, requireRuntime } from '../system/node-runtime.ts'
+import { print, STDERR } from '../system/print.ts'
+
+/** After a first signal GitHub waits 7.5 s for the second: by then all is done, and what is left to tell is told. */
+const HURRY_MS = 4_200
+/** In a terminal, after a second signal: only the revocation is still waited for, and no longer than this. */
+const LAST_CALL_MS = 3_000
+/** Signals that come closer together are one: npm passes on what the terminal sends to both. */
+const SAME_SIGNAL_MS = 250
+
+/** The edge: everything inside throws, here it is printed once and becomes an exit code. */
+export async function run(
+  useCase: (context: Context) => Promise<number>,
+  words: readonly string[] = process.argv.slice(2),
+  wish?: Wish,
+): Promise<void> {
+  // A program that ends before it has a result has failed.
+  process.exitCode = exitCodeOf(undefined)
+  putAsideVariables()
+  const redactor = new Redactor(inputIds.map(exampleOf))
+  const stop = new AbortController()
+  const hurry = new AbortController()
+  const atOnce = new AbortController()
+  let platform: Platform | undefined
+  let stoppedBy: 'SIGINT' | 'SIGTERM' | 'SIGHUP' | undefined
+  let stoppedAt = 0
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(name, () => {
+      if (stoppedBy === undefined) stoppedAt = Date.now()
+      // A CI's runner sends its second signal to everybody, a person to who takes too long.
+      else if (platform?.isCI === false && Date.now() - stoppedAt > SAME_SIGNAL_MS) atOnce.abort()
+      stoppedBy ??= name
+      stop.abort(new KubepassError('INTERRUPTED', `Stopped by ${stoppedBy}.`))
+      const left = atOnce.signal.aborted ? LAST_CALL_MS : HURRY_MS
+      setTimeout(() => hurry.abort(new KubepassError('INTERRUPTED', 'There was no more time.')), left).unref()
+    })
+  }
+  // Without a handler it opens a debugger.
+  process.on('SIGUSR1', () => undefined)
+  let context: Context | undefined
+  let isOver = false
+  const fail = async (error: unknown): Promise<void> => {
+    const text = redactor.redact(describe(error))
+    await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.fail(text))
+  }
+  process.on('beforeExit', () => {
+    // When Node.js ends by itself, it takes the handlers away first: a further signal would then decide the exit code.
+    if (isOver) process.exit()
+    isOver = true
+    void endWithoutResult()
+  })
+  process.on('uncaughtException', (cause) => {
+    const error = defect('An error came up outside of the run.', cause)
+    // The run ends as after a signal: its own error handling revokes what exists.
+    if (!isOver && !stop.signal.aborted) return stop.abort(error)
+    process.exitCode = exitCodeOf(error)
+    void fail(error)
+  })
+  try {
+    requireRuntime()
+    const here = detect(process.env, words, wish, (text) => redactor.redact(text))
+    platform = here
+    const seal: Context['seal'] = (value) => {
+      const secret = redactor.seal(value)
+      here.mask(secret)
+      return secret
+    }
+    context = { platform, redactor, seal, signal: stop.signal, hurry: hurry.signal, atOnce: atOnce.signal, rescue: undefined }
+    const exitCode = await useCase(context)
+    if (stop.signal.aborted && codeOf(stop.signal.reason) === 'INTERNAL') throw stop.signal.reason
+    endWith(exitCode)
+  } catch (error) {
+    await fail(error)
+    const byUs = exitCodeOf(error)
+    endWith(stoppedBy === undefined || ['NOT_REVOKED', 'TAMPERED'].includes(codeOf(error)) ? byUs : 128 + constants.signals[stoppedBy])
+  }
+
+  /** A run that was called a defect stays one, even if it goes on while its credential is revoked. */
+  function endWith(exitCode: number): void {
+    if (!isOver) process.exitCode = exitCode
+    isOver = true
+  }
+
+  /** Node.js has nothing left to do, yet the run waits for something. */
+  async function endWithoutResult(): Promise<void> {
+    const error = defect('The run ended without a result.')
+    await fail(error)
+    const failure = await context?.rescue?.(error)
+    if (failure === undefined) return
+    await fail(failure)
+    process.exitCode = exitCodeOf(failure)
+  }
+}
+
+function defect(fact: string, cause?: unknown): KubepassError {
+  return new KubepassError('INTERNAL', `${fact} This is a defect of kubepass.`, {
+    hint: 'Please report it, with the log; the log holds no secret.',
+    cause,
+  })
+}

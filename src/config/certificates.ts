@@ -1,0 +1,34 @@
+import { X509Certificate } from 'node:crypto'
+import { damageOfPem } from './damage.ts'
+import { Wrong } from './invalid-value.ts'
+import { isNoPath } from './path-or-content.ts'
+import { pemBlocks, pemOf } from './pem.ts'
+import { readSmallFile } from './small-file.ts'
+
+/** PEM from PEM, its base64, or a file that holds either. */
+export function parseCertificateAuthority(text: string, readFile = readSmallFile): string {
+  const pem = pemOf(text)
+  if (pem === undefined && isNoPath(text))
+    throw new Wrong(damageOfPem(text, 'certificate') ?? 'is neither a certificate nor the path of one')
+  return parseCertificate(pem ?? readFile(text).trim())
+}
+
+/**
+ * PEM from PEM or its base64. The certificates alone: a key beside them must not go where they go. One that cannot be read is
+ * skipped, as the Go clients do: what is left trusts nobody else.
+ */
+export function parseCertificate(text: string): string {
+  const certificates = pemBlocks(pemOf(text) ?? '')
+    .filter(({ label, hasHeaders }) => label === 'CERTIFICATE' && !hasHeaders)
+    .flatMap(({ der }) => certificateIn(der) ?? [])
+  if (certificates.length === 0) throw new Wrong(damageOfPem(text, 'certificate') ?? 'holds no certificate that can be read')
+  return certificates.join('')
+}
+
+function certificateIn(der: Buffer): string | undefined {
+  try {
+    return new X509Certificate(der).toString()
+  } catch {
+    return undefined
+  }
+}

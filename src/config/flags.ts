@@ -1,0 +1,68 @@
+import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { KubepassError } from '../base/errors.ts'
+import { quote } from '../base/quote.ts'
+import { type InputId, inputIds, inputs } from './inputs.ts'
+
+/** What a command line says. */
+export interface Flags {
+  readonly values: ReadonlyMap<InputId, string>
+  readonly positionals: readonly string[]
+  /** What stands behind `--`. */
+  readonly argv: readonly string[]
+  /** Those that are no inputs. */
+  readonly own: Readonly<Record<string, string | boolean | undefined>>
+}
+
+/** Those of a person. Secrets are no flags: every user of the machine can read argv. */
+export const terminalFlags = inputIds.filter((id) => inputs[id].secret !== true && !inputs[id].ciOnly)
+
+/** Those of a GitLab job: there, every variable can be overruled from outside. */
+export const gitlabFlags = inputIds.filter((id) => inputs[id].guard !== undefined)
+
+/** Those of `kubepass sweep` alone. */
+export const sweepFlags = {
+  'dry-run': { type: 'boolean', description: 'delete nothing, and show what would be deleted' },
+  json: { type: 'boolean', description: 'print JSON in place of a table' },
+  'github-token-file': { type: 'string', description: 'file with a token for the API of GitHub; without it GITHUB_TOKEN' },
+  'gitlab-token-file': { type: 'string', description: 'file with a token for the API of GitLab; without it GITLAB_TOKEN or CI_JOB_TOKEN' },
+} as const
+
+export function flagName(id: InputId): string {
+  return `--${id.replaceAll('_', '-')}`
+}
+
+type Options = NonNullable<ParseArgsConfig['options']>
+
+/**
+ * @param wanted how many words must stand beside the flags
+ * @param own flags that are no inputs
+ */
+export function parseFlags(words: readonly string[], ids: readonly InputId[], wanted: number, hint: string, own: Options = {}): Flags {
+  const end = words.includes('--') ? words.indexOf('--') : words.length
+  const options: Options = { ...own, ...Object.fromEntries(ids.map((id) => [flagName(id).slice(2), { type: 'string' }])) }
+  const { values, positionals } = parse(words.slice(0, end), options, hint)
+  if (positionals.length !== wanted) {
+    const fact =
+      wanted === 0
+        ? `${quote(positionals[0] ?? '')} is no flag.`
+        : `${wanted} word is needed beside the flags, and ${positionals.length} are given.`
+    throw new KubepassError('INPUT', fact, { hint })
+  }
+  const given = ids.flatMap((id): [InputId, string][] => {
+    const value = values[flagName(id).slice(2)]
+    return typeof value === 'string' ? [[id, value]] : []
+  })
+  const ownOnes = Object.keys(own).map((name): [string, string | boolean | undefined] => [
+    name,
+    values[name] as string | boolean | undefined,
+  ])
+  return { values: new Map(given), positionals, argv: words.slice(end + 1), own: Object.fromEntries(ownOnes) }
+}
+
+function parse(args: string[], options: Options, hint: string): ReturnType<typeof parseArgs> {
+  try {
+    return parseArgs({ args, options, allowPositionals: true })
+  } catch (error) {
+    throw new KubepassError('INPUT', error instanceof Error ? error.message : 'The flags cannot be read.', { hint })
+  }
+}

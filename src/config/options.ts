@@ -1,0 +1,309 @@
+import { dirname, resolve } from 'node:path'
+import { KubepassError } from '../base/errors.ts'
+import { quote } from '../base/quote.ts'
+import { problemOfProxy, sealProxyPasswords } from '../net/proxy.ts'
+import type { Seal, Secret } from '../redact/secret.ts'
+import { isProgram } from '../system/find-program.ts'
+import { isInPod } from '../system/pod.ts'
+import { parseCertificateAuthority } from './certificates.ts'
+import type { ClusterAccess, IdentityKind, KubeconfigInput } from './cluster-access.ts'
+import { damageOfKubeconfig } from './damage.ts'
+import { exampleOf, type InputId, inputs, NO_AUDIENCE } from './inputs.ts'
+import { Wrong } from './invalid-value.ts'
+import { ownKubeconfigs, problemOfKubeconfig } from './own-kubeconfig.ts'
+import {
+  parseAudience,
+  parseContextName,
+  parseDeadline,
+  parseDuration,
+  parseExitCodes,
+  parseGrace,
+  parseLife,
+  parseMaxScan,
+  parseNamespace,
+  parseProxy,
+  parseSamples,
+  parseServer,
+  parseServerName,
+  parseServiceAccount,
+  parseTokenVariable,
+  parseVariableNames,
+  words,
+} from './parsers.ts'
+import { isNoPath, kubeconfigContent } from './path-or-content.ts'
+import { baseDirectory, isInside, parseDirectory, parseEvidencePath, realpathOr } from './paths.ts'
+import { isStdin, PATH_INPUTS } from './read-once.ts'
+import { sealToken } from './seal-credentials.ts'
+import { readSmallFile } from './small-file.ts'
+import type { Source } from './source.ts'
+import { systemRoots } from './system-roots.ts'
+
+/** Everything a run is asked to do. Read once, before any network. */
+export interface Options extends ClusterAccess {
+  readonly serviceAccount: { readonly namespace: string; readonly name: string }
+  readonly namespace: string
+  /** The name of the cluster in the scan's kubeconfig; undefined: as its server. */
+  readonly contextName: string | undefined
+  readonly command: readonly [string, ...string[]] | undefined
+  readonly acceptExitCodes: readonly number[]
+  readonly env: 'inherit' | 'clean'
+  readonly passEnv: readonly string[]
+  readonly isolate: 'auto' | 'off' | 'required'
+  readonly identity: 'auto' | IdentityKind
+  readonly token: Secret | undefined
+  readonly kubeconfig: KubeconfigInput | undefined
+  readonly stdinTaken: boolean
+  readonly audience: string
+  /** Seconds. */
+  readonly duration: number
+  /** Seconds from the replacement of a credential to its end; its own expiry when undefined. */
+  readonly rotateGrace: number | undefined
+  /** Seconds. */
+  readonly maxScan: number
+  readonly tokenAudiences: readonly string[]
+  readonly revocation: 'required' | 'best-effort'
+  readonly prove: 'wait' | 'post' | 'off'
+  readonly proofSamples: number
+  readonly delivery: 'kubeconfig' | 'env' | 'output'
+  readonly tokenVariable: string
+  readonly directory: string
+  readonly evidence: string | undefined
+  /** Makes a check run of the evidence. */
+  readonly checkToken: Secret | undefined
+  /** Milliseconds for all that comes before the scan, and again for the revocation. */
+  readonly deadline: number
+}
+
+/** GitLab's template always gives a value, so that this one stands for none. */
+export const DEFAULT_MAX_SCAN_S = 6 * 3600
+
+/** The value of `certificate_authority` that means the public CAs of the system. */
+const SYSTEM = 'system'
+
+/**
+ * Reports every wrong input at once, each with its name, what is wrong and a right example. To finish a run
+ * nothing is asked that only its start needs: a program or a directory may be gone by then.
+ */
+export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'finish'): Options {
+  const problems: string[] = []
+  /** The inputs with a problem, so that one mistake gives one complaint. */
+  const wrong = new Set<InputId>()
+  const read = <T>(id: InputId, parse: (text: string) => T, whenEmpty: T, fallback = inputs[id].default): T => {
+    if (wrong.has(id)) return whenEmpty
+    const text = textOf(id) || fallback
+    try {
+      if (text === '') {
+        const { required } = inputs[id]
+        if (required === true || (required !== undefined && bringer === undefined && isIdentityKnown())) throw new Wrong('is missing')
+        return whenEmpty
+      }
+      const allowed = inputs[id].options
+      if (allowed && !allowed.includes(text)) throw new Wrong(`is ${quote(text)}, not one of ${allowed.join(', ')}`)
+      return parse(text)
+    } catch (error) {
+      if (!(error instanceof Wrong)) throw error
+      wrong.add(id)
+      problems.push(`${source.nameOf(id)} ${error.message}; ${exampleOf(id)}`)
+      return whenEmpty
+    }
+  }
+  const same = (text: string): string => text
+  const choice = (id: InputId): string => read(id, same, inputs[id].default)
+
+  sealProxyPasswords(source.env, seal)
+  problems.push(...[problemOfProxy(source.env)].filter((problem) => problem !== undefined))
+  const bringer = whoBringsTheCluster()
+  const server = read('server', parseServer, '')
+  const serviceAccount = read('service_account', parseServiceAccount, { namespace: '', name: '' })
+  const maxDuration = read('max_duration', parseDuration, Infinity)
+  const tokenFile = read('token_file', same, '')
+  const token = read<Secret | undefined>('token', (text) => sealToken(text, seal), undefined)
+  if (token !== undefined && tokenFile !== '')
+    problems.push(`${source.nameOf('token')} and ${source.nameOf('token_file')} are both given: one is enough`)
+  const shell = choice('shell')
+  const allowDebugTrace = choice('allow_debug_trace') === 'true'
+  const report = choice('report')
+  // Not read without need: what is not known to anybody needs no redaction.
+  const checkToken = report === 'check' ? read<Secret | undefined>('github_token', (text) => sealToken(text, seal), undefined) : undefined
+  const certificateAuthority = read('certificate_authority', readCertificateAuthority, '')
+  const options: Options = {
+    server,
+    certificateAuthority,
+    serviceAccount,
+    namespace: read('namespace', parseNamespace, serviceAccount.namespace),
+    contextName: read<string | undefined>('context_name', parseContextName, undefined),
+    command: readCommand(),
+    acceptExitCodes: read('accept_exit_codes', parseExitCodes, [0]),
+    env: choice('env') as Options['env'],
+    passEnv: read('pass_env', parseVariableNames, []),
+    isolate: choice('isolate') as Options['isolate'],
+    identity: choice('identity') as Options['identity'],
+    kubeconfig: read('kubeconfig', readKubeconfig, undefined),
+    token: token ?? (tokenFile === '' ? undefined : read('token_file', readToken, undefined)),
+    stdinTaken: PATH_INPUTS.some((id) => isStdin(textOf(id))),
+    audience: read('audience', parseAudience, server),
+    duration: read('duration', (text) => parseLife(text, maxDuration, source.nameOf('max_duration')), 900),
+    rotateGrace: read<number | undefined>('rotate_grace', parseGrace, undefined),
+    maxScan: read('max_scan', parseMaxScan, DEFAULT_MAX_SCAN_S),
+    tokenAudiences: read('token_audiences', words, []),
+    revocation: choice('revocation') as Options['revocation'],
+    prove: choice('prove') as Options['prove'],
+    proofSamples: read('proof_samples', parseSamples, 3),
+    delivery: choice('delivery') as Options['delivery'],
+    tokenVariable: read('token_variable', parseTokenVariable, 'KUBE_TOKEN'),
+    directory:
+      purpose === 'start' ? read('directory', (path) => parseDirectory(path, source.workspace), '', source.temp) : baseDirectory(source),
+    proxyUrl: read<URL | undefined>('proxy_url', parseProxy, undefined),
+    tlsServerName: read<string | undefined>('tls_server_name', parseServerName, undefined),
+    evidence: read<string | undefined>('evidence', (path) => parseEvidencePath(path, source, purpose), undefined),
+    checkToken,
+    deadline: 1000 * read('deadline', parseDeadline, 60),
+  }
+  if (purpose === 'start' && !source.hasLaterSteps && options.command === undefined)
+    problems.push(`no command was given${source.hasPost ? `: set ${source.nameOf('command')}` : ': kubepass run [FLAGS] -- COMMAND'}`)
+  if (purpose === 'start' && source.hasLaterSteps && options.isolate === 'required' && options.command === undefined)
+    problems.push(`${source.nameOf('isolate')} is required, but later steps cannot be isolated: set ${source.nameOf('command')}`)
+  if (options.delivery === 'output' && options.command !== undefined)
+    problems.push(`${source.nameOf('delivery')} is output, which is for later steps: with a command use env`)
+  if (options.identity === 'token' && !given('token') && !given('token_file'))
+    problems.push(
+      `${source.nameOf('identity')} is token, but neither ${source.nameOf('token')} nor ${source.nameOf('token_file')} is given`,
+    )
+  if (!source.postFailsJob && options.prove === 'post')
+    problems.push(
+      `${source.nameOf('prove')} is post, but ${source.hasPost ? 'what comes after the script cannot fail a job' : 'there is no post step'} here`,
+    )
+  if (report === 'check' && !given('github_token'))
+    problems.push(`${source.nameOf('report')} is check, but ${source.nameOf('github_token')} is empty`)
+  if (purpose === 'start' && source.traced !== undefined && !allowDebugTrace) {
+    problems.push(
+      `${source.traced} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')} to true`,
+    )
+  }
+  if (options.identity === 'gitlab-oidc' && options.audience === NO_AUDIENCE)
+    problems.push(
+      `${source.nameOf('audience')} is missing, for which the ID token is made; for example: ${server || inputs.audience.example}`,
+    )
+  if (options.identity === 'kubeconfig' && !given('kubeconfig'))
+    problems.push(`${source.nameOf('identity')} is kubeconfig, but ${source.nameOf('kubeconfig')} is not given`)
+  if (bringer === 'kubeconfig' && options.identity !== 'auto' && options.identity !== 'kubeconfig')
+    problems.push(`${source.nameOf('kubeconfig')} is given, but ${source.nameOf('identity')} is ${options.identity}`)
+  for (const id of bringer === 'kubeconfig' ? [] : (['context', 'allow_exec'] as const))
+    if (given(id) && textOf(id) !== inputs[id].default)
+      problems.push(`${source.nameOf(id)} is given without ${source.nameOf('kubeconfig')}`)
+  if (problems.length > 0) {
+    throw new KubepassError(
+      'INPUT',
+      problems.length === 1 ? (problems[0] ?? '') : `${problems.length} inputs are wrong:\n- ${problems.join('\n- ')}`,
+    )
+  }
+  return options
+
+  function textOf(id: InputId): string {
+    return (source.input(id) ?? '').trim()
+  }
+
+  function given(id: InputId): boolean {
+    return textOf(id) !== ''
+  }
+
+  /** A misspelled identity may bring the cluster, so that a missing server is no complaint then. */
+  function isIdentityKnown(): boolean {
+    return inputs.identity.options?.includes(textOf('identity') || inputs.identity.default) ?? true
+  }
+
+  function whoBringsTheCluster(): 'kubeconfig' | 'in-cluster' | undefined {
+    const identity = textOf('identity') || inputs.identity.default
+    const cluster: InputId[] = ['server', 'certificate_authority', 'proxy_url', 'tls_server_name']
+    // `system` is the only CA that may stand beside a kubeconfig, which has no CA of its own then.
+    const ofKubeconfig = cluster.filter((id) => id !== 'certificate_authority' || textOf(id) !== SYSTEM)
+    const brought = { kubeconfig: ofKubeconfig, 'in-cluster': [...cluster, 'token', 'token_file'] satisfies InputId[] }
+    const inCluster = identity === 'in-cluster' || (identity === 'auto' && !brought['in-cluster'].some(given) && isInPod(source.env))
+    const kind = given('kubeconfig') ? 'kubeconfig' : inCluster ? 'in-cluster' : undefined
+    for (const id of kind === undefined ? [] : brought[kind].filter(given)) {
+      wrong.add(id)
+      problems.push(`${source.nameOf(id)} is given, but comes with the identity ${kind}: leave one of them out`)
+    }
+    return kind
+  }
+
+  function readKubeconfig(text: string): KubeconfigInput {
+    const asked = {
+      context: textOf('context') || undefined,
+      allowExec: choice('allow_exec') === 'true',
+      systemRoots: certificateAuthority || undefined,
+    }
+    const content = kubeconfigContent(text)
+    if (content !== undefined) return { ...asked, text: () => content, files: { refused: 'it was given as content' } }
+    // Never echoed: it may be a part of a kubeconfig.
+    if (isNoPath(text)) throw new Wrong(damageOfKubeconfig(text) ?? 'is neither a kubeconfig nor the path of one')
+    const file = contentOf(text)
+    const folder = dirname(resolve(text))
+    // A job's files, and those that GitLab makes of its variables, are content, too: who wrote them is not who set up the runner.
+    const ofTheJob = source.workspace === undefined ? [] : [source.workspace, `${source.workspace}.tmp`].map(realpathOr)
+    const lies = ofTheJob.find((place) => [realpathOr(folder), realpathOr(text)].some((path) => isInside(path, place)))
+    return { ...asked, text: () => file, files: lies === undefined ? { folder } : { refused: `it lies in ${quote(lies)}` } }
+  }
+
+  function readCertificateAuthority(text: string): string {
+    return text === SYSTEM ? systemRoots() : parseCertificateAuthority(text, contentOf)
+  }
+
+  function readToken(path: string): Secret {
+    if (isNoPath(path)) {
+      if (path.length >= 16) seal(path)
+      throw new Wrong('looks like a token, not like the path of one: a token is given as token')
+    }
+    return sealToken(contentOf(path), seal)
+  }
+
+  function contentOf(path: string): string {
+    const text = source.once?.get(path)
+    if (text instanceof Wrong) throw text
+    if (text === undefined && isStdin(path)) throw new Wrong(`is ${quote(path)}, but there is no standard input here`)
+    return text ?? readSmallFile(path)
+  }
+
+  function readCommand(): Options['command'] {
+    if (purpose === 'finish') return undefined
+    if (source.argv.length > 0) {
+      const [program = '', ...args] = source.argv
+      if (source.input('command') !== undefined)
+        problems.push(`${source.nameOf('command')} and a command after -- are both given: one is enough`)
+      if (!isProgram(program, source.path)) problems.push(`the command ${quote(program)} is not a program on PATH`)
+      checkKubeconfig('the command', source.argv)
+      return [program, ...args]
+    }
+    const command = read('command', same, '')
+    if (command === '') return undefined
+    if (command.includes('\0')) problems.push(`${source.nameOf('command')} holds a NUL character`)
+    checkKubeconfig(source.nameOf('command'), [command])
+    if (!wrong.has('shell') && !isProgram(shell, source.path)) {
+      const way = shell === 'bash' ? `; install it, or set ${source.nameOf('shell')} to sh and mind that a failing pipe turns green` : ''
+      problems.push(`${shell} is not on PATH${way}`)
+    }
+    return shell === 'bash' ? ['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c', command] : ['sh', '-e', '-c', command]
+  }
+
+  function checkKubeconfig(what: string, words: readonly string[]): void {
+    if (choice('allow_own_kubeconfig') === 'true') return
+    const input = textOf('kubeconfig')
+    const file = kubeconfigContent(input) === undefined ? input : undefined
+    const problem = problemOfKubeconfig(words, ownKubeconfigs(source.env, file))
+    if (problem === undefined) return
+    problems.push(
+      `${what} ${problem}. The scan finds its own kubeconfig without an argument. Where it needs one, its own shell must expand "$KUBECONFIG"` +
+        (source.isCI ? '. ' : `: ${source.nameOf('command')} 'kubectl --kubeconfig "$KUBECONFIG" ...'. `) +
+        `If the caller's file is meant, set ${source.nameOf('allow_own_kubeconfig')} to true`,
+    )
+  }
+}
+
+/** The deadline, in seconds, for the pipes that are read before the other inputs. */
+export function deadlineOf(source: Pick<Source, 'input'>): number {
+  try {
+    return parseDeadline((source.input('deadline') ?? '').trim() || inputs.deadline.default)
+  } catch {
+    return parseDeadline(inputs.deadline.default)
+  }
+}

@@ -1,0 +1,75 @@
+import { accessSync, constants, realpathSync, statSync } from 'node:fs'
+import { delimiter, dirname, isAbsolute, relative, resolve } from 'node:path'
+import { errnoOf } from '../base/errors.ts'
+import { quote } from '../base/quote.ts'
+import { makeFolder, settled } from '../system/files.ts'
+import { Wrong } from './invalid-value.ts'
+import type { Source } from './source.ts'
+
+/** The path that stands for standard output, so that another program can read the evidence. */
+export const STANDARD_OUTPUT = '-'
+
+export function parseEvidencePath(text: string, source: Source, purpose: 'start' | 'finish'): string {
+  if (text === STANDARD_OUTPUT) {
+    if (source.isCI) throw new Wrong("is -, but a job's standard output is its log: name a file")
+    return text
+  }
+  if (text.includes('\0') || text.includes('\n')) throw new Wrong('holds a NUL or a line end')
+  const file = resolve(source.workspace ?? '', text)
+  if (purpose === 'finish') return settledOr(file)
+  try {
+    if (text.endsWith('/') || statSync(file, { throwIfNoEntry: false })?.isDirectory() === true)
+      throw new Wrong(`is ${quote(text)}, which names a folder`)
+    makeFolder(dirname(file))
+    accessSync(dirname(file), constants.W_OK)
+    return settled(file)
+  } catch (error) {
+    if (error instanceof Wrong) throw error
+    throw new Wrong(`is ${quote(text)}, where no file can be written (${errnoOf(error)})`)
+  }
+}
+
+function settledOr(path: string): string {
+  try {
+    return settled(path)
+  } catch {
+    return path
+  }
+}
+
+/** Files in the workspace end up in artifacts, caches and commits. */
+export function parseDirectory(path: string, workspace: string | undefined): string {
+  let real: string
+  try {
+    real = realpathSync(path)
+    if (!statSync(real).isDirectory()) throw new Wrong(`is ${quote(path)}, which is no directory`)
+    accessSync(real, constants.W_OK)
+  } catch (error) {
+    if (error instanceof Wrong) throw error
+    throw new Wrong(`is ${quote(path)}, which cannot be used (${errnoOf(error)})`)
+  }
+  if (workspace !== undefined && isInside(real, realpathOr(workspace))) throw new Wrong(`is ${quote(path)}, which lies in the workspace`)
+  if (real.includes(delimiter))
+    throw new Wrong(`is ${quote(real)}, with a "${delimiter}": KUBECONFIG is a list, so that clients would look for two other files`)
+  if (/\p{Cc}/u.test(real)) throw new Wrong(`is ${quote(real)}, with a control character`)
+  return real
+}
+
+/** Where a run's private directory lies, also when the place is gone by now. */
+export function baseDirectory(source: Pick<Source, 'input' | 'temp'>): string {
+  const given = (source.input('directory') ?? '').trim()
+  return realpathOr(given === '' ? source.temp : given)
+}
+
+export function realpathOr(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return resolve(path)
+  }
+}
+
+export function isInside(path: string, parent: string): boolean {
+  const way = relative(parent, path)
+  return way !== '..' && !way.startsWith('../') && !isAbsolute(way)
+}

@@ -1,0 +1,67 @@
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import type { ClientCertificate } from '../net/http.ts'
+import type { Seal, Secret } from '../redact/secret.ts'
+import { damageOfPem, damageOfToken, standInOf, tokenIn } from './damage.ts'
+import { Wrong } from './invalid-value.ts'
+import { pemBlocks, pemOf } from './pem.ts'
+
+/** No server takes headers of that size. */
+const LONGEST_TOKEN = 64 * 1024
+
+/** A private key from PEM or its base64: the first one, in the form that Node.js takes, whatever its label says of the form. */
+export function sealKey(text: string, seal: Seal): Secret {
+  const pem = pemOf(text)
+  if (pem === undefined) {
+    if (text.length >= 16) seal(text)
+    throw noKeyIn(text)
+  }
+  const sealed = seal(pem)
+  // As the kubeconfig has it: who shows that in base64 shows the key in base64 twice over.
+  if (pem !== text) seal(text.replaceAll(/\s/g, ''))
+  const block = pemBlocks(pem).find(({ label }) => / ?PRIVATE KEY$/.test(label))
+  if (block?.label === 'ENCRYPTED PRIVATE KEY' || block?.hasHeaders === true)
+    throw new Wrong('is encrypted, and nobody is there to be asked for its password: decrypt it (openssl pkey)')
+  const key = block && keyIn(block.der)
+  if (key === undefined) throw noKeyIn(text)
+  const usable = key.export({ type: 'pkcs8', format: 'pem' }).toString()
+  return usable.trim() === pem.trim() ? sealed : seal(usable)
+}
+
+function noKeyIn(text: string): Wrong {
+  return new Wrong(damageOfPem(text, 'private key') ?? 'holds no private key that can be read')
+}
+
+/** Tools disagree on the label, so that each form is tried. */
+function keyIn(der: Buffer): KeyObject | undefined {
+  for (const type of ['pkcs1', 'pkcs8', 'sec1'] as const) {
+    try {
+      return createPrivateKey({ key: der, format: 'der', type })
+    } catch {
+      // It is of another form.
+    }
+  }
+  return undefined
+}
+
+export function sealToken(text: string, seal: Seal): Secret {
+  const token = text.trim()
+  const standIn = standInOf(token)
+  if (standIn !== undefined) throw new Wrong(standIn)
+  if (token.length < 16) throw new Wrong('is too short to be a token')
+  if (token.length > LONGEST_TOKEN) throw new Wrong('is too long to be a token')
+  // Sealed before it is judged, so that no message can show it.
+  const sealed = seal(token)
+  const damage = damageOfToken(token)
+  if (damage !== undefined) {
+    seal(tokenIn(token) ?? token)
+    throw new Wrong(damage)
+  }
+  if (!/^[\x21-\x7e]+$/.test(token)) throw new Wrong('holds characters that no bearer token has (white space, line ends, non-ASCII)')
+  return sealed
+}
+
+/** A certificate with the key that belongs to it. */
+export function checkKeyPair(pair: ClientCertificate): ClientCertificate {
+  if (new X509Certificate(pair.certificate).checkPrivateKey(createPrivateKey(pair.key.reveal()))) return pair
+  throw new Wrong('does not belong to its key')
+}

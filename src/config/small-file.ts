@@ -1,0 +1,26 @@
+import { readFileSync, statSync } from 'node:fs'
+import { errnoOf } from '../base/errors.ts'
+import { quote } from '../base/quote.ts'
+import { Wrong } from './invalid-value.ts'
+
+/** No file that kubepass reads is larger. */
+export const LARGEST_FILE = 1024 * 1024
+
+export function readSmallFile(path: string): string {
+  try {
+    const about = statSync(path)
+    if (about.isFIFO()) throw new Wrong(`names ${quote(path)}, a pipe, which can be read only once: give a file`)
+    if (!about.isFile()) throw new Wrong(`names ${quote(path)}, which is no file`)
+    if (about.size > LARGEST_FILE) throw new Wrong(`names ${quote(path)}, which is over 1 MiB`)
+    return textIn(readFileSync(path))
+  } catch (error) {
+    if (error instanceof Wrong) throw error
+    throw new Wrong(`names ${quote(path, 120)}, which cannot be read (${errnoOf(error)})`)
+  }
+}
+
+/** The text of a file, whose first bytes may tell its encoding: Windows PowerShell writes UTF-16. */
+export function textIn(bytes: Buffer): string {
+  const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : 'utf-8'
+  return new TextDecoder(encoding).decode(bytes)
+}

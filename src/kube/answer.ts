@@ -1,0 +1,62 @@
+import type { V1Status } from '@kubernetes/client-node'
+import { quote } from '../base/quote.ts'
+import type { Response } from '../net/http.ts'
+
+export interface Answer {
+  /** The request that the answer belongs to. */
+  asked: Asked
+  status: number
+  /** The JSON document; undefined when the body was none. */
+  body: unknown
+  form: Form
+  /** Texts of the Warning headers: foreign, quote them. */
+  warnings: string[]
+  /** An earlier try whose answer was lost may have taken effect. */
+  mayHaveActed: boolean
+}
+
+/** The answer's Status object; undefined when something else than an API server answered. */
+export function statusOf(answer: Pick<Answer, 'body'>): V1Status | undefined {
+  const body = answer.body as Partial<V1Status> | undefined
+  return body?.kind === 'Status' && body.apiVersion === 'v1' ? body : undefined
+}
+
+export function wordsOf({ message }: V1Status): string {
+  return message === undefined ? '' : ` ${quote(message)}`
+}
+
+export function answerOf(asked: Asked, response: Response, mayHaveActed: boolean): Answer {
+  const warning = response.headers['warning']
+  const warnings = (Array.isArray(warning) ? warning : [warning ?? '']).flatMap((text) => /^299 \S+ "(.*)"$/.exec(text)?.[1] ?? [])
+  const body = parseJson(response)
+  return { asked, status: response.status, body, form: formOf(response, body), warnings, mayHaveActed }
+}
+
+function parseJson({ headers, body }: Response): unknown {
+  if (!String(headers['content-type']).startsWith('application/json')) return undefined
+  try {
+    return JSON.parse(body) as unknown
+  } catch {
+    return undefined
+  }
+}
+
+function formOf({ headers, body: text }: Response, body: unknown): Form {
+  const type = String(headers['content-type'])
+  if (text === '') return 'an empty body'
+  if (body !== undefined) return statusOf({ body }) === undefined ? 'JSON of another kind' : 'a Kubernetes Status'
+  if (/^text\/html|^application\/xhtml/.test(type)) return 'HTML'
+  return type.startsWith('text/plain') ? 'plain text' : 'something else'
+}
+
+/** The request that was sent. */
+export interface Asked {
+  /** The API server's URL, as the user gave it. */
+  readonly server: string
+  readonly method: 'GET' | 'POST' | 'DELETE'
+  /** Behind the server's URL. */
+  readonly path: string
+}
+
+/** The kind of an answer's body. Only an API server sends a Status, and for some of its paths `404 page not found`. */
+export type Form = 'a Kubernetes Status' | 'JSON of another kind' | 'HTML' | 'plain text' | 'an empty body' | 'something else'

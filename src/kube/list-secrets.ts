@@ -1,0 +1,122 @@
+import { KubepassError } from '../base/errors.ts'
+import { quote } from '../base/quote.ts'
+import type { AuthInfo } from '../identity/identity.ts'
+import { anchorPrefix, type Run } from '../state/job.ts'
+import { type Answer, statusOf } from './answer.ts'
+import type { KubeClient } from './client.ts'
+import { refusalOf } from './refusal.ts'
+
+/** A page of anchors is then far from the most that is read of an answer; one that holds larger ones is asked for in parts. */
+const PAGE = 250
+
+/** A server that forgets so often will never tell all. */
+const MOST_LOST = 5
+
+/** Names, types and metadata, as kubectl shows them: what a Secret holds never leaves the API server. */
+const AS_TABLE = 'application/json;as=Table;g=meta.k8s.io;v=v1'
+
+/** A Secret that has our label. All of it is foreign text, but where `run` is there. */
+export interface Listed {
+  readonly name: string
+  readonly uid: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+  /** Whose it is, and until when, ms since 1970; or why it is none of ours. */
+  readonly is: { readonly run: Run; readonly deadBy: number } | { readonly foreign: string }
+}
+
+interface Row {
+  readonly cells?: readonly unknown[]
+  readonly object?: {
+    readonly metadata?: {
+      readonly name?: string
+      readonly uid?: string
+      readonly labels?: Record<string, string>
+      readonly annotations?: Record<string, string>
+      readonly finalizers?: readonly string[]
+    }
+  }
+}
+
+interface Table {
+  readonly kind?: string
+  readonly metadata?: { readonly continue?: string }
+  readonly columnDefinitions?: readonly { readonly name?: string }[]
+  readonly rows?: readonly Row[] | null
+}
+
+/**
+ * Every Secret of the namespace that has our label, page by page.
+ * @param progress told how many have been read
+ * @param limit for each page
+ */
+export async function listMarked(
+  client: KubeClient,
+  authInfo: (signal: AbortSignal) => Promise<AuthInfo>,
+  namespace: string,
+  progress: (count: number) => void,
+  limit: () => AbortSignal,
+): Promise<Listed[]> {
+  const found = new Map<string, Listed>()
+  for (let from = '', lost = 0, size = PAGE; ;) {
+    const query = new URLSearchParams({ labelSelector: 'app.kubernetes.io/managed-by=kubepass', limit: String(size) })
+    if (from !== '') query.set('continue', from)
+    const signal = limit()
+    const auth = await authInfo(signal)
+    const path = `/api/v1/namespaces/${namespace}/secrets?${query.toString()}`
+    let answer: Answer
+    try {
+      answer = await client.call({ method: 'GET', path, auth, accept: AS_TABLE }, signal)
+    } catch (error) {
+      if (size === 1 || !(error instanceof KubepassError && error.tooLong)) throw error
+      size = Math.ceil(size / 8)
+      continue
+    }
+    size = Math.min(size * 2, PAGE)
+    const table = answer.body as Table | undefined
+    // The server has forgotten where we were. It may say how to go on, or the list begins anew: what comes twice counts once.
+    if (answer.status === 410 && statusOf(answer) !== undefined && (lost += 1) <= MOST_LOST) {
+      from = table?.metadata?.continue ?? ''
+      continue
+    }
+    if (answer.status !== 200 || table?.kind !== 'Table') throw refusalOf(answer, `list the Secrets in namespace ${quote(namespace)}`, auth)
+    const column = (name: string): number => table.columnDefinitions?.findIndex((definition) => definition.name === name) ?? -1
+    const [type, data] = [column('Type'), column('Data')]
+    for (const row of table.rows ?? []) {
+      const listed = listedOf(row, row.cells?.[type], row.cells?.[data])
+      if (listed !== undefined) found.set(listed.uid, listed)
+    }
+    progress(found.size)
+    from = table.metadata?.continue ?? ''
+    if (from === '') return [...found.values()]
+  }
+}
+
+function listedOf({ object }: Row, type: unknown, data: unknown): Listed | undefined {
+  const { name, uid, labels = {}, annotations = {}, finalizers = [] } = object?.metadata ?? {}
+  if (typeof name !== 'string' || typeof uid !== 'string') return undefined
+  const id = labels['kubepass.dev/run'] ?? ''
+  const attempt = labels['kubepass.dev/attempt'] ?? ''
+  const platform = labels['kubepass.dev/platform'] ?? ''
+  const deadBy = timeOf(annotations['kubepass.dev/dead-by'])
+  const prefix = anchorPrefix({ id, attempt })
+  const listed = (is: Listed['is']): Listed => ({ name, uid, labels, annotations, is })
+  if (type !== 'Opaque') return listed({ foreign: `its type is ${quote(String(type))}` })
+  if (data !== 0) return listed({ foreign: 'it holds data' })
+  if (finalizers.length > 0) return listed({ foreign: 'it has a finalizer' })
+  if (!isPlatform(platform) || !name.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(name.slice(prefix.length)))
+    return listed({ foreign: 'its name is not that of an anchor with its labels' })
+  if (deadBy === undefined) return listed({ foreign: 'it does not say when it is dead' })
+  const repository = annotations['kubepass.dev/repository'] ?? ''
+  const job = annotations['kubepass.dev/job'] ?? ''
+  const instance = annotations['kubepass.dev/instance'] ?? ''
+  return listed({ run: { platform, id, attempt, repository, job, instance }, deadBy })
+}
+
+function isPlatform(text: string): text is Run['platform'] {
+  return ['github', 'gitlab', 'terminal'].includes(text)
+}
+
+function timeOf(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) ? Date.parse(text) || undefined : undefined
+}

@@ -1,0 +1,40 @@
+import type { V1SelfSubjectReview } from '@kubernetes/client-node'
+import { KubepassError } from '../base/errors.ts'
+import type { Secret } from '../redact/secret.ts'
+import { type Answer, statusOf } from './answer.ts'
+import type { KubeClient } from './client.ts'
+import { refusalOf } from './refusal.ts'
+
+/** What the API server makes of a token. */
+export type Standing =
+  | { is: 'accepted'; username: string | undefined }
+  /** A Kubernetes Status 401 Unauthorized; a gateway's 401 is not one. */
+  | { is: 'refused' }
+  | { is: 'unclear'; status: number }
+
+/** Asks the API server, with the token, who its bearer is. */
+export async function whoami(client: KubeClient, token: Secret, signal: AbortSignal, anew = false): Promise<Standing> {
+  const body: V1SelfSubjectReview = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }
+  const auth = { bearer: token }
+  const answer = await client.call({ method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth, body, anew }, signal)
+  const status = statusOf(answer)
+  if (answer.status === 201) {
+    const username = (answer.body as Partial<V1SelfSubjectReview> | undefined)?.status?.userInfo?.username
+    return typeof username === 'string' ? { is: 'accepted', username } : { is: 'unclear', status: 201 }
+  }
+  if (answer.status === 401 && status?.reason === 'Unauthorized') return { is: 'refused' }
+  // Who is forbidden to ask has been recognised.
+  if (answer.status === 403 && status?.reason === 'Forbidden' && !status.message?.includes('User "system:anonymous"'))
+    return { is: 'accepted', username: undefined }
+  if (answer.status === 404) throw isUnknown(answer) ? noReview() : refusalOf(answer, 'say whose the token is', auth)
+  return { is: 'unclear', status: answer.status }
+}
+
+/** An API server answers 404 with a Status or a line of text. HTML and other JSON come from another program. */
+function isUnknown({ form }: Answer): boolean {
+  return form === 'a Kubernetes Status' || form === 'plain text'
+}
+
+function noReview(): KubepassError {
+  return new KubepassError('REFUSED', 'The API server knows no SelfSubjectReview.', { hint: 'kubepass needs Kubernetes 1.28 or later.' })
+}

@@ -1,0 +1,75 @@
+import type { Options } from '../config/options.ts'
+import { proxyPassword } from '../net/proxy.ts'
+
+/** The environment of the scan: not the runner's secrets, not the means to get a token or to be somebody else than the scanner. */
+export function scanEnvironment(
+  env: NodeJS.ProcessEnv,
+  options: Pick<Options, 'env' | 'passEnv'>,
+  isSecret: (value: string) => boolean,
+): NodeJS.ProcessEnv {
+  const runnersSecrets = ['CI_JOB_TOKEN', 'CI_REGISTRY_PASSWORD', 'CI_DEPENDENCY_PROXY_PASSWORD', 'CI_DEPLOY_PASSWORD']
+    .flatMap((name) => env[name] ?? [])
+    .filter((value) => value !== '')
+  const carriesSecret = (value: string): boolean =>
+    JWT.test(value.trim()) || isSecret(value) || runnersSecrets.some((secret) => value.includes(secret))
+  const passes = (name: string, value: string): boolean => {
+    if (options.passEnv.includes(name) || name === 'RUNNER_TRACKING_ID') return true
+    if (options.env === 'clean') return CLEAN.test(name)
+    // A secret can be a word that stands in a path.
+    if (name === 'PATH' || name === 'HOME') return true
+    if (WITHHELD.test(name) || outranksKubeconfig(name)) return false
+    return !carriesSecret(value) && proxyPassword(name, value) === undefined
+  }
+  return Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && passes(name, value)))
+}
+
+const CLEAN = /^(PATH|HOME|LANG|LANGUAGE|LC_[A-Z]+)$/
+/** KUBERNETES_SERVICE_*: by these a client takes the Pod that it runs in for its cluster, before any kubeconfig. */
+const WITHHELD =
+  /^(INPUT_.*|STATE_.*|KUBEPASS_.*|KUBERNETES_SERVICE_.*|ACTIONS_ID_TOKEN_.*|ACTIONS_RUNTIME_.*|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)|GITLAB_ENV|NODE_OPTIONS|CI_JOB_JWT.*|CI_(JOB|REGISTRY|DEPENDENCY_PROXY|DEPLOY)_(TOKEN|PASSWORD))$/
+const JWT = /^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/
+
+/** The variables that clients read before KUBECONFIG, or beside it: which cluster, which user, whose certificate. */
+const OUTRANKING = [
+  // kubectl: flags by default, --server and --as among them. https://kubernetes.io/docs/reference/kubectl/kuberc/
+  /^KUBERC$/,
+  // Helm. https://helm.sh/docs/helm/helm/
+  /^HELM_KUBE\w+$/,
+  // Terraform's providers kubernetes, helm and kubectl, and its state backend.
+  // https://registry.terraform.io/providers/hashicorp/kubernetes/latest/docs#argument-reference
+  // https://registry.terraform.io/providers/alekc/kubectl/latest/docs#argument-reference
+  // https://developer.hashicorp.com/terraform/language/backend/kubernetes
+  /^KUBE_(HOST|USER|PASSWORD|TOKEN|INSECURE|TLS_SERVER_NAME|PROXY_URL|CLIENT_CERT_DATA|CLIENT_KEY_DATA|CLUSTER_CA_CERT_DATA)$/,
+  /^KUBE_(CONFIG|CONFIG_PATHS|CTX|CTX_AUTH_INFO|CTX_CLUSTER|LOAD_CONFIG_FILE|IN_CLUSTER_CONFIG)$/,
+  // Ansible's kubernetes.core. https://docs.ansible.com/ansible/latest/collections/kubernetes/core/k8s_module.html
+  /^K8S_AUTH_\w+$/,
+  // client-go without a server in the kubeconfig; fabric8's client for Java, which asks these first.
+  // https://github.com/fabric8io/kubernetes-client#configuring-the-client
+  /^KUBERNETES_(MASTER|TRUST_CERTIFICATES|DISABLE_HOSTNAME_VERIFICATION|(AUTH|CERTS|TRUSTSTORE|KEYSTORE|IMPERSONATE)_\w+)$/,
+  // Quarkus. https://quarkus.io/guides/kubernetes-client#configuration-reference
+  /^QUARKUS_KUBERNETES_CLIENT_\w+$/,
+  // werf, kubedog, nelm. https://werf.io/docs/v2/reference/cli/werf_converge.html
+  /^(WERF|KUBEDOG|NELM)_KUBE_?\w+$/,
+  /^KUBE_?CONFIG_BASE64$/,
+  // kapp, kctrl. https://carvel.dev/kapp/docs/latest/config-reference/
+  /^(KAPP|KCTRL)_KUBECONFIG\w*$/,
+  // Skaffold. https://skaffold.dev/docs/references/cli/
+  /^SKAFFOLD_KUBE(CONFIG|_CONTEXT)$/,
+  // Trivy takes each of its flags from a variable. https://trivy.dev/latest/docs/configuration/
+  /^TRIVY_KUBECONFIG$/,
+  // k8s-ruby. https://github.com/k8s-ruby/k8s-ruby#configuration
+  /^KUBE_(SERVER|CA)$/,
+  // Which context counts: programs on controller-runtime, by custom.
+  /^KUBE_?CONTEXT$/,
+]
+
+function outranksKubeconfig(name: string): boolean {
+  return OUTRANKING.some((pattern) => pattern.test(name))
+}
+
+/** The variables of `env` that name another cluster or user, and that the scan does not get. */
+export function withheldFromClients(env: NodeJS.ProcessEnv, scanEnv: NodeJS.ProcessEnv): string[] {
+  return Object.keys(env)
+    .filter((name) => outranksKubeconfig(name) && scanEnv[name] === undefined)
+    .toSorted()
+}

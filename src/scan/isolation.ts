@@ -1,0 +1,184 @@
+import { spawn } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { type Duplex, finished, type Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { errnoOf, KubepassError } from '../base/errors.ts'
+import { quote } from '../base/quote.ts'
+import { endOf } from '../system/exit-status.ts'
+import { findProgram, SYSTEM_PATH } from '../system/find-program.ts'
+import { killQuietly, Life } from '../system/process-handle.ts'
+import { MISSING, notAllowed, NotIsolated } from './isolation-errors.ts'
+import { COMMAND, Control, FIRST_OF_ALL, HIDE, INIT, toldAs } from './isolation-protocol.ts'
+import { firstOf, MARKER } from './orphans.ts'
+import { GRACE_MS, type Running, type Start } from './spawn.ts'
+
+const HANDSHAKE_MS = 5_000
+const CLOSE_MS = 1_000
+
+export function isRoot(): boolean {
+  return process.geteuid?.() === 0
+}
+
+/**
+ * Starts a command in user, PID and mount namespaces of its own, as the user that it would be without: from there the
+ * kernel lets it neither look into our processes nor signal them, and /proc shows it nothing but its own.
+ * @param hidden a folder that is empty for the command
+ * @throws NotIsolated when that is not possible here
+ */
+export async function startIsolated({ command, env, marker, stdin, pipes }: Start, hidden: string | undefined): Promise<Running> {
+  const hide = hidden === undefined ? [] : ['/bin/sh', '-c', HIDE, 'sh', place('mount'), hidden]
+  const init = [
+    ...hide,
+    ...withoutMounting(hidden),
+    '/bin/sh',
+    '-c',
+    INIT,
+    'sh',
+    place('setsid'),
+    '/bin/sh',
+    '-c',
+    COMMAND,
+    'sh',
+    ...command,
+  ]
+  const child = spawn(place('unshare'), ['--user', '--pid', '--fork', '--mount-proc', '/bin/sh', '-c', FIRST_OF_ALL, 'sh', ...init], {
+    env: { ...env, [MARKER]: firstOf(marker) },
+    stdio: [stdin, pipes?.stdout.sink ?? 'pipe', 'pipe', pipes?.stderr.sink ?? 'pipe', 'pipe'],
+    detached: true,
+  })
+  const [, stdout, complaints, stderr, stream] = child.stdio as [unknown, Readable, Readable, Readable, Duplex]
+  const exit = endOf(child)
+  exit.catch(() => undefined)
+  // The first comes last: unshare, should it live to see that, would end as if by itself.
+  const killAll = (first?: number): void => {
+    for (const pid of [child.pid && -child.pid, first]) if (pid !== undefined) killQuietly(pid, 'SIGKILL')
+  }
+  const control = new Control(stream)
+  const said = firstLineOf(complaints)
+  const whyEnded = async (): Promise<string> => (await said) || `it fails (${await exit.then(({ exitCode }) => exitCode, errnoOf)})`
+  let pids: Awaited<ReturnType<typeof shakeHands>>
+  try {
+    pids = await shakeHands(child.pid ?? 0, control, whyEnded, hidden !== undefined)
+  } catch (error) {
+    killAll()
+    stream.destroy()
+    throw error instanceof NotIsolated ? error : new NotIsolated(`it fails (${errnoOf(error)})`)
+  }
+  const [first, group] = pids
+  const [firstLife, life] = [new Life(first), new Life(group)]
+  const sent = new Set<NodeJS.Signals>()
+  return {
+    stdout: pipes?.stdout.source ?? stdout,
+    stderr: pipes?.stderr.source ?? stderr,
+    group,
+    ended: control.hear(/ended (\d+)\n/).then(async (heard) => {
+      if (heard === undefined) return exit
+      // Where all are told to end, the one that tells us may end before the command.
+      await life.end(GRACE_MS)
+      return toldAs(heard, sent)
+    }),
+    signal(name) {
+      sent.add(name)
+      killQuietly(-group, name)
+    },
+    // From inside, the first can be taken out of its group, and its environment away.
+    async close() {
+      if (!firstLife.isOver) killAll(first)
+      const isOver = await firstLife.end(CLOSE_MS)
+      stream.destroy()
+      return isOver
+    },
+  }
+}
+
+/** @returns the first of the namespace, and the command, which leads a group of its own; it begins now */
+async function shakeHands(
+  unshare: number,
+  control: Control,
+  whyEnded: () => Promise<string>,
+  mounts: boolean,
+): Promise<[first: number, group: number]> {
+  const next = async (word: RegExp): Promise<void> => {
+    const heard = await Promise.race([control.hear(word), sleep(HANDSHAKE_MS, 'late', { ref: false })])
+    if (heard === 'late') throw new NotIsolated('it takes too long')
+    if (heard === undefined) throw new NotIsolated(await whyEnded())
+  }
+  await next(/ready\n/)
+  mapUsers(unshare, mounts)
+  control.go()
+  await next(/began\n/)
+  const first = onlyChild(unshare)
+  const group = onlyChild(onlyChild(first))
+  control.go()
+  return [first, group]
+}
+
+/**
+ * The words that start a command which cannot change mounts. Root could unmount the new /proc and see what it hides. An
+ * ordinary user is root for the mount, and gets the own uid back in an inner user namespace.
+ */
+function withoutMounting(hidden: string | undefined): string[] {
+  if (isRoot()) return [place('setpriv'), '--bounding-set=-sys_admin']
+  if (hidden === undefined) return []
+  return [place('unshare'), '--user', `--map-user=${process.geteuid?.()}`, `--map-group=${process.getegid?.()}`]
+}
+
+/**
+ * A try with a command that does nothing.
+ * @param hidden a folder that the scan must find empty
+ */
+export async function requireIsolation(hidden: string | undefined): Promise<void> {
+  if (isRoot())
+    throw new KubepassError('INPUT', "isolate is required, but root cannot be isolated: its files are the machine's.", {
+      hint: 'Run the job as an ordinary user, or set isolate to auto.',
+    })
+  try {
+    const tried = await startIsolated(
+      { command: ['true'], env: { PATH: SYSTEM_PATH }, marker: '', stdin: 'ignore', pipes: undefined },
+      hidden,
+    )
+    const { exitCode } = await tried.ended
+    await tried.close()
+    for (const output of [tried.stdout, tried.stderr]) output.destroy()
+    if (exitCode !== 0) throw new NotIsolated(`a command that does nothing ends with ${exitCode}`)
+  } catch (error) {
+    throw error instanceof NotIsolated ? notAllowed(error) : error
+  }
+}
+
+function place(program: string): string {
+  const path = findProgram(program, SYSTEM_PATH)
+  if (path === undefined) throw new NotIsolated(`${program} ${MISSING} ${SYSTEM_PATH.replaceAll(':', ', ')}`)
+  return path
+}
+
+/** Maps each uid to itself. An ordinary user may map the own uid only, and is root inside if a mount follows. */
+function mapUsers(pid: number, mounts: boolean): void {
+  const root = isRoot()
+  const all = (file: string): string =>
+    readFileSync(`/proc/self/${file}`, 'utf8').replaceAll(
+      /^ *(\d+) +\d+ +(\d+)$/gm,
+      (_line, id: string, count: string) => `${id} ${id} ${count}`,
+    )
+  const one = (id = -1): string => `${mounts ? 0 : id} ${id} 1`
+  if (!root) writeFileSync(`/proc/${pid}/setgroups`, 'deny')
+  writeFileSync(`/proc/${pid}/uid_map`, root ? all('uid_map') : one(process.geteuid?.()))
+  writeFileSync(`/proc/${pid}/gid_map`, root ? all('gid_map') : one(process.getegid?.()))
+}
+
+function onlyChild(pid: number): number {
+  const child = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1'))
+  if (!Number.isInteger(child) || child === 0) throw new NotIsolated('its process is not found')
+  return child
+}
+
+function firstLineOf(stream: Readable): Promise<string> {
+  let text = ''
+  stream.on('data', (chunk: Buffer) => (text = (text + chunk.toString()).slice(0, 1000)))
+  return new Promise((resolve) =>
+    finished(stream, () => {
+      const [line = ''] = text.split('\n')
+      resolve(line === '' ? '' : quote(line))
+    }),
+  )
+}

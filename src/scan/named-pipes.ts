@@ -1,0 +1,98 @@
+import { spawn } from 'node:child_process'
+import { closeSync, constants, fstatSync, openSync, rmSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { errnoOf } from '../base/errors.ts'
+import { findProgram, SYSTEM_PATH } from '../system/find-program.ts'
+
+/**
+ * A pipe for an output of the scan. Node.js gives its children sockets, which no program can open by a name like
+ * /dev/stdout.
+ */
+export interface Pipe {
+  /** A paused stream. It emits data as events only, and each piece stands in the same memory. */
+  readonly source: Readable
+  /** The descriptor of the write end. The child gets a copy of it. */
+  readonly sink: number
+}
+
+export interface Pipes {
+  readonly stdout: Pipe
+  readonly stderr: Pipe
+}
+
+const LONGEST_MS = 5_000
+/** Linux has room for so many bytes in a pipe. */
+const PIECE = 1 << 16
+
+/**
+ * Makes two named pipes in the private directory, while the caller waits for something else.
+ * @returns why that failed; undefined when they are there. It never rejects
+ */
+export function makeNamedPipes(directory: string): Promise<string | undefined> {
+  const mkfifo = findProgram('mkfifo', SYSTEM_PATH)
+  if (mkfifo === undefined) return Promise.resolve(`mkfifo is not in ${SYSTEM_PATH.replaceAll(':', ', ')}`)
+  return new Promise((resolve) => {
+    const notStarted = (error: unknown): void => resolve(`mkfifo could not be started (${errnoOf(error)})`)
+    try {
+      const names = [pathOf(directory, 'stdout'), pathOf(directory, 'stderr')]
+      const child = spawn(mkfifo, ['-m', '600', ...names], { env: {}, stdio: 'ignore', timeout: LONGEST_MS, killSignal: 'SIGKILL' })
+      child.on('error', notStarted)
+      child.on('exit', (code, by) => resolve(code === 0 ? undefined : `mkfifo failed (${by ?? `exit code ${code}`})`))
+    } catch (error) {
+      // Some errors of spawn come as an exception.
+      notStarted(error)
+    }
+  })
+}
+
+/**
+ * Opens both named pipes and removes their names, so that the scan cannot open and read them by these.
+ * @throws when that is not possible
+ */
+export function openNamedPipes(directory: string): Pipes {
+  const stdout = openNamedPipe(pathOf(directory, 'stdout'))
+  try {
+    return { stdout, stderr: openNamedPipe(pathOf(directory, 'stderr')) }
+  } catch (error) {
+    stdout.source.destroy()
+    closeSync(stdout.sink)
+    throw error
+  }
+}
+
+function openNamedPipe(path: string): Pipe {
+  const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants
+  const readEnd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+  let sink: number | undefined
+  try {
+    if (!fstatSync(readEnd).isFIFO()) throw Object.assign(new Error('it is no pipe'), { code: 'ENOTSUP' })
+    // With a reader this does not wait. The scan expects an output that blocks.
+    sink = openSync(path, O_WRONLY | O_NOFOLLOW)
+    rmSync(path)
+    return { source: socketOf(readEnd), sink }
+  } catch (error) {
+    for (const end of [readEnd, sink]) if (end !== undefined) closeSync(end)
+    throw error
+  }
+}
+
+/** Emits each piece in the same memory, because new memory for each would take as much time as the reading. It is paused. */
+function socketOf(readEnd: number): Socket {
+  const callback = (length: number, memory: Uint8Array): boolean => {
+    socket.emit('data', memory.subarray(0, length))
+    return true
+  }
+  const socket = new Socket({ fd: readEnd, readable: true, writable: false, onread: { buffer: Buffer.alloc(PIECE), callback } })
+  return socket.pause()
+}
+
+/** The reader sees the end of an output only when nobody has its write end. */
+export function closeSinks({ stdout, stderr }: Pipes): void {
+  for (const { sink } of [stdout, stderr]) closeSync(sink)
+}
+
+function pathOf(directory: string, output: keyof Pipes): string {
+  return join(directory, `${output}.pipe`)
+}

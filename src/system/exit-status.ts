@@ -1,0 +1,20 @@
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { constants } from 'node:os'
+
+export interface Ended {
+  /** As a shell gives it: 128 + n after signal n. */
+  exitCode: number
+  signal: NodeJS.Signals | null
+}
+
+/** The signal that a shell tells of by this exit code; undefined for any other code. */
+export function signalOf(exitCode: number | null): NodeJS.Signals | undefined {
+  const [name] = Object.entries(constants.signals).find(([, number]) => 128 + number === exitCode) ?? []
+  return name as NodeJS.Signals | undefined
+}
+
+export async function endOf(child: ChildProcess): Promise<Ended> {
+  const [code, by] = (await once(child, 'exit')) as [number, null] | [null, NodeJS.Signals]
+  return { exitCode: by === null ? code : 128 + constants.signals[by], signal: by }
+}

@@ -1,0 +1,28 @@
+import type { Secret } from '../redact/secret.ts'
+
+export interface Jwt {
+  header: Record<string, unknown>
+  claims: Record<string, unknown>
+}
+
+/** Header and claims of a JWT; undefined when the text is none. The signature is not looked at. */
+export function decodeJwt(text: string): Jwt | undefined {
+  const [header, claims, signature, ...more] = text.split('.')
+  if (header === undefined || claims === undefined || !signature || more.length > 0) return undefined
+  const parsed = { header: parseSegment(header), claims: parseSegment(claims) }
+  return parsed.header !== undefined && parsed.claims !== undefined ? (parsed as Jwt) : undefined
+}
+
+/** The same of a secret. */
+export function jwtOf(token: Secret): Jwt | undefined {
+  return decodeJwt(token.reveal())
+}
+
+function parseSegment(segment: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(segment, 'base64url').toString())
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}

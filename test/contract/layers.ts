@@ -1,0 +1,18 @@
+/**
+ * The folders of src/, from the entries down. Folders of one layer do not know each other. A file imports its own folder and the
+ * folders of lower layers; types count as well.
+ */
+export const layers = [
+  ['entries'],
+  ['commands'],
+  ['lifecycle'],
+  ['kube', 'platform', 'scan'],
+  ['identity'],
+  ['state'],
+  ['config'],
+  ['net', 'token', 'system'],
+  ['redact'],
+  ['base'],
+] as const
+
+export const printedLayers = layers.map((folders) => folders.join(', ')).join(' → ')
