@@ -1,4 +1,4 @@
-import { run } from './commands/execute.ts'
-import { start } from './commands/run.ts'
+import { execute } from './commands/execute.ts'
+import { runCommand } from './commands/run.ts'
 
-void run(start)
+void execute(runCommand)

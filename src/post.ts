@@ -1,4 +1,4 @@
-import { run } from './commands/execute.ts'
-import { settle } from './commands/recover.ts'
+import { execute } from './commands/execute.ts'
+import { recoverCommand } from './commands/recover.ts'
 
-void run(settle)
+void execute(recoverCommand)

@@ -59,7 +59,7 @@ export interface Scene {
   info: ClusterInfo
   proxy: Proxy
   host: Host
-  /** Where the anchors live. */
+  /** Where the bound Secrets live. */
   namespace?: string
   /** More secrets to look for, such as the identity that a test gave in an input. */
   secrets?: string[]
@@ -70,7 +70,7 @@ export async function trace({ info, proxy, host, namespace = 'kubepass', secrets
   const tokens = [...proxy.tokens, ...proxy.exchanges.map(({ bearer }) => bearer), ...host.secrets, ...secrets]
   const complaints = await Promise.all([
     livingTokens(info, proxy),
-    livingAnchors(info, proxy, host, namespace),
+    livingBoundSecrets(info, proxy, host, namespace),
     leftFiles(host),
     livingProcesses(host),
     leakedTokens(host, tokens),
@@ -92,7 +92,7 @@ async function livingTokens(info: ClusterInfo, { tokens }: Proxy): Promise<strin
   return (await Promise.all(tokens.map(check))).flat()
 }
 
-async function livingAnchors(info: ClusterInfo, proxy: Proxy, { anchorPrefix }: Host, namespace: string): Promise<string[]> {
+async function livingBoundSecrets(info: ClusterInfo, proxy: Proxy, { boundSecretPrefix }: Host, namespace: string): Promise<string[]> {
   const created = proxy
     .seen('POST', /^\/api\/v1\/namespaces\/[^/]+\/secrets(\?|$)/)
     .filter(({ status, path }) => status === 201 && !path.includes('dryRun='))
@@ -103,7 +103,7 @@ async function livingAnchors(info: ClusterInfo, proxy: Proxy, { anchorPrefix }: 
     .map(({ metadata = {} }) => metadata)
     .filter(
       ({ uid, namespace: where, name = '' }) =>
-        created.includes(uid) || (anchorPrefix !== undefined && where === namespace && name.startsWith(anchorPrefix)),
+        created.includes(uid) || (boundSecretPrefix !== undefined && where === namespace && name.startsWith(boundSecretPrefix)),
     )
     .map(({ namespace: where = '', name = '' }) => `Secret ${where}/${name} is left`)
 }
@@ -116,10 +116,10 @@ async function leftFiles({ folder, temporary, ours }: Host): Promise<string[]> {
     .map((path) => `${relative(folder, path)} is left`)
 }
 
-async function livingProcesses({ marker }: Host): Promise<string[]> {
+async function livingProcesses({ trackingId }: Host): Promise<string[]> {
   // Who was killed a moment ago may not have ended yet.
   for (const deadline = Date.now() + 1_000; ; await delay(20)) {
-    const left = await processesWith(marker)
+    const left = await processesWith(trackingId)
     if (left.length === 0 || Date.now() > deadline) return left.map((pid) => `process ${String(pid)} is left`)
   }
 }

@@ -20,11 +20,11 @@ __webpack_require__.r(__webpack_exports__);
 const LONGEST_DETAIL = 20_000;
 /** What kubepass promises, one check each; a scan's own findings belong in its own report. */
 function checksOf(evidence) {
-    const { asked, granted, renewed, verified, used, revoked, proven, finished, error } = evidence;
+    const { requested, granted, renewed, verified, used, revoked, proven, finished, error } = evidence;
     const scan = 'the scan runs to its end';
     const seen = [
         [
-            `a token for ${asked.service_account} is issued`,
+            `a token for ${requested.service_account} is issued`,
             granted !== null,
             granted && [granted, ...renewed].map((each) => `${each.credential_id ?? 'without an id'}, until ${each.expires_at}`).join('; then '),
         ],
@@ -34,8 +34,8 @@ function checksOf(evidence) {
             used !== null && used.exit_code !== null && used.signal === null && error !== 'TIMEOUT',
             used && `exit code ${used.exit_code ?? 'unknown'}${used.signal === null ? '' : ` (${used.signal})`}`,
         ],
-        ['the credential is revoked', revoked !== null, (0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_0__/* .ending */ .K1)(evidence)],
-        ['the credential is proven dead', proven !== null, (0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_0__/* .ending */ .K1)(evidence)],
+        ['the credential is revoked', revoked !== null, (0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_0__/* .credentialOutcome */ .kx)(evidence)],
+        ['the credential is proven dead', proven !== null, (0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_0__/* .credentialOutcome */ .kx)(evidence)],
     ];
     // What ended the run is the first thing that was not seen; a scan that was killed ends none.
     const killed = used !== null && finished ? scan : undefined;
@@ -70,7 +70,7 @@ function junit(evidence) {
 function annotations(evidence, env) {
     // Before Kubernetes 1.30 a credential has no id.
     const id = evidence.granted === null ? 'no credential' : (evidence.granted.credential_id ?? 'a credential');
-    const label = (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .hD)(`${id} of ${evidence.asked.service_account}: ${(0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_0__/* .ending */ .K1)(evidence)}`, 300).slice(1, -1);
+    const label = (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .hD)(`${id} of ${evidence.requested.service_account}: ${(0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_0__/* .credentialOutcome */ .kx)(evidence)}`, 300).slice(1, -1);
     const url = `${env['CI_PIPELINE_URL'] ?? ''}/test_report`;
     return `${JSON.stringify({ kubepass: URL.canParse(url) ? [{ external_link: { label, url } }] : [] })}\n`;
 }

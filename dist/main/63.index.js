@@ -56,7 +56,7 @@ var process_handle = __webpack_require__(1203);
 
 
 
-const MOST_BYTES = 1024 * 1024;
+const MAX_OUTPUT_BYTES = 1024 * 1024;
 const OURS = /^(INPUT|STATE|KUBEPASS)_/;
 const SECRET_NAME = /TOKEN|SECRET|PASSWORD|KEY/i;
 const SECRET_FLAG = /^-.*(token|secret|password|key)$/i;
@@ -67,7 +67,7 @@ const LAST_LINES = 10;
 const KEPT_BYTES = 16 * 1024;
 const ASKS = /\b(device ?code|devicelogin|enter the code|browser|sign in|log ?in|password|passphrase|otp)\b/i;
 /** How long an output may stay open once the program and its group have ended. */
-const DRAIN_MS = 1_000;
+const OUTPUT_GRACE_MS = 1_000;
 /** What client-go tells a plugin in KUBERNETES_EXEC_INFO. */
 function execInfo({ apiVersion, clusterInfo }, cluster) {
     const about = clusterInfo && {
@@ -98,7 +98,7 @@ async function runExecPlugin(exec, env, seal, signal) {
         return credentialOf(stdout, exec.apiVersion, seal);
     }
     catch (error) {
-        if (error instanceof invalid_value/* Wrong */.Y)
+        if (error instanceof invalid_value/* InvalidValue */.h)
             throw failed(exec, `printed no credential: ${error.message}`, lastLines(stderr));
         throw error;
     }
@@ -126,7 +126,7 @@ async function outputsOf(exec, env, signal) {
             const [code, by] = (await (0,external_node_events_.once)(child, 'exit'));
             stop();
             // Who has left the group may hold an output.
-            await Promise.race([closed, (0,promises_.setTimeout)(DRAIN_MS, undefined, { ref: false })]);
+            await Promise.race([closed, (0,promises_.setTimeout)(OUTPUT_GRACE_MS, undefined, { ref: false })]);
             inTime(stderr());
             if (stdout.isOver())
                 throw failed(exec, 'printed over 1 MiB');
@@ -150,20 +150,20 @@ async function outputsOf(exec, env, signal) {
 function credentialOf(text, apiVersion, seal) {
     const { status, ...about } = parseObject(text);
     if (about['kind'] !== 'ExecCredential')
-        throw new invalid_value/* Wrong */.Y('its answer is no ExecCredential');
+        throw new invalid_value/* InvalidValue */.h('its answer is no ExecCredential');
     if (about['apiVersion'] !== apiVersion)
-        throw new invalid_value/* Wrong */.Y(`its answer is not of ${apiVersion}, as the kubeconfig has it`);
+        throw new invalid_value/* InvalidValue */.h(`its answer is not of ${apiVersion}, as the kubeconfig has it`);
     const { token, clientCertificateData, clientKeyData, expirationTimestamp } = isObject(status) ? status : {};
     const expiry = typeof expirationTimestamp === 'string' ? Date.parse(expirationTimestamp) : NaN;
     const expiresAt = Number.isNaN(expiry) ? undefined : expiry;
     const bearer = given(token) ? named('status.token', () => (0,seal_credentials/* sealToken */.fh)(token, seal)) : undefined;
     const key = given(clientKeyData) ? named('status.clientKeyData', () => (0,seal_credentials/* sealKey */.FD)(clientKeyData, seal)) : undefined;
     if (bearer !== undefined && key !== undefined)
-        throw new invalid_value/* Wrong */.Y('its answer has a token and a client certificate: which of them counts?');
+        throw new invalid_value/* InvalidValue */.h('its answer has a token and a client certificate: which of them counts?');
     if (bearer !== undefined)
         return { authInfo: { bearer }, expiresAt };
     if (key === undefined || !given(clientCertificateData))
-        throw new invalid_value/* Wrong */.Y('its answer has neither a token nor a client certificate with its key');
+        throw new invalid_value/* InvalidValue */.h('its answer has neither a token nor a client certificate with its key');
     return {
         authInfo: named('status.clientCertificateData', () => (0,seal_credentials/* checkKeyPair */.ce)({ certificate: (0,certificates/* parseCertificate */.h)(clientCertificateData), key })),
         expiresAt,
@@ -178,7 +178,7 @@ function parseObject(text) {
         // Its message would quote the text.
     }
     if (!isObject(value))
-        throw new invalid_value/* Wrong */.Y('its answer is no JSON object');
+        throw new invalid_value/* InvalidValue */.h('its answer is no JSON object');
     return value;
 }
 function named(field, read) {
@@ -186,7 +186,7 @@ function named(field, read) {
         return read();
     }
     catch (error) {
-        throw error instanceof invalid_value/* Wrong */.Y ? new invalid_value/* Wrong */.Y(`its ${field} ${error.message}`) : error;
+        throw error instanceof invalid_value/* InvalidValue */.h ? new invalid_value/* InvalidValue */.h(`its ${field} ${error.message}`) : error;
     }
 }
 function collect(stream, whenOver) {
@@ -194,12 +194,12 @@ function collect(stream, whenOver) {
     let size = 0;
     stream.on('data', (chunk) => {
         size += chunk.length;
-        if (size <= MOST_BYTES)
+        if (size <= MAX_OUTPUT_BYTES)
             chunks.push(chunk);
         else
             whenOver();
     });
-    return { text: () => Buffer.concat(chunks).toString(), isOver: () => size > MOST_BYTES };
+    return { text: () => Buffer.concat(chunks).toString(), isOver: () => size > MAX_OUTPUT_BYTES };
 }
 /** Keeps the end of an output. A word that was cut is left out, because it may be a part of a secret. */
 function collectEnd(stream) {
@@ -257,15 +257,15 @@ function given(value) {
 /** A credential of an exec plugin is used until it has less than this left. */
 const FRESH_MS = 60_000;
 /** The user and the cluster of one context of a kubeconfig. */
-async function kubeconfigIdentity(input, surroundings) {
-    const { nameOf, seal } = surroundings;
+async function kubeconfigIdentity(input, context) {
+    const { nameOf, seal } = context;
     const refuse = (why, hint) => new errors/* KubepassError */.v3('INPUT', `${nameOf('kubeconfig')} ${why}.`, { hint });
     const checked = (what, read) => {
         try {
             return read();
         }
         catch (error) {
-            throw error instanceof invalid_value/* Wrong */.Y ? refuse(`has ${what}, which ${error.message}`, hintFor(what)) : error;
+            throw error instanceof invalid_value/* InvalidValue */.h ? refuse(`has ${what}, which ${error.message}`, hintFor(what)) : error;
         }
     };
     // It brings client-node and a YAML parser with it.
@@ -342,7 +342,7 @@ async function kubeconfigIdentity(input, surroundings) {
         const own = Object.fromEntries(exec.env.map(({ name, value }) => [name, value]));
         // The CAs of the system do not fit into a variable, and the program knows them.
         const ownAuthority = input.systemRoots === undefined ? cluster.certificateAuthority : '';
-        const env = { ...surroundings.env, ...own, KUBERNETES_EXEC_INFO: execInfo(exec, { ...cluster, certificateAuthority: ownAuthority }) };
+        const env = { ...context.env, ...own, KUBERNETES_EXEC_INFO: execInfo(exec, { ...cluster, certificateAuthority: ownAuthority }) };
         let current;
         return async (signal) => {
             if (current?.expiresAt === undefined || current.expiresAt - Date.now() < FRESH_MS)
@@ -355,9 +355,9 @@ async function kubeconfigIdentity(input, surroundings) {
             return command;
         // As the Go clients have it: with a slash it is a path beside the kubeconfig.
         const path = command.includes('/') ? pathOf('exec.command', command) : command;
-        if (!surroundings.hasPost)
+        if (!context.hasPost)
             return path;
-        const program = (0,find_program/* findProgram */.Kp)(path, surroundings.path);
+        const program = (0,find_program/* findProgram */.Kp)(path, context.path);
         throw refuse(`names the program ${(0,quote/* quote */.hD)(command)} without its whole path: it is run again when the job ends, and PATH may lead elsewhere by then`, program === undefined ? 'It is not on PATH now.' : `Write command: ${program}`);
     }
 }

@@ -68,14 +68,14 @@ class KubepassError extends Error {
     code;
     hint;
     noEffect;
-    tooLong;
+    responseTooLarge;
     constructor(code, message, details = {}) {
         super(message, { cause: details.cause });
         this.name = 'KubepassError';
         this.code = code;
         this.hint = details.hint;
         this.noEffect = details.noEffect ?? false;
-        this.tooLong = details.tooLong ?? false;
+        this.responseTooLarge = details.responseTooLarge ?? false;
     }
 }
 function codeOf(error) {
@@ -170,7 +170,7 @@ function markdownCode(text) {
 function parseCertificateAuthority(text, readFile = _small_file_js__WEBPACK_IMPORTED_MODULE_3__/* .readSmallFile */ .EW) {
     const pem = (0,_pem_js__WEBPACK_IMPORTED_MODULE_4__/* .pemOf */ ._)(text);
     if (pem === undefined && (0,_path_or_content_js__WEBPACK_IMPORTED_MODULE_2__/* .isNoPath */ .F)(text))
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .Y((0,_damage_js__WEBPACK_IMPORTED_MODULE_1__/* .damageOfPem */ .fZ)(text, 'certificate') ?? 'is neither a certificate nor the path of one');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_5__/* .InvalidValue */ .h((0,_damage_js__WEBPACK_IMPORTED_MODULE_1__/* .damageOfPem */ .fZ)(text, 'certificate') ?? 'is neither a certificate nor the path of one');
     return parseCertificate(pem ?? readFile(text).trim());
 }
 /**
@@ -182,7 +182,7 @@ function parseCertificate(text) {
         .filter(({ label, hasHeaders }) => label === 'CERTIFICATE' && !hasHeaders)
         .flatMap(({ der }) => certificateIn(der) ?? []);
     if (certificates.length === 0)
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_5__/* .Wrong */ .Y((0,_damage_js__WEBPACK_IMPORTED_MODULE_1__/* .damageOfPem */ .fZ)(text, 'certificate') ?? 'holds no certificate that can be read');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_5__/* .InvalidValue */ .h((0,_damage_js__WEBPACK_IMPORTED_MODULE_1__/* .damageOfPem */ .fZ)(text, 'certificate') ?? 'holds no certificate that can be read');
     return certificates.join('');
 }
 function certificateIn(der) {
@@ -203,7 +203,7 @@ function certificateIn(der) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   KB: () => (/* binding */ damageOfKubeconfig),
 /* harmony export */   Q8: () => (/* binding */ damageOfToken),
-/* harmony export */   Xd: () => (/* binding */ standInOf),
+/* harmony export */   V6: () => (/* binding */ placeholderProblem),
 /* harmony export */   fZ: () => (/* binding */ damageOfPem),
 /* harmony export */   jf: () => (/* binding */ tokenIn)
 /* harmony export */ });
@@ -219,7 +219,7 @@ const JWT_ALONE = new RegExp(`^${JWT.source}$`);
 /** The tokens of OpenShift and EKS, which are no JWTs. */
 const OPAQUE = /^(sha256~|k8s-aws-v1\.)[\w-]{16,}$/;
 /** The fault of a text that stands in place of a value, such as a mask or the name of a variable. */
-function standInOf(text) {
+function placeholderProblem(text) {
     const bare = unquoted(text.trim());
     if (/^(REDACTED|DATA\+OMITTED)$/.test(bare))
         return `is ${bare}, which kubectl config view shows in place of the value. The value itself: kubectl config view --raw --flatten --minify`;
@@ -317,7 +317,7 @@ function damageOfKubeconfig(text) {
 }
 /** The faults that a text of any kind can have. */
 function damageOfAny(text) {
-    return standInOf(text) ?? (isUtf16(text) ? UTF_16 : undefined);
+    return placeholderProblem(text) ?? (isUtf16(text) ? UTF_16 : undefined);
 }
 const UTF_16 = 'is UTF-16, as > of Windows PowerShell writes it. In UTF-8: | Out-File -Encoding ascii FILE';
 function isUtf16(text) {
@@ -622,10 +622,10 @@ const outputs = {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Y: () => (/* binding */ Wrong)
+/* harmony export */   h: () => (/* binding */ InvalidValue)
 /* harmony export */ });
 /** What is wrong with a value: it follows the name of the input, or of the field, that holds it. */
-class Wrong extends Error {
+class InvalidValue extends Error {
 }
 
 
@@ -645,12 +645,12 @@ class Wrong extends Error {
 /* harmony export */   XJ: () => (/* binding */ parseTokenVariable),
 /* harmony export */   YA: () => (/* binding */ parseServiceAccount),
 /* harmony export */   YR: () => (/* binding */ parseProxy),
-/* harmony export */   aL: () => (/* binding */ words),
 /* harmony export */   ey: () => (/* binding */ parseServerName),
 /* harmony export */   g1: () => (/* binding */ parseContextName),
 /* harmony export */   kx: () => (/* binding */ parseGrace),
 /* harmony export */   ld: () => (/* binding */ parseServer),
 /* harmony export */   rI: () => (/* binding */ parseSamples),
+/* harmony export */   ry: () => (/* binding */ splitList),
 /* harmony export */   w6: () => (/* binding */ parseLife)
 /* harmony export */ });
 /* unused harmony exports isLabel, isSubdomain */
@@ -664,85 +664,85 @@ class Wrong extends Error {
 function parseServiceAccount(text) {
     const [namespace = '', name = '', ...more] = text.split('/');
     if (more.length > 0 || !isLabel(namespace) || !isSubdomain(name))
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not NAMESPACE/NAME`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not NAMESPACE/NAME`);
     return { namespace, name };
 }
 function parseNamespace(text) {
     if (!isLabel(text))
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not the name of a namespace`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not the name of a namespace`);
     return text;
 }
 /** Clients print the name, put it into file names, and take it as an argument. */
 function parseContextName(text) {
     if (text.length > 253 || !/^[A-Za-z0-9[][A-Za-z0-9.:@_/[\]-]*$/.test(text))
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not a name of letters, digits and . : @ _ / [ ] -, of at most 253 characters`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not a name of letters, digits and . : @ _ / [ ] -, of at most 253 characters`);
     return text;
 }
 function parseDuration(text) {
     const [, number = '', unit = ''] = /^(\d{1,7})(s|m|h|)$/.exec(text) ?? [];
     if (number === '')
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not a duration`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not a duration`);
     return Number(number) * { s: 1, m: 60, h: 3600, '': 1 }[unit];
 }
 function parseDeadline(text) {
     const seconds = parseDuration(text);
     if (seconds < 1 || seconds > 600)
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not from 1s to 10m`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not from 1s to 10m`);
     return seconds;
 }
 function parseGrace(text) {
     const seconds = parseDuration(text);
     // https://github.com/kubernetes/kubernetes/blob/v1.36.2/staging/src/k8s.io/client-go/transport/token_source.go
     if (seconds < 60)
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}: Go programs re-read a token once a minute, so that less than 60s cuts them off`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}: Go programs re-read a token once a minute, so that less than 60s cuts them off`);
     return seconds;
 }
 function parseMaxScan(text) {
     const seconds = parseDuration(text);
     if (seconds < 1 || seconds > 24 * 3600)
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not from 1s to 24h`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not from 1s to 24h`);
     return seconds;
 }
 function parseLife(text, longest, nameOfLongest) {
     const seconds = parseDuration(text);
     if (seconds < 600)
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}: the API server issues no token for less than 10 minutes`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}: the API server issues no token for less than 10 minutes`);
     if (seconds > longest)
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, over the limit of ${longest} s; raise ${nameOfLongest} if that is meant`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, over the limit of ${longest} s; raise ${nameOfLongest} if that is meant`);
     return seconds;
 }
 function parseExitCodes(text) {
-    return words(text).map((word) => {
+    return splitList(text).map((word) => {
         const code = Number(word);
         if (!Number.isInteger(code) || code < 0 || code > 255)
-            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`holds ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(word)}, not a number from 0 to 255`);
+            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`holds ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(word)}, not a number from 0 to 255`);
         return code;
     });
 }
 function parseSamples(text) {
     const samples = Number(text);
     if (!Number.isInteger(samples) || samples < 1 || samples > 20)
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not a number from 1 to 20`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not a number from 1 to 20`);
     return samples;
 }
-function words(text) {
+function splitList(text) {
     return text.split(/[\s,]+/).filter((word) => word !== '');
 }
 function parseAudience(text) {
     if (/[\s\p{Cc}]/u.test(text))
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y('holds white space or control characters');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h('holds white space or control characters');
     return text;
 }
 function parseVariableNames(text) {
-    const names = words(text);
+    const names = splitList(text);
     const wrong = names.find((name) => !isVariableName(name));
     if (wrong !== undefined)
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`holds ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(wrong)}, not the name of a variable`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`holds ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(wrong)}, not the name of a variable`);
     return names;
 }
 function parseTokenVariable(text) {
     if (!isVariableName(text) || /^(PATH|HOME|NODE_OPTIONS|KUBECONFIG|KUBE_CONFIG_PATH|GITHUB_.*|RUNNER_.*|KUBEPASS_.*|LD_.*)$/.test(text)) {
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not a name that a token may have`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not a name that a token may have`);
     }
     return text;
 }
@@ -752,28 +752,28 @@ function isVariableName(text) {
 function parseServer(text) {
     const url = parseUrl(text);
     if (url.username !== '' || url.password !== '')
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y('holds a user name or password');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h('holds a user name or password');
     if (url.protocol !== 'https:')
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}: only https carries a token`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}: only https carries a token`);
     if (url.search !== '' || url.hash !== '')
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y('holds a query or fragment');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h('holds a query or fragment');
     return url.href.replace(/\/$/, '');
 }
 function parseProxy(text) {
     const url = parseUrl(text);
     if (url.protocol !== 'http:' && url.protocol !== 'https:')
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y('is neither http nor https');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h('is neither http nor https');
     if (url.username !== '' || url.password !== '')
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y('holds a user name or password, which the kubeconfig would show to the scan');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h('holds a user name or password, which the kubeconfig would show to the scan');
     return url;
 }
 function parseUrl(text) {
     if (/[\s\p{Cc}]/u.test(text))
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y('holds white space or control characters');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h('holds white space or control characters');
     const url = URL.parse(text);
     // Never echoed: it may hold a password.
     if (url === null)
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y('is not a URL (such as https://10.0.0.1:6443)');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h('is not a URL (such as https://10.0.0.1:6443)');
     return url;
 }
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
@@ -785,7 +785,7 @@ function isSubdomain(text) {
 }
 function parseServerName(text) {
     if (!isSubdomain(text.toLowerCase()) && (0,node_net__WEBPACK_IMPORTED_MODULE_0__.isIP)(text) === 0)
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .Wrong */ .Y(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, neither a host name nor an IP address`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, neither a host name nor an IP address`);
     return text;
 }
 
@@ -889,7 +889,7 @@ function sealKey(text, seal) {
         seal(text.replaceAll(/\s/g, ''));
     const block = (0,_pem_js__WEBPACK_IMPORTED_MODULE_2__/* .pemBlocks */ .P)(pem).find(({ label }) => / ?PRIVATE KEY$/.test(label));
     if (block?.label === 'ENCRYPTED PRIVATE KEY' || block?.hasHeaders === true)
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .Wrong */ .Y('is encrypted, and nobody is there to be asked for its password: decrypt it (openssl pkey)');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .InvalidValue */ .h('is encrypted, and nobody is there to be asked for its password: decrypt it (openssl pkey)');
     const key = block && keyIn(block.der);
     if (key === undefined)
         throw noKeyIn(text);
@@ -897,7 +897,7 @@ function sealKey(text, seal) {
     return usable.trim() === pem.trim() ? sealed : seal(usable);
 }
 function noKeyIn(text) {
-    return new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .Wrong */ .Y((0,_damage_js__WEBPACK_IMPORTED_MODULE_1__/* .damageOfPem */ .fZ)(text, 'private key') ?? 'holds no private key that can be read');
+    return new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .InvalidValue */ .h((0,_damage_js__WEBPACK_IMPORTED_MODULE_1__/* .damageOfPem */ .fZ)(text, 'private key') ?? 'holds no private key that can be read');
 }
 /** Tools disagree on the label, so that each form is tried. */
 function keyIn(der) {
@@ -913,29 +913,29 @@ function keyIn(der) {
 }
 function sealToken(text, seal) {
     const token = text.trim();
-    const standIn = (0,_damage_js__WEBPACK_IMPORTED_MODULE_1__/* .standInOf */ .Xd)(token);
+    const standIn = (0,_damage_js__WEBPACK_IMPORTED_MODULE_1__/* .placeholderProblem */ .V6)(token);
     if (standIn !== undefined)
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .Wrong */ .Y(standIn);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .InvalidValue */ .h(standIn);
     if (token.length < 16)
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .Wrong */ .Y('is too short to be a token');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .InvalidValue */ .h('is too short to be a token');
     if (token.length > LONGEST_TOKEN)
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .Wrong */ .Y('is too long to be a token');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .InvalidValue */ .h('is too long to be a token');
     // Sealed before it is judged, so that no message can show it.
     const sealed = seal(token);
     const damage = (0,_damage_js__WEBPACK_IMPORTED_MODULE_1__/* .damageOfToken */ .Q8)(token);
     if (damage !== undefined) {
         seal((0,_damage_js__WEBPACK_IMPORTED_MODULE_1__/* .tokenIn */ .jf)(token) ?? token);
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .Wrong */ .Y(damage);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .InvalidValue */ .h(damage);
     }
     if (!/^[\x21-\x7e]+$/.test(token))
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .Wrong */ .Y('holds characters that no bearer token has (white space, line ends, non-ASCII)');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .InvalidValue */ .h('holds characters that no bearer token has (white space, line ends, non-ASCII)');
     return sealed;
 }
 /** A certificate with the key that belongs to it. */
 function checkKeyPair(pair) {
     if (new node_crypto__WEBPACK_IMPORTED_MODULE_0__.X509Certificate(pair.certificate).checkPrivateKey((0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createPrivateKey)(pair.key.reveal())))
         return pair;
-    throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .Wrong */ .Y('does not belong to its key');
+    throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .InvalidValue */ .h('does not belong to its key');
 }
 
 
@@ -964,17 +964,17 @@ function readSmallFile(path) {
     try {
         const about = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(path);
         if (about.isFIFO())
-            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .Wrong */ .Y(`names ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path)}, a pipe, which can be read only once: give a file`);
+            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .InvalidValue */ .h(`names ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path)}, a pipe, which can be read only once: give a file`);
         if (!about.isFile())
-            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .Wrong */ .Y(`names ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path)}, which is no file`);
+            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .InvalidValue */ .h(`names ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path)}, which is no file`);
         if (about.size > LARGEST_FILE)
-            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .Wrong */ .Y(`names ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path)}, which is over 1 MiB`);
+            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .InvalidValue */ .h(`names ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path)}, which is over 1 MiB`);
         return textIn((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(path));
     }
     catch (error) {
-        if (error instanceof _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .Wrong */ .Y)
+        if (error instanceof _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .InvalidValue */ .h)
             throw error;
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .Wrong */ .Y(`names ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path, 120)}, which cannot be read (${(0,_base_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .errnoOf */ .UQ)(error)})`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .InvalidValue */ .h(`names ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path, 120)}, which cannot be read (${(0,_base_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .errnoOf */ .UQ)(error)})`);
     }
 }
 /** The text of a file, whose first bytes may tell its encoding: Windows PowerShell writes UTF-16. */
@@ -990,15 +990,15 @@ function textIn(bytes) {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   K1: () => (/* binding */ ending),
 /* harmony export */   e1: () => (/* binding */ asText),
 /* harmony export */   g5: () => (/* binding */ asMarkdown),
+/* harmony export */   kx: () => (/* binding */ credentialOutcome),
 /* harmony export */   vA: () => (/* binding */ asJson)
 /* harmony export */ });
 /* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7541);
 
 /** One line for the state that the credential is in; it never claims more than was seen. */
-function ending({ finished, missing, revoked, proven, dead_by }) {
+function credentialOutcome({ finished, missing, revoked, proven, dead_by }) {
     if (dead_by === null)
         return 'none was issued';
     const atLatest = `dead by ${dead_by} at the latest`;
@@ -1012,26 +1012,26 @@ function ending({ finished, missing, revoked, proven, dead_by }) {
     return `${revocation}, proven dead ${proven.dead_at} (${proven.samples} refusals, the last ${proven.seconds_after_revocation.toFixed(1)} s after)`;
 }
 /** What became of the command; undefined when there was none. */
-function useOf({ used }) {
+function scanOutcome({ used }) {
     if (used === null)
         return undefined;
     if (used.exit_code === null)
         return `started ${used.started_at}; its end was not seen`;
     return `exit code ${used.exit_code}${used.signal === null ? '' : ` (${used.signal})`}, ${used.started_at} to ${used.ended_at}`;
 }
-function renewal({ credential_id, issued_at, expires_at, bound_to }) {
+function renewalText({ credential_id, issued_at, expires_at, bound_to }) {
     return `${credential_id ?? 'without an id'}, ${issued_at} to ${expires_at}, ${bound_to === null ? 'bound to nothing' : `Secret ${bound_to}`}`;
 }
-function isolationOf({ isolated, why_not, as_root }) {
+function isolationText({ isolated, why_not, as_root }) {
     if (!isolated)
         return `no: ${why_not ?? 'unknown'}`;
     return as_root ? "yes, as root: the machine's files and settings are open to it" : 'yes';
 }
 const CREDENTIAL = 'Credential';
 function rows(evidence) {
-    const { identity, asked, granted, verified, run, isolation } = evidence;
+    const { identity, requested, granted, verified, run, isolation } = evidence;
     const all = [
-        ['ServiceAccount', asked.service_account],
+        ['ServiceAccount', requested.service_account],
         ['Server', evidence.server],
         ['Identity', identity && `${identity.kind} (${identity.why})`],
         ['Run', `${run.repository} ${run.id}/${run.attempt} ${run.job}`.trim()],
@@ -1039,11 +1039,11 @@ function rows(evidence) {
         ['Expires', granted?.expires_at],
         ['Credential id', granted?.credential_id],
         ['Bound to', granted && (granted.bound_to === null ? 'nothing: it cannot be revoked' : `Secret ${granted.bound_to}`)],
-        ...evidence.renewed.map((each) => ['Renewed', renewal(each)]),
+        ...evidence.renewed.map((each) => ['Renewed', renewalText(each)]),
         ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
-        ['Scan', useOf(evidence)],
-        ['Isolated', isolation && isolationOf(isolation)],
-        [CREDENTIAL, ending(evidence)],
+        ['Scan', scanOutcome(evidence)],
+        ['Isolated', isolation && isolationText(isolation)],
+        [CREDENTIAL, credentialOutcome(evidence)],
         ['Error', evidence.error],
         ...evidence.warnings.map((warning) => ['Warning', warning]),
     ];
@@ -1109,7 +1109,7 @@ const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin';
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   E: () => (/* binding */ killQuietly),
-/* harmony export */   R: () => (/* binding */ Life)
+/* harmony export */   O: () => (/* binding */ ProcessHandle)
 /* harmony export */ });
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
@@ -1121,30 +1121,30 @@ const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin';
  * A process, told from a later one of its number. Its memory goes before its sockets do; the first of a namespace is over
  * when all others in there are.
  */
-class Life {
+class ProcessHandle {
     /** The number of its process group; undefined when it was over before this. */
     group;
     #pid;
     #since;
     constructor(pid) {
         this.#pid = pid;
-        const { group, since } = statOf(pid) ?? {};
+        const { group, since } = readStat(pid) ?? {};
         this.group = group;
         this.#since = since;
     }
-    get isOver() {
-        return this.#since === undefined || statOf(this.#pid)?.since !== this.#since;
+    get hasEnded() {
+        return this.#since === undefined || readStat(this.#pid)?.since !== this.#since;
     }
     /** @returns whether it is over, within so many milliseconds */
-    async end(milliseconds) {
-        for (const deadline = Date.now() + milliseconds; !this.isOver; await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_1__.setTimeout)(5))
+    async waitForEnd(milliseconds) {
+        for (const deadline = Date.now() + milliseconds; !this.hasEnded; await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_1__.setTimeout)(5))
             if (Date.now() > deadline)
                 return false;
         return true;
     }
 }
 /** Its process group, and when it began; undefined when it has ended, even if nobody has taken note of that. */
-function statOf(pid) {
+function readStat(pid) {
     try {
         // The name in the second field may hold spaces and brackets.
         const stat = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(`/proc/${pid}/stat`, 'latin1');
@@ -1652,7 +1652,7 @@ var inputs = __nccwpck_require__(4389);
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: external "node:util"
 var external_node_util_ = __nccwpck_require__(7975);
-;// CONCATENATED MODULE: ./src/redact/secret.ts
+;// CONCATENATED MODULE: ./src/redact/sealed-string.ts
 
 /**
  * A value that no print, template, JSON, inspect, spread or clone shows: it lives in a private field.
@@ -1682,7 +1682,7 @@ class SealedValue {
     }
 }
 /** For the redactor alone. */
-function sealedValue(value) {
+function sealedString(value) {
     return new SealedValue(value);
 }
 
@@ -1718,12 +1718,12 @@ class TextSearch {
         return this.#instance;
     }
     /** @returns whether the text has 16 bytes, so that it can be found */
-    add(text) {
-        this.load(text);
+    addText(input) {
+        this.setInput(input);
         return this.#exports.addText() === 1;
     }
     /** Takes the text that is searched from now on, in place of the last one, with nothing marked. */
-    load(...parts) {
+    setInput(...parts) {
         this.#length = parts.reduce((sum, part) => sum + part.length, 0);
         this.#start = this.#exports.reserve(this.#length);
         let end = 0;
@@ -1794,17 +1794,17 @@ class Redactor {
             throw new RangeError('a secret of fewer than 4 characters cannot be told from other text');
         if (!this.#values.has(value)) {
             for (const spelling of spellings(value)) {
-                if (!this.search.add(Buffer.from(spelling)))
+                if (!this.search.addText(Buffer.from(spelling)))
                     this.#words.add(spelling);
             }
             this.#values.add(value);
         }
-        return sealedValue(value);
+        return sealedString(value);
     };
     redact(text) {
         if (this.#values.size === 0)
             return text;
-        this.search.load(Buffer.from(text));
+        this.search.setInput(Buffer.from(text));
         this.search.markRuns(0);
         const bytes = this.search.text();
         const runs = this.#found(bytes).filter((run) => !this.#isShown(bytes, run));
@@ -1829,7 +1829,7 @@ class Redactor {
             if (piece.length === 0)
                 return piece;
             const cut = recent.length;
-            this.search.load(recent, piece);
+            this.search.setInput(recent, piece);
             this.search.markRuns(cut);
             this.search.markDumpedRuns(cut);
             const bytes = this.search.text();
@@ -1921,7 +1921,7 @@ var external_node_fs_ = __nccwpck_require__(3024);
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./src/base/quote.ts
 var quote = __nccwpck_require__(7541);
-;// CONCATENATED MODULE: ./src/system/access.ts
+;// CONCATENATED MODULE: ./src/system/restore-access.ts
 
 
 
@@ -1931,12 +1931,12 @@ var quote = __nccwpck_require__(7541);
  * owner's rights and does the work again.
  * @param tell gets what was closed, as `reopen` returns it
  */
-function access_regained(path, work, tell = () => undefined) {
+function restore_access_withRestoredAccess(path, work, tell = () => undefined) {
     try {
         return work();
     }
     catch (error) {
-        const closed = (0,errors/* errnoOf */.UQ)(error) === 'EACCES' ? reopen(path) : [];
+        const closed = (0,errors/* errnoOf */.UQ)(error) === 'EACCES' ? restoreAccess(path) : [];
         if (closed.length === 0)
             throw error;
         tell(closed);
@@ -1947,18 +1947,18 @@ function access_regained(path, work, tell = () => undefined) {
  * Restores the owner's rights: to pass the folders that lead to a path, to change the last folder, and to change the path itself.
  * @returns each folder or file that the owner could not use, with its former mode
  */
-function reopen(path) {
+function restoreAccess(path) {
     const folders = [];
     for (let folder = (0,external_node_path_.dirname)(path); folder !== (0,external_node_path_.dirname)(folder); folder = (0,external_node_path_.dirname)(folder))
         folders.unshift(folder);
     return [
-        ...folders.slice(0, -1).flatMap((folder) => access_open(folder, folderAt, 0o100)),
-        ...folders.slice(-1).flatMap((folder) => access_open(folder, folderAt, 0o700)),
-        ...access_open(path, external_node_fs_.lstatSync, 0o600),
+        ...folders.slice(0, -1).flatMap((folder) => restore_access_open(folder, folderAt, 0o100)),
+        ...folders.slice(-1).flatMap((folder) => restore_access_open(folder, folderAt, 0o700)),
+        ...restore_access_open(path, external_node_fs_.lstatSync, 0o600),
     ];
 }
 /** Gives the owner all rights if a needed right is missing. */
-function access_open(path, look, needed) {
+function restore_access_open(path, look, needed) {
     try {
         const about = look(path);
         const [mode, all] = [about.mode & 0o7777, about.isDirectory() ? 0o700 : 0o600];
@@ -1981,13 +1981,13 @@ function folderAt(path) {
 function removeTree(path) {
     const remove = () => (0,external_node_fs_.rmSync)(path, { recursive: true, force: true });
     try {
-        access_regained(path, remove);
+        restore_access_withRestoredAccess(path, remove);
     }
     catch (error) {
         if ((0,errors/* errnoOf */.UQ)(error) !== 'EACCES')
             throw error;
         for (const folder of foldersIn(path))
-            access_open(folder, external_node_fs_.lstatSync, 0o700);
+            restore_access_open(folder, external_node_fs_.lstatSync, 0o700);
         remove();
     }
 }
@@ -2062,14 +2062,14 @@ function writePrivate(path, content, mode = 0o600) {
  * Writes a private file beside the one that it is to replace, in place of what was left there.
  * @returns what replaces it
  */
-function writeNext(path, text, next = nextTo(path), mode) {
-    access_regained(next, () => {
+function stageReplacement(path, text, next = stagingPath(path), mode) {
+    restore_access_withRestoredAccess(next, () => {
         (0,external_node_fs_.rmSync)(next, { recursive: true, force: true });
         writePrivate(next, text, mode);
     });
     return () => {
         try {
-            access_regained(path, () => (0,external_node_fs_.renameSync)(next, path));
+            restore_access_withRestoredAccess(path, () => (0,external_node_fs_.renameSync)(next, path));
         }
         catch (error) {
             (0,external_node_fs_.rmSync)(next, { force: true });
@@ -2077,16 +2077,16 @@ function writeNext(path, text, next = nextTo(path), mode) {
         }
     };
 }
-function nextTo(path) {
+function stagingPath(path) {
     return `${path}.next`;
 }
 /**
  * Appends all or nothing; not to what a link points to, and to nobody at the other end of a pipe.
  * @param tell gets what was closed and is open now
  */
-function appendWhole(path, text, tell) {
+function appendAtomically(path, text, tell) {
     // A pipe that nobody reads is refused, where its opening would wait for ever.
-    const file = access_regained(path, () => (0,external_node_fs_.openSync)(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644), tell);
+    const file = restore_access_withRestoredAccess(path, () => (0,external_node_fs_.openSync)(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644), tell);
     try {
         const about = (0,external_node_fs_.fstatSync)(file);
         if (!about.isFile())
@@ -2110,9 +2110,9 @@ function appendWhole(path, text, tell) {
  */
 function replaceFile(path, text) {
     const folder = (0,external_node_path_.dirname)(path);
-    if (access_regained(path, () => (0,external_node_fs_.realpathSync)(folder)) !== folder)
+    if (restore_access_withRestoredAccess(path, () => (0,external_node_fs_.realpathSync)(folder)) !== folder)
         throw Object.assign(new Error('its folder is behind a link'), { code: 'ELOOP' });
-    writeNext(path, text, (0,external_node_path_.join)(folder, `.${(0,external_node_path_.basename)(path).slice(0, 200)}.${(0,external_node_crypto_.randomBytes)(6).toString('hex')}`), 0o644)();
+    stageReplacement(path, text, (0,external_node_path_.join)(folder, `.${(0,external_node_path_.basename)(path).slice(0, 200)}.${(0,external_node_crypto_.randomBytes)(6).toString('hex')}`), 0o644)();
 }
 /** Makes a folder and its missing parents. The recursive mkdir of Node.js never returns below /proc. */
 function makeFolder(path) {
@@ -2130,7 +2130,7 @@ function makeFolder(path) {
     }
 }
 /** The path without a link on its way, as they are now. Its last part need not be there. */
-function settled(path) {
+function resolveRealPath(path) {
     return (0,external_node_fs_.existsSync)(path) ? (0,external_node_fs_.realpathSync)(path) : (0,external_node_path_.join)((0,external_node_fs_.realpathSync)((0,external_node_path_.dirname)(path)), (0,external_node_path_.basename)(path));
 }
 /** Replaces the content of a file, but not through a link. The folder may belong to another user. */
@@ -2223,7 +2223,7 @@ class CommandFiles {
         const path = this.#paths.get(name);
         if (path === undefined)
             throw Object.assign(new Error(`${name} is not set`), { code: 'ENOENT' });
-        appendWhole(path, text, (closed) => {
+        appendAtomically(path, text, (closed) => {
             // Before the scan it was somebody else.
             if (this.#kept.size > 0)
                 this.#closed.push(...closed);
@@ -2238,7 +2238,7 @@ class CommandFiles {
         const closed = this.#closed.splice(0);
         for (const [name, kept] of this.#kept) {
             const path = this.#paths.get(name) ?? '';
-            closed.push(...reopen(path));
+            closed.push(...restoreAccess(path));
             try {
                 if (!this.#isBehindLink(path) && isAsKept(path, kept))
                     continue;
@@ -2327,23 +2327,23 @@ const BRACKET = 0x5b;
  * `##[name]` anywhere. A zero-width space is put inside.
  * https://github.com/actions/runner/blob/v2.336.0/src/Runner.Common/ActionCommand.cs
  */
-function commandsDefused(search) {
+function neutralizeCommands(search) {
     let line = { blank: true, colon: false, hashes: 0 };
     return (piece) => {
         if (piece.length === 0)
             return piece;
-        const places = [...colonPlaces(piece, line, search), ...bracketPlaces(piece, line)].sort((a, b) => a - b);
+        const places = [...colonPositions(piece, line, search), ...bracketPositions(piece, line)].sort((a, b) => a - b);
         line = lineAfter(piece, line);
         return places.length === 0 ? piece : withSpaces(piece, places);
     };
 }
 /** Before which bytes a space is needed: the second colon of each `::` that only white space precedes on its line. */
-function colonPlaces(piece, line, search) {
+function colonPositions(piece, line, search) {
     const places = [];
     if (line.colon && piece[0] === COLON)
         places.push(0);
     // Buffer.indexOf() would stop at each single colon, of which most logs have many.
-    search.load(piece);
+    search.setInput(piece);
     for (let at = search.indexOfPair(COLON, COLON, 0); at >= 0; at = search.indexOfPair(COLON, COLON, lineEnd(piece, at + 2))) {
         const before = lastNotBlank(piece, at);
         if (before < 0 ? line.blank : isLineEnd(piece[before]))
@@ -2352,7 +2352,7 @@ function colonPlaces(piece, line, search) {
     return places;
 }
 /** The bracket of each `##[`. */
-function bracketPlaces(piece, { hashes }) {
+function bracketPositions(piece, { hashes }) {
     const places = [];
     if (hashes === 2 && piece[0] === BRACKET)
         places.push(0);
@@ -2417,7 +2417,7 @@ function withSpaces(piece, places) {
 
 
 
-const RECEIPT = 'receipt';
+const STATE_KEY = 'run_state';
 /** Not the summary: it decides nothing, and what the scan tells there is no lie of ours. */
 const COMMAND_FILES = ['GITHUB_ENV', 'GITHUB_PATH', 'GITHUB_STATE', 'GITHUB_OUTPUT'];
 /**
@@ -2431,9 +2431,9 @@ function githubPlatform(env, redact) {
             process.stdout.on('error', () => undefined);
         return Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(421)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6421));
     };
-    const uid = process.getuid?.() ?? -1;
+    const ownerUid = process.getuid?.() ?? -1;
     const commandFiles = new CommandFiles(env, COMMAND_FILES);
-    const say = (text) => print(STDOUT, `${redact(text)}\n`);
+    const info = (text) => print(STDOUT, `${redact(text)}\n`);
     /** The word that ends the fence around the scan's output, while that stands. */
     let fence;
     // One write: a line of the scan must not come between, nor stand before it on the same line.
@@ -2456,12 +2456,12 @@ function githubPlatform(env, redact) {
         hasLaterSteps: true,
         hasPost: true,
         postFailsJob: true,
-        traced: undefined,
+        debugTraceVariable: undefined,
         stdin: undefined,
         isCI: true,
         env,
-        uid,
-        run: {
+        ownerUid,
+        job: {
             platform: 'github',
             id: env['GITHUB_RUN_ID'] ?? '0',
             attempt: env['GITHUB_RUN_ATTEMPT'] ?? '1',
@@ -2471,8 +2471,8 @@ function githubPlatform(env, redact) {
         },
         // Two steps of a job must not meet, and nothing tells them apart.
         runKey: undefined,
-        limitDoubts: () => [],
-        idTokensNeed: 'Add to the job:\n  permissions:\n    id-token: write',
+        timeoutWarnings: () => [],
+        idTokenInstructions: 'Add to the job:\n  permissions:\n    id-token: write',
         idTokenRequest(seal) {
             const url = env['ACTIONS_ID_TOKEN_REQUEST_URL'];
             const bearer = env['ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
@@ -2482,17 +2482,17 @@ function githubPlatform(env, redact) {
         mask: (secret) => command(maskedForms(secret)
             .map((form) => `::add-mask::${escapeData(form)}\n`)
             .join('')),
-        say,
+        info,
         progress: () => undefined,
         warn: (text) => annotate('warning', text),
-        fail: (text) => annotate('error', text),
+        error: (text) => annotate('error', text),
         // A synchronous append, so that it is there whenever we are killed. The last line of a name counts.
-        saveReceipt: (receipt) => commandFiles.append('GITHUB_STATE', `${RECEIPT}=${receipt === 'none' ? receipt : JSON.stringify(receipt)}\n`),
-        forgetReceipt: () => undefined,
-        howToFinish: () => undefined,
-        readReceipt: () => env[`STATE_${RECEIPT}`],
+        saveState: (state) => commandFiles.append('GITHUB_STATE', `${STATE_KEY}=${state === 'none' ? state : JSON.stringify(state)}\n`),
+        deleteState: () => undefined,
+        retryInstructions: () => undefined,
+        readState: () => env[`STATE_${STATE_KEY}`],
         guardCommandFiles: (given) => commandFiles.guard(given),
-        restoreCommandFiles: () => commandFiles.restore(uid),
+        restoreCommandFiles: () => commandFiles.restore(ownerUid),
         scanOutputs() {
             fence = (0,external_node_crypto_.randomUUID)();
             // On stdout only, behind the masks: on stderr, which the runner may read first, it would stop them.
@@ -2501,7 +2501,7 @@ function githubPlatform(env, redact) {
                 stdout: () => process.stdout,
                 stderr: () => process.stderr,
                 // The order of the two streams is lost, so that a fence in one leaves a gap in the other.
-                filters: (search) => [commandsDefused(search)],
+                filters: (search) => [neutralizeCommands(search)],
                 close(complete) {
                     // Of an output that was given up some may still come, and begin a line in the middle of its own: the fence stays.
                     if (fence === undefined || !complete)
@@ -2515,10 +2515,10 @@ function githubPlatform(env, redact) {
         exportVariable: async (name, value) => (await core()).exportVariable(name, plain(value)),
         publishCheck: async (evidence, token) => (await Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(413), __nccwpck_require__.e(53)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6053))).publishCheck(evidence, token, env),
         report(evidence) {
-            say((0,evidence_text/* asText */.e1)(evidence));
+            info((0,evidence_text/* asText */.e1)(evidence));
             // As core's summary does; post needs nothing else of core, and would take twice as long with it.
             if (env['GITHUB_STEP_SUMMARY'])
-                appendWhole(env['GITHUB_STEP_SUMMARY'], redact((0,evidence_text/* asMarkdown */.g5)(evidence)));
+                appendAtomically(env['GITHUB_STEP_SUMMARY'], redact((0,evidence_text/* asMarkdown */.g5)(evidence)));
             return Promise.resolve();
         },
     };
@@ -2564,11 +2564,11 @@ function flagName(id) {
 }
 /**
  * @param wanted how many words must stand beside the flags
- * @param own flags that are no inputs
+ * @param extra flags that are no inputs
  */
-function parseFlags(words, ids, wanted, hint, own = {}) {
+function parseFlags(words, ids, wanted, hint, extra = {}) {
     const end = words.includes('--') ? words.indexOf('--') : words.length;
-    const options = { ...own, ...Object.fromEntries(ids.map((id) => [flagName(id).slice(2), { type: 'string' }])) };
+    const options = { ...extra, ...Object.fromEntries(ids.map((id) => [flagName(id).slice(2), { type: 'string' }])) };
     const { values, positionals } = parse(words.slice(0, end), options, hint);
     if (positionals.length !== wanted) {
         const fact = wanted === 0
@@ -2580,11 +2580,11 @@ function parseFlags(words, ids, wanted, hint, own = {}) {
         const value = values[flagName(id).slice(2)];
         return typeof value === 'string' ? [[id, value]] : [];
     });
-    const ownOnes = Object.keys(own).map((name) => [
+    const ownOnes = Object.keys(extra).map((name) => [
         name,
         values[name],
     ]);
-    return { values: new Map(given), positionals, argv: words.slice(end + 1), own: Object.fromEntries(ownOnes) };
+    return { values: new Map(given), positionals, argv: words.slice(end + 1), extraFlags: Object.fromEntries(ownOnes) };
 }
 function parse(args, options, hint) {
     try {
@@ -2595,7 +2595,7 @@ function parse(args, options, hint) {
     }
 }
 
-;// CONCATENATED MODULE: ./src/platform/gitlab-limits.ts
+;// CONCATENATED MODULE: ./src/platform/gitlab-timeouts.ts
 /** What the runner does without RUNNER_AFTER_SCRIPT_TIMEOUT. */
 const AFTER_SCRIPT_S = 300;
 /**
@@ -2603,7 +2603,7 @@ const AFTER_SCRIPT_S = 300;
  * https://docs.gitlab.com/runner/configuration/configure_runners/#ensuring-after_script-execution
  * @param maxScan seconds; undefined when nobody has set it
  */
-function limitDoubts(env, maxScan, now = Date.now()) {
+function timeoutWarnings(env, maxScan, now = Date.now()) {
     const script = secondsOf(env['RUNNER_SCRIPT_TIMEOUT']);
     const afterScript = secondsOf(env['RUNNER_AFTER_SCRIPT_TIMEOUT']) ?? AFTER_SCRIPT_S;
     const job = Number(env['CI_JOB_TIMEOUT']);
@@ -2657,9 +2657,9 @@ function gitlabPlatform(words, env, redact) {
     const workspace = workspaceOf(env);
     const hasAudience = flags.values.get('audience') !== inputs/* NO_AUDIENCE */.dQ;
     const jobId = env['CI_JOB_ID'] ?? '0';
-    const uid = process.getuid?.() ?? -1;
+    const ownerUid = process.getuid?.() ?? -1;
     const commandFiles = new CommandFiles(env, ['GITLAB_ENV']);
-    const say = (text) => print(STDOUT, `${redact(text)}\n`);
+    const info = (text) => print(STDOUT, `${redact(text)}\n`);
     const colour = (code, text) => print(STDOUT, `\x1b[${code};1m${redact(text)}\x1b[0m\n`);
     // https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections
     const section = (edge, name, header) => print(STDOUT, `\x1b[0Ksection_${edge}:${Math.floor(Date.now() / 1000)}:${name}\r\x1b[0K${header}\n`);
@@ -2681,12 +2681,12 @@ function gitlabPlatform(words, env, redact) {
         hasPost: true,
         postFailsJob: false,
         // As the runner reads it.
-        traced: /^(1|t|true)$/i.test(env['CI_DEBUG_TRACE'] ?? '') ? 'CI_DEBUG_TRACE' : undefined,
+        debugTraceVariable: /^(1|t|true)$/i.test(env['CI_DEBUG_TRACE'] ?? '') ? 'CI_DEBUG_TRACE' : undefined,
         stdin: undefined,
         isCI: true,
         env,
-        uid,
-        run: {
+        ownerUid,
+        job: {
             platform: 'gitlab',
             id: jobId,
             // A retried job has another id.
@@ -2699,8 +2699,8 @@ function gitlabPlatform(words, env, redact) {
             .update(`${env['CI_SERVER_URL'] ?? ''} ${jobId}`)
             .digest('hex')
             .slice(0, 16),
-        limitDoubts: (maxScan) => limitDoubts(env, maxScan),
-        idTokensNeed: hasAudience
+        timeoutWarnings: (maxScan) => timeoutWarnings(env, maxScan),
+        idTokenInstructions: hasAudience
             ? "Add to the job, with the API server's URL:\n  id_tokens:\n    KUBEPASS_ID_TOKEN:\n      aud: https://k8s.example.com:6443"
             : "Give the template's input audience, the API server's URL:\n  audience: https://k8s.example.com:6443",
         idTokenRequest: () => undefined,
@@ -2710,24 +2710,24 @@ function gitlabPlatform(words, env, redact) {
             return hasAudience ? sealed : undefined;
         },
         mask: () => undefined,
-        say,
+        info,
         progress: () => undefined,
         warn: (text) => Promise.resolve(colour(33, `kubepass: warning: ${text}`)),
-        fail: (text) => Promise.resolve(colour(31, `kubepass: error: ${text}`)),
+        error: (text) => Promise.resolve(colour(31, `kubepass: error: ${text}`)),
         // A hint, which only some runners pass on to after_script.
-        saveReceipt(receipt) {
+        saveState(state) {
             try {
-                commandFiles.append('GITLAB_ENV', `KUBEPASS_RECEIPT=${receipt === 'none' ? receipt : JSON.stringify(receipt)}\n`);
+                commandFiles.append('GITLAB_ENV', `KUBEPASS_RUN_STATE=${state === 'none' ? state : JSON.stringify(state)}\n`);
             }
             catch {
                 // Names can be derived without it.
             }
         },
-        forgetReceipt: () => undefined,
-        howToFinish: () => undefined,
-        readReceipt: () => env['KUBEPASS_RECEIPT'],
+        deleteState: () => undefined,
+        retryInstructions: () => undefined,
+        readState: () => env['KUBEPASS_RUN_STATE'],
         guardCommandFiles: (given) => commandFiles.guard(given),
-        restoreCommandFiles: () => commandFiles.restore(uid),
+        restoreCommandFiles: () => commandFiles.restore(ownerUid),
         scanOutputs() {
             // While the program is surely there: a scan, or after_script at the same time, can remove it.
             void reports().catch(() => undefined);
@@ -2744,11 +2744,11 @@ function gitlabPlatform(words, env, redact) {
         publishCheck: () => Promise.resolve(),
         async report(evidence) {
             section('start', 'kubepass_evidence[collapsed=true]', 'What happened');
-            say((0,evidence_text/* asText */.e1)(evidence));
+            info((0,evidence_text/* asText */.e1)(evidence));
             section('end', 'kubepass_evidence', '');
             const { annotations, junit } = await reports();
             // Where the scan has made a link of it, nothing is written behind that.
-            const folder = (0,external_node_path_.join)(settled(workspace), REPORTS);
+            const folder = (0,external_node_path_.join)(resolveRealPath(workspace), REPORTS);
             makeFolder(folder);
             replaceFile((0,external_node_path_.join)(folder, 'junit.xml'), redact(junit(evidence)));
             replaceFile((0,external_node_path_.join)(folder, 'annotations.json'), redact(annotations(evidence, env)));
@@ -2765,9 +2765,9 @@ function workspaceOf(env) {
 var path_or_content = __nccwpck_require__(8789);
 // EXTERNAL MODULE: ./src/config/small-file.ts
 var small_file = __nccwpck_require__(400);
-;// CONCATENATED MODULE: ./src/state/job.ts
-/** Every anchor of a run's attempt begins with this, and no other does. */
-function anchorPrefix(run) {
+;// CONCATENATED MODULE: ./src/state/job-info.ts
+/** Every bound Secret of a run's attempt begins with this, and no other does. */
+function boundSecretPrefix(run) {
     return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
 }
 /** A part of an object's name: lower-case letters, digits and dashes. */
@@ -2781,7 +2781,7 @@ function nameable(text) {
 
 ;// CONCATENATED MODULE: ./src/base/time.ts
 /** A moment, in words, as seen from now. Both are seconds since 1970. */
-function away(seconds, now) {
+function relativeTime(seconds, now) {
     const between = Math.round(seconds - now);
     const [unit, size] = [
         ['day', 86400],
@@ -2830,10 +2830,10 @@ const CLOCK_SKEW_S = 120;
 function readCredential(token) {
     const jwt = jwtOf(token);
     if (jwt === undefined)
-        throw notAsAsked('it is no JWT');
+        throw unexpectedToken('it is no JWT');
     const { iat, exp, nbf, jti } = jwt.claims;
     if (!isTime(iat) || !isTime(exp) || exp <= iat || (nbf !== undefined && (!isTime(nbf) || nbf >= exp)))
-        throw notAsAsked('its times make no sense');
+        throw unexpectedToken('its times make no sense');
     return { token, jwt, jti: typeof jti === 'string' ? jti : undefined, issuedAt: iat, expiresAt: exp };
 }
 /**
@@ -2844,30 +2844,30 @@ function readCredential(token) {
 function checkCredential({ jwt, issuedAt, expiresAt }, expected, now = Date.now() / 1000) {
     const { header, claims } = jwt;
     const kubernetes = objectAt(claims, 'kubernetes.io');
-    const secret = claims_secretOf(claims);
+    const secret = claims_boundSecretClaim(claims);
     const subject = `system:serviceaccount:${expected.namespace}:${expected.name}`;
     // Asymmetric signatures only: "none" and shared keys prove nothing.
     if (typeof header['alg'] !== 'string' || !/^(RS|ES|PS)(256|384|512)$|^EdDSA$/.test(header['alg']))
-        throw notAsAsked(`its algorithm is ${shown(header['alg'])}`);
+        throw unexpectedToken(`its algorithm is ${shown(header['alg'])}`);
     if (claims['sub'] !== subject)
-        throw notAsAsked(`its subject is ${shown(claims['sub'])}, not ${(0,quote/* quote */.hD)(subject)}`);
+        throw unexpectedToken(`its subject is ${shown(claims['sub'])}, not ${(0,quote/* quote */.hD)(subject)}`);
     if (kubernetes['namespace'] !== expected.namespace)
-        throw notAsAsked(`its namespace is ${shown(kubernetes['namespace'])}`);
+        throw unexpectedToken(`its namespace is ${shown(kubernetes['namespace'])}`);
     if (objectAt(kubernetes, 'serviceaccount')['name'] !== expected.name)
-        throw notAsAsked('it names another ServiceAccount');
-    if (expected.anchor !== undefined && (secret['name'] !== expected.anchor.name || secret['uid'] !== expected.anchor.uid)) {
-        throw notAsAsked('it is not bound to the Secret of this run');
+        throw unexpectedToken('it names another ServiceAccount');
+    if (expected.boundSecret !== undefined && (secret['name'] !== expected.boundSecret.name || secret['uid'] !== expected.boundSecret.uid)) {
+        throw unexpectedToken('it is not bound to the Secret of this run');
     }
     const audiences = [claims['aud']].flat();
     if (expected.audiences.length > 0 &&
         (expected.audiences.length !== audiences.length || !expected.audiences.every((audience) => audiences.includes(audience)))) {
-        throw notAsAsked(`its audiences are ${shown(audiences)}`);
+        throw unexpectedToken(`its audiences are ${shown(audiences)}`);
     }
     const life = expiresAt - issuedAt;
     if (life > expected.duration + 1)
-        throw notAsAsked(`it lives ${life} s, longer than the ${expected.duration} s asked for`);
-    if (expected.stated !== undefined && Math.abs(Date.parse(expected.stated) / 1000 - expiresAt) > 5) {
-        throw notAsAsked('it expires at another time than the server states');
+        throw unexpectedToken(`it lives ${life} s, longer than the ${expected.duration} s asked for`);
+    if (expected.statedExpiry !== undefined && Math.abs(Date.parse(expected.statedExpiry) / 1000 - expiresAt) > 5) {
+        throw unexpectedToken('it expires at another time than the server states');
     }
     const warnings = [];
     if (life < expected.duration - 1)
@@ -2878,46 +2878,46 @@ function checkCredential({ jwt, issuedAt, expiresAt }, expected, now = Date.now(
     return warnings;
 }
 /** The Secret that a token says it is bound to. */
-function claims_secretOf(claims) {
+function claims_boundSecretClaim(claims) {
     return objectAt(objectAt(claims, 'kubernetes.io'), 'secret');
 }
 const GITLAB_CLAIMS = ['project_path', 'project_id', 'ref_protected', 'namespace'];
 /** What a refused ID token said of itself, one claim a line; undefined when it is no JWT. */
-function claimsOf(token, now = Date.now() / 1000) {
+function describeClaims(token, now = Date.now() / 1000) {
     const jwt = jwtOf(token);
     if (jwt === undefined)
         return undefined;
     const names = ['iss', 'aud', 'sub', 'repository', 'repository_id', 'ref', 'event_name', 'environment', ...GITLAB_CLAIMS];
     const lines = names.filter((name) => jwt.claims[name] !== undefined).map((name) => `  ${name}: ${shown(jwt.claims[name])}`);
-    return [...lines, ...timesOf(jwt, now)].join('\n');
+    return [...lines, ...describeTimes(jwt, now)].join('\n');
 }
-function timesOf({ claims }, now) {
+function describeTimes({ claims }, now) {
     return ['iat', 'nbf', 'exp'].flatMap((name) => {
         const time = claims[name];
-        return isTime(time) ? [`  ${name}: ${isoTime(time)} (${away(time, now)})`] : [];
+        return isTime(time) ? [`  ${name}: ${isoTime(time)} (${relativeTime(time, now)})`] : [];
     });
 }
 /** The API server accepts an OpenID Connect token this long before its `nbf`. */
-const EARLIEST_S = 300;
+const NOT_BEFORE_LEEWAY_S = 300;
 /**
  * Why the API server cannot accept the token of the identity now, by the token's own times. The clocks of two machines
  * differ: within that difference the API server decides.
  */
-function untimely(token, now = Date.now() / 1000) {
+function validityProblem(token, now = Date.now() / 1000) {
     const jwt = jwtOf(token);
     if (jwt === undefined)
         return undefined;
     const { exp, nbf } = jwt.claims;
-    const expired = isTime(exp) && exp < now - CLOCK_SKEW_S ? `expired ${away(exp, now)}` : undefined;
-    const early = isTime(nbf) && nbf > now + EARLIEST_S ? `is not valid yet: it will be ${away(nbf, now)}` : undefined;
+    const expired = isTime(exp) && exp < now - CLOCK_SKEW_S ? `expired ${relativeTime(exp, now)}` : undefined;
+    const early = isTime(nbf) && nbf > now + NOT_BEFORE_LEEWAY_S ? `is not valid yet: it will be ${relativeTime(nbf, now)}` : undefined;
     const why = expired ?? early;
-    return why === undefined ? undefined : `${why}. Its times:\n${timesOf(jwt, now).join('\n')}\nIt is now ${isoTime(Math.floor(now))}`;
+    return why === undefined ? undefined : `${why}. Its times:\n${describeTimes(jwt, now).join('\n')}\nIt is now ${isoTime(Math.floor(now))}`;
 }
 /** The id as the audit log and SelfSubjectReview write it. */
 function credentialId(jti) {
     return `JTI=${jti}`;
 }
-function notAsAsked(what) {
+function unexpectedToken(what) {
     return new errors/* KubepassError */.v3('RIGHTS', `The token is not the one that was asked for: ${what}.`, {
         hint: 'Does the API server sign tokens by a plugin, or sit behind a gateway that changes them?',
     });
@@ -2935,7 +2935,7 @@ function shown(value) {
 
 ;// CONCATENATED MODULE: ./src/token/lifetime.ts
 /** The API server accepts a token for this long after its `exp`: 60 s of leeway and 10 s of cache. */
-const OVERRUN_S = 70;
+const ACCEPTED_AFTER_EXPIRY_S = 70;
 /** When it ends by our own clock, ms since 1970, as what counts is how long it lives from when it was received: clocks may differ. */
 function endsAt({ issuedAt, expiresAt }, receivedAt) {
     return receivedAt + (expiresAt - issuedAt) * 1000;
@@ -2945,11 +2945,11 @@ function renewAt(credential, receivedAt, random = Math.random()) {
     return receivedAt + Math.round((endsAt(credential, receivedAt) - receivedAt) * (0.65 + random / 10));
 }
 /**
- * When to delete the anchor of one that has been replaced: at its own end, as there are clients that never learn of the
+ * When to delete the bound Secret of one that has been replaced: at its own end, as there are clients that never learn of the
  * new one, or earlier, if all are said to.
  * @param grace seconds
  */
-function retireAt(end, replacedAt, grace) {
+function revokeSupersededAt(end, replacedAt, grace) {
     return grace === undefined ? end : Math.min(end, replacedAt + grace * 1000);
 }
 
@@ -2970,7 +2970,7 @@ function newEvidence(options, run) {
         run,
         server: options.server,
         identity: null,
-        asked: { service_account: `${namespace}/${name}`, duration_seconds: options.duration, audiences: options.tokenAudiences },
+        requested: { service_account: `${namespace}/${name}`, duration_seconds: options.duration, audiences: options.tokenAudiences },
         granted: null,
         renewed: [],
         verified: null,
@@ -2985,15 +2985,15 @@ function newEvidence(options, run) {
         error: null,
     };
 }
-function grantedBy(credential, anchorName) {
+function grantRecord(credential, boundSecretName) {
     return {
         credential_id: credential.jti === undefined ? null : credentialId(credential.jti),
         issued_at: isoTime(credential.issuedAt),
         expires_at: isoTime(credential.expiresAt),
-        bound_to: anchorName ?? null,
+        bound_to: boundSecretName ?? null,
     };
 }
-function failWith(evidence, error) {
+function setError(evidence, error) {
     evidence.error = (0,errors/* codeOf */.$N)(error);
 }
 
@@ -3005,80 +3005,80 @@ function failWith(evidence, error) {
 
 
 
-/** @param key ends the names of the first anchor and of the directory */
-function newReceipt(options, run, key = (0,external_node_crypto_.randomBytes)(8).toString('hex')) {
+/** @param key ends the names of the first bound Secret and of the directory */
+function newRunState(options, job, key = (0,external_node_crypto_.randomBytes)(8).toString('hex')) {
     return {
         version: 1,
         server: options.server,
         namespace: options.serviceAccount.namespace,
         directory: (0,external_node_path_.join)(options.directory, `${DIRECTORY_PREFIX}${key}`),
         credentials: [],
-        evidence: newEvidence(options, run),
+        evidence: newEvidence(options, job),
     };
 }
 /** One that has yet to be asked for. */
-function newCredential(options, anchorName, now = Date.now()) {
-    const deadBy = isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + OVERRUN_S);
-    return { anchor: { name: anchorName }, reached: 'nothing', deadBy };
+function plannedCredential(options, boundSecretName, now = Date.now()) {
+    const deadBy = isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + ACCEPTED_AFTER_EXPIRY_S);
+    return { boundSecret: { name: boundSecretName }, phase: 'nothing', deadBy };
 }
 /**
- * The names that a run's anchors may have: as many of its credentials may exist at once, the one in use, the one before it
+ * The names that a run's bound Secrets may have: as many of its credentials may exist at once, the one in use, the one before it
  * and the one to come. All follow from one key.
  */
-function anchorNames(run, receipt) {
-    const key = markerOf(receipt);
-    const name = (end) => `${anchorPrefix(run)}${end}`;
+function boundSecretNames(job, state) {
+    const key = trackingIdOf(state);
+    const name = (end) => `${boundSecretPrefix(job)}${end}`;
     const slot = (number) => (0,external_node_crypto_.createHash)('sha256').update(`${key} ${number}`).digest('hex').slice(0, 16);
     return [name(key), name(slot(1)), name(slot(2))];
 }
 /** Of the names one that no credential has, or else that of the one that is dead first: never of the one in use. */
-function nameOfNext(names, credentials, inUse) {
-    const endOf = (name) => Date.parse(credentials.find(({ anchor }) => anchor?.name === name)?.deadBy ?? '') || 0;
-    return names.filter((name) => name !== inUse.anchor?.name).reduce((first, name) => (endOf(name) < endOf(first) ? name : first));
+function nextSecretName(names, credentials, inUse) {
+    const endOf = (name) => Date.parse(credentials.find(({ boundSecret }) => boundSecret?.name === name)?.deadBy ?? '') || 0;
+    return names.filter((name) => name !== inUse.boundSecret?.name).reduce((first, name) => (endOf(name) < endOf(first) ? name : first));
 }
 /** What its token is known by. */
-function idOf({ anchor, jti }) {
-    return jti ?? anchor?.name ?? '';
+function tokenId({ boundSecret, jti }) {
+    return jti ?? boundSecret?.name ?? '';
 }
 /** Whether the token with these claims belongs to the credential. Before Kubernetes 1.30 a token has no id, but its own Secret. */
-function isTokenOf({ anchor, jti }, claims) {
-    if (anchor === undefined || claims['jti'] !== jti)
+function isTokenOf({ boundSecret, jti }, claims) {
+    if (boundSecret === undefined || claims['jti'] !== jti)
         return false;
     if (jti !== undefined)
         return true;
-    const { name, uid } = secretOf(claims);
-    return name === anchor.name && (anchor.uid === undefined || uid === anchor.uid);
+    const { name, uid } = boundSecretClaim(claims);
+    return name === boundSecret.name && (boundSecret.uid === undefined || uid === boundSecret.uid);
 }
 /** Whether a token can live that is dead by then, by a clock that may not be ours. */
 function mayLive(deadBy) {
-    return Date.parse(deadBy) + MOST_SKEW_MS > Date.now();
+    return Date.parse(deadBy) + MAX_CLOCK_SKEW_MS > Date.now();
 }
 /** When the last token of these is dead in any case; null when there is none. */
-function deadBy(credentials) {
-    const ends = credentials.filter(({ reached }) => reached === 'token').map((credential) => credential.deadBy);
+function latestDeadBy(credentials) {
+    const ends = credentials.filter(({ phase }) => phase === 'token').map((credential) => credential.deadBy);
     return ends.toSorted((one, other) => Date.parse(one) - Date.parse(other)).at(-1) ?? null;
 }
 /** Nothing of it exists. */
-function isVoid({ credentials }) {
-    return credentials.every(({ reached }) => reached === 'nothing');
+function isEmpty({ credentials }) {
+    return credentials.every(({ phase }) => phase === 'nothing');
 }
 /** What the scan's processes carry in their environment, so that all of them are found. */
-function markerOf(receipt) {
-    return (0,external_node_path_.basename)(receipt.directory).slice(DIRECTORY_PREFIX.length);
+function trackingIdOf(state) {
+    return (0,external_node_path_.basename)(state.directory).slice(DIRECTORY_PREFIX.length);
 }
 /** One for each name, and one that is bound to nothing. */
-const MOST_CREDENTIALS = 4;
+const MAX_CREDENTIALS = 4;
 /** So far the clock of an API server may be from ours. */
-const MOST_SKEW_MS = 600_000;
+const MAX_CLOCK_SKEW_MS = 600_000;
 const DIRECTORY_PREFIX = 'kubepass-';
 
 ;// CONCATENATED MODULE: ./src/state/run-state-codec.ts
 
 /**
- * Text of a state or a file as a receipt; undefined when it is none, or names what `run` cannot own: the
- * scan can write where receipts are kept.
+ * Text of a state or a file as a run state; undefined when it is none, or names what `run` cannot own: the
+ * scan can write where run states are kept.
  */
-function parseReceipt(text, prefix) {
+function parseRunState(text, prefix) {
     let value;
     try {
         value = JSON.parse(text);
@@ -3094,17 +3094,17 @@ function parseReceipt(text, prefix) {
         typeof directory === 'string' &&
         /\/kubepass-[0-9a-f]{16}$/.test(directory) &&
         Array.isArray(credentials) &&
-        credentials.length <= MOST_CREDENTIALS &&
-        credentials.every((credential) => isIssued(credential, prefix)) &&
+        credentials.length <= MAX_CREDENTIALS &&
+        credentials.every((credential) => isCredentialState(credential, prefix)) &&
         isEvidence(evidence);
     return good ? value : undefined;
 }
-function isIssued(value, prefix) {
+function isCredentialState(value, prefix) {
     if (typeof value !== 'object' || value === null)
         return false;
-    const { anchor, reached, deadBy, jti, revoked } = value;
-    return (isAnchor(anchor, prefix) &&
-        ['nothing', 'anchor', 'token'].includes(reached ?? '') &&
+    const { boundSecret, phase, deadBy, jti, revoked } = value;
+    return (isBoundSecret(boundSecret, prefix) &&
+        ['nothing', 'secret', 'token'].includes(phase ?? '') &&
         run_state_codec_isTime(deadBy) &&
         (jti === undefined || (typeof jti === 'string' && /^[\w.-]{1,200}$/.test(jti))) &&
         (revoked === undefined || run_state_codec_isTime(revoked)));
@@ -3114,9 +3114,9 @@ function isEvidence(value) {
     if (typeof value !== 'object' || value === null)
         return false;
     const { granted, renewed, verified, used, revoked, proven, dead_by, warnings } = value;
-    return ((granted === null || isGranted(granted)) &&
+    return ((granted === null || isGrantRecord(granted)) &&
         Array.isArray(renewed) &&
-        renewed.every(isGranted) &&
+        renewed.every(isGrantRecord) &&
         (verified === null || run_state_codec_isTime(verified?.at)) &&
         (used === null || run_state_codec_isTime(used?.started_at)) &&
         (revoked === null || run_state_codec_isTime(revoked?.at)) &&
@@ -3124,15 +3124,15 @@ function isEvidence(value) {
         (dead_by === null || run_state_codec_isTime(dead_by)) &&
         Array.isArray(warnings));
 }
-function isGranted(value) {
+function isGrantRecord(value) {
     return typeof value === 'object' && value !== null && run_state_codec_isTime(value.issued_at) && run_state_codec_isTime(value.expires_at);
 }
-function isAnchor(anchor, prefix) {
-    if (anchor === undefined)
+function isBoundSecret(boundSecret, prefix) {
+    if (boundSecret === undefined)
         return true;
-    if (anchor === null)
+    if (boundSecret === null)
         return false;
-    const { name, uid } = anchor;
+    const { name, uid } = boundSecret;
     if (typeof name !== 'string' || !name.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(name.slice(prefix.length)))
         return false;
     return uid === undefined || typeof uid === 'string';
@@ -3158,23 +3158,23 @@ function run_state_codec_isTime(text) {
 
 const USAGES = {
     run: [0, 'run [FLAGS] -- COMMAND'],
-    revoke: [1, 'revoke [FLAGS] RECEIPT'],
+    revoke: [1, 'revoke [FLAGS] STATE-FILE'],
     sweep: [0, 'sweep [FLAGS]'],
 };
 /** A person's terminal: what the scan prints is on stdout, what we say is on stderr. */
-function terminalPlatform(wish, words, env, redact) {
+function terminalPlatform(subcommand, words, env, redact) {
     const { stderr } = process;
-    const [wanted, usage] = USAGES[wish];
+    const [wanted, usage] = USAGES[subcommand];
     const hint = `kubepass ${usage}; kubepass help shows all flags.`;
-    const { values, positionals, argv, own } = parseFlags(words, terminalFlags, wanted, hint, wish === 'sweep' ? sweepFlags : {});
+    const { values, positionals, argv, extraFlags } = parseFlags(words, terminalFlags, wanted, hint, subcommand === 'sweep' ? sweepFlags : {});
     const [given] = positionals;
     if ((0,path_or_content/* kubeconfigContent */.r)(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
         throw new errors/* KubepassError */.v3('INPUT', 'The content of a kubeconfig was given on the command line, which every user of the machine can read.', {
             hint: `Give its path: ${flagName('kubeconfig')} PATH`,
         });
     }
-    const received = given === undefined ? undefined : readReceipt(given);
-    let receiptFile = given;
+    const received = given === undefined ? undefined : readStateFile(given);
+    let stateFile = given;
     const style = (format, text) => (0,external_node_util_.styleText)(format, text, { stream: stderr });
     /** While the scan prints nobody may wait for a reader: what we say waits with what it says. */
     let scanning = false;
@@ -3189,49 +3189,49 @@ function terminalPlatform(wish, words, env, redact) {
         input: (id) => values.get(id),
         nameOf: flagName,
         argv,
-        own,
+        extraFlags,
         temp: (0,external_node_os_namespaceObject.tmpdir)(),
         workspace: undefined,
         path: env['PATH'] ?? '',
         hasLaterSteps: false,
         hasPost: false,
         postFailsJob: false,
-        traced: undefined,
+        debugTraceVariable: undefined,
         stdin: () => process.stdin,
         isCI: false,
         env,
-        uid: process.getuid?.() ?? -1,
-        run: RUN,
-        // By the names that follow from it the run can be finished although its receipt says nothing.
-        runKey: received !== undefined && parseReceipt(received, anchorPrefix(RUN)) === undefined ? keyOf(given ?? '') : undefined,
-        limitDoubts: () => [],
-        idTokensNeed: undefined,
+        ownerUid: process.getuid?.() ?? -1,
+        job: RUN,
+        // By the names that follow from it the run can be finished although its run state says nothing.
+        runKey: received !== undefined && parseRunState(received, boundSecretPrefix(RUN)) === undefined ? runKeyOf(given ?? '') : undefined,
+        timeoutWarnings: () => [],
+        idTokenInstructions: undefined,
         idTokenRequest: () => undefined,
         idToken: () => undefined,
         mask: () => undefined,
-        say: write,
+        info: write,
         progress(text) {
             if (stderr.isTTY)
                 print(STDERR, `\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`);
         },
         warn: (text) => Promise.resolve(write(style('yellow', `warning: ${redact(text)}`))),
-        fail: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
-        saveReceipt(receipt) {
-            if (receipt === 'none')
+        error: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
+        saveState(state) {
+            if (state === 'none')
                 return;
-            const text = `${JSON.stringify(receipt)}\n`;
-            if (receiptFile !== undefined)
-                return writeNext(receiptFile, text)();
+            const text = `${JSON.stringify(state)}\n`;
+            if (stateFile !== undefined)
+                return stageReplacement(stateFile, text)();
             // Under its own name from the first moment: should we be killed here, revoke still finds all that is left.
-            receiptFile = receiptPath(receipt);
-            writePrivate(receiptFile, text);
+            stateFile = stateFilePath(state);
+            writePrivate(stateFile, text);
         },
-        forgetReceipt() {
-            for (const file of receiptFile === undefined ? [] : [receiptFile, nextTo(receiptFile)])
+        deleteState() {
+            for (const file of stateFile === undefined ? [] : [stateFile, stagingPath(stateFile)])
                 removeTree(file);
         },
-        howToFinish: () => receiptFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags, and the receipt ${receiptFile}`,
-        readReceipt: () => received,
+        retryInstructions: () => stateFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags, and the run state ${stateFile}`,
+        readState: () => received,
         guardCommandFiles: () => undefined,
         restoreCommandFiles: () => ({ changed: [], left: [] }),
         scanOutputs() {
@@ -3245,21 +3245,21 @@ function terminalPlatform(wish, words, env, redact) {
     };
 }
 const RUN = { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '', instance: '' };
-function readReceipt(path) {
+function readStateFile(path) {
     try {
         return (0,small_file/* readSmallFile */.EW)(path);
     }
     catch (error) {
-        throw new errors/* KubepassError */.v3('INPUT', `RECEIPT ${error instanceof Error ? error.message : (0,quote/* quote */.hD)(path)}.`);
+        throw new errors/* KubepassError */.v3('INPUT', `STATE-FILE ${error instanceof Error ? error.message : (0,quote/* quote */.hD)(path)}.`);
     }
 }
-/** What the names of the run's anchor and directory end with. */
-function keyOf(receipt) {
-    return /^kubepass-([0-9a-f]{16})\.receipt\.json$/.exec((0,external_node_path_.basename)(receipt))?.[1];
+/** What the names of the run's bound Secret and directory end with. */
+function runKeyOf(state) {
+    return /^kubepass-([0-9a-f]{16})\\.state\.json$/.exec((0,external_node_path_.basename)(state))?.[1];
 }
 /** Beside the private directory, so that it is there before the directory is, and after. */
-function receiptPath(receipt) {
-    return `${receipt.directory}.receipt.json`;
+function stateFilePath(state) {
+    return `${state.directory}.state.json`;
 }
 
 ;// CONCATENATED MODULE: ./src/platform/detect.ts
@@ -3270,11 +3270,11 @@ function receiptPath(receipt) {
 /**
  * @param words of a person; of GitLab's template, which says first where we are: there, every variable can be
  *   overruled from outside, those of the runner too
- * @param wish of a person; a CI job has none, it has a script
+ * @param subcommand of a person; a CI job has none, it has a script
  */
-function detect(env, words, wish, redact) {
-    if (wish !== undefined)
-        return terminalPlatform(wish, words, env, redact);
+function detect(env, words, subcommand, redact) {
+    if (subcommand !== undefined)
+        return terminalPlatform(subcommand, words, env, redact);
     const told = words[0] === 'gitlab';
     const [onGithub, onGitlab] = [env['GITHUB_ACTIONS'] === 'true', told || env['GITLAB_CI'] === 'true'];
     if (onGithub && onGitlab) {
@@ -3296,9 +3296,9 @@ function detect(env, words, wish, redact) {
 
 
 /** Read by Node.js before we are: they print headers, or write files of what runs, and hand that on to the scan. */
-const PUT_ASIDE = ['NODE_DEBUG', 'NODE_DEBUG_NATIVE', 'NODE_V8_COVERAGE', 'NODE_COMPILE_CACHE'];
+const UNSAFE_VARIABLES = ['NODE_DEBUG', 'NODE_DEBUG_NATIVE', 'NODE_V8_COVERAGE', 'NODE_COMPILE_CACHE'];
 /** What may stand in NODE_OPTIONS; Node.js takes `_` for `-`, and a space for the `=` of its own options. */
-const HARMLESS = new RegExp(`^(?:${[
+const SAFE_OPTIONS = new RegExp(`^(?:${[
     // Memory.
     '--(?:max-old-space-size(?:-percentage)?|max-semi-space-size|max-heap-size|max-http-header-size|v8-pool-size)=\\d+',
     // Whom TLS trusts beside the CA of the inputs: the ID token service of the host needs it.
@@ -3315,7 +3315,7 @@ const HARMLESS = new RegExp(`^(?:${[
     // What jobs of Node.js projects often set for all of their steps.
     '--(?:enable-source-maps|experimental-vm-modules|openssl-legacy-provider)',
 ].join('|')})$`);
-function requireRuntime() {
+function requireSupportedNode() {
     if (process.platform !== 'linux')
         throw new errors/* KubepassError */.v3('INPUT', `kubepass runs on Linux, not on ${process.platform}.`);
     const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -3325,14 +3325,14 @@ function requireRuntime() {
     }
 }
 /** Begins the program anew without the variables that make Node.js itself tell of what it does. */
-function putAsideVariables() {
-    const there = PUT_ASIDE.filter((name) => process.env[name] !== undefined);
+function reexecWithoutNodeVariables() {
+    const there = UNSAFE_VARIABLES.filter((name) => process.env[name] !== undefined);
     if (there.length > 0)
-        beginAnewWithout(there);
+        reexecWithout(there);
 }
 /** For who has yet to begin: somebody is to know that these options cannot be there. */
-function refuseOptions(env) {
-    const [first, ...more] = harmfulOptions(env);
+function rejectUnsafeNodeOptions(env) {
+    const [first, ...more] = unsafeNodeOptions(env);
     if (first === undefined)
         return;
     throw new errors/* KubepassError */.v3('INPUT', `NODE_OPTIONS holds ${[first, ...more].map((option) => (0,quote/* quote */.hD)(option, 60)).join(', ')}.`, {
@@ -3340,25 +3340,25 @@ function refuseOptions(env) {
     });
 }
 /** For who has to finish, whatever the surroundings: begins the program anew without them. */
-function putAsideOptions(env) {
-    if (harmfulOptions(env).length > 0)
-        beginAnewWithout(['NODE_OPTIONS']);
+function reexecWithoutNodeOptions(env) {
+    if (unsafeNodeOptions(env).length > 0)
+        reexecWithout(['NODE_OPTIONS']);
 }
 /**
  * The names of those that are not known to be harmless; a value may be anything. The standalone program obeys none. What
  * stands before the program's name is not looked at: who calls it so has it in hand.
  */
-function harmfulOptions(env) {
+function unsafeNodeOptions(env) {
     const given = env['NODE_OPTIONS'] ?? '';
     if (given === '' || isStandalone())
         return [];
     const options = given.split(/ +(?=-)/).map((option) => option.replace(/^ +| +$/g, ''));
     return options
-        .filter((option) => option !== '' && !HARMLESS.test(option.replace(/ +/, '=').replace(/^[^=]+/, (name) => name.replaceAll('_', '-'))))
+        .filter((option) => option !== '' && !SAFE_OPTIONS.test(option.replace(/ +/, '=').replace(/^[^=]+/, (name) => name.replaceAll('_', '-'))))
         .map((option) => option.split(/[\s="]/, 1)[0] ?? '');
 }
 /** The variable that asked for it is gone then, so that it happens once. */
-function beginAnewWithout(names) {
+function reexecWithout(names) {
     // An older Node.js cannot, and is refused.
     if (typeof process.execve !== 'function')
         return;
@@ -3383,20 +3383,20 @@ function isStandalone() {
 
 
 /** After a first signal GitHub waits 7.5 s for the second: by then all is done, and what is left to tell is told. */
-const HURRY_MS = 4_200;
+const HARD_DEADLINE_MS = 4_200;
 /** In a terminal, after a second signal: only the revocation is still waited for, and no longer than this. */
-const LAST_CALL_MS = 3_000;
+const SECOND_SIGNAL_DEADLINE_MS = 3_000;
 /** Signals that come closer together are one: npm passes on what the terminal sends to both. */
 const SAME_SIGNAL_MS = 250;
 /** The edge: everything inside throws, here it is printed once and becomes an exit code. */
-async function run(useCase, words = process.argv.slice(2), wish) {
+async function execute(useCase, words = process.argv.slice(2), subcommand) {
     // A program that ends before it has a result has failed.
     process.exitCode = (0,errors/* exitCodeOf */.FO)(undefined);
-    putAsideVariables();
+    reexecWithoutNodeVariables();
     const redactor = new Redactor(inputs/* inputIds */.Zp.map(inputs/* exampleOf */.Ql));
     const stop = new AbortController();
-    const hurry = new AbortController();
-    const atOnce = new AbortController();
+    const hardDeadline = new AbortController();
+    const immediate = new AbortController();
     let platform;
     let stoppedBy;
     let stoppedAt = 0;
@@ -3406,11 +3406,11 @@ async function run(useCase, words = process.argv.slice(2), wish) {
                 stoppedAt = Date.now();
             // A CI's runner sends its second signal to everybody, a person to who takes too long.
             else if (platform?.isCI === false && Date.now() - stoppedAt > SAME_SIGNAL_MS)
-                atOnce.abort();
+                immediate.abort();
             stoppedBy ??= name;
             stop.abort(new errors/* KubepassError */.v3('INTERRUPTED', `Stopped by ${stoppedBy}.`));
-            const left = atOnce.signal.aborted ? LAST_CALL_MS : HURRY_MS;
-            setTimeout(() => hurry.abort(new errors/* KubepassError */.v3('INTERRUPTED', 'There was no more time.')), left).unref();
+            const left = immediate.signal.aborted ? SECOND_SIGNAL_DEADLINE_MS : HARD_DEADLINE_MS;
+            setTimeout(() => hardDeadline.abort(new errors/* KubepassError */.v3('INTERRUPTED', 'There was no more time.')), left).unref();
         });
     }
     // Without a handler it opens a debugger.
@@ -3419,7 +3419,7 @@ async function run(useCase, words = process.argv.slice(2), wish) {
     let isOver = false;
     const fail = async (error) => {
         const text = redactor.redact((0,errors/* describe */.q0)(error));
-        await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.fail(text));
+        await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.error(text));
     };
     process.on('beforeExit', () => {
         // When Node.js ends by itself, it takes the handlers away first: a further signal would then decide the exit code.
@@ -3437,15 +3437,23 @@ async function run(useCase, words = process.argv.slice(2), wish) {
         void fail(error);
     });
     try {
-        requireRuntime();
-        const here = detect(process.env, words, wish, (text) => redactor.redact(text));
+        requireSupportedNode();
+        const here = detect(process.env, words, subcommand, (text) => redactor.redact(text));
         platform = here;
         const seal = (value) => {
             const secret = redactor.seal(value);
             here.mask(secret);
             return secret;
         };
-        context = { platform, redactor, seal, signal: stop.signal, hurry: hurry.signal, atOnce: atOnce.signal, rescue: undefined };
+        context = {
+            platform,
+            redactor,
+            seal,
+            signal: stop.signal,
+            hardDeadline: hardDeadline.signal,
+            immediate: immediate.signal,
+            emergencyCleanup: undefined,
+        };
         const exitCode = await useCase(context);
         if (stop.signal.aborted && (0,errors/* codeOf */.$N)(stop.signal.reason) === 'INTERNAL')
             throw stop.signal.reason;
@@ -3466,7 +3474,7 @@ async function run(useCase, words = process.argv.slice(2), wish) {
     async function endWithoutResult() {
         const error = defect('The run ended without a result.');
         await fail(error);
-        const failure = await context?.rescue?.(error);
+        const failure = await context?.emergencyCleanup?.(error);
         if (failure === undefined)
             return;
         await fail(failure);
@@ -3489,20 +3497,20 @@ var promises_ = __nccwpck_require__(8500);
  * Aborted when one of these is, or the time is over. Node.js (24.21) forgets a timeout that is over and was never heard: so
  * somebody listens.
  */
-function limitOf(milliseconds, ...signals) {
-    const limit = AbortSignal.any([...signals, AbortSignal.timeout(milliseconds)]);
-    limit.addEventListener('abort', () => undefined);
-    return Object.assign(limit, { endsAt: Math.min(Date.now() + milliseconds, ...signals.map(endOf)) });
+function deadlineAfter(milliseconds, ...signals) {
+    const deadline = AbortSignal.any([...signals, AbortSignal.timeout(milliseconds)]);
+    deadline.addEventListener('abort', () => undefined);
+    return Object.assign(deadline, { endsAt: Math.min(Date.now() + milliseconds, ...signals.map(endOfDeadline)) });
 }
-/** When a limit is over, ms since 1970; Infinity for another signal. */
-function endOf(signal) {
+/** When a deadline is over, ms since 1970; Infinity for another signal. */
+function endOfDeadline(signal) {
     return 'endsAt' in signal ? signal.endsAt : Infinity;
 }
 
-;// CONCATENATED MODULE: ./src/identity/timely.ts
+;// CONCATENATED MODULE: ./src/identity/validity.ts
 
 
-const NEW_ONE = {
+const HOW_TO_RENEW = {
     token: 'Give a new one, such as: kubectl create token issuer --namespace kubepass-issuer --duration 24h',
     kubeconfig: 'Write the kubeconfig anew, or have its program (exec) give a new one.',
     'gitlab-oidc': 'It lives as long as the job may run, and cannot be renewed: raise timeout.',
@@ -3513,16 +3521,16 @@ const NEW_ONE = {
  * here: if this machine's clock is wrong, the API server accepts the token.
  * @throws IDENTITY
  */
-function requireTimely(kind, auth, now = Date.now() / 1000) {
+function requireValidNow(kind, auth, now = Date.now() / 1000) {
     // GitHub has just made its token, so that only a clock can be wrong.
     if (kind === 'github-oidc' || !('bearer' in auth))
         return;
-    const why = untimely(auth.bearer, now);
+    const why = validityProblem(auth.bearer, now);
     if (why === undefined)
         return;
     const name = kind === 'gitlab-oidc' ? 'The ID token' : 'The token that shows who the job is';
     throw new errors/* KubepassError */.v3('IDENTITY', `${name} ${why}.`, {
-        hint: `${NEW_ONE[kind] ?? ''} If the times are right, set this machine's clock.`,
+        hint: `${HOW_TO_RENEW[kind] ?? ''} If the times are right, set this machine's clock.`,
     });
 }
 
@@ -3533,14 +3541,14 @@ function statusOf(answer) {
     const body = answer.body;
     return body?.kind === 'Status' && body.apiVersion === 'v1' ? body : undefined;
 }
-function wordsOf({ message }) {
+function quotedMessage({ message }) {
     return message === undefined ? '' : ` ${(0,quote/* quote */.hD)(message)}`;
 }
-function answerOf(asked, response, mayHaveActed) {
+function toApiResponse(request, response, mayHaveActed) {
     const warning = response.headers['warning'];
     const warnings = (Array.isArray(warning) ? warning : [warning ?? '']).flatMap((text) => /^299 \S+ "(.*)"$/.exec(text)?.[1] ?? []);
     const body = parseJson(response);
-    return { asked, status: response.status, body, form: formOf(response, body), warnings, mayHaveActed };
+    return { request, status: response.status, body, bodyKind: bodyKindOf(response, body), warnings, mayHaveActed };
 }
 function parseJson({ headers, body }) {
     if (!String(headers['content-type']).startsWith('application/json'))
@@ -3552,7 +3560,7 @@ function parseJson({ headers, body }) {
         return undefined;
     }
 }
-function formOf({ headers, body: text }, body) {
+function bodyKindOf({ headers, body: text }, body) {
     const type = String(headers['content-type']);
     if (text === '')
         return 'an empty body';
@@ -3612,42 +3620,42 @@ const OWN_WORDS = "The API server's own words are quoted above. Its audit log ha
 const LONG_TOKEN = 8_000;
 const GUARD = 'kubepass.dev/guarded=true';
 /** The hint for a refusal, from the request and from the sender and content of the answer. */
-function hintFor(asked, { status, form, said }, auth, now = Date.now() / 1000) {
+function hintFor(request, { status, bodyKind, kubeStatus }, auth, now = Date.now() / 1000) {
     if (status >= 300 && status < 400)
         return 'Redirects are not followed, so that the token goes nowhere else: give the URL that it leads to as server.';
-    if (said === undefined)
-        return ofLongHeader(status, auth) ?? ofSomebodyElse(asked, status, form);
+    if (kubeStatus === undefined)
+        return longHeaderHint(status, auth) ?? nonKubernetesHint(request, status, bodyKind);
     if (status === 401)
-        return 'bearer' in auth ? unknownBearer(auth.bearer, now) : unknownCertificate(auth.certificate, now);
-    const what = attributesOf(asked);
-    const message = said.message ?? '';
+        return 'bearer' in auth ? unauthorizedTokenHint(auth.bearer, now) : unauthorizedCertificateHint(auth.certificate, now);
+    const what = attributesOf(request);
+    const message = kubeStatus.message ?? '';
     if (message.includes('User "system:anonymous"'))
         return 'The request arrived without a token or a client certificate: a proxy in between strips the Authorization header, or ends TLS.';
-    const other = otherThanAsked(what, said, status);
+    const other = answeredRequest(what, kubeStatus, status);
     if (other !== undefined)
-        return ofAnotherRequest(asked, what, other);
+        return misroutedHint(request, what, other);
     if (status === 403)
-        return forbidden(what, said, asked.server) ?? OWN_WORDS;
+        return forbiddenHint(what, kubeStatus, request.server) ?? OWN_WORDS;
     if (status === 404)
-        return notFound(what, said) ?? OWN_WORDS;
+        return notFoundHint(what, kubeStatus) ?? OWN_WORDS;
     if (status === 409 && what.resource === 'serviceaccounts/token')
         return BOUND_SECRET_IS_GONE;
     return OWN_WORDS;
 }
 /** The hint for an answer 408, 429 or 5xx that still came at the end of the deadline. */
-function hintForUnhealed(asked, { status, form, said }) {
-    if ((said?.message ?? '').includes('failed calling webhook "'))
+function transientHint(request, { status, bodyKind, kubeStatus }) {
+    if ((kubeStatus?.message ?? '').includes('failed calling webhook "'))
         return ('An admission webhook of the cluster does not answer, and refuses every request by that (failurePolicy: Fail). Its name is quoted above; see ' +
             'kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations.');
     // From Kubernetes 1.37 on, the API server also says this of a Service that does not exist.
-    const [, service] = /^no (?:endpoints available|service port \d+ found) for service "([^"]+)"$/.exec(said?.message ?? '') ?? [];
+    const [, service] = /^no (?:endpoints available|service port \d+ found) for service "([^"]+)"$/.exec(kubeStatus?.message ?? '') ?? [];
     if (service !== undefined)
-        return ofAnotherRequest(asked, attributesOf(asked), `the service ${(0,quote/* quote */.hD)(service)}`);
+        return misroutedHint(request, attributesOf(request), `the service ${(0,quote/* quote */.hD)(service)}`);
     if (status === 429)
         return 'The API server has more requests than it takes. Run the job again later, or raise deadline.';
-    if (said !== undefined)
+    if (kubeStatus !== undefined)
         return 'Is the API server overloaded, or starting? Run the job again, or raise deadline.';
-    return `The answer is ${form}, not a Kubernetes Status: a gateway or a load balancer sent it, which reaches no API server. Is one starting behind it? Run the job again, or raise deadline.`;
+    return `The answer is ${bodyKind}, not a Kubernetes Status: a gateway or a load balancer sent it, which reaches no API server. Is one starting behind it? Run the job again, or raise deadline.`;
 }
 /** The request as RBAC sees it. */
 function attributesOf({ method, path }) {
@@ -3663,7 +3671,7 @@ function attributesOf({ method, path }) {
  * The request that the API server names in its answer, if it differs from the request that was sent. Then a part of the
  * server's URL became a part of the request, or a program in between changes requests.
  */
-function otherThanAsked(what, { details, message = '', reason }, status) {
+function answeredRequest(what, { details, message = '', reason }, status) {
     const path = /cannot \S+ path "([^"]*)"/.exec(message);
     if (path !== null)
         return `the path ${(0,quote/* quote */.hD)(path[1] ?? '')}`;
@@ -3672,7 +3680,7 @@ function otherThanAsked(what, { details, message = '', reason }, status) {
         const [, verb = '', resource = '', group = '', namespace] = denied;
         const same = verb === what.verb && resource === what.resource && group === what.group && namespace === what.namespace;
         if (!same)
-            return hint_shown({ verb, resource, group, namespace, name: undefined });
+            return describeRequest({ verb, resource, group, namespace, name: undefined });
     }
     if (status === 405 && reason === 'MethodNotAllowed')
         return 'a request that it has no method for';
@@ -3694,37 +3702,37 @@ function isOf({ group: askedGroup, resource, namespace, name }, kind, group, of)
     // The Secret that the token is to be bound to, and the body of the request itself.
     return resource === 'serviceaccounts/token' && /^(secrets?|tokenrequest)$/i.test(kind);
 }
-function ofAnotherRequest({ server }, what, other) {
-    const answered = `The API server answered for ${other}, but was asked for ${hint_shown(what)}`;
+function misroutedHint({ server }, what, other) {
+    const answered = `The API server answered for ${other}, but was asked for ${describeRequest(what)}`;
     const { origin, pathname } = new URL(server);
     return pathname === '/'
         ? `${answered}: does something in between change requests, or is this not the API server of a Kubernetes cluster?`
         : `${answered}: the server's URL has the path ${(0,quote/* quote */.hD)(pathname)}, which is not part of it. Give ${origin} as server, unless the API server lies behind a gateway that takes this path away.`;
 }
-function hint_shown({ verb, resource, group, namespace }) {
+function describeRequest({ verb, resource, group, namespace }) {
     const place = namespace === undefined ? '' : ` in the namespace ${(0,quote/* quote */.hD)(namespace)}`;
     return `${verb} ${(0,quote/* quote */.hD)(group === '' ? resource : `${resource}.${group}`)}${place}`;
 }
 /** Some servers answer 400, not 431, to a header that is too long for them. */
-function ofLongHeader(status, auth) {
+function longHeaderHint(status, auth) {
     if (![400, 431].includes(status) || !('bearer' in auth) || auth.bearer.length < LONG_TOKEN)
         return undefined;
     return `The token that was sent has ${auth.bearer.length} characters, and what answered may take no header of that length. Is it the right token?`;
 }
-function ofSomebodyElse({ server }, status, form) {
+function nonKubernetesHint({ server }, status, bodyKind) {
     const { host, pathname } = new URL(server);
-    const who = `The answer is ${form}, not a Kubernetes Status: something else than a Kubernetes API server sent it`;
+    const who = `The answer is ${bodyKind}, not a Kubernetes Status: something else than a Kubernetes API server sent it`;
     if (status === 401 || status === 403)
         return `${who}, such as a gateway that wants a login of its own, a web application firewall or a captive portal. Let the job reach the API server itself.`;
     if (status === 404 && pathname !== '/')
         return `${who}, such as a gateway or a web server; or the API server, which has no such path: the server's URL has the path ${(0,quote/* quote */.hD)(pathname)}. Is that right?`;
     return `${who}, such as a gateway, an ingress controller, a web server or a captive portal. Does the API server listen at ${host}? Correct server.`;
 }
-function forbidden(what, said, server) {
-    const { details, message = '' } = said;
+function forbiddenHint(what, kubeStatus, server) {
+    const { details, message = '' } = kubeStatus;
     if (details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating'))
         return `The namespace ${(0,quote/* quote */.hD)(what.namespace ?? '')} is being deleted. Correct service_account, or wait until it is gone and create it again:\n${commandsForNamespace(what.namespace ?? '')}`;
-    const ofQuota = quotaHint(said, what.namespace ?? '', server);
+    const ofQuota = quotaHint(kubeStatus, what.namespace ?? '', server);
     if (ofQuota !== undefined)
         return ofQuota;
     if (/ValidatingAdmissionPolicy '|admission webhook "/.test(message))
@@ -3747,7 +3755,7 @@ function missingRule({ verb, group, resource, namespace, name }, user) {
     const right = `Is service_account right? The namespace ${(0,quote/* quote */.hD)(namespace ?? '')} may not exist.`;
     if (verb === 'list') {
         return (`${right} If it is right: ${rule(['list', 'delete'])}\n` +
-            `Whoever may list Secrets can read them: do so only if the namespace ${(0,quote/* quote */.hD)(namespace ?? '')} holds no Secrets but anchors. deploy/sweeper has the Role.`);
+            `Whoever may list Secrets can read them: do so only if the namespace ${(0,quote/* quote */.hD)(namespace ?? '')} holds no Secrets but bound Secrets. deploy/sweeper has the Role.`);
     }
     return (`${right} If it is right: ${rule(['create', 'delete'])}\n` +
         `Do so only if the namespace ${(0,quote/* quote */.hD)(namespace ?? '')} holds nothing but scanner ServiceAccounts, and with the admission policies of deploy/base, ` +
@@ -3755,7 +3763,7 @@ function missingRule({ verb, group, resource, namespace, name }, user) {
         'Or set revocation: best-effort to go on with a token that cannot be revoked.');
 }
 const BOUND_SECRET_IS_GONE = 'The Secret that the token was to be bound to was deleted, by somebody else, before the token was issued. Run the job again. A clean-up of Secrets in this namespace must spare the Secrets of jobs that still run.';
-function notFound(what, { details }) {
+function notFoundHint(what, { details }) {
     if (what.resource === 'selfsubjectreviews')
         return 'kubepass needs Kubernetes 1.28 or later.';
     if (details?.kind === 'namespaces')
@@ -3773,8 +3781,8 @@ function hint_listed(words) {
     return `[${words.map((word) => JSON.stringify(word)).join(', ')}]`;
 }
 // For a 401 the API server gives no reason: what the token says of itself is all there is to show.
-function unknownBearer(bearer, now) {
-    const claims = claimsOf(bearer, now);
+function unauthorizedTokenHint(bearer, now) {
+    const claims = describeClaims(bearer, now);
     if (claims === undefined)
         return 'The token that was sent is no JWT: is it complete, and meant for this cluster?';
     const ofServiceAccount = jwtOf(bearer)?.claims['kubernetes.io'] !== undefined;
@@ -3784,7 +3792,7 @@ function unknownBearer(bearer, now) {
             : "Compare this with the API server's --authentication-config, or with its --oidc flags: issuer, audiences, claim rules. ") +
         'The reason stands in its log only.');
 }
-function unknownCertificate(pem, now) {
+function unauthorizedCertificateHint(pem, now) {
     return (`The client certificate that was shown says:\n${certificateLines(pem)}\nIt is now ${isoTime(Math.floor(now))}. ` +
         "Is it signed by the API server's --client-ca-file, for client authentication? A gateway in between that ends TLS hides it.");
 }
@@ -3794,20 +3802,20 @@ function unknownCertificate(pem, now) {
 
 
 /** A server that gives one of these answers has not read the whole request, and so has handed nothing on. https://www.rfc-editor.org/rfc/rfc6585#section-5 */
-const UNREAD = [413, 414, 431];
-/** What the server said, as an error for the user: its own words quoted, and what to do about them. */
+const REQUEST_NOT_READ = [413, 414, 431];
+/** What the server kubeStatus, as an error for the user: its own words quoted, and what to do about them. */
 function refusalOf(answer, what, auth) {
-    const said = statusOf(answer);
-    const hint = hintFor(answer.asked, { ...answer, said }, auth);
-    if (said === undefined) {
-        return new errors/* KubepassError */.v3('UNREACHABLE', `Asked to ${what}, something that is no Kubernetes API server answered ${answer.status} with ${answer.form}.`, { hint, noEffect: UNREAD.includes(answer.status) && !answer.mayHaveActed });
+    const kubeStatus = statusOf(answer);
+    const hint = hintFor(answer.request, { ...answer, kubeStatus }, auth);
+    if (kubeStatus === undefined) {
+        return new errors/* KubepassError */.v3('UNREACHABLE', `Asked to ${what}, something that is no Kubernetes API server answered ${answer.status} with ${answer.bodyKind}.`, { hint, noEffect: REQUEST_NOT_READ.includes(answer.status) && !answer.mayHaveActed });
     }
-    return new errors/* KubepassError */.v3('REFUSED', `The API server refused to ${what}: ${answer.status}${wordsOf(said)}.`, {
+    return new errors/* KubepassError */.v3('REFUSED', `The API server refused to ${what}: ${answer.status}${quotedMessage(kubeStatus)}.`, {
         hint,
         noEffect: !answer.mayHaveActed,
     });
 }
-function incomplete(what) {
+function incompleteResponse(what) {
     return new errors/* KubepassError */.v3('UNREACHABLE', `What answered for the API server said yes, but sent no ${what}.`, {
         hint: 'Is there a gateway in between that rewrites answers?',
     });
@@ -3823,7 +3831,7 @@ function incomplete(what) {
 /** The wait before the next try, times the number of tries, after a conflict in the count of a quota. */
 const RECOUNT_MS = 50;
 /** How the objects of a run are found: sweepers select by label, people read the annotations. */
-function marksOf(run, deadBy) {
+function boundSecretMetadata(run, deadBy) {
     return {
         labels: {
             'app.kubernetes.io/managed-by': 'kubepass',
@@ -3843,7 +3851,7 @@ function marksOf(run, deadBy) {
  * Creates the empty Secret that the token will be bound to.
  * @returns undefined when the identity may not create Secrets and that is acceptable
  */
-async function createAnchor(client, auth, where, marks, acceptable, signal) {
+async function createBoundSecret(client, auth, where, marks, acceptable, signal) {
     const body = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...marks } };
     const send = () => client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, auth, body }, signal);
     const create = async () => {
@@ -3857,7 +3865,7 @@ async function createAnchor(client, auth, where, marks, acceptable, signal) {
     let answer = await create();
     if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
         // The name is this run's alone: the one that exists is ours, from a try whose answer was lost. To read its uid the issuer has no right.
-        await deleteAnchor(client, auth, where, signal).catch((cause) => {
+        await deleteBoundSecret(client, auth, where, signal).catch((cause) => {
             throw new errors/* KubepassError */.v3('UNREACHABLE', 'The answer to the creation of the Secret was lost.', { cause });
         });
         answer = await create();
@@ -3869,7 +3877,7 @@ async function createAnchor(client, auth, where, marks, acceptable, signal) {
     }
     const uid = answer.body?.metadata?.uid;
     if (typeof uid !== 'string')
-        throw incomplete('Secret');
+        throw incompleteResponse('Secret');
     return { name: where.name, uid };
 }
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
@@ -3880,27 +3888,27 @@ function labelValue(text) {
         .replaceAll(/^[._-]+|[._-]+$/g, '');
 }
 /**
- * Deletes the anchor, and with it the token.
+ * Deletes the bound Secret, and with it the token.
  * @returns gone when no such object is there, or one of the same name that is not ours
  */
-async function deleteAnchor(client, auth, anchor, signal) {
+async function deleteBoundSecret(client, auth, boundSecret, signal) {
     const body = {
         apiVersion: 'v1',
         kind: 'DeleteOptions',
-        ...(anchor.uid === undefined ? {} : { preconditions: { uid: anchor.uid } }),
+        ...(boundSecret.uid === undefined ? {} : { preconditions: { uid: boundSecret.uid } }),
     };
-    const answer = await client.call({ method: 'DELETE', path: `/api/v1/namespaces/${anchor.namespace}/secrets/${anchor.name}`, auth, body }, signal);
+    const answer = await client.call({ method: 'DELETE', path: `/api/v1/namespaces/${boundSecret.namespace}/secrets/${boundSecret.name}`, auth, body }, signal);
     const { details, reason, status } = statusOf(answer) ?? {};
     // A finalizer answers with the object, a gateway with anything: neither has deleted.
-    if (answer.status === 200 && status === 'Success' && details?.uid === (anchor.uid ?? details?.uid))
+    if (answer.status === 200 && status === 'Success' && details?.uid === (boundSecret.uid ?? details?.uid))
         return 'deleted';
     // A server without such a path answers NotFound as well, but names no Secret.
-    const isOfThisSecret = /^secrets?$/i.test(details?.kind ?? '') && details?.name === anchor.name;
+    const isOfThisSecret = /^secrets?$/i.test(details?.kind ?? '') && details?.name === boundSecret.name;
     if (isOfThisSecret && ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict'))) {
         // It was there, and a try whose answer was lost may have deleted it.
-        return answer.mayHaveActed && anchor.uid !== undefined ? 'deleted' : 'gone';
+        return answer.mayHaveActed && boundSecret.uid !== undefined ? 'deleted' : 'gone';
     }
-    throw refusalOf(answer, `delete the Secret ${anchor.name}`, auth);
+    throw refusalOf(answer, `delete the Secret ${boundSecret.name}`, auth);
 }
 
 ;// CONCATENATED MODULE: ./src/kube/self-subject-review.ts
@@ -3908,10 +3916,10 @@ async function deleteAnchor(client, auth, anchor, signal) {
 
 
 /** Asks the API server, with the token, who its bearer is. */
-async function whoami(client, token, signal, anew = false) {
+async function whoami(client, token, signal, newConnection = false) {
     const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
     const auth = { bearer: token };
-    const answer = await client.call({ method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth, body, anew }, signal);
+    const answer = await client.call({ method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth, body, newConnection }, signal);
     const status = statusOf(answer);
     if (answer.status === 201) {
         const username = answer.body?.status?.userInfo?.username;
@@ -3927,8 +3935,8 @@ async function whoami(client, token, signal, anew = false) {
     return { is: 'unclear', status: answer.status };
 }
 /** An API server answers 404 with a Status or a line of text. HTML and other JSON come from another program. */
-function isUnknown({ form }) {
-    return form === 'a Kubernetes Status' || form === 'plain text';
+function isUnknown({ bodyKind }) {
+    return bodyKind === 'a Kubernetes Status' || bodyKind === 'plain text';
 }
 function noReview() {
     return new errors/* KubepassError */.v3('REFUSED', 'The API server knows no SelfSubjectReview.', { hint: 'kubepass needs Kubernetes 1.28 or later.' });
@@ -3942,24 +3950,24 @@ function noReview() {
  * Asks for a token and seals it before anything else sees it.
  * @returns it, not judged yet; what it must say; and the server's own warnings, which are foreign text
  */
-async function requestToken(client, auth, asked, seal, signal) {
-    const boundObjectRef = asked.anchor && { apiVersion: 'v1', kind: 'Secret', name: asked.anchor.name, uid: asked.anchor.uid };
+async function requestToken(client, auth, spec, seal, signal) {
+    const boundObjectRef = spec.boundSecret && { apiVersion: 'v1', kind: 'Secret', name: spec.boundSecret.name, uid: spec.boundSecret.uid };
     const body = {
         apiVersion: 'authentication.k8s.io/v1',
         kind: 'TokenRequest',
-        spec: { audiences: [...asked.audiences], expirationSeconds: asked.duration, ...(boundObjectRef ? { boundObjectRef } : {}) },
+        spec: { audiences: [...spec.audiences], expirationSeconds: spec.duration, ...(boundObjectRef ? { boundObjectRef } : {}) },
     };
-    const path = `/api/v1/namespaces/${asked.namespace}/serviceaccounts/${asked.name}/token`;
+    const path = `/api/v1/namespaces/${spec.namespace}/serviceaccounts/${spec.name}/token`;
     const answer = await client.call({ method: 'POST', path, auth, body }, signal);
     if (answer.status !== 201) {
-        throw refusalOf(answer, `issue a token for ServiceAccount ${(0,quote/* quote */.hD)(`${asked.namespace}/${asked.name}`)}`, auth);
+        throw refusalOf(answer, `issue a token for ServiceAccount ${(0,quote/* quote */.hD)(`${spec.namespace}/${spec.name}`)}`, auth);
     }
     const status = answer.body?.status;
     if (typeof status?.token !== 'string' || status.token === '')
-        throw incomplete('token');
+        throw incompleteResponse('token');
     const token = seal(status.token);
-    const stated = typeof status.expirationTimestamp === 'string' ? status.expirationTimestamp : undefined;
-    return { credential: readCredential(token), expected: { ...asked, stated }, warnings: answer.warnings };
+    const statedExpiry = typeof status.expirationTimestamp === 'string' ? status.expirationTimestamp : undefined;
+    return { credential: readCredential(token), expected: { ...spec, statedExpiry }, warnings: answer.warnings };
 }
 
 // EXTERNAL MODULE: external "node:net"
@@ -4032,7 +4040,7 @@ function inAscii(name) {
     return dot + ((0,external_node_url_.domainToASCII)(rest) || rest);
 }
 
-;// CONCATENATED MODULE: ./src/net/proxy.ts
+;// CONCATENATED MODULE: ./src/net/proxy-variables.ts
 
 
 
@@ -4231,30 +4239,30 @@ const STANDARD_OUTPUT = '-';
 function parseEvidencePath(text, source, purpose) {
     if (text === STANDARD_OUTPUT) {
         if (source.isCI)
-            throw new invalid_value/* Wrong */.Y("is -, but a job's standard output is its log: name a file");
+            throw new invalid_value/* InvalidValue */.h("is -, but a job's standard output is its log: name a file");
         return text;
     }
     if (text.includes('\0') || text.includes('\n'))
-        throw new invalid_value/* Wrong */.Y('holds a NUL or a line end');
+        throw new invalid_value/* InvalidValue */.h('holds a NUL or a line end');
     const file = (0,external_node_path_.resolve)(source.workspace ?? '', text);
     if (purpose === 'finish')
-        return settledOr(file);
+        return resolveRealPathOr(file);
     try {
         if (text.endsWith('/') || (0,external_node_fs_.statSync)(file, { throwIfNoEntry: false })?.isDirectory() === true)
-            throw new invalid_value/* Wrong */.Y(`is ${(0,quote/* quote */.hD)(text)}, which names a folder`);
+            throw new invalid_value/* InvalidValue */.h(`is ${(0,quote/* quote */.hD)(text)}, which names a folder`);
         makeFolder((0,external_node_path_.dirname)(file));
         (0,external_node_fs_.accessSync)((0,external_node_path_.dirname)(file), external_node_fs_.constants.W_OK);
-        return settled(file);
+        return resolveRealPath(file);
     }
     catch (error) {
-        if (error instanceof invalid_value/* Wrong */.Y)
+        if (error instanceof invalid_value/* InvalidValue */.h)
             throw error;
-        throw new invalid_value/* Wrong */.Y(`is ${(0,quote/* quote */.hD)(text)}, where no file can be written (${(0,errors/* errnoOf */.UQ)(error)})`);
+        throw new invalid_value/* InvalidValue */.h(`is ${(0,quote/* quote */.hD)(text)}, where no file can be written (${(0,errors/* errnoOf */.UQ)(error)})`);
     }
 }
-function settledOr(path) {
+function resolveRealPathOr(path) {
     try {
-        return settled(path);
+        return resolveRealPath(path);
     }
     catch {
         return path;
@@ -4266,20 +4274,20 @@ function parseDirectory(path, workspace) {
     try {
         real = (0,external_node_fs_.realpathSync)(path);
         if (!(0,external_node_fs_.statSync)(real).isDirectory())
-            throw new invalid_value/* Wrong */.Y(`is ${(0,quote/* quote */.hD)(path)}, which is no directory`);
+            throw new invalid_value/* InvalidValue */.h(`is ${(0,quote/* quote */.hD)(path)}, which is no directory`);
         (0,external_node_fs_.accessSync)(real, external_node_fs_.constants.W_OK);
     }
     catch (error) {
-        if (error instanceof invalid_value/* Wrong */.Y)
+        if (error instanceof invalid_value/* InvalidValue */.h)
             throw error;
-        throw new invalid_value/* Wrong */.Y(`is ${(0,quote/* quote */.hD)(path)}, which cannot be used (${(0,errors/* errnoOf */.UQ)(error)})`);
+        throw new invalid_value/* InvalidValue */.h(`is ${(0,quote/* quote */.hD)(path)}, which cannot be used (${(0,errors/* errnoOf */.UQ)(error)})`);
     }
     if (workspace !== undefined && isInside(real, realpathOr(workspace)))
-        throw new invalid_value/* Wrong */.Y(`is ${(0,quote/* quote */.hD)(path)}, which lies in the workspace`);
+        throw new invalid_value/* InvalidValue */.h(`is ${(0,quote/* quote */.hD)(path)}, which lies in the workspace`);
     if (real.includes(external_node_path_.delimiter))
-        throw new invalid_value/* Wrong */.Y(`is ${(0,quote/* quote */.hD)(real)}, with a "${external_node_path_.delimiter}": KUBECONFIG is a list, so that clients would look for two other files`);
+        throw new invalid_value/* InvalidValue */.h(`is ${(0,quote/* quote */.hD)(real)}, with a "${external_node_path_.delimiter}": KUBECONFIG is a list, so that clients would look for two other files`);
     if (/\p{Cc}/u.test(real))
-        throw new invalid_value/* Wrong */.Y(`is ${(0,quote/* quote */.hD)(real)}, with a control character`);
+        throw new invalid_value/* InvalidValue */.h(`is ${(0,quote/* quote */.hD)(real)}, with a control character`);
     return real;
 }
 /** Where a run's private directory lies, also when the place is gone by now. */
@@ -4302,7 +4310,7 @@ function isInside(path, parent) {
 
 // EXTERNAL MODULE: external "node:stream"
 var external_node_stream_ = __nccwpck_require__(7075);
-;// CONCATENATED MODULE: ./src/config/read-once.ts
+;// CONCATENATED MODULE: ./src/config/read-pipes.ts
 
 
 
@@ -4318,28 +4326,28 @@ const POLL_MS = 20;
  * Reads pipes, such as a process substitution, before all other inputs. Their text serves the whole run.
  * @param seconds how long to wait for their ends
  */
-async function readOnce(source, seconds, stop) {
+async function readPipes(source, seconds, stop) {
     const given = PATH_INPUTS.map((id) => (source.input(id) ?? '').trim());
-    const limit = limitOf(seconds * 1000, stop);
+    const deadline = deadlineAfter(seconds * 1000, stop);
     const read = async (path, readText) => {
         try {
             return [path, await readText()];
         }
         catch (error) {
             stop.throwIfAborted();
-            if (error instanceof invalid_value/* Wrong */.Y)
+            if (error instanceof invalid_value/* InvalidValue */.h)
                 return [path, error];
-            const why = limit.aborted
+            const why = deadline.aborted
                 ? `whose text did not end within ${seconds} s: does anybody write to it? Raise deadline if that takes longer`
                 : `which cannot be read (${(0,errors/* errnoOf */.UQ)(error)})`;
-            return [path, new invalid_value/* Wrong */.Y(`names ${isStdin(path) ? 'standard input' : `the pipe ${(0,quote/* quote */.hD)(path)}`}, ${why}`)];
+            return [path, new invalid_value/* InvalidValue */.h(`names ${isStdin(path) ? 'standard input' : `the pipe ${(0,quote/* quote */.hD)(path)}`}, ${why}`)];
         }
     };
     const ofStdin = source.stdin === undefined ? [] : given.filter(isStdin);
     const ofPipes = given.filter((path) => !isStdin(path) && isPipe(path));
     return new Map(await Promise.all([
-        ...ofStdin.map((path) => read(path, () => textOfStdin(ofStdin.length, source.stdin, limit))),
-        ...ofPipes.map((path) => read(path, () => textOfPipe(path, source.hasPost, limit))),
+        ...ofStdin.map((path) => read(path, () => textOfStdin(ofStdin.length, source.stdin, deadline))),
+        ...ofPipes.map((path) => read(path, () => textOfPipe(path, source.hasPost, deadline))),
     ]));
 }
 function isStdin(path) {
@@ -4354,9 +4362,9 @@ function isPipe(path) {
     }
 }
 /** Without blocking: nobody may ever write to a named pipe, and a signal must be heard meanwhile. */
-async function textOfPipe(path, hasPost, limit) {
+async function textOfPipe(path, hasPost, deadline) {
     if (hasPost)
-        throw new invalid_value/* Wrong */.Y(`names the pipe ${(0,quote/* quote */.hD)(path)}: the end of the job reads it again, and a pipe can be read only once`);
+        throw new invalid_value/* InvalidValue */.h(`names the pipe ${(0,quote/* quote */.hD)(path)}: the end of the job reads it again, and a pipe can be read only once`);
     // A process substitution has had its writer from the start; a named pipe may still wait for one.
     const hadWriter = /^\/(dev|proc\/[^/]+)\/fd\//.test(path);
     const file = (0,external_node_fs_.openSync)(path, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NONBLOCK);
@@ -4367,12 +4375,12 @@ async function textOfPipe(path, hasPost, limit) {
             if (chunk?.length === 0 && (hadWriter || size > 0))
                 return (0,small_file/* textIn */.r7)(Buffer.concat(chunks));
             if (chunk === undefined || chunk.length === 0)
-                await (0,promises_.setTimeout)(POLL_MS, undefined, { signal: limit });
+                await (0,promises_.setTimeout)(POLL_MS, undefined, { signal: deadline });
             else
                 chunks.push(chunk);
             size += chunk?.length ?? 0;
         }
-        throw new invalid_value/* Wrong */.Y(`names the pipe ${(0,quote/* quote */.hD)(path)}, whose text is over 1 MiB`);
+        throw new invalid_value/* InvalidValue */.h(`names the pipe ${(0,quote/* quote */.hD)(path)}, whose text is over 1 MiB`);
     }
     finally {
         (0,external_node_fs_.closeSync)(file);
@@ -4390,16 +4398,16 @@ function readNow(file) {
         throw error;
     }
 }
-async function textOfStdin(readers, open, limit) {
+async function textOfStdin(readers, open, deadline) {
     if (readers > 1 || open === undefined)
-        throw new invalid_value/* Wrong */.Y('names standard input, as another input does');
+        throw new invalid_value/* InvalidValue */.h('names standard input, as another input does');
     const chunks = [];
     let size = 0;
-    for await (const chunk of (0,external_node_stream_.addAbortSignal)(limit, open())) {
+    for await (const chunk of (0,external_node_stream_.addAbortSignal)(deadline, open())) {
         chunks.push(chunk);
         size += chunk.length;
         if (size > small_file/* LARGEST_FILE */.K7)
-            throw new invalid_value/* Wrong */.Y('names standard input, whose text is over 1 MiB');
+            throw new invalid_value/* InvalidValue */.h('names standard input, whose text is over 1 MiB');
     }
     return (0,small_file/* textIn */.r7)(Buffer.concat(chunks));
 }
@@ -4427,7 +4435,7 @@ const BUNDLES = [
 function systemRoots() {
     const bundle = BUNDLES.find((path) => (0,external_node_fs_.existsSync)(path));
     if (bundle === undefined)
-        throw new invalid_value/* Wrong */.Y('is system, but this machine has no CAs: install the package ca-certificates');
+        throw new invalid_value/* InvalidValue */.h('is system, but this machine has no CAs: install the package ca-certificates');
     return (0,certificates/* parseCertificate */.h)((0,small_file/* readSmallFile */.EW)(bundle));
 }
 
@@ -4470,16 +4478,16 @@ function parseOptions(source, seal, purpose) {
             if (text === '') {
                 const { required } = inputs/* inputs */.QL[id];
                 if (required === true || (required !== undefined && bringer === undefined && isIdentityKnown()))
-                    throw new invalid_value/* Wrong */.Y('is missing');
+                    throw new invalid_value/* InvalidValue */.h('is missing');
                 return whenEmpty;
             }
             const allowed = inputs/* inputs */.QL[id].options;
             if (allowed && !allowed.includes(text))
-                throw new invalid_value/* Wrong */.Y(`is ${(0,quote/* quote */.hD)(text)}, not one of ${allowed.join(', ')}`);
+                throw new invalid_value/* InvalidValue */.h(`is ${(0,quote/* quote */.hD)(text)}, not one of ${allowed.join(', ')}`);
             return parse(text);
         }
         catch (error) {
-            if (!(error instanceof invalid_value/* Wrong */.Y))
+            if (!(error instanceof invalid_value/* InvalidValue */.h))
                 throw error;
             wrong.add(id);
             problems.push(`${source.nameOf(id)} ${error.message}; ${(0,inputs/* exampleOf */.Ql)(id)}`);
@@ -4523,7 +4531,7 @@ function parseOptions(source, seal, purpose) {
         duration: read('duration', (text) => (0,parsers/* parseLife */.w6)(text, maxDuration, source.nameOf('max_duration')), 900),
         rotateGrace: read('rotate_grace', parsers/* parseGrace */.kx, undefined),
         maxScan: read('max_scan', parsers/* parseMaxScan */.Vv, DEFAULT_MAX_SCAN_S),
-        tokenAudiences: read('token_audiences', parsers/* words */.aL, []),
+        tokenAudiences: read('token_audiences', parsers/* splitList */.ry, []),
         revocation: choice('revocation'),
         prove: choice('prove'),
         proofSamples: read('proof_samples', parsers/* parseSamples */.rI, 3),
@@ -4548,8 +4556,8 @@ function parseOptions(source, seal, purpose) {
         problems.push(`${source.nameOf('prove')} is post, but ${source.hasPost ? 'what comes after the script cannot fail a job' : 'there is no post step'} here`);
     if (report === 'check' && !given('github_token'))
         problems.push(`${source.nameOf('report')} is check, but ${source.nameOf('github_token')} is empty`);
-    if (purpose === 'start' && source.traced !== undefined && !allowDebugTrace) {
-        problems.push(`${source.traced} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')} to true`);
+    if (purpose === 'start' && source.debugTraceVariable !== undefined && !allowDebugTrace) {
+        problems.push(`${source.debugTraceVariable} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')} to true`);
     }
     if (options.identity === 'gitlab-oidc' && options.audience === inputs/* NO_AUDIENCE */.dQ)
         problems.push(`${source.nameOf('audience')} is missing, for which the ID token is made; for example: ${server || inputs/* inputs */.QL.audience.example}`);
@@ -4599,7 +4607,7 @@ function parseOptions(source, seal, purpose) {
             return { ...asked, text: () => content, files: { refused: 'it was given as content' } };
         // Never echoed: it may be a part of a kubeconfig.
         if ((0,path_or_content/* isNoPath */.F)(text))
-            throw new invalid_value/* Wrong */.Y((0,damage/* damageOfKubeconfig */.KB)(text) ?? 'is neither a kubeconfig nor the path of one');
+            throw new invalid_value/* InvalidValue */.h((0,damage/* damageOfKubeconfig */.KB)(text) ?? 'is neither a kubeconfig nor the path of one');
         const file = contentOf(text);
         const folder = (0,external_node_path_.dirname)((0,external_node_path_.resolve)(text));
         // A job's files, and those that GitLab makes of its variables, are content, too: who wrote them is not who set up the runner.
@@ -4614,16 +4622,16 @@ function parseOptions(source, seal, purpose) {
         if ((0,path_or_content/* isNoPath */.F)(path)) {
             if (path.length >= 16)
                 seal(path);
-            throw new invalid_value/* Wrong */.Y('looks like a token, not like the path of one: a token is given as token');
+            throw new invalid_value/* InvalidValue */.h('looks like a token, not like the path of one: a token is given as token');
         }
         return (0,seal_credentials/* sealToken */.fh)(contentOf(path), seal);
     }
     function contentOf(path) {
-        const text = source.once?.get(path);
-        if (text instanceof invalid_value/* Wrong */.Y)
+        const text = source.pipeTexts?.get(path);
+        if (text instanceof invalid_value/* InvalidValue */.h)
             throw text;
         if (text === undefined && isStdin(path))
-            throw new invalid_value/* Wrong */.Y(`is ${(0,quote/* quote */.hD)(path)}, but there is no standard input here`);
+            throw new invalid_value/* InvalidValue */.h(`is ${(0,quote/* quote */.hD)(path)}, but there is no standard input here`);
         return text ?? (0,small_file/* readSmallFile */.EW)(path);
     }
     function readCommand() {
@@ -4743,18 +4751,18 @@ function authorization({ username, password }) {
 
 
 /** No answer that kubepass needs is near this size. */
-const MOST_BYTES = 4 * 1024 * 1024;
+const MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
 /** How long a proxy may take to open a tunnel. */
 const TUNNEL_MS = 10_000;
 /** Longer than any exchange may take. */
 const DAY_MS = 86_400_000;
 /** What came is no answer that can be used. Its message is ours. */
-class BadAnswer extends Error {
+class InvalidResponse extends Error {
 }
 /** Nothing was sent: no connection came about, or none became free. Its cause says why. */
 class NotSent extends Error {
 }
-class TooLong extends BadAnswer {
+class ResponseTooLarge extends InvalidResponse {
     message = 'the answer is over 4 MiB';
 }
 /**
@@ -4793,7 +4801,7 @@ class Http {
         return exchange(request, agent);
     }
     /** On a connection of its own, which may reach another server behind a balancer; no client certificate is shown there. */
-    async exchangeAnew(request) {
+    async exchangeOnNewConnection(request) {
         const agent = new TunnelingAgent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 }, this.#proxyUrl);
         try {
             return await exchange(request, agent);
@@ -4842,7 +4850,7 @@ class TunnelingAgent extends external_node_https_namespaceObject.Agent {
             if (connection)
                 callback?.(null, connection);
         };
-        openTunnel(this.#proxyUrl, target, limitOf(TUNNEL_MS, this.#ending.signal)).then(tunnelled).catch(failed);
+        openTunnel(this.#proxyUrl, target, deadlineAfter(TUNNEL_MS, this.#ending.signal)).then(tunnelled).catch(failed);
         return undefined;
     }
     destroy() {
@@ -4883,8 +4891,8 @@ function exchange({ url, method, headers, body, signal }, agent) {
             let size = 0;
             incoming.on('data', (chunk) => {
                 size += chunk.length;
-                if (size > MOST_BYTES)
-                    incoming.destroy(new TooLong());
+                if (size > MAX_RESPONSE_BYTES)
+                    incoming.destroy(new ResponseTooLarge());
                 else
                     chunks.push(chunk);
             });
@@ -4893,7 +4901,7 @@ function exchange({ url, method, headers, body, signal }, agent) {
                 if (incoming.complete)
                     resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks).toString() });
                 else
-                    fail(new BadAnswer('the answer was cut off'));
+                    fail(new InvalidResponse('the answer was cut off'));
             });
         });
         outgoing.once('socket', (socket) => {
@@ -4904,7 +4912,7 @@ function exchange({ url, method, headers, body, signal }, agent) {
         // Without a listener Node closes the connection after an answer 101, and says nothing.
         outgoing.on('upgrade', (_incoming, socket) => {
             socket.destroy();
-            fail(new BadAnswer('the answer is 101 Switching Protocols, which was not asked for'));
+            fail(new InvalidResponse('the answer is 101 Switching Protocols, which was not asked for'));
         });
         outgoing.on('error', fail);
         outgoing.on('close', () => fail(Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' })));
@@ -4929,16 +4937,16 @@ const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 5_000;
 /** kubectl gives up at once. A resolver can be late with a new name, so that a few seconds help. */
 const UNKNOWN_HOST_MS = 5_000;
-const FIRST_WORD_MS = 3_000;
-const NEXT_WORD_MS = 15_000;
+const FIRST_NOTICE_MS = 3_000;
+const NEXT_NOTICE_MS = 15_000;
 /** A timer that is set for longer fires at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 const systemClock = { now: () => Date.now(), sleep: (milliseconds, signal) => (0,promises_.setTimeout)(milliseconds, undefined, { signal }) };
 /**
  * Tries until there is an answer that trying again cannot change, or `signal` ends it. Tried again:
  * network failures, 408, 429 and 5xx, after growing waits, or when Retry-After says.
  */
-async function retried(attempt, signal, { say, isNewHost }, clock = systemClock) {
+async function retry(attempt, signal, { info, isNewHost }, clock = systemClock) {
     const began = clock.now();
     let mayHaveActed = false;
     let before;
@@ -4946,17 +4954,18 @@ async function retried(attempt, signal, { say, isNewHost }, clock = systemClock)
     void tell();
     try {
         for (let wait = FIRST_WAIT_MS;; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-            const last = await attempt(limitOf(ATTEMPT_MS, signal)).catch((error) => error instanceof NotSent ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true });
-            mayHaveActed ||= 'failure' in last ? last.wasSent && !wantsCertificate(last.failure) : last.status === 408 || last.status >= 500;
+            const last = await attempt(deadlineAfter(ATTEMPT_MS, signal)).catch((error) => error instanceof NotSent ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true });
+            mayHaveActed ||=
+                'failure' in last ? last.wasSent && !requiresClientCertificate(last.failure) : last.status === 408 || last.status >= 500;
             if (before !== undefined && signal.aborted && 'failure' in last && isTimeout(last.failure))
                 return { last: before, mayHaveActed };
-            if ('failure' in last ? !isNetwork(last.failure) || signal.aborted : !canHeal(last.status))
+            if ('failure' in last ? !isNetwork(last.failure) || signal.aborted : !isTransient(last.status))
                 return { last, mayHaveActed };
             before = last;
             const patience = isNewHost && 'failure' in last && isUnknownHost(last.failure) ? began + UNKNOWN_HOST_MS - clock.now() : Infinity;
             if (patience <= 0)
                 return { last, mayHaveActed };
-            const asked = 'failure' in last ? 0 : Math.min(Number(last.headers['retry-after']) * 1000 || 0, LONGEST_TIMER_MS);
+            const asked = 'failure' in last ? 0 : Math.min(Number(last.headers['retry-after']) * 1000 || 0, MAX_TIMER_MS);
             try {
                 await clock.sleep(Math.min(Math.max(asked, wait * (0.5 + Math.random() / 2)), patience), signal);
             }
@@ -4969,33 +4978,33 @@ async function retried(attempt, signal, { say, isNewHost }, clock = systemClock)
         done.abort();
     }
     async function tell() {
-        for (let wait = FIRST_WORD_MS;; wait = NEXT_WORD_MS) {
+        for (let wait = FIRST_NOTICE_MS;; wait = NEXT_NOTICE_MS) {
             try {
                 await clock.sleep(wait, done.signal);
             }
             catch {
                 return;
             }
-            const left = Math.ceil((endOf(signal) - clock.now()) / 1000);
+            const left = Math.ceil((endOfDeadline(signal) - clock.now()) / 1000);
             const what = before === undefined ? 'does not answer yet; waiting' : `does not answer as it should (${whyOf(before)}); trying again`;
-            say(`${what}${left < Infinity ? ` for ${Math.max(0, left)} s` : ''}.`);
+            info(`${what}${left < Infinity ? ` for ${Math.max(0, left)} s` : ''}.`);
         }
     }
 }
 function whyOf(last) {
     return 'failure' in last ? reasonOf(last.failure) : `answer ${last.status}`;
 }
-function canHeal(status) {
+function isTransient(status) {
     return status === 408 || status === 429 || status >= 500;
 }
 /** A certificate that does not verify now will not verify the next time. */
-function isUntrusted(failure) {
-    return !wantsCertificate(failure) && UNTRUSTED.test((0,errors/* errnoOf */.UQ)(failure));
+function isCertificateError(failure) {
+    return !requiresClientCertificate(failure) && UNTRUSTED.test((0,errors/* errnoOf */.UQ)(failure));
 }
 // https://nodejs.org/docs/latest-v24.x/api/tls.html#x509-certificate-error-codes
 const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY|DECODE)|^(INVALID_(CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|EPROTO)$/;
 /** The other side's alert: it is our certificate that it misses, or does not take. */
-function wantsCertificate(failure) {
+function requiresClientCertificate(failure) {
     return /_ALERT_.*(CERT|UNKNOWN_CA)/.test((0,errors/* errnoOf */.UQ)(failure));
 }
 /** No resolver knows an address. A resolver that is down gives EAI_AGAIN, which can heal. */
@@ -5003,13 +5012,13 @@ function isUnknownHost(failure) {
     return (0,errors/* errnoOf */.UQ)(failure) === 'ENOTFOUND';
 }
 function isNetwork(failure) {
-    if (isUntrusted(failure) || wantsCertificate(failure))
+    if (isCertificateError(failure) || requiresClientCertificate(failure))
         return false;
     const status = proxyStatusOf(failure);
     if (status !== undefined)
-        return canHeal(status);
-    if (failure instanceof BadAnswer)
-        return !(failure instanceof TooLong);
+        return isTransient(status);
+    if (failure instanceof InvalidResponse)
+        return !(failure instanceof ResponseTooLarge);
     return (0,errors/* errnoOf */.UQ)(failure) !== '' || isTimeout(failure);
 }
 function isTimeout(failure) {
@@ -5023,7 +5032,7 @@ function proxyStatusOf(failure) {
 }
 /** Our own words or only Node's code: its message may quote what the other side sent. */
 function reasonOf(failure) {
-    if (failure instanceof BadAnswer)
+    if (failure instanceof InvalidResponse)
         return failure.message;
     const status = proxyStatusOf(failure);
     if (status !== undefined)
@@ -5040,23 +5049,23 @@ function reasonOf(failure) {
 
 
 
-const DEADLINE_MS = 20_000;
+const ID_TOKEN_TIMEOUT_MS = 20_000;
 /** An ID token lives five minutes, a scan longer: it is asked for anew when it has less than this left. */
 const FRESH_S = 60;
 /** The job's ID token. https://docs.github.com/en/actions/reference/security/oidc */
-function githubOidcIdentity(request, audience, surroundings) {
+function githubOidcIdentity(request, audience, context) {
     let current;
     return {
         kind: 'github-oidc',
         async authInfo(signal) {
-            const isNewHost = surroundings.isNewHost && current === undefined;
+            const isNewHost = context.isNewHost && current === undefined;
             if (current === undefined || current.expiresAt - Date.now() / 1000 < FRESH_S)
-                current = await fetchIdToken(request, audience, { ...surroundings, isNewHost }, signal);
+                current = await fetchIdToken(request, audience, { ...context, isNewHost }, signal);
             return { bearer: current.token };
         },
     };
 }
-async function fetchIdToken(request, audience, { env, isNewHost, say, seal }, signal) {
+async function fetchIdToken(request, audience, { env, isNewHost, info, seal }, signal) {
     const url = new URL(request.url);
     url.searchParams.set('audience', audience);
     const headers = { accept: 'application/json', authorization: `Bearer ${request.bearer.reveal()}` };
@@ -5064,7 +5073,7 @@ async function fetchIdToken(request, audience, { env, isNewHost, say, seal }, si
         throw noIdToken('its service is not reached by https');
     const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: proxyFor(url, env) });
     try {
-        const { last: outcome } = await retried((attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), limitOf(DEADLINE_MS, signal), { say: (text) => say(`The ID token service ${url.host} ${text}`), isNewHost });
+        const { last: outcome } = await retry((attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), deadlineAfter(ID_TOKEN_TIMEOUT_MS, signal), { info: (text) => info(`The ID token service ${url.host} ${text}`), isNewHost });
         if ('failure' in outcome) {
             throw outcome.failure instanceof errors/* KubepassError */.v3 ? outcome.failure : noIdToken(reasonOf(outcome.failure), github_oidc_hintFor(outcome.failure, url));
         }
@@ -5080,7 +5089,7 @@ async function fetchIdToken(request, audience, { env, isNewHost, say, seal }, si
     }
 }
 function github_oidc_hintFor(failure, { host }) {
-    if (isUntrusted(failure)) {
+    if (isCertificateError(failure)) {
         return (`The certificate of the ID token service ${host} is not from a CA that Node.js trusts. If it is from an internal CA, or a proxy in between ends TLS: ` +
             'set NODE_EXTRA_CA_CERTS to the path of that CA as PEM, in the environment of the runner or of this step (env:). certificate_authority is for the API server alone.');
     }
@@ -5159,7 +5168,7 @@ function checked(what, read) {
         return read();
     }
     catch (error) {
-        throw error instanceof invalid_value/* Wrong */.Y ? notInPod(`${what} ${error.message}`) : error;
+        throw error instanceof invalid_value/* InvalidValue */.h ? notInPod(`${what} ${error.message}`) : error;
     }
 }
 function notInPod(why) {
@@ -5185,18 +5194,18 @@ function tokenIdentity(token) {
  * The identity that the options name, or the only one that is there. No network yet.
  * @returns it, and why it was taken
  */
-async function chooseIdentity(options, surroundings) {
-    const { idTokensNeed, nameOf, run } = surroundings;
-    const candidates = candidatesOf(options, surroundings);
+async function chooseIdentity(options, context) {
+    const { idTokenInstructions, nameOf, job } = context;
+    const candidates = candidatesOf(options, context);
     const named = (them) => them.map(({ kind, there }) => `${kind} (${there})`).join(' and ');
     if (options.identity !== 'auto') {
         const wanted = candidates.find(({ kind }) => kind === options.identity);
         if (wanted !== undefined)
             return chosen(wanted, 'it was asked for');
         // What else is not there was given by no input, which is told before.
-        if (options.identity === `${run.platform}-oidc`)
-            throw new errors/* KubepassError */.v3('IDENTITY', 'The job has no ID token, and may not request one.', { hint: idTokensNeed });
-        const where = { github: 'on GitHub', gitlab: 'on GitLab', terminal: 'in a terminal' }[run.platform];
+        if (options.identity === `${job.platform}-oidc`)
+            throw new errors/* KubepassError */.v3('IDENTITY', 'The job has no ID token, and may not request one.', { hint: idTokenInstructions });
+        const where = { github: 'on GitHub', gitlab: 'on GitLab', terminal: 'in a terminal' }[job.platform];
         throw new errors/* KubepassError */.v3('IDENTITY', `The identity ${options.identity} is not to be had ${where}.`, {
             hint: candidates.length === 0 ? howToGetOne() : `Here is ${named(candidates)}: set ${nameOf('identity')} to that, or leave it out.`,
         });
@@ -5204,7 +5213,7 @@ async function chooseIdentity(options, surroundings) {
     const explicit = candidates.filter(({ isExplicit }) => isExplicit);
     const [only, ...others] = explicit.length > 0 ? explicit : candidates;
     if (only === undefined) {
-        const also = idTokensNeed === undefined ? '' : ', and the job has no ID token';
+        const also = idTokenInstructions === undefined ? '' : ', and the job has no ID token';
         throw new errors/* KubepassError */.v3('IDENTITY', `There is no identity: no token was given${also}.`, { hint: howToGetOne() });
     }
     if (others.length > 0) {
@@ -5214,7 +5223,7 @@ async function chooseIdentity(options, surroundings) {
     }
     if (only.mustBeNamed === true) {
         throw new errors/* KubepassError */.v3('IDENTITY', `The identity ${named([only])} counts on GitLab only if ${nameOf('identity')} names it.`, {
-            hint: `Set ${nameOf('identity')} to ${only.kind}: anybody who may run a pipeline can set a variable.${idTokensNeed === undefined ? '' : `\nOr: ${idTokensNeed}`}`,
+            hint: `Set ${nameOf('identity')} to ${only.kind}: anybody who may run a pipeline can set a variable.${idTokenInstructions === undefined ? '' : `\nOr: ${idTokenInstructions}`}`,
         });
     }
     const merelyThere = candidates.filter((candidate) => candidate !== only).map(({ there }) => there);
@@ -5234,26 +5243,26 @@ async function chooseIdentity(options, surroundings) {
         });
     }
     function howToGetOne() {
-        const inputsForIt = `${nameOf('token_file')}${idTokensNeed === undefined ? ' or' : `, ${nameOf('token')} or`} ${nameOf('kubeconfig')}`;
-        return idTokensNeed === undefined ? `Give ${inputsForIt}.` : `${idTokensNeed}\nOr: Give ${inputsForIt}.`;
+        const inputsForIt = `${nameOf('token_file')}${idTokenInstructions === undefined ? ' or' : `, ${nameOf('token')} or`} ${nameOf('kubeconfig')}`;
+        return idTokenInstructions === undefined ? `Give ${inputsForIt}.` : `${idTokenInstructions}\nOr: Give ${inputsForIt}.`;
     }
 }
-function candidatesOf(options, surroundings) {
-    const { idToken, idTokenRequest, seal, env } = surroundings;
+function candidatesOf(options, context) {
+    const { idToken, idTokenRequest, seal, env } = context;
     const { audience, kubeconfig, token } = options;
     const candidates = [];
     // On GitLab these inputs are variables, and anybody who may run a pipeline can set variables.
-    const mustBeNamed = surroundings.run.platform === 'gitlab';
+    const mustBeNamed = context.job.platform === 'gitlab';
     const isExplicit = !mustBeNamed;
     if (token !== undefined)
         candidates.push({ kind: 'token', there: 'a token was given', isExplicit, mustBeNamed, make: () => tokenIdentity(token) });
     if (kubeconfig !== undefined) {
         // What most jobs have no use for is not loaded for them.
-        const make = async () => (await __nccwpck_require__.e(/* import() */ 63).then(__nccwpck_require__.bind(__nccwpck_require__, 1063))).kubeconfigIdentity(kubeconfig, surroundings);
+        const make = async () => (await __nccwpck_require__.e(/* import() */ 63).then(__nccwpck_require__.bind(__nccwpck_require__, 1063))).kubeconfigIdentity(kubeconfig, context);
         candidates.push({ kind: 'kubeconfig', there: 'a kubeconfig was given', isExplicit, mustBeNamed, make });
     }
     if (idTokenRequest !== undefined) {
-        const make = () => githubOidcIdentity(idTokenRequest, audience, surroundings);
+        const make = () => githubOidcIdentity(idTokenRequest, audience, context);
         candidates.push({ kind: 'github-oidc', there: 'the job may request ID tokens', isExplicit: false, make });
     }
     if (idToken !== undefined) {
@@ -5280,41 +5289,41 @@ function candidatesOf(options, surroundings) {
 
 
 
-const SAME_MOMENT_MS = 2_000;
+const NOTICE_INTERVAL_MS = 2_000;
 /** The one place that speaks to the API server. */
 class KubeClient {
     server;
     #http;
     #userAgent;
-    #say;
+    #info;
     /** Whether no answer has shown yet that the host exists. */
     #isNewHost;
     /** When the last line about a waiting call was written, ms since 1970. */
-    #toldAt = 0;
+    #reportedAt = 0;
     /** @param isNewHost false where an earlier process has had an answer from it */
-    constructor(http, server, userAgent, say, isNewHost) {
+    constructor(http, server, userAgent, info, isNewHost) {
         this.#http = http;
         this.server = server;
         this.#userAgent = userAgent;
-        this.#say = say;
+        this.#info = info;
         this.#isNewHost = isNewHost;
     }
     /** Sends the call until it has an answer that trying again cannot change, or `signal` ends it. */
     async call(call, signal) {
         const { host } = new URL(this.server);
-        const manner = { say: (text) => this.#tell(`${host} ${text}`), isNewHost: this.#isNewHost };
-        const { last, mayHaveActed } = await retried((attempt) => this.#send(call, attempt), signal, manner);
+        const options = { info: (text) => this.#report(`${host} ${text}`), isNewHost: this.#isNewHost };
+        const { last, mayHaveActed } = await retry((attempt) => this.#send(call, attempt), signal, options);
         if (!('failure' in last))
             this.#isNewHost = false;
         if ('failure' in last)
             throw last.failure instanceof errors/* KubepassError */.v3 ? last.failure : this.#unreachable(call, last.failure, !mayHaveActed);
-        const answer = answerOf({ server: this.server, method: call.method, path: call.path }, last, mayHaveActed);
-        if (canHeal(last.status)) {
-            const said = statusOf(answer);
-            const who = said === undefined ? 'What answers for the API server' : 'The API server';
-            const words = said === undefined ? '' : wordsOf(said);
+        const answer = toApiResponse({ server: this.server, method: call.method, path: call.path }, last, mayHaveActed);
+        if (isTransient(last.status)) {
+            const kubeStatus = statusOf(answer);
+            const who = kubeStatus === undefined ? 'What answers for the API server' : 'The API server';
+            const words = kubeStatus === undefined ? '' : quotedMessage(kubeStatus);
             throw new errors/* KubepassError */.v3('UNREACHABLE', `${who} keeps answering ${last.status}${words} to ${call.method} ${call.path}.`, {
-                hint: hintForUnhealed(answer.asked, { ...answer, said }),
+                hint: transientHint(answer.request, { ...answer, kubeStatus }),
             });
         }
         return answer;
@@ -5323,11 +5332,11 @@ class KubeClient {
         this.#http.close();
     }
     /** One line serves for all calls that wait side by side. */
-    #tell(text) {
-        if (Date.now() - this.#toldAt < SAME_MOMENT_MS)
+    #report(text) {
+        if (Date.now() - this.#reportedAt < NOTICE_INTERVAL_MS)
             return;
-        this.#toldAt = Date.now();
-        this.#say(text);
+        this.#reportedAt = Date.now();
+        this.#info(text);
     }
     #send(call, signal) {
         const request = {
@@ -5343,24 +5352,24 @@ class KubeClient {
             ...('bearer' in call.auth ? {} : { clientCertificate: call.auth }),
             signal,
         };
-        return call.anew ? this.#http.exchangeAnew(request) : this.#http.exchange(request);
+        return call.newConnection ? this.#http.exchangeOnNewConnection(request) : this.#http.exchange(request);
     }
     #unreachable(call, failure, noEffect) {
         const reason = reasonOf(failure);
         return new errors/* KubepassError */.v3('UNREACHABLE', `No answer from ${new URL(this.server).host} to ${call.method} ${call.path}: ${reason}.`, {
             noEffect,
-            tooLong: failure instanceof TooLong,
+            responseTooLarge: failure instanceof ResponseTooLarge,
             hint: this.#hintFor(failure),
         });
     }
     #hintFor(failure) {
-        if (wantsCertificate(failure))
+        if (requiresClientCertificate(failure))
             return 'The other side wants a client certificate, or another one than it was shown: the identity kubeconfig can have one.';
         if (proxyStatusOf(failure) === 407)
             return `The proxy wants a name and a password, or others: ${PROXY_EXAMPLE} as HTTPS_PROXY.`;
         if (isUnknownHost(failure))
             return 'No such host has an address here: correct server, and proxy_url or HTTPS_PROXY if the API server is behind a proxy. A name of a private network is known to its own DNS server only.';
-        if (!isUntrusted(failure))
+        if (!isCertificateError(failure))
             return 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.';
         const ofProxy = this.#http.hasTlsProxy
             ? " If it is the proxy's, which is reached by https: that must be of a CA that Node.js trusts (NODE_EXTRA_CA_CERTS)."
@@ -5369,7 +5378,7 @@ class KubeClient {
     }
 }
 
-;// CONCATENATED MODULE: ./src/lifecycle/session.ts
+;// CONCATENATED MODULE: ./src/lifecycle/run-context.ts
 
 
 
@@ -5382,13 +5391,13 @@ class KubeClient {
 
 /** All inputs. Pipes are read first, because a pipe can be read only once. */
 async function readOptions({ platform, seal, signal }, purpose) {
-    return parseOptions({ ...platform, once: await readOnce(platform, deadlineOf(platform), signal) }, seal, purpose);
+    return parseOptions({ ...platform, pipeTexts: await readPipes(platform, deadlineOf(platform), signal) }, seal, purpose);
 }
 /**
  * Chooses the identity and the API server. No call has gone to the network yet.
  * @param finishes whether an earlier process began the run and has shown that the hosts exist
  */
-async function choose({ platform, seal }, options, finishes = false) {
+async function resolveIdentity({ platform, seal }, options, finishes = false) {
     const { identity, why } = await chooseIdentity(options, {
         ...platform,
         idTokenRequest: platform.idTokenRequest(seal),
@@ -5398,11 +5407,11 @@ async function choose({ platform, seal }, options, finishes = false) {
     });
     return { identity, why, options: { ...options, ...identity.cluster } };
 }
-function openSession(context, { identity, why, options }, receipt, knows) {
+function openRun(context, { identity, why, options }, state, provenance) {
     const { platform } = context;
-    platform.say(`Identity: ${identity.kind}, because ${why}.`);
-    const client = openClient(context, options, undefined, knows === 'all');
-    const { evidence } = receipt;
+    platform.info(`Identity: ${identity.kind}, because ${why}.`);
+    const client = openClient(context, options, undefined, provenance === 'owner');
+    const { evidence } = state;
     evidence.identity = { kind: identity.kind, why };
     return {
         ...context,
@@ -5410,84 +5419,84 @@ function openSession(context, { identity, why, options }, receipt, knows) {
         identity,
         client,
         evidence,
-        receipt,
+        state,
         tokens: new Map(),
-        unseen: [],
-        ending: new Set(),
+        untestedTokens: [],
+        pendingDeletions: new Set(),
         scan: undefined,
         directory: undefined,
-        knows,
+        provenance,
     };
 }
 function openClient({ platform }, options, connections, isNewHost = true) {
     const proxyUrl = options.proxyUrl ?? proxyFor(new URL(options.server), platform.env);
     const http = new Http({ ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl }, connections);
-    return new KubeClient(http, options.server, userAgent(platform.run), (text) => platform.say(text), isNewHost);
+    return new KubeClient(http, options.server, userAgent(platform.job), (text) => platform.info(text), isNewHost);
 }
-/** Deletes an anchor of the run. What is gone, and may be so by a call of ours that was not answered, counts as deleted. */
-async function endAnchor({ client, ending, identity, receipt: { namespace } }, anchor, limit, auth = identity.authInfo(limit)) {
+/** Deletes a bound Secret of the run. What is gone, and may be so by a call of ours that was not answered, counts as deleted. */
+async function deleteSecretOfRun({ client, pendingDeletions, identity, state: { namespace } }, boundSecret, deadline, auth = identity.authInfo(deadline)) {
     const credentials = await auth;
-    const asked = ending.has(anchor.name);
-    ending.add(anchor.name);
+    const asked = pendingDeletions.has(boundSecret.name);
+    pendingDeletions.add(boundSecret.name);
     try {
-        const outcome = await deleteAnchor(client, credentials, { namespace, ...anchor }, limit);
-        ending.delete(anchor.name);
-        return asked && anchor.uid !== undefined ? 'deleted' : outcome;
+        const outcome = await deleteBoundSecret(client, credentials, { namespace, ...boundSecret }, deadline);
+        pendingDeletions.delete(boundSecret.name);
+        return asked && boundSecret.uid !== undefined ? 'deleted' : outcome;
     }
     catch (error) {
         if (!asked && error instanceof errors/* KubepassError */.v3 && error.noEffect)
-            ending.delete(anchor.name);
+            pendingDeletions.delete(boundSecret.name);
         throw error;
     }
 }
 /** Saves what is known of the run, so that whoever comes next can finish it. What fails here must not stop what is under way. */
-function record(session, news = {}) {
-    session.receipt = { ...session.receipt, ...news };
+function saveState(run, news = {}) {
+    run.state = { ...run.state, ...news };
     // Main may be at work still, and would take it for the scan's doing; and nobody comes behind the post step of a CI.
-    if (session.platform.isCI && session.platform.runKey !== undefined && session.knows !== 'all')
+    if (run.platform.isCI && run.platform.runKey !== undefined && run.provenance !== 'owner')
         return;
     try {
-        session.platform.saveReceipt(session.receipt);
+        run.platform.saveState(run.state);
     }
     catch (error) {
-        const text = `The receipt could not be saved (${(0,errors/* errnoOf */.UQ)(error) || 'unknown reason'}).`;
-        if (!session.evidence.warnings.includes(text))
-            session.evidence.warnings.push(text);
+        const text = `The run state could not be saved (${(0,errors/* errnoOf */.UQ)(error) || 'unknown reason'}).`;
+        if (!run.evidence.warnings.includes(text))
+            run.evidence.warnings.push(text);
     }
 }
 /** Saves what is new of one of its credentials. */
-function note(session, credential, news, save = record) {
+function updateCredential(run, credential, news, save = saveState) {
     const changed = { ...credential, ...news };
-    const credentials = session.receipt.credentials.map((each) => (each === credential ? changed : each));
-    session.evidence.dead_by = deadBy(credentials);
-    save(session, { credentials });
+    const credentials = run.state.credentials.map((each) => (each === credential ? changed : each));
+    run.evidence.dead_by = latestDeadBy(credentials);
+    save(run, { credentials });
     return changed;
 }
 /** As record, before something can exist that without it nobody could end. */
-function recordFirst(session, news = {}) {
-    const receipt = { ...session.receipt, ...news };
-    saveFirst(session, receipt);
-    session.receipt = receipt;
+function saveStateOrThrow(run, news = {}) {
+    const state = { ...run.state, ...news };
+    writeStateOrThrow(run, state);
+    run.state = state;
 }
-/** Without a receipt nobody could finish the run, so that it does not go on. */
-function saveFirst({ platform }, receipt) {
+/** Without a run state nobody could finish the run, so that it does not go on. */
+function writeStateOrThrow({ platform }, state) {
     try {
-        platform.saveReceipt(receipt);
+        platform.saveState(state);
     }
     catch (cause) {
-        throw new errors/* KubepassError */.v3('INPUT', `The receipt, by which this run could be finished, cannot be saved (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
-            hint: 'Is the disk full, or not to be written to? The receipt lies with the runner, in a terminal in TMPDIR or directory.',
+        throw new errors/* KubepassError */.v3('INPUT', `The state, by which this run could be finished, cannot be saved (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
+            hint: 'Is the disk full, or not to be written to? The run state lies with the runner, in a terminal in TMPDIR or directory.',
         });
     }
 }
-async function warn(session, text) {
-    session.evidence.warnings.push(session.redactor.redact(text));
-    await session.platform.warn(text);
+async function warn(run, text) {
+    run.evidence.warnings.push(run.redactor.redact(text));
+    await run.platform.warn(text);
 }
 /** What is so for each credential of the run is told of the first. */
-async function warnOnce(session, text) {
-    if (!session.evidence.warnings.includes(session.redactor.redact(text)))
-        await warn(session, text);
+async function warnOnce(run, text) {
+    if (!run.evidence.warnings.includes(run.redactor.redact(text)))
+        await warn(run, text);
 }
 // The audit log shows it beside every call: who, and why.
 function userAgent(run) {
@@ -5509,69 +5518,72 @@ function userAgent(run) {
 
 
 /**
- * Anchor, then the token bound to it. The receipt is saved before each can exist.
- * @param name of an anchor that is not there
+ * Bound Secret, then the token bound to it. The run state is saved before each can exist.
+ * @param name of a bound Secret that is not there
  */
-async function issue(session, name, limit) {
-    const { options, client, platform, receipt, evidence, seal } = session;
-    const auth = await session.identity.authInfo(limit);
-    requireTimely(session.identity.kind, auth);
-    const where = { namespace: receipt.namespace, name };
+async function acquire(run, name, deadline) {
+    const { options, client, platform, state, evidence, seal } = run;
+    const auth = await run.identity.authInfo(deadline);
+    requireValidNow(run.identity.kind, auth);
+    const where = { namespace: state.namespace, name };
     const acceptable = options.revocation === 'best-effort';
-    const planned = newCredential(options, name);
-    session.receipt = { ...session.receipt, credentials: [...session.receipt.credentials, planned] };
-    const marks = marksOf(platform.run, planned.deadBy);
-    const asked = await mayExist(session, planned, 'anchor', () => createAnchor(client, auth, where, marks, acceptable, limit));
-    const anchor = asked.answer;
-    const bound = note(session, asked.issued, { anchor, ...(anchor === undefined ? { reached: 'nothing' } : {}) });
-    const wanted = { ...options.serviceAccount, duration: options.duration, audiences: options.tokenAudiences, anchor };
-    const { answer, issued } = await mayExist(session, bound, 'token', () => requestToken(client, auth, wanted, seal, limit));
+    const planned = plannedCredential(options, name);
+    run.state = { ...run.state, credentials: [...run.state.credentials, planned] };
+    const marks = boundSecretMetadata(platform.job, planned.deadBy);
+    const creation = await intend(run, planned, 'secret', () => createBoundSecret(client, auth, where, marks, acceptable, deadline));
+    const boundSecret = creation.answer;
+    const bound = updateCredential(run, creation.credential, { boundSecret, ...(boundSecret === undefined ? { phase: 'nothing' } : {}) });
+    const wanted = { ...options.serviceAccount, duration: options.duration, audiences: options.tokenAudiences, boundSecret };
+    const { answer, credential: requested } = await intend(run, bound, 'token', () => requestToken(client, auth, wanted, seal, deadline));
     const receivedAt = Date.now();
     const { credential, expected, warnings } = answer;
     const { jti, expiresAt } = credential;
-    const granted = grantedBy(credential, anchor?.name);
+    const granted = grantRecord(credential, boundSecret?.name);
     if (evidence.granted === null)
         evidence.granted = granted;
     else
         evidence.renewed.push(granted);
-    const known = note(session, issued, { deadBy: isoTime(expiresAt + OVERRUN_S), ...(jti === undefined ? {} : { jti }) });
+    const known = updateCredential(run, requested, {
+        deadBy: isoTime(expiresAt + ACCEPTED_AFTER_EXPIRY_S),
+        ...(jti === undefined ? {} : { jti }),
+    });
     const doubts = checkCredential(credential, expected);
     for (const text of warnings)
         doubts.push(`The API server warns: ${(0,quote/* quote */.hD)(text)}`);
-    if (anchor === undefined)
+    if (boundSecret === undefined)
         doubts.push(`The credential is bound to nothing and cannot be revoked. It expires ${isoTime(expiresAt)}.`);
     for (const doubt of doubts)
-        await warnOnce(session, doubt);
-    return { ...credential, issued: known, receivedAt };
+        await warnOnce(run, doubt);
+    return { ...credential, state: known, receivedAt };
 }
 /** What is asked for may exist as soon as it is asked for, unless it surely does not. */
-async function mayExist(session, before, what, ask) {
-    const issued = note(session, before, { reached: what }, recordFirst);
+async function intend(run, before, what, ask) {
+    const credential = updateCredential(run, before, { phase: what }, saveStateOrThrow);
     try {
-        return { answer: await ask(), issued };
+        return { answer: await ask(), credential };
     }
     catch (error) {
         if (error instanceof errors/* KubepassError */.v3 && error.noEffect)
-            note(session, issued, { reached: before.reached });
+            updateCredential(run, credential, { phase: before.phase });
         throw error;
     }
 }
 /** The server takes the token for the ServiceAccount that was asked for. */
-async function verify(session, { token, issued }, limit) {
-    const { client, options, evidence, tokens } = session;
-    const standing = await whoami(client, token, limit);
+async function verify(run, { token, state }, deadline) {
+    const { client, options, evidence, tokens } = run;
+    const standing = await whoami(client, token, deadline);
     const expected = `system:serviceaccount:${options.serviceAccount.namespace}:${options.serviceAccount.name}`;
     if (standing.is === 'accepted' && (standing.username ?? expected) === expected) {
-        if (issued.anchor !== undefined)
-            tokens.set(idOf(issued), { token, deadBy: issued.deadBy });
+        if (state.boundSecret !== undefined)
+            tokens.set(tokenId(state), { token, deadBy: state.deadBy });
         evidence.verified ??= { username: standing.username ?? null, at: new Date().toISOString() };
-        record(session);
+        saveState(run);
         if (standing.username === undefined)
-            await warnOnce(session, 'The API server accepts the token, but does not let it ask who it is.');
+            await warnOnce(run, 'The API server accepts the token, but does not let it ask who it is.');
         return;
     }
     if (standing.is === 'refused' && options.tokenAudiences.length > 0) {
-        await warnOnce(session, 'The API server is not among token_audiences: what needs the API server, also the proof of the end, is skipped.');
+        await warnOnce(run, 'The API server is not among token_audiences: what needs the API server, also the proof of the end, is skipped.');
         return;
     }
     const taken = standing.is === 'accepted'
@@ -5592,20 +5604,20 @@ async function verify(session, { token, issued }, limit) {
 const FIRST_POLL_MS = 250;
 const revocation_proof_POLL_MS = 500;
 /** The API server believes an accepted token for 10 s. */
-const PROOF_MS = 15_000;
+const PROOF_TIMEOUT_MS = 15_000;
 /**
  * Uses the token until it is refused `samples` times in a row.
- * @param deletedAt when the anchor was deleted, ms since 1970
+ * @param deletedAt when the bound Secret was deleted, ms since 1970
  * @param isHasty whether a token that is still accepted is not waited for: the API server's cache outlasts whoever waits
  * @returns what is known after at most 15 s
  */
 async function prove(client, token, samples, deletedAt, isHasty, signal) {
-    const limit = limitOf(PROOF_MS, signal);
+    const deadline = deadlineAfter(PROOF_TIMEOUT_MS, signal);
     let verdict = { is: 'unclear' };
     try {
-        await (0,promises_.setTimeout)(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: limit });
+        await (0,promises_.setTimeout)(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: deadline });
         for (let refusals = 0;;) {
-            const standing = await whoami(client, token, limit, true);
+            const standing = await whoami(client, token, deadline, true);
             refusals = standing.is === 'refused' ? refusals + 1 : 0;
             if (refusals === samples)
                 return { is: 'dead', proof: { samples, seconds: (Date.now() - deletedAt) / 1000 } };
@@ -5613,7 +5625,7 @@ async function prove(client, token, samples, deletedAt, isHasty, signal) {
             if (verdict.is === 'alive' && isHasty())
                 return verdict;
             if (refusals === 0)
-                await (0,promises_.setTimeout)(revocation_proof_POLL_MS, undefined, { signal: limit });
+                await (0,promises_.setTimeout)(revocation_proof_POLL_MS, undefined, { signal: deadline });
         }
     }
     catch {
@@ -5628,54 +5640,54 @@ var process_handle = __nccwpck_require__(1203);
 
 
 /** What every process of the scan carries in its environment, with a value that is the run's own. */
-const MARKER = 'KUBEPASS_SCAN';
+const TRACKING_VARIABLE = 'KUBEPASS_TRACKING_ID';
 /** What those carry in its place with which a namespace of the scan begins and ends. */
-function firstOf(marker) {
-    return `${marker}${FIRST}`;
+function initTrackingId(trackingId) {
+    return `${trackingId}${INIT_SUFFIX}`;
 }
 /** A shell takes it off. */
-const FIRST = '-first';
-const orphans_DEADLINE_MS = 800;
-const LAST_MS = 200;
+const INIT_SUFFIX = '-init';
+const KILL_TIMEOUT_MS = 800;
+const LAST_LOOK_MS = 200;
 /**
- * Ends every process of ours that carries the marker: an open exec or watch stream outlives a revocation. A process
+ * Ends every process of ours that carries the tracking id: an open exec or watch stream outlives a revocation. A process
  * that becomes another program shows no environment for a moment, so that one look without a find is not enough. The
  * first look comes before anything is waited for.
  * @param uncounted a process group of which none counts as having outlived the command
  */
-async function stopCarriers(marker, uncounted) {
+async function stopOrphans(trackingId, uncounted) {
     const outlived = new Set();
     const killed = new Map();
-    const deadline = Date.now() + orphans_DEADLINE_MS;
+    const deadline = Date.now() + KILL_TIMEOUT_MS;
     for (let looksWithout = 0;; await (0,promises_.setTimeout)(5)) {
-        const carriers = carriersOf(marker);
-        const ofScan = carriers.filter(({ isFirst }) => !isFirst);
+        const orphans = findOrphans(trackingId);
+        const ofScan = orphans.filter(({ isInit }) => !isInit);
         looksWithout = ofScan.length === 0 ? looksWithout + 1 : 0;
         // With the first all others in there end uncounted: its turn comes when none of them is seen, or time runs out.
-        const all = looksWithout >= 2 || Date.now() > deadline - LAST_MS;
-        for (const { pid, isFirst } of all ? carriers : ofScan) {
-            const life = new process_handle/* Life */.R(pid);
-            if (!isFirst && life.group !== undefined && life.group !== uncounted)
+        const all = looksWithout >= 2 || Date.now() > deadline - LAST_LOOK_MS;
+        for (const { pid, isInit } of all ? orphans : ofScan) {
+            const handle = new process_handle/* ProcessHandle */.O(pid);
+            if (!isInit && handle.group !== undefined && handle.group !== uncounted)
                 outlived.add(pid);
-            killed.set(pid, life);
+            killed.set(pid, handle);
             (0,process_handle/* killQuietly */.E)(pid, 'SIGKILL');
         }
-        const isDone = looksWithout >= 2 && carriers.length === 0 && [...killed.values()].every(({ isOver }) => isOver);
+        const isDone = looksWithout >= 2 && orphans.length === 0 && [...killed.values()].every(({ hasEnded }) => hasEnded);
         if (!isDone && Date.now() <= deadline)
             continue;
         // However late the last look was, who was killed then has time to die.
-        const ends = await Promise.all([...killed.values()].map((life) => life.end(LAST_MS)));
-        return { outlived: outlived.size, left: ends.filter((isOver) => !isOver).length };
+        const ends = await Promise.all([...killed.values()].map((handle) => handle.waitForEnd(LAST_LOOK_MS)));
+        return { outlived: outlived.size, remaining: ends.filter((isOver) => !isOver).length };
     }
 }
-/** Our own processes whose environment carries the marker, or that of a first. */
-function carriersOf(marker) {
-    const [ofScan, ofFirst] = [`${MARKER}=${marker}`, `${MARKER}=${firstOf(marker)}`];
+/** Our own processes whose environment carries the tracking id, or that of a first. */
+function findOrphans(trackingId) {
+    const [ofScan, ofInit] = [`${TRACKING_VARIABLE}=${trackingId}`, `${TRACKING_VARIABLE}=${initTrackingId(trackingId)}`];
     return (0,external_node_fs_.readdirSync)('/proc')
         .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
         .map((pid) => ({ pid: Number(pid), environ: environOf(pid).split('\0') }))
-        .filter(({ environ }) => environ.includes(ofScan) || environ.includes(ofFirst))
-        .map(({ pid, environ }) => ({ pid, isFirst: !environ.includes(ofScan) }));
+        .filter(({ environ }) => environ.includes(ofScan) || environ.includes(ofInit))
+        .map(({ pid, environ }) => ({ pid, isInit: !environ.includes(ofScan) }));
 }
 function environOf(pid) {
     try {
@@ -5695,16 +5707,16 @@ function environOf(pid) {
 const KUBECONFIG = 'kubeconfig';
 const private_directory_TOKEN = 'token';
 /** More than the token and the kubeconfig take without the CA's certificates. */
-const ROOM_BYTES = 64 * 1024;
+const RESERVED_BYTES = 64 * 1024;
 /**
  * Makes the private directory, empty and ours. Where its name can be foretold it may be there: from an attempt
  * of the same job that was killed, or from somebody else.
  * @param certificateAuthority a part of the later kubeconfig: the public CAs of a system take 300 kB
  * @returns a descriptor, which finds the directory after a move
  */
-function makeDirectory(directory, uid, certificateAuthority = '') {
+function createPrivateDirectory(directory, uid, certificateAuthority = '') {
     try {
-        removeKubeconfig(directory, (0,external_node_path_.dirname)(directory), uid);
+        removePrivateDirectory(directory, (0,external_node_path_.dirname)(directory), uid);
         (0,external_node_fs_.mkdirSync)(directory, { mode: 0o700 });
     }
     catch (cause) {
@@ -5715,12 +5727,12 @@ function makeDirectory(directory, uid, certificateAuthority = '') {
     const room = (0,external_node_path_.join)(directory, 'room');
     try {
         // What could not be written once there is a token is found out before.
-        writePrivate(room, Buffer.alloc(Math.max(ROOM_BYTES, 2 * certificateAuthority.length)));
+        writePrivate(room, Buffer.alloc(Math.max(RESERVED_BYTES, 2 * certificateAuthority.length)));
         (0,external_node_fs_.rmSync)(room);
         return (0,external_node_fs_.openSync)(directory, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_DIRECTORY | external_node_fs_.constants.O_NOFOLLOW);
     }
     catch (cause) {
-        removeKubeconfig(directory, (0,external_node_path_.dirname)(directory), uid);
+        removePrivateDirectory(directory, (0,external_node_path_.dirname)(directory), uid);
         throw cannotWrite(directory, cause);
     }
 }
@@ -5730,16 +5742,16 @@ function cannotWrite(directory, cause) {
     });
 }
 /**
- * Removes the directory and what is in it. A receipt can be forged by the scan, so nothing but our own directories is removed.
+ * Removes the directory and what is in it. A run state can be forged by the scan, so nothing but our own directories is removed.
  * @param keepToken leave the (revoked) token for a proof in the post step
  * @returns why it is still there; undefined when it is gone
  */
-function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
+function removePrivateDirectory(directory, expectedParent, uid, keepToken = false) {
     try {
-        // A forged receipt must not change the modes of other folders.
+        // A forged run state must not change the modes of other folders.
         const isOurs = (0,external_node_path_.dirname)(directory) === expectedParent;
         const look = () => (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
-        const about = isOurs ? access_regained(directory, look) : look();
+        const about = isOurs ? restore_access_withRestoredAccess(directory, look) : look();
         if (about === undefined)
             return undefined;
         if (!isOurs)
@@ -5748,7 +5760,7 @@ function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
             return 'something else was put in its place';
         if (about.uid !== uid)
             return `it belongs to another user (uid ${about.uid})`;
-        const leaving = keepToken ? access_regained(directory, () => (0,external_node_fs_.readdirSync)(directory)).filter((name) => name !== private_directory_TOKEN) : [''];
+        const leaving = keepToken ? restore_access_withRestoredAccess(directory, () => (0,external_node_fs_.readdirSync)(directory)).filter((name) => name !== private_directory_TOKEN) : [''];
         for (const name of leaving)
             removeTree((0,external_node_path_.join)(directory, name));
         return undefined;
@@ -5761,7 +5773,7 @@ function removeKubeconfig(directory, expectedParent, uid, keepToken = false) {
  * The present path of the private directory; undefined if somebody removed it.
  * @param made what makeDirectory gave
  */
-function placeOf(directory, made) {
+function currentPath(directory, made) {
     if ((0,external_node_fs_.fstatSync)(made).nlink === 0)
         return undefined;
     const now = (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
@@ -5770,7 +5782,7 @@ function placeOf(directory, made) {
     return (0,external_node_fs_.readlinkSync)(`/proc/self/fd/${made}`);
 }
 /** @returns why it is still there; undefined when it is gone */
-function removeMoved(place, made, uid) {
+function removeMovedDirectory(place, made, uid) {
     try {
         // The scan can move the directory again between two calls. Only the directory that we made is removed.
         if (!isSame((0,external_node_fs_.lstatSync)(place), made))
@@ -5832,84 +5844,84 @@ function writeEvidence(path, text) {
 
 
 
-/** Where no token can exist, an anchor is all there is to lose. */
-const NO_TOKEN_MS = 5_000;
+/** Where no token can exist, a bound Secret is all there is to lose. */
+const UNBOUND_SECRET_TIMEOUT_MS = 5_000;
 /** How long the end of a run on a CI waits for a runner that does not read the output. */
-const DRAIN_MS = 10_000;
+const DRAIN_TIMEOUT_MS = 10_000;
 /**
  * The one way a run ends, however it got here: stop the scan, revoke, remove the files, prove. It may run
  * any number of times.
  * @param postFollows a post step comes after this, and can prove what there is no time for now
  * @returns the error when the credential could not be, and had to be, revoked; else that of a scan that spoke in our name
  */
-async function finish(session, postFollows) {
-    const { evidence, options, platform } = session;
+async function cleanUp(run, postFollows) {
+    const { evidence, options, platform } = run;
     const before = { ...evidence };
-    const stopped = await stopScan(session);
+    const stopped = await stopScan(run);
     // The revocation does not wait for a slow reader, nor for a stray process that still writes.
-    const drained = session.scan?.drain(platform.isCI ? limitOf(DRAIN_MS, session.hurry) : AbortSignal.any([session.hurry, session.atOnce]));
-    const tampered = restoreCommandFiles(session);
-    let failure = await revoke(session, postFollows);
+    const drained = run.scan?.drain(platform.isCI ? deadlineAfter(DRAIN_TIMEOUT_MS, run.hardDeadline) : AbortSignal.any([run.hardDeadline, run.immediate]));
+    const tampered = restoreCommandFiles(run);
+    let failure = await revoke(run, postFollows);
     await drained;
-    await tellOfStopped(session, stopped);
-    const proof = failure === undefined ? whenToProve(session, postFollows) : 'never';
-    let clean = await removeFiles(session, proof === 'later' || proof === 'try');
+    await reportStopped(run, stopped);
+    const proof = failure === undefined ? whenToProve(run, postFollows) : 'never';
+    let clean = await removeFiles(run, proof === 'later' || proof === 'try');
     if (proof === 'now' || proof === 'try')
-        failure = await proveEnd(session, proof);
+        failure = await proveEnd(run, proof);
     if (proof === 'try' && evidence.proven !== null)
-        clean = await removeFiles(session, false);
-    if (session.knows === 'all' && !postFollows)
-        await askAgain(session);
-    session.client.close();
+        clean = await removeFiles(run, false);
+    if (run.provenance === 'owner' && !postFollows)
+        await retryLateDeletions(run);
+    run.client.close();
     evidence.finished = true;
-    record(session);
+    saveState(run);
     if (failure === undefined && clean)
-        platform.forgetReceipt();
-    const toldByScript = isTold(session, before);
+        platform.deleteState();
+    const toldByScript = isAlreadyReported(run, before);
     if (toldByScript || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
-        platform.say(`Nothing of this job is left to revoke.${toldByScript ? ` The script's token: ${(0,evidence_text/* ending */.K1)(evidence)}.` : ''}`);
-    else if (session.knows !== 'names' || evidence.revoked !== null)
-        platform.say(`Credential: ${(0,evidence_text/* ending */.K1)(evidence)}.`);
+        platform.info(`Nothing of this job is left to revoke.${toldByScript ? ` The script's token: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.` : ''}`);
+    else if (run.provenance !== 'derived' || evidence.revoked !== null)
+        platform.info(`Credential: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.`);
     if (failure === undefined)
         return tampered;
     if (options.revocation === 'best-effort') {
-        await warn(session, (0,errors/* describe */.q0)(failure));
+        await warn(run, (0,errors/* describe */.q0)(failure));
         return tampered;
     }
     if (tampered !== undefined)
-        await warn(session, (0,errors/* describe */.q0)(tampered));
-    failWith(evidence, failure);
-    const way = platform.howToFinish();
+        await warn(run, (0,errors/* describe */.q0)(tampered));
+    setError(evidence, failure);
+    const way = platform.retryInstructions();
     if (way !== undefined)
-        platform.say(way);
+        platform.info(way);
     return failure;
 }
 /** Returns the function that ends this run if a defect of kubepass leaves the run without a result. */
-function rescueOf(session, postFollows) {
+function emergencyCleanup(run, postFollows) {
     return async (defect) => {
-        failWith(session.evidence, defect);
-        const failure = await finish(session, postFollows);
-        await report(session);
+        setError(run.evidence, defect);
+        const failure = await cleanUp(run, postFollows);
+        await report(run);
         return failure;
     };
 }
 /** Whether main already told the end of the credential in the log of this job. */
-function isTold({ evidence, knows, platform }, before) {
+function isAlreadyReported({ evidence, provenance, platform }, before) {
     const isSame = evidence.revoked?.at === before.revoked?.at && evidence.proven?.dead_at === before.proven?.dead_at;
-    return platform.isCI && platform.runKey !== undefined && knows === 'receipt' && before.finished && before.revoked !== null && isSame;
+    return platform.isCI && platform.runKey !== undefined && provenance === 'saved' && before.finished && before.revoked !== null && isSame;
 }
-async function stopScan(session) {
-    const { used, finished } = session.evidence;
-    // Where a receipt is only a hint, it does not say that there is no scan.
-    if (session.platform.runKey === undefined && (finished || used === null))
-        return { outlived: 0, left: 0 };
-    return session.scan?.stop() ?? stopCarriers(markerOf(session.receipt));
+async function stopScan(run) {
+    const { used, finished } = run.evidence;
+    // Where a run state is only a hint, it does not say that there is no scan.
+    if (run.platform.runKey === undefined && (finished || used === null))
+        return { outlived: 0, remaining: 0 };
+    return run.scan?.stop() ?? stopOrphans(trackingIdOf(run.state));
 }
-async function tellOfStopped(session, { outlived, left }) {
+async function reportStopped(run, { outlived, remaining }) {
     if (outlived > 0)
-        await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`);
-    else if (left > 0)
-        await warn(session, 'What is left of the scan could not be ended.');
+        await warn(run, `${outlived} process(es) outlived the scan and were ended${remaining > 0 ? `; ${remaining} could not be` : ''}.`);
+    else if (remaining > 0)
+        await warn(run, 'What is left of the scan could not be ended.');
 }
 function restoreCommandFiles({ evidence, platform }) {
     const { changed, left, why = [], closed = [] } = platform.restoreCommandFiles();
@@ -5928,89 +5940,89 @@ function restoreCommandFiles({ evidence, platform }) {
     const tampered = new errors/* KubepassError */.v3('TAMPERED', facts.join(' '), {
         hint: 'If it is meant to, name the file in pass_env; or set what later steps need in a step of its own.',
     });
-    failWith(evidence, tampered);
+    setError(evidence, tampered);
     return tampered;
 }
 /** Ends each credential that may live, whatever becomes of the others. */
-async function revoke(session, postFollows) {
-    const { evidence, options } = session;
-    const tokenMayLive = session.receipt.credentials.some(isToken);
-    const limit = limitOf(tokenMayLive ? options.deadline : NO_TOKEN_MS, session.hurry);
+async function revoke(run, postFollows) {
+    const { evidence, options } = run;
+    const tokenMayLive = run.state.credentials.some(isToken);
+    const deadline = deadlineAfter(tokenMayLive ? options.deadline : UNBOUND_SECRET_TIMEOUT_MS, run.hardDeadline);
     let auth;
-    const authInfo = () => (auth ??= session.identity.authInfo(limit));
-    const failures = await Promise.all(session.receipt.credentials.map((credential) => revokeOne(session, credential, postFollows, authInfo, limit)));
+    const authInfo = () => (auth ??= run.identity.authInfo(deadline));
+    const failures = await Promise.all(run.state.credentials.map((credential) => revokeOne(run, credential, postFollows, authInfo, deadline)));
     const failure = failures.find((each) => each !== undefined);
-    const tokens = session.receipt.credentials.filter(isToken);
+    const tokens = run.state.credentials.filter(isToken);
     const last = tokens
         .flatMap(({ revoked }) => revoked ?? [])
         .toSorted()
         .at(-1);
-    const over = failure === undefined && tokens.every(({ anchor }) => anchor !== undefined);
-    evidence.dead_by = deadBy(tokens);
+    const over = failure === undefined && tokens.every(({ boundSecret }) => boundSecret !== undefined);
+    evidence.dead_by = latestDeadBy(tokens);
     evidence.missing = over && tokens.length > 0 && last === undefined;
     if (!over || last === undefined)
         evidence.revoked = null;
     else if (evidence.revoked?.at !== last)
         evidence.revoked = { at: last };
-    record(session);
+    saveState(run);
     return failure;
 }
 /** @returns the error when its token may live on, and must not */
-async function revokeOne(session, credential, postFollows, authInfo, limit) {
-    const { knows, options, platform, receipt } = session;
-    const { anchor, deadBy, reached, revoked } = credential;
-    if (anchor === undefined)
-        return reached === 'token' && options.revocation === 'required' ? notRevoked(deadBy, 'It is bound to nothing.') : undefined;
-    // Who runs it knows what does not exist; who comes later, and has only the receipt's word for it, asks.
-    if (knows === 'all' && (reached === 'nothing' || revoked !== undefined))
+async function revokeOne(run, credential, postFollows, authInfo, deadline) {
+    const { provenance, options, platform, state } = run;
+    const { boundSecret, deadBy, phase, revoked } = credential;
+    if (boundSecret === undefined)
+        return phase === 'token' && options.revocation === 'required' ? notRevoked(deadBy, 'It is bound to nothing.') : undefined;
+    // Who runs it knows what does not exist; who comes later, and has only the run state's word for it, asks.
+    if (provenance === 'owner' && (phase === 'nothing' || revoked !== undefined))
         return undefined;
     let outcome;
     try {
-        outcome = await endAnchor(session, anchor, limit, authInfo());
+        outcome = await deleteSecretOfRun(run, boundSecret, deadline, authInfo());
     }
     catch (error) {
-        if (reached === 'nothing')
+        if (phase === 'nothing')
             return undefined;
-        if (reached === 'anchor')
-            await warn(session, `No token was issued, but the Secret ${anchor.name} may be left in namespace ${receipt.namespace}. ${(0,errors/* describe */.q0)(error)}`);
+        if (phase === 'secret')
+            await warn(run, `No token was issued, but the Secret ${boundSecret.name} may be left in namespace ${state.namespace}. ${(0,errors/* describe */.q0)(error)}`);
         else if (revoked === undefined)
             return notRevoked(deadBy, error);
         else
-            await warn(session, `It was revoked before, but whether that holds could not be asked. ${(0,errors/* describe */.q0)(error)}`);
+            await warn(run, `It was revoked before, but whether that holds could not be asked. ${(0,errors/* describe */.q0)(error)}`);
         return undefined;
     }
     if (outcome === 'deleted' && revoked === undefined)
-        note(session, credential, { revoked: new Date().toISOString() });
+        updateCredential(run, credential, { revoked: new Date().toISOString() });
     // The answer to its creation never came, and no token was asked for; should it come about late, it is looked for again.
-    else if (knows === 'all' && reached === 'anchor' && anchor.uid === undefined) {
+    else if (provenance === 'owner' && phase === 'secret' && boundSecret.uid === undefined) {
         if (postFollows)
-            note(session, credential, { reached: 'nothing' });
+            updateCredential(run, credential, { phase: 'nothing' });
     }
-    // Where post needs no receipt it may be at work beside a main that was stopped: whoever comes second finds nothing.
-    else if (reached !== 'nothing' && revoked === undefined && (platform.runKey === undefined || (postFollows && !session.signal.aborted)))
-        await warn(session, `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`);
+    // Where post needs no run state it may be at work beside a main that was stopped: whoever comes second finds nothing.
+    else if (phase !== 'nothing' && revoked === undefined && (platform.runKey === undefined || (postFollows && !run.signal.aborted)))
+        await warn(run, `The Secret ${boundSecret.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`);
     return undefined;
 }
 /** A creation whose answer was lost may take effect late; who has no post step behind him looks once more. */
-async function askAgain(session) {
-    const limit = limitOf(NO_TOKEN_MS, session.hurry);
-    for (const { anchor, reached, revoked } of session.receipt.credentials) {
-        if (reached === 'nothing' || revoked !== undefined || anchor === undefined || anchor.uid !== undefined)
+async function retryLateDeletions(run) {
+    const deadline = deadlineAfter(UNBOUND_SECRET_TIMEOUT_MS, run.hardDeadline);
+    for (const { boundSecret, phase, revoked } of run.state.credentials) {
+        if (phase === 'nothing' || revoked !== undefined || boundSecret === undefined || boundSecret.uid !== undefined)
             continue;
-        await endAnchor(session, anchor, limit).catch(() => undefined);
+        await deleteSecretOfRun(run, boundSecret, deadline).catch(() => undefined);
     }
 }
-function isToken({ reached }) {
-    return reached === 'token';
+function isToken({ phase }) {
+    return phase === 'token';
 }
 function notRevoked(deadBy, cause) {
     const hint = cause instanceof errors/* KubepassError */.v3 ? cause.hint : undefined;
     return new errors/* KubepassError */.v3('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, { cause, hint });
 }
 /** Try means: if it cannot be done in the time that is left, post does it. */
-function whenToProve({ atOnce, evidence, options, signal, tokens }, postFollows) {
+function whenToProve({ immediate, evidence, options, signal, tokens }, postFollows) {
     // Proven is: accepted before, refused now. Anything less is called what it is.
-    if (options.prove === 'off' || tokens.size === 0 || evidence.proven !== null || atOnce.aborted)
+    if (options.prove === 'off' || tokens.size === 0 || evidence.proven !== null || immediate.aborted)
         return 'never';
     if (!postFollows)
         return 'now';
@@ -6018,30 +6030,30 @@ function whenToProve({ atOnce, evidence, options, signal, tokens }, postFollows)
     return options.prove === 'post' && tokens.size === 1 ? 'later' : signal.aborted ? 'try' : 'now';
 }
 /** @returns whether nothing is left that should not be */
-async function removeFiles(session, keepToken) {
-    const { options, platform, receipt } = session;
-    const moved = whereMoved(session);
-    const why = removeKubeconfig(receipt.directory, options.directory, platform.uid, keepToken);
-    const facts = why === undefined ? moved : [`The directory ${receipt.directory} was not removed: ${why}.`, ...moved];
+async function removeFiles(run, keepToken) {
+    const { options, platform, state } = run;
+    const moved = whereMoved(run);
+    const why = removePrivateDirectory(state.directory, options.directory, platform.ownerUid, keepToken);
+    const facts = why === undefined ? moved : [`The directory ${state.directory} was not removed: ${why}.`, ...moved];
     if (facts.length > 0)
-        await warn(session, facts.join(' '));
+        await warn(run, facts.join(' '));
     return why === undefined && !keepToken;
 }
 /** Removes a private directory that the scan moved. The process that made the directory finds it by its descriptor. */
-function whereMoved({ directory: made, evidence, knows, platform, receipt }) {
-    const { directory } = receipt;
+function whereMoved({ directory: made, evidence, provenance, platform, state }) {
+    const { directory } = state;
     if (made === undefined) {
-        const isMissing = knows === 'receipt' && evidence.verified !== null && !evidence.finished && !(0,external_node_fs_.existsSync)(directory);
+        const isMissing = provenance === 'saved' && evidence.verified !== null && !evidence.finished && !(0,external_node_fs_.existsSync)(directory);
         // This is no warning: an earlier post step may have removed the directory.
         if (isMissing)
-            platform.say(`The directory ${directory} is not there: a step has removed it, or moved it with the token that is in it.`);
+            platform.info(`The directory ${directory} is not there: a step has removed it, or moved it with the token that is in it.`);
         return [];
     }
     try {
-        const place = placeOf(directory, made);
+        const place = currentPath(directory, made);
         if (place === undefined || place === directory)
             return [];
-        const why = removeMoved(place, made, platform.uid);
+        const why = removeMovedDirectory(place, made, platform.ownerUid);
         const outcome = why === undefined ? 'It was removed there.' : `It was not removed there: ${why}.`;
         return [`The scan moved the directory ${directory} to ${(0,quote/* quote */.hD)(place)}. ${outcome}`];
     }
@@ -6050,36 +6062,39 @@ function whereMoved({ directory: made, evidence, knows, platform, receipt }) {
     }
 }
 /** @returns the error when a token is seen alive */
-async function proveEnd(session, when) {
-    const { atOnce, client, evidence, hurry, options, receipt, signal, tokens, platform } = session;
+async function proveEnd(run, when) {
+    const { immediate, client, evidence, hardDeadline, options, state, signal, tokens, platform } = run;
     // After Ctrl-C a person waits, and the API server's cache outlasts the time that is left.
     const isHasty = () => !platform.isCI && signal.aborted;
-    const limit = AbortSignal.any([hurry, atOnce]);
+    const deadline = AbortSignal.any([hardDeadline, immediate]);
     platform.progress('waiting for the API server to refuse the token');
     const revokedAt = evidence.revoked === null ? Date.now() : Date.parse(evidence.revoked.at);
-    const verdicts = await Promise.all([...tokens].map(async ([id, { token }]) => ({ id, ...(await prove(client, token, options.proofSamples, revokedAt, isHasty, limit)) })));
+    const verdicts = await Promise.all([...tokens].map(async ([id, { token }]) => ({
+        id,
+        ...(await prove(client, token, options.proofSamples, revokedAt, isHasty, deadline)),
+    })));
     const proofs = verdicts.flatMap((verdict) => (verdict.is === 'dead' ? [verdict.proof] : []));
     if (proofs.length === verdicts.length) {
-        const untried = receipt.credentials.filter((credential) => isToken(credential) && !tokens.has(idOf(credential)));
-        const unseen = [...untried.map((credential) => credential.deadBy), ...session.unseen].filter(mayLive);
+        const untried = state.credentials.filter((credential) => isToken(credential) && !tokens.has(tokenId(credential)));
+        const unseen = [...untried.map((credential) => credential.deadBy), ...run.untestedTokens].filter(mayLive);
         if (unseen.length > 0) {
-            platform.say(`The newest token is refused; of ${unseen.length} before or behind it that was not seen.`);
+            platform.info(`The newest token is refused; of ${unseen.length} before or behind it that was not seen.`);
             return undefined;
         }
         const samples = Math.min(...proofs.map((proof) => proof.samples));
         const seconds = Math.max(...proofs.map((proof) => proof.seconds));
         evidence.proven = { dead_at: new Date().toISOString(), samples, seconds_after_revocation: seconds };
     }
-    else if (when === 'try' || limit.aborted || isHasty())
-        platform.say(`There was no time for the proof.${isHasty() ? ' The API server believes an accepted token for 10 s.' : ''}`);
+    else if (when === 'try' || deadline.aborted || isHasty())
+        platform.info(`There was no time for the proof.${isHasty() ? ' The API server believes an accepted token for 10 s.' : ''}`);
     else if (verdicts.every(({ is }) => is !== 'alive'))
-        await warn(session, 'The API server gave no clear answer to the revoked token: that it is dead is not proven.');
+        await warn(run, 'The API server gave no clear answer to the revoked token: that it is dead is not proven.');
     else {
-        const alive = receipt.credentials.filter((credential) => verdicts.some(({ id, is }) => is === 'alive' && id === idOf(credential)));
+        const alive = state.credentials.filter((credential) => verdicts.some(({ id, is }) => is === 'alive' && id === tokenId(credential)));
         for (const credential of alive)
-            note(session, credential, { revoked: undefined });
+            updateCredential(run, credential, { revoked: undefined });
         evidence.revoked = null;
-        return new errors/* KubepassError */.v3('NOT_REVOKED', `Its Secret is deleted, but the API server still accepts the token. It is dead by ${deadBy(alive) ?? ''} at the latest.`, {
+        return new errors/* KubepassError */.v3('NOT_REVOKED', `Its Secret is deleted, but the API server still accepts the token. It is dead by ${latestDeadBy(alive) ?? ''} at the latest.`, {
             hint: 'The API server caches an accepted token for 10 s; is there another cache, or a replica that lags behind?',
         });
     }
@@ -6160,8 +6175,8 @@ function withheldFromClients(env, scanEnv) {
 
 
 /** Leaves the credential to the later steps of the job; the post step takes it back. */
-async function leaveToLaterSteps(session, credential, kubeconfig) {
-    const { platform, options, evidence } = session;
+async function deliverToLaterSteps(run, credential, kubeconfig) {
+    const { platform, options, evidence } = run;
     await platform.exportVariable('KUBECONFIG', kubeconfig);
     await platform.exportVariable('KUBE_CONFIG_PATH', kubeconfig);
     await platform.setOutput('kubeconfig', kubeconfig);
@@ -6173,11 +6188,11 @@ async function leaveToLaterSteps(session, credential, kubeconfig) {
         await platform.setOutput('token', credential.token);
     const outranking = withheldFromClients(platform.env, { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig });
     if (outranking.length > 0)
-        platform.say(`Clients prefer ${outranking.join(', ')} to the kubeconfig: unset that for the steps of the scan.`);
+        platform.info(`Clients prefer ${outranking.join(', ')} to the kubeconfig: unset that for the steps of the scan.`);
     const podToken = podTokenFolder();
     if (podToken !== undefined)
-        platform.say(`The later steps can read this Pod's own token in ${podToken}.`);
-    platform.say('The later steps of this job have the credential; the post step revokes it. It is not renewed.');
+        platform.info(`The later steps can read this Pod's own token in ${podToken}.`);
+    platform.info('The later steps of this job have the credential; the post step revokes it. It is not renewed.');
 }
 
 // EXTERNAL MODULE: external "node:child_process"
@@ -6272,7 +6287,7 @@ function pathOf(directory, output) {
 /** Why a command could not be isolated; it has not begun. */
 class NotIsolated extends Error {
 }
-function notAllowed({ message }) {
+function isolationError({ message }) {
     return new errors/* KubepassError */.v3('INPUT', `isolate is required, but the scan cannot be isolated here: ${message}.`, { hint: howToAllow(message) });
 }
 function howToAllow(reason) {
@@ -6284,7 +6299,7 @@ function howToAllow(reason) {
             return false;
         }
     };
-    if (reason.includes(MISSING) || reason.includes('unrecognized option'))
+    if (reason.includes(NOT_FOUND) || reason.includes('unrecognized option'))
         return 'Install util-linux.';
     if (is('user/max_user_namespaces', '0'))
         return 'Allow user namespaces on this machine: sysctl -w user.max_user_namespaces=15000';
@@ -6294,7 +6309,7 @@ function howToAllow(reason) {
         return 'AppArmor restricts user namespaces on this machine. Allow them: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0';
     return 'In a container it needs: docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined';
 }
-const MISSING = 'is not in';
+const NOT_FOUND = 'is not in';
 
 ;// CONCATENATED MODULE: ./src/system/exit-status.ts
 
@@ -6304,7 +6319,7 @@ function signalOf(exitCode) {
     const [name] = Object.entries(external_node_os_namespaceObject.constants.signals).find(([, number]) => 128 + number === exitCode) ?? [];
     return name;
 }
-async function exit_status_endOf(child) {
+async function waitForExit(child) {
     const [code, by] = (await (0,external_node_events_.once)(child, 'exit'));
     return { exitCode: by === null ? code : 128 + external_node_os_namespaceObject.constants.signals[by], signal: by };
 }
@@ -6314,9 +6329,9 @@ async function exit_status_endOf(child) {
 
 
 // What a name of ours holds is nothing that the scan has: such names are withheld from it.
-const GO = 'read -r KUBEPASS_GO <&4 && unset KUBEPASS_GO';
+const WAIT_FOR_GO = 'read -r KUBEPASS_GO <&4 && unset KUBEPASS_GO';
 // The first of the namespace: it waits until its user is one, for what it was as an unknown one it stays.
-const FIRST_OF_ALL = `echo ready >&4; ${GO} && exec "$@"`;
+const ANNOUNCE_INIT = `echo ready >&4; ${WAIT_FOR_GO} && exec "$@"`;
 // The scan cannot unmount this folder: an outer user namespace owns the mount namespace, or root has lost the capability.
 const HIDE = '"$1" -t tmpfs -o ro,nosuid,nodev,noexec,mode=555 kubepass "$2" && shift 2 && exec "$@"';
 // It reaps, which the command need not know how to. A shell (bash, when it is not in its POSIX mode) has a word for a
@@ -6325,29 +6340,29 @@ const HIDE = '"$1" -t tmpfs -o ro,nosuid,nodev,noexec,mode=555 kubepass "$2" && 
 // every process of a container by itself, waits seconds for each.
 const INIT = [
     'ulimit -c 0',
-    `${MARKER}=\${${MARKER}%${FIRST}}`,
+    `${TRACKING_VARIABLE}=\${${TRACKING_VARIABLE}%${INIT_SUFFIX}}`,
     'command set +o posix 2>/dev/null',
     'exec 2>&4',
     '("$@"; echo "ended $?" >&4)',
     'echo "ended $?" >&4',
-    GO,
+    WAIT_FOR_GO,
 ].join('\n');
 // Its outputs are the scan's alone. It waits until we know its group.
-const COMMAND = `echo began >&4; ${GO} && exec "$@" 2>&3 3>&- 4>&-`;
+const COMMAND = `echo began >&4; ${WAIT_FOR_GO} && exec "$@" 2>&3 3>&- 4>&-`;
 /** More than any shell says. */
-const MOST_SAID = 64 * 1024;
+const MAX_MESSAGE_CHARS = 64 * 1024;
 /**
  * The shell says a number, which may be a signal's, and of most signals a word: of SIGINT and SIGPIPE none, bash none of
  * SIGTERM. Those count if they came from us.
  */
-function toldAs([, code, before], sent) {
+function exitStatusOf([, code, before], sent) {
     const exitCode = Number(code);
     const signal = signalOf(exitCode);
     const bySignal = signal !== undefined && (before !== '' || sent.has(signal));
     return { exitCode, signal: bySignal ? signal : null };
 }
 /** What is said from inside, word by word. A hostile scan can say it, too. */
-class Control {
+class ControlChannel {
     #stream;
     #text = '';
     #over = false;
@@ -6357,7 +6372,7 @@ class Control {
         stream.on('data', (chunk) => {
             this.#text += chunk.toString('latin1');
             this.#look();
-            if (this.#text.length > MOST_SAID)
+            if (this.#text.length > MAX_MESSAGE_CHARS)
                 stream.destroy();
         });
         stream.on('error', () => undefined);
@@ -6370,7 +6385,7 @@ class Control {
         this.#stream.write('go\n');
     }
     /** @returns undefined when nothing more can come */
-    hear(word) {
+    waitFor(word) {
         return new Promise((resolve) => {
             this.#look = () => {
                 const found = word.exec(this.#text);
@@ -6391,11 +6406,11 @@ class Control {
 
 
 /** How long a scan that was told to stop may take to end by itself. */
-const GRACE_MS = 2_000;
+const TERM_GRACE_MS = 2_000;
 /** A command among all other processes. */
-function startPlain({ command, env, marker, stdin, pipes }) {
+function spawnPlain({ command, env, trackingId, stdin, pipes }) {
     const child = (0,external_node_child_process_.spawn)('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
-        env: { ...env, [MARKER]: marker },
+        env: { ...env, [TRACKING_VARIABLE]: trackingId },
         stdio: [stdin, pipes?.stdout.sink ?? 'pipe', pipes?.stderr.sink ?? 'pipe'],
         detached: true,
     });
@@ -6403,7 +6418,7 @@ function startPlain({ command, env, marker, stdin, pipes }) {
     return {
         stdout: pipes?.stdout.source ?? stdout,
         stderr: pipes?.stderr.source ?? stderr,
-        ended: exit_status_endOf(child),
+        ended: waitForExit(child),
         group: child.pid,
         signal(name) {
             if (child.pid !== undefined)
@@ -6438,61 +6453,61 @@ function isRoot() {
  * @param hidden a folder that is empty for the command
  * @throws NotIsolated when that is not possible here
  */
-async function startIsolated({ command, env, marker, stdin, pipes }, hidden) {
-    const hide = hidden === undefined ? [] : ['/bin/sh', '-c', HIDE, 'sh', place('mount'), hidden];
+async function spawnIsolated({ command, env, trackingId, stdin, pipes }, hidden) {
+    const hide = hidden === undefined ? [] : ['/bin/sh', '-c', HIDE, 'sh', systemProgram('mount'), hidden];
     const init = [
         ...hide,
-        ...withoutMounting(hidden),
+        ...withoutMountRights(hidden),
         '/bin/sh',
         '-c',
         INIT,
         'sh',
-        place('setsid'),
+        systemProgram('setsid'),
         '/bin/sh',
         '-c',
         COMMAND,
         'sh',
         ...command,
     ];
-    const child = (0,external_node_child_process_.spawn)(place('unshare'), ['--user', '--pid', '--fork', '--mount-proc', '/bin/sh', '-c', FIRST_OF_ALL, 'sh', ...init], {
-        env: { ...env, [MARKER]: firstOf(marker) },
+    const child = (0,external_node_child_process_.spawn)(systemProgram('unshare'), ['--user', '--pid', '--fork', '--mount-proc', '/bin/sh', '-c', ANNOUNCE_INIT, 'sh', ...init], {
+        env: { ...env, [TRACKING_VARIABLE]: initTrackingId(trackingId) },
         stdio: [stdin, pipes?.stdout.sink ?? 'pipe', 'pipe', pipes?.stderr.sink ?? 'pipe', 'pipe'],
         detached: true,
     });
-    const [, stdout, complaints, stderr, stream] = child.stdio;
-    const exit = exit_status_endOf(child);
+    const [, stdout, unshareErrors, stderr, stream] = child.stdio;
+    const exit = waitForExit(child);
     exit.catch(() => undefined);
     // The first comes last: unshare, should it live to see that, would end as if by itself.
-    const killAll = (first) => {
-        for (const pid of [child.pid && -child.pid, first])
+    const killAll = (initPid) => {
+        for (const pid of [child.pid && -child.pid, initPid])
             if (pid !== undefined)
                 (0,process_handle/* killQuietly */.E)(pid, 'SIGKILL');
     };
-    const control = new Control(stream);
-    const said = firstLineOf(complaints);
+    const control = new ControlChannel(stream);
+    const said = firstLineOf(unshareErrors);
     const whyEnded = async () => (await said) || `it fails (${await exit.then(({ exitCode }) => exitCode, errors/* errnoOf */.UQ)})`;
     let pids;
     try {
-        pids = await shakeHands(child.pid ?? 0, control, whyEnded, hidden !== undefined);
+        pids = await handshake(child.pid ?? 0, control, whyEnded, hidden !== undefined);
     }
     catch (error) {
         killAll();
         stream.destroy();
         throw error instanceof NotIsolated ? error : new NotIsolated(`it fails (${(0,errors/* errnoOf */.UQ)(error)})`);
     }
-    const [first, group] = pids;
-    const [firstLife, life] = [new process_handle/* Life */.R(first), new process_handle/* Life */.R(group)];
+    const [initPid, group] = pids;
+    const [initHandle, commandHandle] = [new process_handle/* ProcessHandle */.O(initPid), new process_handle/* ProcessHandle */.O(group)];
     const sent = new Set();
     return {
         stdout: pipes?.stdout.source ?? stdout,
         stderr: pipes?.stderr.source ?? stderr,
         group,
-        ended: control.hear(/ended (\d+)\n/).then(async (heard) => {
+        ended: control.waitFor(/ended (\d+)\n/).then(async (heard) => {
             if (heard === undefined)
                 return exit;
             // Where all are told to end, the one that tells us may end before the command.
-            await life.end(GRACE_MS);
-            return toldAs(heard, sent);
+            await commandHandle.waitForEnd(TERM_GRACE_MS);
+            return exitStatusOf(heard, sent);
         }),
         signal(name) {
             sent.add(name);
@@ -6500,18 +6515,18 @@ async function startIsolated({ command, env, marker, stdin, pipes }, hidden) {
         },
         // From inside, the first can be taken out of its group, and its environment away.
         async close() {
-            if (!firstLife.isOver)
-                killAll(first);
-            const isOver = await firstLife.end(CLOSE_MS);
+            if (!initHandle.hasEnded)
+                killAll(initPid);
+            const isOver = await initHandle.waitForEnd(CLOSE_MS);
             stream.destroy();
             return isOver;
         },
     };
 }
 /** @returns the first of the namespace, and the command, which leads a group of its own; it begins now */
-async function shakeHands(unshare, control, whyEnded, mounts) {
+async function handshake(unshare, control, whyEnded, mounts) {
     const next = async (word) => {
-        const heard = await Promise.race([control.hear(word), (0,promises_.setTimeout)(HANDSHAKE_MS, 'late', { ref: false })]);
+        const heard = await Promise.race([control.waitFor(word), (0,promises_.setTimeout)(HANDSHAKE_MS, 'late', { ref: false })]);
         if (heard === 'late')
             throw new NotIsolated('it takes too long');
         if (heard === undefined)
@@ -6521,21 +6536,21 @@ async function shakeHands(unshare, control, whyEnded, mounts) {
     mapUsers(unshare, mounts);
     control.go();
     await next(/began\n/);
-    const first = onlyChild(unshare);
-    const group = onlyChild(onlyChild(first));
+    const initPid = onlyChild(unshare);
+    const group = onlyChild(onlyChild(initPid));
     control.go();
-    return [first, group];
+    return [initPid, group];
 }
 /**
  * The words that start a command which cannot change mounts. Root could unmount the new /proc and see what it hides. An
  * ordinary user is root for the mount, and gets the own uid back in an inner user namespace.
  */
-function withoutMounting(hidden) {
+function withoutMountRights(hidden) {
     if (isRoot())
-        return [place('setpriv'), '--bounding-set=-sys_admin'];
+        return [systemProgram('setpriv'), '--bounding-set=-sys_admin'];
     if (hidden === undefined)
         return [];
-    return [place('unshare'), '--user', `--map-user=${process.geteuid?.()}`, `--map-group=${process.getegid?.()}`];
+    return [systemProgram('unshare'), '--user', `--map-user=${process.geteuid?.()}`, `--map-group=${process.getegid?.()}`];
 }
 /**
  * A try with a command that does nothing.
@@ -6547,7 +6562,7 @@ async function requireIsolation(hidden) {
             hint: 'Run the job as an ordinary user, or set isolate to auto.',
         });
     try {
-        const tried = await startIsolated({ command: ['true'], env: { PATH: find_program/* SYSTEM_PATH */.sg }, marker: '', stdin: 'ignore', pipes: undefined }, hidden);
+        const tried = await spawnIsolated({ command: ['true'], env: { PATH: find_program/* SYSTEM_PATH */.sg }, trackingId: '', stdin: 'ignore', pipes: undefined }, hidden);
         const { exitCode } = await tried.ended;
         await tried.close();
         for (const output of [tried.stdout, tried.stderr])
@@ -6556,13 +6571,13 @@ async function requireIsolation(hidden) {
             throw new NotIsolated(`a command that does nothing ends with ${exitCode}`);
     }
     catch (error) {
-        throw error instanceof NotIsolated ? notAllowed(error) : error;
+        throw error instanceof NotIsolated ? isolationError(error) : error;
     }
 }
-function place(program) {
+function systemProgram(program) {
     const path = (0,find_program/* findProgram */.Kp)(program, find_program/* SYSTEM_PATH */.sg);
     if (path === undefined)
-        throw new NotIsolated(`${program} ${MISSING} ${find_program/* SYSTEM_PATH */.sg.replaceAll(':', ', ')}`);
+        throw new NotIsolated(`${program} ${NOT_FOUND} ${find_program/* SYSTEM_PATH */.sg.replaceAll(':', ', ')}`);
     return path;
 }
 /** Maps each uid to itself. An ordinary user may map the own uid only, and is root inside if a mount follows. */
@@ -6619,40 +6634,40 @@ function pipe(from, filters, to) {
 
 
 /** How long an output may stay open once no process of the scan is left. */
-const scan_DRAIN_MS = 1_000;
+const IDLE_OUTPUT_MS = 1_000;
 /** The command that gets the credential, in a process group of its own. */
 class Scan {
     isolation;
     /** Why the folder that was to be hidden from the command is not. */
-    whyNotHidden;
-    #running;
-    #marker;
+    reasonNotHidden;
+    #scanProcess;
+    #trackingId;
     #targets;
     #outputs;
     #close;
     /** How many pieces of output have come. */
     #chunks = 0;
-    #toldToEnd = false;
-    constructor({ running, whyNot, whyNotHidden }, marker, streams) {
-        this.isolation = { isolated: whyNot === undefined, why_not: whyNot ?? null, as_root: isRoot() };
-        this.whyNotHidden = whyNotHidden;
-        this.#running = running;
-        this.#marker = marker;
+    #wasToldToEnd = false;
+    constructor({ scanProcess, reasonNotIsolated, reasonNotHidden }, trackingId, streams) {
+        this.isolation = { isolated: reasonNotIsolated === undefined, why_not: reasonNotIsolated ?? null, as_root: isRoot() };
+        this.reasonNotHidden = reasonNotHidden;
+        this.#scanProcess = scanProcess;
+        this.#trackingId = trackingId;
         this.#close = streams.close;
-        for (const output of [running.stdout, running.stderr])
+        for (const output of [scanProcess.stdout, scanProcess.stderr])
             output.on('data', () => (this.#chunks += 1));
         const [stdout, stderr] = [streams.stdout(), streams.stderr()];
         this.#targets = [stdout, stderr];
-        this.#outputs = Promise.all([pipe(running.stdout, streams.filters(), stdout), pipe(running.stderr, streams.filters(), stderr)]);
+        this.#outputs = Promise.all([pipe(scanProcess.stdout, streams.filters(), stdout), pipe(scanProcess.stderr, streams.filters(), stderr)]);
     }
     /**
      * Starts the command. Core dumps are off: they would hold the token.
      * @param hidden a folder that the command finds empty, if it is isolated
      */
-    static async start(command, env, marker, isolate, streams, hidden) {
+    static async start(command, env, trackingId, isolate, streams, hidden) {
         const { stdin, pipes } = streams;
         try {
-            return new Scan(await begin({ command, env, marker, stdin, pipes }, isolate, hidden), marker, streams);
+            return new Scan(await startProcess({ command, env, trackingId, stdin, pipes }, isolate, hidden), trackingId, streams);
         }
         catch (cause) {
             streams.close(true);
@@ -6674,13 +6689,13 @@ class Scan {
     async ended(signal, atOnce) {
         let last;
         const kill = () => {
-            this.#running.signal('SIGKILL');
-            void this.#running.close();
+            this.#scanProcess.signal('SIGKILL');
+            void this.#scanProcess.close();
         };
         const stop = () => {
-            this.#toldToEnd = true;
-            this.#running.signal('SIGTERM');
-            last = setTimeout(kill, GRACE_MS);
+            this.#wasToldToEnd = true;
+            this.#scanProcess.signal('SIGTERM');
+            last = setTimeout(kill, TERM_GRACE_MS);
             if (atOnce?.aborted === true)
                 kill();
             else
@@ -6691,7 +6706,7 @@ class Scan {
         else
             signal.addEventListener('abort', stop, { once: true });
         try {
-            return await this.#running.ended;
+            return await this.#scanProcess.ended;
         }
         catch (cause) {
             throw new errors/* KubepassError */.v3('INPUT', `The command could not be started (${(0,errors/* errnoOf */.UQ)(cause)}).`, { hint: 'Is /bin/sh there?' });
@@ -6706,25 +6721,25 @@ class Scan {
     async stop() {
         // Who was told to end together with the command may take a moment longer. The first look comes before the group's end,
         // which would leave nobody to be counted.
-        const stopping = stopCarriers(this.#marker, this.#toldToEnd ? this.#running.group : undefined);
-        this.#running.signal('SIGKILL');
-        const { outlived, left } = await stopping;
-        const isOver = await this.#running.close();
-        return { outlived, left: isOver ? left : Math.max(left, 1) };
+        const stopping = stopOrphans(this.#trackingId, this.#wasToldToEnd ? this.#scanProcess.group : undefined);
+        this.#scanProcess.signal('SIGKILL');
+        const { outlived, remaining } = await stopping;
+        const isOver = await this.#scanProcess.close();
+        return { outlived, remaining: isOver ? remaining : Math.max(remaining, 1) };
     }
     /**
      * Lets the outputs run dry, however slow their reader is. An output that stays open without a word, as
      * someone holds it who could not be ended, is given up.
      */
-    async drain(limit) {
+    async drain(deadline) {
         const dry = this.#outputs.then(() => true);
         let isDry = false;
-        for (let seen = -1; !isDry && (seen !== this.#chunks || this.#readerIsSlow()) && !limit.aborted;) {
+        for (let seen = -1; !isDry && (seen !== this.#chunks || this.#readerIsSlow()) && !deadline.aborted;) {
             seen = this.#chunks;
-            isDry = await Promise.race([dry, (0,promises_.setTimeout)(scan_DRAIN_MS, false, { ref: false, signal: limit }).catch(() => false)]);
+            isDry = await Promise.race([dry, (0,promises_.setTimeout)(IDLE_OUTPUT_MS, false, { ref: false, signal: deadline }).catch(() => false)]);
         }
-        this.#running.stdout.destroy();
-        this.#running.stderr.destroy();
+        this.#scanProcess.stdout.destroy();
+        this.#scanProcess.stderr.destroy();
         this.#close(isDry);
     }
     #readerIsSlow() {
@@ -6732,20 +6747,20 @@ class Scan {
     }
 }
 /** Isolated where that is asked for and possible; otherwise with the reason why not. */
-async function begin(start, isolate, hidden) {
+async function startProcess(scan, isolate, hidden) {
     if (isolate === 'off')
-        return { running: startPlain(start), whyNot: 'isolate is off', whyNotHidden: 'isolate is off' };
+        return { scanProcess: spawnPlain(scan), reasonNotIsolated: 'isolate is off', reasonNotHidden: 'isolate is off' };
     try {
-        return { running: await startIsolated(start, hidden) };
+        return { scanProcess: await spawnIsolated(scan, hidden) };
     }
     catch (error) {
         if (!(error instanceof NotIsolated))
             throw error;
         if (isolate === 'required')
-            throw notAllowed(error);
+            throw isolationError(error);
         if (hidden !== undefined)
-            return { ...(await begin(start, isolate, undefined)), whyNotHidden: error.message };
-        return { running: startPlain(start), whyNot: error.message };
+            return { ...(await startProcess(scan, isolate, undefined)), reasonNotHidden: error.message };
+        return { scanProcess: spawnPlain(scan), reasonNotIsolated: error.message };
     }
 }
 
@@ -6794,7 +6809,7 @@ function writeKubeconfig(directory, options, token, uid) {
     const path = (0,external_node_path_.join)(directory, KUBECONFIG);
     try {
         // Go clients read the token's file: what has failed before that is in place has changed nothing for them.
-        const written = [writeNext(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`), writeNext(tokenFile, token.reveal())];
+        const written = [stageReplacement(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`), stageReplacement(tokenFile, token.reveal())];
         for (const replace of written)
             replace();
     }
@@ -6815,11 +6830,11 @@ function nameOfCluster(server) {
         .slice(0, LONGEST_NAME);
 }
 /** The token that a run left in its directory; undefined when there is none that is surely ours. */
-function readLeftToken(directory, uid, seal) {
+function readSavedToken(directory, uid, seal) {
     let file;
     try {
         const path = join(directory, TOKEN);
-        file = regained(path, () => openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK));
+        file = withRestoredAccess(path, () => openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK));
     }
     catch {
         return undefined;
@@ -6847,52 +6862,52 @@ function readLeftToken(directory, uid, seal) {
 
 
 /** How long whoever stops it waits for what it has begun; a signal cuts that off. */
-const STOP_MS = 5_000;
+const STOP_TIMEOUT_MS = 5_000;
 /** And then for what it has to say of that. */
-const LAST_WORDS_MS = 1_000;
-/** An anchor that is not deleted in this time is left to the end of the run. */
-const RETIRE_MS = 10_000;
+const REPORT_TIMEOUT_MS = 1_000;
+/** A bound Secret that is not deleted in this time is left to the end of the run. */
+const REVOKE_TIMEOUT_MS = 10_000;
 /** How long a try that is under way when the credential expires may still take: late is better than never. */
-const LATE_MS = 2_000;
+const LATE_TRY_MS = 2_000;
 /** Of a credential's life: what is waited for after a first try that failed. */
-const FIRST_WAIT = 0.02;
-const renew_LONGEST_WAIT_MS = 60_000;
+const FIRST_RETRY_FRACTION = 0.02;
+const MAX_RETRY_WAIT_MS = 60_000;
 /**
  * From now on, the credential that the scan finds is renewed before it expires.
  * @param due when for the first time, ms since 1970
  */
-function startRotation(session, first, due) {
+function startRenewal(run, first, due) {
     const [ending, over] = [new AbortController(), new AbortController()];
-    const until = AbortSignal.any([session.signal, over.signal]);
-    const running = rotate(session, first, due, until, AbortSignal.any([until, ending.signal]));
+    const until = AbortSignal.any([run.signal, over.signal]);
+    const running = renewRepeatedly(run, first, due, until, AbortSignal.any([until, ending.signal]));
     return {
         async stop() {
             // A call that is under way is cut off only if it takes long: what becomes of it then nobody knows.
             ending.abort();
-            await Promise.race([running, (0,promises_.setTimeout)(STOP_MS, undefined, { ref: false, signal: session.signal }).catch(() => undefined)]);
+            await Promise.race([running, (0,promises_.setTimeout)(STOP_TIMEOUT_MS, undefined, { ref: false, signal: run.signal }).catch(() => undefined)]);
             over.abort();
-            await Promise.race([running, (0,promises_.setTimeout)(LAST_WORDS_MS, undefined, { ref: false })]);
+            await Promise.race([running, (0,promises_.setTimeout)(REPORT_TIMEOUT_MS, undefined, { ref: false })]);
         },
     };
 }
-async function rotate(session, first, firstDue, until, rest) {
+async function renewRepeatedly(run, first, firstDue, until, rest) {
     const old = [];
     try {
         for (let current = first, due = firstDue;;) {
-            const [next] = old.toSorted((one, other) => one.retireAt - other.retireAt);
-            if (next !== undefined && next.retireAt < due) {
-                await sleepUntil(next.retireAt, rest);
+            const [next] = old.toSorted((one, other) => one.revokeAt - other.revokeAt);
+            if (next !== undefined && next.revokeAt < due) {
+                await sleepUntil(next.revokeAt, rest);
                 old.splice(old.indexOf(next), 1);
-                await retire(session, next.issued, until);
+                await revokeSuperseded(run, next.state, until);
             }
             else {
                 await sleepUntil(due, rest);
-                const renewed = await renew(session, current, until, rest);
+                const renewed = await renewBeforeExpiry(run, current, until, rest);
                 if (renewed === undefined)
                     return;
                 old.push({
-                    issued: current.issued,
-                    retireAt: retireAt(endsAt(current, current.receivedAt), Date.now(), session.options.rotateGrace),
+                    state: current.state,
+                    revokeAt: revokeSupersededAt(endsAt(current, current.receivedAt), Date.now(), run.options.rotateGrace),
                 });
                 current = renewed;
                 due = renewAt(current, current.receivedAt);
@@ -6901,83 +6916,83 @@ async function rotate(session, first, firstDue, until, rest) {
     }
     catch (error) {
         if (!rest.aborted)
-            await warn(session, `The credential is renewed no more. ${(0,errors/* describe */.q0)(error)}`);
+            await warn(run, `The credential is renewed no more. ${(0,errors/* describe */.q0)(error)}`);
     }
 }
 async function sleepUntil(time, until) {
-    await (0,promises_.setTimeout)(Math.min(Math.max(0, time - Date.now()), LONGEST_TIMER_MS), undefined, { signal: until });
+    await (0,promises_.setTimeout)(Math.min(Math.max(0, time - Date.now()), MAX_TIMER_MS), undefined, { signal: until });
 }
 /**
  * Replaces the credential, and tries again for as long as it lives.
  * @returns undefined when it was too late
  */
-async function renew(session, current, until, rest) {
+async function renewBeforeExpiry(run, current, until, rest) {
     const end = endsAt(current, current.receivedAt);
-    const untilEnd = (late) => limitOf(Math.max(0, end + late - Date.now()), until);
-    const [life, tries] = [untilEnd(0), untilEnd(LATE_MS)];
-    const name = nameOfNext(anchorNames(session.platform.run, session.receipt), session.receipt.credentials, current.issued);
-    for (let failed = false, wait = FIRST_WAIT * (end - current.receivedAt);; failed = true, wait = Math.min(wait * 2, renew_LONGEST_WAIT_MS)) {
+    const untilEnd = (late) => deadlineAfter(Math.max(0, end + late - Date.now()), until);
+    const [life, tries] = [untilEnd(0), untilEnd(LATE_TRY_MS)];
+    const name = nextSecretName(boundSecretNames(run.platform.job, run.state), run.state.credentials, current.state);
+    for (let failed = false, wait = FIRST_RETRY_FRACTION * (end - current.receivedAt);; failed = true, wait = Math.min(wait * 2, MAX_RETRY_WAIT_MS)) {
         let reason = '';
         try {
-            return await replace(session, current, name, limitOf(session.options.deadline, tries));
+            return await renewOnce(run, current, name, deadlineAfter(run.options.deadline, tries));
         }
         catch (error) {
             rest.throwIfAborted();
             reason = (0,errors/* describe */.q0)(error);
         }
-        const left = timeOf(end - Date.now());
+        const left = durationText(end - Date.now());
         if (!failed && !life.aborted)
-            await warn(session, `The scan's credential expires in ${left}, and could not be renewed yet. ${reason}`);
+            await warn(run, `The scan's credential expires in ${left}, and could not be renewed yet. ${reason}`);
         await (0,promises_.setTimeout)(wait * (0.5 + Math.random() / 2), undefined, { signal: AbortSignal.any([life, rest]) }).catch(() => undefined);
         rest.throwIfAborted();
         if (!life.aborted)
             continue;
-        await warn(session, `The scan's credential was not renewed in time, and has expired. ${reason}`);
+        await warn(run, `The scan's credential was not renewed in time, and has expired. ${reason}`);
         return undefined;
     }
 }
 /** As the first one, and in its place. */
-async function replace(session, { issued }, name, limit) {
-    await vacate(session, name, issued, limit);
-    const renewed = await issue(session, name, limit);
-    await verify(session, renewed, limit);
-    limit.throwIfAborted();
-    writeKubeconfig(session.receipt.directory, session.options, renewed.token, session.platform.uid);
-    session.platform.say(`Renewed the credential: this one expires ${isoTime(renewed.expiresAt)}.`);
+async function renewOnce(run, { state }, name, deadline) {
+    await freeSlot(run, name, state, deadline);
+    const renewed = await acquire(run, name, deadline);
+    await verify(run, renewed, deadline);
+    deadline.throwIfAborted();
+    writeKubeconfig(run.state.directory, run.options, renewed.token, run.platform.ownerUid);
+    run.platform.info(`Renewed the credential: this one expires ${isoTime(renewed.expiresAt)}.`);
     return renewed;
 }
-/** Ends what may exist under this name, and makes place in the receipt; forgets tokens that are dead. */
-async function vacate(session, name, inUse, limit) {
-    const { receipt, tokens } = session;
-    const taken = receipt.credentials.find(({ anchor }) => anchor?.name === name);
-    if (taken !== undefined && taken.reached !== 'nothing' && taken.revoked === undefined)
-        await endAnchor(session, { name }, limit);
+/** Ends what may exist under this name, and makes place in the run state; forgets tokens that are dead. */
+async function freeSlot(run, name, inUse, deadline) {
+    const { state, tokens } = run;
+    const taken = state.credentials.find(({ boundSecret }) => boundSecret?.name === name);
+    if (taken !== undefined && taken.phase !== 'nothing' && taken.revoked === undefined)
+        await deleteSecretOfRun(run, { name }, deadline);
     for (const [id, held] of tokens)
         if (!mayLive(held.deadBy))
             tokens.delete(id);
-    if (taken?.reached === 'token' && !tokens.has(idOf(taken)) && mayLive(taken.deadBy))
-        session.unseen.push(taken.deadBy);
-    const others = session.receipt.credentials.filter((credential) => credential !== taken);
+    if (taken?.phase === 'token' && !tokens.has(tokenId(taken)) && mayLive(taken.deadBy))
+        run.untestedTokens.push(taken.deadBy);
+    const others = run.state.credentials.filter((credential) => credential !== taken);
     // Of those that are bound to nothing, and have no name, the first end first.
-    const unbound = others.find((credential) => credential.anchor === undefined && credential !== inUse);
-    const dropped = others.length < MOST_CREDENTIALS ? undefined : unbound;
-    session.receipt = { ...session.receipt, credentials: others.filter((credential) => credential !== dropped) };
+    const unbound = others.find((credential) => credential.boundSecret === undefined && credential !== inUse);
+    const dropped = others.length < MAX_CREDENTIALS ? undefined : unbound;
+    run.state = { ...run.state, credentials: others.filter((credential) => credential !== dropped) };
 }
-/** Deletes the anchor of one that has been replaced. What fails here, the end of the run tries again. */
-async function retire(session, issued, until) {
-    const { anchor } = issued;
-    if (anchor === undefined || !session.receipt.credentials.includes(issued))
+/** Deletes the bound Secret of one that has been replaced. What fails here, the end of the run tries again. */
+async function revokeSuperseded(run, issued, until) {
+    const { boundSecret } = issued;
+    if (boundSecret === undefined || !run.state.credentials.includes(issued))
         return;
-    const limit = limitOf(RETIRE_MS, until);
+    const deadline = deadlineAfter(REVOKE_TIMEOUT_MS, until);
     try {
-        if ((await endAnchor(session, anchor, limit)) === 'deleted')
-            note(session, issued, { revoked: new Date().toISOString() });
+        if ((await deleteSecretOfRun(run, boundSecret, deadline)) === 'deleted')
+            updateCredential(run, issued, { revoked: new Date().toISOString() });
     }
     catch {
         until.throwIfAborted();
     }
 }
-function timeOf(milliseconds) {
+function durationText(milliseconds) {
     const seconds = Math.max(0, Math.round(milliseconds / 1000));
     return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
@@ -7001,49 +7016,49 @@ function timeOf(milliseconds) {
  * @param whyNoPipes why its named pipes could not be made; undefined when they are there
  * @returns the exit code for the host: on a CI an accepted one is 0
  */
-async function runScan(session, command, credential, kubeconfig, whyNoPipes) {
-    const { options, platform, redactor, evidence, signal } = session;
+async function runScan(run, command, credential, kubeconfig, whyNoPipes) {
+    const { options, platform, redactor, evidence, signal } = run;
     signal.throwIfAborted();
     const env = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value);
     if (options.env === 'inherit')
         for (const name of withheldProxies(platform.env, env))
-            platform.say(`${name} holds a password, so the scan does not get it. Name it in pass_env if the scan needs that proxy.`);
+            platform.info(`${name} holds a password, so the scan does not get it. Name it in pass_env if the scan needs that proxy.`);
     const delivered = options.delivery === 'env' ? { [options.tokenVariable]: credential.token.reveal() } : {};
     // The preferences in ~/.kube/kuberc can name another kubeconfig or user.
     const preferences = options.passEnv.includes('KUBERC') ? {} : { KUBERC: 'off' };
     const access = { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered };
     const withheld = options.env === 'inherit' ? withheldFromClients(platform.env, { ...env, ...access }) : [];
     if (withheld.length > 0)
-        platform.say(`The scan does not get ${withheld.join(', ')}: clients would prefer that to its kubeconfig. Name it in pass_env if the scan needs it.`);
+        platform.info(`The scan does not get ${withheld.join(', ')}: clients would prefer that to its kubeconfig. Name it in pass_env if the scan needs it.`);
     const renewal = renewAt(credential, credential.receivedAt);
     const isOwn = options.maxScan !== DEFAULT_MAX_SCAN_S;
-    const telling = tellOfRenewal(session, renewal, isOwn ? options.maxScan : undefined);
-    for (const doubt of platform.limitDoubts(isOwn ? options.maxScan : undefined))
-        await warn(session, doubt);
-    const pipes = outputPipes(session, await whyNoPipes);
+    const telling = announceRenewal(run, renewal, isOwn ? options.maxScan : undefined);
+    for (const doubt of platform.timeoutWarnings(isOwn ? options.maxScan : undefined))
+        await warn(run, doubt);
+    const pipes = outputPipes(run, await whyNoPipes);
     const podToken = podTokenFolder();
     const startedAt = new Date().toISOString();
     evidence.used = { started_at: startedAt, ended_at: null, exit_code: null, signal: null };
-    record(session);
+    saveState(run);
     platform.guardCommandFiles(options.passEnv);
     const outputs = platform.scanOutputs();
-    session.scan = await Scan.start(command, { ...env, ...preferences, ...access }, markerOf(session.receipt), options.isolate, {
+    run.scan = await Scan.start(command, { ...env, ...preferences, ...access }, trackingIdOf(run.state), options.isolate, {
         ...outputs,
         pipes,
         stdin: platform.stdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
         filters: () => [redactor.filter(), ...outputs.filters(redactor.search)],
     }, podToken);
-    evidence.isolation = session.scan.isolation;
-    record(session);
+    evidence.isolation = run.scan.isolation;
+    saveState(run);
     if (options.isolate === 'auto' && evidence.isolation.why_not !== null)
-        platform.say(`The scan is not isolated: ${evidence.isolation.why_not}.`);
-    if (podToken !== undefined && session.scan.whyNotHidden !== undefined)
-        platform.say(`The scan can read this Pod's own token in ${podToken}: ${session.scan.whyNotHidden}.`);
+        platform.info(`The scan is not isolated: ${evidence.isolation.why_not}.`);
+    if (podToken !== undefined && run.scan.reasonNotHidden !== undefined)
+        platform.info(`The scan can read this Pod's own token in ${podToken}: ${run.scan.reasonNotHidden}.`);
     const overdue = new AbortController();
-    const timer = setTimeout(() => overdue.abort(takesTooLong(options.maxScan)), options.maxScan * 1000);
-    const rotation = startRotation(session, credential, renewal);
+    const timer = setTimeout(() => overdue.abort(timeoutError(options.maxScan)), options.maxScan * 1000);
+    const rotation = startRenewal(run, credential, renewal);
     try {
-        const { exitCode, signal: by } = await session.scan.ended(AbortSignal.any([signal, overdue.signal]), session.atOnce);
+        const { exitCode, signal: by } = await run.scan.ended(AbortSignal.any([signal, overdue.signal]), run.immediate);
         evidence.used = { started_at: startedAt, ended_at: new Date().toISOString(), exit_code: exitCode, signal: by };
         if (!signal.aborted)
             overdue.signal.throwIfAborted();
@@ -7056,16 +7071,16 @@ async function runScan(session, command, credential, kubeconfig, whyNoPipes) {
     }
 }
 /** @returns undefined when the scan gets sockets; a line in the log says so */
-function outputPipes({ platform, receipt }, whyNot) {
+function outputPipes({ platform, state }, whyNot) {
     let reason = whyNot;
     try {
         if (reason === undefined)
-            return openNamedPipes(receipt.directory);
+            return openNamedPipes(state.directory);
     }
     catch (error) {
         reason = `its pipes could not be opened (${(0,errors/* errnoOf */.UQ)(error)})`;
     }
-    platform.say(`The scan cannot open /dev/stdout or /dev/stderr: ${reason}.`);
+    platform.info(`The scan cannot open /dev/stdout or /dev/stderr: ${reason}.`);
     return undefined;
 }
 /**
@@ -7075,27 +7090,27 @@ function outputPipes({ platform, receipt }, whyNot) {
  * @param maxScan seconds; undefined when nobody has set it
  * @returns the timer of a line that comes later
  */
-function tellOfRenewal({ options, platform }, from, maxScan) {
+function announceRenewal({ options, platform }, from, maxScan) {
     const tell = () => {
         const variable = options.delivery === 'env' ? ` The variable ${options.tokenVariable} keeps the first one.` : '';
-        platform.say(`From ${isoTime(Math.round(from / 1000))} on the credential is renewed. kubectl and other Go programs re-read it; ` +
+        platform.info(`From ${isoTime(Math.round(from / 1000))} on the credential is renewed. kubectl and other Go programs re-read it; ` +
             `InSpec, Python and JavaScript clients read it once: for them ${platform.nameOf('duration')} must be as long as the scan.${variable}`);
     };
-    const wait = waitToTell(from, Date.now(), maxScan);
+    const wait = announcementDelay(from, Date.now(), maxScan);
     if (wait === 0)
         tell();
     // The timer alone must not keep the process alive.
     return wait === undefined || wait === 0 ? undefined : setTimeout(tell, wait).unref();
 }
 /** How long before the renewal the line about it comes. */
-const NEAR_MS = 60_000;
+const ANNOUNCED_BEFORE_MS = 60_000;
 /** @returns how long the sentence about the renewal can wait, in milliseconds; undefined when the scan ends before that */
-function waitToTell(from, now, maxScan) {
+function announcementDelay(from, now, maxScan) {
     if (maxScan !== undefined)
         return now + maxScan * 1000 > from ? 0 : undefined;
-    return Math.min(Math.max(0, from - NEAR_MS - now), LONGEST_TIMER_MS);
+    return Math.min(Math.max(0, from - ANNOUNCED_BEFORE_MS - now), MAX_TIMER_MS);
 }
-function takesTooLong(maxScan) {
+function timeoutError(maxScan) {
     return new errors/* KubepassError */.v3('TIMEOUT', `The scan took longer than ${maxScan} s, and was ended.`, {
         hint: 'Does it hang? If it needs the time, raise max_scan.',
     });
@@ -7144,65 +7159,65 @@ function scanFailure({ exit_code: code, signal }, accepted, nameOfAccepted) {
  * Without a command it is left for the later steps, and the post step takes it back.
  * @returns the exit code
  */
-async function start(context) {
-    saveFirst(context, 'none');
-    refuseOptions(context.platform.env);
+async function runCommand(context) {
+    writeStateOrThrow(context, 'none');
+    rejectUnsafeNodeOptions(context.platform.env);
     const asked = await readOptions(context, 'start');
     if (asked.isolate === 'required')
         await requireIsolation(podTokenFolder());
-    const chosen = await choose(context, asked);
-    const { options } = chosen;
-    const session = openSession(context, chosen, newReceipt(options, context.platform.run, context.platform.runKey), 'all');
-    context.rescue = rescueOf(session, context.platform.hasPost);
-    const beforeScan = limitOf(options.deadline, context.signal);
-    saveFirst(context, session.receipt);
+    const resolved = await resolveIdentity(context, asked);
+    const { options } = resolved;
+    const run = openRun(context, resolved, newRunState(options, context.platform.job, context.platform.runKey), 'owner');
+    context.emergencyCleanup = emergencyCleanup(run, context.platform.hasPost);
+    const beforeScan = deadlineAfter(options.deadline, context.signal);
+    writeStateOrThrow(context, run.state);
     try {
-        session.directory = makeDirectory(session.receipt.directory, context.platform.uid, options.certificateAuthority);
+        run.directory = createPrivateDirectory(run.state.directory, context.platform.ownerUid, options.certificateAuthority);
     }
     catch (error) {
-        context.platform.forgetReceipt();
+        context.platform.deleteState();
         throw error;
     }
     let exitCode = 0;
     let failure;
     let whyNoPipes = Promise.resolve(undefined);
     try {
-        const [name] = anchorNames(context.platform.run, session.receipt);
+        const [name] = boundSecretNames(context.platform.job, run.state);
         context.platform.progress('asking for a token');
-        const issuing = issue(session, name, beforeScan);
+        const issuing = acquire(run, name, beforeScan);
         // Begun while the API server is waited for.
         if (options.command !== undefined)
-            whyNoPipes = makeNamedPipes(session.receipt.directory);
+            whyNoPipes = makeNamedPipes(run.state.directory);
         const credential = await issuing;
-        context.platform.say(`Issued a credential for ${(0,quote/* quote */.hD)(session.evidence.asked.service_account)} until ${isoTime(credential.expiresAt)}.`);
-        await verify(session, credential, beforeScan);
-        const kubeconfig = writeKubeconfig(session.receipt.directory, options, credential.token, context.platform.uid);
+        context.platform.info(`Issued a credential for ${(0,quote/* quote */.hD)(run.evidence.requested.service_account)} until ${isoTime(credential.expiresAt)}.`);
+        await verify(run, credential, beforeScan);
+        const kubeconfig = writeKubeconfig(run.state.directory, options, credential.token, context.platform.ownerUid);
         if (options.command === undefined)
-            await leaveToLaterSteps(session, credential, kubeconfig);
+            await deliverToLaterSteps(run, credential, kubeconfig);
         else
-            exitCode = await runScan(session, options.command, credential, kubeconfig, whyNoPipes);
+            exitCode = await runScan(run, options.command, credential, kubeconfig, whyNoPipes);
         // A signal that has come is seen when the event loop turns.
         await (0,promises_.setImmediate)();
         context.signal.throwIfAborted();
     }
     catch (error) {
         failure = error;
-        failWith(session.evidence, error);
+        setError(run.evidence, error);
     }
     // The program that makes the pipes must not be at work while the directory is removed.
-    await Promise.race([whyNoPipes, aborted(context.hurry)]);
+    await Promise.race([whyNoPipes, aborted(context.hardDeadline)]);
     if (options.command !== undefined || failure !== undefined) {
-        const worse = await finish(session, context.platform.hasPost);
+        const worse = await cleanUp(run, context.platform.hasPost);
         if (worse !== undefined && failure !== undefined)
-            await context.platform.fail((0,errors/* describe */.q0)(failure));
+            await context.platform.error((0,errors/* describe */.q0)(failure));
         failure = worse ?? failure ?? context.signal.reason;
     }
-    await report(session);
+    await report(run);
     if (failure !== undefined)
         throw failure;
-    const { used } = session.evidence;
+    const { used } = run.evidence;
     if (context.platform.isCI && exitCode !== 0 && used !== null)
-        await context.platform.fail(scanFailure(used, options.acceptExitCodes, context.platform.nameOf('accept_exit_codes')));
+        await context.platform.error(scanFailure(used, options.acceptExitCodes, context.platform.nameOf('accept_exit_codes')));
     return exitCode;
 }
 async function aborted(signal) {
@@ -7213,5 +7228,5 @@ async function aborted(signal) {
 ;// CONCATENATED MODULE: ./src/main.ts
 
 
-void run(start);
+void execute(runCommand);
 

@@ -15,7 +15,7 @@ __webpack_require__.r(__webpack_exports__);
 
 
 
-const DEADLINE_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 10_000;
 /** A check run with the evidence as its text. https://docs.github.com/en/rest/checks/runs#create-a-check-run */
 async function publishCheck(evidence, token, env) {
     // An earlier step can set it, and Octokit would obey.
@@ -32,8 +32,12 @@ async function publishCheck(evidence, token, env) {
             head_sha: pullRequest?.head?.sha ?? _actions_github__WEBPACK_IMPORTED_MODULE_0__/* .context */ ._.sha,
             status: 'completed',
             conclusion: evidence.error === null ? 'success' : 'failure',
-            output: { title: `Credential: ${(0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_2__/* .ending */ .K1)(evidence)}`, summary: `The record of ${evidence.run.job}.`, text: (0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_2__/* .asMarkdown */ .g5)(evidence) },
-            request: { signal: AbortSignal.timeout(DEADLINE_MS) },
+            output: {
+                title: `Credential: ${(0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_2__/* .credentialOutcome */ .kx)(evidence)}`,
+                summary: `The record of ${evidence.run.job}.`,
+                text: (0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_2__/* .asMarkdown */ .g5)(evidence),
+            },
+            request: { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) },
         });
     }
     catch (error) {

@@ -2,15 +2,15 @@
  * Aborted when one of these is, or the time is over. Node.js (24.21) forgets a timeout that is over and was never heard: so
  * somebody listens.
  */
-export function limitOf(milliseconds: number, ...signals: AbortSignal[]): Limit {
-  const limit = AbortSignal.any([...signals, AbortSignal.timeout(milliseconds)])
-  limit.addEventListener('abort', () => undefined)
-  return Object.assign(limit, { endsAt: Math.min(Date.now() + milliseconds, ...signals.map(endOf)) })
+export function deadlineAfter(milliseconds: number, ...signals: AbortSignal[]): Deadline {
+  const deadline = AbortSignal.any([...signals, AbortSignal.timeout(milliseconds)])
+  deadline.addEventListener('abort', () => undefined)
+  return Object.assign(deadline, { endsAt: Math.min(Date.now() + milliseconds, ...signals.map(endOfDeadline)) })
 }
 
-export type Limit = AbortSignal & { readonly endsAt: number }
+export type Deadline = AbortSignal & { readonly endsAt: number }
 
-/** When a limit is over, ms since 1970; Infinity for another signal. */
-export function endOf(signal: AbortSignal | Limit): number {
+/** When a deadline is over, ms since 1970; Infinity for another signal. */
+export function endOfDeadline(signal: AbortSignal | Deadline): number {
   return 'endsAt' in signal ? signal.endsAt : Infinity
 }

@@ -59,7 +59,7 @@ interface Details {
   /** What was asked for has surely not happened. */
   noEffect?: boolean
   /** There was an answer, longer than any that is read. */
-  tooLong?: boolean
+  responseTooLarge?: boolean
 }
 
 /** An error that a user can act on. Its texts hold no secret, no foreign bytes unquoted, no response body. */
@@ -67,7 +67,7 @@ export class KubepassError extends Error {
   readonly code: Code
   readonly hint: string | undefined
   readonly noEffect: boolean
-  readonly tooLong: boolean
+  readonly responseTooLarge: boolean
 
   constructor(code: Code, message: string, details: Details = {}) {
     super(message, { cause: details.cause })
@@ -75,7 +75,7 @@ export class KubepassError extends Error {
     this.code = code
     this.hint = details.hint
     this.noEffect = details.noEffect ?? false
-    this.tooLong = details.tooLong ?? false
+    this.responseTooLarge = details.responseTooLarge ?? false
   }
 }
 

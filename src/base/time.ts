@@ -1,5 +1,5 @@
 /** A moment, in words, as seen from now. Both are seconds since 1970. */
-export function away(seconds: number, now: number): string {
+export function relativeTime(seconds: number, now: number): string {
   const between = Math.round(seconds - now)
   const [unit, size] =
     (

@@ -1,6 +1,6 @@
 import { KubepassError } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
-import { away } from '../base/time.ts'
+import { relativeTime } from '../base/time.ts'
 import { decodeJwt } from '../token/jwt.ts'
 
 const TIMES = ['iat', 'nbf', 'exp']
@@ -23,5 +23,5 @@ export function decode(text: string, now = Date.now()): string {
 function momentInWords(seconds: number, now: number): string {
   const date = new Date(seconds * 1000)
   if (Number.isNaN(date.getTime())) return 'no date'
-  return `${date.toISOString()}, ${away(seconds, now / 1000)}`
+  return `${date.toISOString()}, ${relativeTime(seconds, now / 1000)}`
 }

@@ -1,34 +1,34 @@
 import { constants } from 'node:os'
 import { codeOf, describe, exitCodeOf, KubepassError } from '../base/errors.ts'
 import { exampleOf, inputIds } from '../config/inputs.ts'
-import type { Context } from '../lifecycle/session.ts'
+import type { CommandContext } from '../lifecycle/run-context.ts'
 import { detect } from '../platform/detect.ts'
 import type { Platform } from '../platform/platform.ts'
-import type { Wish } from '../platform/terminal.ts'
+import type { Subcommand } from '../platform/terminal.ts'
 import { Redactor } from '../redact/redactor.ts'
-import { putAsideVariables, requireRuntime } from '../system/node-runtime.ts'
+import { reexecWithoutNodeVariables, requireSupportedNode } from '../system/node-runtime.ts'
 import { print, STDERR } from '../system/print.ts'
 
 /** After a first signal GitHub waits 7.5 s for the second: by then all is done, and what is left to tell is told. */
-const HURRY_MS = 4_200
+const HARD_DEADLINE_MS = 4_200
 /** In a terminal, after a second signal: only the revocation is still waited for, and no longer than this. */
-const LAST_CALL_MS = 3_000
+const SECOND_SIGNAL_DEADLINE_MS = 3_000
 /** Signals that come closer together are one: npm passes on what the terminal sends to both. */
 const SAME_SIGNAL_MS = 250
 
 /** The edge: everything inside throws, here it is printed once and becomes an exit code. */
-export async function run(
-  useCase: (context: Context) => Promise<number>,
+export async function execute(
+  useCase: (context: CommandContext) => Promise<number>,
   words: readonly string[] = process.argv.slice(2),
-  wish?: Wish,
+  subcommand?: Subcommand,
 ): Promise<void> {
   // A program that ends before it has a result has failed.
   process.exitCode = exitCodeOf(undefined)
-  putAsideVariables()
+  reexecWithoutNodeVariables()
   const redactor = new Redactor(inputIds.map(exampleOf))
   const stop = new AbortController()
-  const hurry = new AbortController()
-  const atOnce = new AbortController()
+  const hardDeadline = new AbortController()
+  const immediate = new AbortController()
   let platform: Platform | undefined
   let stoppedBy: 'SIGINT' | 'SIGTERM' | 'SIGHUP' | undefined
   let stoppedAt = 0
@@ -36,20 +36,20 @@ export async function run(
     process.on(name, () => {
       if (stoppedBy === undefined) stoppedAt = Date.now()
       // A CI's runner sends its second signal to everybody, a person to who takes too long.
-      else if (platform?.isCI === false && Date.now() - stoppedAt > SAME_SIGNAL_MS) atOnce.abort()
+      else if (platform?.isCI === false && Date.now() - stoppedAt > SAME_SIGNAL_MS) immediate.abort()
       stoppedBy ??= name
       stop.abort(new KubepassError('INTERRUPTED', `Stopped by ${stoppedBy}.`))
-      const left = atOnce.signal.aborted ? LAST_CALL_MS : HURRY_MS
-      setTimeout(() => hurry.abort(new KubepassError('INTERRUPTED', 'There was no more time.')), left).unref()
+      const left = immediate.signal.aborted ? SECOND_SIGNAL_DEADLINE_MS : HARD_DEADLINE_MS
+      setTimeout(() => hardDeadline.abort(new KubepassError('INTERRUPTED', 'There was no more time.')), left).unref()
     })
   }
   // Without a handler it opens a debugger.
   process.on('SIGUSR1', () => undefined)
-  let context: Context | undefined
+  let context: CommandContext | undefined
   let isOver = false
   const fail = async (error: unknown): Promise<void> => {
     const text = redactor.redact(describe(error))
-    await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.fail(text))
+    await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.error(text))
   }
   process.on('beforeExit', () => {
     // When Node.js ends by itself, it takes the handlers away first: a further signal would then decide the exit code.
@@ -65,15 +65,23 @@ export async function run(
     void fail(error)
   })
   try {
-    requireRuntime()
-    const here = detect(process.env, words, wish, (text) => redactor.redact(text))
+    requireSupportedNode()
+    const here = detect(process.env, words, subcommand, (text) => redactor.redact(text))
     platform = here
-    const seal: Context['seal'] = (value) => {
+    const seal: CommandContext['seal'] = (value) => {
       const secret = redactor.seal(value)
       here.mask(secret)
       return secret
     }
-    context = { platform, redactor, seal, signal: stop.signal, hurry: hurry.signal, atOnce: atOnce.signal, rescue: undefined }
+    context = {
+      platform,
+      redactor,
+      seal,
+      signal: stop.signal,
+      hardDeadline: hardDeadline.signal,
+      immediate: immediate.signal,
+      emergencyCleanup: undefined,
+    }
     const exitCode = await useCase(context)
     if (stop.signal.aborted && codeOf(stop.signal.reason) === 'INTERNAL') throw stop.signal.reason
     endWith(exitCode)
@@ -93,7 +101,7 @@ export async function run(
   async function endWithoutResult(): Promise<void> {
     const error = defect('The run ended without a result.')
     await fail(error)
-    const failure = await context?.rescue?.(error)
+    const failure = await context?.emergencyCleanup?.(error)
     if (failure === undefined) return
     await fail(failure)
     process.exitCode = exitCodeOf(failure)

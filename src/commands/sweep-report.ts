@@ -1,36 +1,36 @@
 import type { Code } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
 import type { Options } from '../config/options.ts'
-import type { Listed } from '../kube/list-secrets.ts'
+import type { ListedSecret } from '../kube/list-secrets.ts'
 
-export interface Found {
-  readonly listed: Listed
+export interface SweepCandidate {
+  readonly listed: ListedSecret
   /** What is known of the run that made it. */
   state: 'expired' | 'finished' | 'living' | 'foreign'
   /** due: it is to be deleted, and has not been. gone: somebody else was quicker. */
   outcome: 'deleted' | 'gone' | 'kept' | 'due'
 }
 
-export function bar(done: number, all: number): string {
+export function progressBar(done: number, all: number): string {
   const width = 30
   return `deleting [${'#'.repeat(Math.floor((width * done) / all)).padEnd(width, '-')}] ${done} of ${all}`
 }
 
-export function anchors(count: number): string {
-  return `${count} ${count === 1 ? 'anchor' : 'anchors'}`
+export function countOfSecrets(count: number): string {
+  return `${count} ${count === 1 ? 'bound Secret' : 'bound Secrets'}`
 }
 
-export function summary(found: readonly Found[], namespace: string, dryRun: boolean): string {
-  const count = (...outcomes: Found['outcome'][]): number => found.filter(({ outcome }) => outcomes.includes(outcome)).length
-  if (found.length === 0) return `There are no anchors in namespace ${quote(namespace)}.`
+export function summary(found: readonly SweepCandidate[], namespace: string, dryRun: boolean): string {
+  const count = (...outcomes: SweepCandidate['outcome'][]): number => found.filter(({ outcome }) => outcomes.includes(outcome)).length
+  if (found.length === 0) return `There are no bound Secrets in namespace ${quote(namespace)}.`
   const kept = `${count('kept')} kept`
-  if (dryRun) return `Of ${anchors(found.length)} in namespace ${quote(namespace)} ${count('due')} would be deleted, ${kept}.`
+  if (dryRun) return `Of ${countOfSecrets(found.length)} in namespace ${quote(namespace)} ${count('due')} would be deleted, ${kept}.`
   const left = count('due') === 0 ? '' : `, ${count('due')} left that should be`
-  return `Of ${anchors(found.length)} in namespace ${quote(namespace)} ${count('deleted', 'gone')} deleted, ${kept}${left}.`
+  return `Of ${countOfSecrets(found.length)} in namespace ${quote(namespace)} ${count('deleted', 'gone')} deleted, ${kept}${left}.`
 }
 
-/** One anchor as it is told of: its run where it is ours, else what its labels say. */
-function row({ listed: { name, uid, is, labels, annotations }, state, outcome }: Found): Record<string, string> {
+/** One bound Secret as it is told of: its run where it is ours, else what its labels say. */
+function row({ listed: { name, uid, origin, labels, annotations }, state, outcome }: SweepCandidate): Record<string, string> {
   const label = (key: string): string => labels[`kubepass.dev/${key}`] ?? ''
   const note = (key: string): string => annotations[`kubepass.dev/${key}`] ?? ''
   return {
@@ -44,16 +44,16 @@ function row({ listed: { name, uid, is, labels, annotations }, state, outcome }:
     dead_by: note('dead-by'),
     state,
     outcome,
-    why: 'foreign' in is ? is.foreign : '',
+    why: 'foreign' in origin ? origin.foreign : '',
   }
 }
 
-export function asJson(found: readonly Found[], { server, serviceAccount }: Options, dryRun: boolean, error: Code | null): string {
+export function asJson(found: readonly SweepCandidate[], { server, serviceAccount }: Options, dryRun: boolean, error: Code | null): string {
   const { namespace } = serviceAccount
-  return `${JSON.stringify({ version: 1, server, namespace, dry_run: dryRun, error, anchors: found.map(row) }, undefined, 2).replaceAll('##[', '##\\u005b')}\n`
+  return `${JSON.stringify({ version: 1, server, namespace, dry_run: dryRun, error, secrets: found.map(row) }, undefined, 2).replaceAll('##[', '##\\u005b')}\n`
 }
 
-export function asTable(found: readonly Found[]): string {
+export function asTable(found: readonly SweepCandidate[]): string {
   if (found.length === 0) return ''
   const lines = found
     .map(row)
@@ -62,7 +62,7 @@ export function asTable(found: readonly Found[]): string {
       // All but the last two are foreign text.
       return [...[name, whose, dead_by].map((text) => quote(text, 80).slice(1, -1)), state, why === '' ? outcome : `${outcome}: ${why}`]
     })
-  const table = [['ANCHOR', 'RUN', 'DEAD BY', 'STATE', 'OUTCOME'], ...lines]
+  const table = [['SECRET', 'RUN', 'DEAD BY', 'STATE', 'OUTCOME'], ...lines]
   const widths = [0, 1, 2, 3].map((column) => table.reduce((widest, line) => Math.max(widest, line[column]?.length ?? 0), 0))
   return table.map((line) => `${line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}\n`).join('')
 }

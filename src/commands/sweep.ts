@@ -1,14 +1,14 @@
-import { limitOf } from '../base/deadline.ts'
+import { deadlineAfter } from '../base/deadline.ts'
 import { codeOf, describe, KubepassError } from '../base/errors.ts'
 import type { AuthInfo, Identity } from '../identity/identity.ts'
-import { deleteAnchor } from '../kube/bound-secret.ts'
-import { type Listed, listMarked } from '../kube/list-secrets.ts'
-import { choose, type Context, openClient, readOptions } from '../lifecycle/session.ts'
+import { deleteBoundSecret } from '../kube/bound-secret.ts'
+import { type ListedSecret, listBoundSecrets } from '../kube/list-secrets.ts'
+import { resolveIdentity, type CommandContext, openClient, readOptions } from '../lifecycle/run-context.ts'
 import type { Platform } from '../platform/platform.ts'
-import { type RunsApi, runsApis } from '../platform/runs.ts'
-import { refuseOptions } from '../system/node-runtime.ts'
+import { type CiApi, ciApis } from '../platform/ci-api.ts'
+import { rejectUnsafeNodeOptions } from '../system/node-runtime.ts'
 import { print, STDOUT } from '../system/print.ts'
-import { anchors, asJson, asTable, bar, type Found, summary } from './sweep-report.ts'
+import { countOfSecrets, asJson, asTable, progressBar, type SweepCandidate, summary } from './sweep-report.ts'
 
 /** A deletion is a write to etcd, of which many go into one sync: more at once are hardly faster, and a burden. */
 const DELETIONS_AT_ONCE = 16
@@ -20,28 +20,28 @@ const IDENTITY_MS = 30_000
 const REDRAW_MS = 100
 
 /**
- * Deletes the anchors that no run needs any more: those whose credential is dead in any case, and those of runs that
+ * Deletes the bound Secrets that no run needs any more: those whose credential is dead in any case, and those of runs that
  * are over, as far as their platform tells. What kubepass has not made stays.
  * @returns the exit code
  */
-export async function sweep(context: Context): Promise<number> {
+export async function sweepCommand(context: CommandContext): Promise<number> {
   const { platform, seal, signal } = context
-  refuseOptions(platform.env)
-  const flags = platform.own ?? {}
-  const apis = runsApis(platform.env, flags, seal)
-  const { identity, why, options } = await choose(context, await readOptions(context, 'finish'))
+  rejectUnsafeNodeOptions(platform.env)
+  const flags = platform.extraFlags ?? {}
+  const apis = ciApis(platform.env, flags, seal)
+  const { identity, why, options } = await resolveIdentity(context, await readOptions(context, 'finish'))
   const { namespace } = options.serviceAccount
   const dryRun = flags['dry-run'] === true
-  platform.say(`Identity: ${identity.kind}, because ${why}.`)
-  const authInfo = lasting(identity)
+  platform.info(`Identity: ${identity.kind}, because ${why}.`)
+  const authInfo = refreshedAuthInfo(identity)
   const client = openClient(context, options, DELETIONS_AT_ONCE)
-  const limit = (): AbortSignal => limitOf(options.deadline, signal)
-  const found: Found[] = []
+  const limit = (): AbortSignal => deadlineAfter(options.deadline, signal)
+  const found: SweepCandidate[] = []
   let failure: unknown
   try {
-    const listing = (count: number): void => platform.progress(`listing anchors: ${count}`)
-    for (const listed of await listMarked(client, authInfo, namespace, listing, limit)) found.push(judged(listed, Date.now()))
-    for (const [of, api] of apis) await ask(api, living(found, of), platform, signal)
+    const listing = (count: number): void => platform.progress(`listing bound Secrets: ${count}`)
+    for (const listed of await listBoundSecrets(client, authInfo, namespace, listing, limit)) found.push(classify(listed, Date.now()))
+    for (const [of, api] of apis) await markFinishedRuns(api, livingOn(found, of), platform, signal)
     const due = found.filter(({ outcome }) => outcome === 'due')
     if (!dryRun) failure = await deleteAll(due)
   } catch (error) {
@@ -51,70 +51,72 @@ export async function sweep(context: Context): Promise<number> {
   }
   if (signal.aborted) failure = signal.reason
   const foreign = found.filter(({ state }) => state === 'foreign').length
-  if (foreign > 0) await platform.warn(`${anchors(foreign)} by the label, but not made by kubepass: left alone.`)
-  if (failure === undefined || found.length > 0) platform.say(summary(found, namespace, dryRun))
+  if (foreign > 0) await platform.warn(`${countOfSecrets(foreign)} by the label, but not made by kubepass: left alone.`)
+  if (failure === undefined || found.length > 0) platform.info(summary(found, namespace, dryRun))
   const shown = flags['json'] === true ? asJson(found, options, dryRun, failure === undefined ? null : codeOf(failure)) : asTable(found)
   print(STDOUT, context.redactor.redact(shown))
   if (failure !== undefined) throw failure as Error
   return 0
 
-  async function deleteAll(due: readonly Found[]): Promise<unknown> {
+  async function deleteAll(due: readonly SweepCandidate[]): Promise<unknown> {
     const failures: unknown[] = []
     let done = 0
     let drawn = 0
-    await onEach(due, DELETIONS_AT_ONCE, async (anchor) => {
+    await onEach(due, DELETIONS_AT_ONCE, async (boundSecret) => {
       if (signal.aborted || failures.length >= MOST_REFUSALS || failures.some((error) => codeOf(error) !== 'REFUSED')) return
       try {
-        const { name, uid } = anchor.listed
+        const { name, uid } = boundSecret.listed
         const until = limit()
-        anchor.outcome = await deleteAnchor(client, await authInfo(until), { namespace, name, uid }, until)
+        boundSecret.outcome = await deleteBoundSecret(client, await authInfo(until), { namespace, name, uid }, until)
       } catch (error) {
         failures.push(error)
       }
       done += 1
       if (Date.now() - drawn < REDRAW_MS) return
       drawn = Date.now()
-      platform.progress(bar(done, due.length))
+      platform.progress(progressBar(done, due.length))
     })
     const [first] = failures
     if (first === undefined) return undefined
     const left = due.filter(({ outcome }) => outcome === 'due').length
     const hint = first instanceof KubepassError ? first.hint : undefined
-    return new KubepassError(codeOf(first), `${left} of ${anchors(due.length)} could not be deleted.`, { cause: first, hint })
+    return new KubepassError(codeOf(first), `${left} of ${countOfSecrets(due.length)} could not be deleted.`, { cause: first, hint })
   }
 }
 
-function judged(listed: Listed, now: number): Found {
-  if ('foreign' in listed.is) return { listed, state: 'foreign', outcome: 'kept' }
-  return listed.is.deadBy <= now ? { listed, state: 'expired', outcome: 'due' } : { listed, state: 'living', outcome: 'kept' }
+function classify(listed: ListedSecret, now: number): SweepCandidate {
+  if ('foreign' in listed.origin) return { listed, state: 'foreign', outcome: 'kept' }
+  return listed.origin.deadBy <= now ? { listed, state: 'expired', outcome: 'due' } : { listed, state: 'living', outcome: 'kept' }
 }
 
-function living(found: readonly Found[], of: string): Found[] {
-  return found.filter(({ listed: { is }, state }) => state === 'living' && 'run' in is && is.run.platform === of)
+function livingOn(found: readonly SweepCandidate[], of: string): SweepCandidate[] {
+  return found.filter(({ listed: { origin }, state }) => state === 'living' && 'run' in origin && origin.run.platform === of)
 }
 
 /** Asks the platform once for each run; what it cannot tell of stays until it expires. */
-async function ask(api: RunsApi, ofPlatform: readonly Found[], platform: Platform, signal: AbortSignal): Promise<void> {
-  const waiting = ofPlatform.filter(({ listed: { is } }) => 'run' in is && is.run.instance === api.instance)
+async function markFinishedRuns(api: CiApi, ofPlatform: readonly SweepCandidate[], platform: Platform, signal: AbortSignal): Promise<void> {
+  const waiting = ofPlatform.filter(({ listed: { origin } }) => 'run' in origin && origin.run.instance === api.instance)
   const elsewhere = ofPlatform.length - waiting.length
-  if (elsewhere > 0) platform.say(`${anchors(elsewhere)} of another ${api.name} than ${api.instance}: kept until they expire.`)
+  if (elsewhere > 0) platform.info(`${countOfSecrets(elsewhere)} of another ${api.name} than ${api.instance}: kept until they expire.`)
   if (waiting.length === 0) return
   if (api.needs !== undefined) {
-    platform.say(
-      `${api.name} is not asked whether the runs of ${anchors(waiting.length)} are over (${api.needs}): they are kept until they expire.`,
+    platform.info(
+      `${api.name} is not asked whether the runs of ${countOfSecrets(waiting.length)} are over (${api.needs}): they are kept until they expire.`,
     )
     return
   }
   const silent: unknown[] = []
-  const runs = Map.groupBy(waiting, ({ listed: { is } }) => ('run' in is ? [is.run.repository, is.run.id, is.run.attempt].join(' ') : ''))
+  const runs = Map.groupBy(waiting, ({ listed: { origin } }) =>
+    'run' in origin ? [origin.run.repository, origin.run.id, origin.run.attempt].join(' ') : '',
+  )
   let asked = 0
   await onEach([...runs.values()], QUESTIONS_AT_ONCE, async (ofRun) => {
-    const is = ofRun[0]?.listed.is
+    const is = ofRun[0]?.listed.origin
     if (is === undefined || !('run' in is) || signal.aborted || silent.length >= MOST_REFUSALS) return
     platform.progress(`asking ${api.name}: run ${(asked += 1)} of ${runs.size}`)
     try {
-      if (!(await api.isOver(is.run, limitOf(QUESTION_MS, signal)))) return
-      for (const anchor of ofRun) Object.assign(anchor, { state: 'finished', outcome: 'due' } satisfies Partial<Found>)
+      if (!(await api.isOver(is.run, deadlineAfter(QUESTION_MS, signal)))) return
+      for (const boundSecret of ofRun) Object.assign(boundSecret, { state: 'finished', outcome: 'due' } satisfies Partial<SweepCandidate>)
     } catch (error) {
       silent.push(error)
     }
@@ -126,7 +128,7 @@ async function ask(api: RunsApi, ofPlatform: readonly Found[], platform: Platfor
 }
 
 /** The identity's proof, asked for again before it can have grown old. */
-function lasting(identity: Identity): (signal: AbortSignal) => Promise<AuthInfo> {
+function refreshedAuthInfo(identity: Identity): (signal: AbortSignal) => Promise<AuthInfo> {
   let current: Promise<AuthInfo> | undefined
   let since = 0
   return (signal) => {

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { damageOfPem } from './damage.ts'
-import { Wrong } from './invalid-value.ts'
+import { InvalidValue } from './invalid-value.ts'
 import { isNoPath } from './path-or-content.ts'
 import { pemBlocks, pemOf } from './pem.ts'
 import { readSmallFile } from './small-file.ts'
@@ -9,7 +9,7 @@ import { readSmallFile } from './small-file.ts'
 export function parseCertificateAuthority(text: string, readFile = readSmallFile): string {
   const pem = pemOf(text)
   if (pem === undefined && isNoPath(text))
-    throw new Wrong(damageOfPem(text, 'certificate') ?? 'is neither a certificate nor the path of one')
+    throw new InvalidValue(damageOfPem(text, 'certificate') ?? 'is neither a certificate nor the path of one')
   return parseCertificate(pem ?? readFile(text).trim())
 }
 
@@ -21,7 +21,7 @@ export function parseCertificate(text: string): string {
   const certificates = pemBlocks(pemOf(text) ?? '')
     .filter(({ label, hasHeaders }) => label === 'CERTIFICATE' && !hasHeaders)
     .flatMap(({ der }) => certificateIn(der) ?? [])
-  if (certificates.length === 0) throw new Wrong(damageOfPem(text, 'certificate') ?? 'holds no certificate that can be read')
+  if (certificates.length === 0) throw new InvalidValue(damageOfPem(text, 'certificate') ?? 'holds no certificate that can be read')
   return certificates.join('')
 }
 

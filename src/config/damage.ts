@@ -13,7 +13,7 @@ const JWT_ALONE = new RegExp(`^${JWT.source}$`)
 const OPAQUE = /^(sha256~|k8s-aws-v1\.)[\w-]{16,}$/
 
 /** The fault of a text that stands in place of a value, such as a mask or the name of a variable. */
-export function standInOf(text: string): string | undefined {
+export function placeholderProblem(text: string): string | undefined {
   const bare = unquoted(text.trim())
   if (/^(REDACTED|DATA\+OMITTED)$/.test(bare))
     return `is ${bare}, which kubectl config view shows in place of the value. The value itself: kubectl config view --raw --flatten --minify`
@@ -95,7 +95,7 @@ export function damageOfKubeconfig(text: string): string | undefined {
 
 /** The faults that a text of any kind can have. */
 function damageOfAny(text: string): string | undefined {
-  return standInOf(text) ?? (isUtf16(text) ? UTF_16 : undefined)
+  return placeholderProblem(text) ?? (isUtf16(text) ? UTF_16 : undefined)
 }
 
 const UTF_16 = 'is UTF-16, as > of Windows PowerShell writes it. In UTF-8: | Out-File -Encoding ascii FILE'

@@ -10,7 +10,7 @@ export interface Flags {
   /** What stands behind `--`. */
   readonly argv: readonly string[]
   /** Those that are no inputs. */
-  readonly own: Readonly<Record<string, string | boolean | undefined>>
+  readonly extraFlags: Readonly<Record<string, string | boolean | undefined>>
 }
 
 /** Those of a person. Secrets are no flags: every user of the machine can read argv. */
@@ -31,15 +31,21 @@ export function flagName(id: InputId): string {
   return `--${id.replaceAll('_', '-')}`
 }
 
-type Options = NonNullable<ParseArgsConfig['options']>
+type FlagDefinitions = NonNullable<ParseArgsConfig['options']>
 
 /**
  * @param wanted how many words must stand beside the flags
- * @param own flags that are no inputs
+ * @param extra flags that are no inputs
  */
-export function parseFlags(words: readonly string[], ids: readonly InputId[], wanted: number, hint: string, own: Options = {}): Flags {
+export function parseFlags(
+  words: readonly string[],
+  ids: readonly InputId[],
+  wanted: number,
+  hint: string,
+  extra: FlagDefinitions = {},
+): Flags {
   const end = words.includes('--') ? words.indexOf('--') : words.length
-  const options: Options = { ...own, ...Object.fromEntries(ids.map((id) => [flagName(id).slice(2), { type: 'string' }])) }
+  const options: FlagDefinitions = { ...extra, ...Object.fromEntries(ids.map((id) => [flagName(id).slice(2), { type: 'string' }])) }
   const { values, positionals } = parse(words.slice(0, end), options, hint)
   if (positionals.length !== wanted) {
     const fact =
@@ -52,14 +58,14 @@ export function parseFlags(words: readonly string[], ids: readonly InputId[], wa
     const value = values[flagName(id).slice(2)]
     return typeof value === 'string' ? [[id, value]] : []
   })
-  const ownOnes = Object.keys(own).map((name): [string, string | boolean | undefined] => [
+  const ownOnes = Object.keys(extra).map((name): [string, string | boolean | undefined] => [
     name,
     values[name] as string | boolean | undefined,
   ])
-  return { values: new Map(given), positionals, argv: words.slice(end + 1), own: Object.fromEntries(ownOnes) }
+  return { values: new Map(given), positionals, argv: words.slice(end + 1), extraFlags: Object.fromEntries(ownOnes) }
 }
 
-function parse(args: string[], options: Options, hint: string): ReturnType<typeof parseArgs> {
+function parse(args: string[], options: FlagDefinitions, hint: string): ReturnType<typeof parseArgs> {
   try {
     return parseArgs({ args, options, allowPositionals: true })
   } catch (error) {

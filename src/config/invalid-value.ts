@@ -1,2 +1,2 @@
 /** What is wrong with a value: it follows the name of the input, or of the field, that holds it. */
-export class Wrong extends Error {}
+export class InvalidValue extends Error {}

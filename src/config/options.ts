@@ -1,15 +1,15 @@
 import { dirname, resolve } from 'node:path'
 import { KubepassError } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
-import { problemOfProxy, sealProxyPasswords } from '../net/proxy.ts'
-import type { Seal, Secret } from '../redact/secret.ts'
+import { problemOfProxy, sealProxyPasswords } from '../net/proxy-variables.ts'
+import type { Seal, SealedString } from '../redact/sealed-string.ts'
 import { isProgram } from '../system/find-program.ts'
 import { isInPod } from '../system/pod.ts'
 import { parseCertificateAuthority } from './certificates.ts'
 import type { ClusterAccess, IdentityKind, KubeconfigInput } from './cluster-access.ts'
 import { damageOfKubeconfig } from './damage.ts'
 import { exampleOf, type InputId, inputs, NO_AUDIENCE } from './inputs.ts'
-import { Wrong } from './invalid-value.ts'
+import { InvalidValue } from './invalid-value.ts'
 import { ownKubeconfigs, problemOfKubeconfig } from './own-kubeconfig.ts'
 import {
   parseAudience,
@@ -28,14 +28,14 @@ import {
   parseServiceAccount,
   parseTokenVariable,
   parseVariableNames,
-  words,
+  splitList,
 } from './parsers.ts'
 import { isNoPath, kubeconfigContent } from './path-or-content.ts'
 import { baseDirectory, isInside, parseDirectory, parseEvidencePath, realpathOr } from './paths.ts'
-import { isStdin, PATH_INPUTS } from './read-once.ts'
+import { isStdin, PATH_INPUTS } from './read-pipes.ts'
 import { sealToken } from './seal-credentials.ts'
 import { readSmallFile } from './small-file.ts'
-import type { Source } from './source.ts'
+import type { InputSource } from './source.ts'
 import { systemRoots } from './system-roots.ts'
 
 /** Everything a run is asked to do. Read once, before any network. */
@@ -50,7 +50,7 @@ export interface Options extends ClusterAccess {
   readonly passEnv: readonly string[]
   readonly isolate: 'auto' | 'off' | 'required'
   readonly identity: 'auto' | IdentityKind
-  readonly token: Secret | undefined
+  readonly token: SealedString | undefined
   readonly kubeconfig: KubeconfigInput | undefined
   readonly stdinTaken: boolean
   readonly audience: string
@@ -69,7 +69,7 @@ export interface Options extends ClusterAccess {
   readonly directory: string
   readonly evidence: string | undefined
   /** Makes a check run of the evidence. */
-  readonly checkToken: Secret | undefined
+  readonly checkToken: SealedString | undefined
   /** Milliseconds for all that comes before the scan, and again for the revocation. */
   readonly deadline: number
 }
@@ -84,7 +84,7 @@ const SYSTEM = 'system'
  * Reports every wrong input at once, each with its name, what is wrong and a right example. To finish a run
  * nothing is asked that only its start needs: a program or a directory may be gone by then.
  */
-export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'finish'): Options {
+export function parseOptions(source: InputSource, seal: Seal, purpose: 'start' | 'finish'): Options {
   const problems: string[] = []
   /** The inputs with a problem, so that one mistake gives one complaint. */
   const wrong = new Set<InputId>()
@@ -94,14 +94,15 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     try {
       if (text === '') {
         const { required } = inputs[id]
-        if (required === true || (required !== undefined && bringer === undefined && isIdentityKnown())) throw new Wrong('is missing')
+        if (required === true || (required !== undefined && bringer === undefined && isIdentityKnown()))
+          throw new InvalidValue('is missing')
         return whenEmpty
       }
       const allowed = inputs[id].options
-      if (allowed && !allowed.includes(text)) throw new Wrong(`is ${quote(text)}, not one of ${allowed.join(', ')}`)
+      if (allowed && !allowed.includes(text)) throw new InvalidValue(`is ${quote(text)}, not one of ${allowed.join(', ')}`)
       return parse(text)
     } catch (error) {
-      if (!(error instanceof Wrong)) throw error
+      if (!(error instanceof InvalidValue)) throw error
       wrong.add(id)
       problems.push(`${source.nameOf(id)} ${error.message}; ${exampleOf(id)}`)
       return whenEmpty
@@ -117,14 +118,15 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
   const serviceAccount = read('service_account', parseServiceAccount, { namespace: '', name: '' })
   const maxDuration = read('max_duration', parseDuration, Infinity)
   const tokenFile = read('token_file', same, '')
-  const token = read<Secret | undefined>('token', (text) => sealToken(text, seal), undefined)
+  const token = read<SealedString | undefined>('token', (text) => sealToken(text, seal), undefined)
   if (token !== undefined && tokenFile !== '')
     problems.push(`${source.nameOf('token')} and ${source.nameOf('token_file')} are both given: one is enough`)
   const shell = choice('shell')
   const allowDebugTrace = choice('allow_debug_trace') === 'true'
   const report = choice('report')
   // Not read without need: what is not known to anybody needs no redaction.
-  const checkToken = report === 'check' ? read<Secret | undefined>('github_token', (text) => sealToken(text, seal), undefined) : undefined
+  const checkToken =
+    report === 'check' ? read<SealedString | undefined>('github_token', (text) => sealToken(text, seal), undefined) : undefined
   const certificateAuthority = read('certificate_authority', readCertificateAuthority, '')
   const options: Options = {
     server,
@@ -145,7 +147,7 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     duration: read('duration', (text) => parseLife(text, maxDuration, source.nameOf('max_duration')), 900),
     rotateGrace: read<number | undefined>('rotate_grace', parseGrace, undefined),
     maxScan: read('max_scan', parseMaxScan, DEFAULT_MAX_SCAN_S),
-    tokenAudiences: read('token_audiences', words, []),
+    tokenAudiences: read('token_audiences', splitList, []),
     revocation: choice('revocation') as Options['revocation'],
     prove: choice('prove') as Options['prove'],
     proofSamples: read('proof_samples', parseSamples, 3),
@@ -175,9 +177,9 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     )
   if (report === 'check' && !given('github_token'))
     problems.push(`${source.nameOf('report')} is check, but ${source.nameOf('github_token')} is empty`)
-  if (purpose === 'start' && source.traced !== undefined && !allowDebugTrace) {
+  if (purpose === 'start' && source.debugTraceVariable !== undefined && !allowDebugTrace) {
     problems.push(
-      `${source.traced} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')} to true`,
+      `${source.debugTraceVariable} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')} to true`,
     )
   }
   if (options.identity === 'gitlab-oidc' && options.audience === NO_AUDIENCE)
@@ -236,7 +238,7 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     const content = kubeconfigContent(text)
     if (content !== undefined) return { ...asked, text: () => content, files: { refused: 'it was given as content' } }
     // Never echoed: it may be a part of a kubeconfig.
-    if (isNoPath(text)) throw new Wrong(damageOfKubeconfig(text) ?? 'is neither a kubeconfig nor the path of one')
+    if (isNoPath(text)) throw new InvalidValue(damageOfKubeconfig(text) ?? 'is neither a kubeconfig nor the path of one')
     const file = contentOf(text)
     const folder = dirname(resolve(text))
     // A job's files, and those that GitLab makes of its variables, are content, too: who wrote them is not who set up the runner.
@@ -249,18 +251,18 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
     return text === SYSTEM ? systemRoots() : parseCertificateAuthority(text, contentOf)
   }
 
-  function readToken(path: string): Secret {
+  function readToken(path: string): SealedString {
     if (isNoPath(path)) {
       if (path.length >= 16) seal(path)
-      throw new Wrong('looks like a token, not like the path of one: a token is given as token')
+      throw new InvalidValue('looks like a token, not like the path of one: a token is given as token')
     }
     return sealToken(contentOf(path), seal)
   }
 
   function contentOf(path: string): string {
-    const text = source.once?.get(path)
-    if (text instanceof Wrong) throw text
-    if (text === undefined && isStdin(path)) throw new Wrong(`is ${quote(path)}, but there is no standard input here`)
+    const text = source.pipeTexts?.get(path)
+    if (text instanceof InvalidValue) throw text
+    if (text === undefined && isStdin(path)) throw new InvalidValue(`is ${quote(path)}, but there is no standard input here`)
     return text ?? readSmallFile(path)
   }
 
@@ -300,7 +302,7 @@ export function parseOptions(source: Source, seal: Seal, purpose: 'start' | 'fin
 }
 
 /** The deadline, in seconds, for the pipes that are read before the other inputs. */
-export function deadlineOf(source: Pick<Source, 'input'>): number {
+export function deadlineOf(source: Pick<InputSource, 'input'>): number {
   try {
     return parseDeadline((source.input('deadline') ?? '').trim() || inputs.deadline.default)
   } catch {

@@ -1,90 +1,92 @@
 import { isIP } from 'node:net'
 import { quote } from '../base/quote.ts'
-import { Wrong } from './invalid-value.ts'
+import { InvalidValue } from './invalid-value.ts'
 
 export function parseServiceAccount(text: string): { namespace: string; name: string } {
   const [namespace = '', name = '', ...more] = text.split('/')
-  if (more.length > 0 || !isLabel(namespace) || !isSubdomain(name)) throw new Wrong(`is ${quote(text)}, not NAMESPACE/NAME`)
+  if (more.length > 0 || !isLabel(namespace) || !isSubdomain(name)) throw new InvalidValue(`is ${quote(text)}, not NAMESPACE/NAME`)
   return { namespace, name }
 }
 
 export function parseNamespace(text: string): string {
-  if (!isLabel(text)) throw new Wrong(`is ${quote(text)}, not the name of a namespace`)
+  if (!isLabel(text)) throw new InvalidValue(`is ${quote(text)}, not the name of a namespace`)
   return text
 }
 
 /** Clients print the name, put it into file names, and take it as an argument. */
 export function parseContextName(text: string): string {
   if (text.length > 253 || !/^[A-Za-z0-9[][A-Za-z0-9.:@_/[\]-]*$/.test(text))
-    throw new Wrong(`is ${quote(text)}, not a name of letters, digits and . : @ _ / [ ] -, of at most 253 characters`)
+    throw new InvalidValue(`is ${quote(text)}, not a name of letters, digits and . : @ _ / [ ] -, of at most 253 characters`)
   return text
 }
 
 export function parseDuration(text: string): number {
   const [, number = '', unit = ''] = /^(\d{1,7})(s|m|h|)$/.exec(text) ?? []
-  if (number === '') throw new Wrong(`is ${quote(text)}, not a duration`)
+  if (number === '') throw new InvalidValue(`is ${quote(text)}, not a duration`)
   return Number(number) * { s: 1, m: 60, h: 3600, '': 1 }[unit as 's' | 'm' | 'h' | '']
 }
 
 export function parseDeadline(text: string): number {
   const seconds = parseDuration(text)
-  if (seconds < 1 || seconds > 600) throw new Wrong(`is ${quote(text)}, not from 1s to 10m`)
+  if (seconds < 1 || seconds > 600) throw new InvalidValue(`is ${quote(text)}, not from 1s to 10m`)
   return seconds
 }
 
 export function parseGrace(text: string): number {
   const seconds = parseDuration(text)
   // https://github.com/kubernetes/kubernetes/blob/v1.36.2/staging/src/k8s.io/client-go/transport/token_source.go
-  if (seconds < 60) throw new Wrong(`is ${quote(text)}: Go programs re-read a token once a minute, so that less than 60s cuts them off`)
+  if (seconds < 60)
+    throw new InvalidValue(`is ${quote(text)}: Go programs re-read a token once a minute, so that less than 60s cuts them off`)
   return seconds
 }
 
 export function parseMaxScan(text: string): number {
   const seconds = parseDuration(text)
-  if (seconds < 1 || seconds > 24 * 3600) throw new Wrong(`is ${quote(text)}, not from 1s to 24h`)
+  if (seconds < 1 || seconds > 24 * 3600) throw new InvalidValue(`is ${quote(text)}, not from 1s to 24h`)
   return seconds
 }
 
 export function parseLife(text: string, longest: number, nameOfLongest: string): number {
   const seconds = parseDuration(text)
-  if (seconds < 600) throw new Wrong(`is ${quote(text)}: the API server issues no token for less than 10 minutes`)
-  if (seconds > longest) throw new Wrong(`is ${quote(text)}, over the limit of ${longest} s; raise ${nameOfLongest} if that is meant`)
+  if (seconds < 600) throw new InvalidValue(`is ${quote(text)}: the API server issues no token for less than 10 minutes`)
+  if (seconds > longest)
+    throw new InvalidValue(`is ${quote(text)}, over the limit of ${longest} s; raise ${nameOfLongest} if that is meant`)
   return seconds
 }
 
 export function parseExitCodes(text: string): number[] {
-  return words(text).map((word) => {
+  return splitList(text).map((word) => {
     const code = Number(word)
-    if (!Number.isInteger(code) || code < 0 || code > 255) throw new Wrong(`holds ${quote(word)}, not a number from 0 to 255`)
+    if (!Number.isInteger(code) || code < 0 || code > 255) throw new InvalidValue(`holds ${quote(word)}, not a number from 0 to 255`)
     return code
   })
 }
 
 export function parseSamples(text: string): number {
   const samples = Number(text)
-  if (!Number.isInteger(samples) || samples < 1 || samples > 20) throw new Wrong(`is ${quote(text)}, not a number from 1 to 20`)
+  if (!Number.isInteger(samples) || samples < 1 || samples > 20) throw new InvalidValue(`is ${quote(text)}, not a number from 1 to 20`)
   return samples
 }
 
-export function words(text: string): string[] {
+export function splitList(text: string): string[] {
   return text.split(/[\s,]+/).filter((word) => word !== '')
 }
 
 export function parseAudience(text: string): string {
-  if (/[\s\p{Cc}]/u.test(text)) throw new Wrong('holds white space or control characters')
+  if (/[\s\p{Cc}]/u.test(text)) throw new InvalidValue('holds white space or control characters')
   return text
 }
 
 export function parseVariableNames(text: string): string[] {
-  const names = words(text)
+  const names = splitList(text)
   const wrong = names.find((name) => !isVariableName(name))
-  if (wrong !== undefined) throw new Wrong(`holds ${quote(wrong)}, not the name of a variable`)
+  if (wrong !== undefined) throw new InvalidValue(`holds ${quote(wrong)}, not the name of a variable`)
   return names
 }
 
 export function parseTokenVariable(text: string): string {
   if (!isVariableName(text) || /^(PATH|HOME|NODE_OPTIONS|KUBECONFIG|KUBE_CONFIG_PATH|GITHUB_.*|RUNNER_.*|KUBEPASS_.*|LD_.*)$/.test(text)) {
-    throw new Wrong(`is ${quote(text)}, not a name that a token may have`)
+    throw new InvalidValue(`is ${quote(text)}, not a name that a token may have`)
   }
   return text
 }
@@ -95,25 +97,25 @@ function isVariableName(text: string): boolean {
 
 export function parseServer(text: string): string {
   const url = parseUrl(text)
-  if (url.username !== '' || url.password !== '') throw new Wrong('holds a user name or password')
-  if (url.protocol !== 'https:') throw new Wrong(`is ${quote(text)}: only https carries a token`)
-  if (url.search !== '' || url.hash !== '') throw new Wrong('holds a query or fragment')
+  if (url.username !== '' || url.password !== '') throw new InvalidValue('holds a user name or password')
+  if (url.protocol !== 'https:') throw new InvalidValue(`is ${quote(text)}: only https carries a token`)
+  if (url.search !== '' || url.hash !== '') throw new InvalidValue('holds a query or fragment')
   return url.href.replace(/\/$/, '')
 }
 
 export function parseProxy(text: string): URL {
   const url = parseUrl(text)
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new Wrong('is neither http nor https')
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new InvalidValue('is neither http nor https')
   if (url.username !== '' || url.password !== '')
-    throw new Wrong('holds a user name or password, which the kubeconfig would show to the scan')
+    throw new InvalidValue('holds a user name or password, which the kubeconfig would show to the scan')
   return url
 }
 
 function parseUrl(text: string): URL {
-  if (/[\s\p{Cc}]/u.test(text)) throw new Wrong('holds white space or control characters')
+  if (/[\s\p{Cc}]/u.test(text)) throw new InvalidValue('holds white space or control characters')
   const url = URL.parse(text)
   // Never echoed: it may hold a password.
-  if (url === null) throw new Wrong('is not a URL (such as https://10.0.0.1:6443)')
+  if (url === null) throw new InvalidValue('is not a URL (such as https://10.0.0.1:6443)')
   return url
 }
 
@@ -127,6 +129,7 @@ export function isSubdomain(text: string): boolean {
 }
 
 export function parseServerName(text: string): string {
-  if (!isSubdomain(text.toLowerCase()) && isIP(text) === 0) throw new Wrong(`is ${quote(text)}, neither a host name nor an IP address`)
+  if (!isSubdomain(text.toLowerCase()) && isIP(text) === 0)
+    throw new InvalidValue(`is ${quote(text)}, neither a host name nor an IP address`)
   return text
 }

@@ -2,36 +2,36 @@ import { accessSync, constants, realpathSync, statSync } from 'node:fs'
 import { delimiter, dirname, isAbsolute, relative, resolve } from 'node:path'
 import { errnoOf } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
-import { makeFolder, settled } from '../system/files.ts'
-import { Wrong } from './invalid-value.ts'
-import type { Source } from './source.ts'
+import { makeFolder, resolveRealPath } from '../system/files.ts'
+import { InvalidValue } from './invalid-value.ts'
+import type { InputSource } from './source.ts'
 
 /** The path that stands for standard output, so that another program can read the evidence. */
 export const STANDARD_OUTPUT = '-'
 
-export function parseEvidencePath(text: string, source: Source, purpose: 'start' | 'finish'): string {
+export function parseEvidencePath(text: string, source: InputSource, purpose: 'start' | 'finish'): string {
   if (text === STANDARD_OUTPUT) {
-    if (source.isCI) throw new Wrong("is -, but a job's standard output is its log: name a file")
+    if (source.isCI) throw new InvalidValue("is -, but a job's standard output is its log: name a file")
     return text
   }
-  if (text.includes('\0') || text.includes('\n')) throw new Wrong('holds a NUL or a line end')
+  if (text.includes('\0') || text.includes('\n')) throw new InvalidValue('holds a NUL or a line end')
   const file = resolve(source.workspace ?? '', text)
-  if (purpose === 'finish') return settledOr(file)
+  if (purpose === 'finish') return resolveRealPathOr(file)
   try {
     if (text.endsWith('/') || statSync(file, { throwIfNoEntry: false })?.isDirectory() === true)
-      throw new Wrong(`is ${quote(text)}, which names a folder`)
+      throw new InvalidValue(`is ${quote(text)}, which names a folder`)
     makeFolder(dirname(file))
     accessSync(dirname(file), constants.W_OK)
-    return settled(file)
+    return resolveRealPath(file)
   } catch (error) {
-    if (error instanceof Wrong) throw error
-    throw new Wrong(`is ${quote(text)}, where no file can be written (${errnoOf(error)})`)
+    if (error instanceof InvalidValue) throw error
+    throw new InvalidValue(`is ${quote(text)}, where no file can be written (${errnoOf(error)})`)
   }
 }
 
-function settledOr(path: string): string {
+function resolveRealPathOr(path: string): string {
   try {
-    return settled(path)
+    return resolveRealPath(path)
   } catch {
     return path
   }
@@ -42,21 +42,22 @@ export function parseDirectory(path: string, workspace: string | undefined): str
   let real: string
   try {
     real = realpathSync(path)
-    if (!statSync(real).isDirectory()) throw new Wrong(`is ${quote(path)}, which is no directory`)
+    if (!statSync(real).isDirectory()) throw new InvalidValue(`is ${quote(path)}, which is no directory`)
     accessSync(real, constants.W_OK)
   } catch (error) {
-    if (error instanceof Wrong) throw error
-    throw new Wrong(`is ${quote(path)}, which cannot be used (${errnoOf(error)})`)
+    if (error instanceof InvalidValue) throw error
+    throw new InvalidValue(`is ${quote(path)}, which cannot be used (${errnoOf(error)})`)
   }
-  if (workspace !== undefined && isInside(real, realpathOr(workspace))) throw new Wrong(`is ${quote(path)}, which lies in the workspace`)
+  if (workspace !== undefined && isInside(real, realpathOr(workspace)))
+    throw new InvalidValue(`is ${quote(path)}, which lies in the workspace`)
   if (real.includes(delimiter))
-    throw new Wrong(`is ${quote(real)}, with a "${delimiter}": KUBECONFIG is a list, so that clients would look for two other files`)
-  if (/\p{Cc}/u.test(real)) throw new Wrong(`is ${quote(real)}, with a control character`)
+    throw new InvalidValue(`is ${quote(real)}, with a "${delimiter}": KUBECONFIG is a list, so that clients would look for two other files`)
+  if (/\p{Cc}/u.test(real)) throw new InvalidValue(`is ${quote(real)}, with a control character`)
   return real
 }
 
 /** Where a run's private directory lies, also when the place is gone by now. */
-export function baseDirectory(source: Pick<Source, 'input' | 'temp'>): string {
+export function baseDirectory(source: Pick<InputSource, 'input' | 'temp'>): string {
   const given = (source.input('directory') ?? '').trim()
   return realpathOr(given === '' ? source.temp : given)
 }

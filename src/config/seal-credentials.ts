@@ -1,15 +1,15 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import type { ClientCertificate } from '../net/http.ts'
-import type { Seal, Secret } from '../redact/secret.ts'
-import { damageOfPem, damageOfToken, standInOf, tokenIn } from './damage.ts'
-import { Wrong } from './invalid-value.ts'
+import type { Seal, SealedString } from '../redact/sealed-string.ts'
+import { damageOfPem, damageOfToken, placeholderProblem, tokenIn } from './damage.ts'
+import { InvalidValue } from './invalid-value.ts'
 import { pemBlocks, pemOf } from './pem.ts'
 
 /** No server takes headers of that size. */
 const LONGEST_TOKEN = 64 * 1024
 
 /** A private key from PEM or its base64: the first one, in the form that Node.js takes, whatever its label says of the form. */
-export function sealKey(text: string, seal: Seal): Secret {
+export function sealKey(text: string, seal: Seal): SealedString {
   const pem = pemOf(text)
   if (pem === undefined) {
     if (text.length >= 16) seal(text)
@@ -20,15 +20,15 @@ export function sealKey(text: string, seal: Seal): Secret {
   if (pem !== text) seal(text.replaceAll(/\s/g, ''))
   const block = pemBlocks(pem).find(({ label }) => / ?PRIVATE KEY$/.test(label))
   if (block?.label === 'ENCRYPTED PRIVATE KEY' || block?.hasHeaders === true)
-    throw new Wrong('is encrypted, and nobody is there to be asked for its password: decrypt it (openssl pkey)')
+    throw new InvalidValue('is encrypted, and nobody is there to be asked for its password: decrypt it (openssl pkey)')
   const key = block && keyIn(block.der)
   if (key === undefined) throw noKeyIn(text)
   const usable = key.export({ type: 'pkcs8', format: 'pem' }).toString()
   return usable.trim() === pem.trim() ? sealed : seal(usable)
 }
 
-function noKeyIn(text: string): Wrong {
-  return new Wrong(damageOfPem(text, 'private key') ?? 'holds no private key that can be read')
+function noKeyIn(text: string): InvalidValue {
+  return new InvalidValue(damageOfPem(text, 'private key') ?? 'holds no private key that can be read')
 }
 
 /** Tools disagree on the label, so that each form is tried. */
@@ -43,25 +43,25 @@ function keyIn(der: Buffer): KeyObject | undefined {
   return undefined
 }
 
-export function sealToken(text: string, seal: Seal): Secret {
+export function sealToken(text: string, seal: Seal): SealedString {
   const token = text.trim()
-  const standIn = standInOf(token)
-  if (standIn !== undefined) throw new Wrong(standIn)
-  if (token.length < 16) throw new Wrong('is too short to be a token')
-  if (token.length > LONGEST_TOKEN) throw new Wrong('is too long to be a token')
+  const standIn = placeholderProblem(token)
+  if (standIn !== undefined) throw new InvalidValue(standIn)
+  if (token.length < 16) throw new InvalidValue('is too short to be a token')
+  if (token.length > LONGEST_TOKEN) throw new InvalidValue('is too long to be a token')
   // Sealed before it is judged, so that no message can show it.
   const sealed = seal(token)
   const damage = damageOfToken(token)
   if (damage !== undefined) {
     seal(tokenIn(token) ?? token)
-    throw new Wrong(damage)
+    throw new InvalidValue(damage)
   }
-  if (!/^[\x21-\x7e]+$/.test(token)) throw new Wrong('holds characters that no bearer token has (white space, line ends, non-ASCII)')
+  if (!/^[\x21-\x7e]+$/.test(token)) throw new InvalidValue('holds characters that no bearer token has (white space, line ends, non-ASCII)')
   return sealed
 }
 
 /** A certificate with the key that belongs to it. */
 export function checkKeyPair(pair: ClientCertificate): ClientCertificate {
   if (new X509Certificate(pair.certificate).checkPrivateKey(createPrivateKey(pair.key.reveal()))) return pair
-  throw new Wrong('does not belong to its key')
+  throw new InvalidValue('does not belong to its key')
 }

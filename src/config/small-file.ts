@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { errnoOf } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
-import { Wrong } from './invalid-value.ts'
+import { InvalidValue } from './invalid-value.ts'
 
 /** No file that kubepass reads is larger. */
 export const LARGEST_FILE = 1024 * 1024
@@ -9,13 +9,13 @@ export const LARGEST_FILE = 1024 * 1024
 export function readSmallFile(path: string): string {
   try {
     const about = statSync(path)
-    if (about.isFIFO()) throw new Wrong(`names ${quote(path)}, a pipe, which can be read only once: give a file`)
-    if (!about.isFile()) throw new Wrong(`names ${quote(path)}, which is no file`)
-    if (about.size > LARGEST_FILE) throw new Wrong(`names ${quote(path)}, which is over 1 MiB`)
+    if (about.isFIFO()) throw new InvalidValue(`names ${quote(path)}, a pipe, which can be read only once: give a file`)
+    if (!about.isFile()) throw new InvalidValue(`names ${quote(path)}, which is no file`)
+    if (about.size > LARGEST_FILE) throw new InvalidValue(`names ${quote(path)}, which is over 1 MiB`)
     return textIn(readFileSync(path))
   } catch (error) {
-    if (error instanceof Wrong) throw error
-    throw new Wrong(`names ${quote(path, 120)}, which cannot be read (${errnoOf(error)})`)
+    if (error instanceof InvalidValue) throw error
+    throw new InvalidValue(`names ${quote(path, 120)}, which cannot be read (${errnoOf(error)})`)
   }
 }
 

@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream'
 import type { InputId } from './inputs.ts'
-import type { ReadOnce } from './read-once.ts'
+import type { PipeTexts } from './read-pipes.ts'
 
 /** Where the inputs come from. */
-export interface Source {
+export interface InputSource {
   /** An accepted exit code of the scan becomes 0, and all that is printed is the job's log. */
   readonly isCI: boolean
   input(id: InputId): string | undefined
@@ -23,10 +23,10 @@ export interface Source {
   /** And the job fails if it does. */
   readonly postFailsJob: boolean
   /** The setting by which the host shows every variable in the log, where that is on. */
-  readonly traced: string | undefined
+  readonly debugTraceVariable: string | undefined
   /** Whether we run in a Pod is read from it, and no input. */
   readonly env: NodeJS.ProcessEnv
   readonly stdin: (() => Readable) | undefined
   /** The texts of pipes, which were read before because a pipe can be read only once. */
-  readonly once?: ReadOnce
+  readonly pipeTexts?: PipeTexts
 }

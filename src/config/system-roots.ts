@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { parseCertificate } from './certificates.ts'
-import { Wrong } from './invalid-value.ts'
+import { InvalidValue } from './invalid-value.ts'
 import { readSmallFile } from './small-file.ts'
 
 /**
@@ -19,6 +19,6 @@ const BUNDLES = [
 /** The public CAs that the distribution trusts, as PEM. */
 export function systemRoots(): string {
   const bundle = BUNDLES.find((path) => existsSync(path))
-  if (bundle === undefined) throw new Wrong('is system, but this machine has no CAs: install the package ca-certificates')
+  if (bundle === undefined) throw new InvalidValue('is system, but this machine has no CAs: install the package ca-certificates')
   return parseCertificate(readSmallFile(bundle))
 }

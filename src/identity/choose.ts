@@ -4,7 +4,7 @@ import { inputs } from '../config/inputs.ts'
 import type { Options } from '../config/options.ts'
 import { githubOidcIdentity } from './github-oidc.ts'
 import { gitlabOidcIdentity } from './gitlab-oidc.ts'
-import type { Identity, Surroundings } from './identity.ts'
+import type { Identity, IdentityContext } from './identity.ts'
 import { inClusterIdentity } from './in-cluster.ts'
 import { tokenIdentity } from './token.ts'
 
@@ -22,17 +22,17 @@ interface Candidate {
  * The identity that the options name, or the only one that is there. No network yet.
  * @returns it, and why it was taken
  */
-export async function chooseIdentity(options: Options, surroundings: Surroundings): Promise<{ identity: Identity; why: string }> {
-  const { idTokensNeed, nameOf, run } = surroundings
-  const candidates = candidatesOf(options, surroundings)
+export async function chooseIdentity(options: Options, context: IdentityContext): Promise<{ identity: Identity; why: string }> {
+  const { idTokenInstructions, nameOf, job } = context
+  const candidates = candidatesOf(options, context)
   const named = (them: readonly Candidate[]): string => them.map(({ kind, there }) => `${kind} (${there})`).join(' and ')
   if (options.identity !== 'auto') {
     const wanted = candidates.find(({ kind }) => kind === options.identity)
     if (wanted !== undefined) return chosen(wanted, 'it was asked for')
     // What else is not there was given by no input, which is told before.
-    if (options.identity === `${run.platform}-oidc`)
-      throw new KubepassError('IDENTITY', 'The job has no ID token, and may not request one.', { hint: idTokensNeed })
-    const where = { github: 'on GitHub', gitlab: 'on GitLab', terminal: 'in a terminal' }[run.platform]
+    if (options.identity === `${job.platform}-oidc`)
+      throw new KubepassError('IDENTITY', 'The job has no ID token, and may not request one.', { hint: idTokenInstructions })
+    const where = { github: 'on GitHub', gitlab: 'on GitLab', terminal: 'in a terminal' }[job.platform]
     throw new KubepassError('IDENTITY', `The identity ${options.identity} is not to be had ${where}.`, {
       hint: candidates.length === 0 ? howToGetOne() : `Here is ${named(candidates)}: set ${nameOf('identity')} to that, or leave it out.`,
     })
@@ -40,7 +40,7 @@ export async function chooseIdentity(options: Options, surroundings: Surrounding
   const explicit = candidates.filter(({ isExplicit }) => isExplicit)
   const [only, ...others] = explicit.length > 0 ? explicit : candidates
   if (only === undefined) {
-    const also = idTokensNeed === undefined ? '' : ', and the job has no ID token'
+    const also = idTokenInstructions === undefined ? '' : ', and the job has no ID token'
     throw new KubepassError('IDENTITY', `There is no identity: no token was given${also}.`, { hint: howToGetOne() })
   }
   if (others.length > 0) {
@@ -50,7 +50,7 @@ export async function chooseIdentity(options: Options, surroundings: Surrounding
   }
   if (only.mustBeNamed === true) {
     throw new KubepassError('IDENTITY', `The identity ${named([only])} counts on GitLab only if ${nameOf('identity')} names it.`, {
-      hint: `Set ${nameOf('identity')} to ${only.kind}: anybody who may run a pipeline can set a variable.${idTokensNeed === undefined ? '' : `\nOr: ${idTokensNeed}`}`,
+      hint: `Set ${nameOf('identity')} to ${only.kind}: anybody who may run a pipeline can set a variable.${idTokenInstructions === undefined ? '' : `\nOr: ${idTokenInstructions}`}`,
     })
   }
   const merelyThere = candidates.filter((candidate) => candidate !== only).map(({ there }) => there)
@@ -73,27 +73,27 @@ export async function chooseIdentity(options: Options, surroundings: Surrounding
   }
 
   function howToGetOne(): string {
-    const inputsForIt = `${nameOf('token_file')}${idTokensNeed === undefined ? ' or' : `, ${nameOf('token')} or`} ${nameOf('kubeconfig')}`
-    return idTokensNeed === undefined ? `Give ${inputsForIt}.` : `${idTokensNeed}\nOr: Give ${inputsForIt}.`
+    const inputsForIt = `${nameOf('token_file')}${idTokenInstructions === undefined ? ' or' : `, ${nameOf('token')} or`} ${nameOf('kubeconfig')}`
+    return idTokenInstructions === undefined ? `Give ${inputsForIt}.` : `${idTokenInstructions}\nOr: Give ${inputsForIt}.`
   }
 }
 
-function candidatesOf(options: Options, surroundings: Surroundings): Candidate[] {
-  const { idToken, idTokenRequest, seal, env } = surroundings
+function candidatesOf(options: Options, context: IdentityContext): Candidate[] {
+  const { idToken, idTokenRequest, seal, env } = context
   const { audience, kubeconfig, token } = options
   const candidates: Candidate[] = []
   // On GitLab these inputs are variables, and anybody who may run a pipeline can set variables.
-  const mustBeNamed = surroundings.run.platform === 'gitlab'
+  const mustBeNamed = context.job.platform === 'gitlab'
   const isExplicit = !mustBeNamed
   if (token !== undefined)
     candidates.push({ kind: 'token', there: 'a token was given', isExplicit, mustBeNamed, make: () => tokenIdentity(token) })
   if (kubeconfig !== undefined) {
     // What most jobs have no use for is not loaded for them.
-    const make = async (): Promise<Identity> => (await import('./kubeconfig.ts')).kubeconfigIdentity(kubeconfig, surroundings)
+    const make = async (): Promise<Identity> => (await import('./kubeconfig.ts')).kubeconfigIdentity(kubeconfig, context)
     candidates.push({ kind: 'kubeconfig', there: 'a kubeconfig was given', isExplicit, mustBeNamed, make })
   }
   if (idTokenRequest !== undefined) {
-    const make = (): Identity => githubOidcIdentity(idTokenRequest, audience, surroundings)
+    const make = (): Identity => githubOidcIdentity(idTokenRequest, audience, context)
     candidates.push({ kind: 'github-oidc', there: 'the job may request ID tokens', isExplicit: false, make })
   }
   if (idToken !== undefined) {

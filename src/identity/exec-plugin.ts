@@ -7,9 +7,9 @@ import { errnoOf, KubepassError } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
 import { parseCertificate } from '../config/certificates.ts'
 import type { ClusterAccess } from '../config/cluster-access.ts'
-import { Wrong } from '../config/invalid-value.ts'
+import { InvalidValue } from '../config/invalid-value.ts'
 import { checkKeyPair, sealKey, sealToken } from '../config/seal-credentials.ts'
-import type { Seal } from '../redact/secret.ts'
+import type { Seal } from '../redact/sealed-string.ts'
 import { killQuietly } from '../system/process-handle.ts'
 import type { AuthInfo } from './identity.ts'
 import type { Exec } from './read-kubeconfig.ts'
@@ -20,7 +20,7 @@ export interface ExecCredential {
   readonly expiresAt: number | undefined
 }
 
-const MOST_BYTES = 1024 * 1024
+const MAX_OUTPUT_BYTES = 1024 * 1024
 const OURS = /^(INPUT|STATE|KUBEPASS)_/
 const SECRET_NAME = /TOKEN|SECRET|PASSWORD|KEY/i
 const SECRET_FLAG = /^-.*(token|secret|password|key)$/i
@@ -31,7 +31,7 @@ const LAST_LINES = 10
 const KEPT_BYTES = 16 * 1024
 const ASKS = /\b(device ?code|devicelogin|enter the code|browser|sign in|log ?in|password|passphrase|otp)\b/i
 /** How long an output may stay open once the program and its group have ended. */
-const DRAIN_MS = 1_000
+const OUTPUT_GRACE_MS = 1_000
 
 /** What client-go tells a plugin in KUBERNETES_EXEC_INFO. */
 export function execInfo({ apiVersion, clusterInfo }: Exec, cluster: ClusterAccess): string {
@@ -62,7 +62,7 @@ export async function runExecPlugin(exec: Exec, env: NodeJS.ProcessEnv, seal: Se
   try {
     return credentialOf(stdout, exec.apiVersion, seal)
   } catch (error) {
-    if (error instanceof Wrong) throw failed(exec, `printed no credential: ${error.message}`, lastLines(stderr))
+    if (error instanceof InvalidValue) throw failed(exec, `printed no credential: ${error.message}`, lastLines(stderr))
     throw error
   }
 }
@@ -88,7 +88,7 @@ async function outputsOf(exec: Exec, env: NodeJS.ProcessEnv, signal: AbortSignal
       const [code, by] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
       stop()
       // Who has left the group may hold an output.
-      await Promise.race([closed, sleep(DRAIN_MS, undefined, { ref: false })])
+      await Promise.race([closed, sleep(OUTPUT_GRACE_MS, undefined, { ref: false })])
       inTime(stderr())
       if (stdout.isOver()) throw failed(exec, 'printed over 1 MiB')
       if (code !== 0) throw failed(exec, `ended with ${by ?? `exit code ${String(code)}`}`, lastLines(stderr()))
@@ -107,17 +107,18 @@ async function outputsOf(exec: Exec, env: NodeJS.ProcessEnv, signal: AbortSignal
 /** https://kubernetes.io/docs/reference/config-api/client-authentication.v1/#client-authentication-k8s-io-v1-ExecCredential */
 function credentialOf(text: string, apiVersion: string, seal: Seal): ExecCredential {
   const { status, ...about } = parseObject(text)
-  if (about['kind'] !== 'ExecCredential') throw new Wrong('its answer is no ExecCredential')
-  if (about['apiVersion'] !== apiVersion) throw new Wrong(`its answer is not of ${apiVersion}, as the kubeconfig has it`)
+  if (about['kind'] !== 'ExecCredential') throw new InvalidValue('its answer is no ExecCredential')
+  if (about['apiVersion'] !== apiVersion) throw new InvalidValue(`its answer is not of ${apiVersion}, as the kubeconfig has it`)
   const { token, clientCertificateData, clientKeyData, expirationTimestamp } = isObject(status) ? status : {}
   const expiry = typeof expirationTimestamp === 'string' ? Date.parse(expirationTimestamp) : NaN
   const expiresAt = Number.isNaN(expiry) ? undefined : expiry
   const bearer = given(token) ? named('status.token', () => sealToken(token, seal)) : undefined
   const key = given(clientKeyData) ? named('status.clientKeyData', () => sealKey(clientKeyData, seal)) : undefined
-  if (bearer !== undefined && key !== undefined) throw new Wrong('its answer has a token and a client certificate: which of them counts?')
+  if (bearer !== undefined && key !== undefined)
+    throw new InvalidValue('its answer has a token and a client certificate: which of them counts?')
   if (bearer !== undefined) return { authInfo: { bearer }, expiresAt }
   if (key === undefined || !given(clientCertificateData))
-    throw new Wrong('its answer has neither a token nor a client certificate with its key')
+    throw new InvalidValue('its answer has neither a token nor a client certificate with its key')
   return {
     authInfo: named('status.clientCertificateData', () => checkKeyPair({ certificate: parseCertificate(clientCertificateData), key })),
     expiresAt,
@@ -131,7 +132,7 @@ function parseObject(text: string): Record<string, unknown> {
   } catch {
     // Its message would quote the text.
   }
-  if (!isObject(value)) throw new Wrong('its answer is no JSON object')
+  if (!isObject(value)) throw new InvalidValue('its answer is no JSON object')
   return value
 }
 
@@ -139,7 +140,7 @@ function named<T>(field: string, read: () => T): T {
   try {
     return read()
   } catch (error) {
-    throw error instanceof Wrong ? new Wrong(`its ${field} ${error.message}`) : error
+    throw error instanceof InvalidValue ? new InvalidValue(`its ${field} ${error.message}`) : error
   }
 }
 
@@ -148,10 +149,10 @@ function collect(stream: Readable, whenOver: () => void): { text: () => string; 
   let size = 0
   stream.on('data', (chunk: Buffer) => {
     size += chunk.length
-    if (size <= MOST_BYTES) chunks.push(chunk)
+    if (size <= MAX_OUTPUT_BYTES) chunks.push(chunk)
     else whenOver()
   })
-  return { text: () => Buffer.concat(chunks).toString(), isOver: () => size > MOST_BYTES }
+  return { text: () => Buffer.concat(chunks).toString(), isOver: () => size > MAX_OUTPUT_BYTES }
 }
 
 /** Keeps the end of an output. A word that was cut is left out, because it may be a part of a secret. */

@@ -1,13 +1,13 @@
-import { limitOf } from '../base/deadline.ts'
+import { deadlineAfter } from '../base/deadline.ts'
 import { KubepassError } from '../base/errors.ts'
 import { exchangeOnLoopback, Http, isLoopback } from '../net/http.ts'
-import { proxyFor } from '../net/proxy.ts'
-import { isUnknownHost, isUntrusted, reasonOf, retried } from '../net/retry.ts'
-import type { Secret } from '../redact/secret.ts'
+import { proxyFor } from '../net/proxy-variables.ts'
+import { isUnknownHost, isCertificateError, reasonOf, retry } from '../net/retry.ts'
+import type { SealedString } from '../redact/sealed-string.ts'
 import { decodeJwt } from '../token/jwt.ts'
-import type { Identity, IdTokenRequest, Surroundings } from './identity.ts'
+import type { Identity, IdTokenRequest, IdentityContext } from './identity.ts'
 
-const DEADLINE_MS = 20_000
+const ID_TOKEN_TIMEOUT_MS = 20_000
 /** An ID token lives five minutes, a scan longer: it is asked for anew when it has less than this left. */
 const FRESH_S = 60
 
@@ -15,15 +15,15 @@ const FRESH_S = 60
 export function githubOidcIdentity(
   request: IdTokenRequest,
   audience: string,
-  surroundings: Pick<Surroundings, 'env' | 'isNewHost' | 'say' | 'seal'>,
+  context: Pick<IdentityContext, 'env' | 'isNewHost' | 'info' | 'seal'>,
 ): Identity {
-  let current: { token: Secret; expiresAt: number } | undefined
+  let current: { token: SealedString; expiresAt: number } | undefined
   return {
     kind: 'github-oidc',
     async authInfo(signal) {
-      const isNewHost = surroundings.isNewHost && current === undefined
+      const isNewHost = context.isNewHost && current === undefined
       if (current === undefined || current.expiresAt - Date.now() / 1000 < FRESH_S)
-        current = await fetchIdToken(request, audience, { ...surroundings, isNewHost }, signal)
+        current = await fetchIdToken(request, audience, { ...context, isNewHost }, signal)
       return { bearer: current.token }
     },
   }
@@ -32,19 +32,19 @@ export function githubOidcIdentity(
 async function fetchIdToken(
   request: IdTokenRequest,
   audience: string,
-  { env, isNewHost, say, seal }: Parameters<typeof githubOidcIdentity>[2],
+  { env, isNewHost, info, seal }: Parameters<typeof githubOidcIdentity>[2],
   signal: AbortSignal,
-): Promise<{ token: Secret; expiresAt: number }> {
+): Promise<{ token: SealedString; expiresAt: number }> {
   const url = new URL(request.url)
   url.searchParams.set('audience', audience)
   const headers = { accept: 'application/json', authorization: `Bearer ${request.bearer.reveal()}` }
   if (url.protocol !== 'https:' && !isLoopback(url)) throw noIdToken('its service is not reached by https')
   const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: proxyFor(url, env) })
   try {
-    const { last: outcome } = await retried(
+    const { last: outcome } = await retry(
       (attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }),
-      limitOf(DEADLINE_MS, signal),
-      { say: (text) => say(`The ID token service ${url.host} ${text}`), isNewHost },
+      deadlineAfter(ID_TOKEN_TIMEOUT_MS, signal),
+      { info: (text) => info(`The ID token service ${url.host} ${text}`), isNewHost },
     )
     if ('failure' in outcome) {
       throw outcome.failure instanceof KubepassError ? outcome.failure : noIdToken(reasonOf(outcome.failure), hintFor(outcome.failure, url))
@@ -60,7 +60,7 @@ async function fetchIdToken(
 }
 
 function hintFor(failure: unknown, { host }: URL): string | undefined {
-  if (isUntrusted(failure)) {
+  if (isCertificateError(failure)) {
     return (
       `The certificate of the ID token service ${host} is not from a CA that Node.js trusts. If it is from an internal CA, or a proxy in between ends TLS: ` +
       'set NODE_EXTRA_CA_CERTS to the path of that CA as PEM, in the environment of the runner or of this step (env:). certificate_authority is for the API server alone.'

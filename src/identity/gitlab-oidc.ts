@@ -1,6 +1,6 @@
 import { KubepassError } from '../base/errors.ts'
 import { quote, quoteValue } from '../base/quote.ts'
-import type { Secret } from '../redact/secret.ts'
+import type { SealedString } from '../redact/sealed-string.ts'
 import { jwtOf } from '../token/jwt.ts'
 import type { Identity } from './identity.ts'
 
@@ -8,7 +8,7 @@ import type { Identity } from './identity.ts'
  * The ID token that the job was given at its start; there is no other.
  * https://docs.gitlab.com/ci/secrets/id_token_authentication/
  */
-export function gitlabOidcIdentity(token: Secret, audience: string): Identity {
+export function gitlabOidcIdentity(token: SealedString, audience: string): Identity {
   return {
     kind: 'gitlab-oidc',
     authInfo: () =>

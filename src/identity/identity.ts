@@ -1,18 +1,18 @@
 import type { ClusterAccess, IdentityKind } from '../config/cluster-access.ts'
 import type { InputId } from '../config/inputs.ts'
 import type { ClientCertificate } from '../net/http.ts'
-import type { Seal, Secret } from '../redact/secret.ts'
-import type { Run } from '../state/job.ts'
+import type { Seal, SealedString } from '../redact/sealed-string.ts'
+import type { JobInfo } from '../state/job-info.ts'
 
-export interface Surroundings {
-  run: Pick<Run, 'platform'>
+export interface IdentityContext {
+  job: Pick<JobInfo, 'platform'>
   /** What is missing where the job cannot request ID tokens; undefined where no job ever can. */
-  idTokensNeed: string | undefined
+  idTokenInstructions: string | undefined
   nameOf: (id: InputId) => string
   idTokenRequest: IdTokenRequest | undefined
-  idToken: Secret | undefined
+  idToken: SealedString | undefined
   seal: Seal
-  say: (text: string) => void
+  info: (text: string) => void
   /** Nothing says yet that the hosts of the job's services exist. */
   isNewHost: boolean
   env: NodeJS.ProcessEnv
@@ -25,11 +25,11 @@ export interface Surroundings {
 /** Where the runner hands out ID tokens. */
 export interface IdTokenRequest {
   url: URL
-  bearer: Secret
+  bearer: SealedString
 }
 
 /** What shows the API server who asks: one of the two. */
-export type AuthInfo = { readonly bearer: Secret } | ClientCertificate
+export type AuthInfo = { readonly bearer: SealedString } | ClientCertificate
 
 /** Who the job is, towards the API server. */
 export interface Identity {

@@ -1,9 +1,9 @@
 import { KubepassError } from '../base/errors.ts'
 import { parseCertificate } from '../config/certificates.ts'
-import { Wrong } from '../config/invalid-value.ts'
+import { InvalidValue } from '../config/invalid-value.ts'
 import { sealToken } from '../config/seal-credentials.ts'
 import { readSmallFile } from '../config/small-file.ts'
-import type { Seal } from '../redact/secret.ts'
+import type { Seal } from '../redact/sealed-string.ts'
 import { FOLDER, serverOf, TOKEN } from '../system/pod.ts'
 import type { Identity } from './identity.ts'
 
@@ -27,7 +27,7 @@ function checked<T>(what: string, read: () => T): T {
   try {
     return read()
   } catch (error) {
-    throw error instanceof Wrong ? notInPod(`${what} ${error.message}`) : error
+    throw error instanceof InvalidValue ? notInPod(`${what} ${error.message}`) : error
   }
 }
 

@@ -4,29 +4,29 @@ import { quote } from '../base/quote.ts'
 import { parseCertificate } from '../config/certificates.ts'
 import type { ClusterAccess, KubeconfigInput } from '../config/cluster-access.ts'
 import { damageOfKubeconfig } from '../config/damage.ts'
-import { Wrong } from '../config/invalid-value.ts'
+import { InvalidValue } from '../config/invalid-value.ts'
 import { parseProxy, parseServer, parseServerName } from '../config/parsers.ts'
 import { isNoPath } from '../config/path-or-content.ts'
 import { checkKeyPair, sealKey, sealToken } from '../config/seal-credentials.ts'
 import { readSmallFile } from '../config/small-file.ts'
-import type { Secret } from '../redact/secret.ts'
+import type { SealedString } from '../redact/sealed-string.ts'
 import { findProgram } from '../system/find-program.ts'
 import { type ExecCredential, execInfo, runExecPlugin, sealSecrets } from './exec-plugin.ts'
-import type { AuthInfo, Identity, Surroundings } from './identity.ts'
+import type { AuthInfo, Identity, IdentityContext } from './identity.ts'
 import type { Exec, Kubeconfig, TextOrFile } from './read-kubeconfig.ts'
 
 /** A credential of an exec plugin is used until it has less than this left. */
 const FRESH_MS = 60_000
 
 /** The user and the cluster of one context of a kubeconfig. */
-export async function kubeconfigIdentity(input: KubeconfigInput, surroundings: Surroundings): Promise<Identity> {
-  const { nameOf, seal } = surroundings
+export async function kubeconfigIdentity(input: KubeconfigInput, context: IdentityContext): Promise<Identity> {
+  const { nameOf, seal } = context
   const refuse = (why: string, hint?: string): KubepassError => new KubepassError('INPUT', `${nameOf('kubeconfig')} ${why}.`, { hint })
   const checked = <T>(what: string, read: () => T): T => {
     try {
       return read()
     } catch (error) {
-      throw error instanceof Wrong ? refuse(`has ${what}, which ${error.message}`, hintFor(what)) : error
+      throw error instanceof InvalidValue ? refuse(`has ${what}, which ${error.message}`, hintFor(what)) : error
     }
   }
   // It brings client-node and a YAML parser with it.
@@ -67,7 +67,7 @@ export async function kubeconfigIdentity(input: KubeconfigInput, surroundings: S
     if (user.by === 'token file') {
       const path = pathOf('tokenFile', user.file)
       // Read again for each use: somebody may renew it.
-      const read = (): Secret => checked('a tokenFile', () => sealToken(readSmallFile(path), seal))
+      const read = (): SealedString => checked('a tokenFile', () => sealToken(readSmallFile(path), seal))
       read()
       return () => Promise.try(() => ({ bearer: read() }))
     }
@@ -82,7 +82,7 @@ export async function kubeconfigIdentity(input: KubeconfigInput, surroundings: S
     return checked('a client-certificate', () => checkKeyPair({ certificate, key: sealed }))
   }
 
-  function keyIn(path: string): Secret {
+  function keyIn(path: string): SealedString {
     return checked('a client-key', () => sealKey(readSmallFile(path), seal))
   }
 
@@ -114,7 +114,7 @@ export async function kubeconfigIdentity(input: KubeconfigInput, surroundings: S
     const own = Object.fromEntries(exec.env.map(({ name, value }) => [name, value]))
     // The CAs of the system do not fit into a variable, and the program knows them.
     const ownAuthority = input.systemRoots === undefined ? cluster.certificateAuthority : ''
-    const env = { ...surroundings.env, ...own, KUBERNETES_EXEC_INFO: execInfo(exec, { ...cluster, certificateAuthority: ownAuthority }) }
+    const env = { ...context.env, ...own, KUBERNETES_EXEC_INFO: execInfo(exec, { ...cluster, certificateAuthority: ownAuthority }) }
     let current: ExecCredential | undefined
     return async (signal) => {
       if (current?.expiresAt === undefined || current.expiresAt - Date.now() < FRESH_MS)
@@ -127,8 +127,8 @@ export async function kubeconfigIdentity(input: KubeconfigInput, surroundings: S
     if (isAbsolute(command)) return command
     // As the Go clients have it: with a slash it is a path beside the kubeconfig.
     const path = command.includes('/') ? pathOf('exec.command', command) : command
-    if (!surroundings.hasPost) return path
-    const program = findProgram(path, surroundings.path)
+    if (!context.hasPost) return path
+    const program = findProgram(path, context.path)
     throw refuse(
       `names the program ${quote(command)} without its whole path: it is run again when the job ends, and PATH may lead elsewhere by then`,
       program === undefined ? 'It is not on PATH now.' : `Write command: ${program}`,

@@ -1,7 +1,7 @@
 import { KubeConfig } from '@kubernetes/client-node'
 import { parseDocument } from 'yaml'
 import { quote } from '../base/quote.ts'
-import type { Secret } from '../redact/secret.ts'
+import type { SealedString } from '../redact/sealed-string.ts'
 
 /** What one context of a kubeconfig says; its shape is checked, its values are not. */
 export interface Kubeconfig {
@@ -16,12 +16,12 @@ export interface Kubeconfig {
 export type TextOrFile = { readonly text: string } | { readonly file: string }
 
 export type User =
-  | { readonly by: 'token'; readonly token: Secret }
+  | { readonly by: 'token'; readonly token: SealedString }
   | { readonly by: 'token file'; readonly file: string }
   | {
       readonly by: 'certificate'
       readonly certificate: TextOrFile
-      readonly key: { readonly secret: Secret } | { readonly file: string }
+      readonly key: { readonly secret: SealedString } | { readonly file: string }
       /** It has a token, too, which the API server would look at only if it did not take the certificate. */
       readonly besideToken: boolean
     }
@@ -46,8 +46,8 @@ export interface Refusal {
 
 /** How the caller keeps secrets: given, not imported, because this module is a bundle of its own. */
 export interface Keep {
-  token(text: string): Secret
-  key(text: string): Secret
+  token(text: string): SealedString
+  key(text: string): SealedString
 }
 
 type Fields = Record<string, unknown>

@@ -1,7 +1,7 @@
-import type { Secret } from '../redact/secret.ts'
+import type { SealedString } from '../redact/sealed-string.ts'
 import type { Identity } from './identity.ts'
 
 /** Any bearer token that the API server accepts. */
-export function tokenIdentity(token: Secret): Identity {
+export function tokenIdentity(token: SealedString): Identity {
   return { kind: 'token', authInfo: () => Promise.resolve({ bearer: token }) }
 }

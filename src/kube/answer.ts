@@ -1,14 +1,14 @@
 import type { V1Status } from '@kubernetes/client-node'
 import { quote } from '../base/quote.ts'
-import type { Response } from '../net/http.ts'
+import type { HttpResponse } from '../net/http.ts'
 
-export interface Answer {
+export interface ApiResponse {
   /** The request that the answer belongs to. */
-  asked: Asked
+  request: ApiRequest
   status: number
   /** The JSON document; undefined when the body was none. */
   body: unknown
-  form: Form
+  bodyKind: BodyKind
   /** Texts of the Warning headers: foreign, quote them. */
   warnings: string[]
   /** An earlier try whose answer was lost may have taken effect. */
@@ -16,23 +16,23 @@ export interface Answer {
 }
 
 /** The answer's Status object; undefined when something else than an API server answered. */
-export function statusOf(answer: Pick<Answer, 'body'>): V1Status | undefined {
+export function statusOf(answer: Pick<ApiResponse, 'body'>): V1Status | undefined {
   const body = answer.body as Partial<V1Status> | undefined
   return body?.kind === 'Status' && body.apiVersion === 'v1' ? body : undefined
 }
 
-export function wordsOf({ message }: V1Status): string {
+export function quotedMessage({ message }: V1Status): string {
   return message === undefined ? '' : ` ${quote(message)}`
 }
 
-export function answerOf(asked: Asked, response: Response, mayHaveActed: boolean): Answer {
+export function toApiResponse(request: ApiRequest, response: HttpResponse, mayHaveActed: boolean): ApiResponse {
   const warning = response.headers['warning']
   const warnings = (Array.isArray(warning) ? warning : [warning ?? '']).flatMap((text) => /^299 \S+ "(.*)"$/.exec(text)?.[1] ?? [])
   const body = parseJson(response)
-  return { asked, status: response.status, body, form: formOf(response, body), warnings, mayHaveActed }
+  return { request, status: response.status, body, bodyKind: bodyKindOf(response, body), warnings, mayHaveActed }
 }
 
-function parseJson({ headers, body }: Response): unknown {
+function parseJson({ headers, body }: HttpResponse): unknown {
   if (!String(headers['content-type']).startsWith('application/json')) return undefined
   try {
     return JSON.parse(body) as unknown
@@ -41,7 +41,7 @@ function parseJson({ headers, body }: Response): unknown {
   }
 }
 
-function formOf({ headers, body: text }: Response, body: unknown): Form {
+function bodyKindOf({ headers, body: text }: HttpResponse, body: unknown): BodyKind {
   const type = String(headers['content-type'])
   if (text === '') return 'an empty body'
   if (body !== undefined) return statusOf({ body }) === undefined ? 'JSON of another kind' : 'a Kubernetes Status'
@@ -50,7 +50,7 @@ function formOf({ headers, body: text }: Response, body: unknown): Form {
 }
 
 /** The request that was sent. */
-export interface Asked {
+export interface ApiRequest {
   /** The API server's URL, as the user gave it. */
   readonly server: string
   readonly method: 'GET' | 'POST' | 'DELETE'
@@ -59,4 +59,4 @@ export interface Asked {
 }
 
 /** The kind of an answer's body. Only an API server sends a Status, and for some of its paths `404 page not found`. */
-export type Form = 'a Kubernetes Status' | 'JSON of another kind' | 'HTML' | 'plain text' | 'an empty body' | 'something else'
+export type BodyKind = 'a Kubernetes Status' | 'JSON of another kind' | 'HTML' | 'plain text' | 'an empty body' | 'something else'

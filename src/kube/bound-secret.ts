@@ -3,22 +3,22 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { KubepassError } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
 import type { AuthInfo } from '../identity/identity.ts'
-import type { Run } from '../state/job.ts'
-import { type Answer, statusOf } from './answer.ts'
+import type { JobInfo } from '../state/job-info.ts'
+import { type ApiResponse, statusOf } from './answer.ts'
 import type { KubeClient } from './client.ts'
 import { isCountedElsewhere, isRefusedByQuota } from './quota.ts'
-import { incomplete, refusalOf } from './refusal.ts'
+import { incompleteResponse, refusalOf } from './refusal.ts'
 
 /** The wait before the next try, times the number of tries, after a conflict in the count of a quota. */
 const RECOUNT_MS = 50
 
-export interface Anchor {
+export interface BoundSecret {
   name: string
   uid: string
 }
 
 /** How the objects of a run are found: sweepers select by label, people read the annotations. */
-export function marksOf(run: Run, deadBy: string): { labels: Record<string, string>; annotations: Record<string, string> } {
+export function boundSecretMetadata(run: JobInfo, deadBy: string): { labels: Record<string, string>; annotations: Record<string, string> } {
   return {
     labels: {
       'app.kubernetes.io/managed-by': 'kubepass',
@@ -39,18 +39,18 @@ export function marksOf(run: Run, deadBy: string): { labels: Record<string, stri
  * Creates the empty Secret that the token will be bound to.
  * @returns undefined when the identity may not create Secrets and that is acceptable
  */
-export async function createAnchor(
+export async function createBoundSecret(
   client: KubeClient,
   auth: AuthInfo,
   where: { namespace: string; name: string },
-  marks: ReturnType<typeof marksOf>,
+  marks: ReturnType<typeof boundSecretMetadata>,
   acceptable: boolean,
   signal: AbortSignal,
-): Promise<Anchor | undefined> {
+): Promise<BoundSecret | undefined> {
   const body: V1Secret = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...marks } }
-  const send = (): Promise<Answer> =>
+  const send = (): Promise<ApiResponse> =>
     client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, auth, body }, signal)
-  const create = async (): Promise<Answer> => {
+  const create = async (): Promise<ApiResponse> => {
     let answer = await send()
     for (let tries = 1; tries < 5 && isCountedElsewhere(statusOf(answer) ?? {}); tries += 1) {
       await sleep(tries * RECOUNT_MS, undefined, { signal })
@@ -61,7 +61,7 @@ export async function createAnchor(
   let answer = await create()
   if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
     // The name is this run's alone: the one that exists is ours, from a try whose answer was lost. To read its uid the issuer has no right.
-    await deleteAnchor(client, auth, where, signal).catch((cause: unknown) => {
+    await deleteBoundSecret(client, auth, where, signal).catch((cause: unknown) => {
       throw new KubepassError('UNREACHABLE', 'The answer to the creation of the Secret was lost.', { cause })
     })
     answer = await create()
@@ -71,7 +71,7 @@ export async function createAnchor(
     throw refusalOf(answer, `create a Secret in namespace ${quote(where.namespace)}`, auth)
   }
   const uid = (answer.body as Partial<V1Secret> | undefined)?.metadata?.uid
-  if (typeof uid !== 'string') throw incomplete('Secret')
+  if (typeof uid !== 'string') throw incompleteResponse('Secret')
   return { name: where.name, uid }
 }
 
@@ -84,32 +84,32 @@ function labelValue(text: string): string {
 }
 
 /**
- * Deletes the anchor, and with it the token.
+ * Deletes the bound Secret, and with it the token.
  * @returns gone when no such object is there, or one of the same name that is not ours
  */
-export async function deleteAnchor(
+export async function deleteBoundSecret(
   client: KubeClient,
   auth: AuthInfo,
-  anchor: { namespace: string; name: string; uid?: string | undefined },
+  boundSecret: { namespace: string; name: string; uid?: string | undefined },
   signal: AbortSignal,
 ): Promise<'deleted' | 'gone'> {
   const body: V1DeleteOptions = {
     apiVersion: 'v1',
     kind: 'DeleteOptions',
-    ...(anchor.uid === undefined ? {} : { preconditions: { uid: anchor.uid } }),
+    ...(boundSecret.uid === undefined ? {} : { preconditions: { uid: boundSecret.uid } }),
   }
   const answer = await client.call(
-    { method: 'DELETE', path: `/api/v1/namespaces/${anchor.namespace}/secrets/${anchor.name}`, auth, body },
+    { method: 'DELETE', path: `/api/v1/namespaces/${boundSecret.namespace}/secrets/${boundSecret.name}`, auth, body },
     signal,
   )
   const { details, reason, status } = statusOf(answer) ?? {}
   // A finalizer answers with the object, a gateway with anything: neither has deleted.
-  if (answer.status === 200 && status === 'Success' && details?.uid === (anchor.uid ?? details?.uid)) return 'deleted'
+  if (answer.status === 200 && status === 'Success' && details?.uid === (boundSecret.uid ?? details?.uid)) return 'deleted'
   // A server without such a path answers NotFound as well, but names no Secret.
-  const isOfThisSecret = /^secrets?$/i.test(details?.kind ?? '') && details?.name === anchor.name
+  const isOfThisSecret = /^secrets?$/i.test(details?.kind ?? '') && details?.name === boundSecret.name
   if (isOfThisSecret && ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict'))) {
     // It was there, and a try whose answer was lost may have deleted it.
-    return answer.mayHaveActed && anchor.uid !== undefined ? 'deleted' : 'gone'
+    return answer.mayHaveActed && boundSecret.uid !== undefined ? 'deleted' : 'gone'
   }
-  throw refusalOf(answer, `delete the Secret ${anchor.name}`, auth)
+  throw refusalOf(answer, `delete the Secret ${boundSecret.name}`, auth)
 }

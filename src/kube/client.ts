@@ -1,12 +1,12 @@
 import { KubepassError } from '../base/errors.ts'
 import type { AuthInfo } from '../identity/identity.ts'
-import { type Http, type Response, TooLong } from '../net/http.ts'
-import { PROXY_EXAMPLE } from '../net/proxy.ts'
-import { canHeal, isUnknownHost, isUntrusted, proxyStatusOf, reasonOf, retried, wantsCertificate } from '../net/retry.ts'
-import { type Answer, answerOf, statusOf, wordsOf } from './answer.ts'
-import { hintForUnhealed } from './hint.ts'
+import { type Http, type HttpResponse, ResponseTooLarge } from '../net/http.ts'
+import { PROXY_EXAMPLE } from '../net/proxy-variables.ts'
+import { isTransient, isUnknownHost, isCertificateError, proxyStatusOf, reasonOf, retry, requiresClientCertificate } from '../net/retry.ts'
+import { type ApiResponse, toApiResponse, statusOf, quotedMessage } from './answer.ts'
+import { transientHint } from './hint.ts'
 
-export interface Call {
+export interface ApiCall {
   method: 'GET' | 'POST' | 'DELETE'
   /** Behind the server's URL: /api/v1/... */
   path: string
@@ -15,45 +15,45 @@ export interface Call {
   /** What form of answer; JSON when undefined. */
   accept?: string
   /** A connection of its own instead of the one that is kept open. */
-  anew?: boolean
+  newConnection?: boolean
 }
 
-const SAME_MOMENT_MS = 2_000
+const NOTICE_INTERVAL_MS = 2_000
 
 /** The one place that speaks to the API server. */
 export class KubeClient {
   readonly server: string
   readonly #http: Http
   readonly #userAgent: string
-  readonly #say: (text: string) => void
+  readonly #info: (text: string) => void
   /** Whether no answer has shown yet that the host exists. */
   #isNewHost: boolean
   /** When the last line about a waiting call was written, ms since 1970. */
-  #toldAt = 0
+  #reportedAt = 0
 
   /** @param isNewHost false where an earlier process has had an answer from it */
-  constructor(http: Http, server: string, userAgent: string, say: (text: string) => void, isNewHost: boolean) {
+  constructor(http: Http, server: string, userAgent: string, info: (text: string) => void, isNewHost: boolean) {
     this.#http = http
     this.server = server
     this.#userAgent = userAgent
-    this.#say = say
+    this.#info = info
     this.#isNewHost = isNewHost
   }
 
   /** Sends the call until it has an answer that trying again cannot change, or `signal` ends it. */
-  async call(call: Call, signal: AbortSignal): Promise<Answer> {
+  async call(call: ApiCall, signal: AbortSignal): Promise<ApiResponse> {
     const { host } = new URL(this.server)
-    const manner = { say: (text: string) => this.#tell(`${host} ${text}`), isNewHost: this.#isNewHost }
-    const { last, mayHaveActed } = await retried((attempt) => this.#send(call, attempt), signal, manner)
+    const options = { info: (text: string) => this.#report(`${host} ${text}`), isNewHost: this.#isNewHost }
+    const { last, mayHaveActed } = await retry((attempt) => this.#send(call, attempt), signal, options)
     if (!('failure' in last)) this.#isNewHost = false
     if ('failure' in last) throw last.failure instanceof KubepassError ? last.failure : this.#unreachable(call, last.failure, !mayHaveActed)
-    const answer = answerOf({ server: this.server, method: call.method, path: call.path }, last, mayHaveActed)
-    if (canHeal(last.status)) {
-      const said = statusOf(answer)
-      const who = said === undefined ? 'What answers for the API server' : 'The API server'
-      const words = said === undefined ? '' : wordsOf(said)
+    const answer = toApiResponse({ server: this.server, method: call.method, path: call.path }, last, mayHaveActed)
+    if (isTransient(last.status)) {
+      const kubeStatus = statusOf(answer)
+      const who = kubeStatus === undefined ? 'What answers for the API server' : 'The API server'
+      const words = kubeStatus === undefined ? '' : quotedMessage(kubeStatus)
       throw new KubepassError('UNREACHABLE', `${who} keeps answering ${last.status}${words} to ${call.method} ${call.path}.`, {
-        hint: hintForUnhealed(answer.asked, { ...answer, said }),
+        hint: transientHint(answer.request, { ...answer, kubeStatus }),
       })
     }
     return answer
@@ -64,13 +64,13 @@ export class KubeClient {
   }
 
   /** One line serves for all calls that wait side by side. */
-  #tell(text: string): void {
-    if (Date.now() - this.#toldAt < SAME_MOMENT_MS) return
-    this.#toldAt = Date.now()
-    this.#say(text)
+  #report(text: string): void {
+    if (Date.now() - this.#reportedAt < NOTICE_INTERVAL_MS) return
+    this.#reportedAt = Date.now()
+    this.#info(text)
   }
 
-  #send(call: Call, signal: AbortSignal): Promise<Response> {
+  #send(call: ApiCall, signal: AbortSignal): Promise<HttpResponse> {
     const request = {
       url: new URL(this.server + call.path),
       method: call.method,
@@ -84,25 +84,25 @@ export class KubeClient {
       ...('bearer' in call.auth ? {} : { clientCertificate: call.auth }),
       signal,
     }
-    return call.anew ? this.#http.exchangeAnew(request) : this.#http.exchange(request)
+    return call.newConnection ? this.#http.exchangeOnNewConnection(request) : this.#http.exchange(request)
   }
 
-  #unreachable(call: Call, failure: unknown, noEffect: boolean): KubepassError {
+  #unreachable(call: ApiCall, failure: unknown, noEffect: boolean): KubepassError {
     const reason = reasonOf(failure)
     return new KubepassError('UNREACHABLE', `No answer from ${new URL(this.server).host} to ${call.method} ${call.path}: ${reason}.`, {
       noEffect,
-      tooLong: failure instanceof TooLong,
+      responseTooLarge: failure instanceof ResponseTooLarge,
       hint: this.#hintFor(failure),
     })
   }
 
   #hintFor(failure: unknown): string {
-    if (wantsCertificate(failure))
+    if (requiresClientCertificate(failure))
       return 'The other side wants a client certificate, or another one than it was shown: the identity kubeconfig can have one.'
     if (proxyStatusOf(failure) === 407) return `The proxy wants a name and a password, or others: ${PROXY_EXAMPLE} as HTTPS_PROXY.`
     if (isUnknownHost(failure))
       return 'No such host has an address here: correct server, and proxy_url or HTTPS_PROXY if the API server is behind a proxy. A name of a private network is known to its own DNS server only.'
-    if (!isUntrusted(failure)) return 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.'
+    if (!isCertificateError(failure)) return 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.'
     const ofProxy = this.#http.hasTlsProxy
       ? " If it is the proxy's, which is reached by https: that must be of a CA that Node.js trusts (NODE_EXTRA_CA_CERTS)."
       : ''

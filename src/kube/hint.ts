@@ -3,17 +3,17 @@ import { quote } from '../base/quote.ts'
 import { isoTime } from '../base/time.ts'
 import type { AuthInfo } from '../identity/identity.ts'
 import { certificateLines } from '../net/certificate.ts'
-import type { Secret } from '../redact/secret.ts'
-import { claimsOf } from '../token/claims.ts'
+import type { SealedString } from '../redact/sealed-string.ts'
+import { describeClaims } from '../token/claims.ts'
 import { jwtOf } from '../token/jwt.ts'
-import type { Asked, Form } from './answer.ts'
+import type { ApiRequest, BodyKind } from './answer.ts'
 import { quotaHint } from './quota.ts'
 
-export interface Answered {
+export interface AnswerFacts {
   readonly status: number
-  readonly form: Form
+  readonly bodyKind: BodyKind
   /** Undefined where the answer is no Kubernetes Status. */
-  readonly said: V1Status | undefined
+  readonly kubeStatus: V1Status | undefined
 }
 
 /** A request in the terms of RBAC. */
@@ -32,40 +32,45 @@ const LONG_TOKEN = 8_000
 const GUARD = 'kubepass.dev/guarded=true'
 
 /** The hint for a refusal, from the request and from the sender and content of the answer. */
-export function hintFor(asked: Asked, { status, form, said }: Answered, auth: AuthInfo, now = Date.now() / 1000): string {
+export function hintFor(
+  request: ApiRequest,
+  { status, bodyKind, kubeStatus }: AnswerFacts,
+  auth: AuthInfo,
+  now = Date.now() / 1000,
+): string {
   if (status >= 300 && status < 400)
     return 'Redirects are not followed, so that the token goes nowhere else: give the URL that it leads to as server.'
-  if (said === undefined) return ofLongHeader(status, auth) ?? ofSomebodyElse(asked, status, form)
-  if (status === 401) return 'bearer' in auth ? unknownBearer(auth.bearer, now) : unknownCertificate(auth.certificate, now)
-  const what = attributesOf(asked)
-  const message = said.message ?? ''
+  if (kubeStatus === undefined) return longHeaderHint(status, auth) ?? nonKubernetesHint(request, status, bodyKind)
+  if (status === 401) return 'bearer' in auth ? unauthorizedTokenHint(auth.bearer, now) : unauthorizedCertificateHint(auth.certificate, now)
+  const what = attributesOf(request)
+  const message = kubeStatus.message ?? ''
   if (message.includes('User "system:anonymous"'))
     return 'The request arrived without a token or a client certificate: a proxy in between strips the Authorization header, or ends TLS.'
-  const other = otherThanAsked(what, said, status)
-  if (other !== undefined) return ofAnotherRequest(asked, what, other)
-  if (status === 403) return forbidden(what, said, asked.server) ?? OWN_WORDS
-  if (status === 404) return notFound(what, said) ?? OWN_WORDS
+  const other = answeredRequest(what, kubeStatus, status)
+  if (other !== undefined) return misroutedHint(request, what, other)
+  if (status === 403) return forbiddenHint(what, kubeStatus, request.server) ?? OWN_WORDS
+  if (status === 404) return notFoundHint(what, kubeStatus) ?? OWN_WORDS
   if (status === 409 && what.resource === 'serviceaccounts/token') return BOUND_SECRET_IS_GONE
   return OWN_WORDS
 }
 
 /** The hint for an answer 408, 429 or 5xx that still came at the end of the deadline. */
-export function hintForUnhealed(asked: Asked, { status, form, said }: Answered): string {
-  if ((said?.message ?? '').includes('failed calling webhook "'))
+export function transientHint(request: ApiRequest, { status, bodyKind, kubeStatus }: AnswerFacts): string {
+  if ((kubeStatus?.message ?? '').includes('failed calling webhook "'))
     return (
       'An admission webhook of the cluster does not answer, and refuses every request by that (failurePolicy: Fail). Its name is quoted above; see ' +
       'kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations.'
     )
   // From Kubernetes 1.37 on, the API server also says this of a Service that does not exist.
-  const [, service] = /^no (?:endpoints available|service port \d+ found) for service "([^"]+)"$/.exec(said?.message ?? '') ?? []
-  if (service !== undefined) return ofAnotherRequest(asked, attributesOf(asked), `the service ${quote(service)}`)
+  const [, service] = /^no (?:endpoints available|service port \d+ found) for service "([^"]+)"$/.exec(kubeStatus?.message ?? '') ?? []
+  if (service !== undefined) return misroutedHint(request, attributesOf(request), `the service ${quote(service)}`)
   if (status === 429) return 'The API server has more requests than it takes. Run the job again later, or raise deadline.'
-  if (said !== undefined) return 'Is the API server overloaded, or starting? Run the job again, or raise deadline.'
-  return `The answer is ${form}, not a Kubernetes Status: a gateway or a load balancer sent it, which reaches no API server. Is one starting behind it? Run the job again, or raise deadline.`
+  if (kubeStatus !== undefined) return 'Is the API server overloaded, or starting? Run the job again, or raise deadline.'
+  return `The answer is ${bodyKind}, not a Kubernetes Status: a gateway or a load balancer sent it, which reaches no API server. Is one starting behind it? Run the job again, or raise deadline.`
 }
 
 /** The request as RBAC sees it. */
-export function attributesOf({ method, path }: Pick<Asked, 'method' | 'path'>): Attributes {
+export function attributesOf({ method, path }: Pick<ApiRequest, 'method' | 'path'>): Attributes {
   const [prefix, ...parts] = (path.split('?')[0] ?? '').split('/').slice(1)
   const group = prefix === 'apis' ? (parts.shift() ?? '') : ''
   parts.shift()
@@ -79,14 +84,14 @@ export function attributesOf({ method, path }: Pick<Asked, 'method' | 'path'>): 
  * The request that the API server names in its answer, if it differs from the request that was sent. Then a part of the
  * server's URL became a part of the request, or a program in between changes requests.
  */
-function otherThanAsked(what: Attributes, { details, message = '', reason }: V1Status, status: number): string | undefined {
+function answeredRequest(what: Attributes, { details, message = '', reason }: V1Status, status: number): string | undefined {
   const path = /cannot \S+ path "([^"]*)"/.exec(message)
   if (path !== null) return `the path ${quote(path[1] ?? '')}`
   const denied = /cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?/.exec(message)
   if (denied !== null) {
     const [, verb = '', resource = '', group = '', namespace] = denied
     const same = verb === what.verb && resource === what.resource && group === what.group && namespace === what.namespace
-    if (!same) return shown({ verb, resource, group, namespace, name: undefined })
+    if (!same) return describeRequest({ verb, resource, group, namespace, name: undefined })
   }
   if (status === 405 && reason === 'MethodNotAllowed') return 'a request that it has no method for'
   const isUnknown = status === 404 && (details?.kind ?? '') === '' && message.includes('could not find the requested resource')
@@ -106,28 +111,28 @@ function isOf({ group: askedGroup, resource, namespace, name }: Attributes, kind
   return resource === 'serviceaccounts/token' && /^(secrets?|tokenrequest)$/i.test(kind)
 }
 
-function ofAnotherRequest({ server }: Asked, what: Attributes, other: string): string {
-  const answered = `The API server answered for ${other}, but was asked for ${shown(what)}`
+function misroutedHint({ server }: ApiRequest, what: Attributes, other: string): string {
+  const answered = `The API server answered for ${other}, but was asked for ${describeRequest(what)}`
   const { origin, pathname } = new URL(server)
   return pathname === '/'
     ? `${answered}: does something in between change requests, or is this not the API server of a Kubernetes cluster?`
     : `${answered}: the server's URL has the path ${quote(pathname)}, which is not part of it. Give ${origin} as server, unless the API server lies behind a gateway that takes this path away.`
 }
 
-function shown({ verb, resource, group, namespace }: Attributes): string {
+function describeRequest({ verb, resource, group, namespace }: Attributes): string {
   const place = namespace === undefined ? '' : ` in the namespace ${quote(namespace)}`
   return `${verb} ${quote(group === '' ? resource : `${resource}.${group}`)}${place}`
 }
 
 /** Some servers answer 400, not 431, to a header that is too long for them. */
-function ofLongHeader(status: number, auth: AuthInfo): string | undefined {
+function longHeaderHint(status: number, auth: AuthInfo): string | undefined {
   if (![400, 431].includes(status) || !('bearer' in auth) || auth.bearer.length < LONG_TOKEN) return undefined
   return `The token that was sent has ${auth.bearer.length} characters, and what answered may take no header of that length. Is it the right token?`
 }
 
-function ofSomebodyElse({ server }: Asked, status: number, form: Form): string {
+function nonKubernetesHint({ server }: ApiRequest, status: number, bodyKind: BodyKind): string {
   const { host, pathname } = new URL(server)
-  const who = `The answer is ${form}, not a Kubernetes Status: something else than a Kubernetes API server sent it`
+  const who = `The answer is ${bodyKind}, not a Kubernetes Status: something else than a Kubernetes API server sent it`
   if (status === 401 || status === 403)
     return `${who}, such as a gateway that wants a login of its own, a web application firewall or a captive portal. Let the job reach the API server itself.`
   if (status === 404 && pathname !== '/')
@@ -135,11 +140,11 @@ function ofSomebodyElse({ server }: Asked, status: number, form: Form): string {
   return `${who}, such as a gateway, an ingress controller, a web server or a captive portal. Does the API server listen at ${host}? Correct server.`
 }
 
-function forbidden(what: Attributes, said: V1Status, server: string): string | undefined {
-  const { details, message = '' } = said
+function forbiddenHint(what: Attributes, kubeStatus: V1Status, server: string): string | undefined {
+  const { details, message = '' } = kubeStatus
   if (details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating'))
     return `The namespace ${quote(what.namespace ?? '')} is being deleted. Correct service_account, or wait until it is gone and create it again:\n${commandsForNamespace(what.namespace ?? '')}`
-  const ofQuota = quotaHint(said, what.namespace ?? '', server)
+  const ofQuota = quotaHint(kubeStatus, what.namespace ?? '', server)
   if (ofQuota !== undefined) return ofQuota
   if (/ValidatingAdmissionPolicy '|admission webhook "/.test(message))
     return 'An admission policy of the cluster forbids this; its own words are quoted above.'
@@ -165,7 +170,7 @@ function missingRule({ verb, group, resource, namespace, name }: Attributes, use
   if (verb === 'list') {
     return (
       `${right} If it is right: ${rule(['list', 'delete'])}\n` +
-      `Whoever may list Secrets can read them: do so only if the namespace ${quote(namespace ?? '')} holds no Secrets but anchors. deploy/sweeper has the Role.`
+      `Whoever may list Secrets can read them: do so only if the namespace ${quote(namespace ?? '')} holds no Secrets but bound Secrets. deploy/sweeper has the Role.`
     )
   }
   return (
@@ -179,7 +184,7 @@ function missingRule({ verb, group, resource, namespace, name }: Attributes, use
 const BOUND_SECRET_IS_GONE =
   'The Secret that the token was to be bound to was deleted, by somebody else, before the token was issued. Run the job again. A clean-up of Secrets in this namespace must spare the Secrets of jobs that still run.'
 
-function notFound(what: Attributes, { details }: V1Status): string | undefined {
+function notFoundHint(what: Attributes, { details }: V1Status): string | undefined {
   if (what.resource === 'selfsubjectreviews') return 'kubepass needs Kubernetes 1.28 or later.'
   if (details?.kind === 'namespaces')
     return `The namespace ${quote(what.namespace ?? '')} does not exist. Correct service_account, or create it, with the label by which the admission policies of deploy/base guard it:\n${commandsForNamespace(what.namespace ?? '')}\ndocs/cluster.md has what else belongs into it.`
@@ -198,8 +203,8 @@ function listed(words: string[]): string {
 }
 
 // For a 401 the API server gives no reason: what the token says of itself is all there is to show.
-function unknownBearer(bearer: Secret, now: number): string {
-  const claims = claimsOf(bearer, now)
+function unauthorizedTokenHint(bearer: SealedString, now: number): string {
+  const claims = describeClaims(bearer, now)
   if (claims === undefined) return 'The token that was sent is no JWT: is it complete, and meant for this cluster?'
   const ofServiceAccount = jwtOf(bearer)?.claims['kubernetes.io'] !== undefined
   return (
@@ -211,7 +216,7 @@ function unknownBearer(bearer: Secret, now: number): string {
   )
 }
 
-function unknownCertificate(pem: string, now: number): string {
+function unauthorizedCertificateHint(pem: string, now: number): string {
   return (
     `The client certificate that was shown says:\n${certificateLines(pem)}\nIt is now ${isoTime(Math.floor(now))}. ` +
     "Is it signed by the API server's --client-ca-file, for client authentication? A gateway in between that ends TLS hides it."

@@ -1,28 +1,28 @@
 import { KubepassError } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
 import type { AuthInfo } from '../identity/identity.ts'
-import { anchorPrefix, type Run } from '../state/job.ts'
-import { type Answer, statusOf } from './answer.ts'
+import { boundSecretPrefix, type JobInfo } from '../state/job-info.ts'
+import { type ApiResponse, statusOf } from './answer.ts'
 import type { KubeClient } from './client.ts'
 import { refusalOf } from './refusal.ts'
 
-/** A page of anchors is then far from the most that is read of an answer; one that holds larger ones is asked for in parts. */
+/** A page of bound Secrets is then far from the most that is read of an answer; one that holds larger ones is asked for in parts. */
 const PAGE = 250
 
 /** A server that forgets so often will never tell all. */
-const MOST_LOST = 5
+const MAX_EXPIRED_LISTS = 5
 
 /** Names, types and metadata, as kubectl shows them: what a Secret holds never leaves the API server. */
 const AS_TABLE = 'application/json;as=Table;g=meta.k8s.io;v=v1'
 
 /** A Secret that has our label. All of it is foreign text, but where `run` is there. */
-export interface Listed {
+export interface ListedSecret {
   readonly name: string
   readonly uid: string
   readonly labels: Readonly<Record<string, string>>
   readonly annotations: Readonly<Record<string, string>>
   /** Whose it is, and until when, ms since 1970; or why it is none of ours. */
-  readonly is: { readonly run: Run; readonly deadBy: number } | { readonly foreign: string }
+  readonly origin: { readonly run: JobInfo; readonly deadBy: number } | { readonly foreign: string }
 }
 
 interface Row {
@@ -48,34 +48,34 @@ interface Table {
 /**
  * Every Secret of the namespace that has our label, page by page.
  * @param progress told how many have been read
- * @param limit for each page
+ * @param deadline for each page
  */
-export async function listMarked(
+export async function listBoundSecrets(
   client: KubeClient,
   authInfo: (signal: AbortSignal) => Promise<AuthInfo>,
   namespace: string,
   progress: (count: number) => void,
-  limit: () => AbortSignal,
-): Promise<Listed[]> {
-  const found = new Map<string, Listed>()
+  deadline: () => AbortSignal,
+): Promise<ListedSecret[]> {
+  const found = new Map<string, ListedSecret>()
   for (let from = '', lost = 0, size = PAGE; ;) {
     const query = new URLSearchParams({ labelSelector: 'app.kubernetes.io/managed-by=kubepass', limit: String(size) })
     if (from !== '') query.set('continue', from)
-    const signal = limit()
+    const signal = deadline()
     const auth = await authInfo(signal)
     const path = `/api/v1/namespaces/${namespace}/secrets?${query.toString()}`
-    let answer: Answer
+    let answer: ApiResponse
     try {
       answer = await client.call({ method: 'GET', path, auth, accept: AS_TABLE }, signal)
     } catch (error) {
-      if (size === 1 || !(error instanceof KubepassError && error.tooLong)) throw error
+      if (size === 1 || !(error instanceof KubepassError && error.responseTooLarge)) throw error
       size = Math.ceil(size / 8)
       continue
     }
     size = Math.min(size * 2, PAGE)
     const table = answer.body as Table | undefined
     // The server has forgotten where we were. It may say how to go on, or the list begins anew: what comes twice counts once.
-    if (answer.status === 410 && statusOf(answer) !== undefined && (lost += 1) <= MOST_LOST) {
+    if (answer.status === 410 && statusOf(answer) !== undefined && (lost += 1) <= MAX_EXPIRED_LISTS) {
       from = table?.metadata?.continue ?? ''
       continue
     }
@@ -83,7 +83,7 @@ export async function listMarked(
     const column = (name: string): number => table.columnDefinitions?.findIndex((definition) => definition.name === name) ?? -1
     const [type, data] = [column('Type'), column('Data')]
     for (const row of table.rows ?? []) {
-      const listed = listedOf(row, row.cells?.[type], row.cells?.[data])
+      const listed = toListedSecret(row, row.cells?.[type], row.cells?.[data])
       if (listed !== undefined) found.set(listed.uid, listed)
     }
     progress(found.size)
@@ -92,20 +92,20 @@ export async function listMarked(
   }
 }
 
-function listedOf({ object }: Row, type: unknown, data: unknown): Listed | undefined {
+function toListedSecret({ object }: Row, type: unknown, data: unknown): ListedSecret | undefined {
   const { name, uid, labels = {}, annotations = {}, finalizers = [] } = object?.metadata ?? {}
   if (typeof name !== 'string' || typeof uid !== 'string') return undefined
   const id = labels['kubepass.dev/run'] ?? ''
   const attempt = labels['kubepass.dev/attempt'] ?? ''
   const platform = labels['kubepass.dev/platform'] ?? ''
   const deadBy = timeOf(annotations['kubepass.dev/dead-by'])
-  const prefix = anchorPrefix({ id, attempt })
-  const listed = (is: Listed['is']): Listed => ({ name, uid, labels, annotations, is })
+  const prefix = boundSecretPrefix({ id, attempt })
+  const listed = (origin: ListedSecret['origin']): ListedSecret => ({ name, uid, labels, annotations, origin })
   if (type !== 'Opaque') return listed({ foreign: `its type is ${quote(String(type))}` })
   if (data !== 0) return listed({ foreign: 'it holds data' })
   if (finalizers.length > 0) return listed({ foreign: 'it has a finalizer' })
   if (!isPlatform(platform) || !name.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(name.slice(prefix.length)))
-    return listed({ foreign: 'its name is not that of an anchor with its labels' })
+    return listed({ foreign: 'its name is not that of a bound Secret with its labels' })
   if (deadBy === undefined) return listed({ foreign: 'it does not say when it is dead' })
   const repository = annotations['kubepass.dev/repository'] ?? ''
   const job = annotations['kubepass.dev/job'] ?? ''
@@ -113,7 +113,7 @@ function listedOf({ object }: Row, type: unknown, data: unknown): Listed | undef
   return listed({ run: { platform, id, attempt, repository, job, instance }, deadBy })
 }
 
-function isPlatform(text: string): text is Run['platform'] {
+function isPlatform(text: string): text is JobInfo['platform'] {
   return ['github', 'gitlab', 'terminal'].includes(text)
 }
 

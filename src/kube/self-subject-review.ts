@@ -1,22 +1,25 @@
 import type { V1SelfSubjectReview } from '@kubernetes/client-node'
 import { KubepassError } from '../base/errors.ts'
-import type { Secret } from '../redact/secret.ts'
-import { type Answer, statusOf } from './answer.ts'
+import type { SealedString } from '../redact/sealed-string.ts'
+import { type ApiResponse, statusOf } from './answer.ts'
 import type { KubeClient } from './client.ts'
 import { refusalOf } from './refusal.ts'
 
 /** What the API server makes of a token. */
-export type Standing =
+export type ReviewResult =
   | { is: 'accepted'; username: string | undefined }
   /** A Kubernetes Status 401 Unauthorized; a gateway's 401 is not one. */
   | { is: 'refused' }
   | { is: 'unclear'; status: number }
 
 /** Asks the API server, with the token, who its bearer is. */
-export async function whoami(client: KubeClient, token: Secret, signal: AbortSignal, anew = false): Promise<Standing> {
+export async function whoami(client: KubeClient, token: SealedString, signal: AbortSignal, newConnection = false): Promise<ReviewResult> {
   const body: V1SelfSubjectReview = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }
   const auth = { bearer: token }
-  const answer = await client.call({ method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth, body, anew }, signal)
+  const answer = await client.call(
+    { method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth, body, newConnection },
+    signal,
+  )
   const status = statusOf(answer)
   if (answer.status === 201) {
     const username = (answer.body as Partial<V1SelfSubjectReview> | undefined)?.status?.userInfo?.username
@@ -31,8 +34,8 @@ export async function whoami(client: KubeClient, token: Secret, signal: AbortSig
 }
 
 /** An API server answers 404 with a Status or a line of text. HTML and other JSON come from another program. */
-function isUnknown({ form }: Answer): boolean {
-  return form === 'a Kubernetes Status' || form === 'plain text'
+function isUnknown({ bodyKind }: ApiResponse): boolean {
+  return bodyKind === 'a Kubernetes Status' || bodyKind === 'plain text'
 }
 
 function noReview(): KubepassError {

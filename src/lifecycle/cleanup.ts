@@ -1,21 +1,21 @@
 import { existsSync } from 'node:fs'
-import { limitOf } from '../base/deadline.ts'
+import { deadlineAfter } from '../base/deadline.ts'
 import { describe, errnoOf, KubepassError } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
 import type { AuthInfo } from '../identity/identity.ts'
 import { prove } from '../kube/revocation-proof.ts'
-import { stopCarriers, type Stopped } from '../scan/orphans.ts'
-import { placeOf, removeKubeconfig, removeMoved } from '../scan/private-directory.ts'
-import { ending } from '../state/evidence-text.ts'
-import { type Evidence, failWith } from '../state/evidence.ts'
-import { deadBy, idOf, type Issued, markerOf, mayLive } from '../state/run-state.ts'
+import { stopOrphans, type StopResult } from '../scan/orphans.ts'
+import { currentPath, removePrivateDirectory, removeMovedDirectory } from '../scan/private-directory.ts'
+import { credentialOutcome } from '../state/evidence-text.ts'
+import { type Evidence, setError } from '../state/evidence.ts'
+import { latestDeadBy, tokenId, type CredentialState, trackingIdOf, mayLive } from '../state/run-state.ts'
 import { report } from './report.ts'
-import { endAnchor, note, record, type Session, warn } from './session.ts'
+import { deleteSecretOfRun, updateCredential, saveState, type Run, warn } from './run-context.ts'
 
-/** Where no token can exist, an anchor is all there is to lose. */
-const NO_TOKEN_MS = 5_000
+/** Where no token can exist, a bound Secret is all there is to lose. */
+const UNBOUND_SECRET_TIMEOUT_MS = 5_000
 /** How long the end of a run on a CI waits for a runner that does not read the output. */
-const DRAIN_MS = 10_000
+const DRAIN_TIMEOUT_MS = 10_000
 
 /**
  * The one way a run ends, however it got here: stop the scan, revoke, remove the files, prove. It may run
@@ -23,71 +23,73 @@ const DRAIN_MS = 10_000
  * @param postFollows a post step comes after this, and can prove what there is no time for now
  * @returns the error when the credential could not be, and had to be, revoked; else that of a scan that spoke in our name
  */
-export async function finish(session: Session, postFollows: boolean): Promise<KubepassError | undefined> {
-  const { evidence, options, platform } = session
+export async function cleanUp(run: Run, postFollows: boolean): Promise<KubepassError | undefined> {
+  const { evidence, options, platform } = run
   const before = { ...evidence }
-  const stopped = await stopScan(session)
+  const stopped = await stopScan(run)
   // The revocation does not wait for a slow reader, nor for a stray process that still writes.
-  const drained = session.scan?.drain(platform.isCI ? limitOf(DRAIN_MS, session.hurry) : AbortSignal.any([session.hurry, session.atOnce]))
-  const tampered = restoreCommandFiles(session)
-  let failure = await revoke(session, postFollows)
+  const drained = run.scan?.drain(
+    platform.isCI ? deadlineAfter(DRAIN_TIMEOUT_MS, run.hardDeadline) : AbortSignal.any([run.hardDeadline, run.immediate]),
+  )
+  const tampered = restoreCommandFiles(run)
+  let failure = await revoke(run, postFollows)
   await drained
-  await tellOfStopped(session, stopped)
-  const proof = failure === undefined ? whenToProve(session, postFollows) : 'never'
-  let clean = await removeFiles(session, proof === 'later' || proof === 'try')
-  if (proof === 'now' || proof === 'try') failure = await proveEnd(session, proof)
-  if (proof === 'try' && evidence.proven !== null) clean = await removeFiles(session, false)
-  if (session.knows === 'all' && !postFollows) await askAgain(session)
-  session.client.close()
+  await reportStopped(run, stopped)
+  const proof = failure === undefined ? whenToProve(run, postFollows) : 'never'
+  let clean = await removeFiles(run, proof === 'later' || proof === 'try')
+  if (proof === 'now' || proof === 'try') failure = await proveEnd(run, proof)
+  if (proof === 'try' && evidence.proven !== null) clean = await removeFiles(run, false)
+  if (run.provenance === 'owner' && !postFollows) await retryLateDeletions(run)
+  run.client.close()
   evidence.finished = true
-  record(session)
-  if (failure === undefined && clean) platform.forgetReceipt()
-  const toldByScript = isTold(session, before)
+  saveState(run)
+  if (failure === undefined && clean) platform.deleteState()
+  const toldByScript = isAlreadyReported(run, before)
   if (toldByScript || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
-    platform.say(`Nothing of this job is left to revoke.${toldByScript ? ` The script's token: ${ending(evidence)}.` : ''}`)
-  else if (session.knows !== 'names' || evidence.revoked !== null) platform.say(`Credential: ${ending(evidence)}.`)
+    platform.info(`Nothing of this job is left to revoke.${toldByScript ? ` The script's token: ${credentialOutcome(evidence)}.` : ''}`)
+  else if (run.provenance !== 'derived' || evidence.revoked !== null) platform.info(`Credential: ${credentialOutcome(evidence)}.`)
   if (failure === undefined) return tampered
   if (options.revocation === 'best-effort') {
-    await warn(session, describe(failure))
+    await warn(run, describe(failure))
     return tampered
   }
-  if (tampered !== undefined) await warn(session, describe(tampered))
-  failWith(evidence, failure)
-  const way = platform.howToFinish()
-  if (way !== undefined) platform.say(way)
+  if (tampered !== undefined) await warn(run, describe(tampered))
+  setError(evidence, failure)
+  const way = platform.retryInstructions()
+  if (way !== undefined) platform.info(way)
   return failure
 }
 
 /** Returns the function that ends this run if a defect of kubepass leaves the run without a result. */
-export function rescueOf(session: Session, postFollows: boolean): Session['rescue'] {
+export function emergencyCleanup(run: Run, postFollows: boolean): Run['emergencyCleanup'] {
   return async (defect) => {
-    failWith(session.evidence, defect)
-    const failure = await finish(session, postFollows)
-    await report(session)
+    setError(run.evidence, defect)
+    const failure = await cleanUp(run, postFollows)
+    await report(run)
     return failure
   }
 }
 
 /** Whether main already told the end of the credential in the log of this job. */
-function isTold({ evidence, knows, platform }: Session, before: Evidence): boolean {
+function isAlreadyReported({ evidence, provenance, platform }: Run, before: Evidence): boolean {
   const isSame = evidence.revoked?.at === before.revoked?.at && evidence.proven?.dead_at === before.proven?.dead_at
-  return platform.isCI && platform.runKey !== undefined && knows === 'receipt' && before.finished && before.revoked !== null && isSame
+  return platform.isCI && platform.runKey !== undefined && provenance === 'saved' && before.finished && before.revoked !== null && isSame
 }
 
-async function stopScan(session: Session): Promise<Stopped> {
-  const { used, finished } = session.evidence
-  // Where a receipt is only a hint, it does not say that there is no scan.
-  if (session.platform.runKey === undefined && (finished || used === null)) return { outlived: 0, left: 0 }
-  return session.scan?.stop() ?? stopCarriers(markerOf(session.receipt))
+async function stopScan(run: Run): Promise<StopResult> {
+  const { used, finished } = run.evidence
+  // Where a run state is only a hint, it does not say that there is no scan.
+  if (run.platform.runKey === undefined && (finished || used === null)) return { outlived: 0, remaining: 0 }
+  return run.scan?.stop() ?? stopOrphans(trackingIdOf(run.state))
 }
 
-async function tellOfStopped(session: Session, { outlived, left }: Stopped): Promise<void> {
+async function reportStopped(run: Run, { outlived, remaining }: StopResult): Promise<void> {
   if (outlived > 0)
-    await warn(session, `${outlived} process(es) outlived the scan and were ended${left > 0 ? `; ${left} could not be` : ''}.`)
-  else if (left > 0) await warn(session, 'What is left of the scan could not be ended.')
+    await warn(run, `${outlived} process(es) outlived the scan and were ended${remaining > 0 ? `; ${remaining} could not be` : ''}.`)
+  else if (remaining > 0) await warn(run, 'What is left of the scan could not be ended.')
 }
 
-function restoreCommandFiles({ evidence, platform }: Session): KubepassError | undefined {
+function restoreCommandFiles({ evidence, platform }: Run): KubepassError | undefined {
   const { changed, left, why = [], closed = [] } = platform.restoreCommandFiles()
   const written = [...new Set([...changed, ...left])]
   if (written.length === 0 && closed.length === 0) return undefined
@@ -99,88 +101,86 @@ function restoreCommandFiles({ evidence, platform }: Session): KubepassError | u
   const tampered = new KubepassError('TAMPERED', facts.join(' '), {
     hint: 'If it is meant to, name the file in pass_env; or set what later steps need in a step of its own.',
   })
-  failWith(evidence, tampered)
+  setError(evidence, tampered)
   return tampered
 }
 
 /** Ends each credential that may live, whatever becomes of the others. */
-async function revoke(session: Session, postFollows: boolean): Promise<KubepassError | undefined> {
-  const { evidence, options } = session
-  const tokenMayLive = session.receipt.credentials.some(isToken)
-  const limit = limitOf(tokenMayLive ? options.deadline : NO_TOKEN_MS, session.hurry)
+async function revoke(run: Run, postFollows: boolean): Promise<KubepassError | undefined> {
+  const { evidence, options } = run
+  const tokenMayLive = run.state.credentials.some(isToken)
+  const deadline = deadlineAfter(tokenMayLive ? options.deadline : UNBOUND_SECRET_TIMEOUT_MS, run.hardDeadline)
   let auth: Promise<AuthInfo> | undefined
-  const authInfo = (): Promise<AuthInfo> => (auth ??= session.identity.authInfo(limit))
-  const failures = await Promise.all(
-    session.receipt.credentials.map((credential) => revokeOne(session, credential, postFollows, authInfo, limit)),
-  )
+  const authInfo = (): Promise<AuthInfo> => (auth ??= run.identity.authInfo(deadline))
+  const failures = await Promise.all(run.state.credentials.map((credential) => revokeOne(run, credential, postFollows, authInfo, deadline)))
   const failure = failures.find((each) => each !== undefined)
-  const tokens = session.receipt.credentials.filter(isToken)
+  const tokens = run.state.credentials.filter(isToken)
   const last = tokens
     .flatMap(({ revoked }) => revoked ?? [])
     .toSorted()
     .at(-1)
-  const over = failure === undefined && tokens.every(({ anchor }) => anchor !== undefined)
-  evidence.dead_by = deadBy(tokens)
+  const over = failure === undefined && tokens.every(({ boundSecret }) => boundSecret !== undefined)
+  evidence.dead_by = latestDeadBy(tokens)
   evidence.missing = over && tokens.length > 0 && last === undefined
   if (!over || last === undefined) evidence.revoked = null
   else if (evidence.revoked?.at !== last) evidence.revoked = { at: last }
-  record(session)
+  saveState(run)
   return failure
 }
 
 /** @returns the error when its token may live on, and must not */
 async function revokeOne(
-  session: Session,
-  credential: Issued,
+  run: Run,
+  credential: CredentialState,
   postFollows: boolean,
   authInfo: () => Promise<AuthInfo>,
-  limit: AbortSignal,
+  deadline: AbortSignal,
 ): Promise<KubepassError | undefined> {
-  const { knows, options, platform, receipt } = session
-  const { anchor, deadBy, reached, revoked } = credential
-  if (anchor === undefined)
-    return reached === 'token' && options.revocation === 'required' ? notRevoked(deadBy, 'It is bound to nothing.') : undefined
-  // Who runs it knows what does not exist; who comes later, and has only the receipt's word for it, asks.
-  if (knows === 'all' && (reached === 'nothing' || revoked !== undefined)) return undefined
+  const { provenance, options, platform, state } = run
+  const { boundSecret, deadBy, phase, revoked } = credential
+  if (boundSecret === undefined)
+    return phase === 'token' && options.revocation === 'required' ? notRevoked(deadBy, 'It is bound to nothing.') : undefined
+  // Who runs it knows what does not exist; who comes later, and has only the run state's word for it, asks.
+  if (provenance === 'owner' && (phase === 'nothing' || revoked !== undefined)) return undefined
   let outcome: 'deleted' | 'gone'
   try {
-    outcome = await endAnchor(session, anchor, limit, authInfo())
+    outcome = await deleteSecretOfRun(run, boundSecret, deadline, authInfo())
   } catch (error) {
-    if (reached === 'nothing') return undefined
-    if (reached === 'anchor')
+    if (phase === 'nothing') return undefined
+    if (phase === 'secret')
       await warn(
-        session,
-        `No token was issued, but the Secret ${anchor.name} may be left in namespace ${receipt.namespace}. ${describe(error)}`,
+        run,
+        `No token was issued, but the Secret ${boundSecret.name} may be left in namespace ${state.namespace}. ${describe(error)}`,
       )
     else if (revoked === undefined) return notRevoked(deadBy, error)
-    else await warn(session, `It was revoked before, but whether that holds could not be asked. ${describe(error)}`)
+    else await warn(run, `It was revoked before, but whether that holds could not be asked. ${describe(error)}`)
     return undefined
   }
-  if (outcome === 'deleted' && revoked === undefined) note(session, credential, { revoked: new Date().toISOString() })
+  if (outcome === 'deleted' && revoked === undefined) updateCredential(run, credential, { revoked: new Date().toISOString() })
   // The answer to its creation never came, and no token was asked for; should it come about late, it is looked for again.
-  else if (knows === 'all' && reached === 'anchor' && anchor.uid === undefined) {
-    if (postFollows) note(session, credential, { reached: 'nothing' })
+  else if (provenance === 'owner' && phase === 'secret' && boundSecret.uid === undefined) {
+    if (postFollows) updateCredential(run, credential, { phase: 'nothing' })
   }
-  // Where post needs no receipt it may be at work beside a main that was stopped: whoever comes second finds nothing.
-  else if (reached !== 'nothing' && revoked === undefined && (platform.runKey === undefined || (postFollows && !session.signal.aborted)))
+  // Where post needs no run state it may be at work beside a main that was stopped: whoever comes second finds nothing.
+  else if (phase !== 'nothing' && revoked === undefined && (platform.runKey === undefined || (postFollows && !run.signal.aborted)))
     await warn(
-      session,
-      `The Secret ${anchor.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`,
+      run,
+      `The Secret ${boundSecret.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`,
     )
   return undefined
 }
 
 /** A creation whose answer was lost may take effect late; who has no post step behind him looks once more. */
-async function askAgain(session: Session): Promise<void> {
-  const limit = limitOf(NO_TOKEN_MS, session.hurry)
-  for (const { anchor, reached, revoked } of session.receipt.credentials) {
-    if (reached === 'nothing' || revoked !== undefined || anchor === undefined || anchor.uid !== undefined) continue
-    await endAnchor(session, anchor, limit).catch(() => undefined)
+async function retryLateDeletions(run: Run): Promise<void> {
+  const deadline = deadlineAfter(UNBOUND_SECRET_TIMEOUT_MS, run.hardDeadline)
+  for (const { boundSecret, phase, revoked } of run.state.credentials) {
+    if (phase === 'nothing' || revoked !== undefined || boundSecret === undefined || boundSecret.uid !== undefined) continue
+    await deleteSecretOfRun(run, boundSecret, deadline).catch(() => undefined)
   }
 }
 
-function isToken({ reached }: Issued): boolean {
-  return reached === 'token'
+function isToken({ phase }: CredentialState): boolean {
+  return phase === 'token'
 }
 
 function notRevoked(deadBy: string, cause: unknown): KubepassError {
@@ -189,37 +189,38 @@ function notRevoked(deadBy: string, cause: unknown): KubepassError {
 }
 
 /** Try means: if it cannot be done in the time that is left, post does it. */
-function whenToProve({ atOnce, evidence, options, signal, tokens }: Session, postFollows: boolean): 'now' | 'try' | 'later' | 'never' {
+function whenToProve({ immediate, evidence, options, signal, tokens }: Run, postFollows: boolean): 'now' | 'try' | 'later' | 'never' {
   // Proven is: accepted before, refused now. Anything less is called what it is.
-  if (options.prove === 'off' || tokens.size === 0 || evidence.proven !== null || atOnce.aborted) return 'never'
+  if (options.prove === 'off' || tokens.size === 0 || evidence.proven !== null || immediate.aborted) return 'never'
   if (!postFollows) return 'now'
   // Of several tokens post finds one only.
   return options.prove === 'post' && tokens.size === 1 ? 'later' : signal.aborted ? 'try' : 'now'
 }
 
 /** @returns whether nothing is left that should not be */
-async function removeFiles(session: Session, keepToken: boolean): Promise<boolean> {
-  const { options, platform, receipt } = session
-  const moved = whereMoved(session)
-  const why = removeKubeconfig(receipt.directory, options.directory, platform.uid, keepToken)
-  const facts = why === undefined ? moved : [`The directory ${receipt.directory} was not removed: ${why}.`, ...moved]
-  if (facts.length > 0) await warn(session, facts.join(' '))
+async function removeFiles(run: Run, keepToken: boolean): Promise<boolean> {
+  const { options, platform, state } = run
+  const moved = whereMoved(run)
+  const why = removePrivateDirectory(state.directory, options.directory, platform.ownerUid, keepToken)
+  const facts = why === undefined ? moved : [`The directory ${state.directory} was not removed: ${why}.`, ...moved]
+  if (facts.length > 0) await warn(run, facts.join(' '))
   return why === undefined && !keepToken
 }
 
 /** Removes a private directory that the scan moved. The process that made the directory finds it by its descriptor. */
-function whereMoved({ directory: made, evidence, knows, platform, receipt }: Session): string[] {
-  const { directory } = receipt
+function whereMoved({ directory: made, evidence, provenance, platform, state }: Run): string[] {
+  const { directory } = state
   if (made === undefined) {
-    const isMissing = knows === 'receipt' && evidence.verified !== null && !evidence.finished && !existsSync(directory)
+    const isMissing = provenance === 'saved' && evidence.verified !== null && !evidence.finished && !existsSync(directory)
     // This is no warning: an earlier post step may have removed the directory.
-    if (isMissing) platform.say(`The directory ${directory} is not there: a step has removed it, or moved it with the token that is in it.`)
+    if (isMissing)
+      platform.info(`The directory ${directory} is not there: a step has removed it, or moved it with the token that is in it.`)
     return []
   }
   try {
-    const place = placeOf(directory, made)
+    const place = currentPath(directory, made)
     if (place === undefined || place === directory) return []
-    const why = removeMoved(place, made, platform.uid)
+    const why = removeMovedDirectory(place, made, platform.ownerUid)
     const outcome = why === undefined ? 'It was removed there.' : `It was not removed there: ${why}.`
     return [`The scan moved the directory ${directory} to ${quote(place)}. ${outcome}`]
   } catch (error) {
@@ -228,38 +229,41 @@ function whereMoved({ directory: made, evidence, knows, platform, receipt }: Ses
 }
 
 /** @returns the error when a token is seen alive */
-async function proveEnd(session: Session, when: 'now' | 'try'): Promise<KubepassError | undefined> {
-  const { atOnce, client, evidence, hurry, options, receipt, signal, tokens, platform } = session
+async function proveEnd(run: Run, when: 'now' | 'try'): Promise<KubepassError | undefined> {
+  const { immediate, client, evidence, hardDeadline, options, state, signal, tokens, platform } = run
   // After Ctrl-C a person waits, and the API server's cache outlasts the time that is left.
   const isHasty = (): boolean => !platform.isCI && signal.aborted
-  const limit = AbortSignal.any([hurry, atOnce])
+  const deadline = AbortSignal.any([hardDeadline, immediate])
   platform.progress('waiting for the API server to refuse the token')
   const revokedAt = evidence.revoked === null ? Date.now() : Date.parse(evidence.revoked.at)
   const verdicts = await Promise.all(
-    [...tokens].map(async ([id, { token }]) => ({ id, ...(await prove(client, token, options.proofSamples, revokedAt, isHasty, limit)) })),
+    [...tokens].map(async ([id, { token }]) => ({
+      id,
+      ...(await prove(client, token, options.proofSamples, revokedAt, isHasty, deadline)),
+    })),
   )
   const proofs = verdicts.flatMap((verdict) => (verdict.is === 'dead' ? [verdict.proof] : []))
   if (proofs.length === verdicts.length) {
-    const untried = receipt.credentials.filter((credential) => isToken(credential) && !tokens.has(idOf(credential)))
-    const unseen = [...untried.map((credential) => credential.deadBy), ...session.unseen].filter(mayLive)
+    const untried = state.credentials.filter((credential) => isToken(credential) && !tokens.has(tokenId(credential)))
+    const unseen = [...untried.map((credential) => credential.deadBy), ...run.untestedTokens].filter(mayLive)
     if (unseen.length > 0) {
-      platform.say(`The newest token is refused; of ${unseen.length} before or behind it that was not seen.`)
+      platform.info(`The newest token is refused; of ${unseen.length} before or behind it that was not seen.`)
       return undefined
     }
     const samples = Math.min(...proofs.map((proof) => proof.samples))
     const seconds = Math.max(...proofs.map((proof) => proof.seconds))
     evidence.proven = { dead_at: new Date().toISOString(), samples, seconds_after_revocation: seconds }
-  } else if (when === 'try' || limit.aborted || isHasty())
-    platform.say(`There was no time for the proof.${isHasty() ? ' The API server believes an accepted token for 10 s.' : ''}`)
+  } else if (when === 'try' || deadline.aborted || isHasty())
+    platform.info(`There was no time for the proof.${isHasty() ? ' The API server believes an accepted token for 10 s.' : ''}`)
   else if (verdicts.every(({ is }) => is !== 'alive'))
-    await warn(session, 'The API server gave no clear answer to the revoked token: that it is dead is not proven.')
+    await warn(run, 'The API server gave no clear answer to the revoked token: that it is dead is not proven.')
   else {
-    const alive = receipt.credentials.filter((credential) => verdicts.some(({ id, is }) => is === 'alive' && id === idOf(credential)))
-    for (const credential of alive) note(session, credential, { revoked: undefined })
+    const alive = state.credentials.filter((credential) => verdicts.some(({ id, is }) => is === 'alive' && id === tokenId(credential)))
+    for (const credential of alive) updateCredential(run, credential, { revoked: undefined })
     evidence.revoked = null
     return new KubepassError(
       'NOT_REVOKED',
-      `Its Secret is deleted, but the API server still accepts the token. It is dead by ${deadBy(alive) ?? ''} at the latest.`,
+      `Its Secret is deleted, but the API server still accepts the token. It is dead by ${latestDeadBy(alive) ?? ''} at the latest.`,
       {
         hint: 'The API server caches an accepted token for 10 s; is there another cache, or a replica that lags behind?',
       },

@@ -3,10 +3,10 @@ import { STANDARD_OUTPUT } from '../config/paths.ts'
 import { asJson } from '../state/evidence-text.ts'
 import { replaceFile } from '../system/files.ts'
 import { printWhole, STDOUT } from '../system/print.ts'
-import type { Session } from './session.ts'
+import type { Run } from './run-context.ts'
 
 /** Evidence file, output and summary: the last words of a run. What fails here must not hide how the run ended. */
-export async function report({ platform, options, evidence, redactor }: Session): Promise<void> {
+export async function report({ platform, options, evidence, redactor }: Run): Promise<void> {
   const exitCode = evidence.used?.exit_code ?? undefined
   const tries: [string, () => unknown][] = [
     ['evidence file', () => options.evidence !== undefined && writeEvidence(options.evidence, redactor.redact(asJson(evidence)))],

@@ -3,18 +3,18 @@ import { Agent, type AgentOptions, request as tlsRequest } from 'node:https'
 import { isIP, isIPv6 } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { checkServerIdentity, type PeerCertificate } from 'node:tls'
-import { limitOf } from '../base/deadline.ts'
-import type { Secret } from '../redact/secret.ts'
+import { deadlineAfter } from '../base/deadline.ts'
+import type { SealedString } from '../redact/sealed-string.ts'
 import { openTunnel } from './tunnel.ts'
 
 /** No answer that kubepass needs is near this size. */
-const MOST_BYTES = 4 * 1024 * 1024
+const MAX_RESPONSE_BYTES = 4 * 1024 * 1024
 /** How long a proxy may take to open a tunnel. */
 const TUNNEL_MS = 10_000
 /** Longer than any exchange may take. */
 const DAY_MS = 86_400_000
 
-export interface Request {
+export interface HttpRequest {
   url: URL
   method: 'GET' | 'POST' | 'DELETE'
   headers: Record<string, string>
@@ -27,16 +27,16 @@ export interface Request {
 /** Both are PEM. */
 export interface ClientCertificate {
   readonly certificate: string
-  readonly key: Secret
+  readonly key: SealedString
 }
 
-export interface Response {
+export interface HttpResponse {
   status: number
   headers: Record<string, string | string[] | undefined>
   body: string
 }
 
-export interface Tls {
+export interface TlsSettings {
   /** PEM; nothing else is trusted. The system's roots when undefined. */
   ca: string | undefined
   /** The host or the IP address in the certificate, if it differs from the host of the URL. */
@@ -46,12 +46,12 @@ export interface Tls {
 }
 
 /** What came is no answer that can be used. Its message is ours. */
-export class BadAnswer extends Error {}
+export class InvalidResponse extends Error {}
 
 /** Nothing was sent: no connection came about, or none became free. Its cause says why. */
 export class NotSent extends Error {}
 
-export class TooLong extends BadAnswer {
+export class ResponseTooLarge extends InvalidResponse {
   override readonly message = 'the answer is over 4 MiB'
 }
 
@@ -70,7 +70,7 @@ export class Http {
   readonly #connections: number
 
   /** @param connections at most, of those that are kept open; what waits for one is sent in its turn */
-  constructor({ ca, serverName, proxyUrl }: Tls, connections = 1) {
+  constructor({ ca, serverName, proxyUrl }: TlsSettings, connections = 1) {
     this.#connections = connections
     this.#proxyUrl = proxyUrl
     this.hasTlsProxy = proxyUrl?.protocol === 'https:'
@@ -87,7 +87,7 @@ export class Http {
     }
   }
 
-  exchange(request: Request): Promise<Response> {
+  exchange(request: HttpRequest): Promise<HttpResponse> {
     const { clientCertificate } = request
     const agent = this.#agents.get(clientCertificate) ?? this.#agentFor(clientCertificate)
     this.#agents.set(clientCertificate, agent)
@@ -95,7 +95,7 @@ export class Http {
   }
 
   /** On a connection of its own, which may reach another server behind a balancer; no client certificate is shown there. */
-  async exchangeAnew(request: Omit<Request, 'clientCertificate'>): Promise<Response> {
+  async exchangeOnNewConnection(request: Omit<HttpRequest, 'clientCertificate'>): Promise<HttpResponse> {
     const agent = new TunnelingAgent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 }, this.#proxyUrl)
     try {
       return await exchange(request, agent)
@@ -145,7 +145,7 @@ class TunnelingAgent extends Agent {
       const connection = this.#kept(super.createConnection({ ...options, socket } as typeof options))
       if (connection) callback?.(null, connection)
     }
-    openTunnel(this.#proxyUrl, target, limitOf(TUNNEL_MS, this.#ending.signal)).then(tunnelled).catch(failed)
+    openTunnel(this.#proxyUrl, target, deadlineAfter(TUNNEL_MS, this.#ending.signal)).then(tunnelled).catch(failed)
     return undefined
   }
 
@@ -170,16 +170,16 @@ export function isLoopback({ hostname }: URL): boolean {
 }
 
 /** Plain HTTP, for a loopback address only. Node's global agent could send the request to a proxy that a variable names. */
-export function exchangeOnLoopback(request: Request): Promise<Response> {
+export function exchangeOnLoopback(request: HttpRequest): Promise<HttpResponse> {
   return exchange(request, undefined)
 }
 
 /** Settles exactly once on every path, and no later than `signal` is aborted. */
-function exchange({ url, method, headers, body, signal }: Request, agent: Agent | undefined): Promise<Response> {
+function exchange({ url, method, headers, body, signal }: HttpRequest, agent: Agent | undefined): Promise<HttpResponse> {
   const send = url.protocol === 'http:' ? plainRequest : tlsRequest
   // A timer of an AbortSignal keeps no process alive: without a timer of its own an exchange could end in silence.
   const keptAlive = setInterval(() => undefined, DAY_MS)
-  const settled = new Promise<Response>((resolve, reject) => {
+  const settled = new Promise<HttpResponse>((resolve, reject) => {
     let isConnected = false
     if (signal.aborted) return fail(signal.reason as Error)
     // Without its length a DELETE's body is not sent, and the uid precondition in it is lost.
@@ -189,14 +189,14 @@ function exchange({ url, method, headers, body, signal }: Request, agent: Agent 
       let size = 0
       incoming.on('data', (chunk: Buffer) => {
         size += chunk.length
-        if (size > MOST_BYTES) incoming.destroy(new TooLong())
+        if (size > MAX_RESPONSE_BYTES) incoming.destroy(new ResponseTooLarge())
         else chunks.push(chunk)
       })
       incoming.on('error', fail)
       incoming.on('end', () => {
         if (incoming.complete)
           resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks).toString() })
-        else fail(new BadAnswer('the answer was cut off'))
+        else fail(new InvalidResponse('the answer was cut off'))
       })
     })
     outgoing.once('socket', (socket) => {
@@ -206,7 +206,7 @@ function exchange({ url, method, headers, body, signal }: Request, agent: Agent 
     // Without a listener Node closes the connection after an answer 101, and says nothing.
     outgoing.on('upgrade', (_incoming, socket) => {
       socket.destroy()
-      fail(new BadAnswer('the answer is 101 Switching Protocols, which was not asked for'))
+      fail(new InvalidResponse('the answer is 101 Switching Protocols, which was not asked for'))
     })
     outgoing.on('error', fail)
     outgoing.on('close', () => fail(Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' })))

@@ -1,10 +1,10 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { errnoOf } from '../base/errors.ts'
-import { obstacleAt, removeTree, reopen } from '../system/access.ts'
-import { appendWhole, makeFolder, overwrite, writePrivate } from '../system/files.ts'
+import { obstacleAt, removeTree, restoreAccess } from '../system/restore-access.ts'
+import { appendAtomically, makeFolder, overwrite, writePrivate } from '../system/files.ts'
 
-export interface Tampered {
+export interface TamperReport {
   /** The names of the files that somebody else has changed. */
   changed: string[]
   /** The names of those that cannot be put back, or even looked at; and why. */
@@ -48,7 +48,7 @@ export class CommandFiles {
   append(name: string, text: string): void {
     const path = this.#paths.get(name)
     if (path === undefined) throw Object.assign(new Error(`${name} is not set`), { code: 'ENOENT' })
-    appendWhole(path, text, (closed) => {
+    appendAtomically(path, text, (closed) => {
       // Before the scan it was somebody else.
       if (this.#kept.size > 0) this.#closed.push(...closed)
     })
@@ -56,13 +56,13 @@ export class CommandFiles {
   }
 
   /** Makes them what they were, but for what we have written since. For when nothing of the scan is left. */
-  restore(uid: number): Tampered {
-    const tampered: Tampered = { changed: [], left: [] }
+  restore(uid: number): TamperReport {
+    const tampered: TamperReport = { changed: [], left: [] }
     const why: string[] = []
     const closed = this.#closed.splice(0)
     for (const [name, kept] of this.#kept) {
       const path = this.#paths.get(name) ?? ''
-      closed.push(...reopen(path))
+      closed.push(...restoreAccess(path))
       try {
         if (!this.#isBehindLink(path) && isAsKept(path, kept)) continue
         tampered.changed.push(name)

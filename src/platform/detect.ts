@@ -2,20 +2,20 @@ import { KubepassError } from '../base/errors.ts'
 import { githubPlatform } from './github.ts'
 import { gitlabPlatform } from './gitlab.ts'
 import type { Platform } from './platform.ts'
-import { terminalPlatform, type Wish } from './terminal.ts'
+import { terminalPlatform, type Subcommand } from './terminal.ts'
 
 /**
  * @param words of a person; of GitLab's template, which says first where we are: there, every variable can be
  *   overruled from outside, those of the runner too
- * @param wish of a person; a CI job has none, it has a script
+ * @param subcommand of a person; a CI job has none, it has a script
  */
 export function detect(
   env: NodeJS.ProcessEnv,
   words: readonly string[],
-  wish: Wish | undefined,
+  subcommand: Subcommand | undefined,
   redact: (text: string) => string,
 ): Platform {
-  if (wish !== undefined) return terminalPlatform(wish, words, env, redact)
+  if (subcommand !== undefined) return terminalPlatform(subcommand, words, env, redact)
   const told = words[0] === 'gitlab'
   const [onGithub, onGitlab] = [env['GITHUB_ACTIONS'] === 'true', told || env['GITLAB_CI'] === 'true']
   if (onGithub && onGitlab) {

@@ -1,13 +1,13 @@
 import { context, getOctokit } from '@actions/github'
 import { KubepassError } from '../base/errors.ts'
-import type { Secret } from '../redact/secret.ts'
-import { asMarkdown, ending } from '../state/evidence-text.ts'
+import type { SealedString } from '../redact/sealed-string.ts'
+import { asMarkdown, credentialOutcome } from '../state/evidence-text.ts'
 import type { Evidence } from '../state/evidence.ts'
 
-const DEADLINE_MS = 10_000
+const REQUEST_TIMEOUT_MS = 10_000
 
 /** A check run with the evidence as its text. https://docs.github.com/en/rest/checks/runs#create-a-check-run */
-export async function publishCheck(evidence: Evidence, token: Secret, env: NodeJS.ProcessEnv): Promise<void> {
+export async function publishCheck(evidence: Evidence, token: SealedString, env: NodeJS.ProcessEnv): Promise<void> {
   // An earlier step can set it, and Octokit would obey.
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') {
     throw new KubepassError('INPUT', 'No check run is made while NODE_TLS_REJECT_UNAUTHORIZED is 0: anybody could answer for GitHub.')
@@ -22,8 +22,12 @@ export async function publishCheck(evidence: Evidence, token: Secret, env: NodeJ
       head_sha: pullRequest?.head?.sha ?? context.sha,
       status: 'completed',
       conclusion: evidence.error === null ? 'success' : 'failure',
-      output: { title: `Credential: ${ending(evidence)}`, summary: `The record of ${evidence.run.job}.`, text: asMarkdown(evidence) },
-      request: { signal: AbortSignal.timeout(DEADLINE_MS) },
+      output: {
+        title: `Credential: ${credentialOutcome(evidence)}`,
+        summary: `The record of ${evidence.run.job}.`,
+        text: asMarkdown(evidence),
+      },
+      request: { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) },
     })
   } catch (error) {
     const status = typeof error === 'object' && error !== null && 'status' in error ? String(error.status) : 'no answer'

@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { base64Alignment, sensitivePart } from '../redact/redactor.ts'
-import type { Secret } from '../redact/secret.ts'
+import type { SealedString } from '../redact/sealed-string.ts'
 import { asMarkdown, asText } from '../state/evidence-text.ts'
-import { appendWhole } from '../system/files.ts'
+import { appendAtomically } from '../system/files.ts'
 import { print, STDOUT } from '../system/print.ts'
 import { CommandFiles } from './command-files.ts'
 import type { Platform } from './platform.ts'
-import { commandsDefused } from './workflow-commands.ts'
+import { neutralizeCommands } from './workflow-commands.ts'
 
-const RECEIPT = 'receipt'
+const STATE_KEY = 'run_state'
 /** Not the summary: it decides nothing, and what the scan tells there is no lie of ours. */
 const COMMAND_FILES = ['GITHUB_ENV', 'GITHUB_PATH', 'GITHUB_STATE', 'GITHUB_OUTPUT']
 
@@ -23,9 +23,9 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     if (process.stdout.listenerCount('error') === 0) process.stdout.on('error', () => undefined)
     return import('@actions/core')
   }
-  const uid = process.getuid?.() ?? -1
+  const ownerUid = process.getuid?.() ?? -1
   const commandFiles = new CommandFiles(env, COMMAND_FILES)
-  const say = (text: string): void => print(STDOUT, `${redact(text)}\n`)
+  const info = (text: string): void => print(STDOUT, `${redact(text)}\n`)
   /** The word that ends the fence around the scan's output, while that stands. */
   let fence: string | undefined
   // One write: a line of the scan must not come between, nor stand before it on the same line.
@@ -48,12 +48,12 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     hasLaterSteps: true,
     hasPost: true,
     postFailsJob: true,
-    traced: undefined,
+    debugTraceVariable: undefined,
     stdin: undefined,
     isCI: true,
     env,
-    uid,
-    run: {
+    ownerUid,
+    job: {
       platform: 'github',
       id: env['GITHUB_RUN_ID'] ?? '0',
       attempt: env['GITHUB_RUN_ATTEMPT'] ?? '1',
@@ -64,8 +64,8 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     // Two steps of a job must not meet, and nothing tells them apart.
     runKey: undefined,
 
-    limitDoubts: () => [],
-    idTokensNeed: 'Add to the job:\n  permissions:\n    id-token: write',
+    timeoutWarnings: () => [],
+    idTokenInstructions: 'Add to the job:\n  permissions:\n    id-token: write',
     idTokenRequest(seal) {
       const url = env['ACTIONS_ID_TOKEN_REQUEST_URL']
       const bearer = env['ACTIONS_ID_TOKEN_REQUEST_TOKEN']
@@ -79,19 +79,19 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
           .join(''),
       ),
 
-    say,
+    info,
     progress: () => undefined,
     warn: (text) => annotate('warning', text),
-    fail: (text) => annotate('error', text),
+    error: (text) => annotate('error', text),
 
     // A synchronous append, so that it is there whenever we are killed. The last line of a name counts.
-    saveReceipt: (receipt) => commandFiles.append('GITHUB_STATE', `${RECEIPT}=${receipt === 'none' ? receipt : JSON.stringify(receipt)}\n`),
-    forgetReceipt: () => undefined,
-    howToFinish: () => undefined,
-    readReceipt: () => env[`STATE_${RECEIPT}`],
+    saveState: (state) => commandFiles.append('GITHUB_STATE', `${STATE_KEY}=${state === 'none' ? state : JSON.stringify(state)}\n`),
+    deleteState: () => undefined,
+    retryInstructions: () => undefined,
+    readState: () => env[`STATE_${STATE_KEY}`],
 
     guardCommandFiles: (given) => commandFiles.guard(given),
-    restoreCommandFiles: () => commandFiles.restore(uid),
+    restoreCommandFiles: () => commandFiles.restore(ownerUid),
     scanOutputs() {
       fence = randomUUID()
       // On stdout only, behind the masks: on stderr, which the runner may read first, it would stop them.
@@ -100,7 +100,7 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
         stdout: () => process.stdout,
         stderr: () => process.stderr,
         // The order of the two streams is lost, so that a fence in one leaves a gap in the other.
-        filters: (search) => [commandsDefused(search)],
+        filters: (search) => [neutralizeCommands(search)],
         close(complete) {
           // Of an output that was given up some may still come, and begin a line in the middle of its own: the fence stays.
           if (fence === undefined || !complete) return
@@ -113,16 +113,16 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     exportVariable: async (name, value) => (await core()).exportVariable(name, plain(value)),
     publishCheck: async (evidence, token) => (await import('./github-check.ts')).publishCheck(evidence, token, env),
     report(evidence) {
-      say(asText(evidence))
+      info(asText(evidence))
       // As core's summary does; post needs nothing else of core, and would take twice as long with it.
-      if (env['GITHUB_STEP_SUMMARY']) appendWhole(env['GITHUB_STEP_SUMMARY'], redact(asMarkdown(evidence)))
+      if (env['GITHUB_STEP_SUMMARY']) appendAtomically(env['GITHUB_STEP_SUMMARY'], redact(asMarkdown(evidence)))
       return Promise.resolve()
     },
   }
 }
 
 /** The token, its two secret segments, and the base64 forms that the runner's own masks miss. */
-function maskedForms(secret: Secret): string[] {
+function maskedForms(secret: SealedString): string[] {
   const value = secret.reveal()
   const body = sensitivePart(value)
   const segments = body === value ? [] : body.split('.')
@@ -135,7 +135,7 @@ function linesOf(form: string): string[] {
   return form.includes('\n') ? form.split('\n').filter((line) => line.length >= 16 && !line.startsWith('-----')) : [form]
 }
 
-function plain(value: string | Secret): string {
+function plain(value: string | SealedString): string {
   return typeof value === 'string' ? value : value.reveal()
 }
 

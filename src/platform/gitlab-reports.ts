@@ -1,6 +1,6 @@
 import Builder from 'fast-xml-builder'
 import { quote } from '../base/quote.ts'
-import { ending } from '../state/evidence-text.ts'
+import { credentialOutcome } from '../state/evidence-text.ts'
 import type { Evidence } from '../state/evidence.ts'
 
 interface Check {
@@ -14,11 +14,11 @@ const LONGEST_DETAIL = 20_000
 
 /** What kubepass promises, one check each; a scan's own findings belong in its own report. */
 function checksOf(evidence: Evidence): Check[] {
-  const { asked, granted, renewed, verified, used, revoked, proven, finished, error } = evidence
+  const { requested, granted, renewed, verified, used, revoked, proven, finished, error } = evidence
   const scan = 'the scan runs to its end'
   const seen: [string, boolean, string | undefined | null][] = [
     [
-      `a token for ${asked.service_account} is issued`,
+      `a token for ${requested.service_account} is issued`,
       granted !== null,
       granted && [granted, ...renewed].map((each) => `${each.credential_id ?? 'without an id'}, until ${each.expires_at}`).join('; then '),
     ],
@@ -28,8 +28,8 @@ function checksOf(evidence: Evidence): Check[] {
       used !== null && used.exit_code !== null && used.signal === null && error !== 'TIMEOUT',
       used && `exit code ${used.exit_code ?? 'unknown'}${used.signal === null ? '' : ` (${used.signal})`}`,
     ],
-    ['the credential is revoked', revoked !== null, ending(evidence)],
-    ['the credential is proven dead', proven !== null, ending(evidence)],
+    ['the credential is revoked', revoked !== null, credentialOutcome(evidence)],
+    ['the credential is proven dead', proven !== null, credentialOutcome(evidence)],
   ]
   // What ended the run is the first thing that was not seen; a scan that was killed ends none.
   const killed = used !== null && finished ? scan : undefined
@@ -66,7 +66,7 @@ export function junit(evidence: Evidence): string {
 export function annotations(evidence: Evidence, env: NodeJS.ProcessEnv): string {
   // Before Kubernetes 1.30 a credential has no id.
   const id = evidence.granted === null ? 'no credential' : (evidence.granted.credential_id ?? 'a credential')
-  const label = quote(`${id} of ${evidence.asked.service_account}: ${ending(evidence)}`, 300).slice(1, -1)
+  const label = quote(`${id} of ${evidence.requested.service_account}: ${credentialOutcome(evidence)}`, 300).slice(1, -1)
   const url = `${env['CI_PIPELINE_URL'] ?? ''}/test_report`
   return `${JSON.stringify({ kubepass: URL.canParse(url) ? [{ external_link: { label, url } }] : [] })}\n`
 }

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { gitlabFlags, parseFlags } from '../config/flags.ts'
 import { inputs, NO_AUDIENCE } from '../config/inputs.ts'
 import { asText } from '../state/evidence-text.ts'
-import { makeFolder, replaceFile, settled } from '../system/files.ts'
+import { makeFolder, replaceFile, resolveRealPath } from '../system/files.ts'
 import { print, STDOUT } from '../system/print.ts'
 import { CommandFiles } from './command-files.ts'
-import { limitDoubts } from './gitlab-limits.ts'
+import { timeoutWarnings } from './gitlab-timeouts.ts'
 import type { Platform } from './platform.ts'
 
 /** Where the template looks for the reports. */
@@ -23,9 +23,9 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
   const workspace = workspaceOf(env)
   const hasAudience = flags.values.get('audience') !== NO_AUDIENCE
   const jobId = env['CI_JOB_ID'] ?? '0'
-  const uid = process.getuid?.() ?? -1
+  const ownerUid = process.getuid?.() ?? -1
   const commandFiles = new CommandFiles(env, ['GITLAB_ENV'])
-  const say = (text: string): void => print(STDOUT, `${redact(text)}\n`)
+  const info = (text: string): void => print(STDOUT, `${redact(text)}\n`)
   const colour = (code: number, text: string): void => print(STDOUT, `\x1b[${code};1m${redact(text)}\x1b[0m\n`)
   // https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections
   const section = (edge: 'start' | 'end', name: string, header: string): void =>
@@ -47,12 +47,12 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
     hasPost: true,
     postFailsJob: false,
     // As the runner reads it.
-    traced: /^(1|t|true)$/i.test(env['CI_DEBUG_TRACE'] ?? '') ? 'CI_DEBUG_TRACE' : undefined,
+    debugTraceVariable: /^(1|t|true)$/i.test(env['CI_DEBUG_TRACE'] ?? '') ? 'CI_DEBUG_TRACE' : undefined,
     stdin: undefined,
     isCI: true,
     env,
-    uid,
-    run: {
+    ownerUid,
+    job: {
       platform: 'gitlab',
       id: jobId,
       // A retried job has another id.
@@ -66,8 +66,8 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
       .digest('hex')
       .slice(0, 16),
 
-    limitDoubts: (maxScan) => limitDoubts(env, maxScan),
-    idTokensNeed: hasAudience
+    timeoutWarnings: (maxScan) => timeoutWarnings(env, maxScan),
+    idTokenInstructions: hasAudience
       ? "Add to the job, with the API server's URL:\n  id_tokens:\n    KUBEPASS_ID_TOKEN:\n      aud: https://k8s.example.com:6443"
       : "Give the template's input audience, the API server's URL:\n  audience: https://k8s.example.com:6443",
     idTokenRequest: () => undefined,
@@ -78,25 +78,25 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
     },
     mask: () => undefined,
 
-    say,
+    info,
     progress: () => undefined,
     warn: (text) => Promise.resolve(colour(33, `kubepass: warning: ${text}`)),
-    fail: (text) => Promise.resolve(colour(31, `kubepass: error: ${text}`)),
+    error: (text) => Promise.resolve(colour(31, `kubepass: error: ${text}`)),
 
     // A hint, which only some runners pass on to after_script.
-    saveReceipt(receipt) {
+    saveState(state) {
       try {
-        commandFiles.append('GITLAB_ENV', `KUBEPASS_RECEIPT=${receipt === 'none' ? receipt : JSON.stringify(receipt)}\n`)
+        commandFiles.append('GITLAB_ENV', `KUBEPASS_RUN_STATE=${state === 'none' ? state : JSON.stringify(state)}\n`)
       } catch {
         // Names can be derived without it.
       }
     },
-    forgetReceipt: () => undefined,
-    howToFinish: () => undefined,
-    readReceipt: () => env['KUBEPASS_RECEIPT'],
+    deleteState: () => undefined,
+    retryInstructions: () => undefined,
+    readState: () => env['KUBEPASS_RUN_STATE'],
 
     guardCommandFiles: (given) => commandFiles.guard(given),
-    restoreCommandFiles: () => commandFiles.restore(uid),
+    restoreCommandFiles: () => commandFiles.restore(ownerUid),
     scanOutputs() {
       // While the program is surely there: a scan, or after_script at the same time, can remove it.
       void reports().catch(() => undefined)
@@ -113,11 +113,11 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
     publishCheck: () => Promise.resolve(),
     async report(evidence) {
       section('start', 'kubepass_evidence[collapsed=true]', 'What happened')
-      say(asText(evidence))
+      info(asText(evidence))
       section('end', 'kubepass_evidence', '')
       const { annotations, junit } = await reports()
       // Where the scan has made a link of it, nothing is written behind that.
-      const folder = join(settled(workspace), REPORTS)
+      const folder = join(resolveRealPath(workspace), REPORTS)
       makeFolder(folder)
       replaceFile(join(folder, 'junit.xml'), redact(junit(evidence)))
       replaceFile(join(folder, 'annotations.json'), redact(annotations(evidence, env)))

@@ -7,29 +7,34 @@ import { flagName, parseFlags, sweepFlags, terminalFlags } from '../config/flags
 import { kubeconfigContent } from '../config/path-or-content.ts'
 import { readSmallFile } from '../config/small-file.ts'
 import { asText } from '../state/evidence-text.ts'
-import { anchorPrefix, type Run } from '../state/job.ts'
-import { parseReceipt } from '../state/run-state-codec.ts'
-import type { Receipt } from '../state/run-state.ts'
-import { removeTree } from '../system/access.ts'
-import { nextTo, writeNext, writePrivate } from '../system/files.ts'
+import { boundSecretPrefix, type JobInfo } from '../state/job-info.ts'
+import { parseRunState } from '../state/run-state-codec.ts'
+import type { RunState } from '../state/run-state.ts'
+import { removeTree } from '../system/restore-access.ts'
+import { stagingPath, stageReplacement, writePrivate } from '../system/files.ts'
 import { print, STDERR } from '../system/print.ts'
 import type { Platform } from './platform.ts'
 
 /** What a person asks for: a run, the end of one that was killed, or that of all whose time is over. */
-export type Wish = 'run' | 'revoke' | 'sweep'
+export type Subcommand = 'run' | 'revoke' | 'sweep'
 
-const USAGES: Record<Wish, [wanted: number, usage: string]> = {
+const USAGES: Record<Subcommand, [wanted: number, usage: string]> = {
   run: [0, 'run [FLAGS] -- COMMAND'],
-  revoke: [1, 'revoke [FLAGS] RECEIPT'],
+  revoke: [1, 'revoke [FLAGS] STATE-FILE'],
   sweep: [0, 'sweep [FLAGS]'],
 }
 
 /** A person's terminal: what the scan prints is on stdout, what we say is on stderr. */
-export function terminalPlatform(wish: Wish, words: readonly string[], env: NodeJS.ProcessEnv, redact: (text: string) => string): Platform {
+export function terminalPlatform(
+  subcommand: Subcommand,
+  words: readonly string[],
+  env: NodeJS.ProcessEnv,
+  redact: (text: string) => string,
+): Platform {
   const { stderr } = process
-  const [wanted, usage] = USAGES[wish]
+  const [wanted, usage] = USAGES[subcommand]
   const hint = `kubepass ${usage}; kubepass help shows all flags.`
-  const { values, positionals, argv, own } = parseFlags(words, terminalFlags, wanted, hint, wish === 'sweep' ? sweepFlags : {})
+  const { values, positionals, argv, extraFlags } = parseFlags(words, terminalFlags, wanted, hint, subcommand === 'sweep' ? sweepFlags : {})
   const [given] = positionals
   if (kubeconfigContent(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
     throw new KubepassError(
@@ -40,8 +45,8 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
       },
     )
   }
-  const received = given === undefined ? undefined : readReceipt(given)
-  let receiptFile = given
+  const received = given === undefined ? undefined : readStateFile(given)
+  let stateFile = given
   const style = (format: 'red' | 'yellow' | 'dim', text: string): string => styleText(format, text, { stream: stderr })
   /** While the scan prints nobody may wait for a reader: what we say waits with what it says. */
   let scanning = false
@@ -54,49 +59,49 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
     input: (id) => values.get(id),
     nameOf: flagName,
     argv,
-    own,
+    extraFlags,
     temp: tmpdir(),
     workspace: undefined,
     path: env['PATH'] ?? '',
     hasLaterSteps: false,
     hasPost: false,
     postFailsJob: false,
-    traced: undefined,
+    debugTraceVariable: undefined,
     stdin: () => process.stdin,
     isCI: false,
     env,
-    uid: process.getuid?.() ?? -1,
-    run: RUN,
-    // By the names that follow from it the run can be finished although its receipt says nothing.
-    runKey: received !== undefined && parseReceipt(received, anchorPrefix(RUN)) === undefined ? keyOf(given ?? '') : undefined,
+    ownerUid: process.getuid?.() ?? -1,
+    job: RUN,
+    // By the names that follow from it the run can be finished although its run state says nothing.
+    runKey: received !== undefined && parseRunState(received, boundSecretPrefix(RUN)) === undefined ? runKeyOf(given ?? '') : undefined,
 
-    limitDoubts: () => [],
-    idTokensNeed: undefined,
+    timeoutWarnings: () => [],
+    idTokenInstructions: undefined,
     idTokenRequest: () => undefined,
     idToken: () => undefined,
     mask: () => undefined,
 
-    say: write,
+    info: write,
     progress(text) {
       if (stderr.isTTY) print(STDERR, `\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`)
     },
     warn: (text) => Promise.resolve(write(style('yellow', `warning: ${redact(text)}`))),
-    fail: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
+    error: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
 
-    saveReceipt(receipt) {
-      if (receipt === 'none') return
-      const text = `${JSON.stringify(receipt)}\n`
-      if (receiptFile !== undefined) return writeNext(receiptFile, text)()
+    saveState(state) {
+      if (state === 'none') return
+      const text = `${JSON.stringify(state)}\n`
+      if (stateFile !== undefined) return stageReplacement(stateFile, text)()
       // Under its own name from the first moment: should we be killed here, revoke still finds all that is left.
-      receiptFile = receiptPath(receipt)
-      writePrivate(receiptFile, text)
+      stateFile = stateFilePath(state)
+      writePrivate(stateFile, text)
     },
-    forgetReceipt() {
-      for (const file of receiptFile === undefined ? [] : [receiptFile, nextTo(receiptFile)]) removeTree(file)
+    deleteState() {
+      for (const file of stateFile === undefined ? [] : [stateFile, stagingPath(stateFile)]) removeTree(file)
     },
-    howToFinish: () =>
-      receiptFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags, and the receipt ${receiptFile}`,
-    readReceipt: () => received,
+    retryInstructions: () =>
+      stateFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags, and the run state ${stateFile}`,
+    readState: () => received,
 
     guardCommandFiles: () => undefined,
     restoreCommandFiles: () => ({ changed: [], left: [] }),
@@ -111,22 +116,22 @@ export function terminalPlatform(wish: Wish, words: readonly string[], env: Node
   }
 }
 
-const RUN: Run = { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '', instance: '' }
+const RUN: JobInfo = { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '', instance: '' }
 
-function readReceipt(path: string): string {
+function readStateFile(path: string): string {
   try {
     return readSmallFile(path)
   } catch (error) {
-    throw new KubepassError('INPUT', `RECEIPT ${error instanceof Error ? error.message : quote(path)}.`)
+    throw new KubepassError('INPUT', `STATE-FILE ${error instanceof Error ? error.message : quote(path)}.`)
   }
 }
 
-/** What the names of the run's anchor and directory end with. */
-function keyOf(receipt: string): string | undefined {
-  return /^kubepass-([0-9a-f]{16})\.receipt\.json$/.exec(basename(receipt))?.[1]
+/** What the names of the run's bound Secret and directory end with. */
+function runKeyOf(state: string): string | undefined {
+  return /^kubepass-([0-9a-f]{16})\\.state\.json$/.exec(basename(state))?.[1]
 }
 
 /** Beside the private directory, so that it is there before the directory is, and after. */
-function receiptPath(receipt: Receipt): string {
-  return `${receipt.directory}.receipt.json`
+function stateFilePath(state: RunState): string {
+  return `${state.directory}.state.json`
 }

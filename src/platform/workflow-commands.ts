@@ -25,22 +25,22 @@ interface Line {
  * `##[name]` anywhere. A zero-width space is put inside.
  * https://github.com/actions/runner/blob/v2.336.0/src/Runner.Common/ActionCommand.cs
  */
-export function commandsDefused(search: TextSearch): Filter {
+export function neutralizeCommands(search: TextSearch): Filter {
   let line: Line = { blank: true, colon: false, hashes: 0 }
   return (piece) => {
     if (piece.length === 0) return piece
-    const places = [...colonPlaces(piece, line, search), ...bracketPlaces(piece, line)].sort((a, b) => a - b)
+    const places = [...colonPositions(piece, line, search), ...bracketPositions(piece, line)].sort((a, b) => a - b)
     line = lineAfter(piece, line)
     return places.length === 0 ? piece : withSpaces(piece, places)
   }
 }
 
 /** Before which bytes a space is needed: the second colon of each `::` that only white space precedes on its line. */
-function colonPlaces(piece: Buffer, line: Line, search: TextSearch): number[] {
+function colonPositions(piece: Buffer, line: Line, search: TextSearch): number[] {
   const places: number[] = []
   if (line.colon && piece[0] === COLON) places.push(0)
   // Buffer.indexOf() would stop at each single colon, of which most logs have many.
-  search.load(piece)
+  search.setInput(piece)
   for (let at = search.indexOfPair(COLON, COLON, 0); at >= 0; at = search.indexOfPair(COLON, COLON, lineEnd(piece, at + 2))) {
     const before = lastNotBlank(piece, at)
     if (before < 0 ? line.blank : isLineEnd(piece[before])) places.push(at + 1)
@@ -49,7 +49,7 @@ function colonPlaces(piece: Buffer, line: Line, search: TextSearch): number[] {
 }
 
 /** The bracket of each `##[`. */
-function bracketPlaces(piece: Buffer, { hashes }: Line): number[] {
+function bracketPositions(piece: Buffer, { hashes }: Line): number[] {
   const places: number[] = []
   if (hashes === 2 && piece[0] === BRACKET) places.push(0)
   if (hashes >= 1 && piece[0] === HASH && piece[1] === BRACKET) places.push(1)

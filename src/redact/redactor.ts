@@ -1,6 +1,6 @@
 import type { Filter } from './filter.ts'
-import { type Seal, sealedValue } from './secret.ts'
-import { type Run, TextSearch } from './text-search.ts'
+import { type Seal, sealedString } from './sealed-string.ts'
+import { type ByteRange, TextSearch } from './text-search.ts'
 
 const SHORTEST_SECRET = 4
 const MASK = Buffer.from('***')
@@ -29,23 +29,23 @@ export class Redactor {
     if (value.length < SHORTEST_SECRET) throw new RangeError('a secret of fewer than 4 characters cannot be told from other text')
     if (!this.#values.has(value)) {
       for (const spelling of spellings(value)) {
-        if (!this.search.add(Buffer.from(spelling))) this.#words.add(spelling)
+        if (!this.search.addText(Buffer.from(spelling))) this.#words.add(spelling)
       }
       this.#values.add(value)
     }
-    return sealedValue(value)
+    return sealedString(value)
   }
 
   redact(text: string): string {
     if (this.#values.size === 0) return text
-    this.search.load(Buffer.from(text))
+    this.search.setInput(Buffer.from(text))
     this.search.markRuns(0)
     const bytes = this.search.text()
     const runs = this.#found(bytes).filter((run) => !this.#isShown(bytes, run))
     return runs.length === 0 ? text : masked(bytes, runs, 0, false, Buffer.alloc(mostMasked(bytes.length, runs))).toString()
   }
 
-  #isShown(bytes: Buffer, { start, end }: Run): boolean {
+  #isShown(bytes: Buffer, { start, end }: ByteRange): boolean {
     return this.#shown.some((text) => {
       const at = bytes.indexOf(text, Math.max(0, end - Buffer.byteLength(text)))
       return at !== -1 && at <= start
@@ -64,7 +64,7 @@ export class Redactor {
     return (piece) => {
       if (piece.length === 0) return piece
       const cut = recent.length
-      this.search.load(recent, piece)
+      this.search.setInput(recent, piece)
       this.search.markRuns(cut)
       this.search.markDumpedRuns(cut)
       const bytes = this.search.text()
@@ -80,7 +80,7 @@ export class Redactor {
   }
 
   /** The runs that the search found in `bytes`, and the words, in order. Runs that overlap or touch are one. */
-  #found(bytes: Buffer): Run[] {
+  #found(bytes: Buffer): ByteRange[] {
     const runs = this.search.markedRuns()
     if (this.#words.size === 0) return runs
     for (const word of this.#words)
@@ -91,8 +91,8 @@ export class Redactor {
 }
 
 /** In order; runs that overlap or touch become one. */
-function merged(runs: Run[]): Run[] {
-  const result: Run[] = []
+function merged(runs: ByteRange[]): ByteRange[] {
+  const result: ByteRange[] = []
   for (const run of runs.sort((a, b) => a.start - b.start)) {
     const last = result.at(-1)
     if (last === undefined || last.end < run.start) result.push(run)
@@ -129,7 +129,7 @@ export function sensitivePart(value: string): string {
 }
 
 /** The most bytes of a masked text. A mask may be longer than what it stands for: a dump can have one character on each line. */
-function mostMasked(length: number, runs: Run[]): number {
+function mostMasked(length: number, runs: ByteRange[]): number {
   return length + runs.length * MASK.length
 }
 
@@ -137,7 +137,7 @@ function mostMasked(length: number, runs: Run[]): number {
  * Writes `bytes` from `from` on into `memory` with one mask for each run; none for a run whose mask was written before `from`.
  * @returns what was written
  */
-function masked(bytes: Buffer, runs: Run[], from: number, continues: boolean, memory: Buffer): Buffer {
+function masked(bytes: Buffer, runs: ByteRange[], from: number, continues: boolean, memory: Buffer): Buffer {
   let [at, length] = [from, 0]
   for (const { start, end } of runs) {
     if (end <= from) continue

@@ -2,7 +2,7 @@ import { KubepassError } from '../base/errors.ts'
 import { searchModule } from './search-module.ts'
 
 /** A run of bytes that stands in an added text. */
-export interface Run {
+export interface ByteRange {
   start: number
   end: number
 }
@@ -51,13 +51,13 @@ export class TextSearch {
   }
 
   /** @returns whether the text has 16 bytes, so that it can be found */
-  add(text: Uint8Array): boolean {
-    this.load(text)
+  addText(input: Uint8Array): boolean {
+    this.setInput(input)
     return this.#exports.addText() === 1
   }
 
   /** Takes the text that is searched from now on, in place of the last one, with nothing marked. */
-  load(...parts: Uint8Array[]): void {
+  setInput(...parts: Uint8Array[]): void {
     this.#length = parts.reduce((sum, part) => sum + part.length, 0)
     this.#start = this.#exports.reserve(this.#length)
     let end = 0
@@ -88,9 +88,9 @@ export class TextSearch {
   }
 
   /** In order. Runs that overlap or touch are one. */
-  markedRuns(): Run[] {
+  markedRuns(): ByteRange[] {
     const exports = this.#exports
-    const runs: Run[] = []
+    const runs: ByteRange[] = []
     for (let start = exports.nextMark(0, 1); start >= 0;) {
       const end = exports.nextMark(start, 0)
       runs.push({ start, end })

@@ -1,5 +1,5 @@
 import type { Options } from '../config/options.ts'
-import { proxyPassword } from '../net/proxy.ts'
+import { proxyPassword } from '../net/proxy-variables.ts'
 
 /** The environment of the scan: not the runner's secrets, not the means to get a token or to be somebody else than the scanner. */
 export function scanEnvironment(

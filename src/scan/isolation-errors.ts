@@ -4,7 +4,7 @@ import { KubepassError } from '../base/errors.ts'
 /** Why a command could not be isolated; it has not begun. */
 export class NotIsolated extends Error {}
 
-export function notAllowed({ message }: NotIsolated): KubepassError {
+export function isolationError({ message }: NotIsolated): KubepassError {
   return new KubepassError('INPUT', `isolate is required, but the scan cannot be isolated here: ${message}.`, { hint: howToAllow(message) })
 }
 
@@ -16,7 +16,7 @@ function howToAllow(reason: string): string {
       return false
     }
   }
-  if (reason.includes(MISSING) || reason.includes('unrecognized option')) return 'Install util-linux.'
+  if (reason.includes(NOT_FOUND) || reason.includes('unrecognized option')) return 'Install util-linux.'
   if (is('user/max_user_namespaces', '0')) return 'Allow user namespaces on this machine: sysctl -w user.max_user_namespaces=15000'
   if (is('kernel/unprivileged_userns_clone', '0'))
     return 'Allow user namespaces on this machine: sysctl -w kernel.unprivileged_userns_clone=1'
@@ -25,4 +25,4 @@ function howToAllow(reason: string): string {
   return 'In a container it needs: docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined'
 }
 
-export const MISSING = 'is not in'
+export const NOT_FOUND = 'is not in'

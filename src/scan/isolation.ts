@@ -4,13 +4,13 @@ import { type Duplex, finished, type Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errnoOf, KubepassError } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
-import { endOf } from '../system/exit-status.ts'
+import { waitForExit } from '../system/exit-status.ts'
 import { findProgram, SYSTEM_PATH } from '../system/find-program.ts'
-import { killQuietly, Life } from '../system/process-handle.ts'
-import { MISSING, notAllowed, NotIsolated } from './isolation-errors.ts'
-import { COMMAND, Control, FIRST_OF_ALL, HIDE, INIT, toldAs } from './isolation-protocol.ts'
-import { firstOf, MARKER } from './orphans.ts'
-import { GRACE_MS, type Running, type Start } from './spawn.ts'
+import { killQuietly, ProcessHandle } from '../system/process-handle.ts'
+import { NOT_FOUND, isolationError, NotIsolated } from './isolation-errors.ts'
+import { COMMAND, ControlChannel, ANNOUNCE_INIT, HIDE, INIT, exitStatusOf } from './isolation-protocol.ts'
+import { initTrackingId, TRACKING_VARIABLE } from './orphans.ts'
+import { TERM_GRACE_MS, type ScanProcess, type ScanCommand } from './spawn.ts'
 
 const HANDSHAKE_MS = 5_000
 const CLOSE_MS = 1_000
@@ -25,57 +25,64 @@ export function isRoot(): boolean {
  * @param hidden a folder that is empty for the command
  * @throws NotIsolated when that is not possible here
  */
-export async function startIsolated({ command, env, marker, stdin, pipes }: Start, hidden: string | undefined): Promise<Running> {
-  const hide = hidden === undefined ? [] : ['/bin/sh', '-c', HIDE, 'sh', place('mount'), hidden]
+export async function spawnIsolated(
+  { command, env, trackingId, stdin, pipes }: ScanCommand,
+  hidden: string | undefined,
+): Promise<ScanProcess> {
+  const hide = hidden === undefined ? [] : ['/bin/sh', '-c', HIDE, 'sh', systemProgram('mount'), hidden]
   const init = [
     ...hide,
-    ...withoutMounting(hidden),
+    ...withoutMountRights(hidden),
     '/bin/sh',
     '-c',
     INIT,
     'sh',
-    place('setsid'),
+    systemProgram('setsid'),
     '/bin/sh',
     '-c',
     COMMAND,
     'sh',
     ...command,
   ]
-  const child = spawn(place('unshare'), ['--user', '--pid', '--fork', '--mount-proc', '/bin/sh', '-c', FIRST_OF_ALL, 'sh', ...init], {
-    env: { ...env, [MARKER]: firstOf(marker) },
-    stdio: [stdin, pipes?.stdout.sink ?? 'pipe', 'pipe', pipes?.stderr.sink ?? 'pipe', 'pipe'],
-    detached: true,
-  })
-  const [, stdout, complaints, stderr, stream] = child.stdio as [unknown, Readable, Readable, Readable, Duplex]
-  const exit = endOf(child)
+  const child = spawn(
+    systemProgram('unshare'),
+    ['--user', '--pid', '--fork', '--mount-proc', '/bin/sh', '-c', ANNOUNCE_INIT, 'sh', ...init],
+    {
+      env: { ...env, [TRACKING_VARIABLE]: initTrackingId(trackingId) },
+      stdio: [stdin, pipes?.stdout.sink ?? 'pipe', 'pipe', pipes?.stderr.sink ?? 'pipe', 'pipe'],
+      detached: true,
+    },
+  )
+  const [, stdout, unshareErrors, stderr, stream] = child.stdio as [unknown, Readable, Readable, Readable, Duplex]
+  const exit = waitForExit(child)
   exit.catch(() => undefined)
   // The first comes last: unshare, should it live to see that, would end as if by itself.
-  const killAll = (first?: number): void => {
-    for (const pid of [child.pid && -child.pid, first]) if (pid !== undefined) killQuietly(pid, 'SIGKILL')
+  const killAll = (initPid?: number): void => {
+    for (const pid of [child.pid && -child.pid, initPid]) if (pid !== undefined) killQuietly(pid, 'SIGKILL')
   }
-  const control = new Control(stream)
-  const said = firstLineOf(complaints)
+  const control = new ControlChannel(stream)
+  const said = firstLineOf(unshareErrors)
   const whyEnded = async (): Promise<string> => (await said) || `it fails (${await exit.then(({ exitCode }) => exitCode, errnoOf)})`
-  let pids: Awaited<ReturnType<typeof shakeHands>>
+  let pids: Awaited<ReturnType<typeof handshake>>
   try {
-    pids = await shakeHands(child.pid ?? 0, control, whyEnded, hidden !== undefined)
+    pids = await handshake(child.pid ?? 0, control, whyEnded, hidden !== undefined)
   } catch (error) {
     killAll()
     stream.destroy()
     throw error instanceof NotIsolated ? error : new NotIsolated(`it fails (${errnoOf(error)})`)
   }
-  const [first, group] = pids
-  const [firstLife, life] = [new Life(first), new Life(group)]
+  const [initPid, group] = pids
+  const [initHandle, commandHandle] = [new ProcessHandle(initPid), new ProcessHandle(group)]
   const sent = new Set<NodeJS.Signals>()
   return {
     stdout: pipes?.stdout.source ?? stdout,
     stderr: pipes?.stderr.source ?? stderr,
     group,
-    ended: control.hear(/ended (\d+)\n/).then(async (heard) => {
+    ended: control.waitFor(/ended (\d+)\n/).then(async (heard) => {
       if (heard === undefined) return exit
       // Where all are told to end, the one that tells us may end before the command.
-      await life.end(GRACE_MS)
-      return toldAs(heard, sent)
+      await commandHandle.waitForEnd(TERM_GRACE_MS)
+      return exitStatusOf(heard, sent)
     }),
     signal(name) {
       sent.add(name)
@@ -83,8 +90,8 @@ export async function startIsolated({ command, env, marker, stdin, pipes }: Star
     },
     // From inside, the first can be taken out of its group, and its environment away.
     async close() {
-      if (!firstLife.isOver) killAll(first)
-      const isOver = await firstLife.end(CLOSE_MS)
+      if (!initHandle.hasEnded) killAll(initPid)
+      const isOver = await initHandle.waitForEnd(CLOSE_MS)
       stream.destroy()
       return isOver
     },
@@ -92,14 +99,14 @@ export async function startIsolated({ command, env, marker, stdin, pipes }: Star
 }
 
 /** @returns the first of the namespace, and the command, which leads a group of its own; it begins now */
-async function shakeHands(
+async function handshake(
   unshare: number,
-  control: Control,
+  control: ControlChannel,
   whyEnded: () => Promise<string>,
   mounts: boolean,
-): Promise<[first: number, group: number]> {
+): Promise<[initPid: number, group: number]> {
   const next = async (word: RegExp): Promise<void> => {
-    const heard = await Promise.race([control.hear(word), sleep(HANDSHAKE_MS, 'late', { ref: false })])
+    const heard = await Promise.race([control.waitFor(word), sleep(HANDSHAKE_MS, 'late', { ref: false })])
     if (heard === 'late') throw new NotIsolated('it takes too long')
     if (heard === undefined) throw new NotIsolated(await whyEnded())
   }
@@ -107,20 +114,20 @@ async function shakeHands(
   mapUsers(unshare, mounts)
   control.go()
   await next(/began\n/)
-  const first = onlyChild(unshare)
-  const group = onlyChild(onlyChild(first))
+  const initPid = onlyChild(unshare)
+  const group = onlyChild(onlyChild(initPid))
   control.go()
-  return [first, group]
+  return [initPid, group]
 }
 
 /**
  * The words that start a command which cannot change mounts. Root could unmount the new /proc and see what it hides. An
  * ordinary user is root for the mount, and gets the own uid back in an inner user namespace.
  */
-function withoutMounting(hidden: string | undefined): string[] {
-  if (isRoot()) return [place('setpriv'), '--bounding-set=-sys_admin']
+function withoutMountRights(hidden: string | undefined): string[] {
+  if (isRoot()) return [systemProgram('setpriv'), '--bounding-set=-sys_admin']
   if (hidden === undefined) return []
-  return [place('unshare'), '--user', `--map-user=${process.geteuid?.()}`, `--map-group=${process.getegid?.()}`]
+  return [systemProgram('unshare'), '--user', `--map-user=${process.geteuid?.()}`, `--map-group=${process.getegid?.()}`]
 }
 
 /**
@@ -133,8 +140,8 @@ export async function requireIsolation(hidden: string | undefined): Promise<void
       hint: 'Run the job as an ordinary user, or set isolate to auto.',
     })
   try {
-    const tried = await startIsolated(
-      { command: ['true'], env: { PATH: SYSTEM_PATH }, marker: '', stdin: 'ignore', pipes: undefined },
+    const tried = await spawnIsolated(
+      { command: ['true'], env: { PATH: SYSTEM_PATH }, trackingId: '', stdin: 'ignore', pipes: undefined },
       hidden,
     )
     const { exitCode } = await tried.ended
@@ -142,13 +149,13 @@ export async function requireIsolation(hidden: string | undefined): Promise<void
     for (const output of [tried.stdout, tried.stderr]) output.destroy()
     if (exitCode !== 0) throw new NotIsolated(`a command that does nothing ends with ${exitCode}`)
   } catch (error) {
-    throw error instanceof NotIsolated ? notAllowed(error) : error
+    throw error instanceof NotIsolated ? isolationError(error) : error
   }
 }
 
-function place(program: string): string {
+function systemProgram(program: string): string {
   const path = findProgram(program, SYSTEM_PATH)
-  if (path === undefined) throw new NotIsolated(`${program} ${MISSING} ${SYSTEM_PATH.replaceAll(':', ', ')}`)
+  if (path === undefined) throw new NotIsolated(`${program} ${NOT_FOUND} ${SYSTEM_PATH.replaceAll(':', ', ')}`)
   return path
 }
 

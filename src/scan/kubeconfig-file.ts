@@ -2,9 +2,9 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } fr
 import { join } from 'node:path'
 import { KubepassError } from '../base/errors.ts'
 import type { Options } from '../config/options.ts'
-import type { Seal, Secret } from '../redact/secret.ts'
-import { regained } from '../system/access.ts'
-import { writeNext } from '../system/files.ts'
+import type { Seal, SealedString } from '../redact/sealed-string.ts'
+import { withRestoredAccess } from '../system/restore-access.ts'
+import { stageReplacement } from '../system/files.ts'
 import { cannotWrite, KUBECONFIG, TOKEN } from './private-directory.ts'
 
 /** The longest name that Kubernetes gives to an object. */
@@ -16,7 +16,7 @@ const LONGEST_NAME = 253
  * Go clients re-read `tokenFile`; the others know only `token`. JSON is YAML.
  * @returns the kubeconfig's path
  */
-export function writeKubeconfig(directory: string, options: Options, token: Secret, uid: number): string {
+export function writeKubeconfig(directory: string, options: Options, token: SealedString, uid: number): string {
   const about = lstatSync(directory, { throwIfNoEntry: false })
   if (about?.isDirectory() !== true || about.uid !== uid) {
     throw new KubepassError('INPUT', `The private directory ${directory} is not there any more, or not ours.`, {
@@ -46,7 +46,7 @@ export function writeKubeconfig(directory: string, options: Options, token: Secr
   const path = join(directory, KUBECONFIG)
   try {
     // Go clients read the token's file: what has failed before that is in place has changed nothing for them.
-    const written = [writeNext(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`), writeNext(tokenFile, token.reveal())]
+    const written = [stageReplacement(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`), stageReplacement(tokenFile, token.reveal())]
     for (const replace of written) replace()
   } catch (cause) {
     throw cannotWrite(directory, cause)
@@ -67,11 +67,11 @@ export function nameOfCluster(server: string): string {
 }
 
 /** The token that a run left in its directory; undefined when there is none that is surely ours. */
-export function readLeftToken(directory: string, uid: number, seal: Seal): Secret | undefined {
+export function readSavedToken(directory: string, uid: number, seal: Seal): SealedString | undefined {
   let file: number
   try {
     const path = join(directory, TOKEN)
-    file = regained(path, () => openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK))
+    file = withRestoredAccess(path, () => openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK))
   } catch {
     return undefined
   }

@@ -2,13 +2,13 @@ import { constants, fstatSync, lstatSync, mkdirSync, openSync, readdirSync, read
 import type { Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errnoOf, KubepassError } from '../base/errors.ts'
-import { obstacleAt, regained, removeTree } from '../system/access.ts'
+import { obstacleAt, withRestoredAccess, removeTree } from '../system/restore-access.ts'
 import { writePrivate } from '../system/files.ts'
 
 export const KUBECONFIG = 'kubeconfig'
 export const TOKEN = 'token'
 /** More than the token and the kubeconfig take without the CA's certificates. */
-const ROOM_BYTES = 64 * 1024
+const RESERVED_BYTES = 64 * 1024
 
 /**
  * Makes the private directory, empty and ours. Where its name can be foretold it may be there: from an attempt
@@ -16,9 +16,9 @@ const ROOM_BYTES = 64 * 1024
  * @param certificateAuthority a part of the later kubeconfig: the public CAs of a system take 300 kB
  * @returns a descriptor, which finds the directory after a move
  */
-export function makeDirectory(directory: string, uid: number, certificateAuthority = ''): number {
+export function createPrivateDirectory(directory: string, uid: number, certificateAuthority = ''): number {
   try {
-    removeKubeconfig(directory, dirname(directory), uid)
+    removePrivateDirectory(directory, dirname(directory), uid)
     mkdirSync(directory, { mode: 0o700 })
   } catch (cause) {
     throw new KubepassError('INPUT', `The private directory ${directory} could not be made (${errnoOf(cause)}).`, {
@@ -28,11 +28,11 @@ export function makeDirectory(directory: string, uid: number, certificateAuthori
   const room = join(directory, 'room')
   try {
     // What could not be written once there is a token is found out before.
-    writePrivate(room, Buffer.alloc(Math.max(ROOM_BYTES, 2 * certificateAuthority.length)))
+    writePrivate(room, Buffer.alloc(Math.max(RESERVED_BYTES, 2 * certificateAuthority.length)))
     rmSync(room)
     return openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
   } catch (cause) {
-    removeKubeconfig(directory, dirname(directory), uid)
+    removePrivateDirectory(directory, dirname(directory), uid)
     throw cannotWrite(directory, cause)
   }
 }
@@ -44,21 +44,21 @@ export function cannotWrite(directory: string, cause: unknown): KubepassError {
 }
 
 /**
- * Removes the directory and what is in it. A receipt can be forged by the scan, so nothing but our own directories is removed.
+ * Removes the directory and what is in it. A run state can be forged by the scan, so nothing but our own directories is removed.
  * @param keepToken leave the (revoked) token for a proof in the post step
  * @returns why it is still there; undefined when it is gone
  */
-export function removeKubeconfig(directory: string, expectedParent: string, uid: number, keepToken = false): string | undefined {
+export function removePrivateDirectory(directory: string, expectedParent: string, uid: number, keepToken = false): string | undefined {
   try {
-    // A forged receipt must not change the modes of other folders.
+    // A forged run state must not change the modes of other folders.
     const isOurs = dirname(directory) === expectedParent
     const look = (): Stats | undefined => lstatSync(directory, { throwIfNoEntry: false })
-    const about = isOurs ? regained(directory, look) : look()
+    const about = isOurs ? withRestoredAccess(directory, look) : look()
     if (about === undefined) return undefined
     if (!isOurs) return `it does not lie in ${expectedParent}`
     if (!about.isDirectory()) return 'something else was put in its place'
     if (about.uid !== uid) return `it belongs to another user (uid ${about.uid})`
-    const leaving = keepToken ? regained(directory, () => readdirSync(directory)).filter((name) => name !== TOKEN) : ['']
+    const leaving = keepToken ? withRestoredAccess(directory, () => readdirSync(directory)).filter((name) => name !== TOKEN) : ['']
     for (const name of leaving) removeTree(join(directory, name))
     return undefined
   } catch (error) {
@@ -70,7 +70,7 @@ export function removeKubeconfig(directory: string, expectedParent: string, uid:
  * The present path of the private directory; undefined if somebody removed it.
  * @param made what makeDirectory gave
  */
-export function placeOf(directory: string, made: number): string | undefined {
+export function currentPath(directory: string, made: number): string | undefined {
   if (fstatSync(made).nlink === 0) return undefined
   const now = lstatSync(directory, { throwIfNoEntry: false })
   if (now !== undefined && isSame(now, made)) return directory
@@ -78,7 +78,7 @@ export function placeOf(directory: string, made: number): string | undefined {
 }
 
 /** @returns why it is still there; undefined when it is gone */
-export function removeMoved(place: string, made: number, uid: number): string | undefined {
+export function removeMovedDirectory(place: string, made: number, uid: number): string | undefined {
   try {
     // The scan can move the directory again between two calls. Only the directory that we made is removed.
     if (!isSame(lstatSync(place), made)) return 'it was moved again'

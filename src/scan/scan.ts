@@ -4,19 +4,19 @@ import { errnoOf, KubepassError } from '../base/errors.ts'
 import type { Options } from '../config/options.ts'
 import type { Filter } from '../redact/filter.ts'
 import type { Isolation } from '../state/evidence.ts'
-import type { Ended } from '../system/exit-status.ts'
-import { notAllowed, NotIsolated } from './isolation-errors.ts'
-import { isRoot, startIsolated } from './isolation.ts'
+import type { ExitStatus } from '../system/exit-status.ts'
+import { isolationError, NotIsolated } from './isolation-errors.ts'
+import { isRoot, spawnIsolated } from './isolation.ts'
 import { closeSinks, type Pipes } from './named-pipes.ts'
-import { stopCarriers, type Stopped } from './orphans.ts'
+import { stopOrphans, type StopResult } from './orphans.ts'
 import { pipe } from './pipe.ts'
-import { GRACE_MS, type Running, type Start, startPlain } from './spawn.ts'
+import { TERM_GRACE_MS, type ScanProcess, type ScanCommand, spawnPlain } from './spawn.ts'
 
 /** How long an output may stay open once no process of the scan is left. */
-const DRAIN_MS = 1_000
+const IDLE_OUTPUT_MS = 1_000
 
-export interface Streams {
-  stdin: Start['stdin']
+export interface ScanStreams {
+  stdin: ScanCommand['stdin']
   /** What the command gets as its outputs; sockets when undefined. They are the scan's from here on. */
   pipes?: Pipes | undefined
   /** Not touched before the command runs. */
@@ -35,26 +35,26 @@ export interface Streams {
 export class Scan {
   readonly isolation: Isolation
   /** Why the folder that was to be hidden from the command is not. */
-  readonly whyNotHidden: string | undefined
-  readonly #running: Running
-  readonly #marker: string
+  readonly reasonNotHidden: string | undefined
+  readonly #scanProcess: ScanProcess
+  readonly #trackingId: string
   readonly #targets: Writable[]
   readonly #outputs: Promise<unknown>
-  readonly #close: Streams['close']
+  readonly #close: ScanStreams['close']
   /** How many pieces of output have come. */
   #chunks = 0
-  #toldToEnd = false
+  #wasToldToEnd = false
 
-  private constructor({ running, whyNot, whyNotHidden }: Begun, marker: string, streams: Streams) {
-    this.isolation = { isolated: whyNot === undefined, why_not: whyNot ?? null, as_root: isRoot() }
-    this.whyNotHidden = whyNotHidden
-    this.#running = running
-    this.#marker = marker
+  private constructor({ scanProcess, reasonNotIsolated, reasonNotHidden }: StartedProcess, trackingId: string, streams: ScanStreams) {
+    this.isolation = { isolated: reasonNotIsolated === undefined, why_not: reasonNotIsolated ?? null, as_root: isRoot() }
+    this.reasonNotHidden = reasonNotHidden
+    this.#scanProcess = scanProcess
+    this.#trackingId = trackingId
     this.#close = streams.close
-    for (const output of [running.stdout, running.stderr]) output.on('data', () => (this.#chunks += 1))
+    for (const output of [scanProcess.stdout, scanProcess.stderr]) output.on('data', () => (this.#chunks += 1))
     const [stdout, stderr] = [streams.stdout(), streams.stderr()]
     this.#targets = [stdout, stderr]
-    this.#outputs = Promise.all([pipe(running.stdout, streams.filters(), stdout), pipe(running.stderr, streams.filters(), stderr)])
+    this.#outputs = Promise.all([pipe(scanProcess.stdout, streams.filters(), stdout), pipe(scanProcess.stderr, streams.filters(), stderr)])
   }
 
   /**
@@ -64,14 +64,14 @@ export class Scan {
   static async start(
     command: readonly [string, ...string[]],
     env: NodeJS.ProcessEnv,
-    marker: string,
+    trackingId: string,
     isolate: Options['isolate'],
-    streams: Streams,
+    streams: ScanStreams,
     hidden?: string,
   ): Promise<Scan> {
     const { stdin, pipes } = streams
     try {
-      return new Scan(await begin({ command, env, marker, stdin, pipes }, isolate, hidden), marker, streams)
+      return new Scan(await startProcess({ command, env, trackingId, stdin, pipes }, isolate, hidden), trackingId, streams)
     } catch (cause) {
       streams.close(true)
       pipes?.stdout.source.destroy()
@@ -87,23 +87,23 @@ export class Scan {
   }
 
   /** Resolves when the command has ended; once `signal` is aborted it is told to, and soon, or `atOnce`, made to. */
-  async ended(signal: AbortSignal, atOnce?: AbortSignal): Promise<Ended> {
+  async ended(signal: AbortSignal, atOnce?: AbortSignal): Promise<ExitStatus> {
     let last: NodeJS.Timeout | undefined
     const kill = (): void => {
-      this.#running.signal('SIGKILL')
-      void this.#running.close()
+      this.#scanProcess.signal('SIGKILL')
+      void this.#scanProcess.close()
     }
     const stop = (): void => {
-      this.#toldToEnd = true
-      this.#running.signal('SIGTERM')
-      last = setTimeout(kill, GRACE_MS)
+      this.#wasToldToEnd = true
+      this.#scanProcess.signal('SIGTERM')
+      last = setTimeout(kill, TERM_GRACE_MS)
       if (atOnce?.aborted === true) kill()
       else atOnce?.addEventListener('abort', kill, { once: true })
     }
     if (signal.aborted) stop()
     else signal.addEventListener('abort', stop, { once: true })
     try {
-      return await this.#running.ended
+      return await this.#scanProcess.ended
     } catch (cause) {
       throw new KubepassError('INPUT', `The command could not be started (${errnoOf(cause)}).`, { hint: 'Is /bin/sh there?' })
     } finally {
@@ -114,29 +114,29 @@ export class Scan {
   }
 
   /** Ends what can be found of the command, then its group, then what is left where it ran. */
-  async stop(): Promise<Stopped> {
+  async stop(): Promise<StopResult> {
     // Who was told to end together with the command may take a moment longer. The first look comes before the group's end,
     // which would leave nobody to be counted.
-    const stopping = stopCarriers(this.#marker, this.#toldToEnd ? this.#running.group : undefined)
-    this.#running.signal('SIGKILL')
-    const { outlived, left } = await stopping
-    const isOver = await this.#running.close()
-    return { outlived, left: isOver ? left : Math.max(left, 1) }
+    const stopping = stopOrphans(this.#trackingId, this.#wasToldToEnd ? this.#scanProcess.group : undefined)
+    this.#scanProcess.signal('SIGKILL')
+    const { outlived, remaining } = await stopping
+    const isOver = await this.#scanProcess.close()
+    return { outlived, remaining: isOver ? remaining : Math.max(remaining, 1) }
   }
 
   /**
    * Lets the outputs run dry, however slow their reader is. An output that stays open without a word, as
    * someone holds it who could not be ended, is given up.
    */
-  async drain(limit: AbortSignal): Promise<void> {
+  async drain(deadline: AbortSignal): Promise<void> {
     const dry = this.#outputs.then(() => true)
     let isDry = false
-    for (let seen = -1; !isDry && (seen !== this.#chunks || this.#readerIsSlow()) && !limit.aborted;) {
+    for (let seen = -1; !isDry && (seen !== this.#chunks || this.#readerIsSlow()) && !deadline.aborted;) {
       seen = this.#chunks
-      isDry = await Promise.race([dry, sleep(DRAIN_MS, false, { ref: false, signal: limit }).catch(() => false)])
+      isDry = await Promise.race([dry, sleep(IDLE_OUTPUT_MS, false, { ref: false, signal: deadline }).catch(() => false)])
     }
-    this.#running.stdout.destroy()
-    this.#running.stderr.destroy()
+    this.#scanProcess.stdout.destroy()
+    this.#scanProcess.stderr.destroy()
     this.#close(isDry)
   }
 
@@ -145,22 +145,22 @@ export class Scan {
   }
 }
 
-interface Begun {
-  readonly running: Running
+interface StartedProcess {
+  readonly scanProcess: ScanProcess
   /** Why it is not isolated. */
-  readonly whyNot?: string
-  readonly whyNotHidden?: string
+  readonly reasonNotIsolated?: string
+  readonly reasonNotHidden?: string
 }
 
 /** Isolated where that is asked for and possible; otherwise with the reason why not. */
-async function begin(start: Start, isolate: Options['isolate'], hidden: string | undefined): Promise<Begun> {
-  if (isolate === 'off') return { running: startPlain(start), whyNot: 'isolate is off', whyNotHidden: 'isolate is off' }
+async function startProcess(scan: ScanCommand, isolate: Options['isolate'], hidden: string | undefined): Promise<StartedProcess> {
+  if (isolate === 'off') return { scanProcess: spawnPlain(scan), reasonNotIsolated: 'isolate is off', reasonNotHidden: 'isolate is off' }
   try {
-    return { running: await startIsolated(start, hidden) }
+    return { scanProcess: await spawnIsolated(scan, hidden) }
   } catch (error) {
     if (!(error instanceof NotIsolated)) throw error
-    if (isolate === 'required') throw notAllowed(error)
-    if (hidden !== undefined) return { ...(await begin(start, isolate, undefined)), whyNotHidden: error.message }
-    return { running: startPlain(start), whyNot: error.message }
+    if (isolate === 'required') throw isolationError(error)
+    if (hidden !== undefined) return { ...(await startProcess(scan, isolate, undefined)), reasonNotHidden: error.message }
+    return { scanProcess: spawnPlain(scan), reasonNotIsolated: error.message }
   }
 }

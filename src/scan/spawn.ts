@@ -1,18 +1,18 @@
 import { spawn } from 'node:child_process'
 import type { Readable } from 'node:stream'
-import { type Ended, endOf } from '../system/exit-status.ts'
+import { type ExitStatus, waitForExit } from '../system/exit-status.ts'
 import { killQuietly } from '../system/process-handle.ts'
 import type { Pipes } from './named-pipes.ts'
-import { MARKER } from './orphans.ts'
+import { TRACKING_VARIABLE } from './orphans.ts'
 
 /** How long a scan that was told to stop may take to end by itself. */
-export const GRACE_MS = 2_000
+export const TERM_GRACE_MS = 2_000
 
 /** A command that has begun. */
-export interface Running {
+export interface ScanProcess {
   readonly stdout: Readable
   readonly stderr: Readable
-  readonly ended: Promise<Ended>
+  readonly ended: Promise<ExitStatus>
   /** The number of its process group; undefined when it could not be started. */
   readonly group: number | undefined
   /** Signals that group. */
@@ -25,19 +25,19 @@ export interface Running {
 }
 
 /** A command, and what it is given. */
-export interface Start {
+export interface ScanCommand {
   readonly command: readonly string[]
   readonly env: NodeJS.ProcessEnv
-  readonly marker: string
+  readonly trackingId: string
   readonly stdin: 'inherit' | 'ignore'
   /** Its outputs; sockets when undefined. */
   readonly pipes: Pipes | undefined
 }
 
 /** A command among all other processes. */
-export function startPlain({ command, env, marker, stdin, pipes }: Start): Running {
+export function spawnPlain({ command, env, trackingId, stdin, pipes }: ScanCommand): ScanProcess {
   const child = spawn('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
-    env: { ...env, [MARKER]: marker },
+    env: { ...env, [TRACKING_VARIABLE]: trackingId },
     stdio: [stdin, pipes?.stdout.sink ?? 'pipe', pipes?.stderr.sink ?? 'pipe'],
     detached: true,
   })
@@ -45,7 +45,7 @@ export function startPlain({ command, env, marker, stdin, pipes }: Start): Runni
   return {
     stdout: pipes?.stdout.source ?? stdout,
     stderr: pipes?.stderr.source ?? stderr,
-    ended: endOf(child),
+    ended: waitForExit(child),
     group: child.pid,
     signal(name) {
       if (child.pid !== undefined) killQuietly(-child.pid, name)

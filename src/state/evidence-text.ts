@@ -1,8 +1,8 @@
 import { markdownCode, quote } from '../base/quote.ts'
-import type { Evidence, Granted, Isolation } from './evidence.ts'
+import type { Evidence, GrantRecord, Isolation } from './evidence.ts'
 
 /** One line for the state that the credential is in; it never claims more than was seen. */
-export function ending({ finished, missing, revoked, proven, dead_by }: Evidence): string {
+export function credentialOutcome({ finished, missing, revoked, proven, dead_by }: Evidence): string {
   if (dead_by === null) return 'none was issued'
   const atLatest = `dead by ${dead_by} at the latest`
   if (!finished) return `in use; ${atLatest}`
@@ -13,17 +13,17 @@ export function ending({ finished, missing, revoked, proven, dead_by }: Evidence
 }
 
 /** What became of the command; undefined when there was none. */
-function useOf({ used }: Evidence): string | undefined {
+function scanOutcome({ used }: Evidence): string | undefined {
   if (used === null) return undefined
   if (used.exit_code === null) return `started ${used.started_at}; its end was not seen`
   return `exit code ${used.exit_code}${used.signal === null ? '' : ` (${used.signal})`}, ${used.started_at} to ${used.ended_at}`
 }
 
-function renewal({ credential_id, issued_at, expires_at, bound_to }: Granted): string {
+function renewalText({ credential_id, issued_at, expires_at, bound_to }: GrantRecord): string {
   return `${credential_id ?? 'without an id'}, ${issued_at} to ${expires_at}, ${bound_to === null ? 'bound to nothing' : `Secret ${bound_to}`}`
 }
 
-function isolationOf({ isolated, why_not, as_root }: Isolation): string {
+function isolationText({ isolated, why_not, as_root }: Isolation): string {
   if (!isolated) return `no: ${why_not ?? 'unknown'}`
   return as_root ? "yes, as root: the machine's files and settings are open to it" : 'yes'
 }
@@ -31,9 +31,9 @@ function isolationOf({ isolated, why_not, as_root }: Isolation): string {
 const CREDENTIAL = 'Credential'
 
 function rows(evidence: Evidence): [string, string][] {
-  const { identity, asked, granted, verified, run, isolation } = evidence
+  const { identity, requested, granted, verified, run, isolation } = evidence
   const all: [string, string | undefined | null][] = [
-    ['ServiceAccount', asked.service_account],
+    ['ServiceAccount', requested.service_account],
     ['Server', evidence.server],
     ['Identity', identity && `${identity.kind} (${identity.why})`],
     ['Run', `${run.repository} ${run.id}/${run.attempt} ${run.job}`.trim()],
@@ -41,11 +41,11 @@ function rows(evidence: Evidence): [string, string][] {
     ['Expires', granted?.expires_at],
     ['Credential id', granted?.credential_id],
     ['Bound to', granted && (granted.bound_to === null ? 'nothing: it cannot be revoked' : `Secret ${granted.bound_to}`)],
-    ...evidence.renewed.map((each): [string, string] => ['Renewed', renewal(each)]),
+    ...evidence.renewed.map((each): [string, string] => ['Renewed', renewalText(each)]),
     ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
-    ['Scan', useOf(evidence)],
-    ['Isolated', isolation && isolationOf(isolation)],
-    [CREDENTIAL, ending(evidence)],
+    ['Scan', scanOutcome(evidence)],
+    ['Isolated', isolation && isolationText(isolation)],
+    [CREDENTIAL, credentialOutcome(evidence)],
     ['Error', evidence.error],
     ...evidence.warnings.map((warning): [string, string] => ['Warning', warning]),
   ]

@@ -3,10 +3,10 @@ import { isoTime } from '../base/time.ts'
 import { version } from '../base/version.ts'
 import type { Options } from '../config/options.ts'
 import { type Credential, credentialId } from '../token/claims.ts'
-import type { Run } from './job.ts'
+import type { JobInfo } from './job-info.ts'
 
 /** What a token says of itself. */
-export interface Granted {
+export interface GrantRecord {
   credential_id: string | null
   issued_at: string
   expires_at: string
@@ -25,18 +25,18 @@ export interface Isolation {
 export interface Evidence {
   version: 1
   kubepass: string
-  run: Run
+  run: JobInfo
   server: string
   identity: { kind: string; why: string } | null
-  asked: { service_account: string; duration_seconds: number; audiences: readonly string[] }
-  granted: Granted | null
+  requested: { service_account: string; duration_seconds: number; audiences: readonly string[] }
+  granted: GrantRecord | null
   /** The credentials that came after the first, while the scan ran. */
-  renewed: Granted[]
+  renewed: GrantRecord[]
   verified: { username: string | null; at: string } | null
   used: { started_at: string; ended_at: string | null; exit_code: number | null; signal: string | null } | null
   isolation: Isolation | null
   revoked: { at: string } | null
-  /** The anchor was not there when it was to be deleted. */
+  /** The bound Secret was not there when it was to be deleted. */
   missing: boolean
   proven: { dead_at: string; samples: number; seconds_after_revocation: number } | null
   /** The latest moment at which the API server can accept the last of the tokens, were it not revoked; null when none was issued. */
@@ -47,7 +47,7 @@ export interface Evidence {
   error: Code | null
 }
 
-export function newEvidence(options: Options, run: Run): Evidence {
+export function newEvidence(options: Options, run: JobInfo): Evidence {
   const { namespace, name } = options.serviceAccount
   return {
     version: 1,
@@ -55,7 +55,7 @@ export function newEvidence(options: Options, run: Run): Evidence {
     run,
     server: options.server,
     identity: null,
-    asked: { service_account: `${namespace}/${name}`, duration_seconds: options.duration, audiences: options.tokenAudiences },
+    requested: { service_account: `${namespace}/${name}`, duration_seconds: options.duration, audiences: options.tokenAudiences },
     granted: null,
     renewed: [],
     verified: null,
@@ -71,15 +71,15 @@ export function newEvidence(options: Options, run: Run): Evidence {
   }
 }
 
-export function grantedBy(credential: Credential, anchorName: string | undefined): Granted {
+export function grantRecord(credential: Credential, boundSecretName: string | undefined): GrantRecord {
   return {
     credential_id: credential.jti === undefined ? null : credentialId(credential.jti),
     issued_at: isoTime(credential.issuedAt),
     expires_at: isoTime(credential.expiresAt),
-    bound_to: anchorName ?? null,
+    bound_to: boundSecretName ?? null,
   }
 }
 
-export function failWith(evidence: Evidence, error: unknown): void {
+export function setError(evidence: Evidence, error: unknown): void {
   evidence.error = codeOf(error)
 }

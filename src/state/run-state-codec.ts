@@ -1,14 +1,14 @@
-import type { Evidence, Granted } from './evidence.ts'
-import { type Issued, MOST_CREDENTIALS, type Receipt } from './run-state.ts'
+import type { Evidence, GrantRecord } from './evidence.ts'
+import { type CredentialState, MAX_CREDENTIALS, type RunState } from './run-state.ts'
 
 /**
- * Text of a state or a file as a receipt; undefined when it is none, or names what `run` cannot own: the
- * scan can write where receipts are kept.
+ * Text of a state or a file as a run state; undefined when it is none, or names what `run` cannot own: the
+ * scan can write where run states are kept.
  */
-export function parseReceipt(text: string, prefix: string): Receipt | undefined {
-  let value: Partial<Receipt> | null
+export function parseRunState(text: string, prefix: string): RunState | undefined {
+  let value: Partial<RunState> | null
   try {
-    value = JSON.parse(text) as Partial<Receipt> | null
+    value = JSON.parse(text) as Partial<RunState> | null
   } catch {
     return undefined
   }
@@ -20,18 +20,18 @@ export function parseReceipt(text: string, prefix: string): Receipt | undefined 
     typeof directory === 'string' &&
     /\/kubepass-[0-9a-f]{16}$/.test(directory) &&
     Array.isArray(credentials) &&
-    credentials.length <= MOST_CREDENTIALS &&
-    credentials.every((credential: Partial<Issued> | null) => isIssued(credential, prefix)) &&
+    credentials.length <= MAX_CREDENTIALS &&
+    credentials.every((credential: Partial<CredentialState> | null) => isCredentialState(credential, prefix)) &&
     isEvidence(evidence)
-  return good ? (value as Receipt) : undefined
+  return good ? (value as RunState) : undefined
 }
 
-function isIssued(value: Partial<Issued> | null, prefix: string): boolean {
+function isCredentialState(value: Partial<CredentialState> | null, prefix: string): boolean {
   if (typeof value !== 'object' || value === null) return false
-  const { anchor, reached, deadBy, jti, revoked } = value
+  const { boundSecret, phase, deadBy, jti, revoked } = value
   return (
-    isAnchor(anchor, prefix) &&
-    ['nothing', 'anchor', 'token'].includes(reached ?? '') &&
+    isBoundSecret(boundSecret, prefix) &&
+    ['nothing', 'secret', 'token'].includes(phase ?? '') &&
     isTime(deadBy) &&
     (jti === undefined || (typeof jti === 'string' && /^[\w.-]{1,200}$/.test(jti))) &&
     (revoked === undefined || isTime(revoked))
@@ -43,9 +43,9 @@ function isEvidence(value: Partial<Evidence> | null | undefined): boolean {
   if (typeof value !== 'object' || value === null) return false
   const { granted, renewed, verified, used, revoked, proven, dead_by, warnings } = value
   return (
-    (granted === null || isGranted(granted)) &&
+    (granted === null || isGrantRecord(granted)) &&
     Array.isArray(renewed) &&
-    renewed.every(isGranted) &&
+    renewed.every(isGrantRecord) &&
     (verified === null || isTime(verified?.at)) &&
     (used === null || isTime(used?.started_at)) &&
     (revoked === null || isTime(revoked?.at)) &&
@@ -55,14 +55,14 @@ function isEvidence(value: Partial<Evidence> | null | undefined): boolean {
   )
 }
 
-function isGranted(value: Partial<Granted> | null | undefined): boolean {
+function isGrantRecord(value: Partial<GrantRecord> | null | undefined): boolean {
   return typeof value === 'object' && value !== null && isTime(value.issued_at) && isTime(value.expires_at)
 }
 
-function isAnchor(anchor: Issued['anchor'] | null, prefix: string): boolean {
-  if (anchor === undefined) return true
-  if (anchor === null) return false
-  const { name, uid } = anchor
+function isBoundSecret(boundSecret: CredentialState['boundSecret'] | null, prefix: string): boolean {
+  if (boundSecret === undefined) return true
+  if (boundSecret === null) return false
+  const { name, uid } = boundSecret
   if (typeof name !== 'string' || !name.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(name.slice(prefix.length))) return false
   return uid === undefined || typeof uid === 'string'
 }

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { constants } from 'node:os'
 
-export interface Ended {
+export interface ExitStatus {
   /** As a shell gives it: 128 + n after signal n. */
   exitCode: number
   signal: NodeJS.Signals | null
@@ -14,7 +14,7 @@ export function signalOf(exitCode: number | null): NodeJS.Signals | undefined {
   return name as NodeJS.Signals | undefined
 }
 
-export async function endOf(child: ChildProcess): Promise<Ended> {
+export async function waitForExit(child: ChildProcess): Promise<ExitStatus> {
   const [code, by] = (await once(child, 'exit')) as [number, null] | [null, NodeJS.Signals]
   return { exitCode: by === null ? code : 128 + constants.signals[by], signal: by }
 }

@@ -14,7 +14,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { regained } from './access.ts'
+import { withRestoredAccess } from './restore-access.ts'
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = constants
 
@@ -35,14 +35,14 @@ export function writePrivate(path: string, content: string | Buffer, mode = 0o60
  * Writes a private file beside the one that it is to replace, in place of what was left there.
  * @returns what replaces it
  */
-export function writeNext(path: string, text: string, next = nextTo(path), mode?: number): () => void {
-  regained(next, () => {
+export function stageReplacement(path: string, text: string, next = stagingPath(path), mode?: number): () => void {
+  withRestoredAccess(next, () => {
     rmSync(next, { recursive: true, force: true })
     writePrivate(next, text, mode)
   })
   return () => {
     try {
-      regained(path, () => renameSync(next, path))
+      withRestoredAccess(path, () => renameSync(next, path))
     } catch (error) {
       rmSync(next, { force: true })
       throw error
@@ -50,7 +50,7 @@ export function writeNext(path: string, text: string, next = nextTo(path), mode?
   }
 }
 
-export function nextTo(path: string): string {
+export function stagingPath(path: string): string {
   return `${path}.next`
 }
 
@@ -58,9 +58,9 @@ export function nextTo(path: string): string {
  * Appends all or nothing; not to what a link points to, and to nobody at the other end of a pipe.
  * @param tell gets what was closed and is open now
  */
-export function appendWhole(path: string, text: string, tell?: (closed: string[]) => void): void {
+export function appendAtomically(path: string, text: string, tell?: (closed: string[]) => void): void {
   // A pipe that nobody reads is refused, where its opening would wait for ever.
-  const file = regained(path, () => openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644), tell)
+  const file = withRestoredAccess(path, () => openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644), tell)
   try {
     const about = fstatSync(file)
     if (!about.isFile()) throw Object.assign(new Error('it is no file'), { code: 'ENOTSUP' })
@@ -82,9 +82,9 @@ export function appendWhole(path: string, text: string, tell?: (closed: string[]
  */
 export function replaceFile(path: string, text: string): void {
   const folder = dirname(path)
-  if (regained(path, () => realpathSync(folder)) !== folder)
+  if (withRestoredAccess(path, () => realpathSync(folder)) !== folder)
     throw Object.assign(new Error('its folder is behind a link'), { code: 'ELOOP' })
-  writeNext(path, text, join(folder, `.${basename(path).slice(0, 200)}.${randomBytes(6).toString('hex')}`), 0o644)()
+  stageReplacement(path, text, join(folder, `.${basename(path).slice(0, 200)}.${randomBytes(6).toString('hex')}`), 0o644)()
 }
 
 /** Makes a folder and its missing parents. The recursive mkdir of Node.js never returns below /proc. */
@@ -101,7 +101,7 @@ export function makeFolder(path: string): void {
 }
 
 /** The path without a link on its way, as they are now. Its last part need not be there. */
-export function settled(path: string): string {
+export function resolveRealPath(path: string): string {
   return existsSync(path) ? realpathSync(path) : join(realpathSync(dirname(path)), basename(path))
 }
 

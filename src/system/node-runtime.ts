@@ -3,10 +3,10 @@ import { quote } from '../base/quote.ts'
 import { print, STDERR } from './print.ts'
 
 /** Read by Node.js before we are: they print headers, or write files of what runs, and hand that on to the scan. */
-const PUT_ASIDE = ['NODE_DEBUG', 'NODE_DEBUG_NATIVE', 'NODE_V8_COVERAGE', 'NODE_COMPILE_CACHE']
+const UNSAFE_VARIABLES = ['NODE_DEBUG', 'NODE_DEBUG_NATIVE', 'NODE_V8_COVERAGE', 'NODE_COMPILE_CACHE']
 
 /** What may stand in NODE_OPTIONS; Node.js takes `_` for `-`, and a space for the `=` of its own options. */
-const HARMLESS = new RegExp(
+const SAFE_OPTIONS = new RegExp(
   `^(?:${[
     // Memory.
     '--(?:max-old-space-size(?:-percentage)?|max-semi-space-size|max-heap-size|max-http-header-size|v8-pool-size)=\\d+',
@@ -26,7 +26,7 @@ const HARMLESS = new RegExp(
   ].join('|')})$`,
 )
 
-export function requireRuntime(): void {
+export function requireSupportedNode(): void {
   if (process.platform !== 'linux') throw new KubepassError('INPUT', `kubepass runs on Linux, not on ${process.platform}.`)
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
   // From 24.5 on, an Agent knows the proxy variables.
@@ -36,14 +36,14 @@ export function requireRuntime(): void {
 }
 
 /** Begins the program anew without the variables that make Node.js itself tell of what it does. */
-export function putAsideVariables(): void {
-  const there = PUT_ASIDE.filter((name) => process.env[name] !== undefined)
-  if (there.length > 0) beginAnewWithout(there)
+export function reexecWithoutNodeVariables(): void {
+  const there = UNSAFE_VARIABLES.filter((name) => process.env[name] !== undefined)
+  if (there.length > 0) reexecWithout(there)
 }
 
 /** For who has yet to begin: somebody is to know that these options cannot be there. */
-export function refuseOptions(env: NodeJS.ProcessEnv): void {
-  const [first, ...more] = harmfulOptions(env)
+export function rejectUnsafeNodeOptions(env: NodeJS.ProcessEnv): void {
+  const [first, ...more] = unsafeNodeOptions(env)
   if (first === undefined) return
   throw new KubepassError('INPUT', `NODE_OPTIONS holds ${[first, ...more].map((option) => quote(option, 60)).join(', ')}.`, {
     hint: "Such an option can load code or write what kubepass holds to a file. Unset it for this step (env: NODE_OPTIONS: ''), or leave the rest of it: options for memory, CAs, DNS and warnings are fine.",
@@ -51,25 +51,27 @@ export function refuseOptions(env: NodeJS.ProcessEnv): void {
 }
 
 /** For who has to finish, whatever the surroundings: begins the program anew without them. */
-export function putAsideOptions(env: NodeJS.ProcessEnv): void {
-  if (harmfulOptions(env).length > 0) beginAnewWithout(['NODE_OPTIONS'])
+export function reexecWithoutNodeOptions(env: NodeJS.ProcessEnv): void {
+  if (unsafeNodeOptions(env).length > 0) reexecWithout(['NODE_OPTIONS'])
 }
 
 /**
  * The names of those that are not known to be harmless; a value may be anything. The standalone program obeys none. What
  * stands before the program's name is not looked at: who calls it so has it in hand.
  */
-function harmfulOptions(env: NodeJS.ProcessEnv): string[] {
+function unsafeNodeOptions(env: NodeJS.ProcessEnv): string[] {
   const given = env['NODE_OPTIONS'] ?? ''
   if (given === '' || isStandalone()) return []
   const options = given.split(/ +(?=-)/).map((option) => option.replace(/^ +| +$/g, ''))
   return options
-    .filter((option) => option !== '' && !HARMLESS.test(option.replace(/ +/, '=').replace(/^[^=]+/, (name) => name.replaceAll('_', '-'))))
+    .filter(
+      (option) => option !== '' && !SAFE_OPTIONS.test(option.replace(/ +/, '=').replace(/^[^=]+/, (name) => name.replaceAll('_', '-'))),
+    )
     .map((option) => option.split(/[\s="]/, 1)[0] ?? '')
 }
 
 /** The variable that asked for it is gone then, so that it happens once. */
-function beginAnewWithout(names: readonly string[]): void {
+function reexecWithout(names: readonly string[]): void {
   // An older Node.js cannot, and is refused.
   if (typeof process.execve !== 'function') return
   print(STDERR, `kubepass: put aside, as Node.js would show or change by it what kubepass does: ${names.join(', ')}.\n`)

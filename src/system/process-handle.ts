@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
  * A process, told from a later one of its number. Its memory goes before its sockets do; the first of a namespace is over
  * when all others in there are.
  */
-export class Life {
+export class ProcessHandle {
   /** The number of its process group; undefined when it was over before this. */
   readonly group: number | undefined
   readonly #pid: number
@@ -13,24 +13,24 @@ export class Life {
 
   constructor(pid: number) {
     this.#pid = pid
-    const { group, since } = statOf(pid) ?? {}
+    const { group, since } = readStat(pid) ?? {}
     this.group = group
     this.#since = since
   }
 
-  get isOver(): boolean {
-    return this.#since === undefined || statOf(this.#pid)?.since !== this.#since
+  get hasEnded(): boolean {
+    return this.#since === undefined || readStat(this.#pid)?.since !== this.#since
   }
 
   /** @returns whether it is over, within so many milliseconds */
-  async end(milliseconds: number): Promise<boolean> {
-    for (const deadline = Date.now() + milliseconds; !this.isOver; await sleep(5)) if (Date.now() > deadline) return false
+  async waitForEnd(milliseconds: number): Promise<boolean> {
+    for (const deadline = Date.now() + milliseconds; !this.hasEnded; await sleep(5)) if (Date.now() > deadline) return false
     return true
   }
 }
 
 /** Its process group, and when it began; undefined when it has ended, even if nobody has taken note of that. */
-function statOf(pid: number): { group: number; since: string } | undefined {
+function readStat(pid: number): { group: number; since: string } | undefined {
   try {
     // The name in the second field may hold spaces and brackets.
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')

@@ -1,12 +1,12 @@
 import { KubepassError } from '../base/errors.ts'
 import { quote, quoteValue } from '../base/quote.ts'
-import { away, isoTime } from '../base/time.ts'
-import type { Secret } from '../redact/secret.ts'
+import { relativeTime, isoTime } from '../base/time.ts'
+import type { SealedString } from '../redact/sealed-string.ts'
 import { type Jwt, jwtOf } from './jwt.ts'
 
 /** A token with what is known of it. Times are seconds since 1970. */
 export interface Credential {
-  readonly token: Secret
+  readonly token: SealedString
   readonly jwt: Jwt
   readonly jti: string | undefined
   readonly issuedAt: number
@@ -14,16 +14,16 @@ export interface Credential {
 }
 
 /** What the token must say. */
-export interface Expected {
+export interface ExpectedToken {
   namespace: string
   name: string
   /** Seconds. */
   duration: number
   /** The Secret that it is bound to; undefined when it is bound to nothing. */
-  anchor: { name: string; uid: string } | undefined
+  boundSecret: { name: string; uid: string } | undefined
   audiences: readonly string[]
   /** The expiry that the TokenRequest's answer states, ISO 8601. */
-  stated: string | undefined
+  statedExpiry: string | undefined
 }
 
 const CLOCK_SKEW_S = 120
@@ -32,12 +32,12 @@ const CLOCK_SKEW_S = 120
  * What the token says of itself, before it is judged: the latest expiry must be known even of a wrong one.
  * @throws RIGHTS when it is no JWT, or its times make no sense
  */
-export function readCredential(token: Secret): Credential {
+export function readCredential(token: SealedString): Credential {
   const jwt = jwtOf(token)
-  if (jwt === undefined) throw notAsAsked('it is no JWT')
+  if (jwt === undefined) throw unexpectedToken('it is no JWT')
   const { iat, exp, nbf, jti } = jwt.claims
   if (!isTime(iat) || !isTime(exp) || exp <= iat || (nbf !== undefined && (!isTime(nbf) || nbf >= exp)))
-    throw notAsAsked('its times make no sense')
+    throw unexpectedToken('its times make no sense')
   return { token, jwt, jti: typeof jti === 'string' ? jti : undefined, issuedAt: iat, expiresAt: exp }
 }
 
@@ -46,32 +46,32 @@ export function readCredential(token: Secret): Credential {
  * @returns warnings
  * @throws RIGHTS when it is not the token that was asked for
  */
-export function checkCredential({ jwt, issuedAt, expiresAt }: Credential, expected: Expected, now = Date.now() / 1000): string[] {
+export function checkCredential({ jwt, issuedAt, expiresAt }: Credential, expected: ExpectedToken, now = Date.now() / 1000): string[] {
   const { header, claims } = jwt
   const kubernetes = objectAt(claims, 'kubernetes.io')
-  const secret = secretOf(claims)
+  const secret = boundSecretClaim(claims)
   const subject = `system:serviceaccount:${expected.namespace}:${expected.name}`
 
   // Asymmetric signatures only: "none" and shared keys prove nothing.
   if (typeof header['alg'] !== 'string' || !/^(RS|ES|PS)(256|384|512)$|^EdDSA$/.test(header['alg']))
-    throw notAsAsked(`its algorithm is ${shown(header['alg'])}`)
-  if (claims['sub'] !== subject) throw notAsAsked(`its subject is ${shown(claims['sub'])}, not ${quote(subject)}`)
-  if (kubernetes['namespace'] !== expected.namespace) throw notAsAsked(`its namespace is ${shown(kubernetes['namespace'])}`)
-  if (objectAt(kubernetes, 'serviceaccount')['name'] !== expected.name) throw notAsAsked('it names another ServiceAccount')
-  if (expected.anchor !== undefined && (secret['name'] !== expected.anchor.name || secret['uid'] !== expected.anchor.uid)) {
-    throw notAsAsked('it is not bound to the Secret of this run')
+    throw unexpectedToken(`its algorithm is ${shown(header['alg'])}`)
+  if (claims['sub'] !== subject) throw unexpectedToken(`its subject is ${shown(claims['sub'])}, not ${quote(subject)}`)
+  if (kubernetes['namespace'] !== expected.namespace) throw unexpectedToken(`its namespace is ${shown(kubernetes['namespace'])}`)
+  if (objectAt(kubernetes, 'serviceaccount')['name'] !== expected.name) throw unexpectedToken('it names another ServiceAccount')
+  if (expected.boundSecret !== undefined && (secret['name'] !== expected.boundSecret.name || secret['uid'] !== expected.boundSecret.uid)) {
+    throw unexpectedToken('it is not bound to the Secret of this run')
   }
   const audiences = [claims['aud']].flat()
   if (
     expected.audiences.length > 0 &&
     (expected.audiences.length !== audiences.length || !expected.audiences.every((audience) => audiences.includes(audience)))
   ) {
-    throw notAsAsked(`its audiences are ${shown(audiences)}`)
+    throw unexpectedToken(`its audiences are ${shown(audiences)}`)
   }
   const life = expiresAt - issuedAt
-  if (life > expected.duration + 1) throw notAsAsked(`it lives ${life} s, longer than the ${expected.duration} s asked for`)
-  if (expected.stated !== undefined && Math.abs(Date.parse(expected.stated) / 1000 - expiresAt) > 5) {
-    throw notAsAsked('it expires at another time than the server states')
+  if (life > expected.duration + 1) throw unexpectedToken(`it lives ${life} s, longer than the ${expected.duration} s asked for`)
+  if (expected.statedExpiry !== undefined && Math.abs(Date.parse(expected.statedExpiry) / 1000 - expiresAt) > 5) {
+    throw unexpectedToken('it expires at another time than the server states')
   }
   const warnings: string[] = []
   if (life < expected.duration - 1) warnings.push(`The credential lives ${life} s, shorter than the ${expected.duration} s asked for.`)
@@ -84,43 +84,43 @@ export function checkCredential({ jwt, issuedAt, expiresAt }: Credential, expect
 }
 
 /** The Secret that a token says it is bound to. */
-export function secretOf(claims: Jwt['claims']): Record<string, unknown> {
+export function boundSecretClaim(claims: Jwt['claims']): Record<string, unknown> {
   return objectAt(objectAt(claims, 'kubernetes.io'), 'secret')
 }
 
 const GITLAB_CLAIMS = ['project_path', 'project_id', 'ref_protected', 'namespace']
 
 /** What a refused ID token said of itself, one claim a line; undefined when it is no JWT. */
-export function claimsOf(token: Secret, now = Date.now() / 1000): string | undefined {
+export function describeClaims(token: SealedString, now = Date.now() / 1000): string | undefined {
   const jwt = jwtOf(token)
   if (jwt === undefined) return undefined
   const names = ['iss', 'aud', 'sub', 'repository', 'repository_id', 'ref', 'event_name', 'environment', ...GITLAB_CLAIMS]
   const lines = names.filter((name) => jwt.claims[name] !== undefined).map((name) => `  ${name}: ${shown(jwt.claims[name])}`)
-  return [...lines, ...timesOf(jwt, now)].join('\n')
+  return [...lines, ...describeTimes(jwt, now)].join('\n')
 }
 
-function timesOf({ claims }: Jwt, now: number): string[] {
+function describeTimes({ claims }: Jwt, now: number): string[] {
   return ['iat', 'nbf', 'exp'].flatMap((name) => {
     const time = claims[name]
-    return isTime(time) ? [`  ${name}: ${isoTime(time)} (${away(time, now)})`] : []
+    return isTime(time) ? [`  ${name}: ${isoTime(time)} (${relativeTime(time, now)})`] : []
   })
 }
 
 /** The API server accepts an OpenID Connect token this long before its `nbf`. */
-const EARLIEST_S = 300
+const NOT_BEFORE_LEEWAY_S = 300
 
 /**
  * Why the API server cannot accept the token of the identity now, by the token's own times. The clocks of two machines
  * differ: within that difference the API server decides.
  */
-export function untimely(token: Secret, now = Date.now() / 1000): string | undefined {
+export function validityProblem(token: SealedString, now = Date.now() / 1000): string | undefined {
   const jwt = jwtOf(token)
   if (jwt === undefined) return undefined
   const { exp, nbf } = jwt.claims
-  const expired = isTime(exp) && exp < now - CLOCK_SKEW_S ? `expired ${away(exp, now)}` : undefined
-  const early = isTime(nbf) && nbf > now + EARLIEST_S ? `is not valid yet: it will be ${away(nbf, now)}` : undefined
+  const expired = isTime(exp) && exp < now - CLOCK_SKEW_S ? `expired ${relativeTime(exp, now)}` : undefined
+  const early = isTime(nbf) && nbf > now + NOT_BEFORE_LEEWAY_S ? `is not valid yet: it will be ${relativeTime(nbf, now)}` : undefined
   const why = expired ?? early
-  return why === undefined ? undefined : `${why}. Its times:\n${timesOf(jwt, now).join('\n')}\nIt is now ${isoTime(Math.floor(now))}`
+  return why === undefined ? undefined : `${why}. Its times:\n${describeTimes(jwt, now).join('\n')}\nIt is now ${isoTime(Math.floor(now))}`
 }
 
 /** The id as the audit log and SelfSubjectReview write it. */
@@ -128,7 +128,7 @@ export function credentialId(jti: string): string {
   return `JTI=${jti}`
 }
 
-function notAsAsked(what: string): KubepassError {
+function unexpectedToken(what: string): KubepassError {
   return new KubepassError('RIGHTS', `The token is not the one that was asked for: ${what}.`, {
     hint: 'Does the API server sign tokens by a plugin, or sit behind a gateway that changes them?',
   })

@@ -1,4 +1,4 @@
-import type { Secret } from '../redact/secret.ts'
+import type { SealedString } from '../redact/sealed-string.ts'
 
 export interface Jwt {
   header: Record<string, unknown>
@@ -14,7 +14,7 @@ export function decodeJwt(text: string): Jwt | undefined {
 }
 
 /** The same of a secret. */
-export function jwtOf(token: Secret): Jwt | undefined {
+export function jwtOf(token: SealedString): Jwt | undefined {
   return decodeJwt(token.reveal())
 }
 

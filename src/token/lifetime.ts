@@ -1,7 +1,7 @@
 import type { Credential } from './claims.ts'
 
 /** The API server accepts a token for this long after its `exp`: 60 s of leeway and 10 s of cache. */
-export const OVERRUN_S = 70
+export const ACCEPTED_AFTER_EXPIRY_S = 70
 
 /** When it ends by our own clock, ms since 1970, as what counts is how long it lives from when it was received: clocks may differ. */
 export function endsAt({ issuedAt, expiresAt }: Pick<Credential, 'issuedAt' | 'expiresAt'>, receivedAt: number): number {
@@ -14,10 +14,10 @@ export function renewAt(credential: Pick<Credential, 'issuedAt' | 'expiresAt'>, 
 }
 
 /**
- * When to delete the anchor of one that has been replaced: at its own end, as there are clients that never learn of the
+ * When to delete the bound Secret of one that has been replaced: at its own end, as there are clients that never learn of the
  * new one, or earlier, if all are said to.
  * @param grace seconds
  */
-export function retireAt(end: number, replacedAt: number, grace: number | undefined): number {
+export function revokeSupersededAt(end: number, replacedAt: number, grace: number | undefined): number {
   return grace === undefined ? end : Math.min(end, replacedAt + grace * 1000)
 }

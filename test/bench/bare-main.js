@@ -5,7 +5,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:https'
 import { join } from 'node:path'
 
-const { INPUT_SERVER, INPUT_CERTIFICATE_AUTHORITY, INPUT_SERVICE_ACCOUNT, INPUT_TOKEN, INPUT_COMMAND, BENCH_ANCHOR, RUNNER_TEMP } =
+const { INPUT_SERVER, INPUT_CERTIFICATE_AUTHORITY, INPUT_SERVICE_ACCOUNT, INPUT_TOKEN, INPUT_COMMAND, BENCH_BOUND_SECRET, RUNNER_TEMP } =
   process.env
 const [namespace, name] = INPUT_SERVICE_ACCOUNT.split('/')
 const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: INPUT_CERTIFICATE_AUTHORITY })
@@ -25,9 +25,9 @@ function post(path, bearer, document) {
 }
 
 const space = `/api/v1/namespaces/${namespace}`
-const secret = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: BENCH_ANCHOR } }
+const secret = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: BENCH_BOUND_SECRET } }
 const { uid } = (await post(`${space}/secrets`, INPUT_TOKEN, secret)).metadata
-const boundObjectRef = { apiVersion: 'v1', kind: 'Secret', name: BENCH_ANCHOR, uid }
+const boundObjectRef = { apiVersion: 'v1', kind: 'Secret', name: BENCH_BOUND_SECRET, uid }
 const tokenRequest = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 900, boundObjectRef } }
 const { token } = (await post(`${space}/serviceaccounts/${name}/token`, INPUT_TOKEN, tokenRequest)).status
 await post('/apis/authentication.k8s.io/v1/selfsubjectreviews', token, {

@@ -68,9 +68,9 @@ export function contenders({ info, job, identityToken, standalone }: Field, serv
   }
   const standaloneMain = (): Promise<Sample> => run(standalone, ['main'], step(scan))
   const bareMain = async (): Promise<Sample> => {
-    const anchor = `bare-${randomUUID()}`
-    const sample = await run(node, [pathOf('bare-main.js')], { ...step(scan), BENCH_ANCHOR: anchor })
-    await remove(`${SECRETS}/${anchor}`)
+    const boundSecret = `bare-${randomUUID()}`
+    const sample = await run(node, [pathOf('bare-main.js')], { ...step(scan), BENCH_BOUND_SECRET: boundSecret })
+    await remove(`${SECRETS}/${boundSecret}`)
     return sample
   }
   const classicScript = async (): Promise<Sample> => {
@@ -85,9 +85,9 @@ export function contenders({ info, job, identityToken, standalone }: Field, serv
     return run(node, [pathOf('../../dist/post/index.js')], { ...step(), ...(Object.fromEntries(state) as Record<string, string>) })
   }
   const barePost = async (): Promise<Sample> => {
-    const anchor = `bare-${randomUUID()}`
-    await create(SECRETS, { apiVersion: 'v1', kind: 'Secret', metadata: { name: anchor } })
-    return run(node, [pathOf('bare-post.js')], { ...step(), BENCH_ANCHOR: anchor })
+    const boundSecret = `bare-${randomUUID()}`
+    await create(SECRETS, { apiVersion: 'v1', kind: 'Secret', metadata: { name: boundSecret } })
+    return run(node, [pathOf('bare-post.js')], { ...step(), BENCH_BOUND_SECRET: boundSecret })
   }
 
   const compared: [Name, Contender['run']][] = [

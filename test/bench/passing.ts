@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { pipe } from '../../src/scan/pipe.ts'
 import { type Filter } from '../../src/redact/filter.ts'
 import { closeSinks, makeNamedPipes, openNamedPipes } from '../../src/scan/named-pipes.ts'
-import { commandsDefused } from '../../src/platform/workflow-commands.ts'
+import { neutralizeCommands } from '../../src/platform/workflow-commands.ts'
 import { Redactor } from '../../src/redact/redactor.ts'
 import { tokenOf } from './texts.ts'
 
@@ -17,7 +17,7 @@ const [how = '', secrets = '', command = '', ...args] = process.argv.slice(2)
 const redactor = new Redactor()
 for (let count = 0; count < Number(secrets); count += 1) redactor.seal(tokenOf(count))
 const filters: Record<string, () => Filter[]> = {
-  github: () => [redactor.filter(), commandsDefused(redactor.search)],
+  github: () => [redactor.filter(), neutralizeCommands(redactor.search)],
   gitlab: () => [redactor.filter()],
 }
 

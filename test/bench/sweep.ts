@@ -1,18 +1,18 @@
-// How long `kubepass sweep` takes for many anchors.
-//   npm run bench:sweep -- [--anchors 10000]
+// How long `kubepass sweep` takes for many bound Secrets.
+//   npm run bench:sweep -- [--secrets 10000]
 import { join } from 'node:path'
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { admin, apply, kubectl, waitForPolicies } from '../cluster/admin.ts'
-import { anchorOf, Room } from '../cluster/anchors.ts'
+import { boundSecretOf, Room } from '../cluster/bound-secrets.ts'
 import { startCluster } from '../cluster/cluster.ts'
 import { Terminal } from '../hosts/terminal.ts'
 
-const { values } = parseArgs({ options: { anchors: { type: 'string', default: '10000' } } })
+const { values } = parseArgs({ options: { secrets: { type: 'string', default: '10000' } } })
 const progress = (line: string): void => void process.stderr.write(`${line}\n`)
-const count = Number(values.anchors)
-if (!Number.isInteger(count) || count < 1) throw new Error('--anchors must be a number from 1 on')
+const count = Number(values.secrets)
+if (!Number.isInteger(count) || count < 1) throw new Error('--secrets must be a number from 1 on')
 
 progress('starting a cluster')
 await using cluster = await startCluster({ tokenCacheTTL: '10s', controllers: true, progress })
@@ -27,18 +27,18 @@ const { body } = await admin(info).create<{ status: { token: string } }>(path, {
 const file = join(terminal.home, 'sweeper.token')
 writeFileSync(file, body.status.token, { mode: 0o600 })
 
-progress(`creating ${String(count)} anchors`)
+progress(`creating ${String(count)} bound Secrets`)
 const room = new Room(info, 'kubepass')
-await room.fill(Array.from({ length: count }, (_, index) => anchorOf({ run: String(index + 1) })))
+await room.fill(Array.from({ length: count }, (_, index) => boundSecretOf({ run: String(index + 1) })))
 
 progress('sweeping')
 const started = performance.now()
 const flags = ['--server', info.server, '--certificate-authority', info.ca, '--service-account', 'kubepass/scanner', '--token-file', file]
 const { code, stdout, stderr } = await terminal.run(['sweep', ...flags, '--json'])
 const seconds = (performance.now() - started) / 1000
-const { anchors } = JSON.parse(stdout) as { anchors: { outcome: string }[] }
-const deleted = anchors.filter(({ outcome }) => outcome === 'deleted').length
+const { secrets } = JSON.parse(stdout) as { secrets: { outcome: string }[] }
+const deleted = secrets.filter(({ outcome }) => outcome === 'deleted').length
 const left = (await room.names()).length
 if (code !== 0 || deleted !== count || left !== 0)
   throw new Error(`ended with ${String(code)}, ${String(deleted)} deleted, ${String(left)} left:\n${stderr}`)
-process.stdout.write(`${String(count)} anchors deleted in ${seconds.toFixed(1)} s\n`)
+process.stdout.write(`${String(count)} bound Secrets deleted in ${seconds.toFixed(1)} s\n`)

@@ -83,7 +83,7 @@ const OTHER_KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.
 const EC_PARAMETERS = '-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n'
 const BROKEN = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
 
-const anchors: Case[] = [
+const trustAnchors: Case[] = [
   {
     title: 'the root; the server shows its intermediate CA',
     shows: ['server.crt', 'intermediate.crt', 'server.key'],
@@ -427,7 +427,7 @@ const proxies: Case[] = [
 ]
 
 export const sections: readonly Section[] = [
-  { title: 'Trust anchors', cases: anchors },
+  { title: 'Trust anchors', cases: trustAnchors },
   { title: 'Client keys', cases: keys },
   { title: 'The text of a kubeconfig', cases: texts },
   { title: 'Users', cases: users },

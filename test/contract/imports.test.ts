@@ -74,10 +74,10 @@ test('only the edge knows which platform it is', () => {
 
 test.each<[string, string[]]>([
   ['@actions/core', ['platform/github.ts']],
-  ['@actions/github', ['platform/github-check.ts', 'platform/github-runs.ts']],
-  ['platform/runs.ts', ['commands/sweep.ts']],
-  ['platform/github-runs.ts', ['platform/runs.ts']],
-  ['platform/gitlab-runs.ts', ['platform/runs.ts']],
+  ['@actions/github', ['platform/github-check.ts', 'platform/github-run-status.ts']],
+  ['platform/ci-api.ts', ['commands/sweep.ts']],
+  ['platform/github-run-status.ts', ['platform/ci-api.ts']],
+  ['platform/gitlab-job-status.ts', ['platform/ci-api.ts']],
   ['@kubernetes/client-node', ['identity/read-kubeconfig.ts']],
   ['yaml', ['identity/read-kubeconfig.ts']],
   ['identity/read-kubeconfig.ts', ['identity/kubeconfig.ts']],
@@ -122,16 +122,16 @@ test('a secret is revealed in these places', () => {
     'lifecycle/use.ts', // delivery: env
     'net/http.ts', // the key of a client certificate, for TLS
     'platform/github-check.ts', // the token that makes the check run
-    'platform/github-runs.ts', // the token that asks whether a run is over
+    'platform/github-run-status.ts', // the token that asks whether a run is over
     'platform/github.ts', // masks, and what delivery: env or output asked for
-    'platform/gitlab-runs.ts', // the same on GitLab
+    'platform/gitlab-job-status.ts', // the same on GitLab
     'scan/kubeconfig-file.ts', // the files of the scan
     'token/jwt.ts', // its claims are read
   ])
 })
 
 test('only the redactor makes secrets', () => {
-  expect(importers('redact/secret.ts')).toEqual(['redact/redactor.ts'])
+  expect(importers('redact/sealed-string.ts')).toEqual(['redact/redactor.ts'])
 })
 
 test('a file is changed by calls that are over when they return: so test/kill-points finds each', () => {

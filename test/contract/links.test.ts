@@ -11,9 +11,9 @@ const pages = [
 
 test('each link of a page to another leads to a file, and to a heading of it', () => {
   const broken = pages.flatMap((page) =>
-    [...read(page).matchAll(/\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)/g)].flatMap(([link, path = '', anchor]) => {
+    [...read(page).matchAll(/\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)/g)].flatMap(([link, path = '', boundSecret]) => {
       const target = path === '' ? page : join(dirname(page), path)
-      const isThere = existsSync(join(root, target)) && (anchor === undefined || headingsOf(target).includes(anchor))
+      const isThere = existsSync(join(root, target)) && (boundSecret === undefined || headingsOf(target).includes(boundSecret))
       return isThere ? [] : [`${page}: ${link}`]
     }),
   )

@@ -25,7 +25,7 @@ export interface Cell {
 const DEADLINES = { short: 6, long: 25 }
 /** What a renewal, which begins at 70 % of it, has to heal in; a try that is not answered takes 10 s. */
 const LIVES = { short: 6, long: 20, slow: 60 }
-/** Beside both deadlines: an anchor's last chance, the outputs, the proof, and a machine that has much to do. */
+/** Beside both deadlines: a bound Secret's last chance, the outputs, the proof, and a machine that has much to do. */
 const ALLOWANCE_S = 60
 
 /** All that make sense, those that take long first. A fault that no try can heal comes always only. */

@@ -18,7 +18,7 @@ export function parseCommandFile(text: string): Map<string, string> {
     for (at += 1; withoutNewline(lines[at] ?? '\n') !== rest; at += 1) {
       const next = lines[at]
       if (next === undefined) throw new Error(`Invalid value. Matching delimiter not found '${rest}'`)
-      if (!next.endsWith('\n')) throw new Error('Invalid value. EOF marker missing new line.')
+      if (!next.endsWith('\n')) throw new Error('Invalid value. EOF tracking id missing new line.')
       body.push(withoutNewline(next))
     }
     values.set(name, body.join('\n'))

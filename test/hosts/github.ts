@@ -90,9 +90,9 @@ export class GithubJob implements Job {
   readonly tmp = join(this.folder, 'tmp')
   readonly temporary = [this.runnerTemp, this.tmp]
   readonly ours = [join(this.runnerTemp, '_runner_file_commands'), join(this.runnerTemp, '_github_workflow')]
-  readonly marker = `RUNNER_TRACKING_ID=github_${randomUUID()}`
+  readonly trackingId = `RUNNER_TRACKING_ID=github_${randomUUID()}`
   readonly runId: string
-  readonly anchorPrefix: string
+  readonly boundSecretPrefix: string
   /** What earlier steps wrote to GITHUB_ENV; a test may add to it. */
   readonly env: Record<string, string> = {}
   /** What they wrote to GITHUB_PATH; the cluster's kubectl is there from the start. */
@@ -112,7 +112,7 @@ export class GithubJob implements Job {
     this.#idTokens = idTokens
     this.path = [dirname(info.kubectl)]
     this.runId = String(claims['run_id'])
-    this.anchorPrefix = `kubepass-${this.runId}-${String(claims['run_attempt'])}-`
+    this.boundSecretPrefix = `kubepass-${this.runId}-${String(claims['run_attempt'])}-`
     for (const path of [this.workspace, this.home, this.tmp, ...this.ours]) mkdirSync(path, { recursive: true })
     this.#tools =
       options.standalone === undefined
@@ -156,7 +156,7 @@ export class GithubJob implements Job {
   /** What a phase of a step gets: the runner's own variables come last, so that no step can set them. */
   environment(env: Record<string, string>): Record<string, string> {
     const PATH = [...this.path, ...this.#tools].join(delimiter)
-    const [tracking = '', id = ''] = this.marker.split('=')
+    const [tracking = '', id = ''] = this.trackingId.split('=')
     const own = this.options.variables?.(this)
     const all: Record<string, string | undefined> = {
       PATH,
@@ -172,7 +172,7 @@ export class GithubJob implements Job {
 
   /** At the end of a job the runner kills what its steps have left running. Says how many that was. */
   cleanUpOrphans(): Promise<number> {
-    return killProcessesWith(this.marker)
+    return killProcessesWith(this.trackingId)
   }
 
   texts(): Record<string, string> {

@@ -30,19 +30,19 @@ export async function stopGroup(child: Child, { graceful, force }: Patience): Pr
  * Every process but the first gets SIGTERM, the youngest first, and the next one only when it has ended or six
  * looks are over. Then the container is stopped: SIGTERM and SIGKILL for the first process.
  */
-export async function stopContainer(child: Child, marker: string, { look, signals, stop }: Patience): Promise<void> {
-  const told = tellEach(child.pid, marker, look)
+export async function stopContainer(child: Child, trackingId: string, { look, signals, stop }: Patience): Promise<void> {
+  const told = tellEach(child.pid, trackingId, look)
   await within(signals, Promise.race([told, child.exited]))
   if (child.runs) signal(child.pid, 'SIGTERM')
   if (!(await within(stop, child.exited))) signal(child.pid, 'SIGKILL')
 }
 
-async function tellEach(first: number, marker: string, look: number): Promise<void> {
-  const pids = (await processesWith(marker)).filter((pid) => pid !== first).toSorted((a, b) => b - a)
+async function tellEach(first: number, trackingId: string, look: number): Promise<void> {
+  const pids = (await processesWith(trackingId)).filter((pid) => pid !== first).toSorted((a, b) => b - a)
   for (const pid of pids) {
-    if (!carries(pid, marker)) continue
+    if (!carries(pid, trackingId)) continue
     signal(pid, 'SIGTERM')
-    for (let looks = 6; carries(pid, marker) && looks > 0; looks -= 1) await delay(look)
+    for (let looks = 6; carries(pid, trackingId) && looks > 0; looks -= 1) await delay(look)
   }
 }
 

@@ -24,7 +24,7 @@ export interface Result extends Outcome {
 /** What a stage needs to know of the runner. */
 export interface Runner {
   readonly executor: Executor
-  readonly marker: string
+  readonly trackingId: string
   readonly patience: Patience & { drain: number }
   readonly workspace: string
   readonly gitlabEnv: string
@@ -106,7 +106,7 @@ export class Stage implements Running {
 
   /** Of the program, while it runs. */
   get pid(): number | undefined {
-    return processes().find((pid) => isProgram(commandOf(pid), this.name) && carries(pid, this.#runner.marker))
+    return processes().find((pid) => isProgram(commandOf(pid), this.name) && carries(pid, this.#runner.trackingId))
   }
 
   seen(pattern: string | RegExp): Promise<void> {
@@ -129,8 +129,8 @@ export class Stage implements Running {
     if (this.result !== undefined) return this.result
     this.#stopped = 'timedout'
     this.jobTimedOut = true
-    const { executor, marker, patience } = this.#runner
-    if (executor !== 'shell') await killProcessesWith(marker)
+    const { executor, trackingId, patience } = this.#runner
+    if (executor !== 'shell') await killProcessesWith(trackingId)
     else {
       signal(-this.#child.pid, 'SIGKILL')
       if (!(await within(patience.force, this.#child.ended))) this.#child.giveUp()
@@ -153,20 +153,20 @@ export class Stage implements Running {
   async #stop(status: 'canceled' | 'timedout'): Promise<Result> {
     if (this.result === undefined && this.#stopped === undefined) {
       this.#stopped = status
-      const { executor, marker, patience } = this.#runner
+      const { executor, trackingId, patience } = this.#runner
       if (executor === 'kubernetes') stopStage(this.#child)
-      else if (executor === 'docker') await stopContainer(this.#child, marker, patience)
+      else if (executor === 'docker') await stopContainer(this.#child, trackingId, patience)
       else await stopGroup(this.#child, patience)
     }
     return this.done
   }
 
   async #finish(): Promise<Result> {
-    const { executor, marker, workspace, gitlabEnv } = this.#runner
+    const { executor, trackingId, workspace, gitlabEnv } = this.#runner
     await this.#child.exited
     for (const timer of this.#timers) clearTimeout(timer)
     // A container ends with its first process, and with it all that is in there.
-    if (executor === 'docker') await killProcessesWith(marker)
+    if (executor === 'docker') await killProcessesWith(trackingId)
     const ended = await this.#child.ended
     for (const masker of new Set(Object.values(this.#maskers))) this.#shown.push(masker.end())
     if (executor === 'docker' && this.#stopped !== undefined) this.#runner.renewContainer()

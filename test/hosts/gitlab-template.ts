@@ -164,7 +164,7 @@ function audienceOf(value: unknown, name: string): string | string[] {
   throw new Error(`the ID token ${name} needs an aud, a text or a list of texts`)
 }
 
-/** A line, or a list of lines: lists in it, as anchors make them, are flattened. */
+/** A line, or a list of lines: lists in it, as bound Secrets make them, are flattened. */
 function lines(value: unknown, what: string): string[] {
   const list = value === undefined ? [] : [value].flat(11)
   if (!list.every((line) => typeof line === 'string')) throw new Error(`${what} should be a string or an array of strings`)

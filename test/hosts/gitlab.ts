@@ -60,10 +60,10 @@ export class GitlabJob implements Job, Runner {
   readonly temporary = [this.projectTemp, this.tmp]
   readonly ours: string[]
   /** By the one name that a scan keeps whatever its environment is, so that all that it leaves is found. */
-  readonly marker = `RUNNER_TRACKING_ID=gitlab_${randomUUID()}`
+  readonly trackingId = `RUNNER_TRACKING_ID=gitlab_${randomUUID()}`
   /** $CI_JOB_ID of the first job; those of further ones follow. */
   readonly runId = String(randomInt(1e7, 9e7) * 100)
-  readonly anchorPrefix = `kubepass-${this.runId.slice(0, -2)}`
+  readonly boundSecretPrefix = `kubepass-${this.runId.slice(0, -2)}`
   readonly jobToken = newJobToken()
   readonly env: Record<string, string> = {}
   readonly phases: Stage[] = []
@@ -96,7 +96,7 @@ export class GitlabJob implements Job, Runner {
   /** What the image, or the machine, gives to every shell. */
   get machine(): Record<string, string> {
     const PATH = [dirname(this.info.kubectl), dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter)
-    const [tracking = '', id = ''] = this.marker.split('=')
+    const [tracking = '', id = ''] = this.trackingId.split('=')
     return { PATH, HOME: this.home, TMPDIR: this.tmp, LANG: 'C.UTF-8', [tracking]: id }
   }
 
@@ -122,7 +122,7 @@ export class GitlabJob implements Job, Runner {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await killProcessesWith(this.marker)
+    await killProcessesWith(this.trackingId)
     for (const phase of this.phases) phase.close()
     await Promise.all(this.phases.map((phase) => phase.done))
     await rm(this.folder, { recursive: true, force: true })

@@ -8,10 +8,10 @@ export interface Host {
   readonly temporary: string[]
   /** What is the host's own in them. */
   readonly ours: string[]
-  /** How the names of this run's anchors begin, where that is known. */
-  readonly anchorPrefix?: string
+  /** How the names of this run's bound Secrets begin, where that is known. */
+  readonly boundSecretPrefix?: string
   /** NAME=value that every process of this run carries. */
-  readonly marker: string
+  readonly trackingId: string
   /** Secrets that the host gave out. */
   readonly secrets: string[]
   /** Everything that somebody may read, by its place. */

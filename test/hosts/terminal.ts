@@ -25,7 +25,7 @@ export class Terminal implements Host, AsyncDisposable {
   readonly work = join(this.folder, 'work')
   readonly temporary = [this.tmp]
   readonly ours = []
-  readonly marker = `PLAYED_TERMINAL=${randomUUID()}`
+  readonly trackingId = `PLAYED_TERMINAL=${randomUUID()}`
   readonly secrets: string[] = []
   readonly #env: Record<string, string>
   readonly #program: Program
@@ -41,7 +41,7 @@ export class Terminal implements Host, AsyncDisposable {
       ? [dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin']
       : [toolsWithoutNode(join(this.folder, 'bin'))]
     const PATH = [dirname(info.kubectl), ...tools].join(delimiter)
-    const [name = '', value = ''] = this.marker.split('=')
+    const [name = '', value = ''] = this.trackingId.split('=')
     this.#env = { PATH, HOME: this.home, TMPDIR: this.tmp, LANG: 'C.UTF-8', TERM: 'dumb', [name]: value }
     this.#program = program
   }
@@ -75,7 +75,7 @@ export class Terminal implements Host, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await killProcessesWith(this.marker)
+    await killProcessesWith(this.trackingId)
     await Promise.all(this.#children.map((child) => child.ended))
     await rm(this.folder, { recursive: true, force: true })
   }

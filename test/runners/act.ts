@@ -49,8 +49,8 @@ export async function startAct(info: ClusterInfo, program: string): Promise<Act>
 export class Act implements Host, AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'kubepass-act-'))
   readonly ours = []
-  readonly marker = `PLAYED_ACT=${randomUUID()}`
-  readonly anchorPrefix: string
+  readonly trackingId = `PLAYED_ACT=${randomUUID()}`
+  readonly boundSecretPrefix: string
   readonly idTokens: IdTokenEndpoint
   /** The working tree that act copies; what is in it is the test's. */
   readonly repository = mkdtempSync(join(tmpdir(), 'kubepass-repository-'))
@@ -64,10 +64,10 @@ export class Act implements Host, AsyncDisposable {
     const [home, cache, tmp] = ['home', 'cache', 'tmp'].map((name) => join(this.folder, name)) as [string, string, string]
     for (const path of [home, cache, tmp]) mkdirSync(path)
     const PATH = [this.tools, dirname(info.kubectl), dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter)
-    const [name = '', value = ''] = this.marker.split('=')
+    const [name = '', value = ''] = this.trackingId.split('=')
     this.#program = program
     this.idTokens = idTokens
-    this.anchorPrefix = `kubepass-${runId}-1-`
+    this.boundSecretPrefix = `kubepass-${runId}-1-`
     this.#env = {
       ...{ PATH, HOME: home, XDG_CACHE_HOME: cache, TMPDIR: tmp, LANG: 'C.UTF-8', [name]: value, NODE_EXTRA_CA_CERTS: info.ca },
       ...{ ACTIONS_ID_TOKEN_REQUEST_URL: idTokens.url, ACTIONS_ID_TOKEN_REQUEST_TOKEN: idTokens.bearer },
@@ -136,7 +136,7 @@ export class Act implements Host, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await killProcessesWith(this.marker)
+    await killProcessesWith(this.trackingId)
     await Promise.all(this.#runs.map((child) => child.ended))
     await this.idTokens.close()
     for (const path of [this.folder, this.repository]) rmSync(path, { recursive: true, force: true })

@@ -37,7 +37,7 @@ export interface Pipeline extends Ended {
 /** A project whose pipelines gitlab-ci-local runs on this machine, without containers. */
 export class Project implements Host, AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'kubepass-project-'))
-  readonly marker = `PLAYED_PROJECT=${randomUUID()}`
+  readonly trackingId = `PLAYED_PROJECT=${randomUUID()}`
   readonly tmp = join(this.folder, 'tmp')
   readonly temporary = [this.tmp]
   readonly ours = []
@@ -72,7 +72,7 @@ export class Project implements Host, AsyncDisposable {
     this.#git('add', '.')
     this.#git('-c', 'user.name=test', '-c', 'user.email=test@example.com', 'commit', '--quiet', '--allow-empty', '--message', 'All')
     const PATH = [...path, dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter)
-    const [name = '', value = ''] = this.marker.split('=')
+    const [name = '', value = ''] = this.trackingId.split('=')
     // GITLAB_CI is false unless it is set.
     const given = Object.entries({ GITLAB_CI: 'true', ...variables }).flatMap(([key, text]) => ['--variable', `${key}=${text}`])
     const child = new Child(process.execPath, [program, '--force-shell-executor', '--ignore-predefined-vars', 'GITLAB_CI', ...given], {
@@ -95,7 +95,7 @@ export class Project implements Host, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await killProcessesWith(this.marker)
+    await killProcessesWith(this.trackingId)
     await Promise.all(this.#runs.map((child) => child.ended))
     rmSync(this.folder, { recursive: true, force: true })
   }

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import { kubectl } from '../cluster/admin.ts'
-import { anchorOf, Room, sweepAlone } from '../cluster/anchors.ts'
+import { boundSecretOf, Room, sweepAlone } from '../cluster/bound-secrets.ts'
 import { buildAct, CHECKOUT, type ActOptions } from '../runners/act.ts'
 import { base64Of, execCredential, execEntry, kubeconfigOf, RunnerDisk } from './kubeconfigs.ts'
 import { actionInPod, Pod, whyNoPod } from './pod.ts'
@@ -171,7 +171,7 @@ const played: Record<string, ((scene: ActScene) => Played | Promise<Played>)[]> 
   'later-steps.yml': [() => ({ event: 'workflow_dispatch', tools: { trivy: LOOK }, says: /\| JTI=\S+ would expire 20/ })],
   'sweep.yml': [
     async ({ info }) => {
-      const [over = ''] = await new Room(info, 'kubepass').fill([anchorOf({ run: String(randomInt(1e6, 1e9)) })])
+      const [over = ''] = await new Room(info, 'kubepass').fill([boundSecretOf({ run: String(randomInt(1e6, 1e9)) })])
       return {
         event: 'schedule',
         tools: {

@@ -41,7 +41,7 @@ const attacks: Record<string, Attack> = {
     code: 87,
     says: [/^The scan wrote [^]* closed what the runner needs: .*_temp" \(mode 0000\), .*_runner_file_commands" \(mode 0000\), .*set_env_/],
   },
-  'it closes all, and a receipt is saved before it ends': {
+  'it closes all, and a run state is saved before it ends': {
     command: `file="\${KUBECONFIG%/*}/token"; first=$(cat "$file"); ${PWN}; chmod 000 ${FILES}/* ${FILES}; until [ "$first" != "$(cat "$file")" ]; do sleep 0.1; done; sleep 0.3`,
     lifeOfToken: 5,
     code: 87,

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { readFileSync } from 'node:fs'
 import { admin, kubectl } from '../cluster/admin.ts'
-import { anchorOf, makeRoom } from '../cluster/anchors.ts'
+import { boundSecretOf, makeRoom } from '../cluster/bound-secrets.ts'
 import { request } from '../cluster/request.ts'
 import { clusters, inTerminal, onGithub, SECRETS as CREATION, status } from './scenario.ts'
 
@@ -143,7 +143,7 @@ test.each([
   expect((await asIssuer(method, path, method === 'GET' ? {} : body)).status).toBe(403)
 })
 
-test('what an anchor can need at most is accepted', async () => {
+test('what a bound Secret can need at most is accepted', async () => {
   const created = await asIssuer('POST', SECRETS, named({ annotations: many(8, 'ü'.repeat(1024)), labels: many(8, 'x'.repeat(63)) }))
   expect(created.status).toBe(201)
   const { name } = (JSON.parse(created.text) as { metadata: { name: string } }).metadata
@@ -188,7 +188,7 @@ inTerminal('a full namespace is an error of its own, whose hint makes room', asy
   await create(`${space}/serviceaccounts`, { metadata: { name: 'scanner' } })
   await kubectl(info, 'create', 'role', 'issuer', '-n', 'full', '--verb=create,delete', '--resource=secrets,serviceaccounts/token')
   await kubectl(info, 'create', 'rolebinding', 'issuer', '-n', 'full', '--role=issuer', '--serviceaccount=kubepass-issuer:issuer')
-  await room.fill([anchorOf({ run: '1' }), anchorOf({ run: '2' })])
+  await room.fill([boundSecretOf({ run: '1' }), boundSecretOf({ run: '2' })])
   await create(`${space}/resourcequotas`, { metadata: { name: 'small' }, spec: { hard: { 'count/secrets': '2' } } })
   const counted = async (): Promise<unknown> => (await get<{ status: { used?: object } }>(`${space}/resourcequotas/small`)).body.status.used
   while (JSON.stringify(await counted()) !== '{"count/secrets":"2"}');

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parse, stringify } from 'yaml'
-import { anchorOf, Room, sweepAlone } from '../cluster/anchors.ts'
+import { boundSecretOf, Room, sweepAlone } from '../cluster/bound-secrets.ts'
 import { signIdToken } from '../cluster/token.ts'
 import { gitlabClaims } from '../hosts/gitlab-context.ts'
 import type { Pipeline } from '../runners/gitlab-ci-local.ts'
@@ -170,7 +170,7 @@ const played: Record<string, ((scene: PipelineScene) => Played | Promise<Played>
   'kubectl.yml': [() => ({ tools: { jq: 'cat' }, jobs: { kubepass: 'PASS' } })],
   'sweep.yml': [
     async ({ info }) => {
-      const [over = ''] = await new Room(info, 'kubepass').fill([anchorOf({ platform: 'gitlab', run: String(randomInt(1e6, 1e9)) })])
+      const [over = ''] = await new Room(info, 'kubepass').fill([boundSecretOf({ platform: 'gitlab', run: String(randomInt(1e6, 1e9)) })])
       const npx = `shift 2\nexec ${process.execPath} ${join(dist, 'cli/index.js')} "$@"`
       return { tools: { npx }, jobs: { sweep: 'PASS' }, says: new RegExp(`> ${over} .* expired +deleted$`, 'm') }
     },

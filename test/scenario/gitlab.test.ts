@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import type { Evidence } from '../../src/state/evidence.ts'
-import type { Receipt } from '../../src/state/run-state.ts'
+import type { RunState } from '../../src/state/run-state.ts'
 import { admin } from '../cluster/admin.ts'
 import { claimsOf } from '../cluster/token.ts'
 import { GitlabJob } from '../hosts/gitlab.ts'
@@ -58,10 +58,10 @@ onGitlab('the calls say whose they are, and all names follow from the job', asyn
   const main = await scan.main()
   const key = createHash('sha256').update(`https://gitlab.com ${scan.jobId}`).digest('hex').slice(0, 16)
   expect(main.log).toContain(`\n${job.tmp}/kubepass-${key}\n`)
-  const [anchor] = proxy
+  const [boundSecret] = proxy
     .seen('POST', SECRETS)
     .map(({ responseBody }) => JSON.parse(responseBody) as { metadata: { name: string; labels: object; annotations: object } })
-  expect(anchor?.metadata).toMatchObject({
+  expect(boundSecret?.metadata).toMatchObject({
     name: `kubepass-${scan.jobId}-1-${key}`,
     labels: { 'kubepass.dev/platform': 'gitlab', 'kubepass.dev/run': scan.jobId, 'kubepass.dev/attempt': '1' },
     annotations: { 'kubepass.dev/repository': 'group/project', 'kubepass.dev/job': 'kubepass' },
@@ -79,7 +79,7 @@ onGitlab(
     expect(post.code).toBe(0)
     expect(post.log).toContain('Nothing of this job is left to revoke.')
     expect(post.messages).toEqual([])
-    // What it cannot know it asks for: the three names that an anchor of this job can have.
+    // What it cannot know it asks for: the three names that a bound Secret of this job can have.
     expect(proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200, 404, 404, 404])
   },
   { gitlabEnv: false },
@@ -279,8 +279,8 @@ for (const [moment, matcher] of Object.entries(moments)) {
         const post = await scan.post()
         expect(post.code).toBe(0)
         expect(post.messages).toEqual([])
-        if (moment === 'before the anchor' || moment === 'after the anchor') {
-          const deleted = moment === 'after the anchor' ? 'Credential: revoked ' : 'Nothing of this job is left to revoke.'
+        if (moment === 'before the bound Secret' || moment === 'after the bound Secret') {
+          const deleted = moment === 'after the bound Secret' ? 'Credential: revoked ' : 'Nothing of this job is left to revoke.'
           expect(post.log).toContain(gitlabEnv ? 'Credential: none was issued' : deleted)
         } else if (moment === 'after the revocation')
           expect(post.log).toMatch(gitlabEnv ? /its Secret was not there, proven dead/ : /Nothing of this job is left to revoke/)
@@ -364,27 +364,27 @@ onGitlab('what the runner hands on is believed only where it says what can be de
   const phase = scan.start('main')
   await phase.done
   const last = readFileSync(job.gitlabEnv, 'utf8').trimEnd().split('\n').at(-1) ?? ''
-  const receipt = JSON.parse(last.slice(last.indexOf('=') + 1)) as Receipt
-  const [credential] = receipt.credentials
-  const withFirst = (change: object): object => ({ ...receipt, credentials: [{ ...credential, ...change }] })
+  const state = JSON.parse(last.slice(last.indexOf('=') + 1)) as RunState
+  const [credential] = state.credentials
+  const withFirst = (change: object): object => ({ ...state, credentials: [{ ...credential, ...change }] })
   for (const forged of [
-    { ...receipt, namespace: 'kube-system' },
-    { ...receipt, server: 'https://127.0.0.1:1' },
-    { ...receipt, directory: job.home },
-    withFirst({ anchor: { name: 'database-password' } }),
-    withFirst({ anchor: undefined }),
-    withFirst({ reached: 'nothing' }),
+    { ...state, namespace: 'kube-system' },
+    { ...state, server: 'https://127.0.0.1:1' },
+    { ...state, directory: job.home },
+    withFirst({ boundSecret: { name: 'database-password' } }),
+    withFirst({ boundSecret: undefined }),
+    withFirst({ phase: 'nothing' }),
     withFirst({ revoked: new Date().toISOString() }),
-    { ...receipt, credentials: [] },
+    { ...state, credentials: [] },
     // No precondition is needed where the name can be nobody else's.
-    withFirst({ anchor: { ...credential?.anchor, uid: '00000000-0000-0000-0000-000000000000' } }),
+    withFirst({ boundSecret: { ...credential?.boundSecret, uid: '00000000-0000-0000-0000-000000000000' } }),
     'none',
   ]) {
-    writeFileSync(job.gitlabEnv, `KUBEPASS_RECEIPT=${forged === 'none' ? forged : JSON.stringify(forged)}\n`)
+    writeFileSync(job.gitlabEnv, `KUBEPASS_RUN_STATE=${forged === 'none' ? forged : JSON.stringify(forged)}\n`)
     const before = proxy.exchanges.length
     expect((await scan.post()).code).toBe(0)
     expect(proxy.exchanges.slice(before).map(({ method, path }) => `${method} ${path}`)[0]).toBe(
-      `DELETE /api/v1/namespaces/kubepass/secrets/${credential?.anchor?.name}`,
+      `DELETE /api/v1/namespaces/kubepass/secrets/${credential?.boundSecret?.name}`,
     )
   }
 })

@@ -57,13 +57,13 @@ onGithub('github-oidc: the credential lives as long as the command', async ({ pr
 
 onGithub('the calls, in their order, say who makes them and why', async ({ proxy, step, job }) => {
   await step({ command: 'true', duration: '20m' }).main()
-  const calls = proxy.exchanges.map(({ method, path }) => `${method} ${path.replace(/kubepass-\d.*/, 'ANCHOR')}`)
+  const calls = proxy.exchanges.map(({ method, path }) => `${method} ${path.replace(/kubepass-\d.*/, 'BOUND-SECRET')}`)
   const review = 'POST /apis/authentication.k8s.io/v1/selfsubjectreviews'
   expect(calls).toEqual([
     'POST /api/v1/namespaces/kubepass/secrets',
     'POST /api/v1/namespaces/kubepass/serviceaccounts/scanner/token',
     review,
-    'DELETE /api/v1/namespaces/kubepass/secrets/ANCHOR',
+    'DELETE /api/v1/namespaces/kubepass/secrets/BOUND-SECRET',
     ...[review, review, review],
   ])
   for (const { userAgent } of proxy.exchanges)
@@ -71,25 +71,28 @@ onGithub('the calls, in their order, say who makes them and why', async ({ proxy
   // One connection for the work, a new one for each sample of the proof.
   expect(proxy.exchanges.map(({ connection }) => connection)).toEqual([1, 1, 1, 1, 2, 3, 4])
 
-  const [anchor] = proxy
+  const [boundSecret] = proxy
     .seen('POST', SECRETS)
     .map(({ responseBody }) => JSON.parse(responseBody) as { metadata: Record<string, Record<string, string>> })
-  expect(anchor?.metadata['labels']).toEqual({
+  expect(boundSecret?.metadata['labels']).toEqual({
     'app.kubernetes.io/managed-by': 'kubepass',
     'kubepass.dev/platform': 'github',
     'kubepass.dev/run': job.runId,
     'kubepass.dev/attempt': '1',
   })
-  expect(anchor?.metadata['annotations']).toMatchObject({ 'kubepass.dev/repository': 'octo-org/octo-repo', 'kubepass.dev/job': 'scan' })
+  expect(boundSecret?.metadata['annotations']).toMatchObject({
+    'kubepass.dev/repository': 'octo-org/octo-repo',
+    'kubepass.dev/job': 'scan',
+  })
 
   const [request] = proxy.seen('POST', TOKEN).map(({ requestBody }) => JSON.parse(requestBody) as { spec: object })
   expect(request?.spec).toEqual({
     audiences: [],
     expirationSeconds: 1200,
-    boundObjectRef: { apiVersion: 'v1', kind: 'Secret', name: anchor?.metadata['name'], uid: anchor?.metadata['uid'] },
+    boundObjectRef: { apiVersion: 'v1', kind: 'Secret', name: boundSecret?.metadata['name'], uid: boundSecret?.metadata['uid'] },
   })
   expect(proxy.seen('DELETE', ONE_SECRET).map(({ requestBody }) => JSON.parse(requestBody) as object)).toMatchObject([
-    { preconditions: { uid: anchor?.metadata['uid'] } },
+    { preconditions: { uid: boundSecret?.metadata['uid'] } },
   ])
   expect(proxy.seen('POST', WHOAMI).every(({ bearer }) => bearer === proxy.tokens[0])).toBe(true)
 })

@@ -2,10 +2,10 @@ import { expect, test } from '@jest/globals'
 import { randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { exampleOf } from '../../src/config/inputs.ts'
-import { hintFor, hintForUnhealed } from '../../src/kube/hint.ts'
-import { type Asked } from '../../src/kube/answer.ts'
+import { hintFor, transientHint } from '../../src/kube/hint.ts'
+import { type ApiRequest } from '../../src/kube/answer.ts'
 import { Redactor } from '../../src/redact/redactor.ts'
-import { canHeal } from '../../src/net/retry.ts'
+import { isTransient } from '../../src/net/retry.ts'
 import { admin, kubectl } from '../cluster/admin.ts'
 import type { ClusterInfo } from '../cluster/cluster.ts'
 import { request } from '../cluster/request.ts'
@@ -44,7 +44,7 @@ async function ask(
   return { status: reply.status, type: reply.headers['content-type'] ?? '', text: reply.body.toString() }
 }
 
-const CALLS: [Asked['method'], string, object | undefined][] = [
+const CALLS: [ApiRequest['method'], string, object | undefined][] = [
   ['POST', '/api/v1/namespaces/kubepass/secrets', { metadata: { name: 'x' } }],
   ['POST', '/api/v1/namespaces/kubepass/serviceaccounts/scanner/token', { spec: {} }],
   ['POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', {}],
@@ -61,11 +61,11 @@ test('whatever the API server says to a path that is not its own, and to whom: t
       for (const bearer of [body.status.token, undefined]) {
         const answer = await ask(quick, method, prefix + path, sent, bearer)
         const said = answer.type.startsWith('application/json') ? (JSON.parse(answer.text) as { message: string }) : undefined
-        const form = said === undefined ? ('plain text' as const) : ('a Kubernetes Status' as const)
+        const bodyKind = said === undefined ? ('plain text' as const) : ('a Kubernetes Status' as const)
         const asked = { server: quick.server + prefix, method, path }
-        const answered = { status: answer.status, form, said }
+        const answered = { status: answer.status, bodyKind, kubeStatus: said }
         const auth = { bearer: new Redactor().seal('abcdefghijklmnop') }
-        const hint = canHeal(answer.status) ? hintForUnhealed(asked, answered) : hintFor(asked, answered, auth)
+        const hint = isTransient(answer.status) ? transientHint(asked, answered) : hintFor(asked, answered, auth)
         // Only to a review does an API server without it answer alike.
         if (path.endsWith('reviews') && answer.status === 404 && said?.message.includes('could not find') === true) continue
         expect([prefix, path, answer.text, hint]).toEqual([

@@ -39,7 +39,7 @@ onGithub('the directory is gone: post revokes all the same', async ({ step, job 
   expect(post.log).toMatch(/Credential: revoked .*, not proven/)
 })
 
-onGithub('a signal between anchor and token', async ({ step, proxy }) => {
+onGithub('a signal between bound Secret and token', async ({ step, proxy }) => {
   const use = step({ command: 'echo ran' })
   proxy.on({ method: 'POST', path: TOKEN, times: 1 }, async () => {
     phase.kill('SIGTERM')
@@ -96,8 +96,8 @@ onEachCi('a 403 of a gateway says nothing of what exists: post asks, and deletes
 
 onEachCi('a token that is still accepted after its Secret is deleted is not called revoked', async ({ step, proxy }) => {
   const lie = proxy.on({ method: 'DELETE', path: ONE_SECRET }, ({ path }) => {
-    const [anchor] = proxy.seen('POST', SECRETS).map(({ responseBody }) => JSON.parse(responseBody) as { metadata: { uid: string } })
-    const details = { name: path.split('/').at(-1), kind: 'secrets', uid: anchor?.metadata.uid }
+    const [boundSecret] = proxy.seen('POST', SECRETS).map(({ responseBody }) => JSON.parse(responseBody) as { metadata: { uid: string } })
+    const details = { name: path.split('/').at(-1), kind: 'secrets', uid: boundSecret?.metadata.uid }
     return { status: 200, body: JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details }) }
   })
   const use = step({ command: 'true' })

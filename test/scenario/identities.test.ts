@@ -72,7 +72,7 @@ const ways: Record<string, Way> = {
   },
 }
 
-/** Who asked for what: the identity for anchor, token and deletion, the token for itself, never one with the other's means. */
+/** Who asked for what: the identity for bound Secret, token and deletion, the token for itself, never one with the other's means. */
 function expectApart({ proxy }: Scene, shows: Way['shows']): void {
   const asked = [...proxy.seen('POST', SECRETS), ...proxy.seen('POST', TOKEN), ...proxy.seen('DELETE', ONE_SECRET)]
   expect(asked.length).toBeGreaterThan(2)
@@ -682,7 +682,7 @@ onGitlab(
 )
 
 onGithub(
-  'post uses the kubeconfig only for the server that the receipt names',
+  'post uses the kubeconfig only for the server that the run state names',
   async ({ info, identityOf, proxy, step }) => {
     const text = kubeconfigOf(info, proxy.url, { token: await identityOf('issuer') })
     const path = disk.kubeconfig(text)
@@ -996,8 +996,8 @@ inTerminal('revoke finishes a killed run by its kubeconfig', async ({ info, prox
   await child.seen('started')
   child.kill('SIGKILL')
   await child.exited
-  const receipt = execFileSync('find', [terminal.tmp, '-name', '*.receipt.json'], { encoding: 'utf8' }).trim()
-  const { code, stderr } = await terminal.run(['revoke', ...flags, receipt])
+  const state = execFileSync('find', [terminal.tmp, '-name', '*\.state.json'], { encoding: 'utf8' }).trim()
+  const { code, stderr } = await terminal.run(['revoke', ...flags, state])
   expect(code).toBe(0)
   expect(stderr).toMatch(/revoked .*, proven dead/)
   expect(proxy.seen('POST', WHOAMI).every(({ certificate }) => certificate === '')).toBe(true)

@@ -55,9 +55,9 @@ inTerminal('Ctrl-C twice, and the revocation is not answered: it ends, and says 
   stop()
   expect(code).toBe(86)
   expect(stderr).toContain('The credential could not be revoked.')
-  const [receipt = ''] = readdirSync(terminal.tmp).filter((name) => name.endsWith('.receipt.json'))
-  expect(stderr).toContain(`kubepass revoke, with the same flags, and the receipt ${join(terminal.tmp, receipt)}`)
-  const revoke = await terminal.run(['revoke', ...flags, '--token-file', '-', join(terminal.tmp, receipt)], { stdin })
+  const [state = ''] = readdirSync(terminal.tmp).filter((name) => name.endsWith('.state.json'))
+  expect(stderr).toContain(`kubepass revoke, with the same flags, and the run state ${join(terminal.tmp, state)}`)
+  const revoke = await terminal.run(['revoke', ...flags, '--token-file', '-', join(terminal.tmp, state)], { stdin })
   expect(revoke.code).toBe(0)
 })
 

@@ -143,11 +143,11 @@ const isolationOf = (file: string): Evidence['isolation'] => (JSON.parse(readFil
 
 whereAllowed.onEachCi('without a word about it a scan is isolated, as the user that it is', async ({ step, job }) => {
   const evidence = join(job.workspace, 'evidence.json')
-  const command = 'echo "$(id -u) sees" /proc/[0-9]*; touch "$HOME/of-the-scan"; echo "$go $marker"; env | grep ^KUBEPASS_'
-  const main = await step({ command, evidence }, { go: 'mine', marker: 'mine' }).main()
+  const command = 'echo "$(id -u) sees" /proc/[0-9]*; touch "$HOME/of-the-scan"; echo "$go $tracking id"; env | grep ^KUBEPASS_'
+  const main = await step({ command, evidence }, { go: 'mine', trackingId: 'mine' }).main()
   expect(main.code).toBe(0)
   expect(main.log).toContain(`\n${String(process.getuid?.())} sees /proc/1 /proc/2 /proc/3\n`)
-  expect(main.log).toMatch(/\nmine mine\nKUBEPASS_SCAN=[0-9a-f]+\n(?!KUBEPASS)/)
+  expect(main.log).toMatch(/\nmine mine\nKUBEPASS_TRACKING_ID=[0-9a-f]+\n(?!KUBEPASS)/)
   expect(statSync(join(job.home, 'of-the-scan')).uid).toBe(process.getuid?.())
   expect(isolationOf(evidence)).toEqual({ isolated: true, why_not: null, as_root: process.getuid?.() === 0 })
   expect(main.log).not.toContain('not isolated')

@@ -121,7 +121,7 @@ async function onGitlab(gitlabEnv: boolean, kills: Kills): Promise<Seen> {
   })
 }
 
-/** `run`, and `revoke` for as long as there is a receipt. */
+/** `run`, and `revoke` for as long as there is a run state. */
 async function inTerminal(kills: Kills, command = LEAVES_A_PROCESS): Promise<Seen> {
   return undisturbed(async () => {
     let seen: Seen | undefined
@@ -138,8 +138,8 @@ async function inTerminal(kills: Kills, command = LEAVES_A_PROCESS): Promise<See
           return {
             first: () => call(['run', ...identified, '--', 'sh', '-c', command]),
             async net() {
-              const receipt = readdirSync(terminal.tmp).find((name) => name.endsWith('.receipt.json'))
-              return receipt === undefined ? undefined : call(['revoke', ...identified, join(terminal.tmp, receipt)])
+              const state = readdirSync(terminal.tmp).find((name) => name.endsWith('.state.json'))
+              return state === undefined ? undefined : call(['revoke', ...identified, join(terminal.tmp, state)])
             },
           }
         })

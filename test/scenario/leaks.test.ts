@@ -19,7 +19,7 @@ const ways: Record<string, string> = {
   'as its signature alone': 'echo "${TOKEN##*.}"',
   'as twenty characters of its payload': 'PAYLOAD=${TOKEN#*.}; echo "${PAYLOAD:100:20}"',
   'without a line end': 'printf %s "$TOKEN"',
-  'in a workflow command': 'echo "::error::$TOKEN"; echo "##[set-output name=x]$TOKEN"; echo "::save-state name=receipt::{}"',
+  'in a workflow command': 'echo "::error::$TOKEN"; echo "##[set-output name=x]$TOKEN"; echo "::save-state name=run_state::{}"',
   'to curl -v like tools': 'kubectl get ns -v=9 2>&1',
   'as it dies': 'echo "$TOKEN"; kill -9 $$',
 }
@@ -52,7 +52,7 @@ for (const hostileOrder of [false, true]) {
         '  ::error::forged',
         '##[set-output name=b]2',
         'text ##[error]forged',
-        '::save-state name=receipt::{}',
+        '::save-state name=run_state::{}',
         '::add-mask::kubepass',
       ]
       const print = commands.map((command) => `echo '${command}'; echo '${command}' >&2`).join('; ')
@@ -60,8 +60,8 @@ for (const hostileOrder of [false, true]) {
       expect(main.code).toBe(0)
       expect(main.outputs).toEqual({ exit_code: '0' })
       expect(main.annotations).toEqual([])
-      expect(Object.keys(main.state)).toEqual(['receipt'])
-      expect(main.state['receipt']).toContain('"revoked":{"at"')
+      expect(Object.keys(main.state)).toEqual(['run_state'])
+      expect(main.state['run_state']).toContain('"revoked":{"at"')
       expect(main.masks).not.toContain('kubepass')
       const names = new Set(main.commands.map(({ name }) => name))
       // The second wall: the runner was told to look for none.

@@ -3,9 +3,9 @@ import { ONE_SECRET, SECRETS, TOKEN, WHOAMI } from './scenario.ts'
 
 /** When main can be killed, around each of its calls. */
 export const moments: Record<string, Matcher> = {
-  'before the anchor': { method: 'POST', path: SECRETS },
-  'after the anchor': { method: 'POST', path: SECRETS, when: 'after' },
-  'between anchor and token': { method: 'POST', path: TOKEN },
+  'before the bound Secret': { method: 'POST', path: SECRETS },
+  'after the bound Secret': { method: 'POST', path: SECRETS, when: 'after' },
+  'between bound Secret and token': { method: 'POST', path: TOKEN },
   'after the token': { method: 'POST', path: TOKEN, when: 'after' },
   'after the verification': { method: 'POST', path: WHOAMI, when: 'after' },
   'before the revocation': { method: 'DELETE', path: ONE_SECRET },

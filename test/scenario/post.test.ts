@@ -2,29 +2,29 @@ import { expect } from '@jest/globals'
 import { chownSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Issued, Receipt } from '../../src/state/run-state.ts'
+import type { CredentialState, RunState } from '../../src/state/run-state.ts'
 import { admin } from '../cluster/admin.ts'
 import { resign } from '../cluster/token.ts'
 import { clusters, type GithubScene, killWhileScanning, ONE_SECRET, onEachCi, onGithub, TOKEN, WHOAMI } from './scenario.ts'
 
 type Use = ReturnType<GithubScene['step']>
 
-function receiptOf(use: Use): Receipt {
-  return JSON.parse(use.state['receipt'] ?? '') as Receipt
+function stateOf(use: Use): RunState {
+  return JSON.parse(use.state['run_state'] ?? '') as RunState
 }
 
-async function withForged(use: Use, change: Partial<Record<keyof Receipt, unknown>>): Promise<Awaited<ReturnType<Use['post']>>> {
-  const right = use.state['receipt'] ?? ''
-  use.state['receipt'] = JSON.stringify({ ...receiptOf(use), ...change })
+async function withForged(use: Use, change: Partial<Record<keyof RunState, unknown>>): Promise<Awaited<ReturnType<Use['post']>>> {
+  const right = use.state['run_state'] ?? ''
+  use.state['run_state'] = JSON.stringify({ ...stateOf(use), ...change })
   const post = await use.post()
-  use.state['receipt'] = right
+  use.state['run_state'] = right
   return post
 }
 
-/** One anchor in the list is another one; behind the first, one is added. */
-function withAnchor(use: Use, at: number, anchor: object | undefined): unknown[] {
-  const { credentials } = receiptOf(use)
-  return credentials.toSpliced(at, at === 0 ? 1 : 0, { ...credentials[0], anchor } as Issued)
+/** One boundSecret in the list is another one; behind the first, one is added. */
+function withBoundSecret(use: Use, at: number, boundSecret: object | undefined): unknown[] {
+  const { credentials } = stateOf(use)
+  return credentials.toSpliced(at, at === 0 ? 1 : 0, { ...credentials[0], boundSecret } as CredentialState)
 }
 
 onEachCi(
@@ -46,7 +46,7 @@ onEachCi(
   { github: { patience: { drain: 200 } }, gitlab: { patience: { drain: 200 } } },
 )
 
-onGithub('a forged receipt moves post to nothing', async ({ info, step, proxy, job }) => {
+onGithub('a forged run state moves post to nothing', async ({ info, step, proxy, job }) => {
   const use = step()
   await use.main()
   const victim = join(job.home, 'kubepass-0123456789abcdef')
@@ -54,13 +54,13 @@ onGithub('a forged receipt moves post to nothing', async ({ info, step, proxy, j
   writeFileSync(join(victim, 'precious'), '')
   const before = proxy.exchanges.length
   const foreign = ['database-password', `kubepass-${Number(job.runId) + 1}-1-0123456789abcdef`]
-  const forgeries: Partial<Record<keyof Receipt, unknown>>[] = [
+  const forgeries: Partial<Record<keyof RunState, unknown>>[] = [
     { server: clusters.real.server },
     { namespace: 'kube-system' },
-    ...foreign.flatMap((name) => [0, 1].map((at) => ({ credentials: withAnchor(use, at, { name }) }))),
+    ...foreign.flatMap((name) => [0, 1].map((at) => ({ credentials: withBoundSecret(use, at, { name }) }))),
     { directory: job.home },
-    { evidence: { ...receiptOf(use).evidence, revoked: { at: 'x\n::error::forged' } } },
-    { credentials: withAnchor(use, 0, undefined) },
+    { evidence: { ...stateOf(use).evidence, revoked: { at: 'x\n::error::forged' } } },
+    { credentials: withBoundSecret(use, 0, undefined) },
   ]
   for (const forgery of forgeries) {
     const post = await withForged(use, forgery)
@@ -83,7 +83,7 @@ onGithub('a forged receipt moves post to nothing', async ({ info, step, proxy, j
 onGithub('a link in place of the directory is not followed', async ({ step, job }) => {
   const use = step({ prove: 'off' })
   await use.main()
-  const { directory } = receiptOf(use)
+  const { directory } = stateOf(use)
   rmSync(directory, { recursive: true })
   symlinkSync(job.home, directory)
   writeFileSync(join(job.home, 'precious'), '')
@@ -96,7 +96,7 @@ onGithub('a link in place of the directory is not followed', async ({ step, job 
 onGithub('without the token nothing is proven, and that is said', async ({ step }) => {
   const use = step()
   await use.main()
-  rmSync(join(receiptOf(use).directory, 'token'))
+  rmSync(join(stateOf(use).directory, 'token'))
   const post = await use.post()
   expect(post.code).toBe(0)
   expect(post.log).toMatch(/Credential: revoked 20.*Z, not proven; dead by 20/)
@@ -106,7 +106,7 @@ onGithub('nor by the token of another run', async ({ step, proxy }) => {
   const [one, two] = [step(), step()]
   await one.main()
   await two.main()
-  writeFileSync(join(receiptOf(one).directory, 'token'), proxy.tokens[1] ?? '')
+  writeFileSync(join(stateOf(one).directory, 'token'), proxy.tokens[1] ?? '')
   const post = await one.post()
   expect(post.code).toBe(0)
   expect(post.log).toMatch(/Credential: revoked .*, not proven/)
@@ -194,7 +194,7 @@ onGithub('a token behind a link, or of another owner, is not read', async ({ ste
   ]) {
     const use = step()
     await use.main()
-    spoil(join(receiptOf(use).directory, 'token'))
+    spoil(join(stateOf(use).directory, 'token'))
     const post = await use.post()
     expect(post.code).toBe(0)
     expect(post.log).toMatch(/Credential: revoked .*, not proven/)
@@ -203,13 +203,13 @@ onGithub('a token behind a link, or of another owner, is not read', async ({ ste
   expect(proxy.tokens).toHaveLength(2)
 })
 
-onGithub('a receipt of another server is not believed, and our own files go all the same', async ({ step, proxy }) => {
+onGithub('a run state of another server is not believed, and our own files go all the same', async ({ step, proxy }) => {
   const use = step()
   await use.main()
   const before = proxy.exchanges.length
   const post = await withForged(use, { server: 'https://elsewhere.example.com/' })
   expect(post.code).toBe(86)
-  expect(existsSync(receiptOf(use).directory)).toBe(false)
+  expect(existsSync(stateOf(use).directory)).toBe(false)
   expect(proxy.exchanges).toHaveLength(before)
   expect((await use.post()).log).toMatch(/Credential: revoked .*, not proven/)
 })

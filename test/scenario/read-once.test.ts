@@ -100,8 +100,8 @@ inTerminal('revoke takes its credentials from a pipe, too', async ({ identityOf,
   await child.seen('started')
   child.kill('SIGKILL')
   await child.exited
-  const receipt = execFileSync('find', [terminal.tmp, '-name', '*.receipt.json'], { encoding: 'utf8' }).trim()
-  const { code, stderr } = await terminal.shell(bash('"$0" "$@" --token-file <(echo "$TEXT")'), ['revoke', ...flags, receipt], {
+  const state = execFileSync('find', [terminal.tmp, '-name', '*\.state.json'], { encoding: 'utf8' }).trim()
+  const { code, stderr } = await terminal.shell(bash('"$0" "$@" --token-file <(echo "$TEXT")'), ['revoke', ...flags, state], {
     env: { TEXT },
   })
   expect(stderr).toMatch(/revoked .*, proven dead/)

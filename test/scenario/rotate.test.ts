@@ -83,8 +83,8 @@ function anchorsOf(proxy: Proxy): string[] {
     .map(({ responseBody }) => (JSON.parse(responseBody) as { metadata: { name: string } }).metadata.name)
 }
 
-function deletionsOf(proxy: Proxy, anchor = ''): Exchange[] {
-  return proxy.seen('DELETE', new RegExp(`/secrets/${anchor}$`))
+function deletionsOf(proxy: Proxy, boundSecret = ''): Exchange[] {
+  return proxy.seen('DELETE', new RegExp(`/secrets/${boundSecret}$`))
 }
 
 /** From the second time on: the first is the run's beginning. */
@@ -149,7 +149,7 @@ onEachCi('kubectl always works across two renewals, and all that was issued is d
   expect(told).toEqual(shortened(proxy).map(credentialIdOf))
   expect(record.renewed.map((granted) => granted.bound_to)).toEqual(anchorsOf(proxy).slice(1))
   for (const id of told) expect(main.log).toContain(id ?? 'without an id')
-  for (const anchor of anchorsOf(proxy)) expect(deletionsOf(proxy, anchor).map(({ status: answer }) => answer)).toContain(200)
+  for (const boundSecret of anchorsOf(proxy)) expect(deletionsOf(proxy, boundSecret).map(({ status: answer }) => answer)).toContain(200)
 })
 
 /** As the platforms have it, each use of it with its own kubectl, made anew. */
@@ -259,15 +259,15 @@ onEachCi('SIGTERM while an answer to the renewal is awaited: both credentials ar
   // What nobody has received can be proven dead by nobody.
   expect(main.log).toMatch(/Credential: revoked .*, not proven/)
   expect(main.log).toContain('of 1 before or behind it that was not seen')
-  const anchors = anchorsOf(proxy)
-  expect(anchors).toHaveLength(2)
-  for (const anchor of anchors) expect(deletionsOf(proxy, anchor).map(({ status: answer }) => answer)).toEqual([200])
+  const boundSecrets = anchorsOf(proxy)
+  expect(boundSecrets).toHaveLength(2)
+  for (const boundSecret of boundSecrets) expect(deletionsOf(proxy, boundSecret).map(({ status: answer }) => answer)).toEqual([200])
   expect((await use.post()).code).toBe(0)
 })
 
 const moments = {
-  'before the anchor': { method: 'POST', path: SECRETS },
-  'after the anchor': { method: 'POST', path: SECRETS, when: 'after' },
+  'before the bound Secret': { method: 'POST', path: SECRETS },
+  'after the bound Secret': { method: 'POST', path: SECRETS, when: 'after' },
   'after the token': { method: 'POST', path: TOKEN, when: 'after' },
 } as const
 
@@ -289,8 +289,8 @@ for (const [moment, matcher] of Object.entries(moments)) {
       const post = await use.post()
       expect(post.code).toBe(0)
       expect(post.log).toMatch(/Credential: revoked /)
-      expect(anchorsOf(proxy)).toHaveLength(moment === 'before the anchor' ? 1 : 2)
-      for (const anchor of anchorsOf(proxy)) expect(deletionsOf(proxy, anchor).map(({ status: answer }) => answer)).toEqual([200])
+      expect(anchorsOf(proxy)).toHaveLength(moment === 'before the bound Secret' ? 1 : 2)
+      for (const boundSecret of anchorsOf(proxy)) expect(deletionsOf(proxy, boundSecret).map(({ status: answer }) => answer)).toEqual([200])
       // Of the one whose answer was lost nobody has the token.
       expect(post.log.includes('proven dead')).toBe(moment !== 'after the token' && gitlabEnv !== false)
     }
@@ -317,8 +317,8 @@ inTerminal('SIGKILL in a renewal, after the token: kubepass revoke revokes all',
     }),
   )
   await child.exited
-  const [receipt = ''] = readdirSync(terminal.tmp).filter((name) => name.endsWith('.receipt.json'))
-  const revoke = await terminal.run(['revoke', ...identified, join(terminal.tmp, receipt)], { stdin })
+  const [state = ''] = readdirSync(terminal.tmp).filter((name) => name.endsWith('.state.json'))
+  const revoke = await terminal.run(['revoke', ...identified, join(terminal.tmp, state)], { stdin })
   expect([revoke.code, revoke.stderr]).toEqual([0, expect.stringMatching(/Credential: revoked /)])
   expect(anchorsOf(proxy)).toHaveLength(2)
 })
@@ -382,7 +382,7 @@ onGithub(
   },
 )
 
-onGithub('where its receipt cannot be saved no other credential is asked for', async ({ step, proxy, job }) => {
+onGithub('where its run state cannot be saved no other credential is asked for', async ({ step, proxy, job }) => {
   proxy.shortTokens(20)
   const go = goOf(job)
   const folder = join(job.runnerTemp, '_runner_file_commands')
@@ -400,7 +400,7 @@ onGithub('where its receipt cannot be saved no other credential is asked for', a
   go.give()
   const main = await phase.done
   expect(main.code).toBe(0)
-  expect(main.messages[1]).toMatch(/could not be renewed yet\. The receipt, by which this run could be finished, cannot be saved/)
+  expect(main.messages[1]).toMatch(/could not be renewed yet\. The run state, by which this run could be finished, cannot be saved/)
 })
 
 inTerminal('a reader that stalls stops neither the renewal nor the end', async ({ info, terminal, flags, identityOf, proxy }) => {

@@ -62,7 +62,7 @@ onEachCi("the scan does not inherit the runner's secrets", async ({ step, identi
   const main = await step({ command: 'env', identity: 'token', token }, env).main()
   const lines = main.log.split('\n')
   expect(lines.filter((line) => withheld.test(line) || line.startsWith('COPY_OF_IDENTITY'))).toEqual([])
-  for (const name of ['HARMLESS', 'PATH', 'HOME', 'KUBECONFIG', 'KUBE_CONFIG_PATH', 'RUNNER_TRACKING_ID', 'KUBEPASS_SCAN']) {
+  for (const name of ['HARMLESS', 'PATH', 'HOME', 'KUBECONFIG', 'KUBE_CONFIG_PATH', 'RUNNER_TRACKING_ID', 'KUBEPASS_TRACKING_ID']) {
     expect(lines.filter((line) => line.startsWith(`${name}=`))).toHaveLength(1)
   }
 })
@@ -88,7 +88,7 @@ onEachCi('env: clean passes PATH, HOME, locale, and what is named', async ({ ste
     [
       'HOME',
       'KUBECONFIG',
-      'KUBEPASS_SCAN',
+      'KUBEPASS_TRACKING_ID',
       'KUBERC',
       'KUBE_CONFIG_PATH',
       'LANG',

@@ -22,8 +22,8 @@ inTerminal(
     const child = terminal.start(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', 'echo started; sleep 600'], { stdin })
     await child.seen('started')
     child.kill('SIGKILL')
-    const receipt = join(terminal.tmp, readdirSync(terminal.tmp).find((file) => file.endsWith('.receipt.json')) ?? '')
-    const revoke = await terminal.run(['revoke', ...flags, '--token-file', '-', receipt], { stdin })
+    const state = join(terminal.tmp, readdirSync(terminal.tmp).find((file) => file.endsWith('.state.json')) ?? '')
+    const revoke = await terminal.run(['revoke', ...flags, '--token-file', '-', state], { stdin })
     await child.ended
     expect(revoke.stderr).toMatch(/revoked .*, proven dead/)
     expect(revoke.code).toBe(0)

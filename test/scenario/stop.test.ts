@@ -62,8 +62,8 @@ for (const [moment, matcher] of Object.entries(moments)) {
     expect((await phase.done).signal).toBe('SIGKILL')
     const post = await use.post()
     expect(post.code).toBe(0)
-    if (moment === 'before the anchor' || moment === 'after the revocation') expect(post.log).toMatch(/is not there: .*dead by 20/)
-    else expect(post.log).toMatch(moment === 'after the anchor' ? /Credential: none was issued/ : /Credential: revoked /)
+    if (moment === 'before the bound Secret' || moment === 'after the revocation') expect(post.log).toMatch(/is not there: .*dead by 20/)
+    else expect(post.log).toMatch(moment === 'after the bound Secret' ? /Credential: none was issued/ : /Credential: revoked /)
   })
 }
 
@@ -72,7 +72,7 @@ onGithub(
   async ({ step, job }) => {
     const use = step({ command: 'echo started; sleep 600' })
     await killWhileScanning(use)
-    expect(await processesWith(job.marker)).not.toEqual([])
+    expect(await processesWith(job.trackingId)).not.toEqual([])
     const post = await use.post()
     expect(post.code).toBe(0)
     expect(post.log).toMatch(/outlived the scan and were ended/)
@@ -98,7 +98,7 @@ onGithub('post twice, and once more', async ({ step, proxy }) => {
 onGithub('post without main', async ({ step, proxy }) => {
   const post = await step().post()
   expect(post.code).toBe(0)
-  expect(post.log).toContain('There is no receipt. If main issued a credential, it is not revoked here')
+  expect(post.log).toContain('There is no run state. If main issued a credential, it is not revoked here')
   expect(proxy.exchanges).toEqual([])
 })
 

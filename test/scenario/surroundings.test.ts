@@ -69,8 +69,8 @@ test('the net begins anew without such options, once, and finishes the run', asy
     expect([refused.code, proxy.exchanges.length, readdirSync(terminal.tmp)]).toEqual([80, 0, []])
     const swept = await terminal.run(['sweep', ...identified], { stdin, env: { NODE_OPTIONS: '--inspect=127.0.0.1:0' } })
     expect([swept.code, proxy.exchanges.length]).toEqual([80, 0])
-    const receipt = await killedRun(terminal, identified, stdin)
-    const revoked = await terminal.run(['revoke', ...identified, receipt], { stdin, env: { NODE_OPTIONS: options } })
+    const state = await killedRun(terminal, identified, stdin)
+    const revoked = await terminal.run(['revoke', ...identified, state], { stdin, env: { NODE_OPTIONS: options } })
     expect([revoked.code, loads()]).toEqual([0, 2])
     expect(revoked.stderr).toMatch(/Credential: revoked .*, proven dead/)
   })
@@ -285,9 +285,9 @@ testDisks('a full disk is told before any call, and later all that was created i
       [...withTmpfs(pages, '$TMPDIR', 'echo x > "$TMPDIR/filler"'), process.execPath, cli],
     )
   }
-  const receipt = onTerminal(1, /The receipt, by which this run could be finished, cannot be saved \(ENOSPC\)/)
+  const state = onTerminal(1, /The run state, by which this run could be finished, cannot be saved \(ENOSPC\)/)
   const directory = onTerminal(8, /nothing can be written \(ENOSPC\)/)
-  await Promise.all([full, filled, receipt, directory])
+  await Promise.all([full, filled, state, directory])
 })
 
 /** @returns how many pages it took */
@@ -392,10 +392,10 @@ onGithub(
 
 type Terminal = Parameters<Parameters<typeof playInTerminal>[0]>[0]['terminal']
 
-/** What it says comes when all that is recorded of its beginning stands in the receipt. */
+/** What it says comes when all that is recorded of its beginning stands in the run state. */
 const untilGiven = (go: string): string => `echo begun; until [ -f ${go} ]; do sleep 0.05; done`
 
-/** @returns the receipt that is left */
+/** @returns the run state that is left */
 async function killedRun(terminal: Terminal, flags: string[], stdin: string, before = 'true'): Promise<string> {
   const go = join(terminal.work, 'go')
   const child = terminal.start(['run', ...flags, '--', 'sh', '-c', `${untilGiven(go)}; ${before}; ${WAITS}`], {
@@ -407,38 +407,39 @@ async function killedRun(terminal: Terminal, flags: string[], stdin: string, bef
   rmSync(go)
   child.kill('SIGKILL')
   await child.exited
-  return join(terminal.tmp, readdirSync(terminal.tmp).find((name) => name.endsWith('.receipt.json')) ?? '')
+  return join(terminal.tmp, readdirSync(terminal.tmp).find((name) => name.endsWith('.state.json')) ?? '')
 }
 
 const statuses = (proxy: Proxy): (number | undefined)[] => proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)
 
-inTerminal('a receipt that the scan has emptied is not believed: its name is enough', async ({ terminal, flags, identityOf, proxy }) => {
+inTerminal('a run state that the scan has emptied is not believed: its name is enough', async ({ terminal, flags, identityOf, proxy }) => {
   const stdin = await identityOf('issuer')
   const identified = [...flags, '--token-file', '-']
   for (const spoil of [': >', 'rm -f', 'echo garbage >']) {
-    const empty = `receipt=$(dirname "$KUBECONFIG").receipt.json; ${spoil} "$receipt"; touch "$receipt"`
-    const receipt = await killedRun(terminal, identified, stdin, empty)
+    const empty = `run state=$(dirname "$KUBECONFIG")\.state.json; ${spoil} "$run state"; touch "$run state"`
+    const state = await killedRun(terminal, identified, stdin, empty)
     // Who gives other flags asks another server, or none.
-    const wrong = await terminal.run(['revoke', ...identified, '--service-account', 'x', receipt], { stdin })
-    expect([wrong.code, existsSync(receipt)]).toEqual([80, true])
-    const { code, stderr } = await terminal.run(['revoke', ...identified, receipt], { stdin })
-    expect([code, existsSync(receipt)]).toEqual([0, false])
-    expect(stderr).toContain('The receipt says nothing: its name is believed, and the flags')
+    const wrong = await terminal.run(['revoke', ...identified, '--service-account', 'x', state], { stdin })
+    expect([wrong.code, existsSync(state)]).toEqual([80, true])
+    const { code, stderr } = await terminal.run(['revoke', ...identified, state], { stdin })
+    expect([code, existsSync(state)]).toEqual([0, false])
+    expect(stderr).toContain('The run state says nothing: its name is believed, and the flags')
     expect(stderr).toMatch(/outlived the scan and were ended[^]*Credential: revoked /)
     // It was the first of the three names that the run could have given.
     expect(statuses(proxy).slice(-3).toSorted()).toEqual([200, 404, 404])
   }
   // The run was killed before it asked for anything.
-  const receipt = join(terminal.tmp, 'kubepass-0123456789abcdef.receipt.json')
-  writeFileSync(receipt, '')
-  const { code, stderr } = await terminal.run(['revoke', ...identified, receipt], { stdin })
-  expect([code, existsSync(receipt)]).toEqual([0, false])
+  const state = join(terminal.tmp, 'kubepass-0123456789abcdef.state.json')
+  writeFileSync(state, '')
+  const { code, stderr } = await terminal.run(['revoke', ...identified, state], { stdin })
+  expect([code, existsSync(state)]).toEqual([0, false])
   expect(stderr).toContain('Nothing of this job is left to revoke.')
   expect(statuses(proxy).slice(-3)).toEqual([404, 404, 404])
 })
 
-inTerminal('a receipt that the scan makes a folder of does not disturb the end', async ({ terminal, flags, identityOf }) => {
-  const spoil = 'receipt=$(dirname "$KUBECONFIG").receipt.json; rm "$receipt"; mkdir "$receipt" "$receipt.next"; touch "$receipt.next/x"'
+inTerminal('a run state that the scan makes a folder of does not disturb the end', async ({ terminal, flags, identityOf }) => {
+  const spoil =
+    'run state=$(dirname "$KUBECONFIG")\.state.json; rm "$run state"; mkdir "$run state" "$run state.next"; touch "$run state.next/x"'
   const go = join(terminal.work, 'go')
   const child = terminal.start(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', `${untilGiven(go)}; ${spoil}`], {
     stdin: await identityOf('issuer'),

@@ -6,7 +6,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { admin, kubectl } from '../cluster/admin.ts'
-import { anchorOf, HOUR_MS, makeRoom, Room, sweepAlone } from '../cluster/anchors.ts'
+import { boundSecretOf, HOUR_MS, makeRoom, Room, sweepAlone } from '../cluster/bound-secrets.ts'
 import type { Ended } from '../hosts/child.ts'
 import { Terminal } from '../hosts/terminal.ts'
 import { kubeconfigOf } from './kubeconfigs.ts'
@@ -21,7 +21,7 @@ interface Report {
   namespace: string
   dry_run: boolean
   error: string | null
-  anchors: { name: string; uid: string; run: string; state: string; outcome: string; why: string }[]
+  secrets: { name: string; uid: string; run: string; state: string; outcome: string; why: string }[]
 }
 
 interface RoomScene extends TerminalScene {
@@ -44,50 +44,50 @@ let rooms = 0
 
 const reportOf = ({ stdout }: Ended): Report => JSON.parse(stdout) as Report
 const outcomes = (ended: Ended): Record<string, string> =>
-  Object.fromEntries(reportOf(ended).anchors.map(({ name, state, outcome }) => [name, `${state}, ${outcome}`]))
+  Object.fromEntries(reportOf(ended).secrets.map(({ name, state, outcome }) => [name, `${state}, ${outcome}`]))
 
-inRoom('expired anchors are deleted, living ones stay', SWEEPERS, async ({ room, sweep, proxy }) => {
-  const [over = '', alive = ''] = await room.fill([anchorOf({ run: '1' }), anchorOf({ run: '2', deadBy: FUTURE })])
+inRoom('expired bound Secrets are deleted, living ones stay', SWEEPERS, async ({ room, sweep, proxy }) => {
+  const [over = '', alive = ''] = await room.fill([boundSecretOf({ run: '1' }), boundSecretOf({ run: '2', deadBy: FUTURE })])
   const ended = await sweep()
-  expect(ended.stdout).toMatch(/^ANCHOR +RUN +DEAD BY +STATE +OUTCOME$/m)
+  expect(ended.stdout).toMatch(/^SECRET +RUN +DEAD BY +STATE +OUTCOME$/m)
   expect(ended.stdout).toMatch(new RegExp(`^${over} +github 1/1 octo-org/octo-repo scan +\\S+Z +expired +deleted$`, 'm'))
   expect(ended.stdout).toMatch(new RegExp(`^${alive} +.* +living +kept$`, 'm'))
-  expect(ended.stderr).toContain(`Of 2 anchors in namespace "${room.name}" 1 deleted, 1 kept.`)
+  expect(ended.stderr).toContain(`Of 2 bound Secrets in namespace "${room.name}" 1 deleted, 1 kept.`)
   expect(ended.code).toBe(0)
   expect(await room.names()).toEqual([alive])
-  const { anchors } = reportOf(await sweep(['--json']))
-  expect(anchors.map(({ name }) => name)).toEqual([alive])
+  const { secrets } = reportOf(await sweep(['--json']))
+  expect(secrets.map(({ name }) => name)).toEqual([alive])
   expect(proxy.seen('DELETE', /./).map(({ requestBody }) => JSON.parse(requestBody) as object)).toEqual([
     { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid: expect.stringMatching(/^[0-9a-f-]{36}$/) as unknown } },
   ])
 })
 
 inRoom('of Secrets that are listed no content leaves the API server', SWEEPERS, async ({ room, sweep, proxy }) => {
-  await room.fill([anchorOf({ change: { stringData: { password: 'hunter2-hunter2' } } })])
+  await room.fill([boundSecretOf({ change: { stringData: { password: 'hunter2-hunter2' } } })])
   expect((await sweep()).code).toBe(0)
   const [list] = proxy.seen('GET', LIST)
   expect(list?.responseBody).toContain('"kind":"Table"')
   expect(list?.responseBody).not.toContain(Buffer.from('hunter2-hunter2').toString('base64'))
 })
 
-const forged: [string, ReturnType<typeof anchorOf>, RegExp][] = [
-  ['a Secret that holds something', anchorOf({ change: { stringData: { a: 'b' } } }), /it holds data/],
-  ['a Secret of another type', anchorOf({ change: { type: 'example.com/other' } }), /its type is "example\.com\/other"/],
-  ['a name of another run', anchorOf({ name: 'kubepass-2-1-0123456789abcdef' }), /its name is not that of an anchor/],
-  ['a name of another attempt', anchorOf({ name: 'kubepass-1-2-0123456789abcdef' }), /its name is not that of an anchor/],
-  ['a name with another end', anchorOf({ key: '0123456789abcdeg' }), /its name is not that of an anchor/],
-  ['a name that goes on', anchorOf({ key: '0123456789abcdef0' }), /its name is not that of an anchor/],
-  ['a platform that is none', anchorOf({ platform: 'jenkins' }), /its name is not that of an anchor/],
-  ['no time of death', anchorOf({ deadBy: 'yesterday' }), /it does not say when it is dead/],
-  ['a finalizer', anchorOf({ metadata: { finalizers: ['example.com/hold'] } }), /it has a finalizer/],
+const forged: [string, ReturnType<typeof boundSecretOf>, RegExp][] = [
+  ['a Secret that holds something', boundSecretOf({ change: { stringData: { a: 'b' } } }), /it holds data/],
+  ['a Secret of another type', boundSecretOf({ change: { type: 'example.com/other' } }), /its type is "example\.com\/other"/],
+  ['a name of another run', boundSecretOf({ name: 'kubepass-2-1-0123456789abcdef' }), /its name is not that of a bound Secret/],
+  ['a name of another attempt', boundSecretOf({ name: 'kubepass-1-2-0123456789abcdef' }), /its name is not that of a bound Secret/],
+  ['a name with another end', boundSecretOf({ key: '0123456789abcdeg' }), /its name is not that of a bound Secret/],
+  ['a name that goes on', boundSecretOf({ key: '0123456789abcdef0' }), /its name is not that of a bound Secret/],
+  ['a platform that is none', boundSecretOf({ platform: 'jenkins' }), /its name is not that of a bound Secret/],
+  ['no time of death', boundSecretOf({ deadBy: 'yesterday' }), /it does not say when it is dead/],
+  ['a finalizer', boundSecretOf({ metadata: { finalizers: ['example.com/hold'] } }), /it has a finalizer/],
 ]
 
 for (const [what, secret, why] of forged) {
   inRoom(`what kubepass has not made stays, though it has our label: ${what}`, SWEEPERS, async ({ room, sweep, proxy, info }) => {
     const names = await room.fill([secret])
     const ended = await sweep(['--json'])
-    expect(reportOf(ended).anchors).toMatchObject([{ state: 'foreign', outcome: 'kept', why: expect.stringMatching(why) as unknown }])
-    expect(ended.stderr).toContain('1 anchor by the label, but not made by kubepass: left alone.')
+    expect(reportOf(ended).secrets).toMatchObject([{ state: 'foreign', outcome: 'kept', why: expect.stringMatching(why) as unknown }])
+    expect(ended.stderr).toContain('1 bound Secret by the label, but not made by kubepass: left alone.')
     expect(ended.code).toBe(0)
     expect(await room.names()).toEqual(names)
     expect(proxy.seen('DELETE', /./)).toEqual([])
@@ -97,19 +97,19 @@ for (const [what, secret, why] of forged) {
 }
 
 inRoom('a Secret without our label is not even listed', SWEEPERS, async ({ room, sweep }) => {
-  const names = await room.fill([anchorOf({ metadata: { labels: { 'kubepass.dev/run': '1' } } })])
+  const names = await room.fill([boundSecretOf({ metadata: { labels: { 'kubepass.dev/run': '1' } } })])
   const ended = await sweep(['--json'])
-  expect(reportOf(ended).anchors).toEqual([])
-  expect(ended.stderr).toContain(`There are no anchors in namespace "${room.name}".`)
+  expect(reportOf(ended).secrets).toEqual([])
+  expect(ended.stderr).toContain(`There are no bound Secrets in namespace "${room.name}".`)
   expect(ended.code).toBe(0)
   expect(await room.names()).toEqual(names)
 })
 
 inRoom('one that was replaced since it was listed stays: the uid is the condition', SWEEPERS, async ({ room, sweep, proxy, info }) => {
-  const [name = ''] = await room.fill([anchorOf()])
+  const [name = ''] = await room.fill([boundSecretOf()])
   proxy.on({ method: 'DELETE', times: 1 }, async () => {
     await admin(info).delete(`/api/v1/namespaces/${room.name}/secrets/${name}`)
-    await room.fill([anchorOf()])
+    await room.fill([boundSecretOf()])
     return undefined
   })
   const ended = await sweep(['--json'])
@@ -119,7 +119,7 @@ inRoom('one that was replaced since it was listed stays: the uid is the conditio
 })
 
 inRoom('--dry-run deletes nothing, and shows what would be', SWEEPERS, async ({ room, sweep, proxy }) => {
-  const names = await room.fill([anchorOf({ run: '1' }), anchorOf({ run: '2', deadBy: FUTURE })])
+  const names = await room.fill([boundSecretOf({ run: '1' }), boundSecretOf({ run: '2', deadBy: FUTURE })])
   const ended = await sweep(['--dry-run', '--json'])
   expect(reportOf(ended)).toMatchObject({ version: 1, namespace: room.name, dry_run: true, error: null })
   expect(outcomes(ended)).toEqual({ [names[0] ?? '']: 'expired, due', [names[1] ?? '']: 'living, kept' })
@@ -129,7 +129,7 @@ inRoom('--dry-run deletes nothing, and shows what would be', SWEEPERS, async ({ 
   expect(proxy.seen('DELETE', /./)).toEqual([])
 })
 
-inTerminal('with deploy/sweeper the anchor of a run that was killed is swept when it has expired, and not before', async (scene) => {
+inTerminal('with deploy/sweeper the bound Secret of a run that was killed is swept when it has expired, and not before', async (scene) => {
   const { terminal, flags, identityOf, info, proxy } = scene
   using stage = new DisposableStack()
   stage.use(await sweepAlone(info))
@@ -145,7 +145,7 @@ inTerminal('with deploy/sweeper the anchor of a run that was killed is swept whe
   const stdin = await identityOf('sweeper')
   const states = (ended: Ended): unknown[] =>
     reportOf(ended)
-      .anchors.filter((anchor) => anchor.uid === uid)
+      .secrets.filter((boundSecret) => boundSecret.uid === uid)
       .map(({ state, outcome }) => [state, outcome])
   expect(states(await terminal.run(args, { stdin }))).toEqual([['living', 'kept']])
   const path = `/api/v1/namespaces/kubepass/secrets/${name}`
@@ -155,15 +155,15 @@ inTerminal('with deploy/sweeper the anchor of a run that was killed is swept whe
   expect(ended.code).toBe(0)
   expect((await admin(info).get(path)).status).toBe(404)
   // The machine that the run was on is another matter.
-  const receipt = readdirSync(terminal.tmp).find((file) => file.endsWith('.receipt.json')) ?? ''
-  await terminal.run(['revoke', ...flags, '--token-file', '-', join(terminal.tmp, receipt)], { stdin: await identityOf('issuer') })
+  const state = readdirSync(terminal.tmp).find((file) => file.endsWith('.state.json')) ?? ''
+  await terminal.run(['revoke', ...flags, '--token-file', '-', join(terminal.tmp, state)], { stdin: await identityOf('issuer') })
   await child.ended
 })
 
 inTerminal('who sweeps may show a client certificate, too', async ({ terminal, info, proxy }) => {
   using stage = new DisposableStack()
   stage.use(await sweepAlone(info))
-  const [name = ''] = await new Room(info, 'kubepass').fill([anchorOf({ run: String(randomInt(1e6, 1e9)) })])
+  const [name = ''] = await new Room(info, 'kubepass').fill([boundSecretOf({ run: String(randomInt(1e6, 1e9)) })])
   const user = { 'client-certificate': info.clientCert, 'client-key': info.clientKey }
   const file = join(terminal.home, 'kubeconfig')
   writeFileSync(file, kubeconfigOf(info, proxy.url, user))
@@ -210,13 +210,13 @@ inRoom('GitHub tells which runs are over, attempt by attempt', SWEEPERS, async (
     [attempt(1, 2)]: { status: 'in_progress' },
     [attempt(2, 1)]: { status: 'queued' },
   })
-  const ofGithub = ['1', '2', '3'].map((run) => anchorOf({ run, deadBy: FUTURE }))
+  const ofGithub = ['1', '2', '3'].map((run) => boundSecretOf({ run, deadBy: FUTURE }))
   const [over = '', queued = '', unknown = '', again = '', sibling = '', terminal = '', elsewhere = ''] = await room.fill([
     ...ofGithub,
-    anchorOf({ run: '1', attempt: '2', deadBy: FUTURE }),
-    anchorOf({ run: '1', key: 'fedcba9876543210', deadBy: FUTURE }),
-    anchorOf({ run: 'terminal', platform: 'terminal', deadBy: FUTURE }),
-    anchorOf({ run: '1', key: '0000000000000000', instance: 'https://github.example.com', deadBy: FUTURE }),
+    boundSecretOf({ run: '1', attempt: '2', deadBy: FUTURE }),
+    boundSecretOf({ run: '1', key: 'fedcba9876543210', deadBy: FUTURE }),
+    boundSecretOf({ run: 'terminal', platform: 'terminal', deadBy: FUTURE }),
+    boundSecretOf({ run: '1', key: '0000000000000000', instance: 'https://github.example.com', deadBy: FUTURE }),
   ])
   const ended = await sweep(['--json'], { GITHUB_API_URL: api.url, GITHUB_TOKEN: 'played-github-token' })
   expect(outcomes(ended)).toEqual({
@@ -228,36 +228,36 @@ inRoom('GitHub tells which runs are over, attempt by attempt', SWEEPERS, async (
     [terminal]: 'living, kept',
     [elsewhere]: 'living, kept',
   })
-  expect(ended.stderr).toContain('1 anchor of another GitHub than https://github.com: kept until they expire.')
+  expect(ended.stderr).toContain('1 bound Secret of another GitHub than https://github.com: kept until they expire.')
   expect(ended.stderr).toMatch(/warning: GitHub does not tell whether a run is over \(404; the token needs the right to read Actions/)
   expect(ended.stderr).not.toContain('forged')
   expect(ended.code).toBe(0)
   expect(await room.names()).toEqual([again, elsewhere, queued, terminal, unknown].toSorted())
-  // Once for each attempt, not for each anchor.
+  // Once for each attempt, not for each bound Secret.
   expect(api.asked.map(({ path }) => path).toSorted()).toEqual([attempt(1, 1), attempt(1, 2), attempt(2, 1), attempt(3, 1)])
   expect(new Set(api.asked.map(({ headers }) => headers['authorization']))).toEqual(new Set(['token played-github-token']))
 })
 
-inRoom('an anchor that names no run of GitHub is not asked about', SWEEPERS, async ({ room, sweep }) => {
+inRoom('a bound Secret that names no run of GitHub is not asked about', SWEEPERS, async ({ room, sweep }) => {
   await using api = await playApi({})
   await room.fill([
-    anchorOf({ run: '1', repository: '../../user', deadBy: FUTURE }),
-    anchorOf({ run: '2', repository: 'a/b/c', deadBy: FUTURE }),
-    anchorOf({ run: 'x', deadBy: FUTURE }),
+    boundSecretOf({ run: '1', repository: '../../user', deadBy: FUTURE }),
+    boundSecretOf({ run: '2', repository: 'a/b/c', deadBy: FUTURE }),
+    boundSecretOf({ run: 'x', deadBy: FUTURE }),
   ])
   const ended = await sweep([], { GITHUB_API_URL: api.url, GITHUB_TOKEN: 'played-github-token' })
-  expect(ended.stderr).toContain('an anchor names no run of it')
+  expect(ended.stderr).toContain('a bound Secret names no run of it')
   expect(ended.code).toBe(0)
   expect(api.asked).toEqual([])
 })
 
 inRoom('where anybody could answer for GitHub its token is not sent', SWEEPERS, async ({ room, sweep }) => {
   await using api = await playApi({ [attempt(1, 1)]: { status: 'completed' } })
-  await room.fill([anchorOf({ deadBy: FUTURE })])
+  await room.fill([boundSecretOf({ deadBy: FUTURE })])
   const env = { GITHUB_API_URL: api.url, GITHUB_TOKEN: 'played-github-token', NODE_TLS_REJECT_UNAUTHORIZED: '0' }
   const ended = await sweep(['--json'], env)
   expect(ended.stderr).toContain('NODE_TLS_REJECT_UNAUTHORIZED is 0, so that anybody could answer')
-  expect(reportOf(ended).anchors).toMatchObject([{ state: 'living', outcome: 'kept' }])
+  expect(reportOf(ended).secrets).toMatchObject([{ state: 'living', outcome: 'kept' }])
   expect(api.asked).toEqual([])
 })
 
@@ -270,7 +270,7 @@ for (const [by, env, header] of [
     const known = { [job(1)]: { status: 'success' }, [job(2)]: { status: 'running' }, [job(3)]: { status: 'canceling' } }
     await using api = await playApi({ ...known, [job(4)]: { status: 'canceled' } })
     const names = await room.fill(
-      ['1', '2', '3', '4', '5'].map((run) => anchorOf({ platform: 'gitlab', run, repository: 'acme/tools/payments', deadBy: FUTURE })),
+      ['1', '2', '3', '4', '5'].map((run) => boundSecretOf({ platform: 'gitlab', run, repository: 'acme/tools/payments', deadBy: FUTURE })),
     )
     const ended = await sweep(['--json'], { CI_API_V4_URL: api.url, ...env })
     const kept = 'living, kept'
@@ -284,7 +284,10 @@ for (const [by, env, header] of [
 
 inRoom('a token for an API comes from a file, too; GitLab without TLS gets none', SWEEPERS, async ({ room, sweep, terminal }) => {
   await using api = await playApi({ [attempt(1, 1)]: { status: 'completed' } })
-  const [over = '', job = ''] = await room.fill([anchorOf({ deadBy: FUTURE }), anchorOf({ platform: 'gitlab', run: '2', deadBy: FUTURE })])
+  const [over = '', job = ''] = await room.fill([
+    boundSecretOf({ deadBy: FUTURE }),
+    boundSecretOf({ platform: 'gitlab', run: '2', deadBy: FUTURE }),
+  ])
   const file = join(terminal.home, 'api.token')
   writeFileSync(file, 'played-token-of-a-file\n')
   const ended = await sweep(['--json', '--github-token-file', file, '--gitlab-token-file', file], {
@@ -299,14 +302,16 @@ inRoom('a token for an API comes from a file, too; GitLab without TLS gets none'
 
 inRoom('without tokens only expiry counts, and that is said', SWEEPERS, async ({ room, sweep }) => {
   await room.fill([
-    anchorOf({ run: '1', deadBy: FUTURE }),
-    anchorOf({ run: '2', deadBy: FUTURE }),
-    anchorOf({ run: '3', platform: 'gitlab', deadBy: FUTURE }),
-    anchorOf({ run: '4' }),
+    boundSecretOf({ run: '1', deadBy: FUTURE }),
+    boundSecretOf({ run: '2', deadBy: FUTURE }),
+    boundSecretOf({ run: '3', platform: 'gitlab', deadBy: FUTURE }),
+    boundSecretOf({ run: '4' }),
   ])
   const { code, stderr } = await sweep()
-  expect(stderr).toContain('GitHub is not asked whether the runs of 2 anchors are over (GITHUB_TOKEN, or --github-token-file)')
-  expect(stderr).toContain('GitLab is not asked whether the runs of 1 anchor are over (GITLAB_TOKEN, CI_JOB_TOKEN, or --gitlab-token-file)')
+  expect(stderr).toContain('GitHub is not asked whether the runs of 2 bound Secrets are over (GITHUB_TOKEN, or --github-token-file)')
+  expect(stderr).toContain(
+    'GitLab is not asked whether the runs of 1 bound Secret are over (GITLAB_TOKEN, CI_JOB_TOKEN, or --gitlab-token-file)',
+  )
   expect(stderr).toContain('1 deleted, 3 kept.')
   expect(code).toBe(0)
 })
@@ -315,15 +320,15 @@ inRoom('without the right to list: the rule to add, and where it may be added', 
   const ended = await sweep(['--json'])
   expect(ended.stderr).toContain(`{apiGroups: [""], resources: ["secrets"], verbs: ["list", "delete"]}`)
   expect(ended.stderr).toContain(`Whoever may list Secrets can read them: do so only if the namespace "${room.name}" holds no Secrets`)
-  expect(reportOf(ended)).toMatchObject({ error: 'REFUSED', anchors: [] })
+  expect(reportOf(ended)).toMatchObject({ error: 'REFUSED', secrets: [] })
   expect(ended.code).toBe(82)
 })
 
 inRoom('without the right to delete: the rule to add, and no thousand tries', ['list'], async ({ room, sweep, proxy }) => {
-  const names = await room.fill(Array.from({ length: 40 }, (_, run) => anchorOf({ run: String(run + 10) })))
+  const names = await room.fill(Array.from({ length: 40 }, (_, run) => boundSecretOf({ run: String(run + 10) })))
   const ended = await sweep(['--json'])
   expect(ended.stderr).toMatch(
-    /error: 40 of 40 anchors could not be deleted\.\nCaused by: The API server refused to delete the Secret kubepass-/,
+    /error: 40 of 40 bound Secrets could not be deleted\.\nCaused by: The API server refused to delete the Secret kubepass-/,
   )
   expect(ended.stderr).toContain(`{apiGroups: [""], resources: ["secrets"], verbs: ["delete"]}`)
   expect(reportOf(ended)).toMatchObject({ error: 'REFUSED' })
@@ -333,23 +338,25 @@ inRoom('without the right to delete: the rule to add, and no thousand tries', ['
 })
 
 inRoom('one that may not be deleted does not keep the others alive', SWEEPERS, async ({ room, sweep, proxy }) => {
-  const names = await room.fill(Array.from({ length: 60 }, (_, run) => anchorOf({ run: String(run + 10) })))
+  const names = await room.fill(Array.from({ length: 60 }, (_, run) => boundSecretOf({ run: String(run + 10) })))
   const held = status(403, 'Forbidden', `secrets "${names[0] ?? ''}" is forbidden: held`)
   proxy.on({ method: 'DELETE', path: /kubepass-10-1-/ }, () => held)
   const ended = await sweep()
   expect(ended.stderr).toContain('59 deleted, 0 kept, 1 left that should be.')
-  expect(ended.stderr).toContain('1 of 60 anchors could not be deleted.')
+  expect(ended.stderr).toContain('1 of 60 bound Secrets could not be deleted.')
   expect(ended.code).toBe(82)
   expect(await room.names()).toEqual([names[0]])
 })
 
-inRoom('pages: 600 anchors are listed in three, and deleted on a few connections', SWEEPERS, async ({ room, sweep, proxy }) => {
-  const all = Array.from({ length: 600 }, (_, index) => anchorOf({ run: String(index + 1), ...(index % 100 === 99 && { deadBy: FUTURE }) }))
+inRoom('pages: 600 bound Secrets are listed in three, and deleted on a few connections', SWEEPERS, async ({ room, sweep, proxy }) => {
+  const all = Array.from({ length: 600 }, (_, index) =>
+    boundSecretOf({ run: String(index + 1), ...(index % 100 === 99 && { deadBy: FUTURE }) }),
+  )
   await room.fill(all)
   const ended = await sweep(['--json'])
   expect(ended.code).toBe(0)
   expect(proxy.seen('GET', LIST)).toHaveLength(3)
-  expect(reportOf(ended).anchors).toHaveLength(600)
+  expect(reportOf(ended).secrets).toHaveLength(600)
   expect(await room.names()).toEqual(['100', '200', '300', '400', '500', '600'].map((run) => `kubepass-${run}-1-0123456789abcdef`))
   const connections = new Set(proxy.seen('DELETE', /./).map(({ connection }) => connection))
   expect(connections.size).toBeGreaterThan(1)
@@ -364,7 +371,7 @@ for (const [how, resume] of [
     `a server that has forgotten the page and ${how} is asked again, and nothing is missed`,
     SWEEPERS,
     async ({ room, sweep, proxy }) => {
-      await room.fill(Array.from({ length: 300 }, (_, index) => anchorOf({ run: String(index + 1) })))
+      await room.fill(Array.from({ length: 300 }, (_, index) => boundSecretOf({ run: String(index + 1) })))
       proxy.on({ method: 'GET', path: /continue=/, times: 1 }, ({ path }) => {
         const from = new URL(path, proxy.url).searchParams.get('continue')
         const gone = status(410, 'Expired', 'The provided continue parameter is too old')
@@ -373,7 +380,7 @@ for (const [how, resume] of [
       })
       const ended = await sweep(['--json'])
       expect(ended.code).toBe(0)
-      expect(reportOf(ended).anchors).toHaveLength(300)
+      expect(reportOf(ended).secrets).toHaveLength(300)
       expect(ended.stderr).not.toContain('Warning')
       expect(await room.names()).toEqual([])
       expect(proxy.seen('GET', LIST).map(({ path }) => path.includes('continue='))).toEqual(
@@ -383,7 +390,7 @@ for (const [how, resume] of [
   )
 }
 
-inRoom('nobody hides anchors behind some that are too large for a page', SWEEPERS, async ({ room, sweep, proxy }) => {
+inRoom('nobody hides bound Secrets behind some that are too large for a page', SWEEPERS, async ({ room, sweep, proxy }) => {
   // Six bytes each in JSON.
   const padding = '\u0001'.repeat(250_000)
   const sizes = [
@@ -391,16 +398,16 @@ inRoom('nobody hides anchors behind some that are too large for a page', SWEEPER
     ...Array.from({ length: 6 }, () => ({ padding })),
     ...Array.from({ length: 20 }, () => ({})),
   ]
-  await room.fill(sizes.map((size, index) => anchorOf({ run: String(index + 10), ...size })))
+  await room.fill(sizes.map((size, index) => boundSecretOf({ run: String(index + 10), ...size })))
   const ended = await sweep(['--json'])
   expect(ended.code).toBe(0)
-  expect(reportOf(ended).anchors).toHaveLength(sizes.length)
+  expect(reportOf(ended).secrets).toHaveLength(sizes.length)
   expect(await room.names()).toEqual([])
   expect(proxy.seen('GET', LIST).length).toBeLessThan(sizes.length / 2)
 })
 
 inRoom('a server that forgets every page is no place to go round in circles', SWEEPERS, async ({ room, sweep, proxy }) => {
-  await room.fill([anchorOf()])
+  await room.fill([boundSecretOf()])
   proxy.on({ method: 'GET' }, () => status(410, 'Expired', 'The provided continue parameter is too old'))
   const ended = await sweep()
   expect(ended.stderr).toContain('refused to list the Secrets')
@@ -409,7 +416,7 @@ inRoom('a server that forgets every page is no place to go round in circles', SW
 })
 
 inRoom('stopped: what was deleted by then is told', SWEEPERS, async ({ room, terminal, flags, identityOf, proxy }) => {
-  const names = await room.fill(Array.from({ length: 40 }, (_, run) => anchorOf({ run: String(run + 10) })))
+  const names = await room.fill(Array.from({ length: 40 }, (_, run) => boundSecretOf({ run: String(run + 10) })))
   const stdin = await identityOf('sweeper')
   const args = ['sweep', ...flags, '--service-account', `${room.name}/scanner`, '--token-file', '-', '--json']
   const running = terminal.start(args, { stdin })
@@ -423,18 +430,18 @@ inRoom('stopped: what was deleted by then is told', SWEEPERS, async ({ room, ter
   })
   const ended = await running.ended
   expect(ended.code).toBe(143)
-  const { error, anchors } = reportOf(ended)
+  const { error, secrets } = reportOf(ended)
   expect(error).toBe('INTERRUPTED')
-  const deleted = anchors.filter(({ outcome }) => outcome === 'deleted')
+  const deleted = secrets.filter(({ outcome }) => outcome === 'deleted')
   const left = await room.names()
   expect(deleted.length).toBeGreaterThan(0)
   expect(left.length).toBeGreaterThan(0)
   expect(deleted.filter(({ name }) => left.includes(name))).toEqual([])
-  expect(anchors).toHaveLength(names.length)
+  expect(secrets).toHaveLength(names.length)
 })
 
 inRoom('stopped while a platform is asked: nothing is deleted, and no success', SWEEPERS, async ({ room, terminal, flags, identityOf }) => {
-  const names = await room.fill([anchorOf({ run: '1' }), anchorOf({ run: '2', deadBy: FUTURE })])
+  const names = await room.fill([boundSecretOf({ run: '1' }), boundSecretOf({ run: '2', deadBy: FUTURE })])
   const stdin = await identityOf('sweeper')
   await using api = await playApi({}, () => running.kill('SIGTERM'))
   const env = { GITHUB_API_URL: api.url, GITHUB_TOKEN: 'played-github-token' }
@@ -447,7 +454,7 @@ inRoom('stopped while a platform is asked: nothing is deleted, and no success', 
 
 inRoom('a platform that tells nothing is not asked for ever', SWEEPERS, async ({ room, sweep }) => {
   await using api = await playApi({})
-  const names = await room.fill(Array.from({ length: 40 }, (_, run) => anchorOf({ run: String(run + 10), deadBy: FUTURE })))
+  const names = await room.fill(Array.from({ length: 40 }, (_, run) => boundSecretOf({ run: String(run + 10), deadBy: FUTURE })))
   const ended = await sweep([], { GITHUB_API_URL: api.url, GITHUB_TOKEN: 'played-github-token' })
   expect(ended.code).toBe(0)
   expect(api.asked.length).toBeLessThan(names.length)
@@ -460,7 +467,7 @@ testOnTerminal(
   'on a terminal a bar shows how far it is, and is gone in the end',
   SWEEPERS,
   async ({ room, terminal, flags, identityOf }) => {
-    await room.fill(Array.from({ length: 20 }, (_, run) => anchorOf({ run: String(run + 10) })))
+    await room.fill(Array.from({ length: 20 }, (_, run) => boundSecretOf({ run: String(run + 10) })))
     const file = join(terminal.home, 'identity')
     writeFileSync(file, await identityOf('sweeper'))
     const args = ['sweep', ...flags, '--service-account', `${room.name}/scanner`, '--token-file', file]
@@ -469,7 +476,7 @@ testOnTerminal(
     expect(stdout).toMatch(/\r\x1b\[K[^\r\n]*deleting \[#*-*\] \d+ of 20/)
     // Each state of the bar is wiped by what comes next.
     for (const [, next] of stdout.matchAll(/deleting \[[^\r\n]*(.{0,4})/gs)) expect(next).toBe('\r\x1b[K')
-    expect(stdout).toMatch(/^ANCHOR +RUN/m)
+    expect(stdout).toMatch(/^SECRET +RUN/m)
     expect(code).toBe(0)
   },
 )

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals'
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Evidence } from '../../src/state/evidence.ts'
-import type { Receipt } from '../../src/state/run-state.ts'
+import type { RunState } from '../../src/state/run-state.ts'
 import { ONE_SECRET, onGithub, playOnGithub, playOnGitlab, SECRETS, status } from './scenario.ts'
 
 /** What a scan finds although it is not told: the runner's files lie where they always do. */
@@ -15,7 +15,7 @@ esac; }`
 const APPEND = `${FIND}
 echo EVIL=1 >> "$(of GITHUB_ENV)"
 echo /evil >> "$(of GITHUB_PATH)"
-echo receipt=none >> "$(of GITHUB_STATE)"
+echo run state=none >> "$(of GITHUB_STATE)"
 echo evil=1 >> "$(of GITHUB_OUTPUT)"
 echo 'the scan says' >> "$(of GITHUB_STEP_SUMMARY)"
 `
@@ -60,8 +60,8 @@ test("a scan that writes to the runner's command files fails the job, and nothin
       expect(main.messages.at(-1)).toContain(says)
       expect([main.env, main.path, main.outputs]).toEqual([{}, [], { exit_code: '3' }])
       // The last words of main itself.
-      expect((JSON.parse(main.state['receipt'] ?? '') as Receipt).evidence).toMatchObject({ finished: true, proven: { samples: 3 } })
-      expect(Object.keys(main.state)).toEqual(['receipt'])
+      expect((JSON.parse(main.state['run_state'] ?? '') as RunState).evidence).toMatchObject({ finished: true, proven: { samples: 3 } })
+      expect(Object.keys(main.state)).toEqual(['run_state'])
       expect(main.summary).toContain('### kubepass')
       expect(main.summary).toContain(summary)
       expect(JSON.parse(readFileSync(evidence, 'utf8')) as Evidence).toMatchObject({ error: 'TAMPERED', used: { exit_code: 3 } })
@@ -113,7 +113,7 @@ onGithub('tampered with and cancelled: the exit code says what the scan did, the
 })
 
 const gitlabAttacks: Record<string, string> = {
-  appended: `${FIND}\necho KUBEPASS_RECEIPT=none >> "$(of GITLAB_ENV)"`,
+  appended: `${FIND}\necho KUBEPASS_RUN_STATE=none >> "$(of GITLAB_ENV)"`,
   linked: `${FIND}\nfile=$(of GITLAB_ENV); rm "$file"; ln -s "$VICTIM" "$file"`,
   removed: `${FIND}\nrm "$(of GITLAB_ENV)"`,
 }
@@ -135,8 +135,10 @@ test('on GitLab the same is so of $GITLAB_ENV, and what an earlier command wrote
       expect(main.messages.at(-1)).toContain('The scan wrote to files by which a step speaks to its runner: GITLAB_ENV. What it wrote')
       expect(main.gitlabEnv.startsWith(before)).toBe(true)
       const added = main.gitlabEnv.slice(before.length).trimEnd().split('\n')
-      expect(added.filter((line) => !line.startsWith('KUBEPASS_RECEIPT={"version":1,'))).toEqual([])
-      expect(JSON.parse((added.at(-1) ?? '').slice('KUBEPASS_RECEIPT='.length)) as Receipt).toMatchObject({ evidence: { finished: true } })
+      expect(added.filter((line) => !line.startsWith('KUBEPASS_RUN_STATE={"version":1,'))).toEqual([])
+      expect(JSON.parse((added.at(-1) ?? '').slice('KUBEPASS_RUN_STATE='.length)) as RunState).toMatchObject({
+        evidence: { finished: true },
+      })
       expect(readFileSync(victim, 'utf8')).toBe('precious')
       const post = await use.post()
       expect([post.code, post.messages]).toEqual([0, []])

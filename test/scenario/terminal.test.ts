@@ -36,16 +36,16 @@ inTerminal('the command has our standard input when the token does not need it',
   writeFileSync(file, '')
 })
 
-inTerminal('killed: a receipt is left, and revoke finishes the run', async ({ terminal, flags, identityOf, proxy }) => {
+inTerminal('killed: a run state is left, and revoke finishes the run', async ({ terminal, flags, identityOf, proxy }) => {
   const stdin = await identityOf('issuer')
   const child = terminal.start(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', 'echo started; sleep 600'], { stdin })
   await child.seen('started')
   child.kill('SIGKILL')
-  const name = readdirSync(terminal.tmp).find((file) => file.endsWith('.receipt.json')) ?? ''
-  const receipt = join(terminal.tmp, name)
-  expect(readFileSync(receipt, 'utf8')).not.toContain(proxy.tokens[0])
-  expect(statSync(receipt).mode & 0o777).toBe(0o600)
-  const { code, stderr } = await terminal.run(['revoke', ...flags, '--token-file', '-', receipt], { stdin })
+  const name = readdirSync(terminal.tmp).find((file) => file.endsWith('.state.json')) ?? ''
+  const state = join(terminal.tmp, name)
+  expect(readFileSync(state, 'utf8')).not.toContain(proxy.tokens[0])
+  expect(statSync(state).mode & 0o777).toBe(0o600)
+  const { code, stderr } = await terminal.run(['revoke', ...flags, '--token-file', '-', state], { stdin })
   await child.ended
   expect(code).toBe(0)
   expect(stderr).toMatch(/revoked .*, proven dead/)
@@ -53,13 +53,13 @@ inTerminal('killed: a receipt is left, and revoke finishes the run', async ({ te
 })
 
 inTerminal(
-  'an empty file that is no receipt of ours does not say that nothing was asked for, and stays',
+  'an empty file that is no run state of ours does not say that nothing was asked for, and stays',
   async ({ terminal, flags, identityOf }) => {
     const file = join(terminal.work, 'empty.json')
     writeFileSync(file, '')
     const { code, stderr } = await terminal.run(['revoke', ...flags, '--token-file', '-', file], { stdin: await identityOf('issuer') })
     expect(code).toBe(86)
-    expect(stderr).toContain('The receipt is not of this run')
+    expect(stderr).toContain('The run state is not of this run')
     expect(existsSync(file)).toBe(true)
   },
 )
@@ -105,7 +105,12 @@ const words: [string, string[], number, RegExp][] = [
   ['run without anything', ['run'], 80, /4 inputs are wrong:[^]*--server is missing[^]*no command was given/],
   ['a program that is not there', ['run', '--', 'no-such-program'], 80, /"no-such-program" is not a program on PATH/],
   ['decode of nothing', ['decode'], 80, /no JWT/],
-  ['revoke without a receipt', ['revoke'], 80, /1 word is needed beside the flags, and 0 are given\.\nkubepass revoke \[FLAGS\] RECEIPT/],
+  [
+    'revoke without a run state',
+    ['revoke'],
+    80,
+    /1 word is needed beside the flags, and 0 are given\.\nkubepass revoke \[FLAGS\] STATE-FILE/,
+  ],
   ['revoke by a file that is not there', ['revoke', '/nowhere.json'], 80, /cannot be read \(ENOENT\)/],
 ]
 

@@ -12,7 +12,7 @@ export function expectTruth(log: string, proxy: Proxy): string[] {
   const refusals = proxy.seen('POST', WHOAMI).filter(({ status }) => status === 401)
   const noneIssued = proxy.tokens.length === 0
   const truths: Record<string, boolean> = {
-    'There is no receipt.': noneIssued,
+    'There is no run state.': noneIssued,
     'Main asked for nothing': noneIssued,
     'Credential: none was issued': noneIssued,
     'Credential: revoked ': deletions.includes(200),

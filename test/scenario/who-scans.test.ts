@@ -94,7 +94,7 @@ onEachCi(
       KUBE_NAMESPACE: 'x',
     }
     const command = `${WHOAMI}; env | grep -E '^(KUBE|HELM|K8S)' | sed 's/=.*//' | sort | xargs echo has`
-    const ours = 'KUBECONFIG KUBEPASS_SCAN KUBERC KUBE_CONFIG_PATH KUBE_NAMESPACE'
+    const ours = 'KUBECONFIG KUBEPASS_TRACKING_ID KUBERC KUBE_CONFIG_PATH KUBE_NAMESPACE'
 
     const main = await step({ command }, env).main()
     expect([main.code, main.messages]).toEqual([0, []])
@@ -109,7 +109,7 @@ onEachCi(
     expect(given.code).toBe(0)
     expect(given.log).not.toContain(`\n${SCANNER}\n`)
     expect(given.log).toContain(
-      '\nhas HELM_KUBECONTEXT K8S_AUTH_API_KEY KUBECONFIG KUBEPASS_SCAN KUBERC KUBE_CONFIG_PATH KUBE_NAMESPACE KUBE_TOKEN\n',
+      '\nhas HELM_KUBECONTEXT K8S_AUTH_API_KEY KUBECONFIG KUBEPASS_TRACKING_ID KUBERC KUBE_CONFIG_PATH KUBE_NAMESPACE KUBE_TOKEN\n',
     )
     expect(given.log).not.toContain('The scan does not get')
 
@@ -134,7 +134,7 @@ onEachCi(
     expect(asked.log).not.toContain(`\n${SCANNER}\n`)
 
     const clean = await step({ command, env: 'clean' }, env).main()
-    expect(clean.log).toContain(`\n${SCANNER}\nhas KUBECONFIG KUBEPASS_SCAN KUBERC KUBE_CONFIG_PATH\n`)
+    expect(clean.log).toContain(`\n${SCANNER}\nhas KUBECONFIG KUBEPASS_TRACKING_ID KUBERC KUBE_CONFIG_PATH\n`)
     expect(clean.log).not.toContain('The scan does not get')
   },
 )

@@ -9,7 +9,7 @@ import { exampleOf, inputIds, inputs } from '../../src/config/inputs.ts'
 import { Redactor } from '../../src/redact/redactor.ts'
 import { parseCertificate, parseCertificateAuthority } from '../../src/config/certificates.ts'
 import { sealKey, sealToken } from '../../src/config/seal-credentials.ts'
-import { Wrong } from '../../src/config/invalid-value.ts'
+import { InvalidValue } from '../../src/config/invalid-value.ts'
 import { CERTIFICATE } from './certificate.ts'
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
@@ -32,7 +32,7 @@ function problemOf(read: () => unknown): string {
     read()
     return ''
   } catch (error) {
-    if (error instanceof Wrong) return error.message
+    if (error instanceof InvalidValue) return error.message
     throw error
   }
 }

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals'
 import { KubepassError } from '../../src/base/errors.ts'
 import { detect } from '../../src/platform/detect.ts'
 
-const platformOf = (env: NodeJS.ProcessEnv, words: string[] = []): string => detect(env, words, undefined, (text) => text).run.platform
+const platformOf = (env: NodeJS.ProcessEnv, words: string[] = []): string => detect(env, words, undefined, (text) => text).job.platform
 
 function problem(env: NodeJS.ProcessEnv, words?: string[]): string {
   try {
@@ -16,7 +16,7 @@ test('the variables of the runner tell where we are', () => {
   expect(platformOf({ GITHUB_ACTIONS: 'true' })).toBe('github')
   expect(platformOf({ GITLAB_CI: 'true' })).toBe('gitlab')
   expect(platformOf({ GITLAB_CI: 'false' }, ['gitlab'])).toBe('gitlab')
-  expect(detect({ GITLAB_CI: 'true' }, [], 'run', (text) => text).run.platform).toBe('terminal')
+  expect(detect({ GITLAB_CI: 'true' }, [], 'run', (text) => text).job.platform).toBe('terminal')
 })
 
 test('both is an error: what masks a secret in one shows it in the other', () => {

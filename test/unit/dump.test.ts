@@ -213,7 +213,7 @@ test.each(present)('%s, the program, hides no token', (_name, path, args) => {
 test.each(Object.entries(texts))('%s does not look dumped', (_name, make) => {
   const size = 1 << 20
   const search = new TextSearch()
-  search.load(make(size))
+  search.setInput(make(size))
   // In random bytes what looks like an ANSI code comes now and then.
   expect(search.markDumpedRuns(0) / size).toBeLessThan(0.001)
 })

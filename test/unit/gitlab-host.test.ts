@@ -511,8 +511,8 @@ const program = (scan: string, onTerm = `say('told'); process.exit(143)`): strin
   setInterval(() => {}, 1000)`
 /** Who was killed may not have died yet. */
 async function expectLeft(host: GitlabJob, count: number): Promise<void> {
-  for (const end = Date.now() + 5_000; Date.now() < end && (await processesWith(host.marker)).length > count;) await delay(20)
-  expect(await processesWith(host.marker)).toHaveLength(count)
+  for (const end = Date.now() + 5_000; Date.now() < end && (await processesWith(host.trackingId)).length > count;) await delay(20)
+  expect(await processesWith(host.trackingId)).toHaveLength(count)
 }
 
 const SCAN = `trap 'echo scan told; sleep 0.3; echo scan gone; exit' TERM; echo ready; while :; do sleep 0.02; done`
@@ -597,7 +597,7 @@ describe('a canceled job', () => {
     const [, told = ''] = /program told (\d+)/.exec(stdout) ?? []
     expect(Number(told) - before).toBeGreaterThan(250)
     expect(signal).toBe('SIGKILL')
-    expect(await processesWith(host.marker)).toEqual([])
+    expect(await processesWith(host.trackingId)).toEqual([])
   })
 
   test('in a pod: SIGTERM for the children of its shells, and after_script at the same time', async () => {
@@ -619,7 +619,7 @@ describe('a canceled job', () => {
     const { stdout } = await canceled
     expect(said(stdout)).toEqual(['ready', 'program cleans up', 'program is clean'])
     expect(existsSync(join(host.tmp, 'kept'))).toBe(true)
-    expect(await processesWith(host.marker)).not.toEqual([])
+    expect(await processesWith(host.trackingId)).not.toEqual([])
   })
 
   test('cannot be canceled again', async () => {
@@ -699,14 +699,14 @@ describe('what a script leaves running', () => {
     const { phase, go } = await start(host)
     go()
     expect(said((await phase.done).stdout)).toEqual(['ready', 'late'])
-    expect(await processesWith(host.marker)).not.toEqual([])
+    expect(await processesWith(host.trackingId)).not.toEqual([])
   })
 
   test('in a container ends with it; the files stay', async () => {
     await using host = jobOf({ job }, { executor: 'docker' })
     const { phase } = await start(host)
     expect(said((await phase.done).stdout)).toEqual(['ready'])
-    expect(await processesWith(host.marker)).toEqual([])
+    expect(await processesWith(host.trackingId)).toEqual([])
     expect(existsSync(join(host.tmp, 'file'))).toBe(true)
   })
 
@@ -717,7 +717,7 @@ describe('what a script leaves running', () => {
     go()
     await phase.seen(/^late$/m)
     expect(said(host.texts()['log of main (phase 1)'] ?? '')).toEqual(['ready', 'late'])
-    expect(await processesWith(host.marker)).not.toEqual([])
+    expect(await processesWith(host.trackingId)).not.toEqual([])
   })
 })
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { attributesOf, hintFor, hintForUnhealed, type Answered } from '../../src/kube/hint.ts'
-import { type Asked, type Form } from '../../src/kube/answer.ts'
+import { attributesOf, hintFor, transientHint, type AnswerFacts } from '../../src/kube/hint.ts'
+import { type ApiRequest, type BodyKind } from '../../src/kube/answer.ts'
 import { Redactor } from '../../src/redact/redactor.ts'
 
 const { seal } = new Redactor()
@@ -13,19 +13,19 @@ const CALLS = {
   review: { method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews' },
   delete: { method: 'DELETE', path: '/api/v1/namespaces/kubepass/secrets/kubepass-1-1-0123456789abcdef' },
   list: { method: 'GET', path: '/api/v1/namespaces/kubepass/secrets?labelSelector=x&limit=250' },
-} as const satisfies Record<string, Pick<Asked, 'method' | 'path'>>
+} as const satisfies Record<string, Pick<ApiRequest, 'method' | 'path'>>
 type Call = keyof typeof CALLS
 
-function asked(call: Call, prefix = ''): Asked {
+function asked(call: Call, prefix = ''): ApiRequest {
   return { server: `https://10.0.0.1:6443${prefix}`, ...CALLS[call] }
 }
 
-function status(code: number, reason: string, message: string, details?: object): Answered {
-  const said = { kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason, message, ...(details && { details }) }
-  return { status: code, form: 'a Kubernetes Status', said }
+function status(code: number, reason: string, message: string, details?: object): AnswerFacts {
+  const kubeStatus = { kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason, message, ...(details && { details }) }
+  return { status: code, bodyKind: 'a Kubernetes Status', kubeStatus }
 }
 
-function denied(verb: string, resource: string, group: string, namespace: string | undefined, details: object): Answered {
+function denied(verb: string, resource: string, group: string, namespace: string | undefined, details: object): AnswerFacts {
   const place = namespace === undefined ? 'at the cluster scope' : `in the namespace "${namespace}"`
   return status(
     403,
@@ -35,12 +35,12 @@ function denied(verb: string, resource: string, group: string, namespace: string
   )
 }
 
-const noPath = (path: string, verb = 'post'): Answered =>
+const noPath = (path: string, verb = 'post'): AnswerFacts =>
   status(403, 'Forbidden', `forbidden: User "${USER}" cannot ${verb} path "${path}"`, {})
 const notThere = status(404, 'NotFound', 'the server could not find the requested resource', {})
-const foreign = (code: number, form: Form): Answered => ({ status: code, form, said: undefined })
+const foreign = (code: number, bodyKind: BodyKind): AnswerFacts => ({ status: code, bodyKind, kubeStatus: undefined })
 
-const hint = (call: Call, answered: Answered, prefix = ''): string => hintFor(asked(call, prefix), answered, bearer)
+const hint = (call: Call, answered: AnswerFacts, prefix = ''): string => hintFor(asked(call, prefix), answered, bearer)
 
 test.each<[Call, object]>([
   ['create', { verb: 'create', group: '', resource: 'secrets', namespace: 'kubepass', name: undefined }],
@@ -54,7 +54,7 @@ test.each<[Call, object]>([
 
 describe("a path in the server's URL that is not part of it", () => {
   // As kube-apiserver 1.36 answers, first to an identity without rights, then to one that may do everything.
-  test.each<[string, Call, Answered]>([
+  test.each<[string, Call, AnswerFacts]>([
     ['/api', 'create', denied('create', 'v1/kubepass', '', undefined, { name: 'namespaces', kind: 'v1' })],
     ['/api', 'token', denied('create', 'v1/kubepass', '', undefined, { name: 'namespaces', kind: 'v1' })],
     [
@@ -88,7 +88,7 @@ describe("a path in the server's URL that is not part of it", () => {
     expect(text).not.toMatch(/RBAC rule|kubectl|1\.28/)
   })
 
-  test.each<[string, Answered]>([
+  test.each<[string, AnswerFacts]>([
     ['/foo', foreign(404, 'plain text')],
     ['/foo', foreign(404, 'HTML')],
   ])('%s, and an answer that is no Status', (prefix, answered) => {
@@ -103,7 +103,7 @@ describe("a path in the server's URL that is not part of it", () => {
   })
 })
 
-test.each<[string, Call, Answered]>([
+test.each<[string, Call, AnswerFacts]>([
   ['an aggregated API', 'create', status(403, 'Forbidden', 'no', { group: 'metrics.k8s.io', kind: 'pods' })],
   ['another resource', 'create', status(404, 'NotFound', 'pods "x" not found', { name: 'x', kind: 'pods' })],
   ['another namespace', 'create', status(404, 'NotFound', 'namespaces "x" not found', { name: 'x', kind: 'namespaces' })],
@@ -119,28 +119,28 @@ test.each<[string, Call, Answered]>([
 })
 
 describe('something else than an API server gets no hint of Kubernetes', () => {
-  test.each<[number, Form]>([
+  test.each<[number, BodyKind]>([
     ...[200, 400, 401, 403, 404, 405, 406, 413, 415, 421, 422, 431].flatMap((code) =>
-      (['HTML', 'JSON of another kind', 'plain text', 'an empty body', 'something else'] as const).map((form): [number, Form] => [
+      (['HTML', 'JSON of another kind', 'plain text', 'an empty body', 'something else'] as const).map((bodyKind): [number, BodyKind] => [
         code,
-        form,
+        bodyKind,
       ]),
     ),
-  ])('%d with %s', (code, form) => {
+  ])('%d with %s', (code, bodyKind) => {
     for (const call of Object.keys(CALLS) as Call[]) {
-      const text = hint(call, foreign(code, form))
-      expect(text).toContain(`The answer is ${form}, not a Kubernetes Status: something else than a Kubernetes API server sent it`)
+      const text = hint(call, foreign(code, bodyKind))
+      expect(text).toContain(`The answer is ${bodyKind}, not a Kubernetes Status: something else than a Kubernetes API server sent it`)
       expect(text).not.toMatch(/RBAC|kubectl|namespace|ServiceAccount|1\.28|authentication-config/)
     }
   })
 
-  test.each<[number, Form]>([
+  test.each<[number, BodyKind]>([
     [431, 'an empty body'],
     [431, 'plain text'],
     [400, 'HTML'],
-  ])('%d with %s: the token is too long', (code, form) => {
+  ])('%d with %s: the token is too long', (code, bodyKind) => {
     const long = { bearer: seal('x'.repeat(60_000)) }
-    expect(hintFor(asked('create'), foreign(code, form), long)).toBe(
+    expect(hintFor(asked('create'), foreign(code, bodyKind), long)).toBe(
       'The token that was sent has 60000 characters, and what answered may take no header of that length. Is it the right token?',
     )
   })
@@ -150,7 +150,7 @@ describe('something else than an API server gets no hint of Kubernetes', () => {
   })
 })
 
-const RULES: [Call, Answered, RegExp[]][] = [
+const RULES: [Call, AnswerFacts, RegExp[]][] = [
   [
     'create',
     denied('create', 'secrets', '', 'kubepass', { kind: 'secrets' }),
@@ -189,7 +189,7 @@ test.each(RULES)('a right that is missing: %s', (call, answered, says) => {
 })
 
 const terminating = { name: 'x', kind: 'secrets', causes: [{ reason: 'NamespaceTerminating', field: 'metadata.namespace' }] }
-const SAID: [string, Call, Answered, RegExp][] = [
+const SAID: [string, Call, AnswerFacts, RegExp][] = [
   [
     'a namespace that does not exist',
     'create',
@@ -240,7 +240,7 @@ const SAID: [string, Call, Answered, RegExp][] = [
     status(
       403,
       'Forbidden',
-      'secrets "x" is forbidden: exceeded quota: anchors, requested: count/secrets=1, used: count/secrets=1, limited: count/secrets=1',
+      'secrets "x" is forbidden: exceeded quota: bound Secrets, requested: count/secrets=1, used: count/secrets=1, limited: count/secrets=1',
       { name: 'x', kind: 'secrets' },
     ),
     /^The namespace "kubepass" is full\.[^]*kubepass sweep --server/,
@@ -278,7 +278,7 @@ const SAID: [string, Call, Answered, RegExp][] = [
     /arrived without a token/,
   ],
   ['an old API server', 'review', notThere, /1\.28 or later/],
-  ...[400, 403, 404, 406, 409, 415, 422].map((code): [string, Call, Answered, RegExp] => [
+  ...[400, 403, 404, 406, 409, 415, 422].map((code): [string, Call, AnswerFacts, RegExp] => [
     `${String(code)} without details`,
     'create',
     status(code, 'Whatever', 'this is no'),
@@ -318,7 +318,7 @@ describe('401', () => {
   })
 })
 
-test.each<[string, Answered, RegExp]>([
+test.each<[string, AnswerFacts, RegExp]>([
   [
     'a webhook that is down',
     status(500, 'InternalError', 'Internal error occurred: failed calling webhook "w": failed to call webhook: Post'),
@@ -335,5 +335,5 @@ test.each<[string, Answered, RegExp]>([
   ['a gateway', foreign(502, 'HTML'), /The answer is HTML, not a Kubernetes Status: a gateway or a load balancer/],
   ['an empty answer', foreign(503, 'an empty body'), /a gateway or a load balancer/],
 ])('what does not heal: %s', (_, answered, says) => {
-  expect(hintForUnhealed(asked('create'), answered)).toMatch(says)
+  expect(transientHint(asked('create'), answered)).toMatch(says)
 })

@@ -2,8 +2,8 @@ import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
-import { BadAnswer, exchangeOnLoopback, Http, NotSent } from '../../src/net/http.ts'
-import { limitOf } from '../../src/base/deadline.ts'
+import { InvalidResponse, exchangeOnLoopback, Http, NotSent } from '../../src/net/http.ts'
+import { deadlineAfter } from '../../src/base/deadline.ts'
 import { behaviours, startRandomServer, type Act } from '../random-http.ts'
 
 /** What one exchange with a server that behaves so comes to: a status, or the name of the error. */
@@ -22,7 +22,7 @@ function requestTo(port: number, milliseconds: number): Parameters<typeof exchan
     method: 'DELETE',
     headers: {},
     body: '{}',
-    signal: limitOf(milliseconds),
+    signal: deadlineAfter(milliseconds),
   }
 }
 
@@ -31,7 +31,7 @@ async function outcome(exchange: Promise<{ status: number }>): Promise<number | 
     return (await exchange).status
   } catch (error) {
     if (error instanceof NotSent) return 'NotSent'
-    if (error instanceof BadAnswer) return error.message
+    if (error instanceof InvalidResponse) return error.message
     const { code, name } = error as NodeJS.ErrnoException
     return typeof code === 'string' ? code : name
   }

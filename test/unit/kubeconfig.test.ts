@@ -17,7 +17,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeDirectory, placeOf, removeKubeconfig, removeMoved } from '../../src/scan/private-directory.ts'
+import { createPrivateDirectory, currentPath, removePrivateDirectory, removeMovedDirectory } from '../../src/scan/private-directory.ts'
 import { nameOfCluster, writeKubeconfig } from '../../src/scan/kubeconfig-file.ts'
 import type { Options } from '../../src/config/options.ts'
 import { Redactor } from '../../src/redact/redactor.ts'
@@ -41,11 +41,11 @@ test('a directory that is there already is not taken: one of ours is made anew, 
   const directory = join(folder, 'kubepass-0123456789abcdef')
   mkdirSync(directory, { mode: 0o777 })
   writeFileSync(join(directory, 'token'), 'left')
-  makeDirectory(directory, process.getuid?.() ?? -1)
+  createPrivateDirectory(directory, process.getuid?.() ?? -1)
   expect(readdirSync(directory)).toEqual([])
   expect(statSync(directory).mode & 0o777).toBe(0o700)
   writeFileSync(join(directory, 'token'), 'of somebody else')
-  expect(() => makeDirectory(directory, -1)).toThrow(/could not be made \(EEXIST\)/)
+  expect(() => createPrivateDirectory(directory, -1)).toThrow(/could not be made \(EEXIST\)/)
   expect(readFileSync(join(directory, 'token'), 'utf8')).toBe('of somebody else')
 })
 
@@ -55,7 +55,7 @@ const uid = process.getuid?.() ?? -1
 
 test('a token takes the place of the one before: that one stays whole for whoever reads it, and no link is followed', () => {
   const directory = join(folder, 'kubepass-0000000000000001')
-  makeDirectory(directory, uid)
+  createPrivateDirectory(directory, uid)
   writeKubeconfig(directory, options, seal('the first token'), uid)
   const [token, kept, victim] = [join(directory, 'token'), join(folder, 'kept'), join(folder, 'victim')]
   // The same file by another name.
@@ -71,7 +71,7 @@ test('a token takes the place of the one before: that one stays whole for whoeve
 
 test('a second file that cannot be written leaves the first as it was', () => {
   const directory = join(folder, 'kubepass-0000000000000002')
-  makeDirectory(directory, uid)
+  createPrivateDirectory(directory, uid)
   writeKubeconfig(directory, options, seal('the first token'), uid)
   const source = (name: string): string => JSON.stringify(new URL(`../../src/${name}`, import.meta.url).href)
   const script = `import { writeKubeconfig } from ${source('scan/kubeconfig-file.ts')}
@@ -94,7 +94,7 @@ test('where the directory was removed, replaced by a link, or is of somebody els
   symlinkSync(elsewhere, directory)
   expect(() => write(uid)).toThrow(/not there any more, or not ours/)
   rmSync(directory)
-  makeDirectory(directory, uid)
+  createPrivateDirectory(directory, uid)
   expect(() => write(-1)).toThrow(/not there any more, or not ours/)
   expect([...readdirSync(elsewhere), ...readdirSync(directory)]).toEqual([])
 })
@@ -105,7 +105,7 @@ const scanner = canBeAnother ? ORDINARY_USER : uid
 function privateDirectory(): { place: string; directory: string; made: number } {
   const place = mkdtempSync(join(tmpdir(), 'kubeconfig-test-'))
   const directory = join(place, 'kubepass-0000000000000009')
-  const made = makeDirectory(directory, scanner)
+  const made = createPrivateDirectory(directory, scanner)
   writeKubeconfig(directory, options, seal('the token of this run'), scanner)
   return { place, directory, made }
 }
@@ -147,7 +147,7 @@ test.each(Object.entries(closings))('a private directory is removed: %s', (_name
   asOrdinaryUser(() => {
     const { place, directory } = privateDirectory()
     close(directory, place)
-    expect(removeKubeconfig(directory, place, scanner)).toBeUndefined()
+    expect(removePrivateDirectory(directory, place, scanner)).toBeUndefined()
     expect(existsSync(directory)).toBe(false)
     rmSync(place, { recursive: true })
   })
@@ -165,20 +165,20 @@ test('a directory that was closed takes the next token all the same', () => {
 
 test('what is not removed is told, with the reason', () => {
   const { place, directory } = asOrdinaryUser(privateDirectory)
-  expect(removeKubeconfig(directory, folder, scanner)).toBe(`it does not lie in ${folder}`)
-  expect(removeKubeconfig(directory, place, 1)).toBe(`it belongs to another user (uid ${String(scanner)})`)
+  expect(removePrivateDirectory(directory, folder, scanner)).toBe(`it does not lie in ${folder}`)
+  expect(removePrivateDirectory(directory, place, 1)).toBe(`it belongs to another user (uid ${String(scanner)})`)
   if (canBeAnother) {
     mkdirSync(join(directory, 'of-root'))
     writeFileSync(join(directory, 'of-root', 'file'), '')
-    const why = asOrdinaryUser(() => removeKubeconfig(directory, place, scanner))
+    const why = asOrdinaryUser(() => removePrivateDirectory(directory, place, scanner))
     expect(why).toBe(`"${join(directory, 'of-root')}" belongs to another user (uid 0)`)
     chownSync(place, 0, 0)
     rmSync(join(directory, 'of-root'), { recursive: true })
-    expect(asOrdinaryUser(() => removeKubeconfig(directory, place, scanner))).toBe(`"${place}" belongs to another user (uid 0)`)
+    expect(asOrdinaryUser(() => removePrivateDirectory(directory, place, scanner))).toBe(`"${place}" belongs to another user (uid 0)`)
   }
   rmSync(directory, { recursive: true })
   symlinkSync(folder, directory)
-  expect(removeKubeconfig(directory, place, scanner)).toBe('something else was put in its place')
+  expect(removePrivateDirectory(directory, place, scanner)).toBe('something else was put in its place')
   expect(existsSync(folder)).toBe(true)
   rmSync(place, { recursive: true })
 })
@@ -186,31 +186,31 @@ test('what is not removed is told, with the reason', () => {
 test('a directory is found where it was moved to, whatever is in its place, and whatever is no more', () => {
   asOrdinaryUser(() => {
     const { place, directory, made } = privateDirectory()
-    expect(placeOf(directory, made)).toBe(directory)
+    expect(currentPath(directory, made)).toBe(directory)
     const moved = join(place, 'moved')
     renameSync(directory, moved)
-    expect(placeOf(directory, made)).toBe(moved)
+    expect(currentPath(directory, made)).toBe(moved)
     mkdirSync(directory)
-    expect(placeOf(directory, made)).toBe(moved)
-    expect(removeMoved(directory, made, scanner)).toBe('it was moved again')
+    expect(currentPath(directory, made)).toBe(moved)
+    expect(removeMovedDirectory(directory, made, scanner)).toBe('it was moved again')
     expect(existsSync(directory)).toBe(true)
     chmodSync(moved, 0)
-    expect(removeMoved(moved, made, scanner)).toBeUndefined()
-    expect([existsSync(moved), placeOf(directory, made)]).toEqual([false, undefined])
+    expect(removeMovedDirectory(moved, made, scanner)).toBeUndefined()
+    expect([existsSync(moved), currentPath(directory, made)]).toEqual([false, undefined])
     rmSync(place, { recursive: true })
   })
 })
 
 test('what is kept for the proof in the post step is the token alone', () => {
   const directory = join(folder, 'kubepass-0000000000000004')
-  makeDirectory(directory, uid)
+  createPrivateDirectory(directory, uid)
   writeKubeconfig(directory, options, seal('the token'), uid)
   for (const name of ['stdout.pipe', 'stderr.pipe', 'token.next']) writeFileSync(join(directory, name), '')
   mkdirSync(join(directory, 'folder'))
-  expect(removeKubeconfig(directory, folder, uid, true)).toBeUndefined()
+  expect(removePrivateDirectory(directory, folder, uid, true)).toBeUndefined()
   expect(readdirSync(directory)).toEqual(['token'])
-  expect(removeKubeconfig(directory, folder, uid)).toBeUndefined()
-  expect(removeKubeconfig(directory, folder, uid, true)).toBeUndefined()
+  expect(removePrivateDirectory(directory, folder, uid)).toBeUndefined()
+  expect(removePrivateDirectory(directory, folder, uid, true)).toBeUndefined()
   expect(readdirSync(folder)).not.toContain('kubepass-0000000000000004')
 })
 
@@ -232,7 +232,7 @@ test.each<[string, string]>([
 
 test('cluster, context and user have one name, which the options may give', () => {
   const directory = join(folder, 'kubepass-0000000000000004')
-  makeDirectory(directory, uid)
+  createPrivateDirectory(directory, uid)
   const namesOf = (more: Partial<Options>): unknown => {
     const text = readFileSync(writeKubeconfig(directory, { ...options, ...more }, seal('the token'), uid), 'utf8')
     const { clusters, contexts, users, ...rest } = JSON.parse(text) as Record<

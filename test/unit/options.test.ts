@@ -5,7 +5,7 @@ import { join, relative } from 'node:path'
 import { KubepassError } from '../../src/base/errors.ts'
 import type { InputId } from '../../src/config/inputs.ts'
 import { parseOptions, type Options } from '../../src/config/options.ts'
-import { type Source } from '../../src/config/source.ts'
+import { type InputSource } from '../../src/config/source.ts'
 import { Redactor } from '../../src/redact/redactor.ts'
 import { CERTIFICATE } from './certificate.ts'
 
@@ -22,7 +22,7 @@ const GOOD: Partial<Record<InputId, string>> = {
   service_account: 'kubepass/scanner',
 }
 
-function sourceOf(given: Partial<Record<InputId, string>>, source: Partial<Source>): Source {
+function sourceOf(given: Partial<Record<InputId, string>>, source: Partial<InputSource>): InputSource {
   const inputs = { ...GOOD, ...given }
   return {
     isCI: true,
@@ -35,18 +35,18 @@ function sourceOf(given: Partial<Record<InputId, string>>, source: Partial<Sourc
     hasLaterSteps: true,
     hasPost: true,
     postFailsJob: true,
-    traced: undefined,
+    debugTraceVariable: undefined,
     stdin: undefined,
     env: {},
     ...source,
   }
 }
 
-function parse(given: Partial<Record<InputId, string>>, source: Partial<Source> = {}): Options {
+function parse(given: Partial<Record<InputId, string>>, source: Partial<InputSource> = {}): Options {
   return parseOptions(sourceOf(given, source), new Redactor().seal, 'start')
 }
 
-function problem(given: Partial<Record<InputId, string>>, source: Partial<Source> = {}): string {
+function problem(given: Partial<Record<InputId, string>>, source: Partial<InputSource> = {}): string {
   try {
     parse(given, source)
   } catch (error) {
@@ -282,7 +282,7 @@ describe('token', () => {
     writeFileSync(join(folder, 'token'), `${token}\n`)
     expect(parse({ token }).token?.reveal()).toBe(token)
     expect(parse({ token_file: join(folder, 'token') }).token?.reveal()).toBe(token)
-    expect(parse({ token_file: '-' }, { once: new Map([['-', `${token}\n`]]) }).token?.reveal()).toBe(token)
+    expect(parse({ token_file: '-' }, { pipeTexts: new Map([['-', `${token}\n`]]) }).token?.reveal()).toBe(token)
   })
   test('twice is one too many', () => {
     expect(problem({ token, token_file: join(folder, 'token') })).toMatch(/token and token_file are both given/)
@@ -327,7 +327,7 @@ test('what GitLab cannot do is refused', () => {
 })
 
 test('where the log shows every variable nothing is started, unless that is allowed; what runs is ended', () => {
-  const traced = { traced: 'CI_DEBUG_TRACE' }
+  const traced = { debugTraceVariable: 'CI_DEBUG_TRACE' }
   expect(problem({ command: 'true' }, traced)).toMatch(/CI_DEBUG_TRACE is true: .* set allow_debug_trace to true/)
   expect(parse({ command: 'true', allow_debug_trace: 'true' }, traced).command).toBeDefined()
   expect(parseOptions(sourceOf({}, traced), new Redactor().seal, 'finish').server).toBe('https://10.0.0.1:6443')
@@ -346,7 +346,7 @@ describe('one mistake, one complaint', () => {
   const CI: Partial<Record<InputId, string>> = {}
   const BY_KUBECONFIG = { server: '', certificate_authority: '', kubeconfig }
   const terminal = { hasLaterSteps: false, hasPost: false, postFailsJob: false, argv: ['true'] }
-  test.each<[string, Partial<Record<InputId, string>>, Partial<Source>?]>([
+  test.each<[string, Partial<Record<InputId, string>>, Partial<InputSource>?]>([
     ['a file of a token that cannot be read', { token_file: unreadable }],
     ['and the identity is named', { token_file: unreadable, identity: 'token' }],
     ['a token that is damaged', { token: 'Bearer abcdefghijklmnopqrstuvwxyz', identity: 'token' }],

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { spawnSync } from 'node:child_process'
-import { proxyFor } from '../../src/net/proxy.ts'
+import { proxyFor } from '../../src/net/proxy-variables.ts'
 import { goTool } from '../cluster/go-tool.ts'
 
 const PROXY = 'http://proxy.example.com:3128'

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { problemOfProxy, proxyPassword, sealProxyPasswords } from '../../src/net/proxy.ts'
+import { problemOfProxy, proxyPassword, sealProxyPasswords } from '../../src/net/proxy-variables.ts'
 import { Redactor } from '../../src/redact/redactor.ts'
 
 test.each([

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Response } from '../../src/net/http.ts'
-import { retried, type Clock, type Manner, type Tried } from '../../src/net/retry.ts'
+import type { HttpResponse } from '../../src/net/http.ts'
+import { retry, type Clock, type RetryOptions, type RetryResult } from '../../src/net/retry.ts'
 
 /** Time that passes when nothing else is left to do. */
 class PlayedClock implements Clock {
@@ -41,19 +41,19 @@ class PlayedClock implements Clock {
   }
 }
 
-const FAILURES = (code: string) => (): Promise<Response> => Promise.reject(Object.assign(new Error('x'), { code }))
-const OK: Response = { status: 200, headers: {}, body: '' }
+const FAILURES = (code: string) => (): Promise<HttpResponse> => Promise.reject(Object.assign(new Error('x'), { code }))
+const OK: HttpResponse = { status: 200, headers: {}, body: '' }
 
 interface Played {
-  tried: Tried
+  tried: RetryResult
   seconds: number
   said: string[]
   tries: number
 }
 
 async function play(
-  attempt: (tries: number, clock: Clock) => Promise<Response>,
-  isNewHost: Manner['isNewHost'],
+  attempt: (tries: number, clock: Clock) => Promise<HttpResponse>,
+  isNewHost: RetryOptions['isNewHost'],
   deadline = 60,
 ): Promise<Played> {
   const clock = new PlayedClock()
@@ -63,8 +63,8 @@ async function play(
   void clock.sleep(deadline * 1000, never.signal).then(() => over.abort(new DOMException('x', 'TimeoutError')))
   const said: string[] = []
   let tries = 0
-  const say = (text: string): void => void said.push(`${String(Math.round((clock.now() - clock.began) / 1000))} s: ${text}`)
-  const ending = retried(() => attempt((tries += 1), clock), limit, { say, isNewHost }, clock)
+  const info = (text: string): void => void said.push(`${String(Math.round((clock.now() - clock.began) / 1000))} s: ${text}`)
+  const ending = retry(() => attempt((tries += 1), clock), limit, { info, isNewHost }, clock)
   await clock.pass(ending)
   return { tried: await ending, seconds: (clock.now() - clock.began) / 1000, said, tries }
 }
@@ -120,7 +120,7 @@ test('a first try that is not answered is told of as one', async () => {
 })
 
 test('an answer that asks for patience is told with it', async () => {
-  const busy: Response = { status: 429, headers: { 'retry-after': '30' }, body: '' }
+  const busy: HttpResponse = { status: 429, headers: { 'retry-after': '30' }, body: '' }
   const { said, tries } = await play((tries) => Promise.resolve(tries === 1 ? busy : OK), true)
   expect([tries, said]).toEqual([
     2,
@@ -134,9 +134,9 @@ test('an answer that asks for patience is told with it', async () => {
 test('without a limit that is known no time is told', async () => {
   const clock = new PlayedClock()
   const said: string[] = []
-  const manner = { say: (text: string) => void said.push(text), isNewHost: false }
+  const manner = { info: (text: string) => void said.push(text), isNewHost: false }
   let tries = 0
-  const ending = retried(
+  const ending = retry(
     () => ((tries += 1) < 6 ? FAILURES('ECONNREFUSED')() : Promise.resolve(OK)),
     new AbortController().signal,
     manner,

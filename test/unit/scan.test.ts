@@ -68,7 +68,7 @@ async function endOf(command: string, isolate: 'off' | 'auto', signal = new Abor
   const scan = await Scan.start(['sh', '-c', command], process.env, randomUUID(), isolate, streams)
   expect(scan.isolation.isolated).toBe(isolate === 'auto')
   const { exitCode, signal: by } = await scan.ended(signal)
-  expect((await scan.stop()).left).toBe(0)
+  expect((await scan.stop()).remaining).toBe(0)
   await scan.drain(new AbortController().signal)
   return `${String(exitCode)} ${String(by)} ${said}`
 }

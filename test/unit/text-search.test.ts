@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { TextSearch, type Run } from '../../src/redact/text-search.ts'
+import { TextSearch, type ByteRange } from '../../src/redact/text-search.ts'
 
 const SHORTEST_RUN = 16
 
@@ -32,8 +32,8 @@ const samples: fc.Arbitrary<Sample> = alphabets.chain((alphabet) => {
 })
 
 /** What the search is to mark, looked up one window after the other. */
-function expectedRuns({ secrets, text, cut }: Sample): Run[] {
-  const runs: Run[] = []
+function expectedRuns({ secrets, text, cut }: Sample): ByteRange[] {
+  const runs: ByteRange[] = []
   for (let at = Math.max(0, cut - SHORTEST_RUN); at + SHORTEST_RUN <= text.length; at += 1) {
     const window = text.subarray(at, at + SHORTEST_RUN)
     if (!secrets.some((secret) => secret.includes(window))) continue
@@ -50,10 +50,10 @@ test('the search marks all runs that end behind the cut, and nothing else, whate
     fc.property(samples, (sample) => {
       const { secrets, before, text, cut } = sample
       const search = new TextSearch()
-      for (const secret of secrets) expect(search.add(secret)).toBe(secret.length >= SHORTEST_RUN)
-      search.load(before)
+      for (const secret of secrets) expect(search.addText(secret)).toBe(secret.length >= SHORTEST_RUN)
+      search.setInput(before)
       search.markRuns(0)
-      search.load(text)
+      search.setInput(text)
       search.markRuns(Math.min(cut, text.length))
       const runs = search.markedRuns()
       expect(runs).toEqual(expectedRuns({ ...sample, cut: Math.min(cut, text.length) }))
@@ -69,7 +69,7 @@ test('a dump in one text makes nothing of the next one look like a dump', () => 
   const looked = (texts: string[]): number[] => {
     const search = new TextSearch()
     return texts.map((text) => {
-      search.load(Buffer.from(text))
+      search.setInput(Buffer.from(text))
       return search.markDumpedRuns(0)
     })
   }

@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { commandsDefused } from '../../src/platform/workflow-commands.ts'
+import { neutralizeCommands } from '../../src/platform/workflow-commands.ts'
 import { TextSearch } from '../../src/redact/text-search.ts'
 
 function defused(pieces: Buffer[]): string {
-  return Buffer.concat(pieces.map(commandsDefused(new TextSearch()))).toString()
+  return Buffer.concat(pieces.map(neutralizeCommands(new TextSearch()))).toString()
 }
 
 /** As the runner reads lines: split at LF, CR and CRLF, leading white space skipped. */
@@ -58,7 +58,7 @@ test('of a whole text, and of one in pieces, it makes what these expressions say
 })
 
 test('what needs no change is the piece itself', () => {
-  const filter = commandsDefused(new TextSearch())
+  const filter = neutralizeCommands(new TextSearch())
   for (const text of ['', 'a: b\n', '\n'.repeat(100), ' '.repeat(100), 'ก:', ' #', '# [x] std::string']) {
     const piece = Buffer.from(text)
     expect(filter(piece)).toBe(piece)

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { checkCredential, claimsOf, readCredential, untimely, type Expected } from '../../src/token/claims.ts'
+import { checkCredential, describeClaims, readCredential, validityProblem, type ExpectedToken } from '../../src/token/claims.ts'
 import { decodeJwt } from '../../src/token/jwt.ts'
-import { endsAt, renewAt, retireAt } from '../../src/token/lifetime.ts'
+import { endsAt, renewAt, revokeSupersededAt } from '../../src/token/lifetime.ts'
 import { decode } from '../../src/commands/decode.ts'
 import { KubepassError } from '../../src/base/errors.ts'
 import { Redactor } from '../../src/redact/redactor.ts'
@@ -19,22 +19,22 @@ const claims = {
   nbf: IAT,
   exp: IAT + 900,
   jti: 'id-1',
-  'kubernetes.io': { namespace: 'kubepass', serviceaccount: { name: 'scanner', uid: 'u' }, secret: { name: 'anchor', uid: 'uid-1' } },
+  'kubernetes.io': { namespace: 'kubepass', serviceaccount: { name: 'scanner', uid: 'u' }, secret: { name: 'bound-secret', uid: 'uid-1' } },
 }
-const expected: Expected = {
+const expected: ExpectedToken = {
   namespace: 'kubepass',
   name: 'scanner',
   duration: 900,
-  anchor: { name: 'anchor', uid: 'uid-1' },
+  boundSecret: { name: 'bound-secret', uid: 'uid-1' },
   audiences: [],
-  stated: new Date((IAT + 900) * 1000).toISOString(),
+  statedExpiry: new Date((IAT + 900) * 1000).toISOString(),
 }
 
 function jwt(head: object, body: object): string {
   return [head, body].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.') + '.c2lnbmF0dXJl'
 }
 
-const check = (body: object, head: object = header, want: Partial<Expected> = {}): string[] =>
+const check = (body: object, head: object = header, want: Partial<ExpectedToken> = {}): string[] =>
   checkCredential(readCredential(seal(jwt(head, body))), { ...expected, ...want }, IAT)
 
 test('the token that was asked for is good', () => {
@@ -43,7 +43,7 @@ test('the token that was asked for is good', () => {
 })
 
 test('a shorter life is a warning', () => {
-  expect(check({ ...claims, exp: IAT + 600 }, header, { stated: undefined })).toEqual([
+  expect(check({ ...claims, exp: IAT + 600 }, header, { statedExpiry: undefined })).toEqual([
     expect.stringMatching(/600 s, shorter than the 900 s/),
   ])
 })
@@ -56,7 +56,7 @@ test('so are clocks that differ', () => {
 
 const kubernetes = claims['kubernetes.io']
 describe('refused', () => {
-  test.each<[string, object, object, RegExp, Partial<Expected>?]>([
+  test.each<[string, object, object, RegExp, Partial<ExpectedToken>?]>([
     ['no signature', claims, { alg: 'none' }, /algorithm is "none"/],
     ['a shared key', claims, { alg: 'HS256' }, /algorithm/],
     ['no algorithm', claims, {}, /algorithm is "missing"/],
@@ -70,9 +70,14 @@ describe('refused', () => {
     ],
     ['no private claims', { ...claims, 'kubernetes.io': undefined }, header, /namespace/],
     ['bound to nothing', { ...claims, 'kubernetes.io': { ...kubernetes, secret: undefined } }, header, /not bound/],
-    ['bound to another uid', { ...claims, 'kubernetes.io': { ...kubernetes, secret: { name: 'anchor', uid: 'x' } } }, header, /not bound/],
+    [
+      'bound to another uid',
+      { ...claims, 'kubernetes.io': { ...kubernetes, secret: { name: 'bound-secret', uid: 'x' } } },
+      header,
+      /not bound/,
+    ],
     ['bound to another name', { ...claims, 'kubernetes.io': { ...kubernetes, secret: { name: 'x', uid: 'uid-1' } } }, header, /not bound/],
-    ['a longer life', { ...claims, exp: IAT + 3600 }, header, /3600 s, longer than the 900 s/, { stated: undefined }],
+    ['a longer life', { ...claims, exp: IAT + 3600 }, header, /3600 s, longer than the 900 s/, { statedExpiry: undefined }],
     ['a life that the server did not state', { ...claims, exp: IAT + 880 }, header, /another time/],
     ['an end before its beginning', { ...claims, exp: IAT - 1 }, header, /times/],
     ['an end before its beginning, without nbf', { ...claims, nbf: undefined, exp: IAT - 1 }, header, /times/],
@@ -99,7 +104,7 @@ test.each(['', 'a.b', 'a.b.c.d', '....', `${'x'.repeat(20)}.${'y'.repeat(20)}.z`
 )
 
 test('hostile claims are quoted', () => {
-  const shown = claimsOf(seal(jwt(header, { ...claims, ref: 'refs/heads/x\n::error::pwned ##[group] \u202e' })))
+  const shown = describeClaims(seal(jwt(header, { ...claims, ref: 'refs/heads/x\n::error::pwned ##[group] \u202e' })))
   expect(shown).toContain(String.raw`ref: "refs/heads/x\n::error::pwned ##\u005bgroup] \u202e"`)
 })
 
@@ -143,15 +148,15 @@ describe('a renewal', () => {
   })
 
   test('leaves the one before it alone until its own end, or for as long as was said, and never longer than it lives', () => {
-    expect(retireAt(900_000, 630_000, undefined)).toBe(900_000)
-    expect(retireAt(900_000, 630_000, 120)).toBe(750_000)
-    expect(retireAt(900_000, 630_000, 600)).toBe(900_000)
+    expect(revokeSupersededAt(900_000, 630_000, undefined)).toBe(900_000)
+    expect(revokeSupersededAt(900_000, 630_000, 120)).toBe(750_000)
+    expect(revokeSupersededAt(900_000, 630_000, 600)).toBe(900_000)
   })
 })
 
 describe('the token that shows who the job is', () => {
   const NOW = IAT
-  const why = (more: object): string | undefined => untimely(seal(jwt(header, { sub: 'x', ...more })), NOW)
+  const why = (more: object): string | undefined => validityProblem(seal(jwt(header, { sub: 'x', ...more })), NOW)
   test.each<[object, RegExp | undefined]>([
     [{}, undefined],
     [{ exp: NOW + 1 }, undefined],
@@ -170,12 +175,12 @@ describe('the token that shows who the job is', () => {
     else expect(why(times)).toMatch(says)
   })
   test('one that is no JWT is not judged', () => {
-    expect(untimely(seal('abcdefghijklmnopqrstuvwxyz'))).toBeUndefined()
+    expect(validityProblem(seal('abcdefghijklmnopqrstuvwxyz'))).toBeUndefined()
   })
 })
 
 test('no text in a claim is quoted twice', () => {
-  expect(claimsOf(seal(jwt(header, { aud: ['https://a', '##[x'], sub: { a: 'b' } })))).toBe(
+  expect(describeClaims(seal(jwt(header, { aud: ['https://a', '##[x'], sub: { a: 'b' } })))).toBe(
     '  aud: ["https://a","##\\u005bx"]\n  sub: {"a":"b"}',
   )
 })

@@ -34,10 +34,10 @@ class SealedValue {
   }
 }
 
-export type Secret = SealedValue
-export type Seal = (value: string) => Secret
+export type SealedString = SealedValue
+export type Seal = (value: string) => SealedString
 
 /** For the redactor alone. */
-export function sealedValue(value: string): Secret {
+export function sealedString(value: string): SealedString {
   return new SealedValue(value)
 }

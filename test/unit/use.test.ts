@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { waitToTell } from '../../src/lifecycle/use.ts'
+import { announcementDelay } from '../../src/lifecycle/use.ts'
 
 const NOW = Date.parse('2026-01-01T00:00:00Z')
 const minutes = (count: number): number => count * 60_000
@@ -15,5 +15,5 @@ test.each<[string, number, number | undefined, number | undefined]>([
   ['max_scan ends before a renewal that is near: never', minutes(1), 30, undefined],
   ['longer than any timer: as late as one can be', minutes(60 * 24 * 365), undefined, 2 ** 31 - 1],
 ])('the sentence about the renewal: %s', (_name, from, maxScan, wait) => {
-  expect(waitToTell(NOW + from, NOW, maxScan)).toBe(wait)
+  expect(announcementDelay(NOW + from, NOW, maxScan)).toBe(wait)
 })

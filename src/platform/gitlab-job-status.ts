@@ -1,20 +1,20 @@
 import { KubepassError } from '../base/errors.ts'
 import { exchangeOnLoopback, Http, isLoopback } from '../net/http.ts'
-import { proxyFor } from '../net/proxy.ts'
-import { reasonOf, retried } from '../net/retry.ts'
-import type { Secret } from '../redact/secret.ts'
-import type { Run } from '../state/job.ts'
+import { proxyFor } from '../net/proxy-variables.ts'
+import { reasonOf, retry } from '../net/retry.ts'
+import type { SealedString } from '../redact/sealed-string.ts'
+import type { JobInfo } from '../state/job-info.ts'
 
 const OVER = ['success', 'failed', 'canceled', 'skipped']
 
 /** https://docs.gitlab.com/api/jobs/#get-a-single-job */
 export async function isOverOnGitlab(
-  run: Run,
-  auth: { readonly personal: Secret } | { readonly job: Secret },
+  run: JobInfo,
+  auth: { readonly personal: SealedString } | { readonly job: SealedString },
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (!/^[1-9]\d{0,15}$/.test(run.id) || run.repository === '') throw new KubepassError('INPUT', 'an anchor names no job of it')
+  if (!/^[1-9]\d{0,15}$/.test(run.id) || run.repository === '') throw new KubepassError('INPUT', 'a bound Secret names no job of it')
   const url = URL.parse(
     `${env['CI_API_V4_URL'] ?? 'https://gitlab.com/api/v4'}/projects/${encodeURIComponent(run.repository)}/jobs/${run.id}`,
   )
@@ -27,11 +27,11 @@ export async function isOverOnGitlab(
   const http = new Http({ ca: undefined, serverName: undefined, proxyUrl: proxyFor(url, env) })
   try {
     const exchange = plain ? exchangeOnLoopback : http.exchange.bind(http)
-    const { last } = await retried(
+    const { last } = await retry(
       (attempt) => exchange({ url, method: 'GET', headers, signal: attempt }),
       signal,
       // Of what it cannot tell within seconds the sweep says so.
-      { say: () => undefined, isNewHost: true },
+      { info: () => undefined, isNewHost: true },
     )
     const answer = 'failure' in last ? reasonOf(last.failure) : last.status
     const status = 'failure' in last || last.status !== 200 ? undefined : statusIn(last.body)

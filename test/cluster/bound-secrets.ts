@@ -9,7 +9,7 @@ import { errnoOf } from '../../src/base/errors.ts'
 import { admin } from './admin.ts'
 import type { ClusterInfo } from './cluster.ts'
 
-/** What an anchor is made of; all but what is given here is as kubepass makes it. */
+/** What a bound Secret is made of; all but what is given here is as kubepass makes it. */
 export interface AnchorParts {
   platform?: string
   run?: string
@@ -28,7 +28,7 @@ export interface AnchorParts {
 
 export const HOUR_MS = 3_600_000
 
-export function anchorOf(parts: AnchorParts = {}): { metadata: { name: string } & Record<string, unknown> } & Record<string, unknown> {
+export function boundSecretOf(parts: AnchorParts = {}): { metadata: { name: string } & Record<string, unknown> } & Record<string, unknown> {
   const { platform = 'github', run = '1', attempt = '1', key = '0123456789abcdef', repository = 'octo-org/octo-repo' } = parts
   const { instance = platform === 'terminal' ? '' : `https://${platform}.com` } = parts
   const { deadBy = new Date(Date.now() - HOUR_MS), name = `kubepass-${run}-${attempt}-${key}`, change = {}, metadata = {} } = parts

@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals'
 import { describe } from '../../src/base/errors.ts'
-import { refuseOptions } from '../../src/system/node-runtime.ts'
+import { rejectUnsafeNodeOptions } from '../../src/system/node-runtime.ts'
 
 const namesIn = (options: string): string => {
   try {
-    refuseOptions({ NODE_OPTIONS: options })
+    rejectUnsafeNodeOptions({ NODE_OPTIONS: options })
     return ''
   } catch (error) {
     return describe(error).split('\n')[0] ?? ''

@@ -1,15 +1,15 @@
 import { closeSync, constants, openSync, readSync, statSync } from 'node:fs'
 import { addAbortSignal, type Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { limitOf } from '../base/deadline.ts'
+import { deadlineAfter } from '../base/deadline.ts'
 import { errnoOf } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
 import type { InputId } from './inputs.ts'
-import { Wrong } from './invalid-value.ts'
+import { InvalidValue } from './invalid-value.ts'
 import { LARGEST_FILE, textIn } from './small-file.ts'
 
 /** The text of each pipe and of standard input, by path; Wrong if it could not be read. */
-export type ReadOnce = ReadonlyMap<string, string | Wrong>
+export type PipeTexts = ReadonlyMap<string, string | InvalidValue>
 
 /** The inputs that can be the path of a file. */
 export const PATH_INPUTS = ['kubeconfig', 'token_file', 'certificate_authority'] as const satisfies InputId[]
@@ -27,27 +27,27 @@ const POLL_MS = 20
  * Reads pipes, such as a process substitution, before all other inputs. Their text serves the whole run.
  * @param seconds how long to wait for their ends
  */
-export async function readOnce(source: Source, seconds: number, stop: AbortSignal): Promise<ReadOnce> {
+export async function readPipes(source: Source, seconds: number, stop: AbortSignal): Promise<PipeTexts> {
   const given = PATH_INPUTS.map((id) => (source.input(id) ?? '').trim())
-  const limit = limitOf(seconds * 1000, stop)
-  const read = async (path: string, readText: () => Promise<string>): Promise<[string, string | Wrong]> => {
+  const deadline = deadlineAfter(seconds * 1000, stop)
+  const read = async (path: string, readText: () => Promise<string>): Promise<[string, string | InvalidValue]> => {
     try {
       return [path, await readText()]
     } catch (error) {
       stop.throwIfAborted()
-      if (error instanceof Wrong) return [path, error]
-      const why = limit.aborted
+      if (error instanceof InvalidValue) return [path, error]
+      const why = deadline.aborted
         ? `whose text did not end within ${seconds} s: does anybody write to it? Raise deadline if that takes longer`
         : `which cannot be read (${errnoOf(error)})`
-      return [path, new Wrong(`names ${isStdin(path) ? 'standard input' : `the pipe ${quote(path)}`}, ${why}`)]
+      return [path, new InvalidValue(`names ${isStdin(path) ? 'standard input' : `the pipe ${quote(path)}`}, ${why}`)]
     }
   }
   const ofStdin = source.stdin === undefined ? [] : given.filter(isStdin)
   const ofPipes = given.filter((path) => !isStdin(path) && isPipe(path))
   return new Map(
     await Promise.all([
-      ...ofStdin.map((path) => read(path, () => textOfStdin(ofStdin.length, source.stdin, limit))),
-      ...ofPipes.map((path) => read(path, () => textOfPipe(path, source.hasPost, limit))),
+      ...ofStdin.map((path) => read(path, () => textOfStdin(ofStdin.length, source.stdin, deadline))),
+      ...ofPipes.map((path) => read(path, () => textOfPipe(path, source.hasPost, deadline))),
     ]),
   )
 }
@@ -65,8 +65,8 @@ function isPipe(path: string): boolean {
 }
 
 /** Without blocking: nobody may ever write to a named pipe, and a signal must be heard meanwhile. */
-async function textOfPipe(path: string, hasPost: boolean, limit: AbortSignal): Promise<string> {
-  if (hasPost) throw new Wrong(`names the pipe ${quote(path)}: the end of the job reads it again, and a pipe can be read only once`)
+async function textOfPipe(path: string, hasPost: boolean, deadline: AbortSignal): Promise<string> {
+  if (hasPost) throw new InvalidValue(`names the pipe ${quote(path)}: the end of the job reads it again, and a pipe can be read only once`)
   // A process substitution has had its writer from the start; a named pipe may still wait for one.
   const hadWriter = /^\/(dev|proc\/[^/]+)\/fd\//.test(path)
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -75,11 +75,11 @@ async function textOfPipe(path: string, hasPost: boolean, limit: AbortSignal): P
     for (let size = 0; size <= LARGEST_FILE;) {
       const chunk = readNow(file)
       if (chunk?.length === 0 && (hadWriter || size > 0)) return textIn(Buffer.concat(chunks))
-      if (chunk === undefined || chunk.length === 0) await sleep(POLL_MS, undefined, { signal: limit })
+      if (chunk === undefined || chunk.length === 0) await sleep(POLL_MS, undefined, { signal: deadline })
       else chunks.push(chunk)
       size += chunk?.length ?? 0
     }
-    throw new Wrong(`names the pipe ${quote(path)}, whose text is over 1 MiB`)
+    throw new InvalidValue(`names the pipe ${quote(path)}, whose text is over 1 MiB`)
   } finally {
     closeSync(file)
   }
@@ -96,14 +96,14 @@ function readNow(file: number): Buffer | undefined {
   }
 }
 
-async function textOfStdin(readers: number, open: (() => Readable) | undefined, limit: AbortSignal): Promise<string> {
-  if (readers > 1 || open === undefined) throw new Wrong('names standard input, as another input does')
+async function textOfStdin(readers: number, open: (() => Readable) | undefined, deadline: AbortSignal): Promise<string> {
+  if (readers > 1 || open === undefined) throw new InvalidValue('names standard input, as another input does')
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of addAbortSignal(limit, open()) as AsyncIterable<Buffer>) {
+  for await (const chunk of addAbortSignal(deadline, open()) as AsyncIterable<Buffer>) {
     chunks.push(chunk)
     size += chunk.length
-    if (size > LARGEST_FILE) throw new Wrong('names standard input, whose text is over 1 MiB')
+    if (size > LARGEST_FILE) throw new InvalidValue('names standard input, whose text is over 1 MiB')
   }
   return textIn(Buffer.concat(chunks))
 }

@@ -18,7 +18,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { errnoOf } from '../../src/base/errors.ts'
-import { appendWhole, replaceFile, settled } from '../../src/system/files.ts'
+import { appendAtomically, replaceFile, resolveRealPath } from '../../src/system/files.ts'
 
 const codeOf = (write: () => void): string => {
   try {
@@ -31,7 +31,7 @@ const codeOf = (write: () => void): string => {
 
 const within = (play: (folder: string) => void): (() => void) => {
   return () => {
-    const folder = settled(mkdtempSync(join(tmpdir(), 'kubepass-write-')))
+    const folder = resolveRealPath(mkdtempSync(join(tmpdir(), 'kubepass-write-')))
     try {
       play(folder)
     } finally {
@@ -45,8 +45,8 @@ test(
   within((folder) => {
     const state = join(folder, 'state')
     writeFileSync(state, 'a'.repeat(3_000))
-    const script = `import { appendWhole, writePrivate } from ${JSON.stringify(new URL('../../src/system/files.ts', import.meta.url).href)}
-for (const write of [() => appendWhole('state', 'b'.repeat(3_000)), () => appendWhole('new', 'b'.repeat(9_000)), () => writePrivate('kubeconfig', 'b'.repeat(9_000))])
+    const script = `import { appendAtomically, writePrivate } from ${JSON.stringify(new URL('../../src/system/files.ts', import.meta.url).href)}
+for (const write of [() => appendAtomically('state', 'b'.repeat(3_000)), () => appendAtomically('new', 'b'.repeat(9_000)), () => writePrivate('kubeconfig', 'b'.repeat(9_000))])
   try { write(); console.log('written') } catch (error) { console.log(error.code) }`
     // As on a full disk, a write takes what fits (4 KiB), and the next one nothing.
     const limited = `trap '' XFSZ; ulimit -f 8; exec "$0" --input-type=module -e "$1"`
@@ -65,10 +65,10 @@ test(
     writeFileSync(victim, 'precious')
     symlinkSync(victim, link)
     execFileSync('mkfifo', [pipe])
-    expect([link, pipe, folder].map((path) => codeOf(() => appendWhole(path, 'x')))).toEqual(['ELOOP', 'ENXIO', 'EISDIR'])
+    expect([link, pipe, folder].map((path) => codeOf(() => appendAtomically(path, 'x')))).toEqual(['ELOOP', 'ENXIO', 'EISDIR'])
     // Somebody reads there.
     const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
-    expect(codeOf(() => appendWhole(pipe, 'x'))).toBe('ENOTSUP')
+    expect(codeOf(() => appendAtomically(pipe, 'x'))).toBe('ENOTSUP')
     closeSync(reader)
     expect(readFileSync(victim, 'utf8')).toBe('precious')
   }),
@@ -95,7 +95,7 @@ test(
   within((folder) => {
     const [reports, elsewhere] = [join(folder, 'reports'), join(folder, 'elsewhere')]
     mkdirSync(reports)
-    const path = settled(join(reports, 'evidence.json'))
+    const path = resolveRealPath(join(reports, 'evidence.json'))
     renameSync(reports, elsewhere)
     symlinkSync(elsewhere, reports)
     expect(() => replaceFile(path, '{}')).toThrow('its folder is behind a link')

@@ -6,7 +6,7 @@ const AFTER_SCRIPT_S = 300
  * https://docs.gitlab.com/runner/configuration/configure_runners/#ensuring-after_script-execution
  * @param maxScan seconds; undefined when nobody has set it
  */
-export function limitDoubts(env: NodeJS.ProcessEnv, maxScan: number | undefined, now = Date.now()): string[] {
+export function timeoutWarnings(env: NodeJS.ProcessEnv, maxScan: number | undefined, now = Date.now()): string[] {
   const script = secondsOf(env['RUNNER_SCRIPT_TIMEOUT'])
   const afterScript = secondsOf(env['RUNNER_AFTER_SCRIPT_TIMEOUT']) ?? AFTER_SCRIPT_S
   const job = Number(env['CI_JOB_TIMEOUT'])

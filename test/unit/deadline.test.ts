@@ -2,14 +2,14 @@ import { expect, test } from '@jest/globals'
 import { setTimeout as delay } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { limitOf } from '../../src/base/deadline.ts'
+import { deadlineAfter } from '../../src/base/deadline.ts'
 
 test('a limit is known to be over also if nobody asked before the garbage was collected', async () => {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
   const stop = new AbortController()
-  const limits = Array.from({ length: 10 }, () => limitOf(50, stop.signal))
-  const later = limitOf(60_000, stop.signal)
+  const limits = Array.from({ length: 10 }, () => deadlineAfter(50, stop.signal))
+  const later = deadlineAfter(60_000, stop.signal)
   for (let times = 0; times < 5; times += 1) {
     await delay(50)
     collect()

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { limitDoubts } from '../../src/platform/gitlab-limits.ts'
+import { timeoutWarnings } from '../../src/platform/gitlab-timeouts.ts'
 
 const NOW = Date.parse('2026-01-01T00:10:00Z')
 /** As the template has them. */
@@ -9,7 +9,7 @@ const usual = {
   RUNNER_SCRIPT_TIMEOUT: '25m',
   RUNNER_AFTER_SCRIPT_TIMEOUT: '2m',
 }
-const doubts = (env: NodeJS.ProcessEnv, maxScan?: number): string[] => limitDoubts({ ...usual, ...env }, maxScan, NOW)
+const doubts = (env: NodeJS.ProcessEnv, maxScan?: number): string[] => timeoutWarnings({ ...usual, ...env }, maxScan, NOW)
 
 test.each<[string, NodeJS.ProcessEnv]>([
   ["the template's own limits", {}],

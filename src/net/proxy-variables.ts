@@ -1,6 +1,6 @@
 import { KubepassError } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
-import type { Seal } from '../redact/secret.ts'
+import type { Seal } from '../redact/sealed-string.ts'
 import { isExcepted } from './no-proxy.ts'
 
 /** How a proxy's URL with a password is written. */

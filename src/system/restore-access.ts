@@ -9,11 +9,11 @@ import { quote } from '../base/quote.ts'
  * owner's rights and does the work again.
  * @param tell gets what was closed, as `reopen` returns it
  */
-export function regained<T>(path: string, work: () => T, tell: (closed: string[]) => void = () => undefined): T {
+export function withRestoredAccess<T>(path: string, work: () => T, tell: (closed: string[]) => void = () => undefined): T {
   try {
     return work()
   } catch (error) {
-    const closed = errnoOf(error) === 'EACCES' ? reopen(path) : []
+    const closed = errnoOf(error) === 'EACCES' ? restoreAccess(path) : []
     if (closed.length === 0) throw error
     tell(closed)
     return work()
@@ -24,7 +24,7 @@ export function regained<T>(path: string, work: () => T, tell: (closed: string[]
  * Restores the owner's rights: to pass the folders that lead to a path, to change the last folder, and to change the path itself.
  * @returns each folder or file that the owner could not use, with its former mode
  */
-export function reopen(path: string): string[] {
+export function restoreAccess(path: string): string[] {
   const folders: string[] = []
   for (let folder = dirname(path); folder !== dirname(folder); folder = dirname(folder)) folders.unshift(folder)
   return [
@@ -57,7 +57,7 @@ function folderAt(path: string): Stats {
 export function removeTree(path: string): void {
   const remove = (): void => rmSync(path, { recursive: true, force: true })
   try {
-    regained(path, remove)
+    withRestoredAccess(path, remove)
   } catch (error) {
     if (errnoOf(error) !== 'EACCES') throw error
     for (const folder of foldersIn(path)) open(folder, lstatSync, 0o700)

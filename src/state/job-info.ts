@@ -1,5 +1,5 @@
-/** The run that a credential belongs to, as the anchor's labels and the audit log tell it. */
-export interface Run {
+/** The run that a credential belongs to, as the bound Secret's labels and the audit log tell it. */
+export interface JobInfo {
   readonly platform: 'github' | 'gitlab' | 'terminal'
   readonly id: string
   readonly attempt: string
@@ -9,8 +9,8 @@ export interface Run {
   readonly instance: string
 }
 
-/** Every anchor of a run's attempt begins with this, and no other does. */
-export function anchorPrefix(run: Pick<Run, 'id' | 'attempt'>): string {
+/** Every bound Secret of a run's attempt begins with this, and no other does. */
+export function boundSecretPrefix(run: Pick<JobInfo, 'id' | 'attempt'>): string {
   return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`
 }
 

@@ -1,9 +1,9 @@
 import { KubepassError } from '../base/errors.ts'
 import type { IdentityKind } from '../config/cluster-access.ts'
-import { untimely } from '../token/claims.ts'
+import { validityProblem } from '../token/claims.ts'
 import type { AuthInfo } from './identity.ts'
 
-const NEW_ONE: Partial<Record<IdentityKind, string>> = {
+const HOW_TO_RENEW: Partial<Record<IdentityKind, string>> = {
   token: 'Give a new one, such as: kubectl create token issuer --namespace kubepass-issuer --duration 24h',
   kubeconfig: 'Write the kubeconfig anew, or have its program (exec) give a new one.',
   'gitlab-oidc': 'It lives as long as the job may run, and cannot be renewed: raise timeout.',
@@ -15,13 +15,13 @@ const NEW_ONE: Partial<Record<IdentityKind, string>> = {
  * here: if this machine's clock is wrong, the API server accepts the token.
  * @throws IDENTITY
  */
-export function requireTimely(kind: IdentityKind, auth: AuthInfo, now = Date.now() / 1000): void {
+export function requireValidNow(kind: IdentityKind, auth: AuthInfo, now = Date.now() / 1000): void {
   // GitHub has just made its token, so that only a clock can be wrong.
   if (kind === 'github-oidc' || !('bearer' in auth)) return
-  const why = untimely(auth.bearer, now)
+  const why = validityProblem(auth.bearer, now)
   if (why === undefined) return
   const name = kind === 'gitlab-oidc' ? 'The ID token' : 'The token that shows who the job is'
   throw new KubepassError('IDENTITY', `${name} ${why}.`, {
-    hint: `${NEW_ONE[kind] ?? ''} If the times are right, set this machine's clock.`,
+    hint: `${HOW_TO_RENEW[kind] ?? ''} If the times are right, set this machine's clock.`,
   })
 }
