@@ -1,11 +1,12 @@
-// Builds dist: one bundle for each entry, one that they share for reading kubeconfigs, each with the licences of what is in it.
+// Builds dist: one bundle for each entry, and one that they share, which reads kubeconfigs. Each has the licences of its packages.
+//   npm run build [-- FOLDER]
 import { build, type Plugin } from 'esbuild'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { licenceOfSearch, licencesOf } from './licences.ts'
 
-/** As much of ncc's own interface as is used; it ships no types. */
+/** The part of ncc's interface that this script uses. ncc has no types. */
 type Ncc = (
   entry: string,
   options: { externals: Record<string, string>; license: string; cache: false; quiet: true },
@@ -16,7 +17,7 @@ const target = resolve(process.argv[2] ?? join(root, 'dist'))
 const LICENSES = 'licenses.txt'
 const READER = '../kubeconfig/index.js'
 
-// ncc looks for tsconfig.json where it is started.
+// ncc searches for tsconfig.json in the working directory.
 process.chdir(root)
 rmSync(target, { recursive: true, force: true })
 for (const entry of ['main', 'post', 'cli']) await bundleEntry(entry)
@@ -25,7 +26,7 @@ await bundleReader('kubeconfig')
 async function bundleEntry(name: string): Promise<void> {
   const ncc = createRequire(import.meta.url)('@vercel/ncc') as Ncc
   const { code, assets } = await ncc(join(root, `src/${name}.ts`), {
-    // It would put client-node beside each entry. TypeScript has made the .ts of the import .js by then.
+    // Without this, ncc would put client-node beside each entry. TypeScript has already replaced .ts by .js in the import.
     externals: { './read-kubeconfig.js': READER },
     license: LICENSES,
     cache: false,
@@ -34,21 +35,21 @@ async function bundleEntry(name: string): Promise<void> {
   write(name, {
     'index.js': importedLate(code, READER),
     ...Object.fromEntries(Object.entries(assets).map(([file, { source }]) => [file, source])),
-    // ncc does not see what is in src/redact/search-module.ts.
+    // ncc does not see that src/redact/search-module.ts contains code of AssemblyScript.
     [LICENSES]: `${String(assets[LICENSES]?.source)}\n\n${licenceOfSearch(root)}`,
   })
 }
 
-/** ncc imports an external module at the start of the bundle, also where the source asks for it by `import()`. */
+/** Moves the import of an external module to where the source has `import()`. ncc puts it at the start of the bundle. */
 function importedLate(code: string, module: string): string {
   const [statement = '', name = ''] = new RegExp(`^import \\* as (\\w+) from ${JSON.stringify(module)};\n`, 'm').exec(code) ?? []
   const [exported = ''] = new RegExp(`^module\\.exports = .*\\b${name}\\b.*$`, 'm').exec(code) ?? []
   const late = code.replace(statement, '').replace(exported, `module.exports = import(${JSON.stringify(module)});`)
-  if (name === '' || exported === '' || late.includes(name)) throw new Error(`ncc imports ${module} in another way than it did`)
+  if (name === '' || exported === '' || late.includes(name)) throw new Error(`ncc writes the import of ${module} in an unknown form.`)
   return late
 }
 
-/** client-node is large, and read by nobody: minified, without the classes of the API, of which only KubeConfig is used. */
+/** Builds the reader of kubeconfigs. client-node is large, so the bundle is minified and leaves out the classes of the API, which are unused. */
 async function bundleReader(name: string): Promise<void> {
   const { outputFiles, metafile } = await build({
     absWorkingDir: root,
@@ -59,7 +60,7 @@ async function bundleReader(name: string): Promise<void> {
     platform: 'node',
     target: 'node24',
     legalComments: 'none',
-    // What is CommonJS in it requires Node's own modules.
+    // The CommonJS packages in it call require() for Node's own modules.
     banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
     plugins: [withoutSideEffects('@kubernetes/client-node')],
     metafile: true,
@@ -77,7 +78,7 @@ function write(folder: string, files: Record<string, string | Buffer>): void {
   }
 }
 
-/** What nobody uses of the package's modules is left out; the package itself does not say that it may be. */
+/** Lets esbuild leave out unused modules of the package. The package itself does not declare that its modules have no side effects. */
 function withoutSideEffects(name: string): Plugin {
   const RESOLVED = 'resolved'
   return {

@@ -1,4 +1,4 @@
-// Writes the digests of a release's programs into the template of that release, so that a job checks what it fetches.
+// Writes the digests of a release's programs into the template of that release, so that a job can check its download.
 //   node scripts/digests.ts build/SHA256SUMS gitlab/scan.yml
 import { readFileSync, writeFileSync } from 'node:fs'
 import { version } from '../src/base/version.ts'
@@ -10,8 +10,9 @@ const programs = {
 }
 
 /**
- * @param sums lines as sha256sum writes them
- * @returns the template with all three digests between their quotes
+ * Fills in the digests of all three programs.
+ * @param sums lines in the format of sha256sum
+ * @returns the template with the digests
  */
 export function withDigests(template: string, sums: string): string {
   const lines = sums.split('\n').map((line) => line.split('  '))

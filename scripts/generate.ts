@@ -1,6 +1,6 @@
-// Writes the generated files. From the table of inputs and the version: action.yml, the GitLab templates, the README's tables,
-// src/base/version.ts, and the release that the documents tell to use. From src/redact/assembly: src/redact/search-module.ts.
-// With --check nothing is written; the exit code says whether all of it is fresh.
+// Writes the generated files. From the tables of inputs and errors, and the version: action.yml, the GitLab templates, tables in
+// README.md, sections in docs/troubleshooting.md, src/base/version.ts, and the version in the documents. From src/redact/assembly:
+// src/redact/search-module.ts. With --check it writes nothing; the exit code is 1 if a file is out of date.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -83,16 +83,16 @@ function cellOf(required: Input['required'], usual: string): string {
 
 function replaceBetween(text: string, name: string, table: string): string {
   const [begin, end] = [`<!-- ${name}: npm run generate -->`, `<!-- /${name} -->`]
-  if (!text.includes(begin) || !text.includes(end)) throw new Error(`the marks of "${name}" are missing`)
+  if (!text.includes(begin) || !text.includes(end)) throw new Error(`The comments around the generated part "${name}" are missing.`)
   return `${text.slice(0, text.indexOf(begin) + begin.length)}\n\n${table}\n\n${text.slice(text.indexOf(end))}`
 }
 
-/** Beside the README. */
+/** The files, besides README.md, that name the version of the release. */
 function tellingTheVersion(): string[] {
   return ['docs/gitlab.md', ...readdirSync(resolve(root, 'docs/examples/gitlab')).map((name) => `docs/examples/gitlab/${name}`)]
 }
 
-/** GitLab's catalog finds a component by the whole name of its tag. */
+/** Replaces the version of the release. GitLab's catalog finds a component only by the complete name of its tag. */
 function withVersion(text: string, version: string): string {
   return text.replaceAll(/(kubepass\/kubepass\/kubepass@v|\/releases\/download\/v)\d+\.\d+\.\d+/g, `$1${version}`)
 }
@@ -105,7 +105,7 @@ function versionModule(version: string): string {
   return `/** Written by \`npm run generate\` from package.json. */\nexport const version = '${version}'\n`
 }
 
-/** Compiles the search for secrets in bytes. */
+/** The compiled search for secrets, as the source of a module. */
 function compiledSearch(): string {
   const folder = mkdtempSync(join(tmpdir(), 'kubepass-search-'))
   try {
@@ -123,7 +123,7 @@ if (import.meta.main) {
   for (const [name, text] of Object.entries(await generated())) {
     if (read(name) === text) continue
     if (check) {
-      console.error(`${name} is not fresh: npm run generate`)
+      console.error(`${name} is out of date: run npm run generate`)
       process.exitCode = 1
     } else writeFileSync(resolve(root, name), text)
   }

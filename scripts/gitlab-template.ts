@@ -1,4 +1,4 @@
-// The generated parts of gitlab/scan.yml and templates/kubepass.yml.
+// Writes the generated parts of gitlab/scan.yml and templates/kubepass.yml.
 import { parseAllDocuments, type Document } from 'yaml'
 import { flagName, gitlabFlags } from '../src/config/flags.ts'
 import { inputIds, inputs, NO_AUDIENCE, type InputId } from '../src/config/inputs.ts'
@@ -10,55 +10,59 @@ interface SpecInput {
   regex?: string
 }
 
-/** What both GitLab and its runner take for a duration; of another, the runner takes none. */
+/** The form of a duration that both GitLab and its runner accept. The runner ignores a duration of another form. */
 const DURATION = '^([0-9]+[hms])+$'
 
-/** What the template itself needs to know. */
+/** The inputs of the template itself. */
 const jobInputs: Record<string, SpecInput> = {
   job_name: { description: 'Name of the job.', default: 'kubepass' },
   stage: { description: 'Stage of the job.', default: 'test' },
-  image: { description: 'Image that the scan runs in; with Node.js 24.5 or later for program: node.', default: 'node:24-bookworm' },
+  image: { description: 'Image for the scan. program: node needs Node.js 24.5 or later in it.', default: 'node:24-bookworm' },
   timeout: {
     description:
-      'Longest time that the job may take, and so the life of its ID token. Longer than script_timeout and after_script_timeout.',
+      'Time limit of the job, and so the life of its ID token. It must be longer than script_timeout and after_script_timeout together.',
     default: '30m',
     regex: DURATION,
   },
   script_timeout: {
-    description: 'Time after which the scan is stopped; the credential is still revoked.',
+    description: 'Time limit of the script. After it, kubepass stops the scan and revokes the credential.',
     default: '25m',
     regex: DURATION,
   },
-  after_script_timeout: { description: 'Time for the net behind the script.', default: '2m', regex: DURATION },
+  after_script_timeout: {
+    description: 'Time limit of after_script, which revokes the credential if the script was killed.',
+    default: '2m',
+    regex: DURATION,
+  },
   after: {
-    description: 'Commands of yours in after_script, behind the net: a job that sets after_script itself loses the net.',
+    description: 'Your own commands at the end of after_script. A job that sets after_script itself loses the revocation in after_script.',
     default: ':',
   },
   artifacts_paths: {
     description:
-      "Path of the scan's own artifacts, or a pattern as {audit.xml,logs/**}, beside kubepass-reports/: a job that sets artifacts itself loses those.",
+      "Path of the scan's own artifacts, or a pattern such as {audit.xml,logs/**}. A job that sets artifacts itself loses kubepass-reports/.",
     default: 'kubepass-reports/',
   },
   program: {
-    description: 'node: run by the Node.js of the image. standalone: one executable, for glibc images without Node.js.',
+    description: 'node: the Node.js of the image runs kubepass. standalone: one executable, for glibc images without Node.js.',
     default: 'node',
     options: ['node', 'standalone'],
   },
   program_url: {
     description:
-      "URL or path of the program's .tgz, or the path where it is already: of a folder like dist, or of the executable. The release's own when empty.",
+      "URL or path of the program's .tgz; or the path of an existing program: a folder like dist, or the executable. When empty, the program of the release.",
     default: '',
     regex: String.raw`^(|(https://|/)[A-Za-z0-9.:/_~%@+-]+)$`,
   },
   program_sha256: { description: 'SHA-256 of that .tgz, 64 hex digits.', default: '', regex: '^(|[0-9a-f]{64})$' },
 }
 
-/** Secrets come from the project's masked variables KUBEPASS_TOKEN and the like: an input is there for all to read. */
+/** Secrets are no inputs, because everyone can read inputs. They come from masked variables of the project, such as KUBEPASS_TOKEN. */
 const scanInputs = inputIds.filter((id) => !inputs[id].secret && inputs[id].only !== 'github')
 
-/** Where GitLab differs: a job has a command. */
+/** Inputs that only GitLab requires: every GitLab job has a command. */
 const needed: readonly InputId[] = ['command']
-/** What is always refused there is not offered. */
+/** Options that kubepass always refuses on GitLab, so the template does not offer them. */
 const refused: Partial<Record<InputId, string>> = { identity: 'github-oidc', prove: 'post', delivery: 'output' }
 const defaults: Partial<Record<InputId, string>> = { audience: NO_AUDIENCE, evidence: 'kubepass-reports/evidence.json' }
 
@@ -92,7 +96,7 @@ export function scanTemplate(current: string, version: string): string {
     }),
   )
   const flags = jobs.getIn([...job, 'script', 1], true) as { value: string }
-  // In one word with its name: a value may begin with a dash, as PEM does.
+  // Name and value are one word, because a value may begin with a dash, as PEM does.
   flags.value = `set -- gitlab ${gitlabFlags.map((id) => `${flagName(id)}='${reference(id)}'`).join(' \\\n  ')}\n`
   return `${spec.toString({ lineWidth: 0, directives: false })}---\n${jobs.toString({ lineWidth: 0, directives: false })}`.replace(
     /^( +version=)'.*'$/m,
@@ -100,7 +104,7 @@ export function scanTemplate(current: string, version: string): string {
   )
 }
 
-/** The entry in the catalog: the same inputs, handed on. */
+/** The entry in the catalog: it has the same inputs and passes them on. */
 export function componentTemplate(current: string): string {
   const [spec, jobs] = documents(current)
   spec.setIn(['spec', 'inputs'], spec.createNode(specInputs))
@@ -109,8 +113,8 @@ export function componentTemplate(current: string): string {
 }
 
 function documents(text: string): [Document, Document] {
-  // GitLab reads YAML 1.1, where a bare off is false.
+  // GitLab reads YAML 1.1, in which an unquoted off is false.
   const [first, second] = parseAllDocuments(text, { version: '1.1' }) as Document[]
-  if (first === undefined || second === undefined) throw new Error('a template consists of two documents')
+  if (first === undefined || second === undefined) throw new Error('The template does not have two YAML documents.')
   return [first, second]
 }

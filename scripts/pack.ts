@@ -1,5 +1,5 @@
-// Makes what a release holds, and SHA256SUMS of it: the npm package, which GitLab's template takes for its program too, and
-// a .tgz of each standalone program that is there.
+// Makes the files of a release and their SHA256SUMS: the npm package, which GitLab's template also downloads, and a .tgz of each
+// standalone program that exists in the folder.
 //   npm run pack [-- FOLDER]
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -21,7 +21,7 @@ for (const name of ['kubepass-linux-x64', 'kubepass-linux-arm64']) {
 }
 writeFileSync(join(target, 'SHA256SUMS'), archives.map((name) => `${sha256(join(target, name))}  ${name}\n`).join(''))
 
-/** One file, kubepass; the bytes depend on nothing but the program's own. */
+/** An archive with the one file kubepass. Its bytes depend only on the bytes of the program. */
 function archiveOf(name: string): Buffer {
   const same = ['--format=ustar', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '--mode=755', `--transform=s/.*/kubepass/`]
   return gzipSync(execFileSync('tar', ['-c', ...same, name], { cwd: target, maxBuffer: 512 << 20 }), { level: 9 })

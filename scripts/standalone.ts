@@ -1,4 +1,4 @@
-// Builds the program for machines without Node.js: one executable file, with Node.js 24 inside, and its licences beside it.
+// Builds the program for machines without Node.js: one executable that includes Node.js 24, and a file with its licences.
 //   npm run build:standalone [-- FOLDER]
 import { build } from 'esbuild'
 import { execFileSync } from 'node:child_process'
@@ -13,7 +13,7 @@ const target = resolve(process.argv[2] ?? join(root, 'build'))
 const name = `kubepass-linux-${process.arch}`
 const nodePackage = join(modules, `node-linux-${process.arch}`)
 const node = join(nodePackage, 'bin/node')
-if (!existsSync(node)) throw new Error(`There is no Node.js for linux-${process.arch} in node_modules: npm ci`)
+if (!existsSync(node)) throw new Error(`There is no Node.js for linux-${process.arch} in node_modules: run npm ci.`)
 
 mkdirSync(target, { recursive: true })
 const work = mkdtempSync(join(tmpdir(), 'kubepass-standalone-'))
@@ -23,7 +23,7 @@ try {
     absWorkingDir: root,
     outfile: join(work, 'kubepass.cjs'),
     bundle: true,
-    // An embedded program is one script, and no module.
+    // Node.js can embed a CommonJS script, but not a module.
     format: 'cjs',
     platform: 'node',
     target: 'node24',
@@ -32,7 +32,8 @@ try {
     metafile: true,
     logLevel: 'warning',
   })
-  // What NODE_OPTIONS holds is nothing to a program that holds tokens. Paths are relative: they end up in the file.
+  // The program holds tokens, so it ignores NODE_OPTIONS (execArgvExtension). The paths are relative, because Node.js writes them into
+  // the executable.
   const config = {
     main: 'kubepass.cjs',
     output: 'kubepass.blob',
@@ -57,12 +58,12 @@ try {
   rmSync(work, { recursive: true })
 }
 
-/** Before the injection: after it, the program would not start. */
+/** Removes the symbols of Node.js. This must come before the injection: a program that is stripped later does not start. */
 function strip(program: string): void {
   try {
     execFileSync('strip', [program])
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    console.error('There is no strip (binutils): the program gets 18 MB larger.')
+    console.error('There is no strip (binutils): the program is 18 MB larger.')
   }
 }

@@ -19,7 +19,7 @@ try {
   else if (command === 'decode') console.log(decode(readFileSync(0, 'utf8')))
   else if (command === 'version' || command === '--version') console.log(version)
   else if (command === 'help' || command === '--help' || command === '-h' || command === undefined) console.log(help())
-  else throw new KubepassError('INPUT', `There is no command ${JSON.stringify(command)}.`, { hint: 'kubepass help shows them all.' })
+  else throw new KubepassError('INPUT', `There is no command ${JSON.stringify(command)}.`, { hint: 'kubepass help shows all commands.' })
 } catch (error) {
   console.error(`kubepass: error: ${describe(error)}`)
   process.exitCode = exitCodeOf(error)

@@ -7,19 +7,19 @@ import { admin, apply, kubectl, waitForPolicies } from './cluster/admin.ts'
 import { startCluster } from './cluster/cluster.ts'
 import { startProxy } from './cluster/proxy.ts'
 import { startJob } from './hosts/github.ts'
-import { trace } from './oracle.ts'
+import { findLeftovers } from './leftovers.ts'
 
 const command = `echo "namespaces that this scan can see:"
 kubectl get namespaces
 echo "and now, carelessly, its own token:"
 kubectl config view --raw | grep token`
 
-const stage = new AsyncDisposableStack()
+const resources = new AsyncDisposableStack()
 const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     stop.abort()
-    void stage.disposeAsync().finally(() => {
+    void resources.disposeAsync().finally(() => {
       console.error('\nInterrupted; the cluster is stopped.')
       process.exit(130)
     })
@@ -33,15 +33,15 @@ try {
     process.exitCode = 1
   }
 } finally {
-  await stage.disposeAsync()
+  await resources.disposeAsync()
 }
 
 async function demo(): Promise<void> {
   heading('A cluster')
   say('starting etcd and a real kube-apiserver on this machine ...')
-  const { info } = stage.use(await startCluster({ tokenCacheTTL: '10s', controllers: true, progress: say }))
+  const { info } = resources.use(await startCluster({ tokenCacheTTL: '10s', controllers: true, progress: say }))
   // It stands in front of the API server only to keep a copy of the token, so that the end can be checked from outside.
-  const proxy = stage.use(await startProxy(info))
+  const proxy = resources.use(await startProxy(info))
   const { body: version } = await admin(info).get<{ gitVersion: string }>('/version')
   say(`Kubernetes ${version.gitVersion} is ready at ${proxy.url}`)
 
@@ -58,7 +58,7 @@ async function demo(): Promise<void> {
   await waitForPolicies(info)
 
   heading('The step of a GitHub job')
-  const job = stage.use(await startJob(info, { repository: 'octo-org/octo-repo' }))
+  const job = resources.use(await startJob(info, { repository: 'octo-org/octo-repo' }))
   copyFileSync(info.ca, join(job.workspace, 'ca.crt'))
   const inputs = {
     server: proxy.url,
@@ -82,7 +82,7 @@ async function demo(): Promise<void> {
   say(readFileSync(join(job.workspace, 'evidence.json'), 'utf8'))
 
   heading('The proof, checked from outside')
-  const complaints = await trace({ info, proxy, host: job })
+  const complaints = await findLeftovers({ info, proxy, host: job })
   if (complaints.length > 0) throw new Error(complaints.join('; '))
   const { status } = await admin(info).whoami(proxy.tokens[0] ?? '')
   say(`the token, sent to the API server once more:  ${String(status)} Unauthorized`)

@@ -1,9 +1,9 @@
-/** Whether every case of a large table is played. `npm test` plays a third of it, `npm run test:long` all. */
+/** Whether every case of a large table runs. `npm test` runs a third of it, `npm run test:long` all. */
 export const isLongRun = process.env['KUBEPASS_TEST_LONG'] === '1'
 
 const PARTS = 3
 
-/** For the title of a test that plays a part. */
+/** Part of the title of a test that runs only a share of its table. */
 export const SHARE = isLongRun ? '' : ' (a third of them)'
 
 /** @returns every case in a long run, otherwise each third one, beginning with number `turn`; all if they are few */

@@ -1,19 +1,19 @@
 import { randomInt } from 'node:crypto'
 
-/** What a test that draws lots begins with: another one each time, or the one that is given to see a failure again. */
+/** The seed of a randomised test: a new one each time, or a given one, to reproduce a failure. */
 export function newSeed(): number {
   const given = process.env['KUBEPASS_TEST_SEED']
   return given === undefined ? randomInt(2 ** 31 - 1) : Number(given)
 }
 
-/** Plays each, so many at a time, and tells of all that fail; by a seed it tells how to see them again. */
-export async function playEach<T>(items: readonly T[], atOnce: number, play: (item: T) => Promise<void>, seed?: number): Promise<void> {
+/** Runs the task for each item, `atOnce` at a time, and reports all failures, with the seed that reproduces them. */
+export async function runEach<T>(items: readonly T[], atOnce: number, task: (item: T) => Promise<void>, seed?: number): Promise<void> {
   const failures: string[] = []
   const left = items.values()
   const work = async (): Promise<void> => {
     for (const item of left) {
       try {
-        await play(item)
+        await task(item)
       } catch (error) {
         failures.push(`${JSON.stringify(item).slice(0, 300)}: ${error instanceof Error ? error.message : String(error)}`)
       }

@@ -21,11 +21,11 @@ const OVER = ['success', 'failed', 'canceled', 'skipped'];
 /** https://docs.gitlab.com/api/jobs/#get-a-single-job */
 async function isOverOnGitlab(run, auth, env, signal) {
     if (!/^[1-9]\d{0,15}$/.test(run.id) || run.repository === '')
-        throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3('INPUT', 'a bound Secret names no job of it');
+        throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3('INPUT', 'a bound Secret names no job of GitLab');
     const url = URL.parse(`${env['CI_API_V4_URL'] ?? 'https://gitlab.com/api/v4'}/projects/${encodeURIComponent(run.repository)}/jobs/${run.id}`);
     const plain = url?.protocol === 'http:' && (0,_net_http_js__WEBPACK_IMPORTED_MODULE_1__/* .isLoopback */ .U9)(url);
     if (url === null || (url.protocol !== 'https:' && !plain))
-        throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3('INPUT', 'CI_API_V4_URL is no https URL');
+        throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3('INPUT', 'CI_API_V4_URL is not an https URL');
     const headers = {
         accept: 'application/json',
         ...('personal' in auth ? { 'private-token': auth.personal.reveal() } : { 'job-token': auth.job.reveal() }),
@@ -34,7 +34,7 @@ async function isOverOnGitlab(run, auth, env, signal) {
     try {
         const exchange = plain ? _net_http_js__WEBPACK_IMPORTED_MODULE_1__/* .exchangeOnLoopback */ .aW : http.exchange.bind(http);
         const { last } = await (0,_net_retry_js__WEBPACK_IMPORTED_MODULE_3__/* .retry */ .L5)((attempt) => exchange({ url, method: 'GET', headers, signal: attempt }), signal, 
-        // Of what it cannot tell within seconds the sweep says so.
+        // Prints no "trying again" line: the sweep reports a status that it does not get within seconds.
         { info: () => undefined, isNewHost: true });
         const answer = 'failure' in last ? (0,_net_retry_js__WEBPACK_IMPORTED_MODULE_3__/* .reasonOf */ .A3)(last.failure) : last.status;
         const status = 'failure' in last || last.status !== 200 ? undefined : statusIn(last.body);

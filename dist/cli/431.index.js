@@ -15,13 +15,13 @@ __webpack_require__.r(__webpack_exports__);
 
 /** https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run-attempt */
 async function isOverOnGithub(run, token, env, signal) {
-    // Octokit would obey.
+    // Octokit would accept every certificate.
     if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0')
-        throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .KubepassError */ .v3('INPUT', 'NODE_TLS_REJECT_UNAUTHORIZED is 0, so that anybody could answer for it');
+        throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .KubepassError */ .v3('INPUT', 'NODE_TLS_REJECT_UNAUTHORIZED is 0, so any server could pose as GitHub');
     const [owner = '', repo = '', ...more] = run.repository.split('/');
     const numbers = [run.id, run.attempt].every((text) => /^[1-9]\d{0,15}$/.test(text));
     if (!numbers || ![owner, repo].every((text) => /^[\w.-]+$/.test(text)) || more.length > 0)
-        throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .KubepassError */ .v3('INPUT', 'a bound Secret names no run of it');
+        throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .KubepassError */ .v3('INPUT', 'a bound Secret names no run of GitHub');
     let status;
     try {
         const { data } = await (0,_actions_github__WEBPACK_IMPORTED_MODULE_0__/* .getOctokit */ .Q)(token.reveal()).rest.actions.getWorkflowRunAttempt({

@@ -60,15 +60,15 @@ const MAX_OUTPUT_BYTES = 1024 * 1024;
 const OURS = /^(INPUT|STATE|KUBEPASS)_/;
 const SECRET_NAME = /TOKEN|SECRET|PASSWORD|KEY/i;
 const SECRET_FLAG = /^-.*(token|secret|password|key)$/i;
-/** A word that may be a secret, or the address of a page. A program may print either when it fails. */
+/** Matches a word that may be a secret, or the URL of a page. A failing program may print either. */
 const SECRET_LIKE = /(?:https:\/\/)?[\w.=+/~-]{20,}/g;
-/** How much of the program's standard error to show. */
+/** How many lines of the program's standard error to show. */
 const LAST_LINES = 10;
 const KEPT_BYTES = 16 * 1024;
 const ASKS = /\b(device ?code|devicelogin|enter the code|browser|sign in|log ?in|password|passphrase|otp)\b/i;
-/** How long an output may stay open once the program and its group have ended. */
+/** How long to wait for the end of the outputs after the program and its process group have ended. */
 const OUTPUT_GRACE_MS = 1_000;
-/** What client-go tells a plugin in KUBERNETES_EXEC_INFO. */
+/** The value of KUBERNETES_EXEC_INFO, as client-go gives it to a plugin. */
 function execInfo({ apiVersion, clusterInfo }, cluster) {
     const about = clusterInfo && {
         server: cluster.server,
@@ -79,7 +79,7 @@ function execInfo({ apiVersion, clusterInfo }, cluster) {
     };
     return JSON.stringify({ apiVersion, kind: 'ExecCredential', spec: { interactive: false, ...(about && { cluster: about }) } });
 }
-/** What by its name is a secret among the plugin's variables and arguments is known from now on. */
+/** Seals each variable and argument of the plugin whose name suggests a secret. */
 function sealSecrets({ args, env }, seal) {
     const ofVariables = env.filter(({ name }) => SECRET_NAME.test(name)).map(({ value }) => value);
     const ofFlags = args.map((arg, index) => {
@@ -90,7 +90,7 @@ function sealSecrets({ args, env }, seal) {
         if (value !== undefined && value.length >= 16)
             seal(value);
 }
-/** Runs the plugin once. Nobody can answer it, and when `signal` says so it ends. */
+/** Runs the plugin once, without standard input. When `signal` aborts, the plugin is killed. */
 async function runExecPlugin(exec, env, seal, signal) {
     const inherited = Object.fromEntries(Object.entries(env).filter(([name]) => !OURS.test(name)));
     const { stdout, stderr } = await outputsOf(exec, inherited, signal);
@@ -113,7 +113,7 @@ async function outputsOf(exec, env, signal) {
     };
     inTime('');
     try {
-        // In a group of its own: what it starts ends with it.
+        // In its own process group, so that its child processes are killed with it.
         const child = (0,external_node_child_process_.spawn)(exec.command, exec.args, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
         const stop = () => {
             if (child.pid !== undefined)
@@ -123,15 +123,15 @@ async function outputsOf(exec, env, signal) {
         const closed = new Promise((resolve) => child.once('close', resolve));
         signal.addEventListener('abort', stop, { once: true });
         try {
-            const [code, by] = (await (0,external_node_events_.once)(child, 'exit'));
+            const [code, killedBy] = (await (0,external_node_events_.once)(child, 'exit'));
             stop();
-            // Who has left the group may hold an output.
+            // A process that has left the group may keep an output open.
             await Promise.race([closed, (0,promises_.setTimeout)(OUTPUT_GRACE_MS, undefined, { ref: false })]);
             inTime(stderr());
             if (stdout.isOver())
                 throw failed(exec, 'printed over 1 MiB');
             if (code !== 0)
-                throw failed(exec, `ended with ${by ?? `exit code ${String(code)}`}`, lastLines(stderr()));
+                throw failed(exec, `ended with ${killedBy ?? `exit code ${String(code)}`}`, lastLines(stderr()));
             return { stdout: stdout.text(), stderr: stderr() };
         }
         finally {
@@ -152,7 +152,7 @@ function credentialOf(text, apiVersion, seal) {
     if (about['kind'] !== 'ExecCredential')
         throw new invalid_value/* InvalidValue */.h('its answer is no ExecCredential');
     if (about['apiVersion'] !== apiVersion)
-        throw new invalid_value/* InvalidValue */.h(`its answer is not of ${apiVersion}, as the kubeconfig has it`);
+        throw new invalid_value/* InvalidValue */.h(`its answer is not of ${apiVersion}, the version in the kubeconfig`);
     const { token, clientCertificateData, clientKeyData, expirationTimestamp } = isObject(status) ? status : {};
     const expiry = typeof expirationTimestamp === 'string' ? Date.parse(expirationTimestamp) : NaN;
     const expiresAt = Number.isNaN(expiry) ? undefined : expiry;
@@ -175,7 +175,7 @@ function parseObject(text) {
         value = JSON.parse(text);
     }
     catch {
-        // Its message would quote the text.
+        // The error is dropped, because its message quotes the text.
     }
     if (!isObject(value))
         throw new invalid_value/* InvalidValue */.h('its answer is no JSON object');
@@ -201,7 +201,7 @@ function collect(stream, whenOver) {
     });
     return { text: () => Buffer.concat(chunks).toString(), isOver: () => size > MAX_OUTPUT_BYTES };
 }
-/** Keeps the end of an output. A word that was cut is left out, because it may be a part of a secret. */
+/** Keeps the end of an output, without a word that was cut, because the rest of it may be a part of a secret. */
 function collectEnd(stream) {
     let end = Buffer.alloc(0);
     let isCut = false;
@@ -212,7 +212,7 @@ function collectEnd(stream) {
     });
     return () => (isCut ? end.toString().replace(/^\S+/, '') : end.toString());
 }
-/** The last lines of an output, each in quotes. A word that may be a secret becomes three dots. */
+/** Returns the last lines of an output, each in quotes. Three dots replace each word that may be a secret. */
 function lastLines(text) {
     const lines = (0,external_node_util_.stripVTControlCharacters)(text)
         .split(/[\r\n]+/)
@@ -222,17 +222,17 @@ function lastLines(text) {
     if (lines.length === 0)
         return undefined;
     const advice = lines.some((line) => ASKS.test(line))
-        ? '\nIf it asks somebody to sign in: nobody can, in a job. Have it use an identity of the job, such as a service account or workload identity.'
+        ? '\nIf it asks for a sign-in: in a job it gets no answer. Let it use an identity of the job, such as a service account or workload identity.'
         : '';
-    return `Its last words:\n${lines.join('\n')}${advice}`;
+    return `The last lines of its standard error:\n${lines.join('\n')}${advice}`;
 }
-/** The address of a page, of words only, so that it holds no secret. */
+/** Whether a text is the URL of a page and consists of words only, so that it contains no secret. */
 function isPage(text) {
     const [scheme, address = ''] = text.split('://');
     return scheme === 'https' && address.split(/[./_-]/).every((part) => /^[A-Z]?[a-z]{0,20}\d{0,2}$/.test(part));
 }
-function failed({ command }, what, hint) {
-    return new errors/* KubepassError */.v3('IDENTITY', `The program of the kubeconfig, ${(0,quote/* quote */.hD)(command)}, ${what}.`, { hint });
+function failed({ command }, fault, hint) {
+    return new errors/* KubepassError */.v3('IDENTITY', `The program of the kubeconfig, ${(0,quote/* quote */.hD)(command)}, ${fault}.`, { hint });
 }
 function isObject(value) {
     return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -254,39 +254,39 @@ function given(value) {
 
 
 
-/** A credential of an exec plugin is used until it has less than this left. */
+/** When less than this is left of an exec plugin's credential, kubepass runs the plugin again. */
 const FRESH_MS = 60_000;
 /** The user and the cluster of one context of a kubeconfig. */
 async function kubeconfigIdentity(input, context) {
     const { nameOf, seal } = context;
     const refuse = (why, hint) => new errors/* KubepassError */.v3('INPUT', `${nameOf('kubeconfig')} ${why}.`, { hint });
-    const checked = (what, read) => {
+    const checked = (field, read) => {
         try {
             return read();
         }
         catch (error) {
-            throw error instanceof invalid_value/* InvalidValue */.h ? refuse(`has ${what}, which ${error.message}`, hintFor(what)) : error;
+            throw error instanceof invalid_value/* InvalidValue */.h ? refuse(`has ${field}, which ${error.message}`, hintFor(field)) : error;
         }
     };
-    // It brings client-node and a YAML parser with it.
+    // Imported only here, because it brings client-node and a YAML parser.
     const { readKubeconfig } = await Promise.resolve(/* import() */).then(__webpack_require__.bind(__webpack_require__, 8136));
-    const found = readKubeconfig(input.text(), input.context, {
+    const parsed = readKubeconfig(input.text(), input.context, {
         token: (text) => checked('a token', () => (0,seal_credentials/* sealToken */.fh)(text, seal)),
         key: (text) => checked('client-key-data', () => (0,seal_credentials/* sealKey */.FD)(text, seal)),
     });
-    const damage = 'refused' in found ? (0,config_damage/* damageOfKubeconfig */.KB)(input.text()) : undefined;
-    if ('refused' in found)
-        throw damage === undefined ? refuse(found.refused, found.hint) : refuse(damage);
+    const damage = 'refused' in parsed ? (0,config_damage/* damageOfKubeconfig */.KB)(input.text()) : undefined;
+    if ('refused' in parsed)
+        throw damage === undefined ? refuse(parsed.refused, parsed.hint) : refuse(damage);
     const cluster = {
-        server: checked('a server', () => (0,parsers/* parseServer */.ld)(found.server)),
-        certificateAuthority: trustedBy(found.certificateAuthority),
-        proxyUrl: found.proxyUrl ? checked('a proxy-url', () => (0,parsers/* parseProxy */.YR)(found.proxyUrl ?? '')) : undefined,
-        tlsServerName: found.tlsServerName ? checked('a tls-server-name', () => (0,parsers/* parseServerName */.ey)(found.tlsServerName ?? '')) : undefined,
+        server: checked('a server', () => (0,parsers/* parseServer */.ld)(parsed.server)),
+        certificateAuthority: trustedBy(parsed.certificateAuthority),
+        proxyUrl: parsed.proxyUrl ? checked('a proxy-url', () => (0,parsers/* parseProxy */.YR)(parsed.proxyUrl ?? '')) : undefined,
+        tlsServerName: parsed.tlsServerName ? checked('a tls-server-name', () => (0,parsers/* parseServerName */.ey)(parsed.tlsServerName ?? '')) : undefined,
     };
-    const remark = found.user.by === 'certificate' && found.user.besideToken
-        ? 'its user has a token and a client certificate: the certificate counts, as it does when kubectl shows both'
+    const remark = parsed.user.by === 'certificate' && parsed.user.besideToken
+        ? 'its user has a token and a client certificate: kubepass uses the certificate, which the API server prefers'
         : undefined;
-    return { kind: 'kubeconfig', cluster, remark, authInfo: authInfoOf(found.user) };
+    return { kind: 'kubeconfig', cluster, remark, authInfo: authInfoOf(parsed.user) };
     function trustedBy(own) {
         const { systemRoots } = input;
         if (own !== undefined && systemRoots !== undefined)
@@ -303,7 +303,7 @@ async function kubeconfigIdentity(input, context) {
             return ofPlugin(user.exec);
         if (user.by === 'token file') {
             const path = pathOf('tokenFile', user.file);
-            // Read again for each use: somebody may renew it.
+            // Read again for each use, because another program may renew the token.
             const read = () => checked('a tokenFile', () => (0,seal_credentials/* sealToken */.fh)((0,small_file/* readSmallFile */.EW)(path), seal));
             read();
             return () => Promise.try(() => ({ bearer: read() }));
@@ -325,22 +325,22 @@ async function kubeconfigIdentity(input, context) {
             ? checked(`${field}-data`, () => (0,certificates/* parseCertificate */.h)(from.text))
             : checked(`a ${field}`, () => (0,certificates/* parseCertificate */.h)((0,small_file/* readSmallFile */.EW)(pathOf(field, from.file))));
     }
-    /** Who writes a kubeconfig with a file in it has that file read, and sent to a server of his choice. */
+    /** The author of a kubeconfig could have any file read and sent to any server. So a kubeconfig of the job may name no file. */
     function pathOf(field, file) {
         if ((0,path_or_content/* isNoPath */.F)(file, 'folder' in input.files ? input.files.folder : ''))
             throw refuse(`has ${field}, but not as the path of a file`);
         if ('folder' in input.files)
             return (0,external_node_path_.resolve)(input.files.folder, file);
-        throw refuse(`names a file (${field}: ${(0,quote/* quote */.hD)(file)}), but ${input.files.refused}: who writes it could have any file read and sent away`, 'Put in the value itself, as kubectl config view --raw --flatten does, or give the path of a kubeconfig outside of the workspace.');
+        throw refuse(`names a file (${field}: ${(0,quote/* quote */.hD)(file)}), but ${input.files.refused}: its author could have kubepass read any file and send it to a server`, 'Write the value itself into it, as kubectl config view --raw --flatten does, or give the path of a kubeconfig outside of the workspace.');
     }
     function ofPlugin(exec) {
         if (!input.allowExec) {
-            throw refuse(`names a program to run (exec: ${(0,quote/* quote */.hD)(exec.command)})`, `Set ${nameOf('allow_exec')} to true if nobody else can write this kubeconfig.`);
+            throw refuse(`names a program to run (exec: ${(0,quote/* quote */.hD)(exec.command)})`, `Set ${nameOf('allow_exec')} to true, if no untrusted person can write this kubeconfig.`);
         }
         const plugin = { ...exec, command: commandOf(exec.command) };
         sealSecrets(exec, seal);
         const own = Object.fromEntries(exec.env.map(({ name, value }) => [name, value]));
-        // The CAs of the system do not fit into a variable, and the program knows them.
+        // The system's CAs do not fit into a variable, and the program can read them itself.
         const ownAuthority = input.systemRoots === undefined ? cluster.certificateAuthority : '';
         const env = { ...context.env, ...own, KUBERNETES_EXEC_INFO: execInfo(exec, { ...cluster, certificateAuthority: ownAuthority }) };
         let current;
@@ -353,21 +353,21 @@ async function kubeconfigIdentity(input, context) {
     function commandOf(command) {
         if ((0,external_node_path_.isAbsolute)(command))
             return command;
-        // As the Go clients have it: with a slash it is a path beside the kubeconfig.
+        // As in the Go clients, a command with a slash is a path relative to the kubeconfig.
         const path = command.includes('/') ? pathOf('exec.command', command) : command;
         if (!context.hasPost)
             return path;
         const program = (0,find_program/* findProgram */.Kp)(path, context.path);
-        throw refuse(`names the program ${(0,quote/* quote */.hD)(command)} without its whole path: it is run again when the job ends, and PATH may lead elsewhere by then`, program === undefined ? 'It is not on PATH now.' : `Write command: ${program}`);
+        throw refuse(`names the program ${(0,quote/* quote */.hD)(command)} without its absolute path: kubepass runs it again at the end of the job, and PATH may have changed by then`, program === undefined ? 'It is not on PATH now.' : `Write command: ${program}`);
     }
 }
-/** How a field of a kubeconfig is written. */
-function hintFor(what) {
-    if (what.endsWith('server'))
+/** The correct form of a field of a kubeconfig. */
+function hintFor(field) {
+    if (field.endsWith('server'))
         return 'Write it as https://HOST:PORT.';
-    if (what.endsWith('proxy-url'))
+    if (field.endsWith('proxy-url'))
         return 'Write it as http://HOST:PORT or https://HOST:PORT; kubepass uses no other proxies.';
-    if (what.endsWith('-data'))
+    if (field.endsWith('-data'))
         return 'Write the base64 of a PEM file: base64 -w0 FILE.';
     return undefined;
 }

@@ -16,9 +16,9 @@ __webpack_require__.r(__webpack_exports__);
 
 
 
-/** An hour of renewals is 4 of them, a day 100. */
+/** In characters. Each renewal adds a line: an hour has 4 renewals, a day 100. */
 const LONGEST_DETAIL = 20_000;
-/** What kubepass promises, one check each; a scan's own findings belong in its own report. */
+/** One check for each promise of kubepass. The scan's findings belong into the scan's own report. */
 function checksOf(evidence) {
     const { requested, granted, renewed, verified, used, revoked, proven, finished, error } = evidence;
     const scan = 'the scan runs to its end';
@@ -37,7 +37,7 @@ function checksOf(evidence) {
         ['the credential is revoked', revoked !== null, (0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_0__/* .credentialOutcome */ .kx)(evidence)],
         ['the credential is proven dead', proven !== null, (0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_0__/* .credentialOutcome */ .kx)(evidence)],
     ];
-    // What ended the run is the first thing that was not seen; a scan that was killed ends none.
+    // In a failed run, the first check that has not passed is the failed one. A killed scan fails its check without an error of the run.
     const killed = used !== null && finished ? scan : undefined;
     const failed = error === null ? killed : seen.find(([, good]) => !good)?.[0];
     return seen.map(([name, good, detail]) => ({

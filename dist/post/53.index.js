@@ -16,11 +16,11 @@ __webpack_require__.r(__webpack_exports__);
 
 
 const REQUEST_TIMEOUT_MS = 10_000;
-/** A check run with the evidence as its text. https://docs.github.com/en/rest/checks/runs#create-a-check-run */
+/** Creates a check run with the evidence as its text. https://docs.github.com/en/rest/checks/runs#create-a-check-run */
 async function publishCheck(evidence, token, env) {
-    // An earlier step can set it, and Octokit would obey.
+    // An earlier step can set this variable, and Octokit would then accept every certificate.
     if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') {
-        throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .KubepassError */ .v3('INPUT', 'No check run is made while NODE_TLS_REJECT_UNAUTHORIZED is 0: anybody could answer for GitHub.');
+        throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .KubepassError */ .v3('INPUT', 'kubepass creates no check run while NODE_TLS_REJECT_UNAUTHORIZED is 0: any server could pose as GitHub.');
     }
     const pullRequest = _actions_github__WEBPACK_IMPORTED_MODULE_0__/* .context */ ._.payload.pull_request;
     try {
@@ -28,13 +28,13 @@ async function publishCheck(evidence, token, env) {
             ..._actions_github__WEBPACK_IMPORTED_MODULE_0__/* .context */ ._.repo,
             name: `kubepass / ${evidence.run.job}`,
             external_id: evidence.granted?.bound_to ?? `${evidence.run.id}-${evidence.run.attempt}`,
-            // Of a pull request the job sees a merge that nobody else does.
+            // In a pull request GITHUB_SHA is a merge commit, whose checks the pull request does not show.
             head_sha: pullRequest?.head?.sha ?? _actions_github__WEBPACK_IMPORTED_MODULE_0__/* .context */ ._.sha,
             status: 'completed',
             conclusion: evidence.error === null ? 'success' : 'failure',
             output: {
                 title: `Credential: ${(0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_2__/* .credentialOutcome */ .kx)(evidence)}`,
-                summary: `The record of ${evidence.run.job}.`,
+                summary: `The evidence of ${evidence.run.job}.`,
                 text: (0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_2__/* .asMarkdown */ .g5)(evidence),
             },
             request: { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) },
@@ -42,7 +42,7 @@ async function publishCheck(evidence, token, env) {
     }
     catch (error) {
         const status = typeof error === 'object' && error !== null && 'status' in error ? String(error.status) : 'no answer';
-        throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .KubepassError */ .v3('REFUSED', `GitHub took no check run (${status}).`, {
+        throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .KubepassError */ .v3('REFUSED', `GitHub did not accept the check run (${status}).`, {
             hint: 'Add to the job:\n  permissions:\n    checks: write',
         });
     }

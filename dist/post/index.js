@@ -12,58 +12,58 @@ import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 /* harmony export */   v3: () => (/* binding */ KubepassError)
 /* harmony export */ });
 /* unused harmony export errorCodes */
-/** What went wrong, as tests and exit codes know it. The README and docs/troubleshooting.md are made of this. */
+/** The error codes with their exit codes. `npm run generate` writes the tables of README.md and docs/ from them. */
 const table = {
     INPUT: {
         exit: 80,
         means: 'an input is wrong; nothing was sent to the network',
-        todo: 'Each wrong input is named, with what is wrong and a value that works. A value that was damaged on its way (quotes, lost line ends, a second base64, `REDACTED`) is named with the command that gives the right one. Correct them all, then run the job again.',
+        todo: 'The message names each wrong input, its fault and a value that works. If a value was damaged by copying (quotes, lost line ends, a second base64, `REDACTED`), the message has the command that gives the right value. Correct all of them, then run the job again.',
     },
     IDENTITY: {
         exit: 81,
-        means: 'there is no identity, or more than one',
-        todo: 'On GitHub the job needs `permissions: id-token: write`, on GitLab the `id_tokens` of the template. If two are there, set `identity`. An audience that does not fit is the input `audience`; an ID token that has expired on GitLab needs a longer `timeout`. A token that has expired, or is not valid yet, is named with its times before it is sent. If the ID token service of GitHub has a certificate of an internal CA, name that CA in `NODE_EXTRA_CA_CERTS`. If the program of a kubeconfig failed, the last lines of its standard error are shown: run it in a step before, to see them all.',
+        means: 'the job has no identity, or more than one',
+        todo: 'On GitHub the job needs `permissions: id-token: write`; on GitLab it needs the `id_tokens` of the template. If the job has two identities, set `identity`. If the audience is wrong, set `audience`. If an ID token of GitLab has expired, raise `timeout`. kubepass does not send a token that has expired or is not valid yet; the message shows its times. If an internal CA signed the certificate of the ID token service of GitHub, name that CA in `NODE_EXTRA_CA_CERTS`. If the program of a kubeconfig failed, the message shows the last lines of its standard error: to see all of them, run the program in an earlier step.',
     },
     REFUSED: {
         exit: 82,
         means: 'the API server refused',
-        todo: 'For 403 the message has the RBAC rule to add, or the words of the admission policy; the API server answers 403, too, for a namespace or a ServiceAccount that does not exist. For 401 the API server gives no reason: compare the claims that are shown with its `--authentication-config`, or its `--oidc` flags (issuer, audience, claim rules), or read its log. For 404 the message has the command that creates the namespace or the ServiceAccount. If the API server answered for something else than was asked for, `server` has a path that is not part of the URL.',
+        todo: 'For 403 the message has the RBAC rule to add, or the message of the admission policy; the API server also answers 403 if the namespace or the ServiceAccount does not exist. For 401 the API server gives no reason: compare the claims in the message with its `--authentication-config`, or its `--oidc` flags (issuer, audience, claim rules), or read its log. For 404 the message has the command that creates the namespace or the ServiceAccount. If the API server answered about another resource than the one in the request, `server` has a path that is not part of the URL.',
     },
     UNREACHABLE: {
         exit: 83,
-        means: 'the API server was not reached, or something else answered for it',
-        todo: 'Check `server`, `certificate_authority` and `tls_server_name`; behind a proxy `proxy_url` or `HTTPS_PROXY`. Nothing is trusted but the CA that you give. An answer that is no Kubernetes Status (HTML, other JSON) or a redirect comes from a gateway, a firewall, a captive portal or a login page in between. Before the scan a host without an address is tried for 5 s only; all else is tried for `deadline`, which the log tells after 3 s.',
+        means: 'kubepass did not reach the API server, or something else answered in its place',
+        todo: 'Check `server`, `certificate_authority` and `tls_server_name`; behind a proxy `proxy_url` or `HTTPS_PROXY`. kubepass trusts only the CA that you give. An answer that is no Kubernetes Status (HTML, other JSON) or a redirect comes from a gateway, a firewall, a captive portal or a login page in between. Before the scan, kubepass tries a host without an address for 5 s only; it retries after other failures until `deadline`. After 3 s the log says so.',
     },
     RIGHTS: {
         exit: 84,
         means: 'the token is not the one that was asked for',
-        todo: 'It was revoked unused. Look for a gateway that changes requests, or for a signing plugin of the API server.',
+        todo: 'kubepass revoked the token before any use. Look for a gateway that changes requests, or for a signing plugin of the API server.',
     },
     LEAK: { exit: 85, means: 'a secret leaked (reserved)', todo: 'Not in use yet.' },
     NOT_REVOKED: {
         exit: 86,
-        means: 'the credential was not revoked; beats every other code',
-        todo: 'The message says when the token dies by itself. To end it now, delete the Secret that the evidence names: `kubectl delete secret -n NAMESPACE NAME`. Then see the cause that is shown: a missing right to delete Secrets, a network that broke, or an ID token that ran out.',
+        means: 'the credential was not revoked; this code takes precedence over all others',
+        todo: 'The message says when the token expires. To end it now, delete the Secret that the evidence names: `kubectl delete secret -n NAMESPACE NAME`. Then remove the cause that the message shows: a missing right to delete Secrets, a network failure, or an ID token that has expired.',
     },
     TAMPERED: {
         exit: 87,
         means: "the scan wrote to the runner's command files",
-        todo: 'What it wrote there was removed, so that no later step believes it. If that was no attack: a variable or an output for later steps is set by a step of its own, or name the file in `pass_env`, and the scan may write to it.',
+        todo: 'kubepass removed the text from the files, so that no later step uses it. If this was no attack, set variables and outputs for later steps in a separate step. Or name the file in `pass_env`: then the scan may write to it.',
     },
     TIMEOUT: {
         exit: 124,
-        means: 'the scan took longer than `max_scan`, and was ended',
-        todo: 'The credential was revoked. See what the scan waits for; if it needs the time, raise `max_scan`.',
+        means: 'the scan took longer than `max_scan`, so kubepass ended it',
+        todo: 'kubepass revoked the credential. Find out what the scan waits for; if it needs more time, raise `max_scan`.',
     },
     INTERRUPTED: {
         exit: 130,
-        means: 'ended by SIGHUP (129), SIGINT (130) or SIGTERM (143)',
-        todo: 'The job was cancelled, or ran into a time limit. The credential was revoked; what was left open, the post step has finished: read its log.',
+        means: 'a signal ended the run: SIGHUP (129), SIGINT (130) or SIGTERM (143)',
+        todo: 'The job was cancelled, or reached a time limit. kubepass revoked the credential; if it had no time for that, the post step did: read the log of the post step.',
     },
-    INTERNAL: { exit: 1, means: 'a defect of kubepass', todo: 'Please report it, with the log; it holds no secret.' },
+    INTERNAL: { exit: 1, means: 'a defect of kubepass', todo: 'Please report it with the log; the log holds no secret.' },
 };
 const errorCodes = (/* unused pure expression or super */ null && (table));
-/** An error that a user can act on. Its texts hold no secret, no foreign bytes unquoted, no response body. */
+/** An error that a user can act on. Its texts hold no secret, no unquoted foreign bytes and no response body. */
 class KubepassError extends Error {
     code;
     hint;
@@ -84,11 +84,11 @@ function codeOf(error) {
 function exitCodeOf(error) {
     return table[codeOf(error)].exit;
 }
-/** Node's own code of a failed call, like ENOENT; empty when there is none. */
+/** The code that Node.js gives a failed call, such as ENOENT; empty if the error has none. */
 function errnoOf(error) {
     return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
-/** The message, the chain of causes, then the hint. Never a stack. */
+/** Returns the message, the chain of causes and the hint, one a line; no stack, because a stack does not help a user. */
 function describe(error) {
     const lines = [messageOf(error)];
     for (let cause = causeOf(error); cause !== undefined; cause = causeOf(cause))
@@ -116,13 +116,13 @@ function causeOf(error) {
 /* harmony export */   hD: () => (/* binding */ quote)
 /* harmony export */ });
 /**
- * Foreign text (claims, branch names, server messages) for a log line: quoted, cut, on one line, and
- * unable to issue a workflow command (`::x::` needs to start a line, `##[x]` may stand anywhere).
+ * Makes foreign text (claims, branch names, server messages) safe for a log line: quoted, cut and on one line. The result cannot
+ * issue a workflow command. The runner reads `::x::` at the start of a line only, but `##[x]` anywhere.
  */
 function quote(text, longest = 300) {
     return onOneLine(JSON.stringify(cut(text, longest)));
 }
-/** The same for any value of a JSON document: as JSON, so that no text in it is quoted twice. */
+/** Like quote(), for any value of a JSON document. The result is JSON, so that no text in it is quoted twice. */
 function quoteValue(value) {
     return typeof value === 'string' ? quote(value) : cut(onOneLine(JSON.stringify(value ?? null)), 300);
 }
@@ -134,7 +134,7 @@ function onOneLine(json) {
         .replaceAll(/[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
         .replaceAll('##[', '##\\u005b');
 }
-/** Text as Markdown that shows it literally, also inside a table. */
+/** Returns Markdown that shows the text literally, also inside a table. */
 function markdownCode(text) {
     const oneLine = text.replaceAll(/\s+/g, ' ').replaceAll('|', '\\|');
     const longestRun = Math.max(0, ...[...oneLine.matchAll(/`+/g)].map((run) => run[0].length));
@@ -166,7 +166,7 @@ function markdownCode(text) {
 
 
 
-/** PEM from PEM, its base64, or a file that holds either. */
+/** Returns the certificates as PEM. The input is PEM, its base64, or the path of a file with either. */
 function parseCertificateAuthority(text, readFile = _small_file_js__WEBPACK_IMPORTED_MODULE_3__/* .readSmallFile */ .EW) {
     const pem = (0,_pem_js__WEBPACK_IMPORTED_MODULE_4__/* .pemOf */ ._)(text);
     if (pem === undefined && (0,_path_or_content_js__WEBPACK_IMPORTED_MODULE_2__/* .isNoPath */ .F)(text))
@@ -174,8 +174,8 @@ function parseCertificateAuthority(text, readFile = _small_file_js__WEBPACK_IMPO
     return parseCertificate(pem ?? readFile(text).trim());
 }
 /**
- * PEM from PEM or its base64. The certificates alone: a key beside them must not go where they go. One that cannot be read is
- * skipped, as the Go clients do: what is left trusts nobody else.
+ * Returns the certificates in PEM or its base64, without any other block, such as a private key. As in the Go clients, unreadable
+ * certificates are skipped, because the others trust no more than before.
  */
 function parseCertificate(text) {
     const certificates = (0,_pem_js__WEBPACK_IMPORTED_MODULE_4__/* .pemBlocks */ .P)((0,_pem_js__WEBPACK_IMPORTED_MODULE_4__/* .pemOf */ ._)(text) ?? '')
@@ -210,7 +210,7 @@ function certificateIn(der) {
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4389);
 
 // Users damage values when they copy them into an input. Each function returns the fault and the command that gives the right
-// value. The caller puts the name of the input, or of the field, before that text. No text holds the value itself.
+// value. The caller puts the name of the input, or of the field, before that text. No text contains the value itself.
 const STORE = "Store it as it is: printf %s 'TOKEN' | gh secret set NAME (GitLab: glab variable set NAME)";
 const PEM = 'Store the file as it is: gh secret set NAME < FILE (GitLab: glab variable set NAME < FILE); or on one line: base64 -w0 FILE';
 const KUBECONFIG = 'Store it on one line: kubectl config view --raw --flatten --minify | base64 -w0';
@@ -218,7 +218,7 @@ const JWT = /eyJ[\w-]{5,}\.[\w-]{2,}\.[\w-]+/;
 const JWT_ALONE = new RegExp(`^${JWT.source}$`);
 /** The tokens of OpenShift and EKS, which are no JWTs. */
 const OPAQUE = /^(sha256~|k8s-aws-v1\.)[\w-]{16,}$/;
-/** The fault of a text that stands in place of a value, such as a mask or the name of a variable. */
+/** The fault if the text is a placeholder, such as a mask or the name of a variable; undefined if it is none. */
 function placeholderProblem(text) {
     const bare = unquoted(text.trim());
     if (/^(REDACTED|DATA\+OMITTED)$/.test(bare))
@@ -230,7 +230,7 @@ function placeholderProblem(text) {
     if (/^\$\{\{[^{}]*\}\}$/.test(bare))
         return 'is an expression that GitHub Actions evaluates in a workflow, and that was not evaluated here';
     if (/^\$(\w+|\{\w+\}|\(\w+\)|env:\w+)$|^%\w+%$/.test(bare))
-        return 'is the name of a variable, in place of which its value should stand: is the variable set?';
+        return 'is the name of a variable, not its value: is the variable set?';
     return _inputs_js__WEBPACK_IMPORTED_MODULE_0__/* .inputIds */ .Zp.some((id) => _inputs_js__WEBPACK_IMPORTED_MODULE_0__/* .inputs */ .QL[id].example.length >= 16 && _inputs_js__WEBPACK_IMPORTED_MODULE_0__/* .inputs */ .QL[id].example === bare)
         ? 'is the example of the documentation'
         : undefined;
@@ -338,7 +338,7 @@ function isQuoted(text) {
 function unquoted(text) {
     return text.replaceAll(/^["'`]|["'`]$/g, '');
 }
-/** The base64 of an ASN.1 sequence with two bytes of length: every certificate and key begins so. */
+/** Whether a text looks like the base64 of DER. Most certificates and keys are an ASN.1 sequence with two bytes of length. */
 function isDer(text) {
     return /^MI[A-Za-z0-9+/=\s]{100,}$/.test(text.trim());
 }
@@ -347,15 +347,15 @@ function withoutSpace(text) {
 }
 /** Decodes base64 once and twice, as far as the result is text. */
 function decodings(text) {
-    const found = [];
-    for (let encoded = unquoted(withoutSpace(text)); found.length < 2 && /^[\w+/-]{16,}={0,2}$/.test(encoded);) {
+    const results = [];
+    for (let encoded = unquoted(withoutSpace(text)); results.length < 2 && /^[\w+/-]{16,}={0,2}$/.test(encoded);) {
         const decoded = Buffer.from(encoded, 'base64').toString();
         if (/[^\P{Cc}\t\n\r]|\ufffd/u.test(decoded))
             break;
-        found.push(decoded);
+        results.push(decoded);
         encoded = withoutSpace(decoded);
     }
-    return found;
+    return results;
 }
 
 
@@ -373,14 +373,14 @@ function decodings(text) {
 /* unused harmony export outputs */
 const table = {
     server: {
-        description: 'URL of the Kubernetes API server, https only; a path prefix (as Rancher has it) is kept.',
+        description: 'URL of the Kubernetes API server, https only; a path prefix, as in Rancher, is kept.',
         example: 'https://10.0.0.1:6443',
         default: '',
         required: 'unless kubeconfig or in-cluster',
         guard: String.raw `^(|https://[A-Za-z0-9.:/_~%\[\]-]+)$`,
     },
     certificate_authority: {
-        description: "The API server's CA certificate: PEM text, its base64, or the path of a file that holds it; system: the public CAs that the system trusts, also beside a kubeconfig without a CA.",
+        description: "The API server's CA certificate: PEM text, its base64, or the path of a file with either. system: the public CAs that the system trusts, also with a kubeconfig that has no CA.",
         example: '/etc/kubernetes/pki/ca.crt',
         default: '',
         required: 'unless kubeconfig or in-cluster',
@@ -404,12 +404,12 @@ const table = {
         default: '',
     },
     command: {
-        description: 'The scan, run by bash with -eo pipefail. On GitHub, without it, the credential is there for the later steps of the job.',
+        description: 'The scan, run by bash with -eo pipefail. On GitHub, without a command, later steps of the job can use the credential.',
         example: 'kubectl get pods',
         default: '',
     },
     shell: {
-        description: 'What runs the command. sh has no pipefail: a failing pipe turns green.',
+        description: 'The shell that runs the command. sh has no pipefail, so that a failure inside a pipe is lost.',
         example: 'bash',
         default: 'bash',
         options: ['bash', 'sh'],
@@ -427,19 +427,19 @@ const table = {
         options: ['inherit', 'clean'],
     },
     pass_env: {
-        description: 'Names of variables that the scan gets although they would be withheld, separated by commas or spaces.',
+        description: 'Names of variables that the scan gets although kubepass would withhold them, separated by commas or spaces.',
         example: 'AWS_REGION,HTTPS_PROXY',
         default: '',
     },
     isolate: {
-        description: "Whether the scan runs in user and PID namespaces of its own, where kubepass is out of an ordinary user's reach: auto (if that is allowed), required (not as root), or off (for sudo, rootless containers, ssh with root's included configuration, or a scan that sees other processes).",
+        description: "Whether the scan runs in its own user and PID namespaces, so that an ordinary user's scan cannot reach kubepass: auto (if the machine allows it), required (not as root), or off (for sudo, rootless containers, ssh with root's included configuration, or a scan that sees other processes).",
         example: 'auto',
         default: 'auto',
         options: ['auto', 'required', 'off'],
         guard: '^(auto|required|off)$',
     },
     identity: {
-        description: 'Who the job is towards the API server; auto takes the token or kubeconfig that is given, else the one that is there.',
+        description: 'Who the job is to the API server. auto uses the given token or kubeconfig, else the only identity that the job has.',
         example: 'github-oidc',
         default: 'auto',
         options: ['auto', 'token', 'github-oidc', 'gitlab-oidc', 'kubeconfig', 'in-cluster'],
@@ -452,24 +452,24 @@ const table = {
         secret: true,
     },
     token_file: {
-        description: 'Identity "token": the path of a file or (terminal only) a pipe that holds it; - reads standard input.',
+        description: 'Identity "token": the path of a file with the token; in a terminal also a pipe or - (standard input).',
         example: '/var/run/secrets/token',
         default: '',
     },
     kubeconfig: {
-        description: 'Identity "kubeconfig": the path of a kubeconfig, on a CI its content (base64 will do), in a terminal a pipe or - (standard input). The API server comes from it.',
+        description: 'Identity "kubeconfig": the path of a kubeconfig; on a CI also its content or the base64 of it, in a terminal also a pipe or - (standard input). It also names the API server.',
         example: '/etc/kubepass/kubeconfig',
         default: '',
         secret: 'unless a path',
     },
     context: {
-        description: 'Identity "kubeconfig": the context that counts; its current-context when empty.',
+        description: 'Identity "kubeconfig": the context to use; its current-context when empty.',
         example: 'production',
         default: '',
         guard: '^[A-Za-z0-9.:@_/-]*$',
     },
     allow_exec: {
-        description: 'Identity "kubeconfig": whether it may name a program (exec) to run for the credential.',
+        description: 'Identity "kubeconfig": whether it may name a program (exec) that kubepass runs to get the credential.',
         example: 'true',
         default: 'false',
         options: ['true', 'false'],
@@ -483,7 +483,7 @@ const table = {
         guard: '^(true|false)$',
     },
     audience: {
-        description: "Audience of the job's ID token: the server's URL, so that no other cluster can replay it. On GitHub that is the default; on GitLab only identity gitlab-oidc needs it.",
+        description: "Audience of the job's ID token. Give the server's URL, so that no other cluster can use the token. On GitHub that is the default; on GitLab only the identity gitlab-oidc needs it.",
         example: 'https://10.0.0.1:6443',
         default: '',
         ciOnly: true,
@@ -495,17 +495,17 @@ const table = {
         default: '15m',
     },
     max_duration: {
-        description: 'The longest duration allowed, of one credential; how long a scan has access is max_scan.',
+        description: 'The longest allowed duration of one credential. max_scan limits how long a scan has access.',
         example: '2h',
         default: '60m',
     },
     rotate_grace: {
-        description: 'While a scan outlives its credential: how long after its replacement the one before it is ended; at its own expiry when empty. From 60s, for scans of which all re-read the kubeconfig, as Go programs do.',
+        description: 'If a scan outlives its credential: how long after the renewal kubepass revokes the old credential; when empty, the old one lives until its expiry. From 60s, only for scans that re-read the kubeconfig, as Go programs do.',
         example: '120s',
         default: '',
     },
     max_scan: {
-        description: 'The longest time that the scan may take: then it is ended, and the credential revoked.',
+        description: 'The longest time that the scan may take. Then kubepass ends the scan and revokes the credential.',
         example: '45m',
         default: '6h',
     },
@@ -515,24 +515,24 @@ const table = {
         default: '',
     },
     revocation: {
-        description: 'required: fail unless the credential can be, and is, revoked. best-effort: go on without, and say so.',
+        description: 'required: kubepass fails unless it can revoke, and does revoke, the credential. best-effort: if it cannot, it warns and goes on.',
         example: 'required',
         default: 'required',
         options: ['required', 'best-effort'],
     },
     prove: {
-        description: 'When to prove that the credential is dead: wait (here, up to 15 s), post (in the post step, on GitHub), off.',
+        description: 'When to prove that the credential is dead: wait (after the scan, up to 15 s), post (in the post step, on GitHub), off.',
         example: 'wait',
         default: 'wait',
         options: ['wait', 'post', 'off'],
     },
     proof_samples: {
-        description: 'Refusals in a row, each on a new connection, that make the proof; more for servers behind a balancer.',
+        description: 'How many refusals in a row, each on a new connection, make the proof. Give more for API servers behind a load balancer.',
         example: '3',
         default: '3',
     },
     delivery: {
-        description: 'Beside the kubeconfig, the token itself: nowhere else (kubeconfig), in a variable (env), or as the output "token" (output, on GitHub).',
+        description: 'Where the token is: only in the kubeconfig (kubeconfig), also in a variable (env), or also in the output "token" (output, on GitHub).',
         example: 'kubeconfig',
         default: 'kubeconfig',
         options: ['kubeconfig', 'env', 'output'],
@@ -543,33 +543,33 @@ const table = {
         default: 'KUBE_TOKEN',
     },
     directory: {
-        description: "Where the private directory of the kubeconfig is made; the runner's temp when empty, /dev/shm for memory only.",
+        description: "The folder in which kubepass creates the private directory of the kubeconfig; the runner's temp when empty, /dev/shm for memory only.",
         example: '/dev/shm',
         default: '',
     },
     proxy_url: {
-        description: 'HTTP proxy towards the API server, for kubepass and the kubeconfig.',
+        description: 'HTTP proxy to the API server, for kubepass and the kubeconfig.',
         example: 'http://proxy.example.com:3128',
         default: '',
     },
     tls_server_name: {
-        description: "The name in the API server's certificate, where it is not the URL's host.",
+        description: "The name in the API server's certificate, if it differs from the URL's host.",
         example: 'kubernetes.default.svc',
         default: '',
         guard: '^[A-Za-z0-9.-]*$',
     },
     deadline: {
-        description: 'Time limit for all that comes before the scan, and again for the revocation after it.',
+        description: 'Time limit for everything before the scan, and again for the revocation after it.',
         example: '60s',
         default: '60s',
     },
     evidence: {
-        description: 'File to write the evidence to, as JSON (schema: docs/evidence.schema.json); its folder is made. In a terminal - is standard output.',
+        description: 'File to write the evidence to, as JSON (schema: docs/evidence.schema.json); kubepass creates its folder. In a terminal - is standard output.',
         example: 'kubepass-evidence.json',
         default: '',
     },
     report: {
-        description: 'Where the evidence is shown beside the log: summary (of the job), or check (also a check run; needs checks: write).',
+        description: 'Where kubepass shows the evidence besides the log: summary (of the job), or check (also a check run; needs checks: write).',
         example: 'check',
         default: 'summary',
         options: ['summary', 'check'],
@@ -577,7 +577,7 @@ const table = {
         only: 'github',
     },
     github_token: {
-        description: 'The token that makes the check run.',
+        description: 'The token that creates the check run.',
         example: '${{ github.token }}',
         default: '',
         actionDefault: '${{ github.token }}',
@@ -597,16 +597,16 @@ const table = {
 };
 const inputs = table;
 const inputIds = Object.keys(table);
-/** The part of an error that shows a value that works. */
+/** The part of a message that shows a valid value. */
 function exampleOf(id) {
     return `for example: ${inputs[id].example}`;
 }
 /**
- * The audience on GitLab if the job gives none, because its identity needs no ID token. GitLab makes an ID token all the
- * same, and no cluster accepts it.
+ * The audience on GitLab if the job gives none, because its identity needs no ID token. GitLab issues an ID token anyway, and no
+ * cluster accepts a token with this audience.
  */
 const NO_AUDIENCE = 'no-audience.invalid';
-/** What later steps of a GitHub job can read. */
+/** The outputs of the action, for later steps of a GitHub job. */
 const outputs = {
     kubeconfig: { description: 'Path of the kubeconfig (without command).' },
     expires_at: { description: 'When the credential expires by itself, ISO 8601.' },
@@ -624,7 +624,7 @@ const outputs = {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   h: () => (/* binding */ InvalidValue)
 /* harmony export */ });
-/** What is wrong with a value: it follows the name of the input, or of the field, that holds it. */
+/** The fault of a value. The message follows the name of the input or of the field, such as "is too short". */
 class InvalidValue extends Error {
 }
 
@@ -672,7 +672,7 @@ function parseNamespace(text) {
         throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not the name of a namespace`);
     return text;
 }
-/** Clients print the name, put it into file names, and take it as an argument. */
+/** The allowed characters are few, because clients print the name, use it in file names and take it as an argument. */
 function parseContextName(text) {
     if (text.length > 253 || !/^[A-Za-z0-9[][A-Za-z0-9.:@_/[\]-]*$/.test(text))
         throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not a name of letters, digits and . : @ _ / [ ] -, of at most 253 characters`);
@@ -694,7 +694,7 @@ function parseGrace(text) {
     const seconds = parseDuration(text);
     // https://github.com/kubernetes/kubernetes/blob/v1.36.2/staging/src/k8s.io/client-go/transport/token_source.go
     if (seconds < 60)
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}: Go programs re-read a token once a minute, so that less than 60s cuts them off`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}: Go programs re-read a token once a minute, so that a shorter time cuts them off`);
     return seconds;
 }
 function parseMaxScan(text) {
@@ -708,7 +708,7 @@ function parseLife(text, longest, nameOfLongest) {
     if (seconds < 600)
         throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}: the API server issues no token for less than 10 minutes`);
     if (seconds > longest)
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, over the limit of ${longest} s; raise ${nameOfLongest} if that is meant`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, over the limit of ${longest} s; to allow it, raise ${nameOfLongest}`);
     return seconds;
 }
 function parseExitCodes(text) {
@@ -771,7 +771,7 @@ function parseUrl(text) {
     if (/[\s\p{Cc}]/u.test(text))
         throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h('holds white space or control characters');
     const url = URL.parse(text);
-    // Never echoed: it may hold a password.
+    // The message does not quote the text, because it may contain a password.
     if (url === null)
         throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h('is not a URL (such as https://10.0.0.1:6443)');
     return url;
@@ -805,16 +805,16 @@ function parseServerName(text) {
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
 
 
-/** Letters with digits among them, or more letters than a name has. */
+/** A run of letters and digits that looks random: mixed and 12 or longer, or 24 or longer. */
 const RANDOM = /(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{12,}|[a-z\d]{24,}/i;
-/** The text itself, or what its base64 says; undefined when it can only be the path of a kubeconfig. */
+/** The content of a kubeconfig from the text or its base64; undefined if the text can only be a path. */
 function kubeconfigContent(text) {
     const decoded = /^[\w+/=\s-]*$/.test(text) ? Buffer.from(text, 'base64').toString() : '';
     if (/\bclusters\b/.test(decoded))
         return decoded;
     return /[\n\r{]|:\s/.test(text) ? text : undefined;
 }
-/** Whether it may be a token or a key, which was put where its file should be named. Then it must not be echoed. */
+/** Whether the text may be a token or a key in place of the path of its file. Then no message may quote it. */
 function isNoPath(text, folder = '') {
     if ((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)((0,node_path__WEBPACK_IMPORTED_MODULE_1__.resolve)(folder, text)))
         return false;
@@ -835,9 +835,12 @@ function isNoPath(text, folder = '') {
 /* harmony export */   P: () => (/* binding */ pemBlocks),
 /* harmony export */   _: () => (/* binding */ pemOf)
 /* harmony export */ });
-/** The body ends before five dashes, so that a text of many beginnings takes linear time. A header can hold single dashes. */
+/**
+ * The body ends before five dashes, so that the search takes linear time in a text with many BEGIN lines. A header may contain
+ * single dashes.
+ */
 const BLOCK = /^[ \t]*-----BEGIN ([A-Z0-9 ]+)-----[ \t\r]*\n((?:[^-]|-(?!----))*)-----END \1-----/gm;
-/** The blocks of a PEM text, in order. Like Go and OpenSSL, this function skips the text between them. */
+/** The blocks of a PEM text, in order. As in Go and OpenSSL, text between the blocks is skipped. */
 function pemBlocks(text) {
     return [...text.matchAll(BLOCK)].map(([, label = '', body = '']) => ({
         label,
@@ -845,7 +848,7 @@ function pemBlocks(text) {
         hasHeaders: body.includes(':'),
     }));
 }
-/** The text itself, or what its base64 says; undefined when neither is PEM. */
+/** The PEM in the text or in its base64; undefined if neither is PEM. */
 function pemOf(text) {
     if (text.includes('-----BEGIN'))
         return text;
@@ -873,9 +876,9 @@ function pemOf(text) {
 
 
 
-/** No server takes headers of that size. */
+/** API servers accept no header of this size. */
 const LONGEST_TOKEN = 64 * 1024;
-/** A private key from PEM or its base64: the first one, in the form that Node.js takes, whatever its label says of the form. */
+/** Reads the first private key in PEM or its base64, even if its label names the wrong format. Returns it as PKCS#8. */
 function sealKey(text, seal) {
     const pem = (0,_pem_js__WEBPACK_IMPORTED_MODULE_2__/* .pemOf */ ._)(text);
     if (pem === undefined) {
@@ -884,12 +887,12 @@ function sealKey(text, seal) {
         throw noKeyIn(text);
     }
     const sealed = seal(pem);
-    // As the kubeconfig has it: who shows that in base64 shows the key in base64 twice over.
+    // Sealed as the kubeconfig has it, too: the base64 of a kubeconfig contains the base64 of this text.
     if (pem !== text)
         seal(text.replaceAll(/\s/g, ''));
     const block = (0,_pem_js__WEBPACK_IMPORTED_MODULE_2__/* .pemBlocks */ .P)(pem).find(({ label }) => / ?PRIVATE KEY$/.test(label));
     if (block?.label === 'ENCRYPTED PRIVATE KEY' || block?.hasHeaders === true)
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .InvalidValue */ .h('is encrypted, and nobody is there to be asked for its password: decrypt it (openssl pkey)');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .InvalidValue */ .h('is encrypted, and kubepass cannot ask for its password: decrypt it (openssl pkey)');
     const key = block && keyIn(block.der);
     if (key === undefined)
         throw noKeyIn(text);
@@ -899,28 +902,28 @@ function sealKey(text, seal) {
 function noKeyIn(text) {
     return new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .InvalidValue */ .h((0,_damage_js__WEBPACK_IMPORTED_MODULE_1__/* .damageOfPem */ .fZ)(text, 'private key') ?? 'holds no private key that can be read');
 }
-/** Tools disagree on the label, so that each form is tried. */
+/** Tries each format, because tools disagree on the label. */
 function keyIn(der) {
     for (const type of ['pkcs1', 'pkcs8', 'sec1']) {
         try {
             return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createPrivateKey)({ key: der, format: 'der', type });
         }
         catch {
-            // It is of another form.
+            // The key has another format.
         }
     }
     return undefined;
 }
 function sealToken(text, seal) {
     const token = text.trim();
-    const standIn = (0,_damage_js__WEBPACK_IMPORTED_MODULE_1__/* .placeholderProblem */ .V6)(token);
-    if (standIn !== undefined)
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .InvalidValue */ .h(standIn);
+    const placeholder = (0,_damage_js__WEBPACK_IMPORTED_MODULE_1__/* .placeholderProblem */ .V6)(token);
+    if (placeholder !== undefined)
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .InvalidValue */ .h(placeholder);
     if (token.length < 16)
         throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .InvalidValue */ .h('is too short to be a token');
     if (token.length > LONGEST_TOKEN)
         throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .InvalidValue */ .h('is too long to be a token');
-    // Sealed before it is judged, so that no message can show it.
+    // Sealed before the checks, so that no message can show it.
     const sealed = seal(token);
     const damage = (0,_damage_js__WEBPACK_IMPORTED_MODULE_1__/* .damageOfToken */ .Q8)(token);
     if (damage !== undefined) {
@@ -931,7 +934,7 @@ function sealToken(text, seal) {
         throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__/* .InvalidValue */ .h('holds characters that no bearer token has (white space, line ends, non-ASCII)');
     return sealed;
 }
-/** A certificate with the key that belongs to it. */
+/** @throws InvalidValue if the key does not belong to the certificate */
 function checkKeyPair(pair) {
     if (new node_crypto__WEBPACK_IMPORTED_MODULE_0__.X509Certificate(pair.certificate).checkPrivateKey((0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createPrivateKey)(pair.key.reveal())))
         return pair;
@@ -958,7 +961,7 @@ function checkKeyPair(pair) {
 
 
 
-/** No file that kubepass reads is larger. */
+/** Every file that kubepass needs is smaller. */
 const LARGEST_FILE = 1024 * 1024;
 function readSmallFile(path) {
     try {
@@ -977,7 +980,7 @@ function readSmallFile(path) {
         throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .InvalidValue */ .h(`names ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path, 120)}, which cannot be read (${(0,_base_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .errnoOf */ .UQ)(error)})`);
     }
 }
-/** The text of a file, whose first bytes may tell its encoding: Windows PowerShell writes UTF-16. */
+/** Decodes a file. A byte order mark selects UTF-16, because Windows PowerShell writes it. */
 function textIn(bytes) {
     const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : 'utf-8';
     return new TextDecoder(encoding).decode(bytes);
@@ -1085,7 +1088,7 @@ function asJson(evidence) {
 function isProgram(name, path) {
     return findProgram(name, path) !== undefined;
 }
-/** @returns where a shell with this PATH would find it */
+/** @returns the path at which a shell with this PATH would find the program */
 function findProgram(name, path) {
     const places = name.includes('/') ? [name] : path.split(node_path__WEBPACK_IMPORTED_MODULE_1__.delimiter).map((directory) => (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(directory || '.', name));
     return places.find((place) => {
@@ -1098,7 +1101,7 @@ function findProgram(name, path) {
         }
     });
 }
-/** Where the programs are that kubepass starts itself: not PATH, which earlier steps of the job set. */
+/** The folders of the programs that kubepass itself starts. It does not use PATH, because earlier steps of the job can set it. */
 const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin';
 
 
@@ -1118,11 +1121,11 @@ const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin';
 
 
 /**
- * A process, told from a later one of its number. Its memory goes before its sockets do; the first of a namespace is over
- * when all others in there are.
+ * A process, known by its PID and start time, so that a later process with the same PID is not mistaken for it. When a process
+ * ends, its memory is freed before its sockets are closed. PID 1 of a PID namespace ends after all other processes in it.
  */
 class ProcessHandle {
-    /** The number of its process group; undefined when it was over before this. */
+    /** The ID of its process group; undefined if the process had ended before. */
     group;
     #pid;
     #since;
@@ -1135,7 +1138,7 @@ class ProcessHandle {
     get hasEnded() {
         return this.#since === undefined || readStat(this.#pid)?.since !== this.#since;
     }
-    /** @returns whether it is over, within so many milliseconds */
+    /** @returns whether the process ended within this time */
     async waitForEnd(milliseconds) {
         for (const deadline = Date.now() + milliseconds; !this.hasEnded; await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_1__.setTimeout)(5))
             if (Date.now() > deadline)
@@ -1143,10 +1146,10 @@ class ProcessHandle {
         return true;
     }
 }
-/** Its process group, and when it began; undefined when it has ended, even if nobody has taken note of that. */
+/** The process group and the start time; undefined if the process has ended, also if it is still a zombie. */
 function readStat(pid) {
     try {
-        // The name in the second field may hold spaces and brackets.
+        // The name in the second field may contain spaces and parentheses.
         const stat = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(`/proc/${pid}/stat`, 'latin1');
         const { 0: state = '', 2: group, 19: since = '' } = stat.replace(/^.*\) /s, '').split(' ');
         return 'ZX'.includes(state) ? undefined : { group: Number(group), since };
@@ -1155,13 +1158,13 @@ function readStat(pid) {
         return undefined;
     }
 }
-/** Kills a process, or by its negative number a group. */
+/** Sends a signal to a process, or to a process group if `pid` is negative. Ignores errors. */
 function killQuietly(pid, signal) {
     try {
         process.kill(pid, signal);
     }
     catch {
-        // It has ended already.
+        // The process has already ended.
     }
 }
 
@@ -1655,15 +1658,15 @@ var external_node_util_ = __nccwpck_require__(7975);
 ;// CONCATENATED MODULE: ./src/redact/sealed-string.ts
 
 /**
- * A value that no print, template, JSON, inspect, spread or clone shows: it lives in a private field.
- * Only the redactor makes one, so no secret exists that the redactor does not know.
+ * Holds a value in a private field, so that no print, template, JSON, inspect, spread or clone shows it. Only the redactor makes
+ * sealed values, so that it knows each of them.
  */
 class SealedValue {
     #value;
     constructor(value) {
         this.#value = value;
     }
-    /** The value itself. Every caller is listed in a contract test. */
+    /** Returns the value itself. A contract test lists every caller. */
     reveal() {
         return this.#value;
     }
@@ -1681,7 +1684,7 @@ class SealedValue {
         return '[secret]';
     }
 }
-/** For the redactor alone. */
+/** Only the redactor may call this function. */
 function sealedString(value) {
     return new SealedValue(value);
 }
@@ -1698,31 +1701,31 @@ function newInstance() {
         return new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(searchModule, 'base64'))).exports;
     }
     catch (cause) {
-        throw new errors/* KubepassError */.v3('INPUT', 'Node.js cannot run WebAssembly here, with which kubepass finds secrets in outputs.', {
+        throw new errors/* KubepassError */.v3('INPUT', 'Node.js cannot run WebAssembly here. kubepass needs it to find secrets in outputs.', {
             hint: 'Some releases of Node.js 24 reserve 10 GB of address space for WebAssembly: raise the limit that `ulimit -v` shows, or use a later release.',
             cause,
         });
     }
 }
 /**
- * The set of every 16 neighbouring bytes of the texts that were added. The search marks where another text, which is loaded, has
- * such bytes. WebAssembly does the work: assembly/.
+ * Holds every 16 neighbouring bytes of the added texts. The search marks where the input has such bytes. The folder assembly/ has
+ * the source of the WebAssembly module that does the work.
  */
 class TextSearch {
     #instance;
     #start = 0;
     #length = 0;
-    // Not before there is something to search for: NODE_OPTIONS that are refused may take WebAssembly away.
+    // Created at the first use, because unsafe NODE_OPTIONS can disable WebAssembly, and kubepass must be able to report them.
     get #exports() {
         this.#instance ??= newInstance();
         return this.#instance;
     }
-    /** @returns whether the text has 16 bytes, so that it can be found */
+    /** @returns false if the text has fewer than 16 bytes, so that the search cannot find it */
     addText(input) {
         this.setInput(input);
         return this.#exports.addText() === 1;
     }
-    /** Takes the text that is searched from now on, in place of the last one, with nothing marked. */
+    /** Replaces the text to search, and removes all marks. */
     setInput(...parts) {
         this.#length = parts.reduce((sum, part) => sum + part.length, 0);
         this.#start = this.#exports.reserve(this.#length);
@@ -1733,23 +1736,23 @@ class TextSearch {
             end += part.length;
         }
     }
-    /** The loaded text, valid until the next call of `add`, `load` or `markDumpedRuns`: their memory may grow. */
+    /** The input. It is valid until the next call of `addText`, `setInput` or `markDumpedRuns`, because each may grow the memory. */
     text() {
         return Buffer.from(this.#exports.memory.buffer, this.#start, this.#length);
     }
-    /** Marks the runs that end behind an index of the loaded text, or there. */
+    /** Marks the runs that end at or after the index `cut` of the input. */
     markRuns(cut) {
         this.#exports.markRuns(cut);
     }
     /**
-     * Marks runs across what separates their characters, where the loaded text looks like a dump.
-     * @param cut where an output was cut: few lines of a dump may stand there and at the end
+     * Marks runs whose characters are separated, where the input looks like a dump.
+     * @param cut the index at which a piece of the output begins: only a few lines of a dump may stand there and at the end
      * @returns how many bytes look like a dump
      */
     markDumpedRuns(cut) {
         return this.#exports.markDumps(cut);
     }
-    /** In order. Runs that overlap or touch are one. */
+    /** The marked runs, in order. Runs that overlap or touch are merged. */
     markedRuns() {
         const exports = this.#exports;
         const runs = [];
@@ -1760,7 +1763,7 @@ class TextSearch {
         }
         return runs;
     }
-    /** The index of the loaded text, from `from` on, at which `first` stands with `second` behind it; -1 if there is no such pair. */
+    /** The first index of the input, from `from` on, where the bytes `first` and `second` stand in this order; -1 if there is none. */
     indexOfPair(first, second, from) {
         return this.#exports.indexOfPair(from, first, second);
     }
@@ -1771,31 +1774,31 @@ class TextSearch {
 
 const SHORTEST_SECRET = 4;
 const MASK = Buffer.from('***');
-/** In so many bytes 16 characters stand in any form of dump. */
+/** Every known form of dump shows 16 characters in at most this many bytes. */
 const CONTEXT = 1024;
 /**
- * Finds every run of at least 16 neighbouring characters of a secret: plain, URI- or JSON-escaped, in
- * base64 and base64url at each alignment, in hex. No secret is forgotten.
+ * Finds every run of at least 16 neighbouring characters of a secret: plain, URI- or JSON-escaped, in base64 and base64url at
+ * each alignment, and in hex. The redactor keeps every secret as long as it exists.
  */
 class Redactor {
     #shown;
     #values = new Set();
-    /** Other filters of the same outputs search with it as well, because each instance of WebAssembly reserves much address space. */
+    /** Other filters of the same outputs share this search, because each instance of WebAssembly reserves much address space. */
     search = new TextSearch();
-    /** The spellings of fewer than 16 characters, which are masked as a whole. */
-    #words = new Set();
-    /** @param shown texts of the program itself, which no message loses although a secret has a part of one */
+    /** The spellings of fewer than 16 characters. The redactor masks only the whole spelling. */
+    #shortSpellings = new Set();
+    /** @param shown texts of kubepass itself; redact() keeps them, although a secret may contain a part of one */
     constructor(shown = []) {
         this.#shown = shown;
     }
-    /** Learns every spelling of the value before anyone else sees it. */
+    /** Learns every spelling of the value, then seals it, so that no other code handles a secret that the redactor does not know. */
     seal = (value) => {
         if (value.length < SHORTEST_SECRET)
             throw new RangeError('a secret of fewer than 4 characters cannot be told from other text');
         if (!this.#values.has(value)) {
             for (const spelling of spellings(value)) {
                 if (!this.search.addText(Buffer.from(spelling)))
-                    this.#words.add(spelling);
+                    this.#shortSpellings.add(spelling);
             }
             this.#values.add(value);
         }
@@ -1807,7 +1810,7 @@ class Redactor {
         this.search.setInput(Buffer.from(text));
         this.search.markRuns(0);
         const bytes = this.search.text();
-        const runs = this.#found(bytes).filter((run) => !this.#isShown(bytes, run));
+        const runs = this.#secretRuns(bytes).filter((run) => !this.#isShown(bytes, run));
         return runs.length === 0 ? text : masked(bytes, runs, 0, false, Buffer.alloc(mostMasked(bytes.length, runs))).toString();
     }
     #isShown(bytes, { start, end }) {
@@ -1817,13 +1820,13 @@ class Redactor {
         });
     }
     /**
-     * Remembers the last bytes of one output, so that a secret is found across any split of writes. Before a secret is found, the
-     * filter has shown fewer than 16 of its characters.
+     * Returns a filter for one output. The filter remembers the last bytes, so that it finds a secret across any split of writes. It
+     * shows fewer than 16 characters of a secret before it finds the secret.
      */
     filter() {
         let recent = Buffer.alloc(0);
         let endsMasked = false;
-        // New memory for each piece would cost more than the search.
+        // Reused, because new memory for each piece would cost more than the search.
         let memory = Buffer.alloc(0);
         return (piece) => {
             if (piece.length === 0)
@@ -1833,7 +1836,7 @@ class Redactor {
             this.search.markRuns(cut);
             this.search.markDumpedRuns(cut);
             const bytes = this.search.text();
-            const runs = this.#found(bytes);
+            const runs = this.#secretRuns(bytes);
             recent = Buffer.from(bytes.subarray(-CONTEXT));
             const continues = endsMasked;
             endsMasked = runs.at(-1)?.end === bytes.length;
@@ -1845,18 +1848,18 @@ class Redactor {
             return masked(bytes, runs, cut, continues, memory);
         };
     }
-    /** The runs that the search found in `bytes`, and the words, in order. Runs that overlap or touch are one. */
-    #found(bytes) {
+    /** The runs that the search found in `bytes`, and the short spellings, in order. Runs that overlap or touch are merged. */
+    #secretRuns(bytes) {
         const runs = this.search.markedRuns();
-        if (this.#words.size === 0)
+        if (this.#shortSpellings.size === 0)
             return runs;
-        for (const word of this.#words)
-            for (let at = bytes.indexOf(word); at >= 0; at = bytes.indexOf(word, at + 1))
-                runs.push({ start: at, end: at + Buffer.byteLength(word) });
+        for (const spelling of this.#shortSpellings)
+            for (let at = bytes.indexOf(spelling); at >= 0; at = bytes.indexOf(spelling, at + 1))
+                runs.push({ start: at, end: at + Buffer.byteLength(spelling) });
         return merged(runs);
     }
 }
-/** In order; runs that overlap or touch become one. */
+/** Sorts the runs and merges those that overlap or touch. */
 function merged(runs) {
     const result = [];
     for (const run of runs.sort((a, b) => a.start - b.start)) {
@@ -1871,12 +1874,12 @@ function merged(runs) {
 const SHORTEST_IN_DUMPS = 16;
 /** The characters that the search drops from a dump, as in assembly/read-dump.ts. */
 const DROPPED = /[\t\v\f\r \0:,;"']/g;
-/** The spellings in which a value may turn up. */
+/** The spellings in which an output may show a value. */
 function spellings(value) {
     const body = sensitivePart(value);
     const bytes = Buffer.from(body);
     const plain = [body, encodeURIComponent(body), JSON.stringify(body).slice(1, -1)];
-    // A dump is searched for 16 characters. A shorter spelling would only mask a word that is no secret.
+    // The search looks in dumps for 16 characters. A shorter spelling would only mask words that are no secrets.
     const inDumps = [body.replaceAll(' ', ''), body.replaceAll(DROPPED, '')].filter((text) => text.length >= SHORTEST_IN_DUMPS);
     const encoded = [0, 1, 2].flatMap((shift) => base64Alignment(bytes.subarray(shift)));
     const hex = [bytes.toString('hex'), bytes.toString('hex').toUpperCase()];
@@ -1887,17 +1890,18 @@ function base64Alignment(bytes) {
     const whole = bytes.subarray(0, bytes.length - (bytes.length % 3));
     return [...new Set([whole.toString('base64'), whole.toString('base64url')])];
 }
-/** A JWT's header is common to all tokens of a server; what follows it is the secret. */
+/** The part of a secret to search for. For a JWT the header is left out, because all tokens of a server share it. */
 function sensitivePart(value) {
     return /^eyJ[\w-]*\.[\w-]+\.[\w-]+$/.test(value) ? value.slice(value.indexOf('.') + 1) : value;
 }
-/** The most bytes of a masked text. A mask may be longer than what it stands for: a dump can have one character on each line. */
+/** The most bytes of a masked text. A mask may be longer than its run, because a dump can have one character on each line. */
 function mostMasked(length, runs) {
     return length + runs.length * MASK.length;
 }
 /**
- * Writes `bytes` from `from` on into `memory` with one mask for each run; none for a run whose mask was written before `from`.
- * @returns what was written
+ * Copies `bytes` from `from` on into `memory`, with one mask for each run. A run that the previous piece has masked gets no
+ * second mask.
+ * @returns the written part of `memory`
  */
 function masked(bytes, runs, from, continues, memory) {
     let [at, length] = [from, 0];
@@ -1929,7 +1933,7 @@ var base_quote = __nccwpck_require__(7541);
 /**
  * Does `work` on a path. The scan runs as the same user and can change modes. After EACCES this function restores the
  * owner's rights and does the work again.
- * @param tell gets what was closed, as `reopen` returns it
+ * @param tell gets the result of restoreAccess(), if it is not empty
  */
 function withRestoredAccess(path, work, tell = () => undefined) {
     try {
@@ -2001,7 +2005,7 @@ function* foldersIn(top) {
                 waiting.push((0,external_node_path_.join)(folder, entry.name));
     }
 }
-/** Does not follow a link, which may lead anywhere. */
+/** Lists a folder. It does not follow a link, because a link may lead anywhere. */
 function listed(folder) {
     try {
         if (!(0,external_node_fs_.lstatSync)(folder).isDirectory())
@@ -2012,7 +2016,7 @@ function listed(folder) {
         return [];
     }
 }
-/** Why nobody could change or remove a path: the folder or file that another user owns, or else the code of the error. */
+/** Why kubepass could not change or remove a path: a folder or file belongs to another user, or else the code of the error. */
 function obstacleAt(path, error, uid) {
     const within = function* () {
         yield (0,external_node_path_.dirname)(path);
@@ -2044,7 +2048,10 @@ function ownerOf(path) {
 
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = external_node_fs_.constants;
-/** Creates the file for its owner alone, from the first byte; never through a link, never over another file, never half of it. */
+/**
+ * Creates a file that only its owner can read, from the first byte on. It follows no link and replaces no file. If a write fails,
+ * it removes the file.
+ */
 function files_writePrivate(path, content, mode = 0o600) {
     const file = (0,external_node_fs_.openSync)(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
     try {
@@ -2059,8 +2066,8 @@ function files_writePrivate(path, content, mode = 0o600) {
     }
 }
 /**
- * Writes a private file beside the one that it is to replace, in place of what was left there.
- * @returns what replaces it
+ * Writes a private file beside the file that it will replace. It removes what an earlier call left there.
+ * @returns the function that does the replacement
  */
 function files_stageReplacement(path, text, next = stagingPath(path), mode) {
     withRestoredAccess(next, () => {
@@ -2081,11 +2088,11 @@ function stagingPath(path) {
     return `${path}.next`;
 }
 /**
- * Appends all or nothing; not to what a link points to, and to nobody at the other end of a pipe.
- * @param tell gets what was closed and is open now
+ * Appends the whole text or nothing. It follows no link and writes to no pipe.
+ * @param tell gets each file or folder whose access was restored
  */
 function appendAtomically(path, text, tell) {
-    // A pipe that nobody reads is refused, where its opening would wait for ever.
+    // With O_NONBLOCK the opening of a pipe without a reader fails; without it, it would block for ever.
     const file = withRestoredAccess(path, () => (0,external_node_fs_.openSync)(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644), tell);
     try {
         const about = (0,external_node_fs_.fstatSync)(file);
@@ -2104,9 +2111,9 @@ function appendAtomically(path, text, tell) {
     }
 }
 /**
- * Puts a file in the place of what is there, all of it at once: what a link points to is left alone. Another process may do
- * the same at the same time.
- * @param path as `settled` gives it: should its folder be another one by now, nothing is written
+ * Replaces a file atomically. If the path is a link, it replaces the link, not the target. Another process may replace the same
+ * file at the same time.
+ * @param path a path from resolveRealPath(); if its folder has become a link since then, nothing is written
  */
 function replaceFile(path, text) {
     const folder = (0,external_node_path_.dirname)(path);
@@ -2129,11 +2136,11 @@ function makeFolder(path) {
             throw error;
     }
 }
-/** The path without a link on its way, as they are now. Its last part need not be there. */
+/** Resolves all links in a path. Its last part need not exist. */
 function resolveRealPath(path) {
     return (0,external_node_fs_.existsSync)(path) ? (0,external_node_fs_.realpathSync)(path) : (0,external_node_path_.join)((0,external_node_fs_.realpathSync)((0,external_node_path_.dirname)(path)), (0,external_node_path_.basename)(path));
 }
-/** Replaces the content of a file, but not through a link. The folder may belong to another user. */
+/** Replaces the content of a file in place, because its folder may belong to another user. It follows no link. */
 function overwrite(path, content) {
     const file = (0,external_node_fs_.openSync)(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK);
     try {
@@ -2146,7 +2153,7 @@ function overwrite(path, content) {
         (0,external_node_fs_.closeSync)(file);
     }
 }
-/** On a full disk a write may take some of it, and say so. */
+/** Writes in a loop, because on a nearly full disk one call may write only a part of the bytes. */
 function writeAll(file, content) {
     const bytes = Buffer.from(content);
     for (let at = 0; at < bytes.length;)
@@ -2159,13 +2166,13 @@ function writeAll(file, content) {
 const STDOUT = 1;
 const STDERR = 2;
 /**
- * Writes at once, and never throws: nobody may read any more, and the revocation must go on. Node's own
- * streams cost 3 ms and 2 MiB at their first use; what is said before the scan does without them.
+ * Writes synchronously and never throws, because the revocation must go on even if the reader of the output is gone. It does not
+ * use the streams of Node.js, which cost 3 ms and 2 MiB at their first use.
  */
 function print(stream, text) {
     printWhole(stream, text);
 }
-/** @returns whether all of it was written */
+/** @returns whether the whole text was written */
 function printWhole(stream, text) {
     const bytes = Buffer.from(text);
     for (let at = 0; at < bytes.length;) {
@@ -2175,7 +2182,7 @@ function printWhole(stream, text) {
         catch (error) {
             if ((0,errors/* errnoOf */.UQ)(error) !== 'EAGAIN')
                 return false;
-            // The pipe is full and does not block: let its reader catch up.
+            // The pipe is full and non-blocking: wait 1 ms for its reader.
             Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
         }
     }
@@ -2189,22 +2196,22 @@ function printWhole(stream, text) {
 
 
 /**
- * The files by which a step speaks to its runner. The scan is not told where they are, and can find out. What it writes
- * there would count as ours: variables of later steps, outputs, the state of the post step.
+ * The files through which a step sends commands to its runner. The scan does not get their paths, but can find them. The runner
+ * would take the scan's lines for those of kubepass: variables of later steps, outputs, the state for the post step.
  */
 class CommandFiles {
     #paths;
-    /** While a scan may run, what each must hold; undefined where no file was. */
+    /** While a scan may run: the expected content of each file; undefined if there was no file. */
     #kept = new Map();
-    /** And the folders where they lie, unless these are links. */
+    /** The folders of these files, except symbolic links. */
     #folders = new Set();
-    /** The paths that the scan closed and an append opened again, with their modes. */
+    /** The paths whose access the scan removed and append() restored, with their modes. */
     #closed = [];
-    /** @param names the variables that hold their paths */
+    /** @param names the variables that hold the paths of the files */
     constructor(env, names) {
         this.#paths = new Map(names.map((name) => [name, env[name] ?? '']).filter(([, path]) => path !== ''));
     }
-    /** @param given those that the scan is meant to write to */
+    /** @param given the variables of the files that the scan may write to */
     guard(given) {
         for (const [name, path] of this.#paths) {
             if (given.includes(name))
@@ -2215,7 +2222,7 @@ class CommandFiles {
                     this.#folders.add((0,external_node_path_.dirname)(path));
             }
             catch {
-                // What was no file before has nothing that could be put back.
+                // A path that is not a readable file has no content that restore() could write.
             }
         }
     }
@@ -2224,14 +2231,14 @@ class CommandFiles {
         if (path === undefined)
             throw Object.assign(new Error(`${name} is not set`), { code: 'ENOENT' });
         appendAtomically(path, text, (closed) => {
-            // Before the scan it was somebody else.
+            // A mode that was changed before guard() was not changed by the scan.
             if (this.#kept.size > 0)
                 this.#closed.push(...closed);
         });
         if (this.#kept.has(name))
             this.#kept.set(name, Buffer.concat([this.#kept.get(name) ?? Buffer.alloc(0), Buffer.from(text)]));
     }
-    /** Makes them what they were, but for what we have written since. For when nothing of the scan is left. */
+    /** Restores the files, with what append() has added since guard(). Call it when no process of the scan is left. */
     restore(uid) {
         const tampered = { changed: [], left: [] };
         const why = [];
@@ -2254,11 +2261,11 @@ class CommandFiles {
         this.#folders.clear();
         return { ...tampered, ...(why.length > 0 && { why }), ...(closed.length > 0 && { closed }) };
     }
-    /** Whoever changes what is there now could change it later, too. */
+    /** If the scan replaced the file's folder by a link, it could change a file behind the link later, too. */
     #isBehindLink(path) {
         return this.#folders.has((0,external_node_path_.dirname)(path)) && (0,external_node_fs_.lstatSync)((0,external_node_path_.dirname)(path), { throwIfNoEntry: false })?.isSymbolicLink() === true;
     }
-    /** A new file, as the runner made the old one: the other may have a second name elsewhere. */
+    /** Writes a new file with the mode that the runner gave the old one. The old file may have a second hard link. */
     #putBack(path, kept) {
         try {
             if (this.#isBehindLink(path))
@@ -2270,7 +2277,7 @@ class CommandFiles {
             files_writePrivate(path, kept, 0o644);
         }
         catch (error) {
-            // Where the folder is not ours, its file can be.
+            // In a folder of another user kubepass cannot replace the file, but it can overwrite a file of its own.
             if ((0,errors/* errnoOf */.UQ)(error) !== 'EACCES')
                 throw error;
             overwrite(path, kept ?? Buffer.alloc(0));
@@ -2284,14 +2291,14 @@ function isAsKept(path, kept) {
     const about = (0,external_node_fs_.lstatSync)(path, { throwIfNoEntry: false });
     if (about === undefined)
         return kept === undefined;
-    // An empty file says nothing, whoever made it.
+    // An empty file holds no command, so it does not matter which process made it.
     if (kept === undefined)
         return about.isFile() && about.size === 0;
     return about.isFile() && about.size === kept.length && contentOf(path)?.equals(kept) === true;
 }
 /**
- * @returns undefined when nothing is there
- * @throws when what is there is no file, or cannot be read
+ * @returns undefined when the path does not exist
+ * @throws when the path is not a regular file, or cannot be read
  */
 function contentOf(path) {
     let file;
@@ -2323,8 +2330,8 @@ const COLON = 0x3a;
 const HASH = 0x23;
 const BRACKET = 0x5b;
 /**
- * Passes text on so that the runner sees no command in it: `::name::` counts at the start of a line,
- * `##[name]` anywhere. A zero-width space is put inside.
+ * Makes a filter that hides workflow commands from the runner by a zero-width space. The runner reads `::name::` as a command at
+ * the start of a line, `##[name]` anywhere.
  * https://github.com/actions/runner/blob/v2.336.0/src/Runner.Common/ActionCommand.cs
  */
 function neutralizeCommands(search) {
@@ -2337,12 +2344,12 @@ function neutralizeCommands(search) {
         return places.length === 0 ? piece : withSpaces(piece, places);
     };
 }
-/** Before which bytes a space is needed: the second colon of each `::` that only white space precedes on its line. */
+/** The positions of the second colon of each `::` that only white space precedes on its line. */
 function colonPositions(piece, line, search) {
     const places = [];
     if (line.colon && piece[0] === COLON)
         places.push(0);
-    // Buffer.indexOf() would stop at each single colon, of which most logs have many.
+    // Faster than Buffer.indexOf(), which would stop at each single colon: most logs have many.
     search.setInput(piece);
     for (let at = search.indexOfPair(COLON, COLON, 0); at >= 0; at = search.indexOfPair(COLON, COLON, lineEnd(piece, at + 2))) {
         const before = lastNotBlank(piece, at);
@@ -2351,7 +2358,7 @@ function colonPositions(piece, line, search) {
     }
     return places;
 }
-/** The bracket of each `##[`. */
+/** The positions of the bracket of each `##[`. */
 function bracketPositions(piece, { hashes }) {
     const places = [];
     if (hashes === 2 && piece[0] === BRACKET)
@@ -2366,7 +2373,7 @@ function lineAfter(piece, before) {
     const { length } = piece;
     const colon = piece[length - 1] === COLON;
     const end = colon ? length - 1 : length;
-    // Most lines hold more than white space, so that this ends after a few bytes.
+    // Fast for most lines: they hold more than white space, so the search ends after a few bytes.
     const last = lastNotBlank(piece, end);
     const onlyBlank = last < 0 ? before.blank : isLineEnd(piece[last]);
     let hashes = 0;
@@ -2376,14 +2383,14 @@ function lineAfter(piece, before) {
         hashes = Math.min(2, hashes + before.hashes);
     return { blank: onlyBlank && !colon, colon: onlyBlank && colon, hashes };
 }
-/** The last byte before `end` that is no white space within a line; -1 if there is none. */
+/** The position of the last byte before `end` that is not white space within a line; -1 if there is none. */
 function lastNotBlank(piece, end) {
     let at = end - 1;
     while (at >= 0 && isBlank(piece[at] ?? 0))
         at -= 1;
     return at;
 }
-/** The runner skips white space, some of which has several bytes: every byte of such counts. */
+/** The runner skips white space, also characters of several bytes in UTF-8. So every byte from 0x80 on counts as white space. */
 function isBlank(byte) {
     return byte === 0x20 || byte >= 0x80 || byte === 0x09 || byte === 0x0b || byte === 0x0c;
 }
@@ -2418,15 +2425,15 @@ function withSpaces(piece, places) {
 
 
 const STATE_KEY = 'run_state';
-/** Not the summary: it decides nothing, and what the scan tells there is no lie of ours. */
+/** Without GITHUB_STEP_SUMMARY: the runner only shows it, so a scan that writes to it changes no later step. */
 const COMMAND_FILES = ['GITHUB_ENV', 'GITHUB_PATH', 'GITHUB_STATE', 'GITHUB_OUTPUT'];
 /**
- * GitHub Actions. What is needed before the scan is done here in a few lines; @actions/core, which takes as
- * long to load as the whole exchange with the API server, is loaded for outputs and variables.
+ * GitHub Actions. Loading @actions/core takes as long as all requests to the API server. So this file does what is needed before
+ * the scan itself, and loads @actions/core only to set outputs and variables.
  */
 function githubPlatform(env, redact) {
     const core = () => {
-        // It prints by Node's stream: nobody may read that any more.
+        // @actions/core prints through Node's stream. If the reader of stdout is gone, an unhandled error would end the process.
         if (process.stdout.listenerCount('error') === 0)
             process.stdout.on('error', () => undefined);
         return Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(421)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6421));
@@ -2434,9 +2441,9 @@ function githubPlatform(env, redact) {
     const ownerUid = process.getuid?.() ?? -1;
     const commandFiles = new CommandFiles(env, COMMAND_FILES);
     const info = (text) => print(STDOUT, `${redact(text)}\n`);
-    /** The word that ends the fence around the scan's output, while that stands. */
+    /** While the runner ignores workflow commands: the word that ends this. */
     let fence;
-    // One write: a line of the scan must not come between, nor stand before it on the same line.
+    // One write that begins with a line end: no output of the scan can come between the lines, or before them on the same line.
     const command = (lines) => {
         if (fence === undefined)
             return print(STDOUT, lines);
@@ -2469,7 +2476,7 @@ function githubPlatform(env, redact) {
             repository: env['GITHUB_REPOSITORY'] ?? '',
             instance: env['GITHUB_SERVER_URL'] ?? '',
         },
-        // Two steps of a job must not meet, and nothing tells them apart.
+        // Two steps of a job must not use the same names, and no variable of the runner differs between them.
         runKey: undefined,
         timeoutWarnings: () => [],
         idTokenInstructions: 'Add to the job:\n  permissions:\n    id-token: write',
@@ -2486,7 +2493,7 @@ function githubPlatform(env, redact) {
         progress: () => undefined,
         warn: (text) => annotate('warning', text),
         error: (text) => annotate('error', text),
-        // A synchronous append, so that it is there whenever we are killed. The last line of a name counts.
+        // A synchronous append, so that the state is complete whenever a signal kills kubepass. For the runner, the last line of a name counts.
         saveState: (state) => commandFiles.append('GITHUB_STATE', `${STATE_KEY}=${state === 'none' ? state : JSON.stringify(state)}\n`),
         deleteState: () => undefined,
         retryInstructions: () => undefined,
@@ -2495,15 +2502,15 @@ function githubPlatform(env, redact) {
         restoreCommandFiles: () => commandFiles.restore(ownerUid),
         scanOutputs() {
             fence = (0,external_node_crypto_.randomUUID)();
-            // On stdout only, behind the masks: on stderr, which the runner may read first, it would stop them.
+            // On stdout only, after the masks: the runner may read stderr before stdout, and would then ignore the masks.
             print(STDOUT, `::stop-commands::${fence}\n`);
             return {
                 stdout: () => process.stdout,
                 stderr: () => process.stderr,
-                // The order of the two streams is lost, so that a fence in one leaves a gap in the other.
+                // stop-commands is not enough: the runner does not keep the order of stdout and stderr.
                 filters: (search) => [neutralizeCommands(search)],
                 close(complete) {
-                    // Of an output that was given up some may still come, and begin a line in the middle of its own: the fence stays.
+                    // If the output is not complete, more may follow, also from the middle of a line. So the runner must go on ignoring commands.
                     if (fence === undefined || !complete)
                         return;
                     print(STDOUT, `\n::${fence}::\n`);
@@ -2516,14 +2523,14 @@ function githubPlatform(env, redact) {
         publishCheck: async (evidence, token) => (await Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(413), __nccwpck_require__.e(53)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6053))).publishCheck(evidence, token, env),
         report(evidence) {
             info((0,evidence_text/* asText */.e1)(evidence));
-            // As core's summary does; post needs nothing else of core, and would take twice as long with it.
+            // This is what the summary of @actions/core does. Loading @actions/core for it would double the time of the post step.
             if (env['GITHUB_STEP_SUMMARY'])
                 appendAtomically(env['GITHUB_STEP_SUMMARY'], redact((0,evidence_text/* asMarkdown */.g5)(evidence)));
             return Promise.resolve();
         },
     };
 }
-/** The token, its two secret segments, and the base64 forms that the runner's own masks miss. */
+/** The token, its two secret segments, and the base64 forms that the runner does not mask by itself. */
 function maskedForms(secret) {
     const value = secret.reveal();
     const body = sensitivePart(value);
@@ -2531,7 +2538,7 @@ function maskedForms(secret) {
     const encoded = [0, 1, 2].flatMap((shift) => base64Alignment(Buffer.from(body).subarray(shift)));
     return [...new Set([value, ...segments, ...encoded].flatMap(linesOf))];
 }
-/** The runner masks each line of a mask, however short: of a key only those that nothing else has. */
+/** The runner masks each line of a mask, however short. So of a PEM key only the lines that occur in no other text are masked. */
 function linesOf(form) {
     return form.includes('\n') ? form.split('\n').filter((line) => line.length >= 16 && !line.startsWith('-----')) : [form];
 }
@@ -2548,11 +2555,11 @@ function escapeData(text) {
 
 
 
-/** Those of a person. Secrets are no flags: every user of the machine can read argv. */
+/** The flags in a terminal. Secrets are no flags, because every user of the machine can read argv. */
 const terminalFlags = inputs/* inputIds */.Zp.filter((id) => inputs/* inputs */.QL[id].secret !== true && !inputs/* inputs */.QL[id].ciOnly);
-/** Those of a GitLab job: there, every variable can be overruled from outside. */
+/** The flags in a GitLab job. They are flags, because everybody who may run a pipeline can set any variable. */
 const gitlabFlags = inputs/* inputIds */.Zp.filter((id) => inputs/* inputs */.QL[id].guard !== undefined);
-/** Those of `kubepass sweep` alone. */
+/** The flags of `kubepass sweep` only. */
 const sweepFlags = {
     'dry-run': { type: 'boolean', description: 'delete nothing, and show what would be deleted' },
     json: { type: 'boolean', description: 'print JSON in place of a table' },
@@ -2563,28 +2570,28 @@ function flagName(id) {
     return `--${id.replaceAll('_', '-')}`;
 }
 /**
- * @param wanted how many words must stand beside the flags
+ * @param wordCount the required number of words besides the flags
  * @param extra flags that are no inputs
  */
-function parseFlags(words, ids, wanted, hint, extra = {}) {
+function parseFlags(words, ids, wordCount, hint, extra = {}) {
     const end = words.includes('--') ? words.indexOf('--') : words.length;
     const options = { ...extra, ...Object.fromEntries(ids.map((id) => [flagName(id).slice(2), { type: 'string' }])) };
     const { values, positionals } = parse(words.slice(0, end), options, hint);
-    if (positionals.length !== wanted) {
-        const fact = wanted === 0
+    if (positionals.length !== wordCount) {
+        const fact = wordCount === 0
             ? `${(0,base_quote/* quote */.hD)(positionals[0] ?? '')} is no flag.`
-            : `${wanted} word is needed beside the flags, and ${positionals.length} are given.`;
+            : `${wordCount} word is needed besides the flags, but ${positionals.length} are given.`;
         throw new errors/* KubepassError */.v3('INPUT', fact, { hint });
     }
     const given = ids.flatMap((id) => {
         const value = values[flagName(id).slice(2)];
         return typeof value === 'string' ? [[id, value]] : [];
     });
-    const ownOnes = Object.keys(extra).map((name) => [
+    const extraValues = Object.keys(extra).map((name) => [
         name,
         values[name],
     ]);
-    return { values: new Map(given), positionals, argv: words.slice(end + 1), extraFlags: Object.fromEntries(ownOnes) };
+    return { values: new Map(given), positionals, argv: words.slice(end + 1), extraFlags: Object.fromEntries(extraValues) };
 }
 function parse(args, options, hint) {
     try {
@@ -2596,37 +2603,39 @@ function parse(args, options, hint) {
 }
 
 ;// CONCATENATED MODULE: ./src/platform/gitlab-timeouts.ts
-/** What the runner does without RUNNER_AFTER_SCRIPT_TIMEOUT. */
+/** The runner's default for RUNNER_AFTER_SCRIPT_TIMEOUT. */
 const AFTER_SCRIPT_S = 300;
 /**
- * The time limits that GitLab and its runner tell a job of, where they do not fit each other or the scan.
+ * Compares the time limits in the variables of GitLab and its runner with each other and with max_scan.
  * https://docs.gitlab.com/runner/configuration/configure_runners/#ensuring-after_script-execution
- * @param maxScan seconds; undefined when nobody has set it
+ * @param maxScan seconds; undefined when the input is not set
+ * @returns a warning for each pair that does not fit
  */
 function timeoutWarnings(env, maxScan, now = Date.now()) {
     const script = secondsOf(env['RUNNER_SCRIPT_TIMEOUT']);
     const afterScript = secondsOf(env['RUNNER_AFTER_SCRIPT_TIMEOUT']) ?? AFTER_SCRIPT_S;
     const job = Number(env['CI_JOB_TIMEOUT']);
     const passed = (now - Date.parse(env['CI_JOB_STARTED_AT'] ?? '')) / 1000;
-    // What cannot be is a clock that goes wrong.
+    // An impossible time comes from a wrong clock, and is ignored.
     const begun = passed > 0 && passed < job ? Math.round(passed) : 0;
-    const doubts = [];
-    // Without a limit of its own the script has the time of the job, and no after_script comes after that: so has who wants no net.
+    const warnings = [];
+    // Without RUNNER_SCRIPT_TIMEOUT the script may use the job's whole time, and then the runner starts no after_script.
+    // A user may want that, so only a max_scan that is too long gets a warning.
     if (script === undefined) {
         if (maxScan !== undefined && begun + maxScan > job)
-            doubts.push(`max_scan (${maxScan} s) is longer than timeout (${job} s): the runner ends the job before, and no after_script comes.`);
-        return doubts;
+            warnings.push(`max_scan (${maxScan} s) is longer than timeout (${job} s): the runner ends the job earlier and starts no after_script.`);
+        return warnings;
     }
     if (job > 0 && begun + script + afterScript > job) {
         const before = begun === 0 ? '' : `, ${begun} s of which have passed`;
-        doubts.push(`script_timeout (${script} s) and after_script_timeout (${afterScript} s) do not fit into timeout (${job} s${before}): ` +
-            'if the script takes its time, after_script is cut off or does not run, and what the script left lives until it expires.');
+        warnings.push(`script_timeout (${script} s) and after_script_timeout (${afterScript} s) do not fit into timeout (${job} s${before}): ` +
+            'if the script uses its time, the runner cuts after_script off or does not start it. Then a token that the script left lives until it expires.');
     }
     if (maxScan !== undefined && maxScan > script)
-        doubts.push(`max_scan (${maxScan} s) is longer than script_timeout (${script} s): the runner ends the scan before.`);
-    return doubts;
+        warnings.push(`max_scan (${maxScan} s) is longer than script_timeout (${script} s): the runner ends the scan earlier.`);
+    return warnings;
 }
-/** A duration as Go writes it; undefined for what the runner does not take for a limit. */
+/** Parses a duration of Go's form (1h30m); undefined if the runner does not take it for a limit. */
 function secondsOf(text = '') {
     if (!/^(\d+(\.\d+)?(h|m|s))+$/.test(text))
         return undefined;
@@ -2649,8 +2658,8 @@ function secondsOf(text = '') {
 /** Where the template looks for the reports. */
 const REPORTS = 'kubepass-reports';
 /**
- * GitLab CI: main is the job's script, post its after_script. The runner can learn no mask, so that the redactor
- * is the only wall, and nothing of @actions/* may run here: its add-mask would print the token.
+ * GitLab CI: main is the job's script, post its after_script. The runner accepts no masks from a job, so only the redactor keeps
+ * secrets out of the log. Code of @actions/* must not run here: its add-mask command would print the token.
  */
 function gitlabPlatform(words, env, redact) {
     const flags = parseFlags(words, gitlabFlags, 0, 'gitlab/scan.yml gives these flags; is it of the same version as the program?');
@@ -2680,7 +2689,7 @@ function gitlabPlatform(words, env, redact) {
         hasLaterSteps: false,
         hasPost: true,
         postFailsJob: false,
-        // As the runner reads it.
+        // The values that the runner takes for true.
         debugTraceVariable: /^(1|t|true)$/i.test(env['CI_DEBUG_TRACE'] ?? '') ? 'CI_DEBUG_TRACE' : undefined,
         stdin: undefined,
         isCI: true,
@@ -2714,13 +2723,13 @@ function gitlabPlatform(words, env, redact) {
         progress: () => undefined,
         warn: (text) => Promise.resolve(colour(33, `kubepass: warning: ${text}`)),
         error: (text) => Promise.resolve(colour(31, `kubepass: error: ${text}`)),
-        // A hint, which only some runners pass on to after_script.
+        // Only some runners pass GITLAB_ENV on to after_script, so the post step does not rely on this state.
         saveState(state) {
             try {
                 commandFiles.append('GITLAB_ENV', `KUBEPASS_RUN_STATE=${state === 'none' ? state : JSON.stringify(state)}\n`);
             }
             catch {
-                // Names can be derived without it.
+                // The post step derives the names from the job's id.
             }
         },
         deleteState: () => undefined,
@@ -2729,7 +2738,7 @@ function gitlabPlatform(words, env, redact) {
         guardCommandFiles: (given) => commandFiles.guard(given),
         restoreCommandFiles: () => commandFiles.restore(ownerUid),
         scanOutputs() {
-            // While the program is surely there: a scan, or after_script at the same time, can remove it.
+            // Loaded before the scan starts: the scan, or an after_script that runs at the same time, can remove the program's files.
             void reports().catch(() => undefined);
             section('start', 'kubepass_scan', 'The scan');
             return {
@@ -2747,7 +2756,7 @@ function gitlabPlatform(words, env, redact) {
             info((0,evidence_text/* asText */.e1)(evidence));
             section('end', 'kubepass_evidence', '');
             const { annotations, junit } = await reports();
-            // Where the scan has made a link of it, nothing is written behind that.
+            // If the scan replaced the folder by a link, kubepass writes nothing behind the link.
             const folder = (0,external_node_path_.join)(resolveRealPath(workspace), REPORTS);
             makeFolder(folder);
             replaceFile((0,external_node_path_.join)(folder, 'junit.xml'), redact(junit(evidence)));
@@ -2755,7 +2764,7 @@ function gitlabPlatform(words, env, redact) {
         },
     };
 }
-/** Where artifacts are looked for. A runner without containers may name a folder that only its containers have. */
+/** The folder in which the runner looks for artifacts. CI_PROJECT_DIR may name a folder that exists only in the runner's containers. */
 function workspaceOf(env) {
     const named = env['CI_PROJECT_DIR'] ?? '';
     return named !== '' && (0,external_node_fs_.statSync)(named, { throwIfNoEntry: false })?.isDirectory() === true ? named : process.cwd();
@@ -2780,7 +2789,7 @@ function nameable(text) {
 }
 
 ;// CONCATENATED MODULE: ./src/base/time.ts
-/** A moment, in words, as seen from now. Both are seconds since 1970. */
+/** Describes a time relative to `now`, such as "in 5 minutes". Both are seconds since 1970. */
 function time_relativeTime(seconds, now) {
     const between = Math.round(seconds - now);
     const [unit, size] = [
@@ -2795,7 +2804,7 @@ function time_isoTime(seconds) {
 }
 
 ;// CONCATENATED MODULE: ./src/token/jwt.ts
-/** Header and claims of a JWT; undefined when the text is none. The signature is not looked at. */
+/** Header and claims of a JWT; undefined if the text is no JWT. The signature is not checked. */
 function decodeJwt(text) {
     const [header, claims, signature, ...more] = text.split('.');
     if (header === undefined || claims === undefined || !signature || more.length > 0)
@@ -2803,7 +2812,7 @@ function decodeJwt(text) {
     const parsed = { header: parseSegment(header), claims: parseSegment(claims) };
     return parsed.header !== undefined && parsed.claims !== undefined ? parsed : undefined;
 }
-/** The same of a secret. */
+/** Like decodeJwt(), for a sealed token. */
 function jwt_jwtOf(token) {
     return decodeJwt(token.reveal());
 }
@@ -2824,8 +2833,8 @@ function parseSegment(segment) {
 
 const CLOCK_SKEW_S = 120;
 /**
- * What the token says of itself, before it is judged: the latest expiry must be known even of a wrong one.
- * @throws RIGHTS when it is no JWT, or its times make no sense
+ * Reads the claims without checking them against the request, because kubepass must know the expiry of a wrong token, too.
+ * @throws RIGHTS if the token is no JWT, or its times contradict each other
  */
 function readCredential(token) {
     const jwt = jwtOf(token);
@@ -2837,9 +2846,9 @@ function readCredential(token) {
     return { token, jwt, jti: typeof jti === 'string' ? jti : undefined, issuedAt: iat, expiresAt: exp };
 }
 /**
- * Compares the token's own claims with what was asked for.
+ * Compares the token's claims with those of the request.
  * @returns warnings
- * @throws RIGHTS when it is not the token that was asked for
+ * @throws RIGHTS if the claims differ
  */
 function checkCredential({ jwt, issuedAt, expiresAt }, expected, now = Date.now() / 1000) {
     const { header, claims } = jwt;
@@ -2874,15 +2883,15 @@ function checkCredential({ jwt, issuedAt, expiresAt }, expected, now = Date.now(
         warnings.push(`The credential lives ${life} s, shorter than the ${expected.duration} s asked for.`);
     const skew = Math.round(issuedAt - now);
     if (Math.abs(skew) > CLOCK_SKEW_S)
-        warnings.push(`The API server's clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine's: the times told here are the server's.`);
+        warnings.push(`The API server's clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine's. The times in this log are the API server's.`);
     return warnings;
 }
-/** The Secret that a token says it is bound to. */
+/** The claim with the name and uid of the bound Secret; empty if the token has none. */
 function boundSecretClaim(claims) {
     return objectAt(objectAt(claims, 'kubernetes.io'), 'secret');
 }
 const GITLAB_CLAIMS = ['project_path', 'project_id', 'ref_protected', 'namespace'];
-/** What a refused ID token said of itself, one claim a line; undefined when it is no JWT. */
+/** Describes the claims of a refused ID token, one a line; undefined if the token is no JWT. */
 function describeClaims(token, now = Date.now() / 1000) {
     const jwt = jwt_jwtOf(token);
     if (jwt === undefined)
@@ -2900,8 +2909,8 @@ function describeTimes({ claims }, now) {
 /** The API server accepts an OpenID Connect token this long before its `nbf`. */
 const NOT_BEFORE_LEEWAY_S = 300;
 /**
- * Why the API server cannot accept the token of the identity now, by the token's own times. The clocks of two machines
- * differ: within that difference the API server decides.
+ * Why the API server cannot accept the identity's token now, judged by the token's own times; undefined if it may. Two clocks may
+ * differ by CLOCK_SKEW_S: within that time the API server decides.
  */
 function validityProblem(token, now = Date.now() / 1000) {
     const jwt = jwtOf(token);
@@ -2913,13 +2922,13 @@ function validityProblem(token, now = Date.now() / 1000) {
     const why = expired ?? early;
     return why === undefined ? undefined : `${why}. Its times:\n${describeTimes(jwt, now).join('\n')}\nIt is now ${isoTime(Math.floor(now))}`;
 }
-/** The id as the audit log and SelfSubjectReview write it. */
+/** The credential id in the form that the audit log and SelfSubjectReview use. */
 function claims_credentialId(jti) {
     return `JTI=${jti}`;
 }
-function unexpectedToken(what) {
-    return new KubepassError('RIGHTS', `The token is not the one that was asked for: ${what}.`, {
-        hint: 'Does the API server sign tokens by a plugin, or sit behind a gateway that changes them?',
+function unexpectedToken(difference) {
+    return new KubepassError('RIGHTS', `The token is not the one that was asked for: ${difference}.`, {
+        hint: 'Does the API server sign tokens with a plugin, or does a gateway in front of it change requests?',
     });
 }
 function objectAt(of, key) {
@@ -2936,17 +2945,22 @@ function shown(value) {
 ;// CONCATENATED MODULE: ./src/token/lifetime.ts
 /** The API server accepts a token for this long after its `exp`: 60 s of leeway and 10 s of cache. */
 const ACCEPTED_AFTER_EXPIRY_S = 70;
-/** When it ends by our own clock, ms since 1970, as what counts is how long it lives from when it was received: clocks may differ. */
+/**
+ * The expiry by this machine's clock, in ms since 1970. The life is counted from the time when kubepass received the token,
+ * because the API server's clock may differ.
+ * @param receivedAt ms since 1970
+ */
 function endsAt({ issuedAt, expiresAt }, receivedAt) {
     return receivedAt + (expiresAt - issuedAt) * 1000;
 }
-/** When to renew it: at 65 to 75 % of the life that was granted, so that many jobs do not come at once. */
+/** When to renew a credential, in ms since 1970: at 65 to 75 % of its life, at random, so that many jobs do not renew at once. */
 function renewAt(credential, receivedAt, random = Math.random()) {
     return receivedAt + Math.round((endsAt(credential, receivedAt) - receivedAt) * (0.65 + random / 10));
 }
 /**
- * When to delete the bound Secret of one that has been replaced: at its own end, as there are clients that never learn of the
- * new one, or earlier, if all are said to.
+ * When to delete the bound Secret of a replaced credential. Some clients never read the new token, so that the old one stays valid
+ * until its expiry. With `rotate_grace` the user states that all clients re-read it, and the old one ends earlier.
+ * @param end expiry of the replaced credential, and `replacedAt`: ms since 1970
  * @param grace seconds
  */
 function revokeSupersededAt(end, replacedAt, grace) {
@@ -3161,22 +3175,22 @@ const USAGES = {
     revoke: [1, 'revoke [FLAGS] STATE-FILE'],
     sweep: [0, 'sweep [FLAGS]'],
 };
-/** A person's terminal: what the scan prints is on stdout, what we say is on stderr. */
+/** A user's terminal. stdout has the scan's output only; kubepass writes its messages to stderr. */
 function terminalPlatform(subcommand, words, env, redact) {
     const { stderr } = process;
-    const [wanted, usage] = USAGES[subcommand];
+    const [positionalCount, usage] = USAGES[subcommand];
     const hint = `kubepass ${usage}; kubepass help shows all flags.`;
-    const { values, positionals, argv, extraFlags } = parseFlags(words, terminalFlags, wanted, hint, subcommand === 'sweep' ? sweepFlags : {});
+    const { values, positionals, argv, extraFlags } = parseFlags(words, terminalFlags, positionalCount, hint, subcommand === 'sweep' ? sweepFlags : {});
     const [given] = positionals;
     if ((0,path_or_content/* kubeconfigContent */.r)(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
         throw new errors/* KubepassError */.v3('INPUT', 'The content of a kubeconfig was given on the command line, which every user of the machine can read.', {
             hint: `Give its path: ${flagName('kubeconfig')} PATH`,
         });
     }
-    const received = given === undefined ? undefined : readStateFile(given);
+    const savedState = given === undefined ? undefined : readStateFile(given);
     let stateFile = given;
     const style = (format, text) => (0,external_node_util_.styleText)(format, text, { stream: stderr });
-    /** While the scan prints nobody may wait for a reader: what we say waits with what it says. */
+    /** While the scan runs, kubepass must not block on a slow reader of stderr. Its messages join the queue of the scan's output. */
     let scanning = false;
     const write = (text) => {
         const line = `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`;
@@ -3202,8 +3216,8 @@ function terminalPlatform(subcommand, words, env, redact) {
         env,
         ownerUid: process.getuid?.() ?? -1,
         job: RUN,
-        // By the names that follow from it the run can be finished although its run state says nothing.
-        runKey: received !== undefined && parseRunState(received, boundSecretPrefix(RUN)) === undefined ? runKeyOf(given ?? '') : undefined,
+        // If the state file is unreadable, `revoke` can still finish the run: the file's name has the key.
+        runKey: savedState !== undefined && parseRunState(savedState, boundSecretPrefix(RUN)) === undefined ? runKeyOf(given ?? '') : undefined,
         timeoutWarnings: () => [],
         idTokenInstructions: undefined,
         idTokenRequest: () => undefined,
@@ -3222,7 +3236,7 @@ function terminalPlatform(subcommand, words, env, redact) {
             const text = `${JSON.stringify(state)}\n`;
             if (stateFile !== undefined)
                 return files_stageReplacement(stateFile, text)();
-            // Under its own name from the first moment: should we be killed here, revoke still finds all that is left.
+            // Written under its final name: if a signal kills kubepass during the write, `revoke` still finds everything by the name.
             stateFile = stateFilePath(state);
             files_writePrivate(stateFile, text);
         },
@@ -3230,8 +3244,8 @@ function terminalPlatform(subcommand, words, env, redact) {
             for (const file of stateFile === undefined ? [] : [stateFile, stagingPath(stateFile)])
                 removeTree(file);
         },
-        retryInstructions: () => stateFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags, and the run state ${stateFile}`,
-        readState: () => received,
+        retryInstructions: () => stateFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags and the state file ${stateFile}`,
+        readState: () => savedState,
         guardCommandFiles: () => undefined,
         restoreCommandFiles: () => ({ changed: [], left: [] }),
         scanOutputs() {
@@ -3253,11 +3267,11 @@ function readStateFile(path) {
         throw new errors/* KubepassError */.v3('INPUT', `STATE-FILE ${error instanceof Error ? error.message : (0,base_quote/* quote */.hD)(path)}.`);
     }
 }
-/** What the names of the run's bound Secret and directory end with. */
+/** The end of the names of the run's bound Secret and directory. */
 function runKeyOf(state) {
-    return /^kubepass-([0-9a-f]{16})\\.state\.json$/.exec((0,external_node_path_.basename)(state))?.[1];
+    return /^kubepass-([0-9a-f]{16})\.state\.json$/.exec((0,external_node_path_.basename)(state))?.[1];
 }
-/** Beside the private directory, so that it is there before the directory is, and after. */
+/** Beside the private directory, because the state file exists before and after the directory. */
 function stateFilePath(state) {
     return `${state.directory}.state.json`;
 }
@@ -3268,25 +3282,25 @@ function stateFilePath(state) {
 
 
 /**
- * @param words of a person; of GitLab's template, which says first where we are: there, every variable can be
- *   overruled from outside, those of the runner too
- * @param subcommand of a person; a CI job has none, it has a script
+ * @param words the arguments after the subcommand. GitLab's template passes `gitlab` first, because a pipeline's
+ *   variables can override every variable of the runner, GITLAB_CI included
+ * @param subcommand undefined in a CI job
  */
 function detect(env, words, subcommand, redact) {
     if (subcommand !== undefined)
         return terminalPlatform(subcommand, words, env, redact);
-    const told = words[0] === 'gitlab';
-    const [onGithub, onGitlab] = [env['GITHUB_ACTIONS'] === 'true', told || env['GITLAB_CI'] === 'true'];
+    const isTemplate = words[0] === 'gitlab';
+    const [onGithub, onGitlab] = [env['GITHUB_ACTIONS'] === 'true', isTemplate || env['GITLAB_CI'] === 'true'];
     if (onGithub && onGitlab) {
-        throw new errors/* KubepassError */.v3('INPUT', 'GITHUB_ACTIONS is true in a GitLab job: what masks a secret in the log of one shows it in that of the other.', {
+        throw new errors/* KubepassError */.v3('INPUT', "GITHUB_ACTIONS is true in a GitLab job: GitHub's command that masks a secret would show the secret in GitLab's log.", {
             hint: 'Unset GITHUB_ACTIONS, or GITLAB_CI if this is a GitHub job.',
         });
     }
     if (onGithub)
         return githubPlatform(env, redact);
     if (onGitlab)
-        return gitlabPlatform(told ? words.slice(1) : words, env, redact);
-    throw new errors/* KubepassError */.v3('INPUT', 'This program is started by a CI runner, and none is here.', {
+        return gitlabPlatform(isTemplate ? words.slice(1) : words, env, redact);
+    throw new errors/* KubepassError */.v3('INPUT', 'This command is for a CI runner, but neither GITHUB_ACTIONS nor GITLAB_CI is true.', {
         hint: 'In a terminal use: kubepass run -- COMMAND',
     });
 }
@@ -3295,58 +3309,58 @@ function detect(env, words, subcommand, redact) {
 
 
 
-/** Read by Node.js before we are: they print headers, or write files of what runs, and hand that on to the scan. */
+/** Node.js reads these before kubepass starts, and prints HTTP headers or writes files about the program. The scan inherits them. */
 const UNSAFE_VARIABLES = ['NODE_DEBUG', 'NODE_DEBUG_NATIVE', 'NODE_V8_COVERAGE', 'NODE_COMPILE_CACHE'];
-/** What may stand in NODE_OPTIONS; Node.js takes `_` for `-`, and a space for the `=` of its own options. */
+/** The safe options of NODE_OPTIONS. Node.js accepts `_` in place of `-`, and a space in place of the `=` of its own options. */
 const SAFE_OPTIONS = new RegExp(`^(?:${[
     // Memory.
     '--(?:max-old-space-size(?:-percentage)?|max-semi-space-size|max-heap-size|max-http-header-size|v8-pool-size)=\\d+',
-    // Whom TLS trusts beside the CA of the inputs: the ID token service of the host needs it.
+    // The CAs that TLS trusts for other servers than the API server, such as the ID token service.
     '--use-(?:openssl|system|bundled)-ca',
     '--tls-min-v1\\.[23]',
-    // How a name is looked up and connected to.
+    // Name resolution and the choice of the address.
     '--dns-result-order=\\w+',
     '--(?:enable-)?network-family-autoselection',
     '--network-family-autoselection-attempt-timeout=\\d+',
-    // What is warned of, and left out.
+    // Warnings, and features that are switched off.
     '--(?:trace-)?(?:warnings|deprecation)',
     '--disable-(?:warning=\\w+|sigusr1)',
     '--no-[a-z0-9.-]+',
-    // What jobs of Node.js projects often set for all of their steps.
+    // Options that jobs of Node.js projects often set for all their steps.
     '--(?:enable-source-maps|experimental-vm-modules|openssl-legacy-provider)',
 ].join('|')})$`);
 function requireSupportedNode() {
     if (process.platform !== 'linux')
         throw new errors/* KubepassError */.v3('INPUT', `kubepass runs on Linux, not on ${process.platform}.`);
     const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-    // From 24.5 on, an Agent knows the proxy variables.
+    // Since 24.5 the Agent of Node.js supports the proxy variables.
     if (major < 24 || (major === 24 && minor < 5)) {
         throw new errors/* KubepassError */.v3('INPUT', `Node.js 24.5 or later is needed; this is ${process.versions.node}.`);
     }
 }
-/** Begins the program anew without the variables that make Node.js itself tell of what it does. */
+/** Executes the program again without the variables that make Node.js show what the program does. */
 function reexecWithoutNodeVariables() {
-    const there = UNSAFE_VARIABLES.filter((name) => process.env[name] !== undefined);
-    if (there.length > 0)
-        reexecWithout(there);
+    const unsafe = UNSAFE_VARIABLES.filter((name) => process.env[name] !== undefined);
+    if (unsafe.length > 0)
+        reexecWithout(unsafe);
 }
-/** For who has yet to begin: somebody is to know that these options cannot be there. */
+/** Main refuses unsafe NODE_OPTIONS, so that the user learns of them before the credential exists. */
 function rejectUnsafeNodeOptions(env) {
     const [first, ...more] = unsafeNodeOptions(env);
     if (first === undefined)
         return;
     throw new KubepassError('INPUT', `NODE_OPTIONS holds ${[first, ...more].map((option) => quote(option, 60)).join(', ')}.`, {
-        hint: "Such an option can load code or write what kubepass holds to a file. Unset it for this step (env: NODE_OPTIONS: ''), or leave the rest of it: options for memory, CAs, DNS and warnings are fine.",
+        hint: "Such an option can load code, or write secrets of kubepass to a file. Unset NODE_OPTIONS for this step (env: NODE_OPTIONS: ''), or remove these options from it: options for memory, CAs, DNS and warnings are fine.",
     });
 }
-/** For who has to finish, whatever the surroundings: begins the program anew without them. */
+/** Commands that revoke must work with any NODE_OPTIONS: they execute the program again without unsafe options. */
 function reexecWithoutNodeOptions(env) {
     if (unsafeNodeOptions(env).length > 0)
         reexecWithout(['NODE_OPTIONS']);
 }
 /**
- * The names of those that are not known to be harmless; a value may be anything. The standalone program obeys none. What
- * stands before the program's name is not looked at: who calls it so has it in hand.
+ * Returns the names of the options that are not known to be harmless, without their values, which may be secrets. The standalone
+ * program ignores NODE_OPTIONS. Options on the command line are not checked, because the caller of the program chose them.
  */
 function unsafeNodeOptions(env) {
     const given = env['NODE_OPTIONS'] ?? '';
@@ -3357,16 +3371,16 @@ function unsafeNodeOptions(env) {
         .filter((option) => option !== '' && !SAFE_OPTIONS.test(option.replace(/ +/, '=').replace(/^[^=]+/, (name) => name.replaceAll('_', '-'))))
         .map((option) => option.split(/[\s="]/, 1)[0] ?? '');
 }
-/** The variable that asked for it is gone then, so that it happens once. */
+/** Executes the program again without these variables. That happens once only, because the new process has none of them. */
 function reexecWithout(names) {
-    // An older Node.js cannot, and is refused.
+    // An older Node.js has no execve; requireSupportedNode() refuses it later.
     if (typeof process.execve !== 'function')
         return;
-    print(STDERR, `kubepass: put aside, as Node.js would show or change by it what kubepass does: ${names.join(', ')}.\n`);
+    print(STDERR, `kubepass: ignores ${names.join(', ')}, because Node.js would show or change what kubepass does.\n`);
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !names.includes(name)));
-    // The standalone program is its own script, which stands in argv all the same.
+    // In the standalone program argv has the program itself in place of the script; Node.js adds it again.
     const args = isStandalone() ? process.argv.slice(2) : [...process.execArgv, ...process.argv.slice(1)];
-    // Else it would be written now.
+    // Otherwise Node.js would write the coverage files at this point.
     process.getBuiltinModule('node:v8').stopCoverage();
     process.execve(process.execPath, [process.execPath, ...args], env);
 }
@@ -3382,15 +3396,15 @@ function isStandalone() {
 
 
 
-/** After a first signal GitHub waits 7.5 s for the second: by then all is done, and what is left to tell is told. */
+/** GitHub sends a second signal 7.5 s after the first. Before that, kubepass must have revoked and reported. */
 const HARD_DEADLINE_MS = 4_200;
-/** In a terminal, after a second signal: only the revocation is still waited for, and no longer than this. */
+/** After a second signal in a terminal, kubepass waits for nothing but the revocation, and no longer than this. */
 const SECOND_SIGNAL_DEADLINE_MS = 3_000;
-/** Signals that come closer together are one: npm passes on what the terminal sends to both. */
+/** Two signals within this time count as one: npm passes on a signal that the terminal also sends to kubepass. */
 const SAME_SIGNAL_MS = 250;
-/** The edge: everything inside throws, here it is printed once and becomes an exit code. */
+/** Runs a command. Everything inside throws; this function alone prints an error and sets the exit code. */
 async function execute(useCase, words = process.argv.slice(2), subcommand) {
-    // A program that ends before it has a result has failed.
+    // The exit code of a program that ends before it has a result.
     process.exitCode = (0,errors/* exitCodeOf */.FO)(undefined);
     reexecWithoutNodeVariables();
     const redactor = new Redactor(inputs/* inputIds */.Zp.map(inputs/* exampleOf */.Ql));
@@ -3404,7 +3418,7 @@ async function execute(useCase, words = process.argv.slice(2), subcommand) {
         process.on(name, () => {
             if (stoppedBy === undefined)
                 stoppedAt = Date.now();
-            // A CI's runner sends its second signal to everybody, a person to who takes too long.
+            // A second signal of a CI's runner is routine. A second signal of a person means: end now.
             else if (platform?.isCI === false && Date.now() - stoppedAt > SAME_SIGNAL_MS)
                 immediate.abort();
             stoppedBy ??= name;
@@ -3413,7 +3427,7 @@ async function execute(useCase, words = process.argv.slice(2), subcommand) {
             setTimeout(() => hardDeadline.abort(new errors/* KubepassError */.v3('INTERRUPTED', 'There was no more time.')), left).unref();
         });
     }
-    // Without a handler it opens a debugger.
+    // Without a handler, Node.js opens a debugger on this signal.
     process.on('SIGUSR1', () => undefined);
     let context;
     let isOver = false;
@@ -3422,15 +3436,15 @@ async function execute(useCase, words = process.argv.slice(2), subcommand) {
         await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.error(text));
     };
     process.on('beforeExit', () => {
-        // When Node.js ends by itself, it takes the handlers away first: a further signal would then decide the exit code.
+        // Before Node.js ends by itself it removes the handlers, so that a further signal would decide the exit code.
         if (isOver)
             process.exit();
         isOver = true;
         void endWithoutResult();
     });
     process.on('uncaughtException', (cause) => {
-        const error = defect('An error came up outside of the run.', cause);
-        // The run ends as after a signal: its own error handling revokes what exists.
+        const error = defect('An error occurred outside of the run.', cause);
+        // The run ends as after a signal, so that its error handling revokes the credential.
         if (!isOver && !stop.signal.aborted)
             return stop.abort(error);
         process.exitCode = (0,errors/* exitCodeOf */.FO)(error);
@@ -3464,13 +3478,13 @@ async function execute(useCase, words = process.argv.slice(2), subcommand) {
         const byUs = (0,errors/* exitCodeOf */.FO)(error);
         endWith(stoppedBy === undefined || ['NOT_REVOKED', 'TAMPERED'].includes((0,errors/* codeOf */.$N)(error)) ? byUs : 128 + external_node_os_namespaceObject.constants.signals[stoppedBy]);
     }
-    /** A run that was called a defect stays one, even if it goes on while its credential is revoked. */
+    /** Once a defect has set the exit code, a run that goes on to revoke its credential does not change the code. */
     function endWith(exitCode) {
         if (!isOver)
             process.exitCode = exitCode;
         isOver = true;
     }
-    /** Node.js has nothing left to do, yet the run waits for something. */
+    /** Node.js has nothing left to do, although the run waits for something. */
     async function endWithoutResult() {
         const error = defect('The run ended without a result.');
         await fail(error);
@@ -3483,7 +3497,7 @@ async function execute(useCase, words = process.argv.slice(2), subcommand) {
 }
 function defect(fact, cause) {
     return new errors/* KubepassError */.v3('INTERNAL', `${fact} This is a defect of kubepass.`, {
-        hint: 'Please report it, with the log; the log holds no secret.',
+        hint: 'Please report it with the log; the log holds no secret.',
         cause,
     });
 }
@@ -3497,7 +3511,7 @@ var invalid_value = __nccwpck_require__(6033);
 
 
 
-/** The path that stands for standard output, so that another program can read the evidence. */
+/** The value of `evidence` that means standard output. */
 const STANDARD_OUTPUT = '-';
 function parseEvidencePath(text, source, purpose) {
     if (text === STANDARD_OUTPUT) {
@@ -3531,7 +3545,7 @@ function resolveRealPathOr(path) {
         return path;
     }
 }
-/** Files in the workspace end up in artifacts, caches and commits. */
+/** Refuses a directory in the workspace, because files there end up in artifacts, caches and commits. */
 function parseDirectory(path, workspace) {
     let real;
     try {
@@ -3553,7 +3567,7 @@ function parseDirectory(path, workspace) {
         throw new invalid_value/* InvalidValue */.h(`is ${(0,base_quote/* quote */.hD)(real)}, with a control character`);
     return real;
 }
-/** Where a run's private directory lies, also when the place is gone by now. */
+/** The folder of a run's private directory. The folder may no longer exist. */
 function baseDirectory(source) {
     const given = (source.input('directory') ?? '').trim();
     return realpathOr(given === '' ? source.temp : given);
@@ -3567,21 +3581,21 @@ function realpathOr(path) {
     }
 }
 function isInside(path, parent) {
-    const way = (0,external_node_path_.relative)(parent, path);
-    return way !== '..' && !way.startsWith('../') && !(0,external_node_path_.isAbsolute)(way);
+    const rest = (0,external_node_path_.relative)(parent, path);
+    return rest !== '..' && !rest.startsWith('../') && !(0,external_node_path_.isAbsolute)(rest);
 }
 
 ;// CONCATENATED MODULE: ./src/base/deadline.ts
 /**
- * Aborted when one of these is, or the time is over. Node.js (24.21) forgets a timeout that is over and was never heard: so
- * somebody listens.
+ * Returns a signal that aborts after a time, or when one of the given signals aborts. The listener prevents a fault of Node.js
+ * (24.21), which can forget a timeout inside `AbortSignal.any` if the combined signal has no listener.
  */
 function deadlineAfter(milliseconds, ...signals) {
     const deadline = AbortSignal.any([...signals, AbortSignal.timeout(milliseconds)]);
     deadline.addEventListener('abort', () => undefined);
     return Object.assign(deadline, { endsAt: Math.min(Date.now() + milliseconds, ...signals.map(endOfDeadline)) });
 }
-/** When a deadline is over, ms since 1970; Infinity for another signal. */
+/** The time at which a deadline aborts, in ms since 1970; Infinity for any other signal. */
 function endOfDeadline(signal) {
     return 'endsAt' in signal ? signal.endsAt : Infinity;
 }
@@ -3590,7 +3604,7 @@ function endOfDeadline(signal) {
 var promises_ = __nccwpck_require__(8500);
 ;// CONCATENATED MODULE: ./src/kube/answer.ts
 
-/** The answer's Status object; undefined when something else than an API server answered. */
+/** The Kubernetes Status in the answer; undefined when another program than an API server answered. */
 function answer_statusOf(answer) {
     const body = answer.body;
     return body?.kind === 'Status' && body.apiVersion === 'v1' ? body : undefined;
@@ -3628,7 +3642,7 @@ function bodyKindOf({ headers, body: text }, body) {
 ;// CONCATENATED MODULE: ./src/net/certificate.ts
 
 
-/** Whom the (first) certificate names, who signed it and when it holds, one a line. */
+/** Subject, issuer and validity of the first certificate, one a line. */
 function certificateLines(pem) {
     const { subject, issuer, validFrom, validTo } = new external_node_crypto_.X509Certificate(pem);
     return Object.entries({ subject, issuer, 'not before': validFrom, 'not after': validTo })
@@ -3646,18 +3660,18 @@ const UNCOUNTED = 'status unknown for quota: ';
  */
 function quotaHint({ message = '' }, namespace, server) {
     if (message.includes(UNCOUNTED))
-        return `The cluster has not counted the Secrets of namespace ${(0,base_quote/* quote */.hD)(namespace)} yet: run the job again. Does its resourcequota-controller run?`;
+        return `The cluster has not counted the Secrets of namespace ${(0,base_quote/* quote */.hD)(namespace)} yet. Run the job again. Is the resourcequota controller running?`;
     if (!message.includes(FULL))
         return undefined;
-    return (`The namespace ${(0,base_quote/* quote */.hD)(namespace)} is full. Delete what ended runs have left there, with the rights of deploy/sweeper:\n` +
+    return (`The quota of namespace ${(0,base_quote/* quote */.hD)(namespace)} is used up. Delete the Secrets that ended runs have left there, with the rights of deploy/sweeper:\n` +
         `kubectl create token sweeper --namespace kubepass-issuer | npx kubepass sweep --server ${server} --certificate-authority ca.crt ` +
         `--service-account ${namespace}/scanner --token-file -\n` +
-        'If so many runs are alive at a time, raise count/secrets in deploy/base/quota.yaml.');
+        'If so many jobs run at the same time, raise count/secrets in deploy/base/quota.yaml.');
 }
 function quota_isRefusedByQuota({ code, message = '' }) {
     return code === 403 && (message.includes(FULL) || message.includes(UNCOUNTED));
 }
-/** Another API server, or the controller, changed the count at the same moment. The next try gets an answer. */
+/** Another API server, or the controller, changed the quota's count at the same moment. The next attempt can succeed. */
 function quota_isCountedElsewhere({ code, reason, details }) {
     return code === 409 && reason === 'Conflict' && details?.kind === 'resourcequotas';
 }
@@ -3669,14 +3683,17 @@ function quota_isCountedElsewhere({ code, reason, details }) {
 
 
 
-const OWN_WORDS = "The API server's own words are quoted above. Its audit log has the request, by a User-Agent that begins with kubepass/.";
-/** In characters. By default Apache and nginx take little more in one header, and other servers take more. https://nginx.org/r/large_client_header_buffers */
+const SEE_MESSAGE = "The API server's message is quoted above. To find the request in its audit log, search for a User-Agent that begins with kubepass/.";
+/**
+ * In characters. The default limits of Apache and nginx for a header are little above it.
+ * https://nginx.org/r/large_client_header_buffers
+ */
 const LONG_TOKEN = 8_000;
 const GUARD = 'kubepass.dev/guarded=true';
-/** The hint for a refusal, from the request and from the sender and content of the answer. */
+/** The hint for an error response. It follows from the request, from the program that answered, and from the response's content. */
 function hintFor(request, { status, bodyKind, kubeStatus }, auth, now = Date.now() / 1000) {
     if (status >= 300 && status < 400)
-        return 'Redirects are not followed, so that the token goes nowhere else: give the URL that it leads to as server.';
+        return 'kubepass follows no redirect, because the token must not reach another server. Set server to the URL that the redirect leads to.';
     if (kubeStatus === undefined)
         return longHeaderHint(status, auth) ?? nonKubernetesHint(request, status, bodyKind);
     if (status === 401)
@@ -3689,29 +3706,29 @@ function hintFor(request, { status, bodyKind, kubeStatus }, auth, now = Date.now
     if (other !== undefined)
         return misroutedHint(request, what, other);
     if (status === 403)
-        return forbiddenHint(what, kubeStatus, request.server) ?? OWN_WORDS;
+        return forbiddenHint(what, kubeStatus, request.server) ?? SEE_MESSAGE;
     if (status === 404)
-        return notFoundHint(what, kubeStatus) ?? OWN_WORDS;
+        return notFoundHint(what, kubeStatus) ?? SEE_MESSAGE;
     if (status === 409 && what.resource === 'serviceaccounts/token')
         return BOUND_SECRET_IS_GONE;
-    return OWN_WORDS;
+    return SEE_MESSAGE;
 }
-/** The hint for an answer 408, 429 or 5xx that still came at the end of the deadline. */
+/** The hint for a status 408, 429 or 5xx that the server still sends when the deadline ends. */
 function transientHint(request, { status, bodyKind, kubeStatus }) {
     if ((kubeStatus?.message ?? '').includes('failed calling webhook "'))
-        return ('An admission webhook of the cluster does not answer, and refuses every request by that (failurePolicy: Fail). Its name is quoted above; see ' +
-            'kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations.');
-    // From Kubernetes 1.37 on, the API server also says this of a Service that does not exist.
+        return ('An admission webhook of the cluster does not answer, so the API server refuses every request that needs it (failurePolicy: Fail). Its name is quoted above. List the webhooks: ' +
+            'kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations');
+    // From Kubernetes 1.37 on, the API server sends this message for a Service that does not exist, too.
     const [, service] = /^no (?:endpoints available|service port \d+ found) for service "([^"]+)"$/.exec(kubeStatus?.message ?? '') ?? [];
     if (service !== undefined)
         return misroutedHint(request, attributesOf(request), `the service ${(0,base_quote/* quote */.hD)(service)}`);
     if (status === 429)
-        return 'The API server has more requests than it takes. Run the job again later, or raise deadline.';
+        return 'The API server gets more requests than it accepts. Run the job again later, or raise deadline.';
     if (kubeStatus !== undefined)
         return 'Is the API server overloaded, or starting? Run the job again, or raise deadline.';
-    return `The answer is ${bodyKind}, not a Kubernetes Status: a gateway or a load balancer sent it, which reaches no API server. Is one starting behind it? Run the job again, or raise deadline.`;
+    return `The answer is ${bodyKind}, not a Kubernetes Status: it comes from a gateway or a load balancer that reaches no API server. Is the API server starting? Run the job again, or raise deadline.`;
 }
-/** The request as RBAC sees it. */
+/** The request's attributes, which RBAC compares with its rules. */
 function attributesOf({ method, path }) {
     const [prefix, ...parts] = (path.split('?')[0] ?? '').split('/').slice(1);
     const group = prefix === 'apis' ? (parts.shift() ?? '') : '';
@@ -3722,8 +3739,8 @@ function attributesOf({ method, path }) {
     return { verb, group, resource: subresource === undefined ? resource : `${resource}/${subresource}`, namespace, name };
 }
 /**
- * The request that the API server names in its answer, if it differs from the request that was sent. Then a part of the
- * server's URL became a part of the request, or a program in between changes requests.
+ * The request that the API server names in its answer, if it differs from the request that kubepass sent. A difference means
+ * that the API server read a part of the server's URL as a part of the request, or that a program in between changed the request.
  */
 function answeredRequest(what, { details, message = '', reason }, status) {
     const path = /cannot \S+ path "([^"]*)"/.exec(message);
@@ -3737,31 +3754,31 @@ function answeredRequest(what, { details, message = '', reason }, status) {
             return describeRequest({ verb, resource, group, namespace, name: undefined });
     }
     if (status === 405 && reason === 'MethodNotAllowed')
-        return 'a request that it has no method for';
+        return 'a request whose method it does not support';
     const isUnknown = status === 404 && (details?.kind ?? '') === '' && message.includes('could not find the requested resource');
     if (isUnknown && what.resource !== 'selfsubjectreviews')
         return 'a resource that it does not have';
     const { kind = '', group = '', name = '' } = details ?? {};
-    if (kind === '' || isOf(what, kind, group, name))
+    if (kind === '' || concerns(what, kind, group, name))
         return undefined;
     return `${(0,base_quote/* quote */.hD)(name === '' ? kind : `${kind} ${name}`)}${group === '' ? '' : ` of the API group ${(0,base_quote/* quote */.hD)(group)}`}`;
 }
-/** Whether the object that a Status names is a part of the request. A Status names a kind (Secret) or a resource (secrets). */
-function isOf({ group: askedGroup, resource, namespace, name }, kind, group, of) {
+/** Whether the request concerns the object that a Status names. A Status names a kind (Secret) or a resource (secrets). */
+function concerns({ group: ownGroup, resource, namespace, name }, kind, group, statusName) {
     const base = resource.split('/')[0] ?? '';
-    if (group === askedGroup && [base, base.replace(/s$/, '')].includes(kind.toLowerCase()))
-        return name === undefined || of === '' || of === name;
+    if (group === ownGroup && [base, base.replace(/s$/, '')].includes(kind.toLowerCase()))
+        return name === undefined || statusName === '' || statusName === name;
     if (kind === 'namespaces')
-        return of === namespace;
-    // The Secret that the token is to be bound to, and the body of the request itself.
+        return statusName === namespace;
+    // A request for a token concerns its bound Secret, and its own body.
     return resource === 'serviceaccounts/token' && /^(secrets?|tokenrequest)$/i.test(kind);
 }
 function misroutedHint({ server }, what, other) {
-    const answered = `The API server answered for ${other}, but was asked for ${describeRequest(what)}`;
+    const answered = `The API server answered for ${other}, but kubepass asked for ${describeRequest(what)}`;
     const { origin, pathname } = new URL(server);
     return pathname === '/'
-        ? `${answered}: does something in between change requests, or is this not the API server of a Kubernetes cluster?`
-        : `${answered}: the server's URL has the path ${(0,base_quote/* quote */.hD)(pathname)}, which is not part of it. Give ${origin} as server, unless the API server lies behind a gateway that takes this path away.`;
+        ? `${answered}: does a proxy or gateway in between change requests, or is this not the API server of a Kubernetes cluster?`
+        : `${answered}: the server's URL has the path ${(0,base_quote/* quote */.hD)(pathname)}, which is not part of it. Give ${origin} as server, unless a gateway before the API server removes this path.`;
 }
 function describeRequest({ verb, resource, group, namespace }) {
     const place = namespace === undefined ? '' : ` in the namespace ${(0,base_quote/* quote */.hD)(namespace)}`;
@@ -3771,16 +3788,16 @@ function describeRequest({ verb, resource, group, namespace }) {
 function longHeaderHint(status, auth) {
     if (![400, 431].includes(status) || !('bearer' in auth) || auth.bearer.length < LONG_TOKEN)
         return undefined;
-    return `The token that was sent has ${auth.bearer.length} characters, and what answered may take no header of that length. Is it the right token?`;
+    return `The token has ${auth.bearer.length} characters. The server may not accept a header of that length. Is it the right token?`;
 }
 function nonKubernetesHint({ server }, status, bodyKind) {
     const { host, pathname } = new URL(server);
-    const who = `The answer is ${bodyKind}, not a Kubernetes Status: something else than a Kubernetes API server sent it`;
+    const sender = `The answer is ${bodyKind}, not a Kubernetes Status: its sender is not a Kubernetes API server`;
     if (status === 401 || status === 403)
-        return `${who}, such as a gateway that wants a login of its own, a web application firewall or a captive portal. Let the job reach the API server itself.`;
+        return `${sender}, but perhaps a gateway with its own login, a web application firewall or a captive portal. Let the job reach the API server itself.`;
     if (status === 404 && pathname !== '/')
-        return `${who}, such as a gateway or a web server; or the API server, which has no such path: the server's URL has the path ${(0,base_quote/* quote */.hD)(pathname)}. Is that right?`;
-    return `${who}, such as a gateway, an ingress controller, a web server or a captive portal. Does the API server listen at ${host}? Correct server.`;
+        return `${sender}, but perhaps a gateway or a web server; or an API server that has no such path: the server's URL has the path ${(0,base_quote/* quote */.hD)(pathname)}. Is that right?`;
+    return `${sender}, but perhaps a gateway, an ingress controller, a web server or a captive portal. Does the API server listen at ${host}? Correct server.`;
 }
 function forbiddenHint(what, kubeStatus, server) {
     const { details, message = '' } = kubeStatus;
@@ -3790,11 +3807,11 @@ function forbiddenHint(what, kubeStatus, server) {
     if (ofQuota !== undefined)
         return ofQuota;
     if (/ValidatingAdmissionPolicy '|admission webhook "/.test(message))
-        return 'An admission policy of the cluster forbids this; its own words are quoted above.';
+        return 'An admission policy of the cluster forbids this request. Its message is quoted above.';
     const user = /User "(.+)" cannot /.exec(message)?.[1];
     return user === undefined ? undefined : missingRule(what, user);
 }
-/** The missing RBAC rule of a 403, and other causes: the API server does not say whether an object exists. */
+/** The RBAC rule that a 403 asks for, and the other possible causes: a 403 does not say whether the object exists. */
 function missingRule({ verb, group, resource, namespace, name }, user) {
     const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${(0,base_quote/* quote */.hD)(namespace)}`;
     const rule = (verbs, resourceNames) => `Add this RBAC rule to ${place} that is bound to ${(0,base_quote/* quote */.hD)(user)}: ` +
@@ -3809,19 +3826,19 @@ function missingRule({ verb, group, resource, namespace, name }, user) {
     const right = `Is service_account right? The namespace ${(0,base_quote/* quote */.hD)(namespace ?? '')} may not exist.`;
     if (verb === 'list') {
         return (`${right} If it is right: ${rule(['list', 'delete'])}\n` +
-            `Whoever may list Secrets can read them: do so only if the namespace ${(0,base_quote/* quote */.hD)(namespace ?? '')} holds no Secrets but bound Secrets. deploy/sweeper has the Role.`);
+            `An identity that may list Secrets can read them. Add the rule only if the namespace ${(0,base_quote/* quote */.hD)(namespace ?? '')} holds no Secrets but bound Secrets. deploy/sweeper has the Role.`);
     }
     return (`${right} If it is right: ${rule(['create', 'delete'])}\n` +
-        `Do so only if the namespace ${(0,base_quote/* quote */.hD)(namespace ?? '')} holds nothing but scanner ServiceAccounts, and with the admission policies of deploy/base, ` +
-        `which act where it has the label ${GUARD}: without them, create and delete on Secrets let their holder make a token that never expires.\n` +
+        `Add the rule only if the namespace ${(0,base_quote/* quote */.hD)(namespace ?? '')} holds nothing but scanner ServiceAccounts, has the label ${GUARD}, and the cluster has the ` +
+        'admission policies of deploy/base: without these, an identity that may create and delete Secrets can make a token that never expires.\n' +
         'Or set revocation: best-effort to go on with a token that cannot be revoked.');
 }
-const BOUND_SECRET_IS_GONE = 'The Secret that the token was to be bound to was deleted, by somebody else, before the token was issued. Run the job again. A clean-up of Secrets in this namespace must spare the Secrets of jobs that still run.';
+const BOUND_SECRET_IS_GONE = 'Another program deleted the bound Secret before the API server issued the token. Run the job again. A clean-up of Secrets in this namespace must spare the Secrets of jobs that still run.';
 function notFoundHint(what, { details }) {
     if (what.resource === 'selfsubjectreviews')
         return 'kubepass needs Kubernetes 1.28 or later.';
     if (details?.kind === 'namespaces')
-        return `The namespace ${(0,base_quote/* quote */.hD)(what.namespace ?? '')} does not exist. Correct service_account, or create it, with the label by which the admission policies of deploy/base guard it:\n${commandsForNamespace(what.namespace ?? '')}\ndocs/cluster.md has what else belongs into it.`;
+        return `The namespace ${(0,base_quote/* quote */.hD)(what.namespace ?? '')} does not exist. Correct service_account, or create it with the label that puts it under the admission policies of deploy/base:\n${commandsForNamespace(what.namespace ?? '')}\ndocs/cluster.md lists what else it needs.`;
     if (what.resource !== 'serviceaccounts/token')
         return undefined;
     if (details?.kind === 'serviceaccounts')
@@ -3834,44 +3851,50 @@ function commandsForNamespace(namespace) {
 function hint_listed(words) {
     return `[${words.map((word) => JSON.stringify(word)).join(', ')}]`;
 }
-// For a 401 the API server gives no reason: what the token says of itself is all there is to show.
+// The API server gives no reason for a 401, so the hint shows the token's own claims.
 function unauthorizedTokenHint(bearer, now) {
     const claims = describeClaims(bearer, now);
     if (claims === undefined)
-        return 'The token that was sent is no JWT: is it complete, and meant for this cluster?';
+        return 'The token is not a JWT: is it complete, and meant for this cluster?';
     const ofServiceAccount = jwt_jwtOf(bearer)?.claims['kubernetes.io'] !== undefined;
-    return (`The token that was sent says:\n${claims}\nIt is now ${time_isoTime(Math.floor(now))}. ` +
+    return (`The token's claims:\n${claims}\nIt is now ${time_isoTime(Math.floor(now))}. ` +
         (ofServiceAccount
-            ? 'It is the token of a ServiceAccount: does it come from this cluster, and do the ServiceAccount and what it is bound to still exist? '
+            ? 'It is a ServiceAccount token: does it come from this cluster, and do the ServiceAccount and the bound object still exist? '
             : "Compare this with the API server's --authentication-config, or with its --oidc flags: issuer, audiences, claim rules. ") +
-        'The reason stands in its log only.');
+        "Only the API server's log has the reason.");
 }
 function unauthorizedCertificateHint(pem, now) {
-    return (`The client certificate that was shown says:\n${certificateLines(pem)}\nIt is now ${time_isoTime(Math.floor(now))}. ` +
-        "Is it signed by the API server's --client-ca-file, for client authentication? A gateway in between that ends TLS hides it.");
+    return (`The client certificate:\n${certificateLines(pem)}\nIt is now ${time_isoTime(Math.floor(now))}. ` +
+        "Is it signed by the API server's --client-ca-file, for client authentication? A gateway that ends TLS does not pass it on.");
 }
 
 ;// CONCATENATED MODULE: ./src/kube/refusal.ts
 
 
 
-/** A server that gives one of these answers has not read the whole request, and so has handed nothing on. https://www.rfc-editor.org/rfc/rfc6585#section-5 */
+/**
+ * A server that sends one of these statuses has not read the whole request, so it has forwarded nothing.
+ * https://www.rfc-editor.org/rfc/rfc6585#section-5
+ */
 const REQUEST_NOT_READ = [413, 414, 431];
-/** What the server kubeStatus, as an error for the user: its own words quoted, and what to do about them. */
-function refusal_refusalOf(answer, what, auth) {
+/**
+ * The error for a response that is no success: the API server's message, quoted, and a hint.
+ * @param action completes "asked to ...": `create a Secret in namespace "x"`
+ */
+function refusal_refusalOf(answer, action, auth) {
     const kubeStatus = answer_statusOf(answer);
     const hint = hintFor(answer.request, { ...answer, kubeStatus }, auth);
     if (kubeStatus === undefined) {
-        return new errors/* KubepassError */.v3('UNREACHABLE', `Asked to ${what}, something that is no Kubernetes API server answered ${answer.status} with ${answer.bodyKind}.`, { hint, noEffect: REQUEST_NOT_READ.includes(answer.status) && !answer.mayHaveActed });
+        return new errors/* KubepassError */.v3('UNREACHABLE', `kubepass asked to ${action}, but a program that is not a Kubernetes API server answered ${answer.status} with ${answer.bodyKind}.`, { hint, noEffect: REQUEST_NOT_READ.includes(answer.status) && !answer.mayHaveActed });
     }
-    return new errors/* KubepassError */.v3('REFUSED', `The API server refused to ${what}: ${answer.status}${quotedMessage(kubeStatus)}.`, {
+    return new errors/* KubepassError */.v3('REFUSED', `The API server refused to ${action}: ${answer.status}${quotedMessage(kubeStatus)}.`, {
         hint,
         noEffect: !answer.mayHaveActed,
     });
 }
 function refusal_incompleteResponse(what) {
-    return new KubepassError('UNREACHABLE', `What answered for the API server said yes, but sent no ${what}.`, {
-        hint: 'Is there a gateway in between that rewrites answers?',
+    return new KubepassError('UNREACHABLE', `The answer reports success, but contains no ${what}.`, {
+        hint: 'Does a gateway before the API server rewrite answers?',
     });
 }
 
@@ -3879,7 +3902,7 @@ function refusal_incompleteResponse(what) {
 
 
 
-/** Asks the API server, with the token, who its bearer is. */
+/** Sends a SelfSubjectReview with the token. */
 async function whoami(client, token, signal, newConnection = false) {
     const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
     const auth = { bearer: token };
@@ -3891,35 +3914,35 @@ async function whoami(client, token, signal, newConnection = false) {
     }
     if (answer.status === 401 && status?.reason === 'Unauthorized')
         return { is: 'refused' };
-    // Who is forbidden to ask has been recognised.
+    // 403 means that the API server authenticated the token.
     if (answer.status === 403 && status?.reason === 'Forbidden' && !status.message?.includes('User "system:anonymous"'))
         return { is: 'accepted', username: undefined };
     if (answer.status === 404)
-        throw isUnknown(answer) ? noReview() : refusal_refusalOf(answer, 'say whose the token is', auth);
+        throw isFromApiServer(answer) ? noReview() : refusal_refusalOf(answer, 'review the token', auth);
     return { is: 'unclear', status: answer.status };
 }
 /** An API server answers 404 with a Status or a line of text. HTML and other JSON come from another program. */
-function isUnknown({ bodyKind }) {
+function isFromApiServer({ bodyKind }) {
     return bodyKind === 'a Kubernetes Status' || bodyKind === 'plain text';
 }
 function noReview() {
-    return new errors/* KubepassError */.v3('REFUSED', 'The API server knows no SelfSubjectReview.', { hint: 'kubepass needs Kubernetes 1.28 or later.' });
+    return new errors/* KubepassError */.v3('REFUSED', 'The API server has no SelfSubjectReview API.', { hint: 'kubepass needs Kubernetes 1.28 or later.' });
 }
 
 ;// CONCATENATED MODULE: ./src/kube/revocation-proof.ts
 
 
 
-/** A poll in the very moment of the deletion can be answered from before it, and then cached for 10 s. */
+/** The API server may still accept a token in the moment of the deletion, and then caches that for 10 s. So the first poll waits. */
 const FIRST_POLL_MS = 250;
 const POLL_MS = 500;
-/** The API server believes an accepted token for 10 s. */
+/** The API server caches an accepted token for 10 s. */
 const PROOF_TIMEOUT_MS = 15_000;
 /**
  * Uses the token until it is refused `samples` times in a row.
  * @param deletedAt when the bound Secret was deleted, ms since 1970
- * @param isHasty whether a token that is still accepted is not waited for: the API server's cache outlasts whoever waits
- * @returns what is known after at most 15 s
+ * @param isHasty whether to give up on a token that is still accepted: the caller has less time than the API server's cache lasts
+ * @returns the verdict, after at most 15 s
  */
 async function prove(client, token, samples, deletedAt, isHasty, signal) {
     const deadline = deadlineAfter(PROOF_TIMEOUT_MS, signal);
@@ -3927,11 +3950,11 @@ async function prove(client, token, samples, deletedAt, isHasty, signal) {
     try {
         await (0,promises_.setTimeout)(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: deadline });
         for (let refusals = 0;;) {
-            const standing = await whoami(client, token, deadline, true);
-            refusals = standing.is === 'refused' ? refusals + 1 : 0;
+            const review = await whoami(client, token, deadline, true);
+            refusals = review.is === 'refused' ? refusals + 1 : 0;
             if (refusals === samples)
                 return { is: 'dead', proof: { samples, seconds: (Date.now() - deletedAt) / 1000 } };
-            verdict = { is: standing.is === 'accepted' ? 'alive' : 'unclear' };
+            verdict = { is: review.is === 'accepted' ? 'alive' : 'unclear' };
             if (verdict.is === 'alive' && isHasty())
                 return verdict;
             if (refusals === 0)
@@ -3949,21 +3972,21 @@ var process_handle = __nccwpck_require__(1203);
 
 
 
-/** What every process of the scan carries in its environment, with a value that is the run's own. */
+/** This variable is in the environment of every process of the scan. Each run has its own value. */
 const TRACKING_VARIABLE = 'KUBEPASS_TRACKING_ID';
-/** What those carry in its place with which a namespace of the scan begins and ends. */
+/** The value for the processes that start and end the scan's namespace: unshare, and PID 1. */
 function initTrackingId(trackingId) {
     return `${trackingId}${INIT_SUFFIX}`;
 }
-/** A shell takes it off. */
+/** PID 1 removes it before it starts the command. */
 const INIT_SUFFIX = '-init';
 const KILL_TIMEOUT_MS = 800;
 const LAST_LOOK_MS = 200;
 /**
- * Ends every process of ours that carries the tracking id: an open exec or watch stream outlives a revocation. A process
- * that becomes another program shows no environment for a moment, so that one look without a find is not enough. The
- * first look comes before anything is waited for.
- * @param uncounted a process group of which none counts as having outlived the command
+ * Kills every process of this user that has the tracking id, because an open exec or watch stream outlives a revocation. A process
+ * that executes another program shows no environment for a moment, so two searches in a row must find none. The first search
+ * runs before the first await.
+ * @param uncounted a process group whose processes do not count as having outlived the command
  */
 async function stopOrphans(trackingId, uncounted) {
     const outlived = new Set();
@@ -3973,7 +3996,7 @@ async function stopOrphans(trackingId, uncounted) {
         const orphans = findOrphans(trackingId);
         const ofScan = orphans.filter(({ isInit }) => !isInit);
         looksWithout = ofScan.length === 0 ? looksWithout + 1 : 0;
-        // With the first all others in there end uncounted: its turn comes when none of them is seen, or time runs out.
+        // Killing PID 1 of the namespace kills the other processes uncounted. So kill it when no other is found, or time runs out.
         const all = looksWithout >= 2 || Date.now() > deadline - LAST_LOOK_MS;
         for (const { pid, isInit } of all ? orphans : ofScan) {
             const handle = new process_handle/* ProcessHandle */.O(pid);
@@ -3985,12 +4008,12 @@ async function stopOrphans(trackingId, uncounted) {
         const isDone = looksWithout >= 2 && orphans.length === 0 && [...killed.values()].every(({ hasEnded }) => hasEnded);
         if (!isDone && Date.now() <= deadline)
             continue;
-        // However late the last look was, who was killed then has time to die.
+        // A process that the last search killed gets time to end, too.
         const ends = await Promise.all([...killed.values()].map((handle) => handle.waitForEnd(LAST_LOOK_MS)));
         return { outlived: outlived.size, remaining: ends.filter((isOver) => !isOver).length };
     }
 }
-/** Our own processes whose environment carries the tracking id, or that of a first. */
+/** The processes whose environment this user may read and has the tracking id, with or without the suffix. */
 function findOrphans(trackingId) {
     const [ofScan, ofInit] = [`${TRACKING_VARIABLE}=${trackingId}`, `${TRACKING_VARIABLE}=${initTrackingId(trackingId)}`];
     return (0,external_node_fs_.readdirSync)('/proc')
@@ -4016,13 +4039,13 @@ function environOf(pid) {
 
 const private_directory_KUBECONFIG = 'kubeconfig';
 const private_directory_TOKEN = 'token';
-/** More than the token and the kubeconfig take without the CA's certificates. */
+/** More than the size of the token and of the kubeconfig without the CA's certificates. */
 const RESERVED_BYTES = (/* unused pure expression or super */ null && (64 * 1024));
 /**
- * Makes the private directory, empty and ours. Where its name can be foretold it may be there: from an attempt
- * of the same job that was killed, or from somebody else.
+ * Makes the private directory, empty and owned by this user. If its name is predictable, it may exist already: left by a killed
+ * attempt of the same job, or made by another user.
  * @param certificateAuthority a part of the later kubeconfig: the public CAs of a system take 300 kB
- * @returns a descriptor, which finds the directory after a move
+ * @returns a descriptor, by which kubepass finds the directory after a move
  */
 function createPrivateDirectory(directory, uid, certificateAuthority = '') {
     try {
@@ -4031,12 +4054,12 @@ function createPrivateDirectory(directory, uid, certificateAuthority = '') {
     }
     catch (cause) {
         throw new KubepassError('INPUT', `The private directory ${directory} could not be made (${errnoOf(cause)}).`, {
-            hint: 'Is it there already, and of another user, or is the disk full? Name a place of your own as directory.',
+            hint: 'Does it exist and belong to another user, or is the disk full? Set directory to a path that is yours.',
         });
     }
     const room = join(directory, 'room');
     try {
-        // What could not be written once there is a token is found out before.
+        // A full disk must stop the run before there is a token, not after.
         writePrivate(room, Buffer.alloc(Math.max(RESERVED_BYTES, 2 * certificateAuthority.length)));
         rmSync(room);
         return openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
@@ -4047,31 +4070,32 @@ function createPrivateDirectory(directory, uid, certificateAuthority = '') {
     }
 }
 function private_directory_cannotWrite(directory, cause) {
-    return new KubepassError('INPUT', `In the private directory ${directory} nothing can be written (${errnoOf(cause)}).`, {
-        hint: 'Is the disk full? Name another place as directory: /dev/shm lies in memory.',
+    return new KubepassError('INPUT', `kubepass cannot write into the private directory ${directory} (${errnoOf(cause)}).`, {
+        hint: 'Is the disk full? Set directory to another path, for example below /dev/shm, which is in memory.',
     });
 }
 /**
- * Removes the directory and what is in it. A run state can be forged by the scan, so nothing but our own directories is removed.
- * @param keepToken leave the (revoked) token for a proof in the post step
- * @returns why it is still there; undefined when it is gone
+ * Removes the directory with its content. The scan can forge a run state, so only a directory of this user in the expected place
+ * is removed.
+ * @param keepToken keeps the file with the (revoked) token, for a proof in the post step
+ * @returns why the directory still exists; undefined on success
  */
 function removePrivateDirectory(directory, expectedParent, uid, keepToken = false) {
     try {
-        // A forged run state must not change the modes of other folders.
+        // A forged run state must not make kubepass change the modes of other folders.
         const isOurs = (0,external_node_path_.dirname)(directory) === expectedParent;
         const look = () => (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
         const about = isOurs ? withRestoredAccess(directory, look) : look();
         if (about === undefined)
             return undefined;
         if (!isOurs)
-            return `it does not lie in ${expectedParent}`;
+            return `it is not in ${expectedParent}`;
         if (!about.isDirectory())
-            return 'something else was put in its place';
+            return 'another file is in its place';
         if (about.uid !== uid)
             return `it belongs to another user (uid ${about.uid})`;
-        const leaving = keepToken ? withRestoredAccess(directory, () => (0,external_node_fs_.readdirSync)(directory)).filter((name) => name !== private_directory_TOKEN) : [''];
-        for (const name of leaving)
+        const entries = keepToken ? withRestoredAccess(directory, () => (0,external_node_fs_.readdirSync)(directory)).filter((name) => name !== private_directory_TOKEN) : [''];
+        for (const name of entries)
             removeTree((0,external_node_path_.join)(directory, name));
         return undefined;
     }
@@ -4080,8 +4104,8 @@ function removePrivateDirectory(directory, expectedParent, uid, keepToken = fals
     }
 }
 /**
- * The present path of the private directory; undefined if somebody removed it.
- * @param made what makeDirectory gave
+ * The present path of the private directory; undefined if it was removed.
+ * @param made the descriptor from createPrivateDirectory()
  */
 function currentPath(directory, made) {
     if ((0,external_node_fs_.fstatSync)(made).nlink === 0)
@@ -4091,10 +4115,10 @@ function currentPath(directory, made) {
         return directory;
     return (0,external_node_fs_.readlinkSync)(`/proc/self/fd/${made}`);
 }
-/** @returns why it is still there; undefined when it is gone */
+/** @returns why the directory still exists; undefined on success */
 function removeMovedDirectory(place, made, uid) {
     try {
-        // The scan can move the directory again between two calls. Only the directory that we made is removed.
+        // The scan can move the directory again between two calls. Only the directory that kubepass made may be removed.
         if (!isSame((0,external_node_fs_.lstatSync)(place), made))
             return 'it was moved again';
         removeTree(place);
@@ -4149,8 +4173,8 @@ var external_node_url_ = __nccwpck_require__(3136);
 
 
 /**
- * Whether a URL is reached without a proxy, by the rules of Go's httpproxy, which kubectl follows: a loopback address and
- * localhost always, and what an entry of NO_PROXY names.
+ * Whether kubepass connects to a URL without a proxy. The rules are those of Go's httpproxy, which kubectl follows: loopback
+ * addresses and localhost always, and each host that an entry of NO_PROXY matches.
  * https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config
  */
 function isExcepted(target, noProxy) {
@@ -4167,8 +4191,8 @@ function matches(entry, host, port) {
     const family = familyOf(network);
     if (family !== 0 && Number(prefix) <= (family === 4 ? 32 : 128))
         return isIn(host, network, Number(prefix));
-    const [name, itsPort] = splitPort(entry);
-    if (name === '' || (itsPort !== '' && itsPort !== port))
+    const [name, entryPort] = splitPort(entry);
+    if (name === '' || (entryPort !== '' && entryPort !== port))
         return false;
     if (familyOf(name) !== 0)
         return isIn(host, name, familyOf(name) === 4 ? 32 : 128);
@@ -4200,7 +4224,7 @@ function isWithin(address, network, prefix) {
     list.addSubnet(network, prefix, nameOf(network));
     return list.check(address, nameOf(address));
 }
-/** Like Go, does not take an address with a zone for an IP address. */
+/** 4 or 6; 0 for no IP address. As in Go, an address with a zone is no IP address. */
 function familyOf(text) {
     return text.includes('%') ? 0 : (0,external_node_net_.isIP)(text);
 }
@@ -4215,18 +4239,18 @@ function inAscii(name) {
 
 
 
-/** How a proxy's URL with a password is written. */
+/** An example of a proxy's URL with a password, for messages. */
 const PROXY_EXAMPLE = 'http://user:password@proxy.example.com:3128 (user and password percent-encoded)';
 const NAME = /^(https?|all)_proxy$/i;
-/** Up to the last @: the password of a URL that was written wrongly is one, too. */
+/** Matches up to the last @, so that it also finds the password of a malformed URL. */
 const PASSWORD = /^(?:\w+:\/\/)?[^:@/]*:(?!\/\/)(.+)@/;
-/** A shorter one is a word that stands elsewhere, too, as in PATH, which would then be taken for a secret. */
+/** A shorter password may be part of other values, such as PATH, which would then count as secrets. */
 const SHORTEST = 8;
-/** The password in a variable that names a proxy; undefined for any other. */
+/** The password in a proxy variable; undefined for any other variable. */
 function proxyPassword(name, value) {
     return NAME.test(name) ? PASSWORD.exec(value)?.[1] : undefined;
 }
-/** Seals the password in each variable that names a proxy. */
+/** Seals the password of each proxy variable, as written and percent-decoded. */
 function sealProxyPasswords(env, seal) {
     for (const [name, value = ''] of Object.entries(env)) {
         const password = proxyPassword(name, value) ?? '';
@@ -4236,8 +4260,8 @@ function sealProxyPasswords(env, seal) {
     }
 }
 /**
- * The proxy that the environment names for this URL, by the rules of Go's httpproxy: HTTPS_PROXY before https_proxy, NO_PROXY
- * before no_proxy.
+ * The proxy of the environment for this URL, by the rules of Go's httpproxy: HTTPS_PROXY takes precedence over https_proxy, and
+ * NO_PROXY over no_proxy.
  */
 function proxyFor(target, env) {
     const { name, url } = proxyOf(env);
@@ -4246,10 +4270,10 @@ function proxyFor(target, env) {
     if (url !== 'wrong' && /^https?:$/.test(url.protocol))
         return url;
     throw new errors/* KubepassError */.v3('INPUT', `${name} names a proxy for ${(0,base_quote/* quote */.hD)(target.host)} that is neither http nor https.`, {
-        hint: `kubepass uses no SOCKS proxy: give an http proxy, for example ${PROXY_EXAMPLE}, or name the host in NO_PROXY if it is reached without.`,
+        hint: `kubepass supports no SOCKS proxy: give an http proxy, for example ${PROXY_EXAMPLE}. If the host needs no proxy, name it in NO_PROXY.`,
     });
 }
-/** Whether what names the proxy is a URL at all. */
+/** The problem with the proxy variable; undefined if it has a valid URL or is not set. */
 function problemOfProxy(env) {
     const { name, url } = proxyOf(env);
     return url === 'wrong' ? `${name} is no URL that can be used; for example: ${PROXY_EXAMPLE}` : undefined;
@@ -4261,11 +4285,11 @@ function proxyOf(env) {
         return { name, url: undefined };
     const hasNoHost = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:\/|$)/i.test(value);
     const url = hasNoHost || /[\s\p{Cc}]/u.test(value) ? null : URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`);
-    // A slash in a password ends the host, and the rest of it begins a path.
+    // A slash in a password ends the host, so that the rest of the password with the @ becomes the path.
     const good = url !== null && [url.username, url.password].every((text) => decoded(text) !== undefined) && !url.pathname.includes('@');
     return { name, url: good ? url : 'wrong' };
 }
-/** The variables that name a proxy and that the scan does not get. */
+/** The names of the proxy variables that the scan does not get. */
 function withheldProxies(env, scanEnv) {
     return Object.keys(env).filter((name) => NAME.test(name) && scanEnv[name] === undefined);
 }
@@ -4321,7 +4345,7 @@ function ownKubeconfigs(env, input) {
     };
     return { paths: paths.filter(include), home, include };
 }
-/** One id for all names of a file. Devices have none: /dev/null is the kubeconfig of a caller who has no cluster. */
+/** An id that all names of a file share. Devices have no id, because a caller without a cluster sets KUBECONFIG=/dev/null. */
 function fileId(path) {
     try {
         const about = (0,external_node_fs_.statSync)(path, { bigint: true });
@@ -4332,8 +4356,9 @@ function fileId(path) {
     }
 }
 /**
- * Why a command must not run. The caller's shell has already expanded $KUBECONFIG: to the caller's file, or to nothing.
- * @param words of a command line; or one shell script
+ * Why a command must not run; undefined if it may. The caller's shell has already expanded $KUBECONFIG to the caller's file, or to
+ * an empty text.
+ * @param words the words of a command line, or one shell script
  */
 function problemOfKubeconfig(words, own) {
     const file = ownFileIn(words, own);
@@ -4349,7 +4374,7 @@ function ownFileIn(words, own) {
     let previous = '';
     for (const word of words) {
         const text = word.replaceAll(/["'\\]/g, '');
-        // Some paths hold characters at which the split below would cut them.
+        // Checked first, because the split below would cut a path with such characters.
         const spelled = [word, word.slice(word.indexOf('=') + 1)].find((path) => /[\s=:,]/.test(path) && own.include(path));
         const found = spelled ?? own.paths.find((path) => /[\s=:,]/.test(path) && text.includes(path));
         if (found !== undefined)
@@ -4364,11 +4389,11 @@ function ownFileIn(words, own) {
     }
     return undefined;
 }
-/** In a folder with a file of that name, `kubectl config view` and `kind get kubeconfig` name no file. */
+/** Whether a word is a subcommand, as in `kubectl config view`, although the working directory has a file with that name. */
 function isSubcommand(word, previous) {
     return !word.includes('/') && !/^-[^=]*(config|file)[^=]*$/i.test(previous);
 }
-/** What `--kubeconfig <(...)` becomes. */
+/** The file descriptor to which the caller's shell has expanded `--kubeconfig <(...)`. */
 function descriptorIn(words) {
     const values = words.flatMap((word, index) => FLAG.test(word) ? [words[index + 1] ?? ''] : FLAG.test(word.split('=')[0] ?? '') ? [word.slice(word.indexOf('=') + 1)] : []);
     return values.find((value) => /^\/(dev\/fd|proc\/[^/]+\/fd)\/\d+$/.test(value));
@@ -4377,7 +4402,7 @@ function expandHome(path, home) {
     return path.replace(/^(~|\$HOME|\$\{HOME\})(?=\/)/, () => home);
 }
 const FLAG = /^--?kube-?config[\w-]*$/i;
-/** Flags that take a path. `k3d --kubeconfig-switch-context` begins alike and takes no value. */
+/** Flags that take a path. FLAG also matches flags without a value, such as `k3d --kubeconfig-switch-context`. */
 const FLAG_OF_PATH = /^--?kube-?config(-?(file|path))?$/i;
 const EMPTY = /^(--?kube-?config[\w-]*|KUBE_?CONFIG\w*)=$/i;
 const EMPTY_IN_SCRIPT = /(?:^|\s)(--?kube-?config[\w-]*)(?:=(?:""|'')?|\s+(?:""|''))(?=[\s;|&)]|$)/i;
@@ -4387,9 +4412,9 @@ function emptyFlagIn(words) {
             return word;
         if (FLAG_OF_PATH.test(word) && words[index + 1] === undefined)
             return word;
-        const found = EMPTY.exec(word) ?? (/\s/.test(word) ? EMPTY_IN_SCRIPT.exec(word) : null);
-        if (found !== null)
-            return found[1];
+        const match = EMPTY.exec(word) ?? (/\s/.test(word) ? EMPTY_IN_SCRIPT.exec(word) : null);
+        if (match !== null)
+            return match[1];
     }
     return undefined;
 }
@@ -4411,8 +4436,9 @@ var external_node_stream_ = __nccwpck_require__(7075);
 const PATH_INPUTS = ['kubeconfig', 'token_file', 'certificate_authority'];
 const read_pipes_POLL_MS = 20;
 /**
- * Reads pipes, such as a process substitution, before all other inputs. Their text serves the whole run.
- * @param seconds how long to wait for their ends
+ * Reads pipes, such as a process substitution, before all other inputs. A pipe can be read only once, so that the texts are kept
+ * for the whole run.
+ * @param seconds the time limit for all pipes
  */
 async function readPipes(source, seconds, stop) {
     const given = PATH_INPUTS.map((id) => (source.input(id) ?? '').trim());
@@ -4426,7 +4452,7 @@ async function readPipes(source, seconds, stop) {
             if (error instanceof invalid_value/* InvalidValue */.h)
                 return [path, error];
             const why = deadline.aborted
-                ? `whose text did not end within ${seconds} s: does anybody write to it? Raise deadline if that takes longer`
+                ? `whose text did not end within ${seconds} s: does a program write to it? Raise deadline if that takes longer`
                 : `which cannot be read (${(0,errors/* errnoOf */.UQ)(error)})`;
             return [path, new invalid_value/* InvalidValue */.h(`names ${isStdin(path) ? 'standard input' : `the pipe ${(0,base_quote/* quote */.hD)(path)}`}, ${why}`)];
         }
@@ -4449,10 +4475,10 @@ function isPipe(path) {
         return false;
     }
 }
-/** Without blocking: nobody may ever write to a named pipe, and a signal must be heard meanwhile. */
+/** Reads without blocking: a named pipe may never get a writer, and kubepass must react to signals meanwhile. */
 async function textOfPipe(path, hasPost, deadline) {
     if (hasPost)
-        throw new invalid_value/* InvalidValue */.h(`names the pipe ${(0,base_quote/* quote */.hD)(path)}: the end of the job reads it again, and a pipe can be read only once`);
+        throw new invalid_value/* InvalidValue */.h(`names the pipe ${(0,base_quote/* quote */.hD)(path)}: kubepass reads it again at the end of the job, but a pipe can be read only once`);
     // A process substitution has had its writer from the start; a named pipe may still wait for one.
     const hadWriter = /^\/(dev|proc\/[^/]+)\/fd\//.test(path);
     const file = (0,external_node_fs_.openSync)(path, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NONBLOCK);
@@ -4474,7 +4500,7 @@ async function textOfPipe(path, hasPost, deadline) {
         (0,external_node_fs_.closeSync)(file);
     }
 }
-/** Reads without a wait: empty if no process has the write end open, undefined while a writer is silent. */
+/** Reads without waiting: empty if no process has the write end open, undefined while a writer sends nothing. */
 function readNow(file) {
     const buffer = Buffer.alloc(64 * 1024);
     try {
@@ -4546,17 +4572,18 @@ function systemRoots() {
 
 
 
-/** GitLab's template always gives a value, so that this one stands for none. */
+/** GitLab's template always passes a value for max_scan. This one therefore counts as not set. */
 const DEFAULT_MAX_SCAN_S = 6 * 3600;
 /** The value of `certificate_authority` that means the public CAs of the system. */
 const SYSTEM = 'system';
 /**
- * Reports every wrong input at once, each with its name, what is wrong and a right example. To finish a run
- * nothing is asked that only its start needs: a program or a directory may be gone by then.
+ * Reports all wrong inputs together, each with its name, its fault and a correct example.
+ * @param purpose `finish` skips the checks that only the start of a run needs, because a program or directory may no longer exist
+ * @throws INPUT
  */
 function parseOptions(source, seal, purpose) {
     const problems = [];
-    /** The inputs with a problem, so that one mistake gives one complaint. */
+    /** The inputs with a problem. Each is reported once. */
     const wrong = new Set();
     const read = (id, parse, whenEmpty, fallback = inputs/* inputs */.QL[id].default) => {
         if (wrong.has(id))
@@ -4565,7 +4592,7 @@ function parseOptions(source, seal, purpose) {
         try {
             if (text === '') {
                 const { required } = inputs/* inputs */.QL[id];
-                if (required === true || (required !== undefined && bringer === undefined && isIdentityKnown()))
+                if (required === true || (required !== undefined && clusterFrom === undefined && isIdentityKnown()))
                     throw new invalid_value/* InvalidValue */.h('is missing');
                 return whenEmpty;
             }
@@ -4582,22 +4609,22 @@ function parseOptions(source, seal, purpose) {
             return whenEmpty;
         }
     };
-    const same = (text) => text;
-    const choice = (id) => read(id, same, inputs/* inputs */.QL[id].default);
+    const asText = (text) => text;
+    const choice = (id) => read(id, asText, inputs/* inputs */.QL[id].default);
     sealProxyPasswords(source.env, seal);
     problems.push(...[problemOfProxy(source.env)].filter((problem) => problem !== undefined));
-    const bringer = whoBringsTheCluster();
+    const clusterFrom = identityWithCluster();
     const server = read('server', parsers/* parseServer */.ld, '');
     const serviceAccount = read('service_account', parsers/* parseServiceAccount */.YA, { namespace: '', name: '' });
     const maxDuration = read('max_duration', parsers/* parseDuration */.E9, Infinity);
-    const tokenFile = read('token_file', same, '');
+    const tokenFile = read('token_file', asText, '');
     const token = read('token', (text) => (0,seal_credentials/* sealToken */.fh)(text, seal), undefined);
     if (token !== undefined && tokenFile !== '')
-        problems.push(`${source.nameOf('token')} and ${source.nameOf('token_file')} are both given: one is enough`);
+        problems.push(`${source.nameOf('token')} and ${source.nameOf('token_file')} are both given: leave one out`);
     const shell = choice('shell');
     const allowDebugTrace = choice('allow_debug_trace') === 'true';
     const report = choice('report');
-    // Not read without need: what is not known to anybody needs no redaction.
+    // Read only if needed, so that the redactor need not search for it otherwise.
     const checkToken = report === 'check' ? read('github_token', (text) => (0,seal_credentials/* sealToken */.fh)(text, seal), undefined) : undefined;
     const certificateAuthority = read('certificate_authority', readCertificateAuthority, '');
     const options = {
@@ -4641,19 +4668,19 @@ function parseOptions(source, seal, purpose) {
     if (options.identity === 'token' && !given('token') && !given('token_file'))
         problems.push(`${source.nameOf('identity')} is token, but neither ${source.nameOf('token')} nor ${source.nameOf('token_file')} is given`);
     if (!source.postFailsJob && options.prove === 'post')
-        problems.push(`${source.nameOf('prove')} is post, but ${source.hasPost ? 'what comes after the script cannot fail a job' : 'there is no post step'} here`);
+        problems.push(`${source.nameOf('prove')} is post, but here ${source.hasPost ? 'after_script cannot fail the job' : 'no post step follows'}`);
     if (report === 'check' && !given('github_token'))
         problems.push(`${source.nameOf('report')} is check, but ${source.nameOf('github_token')} is empty`);
     if (purpose === 'start' && source.debugTraceVariable !== undefined && !allowDebugTrace) {
         problems.push(`${source.debugTraceVariable} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')} to true`);
     }
     if (options.identity === 'gitlab-oidc' && options.audience === inputs/* NO_AUDIENCE */.dQ)
-        problems.push(`${source.nameOf('audience')} is missing, for which the ID token is made; for example: ${server || inputs/* inputs */.QL.audience.example}`);
+        problems.push(`${source.nameOf('audience')} is missing: the ID token is issued for it; for example: ${server || inputs/* inputs */.QL.audience.example}`);
     if (options.identity === 'kubeconfig' && !given('kubeconfig'))
         problems.push(`${source.nameOf('identity')} is kubeconfig, but ${source.nameOf('kubeconfig')} is not given`);
-    if (bringer === 'kubeconfig' && options.identity !== 'auto' && options.identity !== 'kubeconfig')
+    if (clusterFrom === 'kubeconfig' && options.identity !== 'auto' && options.identity !== 'kubeconfig')
         problems.push(`${source.nameOf('kubeconfig')} is given, but ${source.nameOf('identity')} is ${options.identity}`);
-    for (const id of bringer === 'kubeconfig' ? [] : ['context', 'allow_exec'])
+    for (const id of clusterFrom === 'kubeconfig' ? [] : ['context', 'allow_exec'])
         if (given(id) && textOf(id) !== inputs/* inputs */.QL[id].default)
             problems.push(`${source.nameOf(id)} is given without ${source.nameOf('kubeconfig')}`);
     if (problems.length > 0) {
@@ -4666,42 +4693,42 @@ function parseOptions(source, seal, purpose) {
     function given(id) {
         return textOf(id) !== '';
     }
-    /** A misspelled identity may bring the cluster, so that a missing server is no complaint then. */
+    /** If the identity is misspelled, a missing server is not reported, because the intended identity may provide it. */
     function isIdentityKnown() {
         return inputs/* inputs */.QL.identity.options?.includes(textOf('identity') || inputs/* inputs */.QL.identity.default) ?? true;
     }
-    function whoBringsTheCluster() {
+    function identityWithCluster() {
         const identity = textOf('identity') || inputs/* inputs */.QL.identity.default;
         const cluster = ['server', 'certificate_authority', 'proxy_url', 'tls_server_name'];
-        // `system` is the only CA that may stand beside a kubeconfig, which has no CA of its own then.
+        // `system` is the only CA that may be given with a kubeconfig; that kubeconfig must then have no CA.
         const ofKubeconfig = cluster.filter((id) => id !== 'certificate_authority' || textOf(id) !== SYSTEM);
-        const brought = { kubeconfig: ofKubeconfig, 'in-cluster': [...cluster, 'token', 'token_file'] };
-        const inCluster = identity === 'in-cluster' || (identity === 'auto' && !brought['in-cluster'].some(given) && isInPod(source.env));
+        const provided = { kubeconfig: ofKubeconfig, 'in-cluster': [...cluster, 'token', 'token_file'] };
+        const inCluster = identity === 'in-cluster' || (identity === 'auto' && !provided['in-cluster'].some(given) && isInPod(source.env));
         const kind = given('kubeconfig') ? 'kubeconfig' : inCluster ? 'in-cluster' : undefined;
-        for (const id of kind === undefined ? [] : brought[kind].filter(given)) {
+        for (const id of kind === undefined ? [] : provided[kind].filter(given)) {
             wrong.add(id);
-            problems.push(`${source.nameOf(id)} is given, but comes with the identity ${kind}: leave one of them out`);
+            problems.push(`${source.nameOf(id)} is given, but the identity ${kind} provides it: leave one of them out`);
         }
         return kind;
     }
     function readKubeconfig(text) {
-        const asked = {
+        const settings = {
             context: textOf('context') || undefined,
             allowExec: choice('allow_exec') === 'true',
             systemRoots: certificateAuthority || undefined,
         };
         const content = (0,path_or_content/* kubeconfigContent */.r)(text);
         if (content !== undefined)
-            return { ...asked, text: () => content, files: { refused: 'it was given as content' } };
-        // Never echoed: it may be a part of a kubeconfig.
+            return { ...settings, text: () => content, files: { refused: 'it was given as content' } };
+        // The message does not quote the text, because it may be a part of a kubeconfig.
         if ((0,path_or_content/* isNoPath */.F)(text))
             throw new invalid_value/* InvalidValue */.h((0,damage/* damageOfKubeconfig */.KB)(text) ?? 'is neither a kubeconfig nor the path of one');
         const file = contentOf(text);
         const folder = (0,external_node_path_.dirname)((0,external_node_path_.resolve)(text));
-        // A job's files, and those that GitLab makes of its variables, are content, too: who wrote them is not who set up the runner.
+        // Not trusted, like content: files of the job, and files that GitLab makes of variables. The runner's owner did not write them.
         const ofTheJob = source.workspace === undefined ? [] : [source.workspace, `${source.workspace}.tmp`].map(realpathOr);
-        const lies = ofTheJob.find((place) => [realpathOr(folder), realpathOr(text)].some((path) => isInside(path, place)));
-        return { ...asked, text: () => file, files: lies === undefined ? { folder } : { refused: `it lies in ${(0,base_quote/* quote */.hD)(lies)}` } };
+        const jobFolder = ofTheJob.find((place) => [realpathOr(folder), realpathOr(text)].some((path) => isInside(path, place)));
+        return { ...settings, text: () => file, files: jobFolder === undefined ? { folder } : { refused: `it lies in ${(0,base_quote/* quote */.hD)(jobFolder)}` } };
     }
     function readCertificateAuthority(text) {
         return text === SYSTEM ? systemRoots() : (0,certificates/* parseCertificateAuthority */.y)(text, contentOf);
@@ -4710,7 +4737,7 @@ function parseOptions(source, seal, purpose) {
         if ((0,path_or_content/* isNoPath */.F)(path)) {
             if (path.length >= 16)
                 seal(path);
-            throw new invalid_value/* InvalidValue */.h('looks like a token, not like the path of one: a token is given as token');
+            throw new invalid_value/* InvalidValue */.h('looks like a token, not like the path of one: give a token as token');
         }
         return (0,seal_credentials/* sealToken */.fh)(contentOf(path), seal);
     }
@@ -4728,25 +4755,25 @@ function parseOptions(source, seal, purpose) {
         if (source.argv.length > 0) {
             const [program = '', ...args] = source.argv;
             if (source.input('command') !== undefined)
-                problems.push(`${source.nameOf('command')} and a command after -- are both given: one is enough`);
+                problems.push(`${source.nameOf('command')} and a command after -- are both given: leave one out`);
             if (!(0,find_program/* isProgram */.Vd)(program, source.path))
                 problems.push(`the command ${(0,base_quote/* quote */.hD)(program)} is not a program on PATH`);
             checkKubeconfig('the command', source.argv);
             return [program, ...args];
         }
-        const command = read('command', same, '');
+        const command = read('command', asText, '');
         if (command === '')
             return undefined;
         if (command.includes('\0'))
             problems.push(`${source.nameOf('command')} holds a NUL character`);
         checkKubeconfig(source.nameOf('command'), [command]);
         if (!wrong.has('shell') && !(0,find_program/* isProgram */.Vd)(shell, source.path)) {
-            const way = shell === 'bash' ? `; install it, or set ${source.nameOf('shell')} to sh and mind that a failing pipe turns green` : '';
-            problems.push(`${shell} is not on PATH${way}`);
+            const advice = shell === 'bash' ? `; install it, or set ${source.nameOf('shell')} to sh, which ignores failures inside a pipe` : '';
+            problems.push(`${shell} is not on PATH${advice}`);
         }
         return shell === 'bash' ? ['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c', command] : ['sh', '-e', '-c', command];
     }
-    function checkKubeconfig(what, words) {
+    function checkKubeconfig(commandName, words) {
         if (choice('allow_own_kubeconfig') === 'true')
             return;
         const input = textOf('kubeconfig');
@@ -4754,9 +4781,9 @@ function parseOptions(source, seal, purpose) {
         const problem = problemOfKubeconfig(words, ownKubeconfigs(source.env, file));
         if (problem === undefined)
             return;
-        problems.push(`${what} ${problem}. The scan finds its own kubeconfig without an argument. Where it needs one, its own shell must expand "$KUBECONFIG"` +
+        problems.push(`${commandName} ${problem}. The scan finds its own kubeconfig without an argument. Where it needs one, its own shell must expand "$KUBECONFIG"` +
             (source.isCI ? '. ' : `: ${source.nameOf('command')} 'kubectl --kubeconfig "$KUBECONFIG" ...'. `) +
-            `If the caller's file is meant, set ${source.nameOf('allow_own_kubeconfig')} to true`);
+            `To allow the caller's file, set ${source.nameOf('allow_own_kubeconfig')} to true`);
     }
 }
 /** The deadline, in seconds, for the pipes that are read before the other inputs. */
@@ -4779,9 +4806,9 @@ var external_node_tls_ = __nccwpck_require__(1692);
 
 
 
-/** The proxy answered, but opened no tunnel. */
+/** The proxy responded, but opened no tunnel. */
 class TunnelRefused extends Error {
-    /** Node's own code for a tunnel that failed. */
+    /** The code that Node.js itself uses for a failed tunnel. */
     code = 'ERR_PROXY_TUNNEL';
     statusCode;
     constructor(statusCode) {
@@ -4790,11 +4817,11 @@ class TunnelRefused extends Error {
     }
 }
 /**
- * Opens a tunnel through an HTTP proxy. Node's own agent can do so as well (`proxyEnv`), but reads an answer without an end
- * into memory, until it throws where no listener catches the error.
+ * Opens a tunnel through an HTTP proxy. The agent of Node.js can do that (`proxyEnv`), but it reads an endless response into
+ * memory, until it throws an error that no listener can catch.
  * https://datatracker.ietf.org/doc/html/rfc9110#name-connect
  * @param target host and port, an IPv6 address in brackets
- * @throws TunnelRefused, or Node's own error of the connection; the reason of `signal` when it is aborted
+ * @throws TunnelRefused, or the connection error of Node.js; the reason of `signal` if it is aborted
  */
 function openTunnel(proxy, target, signal) {
     const host = proxy.hostname.replace(/^\[|\]$/g, '');
@@ -4805,7 +4832,7 @@ function openTunnel(proxy, target, signal) {
         port: proxy.port || (isTls ? 443 : 80),
         path: target,
         headers: { host: target, ...authorization(proxy) },
-        // Node would otherwise take the name to check from the host header, which names the target and not the proxy.
+        // Otherwise Node.js would check the proxy's certificate against the host header, which names the target.
         servername: (0,external_node_net_.isIP)(host) === 0 ? host : '',
         rejectUnauthorized: true,
         agent: false,
@@ -4838,34 +4865,34 @@ function authorization({ username, password }) {
 
 
 
-/** No answer that kubepass needs is near this size. */
+/** Every response that kubepass needs is far smaller. */
 const MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
-/** How long a proxy may take to open a tunnel. */
+/** Time limit for a proxy to open a tunnel. */
 const TUNNEL_MS = 10_000;
-/** Longer than any exchange may take. */
+/** Longer than any exchange takes. */
 const DAY_MS = 86_400_000;
-/** What came is no answer that can be used. Its message is ours. */
+/** The response cannot be used. The message has no text from the server. */
 class InvalidResponse extends Error {
 }
-/** Nothing was sent: no connection came about, or none became free. Its cause says why. */
+/** The request was not sent: no connection was made, or none became free. `cause` has the reason. */
 class NotSent extends Error {
 }
 class ResponseTooLarge extends InvalidResponse {
     message = 'the answer is over 4 MiB';
 }
 /**
- * Exchanges over TLS, one at a time unless more are allowed: no redirect is followed, no answer over 4 MiB is read. A network
- * failure rejects with Node's own error, an abort with the signal's reason; before the connection stood, with NotSent.
+ * An HTTPS client. It follows no redirect and reads no response over 4 MiB. A network failure rejects with the error of Node.js, an
+ * abort with the signal's reason. If the request was not sent, that error is the cause of a NotSent.
  */
 class Http {
-    /** Its certificate is not judged by the API server's CA. */
+    /** Whether the proxy uses TLS. Node.js checks the proxy's certificate with its default CAs, not with the API server's CA. */
     hasTlsProxy;
     #options;
     #proxyUrl;
-    /** One for each certificate, and one for none: what a connection has shown counts for each of its calls. */
+    /** One agent for each client certificate, and one for none: the certificate of a connection applies to every request on it. */
     #agents = new Map();
     #connections;
-    /** @param connections at most, of those that are kept open; what waits for one is sent in its turn */
+    /** @param connections the most connections to keep open; further requests wait for a free one */
     constructor({ ca, serverName, proxyUrl }, connections = 1) {
         this.#connections = connections;
         this.#proxyUrl = proxyUrl;
@@ -4888,7 +4915,7 @@ class Http {
         this.#agents.set(clientCertificate, agent);
         return exchange(request, agent);
     }
-    /** On a connection of its own, which may reach another server behind a balancer; no client certificate is shown there. */
+    /** Uses a new connection without a client certificate. Behind a load balancer it may reach another server. */
     async exchangeOnNewConnection(request) {
         const agent = new TunnelingAgent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 }, this.#proxyUrl);
         try {
@@ -4902,23 +4929,23 @@ class Http {
         for (const agent of this.#agents.values())
             agent.destroy();
     }
-    #agentFor(shown) {
+    #agentFor(clientCertificate) {
         const options = {
             ...this.#options,
             keepAlive: true,
             maxSockets: this.#connections,
-            ...(shown && { cert: shown.certificate, key: shown.key.reveal() }),
+            ...(clientCertificate && { cert: clientCertificate.certificate, key: clientCertificate.key.reveal() }),
         };
         return new TunnelingAgent(options, this.#proxyUrl);
     }
 }
-/** Node.js alone would accept a common name as the host. */
+/** Refuses a certificate without a subjectAltName, because Node.js would accept its common name as the host. */
 function wrongName(host, certificate) {
     if (certificate.subjectaltname !== undefined)
         return (0,external_node_tls_.checkServerIdentity)(host, certificate);
     return Object.assign(new Error('the certificate names no host'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
 }
-/** Connects through the proxy, if there is one. destroy() ends each connection, also a connection that waits for the proxy. */
+/** Connects through the proxy, if one is set. destroy() also ends connections that still wait for the proxy. */
 class TunnelingAgent extends external_node_https_namespaceObject.Agent {
     #proxyUrl;
     #connections = new Set();
@@ -4955,24 +4982,24 @@ class TunnelingAgent extends external_node_https_namespaceObject.Agent {
         return connection;
     }
 }
-/** Where plain HTTP may carry a token. */
+/** Whether the host of the URL is this machine. Only there kubepass sends a token over plain HTTP. */
 function isLoopback({ hostname }) {
     return ['127.0.0.1', '[::1]', 'localhost'].includes(hostname);
 }
-/** Plain HTTP, for a loopback address only. Node's global agent could send the request to a proxy that a variable names. */
+/** Plain HTTP for a loopback address. It uses no agent, because the global agent of Node.js may use a proxy from a variable. */
 function exchangeOnLoopback(request) {
     return exchange(request, undefined);
 }
-/** Settles exactly once on every path, and no later than `signal` is aborted. */
+/** The promise settles exactly once on every path, and at the latest when `signal` aborts. */
 function exchange({ url, method, headers, body, signal }, agent) {
     const send = url.protocol === 'http:' ? external_node_http_.request : external_node_https_namespaceObject.request;
-    // A timer of an AbortSignal keeps no process alive: without a timer of its own an exchange could end in silence.
+    // The timer of an AbortSignal does not keep the process alive. Without this timer, Node.js could exit during the exchange.
     const keptAlive = setInterval(() => undefined, DAY_MS);
     const settled = new Promise((resolve, reject) => {
         let isConnected = false;
         if (signal.aborted)
             return fail(signal.reason);
-        // Without its length a DELETE's body is not sent, and the uid precondition in it is lost.
+        // Without content-length Node.js does not send the body of a DELETE, and the uid precondition in it is lost.
         const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
         const outgoing = send(url, { method, headers: { ...headers, ...length }, signal, agent: agent ?? false }, (incoming) => {
             const chunks = [];
@@ -4997,14 +5024,14 @@ function exchange({ url, method, headers, body, signal }, agent) {
             if (!isConnected)
                 socket.once(send === external_node_http_.request ? 'connect' : 'secureConnect', () => (isConnected = true));
         });
-        // Without a listener Node closes the connection after an answer 101, and says nothing.
+        // Without this listener Node.js closes the connection after a 101 response, and emits no event.
         outgoing.on('upgrade', (_incoming, socket) => {
             socket.destroy();
             fail(new InvalidResponse('the answer is 101 Switching Protocols, which was not asked for'));
         });
         outgoing.on('error', fail);
         outgoing.on('close', () => fail(Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' })));
-        // While a proxy is silent, Node keeps even this from the request.
+        // While a proxy does not respond, Node.js does not pass the abort to the request.
         signal.addEventListener('abort', () => fail(signal.reason), { once: true });
         outgoing.end(body);
         function fail(error) {
@@ -5023,23 +5050,23 @@ function exchange({ url, method, headers, body, signal }, agent) {
 const ATTEMPT_MS = 10_000;
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 5_000;
-/** kubectl gives up at once. A resolver can be late with a new name, so that a few seconds help. */
+/** How long to retry a host without an address. kubectl gives up at once, but a resolver may learn a new name some seconds late. */
 const UNKNOWN_HOST_MS = 5_000;
 const FIRST_NOTICE_MS = 3_000;
 const NEXT_NOTICE_MS = 15_000;
-/** A timer that is set for longer fires at once. */
+/** Node.js fires a timer for a longer time at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 const systemClock = { now: () => Date.now(), sleep: (milliseconds, signal) => (0,promises_.setTimeout)(milliseconds, undefined, { signal }) };
 /**
- * Tries until there is an answer that trying again cannot change, or `signal` ends it. Tried again:
- * network failures, 408, 429 and 5xx, after growing waits, or when Retry-After says.
+ * Repeats an attempt after a network failure, 408, 429 or 5xx, until another result or until `signal` aborts. The waits grow; a
+ * longer Retry-After takes precedence.
  */
 async function retry(attempt, signal, { info, isNewHost }, clock = systemClock) {
     const began = clock.now();
     let mayHaveActed = false;
     let before;
     const done = new AbortController();
-    void tell();
+    void reportProgress();
     try {
         for (let wait = FIRST_WAIT_MS;; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
             const last = await attempt(deadlineAfter(ATTEMPT_MS, signal)).catch((error) => error instanceof NotSent ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true });
@@ -5053,9 +5080,9 @@ async function retry(attempt, signal, { info, isNewHost }, clock = systemClock) 
             const patience = isNewHost && 'failure' in last && isUnknownHost(last.failure) ? began + UNKNOWN_HOST_MS - clock.now() : Infinity;
             if (patience <= 0)
                 return { last, mayHaveActed };
-            const asked = 'failure' in last ? 0 : Math.min(Number(last.headers['retry-after']) * 1000 || 0, MAX_TIMER_MS);
+            const retryAfter = 'failure' in last ? 0 : Math.min(Number(last.headers['retry-after']) * 1000 || 0, MAX_TIMER_MS);
             try {
-                await clock.sleep(Math.min(Math.max(asked, wait * (0.5 + Math.random() / 2)), patience), signal);
+                await clock.sleep(Math.min(Math.max(retryAfter, wait * (0.5 + Math.random() / 2)), patience), signal);
             }
             catch {
                 return { last, mayHaveActed };
@@ -5065,7 +5092,7 @@ async function retry(attempt, signal, { info, isNewHost }, clock = systemClock) 
     finally {
         done.abort();
     }
-    async function tell() {
+    async function reportProgress() {
         for (let wait = FIRST_NOTICE_MS;; wait = NEXT_NOTICE_MS) {
             try {
                 await clock.sleep(wait, done.signal);
@@ -5074,8 +5101,8 @@ async function retry(attempt, signal, { info, isNewHost }, clock = systemClock) 
                 return;
             }
             const left = Math.ceil((endOfDeadline(signal) - clock.now()) / 1000);
-            const what = before === undefined ? 'does not answer yet; waiting' : `does not answer as it should (${whyOf(before)}); trying again`;
-            info(`${what}${left < Infinity ? ` for ${Math.max(0, left)} s` : ''}.`);
+            const state = before === undefined ? 'does not answer yet; waiting' : `does not answer as it should (${whyOf(before)}); trying again`;
+            info(`${state}${left < Infinity ? ` for ${Math.max(0, left)} s` : ''}.`);
         }
     }
 }
@@ -5085,17 +5112,17 @@ function whyOf(last) {
 function isTransient(status) {
     return status === 408 || status === 429 || status >= 500;
 }
-/** A certificate that does not verify now will not verify the next time. */
+/** Whether the server's certificate failed verification. That is not retried, because the next attempt would fail, too. */
 function isCertificateError(failure) {
     return !requiresClientCertificate(failure) && UNTRUSTED.test((0,errors/* errnoOf */.UQ)(failure));
 }
 // https://nodejs.org/docs/latest-v24.x/api/tls.html#x509-certificate-error-codes
 const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY|DECODE)|^(INVALID_(CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|EPROTO)$/;
-/** The other side's alert: it is our certificate that it misses, or does not take. */
+/** Whether a TLS alert of the server says that it misses or rejects our client certificate. */
 function requiresClientCertificate(failure) {
     return /_ALERT_.*(CERT|UNKNOWN_CA)/.test((0,errors/* errnoOf */.UQ)(failure));
 }
-/** No resolver knows an address. A resolver that is down gives EAI_AGAIN, which can heal. */
+/** Whether the resolver says that the host has no address. A resolver that is down gives EAI_AGAIN, which is retried. */
 function isUnknownHost(failure) {
     return (0,errors/* errnoOf */.UQ)(failure) === 'ENOTFOUND';
 }
@@ -5113,12 +5140,12 @@ function isTimeout(failure) {
     return failure instanceof Error && failure.name === 'TimeoutError';
 }
 const NO_TUNNEL = 'ERR_PROXY_TUNNEL';
-/** What a proxy said that made no tunnel. */
+/** The status with which a proxy refused a tunnel; undefined for any other failure. */
 function proxyStatusOf(failure) {
     const { statusCode } = (0,errors/* errnoOf */.UQ)(failure) === NO_TUNNEL ? failure : {};
     return typeof statusCode === 'number' ? statusCode : undefined;
 }
-/** Our own words or only Node's code: its message may quote what the other side sent. */
+/** The reason as our own text or the code of Node.js; not the message of Node.js, because it may quote bytes from the server. */
 function reasonOf(failure) {
     if (failure instanceof InvalidResponse)
         return failure.message;
@@ -5138,7 +5165,7 @@ function reasonOf(failure) {
 
 
 const ID_TOKEN_TIMEOUT_MS = 20_000;
-/** An ID token lives five minutes, a scan longer: it is asked for anew when it has less than this left. */
+/** An ID token lives five minutes, but a scan may take longer. kubepass requests a new one when less than this is left. */
 const FRESH_S = 60;
 /** The job's ID token. https://docs.github.com/en/actions/reference/security/oidc */
 function githubOidcIdentity(request, audience, context) {
@@ -5158,14 +5185,14 @@ async function fetchIdToken(request, audience, { env, isNewHost, info, seal }, s
     url.searchParams.set('audience', audience);
     const headers = { accept: 'application/json', authorization: `Bearer ${request.bearer.reveal()}` };
     if (url.protocol !== 'https:' && !isLoopback(url))
-        throw noIdToken('its service is not reached by https');
+        throw noIdToken('the URL of its service is not https');
     const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: proxyFor(url, env) });
     try {
         const { last: outcome } = await retry((attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), deadlineAfter(ID_TOKEN_TIMEOUT_MS, signal), { info: (text) => info(`The ID token service ${url.host} ${text}`), isNewHost });
         if ('failure' in outcome) {
             throw outcome.failure instanceof errors/* KubepassError */.v3 ? outcome.failure : noIdToken(reasonOf(outcome.failure), github_oidc_hintFor(outcome.failure, url));
         }
-        const value = outcome.status === 200 ? github_oidc_valueOf(outcome.body) : undefined;
+        const value = outcome.status === 200 ? idTokenIn(outcome.body) : undefined;
         if (value === undefined)
             throw noIdToken(`its service answered ${outcome.status}${outcome.status === 200 ? ' without one' : ''}`);
         const token = seal(value);
@@ -5178,14 +5205,14 @@ async function fetchIdToken(request, audience, { env, isNewHost, info, seal }, s
 }
 function github_oidc_hintFor(failure, { host }) {
     if (isCertificateError(failure)) {
-        return (`The certificate of the ID token service ${host} is not from a CA that Node.js trusts. If it is from an internal CA, or a proxy in between ends TLS: ` +
+        return (`The certificate of the ID token service ${host} is not from a CA that Node.js trusts. If it is from an internal CA, or from a proxy that inspects TLS: ` +
             'set NODE_EXTRA_CA_CERTS to the path of that CA as PEM, in the environment of the runner or of this step (env:). certificate_authority is for the API server alone.');
     }
     return isUnknownHost(failure)
         ? `The host of the ID token service, ${host}, has no address here: does the runner need a proxy (HTTPS_PROXY)?`
         : undefined;
 }
-function github_oidc_valueOf(body) {
+function idTokenIn(body) {
     try {
         const { value } = JSON.parse(body);
         return typeof value === 'string' && decodeJwt(value) !== undefined ? value : undefined;
@@ -5194,7 +5221,7 @@ function github_oidc_valueOf(body) {
         return undefined;
     }
 }
-function noIdToken(reason, hint = 'Try the job again; if it stays so, see whether the runner reaches the ID token service (HTTPS_PROXY, NO_PROXY).') {
+function noIdToken(reason, hint = 'Run the job again. If the error stays, check whether the runner reaches the ID token service (HTTPS_PROXY, NO_PROXY).') {
     return new errors/* KubepassError */.v3('IDENTITY', `GitHub gave no ID token: ${reason}.`, { hint });
 }
 
@@ -5203,7 +5230,7 @@ function noIdToken(reason, hint = 'Try the job again; if it stays so, see whethe
 
 
 /**
- * The ID token that the job was given at its start; there is no other.
+ * The ID token that GitLab gives the job at its start. A job cannot request another one.
  * https://docs.gitlab.com/ci/secrets/id_token_authentication/
  */
 function gitlabOidcIdentity(token, audience) {
@@ -5213,11 +5240,11 @@ function gitlabOidcIdentity(token, audience) {
             const claims = jwt_jwtOf(token)?.claims;
             if (claims === undefined) {
                 throw new errors/* KubepassError */.v3('IDENTITY', 'The variable KUBEPASS_ID_TOKEN is set, but holds no JWT.', {
-                    hint: 'GitLab itself sets it, by id_tokens of the job: is there a variable of that name in variables, too?',
+                    hint: 'GitLab sets this variable because of id_tokens in the job. Check that variables does not set the same name.',
                 });
             }
             const { aud } = claims;
-            // One for more than this cluster could be used by it at another.
+            // With a second audience, this cluster could use the token at another server.
             if (aud !== audience && !(Array.isArray(aud) && aud.length === 1 && aud[0] === audience)) {
                 throw new errors/* KubepassError */.v3('IDENTITY', `The ID token's audience is ${(0,base_quote/* quoteValue */.cl)(aud)}, not ${(0,base_quote/* quote */.hD)(audience)} alone.`, {
                     hint: "Give audience as the template's input: the API server's URL, written as in server, without a slash at its end.",
@@ -5236,8 +5263,8 @@ function gitlabOidcIdentity(token, audience) {
 
 
 /**
- * The Pod that we run in. Where its API server is stands in variables, which an earlier step can set; by what
- * it is known, in the Pod's own files.
+ * The ServiceAccount of the Pod in which kubepass runs. The API server's address comes from variables, which an earlier step can
+ * set. The CA certificate comes from the Pod's own files.
  */
 function inClusterIdentity(env, seal) {
     const server = serverOf(env);
@@ -5247,20 +5274,20 @@ function inClusterIdentity(env, seal) {
     return {
         kind: 'in-cluster',
         cluster: { server, certificateAuthority, proxyUrl: undefined, tlsServerName: undefined },
-        // The kubelet replaces the file long before the token in it expires.
+        // Read for each use, because the kubelet replaces the file long before the token expires.
         authInfo: () => Promise.try(() => ({ bearer: checked('its token', () => (0,seal_credentials/* sealToken */.fh)((0,small_file/* readSmallFile */.EW)(pod_TOKEN), seal)) })),
     };
 }
-function checked(what, read) {
+function checked(field, read) {
     try {
         return read();
     }
     catch (error) {
-        throw error instanceof invalid_value/* InvalidValue */.h ? notInPod(`${what} ${error.message}`) : error;
+        throw error instanceof invalid_value/* InvalidValue */.h ? notInPod(`${field} ${error.message}`) : error;
     }
 }
 function notInPod(why) {
-    return new errors/* KubepassError */.v3('INPUT', `The identity is in-cluster, but no Pod with a ServiceAccount's token is around us: ${why}.`, {
+    return new errors/* KubepassError */.v3('INPUT', `The identity is in-cluster, but kubepass does not run in a Pod with a ServiceAccount token: ${why}.`, {
         hint: 'Run the job in a Pod of the cluster, such as an ARC runner, with automountServiceAccountToken: true, or choose another identity.',
     });
 }
@@ -5279,43 +5306,43 @@ function tokenIdentity(token) {
 
 
 /**
- * The identity that the options name, or the only one that is there. No network yet.
- * @returns it, and why it was taken
+ * Returns the identity that the options name, or the only candidate. It sends no request.
+ * @returns the identity, and why it was chosen
  */
 async function chooseIdentity(options, context) {
     const { idTokenInstructions, nameOf, job } = context;
     const candidates = candidatesOf(options, context);
-    const named = (them) => them.map(({ kind, there }) => `${kind} (${there})`).join(' and ');
+    const list = (those) => those.map(({ kind, reason }) => `${kind} (${reason})`).join(' and ');
     if (options.identity !== 'auto') {
-        const wanted = candidates.find(({ kind }) => kind === options.identity);
-        if (wanted !== undefined)
-            return chosen(wanted, 'it was asked for');
-        // What else is not there was given by no input, which is told before.
+        const requested = candidates.find(({ kind }) => kind === options.identity);
+        if (requested !== undefined)
+            return chosen(requested, 'it was asked for');
+        // Other identities need an input; parseOptions() has already reported a missing one.
         if (options.identity === `${job.platform}-oidc`)
-            throw new errors/* KubepassError */.v3('IDENTITY', 'The job has no ID token, and may not request one.', { hint: idTokenInstructions });
+            throw new errors/* KubepassError */.v3('IDENTITY', 'The job has no ID token and must not request one.', { hint: idTokenInstructions });
         const where = { github: 'on GitHub', gitlab: 'on GitLab', terminal: 'in a terminal' }[job.platform];
-        throw new errors/* KubepassError */.v3('IDENTITY', `The identity ${options.identity} is not to be had ${where}.`, {
-            hint: candidates.length === 0 ? howToGetOne() : `Here is ${named(candidates)}: set ${nameOf('identity')} to that, or leave it out.`,
+        throw new errors/* KubepassError */.v3('IDENTITY', `The identity ${options.identity} is not available ${where}.`, {
+            hint: candidates.length === 0 ? howToGetOne() : `Available: ${list(candidates)}. Set ${nameOf('identity')} to that, or leave it out.`,
         });
     }
     const explicit = candidates.filter(({ isExplicit }) => isExplicit);
     const [only, ...others] = explicit.length > 0 ? explicit : candidates;
     if (only === undefined) {
-        const also = idTokenInstructions === undefined ? '' : ', and the job has no ID token';
-        throw new errors/* KubepassError */.v3('IDENTITY', `There is no identity: no token was given${also}.`, { hint: howToGetOne() });
+        const also = idTokenInstructions === undefined ? '' : ', and it has no ID token';
+        throw new errors/* KubepassError */.v3('IDENTITY', `The job has no identity: no token was given${also}.`, { hint: howToGetOne() });
     }
     if (others.length > 0) {
-        throw new errors/* KubepassError */.v3('IDENTITY', `More than one identity could be meant: ${named([only, ...others])}.`, {
+        throw new errors/* KubepassError */.v3('IDENTITY', `The job has more than one identity: ${list([only, ...others])}.`, {
             hint: `Set ${nameOf('identity')} to one of them.`,
         });
     }
     if (only.mustBeNamed === true) {
-        throw new errors/* KubepassError */.v3('IDENTITY', `The identity ${named([only])} counts on GitLab only if ${nameOf('identity')} names it.`, {
-            hint: `Set ${nameOf('identity')} to ${only.kind}: anybody who may run a pipeline can set a variable.${idTokenInstructions === undefined ? '' : `\nOr: ${idTokenInstructions}`}`,
+        throw new errors/* KubepassError */.v3('IDENTITY', `On GitLab the identity ${list([only])} is used only if ${nameOf('identity')} names it.`, {
+            hint: `Set ${nameOf('identity')} to ${only.kind}. The reason: everybody who may run a pipeline can set a variable.${idTokenInstructions === undefined ? '' : `\nOr: ${idTokenInstructions}`}`,
         });
     }
-    const merelyThere = candidates.filter((candidate) => candidate !== only).map(({ there }) => there);
-    return chosen(only, [only.there, ...merelyThere.map((there) => `which goes before what the job has anyway: ${there}`)].join(', '));
+    const overruled = candidates.filter((candidate) => candidate !== only).map(({ reason }) => reason);
+    return chosen(only, [only.reason, ...overruled.map((reason) => `which takes precedence, although ${reason}`)].join(', '));
     async function chosen(candidate, why) {
         const identity = await make(candidate);
         return { identity, why: [why, ...(identity.remark === undefined ? [] : [identity.remark])].join('; ') };
@@ -5325,47 +5352,47 @@ async function chooseIdentity(options, context) {
         if (options.server !== '' || identity.cluster !== undefined)
             return identity;
         const missing = `${nameOf('server')} and ${nameOf('certificate_authority')} are missing`;
-        throw new errors/* KubepassError */.v3('INPUT', `${missing}: they do not come with the identity ${identity.kind}.`, {
+        throw new errors/* KubepassError */.v3('INPUT', `${missing}: the identity ${identity.kind} does not provide them.`, {
             hint: `Give both, for example ${inputs/* inputs */.QL.server.example} and ${inputs/* inputs */.QL.certificate_authority.example}; ` +
-                `or set ${nameOf('identity')} to in-cluster, if the API server of this Pod is meant.`,
+                `or set ${nameOf('identity')} to in-cluster for the API server of this Pod.`,
         });
     }
     function howToGetOne() {
         const inputsForIt = `${nameOf('token_file')}${idTokenInstructions === undefined ? ' or' : `, ${nameOf('token')} or`} ${nameOf('kubeconfig')}`;
-        return idTokenInstructions === undefined ? `Give ${inputsForIt}.` : `${idTokenInstructions}\nOr: Give ${inputsForIt}.`;
+        return idTokenInstructions === undefined ? `Give ${inputsForIt}.` : `${idTokenInstructions}\nOr: give ${inputsForIt}.`;
     }
 }
 function candidatesOf(options, context) {
     const { idToken, idTokenRequest, seal, env } = context;
     const { audience, kubeconfig, token } = options;
     const candidates = [];
-    // On GitLab these inputs are variables, and anybody who may run a pipeline can set variables.
+    // On GitLab these inputs are variables, and everybody who may run a pipeline can set variables.
     const mustBeNamed = context.job.platform === 'gitlab';
     const isExplicit = !mustBeNamed;
     if (token !== undefined)
-        candidates.push({ kind: 'token', there: 'a token was given', isExplicit, mustBeNamed, make: () => tokenIdentity(token) });
+        candidates.push({ kind: 'token', reason: 'a token was given', isExplicit, mustBeNamed, make: () => tokenIdentity(token) });
     if (kubeconfig !== undefined) {
-        // What most jobs have no use for is not loaded for them.
+        // Imported only here, because most jobs use no kubeconfig and the module is large.
         const make = async () => (await __nccwpck_require__.e(/* import() */ 63).then(__nccwpck_require__.bind(__nccwpck_require__, 1063))).kubeconfigIdentity(kubeconfig, context);
-        candidates.push({ kind: 'kubeconfig', there: 'a kubeconfig was given', isExplicit, mustBeNamed, make });
+        candidates.push({ kind: 'kubeconfig', reason: 'a kubeconfig was given', isExplicit, mustBeNamed, make });
     }
     if (idTokenRequest !== undefined) {
         const make = () => githubOidcIdentity(idTokenRequest, audience, context);
-        candidates.push({ kind: 'github-oidc', there: 'the job may request ID tokens', isExplicit: false, make });
+        candidates.push({ kind: 'github-oidc', reason: 'the job may request ID tokens', isExplicit: false, make });
     }
     if (idToken !== undefined) {
         candidates.push({
             kind: 'gitlab-oidc',
-            there: 'the job has an ID token',
+            reason: 'the job has an ID token',
             isExplicit: false,
             make: () => gitlabOidcIdentity(idToken, audience),
         });
     }
-    // The last resort: a runner in a Pod serves jobs that mean another cluster.
+    // The last resort, because a runner in a Pod may serve jobs for other clusters.
     const lastResort = options.identity === 'auto' && candidates.length === 0 && options.server === '';
     if (options.identity === 'in-cluster' || lastResort) {
-        const there = 'nothing else was given, and the job runs in a Pod';
-        candidates.push({ kind: 'in-cluster', there, isExplicit: false, mustBeNamed, make: () => inClusterIdentity(env, seal) });
+        const reason = 'nothing else was given, and the job runs in a Pod';
+        candidates.push({ kind: 'in-cluster', reason, isExplicit: false, mustBeNamed, make: () => inClusterIdentity(env, seal) });
     }
     return candidates;
 }
@@ -5377,9 +5404,9 @@ function candidatesOf(options, context) {
 
 
 
-/** The wait before the next try, times the number of tries, after a conflict in the count of a quota. */
+/** After a conflict in a quota's count, attempt n is followed by a wait of n times this. */
 const RECOUNT_MS = 50;
-/** How the objects of a run are found: sweepers select by label, people read the annotations. */
+/** The labels, by which `sweep` selects the Secrets of kubepass, and the annotations, which tell people and `sweep` about the run. */
 function boundSecretMetadata(run, deadBy) {
     return {
         labels: {
@@ -5398,10 +5425,11 @@ function boundSecretMetadata(run, deadBy) {
 }
 /**
  * Creates the empty Secret that the token will be bound to.
- * @returns undefined when the identity may not create Secrets and that is acceptable
+ * @param mayBeForbidden whether to go on without a bound Secret if RBAC forbids the identity to create one
+ * @returns undefined when RBAC forbids it and `mayBeForbidden` is true
  */
-async function createBoundSecret(client, auth, where, marks, acceptable, signal) {
-    const body = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...marks } };
+async function createBoundSecret(client, auth, where, metadata, mayBeForbidden, signal) {
+    const body = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...metadata } };
     const send = () => client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, auth, body }, signal);
     const create = async () => {
         let answer = await send();
@@ -5413,13 +5441,14 @@ async function createBoundSecret(client, auth, where, marks, acceptable, signal)
     };
     let answer = await create();
     if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
-        // The name is this run's alone: the one that exists is ours, from a try whose answer was lost. To read its uid the issuer has no right.
+        // No other run uses this name: an earlier attempt of ours created the Secret and got no response. The issuer has no
+        // right to read its uid, so kubepass deletes it and creates it again.
         await deleteBoundSecret(client, auth, where, signal).catch((cause) => {
-            throw new KubepassError('UNREACHABLE', 'The answer to the creation of the Secret was lost.', { cause });
+            throw new KubepassError('UNREACHABLE', 'The request to create the Secret got no response.', { cause });
         });
         answer = await create();
     }
-    if (answer.status === 403 && acceptable && !answer.mayHaveActed && !isRefusedByQuota(statusOf(answer) ?? {}))
+    if (answer.status === 403 && mayBeForbidden && !answer.mayHaveActed && !isRefusedByQuota(statusOf(answer) ?? {}))
         return undefined;
     if (answer.status !== 201) {
         throw refusalOf(answer, `create a Secret in namespace ${quote(where.namespace)}`, auth);
@@ -5438,7 +5467,7 @@ function labelValue(text) {
 }
 /**
  * Deletes the bound Secret, and with it the token.
- * @returns gone when no such object is there, or one of the same name that is not ours
+ * @returns gone when the Secret does not exist, or another Secret (another uid) has its name
  */
 async function deleteBoundSecret(client, auth, boundSecret, signal) {
     const body = {
@@ -5448,13 +5477,14 @@ async function deleteBoundSecret(client, auth, boundSecret, signal) {
     };
     const answer = await client.call({ method: 'DELETE', path: `/api/v1/namespaces/${boundSecret.namespace}/secrets/${boundSecret.name}`, auth, body }, signal);
     const { details, reason, status } = answer_statusOf(answer) ?? {};
-    // A finalizer answers with the object, a gateway with anything: neither has deleted.
+    // With a finalizer, the API server answers with the object instead of a Status. A gateway may answer anything.
+    // Neither proves that the Secret was deleted.
     if (answer.status === 200 && status === 'Success' && details?.uid === (boundSecret.uid ?? details?.uid))
         return 'deleted';
-    // A server without such a path answers NotFound as well, but names no Secret.
+    // An API server that has no such path answers NotFound, too, but names no Secret.
     const isOfThisSecret = /^secrets?$/i.test(details?.kind ?? '') && details?.name === boundSecret.name;
     if (isOfThisSecret && ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict'))) {
-        // It was there, and a try whose answer was lost may have deleted it.
+        // A uid shows that the Secret existed. An earlier DELETE of ours that got no response may have deleted it.
         return answer.mayHaveActed && boundSecret.uid !== undefined ? 'deleted' : 'gone';
     }
     throw refusal_refusalOf(answer, `delete the Secret ${boundSecret.name}`, auth);
@@ -5468,17 +5498,17 @@ async function deleteBoundSecret(client, auth, boundSecret, signal) {
 
 
 const NOTICE_INTERVAL_MS = 2_000;
-/** The one place that speaks to the API server. */
+/** Sends every request to the API server that kubepass makes for itself. */
 class KubeClient {
     server;
     #http;
     #userAgent;
     #info;
-    /** Whether no answer has shown yet that the host exists. */
+    /** Whether no response has shown yet that the host exists. */
     #isNewHost;
-    /** When the last line about a waiting call was written, ms since 1970. */
+    /** When #report() last printed a line, ms since 1970. */
     #reportedAt = 0;
-    /** @param isNewHost false where an earlier process has had an answer from it */
+    /** @param isNewHost false when an earlier process of this run got a response from the host */
     constructor(http, server, userAgent, info, isNewHost) {
         this.#http = http;
         this.server = server;
@@ -5486,7 +5516,10 @@ class KubeClient {
         this.#info = info;
         this.#isNewHost = isNewHost;
     }
-    /** Sends the call until it has an answer that trying again cannot change, or `signal` ends it. */
+    /**
+     * Sends the call, again after each transient failure, until `signal` aborts.
+     * @throws KubepassError UNREACHABLE when the last attempt failed or got a transient status (408, 429, 5xx)
+     */
     async call(call, signal) {
         const { host } = new URL(this.server);
         const options = { info: (text) => this.#report(`${host} ${text}`), isNewHost: this.#isNewHost };
@@ -5498,9 +5531,9 @@ class KubeClient {
         const answer = toApiResponse({ server: this.server, method: call.method, path: call.path }, last, mayHaveActed);
         if (isTransient(last.status)) {
             const kubeStatus = answer_statusOf(answer);
-            const who = kubeStatus === undefined ? 'What answers for the API server' : 'The API server';
-            const words = kubeStatus === undefined ? '' : quotedMessage(kubeStatus);
-            throw new errors/* KubepassError */.v3('UNREACHABLE', `${who} keeps answering ${last.status}${words} to ${call.method} ${call.path}.`, {
+            const sender = kubeStatus === undefined ? `The server at ${host}` : 'The API server';
+            const message = kubeStatus === undefined ? '' : quotedMessage(kubeStatus);
+            throw new errors/* KubepassError */.v3('UNREACHABLE', `${sender} keeps answering ${last.status}${message} to ${call.method} ${call.path}.`, {
                 hint: transientHint(answer.request, { ...answer, kubeStatus }),
             });
         }
@@ -5509,7 +5542,7 @@ class KubeClient {
     close() {
         this.#http.close();
     }
-    /** One line serves for all calls that wait side by side. */
+    /** Prints at most one line each NOTICE_INTERVAL_MS, because several calls may wait at the same time. */
     #report(text) {
         if (Date.now() - this.#reportedAt < NOTICE_INTERVAL_MS)
             return;
@@ -5542,15 +5575,15 @@ class KubeClient {
     }
     #hintFor(failure) {
         if (requiresClientCertificate(failure))
-            return 'The other side wants a client certificate, or another one than it was shown: the identity kubeconfig can have one.';
+            return 'The server requires a client certificate, or rejected the one that it got. A kubeconfig (identity kubeconfig) can contain one.';
         if (proxyStatusOf(failure) === 407)
-            return `The proxy wants a name and a password, or others: ${PROXY_EXAMPLE} as HTTPS_PROXY.`;
+            return `The proxy requires a user name and a password, or rejected those that it got. Set HTTPS_PROXY, for example: ${PROXY_EXAMPLE}`;
         if (isUnknownHost(failure))
-            return 'No such host has an address here: correct server, and proxy_url or HTTPS_PROXY if the API server is behind a proxy. A name of a private network is known to its own DNS server only.';
+            return 'DNS has no address for this host: correct server, and proxy_url or HTTPS_PROXY if the API server is behind a proxy. Only the DNS server of a private network knows the names of that network.';
         if (!isCertificateError(failure))
             return 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.';
         const ofProxy = this.#http.hasTlsProxy
-            ? " If it is the proxy's, which is reached by https: that must be of a CA that Node.js trusts (NODE_EXTRA_CA_CERTS)."
+            ? ' If the proxy, whose URL is https, sent this certificate: its CA must be one that Node.js trusts (NODE_EXTRA_CA_CERTS).'
             : '';
         return `The certificate does not verify: give the CA of this API server as certificate_authority (or in the kubeconfig), and tls_server_name if the certificate names another host.${ofProxy}`;
     }
@@ -5962,16 +5995,16 @@ async function proveEnd(run, when) {
 /** The longest name that Kubernetes gives to an object. */
 const LONGEST_NAME = 253;
 /**
- * Writes the token and a kubeconfig for it into the private directory, in place of those that are there: a reader
- * finds the old or the new, and what cannot be written whole changes nothing.
- * Go clients re-read `tokenFile`; the others know only `token`. JSON is YAML.
+ * Writes the token and a kubeconfig for it into the private directory, or replaces both. A reader gets the old file or the new one,
+ * never a part. A failed write changes no file.
+ * Go clients re-read `tokenFile`; other clients know only `token`. JSON is YAML.
  * @returns the kubeconfig's path
  */
 function writeKubeconfig(directory, options, token, uid) {
     const about = lstatSync(directory, { throwIfNoEntry: false });
     if (about?.isDirectory() !== true || about.uid !== uid) {
-        throw new KubepassError('INPUT', `The private directory ${directory} is not there any more, or not ours.`, {
-            hint: 'Does the scan remove or replace it? Name another place as directory.',
+        throw new KubepassError('INPUT', `The private directory ${directory} is missing, or belongs to another user.`, {
+            hint: 'Does the scan remove or replace it? Set directory to another path.',
         });
     }
     const tokenFile = join(directory, TOKEN);
@@ -5996,7 +6029,7 @@ function writeKubeconfig(directory, options, token, uid) {
     };
     const path = join(directory, KUBECONFIG);
     try {
-        // Go clients read the token's file: what has failed before that is in place has changed nothing for them.
+        // Both files are written before one is replaced. Go clients read the token file, which is replaced last.
         const written = [stageReplacement(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`), stageReplacement(tokenFile, token.reveal())];
         for (const replace of written)
             replace();
@@ -6007,8 +6040,8 @@ function writeKubeconfig(directory, options, token, uid) {
     return path;
 }
 /**
- * Scanners print the context's name as the account of every finding: it tells one cluster from another.
- * @returns the server's host, the port unless it is that of https, and the path, which is all that Rancher's clusters differ in
+ * The name of the context. Scanners print it as the account of every finding, so it must differ between clusters.
+ * @returns the server's host, the port unless it is 443, and the path, because the URLs of Rancher's clusters differ only in it
  */
 function nameOfCluster(server) {
     const { host, pathname } = new URL(server);
@@ -6017,7 +6050,7 @@ function nameOfCluster(server) {
         .replaceAll(/[^A-Za-z0-9.:@_/[\]-]/g, '-')
         .slice(0, LONGEST_NAME);
 }
-/** The token that a run left in its directory; undefined when there is none that is surely ours. */
+/** The token that a run left in its directory; undefined if the file is missing, not a regular file of `uid`, or of unlikely size. */
 function readSavedToken(directory, uid, seal) {
     let file;
     try {

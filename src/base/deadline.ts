@@ -1,6 +1,6 @@
 /**
- * Aborted when one of these is, or the time is over. Node.js (24.21) forgets a timeout that is over and was never heard: so
- * somebody listens.
+ * Returns a signal that aborts after a time, or when one of the given signals aborts. The listener prevents a fault of Node.js
+ * (24.21), which can forget a timeout inside `AbortSignal.any` if the combined signal has no listener.
  */
 export function deadlineAfter(milliseconds: number, ...signals: AbortSignal[]): Deadline {
   const deadline = AbortSignal.any([...signals, AbortSignal.timeout(milliseconds)])
@@ -10,7 +10,7 @@ export function deadlineAfter(milliseconds: number, ...signals: AbortSignal[]): 
 
 export type Deadline = AbortSignal & { readonly endsAt: number }
 
-/** When a deadline is over, ms since 1970; Infinity for another signal. */
+/** The time at which a deadline aborts, in ms since 1970; Infinity for any other signal. */
 export function endOfDeadline(signal: AbortSignal | Deadline): number {
   return 'endsAt' in signal ? signal.endsAt : Infinity
 }

@@ -1,68 +1,68 @@
-/** What went wrong, as tests and exit codes know it. The README and docs/troubleshooting.md are made of this. */
+/** The error codes with their exit codes. `npm run generate` writes the tables of README.md and docs/ from them. */
 const table = {
   INPUT: {
     exit: 80,
     means: 'an input is wrong; nothing was sent to the network',
-    todo: 'Each wrong input is named, with what is wrong and a value that works. A value that was damaged on its way (quotes, lost line ends, a second base64, `REDACTED`) is named with the command that gives the right one. Correct them all, then run the job again.',
+    todo: 'The message names each wrong input, its fault and a value that works. If a value was damaged by copying (quotes, lost line ends, a second base64, `REDACTED`), the message has the command that gives the right value. Correct all of them, then run the job again.',
   },
   IDENTITY: {
     exit: 81,
-    means: 'there is no identity, or more than one',
-    todo: 'On GitHub the job needs `permissions: id-token: write`, on GitLab the `id_tokens` of the template. If two are there, set `identity`. An audience that does not fit is the input `audience`; an ID token that has expired on GitLab needs a longer `timeout`. A token that has expired, or is not valid yet, is named with its times before it is sent. If the ID token service of GitHub has a certificate of an internal CA, name that CA in `NODE_EXTRA_CA_CERTS`. If the program of a kubeconfig failed, the last lines of its standard error are shown: run it in a step before, to see them all.',
+    means: 'the job has no identity, or more than one',
+    todo: 'On GitHub the job needs `permissions: id-token: write`; on GitLab it needs the `id_tokens` of the template. If the job has two identities, set `identity`. If the audience is wrong, set `audience`. If an ID token of GitLab has expired, raise `timeout`. kubepass does not send a token that has expired or is not valid yet; the message shows its times. If an internal CA signed the certificate of the ID token service of GitHub, name that CA in `NODE_EXTRA_CA_CERTS`. If the program of a kubeconfig failed, the message shows the last lines of its standard error: to see all of them, run the program in an earlier step.',
   },
   REFUSED: {
     exit: 82,
     means: 'the API server refused',
-    todo: 'For 403 the message has the RBAC rule to add, or the words of the admission policy; the API server answers 403, too, for a namespace or a ServiceAccount that does not exist. For 401 the API server gives no reason: compare the claims that are shown with its `--authentication-config`, or its `--oidc` flags (issuer, audience, claim rules), or read its log. For 404 the message has the command that creates the namespace or the ServiceAccount. If the API server answered for something else than was asked for, `server` has a path that is not part of the URL.',
+    todo: 'For 403 the message has the RBAC rule to add, or the message of the admission policy; the API server also answers 403 if the namespace or the ServiceAccount does not exist. For 401 the API server gives no reason: compare the claims in the message with its `--authentication-config`, or its `--oidc` flags (issuer, audience, claim rules), or read its log. For 404 the message has the command that creates the namespace or the ServiceAccount. If the API server answered about another resource than the one in the request, `server` has a path that is not part of the URL.',
   },
   UNREACHABLE: {
     exit: 83,
-    means: 'the API server was not reached, or something else answered for it',
-    todo: 'Check `server`, `certificate_authority` and `tls_server_name`; behind a proxy `proxy_url` or `HTTPS_PROXY`. Nothing is trusted but the CA that you give. An answer that is no Kubernetes Status (HTML, other JSON) or a redirect comes from a gateway, a firewall, a captive portal or a login page in between. Before the scan a host without an address is tried for 5 s only; all else is tried for `deadline`, which the log tells after 3 s.',
+    means: 'kubepass did not reach the API server, or something else answered in its place',
+    todo: 'Check `server`, `certificate_authority` and `tls_server_name`; behind a proxy `proxy_url` or `HTTPS_PROXY`. kubepass trusts only the CA that you give. An answer that is no Kubernetes Status (HTML, other JSON) or a redirect comes from a gateway, a firewall, a captive portal or a login page in between. Before the scan, kubepass tries a host without an address for 5 s only; it retries after other failures until `deadline`. After 3 s the log says so.',
   },
   RIGHTS: {
     exit: 84,
     means: 'the token is not the one that was asked for',
-    todo: 'It was revoked unused. Look for a gateway that changes requests, or for a signing plugin of the API server.',
+    todo: 'kubepass revoked the token before any use. Look for a gateway that changes requests, or for a signing plugin of the API server.',
   },
   LEAK: { exit: 85, means: 'a secret leaked (reserved)', todo: 'Not in use yet.' },
   NOT_REVOKED: {
     exit: 86,
-    means: 'the credential was not revoked; beats every other code',
-    todo: 'The message says when the token dies by itself. To end it now, delete the Secret that the evidence names: `kubectl delete secret -n NAMESPACE NAME`. Then see the cause that is shown: a missing right to delete Secrets, a network that broke, or an ID token that ran out.',
+    means: 'the credential was not revoked; this code takes precedence over all others',
+    todo: 'The message says when the token expires. To end it now, delete the Secret that the evidence names: `kubectl delete secret -n NAMESPACE NAME`. Then remove the cause that the message shows: a missing right to delete Secrets, a network failure, or an ID token that has expired.',
   },
   TAMPERED: {
     exit: 87,
     means: "the scan wrote to the runner's command files",
-    todo: 'What it wrote there was removed, so that no later step believes it. If that was no attack: a variable or an output for later steps is set by a step of its own, or name the file in `pass_env`, and the scan may write to it.',
+    todo: 'kubepass removed the text from the files, so that no later step uses it. If this was no attack, set variables and outputs for later steps in a separate step. Or name the file in `pass_env`: then the scan may write to it.',
   },
   TIMEOUT: {
     exit: 124,
-    means: 'the scan took longer than `max_scan`, and was ended',
-    todo: 'The credential was revoked. See what the scan waits for; if it needs the time, raise `max_scan`.',
+    means: 'the scan took longer than `max_scan`, so kubepass ended it',
+    todo: 'kubepass revoked the credential. Find out what the scan waits for; if it needs more time, raise `max_scan`.',
   },
   INTERRUPTED: {
     exit: 130,
-    means: 'ended by SIGHUP (129), SIGINT (130) or SIGTERM (143)',
-    todo: 'The job was cancelled, or ran into a time limit. The credential was revoked; what was left open, the post step has finished: read its log.',
+    means: 'a signal ended the run: SIGHUP (129), SIGINT (130) or SIGTERM (143)',
+    todo: 'The job was cancelled, or reached a time limit. kubepass revoked the credential; if it had no time for that, the post step did: read the log of the post step.',
   },
-  INTERNAL: { exit: 1, means: 'a defect of kubepass', todo: 'Please report it, with the log; it holds no secret.' },
+  INTERNAL: { exit: 1, means: 'a defect of kubepass', todo: 'Please report it with the log; the log holds no secret.' },
 } as const satisfies Record<string, { exit: number; means: string; todo: string }>
 
 export type Code = keyof typeof table
 export const errorCodes: Readonly<Record<Code, { exit: number; means: string; todo: string }>> = table
 
 interface Details {
-  /** What to do about it: the line, flag or RBAC rule to add. */
+  /** What the user must do, such as the line, flag or RBAC rule to add. */
   hint?: string | undefined
   cause?: unknown
-  /** What was asked for has surely not happened. */
+  /** True if the server certainly did not do what the request asked for. */
   noEffect?: boolean
-  /** There was an answer, longer than any that is read. */
+  /** True if the response was longer than the limit for responses. */
   responseTooLarge?: boolean
 }
 
-/** An error that a user can act on. Its texts hold no secret, no foreign bytes unquoted, no response body. */
+/** An error that a user can act on. Its texts hold no secret, no unquoted foreign bytes and no response body. */
 export class KubepassError extends Error {
   readonly code: Code
   readonly hint: string | undefined
@@ -87,12 +87,12 @@ export function exitCodeOf(error: unknown): number {
   return table[codeOf(error)].exit
 }
 
-/** Node's own code of a failed call, like ENOENT; empty when there is none. */
+/** The code that Node.js gives a failed call, such as ENOENT; empty if the error has none. */
 export function errnoOf(error: unknown): string {
   return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : ''
 }
 
-/** The message, the chain of causes, then the hint. Never a stack. */
+/** Returns the message, the chain of causes and the hint, one a line; no stack, because a stack does not help a user. */
 export function describe(error: unknown): string {
   const lines = [messageOf(error)]
   for (let cause = causeOf(error); cause !== undefined; cause = causeOf(cause)) lines.push(`Caused by: ${messageOf(cause)}`)

@@ -1,12 +1,12 @@
 /**
- * Foreign text (claims, branch names, server messages) for a log line: quoted, cut, on one line, and
- * unable to issue a workflow command (`::x::` needs to start a line, `##[x]` may stand anywhere).
+ * Makes foreign text (claims, branch names, server messages) safe for a log line: quoted, cut and on one line. The result cannot
+ * issue a workflow command. The runner reads `::x::` at the start of a line only, but `##[x]` anywhere.
  */
 export function quote(text: string, longest = 300): string {
   return onOneLine(JSON.stringify(cut(text, longest)))
 }
 
-/** The same for any value of a JSON document: as JSON, so that no text in it is quoted twice. */
+/** Like quote(), for any value of a JSON document. The result is JSON, so that no text in it is quoted twice. */
 export function quoteValue(value: unknown): string {
   return typeof value === 'string' ? quote(value) : cut(onOneLine(JSON.stringify(value ?? null)), 300)
 }
@@ -24,7 +24,7 @@ function onOneLine(json: string): string {
     .replaceAll('##[', '##\\u005b')
 }
 
-/** Text as Markdown that shows it literally, also inside a table. */
+/** Returns Markdown that shows the text literally, also inside a table. */
 export function markdownCode(text: string): string {
   const oneLine = text.replaceAll(/\s+/g, ' ').replaceAll('|', '\\|')
   const longestRun = Math.max(0, ...[...oneLine.matchAll(/`+/g)].map((run) => run[0].length))

@@ -1,4 +1,4 @@
-/** A moment, in words, as seen from now. Both are seconds since 1970. */
+/** Describes a time relative to `now`, such as "in 5 minutes". Both are seconds since 1970. */
 export function relativeTime(seconds: number, now: number): string {
   const between = Math.round(seconds - now)
   const [unit, size] =

@@ -5,10 +5,10 @@ import { decodeJwt } from '../token/jwt.ts'
 
 const TIMES = ['iat', 'nbf', 'exp']
 
-/** Header and claims of a token, its times in words; never the signature. */
+/** The header and the claims of a token, with its times in words, without the signature. */
 export function decode(text: string, now = Date.now()): string {
   const jwt = decodeJwt(text.trim())
-  if (jwt === undefined) throw new KubepassError('INPUT', 'What came on standard input is no JWT.', { hint: 'kubepass decode < token' })
+  if (jwt === undefined) throw new KubepassError('INPUT', 'The text on standard input is no JWT.', { hint: 'kubepass decode < token' })
   const show = (value: unknown): string => (typeof value === 'string' ? quote(value, 2000) : JSON.stringify(value, undefined, 2))
   const section = (name: string, values: Record<string, unknown>): string[] => [
     `${name}:`,

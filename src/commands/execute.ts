@@ -9,20 +9,20 @@ import { Redactor } from '../redact/redactor.ts'
 import { reexecWithoutNodeVariables, requireSupportedNode } from '../system/node-runtime.ts'
 import { print, STDERR } from '../system/print.ts'
 
-/** After a first signal GitHub waits 7.5 s for the second: by then all is done, and what is left to tell is told. */
+/** GitHub sends a second signal 7.5 s after the first. Before that, kubepass must have revoked and reported. */
 const HARD_DEADLINE_MS = 4_200
-/** In a terminal, after a second signal: only the revocation is still waited for, and no longer than this. */
+/** After a second signal in a terminal, kubepass waits for nothing but the revocation, and no longer than this. */
 const SECOND_SIGNAL_DEADLINE_MS = 3_000
-/** Signals that come closer together are one: npm passes on what the terminal sends to both. */
+/** Two signals within this time count as one: npm passes on a signal that the terminal also sends to kubepass. */
 const SAME_SIGNAL_MS = 250
 
-/** The edge: everything inside throws, here it is printed once and becomes an exit code. */
+/** Runs a command. Everything inside throws; this function alone prints an error and sets the exit code. */
 export async function execute(
   useCase: (context: CommandContext) => Promise<number>,
   words: readonly string[] = process.argv.slice(2),
   subcommand?: Subcommand,
 ): Promise<void> {
-  // A program that ends before it has a result has failed.
+  // The exit code of a program that ends before it has a result.
   process.exitCode = exitCodeOf(undefined)
   reexecWithoutNodeVariables()
   const redactor = new Redactor(inputIds.map(exampleOf))
@@ -35,7 +35,7 @@ export async function execute(
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
       if (stoppedBy === undefined) stoppedAt = Date.now()
-      // A CI's runner sends its second signal to everybody, a person to who takes too long.
+      // A second signal of a CI's runner is routine. A second signal of a person means: end now.
       else if (platform?.isCI === false && Date.now() - stoppedAt > SAME_SIGNAL_MS) immediate.abort()
       stoppedBy ??= name
       stop.abort(new KubepassError('INTERRUPTED', `Stopped by ${stoppedBy}.`))
@@ -43,7 +43,7 @@ export async function execute(
       setTimeout(() => hardDeadline.abort(new KubepassError('INTERRUPTED', 'There was no more time.')), left).unref()
     })
   }
-  // Without a handler it opens a debugger.
+  // Without a handler, Node.js opens a debugger on this signal.
   process.on('SIGUSR1', () => undefined)
   let context: CommandContext | undefined
   let isOver = false
@@ -52,14 +52,14 @@ export async function execute(
     await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.error(text))
   }
   process.on('beforeExit', () => {
-    // When Node.js ends by itself, it takes the handlers away first: a further signal would then decide the exit code.
+    // Before Node.js ends by itself it removes the handlers, so that a further signal would decide the exit code.
     if (isOver) process.exit()
     isOver = true
     void endWithoutResult()
   })
   process.on('uncaughtException', (cause) => {
-    const error = defect('An error came up outside of the run.', cause)
-    // The run ends as after a signal: its own error handling revokes what exists.
+    const error = defect('An error occurred outside of the run.', cause)
+    // The run ends as after a signal, so that its error handling revokes the credential.
     if (!isOver && !stop.signal.aborted) return stop.abort(error)
     process.exitCode = exitCodeOf(error)
     void fail(error)
@@ -91,13 +91,13 @@ export async function execute(
     endWith(stoppedBy === undefined || ['NOT_REVOKED', 'TAMPERED'].includes(codeOf(error)) ? byUs : 128 + constants.signals[stoppedBy])
   }
 
-  /** A run that was called a defect stays one, even if it goes on while its credential is revoked. */
+  /** Once a defect has set the exit code, a run that goes on to revoke its credential does not change the code. */
   function endWith(exitCode: number): void {
     if (!isOver) process.exitCode = exitCode
     isOver = true
   }
 
-  /** Node.js has nothing left to do, yet the run waits for something. */
+  /** Node.js has nothing left to do, although the run waits for something. */
   async function endWithoutResult(): Promise<void> {
     const error = defect('The run ended without a result.')
     await fail(error)
@@ -110,7 +110,7 @@ export async function execute(
 
 function defect(fact: string, cause?: unknown): KubepassError {
   return new KubepassError('INTERNAL', `${fact} This is a defect of kubepass.`, {
-    hint: 'Please report it, with the log; the log holds no secret.',
+    hint: 'Please report it with the log; the log holds no secret.',
     cause,
   })
 }

@@ -16,11 +16,11 @@ export function help(): string {
   return `kubepass: a Kubernetes credential that exists only while a scan runs
 
   kubepass run [FLAGS] -- COMMAND [ARG ...]   issue a credential, run the command with it, revoke it, prove it dead
-  kubepass revoke [FLAGS] STATE-FILE             finish a run that was killed, from the run state that it left
+  kubepass revoke [FLAGS] STATE-FILE          finish a run that was killed, from the run state that it left
   kubepass sweep [FLAGS]                      delete the bound Secrets of runs that are over, in the namespace of --service-account
   kubepass decode < TOKEN                     header and claims of a token
-  kubepass main, kubepass post                what a CI job runs: its work, and the net behind it
-  kubepass help                               this
+  kubepass main, kubepass post                the commands of a CI job: its work, and its cleanup
+  kubepass help                               show this text
 
 The identity's token comes from --token-file, never from the command line: --token-file - reads standard input.
 

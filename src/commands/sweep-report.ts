@@ -5,9 +5,9 @@ import type { ListedSecret } from '../kube/list-secrets.ts'
 
 export interface SweepCandidate {
   readonly listed: ListedSecret
-  /** What is known of the run that made it. */
+  /** What kubepass knows of the run that created it. */
   state: 'expired' | 'finished' | 'living' | 'foreign'
-  /** due: it is to be deleted, and has not been. gone: somebody else was quicker. */
+  /** due: to be deleted, and not deleted yet. gone: another process deleted it first. */
   outcome: 'deleted' | 'gone' | 'kept' | 'due'
 }
 
@@ -29,7 +29,7 @@ export function summary(found: readonly SweepCandidate[], namespace: string, dry
   return `Of ${countOfSecrets(found.length)} in namespace ${quote(namespace)} ${count('deleted', 'gone')} deleted, ${kept}${left}.`
 }
 
-/** One bound Secret as it is told of: its run where it is ours, else what its labels say. */
+/** One bound Secret as the report shows it. Labels and annotations are foreign text. */
 function row({ listed: { name, uid, origin, labels, annotations }, state, outcome }: SweepCandidate): Record<string, string> {
   const label = (key: string): string => labels[`kubepass.dev/${key}`] ?? ''
   const note = (key: string): string => annotations[`kubepass.dev/${key}`] ?? ''
@@ -59,7 +59,7 @@ export function asTable(found: readonly SweepCandidate[]): string {
     .map(row)
     .map(({ name = '', platform, run, attempt, repository, job, dead_by = '', state = '', outcome = '', why = '' }) => {
       const whose = `${platform} ${run}/${attempt} ${repository} ${job}`.trim()
-      // All but the last two are foreign text.
+      // Only state and outcome are not foreign text.
       return [...[name, whose, dead_by].map((text) => quote(text, 80).slice(1, -1)), state, why === '' ? outcome : `${outcome}: ${why}`]
     })
   const table = [['SECRET', 'RUN', 'DEAD BY', 'STATE', 'OUTCOME'], ...lines]

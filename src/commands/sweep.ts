@@ -10,18 +10,18 @@ import { rejectUnsafeNodeOptions } from '../system/node-runtime.ts'
 import { print, STDOUT } from '../system/print.ts'
 import { countOfSecrets, asJson, asTable, progressBar, type SweepCandidate, summary } from './sweep-report.ts'
 
-/** A deletion is a write to etcd, of which many go into one sync: more at once are hardly faster, and a burden. */
+/** etcd syncs many writes at a time, so that more deletions at once are hardly faster, but a load for the cluster. */
 const DELETIONS_AT_ONCE = 16
 const QUESTIONS_AT_ONCE = 4
 const QUESTION_MS = 10_000
-/** Who is refused as often as that will be refused again. */
+/** After so many refusals the next request will be refused, too. */
 const MOST_REFUSALS = 10
 const IDENTITY_MS = 30_000
 const REDRAW_MS = 100
 
 /**
- * Deletes the bound Secrets that no run needs any more: those whose credential is dead in any case, and those of runs that
- * are over, as far as their platform tells. What kubepass has not made stays.
+ * Deletes the bound Secrets that no run needs: those of expired credentials, and those of runs that are over by the word of their
+ * platform. Secrets that kubepass has not created stay.
  * @returns the exit code
  */
 export async function sweepCommand(context: CommandContext): Promise<number> {
@@ -51,7 +51,7 @@ export async function sweepCommand(context: CommandContext): Promise<number> {
   }
   if (signal.aborted) failure = signal.reason
   const foreign = found.filter(({ state }) => state === 'foreign').length
-  if (foreign > 0) await platform.warn(`${countOfSecrets(foreign)} by the label, but not made by kubepass: left alone.`)
+  if (foreign > 0) await platform.warn(`Foreign Secrets with the label of kubepass are kept: ${foreign}.`)
   if (failure === undefined || found.length > 0) platform.info(summary(found, namespace, dryRun))
   const shown = flags['json'] === true ? asJson(found, options, dryRun, failure === undefined ? null : codeOf(failure)) : asTable(found)
   print(STDOUT, context.redactor.redact(shown))
@@ -93,7 +93,7 @@ function livingOn(found: readonly SweepCandidate[], of: string): SweepCandidate[
   return found.filter(({ listed: { origin }, state }) => state === 'living' && 'run' in origin && origin.run.platform === of)
 }
 
-/** Asks the platform once for each run; what it cannot tell of stays until it expires. */
+/** Asks the platform once for each run. The Secrets of a run of unknown status stay until they expire. */
 async function markFinishedRuns(api: CiApi, ofPlatform: readonly SweepCandidate[], platform: Platform, signal: AbortSignal): Promise<void> {
   const waiting = ofPlatform.filter(({ listed: { origin } }) => 'run' in origin && origin.run.instance === api.instance)
   const elsewhere = ofPlatform.length - waiting.length
@@ -101,7 +101,7 @@ async function markFinishedRuns(api: CiApi, ofPlatform: readonly SweepCandidate[
   if (waiting.length === 0) return
   if (api.needs !== undefined) {
     platform.info(
-      `${api.name} is not asked whether the runs of ${countOfSecrets(waiting.length)} are over (${api.needs}): they are kept until they expire.`,
+      `kubepass cannot ask ${api.name} whether the runs of ${countOfSecrets(waiting.length)} are over (missing: ${api.needs}): they are kept until they expire.`,
     )
     return
   }
@@ -124,10 +124,10 @@ async function markFinishedRuns(api: CiApi, ofPlatform: readonly SweepCandidate[
   const [first] = silent
   if (first === undefined) return
   const reason = first instanceof KubepassError ? first.message : describe(first)
-  await platform.warn(`${api.name} does not tell whether a run is over (${reason}): what it has not told of is kept until it expires.`)
+  await platform.warn(`Could not get the status of a run from ${api.name} (${reason}). Its Secrets are kept until they expire.`)
 }
 
-/** The identity's proof, asked for again before it can have grown old. */
+/** The means of authentication, fetched again before they can expire. */
 function refreshedAuthInfo(identity: Identity): (signal: AbortSignal) => Promise<AuthInfo> {
   let current: Promise<AuthInfo> | undefined
   let since = 0
@@ -140,7 +140,7 @@ function refreshedAuthInfo(identity: Identity): (signal: AbortSignal) => Promise
   }
 }
 
-/** Acts on each, on so many at a time. */
+/** Calls `act` for each item, for at most `atOnce` items at a time. */
 async function onEach<T>(items: readonly T[], atOnce: number, act: (item: T) => Promise<void>): Promise<void> {
   const waiting = items.values()
   const work = async (): Promise<void> => {

@@ -5,7 +5,7 @@ import { isNoPath } from './path-or-content.ts'
 import { pemBlocks, pemOf } from './pem.ts'
 import { readSmallFile } from './small-file.ts'
 
-/** PEM from PEM, its base64, or a file that holds either. */
+/** Returns the certificates as PEM. The input is PEM, its base64, or the path of a file with either. */
 export function parseCertificateAuthority(text: string, readFile = readSmallFile): string {
   const pem = pemOf(text)
   if (pem === undefined && isNoPath(text))
@@ -14,8 +14,8 @@ export function parseCertificateAuthority(text: string, readFile = readSmallFile
 }
 
 /**
- * PEM from PEM or its base64. The certificates alone: a key beside them must not go where they go. One that cannot be read is
- * skipped, as the Go clients do: what is left trusts nobody else.
+ * Returns the certificates in PEM or its base64, without any other block, such as a private key. As in the Go clients, unreadable
+ * certificates are skipped, because the others trust no more than before.
  */
 export function parseCertificate(text: string): string {
   const certificates = pemBlocks(pemOf(text) ?? '')

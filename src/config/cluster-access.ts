@@ -1,8 +1,8 @@
 export type IdentityKind = 'token' | 'github-oidc' | 'gitlab-oidc' | 'kubeconfig' | 'in-cluster'
 
-/** Where the API server is, and by what it is known. */
+/** How to reach the API server, and how to verify its certificate. */
 export interface ClusterAccess {
-  /** Its URL, without a slash at the end. Empty in the options while it has yet to come with the identity. */
+  /** The URL, without a slash at the end. In the options it is empty if the identity provides it. */
   readonly server: string
   readonly certificateAuthority: string
   readonly proxyUrl: URL | undefined
@@ -10,13 +10,13 @@ export interface ClusterAccess {
 }
 
 export interface KubeconfigInput {
-  /** A function, so that nothing shows the text by accident; its secrets are sealed when it is parsed. */
+  /** A function, so that no code prints the text by accident. Its secrets are sealed only when it is parsed. */
   readonly text: () => string
-  /** The files that it names: where relative paths start, or why it may name none. */
+  /** The base of relative paths in the kubeconfig, or the reason why it may name no file. */
   readonly files: { readonly folder: string } | { readonly refused: string }
-  /** Its own current-context when undefined. */
+  /** undefined for the current-context. */
   readonly context: string | undefined
   readonly allowExec: boolean
-  /** The public CAs of the system, if `certificate_authority` is system. */
+  /** The public CAs of the system as PEM, if `certificate_authority` is `system`. */
   readonly systemRoots: string | undefined
 }

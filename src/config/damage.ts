@@ -1,7 +1,7 @@
 import { inputIds, inputs } from './inputs.ts'
 
 // Users damage values when they copy them into an input. Each function returns the fault and the command that gives the right
-// value. The caller puts the name of the input, or of the field, before that text. No text holds the value itself.
+// value. The caller puts the name of the input, or of the field, before that text. No text contains the value itself.
 
 const STORE = "Store it as it is: printf %s 'TOKEN' | gh secret set NAME (GitLab: glab variable set NAME)"
 const PEM = 'Store the file as it is: gh secret set NAME < FILE (GitLab: glab variable set NAME < FILE); or on one line: base64 -w0 FILE'
@@ -12,7 +12,7 @@ const JWT_ALONE = new RegExp(`^${JWT.source}$`)
 /** The tokens of OpenShift and EKS, which are no JWTs. */
 const OPAQUE = /^(sha256~|k8s-aws-v1\.)[\w-]{16,}$/
 
-/** The fault of a text that stands in place of a value, such as a mask or the name of a variable. */
+/** The fault if the text is a placeholder, such as a mask or the name of a variable; undefined if it is none. */
 export function placeholderProblem(text: string): string | undefined {
   const bare = unquoted(text.trim())
   if (/^(REDACTED|DATA\+OMITTED)$/.test(bare))
@@ -23,8 +23,7 @@ export function placeholderProblem(text: string): string | undefined {
     return `is ${bare}, which a program prints when there is no value`
   if (/^\$\{\{[^{}]*\}\}$/.test(bare))
     return 'is an expression that GitHub Actions evaluates in a workflow, and that was not evaluated here'
-  if (/^\$(\w+|\{\w+\}|\(\w+\)|env:\w+)$|^%\w+%$/.test(bare))
-    return 'is the name of a variable, in place of which its value should stand: is the variable set?'
+  if (/^\$(\w+|\{\w+\}|\(\w+\)|env:\w+)$|^%\w+%$/.test(bare)) return 'is the name of a variable, not its value: is the variable set?'
   return inputIds.some((id) => inputs[id].example.length >= 16 && inputs[id].example === bare)
     ? 'is the example of the documentation'
     : undefined
@@ -124,7 +123,7 @@ function unquoted(text: string): string {
   return text.replaceAll(/^["'`]|["'`]$/g, '')
 }
 
-/** The base64 of an ASN.1 sequence with two bytes of length: every certificate and key begins so. */
+/** Whether a text looks like the base64 of DER. Most certificates and keys are an ASN.1 sequence with two bytes of length. */
 function isDer(text: string): boolean {
   return /^MI[A-Za-z0-9+/=\s]{100,}$/.test(text.trim())
 }
@@ -135,12 +134,12 @@ function withoutSpace(text: string): string {
 
 /** Decodes base64 once and twice, as far as the result is text. */
 function decodings(text: string): string[] {
-  const found: string[] = []
-  for (let encoded = unquoted(withoutSpace(text)); found.length < 2 && /^[\w+/-]{16,}={0,2}$/.test(encoded);) {
+  const results: string[] = []
+  for (let encoded = unquoted(withoutSpace(text)); results.length < 2 && /^[\w+/-]{16,}={0,2}$/.test(encoded);) {
     const decoded = Buffer.from(encoded, 'base64').toString()
     if (/[^\P{Cc}\t\n\r]|\ufffd/u.test(decoded)) break
-    found.push(decoded)
+    results.push(decoded)
     encoded = withoutSpace(decoded)
   }
-  return found
+  return results
 }

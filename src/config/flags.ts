@@ -3,23 +3,23 @@ import { KubepassError } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
 import { type InputId, inputIds, inputs } from './inputs.ts'
 
-/** What a command line says. */
+/** A parsed command line. */
 export interface Flags {
   readonly values: ReadonlyMap<InputId, string>
   readonly positionals: readonly string[]
-  /** What stands behind `--`. */
+  /** The words after `--`. */
   readonly argv: readonly string[]
-  /** Those that are no inputs. */
+  /** The flags that are no inputs. */
   readonly extraFlags: Readonly<Record<string, string | boolean | undefined>>
 }
 
-/** Those of a person. Secrets are no flags: every user of the machine can read argv. */
+/** The flags in a terminal. Secrets are no flags, because every user of the machine can read argv. */
 export const terminalFlags = inputIds.filter((id) => inputs[id].secret !== true && !inputs[id].ciOnly)
 
-/** Those of a GitLab job: there, every variable can be overruled from outside. */
+/** The flags in a GitLab job. They are flags, because everybody who may run a pipeline can set any variable. */
 export const gitlabFlags = inputIds.filter((id) => inputs[id].guard !== undefined)
 
-/** Those of `kubepass sweep` alone. */
+/** The flags of `kubepass sweep` only. */
 export const sweepFlags = {
   'dry-run': { type: 'boolean', description: 'delete nothing, and show what would be deleted' },
   json: { type: 'boolean', description: 'print JSON in place of a table' },
@@ -34,35 +34,35 @@ export function flagName(id: InputId): string {
 type FlagDefinitions = NonNullable<ParseArgsConfig['options']>
 
 /**
- * @param wanted how many words must stand beside the flags
+ * @param wordCount the required number of words besides the flags
  * @param extra flags that are no inputs
  */
 export function parseFlags(
   words: readonly string[],
   ids: readonly InputId[],
-  wanted: number,
+  wordCount: number,
   hint: string,
   extra: FlagDefinitions = {},
 ): Flags {
   const end = words.includes('--') ? words.indexOf('--') : words.length
   const options: FlagDefinitions = { ...extra, ...Object.fromEntries(ids.map((id) => [flagName(id).slice(2), { type: 'string' }])) }
   const { values, positionals } = parse(words.slice(0, end), options, hint)
-  if (positionals.length !== wanted) {
+  if (positionals.length !== wordCount) {
     const fact =
-      wanted === 0
+      wordCount === 0
         ? `${quote(positionals[0] ?? '')} is no flag.`
-        : `${wanted} word is needed beside the flags, and ${positionals.length} are given.`
+        : `${wordCount} word is needed besides the flags, but ${positionals.length} are given.`
     throw new KubepassError('INPUT', fact, { hint })
   }
   const given = ids.flatMap((id): [InputId, string][] => {
     const value = values[flagName(id).slice(2)]
     return typeof value === 'string' ? [[id, value]] : []
   })
-  const ownOnes = Object.keys(extra).map((name): [string, string | boolean | undefined] => [
+  const extraValues = Object.keys(extra).map((name): [string, string | boolean | undefined] => [
     name,
     values[name] as string | boolean | undefined,
   ])
-  return { values: new Map(given), positionals, argv: words.slice(end + 1), extraFlags: Object.fromEntries(ownOnes) }
+  return { values: new Map(given), positionals, argv: words.slice(end + 1), extraFlags: Object.fromEntries(extraValues) }
 }
 
 function parse(args: string[], options: FlagDefinitions, hint: string): ReturnType<typeof parseArgs> {

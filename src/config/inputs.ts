@@ -1,29 +1,30 @@
-/** One input. The action, the GitLab component, the command line, their help and the README's table are made from these. */
+/** One input. The action, the GitLab templates, the flags with their help, and the README's table are made from these. */
 export interface Input {
   description: string
-  /** A value that works, shown when the one given does not. */
+  /** A valid value, shown in the message about an invalid one. */
   example: string
   default: string
-  /** In action.yml, where it is an expression. */
+  /** The default in action.yml, if it is an expression. */
   actionDefault?: string
   required?: true | 'unless kubeconfig or in-cluster'
-  /** Never echoed, and not a flag: argv can be read by every user of the machine. */
+  /** Never quoted in a message, and no flag, because every user of the machine can read argv. */
   secret?: true | 'unless a path'
   options?: readonly string[]
-  /** Means nothing in a terminal. */
+  /** The input has no effect in a terminal. */
   ciOnly?: true
-  /** Means nothing elsewhere. */
+  /** The only platform on which the input has an effect. */
   only?: 'github' | 'gitlab'
   /**
-   * It decides where the identity goes, or what is seen of it. On GitLab, where any variable can be overruled
-   * from outside, it is therefore a flag; the pattern (RE2 and JavaScript) keeps out what quotes would not hold.
+   * Set for inputs that decide which server gets the identity, or what becomes visible of it. On GitLab such an input is a flag,
+   * because everybody who may run a pipeline can set any variable. The pattern (RE2 and JavaScript) refuses characters that
+   * could end the quotes around the flag.
    */
   guard?: string
 }
 
 const table = {
   server: {
-    description: 'URL of the Kubernetes API server, https only; a path prefix (as Rancher has it) is kept.',
+    description: 'URL of the Kubernetes API server, https only; a path prefix, as in Rancher, is kept.',
     example: 'https://10.0.0.1:6443',
     default: '',
     required: 'unless kubeconfig or in-cluster',
@@ -31,7 +32,7 @@ const table = {
   },
   certificate_authority: {
     description:
-      "The API server's CA certificate: PEM text, its base64, or the path of a file that holds it; system: the public CAs that the system trusts, also beside a kubeconfig without a CA.",
+      "The API server's CA certificate: PEM text, its base64, or the path of a file with either. system: the public CAs that the system trusts, also with a kubeconfig that has no CA.",
     example: '/etc/kubernetes/pki/ca.crt',
     default: '',
     required: 'unless kubeconfig or in-cluster',
@@ -56,12 +57,12 @@ const table = {
     default: '',
   },
   command: {
-    description: 'The scan, run by bash with -eo pipefail. On GitHub, without it, the credential is there for the later steps of the job.',
+    description: 'The scan, run by bash with -eo pipefail. On GitHub, without a command, later steps of the job can use the credential.',
     example: 'kubectl get pods',
     default: '',
   },
   shell: {
-    description: 'What runs the command. sh has no pipefail: a failing pipe turns green.',
+    description: 'The shell that runs the command. sh has no pipefail, so that a failure inside a pipe is lost.',
     example: 'bash',
     default: 'bash',
     options: ['bash', 'sh'],
@@ -79,20 +80,20 @@ const table = {
     options: ['inherit', 'clean'],
   },
   pass_env: {
-    description: 'Names of variables that the scan gets although they would be withheld, separated by commas or spaces.',
+    description: 'Names of variables that the scan gets although kubepass would withhold them, separated by commas or spaces.',
     example: 'AWS_REGION,HTTPS_PROXY',
     default: '',
   },
   isolate: {
     description:
-      "Whether the scan runs in user and PID namespaces of its own, where kubepass is out of an ordinary user's reach: auto (if that is allowed), required (not as root), or off (for sudo, rootless containers, ssh with root's included configuration, or a scan that sees other processes).",
+      "Whether the scan runs in its own user and PID namespaces, so that an ordinary user's scan cannot reach kubepass: auto (if the machine allows it), required (not as root), or off (for sudo, rootless containers, ssh with root's included configuration, or a scan that sees other processes).",
     example: 'auto',
     default: 'auto',
     options: ['auto', 'required', 'off'],
     guard: '^(auto|required|off)$',
   },
   identity: {
-    description: 'Who the job is towards the API server; auto takes the token or kubeconfig that is given, else the one that is there.',
+    description: 'Who the job is to the API server. auto uses the given token or kubeconfig, else the only identity that the job has.',
     example: 'github-oidc',
     default: 'auto',
     options: ['auto', 'token', 'github-oidc', 'gitlab-oidc', 'kubeconfig', 'in-cluster'],
@@ -105,25 +106,25 @@ const table = {
     secret: true,
   },
   token_file: {
-    description: 'Identity "token": the path of a file or (terminal only) a pipe that holds it; - reads standard input.',
+    description: 'Identity "token": the path of a file with the token; in a terminal also a pipe or - (standard input).',
     example: '/var/run/secrets/token',
     default: '',
   },
   kubeconfig: {
     description:
-      'Identity "kubeconfig": the path of a kubeconfig, on a CI its content (base64 will do), in a terminal a pipe or - (standard input). The API server comes from it.',
+      'Identity "kubeconfig": the path of a kubeconfig; on a CI also its content or the base64 of it, in a terminal also a pipe or - (standard input). It also names the API server.',
     example: '/etc/kubepass/kubeconfig',
     default: '',
     secret: 'unless a path',
   },
   context: {
-    description: 'Identity "kubeconfig": the context that counts; its current-context when empty.',
+    description: 'Identity "kubeconfig": the context to use; its current-context when empty.',
     example: 'production',
     default: '',
     guard: '^[A-Za-z0-9.:@_/-]*$',
   },
   allow_exec: {
-    description: 'Identity "kubeconfig": whether it may name a program (exec) to run for the credential.',
+    description: 'Identity "kubeconfig": whether it may name a program (exec) that kubepass runs to get the credential.',
     example: 'true',
     default: 'false',
     options: ['true', 'false'],
@@ -138,7 +139,7 @@ const table = {
   },
   audience: {
     description:
-      "Audience of the job's ID token: the server's URL, so that no other cluster can replay it. On GitHub that is the default; on GitLab only identity gitlab-oidc needs it.",
+      "Audience of the job's ID token. Give the server's URL, so that no other cluster can use the token. On GitHub that is the default; on GitLab only the identity gitlab-oidc needs it.",
     example: 'https://10.0.0.1:6443',
     default: '',
     ciOnly: true,
@@ -150,18 +151,18 @@ const table = {
     default: '15m',
   },
   max_duration: {
-    description: 'The longest duration allowed, of one credential; how long a scan has access is max_scan.',
+    description: 'The longest allowed duration of one credential. max_scan limits how long a scan has access.',
     example: '2h',
     default: '60m',
   },
   rotate_grace: {
     description:
-      'While a scan outlives its credential: how long after its replacement the one before it is ended; at its own expiry when empty. From 60s, for scans of which all re-read the kubeconfig, as Go programs do.',
+      'If a scan outlives its credential: how long after the renewal kubepass revokes the old credential; when empty, the old one lives until its expiry. From 60s, only for scans that re-read the kubeconfig, as Go programs do.',
     example: '120s',
     default: '',
   },
   max_scan: {
-    description: 'The longest time that the scan may take: then it is ended, and the credential revoked.',
+    description: 'The longest time that the scan may take. Then kubepass ends the scan and revokes the credential.',
     example: '45m',
     default: '6h',
   },
@@ -171,25 +172,26 @@ const table = {
     default: '',
   },
   revocation: {
-    description: 'required: fail unless the credential can be, and is, revoked. best-effort: go on without, and say so.',
+    description:
+      'required: kubepass fails unless it can revoke, and does revoke, the credential. best-effort: if it cannot, it warns and goes on.',
     example: 'required',
     default: 'required',
     options: ['required', 'best-effort'],
   },
   prove: {
-    description: 'When to prove that the credential is dead: wait (here, up to 15 s), post (in the post step, on GitHub), off.',
+    description: 'When to prove that the credential is dead: wait (after the scan, up to 15 s), post (in the post step, on GitHub), off.',
     example: 'wait',
     default: 'wait',
     options: ['wait', 'post', 'off'],
   },
   proof_samples: {
-    description: 'Refusals in a row, each on a new connection, that make the proof; more for servers behind a balancer.',
+    description: 'How many refusals in a row, each on a new connection, make the proof. Give more for API servers behind a load balancer.',
     example: '3',
     default: '3',
   },
   delivery: {
     description:
-      'Beside the kubeconfig, the token itself: nowhere else (kubeconfig), in a variable (env), or as the output "token" (output, on GitHub).',
+      'Where the token is: only in the kubeconfig (kubeconfig), also in a variable (env), or also in the output "token" (output, on GitHub).',
     example: 'kubeconfig',
     default: 'kubeconfig',
     options: ['kubeconfig', 'env', 'output'],
@@ -200,34 +202,36 @@ const table = {
     default: 'KUBE_TOKEN',
   },
   directory: {
-    description: "Where the private directory of the kubeconfig is made; the runner's temp when empty, /dev/shm for memory only.",
+    description:
+      "The folder in which kubepass creates the private directory of the kubeconfig; the runner's temp when empty, /dev/shm for memory only.",
     example: '/dev/shm',
     default: '',
   },
   proxy_url: {
-    description: 'HTTP proxy towards the API server, for kubepass and the kubeconfig.',
+    description: 'HTTP proxy to the API server, for kubepass and the kubeconfig.',
     example: 'http://proxy.example.com:3128',
     default: '',
   },
   tls_server_name: {
-    description: "The name in the API server's certificate, where it is not the URL's host.",
+    description: "The name in the API server's certificate, if it differs from the URL's host.",
     example: 'kubernetes.default.svc',
     default: '',
     guard: '^[A-Za-z0-9.-]*$',
   },
   deadline: {
-    description: 'Time limit for all that comes before the scan, and again for the revocation after it.',
+    description: 'Time limit for everything before the scan, and again for the revocation after it.',
     example: '60s',
     default: '60s',
   },
   evidence: {
     description:
-      'File to write the evidence to, as JSON (schema: docs/evidence.schema.json); its folder is made. In a terminal - is standard output.',
+      'File to write the evidence to, as JSON (schema: docs/evidence.schema.json); kubepass creates its folder. In a terminal - is standard output.',
     example: 'kubepass-evidence.json',
     default: '',
   },
   report: {
-    description: 'Where the evidence is shown beside the log: summary (of the job), or check (also a check run; needs checks: write).',
+    description:
+      'Where kubepass shows the evidence besides the log: summary (of the job), or check (also a check run; needs checks: write).',
     example: 'check',
     default: 'summary',
     options: ['summary', 'check'],
@@ -235,7 +239,7 @@ const table = {
     only: 'github',
   },
   github_token: {
-    description: 'The token that makes the check run.',
+    description: 'The token that creates the check run.',
     example: '${{ github.token }}',
     default: '',
     actionDefault: '${{ github.token }}',
@@ -258,14 +262,14 @@ export type InputId = keyof typeof table
 export const inputs: Readonly<Record<InputId, Input>> = table
 export const inputIds = Object.keys(table) as InputId[]
 
-/** The part of an error that shows a value that works. */
+/** The part of a message that shows a valid value. */
 export function exampleOf(id: InputId): string {
   return `for example: ${inputs[id].example}`
 }
 
 /**
- * The audience on GitLab if the job gives none, because its identity needs no ID token. GitLab makes an ID token all the
- * same, and no cluster accepts it.
+ * The audience on GitLab if the job gives none, because its identity needs no ID token. GitLab issues an ID token anyway, and no
+ * cluster accepts a token with this audience.
  */
 export const NO_AUDIENCE = 'no-audience.invalid'
 
@@ -273,7 +277,7 @@ export interface Output {
   description: string
 }
 
-/** What later steps of a GitHub job can read. */
+/** The outputs of the action, for later steps of a GitHub job. */
 export const outputs = {
   kubeconfig: { description: 'Path of the kubeconfig (without command).' },
   expires_at: { description: 'When the credential expires by itself, ISO 8601.' },

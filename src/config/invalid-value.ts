@@ -1,2 +1,2 @@
-/** What is wrong with a value: it follows the name of the input, or of the field, that holds it. */
+/** The fault of a value. The message follows the name of the input or of the field, such as "is too short". */
 export class InvalidValue extends Error {}

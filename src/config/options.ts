@@ -38,11 +38,11 @@ import { readSmallFile } from './small-file.ts'
 import type { InputSource } from './source.ts'
 import { systemRoots } from './system-roots.ts'
 
-/** Everything a run is asked to do. Read once, before any network. */
+/** The parsed inputs of a run. They are read once, before any request. */
 export interface Options extends ClusterAccess {
   readonly serviceAccount: { readonly namespace: string; readonly name: string }
   readonly namespace: string
-  /** The name of the cluster in the scan's kubeconfig; undefined: as its server. */
+  /** The name of the cluster in the scan's kubeconfig; undefined for the server's name. */
   readonly contextName: string | undefined
   readonly command: readonly [string, ...string[]] | undefined
   readonly acceptExitCodes: readonly number[]
@@ -56,7 +56,7 @@ export interface Options extends ClusterAccess {
   readonly audience: string
   /** Seconds. */
   readonly duration: number
-  /** Seconds from the replacement of a credential to its end; its own expiry when undefined. */
+  /** Seconds from the replacement of a credential to its revocation; undefined to wait for its expiry. */
   readonly rotateGrace: number | undefined
   /** Seconds. */
   readonly maxScan: number
@@ -68,25 +68,26 @@ export interface Options extends ClusterAccess {
   readonly tokenVariable: string
   readonly directory: string
   readonly evidence: string | undefined
-  /** Makes a check run of the evidence. */
+  /** The token that creates a check run with the evidence. */
   readonly checkToken: SealedString | undefined
-  /** Milliseconds for all that comes before the scan, and again for the revocation. */
+  /** Milliseconds for everything before the scan, and again for the revocation. */
   readonly deadline: number
 }
 
-/** GitLab's template always gives a value, so that this one stands for none. */
+/** GitLab's template always passes a value for max_scan. This one therefore counts as not set. */
 export const DEFAULT_MAX_SCAN_S = 6 * 3600
 
 /** The value of `certificate_authority` that means the public CAs of the system. */
 const SYSTEM = 'system'
 
 /**
- * Reports every wrong input at once, each with its name, what is wrong and a right example. To finish a run
- * nothing is asked that only its start needs: a program or a directory may be gone by then.
+ * Reports all wrong inputs together, each with its name, its fault and a correct example.
+ * @param purpose `finish` skips the checks that only the start of a run needs, because a program or directory may no longer exist
+ * @throws INPUT
  */
 export function parseOptions(source: InputSource, seal: Seal, purpose: 'start' | 'finish'): Options {
   const problems: string[] = []
-  /** The inputs with a problem, so that one mistake gives one complaint. */
+  /** The inputs with a problem. Each is reported once. */
   const wrong = new Set<InputId>()
   const read = <T>(id: InputId, parse: (text: string) => T, whenEmpty: T, fallback = inputs[id].default): T => {
     if (wrong.has(id)) return whenEmpty
@@ -94,7 +95,7 @@ export function parseOptions(source: InputSource, seal: Seal, purpose: 'start' |
     try {
       if (text === '') {
         const { required } = inputs[id]
-        if (required === true || (required !== undefined && bringer === undefined && isIdentityKnown()))
+        if (required === true || (required !== undefined && clusterFrom === undefined && isIdentityKnown()))
           throw new InvalidValue('is missing')
         return whenEmpty
       }
@@ -108,23 +109,23 @@ export function parseOptions(source: InputSource, seal: Seal, purpose: 'start' |
       return whenEmpty
     }
   }
-  const same = (text: string): string => text
-  const choice = (id: InputId): string => read(id, same, inputs[id].default)
+  const asText = (text: string): string => text
+  const choice = (id: InputId): string => read(id, asText, inputs[id].default)
 
   sealProxyPasswords(source.env, seal)
   problems.push(...[problemOfProxy(source.env)].filter((problem) => problem !== undefined))
-  const bringer = whoBringsTheCluster()
+  const clusterFrom = identityWithCluster()
   const server = read('server', parseServer, '')
   const serviceAccount = read('service_account', parseServiceAccount, { namespace: '', name: '' })
   const maxDuration = read('max_duration', parseDuration, Infinity)
-  const tokenFile = read('token_file', same, '')
+  const tokenFile = read('token_file', asText, '')
   const token = read<SealedString | undefined>('token', (text) => sealToken(text, seal), undefined)
   if (token !== undefined && tokenFile !== '')
-    problems.push(`${source.nameOf('token')} and ${source.nameOf('token_file')} are both given: one is enough`)
+    problems.push(`${source.nameOf('token')} and ${source.nameOf('token_file')} are both given: leave one out`)
   const shell = choice('shell')
   const allowDebugTrace = choice('allow_debug_trace') === 'true'
   const report = choice('report')
-  // Not read without need: what is not known to anybody needs no redaction.
+  // Read only if needed, so that the redactor need not search for it otherwise.
   const checkToken =
     report === 'check' ? read<SealedString | undefined>('github_token', (text) => sealToken(text, seal), undefined) : undefined
   const certificateAuthority = read('certificate_authority', readCertificateAuthority, '')
@@ -173,7 +174,7 @@ export function parseOptions(source: InputSource, seal: Seal, purpose: 'start' |
     )
   if (!source.postFailsJob && options.prove === 'post')
     problems.push(
-      `${source.nameOf('prove')} is post, but ${source.hasPost ? 'what comes after the script cannot fail a job' : 'there is no post step'} here`,
+      `${source.nameOf('prove')} is post, but here ${source.hasPost ? 'after_script cannot fail the job' : 'no post step follows'}`,
     )
   if (report === 'check' && !given('github_token'))
     problems.push(`${source.nameOf('report')} is check, but ${source.nameOf('github_token')} is empty`)
@@ -184,13 +185,13 @@ export function parseOptions(source: InputSource, seal: Seal, purpose: 'start' |
   }
   if (options.identity === 'gitlab-oidc' && options.audience === NO_AUDIENCE)
     problems.push(
-      `${source.nameOf('audience')} is missing, for which the ID token is made; for example: ${server || inputs.audience.example}`,
+      `${source.nameOf('audience')} is missing: the ID token is issued for it; for example: ${server || inputs.audience.example}`,
     )
   if (options.identity === 'kubeconfig' && !given('kubeconfig'))
     problems.push(`${source.nameOf('identity')} is kubeconfig, but ${source.nameOf('kubeconfig')} is not given`)
-  if (bringer === 'kubeconfig' && options.identity !== 'auto' && options.identity !== 'kubeconfig')
+  if (clusterFrom === 'kubeconfig' && options.identity !== 'auto' && options.identity !== 'kubeconfig')
     problems.push(`${source.nameOf('kubeconfig')} is given, but ${source.nameOf('identity')} is ${options.identity}`)
-  for (const id of bringer === 'kubeconfig' ? [] : (['context', 'allow_exec'] as const))
+  for (const id of clusterFrom === 'kubeconfig' ? [] : (['context', 'allow_exec'] as const))
     if (given(id) && textOf(id) !== inputs[id].default)
       problems.push(`${source.nameOf(id)} is given without ${source.nameOf('kubeconfig')}`)
   if (problems.length > 0) {
@@ -209,42 +210,42 @@ export function parseOptions(source: InputSource, seal: Seal, purpose: 'start' |
     return textOf(id) !== ''
   }
 
-  /** A misspelled identity may bring the cluster, so that a missing server is no complaint then. */
+  /** If the identity is misspelled, a missing server is not reported, because the intended identity may provide it. */
   function isIdentityKnown(): boolean {
     return inputs.identity.options?.includes(textOf('identity') || inputs.identity.default) ?? true
   }
 
-  function whoBringsTheCluster(): 'kubeconfig' | 'in-cluster' | undefined {
+  function identityWithCluster(): 'kubeconfig' | 'in-cluster' | undefined {
     const identity = textOf('identity') || inputs.identity.default
     const cluster: InputId[] = ['server', 'certificate_authority', 'proxy_url', 'tls_server_name']
-    // `system` is the only CA that may stand beside a kubeconfig, which has no CA of its own then.
+    // `system` is the only CA that may be given with a kubeconfig; that kubeconfig must then have no CA.
     const ofKubeconfig = cluster.filter((id) => id !== 'certificate_authority' || textOf(id) !== SYSTEM)
-    const brought = { kubeconfig: ofKubeconfig, 'in-cluster': [...cluster, 'token', 'token_file'] satisfies InputId[] }
-    const inCluster = identity === 'in-cluster' || (identity === 'auto' && !brought['in-cluster'].some(given) && isInPod(source.env))
+    const provided = { kubeconfig: ofKubeconfig, 'in-cluster': [...cluster, 'token', 'token_file'] satisfies InputId[] }
+    const inCluster = identity === 'in-cluster' || (identity === 'auto' && !provided['in-cluster'].some(given) && isInPod(source.env))
     const kind = given('kubeconfig') ? 'kubeconfig' : inCluster ? 'in-cluster' : undefined
-    for (const id of kind === undefined ? [] : brought[kind].filter(given)) {
+    for (const id of kind === undefined ? [] : provided[kind].filter(given)) {
       wrong.add(id)
-      problems.push(`${source.nameOf(id)} is given, but comes with the identity ${kind}: leave one of them out`)
+      problems.push(`${source.nameOf(id)} is given, but the identity ${kind} provides it: leave one of them out`)
     }
     return kind
   }
 
   function readKubeconfig(text: string): KubeconfigInput {
-    const asked = {
+    const settings = {
       context: textOf('context') || undefined,
       allowExec: choice('allow_exec') === 'true',
       systemRoots: certificateAuthority || undefined,
     }
     const content = kubeconfigContent(text)
-    if (content !== undefined) return { ...asked, text: () => content, files: { refused: 'it was given as content' } }
-    // Never echoed: it may be a part of a kubeconfig.
+    if (content !== undefined) return { ...settings, text: () => content, files: { refused: 'it was given as content' } }
+    // The message does not quote the text, because it may be a part of a kubeconfig.
     if (isNoPath(text)) throw new InvalidValue(damageOfKubeconfig(text) ?? 'is neither a kubeconfig nor the path of one')
     const file = contentOf(text)
     const folder = dirname(resolve(text))
-    // A job's files, and those that GitLab makes of its variables, are content, too: who wrote them is not who set up the runner.
+    // Not trusted, like content: files of the job, and files that GitLab makes of variables. The runner's owner did not write them.
     const ofTheJob = source.workspace === undefined ? [] : [source.workspace, `${source.workspace}.tmp`].map(realpathOr)
-    const lies = ofTheJob.find((place) => [realpathOr(folder), realpathOr(text)].some((path) => isInside(path, place)))
-    return { ...asked, text: () => file, files: lies === undefined ? { folder } : { refused: `it lies in ${quote(lies)}` } }
+    const jobFolder = ofTheJob.find((place) => [realpathOr(folder), realpathOr(text)].some((path) => isInside(path, place)))
+    return { ...settings, text: () => file, files: jobFolder === undefined ? { folder } : { refused: `it lies in ${quote(jobFolder)}` } }
   }
 
   function readCertificateAuthority(text: string): string {
@@ -254,7 +255,7 @@ export function parseOptions(source: InputSource, seal: Seal, purpose: 'start' |
   function readToken(path: string): SealedString {
     if (isNoPath(path)) {
       if (path.length >= 16) seal(path)
-      throw new InvalidValue('looks like a token, not like the path of one: a token is given as token')
+      throw new InvalidValue('looks like a token, not like the path of one: give a token as token')
     }
     return sealToken(contentOf(path), seal)
   }
@@ -271,32 +272,32 @@ export function parseOptions(source: InputSource, seal: Seal, purpose: 'start' |
     if (source.argv.length > 0) {
       const [program = '', ...args] = source.argv
       if (source.input('command') !== undefined)
-        problems.push(`${source.nameOf('command')} and a command after -- are both given: one is enough`)
+        problems.push(`${source.nameOf('command')} and a command after -- are both given: leave one out`)
       if (!isProgram(program, source.path)) problems.push(`the command ${quote(program)} is not a program on PATH`)
       checkKubeconfig('the command', source.argv)
       return [program, ...args]
     }
-    const command = read('command', same, '')
+    const command = read('command', asText, '')
     if (command === '') return undefined
     if (command.includes('\0')) problems.push(`${source.nameOf('command')} holds a NUL character`)
     checkKubeconfig(source.nameOf('command'), [command])
     if (!wrong.has('shell') && !isProgram(shell, source.path)) {
-      const way = shell === 'bash' ? `; install it, or set ${source.nameOf('shell')} to sh and mind that a failing pipe turns green` : ''
-      problems.push(`${shell} is not on PATH${way}`)
+      const advice = shell === 'bash' ? `; install it, or set ${source.nameOf('shell')} to sh, which ignores failures inside a pipe` : ''
+      problems.push(`${shell} is not on PATH${advice}`)
     }
     return shell === 'bash' ? ['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c', command] : ['sh', '-e', '-c', command]
   }
 
-  function checkKubeconfig(what: string, words: readonly string[]): void {
+  function checkKubeconfig(commandName: string, words: readonly string[]): void {
     if (choice('allow_own_kubeconfig') === 'true') return
     const input = textOf('kubeconfig')
     const file = kubeconfigContent(input) === undefined ? input : undefined
     const problem = problemOfKubeconfig(words, ownKubeconfigs(source.env, file))
     if (problem === undefined) return
     problems.push(
-      `${what} ${problem}. The scan finds its own kubeconfig without an argument. Where it needs one, its own shell must expand "$KUBECONFIG"` +
+      `${commandName} ${problem}. The scan finds its own kubeconfig without an argument. Where it needs one, its own shell must expand "$KUBECONFIG"` +
         (source.isCI ? '. ' : `: ${source.nameOf('command')} 'kubectl --kubeconfig "$KUBECONFIG" ...'. `) +
-        `If the caller's file is meant, set ${source.nameOf('allow_own_kubeconfig')} to true`,
+        `To allow the caller's file, set ${source.nameOf('allow_own_kubeconfig')} to true`,
     )
   }
 }

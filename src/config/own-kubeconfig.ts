@@ -2,12 +2,12 @@ import { statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { quote } from '../base/quote.ts'
 
-/** The kubeconfigs that would make the scan act as the caller. */
+/** The kubeconfigs with which the scan would act as the caller, and not as the ServiceAccount. */
 export interface OwnKubeconfigs {
   /** The paths as the environment and the inputs write them. */
   readonly paths: readonly string[]
   readonly home: string
-  /** Whether this path leads to one of them, also by another name, a link or a descriptor. */
+  /** Whether a path leads to one of these files, also by another name, a link or a file descriptor. */
   readonly include: (path: string) => boolean
 }
 
@@ -24,7 +24,7 @@ export function ownKubeconfigs(env: NodeJS.ProcessEnv, input: string | undefined
   return { paths: paths.filter(include), home, include }
 }
 
-/** One id for all names of a file. Devices have none: /dev/null is the kubeconfig of a caller who has no cluster. */
+/** An id that all names of a file share. Devices have no id, because a caller without a cluster sets KUBECONFIG=/dev/null. */
 function fileId(path: string): string | undefined {
   try {
     const about = statSync(path, { bigint: true })
@@ -35,8 +35,9 @@ function fileId(path: string): string | undefined {
 }
 
 /**
- * Why a command must not run. The caller's shell has already expanded $KUBECONFIG: to the caller's file, or to nothing.
- * @param words of a command line; or one shell script
+ * Why a command must not run; undefined if it may. The caller's shell has already expanded $KUBECONFIG to the caller's file, or to
+ * an empty text.
+ * @param words the words of a command line, or one shell script
  */
 export function problemOfKubeconfig(words: readonly string[], own: OwnKubeconfigs): string | undefined {
   const file = ownFileIn(words, own)
@@ -52,7 +53,7 @@ function ownFileIn(words: readonly string[], own: OwnKubeconfigs): string | unde
   let previous = ''
   for (const word of words) {
     const text = word.replaceAll(/["'\\]/g, '')
-    // Some paths hold characters at which the split below would cut them.
+    // Checked first, because the split below would cut a path with such characters.
     const spelled = [word, word.slice(word.indexOf('=') + 1)].find((path) => /[\s=:,]/.test(path) && own.include(path))
     const found = spelled ?? own.paths.find((path) => /[\s=:,]/.test(path) && text.includes(path))
     if (found !== undefined) return found
@@ -66,12 +67,12 @@ function ownFileIn(words: readonly string[], own: OwnKubeconfigs): string | unde
   return undefined
 }
 
-/** In a folder with a file of that name, `kubectl config view` and `kind get kubeconfig` name no file. */
+/** Whether a word is a subcommand, as in `kubectl config view`, although the working directory has a file with that name. */
 function isSubcommand(word: string, previous: string): boolean {
   return !word.includes('/') && !/^-[^=]*(config|file)[^=]*$/i.test(previous)
 }
 
-/** What `--kubeconfig <(...)` becomes. */
+/** The file descriptor to which the caller's shell has expanded `--kubeconfig <(...)`. */
 function descriptorIn(words: readonly string[]): string | undefined {
   const values = words.flatMap((word, index) =>
     FLAG.test(word) ? [words[index + 1] ?? ''] : FLAG.test(word.split('=')[0] ?? '') ? [word.slice(word.indexOf('=') + 1)] : [],
@@ -84,7 +85,7 @@ function expandHome(path: string, home: string): string {
 }
 
 const FLAG = /^--?kube-?config[\w-]*$/i
-/** Flags that take a path. `k3d --kubeconfig-switch-context` begins alike and takes no value. */
+/** Flags that take a path. FLAG also matches flags without a value, such as `k3d --kubeconfig-switch-context`. */
 const FLAG_OF_PATH = /^--?kube-?config(-?(file|path))?$/i
 const EMPTY = /^(--?kube-?config[\w-]*|KUBE_?CONFIG\w*)=$/i
 const EMPTY_IN_SCRIPT = /(?:^|\s)(--?kube-?config[\w-]*)(?:=(?:""|'')?|\s+(?:""|''))(?=[\s;|&)]|$)/i
@@ -93,8 +94,8 @@ function emptyFlagIn(words: readonly string[]): string | undefined {
   for (const [index, word] of words.entries()) {
     if (FLAG.test(word) && words[index + 1] === '') return word
     if (FLAG_OF_PATH.test(word) && words[index + 1] === undefined) return word
-    const found = EMPTY.exec(word) ?? (/\s/.test(word) ? EMPTY_IN_SCRIPT.exec(word) : null)
-    if (found !== null) return found[1]
+    const match = EMPTY.exec(word) ?? (/\s/.test(word) ? EMPTY_IN_SCRIPT.exec(word) : null)
+    if (match !== null) return match[1]
   }
   return undefined
 }

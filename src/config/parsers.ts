@@ -13,7 +13,7 @@ export function parseNamespace(text: string): string {
   return text
 }
 
-/** Clients print the name, put it into file names, and take it as an argument. */
+/** The allowed characters are few, because clients print the name, use it in file names and take it as an argument. */
 export function parseContextName(text: string): string {
   if (text.length > 253 || !/^[A-Za-z0-9[][A-Za-z0-9.:@_/[\]-]*$/.test(text))
     throw new InvalidValue(`is ${quote(text)}, not a name of letters, digits and . : @ _ / [ ] -, of at most 253 characters`)
@@ -36,7 +36,7 @@ export function parseGrace(text: string): number {
   const seconds = parseDuration(text)
   // https://github.com/kubernetes/kubernetes/blob/v1.36.2/staging/src/k8s.io/client-go/transport/token_source.go
   if (seconds < 60)
-    throw new InvalidValue(`is ${quote(text)}: Go programs re-read a token once a minute, so that less than 60s cuts them off`)
+    throw new InvalidValue(`is ${quote(text)}: Go programs re-read a token once a minute, so that a shorter time cuts them off`)
   return seconds
 }
 
@@ -49,8 +49,7 @@ export function parseMaxScan(text: string): number {
 export function parseLife(text: string, longest: number, nameOfLongest: string): number {
   const seconds = parseDuration(text)
   if (seconds < 600) throw new InvalidValue(`is ${quote(text)}: the API server issues no token for less than 10 minutes`)
-  if (seconds > longest)
-    throw new InvalidValue(`is ${quote(text)}, over the limit of ${longest} s; raise ${nameOfLongest} if that is meant`)
+  if (seconds > longest) throw new InvalidValue(`is ${quote(text)}, over the limit of ${longest} s; to allow it, raise ${nameOfLongest}`)
   return seconds
 }
 
@@ -114,7 +113,7 @@ export function parseProxy(text: string): URL {
 function parseUrl(text: string): URL {
   if (/[\s\p{Cc}]/u.test(text)) throw new InvalidValue('holds white space or control characters')
   const url = URL.parse(text)
-  // Never echoed: it may hold a password.
+  // The message does not quote the text, because it may contain a password.
   if (url === null) throw new InvalidValue('is not a URL (such as https://10.0.0.1:6443)')
   return url
 }

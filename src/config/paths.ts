@@ -6,7 +6,7 @@ import { makeFolder, resolveRealPath } from '../system/files.ts'
 import { InvalidValue } from './invalid-value.ts'
 import type { InputSource } from './source.ts'
 
-/** The path that stands for standard output, so that another program can read the evidence. */
+/** The value of `evidence` that means standard output. */
 export const STANDARD_OUTPUT = '-'
 
 export function parseEvidencePath(text: string, source: InputSource, purpose: 'start' | 'finish'): string {
@@ -37,7 +37,7 @@ function resolveRealPathOr(path: string): string {
   }
 }
 
-/** Files in the workspace end up in artifacts, caches and commits. */
+/** Refuses a directory in the workspace, because files there end up in artifacts, caches and commits. */
 export function parseDirectory(path: string, workspace: string | undefined): string {
   let real: string
   try {
@@ -56,7 +56,7 @@ export function parseDirectory(path: string, workspace: string | undefined): str
   return real
 }
 
-/** Where a run's private directory lies, also when the place is gone by now. */
+/** The folder of a run's private directory. The folder may no longer exist. */
 export function baseDirectory(source: Pick<InputSource, 'input' | 'temp'>): string {
   const given = (source.input('directory') ?? '').trim()
   return realpathOr(given === '' ? source.temp : given)
@@ -71,6 +71,6 @@ export function realpathOr(path: string): string {
 }
 
 export function isInside(path: string, parent: string): boolean {
-  const way = relative(parent, path)
-  return way !== '..' && !way.startsWith('../') && !isAbsolute(way)
+  const rest = relative(parent, path)
+  return rest !== '..' && !rest.startsWith('../') && !isAbsolute(rest)
 }

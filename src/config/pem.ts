@@ -6,10 +6,13 @@ export interface PemBlock {
   readonly hasHeaders: boolean
 }
 
-/** The body ends before five dashes, so that a text of many beginnings takes linear time. A header can hold single dashes. */
+/**
+ * The body ends before five dashes, so that the search takes linear time in a text with many BEGIN lines. A header may contain
+ * single dashes.
+ */
 const BLOCK = /^[ \t]*-----BEGIN ([A-Z0-9 ]+)-----[ \t\r]*\n((?:[^-]|-(?!----))*)-----END \1-----/gm
 
-/** The blocks of a PEM text, in order. Like Go and OpenSSL, this function skips the text between them. */
+/** The blocks of a PEM text, in order. As in Go and OpenSSL, text between the blocks is skipped. */
 export function pemBlocks(text: string): PemBlock[] {
   return [...text.matchAll(BLOCK)].map(([, label = '', body = '']) => ({
     label,
@@ -18,7 +21,7 @@ export function pemBlocks(text: string): PemBlock[] {
   }))
 }
 
-/** The text itself, or what its base64 says; undefined when neither is PEM. */
+/** The PEM in the text or in its base64; undefined if neither is PEM. */
 export function pemOf(text: string): string | undefined {
   if (text.includes('-----BEGIN')) return text
   const decoded = Buffer.from(text, 'base64').toString('latin1')

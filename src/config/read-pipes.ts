@@ -8,7 +8,7 @@ import type { InputId } from './inputs.ts'
 import { InvalidValue } from './invalid-value.ts'
 import { LARGEST_FILE, textIn } from './small-file.ts'
 
-/** The text of each pipe and of standard input, by path; Wrong if it could not be read. */
+/** The text of each pipe and of standard input, by path; InvalidValue if it could not be read. */
 export type PipeTexts = ReadonlyMap<string, string | InvalidValue>
 
 /** The inputs that can be the path of a file. */
@@ -17,15 +17,16 @@ export const PATH_INPUTS = ['kubeconfig', 'token_file', 'certificate_authority']
 interface Source {
   input(id: InputId): string | undefined
   readonly hasPost: boolean
-  /** Standard input; undefined where a job has none. */
+  /** Opens standard input; undefined in a job, which has none. */
   readonly stdin: (() => Readable) | undefined
 }
 
 const POLL_MS = 20
 
 /**
- * Reads pipes, such as a process substitution, before all other inputs. Their text serves the whole run.
- * @param seconds how long to wait for their ends
+ * Reads pipes, such as a process substitution, before all other inputs. A pipe can be read only once, so that the texts are kept
+ * for the whole run.
+ * @param seconds the time limit for all pipes
  */
 export async function readPipes(source: Source, seconds: number, stop: AbortSignal): Promise<PipeTexts> {
   const given = PATH_INPUTS.map((id) => (source.input(id) ?? '').trim())
@@ -37,7 +38,7 @@ export async function readPipes(source: Source, seconds: number, stop: AbortSign
       stop.throwIfAborted()
       if (error instanceof InvalidValue) return [path, error]
       const why = deadline.aborted
-        ? `whose text did not end within ${seconds} s: does anybody write to it? Raise deadline if that takes longer`
+        ? `whose text did not end within ${seconds} s: does a program write to it? Raise deadline if that takes longer`
         : `which cannot be read (${errnoOf(error)})`
       return [path, new InvalidValue(`names ${isStdin(path) ? 'standard input' : `the pipe ${quote(path)}`}, ${why}`)]
     }
@@ -64,9 +65,10 @@ function isPipe(path: string): boolean {
   }
 }
 
-/** Without blocking: nobody may ever write to a named pipe, and a signal must be heard meanwhile. */
+/** Reads without blocking: a named pipe may never get a writer, and kubepass must react to signals meanwhile. */
 async function textOfPipe(path: string, hasPost: boolean, deadline: AbortSignal): Promise<string> {
-  if (hasPost) throw new InvalidValue(`names the pipe ${quote(path)}: the end of the job reads it again, and a pipe can be read only once`)
+  if (hasPost)
+    throw new InvalidValue(`names the pipe ${quote(path)}: kubepass reads it again at the end of the job, but a pipe can be read only once`)
   // A process substitution has had its writer from the start; a named pipe may still wait for one.
   const hadWriter = /^\/(dev|proc\/[^/]+)\/fd\//.test(path)
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -85,7 +87,7 @@ async function textOfPipe(path: string, hasPost: boolean, deadline: AbortSignal)
   }
 }
 
-/** Reads without a wait: empty if no process has the write end open, undefined while a writer is silent. */
+/** Reads without waiting: empty if no process has the write end open, undefined while a writer sends nothing. */
 function readNow(file: number): Buffer | undefined {
   const buffer = Buffer.alloc(64 * 1024)
   try {

@@ -5,10 +5,10 @@ import { damageOfPem, damageOfToken, placeholderProblem, tokenIn } from './damag
 import { InvalidValue } from './invalid-value.ts'
 import { pemBlocks, pemOf } from './pem.ts'
 
-/** No server takes headers of that size. */
+/** API servers accept no header of this size. */
 const LONGEST_TOKEN = 64 * 1024
 
-/** A private key from PEM or its base64: the first one, in the form that Node.js takes, whatever its label says of the form. */
+/** Reads the first private key in PEM or its base64, even if its label names the wrong format. Returns it as PKCS#8. */
 export function sealKey(text: string, seal: Seal): SealedString {
   const pem = pemOf(text)
   if (pem === undefined) {
@@ -16,11 +16,11 @@ export function sealKey(text: string, seal: Seal): SealedString {
     throw noKeyIn(text)
   }
   const sealed = seal(pem)
-  // As the kubeconfig has it: who shows that in base64 shows the key in base64 twice over.
+  // Sealed as the kubeconfig has it, too: the base64 of a kubeconfig contains the base64 of this text.
   if (pem !== text) seal(text.replaceAll(/\s/g, ''))
   const block = pemBlocks(pem).find(({ label }) => / ?PRIVATE KEY$/.test(label))
   if (block?.label === 'ENCRYPTED PRIVATE KEY' || block?.hasHeaders === true)
-    throw new InvalidValue('is encrypted, and nobody is there to be asked for its password: decrypt it (openssl pkey)')
+    throw new InvalidValue('is encrypted, and kubepass cannot ask for its password: decrypt it (openssl pkey)')
   const key = block && keyIn(block.der)
   if (key === undefined) throw noKeyIn(text)
   const usable = key.export({ type: 'pkcs8', format: 'pem' }).toString()
@@ -31,13 +31,13 @@ function noKeyIn(text: string): InvalidValue {
   return new InvalidValue(damageOfPem(text, 'private key') ?? 'holds no private key that can be read')
 }
 
-/** Tools disagree on the label, so that each form is tried. */
+/** Tries each format, because tools disagree on the label. */
 function keyIn(der: Buffer): KeyObject | undefined {
   for (const type of ['pkcs1', 'pkcs8', 'sec1'] as const) {
     try {
       return createPrivateKey({ key: der, format: 'der', type })
     } catch {
-      // It is of another form.
+      // The key has another format.
     }
   }
   return undefined
@@ -45,11 +45,11 @@ function keyIn(der: Buffer): KeyObject | undefined {
 
 export function sealToken(text: string, seal: Seal): SealedString {
   const token = text.trim()
-  const standIn = placeholderProblem(token)
-  if (standIn !== undefined) throw new InvalidValue(standIn)
+  const placeholder = placeholderProblem(token)
+  if (placeholder !== undefined) throw new InvalidValue(placeholder)
   if (token.length < 16) throw new InvalidValue('is too short to be a token')
   if (token.length > LONGEST_TOKEN) throw new InvalidValue('is too long to be a token')
-  // Sealed before it is judged, so that no message can show it.
+  // Sealed before the checks, so that no message can show it.
   const sealed = seal(token)
   const damage = damageOfToken(token)
   if (damage !== undefined) {
@@ -60,7 +60,7 @@ export function sealToken(text: string, seal: Seal): SealedString {
   return sealed
 }
 
-/** A certificate with the key that belongs to it. */
+/** @throws InvalidValue if the key does not belong to the certificate */
 export function checkKeyPair(pair: ClientCertificate): ClientCertificate {
   if (new X509Certificate(pair.certificate).checkPrivateKey(createPrivateKey(pair.key.reveal()))) return pair
   throw new InvalidValue('does not belong to its key')

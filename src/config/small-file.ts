@@ -3,7 +3,7 @@ import { errnoOf } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
 import { InvalidValue } from './invalid-value.ts'
 
-/** No file that kubepass reads is larger. */
+/** Every file that kubepass needs is smaller. */
 export const LARGEST_FILE = 1024 * 1024
 
 export function readSmallFile(path: string): string {
@@ -19,7 +19,7 @@ export function readSmallFile(path: string): string {
   }
 }
 
-/** The text of a file, whose first bytes may tell its encoding: Windows PowerShell writes UTF-16. */
+/** Decodes a file. A byte order mark selects UTF-16, because Windows PowerShell writes it. */
 export function textIn(bytes: Buffer): string {
   const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : 'utf-8'
   return new TextDecoder(encoding).decode(bytes)

@@ -2,31 +2,31 @@ import type { Readable } from 'node:stream'
 import type { InputId } from './inputs.ts'
 import type { PipeTexts } from './read-pipes.ts'
 
-/** Where the inputs come from. */
+/** The source of the inputs, and what the parser must know about the platform. */
 export interface InputSource {
-  /** An accepted exit code of the scan becomes 0, and all that is printed is the job's log. */
+  /** On a CI an accepted exit code of the scan becomes 0, and standard output is the job's log. */
   readonly isCI: boolean
   input(id: InputId): string | undefined
-  /** How a user writes this input here: `service_account` in a workflow, `--service-account` in a terminal. */
+  /** The name of an input on this platform: `service_account` in a workflow, `--service-account` in a terminal. */
   nameOf(id: InputId): string
-  /** A command given as words, run without a shell. */
+  /** The words of a command that runs without a shell. */
   readonly argv: readonly string[]
   readonly temp: string
-  /** Relative paths start there, and artifacts are looked for; undefined in a terminal, which has a working directory only. */
+  /** The folder for relative paths and artifacts; undefined in a terminal, which has only a working directory. */
   readonly workspace: string | undefined
-  /** The directories of PATH, where the scan's program is looked for. */
+  /** The value of PATH, in which the scan's program is searched. */
   readonly path: string
-  /** Later steps of the job can use the credential. */
+  /** Whether later steps of the job can use the credential. */
   readonly hasLaterSteps: boolean
-  /** A post step follows, which revokes and proves what main left. */
+  /** Whether a post step follows, which revokes, and proves, what main could not. */
   readonly hasPost: boolean
-  /** And the job fails if it does. */
+  /** Whether the job fails if the post step fails. */
   readonly postFailsJob: boolean
-  /** The setting by which the host shows every variable in the log, where that is on. */
+  /** The setting that makes the platform show every variable in the log; undefined if it is off. */
   readonly debugTraceVariable: string | undefined
-  /** Whether we run in a Pod is read from it, and no input. */
+  /** Shows whether kubepass runs in a Pod, and names proxies. It holds no inputs. */
   readonly env: NodeJS.ProcessEnv
   readonly stdin: (() => Readable) | undefined
-  /** The texts of pipes, which were read before because a pipe can be read only once. */
+  /** The texts from readPipes(), which runs before the parser. */
   readonly pipeTexts?: PipeTexts
 }

@@ -16,7 +16,7 @@ import type { Exec } from './read-kubeconfig.ts'
 
 export interface ExecCredential {
   readonly authInfo: AuthInfo
-  /** Milliseconds since 1970; undefined when it does not say. */
+  /** Milliseconds since 1970; undefined if the plugin states no expiry. */
   readonly expiresAt: number | undefined
 }
 
@@ -24,16 +24,16 @@ const MAX_OUTPUT_BYTES = 1024 * 1024
 const OURS = /^(INPUT|STATE|KUBEPASS)_/
 const SECRET_NAME = /TOKEN|SECRET|PASSWORD|KEY/i
 const SECRET_FLAG = /^-.*(token|secret|password|key)$/i
-/** A word that may be a secret, or the address of a page. A program may print either when it fails. */
+/** Matches a word that may be a secret, or the URL of a page. A failing program may print either. */
 const SECRET_LIKE = /(?:https:\/\/)?[\w.=+/~-]{20,}/g
-/** How much of the program's standard error to show. */
+/** How many lines of the program's standard error to show. */
 const LAST_LINES = 10
 const KEPT_BYTES = 16 * 1024
 const ASKS = /\b(device ?code|devicelogin|enter the code|browser|sign in|log ?in|password|passphrase|otp)\b/i
-/** How long an output may stay open once the program and its group have ended. */
+/** How long to wait for the end of the outputs after the program and its process group have ended. */
 const OUTPUT_GRACE_MS = 1_000
 
-/** What client-go tells a plugin in KUBERNETES_EXEC_INFO. */
+/** The value of KUBERNETES_EXEC_INFO, as client-go gives it to a plugin. */
 export function execInfo({ apiVersion, clusterInfo }: Exec, cluster: ClusterAccess): string {
   const about = clusterInfo && {
     server: cluster.server,
@@ -45,7 +45,7 @@ export function execInfo({ apiVersion, clusterInfo }: Exec, cluster: ClusterAcce
   return JSON.stringify({ apiVersion, kind: 'ExecCredential', spec: { interactive: false, ...(about && { cluster: about }) } })
 }
 
-/** What by its name is a secret among the plugin's variables and arguments is known from now on. */
+/** Seals each variable and argument of the plugin whose name suggests a secret. */
 export function sealSecrets({ args, env }: Exec, seal: Seal): void {
   const ofVariables = env.filter(({ name }) => SECRET_NAME.test(name)).map(({ value }) => value)
   const ofFlags = args.map((arg, index) => {
@@ -55,7 +55,7 @@ export function sealSecrets({ args, env }: Exec, seal: Seal): void {
   for (const value of [...ofVariables, ...ofFlags]) if (value !== undefined && value.length >= 16) seal(value)
 }
 
-/** Runs the plugin once. Nobody can answer it, and when `signal` says so it ends. */
+/** Runs the plugin once, without standard input. When `signal` aborts, the plugin is killed. */
 export async function runExecPlugin(exec: Exec, env: NodeJS.ProcessEnv, seal: Seal, signal: AbortSignal): Promise<ExecCredential> {
   const inherited = Object.fromEntries(Object.entries(env).filter(([name]) => !OURS.test(name)))
   const { stdout, stderr } = await outputsOf(exec, inherited, signal)
@@ -76,7 +76,7 @@ async function outputsOf(exec: Exec, env: NodeJS.ProcessEnv, signal: AbortSignal
   }
   inTime('')
   try {
-    // In a group of its own: what it starts ends with it.
+    // In its own process group, so that its child processes are killed with it.
     const child = spawn(exec.command, exec.args, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
     const stop = (): void => {
       if (child.pid !== undefined) killQuietly(-child.pid, 'SIGKILL')
@@ -85,13 +85,13 @@ async function outputsOf(exec: Exec, env: NodeJS.ProcessEnv, signal: AbortSignal
     const closed = new Promise((resolve) => child.once('close', resolve))
     signal.addEventListener('abort', stop, { once: true })
     try {
-      const [code, by] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+      const [code, killedBy] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
       stop()
-      // Who has left the group may hold an output.
+      // A process that has left the group may keep an output open.
       await Promise.race([closed, sleep(OUTPUT_GRACE_MS, undefined, { ref: false })])
       inTime(stderr())
       if (stdout.isOver()) throw failed(exec, 'printed over 1 MiB')
-      if (code !== 0) throw failed(exec, `ended with ${by ?? `exit code ${String(code)}`}`, lastLines(stderr()))
+      if (code !== 0) throw failed(exec, `ended with ${killedBy ?? `exit code ${String(code)}`}`, lastLines(stderr()))
       return { stdout: stdout.text(), stderr: stderr() }
     } finally {
       signal.removeEventListener('abort', stop)
@@ -108,7 +108,7 @@ async function outputsOf(exec: Exec, env: NodeJS.ProcessEnv, signal: AbortSignal
 function credentialOf(text: string, apiVersion: string, seal: Seal): ExecCredential {
   const { status, ...about } = parseObject(text)
   if (about['kind'] !== 'ExecCredential') throw new InvalidValue('its answer is no ExecCredential')
-  if (about['apiVersion'] !== apiVersion) throw new InvalidValue(`its answer is not of ${apiVersion}, as the kubeconfig has it`)
+  if (about['apiVersion'] !== apiVersion) throw new InvalidValue(`its answer is not of ${apiVersion}, the version in the kubeconfig`)
   const { token, clientCertificateData, clientKeyData, expirationTimestamp } = isObject(status) ? status : {}
   const expiry = typeof expirationTimestamp === 'string' ? Date.parse(expirationTimestamp) : NaN
   const expiresAt = Number.isNaN(expiry) ? undefined : expiry
@@ -130,7 +130,7 @@ function parseObject(text: string): Record<string, unknown> {
   try {
     value = JSON.parse(text)
   } catch {
-    // Its message would quote the text.
+    // The error is dropped, because its message quotes the text.
   }
   if (!isObject(value)) throw new InvalidValue('its answer is no JSON object')
   return value
@@ -155,7 +155,7 @@ function collect(stream: Readable, whenOver: () => void): { text: () => string; 
   return { text: () => Buffer.concat(chunks).toString(), isOver: () => size > MAX_OUTPUT_BYTES }
 }
 
-/** Keeps the end of an output. A word that was cut is left out, because it may be a part of a secret. */
+/** Keeps the end of an output, without a word that was cut, because the rest of it may be a part of a secret. */
 function collectEnd(stream: Readable): () => string {
   let end = Buffer.alloc(0)
   let isCut = false
@@ -167,7 +167,7 @@ function collectEnd(stream: Readable): () => string {
   return () => (isCut ? end.toString().replace(/^\S+/, '') : end.toString())
 }
 
-/** The last lines of an output, each in quotes. A word that may be a secret becomes three dots. */
+/** Returns the last lines of an output, each in quotes. Three dots replace each word that may be a secret. */
 function lastLines(text: string): string | undefined {
   const lines = stripVTControlCharacters(text)
     .split(/[\r\n]+/)
@@ -176,19 +176,19 @@ function lastLines(text: string): string | undefined {
     .map((line) => `  ${quote(line.replaceAll(SECRET_LIKE, (run) => (isPage(run) ? run : '...')))}`)
   if (lines.length === 0) return undefined
   const advice = lines.some((line) => ASKS.test(line))
-    ? '\nIf it asks somebody to sign in: nobody can, in a job. Have it use an identity of the job, such as a service account or workload identity.'
+    ? '\nIf it asks for a sign-in: in a job it gets no answer. Let it use an identity of the job, such as a service account or workload identity.'
     : ''
-  return `Its last words:\n${lines.join('\n')}${advice}`
+  return `The last lines of its standard error:\n${lines.join('\n')}${advice}`
 }
 
-/** The address of a page, of words only, so that it holds no secret. */
+/** Whether a text is the URL of a page and consists of words only, so that it contains no secret. */
 function isPage(text: string): boolean {
   const [scheme, address = ''] = text.split('://')
   return scheme === 'https' && address.split(/[./_-]/).every((part) => /^[A-Z]?[a-z]{0,20}\d{0,2}$/.test(part))
 }
 
-function failed({ command }: Exec, what: string, hint?: string): KubepassError {
-  return new KubepassError('IDENTITY', `The program of the kubeconfig, ${quote(command)}, ${what}.`, { hint })
+function failed({ command }: Exec, fault: string, hint?: string): KubepassError {
+  return new KubepassError('IDENTITY', `The program of the kubeconfig, ${quote(command)}, ${fault}.`, { hint })
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -8,7 +8,7 @@ import { decodeJwt } from '../token/jwt.ts'
 import type { Identity, IdTokenRequest, IdentityContext } from './identity.ts'
 
 const ID_TOKEN_TIMEOUT_MS = 20_000
-/** An ID token lives five minutes, a scan longer: it is asked for anew when it has less than this left. */
+/** An ID token lives five minutes, but a scan may take longer. kubepass requests a new one when less than this is left. */
 const FRESH_S = 60
 
 /** The job's ID token. https://docs.github.com/en/actions/reference/security/oidc */
@@ -38,7 +38,7 @@ async function fetchIdToken(
   const url = new URL(request.url)
   url.searchParams.set('audience', audience)
   const headers = { accept: 'application/json', authorization: `Bearer ${request.bearer.reveal()}` }
-  if (url.protocol !== 'https:' && !isLoopback(url)) throw noIdToken('its service is not reached by https')
+  if (url.protocol !== 'https:' && !isLoopback(url)) throw noIdToken('the URL of its service is not https')
   const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: proxyFor(url, env) })
   try {
     const { last: outcome } = await retry(
@@ -49,7 +49,7 @@ async function fetchIdToken(
     if ('failure' in outcome) {
       throw outcome.failure instanceof KubepassError ? outcome.failure : noIdToken(reasonOf(outcome.failure), hintFor(outcome.failure, url))
     }
-    const value = outcome.status === 200 ? valueOf(outcome.body) : undefined
+    const value = outcome.status === 200 ? idTokenIn(outcome.body) : undefined
     if (value === undefined) throw noIdToken(`its service answered ${outcome.status}${outcome.status === 200 ? ' without one' : ''}`)
     const token = seal(value)
     const expiry = decodeJwt(value)?.claims['exp']
@@ -62,7 +62,7 @@ async function fetchIdToken(
 function hintFor(failure: unknown, { host }: URL): string | undefined {
   if (isCertificateError(failure)) {
     return (
-      `The certificate of the ID token service ${host} is not from a CA that Node.js trusts. If it is from an internal CA, or a proxy in between ends TLS: ` +
+      `The certificate of the ID token service ${host} is not from a CA that Node.js trusts. If it is from an internal CA, or from a proxy that inspects TLS: ` +
       'set NODE_EXTRA_CA_CERTS to the path of that CA as PEM, in the environment of the runner or of this step (env:). certificate_authority is for the API server alone.'
     )
   }
@@ -71,7 +71,7 @@ function hintFor(failure: unknown, { host }: URL): string | undefined {
     : undefined
 }
 
-function valueOf(body: string): string | undefined {
+function idTokenIn(body: string): string | undefined {
   try {
     const { value } = JSON.parse(body) as { value?: unknown }
     return typeof value === 'string' && decodeJwt(value) !== undefined ? value : undefined
@@ -82,7 +82,7 @@ function valueOf(body: string): string | undefined {
 
 function noIdToken(
   reason: string,
-  hint = 'Try the job again; if it stays so, see whether the runner reaches the ID token service (HTTPS_PROXY, NO_PROXY).',
+  hint = 'Run the job again. If the error stays, check whether the runner reaches the ID token service (HTTPS_PROXY, NO_PROXY).',
 ): KubepassError {
   return new KubepassError('IDENTITY', `GitHub gave no ID token: ${reason}.`, { hint })
 }

@@ -6,38 +6,38 @@ import type { JobInfo } from '../state/job-info.ts'
 
 export interface IdentityContext {
   job: Pick<JobInfo, 'platform'>
-  /** What is missing where the job cannot request ID tokens; undefined where no job ever can. */
+  /** How to let the job have an ID token; undefined if the platform has no ID tokens. */
   idTokenInstructions: string | undefined
   nameOf: (id: InputId) => string
   idTokenRequest: IdTokenRequest | undefined
   idToken: SealedString | undefined
   seal: Seal
   info: (text: string) => void
-  /** Nothing says yet that the hosts of the job's services exist. */
+  /** True until something has shown that the hosts of the job's services exist. */
   isNewHost: boolean
   env: NodeJS.ProcessEnv
-  /** The directories of PATH. */
+  /** The value of PATH. */
   path: string
-  /** A post step will need the identity again. */
+  /** Whether a post step follows, which needs the identity again. */
   hasPost: boolean
 }
 
-/** Where the runner hands out ID tokens. */
+/** The runner's endpoint for ID tokens, with the token that it accepts. */
 export interface IdTokenRequest {
   url: URL
   bearer: SealedString
 }
 
-/** What shows the API server who asks: one of the two. */
+/** How a request authenticates to the API server. */
 export type AuthInfo = { readonly bearer: SealedString } | ClientCertificate
 
-/** Who the job is, towards the API server. */
+/** Who the job is to the API server. */
 export interface Identity {
   readonly kind: IdentityKind
-  /** Where the API server is, when that comes with the identity. */
+  /** The API server, if the identity names one. */
   readonly cluster?: ClusterAccess
-  /** What of it is worth a word in the log. */
+  /** A remark for the log. */
   readonly remark?: string | undefined
-  /** Good for the next minute. */
+  /** Returns an authentication that stays valid for at least a minute, if the source gives one. */
   authInfo(signal: AbortSignal): Promise<AuthInfo>
 }

@@ -8,8 +8,8 @@ import { FOLDER, serverOf, TOKEN } from '../system/pod.ts'
 import type { Identity } from './identity.ts'
 
 /**
- * The Pod that we run in. Where its API server is stands in variables, which an earlier step can set; by what
- * it is known, in the Pod's own files.
+ * The ServiceAccount of the Pod in which kubepass runs. The API server's address comes from variables, which an earlier step can
+ * set. The CA certificate comes from the Pod's own files.
  */
 export function inClusterIdentity(env: NodeJS.ProcessEnv, seal: Seal): Identity {
   const server = serverOf(env)
@@ -18,21 +18,21 @@ export function inClusterIdentity(env: NodeJS.ProcessEnv, seal: Seal): Identity 
   return {
     kind: 'in-cluster',
     cluster: { server, certificateAuthority, proxyUrl: undefined, tlsServerName: undefined },
-    // The kubelet replaces the file long before the token in it expires.
+    // Read for each use, because the kubelet replaces the file long before the token expires.
     authInfo: () => Promise.try(() => ({ bearer: checked('its token', () => sealToken(readSmallFile(TOKEN), seal)) })),
   }
 }
 
-function checked<T>(what: string, read: () => T): T {
+function checked<T>(field: string, read: () => T): T {
   try {
     return read()
   } catch (error) {
-    throw error instanceof InvalidValue ? notInPod(`${what} ${error.message}`) : error
+    throw error instanceof InvalidValue ? notInPod(`${field} ${error.message}`) : error
   }
 }
 
 function notInPod(why: string): KubepassError {
-  return new KubepassError('INPUT', `The identity is in-cluster, but no Pod with a ServiceAccount's token is around us: ${why}.`, {
+  return new KubepassError('INPUT', `The identity is in-cluster, but kubepass does not run in a Pod with a ServiceAccount token: ${why}.`, {
     hint: 'Run the job in a Pod of the cluster, such as an ARC runner, with automountServiceAccountToken: true, or choose another identity.',
   })
 }

@@ -15,39 +15,39 @@ import { type ExecCredential, execInfo, runExecPlugin, sealSecrets } from './exe
 import type { AuthInfo, Identity, IdentityContext } from './identity.ts'
 import type { Exec, Kubeconfig, TextOrFile } from './read-kubeconfig.ts'
 
-/** A credential of an exec plugin is used until it has less than this left. */
+/** When less than this is left of an exec plugin's credential, kubepass runs the plugin again. */
 const FRESH_MS = 60_000
 
 /** The user and the cluster of one context of a kubeconfig. */
 export async function kubeconfigIdentity(input: KubeconfigInput, context: IdentityContext): Promise<Identity> {
   const { nameOf, seal } = context
   const refuse = (why: string, hint?: string): KubepassError => new KubepassError('INPUT', `${nameOf('kubeconfig')} ${why}.`, { hint })
-  const checked = <T>(what: string, read: () => T): T => {
+  const checked = <T>(field: string, read: () => T): T => {
     try {
       return read()
     } catch (error) {
-      throw error instanceof InvalidValue ? refuse(`has ${what}, which ${error.message}`, hintFor(what)) : error
+      throw error instanceof InvalidValue ? refuse(`has ${field}, which ${error.message}`, hintFor(field)) : error
     }
   }
-  // It brings client-node and a YAML parser with it.
+  // Imported only here, because it brings client-node and a YAML parser.
   const { readKubeconfig } = await import('./read-kubeconfig.ts')
-  const found = readKubeconfig(input.text(), input.context, {
+  const parsed = readKubeconfig(input.text(), input.context, {
     token: (text) => checked('a token', () => sealToken(text, seal)),
     key: (text) => checked('client-key-data', () => sealKey(text, seal)),
   })
-  const damage = 'refused' in found ? damageOfKubeconfig(input.text()) : undefined
-  if ('refused' in found) throw damage === undefined ? refuse(found.refused, found.hint) : refuse(damage)
+  const damage = 'refused' in parsed ? damageOfKubeconfig(input.text()) : undefined
+  if ('refused' in parsed) throw damage === undefined ? refuse(parsed.refused, parsed.hint) : refuse(damage)
   const cluster: ClusterAccess = {
-    server: checked('a server', () => parseServer(found.server)),
-    certificateAuthority: trustedBy(found.certificateAuthority),
-    proxyUrl: found.proxyUrl ? checked('a proxy-url', () => parseProxy(found.proxyUrl ?? '')) : undefined,
-    tlsServerName: found.tlsServerName ? checked('a tls-server-name', () => parseServerName(found.tlsServerName ?? '')) : undefined,
+    server: checked('a server', () => parseServer(parsed.server)),
+    certificateAuthority: trustedBy(parsed.certificateAuthority),
+    proxyUrl: parsed.proxyUrl ? checked('a proxy-url', () => parseProxy(parsed.proxyUrl ?? '')) : undefined,
+    tlsServerName: parsed.tlsServerName ? checked('a tls-server-name', () => parseServerName(parsed.tlsServerName ?? '')) : undefined,
   }
   const remark =
-    found.user.by === 'certificate' && found.user.besideToken
-      ? 'its user has a token and a client certificate: the certificate counts, as it does when kubectl shows both'
+    parsed.user.by === 'certificate' && parsed.user.besideToken
+      ? 'its user has a token and a client certificate: kubepass uses the certificate, which the API server prefers'
       : undefined
-  return { kind: 'kubeconfig', cluster, remark, authInfo: authInfoOf(found.user) }
+  return { kind: 'kubeconfig', cluster, remark, authInfo: authInfoOf(parsed.user) }
 
   function trustedBy(own: TextOrFile | undefined): string {
     const { systemRoots } = input
@@ -66,7 +66,7 @@ export async function kubeconfigIdentity(input: KubeconfigInput, context: Identi
     if (user.by === 'exec') return ofPlugin(user.exec)
     if (user.by === 'token file') {
       const path = pathOf('tokenFile', user.file)
-      // Read again for each use: somebody may renew it.
+      // Read again for each use, because another program may renew the token.
       const read = (): SealedString => checked('a tokenFile', () => sealToken(readSmallFile(path), seal))
       read()
       return () => Promise.try(() => ({ bearer: read() }))
@@ -92,13 +92,13 @@ export async function kubeconfigIdentity(input: KubeconfigInput, context: Identi
       : checked(`a ${field}`, () => parseCertificate(readSmallFile(pathOf(field, from.file))))
   }
 
-  /** Who writes a kubeconfig with a file in it has that file read, and sent to a server of his choice. */
+  /** The author of a kubeconfig could have any file read and sent to any server. So a kubeconfig of the job may name no file. */
   function pathOf(field: string, file: string): string {
     if (isNoPath(file, 'folder' in input.files ? input.files.folder : '')) throw refuse(`has ${field}, but not as the path of a file`)
     if ('folder' in input.files) return resolve(input.files.folder, file)
     throw refuse(
-      `names a file (${field}: ${quote(file)}), but ${input.files.refused}: who writes it could have any file read and sent away`,
-      'Put in the value itself, as kubectl config view --raw --flatten does, or give the path of a kubeconfig outside of the workspace.',
+      `names a file (${field}: ${quote(file)}), but ${input.files.refused}: its author could have kubepass read any file and send it to a server`,
+      'Write the value itself into it, as kubectl config view --raw --flatten does, or give the path of a kubeconfig outside of the workspace.',
     )
   }
 
@@ -106,13 +106,13 @@ export async function kubeconfigIdentity(input: KubeconfigInput, context: Identi
     if (!input.allowExec) {
       throw refuse(
         `names a program to run (exec: ${quote(exec.command)})`,
-        `Set ${nameOf('allow_exec')} to true if nobody else can write this kubeconfig.`,
+        `Set ${nameOf('allow_exec')} to true, if no untrusted person can write this kubeconfig.`,
       )
     }
     const plugin = { ...exec, command: commandOf(exec.command) }
     sealSecrets(exec, seal)
     const own = Object.fromEntries(exec.env.map(({ name, value }) => [name, value]))
-    // The CAs of the system do not fit into a variable, and the program knows them.
+    // The system's CAs do not fit into a variable, and the program can read them itself.
     const ownAuthority = input.systemRoots === undefined ? cluster.certificateAuthority : ''
     const env = { ...context.env, ...own, KUBERNETES_EXEC_INFO: execInfo(exec, { ...cluster, certificateAuthority: ownAuthority }) }
     let current: ExecCredential | undefined
@@ -125,21 +125,21 @@ export async function kubeconfigIdentity(input: KubeconfigInput, context: Identi
 
   function commandOf(command: string): string {
     if (isAbsolute(command)) return command
-    // As the Go clients have it: with a slash it is a path beside the kubeconfig.
+    // As in the Go clients, a command with a slash is a path relative to the kubeconfig.
     const path = command.includes('/') ? pathOf('exec.command', command) : command
     if (!context.hasPost) return path
     const program = findProgram(path, context.path)
     throw refuse(
-      `names the program ${quote(command)} without its whole path: it is run again when the job ends, and PATH may lead elsewhere by then`,
+      `names the program ${quote(command)} without its absolute path: kubepass runs it again at the end of the job, and PATH may have changed by then`,
       program === undefined ? 'It is not on PATH now.' : `Write command: ${program}`,
     )
   }
 }
 
-/** How a field of a kubeconfig is written. */
-function hintFor(what: string): string | undefined {
-  if (what.endsWith('server')) return 'Write it as https://HOST:PORT.'
-  if (what.endsWith('proxy-url')) return 'Write it as http://HOST:PORT or https://HOST:PORT; kubepass uses no other proxies.'
-  if (what.endsWith('-data')) return 'Write the base64 of a PEM file: base64 -w0 FILE.'
+/** The correct form of a field of a kubeconfig. */
+function hintFor(field: string): string | undefined {
+  if (field.endsWith('server')) return 'Write it as https://HOST:PORT.'
+  if (field.endsWith('proxy-url')) return 'Write it as http://HOST:PORT or https://HOST:PORT; kubepass uses no other proxies.'
+  if (field.endsWith('-data')) return 'Write the base64 of a PEM file: base64 -w0 FILE.'
   return undefined
 }

@@ -3,10 +3,10 @@ import { parseDocument } from 'yaml'
 import { quote } from '../base/quote.ts'
 import type { SealedString } from '../redact/sealed-string.ts'
 
-/** What one context of a kubeconfig says; its shape is checked, its values are not. */
+/** One context of a kubeconfig. The types of its fields are checked; their values are not. */
 export interface Kubeconfig {
   readonly server: string
-  /** undefined where it names none: the clients then trust the system's CAs. */
+  /** undefined if the kubeconfig names none; other clients then trust the system's CAs. */
   readonly certificateAuthority: TextOrFile | undefined
   readonly proxyUrl: string | undefined
   readonly tlsServerName: string | undefined
@@ -22,7 +22,7 @@ export type User =
       readonly by: 'certificate'
       readonly certificate: TextOrFile
       readonly key: { readonly secret: SealedString } | { readonly file: string }
-      /** It has a token, too, which the API server would look at only if it did not take the certificate. */
+      /** Whether the user also has a token. The API server would check it only if it rejected the certificate. */
       readonly besideToken: boolean
     }
   | { readonly by: 'exec'; readonly exec: Exec }
@@ -34,17 +34,17 @@ export interface Exec {
   readonly args: readonly string[]
   readonly env: readonly { readonly name: string; readonly value: string }[]
   readonly installHint: string | undefined
-  /** Whether it is told of the cluster, and what else for this program the cluster's entry holds. */
+  /** Set if the program gets the cluster's data; `config` is the cluster's extension for exec plugins. */
   readonly clusterInfo: { readonly config: unknown } | undefined
 }
 
-/** Why it is not taken: follows the name of the input. No text of the kubeconfig is in it unquoted. */
+/** Why kubepass refuses a kubeconfig. `refused` follows the name of the input. Texts from the kubeconfig are quoted. */
 export interface Refusal {
   readonly refused: string
   readonly hint?: string | undefined
 }
 
-/** How the caller keeps secrets: given, not imported, because this module is a bundle of its own. */
+/** The caller's functions that seal secrets. They are passed in, because this module is a separate bundle. */
 export interface Keep {
   token(text: string): SealedString
   key(text: string): SealedString
@@ -62,8 +62,8 @@ interface ExecFields {
 }
 type Kind = 'string' | 'boolean' | 'strings' | 'any' | Refusal
 
-const IMPERSONATION: Refusal = { refused: 'makes it act as somebody else', hint: 'Give the identity rights of its own instead.' }
-const BASIC: Refusal = { refused: 'Kubernetes has not taken since 1.19' }
+const IMPERSONATION: Refusal = { refused: 'makes it act as another user', hint: 'Give the identity its own rights instead.' }
+const BASIC: Refusal = { refused: 'Kubernetes has not accepted since 1.19' }
 const CLUSTER = new Map<string, Kind>([
   ['server', 'string'],
   ['certificate-authority', 'string'],
@@ -74,7 +74,7 @@ const CLUSTER = new Map<string, Kind>([
   ['extensions', 'any'],
   [
     'insecure-skip-tls-verify',
-    { refused: 'would show the credential to whoever answers', hint: 'Take it out, and add certificate-authority-data.' },
+    { refused: 'would send the credential to any server that responds', hint: 'Remove it, and add certificate-authority-data.' },
   ],
 ])
 const USER = new Map<string, Kind>([
@@ -87,7 +87,7 @@ const USER = new Map<string, Kind>([
   ['exec', 'any'],
   ['extensions', 'any'],
   ['token-file', { refused: 'is no field of a kubeconfig, although some clients read it', hint: 'Write tokenFile.' }],
-  ['auth-provider', { refused: 'has been taken out of Kubernetes (1.26)', hint: "Use the provider's exec plugin." }],
+  ['auth-provider', { refused: 'Kubernetes 1.26 has removed', hint: "Use the provider's exec plugin." }],
   ['username', BASIC],
   ['password', BASIC],
   ...['as', 'as-uid', 'as-groups', 'as-user-extra'].map((name): [string, Kind] => [name, IMPERSONATION]),
@@ -110,16 +110,17 @@ const EXEC = new Map<string, Kind>([
 const EXEC_VERSIONS = ['client.authentication.k8s.io/v1', 'client.authentication.k8s.io/v1beta1']
 
 /**
- * Reads one context of a kubeconfig. Its own fields are checked against a list first: client-node would read
- * the file that the non-standard `token-file` names as soon as it sees it.
- * @param context its current-context when undefined
+ * Reads one context of a kubeconfig. Its fields are checked against a list before client-node gets them: client-node would at once
+ * read the file that the non-standard `token-file` names.
+ * @param context undefined for the current-context
  */
 export function readKubeconfig(text: string, context: string | undefined, keep: Keep): Kubeconfig | Refusal {
   const document = parseYaml(text)
   if ('refused' in document) return document
   const { config } = document
   const name = context ?? config['current-context']
-  if (typeof name !== 'string' || name === '') return { refused: 'has no current-context', hint: 'Name one of its contexts: context.' }
+  if (typeof name !== 'string' || name === '')
+    return { refused: 'has no current-context', hint: 'Name one of its contexts in the input context.' }
   const chosen = entryOf(config, 'context', name, CONTEXT)
   if (isRefusal(chosen)) return chosen
   const cluster = entryOf(config, 'cluster', chosen['cluster'], CLUSTER)
@@ -128,7 +129,7 @@ export function readKubeconfig(text: string, context: string | undefined, keep: 
   const user = entryOf(config, 'user', chosen['user'], USER)
   if (isRefusal(user)) return user
 
-  // What client-node gets is what was checked, not a text that its parser may take otherwise.
+  // client-node gets the checked fields and not the text, because its parser may read the text differently.
   const loaded = new KubeConfig()
   const entry = (kind: string, fields: Fields): object[] => [{ name, [kind]: fields }]
   loaded.loadFromString(
@@ -146,12 +147,12 @@ export function readKubeconfig(text: string, context: string | undefined, keep: 
   return { server, certificateAuthority, proxyUrl, tlsServerName, user: way }
 }
 
-/** Strictly, and without a word of the text in what is told of an error. */
+/** Parses strictly. An error contains no text of the kubeconfig, which may be a secret. */
 function parseYaml(text: string): { config: Fields } | Refusal {
   const options = { strict: true, uniqueKeys: true, stringKeys: true, merge: false, prettyErrors: false } as const
   const document = parseDocument(text, options)
   const [problem] = [...document.errors, ...document.warnings]
-  const hint = 'kubectl config view --raw writes it as it must be.'
+  const hint = 'kubectl config view --raw writes it in the correct form.'
   if (problem !== undefined)
     return { refused: `is no YAML (${problem.code} in line ${text.slice(0, problem.pos[0]).split('\n').length})`, hint }
   let config: unknown
@@ -169,7 +170,7 @@ function parseYaml(text: string): { config: Fields } | Refusal {
   return { config }
 }
 
-/** The one entry of that name, with the fields that are set; refused for any field that is not known to be harmless. */
+/** The only entry with this name, with its non-empty fields; a refusal if a field is not known to be harmless. */
 function entryOf(config: Fields, kind: 'context' | 'cluster' | 'user', name: unknown, kinds: Map<string, Kind>): Fields | Refusal {
   const list = config[`${kind}s`]
   const entries = Array.isArray(list) ? list.filter(isObject) : []
@@ -197,7 +198,7 @@ function wrongField(fields: Fields, kinds: Map<string, Kind>): Refusal | undefin
   return undefined
 }
 
-/** As the Go clients have it, an empty value is none. */
+/** As in the Go clients, an empty value counts as missing. */
 function setFields(fields: Fields): Fields {
   return Object.fromEntries(
     Object.entries(fields).filter(([, value]) => value !== undefined && value !== null && value !== '' && value !== false),
@@ -217,7 +218,7 @@ function wayOf(fields: Fields, loaded: KubeConfig, cluster: Fields, keep: Keep):
   if (ways.length > 1 && !besideToken) return { refused: `has ${ways.join(' and ')}: which of them counts?`, hint: 'Leave one of them.' }
   if (fields['exec'] !== undefined) return execOf(fields['exec'], cluster)
   if (token && besideToken) keep.token(token)
-  // client-node knows no tokenFile; for the Go clients it goes before token.
+  // client-node does not know tokenFile; in the Go clients it takes precedence over token.
   if (isString(tokenFile) && !besideToken) return { by: 'token file', file: tokenFile }
   if (token && !besideToken) return { by: 'token', token: keep.token(token) }
   const certificate = textOrFile(certData, certFile)
@@ -243,9 +244,9 @@ function execOf(fields: unknown, cluster: Fields): User | Refusal {
   if (!EXEC_VERSIONS.includes(apiVersion))
     return { refused: `has exec for ${shown(apiVersion)}`, hint: `Known are ${EXEC_VERSIONS.join(' and ')}.` }
   if (command === undefined) return { refused: 'has exec without a command' }
-  if (interactiveMode === 'Always') return { refused: 'has exec with interactiveMode: Always, and nobody is there to answer' }
+  if (interactiveMode === 'Always') return { refused: 'has exec with interactiveMode: Always, but kubepass runs without a terminal' }
   if (interactiveMode === undefined ? apiVersion === EXEC_VERSIONS[0] : !['Never', 'IfAvailable'].includes(interactiveMode))
-    return { refused: 'has exec without an interactiveMode that is known', hint: 'Add interactiveMode: Never.' }
+    return { refused: 'has exec without a known interactiveMode', hint: 'Add interactiveMode: Never.' }
   if (!isVariables(env)) return { refused: 'has exec with an env that is no list of name and value' }
   const extensions = cluster['extensions']
   const extension = Array.isArray(extensions)
@@ -262,7 +263,7 @@ function isVariables(value: unknown): value is { name: string; value: string }[]
   )
 }
 
-/** No process can be given one, and the error would show the text. */
+/** Node.js passes no NUL to a process, and its error would show the text. */
 function holdsNul(value: unknown): boolean {
   return isString(value) && value.includes('\0')
 }

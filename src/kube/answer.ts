@@ -3,19 +3,19 @@ import { quote } from '../base/quote.ts'
 import type { HttpResponse } from '../net/http.ts'
 
 export interface ApiResponse {
-  /** The request that the answer belongs to. */
+  /** The request that was answered. */
   request: ApiRequest
   status: number
-  /** The JSON document; undefined when the body was none. */
+  /** The parsed JSON document; undefined when the body is not JSON. */
   body: unknown
   bodyKind: BodyKind
-  /** Texts of the Warning headers: foreign, quote them. */
+  /** The texts of the Warning headers. They are foreign text: quote them before printing. */
   warnings: string[]
-  /** An earlier try whose answer was lost may have taken effect. */
+  /** An earlier attempt got no response and may have taken effect. */
   mayHaveActed: boolean
 }
 
-/** The answer's Status object; undefined when something else than an API server answered. */
+/** The Kubernetes Status in the answer; undefined when another program than an API server answered. */
 export function statusOf(answer: Pick<ApiResponse, 'body'>): V1Status | undefined {
   const body = answer.body as Partial<V1Status> | undefined
   return body?.kind === 'Status' && body.apiVersion === 'v1' ? body : undefined
@@ -49,14 +49,13 @@ function bodyKindOf({ headers, body: text }: HttpResponse, body: unknown): BodyK
   return type.startsWith('text/plain') ? 'plain text' : 'something else'
 }
 
-/** The request that was sent. */
 export interface ApiRequest {
   /** The API server's URL, as the user gave it. */
   readonly server: string
   readonly method: 'GET' | 'POST' | 'DELETE'
-  /** Behind the server's URL. */
+  /** Appended to the server's URL. */
   readonly path: string
 }
 
-/** The kind of an answer's body. Only an API server sends a Status, and for some of its paths `404 page not found`. */
+/** The kind of a response body. Only an API server sends a Status. For some paths it sends the plain text `404 page not found`. */
 export type BodyKind = 'a Kubernetes Status' | 'JSON of another kind' | 'HTML' | 'plain text' | 'an empty body' | 'something else'

@@ -9,7 +9,7 @@ import type { KubeClient } from './client.ts'
 import { isCountedElsewhere, isRefusedByQuota } from './quota.ts'
 import { incompleteResponse, refusalOf } from './refusal.ts'
 
-/** The wait before the next try, times the number of tries, after a conflict in the count of a quota. */
+/** After a conflict in a quota's count, attempt n is followed by a wait of n times this. */
 const RECOUNT_MS = 50
 
 export interface BoundSecret {
@@ -17,7 +17,7 @@ export interface BoundSecret {
   uid: string
 }
 
-/** How the objects of a run are found: sweepers select by label, people read the annotations. */
+/** The labels, by which `sweep` selects the Secrets of kubepass, and the annotations, which tell people and `sweep` about the run. */
 export function boundSecretMetadata(run: JobInfo, deadBy: string): { labels: Record<string, string>; annotations: Record<string, string> } {
   return {
     labels: {
@@ -37,17 +37,18 @@ export function boundSecretMetadata(run: JobInfo, deadBy: string): { labels: Rec
 
 /**
  * Creates the empty Secret that the token will be bound to.
- * @returns undefined when the identity may not create Secrets and that is acceptable
+ * @param mayBeForbidden whether to go on without a bound Secret if RBAC forbids the identity to create one
+ * @returns undefined when RBAC forbids it and `mayBeForbidden` is true
  */
 export async function createBoundSecret(
   client: KubeClient,
   auth: AuthInfo,
   where: { namespace: string; name: string },
-  marks: ReturnType<typeof boundSecretMetadata>,
-  acceptable: boolean,
+  metadata: ReturnType<typeof boundSecretMetadata>,
+  mayBeForbidden: boolean,
   signal: AbortSignal,
 ): Promise<BoundSecret | undefined> {
-  const body: V1Secret = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...marks } }
+  const body: V1Secret = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...metadata } }
   const send = (): Promise<ApiResponse> =>
     client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, auth, body }, signal)
   const create = async (): Promise<ApiResponse> => {
@@ -60,13 +61,14 @@ export async function createBoundSecret(
   }
   let answer = await create()
   if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
-    // The name is this run's alone: the one that exists is ours, from a try whose answer was lost. To read its uid the issuer has no right.
+    // No other run uses this name: an earlier attempt of ours created the Secret and got no response. The issuer has no
+    // right to read its uid, so kubepass deletes it and creates it again.
     await deleteBoundSecret(client, auth, where, signal).catch((cause: unknown) => {
-      throw new KubepassError('UNREACHABLE', 'The answer to the creation of the Secret was lost.', { cause })
+      throw new KubepassError('UNREACHABLE', 'The request to create the Secret got no response.', { cause })
     })
     answer = await create()
   }
-  if (answer.status === 403 && acceptable && !answer.mayHaveActed && !isRefusedByQuota(statusOf(answer) ?? {})) return undefined
+  if (answer.status === 403 && mayBeForbidden && !answer.mayHaveActed && !isRefusedByQuota(statusOf(answer) ?? {})) return undefined
   if (answer.status !== 201) {
     throw refusalOf(answer, `create a Secret in namespace ${quote(where.namespace)}`, auth)
   }
@@ -85,7 +87,7 @@ function labelValue(text: string): string {
 
 /**
  * Deletes the bound Secret, and with it the token.
- * @returns gone when no such object is there, or one of the same name that is not ours
+ * @returns gone when the Secret does not exist, or another Secret (another uid) has its name
  */
 export async function deleteBoundSecret(
   client: KubeClient,
@@ -103,12 +105,13 @@ export async function deleteBoundSecret(
     signal,
   )
   const { details, reason, status } = statusOf(answer) ?? {}
-  // A finalizer answers with the object, a gateway with anything: neither has deleted.
+  // With a finalizer, the API server answers with the object instead of a Status. A gateway may answer anything.
+  // Neither proves that the Secret was deleted.
   if (answer.status === 200 && status === 'Success' && details?.uid === (boundSecret.uid ?? details?.uid)) return 'deleted'
-  // A server without such a path answers NotFound as well, but names no Secret.
+  // An API server that has no such path answers NotFound, too, but names no Secret.
   const isOfThisSecret = /^secrets?$/i.test(details?.kind ?? '') && details?.name === boundSecret.name
   if (isOfThisSecret && ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict'))) {
-    // It was there, and a try whose answer was lost may have deleted it.
+    // A uid shows that the Secret existed. An earlier DELETE of ours that got no response may have deleted it.
     return answer.mayHaveActed && boundSecret.uid !== undefined ? 'deleted' : 'gone'
   }
   throw refusalOf(answer, `delete the Secret ${boundSecret.name}`, auth)

@@ -8,30 +8,30 @@ import { transientHint } from './hint.ts'
 
 export interface ApiCall {
   method: 'GET' | 'POST' | 'DELETE'
-  /** Behind the server's URL: /api/v1/... */
+  /** Appended to the server's URL: /api/v1/... */
   path: string
   auth: AuthInfo
   body?: object
-  /** What form of answer; JSON when undefined. */
+  /** The Accept header; JSON when undefined. */
   accept?: string
-  /** A connection of its own instead of the one that is kept open. */
+  /** Opens a new connection instead of using the one that is kept open. */
   newConnection?: boolean
 }
 
 const NOTICE_INTERVAL_MS = 2_000
 
-/** The one place that speaks to the API server. */
+/** Sends every request to the API server that kubepass makes for itself. */
 export class KubeClient {
   readonly server: string
   readonly #http: Http
   readonly #userAgent: string
   readonly #info: (text: string) => void
-  /** Whether no answer has shown yet that the host exists. */
+  /** Whether no response has shown yet that the host exists. */
   #isNewHost: boolean
-  /** When the last line about a waiting call was written, ms since 1970. */
+  /** When #report() last printed a line, ms since 1970. */
   #reportedAt = 0
 
-  /** @param isNewHost false where an earlier process has had an answer from it */
+  /** @param isNewHost false when an earlier process of this run got a response from the host */
   constructor(http: Http, server: string, userAgent: string, info: (text: string) => void, isNewHost: boolean) {
     this.#http = http
     this.server = server
@@ -40,7 +40,10 @@ export class KubeClient {
     this.#isNewHost = isNewHost
   }
 
-  /** Sends the call until it has an answer that trying again cannot change, or `signal` ends it. */
+  /**
+   * Sends the call, again after each transient failure, until `signal` aborts.
+   * @throws KubepassError UNREACHABLE when the last attempt failed or got a transient status (408, 429, 5xx)
+   */
   async call(call: ApiCall, signal: AbortSignal): Promise<ApiResponse> {
     const { host } = new URL(this.server)
     const options = { info: (text: string) => this.#report(`${host} ${text}`), isNewHost: this.#isNewHost }
@@ -50,9 +53,9 @@ export class KubeClient {
     const answer = toApiResponse({ server: this.server, method: call.method, path: call.path }, last, mayHaveActed)
     if (isTransient(last.status)) {
       const kubeStatus = statusOf(answer)
-      const who = kubeStatus === undefined ? 'What answers for the API server' : 'The API server'
-      const words = kubeStatus === undefined ? '' : quotedMessage(kubeStatus)
-      throw new KubepassError('UNREACHABLE', `${who} keeps answering ${last.status}${words} to ${call.method} ${call.path}.`, {
+      const sender = kubeStatus === undefined ? `The server at ${host}` : 'The API server'
+      const message = kubeStatus === undefined ? '' : quotedMessage(kubeStatus)
+      throw new KubepassError('UNREACHABLE', `${sender} keeps answering ${last.status}${message} to ${call.method} ${call.path}.`, {
         hint: transientHint(answer.request, { ...answer, kubeStatus }),
       })
     }
@@ -63,7 +66,7 @@ export class KubeClient {
     this.#http.close()
   }
 
-  /** One line serves for all calls that wait side by side. */
+  /** Prints at most one line each NOTICE_INTERVAL_MS, because several calls may wait at the same time. */
   #report(text: string): void {
     if (Date.now() - this.#reportedAt < NOTICE_INTERVAL_MS) return
     this.#reportedAt = Date.now()
@@ -98,13 +101,14 @@ export class KubeClient {
 
   #hintFor(failure: unknown): string {
     if (requiresClientCertificate(failure))
-      return 'The other side wants a client certificate, or another one than it was shown: the identity kubeconfig can have one.'
-    if (proxyStatusOf(failure) === 407) return `The proxy wants a name and a password, or others: ${PROXY_EXAMPLE} as HTTPS_PROXY.`
+      return 'The server requires a client certificate, or rejected the one that it got. A kubeconfig (identity kubeconfig) can contain one.'
+    if (proxyStatusOf(failure) === 407)
+      return `The proxy requires a user name and a password, or rejected those that it got. Set HTTPS_PROXY, for example: ${PROXY_EXAMPLE}`
     if (isUnknownHost(failure))
-      return 'No such host has an address here: correct server, and proxy_url or HTTPS_PROXY if the API server is behind a proxy. A name of a private network is known to its own DNS server only.'
+      return 'DNS has no address for this host: correct server, and proxy_url or HTTPS_PROXY if the API server is behind a proxy. Only the DNS server of a private network knows the names of that network.'
     if (!isCertificateError(failure)) return 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.'
     const ofProxy = this.#http.hasTlsProxy
-      ? " If it is the proxy's, which is reached by https: that must be of a CA that Node.js trusts (NODE_EXTRA_CA_CERTS)."
+      ? ' If the proxy, whose URL is https, sent this certificate: its CA must be one that Node.js trusts (NODE_EXTRA_CA_CERTS).'
       : ''
     return `The certificate does not verify: give the CA of this API server as certificate_authority (or in the kubeconfig), and tls_server_name if the certificate names another host.${ofProxy}`
   }

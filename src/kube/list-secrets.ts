@@ -6,22 +6,22 @@ import { type ApiResponse, statusOf } from './answer.ts'
 import type { KubeClient } from './client.ts'
 import { refusalOf } from './refusal.ts'
 
-/** A page of bound Secrets is then far from the most that is read of an answer; one that holds larger ones is asked for in parts. */
+/** Secrets per page. A page of bound Secrets is far below the response limit. After a larger response the page size is divided by 8. */
 const PAGE = 250
 
-/** A server that forgets so often will never tell all. */
+/** How often the continue token may expire before listing fails. */
 const MAX_EXPIRED_LISTS = 5
 
-/** Names, types and metadata, as kubectl shows them: what a Secret holds never leaves the API server. */
+/** As a Table, as kubectl asks for it, the list has names, types and metadata: the API server does not send the Secrets' data. */
 const AS_TABLE = 'application/json;as=Table;g=meta.k8s.io;v=v1'
 
-/** A Secret that has our label. All of it is foreign text, but where `run` is there. */
+/** A Secret that has the label of kubepass. Its texts are foreign: quote them, unless `origin` has `run`. */
 export interface ListedSecret {
   readonly name: string
   readonly uid: string
   readonly labels: Readonly<Record<string, string>>
   readonly annotations: Readonly<Record<string, string>>
-  /** Whose it is, and until when, ms since 1970; or why it is none of ours. */
+  /** The run that made it and the time when its token is dead (ms since 1970), or the reason why kubepass did not make it. */
   readonly origin: { readonly run: JobInfo; readonly deadBy: number } | { readonly foreign: string }
 }
 
@@ -46,9 +46,9 @@ interface Table {
 }
 
 /**
- * Every Secret of the namespace that has our label, page by page.
- * @param progress told how many have been read
- * @param deadline for each page
+ * Lists every Secret of the namespace that has the label of kubepass, page by page.
+ * @param progress gets the number of Secrets read so far
+ * @param deadline makes a new signal for each page
  */
 export async function listBoundSecrets(
   client: KubeClient,
@@ -74,7 +74,7 @@ export async function listBoundSecrets(
     }
     size = Math.min(size * 2, PAGE)
     const table = answer.body as Table | undefined
-    // The server has forgotten where we were. It may say how to go on, or the list begins anew: what comes twice counts once.
+    // The continue token has expired. The API server may give another one; without it the list starts again. `found` holds each uid once.
     if (answer.status === 410 && statusOf(answer) !== undefined && (lost += 1) <= MAX_EXPIRED_LISTS) {
       from = table?.metadata?.continue ?? ''
       continue
@@ -105,8 +105,8 @@ function toListedSecret({ object }: Row, type: unknown, data: unknown): ListedSe
   if (data !== 0) return listed({ foreign: 'it holds data' })
   if (finalizers.length > 0) return listed({ foreign: 'it has a finalizer' })
   if (!isPlatform(platform) || !name.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(name.slice(prefix.length)))
-    return listed({ foreign: 'its name is not that of a bound Secret with its labels' })
-  if (deadBy === undefined) return listed({ foreign: 'it does not say when it is dead' })
+    return listed({ foreign: 'its name does not fit its labels' })
+  if (deadBy === undefined) return listed({ foreign: 'its annotation kubepass.dev/dead-by is missing or no time' })
   const repository = annotations['kubepass.dev/repository'] ?? ''
   const job = annotations['kubepass.dev/job'] ?? ''
   const instance = annotations['kubepass.dev/instance'] ?? ''

@@ -10,13 +10,13 @@ const UNCOUNTED = 'status unknown for quota: '
  */
 export function quotaHint({ message = '' }: V1Status, namespace: string, server: string): string | undefined {
   if (message.includes(UNCOUNTED))
-    return `The cluster has not counted the Secrets of namespace ${quote(namespace)} yet: run the job again. Does its resourcequota-controller run?`
+    return `The cluster has not counted the Secrets of namespace ${quote(namespace)} yet. Run the job again. Is the resourcequota controller running?`
   if (!message.includes(FULL)) return undefined
   return (
-    `The namespace ${quote(namespace)} is full. Delete what ended runs have left there, with the rights of deploy/sweeper:\n` +
+    `The quota of namespace ${quote(namespace)} is used up. Delete the Secrets that ended runs have left there, with the rights of deploy/sweeper:\n` +
     `kubectl create token sweeper --namespace kubepass-issuer | npx kubepass sweep --server ${server} --certificate-authority ca.crt ` +
     `--service-account ${namespace}/scanner --token-file -\n` +
-    'If so many runs are alive at a time, raise count/secrets in deploy/base/quota.yaml.'
+    'If so many jobs run at the same time, raise count/secrets in deploy/base/quota.yaml.'
   )
 }
 
@@ -24,7 +24,7 @@ export function isRefusedByQuota({ code, message = '' }: V1Status): boolean {
   return code === 403 && (message.includes(FULL) || message.includes(UNCOUNTED))
 }
 
-/** Another API server, or the controller, changed the count at the same moment. The next try gets an answer. */
+/** Another API server, or the controller, changed the quota's count at the same moment. The next attempt can succeed. */
 export function isCountedElsewhere({ code, reason, details }: V1Status): boolean {
   return code === 409 && reason === 'Conflict' && details?.kind === 'resourcequotas'
 }

@@ -5,14 +5,14 @@ import { type ApiResponse, statusOf } from './answer.ts'
 import type { KubeClient } from './client.ts'
 import { refusalOf } from './refusal.ts'
 
-/** What the API server makes of a token. */
+/** Whether the API server accepts a token, and for which user. */
 export type ReviewResult =
   | { is: 'accepted'; username: string | undefined }
   /** A Kubernetes Status 401 Unauthorized; a gateway's 401 is not one. */
   | { is: 'refused' }
   | { is: 'unclear'; status: number }
 
-/** Asks the API server, with the token, who its bearer is. */
+/** Sends a SelfSubjectReview with the token. */
 export async function whoami(client: KubeClient, token: SealedString, signal: AbortSignal, newConnection = false): Promise<ReviewResult> {
   const body: V1SelfSubjectReview = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }
   const auth = { bearer: token }
@@ -26,18 +26,18 @@ export async function whoami(client: KubeClient, token: SealedString, signal: Ab
     return typeof username === 'string' ? { is: 'accepted', username } : { is: 'unclear', status: 201 }
   }
   if (answer.status === 401 && status?.reason === 'Unauthorized') return { is: 'refused' }
-  // Who is forbidden to ask has been recognised.
+  // 403 means that the API server authenticated the token.
   if (answer.status === 403 && status?.reason === 'Forbidden' && !status.message?.includes('User "system:anonymous"'))
     return { is: 'accepted', username: undefined }
-  if (answer.status === 404) throw isUnknown(answer) ? noReview() : refusalOf(answer, 'say whose the token is', auth)
+  if (answer.status === 404) throw isFromApiServer(answer) ? noReview() : refusalOf(answer, 'review the token', auth)
   return { is: 'unclear', status: answer.status }
 }
 
 /** An API server answers 404 with a Status or a line of text. HTML and other JSON come from another program. */
-function isUnknown({ bodyKind }: ApiResponse): boolean {
+function isFromApiServer({ bodyKind }: ApiResponse): boolean {
   return bodyKind === 'a Kubernetes Status' || bodyKind === 'plain text'
 }
 
 function noReview(): KubepassError {
-  return new KubepassError('REFUSED', 'The API server knows no SelfSubjectReview.', { hint: 'kubepass needs Kubernetes 1.28 or later.' })
+  return new KubepassError('REFUSED', 'The API server has no SelfSubjectReview API.', { hint: 'kubepass needs Kubernetes 1.28 or later.' })
 }

@@ -8,8 +8,8 @@ import type { KubeClient } from './client.ts'
 import { incompleteResponse, refusalOf } from './refusal.ts'
 
 /**
- * Asks for a token and seals it before anything else sees it.
- * @returns it, not judged yet; what it must say; and the server's own warnings, which are foreign text
+ * Requests a token and seals it before any other code sees it.
+ * @returns the credential, not verified yet; what its claims must be; and the API server's warnings, which are foreign text
  */
 export async function requestToken(
   client: KubeClient,

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { quote } from '../base/quote.ts'
 
-/** Whom the (first) certificate names, who signed it and when it holds, one a line. */
+/** Subject, issuer and validity of the first certificate, one a line. */
 export function certificateLines(pem: string): string {
   const { subject, issuer, validFrom, validTo } = new X509Certificate(pem)
   return Object.entries({ subject, issuer, 'not before': validFrom, 'not after': validTo })

@@ -7,11 +7,11 @@ import { deadlineAfter } from '../base/deadline.ts'
 import type { SealedString } from '../redact/sealed-string.ts'
 import { openTunnel } from './tunnel.ts'
 
-/** No answer that kubepass needs is near this size. */
+/** Every response that kubepass needs is far smaller. */
 const MAX_RESPONSE_BYTES = 4 * 1024 * 1024
-/** How long a proxy may take to open a tunnel. */
+/** Time limit for a proxy to open a tunnel. */
 const TUNNEL_MS = 10_000
-/** Longer than any exchange may take. */
+/** Longer than any exchange takes. */
 const DAY_MS = 86_400_000
 
 export interface HttpRequest {
@@ -19,7 +19,7 @@ export interface HttpRequest {
   method: 'GET' | 'POST' | 'DELETE'
   headers: Record<string, string>
   body?: string
-  /** Shown when the connection is made. */
+  /** Sent in the TLS handshake. */
   clientCertificate?: ClientCertificate | undefined
   signal: AbortSignal
 }
@@ -37,18 +37,18 @@ export interface HttpResponse {
 }
 
 export interface TlsSettings {
-  /** PEM; nothing else is trusted. The system's roots when undefined. */
+  /** PEM of the only CAs to trust; if undefined, Node.js trusts its default CAs. */
   ca: string | undefined
   /** The host or the IP address in the certificate, if it differs from the host of the URL. */
   serverName: string | undefined
-  /** The proxy to use. The environment has no say here. */
+  /** The proxy to use. The proxy variables of the environment have no effect here. */
   proxyUrl: URL | undefined
 }
 
-/** What came is no answer that can be used. Its message is ours. */
+/** The response cannot be used. The message has no text from the server. */
 export class InvalidResponse extends Error {}
 
-/** Nothing was sent: no connection came about, or none became free. Its cause says why. */
+/** The request was not sent: no connection was made, or none became free. `cause` has the reason. */
 export class NotSent extends Error {}
 
 export class ResponseTooLarge extends InvalidResponse {
@@ -56,20 +56,20 @@ export class ResponseTooLarge extends InvalidResponse {
 }
 
 /**
- * Exchanges over TLS, one at a time unless more are allowed: no redirect is followed, no answer over 4 MiB is read. A network
- * failure rejects with Node's own error, an abort with the signal's reason; before the connection stood, with NotSent.
+ * An HTTPS client. It follows no redirect and reads no response over 4 MiB. A network failure rejects with the error of Node.js, an
+ * abort with the signal's reason. If the request was not sent, that error is the cause of a NotSent.
  */
 export class Http {
-  /** Its certificate is not judged by the API server's CA. */
+  /** Whether the proxy uses TLS. Node.js checks the proxy's certificate with its default CAs, not with the API server's CA. */
   readonly hasTlsProxy: boolean
   readonly #options: AgentOptions
   readonly #proxyUrl: URL | undefined
-  /** One for each certificate, and one for none: what a connection has shown counts for each of its calls. */
+  /** One agent for each client certificate, and one for none: the certificate of a connection applies to every request on it. */
   readonly #agents = new Map<ClientCertificate | undefined, Agent>()
 
   readonly #connections: number
 
-  /** @param connections at most, of those that are kept open; what waits for one is sent in its turn */
+  /** @param connections the most connections to keep open; further requests wait for a free one */
   constructor({ ca, serverName, proxyUrl }: TlsSettings, connections = 1) {
     this.#connections = connections
     this.#proxyUrl = proxyUrl
@@ -94,7 +94,7 @@ export class Http {
     return exchange(request, agent)
   }
 
-  /** On a connection of its own, which may reach another server behind a balancer; no client certificate is shown there. */
+  /** Uses a new connection without a client certificate. Behind a load balancer it may reach another server. */
   async exchangeOnNewConnection(request: Omit<HttpRequest, 'clientCertificate'>): Promise<HttpResponse> {
     const agent = new TunnelingAgent({ ...this.#options, keepAlive: false, maxCachedSessions: 0 }, this.#proxyUrl)
     try {
@@ -108,24 +108,24 @@ export class Http {
     for (const agent of this.#agents.values()) agent.destroy()
   }
 
-  #agentFor(shown: ClientCertificate | undefined): Agent {
+  #agentFor(clientCertificate: ClientCertificate | undefined): Agent {
     const options = {
       ...this.#options,
       keepAlive: true,
       maxSockets: this.#connections,
-      ...(shown && { cert: shown.certificate, key: shown.key.reveal() }),
+      ...(clientCertificate && { cert: clientCertificate.certificate, key: clientCertificate.key.reveal() }),
     }
     return new TunnelingAgent(options, this.#proxyUrl)
   }
 }
 
-/** Node.js alone would accept a common name as the host. */
+/** Refuses a certificate without a subjectAltName, because Node.js would accept its common name as the host. */
 function wrongName(host: string, certificate: PeerCertificate): Error | undefined {
   if (certificate.subjectaltname !== undefined) return checkServerIdentity(host, certificate)
   return Object.assign(new Error('the certificate names no host'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })
 }
 
-/** Connects through the proxy, if there is one. destroy() ends each connection, also a connection that waits for the proxy. */
+/** Connects through the proxy, if one is set. destroy() also ends connections that still wait for the proxy. */
 class TunnelingAgent extends Agent {
   readonly #proxyUrl: URL | undefined
   readonly #connections = new Set<Duplex>()
@@ -164,25 +164,25 @@ class TunnelingAgent extends Agent {
   }
 }
 
-/** Where plain HTTP may carry a token. */
+/** Whether the host of the URL is this machine. Only there kubepass sends a token over plain HTTP. */
 export function isLoopback({ hostname }: URL): boolean {
   return ['127.0.0.1', '[::1]', 'localhost'].includes(hostname)
 }
 
-/** Plain HTTP, for a loopback address only. Node's global agent could send the request to a proxy that a variable names. */
+/** Plain HTTP for a loopback address. It uses no agent, because the global agent of Node.js may use a proxy from a variable. */
 export function exchangeOnLoopback(request: HttpRequest): Promise<HttpResponse> {
   return exchange(request, undefined)
 }
 
-/** Settles exactly once on every path, and no later than `signal` is aborted. */
+/** The promise settles exactly once on every path, and at the latest when `signal` aborts. */
 function exchange({ url, method, headers, body, signal }: HttpRequest, agent: Agent | undefined): Promise<HttpResponse> {
   const send = url.protocol === 'http:' ? plainRequest : tlsRequest
-  // A timer of an AbortSignal keeps no process alive: without a timer of its own an exchange could end in silence.
+  // The timer of an AbortSignal does not keep the process alive. Without this timer, Node.js could exit during the exchange.
   const keptAlive = setInterval(() => undefined, DAY_MS)
   const settled = new Promise<HttpResponse>((resolve, reject) => {
     let isConnected = false
     if (signal.aborted) return fail(signal.reason as Error)
-    // Without its length a DELETE's body is not sent, and the uid precondition in it is lost.
+    // Without content-length Node.js does not send the body of a DELETE, and the uid precondition in it is lost.
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
     const outgoing = send(url, { method, headers: { ...headers, ...length }, signal, agent: agent ?? false }, (incoming) => {
       const chunks: Buffer[] = []
@@ -203,14 +203,14 @@ function exchange({ url, method, headers, body, signal }: HttpRequest, agent: Ag
       isConnected = !socket.connecting && !('secureConnecting' in socket && socket.secureConnecting === true)
       if (!isConnected) socket.once(send === plainRequest ? 'connect' : 'secureConnect', () => (isConnected = true))
     })
-    // Without a listener Node closes the connection after an answer 101, and says nothing.
+    // Without this listener Node.js closes the connection after a 101 response, and emits no event.
     outgoing.on('upgrade', (_incoming, socket) => {
       socket.destroy()
       fail(new InvalidResponse('the answer is 101 Switching Protocols, which was not asked for'))
     })
     outgoing.on('error', fail)
     outgoing.on('close', () => fail(Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' })))
-    // While a proxy is silent, Node keeps even this from the request.
+    // While a proxy does not respond, Node.js does not pass the abort to the request.
     signal.addEventListener('abort', () => fail(signal.reason as Error), { once: true })
     outgoing.end(body)
 

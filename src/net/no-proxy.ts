@@ -2,8 +2,8 @@ import { BlockList, isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
 
 /**
- * Whether a URL is reached without a proxy, by the rules of Go's httpproxy, which kubectl follows: a loopback address and
- * localhost always, and what an entry of NO_PROXY names.
+ * Whether kubepass connects to a URL without a proxy. The rules are those of Go's httpproxy, which kubectl follows: loopback
+ * addresses and localhost always, and each host that an entry of NO_PROXY matches.
  * https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config
  */
 export function isExcepted(target: URL, noProxy: string): boolean {
@@ -18,8 +18,8 @@ function matches(entry: string, host: string, port: string): boolean {
   const [, network = '', prefix = ''] = /^([^/]+)\/(\d+)$/.exec(entry) ?? []
   const family = familyOf(network)
   if (family !== 0 && Number(prefix) <= (family === 4 ? 32 : 128)) return isIn(host, network, Number(prefix))
-  const [name, itsPort] = splitPort(entry)
-  if (name === '' || (itsPort !== '' && itsPort !== port)) return false
+  const [name, entryPort] = splitPort(entry)
+  if (name === '' || (entryPort !== '' && entryPort !== port)) return false
   if (familyOf(name) !== 0) return isIn(host, name, familyOf(name) === 4 ? 32 : 128)
   // An entry that is a domain never matches an IP address.
   if (familyOf(host) !== 0) return false
@@ -54,7 +54,7 @@ function isWithin(address: string, network: string, prefix: number): boolean {
   return list.check(address, nameOf(address))
 }
 
-/** Like Go, does not take an address with a zone for an IP address. */
+/** 4 or 6; 0 for no IP address. As in Go, an address with a zone is no IP address. */
 function familyOf(text: string): number {
   return text.includes('%') ? 0 : isIP(text)
 }

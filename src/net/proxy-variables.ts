@@ -3,21 +3,21 @@ import { quote } from '../base/quote.ts'
 import type { Seal } from '../redact/sealed-string.ts'
 import { isExcepted } from './no-proxy.ts'
 
-/** How a proxy's URL with a password is written. */
+/** An example of a proxy's URL with a password, for messages. */
 export const PROXY_EXAMPLE = 'http://user:password@proxy.example.com:3128 (user and password percent-encoded)'
 
 const NAME = /^(https?|all)_proxy$/i
-/** Up to the last @: the password of a URL that was written wrongly is one, too. */
+/** Matches up to the last @, so that it also finds the password of a malformed URL. */
 const PASSWORD = /^(?:\w+:\/\/)?[^:@/]*:(?!\/\/)(.+)@/
-/** A shorter one is a word that stands elsewhere, too, as in PATH, which would then be taken for a secret. */
+/** A shorter password may be part of other values, such as PATH, which would then count as secrets. */
 const SHORTEST = 8
 
-/** The password in a variable that names a proxy; undefined for any other. */
+/** The password in a proxy variable; undefined for any other variable. */
 export function proxyPassword(name: string, value: string): string | undefined {
   return NAME.test(name) ? PASSWORD.exec(value)?.[1] : undefined
 }
 
-/** Seals the password in each variable that names a proxy. */
+/** Seals the password of each proxy variable, as written and percent-decoded. */
 export function sealProxyPasswords(env: NodeJS.ProcessEnv, seal: Seal): void {
   for (const [name, value = ''] of Object.entries(env)) {
     const password = proxyPassword(name, value) ?? ''
@@ -26,19 +26,19 @@ export function sealProxyPasswords(env: NodeJS.ProcessEnv, seal: Seal): void {
 }
 
 /**
- * The proxy that the environment names for this URL, by the rules of Go's httpproxy: HTTPS_PROXY before https_proxy, NO_PROXY
- * before no_proxy.
+ * The proxy of the environment for this URL, by the rules of Go's httpproxy: HTTPS_PROXY takes precedence over https_proxy, and
+ * NO_PROXY over no_proxy.
  */
 export function proxyFor(target: URL, env: NodeJS.ProcessEnv): URL | undefined {
   const { name, url } = proxyOf(env)
   if (url === undefined || isExcepted(target, env[env['NO_PROXY'] ? 'NO_PROXY' : 'no_proxy'] ?? '')) return undefined
   if (url !== 'wrong' && /^https?:$/.test(url.protocol)) return url
   throw new KubepassError('INPUT', `${name} names a proxy for ${quote(target.host)} that is neither http nor https.`, {
-    hint: `kubepass uses no SOCKS proxy: give an http proxy, for example ${PROXY_EXAMPLE}, or name the host in NO_PROXY if it is reached without.`,
+    hint: `kubepass supports no SOCKS proxy: give an http proxy, for example ${PROXY_EXAMPLE}. If the host needs no proxy, name it in NO_PROXY.`,
   })
 }
 
-/** Whether what names the proxy is a URL at all. */
+/** The problem with the proxy variable; undefined if it has a valid URL or is not set. */
 export function problemOfProxy(env: NodeJS.ProcessEnv): string | undefined {
   const { name, url } = proxyOf(env)
   return url === 'wrong' ? `${name} is no URL that can be used; for example: ${PROXY_EXAMPLE}` : undefined
@@ -50,12 +50,12 @@ function proxyOf(env: NodeJS.ProcessEnv): { name: string; url: URL | 'wrong' | u
   if (value === '') return { name, url: undefined }
   const hasNoHost = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:\/|$)/i.test(value)
   const url = hasNoHost || /[\s\p{Cc}]/u.test(value) ? null : URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`)
-  // A slash in a password ends the host, and the rest of it begins a path.
+  // A slash in a password ends the host, so that the rest of the password with the @ becomes the path.
   const good = url !== null && [url.username, url.password].every((text) => decoded(text) !== undefined) && !url.pathname.includes('@')
   return { name, url: good ? url : 'wrong' }
 }
 
-/** The variables that name a proxy and that the scan does not get. */
+/** The names of the proxy variables that the scan does not get. */
 export function withheldProxies(env: NodeJS.ProcessEnv, scanEnv: NodeJS.ProcessEnv): string[] {
   return Object.keys(env).filter((name) => NAME.test(name) && scanEnv[name] === undefined)
 }

@@ -6,28 +6,28 @@ import { InvalidResponse, NotSent, type HttpResponse, ResponseTooLarge } from '.
 const ATTEMPT_MS = 10_000
 const FIRST_WAIT_MS = 200
 const LONGEST_WAIT_MS = 5_000
-/** kubectl gives up at once. A resolver can be late with a new name, so that a few seconds help. */
+/** How long to retry a host without an address. kubectl gives up at once, but a resolver may learn a new name some seconds late. */
 const UNKNOWN_HOST_MS = 5_000
 const FIRST_NOTICE_MS = 3_000
 const NEXT_NOTICE_MS = 15_000
-/** A timer that is set for longer fires at once. */
+/** Node.js fires a timer for a longer time at once. */
 export const MAX_TIMER_MS = 2 ** 31 - 1
 
 export interface RetryResult {
-  /** The last answer, or how the last try failed; one that was cut off counts only if it was the first. */
+  /** The last response or failure. An attempt that the deadline ended counts only if it was the first. */
   last: HttpResponse | { failure: unknown }
-  /** A try before or at the end was sent and not clearly answered: it may have taken effect. */
+  /** True if some attempt was sent and got no clear response, so that it may have had its effect. */
   mayHaveActed: boolean
 }
 
 export interface RetryOptions {
-  /** Gets a line with the reason and the time that is left: after 3 s without an answer, then every 15 s. */
+  /** Gets a line with the reason and the remaining time: after 3 s without a response, then every 15 s. */
   readonly info: (text: string) => void
-  /** No answer has shown yet that the host exists: without an address the call fails after 5 s. */
+  /** True until a response has shown that the host exists. If it has no address, the call then fails after 5 s. */
   readonly isNewHost: boolean
 }
 
-/** Tests give a clock of their own, so that they need not wait. */
+/** Tests pass their own clock, so that they do not wait. */
 export interface Clock {
   now(): number
   sleep(milliseconds: number, signal: AbortSignal): Promise<unknown>
@@ -36,8 +36,8 @@ export interface Clock {
 const systemClock: Clock = { now: () => Date.now(), sleep: (milliseconds, signal) => sleep(milliseconds, undefined, { signal }) }
 
 /**
- * Tries until there is an answer that trying again cannot change, or `signal` ends it. Tried again:
- * network failures, 408, 429 and 5xx, after growing waits, or when Retry-After says.
+ * Repeats an attempt after a network failure, 408, 429 or 5xx, until another result or until `signal` aborts. The waits grow; a
+ * longer Retry-After takes precedence.
  */
 export async function retry(
   attempt: (signal: AbortSignal) => Promise<HttpResponse>,
@@ -49,7 +49,7 @@ export async function retry(
   let mayHaveActed = false
   let before: RetryResult['last'] | undefined
   const done = new AbortController()
-  void tell()
+  void reportProgress()
   try {
     for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
       const last = await attempt(deadlineAfter(ATTEMPT_MS, signal)).catch((error: unknown) =>
@@ -62,9 +62,9 @@ export async function retry(
       before = last
       const patience = isNewHost && 'failure' in last && isUnknownHost(last.failure) ? began + UNKNOWN_HOST_MS - clock.now() : Infinity
       if (patience <= 0) return { last, mayHaveActed }
-      const asked = 'failure' in last ? 0 : Math.min(Number(last.headers['retry-after']) * 1000 || 0, MAX_TIMER_MS)
+      const retryAfter = 'failure' in last ? 0 : Math.min(Number(last.headers['retry-after']) * 1000 || 0, MAX_TIMER_MS)
       try {
-        await clock.sleep(Math.min(Math.max(asked, wait * (0.5 + Math.random() / 2)), patience), signal)
+        await clock.sleep(Math.min(Math.max(retryAfter, wait * (0.5 + Math.random() / 2)), patience), signal)
       } catch {
         return { last, mayHaveActed }
       }
@@ -73,7 +73,7 @@ export async function retry(
     done.abort()
   }
 
-  async function tell(): Promise<void> {
+  async function reportProgress(): Promise<void> {
     for (let wait = FIRST_NOTICE_MS; ; wait = NEXT_NOTICE_MS) {
       try {
         await clock.sleep(wait, done.signal)
@@ -81,8 +81,8 @@ export async function retry(
         return
       }
       const left = Math.ceil((endOfDeadline(signal) - clock.now()) / 1000)
-      const what = before === undefined ? 'does not answer yet; waiting' : `does not answer as it should (${whyOf(before)}); trying again`
-      info(`${what}${left < Infinity ? ` for ${Math.max(0, left)} s` : ''}.`)
+      const state = before === undefined ? 'does not answer yet; waiting' : `does not answer as it should (${whyOf(before)}); trying again`
+      info(`${state}${left < Infinity ? ` for ${Math.max(0, left)} s` : ''}.`)
     }
   }
 }
@@ -95,7 +95,7 @@ export function isTransient(status: number): boolean {
   return status === 408 || status === 429 || status >= 500
 }
 
-/** A certificate that does not verify now will not verify the next time. */
+/** Whether the server's certificate failed verification. That is not retried, because the next attempt would fail, too. */
 export function isCertificateError(failure: unknown): boolean {
   return !requiresClientCertificate(failure) && UNTRUSTED.test(errnoOf(failure))
 }
@@ -103,12 +103,12 @@ export function isCertificateError(failure: unknown): boolean {
 // https://nodejs.org/docs/latest-v24.x/api/tls.html#x509-certificate-error-codes
 const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY|DECODE)|^(INVALID_(CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|EPROTO)$/
 
-/** The other side's alert: it is our certificate that it misses, or does not take. */
+/** Whether a TLS alert of the server says that it misses or rejects our client certificate. */
 export function requiresClientCertificate(failure: unknown): boolean {
   return /_ALERT_.*(CERT|UNKNOWN_CA)/.test(errnoOf(failure))
 }
 
-/** No resolver knows an address. A resolver that is down gives EAI_AGAIN, which can heal. */
+/** Whether the resolver says that the host has no address. A resolver that is down gives EAI_AGAIN, which is retried. */
 export function isUnknownHost(failure: unknown): boolean {
   return errnoOf(failure) === 'ENOTFOUND'
 }
@@ -127,13 +127,13 @@ function isTimeout(failure: unknown): boolean {
 
 const NO_TUNNEL = 'ERR_PROXY_TUNNEL'
 
-/** What a proxy said that made no tunnel. */
+/** The status with which a proxy refused a tunnel; undefined for any other failure. */
 export function proxyStatusOf(failure: unknown): number | undefined {
   const { statusCode } = errnoOf(failure) === NO_TUNNEL ? (failure as { statusCode?: unknown }) : {}
   return typeof statusCode === 'number' ? statusCode : undefined
 }
 
-/** Our own words or only Node's code: its message may quote what the other side sent. */
+/** The reason as our own text or the code of Node.js; not the message of Node.js, because it may quote bytes from the server. */
 export function reasonOf(failure: unknown): string {
   if (failure instanceof InvalidResponse) return failure.message
   const status = proxyStatusOf(failure)

@@ -2,9 +2,9 @@ import { request as plainRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
 import { isIP, type Socket } from 'node:net'
 
-/** The proxy answered, but opened no tunnel. */
+/** The proxy responded, but opened no tunnel. */
 export class TunnelRefused extends Error {
-  /** Node's own code for a tunnel that failed. */
+  /** The code that Node.js itself uses for a failed tunnel. */
   readonly code = 'ERR_PROXY_TUNNEL'
   readonly statusCode: number
 
@@ -15,11 +15,11 @@ export class TunnelRefused extends Error {
 }
 
 /**
- * Opens a tunnel through an HTTP proxy. Node's own agent can do so as well (`proxyEnv`), but reads an answer without an end
- * into memory, until it throws where no listener catches the error.
+ * Opens a tunnel through an HTTP proxy. The agent of Node.js can do that (`proxyEnv`), but it reads an endless response into
+ * memory, until it throws an error that no listener can catch.
  * https://datatracker.ietf.org/doc/html/rfc9110#name-connect
  * @param target host and port, an IPv6 address in brackets
- * @throws TunnelRefused, or Node's own error of the connection; the reason of `signal` when it is aborted
+ * @throws TunnelRefused, or the connection error of Node.js; the reason of `signal` if it is aborted
  */
 export function openTunnel(proxy: URL, target: string, signal: AbortSignal): Promise<Socket> {
   const host = proxy.hostname.replace(/^\[|\]$/g, '')
@@ -30,7 +30,7 @@ export function openTunnel(proxy: URL, target: string, signal: AbortSignal): Pro
     port: proxy.port || (isTls ? 443 : 80),
     path: target,
     headers: { host: target, ...authorization(proxy) },
-    // Node would otherwise take the name to check from the host header, which names the target and not the proxy.
+    // Otherwise Node.js would check the proxy's certificate against the host header, which names the target.
     servername: isIP(host) === 0 ? host : '',
     rejectUnauthorized: true,
     agent: false as const,

@@ -5,19 +5,19 @@ import { readSmallFile } from '../config/small-file.ts'
 import type { Seal, SealedString } from '../redact/sealed-string.ts'
 import type { JobInfo } from '../state/job-info.ts'
 
-/** Where a platform tells whether a run of it is over. */
+/** The API of a CI platform that tells `sweep` whether a run is over. */
 export interface CiApi {
-  /** How people call the platform. */
+  /** The platform's name in messages. */
   readonly name: string
-  /** Its URL, as its runs know it: of another's runs it can tell nothing. */
+  /** The platform's URL, as its runs record it. The API knows nothing of another instance's runs. */
   readonly instance: string
-  /** What must be given before it can be asked; undefined when all is there. */
+  /** The variables and flags of which the API needs one; undefined when it has a token. */
   readonly needs: string | undefined
-  /** @throws the reason why it cannot tell */
+  /** @throws KubepassError with the reason why the API does not tell */
   isOver(run: JobInfo, signal: AbortSignal): Promise<boolean>
 }
 
-/** For each platform that can be asked. Tokens are read now, the network is not used yet. */
+/** One CiApi for each platform that has such an API. Reads the API tokens now, sends no request yet. */
 export function ciApis(
   env: NodeJS.ProcessEnv,
   flags: Readonly<Record<string, string | boolean | undefined>>,
@@ -42,7 +42,7 @@ export function ciApis(
         name: 'GitHub',
         instance: env['GITHUB_SERVER_URL'] ?? 'https://github.com',
         needs: github === undefined ? 'GITHUB_TOKEN, or --github-token-file' : undefined,
-        // Most have no use for it, and it takes long to load.
+        // Imported only when called: most sweeps do not need @actions/github, which is slow to load.
         isOver: async (run, signal) => (await import('./github-run-status.ts')).isOverOnGithub(run, needed(github), env, signal),
       },
     ],

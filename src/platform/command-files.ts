@@ -5,34 +5,35 @@ import { obstacleAt, removeTree, restoreAccess } from '../system/restore-access.
 import { appendAtomically, makeFolder, overwrite, writePrivate } from '../system/files.ts'
 
 export interface TamperReport {
-  /** The names of the files that somebody else has changed. */
+  /** The variables of the command files that another process than kubepass changed. */
   changed: string[]
-  /** The names of those that cannot be put back, or even looked at; and why. */
+  /** The variables of the command files that kubepass could not restore or read. */
   left: string[]
+  /** The reason for each entry of `left`. */
   why?: string[]
-  /** What had a mode by which its owner could not use it, and has it no more. */
+  /** The paths whose mode kept their owner out, with that mode. kubepass has restored the access. */
   closed?: string[]
 }
 
 /**
- * The files by which a step speaks to its runner. The scan is not told where they are, and can find out. What it writes
- * there would count as ours: variables of later steps, outputs, the state of the post step.
+ * The files through which a step sends commands to its runner. The scan does not get their paths, but can find them. The runner
+ * would take the scan's lines for those of kubepass: variables of later steps, outputs, the state for the post step.
  */
 export class CommandFiles {
   readonly #paths: ReadonlyMap<string, string>
-  /** While a scan may run, what each must hold; undefined where no file was. */
+  /** While a scan may run: the expected content of each file; undefined if there was no file. */
   readonly #kept = new Map<string, Buffer | undefined>()
-  /** And the folders where they lie, unless these are links. */
+  /** The folders of these files, except symbolic links. */
   readonly #folders = new Set<string>()
-  /** The paths that the scan closed and an append opened again, with their modes. */
+  /** The paths whose access the scan removed and append() restored, with their modes. */
   readonly #closed: string[] = []
 
-  /** @param names the variables that hold their paths */
+  /** @param names the variables that hold the paths of the files */
   constructor(env: NodeJS.ProcessEnv, names: readonly string[]) {
     this.#paths = new Map(names.map((name): [string, string] => [name, env[name] ?? '']).filter(([, path]) => path !== ''))
   }
 
-  /** @param given those that the scan is meant to write to */
+  /** @param given the variables of the files that the scan may write to */
   guard(given: readonly string[]): void {
     for (const [name, path] of this.#paths) {
       if (given.includes(name)) continue
@@ -40,7 +41,7 @@ export class CommandFiles {
         this.#kept.set(name, contentOf(path))
         if (isFolder(dirname(path))) this.#folders.add(dirname(path))
       } catch {
-        // What was no file before has nothing that could be put back.
+        // A path that is not a readable file has no content that restore() could write.
       }
     }
   }
@@ -49,13 +50,13 @@ export class CommandFiles {
     const path = this.#paths.get(name)
     if (path === undefined) throw Object.assign(new Error(`${name} is not set`), { code: 'ENOENT' })
     appendAtomically(path, text, (closed) => {
-      // Before the scan it was somebody else.
+      // A mode that was changed before guard() was not changed by the scan.
       if (this.#kept.size > 0) this.#closed.push(...closed)
     })
     if (this.#kept.has(name)) this.#kept.set(name, Buffer.concat([this.#kept.get(name) ?? Buffer.alloc(0), Buffer.from(text)]))
   }
 
-  /** Makes them what they were, but for what we have written since. For when nothing of the scan is left. */
+  /** Restores the files, with what append() has added since guard(). Call it when no process of the scan is left. */
   restore(uid: number): TamperReport {
     const tampered: TamperReport = { changed: [], left: [] }
     const why: string[] = []
@@ -77,12 +78,12 @@ export class CommandFiles {
     return { ...tampered, ...(why.length > 0 && { why }), ...(closed.length > 0 && { closed }) }
   }
 
-  /** Whoever changes what is there now could change it later, too. */
+  /** If the scan replaced the file's folder by a link, it could change a file behind the link later, too. */
   #isBehindLink(path: string): boolean {
     return this.#folders.has(dirname(path)) && lstatSync(dirname(path), { throwIfNoEntry: false })?.isSymbolicLink() === true
   }
 
-  /** A new file, as the runner made the old one: the other may have a second name elsewhere. */
+  /** Writes a new file with the mode that the runner gave the old one. The old file may have a second hard link. */
   #putBack(path: string, kept: Buffer | undefined): void {
     try {
       if (this.#isBehindLink(path)) removeTree(dirname(path))
@@ -91,7 +92,7 @@ export class CommandFiles {
       makeFolder(dirname(path))
       writePrivate(path, kept, 0o644)
     } catch (error) {
-      // Where the folder is not ours, its file can be.
+      // In a folder of another user kubepass cannot replace the file, but it can overwrite a file of its own.
       if (errnoOf(error) !== 'EACCES') throw error
       overwrite(path, kept ?? Buffer.alloc(0))
     }
@@ -105,14 +106,14 @@ function isFolder(path: string): boolean {
 function isAsKept(path: string, kept: Buffer | undefined): boolean {
   const about = lstatSync(path, { throwIfNoEntry: false })
   if (about === undefined) return kept === undefined
-  // An empty file says nothing, whoever made it.
+  // An empty file holds no command, so it does not matter which process made it.
   if (kept === undefined) return about.isFile() && about.size === 0
   return about.isFile() && about.size === kept.length && contentOf(path)?.equals(kept) === true
 }
 
 /**
- * @returns undefined when nothing is there
- * @throws when what is there is no file, or cannot be read
+ * @returns undefined when the path does not exist
+ * @throws when the path is not a regular file, or cannot be read
  */
 function contentOf(path: string): Buffer | undefined {
   let file: number

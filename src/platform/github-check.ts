@@ -6,11 +6,14 @@ import type { Evidence } from '../state/evidence.ts'
 
 const REQUEST_TIMEOUT_MS = 10_000
 
-/** A check run with the evidence as its text. https://docs.github.com/en/rest/checks/runs#create-a-check-run */
+/** Creates a check run with the evidence as its text. https://docs.github.com/en/rest/checks/runs#create-a-check-run */
 export async function publishCheck(evidence: Evidence, token: SealedString, env: NodeJS.ProcessEnv): Promise<void> {
-  // An earlier step can set it, and Octokit would obey.
+  // An earlier step can set this variable, and Octokit would then accept every certificate.
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') {
-    throw new KubepassError('INPUT', 'No check run is made while NODE_TLS_REJECT_UNAUTHORIZED is 0: anybody could answer for GitHub.')
+    throw new KubepassError(
+      'INPUT',
+      'kubepass creates no check run while NODE_TLS_REJECT_UNAUTHORIZED is 0: any server could pose as GitHub.',
+    )
   }
   const pullRequest = context.payload.pull_request as { head?: { sha?: string } } | undefined
   try {
@@ -18,20 +21,20 @@ export async function publishCheck(evidence: Evidence, token: SealedString, env:
       ...context.repo,
       name: `kubepass / ${evidence.run.job}`,
       external_id: evidence.granted?.bound_to ?? `${evidence.run.id}-${evidence.run.attempt}`,
-      // Of a pull request the job sees a merge that nobody else does.
+      // In a pull request GITHUB_SHA is a merge commit, whose checks the pull request does not show.
       head_sha: pullRequest?.head?.sha ?? context.sha,
       status: 'completed',
       conclusion: evidence.error === null ? 'success' : 'failure',
       output: {
         title: `Credential: ${credentialOutcome(evidence)}`,
-        summary: `The record of ${evidence.run.job}.`,
+        summary: `The evidence of ${evidence.run.job}.`,
         text: asMarkdown(evidence),
       },
       request: { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) },
     })
   } catch (error) {
     const status = typeof error === 'object' && error !== null && 'status' in error ? String(error.status) : 'no answer'
-    throw new KubepassError('REFUSED', `GitHub took no check run (${status}).`, {
+    throw new KubepassError('REFUSED', `GitHub did not accept the check run (${status}).`, {
       hint: 'Add to the job:\n  permissions:\n    checks: write',
     })
   }

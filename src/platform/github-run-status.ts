@@ -5,13 +5,13 @@ import type { JobInfo } from '../state/job-info.ts'
 
 /** https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run-attempt */
 export async function isOverOnGithub(run: JobInfo, token: SealedString, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<boolean> {
-  // Octokit would obey.
+  // Octokit would accept every certificate.
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0')
-    throw new KubepassError('INPUT', 'NODE_TLS_REJECT_UNAUTHORIZED is 0, so that anybody could answer for it')
+    throw new KubepassError('INPUT', 'NODE_TLS_REJECT_UNAUTHORIZED is 0, so any server could pose as GitHub')
   const [owner = '', repo = '', ...more] = run.repository.split('/')
   const numbers = [run.id, run.attempt].every((text) => /^[1-9]\d{0,15}$/.test(text))
   if (!numbers || ![owner, repo].every((text) => /^[\w.-]+$/.test(text)) || more.length > 0)
-    throw new KubepassError('INPUT', 'a bound Secret names no run of it')
+    throw new KubepassError('INPUT', 'a bound Secret names no run of GitHub')
   let status: unknown
   try {
     const { data } = await getOctokit(token.reveal()).rest.actions.getWorkflowRunAttempt({

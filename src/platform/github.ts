@@ -10,25 +10,25 @@ import type { Platform } from './platform.ts'
 import { neutralizeCommands } from './workflow-commands.ts'
 
 const STATE_KEY = 'run_state'
-/** Not the summary: it decides nothing, and what the scan tells there is no lie of ours. */
+/** Without GITHUB_STEP_SUMMARY: the runner only shows it, so a scan that writes to it changes no later step. */
 const COMMAND_FILES = ['GITHUB_ENV', 'GITHUB_PATH', 'GITHUB_STATE', 'GITHUB_OUTPUT']
 
 /**
- * GitHub Actions. What is needed before the scan is done here in a few lines; @actions/core, which takes as
- * long to load as the whole exchange with the API server, is loaded for outputs and variables.
+ * GitHub Actions. Loading @actions/core takes as long as all requests to the API server. So this file does what is needed before
+ * the scan itself, and loads @actions/core only to set outputs and variables.
  */
 export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) => string): Platform {
   const core = (): Promise<typeof import('@actions/core')> => {
-    // It prints by Node's stream: nobody may read that any more.
+    // @actions/core prints through Node's stream. If the reader of stdout is gone, an unhandled error would end the process.
     if (process.stdout.listenerCount('error') === 0) process.stdout.on('error', () => undefined)
     return import('@actions/core')
   }
   const ownerUid = process.getuid?.() ?? -1
   const commandFiles = new CommandFiles(env, COMMAND_FILES)
   const info = (text: string): void => print(STDOUT, `${redact(text)}\n`)
-  /** The word that ends the fence around the scan's output, while that stands. */
+  /** While the runner ignores workflow commands: the word that ends this. */
   let fence: string | undefined
-  // One write: a line of the scan must not come between, nor stand before it on the same line.
+  // One write that begins with a line end: no output of the scan can come between the lines, or before them on the same line.
   const command = (lines: string): void => {
     if (fence === undefined) return print(STDOUT, lines)
     const lifted = `\n::${fence}::\n`
@@ -61,7 +61,7 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
       repository: env['GITHUB_REPOSITORY'] ?? '',
       instance: env['GITHUB_SERVER_URL'] ?? '',
     },
-    // Two steps of a job must not meet, and nothing tells them apart.
+    // Two steps of a job must not use the same names, and no variable of the runner differs between them.
     runKey: undefined,
 
     timeoutWarnings: () => [],
@@ -84,7 +84,7 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     warn: (text) => annotate('warning', text),
     error: (text) => annotate('error', text),
 
-    // A synchronous append, so that it is there whenever we are killed. The last line of a name counts.
+    // A synchronous append, so that the state is complete whenever a signal kills kubepass. For the runner, the last line of a name counts.
     saveState: (state) => commandFiles.append('GITHUB_STATE', `${STATE_KEY}=${state === 'none' ? state : JSON.stringify(state)}\n`),
     deleteState: () => undefined,
     retryInstructions: () => undefined,
@@ -94,15 +94,15 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     restoreCommandFiles: () => commandFiles.restore(ownerUid),
     scanOutputs() {
       fence = randomUUID()
-      // On stdout only, behind the masks: on stderr, which the runner may read first, it would stop them.
+      // On stdout only, after the masks: the runner may read stderr before stdout, and would then ignore the masks.
       print(STDOUT, `::stop-commands::${fence}\n`)
       return {
         stdout: () => process.stdout,
         stderr: () => process.stderr,
-        // The order of the two streams is lost, so that a fence in one leaves a gap in the other.
+        // stop-commands is not enough: the runner does not keep the order of stdout and stderr.
         filters: (search) => [neutralizeCommands(search)],
         close(complete) {
-          // Of an output that was given up some may still come, and begin a line in the middle of its own: the fence stays.
+          // If the output is not complete, more may follow, also from the middle of a line. So the runner must go on ignoring commands.
           if (fence === undefined || !complete) return
           print(STDOUT, `\n::${fence}::\n`)
           fence = undefined
@@ -114,14 +114,14 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     publishCheck: async (evidence, token) => (await import('./github-check.ts')).publishCheck(evidence, token, env),
     report(evidence) {
       info(asText(evidence))
-      // As core's summary does; post needs nothing else of core, and would take twice as long with it.
+      // This is what the summary of @actions/core does. Loading @actions/core for it would double the time of the post step.
       if (env['GITHUB_STEP_SUMMARY']) appendAtomically(env['GITHUB_STEP_SUMMARY'], redact(asMarkdown(evidence)))
       return Promise.resolve()
     },
   }
 }
 
-/** The token, its two secret segments, and the base64 forms that the runner's own masks miss. */
+/** The token, its two secret segments, and the base64 forms that the runner does not mask by itself. */
 function maskedForms(secret: SealedString): string[] {
   const value = secret.reveal()
   const body = sensitivePart(value)
@@ -130,7 +130,7 @@ function maskedForms(secret: SealedString): string[] {
   return [...new Set([value, ...segments, ...encoded].flatMap(linesOf))]
 }
 
-/** The runner masks each line of a mask, however short: of a key only those that nothing else has. */
+/** The runner masks each line of a mask, however short. So of a PEM key only the lines that occur in no other text are masked. */
 function linesOf(form: string): string[] {
   return form.includes('\n') ? form.split('\n').filter((line) => line.length >= 16 && !line.startsWith('-----')) : [form]
 }

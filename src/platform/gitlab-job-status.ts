@@ -14,12 +14,12 @@ export async function isOverOnGitlab(
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (!/^[1-9]\d{0,15}$/.test(run.id) || run.repository === '') throw new KubepassError('INPUT', 'a bound Secret names no job of it')
+  if (!/^[1-9]\d{0,15}$/.test(run.id) || run.repository === '') throw new KubepassError('INPUT', 'a bound Secret names no job of GitLab')
   const url = URL.parse(
     `${env['CI_API_V4_URL'] ?? 'https://gitlab.com/api/v4'}/projects/${encodeURIComponent(run.repository)}/jobs/${run.id}`,
   )
   const plain = url?.protocol === 'http:' && isLoopback(url)
-  if (url === null || (url.protocol !== 'https:' && !plain)) throw new KubepassError('INPUT', 'CI_API_V4_URL is no https URL')
+  if (url === null || (url.protocol !== 'https:' && !plain)) throw new KubepassError('INPUT', 'CI_API_V4_URL is not an https URL')
   const headers = {
     accept: 'application/json',
     ...('personal' in auth ? { 'private-token': auth.personal.reveal() } : { 'job-token': auth.job.reveal() }),
@@ -30,7 +30,7 @@ export async function isOverOnGitlab(
     const { last } = await retry(
       (attempt) => exchange({ url, method: 'GET', headers, signal: attempt }),
       signal,
-      // Of what it cannot tell within seconds the sweep says so.
+      // Prints no "trying again" line: the sweep reports a status that it does not get within seconds.
       { info: () => undefined, isNewHost: true },
     )
     const answer = 'failure' in last ? reasonOf(last.failure) : last.status

@@ -9,10 +9,10 @@ interface Check {
   detail: string
 }
 
-/** An hour of renewals is 4 of them, a day 100. */
+/** In characters. Each renewal adds a line: an hour has 4 renewals, a day 100. */
 const LONGEST_DETAIL = 20_000
 
-/** What kubepass promises, one check each; a scan's own findings belong in its own report. */
+/** One check for each promise of kubepass. The scan's findings belong into the scan's own report. */
 function checksOf(evidence: Evidence): Check[] {
   const { requested, granted, renewed, verified, used, revoked, proven, finished, error } = evidence
   const scan = 'the scan runs to its end'
@@ -31,7 +31,7 @@ function checksOf(evidence: Evidence): Check[] {
     ['the credential is revoked', revoked !== null, credentialOutcome(evidence)],
     ['the credential is proven dead', proven !== null, credentialOutcome(evidence)],
   ]
-  // What ended the run is the first thing that was not seen; a scan that was killed ends none.
+  // In a failed run, the first check that has not passed is the failed one. A killed scan fails its check without an error of the run.
   const killed = used !== null && finished ? scan : undefined
   const failed = error === null ? killed : seen.find(([, good]) => !good)?.[0]
   return seen.map(([name, good, detail]) => ({

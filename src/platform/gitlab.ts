@@ -15,8 +15,8 @@ import type { Platform } from './platform.ts'
 const REPORTS = 'kubepass-reports'
 
 /**
- * GitLab CI: main is the job's script, post its after_script. The runner can learn no mask, so that the redactor
- * is the only wall, and nothing of @actions/* may run here: its add-mask would print the token.
+ * GitLab CI: main is the job's script, post its after_script. The runner accepts no masks from a job, so only the redactor keeps
+ * secrets out of the log. Code of @actions/* must not run here: its add-mask command would print the token.
  */
 export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv, redact: (text: string) => string): Platform {
   const flags = parseFlags(words, gitlabFlags, 0, 'gitlab/scan.yml gives these flags; is it of the same version as the program?')
@@ -46,7 +46,7 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
     hasLaterSteps: false,
     hasPost: true,
     postFailsJob: false,
-    // As the runner reads it.
+    // The values that the runner takes for true.
     debugTraceVariable: /^(1|t|true)$/i.test(env['CI_DEBUG_TRACE'] ?? '') ? 'CI_DEBUG_TRACE' : undefined,
     stdin: undefined,
     isCI: true,
@@ -83,12 +83,12 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
     warn: (text) => Promise.resolve(colour(33, `kubepass: warning: ${text}`)),
     error: (text) => Promise.resolve(colour(31, `kubepass: error: ${text}`)),
 
-    // A hint, which only some runners pass on to after_script.
+    // Only some runners pass GITLAB_ENV on to after_script, so the post step does not rely on this state.
     saveState(state) {
       try {
         commandFiles.append('GITLAB_ENV', `KUBEPASS_RUN_STATE=${state === 'none' ? state : JSON.stringify(state)}\n`)
       } catch {
-        // Names can be derived without it.
+        // The post step derives the names from the job's id.
       }
     },
     deleteState: () => undefined,
@@ -98,7 +98,7 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
     guardCommandFiles: (given) => commandFiles.guard(given),
     restoreCommandFiles: () => commandFiles.restore(ownerUid),
     scanOutputs() {
-      // While the program is surely there: a scan, or after_script at the same time, can remove it.
+      // Loaded before the scan starts: the scan, or an after_script that runs at the same time, can remove the program's files.
       void reports().catch(() => undefined)
       section('start', 'kubepass_scan', 'The scan')
       return {
@@ -116,7 +116,7 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
       info(asText(evidence))
       section('end', 'kubepass_evidence', '')
       const { annotations, junit } = await reports()
-      // Where the scan has made a link of it, nothing is written behind that.
+      // If the scan replaced the folder by a link, kubepass writes nothing behind the link.
       const folder = join(resolveRealPath(workspace), REPORTS)
       makeFolder(folder)
       replaceFile(join(folder, 'junit.xml'), redact(junit(evidence)))
@@ -125,7 +125,7 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
   }
 }
 
-/** Where artifacts are looked for. A runner without containers may name a folder that only its containers have. */
+/** The folder in which the runner looks for artifacts. CI_PROJECT_DIR may name a folder that exists only in the runner's containers. */
 function workspaceOf(env: NodeJS.ProcessEnv): string {
   const named = env['CI_PROJECT_DIR'] ?? ''
   return named !== '' && statSync(named, { throwIfNoEntry: false })?.isDirectory() === true ? named : process.cwd()

@@ -11,58 +11,61 @@ import type { JobInfo } from '../state/job-info.ts'
 import type { RunState } from '../state/run-state.ts'
 import type { TamperReport } from './command-files.ts'
 
-/** Where we run. All that the story needs of it, and nothing else of it is seen. */
+/** The CI platform or terminal that kubepass runs on. All other code uses the platform only through this interface. */
 export interface Platform extends InputSource {
   readonly job: JobInfo
   /**
-   * What the names of this run's bound Secret and directory end with, 16 hex digits, if that can be known without a
-   * state: then the post step needs none.
+   * 16 hex digits, the end of the names of this run's bound Secret and directory. Undefined if they cannot be derived
+   * without a saved run state. If they can, the post step needs no state.
    */
   readonly runKey: string | undefined
-  /** Our own user id, which owns what we wrote. */
+  /** The user id of kubepass, which owns the files that kubepass wrote. */
   readonly ownerUid: number
-  /** Flags that are no inputs; only a person gives some. */
+  /** Flags that are no inputs; only a terminal has any. */
   readonly extraFlags?: Flags['extraFlags']
 
-  /** Where the job can ask for ID tokens. */
+  /** The service from which the job can request ID tokens. */
   idTokenRequest(seal: Seal): IdTokenRequest | undefined
-  /** The one that it was given at its start. */
+  /** The ID token that the platform gave the job at its start. */
   idToken(seal: Seal): SealedString | undefined
-  /** What a job without ID tokens must add; undefined where there are none. */
+  /** What the user must add to a job that has no ID token; undefined on a platform without ID tokens. */
   readonly idTokenInstructions: string | undefined
-  /** The host's own mask; not the wall, which is the redactor. */
+  /** Makes the runner mask the secret in its log. This only adds to the redactor, which hides secrets without it. */
   mask(secret: SealedString): void
 
   /**
-   * Time limits of the host that do not fit each other or the scan, as far as it tells of any.
-   * @param maxScan seconds; undefined when nobody has set it
+   * One warning for each pair of time limits, as far as the platform tells them, that do not fit each other or the scan.
+   * @param maxScan seconds; undefined when the input is not set
    */
   timeoutWarnings(maxScan: number | undefined): string[]
 
   info(text: string): void
-  /** What is being waited for; shown on a terminal only. */
+  /** Shows what kubepass waits for, on a terminal only. */
   progress(text: string): void
   warn(text: string): Promise<void>
   error(text: string): Promise<void>
 
-  /** @param run state none: nothing has been asked for yet */
+  /** @param state 'none' before kubepass has sent any request */
   saveState(state: RunState | 'none'): void
   readState(): string | undefined
-  /** The run is finished: nobody needs its state. */
+  /** Call it when the run is finished. */
   deleteState(): void
-  /** How a person can finish a run that could not be; undefined where a post step tries again. */
+  /** How a user can finish a run that kubepass could not finish; undefined if a post step tries again. */
   retryInstructions(): string | undefined
 
-  /** From here on nobody else may write to the host's files for commands, but for those that the scan is given. */
+  /**
+   * From now on restoreCommandFiles() undoes what other processes write to the runner's command files.
+   * @param given the variables of the files that the scan may write to
+   */
   guardCommandFiles(given: readonly string[]): void
-  /** Puts back what somebody else has written there. */
+  /** Restores the command files that another process than kubepass changed. */
   restoreCommandFiles(): TamperReport
-  /** The outputs of the scan: where they go, and what they pass through after the redactor. */
+  /** The targets of the scan's stdout and stderr, and the filters that follow the redactor. */
   scanOutputs(): ScanOutputs
   setOutput(id: OutputId, value: string | SealedString): Promise<void>
   exportVariable(name: string, value: string | SealedString): Promise<void>
   report(evidence: Evidence): Promise<void>
-  /** Shows the evidence beside the commit. */
+  /** Shows the evidence as a check run of the commit. */
   publishCheck(evidence: Evidence, token: SealedString): Promise<void>
 }
 
@@ -71,8 +74,8 @@ export interface ScanOutputs {
   stderr: () => Writable
   filters: (search: TextSearch) => Filter[]
   /**
-   * The scan has ended.
-   * @param complete whether all of its output is written; else some may still follow
+   * Call it when the scan has ended.
+   * @param complete whether all output is written; if not, more may follow
    */
   close(complete: boolean): void
 }

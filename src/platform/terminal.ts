@@ -15,16 +15,16 @@ import { stagingPath, stageReplacement, writePrivate } from '../system/files.ts'
 import { print, STDERR } from '../system/print.ts'
 import type { Platform } from './platform.ts'
 
-/** What a person asks for: a run, the end of one that was killed, or that of all whose time is over. */
+/** run: a new run. revoke: finishes a run that was killed. sweep: deletes what ended runs left. */
 export type Subcommand = 'run' | 'revoke' | 'sweep'
 
-const USAGES: Record<Subcommand, [wanted: number, usage: string]> = {
+const USAGES: Record<Subcommand, [positionalCount: number, usage: string]> = {
   run: [0, 'run [FLAGS] -- COMMAND'],
   revoke: [1, 'revoke [FLAGS] STATE-FILE'],
   sweep: [0, 'sweep [FLAGS]'],
 }
 
-/** A person's terminal: what the scan prints is on stdout, what we say is on stderr. */
+/** A user's terminal. stdout has the scan's output only; kubepass writes its messages to stderr. */
 export function terminalPlatform(
   subcommand: Subcommand,
   words: readonly string[],
@@ -32,9 +32,15 @@ export function terminalPlatform(
   redact: (text: string) => string,
 ): Platform {
   const { stderr } = process
-  const [wanted, usage] = USAGES[subcommand]
+  const [positionalCount, usage] = USAGES[subcommand]
   const hint = `kubepass ${usage}; kubepass help shows all flags.`
-  const { values, positionals, argv, extraFlags } = parseFlags(words, terminalFlags, wanted, hint, subcommand === 'sweep' ? sweepFlags : {})
+  const { values, positionals, argv, extraFlags } = parseFlags(
+    words,
+    terminalFlags,
+    positionalCount,
+    hint,
+    subcommand === 'sweep' ? sweepFlags : {},
+  )
   const [given] = positionals
   if (kubeconfigContent(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
     throw new KubepassError(
@@ -45,10 +51,10 @@ export function terminalPlatform(
       },
     )
   }
-  const received = given === undefined ? undefined : readStateFile(given)
+  const savedState = given === undefined ? undefined : readStateFile(given)
   let stateFile = given
   const style = (format: 'red' | 'yellow' | 'dim', text: string): string => styleText(format, text, { stream: stderr })
-  /** While the scan prints nobody may wait for a reader: what we say waits with what it says. */
+  /** While the scan runs, kubepass must not block on a slow reader of stderr. Its messages join the queue of the scan's output. */
   let scanning = false
   const write = (text: string): void => {
     const line = `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`
@@ -72,8 +78,8 @@ export function terminalPlatform(
     env,
     ownerUid: process.getuid?.() ?? -1,
     job: RUN,
-    // By the names that follow from it the run can be finished although its run state says nothing.
-    runKey: received !== undefined && parseRunState(received, boundSecretPrefix(RUN)) === undefined ? runKeyOf(given ?? '') : undefined,
+    // If the state file is unreadable, `revoke` can still finish the run: the file's name has the key.
+    runKey: savedState !== undefined && parseRunState(savedState, boundSecretPrefix(RUN)) === undefined ? runKeyOf(given ?? '') : undefined,
 
     timeoutWarnings: () => [],
     idTokenInstructions: undefined,
@@ -92,7 +98,7 @@ export function terminalPlatform(
       if (state === 'none') return
       const text = `${JSON.stringify(state)}\n`
       if (stateFile !== undefined) return stageReplacement(stateFile, text)()
-      // Under its own name from the first moment: should we be killed here, revoke still finds all that is left.
+      // Written under its final name: if a signal kills kubepass during the write, `revoke` still finds everything by the name.
       stateFile = stateFilePath(state)
       writePrivate(stateFile, text)
     },
@@ -100,8 +106,8 @@ export function terminalPlatform(
       for (const file of stateFile === undefined ? [] : [stateFile, stagingPath(stateFile)]) removeTree(file)
     },
     retryInstructions: () =>
-      stateFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags, and the run state ${stateFile}`,
-    readState: () => received,
+      stateFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags and the state file ${stateFile}`,
+    readState: () => savedState,
 
     guardCommandFiles: () => undefined,
     restoreCommandFiles: () => ({ changed: [], left: [] }),
@@ -126,12 +132,12 @@ function readStateFile(path: string): string {
   }
 }
 
-/** What the names of the run's bound Secret and directory end with. */
+/** The end of the names of the run's bound Secret and directory. */
 function runKeyOf(state: string): string | undefined {
-  return /^kubepass-([0-9a-f]{16})\\.state\.json$/.exec(basename(state))?.[1]
+  return /^kubepass-([0-9a-f]{16})\.state\.json$/.exec(basename(state))?.[1]
 }
 
-/** Beside the private directory, so that it is there before the directory is, and after. */
+/** Beside the private directory, because the state file exists before and after the directory. */
 function stateFilePath(state: RunState): string {
   return `${state.directory}.state.json`
 }

@@ -10,19 +10,19 @@ const COLON = 0x3a
 const HASH = 0x23
 const BRACKET = 0x5b
 
-/** What the line that a piece ends with has so far. */
+/** The last line of a piece, which the next piece may continue. */
 interface Line {
-  /** Nothing but white space; `colon` may follow it. */
+  /** It has only white space so far. */
   blank: boolean
-  /** A colon that only white space precedes. */
+  /** It ends with a colon that only white space precedes. */
   colon: boolean
   /** How many `#` it ends with, at most 2. */
   hashes: number
 }
 
 /**
- * Passes text on so that the runner sees no command in it: `::name::` counts at the start of a line,
- * `##[name]` anywhere. A zero-width space is put inside.
+ * Makes a filter that hides workflow commands from the runner by a zero-width space. The runner reads `::name::` as a command at
+ * the start of a line, `##[name]` anywhere.
  * https://github.com/actions/runner/blob/v2.336.0/src/Runner.Common/ActionCommand.cs
  */
 export function neutralizeCommands(search: TextSearch): Filter {
@@ -35,11 +35,11 @@ export function neutralizeCommands(search: TextSearch): Filter {
   }
 }
 
-/** Before which bytes a space is needed: the second colon of each `::` that only white space precedes on its line. */
+/** The positions of the second colon of each `::` that only white space precedes on its line. */
 function colonPositions(piece: Buffer, line: Line, search: TextSearch): number[] {
   const places: number[] = []
   if (line.colon && piece[0] === COLON) places.push(0)
-  // Buffer.indexOf() would stop at each single colon, of which most logs have many.
+  // Faster than Buffer.indexOf(), which would stop at each single colon: most logs have many.
   search.setInput(piece)
   for (let at = search.indexOfPair(COLON, COLON, 0); at >= 0; at = search.indexOfPair(COLON, COLON, lineEnd(piece, at + 2))) {
     const before = lastNotBlank(piece, at)
@@ -48,7 +48,7 @@ function colonPositions(piece: Buffer, line: Line, search: TextSearch): number[]
   return places
 }
 
-/** The bracket of each `##[`. */
+/** The positions of the bracket of each `##[`. */
 function bracketPositions(piece: Buffer, { hashes }: Line): number[] {
   const places: number[] = []
   if (hashes === 2 && piece[0] === BRACKET) places.push(0)
@@ -61,7 +61,7 @@ function lineAfter(piece: Buffer, before: Line): Line {
   const { length } = piece
   const colon = piece[length - 1] === COLON
   const end = colon ? length - 1 : length
-  // Most lines hold more than white space, so that this ends after a few bytes.
+  // Fast for most lines: they hold more than white space, so the search ends after a few bytes.
   const last = lastNotBlank(piece, end)
   const onlyBlank = last < 0 ? before.blank : isLineEnd(piece[last])
   let hashes = 0
@@ -70,14 +70,14 @@ function lineAfter(piece: Buffer, before: Line): Line {
   return { blank: onlyBlank && !colon, colon: onlyBlank && colon, hashes }
 }
 
-/** The last byte before `end` that is no white space within a line; -1 if there is none. */
+/** The position of the last byte before `end` that is not white space within a line; -1 if there is none. */
 function lastNotBlank(piece: Buffer, end: number): number {
   let at = end - 1
   while (at >= 0 && isBlank(piece[at] ?? 0)) at -= 1
   return at
 }
 
-/** The runner skips white space, some of which has several bytes: every byte of such counts. */
+/** The runner skips white space, also characters of several bytes in UTF-8. So every byte from 0x80 on counts as white space. */
 function isBlank(byte: number): boolean {
   return byte === 0x20 || byte >= 0x80 || byte === 0x09 || byte === 0x0b || byte === 0x0c
 }

@@ -4,32 +4,32 @@ import { type ByteRange, TextSearch } from './text-search.ts'
 
 const SHORTEST_SECRET = 4
 const MASK = Buffer.from('***')
-/** In so many bytes 16 characters stand in any form of dump. */
+/** Every known form of dump shows 16 characters in at most this many bytes. */
 const CONTEXT = 1024
 
 /**
- * Finds every run of at least 16 neighbouring characters of a secret: plain, URI- or JSON-escaped, in
- * base64 and base64url at each alignment, in hex. No secret is forgotten.
+ * Finds every run of at least 16 neighbouring characters of a secret: plain, URI- or JSON-escaped, in base64 and base64url at
+ * each alignment, and in hex. The redactor keeps every secret as long as it exists.
  */
 export class Redactor {
   readonly #shown: readonly string[]
   readonly #values = new Set<string>()
-  /** Other filters of the same outputs search with it as well, because each instance of WebAssembly reserves much address space. */
+  /** Other filters of the same outputs share this search, because each instance of WebAssembly reserves much address space. */
   readonly search = new TextSearch()
-  /** The spellings of fewer than 16 characters, which are masked as a whole. */
-  readonly #words = new Set<string>()
+  /** The spellings of fewer than 16 characters. The redactor masks only the whole spelling. */
+  readonly #shortSpellings = new Set<string>()
 
-  /** @param shown texts of the program itself, which no message loses although a secret has a part of one */
+  /** @param shown texts of kubepass itself; redact() keeps them, although a secret may contain a part of one */
   constructor(shown: readonly string[] = []) {
     this.#shown = shown
   }
 
-  /** Learns every spelling of the value before anyone else sees it. */
+  /** Learns every spelling of the value, then seals it, so that no other code handles a secret that the redactor does not know. */
   readonly seal: Seal = (value) => {
     if (value.length < SHORTEST_SECRET) throw new RangeError('a secret of fewer than 4 characters cannot be told from other text')
     if (!this.#values.has(value)) {
       for (const spelling of spellings(value)) {
-        if (!this.search.addText(Buffer.from(spelling))) this.#words.add(spelling)
+        if (!this.search.addText(Buffer.from(spelling))) this.#shortSpellings.add(spelling)
       }
       this.#values.add(value)
     }
@@ -41,7 +41,7 @@ export class Redactor {
     this.search.setInput(Buffer.from(text))
     this.search.markRuns(0)
     const bytes = this.search.text()
-    const runs = this.#found(bytes).filter((run) => !this.#isShown(bytes, run))
+    const runs = this.#secretRuns(bytes).filter((run) => !this.#isShown(bytes, run))
     return runs.length === 0 ? text : masked(bytes, runs, 0, false, Buffer.alloc(mostMasked(bytes.length, runs))).toString()
   }
 
@@ -53,13 +53,13 @@ export class Redactor {
   }
 
   /**
-   * Remembers the last bytes of one output, so that a secret is found across any split of writes. Before a secret is found, the
-   * filter has shown fewer than 16 of its characters.
+   * Returns a filter for one output. The filter remembers the last bytes, so that it finds a secret across any split of writes. It
+   * shows fewer than 16 characters of a secret before it finds the secret.
    */
   filter(): Filter {
     let recent = Buffer.alloc(0)
     let endsMasked = false
-    // New memory for each piece would cost more than the search.
+    // Reused, because new memory for each piece would cost more than the search.
     let memory = Buffer.alloc(0)
     return (piece) => {
       if (piece.length === 0) return piece
@@ -68,7 +68,7 @@ export class Redactor {
       this.search.markRuns(cut)
       this.search.markDumpedRuns(cut)
       const bytes = this.search.text()
-      const runs = this.#found(bytes)
+      const runs = this.#secretRuns(bytes)
       recent = Buffer.from(bytes.subarray(-CONTEXT))
       const continues = endsMasked
       endsMasked = runs.at(-1)?.end === bytes.length
@@ -79,18 +79,18 @@ export class Redactor {
     }
   }
 
-  /** The runs that the search found in `bytes`, and the words, in order. Runs that overlap or touch are one. */
-  #found(bytes: Buffer): ByteRange[] {
+  /** The runs that the search found in `bytes`, and the short spellings, in order. Runs that overlap or touch are merged. */
+  #secretRuns(bytes: Buffer): ByteRange[] {
     const runs = this.search.markedRuns()
-    if (this.#words.size === 0) return runs
-    for (const word of this.#words)
-      for (let at = bytes.indexOf(word); at >= 0; at = bytes.indexOf(word, at + 1))
-        runs.push({ start: at, end: at + Buffer.byteLength(word) })
+    if (this.#shortSpellings.size === 0) return runs
+    for (const spelling of this.#shortSpellings)
+      for (let at = bytes.indexOf(spelling); at >= 0; at = bytes.indexOf(spelling, at + 1))
+        runs.push({ start: at, end: at + Buffer.byteLength(spelling) })
     return merged(runs)
   }
 }
 
-/** In order; runs that overlap or touch become one. */
+/** Sorts the runs and merges those that overlap or touch. */
 function merged(runs: ByteRange[]): ByteRange[] {
   const result: ByteRange[] = []
   for (const run of runs.sort((a, b) => a.start - b.start)) {
@@ -105,12 +105,12 @@ const SHORTEST_IN_DUMPS = 16
 /** The characters that the search drops from a dump, as in assembly/read-dump.ts. */
 const DROPPED = /[\t\v\f\r \0:,;"']/g
 
-/** The spellings in which a value may turn up. */
+/** The spellings in which an output may show a value. */
 function spellings(value: string): string[] {
   const body = sensitivePart(value)
   const bytes = Buffer.from(body)
   const plain = [body, encodeURIComponent(body), JSON.stringify(body).slice(1, -1)]
-  // A dump is searched for 16 characters. A shorter spelling would only mask a word that is no secret.
+  // The search looks in dumps for 16 characters. A shorter spelling would only mask words that are no secrets.
   const inDumps = [body.replaceAll(' ', ''), body.replaceAll(DROPPED, '')].filter((text) => text.length >= SHORTEST_IN_DUMPS)
   const encoded = [0, 1, 2].flatMap((shift) => base64Alignment(bytes.subarray(shift)))
   const hex = [bytes.toString('hex'), bytes.toString('hex').toUpperCase()]
@@ -123,19 +123,20 @@ export function base64Alignment(bytes: Buffer): string[] {
   return [...new Set([whole.toString('base64'), whole.toString('base64url')])]
 }
 
-/** A JWT's header is common to all tokens of a server; what follows it is the secret. */
+/** The part of a secret to search for. For a JWT the header is left out, because all tokens of a server share it. */
 export function sensitivePart(value: string): string {
   return /^eyJ[\w-]*\.[\w-]+\.[\w-]+$/.test(value) ? value.slice(value.indexOf('.') + 1) : value
 }
 
-/** The most bytes of a masked text. A mask may be longer than what it stands for: a dump can have one character on each line. */
+/** The most bytes of a masked text. A mask may be longer than its run, because a dump can have one character on each line. */
 function mostMasked(length: number, runs: ByteRange[]): number {
   return length + runs.length * MASK.length
 }
 
 /**
- * Writes `bytes` from `from` on into `memory` with one mask for each run; none for a run whose mask was written before `from`.
- * @returns what was written
+ * Copies `bytes` from `from` on into `memory`, with one mask for each run. A run that the previous piece has masked gets no
+ * second mask.
+ * @returns the written part of `memory`
  */
 function masked(bytes: Buffer, runs: ByteRange[], from: number, continues: boolean, memory: Buffer): Buffer {
   let [at, length] = [from, 0]

@@ -1,8 +1,8 @@
 import { inspect } from 'node:util'
 
 /**
- * A value that no print, template, JSON, inspect, spread or clone shows: it lives in a private field.
- * Only the redactor makes one, so no secret exists that the redactor does not know.
+ * Holds a value in a private field, so that no print, template, JSON, inspect, spread or clone shows it. Only the redactor makes
+ * sealed values, so that it knows each of them.
  */
 class SealedValue {
   readonly #value: string
@@ -11,7 +11,7 @@ class SealedValue {
     this.#value = value
   }
 
-  /** The value itself. Every caller is listed in a contract test. */
+  /** Returns the value itself. A contract test lists every caller. */
   reveal(): string {
     return this.#value
   }
@@ -37,7 +37,7 @@ class SealedValue {
 export type SealedString = SealedValue
 export type Seal = (value: string) => SealedString
 
-/** For the redactor alone. */
+/** Only the redactor may call this function. */
 export function sealedString(value: string): SealedString {
   return new SealedValue(value)
 }

@@ -1,13 +1,13 @@
 import { KubepassError } from '../base/errors.ts'
 import { searchModule } from './search-module.ts'
 
-/** A run of bytes that stands in an added text. */
+/** A run of bytes that an added text contains. */
 export interface ByteRange {
   start: number
   end: number
 }
 
-/** TypeScript declares it only together with all that browsers have. */
+/** Declared here, because TypeScript declares it only in its library for browsers. */
 declare const WebAssembly: {
   Module: new (bytes: Uint8Array) => object
   Instance: new (module: object) => { readonly exports: unknown }
@@ -28,7 +28,7 @@ function newInstance(): Exports {
   try {
     return new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(searchModule, 'base64'))).exports as Exports
   } catch (cause) {
-    throw new KubepassError('INPUT', 'Node.js cannot run WebAssembly here, with which kubepass finds secrets in outputs.', {
+    throw new KubepassError('INPUT', 'Node.js cannot run WebAssembly here. kubepass needs it to find secrets in outputs.', {
       hint: 'Some releases of Node.js 24 reserve 10 GB of address space for WebAssembly: raise the limit that `ulimit -v` shows, or use a later release.',
       cause,
     })
@@ -36,27 +36,27 @@ function newInstance(): Exports {
 }
 
 /**
- * The set of every 16 neighbouring bytes of the texts that were added. The search marks where another text, which is loaded, has
- * such bytes. WebAssembly does the work: assembly/.
+ * Holds every 16 neighbouring bytes of the added texts. The search marks where the input has such bytes. The folder assembly/ has
+ * the source of the WebAssembly module that does the work.
  */
 export class TextSearch {
   #instance: Exports | undefined
   #start = 0
   #length = 0
 
-  // Not before there is something to search for: NODE_OPTIONS that are refused may take WebAssembly away.
+  // Created at the first use, because unsafe NODE_OPTIONS can disable WebAssembly, and kubepass must be able to report them.
   get #exports(): Exports {
     this.#instance ??= newInstance()
     return this.#instance
   }
 
-  /** @returns whether the text has 16 bytes, so that it can be found */
+  /** @returns false if the text has fewer than 16 bytes, so that the search cannot find it */
   addText(input: Uint8Array): boolean {
     this.setInput(input)
     return this.#exports.addText() === 1
   }
 
-  /** Takes the text that is searched from now on, in place of the last one, with nothing marked. */
+  /** Replaces the text to search, and removes all marks. */
   setInput(...parts: Uint8Array[]): void {
     this.#length = parts.reduce((sum, part) => sum + part.length, 0)
     this.#start = this.#exports.reserve(this.#length)
@@ -68,26 +68,26 @@ export class TextSearch {
     }
   }
 
-  /** The loaded text, valid until the next call of `add`, `load` or `markDumpedRuns`: their memory may grow. */
+  /** The input. It is valid until the next call of `addText`, `setInput` or `markDumpedRuns`, because each may grow the memory. */
   text(): Buffer {
     return Buffer.from(this.#exports.memory.buffer, this.#start, this.#length)
   }
 
-  /** Marks the runs that end behind an index of the loaded text, or there. */
+  /** Marks the runs that end at or after the index `cut` of the input. */
   markRuns(cut: number): void {
     this.#exports.markRuns(cut)
   }
 
   /**
-   * Marks runs across what separates their characters, where the loaded text looks like a dump.
-   * @param cut where an output was cut: few lines of a dump may stand there and at the end
+   * Marks runs whose characters are separated, where the input looks like a dump.
+   * @param cut the index at which a piece of the output begins: only a few lines of a dump may stand there and at the end
    * @returns how many bytes look like a dump
    */
   markDumpedRuns(cut: number): number {
     return this.#exports.markDumps(cut)
   }
 
-  /** In order. Runs that overlap or touch are one. */
+  /** The marked runs, in order. Runs that overlap or touch are merged. */
   markedRuns(): ByteRange[] {
     const exports = this.#exports
     const runs: ByteRange[] = []
@@ -99,7 +99,7 @@ export class TextSearch {
     return runs
   }
 
-  /** The index of the loaded text, from `from` on, at which `first` stands with `second` behind it; -1 if there is no such pair. */
+  /** The first index of the input, from `from` on, where the bytes `first` and `second` stand in this order; -1 if there is none. */
   indexOfPair(first: number, second: number, from: number): number {
     return this.#exports.indexOfPair(from, first, second)
   }

@@ -1,7 +1,10 @@
 import type { Options } from '../config/options.ts'
 import { proxyPassword } from '../net/proxy-variables.ts'
 
-/** The environment of the scan: not the runner's secrets, not the means to get a token or to be somebody else than the scanner. */
+/**
+ * The scan's environment: without the runner's secrets, without the variables that give access to tokens, and without those that make
+ * a Kubernetes client use another cluster or user than the kubeconfig's.
+ */
 export function scanEnvironment(
   env: NodeJS.ProcessEnv,
   options: Pick<Options, 'env' | 'passEnv'>,
@@ -15,7 +18,7 @@ export function scanEnvironment(
   const passes = (name: string, value: string): boolean => {
     if (options.passEnv.includes(name) || name === 'RUNNER_TRACKING_ID') return true
     if (options.env === 'clean') return CLEAN.test(name)
-    // A secret can be a word that stands in a path.
+    // A secret that is a common word can occur in a path, but the scan needs these two.
     if (name === 'PATH' || name === 'HOME') return true
     if (WITHHELD.test(name) || outranksKubeconfig(name)) return false
     return !carriesSecret(value) && proxyPassword(name, value) === undefined
@@ -24,12 +27,12 @@ export function scanEnvironment(
 }
 
 const CLEAN = /^(PATH|HOME|LANG|LANGUAGE|LC_[A-Z]+)$/
-/** KUBERNETES_SERVICE_*: by these a client takes the Pod that it runs in for its cluster, before any kubeconfig. */
+/** With KUBERNETES_SERVICE_* some clients use the cluster of their own Pod, whatever the kubeconfig says. */
 const WITHHELD =
   /^(INPUT_.*|STATE_.*|KUBEPASS_.*|KUBERNETES_SERVICE_.*|ACTIONS_ID_TOKEN_.*|ACTIONS_RUNTIME_.*|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)|GITLAB_ENV|NODE_OPTIONS|CI_JOB_JWT.*|CI_(JOB|REGISTRY|DEPENDENCY_PROXY|DEPLOY)_(TOKEN|PASSWORD))$/
 const JWT = /^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/
 
-/** The variables that clients read before KUBECONFIG, or beside it: which cluster, which user, whose certificate. */
+/** The variables that choose the cluster, the user or the certificate, and that clients read before KUBECONFIG or with it. */
 const OUTRANKING = [
   // kubectl: flags by default, --server and --as among them. https://kubernetes.io/docs/reference/kubectl/kuberc/
   /^KUBERC$/,
@@ -43,7 +46,7 @@ const OUTRANKING = [
   /^KUBE_(CONFIG|CONFIG_PATHS|CTX|CTX_AUTH_INFO|CTX_CLUSTER|LOAD_CONFIG_FILE|IN_CLUSTER_CONFIG)$/,
   // Ansible's kubernetes.core. https://docs.ansible.com/ansible/latest/collections/kubernetes/core/k8s_module.html
   /^K8S_AUTH_\w+$/,
-  // client-go without a server in the kubeconfig; fabric8's client for Java, which asks these first.
+  // client-go, if the kubeconfig has no server; fabric8's client for Java, which reads these first.
   // https://github.com/fabric8io/kubernetes-client#configuring-the-client
   /^KUBERNETES_(MASTER|TRUST_CERTIFICATES|DISABLE_HOSTNAME_VERIFICATION|(AUTH|CERTS|TRUSTSTORE|KEYSTORE|IMPERSONATE)_\w+)$/,
   // Quarkus. https://quarkus.io/guides/kubernetes-client#configuration-reference
@@ -59,7 +62,7 @@ const OUTRANKING = [
   /^TRIVY_KUBECONFIG$/,
   // k8s-ruby. https://github.com/k8s-ruby/k8s-ruby#configuration
   /^KUBE_(SERVER|CA)$/,
-  // Which context counts: programs on controller-runtime, by custom.
+  // The context, in programs that use controller-runtime, by convention.
   /^KUBE_?CONTEXT$/,
 ]
 
@@ -67,7 +70,7 @@ function outranksKubeconfig(name: string): boolean {
   return OUTRANKING.some((pattern) => pattern.test(name))
 }
 
-/** The variables of `env` that name another cluster or user, and that the scan does not get. */
+/** The names of the variables of `env` that the scan does not get because they name another cluster or user. */
 export function withheldFromClients(env: NodeJS.ProcessEnv, scanEnv: NodeJS.ProcessEnv): string[] {
   return Object.keys(env)
     .filter((name) => outranksKubeconfig(name) && scanEnv[name] === undefined)

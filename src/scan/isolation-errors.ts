@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { KubepassError } from '../base/errors.ts'
 
-/** Why a command could not be isolated; it has not begun. */
+/** The command could not be isolated, and was not started. */
 export class NotIsolated extends Error {}
 
 export function isolationError({ message }: NotIsolated): KubepassError {
@@ -22,7 +22,7 @@ function howToAllow(reason: string): string {
     return 'Allow user namespaces on this machine: sysctl -w kernel.unprivileged_userns_clone=1'
   if (is('kernel/apparmor_restrict_unprivileged_userns', '1'))
     return 'AppArmor restricts user namespaces on this machine. Allow them: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0'
-  return 'In a container it needs: docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined'
+  return 'In a container, isolation needs: docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined'
 }
 
 export const NOT_FOUND = 'is not in'

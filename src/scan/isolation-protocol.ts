@@ -2,16 +2,16 @@ import { type Duplex, finished } from 'node:stream'
 import { type ExitStatus, signalOf } from '../system/exit-status.ts'
 import { INIT_SUFFIX, TRACKING_VARIABLE } from './orphans.ts'
 
-// What a name of ours holds is nothing that the scan has: such names are withheld from it.
+// KUBEPASS_GO cannot collide with a variable of the scan: the scan gets no variable KUBEPASS_*.
 const WAIT_FOR_GO = 'read -r KUBEPASS_GO <&4 && unset KUBEPASS_GO'
-// The first of the namespace: it waits until its user is one, for what it was as an unknown one it stays.
+// PID 1 of the namespace waits for the UID map: a process that executes a program before it keeps the unmapped user.
 export const ANNOUNCE_INIT = `echo ready >&4; ${WAIT_FOR_GO} && exec "$@"`
-// The scan cannot unmount this folder: an outer user namespace owns the mount namespace, or root has lost the capability.
+// The scan cannot unmount this tmpfs: an outer user namespace owns the mount namespace, or root has lost CAP_SYS_ADMIN.
 export const HIDE = '"$1" -t tmpfs -o ro,nosuid,nodev,noexec,mode=555 kubepass "$2" && shift 2 && exec "$@"'
-// It reaps, which the command need not know how to. A shell (bash, when it is not in its POSIX mode) has a word for a
-// command that a signal ended; so what it says goes where the exit code goes. When we say so, or have ended, it ends.
-// The one in brackets ends when it is told to: the first of a namespace is deaf to that, and a GitLab runner, which tells
-// every process of a container by itself, waits seconds for each.
+// PID 1 of the namespace reaps zombies, which the command may not do. When a signal ends the command, the shell prints a word such as
+// "Killed" (bash only outside its POSIX mode): stderr goes to the control channel, so that exitStatusOf() can read it. PID 1 ends
+// when it reads "go", or when kubepass has ended. The subshell exists for SIGTERM, which PID 1 of a namespace ignores: a GitLab
+// runner signals every process of a container and waits seconds for each.
 export const INIT = [
   'ulimit -c 0',
   `${TRACKING_VARIABLE}=\${${TRACKING_VARIABLE}%${INIT_SUFFIX}}`,
@@ -21,14 +21,14 @@ export const INIT = [
   'echo "ended $?" >&4',
   WAIT_FOR_GO,
 ].join('\n')
-// Its outputs are the scan's alone. It waits until we know its group.
+// The command gets its own stderr back, and no descriptor of the control channel. It waits until kubepass knows its process group.
 export const COMMAND = `echo began >&4; ${WAIT_FOR_GO} && exec "$@" 2>&3 3>&- 4>&-`
-/** More than any shell says. */
+/** More than any shell prints. A hostile scan could write without end. */
 const MAX_MESSAGE_CHARS = 64 * 1024
 
 /**
- * The shell says a number, which may be a signal's, and of most signals a word: of SIGINT and SIGPIPE none, bash none of
- * SIGTERM. Those count if they came from us.
+ * The shell reports an exit code, which may stand for a signal, and prints a word for most signals: none for SIGINT and SIGPIPE, and
+ * bash none for SIGTERM. An exit code without a word counts as a signal if kubepass sent that signal.
  */
 export function exitStatusOf([, code, before]: Message, sent: Set<NodeJS.Signals>): ExitStatus {
   const exitCode = Number(code)
@@ -39,24 +39,24 @@ export function exitStatusOf([, code, before]: Message, sent: Set<NodeJS.Signals
 
 type Message = [match: string, group: string, before: string]
 
-/** What is said from inside, word by word. A hostile scan can say it, too. */
+/** The messages of the shells in the namespace, and the answer to them. A hostile scan can write such messages, too. */
 export class ControlChannel {
   readonly #stream: Duplex
   #text = ''
-  #over = false
-  #look: () => void = () => undefined
+  #isOver = false
+  #onChange: () => void = () => undefined
 
   constructor(stream: Duplex) {
     this.#stream = stream
     stream.on('data', (chunk: Buffer) => {
       this.#text += chunk.toString('latin1')
-      this.#look()
+      this.#onChange()
       if (this.#text.length > MAX_MESSAGE_CHARS) stream.destroy()
     })
     stream.on('error', () => undefined)
     finished(stream, { writable: false }, () => {
-      this.#over = true
-      this.#look()
+      this.#isOver = true
+      this.#onChange()
     })
   }
 
@@ -64,17 +64,17 @@ export class ControlChannel {
     this.#stream.write('go\n')
   }
 
-  /** @returns undefined when nothing more can come */
-  waitFor(word: RegExp): Promise<Message | undefined> {
+  /** @returns undefined when the channel is closed without such a message */
+  waitFor(pattern: RegExp): Promise<Message | undefined> {
     return new Promise((resolve) => {
-      this.#look = () => {
-        const found = word.exec(this.#text)
-        if (found === null) return this.#over ? resolve(undefined) : undefined
-        const before = this.#text.slice(0, found.index)
-        this.#text = this.#text.slice(found.index + found[0].length)
-        resolve([found[0], found[1] ?? '', before])
+      this.#onChange = () => {
+        const match = pattern.exec(this.#text)
+        if (match === null) return this.#isOver ? resolve(undefined) : undefined
+        const before = this.#text.slice(0, match.index)
+        this.#text = this.#text.slice(match.index + match[0].length)
+        resolve([match[0], match[1] ?? '', before])
       }
-      this.#look()
+      this.#onChange()
     })
   }
 }

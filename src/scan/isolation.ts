@@ -20,10 +20,10 @@ export function isRoot(): boolean {
 }
 
 /**
- * Starts a command in user, PID and mount namespaces of its own, as the user that it would be without: from there the
- * kernel lets it neither look into our processes nor signal them, and /proc shows it nothing but its own.
- * @param hidden a folder that is empty for the command
- * @throws NotIsolated when that is not possible here
+ * Starts a command in new user, PID and mount namespaces, under the user id that it would have without them. The kernel lets such a
+ * command neither read nor signal the processes of kubepass, and /proc shows it only the processes of its namespace.
+ * @param hidden a folder that the command finds empty
+ * @throws NotIsolated when the machine does not allow that
  */
 export async function spawnIsolated(
   { command, env, trackingId, stdin, pipes }: ScanCommand,
@@ -56,20 +56,21 @@ export async function spawnIsolated(
   const [, stdout, unshareErrors, stderr, stream] = child.stdio as [unknown, Readable, Readable, Readable, Duplex]
   const exit = waitForExit(child)
   exit.catch(() => undefined)
-  // The first comes last: unshare, should it live to see that, would end as if by itself.
+  // Kill PID 1 of the namespace last: if unshare outlived it, unshare would end as if the command had ended by itself.
   const killAll = (initPid?: number): void => {
     for (const pid of [child.pid && -child.pid, initPid]) if (pid !== undefined) killQuietly(pid, 'SIGKILL')
   }
   const control = new ControlChannel(stream)
-  const said = firstLineOf(unshareErrors)
-  const whyEnded = async (): Promise<string> => (await said) || `it fails (${await exit.then(({ exitCode }) => exitCode, errnoOf)})`
+  const unshareMessage = firstLineOf(unshareErrors)
+  const whyEnded = async (): Promise<string> =>
+    (await unshareMessage) || `unshare fails (${await exit.then(({ exitCode }) => exitCode, errnoOf)})`
   let pids: Awaited<ReturnType<typeof handshake>>
   try {
     pids = await handshake(child.pid ?? 0, control, whyEnded, hidden !== undefined)
   } catch (error) {
     killAll()
     stream.destroy()
-    throw error instanceof NotIsolated ? error : new NotIsolated(`it fails (${errnoOf(error)})`)
+    throw error instanceof NotIsolated ? error : new NotIsolated(`unshare fails (${errnoOf(error)})`)
   }
   const [initPid, group] = pids
   const [initHandle, commandHandle] = [new ProcessHandle(initPid), new ProcessHandle(group)]
@@ -78,17 +79,17 @@ export async function spawnIsolated(
     stdout: pipes?.stdout.source ?? stdout,
     stderr: pipes?.stderr.source ?? stderr,
     group,
-    ended: control.waitFor(/ended (\d+)\n/).then(async (heard) => {
-      if (heard === undefined) return exit
-      // Where all are told to end, the one that tells us may end before the command.
+    ended: control.waitFor(/ended (\d+)\n/).then(async (message) => {
+      if (message === undefined) return exit
+      // If a runner sends SIGTERM to all processes, the shell that reports the end may end before the command.
       await commandHandle.waitForEnd(TERM_GRACE_MS)
-      return exitStatusOf(heard, sent)
+      return exitStatusOf(message, sent)
     }),
     signal(name) {
       sent.add(name)
       killQuietly(-group, name)
     },
-    // From inside, the first can be taken out of its group, and its environment away.
+    // A hostile scan can move PID 1 of the namespace out of its group and clear its environment, so kill it by its pid.
     async close() {
       if (!initHandle.hasEnded) killAll(initPid)
       const isOver = await initHandle.waitForEnd(CLOSE_MS)
@@ -98,17 +99,20 @@ export async function spawnIsolated(
   }
 }
 
-/** @returns the first of the namespace, and the command, which leads a group of its own; it begins now */
+/**
+ * Starts the command as soon as its user id is mapped and its pid is known.
+ * @returns the pid of PID 1 of the namespace, and the pid of the command, which leads its own process group
+ */
 async function handshake(
   unshare: number,
   control: ControlChannel,
   whyEnded: () => Promise<string>,
   mounts: boolean,
 ): Promise<[initPid: number, group: number]> {
-  const next = async (word: RegExp): Promise<void> => {
-    const heard = await Promise.race([control.waitFor(word), sleep(HANDSHAKE_MS, 'late', { ref: false })])
-    if (heard === 'late') throw new NotIsolated('it takes too long')
-    if (heard === undefined) throw new NotIsolated(await whyEnded())
+  const next = async (pattern: RegExp): Promise<void> => {
+    const message = await Promise.race([control.waitFor(pattern), sleep(HANDSHAKE_MS, 'late', { ref: false })])
+    if (message === 'late') throw new NotIsolated(`unshare does not start the command within ${HANDSHAKE_MS / 1000} s`)
+    if (message === undefined) throw new NotIsolated(await whyEnded())
   }
   await next(/ready\n/)
   mapUsers(unshare, mounts)
@@ -121,8 +125,8 @@ async function handshake(
 }
 
 /**
- * The words that start a command which cannot change mounts. Root could unmount the new /proc and see what it hides. An
- * ordinary user is root for the mount, and gets the own uid back in an inner user namespace.
+ * The arguments that start a command without the right to change mounts: root could unmount the new /proc and see what it hides.
+ * An ordinary user is root while the mount is made, and gets its own uid back in an inner user namespace.
  */
 function withoutMountRights(hidden: string | undefined): string[] {
   if (isRoot()) return [systemProgram('setpriv'), '--bounding-set=-sys_admin']
@@ -131,8 +135,9 @@ function withoutMountRights(hidden: string | undefined): string[] {
 }
 
 /**
- * A try with a command that does nothing.
+ * Isolates a command that does nothing, to find out before the run whether the scan can be isolated.
  * @param hidden a folder that the scan must find empty
+ * @throws KubepassError when it cannot
  */
 export async function requireIsolation(hidden: string | undefined): Promise<void> {
   if (isRoot())
@@ -140,13 +145,13 @@ export async function requireIsolation(hidden: string | undefined): Promise<void
       hint: 'Run the job as an ordinary user, or set isolate to auto.',
     })
   try {
-    const tried = await spawnIsolated(
+    const trial = await spawnIsolated(
       { command: ['true'], env: { PATH: SYSTEM_PATH }, trackingId: '', stdin: 'ignore', pipes: undefined },
       hidden,
     )
-    const { exitCode } = await tried.ended
-    await tried.close()
-    for (const output of [tried.stdout, tried.stderr]) output.destroy()
+    const { exitCode } = await trial.ended
+    await trial.close()
+    for (const output of [trial.stdout, trial.stderr]) output.destroy()
     if (exitCode !== 0) throw new NotIsolated(`a command that does nothing ends with ${exitCode}`)
   } catch (error) {
     throw error instanceof NotIsolated ? isolationError(error) : error
@@ -159,7 +164,7 @@ function systemProgram(program: string): string {
   return path
 }
 
-/** Maps each uid to itself. An ordinary user may map the own uid only, and is root inside if a mount follows. */
+/** Root maps each uid to itself. An ordinary user may map only the own uid, and maps it to root if a mount follows. */
 function mapUsers(pid: number, mounts: boolean): void {
   const root = isRoot()
   const all = (file: string): string =>
@@ -175,7 +180,7 @@ function mapUsers(pid: number, mounts: boolean): void {
 
 function onlyChild(pid: number): number {
   const child = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1'))
-  if (!Number.isInteger(child) || child === 0) throw new NotIsolated('its process is not found')
+  if (!Number.isInteger(child) || child === 0) throw new NotIsolated('/proc does not show the process')
   return child
 }
 

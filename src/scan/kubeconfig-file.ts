@@ -11,16 +11,16 @@ import { cannotWrite, KUBECONFIG, TOKEN } from './private-directory.ts'
 const LONGEST_NAME = 253
 
 /**
- * Writes the token and a kubeconfig for it into the private directory, in place of those that are there: a reader
- * finds the old or the new, and what cannot be written whole changes nothing.
- * Go clients re-read `tokenFile`; the others know only `token`. JSON is YAML.
+ * Writes the token and a kubeconfig for it into the private directory, or replaces both. A reader gets the old file or the new one,
+ * never a part. A failed write changes no file.
+ * Go clients re-read `tokenFile`; other clients know only `token`. JSON is YAML.
  * @returns the kubeconfig's path
  */
 export function writeKubeconfig(directory: string, options: Options, token: SealedString, uid: number): string {
   const about = lstatSync(directory, { throwIfNoEntry: false })
   if (about?.isDirectory() !== true || about.uid !== uid) {
-    throw new KubepassError('INPUT', `The private directory ${directory} is not there any more, or not ours.`, {
-      hint: 'Does the scan remove or replace it? Name another place as directory.',
+    throw new KubepassError('INPUT', `The private directory ${directory} is missing, or belongs to another user.`, {
+      hint: 'Does the scan remove or replace it? Set directory to another path.',
     })
   }
   const tokenFile = join(directory, TOKEN)
@@ -45,7 +45,7 @@ export function writeKubeconfig(directory: string, options: Options, token: Seal
   }
   const path = join(directory, KUBECONFIG)
   try {
-    // Go clients read the token's file: what has failed before that is in place has changed nothing for them.
+    // Both files are written before one is replaced. Go clients read the token file, which is replaced last.
     const written = [stageReplacement(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`), stageReplacement(tokenFile, token.reveal())]
     for (const replace of written) replace()
   } catch (cause) {
@@ -55,8 +55,8 @@ export function writeKubeconfig(directory: string, options: Options, token: Seal
 }
 
 /**
- * Scanners print the context's name as the account of every finding: it tells one cluster from another.
- * @returns the server's host, the port unless it is that of https, and the path, which is all that Rancher's clusters differ in
+ * The name of the context. Scanners print it as the account of every finding, so it must differ between clusters.
+ * @returns the server's host, the port unless it is 443, and the path, because the URLs of Rancher's clusters differ only in it
  */
 export function nameOfCluster(server: string): string {
   const { host, pathname } = new URL(server)
@@ -66,7 +66,7 @@ export function nameOfCluster(server: string): string {
     .slice(0, LONGEST_NAME)
 }
 
-/** The token that a run left in its directory; undefined when there is none that is surely ours. */
+/** The token that a run left in its directory; undefined if the file is missing, not a regular file of `uid`, or of unlikely size. */
 export function readSavedToken(directory: string, uid: number, seal: Seal): SealedString | undefined {
   let file: number
   try {

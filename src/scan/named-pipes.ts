@@ -7,11 +7,11 @@ import { errnoOf } from '../base/errors.ts'
 import { findProgram, SYSTEM_PATH } from '../system/find-program.ts'
 
 /**
- * A pipe for an output of the scan. Node.js gives its children sockets, which no program can open by a name like
+ * A pipe for an output of the scan. Node.js would give the scan a socket, and a program cannot open a socket by a name such as
  * /dev/stdout.
  */
 export interface Pipe {
-  /** A paused stream. It emits data as events only, and each piece stands in the same memory. */
+  /** A paused stream. It emits data events only, and reuses one buffer for all pieces. */
   readonly source: Readable
   /** The descriptor of the write end. The child gets a copy of it. */
   readonly sink: number
@@ -23,12 +23,12 @@ export interface Pipes {
 }
 
 const LONGEST_MS = 5_000
-/** Linux has room for so many bytes in a pipe. */
+/** The capacity of a pipe on Linux, in bytes. */
 const PIECE = 1 << 16
 
 /**
- * Makes two named pipes in the private directory, while the caller waits for something else.
- * @returns why that failed; undefined when they are there. It never rejects
+ * Makes two named pipes in the private directory. Never rejects, so that the caller can wait for it later.
+ * @returns why that failed; undefined on success
  */
 export function makeNamedPipes(directory: string): Promise<string | undefined> {
   const mkfifo = findProgram('mkfifo', SYSTEM_PATH)
@@ -41,15 +41,15 @@ export function makeNamedPipes(directory: string): Promise<string | undefined> {
       child.on('error', notStarted)
       child.on('exit', (code, by) => resolve(code === 0 ? undefined : `mkfifo failed (${by ?? `exit code ${code}`})`))
     } catch (error) {
-      // Some errors of spawn come as an exception.
+      // spawn() throws some errors instead of emitting them.
       notStarted(error)
     }
   })
 }
 
 /**
- * Opens both named pipes and removes their names, so that the scan cannot open and read them by these.
- * @throws when that is not possible
+ * Opens both named pipes and removes their names, so that the scan cannot open and read them.
+ * @throws when a pipe cannot be opened
  */
 export function openNamedPipes(directory: string): Pipes {
   const stdout = openNamedPipe(pathOf(directory, 'stdout'))
@@ -68,7 +68,7 @@ function openNamedPipe(path: string): Pipe {
   let sink: number | undefined
   try {
     if (!fstatSync(readEnd).isFIFO()) throw Object.assign(new Error('it is no pipe'), { code: 'ENOTSUP' })
-    // With a reader this does not wait. The scan expects an output that blocks.
+    // Without O_NONBLOCK, because the scan expects an output that blocks. The open itself does not block: the pipe has a reader.
     sink = openSync(path, O_WRONLY | O_NOFOLLOW)
     rmSync(path)
     return { source: socketOf(readEnd), sink }
@@ -78,7 +78,7 @@ function openNamedPipe(path: string): Pipe {
   }
 }
 
-/** Emits each piece in the same memory, because new memory for each would take as much time as the reading. It is paused. */
+/** A paused socket that emits each piece in the same buffer: allocating one for each piece would take as long as the reading. */
 function socketOf(readEnd: number): Socket {
   const callback = (length: number, memory: Uint8Array): boolean => {
     socket.emit('data', memory.subarray(0, length))
@@ -88,7 +88,7 @@ function socketOf(readEnd: number): Socket {
   return socket.pause()
 }
 
-/** The reader sees the end of an output only when nobody has its write end. */
+/** Closes the write ends: the reader sees the end of an output only when every process has closed its write end. */
 export function closeSinks({ stdout, stderr }: Pipes): void {
   for (const { sink } of [stdout, stderr]) closeSync(sink)
 }

@@ -2,32 +2,32 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { killQuietly, ProcessHandle } from '../system/process-handle.ts'
 
-/** What every process of the scan carries in its environment, with a value that is the run's own. */
+/** This variable is in the environment of every process of the scan. Each run has its own value. */
 export const TRACKING_VARIABLE = 'KUBEPASS_TRACKING_ID'
 
-/** What those carry in its place with which a namespace of the scan begins and ends. */
+/** The value for the processes that start and end the scan's namespace: unshare, and PID 1. */
 export function initTrackingId(trackingId: string): string {
   return `${trackingId}${INIT_SUFFIX}`
 }
 
-/** A shell takes it off. */
+/** PID 1 removes it before it starts the command. */
 export const INIT_SUFFIX = '-init'
 
 const KILL_TIMEOUT_MS = 800
 const LAST_LOOK_MS = 200
 
 export interface StopResult {
-  /** Processes that had outlived the command. */
+  /** The number of processes that outlived the command. */
   outlived: number
-  /** Processes that could not be ended. */
+  /** The number of processes that did not end after SIGKILL. */
   remaining: number
 }
 
 /**
- * Ends every process of ours that carries the tracking id: an open exec or watch stream outlives a revocation. A process
- * that becomes another program shows no environment for a moment, so that one look without a find is not enough. The
- * first look comes before anything is waited for.
- * @param uncounted a process group of which none counts as having outlived the command
+ * Kills every process of this user that has the tracking id, because an open exec or watch stream outlives a revocation. A process
+ * that executes another program shows no environment for a moment, so two searches in a row must find none. The first search
+ * runs before the first await.
+ * @param uncounted a process group whose processes do not count as having outlived the command
  */
 export async function stopOrphans(trackingId: string, uncounted?: number): Promise<StopResult> {
   const outlived = new Set<number>()
@@ -37,7 +37,7 @@ export async function stopOrphans(trackingId: string, uncounted?: number): Promi
     const orphans = findOrphans(trackingId)
     const ofScan = orphans.filter(({ isInit }) => !isInit)
     looksWithout = ofScan.length === 0 ? looksWithout + 1 : 0
-    // With the first all others in there end uncounted: its turn comes when none of them is seen, or time runs out.
+    // Killing PID 1 of the namespace kills the other processes uncounted. So kill it when no other is found, or time runs out.
     const all = looksWithout >= 2 || Date.now() > deadline - LAST_LOOK_MS
     for (const { pid, isInit } of all ? orphans : ofScan) {
       const handle = new ProcessHandle(pid)
@@ -47,13 +47,13 @@ export async function stopOrphans(trackingId: string, uncounted?: number): Promi
     }
     const isDone = looksWithout >= 2 && orphans.length === 0 && [...killed.values()].every(({ hasEnded }) => hasEnded)
     if (!isDone && Date.now() <= deadline) continue
-    // However late the last look was, who was killed then has time to die.
+    // A process that the last search killed gets time to end, too.
     const ends = await Promise.all([...killed.values()].map((handle) => handle.waitForEnd(LAST_LOOK_MS)))
     return { outlived: outlived.size, remaining: ends.filter((isOver) => !isOver).length }
   }
 }
 
-/** Our own processes whose environment carries the tracking id, or that of a first. */
+/** The processes whose environment this user may read and has the tracking id, with or without the suffix. */
 function findOrphans(trackingId: string): { pid: number; isInit: boolean }[] {
   const [ofScan, ofInit] = [`${TRACKING_VARIABLE}=${trackingId}`, `${TRACKING_VARIABLE}=${initTrackingId(trackingId)}`]
   return readdirSync('/proc')

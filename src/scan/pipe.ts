@@ -2,8 +2,8 @@ import { finished, type Readable, type Writable } from 'node:stream'
 import type { Filter } from '../redact/filter.ts'
 
 /**
- * Passes the data of `from` through the filters to `to`, one piece after another: the next one may come in the same memory.
- * If `to` fails, it reads on, so that the scan does not block.
+ * Passes the data of `from` through the filters to `to`. It reads the next piece when `to` has taken the last one, because `from` may
+ * reuse the buffer. If `to` fails, it goes on reading, so that the scan does not block.
  * @returns resolves when `to` has taken the last piece
  */
 export function pipe(from: Readable, filters: readonly Filter[], to: Writable): Promise<void> {

@@ -7,14 +7,14 @@ import { writePrivate } from '../system/files.ts'
 
 export const KUBECONFIG = 'kubeconfig'
 export const TOKEN = 'token'
-/** More than the token and the kubeconfig take without the CA's certificates. */
+/** More than the size of the token and of the kubeconfig without the CA's certificates. */
 const RESERVED_BYTES = 64 * 1024
 
 /**
- * Makes the private directory, empty and ours. Where its name can be foretold it may be there: from an attempt
- * of the same job that was killed, or from somebody else.
+ * Makes the private directory, empty and owned by this user. If its name is predictable, it may exist already: left by a killed
+ * attempt of the same job, or made by another user.
  * @param certificateAuthority a part of the later kubeconfig: the public CAs of a system take 300 kB
- * @returns a descriptor, which finds the directory after a move
+ * @returns a descriptor, by which kubepass finds the directory after a move
  */
 export function createPrivateDirectory(directory: string, uid: number, certificateAuthority = ''): number {
   try {
@@ -22,12 +22,12 @@ export function createPrivateDirectory(directory: string, uid: number, certifica
     mkdirSync(directory, { mode: 0o700 })
   } catch (cause) {
     throw new KubepassError('INPUT', `The private directory ${directory} could not be made (${errnoOf(cause)}).`, {
-      hint: 'Is it there already, and of another user, or is the disk full? Name a place of your own as directory.',
+      hint: 'Does it exist and belong to another user, or is the disk full? Set directory to a path that is yours.',
     })
   }
   const room = join(directory, 'room')
   try {
-    // What could not be written once there is a token is found out before.
+    // A full disk must stop the run before there is a token, not after.
     writePrivate(room, Buffer.alloc(Math.max(RESERVED_BYTES, 2 * certificateAuthority.length)))
     rmSync(room)
     return openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
@@ -38,28 +38,29 @@ export function createPrivateDirectory(directory: string, uid: number, certifica
 }
 
 export function cannotWrite(directory: string, cause: unknown): KubepassError {
-  return new KubepassError('INPUT', `In the private directory ${directory} nothing can be written (${errnoOf(cause)}).`, {
-    hint: 'Is the disk full? Name another place as directory: /dev/shm lies in memory.',
+  return new KubepassError('INPUT', `kubepass cannot write into the private directory ${directory} (${errnoOf(cause)}).`, {
+    hint: 'Is the disk full? Set directory to another path, for example below /dev/shm, which is in memory.',
   })
 }
 
 /**
- * Removes the directory and what is in it. A run state can be forged by the scan, so nothing but our own directories is removed.
- * @param keepToken leave the (revoked) token for a proof in the post step
- * @returns why it is still there; undefined when it is gone
+ * Removes the directory with its content. The scan can forge a run state, so only a directory of this user in the expected place
+ * is removed.
+ * @param keepToken keeps the file with the (revoked) token, for a proof in the post step
+ * @returns why the directory still exists; undefined on success
  */
 export function removePrivateDirectory(directory: string, expectedParent: string, uid: number, keepToken = false): string | undefined {
   try {
-    // A forged run state must not change the modes of other folders.
+    // A forged run state must not make kubepass change the modes of other folders.
     const isOurs = dirname(directory) === expectedParent
     const look = (): Stats | undefined => lstatSync(directory, { throwIfNoEntry: false })
     const about = isOurs ? withRestoredAccess(directory, look) : look()
     if (about === undefined) return undefined
-    if (!isOurs) return `it does not lie in ${expectedParent}`
-    if (!about.isDirectory()) return 'something else was put in its place'
+    if (!isOurs) return `it is not in ${expectedParent}`
+    if (!about.isDirectory()) return 'another file is in its place'
     if (about.uid !== uid) return `it belongs to another user (uid ${about.uid})`
-    const leaving = keepToken ? withRestoredAccess(directory, () => readdirSync(directory)).filter((name) => name !== TOKEN) : ['']
-    for (const name of leaving) removeTree(join(directory, name))
+    const entries = keepToken ? withRestoredAccess(directory, () => readdirSync(directory)).filter((name) => name !== TOKEN) : ['']
+    for (const name of entries) removeTree(join(directory, name))
     return undefined
   } catch (error) {
     return obstacleAt(directory, error, uid)
@@ -67,8 +68,8 @@ export function removePrivateDirectory(directory: string, expectedParent: string
 }
 
 /**
- * The present path of the private directory; undefined if somebody removed it.
- * @param made what makeDirectory gave
+ * The present path of the private directory; undefined if it was removed.
+ * @param made the descriptor from createPrivateDirectory()
  */
 export function currentPath(directory: string, made: number): string | undefined {
   if (fstatSync(made).nlink === 0) return undefined
@@ -77,10 +78,10 @@ export function currentPath(directory: string, made: number): string | undefined
   return readlinkSync(`/proc/self/fd/${made}`)
 }
 
-/** @returns why it is still there; undefined when it is gone */
+/** @returns why the directory still exists; undefined on success */
 export function removeMovedDirectory(place: string, made: number, uid: number): string | undefined {
   try {
-    // The scan can move the directory again between two calls. Only the directory that we made is removed.
+    // The scan can move the directory again between two calls. Only the directory that kubepass made may be removed.
     if (!isSame(lstatSync(place), made)) return 'it was moved again'
     removeTree(place)
     return undefined

@@ -12,38 +12,38 @@ import { stopOrphans, type StopResult } from './orphans.ts'
 import { pipe } from './pipe.ts'
 import { TERM_GRACE_MS, type ScanProcess, type ScanCommand, spawnPlain } from './spawn.ts'
 
-/** How long an output may stay open once no process of the scan is left. */
+/** How long an output may stay open without data when no process of the scan is left. */
 const IDLE_OUTPUT_MS = 1_000
 
 export interface ScanStreams {
   stdin: ScanCommand['stdin']
-  /** What the command gets as its outputs; sockets when undefined. They are the scan's from here on. */
+  /** The command's outputs; sockets when undefined. start() closes them. */
   pipes?: Pipes | undefined
-  /** Not touched before the command runs. */
+  /** Called when the command runs, not before. */
   stdout: () => Writable
   stderr: () => Writable
-  /** What each output passes through on its way: the redactor first. */
+  /** The filters of each output, the redactor first. */
   filters: () => Filter[]
   /**
    * Called at the end.
-   * @param complete whether all of the output has come and is written; else some may still follow
+   * @param complete whether all output has come and is written; if not, more may follow
    */
   close: (complete: boolean) => void
 }
 
-/** The command that gets the credential, in a process group of its own. */
+/** The command that gets the credential. It runs in its own process group. */
 export class Scan {
   readonly isolation: Isolation
-  /** Why the folder that was to be hidden from the command is not. */
+  /** Why the folder `hidden` is not hidden from the command. */
   readonly reasonNotHidden: string | undefined
   readonly #scanProcess: ScanProcess
   readonly #trackingId: string
   readonly #targets: Writable[]
   readonly #outputs: Promise<unknown>
   readonly #close: ScanStreams['close']
-  /** How many pieces of output have come. */
+  /** The number of pieces of output so far. */
   #chunks = 0
-  #wasToldToEnd = false
+  #wasTerminated = false
 
   private constructor({ scanProcess, reasonNotIsolated, reasonNotHidden }: StartedProcess, trackingId: string, streams: ScanStreams) {
     this.isolation = { isolated: reasonNotIsolated === undefined, why_not: reasonNotIsolated ?? null, as_root: isRoot() }
@@ -58,8 +58,8 @@ export class Scan {
   }
 
   /**
-   * Starts the command. Core dumps are off: they would hold the token.
-   * @param hidden a folder that the command finds empty, if it is isolated
+   * Starts the command. Core dumps are off, because they would contain the token.
+   * @param hidden a folder that the command finds empty if it is isolated
    */
   static async start(
     command: readonly [string, ...string[]],
@@ -78,15 +78,19 @@ export class Scan {
       pipes?.stderr.source.destroy()
       if (cause instanceof KubepassError) throw cause
       throw new KubepassError('INPUT', `The command could not be started (${errnoOf(cause)}).`, {
-        hint: 'Is it, with its environment, too long?',
+        hint: 'Are the command and its environment too long?',
       })
     } finally {
-      // The outputs end when nobody has their write ends any more.
+      // An output ends when every process has closed its write end, so kubepass must close its own.
       if (pipes !== undefined) closeSinks(pipes)
     }
   }
 
-  /** Resolves when the command has ended; once `signal` is aborted it is told to, and soon, or `atOnce`, made to. */
+  /**
+   * Resolves when the command has ended.
+   * @param signal when aborted, the command gets SIGTERM, and SIGKILL after TERM_GRACE_MS
+   * @param atOnce when aborted after `signal`, the command gets SIGKILL at once
+   */
   async ended(signal: AbortSignal, atOnce?: AbortSignal): Promise<ExitStatus> {
     let last: NodeJS.Timeout | undefined
     const kill = (): void => {
@@ -94,7 +98,7 @@ export class Scan {
       void this.#scanProcess.close()
     }
     const stop = (): void => {
-      this.#wasToldToEnd = true
+      this.#wasTerminated = true
       this.#scanProcess.signal('SIGTERM')
       last = setTimeout(kill, TERM_GRACE_MS)
       if (atOnce?.aborted === true) kill()
@@ -113,11 +117,11 @@ export class Scan {
     }
   }
 
-  /** Ends what can be found of the command, then its group, then what is left where it ran. */
+  /** Ends the processes that have the tracking id, then the process group, then the namespace. */
   async stop(): Promise<StopResult> {
-    // Who was told to end together with the command may take a moment longer. The first look comes before the group's end,
-    // which would leave nobody to be counted.
-    const stopping = stopOrphans(this.#trackingId, this.#wasToldToEnd ? this.#scanProcess.group : undefined)
+    // After a SIGTERM to the group, its processes may take a moment longer than the command: they do not count as having outlived it.
+    // The first search runs before the group gets SIGKILL, because it must count the processes that this kills.
+    const stopping = stopOrphans(this.#trackingId, this.#wasTerminated ? this.#scanProcess.group : undefined)
     this.#scanProcess.signal('SIGKILL')
     const { outlived, remaining } = await stopping
     const isOver = await this.#scanProcess.close()
@@ -125,19 +129,19 @@ export class Scan {
   }
 
   /**
-   * Lets the outputs run dry, however slow their reader is. An output that stays open without a word, as
-   * someone holds it who could not be ended, is given up.
+   * Waits until the outputs are written, however slow their reader is. It gives up on an output that a surviving process keeps
+   * open without writing to it.
    */
   async drain(deadline: AbortSignal): Promise<void> {
-    const dry = this.#outputs.then(() => true)
-    let isDry = false
-    for (let seen = -1; !isDry && (seen !== this.#chunks || this.#readerIsSlow()) && !deadline.aborted;) {
+    const done = this.#outputs.then(() => true)
+    let isDone = false
+    for (let seen = -1; !isDone && (seen !== this.#chunks || this.#readerIsSlow()) && !deadline.aborted;) {
       seen = this.#chunks
-      isDry = await Promise.race([dry, sleep(IDLE_OUTPUT_MS, false, { ref: false, signal: deadline }).catch(() => false)])
+      isDone = await Promise.race([done, sleep(IDLE_OUTPUT_MS, false, { ref: false, signal: deadline }).catch(() => false)])
     }
     this.#scanProcess.stdout.destroy()
     this.#scanProcess.stderr.destroy()
-    this.#close(isDry)
+    this.#close(isDone)
   }
 
   #readerIsSlow(): boolean {
@@ -147,12 +151,11 @@ export class Scan {
 
 interface StartedProcess {
   readonly scanProcess: ScanProcess
-  /** Why it is not isolated. */
   readonly reasonNotIsolated?: string
   readonly reasonNotHidden?: string
 }
 
-/** Isolated where that is asked for and possible; otherwise with the reason why not. */
+/** Starts the command isolated if `isolate` allows and the machine can. Otherwise the result has the reason. */
 async function startProcess(scan: ScanCommand, isolate: Options['isolate'], hidden: string | undefined): Promise<StartedProcess> {
   if (isolate === 'off') return { scanProcess: spawnPlain(scan), reasonNotIsolated: 'isolate is off', reasonNotHidden: 'isolate is off' }
   try {

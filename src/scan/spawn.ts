@@ -5,36 +5,36 @@ import { killQuietly } from '../system/process-handle.ts'
 import type { Pipes } from './named-pipes.ts'
 import { TRACKING_VARIABLE } from './orphans.ts'
 
-/** How long a scan that was told to stop may take to end by itself. */
+/** The time between SIGTERM and SIGKILL. */
 export const TERM_GRACE_MS = 2_000
 
-/** A command that has begun. */
+/** A started command. */
 export interface ScanProcess {
   readonly stdout: Readable
   readonly stderr: Readable
   readonly ended: Promise<ExitStatus>
-  /** The number of its process group; undefined when it could not be started. */
+  /** The id of its process group; undefined when it could not be started. */
   readonly group: number | undefined
-  /** Signals that group. */
+  /** Sends a signal to that group. */
   signal(name: NodeJS.Signals): void
   /**
-   * Ends all that is left where it ran, if that is a place of its own.
-   * @returns whether that was seen to be over
+   * Kills every process of the command's PID namespace, if it has one.
+   * @returns whether the namespace has ended
    */
   close(): Promise<boolean>
 }
 
-/** A command, and what it is given. */
+/** A command with its environment and streams. */
 export interface ScanCommand {
   readonly command: readonly string[]
   readonly env: NodeJS.ProcessEnv
   readonly trackingId: string
   readonly stdin: 'inherit' | 'ignore'
-  /** Its outputs; sockets when undefined. */
+  /** The command's outputs; sockets when undefined. */
   readonly pipes: Pipes | undefined
 }
 
-/** A command among all other processes. */
+/** Starts a command that is not isolated. */
 export function spawnPlain({ command, env, trackingId, stdin, pipes }: ScanCommand): ScanProcess {
   const child = spawn('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
     env: { ...env, [TRACKING_VARIABLE]: trackingId },

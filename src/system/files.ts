@@ -18,7 +18,10 @@ import { withRestoredAccess } from './restore-access.ts'
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = constants
 
-/** Creates the file for its owner alone, from the first byte; never through a link, never over another file, never half of it. */
+/**
+ * Creates a file that only its owner can read, from the first byte on. It follows no link and replaces no file. If a write fails,
+ * it removes the file.
+ */
 export function writePrivate(path: string, content: string | Buffer, mode = 0o600): void {
   const file = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode)
   try {
@@ -32,8 +35,8 @@ export function writePrivate(path: string, content: string | Buffer, mode = 0o60
 }
 
 /**
- * Writes a private file beside the one that it is to replace, in place of what was left there.
- * @returns what replaces it
+ * Writes a private file beside the file that it will replace. It removes what an earlier call left there.
+ * @returns the function that does the replacement
  */
 export function stageReplacement(path: string, text: string, next = stagingPath(path), mode?: number): () => void {
   withRestoredAccess(next, () => {
@@ -55,11 +58,11 @@ export function stagingPath(path: string): string {
 }
 
 /**
- * Appends all or nothing; not to what a link points to, and to nobody at the other end of a pipe.
- * @param tell gets what was closed and is open now
+ * Appends the whole text or nothing. It follows no link and writes to no pipe.
+ * @param tell gets each file or folder whose access was restored
  */
 export function appendAtomically(path: string, text: string, tell?: (closed: string[]) => void): void {
-  // A pipe that nobody reads is refused, where its opening would wait for ever.
+  // With O_NONBLOCK the opening of a pipe without a reader fails; without it, it would block for ever.
   const file = withRestoredAccess(path, () => openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644), tell)
   try {
     const about = fstatSync(file)
@@ -76,9 +79,9 @@ export function appendAtomically(path: string, text: string, tell?: (closed: str
 }
 
 /**
- * Puts a file in the place of what is there, all of it at once: what a link points to is left alone. Another process may do
- * the same at the same time.
- * @param path as `settled` gives it: should its folder be another one by now, nothing is written
+ * Replaces a file atomically. If the path is a link, it replaces the link, not the target. Another process may replace the same
+ * file at the same time.
+ * @param path a path from resolveRealPath(); if its folder has become a link since then, nothing is written
  */
 export function replaceFile(path: string, text: string): void {
   const folder = dirname(path)
@@ -100,12 +103,12 @@ export function makeFolder(path: string): void {
   }
 }
 
-/** The path without a link on its way, as they are now. Its last part need not be there. */
+/** Resolves all links in a path. Its last part need not exist. */
 export function resolveRealPath(path: string): string {
   return existsSync(path) ? realpathSync(path) : join(realpathSync(dirname(path)), basename(path))
 }
 
-/** Replaces the content of a file, but not through a link. The folder may belong to another user. */
+/** Replaces the content of a file in place, because its folder may belong to another user. It follows no link. */
 export function overwrite(path: string, content: Buffer): void {
   const file = openSync(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK)
   try {
@@ -117,7 +120,7 @@ export function overwrite(path: string, content: Buffer): void {
   }
 }
 
-/** On a full disk a write may take some of it, and say so. */
+/** Writes in a loop, because on a nearly full disk one call may write only a part of the bytes. */
 function writeAll(file: number, content: string | Buffer): void {
   const bytes = Buffer.from(content)
   for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at)

@@ -5,7 +5,7 @@ export function isProgram(name: string, path: string): boolean {
   return findProgram(name, path) !== undefined
 }
 
-/** @returns where a shell with this PATH would find it */
+/** @returns the path at which a shell with this PATH would find the program */
 export function findProgram(name: string, path: string): string | undefined {
   const places = name.includes('/') ? [name] : path.split(delimiter).map((directory) => join(directory || '.', name))
   return places.find((place) => {
@@ -18,5 +18,5 @@ export function findProgram(name: string, path: string): string | undefined {
   })
 }
 
-/** Where the programs are that kubepass starts itself: not PATH, which earlier steps of the job set. */
+/** The folders of the programs that kubepass itself starts. It does not use PATH, because earlier steps of the job can set it. */
 export const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin'

@@ -7,7 +7,7 @@ import { quote } from '../base/quote.ts'
 /**
  * Does `work` on a path. The scan runs as the same user and can change modes. After EACCES this function restores the
  * owner's rights and does the work again.
- * @param tell gets what was closed, as `reopen` returns it
+ * @param tell gets the result of restoreAccess(), if it is not empty
  */
 export function withRestoredAccess<T>(path: string, work: () => T, tell: (closed: string[]) => void = () => undefined): T {
   try {
@@ -74,7 +74,7 @@ function* foldersIn(top: string): Generator<string> {
   }
 }
 
-/** Does not follow a link, which may lead anywhere. */
+/** Lists a folder. It does not follow a link, because a link may lead anywhere. */
 function listed(folder: string): Dirent[] {
   try {
     if (!lstatSync(folder).isDirectory()) return []
@@ -84,7 +84,7 @@ function listed(folder: string): Dirent[] {
   }
 }
 
-/** Why nobody could change or remove a path: the folder or file that another user owns, or else the code of the error. */
+/** Why kubepass could not change or remove a path: a folder or file belongs to another user, or else the code of the error. */
 export function obstacleAt(path: string, error: unknown, uid: number): string {
   const within = function* (): Generator<string> {
     yield dirname(path)

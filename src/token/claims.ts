@@ -4,7 +4,7 @@ import { relativeTime, isoTime } from '../base/time.ts'
 import type { SealedString } from '../redact/sealed-string.ts'
 import { type Jwt, jwtOf } from './jwt.ts'
 
-/** A token with what is known of it. Times are seconds since 1970. */
+/** A token with its own claims. Times are seconds since 1970. */
 export interface Credential {
   readonly token: SealedString
   readonly jwt: Jwt
@@ -13,24 +13,24 @@ export interface Credential {
   readonly expiresAt: number
 }
 
-/** What the token must say. */
+/** The claims that the token must have. */
 export interface ExpectedToken {
   namespace: string
   name: string
   /** Seconds. */
   duration: number
-  /** The Secret that it is bound to; undefined when it is bound to nothing. */
+  /** undefined if the token must not be bound to a Secret. */
   boundSecret: { name: string; uid: string } | undefined
   audiences: readonly string[]
-  /** The expiry that the TokenRequest's answer states, ISO 8601. */
+  /** The expiry in the response to the TokenRequest, ISO 8601. */
   statedExpiry: string | undefined
 }
 
 const CLOCK_SKEW_S = 120
 
 /**
- * What the token says of itself, before it is judged: the latest expiry must be known even of a wrong one.
- * @throws RIGHTS when it is no JWT, or its times make no sense
+ * Reads the claims without checking them against the request, because kubepass must know the expiry of a wrong token, too.
+ * @throws RIGHTS if the token is no JWT, or its times contradict each other
  */
 export function readCredential(token: SealedString): Credential {
   const jwt = jwtOf(token)
@@ -42,9 +42,9 @@ export function readCredential(token: SealedString): Credential {
 }
 
 /**
- * Compares the token's own claims with what was asked for.
+ * Compares the token's claims with those of the request.
  * @returns warnings
- * @throws RIGHTS when it is not the token that was asked for
+ * @throws RIGHTS if the claims differ
  */
 export function checkCredential({ jwt, issuedAt, expiresAt }: Credential, expected: ExpectedToken, now = Date.now() / 1000): string[] {
   const { header, claims } = jwt
@@ -78,19 +78,19 @@ export function checkCredential({ jwt, issuedAt, expiresAt }: Credential, expect
   const skew = Math.round(issuedAt - now)
   if (Math.abs(skew) > CLOCK_SKEW_S)
     warnings.push(
-      `The API server's clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine's: the times told here are the server's.`,
+      `The API server's clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine's. The times in this log are the API server's.`,
     )
   return warnings
 }
 
-/** The Secret that a token says it is bound to. */
+/** The claim with the name and uid of the bound Secret; empty if the token has none. */
 export function boundSecretClaim(claims: Jwt['claims']): Record<string, unknown> {
   return objectAt(objectAt(claims, 'kubernetes.io'), 'secret')
 }
 
 const GITLAB_CLAIMS = ['project_path', 'project_id', 'ref_protected', 'namespace']
 
-/** What a refused ID token said of itself, one claim a line; undefined when it is no JWT. */
+/** Describes the claims of a refused ID token, one a line; undefined if the token is no JWT. */
 export function describeClaims(token: SealedString, now = Date.now() / 1000): string | undefined {
   const jwt = jwtOf(token)
   if (jwt === undefined) return undefined
@@ -110,8 +110,8 @@ function describeTimes({ claims }: Jwt, now: number): string[] {
 const NOT_BEFORE_LEEWAY_S = 300
 
 /**
- * Why the API server cannot accept the token of the identity now, by the token's own times. The clocks of two machines
- * differ: within that difference the API server decides.
+ * Why the API server cannot accept the identity's token now, judged by the token's own times; undefined if it may. Two clocks may
+ * differ by CLOCK_SKEW_S: within that time the API server decides.
  */
 export function validityProblem(token: SealedString, now = Date.now() / 1000): string | undefined {
   const jwt = jwtOf(token)
@@ -123,14 +123,14 @@ export function validityProblem(token: SealedString, now = Date.now() / 1000): s
   return why === undefined ? undefined : `${why}. Its times:\n${describeTimes(jwt, now).join('\n')}\nIt is now ${isoTime(Math.floor(now))}`
 }
 
-/** The id as the audit log and SelfSubjectReview write it. */
+/** The credential id in the form that the audit log and SelfSubjectReview use. */
 export function credentialId(jti: string): string {
   return `JTI=${jti}`
 }
 
-function unexpectedToken(what: string): KubepassError {
-  return new KubepassError('RIGHTS', `The token is not the one that was asked for: ${what}.`, {
-    hint: 'Does the API server sign tokens by a plugin, or sit behind a gateway that changes them?',
+function unexpectedToken(difference: string): KubepassError {
+  return new KubepassError('RIGHTS', `The token is not the one that was asked for: ${difference}.`, {
+    hint: 'Does the API server sign tokens with a plugin, or does a gateway in front of it change requests?',
   })
 }
 

@@ -5,7 +5,7 @@ export interface Jwt {
   claims: Record<string, unknown>
 }
 
-/** Header and claims of a JWT; undefined when the text is none. The signature is not looked at. */
+/** Header and claims of a JWT; undefined if the text is no JWT. The signature is not checked. */
 export function decodeJwt(text: string): Jwt | undefined {
   const [header, claims, signature, ...more] = text.split('.')
   if (header === undefined || claims === undefined || !signature || more.length > 0) return undefined
@@ -13,7 +13,7 @@ export function decodeJwt(text: string): Jwt | undefined {
   return parsed.header !== undefined && parsed.claims !== undefined ? (parsed as Jwt) : undefined
 }
 
-/** The same of a secret. */
+/** Like decodeJwt(), for a sealed token. */
 export function jwtOf(token: SealedString): Jwt | undefined {
   return decodeJwt(token.reveal())
 }

@@ -23,12 +23,12 @@ const OUTPUT_RUNS = 5
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, runs: { type: 'string' }, json: { type: 'string' } } })
 const progress = (line: string): void => void process.stderr.write(`${line}\n`)
-const stage = new AsyncDisposableStack()
+const resources = new AsyncDisposableStack()
 const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     stop.abort()
-    void stage.disposeAsync().finally(() => process.exit(130))
+    void resources.disposeAsync().finally(() => process.exit(130))
   })
 }
 try {
@@ -36,7 +36,7 @@ try {
 } catch (error) {
   if (!stop.signal.aborted) throw error
 } finally {
-  await stage.disposeAsync()
+  await resources.disposeAsync()
 }
 
 async function bench(only: string | undefined, runs: number | undefined): Promise<void> {
@@ -52,9 +52,9 @@ async function bench(only: string | undefined, runs: number | undefined): Promis
 
 async function benchCalls(runs: number): Promise<{ runs: number; bounds: Bound[]; results: Result[] }> {
   progress('starting a cluster')
-  const { info } = stage.use(await startCluster({ tokenCacheTTL: '10s', controllers: true, progress }))
+  const { info } = resources.use(await startCluster({ tokenCacheTTL: '10s', controllers: true, progress }))
   const identityToken = await prepare(info)
-  const job = stage.use(await startJob(info, { idToken: false }))
+  const job = resources.use(await startJob(info, { idToken: false }))
   const far = await startRelay(info)
 
   const common = { info, job, identityToken, standalone: await buildStandalone() }
@@ -90,7 +90,7 @@ async function prepare(info: ClusterInfo): Promise<string> {
 /** The API server's URL by a longer way: plain bytes, with TLS end to end. */
 async function startRelay(info: ClusterInfo): Promise<string> {
   const far = relay(Number(new URL(info.server).port), ROUND_TRIP_MS)
-  stage.defer(() => {
+  resources.defer(() => {
     far.server.close()
     far.cut()
   })

@@ -9,7 +9,7 @@ import type { ClusterInfo } from './cluster.ts'
 import { has } from './features.ts'
 import { request } from './request.ts'
 
-/** As much of any object of the API as tests look at. */
+/** The fields of an API object that tests use. */
 export interface KubeObject {
   kind?: string
   metadata?: {
@@ -35,11 +35,11 @@ export interface Admin {
   get: <T = KubeObject>(path: string) => Promise<Answer<T>>
   create: <T = KubeObject>(path: string, body: object) => Promise<Answer<T>>
   delete: <T = KubeObject>(path: string, body?: object) => Promise<Answer<T>>
-  /** Asks the server, on a new connection, whose token this is. */
+  /** Sends a SelfSubjectReview with this token on a new connection. */
   whoami: (token: string) => Promise<{ status: number; username?: string }>
 }
 
-/** The API server as the cluster's administrator sees it. Answers come back as they are, refusals too. */
+/** Requests with the rights of the cluster's administrator. They return every response, also an error. */
 export function admin(info: ClusterInfo): Admin {
   const certificate = Promise.all([info.ca, info.adminCert, info.adminKey].map((path) => readFile(path)))
   const call = async <T>(method: string, path: string, body?: object): Promise<Answer<T>> => {
@@ -92,7 +92,7 @@ export async function apply(info: ClusterInfo, path: string): Promise<string> {
   return kubectl(info, 'apply', existsSync(join(path, 'kustomization.yaml')) ? '-k' : '-f', path)
 }
 
-/** deploy/base, without the policies where Kubernetes has none, as docs/cluster.md says. */
+/** Applies deploy/base, without the policies if this Kubernetes version has none, as docs/cluster.md says. */
 export async function applyBase(info: ClusterInfo, folder: string): Promise<void> {
   if (has('policies')) await apply(info, folder)
   else for (const file of resourcesIn(folder).filter((name) => name !== 'policies.yaml')) await apply(info, join(folder, file))
@@ -103,7 +103,7 @@ function resourcesIn(folder: string): string[] {
 }
 
 /**
- * Policies act about half a second after they are applied, a quota once it has been counted. What is tried here is harmless while they do not:
+ * Policies act about half a second after they are applied, a quota once it has been counted. The requests here do no harm before that:
  * a dry run of a Secret that holds something, and a token bound to a Pod that does not exist.
  */
 export async function waitForPolicies(info: ClusterInfo, namespace = 'kubepass', serviceAccount = 'scanner'): Promise<void> {
@@ -129,7 +129,7 @@ export async function waitForPolicies(info: ClusterInfo, namespace = 'kubepass',
   }
 }
 
-/** Until a quota has been counted, what it counts is refused. */
+/** Until the controller has counted a quota, the API server refuses the objects that it counts. */
 export async function waitForQuota(info: ClusterInfo, namespace = 'kubepass'): Promise<void> {
   const { get } = admin(info)
   const deadline = Date.now() + 30_000

@@ -9,8 +9,8 @@ import { errnoOf } from '../../src/base/errors.ts'
 import { admin } from './admin.ts'
 import type { ClusterInfo } from './cluster.ts'
 
-/** What a bound Secret is made of; all but what is given here is as kubepass makes it. */
-export interface AnchorParts {
+/** The parts of a bound Secret that differ from one that kubepass makes. */
+export interface BoundSecretParts {
   platform?: string
   run?: string
   attempt?: string
@@ -18,9 +18,9 @@ export interface AnchorParts {
   repository?: string
   instance?: string
   deadBy?: Date | string
-  /** What makes it large. */
+  /** Text that makes the Secret large. */
   padding?: string
-  /** Parts of the Secret that are not as kubepass makes them. */
+  /** Replaces parts of the Secret. */
   name?: string
   change?: Record<string, unknown>
   metadata?: Record<string, unknown>
@@ -28,7 +28,9 @@ export interface AnchorParts {
 
 export const HOUR_MS = 3_600_000
 
-export function boundSecretOf(parts: AnchorParts = {}): { metadata: { name: string } & Record<string, unknown> } & Record<string, unknown> {
+export function boundSecretOf(
+  parts: BoundSecretParts = {},
+): { metadata: { name: string } & Record<string, unknown> } & Record<string, unknown> {
   const { platform = 'github', run = '1', attempt = '1', key = '0123456789abcdef', repository = 'octo-org/octo-repo' } = parts
   const { instance = platform === 'terminal' ? '' : `https://${platform}.com` } = parts
   const { deadBy = new Date(Date.now() - HOUR_MS), name = `kubepass-${run}-${attempt}-${key}`, change = {}, metadata = {} } = parts
@@ -57,7 +59,7 @@ export function boundSecretOf(parts: AnchorParts = {}): { metadata: { name: stri
   }
 }
 
-/** A namespace of a test's own, where kubepass-issuer/sweeper may do these things with Secrets. */
+/** A new namespace for one test, in which kubepass-issuer/sweeper has these rights on Secrets. */
 export async function makeRoom(info: ClusterInfo, name: string, verbs: string[]): Promise<Room> {
   const { create } = admin(info)
   const rbac = `/apis/rbac.authorization.k8s.io/v1/namespaces/${name}`
@@ -73,7 +75,7 @@ export async function makeRoom(info: ClusterInfo, name: string, verbs: string[])
   return new Room(info, name)
 }
 
-/** Held while somebody sweeps the namespace of all tests: who fills it for that is not to lose it to another file's sweep. */
+/** A lock for tests that sweep the namespace of all tests: the sweep of another test file must not delete their Secrets. */
 export async function sweepAlone({ dir }: ClusterInfo): Promise<Disposable> {
   const lock = join(dir, 'sweeping')
   for (const end = Date.now() + 45_000; ;) {
@@ -96,7 +98,7 @@ export class Room {
     this.name = name
   }
 
-  /** @returns their names */
+  /** @returns the names of the Secrets */
   async fill(secrets: { metadata: { name: string } }[]): Promise<string[]> {
     const [ca, cert, key] = [this.#info.ca, this.#info.adminCert, this.#info.adminKey].map((path) => readFileSync(path))
     const agent = new Agent({ ca, cert, key, keepAlive: true, maxSockets: 16 })
@@ -118,7 +120,7 @@ export class Room {
     return secrets.map(({ metadata }) => metadata.name)
   }
 
-  /** The names of the Secrets that are there, in order. */
+  /** The sorted names of the existing Secrets. */
   async names(): Promise<string[]> {
     const { body } = await admin(this.#info).get(`/api/v1/namespaces/${this.name}/secrets`)
     return (body.items ?? []).map(({ metadata }) => metadata?.name ?? '').toSorted()

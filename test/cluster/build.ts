@@ -17,7 +17,7 @@ type Progress = (line: string) => void
 interface Program {
   name: 'cluster' | 'kubectl'
   package: string
-  /** Whether it is made from the Go files of this folder. */
+  /** Whether the program is built from the Go files of this folder. */
   isOurs: boolean
 }
 

@@ -9,20 +9,20 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { buildCluster } from './build.ts'
 import { USUAL, type Version } from './versions.ts'
 
-/** A running cluster as plain data, to hand to another process. */
+/** A running cluster as plain data, which can be passed to another process. */
 export interface ClusterInfo {
   server: string
   /** The issuer of all ID tokens. Before Kubernetes 1.30 the API server trusts one issuer, and one audience: its own URL. */
   soleIssuer?: string
   pid: number
   dir: string
-  /** How long the API server believes a token that it has accepted. */
+  /** How long the API server caches an accepted token. */
   tokenCacheMs: number
-  /** Loopback URLs with these ports are right audiences of an ID token: proxies listen there. */
+  /** The ports of the proxies. Loopback URLs with these ports are accepted audiences of an ID token. */
   proxyPorts: number[]
-  /** Right audiences, too, for one test alone: whoever closes such a port can open it again. */
+  /** Ports with accepted audiences that only one test uses, so that it can close a port and open it again. */
   ownPorts: number[]
-  // Paths, all below.
+  // All fields below are paths.
   kubectl: string
   adminKubeconfig: string
   ca: string
@@ -31,7 +31,7 @@ export interface ClusterInfo {
   serverKey: string
   adminCert: string
   adminKey: string
-  /** Of the user ci:client in the group ci:clients, who may issue. */
+  /** A client certificate of the user ci:client in the group ci:clients, which has the issuer's rights. */
   clientCert: string
   clientKey: string
   serviceAccountKey: string
@@ -41,16 +41,16 @@ export interface ClusterInfo {
 
 export interface Cluster extends AsyncDisposable {
   readonly info: ClusterInfo
-  /** Kills it (a graceful stop waits a minute for open watches) and removes its folder. */
+  /** Kills the cluster (a graceful stop waits a minute for open watches) and removes its folder. */
   stop(): Promise<void>
 }
 
 export interface ClusterOptions {
-  /** Of Kubernetes; the usual one when left out. */
+  /** The Kubernetes version; the default version when undefined. */
   version?: Version
   tokenCacheTTL: '0s' | '10s'
   controllers: boolean
-  /** Audiences of ID tokens beside the URLs of the server and its proxies. */
+  /** Accepted audiences of ID tokens besides the URLs of the server and its proxies. */
   audiences?: string[]
   progress?: (line: string) => void
 }
@@ -67,7 +67,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const ports = somePorts(PROXY_PORTS + OWN_PORTS)
   const trusted = [...audiences, ...ports.map((port) => `https://127.0.0.1:${String(port)}`)]
   const log = await open(at('log'), 'wx', 0o600)
-  // The pipe on its standard input is what it lives on: it ends, and removes its folder, when we do.
+  // The cluster ends and removes its folder when its standard input ends, that is, when this process ends.
   const child = spawn(
     binaries.cluster,
     ['--dir', dir, '--token-cache-ttl', tokenCacheTTL, `--controllers=${String(controllers)}`, '--audiences', trusted.join(',')],
@@ -83,7 +83,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   }
   try {
     const { server, soleIssuer } = await ready(child, dir)
-    // Who forgets to stop it need not wait for it.
+    // The cluster must not keep a process alive that forgets to stop it.
     child.unref()
     if (child.stdin instanceof Socket) child.stdin.unref()
     const info: ClusterInfo = {
@@ -131,7 +131,7 @@ async function ready(child: ChildProcess, dir: string): Promise<{ server: string
   return JSON.parse(await readFile(file, 'utf8')) as { server: string; soleIssuer: string }
 }
 
-/** Neighbouring ports below those that the system hands out by itself. */
+/** Consecutive free ports below the system's ephemeral ports. */
 function somePorts(count: number): number[] {
   const first = 12_000 + Math.floor(Math.random() * (20_000 - count))
   return Array.from({ length: count }, (_, index) => first + index)

@@ -20,14 +20,14 @@ const features = {
   },
 } as const
 
-/** What an older Kubernetes lacks, and where that is said. */
+/** The features that older Kubernetes versions lack, with a link for each. */
 export type Feature = keyof typeof features
 
 export function has(feature: Feature): boolean {
   return lackOf(feature) === undefined
 }
 
-/** All that a Kubernetes version lacks. */
+/** The features that a Kubernetes version lacks. */
 export function lacksOf(version: Version): string[] {
   return Object.values(features).flatMap(({ since, lack }) => (isBefore(version, since) ? [lack] : []))
 }

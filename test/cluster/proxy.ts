@@ -15,17 +15,17 @@ import { claimsOf, resign } from './token.ts'
 export interface Exchange {
   at: Date
   method: string
-  /** With the query. */
+  /** The path with the query. */
   path: string
   userAgent: string
-  /** Which of the client's TCP connections, from 1. */
+  /** The number of the client's TCP connection, from 1. */
   connection: number
-  /** The token it was sent with, or nothing. */
+  /** The bearer token of the request, or ''. */
   bearer: string
-  /** The common name in the certificate that the client showed, or nothing. */
+  /** The common name in the client certificate, or ''. */
   certificate: string
   requestBody: string
-  /** What the API server answered, or, not asked, what the reaction did; undefined until then, and after a reset. */
+  /** The status from the API server, or from the reaction if the request did not reach it; undefined before that, and after a reset. */
   status: number | undefined
   responseBody: string
 }
@@ -33,16 +33,16 @@ export interface Exchange {
 export interface Matcher {
   method?: string
   path?: RegExp
-  /** Before the API server sees the request, or after it has acted on it and answered. Default: before. */
+  /** Whether to act before the API server gets the request, or after it has answered. Default: before. */
   when?: 'before' | 'after'
-  /** How often it acts; default always. */
+  /** How often the rule acts; default always. */
   times?: number
 }
 
-/** Instead of the API server's answer: another one, a reset connection, none for ever. Undefined lets the exchange go on. */
+/** Replaces the API server's answer by another one, a reset connection, or no answer. Undefined changes nothing. */
 export type Disturbance = OtherAnswer | RawAnswer | 'reset' | 'hang' | undefined
 
-/** Bytes that are written to the connection as they are; it stays open unless it is to be closed. */
+/** Raw bytes for the connection, which stays open unless `close` is set. */
 export interface RawAnswer {
   raw: string
   close?: true
@@ -52,11 +52,11 @@ export interface OtherAnswer {
   status: number
   headers?: OutgoingHttpHeaders
   body?: string
-  /** A byte at a time; half of it, then the connection ends; with white space behind it up to 300 MB. Default: whole. */
+  /** Byte by byte; only half of it, then the end of the connection; or followed by white space up to 300 MB. Default: whole. */
   sent?: 'slowly' | 'cut' | 'hugely'
 }
 
-/** Who answers at the proxy's port: itself, nobody, or somebody whose certificate is for clients only. */
+/** What listens on the proxy's port: the proxy, nothing, or a server whose certificate is for clients only. */
 export type Answering = 'itself' | 'nobody' | 'impostor'
 
 export type Reaction = (exchange: Exchange) => Disturbance | Promise<Disturbance>
@@ -69,24 +69,24 @@ interface Rule extends Matcher {
 interface Connection {
   number: number
   socket: Socket
-  /** One connection to the API server for each of the client's, so that keep-alive is as real as without a proxy. */
+  /** One connection to the API server for each connection of the client, so that keep-alive works as without a proxy. */
   agent: Agent
 }
 
 interface ProxyOptions {
-  /** Milliseconds added to each round trip, the TCP handshake's included. */
+  /** Milliseconds added to each round trip, including that of the TCP handshake. */
   latency?: number
-  /** One of the cluster's own ports. */
+  /** One of the ports that the cluster reserves. */
   port?: number | undefined
 }
 
 const BYTE_MS = 100
 const HUGE = 300 << 20
 
-/** Records every exchange with the API server, and disturbs it where a test says so. */
+/** A proxy that records every exchange with the API server, and injects the faults of a test. */
 export async function startProxy(info: ClusterInfo, { latency = 0, port }: ProxyOptions = {}): Promise<Proxy> {
   const [key, cert, ca] = [info.serverKey, info.serverCert, info.ca].map((path) => readFileSync(path))
-  // It asks for a certificate as the API server does, and takes whoever shows none.
+  // Like the API server, it requests a client certificate but does not require one.
   const tls = { key, cert, ca, requestCert: true, rejectUnauthorized: false }
   const server = createServer(tls)
   if (latency === 0) {
@@ -103,18 +103,18 @@ export async function startProxy(info: ClusterInfo, { latency = 0, port }: Proxy
 export class Proxy implements AsyncDisposable {
   readonly url: string
   readonly exchanges: Exchange[] = []
-  /** Every token that the API server has issued through this proxy, and every one made of it. */
+  /** Every token that the API server has issued through this proxy, and every token that the proxy made from one. */
   readonly tokens: string[] = []
   readonly #info: ClusterInfo
   readonly #ca: Buffer
-  /** Shown to the API server in place of a client's own, whose key nobody has but the client. */
+  /** The certificate that the proxy shows the API server in place of the client's, whose key it does not have. */
   readonly #client: { cert: Buffer; key: Buffer }
   readonly #server: HttpsServer
   readonly #front: Relay | undefined
   readonly #connections = new Map<number, Connection>()
   readonly #upgraded = new Set<Duplex>()
   readonly #rules: Rule[] = []
-  /** The token that was issued for each that was shown in its place. */
+  /** The issued token, by the token that the client got in its place. */
   readonly #issued = new Map<string, string>()
   #count = 0
   #tokenSeconds: number | undefined
@@ -146,17 +146,17 @@ export class Proxy implements AsyncDisposable {
     }
   }
 
-  /** From now on tokens expire this many seconds after they were issued, under the API's floor of ten minutes. */
+  /** From now on clients get tokens that expire this many seconds after their issue, below the API server's minimum of ten minutes. */
   shortTokens(seconds: number): void {
     this.#tokenSeconds = seconds
   }
 
-  /** The API server gets its own token, `issued`, where a client sends the one that was shown to it. */
+  /** When a client sends the token `shown`, the API server gets its own token, `issued`. */
   exchangeToken(shown: string, issued: string): void {
     this.#issued.set(shown, issued)
   }
 
-  /** Who is met by new connections, from now on. */
+  /** Sets what listens for new connections from now on. */
   async answering(who: Answering): Promise<void> {
     const { key, cert } =
       who === 'impostor' ? this.#client : { key: readFileSync(this.#info.serverKey), cert: readFileSync(this.#info.serverCert) }
@@ -165,7 +165,7 @@ export class Proxy implements AsyncDisposable {
     else if (!this.#server.listening) await listen(this.#server, [Number(new URL(this.url).port)])
   }
 
-  /** Resolves when the next connection has come, and been shown its certificate. */
+  /** Resolves when the next connection has got the proxy's certificate. */
   async called(): Promise<void> {
     await once(this.#server, 'connection')
   }
@@ -235,7 +235,7 @@ export class Proxy implements AsyncDisposable {
       await this.#disturb(before, connection, response, exchange)
       return
     }
-    // Held until its client was gone: the request was lost on the way.
+    // The rule held the request until its client was gone, so it does not reach the API server.
     if (response.destroyed || connection.socket.destroyed) return
 
     const issued = this.#issued.get(exchange.bearer)
@@ -295,7 +295,7 @@ export class Proxy implements AsyncDisposable {
     await answerWith(disturbance, response, () => socket.resetAndDestroy())
   }
 
-  /** Takes note of an issued token, and shortens its life where a test wants that. */
+  /** Records an issued token, and shortens its life if a test wants that. */
   #shorten(exchange: Exchange, answer: Buffer): Buffer {
     if (exchange.status !== 201 || exchange.method !== 'POST' || !/\/serviceaccounts\/[^/]+\/token(\?|$)/.test(exchange.path)) return answer
     const tokenRequest = JSON.parse(answer.toString()) as { status: { token: string; expirationTimestamp: string } }
@@ -336,7 +336,7 @@ export class Proxy implements AsyncDisposable {
   }
 }
 
-/** @param reset ends the connection without a word */
+/** @param reset resets the connection */
 export async function answerWith(disturbance: Exclude<Disturbance, undefined>, response: ServerResponse, reset: () => void): Promise<void> {
   const { socket } = response
   if (disturbance === 'hang' || socket === null) return
@@ -351,7 +351,7 @@ export async function answerWith(disturbance: Exclude<Disturbance, undefined>, r
   response.writeHead(status, { 'content-type': 'application/json', 'content-length': length, ...headers })
   if (sent === undefined) response.end(body)
   else if (sent === 'cut') response.write(body.slice(0, body.length / 2), () => socket.destroySoon())
-  // Who has heard enough closes the connection.
+  // A client that has read enough closes the connection.
   else await pipeline(sent === 'slowly' ? byteByByte(body) : hugely(body), response).catch(() => undefined)
 }
 
@@ -369,7 +369,7 @@ function* hugely(body: string): Generator<Buffer> {
   for (let left = HUGE - first.length; left > 0; left -= space.length) yield space.subarray(0, left)
 }
 
-/** A certificate that the cluster's CA has not signed counts for none. */
+/** Ignores a certificate that the cluster's CA has not signed. */
 function shownBy(socket: Duplex): string {
   return socket instanceof TLSSocket && socket.authorized ? String(socket.getPeerCertificate().subject.CN) : ''
 }

@@ -6,12 +6,12 @@ export interface Relay {
   cut(): void
 }
 
-/** A longer way: every answer from `port` comes `latency` ms later, and so does a new connection. */
+/** A relay that delays every answer from `port`, and every new connection, by `latency` ms. */
 export function relay(port: number, latency: number): Relay {
   const sockets = new Set<Socket>()
   const server = createServer((near) => {
     const far = connect(port, '127.0.0.1')
-    // One way takes all the delay, and the first bytes wait for the handshake, too.
+    // One direction gets the whole delay. The first bytes also wait for the delay of the handshake.
     const connected = Date.now() + latency
     const later = (deliver: () => void): void => {
       setTimeout(deliver, Math.max(latency, connected + latency - Date.now()))

@@ -15,13 +15,13 @@ export function signToken(claims: Claims, header: Claims, keyPath: string): stri
   return `${signed}.${sign('RSA-SHA256', Buffer.from(signed), createPrivateKey(readFileSync(keyPath))).toString('base64url')}`
 }
 
-/** An ID token of the CI whose claims these are. */
+/** An ID token with these claims. */
 export function signIdToken(info: ClusterInfo, claims: Claims): string {
   const said = info.soleIssuer === undefined ? claims : { ...claims, ...forSoleIssuer(info, info.soleIssuer, claims) }
   return signToken(said, { typ: 'JWT', alg: 'RS256', kid: 'test' }, info.issuerKey)
 }
 
-/** An API server without rules takes the user and the group from claims of their own. It does not know the URLs of its proxies. */
+/** An API server without claim rules reads user and group from separate claims. It does not accept the URLs of its proxies as audience. */
 function forSoleIssuer({ server, proxyPorts, ownPorts }: ClusterInfo, iss: string, claims: Claims): Claims {
   const urls = [...proxyPorts, ...ownPorts].map((port) => `https://127.0.0.1:${String(port)}`)
   const aud = [claims['aud']].flat()
@@ -35,7 +35,7 @@ function forSoleIssuer({ server, proxyPorts, ownPorts }: ClusterInfo, iss: strin
   }
 }
 
-/** The same token, again signed, with other claims. */
+/** The same token with changed claims, signed again. */
 export function resign(token: string, change: (claims: Claims) => Claims, keyPath: string): string {
   return signToken(change(claimsOf(token)), decode(token, 0), keyPath)
 }

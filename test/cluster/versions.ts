@@ -1,12 +1,12 @@
 export interface Release {
   readonly release: string
-  /** Of the Go files: what that version has in another form. */
+  /** The Go build tags of the files that differ for this version. */
   readonly tags: readonly string[]
-  /** The go.mod that names its modules. */
+  /** The go.mod with the modules of this version. */
   readonly modfile: string
 }
 
-/** The Kubernetes versions of test clusters: the oldest that kubepass supports, the first with its policies, today's, the newest. */
+/** The Kubernetes versions of test clusters: the oldest supported one, the first with the policies, the default, and the newest. */
 export const versions = {
   '1.28': { release: '1.28.15', tags: ['before_1_31'], modfile: 'versions/1.28.mod' },
   '1.30': { release: '1.30.14', tags: ['before_1_31'], modfile: 'versions/1.30.mod' },
@@ -16,14 +16,14 @@ export const versions = {
 
 export type Version = keyof typeof versions
 
-/** All tests run on this one, and kubectl is always of it. */
+/** The version on which all tests run. kubectl always has this version. */
 export const USUAL: Version = '1.36'
 
 export function isVersion(text: string): text is Version {
   return Object.hasOwn(versions, text)
 }
 
-/** The one that KUBEPASS_TEST_KUBERNETES names. */
+/** The version that KUBEPASS_TEST_KUBERNETES names. */
 export function chosenVersion(env: NodeJS.ProcessEnv = process.env): Version {
   const named = env['KUBEPASS_TEST_KUBERNETES'] ?? ''
   if (named === '') return USUAL

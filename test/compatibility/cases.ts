@@ -5,50 +5,50 @@ import { parse, stringify } from 'yaml'
 import type { ClusterInfo } from '../cluster/cluster.ts'
 import { EXEC_V1, execCredential, execEntry, type Fields, type RunnerDisk } from '../scenario/kubeconfigs.ts'
 
-/** What a case is made of. */
+/** The values that a case can use. */
 export interface Materials {
   info: ClusterInfo
   disk: RunnerDisk
-  /** A token of somebody who may issue. */
+  /** A token with the issuer's rights. */
   token: string
-  /** Of a certificate or key that the program `certificates` wrote. */
+  /** The path of a certificate or key that the program `certificates` wrote. */
   pem: (file: string) => string
-  /** The port of the API server, of a relay to it on ::1, and an HTTP proxy. */
+  /** The ports of the API server, of a relay to it on ::1, and of an HTTP proxy. */
   port: string
   port6: string
   gateway: string
-  /** A SOCKS proxy. */
+  /** The port of a SOCKS proxy. */
   socks: string
 }
 
-/** What both programs are given. */
+/** The input of both programs. */
 export interface Given {
-  /** The fields of the cluster and of the user, beside a server, a CA and a client certificate that are right. */
+  /** The fields of cluster and user, in addition to a right server, CA and client certificate. */
   cluster?: Fields
   user?: Fields
-  /** Instead of the text of the kubeconfig that is made of them. */
+  /** Replaces the text of the kubeconfig. */
   text?: (right: string) => string | Buffer
-  /** Where it lies, instead of a file of its own. */
+  /** Replaces the path of the kubeconfig. */
   path?: (file: string) => string
-  /** What the shell runs; `run PATH` runs the program with that kubeconfig. */
+  /** The shell script of the case, in which `run PATH` runs the program with that kubeconfig. */
   script?: string
   env?: Record<string, string>
-  /** For kubepass alone. */
+  /** For kubepass only. */
   flags?: string[]
 }
 
 export interface Case {
   title: string
-  /** What the API server shows, as files of `certificates`: its own certificates, then the key. Default: the cluster's own. */
+  /** The API server's certificate chain, then its key, as files of `certificates`. Default: those of the cluster. */
   shows?: readonly [string, ...string[]]
   given: (materials: Materials) => Given
-  /** Said beside what both accept. */
+  /** A remark in the row of a case that both programs accept. */
   remark?: string
 }
 
 export interface Section {
   title: string
-  /** Whether it is of interest if the proxy is used. */
+  /** Whether the row says if the program used the proxy. */
   byProxy?: true
   cases: readonly Case[]
 }
@@ -386,7 +386,7 @@ const servers: Case[] = [
   { title: '`tls-server-name: wrong.test`', given: () => ({ cluster: { 'tls-server-name': 'wrong.test' } }) },
 ]
 
-/** A server that is no loopback address by its name. */
+/** A server whose host name is not a loopback address. */
 const behind =
   (env: (gateway: string, socks: string) => Record<string, string>, host = '0.0.0.0') =>
   ({ port, gateway, socks }: Materials): Given => ({

@@ -2,7 +2,7 @@ import { lackOf, lacksOf, type Feature } from '../cluster/features.ts'
 import { isVersion, USUAL, versions, type Version } from '../cluster/versions.ts'
 import { markdownTable } from '../markdown.ts'
 
-/** The scenarios that depend on the API server: who the job is, what it gets, how that ends, and deploy/base; and what each needs. */
+/** The scenarios that depend on the API server (identity, credential, revocation, deploy/base), with the features that each needs. */
 const SCENARIOS: Record<string, Feature | undefined> = {
   happy: undefined,
   identities: undefined,
@@ -37,7 +37,7 @@ const INTRODUCTION = `## Kubernetes versions
 A test that needs what a version lacks is skipped there, and says why. [cluster.md](cluster.md#before-kubernetes-130) says what to do where something is missing.
 `
 
-/** The section of the page. It lists what versions.ts names, so that the page cannot differ from what runs. */
+/** The section of the page, made from versions.ts, so that the page cannot differ from the tests. */
 export function kubernetesVersions(): string {
   const rows = Object.keys(versions)
     .filter(isVersion)

@@ -8,7 +8,7 @@ export async function startSocks(): Promise<{ port: number; asked: () => number 
   const server = createServer((client) => {
     sockets.add(client)
     client.on('error', () => undefined)
-    // The client's methods; then what it wants: 05 01 00 01, four bytes of address, two of port.
+    // The client sends its methods, then its request: 05 01 00 01, four bytes of address, two of port.
     client.once('data', () => {
       client.write(Buffer.of(5, 0))
       client.once('data', (wish: Buffer) => {

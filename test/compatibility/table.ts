@@ -1,7 +1,7 @@
 import { markdownTable } from '../markdown.ts'
 import { sections } from './cases.ts'
 import { kubernetesVersions } from './kubernetes.ts'
-import type { Row } from './play.ts'
+import type { Row } from './run-case.ts'
 
 const INTRODUCTION = `# Compatibility with kubectl
 

@@ -17,7 +17,7 @@ function contents(folder: string): Record<string, string> {
   )
 }
 
-test('dist is what the sources build', async () => {
+test('dist is identical to a new build of the sources', async () => {
   const fresh = mkdtempSync(join(tmpdir(), 'kubepass-dist-'))
   await promisify(execFile)(process.execPath, [join(root, 'scripts/build.ts'), fresh], { cwd: root })
   const [built, committed] = [contents(fresh), contents(join(root, 'dist'))]
@@ -26,16 +26,16 @@ test('dist is what the sources build', async () => {
   expect(Object.keys(built).filter((name) => built[name] !== committed[name])).toEqual([])
 }, 180_000)
 
-test('post cannot issue', () => {
+test("post's bundle contains no code that requests tokens", () => {
   expect(readFileSync(join(root, 'dist/main/index.js'), 'utf8').includes('TokenRequest')).toBe(true)
   expect(/\bTokenRequest\b|serviceaccounts\/\$\{[^}]+\}\/token/.test(readFileSync(join(root, 'dist/post/index.js'), 'utf8'))).toBe(false)
 })
 
-test('nor can what it loads to read a kubeconfig', () => {
+test('the bundle that reads kubeconfigs contains no code that requests tokens', () => {
   expect(readFileSync(join(root, 'dist/kubeconfig/index.js'), 'utf8')).not.toMatch(/TokenRequest|serviceaccounts/)
 })
 
-test('the reader of kubeconfigs is there once, and loaded only when it is asked for', () => {
+test('dist contains the reader of kubeconfigs once, and loads it only when needed', () => {
   for (const [name, text] of Object.entries(contents(join(root, 'dist')))) {
     expect([name, text.includes('loadFromString')]).toEqual([name, name === 'kubeconfig/index.js'])
     expect(text).not.toMatch(/^import [^\n]*kubeconfig\/index\.js/m)
@@ -49,7 +49,7 @@ test('dist is under 9 MB', () => {
   expect(sizes.reduce((sum, size) => sum + size)).toBeLessThan(9e6)
 })
 
-test('the licences of all that is bundled are there', () => {
+test('dist contains the licences of all bundled packages', () => {
   for (const entry of ['main', 'post', 'cli'])
     for (const text of ['@actions/core', 'assemblyscript', readFileSync(join(root, 'node_modules/assemblyscript/NOTICE'), 'utf8')])
       expect(readFileSync(join(root, `dist/${entry}/licenses.txt`), 'utf8')).toContain(text)
@@ -58,21 +58,21 @@ test('the licences of all that is bundled are there', () => {
     expect(bundled).toMatch(new RegExp(`^${name} [\\d.]+ \\((MIT|ISC|Apache-2\\.0)\\)$`, 'm'))
 })
 
-test('no path of the machine that built it', () => {
+test('dist contains no path of the build machine', () => {
   for (const [name, text] of Object.entries(contents(join(root, 'dist')))) expect([name, text.includes(root)]).toEqual([name, false])
 })
 
-test('the suite runs on the Node that the action declares', () => {
+test('the tests run on the Node.js version that action.yml names', () => {
   expect(readFileSync(join(root, 'action.yml'), 'utf8')).toContain('using: node24')
   expect(process.version).toMatch(/^v24\./)
 })
 
-test('a Node that is too old gets one clear sentence', async () => {
+test('an old Node.js version prints one clear sentence', async () => {
   const old = await promisify(execFile)('/usr/bin/env', ['-i', 'node', '--version']).then(
     ({ stdout }) => stdout,
     () => '',
   )
-  // Where no older Node is installed, there is nothing to show it on.
+  // Without an installed older Node.js there is nothing to test.
   if (!/^v(1[89]|2[0-3])\./.test(old)) return
   const run = await promisify(execFile)('node', [join(root, 'dist/cli/index.js'), 'run', '--', 'true'], {
     env: { PATH: '/usr/local/bin:/usr/bin:/bin' },

@@ -14,12 +14,12 @@ interface Action {
   outputs: object
 }
 
-test('action.yml, README and version are what the table of inputs makes', async () => {
+test('action.yml, README and version are up to date with the table of inputs', async () => {
   const fresh = await generated()
   expect(Object.keys(fresh).filter((name) => read(name) !== fresh[name])).toEqual([])
 })
 
-test('whatever names a release to use names the one of package.json', async () => {
+test('every text that names a release to use names the version of package.json', async () => {
   const papers = ['README.md', ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) => `docs/${name}`)]
   const naming = papers.filter((name) => /\.(md|yml)$/.test(name) && versionsIn(read(name)).length > 0)
   expect(naming).toEqual(expect.arrayContaining(['README.md', 'docs/gitlab.md', 'docs/examples/gitlab/kubectl.yml']))
@@ -27,12 +27,12 @@ test('whatever names a release to use names the one of package.json', async () =
   for (const name of naming) expect([name, ...new Set(versionsIn(next[name] ?? ''))]).toEqual([name, '9.8.7'])
 })
 
-/** A component is found by the tag's whole name, a file of a release too. */
+/** Components and release files are found by the whole name of the tag. */
 function versionsIn(text: string): string[] {
   return [...text.matchAll(/(?:\/kubepass@v|\/releases\/download\/v)(\d+\.[\w.-]+)/g)].map(([, version = '']) => version)
 }
 
-test('action.yml has the inputs, their defaults, and the outputs', () => {
+test('action.yml has all inputs with their defaults, and all outputs', () => {
   const action = parse(read('action.yml')) as Action
   const ids = inputIds.filter((id) => inputs[id].only !== 'gitlab')
   expect(Object.keys(action.inputs)).toEqual(ids)
@@ -43,12 +43,12 @@ test('action.yml has the inputs, their defaults, and the outputs', () => {
   expect(Object.keys(action.outputs)).toEqual(Object.keys(outputs))
 })
 
-test('the evidence knows every identity', () => {
+test('the schema of the evidence lists every identity', () => {
   const schema = JSON.parse(read('docs/evidence.schema.json')) as { properties: { identity: { properties: { kind: { enum: string[] } } } } }
   expect(['auto', ...schema.properties.identity.properties.kind.enum]).toEqual(inputs.identity.options)
 })
 
-test('an id is one that GitLab and a shell can write, too', () => {
+test('every input id is valid in GitLab and in a shell', () => {
   for (const id of inputIds) expect(id).toMatch(/^[a-z][a-z0-9_]*$/)
 })
 
@@ -58,7 +58,7 @@ interface Template {
 }
 
 function template(): Template {
-  // As GitLab reads it.
+  // GitLab's own parsing.
   const [{ spec }, jobs] = parseAllDocuments(read('gitlab/scan.yml'), { version: '1.1' }).map((document) => document.toJS() as object) as [
     Pick<Template, 'spec'>,
     Record<string, Template['job']>,
@@ -68,7 +68,7 @@ function template(): Template {
   return { spec, job }
 }
 
-test('in the template what decides where the identity goes is a quoted flag, the rest a variable that is not expanded, a secret neither', () => {
+test('the template passes guarded inputs as quoted flags, other inputs as unexpanded variables, and secret inputs not at all', () => {
   const { spec, job } = template()
   for (const id of inputIds) {
     const flag = job.script.join('').includes(` --${id.replaceAll('_', '-')}='$[[ inputs.${id} ]]'`)
@@ -80,7 +80,7 @@ test('in the template what decides where the identity goes is a quoted flag, the
   }
 })
 
-test('the limits are those that let after_script run: of the script, of after_script, and of both together', () => {
+test("the template's timeouts of script and after_script together fit into the job's timeout", () => {
   const { spec, job } = template()
   expect(job).toMatchObject({
     timeout: '$[[ inputs.timeout ]]',
@@ -90,7 +90,7 @@ test('the limits are those that let after_script run: of the script, of after_sc
   expect(minutes('script_timeout') + minutes('after_script_timeout')).toBeLessThan(minutes('timeout'))
 })
 
-test('nothing that is pasted into a script can end its quotes', () => {
+test('no input that the template pastes into a script can end its quotes', () => {
   const { spec, job } = template()
   for (const item of [...job.script, ...job.after_script]) {
     for (const [pasted, before, name = '', after] of item.matchAll(/(.)\$\[\[ inputs\.(\w+) \]\](.)/g)) {
@@ -105,7 +105,7 @@ test('nothing that is pasted into a script can end its quotes', () => {
   }
 })
 
-test('a default of the template is one that it accepts itself', () => {
+test('the template accepts its own defaults', () => {
   for (const [name, { default: usual, options, regex }] of Object.entries(template().spec.inputs)) {
     if (usual === undefined) continue
     expect([name, typeof usual, options?.includes(usual) ?? true, new RegExp(regex ?? '').test(usual)]).toEqual([
@@ -117,16 +117,16 @@ test('a default of the template is one that it accepts itself', () => {
   }
 })
 
-test('the help names every flag, and no secret is one', () => {
+test('the help lists every flag, and no secret input is a flag', () => {
   for (const id of inputIds)
     expect([id, help().includes(`  --${id.replaceAll('_', '-')}\n`)]).toEqual([id, inputs[id].secret !== true && !inputs[id].ciOnly])
 })
 
-test('the README names every exit code', () => {
+test('the README lists every exit code', () => {
   for (const code of [79, 80, 81, 82, 83, 84, 85, 86, 124, 130, 143]) expect(read('README.md')).toMatch(new RegExp(`\\b${code}\\b`))
 })
 
-test('every action in our workflows is pinned by its SHA', () => {
+test('the workflows pin every action by its SHA', () => {
   const folder = join(root, '.github/workflows')
   for (const name of readdirSync(folder)) {
     for (const [, used = ''] of readFileSync(join(folder, name), 'utf8').matchAll(/uses: (\S+)/g)) {
@@ -135,7 +135,7 @@ test('every action in our workflows is pinned by its SHA', () => {
   }
 })
 
-test('an image in the pipeline of our mirror is pinned by its version', () => {
+test('the pipeline of the GitLab mirror pins every image by its version', () => {
   const jobs = Object.entries(parse(read('.gitlab-ci.yml')) as Record<string, { image?: string }>)
   const images = jobs.flatMap(([, { image }]) => image ?? [])
   expect(images).toHaveLength(1)
@@ -144,7 +144,7 @@ test('an image in the pipeline of our mirror is pinned by its version', () => {
 
 test('the examples use inputs that exist', () => {
   const folder = join(root, 'docs/examples')
-  // sweep.yml calls the command line.
+  // sweep.yml uses the command line, not the inputs.
   for (const name of readdirSync(folder).filter((file) => file.endsWith('.yml') && file !== 'sweep.yml')) {
     for (const document of parseAllDocuments(readFileSync(join(folder, name), 'utf8'))) {
       const workflow = document.toJS() as { jobs: Record<string, { steps: { uses?: string; with?: Record<string, string> }[] }> }
@@ -156,7 +156,7 @@ test('the examples use inputs that exist', () => {
   }
 })
 
-test('every example for GitLab names an image: the default one has nothing that a scan needs', () => {
+test('every GitLab example names an image, because the default image has no scanner', () => {
   const folder = join(root, 'docs/examples/gitlab')
   const pieces = [...readdirSync(folder).map((name) => `docs/examples/gitlab/${name}`), 'README.md', 'docs/gitlab.md'].flatMap((name) => {
     const text = read(name)

@@ -10,18 +10,18 @@ const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(
 )
 const text = (name: string): string => readFileSync(join(src, name), 'utf8')
 
-/** The imports that match, as packages and as paths below src/. */
+/** The matching imports, as package names and as paths below src/. */
 function targetsOf(name: string, pattern: RegExp): string[] {
   return [...text(name).matchAll(pattern)]
     .map(([, named, lazy]) => named ?? lazy ?? '')
     .map((target) => (target.startsWith('.') ? relative(src, resolve(src, dirname(name), target)) : target))
 }
 
-/** The modules that are loaded when this one runs: types leave no trace. */
+/** The modules that this module loads at run time, that is, without type imports. */
 const importsOf = (name: string): string[] =>
   targetsOf(name, /^(?:import|export) (?!type )[^'";]*?from '([^']+)'|(?<!typeof )import\('([^']+)'\)/gm)
 
-/** All modules that this one names, for values or for types. */
+/** All modules that this module imports, for values or for types. */
 const mentionsOf = (name: string): string[] => targetsOf(name, /^(?:import|export) [^'";]*?from '([^']+)'|import\('([^']+)'\)/gm)
 
 const importers = (target: string): string[] => files.filter((name) => importsOf(name).includes(target)).toSorted()
@@ -31,11 +31,11 @@ const ENTRIES = ['cli.ts', 'main.ts', 'post.ts']
 const folderOf = (name: string): string => (ENTRIES.includes(name) ? 'entries' : dirname(name))
 const layerOf = (name: string): number => layers.findIndex((folders) => (folders as readonly string[]).includes(folderOf(name)))
 
-test('every file stands in a folder of one layer', () => {
+test('every file of src/ is in a folder of a layer', () => {
   expect(files.filter((name) => layerOf(name) === -1)).toEqual([])
 })
 
-test('a file imports its own folder and lower layers only, types included', () => {
+test('a file imports only from its own folder and lower layers, types included', () => {
   const wrong = files.flatMap((name) =>
     mentionsOf(name)
       .filter((target) => target.endsWith('.ts') && folderOf(target) !== folderOf(name) && layerOf(target) <= layerOf(name))
@@ -44,7 +44,7 @@ test('a file imports its own folder and lower layers only, types included', () =
   expect(wrong).toEqual([])
 })
 
-test('no imports form a circle, types included', () => {
+test('there is no import cycle, types included', () => {
   const circles: string[] = []
   const done = new Set<string>()
   const walk = (name: string, path: string[]): void => {
@@ -56,18 +56,18 @@ test('no imports form a circle, types included', () => {
   expect(circles).toEqual([])
 })
 
-test('CONTRIBUTING prints the layers', () => {
+test('CONTRIBUTING.md lists the layers', () => {
   expect(readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8')).toContain(printedLayers)
 })
 
-test('entries start things: nobody imports them, and they export nothing', () => {
+test('no module imports an entry, and entries export nothing', () => {
   for (const entry of ENTRIES) {
     expect(importers(entry)).toEqual([])
     expect(text(entry)).not.toMatch(/^export/m)
   }
 })
 
-test('only the edge knows which platform it is', () => {
+test('only commands/execute imports platform/detect, and only that imports the platforms', () => {
   expect(importers('platform/detect.ts')).toEqual(['commands/execute.ts'])
   for (const name of ['github', 'gitlab', 'terminal']) expect(importers(`platform/${name}.ts`)).toEqual(['platform/detect.ts'])
 })
@@ -85,22 +85,22 @@ test.each<[string, string[]]>([
   ['node:https', ['net/http.ts', 'net/tunnel.ts']],
   ['node:http', ['net/http.ts', 'net/tunnel.ts']],
   ['node:child_process', ['identity/exec-plugin.ts', 'scan/isolation.ts', 'scan/named-pipes.ts', 'scan/spawn.ts']],
-])('%s is imported by %j alone', (module, expected) => {
+])('%s is imported only by %j', (module, expected) => {
   expect(importers(module)).toEqual(expected)
 })
 
-test('what few jobs need is loaded when it is needed, not at the start', () => {
+test('modules that few jobs need are imported dynamically', () => {
   expect(text('platform/github.ts')).not.toMatch(/^import (?!type)[^\n]*'@actions\/core'/m)
   expect(text('identity/choose.ts')).not.toMatch(/^import (?!type)[^\n]*kubeconfig\.ts'/m)
   expect(text('identity/kubeconfig.ts')).not.toMatch(/^import (?!type)[^\n]*read-kubeconfig\.ts'/m)
 })
 
-test('the reader of kubeconfigs, a bundle of its own, has no class of ours', () => {
+test('the reader of kubeconfigs, which is a bundle of its own, imports no class of src/', () => {
   expect(importsOf('identity/read-kubeconfig.ts')).toEqual(['@kubernetes/client-node', 'yaml', 'base/quote.ts'])
   expect(importsOf('base/quote.ts')).toEqual([])
 })
 
-test('process is touched at the rim', () => {
+test('only the listed modules use process', () => {
   expect(matching(/\bprocess\./)).toEqual([
     'cli.ts',
     'commands/execute.ts',
@@ -114,7 +114,7 @@ test('process is touched at the rim', () => {
   ])
 })
 
-test('a secret is revealed in these places', () => {
+test('only the listed modules call reveal()', () => {
   expect(matching(/\.reveal\(\)/)).toEqual([
     'config/seal-credentials.ts', // does the key belong to the certificate
     'identity/github-oidc.ts', // the runner's bearer, in a header
@@ -130,11 +130,11 @@ test('a secret is revealed in these places', () => {
   ])
 })
 
-test('only the redactor makes secrets', () => {
+test('only the redactor creates sealed strings', () => {
   expect(importers('redact/sealed-string.ts')).toEqual(['redact/redactor.ts'])
 })
 
-test('a file is changed by calls that are over when they return: so test/kill-points finds each', () => {
+test('src/ changes files only by synchronous calls, all of which test/kill-points finds', () => {
   const named = files.flatMap((name) =>
     [...text(name).matchAll(/^import \{([^}]*)\} from 'node:fs'/gm)].flatMap(([, list = '']) => list.split(',')),
   )
@@ -142,6 +142,6 @@ test('a file is changed by calls that are over when they return: so test/kill-po
   expect(matching(/'node:fs\/promises'|import (?!type )[^{;]*'node:fs'|(import|require|getBuiltinModule)\('(node:)?fs/)).toEqual([])
 })
 
-test('there is no state between calls', () => {
+test('src/ has no module-level state', () => {
   expect(matching(/^(let|var) /m)).toEqual([])
 })

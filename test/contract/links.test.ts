@@ -9,7 +9,7 @@ const pages = [
   ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) => join('docs', name)),
 ].filter((name) => name.endsWith('.md'))
 
-test('each link of a page to another leads to a file, and to a heading of it', () => {
+test('every link between pages of the documentation leads to an existing file and heading', () => {
   const broken = pages.flatMap((page) =>
     [...read(page).matchAll(/\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)/g)].flatMap(([link, path = '', boundSecret]) => {
       const target = path === '' ? page : join(dirname(page), path)
@@ -20,7 +20,7 @@ test('each link of a page to another leads to a file, and to a heading of it', (
   expect(broken).toEqual([])
 })
 
-/** As GitHub makes an anchor from a heading. */
+/** The anchor that GitHub generates for a heading. */
 function headingsOf(page: string): string[] {
   return [...read(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
     heading

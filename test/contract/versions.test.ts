@@ -7,7 +7,7 @@ import { testsOn } from '../compatibility/kubernetes.ts'
 const named = Object.keys(versions).filter(isVersion)
 const modulesOf = (file: string): string => readFileSync(new URL(`../cluster/${file}`, import.meta.url), 'utf8')
 
-test.each(named)('the modules of Kubernetes %s are those of its release', (version) => {
+test.each(named)('the go.mod for Kubernetes %s has the modules of that release', (version) => {
   const { release, modfile } = versions[version]
   expect(release.startsWith(`${version}.`)).toBe(true)
   expect(modulesOf(modfile)).toContain(`\tk8s.io/kubernetes v${release}\n`)
@@ -15,17 +15,17 @@ test.each(named)('the modules of Kubernetes %s are those of its release', (versi
   expect(new Set(replaced)).toEqual(new Set([`v0.${release.slice('1.'.length)}`]))
 })
 
-test('each scenario that is named for a version is a file', () => {
+test('every scenario in the table of Kubernetes versions is a file', () => {
   const files = readdirSync(new URL('../scenario', import.meta.url))
   const scenarios = named.flatMap((version) => testsOn(version).scenarios)
   expect(scenarios.filter((name) => name !== 'all' && !files.includes(`${name}.test.ts`))).toEqual([])
 })
 
-test('nothing is missing on the usual version, nor on a later one', () => {
+test('the default Kubernetes version and later ones lack no feature', () => {
   expect(named.slice(named.indexOf(USUAL)).flatMap(lacksOf)).toEqual([])
 })
 
-test('KUBEPASS_TEST_KUBERNETES names one of them', () => {
+test('KUBEPASS_TEST_KUBERNETES accepts only a known version', () => {
   expect(chosenVersion({})).toBe(USUAL)
   expect(chosenVersion({ KUBEPASS_TEST_KUBERNETES: '1.28' })).toBe('1.28')
   expect(() => chosenVersion({ KUBEPASS_TEST_KUBERNETES: '1.29' })).toThrow('is one of 1.28, 1.30, 1.36, 1.37, not 1.29')

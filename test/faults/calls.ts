@@ -5,31 +5,31 @@ import { ONE_SECRET, SECRETS, TOKEN, WHOAMI } from '../scenario/scenario.ts'
 export type CallName =
   'idToken' | 'create' | 'token' | 'verify' | 'createAgain' | 'tokenAgain' | 'verifyAgain' | 'revoke' | 'prove' | 'post' | 'provePost'
 
-/** A call of the story, which a fault can meet. */
+/** A request of a run, into which a test can inject a fault. */
 export interface Call {
-  /** What the table calls it. */
+  /** The name in the table. */
   title: string
   phase: PhaseName
-  /** Of the step; the scan says `scanned`. Default: a scan that does nothing else. */
+  /** The command of the step, whose scan prints `scanned`. Default: a scan that only prints this. */
   inputs?: Record<string, string>
-  /** The scan waits until its credential was renewed, or has expired. */
+  /** Whether the scan waits until its credential was renewed, or has expired. */
   renewing?: true
-  /** Whether this exchange is it. */
+  /** Whether this exchange is the call. */
   is: (exchange: Exchange, proxy: Proxy) => boolean
-  /** The call before it in the same phase, behind which the connection can end. */
+  /** The call before it in the same phase, after which the connection can end. */
   before?: CallName
-  /** Whether it was answered as it should be. */
+  /** Whether the answer is the expected one. */
   status: number
 }
 
-/** Stands for the path of the ID token service, which is not the API server's. */
+/** A marker for the path of the ID token service, which is not on the API server. */
 export const ID_TOKEN = 'ID token'
 
 const issued = (proxy: Proxy, times: number): boolean => proxy.seen('POST', TOKEN).length >= times
-/** A Secret is deleted before a renewal that comes again, too. */
+/** A repeated renewal also deletes a Secret. */
 const revoking = ({ exchanges }: Proxy): boolean => exchanges.findLast(({ path }) => !WHOAMI.test(path))?.method === 'DELETE'
 
-/** In the order of the story. */
+/** The calls, in the order of a run. */
 export const calls: Record<CallName, Call> = {
   idToken: { title: 'get an ID token', phase: 'main', status: 200, is: ({ path }) => path === ID_TOKEN },
   create: { title: 'create the Secret', phase: 'main', status: 201, is: ({ method, path }) => method === 'POST' && SECRETS.test(path) },

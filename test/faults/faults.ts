@@ -7,24 +7,24 @@ import { calls, type CallName } from './calls.ts'
 export interface Surroundings {
   info: ClusterInfo
   proxy: Proxy
-  /** Where a redirect leads: a server that nobody may call. */
+  /** The target of a redirect: a server that must get no request. */
   elsewhere: string
 }
 
 interface Common {
   title: string
-  /** Where it makes sense; everywhere when undefined. */
+  /** The calls for which the fault makes sense; all when undefined. */
   at?: readonly CallName[]
-  /** It is tried again: so it can heal, and else ends with the deadline. */
+  /** Whether kubepass retries after the fault. Then the call can succeed later, or ends with the deadline. */
   retried?: boolean
-  /** Whether the API server can have acted. */
+  /** Whether the API server may have acted on the request. */
   takesEffect?: boolean
 }
 
-/** What can become of an exchange, or of every new connection. */
+/** The faults of an exchange, or of every new connection. */
 export type Fault = Common & ({ answer: (exchange: Exchange, around: Surroundings) => Disturbance } | { answering: Answering })
 
-/** Its answer comes, but otherwise. */
+/** The answer arrives in another form. */
 const otherwise = (how: Partial<OtherAnswer>) => (exchange: Exchange) => ({
   status: exchange.status ?? 0,
   body: exchange.responseBody,
@@ -34,7 +34,7 @@ const otherwise = (how: Partial<OtherAnswer>) => (exchange: Exchange) => ({
 const EARLY = 'HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n'
 const SWITCHED = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n'
 
-/** Its answer, written by hand: the server of the tests does not know that it was sent, so that the connection ends. */
+/** The answer as raw bytes. The proxy's HTTP server does not know of it, so the connection ends afterwards. */
 const byHand =
   (lines: (body: string) => string[], early = '') =>
   ({ status = 0, responseBody }: Exchange): Disturbance => {
@@ -50,7 +50,7 @@ const trailed = (body: string): string[] => {
 
 const refusal = (code: number, reason: string, message: string) => (): Disturbance => status(code, reason, message)
 
-/** The token in the answer is another one, and so is the expiry that is stated with it. */
+/** Replaces the token in the answer, and the stated expiry. */
 const withToken =
   (change: (token: string, info: ClusterInfo) => string, knownToServer = false) =>
   (exchange: Exchange, { info, proxy }: Surroundings): Disturbance => {
@@ -70,7 +70,7 @@ const later = (claims: Claims, names: string[], seconds: number): Claims => ({
   ...Object.fromEntries(names.map((name) => [name, Number(claims[name]) + seconds])),
 })
 
-/** A server whose clock is so many seconds ahead: it knows its own tokens, whatever they say to us. */
+/** A server whose clock is this many seconds ahead. It accepts its own tokens. */
 const clock = (seconds: number): ReturnType<typeof withToken> =>
   withToken((token, info) => resign(token, (claims) => later(claims, ['iat', 'nbf', 'exp'], seconds), info.serviceAccountKey), true)
 
@@ -86,7 +86,7 @@ const anotherAccount = (exchange: Exchange, around: Surroundings): Disturbance =
   return { status: 201, body: JSON.stringify(answer) }
 }
 
-/** The algorithm is the attacker's choice, and the signature anything. */
+/** A token with an algorithm of the attacker's choice and an invalid signature. */
 const unsigned = withToken((token, info) => signToken(claimsOf(token), { alg: 'none' }, info.serviceAccountKey))
 
 export const faults: readonly Fault[] = [
@@ -104,7 +104,7 @@ export const faults: readonly Fault[] = [
   },
   { title: '500', retried: true, answer: refusal(500, 'InternalError', 'etcdserver: request timed out') },
   { title: '503', retried: true, answer: refusal(503, 'ServiceUnavailable', 'the server is shutting down') },
-  // In a proof it is what is waited for.
+  // For a proof this is the expected answer.
   { title: '101 Switching Protocols', retried: true, answer: () => ({ raw: SWITCHED }) },
   { title: '101, and the connection is closed', retried: true, answer: () => ({ raw: SWITCHED, close: true }) },
   { title: '101 when it has acted', retried: true, takesEffect: true, answer: () => ({ raw: SWITCHED }) },
@@ -146,7 +146,7 @@ export const faults: readonly Fault[] = [
   { title: 'a clock 10 min behind', at: ['token'], takesEffect: true, answer: clock(-600) },
 ]
 
-/** What the API server says when it has done what it was asked for. */
+/** The API server's answers to successful requests. */
 function successOf(exchange: Exchange, proxy: Proxy): number {
   return Object.values(calls).find((call) => call.is(exchange, proxy))?.status === 200 ? 200 : 201
 }

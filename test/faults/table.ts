@@ -2,9 +2,9 @@ import { errorCodes } from '../../src/base/errors.ts'
 import { markdownTable } from '../markdown.ts'
 import { calls, type CallName } from './calls.ts'
 import { faults } from './faults.ts'
-import type { Cell, Often } from './play.ts'
+import type { Cell, Often } from './run-cell.ts'
 
-/** The outcomes by fault, call and how often, as docs/faults.md shows them. */
+/** The outcomes by fault, call and frequency, in the form of docs/faults.md. */
 export type Outcomes = Map<string, string>
 
 export function keyOf({ call, fault, often }: Cell): string {

@@ -1,10 +1,10 @@
-/** Not 65534, as whom all appear whom a namespace does not know. */
+/** Not 65534, which a namespace shows for every unmapped user. */
 export const ORDINARY_USER = 12345
 
-/** Whether this machine lets us be another user. */
+/** Whether this process may become another user. */
 export const canBeAnother = process.getuid?.() === 0
 
-/** Does what must be done in one go as an ordinary user, whom modes keep out of what root may do. */
+/** Runs a synchronous function as an ordinary user, whom file modes keep out. */
 export function asOrdinaryUser<T>(work: () => T): T {
   if (!canBeAnother) return work()
   process.setegid?.(ORDINARY_USER)

@@ -10,7 +10,7 @@ export type StreamName = 'stdout' | 'stderr'
 export interface Ended {
   code: number | null
   signal: NodeJS.Signals | null
-  /** As it was written, before any runner looked at it. */
+  /** The output as the process wrote it, before a runner processed it. */
   stdout: string
   stderr: string
 }
@@ -19,16 +19,16 @@ export interface ChildOptions {
   cwd: string
   env: NodeJS.ProcessEnv
   stdin?: string
-  /** How long to wait, once the process has ended, for others that still hold its outputs. */
+  /** How long to wait, after the end of the process, for others that keep its outputs open. */
   drainMs?: number
-  /** Those others can go on writing after that. */
+  /** Whether those others can go on writing after that. */
   keepReading?: boolean
-  /** In a process group of its own. */
+  /** Starts the process in its own process group. */
   detached?: boolean
   onData?: (stream: StreamName, chunk: Buffer) => void
 }
 
-/** Whether it comes in so many milliseconds. */
+/** Whether the promise settles within this number of milliseconds. */
 export async function within(milliseconds: number, event: Promise<unknown>): Promise<boolean> {
   const come = new AbortController()
   const waited = delay(milliseconds, false, { signal: come.signal }).catch(() => true)
@@ -38,12 +38,12 @@ export async function within(milliseconds: number, event: Promise<unknown>): Pro
   return waited
 }
 
-/** A process whose outputs are kept as they come. */
+/** A process whose outputs are recorded. */
 export class Child {
   readonly pid: number
-  /** When the process itself has ended. */
+  /** Resolves when the process itself has ended. */
   readonly exited: Promise<void>
-  /** When its outputs have ended, too. */
+  /** Resolves when its outputs have ended, too. */
   readonly ended: Promise<Ended>
   readonly #process: ChildProcess
   readonly #chunks: Record<StreamName, Buffer[]> = { stdout: [], stderr: [] }
@@ -74,7 +74,7 @@ export class Child {
     return this.#process.exitCode === null && this.#process.signalCode === null
   }
 
-  /** Its exit code, once it has one. */
+  /** The exit code; undefined while the process runs. */
   get code(): number | null {
     return this.#process.exitCode
   }
@@ -87,19 +87,19 @@ export class Child {
     return this.#process.kill(signal)
   }
 
-  /** Waits no longer for those who hold its outputs, once it has ended. */
+  /** After the end of the process, stops waiting for others that keep its outputs open. */
   giveUp(): void {
     this.#waiting.abort()
   }
 
-  /** Reads no more. */
+  /** Stops reading the outputs. */
   close(): void {
     this.giveUp()
     this.#process.stdout?.destroy()
     this.#process.stderr?.destroy()
   }
 
-  /** Waits until one of its outputs holds this; refuses when it ends without. */
+  /** Waits until an output contains this text; rejects if the process ends without it. */
   seen(pattern: string | RegExp): Promise<void> {
     const found = (text: string): boolean => (typeof pattern === 'string' ? text.includes(pattern) : pattern.test(text))
     return new Promise((resolve, reject) => {

@@ -1,7 +1,7 @@
-/** GITHUB_ENV, _OUTPUT and _STATE as the runner reads them: `NAME=VALUE` or `NAME<<END`. What it cannot read, it throws. */
+/** Parses GITHUB_ENV, _OUTPUT and _STATE as the runner does: `NAME=VALUE` or `NAME<<END`. Throws what the runner rejects. */
 export function parseCommandFile(text: string): Map<string, string> {
   const values = new Map<string, string>()
-  // A line keeps its newline, so that one cut short can be told.
+  // A line keeps its newline, so that a missing one is noticed.
   const lines = text.match(/[^\n]*\n|[^\n]+$/g) ?? []
   for (let at = 0; at < lines.length; at += 1) {
     const line = withoutNewline(lines[at] ?? '')
@@ -18,7 +18,7 @@ export function parseCommandFile(text: string): Map<string, string> {
     for (at += 1; withoutNewline(lines[at] ?? '\n') !== rest; at += 1) {
       const next = lines[at]
       if (next === undefined) throw new Error(`Invalid value. Matching delimiter not found '${rest}'`)
-      if (!next.endsWith('\n')) throw new Error('Invalid value. EOF tracking id missing new line.')
+      if (!next.endsWith('\n')) throw new Error('Invalid value. EOF marker missing new line.')
       body.push(withoutNewline(next))
     }
     values.set(name, body.join('\n'))

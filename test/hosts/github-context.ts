@@ -1,6 +1,6 @@
 import type { Claims } from '../cluster/token.ts'
 
-/** What an ID token of a push to main says, beside issuer and times. */
+/** The claims of an ID token of a push to main, without issuer and times. */
 export function ordinaryClaims(repository: string, runId: string, runAttempt: string): Claims {
   const [owner = ''] = repository.split('/')
   const ref = 'refs/heads/main'
@@ -32,7 +32,7 @@ export function ordinaryClaims(repository: string, runId: string, runAttempt: st
   }
 }
 
-/** The GITHUB_ variables that say the same to a step. */
+/** The GITHUB_ variables of the same job. */
 export function githubVariables(claims: Claims): Record<string, string> {
   const claim = (name: string): string => String(claims[name])
   return {

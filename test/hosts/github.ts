@@ -27,19 +27,19 @@ export interface JobOptions extends JobLogOptions {
   runId?: string
   runAttempt?: string
   job?: string
-  /** Where GitHub's API is played. */
+  /** The URL of the simulated GitHub API. */
   apiUrl?: string
   /** The action's folder; default this repository. */
   action?: string
   /** The standalone program, called instead of the action's scripts on a machine without Node.js. */
   standalone?: string
-  /** For node, before the action's script. */
+  /** Arguments of node, before the action's script. */
   nodeOptions?: string[]
-  /** A program that starts it, in surroundings of its own. */
+  /** A program that starts node in another environment. */
   wrapper?: string[]
-  /** The runner's own variables that are otherwise; those that are undefined it does not set. */
+  /** Replaces variables of the runner; undefined removes a variable. */
   variables?: (job: GithubJob) => Record<string, string | undefined>
-  /** The runner's patience, shortened only to test the runner itself. */
+  /** The runner's time limits, shortened only to test the simulated runner itself. */
   patience?: Partial<Patience>
 }
 
@@ -49,21 +49,21 @@ interface Patience {
   interrupt: number
   /** From SIGTERM to SIGKILL. */
   terminate: number
-  /** From the end of node until outputs that others still hold are given up. */
+  /** From the end of node until the runner gives up on outputs that other processes keep open. */
   drain: number
 }
 
-/** All that a phase left behind. */
+/** The result of a phase. */
 export interface Result extends Outcome {
   conclusion: 'success' | 'failure' | 'cancelled'
   annotations: Annotation[]
   outputs: Record<string, string>
-  /** What it added to the environment and the PATH of later steps. */
+  /** The phase's additions to the environment and the PATH of later steps. */
   env: Record<string, string>
   path: string[]
   /** The step's state so far. */
   state: Record<string, string>
-  /** As written; the real runner masks it line by line. */
+  /** The unmasked text; the real runner masks it line by line. */
   summary: string
   /** Every workflow command that was executed, in order. */
   commands: Command[]
@@ -73,7 +73,7 @@ export interface Result extends Outcome {
 const SUMMARY_BYTES = 1 << 20
 const commandFiles = { ENV: 'set_env_', PATH: 'add_path_', OUTPUT: 'set_output_', STATE: 'save_state_', STEP_SUMMARY: 'step_summary_' }
 
-/** Begins a job on a played GitHub runner. */
+/** Starts a job on a simulated GitHub runner. */
 export async function startJob(info: ClusterInfo, options: JobOptions = {}): Promise<GithubJob> {
   const { repository = 'octo-org/octo-repo', runId = String(randomInt(1e9, 9e9)), runAttempt = '1' } = options
   const claims = { ...ordinaryClaims(repository, runId, runAttempt), ...options.claims }
@@ -95,7 +95,7 @@ export class GithubJob implements Job {
   readonly boundSecretPrefix: string
   /** What earlier steps wrote to GITHUB_ENV; a test may add to it. */
   readonly env: Record<string, string> = {}
-  /** What they wrote to GITHUB_PATH; the cluster's kubectl is there from the start. */
+  /** What earlier steps wrote to GITHUB_PATH. It starts with the folder of the cluster's kubectl. */
   readonly path: string[]
   readonly masker = new Masker()
   readonly phases: Phase[] = []
@@ -128,7 +128,7 @@ export class GithubJob implements Job {
       GITHUB_WORKSPACE: this.workspace,
       RUNNER_ARCH: 'X64',
       RUNNER_ENVIRONMENT: 'github-hosted',
-      RUNNER_NAME: 'played',
+      RUNNER_NAME: 'simulated',
       RUNNER_OS: 'Linux',
       RUNNER_TEMP: this.runnerTemp,
       ACTIONS_RUNTIME_TOKEN: 'played-runtime-token',
@@ -143,17 +143,17 @@ export class GithubJob implements Job {
     return this.#idTokens
   }
 
-  /** The ID tokens given out. */
+  /** The ID token service of the job. */
   get secrets(): string[] {
     return this.#idTokens?.tokens ?? []
   }
 
-  /** A step that uses the action `with` these inputs, and with an `env` of its own. */
+  /** A step that uses the action `with` these inputs and this `env`. */
   step(inputs: Record<string, string> = {}, env: Record<string, string> = {}): Step {
     return new Step(this, inputs, env)
   }
 
-  /** What a phase of a step gets: the runner's own variables come last, so that no step can set them. */
+  /** The environment of a phase. The runner's variables come last, so that no step can set them. */
   environment(env: Record<string, string>): Record<string, string> {
     const PATH = [...this.path, ...this.#tools].join(delimiter)
     const [tracking = '', id = ''] = this.trackingId.split('=')
@@ -170,7 +170,7 @@ export class GithubJob implements Job {
     return Object.fromEntries(Object.entries(all).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
   }
 
-  /** At the end of a job the runner kills what its steps have left running. Says how many that was. */
+  /** Kills the processes that the steps left running, as the runner does at the end of a job. Returns their number. */
   cleanUpOrphans(): Promise<number> {
     return killProcessesWith(this.trackingId)
   }
@@ -229,7 +229,7 @@ export class Step implements Use {
   }
 }
 
-/** A phase that runs. */
+/** A running phase. */
 export class Phase implements Running {
   readonly name: PhaseName
   readonly pid: number
@@ -270,7 +270,7 @@ export class Phase implements Running {
     this.done = this.#finish()
   }
 
-  /** Nobody reads its outputs any more. */
+  /** Closes the reading ends of its outputs. */
   close(): void {
     this.#child.close()
   }
@@ -279,12 +279,12 @@ export class Phase implements Running {
     return this.#child.kill(signal)
   }
 
-  /** Waits until stdout or stderr holds this; refuses when the phase ends without. */
+  /** Waits until stdout or stderr contains this text; rejects if the phase ends without it. */
   seen(pattern: string | RegExp): Promise<void> {
     return this.#child.seen(pattern)
   }
 
-  /** Cancels it on the runner's timetable: node alone is signalled, never its children. */
+  /** Cancels the phase with the runner's signals and waits. Only node gets the signals, not its children. */
   async cancel(): Promise<Result> {
     this.#cancelled = true
     const { interrupt, terminate } = this.#job.patience
@@ -337,7 +337,7 @@ export class Phase implements Running {
     return this.result
   }
 
-  /** A file that cannot be read fails the step. */
+  /** An invalid command file fails the step, as on the real runner. */
   #read(file: 'ENV' | 'OUTPUT' | 'STATE'): Record<string, string> {
     try {
       return Object.fromEntries(parseCommandFile(readIfThere(this.#files[file])))
@@ -365,12 +365,12 @@ function readAction(folder: string): { defaults: Record<string, string>; scripts
   }
 }
 
-/** The lines by which the runner learns a secret hold it. Where it did not take them for commands, the log shows them. */
+/** Removes the add-mask lines, which contain the secret. If the runner did not take them for commands, the log shows them. */
 function withoutMasks(output: string): string {
   return output.replaceAll(/^::add-mask::.*$/gm, '')
 }
 
-/** Every string in it, as it is: JSON would escape, and hide, what it holds. */
+/** Every string in a value, unescaped: in JSON a search would miss escaped secrets. */
 function readText(value: unknown): string {
   if (typeof value !== 'object' || value === null) return String(value)
   return Object.entries(value)

@@ -10,7 +10,7 @@ export interface GitlabContext {
   timeout: number
   /** CI_PROJECT_DIR. */
   folder: string
-  /** What the job may do at GitLab with; both are masked, and no concern of a scan. */
+  /** The job's GitLab credentials. Both are masked, and the scan must not get them. */
   jobToken: string
 }
 
@@ -21,7 +21,7 @@ export function newJobToken(): string {
   return `glcbt-64_${randomBytes(15).toString('base64url')}`
 }
 
-/** What GitLab and its runner set in every job; anybody else's variables outrank these. */
+/** The variables that GitLab and its runner set in every job. All other variables take precedence over them. */
 export function predefinedVariables({ jobId, jobName, pipelineId, timeout, folder, jobToken }: GitlabContext): Record<string, Given> {
   const url = `https://gitlab.com/${PROJECT}`
   const masked = { value: jobToken, masked: true }
@@ -78,7 +78,7 @@ export function predefinedVariables({ jobId, jobName, pipelineId, timeout, folde
   }
 }
 
-/** What an ID token says of the same job. Its life is the job's. */
+/** The claims of an ID token of the same job. It lives as long as the job. */
 export function gitlabClaims({ jobId, pipelineId, timeout }: GitlabContext, aud: string | string[]): Claims {
   const iat = Math.floor(Date.now() / 1000)
   const configuration = { ci_config_ref_uri: `gitlab.com/${PROJECT}//.gitlab-ci.yml@refs/heads/main`, ci_config_sha: SHA }

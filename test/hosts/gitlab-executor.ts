@@ -5,9 +5,9 @@ import { carries, childrenOf, commandOf, signal } from './processes.ts'
 
 export type Executor = 'shell' | 'docker' | 'kubernetes'
 
-/** The runner's patience with what it has told to end, in milliseconds. */
+/** How long the runner waits for processes after a signal, in milliseconds. */
 export interface Patience {
-  /** shell: from SIGTERM to SIGKILL, and from there until it is given up. */
+  /** shell: from SIGTERM to SIGKILL, and from SIGKILL until the runner gives up. */
   graceful: number
   force: number
   /** docker: from one look for a process that was sent SIGTERM to the next, of which there are 6. */
@@ -18,7 +18,7 @@ export interface Patience {
   stop: number
 }
 
-/** The process group gets SIGTERM and, much later, SIGKILL. Whoever left it gets nothing. */
+/** The process group gets SIGTERM and, much later, SIGKILL. A process that left the group gets nothing. */
 export async function stopGroup(child: Child, { graceful, force }: Patience): Promise<void> {
   signal(-child.pid, 'SIGTERM')
   if (await within(graceful, child.ended)) return
@@ -46,8 +46,8 @@ async function tellEach(first: number, trackingId: string, look: number): Promis
   }
 }
 
-/** The children of the stage's shells get SIGTERM, and nobody waits for them. */
-export function stopStage(child: Child): void {
+/** The children of the section's shells get SIGTERM. The runner does not wait for them. */
+export function stopSection(child: Child): void {
   const words = commandOf(child.pid).join(' ')
   const shells = [child.pid, ...childrenOf(child.pid).filter((pid) => commandOf(pid).join(' ') === words)]
   for (const pid of shells.flatMap(childrenOf)) signal(pid, 'SIGTERM')

@@ -1,4 +1,4 @@
-// How GitLab's own tokens begin: the runner knows these, whatever the job's variables are.
+// The prefixes of GitLab's own tokens, which the runner masks without any variable of the job.
 const PREFIXES = [
   ...['glpat-', 'gloas-', 'gldt-', 'glrt-', 'glcbt-', 'glrtr-', 'glptt-', 'glft-', 'glimt-', 'glagent-', 'glsoat-', 'glffct-'],
   ...['_gitlab_session=', 'gltok-'],
@@ -12,7 +12,7 @@ const MASK = '[MASKED]'
  */
 export class GitlabMasker {
   readonly #known: RegExp
-  /** A token that the next write may go on with. */
+  /** The beginning of a token that the next write may continue. */
   readonly #token: RegExp
   readonly #phrases: string[]
   #held = ''
@@ -27,7 +27,7 @@ export class GitlabMasker {
     this.#phrases = [...values, ...PREFIXES]
   }
 
-  /** What can be shown by now. */
+  /** The text that can be printed now. */
   write(chunk: Buffer): Buffer {
     this.#held += chunk.toString('latin1')
     let shown = ''
@@ -44,14 +44,14 @@ export class GitlabMasker {
     }
   }
 
-  /** The stream has ended, and nothing can grow any more. */
+  /** Call it when the stream has ended. */
   end(): Buffer {
     const rest = this.#held.replaceAll(new RegExp(this.#known, 'g'), MASK)
     this.#held = ''
     return Buffer.from(rest, 'latin1')
   }
 
-  /** Where something begins that the next write may make a secret of. */
+  /** The position of text that the next write may complete to a secret. */
   #openEnd(): number {
     const { length } = this.#held
     const token = this.#token.exec(this.#held)?.index ?? length

@@ -1,5 +1,5 @@
-export interface StageScript {
-  /** Exported in this order. */
+export interface SectionScript {
+  /** The variables, in the order of their export. */
   variables: Map<string, string>
   /** Contents of file variables, by path. */
   files: Map<string, string>
@@ -13,11 +13,11 @@ export interface StageScript {
 }
 
 /**
- * What bash reads for one stage of a job, as the runner writes it: the variables, the lines that an earlier
- * stage left in $GITLAB_ENV, and each command behind its echo. Both shells, the outer and the one that runs
+ * The script that the runner gives bash for a section of a job: the variables, the lines that an earlier
+ * section left in $GITLAB_ENV, and each command behind its echo. Both shells, the outer and the one that runs
  * the commands, answer SIGTERM once the command that they wait for has ended.
  */
-export function stageScript({ variables, files, gitlabEnv, folder, notice, commands, trace }: StageScript): string {
+export function sectionScript({ variables, files, gitlabEnv, folder, notice, commands, trace }: SectionScript): string {
   const lines = [...variables].map(([name, value]) => exported(name, value))
   for (const [path, content] of files) lines.push(`printf '%s' ${quoted(content)} > ${quoted(path)}`)
   if (gitlabEnv !== undefined) {
@@ -45,7 +45,7 @@ function exported(name: string, value: string): string {
   return `export ${quoted(name)}=${quoted(value)}`
 }
 
-// Bold and green, as in the log.
+// The log shows commands in bold green.
 function echo(text: string): string {
   return `echo ${quoted(`\u001b[32;1m${text}\u001b[0;m`)}`
 }

@@ -11,7 +11,7 @@ export interface InputSpec {
   regex?: string
 }
 
-/** The one job of a component, once its inputs are in their places. */
+/** The only job of a component, with the inputs filled in. */
 export interface ComponentJob {
   name: string
   variables: Record<string, Given>
@@ -27,14 +27,14 @@ export interface ComponentJob {
 type Mapping = Record<string, unknown>
 
 const GLOBAL = ['stages', 'variables', 'include', 'default', 'workflow', 'image', 'services', 'cache', 'before_script', 'after_script']
-/** What a job may say that makes no difference to how it runs here. */
+/** The keys of a job that make no difference to the simulated runner. */
 const IGNORED = [
   ...['stage', 'image', 'needs', 'dependencies', 'rules', 'tags', 'allow_failure', 'retry', 'interruptible', 'resource_group'],
   ...['environment', 'inherit', 'when', 'cache', 'services', 'parallel'],
 ]
-const PLAYED = ['variables', 'id_tokens', 'before_script', 'script', 'after_script', 'timeout', 'artifacts']
+const SUPPORTED = ['variables', 'id_tokens', 'before_script', 'script', 'after_script', 'timeout', 'artifacts']
 
-/** A component's file: what inputs it has, and what job they make. What GitLab refuses throws. */
+/** A component's file, with its inputs and its job. Throws what GitLab rejects. */
 export class Component {
   readonly inputs: Record<string, InputSpec>
   readonly #content: unknown
@@ -62,7 +62,7 @@ export class Component {
     const globals = Object.keys(content).filter((name) => GLOBAL.includes(name))
     if (globals.length > 0) throw new Error(`a component should not set ${globals.join(', ')} for a whole pipeline`)
     const [first, ...others] = jobs
-    if (first === undefined || others.length > 0) throw new Error(`one job is played, not ${String(jobs.length)}`)
+    if (first === undefined || others.length > 0) throw new Error(`the simulated runner needs one job, not ${String(jobs.length)}`)
     return jobOf(...first)
   }
 
@@ -103,7 +103,7 @@ function check(name: string, { type, options, regex }: InputSpec, value: InputVa
 const BLOCK = /\$\[\[\s*(\S.*?)\s*\]\]/gs
 const ONE_BLOCK = /^\$\[\[\s*((?:(?!\]\]).)+?)\s*\]\]$/s
 
-/** In keys and values; a text that is one block alone becomes the value itself, of whatever type. */
+/** Replaces inputs in keys and values. A text that consists of one block becomes the input's value, of any type. */
 function interpolate(node: unknown, values: Map<string, InputValue>): unknown {
   if (typeof node === 'string') {
     const [, whole] = ONE_BLOCK.exec(node) ?? []
@@ -130,8 +130,8 @@ function access(block: string, values: Map<string, InputValue>): InputValue {
 
 function jobOf(name: string, value: unknown): ComponentJob {
   const job = mapping(value, `the job ${name}`)
-  const unknown = Object.keys(job).filter((key) => !IGNORED.includes(key) && !PLAYED.includes(key))
-  if (unknown.length > 0) throw new Error(`the job ${name} says what is not played here: ${unknown.join(', ')}`)
+  const unknown = Object.keys(job).filter((key) => !IGNORED.includes(key) && !SUPPORTED.includes(key))
+  if (unknown.length > 0) throw new Error(`the job ${name} has keys that the simulated runner does not support: ${unknown.join(', ')}`)
   const script = lines(job['script'], 'script')
   if (script.length === 0) throw new Error(`the job ${name} has no script`)
   const [timeout] = lines(job['timeout'], 'timeout')
@@ -164,7 +164,7 @@ function audienceOf(value: unknown, name: string): string | string[] {
   throw new Error(`the ID token ${name} needs an aud, a text or a list of texts`)
 }
 
-/** A line, or a list of lines: lists in it, as bound Secrets make them, are flattened. */
+/** A line, or a list of lines. Nested lists, such as YAML anchors make, are flattened. */
 function lines(value: unknown, what: string): string[] {
   const list = value === undefined ? [] : [value].flat(11)
   if (!list.every((line) => typeof line === 'string')) throw new Error(`${what} should be a string or an array of strings`)

@@ -1,4 +1,4 @@
-/** A CI variable as it is given: plain, or with what GitLab can be told of it. */
+/** A CI variable: the value, or an object with GitLab's settings for it. */
 export type Given = string | { value: string; expand?: boolean; masked?: boolean }
 
 export interface Variable {
@@ -11,7 +11,7 @@ export interface Variable {
 export function outrank(...levels: Record<string, Given>[]): Map<string, Variable> {
   const variables = new Map<string, Variable>()
   for (const [name, given] of levels.flatMap((level) => Object.entries(level))) {
-    // Deleted first: the strongest is exported last, too.
+    // Deleted first, so that the strongest level is also exported last.
     variables.delete(name)
     variables.set(name, { expand: true, masked: false, ...(typeof given === 'string' ? { value: given } : given) })
   }
@@ -20,7 +20,7 @@ export function outrank(...levels: Record<string, Given>[]): Map<string, Variabl
   return variables
 }
 
-/** Their values, with references to one another replaced. What is not to be expanded is taken as it stands. */
+/** The values, with references to other variables replaced, except in variables that are not to be expanded. */
 export function expandAll(variables: Map<string, Variable>): Map<string, string> {
   const expand = (name: string, within: string[]): string => {
     if (within.includes(name)) throw new Error(`circular variable reference: ${[...within, name].join(', ')}`)

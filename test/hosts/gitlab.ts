@@ -10,8 +10,8 @@ import { signIdToken, type Claims } from '../cluster/token.ts'
 import { gitlabClaims, newJobToken, predefinedVariables, type GitlabContext } from './gitlab-context.ts'
 import { goDuration } from './gitlab-duration.ts'
 import type { Executor } from './gitlab-executor.ts'
-import { stageScript } from './gitlab-shell.ts'
-import { Stage, type Result, type Runner, type Status } from './gitlab-stage.ts'
+import { sectionScript } from './gitlab-shell.ts'
+import { JobSection, type Result, type Runner, type Status } from './gitlab-job-section.ts'
 import { Component, type ComponentJob, type InputValue } from './gitlab-template.ts'
 import { expandAll, expandText, isMaskable, outrank, type Given, type Variable } from './gitlab-variables.ts'
 import type { Job, PhaseName, Use } from './host.ts'
@@ -24,15 +24,15 @@ export interface GitlabOptions {
   executor?: Executor
   /** Whether this GitLab gives out ID tokens; default true. */
   idToken?: boolean
-  /** Their claims that differ from those of a push to a protected branch. */
+  /** Claims of the ID tokens that differ from those of a push to a protected branch. */
   claims?: Claims
   /** Variables of the project or of the pipeline. */
   variables?: Record<string, Given>
-  /** The same, of type file. */
+  /** Such variables of the type file. */
   fileVariables?: Record<string, string>
   /** Whether the runner has $GITLAB_ENV; default true. */
   gitlabEnv?: boolean
-  /** The runner's patience and the job's limits in milliseconds, shortened for a test. */
+  /** The runner's and the job's time limits in milliseconds, shortened for a test. */
   patience?: Partial<Runner['patience'] & Limits>
 }
 
@@ -43,12 +43,12 @@ interface Limits {
 }
 
 const root = new URL('../../', import.meta.url)
-/** They are variables here: who sees a pipeline sees its inputs. */
+/** Secret inputs are variables on GitLab, because everyone who sees a pipeline sees its inputs. */
 const SECRET_INPUTS = ['token', 'kubeconfig']
 const JOB_TIMEOUT_S = 3_600
 const AFTER_SCRIPT_MS = 300_000
 
-/** A played GitLab runner, whose jobs come of one component. */
+/** A simulated GitLab runner, whose jobs come from one component. */
 export class GitlabJob implements Job, Runner {
   readonly folder = mkdtempSync(join(tmpdir(), 'kubepass-gitlab-'))
   readonly workspace = join(this.folder, 'builds', 'group', 'project')
@@ -59,14 +59,14 @@ export class GitlabJob implements Job, Runner {
   readonly tmp = join(this.folder, 'tmp')
   readonly temporary = [this.projectTemp, this.tmp]
   readonly ours: string[]
-  /** By the one name that a scan keeps whatever its environment is, so that all that it leaves is found. */
+  /** A variable that every scan keeps, whatever its environment, so that the tests find all its processes. */
   readonly trackingId = `RUNNER_TRACKING_ID=gitlab_${randomUUID()}`
   /** $CI_JOB_ID of the first job; those of further ones follow. */
   readonly runId = String(randomInt(1e7, 9e7) * 100)
   readonly boundSecretPrefix = `kubepass-${this.runId.slice(0, -2)}`
   readonly jobToken = newJobToken()
   readonly env: Record<string, string> = {}
-  readonly phases: Stage[] = []
+  readonly phases: JobSection[] = []
   /** The ID tokens given out. */
   readonly secrets: string[] = []
   readonly executor: Executor
@@ -79,28 +79,28 @@ export class GitlabJob implements Job, Runner {
     this.info = info
     this.options = options
     this.executor = options.executor ?? 'docker'
-    // On a machine the runner waits for whoever holds an output; in a pod it does not; a container is over.
+    // The shell executor waits for every process that holds an output. The Kubernetes executor does not. A Docker container has ended.
     const drain = { shell: Infinity, docker: 5_000, kubernetes: 200 }[this.executor]
     this.patience = { graceful: 600_000, force: 10_000, look: 1_000, signals: 10_000, stop: 10_000, drain, ...options.patience }
     this.ours = [this.gitlabEnv, ...Object.keys(options.fileVariables ?? {}).map((name) => join(this.projectTemp, name))]
     for (const path of [this.workspace, this.projectTemp, this.home, this.tmp]) mkdirSync(path, { recursive: true })
   }
 
-  /** A job of the component with these inputs, and with further variables of the project. */
+  /** A job of the component with these inputs and additional variables of the project. */
   step(inputs: Record<string, string> = {}, env: Record<string, string> = {}): GitlabUse {
     const jobId = String(Number(this.runId) + this.#jobs)
     this.#jobs += 1
     return new GitlabUse(this, jobId, inputs, env)
   }
 
-  /** What the image, or the machine, gives to every shell. */
+  /** The environment that the image, or the machine, gives every shell. */
   get machine(): Record<string, string> {
     const PATH = [dirname(this.info.kubectl), dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter)
     const [tracking = '', id = ''] = this.trackingId.split('=')
     return { PATH, HOME: this.home, TMPDIR: this.tmp, LANG: 'C.UTF-8', [tracking]: id }
   }
 
-  /** Another container of the same image: only volumes are as they were. */
+  /** Simulates a new container of the same image, which keeps only the volumes. */
   renewContainer(): void {
     for (const path of [this.home, this.tmp]) {
       rmSync(path, { recursive: true, force: true })
@@ -108,7 +108,7 @@ export class GitlabJob implements Job, Runner {
     }
   }
 
-  /** At the end of a job the runner removes what is its own. */
+  /** Removes the runner's files, as the runner does at the end of a job. */
   cleanUp(): void {
     for (const path of this.ours) rmSync(path, { force: true })
   }
@@ -137,7 +137,7 @@ export class GitlabUse implements Use {
   readonly #context: GitlabContext
   readonly #project: Record<string, Given>
   readonly #idTokens: Record<string, Given>
-  #main: Stage | undefined
+  #main: JobSection | undefined
   #deadline = Infinity
 
   constructor(runner: GitlabJob, jobId: string, inputs: Record<string, string>, env: Record<string, string>) {
@@ -161,38 +161,38 @@ export class GitlabUse implements Use {
     return this.start('post').done
   }
 
-  /** For a test that acts while the stage runs. What a runner would not do throws. */
-  start(name: PhaseName): Stage {
-    const stage = name === 'main' ? this.#startScript() : this.#startAfterScript()
-    this.#runner.phases.push(stage)
-    return stage
+  /** For a test that acts while the section runs. Throws if a runner would not start the section. */
+  start(name: PhaseName): JobSection {
+    const section = name === 'main' ? this.#startScript() : this.#startAfterScript()
+    this.#runner.phases.push(section)
+    return section
   }
 
-  #startScript(): Stage {
+  #startScript(): JobSection {
     if (this.#main !== undefined) throw new Error('a job runs its script once')
     rmSync(this.#runner.gitlabEnv, { force: true })
     this.#deadline = Date.now() + (this.#runner.options.patience?.job ?? this.#context.timeout * 1_000)
     const variables = this.#variables({ CI_JOB_STATUS: 'running' }, this.#idTokens)
-    this.#main = this.#stage('main', this.#job.script, variables)
+    this.#main = this.#section('main', this.#job.script, variables)
     return this.#main
   }
 
-  #startAfterScript(): Stage {
+  #startAfterScript(): JobSection {
     if (this.#job.afterScript.length === 0) throw new Error('this job has no after_script')
     if (this.#main?.jobTimedOut === true) throw new Error('a job that timed out runs no after_script')
     const over = this.#main === undefined || this.#main.result !== undefined
     if (!over && !(this.#runner.executor === 'kubernetes' && this.#main?.stopped === true))
       throw new Error('after_script runs when script is over')
-    // Without main it is a job that failed before the program was reached.
+    // Without main, the job failed before it started the program.
     const status = this.#main?.status ?? 'failed'
-    return this.#stage('post', this.#job.afterScript, this.#variables({ CI_JOB_STATUS: status }, this.#idTokens), status)
+    return this.#section('post', this.#job.afterScript, this.#variables({ CI_JOB_STATUS: status }, this.#idTokens), status)
   }
 
-  #stage(name: PhaseName, commands: string[], variables: Map<string, Variable>, decided?: Status): Stage {
+  #section(name: PhaseName, commands: string[], variables: Map<string, Variable>, decided?: Status): JobSection {
     const { options, projectTemp, gitlabEnv, workspace } = this.#runner
     const values = expandAll(variables)
     const files = Object.entries(options.fileVariables ?? {}).map(([file, content]) => [join(projectTemp, file), content] as const)
-    const script = stageScript({
+    const script = sectionScript({
       variables: values,
       files: new Map(files),
       gitlabEnv: options.gitlabEnv === false ? undefined : gitlabEnv,
@@ -202,8 +202,8 @@ export class GitlabUse implements Use {
       trace: /^(1|t|true)$/i.test(values.get('CI_DEBUG_TRACE') ?? ''),
     })
     const masked = [...variables].filter(([, variable]) => variable.masked).map(([each]) => values.get(each) ?? '')
-    const limits = { stage: this.#limit(name, values), job: this.#deadline - Date.now() }
-    return new Stage(this.#runner, { name, decided, script, masked, artifacts: this.#job.artifacts, limits })
+    const limits = { section: this.#limit(name, values), job: this.#deadline - Date.now() }
+    return new JobSection(this.#runner, { name, decided, script, masked, artifacts: this.#job.artifacts, limits })
   }
 
   #limit(name: PhaseName, values: Map<string, string>): number {
@@ -220,7 +220,7 @@ export class GitlabUse implements Use {
     return outrank(predefined, idTokens, this.#job.variables, verbatim(env), this.#project, { RUNNER_TEMP_PROJECT_DIR: projectTemp })
   }
 
-  /** Once a job: it cannot ask for another. */
+  /** Called once for each job, because a job cannot request further ID tokens. */
   #issue(): Record<string, Given> {
     const { options, info, secrets } = this.#runner
     const values = expandAll(this.#variables({}, {}))
@@ -235,7 +235,7 @@ export class GitlabUse implements Use {
   }
 }
 
-/** The job that a pipeline with these inputs has. Where no text is wanted, each is read as it would stand in YAML. */
+/** The job of a pipeline with these inputs. A value for an input that is not a string is parsed as YAML. */
 function jobOf(component: Component, inputs: Record<string, string>): ComponentJob {
   const program: Record<string, string> = { program: 'node', program_url: fileURLToPath(new URL('dist', root)) }
   const own = Object.entries(program).filter(([id]) => id in component.inputs)

@@ -1,24 +1,24 @@
 import type { Ended } from './child.ts'
 
-/** What the oracle asks of a played host once a scenario is over. */
+/** What findLeftovers() needs to know about a simulated host after a scenario. */
 export interface Host {
-  /** Everything the host has written or was given lies in here. */
+  /** The folder of all files of the host. */
   readonly folder: string
-  /** Nothing may be left in these. */
+  /** The folders in which no file may be left. */
   readonly temporary: string[]
-  /** What is the host's own in them. */
+  /** The files of the host itself in these folders. */
   readonly ours: string[]
-  /** How the names of this run's bound Secrets begin, where that is known. */
+  /** The prefix of the names of this run's bound Secrets, if it is known. */
   readonly boundSecretPrefix?: string
-  /** NAME=value that every process of this run carries. */
+  /** The NAME=value in the environment of every process of this run. */
   readonly trackingId: string
-  /** Secrets that the host gave out. */
+  /** The secrets that the host issued. */
   readonly secrets: string[]
-  /** Everything that somebody may read, by its place. */
+  /** All texts that a reader can see, such as logs, by place. */
   texts(): Record<string, string>
 }
 
-/** A played job, whichever CI it runs on. */
+/** A simulated job of either CI. */
 export interface Job extends Host, AsyncDisposable {
   readonly workspace: string
   readonly home: string
@@ -28,9 +28,9 @@ export interface Job extends Host, AsyncDisposable {
   readonly runId: string
   /** Variables that came from earlier steps or jobs; a test may add to them. */
   readonly env: Record<string, string>
-  /** What has been started in it, in order. */
+  /** The phases that were started, in order. */
   readonly phases: readonly Running[]
-  /** A use of kubepass with these inputs, and with variables of its own. */
+  /** A use of kubepass with these inputs and variables. */
   step(inputs?: Record<string, string>, env?: Record<string, string>): Use
 }
 
@@ -46,19 +46,19 @@ export interface Use {
 export interface Running {
   readonly name: PhaseName
   readonly done: Promise<Outcome>
-  /** Nobody reads its outputs any more. */
+  /** Closes the reading ends of its outputs. */
   close(): void
-  /** Signals the program alone; false when it does not run. */
+  /** Signals only the program; false if it is not running. */
   kill(signal: NodeJS.Signals): boolean
-  /** Waits until stdout or stderr holds this; refuses when the phase ends without. */
+  /** Waits until stdout or stderr contains this text; rejects if the phase ends without it. */
   seen(pattern: string | RegExp): Promise<void>
   /** Cancels the job as its runner does. */
   cancel(): Promise<Outcome>
 }
 
 export interface Outcome extends Ended {
-  /** What a reader of the job's log sees. */
+  /** The job's log, as the CI shows it. */
   log: string
-  /** The warnings and errors that it shows as such. */
+  /** The warnings and errors in the log. */
   messages: string[]
 }

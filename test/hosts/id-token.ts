@@ -11,16 +11,16 @@ import { signIdToken, type Claims } from '../cluster/token.ts'
 export interface IdTokenEndpoint {
   readonly url: string
   readonly bearer: string
-  /** Every ID token given out. */
+  /** Every issued ID token. */
   readonly tokens: string[]
-  /** Every audience asked for; undefined where none was named. */
+  /** Every requested audience; undefined for a request without one. */
   readonly audiences: (string | undefined)[]
-  /** Set by a test that wants another answer than this one, for as long as this returns one. */
+  /** A test can set this to replace the answer, as long as it returns one. */
   instead?: (answer: () => OtherAnswer) => Disturbance | Promise<Disturbance>
   close(): Promise<void>
 }
 
-/** Stands for the service that gives a job its ID tokens. */
+/** A simulated service from which a job requests ID tokens. */
 export async function serveIdTokens(info: ClusterInfo, claims: (audience?: string) => Claims): Promise<IdTokenEndpoint> {
   const server = createServer({ key: readFileSync(info.serverKey), cert: readFileSync(info.serverCert) })
   server.listen(0, '127.0.0.1')

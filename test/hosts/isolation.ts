@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 
-/** Why no scan can be isolated on this machine; undefined where one can. */
+/** Why this machine cannot isolate a scan; undefined if it can. */
 export function whyNoIsolation(): string | undefined {
   try {
     execFileSync('unshare', ['--user', '--pid', '--fork', '--mount-proc', 'true'], { stdio: 'pipe' })

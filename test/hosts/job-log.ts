@@ -17,22 +17,22 @@ const ANNOTATIONS = 10
 const LONGEST_MESSAGE = 4096
 
 export interface JobLogOptions {
-  /** Every line of stderr is looked at before any line of stdout: the worst that the runner's batches may do. */
+  /** Processes all lines of stderr before any line of stdout, which is the worst order of the runner. */
   hostileOrder?: boolean
-  /** As with ACTIONS_STEP_DEBUG. */
+  /** Shows debug lines, as with ACTIONS_STEP_DEBUG. */
   debug?: boolean
 }
 
-/** What the runner makes of a step's outputs: it executes their commands, masks the rest, and shows that. */
+/** Processes a step's outputs as the runner does: executes the commands, masks the other lines, and shows them. */
 export class JobLog {
-  /** What a reader of the job's log sees. */
+  /** The job's log, as GitHub shows it. */
   readonly lines: string[] = []
   readonly commands: Command[] = []
   readonly masks: string[] = []
   readonly annotations: Annotation[] = []
   readonly outputs: Record<string, string> = {}
   readonly state: Record<string, string> = {}
-  /** A command could not be executed: that fails the step. */
+  /** Whether a command could not be executed, which fails the step. */
   failed = false
   readonly #masker: Masker
   readonly #options: JobLogOptions
@@ -69,13 +69,13 @@ export class JobLog {
     this.#process()
   }
 
-  /** An error of the runner's own, which fails the step. */
+  /** Reports an error of the runner itself, which fails the step. */
   error(message: string): void {
     this.failed = true
     this.complain(message)
   }
 
-  /** One that does not. */
+  /** Reports a warning of the runner itself, which does not fail the step. */
   complain(message: string): void {
     this.#annotate('error', message, {})
   }

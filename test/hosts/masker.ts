@@ -1,4 +1,4 @@
-/** The runner's masker: plain substrings, and for each secret its eleven encodings. */
+/** Masks as the runner does: plain substrings, and eleven encodings of each secret. */
 export class Masker {
   readonly #values = new Set<string>()
 
@@ -6,7 +6,7 @@ export class Masker {
     for (const value of [secret, ...encoders.map((encode) => encode(secret))]) if (value !== '') this.#values.add(value)
   }
 
-  /** Hits that overlap or touch become one mask. */
+  /** Matches that overlap or touch become one mask. */
   mask(text: string): string {
     const hits: { start: number; end: number }[] = []
     for (const value of this.#values) {

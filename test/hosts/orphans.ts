@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { carries, processes, signal } from './processes.ts'
 
-/** The living processes whose environment holds NAME=value. */
+/** The running processes whose environment contains NAME=value. */
 export function processesWith(variable: string): Promise<number[]> {
   return Promise.resolve(processes().filter((pid) => carries(pid, variable)))
 }
 
 /**
- * Kills them, until there are none, and says how many there were. A process that becomes another program shows
+ * Kills these processes until none is left, and returns their number. A process that executes another program shows
  * no environment for a moment, so that one look is not enough.
  */
 export async function killProcessesWith(variable: string): Promise<number> {

@@ -1,24 +1,24 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** Every process of this machine but our own. */
+/** Every process of this machine except the test process. */
 export function processes(): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
     .map(Number)
 }
 
-/** Whether its environment holds NAME=value; that of a process that has ended holds nothing. */
+/** Whether the environment of the process contains NAME=value; false for a process that has ended. */
 export function carries(pid: number, variable: string): boolean {
   return read(pid, 'environ').split('\0').includes(variable)
 }
 
-/** Its words. */
+/** The command line of the process. */
 export function commandOf(pid: number): string[] {
   return read(pid, 'cmdline').split('\0').slice(0, -1)
 }
 
 export function childrenOf(pid: number): number[] {
-  // The name in the second field may hold spaces and brackets.
+  // The program name in the second field may contain spaces and brackets.
   const parentOf = (child: number): number =>
     Number(
       read(child, 'stat')
@@ -28,7 +28,7 @@ export function childrenOf(pid: number): number[] {
   return processes().filter((child) => parentOf(child) === pid)
 }
 
-/** Says whether there was somebody to get it. */
+/** Sends a signal; false if the process does not exist. */
 export function signal(pid: number, name: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, name)

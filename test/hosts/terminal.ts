@@ -17,7 +17,7 @@ export interface CommandOptions {
 
 type Program = readonly [string, ...string[]]
 
-/** A shell in which somebody calls kubepass, outside of any CI. */
+/** A user's shell outside any CI, from which kubepass is called. */
 export class Terminal implements Host, AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'kubepass-terminal-'))
   readonly home = join(this.folder, 'home')
@@ -31,7 +31,7 @@ export class Terminal implements Host, AsyncDisposable {
   readonly #program: Program
   readonly #children: Child[] = []
 
-  /** @param program what is called; where Node.js is no part of it, the machine has none */
+  /** @param program the command to call. If it does not contain node, the simulated machine has no Node.js */
   constructor(
     info: ClusterInfo,
     program: Program = [process.execPath, fileURLToPath(new URL('../../dist/cli/index.js', import.meta.url))],

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 const TOOLS = ['bash', 'cat', 'env', 'mkdir', 'sh', 'sleep']
 
-/** Makes the one folder on the PATH of a machine that has a shell and a few tools, and no Node.js. */
+/** Makes the only folder on the PATH of a machine with a shell and a few tools, without Node.js. */
 export function toolsWithoutNode(folder: string): string {
   mkdirSync(folder)
   for (const tool of TOOLS) {

@@ -2,27 +2,27 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import { join } from 'node:path'
 
-/** What the preloaded module is to do. */
+/** The plan for the preloaded module. */
 export interface Plan {
-  /** Where it writes the names of the boundaries, a line each. */
+  /** The file to which it writes the names of the boundaries, one a line. */
   log: string
-  /** The one, counted from 1, at which the process ends; none when undefined. */
+  /** The number of the boundary, from 1, at which it kills the process; undefined to kill at none. */
   killAt: number | undefined
 }
 
-// Stripped once, and not by each program that is played.
+// Types are stripped once here, not again by each program.
 const preload = stripTypeScriptTypes(readFileSync(new URL('preload.ts', import.meta.url), 'utf8'))
 
-/** For node, before the program. */
+/** The arguments of node, before the program. */
 export const PRELOADED = ['--import', `data:text/javascript;base64,${Buffer.from(preload).toString('base64')}`]
 
-/** Kills the programs of one job at a boundary, and tells which boundaries they came to. */
+/** Kills the programs of one job at a boundary, and records the boundaries that they reach. */
 export class KillPoints {
   readonly env: Record<string, string>
   readonly #plan: string
   readonly #log: string
 
-  /** @param folder in which everything is looked through for tokens */
+  /** @param folder the folder that findLeftovers() searches for tokens */
   constructor(folder: string) {
     this.#plan = join(folder, 'kill-points.json')
     this.#log = join(folder, 'kill-points.log')
@@ -32,7 +32,7 @@ export class KillPoints {
   /**
    * @param run runs a program, and ends with it
    * @param killAt the boundary at which it is killed
-   * @returns the boundaries that it came to
+   * @returns the boundaries that the program reached
    */
   async during<T>(run: () => Promise<T>, killAt?: number): Promise<{ points: string[]; ended: T }> {
     const plan: Plan = { log: this.#log, killAt }

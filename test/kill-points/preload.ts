@@ -7,16 +7,16 @@ import { basename } from 'node:path'
 import type { Plan } from './kill-points.ts'
 
 /*
- * Loaded by `node --import` before the program. It finds each boundary: before and after whatever changes a file or
- * starts a process, before a request and when its answer has come. It writes their names down and, at the one that
- * the plan says, ends the process by SIGKILL. That the program changes files by synchronous calls alone, a contract
- * test says.
+ * Loaded by `node --import` before the program. It finds each boundary: before and after every call that
+ * changes a file or starts a process, before a request, and when its answer has come. It records the names of the
+ * boundaries and kills the process at the one in the plan. A contract test checks that the program changes files only by
+ * synchronous calls.
  */
 
 type Module = Record<string, unknown>
 type Call = (...args: unknown[]) => unknown
 
-/** Everything else is taken for a change, so that one that nobody has thought of counts. */
+/** The functions that change nothing. All others count as a change, so that no change is missed. */
 const ONLY_READS = /^_|^[A-Z]|^(read|stat|lstat|fstat|exists|access|realpath|opendir|glob|watch|unwatch|close)/
 
 const { existsSync, openSync, readFileSync, writeSync } = fs
@@ -28,9 +28,9 @@ function install({ log, killAt }: Plan): void {
   const list = openSync(log, 'wx')
   const names = new Map<unknown, string>()
   let count = 0
-  // Node's own calls to itself are part of the one that it was asked for.
+  // Calls that Node.js makes inside a call are part of that call.
   let inside = false
-  // What comes in the same turn begins at the moment at which the last one ended.
+  // In the same turn of the event loop, a call begins where the last one ended.
   let sameTurn = false
 
   function boundary(name: string): void {
@@ -77,7 +77,7 @@ function install({ log, killAt }: Plan): void {
 
   function changing(module: Module, name: string): void {
     around(module, name, ([file, flags]) => {
-      // What is printed is nothing that could be left.
+      // Printed output cannot be left behind, so it is no boundary.
       const changesNothing = file === 1 || file === 2 || (name.startsWith('open') && onlyReads(flags))
       return changesNothing ? undefined : `${name} ${fileOf(file)}`
     })
@@ -89,7 +89,7 @@ function install({ log, killAt }: Plan): void {
       const what = requestOf(args)
       before(what)
       const outgoing = Reflect.apply(original, module, args)
-      // Before the program's own listener, which stands there already.
+      // Runs before the program's listener, which is already registered.
       outgoing.prependOnceListener('response', (answer: http.IncomingMessage) => answer.once('end', () => boundary(`after ${what}`)))
       return outgoing
     }
@@ -117,7 +117,7 @@ function requestOf([where, options]: unknown[]): string {
   return `${method} ${where instanceof URL ? where.pathname : String(where)}`
 }
 
-/** What differs from run to run. */
+/** Replaces the texts that differ from run to run. */
 function nameless(text: string): string {
   return text
     .replaceAll(/\.[0-9a-f]{12}\b/g, '.NEXT')

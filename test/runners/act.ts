@@ -16,7 +16,7 @@ import { cached } from '../tool-cache.ts'
 
 const VERSION = '0.2.89'
 const REPOSITORY = 'octo-org/octo-repo'
-/** act has an image of its own for it: the working tree is copied, and nothing is fetched. */
+/** The checkout step. act replaces it: it copies the working tree and downloads nothing. */
 export const CHECKOUT = 'actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1'
 
 const run = promisify(execFile)
@@ -36,7 +36,7 @@ export async function buildAct(): Promise<string> {
   return join(folder, 'act')
 }
 
-/** A repository that holds the action, and act, which runs workflows of it on this machine. */
+/** A repository that contains the action, and act, which runs its workflows on this machine. */
 export async function startAct(info: ClusterInfo, program: string): Promise<Act> {
   const runId = String(randomInt(1e9, 9e9))
   const claims = ordinaryClaims(REPOSITORY, runId, '1')
@@ -52,7 +52,7 @@ export class Act implements Host, AsyncDisposable {
   readonly trackingId = `PLAYED_ACT=${randomUUID()}`
   readonly boundSecretPrefix: string
   readonly idTokens: IdTokenEndpoint
-  /** The working tree that act copies; what is in it is the test's. */
+  /** The working tree that act copies. The test writes its files. */
   readonly repository = mkdtempSync(join(tmpdir(), 'kubepass-repository-'))
   readonly tools = join(this.repository, '.git', 'tools')
   readonly #program: string
@@ -73,7 +73,7 @@ export class Act implements Host, AsyncDisposable {
       ...{ ACTIONS_ID_TOKEN_REQUEST_URL: idTokens.url, ACTIONS_ID_TOKEN_REQUEST_TOKEN: idTokens.bearer },
     }
     this.#arguments = [
-      // On this machine, not in a container; without servers of its own, which want a network.
+      // On this machine, not in a container, and without act's own servers, which need a network.
       ...['-P', 'ubuntu-24.04=-self-hosted', '-P', 'in-cluster=-self-hosted', '--no-cache-server', '--artifact-server-addr', '127.0.0.1'],
       ...['--env', `GITHUB_RUN_ID=${runId}`, '--env', `GITHUB_REPOSITORY=${REPOSITORY}`],
     ]
@@ -90,7 +90,7 @@ export class Act implements Host, AsyncDisposable {
     mkdirSync(this.tools)
   }
 
-  /** Puts a program that stands for another on the PATH. */
+  /** Puts a stand-in for another program on the PATH. */
   standIn(name: string, script: string): void {
     writeFileSync(join(this.tools, name), `#!/bin/sh\n${script}\n`)
     chmodSync(join(this.tools, name), 0o755)
@@ -121,7 +121,7 @@ export class Act implements Host, AsyncDisposable {
     return this.idTokens.tokens
   }
 
-  /** RUNNER_TEMP of the jobs whose folder act has left: those that failed. */
+  /** RUNNER_TEMP of the jobs whose folder act did not remove: those that failed. */
   get temporary(): string[] {
     const jobs = join(this.folder, 'cache', 'act')
     const left = existsSync(jobs) ? readdirSync(jobs).map((name) => join(jobs, name, 'tmp')) : []

@@ -25,12 +25,15 @@ export interface PipelineOptions {
   /** CI variables, those of id_tokens included: gitlab-ci-local makes no ID tokens. */
   variables?: Record<string, string>
   env?: Record<string, string>
-  /** Folders that come before all others on the PATH. */
+  /** Folders for the beginning of PATH. */
   path?: string[]
 }
 
 export interface Pipeline extends Ended {
-  /** How each job ended; a failed after_script stands beside it, as JOB after_script. The exit code alone says too little: 0 also after a job that failed with a code it may not fail with. */
+  /**
+   * The result of each job. A failed after_script has its own entry, `JOB after_script`. The exit code of gitlab-ci-local is not
+   * enough: it is 0 even after a job that failed with a code outside of allow_failure.
+   */
   jobs: Record<string, 'PASS' | 'FAIL' | 'WARN'>
 }
 
@@ -41,12 +44,12 @@ export class Project implements Host, AsyncDisposable {
   readonly tmp = join(this.folder, 'tmp')
   readonly temporary = [this.tmp]
   readonly ours = []
-  /** What a test gave in variables. */
+  /** The values of variables that a test set. */
   readonly secrets: string[] = []
   readonly tree = join(this.folder, 'project')
   readonly #runs: Child[] = []
 
-  /** @param copies files and folders of this repository that the project has, too */
+  /** @param copies files and folders of this repository to copy into the project */
   constructor(copies: string[] = []) {
     for (const path of [this.tmp, join(this.folder, 'home'), this.tree]) mkdirSync(path)
     for (const name of copies) cpSync(join(root, name), join(this.tree, name), { recursive: true })

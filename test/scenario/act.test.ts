@@ -8,11 +8,11 @@ import { boundSecretOf, Room, sweepAlone } from '../cluster/bound-secrets.ts'
 import { buildAct, CHECKOUT, type ActOptions } from '../runners/act.ts'
 import { base64Of, execCredential, execEntry, kubeconfigOf, RunnerDisk } from './kubeconfigs.ts'
 import { actionInPod, Pod, whyNoPod } from './pod.ts'
-import { clusters, ONE_SECRET, underAct, type ActScene } from './scenario.ts'
+import { clusters, ONE_SECRET, underAct, type ActFixture } from './scenario.ts'
 
 beforeAll(async () => {
   await buildAct()
-  // As the README says.
+  // The command of the README.
   await kubectl(clusters.quick, 'create', 'namespace', 'payments')
   await kubectl(
     clusters.quick,
@@ -20,12 +20,12 @@ beforeAll(async () => {
   )
 }, 300_000)
 
-/** A job that checks out and then does this. */
+/** A job that checks out the repository and then runs these steps. */
 function job(...steps: object[]): object {
   return { on: 'push', jobs: { scan: { 'runs-on': 'ubuntu-24.04', steps: [{ uses: CHECKOUT }, ...steps] } } }
 }
 
-underAct('act: main runs the command, and post finds all done', async ({ act, inputs, proxy }) => {
+underAct('act: main runs the command and revokes, and post has nothing left to do', async ({ act, inputs, proxy }) => {
   const { code, stdout } = await act.run(
     job({ id: 'scan', uses: './', with: { ...inputs, command: 'kubectl get ns kubepass -o name; kubectl config view --raw' } }),
   )
@@ -55,7 +55,7 @@ underAct("act: a failing command fails the job with the command's code, and post
   expect(code).toBe(1)
 })
 
-underAct('act: without a command the later steps have the credential, until post', async ({ act, inputs, proxy }) => {
+underAct('act: without a command the later steps have the credential until post revokes it', async ({ act, inputs, proxy }) => {
   const use = 'kubectl get ns kubepass -o name; echo "$CREDENTIAL" | grep ^JTI='
   const { code, stdout } = await act.run(
     job(
@@ -73,7 +73,7 @@ underAct('act: without a command the later steps have the credential, until post
   expect(proxy.seen('DELETE', ONE_SECRET)).toHaveLength(1)
 })
 
-underAct('act is interrupted: it kills main, and post ends the scan, revokes and proves', async ({ act, inputs }) => {
+underAct('act: when act is interrupted and kills main, post ends the scan, revokes and proves', async ({ act, inputs }) => {
   const running = act.start(job({ uses: './', with: { ...inputs, command: 'echo it began; sleep 600' } }))
   await running.seen(/\| it began$/m)
   running.kill('SIGINT')
@@ -93,12 +93,12 @@ interface Workflow {
   jobs: Record<string, { steps: { uses?: string }[] }>
 }
 
-/** An example with the test's server in place of its own, and with the action of the working tree. */
+/** An example workflow, changed to use the test's server and the action of the working tree. */
 function example(name: string, server: string): Workflow {
   const text = readFileSync(`${examples}${name}`, 'utf8').replaceAll('https://k8s.example.com:6443', server)
   const workflow = parse(text) as Workflow
   for (const job of Object.values(workflow.jobs)) {
-    // Nobody logs in at a cloud here or keeps artifacts, and Node.js is there.
+    // The test has no cloud and no artifact service, and Node.js is installed.
     const steps = job.steps.filter(({ uses }) => uses === undefined || !/^(aws-actions|actions\/(setup-node|upload-artifact))/.test(uses))
     job.steps = steps
     for (const step of steps) if (step.uses?.startsWith('kubepass/kubepass@') === true) step.uses = './'
@@ -107,17 +107,17 @@ function example(name: string, server: string): Workflow {
   return workflow
 }
 
-/** A program that finds the credential where its likes look for it. */
+/** A stand-in for a tool, which must find the credential where such tools look for it. */
 const LOOK = 'kubectl get pods --namespace payments -o name'
 
-interface Played extends ActOptions {
-  /** What goes when it has been played. */
+interface Example extends ActOptions {
+  /** Resources that are disposed after the run. */
   uses?: AsyncDisposable
   /** Stand-ins for the programs that the example calls, by name. */
   tools?: Record<string, string>
   code?: number
   says: RegExp
-  /** How its credential ends; undefined where it has none. */
+  /** The log line about the credential's end; undefined if the run has no credential. */
   ends?: RegExp | undefined
 }
 
@@ -126,7 +126,7 @@ afterAll(() => disk[Symbol.dispose]())
 const V1BETA1 = 'client.authentication.k8s.io/v1beta1'
 const noPod = whyNoPod()
 
-const played: Record<string, ((scene: ActScene) => Played | Promise<Played>)[]> = {
+const exampleRuns: Record<string, ((fixture: ActFixture) => Example | Promise<Example>)[]> = {
   'cinc-auditor.yml': [100, 101, 1].map((ended) => () => ({
     tools: { 'cinc-auditor': `${LOOK}\necho "[]" > audit.json\nexit ${String(ended)}` },
     code: ended === 101 ? 0 : 1,
@@ -193,28 +193,28 @@ const played: Record<string, ((scene: ActScene) => Played | Promise<Played>)[]> 
   ],
 }
 
-test('every example of a workflow is played', () => {
-  expect(Object.keys(played).toSorted()).toEqual(
+test('the tests run every workflow of docs/examples', () => {
+  expect(Object.keys(exampleRuns).toSorted()).toEqual(
     readdirSync(examples)
       .filter((name) => name.endsWith('.yml'))
       .toSorted(),
   )
 })
 
-for (const [name, plays] of Object.entries(played)) {
-  for (const [index, play] of plays.entries()) {
+for (const [name, runs] of Object.entries(exampleRuns)) {
+  for (const [index, scenario] of runs.entries()) {
     const title = `docs/examples/${name} (${String(index + 1)})`
     if (name === 'in-cluster.yml' && noPod !== undefined) {
       console.warn(`Skipped: ${title}: ${noPod}.`)
       test.skip(title, () => undefined)
       continue
     }
-    underAct(title, async (scene) => {
-      const { act, info, proxy } = scene
-      await using stage = new AsyncDisposableStack()
-      if (name === 'sweep.yml') stage.use(await sweepAlone(info))
-      const { tools = {}, code = 0, says, uses, ends, ...options } = { ends: REVOKED, ...(await play(scene)) }
-      if (uses !== undefined) stage.use(uses)
+    underAct(title, async (fixture) => {
+      const { act, info, proxy } = fixture
+      await using resources = new AsyncDisposableStack()
+      if (name === 'sweep.yml') resources.use(await sweepAlone(info))
+      const { tools = {}, code = 0, says, uses, ends, ...options } = { ends: REVOKED, ...(await scenario(fixture)) }
+      if (uses !== undefined) resources.use(uses)
       for (const [tool, script] of Object.entries(tools)) act.standIn(tool, script)
       const vars = { KUBERNETES_CA: readFileSync(info.ca, 'utf8') }
       const ended = await act.run(example(name, proxy.url), { ...options, vars })

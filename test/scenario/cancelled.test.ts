@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Evidence } from '../../src/state/evidence.ts'
 import type { Matcher } from '../cluster/proxy.ts'
-import { newSeed, playEach } from '../seed.ts'
+import { newSeed, runEach } from '../seed.ts'
 import { moments } from './moments.ts'
-import { playOnGithub, playOnGitlab, SECRETS, type CiScene } from './scenario.ts'
+import { runOnGithub, runOnGitlab, SECRETS, type CiFixture } from './scenario.ts'
 import { expectTruth } from './truth.ts'
 
 type Ci = 'github' | 'gitlab'
@@ -15,22 +15,22 @@ type Ci = 'github' | 'gitlab'
 const CIS: Ci[] = ['github', 'gitlab']
 const AT_ONCE = 4
 
-/** On a machine: there nothing ends with a container, and the runner waits for whoever holds an output. */
-function playOn(ci: Ci, play: (scene: CiScene) => Promise<void>): Promise<void> {
+/** GitLab jobs use the shell executor: no container ends the processes, and the runner waits for every process that holds an output. */
+function runOn(ci: Ci, scenario: (fixture: CiFixture) => Promise<void>): Promise<void> {
   return ci === 'github'
-    ? playOnGithub((scene) => play({ ...scene, ci }))
-    : playOnGitlab((scene) => play({ ...scene, ci }), { executor: 'shell' })
+    ? runOnGithub((fixture) => scenario({ ...fixture, ci }))
+    : runOnGitlab((fixture) => scenario({ ...fixture, ci }), { executor: 'shell' })
 }
 
-/** Each of them on each CI. */
+/** Each item on each CI. */
 function onEach<T>(items: readonly T[]): { ci: Ci; item: T }[] {
   return items.flatMap((item) => CIS.map((ci) => ({ ci, item })))
 }
 
-test('cancelled at each call, which is never answered: nothing is left, and all that is said is so', async () => {
+test('a job cancelled during an unanswered request, for each request: nothing is left, and its messages are true', async () => {
   const names = Object.keys(moments)
-  await playEach(onEach(names), AT_ONCE, ({ ci, item }) =>
-    playOn(ci, async ({ step, proxy }) => {
+  await runEach(onEach(names), AT_ONCE, ({ ci, item }) =>
+    runOn(ci, async ({ step, proxy }) => {
       const matcher: Matcher = moments[item] ?? {}
       const use = step({ command: 'echo ran' })
       let hold: () => void = () => undefined
@@ -56,37 +56,37 @@ test('cancelled at each call, which is never answered: nothing is left, and all 
   )
 })
 
-test('cancelled at any time: nothing is left, and all that is said is so', async () => {
+test('a job cancelled at any time leaves nothing, and its messages are true', async () => {
   const seed = newSeed()
   const times = fc.sample(fc.integer({ min: 0, max: 1_500 }), { seed, numRuns: 5 })
-  const play = ({ ci, item }: { ci: Ci; item: number }): Promise<void> =>
-    playOn(ci, async ({ step, proxy }) => {
+  const scenario = ({ ci, item }: { ci: Ci; item: number }): Promise<void> =>
+    runOn(ci, async ({ step, proxy }) => {
       const use = step({ command: 'kubectl get ns kubepass -o name; sleep 0.3' })
       const phase = use.start('main')
       await delay(item)
       const main = await phase.cancel()
-      // Before it listens to signals it ends by them.
+      // A signal ends the program before it has installed its signal handlers.
       if (ci === 'github') expect([main.signal, 130, 0]).toContain(main.signal === 'SIGINT' ? 'SIGINT' : main.code)
       expectTruth(main.log, proxy)
       const post = await use.post()
       expect(post.code).toBe(0)
       expect(expectTruth(post.log, proxy)).not.toEqual([])
     })
-  await playEach(onEach(times), AT_ONCE, play, seed)
+  await runEach(onEach(times), AT_ONCE, scenario, seed)
 })
 
 const CODES: Partial<Record<NodeJS.Signals, number>> = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }
 const signals: NodeJS.Signals[][] = [['SIGHUP'], ['SIGINT', 'SIGTERM'], ['SIGTERM', 'SIGTERM'], ['SIGINT', 'SIGINT', 'SIGINT']]
 
-test('SIGHUP, and a second signal at once: revoked and proven once, and the one that came first says how it ended', async () => {
-  await playEach(onEach(signals), AT_ONCE, ({ ci, item: names }) =>
-    playOn(ci, async ({ step, proxy }) => {
+test('after SIGHUP and a second signal kubepass revokes and proves once, and the first signal decides the exit code', async () => {
+  await runEach(onEach(signals), AT_ONCE, ({ ci, item: names }) =>
+    runOn(ci, async ({ step, proxy }) => {
       const use = step({ command: 'echo started; sleep 600' })
       const phase = use.start('main')
       await phase.seen('started')
       for (const name of names) phase.kill(name)
       const main = await phase.done
-      // Of two that are there at once, either comes first.
+      // Of two signals that are pending at the same time, either may come first.
       const ends = names.map((name) => [CODES[name], [`Stopped by ${name}.`]])
       expect(ends).toContainEqual([main.code, main.messages])
       expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
@@ -96,9 +96,9 @@ test('SIGHUP, and a second signal at once: revoked and proven once, and the one 
   )
 })
 
-test('whose outputs nobody reads: the scan runs to its end, the credential ends, and the exit code and the record are right', async () => {
-  await playEach(onEach(['before the scan', 'during the scan']), AT_ONCE, ({ ci, item }) =>
-    playOn(ci, async ({ step, proxy, job }) => {
+test('when no process reads the job output, the scan still runs to its end, kubepass revokes, and exit code and evidence are right', async () => {
+  await runEach(onEach(['before the scan', 'during the scan']), AT_ONCE, ({ ci, item }) =>
+    runOn(ci, async ({ step, proxy, job }) => {
       const [evidence, done] = [join(job.workspace, 'evidence.json'), join(job.workspace, 'done')]
       const phase = step({
         command: `echo started; while [ ! -f go ]; do sleep 0.05; done; seq 1 200000; echo "##[error]x" >&2; touch ${done}; exit 7`,
@@ -127,7 +127,7 @@ test('whose outputs nobody reads: the scan runs to its end, the credential ends,
   )
 })
 
-/** What it does, and whether it ends by itself. A daemon says itself that it is one. */
+/** The scan's script, and whether the scan ends by itself. A daemon announces itself. */
 const scans: Record<string, { command: string; outlives: boolean; ends?: true }> = {
   'ignores SIGTERM': { command: 'trap "" TERM INT HUP; echo started; while :; do sleep 0.1; done', outlives: false },
   'forks a daemon': {
@@ -143,9 +143,9 @@ const scans: Record<string, { command: string; outlives: boolean; ends?: true }>
   },
 }
 
-test('a scan that does not want to end, cancelled: it is ended in time, and the credential with it', async () => {
-  await playEach(onEach(Object.keys(scans)), AT_ONCE, ({ ci, item }) =>
-    playOn(ci, async ({ step, proxy }) => {
+test('when a job is cancelled, kubepass kills a scan that ignores signals, and revokes in time', async () => {
+  await runEach(onEach(Object.keys(scans)), AT_ONCE, ({ ci, item }) =>
+    runOn(ci, async ({ step, proxy }) => {
       const { command, outlives, ends } = scans[item] ?? { command: '', outlives: false }
       const use = step({ command })
       const phase = use.start('main')

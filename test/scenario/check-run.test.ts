@@ -37,7 +37,7 @@ afterAll(() => {
 })
 
 onGithub(
-  'report: check makes a check run with the evidence as its text; post, which adds nothing, makes none',
+  'report: check makes main create a check run with the evidence, and post, which adds nothing, creates none',
   async ({ step, proxy }) => {
     const use = step({ command: 'true', report: 'check' })
     const main = await use.main()
@@ -56,7 +56,7 @@ onGithub(
           conclusion: 'success',
           output: {
             title: expect.stringMatching(/^Credential: revoked .*, proven dead/) as unknown,
-            summary: 'The record of scan.',
+            summary: 'The evidence of scan.',
             text: expect.stringContaining(`JTI=${String(claimsOf(proxy.tokens[0] ?? '')['jti'])}`) as unknown,
           },
         },
@@ -67,7 +67,7 @@ onGithub(
 )
 
 onGithub(
-  'a check run of a run that failed has failed',
+  'the check run of a failed run has the conclusion failure',
   async ({ info, step }) => {
     expect((await step({ command: 'true', report: 'check', tls_server_name: 'other.test' }).main()).code).toBe(83)
     expect(asked.map(({ body }) => body.conclusion)).toEqual(['failure'])
@@ -77,7 +77,7 @@ onGithub(
 )
 
 onGithub(
-  'without a command the check run waits for post, when the credential has ended',
+  'without a command, post creates the check run after it has revoked',
   async ({ step }) => {
     const use = step({ report: 'check' })
     await use.main()
@@ -89,25 +89,25 @@ onGithub(
 )
 
 onGithub(
-  'where anybody could answer for GitHub its token is not sent',
+  'kubepass sends the GitHub token nowhere while NODE_TLS_REJECT_UNAUTHORIZED is 0',
   async ({ step, job }) => {
     job.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
     const main = await step({ command: 'true', report: 'check' }).main()
     expect(main.code).toBe(0)
-    expect(main.messages).toEqual([expect.stringContaining('No check run is made while NODE_TLS_REJECT_UNAUTHORIZED is 0')])
+    expect(main.messages).toEqual([expect.stringContaining('kubepass creates no check run while NODE_TLS_REJECT_UNAUTHORIZED is 0')])
     expect(asked).toEqual([])
   },
   options,
 )
 
 onGithub(
-  'a check run that GitHub does not take is a warning, with the permission to add',
+  'when GitHub does not accept the check run, a warning names the missing permission',
   async ({ step }) => {
     status = 403
     const main = await step({ command: 'exit 3', report: 'check' }).main()
     expect(main.code).toBe(3)
     expect(main.messages).toEqual([
-      expect.stringMatching(/GitHub took no check run \(403\)\.\n?[^]*checks: write/),
+      expect.stringMatching(/GitHub did not accept the check run \(403\)\.\n?[^]*checks: write/),
       expect.stringContaining('The scan ended with exit code 3'),
     ])
     expect(main.log).not.toContain('forged')
@@ -116,7 +116,7 @@ onGithub(
 )
 
 onGithub(
-  'without report: check nobody is asked',
+  'without report: check kubepass sends no request to GitHub',
   async ({ step }) => {
     expect((await step({ command: 'true' }).main()).code).toBe(0)
     expect(asked).toEqual([])

@@ -3,9 +3,9 @@ import { chownSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { dirname, join } from 'node:path'
 import type { ClusterInfo } from '../cluster/cluster.ts'
 import { canBeAnother, ORDINARY_USER } from '../hosts/as-user.ts'
-import { onGithub, playOnGithub, type GithubScene } from './scenario.ts'
+import { onGithub, runOnGithub, type GithubFixture } from './scenario.ts'
 
-/** As a runner has it whose user is not root: modes keep that user out. */
+/** The job's user is not root, so file modes can keep that user out. */
 const AS_USER = [
   'sh',
   '-c',
@@ -16,7 +16,7 @@ const AS_USER = [
   'sh',
 ]
 const wrapper = canBeAnother ? AS_USER : []
-/** The file is for root alone. */
+/** Only root can read the file. */
 const authority = ({ ca }: ClusterInfo): string => readFileSync(ca, 'base64')
 
 const FILES = '"$RUNNER_TEMP"/_runner_file_commands'
@@ -24,7 +24,7 @@ const PWN = `echo PWNED=1 >> "$(ls ${FILES}/set_env_*)"`
 
 interface Attack {
   command: string
-  /** In seconds, where the scan is to see a renewal. */
+  /** The token's life in seconds, if the scan needs a renewal. */
   lifeOfToken?: number
   code: number
   says: RegExp[]
@@ -79,8 +79,8 @@ const attacks: Record<string, Attack> = {
 }
 
 for (const [name, { command, lifeOfToken, code, says }] of Object.entries(attacks)) {
-  test(`the scan of an ordinary user: ${name}`, () =>
-    playOnGithub(
+  test(`main restores what a scan of an ordinary user made inaccessible: ${name}`, () =>
+    runOnGithub(
       async ({ info, step, job, proxy }) => {
         if (lifeOfToken !== undefined) proxy.shortTokens(lifeOfToken)
         const use = step({ command, certificate_authority: authority(info) })
@@ -98,10 +98,10 @@ for (const [name, { command, lifeOfToken, code, says }] of Object.entries(attack
 }
 
 if (canBeAnother)
-  test('what the scan has had given to root is named, and whose it is', () =>
-    playOnGithub(
+  test('errors name the files that the scan has given to root, and their owner', () =>
+    runOnGithub(
       async ({ info, step, job }) => {
-        // Root does it, as sudo would: the scan waits.
+        // The test does this as root, as sudo would, while the scan waits.
         const go = join(job.workspace, 'go')
         const use = step({
           command: `${PWN}; mkdir "\${KUBECONFIG%/*}/of-root"; touch "\${KUBECONFIG%/*}/of-root/x"; echo "PLACE=\${KUBECONFIG%/*}"; until [ -f ${go} ]; do sleep 0.05; done`,
@@ -130,7 +130,7 @@ if (canBeAnother)
       { wrapper },
     ))
 
-onGithub('a step that moves the private directory away is told of by post', async ({ step, job }: GithubScene) => {
+onGithub('post reports that a step moved the private directory', async ({ step, job }: GithubFixture) => {
   const use = step()
   const main = await use.main()
   const directory = dirname(main.outputs['kubeconfig'] ?? '')
@@ -140,6 +140,6 @@ onGithub('a step that moves the private directory away is told of by post', asyn
   expect(post.messages).toEqual([])
   expect(post.log).toContain(`The directory ${directory} is not there: a step has removed it, or moved it with the token that is in it.\n`)
   expect(post.log).toMatch(/Credential: revoked /)
-  // What a moved token is worth.
+  // The moved token is dead.
   rmSync(join(job.workspace, 'stolen'), { recursive: true })
 })

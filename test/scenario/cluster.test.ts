@@ -17,7 +17,7 @@ function lives(pid: number): boolean {
   }
 }
 
-test('a cluster ends, with all that it wrote, when the process that started it is killed', async () => {
+test('when the process that started a test cluster is killed, the cluster ends and removes its files', async () => {
   const script = `
     import { startCluster } from ${JSON.stringify(new URL('../cluster/cluster.ts', import.meta.url).href)}
     const { info } = await startCluster({ tokenCacheTTL: '0s', controllers: false })

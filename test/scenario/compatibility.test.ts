@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { sections } from '../compatibility/cases.ts'
-import { Certificates, playCase } from '../compatibility/play.ts'
+import { Certificates, runCase } from '../compatibility/run-case.ts'
 import { documentOf, rowsIn } from '../compatibility/table.ts'
 import { partOf, SHARE } from '../long-run.ts'
 import { clusters } from './scenario.ts'
@@ -10,7 +10,7 @@ import { clusters } from './scenario.ts'
 const DOCUMENT = fileURLToPath(new URL('../../docs/compatibility.md', import.meta.url))
 const AT_ONCE = 3
 
-test(`kubectl and kubepass do with each kubeconfig what docs/compatibility.md says${SHARE}`, async () => {
+test(`kubectl and kubepass treat each kubeconfig as docs/compatibility.md says${SHARE}`, async () => {
   using certificates = await Certificates.write()
   const only = process.env['COMPATIBILITY']
   const isWritten = process.env['UPDATE_COMPATIBILITY'] === '1'
@@ -26,7 +26,7 @@ test(`kubectl and kubepass do with each kubeconfig what docs/compatibility.md sa
   const work = async (): Promise<void> => {
     for (const { section, one } of left) {
       try {
-        rows.set(`${section.title}: ${one.title}`, await playCase(section, one, clusters.quick, certificates))
+        rows.set(`${section.title}: ${one.title}`, await runCase(section, one, clusters.quick, certificates))
       } catch (error) {
         failures.push(`${section.title}: ${one.title}: ${error instanceof Error ? error.message : String(error)}`)
       }

@@ -8,7 +8,7 @@ import { clusters, inTerminal, onGithub, SECRETS as CREATION, status } from './s
 const info = clusters.quick
 const SECRETS = '/api/v1/namespaces/kubepass/secrets'
 
-/** The API server as the issuer of deploy/base sees it. */
+/** Requests with the rights of the issuer of deploy/base. */
 async function asIssuer(method: string, path: string, body: object): Promise<{ status: number; text: string }> {
   const tokens = '/api/v1/namespaces/kubepass-issuer/serviceaccounts/issuer/token'
   const { body: answer } = await admin(info).create<{ status: { token: string } }>(tokens, { spec: {} })
@@ -24,7 +24,7 @@ async function asIssuer(method: string, path: string, body: object): Promise<{ s
 
 const secret = (change: object): object => ({ apiVersion: 'v1', kind: 'Secret', metadata: { generateName: 'attack-' }, ...change })
 
-test('the attack by which create and delete on Secrets make an eternal token is refused', async () => {
+test('the policies of deploy/base refuse the creation of a token Secret, which would make a token that never expires', async () => {
   const annotations = { 'kubernetes.io/service-account.name': 'scanner' }
   const create = await asIssuer(
     'POST',
@@ -34,7 +34,7 @@ test('the attack by which create and delete on Secrets make an eternal token is 
   expect(create).toMatchObject({ status: 403, text: expect.stringContaining('only empty Opaque Secrets are allowed here') as unknown })
 })
 
-test('and so is its second half, the read by a DELETE: a Secret that was there before cannot be had by a dry run', async () => {
+test('the policies of deploy/base refuse to read an existing Secret by the dry run of a DELETE', async () => {
   await admin(info).create('/api/v1/namespaces', { metadata: { name: 'late' } })
   await admin(info).create('/api/v1/namespaces/late/secrets', { metadata: { name: 'database' }, stringData: { password: 'hunter2' } })
   await kubectl(info, 'create', 'role', 'issuer', '-n', 'late', '--verb=create,delete', '--resource=secrets')
@@ -46,7 +46,7 @@ test('and so is its second half, the read by a DELETE: a Secret that was there b
       propagationPolicy: 'Foreground',
       dryRun: ['All'],
     })
-  // What the policies are for: without them this is how a Secret is read, as soon as the API server has heard of the role.
+  // Without the policies this request reads a Secret, as soon as the API server has seen the Role.
   let before = await read()
   while (before.status === 403) before = await read()
   expect(before.text).toContain(Buffer.from('hunter2').toString('base64'))
@@ -58,7 +58,7 @@ test('and so is its second half, the read by a DELETE: a Secret that was there b
 
 const many = (count: number, value = 'x'): Record<string, string> =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`example.com/${String(index)}`, value]))
-/** What the fields of an object are is told by whoever creates it, and kept. */
+/** The creator of an object sets its managed fields, and the API server keeps them. */
 const managed = (fieldsV1: object): object => ({
   managedFields: [{ manager: 'attack', operation: 'Apply', apiVersion: 'v1', fieldsType: 'FieldsV1', fieldsV1 }],
 })
@@ -83,9 +83,17 @@ test.each<[string, object, RegExp]>([
     ),
     /more managedFields/,
   ],
-  ['or as one name', named(managed({ 'f:metadata': { 'f:annotations': { [`f:${'x'.repeat(250_000)}`]: {} } } })), /more managedFields/],
-  ['or as a deep one', named(managed({ 'f:metadata': { 'f:annotations': { 'f:a': { 'f:b': {} } } } })), /more managedFields/],
-  ['a Secret that holds something', secret({ stringData: { a: 'b' } }), /only empty Opaque Secrets/],
+  [
+    'a Secret with 250 kB in managedFields, as one name',
+    named(managed({ 'f:metadata': { 'f:annotations': { [`f:${'x'.repeat(250_000)}`]: {} } } })),
+    /more managedFields/,
+  ],
+  [
+    'a Secret with nested managedFields',
+    named(managed({ 'f:metadata': { 'f:annotations': { 'f:a': { 'f:b': {} } } } })),
+    /more managedFields/,
+  ],
+  ['a Secret that holds data', secret({ stringData: { a: 'b' } }), /only empty Opaque Secrets/],
   [
     'a Secret of another type',
     secret({ type: 'kubernetes.io/basic-auth', stringData: { username: 'u', password: 'p' } }),
@@ -96,7 +104,7 @@ test.each<[string, object, RegExp]>([
     secret({ metadata: { generateName: 'attack-', finalizers: ['example.com/x'] } }),
     /may not have finalizers/,
   ],
-])('refused: %s', async (_name, body, why) => {
+])('the policies of deploy/base refuse %s', async (_name, body, why) => {
   const { status, text } = await asIssuer('POST', SECRETS, body)
   expect(text).toMatch(why)
   expect(status).toBe(403)
@@ -124,7 +132,7 @@ test.each<[string, object, RegExp]>([
     /of the audiences https:\/\/vault.example.com not all are in/,
   ],
   ['for an outside party and the API server', { ...bound, audiences: [OWN_AUDIENCE, 'x'] }, /of the audiences .*svc x not all are in/],
-])('refused: a token %s', async (_name, spec, why) => {
+])('the policies of deploy/base refuse a token %s', async (_name, spec, why) => {
   const { status, text } = await asIssuer('POST', '/api/v1/namespaces/kubepass/serviceaccounts/scanner/token', { spec })
   expect(text).toMatch(why)
   expect(status).toBe(403)
@@ -132,25 +140,25 @@ test.each<[string, object, RegExp]>([
 
 test.each([
   [
-    'a token of another ServiceAccount',
+    'request a token of another ServiceAccount',
     'POST',
     '/api/v1/namespaces/kubepass/serviceaccounts/default/token',
     { spec: { expirationSeconds: 900 } },
   ],
-  ['reading Secrets', 'GET', SECRETS, {}],
-  ['Secrets elsewhere', 'POST', '/api/v1/namespaces/default/secrets', secret({})],
-])('the issuer may not: %s', async (_name, method, path, body) => {
+  ['list Secrets', 'GET', SECRETS, {}],
+  ['create Secrets in another namespace', 'POST', '/api/v1/namespaces/default/secrets', secret({})],
+])('RBAC forbids the issuer of deploy/base to %s', async (_name, method, path, body) => {
   expect((await asIssuer(method, path, method === 'GET' ? {} : body)).status).toBe(403)
 })
 
-test('what a bound Secret can need at most is accepted', async () => {
+test('the policies of deploy/base accept the largest bound Secret that kubepass creates', async () => {
   const created = await asIssuer('POST', SECRETS, named({ annotations: many(8, 'ü'.repeat(1024)), labels: many(8, 'x'.repeat(63)) }))
   expect(created.status).toBe(201)
   const { name } = (JSON.parse(created.text) as { metadata: { name: string } }).metadata
   expect((await asIssuer('DELETE', `${SECRETS}/${name}`, {})).status).toBe(200)
 })
 
-test('what was too large before the policies came can be deleted', async () => {
+test('the policies of deploy/base let the issuer delete a Secret that was too large before they existed', async () => {
   const { create } = admin(info)
   await create('/api/v1/namespaces', { metadata: { name: 'large' } })
   const annotations = { a: 'x'.repeat(250_000) }
@@ -159,13 +167,13 @@ test('what was too large before the policies came can be deleted', async () => {
   await kubectl(info, 'create', 'role', 'issuer', '-n', 'large', '--verb=create,delete', '--resource=secrets')
   await kubectl(info, 'create', 'rolebinding', 'issuer', '-n', 'large', '--role=issuer', '--serviceaccount=kubepass-issuer:issuer')
   await kubectl(info, 'label', 'namespace', 'large', 'kubepass.dev/guarded=true')
-  // Until the policies have heard of the label, and RBAC of the role.
+  // Repeat until the policies see the label, and RBAC sees the Role.
   const again = (): Promise<{ text: string }> => asIssuer('POST', `${path}?dryRun=All`, named({ annotations }))
   for (let { text } = await again(); !text.includes('more than 8 annotations');) ({ text } = await again())
   expect((await asIssuer('DELETE', `${path}/large`, {})).status).toBe(200)
 })
 
-test('a namespace names the audiences of its tokens, and then no others are', async () => {
+test('if the namespace names the audiences of its tokens, the policies refuse other audiences', async () => {
   const path = '/api/v1/namespaces/for-vault/serviceaccounts/scanner/token'
   const created = await asIssuer('POST', '/api/v1/namespaces/for-vault/secrets', named({}))
   const { name, uid } = (JSON.parse(created.text) as { metadata: { name: string; uid: string } }).metadata
@@ -176,12 +184,12 @@ test('a namespace names the audiences of its tokens, and then no others are', as
   expect((await asIssuer('DELETE', `/api/v1/namespaces/for-vault/secrets/${name}`, {})).status).toBe(200)
 })
 
-test('the namespace holds 2,000 Secrets at most', async () => {
+test('the quota of deploy/base allows 2,000 Secrets', async () => {
   const { body } = await admin(info).get('/api/v1/namespaces/kubepass/resourcequotas/kubepass')
   expect(body['spec']).toEqual({ hard: { 'count/secrets': '2k' } })
 })
 
-inTerminal('a full namespace is an error of its own, whose hint makes room', async ({ terminal, flags, identityOf }) => {
+inTerminal('the hint for a used-up quota has a command that deletes the expired Secrets', async ({ terminal, flags, identityOf }) => {
   const room = await makeRoom(info, 'full', ['list', 'delete'])
   const { create, get } = admin(info)
   const space = '/api/v1/namespaces/full'
@@ -196,12 +204,12 @@ inTerminal('a full namespace is an error of its own, whose hint makes room', asy
   const run = async (): ReturnType<typeof terminal.run> =>
     terminal.run(['run', ...words, '--token-file', '-', '--', 'true'], { stdin: await identityOf('issuer') })
 
-  // RBAC may not have heard of the role.
+  // RBAC may not have seen the Role yet.
   let refused = await run()
   while (refused.stderr.includes('Add this RBAC rule')) refused = await run()
   expect(refused.code).toBe(82)
   expect(refused.stderr).toMatch(
-    /refused to create a Secret in namespace "full": 403 ".*exceeded quota: small, .*\nThe namespace "full" is full\./,
+    /refused to create a Secret in namespace "full": 403 ".*exceeded quota: small, .*\nThe quota of namespace "full" is used up\./,
   )
   const [, command = ''] = /^kubectl create token sweeper .* \| npx kubepass (sweep .*)$/m.exec(refused.stderr) ?? []
   const sweep = command.split(' ').map((word) => (word === 'ca.crt' ? info.ca : word))
@@ -211,7 +219,7 @@ inTerminal('a full namespace is an error of its own, whose hint makes room', asy
   expect((await run()).code).toBe(0)
 })
 
-onGithub('a quota that two API servers count at the same moment is asked again', async ({ step, proxy }) => {
+onGithub('kubepass repeats the request when another API server changed the quota at the same moment', async ({ step, proxy }) => {
   const { body } = status(409, 'Conflict', 'Operation cannot be fulfilled on resourcequotas "kubepass": the object has been modified')
   const answer = { ...(JSON.parse(body) as object), details: { name: 'kubepass', kind: 'resourcequotas' } }
   proxy.on({ method: 'POST', path: CREATION, times: 3 }, () => ({ status: 409, body: JSON.stringify(answer) }))

@@ -3,20 +3,20 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Exchange, OtherAnswer } from '../cluster/proxy.ts'
-import { allCells, cellsToPlay, playCell } from '../faults/play.ts'
+import { allCells, cellsToRun, runCell } from '../faults/run-cell.ts'
 import { documentOf, keyOf, outcomesIn, type Outcomes } from '../faults/table.ts'
 import { SHARE } from '../long-run.ts'
-import { allPlayed, clusters, ONE_SECRET, onGithub, playOnGithub, SECRETS, status, TOKEN, type GithubScene } from './scenario.ts'
+import { allDone, clusters, ONE_SECRET, onGithub, runOnGithub, SECRETS, status, TOKEN, type GithubFixture } from './scenario.ts'
 
 const DOCUMENT = fileURLToPath(new URL('../../docs/faults.md', import.meta.url))
-/** Most of them wait most of the time. */
+/** Many cells run at the same time, because most of them wait most of the time. */
 const AT_ONCE = 16
 
-test(`every fault of every call ends as docs/faults.md says, and leaves nothing${SHARE}`, async () => {
+test(`every fault of every request ends as docs/faults.md says, and leaves nothing${SHARE}`, async () => {
   const only = process.env['FAULTS']
   const isWritten = process.env['UPDATE_FAULTS'] === '1'
   const all = new Set(allCells().map(keyOf))
-  const cells = only === undefined && !isWritten ? cellsToPlay() : allCells().filter((cell) => keyOf(cell).includes(only ?? ''))
+  const cells = only === undefined && !isWritten ? cellsToRun() : allCells().filter((cell) => keyOf(cell).includes(only ?? ''))
   const committed = readFileSync(DOCUMENT, 'utf8')
   const outcomes: Outcomes = new Map([...outcomesIn(committed)].filter(([key]) => all.has(key)))
   const failures: string[] = []
@@ -24,7 +24,7 @@ test(`every fault of every call ends as docs/faults.md says, and leaves nothing$
   const work = async (port: number): Promise<void> => {
     for (const cell of left) {
       try {
-        outcomes.set(keyOf(cell), await playCell(cell, port))
+        outcomes.set(keyOf(cell), await runCell(cell, port))
       } catch (error) {
         failures.push(`${keyOf(cell)}: ${error instanceof Error ? error.message : String(error)}`)
       }
@@ -43,8 +43,8 @@ test(`every fault of every call ends as docs/faults.md says, and leaves nothing$
 const answerOf = ({ status = 0, responseBody }: Exchange): OtherAnswer => ({ status, body: responseBody, sent: 'slowly' })
 const never = (): Promise<never> => new Promise(() => undefined)
 
-/** Who takes for ever, and the exit code that this leads to. */
-const FOR_EVER: Record<string, { code: number; begin: (scene: GithubScene) => void }> = {
+/** The server that never answers, and the exit code of the run. */
+const FOR_EVER: Record<string, { code: number; begin: (fixture: GithubFixture) => void }> = {
   'an API server that says nothing': { code: 83, begin: ({ proxy }) => void proxy.on({ path: SECRETS }, () => 'hang') },
   'an API server that says a byte at a time': { code: 83, begin: ({ proxy }) => void proxy.on({ path: SECRETS, when: 'after' }, answerOf) },
   'an ID token service that says nothing': { code: 81, begin: ({ job }) => void (job.idTokens.instead = never) },
@@ -54,24 +54,24 @@ const FOR_EVER: Record<string, { code: number; begin: (scene: GithubScene) => vo
   },
 }
 
-test('deadline bounds all that comes before the scan', async () => {
-  const plays = Object.values(FOR_EVER).map(({ code, begin }) =>
-    playOnGithub(async (scene) => {
-      begin(scene)
-      const use = scene.step({ command: 'echo ran', deadline: '3s' })
+test('deadline limits the time of all requests before the scan', async () => {
+  const runs = Object.values(FOR_EVER).map(({ code, begin }) =>
+    runOnGithub(async (fixture) => {
+      begin(fixture)
+      const use = fixture.step({ command: 'echo ran', deadline: '3s' })
       const began = Date.now()
       const main = await use.main()
-      // The ID token is given up after 20 s in any case.
+      // kubepass gives up on the ID token after 20 s in any case.
       expect(Date.now() - began).toBeLessThan(15_000)
       expect(main.code).toBe(code)
       expect(main.log).not.toContain('\nran\n')
     }),
   )
-  await allPlayed(plays)
+  await allDone(runs)
 })
 
-test('deadline bounds the revocation, the new ID token included', async () => {
-  const after: Record<string, (scene: GithubScene) => () => void> = {
+test('deadline limits the time of the revocation, including the request for a new ID token', async () => {
+  const after: Record<string, (fixture: GithubFixture) => () => void> = {
     'an API server that says nothing': ({ proxy }) => proxy.on({ path: ONE_SECRET }, () => 'hang'),
     'an API server that says a byte at a time': ({ proxy }) => proxy.on({ path: ONE_SECRET, when: 'after' }, answerOf),
     'an ID token service that says nothing': ({ job }) => {
@@ -79,11 +79,11 @@ test('deadline bounds the revocation, the new ID token included', async () => {
       return () => delete job.idTokens.instead
     },
   }
-  const plays = Object.values(after).map((begin) =>
-    playOnGithub(async (scene) => {
-      const use = scene.step({ deadline: '3s' })
+  const runs = Object.values(after).map((begin) =>
+    runOnGithub(async (fixture) => {
+      const use = fixture.step({ deadline: '3s' })
       expect((await use.main()).code).toBe(0)
-      const end = begin(scene)
+      const end = begin(fixture)
       const began = Date.now()
       const post = await use.post()
       expect(Date.now() - began).toBeLessThan(15_000)
@@ -92,10 +92,10 @@ test('deadline bounds the revocation, the new ID token included', async () => {
       expect((await use.post()).code).toBe(0)
     }),
   )
-  await allPlayed(plays)
+  await allDone(runs)
 })
 
-onGithub('what is slow before the scan takes nothing from the time for the revocation', async ({ step, proxy }) => {
+onGithub('slow requests before the scan do not reduce the time for the revocation', async ({ step, proxy }) => {
   const slowly = async (): Promise<undefined> => {
     await delay(5_000)
     return undefined
@@ -107,7 +107,7 @@ onGithub('what is slow before the scan takes nothing from the time for the revoc
   expect(main.messages).toEqual([])
 })
 
-onGithub('a Retry-After longer than any timer is no reason to ask again at once', async ({ step, proxy }) => {
+onGithub('kubepass does not retry at once when Retry-After is longer than the longest timer', async ({ step, proxy }) => {
   proxy.on({ path: SECRETS }, () => ({ ...status(429, 'TooManyRequests', 'no'), headers: { 'retry-after': '9999999' } }))
   const main = await step({ command: 'true', deadline: '5s' }).main()
   expect(main.code).toBe(83)

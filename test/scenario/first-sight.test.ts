@@ -6,20 +6,20 @@ import { inTerminal, ONE_SECRET, onEachCi, onGithub, onGitlab } from './scenario
 
 const NAMES = `kubectl config get-clusters; kubectl config get-users; kubectl config get-contexts -o name; kubectl config current-context`
 
-onEachCi("cluster, context and user are named after the server's host", async ({ proxy, step }) => {
+onEachCi("the kubeconfig's cluster, context and user have the name of the server's host", async ({ proxy, step }) => {
   const main = await step({ command: NAMES }).main()
   expect(main.code).toBe(0)
   const name = new URL(proxy.url).host
   expect(main.log).toMatch(new RegExp(`NAME\\n${name}\\nNAME\\n${name}\\n${name}\\n${name}\\n`))
 })
 
-onEachCi('context_name is their name where it is given', async ({ step }) => {
+onEachCi('context_name sets the name of the cluster, context and user in the kubeconfig', async ({ step }) => {
   const main = await step({ command: NAMES, context_name: 'production' }).main()
   expect(main.code).toBe(0)
   expect(main.log).toContain('NAME\nproduction\nNAME\nproduction\nproduction\nproduction\n')
 })
 
-/** What a scan does, the codes that are accepted, and what the job's log says last. */
+/** The scan's behaviour, the accepted exit codes, and the last error of the job's log. */
 const scans: [string, Record<string, string>, RegExp | undefined][] = [
   ['fails', { command: 'exit 42' }, /^The scan ended with exit code 42, which is not among accept_exit_codes \(0\)\.$/],
   [
@@ -41,19 +41,22 @@ const scans: [string, Record<string, string>, RegExp | undefined][] = [
 ]
 
 for (const [does, inputs, says] of scans) {
-  onEachCi(`a scan that ${does}: ${says === undefined ? 'no error' : 'one error, which comes last and says so'}`, async ({ ci, step }) => {
-    const main = await step(inputs).main()
-    expect(main.messages).toEqual(says === undefined ? [] : [expect.stringMatching(says)])
-    if (says === undefined) return
-    const [last = ''] = main.log
-      .trimEnd()
-      .split('\n')
-      .slice(says.source.includes('longer') ? -2 : -1)
-    expect(last).toMatch(ci === 'github' ? /^##\[error\]The scan / : /kubepass: error: The scan /)
-  })
+  onEachCi(
+    `the log of a scan that ${does} has ${says === undefined ? 'no error' : 'one error, at its end, with the reason'}`,
+    async ({ ci, step }) => {
+      const main = await step(inputs).main()
+      expect(main.messages).toEqual(says === undefined ? [] : [expect.stringMatching(says)])
+      if (says === undefined) return
+      const [last = ''] = main.log
+        .trimEnd()
+        .split('\n')
+        .slice(says.source.includes('longer') ? -2 : -1)
+      expect(last).toMatch(ci === 'github' ? /^##\[error\]The scan / : /kubepass: error: The scan /)
+    },
+  )
 }
 
-onGithub('a scan that fails, and whose credential is not revoked: the error is that, and the only one', async ({ step, proxy }) => {
+onGithub('when the scan fails and the revocation fails, the only error is about the revocation', async ({ step, proxy }) => {
   const stop = proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => ({ status: 401, body: '' }))
   const use = step({ command: 'exit 42' })
   const main = await use.main()
@@ -64,7 +67,7 @@ onGithub('a scan that fails, and whose credential is not revoked: the error is t
   expect((await use.post()).code).toBe(0)
 })
 
-inTerminal("in a terminal the exit code is the command's own affair", async ({ terminal, flags, identityOf }) => {
+inTerminal("in a terminal kubepass prints no error about the command's exit code", async ({ terminal, flags, identityOf }) => {
   const { code, stderr } = await terminal.run(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', 'exit 42'], {
     stdin: await identityOf('issuer'),
   })
@@ -72,10 +75,10 @@ inTerminal("in a terminal the exit code is the command's own affair", async ({ t
   expect(stderr).not.toMatch(/accept_exit_codes|error/)
 })
 
-/** The lines that tell how the credential ended. */
+/** The log lines about the end of the credential. */
 const endings = (log: string): string[] => log.split('\n').filter((line) => /\bCredential\b(?! id)/.test(line))
 
-onGithub('the end of the credential is told once in the log', async ({ step }) => {
+onGithub('the log of a GitHub job has one line about the end of the credential', async ({ step }) => {
   const use = step({ command: 'true' })
   const main = await use.main()
   expect(endings(main.log)).toEqual([expect.stringMatching(/^Credential: revoked .*, proven dead .*\.$/)])
@@ -83,7 +86,7 @@ onGithub('the end of the credential is told once in the log', async ({ step }) =
   expect(endings((await use.post()).log)).toHaveLength(1)
 })
 
-onGithub('without a command it is told that the credential is in use, then how it ended', async ({ step }) => {
+onGithub('without a command, main logs that the credential is in use, and post logs how it ended', async ({ step }) => {
   const use = step()
   expect(endings((await use.main()).log)).toEqual([expect.stringMatching(/^ {2}Credential +in use; dead by .* at the latest$/)])
   expect(endings((await use.post()).log)).toEqual([expect.stringMatching(/^Credential: revoked .*, proven dead .*\.$/)])
@@ -91,7 +94,7 @@ onGithub('without a command it is told that the credential is in use, then how i
 
 for (const gitlabEnv of [true, false]) {
   onGitlab(
-    `the end of the credential is told once in the log of script and after_script${gitlabEnv ? '' : ', nothing handed on'}`,
+    `the log of script and after_script has one line about the end of the credential${gitlabEnv ? '' : ', without GITLAB_ENV'}`,
     async ({ step }) => {
       const use = step({ command: 'true' })
       const main = await use.main()
@@ -103,45 +106,45 @@ for (const gitlabEnv of [true, false]) {
   )
 }
 
-inTerminal('the end of the credential is told once in a terminal', async ({ terminal, flags, identityOf }) => {
+inTerminal('in a terminal kubepass prints one line about the end of the credential', async ({ terminal, flags, identityOf }) => {
   const { stderr } = await terminal.run(['run', ...flags, '--token-file', '-', '--', 'true'], { stdin: await identityOf('issuer') })
   expect(endings(stderr)).toEqual([expect.stringMatching(/^kubepass: Credential: revoked .*, proven dead .*\.$/)])
 })
 
-/** How often the sentence about the renewal stands there. */
+/** How often the log announces a renewal. */
 const toldOfRenewal = (log: string): number => [...log.matchAll(/From \S+ on the credential is renewed\./g)].length
 
-onEachCi('of the renewal nothing is said to a scan that ends before it', async ({ step }) => {
+onEachCi('kubepass announces no renewal if the scan ends before it', async ({ step }) => {
   expect(toldOfRenewal((await step({ command: 'true' }).main()).log)).toBe(0)
   expect(toldOfRenewal((await step({ command: 'true', max_scan: '5m' }).main()).log)).toBe(0)
 })
 
-onGithub('of the renewal it is told before a scan that may outlive the credential, once', async ({ step }) => {
+onGithub('kubepass announces the renewal once, before a scan that may outlive the credential', async ({ step }) => {
   const main = await step({ command: 'echo scanning', max_scan: '30m' }).main()
   expect(toldOfRenewal(main.log)).toBe(1)
   expect(main.log.indexOf('credential is renewed')).toBeLessThan(main.log.indexOf('\nscanning'))
 })
 
-onGithub('of a renewal that is near it is told, once', async ({ step, proxy }) => {
+onGithub('kubepass announces a renewal that is near once', async ({ step, proxy }) => {
   proxy.shortTokens(16)
   const main = await step({ command: 'true' }).main()
   expect(toldOfRenewal(main.log)).toBe(1)
 })
 
-onEachCi('the folder of the evidence is made', async ({ step, job }) => {
+onEachCi('kubepass creates the folder of the evidence file in a CI job', async ({ step, job }) => {
   const main = await step({ command: 'true', evidence: 'out/of/e.json' }).main()
   expect([main.code, main.messages]).toEqual([0, []])
   expect(JSON.parse(readFileSync(join(job.workspace, 'out/of/e.json'), 'utf8'))).toMatchObject({ error: null, proven: { samples: 3 } })
 })
 
-onEachCi('evidence - is refused where standard output is the log', async ({ step, proxy }) => {
+onEachCi('evidence: - is an error in a CI job, where standard output is the log', async ({ step, proxy }) => {
   const main = await step({ command: 'true', evidence: '-' }).main()
   expect(main.code).toBe(80)
   expect(main.messages[0]).toContain("evidence is -, but a job's standard output is its log: name a file")
   expect(proxy.exchanges).toEqual([])
 })
 
-inTerminal("--evidence -: the record on standard output, behind the scan's own", async ({ terminal, flags, identityOf }) => {
+inTerminal("--evidence - prints the evidence on standard output after the scan's output", async ({ terminal, flags, identityOf }) => {
   const { code, stdout, stderr } = await terminal.run(
     ['run', ...flags, '--token-file', '-', '--evidence', '-', '--', 'sh', '-c', 'echo scanned; exit 3'],
     { stdin: await identityOf('issuer') },
@@ -153,7 +156,7 @@ inTerminal("--evidence -: the record on standard output, behind the scan's own",
   expect(readdirSync(terminal.work)).toEqual([])
 })
 
-inTerminal('--evidence -, and nobody reads standard output: that is said', async ({ terminal, flags, identityOf }) => {
+inTerminal('--evidence - with a closed standard output gives a warning', async ({ terminal, flags, identityOf }) => {
   const file = join(terminal.home, 'identity')
   writeFileSync(file, await identityOf('issuer'))
   const { stderr } = await terminal.shell('"$0" "$@" | true', [...['run', ...flags, '--token-file', file, '--evidence', '-', '--', 'true']])
@@ -161,7 +164,7 @@ inTerminal('--evidence -, and nobody reads standard output: that is said', async
   expect(stderr).toMatch(/The evidence file could not be written \(E\w+\)/)
 })
 
-inTerminal('the folder of the evidence is made in a terminal', async ({ terminal, flags, identityOf }) => {
+inTerminal('kubepass creates the folder of the evidence file in a terminal', async ({ terminal, flags, identityOf }) => {
   await terminal.run(['run', ...flags, '--token-file', '-', '--evidence', 'out/e.json', '--', 'true'], {
     stdin: await identityOf('issuer'),
   })

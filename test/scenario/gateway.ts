@@ -10,19 +10,19 @@ export interface Pair {
 }
 
 /**
- * What it does with a tunnel that it is asked for: makes it; nothing; resets it, at once or at the first byte that
+ * What the proxy does with a CONNECT request: opens the tunnel; nothing; resets it, at once or at the first byte that
  * comes back; answers with a status; or ends TLS itself with a certificate of its own.
  */
 export type Behaviour = 'tunnel' | 'hang' | 'reset' | 'cut' | { status: number } | Pair
 
-/** An HTTP proxy, reached by https when it has a certificate. */
+/** An HTTP proxy. With a certificate, clients reach it by https. */
 export class Gateway implements Disposable {
   readonly url: string
-  /** HOST:PORT of each tunnel that was asked for. */
+  /** HOST:PORT of each CONNECT request. */
   readonly targets: string[] = []
-  /** Proxy-Authorization, as it came with each. */
+  /** The Proxy-Authorization header of each CONNECT request. */
   readonly authorizations: (string | undefined)[] = []
-  /** What it was told in the tunnels whose TLS it ended. */
+  /** What clients sent in the tunnels whose TLS the proxy ended. */
   heard = ''
   behaviour: Behaviour = 'tunnel'
   readonly #server: Server
@@ -68,7 +68,7 @@ export class Gateway implements Disposable {
 
 function tunnel(client: Socket, head: Buffer, target: string, cut: boolean): void {
   const [, host = '', port = ''] = /^\[?([^\]]*)\]?:(\d+)$/.exec(target) ?? []
-  // Names under .test are nobody's: here they are this machine's.
+  // No name under .test exists, so here they mean this machine.
   const upstream = connect(Number(port), host.endsWith('.test') ? '127.0.0.1' : host, () => {
     client.write('HTTP/1.1 200 OK\r\n\r\n')
     upstream.write(head)

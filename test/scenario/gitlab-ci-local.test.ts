@@ -11,11 +11,11 @@ import { signIdToken } from '../cluster/token.ts'
 import { gitlabClaims } from '../hosts/gitlab-context.ts'
 import type { Pipeline } from '../runners/gitlab-ci-local.ts'
 import { buildStandalone } from '../standalone.ts'
-import { clusters, ONE_SECRET, SECRETS, underGitlabCiLocal, type PipelineScene } from './scenario.ts'
+import { clusters, ONE_SECRET, SECRETS, underGitlabCiLocal, type PipelineFixture } from './scenario.ts'
 
 const dist = fileURLToPath(new URL('../../dist', import.meta.url))
 const examples = fileURLToPath(new URL('../../docs/examples/gitlab/', import.meta.url))
-/** gitlab-ci-local knows that this one is in the project itself. */
+/** gitlab-ci-local finds a component under this host in the project itself. */
 const COMPONENT = '$CI_SERVER_FQDN/$CI_PROJECT_PATH/kubepass@$CI_COMMIT_SHA'
 
 const folder = mkdtempSync(join(tmpdir(), 'kubepass-archive-'))
@@ -35,8 +35,8 @@ interface Project {
   [job: string]: unknown
 }
 
-/** Runs it with the CA's file in the project, and with an ID token, which gitlab-ci-local leaves to us. */
-async function run({ project, info, proxy }: PipelineScene, yaml: Project, variables: Record<string, string> = {}): Promise<Pipeline> {
+/** Runs the pipeline with the CA file in the project, and with an ID token, which gitlab-ci-local does not issue. */
+async function run({ project, info, proxy }: PipelineFixture, yaml: Project, variables: Record<string, string> = {}): Promise<Pipeline> {
   project.write('ci/kubernetes-ca.crt', readFileSync(info.ca, 'utf8'))
   project.write('.gitlab-ci.yml', stringify(yaml))
   return project.run({
@@ -50,30 +50,33 @@ function idTokenFor(audience: string): string {
   return signIdToken(clusters.quick, gitlabClaims(job, audience))
 }
 
-/** Runs a pipeline that is nothing but the component. */
-function runComponent(scene: PipelineScene, inputs: Record<string, string>): Promise<Pipeline> {
-  const common = { ...scene.inputs, certificate_authority: 'ci/kubernetes-ca.crt', audience: scene.proxy.url, program_url: dist }
-  return run(scene, { include: [{ component: COMPONENT, inputs: { ...common, ...inputs } }] })
+/** Runs a pipeline that consists of the component only. */
+function runComponent(fixture: PipelineFixture, inputs: Record<string, string>): Promise<Pipeline> {
+  const common = { ...fixture.inputs, certificate_authority: 'ci/kubernetes-ca.crt', audience: fixture.proxy.url, program_url: dist }
+  return run(fixture, { include: [{ component: COMPONENT, inputs: { ...common, ...inputs } }] })
 }
 
-underGitlabCiLocal('gitlab-ci-local: script runs the command, revokes and proves; after_script finds all done', async (scene) => {
-  const { stdout, jobs } = await runComponent(scene, { command: 'kubectl get ns kubepass -o name; kubectl config view --raw' })
-  expect(stdout).toMatch(/> namespace\/kubepass$/m)
-  expect(stdout).toMatch(/ token: eyJ[\w-]+\.\*\*\*$/m)
-  expect(stdout).toMatch(/Credential: revoked .*, proven dead/)
-  expect(jobs).toEqual({ kubepass: 'PASS' })
-  expect(scene.proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200, 404, 404, 404])
-})
+underGitlabCiLocal(
+  'gitlab-ci-local: script runs the command, revokes and proves, and after_script has nothing left to do',
+  async (fixture) => {
+    const { stdout, jobs } = await runComponent(fixture, { command: 'kubectl get ns kubepass -o name; kubectl config view --raw' })
+    expect(stdout).toMatch(/> namespace\/kubepass$/m)
+    expect(stdout).toMatch(/ token: eyJ[\w-]+\.\*\*\*$/m)
+    expect(stdout).toMatch(/Credential: revoked .*, proven dead/)
+    expect(jobs).toEqual({ kubepass: 'PASS' })
+    expect(fixture.proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200, 404, 404, 404])
+  },
+)
 
-underGitlabCiLocal("gitlab-ci-local: the command's exit code is the job's", async (scene) => {
-  const { stdout, stderr, jobs } = await runComponent(scene, { command: 'exit 42' })
+underGitlabCiLocal("gitlab-ci-local: the job has the command's exit code", async (fixture) => {
+  const { stdout, stderr, jobs } = await runComponent(fixture, { command: 'exit 42' })
   expect(stderr).toMatch(/kubepass finished in .* FAIL 42/)
   expect(stdout).toMatch(/Credential: revoked .*, proven dead/)
   expect(jobs).toEqual({ kubepass: 'FAIL' })
 })
 
-underGitlabCiLocal('gitlab-ci-local: the standalone program, from a .tgz whose digest is right', async (scene) => {
-  const { stdout, jobs } = await runComponent(scene, {
+underGitlabCiLocal('gitlab-ci-local: the job runs the standalone program from a .tgz with the right digest', async (fixture) => {
+  const { stdout, jobs } = await runComponent(fixture, {
     ...standalone,
     command: 'readlink "/proc/$PPID/exe"; kubectl get ns kubepass -o name',
     isolate: 'off',
@@ -84,65 +87,65 @@ underGitlabCiLocal('gitlab-ci-local: the standalone program, from a .tgz whose d
   expect(jobs).toEqual({ kubepass: 'PASS' })
 })
 
-underGitlabCiLocal('gitlab-ci-local: a program with another digest is not started', async (scene) => {
-  const { stdout, stderr } = await runComponent(scene, { ...standalone, program_sha256: '0'.repeat(64), command: 'true' })
-  expect(stdout).toContain('what program_url gives has not the digest program_sha256')
+underGitlabCiLocal('gitlab-ci-local: the job does not start a program with a wrong digest', async (fixture) => {
+  const { stdout, stderr } = await runComponent(fixture, { ...standalone, program_sha256: '0'.repeat(64), command: 'true' })
+  expect(stdout).toContain('the file at program_url does not have the digest program_sha256')
   expect(stderr).toMatch(/kubepass finished in .* FAIL 79/)
-  expect(scene.proxy.seen('POST', SECRETS)).toEqual([])
+  expect(fixture.proxy.seen('POST', SECRETS)).toEqual([])
 })
 
-underGitlabCiLocal('gitlab-ci-local: an identity that uses no ID token needs no audience', async (scene) => {
-  const inputs = { ...scene.inputs, certificate_authority: 'ci/kubernetes-ca.crt', program_url: dist, command: 'true' }
+underGitlabCiLocal('gitlab-ci-local: the component needs no audience for an identity without an ID token', async (fixture) => {
+  const inputs = { ...fixture.inputs, certificate_authority: 'ci/kubernetes-ca.crt', program_url: dist, command: 'true' }
   const include = (more: Record<string, string>): Project => ({ include: [{ component: COMPONENT, inputs: { ...inputs, ...more } }] })
-  const KUBEPASS_TOKEN = await scene.identityOf('issuer')
-  expect((await run(scene, include({ identity: 'token' }), { KUBEPASS_TOKEN })).jobs).toEqual({ kubepass: 'PASS' })
-  const unnamed = await run(scene, include({ identity: 'auto' }), { KUBEPASS_TOKEN })
+  const KUBEPASS_TOKEN = await fixture.identityOf('issuer')
+  expect((await run(fixture, include({ identity: 'token' }), { KUBEPASS_TOKEN })).jobs).toEqual({ kubepass: 'PASS' })
+  const unnamed = await run(fixture, include({ identity: 'auto' }), { KUBEPASS_TOKEN })
   expect(unnamed.stdout).toMatch(
-    /The identity token \(a token was given\) counts on GitLab only if identity names it\.\n.*Set identity to token/,
+    /On GitLab the identity token \(a token was given\) is used only if identity names it\.\n.*Set identity to token/,
   )
   expect(unnamed.jobs).toEqual({ kubepass: 'FAIL' })
   for (const [identity, says] of [
-    ['gitlab-oidc', /audience is missing, for which the ID token is made; for example: https:\/\/127/],
+    ['gitlab-oidc', /audience is missing: the ID token is issued for it; for example: https:\/\/127/],
     ['auto', /Give the template's input audience, the API server's URL/],
   ] as const) {
-    const ended = await run(scene, include({ identity }))
+    const ended = await run(fixture, include({ identity }))
     expect(ended.stdout).toMatch(says)
     expect(ended.jobs).toEqual({ kubepass: 'FAIL' })
   }
 })
 
-underGitlabCiLocal('gitlab-ci-local: all reports are artifacts, although CI_PROJECT_DIR is no folder here', async (scene) => {
-  const { stdout, jobs } = await runComponent(scene, { command: 'echo found > audit.xml', artifacts_paths: '{audit.xml,none}' })
+underGitlabCiLocal('gitlab-ci-local: all reports become artifacts, although the folder CI_PROJECT_DIR does not exist', async (fixture) => {
+  const { stdout, jobs } = await runComponent(fixture, { command: 'echo found > audit.xml', artifacts_paths: '{audit.xml,none}' })
   expect(jobs).toEqual({ kubepass: 'PASS' })
   expect(stdout).not.toContain('could not be written')
-  const folder = join(scene.project.tree, '.gitlab-ci-local/artifacts/kubepass')
+  const folder = join(fixture.project.tree, '.gitlab-ci-local/artifacts/kubepass')
   expect(readdirSync(folder).toSorted()).toEqual(['audit.xml', 'kubepass-reports'])
   expect(readdirSync(join(folder, 'kubepass-reports')).toSorted()).toEqual(['annotations.json', 'evidence.json', 'junit.xml'])
 })
 
-for (const [net, program_url, after, code] of [
+for (const [outcome, program_url, after, code] of [
   ['does its work', dist, 'for each in one two\ndo echo "$each"\ndone', 'PASS'],
   ['fails', '/nowhere', 'echo one && echo two', 'FAIL'],
 ] as const) {
   underGitlabCiLocal(
-    `gitlab-ci-local: a user's own line behind !reference [kubepass, after_script] runs when the net ${net}`,
-    async (scene) => {
+    `gitlab-ci-local: a line of the user after !reference [kubepass, after_script] runs when after_script ${outcome}`,
+    async (fixture) => {
       const inputs = {
-        ...scene.inputs,
+        ...fixture.inputs,
         certificate_authority: 'ci/kubernetes-ca.crt',
-        audience: scene.proxy.url,
+        audience: fixture.proxy.url,
         program_url,
         command: 'true',
       }
       const text = stringify({ include: [{ component: COMPONENT, inputs: { ...inputs, after } }] })
-      scene.project.write('ci/kubernetes-ca.crt', readFileSync(scene.info.ca, 'utf8'))
-      scene.project.write(
+      fixture.project.write('ci/kubernetes-ca.crt', readFileSync(fixture.info.ca, 'utf8'))
+      fixture.project.write(
         '.gitlab-ci.yml',
         `${text}audit:\n  extends: kubepass\n  after_script:\n    - !reference [kubepass, after_script]\n    - echo my own line\n`,
       )
-      const { stdout, stderr, jobs } = await scene.project.run({
-        variables: { KUBEPASS_ID_TOKEN: idTokenFor(scene.proxy.url) },
-        path: [dirname(scene.info.kubectl)],
+      const { stdout, stderr, jobs } = await fixture.project.run({
+        variables: { KUBEPASS_ID_TOKEN: idTokenFor(fixture.proxy.url) },
+        path: [dirname(fixture.info.kubectl)],
       })
       expect(stdout + stderr).toMatch(/^kubepass .*> two$/m)
       expect(stdout).toMatch(/^audit .*> two$[^]*^audit .*> my own line$/m)
@@ -151,7 +154,7 @@ for (const [net, program_url, after, code] of [
   )
 }
 
-interface Played {
+interface Example {
   /** Stand-ins for the programs that the example calls, by name. */
   tools?: Record<string, string>
   variables?: Record<string, string>
@@ -159,10 +162,10 @@ interface Played {
   says?: RegExp
 }
 
-/** A program that finds the credential where its likes look for it. */
+/** A stand-in for a tool, which must find the credential where such tools look for it. */
 const LOOK = 'kubectl get pods --namespace kubepass -o name'
 
-const played: Record<string, ((scene: PipelineScene) => Played | Promise<Played>)[]> = {
+const exampleRuns: Record<string, ((fixture: PipelineFixture) => Example | Promise<Example>)[]> = {
   'cinc-auditor.yml': [
     () => ({ tools: { 'cinc-auditor': `${LOOK}\nexit 100` }, jobs: { audit: 'WARN' } }),
     () => ({ tools: { 'cinc-auditor': `${LOOK}\nexit 1` }, jobs: { audit: 'FAIL' } }),
@@ -178,27 +181,27 @@ const played: Record<string, ((scene: PipelineScene) => Played | Promise<Played>
   'token.yml': [async ({ identityOf }) => ({ variables: { KUBEPASS_TOKEN: await identityOf('issuer') }, jobs: { kubepass: 'PASS' } })],
 }
 
-test('every example of a pipeline is played', () => {
-  expect(Object.keys(played).toSorted()).toEqual(readdirSync(examples).toSorted())
+test('the tests run every pipeline of docs/examples/gitlab', () => {
+  expect(Object.keys(exampleRuns).toSorted()).toEqual(readdirSync(examples).toSorted())
 })
 
-for (const [name, plays] of Object.entries(played)) {
-  for (const [index, play] of plays.entries()) {
-    underGitlabCiLocal(`docs/examples/gitlab/${name} (${String(index + 1)})`, async (scene) => {
-      using stage = new DisposableStack()
-      if (name === 'sweep.yml') stage.use(await sweepAlone(scene.info))
-      const { tools = {}, variables = {}, jobs, says = /Credential: revoked .*, proven dead/ } = await play(scene)
-      for (const [tool, script] of Object.entries(tools)) scene.project.write(`tools/${tool}`, `#!/bin/sh\n${script}\n`, 0o755)
-      const text = readFileSync(`${examples}${name}`, 'utf8').replaceAll('https://k8s.example.com:6443', scene.proxy.url)
+for (const [name, runs] of Object.entries(exampleRuns)) {
+  for (const [index, scenario] of runs.entries()) {
+    underGitlabCiLocal(`docs/examples/gitlab/${name} (${String(index + 1)})`, async (fixture) => {
+      using resources = new DisposableStack()
+      if (name === 'sweep.yml') resources.use(await sweepAlone(fixture.info))
+      const { tools = {}, variables = {}, jobs, says = /Credential: revoked .*, proven dead/ } = await scenario(fixture)
+      for (const [tool, script] of Object.entries(tools)) fixture.project.write(`tools/${tool}`, `#!/bin/sh\n${script}\n`, 0o755)
+      const text = readFileSync(`${examples}${name}`, 'utf8').replaceAll('https://k8s.example.com:6443', fixture.proxy.url)
       const pipeline = parse(text) as Project
-      // Every pipeline here comes of a push.
+      // gitlab-ci-local simulates a push pipeline.
       for (const job of Object.values(pipeline)) if (typeof job === 'object' && job !== null && 'rules' in job) delete job.rules
       for (const include of pipeline.include ?? []) {
         include.component = COMPONENT
-        // A release's template would fetch the program.
+        // The template of a release would download the program.
         Object.assign(include.inputs, include.inputs['program'] === 'standalone' ? standalone : { program_url: dist })
       }
-      const ended = await run(scene, pipeline, variables)
+      const ended = await run(fixture, pipeline, variables)
       expect(ended.stdout).toMatch(says)
       expect(ended.jobs).toEqual(jobs)
     })

@@ -13,65 +13,73 @@ import { admin } from '../cluster/admin.ts'
 import { claimsOf } from '../cluster/token.ts'
 import { GitlabJob } from '../hosts/gitlab.ts'
 import type { Executor } from '../hosts/gitlab-executor.ts'
-import { clusters, type GitlabScene, killWhileScanning, ONE_SECRET, onGitlab, SECRETS, status, WHOAMI } from './scenario.ts'
+import { clusters, type GitlabFixture, killWhileScanning, ONE_SECRET, onGitlab, SECRETS, status, WHOAMI } from './scenario.ts'
 import { moments } from './moments.ts'
 
 const dist = resolve(import.meta.dirname, '../../dist')
 
-onGitlab('gitlab-oidc: the script does the whole story, and after_script finds nothing left', async ({ audience, step, job }) => {
-  const scan = step({ command: 'kubectl get namespaces -o name', namespace: 'default' })
-  const main = await scan.main()
-  expect(main.code).toBe(0)
-  expect(main.log).toContain('namespace/kubepass\n')
-  expect(main.log).toContain('Identity: gitlab-oidc, because the job has an ID token.')
-  expect(main.log).toMatch(/Credential: revoked .*, proven dead .*\(3 refusals/)
-  // It would print the token.
-  expect(main.log).not.toMatch(/add-mask|stop-commands/)
-  expect(main.messages).toEqual([])
-  for (const section of ['scan', 'evidence']) {
-    expect(main.log).toMatch(new RegExp(`\\u001b\\[0Ksection_start:\\d{10}:kubepass_${section}(\\[collapsed=true\\])?\\r\\u001b\\[0K\\w`))
-    expect(main.log).toMatch(new RegExp(`\\u001b\\[0Ksection_end:\\d{10}:kubepass_${section}\\r\\u001b\\[0K`))
-  }
-  expect(claimsOf(job.secrets[0] ?? '')['aud']).toBe(audience)
+onGitlab(
+  'gitlab-oidc: script issues, uses, revokes and proves the credential, and after_script has nothing left to do',
+  async ({ audience, step, job }) => {
+    const scan = step({ command: 'kubectl get namespaces -o name', namespace: 'default' })
+    const main = await scan.main()
+    expect(main.code).toBe(0)
+    expect(main.log).toContain('namespace/kubepass\n')
+    expect(main.log).toContain('Identity: gitlab-oidc, because the job has an ID token.')
+    expect(main.log).toMatch(/Credential: revoked .*, proven dead .*\(3 refusals/)
+    // It would print the token.
+    expect(main.log).not.toMatch(/add-mask|stop-commands/)
+    expect(main.messages).toEqual([])
+    for (const section of ['scan', 'evidence']) {
+      expect(main.log).toMatch(new RegExp(`\\u001b\\[0Ksection_start:\\d{10}:kubepass_${section}(\\[collapsed=true\\])?\\r\\u001b\\[0K\\w`))
+      expect(main.log).toMatch(new RegExp(`\\u001b\\[0Ksection_end:\\d{10}:kubepass_${section}\\r\\u001b\\[0K`))
+    }
+    expect(claimsOf(job.secrets[0] ?? '')['aud']).toBe(audience)
 
-  const evidence = JSON.parse(readFileSync(join(job.workspace, 'kubepass-reports/evidence.json'), 'utf8')) as Evidence
-  expect(evidence).toMatchObject({
-    run: { platform: 'gitlab', id: scan.jobId, attempt: '1', repository: 'group/project' },
-    identity: { kind: 'gitlab-oidc' },
-    verified: { username: 'system:serviceaccount:kubepass:scanner' },
-    proven: { samples: 3 },
-    error: null,
-  })
-  expect(main.artifacts.toSorted()).toEqual(['annotations.json', 'evidence.json', 'junit.xml'].map((name) => `kubepass-reports/${name}`))
-  expect(main.reports.junit).toEqual([expect.stringContaining('tests="5" failures="0" skipped="0"')])
-  expect(main.reports.annotations).toEqual([expect.stringContaining(evidence.granted?.credential_id ?? 'a credential of kubepass/scanner')])
+    const evidence = JSON.parse(readFileSync(join(job.workspace, 'kubepass-reports/evidence.json'), 'utf8')) as Evidence
+    expect(evidence).toMatchObject({
+      run: { platform: 'gitlab', id: scan.jobId, attempt: '1', repository: 'group/project' },
+      identity: { kind: 'gitlab-oidc' },
+      verified: { username: 'system:serviceaccount:kubepass:scanner' },
+      proven: { samples: 3 },
+      error: null,
+    })
+    expect(main.artifacts.toSorted()).toEqual(['annotations.json', 'evidence.json', 'junit.xml'].map((name) => `kubepass-reports/${name}`))
+    expect(main.reports.junit).toEqual([expect.stringContaining('tests="5" failures="0" skipped="0"')])
+    expect(main.reports.annotations).toEqual([
+      expect.stringContaining(evidence.granted?.credential_id ?? 'a credential of kubepass/scanner'),
+    ])
 
-  const post = await scan.post()
-  expect(post.code).toBe(0)
-  expect(post.log).toContain('proven dead')
-  expect(post.messages).toEqual([])
-  expect(post.reports).toEqual(main.reports)
-})
-
-onGitlab('the calls say whose they are, and all names follow from the job', async ({ proxy, step, job }) => {
-  const scan = step({ command: 'dirname "$KUBECONFIG"' })
-  const main = await scan.main()
-  const key = createHash('sha256').update(`https://gitlab.com ${scan.jobId}`).digest('hex').slice(0, 16)
-  expect(main.log).toContain(`\n${job.tmp}/kubepass-${key}\n`)
-  const [boundSecret] = proxy
-    .seen('POST', SECRETS)
-    .map(({ responseBody }) => JSON.parse(responseBody) as { metadata: { name: string; labels: object; annotations: object } })
-  expect(boundSecret?.metadata).toMatchObject({
-    name: `kubepass-${scan.jobId}-1-${key}`,
-    labels: { 'kubepass.dev/platform': 'gitlab', 'kubepass.dev/run': scan.jobId, 'kubepass.dev/attempt': '1' },
-    annotations: { 'kubepass.dev/repository': 'group/project', 'kubepass.dev/job': 'kubepass' },
-  })
-  for (const { userAgent } of proxy.exchanges.filter(({ userAgent: agent }) => !agent.startsWith('kubectl')))
-    expect(userAgent).toMatch(new RegExp(`^kubepass/\\S+ \\(gitlab; run ${scan.jobId}/1; group/project\\)$`))
-})
+    const post = await scan.post()
+    expect(post.code).toBe(0)
+    expect(post.log).toContain('proven dead')
+    expect(post.messages).toEqual([])
+    expect(post.reports).toEqual(main.reports)
+  },
+)
 
 onGitlab(
-  'a runner that hands nothing on: after_script derives the names, and is quiet about what is in order',
+  "all requests of a GitLab job carry the job's name in the User-Agent, and all names derive from the job",
+  async ({ proxy, step, job }) => {
+    const scan = step({ command: 'dirname "$KUBECONFIG"' })
+    const main = await scan.main()
+    const key = createHash('sha256').update(`https://gitlab.com ${scan.jobId}`).digest('hex').slice(0, 16)
+    expect(main.log).toContain(`\n${job.tmp}/kubepass-${key}\n`)
+    const [boundSecret] = proxy
+      .seen('POST', SECRETS)
+      .map(({ responseBody }) => JSON.parse(responseBody) as { metadata: { name: string; labels: object; annotations: object } })
+    expect(boundSecret?.metadata).toMatchObject({
+      name: `kubepass-${scan.jobId}-1-${key}`,
+      labels: { 'kubepass.dev/platform': 'gitlab', 'kubepass.dev/run': scan.jobId, 'kubepass.dev/attempt': '1' },
+      annotations: { 'kubepass.dev/repository': 'group/project', 'kubepass.dev/job': 'kubepass' },
+    })
+    for (const { userAgent } of proxy.exchanges.filter(({ userAgent: agent }) => !agent.startsWith('kubectl')))
+      expect(userAgent).toMatch(new RegExp(`^kubepass/\\S+ \\(gitlab; run ${scan.jobId}/1; group/project\\)$`))
+  },
+)
+
+onGitlab(
+  'without GITLAB_ENV after_script derives the names, and prints nothing about what is in order',
   async ({ step, proxy }) => {
     const scan = step({ command: 'true' })
     expect((await scan.main()).code).toBe(0)
@@ -79,13 +87,13 @@ onGitlab(
     expect(post.code).toBe(0)
     expect(post.log).toContain('Nothing of this job is left to revoke.')
     expect(post.messages).toEqual([])
-    // What it cannot know it asks for: the three names that a bound Secret of this job can have.
+    // Without a run state it tries all three names that a bound Secret of this job can have.
     expect(proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200, 404, 404, 404])
   },
   { gitlabEnv: false },
 )
 
-/** That the scan had to be ended is none. */
+/** The message about killed processes of the scan does not count as an alarm. */
 const isAlarm = (message: string): boolean => !message.includes('outlived the scan and were ended')
 
 const stubborn = 'kubectl get ns -o name; trap "" TERM; echo started; sleep 600 & wait; sleep 600'
@@ -97,19 +105,19 @@ for (const executor of ['shell', 'docker', 'kubernetes'] as const satisfies Exec
   ] as const) {
     for (const gitlabEnv of [true, false]) {
       onGitlab(
-        `${how}, executor ${executor}${gitlabEnv ? '' : ', nothing handed on'}: nothing is left, whoever did it`,
+        `${how}, executor ${executor}${gitlabEnv ? '' : ', without GITLAB_ENV'}: script or after_script removes everything`,
         async ({ step }) => {
-          // A container's runner waits seconds for each process: one test below is as stubborn there.
+          // A container's runner waits seconds for each process, so only one test below uses a scan that ignores SIGTERM there.
           const scan = step({ command: executor === 'docker' ? 'echo started; sleep 600' : stubborn })
           const phase = scan.start('main')
           await phase.seen('started')
           const ended = phase[stop]()
-          // In a pod nobody waits for the script.
+          // The Kubernetes executor does not wait for the script.
           if (executor !== 'kubernetes') await ended
           const post = await scan.post()
           const main = await ended
           expect(main.code).not.toBe(0)
-          // The shell has waited for the program. A container's runner ends the scan first, and sometimes no more.
+          // The shell has waited for the program. A container's runner ends the scan first, and sometimes only the scan.
           if (executor !== 'docker') expect(main.log).toContain('Stopped by SIGTERM.')
           expect([post.code, post.messages.filter(isAlarm)]).toEqual([0, []])
           expect(main.log + post.log).toMatch(/Credential: revoked /)
@@ -121,7 +129,7 @@ for (const executor of ['shell', 'docker', 'kubernetes'] as const satisfies Exec
 }
 
 onGitlab(
-  'cancelled while the API server caches, in a new container: revoked and removed in time',
+  'a cancelled GitLab job revokes and removes its files in time, although the API server still accepts the token',
   async ({ step, proxy }) => {
     const scan = step({ command: stubborn })
     const phase = scan.start('main')
@@ -136,7 +144,7 @@ onGitlab(
   { cluster: 'real' },
 )
 
-onGitlab('script_timeout is what it says: the runner stops the script, and after_script runs', async ({ step }) => {
+onGitlab('script_timeout makes the runner stop the script and run after_script', async ({ step }) => {
   const scan = step({ command: 'echo started; sleep 600', script_timeout: '6s', after_script_timeout: '1m' })
   const main = await scan.main()
   expect(main.status).toBe('timedout')
@@ -146,7 +154,7 @@ onGitlab('script_timeout is what it says: the runner stops the script, and after
 })
 
 onGitlab(
-  'after_script beside a script that still runs, with a program that each has fetched: both records are whole',
+  'when after_script runs beside the script, and each has downloaded the program, both write complete evidence',
   async ({ step, job }) => {
     const { url, sha256 } = packed(job.home)
     const scan = step({ command: stubborn, program_url: url, program_sha256: sha256 })
@@ -163,7 +171,7 @@ onGitlab(
 )
 
 onGitlab(
-  'after_script that cannot ask does not write over what the script has told',
+  "after_script without an identity does not overwrite the script's evidence",
   async ({ step, proxy }) => {
     const scan = step({ command: 'true' })
     const main = await scan.main()
@@ -178,7 +186,7 @@ onGitlab(
 )
 
 onGitlab(
-  'wrong inputs, and a runner that hands nothing on: no false alarm',
+  'after wrong inputs and without GITLAB_ENV, after_script reports no false alarm',
   async ({ step, proxy }) => {
     const scan = step({ command: 'true', duration: '5m' })
     expect((await scan.main()).code).toBe(80)
@@ -192,33 +200,30 @@ onGitlab(
   { gitlabEnv: false },
 )
 
-onGitlab(
-  'a directory that is there already: of an earlier attempt it is made anew, of somebody else it is refused',
-  async ({ step, job, proxy }) => {
-    for (const [uid, code] of [
-      [0, 0],
-      [12345, 80],
-    ] as const) {
-      // Only root can give it away.
-      if (process.getuid?.() !== 0) return
-      const scan = step({ command: 'true' })
-      const key = createHash('sha256').update(`https://gitlab.com ${scan.jobId}`).digest('hex').slice(0, 16)
-      const directory = join(job.tmp, `kubepass-${key}`)
-      mkdirSync(directory)
-      writeFileSync(join(directory, 'token'), 'left')
-      chownSync(directory, uid, uid)
-      const before = proxy.exchanges.length
-      const main = await scan.main()
-      expect(main.code).toBe(code)
-      if (code === 0) continue
-      expect(main.messages[0]).toMatch(/could not be made \(EEXIST\)[^]*as directory/)
-      expect(proxy.exchanges).toHaveLength(before)
-      rmSync(directory, { recursive: true })
-    }
-  },
-)
+onGitlab('main replaces the private directory of an earlier attempt, and rejects one of another user', async ({ step, job, proxy }) => {
+  for (const [uid, code] of [
+    [0, 0],
+    [12345, 80],
+  ] as const) {
+    // Only root can change the owner.
+    if (process.getuid?.() !== 0) return
+    const scan = step({ command: 'true' })
+    const key = createHash('sha256').update(`https://gitlab.com ${scan.jobId}`).digest('hex').slice(0, 16)
+    const directory = join(job.tmp, `kubepass-${key}`)
+    mkdirSync(directory)
+    writeFileSync(join(directory, 'token'), 'left')
+    chownSync(directory, uid, uid)
+    const before = proxy.exchanges.length
+    const main = await scan.main()
+    expect(main.code).toBe(code)
+    if (code === 0) continue
+    expect(main.messages[0]).toMatch(/could not be made \(EEXIST\)[^]*Set directory/)
+    expect(proxy.exchanges).toHaveLength(before)
+    rmSync(directory, { recursive: true })
+  }
+})
 
-onGitlab('JUnit: what ended the run has failed', async ({ step, proxy }) => {
+onGitlab('the check of the JUnit report that failed is the one that ended the run', async ({ step, proxy }) => {
   proxy.on({ method: 'POST', path: WHOAMI, times: 20 }, () => ({ status: 500, body: '{}' }))
   const main = await step({ command: 'true', deadline: '5s' }).main()
   expect(main.code).toBe(83)
@@ -226,12 +231,12 @@ onGitlab('JUnit: what ended the run has failed', async ({ step, proxy }) => {
 })
 
 onGitlab(
-  'after_script in the midst of what the script still cleans up: neither is in the way of the other',
+  'after_script and the clean-up of the script can run at the same time',
   async ({ step, proxy }) => {
     const scan = step({ command: 'echo started; sleep 600' })
     let post: ReturnType<typeof scan.post> | undefined
     const deleted = (): (number | undefined)[] => proxy.seen('DELETE', ONE_SECRET).flatMap(({ status }) => status ?? [])
-    // The script's DELETE is held until after_script has done all of its own.
+    // The proxy holds the script's DELETE until after_script has finished.
     proxy.on({ method: 'DELETE', path: ONE_SECRET, times: 1 }, async () => {
       post = scan.post()
       while (deleted().length < 3) await delay(10)
@@ -248,7 +253,7 @@ onGitlab(
 )
 
 onGitlab(
-  'after_script that has done all before the script has heard that it is to stop: the script tells the truth of the rest',
+  'when after_script finishes before the script gets its signal, the script reports what it did correctly',
   async ({ step }) => {
     const scan = step({ command: 'echo started; sleep 600' })
     const phase = scan.start('main')
@@ -266,8 +271,8 @@ onGitlab(
 for (const [moment, matcher] of Object.entries(moments)) {
   for (const gitlabEnv of [true, false]) {
     onGitlab(
-      `SIGKILL ${moment}, then after_script${gitlabEnv ? '' : ', which knows nothing'}`,
-      async ({ step, proxy }: GitlabScene) => {
+      `after_script removes everything after a SIGKILL ${moment}${gitlabEnv ? '' : ', without GITLAB_ENV'}`,
+      async ({ step, proxy }: GitlabFixture) => {
         const scan = step({ command: 'true' })
         proxy.on({ ...matcher, times: 1 }, async () => {
           phase.kill('SIGKILL')
@@ -296,7 +301,7 @@ for (const [signal, code] of [
   ['SIGTERM', 143],
 ] as const) {
   onGitlab(
-    `${signal} for the program alone: the exit code says so, and after_script, however often it runs, finds all in order`,
+    `${signal} to the program only gives its exit code, and after_script, run twice, finds nothing left to do`,
     async ({ step, proxy }) => {
       const scan = step({ command: 'echo started; sleep 600' })
       const phase = scan.start('main')
@@ -315,7 +320,7 @@ for (const [signal, code] of [
 }
 
 onGitlab(
-  'two jobs at the same time, in the same place, do not meet',
+  'two GitLab jobs at the same time on the same machine do not disturb each other',
   async ({ step, proxy }) => {
     const command = 'dirname "$KUBECONFIG"; kubectl get ns kubepass -o name; sleep 0.5'
     const jobs = [step({ command }), step({ command })]
@@ -326,11 +331,11 @@ onGitlab(
     expect(new Set(proxy.tokens).size).toBe(2)
     for (const job of jobs) expect((await job.post()).messages).toEqual([])
   },
-  // A runner gives each its own $GITLAB_ENV, with its own folder for builds; what they share is a user and a temp.
+  // A runner gives each job its own $GITLAB_ENV and build folder. The jobs share the user and the temporary directory.
   { executor: 'shell', gitlabEnv: false },
 )
 
-onGitlab('hostile names reach log and reports quoted', async ({ step }) => {
+onGitlab("hostile names in the job's variables appear quoted in log and reports", async ({ step }) => {
   const names = { CI_JOB_NAME: 'x"\n\u001b[0Ksection_start:1:forged\rx', CI_PROJECT_PATH: '`x`|<evil>&' }
   const main = await step({ command: 'true' }, names).main()
   expect(main.code).toBe(0)
@@ -341,7 +346,7 @@ onGitlab('hostile names reach log and reports quoted', async ({ step }) => {
 
 for (const gitlabEnv of [true, false]) {
   onGitlab(
-    `SIGKILL while the scan runs, on a machine: after_script ends the scan${gitlabEnv ? ', revokes and proves' : ' that it knows by name alone, and revokes'}`,
+    `SIGKILL while the scan runs, with the shell executor: after_script ends the scan${gitlabEnv ? ', revokes and proves' : ' by its derived tracking id, and revokes'}`,
     async ({ step }) => {
       const scan = step({ command: 'echo started; exec >/dev/null 2>&1; sleep 600' })
       await killWhileScanning(scan)
@@ -354,7 +359,7 @@ for (const gitlabEnv of [true, false]) {
   )
 }
 
-onGitlab('what the runner hands on is believed only where it says what can be derived', async ({ step, job, proxy }) => {
+onGitlab('after_script trusts the run state in GITLAB_ENV only where it agrees with the derived names', async ({ step, job, proxy }) => {
   const scan = step({ command: 'true' })
   proxy.on({ method: 'DELETE', path: ONE_SECRET, times: 1 }, async () => {
     phase.kill('SIGKILL')
@@ -376,7 +381,7 @@ onGitlab('what the runner hands on is believed only where it says what can be de
     withFirst({ phase: 'nothing' }),
     withFirst({ revoked: new Date().toISOString() }),
     { ...state, credentials: [] },
-    // No precondition is needed where the name can be nobody else's.
+    // No other run can use this name, so the DELETE needs no uid precondition.
     withFirst({ boundSecret: { ...credential?.boundSecret, uid: '00000000-0000-0000-0000-000000000000' } }),
     'none',
   ]) {
@@ -390,14 +395,14 @@ onGitlab('what the runner hands on is believed only where it says what can be de
 })
 
 onGitlab(
-  'a job that takes too long as a whole has no after_script: its token lives until it expires',
-  async ({ info, step, proxy, excuse }) => {
+  'after the timeout of the whole job the runner starts no after_script, and the token lives until it expires',
+  async ({ info, step, proxy, allowLeftover }) => {
     const scan = step({ command: 'echo started; sleep 600' })
     const phase = scan.start('main')
     await phase.seen('started')
     await phase.jobTimeout()
     expect(() => scan.start('post')).toThrow('a job that timed out runs no after_script')
-    excuse(/is left$/)
+    allowLeftover(/is left$/)
     const [{ metadata } = { metadata: { name: '' } }] = proxy
       .seen('POST', SECRETS)
       .map(({ responseBody }) => JSON.parse(responseBody) as { metadata: { name: string } })
@@ -406,7 +411,7 @@ onGitlab(
 )
 
 onGitlab(
-  'variables of pipeline and project do not turn where the identity goes; who sets them can change the command',
+  'variables of pipeline and project cannot change which server gets the identity, but can change the command',
   async ({ step, proxy }) => {
     const main = await step(
       { command: 'echo by the input' },
@@ -427,7 +432,7 @@ onGitlab(
   },
 )
 
-onGitlab('what is in an input is no shell', async ({ step, job }) => {
+onGitlab('the template does not run input values as shell code', async ({ step, job }) => {
   const command = `printf '%s\\n' '$HOME' "$(echo "it's")" '$CI_JOB_TOKEN' '%0A'`
   const main = await step({ command, pass_env: 'A,B' }).main()
   expect(main.log).toContain(`\n$HOME\nit's\n$CI_JOB_TOKEN\n%0A\n`)
@@ -435,9 +440,9 @@ onGitlab('what is in an input is no shell', async ({ step, job }) => {
   expect(readdirSync(job.workspace)).toEqual(['kubepass-reports'])
 })
 
-onGitlab('CI_DEBUG_TRACE, which shows the ID token, is refused, and can be allowed', async ({ step, proxy, excuse }) => {
-  // The runner's own trace.
-  excuse(/^a token can be read in stderr of main/)
+onGitlab('CI_DEBUG_TRACE, which prints the ID token, is an error unless an input allows it', async ({ step, proxy, allowLeftover }) => {
+  // The runner's own trace prints the token.
+  allowLeftover(/^a token can be read in stderr of main/)
   const main = await step({ command: 'true' }, { CI_DEBUG_TRACE: 'true' }).main()
   expect(main.code).toBe(80)
   expect(main.messages[0]).toMatch(/CI_DEBUG_TRACE is true: the log shows every variable/)
@@ -446,7 +451,7 @@ onGitlab('CI_DEBUG_TRACE, which shows the ID token, is refused, and can be allow
   expect((await step({ command: 'true', allow_debug_trace: 'true' }, { CI_DEBUG_TRACE: 'true' }).main()).code).toBe(0)
 })
 
-onGitlab('no variable makes of it another platform, where masks would print what they hide', async ({ step, proxy, job }) => {
+onGitlab('no variable makes the template run as on GitHub, whose mask command would print the token', async ({ step, proxy, job }) => {
   const github = { GITHUB_ACTIONS: 'true', GITHUB_STATE: join(job.home, 'state'), INPUT_COMMAND: 'true', INPUT_SERVER: proxy.url }
   for (const variables of [github, { ...github, GITLAB_CI: 'false' }]) {
     const main = await step({ command: 'true' }, variables).main()
@@ -458,12 +463,12 @@ onGitlab('no variable makes of it another platform, where masks would print what
   expect([main.code, main.log]).toEqual([0, expect.stringContaining('Identity: gitlab-oidc')])
 })
 
-onGitlab('the CA as PEM text', async ({ info, step }) => {
+onGitlab('certificate_authority can be PEM text in a GitLab job', async ({ info, step }) => {
   const main = await step({ command: 'kubectl get ns kubepass -o name', certificate_authority: readFileSync(info.ca, 'utf8') }).main()
   expect([main.code, main.log]).toEqual([0, expect.stringContaining('namespace/kubepass')])
 })
 
-onGitlab('reports that an earlier job left are not shown as those of this one', async ({ step, job }) => {
+onGitlab('reports of an earlier job do not appear as reports of this job', async ({ step, job }) => {
   mkdirSync(join(job.workspace, 'kubepass-reports'))
   writeFileSync(join(job.workspace, 'kubepass-reports/junit.xml'), 'forged')
   const main = await step({ command: 'true', duration: '5m' }).main()
@@ -472,7 +477,7 @@ onGitlab('reports that an earlier job left are not shown as those of this one', 
 })
 
 onGitlab(
-  'no ID token: the lines to add',
+  'the error about a missing ID token has the lines to add to .gitlab-ci.yml',
   async ({ step, proxy }) => {
     for (const inputs of [{}, { identity: 'gitlab-oidc' }]) {
       const main = await step({ command: 'true', ...inputs }).main()
@@ -484,7 +489,7 @@ onGitlab(
   { idToken: false },
 )
 
-onGitlab('an ID token for more than this cluster is sent to nobody', async ({ step, proxy, job, audience }) => {
+onGitlab('kubepass does not send an ID token that has other audiences than this cluster', async ({ step, proxy, job, audience }) => {
   for (const aud of [[audience, 'https://elsewhere.example.com'], 'https://elsewhere.example.com', undefined]) {
     Object.assign(job.options, { claims: { aud } })
     const main = await step({ command: 'true' }).main()
@@ -497,7 +502,7 @@ onGitlab('an ID token for more than this cluster is sent to nobody', async ({ st
 })
 
 onGitlab(
-  'an ID token that has expired: what to raise',
+  'the error about an expired ID token names the setting to raise',
   async ({ step, proxy }) => {
     const main = await step({ command: 'true' }).main()
     expect(main.code).toBe(81)
@@ -508,7 +513,7 @@ onGitlab(
 )
 
 onGitlab(
-  'an ID token that the cluster does not take: its claims are shown, quoted',
+  'the error about an ID token that the API server rejects shows its claims, quoted',
   async ({ step }) => {
     const main = await step({ command: 'true' }).main()
     expect(main.code).toBe(82)
@@ -536,13 +541,13 @@ const wrong: Record<string, Record<string, string>> = {
 }
 
 for (const [what, inputs] of Object.entries(wrong)) {
-  onGitlab(`refused before any call: ${what}`, async ({ step, proxy }) => {
+  onGitlab(`wrong inputs of a GitLab job are an error before any request: ${what}`, async ({ step, proxy }) => {
     const [name = ''] = Object.keys(inputs)
     let scan: ReturnType<typeof step>
     try {
       scan = step({ command: 'echo ran', ...inputs })
     } catch (error) {
-      // GitLab itself makes no such pipeline.
+      // GitLab itself rejects such a pipeline.
       expect(String(error)).toContain(`\`${name}\` input`)
       return
     }
@@ -553,33 +558,36 @@ for (const [what, inputs] of Object.entries(wrong)) {
     expect(main.log).not.toMatch(/X-Evil: 1\n|\nran\n/)
     const post = await scan.post()
     expect([post.code, post.messages]).toEqual([0, []])
-    // What only a start needs, after_script does not look at, and asks.
+    // after_script ignores the inputs that only main needs, and sends its requests.
     expect(proxy.seen('POST', /./)).toEqual([])
   })
 }
 
-onGitlab('core dumps are off, for the program itself', async ({ step }) => {
+onGitlab('core dumps are off for kubepass itself', async ({ step }) => {
   const main = await step({ command: 'grep "Max core file size" "/proc/$PPID/limits"; cat "/proc/$PPID/comm"', isolate: 'off' }).main()
   expect(main.log).toMatch(/Max core file size +0 +0 /)
 })
 
-/** The program as one .tgz, as a release has it. */
+/** The program as one .tgz, as in a release. */
 function packed(folder: string): { url: string; sha256: string } {
   const url = join(folder, 'kubepass.tgz')
   execFileSync('tar', ['-czf', url, '--transform', 's,^dist,package/dist,', '-C', resolve(dist, '..'), 'dist'])
   return { url, sha256: createHash('sha256').update(readFileSync(url)).digest('hex') }
 }
 
-onGitlab('the program as one .tgz: checked before it runs, and again before after_script', async ({ step, job }) => {
+onGitlab('the template checks the digest of the .tgz before script and again before after_script', async ({ step, job }) => {
   const { url, sha256 } = packed(job.home)
   const program = { program_url: url, program_sha256: sha256 }
   const wrongDigest = step({ command: 'true', ...program, program_sha256: sha256.replaceAll(/./g, '0') })
-  expect(await wrongDigest.main()).toMatchObject({ code: 79, log: expect.stringContaining('has not the digest program_sha256') as unknown })
+  expect(await wrongDigest.main()).toMatchObject({
+    code: 79,
+    log: expect.stringContaining('does not have the digest program_sha256') as unknown,
+  })
   await wrongDigest.post()
   const noDigest = step({ command: 'true', program_url: url })
   expect(await noDigest.main()).toMatchObject({ code: 79, log: expect.stringContaining('program_url needs program_sha256') as unknown })
 
-  // What a careless scan spoils is fetched anew.
+  // If a careless scan damages the file, the template downloads it again.
   const spoil = `for file in "$TMPDIR"/kubepass-program-*/program.tgz; do echo spoiled > "$file"; done; kubectl get ns kubepass -o name`
   const scan = step({ command: spoil, ...program })
   const main = await scan.main()
@@ -591,7 +599,7 @@ onGitlab('the program as one .tgz: checked before it runs, and again before afte
   expect(post.log).toContain('proven dead')
 })
 
-onGitlab('the program by https: with curl, checked, and the same by after_script', async ({ info, step, job }) => {
+onGitlab('the template downloads the program with curl and checks its digest, in script and after_script', async ({ info, step, job }) => {
   const { url, sha256 } = packed(job.home)
   const paths: string[] = []
   const server = createServer({ key: readFileSync(info.serverKey), cert: readFileSync(info.serverCert) }, (request, response) => {
@@ -605,14 +613,14 @@ onGitlab('the program by https: with curl, checked, and the same by after_script
   const main = await scan.main()
   expect([main.code, main.log]).toEqual([0, expect.stringContaining('proven dead')])
   expect((await scan.post()).log).toContain('proven dead')
-  // What is right still is not fetched twice.
+  // An undamaged file is not downloaded again.
   expect(paths).toEqual(['/kubepass.tgz'])
   server.close()
 })
 
-test('what the template says when it cannot run the program', async () => {
+test('the template prints why it cannot run the program', async () => {
   await using job = new GitlabJob(clusters.quick)
-  /** A PATH with these programs alone. */
+  /** A PATH that contains only these programs. */
   const tools = (...names: string[]): string => {
     const folder = mkdtempSync(join(job.home, 'bin-'))
     for (const name of ['touch', 'uname', 'rm', ...names]) symlinkSync(join('/usr/bin', name), join(folder, name))
@@ -626,7 +634,7 @@ test('what the template says when it cannot run the program', async () => {
     command: 'true',
   }
   for (const [program, env, says] of [
-    [{ program_url: '' }, {}, 'this template is of no release: give program_url and program_sha256'],
+    [{ program_url: '' }, {}, 'this template does not belong to a release: give program_url and program_sha256'],
     [{ program_url: '/nowhere' }, {}, 'there is no main/index.js in /nowhere'],
     [{ program: 'standalone', program_url: '/nowhere' }, {}, 'there is no program /nowhere'],
     [{}, { PATH: tools() }, 'there is no node in the image'],

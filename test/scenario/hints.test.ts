@@ -10,12 +10,12 @@ import { admin, kubectl } from '../cluster/admin.ts'
 import type { ClusterInfo } from '../cluster/cluster.ts'
 import { request } from '../cluster/request.ts'
 import { claimsOf, resign } from '../cluster/token.ts'
-import { clusters, ONE_SECRET, onEachCi, onGithub, onGitlab, SECRETS, status, TOKEN, WHOAMI, type Scene } from './scenario.ts'
+import { clusters, ONE_SECRET, onEachCi, onGithub, onGitlab, SECRETS, status, TOKEN, WHOAMI, type Fixture } from './scenario.ts'
 
 const { quick } = clusters
 const token = { idToken: false } as const
 
-/** A namespace where the issuer may do all that it needs for any ServiceAccount, and another namespace's Secrets. */
+/** Makes a namespace in which the issuer may create and delete Secrets and request tokens for every ServiceAccount. */
 async function makeRoom(info: ClusterInfo, identity: string): Promise<string> {
   const room = `hints-${String(randomInt(1e9))}`
   await kubectl(info, 'create', 'namespace', room)
@@ -52,7 +52,7 @@ const CALLS: [ApiRequest['method'], string, object | undefined][] = [
   ['GET', '/api/v1/namespaces/kubepass/secrets?limit=1', undefined],
 ]
 
-test('whatever the API server says to a path that is not its own, and to whom: the path is named, and no rule', async () => {
+test("the hint names a wrong path in the server's URL and no RBAC rule, for every request and identity", async () => {
   const path = '/api/v1/namespaces/kubepass-issuer/serviceaccounts/issuer/token'
   const { body } = await admin(quick).create<{ status: { token: string } }>(path, { spec: {} })
   const prefixes = ['/api', '/apis', '/api/v1', '/apis/apps/v1', '/foo', '/k8s/clusters/c-1', '/version', '/api/v1/namespaces/kubepass']
@@ -66,7 +66,7 @@ test('whatever the API server says to a path that is not its own, and to whom: t
         const answered = { status: answer.status, bodyKind, kubeStatus: said }
         const auth = { bearer: new Redactor().seal('abcdefghijklmnop') }
         const hint = isTransient(answer.status) ? transientHint(asked, answered) : hintFor(asked, answered, auth)
-        // Only to a review does an API server without it answer alike.
+        // An API server without the SelfSubjectReview API gives the same answer, so the hint cannot name the path.
         if (path.endsWith('reviews') && answer.status === 404 && said?.message.includes('could not find') === true) continue
         expect([prefix, path, answer.text, hint]).toEqual([
           prefix,
@@ -81,7 +81,7 @@ test('whatever the API server says to a path that is not its own, and to whom: t
 })
 
 onGithub(
-  "a path in server that is not part of the API server's URL",
+  "main names the path in the input server that is not part of the API server's URL",
   async ({ step, proxy, identityOf }) => {
     const identity = await identityOf('issuer')
     for (const path of ['/api', '/apis', '/api/v1/', '/foo']) {
@@ -105,7 +105,7 @@ const WAF = {
   body: '{"kind":"Status","status":"blocked","message":"hunter2"}',
 }
 
-onEachCi('an answer that is no Kubernetes Status gets no hint of Kubernetes', async ({ step, proxy }) => {
+onEachCi('the hint for an answer without a Kubernetes Status does not speak of Kubernetes', async ({ step, proxy }) => {
   const answers = [
     { status: 404, ...HTML },
     { status: 403, ...HTML },
@@ -121,7 +121,7 @@ onEachCi('an answer that is no Kubernetes Status gets no hint of Kubernetes', as
       stop()
       expect([answer, main.code]).toEqual([answer, 83])
       expect(main.messages.at(-1)).toMatch(
-        /something that is no Kubernetes API server answered 4\d\d with .*\n.*something else than a Kubernetes API server sent it/,
+        /a program that is not a Kubernetes API server answered 4\d\d with .*\n.*its sender is not a Kubernetes API server/,
       )
       expect(main.messages.join()).not.toMatch(/RBAC|kubectl|authentication-config|hunter2/)
     }
@@ -134,7 +134,7 @@ onEachCi('an answer that is no Kubernetes Status gets no hint of Kubernetes', as
   expect(reviewed.messages.join()).not.toContain('1.28')
 })
 
-onEachCi('a refusal of the deletion says who refused', async ({ step, proxy }) => {
+onEachCi('the error about a refused deletion names the program that refused it', async ({ step, proxy }) => {
   const stop = proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => ({ status: 403, ...HTML }))
   const use = step({ command: 'true', prove: 'off' })
   const main = await use.main()
@@ -144,7 +144,7 @@ onEachCi('a refusal of the deletion says who refused', async ({ step, proxy }) =
   expect((await use.post()).code).toBe(0)
 })
 
-onGithub('an API server, or an aggregated one, that answers for something else: no rule', async ({ step, proxy }) => {
+onGithub('the hint has no RBAC rule when the API server, or an aggregated one, answers for another request', async ({ step, proxy }) => {
   const withDetails = (details: object): { status: number; body: string } => {
     const answer = status(403, 'Forbidden', 'this is forbidden: User "x" cannot do it')
     return { ...answer, body: JSON.stringify({ ...(JSON.parse(answer.body) as object), details }) }
@@ -157,21 +157,21 @@ onGithub('an API server, or an aggregated one, that answers for something else: 
     const main = await step({ command: 'true' }).main()
     stop()
     expect(main.code).toBe(82)
-    expect(main.messages[0]).toMatch(/The API server answered for .*, but was asked for create "secrets" in the namespace "kubepass"/)
+    expect(main.messages[0]).toMatch(/The API server answered for .*, but kubepass asked for create "secrets" in the namespace "kubepass"/)
     expect(main.messages[0]).not.toContain('RBAC rule')
   }
 })
 
-/** With a token of the issuer, whom `room` lets do everything for any ServiceAccount. */
+/** A test with a token of the issuer, which has all rights in the namespace `room`. */
 function inRoom(
   name: string,
-  play: (scene: Scene & { room: string; run: (inputs: Record<string, string>) => Promise<string> }) => Promise<void>,
+  scenario: (fixture: Fixture & { room: string; run: (inputs: Record<string, string>) => Promise<string> }) => Promise<void>,
 ): void {
   onGithub(
     name,
-    async ({ step, ...scene }) => {
-      const identity = await scene.identityOf('issuer')
-      const room = await makeRoom(scene.info, identity)
+    async ({ step, ...fixture }) => {
+      const identity = await fixture.identityOf('issuer')
+      const room = await makeRoom(fixture.info, identity)
       const run = async (inputs: Record<string, string>): Promise<string> => {
         const use = step({ command: 'echo ran', token: identity, deadline: '10s', ...inputs })
         const main = await use.main()
@@ -179,15 +179,15 @@ function inRoom(
         expect((await use.post()).code).toBe(0)
         return `${String(main.code)} ${main.messages.at(-1) ?? ''}`
       }
-      await play({ ...scene, room, run })
-      await kubectl(scene.info, 'delete', 'namespace', room, '--wait=false')
+      await scenario({ ...fixture, room, run })
+      await kubectl(fixture.info, 'delete', 'namespace', room, '--wait=false')
     },
     token,
   )
 }
 
 inRoom(
-  'a ServiceAccount that is misspelled: by who may only ask for one, and by who may ask for all',
+  'the hint for a misspelled ServiceAccount, with the right to one ServiceAccount and with the right to all',
   async ({ room, run, info, proxy }) => {
     const forbidden = await run({ service_account: 'kubepass/scaner' })
     expect(forbidden).toMatch(
@@ -199,14 +199,14 @@ inRoom(
     )
     expect(missing).toContain(`or create it:\n  kubectl create serviceaccount -n ${room} scaner`)
     expect(missing).not.toContain('RBAC rule')
-    // What was created by then is gone.
+    // The bound Secret that main had created is deleted.
     const { body } = await admin(info).get(`/api/v1/namespaces/${room}/secrets`)
     expect(body.items).toEqual([])
     expect(proxy.tokens).toEqual([])
   },
 )
 
-inRoom('the bound Secret is deleted by somebody else before the token is issued', async ({ room, run, info, proxy }) => {
+inRoom('the hint when another program deletes the bound Secret before the token is issued', async ({ room, run, info, proxy }) => {
   await kubectl(info, 'create', 'serviceaccount', '-n', room, 'scanner')
   const where = `/api/v1/namespaces/${room}/secrets`
   for (const recreated of [false, true]) {
@@ -221,12 +221,12 @@ inRoom('the bound Secret is deleted by somebody else before the token is issued'
     const message = await run({ service_account: `${room}/scanner` })
     stop()
     expect(message).toMatch(recreated ? /^82 .*409 / : /^82 .*404 /)
-    expect(message).toContain('The Secret that the token was to be bound to was deleted, by somebody else')
+    expect(message).toContain('Another program deleted the bound Secret before the API server issued the token')
     expect(message).not.toContain('create serviceaccount')
   }
 })
 
-inRoom('a namespace that is misspelled, that does not exist, and that is being deleted', async ({ room, run, info }) => {
+inRoom('the hint for a namespace that is misspelled, does not exist, or is being deleted', async ({ room, run, info }) => {
   const nowhere = `${room}-nowhere`
   expect(await run({ service_account: `${nowhere}/scanner` })).toMatch(
     /^82 .*\nIs service_account right\? The namespace "hints-\d+-nowhere" may not exist\./,
@@ -242,7 +242,7 @@ inRoom('a namespace that is misspelled, that does not exist, and that is being d
     expect(missing).not.toContain('RBAC rule')
     await kubectl(info, 'patch', 'namespace', room, '--type=merge', '-p', '{"metadata":{"finalizers":["example.com/held"]}}')
     await kubectl(info, 'delete', 'namespace', room, '--wait=false')
-    // The controller takes the Role away before long.
+    // The namespace controller deletes the Role soon.
     expect(await run({ service_account: `${room}/scanner` })).toMatch(/^82 .*\nThe namespace "hints-\d+" is being deleted\./)
   } finally {
     await kubectl(info, 'patch', 'namespace', room, '--type=merge', '-p', '{"metadata":{"finalizers":null}}').catch(() => undefined)
@@ -250,7 +250,7 @@ inRoom('a namespace that is misspelled, that does not exist, and that is being d
   }
 })
 
-inRoom('a webhook that is down, and one that is called in vain until the deadline', async ({ room, run, info }) => {
+inRoom('the hint when an admission webhook does not answer until the deadline', async ({ room, run, info }) => {
   const name = `${room}.example.com`
   await admin(info).create('/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations', {
     metadata: { name },
@@ -278,7 +278,7 @@ inRoom('a webhook that is down, and one that is called in vain until the deadlin
 })
 
 onGithub(
-  'a token that has expired, or that is not valid yet, is sent to nobody: by how much, and its times',
+  'kubepass does not send a token that has expired or is not valid yet, and shows its times',
   async ({ info, step, proxy, identityOf }) => {
     const identity = await identityOf('issuer')
     const now = Math.floor(Date.now() / 1000)
@@ -286,12 +286,9 @@ onGithub(
     for (const [times, says] of [
       [
         { iat: now - 9000, nbf: now - 9000, exp: now - 7300 },
-        /^The token that shows who the job is expired 2 hours ago\. Its times:\n {2}iat: 20.* \(2 hours ago\)\n {2}nbf: 20.*\n {2}exp: 20/,
+        /^The identity's token expired 2 hours ago\. Its times:\n {2}iat: 20.* \(2 hours ago\)\n {2}nbf: 20.*\n {2}exp: 20/,
       ],
-      [
-        { iat: now, nbf: now + 7300, exp: now + 9000 },
-        /^The token that shows who the job is is not valid yet: it will be in 2 hours\. Its times:\n/,
-      ],
+      [{ iat: now, nbf: now + 7300, exp: now + 9000 }, /^The identity's token is not valid yet: it will be in 2 hours\. Its times:\n/],
     ] as const) {
       const use = step({ command: 'echo ran', token: other(times) })
       const main = await use.main()
@@ -302,7 +299,7 @@ onGithub(
       expect((await use.post()).code).toBe(0)
       expect(proxy.exchanges).toEqual([])
     }
-    // Within what clocks may differ the API server judges, and the times are shown with its refusal.
+    // A difference that wrong clocks can explain is left to the API server. The hint for its 401 shows the times.
     const main = await step({ command: 'echo ran', token: other({ iat: now - 900, nbf: now - 900, exp: now - 100 }) }).main()
     expect(main.code).toBe(82)
     expect(main.messages[0]).toMatch(/401 "Unauthorized"[^]* {2}nbf: 20.* \(1[56] minutes ago\)\n {2}exp: 20.* \([12] minutes? ago\)/)
@@ -310,7 +307,7 @@ onGithub(
   token,
 )
 
-onGithub('an ID token service with a certificate of an internal CA: the variable that names it', async ({ job, step, proxy }) => {
+onGithub('the hint for an ID token service with an internal CA names NODE_EXTRA_CA_CERTS', async ({ job, step, proxy }) => {
   const use = step({ command: 'echo ran' }, { NODE_EXTRA_CA_CERTS: '' })
   const main = await use.main()
   expect(main.code).toBe(81)
@@ -321,26 +318,26 @@ onGithub('an ID token service with a certificate of an internal CA: the variable
   expect(job.idTokens.tokens).toEqual([])
 })
 
-/** A name that is too long for any DNS: so nobody is asked. */
+/** A name that is too long for DNS, so that no DNS server gets a request. */
 const UNKNOWN = `https://${'a'.repeat(64)}.example.com:6443`
 
-onEachCi('a host that does not exist fails within seconds, and that it is tried again is told', async ({ ci, step }) => {
+onEachCi('main gives up on a host without a DNS address within seconds, and logs that it tries again', async ({ ci, step }) => {
   const use = step({ command: 'echo ran', server: UNKNOWN, ...(ci === 'gitlab' && { audience: UNKNOWN }) })
   const main = await use.main()
   expect(main.code).toBe(83)
   expect(main.log).toMatch(/a{64}\.example\.com:6443 does not answer as it should \(ENOTFOUND\); trying again for 5[67] s\./)
-  // Of the deadline's minute only the first word fits in.
+  // The deadline of a minute leaves time for the first of these lines only.
   expect(main.log.match(/trying again/g)).toHaveLength(1)
-  expect(main.messages.at(-1)).toMatch(/: ENOTFOUND\.\nNo such host has an address here: correct server/)
+  expect(main.messages.at(-1)).toMatch(/: ENOTFOUND\.\nDNS has no address for this host: correct server/)
 })
 
-onGitlab('who finishes a run tries a host without an address until the deadline', async ({ step }) => {
+onGitlab('after_script tries a host without a DNS address until the deadline', async ({ step }) => {
   const post = await step({ command: 'true', server: UNKNOWN, audience: UNKNOWN, deadline: '20s' }).post()
   expect(post.log.match(/\(ENOTFOUND\); trying again for (17|16|2|1) s\./g)).toHaveLength(2)
 })
 
 onGithub(
-  'a damaged token is named, never shown, and the example beside it is',
+  'the error about a damaged token describes the damage, shows an example, and does not show the token',
   async ({ step, proxy, identityOf }) => {
     const identity = await identityOf('issuer')
     for (const [given, says] of [
@@ -363,7 +360,7 @@ onGithub(
 )
 
 onGitlab(
-  'an ID token for others: its audience is quoted once; and a variable in its place that holds none',
+  'the errors about an ID token for another audience, and about a KUBEPASS_ID_TOKEN that is not a JWT',
   async ({ step, job, proxy, audience }) => {
     Object.assign(job.options, { claims: { aud: [audience, 'https://elsewhere.example.com'] } })
     const none = await step({ command: 'true' }, { KUBEPASS_ID_TOKEN: 'not-an-id-token-at-all' }).main()

@@ -3,12 +3,12 @@ import fc from 'fast-check'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inputIds, inputs, type InputId } from '../../src/config/inputs.ts'
-import { newSeed, playEach } from '../seed.ts'
-import { ONE_SECRET, onGithub, playInTerminal, playOnGithub, playOnGitlab, type CiScene } from './scenario.ts'
+import { newSeed, runEach } from '../seed.ts'
+import { ONE_SECRET, onGithub, runInTerminal, runOnGithub, runOnGitlab, type CiFixture } from './scenario.ts'
 
 const AT_ONCE = 3
 
-/** Commands of the runner, escapes of a terminal, line ends of each kind, what is long and what is none of it. */
+/** Workflow commands, terminal escapes, line ends of each kind, long values, and harmless values. */
 const fragments = [
   '\n::error::forged',
   '\r\n::add-mask::forged',
@@ -25,13 +25,13 @@ const fragments = [
   '../../../../etc/passwd',
   '-----BEGIN CERTIFICATE-----',
   'A'.repeat(60_000),
-  // Not the address of the API server: a token that holds a part of it would count as shown wherever the server is named.
+  // The values contain no part of the API server's address: every line with the server would count as a leak of such a token.
   'https://localhost:1/',
   '0',
   '',
 ]
 
-/** GitLab itself refuses what an input's pattern or list does not hold. */
+/** GitLab itself rejects values that do not match an input's pattern or list. */
 const byVariable = inputIds.filter((id) => {
   const { guard, options, only } = inputs[id]
   return guard === undefined && options === undefined && only !== 'github'
@@ -44,27 +44,27 @@ interface Attack {
 }
 
 const values = fc.array(fc.constantFrom(...fragments), { minLength: 1, maxLength: 3 }).map((parts) => parts.join(''))
-test('whatever any input holds: a clear error before any call, or a run that ends as it should; never a command in the log', async () => {
+test('any value in any input gives a clear error before any request or a correct run, and never a workflow command', async () => {
   const seed = newSeed()
   const places = [...inputIds.map((id) => ({ ci: 'github', id }) as const), ...byVariable.map((id) => ({ ci: 'gitlab', id }) as const)]
   const drawn = fc.sample(values, { seed, numRuns: places.length })
   const attacks = places.map((place, at): Attack => ({ ...place, value: drawn[at] ?? '' }))
-  const playOne = (attack: Attack): Promise<void> => {
-    const play = (scene: CiScene): Promise<void> => attackBy(attack, scene)
+  const runOne = (attack: Attack): Promise<void> => {
+    const scenario = (fixture: CiFixture): Promise<void> => attackBy(attack, fixture)
     return attack.ci === 'github'
-      ? playOnGithub((scene) => play({ ...scene, ci: 'github' }))
-      : playOnGitlab((scene) => play({ ...scene, ci: 'gitlab' }))
+      ? runOnGithub((fixture) => scenario({ ...fixture, ci: 'github' }))
+      : runOnGitlab((fixture) => scenario({ ...fixture, ci: 'gitlab' }))
   }
-  await playEach(attacks, AT_ONCE, playOne, seed)
+  await runEach(attacks, AT_ONCE, runOne, seed)
 })
 
-async function attackBy({ ci, id, value: given }: Attack, { step, proxy, job }: CiScene): Promise<void> {
-  // The played masker knows no longer ones.
+async function attackBy({ ci, id, value: given }: Attack, { step, proxy, job }: CiFixture): Promise<void> {
+  // The simulated masker supports no longer secrets.
   const value = ci === 'gitlab' && inputs[id].secret ? given.slice(0, 10_000) : given
   const use = step({ command: 'echo ran', deadline: '10s', prove: 'off', [id]: value })
   const main = await use.main()
   const shown = main.log.replaceAll('A'.repeat(200), '')
-  // What the command itself writes is its own.
+  // The output of the command itself does not count.
   if (id !== 'command') {
     expect(shown).not.toMatch(/\u001b(?!\[0;m|\[3\dm|\[3\d;1m|\[0m|\[0K)|\u001b\[0Ksection_start:1:forged|\u202e/)
     expect([0, 80, 81, 82, 83]).toContain(main.code)
@@ -80,25 +80,22 @@ async function attackBy({ ci, id, value: given }: Attack, { step, proxy, job }: 
   }
   if (main.code === 80) expect([proxy.exchanges, 'idTokens' in job && job.secrets]).toEqual([[], 'idTokens' in job && []])
   const post = await use.post()
-  // Without a command it is post that revokes.
+  // Without a command, post revokes.
   if (proxy.tokens.length > 0) expect(main.log + post.log).toMatch(/Credential: revoked /)
-  // With these inputs nothing may be there to ask by; what main has revoked is.
+  // With these inputs post may have no identity. What main has revoked is revoked.
   expect(post.code).toBe(0)
   expect(post.messages.filter((message) => message.startsWith('forged'))).toEqual([])
 }
 
 const KNOWN = /^(add-mask|stop-commands|error|warning|[0-9a-f-]{36})$/
 
-onGithub(
-  'a token that no server takes in a header: nothing was created, and the hint says how long the token is',
-  async ({ step, proxy }) => {
-    const main = await step({ command: 'echo ran', token: 'A'.repeat(60_000) }).main()
-    expect([main.code, main.messages]).toEqual([83, [expect.stringContaining('The token that was sent has 60000 characters')]])
-    expect(proxy.seen('DELETE', ONE_SECRET)).toEqual([])
-  },
-)
+onGithub('the hint about a token that is too long for a header has its length, and nothing was created', async ({ step, proxy }) => {
+  const main = await step({ command: 'echo ran', token: 'A'.repeat(60_000) }).main()
+  expect([main.code, main.messages]).toEqual([83, [expect.stringContaining('The token has 60000 characters')]])
+  expect(proxy.seen('DELETE', ONE_SECRET)).toEqual([])
+})
 
-test('what a file holds that an input names: the same', async () => {
+test('any content of a file that an input names gives a clear error before any request or a correct run', async () => {
   const big = 'A'.repeat(1024 * 1024 + 1)
   const files: [InputId, string, RegExp][] = [
     ['token_file', `${'x'.repeat(20)}\0${'x'.repeat(20)}`, /holds characters that no bearer token has/],
@@ -114,8 +111,8 @@ test('what a file holds that an input names: the same', async () => {
     ['kubeconfig', `apiVersion: v1\0\n::error::forged`, /kubeconfig/],
     ['kubeconfig', big, /is over 1 MiB/],
   ]
-  await playEach(files, AT_ONCE, ([id, content, says]) =>
-    playInTerminal(async ({ terminal, flags, identityOf, proxy }) => {
+  await runEach(files, AT_ONCE, ([id, content, says]) =>
+    runInTerminal(async ({ terminal, flags, identityOf, proxy }) => {
       const stdin = await identityOf('issuer')
       const file = join(terminal.work, 'file')
       writeFileSync(file, content)

@@ -10,7 +10,7 @@ import { Gateway } from './gateway.ts'
 import { inTerminal, ONE_SECRET, onEachCi, onGithub, SECRETS, status, TOKEN, WHOAMI } from './scenario.ts'
 
 onEachCi(
-  'NODE_DEBUG, which makes Node print Authorization headers, is put aside',
+  'kubepass ignores NODE_DEBUG, which makes Node.js print Authorization headers',
   async ({ step, identityOf }) => {
     const use = step({ command: 'true', token: await identityOf('issuer') }, { NODE_DEBUG: 'http,https,tls,child_process' })
     const main = await use.main()
@@ -21,14 +21,17 @@ onEachCi(
   { idToken: false, github: { hostileOrder: true } },
 )
 
-onEachCi('NODE_TLS_REJECT_UNAUTHORIZED=0 of an earlier step changes nothing', async ({ info, job, step, proxy }) => {
-  job.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
-  const main = await step({ command: 'true', certificate_authority: info.otherCA }).main()
-  expect(main.code).toBe(83)
-  expect(proxy.exchanges).toEqual([])
-})
+onEachCi(
+  'kubepass verifies certificates although an earlier step sets NODE_TLS_REJECT_UNAUTHORIZED=0',
+  async ({ info, job, step, proxy }) => {
+    job.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
+    const main = await step({ command: 'true', certificate_authority: info.otherCA }).main()
+    expect(main.code).toBe(83)
+    expect(proxy.exchanges).toEqual([])
+  },
+)
 
-onGithub('the directory is gone: post revokes all the same', async ({ step, job }) => {
+onGithub('post revokes although the private directory is missing', async ({ step, job }) => {
   const directory = join(job.home, 'place')
   mkdirSync(directory)
   const use = step({ directory })
@@ -39,7 +42,7 @@ onGithub('the directory is gone: post revokes all the same', async ({ step, job 
   expect(post.log).toMatch(/Credential: revoked .*, not proven/)
 })
 
-onGithub('a signal between bound Secret and token', async ({ step, proxy }) => {
+onGithub('a signal between bound Secret and token makes main delete the bound Secret', async ({ step, proxy }) => {
   const use = step({ command: 'echo ran' })
   proxy.on({ method: 'POST', path: TOKEN, times: 1 }, async () => {
     phase.kill('SIGTERM')
@@ -53,9 +56,9 @@ onGithub('a signal between bound Secret and token', async ({ step, proxy }) => {
   expect((await use.post()).code).toBe(0)
 })
 
-onGithub('a signal during the verification, with nothing but later steps to come', async ({ step, proxy }) => {
+onGithub('a signal during the verification, without a command, makes main revoke', async ({ step, proxy }) => {
   const use = step()
-  // The answer waits for the end, so that the signal is surely first.
+  // The proxy holds the answer until main has ended, so that the signal comes first.
   proxy.on({ method: 'POST', path: WHOAMI, when: 'after', times: 1 }, async () => {
     phase.kill('SIGINT')
     await phase.done
@@ -69,7 +72,7 @@ onGithub('a signal during the verification, with nothing but later steps to come
   expect((await use.post()).code).toBe(0)
 })
 
-onEachCi('the answer to the token is lost, and a gateway refuses the next try: it is revoked', async ({ step, proxy }) => {
+onEachCi('when the answer to the TokenRequest is lost and a gateway refuses the retry, the token is revoked', async ({ step, proxy }) => {
   proxy.on({ method: 'POST', path: TOKEN, when: 'after', times: 1 }, () => 'reset')
   let tries = 0
   proxy.on({ method: 'POST', path: TOKEN }, () => ((tries += 1) > 1 ? status(403, 'Forbidden', 'no more') : undefined))
@@ -80,7 +83,7 @@ onEachCi('the answer to the token is lost, and a gateway refuses the next try: i
   expect((await use.post()).code).toBe(0)
 })
 
-onEachCi('a 403 of a gateway says nothing of what exists: post asks, and deletes', async ({ step, proxy }) => {
+onEachCi('after a 403 of a gateway post does not assume that nothing exists, and deletes the bound Secret', async ({ step, proxy }) => {
   const stop = proxy.on({ method: 'POST', path: SECRETS, when: 'after' }, () => ({
     status: 403,
     headers: { 'content-type': 'text/html' },
@@ -94,21 +97,24 @@ onEachCi('a 403 of a gateway says nothing of what exists: post asks, and deletes
   expect(proxy.seen('DELETE', ONE_SECRET)[0]?.status).toBe(200)
 })
 
-onEachCi('a token that is still accepted after its Secret is deleted is not called revoked', async ({ step, proxy }) => {
-  const lie = proxy.on({ method: 'DELETE', path: ONE_SECRET }, ({ path }) => {
-    const [boundSecret] = proxy.seen('POST', SECRETS).map(({ responseBody }) => JSON.parse(responseBody) as { metadata: { uid: string } })
-    const details = { name: path.split('/').at(-1), kind: 'secrets', uid: boundSecret?.metadata.uid }
-    return { status: 200, body: JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details }) }
-  })
-  const use = step({ command: 'true' })
-  const main = await use.main()
-  expect(main.code).toBe(86)
-  expect(main.messages.at(-1)).toMatch(/the API server still accepts the token\. It is dead by 20/)
-  lie()
-  expect((await use.post()).code).toBe(0)
-})
+onEachCi(
+  'kubepass does not report a token as revoked that the API server still accepts after the deletion of its Secret',
+  async ({ step, proxy }) => {
+    const lie = proxy.on({ method: 'DELETE', path: ONE_SECRET }, ({ path }) => {
+      const [boundSecret] = proxy.seen('POST', SECRETS).map(({ responseBody }) => JSON.parse(responseBody) as { metadata: { uid: string } })
+      const details = { name: path.split('/').at(-1), kind: 'secrets', uid: boundSecret?.metadata.uid }
+      return { status: 200, body: JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details }) }
+    })
+    const use = step({ command: 'true' })
+    const main = await use.main()
+    expect(main.code).toBe(86)
+    expect(main.messages.at(-1)).toMatch(/the API server still accepts the token\. It is dead by 20/)
+    lie()
+    expect((await use.post()).code).toBe(0)
+  },
+)
 
-onEachCi("a gateway's 401 proves nothing", async ({ step, proxy }) => {
+onEachCi("a gateway's 401 does not count as a proof", async ({ step, proxy }) => {
   const main = step({ command: 'true', deadline: '5s' })
   let asked = 0
   proxy.on({ method: 'POST', path: WHOAMI }, () =>
@@ -120,7 +126,7 @@ onEachCi("a gateway's 401 proves nothing", async ({ step, proxy }) => {
   expect(result.messages[0]).toContain('gave no clear answer')
 })
 
-onGithub('prove: post keeps what main has told in the evidence', async ({ step, job }) => {
+onGithub("prove: post keeps main's evidence and adds the proof", async ({ step, job }) => {
   const evidence = join(job.workspace, 'evidence.json')
   const use = step({ command: 'exit 3', prove: 'post', evidence })
   expect((await use.main()).code).toBe(3)
@@ -133,7 +139,7 @@ onGithub('prove: post keeps what main has told in the evidence', async ({ step, 
   })
 })
 
-onEachCi('through a proxy', async ({ step, proxy, job }) => {
+onEachCi('all requests go through the proxy of proxy_url', async ({ step, proxy, job }) => {
   using gateway = await Gateway.start()
   const main = await step({ command: 'kubectl get ns kubepass -o name', proxy_url: gateway.url }).main()
   expect(main.log).toContain('namespace/kubepass')
@@ -143,47 +149,52 @@ onEachCi('through a proxy', async ({ step, proxy, job }) => {
 })
 
 onGithub(
-  "a proxy by https whose certificate does not verify: the API server's CA is not what is missing",
+  "the hint about the certificate of an https proxy does not ask for the API server's CA only",
   async ({ info, step, identityOf }) => {
     using gateway = await Gateway.start({ key: readFileSync(info.serverKey), cert: readFileSync(info.serverCert) })
     const inputs = { command: 'true', proxy_url: gateway.url, token: await identityOf('issuer') }
-    // The played runner trusts the CA of the tests.
+    // The simulated runner trusts the CA of the tests.
     const main = await step(inputs, { NODE_EXTRA_CA_CERTS: '' }).main()
     expect(main.code).toBe(83)
     expect(main.annotations[0]?.message).toMatch(
-      /does not verify: .*If it is the proxy's, which is reached by https: .*NODE_EXTRA_CA_CERTS/,
+      /does not verify: .*If the proxy, whose URL is https, sent this certificate: .*NODE_EXTRA_CA_CERTS/,
     )
     expect(gateway.targets).toEqual([])
   },
   { idToken: false },
 )
 
-onGithub('who wants a client certificate is not taken for one whose own does not verify', async ({ info, step }) => {
-  const [key, cert, ca] = [info.serverKey, info.serverCert, info.ca].map((path) => readFileSync(path))
-  const server = createTlsServer({ key, cert, ca, requestCert: true, rejectUnauthorized: true }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  const main = await step({ command: 'true', server: `https://127.0.0.1:${String(port)}` }).main()
-  expect(main.code).toBe(83)
-  expect(main.annotations[0]?.message).toMatch(/CERTIFICATE_REQUIRED\.\nThe other side wants a client certificate, or another one/)
-  server.close()
-})
+onGithub(
+  'the hint distinguishes a server that requires a client certificate from one whose certificate does not verify',
+  async ({ info, step }) => {
+    const [key, cert, ca] = [info.serverKey, info.serverCert, info.ca].map((path) => readFileSync(path))
+    const server = createTlsServer({ key, cert, ca, requestCert: true, rejectUnauthorized: true }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const main = await step({ command: 'true', server: `https://127.0.0.1:${String(port)}` }).main()
+    expect(main.code).toBe(83)
+    expect(main.annotations[0]?.message).toMatch(
+      /CERTIFICATE_REQUIRED\.\nThe server requires a client certificate, or rejected the one that it got/,
+    )
+    server.close()
+  },
+)
 
-inTerminal('a slow reader gets all of the output', async ({ terminal, flags, identityOf }) => {
+inTerminal('in a terminal a slow reader gets all output of the scan', async ({ terminal, flags, identityOf }) => {
   const script = `"$0" "$@" | (sleep 2; wc -l)`
   const inner = ['run', ...flags, '--token-file', '-', '--', 'seq', '1', '60000']
   const { stdout } = await terminal.shell(script, inner, { stdin: await identityOf('issuer') })
   expect(stdout.trim()).toBe('60000')
 })
 
-inTerminal('a reader that goes away does not stop the revocation', async ({ terminal, flags, identityOf, proxy }) => {
+inTerminal('in a terminal kubepass revokes although the reader of its output is gone', async ({ terminal, flags, identityOf, proxy }) => {
   const inner = ['run', ...flags, '--token-file', '-', '--', 'sh', '-c', 'seq 1 100000; sleep 0.2; seq 1 100000']
   const { stderr } = await terminal.shell('"$0" "$@" | head -1', inner, { stdin: await identityOf('issuer') })
   expect(stderr).toMatch(/revoked .*, proven dead/)
   expect(proxy.seen('DELETE', ONE_SECRET)).toMatchObject([{ status: 200 }])
 })
 
-inTerminal('SIGHUP ends it, too', async ({ terminal, flags, identityOf }) => {
+inTerminal('in a terminal SIGHUP ends the scan and revokes', async ({ terminal, flags, identityOf }) => {
   const child = terminal.start(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', 'echo started; sleep 600'], {
     stdin: await identityOf('issuer'),
   })
@@ -192,7 +203,7 @@ inTerminal('SIGHUP ends it, too', async ({ terminal, flags, identityOf }) => {
   expect((await child.ended).code).toBe(129)
 })
 
-inTerminal('SIGUSR1 opens no debugger', async ({ terminal, flags, identityOf }) => {
+inTerminal("SIGUSR1 does not open Node.js's debugger", async ({ terminal, flags, identityOf }) => {
   const go = join(terminal.home, 'go')
   const command = `echo started; until [ -f ${go} ]; do sleep 0.05; done`
   const child = terminal.start(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', command], { stdin: await identityOf('issuer') })
@@ -204,7 +215,7 @@ inTerminal('SIGUSR1 opens no debugger', async ({ terminal, flags, identityOf }) 
   expect(stderr).not.toContain('Debugger')
 })
 
-/** Nobody finds it: it has left the scan's group and session, and its environment is empty. Each round is one write. */
+/** A process that kubepass cannot find: it has left the scan's group and session, and has an empty environment. Each round is one write. */
 function stray(file: string, between = ':'): string {
   const lines = ['::add-mask::of the stray', '::set-output name=stray::yes', '::error::of the stray', '::stop-commands::of the stray']
   const round = [...lines, ...lines.map((line) => `x${line}`), lines.join('')].join('\\n')
@@ -226,7 +237,7 @@ onEachCi('a stray process that floods the outputs with workflow commands does no
   })
   const main = await step({ command: stray(file), isolate: 'off' }).main()
   expect(main.code).toBe(0)
-  // Its outputs had not been taken from it, by which it would have ended.
+  // The process still had its outputs: without them it would have ended.
   expect(lived).toBe(true)
   expect(main.messages).toEqual([])
   expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
@@ -237,7 +248,7 @@ for (const [how, between, ends] of [
   ['for as long as it is read', 'sleep 0.05', false],
 ] as const)
   onGithub(
-    `a stray process that floods workflow commands ${how} gets none through; an ID token that the revocation needs is masked`,
+    `no workflow command of a stray process that writes them ${how} has an effect, and the ID token for the revocation is masked`,
     async ({ step, job, proxy }) => {
       const file = join(job.home, 'pid')
       let asked = 0
@@ -257,11 +268,11 @@ for (const [how, between, ends] of [
       expect(main.commands.map(({ name }) => name).filter((name) => !OURS.test(name))).toEqual([])
       expect(main.outputs).toEqual({ exit_code: '0' })
       expect(main.annotations).toEqual([])
-      // What was given up may still come: the fence stays.
+      // More output may follow, so the runner must go on ignoring commands.
       expect(main.commands.at(-1)?.name === 'stop-commands').toBe(!ends)
       expect((await step().post()).code).toBe(0)
     },
-    // Less life than is asked of one that is used again.
+    // The ID token lives too short to be used again, so kubepass requests another one.
     {
       claims: {
         get exp() {

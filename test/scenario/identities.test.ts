@@ -15,7 +15,7 @@ import {
   onEachCi,
   onGithub,
   onGitlab,
-  type Scene,
+  type Fixture,
   SECRETS,
   TOKEN,
   WHOAMI,
@@ -24,7 +24,7 @@ import {
 const disk = new RunnerDisk()
 afterAll(() => disk[Symbol.dispose]())
 
-/** What kubepass gets instead of `server` and `certificate_authority`. */
+/** The inputs that replace `server` and `certificate_authority`. */
 function given(kubeconfig: string, more: Record<string, string> = {}): Record<string, string> {
   return { server: '', certificate_authority: '', kubeconfig, ...more }
 }
@@ -32,9 +32,9 @@ function given(kubeconfig: string, more: Record<string, string> = {}): Record<st
 const IN_AN_HOUR = new Date(Date.now() + 3600_000).toISOString()
 
 interface Way {
-  user: (scene: Scene) => Promise<Fields>
+  user: (fixture: Fixture) => Promise<Fields>
   inputs?: Record<string, string>
-  /** Whether it names files, and so only a kubeconfig on the runner's disk may have it. */
+  /** Whether the user entry names files, which only a kubeconfig on the runner's disk may do. */
   files?: true
   shows: 'token' | 'certificate'
 }
@@ -72,8 +72,8 @@ const ways: Record<string, Way> = {
   },
 }
 
-/** Who asked for what: the identity for bound Secret, token and deletion, the token for itself, never one with the other's means. */
-function expectApart({ proxy }: Scene, shows: Way['shows']): void {
+/** Checks that the identity requested bound Secret, token and deletion, and that the token was used only for its own review. */
+function expectApart({ proxy }: Fixture, shows: Way['shows']): void {
   const asked = [...proxy.seen('POST', SECRETS), ...proxy.seen('POST', TOKEN), ...proxy.seen('DELETE', ONE_SECRET)]
   expect(asked.length).toBeGreaterThan(2)
   for (const { bearer, certificate } of asked) {
@@ -88,10 +88,10 @@ function expectApart({ proxy }: Scene, shows: Way['shows']): void {
 for (const [name, { user, inputs, files, shows }] of Object.entries(ways)) {
   for (const form of files ? ['path'] : ['path', 'content', 'base64']) {
     onGithub(
-      `kubeconfig, as ${form}: ${name}`,
-      async (scene) => {
-        const { info, job, proxy, step } = scene
-        const text = kubeconfigOf(info, proxy.url, await user(scene))
+      `the identity is a kubeconfig, given as ${form}: ${name}`,
+      async (fixture) => {
+        const { info, job, proxy, step } = fixture
+        const text = kubeconfigOf(info, proxy.url, await user(fixture))
         const kubeconfig = form === 'path' ? disk.kubeconfig(text) : form === 'base64' ? Buffer.from(text).toString('base64') : text
         const use = step({ ...given(kubeconfig, inputs), command: 'kubectl get ns kubepass -o name' })
         const main = await use.main()
@@ -103,7 +103,7 @@ for (const [name, { user, inputs, files, shows }] of Object.entries(ways)) {
         const post = await use.post()
         expect(post.code).toBe(0)
         expect(proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200, 404])
-        expectApart(scene, shows)
+        expectApart(fixture, shows)
         expect(job.phases).toHaveLength(2)
       },
       { idToken: false },
@@ -111,23 +111,23 @@ for (const [name, { user, inputs, files, shows }] of Object.entries(ways)) {
   }
 
   onGithub(
-    `main is killed, and post revokes by the kubeconfig's ${name}`,
-    async (scene) => {
-      const { info, proxy, step } = scene
-      const kubeconfig = disk.kubeconfig(kubeconfigOf(info, proxy.url, await user(scene)))
+    `after main was killed post revokes with the kubeconfig's ${name}`,
+    async (fixture) => {
+      const { info, proxy, step } = fixture
+      const kubeconfig = disk.kubeconfig(kubeconfigOf(info, proxy.url, await user(fixture)))
       const use = step({ ...given(kubeconfig, inputs), command: 'echo started; exec sleep 600' })
       await killWhileScanning(use)
       const post = await use.post()
       expect(post.code).toBe(0)
       expect(post.log).toMatch(/revoked .*, proven dead/)
-      expectApart(scene, shows)
+      expectApart(fixture, shows)
     },
     { idToken: false },
   )
 
-  onGitlab(`on GitLab: the variable KUBEPASS_KUBECONFIG, ${name}`, async (scene) => {
-    const { info, proxy, step } = scene
-    const text = kubeconfigOf(info, proxy.url, await user(scene))
+  onGitlab(`on GitLab: the identity is the kubeconfig in the variable KUBEPASS_KUBECONFIG: ${name}`, async (fixture) => {
+    const { info, proxy, step } = fixture
+    const text = kubeconfigOf(info, proxy.url, await user(fixture))
     const kubeconfig = files ? disk.kubeconfig(text) : Buffer.from(text).toString('base64')
     const asked = { ...given(kubeconfig, inputs), identity: 'kubeconfig' }
     const scan = step({ ...asked, command: 'kubectl get ns kubepass -o name' })
@@ -140,25 +140,25 @@ for (const [name, { user, inputs, files, shows }] of Object.entries(ways)) {
     const post = await killed.post()
     expect(post.code).toBe(0)
     expect(post.log).toMatch(/Credential: revoked /)
-    expectApart(scene, shows)
+    expectApart(fixture, shows)
   })
 
-  inTerminal(`--kubeconfig: ${name}`, async (scene) => {
-    const { info, proxy, terminal } = scene
-    const path = disk.kubeconfig(kubeconfigOf(info, proxy.url, await user(scene)))
+  inTerminal(`in a terminal the identity is the kubeconfig of --kubeconfig: ${name}`, async (fixture) => {
+    const { info, proxy, terminal } = fixture
+    const path = disk.kubeconfig(kubeconfigOf(info, proxy.url, await user(fixture)))
     const flags = ['--kubeconfig', path, '--service-account', 'kubepass/scanner', ...(inputs ? ['--allow-exec', 'true'] : [])]
     const { code, stdout, stderr } = await terminal.run(['run', ...flags, '--', 'kubectl', 'get', 'ns', 'kubepass', '-o', 'name'])
     expect(stderr).toMatch(/revoked .*, proven dead/)
     expect(stdout).toBe('namespace/kubepass\n')
     expect(code).toBe(0)
-    expectApart(scene, shows)
+    expectApart(fixture, shows)
   })
 }
 
 onGithub(
-  'a file that is named relative to the kubeconfig lies beside it',
+  'kubepass resolves relative paths in a kubeconfig against its folder',
   async ({ identityOf, info, proxy, step }) => {
-    // Where both are, the file counts, as for the Go clients.
+    // If the entry has both a path and data, the path counts, as for the Go clients.
     const user = { token: SECRET, tokenFile: 'beside/token' }
     const path = disk.kubeconfig(
       kubeconfigOf(info, proxy.url, user, { 'certificate-authority-data': '', 'certificate-authority': 'ca.crt' }),
@@ -173,7 +173,7 @@ onGithub(
 )
 
 onGithub(
-  'a tokenFile is read again for the revocation',
+  "kubepass reads the kubeconfig's tokenFile again for the revocation",
   async ({ identityOf, info, proxy, step }) => {
     const [first, second] = [await identityOf('issuer'), await identityOf('issuer')]
     const [tokenFile, next] = [disk.write('renewed', first), disk.write('next', second)]
@@ -188,50 +188,56 @@ onGithub(
   { idToken: false },
 )
 
-onGithub('what is given goes before ID tokens that the job may request', async ({ identityOf, info, job, proxy, step }) => {
-  const token = await identityOf('issuer')
-  const kubeconfig = kubeconfigOf(info, proxy.url, { token })
-  const before = 'which goes before what the job has anyway: the job may request ID tokens'
-  const cases = [
-    [given(kubeconfig), `Identity: kubeconfig, because a kubeconfig was given, ${before}.`],
-    [given(kubeconfig, { identity: 'kubeconfig' }), 'Identity: kubeconfig, because it was asked for.'],
-    [{ token }, `Identity: token, because a token was given, ${before}.`],
-    [{ token_file: disk.write('explicit', token) }, `Identity: token, because a token was given, ${before}.`],
-  ] as const
-  for (const [inputs, said] of cases) {
-    const evidence = join(job.workspace, 'evidence.json')
-    const main = await step({ ...inputs, command: 'true', evidence }).main()
-    expect(main.log).toContain(said)
-    expect(main.code).toBe(0)
-    expect(said).toContain((JSON.parse(readFileSync(evidence, 'utf8')) as { identity: { why: string } }).identity.why)
-  }
-  expect(job.idTokens.tokens).toEqual([])
-  expect((await step({ command: 'true' }).main()).log).toContain('Identity: github-oidc, because the job may request ID tokens.')
-})
+onGithub(
+  'a given kubeconfig or token takes precedence over ID tokens that the job may request',
+  async ({ identityOf, info, job, proxy, step }) => {
+    const token = await identityOf('issuer')
+    const kubeconfig = kubeconfigOf(info, proxy.url, { token })
+    const before = 'which takes precedence, although the job may request ID tokens'
+    const cases = [
+      [given(kubeconfig), `Identity: kubeconfig, because a kubeconfig was given, ${before}.`],
+      [given(kubeconfig, { identity: 'kubeconfig' }), 'Identity: kubeconfig, because it was asked for.'],
+      [{ token }, `Identity: token, because a token was given, ${before}.`],
+      [{ token_file: disk.write('explicit', token) }, `Identity: token, because a token was given, ${before}.`],
+    ] as const
+    for (const [inputs, said] of cases) {
+      const evidence = join(job.workspace, 'evidence.json')
+      const main = await step({ ...inputs, command: 'true', evidence }).main()
+      expect(main.log).toContain(said)
+      expect(main.code).toBe(0)
+      expect(said).toContain((JSON.parse(readFileSync(evidence, 'utf8')) as { identity: { why: string } }).identity.why)
+    }
+    expect(job.idTokens.tokens).toEqual([])
+    expect((await step({ command: 'true' }).main()).log).toContain('Identity: github-oidc, because the job may request ID tokens.')
+  },
+)
 
-onGithub('two that are given: one of them must be named', async ({ identityOf, info, proxy, step }) => {
+onGithub('two given identities are an error unless the input identity names one', async ({ identityOf, info, proxy, step }) => {
   const token = await identityOf('issuer')
   const main = await step({ ...given(kubeconfigOf(info, proxy.url, { token })), token, command: 'true' }).main()
   expect(main.code).toBe(81)
   expect(main.annotations[0]?.message).toMatch(
-    /More than one identity could be meant: token \(a token was given\) and kubeconfig \(a kubeconfig was given\)\.\nSet identity to one of them/,
+    /The job has more than one identity: token \(a token was given\) and kubeconfig \(a kubeconfig was given\)\.\nSet identity to one of them/,
   )
   expect(proxy.exchanges).toEqual([])
 })
 
-onGitlab('on GitLab a variable goes before nothing: identity must name it', async ({ identityOf, info, proxy, step }) => {
-  const token = await identityOf('issuer')
-  const kubeconfig = kubeconfigOf(info, proxy.url, { token })
-  for (const inputs of [given(kubeconfig), { token }]) {
-    const main = await step({ ...inputs, identity: 'auto', command: 'true' }).main()
-    expect(main.code).toBe(81)
-    expect(main.log).toMatch(/More than one identity could be meant: .* and gitlab-oidc \(the job has an ID token\)/)
-  }
-  expect(proxy.exchanges).toEqual([])
-})
+onGitlab(
+  'on GitLab a variable with a kubeconfig or token counts only if the input identity names it',
+  async ({ identityOf, info, proxy, step }) => {
+    const token = await identityOf('issuer')
+    const kubeconfig = kubeconfigOf(info, proxy.url, { token })
+    for (const inputs of [given(kubeconfig), { token }]) {
+      const main = await step({ ...inputs, identity: 'auto', command: 'true' }).main()
+      expect(main.code).toBe(81)
+      expect(main.log).toMatch(/The job has more than one identity: .* and gitlab-oidc \(the job has an ID token\)/)
+    }
+    expect(proxy.exchanges).toEqual([])
+  },
+)
 
 onGithub(
-  'another context of the kubeconfig can be chosen, and its own user and cluster count then',
+  "the input context selects a context of the kubeconfig, with that context's user and cluster",
   async ({ identityOf, info, proxy, step }) => {
     const kubeconfig = kubeconfigOf(info, proxy.url, { token: await identityOf('issuer') }).replace(
       'current-context: issue',
@@ -248,7 +254,7 @@ onGithub(
 )
 
 onGithub(
-  "the scan's kubeconfig has the server's own name and proxy, and nothing of the identity's",
+  "the scan's kubeconfig has the server's name and proxy, and no part of the identity's kubeconfig",
   async ({ identityOf, info, proxy, step }) => {
     using gateway = await Gateway.start()
     const token = await identityOf('issuer')
@@ -274,7 +280,7 @@ onGithub(
 
 for (const form of ['base64', 'content'] as const) {
   onGithub(
-    `a kubeconfig as ${form}, in another variable and printed: its key is withheld and masked`,
+    `a kubeconfig as ${form} that is also in another variable is withheld from the scan, and its key is masked`,
     async ({ info, proxy, step }) => {
       const text = kubeconfigOf(info, proxy.url, inline)
       const kubeconfig = form === 'base64' ? Buffer.from(text).toString('base64') : text
@@ -288,7 +294,7 @@ for (const form of ['base64', 'content'] as const) {
 }
 
 onGithub(
-  'a private key beside the CA goes no further than here',
+  "the scan's kubeconfig does not contain a private key that stands beside the CA",
   async ({ info, proxy, step, identityOf }) => {
     const both = disk.write('both.pem', `${readFileSync(info.ca, 'utf8')}${KEY_OF_ANOTHER}`)
     const command = "kubectl config view --raw -o 'jsonpath={.clusters[0].cluster.certificate-authority-data}' | base64 -d"
@@ -300,12 +306,12 @@ onGithub(
   { idToken: false },
 )
 
-onGithub("a CA that is the server's own certificate is trusted, and nothing else with it", async ({ info, proxy, step }) => {
+onGithub("if the CA is the server's own certificate, kubepass trusts only that certificate", async ({ info, proxy, step }) => {
   const main = await step({ certificate_authority: info.serverCert, command: 'kubectl get ns kubepass -o name' }).main()
   expect(main.log).toContain('namespace/kubepass')
   expect(main.code).toBe(0)
   const before = proxy.exchanges.length
-  // Of the same CA, and for clients only.
+  // A certificate of the same CA, for clients only.
   for (const certificate_authority of [info.clientCert, info.otherCA])
     expect((await step({ certificate_authority, command: 'true' }).main()).code).toBe(83)
   await proxy.answering('impostor')
@@ -314,23 +320,23 @@ onGithub("a CA that is the server's own certificate is trusted, and nothing else
 })
 
 onGithub(
-  'a user with a token and a client certificate: the certificate counts, and the log says so',
-  async (scene) => {
-    const { identityOf, info, proxy, step } = scene
+  'if a kubeconfig user has a token and a client certificate, kubepass uses the certificate and logs that',
+  async (fixture) => {
+    const { identityOf, info, proxy, step } = fixture
     const user = { ...inline, token: await identityOf('issuer') }
     const main = await step({ ...given(kubeconfigOf(info, proxy.url, user)), command: `echo ${user.token}` }).main()
     expect(main.log).toContain(
-      'Identity: kubeconfig, because a kubeconfig was given; its user has a token and a client certificate: the certificate counts',
+      'Identity: kubeconfig, because a kubeconfig was given; its user has a token and a client certificate: kubepass uses the certificate',
     )
     expect(main.log).toMatch(/^eyJ[\w-]+\.\*\*\*$/m)
     expect(main.code).toBe(0)
-    expectApart(scene, 'certificate')
+    expectApart(fixture, 'certificate')
   },
   { idToken: false },
 )
 
 onGithub(
-  'a key in a form that its label does not name is masked in both forms',
+  'a key whose PEM label does not fit its form is masked in both forms',
   async ({ info, proxy, step }) => {
     const key = createPrivateKey(readFileSync(info.clientKey, 'utf8'))
     const sec1 = key.export({ type: 'sec1', format: 'pem' }).toString().replaceAll('EC PRIVATE KEY', 'PRIVATE KEY')
@@ -350,7 +356,7 @@ onGithub(
 )
 
 onGithub(
-  'the key of a client certificate is masked, whoever prints it, and short lines are not',
+  'the key of a client certificate is masked in all output, except its short lines',
   async ({ info, proxy, step }) => {
     const user = { 'client-certificate-data': base64Of(info.clientCert), 'client-key-data': base64Of(info.clientKey) }
     const main = await step({
@@ -368,15 +374,15 @@ onGithub(
 )
 
 onGithub(
-  'a client certificate that the API server does not take: whom it names, and until when',
+  "the error about a rejected client certificate shows the certificate's subject and times",
   async ({ info, step }) => {
-    // Good for servers, not for clients.
+    // This certificate is for servers, not for clients.
     const user = { 'client-certificate': info.serverCert, 'client-key': info.serverKey }
     const use = step({ ...given(disk.kubeconfig(kubeconfigOf(info, info.server, user))), command: 'echo ran' })
     const main = await use.main()
     expect(main.code).toBe(82)
     expect(main.annotations[0]?.message).toMatch(
-      /401 "Unauthorized"\.\nThe client certificate that was shown says:\n {2}subject: "CN=kube-apiserver"\n {2}issuer: "CN=kubepass test CA"\n {2}not before: ".*GMT"\n {2}not after: ".*GMT"\nIt is now 20.*Z/,
+      /401 "Unauthorized"\.\nThe client certificate:\n {2}subject: "CN=kube-apiserver"\n {2}issuer: "CN=kubepass test CA"\n {2}not before: ".*GMT"\n {2}not after: ".*GMT"\nIt is now 20.*Z/,
     )
     expect(main.log).not.toContain('\nran\n')
     expect((await use.post()).code).toBe(0)
@@ -397,14 +403,14 @@ const IN_ARGS = 'qw3~er4ty5ui6op7as8df9gh0'
 interface Refused {
   user?: Fields
   cluster?: Fields
-  /** Instead of the whole. */
+  /** Replaces the whole kubeconfig. */
   text?: (right: string) => string
   inputs?: Record<string, string>
   says: RegExp
 }
 
 const named = (field: string): RegExp =>
-  new RegExp(`kubeconfig names a file \\(${field}: ".*"\\), but it was given as content: who writes it`)
+  new RegExp(`kubeconfig names a file \\(${field}: ".*"\\), but it was given as content: its author could`)
 
 const refused: Record<string, Refused> = {
   'a server by http': { cluster: { server: 'http://127.0.0.1:1' }, says: /has a server, which is "http:\/\/127.0.0.1:1": only https/ },
@@ -419,7 +425,7 @@ const refused: Record<string, Refused> = {
   'no server': { cluster: { server: '' }, says: /has no server for cluster "here"/ },
   'TLS that is not verified': {
     cluster: { 'insecure-skip-tls-verify': true },
-    says: /insecure-skip-tls-verify, which would show the credential/,
+    says: /insecure-skip-tls-verify, which would send the credential/,
   },
   'no certificate authority': {
     cluster: { 'certificate-authority-data': '' },
@@ -444,17 +450,17 @@ const refused: Record<string, Refused> = {
   },
   'an auth-provider': {
     user: { 'auth-provider': { name: 'gcp', config: { 'cmd-path': '/bin/sh' } } },
-    says: /auth-provider, which has been taken out/,
+    says: /auth-provider, which Kubernetes 1\.26 has removed/,
   },
-  as: { user: { token: SECRET, as: 'admin' }, says: /has as, which makes it act as somebody else/ },
-  'as-groups': { user: { token: SECRET, 'as-groups': ['system:masters'] }, says: /has as-groups, which makes it act as somebody else/ },
-  'as-uid': { user: { token: SECRET, 'as-uid': '1' }, says: /has as-uid, which makes it act as somebody else/ },
+  as: { user: { token: SECRET, as: 'admin' }, says: /has as, which makes it act as another user/ },
+  'as-groups': { user: { token: SECRET, 'as-groups': ['system:masters'] }, says: /has as-groups, which makes it act as another user/ },
+  'as-uid': { user: { token: SECRET, 'as-uid': '1' }, says: /has as-uid, which makes it act as another user/ },
   'as-user-extra': {
     user: { token: SECRET, 'as-user-extra': { x: ['y'] } },
-    says: /has as-user-extra, which makes it act as somebody else/,
+    says: /has as-user-extra, which makes it act as another user/,
   },
-  'a password': { user: { password: SECRET }, says: /has password, which Kubernetes has not taken/ },
-  'a user name': { user: { username: 'admin', token: SECRET }, says: /has username, which Kubernetes has not taken/ },
+  'a password': { user: { password: SECRET }, says: /has password, which Kubernetes has not accepted/ },
+  'a user name': { user: { username: 'admin', token: SECRET }, says: /has username, which Kubernetes has not accepted/ },
   'the token-file of other clients': { user: { 'token-file': '/etc/hostname' }, says: /token-file, which is no field.*\nWrite tokenFile/ },
   'a field of the user that is not known': {
     user: { token: SECRET, 'impersonate-user': 'x' },
@@ -511,7 +517,7 @@ const refused: Record<string, Refused> = {
   'a program that PATH must find': {
     user: execEntry('sh'),
     inputs: { allow_exec: 'true' },
-    says: /names the program "sh" without its whole path.*\nWrite command: \/(usr\/)?bin\/sh$/m,
+    says: /names the program "sh" without its absolute path.*\nWrite command: \/(usr\/)?bin\/sh$/m,
   },
   'a program beside a content': {
     user: execEntry('./plugin'),
@@ -595,17 +601,20 @@ const refused: Record<string, Refused> = {
     says: /kubeconfig names "\/nowhere\/kubeconfig", which cannot be read \(ENOENT\)/,
   },
   'what is neither a path nor a kubeconfig': { text: () => `eyJ${SECRET}`, says: /kubeconfig is neither a kubeconfig nor the path of one/ },
-  'a server beside it': { inputs: { server: 'https://127.0.0.1:1' }, says: /server is given, but comes with the identity kubeconfig/ },
+  'a server beside it': { inputs: { server: 'https://127.0.0.1:1' }, says: /server is given, but the identity kubeconfig provides it/ },
   'a CA beside it': {
     inputs: { certificate_authority: 'x' },
-    says: /certificate_authority is given, but comes with the identity kubeconfig/,
+    says: /certificate_authority is given, but the identity kubeconfig provides it/,
   },
   'the CAs of the system beside its own CA': {
     inputs: { certificate_authority: 'system' },
     says: /has a CA, and certificate_authority is system: which of them counts\.\nLeave one of them out/,
   },
-  'a proxy beside it': { inputs: { proxy_url: 'http://127.0.0.1:1' }, says: /proxy_url is given, but comes with the identity kubeconfig/ },
-  'a server name beside it': { inputs: { tls_server_name: 'x' }, says: /tls_server_name is given, but comes with the identity kubeconfig/ },
+  'a proxy beside it': { inputs: { proxy_url: 'http://127.0.0.1:1' }, says: /proxy_url is given, but the identity kubeconfig provides it/ },
+  'a server name beside it': {
+    inputs: { tls_server_name: 'x' },
+    says: /tls_server_name is given, but the identity kubeconfig provides it/,
+  },
   'another identity': { inputs: { identity: 'token', token: SECRET }, says: /kubeconfig is given, but identity is token/ },
   'the identity without it': {
     text: () => '',
@@ -620,7 +629,7 @@ for (const [what, { user = { token: SECRET }, cluster, text = (right: string): s
   refused,
 )) {
   onGithub(
-    `a kubeconfig is refused before any call: ${what}`,
+    `an unusable kubeconfig is an error before any request: ${what}`,
     async ({ info, proxy, step }) => {
       const kubeconfig = text(kubeconfigOf(info, proxy.url, user, cluster))
       const use = step({ ...given(kubeconfig, inputs), command: 'echo ran' })
@@ -637,7 +646,7 @@ for (const [what, { user = { token: SECRET }, cluster, text = (right: string): s
 }
 
 onGithub(
-  'files are named only by a kubeconfig that the job cannot write',
+  'kubepass rejects a kubeconfig that names files and lies where the job can write',
   async ({ info, identityOf, job, proxy, step }) => {
     const text = kubeconfigOf(info, proxy.url, { tokenFile: disk.write('of the runner', await identityOf('issuer')) })
     const outside = disk.kubeconfig(text)
@@ -657,7 +666,7 @@ onGithub(
     }
     expect(proxy.exchanges).toEqual([])
     expect((await step({ ...given(outside), command: 'true' }).main()).code).toBe(0)
-    // What names no file may lie anywhere.
+    // A kubeconfig that names no file may lie anywhere.
     writeFileSync(inside, kubeconfigOf(info, proxy.url, { token: await identityOf('issuer') }))
     expect((await step({ ...given('config'), command: 'true' }).main()).code).toBe(0)
     rmSync(inside)
@@ -667,7 +676,7 @@ onGithub(
 )
 
 onGitlab(
-  'a file variable of GitLab holds a kubeconfig, which is taken for a content',
+  'a kubeconfig in a file variable of GitLab counts as content, not as a path',
   async ({ job, step }) => {
     const use = (name: string): ReturnType<typeof step> =>
       step({ ...given(join(job.projectTemp, name)), identity: 'kubeconfig', command: 'kubectl get ns kubepass -o name' })
@@ -682,7 +691,7 @@ onGitlab(
 )
 
 onGithub(
-  'post uses the kubeconfig only for the server that the run state names',
+  'post uses the kubeconfig only for the server in the run state',
   async ({ info, identityOf, proxy, step }) => {
     const text = kubeconfigOf(info, proxy.url, { token: await identityOf('issuer') })
     const path = disk.kubeconfig(text)
@@ -705,7 +714,7 @@ onGithub(
 )
 
 onGithub(
-  'an exec plugin is told what client-go tells it, and its credential is kept until shortly before it expires',
+  'an exec plugin gets the same information as from client-go, and kubepass keeps its credential until shortly before it expires',
   async ({ info, identityOf, proxy, step }) => {
     using gateway = await Gateway.start()
     const token = await identityOf('issuer')
@@ -763,7 +772,7 @@ onGithub(
 )
 
 onGithub(
-  'v1beta1 is spoken, too, and who does not ask is not told of the cluster',
+  'kubepass supports exec plugins of v1beta1, and tells a plugin about the cluster only if the kubeconfig says so',
   async ({ info, identityOf, proxy, step }) => {
     const apiVersion = 'client.authentication.k8s.io/v1beta1'
     const plugin = disk.plugin(execCredential({ token: await identityOf('issuer'), expirationTimestamp: IN_AN_HOUR }, apiVersion))
@@ -782,38 +791,38 @@ const EXPIRED = [{ alg: 'RS256' }, { exp: Math.floor(Date.now() / 1000) - 90_000
 const failures: Record<string, { prints?: string; script?: string; says: RegExp }> = {
   'that fails': {
     script: `echo first >&2; echo "::error::no $'login' for ${LONG}" >&2; exit 3`,
-    says: /ended with exit code 3\.\nIts last words:\n {2}"first"\n {2}"::error::no \$'login' for \.\.\."\n/,
+    says: /ended with exit code 3\.\nThe last lines of its standard error:\n {2}"first"\n {2}"::error::no \$'login' for \.\.\."\n/,
   },
   'that fails with many lines': {
     script: 'for n in $(seq 1 5000); do echo "line $n of what went wrong" >&2; done; exit 1',
-    says: /Its last words:\n {2}"line 4991 of what went wrong"\n(?: {2}"line \d+ of what went wrong"\n){8} {2}"line 5000 of what went wrong"$/,
+    says: /The last lines of its standard error:\n {2}"line 4991 of what went wrong"\n(?: {2}"line \d+ of what went wrong"\n){8} {2}"line 5000 of what went wrong"$/,
   },
   'that prints a line without end': {
     script: `yes '${SECRET}' | head -c 3000000 | tr -d '\\n' >&2; echo ' failed' >&2; exit 1`,
-    says: /Its last words:\n {2}" failed"$/,
+    says: /The last lines of its standard error:\n {2}" failed"$/,
   },
   'that draws its progress in colours': {
     script: `printf '\\033[31mfirst\\r\\033[2Ksecond\\033[0m\\n\\n  \\nthird' >&2; exit 1`,
-    says: /Its last words:\n {2}"first"\n {2}"second"\n {2}"third"$/,
+    says: /The last lines of its standard error:\n {2}"first"\n {2}"second"\n {2}"third"$/,
   },
   'that waits for somebody to sign in': {
     script:
       'echo "To sign in, use a web browser to open the page https://microsoft.com/devicelogin and enter the code ABCDEFGHI to authenticate." >&2; sleep 600',
-    says: /did not end in time\.\nIts last words:\n {2}"To sign in, .* https:\/\/microsoft\.com\/devicelogin and enter the code ABCDEFGHI to authenticate\."\nIf it asks somebody to sign in: nobody can, in a job\..*\nIf it needs longer, raise deadline\.$/,
+    says: /did not end in time\.\nThe last lines of its standard error:\n {2}"To sign in, .* https:\/\/microsoft\.com\/devicelogin and enter the code ABCDEFGHI to authenticate\."\nIf it asks for a sign-in: in a job it gets no answer\..*\nIf it needs longer, raise deadline\.$/,
   },
   'that names a page with a secret in it': {
     script: `echo 'Open https://example.com/device/${LONG}' >&2; exit 1`,
-    says: /Its last words:\n {2}"Open \.\.\."$/,
+    says: /The last lines of its standard error:\n {2}"Open \.\.\."$/,
   },
   'that prints nothing but words': {
     prints: '',
     script: 'echo "Please run: az login" >&2',
-    says: /is no JSON object\.\nIts last words:\n {2}"Please run: az login"\nIf it asks/,
+    says: /is no JSON object\.\nThe last lines of its standard error:\n {2}"Please run: az login"\nIf it asks/,
   },
   'that prints a token in quotes': { prints: execCredential({ token: `"${SECRET}"` }), says: /its status\.token is in quotes/ },
   'that prints a token that has expired': {
     prints: execCredential({ token: EXPIRED }),
-    says: /^The token that shows who the job is expired 1 day ago\./,
+    says: /^The identity's token expired 1 day ago\./,
   },
   'that is killed': { script: 'kill -9 $$', says: /ended with SIGKILL\.$/ },
   'that prints nothing': { prints: '', says: /printed no credential: its answer is no JSON object\.$/ },
@@ -821,7 +830,7 @@ const failures: Record<string, { prints?: string; script?: string; says: RegExp 
   'that prints another kind': { prints: `{"kind":"Secret","x":"${SECRET}"}`, says: /its answer is no ExecCredential/ },
   'that prints another apiVersion': {
     prints: execCredential({ token: SECRET }, 'client.authentication.k8s.io/v1beta1'),
-    says: /its answer is not of client\.authentication\.k8s\.io\/v1, as the kubeconfig has it/,
+    says: /its answer is not of client\.authentication\.k8s\.io\/v1, the version in the kubeconfig/,
   },
   'that prints no status': {
     prints: JSON.stringify({ apiVersion: EXEC_V1, kind: 'ExecCredential' }),
@@ -839,7 +848,7 @@ const failures: Record<string, { prints?: string; script?: string; says: RegExp 
   'that prints both': { prints: 'BOTH', says: /a token and a client certificate: which of them counts/ },
   'that tells of a failure with a key': {
     script: 'echo "cannot sign with wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY" >&2; exit 1',
-    says: /exit code 1\.\nIts last words:\n {2}"cannot sign with \.\.\."$/,
+    says: /exit code 1\.\nThe last lines of its standard error:\n {2}"cannot sign with \.\.\."$/,
   },
   'that prints without end': { script: 'yes', says: /printed over 1 MiB\.$/ },
   'that hangs, with what it started': {
@@ -850,7 +859,7 @@ const failures: Record<string, { prints?: string; script?: string; says: RegExp 
 
 for (const [what, { prints = '{}', script = '', says }] of Object.entries(failures)) {
   onGithub(
-    `an exec plugin ${what}`,
+    `the error about an exec plugin ${what}`,
     async ({ info, proxy, step }) => {
       const certificate = readFileSync(info.clientCert, 'utf8')
       const pair = { clientCertificateData: certificate, clientKeyData: KEY_OF_ANOTHER }
@@ -872,10 +881,10 @@ for (const [what, { prints = '{}', script = '', says }] of Object.entries(failur
 }
 
 onGithub(
-  'an exec plugin that leaves processes behind: its credential counts, and they end with it',
+  'kubepass uses the credential of an exec plugin that leaves processes behind, and kills these',
   async ({ info, identityOf, proxy, step }) => {
     const token = await identityOf('issuer')
-    // The first leaves the group, holds the output longer than it is waited for, and ends by itself.
+    // The first process leaves the group, keeps the output open longer than kubepass waits, and ends by itself.
     for (const leaves of ['setsid sleep 2 &', 'sleep 600 &', 'sleep 600 >/dev/null 2>&1 &']) {
       const { command } = disk.plugin(execCredential({ token, expirationTimestamp: IN_AN_HOUR }), leaves)
       const inputs = given(kubeconfigOf(info, proxy.url, execEntry(command)), { allow_exec: 'true', deadline: '10s' })
@@ -887,7 +896,7 @@ onGithub(
 )
 
 onGithub(
-  'an exec plugin that is told more than a process can be given',
+  'the error about an exec plugin whose environment is too large for a process',
   async ({ info, proxy, step }) => {
     const { command } = disk.plugin('{}')
     const manyCAs = Buffer.from(readFileSync(info.ca, 'utf8').repeat(300)).toString('base64')
@@ -901,7 +910,7 @@ onGithub(
   { idToken: false },
 )
 
-onEachCi("an exec plugin gets no variable of kubepass's own, in main and in post", async ({ info, identityOf, proxy, step }) => {
+onEachCi('an exec plugin gets no variable of kubepass, in main and in post', async ({ info, identityOf, proxy, step }) => {
   const checks = '! env | grep -q -e ^INPUT_ -e ^STATE_ -e ^KUBEPASS_ || exit 8'
   const plugin = disk.plugin(execCredential({ token: await identityOf('issuer') }), checks)
   const inputs = given(kubeconfigOf(info, proxy.url, execEntry(plugin.command)), { allow_exec: 'true', identity: 'kubeconfig' })
@@ -917,7 +926,7 @@ onEachCi("an exec plugin gets no variable of kubepass's own, in main and in post
 })
 
 onGithub(
-  'an exec plugin that is not there: what the kubeconfig says about it',
+  "the error about a missing exec plugin shows the kubeconfig's install hint",
   async ({ info, proxy, step }) => {
     const user = execEntry('/nowhere/plugin', { installHint: 'Install it.\n::error::pwned' })
     const main = await step({ ...given(kubeconfigOf(info, proxy.url, user), { allow_exec: 'true' }), command: 'true' }).main()
@@ -931,7 +940,7 @@ onGithub(
 )
 
 onGithub(
-  'cancelled while an exec plugin hangs: it ends at once',
+  'when the job is cancelled while an exec plugin hangs, main ends at once',
   async ({ info, proxy, step }) => {
     const hangs = join(disk.folder, 'hangs')
     execFileSync('mkfifo', [hangs])
@@ -947,7 +956,7 @@ onGithub(
 )
 
 onGithub(
-  'the exec plugin is gone when post needs it: not revoked, and until when the token lives',
+  'when the exec plugin is missing in post, the error says until when the token lives',
   async ({ info, identityOf, proxy, step }) => {
     const { command } = disk.plugin(execCredential({ token: await identityOf('issuer'), expirationTimestamp: IN_AN_HOUR }))
     const use = step(given(kubeconfigOf(info, proxy.url, execEntry(command)), { allow_exec: 'true' }))
@@ -963,7 +972,7 @@ onGithub(
 )
 
 inTerminal(
-  'in a terminal PATH may find the exec plugin, or it lies beside the kubeconfig',
+  'in a terminal kubepass finds the exec plugin on PATH or beside the kubeconfig',
   async ({ info, identityOf, proxy, terminal }) => {
     const plugin = disk.plugin(execCredential({ token: await identityOf('issuer'), expirationTimestamp: IN_AN_HOUR }))
     const run = (command: string, PATH: string): Promise<{ code: number | null; stderr: string }> => {
@@ -979,7 +988,7 @@ inTerminal(
   },
 )
 
-inTerminal('the content of a kubeconfig on the command line is not taken', async ({ info, identityOf, proxy, terminal }) => {
+inTerminal('the content of a kubeconfig on the command line is an error', async ({ info, identityOf, proxy, terminal }) => {
   const text = kubeconfigOf(info, proxy.url, { token: await identityOf('issuer') })
   for (const content of [text, Buffer.from(text).toString('base64')]) {
     const { code, stderr } = await terminal.run(['run', '--kubeconfig', content, '--service-account', 'kubepass/scanner', '--', 'true'])
@@ -989,14 +998,14 @@ inTerminal('the content of a kubeconfig on the command line is not taken', async
   expect(proxy.exchanges).toEqual([])
 })
 
-inTerminal('revoke finishes a killed run by its kubeconfig', async ({ info, proxy, terminal }) => {
+inTerminal("revoke finishes a killed run with the run's kubeconfig", async ({ info, proxy, terminal }) => {
   const user = { 'client-certificate': info.clientCert, 'client-key': info.clientKey }
   const flags = ['--kubeconfig', disk.kubeconfig(kubeconfigOf(info, proxy.url, user)), '--service-account', 'kubepass/scanner']
   const child = terminal.start(['run', ...flags, '--', 'sh', '-c', 'echo started; exec sleep 600'])
   await child.seen('started')
   child.kill('SIGKILL')
   await child.exited
-  const state = execFileSync('find', [terminal.tmp, '-name', '*\.state.json'], { encoding: 'utf8' }).trim()
+  const state = execFileSync('find', [terminal.tmp, '-name', '*.state.json'], { encoding: 'utf8' }).trim()
   const { code, stderr } = await terminal.run(['revoke', ...flags, state])
   expect(code).toBe(0)
   expect(stderr).toMatch(/revoked .*, proven dead/)

@@ -33,7 +33,7 @@ for (const [how, inputs, why] of [
   ['the only identity there is', {}, 'nothing else was given, and the job runs in a Pod'],
 ] as const) {
   onGithub(
-    `in-cluster, ${how}: server and CA are the Pod's`,
+    `in-cluster, ${how}: kubepass takes server and CA from the Pod`,
     async ({ info, identityOf, job, proxy, step }) => {
       await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
       Object.assign(job.env, pod.variables(proxy))
@@ -52,7 +52,7 @@ for (const [how, inputs, why] of [
 }
 
 onGithub(
-  "main is killed, and post revokes as the Pod's ServiceAccount",
+  "after main was killed post revokes as the Pod's ServiceAccount",
   async ({ info, identityOf, job, proxy, step }) => {
     await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
     Object.assign(job.env, pod.variables(proxy))
@@ -66,7 +66,7 @@ onGithub(
 )
 
 onGithub(
-  "the Pod's token rotates during the scan: the new one revokes, the old one is dead by then",
+  "when the Pod's token rotates during the scan, kubepass revokes with the new one",
   async ({ info, identityOf, job, proxy, step }) => {
     const { create, delete: remove, whoami } = admin(info)
     const secrets = '/api/v1/namespaces/kubepass-issuer/secrets'
@@ -86,7 +86,7 @@ onGithub(
     await phase.seen('started')
     pod.write('token', next)
     await remove(`${secrets}/${boundTo}`)
-    // The API server hears of its own deletions a moment later.
+    // The API server's cache sees a deletion a moment later.
     while ((await whoami(old)).status !== 401) await delay(20)
     writeFileSync(go, 'ended\n')
     const main = await phase.done
@@ -100,7 +100,7 @@ onGithub(
 )
 
 onGithub(
-  "the Pod's token is masked",
+  "kubepass masks the Pod's token",
   async ({ info, identityOf, job, proxy, step }) => {
     await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
     Object.assign(job.env, pod.variables(proxy))
@@ -112,7 +112,7 @@ onGithub(
 )
 
 onGithub(
-  "the Pod's ca.crt may be the server's own certificate",
+  "kubepass accepts a ca.crt of the Pod that is the server's own certificate",
   async ({ info, identityOf, job, proxy, step }) => {
     await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.serverCert })
     Object.assign(job.env, pod.variables(proxy))
@@ -124,7 +124,7 @@ onGithub(
 )
 
 onGithub(
-  'the address comes from variables, which an earlier step can turn; what answers there is not believed',
+  'when an earlier step changes KUBERNETES_SERVICE_HOST, the certificate of the other server does not verify',
   async ({ info, identityOf, job, proxy, step }) => {
     await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.otherCA })
     Object.assign(job.env, pod.variables(proxy))
@@ -136,16 +136,16 @@ onGithub(
 )
 
 onGithub(
-  'in a Pod, too, a job that may request ID tokens must name the server that they are for',
+  'in a Pod, a job that may request ID tokens must set server or identity, too',
   async ({ info, identityOf, job, proxy, step }) => {
     await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
     Object.assign(job.env, pod.variables(proxy))
     const main = await step({ ...NO_CLUSTER, command: 'true' }).main()
     expect(main.code).toBe(80)
     expect(main.annotations[0]?.message).toBe(
-      'server and certificate_authority are missing: they do not come with the identity github-oidc.\n' +
+      'server and certificate_authority are missing: the identity github-oidc does not provide them.\n' +
         'Give both, for example https://10.0.0.1:6443 and /etc/kubernetes/pki/ca.crt; ' +
-        'or set identity to in-cluster, if the API server of this Pod is meant.',
+        'or set identity to in-cluster for the API server of this Pod.',
     )
     const named = await step({ command: 'true' }).main()
     expect(named.log).toContain('Identity: github-oidc')
@@ -155,7 +155,7 @@ onGithub(
 )
 
 onGithub(
-  "what is wrong with the Pod's files is said before any call",
+  "a problem with the Pod's files is an error before any request",
   async ({ info, identityOf, job, proxy, step }) => {
     await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
     Object.assign(job.env, pod.variables(proxy))
@@ -166,14 +166,14 @@ onGithub(
       return main.annotations[0]?.message
     }
     expect(await messageFor({ server: proxy.url })).toContain(
-      'server is given, but comes with the identity in-cluster: leave one of them out',
+      'server is given, but the identity in-cluster provides it: leave one of them out',
     )
     const swallowed = { proxy_url: 'http://127.0.0.1:1', tls_server_name: 'no.such.name', token_file: POD_TOKEN }
     for (const id of Object.keys(swallowed))
-      expect(await messageFor(swallowed)).toContain(`${id} is given, but comes with the identity in-cluster: leave one of them out`)
+      expect(await messageFor(swallowed)).toContain(`${id} is given, but the identity in-cluster provides it: leave one of them out`)
     const elsewhere = await step({ command: 'true' }).main()
     expect(elsewhere.code).toBe(81)
-    expect(elsewhere.annotations[0]?.message).toContain('There is no identity')
+    expect(elsewhere.annotations[0]?.message).toContain('The job has no identity')
     pod.write('token', 'short')
     expect(await messageFor()).toContain('its token is too short to be a token')
     pod.write('ca.crt', '')
@@ -184,7 +184,7 @@ onGithub(
 )
 
 onGitlab(
-  "on GitLab: in-cluster, asked for, in script and after_script; the job's ID token goes nowhere",
+  "on GitLab: identity in-cluster works in script and after_script, and kubepass sends the job's ID token nowhere",
   async ({ info, identityOf, job, proxy, step }) => {
     await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
     Object.assign(job.env, pod.variables(proxy))
@@ -207,29 +207,29 @@ onGitlab(
   },
 )
 
-onGithubHere('an identity that this host cannot give: what is there instead', async ({ step, proxy }) => {
+onGithubHere('the error about an identity that GitHub does not have names the available ones', async ({ step, proxy }) => {
   const main = await step({ identity: 'gitlab-oidc', command: 'true' }).main()
   expect(main.code).toBe(81)
   expect(main.annotations[0]?.message).toBe(
-    'The identity gitlab-oidc is not to be had on GitHub.\n' +
-      'Here is github-oidc (the job may request ID tokens): set identity to that, or leave it out.',
+    'The identity gitlab-oidc is not available on GitHub.\n' +
+      'Available: github-oidc (the job may request ID tokens). Set identity to that, or leave it out.',
   )
   expect(proxy.exchanges).toEqual([])
 })
 
-inTerminalHere('an identity that no terminal can give: what to give instead', async ({ terminal, flags, proxy }) => {
+inTerminalHere('the error about an identity that a terminal does not have names the available ones', async ({ terminal, flags, proxy }) => {
   const { code, stderr } = await terminal.run(['run', ...flags, '--identity', 'github-oidc', '--', 'true'])
   expect(code).toBe(81)
-  expect(stderr).toContain('The identity github-oidc is not to be had in a terminal.\nGive --token-file or --kubeconfig.')
+  expect(stderr).toContain('The identity github-oidc is not available in a terminal.\nGive --token-file or --kubeconfig.')
   expect(proxy.exchanges).toEqual([])
 })
 
 onGithubHere(
-  'in-cluster outside of any Pod',
+  'identity in-cluster outside a Pod is an error',
   async ({ proxy, step }) => {
     const main = await step({ ...NO_CLUSTER, identity: 'in-cluster', command: 'true' }).main()
     expect(main.code).toBe(80)
-    expect(main.annotations[0]?.message).toMatch(/no Pod with a ServiceAccount's token is around us: KUBERNETES_SERVICE_HOST and/)
+    expect(main.annotations[0]?.message).toMatch(/kubepass does not run in a Pod with a ServiceAccount token: KUBERNETES_SERVICE_HOST and/)
     const auto = await step(
       { ...NO_CLUSTER, command: 'true' },
       { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: '1' },
@@ -241,7 +241,7 @@ onGithubHere(
   { idToken: false },
 )
 
-inTerminal('in a shell in a Pod nothing but the ServiceAccount need be named', async ({ info, identityOf, proxy, terminal }) => {
+inTerminal('in a shell in a Pod, --service-account is the only necessary flag', async ({ info, identityOf, proxy, terminal }) => {
   await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
   const env = pod.variables(proxy)
   for (const flags of [[], ['--identity', 'in-cluster']]) {
@@ -253,7 +253,7 @@ inTerminal('in a shell in a Pod nothing but the ServiceAccount need be named', a
   }
 })
 
-/** Each way to the Pod's token says whether it leads there. The last ones would take the played Pod's token away. */
+/** Each way to the Pod's token prints whether it succeeded. The last ones would remove the simulated Pod's token. */
 const WAYS = `
 folder=${dirname(POD_TOKEN)}
 try() { name=$1; shift; if "$@" >/dev/null 2>&1; then echo "$name: yes"; else echo "$name: no"; fi; }
@@ -285,7 +285,7 @@ const ATTACKS = [
 ]
 const GIVEN_BACK = 'KUBERNETES_SERVICE_HOST KUBERNETES_SERVICE_PORT'
 
-/** Words for a scan by the Pod's identity. */
+/** The arguments for a scan with the Pod's identity. */
 function wordsFor(file: string, isolate: string, passed: string, ...more: string[]): string[] {
   writeFileSync(file, WAYS)
   const flags = ['--service-account', 'kubepass/scanner', '--isolate', isolate, '--pass-env', passed]
@@ -298,7 +298,7 @@ for (const [user, enter, isolate] of [
   ['root', IN_POD, 'auto'],
   ['an ordinary user', IN_POD_AS_USER, 'required'],
 ] as const) {
-  inTerminal(`an isolated scan of ${user} in a Pod finds no way to the Pod's token`, async ({ info, identityOf, proxy, terminal }) => {
+  inTerminal(`an isolated scan of ${user} in a Pod cannot read the Pod's token`, async ({ info, identityOf, proxy, terminal }) => {
     await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
     const env = pod.variables(proxy)
     const words = wordsFor(join(terminal.home, 'ways'), isolate, GIVEN_BACK)
@@ -315,8 +315,8 @@ for (const [user, enter, isolate] of [
     expect(found(withheld.stdout)).toMatchObject({ variables: 'no' })
   })
 
-  inTerminal(`a scan of ${user} in a Pod that is not isolated can read its token, which is said`, async (scene) => {
-    const { info, identityOf, proxy, terminal } = scene
+  inTerminal(`a scan of ${user} in a Pod that is not isolated can read the Pod's token, and kubepass says so`, async (fixture) => {
+    const { info, identityOf, proxy, terminal } = fixture
     await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
     const words = wordsFor(join(terminal.home, 'ways'), 'off', GIVEN_BACK, 'harmless')
     const { code, stdout, stderr } = await terminal.shell(enter, words, { env: pod.variables(proxy) })
@@ -326,14 +326,14 @@ for (const [user, enter, isolate] of [
   })
 }
 
-/** Where the program `mount` cannot be started. */
+/** Runs kubepass where the program `mount` does not exist. */
 const WITHOUT_MOUNT = IN_POD_AS_USER.replace(
   ' unshare ',
   ' sh -c \'mount --bind /dev/null "$(command -v mount)" && exec "$0" "$@"\' unshare ',
 )
 
-inTerminal("where the Pod's token cannot be hidden: auto says so and isolates all the same, required ends", async (scene) => {
-  const { info, identityOf, proxy, terminal } = scene
+inTerminal("if the Pod's token cannot be hidden, isolate: auto warns and isolates, and isolate: required fails", async (fixture) => {
+  const { info, identityOf, proxy, terminal } = fixture
   await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
   const file = join(terminal.home, 'ways')
   const env = pod.variables(proxy)
@@ -343,7 +343,7 @@ inTerminal("where the Pod's token cannot be hidden: auto says so and isolates al
   expect(SAID.exec(auto.stderr)?.[1]).toMatch(/^mount is not in /)
   expect(auto.code).toBe(0)
   const before = proxy.exchanges.length
-  // In this Pod it is gone by now.
+  // In this Pod the token is gone by now.
   const required = await terminal.shell(IN_POD_AS_USER, wordsFor(file, 'required', 'NONE', 'harmless'), { env })
   expect(required.code).toBe(80)
   expect(required.stderr).toContain('isolate is required, but the scan cannot be isolated here: mount is not in ')

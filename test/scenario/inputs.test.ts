@@ -26,7 +26,7 @@ const wrong: Record<string, Record<string, string>> = {
 }
 
 for (const [what, inputs] of Object.entries(wrong)) {
-  onGithub(`refused before any call: ${what}`, async ({ step, proxy, job }) => {
+  onGithub(`wrong inputs of a GitHub step are an error before any request: ${what}`, async ({ step, proxy, job }) => {
     const use = step({ command: 'echo ran', ...inputs })
     const main = await use.main()
     expect(main.code).toBe(80)
@@ -43,12 +43,12 @@ for (const [what, inputs] of Object.entries(wrong)) {
   })
 }
 
-onGithub('an earlier step cannot turn the inputs by variables of its own', async ({ step, proxy, job }) => {
+onGithub('an earlier step cannot change the inputs through variables', async ({ step, proxy, job }) => {
   Object.assign(job.env, {
     KUBEPASS_SERVER: 'https://127.0.0.1:1',
     KUBEPASS_SERVICE_ACCOUNT: 'kube-system/admin',
     KUBEPASS_COMMAND: 'echo evil',
-    // Nor one that the step leaves empty.
+    // An earlier step cannot set an input that the step leaves empty, either.
     KUBEPASS_DIRECTORY: '/nowhere',
     INPUT_SERVER: 'https://127.0.0.1:1',
   })

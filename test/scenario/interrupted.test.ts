@@ -4,19 +4,19 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Proxy } from '../cluster/proxy.ts'
 import type { Child, Ended } from '../hosts/child.ts'
-import { inTerminal, ONE_SECRET, onEachCi, playInTerminal, WHOAMI, type TerminalScene } from './scenario.ts'
+import { inTerminal, ONE_SECRET, onEachCi, runInTerminal, WHOAMI, type TerminalFixture } from './scenario.ts'
 
-/** The time between two keys that a person presses. */
+/** The time between two keystrokes of a user. */
 const BETWEEN_KEYS_MS = 300
 
-async function begin({ terminal, flags, identityOf }: TerminalScene, script: string): Promise<{ child: Child; stdin: string }> {
+async function begin({ terminal, flags, identityOf }: TerminalFixture, script: string): Promise<{ child: Child; stdin: string }> {
   const stdin = await identityOf('issuer')
   const child = terminal.start(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', script], { stdin })
   await child.seen('started')
   return { child, stdin }
 }
 
-/** Ctrl-C, over and over, as long as the program runs. */
+/** Sends Ctrl-C again and again, as long as the program runs. */
 async function pressing(child: Child, betweenKeysMs = BETWEEN_KEYS_MS): Promise<Ended> {
   for (;;) {
     child.kill('SIGINT')
@@ -25,31 +25,31 @@ async function pressing(child: Child, betweenKeysMs = BETWEEN_KEYS_MS): Promise<
   }
 }
 
-/** How often the token was tried after its revocation. */
+/** How often kubepass used the token after its revocation. */
 function triesAfterwards(proxy: Proxy): number {
   const deletedAt = Number(proxy.seen('DELETE', ONE_SECRET)[0]?.at)
   return proxy.seen('POST', WHOAMI).filter(({ at }) => Number(at) > deletedAt).length
 }
 
-test('Ctrl-C, and the API server believes the token for 10 s: it is revoked, and the proof is not waited for', () =>
-  playInTerminal(
-    async (scene) => {
-      const { child } = await begin(scene, 'kubectl get ns kubepass -o name; echo started; sleep 600')
+test('after Ctrl-C kubepass revokes, and does not wait for the proof while the API server still accepts the token', () =>
+  runInTerminal(
+    async (fixture) => {
+      const { child } = await begin(fixture, 'kubectl get ns kubepass -o name; echo started; sleep 600')
       child.kill('SIGINT')
       const { code, stderr } = await child.ended
       expect(code).toBe(130)
       expect(stderr).toContain('There was no time for the proof. The API server believes an accepted token for 10 s.')
       expect(stderr).toMatch(/Credential: revoked .*, not proven; dead by/)
-      expect(triesAfterwards(scene.proxy)).toBe(1)
-      expect(readdirSync(scene.terminal.tmp)).toEqual([])
+      expect(triesAfterwards(fixture.proxy)).toBe(1)
+      expect(readdirSync(fixture.terminal.tmp)).toEqual([])
     },
     undefined,
     'real',
   ))
 
-inTerminal('Ctrl-C twice, and the revocation is not answered: it ends, and says how to revoke', async (scene) => {
-  const { terminal, flags, proxy } = scene
-  const { child, stdin } = await begin(scene, 'echo started; sleep 600')
+inTerminal('after a second Ctrl-C during an unanswered revocation kubepass ends and prints how to revoke', async (fixture) => {
+  const { terminal, flags, proxy } = fixture
+  const { child, stdin } = await begin(fixture, 'echo started; sleep 600')
   const stop = proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => 'hang')
   const { code, stderr } = await pressing(child)
   stop()
@@ -61,23 +61,23 @@ inTerminal('Ctrl-C twice, and the revocation is not answered: it ends, and says 
   expect(revoke.code).toBe(0)
 })
 
-inTerminal('Ctrl-C twice, and the scan does not want to end: it is killed, and the credential revoked', async (scene) => {
-  const { child } = await begin(scene, 'trap "" TERM INT; echo started; while :; do sleep 1; done')
+inTerminal('after a second Ctrl-C kubepass kills a scan that ignores signals, and revokes', async (fixture) => {
+  const { child } = await begin(fixture, 'trap "" TERM INT; echo started; while :; do sleep 1; done')
   const { code, stderr } = await pressing(child)
   expect(code).toBe(130)
   expect(stderr).toMatch(/Credential: revoked /)
-  expect(scene.proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200])
+  expect(fixture.proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200])
 })
 
-inTerminal('Ctrl-C is held down until the process is gone: the exit code is still that of the run', async (scene) => {
-  const { child } = await begin(scene, 'echo started; sleep 600')
+inTerminal('kubepass keeps its exit code when Ctrl-C repeats until it has ended', async (fixture) => {
+  const { child } = await begin(fixture, 'echo started; sleep 600')
   const { code, stderr } = await pressing(child, 1)
   expect(code).toBe(130)
   expect(stderr).toMatch(/Credential: revoked /)
 })
 
-inTerminal('two signals for one key, as npm passes them on, are one', async (scene) => {
-  const { child } = await begin(scene, 'echo started; sleep 600')
+inTerminal('two signals for one Ctrl-C, as npm passes them on, count as one', async (fixture) => {
+  const { child } = await begin(fixture, 'echo started; sleep 600')
   child.kill('SIGINT')
   child.kill('SIGTERM')
   const { code, stderr } = await child.ended
@@ -85,7 +85,7 @@ inTerminal('two signals for one key, as npm passes them on, are one', async (sce
   expect(stderr).toMatch(/Credential: revoked .*, proven dead/)
 })
 
-onEachCi('a runner sends its signals again: the revocation is still waited for', async ({ step, proxy }) => {
+onEachCi('kubepass waits for the revocation although the runner repeats its signals', async ({ step, proxy }) => {
   const use = step({ command: 'echo started; sleep 600' })
   const phase = use.start('main')
   await phase.seen('started')
@@ -106,7 +106,7 @@ onEachCi('a runner sends its signals again: the revocation is still waited for',
   expect((await use.post()).code).toBe(0)
 })
 
-onEachCi('a runner sends its signals until the process is gone: the exit code is still that of the run', async ({ step }) => {
+onEachCi('kubepass keeps its exit code when the runner repeats its signals until it has ended', async ({ step }) => {
   const phase = step({ command: 'echo started; sleep 600' }).start('main')
   await phase.seen('started')
   const signals = setInterval(() => phase.kill('SIGINT'), 1)

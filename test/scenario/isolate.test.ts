@@ -6,22 +6,22 @@ import type { ClusterInfo } from '../cluster/cluster.ts'
 import { whyNoIsolation } from '../hosts/isolation.ts'
 import { commandOf, processes } from '../hosts/processes.ts'
 import type { Terminal } from '../hosts/terminal.ts'
-import { inTerminal, killWhileScanning, ONE_SECRET, onEachCi, onGithub, playInTerminal } from './scenario.ts'
+import { inTerminal, killWhileScanning, ONE_SECRET, onEachCi, onGithub, runInTerminal } from './scenario.ts'
 
 const whyNot = whyNoIsolation()
 if (whyNot !== undefined) console.warn(`Skipped, what needs isolation: ${whyNot}.`)
 const whereAllowed =
   whyNot === undefined ? { onEachCi, onGithub, test } : { onEachCi: () => undefined, onGithub: () => undefined, test: test.skip }
 
-/** Not 65534, as whom all appear whom a namespace does not know. */
+/** Not 65534, which a namespace shows for every unmapped user. */
 const OTHER_USER = 12345
-/** Whom this machine lets us be. */
+/** The users as which the tests can run a scan here. */
 const users = process.getuid?.() === 0 ? { root: 0, 'an ordinary user': OTHER_USER } : { 'an ordinary user': process.getuid?.() }
 
-/** Known to kubepass alone: its scan does not inherit it. */
+/** A variable of kubepass that its scan does not inherit. */
 const OF_KUBEPASS = 'KUBEPASS_TEST_SECRET'
 
-/** Each says whether it could. The process of kubepass is known from outside, where its own /proc would not show it. */
+/** Each attack prints whether it succeeded. The test passes the pid of kubepass, because the scan's /proc does not show it. */
 const HOSTILE = `
 until [ -s pid ]; do sleep 0.02; done
 target=$(cat pid)
@@ -62,7 +62,7 @@ function give({ folder, home, tmp, work }: Terminal, uid = -1): void {
   chmodSync(folder, 0o711)
 }
 
-/** A file's content in place of its name. */
+/** Replaces the name of a file by its content. */
 function forAnybody(flags: string[], { ca }: ClusterInfo): string[] {
   return flags.map((word) => (word === ca ? readFileSync(ca, 'base64') : word))
 }
@@ -71,13 +71,13 @@ function become(uid: number | undefined): string {
   return uid === process.getuid?.() ? '' : `setpriv --reuid=${String(uid)} --regid=${String(uid)} --clear-groups`
 }
 
-/** A hostile scan in a terminal whose output is a pipe, as a runner's is. */
+/** A hostile scan in a terminal whose output is a pipe, as on a runner. */
 async function attack(uid: number | undefined, isolate: string, how: 'harmless' | 'with all it has'): Promise<Said> {
   let said: Said | undefined
-  await playInTerminal(async ({ info, terminal, flags, identityOf }) => {
+  await runInTerminal(async ({ info, terminal, flags, identityOf }) => {
     writeFileSync(join(terminal.home, 'hostile'), HOSTILE)
     give(terminal, uid)
-    // The pipe is the user's own, and the program the shell's own process, so that its number is known.
+    // The pipe belongs to the user, and the shell executes the program in its own process, so that the test knows its pid.
     const script = `exec ${become(uid)} sh -c 'sh -c "$START" "$0" "$@" | cat' "$0" "$@"`
     const words = [
       'run',
@@ -97,11 +97,11 @@ async function attack(uid: number | undefined, isolate: string, how: 'harmless' 
     })
     said = { code, stdout, stderr }
   })
-  if (said === undefined) throw new Error('nothing was played')
+  if (said === undefined) throw new Error('no scan has run')
   return said
 }
 
-/** What the scan tells of its tries. */
+/** The results of the attacks, as the scan prints them. */
 function triesOf({ stdout }: Said): Record<string, string> {
   return Object.fromEntries([...stdout.matchAll(/^(.*): (yes|no)$/gm)].map(([, name = '', could = '']) => [name, could]))
 }
@@ -113,7 +113,7 @@ for (const [user, uid] of Object.entries(users)) {
       attack(uid, isRoot ? 'auto' : 'required', 'with all it has'),
       attack(uid, 'off', 'harmless'),
     ])
-    // That it could, were it not isolated, is what makes its failures tell something.
+    // A failure of an attack shows something only if the attack succeeds without isolation.
     const could = ['environ', 'environ of any', 'environ of the parent', 'cmdline', 'mem', 'output', 'signal 0', 'ptrace', 'continue']
     if (isRoot) could.push('unmount /proc', "enter kubepass' mount namespace")
     expect(triesOf(open)).toEqual(Object.fromEntries(could.map((name) => [name, 'yes'])))
@@ -122,7 +122,7 @@ for (const [user, uid] of Object.entries(users)) {
 
     expect(triesOf(isolated)).toEqual(Object.fromEntries(could.map((name) => [name, 'no'])))
     expect(isolated.stdout).not.toContain('past the redactor')
-    // Root stays all whom the machine knows, anybody else himself alone.
+    // Root keeps all users of the machine mapped, an ordinary user only itself.
     expect(isolated.stdout).toMatch(isRoot ? /^0, 0 0 /m : new RegExp(`^${String(uid)}, ${String(uid)} ${String(uid)} 1$`, 'm'))
     expect(isolated.stderr).toMatch(isRoot ? /\n {2}Isolated +yes, as root: the machine's files/ : /\n {2}Isolated +yes\n/)
     expect(isolated.stderr).toMatch(/ exit code 137 \(SIGKILL\), /)
@@ -131,7 +131,7 @@ for (const [user, uid] of Object.entries(users)) {
 }
 
 if (process.getuid?.() === 0)
-  inTerminal('isolate: required is refused as root, to whom the machine stays open', async ({ terminal, flags, identityOf, proxy }) => {
+  inTerminal('isolate: required is an error for root, which cannot be isolated', async ({ terminal, flags, identityOf, proxy }) => {
     const words = ['run', ...flags, '--isolate', 'required', '--token-file', '-', '--', 'echo', 'ran']
     const { code, stdout, stderr } = await terminal.run(words, { stdin: await identityOf('issuer') })
     expect([code, stdout]).toEqual([80, ''])
@@ -143,8 +143,8 @@ const isolationOf = (file: string): Evidence['isolation'] => (JSON.parse(readFil
 
 whereAllowed.onEachCi('without a word about it a scan is isolated, as the user that it is', async ({ step, job }) => {
   const evidence = join(job.workspace, 'evidence.json')
-  const command = 'echo "$(id -u) sees" /proc/[0-9]*; touch "$HOME/of-the-scan"; echo "$go $tracking id"; env | grep ^KUBEPASS_'
-  const main = await step({ command, evidence }, { go: 'mine', trackingId: 'mine' }).main()
+  const command = 'echo "$(id -u) sees" /proc/[0-9]*; touch "$HOME/of-the-scan"; echo "$go $marker"; env | grep ^KUBEPASS_'
+  const main = await step({ command, evidence }, { go: 'mine', marker: 'mine' }).main()
   expect(main.code).toBe(0)
   expect(main.log).toContain(`\n${String(process.getuid?.())} sees /proc/1 /proc/2 /proc/3\n`)
   expect(main.log).toMatch(/\nmine mine\nKUBEPASS_TRACKING_ID=[0-9a-f]+\n(?!KUBEPASS)/)
@@ -153,7 +153,7 @@ whereAllowed.onEachCi('without a word about it a scan is isolated, as the user t
   expect(main.log).not.toContain('not isolated')
 })
 
-/** The first of the namespace is made to leave its process group, and to forget its environment. */
+/** The scan moves PID 1 of the namespace out of its process group, and clears its environment. */
 const OVERTAKEN = `
 my ($ptrace, $setsid) = (101, 112);
 my $regs = "\\0" x 216;
@@ -180,8 +180,8 @@ print "overtaken\\n";
 const ways = process.arch === 'x64' ? { '': '', ', even if it overtakes the first of its namespace': 'perl overtake.pl; ' } : { '': '' }
 
 for (const [how, before] of Object.entries(ways))
-  whereAllowed.onEachCi(`what hides from kubepass ends with the scan all the same, before the revocation${how}`, async (scene) => {
-    const { step, job, proxy } = scene
+  whereAllowed.onEachCi(`what hides from kubepass ends with the scan all the same, before the revocation${how}`, async (fixture) => {
+    const { step, job, proxy } = fixture
     let left: number[] | undefined
     proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => {
       left = processes().filter((pid) => commandOf(pid).includes(job.folder))
@@ -213,7 +213,7 @@ whereAllowed.onGithub(
   { patience: { drain: 200 } },
 )
 
-onEachCi('isolate: off leaves a scan among all processes', async ({ step, job }) => {
+onEachCi('isolate: off starts the scan without namespaces', async ({ step, job }) => {
   const evidence = join(job.workspace, 'evidence.json')
   const main = await step({ command: `ls -d /proc/${String(process.pid)}`, isolate: 'off', evidence }).main()
   expect(main.code).toBe(0)
@@ -221,12 +221,12 @@ onEachCi('isolate: off leaves a scan among all processes', async ({ step, job })
   expect(main.log).not.toContain('The scan is not isolated')
 })
 
-/** Where it is forbidden by the setting of a namespace that is made for it. */
+/** The test runs kubepass in a namespace whose setting forbids user namespaces. */
 const FORBIDDEN = `exec ${become(users['an ordinary user'])} unshare --map-current-user --keep-caps sh -c 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$0" "$@"' "$0" "$@"`
 
 whereAllowed.test('where the machine forbids it: auto says so and goes on, required ends before anything is asked', async () => {
   await Promise.all([
-    playInTerminal(async ({ info, terminal, flags, identityOf }) => {
+    runInTerminal(async ({ info, terminal, flags, identityOf }) => {
       const words = ['run', ...forAnybody(flags, info), '--token-file', '-', '--', 'sh', '-c', 'echo ran']
       give(terminal, users['an ordinary user'])
       const { code, stdout, stderr } = await terminal.shell(FORBIDDEN, words, { stdin: await identityOf('issuer') })
@@ -234,7 +234,7 @@ whereAllowed.test('where the machine forbids it: auto says so and goes on, requi
       expect(stderr).toMatch(/kubepass: The scan is not isolated: "unshare: .*"\.\n/)
       expect(stderr).toMatch(/\n {2}Isolated +no: .*unshare: /)
     }),
-    playInTerminal(async ({ info, terminal, flags, identityOf, proxy }) => {
+    runInTerminal(async ({ info, terminal, flags, identityOf, proxy }) => {
       const words = ['run', ...forAnybody(flags, info), '--isolate', 'required', '--token-file', '-', '--', 'sh', '-c', 'echo ran']
       give(terminal, users['an ordinary user'])
       const { code, stdout, stderr } = await terminal.shell(FORBIDDEN, words, { stdin: await identityOf('issuer') })
@@ -247,7 +247,7 @@ whereAllowed.test('where the machine forbids it: auto says so and goes on, requi
   ])
 })
 
-onGithub('isolate: required without a command is refused: who comes later cannot be isolated', async ({ step, proxy }) => {
+onGithub('isolate: required without a command is an error, because later steps cannot be isolated', async ({ step, proxy }) => {
   const main = await step({ isolate: 'required' }).main()
   expect(main.code).toBe(80)
   expect(main.messages).toEqual([expect.stringMatching(/^isolate is required, but later steps cannot be isolated: set command/)])

@@ -6,21 +6,21 @@ import type { Proxy } from '../cluster/proxy.ts'
 import { whyNoIsolation } from '../hosts/isolation.ts'
 import { KillPoints, PRELOADED } from '../kill-points/kill-points.ts'
 import { isLongRun, partOf, SHARE } from '../long-run.ts'
-import { playInTerminal, playOnGithub, playOnGitlab, SECRETS } from './scenario.ts'
+import { runInTerminal, runOnGithub, runOnGitlab, SECRETS } from './scenario.ts'
 import { expectTruth } from './truth.ts'
 
-/** Boundaries at which a program is killed, counted from 1; of the net, behind which it comes again. */
+/** The boundaries, from 1, at which the test kills the first program, and the one that recovers, which then runs again. */
 interface Kills {
   first?: number
-  net?: number
+  recovery?: number
   isolate?: 'off'
 }
 
-/** Those that the programs came to. */
+/** The boundaries that the programs reached. */
 interface Seen {
   first: string[]
-  net: string[]
-  /** Whether the API server refused a Secret. */
+  recovery: string[]
+  /** Whether the API server refused to create a Secret. */
   refused: boolean
 }
 
@@ -28,10 +28,10 @@ const AT_ONCE = 4
 const TRIES = 5
 const PATIENCE_MS = isLongRun ? 1_200_000 : 300_000
 
-/** The scan ends, and leaves a process outside of its group. */
+/** A scan that ends and leaves a process outside its group. */
 const LEAVES_A_PROCESS = "setsid --wait sh -c 'sleep 600 >/dev/null 2>&1 & echo scanned'"
 
-/** The scan waits until its credential has been renewed. */
+/** A scan that waits until its credential has been renewed. */
 const OUTLIVES_ITS_TOKEN = [
   'file=$(dirname "$KUBECONFIG")/token',
   'first=$(cat "$file")',
@@ -46,55 +46,55 @@ interface Said {
   log: string
 }
 
-/** The program that comes first, then its net, and behind a net that was killed another one. */
-async function playKills(
-  { first, net, isolate }: Kills,
+/** Runs the first program, then the one that recovers, and after a kill of that one a second one. */
+async function runKills(
+  { first, recovery, isolate }: Kills,
   folder: string,
   proxy: Proxy,
-  start: (env: Record<string, string>) => { first: () => Promise<Said>; net: () => Promise<Said | undefined> },
+  start: (env: Record<string, string>) => { first: () => Promise<Said>; recovery: () => Promise<Said | undefined> },
 ): Promise<Seen> {
   const killPoints = new KillPoints(folder)
   const programs = start(killPoints.env)
   const begun = await killPoints.during(programs.first, first)
   if (first === undefined) expectAll(begun.points, proxy, isolate)
   expect([first, wasKilled(begun.ended)]).toEqual([first, first !== undefined])
-  const caught = await killPoints.during(programs.net, net)
-  expect([net, wasKilled(caught.ended)]).toEqual([net, net !== undefined])
-  const last = net === undefined ? caught.ended : await programs.net()
+  const caught = await killPoints.during(programs.recovery, recovery)
+  expect([recovery, wasKilled(caught.ended)]).toEqual([recovery, recovery !== undefined])
+  const last = recovery === undefined ? caught.ended : await programs.recovery()
   if (last !== undefined) {
     expect(expectTruth(last.log, proxy)).not.toEqual([])
     expect(last.code).toBe(0)
   }
-  return { first: begun.points, net: caught.points, refused: proxy.seen('POST', SECRETS).some(({ status }) => status === 409) }
+  return { first: begun.points, recovery: caught.points, refused: proxy.seen('POST', SECRETS).some(({ status }) => status === 409) }
 }
 
 /**
- * Plays a job again if the API server refused its Secret: two jobs at once changed the same quota. The job asks again, and so
+ * Runs a job again if the API server refused its Secret because two jobs changed the same quota. Such a job repeats its request and so
  * comes to more boundaries.
  */
-async function undisturbed(play: () => Promise<Seen | undefined>): Promise<Seen> {
+async function undisturbed(scenario: () => Promise<Seen | undefined>): Promise<Seen> {
   for (let left = TRIES; left > 0; left -= 1) {
-    const seen = await play()
+    const seen = await scenario()
     if (seen?.refused === false) return seen
   }
   throw new Error(`The API server refused the Secret of ${String(TRIES)} jobs.`)
 }
 
-/** A shell says the same by its exit code. */
+/** 128 + 9, the exit code of a shell whose program was killed. */
 function wasKilled(said: Said | undefined): boolean {
   return said?.signal === 'SIGKILL' || said?.code === 137
 }
 
-/** Main, and post. */
+/** Runs main, then post. */
 async function onGithub(kills: Kills, command = LEAVES_A_PROCESS): Promise<Seen> {
   return undisturbed(async () => {
     let seen: Seen | undefined
-    await playOnGithub(
+    await runOnGithub(
       async ({ job, step, proxy }) => {
         if (command === OUTLIVES_ITS_TOKEN) proxy.shortTokens(SHORT_S)
-        seen = await playKills(kills, job.folder, proxy, (env) => {
+        seen = await runKills(kills, job.folder, proxy, (env) => {
           const use = step({ command, isolate: kills.isolate ?? 'auto' }, env)
-          return { first: () => use.main(), net: () => use.post() }
+          return { first: () => use.main(), recovery: () => use.post() }
         })
       },
       { nodeOptions: PRELOADED, patience: { drain: 200 } },
@@ -103,16 +103,16 @@ async function onGithub(kills: Kills, command = LEAVES_A_PROCESS): Promise<Seen>
   })
 }
 
-/** Script and after_script, on a machine: what the program leaves is not ended by the runner. */
+/** Runs script and after_script with the shell executor, whose runner does not kill the processes that the program leaves. */
 async function onGitlab(gitlabEnv: boolean, kills: Kills): Promise<Seen> {
   return undisturbed(async () => {
     let seen: Seen | undefined
-    await playOnGitlab(
+    await runOnGitlab(
       async ({ job, step, proxy }) => {
         const PATH = [nodeThatPreloads(job.folder), job.machine['PATH']].join(delimiter)
-        seen = await playKills(kills, job.folder, proxy, (env) => {
+        seen = await runKills(kills, job.folder, proxy, (env) => {
           const use = step({ command: LEAVES_A_PROCESS, isolate: kills.isolate ?? 'auto' }, { ...env, PATH })
-          return { first: () => use.main(), net: () => use.post() }
+          return { first: () => use.main(), recovery: () => use.post() }
         })
       },
       { executor: 'shell', gitlabEnv },
@@ -121,23 +121,23 @@ async function onGitlab(gitlabEnv: boolean, kills: Kills): Promise<Seen> {
   })
 }
 
-/** `run`, and `revoke` for as long as there is a run state. */
+/** Runs `run`, then `revoke` as long as a run state exists. */
 async function inTerminal(kills: Kills, command = LEAVES_A_PROCESS): Promise<Seen> {
   return undisturbed(async () => {
     let seen: Seen | undefined
-    await playInTerminal(
+    await runInTerminal(
       async ({ terminal, flags, identityOf, proxy }) => {
         const stdin = await identityOf('issuer')
         if (command === OUTLIVES_ITS_TOKEN) proxy.shortTokens(SHORT_S)
         const identified = [...flags, '--token-file', '-', '--isolate', kills.isolate ?? 'auto']
-        seen = await playKills(kills, terminal.folder, proxy, (env) => {
+        seen = await runKills(kills, terminal.folder, proxy, (env) => {
           const call = async (words: string[]): Promise<Said> => {
             const { stderr, ...ended } = await terminal.run(words, { stdin, env })
             return { ...ended, log: stderr }
           }
           return {
             first: () => call(['run', ...identified, '--', 'sh', '-c', command]),
-            async net() {
+            async recovery() {
               const state = readdirSync(terminal.tmp).find((name) => name.endsWith('.state.json'))
               return state === undefined ? undefined : call(['revoke', ...identified, join(terminal.tmp, state)])
             },
@@ -150,7 +150,7 @@ async function inTerminal(kills: Kills, command = LEAVES_A_PROCESS): Promise<See
   })
 }
 
-/** The template calls `node`. */
+/** A `node` for the template, which adds the preloaded module. */
 function nodeThatPreloads(folder: string): string {
   const bin = join(folder, 'preloading')
   mkdirSync(bin)
@@ -159,7 +159,7 @@ function nodeThatPreloads(folder: string): string {
   return bin
 }
 
-/** The preloaded module has not missed what can be seen from outside. */
+/** Checks that the preloaded module has recorded every request that the proxy has seen. */
 function expectAll(points: string[], { exchanges }: Proxy, isolate?: 'off'): void {
   const asked = points.flatMap((point) => /^after (POST|DELETE) /.exec(point)?.[1] ?? [])
   expect(asked).toEqual(exchanges.map(({ method }) => method))
@@ -175,42 +175,42 @@ function expectAll(points: string[], { exchanges }: Proxy, isolate?: 'off'): voi
   expect(points).toEqual(expect.arrayContaining(changes.map((change) => `after ${change}`)))
 }
 
-/** A boundary, and a job that is killed there. */
+/** A boundary, and a job that the test kills there. */
 interface Moment {
   points: string[]
-  /** So many of them always come in this order; of the others, which come of calls side by side, the number is the same. */
+  /** This number of boundaries always has the same order. The others come from concurrent calls: only their number is fixed. */
   inOrder: number
   killAt: number
-  play: (killAt: number) => Promise<string[]>
+  scenario: (killAt: number) => Promise<string[]>
 }
 
-function momentsOf(points: string[], play: Moment['play'], inOrder = points.length): Moment[] {
-  return points.map((_, index) => ({ points, inOrder, killAt: index + 1, play }))
+function momentsOf(points: string[], scenario: Moment['scenario'], inOrder = points.length): Moment[] {
+  return points.map((_, index) => ({ points, inOrder, killAt: index + 1, scenario }))
 }
 
-/** The same boundaries stand in both: of those every other one is played each way. */
+/** Both lists have the same boundaries. Takes every other one from each list. */
 function alternating(one: Moment[], other: Moment[]): Moment[] {
   const inBoth = one.map(keyOf).filter((key) => other.some((moment) => keyOf(moment) === key))
   const turn = (moment: Moment): number => inBoth.indexOf(keyOf(moment))
   return [...one.filter((moment) => turn(moment) % 2 !== 1), ...other.filter((moment) => turn(moment) === -1 || turn(moment) % 2 === 1)]
 }
 
-/** Its name, and how many of that name there have been. */
+/** The name of a boundary, with the number of its occurrences so far. */
 function keyOf({ points, killAt }: Moment): string {
   const passed = points.slice(0, killAt)
   const name = passed.at(-1) ?? ''
   return `${name}, ${String(passed.filter((point) => point === name).length)}`
 }
 
-/** Plays all, some at once, and tells of each at which something is wrong. */
+/** Runs all jobs, some at the same time, and reports each boundary with a wrong result. */
 async function expectEach(moments: Moment[], atOnce = AT_ONCE): Promise<void> {
   const failures: string[] = []
   const left = moments.values()
   const work = async (): Promise<void> => {
     for (const moment of left) {
-      const { points, inOrder, killAt, play } = moment
+      const { points, inOrder, killAt, scenario } = moment
       try {
-        const seen = await play(killAt)
+        const seen = await scenario(killAt)
         expect(seen).toHaveLength(killAt)
         expect(seen.slice(0, inOrder)).toEqual(points.slice(0, Math.min(inOrder, killAt)))
         expect(points.slice(inOrder)).toEqual(expect.arrayContaining(seen.slice(inOrder)))
@@ -223,56 +223,62 @@ async function expectEach(moments: Moment[], atOnce = AT_ONCE): Promise<void> {
   expect(failures).toEqual([])
 }
 
-/** Where the scan runs: all is there that can be left. Isolated, it would begin when nothing is changed or started. */
+/** The boundary at which the scan runs: everything that can be left behind exists. An isolated scan starts at no boundary. */
 function inTheScan(points: string[]): number {
   return points.indexOf('after spawn sh') + 1
 }
 
 const PLACES = {
-  'on GitHub': { first: 'main', net: 'post', play: onGithub, otherwise: undefined },
+  'on GitHub': { first: 'main', recovery: 'post', scenario: onGithub, otherwise: undefined },
   'on GitLab': {
-    first: 'the script',
-    net: 'the after_script',
-    play: (kills: Kills) => onGitlab(true, kills),
+    first: 'script',
+    recovery: 'after_script',
+    scenario: (kills: Kills) => onGitlab(true, kills),
     otherwise: (kills: Kills) => onGitlab(false, kills),
   },
-  'in a terminal': { first: 'run', net: 'revoke', play: inTerminal, otherwise: undefined },
+  'in a terminal': { first: 'run', recovery: 'revoke', scenario: inTerminal, otherwise: undefined },
 }
 
-for (const [turn, [place, { first, net, play, otherwise }]] of Object.entries(PLACES).entries()) {
-  const killedFirst = async (how: typeof play): Promise<Moment[]> =>
+for (const [turn, [place, { first, recovery, scenario, otherwise }]] of Object.entries(PLACES).entries()) {
+  const killedFirst = async (how: typeof scenario): Promise<Moment[]> =>
     momentsOf((await how({})).first, async (killAt) => (await how({ first: killAt })).first)
-  const killedAfter = async (how: typeof play): Promise<Moment[]> => {
+  const killedAfter = async (how: typeof scenario): Promise<Moment[]> => {
     const scanning = { first: inTheScan((await how({ isolate: 'off' })).first), isolate: 'off' } as const
     const seen = await how(scanning)
-    return momentsOf(seen.net, async (killAt) => (await how({ ...scanning, net: killAt })).net)
+    return momentsOf(seen.recovery, async (killAt) => (await how({ ...scanning, recovery: killAt })).recovery)
   }
-  const each = async (killed: (how: typeof play) => Promise<Moment[]>): Promise<void> =>
-    expectEach(partOf(otherwise === undefined ? await killed(play) : alternating(await killed(play), await killed(otherwise)), turn))
+  const each = async (killed: (how: typeof scenario) => Promise<Moment[]>): Promise<void> =>
+    expectEach(
+      partOf(otherwise === undefined ? await killed(scenario) : alternating(await killed(scenario), await killed(otherwise)), turn),
+    )
 
-  test(`${place}, ${first} killed at every boundary: ${net} leaves nothing${SHARE}`, () => each(killedFirst), PATIENCE_MS)
-  test(`${place}, ${net} killed at every boundary: another one leaves nothing${SHARE}`, () => each(killedAfter), PATIENCE_MS)
+  test(`${place}, ${recovery} leaves nothing after a SIGKILL of ${first} at any boundary${SHARE}`, () => each(killedFirst), PATIENCE_MS)
+  test(
+    `${place}, a second ${recovery} leaves nothing after a SIGKILL of the first ${recovery} at any boundary${SHARE}`,
+    () => each(killedAfter),
+    PATIENCE_MS,
+  )
 }
 
-type Play = (kills: Kills) => Promise<Seen>
+type Scenario = (kills: Kills) => Promise<Seen>
 
-/** Each waits for the renewal most of the time. */
-async function expectEachRenewed(momentsIn: (play: Play) => Promise<Moment[]>): Promise<void> {
-  const moments = [onGithub, inTerminal].map((play) => momentsIn((kills) => play({ isolate: 'off', ...kills }, OUTLIVES_ITS_TOKEN)))
+/** Many jobs run at the same time, because they mostly wait for the renewal. */
+async function expectEachRenewed(momentsIn: (scenario: Scenario) => Promise<Moment[]>): Promise<void> {
+  const moments = [onGithub, inTerminal].map((scenario) => momentsIn((kills) => scenario({ isolate: 'off', ...kills }, OUTLIVES_ITS_TOKEN)))
   await expectEach((await Promise.all(moments)).flatMap(partOf), 2 * AT_ONCE)
 }
 
-/** From there on two Secrets are deleted side by side. */
+/** From this boundary on kubepass deletes two Secrets at the same time. */
 function firstDelete(points: string[]): number {
   return points.findIndex((point) => point.startsWith('before DELETE'))
 }
 
 test(
-  `on GitHub and in a terminal, killed at every boundary of a renewal and behind it: the net leaves nothing${SHARE}`,
+  `on GitHub and in a terminal, post or revoke leaves nothing after a SIGKILL at any boundary during or after a renewal${SHARE}`,
   () =>
-    expectEachRenewed(async (play) => {
-      const { first: points } = await play({})
-      const killed = async (killAt: number): Promise<string[]> => (await play({ first: killAt })).first
+    expectEachRenewed(async (scenario) => {
+      const { first: points } = await scenario({})
+      const killed = async (killAt: number): Promise<string[]> => (await scenario({ first: killAt })).first
       const moments = momentsOf(points, killed, firstDelete(points)).slice(inTheScan(points))
       expect(moments.map(keyOf)).toContain('after renameSync kubeconfig.next, 2')
       return moments
@@ -281,13 +287,13 @@ test(
 )
 
 test(
-  `on GitHub and in a terminal, the net of a renewed credential killed at every boundary: another one leaves nothing${SHARE}`,
+  `on GitHub and in a terminal, after a renewal, a second post or revoke leaves nothing after a SIGKILL of the first${SHARE}`,
   () =>
-    expectEachRenewed(async (play) => {
-      const first = firstDelete((await play({})).first)
-      const { net: points } = await play({ first })
+    expectEachRenewed(async (scenario) => {
+      const first = firstDelete((await scenario({})).first)
+      const { recovery: points } = await scenario({ first })
       expect(points.filter((point) => point.startsWith('after DELETE'))).toHaveLength(2)
-      return momentsOf(points, async (killAt) => (await play({ first, net: killAt })).net, firstDelete(points))
+      return momentsOf(points, async (killAt) => (await scenario({ first, recovery: killAt })).recovery, firstDelete(points))
     }),
   PATIENCE_MS,
 )

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import type { ClusterInfo } from '../cluster/cluster.ts'
 
-/** What a test puts on the runner's disk before the job, outside of every place of the job. */
+/** The files that a test puts on the runner's disk before the job, outside the job's folders. */
 export class RunnerDisk implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'kubepass-disk-'))
 
@@ -15,7 +15,7 @@ export class RunnerDisk implements Disposable {
     return path
   }
 
-  /** A folder of its own for this kubeconfig. */
+  /** A new folder for this kubeconfig. */
   kubeconfig(text: string | Buffer): string {
     const folder = join(this.folder, randomUUID())
     mkdirSync(folder)
@@ -23,7 +23,7 @@ export class RunnerDisk implements Disposable {
     return join(folder, 'config')
   }
 
-  /** A program that stands for those of EKS, GKE and AKS: it prints what it is told to, and keeps what it was told. */
+  /** A stand-in for the plugins of EKS, GKE and AKS. It prints the given text and saves the information that it gets. */
   plugin(prints: string, script = ''): Plugin {
     const name = `plugin-${randomUUID()}`
     const answer = this.write(`${name}.answer`, prints)
@@ -50,7 +50,7 @@ export class RunnerDisk implements Disposable {
 
 export interface Plugin {
   command: string
-  /** Each KUBERNETES_EXEC_INFO that it got. */
+  /** Each KUBERNETES_EXEC_INFO that the plugin got. */
   told: () => unknown[]
 }
 
@@ -71,7 +71,7 @@ export function base64Of(path: string): string {
   return readFileSync(path).toString('base64')
 }
 
-/** One of three contexts, so that a mistaken choice is seen. */
+/** A kubeconfig with three contexts, so that a wrong choice shows. */
 export function kubeconfigOf(info: ClusterInfo, server: string, user: Fields, cluster: Fields = {}): string {
   const right = { server, 'certificate-authority-data': base64Of(info.ca), ...cluster }
   return stringify({

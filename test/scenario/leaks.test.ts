@@ -25,7 +25,7 @@ const ways: Record<string, string> = {
 }
 
 for (const [how, script] of Object.entries(ways)) {
-  onEachCi(`a scan prints the token ${how}`, async ({ step }) => {
+  onEachCi(`the log does not contain the token when the scan prints it ${how}`, async ({ step }) => {
     const main = await step({ command: `${TOKEN}; ${script}` }).main()
     if (!how.includes('curl')) expect(main.log).toContain('***')
     expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
@@ -33,7 +33,7 @@ for (const [how, script] of Object.entries(ways)) {
 }
 
 onGithub(
-  'a careless and cancelled scan in the most hostile order of streams',
+  'the log does not contain the token when a cancelled scan prints it and the runner reads stderr first',
   async ({ step }) => {
     const phase = step({ command: 'cat "$KUBECONFIG"; cat "$KUBECONFIG" >&2; echo ready; sleep 600' }).start('main')
     await phase.seen('ready')
@@ -64,7 +64,7 @@ for (const hostileOrder of [false, true]) {
       expect(main.state['run_state']).toContain('"revoked":{"at"')
       expect(main.masks).not.toContain('kubepass')
       const names = new Set(main.commands.map(({ name }) => name))
-      // The second wall: the runner was told to look for none.
+      // The second protection: the runner was told to ignore commands.
       const stop = main.commands.find(({ name }) => name === 'stop-commands')
       expect(main.commands.at(-1)?.name).toBe(stop?.data)
       expect([...names].filter((name) => !/^(add-mask|stop-commands|[0-9a-f-]{36})$/.test(name))).toEqual([])

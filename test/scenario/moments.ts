@@ -1,7 +1,7 @@
 import type { Matcher } from '../cluster/proxy.ts'
 import { ONE_SECRET, SECRETS, TOKEN, WHOAMI } from './scenario.ts'
 
-/** When main can be killed, around each of its calls. */
+/** The moments before and after each request of main, at which a test can kill it. */
 export const moments: Record<string, Matcher> = {
   'before the bound Secret': { method: 'POST', path: SECRETS },
   'after the bound Secret': { method: 'POST', path: SECRETS, when: 'after' },

@@ -3,26 +3,26 @@ import fc from 'fast-check'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:tls'
 import { startRandomServer, behaviours } from '../random-http.ts'
-import { clusters, onEachCi, onGithub, ONE_SECRET, playOnGithub } from './scenario.ts'
+import { clusters, onEachCi, onGithub, ONE_SECRET, runOnGithub } from './scenario.ts'
 
-/** Loaded before the program: plays a defect of kubepass. */
+/** A module that Node.js loads before the program, and that simulates a defect of kubepass. */
 function defect(source: string): { nodeOptions: string[] } {
   const script = `import timers from 'node:timers/promises'\nimport { syncBuiltinESMExports } from 'node:module'\n${source}\nsyncBuiltinESMExports()`
   return { nodeOptions: ['--import', `data:text/javascript;base64,${Buffer.from(script).toString('base64')}`] }
 }
 
-/** Main waits for it when the later steps have the credential. */
+/** Main waits for this promise when the later steps have the credential. */
 const NEVER_BEHIND_THE_DELIVERY = defect('timers.setImmediate = () => new Promise(() => undefined)')
-/** The same wait ends when Node.js has nothing left to do. */
+/** The same wait, but Node.js ends because its event loop is empty. */
 const GOES_ON_BEHIND_THE_DELIVERY = defect('timers.setImmediate = () => new Promise((resolve) => process.once("beforeExit", resolve))')
-/** The proof waits by it between two tries. */
+/** The proof uses this timer between two attempts. */
 const NEVER_IN_THE_PROOF = defect('timers.setTimeout = () => new Promise(() => undefined)')
 const THROWN_BEHIND_THE_SCAN = defect(
   'const { setImmediate } = timers\ntimers.setImmediate = async () => { process.nextTick(() => { throw new Error("thrown by nobody") }); await setImmediate() }',
 )
 
 onGithub(
-  'main that waits for ever fails as a defect, and revokes the credential',
+  'main whose promise never settles fails with the code for a defect, and revokes',
   async ({ step, proxy }) => {
     const main = await step().main()
     expect(main.code).toBe(1)
@@ -34,7 +34,7 @@ onGithub(
 )
 
 onGithub(
-  'main that goes on while its credential is revoked as that of a defect fails all the same',
+  'main that goes on while the handler of the defect revokes fails all the same',
   async ({ step, proxy }) => {
     const main = await step().main()
     expect(main.code).toBe(1)
@@ -45,7 +45,7 @@ onGithub(
 )
 
 onGithub(
-  'post that waits for ever fails as a defect',
+  'post whose promise never settles fails with the code for a defect',
   async ({ step, proxy }) => {
     const use = step()
     expect((await use.main()).code).toBe(0)
@@ -58,19 +58,19 @@ onGithub(
 )
 
 onGithub(
-  'an error that nobody catches ends the run as a defect, and the credential is revoked',
+  'an uncaught error fails the run with the code for a defect, and kubepass revokes',
   async ({ step, proxy }) => {
     const main = await step({ command: 'echo scanned' }).main()
     expect(main.code).toBe(1)
     expect(main.messages).toEqual([
-      expect.stringMatching(/^An error came up outside of the run\. This is a defect of kubepass\.\nCaused by: thrown by nobody\n/),
+      expect.stringMatching(/^An error occurred outside of the run\. This is a defect of kubepass\.\nCaused by: thrown by nobody\n/),
     ])
     expect(proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200])
   },
   THROWN_BEHIND_THE_SCAN,
 )
 
-onEachCi('101 to the deletion is told, and the net revokes', async ({ step, proxy, ci }) => {
+onEachCi('when a server answers 101 to the deletion, kubepass reports that, and post revokes', async ({ step, proxy, ci }) => {
   const stop = proxy.on({ method: 'DELETE' }, () => ({ raw: 'HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n' }))
   const use = step({ command: 'echo scanned', deadline: '3s' })
   const main = await use.main()
@@ -82,13 +82,13 @@ onEachCi('101 to the deletion is told, and the net revokes', async ({ step, prox
   expect(proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toContain(200)
 })
 
-test('whatever a server does within HTTP: one outcome, and never success without a scan', async () => {
+test('any HTTP behaviour of the server gives one outcome, and never success without a scan', async () => {
   const { info } = { info: clusters.quick }
   const [key, cert] = [readFileSync(info.serverKey), readFileSync(info.serverCert)]
   const samples = fc.sample(behaviours, { numRuns: 12 })
   await Promise.all(
     samples.map((behaviour) =>
-      playOnGithub(async ({ step }) => {
+      runOnGithub(async ({ step }) => {
         const server = await startRandomServer(behaviour, (act) => createServer({ key, cert }, act))
         try {
           const inputs = { server: `https://127.0.0.1:${String(server.port)}`, command: 'echo scanned', deadline: '3s' }

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Ended } from '../hosts/child.ts'
 import { whyNoIsolation } from '../hosts/isolation.ts'
-import { playInTerminal, playOnGithub, playOnGitlab } from './scenario.ts'
+import { runInTerminal, runOnGithub, runOnGitlab } from './scenario.ts'
 
 const ISOLATE = whyNoIsolation() === undefined ? (['auto', 'off'] as const) : (['off'] as const)
 
-/** What a run of the scan gave, on a CI both outputs together. */
+/** The exit code and both streams of a run. */
 interface Said {
   code: number | null
   log: string
@@ -18,30 +18,34 @@ interface Said {
 interface Place {
   /** A folder that the scan can write to. */
   folder: string
-  /** Where the private directory is made. */
+  /** The folder of the private directory. */
   temp: string
   run: (script: string, inputs?: Record<string, string>) => Promise<Said>
 }
 
-type Play = (place: Place) => Promise<void>
+type Scenario = (place: Place) => Promise<void>
 
-/** Not the log, where a line of one output may stand within a line of the other. */
+/** Taken from the streams, not from the log, where a line of one stream may interrupt a line of the other. */
 function saidBy({ code, stdout, stderr }: Ended): Said {
   return { code, log: `${stdout}\n${stderr}` }
 }
 
 const PLACES = {
-  'on GitHub': (play: Play) =>
-    playOnGithub(({ job, step }) =>
-      play({ folder: job.home, temp: job.runnerTemp, run: async (command, inputs) => saidBy(await step({ command, ...inputs }).main()) }),
+  'on GitHub': (scenario: Scenario) =>
+    runOnGithub(({ job, step }) =>
+      scenario({
+        folder: job.home,
+        temp: job.runnerTemp,
+        run: async (command, inputs) => saidBy(await step({ command, ...inputs }).main()),
+      }),
     ),
-  'on GitLab': (play: Play) =>
-    playOnGitlab(({ job, step }) =>
-      play({ folder: job.home, temp: job.tmp, run: async (command, inputs) => saidBy(await step({ command, ...inputs }).main()) }),
+  'on GitLab': (scenario: Scenario) =>
+    runOnGitlab(({ job, step }) =>
+      scenario({ folder: job.home, temp: job.tmp, run: async (command, inputs) => saidBy(await step({ command, ...inputs }).main()) }),
     ),
-  'in a terminal': (play: Play) =>
-    playInTerminal(({ terminal, flags, identityOf }) =>
-      play({
+  'in a terminal': (scenario: Scenario) =>
+    runInTerminal(({ terminal, flags, identityOf }) =>
+      scenario({
         folder: terminal.home,
         temp: terminal.tmp,
         async run(script, inputs) {
@@ -53,14 +57,14 @@ const PLACES = {
     ),
 }
 
-function onEach(name: string, play: (place: Place, isolate: 'auto' | 'off') => Promise<void>): void {
-  for (const [where, playThere] of Object.entries(PLACES))
+function onEach(name: string, scenario: (place: Place, isolate: 'auto' | 'off') => Promise<void>): void {
+  for (const [where, runThere] of Object.entries(PLACES))
     for (const isolate of ISOLATE)
       test(`${where}, isolate: ${isolate}: ${name}`, () =>
-        playThere((place) => play({ ...place, run: (script, inputs) => place.run(script, { isolate, ...inputs }) }, isolate)))
+        runThere((place) => scenario({ ...place, run: (script, inputs) => place.run(script, { isolate, ...inputs }) }, isolate)))
 }
 
-/** Where a program is; undefined where this machine has none. */
+/** The path of a program; undefined if the machine does not have it. */
 function program(name: string, ...askItself: string[]): string | undefined {
   try {
     const [command, ...words] = askItself.length > 0 ? [name, ...askItself] : ['sh', '-c', `command -v ${name}`]
@@ -75,7 +79,7 @@ const python = program('python3', '-c', 'import sys; print(sys.executable)')
 const curl = program('curl')
 const perl = program('perl')
 
-/** Writes the file $1 to an output, each in another way. */
+/** Different ways to write the file $1 to an output. */
 const WAYS: Record<string, string | undefined> = {
   '> /dev/stdout': 'cat "$1" > /dev/stdout',
   '> /dev/stderr': 'cat "$1" > /dev/stderr',
@@ -104,7 +108,7 @@ const WAYS: Record<string, string | undefined> = {
 
 const LINE = 'x'.repeat(1000)
 
-/** Runs each way to write so many lines of 1 kB, and says which lines came. */
+/** Writes this number of lines of 1 kB in each way, and checks the lines that arrive. */
 async function expectEachWay({ folder, run }: Place, lines: number): Promise<void> {
   const ways = Object.entries(WAYS).flatMap(([name, command]) => (command === undefined ? [] : [{ name, command }]))
   const script = ways.flatMap(({ name, command }, index) => [
@@ -124,14 +128,14 @@ async function expectEachWay({ folder, run }: Place, lines: number): Promise<voi
   expect(came).toEqual(ways.map(({ name }) => ({ name, numbers: all })))
 }
 
-// More than a pipe holds.
-onEach('each way to open an output by its name writes to it, whole and in order', (place) => expectEachWay(place, 100))
+// More data than the capacity of a pipe.
+onEach('every way to open /dev/stdout or /dev/stderr writes all lines in order', (place) => expectEachWay(place, 100))
 
 for (const isolate of ISOLATE)
-  test(`isolate: ${isolate}: each way to open an output by its name writes 1 MB to it, whole and in order`, () =>
+  test(`isolate: ${isolate}: every way to open /dev/stdout or /dev/stderr writes 1 MB in order`, () =>
     PLACES['in a terminal']((place) => expectEachWay({ ...place, run: (script) => place.run(script, { isolate }) }, 1000)))
 
-onEach('an output is a pipe to who asks, and has no name in the private directory', async ({ run }) => {
+onEach('the outputs of the scan are pipes without a name in the private directory', async ({ run }) => {
   const { code, log } = await run(
     '[ -p /dev/stdout ] && [ -p /dev/stderr ] && echo pipes; ls -A "$(dirname "$KUBECONFIG")"; [ /dev/stdout -ef /dev/stderr ] || echo two',
   )
@@ -139,18 +143,18 @@ onEach('an output is a pipe to who asks, and has no name in the private director
   expect(log).toMatch(/^pipes\nkubeconfig\ntoken\ntwo$/m)
 })
 
-onEach('a secret is redacted in what comes by /dev/stdout and /dev/stderr', async ({ run }) => {
+onEach('kubepass redacts secrets that the scan writes to /dev/stdout and /dev/stderr', async ({ run }) => {
   const { code, log } = await run(
     'token="$(dirname "$KUBECONFIG")/token"; cat "$token" > /dev/stdout; echo; cat "$token" > /dev/stderr; echo shown',
   )
   expect(code).toBe(0)
-  // That no part of it is to be seen is looked for behind each scenario.
+  // findLeftovers() checks after each scenario that no part of the token is visible.
   expect(log).toMatch(/\.\*\*\*/)
   expect(log).toContain('shown')
 })
 
 for (const isolate of ISOLATE)
-  test(`isolate: ${isolate}: what is written last comes, however the scan ends`, () =>
+  test(`isolate: ${isolate}: the last output of a scan arrives, however the scan ends`, () =>
     PLACES['in a terminal'](async ({ folder, run }) => {
       const [text, megabyte] = [join(folder, 'text'), join(folder, 'megabyte')]
       writeFileSync(text, 'the end\n')
@@ -184,12 +188,12 @@ onEach('max_scan ends a scan that writes to /dev/stdout', async ({ run }) => {
 onEach('a scan that opens its outputs to read from them can still write to them', async ({ run }) => {
   const { code, log } = await run('exec 3< /dev/stdout 4< /dev/stderr; seq 20000; echo "by name" > /dev/stdout; echo seen >&2')
   expect(code).toBe(0)
-  // The order of the two outputs in the log is not fixed.
+  // The log has the two streams in any order.
   expect(log.replace('seen\n', '')).toMatch(/^20000\nby name$/m)
   expect(log).toContain('seen\n')
 })
 
-/** Runs `"$0" "$@"` where these programs cannot be started. */
+/** Runs `"$0" "$@"` where these programs do not exist. */
 function without(...programs: string[]): string {
   const hide = programs.map((path) => `mount --bind /dev/null ${path}`).join(' && ')
   return `exec unshare --user --map-root-user --mount sh -c '${hide} && exec "$0" "$@"' "$0" "$@"`
@@ -198,8 +202,8 @@ function without(...programs: string[]): string {
 if (whyNoIsolation() === undefined) {
   const mkfifo = program('mkfifo') ?? ''
   for (const isolate of ISOLATE)
-    test(`isolate: ${isolate}: without mkfifo the outputs are sockets, and a line says so`, () =>
-      playInTerminal(async ({ terminal, flags, identityOf }) => {
+    test(`isolate: ${isolate}: without mkfifo the scan's outputs are sockets, and a line says so`, () =>
+      runInTerminal(async ({ terminal, flags, identityOf }) => {
         const script = 'echo "by itself"; (echo "by its name" > /dev/stdout) 2>/dev/null || echo refused; [ -S /dev/stdout ] && echo socket'
         const words = ['run', ...flags, '--isolate', isolate, '--token-file', '-', '--', 'bash', '-c', script]
         const { code, stdout, stderr } = await terminal.shell(without(mkfifo), words, { stdin: await identityOf('issuer') })
@@ -208,10 +212,10 @@ if (whyNoIsolation() === undefined) {
         expect(readdirSync(terminal.tmp)).toEqual([])
       }))
 
-  // Node.js gives a socket as standard input, by which bash without SHLVL takes itself for a remote shell.
+  // Node.js gives a socket as standard input. With that and without SHLVL, bash takes itself for a remote shell.
   for (const isolate of ISOLATE)
-    test(`isolate: ${isolate}: no shell that kubepass starts reads a file of the user's, also where /bin/sh is bash`, () =>
-      playInTerminal(async ({ terminal, flags, identityOf }) => {
+    test(`isolate: ${isolate}: no shell that kubepass starts reads a start-up file of the user, also where /bin/sh is bash`, () =>
+      runInTerminal(async ({ terminal, flags, identityOf }) => {
         const aside = mkdtempSync(join(tmpdir(), 'kubepass-token-'))
         try {
           const token = join(aside, 'token')

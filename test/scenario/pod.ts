@@ -8,13 +8,13 @@ import type { Proxy } from '../cluster/proxy.ts'
 
 const FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount'
 
-/** The file that a Pod has its token in. */
+/** The path of a Pod's token. */
 export const POD_TOKEN = `${FOLDER}/token`
 
 const UNSHARE = ['--map-root-user', '--mount']
 const NSENTER = '--user --mount --preserve-credentials --target'
 
-/** Why no Pod can be played here; undefined where one can. */
+/** Why this machine cannot simulate a Pod; undefined if it can. */
 export function whyNoPod(): string | undefined {
   try {
     execFileSync('unshare', [...UNSHARE, 'true'], { stdio: 'pipe' })
@@ -24,13 +24,13 @@ export function whyNoPod(): string | undefined {
   }
 }
 
-/** Runs `"$0" "$@"` in the Pod that the variables name. */
+/** Runs `"$0" "$@"` in the Pod of the variables. */
 export const IN_POD = `exec nsenter ${NSENTER} "$POD_PID" "$0" "$@"`
 
 /** The same, as an ordinary user. */
 export const IN_POD_AS_USER = `exec nsenter ${NSENTER} "$POD_PID" unshare --user --map-user=1000 --map-group=1000 "$0" "$@"`
 
-/** Namespaces in which /var/run is that of a container with a ServiceAccount's token; it is gone with its last process. */
+/** Namespaces in which /var/run is that of a container with a ServiceAccount token. They end with their last process. */
 export class Pod implements AsyncDisposable {
   readonly #holder: ChildProcessWithoutNullStreams
 
@@ -48,7 +48,7 @@ export class Pod implements AsyncDisposable {
     return pod
   }
 
-  /** As the kubelet does, from outside. */
+  /** Replaces the token from outside, as the kubelet does. */
   write(name: 'token' | 'ca.crt', text: string): void {
     const root = `/proc/${String(this.#holder.pid)}/root`
     writeFileSync(
@@ -57,7 +57,7 @@ export class Pod implements AsyncDisposable {
     )
   }
 
-  /** What the kubelet sets in every container, and which Pod this is. */
+  /** The variables that the kubelet sets in every container, and the id of this Pod. */
   variables({ url }: Proxy): Record<string, string> {
     const { hostname, port } = new URL(url)
     return { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port, POD_PID: String(this.#holder.pid) }
@@ -84,7 +84,7 @@ export function programInPod(path: string): string {
   return path
 }
 
-/** The action as an ARC runner starts it, in the Pod. A signal reaches node itself, for all that is run becomes one process. */
+/** The action as an ARC runner starts it, in the Pod. A signal reaches node itself, because every program before it uses exec. */
 export function actionInPod(folder: string, variables: Record<string, string> = {}): string {
   const root = fileURLToPath(new URL('../../', import.meta.url))
   mkdirSync(folder, { recursive: true })

@@ -5,9 +5,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { CredentialState, RunState } from '../../src/state/run-state.ts'
 import { admin } from '../cluster/admin.ts'
 import { resign } from '../cluster/token.ts'
-import { clusters, type GithubScene, killWhileScanning, ONE_SECRET, onEachCi, onGithub, TOKEN, WHOAMI } from './scenario.ts'
+import { clusters, type GithubFixture, killWhileScanning, ONE_SECRET, onEachCi, onGithub, TOKEN, WHOAMI } from './scenario.ts'
 
-type Use = ReturnType<GithubScene['step']>
+type Use = ReturnType<GithubFixture['step']>
 
 function stateOf(use: Use): RunState {
   return JSON.parse(use.state['run_state'] ?? '') as RunState
@@ -21,14 +21,14 @@ async function withForged(use: Use, change: Partial<Record<keyof RunState, unkno
   return post
 }
 
-/** One boundSecret in the list is another one; behind the first, one is added. */
+/** Changes one credential of the run state, or adds one after the first. */
 function withBoundSecret(use: Use, at: number, boundSecret: object | undefined): unknown[] {
   const { credentials } = stateOf(use)
   return credentials.toSpliced(at, at === 0 ? 1 : 0, { ...credentials[0], boundSecret } as CredentialState)
 }
 
 onEachCi(
-  'a token without an id, as before Kubernetes 1.30: post knows it by its Secret, revokes and proves',
+  'post recognises a token without an id, as before Kubernetes 1.30, by its bound Secret, revokes and proves',
   async ({ info, step, proxy }) => {
     proxy.on({ method: 'POST', path: TOKEN, when: 'after' }, ({ responseBody }) => {
       const answer = JSON.parse(responseBody) as { status: { token: string } }
@@ -42,11 +42,11 @@ onEachCi(
     expect(post.code).toBe(0)
     expect(post.log).toMatch(/Credential: revoked .*, proven dead/)
   },
-  // The scan holds the output; the runner waits for that in vain.
+  // The scan keeps the output open, for which the runner waits in vain.
   { github: { patience: { drain: 200 } }, gitlab: { patience: { drain: 200 } } },
 )
 
-onGithub('a forged run state moves post to nothing', async ({ info, step, proxy, job }) => {
+onGithub('post does not act on a forged run state', async ({ info, step, proxy, job }) => {
   const use = step()
   await use.main()
   const victim = join(job.home, 'kubepass-0123456789abcdef')
@@ -71,16 +71,16 @@ onGithub('a forged run state moves post to nothing', async ({ info, step, proxy,
   expect(proxy.exchanges.length).toBe(before)
   expect(job.idTokens.tokens).toHaveLength(1)
 
-  // The right names with another directory: revoked, but nothing of others is removed.
+  // With the right names and another directory, post revokes, but does not remove the directory.
   const post = await withForged(use, { directory: victim })
   expect(post.code).toBe(0)
   rmSync(join(victim, 'precious'))
-  // The API server hears of its own deletions a moment later.
+  // The API server's cache sees a deletion a moment later.
   while ((await admin(info).whoami(proxy.tokens[0] ?? '')).status !== 401) await delay(20)
   await use.post()
 })
 
-onGithub('a link in place of the directory is not followed', async ({ step, job }) => {
+onGithub('post does not follow a link in place of the private directory', async ({ step, job }) => {
   const use = step({ prove: 'off' })
   await use.main()
   const { directory } = stateOf(use)
@@ -93,7 +93,7 @@ onGithub('a link in place of the directory is not followed', async ({ step, job 
   rmSync(directory)
 })
 
-onGithub('without the token nothing is proven, and that is said', async ({ step }) => {
+onGithub('post without the saved token proves nothing, and says so', async ({ step }) => {
   const use = step()
   await use.main()
   rmSync(join(stateOf(use).directory, 'token'))
@@ -102,7 +102,7 @@ onGithub('without the token nothing is proven, and that is said', async ({ step 
   expect(post.log).toMatch(/Credential: revoked 20.*Z, not proven; dead by 20/)
 })
 
-onGithub('nor by the token of another run', async ({ step, proxy }) => {
+onGithub('post does not use the token of another run for the proof', async ({ step, proxy }) => {
   const [one, two] = [step(), step()]
   await one.main()
   await two.main()
@@ -113,7 +113,7 @@ onGithub('nor by the token of another run', async ({ step, proxy }) => {
   expect((await two.post()).log).toContain('proven dead')
 })
 
-onGithub('prove: post leaves the proof, and nothing else, to post', async ({ step, proxy, job }) => {
+onGithub('with prove: post main leaves only the proof to post', async ({ step, proxy, job }) => {
   const use = step({ command: 'true', prove: 'post', proof_samples: '5' })
   const main = await use.main()
   expect(main.code).toBe(0)
@@ -125,13 +125,13 @@ onGithub('prove: post leaves the proof, and nothing else, to post', async ({ ste
   expect(job.phases).toHaveLength(2)
 })
 
-onEachCi('prove: off claims no proof', async ({ step }) => {
+onEachCi('with prove: off kubepass reports no proof', async ({ step }) => {
   const main = await step({ command: 'true', prove: 'off' }).main()
   expect(main.log).toMatch(/Credential: revoked .*, not proven/)
 })
 
 onEachCi(
-  'the real API server believes the token for up to 10 s; the proof waits for it',
+  'the proof waits up to 10 s until the cache of the API server has forgotten the token',
   async ({ step, proxy }) => {
     const main = await step({ command: 'kubectl get ns kubepass -o name' }).main()
     expect(main.code).toBe(0)
@@ -143,14 +143,14 @@ onEachCi(
   { cluster: 'real' },
 )
 
-onGithub('post asks for an identity of its own', async ({ step, job }) => {
+onGithub('post requests a new ID token', async ({ step, job }) => {
   const use = step()
   await use.main()
   await use.post()
   expect(job.idTokens.tokens).toHaveLength(2)
 })
 
-onGithub('post goes on when the certificate file is gone, if main has revoked', async ({ info, step, job }) => {
+onGithub('post succeeds without the CA file if main has revoked', async ({ info, step, job }) => {
   const ca = join(job.workspace, 'ca.crt')
   const { readFileSync } = await import('node:fs')
   writeFileSync(ca, readFileSync(info.ca))
@@ -162,9 +162,9 @@ onGithub('post goes on when the certificate file is gone, if main has revoked', 
   expect(post.annotations[0]?.message).toMatch(/It was revoked 20.*could not be asked/)
 })
 
-onEachCi("a gateway's 401 proves nothing, and the count begins anew", async ({ step, proxy }) => {
+onEachCi("a gateway's 401 does not count as a proof, and the count of refusals starts again", async ({ step, proxy }) => {
   let asked = 0
-  // The first is the verification, the third the second sample.
+  // The first review is the verification, the third is the second sample of the proof.
   proxy.on({ method: 'POST', path: WHOAMI }, () => {
     asked += 1
     return asked === 3 ? { status: 401, headers: { 'content-type': 'text/html' }, body: 'log in' } : undefined
@@ -174,7 +174,7 @@ onEachCi("a gateway's 401 proves nothing, and the count begins anew", async ({ s
   expect(asked).toBe(6)
 })
 
-onGithub('post needs nothing that only main needed', async ({ step, job }) => {
+onGithub('post ignores wrong values of inputs that only main needs', async ({ step, job }) => {
   const folder = join(job.workspace, 'reports')
   mkdirSync(folder)
   const use = step({ evidence: join(folder, 'evidence.json') })
@@ -186,10 +186,10 @@ onGithub('post needs nothing that only main needed', async ({ step, job }) => {
   expect(post.annotations).toMatchObject([{ message: expect.stringContaining('evidence file could not be written') as unknown }])
 })
 
-onGithub('a token behind a link, or of another owner, is not read', async ({ step, proxy, job }) => {
+onGithub('post does not read a token file that is a link or belongs to another user', async ({ step, proxy, job }) => {
   for (const spoil of [
     (file: string) => (renameSync(file, join(job.home, 'token')), symlinkSync(join(job.home, 'token'), file)),
-    // Only root can give a file away.
+    // Only root can change the owner of a file.
     (file: string) => (process.getuid?.() === 0 ? chownSync(file, 1, 1) : rmSync(file)),
   ]) {
     const use = step()
@@ -203,7 +203,7 @@ onGithub('a token behind a link, or of another owner, is not read', async ({ ste
   expect(proxy.tokens).toHaveLength(2)
 })
 
-onGithub('a run state of another server is not believed, and our own files go all the same', async ({ step, proxy }) => {
+onGithub('post rejects a run state with another server, and removes its files all the same', async ({ step, proxy }) => {
   const use = step()
   await use.main()
   const before = proxy.exchanges.length

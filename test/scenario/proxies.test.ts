@@ -5,27 +5,30 @@ import { join } from 'node:path'
 import type { Proxy } from '../cluster/proxy.ts'
 import { within } from '../hosts/child.ts'
 import type { GithubJob } from '../hosts/github.ts'
-import { leaks } from '../oracle.ts'
+import { leaks } from '../leftovers.ts'
 import { Gateway, type Behaviour } from './gateway.ts'
-import { allPlayed, clusters, onGithub, playOnGithub, type GithubScene } from './scenario.ts'
+import { allDone, clusters, onGithub, runOnGithub, type GithubFixture } from './scenario.ts'
 
-/** Plays, side by side, each with a proxy of its own. */
-async function eachOnGithub<T>(cases: readonly T[], play: (one: T, scene: GithubScene, gateway: Gateway) => Promise<void>): Promise<void> {
-  const plays = cases.map((one) =>
-    playOnGithub(async (scene) => {
+/** Runs the cases at the same time, each with its own proxy. */
+async function eachOnGithub<T>(
+  cases: readonly T[],
+  scenario: (one: T, fixture: GithubFixture, gateway: Gateway) => Promise<void>,
+): Promise<void> {
+  const runs = cases.map((one) =>
+    runOnGithub(async (fixture) => {
       using gateway = await Gateway.start()
-      await play(one, scene, gateway)
+      await scenario(one, fixture, gateway)
     }),
   )
-  await allPlayed(plays)
+  await allDone(runs)
 }
 
-/** Only a proxy finds this host: no variable sends a loopback address to one. */
+/** A host that only a proxy can resolve. A loopback address would not do: no variable sends it to a proxy. */
 function elsewhere(url: string): string {
   return url.replace('127.0.0.1', 'kubernetes.test')
 }
 
-/** The inputs of a step whose API server is such a host. */
+/** The inputs of a step whose API server has this host. */
 function serverElsewhere({ url }: Proxy): Record<string, string> {
   return { server: elsewhere(url), audience: url }
 }
@@ -34,7 +37,7 @@ const idTokensElsewhere = { variables: ({ idTokens }: GithubJob) => ({ ACTIONS_I
 
 const PASSWORD = 'p@ss/word-of-the-proxy-4711'
 
-/** A proxy's URL with a name and the password, written as it must be. */
+/** The URL of a proxy with a user name and the password, percent-encoded. */
 function withPassword(url: string): string {
   const { host } = new URL(url)
   return `http://scanner:${encodeURIComponent(PASSWORD)}@${host}`
@@ -42,15 +45,15 @@ function withPassword(url: string): string {
 
 const otherCertificate = { key: readFileSync(clusters.quick.clientKey), cert: readFileSync(clusters.quick.clientCert) }
 
-test('HTTPS_PROXY and https_proxy are used for all that goes out, but for loopback and what NO_PROXY names', async () => {
+test('all requests use HTTPS_PROXY or https_proxy, except those to loopback addresses and to hosts in NO_PROXY', async () => {
   const cases: { variables: (url: string) => Record<string, string>; server: boolean; idTokens: boolean }[] = [
     { variables: (url) => ({ HTTPS_PROXY: url }), server: true, idTokens: true },
     { variables: (url) => ({ https_proxy: url.replace('http://', '') }), server: true, idTokens: false },
     { variables: (url) => ({ https_proxy: url, NO_PROXY: 'example.com, netes.test, kubernetes.test:1' }), server: false, idTokens: true },
     { variables: (url) => ({ HTTPS_PROXY: url, https_proxy: 'http://127.0.0.1:1' }), server: false, idTokens: false },
   ]
-  const plays = cases.map(({ variables, server, idTokens }) =>
-    playOnGithub(
+  const runs = cases.map(({ variables, server, idTokens }) =>
+    runOnGithub(
       async ({ step, proxy, job }) => {
         using gateway = await Gateway.start()
         const use = step(server ? serverElsewhere(proxy) : {}, variables(gateway.url))
@@ -66,10 +69,10 @@ test('HTTPS_PROXY and https_proxy are used for all that goes out, but for loopba
       idTokens ? idTokensElsewhere : {},
     ),
   )
-  await allPlayed(plays)
+  await allDone(runs)
 })
 
-test('what NO_PROXY names is not sent to the proxy, by the one or by the other', async () => {
+test('kubepass sends no request for a host in NO_PROXY to the proxy, whatever the form of the entry', async () => {
   await eachOnGithub(['kubernetes.test', '.TEST', '*'], async (NO_PROXY, { step, proxy }, gateway) => {
     const main = await step(
       { ...serverElsewhere(proxy), deadline: '1s', command: 'echo ran' },
@@ -81,7 +84,7 @@ test('what NO_PROXY names is not sent to the proxy, by the one or by the other',
   })
 })
 
-test('a proxy that is neither http nor https is an error before anything is sent to the host behind it', async () => {
+test('a proxy URL that is neither http nor https is an error before any request to the host', async () => {
   await eachOnGithub(['socks5://', 'socks5h://', 'ftp://'], async (scheme, { step, proxy, job }, gateway) => {
     const HTTPS_PROXY = gateway.url.replace('http://', scheme)
     const main = await step({ ...serverElsewhere(proxy), command: 'echo ran' }, { HTTPS_PROXY }).main()
@@ -90,17 +93,17 @@ test('a proxy that is neither http nor https is an error before anything is sent
       expect.stringMatching(/^HTTPS_PROXY names a proxy for "kubernetes\.test:\d+" that is neither http nor https\.\n/),
     ])
     expect([proxy.exchanges, gateway.targets, job.idTokens.tokens]).toEqual([[], [], []])
-    // Where no proxy is needed it does not matter.
+    // The URL does not matter if the host needs no proxy.
     expect((await step({ command: 'true' }, { HTTPS_PROXY }).main()).code).toBe(0)
   })
 })
 
-test("a proxy's password reaches the proxy, and neither the log nor the scan, unless pass_env says so", async () => {
+test("a proxy's password reaches the proxy, but not the log, and the scan only through pass_env", async () => {
   const cases = [false, true]
   await eachOnGithub(cases, async (passed, { step, job, proxy }, gateway) => {
     const evidence = join(job.workspace, 'evidence.json')
     const HTTPS_PROXY = withPassword(gateway.url)
-    // What a hash says is no text that the redactor could hide.
+    // The scan prints a hash, because the redactor would hide the text.
     const command = 'env; cat "$KUBECONFIG"; printf "%s\\n" "$HTTPS_PROXY"; printf "%s" "$HTTPS_PROXY" | sha256sum'
     const main = await step(
       { ...serverElsewhere(proxy), command, evidence, ...(passed ? { pass_env: 'HTTPS_PROXY' } : {}) },
@@ -118,7 +121,7 @@ test("a proxy's password reaches the proxy, and neither the log nor the scan, un
   })
 })
 
-test('a proxy variable that is no URL is an error before anything is sent, and not shown', async () => {
+test('a proxy variable that is not a URL is an error before any request, which does not show the value', async () => {
   const wrong = [PASSWORD, `100%${PASSWORD.replace('/', '')}`, `4711/${PASSWORD}`].map((text) => `http://scanner:${text}@127.0.0.1:1`)
   await eachOnGithub(wrong, async (HTTPS_PROXY, { step, proxy, job }) => {
     const main = await step({ command: 'echo ran' }, { HTTPS_PROXY }).main()
@@ -138,7 +141,7 @@ const BROKEN: { behaviour: Behaviour; reason: RegExp; heals: boolean }[] = [
   { behaviour: 'cut', reason: /ECONNRESET\.\nCheck server, and proxy_url or HTTPS_PROXY/, heals: true },
 ]
 
-test('a proxy that fails: nothing was sent, and that is known; once is healed', async () => {
+test('after a failure of the proxy kubepass knows that it sent nothing, and it retries', async () => {
   await eachOnGithub(BROKEN, async ({ behaviour, reason, heals }, { step, proxy }, gateway) => {
     gateway.behaviour = behaviour
     const use = step({ command: 'echo ran', proxy_url: gateway.url, deadline: '3s' })
@@ -149,7 +152,7 @@ test('a proxy that fails: nothing was sent, and that is known; once is healed', 
     expect(main.messages.at(-1)).toMatch(reason)
     expect(main.log).not.toContain('\nran\n')
     expect(proxy.exchanges).toEqual([])
-    // Where no connection came about, nothing can have been created.
+    // Without a connection nothing can have been created.
     expect(main.messages).toHaveLength(1)
     gateway.behaviour = 'tunnel'
     expect((await use.post()).code).toBe(0)
@@ -163,33 +166,33 @@ test('a proxy that fails: nothing was sent, and that is known; once is healed', 
   })
 })
 
-test('a proxy that ends TLS itself hears nothing, whoever it plays', async () => {
+test('kubepass sends nothing to a proxy that ends TLS, neither for the API server nor for GitHub', async () => {
   const cases = ['the API server', 'the ID token service'] as const
-  const plays = cases.map((played) =>
-    playOnGithub(
+  const runs = cases.map((target) =>
+    runOnGithub(
       async ({ step, proxy, job }) => {
         using gateway = await Gateway.start()
         gateway.behaviour = otherCertificate
         const main =
-          played === 'the API server'
+          target === 'the API server'
             ? await step({ command: 'echo ran', proxy_url: gateway.url }).main()
             : await step({ command: 'echo ran' }, { HTTPS_PROXY: gateway.url }).main()
-        expect(main.code).toBe(played === 'the API server' ? 83 : 81)
+        expect(main.code).toBe(target === 'the API server' ? 83 : 81)
         expect(main.messages[0]).toMatch(
-          played === 'the API server' ? /does not verify: give the CA .* as certificate_authority/ : /gave no ID token: INVALID_PURPOSE/,
+          target === 'the API server' ? /does not verify: give the CA .* as certificate_authority/ : /gave no ID token: INVALID_PURPOSE/,
         )
         expect(gateway.targets).toHaveLength(1)
         expect(gateway.heard).toBe('')
         expect(proxy.exchanges).toEqual([])
-        expect(job.idTokens.tokens).toHaveLength(played === 'the API server' ? 1 : 0)
+        expect(job.idTokens.tokens).toHaveLength(target === 'the API server' ? 1 : 0)
       },
-      played === 'the API server' ? {} : idTokensElsewhere,
+      target === 'the API server' ? {} : idTokensElsewhere,
     ),
   )
-  await allPlayed(plays)
+  await allDone(runs)
 })
 
-onGithub('a proxy that ends TLS behind the first call: the bearer does not follow', async ({ step, proxy }) => {
+onGithub('kubepass sends no token to a proxy that starts to end TLS after the first request', async ({ step, proxy }) => {
   using gateway = await Gateway.start()
   proxy.on({ method: 'POST', path: /\/token$/, when: 'after', times: 1 }, ({ status, responseBody }) => {
     gateway.behaviour = otherCertificate

@@ -6,12 +6,12 @@ import { join } from 'node:path'
 import type { AddressInfo } from 'node:net'
 import { admin } from '../cluster/admin.ts'
 import { claimsOf, resign } from '../cluster/token.ts'
-import { ONE_SECRET, onEachCi, onGithub, SECRETS, status, TOKEN, WHOAMI, type GithubScene } from './scenario.ts'
+import { ONE_SECRET, onEachCi, onGithub, SECRETS, status, TOKEN, WHOAMI, type GithubFixture } from './scenario.ts'
 
 const unauthorized = status(401, 'Unauthorized', 'Unauthorized')
 
 onGithub(
-  'no permission to request ID tokens: the line to add',
+  'the error about the missing permission for ID tokens has the lines to add',
   async ({ step, proxy }) => {
     for (const inputs of [{}, { identity: 'github-oidc' }]) {
       const main = await step({ command: 'true', ...inputs }).main()
@@ -24,7 +24,7 @@ onGithub(
 )
 
 onGithub(
-  'an ID token that the cluster does not take: its claims are shown, quoted',
+  'the error about an ID token that the API server rejects shows its claims, quoted',
   async ({ info, step, job }) => {
     const main = await step({ command: 'true', audience: 'somewhere-else' }).main()
     expect(main.code).toBe(82)
@@ -46,7 +46,7 @@ onGithub(
   { claims: { ref: 'refs/heads/x\n::error::pwned ##[group]' } },
 )
 
-onGithub("the ID token's service fails", async ({ step, job, proxy }) => {
+onGithub('an error of the ID token service is an error of main', async ({ step, job, proxy }) => {
   job.idTokens.instead = () => ({ status: 403, body: '{}' })
   const main = await step({ command: 'true' }).main()
   expect(main.code).toBe(81)
@@ -55,7 +55,7 @@ onGithub("the ID token's service fails", async ({ step, job, proxy }) => {
 })
 
 onGithub(
-  'hostile names in the environment reach nobody as commands',
+  'hostile names in the environment have no effect as workflow commands',
   async ({ step }) => {
     const main = await step({ command: 'true' }).main()
     expect(main.code).toBe(0)
@@ -65,14 +65,14 @@ onGithub(
   { repository: 'octo-org/`x`|##[error]y', job: 'scan"\n::error::pwned' },
 )
 
-onEachCi('a CA that did not sign: nothing is sent', async ({ info, step, proxy }) => {
+onEachCi('kubepass sends nothing to a server whose certificate another CA signed', async ({ info, step, proxy }) => {
   const main = await step({ command: 'true', certificate_authority: info.otherCA }).main()
   expect(main.code).toBe(83)
   expect(main.messages.at(-1)).toMatch(/certificate does not verify: give the CA of this API server/)
   expect(proxy.exchanges).toEqual([])
 })
 
-onEachCi('a name that is not in the certificate, and tls_server_name that is', async ({ step, proxy }) => {
+onEachCi('kubepass rejects a host that is not in the certificate, unless tls_server_name is', async ({ step, proxy }) => {
   const wrong = await step({ command: 'true', tls_server_name: 'other.test' }).main()
   expect(wrong.code).toBe(83)
   expect(proxy.exchanges).toEqual([])
@@ -81,7 +81,7 @@ onEachCi('a name that is not in the certificate, and tls_server_name that is', a
   expect(right.code).toBe(0)
 })
 
-onEachCi('a server that is not there', async ({ step }) => {
+onEachCi('a server that does not listen is an error', async ({ step }) => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -91,7 +91,7 @@ onEachCi('a server that is not there', async ({ step }) => {
   expect(main.messages.at(-1)).toMatch(/No answer from 127\.0\.0\.1:\d+ to POST .*: ECONNREFUSED/)
 })
 
-onEachCi('an answer that is not from an API server is called that', async ({ step, proxy }) => {
+onEachCi('the error says that an answer is not from an API server', async ({ step, proxy }) => {
   for (const answer of [
     { status: 401, headers: { 'content-type': 'text/html' }, body: '<h1>::error::log in</h1>' },
     { status: 307, headers: { location: 'https://elsewhere.example.com/' }, body: '' },
@@ -101,7 +101,7 @@ onEachCi('an answer that is not from an API server is called that', async ({ ste
     const main = await step({ command: 'true' }).main()
     expect([82, 83]).toContain(main.code)
     expect(main.messages.join()).not.toContain('log in')
-    expect(main.log).toMatch(/gateway|Redirects are not followed/)
+    expect(main.log).toMatch(/gateway|kubepass follows no redirect/)
     stop()
   }
 })
@@ -116,8 +116,8 @@ for (const [issuer, code, rule] of [
   ['without-delete', 86, /resources: \["secrets"\], verbs: \["delete"\]/],
 ] as const) {
   onEachCi(
-    `403 for an issuer ${issuer.replace('-', ' ')}: the missing RBAC rule is named`,
-    async ({ info, step, proxy, identityOf, excuse }) => {
+    `the hint for a 403 names the RBAC rule that an issuer ${issuer.replace('-', ' ')} lacks`,
+    async ({ info, step, proxy, identityOf, allowLeftover }) => {
       const token = await identityOf(issuer)
       const use = step({ command: 'echo ran', token, deadline: '10s' })
       const main = await use.main()
@@ -130,19 +130,19 @@ for (const [issuer, code, rule] of [
         expect(main.log).not.toContain('\nran\n')
         return
       }
-      // It dies by itself: both say when, and fail.
+      // The token cannot be revoked: main and post say when it expires, and fail.
       expect(main.messages.at(-1)).toMatch(/could not be revoked\. It is dead by 20.*Z at the latest/)
       expect(main.log).toContain(' exit code 0, ')
       expect(post.code).toBe(86)
       const name = (JSON.parse(proxy.seen('POST', SECRETS)[0]?.responseBody ?? '') as { metadata: { name: string } }).metadata.name
-      excuse(/^$/)
+      allowLeftover(/^$/)
       await admin(info).delete(`/api/v1/namespaces/kubepass/secrets/${name}`)
     },
     { idToken: false },
   )
 }
 
-onEachCi('401 and 403 on each call, as a cluster words them', async ({ step, proxy }) => {
+onEachCi('a 401 or 403 to each request is an error, and post revokes what exists', async ({ step, proxy }) => {
   for (const [method, path, expected] of [
     ['POST', SECRETS, 82],
     ['POST', TOKEN, 82],
@@ -150,39 +150,42 @@ onEachCi('401 and 403 on each call, as a cluster words them', async ({ step, pro
     ['DELETE', ONE_SECRET, 86],
   ] as const) {
     for (const answer of [unauthorized, status(403, 'Forbidden', "forbidden: ValidatingAdmissionPolicy 'x' denied request")]) {
-      // A 403 says that the token was recognised: nothing to refuse.
+      // A 403 to the review means that the API server authenticated the token, so it is no error.
       if (path === WHOAMI && answer.status === 403) continue
       const stop = proxy.on({ method, path, times: path === WHOAMI ? 1 : Infinity }, () => answer)
       const use = step({ command: 'true' })
       const main = await use.main()
       expect([method, path, answer.status, main.code]).toEqual([method, path, answer.status, expected])
       stop()
-      // The net mends what main could not.
+      // Post revokes what main could not.
       expect((await use.post()).code).toBe(0)
     }
   }
 })
 
-onGithub('a wrong uid gives 409: another Secret of the same name is not deleted', async ({ info, step, proxy }) => {
-  const { create, delete: remove, get } = admin(info)
-  const use = step()
-  await use.main()
-  const { name } = (JSON.parse(proxy.seen('POST', SECRETS)[0]?.responseBody ?? '') as { metadata: { name: string } }).metadata
-  const where = '/api/v1/namespaces/kubepass/secrets'
-  await remove(`${where}/${name}`)
-  await create(where, { metadata: { name } })
-  const post = await use.post()
-  expect(proxy.seen('DELETE', ONE_SECRET)).toMatchObject([{ status: 409 }])
-  expect(post.code).toBe(0)
-  expect(post.log).toContain('is not there: it was never created, or somebody else deleted it')
-  expect(post.log).toMatch(/its Secret was not there, proven dead/)
-  expect((await get(`${where}/${name}`)).status).toBe(200)
-  await remove(`${where}/${name}`)
-})
+onGithub(
+  'kubepass does not delete another Secret of the same name, for which the API server answers 409',
+  async ({ info, step, proxy }) => {
+    const { create, delete: remove, get } = admin(info)
+    const use = step()
+    await use.main()
+    const { name } = (JSON.parse(proxy.seen('POST', SECRETS)[0]?.responseBody ?? '') as { metadata: { name: string } }).metadata
+    const where = '/api/v1/namespaces/kubepass/secrets'
+    await remove(`${where}/${name}`)
+    await create(where, { metadata: { name } })
+    const post = await use.post()
+    expect(proxy.seen('DELETE', ONE_SECRET)).toMatchObject([{ status: 409 }])
+    expect(post.code).toBe(0)
+    expect(post.log).toContain('is not there: it was never created, or somebody else deleted it')
+    expect(post.log).toMatch(/its Secret was not there, proven dead/)
+    expect((await get(`${where}/${name}`)).status).toBe(200)
+    await remove(`${where}/${name}`)
+  },
+)
 
 onEachCi(
-  'best-effort: an unbound token is used, and never called revoked',
-  async ({ step, proxy, identityOf, excuse }) => {
+  'with revocation: best-effort kubepass uses an unbound token, and never reports it as revoked',
+  async ({ step, proxy, identityOf, allowLeftover }) => {
     const use = step({
       command: 'echo ran',
       token: await identityOf('without-secrets'),
@@ -198,12 +201,12 @@ onEachCi(
     const post = await use.post()
     expect(post.code).toBe(0)
     expect(proxy.seen('DELETE', /./)).toEqual([])
-    excuse(/^token 1 still lives$/)
+    allowLeftover(/^token 1 still lives$/)
   },
   { idToken: false },
 )
 
-onEachCi('a life longer than asked is an error, and the token is revoked', async ({ info, step, proxy }) => {
+onEachCi('a token that lives longer than requested is an error, and kubepass revokes it', async ({ info, step, proxy }) => {
   proxy.on({ method: 'POST', path: TOKEN, when: 'after' }, ({ responseBody }) => {
     const answer = JSON.parse(responseBody) as { status: { token: string } }
     answer.status.token = resign(
@@ -221,14 +224,14 @@ onEachCi('a life longer than asked is an error, and the token is revoked', async
   expect(main.log).toMatch(/Credential: revoked /)
 })
 
-onEachCi('a life shorter than asked is a warning', async ({ step, proxy }) => {
+onEachCi('a token that lives shorter than requested is a warning', async ({ step, proxy }) => {
   proxy.shortTokens(300)
   const main = await step({ command: 'echo ran' }).main()
   expect(main.code).toBe(0)
   expect(main.messages[0]).toContain('lives 300 s, shorter than the 900 s')
 })
 
-onEachCi('the token of somebody else is an error', async ({ info, step, proxy }) => {
+onEachCi('a token of another ServiceAccount is an error', async ({ info, step, proxy }) => {
   proxy.on({ method: 'POST', path: TOKEN, when: 'after' }, ({ responseBody }) => {
     const answer = JSON.parse(responseBody) as { status: { token: string } }
     answer.status.token = resign(
@@ -245,7 +248,7 @@ onEachCi('the token of somebody else is an error', async ({ info, step, proxy })
 })
 
 onEachCi(
-  'a ServiceAccount that does not exist',
+  'a ServiceAccount that does not exist is an error with a hint',
   async ({ step, identityOf }) => {
     const main = await step({ command: 'true', service_account: 'kubepass/nobody', token: await identityOf('issuer') }).main()
     expect(main.code).toBe(82)
@@ -253,14 +256,14 @@ onEachCi(
   { idToken: false },
 )
 
-onEachCi('a cluster older than 1.28', async ({ step, proxy }) => {
+onEachCi('a cluster older than Kubernetes 1.28 is an error', async ({ step, proxy }) => {
   proxy.on({ method: 'POST', path: WHOAMI }, () => ({ status: 404, headers: { 'content-type': 'text/plain' }, body: '404 page not found' }))
   const main = await step({ command: 'true' }).main()
   expect(main.code).toBe(82)
   expect(main.messages[0]).toContain('needs Kubernetes 1.28')
 })
 
-onEachCi('a DELETE that a gateway answers is no revocation', async ({ step, proxy }) => {
+onEachCi("a gateway's answer to the DELETE does not count as a revocation", async ({ step, proxy }) => {
   const stop = proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => ({
     status: 200,
     headers: { 'content-type': 'text/html' },
@@ -274,7 +277,7 @@ onEachCi('a DELETE that a gateway answers is no revocation', async ({ step, prox
   expect((await use.post()).log).toMatch(/revoked .*, proven dead|revoked /)
 })
 
-onEachCi('a failed revocation with best-effort is a warning', async ({ step, proxy }) => {
+onEachCi('with revocation: best-effort a failed revocation is a warning', async ({ step, proxy }) => {
   const stop = proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => unauthorized)
   const use = step({ command: 'exit 4', revocation: 'best-effort' })
   const main = await use.main()
@@ -284,16 +287,19 @@ onEachCi('a failed revocation with best-effort is a warning', async ({ step, pro
   expect((await use.post()).code).toBe(0)
 })
 
-onEachCi('best-effort: a lost answer, then a refusal: what may have been created is deleted', async ({ step, proxy }) => {
-  let tries = 0
-  proxy.on({ method: 'POST', path: SECRETS, when: 'after' }, () => ((tries += 1) === 1 ? 'reset' : status(403, 'Forbidden', 'no')))
-  const use = step({ command: 'true', revocation: 'best-effort' })
-  expect((await use.main()).code).toBe(82)
-  expect((await use.post()).code).toBe(0)
-  expect(proxy.seen('DELETE', ONE_SECRET)[0]?.status).toBe(200)
-})
+onEachCi(
+  'with revocation: best-effort, after a lost answer and a refusal, kubepass deletes the Secret that may exist',
+  async ({ step, proxy }) => {
+    let tries = 0
+    proxy.on({ method: 'POST', path: SECRETS, when: 'after' }, () => ((tries += 1) === 1 ? 'reset' : status(403, 'Forbidden', 'no')))
+    const use = step({ command: 'true', revocation: 'best-effort' })
+    expect((await use.main()).code).toBe(82)
+    expect((await use.post()).code).toBe(0)
+    expect(proxy.seen('DELETE', ONE_SECRET)[0]?.status).toBe(200)
+  },
+)
 
-onGithub('a revocation has one time, however often it is asked for', async ({ step, proxy, job }) => {
+onGithub('the evidence keeps the time of the first revocation', async ({ step, proxy, job }) => {
   const evidence = join(job.workspace, 'evidence.json')
   const use = step({ command: 'true', evidence })
   await use.main()
@@ -304,7 +310,7 @@ onGithub('a revocation has one time, however often it is asked for', async ({ st
 })
 
 onEachCi(
-  'a revocation that fails beats the exit code of the scan, and an evidence file that cannot be written hides it not',
+  'a failed revocation determines the exit code, even if the scan fails and the evidence file cannot be written',
   async ({ step, proxy, job }) => {
     const stop = proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => unauthorized)
     const evidence = join(job.workspace, 'evidence.json')
@@ -316,7 +322,7 @@ onEachCi(
   },
 )
 
-const audited = async ({ info, step, proxy, job }: GithubScene): Promise<void> => {
+const audited = async ({ info, step, proxy, job }: GithubFixture): Promise<void> => {
   await step({ command: 'kubectl get ns kubepass -o name' }).main()
   const jti = String(claimsOf(proxy.tokens[0] ?? '')['jti'])
   const events = readFileSync(info.auditLog, 'utf8')
@@ -325,9 +331,9 @@ const audited = async ({ info, step, proxy, job }: GithubScene): Promise<void> =
   expect(events.some((line) => line.includes(`run ${job.runId}/1`) && line.includes('issued-credential-id'))).toBe(true)
   expect(events.some((line) => line.includes('"resource":"namespaces"'))).toBe(true)
 }
-onGithub('what an audit log shows: who asked, for which token', audited, { needs: 'credential-id' })
+onGithub('the audit log shows the job that requested a token, and the id of the token', audited, { needs: 'credential-id' })
 
-onEachCi('half an answer to the DELETE is no revocation', async ({ step, proxy }) => {
+onEachCi('a truncated answer to the DELETE does not count as a revocation', async ({ step, proxy }) => {
   const html = { 'content-type': 'text/html' }
   const other = { kind: 'Status', apiVersion: 'v1', status: 'Success', details: { uid: 'another' } }
   for (const answer of [
@@ -345,7 +351,7 @@ onEachCi('half an answer to the DELETE is no revocation', async ({ step, proxy }
   }
 })
 
-onEachCi('a token that the server does not clearly take for the ServiceAccount is refused', async ({ step, proxy }) => {
+onEachCi('kubepass rejects a token if the review does not name the requested ServiceAccount', async ({ step, proxy }) => {
   for (const answer of [
     status(403, 'Forbidden', 'User "system:anonymous" cannot create resource'),
     { status: 403, headers: { 'content-type': 'text/html' }, body: 'no' },
@@ -359,7 +365,7 @@ onEachCi('a token that the server does not clearly take for the ServiceAccount i
   }
 })
 
-onEachCi('what the API server last said is told, not that the deadline cut off the try behind it', async ({ step, proxy }) => {
+onEachCi("the error shows the API server's last answer, not the attempt that the deadline cut off", async ({ step, proxy }) => {
   proxy.on({ method: 'POST', path: SECRETS, times: 1 }, () => ({ status: 503, body: '{}' }))
   proxy.on({ method: 'POST', path: SECRETS }, () => 'hang')
   const main = await step({ command: 'true', deadline: '3s' }).main()
@@ -367,7 +373,7 @@ onEachCi('what the API server last said is told, not that the deadline cut off t
   expect(main.messages.at(-1)).toContain('keeps answering 503')
 })
 
-onEachCi('a revocation that is never answered ends at its deadline', async ({ step, proxy }) => {
+onEachCi('an unanswered revocation ends at its deadline', async ({ step, proxy }) => {
   const stop = proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => ({ status: 503, body: '{}' }))
   const use = step({ command: 'true', deadline: '4s' })
   const main = await use.main()

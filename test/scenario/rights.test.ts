@@ -33,7 +33,7 @@ const roles = files.flatMap((file) =>
   parseAllDocuments(readFileSync(join(rights, file), 'utf8')).map((document) => document.toJS() as Role),
 )
 
-/** Each scanner is a ServiceAccount, bound in the whole cluster, or in one namespace where its file says so. */
+/** Each scanner is a ServiceAccount, bound in the whole cluster, or in one namespace if its file says so. */
 const inOneNamespace = ['kubepass-cinc-auditor', 'kubepass-helm', 'kubepass-helm-configmaps']
 
 beforeAll(async () => {
@@ -71,7 +71,7 @@ async function kubeconfigOf(serviceAccount: string): Promise<string> {
   return file
 }
 
-/** What a program says as this ServiceAccount, and its exit code. */
+/** The output and the exit code of a program that runs as this ServiceAccount. */
 async function as(serviceAccount: string, program: string, args: string[], env = {}): Promise<{ code: number; text: string }> {
   const whole = { PATH: '/usr/bin:/bin', HOME: folder, KUBECONFIG: await kubeconfigOf(serviceAccount), ...env }
   try {
@@ -90,7 +90,7 @@ async function may(serviceAccount: string, words: string[]): Promise<boolean> {
   return answer.startsWith('yes')
 }
 
-test('the kustomization has every file, and each rule says which command needs it', () => {
+test('the kustomization lists every file, and each rule has a comment with the command that needs it', () => {
   const { resources } = parseAllDocuments(readFileSync(join(rights, 'kustomization.yaml'), 'utf8'))[0]?.toJS() as { resources: string[] }
   expect(resources.toSorted()).toEqual(files.toSorted())
   for (const file of files) {
@@ -100,7 +100,7 @@ test('the kustomization has every file, and each rule says which command needs i
   }
 })
 
-test('least privilege: nothing is written, no rule is a wildcard, and nodes/proxy and Secrets are nowhere but for helm', () => {
+test('no rule of the scanners allows writing, has a wildcard, or allows nodes/proxy or, except for helm, Secrets', () => {
   for (const { metadata, rules } of roles) {
     for (const { apiGroups, resources, verbs } of rules) {
       expect([...apiGroups, ...resources, ...verbs]).not.toContain('*')
@@ -112,7 +112,7 @@ test('least privilege: nothing is written, no rule is a wildcard, and nodes/prox
 })
 
 test.each(roles.map(({ metadata, rules }): [string, Rule[]] => [metadata.name, rules]))(
-  'each rule of %s is one of the API server',
+  'the API server knows the resources of every rule of %s',
   async (name, rules) => {
     const everywhere = inOneNamespace.includes(name) ? ['-n', NAMESPACE] : ['--all-namespaces']
     const asked = rules.flatMap(({ apiGroups, resources, resourceNames = [''], verbs }) =>
@@ -150,7 +150,7 @@ test.each<[string, string[]]>([
   ['view', ['list', 'nodes']],
   ['view', ['list', 'clusterroles']],
   ['view', ['list', 'secrets', '-n', NAMESPACE]],
-])('%s may not %j', async (name, words) => {
+])('RBAC forbids %s to %j', async (name, words) => {
   expect(await may(name, words)).toBe(false)
 })
 
@@ -168,7 +168,7 @@ test.each<[string, string[]]>([
   expect([code, text]).toEqual([0, expect.not.stringContaining('Forbidden')])
 })
 
-test('helm list needs to list Secrets, or with the other driver ConfigMaps', async () => {
+test('helm list needs the right to list Secrets, or ConfigMaps with the other driver', async () => {
   const helm = await buildHelm()
   const chart = join(folder, 'chart')
   mkdirSync(join(chart, 'templates'), { recursive: true })

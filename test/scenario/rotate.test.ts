@@ -21,18 +21,18 @@ import type { Disturbance, Exchange, Proxy } from '../cluster/proxy.ts'
 import type { Job } from '../hosts/host.ts'
 import {
   credentialIdOf,
-  playInTerminal,
-  playOnGithub,
-  playOnGitlab,
+  runInTerminal,
+  runOnGithub,
+  runOnGitlab,
   SECRETS,
   status,
   TOKEN,
   WHOAMI,
-  type CiScene,
-  type CiStage,
-  type GithubScene,
-  type GitlabScene,
-  type TerminalScene,
+  type CiFixture,
+  type CiFixtureOptions,
+  type GithubFixture,
+  type GitlabFixture,
+  type TerminalFixture,
 } from './scenario.ts'
 
 const schema = JSON.parse(readFileSync(new URL('../../docs/evidence.schema.json', import.meta.url), 'utf8')) as object
@@ -40,43 +40,43 @@ const conforms = new Ajv2020({ allowUnionTypes: true, formats: { 'date-time': tr
 
 const PATIENCE_MS = 180_000
 
-// Most of the time they wait: side by side they take as long as the longest.
+// The tests run at the same time, because they wait most of the time.
 const { concurrent } = test
 
-function onGithub(name: string, play: (scene: GithubScene) => Promise<void>, options: CiStage['github'] = {}): void {
-  concurrent(name, () => playOnGithub(play, options), PATIENCE_MS)
+function onGithub(name: string, scenario: (fixture: GithubFixture) => Promise<void>, options: CiFixtureOptions['github'] = {}): void {
+  concurrent(name, () => runOnGithub(scenario, options), PATIENCE_MS)
 }
 
-function onGitlab(name: string, play: (scene: GitlabScene) => Promise<void>, options: CiStage['gitlab'] = {}): void {
-  concurrent(name, () => playOnGitlab(play, options), PATIENCE_MS)
+function onGitlab(name: string, scenario: (fixture: GitlabFixture) => Promise<void>, options: CiFixtureOptions['gitlab'] = {}): void {
+  concurrent(name, () => runOnGitlab(scenario, options), PATIENCE_MS)
 }
 
-function inTerminal(name: string, play: (scene: TerminalScene) => Promise<void>): void {
-  concurrent(name, () => playInTerminal(play), PATIENCE_MS)
+function inTerminal(name: string, scenario: (fixture: TerminalFixture) => Promise<void>): void {
+  concurrent(name, () => runInTerminal(scenario), PATIENCE_MS)
 }
 
-function onEachCi(name: string, play: (scene: CiScene) => Promise<void>): void {
-  onGithub(`on GitHub: ${name}`, (scene) => play({ ...scene, ci: 'github' }))
-  onGitlab(`on GitLab: ${name}`, (scene) => play({ ...scene, ci: 'gitlab' }))
+function onEachCi(name: string, scenario: (fixture: CiFixture) => Promise<void>): void {
+  onGithub(`on GitHub: ${name}`, (fixture) => scenario({ ...fixture, ci: 'github' }))
+  onGitlab(`on GitLab: ${name}`, (fixture) => scenario({ ...fixture, ci: 'gitlab' }))
 }
 
-/** Waits until it is so. */
+/** Waits until the condition is true. */
 async function until(holds: () => boolean): Promise<void> {
   for (const end = Date.now() + PATIENCE_MS / 2; !holds(); await delay(50)) if (Date.now() > end) throw new Error('it never was so')
 }
 
-/** What tells the scan to end. */
+/** The file that makes the scan end. */
 function goOf(job: Job): { file: string; give: () => void } {
   const file = join(job.home, 'go')
   return { file, give: () => writeFileSync(file, '') }
 }
 
-/** The tokens that the scan gets, in order: each that was issued is followed by the one whose life is shortened. */
+/** The tokens that the scan gets, in order. In proxy.tokens each issued token is followed by the scan's copy with a shorter life. */
 function shortened({ tokens }: Proxy): string[] {
   return tokens.filter((_, index) => index % 2 === 1)
 }
 
-function anchorsOf(proxy: Proxy): string[] {
+function boundSecretNamesOf(proxy: Proxy): string[] {
   return proxy
     .seen('POST', SECRETS)
     .filter(({ status: answer }) => answer === 201)
@@ -87,7 +87,7 @@ function deletionsOf(proxy: Proxy, boundSecret = ''): Exchange[] {
   return proxy.seen('DELETE', new RegExp(`/secrets/${boundSecret}$`))
 }
 
-/** From the second time on: the first is the run's beginning. */
+/** Reacts from the second TokenRequest on: the first one is not a renewal. */
 function onRenewal(react: (exchange: Exchange) => Disturbance | Promise<undefined>, times = Infinity) {
   let seen = 0
   return (exchange: Exchange): ReturnType<typeof react> => {
@@ -96,7 +96,7 @@ function onRenewal(react: (exchange: Exchange) => Disturbance | Promise<undefine
   }
 }
 
-/** Reads both files over and over, as no client does, and tells of one that is not whole. */
+/** Reads both files in a loop, and reports a file that is not complete. */
 const READER = `
   const { readFileSync, existsSync } = require('node:fs')
   const { KUBECONFIG, GO } = process.env
@@ -109,13 +109,13 @@ const READER = `
   }
   console.log('never torn')`
 
-onEachCi('kubectl always works across two renewals, and all that was issued is dead at the end', async ({ ci, step, proxy, job }) => {
+onEachCi('kubectl works at any time across two renewals, and every issued token is dead at the end', async ({ ci, step, proxy, job }) => {
   proxy.shortTokens(16)
   const go = goOf(job)
   const lines = [
     `export GO=${go.file} READER`,
     'node -e "$READER" & reader=$!',
-    // No end of a line: what is said to the runner must not depend on one.
+    // The output has no line end: the messages of kubepass to the runner must not depend on one.
     `until [ -f ${go.file} ]; do printf 'looking '; kubectl get ns kubepass -o name; cat "$(dirname "$KUBECONFIG")/token"; sleep 0.3; done`,
     'wait $reader',
   ]
@@ -126,7 +126,7 @@ onEachCi('kubectl always works across two renewals, and all that was issued is d
   )
   const asked = (): string[] => proxy.exchanges.filter(({ userAgent }) => userAgent.startsWith('kubectl')).map(({ bearer }) => bearer)
   await until(() => asked().length > 0 && asked().at(-1) === shortened(proxy)[2])
-  const [first = ''] = anchorsOf(proxy)
+  const [first = ''] = boundSecretNamesOf(proxy)
   await until(() => deletionsOf(proxy, first).length > 0)
   go.give()
   const main = await phase.done
@@ -138,7 +138,7 @@ onEachCi('kubectl always works across two renewals, and all that was issued is d
   expect([...new Set(asked())]).toEqual(shortened(proxy).slice(0, new Set(asked()).size))
   const refused = proxy.exchanges.filter(({ userAgent, status: answer }) => userAgent.startsWith('kubectl') && answer !== 200)
   expect(refused).toEqual([])
-  // The first lives on after it has been replaced, until its own end; that comes before its name is needed again.
+  // The first token lives until it expires, also after its replacement. It expires before a renewal needs its name again.
   const placeOf = (exchange: Exchange | undefined): number => (exchange === undefined ? NaN : proxy.exchanges.indexOf(exchange))
   expect(placeOf(deletionsOf(proxy, first)[0])).toBeLessThan(placeOf(proxy.seen('POST', SECRETS)[2]))
   const [token = ''] = proxy.seen('POST', TOKEN)
@@ -147,13 +147,13 @@ onEachCi('kubectl always works across two renewals, and all that was issued is d
   expect([conforms(record), conforms.errors]).toEqual([true, null])
   const told = [record.granted, ...record.renewed].map((granted) => granted?.credential_id)
   expect(told).toEqual(shortened(proxy).map(credentialIdOf))
-  expect(record.renewed.map((granted) => granted.bound_to)).toEqual(anchorsOf(proxy).slice(1))
+  expect(record.renewed.map((granted) => granted.bound_to)).toEqual(boundSecretNamesOf(proxy).slice(1))
   for (const id of told) expect(main.log).toContain(id ?? 'without an id')
-  for (const boundSecret of anchorsOf(proxy)) expect(deletionsOf(proxy, boundSecret).map(({ status: answer }) => answer)).toContain(200)
+  for (const boundSecret of boundSecretNamesOf(proxy))
+    expect(deletionsOf(proxy, boundSecret).map(({ status: answer }) => answer)).toContain(200)
 })
 
-/** As the platforms have it, each use of it with its own kubectl, made anew. */
-onGithub('a Go client that stays sees the new token, and is never refused', async ({ step, proxy, job }) => {
+onGithub('a long-running Go client uses the new token after a renewal and gets no 401', async ({ step, proxy, job }) => {
   proxy.shortTokens(60)
   const go = goOf(job)
   const socket = join(job.tmp, 'kubectl.sock')
@@ -173,7 +173,7 @@ onGithub('a Go client that stays sees the new token, and is never refused', asyn
   expect(new Set(answers.map(({ bearer }) => bearer))).toEqual(new Set(shortened(proxy).slice(0, 2)))
 })
 
-onEachCi('a renewal that is refused is told with the time that is left, and heals', async ({ ci, step, proxy, job }) => {
+onEachCi('a refused renewal gives a warning with the remaining time, and a later attempt succeeds', async ({ ci, step, proxy, job }) => {
   proxy.shortTokens(30)
   const go = goOf(job)
   proxy.on(
@@ -195,7 +195,7 @@ onEachCi('a renewal that is refused is told with the time that is left, and heal
   expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
 })
 
-onEachCi('a renewal that is refused to the end is told twice, and the scan goes on', async ({ step, proxy, job }) => {
+onEachCi('a renewal that fails until the token expires gives two warnings, and the scan goes on', async ({ step, proxy, job }) => {
   proxy.shortTokens(20)
   const go = goOf(job)
   const stop = proxy.on(
@@ -218,7 +218,7 @@ onEachCi('a renewal that is refused to the end is told twice, and the scan goes 
   expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
 })
 
-onEachCi('a renewal whose answer is under way when the credential expires still counts', async ({ step, proxy, job }) => {
+onEachCi('kubepass uses the answer to a renewal that arrives after the old credential has expired', async ({ step, proxy, job }) => {
   proxy.shortTokens(6)
   const go = goOf(job)
   // Its last one.
@@ -232,14 +232,14 @@ onEachCi('a renewal whose answer is under way when the credential expires still 
   )
   const phase = step({ command: `until [ -f ${go.file} ]; do sleep 0.1; done` }).start('main')
   await phase.seen(/Renewed the credential|has expired/)
-  await until(() => deletionsOf(proxy, anchorsOf(proxy)[0])[0]?.status === 200)
+  await until(() => deletionsOf(proxy, boundSecretNamesOf(proxy)[0])[0]?.status === 200)
   go.give()
   const main = await phase.done
   expect([main.code, main.messages]).toEqual([0, [expect.stringContaining('shorter than')]])
   expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
 })
 
-onEachCi('SIGTERM while an answer to the renewal is awaited: both credentials are revoked, in time', async ({ step, proxy, job }) => {
+onEachCi('after SIGTERM during an unanswered renewal kubepass revokes both credentials in time', async ({ step, proxy, job }) => {
   proxy.shortTokens(6)
   const use = step({ command: `touch ${job.home}/started; exec sleep 600` })
   let before = 0
@@ -256,10 +256,10 @@ onEachCi('SIGTERM while an answer to the renewal is awaited: both credentials ar
   const main = await phase.done
   expect(Date.now() - before).toBeLessThan(5_000)
   expect(main.code).toBe(143)
-  // What nobody has received can be proven dead by nobody.
+  // kubepass did not receive the second token, so it cannot prove that the token is dead.
   expect(main.log).toMatch(/Credential: revoked .*, not proven/)
   expect(main.log).toContain('of 1 before or behind it that was not seen')
-  const boundSecrets = anchorsOf(proxy)
+  const boundSecrets = boundSecretNamesOf(proxy)
   expect(boundSecrets).toHaveLength(2)
   for (const boundSecret of boundSecrets) expect(deletionsOf(proxy, boundSecret).map(({ status: answer }) => answer)).toEqual([200])
   expect((await use.post()).code).toBe(0)
@@ -273,7 +273,7 @@ const moments = {
 
 for (const [moment, matcher] of Object.entries(moments)) {
   for (const gitlabEnv of [undefined, true, false]) {
-    const play = async ({ step, proxy }: Pick<CiScene, 'step' | 'proxy'>): Promise<void> => {
+    const scenario = async ({ step, proxy }: Pick<CiFixture, 'step' | 'proxy'>): Promise<void> => {
       proxy.shortTokens(6)
       const use = step({ command: 'exec >/dev/null 2>&1; sleep 600' })
       proxy.on(
@@ -289,41 +289,50 @@ for (const [moment, matcher] of Object.entries(moments)) {
       const post = await use.post()
       expect(post.code).toBe(0)
       expect(post.log).toMatch(/Credential: revoked /)
-      expect(anchorsOf(proxy)).toHaveLength(moment === 'before the bound Secret' ? 1 : 2)
-      for (const boundSecret of anchorsOf(proxy)) expect(deletionsOf(proxy, boundSecret).map(({ status: answer }) => answer)).toEqual([200])
-      // Of the one whose answer was lost nobody has the token.
+      expect(boundSecretNamesOf(proxy)).toHaveLength(moment === 'before the bound Secret' ? 1 : 2)
+      for (const boundSecret of boundSecretNamesOf(proxy))
+        expect(deletionsOf(proxy, boundSecret).map(({ status: answer }) => answer)).toEqual([200])
+      // kubepass does not have the token whose answer was lost.
       expect(post.log.includes('proven dead')).toBe(moment !== 'after the token' && gitlabEnv !== false)
     }
-    if (gitlabEnv === undefined) onGithub(`SIGKILL in a renewal, ${moment}: post revokes all`, play, { patience: { drain: 200 } })
+    if (gitlabEnv === undefined)
+      onGithub(`post revokes all credentials after a SIGKILL in a renewal, ${moment}`, scenario, { patience: { drain: 200 } })
     else
-      onGitlab(`SIGKILL in a renewal, ${moment}: after_script${gitlabEnv ? '' : ', which knows nothing,'} revokes all`, play, {
-        executor: 'shell',
-        gitlabEnv,
-      })
+      onGitlab(
+        `after_script${gitlabEnv ? '' : ', without GITLAB_ENV,'} revokes all credentials after a SIGKILL in a renewal, ${moment}`,
+        scenario,
+        {
+          executor: 'shell',
+          gitlabEnv,
+        },
+      )
   }
 }
 
-inTerminal('SIGKILL in a renewal, after the token: kubepass revoke revokes all', async ({ terminal, flags, identityOf, proxy }) => {
-  proxy.shortTokens(6)
-  const stdin = await identityOf('issuer')
-  const identified = [...flags, '--token-file', '-']
-  const child = terminal.start(['run', ...identified, '--', 'sleep', '600'], { stdin })
-  proxy.on(
-    { method: 'POST', path: TOKEN, when: 'after' },
-    onRenewal(async () => {
-      child.kill('SIGKILL')
-      await child.exited
-      return undefined
-    }),
-  )
-  await child.exited
-  const [state = ''] = readdirSync(terminal.tmp).filter((name) => name.endsWith('.state.json'))
-  const revoke = await terminal.run(['revoke', ...identified, join(terminal.tmp, state)], { stdin })
-  expect([revoke.code, revoke.stderr]).toEqual([0, expect.stringMatching(/Credential: revoked /)])
-  expect(anchorsOf(proxy)).toHaveLength(2)
-})
+inTerminal(
+  'kubepass revoke revokes all credentials after a SIGKILL in a renewal, after the token',
+  async ({ terminal, flags, identityOf, proxy }) => {
+    proxy.shortTokens(6)
+    const stdin = await identityOf('issuer')
+    const identified = [...flags, '--token-file', '-']
+    const child = terminal.start(['run', ...identified, '--', 'sleep', '600'], { stdin })
+    proxy.on(
+      { method: 'POST', path: TOKEN, when: 'after' },
+      onRenewal(async () => {
+        child.kill('SIGKILL')
+        await child.exited
+        return undefined
+      }),
+    )
+    await child.exited
+    const [state = ''] = readdirSync(terminal.tmp).filter((name) => name.endsWith('.state.json'))
+    const revoke = await terminal.run(['revoke', ...identified, join(terminal.tmp, state)], { stdin })
+    expect([revoke.code, revoke.stderr]).toEqual([0, expect.stringMatching(/Credential: revoked /)])
+    expect(boundSecretNamesOf(proxy)).toHaveLength(2)
+  },
+)
 
-onGithub('a scan that ends while a renewal is under way: that is waited for, and nothing is missed', async ({ step, proxy, job }) => {
+onGithub('when the scan ends during a renewal, main waits for the renewal and revokes both credentials', async ({ step, proxy, job }) => {
   proxy.shortTokens(6)
   const go = goOf(job)
   const ended = join(job.home, 'ended')
@@ -332,7 +341,7 @@ onGithub('a scan that ends while a renewal is under way: that is waited for, and
     onRenewal(async () => {
       go.give()
       await until(() => existsSync(ended))
-      // Nothing tells when main knows.
+      // The test cannot see when main notices the end of the scan.
       await delay(300)
       return undefined
     }, 1),
@@ -342,34 +351,37 @@ onGithub('a scan that ends while a renewal is under way: that is waited for, and
   expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
 })
 
-/** The first creation is the run's beginning. */
+/** The requests that get no answer. The first creation of a Secret is not a renewal. */
 const UNANSWERED: Record<string, { method: string; path: RegExp; when: 'before' | 'after'; at: number }> = {
   'creation of a Secret, which is lost': { method: 'POST', path: SECRETS, when: 'before', at: 2 },
   'deletion of the first Secret, which has taken effect': { method: 'DELETE', path: /./, when: 'after', at: 1 },
 }
 
 for (const [what, { at, ...matcher }] of Object.entries(UNANSWERED))
-  onEachCi(`no answer comes to the ${what}, until the scan has ended: nobody else is accused`, async ({ step, proxy, job }) => {
-    proxy.shortTokens(6)
-    const go = goOf(job)
-    let seen = 0
-    proxy.on(matcher, () => {
-      seen += 1
-      return seen === at ? 'hang' : undefined
-    })
-    const use = step({ command: `until [ -f ${go.file} ]; do sleep 0.1; done` })
-    const phase = use.start('main')
-    await until(() => seen >= at)
-    go.give()
-    const main = await phase.done
-    expect([main.code, main.messages]).toEqual([0, [expect.stringContaining('shorter than')]])
-    expect(main.log).toMatch(/Credential: revoked /)
-    const post = await use.post()
-    expect([post.code, post.messages]).toEqual([0, []])
-  })
+  onEachCi(
+    `when the proxy holds the answer to the ${what}, until the scan has ended, kubepass reports no tampering`,
+    async ({ step, proxy, job }) => {
+      proxy.shortTokens(6)
+      const go = goOf(job)
+      let seen = 0
+      proxy.on(matcher, () => {
+        seen += 1
+        return seen === at ? 'hang' : undefined
+      })
+      const use = step({ command: `until [ -f ${go.file} ]; do sleep 0.1; done` })
+      const phase = use.start('main')
+      await until(() => seen >= at)
+      go.give()
+      const main = await phase.done
+      expect([main.code, main.messages]).toEqual([0, [expect.stringContaining('shorter than')]])
+      expect(main.log).toMatch(/Credential: revoked /)
+      const post = await use.post()
+      expect([post.code, post.messages]).toEqual([0, []])
+    },
+  )
 
 onGithub(
-  'prove: post leaves to post what it can prove: of several tokens it finds one, so these are proven at once',
+  'with prove: post and several tokens main makes the proof itself, because post would find only one token',
   async ({ step, proxy, job }) => {
     proxy.shortTokens(12)
     const go = goOf(job)
@@ -382,7 +394,7 @@ onGithub(
   },
 )
 
-onGithub('where its run state cannot be saved no other credential is asked for', async ({ step, proxy, job }) => {
+onGithub('kubepass requests no further credential if it cannot save the run state', async ({ step, proxy, job }) => {
   proxy.shortTokens(20)
   const go = goOf(job)
   const folder = join(job.runnerTemp, '_runner_file_commands')
@@ -403,23 +415,26 @@ onGithub('where its run state cannot be saved no other credential is asked for',
   expect(main.messages[1]).toMatch(/could not be renewed yet\. The run state, by which this run could be finished, cannot be saved/)
 })
 
-inTerminal('a reader that stalls stops neither the renewal nor the end', async ({ info, terminal, flags, identityOf, proxy }) => {
-  proxy.shortTokens(6)
-  const stdin = await identityOf('issuer')
-  const outputs = join(terminal.home, 'outputs')
-  execFileSync('mkfifo', [outputs])
-  // Nobody reads it yet.
-  const held = openSync(outputs, constants.O_RDWR)
-  const scan = ['run', ...flags, '--token-file', '-', '--max-scan', '8s', '--', 'sh', '-c', 'yes | head -c 300000; sleep 600']
-  const ended = terminal.shell('exec "$0" "$@" >"$OUTPUTS" 2>&1', scan, { stdin, env: { OUTPUTS: outputs } })
-  await until(() => proxy.seen('DELETE', /./).length > 1)
-  expect(shortened(proxy).length).toBeGreaterThan(1)
-  const reader = spawn('cat', [outputs], { stdio: 'ignore' })
-  expect((await ended).code).toBe(124)
-  reader.kill()
-  closeSync(held)
-  for (const token of proxy.tokens) expect((await admin(info).whoami(token)).status).toBe(401)
-})
+inTerminal(
+  'a stalled reader of the output stops neither the renewal nor the clean-up',
+  async ({ info, terminal, flags, identityOf, proxy }) => {
+    proxy.shortTokens(6)
+    const stdin = await identityOf('issuer')
+    const outputs = join(terminal.home, 'outputs')
+    execFileSync('mkfifo', [outputs])
+    // Nobody reads it yet.
+    const held = openSync(outputs, constants.O_RDWR)
+    const scan = ['run', ...flags, '--token-file', '-', '--max-scan', '8s', '--', 'sh', '-c', 'yes | head -c 300000; sleep 600']
+    const ended = terminal.shell('exec "$0" "$@" >"$OUTPUTS" 2>&1', scan, { stdin, env: { OUTPUTS: outputs } })
+    await until(() => proxy.seen('DELETE', /./).length > 1)
+    expect(shortened(proxy).length).toBeGreaterThan(1)
+    const reader = spawn('cat', [outputs], { stdio: 'ignore' })
+    expect((await ended).code).toBe(124)
+    reader.kill()
+    closeSync(held)
+    for (const token of proxy.tokens) expect((await admin(info).whoami(token)).status).toBe(401)
+  },
+)
 
 /** Whoever waits for more than half a minute waits for a thirtieth of it: so tokens of the API server's own life are renewed. */
 const IN_HASTE = `
@@ -430,12 +445,12 @@ const IN_HASTE = `
   syncBuiltinESMExports()`
 
 onGithub(
-  'rotate_grace ends the one before so long after its replacement, while the scan runs',
+  'kubepass revokes the old credential rotate_grace after its replacement, while the scan runs',
   async ({ info, step, proxy, job }) => {
     const go = goOf(job)
     const phase = step({ command: `until [ -f ${go.file} ]; do sleep 0.1; done`, duration: '10m', rotate_grace: '60s' }).start('main')
     await phase.seen('Renewed the credential')
-    const [first = ''] = anchorsOf(proxy)
+    const [first = ''] = boundSecretNamesOf(proxy)
     await until(() => deletionsOf(proxy, first)[0]?.status === 200)
     const standing = await Promise.all(proxy.tokens.map((token) => admin(info).whoami(token)))
     expect(standing.map(({ status: answer }) => answer)).toEqual([401, 201])
@@ -449,8 +464,8 @@ onGithub(
 )
 
 for (const isolate of ['auto', 'off'])
-  onEachCi(`max_scan ends a scan that hangs, and what it began without a word; isolate is ${isolate}`, async ({ step, proxy, ci }) => {
-    // They take longer to die than the one that began them.
+  onEachCi(`max_scan ends a scan that hangs, and its child processes; isolate is ${isolate}`, async ({ step, proxy, ci }) => {
+    // The child processes take longer to end than the scan.
     const children = 'for each in $(seq 50); do (trap "" TERM; exec sleep 600) & done'
     const use = step({ command: `trap "echo told" TERM; ${children}; while :; do sleep 0.1 || :; done`, max_scan: '1s', isolate })
     const main = await use.main()
@@ -462,7 +477,7 @@ for (const isolate of ['auto', 'off'])
   })
 
 onGitlab(
-  'limits that do not fit are told by their names, those of the template are not',
+  'a warning names time limits that do not fit each other, and the limits of the template give none',
   async ({ step }) => {
     const limits = { timeout: '10m', script_timeout: '9m', after_script_timeout: '2m', max_scan: '10m' }
     const unfit = await step({ command: 'true', ...limits }).main()
@@ -476,7 +491,7 @@ onGitlab(
   { executor: 'shell' },
 )
 
-onGithub('delivery: env: the variable keeps the first token, and that is said', async ({ step }) => {
+onGithub('with delivery: env the variable keeps the first token, and a warning says so', async ({ step }) => {
   const main = await step({ command: 'true', delivery: 'env', max_scan: '1h' }).main()
   expect(main.log).toContain('as the scan. The variable KUBE_TOKEN keeps the first one.')
 })

@@ -12,29 +12,26 @@ for (const [code, accepted, result] of [
   [1, '0,100,101', 1],
   [0, '100', 0],
 ] as const) {
-  onEachCi(
-    `a scan that ends with ${code} where ${accepted} is accepted: ${code === 0 ? 'never turned into a failure of another code' : `the step ends with ${result}`}`,
-    async ({ step }) => {
-      const main = await step({ command: `exit ${code}`, accept_exit_codes: accepted }).main()
-      expect(main.code).toBe(result)
-      expect(main.log).toContain(` exit code ${code}, `)
-      expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
-    },
-  )
+  onEachCi(`a step whose scan ends with ${code} and accept_exit_codes ${accepted} ends with ${result}`, async ({ step }) => {
+    const main = await step({ command: `exit ${code}`, accept_exit_codes: accepted }).main()
+    expect(main.code).toBe(result)
+    expect(main.log).toContain(` exit code ${code}, `)
+    expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
+  })
 }
 
-onEachCi('a failing pipe fails', async ({ step }) => {
+onEachCi('a command fails if any program of a pipeline fails', async ({ step }) => {
   expect((await step({ command: 'exit 3 | cat' }).main()).code).toBe(3)
   expect((await step({ command: 'false; echo never' }).main()).log).not.toContain('never')
 })
 
-onEachCi('a scan that is killed gives 128 + n', async ({ step }) => {
+onEachCi('the exit code of a killed scan is 128 + n', async ({ step }) => {
   const main = await step({ command: 'kill -SEGV $$' }).main()
   expect(main.code).toBe(139)
   expect(main.log).toContain(' exit code 139 (SIGSEGV), ')
 })
 
-onEachCi('shell: sh runs it by sh', async ({ step }) => {
+onEachCi('shell: sh runs the command with sh', async ({ step }) => {
   expect((await step({ command: 'echo "by $0"; false; echo never', shell: 'sh' }).main()).log).toMatch(/\nby sh\n(?!never)/)
 })
 
@@ -56,7 +53,7 @@ const secrets = {
 const withheld =
   /^(INPUT_|STATE_|KUBEPASS_(?!SCAN=)|ACTIONS_ID_TOKEN_|ACTIONS_RUNTIME_|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)=|GITLAB_ENV=|NODE_OPTIONS=|CI_JOB_(TOKEN|JWT)|CI_(REGISTRY|DEPLOY|DEPENDENCY_PROXY)_PASSWORD|(DEPLOY|PROXY)_URL|CI_REPOSITORY_URL|DOCKER_AUTH_CONFIG|SOME_ID_TOKEN)/
 
-onEachCi("the scan does not inherit the runner's secrets", async ({ step, identityOf }) => {
+onEachCi("the scan does not get the runner's secrets", async ({ step, identityOf }) => {
   const token = await identityOf('issuer')
   const env = { ...secrets, HARMLESS: 'yes', NODE_OPTIONS: '--max-old-space-size=512', COPY_OF_IDENTITY: `Bearer ${token}` }
   const main = await step({ command: 'env', identity: 'token', token }, env).main()
@@ -67,7 +64,7 @@ onEachCi("the scan does not inherit the runner's secrets", async ({ step, identi
   }
 })
 
-onEachCi('pass_env lets through what it names', async ({ step }) => {
+onEachCi('pass_env passes the named variables to the scan', async ({ step }) => {
   const main = await step(
     { command: 'env', pass_env: 'KUBEPASS_ANYTHING, NODE_OPTIONS' },
     { ...secrets, NODE_OPTIONS: '--max-old-space-size=512' },
@@ -77,7 +74,7 @@ onEachCi('pass_env lets through what it names', async ({ step }) => {
   expect(main.log).not.toContain('STATE_other')
 })
 
-onEachCi('env: clean passes PATH, HOME, locale, and what is named', async ({ step }) => {
+onEachCi('env: clean passes only PATH, HOME, locale and the variables of pass_env', async ({ step }) => {
   const main = await step(
     { command: 'compgen -e', env: 'clean', pass_env: 'WANTED' },
     { WANTED: '1', UNWANTED: '1', LC_ALL: 'C.UTF-8' },
@@ -100,11 +97,11 @@ onEachCi('env: clean passes PATH, HOME, locale, and what is named', async ({ ste
   )
 })
 
-onEachCi('core dumps are off', async ({ step }) => {
+onEachCi('core dumps are off for the scan', async ({ step }) => {
   expect((await step({ command: 'echo "core: $(ulimit -c) $(ulimit -Hc)"' }).main()).log).toContain('core: 0 0\n')
 })
 
-onEachCi('what a scan leaves running is ended before the revocation, also with a session of its own', async ({ step, proxy }) => {
+onEachCi('kubepass kills processes that the scan leaves behind before it revokes, also one in a new session', async ({ step, proxy }) => {
   const main = await step({
     command:
       'setsid sleep 600 & (sleep 600 >/dev/null 2>&1 &) ; setsid -f sh -c "exec >/dev/null 2>&1; sleep 600"; kubectl get ns --watch >/dev/null & sleep 0.3',
@@ -114,7 +111,7 @@ onEachCi('what a scan leaves running is ended before the revocation, also with a
   expect(proxy.tokens).toHaveLength(1)
 })
 
-onEachCi('a process that becomes another program again and again is ended, too', async ({ step, job }) => {
+onEachCi('kubepass kills a process that executes another program again and again', async ({ step, job }) => {
   const again = join(job.home, 'again')
   writeFileSync(again, '#!/bin/sh\n: > "$1"\nexec "$0" "$1"\n', { mode: 0o700 })
   const main = await step({
@@ -124,19 +121,19 @@ onEachCi('a process that becomes another program again and again is ended, too',
   expect(main.messages).toEqual([expect.stringMatching(/^4 process\(es\) outlived the scan and were ended\.$/)])
 })
 
-onEachCi('a scan that closes its outputs is waited for', async ({ step, job }) => {
+onEachCi('kubepass waits for a scan that closes its outputs', async ({ step, job }) => {
   const done = join(job.workspace, 'done')
   const main = await step({ command: `exec >&- 2>&-; sleep 0.3; echo x > ${done}; exit 5` }).main()
   expect(main.code).toBe(5)
 })
 
-onEachCi('large output comes through whole', async ({ step }) => {
+onEachCi('large output of the scan arrives complete', async ({ step }) => {
   const main = await step({ command: 'seq 1 200000' }).main()
   expect(main.log).toContain('\n200000\n')
   expect(main.log.split('\n').filter((line) => /^\d+$/.test(line))).toHaveLength(200000)
 })
 
-onEachCi('directory names another place for the kubeconfig', async ({ step, job }) => {
+onEachCi('directory sets the folder of the private directory', async ({ step, job }) => {
   const place = join(job.home, 'memory')
   mkdirSync(place)
   const main = await step({ command: 'dirname "$(dirname "$KUBECONFIG")"', directory: place }).main()
@@ -144,7 +141,7 @@ onEachCi('directory names another place for the kubeconfig', async ({ step, job 
   expect(dirname(place)).toBe(job.home)
 })
 
-onEachCi('a Secret that somebody deletes while the scan runs is missed, and that is said', async ({ info, step, proxy, job }) => {
+onEachCi('kubepass reports that another program deleted the bound Secret while the scan ran', async ({ info, step, proxy, job }) => {
   const go = join(job.workspace, 'go')
   const phase = step({ command: `echo started; while [ ! -f ${go} ]; do sleep 0.05; done` }).start('main')
   await phase.seen('started')
@@ -159,7 +156,7 @@ onEachCi('a Secret that somebody deletes while the scan runs is missed, and that
   expect(main.log).toMatch(/Credential: its Secret was not there, proven dead/)
 })
 
-onEachCi('what a scan leaves running has ended when the Secret is deleted', async ({ step, proxy, job }) => {
+onEachCi('processes that the scan leaves behind have ended when the bound Secret is deleted', async ({ step, proxy, job }) => {
   let left: number[] | undefined
   proxy.on({ method: 'DELETE', path: ONE_SECRET }, async () => {
     left = await processesWith(`LEFT=${job.runId}`)

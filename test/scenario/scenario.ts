@@ -9,77 +9,77 @@ import { startJob, type GithubJob, type JobOptions, type Step } from '../hosts/g
 import { GitlabJob, type GitlabOptions, type GitlabUse } from '../hosts/gitlab.ts'
 import type { Job, Use } from '../hosts/host.ts'
 import { Terminal } from '../hosts/terminal.ts'
-import { trace } from '../oracle.ts'
+import { findLeftovers } from '../leftovers.ts'
 import { buildAct, startAct, type Act } from '../runners/act.ts'
 import { missingForGitlabCiLocal, Project } from '../runners/gitlab-ci-local.ts'
 
 interface Clusters {
-  /** Forgets a token the moment that it is revoked. */
+  /** An API server without a token cache: it rejects a token as soon as it is revoked. */
   quick: ClusterInfo
-  /** Believes an accepted token for 10 s, as every API server does. */
+  /** Caches an accepted token for 10 s, as every API server does. */
   real: ClusterInfo
 }
 
 export const clusters = JSON.parse(process.env['KUBEPASS_TEST_CLUSTERS'] ?? '{}') as Clusters
 
-export interface Scene {
+export interface Fixture {
   info: ClusterInfo
   proxy: Proxy
-  /** The right one of a GitLab job's ID token. A server that trusts one issuer knows itself by one URL. */
+  /** The right audience of a GitLab job's ID token. A cluster that trusts only one issuer accepts only one audience. */
   audience: string
-  /** The inputs that every use needs. */
+  /** The inputs that every step needs. */
   inputs: Record<string, string>
-  /** A token of a ServiceAccount in kubepass-issuer, looked for in every place where it could leak. */
+  /** A new token of a ServiceAccount in kubepass-issuer. The test fails if the token leaks. */
   identityOf: (serviceAccount: string) => Promise<string>
-  /** What is expected of this scenario's leavings; all others fail it. */
-  excuse: (complaint: RegExp) => void
+  /** Allows the leftovers that match. All other leftovers fail the test. */
+  allowLeftover: (complaint: RegExp) => void
 }
 
-export interface GithubScene extends Scene {
+export interface GithubFixture extends Fixture {
   job: GithubJob
   step: (inputs?: Record<string, string>, env?: Record<string, string>) => Step
 }
 
-export interface GitlabScene extends Scene {
+export interface GitlabFixture extends Fixture {
   job: GitlabJob
   step: (inputs?: Record<string, string>, env?: Record<string, string>) => GitlabUse
 }
 
-/** What a scenario can do that is played on each CI. */
-export interface CiScene extends Scene {
+/** The fixture of a scenario that runs on each CI. */
+export interface CiFixture extends Fixture {
   ci: 'github' | 'gitlab'
   job: Job
   step: (inputs?: Record<string, string>, env?: Record<string, string>) => Use
 }
 
-export interface TerminalScene extends Scene {
+export interface TerminalFixture extends Fixture {
   terminal: Terminal
   /** The flags that every run needs. */
   flags: string[]
 }
 
-export interface ActScene extends Scene {
+export interface ActFixture extends Fixture {
   act: Act
 }
 
-export interface PipelineScene extends Scene {
-  /** It has the component. */
+export interface PipelineFixture extends Fixture {
+  /** A project that contains the component. */
   project: Project
 }
 
-export interface Stage extends JobOptions {
+export interface GithubFixtureOptions extends JobOptions {
   cluster?: keyof Clusters
   needs?: Feature
-  /** Where the proxy listens: one of the cluster's own ports. */
+  /** The port of the proxy: one of those that the cluster reserves. */
   port?: number | undefined
 }
 
-export interface GitlabStage extends GitlabOptions {
+export interface GitlabFixtureOptions extends GitlabOptions {
   cluster?: keyof Clusters
   needs?: Feature
 }
 
-export interface CiStage {
+export interface CiFixtureOptions {
   cluster?: keyof Clusters
   needs?: Feature
   /** Whether the job gets ID tokens; default true. */
@@ -88,33 +88,37 @@ export interface CiStage {
   gitlab?: GitlabOptions
 }
 
-/** A test that is skipped, and says why, where the chosen Kubernetes lacks what it needs. */
-export function testWith(needs: Feature | undefined, name: string, play: () => Promise<void>): void {
+/** Defines a test that is skipped, with the reason, if the chosen Kubernetes version lacks the feature. */
+export function testWith(needs: Feature | undefined, name: string, scenario: () => Promise<void>): void {
   const lack = needs === undefined ? undefined : lackOf(needs)
   if (lack !== undefined) console.warn(`Skipped: ${name}: ${lack}`)
   const testHere = lack === undefined ? test : test.skip
-  testHere(name, play)
+  testHere(name, scenario)
 }
 
-/** A GitHub job; it must leave no living token, no object, no file, no process and no readable secret. */
-export function onGithub(name: string, play: (scene: GithubScene) => Promise<void>, stage: Stage = {}): void {
-  testWith(stage.needs, name, () => playOnGithub(play, stage))
+/** A test with a GitHub job, which must leave no living token, no object, no file, no process and no readable secret. */
+export function onGithub(
+  name: string,
+  scenario: (fixture: GithubFixture) => Promise<void>,
+  fixtureOptions: GithubFixtureOptions = {},
+): void {
+  testWith(fixtureOptions.needs, name, () => runOnGithub(scenario, fixtureOptions))
 }
 
-/** The same inside a test, which plays more than one. */
-export async function playOnGithub(
-  play: (scene: GithubScene) => Promise<void>,
-  { cluster = 'quick', port, ...options }: Stage = {},
+/** Runs such a job inside a test that needs several. */
+export async function runOnGithub(
+  scenario: (fixture: GithubFixture) => Promise<void>,
+  { cluster = 'quick', port, ...options }: GithubFixtureOptions = {},
 ): Promise<void> {
   const info = clusters[cluster]
   await using proxy = await startProxy(info, { port })
   await using job = await startJob(info, options)
-  const { scene, secrets, excuses } = sceneOf(info, proxy)
-  await play({ ...scene, job, step: (inputs = {}, env = {}) => job.step({ ...scene.inputs, ...inputs }, env) })
-  expect(unexcused(await trace({ info, proxy, host: job, secrets }), excuses)).toEqual([])
+  const { fixture, secrets, allowedLeftovers } = fixtureOf(info, proxy)
+  await scenario({ ...fixture, job, step: (inputs = {}, env = {}) => job.step({ ...fixture.inputs, ...inputs }, env) })
+  expect(unexpectedLeftovers(await findLeftovers({ info, proxy, host: job, secrets }), allowedLeftovers)).toEqual([])
 }
 
-/** Kills main while its scan runs, which says `started`. */
+/** Kills main while its scan runs. The scan must print `started`. */
 export async function killWhileScanning(use: Use): Promise<void> {
   const phase = use.start('main')
   await phase.seen('started')
@@ -122,77 +126,85 @@ export async function killWhileScanning(use: Use): Promise<void> {
   await phase.done
 }
 
-/** Waits for all, so that none goes on behind the test, then fails as the first that failed. */
-export async function allPlayed(plays: Promise<void>[]): Promise<void> {
-  for (const play of await Promise.allSettled(plays)) if (play.status === 'rejected') throw play.reason
+/** Waits for all runs, so that none outlives the test, then throws the error of the first that failed. */
+export async function allDone(runs: Promise<void>[]): Promise<void> {
+  for (const scenario of await Promise.allSettled(runs)) if (scenario.status === 'rejected') throw scenario.reason
 }
 
-/** A GitLab job, of which the same is asked. */
-export function onGitlab(name: string, play: (scene: GitlabScene) => Promise<void>, stage: GitlabStage = {}): void {
-  testWith(stage.needs, name, () => playOnGitlab(play, stage))
+/** A test with a GitLab job, under the same conditions. */
+export function onGitlab(
+  name: string,
+  scenario: (fixture: GitlabFixture) => Promise<void>,
+  fixtureOptions: GitlabFixtureOptions = {},
+): void {
+  testWith(fixtureOptions.needs, name, () => runOnGitlab(scenario, fixtureOptions))
 }
 
-export async function playOnGitlab(
-  play: (scene: GitlabScene) => Promise<void>,
-  { cluster = 'quick', ...options }: GitlabStage = {},
+export async function runOnGitlab(
+  scenario: (fixture: GitlabFixture) => Promise<void>,
+  { cluster = 'quick', ...options }: GitlabFixtureOptions = {},
 ): Promise<void> {
   const info = clusters[cluster]
   await using proxy = await startProxy(info)
   await using job = new GitlabJob(info, options)
-  const { scene, secrets, excuses } = sceneOf(info, proxy)
-  // A component of a test's own has inputs of its own.
-  const needed = options.component === undefined ? { ...scene.inputs, audience: scene.audience } : scene.inputs
-  await play({ ...scene, job, step: (inputs = {}, env = {}) => job.step({ ...needed, ...named(inputs) }, env) })
+  const { fixture, secrets, allowedLeftovers } = fixtureOf(info, proxy)
+  // A component that belongs to the test has other inputs.
+  const needed = options.component === undefined ? { ...fixture.inputs, audience: fixture.audience } : fixture.inputs
+  await scenario({ ...fixture, job, step: (inputs = {}, env = {}) => job.step({ ...needed, ...named(inputs) }, env) })
   job.cleanUp()
-  expect(unexcused(await trace({ info, proxy, host: job, secrets }), excuses)).toEqual([])
+  expect(unexpectedLeftovers(await findLeftovers({ info, proxy, host: job, secrets }), allowedLeftovers)).toEqual([])
 }
 
-/** On GitLab a token or a kubeconfig counts only if `identity` names it. A test that leaves that out sets it to auto. */
+/** On GitLab a token or a kubeconfig counts only if `identity` names it. A test of the missing input sets it to auto. */
 function named(inputs: Record<string, string>): Record<string, string> {
   const isGiven = (id: string): boolean => (inputs[id] ?? '') !== ''
   const identity = isGiven('kubeconfig') ? 'kubeconfig' : isGiven('token') || isGiven('token_file') ? 'token' : undefined
   return identity === undefined ? inputs : { identity, ...inputs }
 }
 
-/** The same scenario as a GitHub job and as a GitLab job. */
-export function onEachCi(name: string, play: (scene: CiScene) => Promise<void>, { github, gitlab, ...common }: CiStage = {}): void {
-  onGithub(`on GitHub: ${name}`, (scene) => play({ ...scene, ci: 'github' }), { ...common, ...github })
-  onGitlab(`on GitLab: ${name}`, (scene) => play({ ...scene, ci: 'gitlab' }), { ...common, ...gitlab })
+/** Two tests with the same scenario, one with a GitHub job and one with a GitLab job. */
+export function onEachCi(
+  name: string,
+  scenario: (fixture: CiFixture) => Promise<void>,
+  { github, gitlab, ...common }: CiFixtureOptions = {},
+): void {
+  onGithub(`on GitHub: ${name}`, (fixture) => scenario({ ...fixture, ci: 'github' }), { ...common, ...github })
+  onGitlab(`on GitLab: ${name}`, (fixture) => scenario({ ...fixture, ci: 'gitlab' }), { ...common, ...gitlab })
 }
 
-/** The same for a command line. */
-export function inTerminal(name: string, play: (scene: TerminalScene) => Promise<void>, standalone?: string): void {
-  test(name, () => playInTerminal(play, standalone === undefined ? undefined : [standalone]))
+/** A test with a terminal, under the same conditions. */
+export function inTerminal(name: string, scenario: (fixture: TerminalFixture) => Promise<void>, standalone?: string): void {
+  test(name, () => runInTerminal(scenario, standalone === undefined ? undefined : [standalone]))
 }
 
-export async function playInTerminal(
-  play: (scene: TerminalScene) => Promise<void>,
+export async function runInTerminal(
+  scenario: (fixture: TerminalFixture) => Promise<void>,
   program?: [string, ...string[]],
   cluster: keyof Clusters = 'quick',
 ): Promise<void> {
   const info = clusters[cluster]
   await using proxy = await startProxy(info)
   await using terminal = new Terminal(info, program)
-  const { scene, secrets, excuses } = sceneOf(info, proxy)
-  const flags = Object.entries(scene.inputs).flatMap(([id, value]) => [`--${id.replaceAll('_', '-')}`, value])
-  await play({ ...scene, terminal, flags })
-  expect(unexcused(await trace({ info, proxy, host: terminal, secrets }), excuses)).toEqual([])
+  const { fixture, secrets, allowedLeftovers } = fixtureOf(info, proxy)
+  const flags = Object.entries(fixture.inputs).flatMap(([id, value]) => [`--${id.replaceAll('_', '-')}`, value])
+  await scenario({ ...fixture, terminal, flags })
+  expect(unexpectedLeftovers(await findLeftovers({ info, proxy, host: terminal, secrets }), allowedLeftovers)).toEqual([])
 }
 
-/** The same for a workflow that act runs. */
-export function underAct(name: string, play: (scene: ActScene) => Promise<void>): void {
+/** A test with a workflow that act runs, under the same conditions. */
+export function underAct(name: string, scenario: (fixture: ActFixture) => Promise<void>): void {
   test(name, async () => {
     const info = clusters.quick
     await using proxy = await startProxy(info)
     await using act = await startAct(info, await buildAct())
-    const { scene, secrets, excuses } = sceneOf(info, proxy)
-    await play({ ...scene, act })
-    expect(unexcused(await trace({ info, proxy, host: act, secrets }), excuses)).toEqual([])
+    const { fixture, secrets, allowedLeftovers } = fixtureOf(info, proxy)
+    await scenario({ ...fixture, act })
+    expect(unexpectedLeftovers(await findLeftovers({ info, proxy, host: act, secrets }), allowedLeftovers)).toEqual([])
   })
 }
 
-/** The same for a pipeline that gitlab-ci-local runs. */
-export function underGitlabCiLocal(name: string, play: (scene: PipelineScene) => Promise<void>): void {
+/** A test with a pipeline that gitlab-ci-local runs, under the same conditions. */
+export function underGitlabCiLocal(name: string, scenario: (fixture: PipelineFixture) => Promise<void>): void {
   const missing = missingForGitlabCiLocal()
   if (missing !== undefined) console.warn(`Skipped: ${name}: ${missing}.`)
   const testHere = missing === undefined ? test : test.skip
@@ -200,20 +212,20 @@ export function underGitlabCiLocal(name: string, play: (scene: PipelineScene) =>
     const info = clusters.quick
     await using proxy = await startProxy(info)
     await using project = new Project(['gitlab', 'templates'])
-    const { scene, secrets, excuses } = sceneOf(info, proxy)
-    await play({ ...scene, project })
-    expect(unexcused(await trace({ info, proxy, host: project, secrets }), excuses)).toEqual([])
+    const { fixture, secrets, allowedLeftovers } = fixtureOf(info, proxy)
+    await scenario({ ...fixture, project })
+    expect(unexpectedLeftovers(await findLeftovers({ info, proxy, host: project, secrets }), allowedLeftovers)).toEqual([])
   })
 }
 
-/** Of a key's PEM in base64: the mark, and what tells its kind. */
+/** The length of the beginning of a base64 PEM key (label and algorithm) that all keys share. */
 const COMMON_TO_KEYS = 100
 
-function sceneOf(info: ClusterInfo, proxy: Proxy): { scene: Scene; secrets: string[]; excuses: RegExp[] } {
-  // As it is, and as a kubeconfig has it.
+function fixtureOf(info: ClusterInfo, proxy: Proxy): { fixture: Fixture; secrets: string[]; allowedLeftovers: RegExp[] } {
+  // The PEM text, and the base64 of a kubeconfig.
   const key = readFileSync(info.clientKey)
   const secrets = [key.toString(), key.toString('base64').slice(COMMON_TO_KEYS)]
-  const excuses: RegExp[] = []
+  const allowedLeftovers: RegExp[] = []
   const identityOf = async (serviceAccount: string): Promise<string> => {
     const path = `/api/v1/namespaces/kubepass-issuer/serviceaccounts/${serviceAccount}/token`
     const { body } = await admin(info).create<{ status: { token: string } }>(path, {
@@ -226,14 +238,18 @@ function sceneOf(info: ClusterInfo, proxy: Proxy): { scene: Scene; secrets: stri
   }
   const inputs = { server: proxy.url, certificate_authority: info.ca, service_account: 'kubepass/scanner' }
   const audience = info.soleIssuer === undefined ? proxy.url : info.server
-  return { scene: { info, proxy, audience, inputs, identityOf, excuse: (complaint) => void excuses.push(complaint) }, secrets, excuses }
+  return {
+    fixture: { info, proxy, audience, inputs, identityOf, allowLeftover: (complaint) => void allowedLeftovers.push(complaint) },
+    secrets,
+    allowedLeftovers,
+  }
 }
 
-function unexcused(complaints: string[], excuses: RegExp[]): string[] {
-  return complaints.filter((complaint) => !excuses.some((excuse) => excuse.test(complaint)))
+function unexpectedLeftovers(complaints: string[], allowedLeftovers: RegExp[]): string[] {
+  return complaints.filter((complaint) => !allowedLeftovers.some((pattern) => pattern.test(complaint)))
 }
 
-/** A token's id as the evidence has it. */
+/** The token's id in the form of the evidence. */
 export function credentialIdOf(token: string): string | null {
   return has('credential-id') ? `JTI=${String(claimsOf(token)['jti'])}` : null
 }
@@ -243,7 +259,7 @@ export const ONE_SECRET = /^\/api\/v1\/namespaces\/kubepass\/secrets\/kubepass-/
 export const TOKEN = /\/serviceaccounts\/scanner\/token$/
 export const WHOAMI = /\/selfsubjectreviews$/
 
-/** A Kubernetes Status, as the API server words it. */
+/** A response with a Kubernetes Status, in the form of the API server's. */
 export function status(code: number, reason: string, message: string): { status: number; body: string } {
   return {
     status: code,

@@ -10,7 +10,7 @@ const standalone = await buildStandalone()
 const NO_NODE = '! command -v node >/dev/null || exit 99'
 
 inTerminal(
-  'run and revoke on a machine without Node.js: the whole story',
+  'the standalone program runs and revokes on a machine without Node.js',
   async ({ terminal, flags, identityOf, proxy }) => {
     const stdin = await identityOf('issuer')
     const scan = `${NO_NODE}; kubectl get ns kubepass -o name; kubectl config view --raw; exit 3`
@@ -33,7 +33,7 @@ inTerminal(
 )
 
 onGithub(
-  'main and post are the step of a job: signals, outputs and state are as with Node.js',
+  'the standalone program as main and post handles signals, outputs and state as with Node.js',
   async ({ step, proxy }) => {
     const done = step({ command: `${NO_NODE}; kubectl get ns kubepass -o name` })
     const main = await done.main()
@@ -59,7 +59,7 @@ onGithub(
 )
 
 onGithub(
-  'NODE_DEBUG and NODE_V8_COVERAGE are put aside here, too, and the words that stood behind it are not',
+  'the standalone program ignores NODE_DEBUG and NODE_V8_COVERAGE, and keeps its arguments',
   async ({ step, job }) => {
     const coverage = join(job.home, 'coverage')
     const use = step({ command: 'true' }, { NODE_DEBUG: 'http,https,tls,child_process', NODE_V8_COVERAGE: coverage })
@@ -74,7 +74,7 @@ onGithub(
 )
 
 inTerminal(
-  'NODE_OPTIONS is not obeyed',
+  'the standalone program ignores NODE_OPTIONS',
   async ({ terminal }) => {
     const script = join(terminal.work, 'injected.cjs')
     writeFileSync(script, 'console.log("injected")')
@@ -86,7 +86,7 @@ inTerminal(
   standalone,
 )
 
-test('it needs glibc and the C++ library, and no other', () => {
+test('the standalone program needs only glibc and the C++ library', () => {
   const needed = execFileSync('ldd', [standalone], { encoding: 'utf8' })
   const names = [...needed.matchAll(/^\s*(?:\S*\/)?(\S+?)\.so/gm)].map(([, name]) => name)
   const usual = [/^linux-vdso$/, /^ld-linux/, /^lib(c|m|dl|pthread|gcc_s|stdc\+\+)$/]
@@ -94,7 +94,7 @@ test('it needs glibc and the C++ library, and no other', () => {
   expect(names.filter((name = '') => !usual.some((pattern) => pattern.test(name)))).toEqual([])
 })
 
-test('no path of the machine that built it is in it, and the licences lie beside it', () => {
+test('the standalone program contains no path of the build machine, and has its licences beside it', () => {
   const root = fileURLToPath(new URL('../..', import.meta.url))
   expect(readFileSync(standalone).includes(root)).toBe(false)
   const licences = readFileSync(join(dirname(standalone), `kubepass-linux-${process.arch}.licenses.txt`), 'utf8')

@@ -1,13 +1,13 @@
 import { expect } from '@jest/globals'
 import { processesWith } from '../hosts/orphans.ts'
-import { type GithubScene, killWhileScanning, ONE_SECRET, onGithub, status } from './scenario.ts'
+import { type GithubFixture, killWhileScanning, ONE_SECRET, onGithub, status } from './scenario.ts'
 import { moments } from './moments.ts'
 
 for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const) {
-  onGithub(`${signal}: the scan is ended, the credential revoked, within 5 s, and post proves`, async ({ step, proxy }) => {
+  onGithub(`after ${signal} main ends the scan and revokes within 5 s, and post proves`, async ({ step, proxy }) => {
     const use = step({ command: 'trap "" TERM; echo started; sleep 600 & wait; sleep 600' })
     const phase = use.start('main')
     await phase.seen('started')
@@ -26,7 +26,7 @@ for (const [signal, code] of [
 }
 
 onGithub(
-  'cancelled while the API server caches: revoked and removed in time, proven by post',
+  'a cancelled GitHub job revokes and removes its files in time, and post proves when the cache has expired',
   async ({ step, proxy }) => {
     const use = step({ command: 'kubectl get ns; echo started; sleep 600' })
     const phase = use.start('main')
@@ -34,7 +34,7 @@ onGithub(
     const before = Date.now()
     const main = await phase.cancel()
     expect(Number(proxy.seen('DELETE', ONE_SECRET)[0]?.at) - before).toBeLessThan(5_000)
-    // Then the runner would have sent its second signal.
+    // After that time the runner would send its second signal.
     expect(Date.now() - before).toBeLessThan(7_500)
     expect(main.code).toBe(130)
     expect(main.log).toContain('There was no time for the proof.')
@@ -47,7 +47,7 @@ onGithub(
 )
 
 for (const [moment, matcher] of Object.entries(moments)) {
-  onGithub(`SIGKILL ${moment}, then post`, async ({ step, proxy }: GithubScene) => {
+  onGithub(`post removes everything after a SIGKILL ${moment}`, async ({ step, proxy }: GithubFixture) => {
     const use = step({ command: 'true' })
     let kill: () => void = () => undefined
     const dead = new Promise<void>((resolve) => (kill = resolve))
@@ -78,11 +78,11 @@ onGithub(
     expect(post.log).toMatch(/outlived the scan and were ended/)
     expect(post.log).toContain('proven dead')
   },
-  // The scan holds the output; the runner waits for that in vain.
+  // The scan keeps the output open, for which the runner waits in vain.
   { patience: { drain: 200 } },
 )
 
-onGithub('post twice, and once more', async ({ step, proxy }) => {
+onGithub('post can run three times', async ({ step, proxy }) => {
   const use = step()
   await use.main()
   for (const again of [false, true, true]) {
@@ -95,14 +95,14 @@ onGithub('post twice, and once more', async ({ step, proxy }) => {
   expect(proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200, 404, 404])
 })
 
-onGithub('post without main', async ({ step, proxy }) => {
+onGithub('post without main has nothing to do', async ({ step, proxy }) => {
   const post = await step().post()
   expect(post.code).toBe(0)
   expect(post.log).toContain('There is no run state. If main issued a credential, it is not revoked here')
   expect(proxy.exchanges).toEqual([])
 })
 
-onGithub('a scan that is told to stop has time to clean up, and so have its children', async ({ step }) => {
+onGithub('a scan that gets SIGTERM has time to clean up, and so have its child processes', async ({ step }) => {
   const child = "(trap 'echo cleaned; exit 0' TERM; echo started; while :; do sleep 0.05; done)"
   const phase = step({ command: `trap 'wait; exit 9' TERM; ${child} & wait` }).start('main')
   await phase.seen('started')
@@ -111,7 +111,7 @@ onGithub('a scan that is told to stop has time to clean up, and so have its chil
   expect(main.log).toContain('\ncleaned\n')
 })
 
-onGithub('cancelled, and not revoked: that is what the exit code says', async ({ step, proxy }) => {
+onGithub('the exit code of a cancelled job whose revocation failed is that of the revocation', async ({ step, proxy }) => {
   const stop = proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => status(401, 'Unauthorized', 'Unauthorized'))
   const use = step({ command: 'echo started; sleep 600' })
   const phase = use.start('main')

@@ -5,20 +5,20 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Proxy } from '../cluster/proxy.ts'
 import type { GithubJob, JobOptions } from '../hosts/github.ts'
-import { inTerminal, ONE_SECRET, onGithub, playInTerminal, playOnGithub, playOnGitlab, TOKEN, type GithubScene } from './scenario.ts'
+import { inTerminal, ONE_SECRET, onGithub, runInTerminal, runOnGithub, runOnGitlab, TOKEN, type GithubFixture } from './scenario.ts'
 
 const WAITS = 'echo started; sleep 600'
 
-/** A script for --require, which writes down each program that loads it. */
+/** A script for --require that records each program that loads it. */
 function spy(folder: string): { options: string; loads: () => number } {
   const [script, log] = [join(folder, 'spy.cjs'), join(folder, 'spy.log')]
   writeFileSync(script, `require('node:fs').appendFileSync(${JSON.stringify(log)}, 'x')`)
   return { options: `--max-old-space-size=256 --require ${script}`, loads: () => (existsSync(log) ? readFileSync(log, 'utf8').length : 0) }
 }
 
-test('NODE_OPTIONS that load code or write files: the script is refused and sends nothing, what comes after it has nothing to do', async () => {
+test('with NODE_OPTIONS that load code or write files, main fails before any request, and post has nothing to do', async () => {
   const refused = (options: string, named: string): Promise<void> =>
-    playOnGithub(async ({ step, job, proxy }) => {
+    runOnGithub(async ({ step, job, proxy }) => {
       const use = step({ command: 'echo ran' }, { NODE_OPTIONS: options.replace('FOLDER', job.home) })
       const main = await use.main()
       expect(main.code).toBe(80)
@@ -29,7 +29,7 @@ test('NODE_OPTIONS that load code or write files: the script is refused and send
       expect(post.log).toContain('Main asked for nothing')
       expect([proxy.exchanges, job.idTokens.tokens]).toEqual([[], []])
     })
-  const onGitlab = playOnGitlab(async ({ step, job, proxy }) => {
+  const onGitlab = runOnGitlab(async ({ step, job, proxy }) => {
     const { options, loads } = spy(job.home)
     const use = step({ command: 'echo ran' }, { NODE_OPTIONS: options })
     const main = await use.main()
@@ -44,14 +44,14 @@ test('NODE_OPTIONS that load code or write files: the script is refused and send
   await Promise.all([
     refused('--inspect=127.0.0.1:0', '--inspect'),
     refused('--tls-keylog=FOLDER/keys', '--tls-keylog'),
-    // Takes WebAssembly away, with which outputs are searched.
+    // Removes WebAssembly, which the redactor uses to search outputs.
     refused('--jitless', '--jitless'),
     onGitlab,
   ])
 })
 
-test('the net begins anew without such options, once, and finishes the run', async () => {
-  const onGithub = playOnGithub(async ({ step, job }) => {
+test('post starts itself again without unsafe NODE_OPTIONS, once, and finishes the run', async () => {
+  const onGithub = runOnGithub(async ({ step, job }) => {
     const use = step()
     expect((await use.main()).code).toBe(0)
     const { options, loads } = spy(job.home)
@@ -61,7 +61,7 @@ test('the net begins anew without such options, once, and finishes the run', asy
     expect(post.log).toMatch(/Credential: revoked .*, proven dead/)
     expect(loads()).toBe(1)
   })
-  const inTerminal = playInTerminal(async ({ terminal, flags, identityOf, proxy }) => {
+  const inTerminal = runInTerminal(async ({ terminal, flags, identityOf, proxy }) => {
     const stdin = await identityOf('issuer')
     const { options, loads } = spy(terminal.work)
     const identified = [...flags, '--token-file', '-']
@@ -77,27 +77,30 @@ test('the net begins anew without such options, once, and finishes the run', asy
   await Promise.all([onGithub, inTerminal])
 })
 
-onGithub('options for memory, DNS and warnings are obeyed; variables by which Node.js tells of us are put aside', async ({ step, job }) => {
-  const coverage = join(job.home, 'coverage')
-  const env = {
-    NODE_OPTIONS: '--max-old-space-size=256 --dns-result-order ipv4first --no-warnings',
-    NODE_V8_COVERAGE: coverage,
-    NODE_COMPILE_CACHE: join(job.home, 'cache'),
-    NODE_DEBUG_NATIVE: 'tls,http2',
-  }
-  const use = step({ command: 'env | grep ^NODE_ | sort' }, env)
-  const main = await use.main()
-  expect([main.code, main.messages]).toEqual([0, []])
-  // What the runner itself has set.
-  expect(main.log.match(/^NODE_.*$/gm)).toEqual([expect.stringMatching(/^NODE_EXTRA_CA_CERTS=/)])
-  expect((await use.post()).code).toBe(0)
-  expect(main.stderr).not.toContain('TLSWrap')
-  expect(existsSync(coverage) ? readdirSync(coverage) : []).toEqual([])
-})
+onGithub(
+  'kubepass accepts NODE_OPTIONS for memory, DNS and warnings, and ignores variables by which Node.js writes data about kubepass',
+  async ({ step, job }) => {
+    const coverage = join(job.home, 'coverage')
+    const env = {
+      NODE_OPTIONS: '--max-old-space-size=256 --dns-result-order ipv4first --no-warnings',
+      NODE_V8_COVERAGE: coverage,
+      NODE_COMPILE_CACHE: join(job.home, 'cache'),
+      NODE_DEBUG_NATIVE: 'tls,http2',
+    }
+    const use = step({ command: 'env | grep ^NODE_ | sort' }, env)
+    const main = await use.main()
+    expect([main.code, main.messages]).toEqual([0, []])
+    // Set by the runner itself.
+    expect(main.log.match(/^NODE_.*$/gm)).toEqual([expect.stringMatching(/^NODE_EXTRA_CA_CERTS=/)])
+    expect((await use.post()).code).toBe(0)
+    expect(main.stderr).not.toContain('TLSWrap')
+    expect(existsSync(coverage) ? readdirSync(coverage) : []).toEqual([])
+  },
+)
 
 type Temp = (job: GithubJob) => string | undefined
 
-/** RUNNER_TEMP as few runners have it, and what main says to that; nothing where it does its work. */
+/** Unusual values of RUNNER_TEMP, with the error of main; undefined if main works. */
 const temps: Record<string, [temp: Temp, says?: RegExp]> = {
   unset: [() => undefined],
   empty: [() => ''],
@@ -110,7 +113,7 @@ const temps: Record<string, [temp: Temp, says?: RegExp]> = {
   ],
   'not there': [() => '/nowhere', /^directory is "\/nowhere", which cannot be used \(ENOENT\)/],
   'a file': [() => '/etc/passwd', /^directory is "\/etc\/passwd", which is no directory/],
-  // Not even for root.
+  // Not writable, not even for root.
   'where nothing can be made': [() => '/proc', /directory.* \/proc|^directory is "\/proc", which cannot be used/],
   'a link into the workspace': [
     (job) => {
@@ -146,9 +149,9 @@ function linked({ home }: GithubJob, name: string, to: string): string {
   return link
 }
 
-test('a temporary directory with a colon is refused on GitLab and in a terminal, as the input is', async () => {
+test('a temporary directory with a colon is an error on GitLab and in a terminal, as in the input directory', async () => {
   const says = /with a ":": KUBECONFIG is a list/
-  const onGitlab = playOnGitlab(async ({ step, job, proxy }) => {
+  const onGitlab = runOnGitlab(async ({ step, job, proxy }) => {
     const place = join(job.home, 'a:b')
     mkdirSync(place)
     const main = await step({ command: 'echo ran' }, { TMPDIR: place }).main()
@@ -159,7 +162,7 @@ test('a temporary directory with a colon is refused on GitLab and in a terminal,
     const post = await given.post()
     expect([post.code, post.messages]).toEqual([0, []])
   })
-  const inTerminal = playInTerminal(async ({ terminal, flags, identityOf, proxy }) => {
+  const inTerminal = runInTerminal(async ({ terminal, flags, identityOf, proxy }) => {
     const place = join(terminal.home, 'a:b')
     mkdirSync(place)
     const words = ['run', ...flags, '--token-file', '-', '--', 'echo', 'ran']
@@ -176,9 +179,9 @@ test('a temporary directory with a colon is refused on GitLab and in a terminal,
   await Promise.all([onGitlab, inTerminal])
 })
 
-test('RUNNER_TEMP that is odd is used where it can be, and refused before any call where it cannot', async () => {
-  const plays = Object.values(temps).map(([temp, says]) =>
-    playOnGithub(
+test('main uses an unusual RUNNER_TEMP if possible, and otherwise fails before any request', async () => {
+  const runs = Object.values(temps).map(([temp, says]) =>
+    runOnGithub(
       async ({ step, proxy, job }) => {
         const use = step({ command: 'echo "at $KUBECONFIG"; kubectl get ns kubepass -o name' })
         const main = await use.main()
@@ -198,11 +201,11 @@ test('RUNNER_TEMP that is odd is used where it can be, and refused before any ca
       { variables: (job) => ({ RUNNER_TEMP: temp(job) }) },
     ),
   )
-  await Promise.all(plays)
+  await Promise.all(runs)
 })
 
 onGithub(
-  'a workspace that is a link into the temporary directory is one all the same',
+  'kubepass recognises a workspace that is a link into the temporary directory',
   async ({ step, job }) => {
     const evidence = join(job.home, 'workspace', 'evidence.json')
     const main = await step({ command: 'kubectl get ns kubepass -o name', evidence }).main()
@@ -222,7 +225,7 @@ onGithub(
   },
 )
 
-/** A file system of few pages in the place of a directory, which the program alone sees; then what is left in there. */
+/** Runs the program with a small file system in place of a directory, and prints the names that are left in it. */
 function withTmpfs(pages: number, place: string, before = 'true'): [string, ...string[]] {
   const mount = `mount -t tmpfs -o size=${String(pages * 4)}k kubepass-test "${place}"`
   const script = `${mount} && ${before} || exit; "$0" "$@"; code=$?; ls -A "${place}" | sed 's/^/left: /'; exit $code`
@@ -233,7 +236,7 @@ const mayMount = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'kubepass-
 if (!mayMount) console.warn('Skipped: full disks: this machine lets no ordinary user mount a tmpfs in a namespace of its own.')
 const testDisks = mayMount ? test : test.skip
 
-const onDisk = (pages: number, play: (scene: GithubScene) => Promise<void>): Promise<void> => {
+const onDisk = (pages: number, scenario: (fixture: GithubFixture) => Promise<void>): Promise<void> => {
   const place = (job: GithubJob): string => join(job.home, 'disk')
   const options: JobOptions = {
     wrapper: withTmpfs(pages, '$RUNNER_TEMP'),
@@ -242,14 +245,16 @@ const onDisk = (pages: number, play: (scene: GithubScene) => Promise<void>): Pro
       return { RUNNER_TEMP: place(job) }
     },
   }
-  return playOnGithub(play, options)
+  return runOnGithub(scenario, options)
 }
 
 testDisks('a full disk is told before any call, and later all that was created is revoked; nothing is left half written', async () => {
   const full = onDisk(8, async ({ step, proxy, job }) => {
     const main = await step({ command: 'true' }).main()
     expect(main.code).toBe(80)
-    expect(main.messages).toEqual([expect.stringMatching(/nothing can be written \(ENOSPC\)\.\nIs the disk full\? .*\/dev\/shm/)])
+    expect(main.messages).toEqual([
+      expect.stringMatching(/cannot write into the private directory .* \(ENOSPC\)\.\nIs the disk full\? .*\/dev\/shm/),
+    ])
     expect([proxy.exchanges, job.idTokens.tokens]).toEqual([[], []])
     expect(main.log).not.toContain('left: ')
   })
@@ -257,24 +262,24 @@ testDisks('a full disk is told before any call, and later all that was created i
     proxy.on({ method: 'POST', path: TOKEN, times: 1 }, () => {
       const filler = `/proc/${String(phase.pid)}/root${join(job.home, 'disk')}/filler`
       const pages = fill(filler)
-      // Room for the token, and for the first page of the kubeconfig.
+      // Space for the token, and for the first page of the kubeconfig.
       truncateSync(filler, (pages - 2) * 4096)
       return undefined
     })
-    // A kubeconfig of more than a page.
+    // This makes the kubeconfig larger than a page.
     const authorities = join(job.home, 'authorities')
     writeFileSync(authorities, readFileSync(info.ca, 'utf8').repeat(4))
     const phase = step({ command: 'echo ran', certificate_authority: authorities }).start('main')
     const main = await phase.done
     expect(main.code).toBe(80)
-    expect(main.messages).toEqual([expect.stringContaining('nothing can be written (ENOSPC)')])
+    expect(main.messages).toEqual([expect.stringMatching(/cannot write into the private directory .* \(ENOSPC\)/)])
     expect(main.log).not.toContain('\nran\n')
     expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
     expect(main.log.match(/^left: .*$/gm)).toEqual(['left: filler'])
   })
   const onTerminal = (pages: number, says: RegExp): Promise<void> => {
     const cli = fileURLToPath(new URL('../../dist/cli/index.js', import.meta.url))
-    return playInTerminal(
+    return runInTerminal(
       async ({ terminal, flags, identityOf, proxy }) => {
         const stdin = await identityOf('issuer')
         const { code, stdout, stderr } = await terminal.run(['run', ...flags, '--token-file', '-', '--', 'true'], { stdin })
@@ -286,11 +291,11 @@ testDisks('a full disk is told before any call, and later all that was created i
     )
   }
   const state = onTerminal(1, /The run state, by which this run could be finished, cannot be saved \(ENOSPC\)/)
-  const directory = onTerminal(8, /nothing can be written \(ENOSPC\)/)
+  const directory = onTerminal(8, /cannot write into the private directory .* \(ENOSPC\)/)
   await Promise.all([full, filled, state, directory])
 })
 
-/** @returns how many pages it took */
+/** @returns the number of pages that it filled */
 function fill(file: string): number {
   for (let pages = 0; ; pages += 1) {
     try {
@@ -301,8 +306,8 @@ function fill(file: string): number {
   }
 }
 
-test('what a scan makes of our files and of the place of the evidence leads nowhere', async () => {
-  const links = playOnGithub(async ({ step, job }) => {
+test('a scan cannot make kubepass write through links that it puts in place of files and of the evidence folder', async () => {
+  const links = runOnGithub(async ({ step, job }) => {
     const victim = join(job.home, 'victim')
     writeFileSync(victim, 'precious')
     const command = `rm "$KUBECONFIG"; mkdir "$KUBECONFIG"; touch "$KUBECONFIG/x"
@@ -319,7 +324,7 @@ summary=$(ls "$RUNNER_TEMP"/_runner_file_commands/step_summary_*); rm "$summary"
     expect(post.log).toMatch(/Credential: revoked .*, not proven/)
     expect(readFileSync(victim, 'utf8')).toBe('precious')
   })
-  const folders = playOnGithub(async ({ step, job }) => {
+  const folders = runOnGithub(async ({ step, job }) => {
     const victims = join(job.home, 'victims')
     for (const name of ['evidence.json', 'kubeconfig', 'token']) put(join(victims, name), 'precious')
     mkdirSync(join(job.workspace, 'reports'))
@@ -337,11 +342,11 @@ own=$(dirname "$KUBECONFIG"); mv "$own" "$own.moved"; ln -s "$VICTIMS" "$own"`
     for (const name of readdirSync(job.runnerTemp))
       if (/^kubepass-[0-9a-f]{16}/.test(name)) rmSync(join(job.runnerTemp, name), { recursive: true })
   })
-  const reports = playOnGitlab(async ({ step, job }) => {
+  const reports = runOnGitlab(async ({ step, job }) => {
     const victim = join(job.home, 'victim')
     writeFileSync(victim, 'precious')
     const command = 'for name in junit.xml annotations.json evidence.json; do ln -s "$VICTIM" kubepass-reports/$name; done'
-    // That the workspace itself is behind a link is nothing that the scan has done.
+    // The workspace itself may lie behind a link, because the scan did not make that link.
     const link = join(job.home, 'link')
     symlinkSync(job.workspace, link)
     const main = await step({ command }, { VICTIM: victim, CI_PROJECT_DIR: link }).main()
@@ -349,7 +354,7 @@ own=$(dirname "$KUBECONFIG"); mv "$own" "$own.moved"; ln -s "$VICTIMS" "$own"`
     expect(readFileSync(victim, 'utf8')).toBe('precious')
     expect([main.reports.junit.length, main.reports.annotations.length]).toEqual([1, 1])
   })
-  const folder = playOnGitlab(async ({ step, job }) => {
+  const folder = runOnGitlab(async ({ step, job }) => {
     const victims = join(job.home, 'victims')
     for (const name of ['junit.xml', 'annotations.json', 'evidence.json']) put(join(victims, name), 'precious')
     const main = await step({ command: 'rm -r kubepass-reports; ln -s "$VICTIMS" kubepass-reports' }, { VICTIMS: victims }).main()
@@ -367,7 +372,7 @@ function put(path: string, text: string): void {
 }
 
 onGithub(
-  'two steps at the same time, in the same place, do not meet',
+  'two steps at the same time on the same machine do not disturb each other',
   async ({ step, job, proxy }) => {
     const go = join(job.workspace, 'go')
     const long = step({ command: `echo started; while [ ! -f ${go} ]; do sleep 0.05; done; kubectl get ns kubepass -o name` })
@@ -386,16 +391,16 @@ onGithub(
     expect((await long.post()).code).toBe(0)
     expect(new Set(proxy.tokens).size).toBe(2)
   },
-  // The scan holds the output; the runner waits for that in vain.
+  // The scan keeps the output open, for which the runner waits in vain.
   { patience: { drain: 200 } },
 )
 
-type Terminal = Parameters<Parameters<typeof playInTerminal>[0]>[0]['terminal']
+type Terminal = Parameters<Parameters<typeof runInTerminal>[0]>[0]['terminal']
 
-/** What it says comes when all that is recorded of its beginning stands in the run state. */
+/** A scan whose first output comes when the run state is complete. */
 const untilGiven = (go: string): string => `echo begun; until [ -f ${go} ]; do sleep 0.05; done`
 
-/** @returns the run state that is left */
+/** @returns the path of the run state that is left */
 async function killedRun(terminal: Terminal, flags: string[], stdin: string, before = 'true'): Promise<string> {
   const go = join(terminal.work, 'go')
   const child = terminal.start(['run', ...flags, '--', 'sh', '-c', `${untilGiven(go)}; ${before}; ${WAITS}`], {
@@ -412,34 +417,36 @@ async function killedRun(terminal: Terminal, flags: string[], stdin: string, bef
 
 const statuses = (proxy: Proxy): (number | undefined)[] => proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)
 
-inTerminal('a run state that the scan has emptied is not believed: its name is enough', async ({ terminal, flags, identityOf, proxy }) => {
-  const stdin = await identityOf('issuer')
-  const identified = [...flags, '--token-file', '-']
-  for (const spoil of [': >', 'rm -f', 'echo garbage >']) {
-    const empty = `run state=$(dirname "$KUBECONFIG")\.state.json; ${spoil} "$run state"; touch "$run state"`
-    const state = await killedRun(terminal, identified, stdin, empty)
-    // Who gives other flags asks another server, or none.
-    const wrong = await terminal.run(['revoke', ...identified, '--service-account', 'x', state], { stdin })
-    expect([wrong.code, existsSync(state)]).toEqual([80, true])
+inTerminal(
+  'revoke finishes a run by the name of a run state file that the scan has emptied',
+  async ({ terminal, flags, identityOf, proxy }) => {
+    const stdin = await identityOf('issuer')
+    const identified = [...flags, '--token-file', '-']
+    for (const spoil of [': >', 'rm -f', 'echo garbage >']) {
+      const empty = `file=$(dirname "$KUBECONFIG").state.json; ${spoil} "$file"; touch "$file"`
+      const state = await killedRun(terminal, identified, stdin, empty)
+      // With other flags, revoke would send its requests to another server, or to none.
+      const wrong = await terminal.run(['revoke', ...identified, '--service-account', 'x', state], { stdin })
+      expect([wrong.code, existsSync(state)]).toEqual([80, true])
+      const { code, stderr } = await terminal.run(['revoke', ...identified, state], { stdin })
+      expect([code, existsSync(state)]).toEqual([0, false])
+      expect(stderr).toContain('The run state says nothing: its name is believed, and the flags')
+      expect(stderr).toMatch(/outlived the scan and were ended[^]*Credential: revoked /)
+      // The bound Secret has the first of the three names that the run could have used.
+      expect(statuses(proxy).slice(-3).toSorted()).toEqual([200, 404, 404])
+    }
+    // The run was killed before it sent a request.
+    const state = join(terminal.tmp, 'kubepass-0123456789abcdef.state.json')
+    writeFileSync(state, '')
     const { code, stderr } = await terminal.run(['revoke', ...identified, state], { stdin })
     expect([code, existsSync(state)]).toEqual([0, false])
-    expect(stderr).toContain('The run state says nothing: its name is believed, and the flags')
-    expect(stderr).toMatch(/outlived the scan and were ended[^]*Credential: revoked /)
-    // It was the first of the three names that the run could have given.
-    expect(statuses(proxy).slice(-3).toSorted()).toEqual([200, 404, 404])
-  }
-  // The run was killed before it asked for anything.
-  const state = join(terminal.tmp, 'kubepass-0123456789abcdef.state.json')
-  writeFileSync(state, '')
-  const { code, stderr } = await terminal.run(['revoke', ...identified, state], { stdin })
-  expect([code, existsSync(state)]).toEqual([0, false])
-  expect(stderr).toContain('Nothing of this job is left to revoke.')
-  expect(statuses(proxy).slice(-3)).toEqual([404, 404, 404])
-})
+    expect(stderr).toContain('Nothing of this job is left to revoke.')
+    expect(statuses(proxy).slice(-3)).toEqual([404, 404, 404])
+  },
+)
 
-inTerminal('a run state that the scan makes a folder of does not disturb the end', async ({ terminal, flags, identityOf }) => {
-  const spoil =
-    'run state=$(dirname "$KUBECONFIG")\.state.json; rm "$run state"; mkdir "$run state" "$run state.next"; touch "$run state.next/x"'
+inTerminal('kubepass cleans up although the scan replaces the run state file by a folder', async ({ terminal, flags, identityOf }) => {
+  const spoil = 'file=$(dirname "$KUBECONFIG").state.json; rm "$file"; mkdir "$file" "$file.next"; touch "$file.next/x"'
   const go = join(terminal.work, 'go')
   const child = terminal.start(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', `${untilGiven(go)}; ${spoil}`], {
     stdin: await identityOf('issuer'),

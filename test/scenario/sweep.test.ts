@@ -10,7 +10,7 @@ import { boundSecretOf, HOUR_MS, makeRoom, Room, sweepAlone } from '../cluster/b
 import type { Ended } from '../hosts/child.ts'
 import { Terminal } from '../hosts/terminal.ts'
 import { kubeconfigOf } from './kubeconfigs.ts'
-import { clusters, inTerminal, status, type TerminalScene } from './scenario.ts'
+import { clusters, inTerminal, status, type TerminalFixture } from './scenario.ts'
 
 const SWEEPERS = ['list', 'delete']
 const LIST = /\/secrets\?labelSelector=/
@@ -24,19 +24,19 @@ interface Report {
   secrets: { name: string; uid: string; run: string; state: string; outcome: string; why: string }[]
 }
 
-interface RoomScene extends TerminalScene {
+interface RoomFixture extends TerminalFixture {
   room: Room
   sweep: (args?: string[], env?: Record<string, string>) => Promise<Ended>
 }
 
-/** A sweep of a namespace that no other test uses, by somebody who may do these things with its Secrets. */
-function inRoom(name: string, verbs: string[], play: (scene: RoomScene) => Promise<void>): void {
-  inTerminal(name, async (scene) => {
-    const { terminal, flags, identityOf, info } = scene
+/** A test with a new namespace, and with an identity that has these rights on its Secrets. */
+function inRoom(name: string, verbs: string[], scenario: (fixture: RoomFixture) => Promise<void>): void {
+  inTerminal(name, async (fixture) => {
+    const { terminal, flags, identityOf, info } = fixture
     const room = await makeRoom(info, `room-${String(process.pid)}-${String((rooms += 1))}`, verbs)
     const stdin = await identityOf('sweeper')
     const args = ['sweep', ...flags, '--service-account', `${room.name}/scanner`, '--token-file', '-']
-    await play({ ...scene, room, sweep: (more = [], env = {}) => terminal.run([...args, ...more], { stdin, env }) })
+    await scenario({ ...fixture, room, sweep: (more = [], env = {}) => terminal.run([...args, ...more], { stdin, env }) })
     await admin(info).delete(`/api/v1/namespaces/${room.name}`)
   })
 }
@@ -46,7 +46,7 @@ const reportOf = ({ stdout }: Ended): Report => JSON.parse(stdout) as Report
 const outcomes = (ended: Ended): Record<string, string> =>
   Object.fromEntries(reportOf(ended).secrets.map(({ name, state, outcome }) => [name, `${state}, ${outcome}`]))
 
-inRoom('expired bound Secrets are deleted, living ones stay', SWEEPERS, async ({ room, sweep, proxy }) => {
+inRoom('sweep deletes expired bound Secrets and keeps the others', SWEEPERS, async ({ room, sweep, proxy }) => {
   const [over = '', alive = ''] = await room.fill([boundSecretOf({ run: '1' }), boundSecretOf({ run: '2', deadBy: FUTURE })])
   const ended = await sweep()
   expect(ended.stdout).toMatch(/^SECRET +RUN +DEAD BY +STATE +OUTCOME$/m)
@@ -62,7 +62,7 @@ inRoom('expired bound Secrets are deleted, living ones stay', SWEEPERS, async ({
   ])
 })
 
-inRoom('of Secrets that are listed no content leaves the API server', SWEEPERS, async ({ room, sweep, proxy }) => {
+inRoom('sweep lists Secrets as a table, without their data', SWEEPERS, async ({ room, sweep, proxy }) => {
   await room.fill([boundSecretOf({ change: { stringData: { password: 'hunter2-hunter2' } } })])
   expect((await sweep()).code).toBe(0)
   const [list] = proxy.seen('GET', LIST)
@@ -71,32 +71,36 @@ inRoom('of Secrets that are listed no content leaves the API server', SWEEPERS, 
 })
 
 const forged: [string, ReturnType<typeof boundSecretOf>, RegExp][] = [
-  ['a Secret that holds something', boundSecretOf({ change: { stringData: { a: 'b' } } }), /it holds data/],
+  ['a Secret that holds data', boundSecretOf({ change: { stringData: { a: 'b' } } }), /it holds data/],
   ['a Secret of another type', boundSecretOf({ change: { type: 'example.com/other' } }), /its type is "example\.com\/other"/],
-  ['a name of another run', boundSecretOf({ name: 'kubepass-2-1-0123456789abcdef' }), /its name is not that of a bound Secret/],
-  ['a name of another attempt', boundSecretOf({ name: 'kubepass-1-2-0123456789abcdef' }), /its name is not that of a bound Secret/],
-  ['a name with another end', boundSecretOf({ key: '0123456789abcdeg' }), /its name is not that of a bound Secret/],
-  ['a name that goes on', boundSecretOf({ key: '0123456789abcdef0' }), /its name is not that of a bound Secret/],
-  ['a platform that is none', boundSecretOf({ platform: 'jenkins' }), /its name is not that of a bound Secret/],
-  ['no time of death', boundSecretOf({ deadBy: 'yesterday' }), /it does not say when it is dead/],
+  ['a name of another run', boundSecretOf({ name: 'kubepass-2-1-0123456789abcdef' }), /its name does not fit its labels/],
+  ['a name of another attempt', boundSecretOf({ name: 'kubepass-1-2-0123456789abcdef' }), /its name does not fit its labels/],
+  ['a name with another end', boundSecretOf({ key: '0123456789abcdeg' }), /its name does not fit its labels/],
+  ['a name with more characters', boundSecretOf({ key: '0123456789abcdef0' }), /its name does not fit its labels/],
+  ['an unknown platform', boundSecretOf({ platform: 'jenkins' }), /its name does not fit its labels/],
+  ['no valid annotation dead-by', boundSecretOf({ deadBy: 'yesterday' }), /its annotation kubepass\.dev\/dead-by is missing or no time/],
   ['a finalizer', boundSecretOf({ metadata: { finalizers: ['example.com/hold'] } }), /it has a finalizer/],
 ]
 
 for (const [what, secret, why] of forged) {
-  inRoom(`what kubepass has not made stays, though it has our label: ${what}`, SWEEPERS, async ({ room, sweep, proxy, info }) => {
-    const names = await room.fill([secret])
-    const ended = await sweep(['--json'])
-    expect(reportOf(ended).secrets).toMatchObject([{ state: 'foreign', outcome: 'kept', why: expect.stringMatching(why) as unknown }])
-    expect(ended.stderr).toContain('1 bound Secret by the label, but not made by kubepass: left alone.')
-    expect(ended.code).toBe(0)
-    expect(await room.names()).toEqual(names)
-    expect(proxy.seen('DELETE', /./)).toEqual([])
-    // Or the namespace could not end.
-    await kubectl(info, 'patch', 'secrets', ...names, '-n', room.name, '--type=merge', '-p', '{"metadata":{"finalizers":null}}')
-  })
+  inRoom(
+    `sweep keeps a Secret that has the label but that kubepass did not create: ${what}`,
+    SWEEPERS,
+    async ({ room, sweep, proxy, info }) => {
+      const names = await room.fill([secret])
+      const ended = await sweep(['--json'])
+      expect(reportOf(ended).secrets).toMatchObject([{ state: 'foreign', outcome: 'kept', why: expect.stringMatching(why) as unknown }])
+      expect(ended.stderr).toContain('Foreign Secrets with the label of kubepass are kept: 1.')
+      expect(ended.code).toBe(0)
+      expect(await room.names()).toEqual(names)
+      expect(proxy.seen('DELETE', /./)).toEqual([])
+      // With finalizers the namespace could not be deleted.
+      await kubectl(info, 'patch', 'secrets', ...names, '-n', room.name, '--type=merge', '-p', '{"metadata":{"finalizers":null}}')
+    },
+  )
 }
 
-inRoom('a Secret without our label is not even listed', SWEEPERS, async ({ room, sweep }) => {
+inRoom('sweep does not list a Secret without the label', SWEEPERS, async ({ room, sweep }) => {
   const names = await room.fill([boundSecretOf({ metadata: { labels: { 'kubepass.dev/run': '1' } } })])
   const ended = await sweep(['--json'])
   expect(reportOf(ended).secrets).toEqual([])
@@ -105,20 +109,24 @@ inRoom('a Secret without our label is not even listed', SWEEPERS, async ({ room,
   expect(await room.names()).toEqual(names)
 })
 
-inRoom('one that was replaced since it was listed stays: the uid is the condition', SWEEPERS, async ({ room, sweep, proxy, info }) => {
-  const [name = ''] = await room.fill([boundSecretOf()])
-  proxy.on({ method: 'DELETE', times: 1 }, async () => {
-    await admin(info).delete(`/api/v1/namespaces/${room.name}/secrets/${name}`)
-    await room.fill([boundSecretOf()])
-    return undefined
-  })
-  const ended = await sweep(['--json'])
-  expect(outcomes(ended)).toEqual({ [name]: 'expired, gone' })
-  expect(ended.code).toBe(0)
-  expect(await room.names()).toEqual([name])
-})
+inRoom(
+  'sweep keeps a Secret that was replaced after it was listed, because its uid differs',
+  SWEEPERS,
+  async ({ room, sweep, proxy, info }) => {
+    const [name = ''] = await room.fill([boundSecretOf()])
+    proxy.on({ method: 'DELETE', times: 1 }, async () => {
+      await admin(info).delete(`/api/v1/namespaces/${room.name}/secrets/${name}`)
+      await room.fill([boundSecretOf()])
+      return undefined
+    })
+    const ended = await sweep(['--json'])
+    expect(outcomes(ended)).toEqual({ [name]: 'expired, gone' })
+    expect(ended.code).toBe(0)
+    expect(await room.names()).toEqual([name])
+  },
+)
 
-inRoom('--dry-run deletes nothing, and shows what would be', SWEEPERS, async ({ room, sweep, proxy }) => {
+inRoom('sweep --dry-run deletes nothing, and shows what it would delete', SWEEPERS, async ({ room, sweep, proxy }) => {
   const names = await room.fill([boundSecretOf({ run: '1' }), boundSecretOf({ run: '2', deadBy: FUTURE })])
   const ended = await sweep(['--dry-run', '--json'])
   expect(reportOf(ended)).toMatchObject({ version: 1, namespace: room.name, dry_run: true, error: null })
@@ -129,40 +137,43 @@ inRoom('--dry-run deletes nothing, and shows what would be', SWEEPERS, async ({ 
   expect(proxy.seen('DELETE', /./)).toEqual([])
 })
 
-inTerminal('with deploy/sweeper the bound Secret of a run that was killed is swept when it has expired, and not before', async (scene) => {
-  const { terminal, flags, identityOf, info, proxy } = scene
-  using stage = new DisposableStack()
-  stage.use(await sweepAlone(info))
-  const child = terminal.start(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', 'echo started; sleep 600'], {
-    stdin: await identityOf('issuer'),
-  })
-  await child.seen('started')
-  child.kill('SIGKILL')
-  await child.exited
-  const [created] = proxy.seen('POST', /\/kubepass\/secrets$/)
-  const { name, uid } = (JSON.parse(created?.responseBody ?? '{}') as { metadata: { name: string; uid: string } }).metadata
-  const args = ['sweep', ...flags, '--token-file', '-', '--json']
-  const stdin = await identityOf('sweeper')
-  const states = (ended: Ended): unknown[] =>
-    reportOf(ended)
-      .secrets.filter((boundSecret) => boundSecret.uid === uid)
-      .map(({ state, outcome }) => [state, outcome])
-  expect(states(await terminal.run(args, { stdin }))).toEqual([['living', 'kept']])
-  const path = `/api/v1/namespaces/kubepass/secrets/${name}`
-  await kubectl(info, 'annotate', 'secret', name, '-n', 'kubepass', '--overwrite', `kubepass.dev/dead-by=${new Date().toISOString()}`)
-  const ended = await terminal.run(args, { stdin })
-  expect(states(ended)).toEqual([['expired', 'deleted']])
-  expect(ended.code).toBe(0)
-  expect((await admin(info).get(path)).status).toBe(404)
-  // The machine that the run was on is another matter.
-  const state = readdirSync(terminal.tmp).find((file) => file.endsWith('.state.json')) ?? ''
-  await terminal.run(['revoke', ...flags, '--token-file', '-', join(terminal.tmp, state)], { stdin: await identityOf('issuer') })
-  await child.ended
-})
+inTerminal(
+  'with the rights of deploy/sweeper, sweep deletes the bound Secret of a killed run when it has expired, not before',
+  async (fixture) => {
+    const { terminal, flags, identityOf, info, proxy } = fixture
+    using resources = new DisposableStack()
+    resources.use(await sweepAlone(info))
+    const child = terminal.start(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', 'echo started; sleep 600'], {
+      stdin: await identityOf('issuer'),
+    })
+    await child.seen('started')
+    child.kill('SIGKILL')
+    await child.exited
+    const [created] = proxy.seen('POST', /\/kubepass\/secrets$/)
+    const { name, uid } = (JSON.parse(created?.responseBody ?? '{}') as { metadata: { name: string; uid: string } }).metadata
+    const args = ['sweep', ...flags, '--token-file', '-', '--json']
+    const stdin = await identityOf('sweeper')
+    const states = (ended: Ended): unknown[] =>
+      reportOf(ended)
+        .secrets.filter((boundSecret) => boundSecret.uid === uid)
+        .map(({ state, outcome }) => [state, outcome])
+    expect(states(await terminal.run(args, { stdin }))).toEqual([['living', 'kept']])
+    const path = `/api/v1/namespaces/kubepass/secrets/${name}`
+    await kubectl(info, 'annotate', 'secret', name, '-n', 'kubepass', '--overwrite', `kubepass.dev/dead-by=${new Date().toISOString()}`)
+    const ended = await terminal.run(args, { stdin })
+    expect(states(ended)).toEqual([['expired', 'deleted']])
+    expect(ended.code).toBe(0)
+    expect((await admin(info).get(path)).status).toBe(404)
+    // The files of the run on its machine are not a matter of sweep.
+    const state = readdirSync(terminal.tmp).find((file) => file.endsWith('.state.json')) ?? ''
+    await terminal.run(['revoke', ...flags, '--token-file', '-', join(terminal.tmp, state)], { stdin: await identityOf('issuer') })
+    await child.ended
+  },
+)
 
-inTerminal('who sweeps may show a client certificate, too', async ({ terminal, info, proxy }) => {
-  using stage = new DisposableStack()
-  stage.use(await sweepAlone(info))
+inTerminal('sweep can use a client certificate', async ({ terminal, info, proxy }) => {
+  using resources = new DisposableStack()
+  resources.use(await sweepAlone(info))
   const [name = ''] = await new Room(info, 'kubepass').fill([boundSecretOf({ run: String(randomInt(1e6, 1e9)) })])
   const user = { 'client-certificate': info.clientCert, 'client-key': info.clientKey }
   const file = join(terminal.home, 'kubeconfig')
@@ -173,17 +184,17 @@ inTerminal('who sweeps may show a client certificate, too', async ({ terminal, i
   expect([...new Set(proxy.exchanges.map(({ certificate }) => certificate))]).toEqual(['ci:client'])
 })
 
-interface PlayedApi extends AsyncDisposable {
+interface SimulatedApi extends AsyncDisposable {
   url: string
   asked: { path: string; headers: NodeJS.Dict<string | string[]> }[]
 }
 
 /**
- * The API of GitHub or GitLab, for these paths; of all else it knows nothing.
- * @param asks what happens in place of an answer
+ * A simulated API of GitHub or GitLab with these paths. It answers 404 to all other paths.
+ * @param asks called instead of sending an answer
  */
-async function playApi(known: Record<string, object>, asks?: () => void): Promise<PlayedApi> {
-  const asked: PlayedApi['asked'] = []
+async function startApi(known: Record<string, object>, asks?: () => void): Promise<SimulatedApi> {
+  const asked: SimulatedApi['asked'] = []
   const server: Server = createServer(({ url: path = '', headers }, response) => {
     asked.push({ path, headers })
     if (asks !== undefined) {
@@ -204,8 +215,8 @@ async function playApi(known: Record<string, object>, asks?: () => void): Promis
 
 const attempt = (run: number, number: number): string => `/repos/octo-org/octo-repo/actions/runs/${String(run)}/attempts/${String(number)}`
 
-inRoom('GitHub tells which runs are over, attempt by attempt', SWEEPERS, async ({ room, sweep }) => {
-  await using api = await playApi({
+inRoom('sweep deletes the Secrets of run attempts that are over according to GitHub', SWEEPERS, async ({ room, sweep }) => {
+  await using api = await startApi({
     [attempt(1, 1)]: { status: 'completed' },
     [attempt(1, 2)]: { status: 'in_progress' },
     [attempt(2, 1)]: { status: 'queued' },
@@ -229,34 +240,34 @@ inRoom('GitHub tells which runs are over, attempt by attempt', SWEEPERS, async (
     [elsewhere]: 'living, kept',
   })
   expect(ended.stderr).toContain('1 bound Secret of another GitHub than https://github.com: kept until they expire.')
-  expect(ended.stderr).toMatch(/warning: GitHub does not tell whether a run is over \(404; the token needs the right to read Actions/)
+  expect(ended.stderr).toMatch(/warning: Could not get the status of a run from GitHub \(404; the token needs the right to read Actions/)
   expect(ended.stderr).not.toContain('forged')
   expect(ended.code).toBe(0)
   expect(await room.names()).toEqual([again, elsewhere, queued, terminal, unknown].toSorted())
-  // Once for each attempt, not for each bound Secret.
+  // One request for each attempt, not for each bound Secret.
   expect(api.asked.map(({ path }) => path).toSorted()).toEqual([attempt(1, 1), attempt(1, 2), attempt(2, 1), attempt(3, 1)])
   expect(new Set(api.asked.map(({ headers }) => headers['authorization']))).toEqual(new Set(['token played-github-token']))
 })
 
-inRoom('a bound Secret that names no run of GitHub is not asked about', SWEEPERS, async ({ room, sweep }) => {
-  await using api = await playApi({})
+inRoom('sweep sends no request to GitHub for a bound Secret with an invalid run', SWEEPERS, async ({ room, sweep }) => {
+  await using api = await startApi({})
   await room.fill([
     boundSecretOf({ run: '1', repository: '../../user', deadBy: FUTURE }),
     boundSecretOf({ run: '2', repository: 'a/b/c', deadBy: FUTURE }),
     boundSecretOf({ run: 'x', deadBy: FUTURE }),
   ])
   const ended = await sweep([], { GITHUB_API_URL: api.url, GITHUB_TOKEN: 'played-github-token' })
-  expect(ended.stderr).toContain('a bound Secret names no run of it')
+  expect(ended.stderr).toContain('a bound Secret names no run of GitHub')
   expect(ended.code).toBe(0)
   expect(api.asked).toEqual([])
 })
 
-inRoom('where anybody could answer for GitHub its token is not sent', SWEEPERS, async ({ room, sweep }) => {
-  await using api = await playApi({ [attempt(1, 1)]: { status: 'completed' } })
+inRoom('sweep sends the GitHub token nowhere while NODE_TLS_REJECT_UNAUTHORIZED is 0', SWEEPERS, async ({ room, sweep }) => {
+  await using api = await startApi({ [attempt(1, 1)]: { status: 'completed' } })
   await room.fill([boundSecretOf({ deadBy: FUTURE })])
   const env = { GITHUB_API_URL: api.url, GITHUB_TOKEN: 'played-github-token', NODE_TLS_REJECT_UNAUTHORIZED: '0' }
   const ended = await sweep(['--json'], env)
-  expect(ended.stderr).toContain('NODE_TLS_REJECT_UNAUTHORIZED is 0, so that anybody could answer')
+  expect(ended.stderr).toContain('NODE_TLS_REJECT_UNAUTHORIZED is 0, so any server could pose as GitHub')
   expect(reportOf(ended).secrets).toMatchObject([{ state: 'living', outcome: 'kept' }])
   expect(api.asked).toEqual([])
 })
@@ -265,25 +276,25 @@ for (const [by, env, header] of [
   ['GITLAB_TOKEN', { GITLAB_TOKEN: 'played-gitlab-token', CI_JOB_TOKEN: 'played-job-token' }, { 'private-token': 'played-gitlab-token' }],
   ['CI_JOB_TOKEN', { CI_JOB_TOKEN: 'played-job-token' }, { 'job-token': 'played-job-token' }],
 ] as const) {
-  inRoom(`GitLab tells by ${by} which jobs are over`, SWEEPERS, async ({ room, sweep }) => {
+  inRoom(`sweep deletes the Secrets of jobs that are over according to GitLab, with ${by}`, SWEEPERS, async ({ room, sweep }) => {
     const job = (id: number): string => `/projects/acme%2Ftools%2Fpayments/jobs/${String(id)}`
     const known = { [job(1)]: { status: 'success' }, [job(2)]: { status: 'running' }, [job(3)]: { status: 'canceling' } }
-    await using api = await playApi({ ...known, [job(4)]: { status: 'canceled' } })
+    await using api = await startApi({ ...known, [job(4)]: { status: 'canceled' } })
     const names = await room.fill(
       ['1', '2', '3', '4', '5'].map((run) => boundSecretOf({ platform: 'gitlab', run, repository: 'acme/tools/payments', deadBy: FUTURE })),
     )
     const ended = await sweep(['--json'], { CI_API_V4_URL: api.url, ...env })
     const kept = 'living, kept'
     expect(names.map((name) => outcomes(ended)[name])).toEqual(['finished, deleted', kept, kept, 'finished, deleted', kept])
-    expect(ended.stderr).toMatch(/warning: GitLab does not tell whether a run is over \(404; the token needs the right to read jobs/)
+    expect(ended.stderr).toMatch(/warning: Could not get the status of a run from GitLab \(404; the token needs the right to read jobs/)
     expect(ended.code).toBe(0)
     expect(await room.names()).toEqual([names[1], names[2], names[4]])
     for (const { headers } of api.asked) expect(headers).toMatchObject(header)
   })
 }
 
-inRoom('a token for an API comes from a file, too; GitLab without TLS gets none', SWEEPERS, async ({ room, sweep, terminal }) => {
-  await using api = await playApi({ [attempt(1, 1)]: { status: 'completed' } })
+inRoom('sweep reads an API token from a file, and sends none to a GitLab without TLS', SWEEPERS, async ({ room, sweep, terminal }) => {
+  await using api = await startApi({ [attempt(1, 1)]: { status: 'completed' } })
   const [over = '', job = ''] = await room.fill([
     boundSecretOf({ deadBy: FUTURE }),
     boundSecretOf({ platform: 'gitlab', run: '2', deadBy: FUTURE }),
@@ -296,11 +307,11 @@ inRoom('a token for an API comes from a file, too; GitLab without TLS gets none'
     CI_API_V4_URL: 'http://gitlab.example.com/api/v4',
   })
   expect(outcomes(ended)).toEqual({ [over]: 'finished, deleted', [job]: 'living, kept' })
-  expect(ended.stderr).toContain('CI_API_V4_URL is no https URL')
+  expect(ended.stderr).toContain('CI_API_V4_URL is not an https URL')
   expect(api.asked.map(({ headers }) => headers['authorization'])).toEqual(['token played-token-of-a-file'])
 })
 
-inRoom('without tokens only expiry counts, and that is said', SWEEPERS, async ({ room, sweep }) => {
+inRoom('without API tokens sweep deletes only expired Secrets, and says so', SWEEPERS, async ({ room, sweep }) => {
   await room.fill([
     boundSecretOf({ run: '1', deadBy: FUTURE }),
     boundSecretOf({ run: '2', deadBy: FUTURE }),
@@ -308,36 +319,44 @@ inRoom('without tokens only expiry counts, and that is said', SWEEPERS, async ({
     boundSecretOf({ run: '4' }),
   ])
   const { code, stderr } = await sweep()
-  expect(stderr).toContain('GitHub is not asked whether the runs of 2 bound Secrets are over (GITHUB_TOKEN, or --github-token-file)')
   expect(stderr).toContain(
-    'GitLab is not asked whether the runs of 1 bound Secret are over (GITLAB_TOKEN, CI_JOB_TOKEN, or --gitlab-token-file)',
+    'kubepass cannot ask GitHub whether the runs of 2 bound Secrets are over (missing: GITHUB_TOKEN, or --github-token-file)',
+  )
+  expect(stderr).toContain(
+    'kubepass cannot ask GitLab whether the runs of 1 bound Secret are over (missing: GITLAB_TOKEN, CI_JOB_TOKEN, or --gitlab-token-file)',
   )
   expect(stderr).toContain('1 deleted, 3 kept.')
   expect(code).toBe(0)
 })
 
-inRoom('without the right to list: the rule to add, and where it may be added', ['delete'], async ({ room, sweep }) => {
+inRoom('without the right to list Secrets, the hint has the RBAC rule and its condition', ['delete'], async ({ room, sweep }) => {
   const ended = await sweep(['--json'])
   expect(ended.stderr).toContain(`{apiGroups: [""], resources: ["secrets"], verbs: ["list", "delete"]}`)
-  expect(ended.stderr).toContain(`Whoever may list Secrets can read them: do so only if the namespace "${room.name}" holds no Secrets`)
+  expect(ended.stderr).toContain(
+    `An identity that may list Secrets can read them. Add the rule only if the namespace "${room.name}" holds no Secrets`,
+  )
   expect(reportOf(ended)).toMatchObject({ error: 'REFUSED', secrets: [] })
   expect(ended.code).toBe(82)
 })
 
-inRoom('without the right to delete: the rule to add, and no thousand tries', ['list'], async ({ room, sweep, proxy }) => {
-  const names = await room.fill(Array.from({ length: 40 }, (_, run) => boundSecretOf({ run: String(run + 10) })))
-  const ended = await sweep(['--json'])
-  expect(ended.stderr).toMatch(
-    /error: 40 of 40 bound Secrets could not be deleted\.\nCaused by: The API server refused to delete the Secret kubepass-/,
-  )
-  expect(ended.stderr).toContain(`{apiGroups: [""], resources: ["secrets"], verbs: ["delete"]}`)
-  expect(reportOf(ended)).toMatchObject({ error: 'REFUSED' })
-  expect(ended.code).toBe(82)
-  expect(await room.names()).toEqual(names)
-  expect(proxy.seen('DELETE', /./).length).toBeLessThan(names.length)
-})
+inRoom(
+  'without the right to delete Secrets, sweep stops early, and the hint has the RBAC rule',
+  ['list'],
+  async ({ room, sweep, proxy }) => {
+    const names = await room.fill(Array.from({ length: 40 }, (_, run) => boundSecretOf({ run: String(run + 10) })))
+    const ended = await sweep(['--json'])
+    expect(ended.stderr).toMatch(
+      /error: 40 of 40 bound Secrets could not be deleted\.\nCaused by: The API server refused to delete the Secret kubepass-/,
+    )
+    expect(ended.stderr).toContain(`{apiGroups: [""], resources: ["secrets"], verbs: ["delete"]}`)
+    expect(reportOf(ended)).toMatchObject({ error: 'REFUSED' })
+    expect(ended.code).toBe(82)
+    expect(await room.names()).toEqual(names)
+    expect(proxy.seen('DELETE', /./).length).toBeLessThan(names.length)
+  },
+)
 
-inRoom('one that may not be deleted does not keep the others alive', SWEEPERS, async ({ room, sweep, proxy }) => {
+inRoom('sweep deletes the other Secrets when the deletion of one is refused', SWEEPERS, async ({ room, sweep, proxy }) => {
   const names = await room.fill(Array.from({ length: 60 }, (_, run) => boundSecretOf({ run: String(run + 10) })))
   const held = status(403, 'Forbidden', `secrets "${names[0] ?? ''}" is forbidden: held`)
   proxy.on({ method: 'DELETE', path: /kubepass-10-1-/ }, () => held)
@@ -348,27 +367,31 @@ inRoom('one that may not be deleted does not keep the others alive', SWEEPERS, a
   expect(await room.names()).toEqual([names[0]])
 })
 
-inRoom('pages: 600 bound Secrets are listed in three, and deleted on a few connections', SWEEPERS, async ({ room, sweep, proxy }) => {
-  const all = Array.from({ length: 600 }, (_, index) =>
-    boundSecretOf({ run: String(index + 1), ...(index % 100 === 99 && { deadBy: FUTURE }) }),
-  )
-  await room.fill(all)
-  const ended = await sweep(['--json'])
-  expect(ended.code).toBe(0)
-  expect(proxy.seen('GET', LIST)).toHaveLength(3)
-  expect(reportOf(ended).secrets).toHaveLength(600)
-  expect(await room.names()).toEqual(['100', '200', '300', '400', '500', '600'].map((run) => `kubepass-${run}-1-0123456789abcdef`))
-  const connections = new Set(proxy.seen('DELETE', /./).map(({ connection }) => connection))
-  expect(connections.size).toBeGreaterThan(1)
-  expect(connections.size).toBeLessThanOrEqual(16)
-})
+inRoom(
+  'sweep lists 600 bound Secrets in three pages, and deletes them over a few connections',
+  SWEEPERS,
+  async ({ room, sweep, proxy }) => {
+    const all = Array.from({ length: 600 }, (_, index) =>
+      boundSecretOf({ run: String(index + 1), ...(index % 100 === 99 && { deadBy: FUTURE }) }),
+    )
+    await room.fill(all)
+    const ended = await sweep(['--json'])
+    expect(ended.code).toBe(0)
+    expect(proxy.seen('GET', LIST)).toHaveLength(3)
+    expect(reportOf(ended).secrets).toHaveLength(600)
+    expect(await room.names()).toEqual(['100', '200', '300', '400', '500', '600'].map((run) => `kubepass-${run}-1-0123456789abcdef`))
+    const connections = new Set(proxy.seen('DELETE', /./).map(({ connection }) => connection))
+    expect(connections.size).toBeGreaterThan(1)
+    expect(connections.size).toBeLessThanOrEqual(16)
+  },
+)
 
 for (const [how, resume] of [
   ['says how to go on', true],
   ['does not say how to go on', false],
 ] as const) {
   inRoom(
-    `a server that has forgotten the page and ${how} is asked again, and nothing is missed`,
+    `sweep misses no Secret when the continue token has expired and the API server ${how}`,
     SWEEPERS,
     async ({ room, sweep, proxy }) => {
       await room.fill(Array.from({ length: 300 }, (_, index) => boundSecretOf({ run: String(index + 1) })))
@@ -390,8 +413,8 @@ for (const [how, resume] of [
   )
 }
 
-inRoom('nobody hides bound Secrets behind some that are too large for a page', SWEEPERS, async ({ room, sweep, proxy }) => {
-  // Six bytes each in JSON.
+inRoom('sweep finds bound Secrets behind Secrets whose metadata is too large for a page', SWEEPERS, async ({ room, sweep, proxy }) => {
+  // JSON needs six bytes for each of these characters.
   const padding = '\u0001'.repeat(250_000)
   const sizes = [
     ...Array.from({ length: 20 }, () => ({})),
@@ -406,7 +429,7 @@ inRoom('nobody hides bound Secrets behind some that are too large for a page', S
   expect(proxy.seen('GET', LIST).length).toBeLessThan(sizes.length / 2)
 })
 
-inRoom('a server that forgets every page is no place to go round in circles', SWEEPERS, async ({ room, sweep, proxy }) => {
+inRoom('sweep fails when the continue token expires again and again', SWEEPERS, async ({ room, sweep, proxy }) => {
   await room.fill([boundSecretOf()])
   proxy.on({ method: 'GET' }, () => status(410, 'Expired', 'The provided continue parameter is too old'))
   const ended = await sweep()
@@ -415,7 +438,7 @@ inRoom('a server that forgets every page is no place to go round in circles', SW
   expect(proxy.seen('GET', LIST)).toHaveLength(6)
 })
 
-inRoom('stopped: what was deleted by then is told', SWEEPERS, async ({ room, terminal, flags, identityOf, proxy }) => {
+inRoom('sweep that is stopped reports what it has deleted', SWEEPERS, async ({ room, terminal, flags, identityOf, proxy }) => {
   const names = await room.fill(Array.from({ length: 40 }, (_, run) => boundSecretOf({ run: String(run + 10) })))
   const stdin = await identityOf('sweeper')
   const args = ['sweep', ...flags, '--service-account', `${room.name}/scanner`, '--token-file', '-', '--json']
@@ -423,7 +446,7 @@ inRoom('stopped: what was deleted by then is told', SWEEPERS, async ({ room, ter
   let deletions = 0
   proxy.on({ method: 'DELETE' }, async () => {
     if ((deletions += 1) <= 20) return undefined
-    // Those behind the 20th stay without an answer, so that something is left however late the signal is noticed.
+    // The requests after the 20th get no answer, so that Secrets are left however late the signal takes effect.
     if (deletions === 21) running.kill('SIGTERM')
     await running.ended
     return 'reset'
@@ -440,20 +463,24 @@ inRoom('stopped: what was deleted by then is told', SWEEPERS, async ({ room, ter
   expect(secrets).toHaveLength(names.length)
 })
 
-inRoom('stopped while a platform is asked: nothing is deleted, and no success', SWEEPERS, async ({ room, terminal, flags, identityOf }) => {
-  const names = await room.fill([boundSecretOf({ run: '1' }), boundSecretOf({ run: '2', deadBy: FUTURE })])
-  const stdin = await identityOf('sweeper')
-  await using api = await playApi({}, () => running.kill('SIGTERM'))
-  const env = { GITHUB_API_URL: api.url, GITHUB_TOKEN: 'played-github-token' }
-  const running = terminal.start(['sweep', ...flags, '--service-account', `${room.name}/scanner`, '--token-file', '-'], { stdin, env })
-  const ended = await running.ended
-  expect(ended.stderr).toContain('Stopped by SIGTERM.')
-  expect(ended.code).toBe(143)
-  expect(await room.names()).toEqual(names)
-})
+inRoom(
+  'sweep that is stopped during a request to GitHub deletes nothing and does not succeed',
+  SWEEPERS,
+  async ({ room, terminal, flags, identityOf }) => {
+    const names = await room.fill([boundSecretOf({ run: '1' }), boundSecretOf({ run: '2', deadBy: FUTURE })])
+    const stdin = await identityOf('sweeper')
+    await using api = await startApi({}, () => running.kill('SIGTERM'))
+    const env = { GITHUB_API_URL: api.url, GITHUB_TOKEN: 'played-github-token' }
+    const running = terminal.start(['sweep', ...flags, '--service-account', `${room.name}/scanner`, '--token-file', '-'], { stdin, env })
+    const ended = await running.ended
+    expect(ended.stderr).toContain('Stopped by SIGTERM.')
+    expect(ended.code).toBe(143)
+    expect(await room.names()).toEqual(names)
+  },
+)
 
-inRoom('a platform that tells nothing is not asked for ever', SWEEPERS, async ({ room, sweep }) => {
-  await using api = await playApi({})
+inRoom('sweep gives up on a platform that does not answer', SWEEPERS, async ({ room, sweep }) => {
+  await using api = await startApi({})
   const names = await room.fill(Array.from({ length: 40 }, (_, run) => boundSecretOf({ run: String(run + 10), deadBy: FUTURE })))
   const ended = await sweep([], { GITHUB_API_URL: api.url, GITHUB_TOKEN: 'played-github-token' })
   expect(ended.code).toBe(0)
@@ -474,14 +501,14 @@ testOnTerminal(
     const { code, stdout } = await terminal.shell(`exec ${SCRIPT} -qefc "$0 $*" /dev/null`, args)
     writeFileSync(file, '')
     expect(stdout).toMatch(/\r\x1b\[K[^\r\n]*deleting \[#*-*\] \d+ of 20/)
-    // Each state of the bar is wiped by what comes next.
+    // Each output after the progress line erases it.
     for (const [, next] of stdout.matchAll(/deleting \[[^\r\n]*(.{0,4})/gs)) expect(next).toBe('\r\x1b[K')
     expect(stdout).toMatch(/^SECRET +RUN/m)
     expect(code).toBe(0)
   },
 )
 
-test('sweep knows its flags, and the others do not', async () => {
+test('the flags of sweep are errors for the other commands', async () => {
   await using terminal = new Terminal(clusters.quick)
   expect((await terminal.run(['sweep', '--dry-run=yes'])).code).toBe(80)
   expect((await terminal.run(['sweep', 'everything'])).stderr).toMatch(/"everything" is no flag\.\nkubepass sweep \[FLAGS\]/)

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from '@jest/globals'
 import { readFileSync } from 'node:fs'
 import { kubeconfigOf, RunnerDisk } from './kubeconfigs.ts'
 import { whyNoPod } from './pod.ts'
-import { allPlayed, inTerminal as inTerminalHere, playOnGithub, type TerminalScene } from './scenario.ts'
+import { allDone, inTerminal as inTerminalHere, runOnGithub, type TerminalFixture } from './scenario.ts'
 
 const disk = new RunnerDisk()
 afterAll(() => disk[Symbol.dispose]())
@@ -11,11 +11,11 @@ const reason = whyNoPod()
 if (reason !== undefined) console.warn(`The scenarios with a CA bundle of their own are skipped: ${reason}.`)
 const inTerminal: typeof inTerminalHere = reason === undefined ? inTerminalHere : (name) => test.skip(name, () => undefined)
 
-/** Runs the program where the distribution's CA bundle is the file BUNDLE. */
+/** Runs the program with the file BUNDLE in place of the distribution's CA bundle. */
 const WITH_BUNDLE = `exec unshare --map-root-user --mount sh -ec '
   mount -t tmpfs tmpfs /etc/ssl; mkdir /etc/ssl/certs; cat "$BUNDLE" > /etc/ssl/certs/ca-certificates.crt; exec "$@"' sh "$0" "$@"`
 
-/** What an earlier step could set, so that another CA is trusted. */
+/** The variables by which an earlier step could try to make kubepass trust another CA. */
 const REDIRECTIONS = (ca: string): Record<string, string>[] => [
   { NODE_EXTRA_CA_CERTS: ca },
   { SSL_CERT_FILE: ca },
@@ -27,9 +27,9 @@ const REDIRECTIONS = (ca: string): Record<string, string>[] => [
   { REQUESTS_CA_BUNDLE: ca, CURL_CA_BUNDLE: ca },
 ]
 
-test('no variable adds to the CAs of the system', async () => {
-  const plays = [false, true].map((beside) =>
-    playOnGithub(async ({ info, identityOf, proxy, step }) => {
+test("no variable adds a CA to the system's CAs", async () => {
+  const runs = [false, true].map((beside) =>
+    runOnGithub(async ({ info, identityOf, proxy, step }) => {
       const token = await identityOf('issuer')
       const kubeconfig = kubeconfigOf(info, proxy.url, { token }, { 'certificate-authority-data': '' })
       const inputs = beside ? { server: '', kubeconfig } : { token }
@@ -41,11 +41,11 @@ test('no variable adds to the CAs of the system', async () => {
       expect(proxy.exchanges).toEqual([])
     }),
   )
-  await allPlayed(plays)
+  await allDone(runs)
 })
 
-/** A kubeconfig without a CA, as the DNS endpoint of GKE has it. */
-async function withoutCa({ info, identityOf, proxy }: TerminalScene): Promise<string> {
+/** A kubeconfig without a CA, such as that of a DNS endpoint of GKE. */
+async function withoutCa({ info, identityOf, proxy }: TerminalFixture): Promise<string> {
   const user = { token: await identityOf('issuer') }
   return disk.kubeconfig(kubeconfigOf(info, proxy.url, user, { 'certificate-authority-data': '' }))
 }
@@ -55,10 +55,10 @@ const asked = (kubeconfig: string, ...command: string[]): string[] => [
   ...['--', ...command],
 ]
 
-inTerminal("a kubeconfig without a CA: the system's CAs count, and the scan's kubeconfig has them all", async (scene) => {
-  const { info, terminal } = scene
-  const kubeconfig = await withoutCa(scene)
-  // As many as a distribution has.
+inTerminal("with a kubeconfig without a CA kubepass trusts the system's CAs, and the scan's kubeconfig contains them", async (fixture) => {
+  const { info, terminal } = fixture
+  const kubeconfig = await withoutCa(fixture)
+  // The number of CAs of a distribution.
   const BUNDLE = disk.write('bundle', readFileSync(info.otherCA, 'utf8').repeat(400) + readFileSync(info.ca, 'utf8'))
   const command = `kubectl auth whoami -o 'jsonpath={.status.userInfo.username}'; SSL_CERT_FILE=/dev/null kubectl get ns kubepass -o name`
   const { code, stdout, stderr } = await terminal.shell(WITH_BUNDLE, asked(kubeconfig, 'sh', '-c', command), { env: { BUNDLE } })
@@ -69,9 +69,9 @@ inTerminal("a kubeconfig without a CA: the system's CAs count, and the scan's ku
   expect(await terminal.shell(kubectl, [], { env: { BUNDLE } })).toMatchObject({ code: 0 })
 })
 
-inTerminal('a bundle without the CA of the server: nothing is sent, whatever the variables say', async (scene) => {
-  const { info, proxy, terminal } = scene
-  const kubeconfig = await withoutCa(scene)
+inTerminal("kubepass sends nothing if the system's CAs do not include the server's, whatever the variables say", async (fixture) => {
+  const { info, proxy, terminal } = fixture
+  const kubeconfig = await withoutCa(fixture)
   for (const variables of REDIRECTIONS(info.ca)) {
     const { code } = await terminal.shell(WITH_BUNDLE, asked(kubeconfig, 'true'), { env: { ...variables, BUNDLE: info.otherCA } })
     expect([variables, code]).toEqual([variables, 83])
@@ -79,10 +79,10 @@ inTerminal('a bundle without the CA of the server: nothing is sent, whatever the
   expect(proxy.exchanges).toEqual([])
 })
 
-inTerminal('a machine without CAs: what to install', async (scene) => {
-  const { proxy, terminal } = scene
+inTerminal('the error on a machine without CAs names the package to install', async (fixture) => {
+  const { proxy, terminal } = fixture
   const bare = WITH_BUNDLE.replace('mkdir /etc/ssl/certs; cat "$BUNDLE" > /etc/ssl/certs/ca-certificates.crt', ':')
-  const { code, stderr } = await terminal.shell(bare, asked(await withoutCa(scene), 'true'))
+  const { code, stderr } = await terminal.shell(bare, asked(await withoutCa(fixture), 'true'))
   expect(code).toBe(80)
   expect(stderr).toContain('is system, but this machine has no CAs: install the package ca-certificates')
   expect(proxy.exchanges).toEqual([])

@@ -3,9 +3,9 @@ import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Evidence } from '../../src/state/evidence.ts'
 import type { RunState } from '../../src/state/run-state.ts'
-import { ONE_SECRET, onGithub, playOnGithub, playOnGitlab, SECRETS, status } from './scenario.ts'
+import { ONE_SECRET, onGithub, runOnGithub, runOnGitlab, SECRETS, status } from './scenario.ts'
 
-/** What a scan finds although it is not told: the runner's files lie where they always do. */
+/** The runner's command files, which the scan finds although it does not get their paths. */
 const FIND = `of() { case $1 in
   GITHUB_ENV) ls "$RUNNER_TEMP"/_runner_file_commands/set_env_*;; GITHUB_PATH) ls "$RUNNER_TEMP"/_runner_file_commands/add_path_*;;
   GITHUB_STATE) ls "$RUNNER_TEMP"/_runner_file_commands/save_state_*;; GITHUB_OUTPUT) ls "$RUNNER_TEMP"/_runner_file_commands/set_output_*;;
@@ -15,7 +15,7 @@ esac; }`
 const APPEND = `${FIND}
 echo EVIL=1 >> "$(of GITHUB_ENV)"
 echo /evil >> "$(of GITHUB_PATH)"
-echo run state=none >> "$(of GITHUB_STATE)"
+echo run_state=none >> "$(of GITHUB_STATE)"
 echo evil=1 >> "$(of GITHUB_OUTPUT)"
 echo 'the scan says' >> "$(of GITHUB_STEP_SUMMARY)"
 `
@@ -47,9 +47,9 @@ while ! grep -q EVIL "$file"; do sleep 0.01; done`,
   },
 }
 
-test("a scan that writes to the runner's command files fails the job, and nothing of it is left there", async () => {
-  const plays = Object.values(attacks).map(({ command, named, summary = '' }) =>
-    playOnGithub(async ({ step, job }) => {
+test("a scan that writes to the runner's command files fails the job, and main removes what it wrote", async () => {
+  const runs = Object.values(attacks).map(({ command, named, summary = '' }) =>
+    runOnGithub(async ({ step, job }) => {
       const victim = join(job.home, 'victim')
       writeFileSync(victim, 'precious')
       const evidence = join(job.workspace, 'evidence.json')
@@ -59,7 +59,7 @@ test("a scan that writes to the runner's command files fails the job, and nothin
       const says = `The scan wrote to files by which a step speaks to its runner: ${named}. What it wrote there was removed.`
       expect(main.messages.at(-1)).toContain(says)
       expect([main.env, main.path, main.outputs]).toEqual([{}, [], { exit_code: '3' }])
-      // The last words of main itself.
+      // The last lines that main itself wrote.
       expect((JSON.parse(main.state['run_state'] ?? '') as RunState).evidence).toMatchObject({ finished: true, proven: { samples: 3 } })
       expect(Object.keys(main.state)).toEqual(['run_state'])
       expect(main.summary).toContain('### kubepass')
@@ -69,39 +69,45 @@ test("a scan that writes to the runner's command files fails the job, and nothin
       expect((await use.post()).code).toBe(0)
     }),
   )
-  await Promise.all(plays)
+  await Promise.all(runs)
 })
 
-onGithub("the scan removes the runner's temp: its files are put back, and what was revoked is called so", async ({ step, proxy }) => {
-  const use = step({ command: 'rm -rf "$RUNNER_TEMP"/*' })
-  const main = await use.main()
-  expect(main.code).toBe(87)
-  expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
-  expect(main.outputs).toEqual({ exit_code: '0' })
-  expect(proxy.seen('DELETE', ONE_SECRET)).toMatchObject([{ status: 200 }])
-  expect((await use.post()).code).toBe(0)
-})
+onGithub(
+  "main restores the command files when the scan deletes the runner's temporary directory, and reports the revocation",
+  async ({ step, proxy }) => {
+    const use = step({ command: 'rm -rf "$RUNNER_TEMP"/*' })
+    const main = await use.main()
+    expect(main.code).toBe(87)
+    expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
+    expect(main.outputs).toEqual({ exit_code: '0' })
+    expect(proxy.seen('DELETE', ONE_SECRET)).toMatchObject([{ status: 200 }])
+    expect((await use.post()).code).toBe(0)
+  },
+)
 
-onGithub('what pass_env names the scan may write to, and it is not lost', async ({ step }) => {
+onGithub('main keeps what the scan writes to a command file that pass_env names', async ({ step }) => {
   const command = 'echo found=3 >> "$GITHUB_OUTPUT"'
   const main = await step({ command, pass_env: 'GITHUB_OUTPUT' }).main()
   expect([main.code, main.outputs, main.messages]).toEqual([0, { found: '3', exit_code: '0' }, []])
 })
 
-onGithub('tampered with and not revoked: the exit code says the worse, the log says both', async ({ step, proxy }) => {
-  const stop = proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => status(403, 'Forbidden', 'no more'))
-  const use = step({ command: APPEND })
-  const main = await use.main()
-  expect(main.code).toBe(86)
-  expect(main.messages).toEqual([
-    expect.stringContaining(`speaks to its runner: ${ALL}.`),
-    expect.stringContaining('The credential could not be revoked.'),
-  ])
-  stop()
-  expect((await use.post()).code).toBe(0)
-})
+onGithub(
+  'after tampering and a failed revocation the exit code is that of the revocation, and the log has both errors',
+  async ({ step, proxy }) => {
+    const stop = proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => status(403, 'Forbidden', 'no more'))
+    const use = step({ command: APPEND })
+    const main = await use.main()
+    expect(main.code).toBe(86)
+    expect(main.messages).toEqual([
+      expect.stringContaining(`speaks to its runner: ${ALL}.`),
+      expect.stringContaining('The credential could not be revoked.'),
+    ])
+    stop()
+    expect((await use.post()).code).toBe(0)
+  },
+)
 
-onGithub('tampered with and cancelled: the exit code says what the scan did, the log says both', async ({ step }) => {
+onGithub('after tampering in a cancelled job the exit code is that of the tampering, and the log has both errors', async ({ step }) => {
   const use = step({ command: `${APPEND}\necho started; sleep 600` })
   const phase = use.start('main')
   await phase.seen('started')
@@ -118,9 +124,9 @@ const gitlabAttacks: Record<string, string> = {
   removed: `${FIND}\nrm "$(of GITLAB_ENV)"`,
 }
 
-test('on GitLab the same is so of $GITLAB_ENV, and what an earlier command wrote to it stays', async () => {
-  const plays = Object.values(gitlabAttacks).map((command) =>
-    playOnGitlab(async ({ step, job, proxy }) => {
+test('on GitLab main restores $GITLAB_ENV, and keeps what an earlier command wrote to it', async () => {
+  const runs = Object.values(gitlabAttacks).map((command) =>
+    runOnGitlab(async ({ step, job, proxy }) => {
       const victim = join(job.home, 'victim')
       writeFileSync(victim, 'precious')
       let before = ''
@@ -144,5 +150,5 @@ test('on GitLab the same is so of $GITLAB_ENV, and what an earlier command wrote
       expect([post.code, post.messages]).toEqual([0, []])
     }),
   )
-  await Promise.all(plays)
+  await Promise.all(runs)
 })

@@ -3,9 +3,9 @@ import type { Proxy } from '../cluster/proxy.ts'
 import { ONE_SECRET, WHOAMI } from './scenario.ts'
 
 /**
- * What a program has said is so.
- * @param log of the one that came last
- * @returns what it has said of the credential
+ * Checks the log's statements about the credential against the requests that the proxy has seen.
+ * @param log the log of the last program
+ * @returns the statements in the log
  */
 export function expectTruth(log: string, proxy: Proxy): string[] {
   const deletions = proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)

@@ -7,14 +7,14 @@ const WHOAMI = 'kubectl auth whoami -o jsonpath=\'{.status.userInfo.username}{"\
 const SCANNER = 'system:serviceaccount:kubepass:scanner'
 
 inTerminal(
-  "what the caller's shell makes of $KUBECONFIG is refused, before any call",
+  "a command in which the caller's shell has replaced $KUBECONFIG is an error before any request",
   async ({ info, terminal, flags, identityOf, proxy }) => {
     const link = join(terminal.home, 'link')
     symlinkSync(info.adminKubeconfig, link)
     mkdirSync(join(terminal.home, '.kube'))
     writeFileSync(join(terminal.home, '.kube', 'config'), readFileSync(info.adminKubeconfig))
     const stdin = await identityOf('issuer')
-    const play = (kubeconfig: string, words: string, more: string[] = []): ReturnType<typeof terminal.run> =>
+    const scenario = (kubeconfig: string, words: string, more: string[] = []): ReturnType<typeof terminal.run> =>
       terminal.shell(`"$0" "$@" ${words}`, ['run', ...flags, '--token-file', '-', ...more], { stdin, env: { KUBECONFIG: kubeconfig } })
 
     const names = /the command names ".*", a kubeconfig of the caller: the scan would not be the ServiceAccount\./
@@ -25,24 +25,24 @@ inTerminal(
       ['', '-- kubectl --kubeconfig ~/.kube/config get ns'],
       ['', `-- sh -c 'kubectl --kubeconfig ~/.kube/config get ns'`],
     ] as const) {
-      const { code, stdout, stderr } = await play(kubeconfig, words)
+      const { code, stdout, stderr } = await scenario(kubeconfig, words)
       expect([code, stdout]).toEqual([80, ''])
       expect(stderr).toMatch(names)
       expect(stderr).toContain(`--command 'kubectl --kubeconfig "$KUBECONFIG" ...'`)
       expect(stderr).toContain('set --allow-own-kubeconfig to true')
     }
     for (const words of ['-- kubectl --kubeconfig "$KUBECONFIG" get ns', '-- kubectl get ns --kubeconfig=$KUBECONFIG']) {
-      const { code, stderr } = await play('', words)
+      const { code, stderr } = await scenario('', words)
       expect(code).toBe(80)
       expect(stderr).toMatch(/the command gives no value to "--kubeconfig": the client would look for a kubeconfig of the caller\./)
     }
     expect(proxy.exchanges).toEqual([])
 
-    // As the hint has it.
-    const right = await play(info.adminKubeconfig, '', ['--command', WHOAMI.replace('kubectl', 'kubectl --kubeconfig "$KUBECONFIG"')])
+    // The command of the hint.
+    const right = await scenario(info.adminKubeconfig, '', ['--command', WHOAMI.replace('kubectl', 'kubectl --kubeconfig "$KUBECONFIG"')])
     expect([right.code, right.stdout]).toEqual([0, `${SCANNER}\n`])
-    // What the check is for: it was the administrator who scanned.
-    const meant = await play(info.adminKubeconfig, `-- kubectl --kubeconfig "$KUBECONFIG" ${WHOAMI.slice('kubectl '.length)}`, [
+    // Without the check the scan runs with the administrator's rights.
+    const meant = await scenario(info.adminKubeconfig, `-- kubectl --kubeconfig "$KUBECONFIG" ${WHOAMI.slice('kubectl '.length)}`, [
       '--allow-own-kubeconfig',
       'true',
     ])
@@ -51,7 +51,7 @@ inTerminal(
   },
 )
 
-inTerminal('the file of the input kubeconfig is a kubeconfig of the caller, too', async ({ info, terminal, proxy }) => {
+inTerminal('a command that names the file of the input kubeconfig is an error, too', async ({ info, terminal, proxy }) => {
   const file = join(terminal.home, 'issuer')
   writeFileSync(file, readFileSync(info.adminKubeconfig))
   const flags = ['--service-account', 'kubepass/scanner', '--kubeconfig', file]
@@ -62,7 +62,7 @@ inTerminal('the file of the input kubeconfig is a kubeconfig of the caller, too'
 })
 
 onEachCi(
-  'a script that names ~/.kube/config is refused where there is one, and may make one where there is none',
+  'a script that names ~/.kube/config is an error if the file exists, and may create the file if not',
   async ({ step, job, proxy }) => {
     const makes = 'mkdir ~/.kube; cp "$KUBECONFIG" ~/.kube/config'
     const main = await step({ command: `${makes}; KUBECONFIG= ${WHOAMI}; rm -r ~/.kube` }).main()
@@ -79,7 +79,7 @@ onEachCi(
 )
 
 onEachCi(
-  'variables by which clients outrank KUBECONFIG are withheld, told once, and given back by pass_env',
+  'kubepass withholds variables that outrank KUBECONFIG from the scan, reports them once, and passes those of pass_env',
   async ({ info, step, job }) => {
     const kuberc = join(job.home, 'kuberc')
     const options = [{ name: 'kubeconfig', default: info.adminKubeconfig }]
@@ -104,7 +104,7 @@ onEachCi(
       expect.stringMatching(/^The scan does not get HELM_KUBECONTEXT, K8S_AUTH_API_KEY, KUBERC, KUBE_TOKEN: .* pass_env/),
     ])
 
-    // That it would be somebody else is what the list is for.
+    // With the variables the client uses another identity, which is why kubepass withholds them.
     const given = await step({ command, pass_env: 'KUBERC,HELM_KUBECONTEXT,K8S_AUTH_API_KEY,KUBE_TOKEN' }, env).main()
     expect(given.code).toBe(0)
     expect(given.log).not.toContain(`\n${SCANNER}\n`)
@@ -125,7 +125,7 @@ onEachCi(
     expect(delivered.log).toContain(`\n${SCANNER}\nhas K8S_AUTH_API_KEY ${ours}\n`)
     expect(delivered.log).toContain('The scan does not get HELM_KUBECONTEXT, KUBERC, KUBE_TOKEN: ')
 
-    // The preferences of the user count without a variable.
+    // kubectl reads the user's preferences (kuberc) without a variable.
     mkdirSync(join(job.home, '.kube'))
     writeFileSync(join(job.home, '.kube', 'kuberc'), readFileSync(kuberc))
     const preferring = await step({ command: WHOAMI }).main()

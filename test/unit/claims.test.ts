@@ -37,27 +37,27 @@ function jwt(head: object, body: object): string {
 const check = (body: object, head: object = header, want: Partial<ExpectedToken> = {}): string[] =>
   checkCredential(readCredential(seal(jwt(head, body))), { ...expected, ...want }, IAT)
 
-test('the token that was asked for is good', () => {
+test('a token that matches the TokenRequest is accepted without a warning', () => {
   expect(readCredential(seal(jwt(header, claims)))).toMatchObject({ jti: 'id-1', issuedAt: IAT, expiresAt: IAT + 900 })
   expect(check(claims)).toEqual([])
 })
 
-test('a shorter life is a warning', () => {
+test('a token that lives shorter than requested causes a warning', () => {
   expect(check({ ...claims, exp: IAT + 600 }, header, { statedExpiry: undefined })).toEqual([
     expect.stringMatching(/600 s, shorter than the 900 s/),
   ])
 })
 
-test('so are clocks that differ', () => {
+test("a difference between the API server's clock and this machine's clock causes a warning", () => {
   const token = readCredential(seal(jwt(header, claims)))
   expect(checkCredential(token, expected, IAT - 600)).toEqual([expect.stringMatching(/600 s ahead/)])
   expect(checkCredential(token, expected, IAT + 600)).toEqual([expect.stringMatching(/600 s behind/)])
 })
 
 const kubernetes = claims['kubernetes.io']
-describe('refused', () => {
+describe('a token is refused', () => {
   test.each<[string, object, object, RegExp, Partial<ExpectedToken>?]>([
-    ['no signature', claims, { alg: 'none' }, /algorithm is "none"/],
+    ['the algorithm none', claims, { alg: 'none' }, /algorithm is "none"/],
     ['a shared key', claims, { alg: 'HS256' }, /algorithm/],
     ['no algorithm', claims, {}, /algorithm is "missing"/],
     ['another subject', { ...claims, sub: 'system:serviceaccount:kubepass:admin' }, header, /subject/],
@@ -78,58 +78,58 @@ describe('refused', () => {
     ],
     ['bound to another name', { ...claims, 'kubernetes.io': { ...kubernetes, secret: { name: 'x', uid: 'uid-1' } } }, header, /not bound/],
     ['a longer life', { ...claims, exp: IAT + 3600 }, header, /3600 s, longer than the 900 s/, { statedExpiry: undefined }],
-    ['a life that the server did not state', { ...claims, exp: IAT + 880 }, header, /another time/],
-    ['an end before its beginning', { ...claims, exp: IAT - 1 }, header, /times/],
-    ['an end before its beginning, without nbf', { ...claims, nbf: undefined, exp: IAT - 1 }, header, /times/],
-    ['no end', { ...claims, exp: undefined }, header, /times/],
-    ['a beginning after the end', { ...claims, nbf: IAT + 901 }, header, /times/],
+    ['an expiry that the TokenRequest response does not state', { ...claims, exp: IAT + 880 }, header, /another time/],
+    ['an exp before iat', { ...claims, exp: IAT - 1 }, header, /times/],
+    ['an exp before iat, without nbf', { ...claims, nbf: undefined, exp: IAT - 1 }, header, /times/],
+    ['no exp', { ...claims, exp: undefined }, header, /times/],
+    ['an nbf after exp', { ...claims, nbf: IAT + 901 }, header, /times/],
     ['a missing audience', claims, header, /audiences are/, { audiences: ['vault'] }],
-    ['an audience too many', { ...claims, aud: ['vault', 'x'] }, header, /audiences are/, { audiences: ['vault'] }],
-  ])('%s', (...[, body, head, why, want]) => {
+    ['a second audience', { ...claims, aud: ['vault', 'x'] }, header, /audiences are/, { audiences: ['vault'] }],
+  ])('for %s', (...[, body, head, why, want]) => {
     expect(() => check(body, head, want)).toThrow(
       expect.objectContaining({ code: 'RIGHTS', message: expect.stringMatching(why) as unknown }),
     )
   })
 
-  test('what is no JWT', () => {
+  test('if it is no JWT', () => {
     expect(() => readCredential(seal('not-a-token-at-all'))).toThrow(KubepassError)
   })
 })
 
 test.each(['', 'a.b', 'a.b.c.d', '....', `${'x'.repeat(20)}.${'y'.repeat(20)}.z`, 'bnVsbA.bnVsbA.x', 'W10.W10.x'])(
-  '%j is no JWT',
+  'decodeJwt does not accept %j as a JWT',
   (text) => {
     expect(decodeJwt(text)).toBeUndefined()
   },
 )
 
-test('hostile claims are quoted', () => {
+test('describeClaims quotes line ends, workflow commands and bidi characters in a claim', () => {
   const shown = describeClaims(seal(jwt(header, { ...claims, ref: 'refs/heads/x\n::error::pwned ##[group] \u202e' })))
   expect(shown).toContain(String.raw`ref: "refs/heads/x\n::error::pwned ##\u005bgroup] \u202e"`)
 })
 
-describe('decode', () => {
+describe('kubepass decode', () => {
   const shown = decode(`${jwt(header, claims)}\n`, (IAT + 300) * 1000)
-  test('shows header, claims and times in words', () => {
+  test('shows the header, the claims and the times in words', () => {
     expect(shown).toContain('alg: "RS256"')
     expect(shown).toContain('sub: "system:serviceaccount:kubepass:scanner"')
     expect(shown).toContain(`exp: ${IAT + 900}  (2027-01-15T08:15:00.000Z, in 10 minutes)`)
     expect(shown).toContain(`iat: ${IAT}  (2027-01-15T08:00:00.000Z, 5 minutes ago)`)
   })
-  test('but not the signature', () => {
+  test('does not show the signature', () => {
     expect(shown).not.toContain('c2lnbmF0dXJl')
   })
-  test('and says when it is no JWT', () => {
+  test('reports a text that is no JWT', () => {
     expect(() => decode('hello')).toThrow(/no JWT/)
   })
 })
 
-describe('a renewal', () => {
+describe('renewal', () => {
   const life = fc.integer({ min: 1, max: 365 * 24 * 3600 })
   const time = fc.integer({ min: 1, max: 4e12 })
   const chance = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
 
-  test('comes at 65 to 75 % of the life that was granted, whatever the clock of the API server says', () => {
+  test("renewAt is at 65 to 75 % of the token's life, independent of the API server's clock", () => {
     fc.assert(
       fc.property(life, time, time, chance, (seconds, receivedAt, serversTime, random) => {
         const granted = { issuedAt: serversTime, expiresAt: serversTime + seconds }
@@ -141,26 +141,26 @@ describe('a renewal', () => {
     )
   })
 
-  test('comes at another time in every job', () => {
+  test('renewAt differs between jobs', () => {
     const granted = { issuedAt: IAT, expiresAt: IAT + 900 }
     expect(new Set(Array.from({ length: 20 }, () => renewAt(granted, 0))).size).toBeGreaterThan(1)
     expect([renewAt(granted, 0, 0), renewAt(granted, 0, 0.5)]).toEqual([585_000, 630_000])
   })
 
-  test('leaves the one before it alone until its own end, or for as long as was said, and never longer than it lives', () => {
+  test('a replaced credential is revoked at its expiry, or after rotate_grace if that is earlier', () => {
     expect(revokeSupersededAt(900_000, 630_000, undefined)).toBe(900_000)
     expect(revokeSupersededAt(900_000, 630_000, 120)).toBe(750_000)
     expect(revokeSupersededAt(900_000, 630_000, 600)).toBe(900_000)
   })
 })
 
-describe('the token that shows who the job is', () => {
+describe("validityProblem of an identity's token", () => {
   const NOW = IAT
   const why = (more: object): string | undefined => validityProblem(seal(jwt(header, { sub: 'x', ...more })), NOW)
   test.each<[object, RegExp | undefined]>([
     [{}, undefined],
     [{ exp: NOW + 1 }, undefined],
-    // Clocks differ.
+    // Within the allowed difference of two clocks.
     [{ exp: NOW - 119 }, undefined],
     [
       { exp: NOW - 121 },
@@ -170,16 +170,16 @@ describe('the token that shows who the job is', () => {
     [{ nbf: NOW + 299 }, undefined],
     [{ nbf: NOW + 3600, exp: NOW + 7200 }, /^is not valid yet: it will be in 1 hour\. Its times:\n {2}nbf: .*\n {2}exp: /],
     [{ exp: 'soon', nbf: -1 }, undefined],
-  ])('%j', (times, says) => {
+  ])('with the times %j', (times, says) => {
     if (says === undefined) expect(why(times)).toBeUndefined()
     else expect(why(times)).toMatch(says)
   })
-  test('one that is no JWT is not judged', () => {
+  test('is undefined for a token that is no JWT', () => {
     expect(validityProblem(seal('abcdefghijklmnopqrstuvwxyz'))).toBeUndefined()
   })
 })
 
-test('no text in a claim is quoted twice', () => {
+test('describeClaims does not quote a text inside a list or an object twice', () => {
   expect(describeClaims(seal(jwt(header, { aud: ['https://a', '##[x'], sub: { a: 'b' } })))).toBe(
     '  aud: ["https://a","##\\u005bx"]\n  sub: {"a":"b"}',
   )

@@ -23,7 +23,7 @@ import { asOrdinaryUser, canBeAnother, ORDINARY_USER } from '../hosts/as-user.ts
 
 const uid = process.getuid?.() ?? -1
 
-test('what was no file before the scan is not watched, and what the scan makes of a file is put back', () => {
+test('restore() ignores a path that was no regular file, and restores a file that the scan replaced by a named pipe', () => {
   const folder = mkdtempSync(join(tmpdir(), 'kubepass-command-files-'))
   const [link, pipe, file] = [join(folder, 'link'), join(folder, 'pipe'), join(folder, 'file')]
   symlinkSync(file, link)
@@ -44,7 +44,7 @@ test('what was no file before the scan is not watched, and what the scan makes o
   rmSync(folder, { recursive: true })
 })
 
-test('what was there and what we write ourselves stays, to the byte; what others write goes', () => {
+test('restore() keeps the old content and the lines of kubepass, to the byte, and removes what other processes wrote', () => {
   const folder = mkdtempSync(join(tmpdir(), 'kubepass-command-files-'))
   const env = { A: join(folder, 'a'), B: join(folder, 'b'), C: join(folder, 'c'), D: '' }
   const files = new CommandFiles(env, ['A', 'B', 'C', 'D', 'E'])
@@ -63,7 +63,7 @@ test('what was there and what we write ourselves stays, to the byte; what others
   const kept = Buffer.concat([Buffer.from([0xff, 0x0d, 0x0a, 0x00]), Buffer.from('ours=1\nours=2\nours=4\n')])
   expect(readFileSync(env.A).equals(kept)).toBe(true)
   expect([readFileSync(env.B, 'utf8'), readFileSync(env.C, 'utf8')]).toEqual(['ours=3\n', 'given'])
-  // From here on nobody is watched.
+  // restore() has ended the watch.
   appendFileSync(env.A, 'later')
   expect(files.restore(uid)).toEqual({ changed: [], left: [] })
 
@@ -88,10 +88,10 @@ interface Place {
   b: string
 }
 
-/** What a scan does as the same ordinary user, and what is found of it. */
+/** What a scan does as the same ordinary user, and what restore() reports. */
 const attacks: [name: string, attack: (place: Place) => void, found: { changed?: string[]; closed?: RegExp[] }][] = [
   [
-    'the folder is closed for writing',
+    'the folder becomes read-only',
     ({ folder, a }) => {
       appendFileSync(a, 'PWNED=1\n')
       chmodSync(folder, 0o555)
@@ -99,7 +99,7 @@ const attacks: [name: string, attack: (place: Place) => void, found: { changed?:
     { changed: ['A'], closed: [/folder" \(mode 0555\)$/] },
   ],
   [
-    'the folder is closed for all',
+    'the folder loses all access',
     ({ folder, a, b }) => {
       appendFileSync(a, 'PWNED=1\n')
       rmSync(b)
@@ -108,7 +108,7 @@ const attacks: [name: string, attack: (place: Place) => void, found: { changed?:
     { changed: ['A', 'B'], closed: [/folder" \(mode 0000\)$/] },
   ],
   [
-    'the folder above is closed, and the file',
+    'the folder above and the file lose all access',
     ({ top, a }) => {
       appendFileSync(a, 'PWNED=1\n')
       chmodSync(a, 0)
@@ -116,10 +116,14 @@ const attacks: [name: string, attack: (place: Place) => void, found: { changed?:
     },
     { changed: ['A'], closed: [/top" \(mode 0000\)$/, /a" \(mode 0000\)$/] },
   ],
-  ['nothing is written, but the folder is closed', ({ folder }) => chmodSync(folder, 0o500), { closed: [/folder" \(mode 0500\)$/] }],
-  ['nothing is written, but a file is closed', ({ b }) => chmodSync(b, 0o444), { closed: [/b" \(mode 0444\)$/] }],
   [
-    'a file becomes a folder with a closed one in it',
+    'the scan writes nothing, but makes the folder read-only',
+    ({ folder }) => chmodSync(folder, 0o500),
+    { closed: [/folder" \(mode 0500\)$/] },
+  ],
+  ['the scan writes nothing, but makes a file read-only', ({ b }) => chmodSync(b, 0o444), { closed: [/b" \(mode 0444\)$/] }],
+  [
+    'a file becomes a folder that contains a folder without access',
     ({ a }) => {
       rmSync(a)
       mkdirSync(`${a}/closed/within`, { recursive: true })
@@ -146,7 +150,7 @@ const attacks: [name: string, attack: (place: Place) => void, found: { changed?:
     },
     { changed: ['A', 'B'] },
   ],
-  ['the folder is gone', ({ folder }) => rmSync(folder, { recursive: true }), { changed: ['A', 'B'] }],
+  ['the folder is deleted', ({ folder }) => rmSync(folder, { recursive: true }), { changed: ['A', 'B'] }],
 ]
 
 function guarded(): { place: Place; files: CommandFiles } {
@@ -161,13 +165,13 @@ function guarded(): { place: Place; files: CommandFiles } {
   return { place, files }
 }
 
-test.each(attacks)('as an ordinary user: %s', (_name, attack, { changed = [], closed = [] }) => {
+test.each(attacks)('restore() undoes what a scan of the same ordinary user does: %s', (_name, attack, { changed = [], closed = [] }) => {
   const place = asOrdinaryUser(() => {
     const { place, files } = guarded()
     attack(place)
-    const found = files.restore(ORDINARY_USER)
-    expect(found).toMatchObject({ changed, left: [] })
-    expect(found.closed ?? []).toEqual(closed.map((pattern) => expect.stringMatching(pattern) as unknown))
+    const report = files.restore(ORDINARY_USER)
+    expect(report).toMatchObject({ changed, left: [] })
+    expect(report.closed ?? []).toEqual(closed.map((pattern) => expect.stringMatching(pattern) as unknown))
     return place
   })
   expect([readFileSync(place.a, 'utf8'), readFileSync(place.b, 'utf8')]).toEqual(['ours=1\n', ''])
@@ -178,14 +182,14 @@ test.each(attacks)('as an ordinary user: %s', (_name, attack, { changed = [], cl
 })
 
 if (canBeAnother) {
-  test('a folder that was given to somebody else: its file is emptied where it is, and what cannot be helped is told', () => {
+  test('in a folder that now belongs to another user, restore() overwrites its own files and reports the others', () => {
     const { place, files } = asOrdinaryUser(() => {
       const { place, files } = guarded()
       appendFileSync(place.a, 'PWNED=1\n')
       appendFileSync(place.b, 'PWNED=1\n')
       return { place, files }
     })
-    // As with sudo, or from a container.
+    // A scan can do this with sudo, or from a container.
     chownSync(place.folder, 0, 0)
     chownSync(place.b, 0, 0)
     expect(asOrdinaryUser(() => files.restore(ORDINARY_USER))).toEqual({

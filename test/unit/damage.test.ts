@@ -26,7 +26,7 @@ const KUBECONFIG = stringify({
   'current-context': 'c',
 })
 
-/** What is wrong, by a reader; empty where nothing is. */
+/** The message of the InvalidValue that a function throws; empty if it throws none. */
 function problemOf(read: () => unknown): string {
   try {
     read()
@@ -37,7 +37,7 @@ function problemOf(read: () => unknown): string {
   }
 }
 
-/** The message, as a log has it when every value is sealed that was read. */
+/** The message for a token. Also checks that the redactor changes nothing in it, and that no part of the token is in it. */
 function problemOfToken(text: string): string {
   const redactor = new Redactor(inputIds.map(exampleOf))
   const message = `token ${problemOf(() => sealToken(text, redactor.seal))}; ${exampleOf('token')}`
@@ -46,7 +46,7 @@ function problemOfToken(text: string): string {
   return message
 }
 
-const STAND_INS: [string, RegExp][] = [
+const PLACEHOLDERS: [string, RegExp][] = [
   ['REDACTED', /is REDACTED, which kubectl config view shows.*kubectl config view --raw --flatten --minify/],
   ['"REDACTED"', /is REDACTED/],
   ['DATA+OMITTED', /is DATA\+OMITTED, which kubectl config view shows/],
@@ -91,8 +91,8 @@ describe('a token', () => {
     [CERTIFICATE, /is a certificate or a key/],
     [KUBECONFIG, /is a kubeconfig, not a token: give it as kubeconfig/],
     [Buffer.from(`\ufeff${JWT}\r\n`, 'utf16le').toString(), /is UTF-16.*Out-File/],
-    ...STAND_INS,
-  ])('damaged: %j', (text, says) => {
+    ...PLACEHOLDERS,
+  ])('the damage is named: %j', (text, says) => {
     expect(problemOfToken(text)).toMatch(says)
   })
 
@@ -112,11 +112,11 @@ describe('a token', () => {
     'token-hunter2hunter2hunter2',
     'bearer-hunter2hunter2',
     'null-hunter2hunter2',
-  ])('whole: %j', (token) => {
+  ])('no damage is found: %j', (token) => {
     expect(problemOf(() => sealToken(token, new Redactor().seal))).toBe('')
   })
 
-  test('what is damaged is sealed all the same, and what is in it', () => {
+  test('the redactor learns a damaged token, and the token inside it', () => {
     for (const text of [`"${JWT}"`, `Bearer ${JWT}`, base64(JWT), JWT.replace('.', '.\n')]) {
       const redactor = new Redactor()
       problemOf(() => sealToken(text, redactor.seal))
@@ -139,9 +139,9 @@ describe('PEM', () => {
     ['blanks for line ends', lines(pem).join(' '), /has blanks in place of its line ends/],
     ['no line ends', lines(pem).join(''), /has lost its line ends/],
     ['its end cut off', pem.slice(0, 60), /lacks its line -----END: it was cut off/],
-    ['its first line alone', lines(pem)[0] ?? '', /it was cut off/],
+    ['its first line only', lines(pem)[0] ?? '', /it was cut off/],
     ['base64 twice over', base64(base64(pem)), /is base64 twice over/],
-    ['the base64 of one that is damaged', base64(lines(pem).join('\\n')), /has \\n as text/],
+    ['the base64 of a damaged PEM', base64(lines(pem).join('\\n')), /has \\n as text/],
     ['UTF-16', Buffer.from(pem, 'utf16le').toString(), /is UTF-16/],
     ['DATA+OMITTED', 'DATA+OMITTED', /is DATA\+OMITTED, which kubectl config view shows.*--raw --flatten/],
     ['REDACTED', 'REDACTED', /is REDACTED/],
@@ -150,17 +150,20 @@ describe('PEM', () => {
     for (const line of lines(pem).slice(1, -1)) expect(message).not.toContain(line.slice(0, 16))
   }
 
-  test.each(damages(CERTIFICATE))('a certificate with %s', (_, text, says) => {
+  test.each(damages(CERTIFICATE))('the damage of a certificate is named: %s', (_, text, says) => {
     const message = problemOf(() => parseCertificate(text))
     expect(message).toMatch(says)
     shown(message, CERTIFICATE)
   })
 
-  test.each(damages(CERTIFICATE).filter(([name]) => name !== 'REDACTED'))('certificate_authority with %s', (_, text, says) => {
-    expect(problemOf(() => parseCertificateAuthority(text))).toMatch(says)
-  })
+  test.each(damages(CERTIFICATE).filter(([name]) => name !== 'REDACTED'))(
+    'the damage of certificate_authority is named: %s',
+    (_, text, says) => {
+      expect(problemOf(() => parseCertificateAuthority(text))).toMatch(says)
+    },
+  )
 
-  test('a certificate without its first and last line, and one in a file that is damaged', () => {
+  test('the damage is named for a certificate without BEGIN and END lines, and for a damaged file', () => {
     const bare = lines(CERTIFICATE).slice(1, -1).join('')
     expect(problemOf(() => parseCertificateAuthority(bare))).toMatch(/lacks the lines -----BEGIN CERTIFICATE-----/)
     const folder = mkdtempSync(join(tmpdir(), 'damage-test-'))
@@ -169,13 +172,13 @@ describe('PEM', () => {
     rmSync(folder, { recursive: true })
   })
 
-  test.each(damages(KEY))('a key with %s', (_, text, says) => {
+  test.each(damages(KEY))('the damage of a private key is named: %s', (_, text, says) => {
     const message = problemOf(() => sealKey(text, new Redactor().seal))
     expect(message).toMatch(says)
     shown(message, KEY)
   })
 
-  test('one in place of the other', () => {
+  test('a key in place of a certificate is named, and a certificate in place of a key', () => {
     expect(problemOf(() => parseCertificate(KEY))).toBe('holds no certificate that can be read, but a private key')
     expect(problemOf(() => sealKey(CERTIFICATE, new Redactor().seal))).toBe('holds no private key that can be read, but a certificate')
   })
@@ -199,14 +202,14 @@ describe('a kubeconfig', () => {
     ['quotes around its base64', `'${base64(KUBECONFIG)}'`, /is in quotes/],
     ['UTF-16', Buffer.from(KUBECONFIG, 'utf16le').toString(), /is UTF-16/],
     ['an expression', '${{ secrets.KUBECONFIG }}', /expression that GitHub Actions evaluates/],
-  ])('with %s', (_, text, says) => {
+  ])('the damage is named: %s', (_, text, says) => {
     const message = damageOfKubeconfig(text) ?? ''
     expect(message).toMatch(says)
     expect(message).not.toContain('hunter2')
   })
 
   test.each([KUBECONFIG, KUBECONFIG.replaceAll('\n', '\r\n'), JSON.stringify({ clusters: [], contexts: [] }), 'clusters: x', ''])(
-    'none that it could be: %j',
+    'no damage is found: %j',
     (text) => {
       expect(damageOfKubeconfig(text)).toBeUndefined()
     },

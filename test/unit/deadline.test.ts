@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { deadlineAfter } from '../../src/base/deadline.ts'
 
-test('a limit is known to be over also if nobody asked before the garbage was collected', async () => {
+test('a deadline without a listener still aborts after a garbage collection', async () => {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
   const stop = new AbortController()

@@ -12,23 +12,23 @@ function problem(env: NodeJS.ProcessEnv, words?: string[]): string {
   }
 }
 
-test('the variables of the runner tell where we are', () => {
+test('detect() takes the platform from the variables of the runner, the word gitlab, or the subcommand', () => {
   expect(platformOf({ GITHUB_ACTIONS: 'true' })).toBe('github')
   expect(platformOf({ GITLAB_CI: 'true' })).toBe('gitlab')
   expect(platformOf({ GITLAB_CI: 'false' }, ['gitlab'])).toBe('gitlab')
   expect(detect({ GITLAB_CI: 'true' }, [], 'run', (text) => text).job.platform).toBe('terminal')
 })
 
-test('both is an error: what masks a secret in one shows it in the other', () => {
+test('a job that claims to run on GitHub and GitLab is an error', () => {
   expect(problem({ GITHUB_ACTIONS: 'true', GITLAB_CI: 'true' })).toMatch(/^INPUT: GITHUB_ACTIONS is true in a GitLab job/)
   expect(problem({ GITHUB_ACTIONS: 'true', GITLAB_CI: 'false' }, ['gitlab'])).toMatch(/^INPUT: GITHUB_ACTIONS is true in a GitLab job/)
 })
 
-test('none is an error', () => {
-  expect(problem({})).toMatch(/^INPUT: This program is started by a CI runner/)
+test('a CI command outside GitHub and GitLab is an error', () => {
+  expect(problem({})).toMatch(/^INPUT: This command is for a CI runner/)
 })
 
-test('on GitLab what decides where the identity goes comes by flag alone, the rest by variable alone', () => {
+test('on GitLab guarded inputs such as server come from flags only, and the other inputs from variables only', () => {
   const env = { GITLAB_CI: 'true', KUBEPASS_SERVER: 'https://evil.example.com', KUBEPASS_DURATION: '20m' }
   const platform = detect(env, ['--server', 'https://good.example.com'], undefined, (text) => text)
   expect(platform.input('server')).toBe('https://good.example.com')
@@ -38,7 +38,7 @@ test('on GitLab what decides where the identity goes comes by flag alone, the re
   expect(problem(env, ['stray'])).toBe('INPUT: "stray" is no flag.')
 })
 
-test('on GitLab the names follow from the job, and from nothing else', () => {
+test("on GitLab the run key depends only on the job's id and the server's URL", () => {
   const keyOf = (env: NodeJS.ProcessEnv): string | undefined => detect({ GITLAB_CI: 'true', ...env }, [], undefined, (text) => text).runKey
   const key = keyOf({ CI_JOB_ID: '7', CI_SERVER_URL: 'https://gitlab.com' })
   expect(key).toMatch(/^[0-9a-f]{16}$/)

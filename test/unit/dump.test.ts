@@ -15,7 +15,7 @@ const TOKEN = `${Buffer.from('{"alg":"RS256"}').toString('base64url')}.${SECRET}
 const bytesOf = (text: string): string[] => Array.from(Buffer.from(text), (byte) => byte.toString(16).padStart(2, '0'))
 const each = (text: string, form: (byte: string) => string): string => bytesOf(text).map(form).join('')
 
-/** As `hexdump -C` and others lay lines out. */
+/** Formats a text in lines of `width` bytes with an offset, as `hexdump -C` and other programs do. */
 function lines(text: string, width: number, form: (bytes: Buffer, offset: string) => string): string {
   const bytes = Buffer.from(text)
   const starts = Array.from({ length: Math.ceil(bytes.length / width) }, (_, line) => line * width)
@@ -83,7 +83,7 @@ const forms: Record<string, (text: string) => string | Buffer> = {
   'an ANSI code after each 10 characters': (text) => text.replaceAll(/.{10}/g, '$&\x1b[0m\x1b[K'),
 }
 
-/** What a reader gets together who knows these forms: all hex digits, and all characters, between two masks. */
+/** What a reader of a dump can reconstruct: the column of characters, the hex digits, and all characters. A mask becomes \x01. */
 function readings(output: Buffer): string[] {
   const text = output
     .toString('latin1')
@@ -97,6 +97,7 @@ function readings(output: Buffer): string[] {
 }
 
 const secretHex = Buffer.from(SECRET).toString('hex')
+/** Whether 16 neighbouring characters of the secret can be reconstructed from a dump. */
 function shows(output: Buffer): boolean {
   const read = readings(output)
   for (let at = 0; at + 16 <= SECRET.length; at += 1) {
@@ -106,7 +107,7 @@ function shows(output: Buffer): boolean {
   return false
 }
 
-function passed(bytes: Buffer, cuts: number[]): Buffer {
+function redacted(bytes: Buffer, cuts: number[]): Buffer {
   const redactor = new Redactor()
   redactor.seal(TOKEN)
   const filter = redactor.filter()
@@ -119,21 +120,21 @@ function passed(bytes: Buffer, cuts: number[]): Buffer {
   return Buffer.concat(pieces)
 }
 
-describe.each(Object.entries(forms))('%s', (_name, form) => {
-  test('hides no token, wherever it begins and however its output is cut', () => {
+describe.each(Object.entries(forms))('a dump in the form %s', (_name, form) => {
+  test('is masked if it contains a token, at any offset and across any split of writes', () => {
     const word = fc.string({ unit: fc.constantFrom(...Array.from('abcdef 0129xyz-')), maxLength: 40 })
     const cuts = fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 8 })
     fc.assert(
       fc.property(word, word, cuts, (before, after, lengths) => {
         const dump = Buffer.from(form(`${before} ${TOKEN} ${after}`) as string)
         expect(shows(dump)).toBe(true)
-        return !shows(passed(dump, [dump.length])) && !shows(passed(dump, lengths))
+        return !shows(redacted(dump, [dump.length])) && !shows(redacted(dump, lengths))
       }),
       { numRuns: 60 },
     )
   })
 
-  test.each(['correct horse battery staple 4711', 'pa:ss,wo"rd;12:34,56"78;90'])('masks the password %s', (password) => {
+  test.each(['correct horse battery staple 4711', 'pa:ss,wo"rd;12:34,56"78;90'])('is masked if it contains the password %s', (password) => {
     const redactor = new Redactor()
     redactor.seal(password)
     const output = Buffer.from(redactor.filter()(Buffer.from(form(`${password} `) as string)))
@@ -142,54 +143,54 @@ describe.each(Object.entries(forms))('%s', (_name, form) => {
     for (const read of readings(output)) expect(read.replaceAll(/[:,;"]/g, '')).not.toContain(letters.slice(-20))
   })
 
-  test('hides a part of a token of 24 characters or more', () => {
+  test('is masked if it contains a part of a token with 24 or more characters', () => {
     const part = fc.tuple(fc.nat(SECRET.length - 24), fc.integer({ min: 24, max: 60 }))
     const before = fc.string({ unit: fc.constantFrom(...Array.from('abcdef 0129xyz-')), maxLength: 40 })
     const cuts = fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 8 })
     fc.assert(
       fc.property(before, part, cuts, (text, [from, length], lengths) => {
         const dump = Buffer.from(form(`${text} ${SECRET.slice(from, from + length)} `) as string)
-        // The reader above needs some lines to tell digits from the column.
+        // readings() needs several lines to separate the digits from the column.
         fc.pre(shows(dump))
-        return !shows(passed(dump, [dump.length])) && !shows(passed(dump, lengths))
+        return !shows(redacted(dump, [dump.length])) && !shows(redacted(dump, lengths))
       }),
       { numRuns: 60 },
     )
   })
 
-  test('of something else is left alone', () => {
+  test('is not changed if it contains no secret', () => {
     const dump = Buffer.from(form(createHash('sha512').update('y').digest('base64url').repeat(3)) as string)
-    expect(passed(dump, [100]).equals(dump)).toBe(true)
+    expect(redacted(dump, [100]).equals(dump)).toBe(true)
   })
 })
 
-test('hexdump -C and od -tx1z hide a token wherever their output is cut', () => {
+test('a token in the output of hexdump -C and od -tx1z is masked for every cut of the output', () => {
   for (const form of ['hexdump -C', 'od -tx1z']) {
     const dump = Buffer.from(forms[form]?.(`xyz ${TOKEN}`) ?? '')
-    for (let cut = 1; cut < 400; cut += 1) expect([cut, shows(passed(dump, [cut, dump.length]))]).toEqual([cut, false])
+    for (let cut = 1; cut < 400; cut += 1) expect([cut, shows(redacted(dump, [cut, dump.length]))]).toEqual([cut, false])
   }
 })
 
-test('what follows a dump with many short masks is shown', () => {
+test('the text after a dump with many short masks is shown', () => {
   for (const width of [1, 2]) {
     const dump = lines(TOKEN, width, (bytes) => bytes.toString('hex')) + 'RESULT: 3 findings\n'
-    const output = passed(Buffer.from(dump), [dump.length]).toString()
+    const output = redacted(Buffer.from(dump), [dump.length]).toString()
     expect(output).toMatch(/\nRESULT: 3 findings\n$/)
     expect(output.split('\n')).toHaveLength(dump.split('\n').length)
     expect(output).toContain('***\n***\n')
   }
 })
 
-test('a dump behind other text is found in large pieces', () => {
+test('a dump between other texts is masked in large pieces', () => {
   const text = Buffer.from('The scan found nothing of note in this namespace. '.repeat(60))
   const dump = Buffer.from(forms['xxd -c4']?.(SECRET.slice(0, 24)) ?? '')
   for (let before = 900; before < 2000; before += 7) {
     const output = Buffer.concat([text.subarray(0, 1249 + before), Buffer.from('\n'), dump, text])
-    expect([before, shows(passed(output, [1249, output.length]))]).toEqual([before, false])
+    expect([before, shows(redacted(output, [1249, output.length]))]).toEqual([before, false])
   }
 })
 
-/** Real programs, where the machine has them, lay their lines out as the forms above do. */
+/** Real programs, used if the machine has them, to check that the forms above are correct. */
 const programs: [string, string, string[]][] = [
   ['hexdump -C', '/usr/bin/hexdump', ['-C']],
   ['xxd', '/usr/bin/xxd', []],
@@ -202,18 +203,18 @@ const programs: [string, string, string[]][] = [
 ]
 const present = programs.filter(([, path]) => existsSync(path))
 
-test.each(present)('%s, the program, hides no token', (_name, path, args) => {
+test.each(present)('a token in the output of the program %s is masked', (_name, path, args) => {
   for (const before of ['', 'a', 'token: ', '0123456789abcde']) {
     const dump = execFileSync(path, args, { input: `${before}${TOKEN}\n` })
     expect(shows(dump)).toBe(true)
-    for (const cut of [dump.length, 100, 7]) expect(shows(passed(dump, [cut]))).toBe(false)
+    for (const cut of [dump.length, 100, 7]) expect(shows(redacted(dump, [cut]))).toBe(false)
   }
 })
 
-test.each(Object.entries(texts))('%s does not look dumped', (_name, make) => {
+test.each(Object.entries(texts))('the search does not take %s for a dump', (_name, make) => {
   const size = 1 << 20
   const search = new TextSearch()
   search.setInput(make(size))
-  // In random bytes what looks like an ANSI code comes now and then.
+  // Not 0, because random bytes sometimes look like an ANSI code.
   expect(search.markDumpedRuns(0) / size).toBeLessThan(0.001)
 })

@@ -41,17 +41,17 @@ const within = (play: (folder: string) => void): (() => void) => {
 }
 
 test(
-  'what does not fit is not written at all',
+  'if the disk has no room for the whole text, appendAtomically and writePrivate write nothing',
   within((folder) => {
     const state = join(folder, 'state')
     writeFileSync(state, 'a'.repeat(3_000))
     const script = `import { appendAtomically, writePrivate } from ${JSON.stringify(new URL('../../src/system/files.ts', import.meta.url).href)}
 for (const write of [() => appendAtomically('state', 'b'.repeat(3_000)), () => appendAtomically('new', 'b'.repeat(9_000)), () => writePrivate('kubeconfig', 'b'.repeat(9_000))])
   try { write(); console.log('written') } catch (error) { console.log(error.code) }`
-    // As on a full disk, a write takes what fits (4 KiB), and the next one nothing.
+    // As on a full disk: one write takes the bytes that fit (limit 4 KiB), the next one fails.
     const limited = `trap '' XFSZ; ulimit -f 8; exec "$0" --input-type=module -e "$1"`
-    const said = execFileSync('sh', ['-c', limited, process.execPath, script], { cwd: folder, encoding: 'utf8' })
-    expect(said).toBe('EFBIG\nEFBIG\nEFBIG\n')
+    const output = execFileSync('sh', ['-c', limited, process.execPath, script], { cwd: folder, encoding: 'utf8' })
+    expect(output).toBe('EFBIG\nEFBIG\nEFBIG\n')
     expect(readFileSync(state, 'utf8')).toBe('a'.repeat(3_000))
     expect(existsSync(join(folder, 'kubeconfig'))).toBe(false)
     expect(readFileSync(join(folder, 'new'), 'utf8')).toBe('')
@@ -59,14 +59,14 @@ for (const write of [() => appendAtomically('state', 'b'.repeat(3_000)), () => a
 )
 
 test(
-  'nothing is appended to what is no file, and nobody is waited for',
+  'appendAtomically refuses a link, a pipe and a folder, and does not block',
   within((folder) => {
     const [victim, link, pipe] = [join(folder, 'victim'), join(folder, 'link'), join(folder, 'pipe')]
     writeFileSync(victim, 'precious')
     symlinkSync(victim, link)
     execFileSync('mkfifo', [pipe])
     expect([link, pipe, folder].map((path) => codeOf(() => appendAtomically(path, 'x')))).toEqual(['ELOOP', 'ENXIO', 'EISDIR'])
-    // Somebody reads there.
+    // The same pipe with a reader.
     const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
     expect(codeOf(() => appendAtomically(pipe, 'x'))).toBe('ENOTSUP')
     closeSync(reader)
@@ -75,7 +75,7 @@ test(
 )
 
 test(
-  'a file that is replaced leaves alone what had its name: by a link, or as its second name',
+  'replaceFile does not change the target of a link, or the file behind a hard link',
   within((folder) => {
     const victim = join(folder, 'victim')
     for (const tie of [symlinkSync, linkSync]) {
@@ -91,7 +91,7 @@ test(
 )
 
 test(
-  'nor is it written into a folder that has become another one, nor over a folder',
+  'replaceFile writes nothing if the folder has become a link, and replaces no folder',
   within((folder) => {
     const [reports, elsewhere] = [join(folder, 'reports'), join(folder, 'elsewhere')]
     mkdirSync(reports)
@@ -107,7 +107,7 @@ test(
 )
 
 test(
-  'two that replace the same file at once are not in the way of each other',
+  'two processes can call replaceFile for the same file at the same time',
   within((folder) => {
     const script = `import { replaceFile } from ${JSON.stringify(new URL('../../src/system/files.ts', import.meta.url).href)}
 for (let times = 0; times < 500; times += 1) replaceFile('${folder}/evidence.json', '{}')`

@@ -28,7 +28,7 @@ tolerated:
   allow_failure: { exit_codes: [42] }
 `
 
-testWithRunner('gitlab-ci-local runs a pipeline, and tells how each job ended', async () => {
+testWithRunner('the helper runs a pipeline in gitlab-ci-local and returns the result of each job', async () => {
   await using project = new Project()
   project.write('.gitlab-ci.yml', pipeline)
   const { stdout, jobs } = await project.run({ variables: { KUBEPASS_ID_TOKEN: 'a.b.c' }, env: { MORE: 'much' } })
@@ -40,27 +40,27 @@ testWithRunner('gitlab-ci-local runs a pipeline, and tells how each job ended', 
   expect(jobs).toEqual({ good: 'PASS', bad: 'FAIL', tolerated: 'WARN', 'tolerated after_script': 'WARN' })
 })
 
-/** The pipeline of our mirror, with its program as it is or spoilt. */
-async function runMirror(spoil: (project: Project) => void = () => undefined): Promise<Pipeline> {
+/** Runs the pipeline of the project's GitLab mirror, after a change to its files. */
+async function runMirror(change: (project: Project) => void = () => undefined): Promise<Pipeline> {
   await using project = new Project(['.gitlab-ci.yml', 'gitlab', 'templates', 'dist'])
-  spoil(project)
+  change(project)
   return await project.run({ variables: { KUBEPASS_ID_TOKEN: 'eyJh.eyJh.c2ln' } })
 }
 
-testWithRunner('the pipeline of our mirror: the component is found, starts the program, and refuses wrong inputs with 80', async () => {
+testWithRunner('in the pipeline of the GitLab mirror, the component starts kubepass, which rejects wrong inputs with code 80', async () => {
   const { code, stdout, stderr, jobs } = await runMirror()
   expect(stdout).toContain('certificate_authority names "nowhere", which cannot be read (ENOENT)')
   expect(stderr).toMatch(/refuses finished in .* WARN 80/)
-  // The release job is for tags.
+  // The release job runs for tags only.
   expect(jobs).toEqual({ refuses: 'WARN' })
   expect(code).toBe(0)
 })
 
 testWithRunner.each<[string, (project: Project) => void, RegExp]>([
   ['does nothing', (project) => project.write('dist/main/index.js', ''), /refuses finished in .* FAIL 1 *$/m],
-  ['is not there', ({ tree }) => rmSync(join(tree, 'dist/main'), { recursive: true }), /refuses finished in .* FAIL 79 *$/m],
-])('the pipeline of our mirror fails when the program %s', async (_name, spoil, says) => {
-  const { stderr, jobs } = await runMirror(spoil)
+  ['is missing', ({ tree }) => rmSync(join(tree, 'dist/main'), { recursive: true }), /refuses finished in .* FAIL 79 *$/m],
+])('the pipeline of the GitLab mirror fails when the program %s', async (_name, change, says) => {
+  const { stderr, jobs } = await runMirror(change)
   expect(stderr).toMatch(says)
   expect(jobs).toMatchObject({ refuses: 'FAIL' })
 })

@@ -11,7 +11,7 @@ import type { Executor } from '../hosts/gitlab-executor.ts'
 import { GitlabMasker } from '../hosts/gitlab-masker.ts'
 import { Component, type InputValue } from '../hosts/gitlab-template.ts'
 import { expandAll, outrank } from '../hosts/gitlab-variables.ts'
-import type { Stage } from '../hosts/gitlab-stage.ts'
+import type { JobSection } from '../hosts/gitlab-job-section.ts'
 import { GitlabJob, type GitlabOptions } from '../hosts/gitlab.ts'
 import { processesWith } from '../hosts/orphans.ts'
 
@@ -29,7 +29,7 @@ function newFolder(): string {
 
 const info = { kubectl: '/nowhere/kubectl', ca: '' } as ClusterInfo
 const EXECUTORS: Executor[] = ['shell', 'docker', 'kubernetes']
-/** The program, as a script calls it; `PROGRAM` is where its two scripts lie. */
+/** The command by which a script calls the program; `PROGRAM` is the folder of its two scripts. */
 const CALL = `
   script:
     - node "$PROGRAM/main/index.js"
@@ -39,13 +39,13 @@ const CALL = `
 
 interface Parts {
   inputs?: string
-  /** The keys of the one job, in YAML. */
+  /** The keys of the job, in YAML. */
   job: string
   main?: string
   post?: string
 }
 
-/** A job of a component of the test's own. */
+/** A job of a component that belongs to the test. */
 function jobOf({ inputs = '{}', job, main = '', post = '' }: Parts, options: GitlabOptions = {}): GitlabJob {
   const folder = newFolder()
   for (const [name, text] of [
@@ -60,12 +60,12 @@ function jobOf({ inputs = '{}', job, main = '', post = '' }: Parts, options: Git
   return new GitlabJob(info, { component, ...options, variables: { PROGRAM: folder, ...options.variables } })
 }
 
-/** What the commands print, without their echo. */
+/** The output of the commands, without their echo. */
 function said(stdout: string): string[] {
   return stdout.split('\n').filter((line) => line !== '' && !line.startsWith('\u001b'))
 }
 
-describe('a component', () => {
+describe('a simulated GitLab component', () => {
   const read = (inputs: string, given: Record<string, InputValue> = {}, job = 'scan: {script: [x]}'): unknown =>
     new Component(`spec:\n  inputs:\n${inputs.replaceAll(/^/gm, '    ')}\n---\n${job}\n`).job(given)
 
@@ -78,7 +78,7 @@ describe('a component', () => {
     ['with a string for an array', 'a: {type: array}', { a: '[]' }, 'is not a array'],
     ['with none of the options', 'a: {options: [x, y]}', { a: 'z' }, 'not in the list of allowed options'],
     ['with what does not match', 'a: {regex: "^[a-z]+$"}', { a: 'x y' }, 'does not match required RegEx pattern'],
-  ])('is refused %s', (_, inputs, given, message) => {
+  ])('is an error %s', (_, inputs, given, message) => {
     expect(() => read(inputs, given)).toThrow(message)
   })
 
@@ -88,15 +88,15 @@ describe('a component', () => {
     ['a default of another type', 'a: {default: off}', 'not a string'],
     ['an unknown type', 'a: {type: integer}', 'unknown type'],
     ['an unknown key', 'a: {required: true}', 'unknown keys: required'],
-  ])('cannot have an input with %s, used or not', (_, inputs, message) => {
+  ])('cannot have an input with %s, even if unused', (_, inputs, message) => {
     expect(() => read(inputs, { a: 'x' })).toThrow(message)
   })
 
-  test('may match a part of an input, when its regex has no anchors', () => {
+  test('accepts an input that contains a match of a regex without anchors', () => {
     expect(read('a: {regex: "[a-z]"}', { a: '$(x)' })).toBeDefined()
   })
 
-  test('gets its inputs into keys and values; a value that is one input alone keeps its type', () => {
+  test('replaces inputs in keys and values, and keeps the type of a value that is only an input', () => {
     const component = new Component(`
 spec:
   inputs:
@@ -123,24 +123,24 @@ spec:
   test.each([
     ['an interpolation of what is no input', 'scan: {script: ["$[[ inputs.b ]]"]}', 'unknown interpolation key'],
     ['a function in an interpolation', 'scan: {script: ["$[[ inputs.a | posix_escape ]]"]}', 'unknown interpolation key'],
-    ['two jobs', 'scan: {script: [x]}\nother: {script: [x]}', 'one job is played, not 2'],
-    ['hidden jobs alone', '.scan: {script: [x]}', 'one job is played, not 0'],
+    ['two jobs', 'scan: {script: [x]}\nother: {script: [x]}', 'needs one job, not 2'],
+    ['hidden jobs alone', '.scan: {script: [x]}', 'needs one job, not 0'],
     ['keys for a whole pipeline', 'variables: {A: b}\nscan: {script: [x]}', 'should not set variables'],
-    ['keys of a job that make a difference', 'scan: {script: [x], extends: .base}', 'not played here: extends'],
+    ['keys of a job that make a difference', 'scan: {script: [x], extends: .base}', 'does not support: extends'],
     ['no script', 'scan: {stage: test}', 'has no script'],
     ['an ID token without audience', 'scan: {script: [x], id_tokens: {A: {}}}', 'needs an aud'],
     ['a variable that is a list', 'scan: {script: [x], variables: {A: [b]}}', 'should be a mapping'],
     ['a third document', 'scan: {script: [x]}\n---\nx: {}', 'two documents'],
-  ])('is refused with %s', (_, job, message) => {
+  ])('is an error with %s', (_, job, message) => {
     expect(() => read('a: {default: x}', {}, job)).toThrow(message)
   })
 
-  test('says how long its job may take, as people do', () => {
+  test("has a job timeout in GitLab's form", () => {
     expect(['30m', '1h 30m', '90 minutes', '1 hour 5 seconds'].map(jobTimeout)).toEqual([1_800, 5_400, 5_400, 3_605])
     expect(() => jobTimeout('soon')).toThrow('should be a duration')
   })
 
-  test("says how long its scripts may take, as Go does; the runner ignores what is no duration of Go's", () => {
+  test("has script timeouts in Go's form, and the runner ignores other text", () => {
     expect(['40s', '1h20m', '1.5h', '500ms', '300', '1d', '-5s'].map(goDuration)).toEqual([
       40_000,
       4_800_000,
@@ -153,8 +153,8 @@ spec:
   })
 })
 
-describe('variables', () => {
-  test('refer to one another, unless that is off', () => {
+describe('variables of a simulated GitLab job', () => {
+  test('can refer to each other, unless expansion is off', () => {
     const given = {
       NAME: 'x',
       PLAIN: '$NAME-${NAME}_$NAMES.$$NAME $(NAME) 5$',
@@ -174,12 +174,12 @@ describe('variables', () => {
     expect(() => expandAll(outrank({ A: '$B', B: '$A' }))).toThrow('circular variable reference: A, B, A')
   })
 
-  test('are masked only where GitLab can', () => {
+  test('are masked only if GitLab can mask the value', () => {
     expect(() => outrank({ A: { value: 'short', masked: true } })).toThrow('GitLab masks no value like that of A')
     expect(() => outrank({ A: { value: 'two\nlines of it', masked: true } })).toThrow('GitLab masks no value')
   })
 
-  test('of the project outrank those of earlier jobs, of the job, ID tokens and predefined ones', async () => {
+  test('of the project take precedence over those of earlier jobs and of the job, ID tokens and predefined ones', async () => {
     const names = [
       'CI_JOB_ID',
       'CI_JOB_NAME',
@@ -228,7 +228,7 @@ describe('variables', () => {
     expect(existsSync(path)).toBe(false)
   })
 
-  test('carry the inputs that are secrets, which are no inputs of a component', async () => {
+  test('pass the secret inputs, which are not inputs of a component', async () => {
     await using job = jobOf({ inputs: '{server: {}}', job: '\n  script: [\'echo "$KUBEPASS_TOKEN $KUBEPASS_KUBECONFIG"\']\n' })
     const { stdout, log } = await job.step({ server: 'x', token: 'a$HOME-token', kubeconfig: 'a: {}' }).main()
     expect(said(stdout)).toEqual(['a$HOME-token a: {}'])
@@ -236,8 +236,8 @@ describe('variables', () => {
   })
 })
 
-describe('inputs of a step', () => {
-  test('are read as they would stand in YAML, unless they are texts', async () => {
+describe('inputs of a simulated GitLab job', () => {
+  test('are parsed as YAML, unless their type is string', async () => {
     await using job = jobOf({
       inputs: '{text: {}, number: {type: number}, flag: {type: boolean}, program: {}, program_url: {}}',
       job: '\n  script: ["echo $[[ inputs.text ]] $[[ inputs.number ]] $[[ inputs.flag ]] $[[ inputs.program ]] $[[ inputs.program_url ]]"]\n',
@@ -248,19 +248,19 @@ describe('inputs of a step', () => {
   })
 })
 
-describe('the masker', () => {
+describe("the simulated GitLab runner's masker", () => {
   const masked = (secrets: string[], ...writes: (string | Buffer)[]): string => {
     const masker = new GitlabMasker(secrets)
     return Buffer.concat([...writes.map((write) => masker.write(Buffer.from(write))), masker.end()]).toString()
   }
 
-  test('knows exact values, the longest first, and no other spelling', () => {
+  test('masks exact values, the longest first, and no other encoding', () => {
     expect(masked(['secret-1', 'secret-12'], 'a secret-12, secret-1: secret-')).toBe('a [MASKED], [MASKED]: secret-')
     for (const text of [Buffer.from('secret-1').toString('base64'), 'SECRET-1', 'secret%2D1', 's\u001b[0mecret-1', 'secret\n-1'])
       expect(masked(['secret-1'], text)).toBe(text)
   })
 
-  test('knows them across any split of writes', () => {
+  test('masks a value that is split over writes in any way', () => {
     const bytes = Buffer.from('a €abcab€ab glpat-xyz_1 €abcab€abc, abcab€ glpat')
     const expected = 'a [MASKED]ab glpat-[MASKED] €abcab€abc, abcab€ glpat'
     const secrets = ['€abcab€', '€abcab€abcd']
@@ -269,19 +269,19 @@ describe('the masker', () => {
     expect(masked(secrets, ...[...bytes].map((byte) => Buffer.from([byte])))).toBe(expected.replace('€abcab€abc', '[MASKED]abc'))
   })
 
-  test('shows at once what can be no secret', () => {
+  test('prints text at once that cannot be part of a secret', () => {
     const masker = new GitlabMasker(['secret-1'])
     expect(masker.write(Buffer.from('ready\nsec')).toString()).toBe('ready\n')
     expect(masker.write(Buffer.from('ond')).toString()).toBe('second')
   })
 
-  test("knows how GitLab's own tokens begin", () => {
+  test("masks text after the prefixes of GitLab's own tokens", () => {
     expect(masked([], 'glpat-abc.d_e=f-1 glcbt-, glrt-x', ' _gitlab_session=', 'abc;gitlab-x')).toBe(
       'glpat-[MASKED] glcbt-, glrt-[MASKED] _gitlab_session=[MASKED];gitlab-x',
     )
   })
 
-  test('learns nothing while a job runs: what asks for a mask is shown', async () => {
+  test('gets no masks while a job runs, and prints an add-mask command', async () => {
     await using job = jobOf({ job: '\n  script: [\'echo "::add-mask::learned-secret"; echo learned-secret >&2\']\n' })
     const { log } = await job.step().main()
     expect(said(log)).toEqual(['::add-mask::learned-secret', 'learned-secret'])
@@ -291,7 +291,7 @@ describe('the masker', () => {
     ['shell', 'hidden'],
     ['docker', 'hidden'],
     ['kubernetes', 'shown'],
-  ])('in %s: a value that stderr breaks apart is %s', async (executor, how) => {
+  ])('in %s: a value that a line of stderr interrupts is %s', async (executor, how) => {
     const job = `
   script: ['printf secret; until [ -e a ]; do sleep 0.01; done; printf X >&2; until [ -e b ]; do sleep 0.01; done; echo -value']
 `
@@ -306,8 +306,8 @@ describe('the masker', () => {
   })
 })
 
-describe('an ID token', () => {
-  test('is there in script and after_script, masked, and lives as long as the job may', async () => {
+describe('an ID token of a simulated GitLab job', () => {
+  test("exists in script and after_script, is masked, and lives as long as the job's timeout", async () => {
     const job = `
   timeout: 20m
   variables: {SERVER: https://example.com}
@@ -347,15 +347,15 @@ describe('an ID token', () => {
     expect(said((await host.step({}, { TOKEN: 'of the project' }).main()).stdout)).toEqual(['of the project'])
   })
 
-  test('is not there where GitLab gives out none', async () => {
+  test('does not exist if GitLab issues none', async () => {
     await using job = jobOf({ job: '\n  id_tokens: {TOKEN: {aud: x}}\n  script: [\'echo "[$TOKEN]"\']\n' }, { idToken: false })
     expect(said((await job.step().main()).stdout)).toEqual(['[]'])
     expect(job.secrets).toEqual([])
   })
 })
 
-describe('a script', () => {
-  test('runs in one shell with before_script, each command behind its first line, until one fails', async () => {
+describe('a script of a simulated GitLab job', () => {
+  test('runs in one shell with before_script, echoes the first line of each command, and stops at a failure', async () => {
     await using job = jobOf({
       job: `
   before_script: ["greeting='a\\"b'"]
@@ -381,12 +381,12 @@ describe('a script', () => {
     expect(log).toBe(stdout)
   })
 
-  test.each([0, 3, 101])('that ends with %i makes a job that does', async (code) => {
+  test.each([0, 3, 101])('that ends with %i gives the job this exit code', async (code) => {
     await using job = jobOf({ job: CALL, main: `process.exitCode = ${String(code)}` })
     expect(await job.step().main()).toMatchObject({ code, status: code === 0 ? 'success' : 'failed' })
   })
 
-  test('whose program is killed ends with 137; the program alone is signalled', async () => {
+  test('whose program gets SIGKILL ends with 137, and only the program gets the signal', async () => {
     const main = `
       import { spawn } from 'node:child_process'
       spawn('sh', ['-c', 'trap "echo told" TERM INT; echo ready; sleep 1 & wait; wait; echo done >&2'], { stdio: 'inherit', detached: true })`
@@ -401,7 +401,7 @@ describe('a script', () => {
     expect(phase.kill('SIGKILL')).toBe(false)
   })
 
-  test('begins with an environment of its own', async () => {
+  test('does not inherit the environment of the test', async () => {
     process.env['OF_THE_TEST'] = 'x'
     await using job = jobOf({ job: '\n  script: [\'echo "[$OF_THE_TEST] $HOME $TMPDIR $GITLAB_CI"\']\n' })
     const { stdout } = await job.step().main()
@@ -409,7 +409,7 @@ describe('a script', () => {
     expect(said(stdout)).toEqual([`[] ${job.home} ${job.tmp} true`])
   })
 
-  test('is run once', async () => {
+  test('runs only once', async () => {
     await using job = jobOf({ job: CALL })
     const use = job.step()
     await use.main()
@@ -417,7 +417,7 @@ describe('a script', () => {
     expect(job.step().jobId).not.toBe(use.jobId)
   })
 
-  test('leaves reports and artifacts', async () => {
+  test('produces reports and artifacts', async () => {
     await using job = jobOf({
       job: `
   script: ['mkdir out; echo 1 > out/b; echo 2 > out/a; echo "<x/>" > report.xml; echo "{}" > links.json']
@@ -431,7 +431,7 @@ describe('a script', () => {
   })
 })
 
-test('a job with CI_DEBUG_TRACE shows its variables, and what a runner shows of its own is not held against the job', async () => {
+test('a simulated GitLab job with CI_DEBUG_TRACE prints its variables, and texts() excludes what the runner itself prints', async () => {
   const variables = { CI_DEBUG_TRACE: 'true', VARIABLE: { value: 'secret-value', masked: true } }
   await using host = jobOf({ job: '\n  script: [\'echo "[$VARIABLE]"\']\n' }, { variables })
   const { stderr, log } = await host.step().main()
@@ -441,8 +441,8 @@ test('a job with CI_DEBUG_TRACE shows its variables, and what a runner shows of 
   expect(host.texts()['stderr of main (phase 1)']).not.toMatch(/export VARIABLE/)
 })
 
-describe('an after_script', () => {
-  test('is another shell, which knows how the job went and does not change that', async () => {
+describe('an after_script of a simulated GitLab job', () => {
+  test("runs in a new shell, gets the job's status, and does not change it", async () => {
     const job = `
   script: ['export KEPT=x; exit 5']
   after_script: ['echo "$CI_JOB_STATUS [$KEPT] $CI_JOB_ID"', 'exit 9']
@@ -456,14 +456,14 @@ describe('an after_script', () => {
     expect(post).toMatchObject({ code: 9, status: 'failed' })
   })
 
-  test('of a job that went well says so, whatever becomes of it', async () => {
+  test('of a successful job gets the status success, and the job succeeds although after_script fails', async () => {
     await using host = jobOf({ job: '\n  script: ["true"]\n  after_script: ["echo $CI_JOB_STATUS", "false"]\n' })
     const use = host.step()
     await use.main()
     expect(await use.post()).toMatchObject({ code: 1, status: 'success', stdout: expect.stringContaining('success') as unknown })
   })
 
-  test('gets the lines of $GITLAB_ENV, each as it is, above all other variables', async () => {
+  test('gets the lines of $GITLAB_ENV unchanged, with precedence over all other variables', async () => {
     const job = `
   script: ['echo "PLAIN=a b \\$HOME\\$(id)" >> "$GITLAB_ENV"; echo "CI_JOB_ID=other" >> "$GITLAB_ENV"']
   after_script: ['echo "$PLAIN|$CI_JOB_ID"']
@@ -474,11 +474,11 @@ describe('an after_script', () => {
     expect(said((await use.post()).stdout)).toEqual(['a b $HOME$(id)|other'])
     expect(host.texts()['GITLAB_ENV of main (phase 1)']).toContain('CI_JOB_ID=other')
     expect(host.ours).toContain(host.gitlabEnv)
-    // The next job begins without.
+    // The next job starts with an empty $GITLAB_ENV.
     expect((await host.step().main()).gitlabEnv.match(/PLAIN/g)).toHaveLength(1)
   })
 
-  test('gets none on a runner that has no such file', async () => {
+  test('gets no lines of $GITLAB_ENV on a runner without that file', async () => {
     const job =
       '\n  script: [\'echo "[$GITLAB_ENV]"; echo "A=b" > "$RUNNER_TEMP_PROJECT_DIR/gitlab_runner_env"\']\n  after_script: [\'echo "[$A]"\']\n'
     await using host = jobOf({ job }, { gitlabEnv: false })
@@ -487,12 +487,12 @@ describe('an after_script', () => {
     expect(said((await use.post()).stdout)).toEqual(['[]'])
   })
 
-  test('of a job whose script was not reached is told that it failed', async () => {
+  test('of a job whose script did not run gets the status failed', async () => {
     await using host = jobOf({ job: '\n  script: ["true"]\n  after_script: ["echo $CI_JOB_STATUS"]\n' })
     expect(said((await host.step().post()).stdout)).toEqual(['failed'])
   })
 
-  test('has 5 minutes, or what a variable says', async () => {
+  test('has a time limit of 5 minutes, or that of a variable', async () => {
     const job = '\n  script: ["true"]\n  variables: {RUNNER_AFTER_SCRIPT_TIMEOUT: 2s}\n  after_script: ["exec sleep 600"]\n'
     await using host = jobOf({ job }, { executor: 'shell' })
     const use = host.step()
@@ -501,7 +501,7 @@ describe('an after_script', () => {
   })
 })
 
-/** A program whose scan does not end, and has a process group of its own. */
+/** A program whose scan does not end and has its own process group. */
 const program = (scan: string, onTerm = `say('told'); process.exit(143)`): string => `
   import { spawn } from 'node:child_process'
   import { existsSync, writeFileSync, writeSync } from 'node:fs'
@@ -509,7 +509,7 @@ const program = (scan: string, onTerm = `say('told'); process.exit(143)`): strin
   process.on('SIGTERM', () => { ${onTerm} })
   spawn('bash', ['-c', ${JSON.stringify(scan)}], { stdio: 'inherit', detached: true }).on('exit', () => say('saw it end'))
   setInterval(() => {}, 1000)`
-/** Who was killed may not have died yet. */
+/** Waits, because a killed process may not have ended yet. */
 async function expectLeft(host: GitlabJob, count: number): Promise<void> {
   for (const end = Date.now() + 5_000; Date.now() < end && (await processesWith(host.trackingId)).length > count;) await delay(20)
   expect(await processesWith(host.trackingId)).toHaveLength(count)
@@ -517,8 +517,8 @@ async function expectLeft(host: GitlabJob, count: number): Promise<void> {
 
 const SCAN = `trap 'echo scan told; sleep 0.3; echo scan gone; exit' TERM; echo ready; while :; do sleep 0.02; done`
 
-describe('a canceled job', () => {
-  test.each(EXECUTORS)('in %s tells its after_script', async (executor) => {
+describe('a canceled simulated GitLab job', () => {
+  test.each(EXECUTORS)('in %s gives its after_script the status canceled', async (executor) => {
     await using host = jobOf(
       { job: CALL.replace(/node "\$PROGRAM\/post.*/, 'echo $CI_JOB_STATUS'), main: program(SCAN) },
       { executor, patience: { look: 20, drain: 200, graceful: 5_000, force: 200 } },
@@ -532,7 +532,7 @@ describe('a canceled job', () => {
     expect(post.status).toBe('canceled')
   })
 
-  test('on a machine: SIGTERM for the process group, and after_script when all outputs are closed', async () => {
+  test('with the shell executor sends SIGTERM to the process group, and starts after_script when all outputs are closed', async () => {
     const scan = `trap 'echo scan told' TERM; echo ready; until [ -e go ]; do sleep 0.02; done; echo scan done`
     await using host = jobOf({ job: CALL, main: program(scan) }, { executor: 'shell' })
     writeFileSync(join(host.tmp, 'kept'), '')
@@ -550,7 +550,7 @@ describe('a canceled job', () => {
     expect(existsSync(join(host.tmp, 'kept'))).toBe(true)
   })
 
-  test('on a machine: SIGKILL for a process group that does not end, and what is not in it is given up', async () => {
+  test('with the shell executor sends SIGKILL to a process group that does not end, and gives up on other processes', async () => {
     const patience = { graceful: 2_000, force: 200 }
     await using host = jobOf(
       { job: CALL, main: program('echo ready; until [ -e go ]; do sleep 0.02; done; echo scan goes on; kill -STOP $$', `say('stays')`) },
@@ -567,7 +567,7 @@ describe('a canceled job', () => {
     await expectLeft(host, 1)
   })
 
-  test('in a container: SIGTERM for one process after the other, the youngest first, and then another container', async () => {
+  test('with the docker executor sends SIGTERM to one process after the other, the youngest first, and starts a new container', async () => {
     await using host = jobOf({ job: CALL, main: program(SCAN) })
     for (const folder of [host.home, host.tmp, host.workspace, host.projectTemp]) writeFileSync(join(folder, 'file'), '')
     const use = host.step()
@@ -586,7 +586,7 @@ describe('a canceled job', () => {
     expect((await use.post()).code).toBe(0)
   })
 
-  test('in a container: who does not end gets six looks, and SIGKILL with all others at last', async () => {
+  test('with the docker executor checks a process that does not end six times, and then sends SIGKILL to all', async () => {
     const patience = { look: 50, signals: 1_500, stop: 2_000 }
     const main = program(`trap 'echo scan told' TERM; echo ready; while :; do sleep 0.02; done`, `say('told ' + Date.now())`)
     await using host = jobOf({ job: CALL, main }, { patience })
@@ -600,7 +600,7 @@ describe('a canceled job', () => {
     expect(await processesWith(host.trackingId)).toEqual([])
   })
 
-  test('in a pod: SIGTERM for the children of its shells, and after_script at the same time', async () => {
+  test('with the kubernetes executor sends SIGTERM to the children of its shells, and starts after_script at the same time', async () => {
     const main = program(
       SCAN,
       `say('cleans up'); const wait = setInterval(() => { if (existsSync('post')) { say('is clean'); process.exit(143) } }, 10)`,
@@ -630,7 +630,7 @@ describe('a canceled job', () => {
     expect(() => post.cancel()).toThrow('cannot be canceled')
   })
 
-  test('that is over by then ends as it had', async () => {
+  test('that had already ended keeps its status', async () => {
     await using host = jobOf({ job: CALL })
     const phase = host.step().start('main')
     await phase.done
@@ -638,8 +638,8 @@ describe('a canceled job', () => {
   })
 })
 
-describe('a job that takes too long', () => {
-  test.each(EXECUTORS)('in %s for its script gets SIGTERM as if canceled, and runs its after_script', async (executor) => {
+describe('a simulated GitLab job that exceeds a timeout', () => {
+  test.each(EXECUTORS)('in %s of its script gets SIGTERM as if canceled, and runs its after_script', async (executor) => {
     const job = CALL.replace(/node "\$PROGRAM\/post.*/, 'echo $CI_JOB_STATUS')
     await using host = jobOf({ job, main: program(SCAN) }, { executor, patience: { look: 20, graceful: 5_000, force: 200 } })
     const use = host.step()
@@ -651,7 +651,7 @@ describe('a job that takes too long', () => {
     expect(said((await use.post()).stdout)).toEqual(['timedout'])
   })
 
-  test.each(EXECUTORS)('in %s in all gets SIGKILL, and runs no after_script', async (executor) => {
+  test.each(EXECUTORS)('in %s of the whole job gets SIGKILL, and runs no after_script', async (executor) => {
     await using host = jobOf({ job: CALL, main: program('echo ready; kill -STOP $$') }, { executor, patience: { force: 200 } })
     const use = host.step()
     const phase = use.start('main')
@@ -660,11 +660,11 @@ describe('a job that takes too long', () => {
     expect(said(main.stdout)).toEqual(['ready'])
     expect(main).toMatchObject({ signal: 'SIGKILL', status: 'timedout' })
     expect(() => use.start('post')).toThrow('runs no after_script')
-    // On a machine, who has left the process group is out of reach.
+    // With the shell executor a process that left the process group gets no signal.
     await expectLeft(host, executor === 'shell' ? 1 : 0)
   })
 
-  test('does so by RUNNER_SCRIPT_TIMEOUT, or by the timeout of the whole job', async () => {
+  test('is stopped by RUNNER_SCRIPT_TIMEOUT, or by the timeout of the whole job', async () => {
     const sleep = `\n  timeout: 1s\n  script: ['exec sleep 600']\n  after_script: ["true"]\n`
     await using script = jobOf({ job: sleep }, { variables: { RUNNER_SCRIPT_TIMEOUT: '300ms' } })
     expect((await script.step().main()).status).toBe('timedout')
@@ -677,14 +677,14 @@ describe('a job that takes too long', () => {
   })
 })
 
-describe('what a script leaves running', () => {
-  // Ready when the sleeper is a sleeper: on its way from bash it shows no environment.
+describe('a process that the script of a simulated GitLab job leaves running', () => {
+  // Ready when bash has become the sleeper: while it executes the program, it shows no environment.
   const job = `
   script:
     - (until [ -e go ]; do sleep 0.02; done; echo late) & sleep 600 >/dev/null 2>&1 &
     - until grep -q sleep /proc/$!/comm; do sleep 0.01; done; echo ready
 `
-  const start = async (host: GitlabJob): Promise<{ phase: Stage; go: () => void }> => {
+  const start = async (host: GitlabJob): Promise<{ phase: JobSection; go: () => void }> => {
     writeFileSync(join(host.tmp, 'file'), '')
     const phase = host.step().start('main')
     await phase.seen(/^ready$/m)
@@ -694,7 +694,7 @@ describe('what a script leaves running', () => {
     return { phase, go }
   }
 
-  test('on a machine is waited for while it holds an output, and not otherwise', async () => {
+  test('with the shell executor delays the end of the script only while it holds an output', async () => {
     await using host = jobOf({ job }, { executor: 'shell' })
     const { phase, go } = await start(host)
     go()
@@ -702,7 +702,7 @@ describe('what a script leaves running', () => {
     expect(await processesWith(host.trackingId)).not.toEqual([])
   })
 
-  test('in a container ends with it; the files stay', async () => {
+  test('with the docker executor ends with the container, but its files stay', async () => {
     await using host = jobOf({ job }, { executor: 'docker' })
     const { phase } = await start(host)
     expect(said((await phase.done).stdout)).toEqual(['ready'])
@@ -710,7 +710,7 @@ describe('what a script leaves running', () => {
     expect(existsSync(join(host.tmp, 'file'))).toBe(true)
   })
 
-  test('in a pod goes on, and so does the log', async () => {
+  test('with the kubernetes executor goes on, and so does the log', async () => {
     await using host = jobOf({ job }, { executor: 'kubernetes' })
     const { phase, go } = await start(host)
     expect(said((await phase.done).stdout)).toEqual(['ready'])
@@ -721,17 +721,17 @@ describe('what a script leaves running', () => {
   })
 })
 
-test('a test is over although a process that nobody can find holds an output', async () => {
+test('a test of a simulated GitLab job ends although an untraceable process holds an output', async () => {
   const host = jobOf({ job: '\n  script: ["env -i sleep 600 & echo pid $!"]\n' }, { executor: 'shell' })
   const phase = host.step().start('main')
   await phase.seen(/^pid \d+$/m)
   await host[Symbol.asyncDispose]()
   const [, pid = ''] = /^pid (\d+)$/m.exec((await phase.done).stdout) ?? []
-  // It can be ended, so it was there.
+  // The process can be killed, so it existed.
   expect(process.kill(Number(pid), 'SIGKILL')).toBe(true)
 })
 
-test('the outputs of all stages are there for whoever looks for a secret', async () => {
+test('texts() of a simulated GitLab job has the outputs of all sections', async () => {
   await using host = jobOf({ job: CALL, main: `console.log('out'); console.error('err')`, post: `console.log('later')` })
   const use = host.step()
   await use.main()

@@ -24,14 +24,14 @@ const whole: Partial<Evidence> = {
 }
 const evidenceOf = (change: Partial<Evidence>): Evidence => ({ ...newEvidence(options, run), ...change })
 
-/** Each check and what became of it. */
+/** The outcome of each check in the report. */
 function outcomes(evidence: Evidence): string[] {
   return [...junit(evidence).matchAll(/<testcase [^]*?<\/testcase>/g)].map(([testcase]) =>
     testcase.includes('<failure') ? 'failed' : testcase.includes('<skipped') ? 'skipped' : 'passed',
   )
 }
 
-test('every renewal has its id in the JUnit report', () => {
+test('the JUnit report has the credential id of every renewal', () => {
   const ids = Array.from({ length: 100 }, (_, index) => `JTI=${String(index)}-`)
   const renewed = ids.map((id) => ({
     credential_id: id,
@@ -44,15 +44,19 @@ test('every renewal has its id in the JUnit report', () => {
 })
 
 describe('the JUnit report', () => {
-  const { proven, revoked, used, ...begun } = whole
+  const { proven, revoked, used, ...verifiedOnly } = whole
   test.each<[string, Partial<Evidence>, string[]]>([
-    ['all is well', whole, ['passed', 'passed', 'passed', 'passed', 'passed']],
-    ['not proven', { ...whole, proven: null }, ['passed', 'passed', 'passed', 'passed', 'skipped']],
-    ['not revoked', { ...begun, used: used ?? null, error: 'NOT_REVOKED' }, ['passed', 'passed', 'passed', 'failed', 'skipped']],
-    ['refused', { finished: true, error: 'REFUSED' }, ['failed', 'skipped', 'skipped', 'skipped', 'skipped']],
+    ['a run without errors', whole, ['passed', 'passed', 'passed', 'passed', 'passed']],
+    ['a token that is not proven dead', { ...whole, proven: null }, ['passed', 'passed', 'passed', 'passed', 'skipped']],
+    [
+      'a token that is not revoked',
+      { ...verifiedOnly, used: used ?? null, error: 'NOT_REVOKED' },
+      ['passed', 'passed', 'passed', 'failed', 'skipped'],
+    ],
+    ['a request that was refused', { finished: true, error: 'REFUSED' }, ['failed', 'skipped', 'skipped', 'skipped', 'skipped']],
     [
       'the wrong token',
-      { ...begun, verified: null, revoked: revoked ?? null, error: 'RIGHTS' },
+      { ...verifiedOnly, verified: null, revoked: revoked ?? null, error: 'RIGHTS' },
       ['passed', 'failed', 'skipped', 'passed', 'skipped'],
     ],
     [
@@ -65,22 +69,22 @@ describe('the JUnit report', () => {
       { ...whole, used: { started_at: '2026-01-01T00:00:00Z', ended_at: null, exit_code: 143, signal: null }, error: 'TIMEOUT' },
       ['passed', 'passed', 'failed', 'passed', 'passed'],
     ],
-  ])('%s', (_name, evidence, expected) => {
+  ])('shows the outcome of each check: %s', (_name, evidence, expected) => {
     expect(outcomes(evidenceOf(evidence))).toEqual(expected)
     expect(proven).toBeDefined()
   })
 
-  test('counts them', () => {
+  test('has the number of failed and skipped checks', () => {
     expect(junit(evidenceOf({ finished: true, error: 'REFUSED' }))).toContain(
       '<testsuite name="kubepass" tests="5" failures="1" skipped="4">',
     )
   })
 
-  test('foreign text is quoted', () => {
+  test('quotes foreign text', () => {
     const verified = { username: '"]]><evil a=\'&\x00\x1b[31m\n', at: '2026-01-01T00:00:00Z' }
     const text = junit(evidenceOf({ ...whole, verified }))
     expect(text).not.toContain('<evil')
-    // Nothing that XML forbids.
+    // XML forbids control characters.
     expect(text.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u)
   })
 })
@@ -98,13 +102,13 @@ test('the annotation has the credential id, and a link', () => {
 })
 
 test.each<[string, Partial<Evidence>, string]>([
-  ['that has no id, as before Kubernetes 1.30', { ...whole, granted: { ...granted, credential_id: null } }, 'a credential'],
-  ['that there never was', { finished: true, error: 'REFUSED' }, 'no credential'],
-])('the annotation of a credential %s', (_name, evidence, said) => {
+  ['without an id, as before Kubernetes 1.30', { ...whole, granted: { ...granted, credential_id: null } }, 'a credential'],
+  ['that was never issued', { finished: true, error: 'REFUSED' }, 'no credential'],
+])('the annotation describes a credential %s', (_name, evidence, subject) => {
   const { kubepass } = JSON.parse(annotations(evidenceOf(evidence), env)) as { kubepass: { external_link: { label: string } }[] }
-  expect(kubepass[0]?.external_link.label).toMatch(new RegExp(`^${said} of kubepass/scanner: `))
+  expect(kubepass[0]?.external_link.label).toMatch(new RegExp(`^${subject} of kubepass/scanner: `))
 })
 
-test('without a pipeline there is nothing to link to', () => {
+test('the annotations are empty without a pipeline URL', () => {
   expect(JSON.parse(annotations(evidenceOf(whole), {}))).toEqual({ kubepass: [] })
 })

@@ -37,7 +37,7 @@ function denied(verb: string, resource: string, group: string, namespace: string
 
 const noPath = (path: string, verb = 'post'): AnswerFacts =>
   status(403, 'Forbidden', `forbidden: User "${USER}" cannot ${verb} path "${path}"`, {})
-const notThere = status(404, 'NotFound', 'the server could not find the requested resource', {})
+const unknownResource = status(404, 'NotFound', 'the server could not find the requested resource', {})
 const foreign = (code: number, bodyKind: BodyKind): AnswerFacts => ({ status: code, bodyKind, kubeStatus: undefined })
 
 const hint = (call: Call, answered: AnswerFacts, prefix = ''): string => hintFor(asked(call, prefix), answered, bearer)
@@ -48,12 +48,12 @@ test.each<[Call, object]>([
   ['review', { verb: 'create', group: 'authentication.k8s.io', resource: 'selfsubjectreviews', namespace: undefined, name: undefined }],
   ['delete', { verb: 'delete', group: '', resource: 'secrets', namespace: 'kubepass', name: 'kubepass-1-1-0123456789abcdef' }],
   ['list', { verb: 'list', group: '', resource: 'secrets', namespace: 'kubepass', name: undefined }],
-])('%s in the terms of RBAC', (call, attributes) => {
+])('attributesOf() gives the RBAC attributes of the request: %s', (call, attributes) => {
   expect(attributesOf(CALLS[call])).toEqual(attributes)
 })
 
-describe("a path in the server's URL that is not part of it", () => {
-  // As kube-apiserver 1.36 answers, first to an identity without rights, then to one that may do everything.
+describe("the hint for a path in the server's URL that is not part of it", () => {
+  // These are answers of kube-apiserver 1.36: the first ones to an identity without rights, the others to one that may do everything.
   test.each<[string, Call, AnswerFacts]>([
     ['/api', 'create', denied('create', 'v1/kubepass', '', undefined, { name: 'namespaces', kind: 'v1' })],
     ['/api', 'token', denied('create', 'v1/kubepass', '', undefined, { name: 'namespaces', kind: 'v1' })],
@@ -78,11 +78,11 @@ describe("a path in the server's URL that is not part of it", () => {
     ['/k8s/clusters/c-1', 'create', noPath('/k8s/clusters/c-1/api/v1/namespaces/kubepass/secrets')],
     ['/api/v1/namespaces/x/services/y/proxy', 'create', denied('create', 'services/proxy', '', 'x', { name: 'y', kind: 'services' })],
     ['/api/v1/namespaces/x/services/y/proxy', 'create', status(404, 'NotFound', 'services "y" not found', { name: 'y', kind: 'services' })],
-    ['/api', 'create', notThere],
-    ['/api', 'list', notThere],
-    ['/version', 'token', notThere],
+    ['/api', 'create', unknownResource],
+    ['/api', 'list', unknownResource],
+    ['/version', 'token', unknownResource],
     ['/apis/apps/v1', 'delete', status(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {})],
-  ])('%s, %s', (prefix, call, answered) => {
+  ])('names the path and no RBAC rule: %s, %s', (prefix, call, answered) => {
     const text = hint(call, answered, prefix)
     expect(text).toContain(`the server's URL has the path "${prefix}", which is not part of it. Give https://10.0.0.1:6443 as server`)
     expect(text).not.toMatch(/RBAC rule|kubectl|1\.28/)
@@ -91,13 +91,11 @@ describe("a path in the server's URL that is not part of it", () => {
   test.each<[string, AnswerFacts]>([
     ['/foo', foreign(404, 'plain text')],
     ['/foo', foreign(404, 'HTML')],
-  ])('%s, and an answer that is no Status', (prefix, answered) => {
-    expect(hint('create', answered, prefix)).toMatch(
-      /something else than a Kubernetes API server sent it.* the server's URL has the path "\/foo"/,
-    )
+  ])('names the path if the answer is not a Status: %s', (prefix, answered) => {
+    expect(hint('create', answered, prefix)).toMatch(/its sender is not a Kubernetes API server.* the server's URL has the path "\/foo"/)
   })
 
-  test('one that belongs to the URL takes no rule away', () => {
+  test('names the RBAC rule if the path belongs to the URL', () => {
     const answered = denied('create', 'secrets', '', 'kubepass', { kind: 'secrets' })
     expect(hint('create', answered, '/k8s/clusters/c-1')).toContain('Add this RBAC rule to a Role in namespace "kubepass"')
   })
@@ -109,16 +107,16 @@ test.each<[string, Call, AnswerFacts]>([
   ['another namespace', 'create', status(404, 'NotFound', 'namespaces "x" not found', { name: 'x', kind: 'namespaces' })],
   ['another ServiceAccount', 'token', status(404, 'NotFound', 'serviceaccounts "x" not found', { name: 'x', kind: 'serviceaccounts' })],
   ['another verb', 'delete', denied('create', 'secrets', '', 'kubepass', { kind: 'secrets' })],
-  ['a namespace that was not asked for', 'create', denied('create', 'secrets', '', 'default', { kind: 'secrets' })],
-  ['a resource that is not there', 'create', notThere],
-  ['a method that is not there', 'create', status(405, 'MethodNotAllowed', 'the server does not allow this method', {})],
-])('an API server that answers for something else names no rule: %s', (_, call, answered) => {
+  ['a namespace that is not in the request', 'create', denied('create', 'secrets', '', 'default', { kind: 'secrets' })],
+  ['an unknown resource', 'create', unknownResource],
+  ['a method that is not allowed', 'create', status(405, 'MethodNotAllowed', 'the server does not allow this method', {})],
+])('the hint has no RBAC rule if the API server answers for another request: %s', (_, call, answered) => {
   const text = hint(call, answered)
-  expect(text).toMatch(/^The API server answered for .*, but was asked for .*does something in between change requests/)
+  expect(text).toMatch(/^The API server answered for .*, but kubepass asked for .*does a proxy or gateway in between change requests/)
   expect(text).not.toMatch(/RBAC rule|kubectl/)
 })
 
-describe('something else than an API server gets no hint of Kubernetes', () => {
+describe('the hint for an answer that no API server sent', () => {
   test.each<[number, BodyKind]>([
     ...[200, 400, 401, 403, 404, 405, 406, 413, 415, 421, 422, 431].flatMap((code) =>
       (['HTML', 'JSON of another kind', 'plain text', 'an empty body', 'something else'] as const).map((bodyKind): [number, BodyKind] => [
@@ -126,10 +124,10 @@ describe('something else than an API server gets no hint of Kubernetes', () => {
         bodyKind,
       ]),
     ),
-  ])('%d with %s', (code, bodyKind) => {
+  ])('does not speak of Kubernetes: %d with %s', (code, bodyKind) => {
     for (const call of Object.keys(CALLS) as Call[]) {
       const text = hint(call, foreign(code, bodyKind))
-      expect(text).toContain(`The answer is ${bodyKind}, not a Kubernetes Status: something else than a Kubernetes API server sent it`)
+      expect(text).toContain(`The answer is ${bodyKind}, not a Kubernetes Status: its sender is not a Kubernetes API server`)
       expect(text).not.toMatch(/RBAC|kubectl|namespace|ServiceAccount|1\.28|authentication-config/)
     }
   })
@@ -138,15 +136,15 @@ describe('something else than an API server gets no hint of Kubernetes', () => {
     [431, 'an empty body'],
     [431, 'plain text'],
     [400, 'HTML'],
-  ])('%d with %s: the token is too long', (code, bodyKind) => {
+  ])('names the length of a long token: %d with %s', (code, bodyKind) => {
     const long = { bearer: seal('x'.repeat(60_000)) }
     expect(hintFor(asked('create'), foreign(code, bodyKind), long)).toBe(
-      'The token that was sent has 60000 characters, and what answered may take no header of that length. Is it the right token?',
+      'The token has 60000 characters. The server may not accept a header of that length. Is it the right token?',
     )
   })
 
-  test('a redirect is not followed', () => {
-    expect(hint('create', foreign(307, 'an empty body'))).toContain('give the URL that it leads to as server')
+  test('says that kubepass follows no redirect', () => {
+    expect(hint('create', foreign(307, 'an empty body'))).toContain('Set server to the URL that the redirect leads to')
   })
 })
 
@@ -184,12 +182,12 @@ const RULES: [Call, AnswerFacts, RegExp[]][] = [
     [/a ClusterRole .*apiGroups: \["authentication.k8s.io"\]/],
   ],
 ]
-test.each(RULES)('a right that is missing: %s', (call, answered, says) => {
+test.each(RULES)('the hint for a 403 names the missing RBAC rule: %s', (call, answered, says) => {
   for (const each of says) expect(hint(call, answered)).toMatch(each)
 })
 
 const terminating = { name: 'x', kind: 'secrets', causes: [{ reason: 'NamespaceTerminating', field: 'metadata.namespace' }] }
-const SAID: [string, Call, AnswerFacts, RegExp][] = [
+const ERRORS: [string, Call, AnswerFacts, RegExp][] = [
   [
     'a namespace that does not exist',
     'create',
@@ -197,7 +195,7 @@ const SAID: [string, Call, AnswerFacts, RegExp][] = [
     /does not exist[^]*\n {2}kubectl create namespace kubepass\n {2}kubectl label namespace kubepass kubepass\.dev\/guarded=true\n/,
   ],
   [
-    'the same for the token',
+    'a namespace that does not exist, for a token',
     'token',
     status(404, 'NotFound', 'namespaces "kubepass" not found', { name: 'kubepass', kind: 'namespaces' }),
     /kubectl label namespace kubepass kubepass\.dev\/guarded=true/,
@@ -212,7 +210,7 @@ const SAID: [string, Call, AnswerFacts, RegExp][] = [
     'the bound Secret was deleted',
     'token',
     status(404, 'NotFound', 'secrets "kubepass-1" not found', { name: 'kubepass-1', kind: 'secrets' }),
-    /^The Secret that the token was to be bound to was deleted, by somebody else/,
+    /^Another program deleted the bound Secret before the API server issued the token/,
   ],
   [
     'the bound Secret is another one',
@@ -221,7 +219,7 @@ const SAID: [string, Call, AnswerFacts, RegExp][] = [
       name: 'x',
       kind: 'Secret',
     }),
-    /^The Secret that the token was to be bound to was deleted/,
+    /^Another program deleted the bound Secret/,
   ],
   [
     'a namespace that is being deleted',
@@ -240,10 +238,10 @@ const SAID: [string, Call, AnswerFacts, RegExp][] = [
     status(
       403,
       'Forbidden',
-      'secrets "x" is forbidden: exceeded quota: bound Secrets, requested: count/secrets=1, used: count/secrets=1, limited: count/secrets=1',
+      'secrets "x" is forbidden: exceeded quota: kubepass, requested: count/secrets=1, used: count/secrets=1, limited: count/secrets=1',
       { name: 'x', kind: 'secrets' },
     ),
-    /^The namespace "kubepass" is full\.[^]*kubepass sweep --server/,
+    /^The quota of namespace "kubepass" is used up\.[^]*kubepass sweep --server/,
   ],
   [
     'a policy',
@@ -258,7 +256,7 @@ const SAID: [string, Call, AnswerFacts, RegExp][] = [
     'a webhook',
     'create',
     status(400, 'BadRequest', 'admission webhook "w.example.com" denied the request: no'),
-    /own words are quoted above/,
+    /^The API server's message is quoted above/,
   ],
   [
     'a webhook with 403',
@@ -277,43 +275,43 @@ const SAID: [string, Call, AnswerFacts, RegExp][] = [
     ),
     /arrived without a token/,
   ],
-  ['an old API server', 'review', notThere, /1\.28 or later/],
+  ['an old API server', 'review', unknownResource, /1\.28 or later/],
   ...[400, 403, 404, 406, 409, 415, 422].map((code): [string, Call, AnswerFacts, RegExp] => [
     `${String(code)} without details`,
     'create',
     status(code, 'Whatever', 'this is no'),
-    /^The API server's own words are quoted above/,
+    /^The API server's message is quoted above/,
   ]),
   [
-    'a life that the API refuses',
+    'a duration that the API server rejects',
     'token',
     status(422, 'Invalid', 'TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds', {
       group: 'authentication.k8s.io',
       kind: 'TokenRequest',
     }),
-    /^The API server's own words/,
+    /^The API server's message is quoted above/,
   ],
 ]
-test.each(SAID)('what the API server says is told apart: %s', (_, call, answered, says) => {
+test.each(ERRORS)("the hint follows from the API server's error: %s", (_, call, answered, says) => {
   const text = hint(call, answered)
   expect(text).toMatch(says)
   expect(text).not.toContain('RBAC rule')
 })
 
-describe('401', () => {
+describe('the hint for a 401', () => {
   const unauthorized = status(401, 'Unauthorized', 'Unauthorized')
   const NOW = 1_800_000_000
   const of = (claims: object): string => {
     const [header, body] = [{ alg: 'RS256' }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
     return hintFor(asked('create'), unauthorized, { bearer: seal(`${String(header)}.${String(body)}.c2lnbmF0dXJl`) }, NOW)
   }
-  test('shows the times of the token, and how far away they are', () => {
+  test("shows the token's times, and how far away they are", () => {
     const text = of({ iss: 'x', aud: ['a', 'b'], iat: NOW - 7200, nbf: NOW + 600, exp: NOW - 180 })
     expect(text).toContain('  aud: ["a","b"]\n')
     expect(text).toMatch(/ {2}iat: 2027-01-15T06:00:00Z \(2 hours ago\)\n {2}nbf: .* \(in 10 minutes\)\n {2}exp: .* \(3 minutes ago\)\n/)
     expect(text).toContain('--authentication-config, or with its --oidc flags: ')
   })
-  test("of a ServiceAccount's token it does not speak of OpenID Connect", () => {
+  test('does not speak of OpenID Connect for a ServiceAccount token', () => {
     expect(of({ iss: 'x', 'kubernetes.io': { namespace: 'x' } })).toMatch(/does it come from this cluster/)
   })
 })
@@ -324,16 +322,16 @@ test.each<[string, AnswerFacts, RegExp]>([
     status(500, 'InternalError', 'Internal error occurred: failed calling webhook "w": failed to call webhook: Post'),
     /webhook of the cluster does not answer.*failurePolicy/,
   ],
-  ['too many requests', status(429, 'TooManyRequests', 'x'), /more requests than it takes/],
+  ['too many requests', status(429, 'TooManyRequests', 'x'), /more requests than it accepts/],
   [
     'a Service that the path of server names, from Kubernetes 1.37 on',
     status(503, 'ServiceUnavailable', 'no endpoints available for service "x"'),
-    /^The API server answered for the service "x", but was asked for create "secrets"/,
+    /^The API server answered for the service "x", but kubepass asked for create "secrets"/,
   ],
   ['500', status(500, 'InternalError', 'x'), /overloaded, or starting/],
   ['504', status(504, 'Timeout', 'x'), /overloaded, or starting/],
-  ['a gateway', foreign(502, 'HTML'), /The answer is HTML, not a Kubernetes Status: a gateway or a load balancer/],
+  ['a gateway', foreign(502, 'HTML'), /The answer is HTML, not a Kubernetes Status: it comes from a gateway or a load balancer/],
   ['an empty answer', foreign(503, 'an empty body'), /a gateway or a load balancer/],
-])('what does not heal: %s', (_, answered, says) => {
+])('transientHint() names the cause of a status that does not go away: %s', (_, answered, says) => {
   expect(transientHint(asked('create'), answered)).toMatch(says)
 })

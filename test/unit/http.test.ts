@@ -6,7 +6,7 @@ import { InvalidResponse, exchangeOnLoopback, Http, NotSent } from '../../src/ne
 import { deadlineAfter } from '../../src/base/deadline.ts'
 import { behaviours, startRandomServer, type Act } from '../random-http.ts'
 
-/** What one exchange with a server that behaves so comes to: a status, or the name of the error. */
+/** The outcome of one exchange with a server of this behaviour: a status, or the message, code or name of the error. */
 async function outcomeOf(behaviour: Act[][], milliseconds = 500): Promise<number | string> {
   const server = await startRandomServer(behaviour)
   try {
@@ -50,7 +50,7 @@ test.each<[name: string, acts: Act[], outcome: number | string]>([
     NO_UPGRADE,
   ],
   ['101 without an upgrade', [{ write: 'HTTP/1.1 101 X\r\n\r\n' }], 101],
-  ['101 with an answer behind it', [{ write: `HTTP/1.1 101 X\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n${OK}` }], NO_UPGRADE],
+  ['101 followed by a 200 response', [{ write: `HTTP/1.1 101 X\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n${OK}` }], NO_UPGRADE],
   [
     '200 with the headers of an upgrade',
     [{ write: 'HTTP/1.1 200 OK\r\nUpgrade: h2c\r\nConnection: Upgrade\r\nContent-Length: 2\r\n\r\n{}' }],
@@ -70,13 +70,13 @@ test.each<[name: string, acts: Act[], outcome: number | string]>([
   ['a body that ends with the connection', [{ write: 'HTTP/1.1 200 OK\r\n\r\n{}' }, 'close'], 200],
   ['a header without an end', [{ write: `HTTP/1.1 200 OK\r\nX: ${'y'.repeat(200_000)}` }], 'HPE_HEADER_OVERFLOW'],
   ['no HTTP', [{ write: 'SSH-2.0-OpenSSH_9.6\r\n' }], 'HPE_INVALID_CONSTANT'],
-  ['an answer over 4 MiB', [{ write: `HTTP/1.1 200 OK\r\n\r\n${'x'.repeat(5 << 20)}` }], 'the answer is over 4 MiB'],
-  ['nothing', [], IN_TIME],
-])('an exchange that meets %s settles', async (_name, acts, expected) => {
+  ['a response over 4 MiB', [{ write: `HTTP/1.1 200 OK\r\n\r\n${'x'.repeat(5 << 20)}` }], 'the answer is over 4 MiB'],
+  ['no response', [], IN_TIME],
+])('exchangeOnLoopback settles if the server sends: %s', async (_name, acts, expected) => {
   expect(await outcomeOf([acts])).toBe(expected)
 })
 
-test('an exchange settles once and in time, whatever the server does', async () => {
+test('an exchange settles in time with a server of any behaviour', async () => {
   await fc.assert(
     fc.asyncProperty(behaviours, async (behaviour) => {
       expect(await outcomeOf(behaviour, 100)).toBeTruthy()
@@ -86,14 +86,14 @@ test('an exchange settles once and in time, whatever the server does', async () 
 }, 120_000)
 
 test.each<[name: string, acts: Act[], outcome: number | string]>([
-  ['an answer without an end', [{ write: 'HTTP/1.1 200 OK\r\nX: ' + 'y'.repeat(200_000) }], 'NotSent'],
+  ['an endless header', [{ write: 'HTTP/1.1 200 OK\r\nX: ' + 'y'.repeat(200_000) }], 'NotSent'],
   ['1xx answers', [{ write: 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(3) }], 'NotSent'],
   ['101', [{ write: 'HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n' }], 'NotSent'],
-  ['bytes behind the answer', [{ write: 'HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n' }], 'NotSent'],
+  ['bytes after the response', [{ write: 'HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n' }], 'NotSent'],
   ['another status', [{ write: 'HTTP/1.1 502 X\r\nContent-Length: 2\r\n\r\n{}' }], 'NotSent'],
-  ['the end of the connection', ['close'], 'NotSent'],
-  ['nothing', [], 'NotSent'],
-])('an exchange through a proxy that answers CONNECT with %s settles, and nothing was sent', async (_name, acts, expected) => {
+  ['a closed connection', ['close'], 'NotSent'],
+  ['no response', [], 'NotSent'],
+])('an exchange rejects with NotSent if the proxy answers CONNECT with: %s', async (_name, acts, expected) => {
   const proxy = await startRandomServer([acts])
   const tls = { ca: undefined, serverName: undefined, proxyUrl: new URL(`http://127.0.0.1:${String(proxy.port)}`) }
   const http = new Http(tls)
@@ -107,7 +107,7 @@ test.each<[name: string, acts: Act[], outcome: number | string]>([
   }
 })
 
-test('a connection that waits for the answer of a proxy ends when its client is closed', async () => {
+test('close() ends a connection that waits for the response of a proxy', async () => {
   const server = createServer((socket) => socket.on('error', () => undefined))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

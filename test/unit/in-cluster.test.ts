@@ -10,6 +10,6 @@ test.each<[string | undefined, string | undefined, string | undefined]>([
   ['10.0.0.1', undefined, undefined],
   ['', '443', undefined],
   ['10.0.0.1', 'x', undefined],
-])('KUBERNETES_SERVICE_HOST %j and _PORT %j: %j', (host, port, server) => {
+])('KUBERNETES_SERVICE_HOST %j and KUBERNETES_SERVICE_PORT %j give the server %j', (host, port, server) => {
   expect(serverOf({ KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port })).toBe(server)
 })

@@ -27,7 +27,7 @@ import { asOrdinaryUser, canBeAnother, ORDINARY_USER } from '../hosts/as-user.ts
 const folder = mkdtempSync(join(tmpdir(), 'kubeconfig-test-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-test('a private file is written neither over another nor through a link', () => {
+test('writePrivate neither replaces a file nor follows a link', () => {
   const [file, link, target] = ['file', 'link', 'target'].map((name) => join(folder, name)) as [string, string, string]
   writeFileSync(file, 'before')
   expect(() => writePrivate(file, 'secret')).toThrow(/EEXIST/)
@@ -37,28 +37,28 @@ test('a private file is written neither over another nor through a link', () => 
   expect(existsSync(target)).toBe(false)
 })
 
-test('a directory that is there already is not taken: one of ours is made anew, one of others refused', () => {
+test("createPrivateDirectory replaces an existing directory of its own user, and refuses another user's", () => {
   const directory = join(folder, 'kubepass-0123456789abcdef')
   mkdirSync(directory, { mode: 0o777 })
   writeFileSync(join(directory, 'token'), 'left')
   createPrivateDirectory(directory, process.getuid?.() ?? -1)
   expect(readdirSync(directory)).toEqual([])
   expect(statSync(directory).mode & 0o777).toBe(0o700)
-  writeFileSync(join(directory, 'token'), 'of somebody else')
+  writeFileSync(join(directory, 'token'), 'of another user')
   expect(() => createPrivateDirectory(directory, -1)).toThrow(/could not be made \(EEXIST\)/)
-  expect(readFileSync(join(directory, 'token'), 'utf8')).toBe('of somebody else')
+  expect(readFileSync(join(directory, 'token'), 'utf8')).toBe('of another user')
 })
 
 const options = { server: 'https://10.0.0.1:6443', certificateAuthority: 'CA', namespace: 'default' } as Options
 const { seal } = new Redactor()
 const uid = process.getuid?.() ?? -1
 
-test('a token takes the place of the one before: that one stays whole for whoever reads it, and no link is followed', () => {
+test('writeKubeconfig replaces the token file atomically: an open file keeps the old token, and no link is followed', () => {
   const directory = join(folder, 'kubepass-0000000000000001')
   createPrivateDirectory(directory, uid)
   writeKubeconfig(directory, options, seal('the first token'), uid)
   const [token, kept, victim] = [join(directory, 'token'), join(folder, 'kept'), join(folder, 'victim')]
-  // The same file by another name.
+  // A hard link keeps the old file, as an open descriptor would.
   linkSync(token, kept)
   writeFileSync(victim, 'precious')
   symlinkSync(victim, `${token}.next`)
@@ -69,7 +69,7 @@ test('a token takes the place of the one before: that one stays whole for whoeve
   for (const path of [token, kubeconfig]) expect(statSync(path).mode & 0o777).toBe(0o600)
 })
 
-test('a second file that cannot be written leaves the first as it was', () => {
+test('if the kubeconfig cannot be written, the token file stays unchanged', () => {
   const directory = join(folder, 'kubepass-0000000000000002')
   createPrivateDirectory(directory, uid)
   writeKubeconfig(directory, options, seal('the first token'), uid)
@@ -80,28 +80,28 @@ const options = { server: 'https://10.0.0.1:6443', certificateAuthority: 'C'.rep
 try { writeKubeconfig(process.argv[1], options, new Redactor().seal('the second token'), process.getuid()) } catch (error) { console.log(error.message) }`
   // As on a full disk: the token fits, the kubeconfig does not.
   const limited = `trap '' XFSZ; ulimit -f 8; exec "$0" --input-type=module -e "$1" "$2"`
-  const said = execFileSync('sh', ['-c', limited, process.execPath, script, directory], { encoding: 'utf8' })
-  expect(said).toContain('nothing can be written (EFBIG)')
+  const output = execFileSync('sh', ['-c', limited, process.execPath, script, directory], { encoding: 'utf8' })
+  expect(output).toMatch(/cannot write into the private directory .* \(EFBIG\)/)
   expect(readFileSync(join(directory, 'token'), 'utf8')).toBe('the first token')
 })
 
-test('where the directory was removed, replaced by a link, or is of somebody else nothing is written', () => {
+test('writeKubeconfig writes nothing if the directory is missing, is a link, or belongs to another user', () => {
   const directory = join(folder, 'kubepass-0000000000000003')
   const write = (as: number): string => writeKubeconfig(directory, options, seal('the token'), as)
-  expect(() => write(uid)).toThrow(/not there any more, or not ours/)
+  expect(() => write(uid)).toThrow(/is missing, or belongs to another user/)
   const elsewhere = join(folder, 'elsewhere')
   mkdirSync(elsewhere)
   symlinkSync(elsewhere, directory)
-  expect(() => write(uid)).toThrow(/not there any more, or not ours/)
+  expect(() => write(uid)).toThrow(/is missing, or belongs to another user/)
   rmSync(directory)
   createPrivateDirectory(directory, uid)
-  expect(() => write(-1)).toThrow(/not there any more, or not ours/)
+  expect(() => write(-1)).toThrow(/is missing, or belongs to another user/)
   expect([...readdirSync(elsewhere), ...readdirSync(directory)]).toEqual([])
 })
 
 const scanner = canBeAnother ? ORDINARY_USER : uid
 
-/** A private directory of an ordinary user, in a folder that is the user's own. */
+/** Creates a private directory of an ordinary user, in a folder of that user. */
 function privateDirectory(): { place: string; directory: string; made: number } {
   const place = mkdtempSync(join(tmpdir(), 'kubeconfig-test-'))
   const directory = join(place, 'kubepass-0000000000000009')
@@ -110,28 +110,28 @@ function privateDirectory(): { place: string; directory: string; made: number } 
   return { place, directory, made }
 }
 
-/** What an ordinary user's scan does to it, and how it still goes. */
+/** What the scan of an ordinary user can do to the private directory to keep kubepass from removing it. */
 const closings: Record<string, (directory: string, place: string) => void> = {
-  'closed for writing': (directory) => chmodSync(directory, 0o555),
-  'closed for all': (directory) => chmodSync(directory, 0),
-  'in a folder that is closed': (_directory, place) => chmodSync(place, 0o555),
-  'in a folder that is closed for all, itself closed': (directory, place) => {
+  'it is not writable': (directory) => chmodSync(directory, 0o555),
+  'it has mode 0': (directory) => chmodSync(directory, 0),
+  'its parent is not writable': (_directory, place) => chmodSync(place, 0o555),
+  'it and its parent have mode 0': (directory, place) => {
     chmodSync(directory, 0)
     chmodSync(place, 0)
   },
-  'with closed folders in it, each in the other': (directory) => {
+  'it contains nested folders with mode 0': (directory) => {
     mkdirSync(join(directory, 'a/b/c'), { recursive: true })
     for (const path of ['a/b/c', 'a/b', 'a']) chmodSync(join(directory, path), 0)
   },
-  'with a folder in it from which nothing can be removed': (directory) => {
+  'it contains a folder that is not writable': (directory) => {
     mkdirSync(join(directory, 'a'))
     writeFileSync(join(directory, 'a/file'), '')
     chmodSync(join(directory, 'a'), 0o500)
   },
-  'with files that are closed': (directory) => {
+  'its files have mode 0': (directory) => {
     for (const name of ['token', 'kubeconfig']) chmodSync(join(directory, name), 0)
   },
-  'with many files, and a path longer than any call takes': (directory) => {
+  'it contains many files, and a path over PATH_MAX': (directory) => {
     for (let number = 0; number < 2_000; number += 1) writeFileSync(join(directory, String(number)), '')
     const before = process.cwd()
     process.chdir(directory)
@@ -143,7 +143,7 @@ const closings: Record<string, (directory: string, place: string) => void> = {
   },
 }
 
-test.each(Object.entries(closings))('a private directory is removed: %s', (_name, close) => {
+test.each(Object.entries(closings))('removePrivateDirectory removes the directory although %s', (_name, close) => {
   asOrdinaryUser(() => {
     const { place, directory } = privateDirectory()
     close(directory, place)
@@ -153,7 +153,7 @@ test.each(Object.entries(closings))('a private directory is removed: %s', (_name
   })
 })
 
-test('a directory that was closed takes the next token all the same', () => {
+test('writeKubeconfig writes the next token although the scan made the directory unwritable', () => {
   asOrdinaryUser(() => {
     const { place, directory } = privateDirectory()
     chmodSync(directory, 0o555)
@@ -163,9 +163,9 @@ test('a directory that was closed takes the next token all the same', () => {
   })
 })
 
-test('what is not removed is told, with the reason', () => {
+test('removePrivateDirectory returns the reason if it does not remove the directory', () => {
   const { place, directory } = asOrdinaryUser(privateDirectory)
-  expect(removePrivateDirectory(directory, folder, scanner)).toBe(`it does not lie in ${folder}`)
+  expect(removePrivateDirectory(directory, folder, scanner)).toBe(`it is not in ${folder}`)
   expect(removePrivateDirectory(directory, place, 1)).toBe(`it belongs to another user (uid ${String(scanner)})`)
   if (canBeAnother) {
     mkdirSync(join(directory, 'of-root'))
@@ -178,12 +178,12 @@ test('what is not removed is told, with the reason', () => {
   }
   rmSync(directory, { recursive: true })
   symlinkSync(folder, directory)
-  expect(removePrivateDirectory(directory, place, scanner)).toBe('something else was put in its place')
+  expect(removePrivateDirectory(directory, place, scanner)).toBe('another file is in its place')
   expect(existsSync(folder)).toBe(true)
   rmSync(place, { recursive: true })
 })
 
-test('a directory is found where it was moved to, whatever is in its place, and whatever is no more', () => {
+test('currentPath finds a moved directory, also if another directory has its old path', () => {
   asOrdinaryUser(() => {
     const { place, directory, made } = privateDirectory()
     expect(currentPath(directory, made)).toBe(directory)
@@ -201,7 +201,7 @@ test('a directory is found where it was moved to, whatever is in its place, and 
   })
 })
 
-test('what is kept for the proof in the post step is the token alone', () => {
+test('removePrivateDirectory can keep the token, and only the token, for the proof in the post step', () => {
   const directory = join(folder, 'kubepass-0000000000000004')
   createPrivateDirectory(directory, uid)
   writeKubeconfig(directory, options, seal('the token'), uid)
@@ -226,11 +226,11 @@ test.each<[string, string]>([
   ['https://k8s.example.com/a%20b/~c', 'k8s.example.com/a-20b/-c'],
   ['https://bücher.example', 'xn--bcher-kva.example'],
   [`https://k8s.example.com/${'a'.repeat(300)}`, `k8s.example.com/${'a'.repeat(237)}`],
-])('the cluster of %s is called %s', (server, name) => {
+])('the cluster with server %s gets the name %s', (server, name) => {
   expect(nameOfCluster(server)).toBe(name)
 })
 
-test('cluster, context and user have one name, which the options may give', () => {
+test('cluster, context and user have the same name, by default or from context_name', () => {
   const directory = join(folder, 'kubepass-0000000000000004')
   createPrivateDirectory(directory, uid)
   const namesOf = (more: Partial<Options>): unknown => {

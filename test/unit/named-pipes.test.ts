@@ -22,7 +22,7 @@ async function textOf(source: Readable): Promise<string> {
   return text
 }
 
-test('two pipes, whose names are gone when they are open, and which end when their write ends are closed', async () => {
+test('openNamedPipes() removes the names of both pipes, and each pipe ends when its write end is closed', async () => {
   const place = directory('open')
   expect(await makeNamedPipes(place)).toBe(undefined)
   expect(readdirSync(place)).toHaveLength(2)
@@ -34,7 +34,7 @@ test('two pipes, whose names are gone when they are open, and which end when the
   expect(await Promise.all([textOf(pipes.stdout.source), textOf(pipes.stderr.source)])).toEqual(['out', 'err'])
 })
 
-test('each piece comes in the same memory; a pipe that is paused, as each is at first, brings none', async () => {
+test('a named pipe starts paused, emits no data while paused, and reuses one buffer for all pieces', async () => {
   const place = directory('memory')
   await makeNamedPipes(place)
   const pipes = openNamedPipes(place)
@@ -57,11 +57,11 @@ test('each piece comes in the same memory; a pipe that is paused, as each is at 
   closeSinks(pipes)
 })
 
-test('where they cannot be made the reason is given', async () => {
+test('makeNamedPipes() returns the reason when mkfifo fails', async () => {
   expect(await makeNamedPipes(join(folder, 'nowhere'))).toBe('mkfifo failed (exit code 1)')
 })
 
-test('what is no pipe is not opened as one', () => {
+test('openNamedPipes() rejects a path that is missing or not a named pipe', () => {
   const place = directory('replaced')
   writeFileSync(join(place, 'stdout.pipe'), '')
   expect(() => openNamedPipes(place)).toThrow('it is no pipe')

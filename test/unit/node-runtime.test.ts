@@ -19,7 +19,7 @@ test.each([
   '--no-network-family-autoselection --network-family-autoselection-attempt-timeout=500',
   '--no-warnings --disable-warning=MODULE_TYPELESS_PACKAGE_JSON --disable-warning DEP0040 --trace-deprecation --no-node-snapshot',
   '--use-system-ca --use-bundled-ca --tls-min-v1.3 --enable-source-maps --openssl-legacy-provider',
-])('%j is fine', (options) => {
+])('NODE_OPTIONS %j is accepted', (options) => {
   expect(namesIn(options)).toBe('')
 })
 
@@ -37,11 +37,11 @@ test.each([
   ['--disable-warning x --inspect', '"--inspect"'],
   ['--report-directory /tmp', '"--report-directory"'],
   ['/tmp/x', '"/tmp/x"'],
-])('%j is refused, by its name', (options, named) => {
+])('NODE_OPTIONS %j is refused, and the message names %s', (options, named) => {
   expect(namesIn(options)).toBe(`NODE_OPTIONS holds ${named}.`)
 })
 
-test('of all that Node.js takes there, these alone pass', () => {
+test('of all options that Node.js allows in NODE_OPTIONS, only the listed ones are accepted', () => {
   const values = ['', '=1', '=x', ' 1', ' x']
   const passes = (flag: string): boolean => values.some((value) => namesIn(`${flag}${value}`) === '')
   const flags = [...process.allowedNodeEnvironmentFlags].filter((flag) => !flag.startsWith('--no-') && passes(flag))

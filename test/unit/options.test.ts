@@ -57,7 +57,7 @@ function problem(given: Partial<Record<InputId, string>>, source: Partial<InputS
   throw new Error(`accepted: ${JSON.stringify(given)}`)
 }
 
-test('the required inputs suffice', () => {
+test('parseOptions needs only the required inputs', () => {
   const options = parse({})
   expect(options).toMatchObject({
     serviceAccount: { namespace: 'kubepass', name: 'scanner' },
@@ -76,14 +76,14 @@ test('the required inputs suffice', () => {
   })
 })
 
-test('all wrong inputs are reported at once, each with its name and a right example', () => {
+test('all wrong inputs are reported together, each with its name and an example', () => {
   const message = problem({ server: '', service_account: 'scanner', duration: '5m', prove: 'maybe', proof_samples: '0' })
   expect(message).toMatch(/^5 inputs are wrong:/)
   for (const id of ['server', 'service_account', 'duration', 'prove', 'proof_samples'])
     expect(message).toMatch(new RegExp(`^- ${id} .*; for example: `, 'm'))
 })
 
-describe('wrong', () => {
+describe('a wrong input is reported', () => {
   test.each<[InputId, string, RegExp]>([
     ['server', 'http://10.0.0.1', /only https/],
     ['server', 'https://user:hunter2@10.0.0.1', /user name or password/],
@@ -155,7 +155,7 @@ describe('wrong', () => {
   })
 })
 
-test('the folder of the evidence is made, relative to the workspace', () => {
+test('the start of a run creates the folder of the evidence, relative to the workspace; the finish does not', () => {
   expect(parse({ evidence: 'out/of/e.json' }).evidence).toBe(join(workspace, 'out/of/e.json'))
   expect(parse({ evidence: join(temp, 'out/e.json') }).evidence).toBe(join(temp, 'out/e.json'))
   expect(existsSync(join(workspace, 'out/of')) && existsSync(join(temp, 'out'))).toBe(true)
@@ -166,18 +166,18 @@ test('the folder of the evidence is made, relative to the workspace', () => {
   expect(existsSync(join(workspace, 'out'))).toBe(false)
 })
 
-test('in a terminal the evidence may go to standard output', () => {
+test('in a terminal evidence may be -, standard output', () => {
   expect(parse({ evidence: '-' }, { isCI: false, workspace: undefined }).evidence).toBe('-')
 })
 
 test.each(['production', 'arn:aws:eks:eu-central-1:123456789012:cluster/production', '[2001:db8::1]:6443', 'a', 'kind-kind', 'user@host'])(
-  'a context may be called %s',
+  'context_name may be %s',
   (name) => {
     expect(parse({ context_name: name }).contextName).toBe(name)
   },
 )
 
-/** As OpenShift, Rancher, kubeadm and GitLab write them, and as a key is. */
+/** Tokens in the forms of OpenShift, Rancher, kubeadm and GitLab, a key and a password. */
 const SECRETS = [
   'sha256~hunter2hunter2hunter2hunter2',
   'kubeconfig-user-abc:hunter2hunter2',
@@ -187,7 +187,7 @@ const SECRETS = [
   'hunter2 hunter2',
 ]
 
-test('no message echoes a secret', () => {
+test('no message contains a secret', () => {
   for (const given of [
     { server: 'https://user:hunter2@h' },
     { proxy_url: 'http://user:hunter2@h' },
@@ -202,7 +202,7 @@ test('no message echoes a secret', () => {
 })
 
 test.each(['/nowhere/kubeconfig', './kubeconfig', '~/.kube/config', 'ci/kubeconfig', 'kubeconfig-production.yaml'])(
-  'a path that leads nowhere is told: %s',
+  'the message quotes the path of a missing file: %s',
   (path) => {
     expect(problem({ kubeconfig: path, server: '', certificate_authority: '' })).toContain(`names "${path}", which cannot be read (ENOENT)`)
     expect(problem({ token_file: path })).toContain(`names "${path}"`)
@@ -210,13 +210,13 @@ test.each(['/nowhere/kubeconfig', './kubeconfig', '~/.kube/config', 'ci/kubeconf
   },
 )
 
-test('a file may be called whatever it is called', () => {
+test('token_file may be an existing file whose name looks like a token', () => {
   const path = relative('.', join(folder, 'sha256~hunter2hunter2'))
   writeFileSync(path, 'abcdefghijklmnopqrstuvwxyz')
   expect(parse({ token_file: path }).token?.reveal()).toBe('abcdefghijklmnopqrstuvwxyz')
 })
 
-test('a folder of the workspace is in it, whatever its name begins with', () => {
+test('a folder of the workspace counts as inside, also if its name begins with two dots', () => {
   const inside = join(workspace, '..k')
   mkdirSync(inside)
   expect(problem({ directory: inside })).toMatch(/in the workspace/)
@@ -226,7 +226,7 @@ test('a folder of the workspace is in it, whatever its name begins with', () => 
   for (const outside of [folder, temp]) expect(parse({ directory: outside }).directory).toBe(outside)
 })
 
-test('a temp directory that is a link into the workspace is found out', () => {
+test('a temp directory that is a link into the workspace is refused', () => {
   symlinkSync(workspace, join(folder, 'link'))
   expect(problem({}, { temp: join(folder, 'link') })).toMatch(/in the workspace/)
 })
@@ -240,7 +240,7 @@ test.each([
   expect(parse({ duration: text }).duration).toBe(seconds)
 })
 
-test('a scan may take six hours, and what it had before stays until it expires, unless something else is said', () => {
+test('by default max_scan is six hours, and a replaced credential lives until its expiry', () => {
   expect(parse({})).toMatchObject({ maxScan: 21_600, rotateGrace: undefined })
   expect(parse({ max_scan: '45m', rotate_grace: '60s' })).toMatchObject({ maxScan: 2700, rotateGrace: 60 })
 })
@@ -253,12 +253,12 @@ test.each([
   ['https://K8S.example.com:443', 'https://k8s.example.com'],
   ['https://[::1]:6443', 'https://[::1]:6443'],
   ['https://rancher.example.com/k8s/clusters/c-1/', 'https://rancher.example.com/k8s/clusters/c-1'],
-])('server %s', (text, href) => {
+])('server %s becomes %s', (text, href) => {
   expect(parse({ server: text }).server).toBe(href)
 })
 
 describe('certificate_authority', () => {
-  test('as PEM, as its base64, as a file of either', () => {
+  test('may be PEM, its base64, or the path of a file with either', () => {
     const base64 = Buffer.from(CERTIFICATE).toString('base64')
     writeFileSync(join(folder, 'pem'), CERTIFICATE)
     writeFileSync(join(folder, 'base64'), `${base64}\n`)
@@ -267,7 +267,7 @@ describe('certificate_authority', () => {
     }
   })
 
-  test('of all that a file holds only the certificates go on', () => {
+  test('keeps only the certificates of a PEM text', () => {
     const key = '-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n'
     const text = `Bag Attributes\n${CERTIFICATE.trim()}\n${key}${CERTIFICATE.trim()}\n`
     for (const given of [text, Buffer.from(text).toString('base64')])
@@ -276,24 +276,24 @@ describe('certificate_authority', () => {
   })
 })
 
-describe('token', () => {
+describe('the token', () => {
   const token = 'abcdefghijklmnopqrstuvwxyz'
-  test('from the input, a file, standard input', () => {
+  test('may come from the input token, from a file or from standard input', () => {
     writeFileSync(join(folder, 'token'), `${token}\n`)
     expect(parse({ token }).token?.reveal()).toBe(token)
     expect(parse({ token_file: join(folder, 'token') }).token?.reveal()).toBe(token)
     expect(parse({ token_file: '-' }, { pipeTexts: new Map([['-', `${token}\n`]]) }).token?.reveal()).toBe(token)
   })
-  test('twice is one too many', () => {
+  test('must not come from both token and token_file', () => {
     expect(problem({ token, token_file: join(folder, 'token') })).toMatch(/token and token_file are both given/)
   })
 })
 
-describe('command', () => {
-  test('is run by bash with pipefail', () => {
+describe('the command', () => {
+  test('runs in bash with pipefail', () => {
     expect(parse({ command: 'a | b' }).command).toEqual(['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c', 'a | b'])
   })
-  test('without bash it is an error that names the way out', () => {
+  test('is an error without bash, and the message suggests sh', () => {
     const bin = join(folder, 'bin')
     mkdirSync(bin)
     writeFileSync(join(bin, 'sh'), '')
@@ -301,45 +301,45 @@ describe('command', () => {
     expect(problem({ command: 'true' }, { path: bin })).toMatch(/bash is not on PATH; .*shell to sh/)
     expect(parse({ command: 'true', shell: 'sh' }, { path: bin }).command?.[0]).toBe('sh')
   })
-  test('as words needs a program', () => {
+  test('after -- must begin with a program on PATH', () => {
     expect(parse({}, { argv: ['sh', '-c', 'true'] }).command).toEqual(['sh', '-c', 'true'])
     expect(problem({}, { argv: ['no-such-program'] })).toMatch(/"no-such-program" is not a program/)
   })
 })
 
-test('what excludes each other is refused', () => {
+test('inputs that exclude each other are refused', () => {
   expect(problem({ delivery: 'output', command: 'true' })).toMatch(/delivery is output/)
   expect(problem({ command: 'true' }, { argv: ['true'] })).toMatch(/both given/)
 })
 
-test('what a terminal cannot do is refused', () => {
+test('in a terminal a run without a command is refused, and so is prove: post', () => {
   const terminal = { hasLaterSteps: false, hasPost: false, postFailsJob: false }
   const message = problem({ prove: 'post' }, terminal)
   expect(message).toMatch(/no command/)
   expect(message).toMatch(/no post step/)
 })
 
-test('what GitLab cannot do is refused', () => {
+test('on GitLab a run without a command is refused, and so is prove: post', () => {
   const gitlab = { hasLaterSteps: false, hasPost: true, postFailsJob: false }
   const message = problem({ prove: 'post' }, gitlab)
   expect(message).toMatch(/no command was given: set command/)
-  expect(message).toMatch(/what comes after the script cannot fail a job/)
+  expect(message).toMatch(/after_script cannot fail the job/)
 })
 
-test('where the log shows every variable nothing is started, unless that is allowed; what runs is ended', () => {
+test('CI_DEBUG_TRACE prevents the start of a run, unless allow_debug_trace is true; it does not prevent the finish', () => {
   const traced = { debugTraceVariable: 'CI_DEBUG_TRACE' }
   expect(problem({ command: 'true' }, traced)).toMatch(/CI_DEBUG_TRACE is true: .* set allow_debug_trace to true/)
   expect(parse({ command: 'true', allow_debug_trace: 'true' }, traced).command).toBeDefined()
   expect(parseOptions(sourceOf({}, traced), new Redactor().seal, 'finish').server).toBe('https://10.0.0.1:6443')
 })
 
-test('a check run needs a token, which is read only then', () => {
+test('report: check needs github_token, which is read only then', () => {
   expect(problem({ report: 'check' })).toMatch(/github_token is empty/)
   expect(parse({ report: 'check', github_token: 'ghs_0123456789abcdef' }).checkToken).toBeDefined()
   expect(parse({ github_token: 'ghs_0123456789abcdef' }).checkToken).toBeUndefined()
 })
 
-describe('one mistake, one complaint', () => {
+describe('one mistake gives one problem', () => {
   const unreadable = join(folder, 'nowhere')
   const kubeconfig = join(folder, 'a kubeconfig')
   writeFileSync(kubeconfig, 'clusters: []')
@@ -347,50 +347,53 @@ describe('one mistake, one complaint', () => {
   const BY_KUBECONFIG = { server: '', certificate_authority: '', kubeconfig }
   const terminal = { hasLaterSteps: false, hasPost: false, postFailsJob: false, argv: ['true'] }
   test.each<[string, Partial<Record<InputId, string>>, Partial<InputSource>?]>([
-    ['a file of a token that cannot be read', { token_file: unreadable }],
-    ['and the identity is named', { token_file: unreadable, identity: 'token' }],
-    ['a token that is damaged', { token: 'Bearer abcdefghijklmnopqrstuvwxyz', identity: 'token' }],
+    ['an unreadable token file', { token_file: unreadable }],
+    ['an unreadable token file, and identity is token', { token_file: unreadable, identity: 'token' }],
+    ['a damaged token', { token: 'Bearer abcdefghijklmnopqrstuvwxyz', identity: 'token' }],
     ['no standard input', { token_file: '-', identity: 'token' }],
-    ['an empty file of a token', { token_file: '/dev/null', identity: 'token' }],
-    ['a kubeconfig that cannot be read', { ...BY_KUBECONFIG, kubeconfig: unreadable }],
-    ['and the identity is named', { ...BY_KUBECONFIG, kubeconfig: unreadable, identity: 'kubeconfig' }],
-    ['and a context', { ...BY_KUBECONFIG, kubeconfig: unreadable, context: 'x', allow_exec: 'true' }],
+    ['an empty token file', { token_file: '/dev/null', identity: 'token' }],
+    ['an unreadable kubeconfig', { ...BY_KUBECONFIG, kubeconfig: unreadable }],
+    ['an unreadable kubeconfig, and identity is kubeconfig', { ...BY_KUBECONFIG, kubeconfig: unreadable, identity: 'kubeconfig' }],
+    [
+      'an unreadable kubeconfig, with context and allow_exec',
+      { ...BY_KUBECONFIG, kubeconfig: unreadable, context: 'x', allow_exec: 'true' },
+    ],
     [
       'a kubeconfig that is neither content nor a path',
       { ...BY_KUBECONFIG, kubeconfig: 'hunter2 hunter2', identity: 'kubeconfig', context: 'x' },
     ],
-    ['a server beside a kubeconfig, whatever it is', { ...BY_KUBECONFIG, server: 'x' }],
-    ['a CA beside a kubeconfig, whatever it is', { ...BY_KUBECONFIG, certificate_authority: 'x' }],
-    ['a proxy beside a kubeconfig, whatever it is', { ...BY_KUBECONFIG, proxy_url: 'x' }],
-    ['a server name beside a kubeconfig, whatever it is', { ...BY_KUBECONFIG, tls_server_name: '_' }],
+    ['an invalid server together with a kubeconfig', { ...BY_KUBECONFIG, server: 'x' }],
+    ['an invalid CA together with a kubeconfig', { ...BY_KUBECONFIG, certificate_authority: 'x' }],
+    ['an invalid proxy together with a kubeconfig', { ...BY_KUBECONFIG, proxy_url: 'x' }],
+    ['an invalid server name together with a kubeconfig', { ...BY_KUBECONFIG, tls_server_name: '_' }],
     ['an unknown allow_exec', { ...BY_KUBECONFIG, allow_exec: 'yes' }],
     ['an unknown allow_exec without a kubeconfig', { allow_exec: 'yes' }],
     ['a context without a kubeconfig', { context: 'x' }],
-    ['an identity that is misspelled', { identity: 'in-clustr', server: '', certificate_authority: '' }],
-    ['an identity that is misspelled, beside a kubeconfig', { ...BY_KUBECONFIG, identity: 'kubeconfg', context: 'x' }],
-    ['an identity that is misspelled, beside a token', { identity: 'tokn', token: 'abcdefghijklmnopqrstuvwxyz' }],
-    ['a limit that is none', { max_duration: 'x', duration: '2h' }],
-    ['a life that is none', { max_duration: '2h', duration: 'x' }],
-    ['a token for the check run that is damaged', { report: 'check', github_token: 'short' }],
-    ['an expression for it', { report: 'check', github_token: '${{ github.token }}' }],
-    ['no token for the check run', { report: 'check', github_token: '' }],
-    ['a report that is misspelled', { report: 'chek', github_token: 'x' }],
-    ['a shell that is misspelled', { shell: 'fish', command: 'true' }, { path: '' }],
-    ['a shell that is not there', { shell: 'sh', command: 'true' }, { path: '' }],
+    ['a misspelled identity', { identity: 'in-clustr', server: '', certificate_authority: '' }],
+    ['a misspelled identity together with a kubeconfig', { ...BY_KUBECONFIG, identity: 'kubeconfg', context: 'x' }],
+    ['a misspelled identity together with a token', { identity: 'tokn', token: 'abcdefghijklmnopqrstuvwxyz' }],
+    ['an invalid max_duration', { max_duration: 'x', duration: '2h' }],
+    ['an invalid duration', { max_duration: '2h', duration: 'x' }],
+    ['a damaged github_token', { report: 'check', github_token: 'short' }],
+    ['a github_token that is an expression', { report: 'check', github_token: '${{ github.token }}' }],
+    ['an empty github_token', { report: 'check', github_token: '' }],
+    ['a misspelled report', { report: 'chek', github_token: 'x' }],
+    ['a misspelled shell', { shell: 'fish', command: 'true' }, { path: '' }],
+    ['a missing shell', { shell: 'sh', command: 'true' }, { path: '' }],
     ['a command with a NUL', { command: 'a\0b' }],
-    ['a program that is not there', {}, { argv: ['no-such-program'] }],
+    ['a missing program', {}, { argv: ['no-such-program'] }],
     ['no command', {}, { ...terminal, argv: [] }],
-    ['a ServiceAccount that is none', { service_account: 'scanner' }],
+    ['an invalid service_account', { service_account: 'scanner' }],
     ['no server', { server: '' }],
-    ['a server that is none, also as audience', { server: 'http://10.0.0.1' }],
-    ['a CA that is damaged', { certificate_authority: 'DATA+OMITTED' }],
-    ['a proof that nobody makes', { prove: 'post' }, terminal],
-    ['an output that nobody reads', { delivery: 'output', command: 'true' }],
-    ['a delivery that is misspelled', { delivery: 'outputs', command: 'true' }],
-    ['a required isolation that is misspelled', { isolate: 'requird' }],
-    ['a directory that is not there', { directory: unreadable }],
+    ['an invalid server, which is also the audience', { server: 'http://10.0.0.1' }],
+    ['a damaged CA', { certificate_authority: 'DATA+OMITTED' }],
+    ['prove: post without a post step', { prove: 'post' }, terminal],
+    ['delivery: output with a command', { delivery: 'output', command: 'true' }],
+    ['a misspelled delivery', { delivery: 'outputs', command: 'true' }],
+    ['a misspelled isolate', { isolate: 'requird' }],
+    ['a missing directory', { directory: unreadable }],
     ['evidence that cannot be written', { evidence: '/proc/nowhere/e.json' }],
-    ['a proxy variable', {}, { env: { HTTPS_PROXY: 'http://a:b%@c' } }],
+    ['an invalid proxy variable', {}, { env: { HTTPS_PROXY: 'http://a:b%@c' } }],
   ])('%s', (_, given, source = {}) => {
     const message = problem({ ...CI, ...given }, source)
     expect(message).not.toMatch(/inputs are wrong/)

@@ -16,7 +16,7 @@ function pemOf(key: KeyObject, type: 'pkcs1' | 'pkcs8' | 'sec1', label?: string)
   return label === undefined ? pem : pem.replaceAll(/(BEGIN|END) [A-Z ]*PRIVATE KEY/g, `$1 ${label}`)
 }
 
-test('a text of many beginnings and no end: a quadratic search would run into the time limit', () => {
+test('pemBlocks takes linear time for a text with many BEGIN lines and no END line', () => {
   const text = '-----BEGIN CERTIFICATE-----\n'.repeat(30_000)
   expect(pemBlocks(text)).toEqual([])
   expect(pemBlocks(`${text}${CERTIFICATE}`)).toHaveLength(1)
@@ -24,9 +24,9 @@ test('a text of many beginnings and no end: a quadratic search would run into th
 
 test.each([
   ['line ends of Windows', CERTIFICATE.replaceAll('\n', '\r\n')],
-  ['text around it', `a comment - of --- dashes\n${CERTIFICATE}\nthe end`],
-  ['one that cannot be read beside it', `-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n${CERTIFICATE}`],
-  ['one with headers beside it', `-----BEGIN CERTIFICATE-----\nA: b\n\nAAAA\n-----END CERTIFICATE-----\n${CERTIFICATE}`],
+  ['other text around it', `a comment - of --- dashes\n${CERTIFICATE}\nthe end`],
+  ['an unreadable certificate before it', `-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n${CERTIFICATE}`],
+  ['a certificate with headers before it', `-----BEGIN CERTIFICATE-----\nA: b\n\nAAAA\n-----END CERTIFICATE-----\n${CERTIFICATE}`],
   ['a key before it', `${pemOf(ec, 'pkcs8')}${CERTIFICATE}`],
   [
     'its base64, broken into lines',
@@ -34,22 +34,22 @@ test.each([
       .toString('base64')
       .replaceAll(/(.{64})/g, '$1\n'),
   ],
-])('a certificate: %s', (_, text) => {
+])('parseCertificate reads a certificate with %s', (_, text) => {
   expect(parseCertificate(text).trim()).toBe(CERTIFICATE)
 })
 
 test.each([
   ['another label', CERTIFICATE.replaceAll('CERTIFICATE', 'TRUSTED CERTIFICATE')],
   ['a certificate that is cut off', CERTIFICATE.replace(/\n.*\n(?=-----END)/, '\n')],
-  ['nothing', ''],
-])('no certificate: %s', (_, text) => {
+  ['no characters', ''],
+])('parseCertificate finds no certificate in a text with %s', (_, text) => {
   expect(() => parseCertificate(text)).toThrow('holds no certificate that can be read')
 })
 
 test.each([
   ['different labels', CERTIFICATE.replace('END CERTIFICATE', 'END X')],
   ['no end', CERTIFICATE.replace(/-----END.*/, '')],
-])('a certificate that was cut off: %s', (_, text) => {
+])('parseCertificate reports a certificate as cut off: %s', (_, text) => {
   expect(() => parseCertificate(text)).toThrow('lacks its line -----END')
 })
 
@@ -66,10 +66,10 @@ test.each<[string, KeyObject, string]>([
   ['parameters before it', ec, `-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n${pemOf(ec, 'sec1')}`],
   ['the first of two', ec, `${pemOf(ec, 'pkcs8')}${pemOf(rsa, 'pkcs8')}`],
   ['its base64', ec, Buffer.from(pemOf(ec, 'sec1')).toString('base64')],
-])('a private key: %s', (_, key, text) => {
+])('sealKey reads and seals a private key: %s', (_, key, text) => {
   const redactor = new Redactor()
   expect(sealKey(text, redactor.seal).reveal()).toBe(pemOf(key, 'pkcs8'))
-  // Whichever form is printed.
+  // The redactor must know both the given form and the form for Node.js.
   for (const shown of [text, pemOf(key, 'pkcs8')])
     for (const line of redactor.redact(shown).split('\n'))
       expect(line.startsWith('-----') || line.length < 16 || CERTIFICATE.includes(line) || !text.includes(line)).toBe(true)
@@ -79,7 +79,7 @@ test.each([
   [
     'encrypted, PKCS#8',
     ec.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' }).toString(),
-    /is encrypted, and nobody/,
+    /is encrypted, and kubepass cannot ask for its password/,
   ],
   [
     'encrypted, with headers',
@@ -88,11 +88,11 @@ test.each([
   ],
   ['a public key', pemOf(ec, 'pkcs8', 'PUBLIC KEY'), /no private key/],
   ['no end', pemOf(ec, 'pkcs8').replace(/-----END.*/, ''), /lacks its line -----END/],
-])('no private key: %s', (_, text, why) => {
+])('sealKey refuses a key: %s', (_, text, why) => {
   expect(() => sealKey(text, new Redactor().seal)).toThrow(why)
 })
 
-test('the first bytes of a file tell its encoding', () => {
+test('textIn reads UTF-8 and, after a byte order mark, UTF-16', () => {
   const utf16 = Buffer.from('\ufeffaß', 'utf16le')
   for (const bytes of [Buffer.from('aß'), Buffer.from('\ufeffaß'), utf16, Buffer.from(utf16).swap16()]) expect(textIn(bytes)).toBe('aß')
 })

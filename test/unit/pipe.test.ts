@@ -4,7 +4,7 @@ import { pipe } from '../../src/scan/pipe.ts'
 
 const PIECE = Buffer.alloc(1 << 16, 'x')
 
-/** Hands out pieces as long as it is asked to, and counts them. */
+/** A stream of `most` pieces that counts the reads. */
 function source(most: number): { from: Readable; given: () => number } {
   let count = 0
   const from = new Readable({
@@ -16,12 +16,12 @@ function source(most: number): { from: Readable; given: () => number } {
   return { from, given: () => count }
 }
 
-test('no more is read than the reader takes', async () => {
+test('pipe() does not read ahead of a slow reader', async () => {
   const { from, given } = source(1000)
   const reader = new PassThrough()
   const done = pipe(from, [], reader)
   for (const limit of [10, 20]) {
-    // All that can happen without the reader has happened when two turns bring nothing new.
+    // Without the reader, nothing more happens once two turns of the event loop bring nothing new.
     for (let seen = -1; seen !== given();) {
       seen = given()
       await new Promise(setImmediate)
@@ -35,7 +35,7 @@ test('no more is read than the reader takes', async () => {
   expect(given()).toBe(1001)
 })
 
-test('what is written without an end of line is passed on at once', async () => {
+test('pipe() passes on a line without a line end at once', async () => {
   const [from, reader] = [new PassThrough(), new PassThrough()]
   const done = pipe(from, [(piece) => piece], reader)
   from.write('Password: ')
@@ -44,7 +44,7 @@ test('what is written without an end of line is passed on at once', async () => 
   await done
 })
 
-test('each filter gets what the one before made', async () => {
+test('pipe() gives each filter the output of the one before', async () => {
   let shown = ''
   const to = new Writable({ write: (piece: Buffer, _encoding, done) => done(void (shown += piece.toString())) })
   const append = (text: string) => (piece: Buffer) => Buffer.concat([piece, Buffer.from(text)])
@@ -52,7 +52,7 @@ test('each filter gets what the one before made', async () => {
   expect(shown).toBe('a12b12')
 })
 
-test('a reader that is gone, also while it is waited for, does not stop the source', async () => {
+test('pipe() reads on when the reader fails', async () => {
   const { from, given } = source(1000)
   const reader = new Writable({ highWaterMark: 1, write: (_piece, _encoding, done) => setImmediate(done, new Error('gone')) })
   await pipe(from, [], reader)

@@ -11,7 +11,7 @@ interface Case {
   url: string
 }
 
-/** Entries of NO_PROXY, as people write them. */
+/** Values of NO_PROXY, valid and invalid ones. */
 const ENTRIES = [
   ...['', ' ', ',', '*', '*,x', 'x,*', ' * ', '**', '*.', '.', '..', ':', ':443', '/', '/8', '10.0.0.0/', '%', '[', '[]', '[]:443'],
   ...['api.example.com', 'API.EXAMPLE.COM', 'example.com', '.example.com', '*.example.com', 'com', '.com', 'ple.com', 'api.*', '*api*'],
@@ -77,9 +77,9 @@ const cases: Case[] = [
   ),
 ]
 
-test("which proxy is used is what Go's httpproxy says", async () => {
+test("proxyFor chooses the same proxy as Go's httpproxy", async () => {
   const { stdout, stderr } = spawnSync(await goTool('proxy-rules'), {
-    // A server's URL reaches the rules as URL writes it.
+    // Normalised by URL, as proxyFor() gets it.
     input: cases.map(({ env, url }) => JSON.stringify({ env, url: new URL(url).href })).join('\n'),
     encoding: 'utf8',
   })
@@ -96,7 +96,7 @@ test("which proxy is used is what Go's httpproxy says", async () => {
 })
 
 test.each(['socks5://proxy:1080', 'socks5h://proxy:1080', 'SOCKS5://u:hunter2hunter2@proxy:1080', 'ftp://proxy:21', 'quic://proxy'])(
-  'a proxy that is neither http nor https is an error where it would be used, and not where NO_PROXY names the host: %s',
+  'the proxy %s is an error only for a host that NO_PROXY does not name',
   (HTTPS_PROXY) => {
     expect(() => proxyFor(new URL(HOST), { HTTPS_PROXY })).toThrow(
       'HTTPS_PROXY names a proxy for "api.example.com:6443" that is neither http nor https.',

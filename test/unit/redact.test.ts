@@ -17,7 +17,7 @@ function knowing(...values: string[]): Redactor {
   return redactor
 }
 
-/** What is shown of an output that comes in these pieces. */
+/** The filtered output of these pieces. */
 function streamed(redactor: Redactor, pieces: Buffer[]): string {
   const filter = redactor.filter()
   return Buffer.concat(pieces.map((piece) => Buffer.from(filter(piece)))).toString()
@@ -34,7 +34,7 @@ function cut(bytes: Buffer, lengths: number[]): Buffer[] {
   return chunks
 }
 
-/** Whether 16 neighbouring characters of `secret` stand in `text`. */
+/** Whether `text` contains 16 neighbouring characters of `secret`. */
 function shows(text: string, secret: string): boolean {
   for (let at = 0; at + 16 <= secret.length; at += 1) if (text.includes(secret.slice(at, at + 16))) return true
   return false
@@ -50,8 +50,8 @@ const spellings: Record<string, (secret: string) => string> = {
   'hex in capitals': (secret) => Buffer.from(secret).toString('hex').toUpperCase(),
 }
 
-describe.each(Object.entries(spellings))('%s', (_name, spell) => {
-  test('of the whole token, and of every part of 24 characters, is masked', () => {
+describe.each(Object.entries(spellings))('a token in the spelling %s', (_name, spell) => {
+  test('is masked, and so is every part of it with 24 characters', () => {
     const redactor = knowing(TOKEN)
     expect(shows(redactor.redact(`before ${spell(TOKEN)} after`), spell(SECRET))).toBe(false)
     for (let at = 0; at + 24 <= SECRET.length; at += 1) {
@@ -60,7 +60,7 @@ describe.each(Object.entries(spellings))('%s', (_name, spell) => {
     }
   })
 
-  test('is masked across any split of writes, whatever stands around it', () => {
+  test('is masked across any split of writes, with any text around it', () => {
     const around = fc.oneof(fc.string({ maxLength: 60 }), fc.constant('eyJhbGciOiJSUzI1NiIsImtpZCI6'), fc.constant('\n'))
     const lengths = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 12 })
     const part = fc.tuple(fc.nat(SECRET.length - 40), fc.integer({ min: 40, max: SECRET.length }))
@@ -68,7 +68,7 @@ describe.each(Object.entries(spellings))('%s', (_name, spell) => {
       fc.property(around, part, around, lengths, (before, [from, length], after, cuts) => {
         const secret = spell(SECRET.slice(from, from + length))
         const output = streamed(knowing(TOKEN), cut(Buffer.from(before + secret + after), cuts))
-        // The edges of base64 depend on the neighbours and are no part of the secret.
+        // The first and last characters of base64 also depend on the text around the secret.
         return output.includes('***') && !shows(output, secret.slice(4, -4))
       }),
       { numRuns: 200 },
@@ -76,34 +76,34 @@ describe.each(Object.entries(spellings))('%s', (_name, spell) => {
   })
 })
 
-test('clean text comes through byte by byte as it was', () => {
+test('the filter returns a piece without a secret itself', () => {
   const lengths = fc.array(fc.integer({ min: 1, max: 500 }), { minLength: 1 })
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 3000 }), lengths, (bytes, cuts) => {
       const pieces = cut(Buffer.from(bytes), cuts)
       const filter = knowing(TOKEN).filter()
-      // The piece itself: nothing is copied.
+      // The same object: the filter must not copy it.
       return pieces.every((piece) => filter(piece) === piece)
     }),
   )
 })
 
-test('15 neighbouring characters may be a coincidence, 16 are not', () => {
+test('16 neighbouring characters of a secret are masked, 15 are not', () => {
   const redactor = knowing(TOKEN)
   const at = PAYLOAD.length + 20
   expect(redactor.redact(`<${SECRET.slice(at, at + 15)}>`)).toBe(`<${SECRET.slice(at, at + 15)}>`)
   expect(redactor.redact(`<${SECRET.slice(at, at + 16)}>`)).toBe('<***>')
 })
 
-test('the header, which all tokens of a server share, is not masked', () => {
+test("a JWT's header is not masked, because all tokens of a server share it", () => {
   expect(knowing(TOKEN).redact(`kid in ${HEADER}`)).toBe(`kid in ${HEADER}`)
 })
 
-test('a run that comes a character at a time gets one mask', () => {
+test('a secret that is written one character at a time gets one mask', () => {
   expect(streamed(knowing(TOKEN), cut(Buffer.from(`[${SIGNATURE}]\n`), [1]))).toMatch(/^\[.{0,15}\*{3}\]\n$/)
 })
 
-test('a secret dripped slowly is found: nothing is held back, and no 16 characters are shown', () => {
+test('the filter delays no bytes of a slowly written secret, and still shows fewer than 16 of its characters', () => {
   const filter = knowing(TOKEN).filter()
   let shown = ''
   for (const piece of SIGNATURE.match(/.{1,10}/g) ?? []) {
@@ -113,7 +113,7 @@ test('a secret dripped slowly is found: nothing is held back, and no 16 characte
   expect(shown).toMatch(/^.{10,15}\*{3}$/)
 })
 
-test('several secrets, and a new one while the output is open', () => {
+test('the filter masks several secrets, also one that is sealed after the filter was created', () => {
   const redactor = knowing(TOKEN, 'another-secret-value-of-length')
   const filter = redactor.filter()
   expect(filter(Buffer.from('one another-secret-value-of-length\n')).toString()).toBe('one ***\n')
@@ -121,7 +121,7 @@ test('several secrets, and a new one while the output is open', () => {
   expect(filter(Buffer.from(`two a-third-one-that-came-late! three ${SIGNATURE}\n`)).toString()).toBe('two *** three ***\n')
 })
 
-test('a secret shorter than 16 characters is masked as a whole', () => {
+test('a secret shorter than 16 characters is masked only as a whole', () => {
   expect(knowing('hunter2!').redact('password: hunter2!; hunter2')).toBe('password: ***; hunter2')
   expect(() => knowing('abc')).toThrow(RangeError)
 })
@@ -137,7 +137,7 @@ test('base64url is masked where it differs from base64', () => {
   expect(knowing(value).redact(Buffer.from(value).toString('base64url'))).toBe('***')
 })
 
-test('a text of the program itself is shown although a secret has a part of it, and nothing beyond that', () => {
+test('a text of kubepass itself is shown although a secret contains a part of it; the rest is masked', () => {
   const shown = 'for example: eyJhbGciOiJSUzI1NiIs...'
   const redactor = new Redactor([shown])
   redactor.seal(`Bearer ${HEADER}.${PAYLOAD}.${SIGNATURE}`)
@@ -147,7 +147,7 @@ test('a text of the program itself is shown although a secret has a part of it, 
   expect(redactor.redact('for example:eyJhbGciOiJSUzI1NiIsImtpZCI6IjEyMzQ1Njc4OTAifQ-hunter2hunter2')).toBe('for example:***')
 })
 
-/** A token as renewals bring them: most of its payload is that of the one before. */
+/** A renewed token: most of its payload is the same as in the token before. */
 function renewed(count: number): string {
   const claims = { iss: 'https://kubernetes.default.svc', sub: 'system:serviceaccount:kubepass:scanner', iat: 1_700_000_000 + count * 600 }
   const payload = Buffer.from(JSON.stringify({ ...claims, jti: createHash('sha256').update(String(count)).digest('hex') }))
@@ -159,7 +159,7 @@ describe('after 200 renewals', () => {
   const tokens = Array.from({ length: 200 }, (_, count) => renewed(count))
   const redactor = knowing(...tokens)
 
-  test('each token is still masked whole, in each spelling', () => {
+  test('each token is masked completely, in each spelling', () => {
     for (const token of tokens)
       for (const spell of Object.values(spellings)) {
         const text = `<${spell(token.slice(HEADER.length + 1))}>`
@@ -167,7 +167,7 @@ describe('after 200 renewals', () => {
       }
   })
 
-  test('each 16 characters of any of them are masked, 15 are not', () => {
+  test('every 16 neighbouring characters of each token are masked, 15 are not', () => {
     for (const token of tokens.filter((_, index) => index % 20 === 0))
       for (let at = HEADER.length + 1; at + 16 <= token.length; at += 1) {
         expect(redactor.redact(`<${token.slice(at, at + 16)}>`)).toBe('<***>')
@@ -176,7 +176,7 @@ describe('after 200 renewals', () => {
   })
 })
 
-test('a secret of few characters is masked wherever it stands', () => {
+test('a secret of 16 to 40 characters is masked at every offset', () => {
   for (let length = 16; length <= 40; length += 1) {
     const secret = createHash('sha512').update(String(length)).digest('hex').slice(0, length)
     const redactor = knowing(secret)
@@ -188,20 +188,20 @@ test('a secret of few characters is masked wherever it stands', () => {
 })
 
 test('without WebAssembly the redactor refuses a secret', () => {
-  const there = Object.getOwnPropertyDescriptor(globalThis, 'WebAssembly') ?? {}
+  const descriptor = Object.getOwnPropertyDescriptor(globalThis, 'WebAssembly') ?? {}
   const redactor = new Redactor()
   try {
     Reflect.deleteProperty(globalThis, 'WebAssembly')
     for (let time = 0; time < 2; time += 1) expect(() => redactor.seal(TOKEN)).toThrow('Node.js cannot run WebAssembly here')
     expect(redactor.redact('text')).toBe('text')
   } finally {
-    Object.defineProperty(globalThis, 'WebAssembly', there)
+    Object.defineProperty(globalThis, 'WebAssembly', descriptor)
   }
   redactor.seal(TOKEN)
   expect(redactor.redact(`<${SECRET}>`)).toBe('<***>')
 })
 
-test('of a text made of parts of two secrets, no 16 neighbouring characters of either are shown', () => {
+test('a text of parts of two secrets shows no 16 neighbouring characters of either secret', () => {
   const letters = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 16, maxLength: 80 })
   const parts = fc.array(fc.tuple(fc.boolean(), fc.nat(79), fc.integer({ min: 8, max: 40 })), { maxLength: 8 })
   let masked = 0
@@ -223,18 +223,18 @@ test('of a text made of parts of two secrets, no 16 neighbouring characters of e
   expect(masked).toBeGreaterThan(80)
 })
 
-test('a short secret with separators masks no word that it makes without them', () => {
+test('a short secret with separators does not mask the word that is left without the separators', () => {
   const redactor = knowing('pass:word', 'a b c d')
   expect(redactor.redact('the password of abcd: pass:word, a b c d')).toBe('the password of abcd: ***, ***')
 })
 
-test('secrets that touch where an output was cut have one mask', () => {
+test('two secrets that touch at a cut of the output get one mask', () => {
   const [one, other] = ['a1'.repeat(12), 'b2'.repeat(12)]
   expect(streamed(knowing(one, other), [Buffer.from(`<${one}`), Buffer.from(`${other}>`)])).toBe('<***>')
 })
 
 test.each(['ein Passwort mit größerer Stärke', 'äöüß'.repeat(6), 'пароль'.repeat(3)])(
-  'a secret of other bytes than ASCII is masked: %s',
+  'a secret with characters outside ASCII is masked: %s',
   (secret) => {
     expect(knowing(secret).redact(`<${secret}> <${encodeURIComponent(secret)}>`)).toBe('<***> <***>')
   },

@@ -25,7 +25,7 @@ function pack(mode: number, time: number): string {
   return readFileSync(join(folder, 'SHA256SUMS'), 'utf8')
 }
 
-/** As it is in main: the template of a release has its digests. */
+/** The template as in the branch main, without the digests of a release. */
 function blank(text: string): string {
   return text.replaceAll(/^( *sha256_\w+=)'[0-9a-f]{64}'$/gm, "$1''")
 }
@@ -34,7 +34,7 @@ function shell(script: string): string {
   return execFileSync('sh', ['-ec', script], { cwd: folder, encoding: 'utf8', env: { ...process.env, TZ: 'UTC' } })
 }
 
-test('what is packed is the same whenever it is packed, and holds what the template looks for', () => {
+test('packing is reproducible, and the archives contain the files that the template needs', () => {
   const sums = pack(0o700, 1_000_000_000)
   expect(pack(0o755, 1_700_000_000)).toBe(sums)
   expect(shell('sha256sum -c SHA256SUMS').match(/: OK$/gm)).toHaveLength(3)
@@ -42,7 +42,7 @@ test('what is packed is the same whenever it is packed, and holds what the templ
   expect(shell('tar -xOzf kubepass-linux-arm64.tgz')).toBe('a program: kubepass-linux-arm64')
   const node = shell(`tar -tzf kubepass-${version}.tgz`).split('\n')
   expect(node).toEqual(expect.arrayContaining(['main', 'post', 'cli'].map((entry) => `package/dist/${entry}/index.js`)))
-  // A chunk that is left out is missed only when it is needed.
+  // A missing chunk would show only when the program imports it.
   expect(node.filter((name) => name.startsWith('package/dist/')).length).toBe(
     execFileSync('find', [join(root, 'dist'), '-type', 'f'], { encoding: 'utf8' })
       .trimEnd()
@@ -50,7 +50,7 @@ test('what is packed is the same whenever it is packed, and holds what the templ
   )
 }, 60_000)
 
-test('the digests of all programs get into the template of the release', () => {
+test('withDigests() writes the digests of all programs into the template', () => {
   const sums = readFileSync(join(folder, 'SHA256SUMS'), 'utf8')
   const filled = withDigests(template, sums)
   for (const digest of sums.match(/^[0-9a-f]{64}/gm) ?? []) expect(filled.split(digest)).toHaveLength(2)
@@ -69,8 +69,8 @@ test.each<[string, (sums: string, text: string) => [string, string], RegExp]>([
   ],
   ['a program is missing', (sums, text) => [sums.replace('linux-arm64', 'linux-arm'), text], /no digest of kubepass-linux-arm64\.tgz/],
   ['a digest is cut', (sums, text) => [sums.replace(/^./, ''), text], /no digest of kubepass-\d/],
-  ["a digest is none: '; evil '", (sums, text) => [sums.replace(/^\w+/, "'; evil '"), text], /no digest of kubepass-\d/],
-])('nothing is written when %s', (_name, spoil, says) => {
+  ["a digest is shell code: '; evil '", (sums, text) => [sums.replace(/^\w+/, "'; evil '"), text], /no digest of kubepass-\d/],
+])('withDigests() throws when %s', (_name, spoil, says) => {
   const sums = readFileSync(join(folder, 'SHA256SUMS'), 'utf8')
   const [spoiltSums, spoiltTemplate] = spoil(sums, template)
   expect(() => withDigests(spoiltTemplate, spoiltSums)).toThrow(says)
@@ -84,14 +84,14 @@ interface Step {
 const { jobs } = parse(readFileSync(join(root, '.github/workflows/release.yml'), 'utf8')) as { jobs: Record<string, { steps: Step[] }> }
 const steps = (job: string): Step[] => jobs[job]?.steps ?? []
 
-/** The one script of the job that holds this. */
+/** The job's only script that contains `part`. */
 function scriptOf(job: string, part: string): string {
   const [script, ...more] = steps(job).flatMap(({ run = '' }) => (run.includes(part) ? [run] : []))
   if (script === undefined || more.length > 0) throw new Error(`not one script of ${job} has ${part}`)
   return script
 }
 
-/** As GitHub's runner does where no shell is named. */
+/** Runs a script in GitHub's default shell. */
 function runScript(script: string, cwd: string, env: Record<string, string>): number | null {
   return spawnSync('bash', ['-e', '-c', script], { cwd, env: { PATH: process.env['PATH'], ...env }, stdio: 'pipe' }).status
 }
@@ -106,13 +106,13 @@ test.each([
   ['1.2.3', 0],
   ['1.2.3-rc.1', 1],
   ['1.2', 1],
-])('version %s is released: exit code %i', (version, code) => {
+])('the release check of version %s ends with exit code %i', (version, code) => {
   const cwd = place('changelog')
   writeFileSync(join(cwd, 'CHANGELOG.md'), `## [${version}] - 2026-11-25\n`)
   expect(runScript(scriptOf('check', 'CHANGELOG.md'), cwd, { VERSION: version })).toBe(code)
 })
 
-test('the changelog needs the day', () => {
+test('the release check fails when the changelog has no date for the version', () => {
   const cwd = place('changelog')
   writeFileSync(join(cwd, 'CHANGELOG.md'), '## [1.2.3] - Unreleased\n')
   expect(runScript(scriptOf('check', 'CHANGELOG.md'), cwd, { VERSION: '1.2.3' })).toBe(1)
@@ -124,8 +124,8 @@ test.each<[string, number, (build: string) => void]>([
   ['as they were built', 0, () => undefined],
   ['with another program', 1, (build) => writeFileSync(join(build, 'kubepass-linux-arm64'), 'another')],
   ['without a program', 1, (build) => rmSync(join(build, 'kubepass-linux-x64'))],
-  ['with a file more', 1, (build) => writeFileSync(join(build, 'kubepass-9.9.9.tgz'), 'more')],
-])('the artifacts of the programs are %s: exit code %i', (_name, code, spoil) => {
+  ['with an additional file', 1, (build) => writeFileSync(join(build, 'kubepass-9.9.9.tgz'), 'more')],
+])('the check of the programs before publishing, with the artifacts %s, ends with exit code %i', (_name, code, spoil) => {
   const build = place('artifacts/build')
   for (const name of PROGRAMS) writeFileSync(join(build, name), name)
   const sums = PROGRAMS.map((name) => `${createHash('sha256').update(name).digest('hex')}  ${name}`)
@@ -135,14 +135,14 @@ test.each<[string, number, (build: string) => void]>([
   rmSync(build, { recursive: true })
 })
 
-test('a program is uploaded before anything but its build runs, and then has to run a scan', () => {
+test('the release workflow uploads a program right after its build, and then runs a scan with it', () => {
   const at = (part: RegExp): number => steps('standalone').findIndex(({ uses, run }) => part.test(uses ?? run ?? ''))
   expect(at(/^npm run build:standalone$/)).toBeGreaterThan(-1)
   expect(at(/^actions\/upload-artifact@/)).toBeLessThan(at(/^actions\/setup-go@/))
   expect(at(/test\/scenario\/standalone\.test\.ts/)).toBe(steps('standalone').length - 1)
 })
 
-test('the tag is the last that its job does, so that what fails later can be done again', () => {
+test('the publish job creates the tag in its last step, so that a failed job can run again', () => {
   expect(scriptOf('publish', 'refs/tags/v$VERSION')).toBe(steps('publish').at(-1)?.run)
 })
 
@@ -150,7 +150,7 @@ test.each([
   ['1.9.0', 'v1.9.0 v1.8.0', 'v1.9.0'],
   ['1.9.0', 'v1.8.0', 'v1.9.0'],
   ['1.9.0', 'v2.0.0 v1.10.0 v1.9.0 v1.10.1-rc.1 v10.0.0', 'v1.10.0'],
-])('the moving tag of %s beside the releases %s: to %s', (version, releases, newest) => {
+])('a release of %s beside the releases %s moves the major tag to %s', (version, releases, newest) => {
   const cwd = place('major')
   const gh = `#!/bin/sh\necho "$*" >>calls\ncase "$2" in\n*/releases) printf '%s\\n' ${releases} ;;\n*/ref/tags/*) echo "commit-of-\${2##*/}" ;;\nesac\n`
   writeFileSync(join(cwd, 'gh'), gh, { mode: 0o755 })

@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { HttpResponse } from '../../src/net/http.ts'
 import { retry, type Clock, type RetryOptions, type RetryResult } from '../../src/net/retry.ts'
 
-/** Time that passes when nothing else is left to do. */
+/** A clock whose time advances to the next timer when no other work is left. */
 class PlayedClock implements Clock {
   readonly began = Date.now()
   #now = this.began
@@ -33,7 +33,7 @@ class PlayedClock implements Clock {
       for (let turns = 0; turns < 5; turns += 1) await turn()
       if (ended.yet) return
       const [next] = [...this.#sleepers].toSorted((one, other) => one.at - other.at)
-      if (next === undefined) throw new Error('nobody waits, and nothing happens')
+      if (next === undefined) throw new Error('the promise is pending, but no timer is set')
       this.#sleepers.delete(next)
       this.#now = Math.max(this.#now, next.at)
       next.wake()
@@ -45,9 +45,9 @@ const FAILURES = (code: string) => (): Promise<HttpResponse> => Promise.reject(O
 const OK: HttpResponse = { status: 200, headers: {}, body: '' }
 
 interface Played {
-  tried: RetryResult
+  result: RetryResult
   seconds: number
-  said: string[]
+  notices: string[]
   tries: number
 }
 
@@ -61,31 +61,31 @@ async function play(
   const limit = Object.assign(over.signal, { endsAt: clock.began + deadline * 1000 })
   const never = new AbortController()
   void clock.sleep(deadline * 1000, never.signal).then(() => over.abort(new DOMException('x', 'TimeoutError')))
-  const said: string[] = []
+  const notices: string[] = []
   let tries = 0
-  const info = (text: string): void => void said.push(`${String(Math.round((clock.now() - clock.began) / 1000))} s: ${text}`)
+  const info = (text: string): void => void notices.push(`${String(Math.round((clock.now() - clock.began) / 1000))} s: ${text}`)
   const ending = retry(() => attempt((tries += 1), clock), limit, { info, isNewHost }, clock)
   await clock.pass(ending)
-  return { tried: await ending, seconds: (clock.now() - clock.began) / 1000, said, tries }
+  return { result: await ending, seconds: (clock.now() - clock.began) / 1000, notices, tries }
 }
 
-test('a host without an address is given up after 5 s, if nothing says that it exists', async () => {
-  const { seconds, said, tried, tries } = await play(FAILURES('ENOTFOUND'), true)
+test('retry gives up a new host without an address after 5 s', async () => {
+  const { seconds, notices, result, tries } = await play(FAILURES('ENOTFOUND'), true)
   expect(seconds).toBe(5)
   expect(tries).toBeGreaterThan(3)
-  expect(tried.last).toMatchObject({ failure: { code: 'ENOTFOUND' } })
-  expect(said).toEqual(['3 s: does not answer as it should (ENOTFOUND); trying again for 57 s.'])
+  expect(result.last).toMatchObject({ failure: { code: 'ENOTFOUND' } })
+  expect(notices).toEqual(['3 s: does not answer as it should (ENOTFOUND); trying again for 57 s.'])
 })
 
 test.each([
   ['a host that has answered before', 'ENOTFOUND', false],
   ['a resolver that is down', 'EAI_AGAIN', true],
-  ['nobody at its port', 'ECONNREFUSED', true],
+  ['a closed port', 'ECONNREFUSED', true],
   ['a network that is down', 'ENETUNREACH', true],
-])('%s is tried until the deadline, and that is told after 3 s and every 15 s', async (_, code, isNewHost) => {
-  const { seconds, said } = await play(FAILURES(code), isNewHost)
+])('retry tries until the deadline, with a notice after 3 s and every 15 s: %s', async (_, code, isNewHost) => {
+  const { seconds, notices } = await play(FAILURES(code), isNewHost)
   expect(seconds).toBe(60)
-  expect(said).toEqual(
+  expect(notices).toEqual(
     [
       [3, 57],
       [18, 42],
@@ -95,34 +95,34 @@ test.each([
   )
 })
 
-test('a host that is found within 5 s heals', async () => {
-  const found = await play((tries) => (tries < 4 ? FAILURES('ENOTFOUND')() : Promise.resolve(OK)), true)
-  expect(found.tried.last).toBe(OK)
+test('retry succeeds if a new host gets an address within 5 s', async () => {
+  const { result } = await play((tries) => (tries < 4 ? FAILURES('ENOTFOUND')() : Promise.resolve(OK)), true)
+  expect(result.last).toBe(OK)
 })
 
-test('a host that is lost after other failures is given up, too', async () => {
+test('retry gives up a new host that has no address after other failures', async () => {
   const { seconds } = await play((tries) => FAILURES(tries < 3 ? 'EAI_AGAIN' : 'ENOTFOUND')(), true)
   expect(seconds).toBeLessThan(10)
 })
 
-test('what heals within 3 s is not told', async () => {
-  const { said, tried } = await play((tries) => (tries < 3 ? FAILURES('ECONNRESET')() : Promise.resolve(OK)), true)
-  expect(said).toEqual([])
-  expect(tried).toMatchObject({ last: OK, mayHaveActed: true })
+test('retry gives no notice of failures that end within 3 s', async () => {
+  const { notices, result } = await play((tries) => (tries < 3 ? FAILURES('ECONNRESET')() : Promise.resolve(OK)), true)
+  expect(notices).toEqual([])
+  expect(result).toMatchObject({ last: OK, mayHaveActed: true })
 })
 
-test('a first try that is not answered is told of as one', async () => {
-  const { said } = await play(async (_, clock) => {
+test('the notice says if the first attempt has no response yet', async () => {
+  const { notices } = await play(async (_, clock) => {
     await clock.sleep(8_000, new AbortController().signal)
     return OK
   }, true)
-  expect(said).toEqual(['3 s: does not answer yet; waiting for 57 s.'])
+  expect(notices).toEqual(['3 s: does not answer yet; waiting for 57 s.'])
 })
 
-test('an answer that asks for patience is told with it', async () => {
+test('retry waits as long as Retry-After says, and gives notices meanwhile', async () => {
   const busy: HttpResponse = { status: 429, headers: { 'retry-after': '30' }, body: '' }
-  const { said, tries } = await play((tries) => Promise.resolve(tries === 1 ? busy : OK), true)
-  expect([tries, said]).toEqual([
+  const { notices, tries } = await play((tries) => Promise.resolve(tries === 1 ? busy : OK), true)
+  expect([tries, notices]).toEqual([
     2,
     [
       '3 s: does not answer as it should (answer 429); trying again for 57 s.',
@@ -131,17 +131,17 @@ test('an answer that asks for patience is told with it', async () => {
   ])
 })
 
-test('without a limit that is known no time is told', async () => {
+test('the notice has no remaining time if the signal is no deadline', async () => {
   const clock = new PlayedClock()
-  const said: string[] = []
-  const manner = { info: (text: string) => void said.push(text), isNewHost: false }
+  const notices: string[] = []
+  const options = { info: (text: string) => void notices.push(text), isNewHost: false }
   let tries = 0
   const ending = retry(
     () => ((tries += 1) < 6 ? FAILURES('ECONNREFUSED')() : Promise.resolve(OK)),
     new AbortController().signal,
-    manner,
+    options,
     clock,
   )
   await clock.pass(ending)
-  expect(said).toEqual(['does not answer as it should (ECONNREFUSED); trying again.'])
+  expect(notices).toEqual(['does not answer as it should (ECONNREFUSED); trying again.'])
 })

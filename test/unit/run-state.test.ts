@@ -29,12 +29,12 @@ const [credential, second] = names.map((name) => plannedCredential(options, name
 ]
 const state = { ...empty, credentials: [credential, { ...second, phase: 'token' as const, revoked: '2026-01-01T00:10:00.123Z' }] }
 
-test('a credential that is to come has the latest moment at which its token can be accepted', () => {
+test('a planned credential has the latest time at which the API server can accept its token', () => {
   expect(state.directory).toMatch(/^\/tmp\/kubepass-[0-9a-f]{16}$/)
   expect(credential).toEqual({ boundSecret: { name: names[0] }, phase: 'nothing', deadBy: '2026-01-01T00:17:10Z' })
 })
 
-test('a run has three names, which follow from the one of its directory', () => {
+test("a run has three Secret names, which derive from its directory's name", () => {
   const key = state.directory.slice(-16)
   expect(new Set(names).size).toBe(3)
   expect(names[0]).toBe(`kubepass-42-3-${key}`)
@@ -42,7 +42,7 @@ test('a run has three names, which follow from the one of its directory', () => 
   expect(boundSecretNames(run, newRunState({ ...options, directory: '/elsewhere' }, run, key))).toEqual(names)
 })
 
-test('the next credential gets a name that is free, or else that of the first to end, but not of the one in use', () => {
+test('the next credential gets an unused name, or else the name of the credential that expires first, but not of the one in use', () => {
   const [one, two, three] = names.map((name, index) => ({
     boundSecret: { name },
     phase: 'token',
@@ -51,12 +51,12 @@ test('the next credential gets a name that is free, or else that of the first to
   expect(nextSecretName(names, [one], one)).toBe(names[1])
   expect(nextSecretName(names, [two, one], two)).toBe(names[2])
   expect(nextSecretName(names, [three, one, two], three)).toBe(names[0])
-  // Of tokens that live ever shorter the newest is dead first.
+  // If each token lives shorter than the one before, the newest expires first.
   expect(nextSecretName(names, [one, two, three], one)).toBe(names[1])
   expect(nextSecretName(names, [{ ...one, boundSecret: undefined }, two, three], two)).toBe(names[0])
 })
 
-test('of several credentials the last token counts, and no bound Secret without one', () => {
+test('latestDeadBy() is the end of the token that lives longest, and ignores a bound Secret without a token', () => {
   const ending = (deadBy: string, phase: CredentialState['phase']): CredentialState => ({ ...credential, deadBy, phase })
   const [early, late] = [ending('2026-01-01T00:00:00Z', 'token'), ending('2026-01-01T00:00:01Z', 'token')]
   expect(latestDeadBy([late, early, ending('2027-01-01T00:00:00Z', 'secret')])).toBe('2026-01-01T00:00:01Z')
@@ -70,16 +70,16 @@ test.each<[string, Partial<CredentialState>, object, boolean]>([
   ['no id, and a credential that has one', { jti: 'a' }, inSecret('one', 'u'), false],
   ['an id, and a credential that has none', {}, { jti: 'a', ...inSecret('one', 'u') }, false],
   ['its Secret', {}, inSecret('one', 'u'), true],
-  ['its Secret, whose uid nobody saw', { boundSecret: { name: 'one' } }, inSecret('one', 'v'), true],
+  ['its Secret, whose uid is unknown', { boundSecret: { name: 'one' } }, inSecret('one', 'v'), true],
   ['a Secret of another name', {}, inSecret('two', 'u'), false],
   ['a Secret of another uid', {}, inSecret('one', 'v'), false],
   ['no Secret', {}, {}, false],
   ['a Secret, and a credential without one', { boundSecret: undefined }, inSecret('one', 'u'), false],
-])('a token with %s', (_what, given, claims, expected) => {
+])('isTokenOf() compares a credential with a token that has %s', (_what, given, claims, expected) => {
   expect(isTokenOf({ ...credential, boundSecret: { name: 'one', uid: 'u' }, ...given }, claims as Record<string, unknown>)).toBe(expected)
 })
 
-test('it comes back as it was', () => {
+test('parseRunState() restores a run state from its JSON', () => {
   expect(parseRunState(JSON.stringify(state), boundSecretPrefix(run))).toEqual(state)
 })
 
@@ -118,8 +118,8 @@ test.each<[string, object]>([
   ['no credentials', { credentials: undefined }],
   ['a text for credentials', { credentials: 'abc' }],
   ['null for a credential', { credentials: [null] }],
-  ['more credentials than can be', { credentials: Array.from({ length: 5 }, () => credential) }],
-])('with %s it is not believed', (_name, change) => {
+  ['more credentials than a run can have', { credentials: Array.from({ length: 5 }, () => credential) }],
+])('parseRunState() rejects a run state with %s', (_name, change) => {
   expect(parseRunState(JSON.stringify({ ...state, ...change }), boundSecretPrefix(run))).toBeUndefined()
 })
 
@@ -128,14 +128,14 @@ test.each<[string, object]>([
   ['a bound Secret of any name', { boundSecret: { name: 'database-password' } }],
   ['a path in the name', { boundSecret: { name: 'kubepass-42-3-../../pods/xyz' } }],
   ['no time', { deadBy: 'soon' }],
-  ['a command behind a time', { deadBy: '2026-01-01 (##[error]x)' }],
+  ['a command after a time', { deadBy: '2026-01-01 (##[error]x)' }],
   ['an object for an id', { jti: {} }],
   ['null for a bound Secret', { boundSecret: null }],
   ['a command in an id', { jti: 'x\n::error::forged' }],
   ['a number for a uid', { boundSecret: { name: names[0], uid: 1 } }],
-  ['an unknown reach', { phase: 'moon' }],
+  ['an unknown phase', { phase: 'moon' }],
   ['a command in the time of its end', { revoked: 'x\n::error::forged' }],
-])('with %s in any of its credentials it is not believed', (_name, change) => {
+])('parseRunState() rejects a run state that has %s in any credential', (_name, change) => {
   for (const at of [0, 1]) {
     const credentials = state.credentials.map((each, index) => (index === at ? { ...each, ...change } : each))
     expect(parseRunState(JSON.stringify({ ...state, credentials }), boundSecretPrefix(run))).toBeUndefined()
@@ -146,6 +146,6 @@ test.each(['', '{', 'null', '[]', '"x"'])('%j is no run state', (text) => {
   expect(parseRunState(text, boundSecretPrefix(run))).toBeUndefined()
 })
 
-test('any run id makes a name that Kubernetes takes', () => {
+test('boundSecretPrefix() gives a valid Kubernetes name for any run id', () => {
   expect(boundSecretPrefix({ ...run, id: 'Ärger/../x', attempt: '' })).toBe('kubepass-rger-x-0-')
 })

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { scanEnvironment, withheldFromClients } from '../../src/scan/environment.ts'
 
-/** By tool. */
+/** The variables that outrank KUBECONFIG, by tool. */
 const outranking: Record<string, string[]> = {
   kubectl: ['KUBERC'],
   helm: [
@@ -63,7 +63,7 @@ const outranking: Record<string, string[]> = {
     'KUBE_CONTEXT',
   ],
 }
-/** What has a like name, and decides nothing of that. */
+/** Variables with similar names that choose no cluster, user or certificate. */
 const harmless = [
   'HELM_NAMESPACE',
   'HELM_CACHE_HOME',
@@ -83,19 +83,22 @@ const names = Object.values(outranking).flat()
 const inherit = { env: 'inherit', passEnv: [] as string[] } as const
 const nothing = (): boolean => false
 
-test.each(Object.entries(outranking))('what outranks KUBECONFIG is withheld, and told: %s', (_tool, given) => {
-  const env = envOf([...given, ...harmless])
-  const scanEnv = scanEnvironment(env, inherit, nothing)
-  expect(Object.keys(scanEnv)).toEqual(harmless)
-  expect(withheldFromClients(env, scanEnv)).toEqual(given.toSorted())
-})
+test.each(Object.entries(outranking))(
+  'the scan does not get variables that outrank KUBECONFIG, and their names are reported: %s',
+  (_tool, given) => {
+    const env = envOf([...given, ...harmless])
+    const scanEnv = scanEnvironment(env, inherit, nothing)
+    expect(Object.keys(scanEnv)).toEqual(harmless)
+    expect(withheldFromClients(env, scanEnv)).toEqual(given.toSorted())
+  },
+)
 
-test('pass_env gives back what it names', () => {
+test('pass_env passes on variables that outrank KUBECONFIG', () => {
   const scanEnv = scanEnvironment(envOf(names), { env: 'inherit', passEnv: ['KUBE_HOST', 'KUBERC'] }, nothing)
   expect(Object.keys(scanEnv).toSorted()).toEqual(['KUBERC', 'KUBE_HOST'])
   expect(withheldFromClients(envOf(names), scanEnv)).not.toContain('KUBE_HOST')
 })
 
-test('a clean environment has none of them', () => {
+test('a clean environment has no variable that outranks KUBECONFIG', () => {
   expect(scanEnvironment({ ...envOf(names), PATH: '/bin' }, { env: 'clean', passEnv: [] }, nothing)).toEqual({ PATH: '/bin' })
 })

@@ -20,7 +20,7 @@ test.each<[number, string | null, number[], string]>([
     [0],
     'The scan ended with exit code 137, as after SIGKILL, which is not among accept_exit_codes (0). Did the machine run out of memory?',
   ],
-])('exit code %j by %j', (exit_code, signal, accepted, expected) => {
+])('the failure message names exit code %j and signal %j', (exit_code, signal, accepted, expected) => {
   const used = { started_at: '', ended_at: '', exit_code, signal }
   expect(scanFailure(used, accepted, 'accept_exit_codes')).toBe(expected)
 })

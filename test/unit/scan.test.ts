@@ -9,7 +9,7 @@ if (whyNot !== undefined) console.warn(`Skipped, what needs isolation: ${whyNot}
 const isolating = whyNot === undefined ? (['off', 'auto'] as const) : (['off'] as const)
 
 for (const isolate of isolating) {
-  test(`isolate: ${isolate}: a number that a command gives is told from a signal that ends it`, async () => {
+  test(`isolate: ${isolate}: the exit status of a scan distinguishes exit codes above 128 from signals`, async () => {
     const ends = [
       'exit 3',
       'exit 130',
@@ -22,7 +22,7 @@ for (const isolate of isolating) {
       'kill -HUP $$',
       'sh -c "kill -9 \\$\\$"; exit',
     ].map((command) => endOf(command, isolate))
-    // No shell says a word of SIGINT, and bash none of SIGTERM: from inside they look like numbers.
+    // No shell prints a word for SIGINT, and bash none for SIGTERM. So an isolated scan that these end shows only an exit code.
     const [term, int] = isolate === 'off' ? ['143 SIGTERM ', '130 SIGINT '] : [expect.stringMatching(/^143 (SIGTERM|null) $/), '130 null ']
     expect(await Promise.all(ends)).toEqual([
       '3 null ',
@@ -38,17 +38,17 @@ for (const isolate of isolating) {
     ])
   })
 
-  test(`isolate: ${isolate}: a scan that we tell to end was ended by that`, async () => {
+  test(`isolate: ${isolate}: the exit status of a scan that kubepass signals is that signal`, async () => {
     expect(await endOf('kill -STOP $$', isolate, AbortSignal.abort())).toMatch(/^(143 SIGTERM|137 SIGKILL) $/)
   })
 }
 
 if (whyNot === undefined) {
-  test('who ends before its command, as all are told to, leaves that the time to clean up', async () => {
+  test('when SIGTERM ends the reporting shell first, the command still gets time to clean up', async () => {
     expect(await endOf('kill -TERM $PPID; sleep 0.3; echo cleaned', 'auto')).toMatch(/^143 \w+ cleaned\n$/)
   })
 
-  test('a scan that floods the one who tells of its end is not listened to for long', async () => {
+  test('a scan that floods the control channel is cut off', async () => {
     const flood = `
       my $fd = syscall(438, syscall(434, 1, 0), 4, 0);
       exit(1) if $fd < 0;
@@ -60,20 +60,20 @@ if (whyNot === undefined) {
   })
 }
 
-/** How a command ends, and what it says. */
+/** The exit code, the signal and the output of a command. */
 async function endOf(command: string, isolate: 'off' | 'auto', signal = new AbortController().signal): Promise<string> {
-  let said = ''
-  const take = new Writable({ write: (chunk: Buffer, _encoding, done) => done(void (said += chunk.toString())) })
+  let output = ''
+  const take = new Writable({ write: (chunk: Buffer, _encoding, done) => done(void (output += chunk.toString())) })
   const streams = { stdin: 'ignore', stdout: () => take, stderr: () => take, filters: () => [], close: () => undefined } as const
   const scan = await Scan.start(['sh', '-c', command], process.env, randomUUID(), isolate, streams)
   expect(scan.isolation.isolated).toBe(isolate === 'auto')
   const { exitCode, signal: by } = await scan.ended(signal)
   expect((await scan.stop()).remaining).toBe(0)
   await scan.drain(new AbortController().signal)
-  return `${String(exitCode)} ${String(by)} ${said}`
+  return `${String(exitCode)} ${String(by)} ${output}`
 }
 
-test('what follows the scan comes after all of its output, however slowly that is read', async () => {
+test('drain() calls close after a slow reader has taken all output', async () => {
   let read = ''
   const slow = new Writable({
     write(chunk: Buffer, _encoding, done) {
@@ -97,20 +97,20 @@ test('what follows the scan comes after all of its output, however slowly that i
 })
 
 test.each([
-  ['to its end', new AbortController().signal, true],
-  ['no further', AbortSignal.abort(), false],
-])('outputs that are read %s: who closes is told whether more may come', async (_how, limit, complete) => {
-  const told: boolean[] = []
+  ['until the end', new AbortController().signal, true],
+  ['until the deadline', AbortSignal.abort(), false],
+])('drain() tells close whether the output is complete: read %s', async (_how, limit, complete) => {
+  const calls: boolean[] = []
   const slow = new Writable({ highWaterMark: 1, write: (_chunk, _encoding, done) => void setTimeout(done, 50) })
   const scan = await Scan.start(['seq', '5'], process.env, randomUUID(), 'off', {
     stdin: 'ignore',
     stdout: () => slow,
     stderr: () => slow,
     filters: () => [(piece) => piece],
-    close: (all) => void told.push(all),
+    close: (all) => void calls.push(all),
   })
   await scan.ended(new AbortController().signal)
   await scan.stop()
   await scan.drain(limit)
-  expect(told).toEqual([complete])
+  expect(calls).toEqual([complete])
 })

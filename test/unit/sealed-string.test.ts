@@ -24,10 +24,10 @@ const ways: Record<string, () => unknown> = {
   'error property': () => inspect(Object.assign(new Error('x'), { secret })),
 }
 
-test.each(Object.entries(ways))('%s does not show it', (_name, way) => {
+test.each(Object.entries(ways))('%s does not show the value of a sealed string', (_name, way) => {
   expect(String(way())).not.toContain(VALUE)
 })
 
-test('reveal does', () => {
+test('reveal() returns the value of a sealed string', () => {
   expect(secret.reveal()).toBe(VALUE)
 })

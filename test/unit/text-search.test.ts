@@ -4,7 +4,7 @@ import { TextSearch, type ByteRange } from '../../src/redact/text-search.ts'
 
 const SHORTEST_RUN = 16
 
-/** Alphabets so small that runs meet, overlap and go on in another text; with bytes below all letters, and above ASCII. */
+/** Small alphabets, so that runs often touch, overlap and continue in another text. Some have control or non-ASCII bytes. */
 const alphabets = fc.constantFrom([0x61, 0x62], [0x61, 0xe4], [0x00, 0x61], [0x0a, 0x20, 0x61], [0x2d, 0x39, 0x41, 0x7a], [0x80, 0xff])
 
 interface Sample {
@@ -31,7 +31,7 @@ const samples: fc.Arbitrary<Sample> = alphabets.chain((alphabet) => {
   })
 })
 
-/** What the search is to mark, looked up one window after the other. */
+/** The runs that the search must mark, found by a simple algorithm. */
 function expectedRuns({ secrets, text, cut }: Sample): ByteRange[] {
   const runs: ByteRange[] = []
   for (let at = Math.max(0, cut - SHORTEST_RUN); at + SHORTEST_RUN <= text.length; at += 1) {
@@ -44,7 +44,7 @@ function expectedRuns({ secrets, text, cut }: Sample): ByteRange[] {
   return runs
 }
 
-test('the search marks all runs that end behind the cut, and nothing else, whatever was loaded before', () => {
+test('the search marks exactly the runs that end at or after the cut, with any input before', () => {
   let found = 0
   fc.assert(
     fc.property(samples, (sample) => {
@@ -64,9 +64,9 @@ test('the search marks all runs that end behind the cut, and nothing else, whate
   expect(found).toBeGreaterThan(100)
 })
 
-test('a dump in one text makes nothing of the next one look like a dump', () => {
+test('a dump in one input does not change what looks dumped in the next input', () => {
   const dump = '61 62 63 64 65 66 67 68 '
-  const looked = (texts: string[]): number[] => {
+  const dumpedBytes = (texts: string[]): number[] => {
     const search = new TextSearch()
     return texts.map((text) => {
       search.setInput(Buffer.from(text))
@@ -74,7 +74,7 @@ test('a dump in one text makes nothing of the next one look like a dump', () => 
     })
   }
   const next = dump.repeat(4) + 'Nothing here is a dump of anything. '.repeat(80)
-  const [alone = 0] = looked([next])
+  const [alone = 0] = dumpedBytes([next])
   expect(alone).toBeLessThan(next.length)
-  expect(looked([dump.repeat(200), next])).toEqual([200 * dump.length, alone])
+  expect(dumpedBytes([dump.repeat(200), next])).toEqual([200 * dump.length, alone])
 })

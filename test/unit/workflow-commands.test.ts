@@ -3,11 +3,11 @@ import fc from 'fast-check'
 import { neutralizeCommands } from '../../src/platform/workflow-commands.ts'
 import { TextSearch } from '../../src/redact/text-search.ts'
 
-function defused(pieces: Buffer[]): string {
+function neutralized(pieces: Buffer[]): string {
   return Buffer.concat(pieces.map(neutralizeCommands(new TextSearch()))).toString()
 }
 
-/** As the runner reads lines: split at LF, CR and CRLF, leading white space skipped. */
+/** Whether the runner finds a command: it splits lines at LF, CR and CRLF, and skips leading white space. */
 function hasCommand(text: string): boolean {
   return text.split(/\r\n|\r|\n/).some((line) => line.trimStart().startsWith('::') || line.includes('##['))
 }
@@ -20,25 +20,25 @@ test.each([
   ['text\r::add-mask::x'],
   ['anything ##[set-output name=a]b\n'],
   ['####[group]\n'],
-])('%j issues no command', (text) => {
+])('neutralizeCommands removes the workflow command in %j', (text) => {
   expect(hasCommand(text)).toBe(true)
-  expect(hasCommand(defused([Buffer.from(text)]))).toBe(false)
+  expect(hasCommand(neutralized([Buffer.from(text)]))).toBe(false)
 })
 
 const units = fc.constantFrom(':', '::', '#', '##', '##[', '[', '\n', '\r', ' ', '\t', '\v', 'x', 'é', '\u00a0', '\0')
 
-test('nor does any text, however it is cut', () => {
+test('a neutralized text issues no workflow command, across any split of writes', () => {
   fc.assert(
     fc.property(fc.string({ unit: units, maxLength: 40 }), fc.integer({ min: 1, max: 5 }), (whole, size) => {
-      const output = defused(cut(Buffer.from(whole), [size]))
+      const output = neutralized(cut(Buffer.from(whole), [size]))
       return !hasCommand(output) && output.replaceAll('\u200b', '') === whole
     }),
     { numRuns: 2000 },
   )
 })
 
-test('of a whole text, and of one in pieces, it makes what these expressions say', () => {
-  const meant = (text: Buffer): string =>
+test('neutralizeCommands equals two regular expressions, for a whole text and for its pieces', () => {
+  const reference = (text: Buffer): string =>
     text
       .toString('latin1')
       .replaceAll(/(^|[\r\n])([\s\x80-\xff]*:)(?=:)/g, '$1$2\xe2\x80\x8b')
@@ -49,15 +49,15 @@ test('of a whole text, and of one in pieces, it makes what these expressions say
   fc.assert(
     fc.property(fc.string({ unit: units, maxLength: 120 }), lengths, (whole, cuts) => {
       const bytes = Buffer.from(whole)
-      const expected = Buffer.from(meant(bytes), 'latin1').toString()
-      expect(defused([bytes])).toBe(expected)
-      expect(defused(cut(bytes, cuts))).toBe(expected)
+      const expected = Buffer.from(reference(bytes), 'latin1').toString()
+      expect(neutralized([bytes])).toBe(expected)
+      expect(neutralized(cut(bytes, cuts))).toBe(expected)
     }),
     { numRuns: 3000 },
   )
 })
 
-test('what needs no change is the piece itself', () => {
+test('neutralizeCommands returns the piece itself if it changes nothing', () => {
   const filter = neutralizeCommands(new TextSearch())
   for (const text of ['', 'a: b\n', '\n'.repeat(100), ' '.repeat(100), 'ก:', ' #', '# [x] std::string']) {
     const piece = Buffer.from(text)
@@ -65,9 +65,12 @@ test('what needs no change is the piece itself', () => {
   }
 })
 
-test.each([['a :: b\n'], ['std::vector\n'], ['## [1.0.0]\n'], ['# title\n'], [': :\n']])('%j is left alone', (text) => {
-  expect(defused([Buffer.from(text)])).toBe(text)
-})
+test.each([['a :: b\n'], ['std::vector\n'], ['## [1.0.0]\n'], ['# title\n'], [': :\n']])(
+  'neutralizeCommands does not change %j',
+  (text) => {
+    expect(neutralized([Buffer.from(text)])).toBe(text)
+  },
+)
 
 function cut(bytes: Buffer, lengths: number[]): Buffer[] {
   const pieces: Buffer[] = []

@@ -1,8 +1,8 @@
 import { make } from './memory'
 
 /**
- * Tells the kinds of 16 bytes at once. A byte is of a kind if the bits of its upper half and those of its lower half have one of
- * the kind's bits in common. A kind has a bit for each upper half, so that no byte is of a kind by mistake.
+ * Classifies 16 bytes at once. Two tables give bits for the upper and the lower half of a byte. A byte is of a kind if both halves
+ * share one of the kind's bits. A kind has one bit for each upper half, so that no byte is of a kind by mistake.
  */
 @unmanaged
 export class ByteKinds {
@@ -16,8 +16,8 @@ export class ByteKinds {
   }
 
   /**
-   * Adds a kind. Together the kinds may have 8 bits.
-   * @returns its bits
+   * Adds a kind. All kinds together may have 8 bits.
+   * @returns the bits of the kind
    */
   add(bytes: string): i8 {
     const upperHalves = changetype<usize>(this) + offsetof<ByteKinds>('upper')
@@ -40,17 +40,17 @@ export class ByteKinds {
   }
 }
 
-/** The bits of each of 16 bytes by the tables of some kinds; none for a byte that is of no kind. */
+/** Looks up the bits of each of 16 bytes in the tables of some kinds. A byte that is of no kind gets no bit. */
 export function kindsOf(bytes: v128, upper: v128, lower: v128): v128 {
   return v128.and(i8x16.swizzle(upper, i8x16.shr_u(bytes, 4)), i8x16.swizzle(lower, v128.and(bytes, i8x16.splat(15))))
 }
 
-/** Which of 16 bytes have one of these bits, as a bit for each byte. */
+/** Returns one bit for each of 16 bytes: 1 if the byte has one of these bits. */
 export function whichHave(kinds: v128, bits: i8): i32 {
   return ~i8x16.bitmask(i8x16.eq(v128.and(kinds, i8x16.splat(bits)), i8x16.splat(0))) & 0xffff
 }
 
-/** Which of 16 bytes are this one. */
+/** Returns one bit for each of 16 bytes: 1 if it equals `byte`. */
 export function whichAre(bytes: v128, byte: i32): i32 {
   return i8x16.bitmask(i8x16.eq(bytes, i8x16.splat(<i8>byte)))
 }

@@ -1,14 +1,14 @@
-import { nextDumped } from './looks'
+import { nextDumped } from './is-dumped'
 import { readDump } from './read-dump'
 import { find, indexOfPair, regions, text, textEnd } from './text'
 
-/** How many bytes lie between two samples. A prime number avoids the same byte of each element. */
-const STEP: usize = 23
-/** How many bytes around a sample belong to the dump: a dump of 16 characters has several lines, and not each holds a sample. */
+/** The distance between two samples. It is prime, so that the samples do not always hit the same byte of each dumped element. */
+const SAMPLE_STEP: usize = 23
+/** The number of bytes around a sample to read. A dump of 16 characters has several lines, and some lines contain no sample. */
 const AROUND: usize = 512
-/** How many bytes before and behind a cut hold a dump of 16 characters in its shortest lines. */
+/** The number of bytes before and after a cut that can contain a dump of 16 characters in the shortest lines. */
 const NEAR_CUT: usize = 128
-/** How many bytes around an ANSI code to read. Codes with up to 128 bytes between them are read together. */
+/** The number of bytes around an ANSI code to read. Codes with up to 128 bytes between them are read together. */
 const AROUND_CODE: usize = 64
 const ESCAPE = 0x1b
 const BRACKET = 0x5b
@@ -17,12 +17,13 @@ let hasRegions = false
 
 /**
  * Marks the runs of the text where it looks dumped: separated hex digits, separated single characters, or ANSI codes.
- * @param cut where the output was cut. Few lines of a dump may stand there and at the end, so that each byte begins a sample
+ * @param cut the address of a cut in the output. Only a few lines of a dump may stand there and at the end, so that each byte near
+ *   them begins a sample
  * @returns how many bytes look dumped
  */
 export function markDumped(cut: usize): usize {
   const length = textEnd - text
-  for (let at = nextDumped(text, textEnd, STEP); at != 0; at = nextDumped(at + AROUND / 2, textEnd, STEP)) include(at, AROUND)
+  for (let at = nextDumped(text, textEnd, SAMPLE_STEP); at != 0; at = nextDumped(at + AROUND / 2, textEnd, SAMPLE_STEP)) include(at, AROUND)
   includeCut(cut)
   includeCut(textEnd)
   for (let at = nextCode(text); at != 0; at = nextCode(at + 2)) include(at, AROUND_CODE)
@@ -45,7 +46,7 @@ function includeCut(cut: usize): void {
   if (at != 0) include(at, AROUND)
 }
 
-/** Adds what lies around a place to the regions. */
+/** Adds the bytes around an address to the regions. */
 function include(at: usize, around: usize): void {
   const from = max(text + around, at) - around
   const to = min(textEnd, at + around)
@@ -53,14 +54,14 @@ function include(at: usize, around: usize): void {
   hasRegions = true
 }
 
-/** The address of the next ANSI code; 0 if there is none. Nearly all of them begin with `ESC [`. */
+/** The address of the next ANSI code that begins with `ESC [`, as nearly all of them do; 0 if there is none. */
 function nextCode(from: usize): usize {
   for (let index = indexOfPair(from - text, ESCAPE, BRACKET); index >= 0; index = indexOfPair(index + 2, ESCAPE, BRACKET))
     if (isCode(text + index)) return text + index
   return 0
 }
 
-/** Tells an ANSI code from the same two bytes in a binary file. The end of the text may cut a code off. */
+/** Whether `ESC [` begins an ANSI code, and is not a coincidence in a binary file. The end of the text may cut a code off. */
 function isCode(at: usize): bool {
   if (at + 2 == textEnd) return true
   const next = load<u8>(at, 2)

@@ -1,4 +1,4 @@
-// The search for secrets in bytes, as WebAssembly: vectors make it about three times as fast as JavaScript.
+// The search for secrets in bytes. It runs as WebAssembly, because vector instructions make it about three times as fast.
 import { markDumped } from './dump'
 import { add, afterRun, nextRun, runEnd, SHORTEST_RUN } from './runs'
 import { indexOfPair, mark, nextMark, reserve, text, textEnd } from './text'
@@ -6,8 +6,8 @@ import { indexOfPair, mark, nextMark, reserve, text, textEnd } from './text'
 export { indexOfPair, nextMark, reserve }
 
 /**
- * Adds the text to those of which each 16 neighbouring bytes are found.
- * @returns whether it has so many
+ * Adds the text to the texts whose runs of 16 neighbouring bytes the search finds.
+ * @returns false if the text has fewer than 16 bytes
  */
 export function addText(): bool {
   if (textEnd - text < SHORTEST_RUN) return false
@@ -15,14 +15,14 @@ export function addText(): bool {
   return true
 }
 
-/** Marks each run that stands in an added text and ends behind `cut`, or there. */
+/** Marks each run that an added text contains and that ends at or after `cut`. */
 export function markRuns(cut: usize): void {
   const from = text + max(cut, SHORTEST_RUN) - SHORTEST_RUN
   for (let run = nextRun(from, textEnd); run != 0; run = nextRun(afterRun(), textEnd)) mark(run, runEnd)
 }
 
 /**
- * Marks such runs where the text looks dumped, across what a dump puts between characters.
+ * Marks runs where the text looks dumped, and ignores the bytes that a dump puts between characters.
  * @returns how many bytes look dumped
  */
 export function markDumps(cut: usize): usize {

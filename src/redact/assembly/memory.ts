@@ -2,8 +2,9 @@
 let free: usize = __heap_base
 
 /**
- * Gives out memory that holds zeros. Nobody gives it back: what grows doubles each time, so that less is lost than is in use.
- * @returns its address, a multiple of 16
+ * Allocates memory that holds zeros. Nothing is freed: each growing buffer doubles its size, so that less memory is lost than is
+ * in use.
+ * @returns the address, a multiple of 16
  */
 export function allocate(size: usize): usize {
   const at = (free + 15) & ~15
@@ -13,7 +14,7 @@ export function allocate(size: usize): usize {
   return at
 }
 
-/** Gives out the memory of an object, whose fields are 0. */
+/** Allocates an object. All its fields are 0. */
 export function make<T>(): T {
   return changetype<T>(allocate(offsetof<T>()))
 }

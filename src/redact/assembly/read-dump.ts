@@ -1,5 +1,5 @@
 import { whichAre } from './byte-kinds'
-import { hexDigitsAt } from './looks'
+import { hexDigitsAt } from './is-dumped'
 import { Actions, Reading } from './reading'
 import { capacity as textCapacity } from './text'
 
@@ -22,17 +22,17 @@ const BRACKET_CLOSED = 0x5d
 const SMALL_X = 0x78
 const BAR = 0x7c
 
-/** For digits. No spelling of a token has a character that is dropped. */
+/** For the digits of a dump. No spelling of a token contains a dropped character. */
 const digitActions = Actions.of('\t\v\f\r \0:,;"\'', '\n\x1bxXuU%&')
-/** For the column of characters. */
+/** For the column of characters beside the digits. */
 const columnActions = Actions.of(' ', '\n\r\x1b')
 let capacity: usize = 0
 let digits = Reading.of(0)
 let column = Reading.of(0)
 
 /**
- * Drops blanks, separators, prefixes of hex digits, ANSI codes and the offsets at the start of lines. Marks the runs of the
- * digits, and those of the column of characters beside the dump.
+ * Drops blanks, separators, prefixes of hex digits, ANSI codes and the offsets at the start of lines. Marks the runs in the digits
+ * and in the column of characters beside the digits.
  */
 export function readDump(from: usize, to: usize): void {
   if (capacity < textCapacity) {
@@ -63,7 +63,7 @@ function readDigits(from: usize, to: usize): usize {
     else {
       const prefixEnd = digitsAfterPrefix(at, to)
       if (prefixEnd == at) digits.add(byte, at)
-      // The first character of \x, 0x and \u00 has been taken for text.
+      // The first character of \x, 0x and \u00 was added as text before.
       else if (byte != PERCENT && byte != AMPERSAND && digits.length > 0) digits.length -= 1
       at = max(prefixEnd, at + 1)
     }
@@ -75,15 +75,16 @@ function readColumn(from: usize, to: usize): usize {
   const before = column.length
   let at = column.addUntil(to, from + 1, columnActions)
   while (at < to && load<u8>(at) == ESCAPE) at = column.addUntil(to, codeEnd(at, to), columnActions)
-  // A bar or bracket ends the column that one begins, unless the output was cut before it.
+  // If a bar or bracket begins the column, another one ends it, unless a cut of the output removed it.
   const last = load<u8>(at - 1)
   if ((last == BAR || last == LESS) && load<u8>(from) != BLANK && column.length > before) column.length -= 1
   return at
 }
 
 /**
- * Finds the column of characters in a line. Two blanks begin it behind `00000000:`, a bar or bracket behind other offsets.
- * @returns the address of that mark; `to` if the line has no column
+ * Finds the column of characters in a line. Two blanks begin the column after an offset with a colon, such as `00000000:`; a bar
+ * or bracket begins it after other offsets.
+ * @returns the address of the blanks, bar or bracket; `to` if the line has no column
  */
 function columnStart(offset: usize, to: usize): usize {
   const isMarkedByBlanks = load<u8>(offset - 1) == COLON
@@ -100,7 +101,7 @@ function columnStart(offset: usize, to: usize): usize {
   return to
 }
 
-/** The address behind the offset that begins a line of a dump; `from` if the line has none. */
+/** The address after the offset that begins a line of a dump; `from` if the line has no offset. */
 function offsetEnd(from: usize, to: usize): usize {
   const first = codesEnd(from, to)
   const count = ctz(~hexDigitsAt(first) | 0x10000)
@@ -111,7 +112,7 @@ function offsetEnd(from: usize, to: usize): usize {
   return load<u8>(at) == BLANK ? at : from
 }
 
-/** The address of two hex digits behind the `x` or `u` of `\x`, `0x` and `\u00`, behind `%` or `&#x`; without them `from`. */
+/** The address of two hex digits after the prefix `\x`, `0x`, `\u00`, `%` or `&#x`; `from` if there is no prefix or no digits. */
 function digitsAfterPrefix(from: usize, to: usize): usize {
   const byte = load<u8>(from)
   const before = load<u8>(from - 1)
@@ -123,14 +124,14 @@ function digitsAfterPrefix(from: usize, to: usize): usize {
   return at > from && at + 1 < to && (hexDigitsAt(at) & 3) == 3 ? at : from
 }
 
-/** The address behind all ANSI codes that stand at `from`, which colour a line or its offset. */
+/** The address after all ANSI codes at `from`, which may colour a line or its offset. */
 function codesEnd(from: usize, to: usize): usize {
   let at = from
   while (at < to && load<u8>(at) == ESCAPE) at = codeEnd(at, to)
   return at
 }
 
-/** The address behind an ANSI code. CSI ends with a letter, OSC with BEL or ST; one byte names a character set. */
+/** The address after an ANSI code. CSI ends with a letter, OSC with BEL or ST; a code for a character set has one more byte. */
 function codeEnd(from: usize, to: usize): usize {
   const kind = load<u8>(from, 1)
   let at = from + 2

@@ -4,7 +4,7 @@ import { afterRun, nextRun, runEnd } from './runs'
 import { BEYOND, mark } from './text'
 
 const LF = 0x0a
-/** For each set of 8 bytes the numbers of its members, in order. */
+/** For each of the 256 subsets of 8 bytes: the indices of its members, in order. */
 const orders = newOrders()
 
 function newOrders(): usize {
@@ -20,30 +20,30 @@ function newOrders(): usize {
   return orders
 }
 
-/** The actions for bytes: to drop a byte, to look closer at it, or else to keep it. */
+/** What to do with each byte: drop it, return it to the caller for a closer look, or else keep it. */
 @unmanaged
 export class Actions {
   kinds: ByteKinds
   drop: i8
-  look: i8
+  inspect: i8
 
-  static of(drop: string, look: string): Actions {
+  static of(drop: string, inspect: string): Actions {
     const actions = make<Actions>()
     actions.kinds = ByteKinds.none()
     actions.drop = actions.kinds.add(drop)
-    actions.look = actions.kinds.add(look)
+    actions.inspect = actions.kinds.add(inspect)
     return actions
   }
 }
 
-/** Some text without what a dump puts between its characters, and the former place of each byte. */
+/** A text without the bytes that a dump puts between its characters, with the original address of each byte. */
 @unmanaged
 export class Reading {
   bytes: usize
   places: usize
   length: usize
 
-  /** An empty one, with room for so many bytes. */
+  /** Creates an empty reading with room for this many bytes. */
   static of(capacity: usize): Reading {
     const reading = make<Reading>()
     reading.bytes = allocate(capacity + BEYOND)
@@ -58,7 +58,7 @@ export class Reading {
   }
 
   /**
-   * Adds bytes up to one that needs a closer look.
+   * Adds bytes up to the first one that the caller must inspect.
    * @returns the address of that byte, or `to`
    */
   addUntil(to: usize, from: usize, actions: Actions): usize {
@@ -66,10 +66,10 @@ export class Reading {
     while (true) {
       const bytes = v128.load(at)
       const kinds = kindsOf(bytes, actions.kinds.upper, actions.kinds.lower)
-      const looks = whichHave(kinds, actions.look) & 0xff
+      const inspected = whichHave(kinds, actions.inspect) & 0xff
       const kept = ~whichHave(kinds, actions.drop) & 0xff
-      if (looks != 0 || at + 8 >= to) {
-        const count = min(<i32>(to - at), ctz(looks | 0x100))
+      if (inspected != 0 || at + 8 >= to) {
+        const count = min(<i32>(to - at), ctz(inspected | 0x100))
         this.addSome(at, bytes, kept & ((1 << count) - 1))
         return at + count
       }
@@ -78,7 +78,7 @@ export class Reading {
     }
   }
 
-  /** Adds those of the first 8 bytes that have a bit in `kept`. */
+  /** Adds each of the first 8 bytes whose bit is set in `kept`. */
   private addSome(at: usize, bytes: v128, kept: i32): void {
     const length = this.length
     const order = v128.load64_zero(orders + (kept << 3))
@@ -90,7 +90,7 @@ export class Reading {
     this.length = length + popcnt(kept)
   }
 
-  /** Marks the runs of this text where they stand in the searched one. */
+  /** Marks the runs of this reading at their original addresses in the text. */
   markPlacesOfRuns(): void {
     const end = this.bytes + this.length
     for (let run = nextRun(this.bytes, end); run != 0; run = nextRun(afterRun(), end))

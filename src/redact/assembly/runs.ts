@@ -1,29 +1,29 @@
 import { allocate } from './memory'
 
-/** Fewer neighbouring characters of a secret than this may be a coincidence; this many are masked. */
+/** The redactor masks this many neighbouring characters of a secret. Fewer may be a coincidence. */
 export const SHORTEST_RUN: usize = 16
-/** So many bytes are looked up at once. */
+/** The length of a gram: the number of neighbouring bytes that one lookup in the filter tests. */
 const GRAM: usize = 6
-/** So many runs of 16 bytes that begin at neighbouring bytes have one gram in common: the one at which the last run begins. */
-const STEP: usize = SHORTEST_RUN - GRAM + 1
-/** So many bytes are tested at once for runs that begin there. A run may end in the next block. */
+/** This many runs of 16 bytes that begin at neighbouring bytes share one gram: the first gram of the last of these runs. */
+const STARTS_PER_GRAM: usize = SHORTEST_RUN - GRAM + 1
+/** The number of bytes that one test examines for the beginning of a run. A run may end in the next block. */
 const BLOCK: usize = 48
-/** A run of 16 bytes that holds a gram holds one more, so many bytes before that or behind it. */
-const OTHER: usize = (SHORTEST_RUN - GRAM) / 2
+/** A run of 16 bytes that contains a gram contains a second one this many bytes before or after the first. */
+const SECOND_GRAM_DISTANCE: usize = (SHORTEST_RUN - GRAM) / 2
 
-// The set of every 16 neighbouring bytes of the texts that were added.
-/** Each slot holds the address of a run, found by the run's hash, or 0. At most half of the slots are taken. */
+// The set of every 16 neighbouring bytes of the added texts.
+/** A hash table of runs. Each slot holds the address of a run, or 0. At most half of the slots are taken. */
 let slotCount: u32 = 1 << 10
 let slots = allocate(slotCount << 2)
 let taken: u32 = 0
 /** A Bloom filter of every 6 neighbouring bytes. */
 let filter = newFilter()
-/** The smallest byte of all texts as a signed number: it is negative when a text holds a byte above 0x7f. */
+/** The smallest byte of all texts as a signed number. It is negative if a text contains a byte above 0x7f. */
 let lowest: i8 = 0x7f
-/** The last text that was added. Before each stand the address of the one before, and its length. */
+/** The last added text. The words before each text hold the address of the text added before it, and its own length. */
 let lastText: usize = 0
 
-/** Adds a text. A zero byte ends its copy. */
+/** Adds a text. The copy of the text ends with a zero byte. */
 export function add(from: usize, length: usize): void {
   const copy = allocate(2 * sizeof<usize>() + length + 1) + 2 * sizeof<usize>()
   store<usize>(copy - 2 * sizeof<usize>(), lastText)
@@ -53,29 +53,32 @@ export function nextRun(from: usize, end: usize): usize {
   const shift = filterShift()
   const least = lowest
   for (let block = from; block + SHORTEST_RUN <= end; block += BLOCK) {
-    // The runs that begin at the first of these bytes and the next 10 hold one gram in common: one lookup is enough for them.
+    // The runs that begin at the first of these bytes and at the next 10 share one gram, so that one lookup tests all of them.
     for (let starts = possibleStarts(block, least); starts != 0;) {
       const first = <usize>ctz(starts)
-      const at = block + first + STEP - 1
+      const at = block + first + STARTS_PER_GRAM - 1
       const hash = hashOf(gramAt(at))
       const run = hasBit(wordOf(words, hash, shift), hash) ? runAround(at, end) : 0
       if (run != 0) return run
-      starts &= (<u64>-1) << (first + STEP)
+      starts &= (<u64>-1) << (first + STARTS_PER_GRAM)
     }
   }
   return 0
 }
 
-/** The first address at which the next run may begin. It may overlap the last one, which could not go on. */
+/** The first address at which the next run may begin. The next run may overlap the last one. */
 export function afterRun(): usize {
   return runEnd - SHORTEST_RUN + 2
 }
 
-/** At which bytes of a block a run may begin, as a bit for each: no text holds a byte below `least`, such as a blank. */
+/**
+ * Returns one bit for each byte of a block: 1 if a run may begin there. No added text contains a byte below `least`, so that most
+ * blanks rule a run out.
+ */
 function possibleStarts(block: usize, least: i8): u64 {
   let found =
     atLeast(block, least) | (atLeast(block + 16, least) << 16) | (atLeast(block + 32, least) << 32) | (atLeast(block + 48, least) << 48)
-  // The bit of the first of each 16 such bytes side by side is left.
+  // Keeps the bit of a byte only if the bits of the next 15 bytes are set as well.
   found &= found >> 1
   found &= found >> 2
   found &= found >> 4
@@ -83,17 +86,17 @@ function possibleStarts(block: usize, least: i8): u64 {
   return found & ((1 << BLOCK) - 1)
 }
 
-/** Which of 16 bytes are not below another one as signed numbers, as a bit for each. */
+/** Returns one bit for each of 16 bytes: 1 if the byte is not below `least`, both as signed numbers. */
 function atLeast(at: usize, least: i8): u64 {
   return i8x16.bitmask(i8x16.ge_s(v128.load(at), i8x16.splat(least)))
 }
 
-/** The start of the run that holds the gram at `at`; 0 if there is none. */
+/** The start of the run that contains the gram at `at`; 0 if there is none. */
 function runAround(at: usize, end: usize): usize {
-  // A run holds another gram as well: one of these two.
-  if (!mayHave(at - OTHER) && !mayHave(at + OTHER)) return 0
+  // Each run contains one of these two other grams.
+  if (!mayHave(at - SECOND_GRAM_DISTANCE) && !mayHave(at + SECOND_GRAM_DISTANCE)) return 0
   const last = min(at, end - SHORTEST_RUN)
-  for (let run = at - STEP + 1; run <= last; run += 1) {
+  for (let run = at - STARTS_PER_GRAM + 1; run <= last; run += 1) {
     const place = load<u32>(slotOf(run))
     if (place == 0) continue
     runEnd = endOf(run, place, end)
@@ -102,12 +105,12 @@ function runAround(at: usize, end: usize): usize {
   return 0
 }
 
-/** The end of a run whose first 16 bytes a text has at `place`. The run may end with bytes of another text. */
+/** The end of a run whose first 16 bytes an added text has at `place`. The run may continue with bytes of another added text. */
 function endOf(run: usize, place: usize, end: usize): usize {
   while (true) {
     let at = run + SHORTEST_RUN
     place += SHORTEST_RUN
-    // To compare bytes costs less than to look up a run for each. A zero byte ends the text.
+    // Comparing bytes costs less than one lookup for each byte. A zero byte ends the text.
     while (at < end && load<u8>(place) != 0 && load<u8>(at) == load<u8>(place)) {
       at += 1
       place += 1
@@ -124,7 +127,7 @@ function mayHave(at: usize): bool {
   return hasBit(wordOf(filter, hash, filterShift()), hash)
 }
 
-/** The slot of the run that begins at `at`, or the empty one where it belongs. */
+/** The slot of the run that begins at `at`, or the empty slot for it. */
 function slotOf(at: usize): usize {
   const wanted = v128.load(at)
   let slot = <u32>(hashOf(hashOf(load<u64>(at)) ^ load<u64>(at, 8)) >>> shiftFor(slotCount))
@@ -149,7 +152,7 @@ function grow(): void {
   for (let text = lastText; text != 0; text = load<usize>(text - 2 * sizeof<usize>())) addGrams(text, load<usize>(text - sizeof<usize>()))
 }
 
-/** 16 bits for each run that there is room for. */
+/** Allocates a filter with 16 bits for each run that the table has room for. */
 function newFilter(): usize {
   return allocate(slotCount)
 }
@@ -171,12 +174,12 @@ function hashOf(gram: u64): u64 {
   return gram * 0x9e3779b97f4a7c15
 }
 
-/** How far to shift a hash so that the number of one of so many places is left, a power of two. */
+/** The number of bits by which to shift a hash to the right to get a number below `count`, a power of two. */
 function shiftFor(count: u32): u64 {
   return 32 + clz(count - 1)
 }
 
-/** The filter has a word for each four slots. */
+/** The shift for the filter, which has one word for every four slots. */
 function filterShift(): u64 {
   return shiftFor(slotCount >> 2)
 }
@@ -185,7 +188,7 @@ function wordOf(words: usize, hash: u64, shift: u64): usize {
   return words + ((<usize>(hash >>> shift)) << 2)
 }
 
-/** Bits of the hash that have no part in the number of its word. */
+/** The number of the bit in its word. It uses bits of the hash that the number of the word does not use. */
 function bitOf(hash: u64): u32 {
   return (<u32>(hash >>> 32)) & 31
 }

@@ -1,19 +1,19 @@
 import { whichAre } from './byte-kinds'
 import { allocate } from './memory'
 
-/** Vector instructions read or write up to so many bytes beyond the end of a text. */
+/** Vector instructions read or write up to this many bytes beyond the end of a text. */
 export const BEYOND: usize = 64
 
-/** The searched text stands between these addresses. */
+/** The addresses of the first byte of the text to search, and of the first byte after it. */
 export let text: usize = 0
 export let textEnd: usize = 0
-/** There is room for a text of so many bytes. */
+/** The length of the longest text for which there is room. */
 export let capacity: usize = 0
-/** For each byte of the text a byte that is 1 where the text is to be masked. */
+/** One byte for each byte of the text: 1 if the redactor must mask it, else 0. */
 let marks: usize = 0
-/** For each byte of the text a byte that is 1 where the text looks dumped. */
+/** One byte for each byte of the text: 1 if the text looks dumped there, else 0. */
 export let regions: usize = 0
-/** The indices between which all marked bytes lie. */
+/** All marked bytes lie between these two indices. */
 let firstMark: usize = 0
 let marksEnd: usize = 0
 
@@ -27,7 +27,7 @@ export function reserve(length: usize): usize {
     text = allocate(more + BEYOND)
     marks = allocate(more + BEYOND)
     regions = allocate(more + BEYOND)
-    // Set behind the allocations, because one of them may trap.
+    // Set after the allocations, because one of them may trap.
     capacity = more
   } else if (marksEnd > 0) memory.fill(marks + firstMark, 0, marksEnd - firstMark)
   firstMark = capacity
@@ -36,20 +36,20 @@ export function reserve(length: usize): usize {
   return text
 }
 
-/** Marks the bytes of the text from one address to another. */
+/** Marks the bytes of the text between two addresses. */
 export function mark(from: usize, to: usize): void {
   memory.fill(marks + (from - text), 1, to - from)
   firstMark = min(firstMark, from - text)
   marksEnd = max(marksEnd, to - text)
 }
 
-/** The index of the first byte from `index` on with this state, 1 for marked; -1 if no byte from there on is marked. */
+/** The index of the first byte from `index` on with this state, 1 for marked; -1 if no byte from `index` on is marked. */
 export function nextMark(index: usize, isMarked: i32): i32 {
   if (index >= marksEnd) return -1
   return min(<i32>marksEnd, <i32>(find(marks + max(index, firstMark), marks + marksEnd, isMarked) - marks))
 }
 
-/** The address of the first byte with this value; an address at or behind `to` if there is none. */
+/** The address of the first byte with this value; an address at or after `to` if there is none. */
 export function find(from: usize, to: usize, value: i32): usize {
   for (let at = from; at < to; at += 16) {
     const found = whichAre(v128.load(at), value)
@@ -58,10 +58,10 @@ export function find(from: usize, to: usize, value: i32): usize {
   return to
 }
 
-/** The index from `index` on at which `first` stands with `second` behind it; -1 if there is no such pair. */
+/** The first index, from `index` on, at which the bytes `first` and `second` stand in this order; -1 if there is none. */
 export function indexOfPair(index: usize, first: i32, second: i32): i32 {
   let at = text + index
-  // Most of what is searched has no such pair: a branch for each 16 bytes would cost more.
+  // Most texts have no such pair, so that one branch for 64 bytes is cheaper than one for each 16.
   while (at + 64 < textEnd) {
     const found = v128.or(pairsAt(at, first, second), pairsAt(at + 16, first, second))
     const later = v128.or(pairsAt(at + 32, first, second), pairsAt(at + 48, first, second))
@@ -75,7 +75,7 @@ export function indexOfPair(index: usize, first: i32, second: i32): i32 {
   return -1
 }
 
-/** Has all bits set in each byte at which a pair begins. */
+/** Returns a vector that has all bits set in each byte at which the pair begins. */
 function pairsAt(at: usize, first: i32, second: i32): v128 {
   return v128.and(i8x16.eq(v128.load(at), i8x16.splat(<i8>first)), i8x16.eq(v128.load(at, 1), i8x16.splat(<i8>second)))
 }

@@ -9,7 +9,7 @@ import type { Exchange, Proxy } from '../cluster/proxy.ts'
 import type { Phase, Result } from '../hosts/github.ts'
 import type { IdTokenEndpoint } from '../hosts/id-token.ts'
 import { partOf } from '../long-run.ts'
-import { ONE_SECRET, playOnGithub, type GithubScene } from '../scenario/scenario.ts'
+import { ONE_SECRET, runOnGithub, type GithubFixture } from '../scenario/scenario.ts'
 import { calls, ID_TOKEN, type Call, type CallName } from './calls.ts'
 import { faults, type Fault, type Surroundings } from './faults.ts'
 
@@ -21,20 +21,20 @@ export interface Cell {
   often: Often
 }
 
-/** What ends with the deadline need not wait long for it; what heals has time. */
+/** A short deadline for faults that end with it, a long one for faults that go away. */
 const DEADLINES = { short: 6, long: 25 }
-/** What a renewal, which begins at 70 % of it, has to heal in; a try that is not answered takes 10 s. */
+/** The token's life. A renewal starts at 70 % of it and must succeed in the rest; an unanswered attempt takes 10 s. */
 const LIVES = { short: 6, long: 20, slow: 60 }
-/** Beside both deadlines: a bound Secret's last chance, the outputs, the proof, and a machine that has much to do. */
+/** The time besides both deadlines: the last attempt to delete a bound Secret, the outputs, the proof, and a slow machine. */
 const ALLOWANCE_S = 60
 
-/** All that make sense, those that take long first. A fault that no try can heal comes always only. */
+/** All cells that make sense, the slow ones first. A fault that kubepass does not retry is only tested as permanent. */
 export function allCells(): Cell[] {
   return cellsOf((names) => names)
 }
 
-/** Those that this run plays: each fault meets at least one call, and each call a part of the faults. */
-export function cellsToPlay(): Cell[] {
+/** The cells of this test run: each fault with at least one call, and each call with a part of the faults. */
+export function cellsToRun(): Cell[] {
   return cellsOf(partOf)
 }
 
@@ -48,12 +48,12 @@ function cellsOf(choose: (names: CallName[], turn: number) => CallName[]): Cell[
   return cells.toSorted((one, other) => patience(other) - patience(one))
 }
 
-/** The ID token service of the tests answers at one port, with one certificate. */
+/** The ID token service of the tests has only one port and one certificate. */
 function canMeet(name: CallName, fault: Fault): boolean {
   return name !== 'idToken' || !('answering' in fault)
 }
 
-/** A certificate is looked at on each new connection, by each call that needs one. */
+/** Each call that opens a new connection verifies the certificate. */
 function canComeOnce(fault: Fault): boolean {
   return fault.retried === true || 'answering' in fault
 }
@@ -64,23 +64,23 @@ function patience(cell: Cell): number {
   return call === 'prove' ? 15 : fault.retried === true ? DEADLINES.short : 0
 }
 
-/** Of the tokens, where one is renewed. That nobody listens is told after 3 s, and it heals then. */
+/** The tokens' life in runs with a renewal. A refused connection is reported after 3 s, and the fault ends then. */
 function lifeOf({ fault, often }: Cell): number {
   const heals = isSlow(fault) || ('answering' in fault && fault.answering === 'nobody') ? 'slow' : 'long'
   return LIVES[often === 'always' ? 'short' : heals]
 }
 
 /**
- * Plays a job whose call meets the fault, once or for as long as the phase runs; then, where it failed, the net
+ * Runs a job whose call meets the fault, once or for as long as the phase runs; then, if it failed, the post step
  * without the fault. Nothing may be left.
- * @returns how it ended, in the words of the table
+ * @returns the outcome, in the words of the table
  */
-export async function playCell(cell: Cell, port: number | undefined): Promise<string> {
+export async function runCell(cell: Cell, port: number | undefined): Promise<string> {
   let outcome = ''
-  await playOnGithub(
-    async (scene) => {
+  await runOnGithub(
+    async (fixture) => {
       await using elsewhere = await listenInVain()
-      outcome = await playWith(cell, scene, elsewhere.url)
+      outcome = await runWith(cell, fixture, elsewhere.url)
       expect(elsewhere.called()).toBe(false)
     },
     { port },
@@ -88,7 +88,7 @@ export async function playCell(cell: Cell, port: number | undefined): Promise<st
   return outcome
 }
 
-async function playWith(cell: Cell, { info, job, proxy, step }: GithubScene, elsewhere: string): Promise<string> {
+async function runWith(cell: Cell, { info, job, proxy, step }: GithubFixture, elsewhere: string): Promise<string> {
   const { fault, often } = cell
   const call = calls[cell.call]
   const deadline = often === 'always' && fault.retried === true ? DEADLINES.short : DEADLINES.long
@@ -112,7 +112,7 @@ async function playWith(cell: Cell, { info, job, proxy, step }: GithubScene, els
   expect(Date.now() - began).toBeLessThan((2 * deadline + ALLOWANCE_S) * 1000)
   await healing
   await disturbed.stop()
-  // Not met is not withstood; and what no try can heal is not tried again.
+  // A fault that did not occur proves nothing. kubepass must not retry after a permanent fault.
   const tries = disturbed.met()
   if (call.status === 401 || call.renewing) expect(tries).toBeGreaterThan(0)
   else if (often === 'once' || fault.retried !== true || 'answering' in fault) expect(tries).toBe(1)
@@ -126,18 +126,19 @@ async function playWith(cell: Cell, { info, job, proxy, step }: GithubScene, els
   const before = deleted(proxy)
   const post = await use.post()
   expect(post.code).toBe(0)
-  const net = deleted(proxy) === before ? '' : inPost ? ', again: revoked' : proxy.tokens.length > 0 ? ', post revokes' : ', post deletes'
-  return `${String(said.error)} ${String(result.code)}${net}`
+  const recovery =
+    deleted(proxy) === before ? '' : inPost ? ', again: revoked' : proxy.tokens.length > 0 ? ', post revokes' : ', post deletes'
+  return `${String(said.error)} ${String(result.code)}${recovery}`
 }
 
 function howItWent({ renewing }: Call, { log, messages }: Result, { proven }: Evidence): string {
   const missing = [...(log.includes('has expired') ? ['not renewed'] : []), ...(proven === null ? ['not proven'] : [])]
   if (missing.length > 0) return missing.join(', ')
-  // That the first one's life is short is what a renewal needs.
+  // A renewal needs a first token with a short life.
   return messages.length > (renewing ? 1 : 0) ? 'warned' : 'healed'
 }
 
-/** One try takes as long as a try may. */
+/** Whether one attempt takes the maximum time of an attempt. */
 function isSlow({ title }: Fault): boolean {
   return /^no answer|byte by byte/.test(title)
 }
@@ -146,7 +147,7 @@ function deleted(proxy: Proxy): number {
   return proxy.seen('DELETE', ONE_SECRET).filter(({ status }) => status === 200).length
 }
 
-/** The exit code, the evidence and the message say the same; and the message says what to do. */
+/** Checks that exit code, evidence and message agree, and that the message says what to do. */
 function expectTold({ code, annotations }: Result, { error, revoked }: Evidence): void {
   expect(code).toBe(error === null ? 0 : errorCodes[error].exit)
   const errors = annotations.filter(({ level }) => level === 'error').map(({ message }) => message)
@@ -167,7 +168,7 @@ function expectTold({ code, annotations }: Result, { error, revoked }: Evidence)
 interface Disturbed {
   /** How often the fault was met. */
   met: () => number
-  /** Ends what is to happen once only, as soon as it has happened. */
+  /** Ends a fault that must occur only once, as soon as it has occurred. */
   during: (phase: Phase) => Promise<void>
   stop: () => Promise<void>
 }
@@ -194,7 +195,7 @@ async function disturb({ call: name, fault, often }: Cell, around: Surroundings,
     return { met: () => met, during: () => Promise.resolve(), stop: () => Promise.resolve(stop()) }
   }
 
-  // From the call on, a new connection is needed: behind the answer to the one before.
+  // The connection ends after the answer to the call before, so that this call needs a new one.
   const { before } = call
   let heal = Promise.resolve()
   const whoever = async (): Promise<void> => {
@@ -214,7 +215,7 @@ async function disturb({ call: name, fault, often }: Cell, around: Surroundings,
     met: () => met,
     async during(phase) {
       if (often === 'always') return
-      // Who is refused leaves no mark but its own words.
+      // A refused connection leaves no trace except in the program's own log.
       if (fault.answering === 'nobody') heal = phase.seen('(ECONNREFUSED); trying again').then(() => proxy.answering('itself'))
       await phase.done
       await heal
@@ -228,7 +229,7 @@ function idTokenExchange(status: number | undefined, responseBody: string): Exch
   return { at: new Date(), method: 'GET', path: ID_TOKEN, ...nothing, status, responseBody }
 }
 
-/** A server that nobody may call. */
+/** A server that must get no request. */
 async function listenInVain(): Promise<{ url: string; called: () => boolean } & AsyncDisposable> {
   let called = false
   const server = createServer((socket) => {

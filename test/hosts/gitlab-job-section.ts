@@ -1,27 +1,27 @@
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { Child, within, type StreamName } from './child.ts'
-import { stopContainer, stopGroup, stopStage, type Executor, type Patience } from './gitlab-executor.ts'
+import { stopContainer, stopGroup, stopSection, type Executor, type Patience } from './gitlab-executor.ts'
 import { GitlabMasker } from './gitlab-masker.ts'
 import type { ComponentJob } from './gitlab-template.ts'
 import type { Outcome, PhaseName, Running } from './host.ts'
 import { killProcessesWith } from './orphans.ts'
 import { carries, commandOf, processes, signal } from './processes.ts'
 
-/** As $CI_JOB_STATUS says it. */
+/** The values of $CI_JOB_STATUS. */
 export type Status = 'success' | 'failed' | 'canceled' | 'timedout'
 
-/** All that a stage left behind. */
+/** The result of a job section. */
 export interface Result extends Outcome {
   status: Status
-  /** What is in $GITLAB_ENV. */
+  /** The content of $GITLAB_ENV. */
   gitlabEnv: string
-  /** The files that are uploaded, should the job end here: their paths, and the texts of the reports. */
+  /** The files that the runner uploads if the job ends here: their paths, and the texts of the reports. */
   artifacts: string[]
   reports: Record<'junit' | 'annotations', string[]>
 }
 
-/** What a stage needs to know of the runner. */
+/** The runner's settings that a job section needs. */
 export interface Runner {
   readonly executor: Executor
   readonly trackingId: string
@@ -34,18 +34,18 @@ export interface Runner {
 
 export interface StageOptions {
   name: PhaseName
-  /** What the job has come to already: an after_script changes nothing about that. */
+  /** The status of the job before the after_script, which does not change it. */
   decided: Status | undefined
   script: string
   /** The values of masked variables. */
   masked: string[]
   artifacts: ComponentJob['artifacts']
-  /** Milliseconds from now. */
-  limits: { stage: number; job: number }
+  /** In milliseconds from now. */
+  limits: { section: number; job: number }
 }
 
-/** The script or the after_script of a job, running. */
-export class Stage implements Running {
+/** The running script or after_script of a job. */
+export class JobSection implements Running {
   readonly name: PhaseName
   readonly done: Promise<Result>
   result: Result | undefined
@@ -76,24 +76,24 @@ export class Stage implements Running {
       },
     })
     this.#timers = [
-      setTimeout(() => void this.scriptTimeout(), Math.min(limits.stage, LONGEST_TIMEOUT)),
+      setTimeout(() => void this.scriptTimeout(), Math.min(limits.section, LONGEST_TIMEOUT)),
       setTimeout(() => void this.jobTimeout(), Math.min(limits.job, LONGEST_TIMEOUT)),
     ]
     this.done = this.#finish()
   }
 
-  /** The runner ends it, or has ended it, before its time. */
+  /** Whether the runner ends the section early. */
   get stopped(): boolean {
     return this.#stopped !== undefined
   }
 
-  /** What becomes of the job, as far as that is known. */
+  /** The status of the job after this section. */
   get status(): Status {
     if (this.jobTimedOut) return 'timedout'
     return this.#decided ?? this.#stopped ?? (this.#child.code === 0 ? 'success' : 'failed')
   }
 
-  /** What a reader of the job's log sees. */
+  /** The job's log, as GitLab shows it. */
   get log(): string {
     return Buffer.concat(this.#shown).toString()
   }
@@ -113,18 +113,18 @@ export class Stage implements Running {
     return this.#child.seen(pattern)
   }
 
-  /** Somebody cancels the job. In a pod, after_script may start as soon as this is called. */
+  /** Cancels the job. With the Kubernetes executor, after_script may start at once. */
   cancel(): Promise<Result> {
     if (this.name === 'post') throw new Error('a job that is past its script cannot be canceled')
     return this.#stop('canceled')
   }
 
-  /** RUNNER_SCRIPT_TIMEOUT, or for the after_script its own. */
+  /** Simulates RUNNER_SCRIPT_TIMEOUT, or RUNNER_AFTER_SCRIPT_TIMEOUT for the after_script. */
   scriptTimeout(): Promise<Result> {
     return this.#stop('timedout')
   }
 
-  /** The job's own timeout. Of what runners have done then, the harshest: SIGKILL at once, and no after_script. */
+  /** Simulates the job's timeout, in the harshest way of any runner version: SIGKILL at once, and no after_script. */
   async jobTimeout(): Promise<Result> {
     if (this.result !== undefined) return this.result
     this.#stopped = 'timedout'
@@ -138,7 +138,7 @@ export class Stage implements Running {
     return this.done
   }
 
-  /** Nobody wants to know any more. */
+  /** Stops the section without a result. */
   close(): void {
     this.#child.close()
   }
@@ -154,7 +154,7 @@ export class Stage implements Running {
     if (this.result === undefined && this.#stopped === undefined) {
       this.#stopped = status
       const { executor, trackingId, patience } = this.#runner
-      if (executor === 'kubernetes') stopStage(this.#child)
+      if (executor === 'kubernetes') stopSection(this.#child)
       else if (executor === 'docker') await stopContainer(this.#child, trackingId, patience)
       else await stopGroup(this.#child, patience)
     }
@@ -165,7 +165,7 @@ export class Stage implements Running {
     const { executor, trackingId, workspace, gitlabEnv } = this.#runner
     await this.#child.exited
     for (const timer of this.#timers) clearTimeout(timer)
-    // A container ends with its first process, and with it all that is in there.
+    // A container ends with its first process, and so do all its other processes.
     if (executor === 'docker') await killProcessesWith(trackingId)
     const ended = await this.#child.ended
     for (const masker of new Set(Object.values(this.#maskers))) this.#shown.push(masker.end())
@@ -185,12 +185,12 @@ export class Stage implements Running {
   }
 }
 
-/** kubepass's own, in yellow or red. */
+/** The messages of kubepass, which are yellow or red. */
 const MESSAGE = /\u001b\[3[13];1mkubepass: (?:warning|error): ([^]*?)\u001b\[0m/g
 
 const LONGEST_TIMEOUT = 2 ** 31 - 1
 
-/** The compiled program, as a script of Node's or as an executable of its own. */
+/** The compiled program, as a Node.js script or as a standalone executable. */
 function isProgram([program = '', ...words]: string[], name: PhaseName): boolean {
   const called = basename(program)
   return called === 'node'
@@ -198,7 +198,7 @@ function isProgram([program = '', ...words]: string[], name: PhaseName): boolean
     : called.startsWith('kubepass') && words[0] === name
 }
 
-/** The files that patterns name, in the order of their paths; a folder stands for all in it. */
+/** The files that match the patterns, sorted by path. A folder stands for all files in it. */
 function filesOf(folder: string, patterns: string[]): string[] {
   const found = patterns.flatMap((pattern) => globSync([pattern, join(pattern, '**')], { cwd: folder }))
   return [...new Set(found)].filter((path) => statSync(join(folder, path)).isFile()).toSorted()

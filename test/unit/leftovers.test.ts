@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
-import { leaks } from '../oracle.ts'
+import { leaks } from '../leftovers.ts'
 
 const header = Buffer.from('{"alg":"RS256","kid":"x7"}').toString('base64url')
-/** The same bytes in each run: at the edges of base64 chance can make two texts alike. */
+/** The same bytes in each run, because random bytes can give equal characters at the edges of base64 by chance. */
 function bytes(count: number, seed: string): Buffer {
   return createHash('shake256', { outputLength: count }).update(seed).digest()
 }
@@ -14,14 +14,14 @@ const piece = payload.slice(77, 93)
 
 const found = async (text: string | Buffer): Promise<boolean> => (await leaks([token], { here: text })).length === 1
 
-describe('a leak is 16 neighbouring characters of payload or signature', () => {
+describe('leaks() finds 16 consecutive characters of payload or signature', () => {
   test.each([
     ['the whole token', token],
     ['the beginning of the payload', payload.slice(0, 16)],
     ['the end of the signature', signature.slice(-16)],
     ['in the midst of other text', `a${piece}b`],
     ['among bytes that are no text', Buffer.concat([Buffer.of(0xff, 0, 0xc3), Buffer.from(piece), Buffer.of(0x80)])],
-  ])('plain: %s', async (_, text) => {
+  ])('in plain text: %s', async (_, text) => {
     expect(await found(text)).toBe(true)
   })
 
@@ -31,7 +31,7 @@ describe('a leak is 16 neighbouring characters of payload or signature', () => {
     expect(await found(document.toString('base64url'))).toBe(true)
   })
 
-  test('in base64 without what its last characters share with others', async () => {
+  test('in base64 without padding', async () => {
     for (const before of [0, 1, 2]) {
       const text = Buffer.from('.'.repeat(before) + piece)
         .toString('base64')
@@ -46,29 +46,29 @@ describe('a leak is 16 neighbouring characters of payload or signature', () => {
     expect(await found(hex.toUpperCase())).toBe(true)
   })
 
-  test('15 are none, in any form', async () => {
+  test('but not 15 characters, in any form', async () => {
     const short = Buffer.from(`?${piece.slice(1)}?`)
     for (const text of [piece.slice(1), piece.slice(0, -1), short.toString('base64'), short.toString('hex')])
       expect(await found(text)).toBe(false)
   })
 
-  test('and 16 in two parts are none', async () => {
+  test('but not 16 characters in two parts', async () => {
     expect(await found(`${piece.slice(0, 8)}\n${piece.slice(8)}`)).toBe(false)
     expect(await found(`${payload.slice(-8)}.${signature.slice(0, 8)}`)).toBe(false)
   })
 })
 
-test('the header is common to all tokens', async () => {
+test('leaks() ignores the header, which is common to all tokens', async () => {
   expect(await found(`${header}.`)).toBe(false)
   expect(await found(Buffer.from(header).toString('base64'))).toBe(false)
 })
 
-test('another token is no leak of this one', async () => {
+test('leaks() does not take another token for this one', async () => {
   const other = [header, bytes(240, 'other payload').toString('base64url'), bytes(256, 'other signature').toString('base64url')].join('.')
   expect(await found(`${other} ${Buffer.from(other).toString('base64')}`)).toBe(false)
 })
 
-test('each place that leaks is named, and no other', async () => {
+test('leaks() returns only the places that leak', async () => {
   const texts = { stdout: `token: ${token}`, stderr: 'nothing', state: Buffer.from(token).toString('base64'), log: '' }
   expect(await leaks([token], texts)).toEqual(['stdout', 'state'])
   expect(await leaks([], texts)).toEqual([])

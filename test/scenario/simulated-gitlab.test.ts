@@ -1,13 +1,13 @@
 import { expect } from '@jest/globals'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { trace } from '../oracle.ts'
+import { findLeftovers } from '../leftovers.ts'
 import { onGitlab, WHOAMI } from './scenario.ts'
 
-const component = join(import.meta.dirname, 'played-gitlab.yml')
+const component = join(import.meta.dirname, 'simulated-gitlab.yml')
 
 onGitlab(
-  'the API server takes the ID token of a played GitLab job for what it says',
+  'the API server accepts the ID token of a simulated GitLab job and reads its claims',
   async ({ step, proxy, job }) => {
     const main = await step().main()
     expect({ code: main.code, log: main.log }).toEqual({ code: 0, log: expect.stringContaining('"ci:gitlab:project:20"') as unknown })
@@ -18,7 +18,7 @@ onGitlab(
 )
 
 onGitlab(
-  'it does not take that of a branch that is not protected',
+  'the API server rejects the ID token of a simulated GitLab job on an unprotected branch',
   async ({ step }) => {
     expect((await step().main()).stderr).toContain('Unauthorized')
   },
@@ -26,18 +26,18 @@ onGitlab(
 )
 
 onGitlab(
-  'what a GitLab job prints or leaves behind is found, masked or not',
-  async ({ info, step, proxy, job, excuse }) => {
+  'findLeftovers() finds what a simulated GitLab job prints or leaves behind, masked or not',
+  async ({ info, step, proxy, job, allowLeftover }) => {
     writeFileSync(join(job.home, 'kubectl'), '#!/bin/sh\nprintenv ID_TOKEN | tee "$TMPDIR/left"\n', { mode: 0o700 })
     job.env['PATH'] = `${job.home}:/usr/bin:/bin`
     expect((await step().main()).log).toMatch(/^\[MASKED\]$/m)
-    expect(await trace({ info, proxy, host: job })).toEqual([
+    expect(await findLeftovers({ info, proxy, host: job })).toEqual([
       'tmp/left is left',
       'a token can be read in stdout of main (phase 1)',
       'a token can be read in file tmp/left',
     ])
     rmSync(join(job.tmp, 'left'))
-    excuse(/stdout of main/)
+    allowLeftover(/stdout of main/)
   },
   { component },
 )

@@ -11,7 +11,7 @@ import { goTool } from '../cluster/go-tool.ts'
 import { startProxy, type Exchange, type Proxy } from '../cluster/proxy.ts'
 import type { Ended } from '../hosts/child.ts'
 import { Terminal } from '../hosts/terminal.ts'
-import { trace } from '../oracle.ts'
+import { findLeftovers } from '../leftovers.ts'
 import { Gateway } from '../scenario/gateway.ts'
 import { RunnerDisk } from '../scenario/kubeconfigs.ts'
 import { SECRETS } from '../scenario/scenario.ts'
@@ -48,13 +48,13 @@ export class Certificates implements Disposable {
 const KUBECTL = `run() { kubectl auth whoami --request-timeout=30s --kubeconfig "$1"; }`
 const KUBEPASS = `program=("$@"); run() { "\${program[@]}" --kubeconfig "$1" -- true; }`
 
-/** Gives the same to kubectl and to kubepass. */
-export async function playCase({ byProxy }: Section, one: Case, info: ClusterInfo, certificates: Certificates): Promise<Row> {
+/** Runs kubectl and kubepass with the same input. */
+export async function runCase({ byProxy }: Section, one: Case, info: ClusterInfo, certificates: Certificates): Promise<Row> {
   using disk = new RunnerDisk()
   const shows = one.shows?.map((file) => certificates.pem(file)) ?? []
   const serverKey = shows.length === 0 ? info.serverKey : disk.write('server.key', shows.at(-1) ?? '')
   const serverCert = shows.length === 0 ? info.serverCert : disk.write('server.crt', shows.slice(0, -1).join(''))
-  // Client certificates of the other CA are taken, too.
+  // This API server also accepts client certificates of the other CA.
   const ca = disk.write('cas.crt', readFileSync(info.ca, 'utf8') + certificates.pem('root.crt'))
   await using proxy = await startProxy({ ...info, serverKey, serverCert, ca })
   using front = await relayOnIPv6(proxy)
@@ -77,7 +77,7 @@ export async function playCase({ byProxy }: Section, one: Case, info: ClusterInf
   const FILE = disk.kubeconfig(given.text?.(right) ?? right)
   const env = { ...given.env, FILE }
 
-  const play = async (definition: string, flags: string[]): Promise<{ ended: Ended; by: string; who: Exchange | undefined }> => {
+  const run = async (definition: string, flags: string[]): Promise<{ ended: Ended; by: string; who: Exchange | undefined }> => {
     proxy.exchanges.length = 0
     gateway.targets.length = 0
     const before = socks.asked()
@@ -88,8 +88,8 @@ export async function playCase({ byProxy }: Section, one: Case, info: ClusterInf
     const by = gateway.targets.length > 0 || socks.asked() > before ? 'by the proxy' : 'directly'
     return { ended, by, who: proxy.exchanges.find(({ path }) => SECRETS.test(path)) ?? proxy.exchanges[0] }
   }
-  const kubectl = await play(KUBECTL, [])
-  const kubepass = await play(KUBEPASS, [
+  const kubectl = await run(KUBECTL, [])
+  const kubepass = await run(KUBEPASS, [
     '--service-account',
     'kubepass/scanner',
     '--isolate',
@@ -98,11 +98,11 @@ export async function playCase({ byProxy }: Section, one: Case, info: ClusterInf
     'off',
     ...(given.flags ?? []),
   ])
-  expect(await trace({ info, proxy, host: terminal, secrets: [token] })).toEqual([])
+  expect(await findLeftovers({ info, proxy, host: terminal, secrets: [token] })).toEqual([])
   const outcome = ({ ended, by }: typeof kubectl): string =>
     ended.code === 0 ? (byProxy ? by : 'accepts') : ended === kubepass.ended ? `refuses (${String(ended.code)})` : 'refuses'
   if (kubectl.ended.code === 0 && kubepass.ended.code === 0) {
-    // Who both are to the API server, which looks at a certificate before it looks at a token.
+    // The identity that the API server sees. It checks a certificate before a token.
     expect(kubepass.who?.certificate).toBe(kubectl.who?.certificate)
     if (kubectl.who?.certificate === '') expect(kubepass.who?.bearer).toBe(kubectl.who.bearer)
   }
@@ -116,7 +116,7 @@ export async function playCase({ byProxy }: Section, one: Case, info: ClusterInf
   }
 }
 
-/** The first line of the message, without what is different in each run. Where TLS failed the reason stands at the end. */
+/** The first line of the message, without the parts that differ in each run. After a TLS failure the reason is at the end. */
 function reasonOf({ code, stderr }: Ended, { port, port6, gateway }: Materials): string {
   const [, first = ''] = /^kubepass: error: (?:\d inputs are wrong:\n- )?(.*)$/m.exec(stderr) ?? []
   const reason = code === 83 ? first.slice(first.lastIndexOf(': ') + 2) : first.replace(/; for example: .*/, '.')

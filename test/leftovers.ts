@@ -8,12 +8,12 @@ import type { Host } from './hosts/host.ts'
 import { processesWith } from './hosts/orphans.ts'
 
 const WINDOW = 16
-/** So many characters are looked at in one turn of the event loop. */
+/** The number of characters that one turn of the event loop searches. */
 const TURN = 10_000
 
 /**
- * The texts that hold 16 neighbouring characters of a token's payload or signature (its header is common
- * to all), plain, in base64 or base64url at any alignment, or in hex. Others have their turn meanwhile: proxies, above all.
+ * The texts that contain 16 consecutive characters of a token's payload or signature (its header is common
+ * to all), plain, in base64 or base64url at any alignment, or in hex. The search yields to the event loop, in which proxies run.
  */
 export async function leaks(tokens: string[], texts: Record<string, string | Buffer>): Promise<string[]> {
   const needles = new Set<string>()
@@ -36,7 +36,7 @@ export async function leaks(tokens: string[], texts: Record<string, string | Buf
   return places
 }
 
-/** Of a JWT what follows its header, which is common to all; of a key what stands between its marks. */
+/** The parts of a JWT after its header, which is common to all; the lines of a key between its PEM labels. */
 function sensitiveParts(secret: string): string[] {
   if (secret.startsWith('-----BEGIN')) return secret.split('\n').filter((line) => !line.startsWith('-----'))
   return secret.startsWith('eyJ') ? secret.split('.').slice(1) : [secret]
@@ -47,7 +47,7 @@ function spellings(window: string): string[] {
   const hex = bytes.toString('hex')
   const alignments = [0, 1, 2].flatMap((shift) => {
     const shifted = Buffer.concat([Buffer.alloc(shift), bytes, Buffer.alloc(2)])
-    // Only the characters whose six bits all come from the window.
+    // Only characters whose six bits all come from the window.
     const from = Math.ceil((shift * 8) / 6)
     const to = Math.floor(((shift + bytes.length) * 8) / 6)
     return [shifted.toString('base64').slice(from, to), shifted.toString('base64url').slice(from, to)]
@@ -55,18 +55,18 @@ function spellings(window: string): string[] {
   return [window, hex, hex.toUpperCase(), ...alignments]
 }
 
-export interface Scene {
+export interface Fixture {
   info: ClusterInfo
   proxy: Proxy
   host: Host
-  /** Where the bound Secrets live. */
+  /** The namespace of the bound Secrets. */
   namespace?: string
-  /** More secrets to look for, such as the identity that a test gave in an input. */
+  /** More secrets to search for, such as the identity in an input of a test. */
   secrets?: string[]
 }
 
-/** What a scenario has left behind; nothing, when all is well. */
-export async function trace({ info, proxy, host, namespace = 'kubepass', secrets = [] }: Scene): Promise<string[]> {
+/** The living tokens, objects, files, processes and readable secrets that a scenario left behind. */
+export async function findLeftovers({ info, proxy, host, namespace = 'kubepass', secrets = [] }: Fixture): Promise<string[]> {
   const tokens = [...proxy.tokens, ...proxy.exchanges.map(({ bearer }) => bearer), ...host.secrets, ...secrets]
   const complaints = await Promise.all([
     livingTokens(info, proxy),
@@ -117,7 +117,7 @@ async function leftFiles({ folder, temporary, ours }: Host): Promise<string[]> {
 }
 
 async function livingProcesses({ trackingId }: Host): Promise<string[]> {
-  // Who was killed a moment ago may not have ended yet.
+  // A process that was just killed may not have ended yet.
   for (const deadline = Date.now() + 1_000; ; await delay(20)) {
     const left = await processesWith(trackingId)
     if (left.length === 0 || Date.now() > deadline) return left.map((pid) => `process ${String(pid)} is left`)
