@@ -2,7 +2,7 @@
 import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 /******/ var __webpack_modules__ = ({
 
-/***/ 6277:
+/***/ 8652:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -26,17 +26,17 @@ function endOfDeadline(signal) {
 
 /***/ }),
 
-/***/ 4758:
+/***/ 3375:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   $N: () => (/* binding */ codeOf),
 /* harmony export */   FO: () => (/* binding */ exitCodeOf),
 /* harmony export */   UQ: () => (/* binding */ errnoOf),
+/* harmony export */   fv: () => (/* binding */ errorCodes),
 /* harmony export */   q0: () => (/* binding */ describe),
 /* harmony export */   v3: () => (/* binding */ KubepassError)
 /* harmony export */ });
-/* unused harmony export errorCodes */
 /** The error codes with their exit codes. `npm run generate` writes the tables of README.md and docs/ from them. */
 const table = {
     INPUT: {
@@ -87,7 +87,7 @@ const table = {
     },
     INTERNAL: { exit: 1, means: 'a defect of kubepass', todo: 'Please report it with the log; the log holds no secret.' },
 };
-const errorCodes = (/* unused pure expression or super */ null && (table));
+const errorCodes = table;
 /** An error that a user can act on. Its texts hold no secret, no unquoted foreign bytes and no response body. */
 class KubepassError extends Error {
     code;
@@ -132,7 +132,7 @@ function causeOf(error) {
 
 /***/ }),
 
-/***/ 7541:
+/***/ 9342:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -171,7 +171,7 @@ function markdownCode(text) {
 
 /***/ }),
 
-/***/ 8812:
+/***/ 885:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -180,11 +180,11 @@ function markdownCode(text) {
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _damage_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(885);
-/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6033);
-/* harmony import */ var _path_or_content_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8789);
-/* harmony import */ var _pem_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1452);
-/* harmony import */ var _small_file_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(400);
+/* harmony import */ var _damage_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7104);
+/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5226);
+/* harmony import */ var _path_or_content_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8370);
+/* harmony import */ var _pem_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3063);
+/* harmony import */ var _small_file_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9553);
 
 
 
@@ -222,7 +222,7 @@ function certificateIn(der) {
 
 /***/ }),
 
-/***/ 885:
+/***/ 7104:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -232,7 +232,7 @@ function certificateIn(der) {
 /* harmony export */   fZ: () => (/* binding */ damageOfPem),
 /* harmony export */   jf: () => (/* binding */ tokenIn)
 /* harmony export */ });
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4389);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2676);
 
 // Users damage values when they copy them into an input. Each function returns the fault and the command that gives the right
 // value. The caller puts the name of the input, or of the field, before that text. No text contains the value itself.
@@ -386,7 +386,7 @@ function decodings(text) {
 
 /***/ }),
 
-/***/ 4389:
+/***/ 2676:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -643,7 +643,7 @@ const outputs = {
 
 /***/ }),
 
-/***/ 6033:
+/***/ 5226:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -656,7 +656,7 @@ class InvalidValue extends Error {
 
 /***/ }),
 
-/***/ 4358:
+/***/ 21:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -681,8 +681,8 @@ class InvalidValue extends Error {
 /* unused harmony exports isLabel, isSubdomain */
 /* harmony import */ var node_net__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7030);
 /* harmony import */ var node_net__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_net__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7541);
-/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6033);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9342);
+/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5226);
 
 
 
@@ -817,7 +817,7 @@ function parseServerName(text) {
 
 /***/ }),
 
-/***/ 8789:
+/***/ 8370:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -853,7 +853,7 @@ function isNoPath(text, folder = '') {
 
 /***/ }),
 
-/***/ 1452:
+/***/ 3063:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -884,7 +884,7 @@ function pemOf(text) {
 
 /***/ }),
 
-/***/ 4074:
+/***/ 1627:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -894,9 +894,9 @@ function pemOf(text) {
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _damage_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(885);
-/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6033);
-/* harmony import */ var _pem_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1452);
+/* harmony import */ var _damage_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7104);
+/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5226);
+/* harmony import */ var _pem_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3063);
 
 
 
@@ -969,7 +969,7 @@ function checkKeyPair(pair) {
 
 /***/ }),
 
-/***/ 400:
+/***/ 9553:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -979,9 +979,9 @@ function checkKeyPair(pair) {
 /* harmony export */ });
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4758);
-/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7541);
-/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6033);
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3375);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9342);
+/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5226);
 
 
 
@@ -1014,7 +1014,7 @@ function textIn(bytes) {
 
 /***/ }),
 
-/***/ 3524:
+/***/ 5466:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -1037,7 +1037,7 @@ var external_node_net_ = __nccwpck_require__(7030);
 // EXTERNAL MODULE: external "node:tls"
 var external_node_tls_ = __nccwpck_require__(1692);
 // EXTERNAL MODULE: ./src/base/deadline.ts
-var deadline = __nccwpck_require__(6277);
+var deadline = __nccwpck_require__(8652);
 ;// CONCATENATED MODULE: ./src/net/tunnel.ts
 
 
@@ -1281,7 +1281,7 @@ function exchange({ url, method, headers, body, signal }, agent) {
 
 /***/ }),
 
-/***/ 4330:
+/***/ 3590:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -1296,9 +1296,9 @@ __nccwpck_require__.d(__webpack_exports__, {
 });
 
 // EXTERNAL MODULE: ./src/base/errors.ts
-var errors = __nccwpck_require__(4758);
+var errors = __nccwpck_require__(3375);
 // EXTERNAL MODULE: ./src/base/quote.ts
-var quote = __nccwpck_require__(7541);
+var quote = __nccwpck_require__(9342);
 // EXTERNAL MODULE: external "node:net"
 var external_node_net_ = __nccwpck_require__(7030);
 // EXTERNAL MODULE: external "node:url"
@@ -1439,7 +1439,7 @@ function decoded(text) {
 
 /***/ }),
 
-/***/ 7893:
+/***/ 8096:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -1454,9 +1454,9 @@ function decoded(text) {
 /* harmony export */ });
 /* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8500);
 /* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_timers_promises__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _base_deadline_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6277);
-/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4758);
-/* harmony import */ var _http_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3524);
+/* harmony import */ var _base_deadline_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8652);
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3375);
+/* harmony import */ var _http_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5466);
 
 
 
@@ -1574,7 +1574,7 @@ function reasonOf(failure) {
 
 /***/ }),
 
-/***/ 4062:
+/***/ 235:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -1583,7 +1583,7 @@ function reasonOf(failure) {
 /* harmony export */   kx: () => (/* binding */ credentialOutcome),
 /* harmony export */   vA: () => (/* binding */ asJson)
 /* harmony export */ });
-/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7541);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9342);
 
 /** One line for the state that the credential is in; it never claims more than was seen. */
 function credentialOutcome({ finished, missing, revoked, proven, dead_by }) {
@@ -1656,7 +1656,7 @@ function asJson(evidence) {
 
 /***/ }),
 
-/***/ 4319:
+/***/ 9198:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -1692,7 +1692,7 @@ const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin';
 
 /***/ }),
 
-/***/ 1203:
+/***/ 1494:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -2233,13 +2233,13 @@ var __webpack_exports__ = {};
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
 // EXTERNAL MODULE: ./src/base/errors.ts
-var errors = __nccwpck_require__(4758);
+var errors = __nccwpck_require__(3375);
 ;// CONCATENATED MODULE: ./src/base/version.ts
 /** Written by `npm run generate` from package.json. */
 const version = '0.1.0';
 
 // EXTERNAL MODULE: ./src/base/quote.ts
-var quote = __nccwpck_require__(7541);
+var quote = __nccwpck_require__(9342);
 ;// CONCATENATED MODULE: ./src/base/time.ts
 /** Describes a time relative to `now`, such as "in 5 minutes". Both are seconds since 1970. */
 function relativeTime(seconds, now) {
@@ -2309,7 +2309,7 @@ function momentInWords(seconds, now) {
 ;// CONCATENATED MODULE: external "node:os"
 const external_node_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
 // EXTERNAL MODULE: ./src/config/inputs.ts
-var inputs = __nccwpck_require__(4389);
+var inputs = __nccwpck_require__(2676);
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: external "node:util"
@@ -2577,7 +2577,7 @@ function masked(bytes, runs, from, continues, memory) {
 }
 
 // EXTERNAL MODULE: ./src/state/evidence-text.ts
-var evidence_text = __nccwpck_require__(4062);
+var evidence_text = __nccwpck_require__(235);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
 ;// CONCATENATED MODULE: ./src/system/restore-access.ts
@@ -3091,7 +3091,7 @@ function githubPlatform(env, redact) {
         // @actions/core prints through Node's stream. If the reader of stdout is gone, an unhandled error would end the process.
         if (process.stdout.listenerCount('error') === 0)
             process.stdout.on('error', () => undefined);
-        return Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(421)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6421));
+        return Promise.all(/* import() */[__nccwpck_require__.e(631), __nccwpck_require__.e(149)]).then(__nccwpck_require__.bind(__nccwpck_require__, 5149));
     };
     const ownerUid = process.getuid?.() ?? -1;
     const commandFiles = new CommandFiles(env, COMMAND_FILES);
@@ -3175,7 +3175,7 @@ function githubPlatform(env, redact) {
         },
         setOutput: async (id, value) => (await core()).setOutput(id, plain(value)),
         exportVariable: async (name, value) => (await core()).exportVariable(name, plain(value)),
-        publishCheck: async (evidence, token) => (await Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(413), __nccwpck_require__.e(53)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6053))).publishCheck(evidence, token, env),
+        publishCheck: async (evidence, token) => (await Promise.all(/* import() */[__nccwpck_require__.e(631), __nccwpck_require__.e(221), __nccwpck_require__.e(84)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2084))).publishCheck(evidence, token, env),
         report(evidence) {
             info((0,evidence_text/* asText */.e1)(evidence));
             // This is what the summary of @actions/core does. Loading @actions/core for it would double the time of the post step.
@@ -3328,7 +3328,7 @@ function gitlabPlatform(words, env, redact) {
     // https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections
     const section = (edge, name, header) => print(STDOUT, `\x1b[0Ksection_${edge}:${Math.floor(Date.now() / 1000)}:${name}\r\x1b[0K${header}\n`);
     let loaded;
-    const reports = () => (loaded ??= Promise.all(/* import() */[__nccwpck_require__.e(585), __nccwpck_require__.e(526)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2526)));
+    const reports = () => (loaded ??= Promise.all(/* import() */[__nccwpck_require__.e(41), __nccwpck_require__.e(947)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6947)));
     return {
         input(id) {
             const { guard, only } = inputs/* inputs */.QL[id];
@@ -3426,23 +3426,9 @@ function workspaceOf(env) {
 }
 
 // EXTERNAL MODULE: ./src/config/path-or-content.ts
-var path_or_content = __nccwpck_require__(8789);
+var path_or_content = __nccwpck_require__(8370);
 // EXTERNAL MODULE: ./src/config/small-file.ts
-var small_file = __nccwpck_require__(400);
-;// CONCATENATED MODULE: ./src/state/job-info.ts
-/** Every bound Secret of a run's attempt begins with this, and no other does. */
-function boundSecretPrefix(run) {
-    return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
-}
-/** A part of an object's name: lower-case letters, digits and dashes. */
-function nameable(text) {
-    return (text
-        .toLowerCase()
-        .replaceAll(/[^a-z0-9]+/g, '-')
-        .replaceAll(/^-+|-+$/g, '')
-        .slice(0, 40) || '0');
-}
-
+var small_file = __nccwpck_require__(9553);
 ;// CONCATENATED MODULE: ./src/token/claims.ts
 
 
@@ -3584,44 +3570,57 @@ function revokeSupersededAt(end, replacedAt, grace) {
     return grace === undefined ? end : Math.min(end, replacedAt + grace * 1000);
 }
 
-;// CONCATENATED MODULE: ./src/state/evidence.ts
-
-
-
-
-function newEvidence(options, run) {
-    const { namespace, name } = options.serviceAccount;
-    return {
-        version: 1,
-        kubepass: version,
-        run,
-        server: options.server,
-        identity: null,
-        requested: { service_account: `${namespace}/${name}`, duration_seconds: options.duration, audiences: options.tokenAudiences },
-        granted: null,
-        renewed: [],
-        verified: null,
-        used: null,
-        isolation: null,
-        revoked: null,
-        missing: false,
-        proven: null,
-        dead_by: null,
-        finished: false,
-        warnings: [],
-        error: null,
-    };
+;// CONCATENATED MODULE: ./src/state/credential-state.ts
+/** The phase before kubepass began to revoke the credential. */
+function livePhaseOf(credential) {
+    if ('last' in credential)
+        return credential.last;
+    const { number, slot, deadBy, ...live } = credential;
+    return live;
 }
-function grantRecord(credential, boundSecretName) {
-    return {
-        credential_id: credential.jti === undefined ? null : credentialId(credential.jti),
-        issued_at: isoTime(credential.issuedAt),
-        expires_at: isoTime(credential.expiresAt),
-        bound_to: boundSecretName ?? null,
-    };
+/** Whether a token of the credential may exist or have existed. */
+function hasToken(credential) {
+    return ['token-requested', 'issued'].includes(livePhaseOf(credential).phase);
 }
-function setError(evidence, error) {
-    evidence.error = (0,errors/* codeOf */.$N)(error);
+/** Undefined where the response with the uid was lost. */
+function uidOf(credential) {
+    const live = livePhaseOf(credential);
+    return 'uid' in live ? live.uid : undefined;
+}
+function tokenFactsOf(credential) {
+    const live = livePhaseOf(credential);
+    return live.phase === 'issued' ? live.token : undefined;
+}
+function acceptanceOf(credential) {
+    const live = livePhaseOf(credential);
+    return live.phase === 'issued' ? live.acceptance : undefined;
+}
+function proofOf(credential) {
+    return credential.phase === 'revoked' || credential.phase === 'absent' ? credential.proof : undefined;
+}
+/** When the last token of these is dead in any case, ISO 8601; null where no token can exist. */
+function latestDeadBy(credentials) {
+    const ends = credentials.filter(hasToken).map(({ deadBy }) => deadBy);
+    return ends.toSorted((one, other) => Date.parse(one) - Date.parse(other)).at(-1) ?? null;
+}
+/** Whether a token can still live, although the clock of the API server may differ from the clock of this machine. */
+function mayLive(deadBy, now = Date.now()) {
+    return Date.parse(deadBy) + MAX_CLOCK_SKEW_MS > now;
+}
+const MAX_CLOCK_SKEW_MS = 600_000;
+
+;// CONCATENATED MODULE: ./src/state/job-info.ts
+/** Every bound Secret of a run's attempt begins with this, and no other does. */
+function boundSecretPrefix(run) {
+    return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
+}
+/** A part of an object's name: lower-case letters, digits and dashes. */
+function nameable(text) {
+    return (text
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9]+/g, '-')
+        .replaceAll(/^-+|-+$/g, '')
+        .slice(0, 40) || '0');
 }
 
 ;// CONCATENATED MODULE: ./src/state/run-state.ts
@@ -3632,80 +3631,67 @@ function setError(evidence, error) {
 
 
 
-/** @param key ends the names of the first bound Secret and of the directory */
 function newRunState(options, job, key = (0,external_node_crypto_.randomBytes)(8).toString('hex')) {
+    const { namespace, name } = options.serviceAccount;
     return {
-        version: 1,
+        version: 2,
+        job,
         server: options.server,
-        namespace: options.serviceAccount.namespace,
-        directory: (0,external_node_path_.join)(options.directory, `${DIRECTORY_PREFIX}${key}`),
+        requested: { namespace, name, durationSeconds: options.duration, audiences: options.tokenAudiences },
+        key,
+        directory: (0,external_node_path_.join)(options.directory, `kubepass-${key}`),
+        identity: null,
+        lastNumber: 0,
         credentials: [],
-        evidence: newEvidence(options, job),
+        ended: [],
+        endedNotListed: 0,
+        scan: null,
+        isolation: null,
+        warnings: [],
+        error: null,
+        cleanedUp: false,
     };
 }
-/** One that has yet to be asked for. */
-function plannedCredential(options, boundSecretName, now = Date.now()) {
-    const deadBy = isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + ACCEPTED_AFTER_EXPIRY_S);
-    return { boundSecret: { name: boundSecretName }, phase: 'nothing', deadBy };
+/** The latest time at which the API server can accept a token that is requested from now on, ISO 8601. */
+function latestDeadByOfRequest(options, now = Date.now()) {
+    return isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + ACCEPTED_AFTER_EXPIRY_S);
 }
 /**
- * The names that a run's bound Secrets may have: as many of its credentials may exist at once, the one in use, the one before it
- * and the one to come. All follow from one key.
+ * The names that the bound Secrets of a run can have. Three credentials may exist at a time: the one in use, the one before it and
+ * the next one.
  */
-function boundSecretNames(job, state) {
-    const key = trackingIdOf(state);
+function boundSecretNames({ job, key }) {
     const name = (end) => `${boundSecretPrefix(job)}${end}`;
-    const slot = (number) => (0,external_node_crypto_.createHash)('sha256').update(`${key} ${number}`).digest('hex').slice(0, 16);
-    return [name(key), name(slot(1)), name(slot(2))];
+    const derived = (slot) => (0,external_node_crypto_.createHash)('sha256').update(`${key} ${slot}`).digest('hex').slice(0, 16);
+    return [name(key), name(derived(1)), name(derived(2))];
 }
-/** Of the names one that no credential has, or else that of the one that is dead first: never of the one in use. */
-function nextSecretName(names, credentials, inUse) {
-    const endOf = (name) => Date.parse(credentials.find(({ boundSecret }) => boundSecret?.name === name)?.deadBy ?? '') || 0;
-    return names.filter((name) => name !== inUse.boundSecret?.name).reduce((first, name) => (endOf(name) < endOf(first) ? name : first));
+/** Undefined where the token is bound to nothing. */
+function secretNameOf(state, { slot }) {
+    return slot === 'unbound' ? undefined : boundSecretNames(state)[slot];
 }
-/** What its token is known by. */
-function tokenId({ boundSecret, jti }) {
-    return jti ?? boundSecret?.name ?? '';
-}
-/** Whether the token with these claims belongs to the credential. Before Kubernetes 1.30 a token has no id, but its own Secret. */
-function isTokenOf({ boundSecret, jti }, claims) {
-    if (boundSecret === undefined || claims['jti'] !== jti)
+/** Whether the token with these claims belongs to the credential. Before Kubernetes 1.30 a token has no id, but names its Secret. */
+function isTokenOf(state, credential, claims) {
+    const { jti } = tokenFactsOf(credential) ?? {};
+    if (credential.slot === 'unbound' || claims['jti'] !== jti)
         return false;
     if (jti !== undefined)
         return true;
     const { name, uid } = boundSecretClaim(claims);
-    return name === boundSecret.name && (boundSecret.uid === undefined || uid === boundSecret.uid);
-}
-/** Whether a token can live that is dead by then, by a clock that may not be ours. */
-function mayLive(deadBy) {
-    return Date.parse(deadBy) + MAX_CLOCK_SKEW_MS > Date.now();
-}
-/** When the last token of these is dead in any case; null when there is none. */
-function latestDeadBy(credentials) {
-    const ends = credentials.filter(({ phase }) => phase === 'token').map((credential) => credential.deadBy);
-    return ends.toSorted((one, other) => Date.parse(one) - Date.parse(other)).at(-1) ?? null;
-}
-/** Nothing of it exists. */
-function isEmpty({ credentials }) {
-    return credentials.every(({ phase }) => phase === 'nothing');
-}
-/** What the scan's processes carry in their environment, so that all of them are found. */
-function trackingIdOf(state) {
-    return (0,external_node_path_.basename)(state.directory).slice(DIRECTORY_PREFIX.length);
+    return name === secretNameOf(state, credential) && [undefined, uid].includes(uidOf(credential));
 }
 /** One for each name, and one that is bound to nothing. */
 const MAX_CREDENTIALS = 4;
-/** So far the clock of an API server may be from ours. */
-const MAX_CLOCK_SKEW_MS = 600_000;
-const DIRECTORY_PREFIX = 'kubepass-';
 
 ;// CONCATENATED MODULE: ./src/state/run-state-codec.ts
 
+
 /**
- * Text of a state or a file as a run state; undefined when it is none, or names what `run` cannot own: the
- * scan can write where run states are kept.
+ * Reads a saved run state. The scan can write where run states are saved, so this function accepts only what kubepass itself can have
+ * written: a forged state can name no other Secrets, because their names follow from the job and from 16 hex digits.
+ * @param job of this process; the job in the text is ignored
+ * @returns undefined when the text is no run state
  */
-function parseRunState(text, prefix) {
+function parseRunState(text, job) {
     let value;
     try {
         value = JSON.parse(text);
@@ -3713,63 +3699,82 @@ function parseRunState(text, prefix) {
     catch {
         return undefined;
     }
-    if (typeof value !== 'object' || value?.version !== 1)
-        return undefined;
-    const { server, namespace, directory, credentials, evidence } = value;
-    const good = typeof server === 'string' &&
-        typeof namespace === 'string' &&
-        typeof directory === 'string' &&
-        /\/kubepass-[0-9a-f]{16}$/.test(directory) &&
-        Array.isArray(credentials) &&
-        credentials.length <= MAX_CREDENTIALS &&
-        credentials.every((credential) => isCredentialState(credential, prefix)) &&
-        isEvidence(evidence);
-    return good ? value : undefined;
+    return isRunState(value) && hasUniqueCredentials(value) ? { ...value, job } : undefined;
 }
-function isCredentialState(value, prefix) {
-    if (typeof value !== 'object' || value === null)
-        return false;
-    const { boundSecret, phase, deadBy, jti, revoked } = value;
-    return (isBoundSecret(boundSecret, prefix) &&
-        ['nothing', 'secret', 'token'].includes(phase ?? '') &&
-        run_state_codec_isTime(deadBy) &&
-        (jti === undefined || (typeof jti === 'string' && /^[\w.-]{1,200}$/.test(jti))) &&
-        (revoked === undefined || run_state_codec_isTime(revoked)));
+const isText = (value) => typeof value === 'string';
+const isFlag = (value) => typeof value === 'boolean';
+const isCount = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
+const isNumber = (value) => Number.isFinite(value);
+const run_state_codec_isTime = (value) => matches(value, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/) && !Number.isNaN(Date.parse(String(value)));
+function matches(value, pattern) {
+    return typeof value === 'string' && pattern.test(value);
 }
-/** As much of it as is acted on or shown; the rest is quoted wherever it goes. */
-function isEvidence(value) {
-    if (typeof value !== 'object' || value === null)
-        return false;
-    const { granted, renewed, verified, used, revoked, proven, dead_by, warnings } = value;
-    return ((granted === null || isGrantRecord(granted)) &&
-        Array.isArray(renewed) &&
-        renewed.every(isGrantRecord) &&
-        (verified === null || run_state_codec_isTime(verified?.at)) &&
-        (used === null || run_state_codec_isTime(used?.started_at)) &&
-        (revoked === null || run_state_codec_isTime(revoked?.at)) &&
-        (proven === null || (run_state_codec_isTime(proven?.dead_at) && [proven?.samples, proven?.seconds_after_revocation].every(Number.isFinite))) &&
-        (dead_by === null || run_state_codec_isTime(dead_by)) &&
-        Array.isArray(warnings));
+function oneOf(...allowed) {
+    return (value) => allowed.includes(value);
 }
-function isGrantRecord(value) {
-    return typeof value === 'object' && value !== null && run_state_codec_isTime(value.issued_at) && run_state_codec_isTime(value.expires_at);
+function optional(check) {
+    return (value) => value === undefined || check(value);
 }
-function isBoundSecret(boundSecret, prefix) {
-    if (boundSecret === undefined)
-        return true;
-    if (boundSecret === null)
-        return false;
-    const { name, uid } = boundSecret;
-    if (typeof name !== 'string' || !name.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(name.slice(prefix.length)))
-        return false;
-    return uid === undefined || typeof uid === 'string';
+function nullable(check) {
+    return (value) => value === null || check(value);
 }
-function run_state_codec_isTime(text) {
-    return typeof text === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) && !Number.isNaN(Date.parse(text));
+function listOf(check, longest = 1000) {
+    return (value) => Array.isArray(value) && value.length <= longest && value.every(check);
+}
+function object(fields) {
+    return (value) => typeof value === 'object' &&
+        value !== null &&
+        Object.entries(fields).every(([name, check]) => check(value[name]));
+}
+const uid = { uid: isText };
+const isToken = object({ jti: optional((value) => matches(value, /^[\w.-]{1,200}$/)), issuedAt: run_state_codec_isTime, expiresAt: run_state_codec_isTime });
+const isAcceptance = object({ at: run_state_codec_isTime, username: nullable(isText) });
+const isProof = object({ at: run_state_codec_isTime, samples: isCount, seconds: isNumber });
+const isSlot = oneOf(0, 1, 2, 'unbound');
+const livePhases = {
+    planned: object({}),
+    'secret-requested': object({}),
+    'secret-created': object(uid),
+    'token-requested': object({ uid: optional(isText) }),
+    issued: object({ uid: optional(isText), token: isToken, acceptance: optional(isAcceptance), revokeAt: optional(run_state_codec_isTime) }),
+};
+const isLivePhase = (value) => isInPhase(value, livePhases);
+const phases = {
+    ...livePhases,
+    'deletion-requested': object({ last: isLivePhase }),
+    revoked: object({ last: isLivePhase, at: run_state_codec_isTime, proof: optional(isProof) }),
+    absent: object({ last: isLivePhase, proof: optional(isProof) }),
+};
+function isInPhase(value, of) {
+    const { phase } = (typeof value === 'object' && value !== null ? value : {});
+    return typeof phase === 'string' && Object.hasOwn(of, phase) && of[phase]?.(value) === true;
+}
+const credential = { number: isCount, slot: isSlot, deadBy: run_state_codec_isTime };
+const isCredential = (value) => object(credential)(value) && isInPhase(value, phases);
+const isRunState = object({
+    version: oneOf(2),
+    server: isText,
+    requested: object({ namespace: isText, name: isText, durationSeconds: isNumber, audiences: listOf(isText) }),
+    key: (value) => matches(value, /^[0-9a-f]{16}$/),
+    directory: (value) => matches(value, /\/kubepass-[0-9a-f]{16}$/),
+    identity: nullable(object({ kind: isText, why: isText })),
+    lastNumber: isCount,
+    credentials: listOf(isCredential, MAX_CREDENTIALS),
+    ended: listOf(object({ ...credential, token: optional(isToken), acceptance: optional(isAcceptance) })),
+    endedNotListed: isCount,
+    scan: nullable(object({ startedAt: run_state_codec_isTime, end: optional(object({ at: run_state_codec_isTime, exitCode: isNumber, signal: nullable(isText) })) })),
+    isolation: nullable(object({ isolated: isFlag, why_not: nullable(isText), as_root: isFlag })),
+    warnings: listOf(isText),
+    error: nullable((value) => typeof value === 'string' && Object.hasOwn(errors/* errorCodes */.fv, value)),
+    cleanedUp: isFlag,
+});
+function hasUniqueCredentials({ credentials, lastNumber }) {
+    const numbers = credentials.map(({ number }) => number);
+    const slots = credentials.map(({ slot }) => slot).filter((slot) => slot !== 'unbound');
+    return numbers.every((number) => number <= lastNumber) && new Set(numbers).size === numbers.length && new Set(slots).size === slots.length;
 }
 
 ;// CONCATENATED MODULE: ./src/platform/terminal.ts
-
 
 
 
@@ -3830,7 +3835,7 @@ function terminalPlatform(subcommand, words, env, redact) {
         ownerUid: process.getuid?.() ?? -1,
         job: RUN,
         // If the state file is unreadable, `revoke` can still finish the run: the file's name has the key.
-        runKey: savedState !== undefined && parseRunState(savedState, boundSecretPrefix(RUN)) === undefined ? runKeyOf(given ?? '') : undefined,
+        runKey: savedState !== undefined && parseRunState(savedState, RUN) === undefined ? runKeyOf(given ?? '') : undefined,
         timeoutWarnings: () => [],
         idTokenInstructions: undefined,
         idTokenRequest: () => undefined,
@@ -4149,7 +4154,7 @@ ${ofSweep.join('\n')}`;
 }
 
 // EXTERNAL MODULE: ./src/config/invalid-value.ts
-var invalid_value = __nccwpck_require__(6033);
+var invalid_value = __nccwpck_require__(5226);
 ;// CONCATENATED MODULE: ./src/config/paths.ts
 
 
@@ -4232,7 +4237,131 @@ function isInside(path, parent) {
 }
 
 // EXTERNAL MODULE: ./src/base/deadline.ts
-var base_deadline = __nccwpck_require__(6277);
+var base_deadline = __nccwpck_require__(8652);
+;// CONCATENATED MODULE: ./src/state/evidence.ts
+
+
+
+
+/** The run state as its readers see it. */
+function toEvidence(state) {
+    const { namespace, name, durationSeconds, audiences } = state.requested;
+    const all = [...state.ended, ...state.credentials.map(recordOf)].sort((one, other) => one.number - other.number);
+    const granted = all.flatMap(({ slot, token }) => (token === undefined ? [] : [grantRecord(token, secretNameOf(state, { slot }))]));
+    const accepted = all.find(({ acceptance }) => acceptance !== undefined)?.acceptance;
+    return {
+        version: 1,
+        kubepass: version,
+        run: state.job,
+        server: state.server,
+        identity: state.identity,
+        requested: { service_account: `${namespace}/${name}`, duration_seconds: durationSeconds, audiences },
+        granted: granted[0] ?? null,
+        renewed: granted.slice(1),
+        renewed_not_listed: state.endedNotListed,
+        verified: accepted === undefined ? null : { username: accepted.username, at: accepted.at },
+        used: usedIn(state),
+        isolation: state.isolation,
+        ...revocationIn(state.credentials.filter(hasToken)),
+        proven: provenIn(state.credentials),
+        dead_by: latestDeadBy(state.credentials),
+        finished: state.cleanedUp,
+        warnings: state.warnings,
+        error: state.error,
+    };
+}
+function recordOf(credential) {
+    const { number, slot, deadBy } = credential;
+    const [token, acceptance] = [tokenFactsOf(credential), acceptanceOf(credential)];
+    return { number, slot, deadBy, ...(token && { token }), ...(acceptance && { acceptance }) };
+}
+function grantRecord({ jti, issuedAt, expiresAt }, secretName) {
+    return {
+        credential_id: jti === undefined ? null : credentialId(jti),
+        issued_at: issuedAt,
+        expires_at: expiresAt,
+        bound_to: secretName ?? null,
+    };
+}
+function usedIn({ scan }) {
+    if (scan === null)
+        return null;
+    const { startedAt, end } = scan;
+    return { started_at: startedAt, ended_at: end?.at ?? null, exit_code: end?.exitCode ?? null, signal: end?.signal ?? null };
+}
+/** A run counts as revoked when each token is, and none is bound to nothing. */
+function revocationIn(credentials) {
+    const isOver = credentials.every(({ slot, phase }) => slot !== 'unbound' && (phase === 'revoked' || phase === 'absent'));
+    const last = credentials
+        .flatMap((credential) => (credential.phase === 'revoked' ? [credential.at] : []))
+        .toSorted()
+        .at(-1);
+    if (!isOver || credentials.length === 0)
+        return { revoked: null, missing: false };
+    return { revoked: last === undefined ? null : { at: last }, missing: last === undefined };
+}
+/** The weakest of the proofs. */
+function provenIn(credentials) {
+    const proofs = credentials.flatMap((credential) => proofOf(credential) ?? []);
+    const [first] = proofs;
+    if (first === undefined)
+        return null;
+    return {
+        dead_at: first.at,
+        samples: Math.min(...proofs.map(({ samples }) => samples)),
+        seconds_after_revocation: Math.max(...proofs.map(({ seconds }) => seconds)),
+    };
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/cleanup-plan.ts
+
+/** What to do with one credential. */
+function planFor(credential, { isOwner, requireRevocation }) {
+    if (credential.slot === 'unbound')
+        return hasToken(credential) && requireRevocation ? 'cannot-revoke' : 'nothing';
+    // A later process has only the saved state, which the scan can change. So it asks the API server in any case.
+    if (isOwner && (credential.phase === 'planned' || credential.phase === 'revoked'))
+        return 'nothing';
+    return 'delete';
+}
+/** What the outcome of a DELETE means for a credential, as the credential was before. */
+function concludeDeletion(before, outcome, view) {
+    const live = livePhaseOf(before);
+    // The response to the creation was lost, and an earlier DELETE found no Secret.
+    const neverExisted = live.phase === 'planned' || (live.phase === 'secret-requested' && before.phase === 'absent');
+    if (outcome === 'deleted' || neverExisted)
+        return 'done';
+    if (outcome === 'failed') {
+        if (!hasToken(before))
+            return 'secret-left';
+        return before.phase === 'revoked' ? 'unconfirmed' : 'not-revoked';
+    }
+    const mayNeverHaveExisted = view.isOwner && live.phase === 'secret-requested';
+    return before.phase === 'revoked' || mayNeverHaveExisted || view.hasConcurrentCleanup ? 'done' : 'secret-missing';
+}
+/**
+ * When to prove that the tokens are dead. `try`: now, and in the post step if the time is too short.
+ * A proof needs a token that the API server accepted before and refuses now.
+ */
+function whenToProve(view) {
+    if (view.prove === 'off' || view.heldTokens === 0 || view.isProven || view.isImmediate)
+        return 'never';
+    if (!view.postFollows)
+        return 'now';
+    // The post step finds one token only.
+    if (view.prove === 'post' && view.heldTokens === 1)
+        return 'later';
+    return view.isStopping ? 'try' : 'now';
+}
+/** What the last uses of the tokens show together. `untested`: all held tokens are dead, but others may live. */
+function concludeProof(verdicts, untestedTokens, hasTime) {
+    if (verdicts.every((verdict) => verdict === 'dead'))
+        return untestedTokens === 0 ? 'proven' : 'untested';
+    if (!hasTime)
+        return 'no-time';
+    return verdicts.includes('alive') ? 'alive' : 'unclear';
+}
+
 // EXTERNAL MODULE: external "node:timers/promises"
 var promises_ = __nccwpck_require__(8500);
 ;// CONCATENATED MODULE: ./src/kube/answer.ts
@@ -4599,209 +4728,10 @@ async function prove(client, token, samples, deletedAt, isHasty, signal) {
     }
 }
 
-// EXTERNAL MODULE: ./src/system/process-handle.ts
-var process_handle = __nccwpck_require__(1203);
-;// CONCATENATED MODULE: ./src/scan/orphans.ts
-
-
-
-/** This variable is in the environment of every process of the scan. Each run has its own value. */
-const TRACKING_VARIABLE = 'KUBEPASS_TRACKING_ID';
-/** The value for the processes that start and end the scan's namespace: unshare, and PID 1. */
-function initTrackingId(trackingId) {
-    return `${trackingId}${INIT_SUFFIX}`;
-}
-/** PID 1 removes it before it starts the command. */
-const INIT_SUFFIX = '-init';
-const KILL_TIMEOUT_MS = 800;
-const LAST_LOOK_MS = 200;
-/**
- * Kills every process of this user that has the tracking id, because an open exec or watch stream outlives a revocation. A process
- * that executes another program shows no environment for a moment, so two searches in a row must find none. The first search
- * runs before the first await.
- * @param uncounted a process group whose processes do not count as having outlived the command
- */
-async function stopOrphans(trackingId, uncounted) {
-    const outlived = new Set();
-    const killed = new Map();
-    const deadline = Date.now() + KILL_TIMEOUT_MS;
-    for (let looksWithout = 0;; await (0,promises_.setTimeout)(5)) {
-        const orphans = findOrphans(trackingId);
-        const ofScan = orphans.filter(({ isInit }) => !isInit);
-        looksWithout = ofScan.length === 0 ? looksWithout + 1 : 0;
-        // Killing PID 1 of the namespace kills the other processes uncounted. So kill it when no other is found, or time runs out.
-        const all = looksWithout >= 2 || Date.now() > deadline - LAST_LOOK_MS;
-        for (const { pid, isInit } of all ? orphans : ofScan) {
-            const handle = new process_handle/* ProcessHandle */.O(pid);
-            if (!isInit && handle.group !== undefined && handle.group !== uncounted)
-                outlived.add(pid);
-            killed.set(pid, handle);
-            (0,process_handle/* killQuietly */.E)(pid, 'SIGKILL');
-        }
-        const isDone = looksWithout >= 2 && orphans.length === 0 && [...killed.values()].every(({ hasEnded }) => hasEnded);
-        if (!isDone && Date.now() <= deadline)
-            continue;
-        // A process that the last search killed gets time to end, too.
-        const ends = await Promise.all([...killed.values()].map((handle) => handle.waitForEnd(LAST_LOOK_MS)));
-        return { outlived: outlived.size, remaining: ends.filter((isOver) => !isOver).length };
-    }
-}
-/** The processes whose environment this user may read and has the tracking id, with or without the suffix. */
-function findOrphans(trackingId) {
-    const [ofScan, ofInit] = [`${TRACKING_VARIABLE}=${trackingId}`, `${TRACKING_VARIABLE}=${initTrackingId(trackingId)}`];
-    return (0,external_node_fs_.readdirSync)('/proc')
-        .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
-        .map((pid) => ({ pid: Number(pid), environ: environOf(pid).split('\0') }))
-        .filter(({ environ }) => environ.includes(ofScan) || environ.includes(ofInit))
-        .map(({ pid, environ }) => ({ pid, isInit: !environ.includes(ofScan) }));
-}
-function environOf(pid) {
-    try {
-        return (0,external_node_fs_.readFileSync)(`/proc/${pid}/environ`, 'latin1');
-    }
-    catch {
-        return '';
-    }
-}
-
-;// CONCATENATED MODULE: ./src/scan/private-directory.ts
-
-
-
-
-
-const KUBECONFIG = 'kubeconfig';
-const TOKEN = 'token';
-/** More than the size of the token and of the kubeconfig without the CA's certificates. */
-const RESERVED_BYTES = 64 * 1024;
-/**
- * Makes the private directory, empty and owned by this user. If its name is predictable, it may exist already: left by a killed
- * attempt of the same job, or made by another user.
- * @param certificateAuthority a part of the later kubeconfig: the public CAs of a system take 300 kB
- * @returns a descriptor, by which kubepass finds the directory after a move
- */
-function createPrivateDirectory(directory, uid, certificateAuthority = '') {
-    try {
-        removePrivateDirectory(directory, (0,external_node_path_.dirname)(directory), uid);
-        (0,external_node_fs_.mkdirSync)(directory, { mode: 0o700 });
-    }
-    catch (cause) {
-        throw new errors/* KubepassError */.v3('INPUT', `The private directory ${directory} could not be made (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
-            hint: 'Does it exist and belong to another user, or is the disk full? Set directory to a path that is yours.',
-        });
-    }
-    const room = (0,external_node_path_.join)(directory, 'room');
-    try {
-        // A full disk must stop the run before there is a token, not after.
-        writePrivate(room, Buffer.alloc(Math.max(RESERVED_BYTES, 2 * certificateAuthority.length)));
-        (0,external_node_fs_.rmSync)(room);
-        return (0,external_node_fs_.openSync)(directory, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_DIRECTORY | external_node_fs_.constants.O_NOFOLLOW);
-    }
-    catch (cause) {
-        removePrivateDirectory(directory, (0,external_node_path_.dirname)(directory), uid);
-        throw cannotWrite(directory, cause);
-    }
-}
-function cannotWrite(directory, cause) {
-    return new errors/* KubepassError */.v3('INPUT', `kubepass cannot write into the private directory ${directory} (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
-        hint: 'Is the disk full? Set directory to another path, for example below /dev/shm, which is in memory.',
-    });
-}
-/**
- * Removes the directory with its content. The scan can forge a run state, so only a directory of this user in the expected place
- * is removed.
- * @param keepToken keeps the file with the (revoked) token, for a proof in the post step
- * @returns why the directory still exists; undefined on success
- */
-function removePrivateDirectory(directory, expectedParent, uid, keepToken = false) {
-    try {
-        // A forged run state must not make kubepass change the modes of other folders.
-        const isOurs = (0,external_node_path_.dirname)(directory) === expectedParent;
-        const look = () => (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
-        const about = isOurs ? withRestoredAccess(directory, look) : look();
-        if (about === undefined)
-            return undefined;
-        if (!isOurs)
-            return `it is not in ${expectedParent}`;
-        if (!about.isDirectory())
-            return 'another file is in its place';
-        if (about.uid !== uid)
-            return `it belongs to another user (uid ${about.uid})`;
-        const entries = keepToken ? withRestoredAccess(directory, () => (0,external_node_fs_.readdirSync)(directory)).filter((name) => name !== TOKEN) : [''];
-        for (const name of entries)
-            removeTree((0,external_node_path_.join)(directory, name));
-        return undefined;
-    }
-    catch (error) {
-        return obstacleAt(directory, error, uid);
-    }
-}
-/**
- * The present path of the private directory; undefined if it was removed.
- * @param made the descriptor from createPrivateDirectory()
- */
-function currentPath(directory, made) {
-    if ((0,external_node_fs_.fstatSync)(made).nlink === 0)
-        return undefined;
-    const now = (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
-    if (now !== undefined && isSame(now, made))
-        return directory;
-    return (0,external_node_fs_.readlinkSync)(`/proc/self/fd/${made}`);
-}
-/** @returns why the directory still exists; undefined on success */
-function removeMovedDirectory(place, made, uid) {
-    try {
-        // The scan can move the directory again between two calls. Only the directory that kubepass made may be removed.
-        if (!isSame((0,external_node_fs_.lstatSync)(place), made))
-            return 'it was moved again';
-        removeTree(place);
-        return undefined;
-    }
-    catch (error) {
-        return obstacleAt(place, error, uid);
-    }
-}
-function isSame({ dev, ino }, made) {
-    const about = (0,external_node_fs_.fstatSync)(made);
-    return about.dev === dev && about.ino === ino;
-}
-
-;// CONCATENATED MODULE: ./src/lifecycle/report.ts
-
-
-
-
-
-/** Evidence file, output and summary: the last words of a run. What fails here must not hide how the run ended. */
-async function report({ platform, options, evidence, redactor }) {
-    const exitCode = evidence.used?.exit_code ?? undefined;
-    const tries = [
-        ['evidence file', () => options.evidence !== undefined && writeEvidence(options.evidence, redactor.redact((0,evidence_text/* asJson */.vA)(evidence)))],
-        ['output', () => exitCode !== undefined && platform.setOutput('exit_code', String(exitCode))],
-        ['summary', () => platform.report(evidence)],
-        ['check run', () => evidence.finished && options.checkToken && platform.publishCheck(evidence, options.checkToken)],
-    ];
-    for (const [what, write] of tries) {
-        try {
-            await write();
-        }
-        catch (error) {
-            const reason = error instanceof errors/* KubepassError */.v3 ? (0,errors/* describe */.q0)(error) : (0,errors/* errnoOf */.UQ)(error) || 'unknown reason';
-            await platform.warn(`The ${what} could not be written (${reason}).`);
-        }
-    }
-}
-function writeEvidence(path, text) {
-    if (path !== STANDARD_OUTPUT)
-        replaceFile(path, text);
-    else if (!printWhole(STDOUT, text))
-        throw Object.assign(new Error('nobody reads standard output'), { code: 'EPIPE' });
-}
-
 // EXTERNAL MODULE: ./src/net/proxy-variables.ts + 1 modules
-var proxy_variables = __nccwpck_require__(4330);
+var proxy_variables = __nccwpck_require__(3590);
 // EXTERNAL MODULE: ./src/system/find-program.ts
-var find_program = __nccwpck_require__(4319);
+var find_program = __nccwpck_require__(9198);
 // EXTERNAL MODULE: external "node:net"
 var external_node_net_ = __nccwpck_require__(7030);
 ;// CONCATENATED MODULE: ./src/system/pod.ts
@@ -4809,13 +4739,13 @@ var external_node_net_ = __nccwpck_require__(7030);
 
 // Fixed by the API: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
 const FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
-const pod_TOKEN = `${FOLDER}/token`;
+const TOKEN = `${FOLDER}/token`;
 function isInPod(env) {
-    return serverOf(env) !== undefined && (0,external_node_fs_.existsSync)(pod_TOKEN);
+    return serverOf(env) !== undefined && (0,external_node_fs_.existsSync)(TOKEN);
 }
 /** The real path of the folder with the Pod's own token; undefined outside of a Pod. */
 function podTokenFolder() {
-    return (0,external_node_fs_.existsSync)(pod_TOKEN) ? (0,external_node_fs_.realpathSync)(FOLDER) : undefined;
+    return (0,external_node_fs_.existsSync)(TOKEN) ? (0,external_node_fs_.realpathSync)(FOLDER) : undefined;
 }
 /** The URL of the Pod's own API server; undefined outside of a Pod. */
 function serverOf(env) {
@@ -4826,9 +4756,9 @@ function serverOf(env) {
 }
 
 // EXTERNAL MODULE: ./src/config/certificates.ts
-var certificates = __nccwpck_require__(8812);
+var certificates = __nccwpck_require__(885);
 // EXTERNAL MODULE: ./src/config/damage.ts
-var damage = __nccwpck_require__(885);
+var damage = __nccwpck_require__(7104);
 ;// CONCATENATED MODULE: ./src/config/own-kubeconfig.ts
 
 
@@ -4920,7 +4850,7 @@ function emptyFlagIn(words) {
 }
 
 // EXTERNAL MODULE: ./src/config/parsers.ts
-var parsers = __nccwpck_require__(4358);
+var parsers = __nccwpck_require__(21);
 // EXTERNAL MODULE: external "node:stream"
 var external_node_stream_ = __nccwpck_require__(7075);
 ;// CONCATENATED MODULE: ./src/config/read-pipes.ts
@@ -5027,7 +4957,7 @@ async function textOfStdin(readers, open, deadline) {
 }
 
 // EXTERNAL MODULE: ./src/config/seal-credentials.ts
-var seal_credentials = __nccwpck_require__(4074);
+var seal_credentials = __nccwpck_require__(1627);
 ;// CONCATENATED MODULE: ./src/config/system-roots.ts
 
 
@@ -5297,9 +5227,9 @@ function deadlineOf(source) {
 }
 
 // EXTERNAL MODULE: ./src/net/http.ts + 2 modules
-var net_http = __nccwpck_require__(3524);
+var net_http = __nccwpck_require__(5466);
 // EXTERNAL MODULE: ./src/net/retry.ts
-var retry = __nccwpck_require__(7893);
+var retry = __nccwpck_require__(8096);
 ;// CONCATENATED MODULE: ./src/identity/github-oidc.ts
 
 
@@ -5418,7 +5348,7 @@ function inClusterIdentity(env, seal) {
         kind: 'in-cluster',
         cluster: { server, certificateAuthority, proxyUrl: undefined, tlsServerName: undefined },
         // Read for each use, because the kubelet replaces the file long before the token expires.
-        authInfo: () => Promise.try(() => ({ bearer: checked('its token', () => (0,seal_credentials/* sealToken */.fh)((0,small_file/* readSmallFile */.EW)(pod_TOKEN), seal)) })),
+        authInfo: () => Promise.try(() => ({ bearer: checked('its token', () => (0,seal_credentials/* sealToken */.fh)((0,small_file/* readSmallFile */.EW)(TOKEN), seal)) })),
     };
 }
 function checked(field, read) {
@@ -5516,7 +5446,7 @@ function candidatesOf(options, context) {
         candidates.push({ kind: 'token', reason: 'a token was given', isExplicit, mustBeNamed, make: () => tokenIdentity(token) });
     if (kubeconfig !== undefined) {
         // Imported only here, because most jobs use no kubeconfig and the module is large.
-        const make = async () => (await __nccwpck_require__.e(/* import() */ 63).then(__nccwpck_require__.bind(__nccwpck_require__, 1063))).kubeconfigIdentity(kubeconfig, context);
+        const make = async () => (await __nccwpck_require__.e(/* import() */ 458).then(__nccwpck_require__.bind(__nccwpck_require__, 2458))).kubeconfigIdentity(kubeconfig, context);
         candidates.push({ kind: 'kubeconfig', reason: 'a kubeconfig was given', isExplicit, mustBeNamed, make });
     }
     if (idTokenRequest !== undefined) {
@@ -5538,99 +5468,6 @@ function candidatesOf(options, context) {
         candidates.push({ kind: 'in-cluster', reason, isExplicit: false, mustBeNamed, make: () => inClusterIdentity(env, seal) });
     }
     return candidates;
-}
-
-;// CONCATENATED MODULE: ./src/kube/bound-secret.ts
-
-
-
-
-
-
-/** After a conflict in a quota's count, attempt n is followed by a wait of n times this. */
-const RECOUNT_MS = 50;
-/** The labels, by which `sweep` selects the Secrets of kubepass, and the annotations, which tell people and `sweep` about the run. */
-function boundSecretMetadata(run, deadBy) {
-    return {
-        labels: {
-            'app.kubernetes.io/managed-by': 'kubepass',
-            'kubepass.dev/platform': run.platform,
-            'kubepass.dev/run': labelValue(run.id),
-            'kubepass.dev/attempt': labelValue(run.attempt),
-        },
-        annotations: {
-            'kubepass.dev/instance': run.instance,
-            'kubepass.dev/repository': run.repository,
-            'kubepass.dev/job': run.job,
-            'kubepass.dev/dead-by': deadBy,
-        },
-    };
-}
-/**
- * Creates the empty Secret that the token will be bound to.
- * @param mayBeForbidden whether to go on without a bound Secret if RBAC forbids the identity to create one
- * @returns undefined when RBAC forbids it and `mayBeForbidden` is true
- */
-async function createBoundSecret(client, auth, where, metadata, mayBeForbidden, signal) {
-    const body = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...metadata } };
-    const send = () => client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, auth, body }, signal);
-    const create = async () => {
-        let answer = await send();
-        for (let tries = 1; tries < 5 && isCountedElsewhere(statusOf(answer) ?? {}); tries += 1) {
-            await (0,promises_.setTimeout)(tries * RECOUNT_MS, undefined, { signal });
-            answer = await send();
-        }
-        return answer;
-    };
-    let answer = await create();
-    if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
-        // No other run uses this name: an earlier attempt of ours created the Secret and got no response. The issuer has no
-        // right to read its uid, so kubepass deletes it and creates it again.
-        await deleteBoundSecret(client, auth, where, signal).catch((cause) => {
-            throw new errors/* KubepassError */.v3('UNREACHABLE', 'The request to create the Secret got no response.', { cause });
-        });
-        answer = await create();
-    }
-    if (answer.status === 403 && mayBeForbidden && !answer.mayHaveActed && !isRefusedByQuota(statusOf(answer) ?? {}))
-        return undefined;
-    if (answer.status !== 201) {
-        throw refusalOf(answer, `create a Secret in namespace ${(0,quote/* quote */.hD)(where.namespace)}`, auth);
-    }
-    const uid = answer.body?.metadata?.uid;
-    if (typeof uid !== 'string')
-        throw incompleteResponse('Secret');
-    return { name: where.name, uid };
-}
-// https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
-function labelValue(text) {
-    return text
-        .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
-        .slice(0, 63)
-        .replaceAll(/^[._-]+|[._-]+$/g, '');
-}
-/**
- * Deletes the bound Secret, and with it the token.
- * @returns gone when the Secret does not exist, or another Secret (another uid) has its name
- */
-async function deleteBoundSecret(client, auth, boundSecret, signal) {
-    const body = {
-        apiVersion: 'v1',
-        kind: 'DeleteOptions',
-        ...(boundSecret.uid === undefined ? {} : { preconditions: { uid: boundSecret.uid } }),
-    };
-    const answer = await client.call({ method: 'DELETE', path: `/api/v1/namespaces/${boundSecret.namespace}/secrets/${boundSecret.name}`, auth, body }, signal);
-    const { details, reason, status } = statusOf(answer) ?? {};
-    // With a finalizer, the API server answers with the object instead of a Status. A gateway may answer anything.
-    // Neither proves that the Secret was deleted.
-    if (answer.status === 200 && status === 'Success' && details?.uid === (boundSecret.uid ?? details?.uid))
-        return 'deleted';
-    // An API server that has no such path answers NotFound, too, but names no Secret.
-    const isOfThisSecret = /^secrets?$/i.test(details?.kind ?? '') && details?.name === boundSecret.name;
-    if (isOfThisSecret && ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict'))) {
-        // A uid shows that the Secret existed. An earlier DELETE of ours that got no response may have deleted it.
-        return answer.mayHaveActed && boundSecret.uid !== undefined ? 'deleted' : 'gone';
-    }
-    throw refusalOf(answer, `delete the Secret ${boundSecret.name}`, auth);
 }
 
 ;// CONCATENATED MODULE: ./src/kube/client.ts
@@ -5732,8 +5569,178 @@ class KubeClient {
     }
 }
 
-;// CONCATENATED MODULE: ./src/lifecycle/run-context.ts
+;// CONCATENATED MODULE: ./src/state/run-events.ts
 
+/** The first and the last ended credentials are listed, the others are counted. A day of 10-minute tokens has about 200. */
+const MAX_ENDED = 100;
+/**
+ * The state after the event. No other function changes a state.
+ * @throws Error where the event does not fit the state: that is a defect of kubepass
+ */
+function reduce(state, event) {
+    if (!('number' in event))
+        return afterOther(state, event);
+    if (event.type === 'SecretRequested')
+        return withRequestedSecret(state, event);
+    const before = find(state, event);
+    if (event.type === 'CredentialForgotten')
+        return withoutCredential(state, before);
+    const after = next(before, event);
+    return { ...state, credentials: state.credentials.map((each) => (each === before ? after : each)) };
+}
+function afterOther(state, event) {
+    switch (event.type) {
+        case 'IdentityResolved':
+            return { ...state, identity: { kind: event.kind, why: event.why } };
+        case 'ScanStarting':
+            return { ...state, scan: { startedAt: event.at } };
+        case 'ScanStarted':
+            return { ...state, isolation: event.isolation };
+        case 'ScanEnded': {
+            if (state.scan === null)
+                throw unfit(event, 'no scan');
+            const { at, exitCode, signal } = event;
+            return { ...state, scan: { startedAt: state.scan.startedAt, end: { at, exitCode, signal } } };
+        }
+        case 'Warned':
+            return state.warnings.includes(event.text) ? state : { ...state, warnings: [...state.warnings, event.text] };
+        case 'Failed':
+            return { ...state, error: event.code };
+        case 'CleanedUp':
+            return { ...state, cleanedUp: true };
+    }
+}
+function find(state, event) {
+    const credential = state.credentials.find(({ number }) => number === event.number);
+    if (credential === undefined)
+        throw unfit(event, 'no such credential');
+    return credential;
+}
+function unfit(event, phase) {
+    return new Error(`the event ${event.type} does not fit: ${phase}`);
+}
+function withRequestedSecret(state, event) {
+    const { number, slot, deadBy } = event;
+    const isTaken = slot === 'unbound' || state.credentials.some((each) => each.slot === slot);
+    if (number !== state.lastNumber + 1 || isTaken)
+        throw unfit(event, 'the number or the slot is taken');
+    return { ...state, lastNumber: number, credentials: [...state.credentials, { number, slot, deadBy, phase: 'secret-requested' }] };
+}
+function withoutCredential(state, credential) {
+    const credentials = state.credentials.filter((each) => each !== credential);
+    if (!hasToken(credential))
+        return { ...state, credentials };
+    const { number, slot, deadBy } = credential;
+    const [token, acceptance] = [tokenFactsOf(credential), acceptanceOf(credential)];
+    const [first, ...later] = [...state.ended, { number, slot, deadBy, ...(token && { token }), ...(acceptance && { acceptance }) }];
+    const listed = later.slice(-(MAX_ENDED - 1));
+    return {
+        ...state,
+        credentials,
+        ended: [first, ...listed],
+        endedNotListed: state.endedNotListed + later.length - listed.length,
+    };
+}
+const transitions = {
+    SecretForbidden: ({ phase }) => (phase === 'secret-requested' ? { phase: 'planned', slot: 'unbound' } : undefined),
+    SecretCreated: ({ phase }, { uid }) => (phase === 'secret-requested' ? { phase: 'secret-created', uid } : undefined),
+    TokenRequested(before) {
+        if (before.phase === 'secret-created')
+            return { phase: 'token-requested', uid: before.uid };
+        return before.phase === 'planned' && before.slot === 'unbound' ? { phase: 'token-requested' } : undefined;
+    },
+    TokenIssued(before, { token, deadBy }) {
+        return before.phase === 'token-requested' ? { phase: 'issued', token, deadBy, ...uidIn(before) } : undefined;
+    },
+    TokenAccepted: (before, { acceptance }) => (before.phase === 'issued' ? { ...before, acceptance } : undefined),
+    RequestHadNoEffect(before) {
+        if (before.phase === 'secret-requested')
+            return { phase: 'planned' };
+        if (before.phase !== 'token-requested')
+            return undefined;
+        return before.uid === undefined ? { phase: 'planned' } : { phase: 'secret-created', uid: before.uid };
+    },
+    CredentialReplaced: (before, { revokeAt }) => (before.phase === 'issued' ? { ...before, revokeAt } : undefined),
+    DeletionRequested: (before) => (before.phase === 'revoked' ? undefined : { phase: 'deletion-requested', last: livePhaseOf(before) }),
+    DeletionHadNoEffect: (before) => (before.phase === 'deletion-requested' ? before.last : undefined),
+    SecretDeleted: (before, { at }) => (before.phase === 'deletion-requested' ? { phase: 'revoked', last: before.last, at } : undefined),
+    SecretNotFound: (before) => (before.phase === 'deletion-requested' ? { phase: 'absent', last: before.last } : undefined),
+    TokenProvenDead: (before, { proof }) => (before.phase === 'revoked' || before.phase === 'absent' ? { ...before, proof } : undefined),
+    TokenStillAccepted: (before) => (before.phase === 'revoked' || before.phase === 'absent' ? before.last : undefined),
+};
+function uidIn({ uid }) {
+    return uid === undefined ? {} : { uid };
+}
+function next(before, event) {
+    const { number, slot, deadBy } = before;
+    const transition = transitions[event.type];
+    const after = transition(before, event);
+    if (after === undefined)
+        throw unfit(event, `credential ${number} is ${before.phase}`);
+    return { number, slot, deadBy, ...after };
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/journal.ts
+
+
+/** The run state of this process. All changes go through `intend` and `observe`. */
+class Journal {
+    #state;
+    #store;
+    #isCleared = false;
+    constructor(store, state) {
+        this.#store = store;
+        this.#state = state;
+    }
+    get state() {
+        return this.#state;
+    }
+    /** Undefined for a credential that was forgotten. */
+    credential(number) {
+        return this.#state.credentials.find((each) => each.number === number);
+    }
+    /**
+     * Saves the event, then starts the effect: a later process must know of everything that can exist.
+     * @throws INPUT when the state cannot be saved; then the effect does not start
+     */
+    async intend(event, effect) {
+        const next = reduce(this.#state, event);
+        saveOrThrow(() => this.#store.save(next));
+        this.#state = next;
+        return effect();
+    }
+    /** Saves what this process saw. A failure to save becomes a warning, because the work under way must go on. */
+    observe(event) {
+        this.#state = reduce(this.#state, event);
+        if (this.#isCleared)
+            return;
+        try {
+            this.#store.save(this.#state);
+        }
+        catch (error) {
+            const text = `The run state could not be saved (${(0,errors/* errnoOf */.UQ)(error) || 'unknown reason'}).`;
+            this.#state = reduce(this.#state, { type: 'Warned', text });
+        }
+    }
+    /** Removes the saved state: no later process needs it. */
+    clear() {
+        this.#isCleared = true;
+        this.#store.clear();
+    }
+}
+/** @throws INPUT when the state cannot be saved: no later process could finish the run */
+function saveOrThrow(save) {
+    try {
+        save();
+    }
+    catch (cause) {
+        throw new errors/* KubepassError */.v3('INPUT', `The run state, from which a later step finishes this run, cannot be saved (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
+            hint: 'Is the disk full or read-only? A CI runner keeps the run state; in a terminal it is a file in TMPDIR or in directory.',
+        });
+    }
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/run-context.ts
 
 
 
@@ -5764,22 +5771,24 @@ async function resolveIdentity({ platform, seal }, options, finishes = false) {
 function openRun(context, { identity, why, options }, state, provenance) {
     const { platform } = context;
     platform.info(`Identity: ${identity.kind}, because ${why}.`);
-    const client = openClient(context, options, undefined, provenance === 'owner');
-    const { evidence } = state;
-    evidence.identity = { kind: identity.kind, why };
     return {
         ...context,
         options,
         identity,
-        client,
-        evidence,
-        state,
+        client: openClient(context, options, undefined, provenance === 'owner'),
+        journal: new Journal(storeOf(platform, provenance), reduce(state, { type: 'IdentityResolved', kind: identity.kind, why })),
+        provenance,
         tokens: new Map(),
-        untestedTokens: [],
-        pendingDeletions: new Set(),
         scan: undefined,
         directory: undefined,
-        provenance,
+    };
+}
+/** A running main would take what the post step of a CI writes for a write of the scan, and no process reads it after post. */
+function storeOf(platform, provenance) {
+    const isReadOnly = platform.isCI && platform.runKey !== undefined && provenance !== 'owner';
+    return {
+        save: (state) => (isReadOnly ? undefined : platform.saveState(state)),
+        clear: () => platform.deleteState(),
     };
 }
 function openClient({ platform }, options, connections, isNewHost = true) {
@@ -5787,69 +5796,14 @@ function openClient({ platform }, options, connections, isNewHost = true) {
     const http = new net_http/* Http */.lw({ ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl }, connections);
     return new KubeClient(http, options.server, userAgent(platform.job), (text) => platform.info(text), isNewHost);
 }
-/** Deletes a bound Secret of the run. What is gone, and may be so by a call of ours that was not answered, counts as deleted. */
-async function deleteSecretOfRun({ client, pendingDeletions, identity, state: { namespace } }, boundSecret, deadline, auth = identity.authInfo(deadline)) {
-    const credentials = await auth;
-    const asked = pendingDeletions.has(boundSecret.name);
-    pendingDeletions.add(boundSecret.name);
-    try {
-        const outcome = await deleteBoundSecret(client, credentials, { namespace, ...boundSecret }, deadline);
-        pendingDeletions.delete(boundSecret.name);
-        return asked && boundSecret.uid !== undefined ? 'deleted' : outcome;
-    }
-    catch (error) {
-        if (!asked && error instanceof errors/* KubepassError */.v3 && error.noEffect)
-            pendingDeletions.delete(boundSecret.name);
-        throw error;
-    }
+/** Records a warning and shows it. */
+async function warn({ journal, platform, redactor }, text) {
+    journal.observe({ type: 'Warned', text: redactor.redact(text) });
+    await platform.warn(text);
 }
-/** Saves what is known of the run, so that whoever comes next can finish it. What fails here must not stop what is under way. */
-function saveState(run, news = {}) {
-    run.state = { ...run.state, ...news };
-    // Main may be at work still, and would take it for the scan's doing; and nobody comes behind the post step of a CI.
-    if (run.platform.isCI && run.platform.runKey !== undefined && run.provenance !== 'owner')
-        return;
-    try {
-        run.platform.saveState(run.state);
-    }
-    catch (error) {
-        const text = `The run state could not be saved (${(0,errors/* errnoOf */.UQ)(error) || 'unknown reason'}).`;
-        if (!run.evidence.warnings.includes(text))
-            run.evidence.warnings.push(text);
-    }
-}
-/** Saves what is new of one of its credentials. */
-function updateCredential(run, credential, news, save = saveState) {
-    const changed = { ...credential, ...news };
-    const credentials = run.state.credentials.map((each) => (each === credential ? changed : each));
-    run.evidence.dead_by = latestDeadBy(credentials);
-    save(run, { credentials });
-    return changed;
-}
-/** As record, before something can exist that without it nobody could end. */
-function saveStateOrThrow(run, news = {}) {
-    const state = { ...run.state, ...news };
-    writeStateOrThrow(run, state);
-    run.state = state;
-}
-/** Without a run state nobody could finish the run, so that it does not go on. */
-function writeStateOrThrow({ platform }, state) {
-    try {
-        platform.saveState(state);
-    }
-    catch (cause) {
-        throw new errors/* KubepassError */.v3('INPUT', `The state, by which this run could be finished, cannot be saved (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
-            hint: 'Is the disk full, or not to be written to? The run state lies with the runner, in a terminal in TMPDIR or directory.',
-        });
-    }
-}
-async function warn(run, text) {
-    run.evidence.warnings.push(run.redactor.redact(text));
-    await run.platform.warn(text);
-}
-/** What is so for each credential of the run is told of the first. */
+/** For warnings that hold for each credential of a run. */
 async function warnOnce(run, text) {
-    if (!run.evidence.warnings.includes(run.redactor.redact(text)))
+    if (!run.journal.state.warnings.includes(run.redactor.redact(text)))
         await warn(run, text);
 }
 // The audit log shows it beside every call: who, and why.
@@ -5858,219 +5812,186 @@ function userAgent(run) {
     return `kubepass/${version} (${run.platform}; run ${printable(run.id)}/${printable(run.attempt)}; ${printable(run.repository)})`;
 }
 
-;// CONCATENATED MODULE: ./src/lifecycle/cleanup.ts
+;// CONCATENATED MODULE: ./src/lifecycle/prove.ts
 
 
 
 
 
 
-
-
-
-
-
-
-/** Where no token can exist, a bound Secret is all there is to lose. */
-const UNBOUND_SECRET_TIMEOUT_MS = 5_000;
-/** How long the end of a run on a CI waits for a runner that does not read the output. */
-const DRAIN_TIMEOUT_MS = 10_000;
 /**
- * The one way a run ends, however it got here: stop the scan, revoke, remove the files, prove. It may run
- * any number of times.
- * @param postFollows a post step comes after this, and can prove what there is no time for now
- * @returns the error when the credential could not be, and had to be, revoked; else that of a scan that spoke in our name
+ * Uses each held token until the API server refuses it.
+ * @returns the error when the API server still accepts a token
  */
-async function cleanUp(run, postFollows) {
-    const { evidence, options, platform } = run;
-    const before = { ...evidence };
-    const stopped = await stopScan(run);
-    // The revocation does not wait for a slow reader, nor for a stray process that still writes.
-    const drained = run.scan?.drain(platform.isCI ? (0,base_deadline/* deadlineAfter */.d)(DRAIN_TIMEOUT_MS, run.hardDeadline) : AbortSignal.any([run.hardDeadline, run.immediate]));
-    const tampered = restoreCommandFiles(run);
-    let failure = await revoke(run, postFollows);
-    await drained;
-    await reportStopped(run, stopped);
-    const proof = failure === undefined ? whenToProve(run, postFollows) : 'never';
-    let clean = await removeFiles(run, proof === 'later' || proof === 'try');
-    if (proof === 'now' || proof === 'try')
-        failure = await proveEnd(run, proof);
-    if (proof === 'try' && evidence.proven !== null)
-        clean = await removeFiles(run, false);
-    if (run.provenance === 'owner' && !postFollows)
-        await retryLateDeletions(run);
-    run.client.close();
-    evidence.finished = true;
-    saveState(run);
-    if (failure === undefined && clean)
-        platform.deleteState();
-    const toldByScript = isAlreadyReported(run, before);
-    if (toldByScript || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
-        platform.info(`Nothing of this job is left to revoke.${toldByScript ? ` The script's token: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.` : ''}`);
-    else if (run.provenance !== 'derived' || evidence.revoked !== null)
-        platform.info(`Credential: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.`);
-    if (failure === undefined)
-        return tampered;
-    if (options.revocation === 'best-effort') {
-        await warn(run, (0,errors/* describe */.q0)(failure));
-        return tampered;
+async function proveEnd(run, when) {
+    const { immediate, client, journal, hardDeadline, options, signal, tokens, platform } = run;
+    // A person waits after Ctrl-C, and the cache of the API server outlasts the time that is left.
+    const isHurried = () => !platform.isCI && signal.aborted;
+    const deadline = AbortSignal.any([hardDeadline, immediate]);
+    platform.progress('waiting for the API server to refuse the token');
+    const { revoked } = toEvidence(journal.state);
+    const revokedAt = revoked === null ? Date.now() : Date.parse(revoked.at);
+    const verdicts = await Promise.all([...tokens].map(async ([number, { token }]) => ({
+        number,
+        ...(await prove(client, token, options.proofSamples, revokedAt, isHurried, deadline)),
+    })));
+    const { credentials, ended } = journal.state;
+    const untested = [...credentials.filter(hasToken), ...ended].filter(({ number, deadBy }) => !tokens.has(number) && mayLive(deadBy));
+    const hasTime = when === 'now' && !deadline.aborted && !isHurried();
+    const alive = verdicts.filter(({ is }) => is === 'alive').flatMap(({ number }) => journal.credential(number) ?? []);
+    switch (concludeProof(verdicts.map(({ is }) => is), untested.length, hasTime)) {
+        case 'proven': {
+            const at = new Date().toISOString();
+            for (const verdict of verdicts)
+                if (verdict.is === 'dead' && journal.credential(verdict.number) !== undefined)
+                    journal.observe({ type: 'TokenProvenDead', number: verdict.number, proof: { at, ...verdict.proof } });
+            return undefined;
+        }
+        case 'untested':
+            platform.info(`The newest token is refused; of ${untested.length} before or behind it that was not seen.`);
+            return undefined;
+        case 'no-time':
+            platform.info(`There was no time for the proof.${isHurried() ? ' The API server believes an accepted token for 10 s.' : ''}`);
+            return undefined;
+        case 'unclear':
+            await warn(run, 'The API server gave no clear answer to the revoked token: that it is dead is not proven.');
+            return undefined;
+        case 'alive':
+            for (const { number } of alive)
+                journal.observe({ type: 'TokenStillAccepted', number });
+            return stillAccepted(latestDeadBy(alive));
     }
-    if (tampered !== undefined)
-        await warn(run, (0,errors/* describe */.q0)(tampered));
-    setError(evidence, failure);
-    const way = platform.retryInstructions();
-    if (way !== undefined)
-        platform.info(way);
-    return failure;
 }
-/** Returns the function that ends this run if a defect of kubepass leaves the run without a result. */
-function emergencyCleanup(run, postFollows) {
-    return async (defect) => {
-        setError(run.evidence, defect);
-        const failure = await cleanUp(run, postFollows);
-        await report(run);
-        return failure;
-    };
+function stillAccepted(deadBy) {
+    return new errors/* KubepassError */.v3('NOT_REVOKED', `Its Secret is deleted, but the API server still accepts the token. It is dead by ${deadBy ?? ''} at the latest.`, { hint: 'The API server caches an accepted token for 10 s; is there another cache, or a replica that lags behind?' });
 }
-/** Whether main already told the end of the credential in the log of this job. */
-function isAlreadyReported({ evidence, provenance, platform }, before) {
-    const isSame = evidence.revoked?.at === before.revoked?.at && evidence.proven?.dead_at === before.proven?.dead_at;
-    return platform.isCI && platform.runKey !== undefined && provenance === 'saved' && before.finished && before.revoked !== null && isSame;
-}
-async function stopScan(run) {
-    const { used, finished } = run.evidence;
-    // Where a run state is only a hint, it does not say that there is no scan.
-    if (run.platform.runKey === undefined && (finished || used === null))
-        return { outlived: 0, remaining: 0 };
-    return run.scan?.stop() ?? stopOrphans(trackingIdOf(run.state));
-}
-async function reportStopped(run, { outlived, remaining }) {
-    if (outlived > 0)
-        await warn(run, `${outlived} process(es) outlived the scan and were ended${remaining > 0 ? `; ${remaining} could not be` : ''}.`);
-    else if (remaining > 0)
-        await warn(run, 'What is left of the scan could not be ended.');
-}
-function restoreCommandFiles({ evidence, platform }) {
-    const { changed, left, why = [], closed = [] } = platform.restoreCommandFiles();
-    const written = [...new Set([...changed, ...left])];
-    if (written.length === 0 && closed.length === 0)
-        return undefined;
-    const facts = [];
-    if (written.length > 0)
-        facts.push(`The scan wrote to files by which a step speaks to its runner: ${written.join(', ')}.`);
-    if (left.length > 0)
-        facts.push(`What it wrote to ${left.join(', ')} could not be removed: ${[...new Set(why)].join('; ')}.`);
-    else if (written.length > 0)
-        facts.push('What it wrote there was removed.');
-    if (closed.length > 0)
-        facts.push(`The scan closed what the runner needs: ${[...new Set(closed)].join(', ')}. It was opened again.`);
-    const tampered = new errors/* KubepassError */.v3('TAMPERED', facts.join(' '), {
-        hint: 'If it is meant to, name the file in pass_env; or set what later steps need in a step of its own.',
-    });
-    setError(evidence, tampered);
-    return tampered;
-}
-/** Ends each credential that may live, whatever becomes of the others. */
-async function revoke(run, postFollows) {
-    const { evidence, options } = run;
-    const tokenMayLive = run.state.credentials.some(isToken);
-    const deadline = (0,base_deadline/* deadlineAfter */.d)(tokenMayLive ? options.deadline : UNBOUND_SECRET_TIMEOUT_MS, run.hardDeadline);
-    let auth;
-    const authInfo = () => (auth ??= run.identity.authInfo(deadline));
-    const failures = await Promise.all(run.state.credentials.map((credential) => revokeOne(run, credential, postFollows, authInfo, deadline)));
-    const failure = failures.find((each) => each !== undefined);
-    const tokens = run.state.credentials.filter(isToken);
-    const last = tokens
-        .flatMap(({ revoked }) => revoked ?? [])
-        .toSorted()
-        .at(-1);
-    const over = failure === undefined && tokens.every(({ boundSecret }) => boundSecret !== undefined);
-    evidence.dead_by = latestDeadBy(tokens);
-    evidence.missing = over && tokens.length > 0 && last === undefined;
-    if (!over || last === undefined)
-        evidence.revoked = null;
-    else if (evidence.revoked?.at !== last)
-        evidence.revoked = { at: last };
-    saveState(run);
-    return failure;
-}
-/** @returns the error when its token may live on, and must not */
-async function revokeOne(run, credential, postFollows, authInfo, deadline) {
-    const { provenance, options, platform, state } = run;
-    const { boundSecret, deadBy, phase, revoked } = credential;
-    if (boundSecret === undefined)
-        return phase === 'token' && options.revocation === 'required' ? notRevoked(deadBy, 'It is bound to nothing.') : undefined;
-    // Who runs it knows what does not exist; who comes later, and has only the run state's word for it, asks.
-    if (provenance === 'owner' && (phase === 'nothing' || revoked !== undefined))
-        return undefined;
-    let outcome;
+
+;// CONCATENATED MODULE: ./src/scan/private-directory.ts
+
+
+
+
+
+const KUBECONFIG = 'kubeconfig';
+const private_directory_TOKEN = 'token';
+/** More than the size of the token and of the kubeconfig without the CA's certificates. */
+const RESERVED_BYTES = 64 * 1024;
+/**
+ * Makes the private directory, empty and owned by this user. If its name is predictable, it may exist already: left by a killed
+ * attempt of the same job, or made by another user.
+ * @param certificateAuthority a part of the later kubeconfig: the public CAs of a system take 300 kB
+ * @returns a descriptor, by which kubepass finds the directory after a move
+ */
+function createPrivateDirectory(directory, uid, certificateAuthority = '') {
     try {
-        outcome = await deleteSecretOfRun(run, boundSecret, deadline, authInfo());
+        removePrivateDirectory(directory, (0,external_node_path_.dirname)(directory), uid);
+        (0,external_node_fs_.mkdirSync)(directory, { mode: 0o700 });
+    }
+    catch (cause) {
+        throw new errors/* KubepassError */.v3('INPUT', `The private directory ${directory} could not be made (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
+            hint: 'Does it exist and belong to another user, or is the disk full? Set directory to a path that is yours.',
+        });
+    }
+    const room = (0,external_node_path_.join)(directory, 'room');
+    try {
+        // A full disk must stop the run before there is a token, not after.
+        writePrivate(room, Buffer.alloc(Math.max(RESERVED_BYTES, 2 * certificateAuthority.length)));
+        (0,external_node_fs_.rmSync)(room);
+        return (0,external_node_fs_.openSync)(directory, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_DIRECTORY | external_node_fs_.constants.O_NOFOLLOW);
+    }
+    catch (cause) {
+        removePrivateDirectory(directory, (0,external_node_path_.dirname)(directory), uid);
+        throw cannotWrite(directory, cause);
+    }
+}
+function cannotWrite(directory, cause) {
+    return new errors/* KubepassError */.v3('INPUT', `kubepass cannot write into the private directory ${directory} (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
+        hint: 'Is the disk full? Set directory to another path, for example below /dev/shm, which is in memory.',
+    });
+}
+/**
+ * Removes the directory with its content. The scan can forge a run state, so only a directory of this user in the expected place
+ * is removed.
+ * @param keepToken keeps the file with the (revoked) token, for a proof in the post step
+ * @returns why the directory still exists; undefined on success
+ */
+function removePrivateDirectory(directory, expectedParent, uid, keepToken = false) {
+    try {
+        // A forged run state must not make kubepass change the modes of other folders.
+        const isOurs = (0,external_node_path_.dirname)(directory) === expectedParent;
+        const look = () => (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
+        const about = isOurs ? withRestoredAccess(directory, look) : look();
+        if (about === undefined)
+            return undefined;
+        if (!isOurs)
+            return `it is not in ${expectedParent}`;
+        if (!about.isDirectory())
+            return 'another file is in its place';
+        if (about.uid !== uid)
+            return `it belongs to another user (uid ${about.uid})`;
+        const entries = keepToken ? withRestoredAccess(directory, () => (0,external_node_fs_.readdirSync)(directory)).filter((name) => name !== private_directory_TOKEN) : [''];
+        for (const name of entries)
+            removeTree((0,external_node_path_.join)(directory, name));
+        return undefined;
     }
     catch (error) {
-        if (phase === 'nothing')
-            return undefined;
-        if (phase === 'secret')
-            await warn(run, `No token was issued, but the Secret ${boundSecret.name} may be left in namespace ${state.namespace}. ${(0,errors/* describe */.q0)(error)}`);
-        else if (revoked === undefined)
-            return notRevoked(deadBy, error);
-        else
-            await warn(run, `It was revoked before, but whether that holds could not be asked. ${(0,errors/* describe */.q0)(error)}`);
+        return obstacleAt(directory, error, uid);
+    }
+}
+/**
+ * The present path of the private directory; undefined if it was removed.
+ * @param made the descriptor from createPrivateDirectory()
+ */
+function currentPath(directory, made) {
+    if ((0,external_node_fs_.fstatSync)(made).nlink === 0)
+        return undefined;
+    const now = (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
+    if (now !== undefined && isSame(now, made))
+        return directory;
+    return (0,external_node_fs_.readlinkSync)(`/proc/self/fd/${made}`);
+}
+/** @returns why the directory still exists; undefined on success */
+function removeMovedDirectory(place, made, uid) {
+    try {
+        // The scan can move the directory again between two calls. Only the directory that kubepass made may be removed.
+        if (!isSame((0,external_node_fs_.lstatSync)(place), made))
+            return 'it was moved again';
+        removeTree(place);
         return undefined;
     }
-    if (outcome === 'deleted' && revoked === undefined)
-        updateCredential(run, credential, { revoked: new Date().toISOString() });
-    // The answer to its creation never came, and no token was asked for; should it come about late, it is looked for again.
-    else if (provenance === 'owner' && phase === 'secret' && boundSecret.uid === undefined) {
-        if (postFollows)
-            updateCredential(run, credential, { phase: 'nothing' });
-    }
-    // Where post needs no run state it may be at work beside a main that was stopped: whoever comes second finds nothing.
-    else if (phase !== 'nothing' && revoked === undefined && (platform.runKey === undefined || (postFollows && !run.signal.aborted)))
-        await warn(run, `The Secret ${boundSecret.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`);
-    return undefined;
-}
-/** A creation whose answer was lost may take effect late; who has no post step behind him looks once more. */
-async function retryLateDeletions(run) {
-    const deadline = (0,base_deadline/* deadlineAfter */.d)(UNBOUND_SECRET_TIMEOUT_MS, run.hardDeadline);
-    for (const { boundSecret, phase, revoked } of run.state.credentials) {
-        if (phase === 'nothing' || revoked !== undefined || boundSecret === undefined || boundSecret.uid !== undefined)
-            continue;
-        await deleteSecretOfRun(run, boundSecret, deadline).catch(() => undefined);
+    catch (error) {
+        return obstacleAt(place, error, uid);
     }
 }
-function isToken({ phase }) {
-    return phase === 'token';
+function isSame({ dev, ino }, made) {
+    const about = (0,external_node_fs_.fstatSync)(made);
+    return about.dev === dev && about.ino === ino;
 }
-function notRevoked(deadBy, cause) {
-    const hint = cause instanceof errors/* KubepassError */.v3 ? cause.hint : undefined;
-    return new errors/* KubepassError */.v3('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, { cause, hint });
-}
-/** Try means: if it cannot be done in the time that is left, post does it. */
-function whenToProve({ immediate, evidence, options, signal, tokens }, postFollows) {
-    // Proven is: accepted before, refused now. Anything less is called what it is.
-    if (options.prove === 'off' || tokens.size === 0 || evidence.proven !== null || immediate.aborted)
-        return 'never';
-    if (!postFollows)
-        return 'now';
-    // Of several tokens post finds one only.
-    return options.prove === 'post' && tokens.size === 1 ? 'later' : signal.aborted ? 'try' : 'now';
-}
+
+;// CONCATENATED MODULE: ./src/lifecycle/remove-files.ts
+
+
+
+
+
+
 /** @returns whether nothing is left that should not be */
 async function removeFiles(run, keepToken) {
-    const { options, platform, state } = run;
+    const { options, platform } = run;
+    const { directory } = run.journal.state;
     const moved = whereMoved(run);
-    const why = removePrivateDirectory(state.directory, options.directory, platform.ownerUid, keepToken);
-    const facts = why === undefined ? moved : [`The directory ${state.directory} was not removed: ${why}.`, ...moved];
+    const why = removePrivateDirectory(directory, options.directory, platform.ownerUid, keepToken);
+    const facts = why === undefined ? moved : [`The directory ${directory} was not removed: ${why}.`, ...moved];
     if (facts.length > 0)
         await warn(run, facts.join(' '));
     return why === undefined && !keepToken;
 }
 /** Removes a private directory that the scan moved. The process that made the directory finds it by its descriptor. */
-function whereMoved({ directory: made, evidence, provenance, platform, state }) {
-    const { directory } = state;
+function whereMoved({ directory: made, journal, provenance, platform }) {
+    const { directory, credentials, cleanedUp } = journal.state;
     if (made === undefined) {
-        const isMissing = provenance === 'saved' && evidence.verified !== null && !evidence.finished && !(0,external_node_fs_.existsSync)(directory);
+        const wasWritten = credentials.some((credential) => acceptanceOf(credential) !== undefined);
+        const isMissing = (provenance === 'saved' || provenance === 'merged') && wasWritten && !cleanedUp && !(0,external_node_fs_.existsSync)(directory);
         // This is no warning: an earlier post step may have removed the directory.
         if (isMissing)
             platform.info(`The directory ${directory} is not there: a step has removed it, or moved it with the token that is in it.`);
@@ -6088,44 +6009,492 @@ function whereMoved({ directory: made, evidence, provenance, platform, state }) 
         return [`The scan moved the directory ${directory}, and it cannot be found (${(0,errors/* errnoOf */.UQ)(error)}).`];
     }
 }
-/** @returns the error when a token is seen alive */
-async function proveEnd(run, when) {
-    const { immediate, client, evidence, hardDeadline, options, state, signal, tokens, platform } = run;
-    // After Ctrl-C a person waits, and the API server's cache outlasts the time that is left.
-    const isHasty = () => !platform.isCI && signal.aborted;
-    const deadline = AbortSignal.any([hardDeadline, immediate]);
-    platform.progress('waiting for the API server to refuse the token');
-    const revokedAt = evidence.revoked === null ? Date.now() : Date.parse(evidence.revoked.at);
-    const verdicts = await Promise.all([...tokens].map(async ([id, { token }]) => ({
-        id,
-        ...(await prove(client, token, options.proofSamples, revokedAt, isHasty, deadline)),
-    })));
-    const proofs = verdicts.flatMap((verdict) => (verdict.is === 'dead' ? [verdict.proof] : []));
-    if (proofs.length === verdicts.length) {
-        const untried = state.credentials.filter((credential) => isToken(credential) && !tokens.has(tokenId(credential)));
-        const unseen = [...untried.map((credential) => credential.deadBy), ...run.untestedTokens].filter(mayLive);
-        if (unseen.length > 0) {
-            platform.info(`The newest token is refused; of ${unseen.length} before or behind it that was not seen.`);
+
+;// CONCATENATED MODULE: ./src/lifecycle/report.ts
+
+
+
+
+
+
+/** Writes the evidence file, the outputs and the summary. A failure here becomes a warning, so that it does not hide how the run ended. */
+async function report({ platform, options, journal, redactor }) {
+    const evidence = toEvidence(journal.state);
+    const exitCode = evidence.used?.exit_code ?? undefined;
+    const tries = [
+        ['evidence file', () => options.evidence !== undefined && writeEvidence(options.evidence, redactor.redact((0,evidence_text/* asJson */.vA)(evidence)))],
+        ['output', () => exitCode !== undefined && platform.setOutput('exit_code', String(exitCode))],
+        ['summary', () => platform.report(evidence)],
+        ['check run', () => evidence.finished && options.checkToken && platform.publishCheck(evidence, options.checkToken)],
+    ];
+    for (const [what, write] of tries) {
+        try {
+            await write();
+        }
+        catch (error) {
+            const reason = error instanceof errors/* KubepassError */.v3 ? (0,errors/* describe */.q0)(error) : (0,errors/* errnoOf */.UQ)(error) || 'unknown reason';
+            await platform.warn(`The ${what} could not be written (${reason}).`);
+        }
+    }
+}
+function writeEvidence(path, text) {
+    if (path !== STANDARD_OUTPUT)
+        replaceFile(path, text);
+    else if (!printWhole(STDOUT, text))
+        throw Object.assign(new Error('nobody reads standard output'), { code: 'EPIPE' });
+}
+
+;// CONCATENATED MODULE: ./src/kube/bound-secret.ts
+
+
+
+
+
+
+/** After a conflict in a quota's count, attempt n is followed by a wait of n times this. */
+const RECOUNT_MS = 50;
+/** The labels, by which `sweep` selects the Secrets of kubepass, and the annotations, which tell people and `sweep` about the run. */
+function boundSecretMetadata(run, deadBy) {
+    return {
+        labels: {
+            'app.kubernetes.io/managed-by': 'kubepass',
+            'kubepass.dev/platform': run.platform,
+            'kubepass.dev/run': labelValue(run.id),
+            'kubepass.dev/attempt': labelValue(run.attempt),
+        },
+        annotations: {
+            'kubepass.dev/instance': run.instance,
+            'kubepass.dev/repository': run.repository,
+            'kubepass.dev/job': run.job,
+            'kubepass.dev/dead-by': deadBy,
+        },
+    };
+}
+/**
+ * Creates the empty Secret that the token will be bound to.
+ * @param mayBeForbidden whether to go on without a bound Secret if RBAC forbids the identity to create one
+ * @returns undefined when RBAC forbids it and `mayBeForbidden` is true
+ */
+async function createBoundSecret(client, auth, where, metadata, mayBeForbidden, signal) {
+    const body = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...metadata } };
+    const send = () => client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, auth, body }, signal);
+    const create = async () => {
+        let answer = await send();
+        for (let tries = 1; tries < 5 && isCountedElsewhere(statusOf(answer) ?? {}); tries += 1) {
+            await (0,promises_.setTimeout)(tries * RECOUNT_MS, undefined, { signal });
+            answer = await send();
+        }
+        return answer;
+    };
+    let answer = await create();
+    if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
+        // No other run uses this name: an earlier attempt of ours created the Secret and got no response. The issuer has no
+        // right to read its uid, so kubepass deletes it and creates it again.
+        await deleteBoundSecret(client, auth, where, signal).catch((cause) => {
+            throw new errors/* KubepassError */.v3('UNREACHABLE', 'The request to create the Secret got no response.', { cause });
+        });
+        answer = await create();
+    }
+    if (answer.status === 403 && mayBeForbidden && !answer.mayHaveActed && !isRefusedByQuota(statusOf(answer) ?? {}))
+        return undefined;
+    if (answer.status !== 201) {
+        throw refusalOf(answer, `create a Secret in namespace ${(0,quote/* quote */.hD)(where.namespace)}`, auth);
+    }
+    const uid = answer.body?.metadata?.uid;
+    if (typeof uid !== 'string')
+        throw incompleteResponse('Secret');
+    return { name: where.name, uid };
+}
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+function labelValue(text) {
+    return text
+        .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
+        .slice(0, 63)
+        .replaceAll(/^[._-]+|[._-]+$/g, '');
+}
+/**
+ * Deletes the bound Secret, and with it the token.
+ * @returns gone when the Secret does not exist, or another Secret (another uid) has its name
+ */
+async function deleteBoundSecret(client, auth, boundSecret, signal) {
+    const body = {
+        apiVersion: 'v1',
+        kind: 'DeleteOptions',
+        ...(boundSecret.uid === undefined ? {} : { preconditions: { uid: boundSecret.uid } }),
+    };
+    const answer = await client.call({ method: 'DELETE', path: `/api/v1/namespaces/${boundSecret.namespace}/secrets/${boundSecret.name}`, auth, body }, signal);
+    const { details, reason, status } = statusOf(answer) ?? {};
+    // With a finalizer, the API server answers with the object instead of a Status. A gateway may answer anything.
+    // Neither proves that the Secret was deleted.
+    if (answer.status === 200 && status === 'Success' && details?.uid === (boundSecret.uid ?? details?.uid))
+        return 'deleted';
+    // An API server that has no such path answers NotFound, too, but names no Secret.
+    const isOfThisSecret = /^secrets?$/i.test(details?.kind ?? '') && details?.name === boundSecret.name;
+    if (isOfThisSecret && ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict'))) {
+        // A uid shows that the Secret existed. An earlier DELETE of ours that got no response may have deleted it.
+        return answer.mayHaveActed && boundSecret.uid !== undefined ? 'deleted' : 'gone';
+    }
+    throw refusalOf(answer, `delete the Secret ${boundSecret.name}`, auth);
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/delete-secret.ts
+
+
+
+
+/**
+ * Deletes the bound Secret of a credential, and with it the token.
+ * @returns `gone` when the Secret does not exist. If an earlier DELETE got no response, that DELETE has removed it: `deleted`
+ */
+async function deleteSecretOf({ client, identity, journal }, credential, deadline, auth = identity.authInfo(deadline)) {
+    const { number } = credential;
+    const uid = uidOf(credential);
+    const name = secretNameOf(journal.state, credential);
+    if (name === undefined)
+        return 'gone';
+    const authInfo = await auth;
+    const wasPending = credential.phase === 'deletion-requested';
+    const isPending = () => journal.credential(number)?.phase === 'deletion-requested';
+    if (credential.phase !== 'revoked')
+        journal.observe({ type: 'DeletionRequested', number });
+    try {
+        const { namespace } = journal.state.requested;
+        const response = await deleteBoundSecret(client, authInfo, { namespace, name, uid }, deadline);
+        const outcome = wasPending && uid !== undefined ? 'deleted' : response;
+        if (isPending())
+            journal.observe(outcome === 'deleted' ? { type: 'SecretDeleted', number, at: new Date().toISOString() } : { type: 'SecretNotFound', number });
+        return outcome;
+    }
+    catch (error) {
+        if (!wasPending && isPending() && error instanceof errors/* KubepassError */.v3 && error.noEffect)
+            journal.observe({ type: 'DeletionHadNoEffect', number });
+        throw error;
+    }
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/revoke.ts
+
+
+
+
+
+
+
+/** The deadline where no token can exist, so that only an empty Secret could be left. */
+const UNBOUND_SECRET_TIMEOUT_MS = 5_000;
+/** Revokes each credential that may live, whatever the outcome for the others. */
+async function revokeAll(run, view) {
+    const { credentials } = run.journal.state;
+    const deadline = (0,base_deadline/* deadlineAfter */.d)(credentials.some(hasToken) ? run.options.deadline : UNBOUND_SECRET_TIMEOUT_MS, run.hardDeadline);
+    let auth;
+    const authInfo = () => (auth ??= run.identity.authInfo(deadline));
+    const failures = await Promise.all(credentials.map((credential) => revoke(run, credential, view, () => deleteSecretOf(run, credential, deadline, authInfo()))));
+    return failures.find((failure) => failure !== undefined);
+}
+/** @returns the error when the token may live on, and must not */
+async function revoke(run, credential, view, send) {
+    const plan = planFor(credential, view);
+    if (plan === 'nothing')
+        return undefined;
+    if (plan === 'cannot-revoke')
+        return notRevoked(credential, 'It is bound to nothing.');
+    let [outcome, cause] = ['failed', undefined];
+    try {
+        outcome = await send();
+    }
+    catch (error) {
+        cause = error;
+    }
+    const name = secretNameOf(run.journal.state, credential) ?? '';
+    switch (concludeDeletion(credential, outcome, view)) {
+        case 'done':
+            return undefined;
+        case 'not-revoked':
+            return notRevoked(credential, cause);
+        case 'secret-missing':
+            await warn(run, `The Secret ${name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${credential.deadBy}.`);
+            return undefined;
+        case 'secret-left': {
+            const { namespace } = run.journal.state.requested;
+            await warn(run, `No token was issued, but the Secret ${name} may be left in namespace ${namespace}. ${(0,errors/* describe */.q0)(cause)}`);
             return undefined;
         }
-        const samples = Math.min(...proofs.map((proof) => proof.samples));
-        const seconds = Math.max(...proofs.map((proof) => proof.seconds));
-        evidence.proven = { dead_at: new Date().toISOString(), samples, seconds_after_revocation: seconds };
+        case 'unconfirmed':
+            await warn(run, `It was revoked before, but whether that holds could not be asked. ${(0,errors/* describe */.q0)(cause)}`);
+            return undefined;
     }
-    else if (when === 'try' || deadline.aborted || isHasty())
-        platform.info(`There was no time for the proof.${isHasty() ? ' The API server believes an accepted token for 10 s.' : ''}`);
-    else if (verdicts.every(({ is }) => is !== 'alive'))
-        await warn(run, 'The API server gave no clear answer to the revoked token: that it is dead is not proven.');
-    else {
-        const alive = state.credentials.filter((credential) => verdicts.some(({ id, is }) => is === 'alive' && id === tokenId(credential)));
-        for (const credential of alive)
-            updateCredential(run, credential, { revoked: undefined });
-        evidence.revoked = null;
-        return new errors/* KubepassError */.v3('NOT_REVOKED', `Its Secret is deleted, but the API server still accepts the token. It is dead by ${latestDeadBy(alive) ?? ''} at the latest.`, {
-            hint: 'The API server caches an accepted token for 10 s; is there another cache, or a replica that lags behind?',
-        });
+}
+function notRevoked({ deadBy }, cause) {
+    const hint = cause instanceof errors/* KubepassError */.v3 ? cause.hint : undefined;
+    return new errors/* KubepassError */.v3('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, { cause, hint });
+}
+/** Deletes once more what a late creation may have made: its response was lost, and no post step comes after this process. */
+async function retryLateDeletions(run) {
+    const deadline = (0,base_deadline/* deadlineAfter */.d)(UNBOUND_SECRET_TIMEOUT_MS, run.hardDeadline);
+    for (const credential of run.journal.state.credentials) {
+        const isCertain = credential.phase === 'revoked' || livePhaseOf(credential).phase === 'planned' || uidOf(credential) !== undefined;
+        if (!isCertain)
+            await deleteSecretOf(run, credential, deadline).catch(() => undefined);
     }
-    return undefined;
+}
+
+// EXTERNAL MODULE: ./src/system/process-handle.ts
+var process_handle = __nccwpck_require__(1494);
+;// CONCATENATED MODULE: ./src/scan/orphans.ts
+
+
+
+/** This variable is in the environment of every process of the scan. Each run has its own value. */
+const TRACKING_VARIABLE = 'KUBEPASS_TRACKING_ID';
+/** The value for the processes that start and end the scan's namespace: unshare, and PID 1. */
+function initTrackingId(trackingId) {
+    return `${trackingId}${INIT_SUFFIX}`;
+}
+/** PID 1 removes it before it starts the command. */
+const INIT_SUFFIX = '-init';
+const KILL_TIMEOUT_MS = 800;
+const LAST_LOOK_MS = 200;
+/**
+ * Kills every process of this user that has the tracking id, because an open exec or watch stream outlives a revocation. A process
+ * that executes another program shows no environment for a moment, so two searches in a row must find none. The first search
+ * runs before the first await.
+ * @param uncounted a process group whose processes do not count as having outlived the command
+ */
+async function stopOrphans(trackingId, uncounted) {
+    const outlived = new Set();
+    const killed = new Map();
+    const deadline = Date.now() + KILL_TIMEOUT_MS;
+    for (let looksWithout = 0;; await (0,promises_.setTimeout)(5)) {
+        const orphans = findOrphans(trackingId);
+        const ofScan = orphans.filter(({ isInit }) => !isInit);
+        looksWithout = ofScan.length === 0 ? looksWithout + 1 : 0;
+        // Killing PID 1 of the namespace kills the other processes uncounted. So kill it when no other is found, or time runs out.
+        const all = looksWithout >= 2 || Date.now() > deadline - LAST_LOOK_MS;
+        for (const { pid, isInit } of all ? orphans : ofScan) {
+            const handle = new process_handle/* ProcessHandle */.O(pid);
+            if (!isInit && handle.group !== undefined && handle.group !== uncounted)
+                outlived.add(pid);
+            killed.set(pid, handle);
+            (0,process_handle/* killQuietly */.E)(pid, 'SIGKILL');
+        }
+        const isDone = looksWithout >= 2 && orphans.length === 0 && [...killed.values()].every(({ hasEnded }) => hasEnded);
+        if (!isDone && Date.now() <= deadline)
+            continue;
+        // A process that the last search killed gets time to end, too.
+        const ends = await Promise.all([...killed.values()].map((handle) => handle.waitForEnd(LAST_LOOK_MS)));
+        return { outlived: outlived.size, remaining: ends.filter((isOver) => !isOver).length };
+    }
+}
+/** The processes whose environment this user may read and has the tracking id, with or without the suffix. */
+function findOrphans(trackingId) {
+    const [ofScan, ofInit] = [`${TRACKING_VARIABLE}=${trackingId}`, `${TRACKING_VARIABLE}=${initTrackingId(trackingId)}`];
+    return (0,external_node_fs_.readdirSync)('/proc')
+        .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
+        .map((pid) => ({ pid: Number(pid), environ: environOf(pid).split('\0') }))
+        .filter(({ environ }) => environ.includes(ofScan) || environ.includes(ofInit))
+        .map(({ pid, environ }) => ({ pid, isInit: !environ.includes(ofScan) }));
+}
+function environOf(pid) {
+    try {
+        return (0,external_node_fs_.readFileSync)(`/proc/${pid}/environ`, 'latin1');
+    }
+    catch {
+        return '';
+    }
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/stop-scan.ts
+
+
+
+async function stopScan(run) {
+    const { scan, cleanedUp } = run.journal.state;
+    // Where a run state is only a hint, it does not say that there is no scan.
+    if (run.platform.runKey === undefined && (cleanedUp || scan === null))
+        return { outlived: 0, remaining: 0 };
+    return run.scan?.stop() ?? stopOrphans(run.journal.state.key);
+}
+async function reportStopped(run, { outlived, remaining }) {
+    if (outlived > 0)
+        await warn(run, `${outlived} process(es) outlived the scan and were ended${remaining > 0 ? `; ${remaining} could not be` : ''}.`);
+    else if (remaining > 0)
+        await warn(run, 'What is left of the scan could not be ended.');
+}
+function restoreCommandFiles({ journal, platform }) {
+    const { changed, left, why = [], closed = [] } = platform.restoreCommandFiles();
+    const written = [...new Set([...changed, ...left])];
+    if (written.length === 0 && closed.length === 0)
+        return undefined;
+    const facts = [];
+    if (written.length > 0)
+        facts.push(`The scan wrote to files by which a step speaks to its runner: ${written.join(', ')}.`);
+    if (left.length > 0)
+        facts.push(`What it wrote to ${left.join(', ')} could not be removed: ${[...new Set(why)].join('; ')}.`);
+    else if (written.length > 0)
+        facts.push('What it wrote there was removed.');
+    if (closed.length > 0)
+        facts.push(`The scan closed what the runner needs: ${[...new Set(closed)].join(', ')}. It was opened again.`);
+    const tampered = new errors/* KubepassError */.v3('TAMPERED', facts.join(' '), {
+        hint: 'If it is meant to, name the file in pass_env; or set what later steps need in a step of its own.',
+    });
+    journal.observe({ type: 'Failed', code: tampered.code });
+    return tampered;
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/cleanup.ts
+
+
+
+
+
+
+
+
+
+
+
+/** How long the end of a run on a CI waits for a runner that does not read the output. */
+const DRAIN_TIMEOUT_MS = 10_000;
+/**
+ * Ends a run: stops the scan, revokes the credentials, removes the files, proves that the tokens are dead. Main, a signal handler and
+ * the post step all call it, any number of times.
+ * @param postFollows a post step comes after this process, and can prove what this process has no time for
+ * @returns the error when a credential may live on and must not; else the error of a scan that wrote to the runner's command files
+ */
+async function cleanUp(run, postFollows) {
+    const { journal, platform } = run;
+    const before = toEvidence(journal.state);
+    const stopped = await stopScan(run);
+    // The revocation waits neither for a slow reader of the output nor for a process that still writes.
+    const drained = run.scan?.drain(platform.isCI ? (0,base_deadline/* deadlineAfter */.d)(DRAIN_TIMEOUT_MS, run.hardDeadline) : AbortSignal.any([run.hardDeadline, run.immediate]));
+    const tampered = restoreCommandFiles(run);
+    const revocation = await revokeAll(run, viewOf(run, postFollows));
+    await drained;
+    await reportStopped(run, stopped);
+    const { failure, isClean } = await removeAndProve(run, revocation, postFollows);
+    if (run.provenance === 'owner' && !postFollows)
+        await retryLateDeletions(run);
+    run.client.close();
+    journal.observe({ type: 'CleanedUp' });
+    if (failure === undefined && isClean)
+        journal.clear();
+    tellOutcome(run, before);
+    return conclude(run, failure, tampered);
+}
+function viewOf({ options, platform, provenance, signal }, postFollows) {
+    return {
+        isOwner: provenance === 'owner',
+        requireRevocation: options.revocation === 'required',
+        // Where the post step needs no saved state, it may run beside a main that a signal stops.
+        hasConcurrentCleanup: platform.runKey !== undefined && (!postFollows || signal.aborted),
+    };
+}
+/** Removes the private directory. The token in it stays for a proof in the post step. */
+async function removeAndProve(run, revocation, postFollows) {
+    const { immediate, journal, options, signal, tokens } = run;
+    const isProven = () => toEvidence(journal.state).proven !== null;
+    const view = { prove: options.prove, isProven: isProven(), heldTokens: tokens.size, postFollows, isStopping: signal.aborted };
+    const proof = revocation === undefined ? whenToProve({ ...view, isImmediate: immediate.aborted }) : 'never';
+    const isClean = await removeFiles(run, proof === 'later' || proof === 'try');
+    if (proof !== 'now' && proof !== 'try')
+        return { failure: revocation, isClean };
+    const failure = await proveEnd(run, proof);
+    return { failure, isClean: proof === 'try' && isProven() ? await removeFiles(run, false) : isClean };
+}
+function tellOutcome({ journal, platform, provenance }, before) {
+    const evidence = toEvidence(journal.state);
+    const hasNoNews = platform.isCI && provenance === 'merged' && isFinishedAlike(before, evidence);
+    if (hasNoNews || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
+        platform.info(`Nothing of this job is left to revoke.${hasNoNews ? ` The script's token: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.` : ''}`);
+    else if (provenance !== 'derived' || evidence.revoked !== null)
+        platform.info(`Credential: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.`);
+}
+/** Whether main has already shown this end in the log of the job. */
+function isFinishedAlike(before, now) {
+    return (before.finished && before.revoked !== null && before.revoked.at === now.revoked?.at && before.proven?.dead_at === now.proven?.dead_at);
+}
+async function conclude(run, failure, tampered) {
+    const { journal, options, platform } = run;
+    if (failure === undefined)
+        return tampered;
+    if (options.revocation === 'best-effort') {
+        await warn(run, (0,errors/* describe */.q0)(failure));
+        return tampered;
+    }
+    if (tampered !== undefined)
+        await warn(run, (0,errors/* describe */.q0)(tampered));
+    journal.observe({ type: 'Failed', code: failure.code });
+    const instructions = platform.retryInstructions();
+    if (instructions !== undefined)
+        platform.info(instructions);
+    return failure;
+}
+/** Returns the function that ends this run if a defect of kubepass leaves the run without a result. */
+function emergencyCleanup(run, postFollows) {
+    return async (defect) => {
+        run.journal.observe({ type: 'Failed', code: (0,errors/* codeOf */.$N)(defect) });
+        const failure = await cleanUp(run, postFollows);
+        await report(run);
+        return failure;
+    };
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/provenance.ts
+
+
+/**
+ * Where a later process starts from.
+ * @param saved undefined where no state was saved, or not one of kubepass
+ * @param derived undefined where nothing follows from the job
+ * @returns undefined when the saved state is missing, or of another server or namespace, and none can be derived
+ */
+function knownRun(saved, derived, options) {
+    const isOfThese = saved?.server === options.server && saved.requested.namespace === options.serviceAccount.namespace;
+    if (derived === undefined)
+        return isOfThese ? { state: saved, provenance: 'saved' } : undefined;
+    if (!isOfThese || !isOfSameRun(saved, derived, options))
+        return { state: derived, provenance: 'derived' };
+    return { state: provenance_merged(saved, derived), provenance: 'merged' };
+}
+/** All that can exist where only the names are known: a token in each slot. */
+function withPossibleCredentials(state, options) {
+    const deadBy = latestDeadByOfRequest(options);
+    const credentials = [0, 1, 2].map((slot) => ({ number: slot + 1, slot, deadBy, phase: 'token-requested' }));
+    return { ...state, lastNumber: credentials.length, credentials };
+}
+/** An unbound token cannot be revoked. Only a user who accepts that may be told of one by a file that the scan can change. */
+function isOfSameRun(saved, derived, { revocation }) {
+    const mayBeUnbound = revocation === 'best-effort';
+    return (saved.key === derived.key &&
+        saved.directory === derived.directory &&
+        (mayBeUnbound || saved.credentials.every(({ slot }) => slot !== 'unbound')));
+}
+/** The scan can change a saved uid, and no other object can have the name: so a DELETE needs no uid as precondition. */
+function withoutUid(live) {
+    if (live.phase === 'secret-created')
+        return { phase: 'secret-requested' };
+    if (live.phase !== 'token-requested' && live.phase !== 'issued')
+        return live;
+    const { uid, ...others } = live;
+    return others;
+}
+/**
+ * The saved state with a credential in each slot, so that the cleanup tries all names. Where the saved state has none, a failed DELETE
+ * is no error. If all credentials are unbound, the identity may not create Secrets, and none can exist.
+ */
+function provenance_merged(saved, derived) {
+    const unbound = saved.credentials.filter(({ slot }) => slot === 'unbound');
+    if (unbound.length > 0 && unbound.length === saved.credentials.length)
+        return saved;
+    const inSlots = derived.credentials.map((possible, index) => {
+        const same = saved.credentials.find(({ slot }) => slot === possible.slot);
+        const { slot, deadBy } = same ?? possible;
+        const number = same?.number ?? saved.lastNumber + 1 + index;
+        if (same === undefined)
+            return { number, slot, deadBy, phase: 'planned' };
+        return 'last' in same ? { ...same, last: withoutUid(same.last) } : { number, slot, deadBy, ...withoutUid(livePhaseOf(same)) };
+    });
+    return { ...saved, lastNumber: saved.lastNumber + inSlots.length, credentials: [...unbound, ...inSlots] };
 }
 
 ;// CONCATENATED MODULE: ./src/scan/kubeconfig-file.ts
@@ -6150,7 +6519,7 @@ function writeKubeconfig(directory, options, token, uid) {
             hint: 'Does the scan remove or replace it? Set directory to another path.',
         });
     }
-    const tokenFile = (0,external_node_path_.join)(directory, TOKEN);
+    const tokenFile = (0,external_node_path_.join)(directory, private_directory_TOKEN);
     const name = options.contextName ?? nameOfCluster(options.server);
     const kubeconfig = {
         apiVersion: 'v1',
@@ -6197,7 +6566,7 @@ function nameOfCluster(server) {
 function readSavedToken(directory, uid, seal) {
     let file;
     try {
-        const path = (0,external_node_path_.join)(directory, TOKEN);
+        const path = (0,external_node_path_.join)(directory, private_directory_TOKEN);
         file = withRestoredAccess(path, () => (0,external_node_fs_.openSync)(path, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NOFOLLOW | external_node_fs_.constants.O_NONBLOCK));
     }
     catch {
@@ -6228,155 +6597,127 @@ function readSavedToken(directory, uid, seal) {
 
 
 
+
+
+const NOTHING_ASKED = 'Main asked for nothing, so there is nothing to revoke.';
 /**
- * The net: finishes the run that came before, however far it got. It asks for a fresh identity, and believes
- * what it was handed nothing that the inputs do not confirm.
+ * Finishes the run of an earlier process, however far it got. It asks for an identity of its own, and trusts nothing in the saved state
+ * unless the inputs confirm it.
  * @returns the exit code
  */
-function recoverCommand(context) {
-    const { env, runKey } = context.platform;
-    reexecWithoutNodeOptions(env);
-    return runKey === undefined ? recoverFromState(context) : recoverByNames(context, runKey);
-}
-async function recoverFromState(context) {
+async function recoverCommand(context) {
     const { platform } = context;
+    reexecWithoutNodeOptions(platform.env);
     const text = platform.readState();
+    const saved = { text, state: parseRunState(text ?? '', platform.job) };
+    if (platform.runKey === undefined && (text === undefined || text === 'none'))
+        return reportNoState(context, text);
+    if (platform.runKey !== undefined && !platform.isCI)
+        platform.info('The run state says nothing: its name is believed, and the flags, which must be those of the run.');
+    const run = await reopenOrReport(context, saved);
+    if (run === undefined)
+        return 0;
+    loadTokenForProof(run);
+    await finish(context, run);
+    return 0;
+}
+async function finish(context, run) {
+    const { journal, platform, provenance } = run;
+    context.emergencyCleanup = emergencyCleanup(run, false);
+    const before = toEvidence(journal.state);
+    const failure = await cleanUp(run, false);
+    // Main has already shown its own record of the run.
+    const isUnreported = platform.runKey === undefined && (before.revoked === null || failure !== undefined);
+    if (isUnreported || hasNews(before, toEvidence(journal.state)))
+        await report(run);
+    if (failure === undefined)
+        return;
+    if (provenance !== 'derived')
+        throw failure;
+    const deadBy = latestDeadBy(journal.state.credentials);
+    throw new errors/* KubepassError */.v3('NOT_REVOKED', `If main has not revoked its credential, that lives until ${deadBy} at the latest.`, {
+        cause: failure,
+        hint: failure.hint,
+    });
+}
+/** @returns undefined when no credential can be revoked here, and none needs to be */
+async function reopenOrReport(context, saved) {
+    try {
+        const options = await readOptions(context, 'finish');
+        return reopenRun(context, await resolveIdentity(context, options, true), saved.state);
+    }
+    catch (cause) {
+        const { isCI, runKey } = context.platform;
+        // A person can call again, with the right flags.
+        if (runKey !== undefined && !isCI)
+            throw cause;
+        if (saved.state !== undefined)
+            await reportUnrecoverable(context, saved.state, cause);
+        else if (runKey !== undefined)
+            await reportUnknown(context, saved.text, cause);
+        else
+            throw recover_notRevoked(null, cause);
+        return undefined;
+    }
+}
+async function reportNoState({ platform }, text) {
     if (text === 'none') {
         platform.info(NOTHING_ASKED);
         platform.deleteState();
-        return 0;
     }
-    if (text === undefined) {
-        await platform.warn('There is no state. If main issued a credential, it is not revoked here, and dies at its own expiry.');
-        return 0;
-    }
-    const state = parseRunState(text, boundSecretPrefix(platform.job));
-    let run;
-    try {
-        run = await reopenRun(context, state);
-    }
-    catch (cause) {
-        return reportUnrecoverable(context, state, cause);
-    }
-    context.emergencyCleanup = emergencyCleanup(run, false);
-    const { proven, revoked } = run.evidence;
-    const failure = await cleanUp(run, false);
-    // What main has told already is not told again.
-    if (revoked === null || run.evidence.proven !== proven || failure !== undefined)
-        await report(run);
-    if (failure !== undefined)
-        throw failure;
+    else
+        await platform.warn('There is no run state. If main issued a credential, it is not revoked here, and dies at its own expiry.');
     return 0;
 }
-const NOTHING_ASKED = 'Main asked for nothing, so there is nothing to revoke.';
-async function reopenRun(context, state) {
-    const resolved = await resolveIdentity(context, await readOptions(context, 'finish'), true);
-    const { options } = resolved;
-    if (state?.server !== options.server || state.namespace !== options.serviceAccount.namespace) {
-        throw new errors/* KubepassError */.v3('NOT_REVOKED', 'The run state is not of this run, or its server and service_account are not those of the inputs.', {
-            hint: 'Was it changed, by the scan perhaps, or are the inputs others than those of the run?',
-        });
-    }
-    const run = openRun(context, resolved, state, 'saved');
-    loadTokenForProof(run);
-    return run;
-}
-async function reportUnrecoverable({ platform }, state, cause) {
-    const why = state && removePrivateDirectory(state.directory, baseDirectory(platform), platform.ownerUid);
-    if (why !== undefined)
-        await platform.warn(`The directory ${state?.directory ?? ''} was not removed: ${why}.`);
-    if (state !== undefined && isEmpty(state))
-        return 0;
-    if (state !== undefined && state.evidence.revoked !== null) {
-        await platform.warn(`It was revoked ${state.evidence.revoked.at}, but whether that holds could not be asked. ${(0,errors/* describe */.q0)(cause)}`);
-        return 0;
-    }
-    const latest = state === undefined ? null : latestDeadBy(state.credentials);
-    const until = latest === null ? 'at its own expiry' : `by ${latest}`;
-    const hint = cause instanceof errors/* KubepassError */.v3 ? cause.hint : undefined;
-    throw new errors/* KubepassError */.v3('NOT_REVOKED', `The credential, if it was issued, was not revoked here. It is dead ${until}.`, { cause, hint });
-}
-/** Where all names follow from the job a run state is a hint, for the proof and the record; main may be at work still. */
-async function recoverByNames(context, runKey) {
+function reopenRun(context, resolved, saved) {
     const { platform } = context;
-    const text = platform.readState();
-    const hint = parseRunState(text ?? '', boundSecretPrefix(platform.job));
-    // The scan can have emptied it, or the run was killed before it had asked for anything: only the API server knows.
-    if (!platform.isCI)
-        platform.info('The run state says nothing: its name is believed, and the flags, which must be those of the run.');
-    let resolved;
-    try {
-        resolved = await resolveIdentity(context, await readOptions(context, 'finish'), true);
+    const { options } = resolved;
+    const derived = platform.runKey === undefined ? undefined : withPossibleCredentials(newRunState(options, platform.job, platform.runKey), options);
+    const known = knownRun(saved, derived, options);
+    if (known === undefined) {
+        throw new errors/* KubepassError */.v3('NOT_REVOKED', 'The run state is not of this run, or its server and service_account are not those of the inputs.', { hint: 'Was it changed, by the scan perhaps, or are the inputs others than those of the run?' });
     }
-    catch (cause) {
-        // A person can call again, with the right flags.
-        if (!platform.isCI)
-            throw cause;
-        if (hint !== undefined)
-            return reportUnrecoverable(context, hint, cause);
-        // With these inputs main got no further, if they were its own.
-        if (text === 'none')
-            platform.info(NOTHING_ASKED);
-        else
-            await platform.warn(`Nothing could be asked. If it was so when the job began, nothing was issued. ${(0,errors/* describe */.q0)(cause)}`);
-        return 0;
-    }
-    const derived = deriveState(context, resolved, runKey);
-    const unbound = resolved.options.revocation === 'best-effort';
-    const known = hint !== undefined && isSameRun(hint, derived, unbound);
-    const run = openRun(context, resolved, known ? mergeStates(hint, derived) : derived, known ? 'saved' : 'derived');
-    loadTokenForProof(run);
-    context.emergencyCleanup = emergencyCleanup(run, false);
-    const { proven, revoked } = run.evidence;
-    const failure = await cleanUp(run, false);
-    // The record is main's, unless there is more to tell than main can know.
-    if (run.evidence.revoked !== revoked || run.evidence.proven !== proven)
-        await report(run);
-    if (failure === undefined)
-        return 0;
-    if (known)
-        throw failure;
-    throw new errors/* KubepassError */.v3('NOT_REVOKED', `If main has not revoked its credential, that lives until ${latestDeadBy(derived.credentials)} at the latest.`, { cause: failure, hint: failure.hint });
+    return openRun(context, resolved, known.state, known.provenance);
 }
-/** Under each name that the run's bound Secrets can have, the most that can be. */
-function deriveState({ platform }, { options }, runKey) {
-    const state = newRunState(options, platform.job, runKey);
-    return {
-        ...state,
-        credentials: boundSecretNames(platform.job, state).map((name) => ({ ...plannedCredential(options, name), phase: 'token' })),
-    };
+function hasNews(before, now) {
+    return before.revoked?.at !== now.revoked?.at || before.proven?.dead_at !== now.proven?.dead_at;
 }
-/**
- * All names are asked for, whatever the hint says: that nothing exists is a reason only not to be sorry when there is no
- * answer. Where no bound Secret could be made there is none.
- */
-function mergeStates(hint, derived) {
-    const unbound = hint.credentials.filter(({ boundSecret }) => boundSecret === undefined);
-    if (unbound.length > 0 && unbound.length === hint.credentials.length)
-        return hint;
-    const told = derived.credentials.map((credential) => {
-        const same = hint.credentials.find(({ boundSecret }) => boundSecret?.name === credential.boundSecret?.name);
-        return { ...credential, phase: 'nothing', ...same, boundSecret: credential.boundSecret };
-    });
-    return { ...hint, credentials: [...unbound, ...told] };
+/** Main had the same inputs, so it failed at the same point. */
+async function reportUnknown({ platform }, text, cause) {
+    if (text === 'none')
+        platform.info(NOTHING_ASKED);
+    else
+        await platform.warn(`Nothing could be asked. If it was so when the job began, nothing was issued. ${(0,errors/* describe */.q0)(cause)}`);
 }
-/** @param unbound without a bound Secret, too: only who accepts that may be told so */
-function isSameRun(state, { server, namespace, credentials, directory }, unbound) {
-    const names = credentials.map(({ boundSecret }) => boundSecret?.name);
-    const anchored = state.credentials.every(({ boundSecret }) => (boundSecret === undefined ? unbound : names.includes(boundSecret.name)));
-    return anchored && state.server === server && state.namespace === namespace && state.directory === directory;
-}
-/** Takes up the token in our own directory, if the run state tells of it. It was put there when the API server had accepted it. */
-function loadTokenForProof({ evidence, options, platform, state, seal, tokens }) {
-    const { credentials, directory } = state;
-    const unneeded = options.prove === 'off' || evidence.proven !== null || evidence.verified === null;
-    if (unneeded || (0,external_node_path_.dirname)(directory) !== options.directory)
+/** @throws NOT_REVOKED when a credential of the saved state may live */
+async function reportUnrecoverable({ platform }, saved, cause) {
+    const why = removePrivateDirectory(saved.directory, baseDirectory(platform), platform.ownerUid);
+    if (why !== undefined)
+        await platform.warn(`The directory ${saved.directory} was not removed: ${why}.`);
+    if (saved.credentials.every((credential) => livePhaseOf(credential).phase === 'planned'))
         return;
-    const token = readSavedToken(directory, platform.ownerUid, seal);
+    const { revoked } = toEvidence(saved);
+    if (revoked === null)
+        throw recover_notRevoked(latestDeadBy(saved.credentials), cause);
+    await platform.warn(`It was revoked ${revoked.at}, but whether that holds could not be asked. ${(0,errors/* describe */.q0)(cause)}`);
+}
+function recover_notRevoked(deadBy, cause) {
+    const until = deadBy === null ? 'at its own expiry' : `by ${deadBy}`;
+    const hint = cause instanceof errors/* KubepassError */.v3 ? cause.hint : undefined;
+    return new errors/* KubepassError */.v3('NOT_REVOKED', `The credential, if it was issued, was not revoked here. It is dead ${until}.`, { cause, hint });
+}
+/** Reads the token in the private directory, for the proof. Main wrote it there after the API server had accepted it. */
+function loadTokenForProof({ journal, options, platform, seal, tokens }) {
+    const { state } = journal;
+    const evidence = toEvidence(state);
+    const isUnneeded = options.prove === 'off' || evidence.proven !== null || evidence.verified === null;
+    if (isUnneeded || (0,external_node_path_.dirname)(state.directory) !== options.directory)
+        return;
+    const token = readSavedToken(state.directory, platform.ownerUid, seal);
     const claims = token === undefined ? undefined : jwtOf(token)?.claims;
-    const its = claims === undefined ? undefined : credentials.find((credential) => isTokenOf(credential, claims));
-    if (token !== undefined && its !== undefined)
-        tokens.set(tokenId(its), { token, deadBy: its.deadBy });
+    const credential = claims && state.credentials.find((each) => acceptanceOf(each) !== undefined && isTokenOf(state, each, claims));
+    if (token !== undefined && credential !== undefined)
+        tokens.set(credential.number, { token, deadBy: credential.deadBy });
 }
 
 // EXTERNAL MODULE: external "node:events"
@@ -6448,84 +6789,89 @@ async function requestToken(client, auth, spec, seal, signal) {
 
 
 
-
 /**
- * Bound Secret, then the token bound to it. The run state is saved before each can exist.
- * @param name of a bound Secret that is not there
+ * Creates a bound Secret, then requests a token that is bound to it. The run state is saved before each request.
+ * @param slot in which no credential is
  */
-async function acquire(run, name, deadline) {
-    const { options, client, platform, state, evidence, seal } = run;
+async function acquire(run, slot, deadline) {
+    const { options, client, platform, journal, seal } = run;
     const auth = await run.identity.authInfo(deadline);
     requireValidNow(run.identity.kind, auth);
-    const where = { namespace: state.namespace, name };
-    const acceptable = options.revocation === 'best-effort';
-    const planned = plannedCredential(options, name);
-    run.state = { ...run.state, credentials: [...run.state.credentials, planned] };
-    const marks = boundSecretMetadata(platform.job, planned.deadBy);
-    const creation = await intend(run, planned, 'secret', () => createBoundSecret(client, auth, where, marks, acceptable, deadline));
-    const boundSecret = creation.answer;
-    const bound = updateCredential(run, creation.credential, { boundSecret, ...(boundSecret === undefined ? { phase: 'nothing' } : {}) });
-    const wanted = { ...options.serviceAccount, duration: options.duration, audiences: options.tokenAudiences, boundSecret };
-    const { answer, credential: requested } = await intend(run, bound, 'token', () => requestToken(client, auth, wanted, seal, deadline));
+    const { namespace } = options.serviceAccount;
+    const name = secretNameOf(journal.state, { slot }) ?? '';
+    const number = journal.state.lastNumber + 1;
+    const deadBy = latestDeadByOfRequest(options);
+    const metadata = boundSecretMetadata(platform.job, deadBy);
+    const mayBeForbidden = options.revocation === 'best-effort';
+    const boundSecret = await request(run, { type: 'SecretRequested', number, slot, deadBy }, () => createBoundSecret(client, auth, { namespace, name }, metadata, mayBeForbidden, deadline));
+    journal.observe(boundSecret === undefined ? { type: 'SecretForbidden', number } : { type: 'SecretCreated', number, uid: boundSecret.uid });
+    const spec = { ...options.serviceAccount, duration: options.duration, audiences: options.tokenAudiences, boundSecret };
+    const { credential, expected, warnings } = await request(run, { type: 'TokenRequested', number }, () => requestToken(client, auth, spec, seal, deadline));
     const receivedAt = Date.now();
-    const { credential, expected, warnings } = answer;
-    const { jti, expiresAt } = credential;
-    const granted = grantRecord(credential, boundSecret?.name);
-    if (evidence.granted === null)
-        evidence.granted = granted;
-    else
-        evidence.renewed.push(granted);
-    const known = updateCredential(run, requested, {
+    const { jti, issuedAt, expiresAt } = credential;
+    journal.observe({
+        type: 'TokenIssued',
+        number,
+        token: { ...(jti === undefined ? {} : { jti }), issuedAt: isoTime(issuedAt), expiresAt: isoTime(expiresAt) },
         deadBy: isoTime(expiresAt + ACCEPTED_AFTER_EXPIRY_S),
-        ...(jti === undefined ? {} : { jti }),
     });
-    const doubts = checkCredential(credential, expected);
+    const notes = checkCredential(credential, expected);
     for (const text of warnings)
-        doubts.push(`The API server warns: ${(0,quote/* quote */.hD)(text)}`);
+        notes.push(`The API server warns: ${(0,quote/* quote */.hD)(text)}`);
     if (boundSecret === undefined)
-        doubts.push(`The credential is bound to nothing and cannot be revoked. It expires ${isoTime(expiresAt)}.`);
-    for (const doubt of doubts)
-        await warnOnce(run, doubt);
-    return { ...credential, state: known, receivedAt };
+        notes.push(`The credential is bound to nothing and cannot be revoked. It expires ${isoTime(expiresAt)}.`);
+    for (const note of notes)
+        await warnOnce(run, note);
+    return { ...credential, number, receivedAt };
 }
-/** What is asked for may exist as soon as it is asked for, unless it surely does not. */
-async function intend(run, before, what, ask) {
-    const credential = updateCredential(run, before, { phase: what }, saveStateOrThrow);
+/**
+ * Records the request before it is sent, and takes that back if the request certainly had no effect. The cleanup may have begun
+ * meanwhile: then the credential belongs to the cleanup.
+ */
+async function request({ journal }, event, send) {
+    const { number } = event;
+    const phase = event.type === 'SecretRequested' ? 'secret-requested' : 'token-requested';
+    const isWaiting = () => journal.credential(number)?.phase === phase;
     try {
-        return { answer: await ask(), credential };
+        const response = await journal.intend(event, send);
+        if (!isWaiting())
+            throw new Error('the run ended while a request was under way');
+        return response;
     }
     catch (error) {
-        if (error instanceof errors/* KubepassError */.v3 && error.noEffect)
-            updateCredential(run, credential, { phase: before.phase });
+        if (isWaiting() && error instanceof errors/* KubepassError */.v3 && error.noEffect)
+            journal.observe({ type: 'RequestHadNoEffect', number });
         throw error;
     }
 }
-/** The server takes the token for the ServiceAccount that was asked for. */
-async function verify(run, { token, state }, deadline) {
-    const { client, options, evidence, tokens } = run;
-    const standing = await whoami(client, token, deadline);
+/** Asks the API server whether it accepts the token as the requested ServiceAccount. */
+async function verify(run, { token, number }, deadline) {
+    const { client, options, journal, tokens } = run;
+    const result = await whoami(client, token, deadline);
     const expected = `system:serviceaccount:${options.serviceAccount.namespace}:${options.serviceAccount.name}`;
-    if (standing.is === 'accepted' && (standing.username ?? expected) === expected) {
-        if (state.boundSecret !== undefined)
-            tokens.set(tokenId(state), { token, deadBy: state.deadBy });
-        evidence.verified ??= { username: standing.username ?? null, at: new Date().toISOString() };
-        saveState(run);
-        if (standing.username === undefined)
+    if (result.is === 'accepted' && (result.username ?? expected) === expected) {
+        const credential = journal.credential(number);
+        if (credential?.phase !== 'issued')
+            throw new Error('the run ended while a request was under way');
+        if (credential.slot !== 'unbound')
+            tokens.set(number, { token, deadBy: credential.deadBy });
+        journal.observe({ type: 'TokenAccepted', number, acceptance: { at: new Date().toISOString(), username: result.username ?? null } });
+        if (result.username === undefined)
             await warnOnce(run, 'The API server accepts the token, but does not let it ask who it is.');
         return;
     }
-    if (standing.is === 'refused' && options.tokenAudiences.length > 0) {
+    if (result.is === 'refused' && options.tokenAudiences.length > 0) {
         await warnOnce(run, 'The API server is not among token_audiences: what needs the API server, also the proof of the end, is skipped.');
         return;
     }
-    const taken = standing.is === 'accepted'
-        ? `takes it for ${(0,quote/* quote */.hD)(standing.username ?? '')}`
-        : standing.is === 'refused'
-            ? 'refuses it'
-            : `answers ${standing.status}`;
-    throw new errors/* KubepassError */.v3('RIGHTS', `The API server issued a token, but ${taken}.`, {
+    throw new errors/* KubepassError */.v3('RIGHTS', `The API server issued a token, but ${whatItDoes(result)}.`, {
         hint: 'Is there a gateway in between that changes requests?',
     });
+}
+function whatItDoes(result) {
+    if (result.is === 'accepted')
+        return `takes it for ${(0,quote/* quote */.hD)(result.username ?? '')}`;
+    return result.is === 'refused' ? 'refuses it' : `answers ${result.status}`;
 }
 
 ;// CONCATENATED MODULE: ./src/scan/environment.ts
@@ -6604,14 +6950,15 @@ function withheldFromClients(env, scanEnv) {
 
 
 
+
 /** Leaves the credential to the later steps of the job; the post step takes it back. */
 async function deliverToLaterSteps(run, credential, kubeconfig) {
-    const { platform, options, evidence } = run;
+    const { platform, options } = run;
     await platform.exportVariable('KUBECONFIG', kubeconfig);
     await platform.exportVariable('KUBE_CONFIG_PATH', kubeconfig);
     await platform.setOutput('kubeconfig', kubeconfig);
     await platform.setOutput('expires_at', isoTime(credential.expiresAt));
-    await platform.setOutput('credential_id', evidence.granted?.credential_id ?? '');
+    await platform.setOutput('credential_id', credential.jti === undefined ? '' : credentialId(credential.jti));
     if (options.delivery === 'env')
         await platform.exportVariable(options.tokenVariable, credential.token);
     if (options.delivery === 'output')
@@ -6623,6 +6970,26 @@ async function deliverToLaterSteps(run, credential, kubeconfig) {
     if (podToken !== undefined)
         platform.info(`The later steps can read this Pod's own token in ${podToken}.`);
     platform.info('The later steps of this job have the credential; the post step revokes it. It is not renewed.');
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/renewal-plan.ts
+/**
+ * @param renewAt when the credential in use is to be renewed, ms since 1970
+ * @param tried the replaced credentials that this process has already tried to revoke
+ */
+function nextStep(credentials, renewAt, tried) {
+    const replaced = credentials.flatMap((credential) => {
+        const isDue = credential.phase === 'issued' && credential.revokeAt !== undefined && credential.slot !== 'unbound';
+        return isDue && !tried.has(credential.number) ? [{ number: credential.number, at: Date.parse(credential.revokeAt ?? '') }] : [];
+    });
+    const [first] = replaced.toSorted((one, other) => one.at - other.at);
+    return first !== undefined && first.at < renewAt ? { do: 'revoke', ...first } : { do: 'renew', at: renewAt };
+}
+/** The slot of the next credential: a free one, or else the one whose token is dead first; never the one in use. */
+function nextSlot(credentials, numberInUse) {
+    const endOf = (slot) => Date.parse(credentials.find((each) => each.slot === slot)?.deadBy ?? '') || 0;
+    const slots = [0, 1, 2].filter((slot) => credentials.find((each) => each.slot === slot)?.number !== (numberInUse ?? -1));
+    return slots.reduce((first, slot) => (endOf(slot) < endOf(first) ? slot : first));
 }
 
 // EXTERNAL MODULE: external "node:child_process"
@@ -7213,61 +7580,61 @@ async function startProcess(scan, isolate, hidden) {
 
 
 
-/** How long whoever stops it waits for what it has begun; a signal cuts that off. */
+
+
+
+/** How long `stop` waits for a request that is under way. A signal ends this wait. */
 const STOP_TIMEOUT_MS = 5_000;
-/** And then for what it has to say of that. */
+/** How long `stop` then waits for the last warning. */
 const REPORT_TIMEOUT_MS = 1_000;
 /** A bound Secret that is not deleted in this time is left to the end of the run. */
 const REVOKE_TIMEOUT_MS = 10_000;
-/** How long a try that is under way when the credential expires may still take: late is better than never. */
+/** How long a try that is under way when the credential expires may go on: a late credential is better than none. */
 const LATE_TRY_MS = 2_000;
-/** Of a credential's life: what is waited for after a first try that failed. */
+/** The wait after the first failed try, as a fraction of the credential's life. */
 const FIRST_RETRY_FRACTION = 0.02;
 const MAX_RETRY_WAIT_MS = 60_000;
 /**
- * From now on, the credential that the scan finds is renewed before it expires.
- * @param due when for the first time, ms since 1970
+ * Renews the credential of the scan before it expires, from now on.
+ * @param due the time of the first renewal, ms since 1970
  */
 function startRenewal(run, first, due) {
-    const [ending, over] = [new AbortController(), new AbortController()];
-    const until = AbortSignal.any([run.signal, over.signal]);
-    const running = renewRepeatedly(run, first, due, until, AbortSignal.any([until, ending.signal]));
+    const [stopping, over] = [new AbortController(), new AbortController()];
+    const aborted = AbortSignal.any([run.signal, over.signal]);
+    const renewals = renewRepeatedly(run, first, due, { aborted, stopRequested: AbortSignal.any([aborted, stopping.signal]) });
     return {
         async stop() {
-            // A call that is under way is cut off only if it takes long: what becomes of it then nobody knows.
-            ending.abort();
-            await Promise.race([running, (0,promises_.setTimeout)(STOP_TIMEOUT_MS, undefined, { ref: false, signal: run.signal }).catch(() => undefined)]);
+            // Nobody could know the outcome of a request that was cut off.
+            stopping.abort();
+            await Promise.race([renewals, (0,promises_.setTimeout)(STOP_TIMEOUT_MS, undefined, { ref: false, signal: run.signal }).catch(() => undefined)]);
             over.abort();
-            await Promise.race([running, (0,promises_.setTimeout)(REPORT_TIMEOUT_MS, undefined, { ref: false })]);
+            await Promise.race([renewals, (0,promises_.setTimeout)(REPORT_TIMEOUT_MS, undefined, { ref: false })]);
         },
     };
 }
-async function renewRepeatedly(run, first, firstDue, until, rest) {
-    const old = [];
+async function renewRepeatedly(run, first, firstDue, signals) {
+    const { journal, options } = run;
+    const tried = new Set();
     try {
         for (let current = first, due = firstDue;;) {
-            const [next] = old.toSorted((one, other) => one.revokeAt - other.revokeAt);
-            if (next !== undefined && next.revokeAt < due) {
-                await sleepUntil(next.revokeAt, rest);
-                old.splice(old.indexOf(next), 1);
-                await revokeSuperseded(run, next.state, until);
+            const step = nextStep(journal.state.credentials, due, tried);
+            await sleepUntil(step.at, signals.stopRequested);
+            if (step.do === 'revoke') {
+                tried.add(step.number);
+                await revokeReplaced(run, step.number, signals.aborted);
+                continue;
             }
-            else {
-                await sleepUntil(due, rest);
-                const renewed = await renewBeforeExpiry(run, current, until, rest);
-                if (renewed === undefined)
-                    return;
-                old.push({
-                    state: current.state,
-                    revokeAt: revokeSupersededAt(endsAt(current, current.receivedAt), Date.now(), run.options.rotateGrace),
-                });
-                current = renewed;
-                due = renewAt(current, current.receivedAt);
-            }
+            const renewed = await renewBeforeExpiry(run, current, signals);
+            if (renewed === undefined)
+                return;
+            const revokeAt = new Date(revokeSupersededAt(endsAt(current, current.receivedAt), Date.now(), options.rotateGrace)).toISOString();
+            journal.observe({ type: 'CredentialReplaced', number: current.number, revokeAt });
+            current = renewed;
+            due = renewAt(current, current.receivedAt);
         }
     }
     catch (error) {
-        if (!rest.aborted)
+        if (!signals.stopRequested.aborted)
             await warn(run, `The credential is renewed no more. ${(0,errors/* describe */.q0)(error)}`);
     }
 }
@@ -7275,73 +7642,73 @@ async function sleepUntil(time, until) {
     await (0,promises_.setTimeout)(Math.min(Math.max(0, time - Date.now()), retry/* MAX_TIMER_MS */._o), undefined, { signal: until });
 }
 /**
- * Replaces the credential, and tries again for as long as it lives.
- * @returns undefined when it was too late
+ * Replaces the credential. Tries again until the credential has expired.
+ * @returns undefined when no try was successful
  */
-async function renewBeforeExpiry(run, current, until, rest) {
+async function renewBeforeExpiry(run, current, signals) {
+    const { aborted, stopRequested } = signals;
     const end = endsAt(current, current.receivedAt);
-    const untilEnd = (late) => (0,base_deadline/* deadlineAfter */.d)(Math.max(0, end + late - Date.now()), until);
+    const untilEnd = (late) => (0,base_deadline/* deadlineAfter */.d)(Math.max(0, end + late - Date.now()), aborted);
     const [life, tries] = [untilEnd(0), untilEnd(LATE_TRY_MS)];
-    const name = nextSecretName(boundSecretNames(run.platform.job, run.state), run.state.credentials, current.state);
-    for (let failed = false, wait = FIRST_RETRY_FRACTION * (end - current.receivedAt);; failed = true, wait = Math.min(wait * 2, MAX_RETRY_WAIT_MS)) {
+    const slot = nextSlot(run.journal.state.credentials, current.number);
+    const firstWait = FIRST_RETRY_FRACTION * (end - current.receivedAt);
+    for (let failed = false, wait = firstWait;; failed = true, wait = Math.min(wait * 2, MAX_RETRY_WAIT_MS)) {
         let reason = '';
         try {
-            return await renewOnce(run, current, name, (0,base_deadline/* deadlineAfter */.d)(run.options.deadline, tries));
+            return await renewOnce(run, current, slot, (0,base_deadline/* deadlineAfter */.d)(run.options.deadline, tries));
         }
         catch (error) {
-            rest.throwIfAborted();
+            stopRequested.throwIfAborted();
             reason = (0,errors/* describe */.q0)(error);
         }
         const left = durationText(end - Date.now());
         if (!failed && !life.aborted)
             await warn(run, `The scan's credential expires in ${left}, and could not be renewed yet. ${reason}`);
-        await (0,promises_.setTimeout)(wait * (0.5 + Math.random() / 2), undefined, { signal: AbortSignal.any([life, rest]) }).catch(() => undefined);
-        rest.throwIfAborted();
+        await (0,promises_.setTimeout)(wait * (0.5 + Math.random() / 2), undefined, { signal: AbortSignal.any([life, stopRequested]) }).catch(() => undefined);
+        stopRequested.throwIfAborted();
         if (!life.aborted)
             continue;
         await warn(run, `The scan's credential was not renewed in time, and has expired. ${reason}`);
         return undefined;
     }
 }
-/** As the first one, and in its place. */
-async function renewOnce(run, { state }, name, deadline) {
-    await freeSlot(run, name, state, deadline);
-    const renewed = await acquire(run, name, deadline);
+/** Acquires a credential and puts it into the kubeconfig of the scan. */
+async function renewOnce(run, current, slot, deadline) {
+    await freeSlot(run, slot, current.number, deadline);
+    const renewed = await acquire(run, slot, deadline);
     await verify(run, renewed, deadline);
     deadline.throwIfAborted();
-    writeKubeconfig(run.state.directory, run.options, renewed.token, run.platform.ownerUid);
+    writeKubeconfig(run.journal.state.directory, run.options, renewed.token, run.platform.ownerUid);
     run.platform.info(`Renewed the credential: this one expires ${isoTime(renewed.expiresAt)}.`);
     return renewed;
 }
-/** Ends what may exist under this name, and makes place in the run state; forgets tokens that are dead. */
-async function freeSlot(run, name, inUse, deadline) {
-    const { state, tokens } = run;
-    const taken = state.credentials.find(({ boundSecret }) => boundSecret?.name === name);
-    if (taken !== undefined && taken.phase !== 'nothing' && taken.revoked === undefined)
-        await deleteSecretOfRun(run, { name }, deadline);
-    for (const [id, held] of tokens)
-        if (!mayLive(held.deadBy))
-            tokens.delete(id);
-    if (taken?.phase === 'token' && !tokens.has(tokenId(taken)) && mayLive(taken.deadBy))
-        run.untestedTokens.push(taken.deadBy);
-    const others = run.state.credentials.filter((credential) => credential !== taken);
-    // Of those that are bound to nothing, and have no name, the first end first.
-    const unbound = others.find((credential) => credential.boundSecret === undefined && credential !== inUse);
-    const dropped = others.length < MAX_CREDENTIALS ? undefined : unbound;
-    run.state = { ...run.state, credentials: others.filter((credential) => credential !== dropped) };
+/** Deletes what may exist in the slot, and makes room for one more credential in the run state. */
+async function freeSlot(run, slot, numberInUse, deadline) {
+    const { journal, tokens } = run;
+    const taken = journal.state.credentials.find((each) => each.slot === slot);
+    if (taken !== undefined && taken.phase !== 'planned' && taken.phase !== 'revoked')
+        await deleteSecretOf(run, taken, deadline);
+    for (const [number, { deadBy }] of tokens)
+        if (!mayLive(deadBy))
+            tokens.delete(number);
+    if (taken !== undefined)
+        journal.observe({ type: 'CredentialForgotten', number: taken.number });
+    // A token that is bound to nothing cannot be revoked. Of several, the oldest ends first.
+    const { credentials } = journal.state;
+    const unbound = credentials.find((each) => each.slot === 'unbound' && each.number !== numberInUse);
+    if (credentials.length >= MAX_CREDENTIALS && unbound !== undefined)
+        journal.observe({ type: 'CredentialForgotten', number: unbound.number });
 }
-/** Deletes the bound Secret of one that has been replaced. What fails here, the end of the run tries again. */
-async function revokeSuperseded(run, issued, until) {
-    const { boundSecret } = issued;
-    if (boundSecret === undefined || !run.state.credentials.includes(issued))
+/** Deletes the bound Secret of a credential that was replaced. If this fails, the end of the run tries again. */
+async function revokeReplaced(run, number, aborted) {
+    const credential = run.journal.credential(number);
+    if (credential === undefined)
         return;
-    const deadline = (0,base_deadline/* deadlineAfter */.d)(REVOKE_TIMEOUT_MS, until);
     try {
-        if ((await deleteSecretOfRun(run, boundSecret, deadline)) === 'deleted')
-            updateCredential(run, issued, { revoked: new Date().toISOString() });
+        await deleteSecretOf(run, credential, (0,base_deadline/* deadlineAfter */.d)(REVOKE_TIMEOUT_MS, aborted));
     }
     catch {
-        until.throwIfAborted();
+        aborted.throwIfAborted();
     }
 }
 function durationText(milliseconds) {
@@ -7362,72 +7729,81 @@ function durationText(milliseconds) {
 
 
 
-
 /**
  * Runs the scan with the credential.
- * @param whyNoPipes why its named pipes could not be made; undefined when they are there
  * @returns the exit code for the host: on a CI an accepted one is 0
  */
-async function runScan(run, command, credential, kubeconfig, whyNoPipes) {
-    const { options, platform, redactor, evidence, signal } = run;
+async function runScan(run, command, delivery) {
+    const { options, platform, journal, signal } = run;
+    const { credential, whyNoPipes } = delivery;
     signal.throwIfAborted();
-    const env = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value);
-    if (options.env === 'inherit')
-        for (const name of (0,proxy_variables/* withheldProxies */.aN)(platform.env, env))
-            platform.info(`${name} holds a password, so the scan does not get it. Name it in pass_env if the scan needs that proxy.`);
-    const delivered = options.delivery === 'env' ? { [options.tokenVariable]: credential.token.reveal() } : {};
-    // The preferences in ~/.kube/kuberc can name another kubeconfig or user.
-    const preferences = options.passEnv.includes('KUBERC') ? {} : { KUBERC: 'off' };
-    const access = { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered };
-    const withheld = options.env === 'inherit' ? withheldFromClients(platform.env, { ...env, ...access }) : [];
-    if (withheld.length > 0)
-        platform.info(`The scan does not get ${withheld.join(', ')}: clients would prefer that to its kubeconfig. Name it in pass_env if the scan needs it.`);
+    const env = environmentOf(run, delivery);
     const renewal = renewAt(credential, credential.receivedAt);
-    const isOwn = options.maxScan !== DEFAULT_MAX_SCAN_S;
-    const telling = announceRenewal(run, renewal, isOwn ? options.maxScan : undefined);
-    for (const doubt of platform.timeoutWarnings(isOwn ? options.maxScan : undefined))
-        await warn(run, doubt);
+    const maxScan = options.maxScan === DEFAULT_MAX_SCAN_S ? undefined : options.maxScan;
+    const announcement = announceRenewal(run, renewal, maxScan);
+    for (const warning of platform.timeoutWarnings(maxScan))
+        await warn(run, warning);
     const pipes = outputPipes(run, await whyNoPipes);
-    const podToken = podTokenFolder();
-    const startedAt = new Date().toISOString();
-    evidence.used = { started_at: startedAt, ended_at: null, exit_code: null, signal: null };
-    saveState(run);
+    journal.observe({ type: 'ScanStarting', at: new Date().toISOString() });
     platform.guardCommandFiles(options.passEnv);
-    const outputs = platform.scanOutputs();
-    run.scan = await Scan.start(command, { ...env, ...preferences, ...access }, trackingIdOf(run.state), options.isolate, {
-        ...outputs,
-        pipes,
-        stdin: platform.stdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
-        filters: () => [redactor.filter(), ...outputs.filters(redactor.search)],
-    }, podToken);
-    evidence.isolation = run.scan.isolation;
-    saveState(run);
-    if (options.isolate === 'auto' && evidence.isolation.why_not !== null)
-        platform.info(`The scan is not isolated: ${evidence.isolation.why_not}.`);
-    if (podToken !== undefined && run.scan.reasonNotHidden !== undefined)
-        platform.info(`The scan can read this Pod's own token in ${podToken}: ${run.scan.reasonNotHidden}.`);
+    const scan = await start(run, command, env, pipes);
     const overdue = new AbortController();
     const timer = setTimeout(() => overdue.abort(timeoutError(options.maxScan)), options.maxScan * 1000);
-    const rotation = startRenewal(run, credential, renewal);
+    const ongoingRenewal = startRenewal(run, credential, renewal);
     try {
-        const { exitCode, signal: by } = await run.scan.ended(AbortSignal.any([signal, overdue.signal]), run.immediate);
-        evidence.used = { started_at: startedAt, ended_at: new Date().toISOString(), exit_code: exitCode, signal: by };
+        const { exitCode, signal: by } = await scan.ended(AbortSignal.any([signal, overdue.signal]), run.immediate);
+        journal.observe({ type: 'ScanEnded', at: new Date().toISOString(), exitCode, signal: by });
         if (!signal.aborted)
             overdue.signal.throwIfAborted();
         return platform.isCI && options.acceptExitCodes.includes(exitCode) ? 0 : exitCode;
     }
     finally {
         clearTimeout(timer);
-        clearTimeout(telling);
-        await rotation.stop();
+        clearTimeout(announcement);
+        await ongoingRenewal.stop();
     }
 }
+/** The environment of the scan. A line in the log names each variable that the scan could miss. */
+function environmentOf({ options, platform, redactor }, { credential, kubeconfig }) {
+    const inherited = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value);
+    const delivered = options.delivery === 'env' ? { [options.tokenVariable]: credential.token.reveal() } : {};
+    // The preferences in ~/.kube/kuberc can name another kubeconfig or user.
+    const preferences = options.passEnv.includes('KUBERC') ? {} : { KUBERC: 'off' };
+    const access = { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered };
+    if (options.env === 'inherit') {
+        for (const name of (0,proxy_variables/* withheldProxies */.aN)(platform.env, inherited))
+            platform.info(`${name} holds a password, so the scan does not get it. Name it in pass_env if the scan needs that proxy.`);
+        const withheld = withheldFromClients(platform.env, { ...inherited, ...access });
+        if (withheld.length > 0)
+            platform.info(`The scan does not get ${withheld.join(', ')}: clients would prefer that to its kubeconfig. Name it in pass_env if the scan needs it.`);
+    }
+    return { ...inherited, ...preferences, ...access };
+}
+async function start(run, command, env, pipes) {
+    const { journal, options, platform, redactor } = run;
+    const podToken = podTokenFolder();
+    const outputs = platform.scanOutputs();
+    const scan = await Scan.start(command, env, journal.state.key, options.isolate, {
+        ...outputs,
+        pipes,
+        stdin: platform.stdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
+        filters: () => [redactor.filter(), ...outputs.filters(redactor.search)],
+    }, podToken);
+    run.scan = scan;
+    const { isolation, reasonNotHidden } = scan;
+    journal.observe({ type: 'ScanStarted', isolation });
+    if (options.isolate === 'auto' && isolation.why_not !== null)
+        platform.info(`The scan is not isolated: ${isolation.why_not}.`);
+    if (podToken !== undefined && reasonNotHidden !== undefined)
+        platform.info(`The scan can read this Pod's own token in ${podToken}: ${reasonNotHidden}.`);
+    return scan;
+}
 /** @returns undefined when the scan gets sockets; a line in the log says so */
-function outputPipes({ platform, state }, whyNot) {
+function outputPipes({ platform, journal }, whyNot) {
     let reason = whyNot;
     try {
         if (reason === undefined)
-            return openNamedPipes(state.directory);
+            return openNamedPipes(journal.state.directory);
     }
     catch (error) {
         reason = `its pipes could not be opened (${(0,errors/* errnoOf */.UQ)(error)})`;
@@ -7506,71 +7882,93 @@ function scanFailure({ exit_code: code, signal }, accepted, nameOfAccepted) {
 
 
 
+
+
 /**
- * The whole story: a credential is issued, verified, handed to one command, taken back and proven dead.
- * Without a command it is left for the later steps, and the post step takes it back.
+ * Acquires a credential, runs the command with it, revokes it and proves that it is dead. Without a command, later steps of the job use
+ * the credential, and the post step revokes it.
  * @returns the exit code
  */
 async function runCommand(context) {
-    writeStateOrThrow(context, 'none');
-    rejectUnsafeNodeOptions(context.platform.env);
-    const asked = await readOptions(context, 'start');
-    if (asked.isolate === 'required')
+    const { platform } = context;
+    saveOrThrow(() => platform.saveState('none'));
+    rejectUnsafeNodeOptions(platform.env);
+    const requested = await readOptions(context, 'start');
+    if (requested.isolate === 'required')
         await requireIsolation(podTokenFolder());
-    const resolved = await resolveIdentity(context, asked);
-    const { options } = resolved;
-    const run = openRun(context, resolved, newRunState(options, context.platform.job, context.platform.runKey), 'owner');
-    context.emergencyCleanup = emergencyCleanup(run, context.platform.hasPost);
-    const beforeScan = (0,base_deadline/* deadlineAfter */.d)(options.deadline, context.signal);
-    writeStateOrThrow(context, run.state);
-    try {
-        run.directory = createPrivateDirectory(run.state.directory, context.platform.ownerUid, options.certificateAuthority);
-    }
-    catch (error) {
-        context.platform.deleteState();
-        throw error;
-    }
+    const resolved = await resolveIdentity(context, requested);
+    const run = openRun(context, resolved, newRunState(resolved.options, platform.job, platform.runKey), 'owner');
+    context.emergencyCleanup = emergencyCleanup(run, platform.hasPost);
+    const beforeScan = (0,base_deadline/* deadlineAfter */.d)(run.options.deadline, context.signal);
+    prepare(run);
+    const pipes = { whyNot: Promise.resolve(undefined) };
     let exitCode = 0;
     let failure;
-    let whyNoPipes = Promise.resolve(undefined);
     try {
-        const [name] = boundSecretNames(context.platform.job, run.state);
-        context.platform.progress('asking for a token');
-        const issuing = acquire(run, name, beforeScan);
-        // Begun while the API server is waited for.
-        if (options.command !== undefined)
-            whyNoPipes = makeNamedPipes(run.state.directory);
-        const credential = await issuing;
-        context.platform.info(`Issued a credential for ${(0,quote/* quote */.hD)(run.evidence.requested.service_account)} until ${isoTime(credential.expiresAt)}.`);
-        await verify(run, credential, beforeScan);
-        const kubeconfig = writeKubeconfig(run.state.directory, options, credential.token, context.platform.ownerUid);
-        if (options.command === undefined)
-            await deliverToLaterSteps(run, credential, kubeconfig);
-        else
-            exitCode = await runScan(run, options.command, credential, kubeconfig, whyNoPipes);
-        // A signal that has come is seen when the event loop turns.
-        await (0,promises_.setImmediate)();
-        context.signal.throwIfAborted();
+        exitCode = await acquireAndUse(run, beforeScan, pipes);
     }
     catch (error) {
         failure = error;
-        setError(run.evidence, error);
+        run.journal.observe({ type: 'Failed', code: (0,errors/* codeOf */.$N)(error) });
     }
-    // The program that makes the pipes must not be at work while the directory is removed.
-    await Promise.race([whyNoPipes, aborted(context.hardDeadline)]);
-    if (options.command !== undefined || failure !== undefined) {
-        const worse = await cleanUp(run, context.platform.hasPost);
-        if (worse !== undefined && failure !== undefined)
-            await context.platform.error((0,errors/* describe */.q0)(failure));
-        failure = worse ?? failure ?? context.signal.reason;
-    }
+    // The program that makes the pipes must not run while kubepass removes their directory.
+    await Promise.race([pipes.whyNot, aborted(context.hardDeadline)]);
+    if (run.options.command !== undefined || failure !== undefined)
+        failure = await endAfter(run, failure);
     await report(run);
     if (failure !== undefined)
         throw failure;
-    const { used } = run.evidence;
-    if (context.platform.isCI && exitCode !== 0 && used !== null)
-        await context.platform.error(scanFailure(used, options.acceptExitCodes, context.platform.nameOf('accept_exit_codes')));
+    await reportScanFailure(run, exitCode);
     return exitCode;
+}
+/** Saves the state and makes the private directory, before anything exists on the cluster. */
+function prepare(run) {
+    const { journal, options, platform } = run;
+    const { state } = journal;
+    saveOrThrow(() => platform.saveState(state));
+    try {
+        run.directory = createPrivateDirectory(state.directory, platform.ownerUid, options.certificateAuthority);
+    }
+    catch (error) {
+        journal.clear();
+        throw error;
+    }
+}
+async function acquireAndUse(run, beforeScan, pipes) {
+    const { journal, options, platform, signal } = run;
+    const { directory } = journal.state;
+    platform.progress('asking for a token');
+    const acquiring = acquire(run, nextSlot([], undefined), beforeScan);
+    if (options.command !== undefined)
+        pipes.whyNot = makeNamedPipes(directory);
+    const credential = await acquiring;
+    const { namespace, name } = options.serviceAccount;
+    platform.info(`Issued a credential for ${(0,quote/* quote */.hD)(`${namespace}/${name}`)} until ${isoTime(credential.expiresAt)}.`);
+    await verify(run, credential, beforeScan);
+    const kubeconfig = writeKubeconfig(directory, options, credential.token, platform.ownerUid);
+    let exitCode = 0;
+    if (options.command === undefined)
+        await deliverToLaterSteps(run, credential, kubeconfig);
+    else
+        exitCode = await runScan(run, options.command, { credential, kubeconfig, whyNoPipes: pipes.whyNot });
+    // Node.js delivers a pending signal only when the event loop turns.
+    await (0,promises_.setImmediate)();
+    signal.throwIfAborted();
+    return exitCode;
+}
+/** @returns the error of the whole run */
+async function endAfter(run, failure) {
+    const { platform, signal } = run;
+    const worse = await cleanUp(run, platform.hasPost);
+    if (worse !== undefined && failure !== undefined)
+        await platform.error((0,errors/* describe */.q0)(failure));
+    return worse ?? failure ?? signal.reason;
+}
+/** Says as the last line of a job why its exit code fails the job. */
+async function reportScanFailure({ journal, options, platform }, exitCode) {
+    const { used } = toEvidence(journal.state);
+    if (platform.isCI && exitCode !== 0 && used !== null)
+        await platform.error(scanFailure(used, options.acceptExitCodes, platform.nameOf('accept_exit_codes')));
 }
 async function aborted(signal) {
     if (!signal.aborted)
@@ -7693,7 +8091,7 @@ function ciApis(env, flags, seal) {
                 instance: env['GITHUB_SERVER_URL'] ?? 'https://github.com',
                 needs: github === undefined ? 'GITHUB_TOKEN, or --github-token-file' : undefined,
                 // Imported only when called: most sweeps do not need @actions/github, which is slow to load.
-                isOver: async (run, signal) => (await Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(413), __nccwpck_require__.e(431)]).then(__nccwpck_require__.bind(__nccwpck_require__, 8431))).isOverOnGithub(run, needed(github), env, signal),
+                isOver: async (run, signal) => (await Promise.all(/* import() */[__nccwpck_require__.e(631), __nccwpck_require__.e(221), __nccwpck_require__.e(956)]).then(__nccwpck_require__.bind(__nccwpck_require__, 956))).isOverOnGithub(run, needed(github), env, signal),
             },
         ],
         [
@@ -7704,7 +8102,7 @@ function ciApis(env, flags, seal) {
                 needs: (gitlab ?? gitlabJob) === undefined ? 'GITLAB_TOKEN, CI_JOB_TOKEN, or --gitlab-token-file' : undefined,
                 isOver: async (run, signal) => {
                     const auth = gitlabJob === undefined ? { personal: needed(gitlab) } : { job: gitlabJob };
-                    return (await __nccwpck_require__.e(/* import() */ 409).then(__nccwpck_require__.bind(__nccwpck_require__, 6409))).isOverOnGitlab(run, auth, env, signal);
+                    return (await __nccwpck_require__.e(/* import() */ 846).then(__nccwpck_require__.bind(__nccwpck_require__, 9846))).isOverOnGitlab(run, auth, env, signal);
                 },
             },
         ],

@@ -1,17 +1,17 @@
 import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 /******/ var __webpack_modules__ = ({
 
-/***/ 4758:
+/***/ 3375:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   $N: () => (/* binding */ codeOf),
 /* harmony export */   FO: () => (/* binding */ exitCodeOf),
 /* harmony export */   UQ: () => (/* binding */ errnoOf),
+/* harmony export */   fv: () => (/* binding */ errorCodes),
 /* harmony export */   q0: () => (/* binding */ describe),
 /* harmony export */   v3: () => (/* binding */ KubepassError)
 /* harmony export */ });
-/* unused harmony export errorCodes */
 /** The error codes with their exit codes. `npm run generate` writes the tables of README.md and docs/ from them. */
 const table = {
     INPUT: {
@@ -62,7 +62,7 @@ const table = {
     },
     INTERNAL: { exit: 1, means: 'a defect of kubepass', todo: 'Please report it with the log; the log holds no secret.' },
 };
-const errorCodes = (/* unused pure expression or super */ null && (table));
+const errorCodes = table;
 /** An error that a user can act on. Its texts hold no secret, no unquoted foreign bytes and no response body. */
 class KubepassError extends Error {
     code;
@@ -107,7 +107,7 @@ function causeOf(error) {
 
 /***/ }),
 
-/***/ 7541:
+/***/ 9342:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -146,7 +146,7 @@ function markdownCode(text) {
 
 /***/ }),
 
-/***/ 8812:
+/***/ 885:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -155,11 +155,11 @@ function markdownCode(text) {
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _damage_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(885);
-/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6033);
-/* harmony import */ var _path_or_content_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8789);
-/* harmony import */ var _pem_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1452);
-/* harmony import */ var _small_file_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(400);
+/* harmony import */ var _damage_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7104);
+/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5226);
+/* harmony import */ var _path_or_content_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8370);
+/* harmony import */ var _pem_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3063);
+/* harmony import */ var _small_file_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9553);
 
 
 
@@ -197,7 +197,7 @@ function certificateIn(der) {
 
 /***/ }),
 
-/***/ 885:
+/***/ 7104:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -207,7 +207,7 @@ function certificateIn(der) {
 /* harmony export */   fZ: () => (/* binding */ damageOfPem),
 /* harmony export */   jf: () => (/* binding */ tokenIn)
 /* harmony export */ });
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4389);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2676);
 
 // Users damage values when they copy them into an input. Each function returns the fault and the command that gives the right
 // value. The caller puts the name of the input, or of the field, before that text. No text contains the value itself.
@@ -361,7 +361,7 @@ function decodings(text) {
 
 /***/ }),
 
-/***/ 4389:
+/***/ 2676:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -618,7 +618,7 @@ const outputs = {
 
 /***/ }),
 
-/***/ 6033:
+/***/ 5226:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -631,7 +631,7 @@ class InvalidValue extends Error {
 
 /***/ }),
 
-/***/ 4358:
+/***/ 21:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -656,8 +656,8 @@ class InvalidValue extends Error {
 /* unused harmony exports isLabel, isSubdomain */
 /* harmony import */ var node_net__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7030);
 /* harmony import */ var node_net__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_net__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7541);
-/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6033);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9342);
+/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5226);
 
 
 
@@ -792,7 +792,7 @@ function parseServerName(text) {
 
 /***/ }),
 
-/***/ 8789:
+/***/ 8370:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -828,7 +828,7 @@ function isNoPath(text, folder = '') {
 
 /***/ }),
 
-/***/ 1452:
+/***/ 3063:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -859,7 +859,7 @@ function pemOf(text) {
 
 /***/ }),
 
-/***/ 4074:
+/***/ 1627:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -869,9 +869,9 @@ function pemOf(text) {
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _damage_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(885);
-/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6033);
-/* harmony import */ var _pem_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1452);
+/* harmony import */ var _damage_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7104);
+/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5226);
+/* harmony import */ var _pem_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3063);
 
 
 
@@ -944,7 +944,7 @@ function checkKeyPair(pair) {
 
 /***/ }),
 
-/***/ 400:
+/***/ 9553:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -954,9 +954,9 @@ function checkKeyPair(pair) {
 /* harmony export */ });
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4758);
-/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7541);
-/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6033);
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3375);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9342);
+/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5226);
 
 
 
@@ -989,7 +989,7 @@ function textIn(bytes) {
 
 /***/ }),
 
-/***/ 4062:
+/***/ 235:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -998,7 +998,7 @@ function textIn(bytes) {
 /* harmony export */   kx: () => (/* binding */ credentialOutcome),
 /* harmony export */   vA: () => (/* binding */ asJson)
 /* harmony export */ });
-/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7541);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9342);
 
 /** One line for the state that the credential is in; it never claims more than was seen. */
 function credentialOutcome({ finished, missing, revoked, proven, dead_by }) {
@@ -1071,7 +1071,7 @@ function asJson(evidence) {
 
 /***/ }),
 
-/***/ 4319:
+/***/ 9198:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -1107,7 +1107,7 @@ const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin';
 
 /***/ }),
 
-/***/ 1203:
+/***/ 1494:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -1648,9 +1648,9 @@ var __webpack_exports__ = {};
 ;// CONCATENATED MODULE: external "node:os"
 const external_node_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
 // EXTERNAL MODULE: ./src/base/errors.ts
-var errors = __nccwpck_require__(4758);
+var errors = __nccwpck_require__(3375);
 // EXTERNAL MODULE: ./src/config/inputs.ts
-var inputs = __nccwpck_require__(4389);
+var inputs = __nccwpck_require__(2676);
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: external "node:util"
@@ -1918,13 +1918,13 @@ function masked(bytes, runs, from, continues, memory) {
 }
 
 // EXTERNAL MODULE: ./src/state/evidence-text.ts
-var evidence_text = __nccwpck_require__(4062);
+var evidence_text = __nccwpck_require__(235);
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./src/base/quote.ts
-var base_quote = __nccwpck_require__(7541);
+var base_quote = __nccwpck_require__(9342);
 ;// CONCATENATED MODULE: ./src/system/restore-access.ts
 
 
@@ -2436,7 +2436,7 @@ function githubPlatform(env, redact) {
         // @actions/core prints through Node's stream. If the reader of stdout is gone, an unhandled error would end the process.
         if (process.stdout.listenerCount('error') === 0)
             process.stdout.on('error', () => undefined);
-        return Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(421)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6421));
+        return Promise.all(/* import() */[__nccwpck_require__.e(631), __nccwpck_require__.e(149)]).then(__nccwpck_require__.bind(__nccwpck_require__, 5149));
     };
     const ownerUid = process.getuid?.() ?? -1;
     const commandFiles = new CommandFiles(env, COMMAND_FILES);
@@ -2520,7 +2520,7 @@ function githubPlatform(env, redact) {
         },
         setOutput: async (id, value) => (await core()).setOutput(id, plain(value)),
         exportVariable: async (name, value) => (await core()).exportVariable(name, plain(value)),
-        publishCheck: async (evidence, token) => (await Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(413), __nccwpck_require__.e(53)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6053))).publishCheck(evidence, token, env),
+        publishCheck: async (evidence, token) => (await Promise.all(/* import() */[__nccwpck_require__.e(631), __nccwpck_require__.e(221), __nccwpck_require__.e(84)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2084))).publishCheck(evidence, token, env),
         report(evidence) {
             info((0,evidence_text/* asText */.e1)(evidence));
             // This is what the summary of @actions/core does. Loading @actions/core for it would double the time of the post step.
@@ -2673,7 +2673,7 @@ function gitlabPlatform(words, env, redact) {
     // https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections
     const section = (edge, name, header) => print(STDOUT, `\x1b[0Ksection_${edge}:${Math.floor(Date.now() / 1000)}:${name}\r\x1b[0K${header}\n`);
     let loaded;
-    const reports = () => (loaded ??= Promise.all(/* import() */[__nccwpck_require__.e(585), __nccwpck_require__.e(526)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2526)));
+    const reports = () => (loaded ??= Promise.all(/* import() */[__nccwpck_require__.e(41), __nccwpck_require__.e(947)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6947)));
     return {
         input(id) {
             const { guard, only } = inputs/* inputs */.QL[id];
@@ -2771,23 +2771,9 @@ function workspaceOf(env) {
 }
 
 // EXTERNAL MODULE: ./src/config/path-or-content.ts
-var path_or_content = __nccwpck_require__(8789);
+var path_or_content = __nccwpck_require__(8370);
 // EXTERNAL MODULE: ./src/config/small-file.ts
-var small_file = __nccwpck_require__(400);
-;// CONCATENATED MODULE: ./src/state/job-info.ts
-/** Every bound Secret of a run's attempt begins with this, and no other does. */
-function boundSecretPrefix(run) {
-    return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
-}
-/** A part of an object's name: lower-case letters, digits and dashes. */
-function nameable(text) {
-    return (text
-        .toLowerCase()
-        .replaceAll(/[^a-z0-9]+/g, '-')
-        .replaceAll(/^-+|-+$/g, '')
-        .slice(0, 40) || '0');
-}
-
+var small_file = __nccwpck_require__(9553);
 ;// CONCATENATED MODULE: ./src/base/time.ts
 /** Describes a time relative to `now`, such as "in 5 minutes". Both are seconds since 1970. */
 function time_relativeTime(seconds, now) {
@@ -2923,7 +2909,7 @@ function validityProblem(token, now = Date.now() / 1000) {
     return why === undefined ? undefined : `${why}. Its times:\n${describeTimes(jwt, now).join('\n')}\nIt is now ${isoTime(Math.floor(now))}`;
 }
 /** The credential id in the form that the audit log and SelfSubjectReview use. */
-function claims_credentialId(jti) {
+function credentialId(jti) {
     return `JTI=${jti}`;
 }
 function unexpectedToken(difference) {
@@ -2967,48 +2953,57 @@ function revokeSupersededAt(end, replacedAt, grace) {
     return grace === undefined ? end : Math.min(end, replacedAt + grace * 1000);
 }
 
-;// CONCATENATED MODULE: ./src/base/version.ts
-/** Written by `npm run generate` from package.json. */
-const version = '0.1.0';
-
-;// CONCATENATED MODULE: ./src/state/evidence.ts
-
-
-
-
-function newEvidence(options, run) {
-    const { namespace, name } = options.serviceAccount;
-    return {
-        version: 1,
-        kubepass: version,
-        run,
-        server: options.server,
-        identity: null,
-        requested: { service_account: `${namespace}/${name}`, duration_seconds: options.duration, audiences: options.tokenAudiences },
-        granted: null,
-        renewed: [],
-        verified: null,
-        used: null,
-        isolation: null,
-        revoked: null,
-        missing: false,
-        proven: null,
-        dead_by: null,
-        finished: false,
-        warnings: [],
-        error: null,
-    };
+;// CONCATENATED MODULE: ./src/state/credential-state.ts
+/** The phase before kubepass began to revoke the credential. */
+function livePhaseOf(credential) {
+    if ('last' in credential)
+        return credential.last;
+    const { number, slot, deadBy, ...live } = credential;
+    return live;
 }
-function grantRecord(credential, boundSecretName) {
-    return {
-        credential_id: credential.jti === undefined ? null : credentialId(credential.jti),
-        issued_at: isoTime(credential.issuedAt),
-        expires_at: isoTime(credential.expiresAt),
-        bound_to: boundSecretName ?? null,
-    };
+/** Whether a token of the credential may exist or have existed. */
+function hasToken(credential) {
+    return ['token-requested', 'issued'].includes(livePhaseOf(credential).phase);
 }
-function setError(evidence, error) {
-    evidence.error = (0,errors/* codeOf */.$N)(error);
+/** Undefined where the response with the uid was lost. */
+function uidOf(credential) {
+    const live = livePhaseOf(credential);
+    return 'uid' in live ? live.uid : undefined;
+}
+function tokenFactsOf(credential) {
+    const live = livePhaseOf(credential);
+    return live.phase === 'issued' ? live.token : undefined;
+}
+function acceptanceOf(credential) {
+    const live = livePhaseOf(credential);
+    return live.phase === 'issued' ? live.acceptance : undefined;
+}
+function proofOf(credential) {
+    return credential.phase === 'revoked' || credential.phase === 'absent' ? credential.proof : undefined;
+}
+/** When the last token of these is dead in any case, ISO 8601; null where no token can exist. */
+function latestDeadBy(credentials) {
+    const ends = credentials.filter(hasToken).map(({ deadBy }) => deadBy);
+    return ends.toSorted((one, other) => Date.parse(one) - Date.parse(other)).at(-1) ?? null;
+}
+/** Whether a token can still live, although the clock of the API server may differ from the clock of this machine. */
+function mayLive(deadBy, now = Date.now()) {
+    return Date.parse(deadBy) + MAX_CLOCK_SKEW_MS > now;
+}
+const MAX_CLOCK_SKEW_MS = 600_000;
+
+;// CONCATENATED MODULE: ./src/state/job-info.ts
+/** Every bound Secret of a run's attempt begins with this, and no other does. */
+function boundSecretPrefix(run) {
+    return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
+}
+/** A part of an object's name: lower-case letters, digits and dashes. */
+function nameable(text) {
+    return (text
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9]+/g, '-')
+        .replaceAll(/^-+|-+$/g, '')
+        .slice(0, 40) || '0');
 }
 
 ;// CONCATENATED MODULE: ./src/state/run-state.ts
@@ -3019,80 +3014,67 @@ function setError(evidence, error) {
 
 
 
-/** @param key ends the names of the first bound Secret and of the directory */
 function newRunState(options, job, key = (0,external_node_crypto_.randomBytes)(8).toString('hex')) {
+    const { namespace, name } = options.serviceAccount;
     return {
-        version: 1,
+        version: 2,
+        job,
         server: options.server,
-        namespace: options.serviceAccount.namespace,
-        directory: (0,external_node_path_.join)(options.directory, `${DIRECTORY_PREFIX}${key}`),
+        requested: { namespace, name, durationSeconds: options.duration, audiences: options.tokenAudiences },
+        key,
+        directory: (0,external_node_path_.join)(options.directory, `kubepass-${key}`),
+        identity: null,
+        lastNumber: 0,
         credentials: [],
-        evidence: newEvidence(options, job),
+        ended: [],
+        endedNotListed: 0,
+        scan: null,
+        isolation: null,
+        warnings: [],
+        error: null,
+        cleanedUp: false,
     };
 }
-/** One that has yet to be asked for. */
-function plannedCredential(options, boundSecretName, now = Date.now()) {
-    const deadBy = time_isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + ACCEPTED_AFTER_EXPIRY_S);
-    return { boundSecret: { name: boundSecretName }, phase: 'nothing', deadBy };
+/** The latest time at which the API server can accept a token that is requested from now on, ISO 8601. */
+function latestDeadByOfRequest(options, now = Date.now()) {
+    return time_isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + ACCEPTED_AFTER_EXPIRY_S);
 }
 /**
- * The names that a run's bound Secrets may have: as many of its credentials may exist at once, the one in use, the one before it
- * and the one to come. All follow from one key.
+ * The names that the bound Secrets of a run can have. Three credentials may exist at a time: the one in use, the one before it and
+ * the next one.
  */
-function boundSecretNames(job, state) {
-    const key = trackingIdOf(state);
+function boundSecretNames({ job, key }) {
     const name = (end) => `${boundSecretPrefix(job)}${end}`;
-    const slot = (number) => (0,external_node_crypto_.createHash)('sha256').update(`${key} ${number}`).digest('hex').slice(0, 16);
-    return [name(key), name(slot(1)), name(slot(2))];
+    const derived = (slot) => (0,external_node_crypto_.createHash)('sha256').update(`${key} ${slot}`).digest('hex').slice(0, 16);
+    return [name(key), name(derived(1)), name(derived(2))];
 }
-/** Of the names one that no credential has, or else that of the one that is dead first: never of the one in use. */
-function nextSecretName(names, credentials, inUse) {
-    const endOf = (name) => Date.parse(credentials.find(({ boundSecret }) => boundSecret?.name === name)?.deadBy ?? '') || 0;
-    return names.filter((name) => name !== inUse.boundSecret?.name).reduce((first, name) => (endOf(name) < endOf(first) ? name : first));
+/** Undefined where the token is bound to nothing. */
+function secretNameOf(state, { slot }) {
+    return slot === 'unbound' ? undefined : boundSecretNames(state)[slot];
 }
-/** What its token is known by. */
-function tokenId({ boundSecret, jti }) {
-    return jti ?? boundSecret?.name ?? '';
-}
-/** Whether the token with these claims belongs to the credential. Before Kubernetes 1.30 a token has no id, but its own Secret. */
-function isTokenOf({ boundSecret, jti }, claims) {
-    if (boundSecret === undefined || claims['jti'] !== jti)
+/** Whether the token with these claims belongs to the credential. Before Kubernetes 1.30 a token has no id, but names its Secret. */
+function isTokenOf(state, credential, claims) {
+    const { jti } = tokenFactsOf(credential) ?? {};
+    if (credential.slot === 'unbound' || claims['jti'] !== jti)
         return false;
     if (jti !== undefined)
         return true;
     const { name, uid } = boundSecretClaim(claims);
-    return name === boundSecret.name && (boundSecret.uid === undefined || uid === boundSecret.uid);
-}
-/** Whether a token can live that is dead by then, by a clock that may not be ours. */
-function mayLive(deadBy) {
-    return Date.parse(deadBy) + MAX_CLOCK_SKEW_MS > Date.now();
-}
-/** When the last token of these is dead in any case; null when there is none. */
-function latestDeadBy(credentials) {
-    const ends = credentials.filter(({ phase }) => phase === 'token').map((credential) => credential.deadBy);
-    return ends.toSorted((one, other) => Date.parse(one) - Date.parse(other)).at(-1) ?? null;
-}
-/** Nothing of it exists. */
-function isEmpty({ credentials }) {
-    return credentials.every(({ phase }) => phase === 'nothing');
-}
-/** What the scan's processes carry in their environment, so that all of them are found. */
-function trackingIdOf(state) {
-    return (0,external_node_path_.basename)(state.directory).slice(DIRECTORY_PREFIX.length);
+    return name === secretNameOf(state, credential) && [undefined, uid].includes(uidOf(credential));
 }
 /** One for each name, and one that is bound to nothing. */
 const MAX_CREDENTIALS = 4;
-/** So far the clock of an API server may be from ours. */
-const MAX_CLOCK_SKEW_MS = 600_000;
-const DIRECTORY_PREFIX = 'kubepass-';
 
 ;// CONCATENATED MODULE: ./src/state/run-state-codec.ts
 
+
 /**
- * Text of a state or a file as a run state; undefined when it is none, or names what `run` cannot own: the
- * scan can write where run states are kept.
+ * Reads a saved run state. The scan can write where run states are saved, so this function accepts only what kubepass itself can have
+ * written: a forged state can name no other Secrets, because their names follow from the job and from 16 hex digits.
+ * @param job of this process; the job in the text is ignored
+ * @returns undefined when the text is no run state
  */
-function parseRunState(text, prefix) {
+function parseRunState(text, job) {
     let value;
     try {
         value = JSON.parse(text);
@@ -3100,63 +3082,82 @@ function parseRunState(text, prefix) {
     catch {
         return undefined;
     }
-    if (typeof value !== 'object' || value?.version !== 1)
-        return undefined;
-    const { server, namespace, directory, credentials, evidence } = value;
-    const good = typeof server === 'string' &&
-        typeof namespace === 'string' &&
-        typeof directory === 'string' &&
-        /\/kubepass-[0-9a-f]{16}$/.test(directory) &&
-        Array.isArray(credentials) &&
-        credentials.length <= MAX_CREDENTIALS &&
-        credentials.every((credential) => isCredentialState(credential, prefix)) &&
-        isEvidence(evidence);
-    return good ? value : undefined;
+    return isRunState(value) && hasUniqueCredentials(value) ? { ...value, job } : undefined;
 }
-function isCredentialState(value, prefix) {
-    if (typeof value !== 'object' || value === null)
-        return false;
-    const { boundSecret, phase, deadBy, jti, revoked } = value;
-    return (isBoundSecret(boundSecret, prefix) &&
-        ['nothing', 'secret', 'token'].includes(phase ?? '') &&
-        run_state_codec_isTime(deadBy) &&
-        (jti === undefined || (typeof jti === 'string' && /^[\w.-]{1,200}$/.test(jti))) &&
-        (revoked === undefined || run_state_codec_isTime(revoked)));
+const isText = (value) => typeof value === 'string';
+const isFlag = (value) => typeof value === 'boolean';
+const isCount = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
+const isNumber = (value) => Number.isFinite(value);
+const run_state_codec_isTime = (value) => matches(value, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/) && !Number.isNaN(Date.parse(String(value)));
+function matches(value, pattern) {
+    return typeof value === 'string' && pattern.test(value);
 }
-/** As much of it as is acted on or shown; the rest is quoted wherever it goes. */
-function isEvidence(value) {
-    if (typeof value !== 'object' || value === null)
-        return false;
-    const { granted, renewed, verified, used, revoked, proven, dead_by, warnings } = value;
-    return ((granted === null || isGrantRecord(granted)) &&
-        Array.isArray(renewed) &&
-        renewed.every(isGrantRecord) &&
-        (verified === null || run_state_codec_isTime(verified?.at)) &&
-        (used === null || run_state_codec_isTime(used?.started_at)) &&
-        (revoked === null || run_state_codec_isTime(revoked?.at)) &&
-        (proven === null || (run_state_codec_isTime(proven?.dead_at) && [proven?.samples, proven?.seconds_after_revocation].every(Number.isFinite))) &&
-        (dead_by === null || run_state_codec_isTime(dead_by)) &&
-        Array.isArray(warnings));
+function oneOf(...allowed) {
+    return (value) => allowed.includes(value);
 }
-function isGrantRecord(value) {
-    return typeof value === 'object' && value !== null && run_state_codec_isTime(value.issued_at) && run_state_codec_isTime(value.expires_at);
+function optional(check) {
+    return (value) => value === undefined || check(value);
 }
-function isBoundSecret(boundSecret, prefix) {
-    if (boundSecret === undefined)
-        return true;
-    if (boundSecret === null)
-        return false;
-    const { name, uid } = boundSecret;
-    if (typeof name !== 'string' || !name.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(name.slice(prefix.length)))
-        return false;
-    return uid === undefined || typeof uid === 'string';
+function nullable(check) {
+    return (value) => value === null || check(value);
 }
-function run_state_codec_isTime(text) {
-    return typeof text === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) && !Number.isNaN(Date.parse(text));
+function listOf(check, longest = 1000) {
+    return (value) => Array.isArray(value) && value.length <= longest && value.every(check);
+}
+function object(fields) {
+    return (value) => typeof value === 'object' &&
+        value !== null &&
+        Object.entries(fields).every(([name, check]) => check(value[name]));
+}
+const uid = { uid: isText };
+const isToken = object({ jti: optional((value) => matches(value, /^[\w.-]{1,200}$/)), issuedAt: run_state_codec_isTime, expiresAt: run_state_codec_isTime });
+const isAcceptance = object({ at: run_state_codec_isTime, username: nullable(isText) });
+const isProof = object({ at: run_state_codec_isTime, samples: isCount, seconds: isNumber });
+const isSlot = oneOf(0, 1, 2, 'unbound');
+const livePhases = {
+    planned: object({}),
+    'secret-requested': object({}),
+    'secret-created': object(uid),
+    'token-requested': object({ uid: optional(isText) }),
+    issued: object({ uid: optional(isText), token: isToken, acceptance: optional(isAcceptance), revokeAt: optional(run_state_codec_isTime) }),
+};
+const isLivePhase = (value) => isInPhase(value, livePhases);
+const phases = {
+    ...livePhases,
+    'deletion-requested': object({ last: isLivePhase }),
+    revoked: object({ last: isLivePhase, at: run_state_codec_isTime, proof: optional(isProof) }),
+    absent: object({ last: isLivePhase, proof: optional(isProof) }),
+};
+function isInPhase(value, of) {
+    const { phase } = (typeof value === 'object' && value !== null ? value : {});
+    return typeof phase === 'string' && Object.hasOwn(of, phase) && of[phase]?.(value) === true;
+}
+const credential = { number: isCount, slot: isSlot, deadBy: run_state_codec_isTime };
+const isCredential = (value) => object(credential)(value) && isInPhase(value, phases);
+const isRunState = object({
+    version: oneOf(2),
+    server: isText,
+    requested: object({ namespace: isText, name: isText, durationSeconds: isNumber, audiences: listOf(isText) }),
+    key: (value) => matches(value, /^[0-9a-f]{16}$/),
+    directory: (value) => matches(value, /\/kubepass-[0-9a-f]{16}$/),
+    identity: nullable(object({ kind: isText, why: isText })),
+    lastNumber: isCount,
+    credentials: listOf(isCredential, MAX_CREDENTIALS),
+    ended: listOf(object({ ...credential, token: optional(isToken), acceptance: optional(isAcceptance) })),
+    endedNotListed: isCount,
+    scan: nullable(object({ startedAt: run_state_codec_isTime, end: optional(object({ at: run_state_codec_isTime, exitCode: isNumber, signal: nullable(isText) })) })),
+    isolation: nullable(object({ isolated: isFlag, why_not: nullable(isText), as_root: isFlag })),
+    warnings: listOf(isText),
+    error: nullable((value) => typeof value === 'string' && Object.hasOwn(errors/* errorCodes */.fv, value)),
+    cleanedUp: isFlag,
+});
+function hasUniqueCredentials({ credentials, lastNumber }) {
+    const numbers = credentials.map(({ number }) => number);
+    const slots = credentials.map(({ slot }) => slot).filter((slot) => slot !== 'unbound');
+    return numbers.every((number) => number <= lastNumber) && new Set(numbers).size === numbers.length && new Set(slots).size === slots.length;
 }
 
 ;// CONCATENATED MODULE: ./src/platform/terminal.ts
-
 
 
 
@@ -3217,7 +3218,7 @@ function terminalPlatform(subcommand, words, env, redact) {
         ownerUid: process.getuid?.() ?? -1,
         job: RUN,
         // If the state file is unreadable, `revoke` can still finish the run: the file's name has the key.
-        runKey: savedState !== undefined && parseRunState(savedState, boundSecretPrefix(RUN)) === undefined ? runKeyOf(given ?? '') : undefined,
+        runKey: savedState !== undefined && parseRunState(savedState, RUN) === undefined ? runKeyOf(given ?? '') : undefined,
         timeoutWarnings: () => [],
         idTokenInstructions: undefined,
         idTokenRequest: () => undefined,
@@ -3503,7 +3504,7 @@ function defect(fact, cause) {
 }
 
 // EXTERNAL MODULE: ./src/config/invalid-value.ts
-var invalid_value = __nccwpck_require__(6033);
+var invalid_value = __nccwpck_require__(5226);
 ;// CONCATENATED MODULE: ./src/config/paths.ts
 
 
@@ -3598,6 +3599,134 @@ function deadlineAfter(milliseconds, ...signals) {
 /** The time at which a deadline aborts, in ms since 1970; Infinity for any other signal. */
 function endOfDeadline(signal) {
     return 'endsAt' in signal ? signal.endsAt : Infinity;
+}
+
+;// CONCATENATED MODULE: ./src/base/version.ts
+/** Written by `npm run generate` from package.json. */
+const version = '0.1.0';
+
+;// CONCATENATED MODULE: ./src/state/evidence.ts
+
+
+
+
+/** The run state as its readers see it. */
+function toEvidence(state) {
+    const { namespace, name, durationSeconds, audiences } = state.requested;
+    const all = [...state.ended, ...state.credentials.map(recordOf)].sort((one, other) => one.number - other.number);
+    const granted = all.flatMap(({ slot, token }) => (token === undefined ? [] : [grantRecord(token, secretNameOf(state, { slot }))]));
+    const accepted = all.find(({ acceptance }) => acceptance !== undefined)?.acceptance;
+    return {
+        version: 1,
+        kubepass: version,
+        run: state.job,
+        server: state.server,
+        identity: state.identity,
+        requested: { service_account: `${namespace}/${name}`, duration_seconds: durationSeconds, audiences },
+        granted: granted[0] ?? null,
+        renewed: granted.slice(1),
+        renewed_not_listed: state.endedNotListed,
+        verified: accepted === undefined ? null : { username: accepted.username, at: accepted.at },
+        used: usedIn(state),
+        isolation: state.isolation,
+        ...revocationIn(state.credentials.filter(hasToken)),
+        proven: provenIn(state.credentials),
+        dead_by: latestDeadBy(state.credentials),
+        finished: state.cleanedUp,
+        warnings: state.warnings,
+        error: state.error,
+    };
+}
+function recordOf(credential) {
+    const { number, slot, deadBy } = credential;
+    const [token, acceptance] = [tokenFactsOf(credential), acceptanceOf(credential)];
+    return { number, slot, deadBy, ...(token && { token }), ...(acceptance && { acceptance }) };
+}
+function grantRecord({ jti, issuedAt, expiresAt }, secretName) {
+    return {
+        credential_id: jti === undefined ? null : credentialId(jti),
+        issued_at: issuedAt,
+        expires_at: expiresAt,
+        bound_to: secretName ?? null,
+    };
+}
+function usedIn({ scan }) {
+    if (scan === null)
+        return null;
+    const { startedAt, end } = scan;
+    return { started_at: startedAt, ended_at: end?.at ?? null, exit_code: end?.exitCode ?? null, signal: end?.signal ?? null };
+}
+/** A run counts as revoked when each token is, and none is bound to nothing. */
+function revocationIn(credentials) {
+    const isOver = credentials.every(({ slot, phase }) => slot !== 'unbound' && (phase === 'revoked' || phase === 'absent'));
+    const last = credentials
+        .flatMap((credential) => (credential.phase === 'revoked' ? [credential.at] : []))
+        .toSorted()
+        .at(-1);
+    if (!isOver || credentials.length === 0)
+        return { revoked: null, missing: false };
+    return { revoked: last === undefined ? null : { at: last }, missing: last === undefined };
+}
+/** The weakest of the proofs. */
+function provenIn(credentials) {
+    const proofs = credentials.flatMap((credential) => proofOf(credential) ?? []);
+    const [first] = proofs;
+    if (first === undefined)
+        return null;
+    return {
+        dead_at: first.at,
+        samples: Math.min(...proofs.map(({ samples }) => samples)),
+        seconds_after_revocation: Math.max(...proofs.map(({ seconds }) => seconds)),
+    };
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/cleanup-plan.ts
+
+/** What to do with one credential. */
+function planFor(credential, { isOwner, requireRevocation }) {
+    if (credential.slot === 'unbound')
+        return hasToken(credential) && requireRevocation ? 'cannot-revoke' : 'nothing';
+    // A later process has only the saved state, which the scan can change. So it asks the API server in any case.
+    if (isOwner && (credential.phase === 'planned' || credential.phase === 'revoked'))
+        return 'nothing';
+    return 'delete';
+}
+/** What the outcome of a DELETE means for a credential, as the credential was before. */
+function concludeDeletion(before, outcome, view) {
+    const live = livePhaseOf(before);
+    // The response to the creation was lost, and an earlier DELETE found no Secret.
+    const neverExisted = live.phase === 'planned' || (live.phase === 'secret-requested' && before.phase === 'absent');
+    if (outcome === 'deleted' || neverExisted)
+        return 'done';
+    if (outcome === 'failed') {
+        if (!hasToken(before))
+            return 'secret-left';
+        return before.phase === 'revoked' ? 'unconfirmed' : 'not-revoked';
+    }
+    const mayNeverHaveExisted = view.isOwner && live.phase === 'secret-requested';
+    return before.phase === 'revoked' || mayNeverHaveExisted || view.hasConcurrentCleanup ? 'done' : 'secret-missing';
+}
+/**
+ * When to prove that the tokens are dead. `try`: now, and in the post step if the time is too short.
+ * A proof needs a token that the API server accepted before and refuses now.
+ */
+function whenToProve(view) {
+    if (view.prove === 'off' || view.heldTokens === 0 || view.isProven || view.isImmediate)
+        return 'never';
+    if (!view.postFollows)
+        return 'now';
+    // The post step finds one token only.
+    if (view.prove === 'post' && view.heldTokens === 1)
+        return 'later';
+    return view.isStopping ? 'try' : 'now';
+}
+/** What the last uses of the tokens show together. `untested`: all held tokens are dead, but others may live. */
+function concludeProof(verdicts, untestedTokens, hasTime) {
+    if (verdicts.every((verdict) => verdict === 'dead'))
+        return untestedTokens === 0 ? 'proven' : 'untested';
+    if (!hasTime)
+        return 'no-time';
+    return verdicts.includes('alive') ? 'alive' : 'unclear';
 }
 
 // EXTERNAL MODULE: external "node:timers/promises"
@@ -3966,205 +4095,6 @@ async function prove(client, token, samples, deletedAt, isHasty, signal) {
     }
 }
 
-// EXTERNAL MODULE: ./src/system/process-handle.ts
-var process_handle = __nccwpck_require__(1203);
-;// CONCATENATED MODULE: ./src/scan/orphans.ts
-
-
-
-/** This variable is in the environment of every process of the scan. Each run has its own value. */
-const TRACKING_VARIABLE = 'KUBEPASS_TRACKING_ID';
-/** The value for the processes that start and end the scan's namespace: unshare, and PID 1. */
-function initTrackingId(trackingId) {
-    return `${trackingId}${INIT_SUFFIX}`;
-}
-/** PID 1 removes it before it starts the command. */
-const INIT_SUFFIX = '-init';
-const KILL_TIMEOUT_MS = 800;
-const LAST_LOOK_MS = 200;
-/**
- * Kills every process of this user that has the tracking id, because an open exec or watch stream outlives a revocation. A process
- * that executes another program shows no environment for a moment, so two searches in a row must find none. The first search
- * runs before the first await.
- * @param uncounted a process group whose processes do not count as having outlived the command
- */
-async function stopOrphans(trackingId, uncounted) {
-    const outlived = new Set();
-    const killed = new Map();
-    const deadline = Date.now() + KILL_TIMEOUT_MS;
-    for (let looksWithout = 0;; await (0,promises_.setTimeout)(5)) {
-        const orphans = findOrphans(trackingId);
-        const ofScan = orphans.filter(({ isInit }) => !isInit);
-        looksWithout = ofScan.length === 0 ? looksWithout + 1 : 0;
-        // Killing PID 1 of the namespace kills the other processes uncounted. So kill it when no other is found, or time runs out.
-        const all = looksWithout >= 2 || Date.now() > deadline - LAST_LOOK_MS;
-        for (const { pid, isInit } of all ? orphans : ofScan) {
-            const handle = new process_handle/* ProcessHandle */.O(pid);
-            if (!isInit && handle.group !== undefined && handle.group !== uncounted)
-                outlived.add(pid);
-            killed.set(pid, handle);
-            (0,process_handle/* killQuietly */.E)(pid, 'SIGKILL');
-        }
-        const isDone = looksWithout >= 2 && orphans.length === 0 && [...killed.values()].every(({ hasEnded }) => hasEnded);
-        if (!isDone && Date.now() <= deadline)
-            continue;
-        // A process that the last search killed gets time to end, too.
-        const ends = await Promise.all([...killed.values()].map((handle) => handle.waitForEnd(LAST_LOOK_MS)));
-        return { outlived: outlived.size, remaining: ends.filter((isOver) => !isOver).length };
-    }
-}
-/** The processes whose environment this user may read and has the tracking id, with or without the suffix. */
-function findOrphans(trackingId) {
-    const [ofScan, ofInit] = [`${TRACKING_VARIABLE}=${trackingId}`, `${TRACKING_VARIABLE}=${initTrackingId(trackingId)}`];
-    return (0,external_node_fs_.readdirSync)('/proc')
-        .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
-        .map((pid) => ({ pid: Number(pid), environ: environOf(pid).split('\0') }))
-        .filter(({ environ }) => environ.includes(ofScan) || environ.includes(ofInit))
-        .map(({ pid, environ }) => ({ pid, isInit: !environ.includes(ofScan) }));
-}
-function environOf(pid) {
-    try {
-        return (0,external_node_fs_.readFileSync)(`/proc/${pid}/environ`, 'latin1');
-    }
-    catch {
-        return '';
-    }
-}
-
-;// CONCATENATED MODULE: ./src/scan/private-directory.ts
-
-
-
-
-
-const private_directory_KUBECONFIG = 'kubeconfig';
-const private_directory_TOKEN = 'token';
-/** More than the size of the token and of the kubeconfig without the CA's certificates. */
-const RESERVED_BYTES = (/* unused pure expression or super */ null && (64 * 1024));
-/**
- * Makes the private directory, empty and owned by this user. If its name is predictable, it may exist already: left by a killed
- * attempt of the same job, or made by another user.
- * @param certificateAuthority a part of the later kubeconfig: the public CAs of a system take 300 kB
- * @returns a descriptor, by which kubepass finds the directory after a move
- */
-function createPrivateDirectory(directory, uid, certificateAuthority = '') {
-    try {
-        removePrivateDirectory(directory, dirname(directory), uid);
-        mkdirSync(directory, { mode: 0o700 });
-    }
-    catch (cause) {
-        throw new KubepassError('INPUT', `The private directory ${directory} could not be made (${errnoOf(cause)}).`, {
-            hint: 'Does it exist and belong to another user, or is the disk full? Set directory to a path that is yours.',
-        });
-    }
-    const room = join(directory, 'room');
-    try {
-        // A full disk must stop the run before there is a token, not after.
-        writePrivate(room, Buffer.alloc(Math.max(RESERVED_BYTES, 2 * certificateAuthority.length)));
-        rmSync(room);
-        return openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-    }
-    catch (cause) {
-        removePrivateDirectory(directory, dirname(directory), uid);
-        throw private_directory_cannotWrite(directory, cause);
-    }
-}
-function private_directory_cannotWrite(directory, cause) {
-    return new KubepassError('INPUT', `kubepass cannot write into the private directory ${directory} (${errnoOf(cause)}).`, {
-        hint: 'Is the disk full? Set directory to another path, for example below /dev/shm, which is in memory.',
-    });
-}
-/**
- * Removes the directory with its content. The scan can forge a run state, so only a directory of this user in the expected place
- * is removed.
- * @param keepToken keeps the file with the (revoked) token, for a proof in the post step
- * @returns why the directory still exists; undefined on success
- */
-function removePrivateDirectory(directory, expectedParent, uid, keepToken = false) {
-    try {
-        // A forged run state must not make kubepass change the modes of other folders.
-        const isOurs = (0,external_node_path_.dirname)(directory) === expectedParent;
-        const look = () => (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
-        const about = isOurs ? withRestoredAccess(directory, look) : look();
-        if (about === undefined)
-            return undefined;
-        if (!isOurs)
-            return `it is not in ${expectedParent}`;
-        if (!about.isDirectory())
-            return 'another file is in its place';
-        if (about.uid !== uid)
-            return `it belongs to another user (uid ${about.uid})`;
-        const entries = keepToken ? withRestoredAccess(directory, () => (0,external_node_fs_.readdirSync)(directory)).filter((name) => name !== private_directory_TOKEN) : [''];
-        for (const name of entries)
-            removeTree((0,external_node_path_.join)(directory, name));
-        return undefined;
-    }
-    catch (error) {
-        return obstacleAt(directory, error, uid);
-    }
-}
-/**
- * The present path of the private directory; undefined if it was removed.
- * @param made the descriptor from createPrivateDirectory()
- */
-function currentPath(directory, made) {
-    if ((0,external_node_fs_.fstatSync)(made).nlink === 0)
-        return undefined;
-    const now = (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
-    if (now !== undefined && isSame(now, made))
-        return directory;
-    return (0,external_node_fs_.readlinkSync)(`/proc/self/fd/${made}`);
-}
-/** @returns why the directory still exists; undefined on success */
-function removeMovedDirectory(place, made, uid) {
-    try {
-        // The scan can move the directory again between two calls. Only the directory that kubepass made may be removed.
-        if (!isSame((0,external_node_fs_.lstatSync)(place), made))
-            return 'it was moved again';
-        removeTree(place);
-        return undefined;
-    }
-    catch (error) {
-        return obstacleAt(place, error, uid);
-    }
-}
-function isSame({ dev, ino }, made) {
-    const about = (0,external_node_fs_.fstatSync)(made);
-    return about.dev === dev && about.ino === ino;
-}
-
-;// CONCATENATED MODULE: ./src/lifecycle/report.ts
-
-
-
-
-
-/** Evidence file, output and summary: the last words of a run. What fails here must not hide how the run ended. */
-async function report({ platform, options, evidence, redactor }) {
-    const exitCode = evidence.used?.exit_code ?? undefined;
-    const tries = [
-        ['evidence file', () => options.evidence !== undefined && writeEvidence(options.evidence, redactor.redact((0,evidence_text/* asJson */.vA)(evidence)))],
-        ['output', () => exitCode !== undefined && platform.setOutput('exit_code', String(exitCode))],
-        ['summary', () => platform.report(evidence)],
-        ['check run', () => evidence.finished && options.checkToken && platform.publishCheck(evidence, options.checkToken)],
-    ];
-    for (const [what, write] of tries) {
-        try {
-            await write();
-        }
-        catch (error) {
-            const reason = error instanceof errors/* KubepassError */.v3 ? (0,errors/* describe */.q0)(error) : (0,errors/* errnoOf */.UQ)(error) || 'unknown reason';
-            await platform.warn(`The ${what} could not be written (${reason}).`);
-        }
-    }
-}
-function writeEvidence(path, text) {
-    if (path !== STANDARD_OUTPUT)
-        replaceFile(path, text);
-    else if (!printWhole(STDOUT, text))
-        throw Object.assign(new Error('nobody reads standard output'), { code: 'EPIPE' });
-}
-
 // EXTERNAL MODULE: external "node:net"
 var external_node_net_ = __nccwpck_require__(7030);
 // EXTERNAL MODULE: external "node:url"
@@ -4182,9 +4112,9 @@ function isExcepted(target, noProxy) {
     const port = target.port || (target.protocol === 'https:' ? '443' : '80');
     if (host === 'localhost' || isLoopbackAddress(host))
         return true;
-    return noProxy.split(',').some((entry) => matches(entry.trim().toLowerCase(), host, port));
+    return noProxy.split(',').some((entry) => no_proxy_matches(entry.trim().toLowerCase(), host, port));
 }
-function matches(entry, host, port) {
+function no_proxy_matches(entry, host, port) {
     if (entry === '*')
         return true;
     const [, network = '', prefix = ''] = /^([^/]+)\/(\d+)$/.exec(entry) ?? [];
@@ -4303,7 +4233,7 @@ function decoded(text) {
 }
 
 // EXTERNAL MODULE: ./src/system/find-program.ts
-var find_program = __nccwpck_require__(4319);
+var find_program = __nccwpck_require__(9198);
 ;// CONCATENATED MODULE: ./src/system/pod.ts
 
 
@@ -4326,9 +4256,9 @@ function serverOf(env) {
 }
 
 // EXTERNAL MODULE: ./src/config/certificates.ts
-var certificates = __nccwpck_require__(8812);
+var certificates = __nccwpck_require__(885);
 // EXTERNAL MODULE: ./src/config/damage.ts
-var damage = __nccwpck_require__(885);
+var damage = __nccwpck_require__(7104);
 ;// CONCATENATED MODULE: ./src/config/own-kubeconfig.ts
 
 
@@ -4420,7 +4350,7 @@ function emptyFlagIn(words) {
 }
 
 // EXTERNAL MODULE: ./src/config/parsers.ts
-var parsers = __nccwpck_require__(4358);
+var parsers = __nccwpck_require__(21);
 // EXTERNAL MODULE: external "node:stream"
 var external_node_stream_ = __nccwpck_require__(7075);
 ;// CONCATENATED MODULE: ./src/config/read-pipes.ts
@@ -4527,7 +4457,7 @@ async function textOfStdin(readers, open, deadline) {
 }
 
 // EXTERNAL MODULE: ./src/config/seal-credentials.ts
-var seal_credentials = __nccwpck_require__(4074);
+var seal_credentials = __nccwpck_require__(1627);
 ;// CONCATENATED MODULE: ./src/config/system-roots.ts
 
 
@@ -5373,7 +5303,7 @@ function candidatesOf(options, context) {
         candidates.push({ kind: 'token', reason: 'a token was given', isExplicit, mustBeNamed, make: () => tokenIdentity(token) });
     if (kubeconfig !== undefined) {
         // Imported only here, because most jobs use no kubeconfig and the module is large.
-        const make = async () => (await __nccwpck_require__.e(/* import() */ 63).then(__nccwpck_require__.bind(__nccwpck_require__, 1063))).kubeconfigIdentity(kubeconfig, context);
+        const make = async () => (await __nccwpck_require__.e(/* import() */ 458).then(__nccwpck_require__.bind(__nccwpck_require__, 2458))).kubeconfigIdentity(kubeconfig, context);
         candidates.push({ kind: 'kubeconfig', reason: 'a kubeconfig was given', isExplicit, mustBeNamed, make });
     }
     if (idTokenRequest !== undefined) {
@@ -5395,99 +5325,6 @@ function candidatesOf(options, context) {
         candidates.push({ kind: 'in-cluster', reason, isExplicit: false, mustBeNamed, make: () => inClusterIdentity(env, seal) });
     }
     return candidates;
-}
-
-;// CONCATENATED MODULE: ./src/kube/bound-secret.ts
-
-
-
-
-
-
-/** After a conflict in a quota's count, attempt n is followed by a wait of n times this. */
-const RECOUNT_MS = 50;
-/** The labels, by which `sweep` selects the Secrets of kubepass, and the annotations, which tell people and `sweep` about the run. */
-function boundSecretMetadata(run, deadBy) {
-    return {
-        labels: {
-            'app.kubernetes.io/managed-by': 'kubepass',
-            'kubepass.dev/platform': run.platform,
-            'kubepass.dev/run': labelValue(run.id),
-            'kubepass.dev/attempt': labelValue(run.attempt),
-        },
-        annotations: {
-            'kubepass.dev/instance': run.instance,
-            'kubepass.dev/repository': run.repository,
-            'kubepass.dev/job': run.job,
-            'kubepass.dev/dead-by': deadBy,
-        },
-    };
-}
-/**
- * Creates the empty Secret that the token will be bound to.
- * @param mayBeForbidden whether to go on without a bound Secret if RBAC forbids the identity to create one
- * @returns undefined when RBAC forbids it and `mayBeForbidden` is true
- */
-async function createBoundSecret(client, auth, where, metadata, mayBeForbidden, signal) {
-    const body = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...metadata } };
-    const send = () => client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, auth, body }, signal);
-    const create = async () => {
-        let answer = await send();
-        for (let tries = 1; tries < 5 && isCountedElsewhere(statusOf(answer) ?? {}); tries += 1) {
-            await sleep(tries * RECOUNT_MS, undefined, { signal });
-            answer = await send();
-        }
-        return answer;
-    };
-    let answer = await create();
-    if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
-        // No other run uses this name: an earlier attempt of ours created the Secret and got no response. The issuer has no
-        // right to read its uid, so kubepass deletes it and creates it again.
-        await deleteBoundSecret(client, auth, where, signal).catch((cause) => {
-            throw new KubepassError('UNREACHABLE', 'The request to create the Secret got no response.', { cause });
-        });
-        answer = await create();
-    }
-    if (answer.status === 403 && mayBeForbidden && !answer.mayHaveActed && !isRefusedByQuota(statusOf(answer) ?? {}))
-        return undefined;
-    if (answer.status !== 201) {
-        throw refusalOf(answer, `create a Secret in namespace ${quote(where.namespace)}`, auth);
-    }
-    const uid = answer.body?.metadata?.uid;
-    if (typeof uid !== 'string')
-        throw incompleteResponse('Secret');
-    return { name: where.name, uid };
-}
-// https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
-function labelValue(text) {
-    return text
-        .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
-        .slice(0, 63)
-        .replaceAll(/^[._-]+|[._-]+$/g, '');
-}
-/**
- * Deletes the bound Secret, and with it the token.
- * @returns gone when the Secret does not exist, or another Secret (another uid) has its name
- */
-async function deleteBoundSecret(client, auth, boundSecret, signal) {
-    const body = {
-        apiVersion: 'v1',
-        kind: 'DeleteOptions',
-        ...(boundSecret.uid === undefined ? {} : { preconditions: { uid: boundSecret.uid } }),
-    };
-    const answer = await client.call({ method: 'DELETE', path: `/api/v1/namespaces/${boundSecret.namespace}/secrets/${boundSecret.name}`, auth, body }, signal);
-    const { details, reason, status } = answer_statusOf(answer) ?? {};
-    // With a finalizer, the API server answers with the object instead of a Status. A gateway may answer anything.
-    // Neither proves that the Secret was deleted.
-    if (answer.status === 200 && status === 'Success' && details?.uid === (boundSecret.uid ?? details?.uid))
-        return 'deleted';
-    // An API server that has no such path answers NotFound, too, but names no Secret.
-    const isOfThisSecret = /^secrets?$/i.test(details?.kind ?? '') && details?.name === boundSecret.name;
-    if (isOfThisSecret && ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict'))) {
-        // A uid shows that the Secret existed. An earlier DELETE of ours that got no response may have deleted it.
-        return answer.mayHaveActed && boundSecret.uid !== undefined ? 'deleted' : 'gone';
-    }
-    throw refusal_refusalOf(answer, `delete the Secret ${boundSecret.name}`, auth);
 }
 
 ;// CONCATENATED MODULE: ./src/kube/client.ts
@@ -5589,8 +5426,178 @@ class KubeClient {
     }
 }
 
-;// CONCATENATED MODULE: ./src/lifecycle/run-context.ts
+;// CONCATENATED MODULE: ./src/state/run-events.ts
 
+/** The first and the last ended credentials are listed, the others are counted. A day of 10-minute tokens has about 200. */
+const MAX_ENDED = 100;
+/**
+ * The state after the event. No other function changes a state.
+ * @throws Error where the event does not fit the state: that is a defect of kubepass
+ */
+function reduce(state, event) {
+    if (!('number' in event))
+        return afterOther(state, event);
+    if (event.type === 'SecretRequested')
+        return withRequestedSecret(state, event);
+    const before = find(state, event);
+    if (event.type === 'CredentialForgotten')
+        return withoutCredential(state, before);
+    const after = next(before, event);
+    return { ...state, credentials: state.credentials.map((each) => (each === before ? after : each)) };
+}
+function afterOther(state, event) {
+    switch (event.type) {
+        case 'IdentityResolved':
+            return { ...state, identity: { kind: event.kind, why: event.why } };
+        case 'ScanStarting':
+            return { ...state, scan: { startedAt: event.at } };
+        case 'ScanStarted':
+            return { ...state, isolation: event.isolation };
+        case 'ScanEnded': {
+            if (state.scan === null)
+                throw unfit(event, 'no scan');
+            const { at, exitCode, signal } = event;
+            return { ...state, scan: { startedAt: state.scan.startedAt, end: { at, exitCode, signal } } };
+        }
+        case 'Warned':
+            return state.warnings.includes(event.text) ? state : { ...state, warnings: [...state.warnings, event.text] };
+        case 'Failed':
+            return { ...state, error: event.code };
+        case 'CleanedUp':
+            return { ...state, cleanedUp: true };
+    }
+}
+function find(state, event) {
+    const credential = state.credentials.find(({ number }) => number === event.number);
+    if (credential === undefined)
+        throw unfit(event, 'no such credential');
+    return credential;
+}
+function unfit(event, phase) {
+    return new Error(`the event ${event.type} does not fit: ${phase}`);
+}
+function withRequestedSecret(state, event) {
+    const { number, slot, deadBy } = event;
+    const isTaken = slot === 'unbound' || state.credentials.some((each) => each.slot === slot);
+    if (number !== state.lastNumber + 1 || isTaken)
+        throw unfit(event, 'the number or the slot is taken');
+    return { ...state, lastNumber: number, credentials: [...state.credentials, { number, slot, deadBy, phase: 'secret-requested' }] };
+}
+function withoutCredential(state, credential) {
+    const credentials = state.credentials.filter((each) => each !== credential);
+    if (!hasToken(credential))
+        return { ...state, credentials };
+    const { number, slot, deadBy } = credential;
+    const [token, acceptance] = [tokenFactsOf(credential), acceptanceOf(credential)];
+    const [first, ...later] = [...state.ended, { number, slot, deadBy, ...(token && { token }), ...(acceptance && { acceptance }) }];
+    const listed = later.slice(-(MAX_ENDED - 1));
+    return {
+        ...state,
+        credentials,
+        ended: [first, ...listed],
+        endedNotListed: state.endedNotListed + later.length - listed.length,
+    };
+}
+const transitions = {
+    SecretForbidden: ({ phase }) => (phase === 'secret-requested' ? { phase: 'planned', slot: 'unbound' } : undefined),
+    SecretCreated: ({ phase }, { uid }) => (phase === 'secret-requested' ? { phase: 'secret-created', uid } : undefined),
+    TokenRequested(before) {
+        if (before.phase === 'secret-created')
+            return { phase: 'token-requested', uid: before.uid };
+        return before.phase === 'planned' && before.slot === 'unbound' ? { phase: 'token-requested' } : undefined;
+    },
+    TokenIssued(before, { token, deadBy }) {
+        return before.phase === 'token-requested' ? { phase: 'issued', token, deadBy, ...uidIn(before) } : undefined;
+    },
+    TokenAccepted: (before, { acceptance }) => (before.phase === 'issued' ? { ...before, acceptance } : undefined),
+    RequestHadNoEffect(before) {
+        if (before.phase === 'secret-requested')
+            return { phase: 'planned' };
+        if (before.phase !== 'token-requested')
+            return undefined;
+        return before.uid === undefined ? { phase: 'planned' } : { phase: 'secret-created', uid: before.uid };
+    },
+    CredentialReplaced: (before, { revokeAt }) => (before.phase === 'issued' ? { ...before, revokeAt } : undefined),
+    DeletionRequested: (before) => (before.phase === 'revoked' ? undefined : { phase: 'deletion-requested', last: livePhaseOf(before) }),
+    DeletionHadNoEffect: (before) => (before.phase === 'deletion-requested' ? before.last : undefined),
+    SecretDeleted: (before, { at }) => (before.phase === 'deletion-requested' ? { phase: 'revoked', last: before.last, at } : undefined),
+    SecretNotFound: (before) => (before.phase === 'deletion-requested' ? { phase: 'absent', last: before.last } : undefined),
+    TokenProvenDead: (before, { proof }) => (before.phase === 'revoked' || before.phase === 'absent' ? { ...before, proof } : undefined),
+    TokenStillAccepted: (before) => (before.phase === 'revoked' || before.phase === 'absent' ? before.last : undefined),
+};
+function uidIn({ uid }) {
+    return uid === undefined ? {} : { uid };
+}
+function next(before, event) {
+    const { number, slot, deadBy } = before;
+    const transition = transitions[event.type];
+    const after = transition(before, event);
+    if (after === undefined)
+        throw unfit(event, `credential ${number} is ${before.phase}`);
+    return { number, slot, deadBy, ...after };
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/journal.ts
+
+
+/** The run state of this process. All changes go through `intend` and `observe`. */
+class Journal {
+    #state;
+    #store;
+    #isCleared = false;
+    constructor(store, state) {
+        this.#store = store;
+        this.#state = state;
+    }
+    get state() {
+        return this.#state;
+    }
+    /** Undefined for a credential that was forgotten. */
+    credential(number) {
+        return this.#state.credentials.find((each) => each.number === number);
+    }
+    /**
+     * Saves the event, then starts the effect: a later process must know of everything that can exist.
+     * @throws INPUT when the state cannot be saved; then the effect does not start
+     */
+    async intend(event, effect) {
+        const next = reduce(this.#state, event);
+        saveOrThrow(() => this.#store.save(next));
+        this.#state = next;
+        return effect();
+    }
+    /** Saves what this process saw. A failure to save becomes a warning, because the work under way must go on. */
+    observe(event) {
+        this.#state = reduce(this.#state, event);
+        if (this.#isCleared)
+            return;
+        try {
+            this.#store.save(this.#state);
+        }
+        catch (error) {
+            const text = `The run state could not be saved (${(0,errors/* errnoOf */.UQ)(error) || 'unknown reason'}).`;
+            this.#state = reduce(this.#state, { type: 'Warned', text });
+        }
+    }
+    /** Removes the saved state: no later process needs it. */
+    clear() {
+        this.#isCleared = true;
+        this.#store.clear();
+    }
+}
+/** @throws INPUT when the state cannot be saved: no later process could finish the run */
+function saveOrThrow(save) {
+    try {
+        save();
+    }
+    catch (cause) {
+        throw new errors/* KubepassError */.v3('INPUT', `The run state, from which a later step finishes this run, cannot be saved (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
+            hint: 'Is the disk full or read-only? A CI runner keeps the run state; in a terminal it is a file in TMPDIR or in directory.',
+        });
+    }
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/run-context.ts
 
 
 
@@ -5621,22 +5628,24 @@ async function resolveIdentity({ platform, seal }, options, finishes = false) {
 function openRun(context, { identity, why, options }, state, provenance) {
     const { platform } = context;
     platform.info(`Identity: ${identity.kind}, because ${why}.`);
-    const client = openClient(context, options, undefined, provenance === 'owner');
-    const { evidence } = state;
-    evidence.identity = { kind: identity.kind, why };
     return {
         ...context,
         options,
         identity,
-        client,
-        evidence,
-        state,
+        client: openClient(context, options, undefined, provenance === 'owner'),
+        journal: new Journal(storeOf(platform, provenance), reduce(state, { type: 'IdentityResolved', kind: identity.kind, why })),
+        provenance,
         tokens: new Map(),
-        untestedTokens: [],
-        pendingDeletions: new Set(),
         scan: undefined,
         directory: undefined,
-        provenance,
+    };
+}
+/** A running main would take what the post step of a CI writes for a write of the scan, and no process reads it after post. */
+function storeOf(platform, provenance) {
+    const isReadOnly = platform.isCI && platform.runKey !== undefined && provenance !== 'owner';
+    return {
+        save: (state) => (isReadOnly ? undefined : platform.saveState(state)),
+        clear: () => platform.deleteState(),
     };
 }
 function openClient({ platform }, options, connections, isNewHost = true) {
@@ -5644,69 +5653,14 @@ function openClient({ platform }, options, connections, isNewHost = true) {
     const http = new Http({ ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl }, connections);
     return new KubeClient(http, options.server, userAgent(platform.job), (text) => platform.info(text), isNewHost);
 }
-/** Deletes a bound Secret of the run. What is gone, and may be so by a call of ours that was not answered, counts as deleted. */
-async function deleteSecretOfRun({ client, pendingDeletions, identity, state: { namespace } }, boundSecret, deadline, auth = identity.authInfo(deadline)) {
-    const credentials = await auth;
-    const asked = pendingDeletions.has(boundSecret.name);
-    pendingDeletions.add(boundSecret.name);
-    try {
-        const outcome = await deleteBoundSecret(client, credentials, { namespace, ...boundSecret }, deadline);
-        pendingDeletions.delete(boundSecret.name);
-        return asked && boundSecret.uid !== undefined ? 'deleted' : outcome;
-    }
-    catch (error) {
-        if (!asked && error instanceof errors/* KubepassError */.v3 && error.noEffect)
-            pendingDeletions.delete(boundSecret.name);
-        throw error;
-    }
+/** Records a warning and shows it. */
+async function warn({ journal, platform, redactor }, text) {
+    journal.observe({ type: 'Warned', text: redactor.redact(text) });
+    await platform.warn(text);
 }
-/** Saves what is known of the run, so that whoever comes next can finish it. What fails here must not stop what is under way. */
-function saveState(run, news = {}) {
-    run.state = { ...run.state, ...news };
-    // Main may be at work still, and would take it for the scan's doing; and nobody comes behind the post step of a CI.
-    if (run.platform.isCI && run.platform.runKey !== undefined && run.provenance !== 'owner')
-        return;
-    try {
-        run.platform.saveState(run.state);
-    }
-    catch (error) {
-        const text = `The run state could not be saved (${(0,errors/* errnoOf */.UQ)(error) || 'unknown reason'}).`;
-        if (!run.evidence.warnings.includes(text))
-            run.evidence.warnings.push(text);
-    }
-}
-/** Saves what is new of one of its credentials. */
-function updateCredential(run, credential, news, save = saveState) {
-    const changed = { ...credential, ...news };
-    const credentials = run.state.credentials.map((each) => (each === credential ? changed : each));
-    run.evidence.dead_by = latestDeadBy(credentials);
-    save(run, { credentials });
-    return changed;
-}
-/** As record, before something can exist that without it nobody could end. */
-function saveStateOrThrow(run, news = {}) {
-    const state = { ...run.state, ...news };
-    writeStateOrThrow(run, state);
-    run.state = state;
-}
-/** Without a run state nobody could finish the run, so that it does not go on. */
-function writeStateOrThrow({ platform }, state) {
-    try {
-        platform.saveState(state);
-    }
-    catch (cause) {
-        throw new KubepassError('INPUT', `The state, by which this run could be finished, cannot be saved (${errnoOf(cause)}).`, {
-            hint: 'Is the disk full, or not to be written to? The run state lies with the runner, in a terminal in TMPDIR or directory.',
-        });
-    }
-}
-async function warn(run, text) {
-    run.evidence.warnings.push(run.redactor.redact(text));
-    await run.platform.warn(text);
-}
-/** What is so for each credential of the run is told of the first. */
+/** For warnings that hold for each credential of a run. */
 async function warnOnce(run, text) {
-    if (!run.evidence.warnings.includes(run.redactor.redact(text)))
+    if (!run.journal.state.warnings.includes(run.redactor.redact(text)))
         await warn(run, text);
 }
 // The audit log shows it beside every call: who, and why.
@@ -5715,219 +5669,186 @@ function userAgent(run) {
     return `kubepass/${version} (${run.platform}; run ${printable(run.id)}/${printable(run.attempt)}; ${printable(run.repository)})`;
 }
 
-;// CONCATENATED MODULE: ./src/lifecycle/cleanup.ts
+;// CONCATENATED MODULE: ./src/lifecycle/prove.ts
 
 
 
 
 
 
-
-
-
-
-
-
-/** Where no token can exist, a bound Secret is all there is to lose. */
-const UNBOUND_SECRET_TIMEOUT_MS = 5_000;
-/** How long the end of a run on a CI waits for a runner that does not read the output. */
-const DRAIN_TIMEOUT_MS = 10_000;
 /**
- * The one way a run ends, however it got here: stop the scan, revoke, remove the files, prove. It may run
- * any number of times.
- * @param postFollows a post step comes after this, and can prove what there is no time for now
- * @returns the error when the credential could not be, and had to be, revoked; else that of a scan that spoke in our name
+ * Uses each held token until the API server refuses it.
+ * @returns the error when the API server still accepts a token
  */
-async function cleanUp(run, postFollows) {
-    const { evidence, options, platform } = run;
-    const before = { ...evidence };
-    const stopped = await stopScan(run);
-    // The revocation does not wait for a slow reader, nor for a stray process that still writes.
-    const drained = run.scan?.drain(platform.isCI ? deadlineAfter(DRAIN_TIMEOUT_MS, run.hardDeadline) : AbortSignal.any([run.hardDeadline, run.immediate]));
-    const tampered = restoreCommandFiles(run);
-    let failure = await revoke(run, postFollows);
-    await drained;
-    await reportStopped(run, stopped);
-    const proof = failure === undefined ? whenToProve(run, postFollows) : 'never';
-    let clean = await removeFiles(run, proof === 'later' || proof === 'try');
-    if (proof === 'now' || proof === 'try')
-        failure = await proveEnd(run, proof);
-    if (proof === 'try' && evidence.proven !== null)
-        clean = await removeFiles(run, false);
-    if (run.provenance === 'owner' && !postFollows)
-        await retryLateDeletions(run);
-    run.client.close();
-    evidence.finished = true;
-    saveState(run);
-    if (failure === undefined && clean)
-        platform.deleteState();
-    const toldByScript = isAlreadyReported(run, before);
-    if (toldByScript || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
-        platform.info(`Nothing of this job is left to revoke.${toldByScript ? ` The script's token: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.` : ''}`);
-    else if (run.provenance !== 'derived' || evidence.revoked !== null)
-        platform.info(`Credential: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.`);
-    if (failure === undefined)
-        return tampered;
-    if (options.revocation === 'best-effort') {
-        await warn(run, (0,errors/* describe */.q0)(failure));
-        return tampered;
+async function proveEnd(run, when) {
+    const { immediate, client, journal, hardDeadline, options, signal, tokens, platform } = run;
+    // A person waits after Ctrl-C, and the cache of the API server outlasts the time that is left.
+    const isHurried = () => !platform.isCI && signal.aborted;
+    const deadline = AbortSignal.any([hardDeadline, immediate]);
+    platform.progress('waiting for the API server to refuse the token');
+    const { revoked } = toEvidence(journal.state);
+    const revokedAt = revoked === null ? Date.now() : Date.parse(revoked.at);
+    const verdicts = await Promise.all([...tokens].map(async ([number, { token }]) => ({
+        number,
+        ...(await prove(client, token, options.proofSamples, revokedAt, isHurried, deadline)),
+    })));
+    const { credentials, ended } = journal.state;
+    const untested = [...credentials.filter(hasToken), ...ended].filter(({ number, deadBy }) => !tokens.has(number) && mayLive(deadBy));
+    const hasTime = when === 'now' && !deadline.aborted && !isHurried();
+    const alive = verdicts.filter(({ is }) => is === 'alive').flatMap(({ number }) => journal.credential(number) ?? []);
+    switch (concludeProof(verdicts.map(({ is }) => is), untested.length, hasTime)) {
+        case 'proven': {
+            const at = new Date().toISOString();
+            for (const verdict of verdicts)
+                if (verdict.is === 'dead' && journal.credential(verdict.number) !== undefined)
+                    journal.observe({ type: 'TokenProvenDead', number: verdict.number, proof: { at, ...verdict.proof } });
+            return undefined;
+        }
+        case 'untested':
+            platform.info(`The newest token is refused; of ${untested.length} before or behind it that was not seen.`);
+            return undefined;
+        case 'no-time':
+            platform.info(`There was no time for the proof.${isHurried() ? ' The API server believes an accepted token for 10 s.' : ''}`);
+            return undefined;
+        case 'unclear':
+            await warn(run, 'The API server gave no clear answer to the revoked token: that it is dead is not proven.');
+            return undefined;
+        case 'alive':
+            for (const { number } of alive)
+                journal.observe({ type: 'TokenStillAccepted', number });
+            return stillAccepted(latestDeadBy(alive));
     }
-    if (tampered !== undefined)
-        await warn(run, (0,errors/* describe */.q0)(tampered));
-    setError(evidence, failure);
-    const way = platform.retryInstructions();
-    if (way !== undefined)
-        platform.info(way);
-    return failure;
 }
-/** Returns the function that ends this run if a defect of kubepass leaves the run without a result. */
-function emergencyCleanup(run, postFollows) {
-    return async (defect) => {
-        setError(run.evidence, defect);
-        const failure = await cleanUp(run, postFollows);
-        await report(run);
-        return failure;
-    };
+function stillAccepted(deadBy) {
+    return new errors/* KubepassError */.v3('NOT_REVOKED', `Its Secret is deleted, but the API server still accepts the token. It is dead by ${deadBy ?? ''} at the latest.`, { hint: 'The API server caches an accepted token for 10 s; is there another cache, or a replica that lags behind?' });
 }
-/** Whether main already told the end of the credential in the log of this job. */
-function isAlreadyReported({ evidence, provenance, platform }, before) {
-    const isSame = evidence.revoked?.at === before.revoked?.at && evidence.proven?.dead_at === before.proven?.dead_at;
-    return platform.isCI && platform.runKey !== undefined && provenance === 'saved' && before.finished && before.revoked !== null && isSame;
-}
-async function stopScan(run) {
-    const { used, finished } = run.evidence;
-    // Where a run state is only a hint, it does not say that there is no scan.
-    if (run.platform.runKey === undefined && (finished || used === null))
-        return { outlived: 0, remaining: 0 };
-    return run.scan?.stop() ?? stopOrphans(trackingIdOf(run.state));
-}
-async function reportStopped(run, { outlived, remaining }) {
-    if (outlived > 0)
-        await warn(run, `${outlived} process(es) outlived the scan and were ended${remaining > 0 ? `; ${remaining} could not be` : ''}.`);
-    else if (remaining > 0)
-        await warn(run, 'What is left of the scan could not be ended.');
-}
-function restoreCommandFiles({ evidence, platform }) {
-    const { changed, left, why = [], closed = [] } = platform.restoreCommandFiles();
-    const written = [...new Set([...changed, ...left])];
-    if (written.length === 0 && closed.length === 0)
-        return undefined;
-    const facts = [];
-    if (written.length > 0)
-        facts.push(`The scan wrote to files by which a step speaks to its runner: ${written.join(', ')}.`);
-    if (left.length > 0)
-        facts.push(`What it wrote to ${left.join(', ')} could not be removed: ${[...new Set(why)].join('; ')}.`);
-    else if (written.length > 0)
-        facts.push('What it wrote there was removed.');
-    if (closed.length > 0)
-        facts.push(`The scan closed what the runner needs: ${[...new Set(closed)].join(', ')}. It was opened again.`);
-    const tampered = new errors/* KubepassError */.v3('TAMPERED', facts.join(' '), {
-        hint: 'If it is meant to, name the file in pass_env; or set what later steps need in a step of its own.',
-    });
-    setError(evidence, tampered);
-    return tampered;
-}
-/** Ends each credential that may live, whatever becomes of the others. */
-async function revoke(run, postFollows) {
-    const { evidence, options } = run;
-    const tokenMayLive = run.state.credentials.some(isToken);
-    const deadline = deadlineAfter(tokenMayLive ? options.deadline : UNBOUND_SECRET_TIMEOUT_MS, run.hardDeadline);
-    let auth;
-    const authInfo = () => (auth ??= run.identity.authInfo(deadline));
-    const failures = await Promise.all(run.state.credentials.map((credential) => revokeOne(run, credential, postFollows, authInfo, deadline)));
-    const failure = failures.find((each) => each !== undefined);
-    const tokens = run.state.credentials.filter(isToken);
-    const last = tokens
-        .flatMap(({ revoked }) => revoked ?? [])
-        .toSorted()
-        .at(-1);
-    const over = failure === undefined && tokens.every(({ boundSecret }) => boundSecret !== undefined);
-    evidence.dead_by = latestDeadBy(tokens);
-    evidence.missing = over && tokens.length > 0 && last === undefined;
-    if (!over || last === undefined)
-        evidence.revoked = null;
-    else if (evidence.revoked?.at !== last)
-        evidence.revoked = { at: last };
-    saveState(run);
-    return failure;
-}
-/** @returns the error when its token may live on, and must not */
-async function revokeOne(run, credential, postFollows, authInfo, deadline) {
-    const { provenance, options, platform, state } = run;
-    const { boundSecret, deadBy, phase, revoked } = credential;
-    if (boundSecret === undefined)
-        return phase === 'token' && options.revocation === 'required' ? notRevoked(deadBy, 'It is bound to nothing.') : undefined;
-    // Who runs it knows what does not exist; who comes later, and has only the run state's word for it, asks.
-    if (provenance === 'owner' && (phase === 'nothing' || revoked !== undefined))
-        return undefined;
-    let outcome;
+
+;// CONCATENATED MODULE: ./src/scan/private-directory.ts
+
+
+
+
+
+const private_directory_KUBECONFIG = 'kubeconfig';
+const private_directory_TOKEN = 'token';
+/** More than the size of the token and of the kubeconfig without the CA's certificates. */
+const RESERVED_BYTES = (/* unused pure expression or super */ null && (64 * 1024));
+/**
+ * Makes the private directory, empty and owned by this user. If its name is predictable, it may exist already: left by a killed
+ * attempt of the same job, or made by another user.
+ * @param certificateAuthority a part of the later kubeconfig: the public CAs of a system take 300 kB
+ * @returns a descriptor, by which kubepass finds the directory after a move
+ */
+function createPrivateDirectory(directory, uid, certificateAuthority = '') {
     try {
-        outcome = await deleteSecretOfRun(run, boundSecret, deadline, authInfo());
+        removePrivateDirectory(directory, dirname(directory), uid);
+        mkdirSync(directory, { mode: 0o700 });
+    }
+    catch (cause) {
+        throw new KubepassError('INPUT', `The private directory ${directory} could not be made (${errnoOf(cause)}).`, {
+            hint: 'Does it exist and belong to another user, or is the disk full? Set directory to a path that is yours.',
+        });
+    }
+    const room = join(directory, 'room');
+    try {
+        // A full disk must stop the run before there is a token, not after.
+        writePrivate(room, Buffer.alloc(Math.max(RESERVED_BYTES, 2 * certificateAuthority.length)));
+        rmSync(room);
+        return openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    }
+    catch (cause) {
+        removePrivateDirectory(directory, dirname(directory), uid);
+        throw private_directory_cannotWrite(directory, cause);
+    }
+}
+function private_directory_cannotWrite(directory, cause) {
+    return new KubepassError('INPUT', `kubepass cannot write into the private directory ${directory} (${errnoOf(cause)}).`, {
+        hint: 'Is the disk full? Set directory to another path, for example below /dev/shm, which is in memory.',
+    });
+}
+/**
+ * Removes the directory with its content. The scan can forge a run state, so only a directory of this user in the expected place
+ * is removed.
+ * @param keepToken keeps the file with the (revoked) token, for a proof in the post step
+ * @returns why the directory still exists; undefined on success
+ */
+function removePrivateDirectory(directory, expectedParent, uid, keepToken = false) {
+    try {
+        // A forged run state must not make kubepass change the modes of other folders.
+        const isOurs = (0,external_node_path_.dirname)(directory) === expectedParent;
+        const look = () => (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
+        const about = isOurs ? withRestoredAccess(directory, look) : look();
+        if (about === undefined)
+            return undefined;
+        if (!isOurs)
+            return `it is not in ${expectedParent}`;
+        if (!about.isDirectory())
+            return 'another file is in its place';
+        if (about.uid !== uid)
+            return `it belongs to another user (uid ${about.uid})`;
+        const entries = keepToken ? withRestoredAccess(directory, () => (0,external_node_fs_.readdirSync)(directory)).filter((name) => name !== private_directory_TOKEN) : [''];
+        for (const name of entries)
+            removeTree((0,external_node_path_.join)(directory, name));
+        return undefined;
     }
     catch (error) {
-        if (phase === 'nothing')
-            return undefined;
-        if (phase === 'secret')
-            await warn(run, `No token was issued, but the Secret ${boundSecret.name} may be left in namespace ${state.namespace}. ${(0,errors/* describe */.q0)(error)}`);
-        else if (revoked === undefined)
-            return notRevoked(deadBy, error);
-        else
-            await warn(run, `It was revoked before, but whether that holds could not be asked. ${(0,errors/* describe */.q0)(error)}`);
+        return obstacleAt(directory, error, uid);
+    }
+}
+/**
+ * The present path of the private directory; undefined if it was removed.
+ * @param made the descriptor from createPrivateDirectory()
+ */
+function currentPath(directory, made) {
+    if ((0,external_node_fs_.fstatSync)(made).nlink === 0)
+        return undefined;
+    const now = (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
+    if (now !== undefined && isSame(now, made))
+        return directory;
+    return (0,external_node_fs_.readlinkSync)(`/proc/self/fd/${made}`);
+}
+/** @returns why the directory still exists; undefined on success */
+function removeMovedDirectory(place, made, uid) {
+    try {
+        // The scan can move the directory again between two calls. Only the directory that kubepass made may be removed.
+        if (!isSame((0,external_node_fs_.lstatSync)(place), made))
+            return 'it was moved again';
+        removeTree(place);
         return undefined;
     }
-    if (outcome === 'deleted' && revoked === undefined)
-        updateCredential(run, credential, { revoked: new Date().toISOString() });
-    // The answer to its creation never came, and no token was asked for; should it come about late, it is looked for again.
-    else if (provenance === 'owner' && phase === 'secret' && boundSecret.uid === undefined) {
-        if (postFollows)
-            updateCredential(run, credential, { phase: 'nothing' });
-    }
-    // Where post needs no run state it may be at work beside a main that was stopped: whoever comes second finds nothing.
-    else if (phase !== 'nothing' && revoked === undefined && (platform.runKey === undefined || (postFollows && !run.signal.aborted)))
-        await warn(run, `The Secret ${boundSecret.name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${deadBy}.`);
-    return undefined;
-}
-/** A creation whose answer was lost may take effect late; who has no post step behind him looks once more. */
-async function retryLateDeletions(run) {
-    const deadline = deadlineAfter(UNBOUND_SECRET_TIMEOUT_MS, run.hardDeadline);
-    for (const { boundSecret, phase, revoked } of run.state.credentials) {
-        if (phase === 'nothing' || revoked !== undefined || boundSecret === undefined || boundSecret.uid !== undefined)
-            continue;
-        await deleteSecretOfRun(run, boundSecret, deadline).catch(() => undefined);
+    catch (error) {
+        return obstacleAt(place, error, uid);
     }
 }
-function isToken({ phase }) {
-    return phase === 'token';
+function isSame({ dev, ino }, made) {
+    const about = (0,external_node_fs_.fstatSync)(made);
+    return about.dev === dev && about.ino === ino;
 }
-function notRevoked(deadBy, cause) {
-    const hint = cause instanceof errors/* KubepassError */.v3 ? cause.hint : undefined;
-    return new errors/* KubepassError */.v3('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, { cause, hint });
-}
-/** Try means: if it cannot be done in the time that is left, post does it. */
-function whenToProve({ immediate, evidence, options, signal, tokens }, postFollows) {
-    // Proven is: accepted before, refused now. Anything less is called what it is.
-    if (options.prove === 'off' || tokens.size === 0 || evidence.proven !== null || immediate.aborted)
-        return 'never';
-    if (!postFollows)
-        return 'now';
-    // Of several tokens post finds one only.
-    return options.prove === 'post' && tokens.size === 1 ? 'later' : signal.aborted ? 'try' : 'now';
-}
+
+;// CONCATENATED MODULE: ./src/lifecycle/remove-files.ts
+
+
+
+
+
+
 /** @returns whether nothing is left that should not be */
 async function removeFiles(run, keepToken) {
-    const { options, platform, state } = run;
+    const { options, platform } = run;
+    const { directory } = run.journal.state;
     const moved = whereMoved(run);
-    const why = removePrivateDirectory(state.directory, options.directory, platform.ownerUid, keepToken);
-    const facts = why === undefined ? moved : [`The directory ${state.directory} was not removed: ${why}.`, ...moved];
+    const why = removePrivateDirectory(directory, options.directory, platform.ownerUid, keepToken);
+    const facts = why === undefined ? moved : [`The directory ${directory} was not removed: ${why}.`, ...moved];
     if (facts.length > 0)
         await warn(run, facts.join(' '));
     return why === undefined && !keepToken;
 }
 /** Removes a private directory that the scan moved. The process that made the directory finds it by its descriptor. */
-function whereMoved({ directory: made, evidence, provenance, platform, state }) {
-    const { directory } = state;
+function whereMoved({ directory: made, journal, provenance, platform }) {
+    const { directory, credentials, cleanedUp } = journal.state;
     if (made === undefined) {
-        const isMissing = provenance === 'saved' && evidence.verified !== null && !evidence.finished && !(0,external_node_fs_.existsSync)(directory);
+        const wasWritten = credentials.some((credential) => acceptanceOf(credential) !== undefined);
+        const isMissing = (provenance === 'saved' || provenance === 'merged') && wasWritten && !cleanedUp && !(0,external_node_fs_.existsSync)(directory);
         // This is no warning: an earlier post step may have removed the directory.
         if (isMissing)
             platform.info(`The directory ${directory} is not there: a step has removed it, or moved it with the token that is in it.`);
@@ -5945,44 +5866,492 @@ function whereMoved({ directory: made, evidence, provenance, platform, state }) 
         return [`The scan moved the directory ${directory}, and it cannot be found (${(0,errors/* errnoOf */.UQ)(error)}).`];
     }
 }
-/** @returns the error when a token is seen alive */
-async function proveEnd(run, when) {
-    const { immediate, client, evidence, hardDeadline, options, state, signal, tokens, platform } = run;
-    // After Ctrl-C a person waits, and the API server's cache outlasts the time that is left.
-    const isHasty = () => !platform.isCI && signal.aborted;
-    const deadline = AbortSignal.any([hardDeadline, immediate]);
-    platform.progress('waiting for the API server to refuse the token');
-    const revokedAt = evidence.revoked === null ? Date.now() : Date.parse(evidence.revoked.at);
-    const verdicts = await Promise.all([...tokens].map(async ([id, { token }]) => ({
-        id,
-        ...(await prove(client, token, options.proofSamples, revokedAt, isHasty, deadline)),
-    })));
-    const proofs = verdicts.flatMap((verdict) => (verdict.is === 'dead' ? [verdict.proof] : []));
-    if (proofs.length === verdicts.length) {
-        const untried = state.credentials.filter((credential) => isToken(credential) && !tokens.has(tokenId(credential)));
-        const unseen = [...untried.map((credential) => credential.deadBy), ...run.untestedTokens].filter(mayLive);
-        if (unseen.length > 0) {
-            platform.info(`The newest token is refused; of ${unseen.length} before or behind it that was not seen.`);
+
+;// CONCATENATED MODULE: ./src/lifecycle/report.ts
+
+
+
+
+
+
+/** Writes the evidence file, the outputs and the summary. A failure here becomes a warning, so that it does not hide how the run ended. */
+async function report({ platform, options, journal, redactor }) {
+    const evidence = toEvidence(journal.state);
+    const exitCode = evidence.used?.exit_code ?? undefined;
+    const tries = [
+        ['evidence file', () => options.evidence !== undefined && writeEvidence(options.evidence, redactor.redact((0,evidence_text/* asJson */.vA)(evidence)))],
+        ['output', () => exitCode !== undefined && platform.setOutput('exit_code', String(exitCode))],
+        ['summary', () => platform.report(evidence)],
+        ['check run', () => evidence.finished && options.checkToken && platform.publishCheck(evidence, options.checkToken)],
+    ];
+    for (const [what, write] of tries) {
+        try {
+            await write();
+        }
+        catch (error) {
+            const reason = error instanceof errors/* KubepassError */.v3 ? (0,errors/* describe */.q0)(error) : (0,errors/* errnoOf */.UQ)(error) || 'unknown reason';
+            await platform.warn(`The ${what} could not be written (${reason}).`);
+        }
+    }
+}
+function writeEvidence(path, text) {
+    if (path !== STANDARD_OUTPUT)
+        replaceFile(path, text);
+    else if (!printWhole(STDOUT, text))
+        throw Object.assign(new Error('nobody reads standard output'), { code: 'EPIPE' });
+}
+
+;// CONCATENATED MODULE: ./src/kube/bound-secret.ts
+
+
+
+
+
+
+/** After a conflict in a quota's count, attempt n is followed by a wait of n times this. */
+const RECOUNT_MS = 50;
+/** The labels, by which `sweep` selects the Secrets of kubepass, and the annotations, which tell people and `sweep` about the run. */
+function boundSecretMetadata(run, deadBy) {
+    return {
+        labels: {
+            'app.kubernetes.io/managed-by': 'kubepass',
+            'kubepass.dev/platform': run.platform,
+            'kubepass.dev/run': labelValue(run.id),
+            'kubepass.dev/attempt': labelValue(run.attempt),
+        },
+        annotations: {
+            'kubepass.dev/instance': run.instance,
+            'kubepass.dev/repository': run.repository,
+            'kubepass.dev/job': run.job,
+            'kubepass.dev/dead-by': deadBy,
+        },
+    };
+}
+/**
+ * Creates the empty Secret that the token will be bound to.
+ * @param mayBeForbidden whether to go on without a bound Secret if RBAC forbids the identity to create one
+ * @returns undefined when RBAC forbids it and `mayBeForbidden` is true
+ */
+async function createBoundSecret(client, auth, where, metadata, mayBeForbidden, signal) {
+    const body = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...metadata } };
+    const send = () => client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, auth, body }, signal);
+    const create = async () => {
+        let answer = await send();
+        for (let tries = 1; tries < 5 && isCountedElsewhere(statusOf(answer) ?? {}); tries += 1) {
+            await sleep(tries * RECOUNT_MS, undefined, { signal });
+            answer = await send();
+        }
+        return answer;
+    };
+    let answer = await create();
+    if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
+        // No other run uses this name: an earlier attempt of ours created the Secret and got no response. The issuer has no
+        // right to read its uid, so kubepass deletes it and creates it again.
+        await deleteBoundSecret(client, auth, where, signal).catch((cause) => {
+            throw new KubepassError('UNREACHABLE', 'The request to create the Secret got no response.', { cause });
+        });
+        answer = await create();
+    }
+    if (answer.status === 403 && mayBeForbidden && !answer.mayHaveActed && !isRefusedByQuota(statusOf(answer) ?? {}))
+        return undefined;
+    if (answer.status !== 201) {
+        throw refusalOf(answer, `create a Secret in namespace ${quote(where.namespace)}`, auth);
+    }
+    const uid = answer.body?.metadata?.uid;
+    if (typeof uid !== 'string')
+        throw incompleteResponse('Secret');
+    return { name: where.name, uid };
+}
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+function labelValue(text) {
+    return text
+        .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
+        .slice(0, 63)
+        .replaceAll(/^[._-]+|[._-]+$/g, '');
+}
+/**
+ * Deletes the bound Secret, and with it the token.
+ * @returns gone when the Secret does not exist, or another Secret (another uid) has its name
+ */
+async function deleteBoundSecret(client, auth, boundSecret, signal) {
+    const body = {
+        apiVersion: 'v1',
+        kind: 'DeleteOptions',
+        ...(boundSecret.uid === undefined ? {} : { preconditions: { uid: boundSecret.uid } }),
+    };
+    const answer = await client.call({ method: 'DELETE', path: `/api/v1/namespaces/${boundSecret.namespace}/secrets/${boundSecret.name}`, auth, body }, signal);
+    const { details, reason, status } = answer_statusOf(answer) ?? {};
+    // With a finalizer, the API server answers with the object instead of a Status. A gateway may answer anything.
+    // Neither proves that the Secret was deleted.
+    if (answer.status === 200 && status === 'Success' && details?.uid === (boundSecret.uid ?? details?.uid))
+        return 'deleted';
+    // An API server that has no such path answers NotFound, too, but names no Secret.
+    const isOfThisSecret = /^secrets?$/i.test(details?.kind ?? '') && details?.name === boundSecret.name;
+    if (isOfThisSecret && ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict'))) {
+        // A uid shows that the Secret existed. An earlier DELETE of ours that got no response may have deleted it.
+        return answer.mayHaveActed && boundSecret.uid !== undefined ? 'deleted' : 'gone';
+    }
+    throw refusal_refusalOf(answer, `delete the Secret ${boundSecret.name}`, auth);
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/delete-secret.ts
+
+
+
+
+/**
+ * Deletes the bound Secret of a credential, and with it the token.
+ * @returns `gone` when the Secret does not exist. If an earlier DELETE got no response, that DELETE has removed it: `deleted`
+ */
+async function deleteSecretOf({ client, identity, journal }, credential, deadline, auth = identity.authInfo(deadline)) {
+    const { number } = credential;
+    const uid = uidOf(credential);
+    const name = secretNameOf(journal.state, credential);
+    if (name === undefined)
+        return 'gone';
+    const authInfo = await auth;
+    const wasPending = credential.phase === 'deletion-requested';
+    const isPending = () => journal.credential(number)?.phase === 'deletion-requested';
+    if (credential.phase !== 'revoked')
+        journal.observe({ type: 'DeletionRequested', number });
+    try {
+        const { namespace } = journal.state.requested;
+        const response = await deleteBoundSecret(client, authInfo, { namespace, name, uid }, deadline);
+        const outcome = wasPending && uid !== undefined ? 'deleted' : response;
+        if (isPending())
+            journal.observe(outcome === 'deleted' ? { type: 'SecretDeleted', number, at: new Date().toISOString() } : { type: 'SecretNotFound', number });
+        return outcome;
+    }
+    catch (error) {
+        if (!wasPending && isPending() && error instanceof errors/* KubepassError */.v3 && error.noEffect)
+            journal.observe({ type: 'DeletionHadNoEffect', number });
+        throw error;
+    }
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/revoke.ts
+
+
+
+
+
+
+
+/** The deadline where no token can exist, so that only an empty Secret could be left. */
+const UNBOUND_SECRET_TIMEOUT_MS = 5_000;
+/** Revokes each credential that may live, whatever the outcome for the others. */
+async function revokeAll(run, view) {
+    const { credentials } = run.journal.state;
+    const deadline = deadlineAfter(credentials.some(hasToken) ? run.options.deadline : UNBOUND_SECRET_TIMEOUT_MS, run.hardDeadline);
+    let auth;
+    const authInfo = () => (auth ??= run.identity.authInfo(deadline));
+    const failures = await Promise.all(credentials.map((credential) => revoke(run, credential, view, () => deleteSecretOf(run, credential, deadline, authInfo()))));
+    return failures.find((failure) => failure !== undefined);
+}
+/** @returns the error when the token may live on, and must not */
+async function revoke(run, credential, view, send) {
+    const plan = planFor(credential, view);
+    if (plan === 'nothing')
+        return undefined;
+    if (plan === 'cannot-revoke')
+        return notRevoked(credential, 'It is bound to nothing.');
+    let [outcome, cause] = ['failed', undefined];
+    try {
+        outcome = await send();
+    }
+    catch (error) {
+        cause = error;
+    }
+    const name = secretNameOf(run.journal.state, credential) ?? '';
+    switch (concludeDeletion(credential, outcome, view)) {
+        case 'done':
+            return undefined;
+        case 'not-revoked':
+            return notRevoked(credential, cause);
+        case 'secret-missing':
+            await warn(run, `The Secret ${name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${credential.deadBy}.`);
+            return undefined;
+        case 'secret-left': {
+            const { namespace } = run.journal.state.requested;
+            await warn(run, `No token was issued, but the Secret ${name} may be left in namespace ${namespace}. ${(0,errors/* describe */.q0)(cause)}`);
             return undefined;
         }
-        const samples = Math.min(...proofs.map((proof) => proof.samples));
-        const seconds = Math.max(...proofs.map((proof) => proof.seconds));
-        evidence.proven = { dead_at: new Date().toISOString(), samples, seconds_after_revocation: seconds };
+        case 'unconfirmed':
+            await warn(run, `It was revoked before, but whether that holds could not be asked. ${(0,errors/* describe */.q0)(cause)}`);
+            return undefined;
     }
-    else if (when === 'try' || deadline.aborted || isHasty())
-        platform.info(`There was no time for the proof.${isHasty() ? ' The API server believes an accepted token for 10 s.' : ''}`);
-    else if (verdicts.every(({ is }) => is !== 'alive'))
-        await warn(run, 'The API server gave no clear answer to the revoked token: that it is dead is not proven.');
-    else {
-        const alive = state.credentials.filter((credential) => verdicts.some(({ id, is }) => is === 'alive' && id === tokenId(credential)));
-        for (const credential of alive)
-            updateCredential(run, credential, { revoked: undefined });
-        evidence.revoked = null;
-        return new errors/* KubepassError */.v3('NOT_REVOKED', `Its Secret is deleted, but the API server still accepts the token. It is dead by ${latestDeadBy(alive) ?? ''} at the latest.`, {
-            hint: 'The API server caches an accepted token for 10 s; is there another cache, or a replica that lags behind?',
-        });
+}
+function notRevoked({ deadBy }, cause) {
+    const hint = cause instanceof errors/* KubepassError */.v3 ? cause.hint : undefined;
+    return new errors/* KubepassError */.v3('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, { cause, hint });
+}
+/** Deletes once more what a late creation may have made: its response was lost, and no post step comes after this process. */
+async function retryLateDeletions(run) {
+    const deadline = deadlineAfter(UNBOUND_SECRET_TIMEOUT_MS, run.hardDeadline);
+    for (const credential of run.journal.state.credentials) {
+        const isCertain = credential.phase === 'revoked' || livePhaseOf(credential).phase === 'planned' || uidOf(credential) !== undefined;
+        if (!isCertain)
+            await deleteSecretOf(run, credential, deadline).catch(() => undefined);
     }
-    return undefined;
+}
+
+// EXTERNAL MODULE: ./src/system/process-handle.ts
+var process_handle = __nccwpck_require__(1494);
+;// CONCATENATED MODULE: ./src/scan/orphans.ts
+
+
+
+/** This variable is in the environment of every process of the scan. Each run has its own value. */
+const TRACKING_VARIABLE = 'KUBEPASS_TRACKING_ID';
+/** The value for the processes that start and end the scan's namespace: unshare, and PID 1. */
+function initTrackingId(trackingId) {
+    return `${trackingId}${INIT_SUFFIX}`;
+}
+/** PID 1 removes it before it starts the command. */
+const INIT_SUFFIX = '-init';
+const KILL_TIMEOUT_MS = 800;
+const LAST_LOOK_MS = 200;
+/**
+ * Kills every process of this user that has the tracking id, because an open exec or watch stream outlives a revocation. A process
+ * that executes another program shows no environment for a moment, so two searches in a row must find none. The first search
+ * runs before the first await.
+ * @param uncounted a process group whose processes do not count as having outlived the command
+ */
+async function stopOrphans(trackingId, uncounted) {
+    const outlived = new Set();
+    const killed = new Map();
+    const deadline = Date.now() + KILL_TIMEOUT_MS;
+    for (let looksWithout = 0;; await (0,promises_.setTimeout)(5)) {
+        const orphans = findOrphans(trackingId);
+        const ofScan = orphans.filter(({ isInit }) => !isInit);
+        looksWithout = ofScan.length === 0 ? looksWithout + 1 : 0;
+        // Killing PID 1 of the namespace kills the other processes uncounted. So kill it when no other is found, or time runs out.
+        const all = looksWithout >= 2 || Date.now() > deadline - LAST_LOOK_MS;
+        for (const { pid, isInit } of all ? orphans : ofScan) {
+            const handle = new process_handle/* ProcessHandle */.O(pid);
+            if (!isInit && handle.group !== undefined && handle.group !== uncounted)
+                outlived.add(pid);
+            killed.set(pid, handle);
+            (0,process_handle/* killQuietly */.E)(pid, 'SIGKILL');
+        }
+        const isDone = looksWithout >= 2 && orphans.length === 0 && [...killed.values()].every(({ hasEnded }) => hasEnded);
+        if (!isDone && Date.now() <= deadline)
+            continue;
+        // A process that the last search killed gets time to end, too.
+        const ends = await Promise.all([...killed.values()].map((handle) => handle.waitForEnd(LAST_LOOK_MS)));
+        return { outlived: outlived.size, remaining: ends.filter((isOver) => !isOver).length };
+    }
+}
+/** The processes whose environment this user may read and has the tracking id, with or without the suffix. */
+function findOrphans(trackingId) {
+    const [ofScan, ofInit] = [`${TRACKING_VARIABLE}=${trackingId}`, `${TRACKING_VARIABLE}=${initTrackingId(trackingId)}`];
+    return (0,external_node_fs_.readdirSync)('/proc')
+        .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
+        .map((pid) => ({ pid: Number(pid), environ: environOf(pid).split('\0') }))
+        .filter(({ environ }) => environ.includes(ofScan) || environ.includes(ofInit))
+        .map(({ pid, environ }) => ({ pid, isInit: !environ.includes(ofScan) }));
+}
+function environOf(pid) {
+    try {
+        return (0,external_node_fs_.readFileSync)(`/proc/${pid}/environ`, 'latin1');
+    }
+    catch {
+        return '';
+    }
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/stop-scan.ts
+
+
+
+async function stopScan(run) {
+    const { scan, cleanedUp } = run.journal.state;
+    // Where a run state is only a hint, it does not say that there is no scan.
+    if (run.platform.runKey === undefined && (cleanedUp || scan === null))
+        return { outlived: 0, remaining: 0 };
+    return run.scan?.stop() ?? stopOrphans(run.journal.state.key);
+}
+async function reportStopped(run, { outlived, remaining }) {
+    if (outlived > 0)
+        await warn(run, `${outlived} process(es) outlived the scan and were ended${remaining > 0 ? `; ${remaining} could not be` : ''}.`);
+    else if (remaining > 0)
+        await warn(run, 'What is left of the scan could not be ended.');
+}
+function restoreCommandFiles({ journal, platform }) {
+    const { changed, left, why = [], closed = [] } = platform.restoreCommandFiles();
+    const written = [...new Set([...changed, ...left])];
+    if (written.length === 0 && closed.length === 0)
+        return undefined;
+    const facts = [];
+    if (written.length > 0)
+        facts.push(`The scan wrote to files by which a step speaks to its runner: ${written.join(', ')}.`);
+    if (left.length > 0)
+        facts.push(`What it wrote to ${left.join(', ')} could not be removed: ${[...new Set(why)].join('; ')}.`);
+    else if (written.length > 0)
+        facts.push('What it wrote there was removed.');
+    if (closed.length > 0)
+        facts.push(`The scan closed what the runner needs: ${[...new Set(closed)].join(', ')}. It was opened again.`);
+    const tampered = new errors/* KubepassError */.v3('TAMPERED', facts.join(' '), {
+        hint: 'If it is meant to, name the file in pass_env; or set what later steps need in a step of its own.',
+    });
+    journal.observe({ type: 'Failed', code: tampered.code });
+    return tampered;
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/cleanup.ts
+
+
+
+
+
+
+
+
+
+
+
+/** How long the end of a run on a CI waits for a runner that does not read the output. */
+const DRAIN_TIMEOUT_MS = 10_000;
+/**
+ * Ends a run: stops the scan, revokes the credentials, removes the files, proves that the tokens are dead. Main, a signal handler and
+ * the post step all call it, any number of times.
+ * @param postFollows a post step comes after this process, and can prove what this process has no time for
+ * @returns the error when a credential may live on and must not; else the error of a scan that wrote to the runner's command files
+ */
+async function cleanUp(run, postFollows) {
+    const { journal, platform } = run;
+    const before = toEvidence(journal.state);
+    const stopped = await stopScan(run);
+    // The revocation waits neither for a slow reader of the output nor for a process that still writes.
+    const drained = run.scan?.drain(platform.isCI ? deadlineAfter(DRAIN_TIMEOUT_MS, run.hardDeadline) : AbortSignal.any([run.hardDeadline, run.immediate]));
+    const tampered = restoreCommandFiles(run);
+    const revocation = await revokeAll(run, viewOf(run, postFollows));
+    await drained;
+    await reportStopped(run, stopped);
+    const { failure, isClean } = await removeAndProve(run, revocation, postFollows);
+    if (run.provenance === 'owner' && !postFollows)
+        await retryLateDeletions(run);
+    run.client.close();
+    journal.observe({ type: 'CleanedUp' });
+    if (failure === undefined && isClean)
+        journal.clear();
+    tellOutcome(run, before);
+    return conclude(run, failure, tampered);
+}
+function viewOf({ options, platform, provenance, signal }, postFollows) {
+    return {
+        isOwner: provenance === 'owner',
+        requireRevocation: options.revocation === 'required',
+        // Where the post step needs no saved state, it may run beside a main that a signal stops.
+        hasConcurrentCleanup: platform.runKey !== undefined && (!postFollows || signal.aborted),
+    };
+}
+/** Removes the private directory. The token in it stays for a proof in the post step. */
+async function removeAndProve(run, revocation, postFollows) {
+    const { immediate, journal, options, signal, tokens } = run;
+    const isProven = () => toEvidence(journal.state).proven !== null;
+    const view = { prove: options.prove, isProven: isProven(), heldTokens: tokens.size, postFollows, isStopping: signal.aborted };
+    const proof = revocation === undefined ? whenToProve({ ...view, isImmediate: immediate.aborted }) : 'never';
+    const isClean = await removeFiles(run, proof === 'later' || proof === 'try');
+    if (proof !== 'now' && proof !== 'try')
+        return { failure: revocation, isClean };
+    const failure = await proveEnd(run, proof);
+    return { failure, isClean: proof === 'try' && isProven() ? await removeFiles(run, false) : isClean };
+}
+function tellOutcome({ journal, platform, provenance }, before) {
+    const evidence = toEvidence(journal.state);
+    const hasNoNews = platform.isCI && provenance === 'merged' && isFinishedAlike(before, evidence);
+    if (hasNoNews || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
+        platform.info(`Nothing of this job is left to revoke.${hasNoNews ? ` The script's token: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.` : ''}`);
+    else if (provenance !== 'derived' || evidence.revoked !== null)
+        platform.info(`Credential: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.`);
+}
+/** Whether main has already shown this end in the log of the job. */
+function isFinishedAlike(before, now) {
+    return (before.finished && before.revoked !== null && before.revoked.at === now.revoked?.at && before.proven?.dead_at === now.proven?.dead_at);
+}
+async function conclude(run, failure, tampered) {
+    const { journal, options, platform } = run;
+    if (failure === undefined)
+        return tampered;
+    if (options.revocation === 'best-effort') {
+        await warn(run, (0,errors/* describe */.q0)(failure));
+        return tampered;
+    }
+    if (tampered !== undefined)
+        await warn(run, (0,errors/* describe */.q0)(tampered));
+    journal.observe({ type: 'Failed', code: failure.code });
+    const instructions = platform.retryInstructions();
+    if (instructions !== undefined)
+        platform.info(instructions);
+    return failure;
+}
+/** Returns the function that ends this run if a defect of kubepass leaves the run without a result. */
+function emergencyCleanup(run, postFollows) {
+    return async (defect) => {
+        run.journal.observe({ type: 'Failed', code: (0,errors/* codeOf */.$N)(defect) });
+        const failure = await cleanUp(run, postFollows);
+        await report(run);
+        return failure;
+    };
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/provenance.ts
+
+
+/**
+ * Where a later process starts from.
+ * @param saved undefined where no state was saved, or not one of kubepass
+ * @param derived undefined where nothing follows from the job
+ * @returns undefined when the saved state is missing, or of another server or namespace, and none can be derived
+ */
+function knownRun(saved, derived, options) {
+    const isOfThese = saved?.server === options.server && saved.requested.namespace === options.serviceAccount.namespace;
+    if (derived === undefined)
+        return isOfThese ? { state: saved, provenance: 'saved' } : undefined;
+    if (!isOfThese || !isOfSameRun(saved, derived, options))
+        return { state: derived, provenance: 'derived' };
+    return { state: provenance_merged(saved, derived), provenance: 'merged' };
+}
+/** All that can exist where only the names are known: a token in each slot. */
+function withPossibleCredentials(state, options) {
+    const deadBy = latestDeadByOfRequest(options);
+    const credentials = [0, 1, 2].map((slot) => ({ number: slot + 1, slot, deadBy, phase: 'token-requested' }));
+    return { ...state, lastNumber: credentials.length, credentials };
+}
+/** An unbound token cannot be revoked. Only a user who accepts that may be told of one by a file that the scan can change. */
+function isOfSameRun(saved, derived, { revocation }) {
+    const mayBeUnbound = revocation === 'best-effort';
+    return (saved.key === derived.key &&
+        saved.directory === derived.directory &&
+        (mayBeUnbound || saved.credentials.every(({ slot }) => slot !== 'unbound')));
+}
+/** The scan can change a saved uid, and no other object can have the name: so a DELETE needs no uid as precondition. */
+function withoutUid(live) {
+    if (live.phase === 'secret-created')
+        return { phase: 'secret-requested' };
+    if (live.phase !== 'token-requested' && live.phase !== 'issued')
+        return live;
+    const { uid, ...others } = live;
+    return others;
+}
+/**
+ * The saved state with a credential in each slot, so that the cleanup tries all names. Where the saved state has none, a failed DELETE
+ * is no error. If all credentials are unbound, the identity may not create Secrets, and none can exist.
+ */
+function provenance_merged(saved, derived) {
+    const unbound = saved.credentials.filter(({ slot }) => slot === 'unbound');
+    if (unbound.length > 0 && unbound.length === saved.credentials.length)
+        return saved;
+    const inSlots = derived.credentials.map((possible, index) => {
+        const same = saved.credentials.find(({ slot }) => slot === possible.slot);
+        const { slot, deadBy } = same ?? possible;
+        const number = same?.number ?? saved.lastNumber + 1 + index;
+        if (same === undefined)
+            return { number, slot, deadBy, phase: 'planned' };
+        return 'last' in same ? { ...same, last: withoutUid(same.last) } : { number, slot, deadBy, ...withoutUid(livePhaseOf(same)) };
+    });
+    return { ...saved, lastNumber: saved.lastNumber + inSlots.length, credentials: [...unbound, ...inSlots] };
 }
 
 ;// CONCATENATED MODULE: ./src/scan/kubeconfig-file.ts
@@ -6085,155 +6454,127 @@ function readSavedToken(directory, uid, seal) {
 
 
 
+
+
+const NOTHING_ASKED = 'Main asked for nothing, so there is nothing to revoke.';
 /**
- * The net: finishes the run that came before, however far it got. It asks for a fresh identity, and believes
- * what it was handed nothing that the inputs do not confirm.
+ * Finishes the run of an earlier process, however far it got. It asks for an identity of its own, and trusts nothing in the saved state
+ * unless the inputs confirm it.
  * @returns the exit code
  */
-function recoverCommand(context) {
-    const { env, runKey } = context.platform;
-    reexecWithoutNodeOptions(env);
-    return runKey === undefined ? recoverFromState(context) : recoverByNames(context, runKey);
-}
-async function recoverFromState(context) {
+async function recoverCommand(context) {
     const { platform } = context;
+    reexecWithoutNodeOptions(platform.env);
     const text = platform.readState();
+    const saved = { text, state: parseRunState(text ?? '', platform.job) };
+    if (platform.runKey === undefined && (text === undefined || text === 'none'))
+        return reportNoState(context, text);
+    if (platform.runKey !== undefined && !platform.isCI)
+        platform.info('The run state says nothing: its name is believed, and the flags, which must be those of the run.');
+    const run = await reopenOrReport(context, saved);
+    if (run === undefined)
+        return 0;
+    loadTokenForProof(run);
+    await finish(context, run);
+    return 0;
+}
+async function finish(context, run) {
+    const { journal, platform, provenance } = run;
+    context.emergencyCleanup = emergencyCleanup(run, false);
+    const before = toEvidence(journal.state);
+    const failure = await cleanUp(run, false);
+    // Main has already shown its own record of the run.
+    const isUnreported = platform.runKey === undefined && (before.revoked === null || failure !== undefined);
+    if (isUnreported || hasNews(before, toEvidence(journal.state)))
+        await report(run);
+    if (failure === undefined)
+        return;
+    if (provenance !== 'derived')
+        throw failure;
+    const deadBy = latestDeadBy(journal.state.credentials);
+    throw new errors/* KubepassError */.v3('NOT_REVOKED', `If main has not revoked its credential, that lives until ${deadBy} at the latest.`, {
+        cause: failure,
+        hint: failure.hint,
+    });
+}
+/** @returns undefined when no credential can be revoked here, and none needs to be */
+async function reopenOrReport(context, saved) {
+    try {
+        const options = await readOptions(context, 'finish');
+        return reopenRun(context, await resolveIdentity(context, options, true), saved.state);
+    }
+    catch (cause) {
+        const { isCI, runKey } = context.platform;
+        // A person can call again, with the right flags.
+        if (runKey !== undefined && !isCI)
+            throw cause;
+        if (saved.state !== undefined)
+            await reportUnrecoverable(context, saved.state, cause);
+        else if (runKey !== undefined)
+            await reportUnknown(context, saved.text, cause);
+        else
+            throw recover_notRevoked(null, cause);
+        return undefined;
+    }
+}
+async function reportNoState({ platform }, text) {
     if (text === 'none') {
         platform.info(NOTHING_ASKED);
         platform.deleteState();
-        return 0;
     }
-    if (text === undefined) {
-        await platform.warn('There is no state. If main issued a credential, it is not revoked here, and dies at its own expiry.');
-        return 0;
-    }
-    const state = parseRunState(text, boundSecretPrefix(platform.job));
-    let run;
-    try {
-        run = await reopenRun(context, state);
-    }
-    catch (cause) {
-        return reportUnrecoverable(context, state, cause);
-    }
-    context.emergencyCleanup = emergencyCleanup(run, false);
-    const { proven, revoked } = run.evidence;
-    const failure = await cleanUp(run, false);
-    // What main has told already is not told again.
-    if (revoked === null || run.evidence.proven !== proven || failure !== undefined)
-        await report(run);
-    if (failure !== undefined)
-        throw failure;
+    else
+        await platform.warn('There is no run state. If main issued a credential, it is not revoked here, and dies at its own expiry.');
     return 0;
 }
-const NOTHING_ASKED = 'Main asked for nothing, so there is nothing to revoke.';
-async function reopenRun(context, state) {
-    const resolved = await resolveIdentity(context, await readOptions(context, 'finish'), true);
-    const { options } = resolved;
-    if (state?.server !== options.server || state.namespace !== options.serviceAccount.namespace) {
-        throw new errors/* KubepassError */.v3('NOT_REVOKED', 'The run state is not of this run, or its server and service_account are not those of the inputs.', {
-            hint: 'Was it changed, by the scan perhaps, or are the inputs others than those of the run?',
-        });
-    }
-    const run = openRun(context, resolved, state, 'saved');
-    loadTokenForProof(run);
-    return run;
-}
-async function reportUnrecoverable({ platform }, state, cause) {
-    const why = state && removePrivateDirectory(state.directory, baseDirectory(platform), platform.ownerUid);
-    if (why !== undefined)
-        await platform.warn(`The directory ${state?.directory ?? ''} was not removed: ${why}.`);
-    if (state !== undefined && isEmpty(state))
-        return 0;
-    if (state !== undefined && state.evidence.revoked !== null) {
-        await platform.warn(`It was revoked ${state.evidence.revoked.at}, but whether that holds could not be asked. ${(0,errors/* describe */.q0)(cause)}`);
-        return 0;
-    }
-    const latest = state === undefined ? null : latestDeadBy(state.credentials);
-    const until = latest === null ? 'at its own expiry' : `by ${latest}`;
-    const hint = cause instanceof errors/* KubepassError */.v3 ? cause.hint : undefined;
-    throw new errors/* KubepassError */.v3('NOT_REVOKED', `The credential, if it was issued, was not revoked here. It is dead ${until}.`, { cause, hint });
-}
-/** Where all names follow from the job a run state is a hint, for the proof and the record; main may be at work still. */
-async function recoverByNames(context, runKey) {
+function reopenRun(context, resolved, saved) {
     const { platform } = context;
-    const text = platform.readState();
-    const hint = parseRunState(text ?? '', boundSecretPrefix(platform.job));
-    // The scan can have emptied it, or the run was killed before it had asked for anything: only the API server knows.
-    if (!platform.isCI)
-        platform.info('The run state says nothing: its name is believed, and the flags, which must be those of the run.');
-    let resolved;
-    try {
-        resolved = await resolveIdentity(context, await readOptions(context, 'finish'), true);
+    const { options } = resolved;
+    const derived = platform.runKey === undefined ? undefined : withPossibleCredentials(newRunState(options, platform.job, platform.runKey), options);
+    const known = knownRun(saved, derived, options);
+    if (known === undefined) {
+        throw new errors/* KubepassError */.v3('NOT_REVOKED', 'The run state is not of this run, or its server and service_account are not those of the inputs.', { hint: 'Was it changed, by the scan perhaps, or are the inputs others than those of the run?' });
     }
-    catch (cause) {
-        // A person can call again, with the right flags.
-        if (!platform.isCI)
-            throw cause;
-        if (hint !== undefined)
-            return reportUnrecoverable(context, hint, cause);
-        // With these inputs main got no further, if they were its own.
-        if (text === 'none')
-            platform.info(NOTHING_ASKED);
-        else
-            await platform.warn(`Nothing could be asked. If it was so when the job began, nothing was issued. ${(0,errors/* describe */.q0)(cause)}`);
-        return 0;
-    }
-    const derived = deriveState(context, resolved, runKey);
-    const unbound = resolved.options.revocation === 'best-effort';
-    const known = hint !== undefined && isSameRun(hint, derived, unbound);
-    const run = openRun(context, resolved, known ? mergeStates(hint, derived) : derived, known ? 'saved' : 'derived');
-    loadTokenForProof(run);
-    context.emergencyCleanup = emergencyCleanup(run, false);
-    const { proven, revoked } = run.evidence;
-    const failure = await cleanUp(run, false);
-    // The record is main's, unless there is more to tell than main can know.
-    if (run.evidence.revoked !== revoked || run.evidence.proven !== proven)
-        await report(run);
-    if (failure === undefined)
-        return 0;
-    if (known)
-        throw failure;
-    throw new errors/* KubepassError */.v3('NOT_REVOKED', `If main has not revoked its credential, that lives until ${latestDeadBy(derived.credentials)} at the latest.`, { cause: failure, hint: failure.hint });
+    return openRun(context, resolved, known.state, known.provenance);
 }
-/** Under each name that the run's bound Secrets can have, the most that can be. */
-function deriveState({ platform }, { options }, runKey) {
-    const state = newRunState(options, platform.job, runKey);
-    return {
-        ...state,
-        credentials: boundSecretNames(platform.job, state).map((name) => ({ ...plannedCredential(options, name), phase: 'token' })),
-    };
+function hasNews(before, now) {
+    return before.revoked?.at !== now.revoked?.at || before.proven?.dead_at !== now.proven?.dead_at;
 }
-/**
- * All names are asked for, whatever the hint says: that nothing exists is a reason only not to be sorry when there is no
- * answer. Where no bound Secret could be made there is none.
- */
-function mergeStates(hint, derived) {
-    const unbound = hint.credentials.filter(({ boundSecret }) => boundSecret === undefined);
-    if (unbound.length > 0 && unbound.length === hint.credentials.length)
-        return hint;
-    const told = derived.credentials.map((credential) => {
-        const same = hint.credentials.find(({ boundSecret }) => boundSecret?.name === credential.boundSecret?.name);
-        return { ...credential, phase: 'nothing', ...same, boundSecret: credential.boundSecret };
-    });
-    return { ...hint, credentials: [...unbound, ...told] };
+/** Main had the same inputs, so it failed at the same point. */
+async function reportUnknown({ platform }, text, cause) {
+    if (text === 'none')
+        platform.info(NOTHING_ASKED);
+    else
+        await platform.warn(`Nothing could be asked. If it was so when the job began, nothing was issued. ${(0,errors/* describe */.q0)(cause)}`);
 }
-/** @param unbound without a bound Secret, too: only who accepts that may be told so */
-function isSameRun(state, { server, namespace, credentials, directory }, unbound) {
-    const names = credentials.map(({ boundSecret }) => boundSecret?.name);
-    const anchored = state.credentials.every(({ boundSecret }) => (boundSecret === undefined ? unbound : names.includes(boundSecret.name)));
-    return anchored && state.server === server && state.namespace === namespace && state.directory === directory;
-}
-/** Takes up the token in our own directory, if the run state tells of it. It was put there when the API server had accepted it. */
-function loadTokenForProof({ evidence, options, platform, state, seal, tokens }) {
-    const { credentials, directory } = state;
-    const unneeded = options.prove === 'off' || evidence.proven !== null || evidence.verified === null;
-    if (unneeded || (0,external_node_path_.dirname)(directory) !== options.directory)
+/** @throws NOT_REVOKED when a credential of the saved state may live */
+async function reportUnrecoverable({ platform }, saved, cause) {
+    const why = removePrivateDirectory(saved.directory, baseDirectory(platform), platform.ownerUid);
+    if (why !== undefined)
+        await platform.warn(`The directory ${saved.directory} was not removed: ${why}.`);
+    if (saved.credentials.every((credential) => livePhaseOf(credential).phase === 'planned'))
         return;
-    const token = readSavedToken(directory, platform.ownerUid, seal);
+    const { revoked } = toEvidence(saved);
+    if (revoked === null)
+        throw recover_notRevoked(latestDeadBy(saved.credentials), cause);
+    await platform.warn(`It was revoked ${revoked.at}, but whether that holds could not be asked. ${(0,errors/* describe */.q0)(cause)}`);
+}
+function recover_notRevoked(deadBy, cause) {
+    const until = deadBy === null ? 'at its own expiry' : `by ${deadBy}`;
+    const hint = cause instanceof errors/* KubepassError */.v3 ? cause.hint : undefined;
+    return new errors/* KubepassError */.v3('NOT_REVOKED', `The credential, if it was issued, was not revoked here. It is dead ${until}.`, { cause, hint });
+}
+/** Reads the token in the private directory, for the proof. Main wrote it there after the API server had accepted it. */
+function loadTokenForProof({ journal, options, platform, seal, tokens }) {
+    const { state } = journal;
+    const evidence = toEvidence(state);
+    const isUnneeded = options.prove === 'off' || evidence.proven !== null || evidence.verified === null;
+    if (isUnneeded || (0,external_node_path_.dirname)(state.directory) !== options.directory)
+        return;
+    const token = readSavedToken(state.directory, platform.ownerUid, seal);
     const claims = token === undefined ? undefined : jwt_jwtOf(token)?.claims;
-    const its = claims === undefined ? undefined : credentials.find((credential) => isTokenOf(credential, claims));
-    if (token !== undefined && its !== undefined)
-        tokens.set(tokenId(its), { token, deadBy: its.deadBy });
+    const credential = claims && state.credentials.find((each) => acceptanceOf(each) !== undefined && isTokenOf(state, each, claims));
+    if (token !== undefined && credential !== undefined)
+        tokens.set(credential.number, { token, deadBy: credential.deadBy });
 }
 
 ;// CONCATENATED MODULE: ./src/post.ts

@@ -1,84 +1,113 @@
 import { once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import { deadlineAfter } from '../base/deadline.ts'
-import { describe } from '../base/errors.ts'
+import { codeOf, describe } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
 import { isoTime } from '../base/time.ts'
 import { acquire, verify } from '../lifecycle/acquire.ts'
 import { cleanUp, emergencyCleanup } from '../lifecycle/cleanup.ts'
 import { deliverToLaterSteps } from '../lifecycle/deliver.ts'
 import { report } from '../lifecycle/report.ts'
-import { resolveIdentity, type CommandContext, openRun, readOptions, writeStateOrThrow } from '../lifecycle/run-context.ts'
+import { saveOrThrow } from '../lifecycle/journal.ts'
+import { nextSlot } from '../lifecycle/renewal-plan.ts'
+import { openRun, readOptions, resolveIdentity, type CommandContext, type Run } from '../lifecycle/run-context.ts'
 import { runScan } from '../lifecycle/use.ts'
 import { scanFailure } from '../scan/failure.ts'
 import { requireIsolation } from '../scan/isolation.ts'
 import { writeKubeconfig } from '../scan/kubeconfig-file.ts'
 import { makeNamedPipes } from '../scan/named-pipes.ts'
 import { createPrivateDirectory } from '../scan/private-directory.ts'
-import { setError } from '../state/evidence.ts'
-import { boundSecretNames, newRunState } from '../state/run-state.ts'
+import { toEvidence } from '../state/evidence.ts'
+import { newRunState } from '../state/run-state.ts'
 import { rejectUnsafeNodeOptions } from '../system/node-runtime.ts'
 import { podTokenFolder } from '../system/pod.ts'
 
 /**
- * The whole story: a credential is issued, verified, handed to one command, taken back and proven dead.
- * Without a command it is left for the later steps, and the post step takes it back.
+ * Acquires a credential, runs the command with it, revokes it and proves that it is dead. Without a command, later steps of the job use
+ * the credential, and the post step revokes it.
  * @returns the exit code
  */
 export async function runCommand(context: CommandContext): Promise<number> {
-  writeStateOrThrow(context, 'none')
-  rejectUnsafeNodeOptions(context.platform.env)
-  const asked = await readOptions(context, 'start')
-  if (asked.isolate === 'required') await requireIsolation(podTokenFolder())
-  const resolved = await resolveIdentity(context, asked)
-  const { options } = resolved
-  const run = openRun(context, resolved, newRunState(options, context.platform.job, context.platform.runKey), 'owner')
-  context.emergencyCleanup = emergencyCleanup(run, context.platform.hasPost)
-  const beforeScan = deadlineAfter(options.deadline, context.signal)
-  writeStateOrThrow(context, run.state)
-  try {
-    run.directory = createPrivateDirectory(run.state.directory, context.platform.ownerUid, options.certificateAuthority)
-  } catch (error) {
-    context.platform.deleteState()
-    throw error
-  }
+  const { platform } = context
+  saveOrThrow(() => platform.saveState('none'))
+  rejectUnsafeNodeOptions(platform.env)
+  const requested = await readOptions(context, 'start')
+  if (requested.isolate === 'required') await requireIsolation(podTokenFolder())
+  const resolved = await resolveIdentity(context, requested)
+  const run = openRun(context, resolved, newRunState(resolved.options, platform.job, platform.runKey), 'owner')
+  context.emergencyCleanup = emergencyCleanup(run, platform.hasPost)
+  const beforeScan = deadlineAfter(run.options.deadline, context.signal)
+  prepare(run)
+  const pipes: NamedPipes = { whyNot: Promise.resolve(undefined) }
   let exitCode = 0
   let failure: unknown
-  let whyNoPipes: Promise<string | undefined> = Promise.resolve(undefined)
   try {
-    const [name] = boundSecretNames(context.platform.job, run.state)
-    context.platform.progress('asking for a token')
-    const issuing = acquire(run, name, beforeScan)
-    // Begun while the API server is waited for.
-    if (options.command !== undefined) whyNoPipes = makeNamedPipes(run.state.directory)
-    const credential = await issuing
-    context.platform.info(
-      `Issued a credential for ${quote(run.evidence.requested.service_account)} until ${isoTime(credential.expiresAt)}.`,
-    )
-    await verify(run, credential, beforeScan)
-    const kubeconfig = writeKubeconfig(run.state.directory, options, credential.token, context.platform.ownerUid)
-    if (options.command === undefined) await deliverToLaterSteps(run, credential, kubeconfig)
-    else exitCode = await runScan(run, options.command, credential, kubeconfig, whyNoPipes)
-    // A signal that has come is seen when the event loop turns.
-    await setImmediate()
-    context.signal.throwIfAborted()
+    exitCode = await acquireAndUse(run, beforeScan, pipes)
   } catch (error) {
     failure = error
-    setError(run.evidence, error)
+    run.journal.observe({ type: 'Failed', code: codeOf(error) })
   }
-  // The program that makes the pipes must not be at work while the directory is removed.
-  await Promise.race([whyNoPipes, aborted(context.hardDeadline)])
-  if (options.command !== undefined || failure !== undefined) {
-    const worse = await cleanUp(run, context.platform.hasPost)
-    if (worse !== undefined && failure !== undefined) await context.platform.error(describe(failure))
-    failure = worse ?? failure ?? context.signal.reason
-  }
+  // The program that makes the pipes must not run while kubepass removes their directory.
+  await Promise.race([pipes.whyNot, aborted(context.hardDeadline)])
+  if (run.options.command !== undefined || failure !== undefined) failure = await endAfter(run, failure)
   await report(run)
   if (failure !== undefined) throw failure as Error
-  const { used } = run.evidence
-  if (context.platform.isCI && exitCode !== 0 && used !== null)
-    await context.platform.error(scanFailure(used, options.acceptExitCodes, context.platform.nameOf('accept_exit_codes')))
+  await reportScanFailure(run, exitCode)
   return exitCode
+}
+
+/** The named pipes for the outputs of the scan, made while the API server works. */
+interface NamedPipes {
+  /** Undefined when they exist. */
+  whyNot: Promise<string | undefined>
+}
+
+/** Saves the state and makes the private directory, before anything exists on the cluster. */
+function prepare(run: Run): void {
+  const { journal, options, platform } = run
+  const { state } = journal
+  saveOrThrow(() => platform.saveState(state))
+  try {
+    run.directory = createPrivateDirectory(state.directory, platform.ownerUid, options.certificateAuthority)
+  } catch (error) {
+    journal.clear()
+    throw error
+  }
+}
+
+async function acquireAndUse(run: Run, beforeScan: AbortSignal, pipes: NamedPipes): Promise<number> {
+  const { journal, options, platform, signal } = run
+  const { directory } = journal.state
+  platform.progress('asking for a token')
+  const acquiring = acquire(run, nextSlot([], undefined), beforeScan)
+  if (options.command !== undefined) pipes.whyNot = makeNamedPipes(directory)
+  const credential = await acquiring
+  const { namespace, name } = options.serviceAccount
+  platform.info(`Issued a credential for ${quote(`${namespace}/${name}`)} until ${isoTime(credential.expiresAt)}.`)
+  await verify(run, credential, beforeScan)
+  const kubeconfig = writeKubeconfig(directory, options, credential.token, platform.ownerUid)
+  let exitCode = 0
+  if (options.command === undefined) await deliverToLaterSteps(run, credential, kubeconfig)
+  else exitCode = await runScan(run, options.command, { credential, kubeconfig, whyNoPipes: pipes.whyNot })
+  // Node.js delivers a pending signal only when the event loop turns.
+  await setImmediate()
+  signal.throwIfAborted()
+  return exitCode
+}
+
+/** @returns the error of the whole run */
+async function endAfter(run: Run, failure: unknown): Promise<unknown> {
+  const { platform, signal } = run
+  const worse = await cleanUp(run, platform.hasPost)
+  if (worse !== undefined && failure !== undefined) await platform.error(describe(failure))
+  return worse ?? failure ?? signal.reason
+}
+
+/** Says as the last line of a job why its exit code fails the job. */
+async function reportScanFailure({ journal, options, platform }: Run, exitCode: number): Promise<void> {
+  const { used } = toEvidence(journal.state)
+  if (platform.isCI && exitCode !== 0 && used !== null)
+    await platform.error(scanFailure(used, options.acceptExitCodes, platform.nameOf('accept_exit_codes')))
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

@@ -2,97 +2,102 @@ import { KubepassError } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
 import { isoTime } from '../base/time.ts'
 import { requireValidNow } from '../identity/validity.ts'
-import { createBoundSecret, boundSecretMetadata } from '../kube/bound-secret.ts'
-import { whoami } from '../kube/self-subject-review.ts'
+import { boundSecretMetadata, createBoundSecret } from '../kube/bound-secret.ts'
+import { whoami, type ReviewResult } from '../kube/self-subject-review.ts'
 import { requestToken } from '../kube/token-request.ts'
-import { grantRecord } from '../state/evidence.ts'
-import { tokenId, type CredentialState, plannedCredential } from '../state/run-state.ts'
+import type { CredentialEvent } from '../state/run-events.ts'
+import { latestDeadByOfRequest, secretNameOf } from '../state/run-state.ts'
 import { checkCredential, type Credential } from '../token/claims.ts'
 import { ACCEPTED_AFTER_EXPIRY_S } from '../token/lifetime.ts'
-import { updateCredential, saveState, saveStateOrThrow, type Run, warnOnce } from './run-context.ts'
+import { warnOnce, type Run } from './run-context.ts'
 
-/** A credential, and its place in the run state. */
+/** A credential that the API server issued to this process. */
 export interface LiveCredential extends Credential {
-  readonly state: CredentialState
-  /** By our own clock, ms since 1970. */
+  /** In the run state. */
+  readonly number: number
+  /** By the clock of this machine, ms since 1970. */
   readonly receivedAt: number
 }
 
 /**
- * Bound Secret, then the token bound to it. The run state is saved before each can exist.
- * @param name of a bound Secret that is not there
+ * Creates a bound Secret, then requests a token that is bound to it. The run state is saved before each request.
+ * @param slot in which no credential is
  */
-export async function acquire(run: Run, name: string, deadline: AbortSignal): Promise<LiveCredential> {
-  const { options, client, platform, state, evidence, seal } = run
+export async function acquire(run: Run, slot: 0 | 1 | 2, deadline: AbortSignal): Promise<LiveCredential> {
+  const { options, client, platform, journal, seal } = run
   const auth = await run.identity.authInfo(deadline)
   requireValidNow(run.identity.kind, auth)
-  const where = { namespace: state.namespace, name }
-  const acceptable = options.revocation === 'best-effort'
-  const planned = plannedCredential(options, name)
-  run.state = { ...run.state, credentials: [...run.state.credentials, planned] }
-  const marks = boundSecretMetadata(platform.job, planned.deadBy)
-  const creation = await intend(run, planned, 'secret', () => createBoundSecret(client, auth, where, marks, acceptable, deadline))
-  const boundSecret = creation.answer
-  const bound = updateCredential(run, creation.credential, { boundSecret, ...(boundSecret === undefined ? { phase: 'nothing' } : {}) })
+  const { namespace } = options.serviceAccount
+  const name = secretNameOf(journal.state, { slot }) ?? ''
+  const number = journal.state.lastNumber + 1
+  const deadBy = latestDeadByOfRequest(options)
+  const metadata = boundSecretMetadata(platform.job, deadBy)
+  const mayBeForbidden = options.revocation === 'best-effort'
+  const boundSecret = await request(run, { type: 'SecretRequested', number, slot, deadBy }, () =>
+    createBoundSecret(client, auth, { namespace, name }, metadata, mayBeForbidden, deadline),
+  )
+  journal.observe(boundSecret === undefined ? { type: 'SecretForbidden', number } : { type: 'SecretCreated', number, uid: boundSecret.uid })
 
-  const wanted = { ...options.serviceAccount, duration: options.duration, audiences: options.tokenAudiences, boundSecret }
-  const { answer, credential: requested } = await intend(run, bound, 'token', () => requestToken(client, auth, wanted, seal, deadline))
+  const spec = { ...options.serviceAccount, duration: options.duration, audiences: options.tokenAudiences, boundSecret }
+  const { credential, expected, warnings } = await request(run, { type: 'TokenRequested', number }, () =>
+    requestToken(client, auth, spec, seal, deadline),
+  )
   const receivedAt = Date.now()
-  const { credential, expected, warnings } = answer
-  const { jti, expiresAt } = credential
-  const granted = grantRecord(credential, boundSecret?.name)
-  if (evidence.granted === null) evidence.granted = granted
-  else evidence.renewed.push(granted)
-  const known = updateCredential(run, requested, {
+  const { jti, issuedAt, expiresAt } = credential
+  journal.observe({
+    type: 'TokenIssued',
+    number,
+    token: { ...(jti === undefined ? {} : { jti }), issuedAt: isoTime(issuedAt), expiresAt: isoTime(expiresAt) },
     deadBy: isoTime(expiresAt + ACCEPTED_AFTER_EXPIRY_S),
-    ...(jti === undefined ? {} : { jti }),
   })
-  const doubts = checkCredential(credential, expected)
-  for (const text of warnings) doubts.push(`The API server warns: ${quote(text)}`)
-  if (boundSecret === undefined) doubts.push(`The credential is bound to nothing and cannot be revoked. It expires ${isoTime(expiresAt)}.`)
-  for (const doubt of doubts) await warnOnce(run, doubt)
-  return { ...credential, state: known, receivedAt }
+  const notes = checkCredential(credential, expected)
+  for (const text of warnings) notes.push(`The API server warns: ${quote(text)}`)
+  if (boundSecret === undefined) notes.push(`The credential is bound to nothing and cannot be revoked. It expires ${isoTime(expiresAt)}.`)
+  for (const note of notes) await warnOnce(run, note)
+  return { ...credential, number, receivedAt }
 }
 
-/** What is asked for may exist as soon as it is asked for, unless it surely does not. */
-async function intend<T>(
-  run: Run,
-  before: CredentialState,
-  what: CredentialState['phase'],
-  ask: () => Promise<T>,
-): Promise<{ answer: T; credential: CredentialState }> {
-  const credential = updateCredential(run, before, { phase: what }, saveStateOrThrow)
+/**
+ * Records the request before it is sent, and takes that back if the request certainly had no effect. The cleanup may have begun
+ * meanwhile: then the credential belongs to the cleanup.
+ */
+async function request<T>({ journal }: Run, event: CredentialEvent, send: () => Promise<T>): Promise<T> {
+  const { number } = event
+  const phase = event.type === 'SecretRequested' ? 'secret-requested' : 'token-requested'
+  const isWaiting = (): boolean => journal.credential(number)?.phase === phase
   try {
-    return { answer: await ask(), credential }
+    const response = await journal.intend(event, send)
+    if (!isWaiting()) throw new Error('the run ended while a request was under way')
+    return response
   } catch (error) {
-    if (error instanceof KubepassError && error.noEffect) updateCredential(run, credential, { phase: before.phase })
+    if (isWaiting() && error instanceof KubepassError && error.noEffect) journal.observe({ type: 'RequestHadNoEffect', number })
     throw error
   }
 }
 
-/** The server takes the token for the ServiceAccount that was asked for. */
-export async function verify(run: Run, { token, state }: LiveCredential, deadline: AbortSignal): Promise<void> {
-  const { client, options, evidence, tokens } = run
-  const standing = await whoami(client, token, deadline)
+/** Asks the API server whether it accepts the token as the requested ServiceAccount. */
+export async function verify(run: Run, { token, number }: LiveCredential, deadline: AbortSignal): Promise<void> {
+  const { client, options, journal, tokens } = run
+  const result = await whoami(client, token, deadline)
   const expected = `system:serviceaccount:${options.serviceAccount.namespace}:${options.serviceAccount.name}`
-  if (standing.is === 'accepted' && (standing.username ?? expected) === expected) {
-    if (state.boundSecret !== undefined) tokens.set(tokenId(state), { token, deadBy: state.deadBy })
-    evidence.verified ??= { username: standing.username ?? null, at: new Date().toISOString() }
-    saveState(run)
-    if (standing.username === undefined) await warnOnce(run, 'The API server accepts the token, but does not let it ask who it is.')
+  if (result.is === 'accepted' && (result.username ?? expected) === expected) {
+    const credential = journal.credential(number)
+    if (credential?.phase !== 'issued') throw new Error('the run ended while a request was under way')
+    if (credential.slot !== 'unbound') tokens.set(number, { token, deadBy: credential.deadBy })
+    journal.observe({ type: 'TokenAccepted', number, acceptance: { at: new Date().toISOString(), username: result.username ?? null } })
+    if (result.username === undefined) await warnOnce(run, 'The API server accepts the token, but does not let it ask who it is.')
     return
   }
-  if (standing.is === 'refused' && options.tokenAudiences.length > 0) {
+  if (result.is === 'refused' && options.tokenAudiences.length > 0) {
     await warnOnce(run, 'The API server is not among token_audiences: what needs the API server, also the proof of the end, is skipped.')
     return
   }
-  const taken =
-    standing.is === 'accepted'
-      ? `takes it for ${quote(standing.username ?? '')}`
-      : standing.is === 'refused'
-        ? 'refuses it'
-        : `answers ${standing.status}`
-  throw new KubepassError('RIGHTS', `The API server issued a token, but ${taken}.`, {
+  throw new KubepassError('RIGHTS', `The API server issued a token, but ${whatItDoes(result)}.`, {
     hint: 'Is there a gateway in between that changes requests?',
   })
+}
+
+function whatItDoes(result: ReviewResult): string {
+  if (result.is === 'accepted') return `takes it for ${quote(result.username ?? '')}`
+  return result.is === 'refused' ? 'refuses it' : `answers ${result.status}`
 }

@@ -1,12 +1,14 @@
 import { describe, errnoOf, KubepassError } from '../base/errors.ts'
 import { STANDARD_OUTPUT } from '../config/paths.ts'
+import { toEvidence } from '../state/evidence.ts'
 import { asJson } from '../state/evidence-text.ts'
 import { replaceFile } from '../system/files.ts'
 import { printWhole, STDOUT } from '../system/print.ts'
 import type { Run } from './run-context.ts'
 
-/** Evidence file, output and summary: the last words of a run. What fails here must not hide how the run ended. */
-export async function report({ platform, options, evidence, redactor }: Run): Promise<void> {
+/** Writes the evidence file, the outputs and the summary. A failure here becomes a warning, so that it does not hide how the run ended. */
+export async function report({ platform, options, journal, redactor }: Run): Promise<void> {
+  const evidence = toEvidence(journal.state)
   const exitCode = evidence.used?.exit_code ?? undefined
   const tries: [string, () => unknown][] = [
     ['evidence file', () => options.evidence !== undefined && writeEvidence(options.evidence, redactor.redact(asJson(evidence)))],

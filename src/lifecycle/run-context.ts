@@ -1,10 +1,9 @@
-import { errnoOf, KubepassError } from '../base/errors.ts'
+import type { KubepassError } from '../base/errors.ts'
 import { version } from '../base/version.ts'
 import { deadlineOf, type Options, parseOptions } from '../config/options.ts'
 import { readPipes } from '../config/read-pipes.ts'
 import { chooseIdentity } from '../identity/choose.ts'
-import type { AuthInfo, Identity } from '../identity/identity.ts'
-import { deleteBoundSecret } from '../kube/bound-secret.ts'
+import type { Identity } from '../identity/identity.ts'
 import { KubeClient } from '../kube/client.ts'
 import { Http } from '../net/http.ts'
 import { proxyFor } from '../net/proxy-variables.ts'
@@ -12,9 +11,10 @@ import type { Platform } from '../platform/platform.ts'
 import type { Redactor } from '../redact/redactor.ts'
 import type { Seal, SealedString } from '../redact/sealed-string.ts'
 import type { Scan } from '../scan/scan.ts'
-import type { Evidence } from '../state/evidence.ts'
 import type { JobInfo } from '../state/job-info.ts'
-import { latestDeadBy, type CredentialState, type RunState } from '../state/run-state.ts'
+import { reduce } from '../state/run-events.ts'
+import type { RunState } from '../state/run-state.ts'
+import { Journal, type StateStore } from './journal.ts'
 
 /** What the edge gives to a use case. */
 export interface CommandContext {
@@ -35,30 +35,30 @@ export interface CommandContext {
   emergencyCleanup: ((defect: KubepassError) => Promise<KubepassError | undefined>) | undefined
 }
 
+/** A token that the API server accepted, so that a later refusal proves something. */
 export interface AcceptedToken {
   readonly token: SealedString
   readonly deadBy: string
 }
 
-/** One run's work: what is open, and by which means it can be closed. */
+/**
+ * Where the run state comes from: `owner`, this process began the run; `saved`, an earlier process saved it; `derived`, it follows from
+ * the job, so that the run may have ended or never begun; `merged`, the saved state fills in the derived one.
+ */
+export type Provenance = 'owner' | 'saved' | 'derived' | 'merged'
+
+/** One run, and the means to end it. */
 export interface Run extends CommandContext {
   readonly options: Options
   readonly identity: Identity
   readonly client: KubeClient
-  readonly evidence: Evidence
-  /** Its evidence is ours. */
-  state: RunState
-  /** Those at hand that the API server has accepted, and can be refused. */
-  readonly tokens: Map<string, AcceptedToken>
-  /** When those are dead that were asked for and given up, and that nobody can see refused. */
-  readonly untestedTokens: string[]
-  /** The names of bound Secrets whose deletion was asked for, and not answered. */
-  readonly pendingDeletions: Set<string>
+  readonly journal: Journal
+  readonly provenance: Provenance
+  /** By the number of the credential. */
+  readonly tokens: Map<number, AcceptedToken>
   scan: Scan | undefined
-  /** The private directory that this process has made: a descriptor. */
+  /** A descriptor of the private directory; undefined where this process did not make it. */
   directory: number | undefined
-  /** What is known of the run: all, by who runs it; what a run state says; its names, so that it may be as well ended as never begun. */
-  readonly provenance: 'owner' | 'saved' | 'derived'
 }
 
 export interface ResolvedIdentity {
@@ -92,26 +92,29 @@ export function openRun(
   context: CommandContext,
   { identity, why, options }: ResolvedIdentity,
   state: RunState,
-  provenance: Run['provenance'],
+  provenance: Provenance,
 ): Run {
   const { platform } = context
   platform.info(`Identity: ${identity.kind}, because ${why}.`)
-  const client = openClient(context, options, undefined, provenance === 'owner')
-  const { evidence } = state
-  evidence.identity = { kind: identity.kind, why }
   return {
     ...context,
     options,
     identity,
-    client,
-    evidence,
-    state,
+    client: openClient(context, options, undefined, provenance === 'owner'),
+    journal: new Journal(storeOf(platform, provenance), reduce(state, { type: 'IdentityResolved', kind: identity.kind, why })),
+    provenance,
     tokens: new Map(),
-    untestedTokens: [],
-    pendingDeletions: new Set(),
     scan: undefined,
     directory: undefined,
-    provenance,
+  }
+}
+
+/** A running main would take what the post step of a CI writes for a write of the scan, and no process reads it after post. */
+function storeOf(platform: Platform, provenance: Provenance): StateStore {
+  const isReadOnly = platform.isCI && platform.runKey !== undefined && provenance !== 'owner'
+  return {
+    save: (state) => (isReadOnly ? undefined : platform.saveState(state)),
+    clear: () => platform.deleteState(),
   }
 }
 
@@ -121,74 +124,15 @@ export function openClient({ platform }: CommandContext, options: Options, conne
   return new KubeClient(http, options.server, userAgent(platform.job), (text) => platform.info(text), isNewHost)
 }
 
-/** Deletes a bound Secret of the run. What is gone, and may be so by a call of ours that was not answered, counts as deleted. */
-export async function deleteSecretOfRun(
-  { client, pendingDeletions, identity, state: { namespace } }: Run,
-  boundSecret: NonNullable<CredentialState['boundSecret']>,
-  deadline: AbortSignal,
-  auth: Promise<AuthInfo> = identity.authInfo(deadline),
-): Promise<'deleted' | 'gone'> {
-  const credentials = await auth
-  const asked = pendingDeletions.has(boundSecret.name)
-  pendingDeletions.add(boundSecret.name)
-  try {
-    const outcome = await deleteBoundSecret(client, credentials, { namespace, ...boundSecret }, deadline)
-    pendingDeletions.delete(boundSecret.name)
-    return asked && boundSecret.uid !== undefined ? 'deleted' : outcome
-  } catch (error) {
-    if (!asked && error instanceof KubepassError && error.noEffect) pendingDeletions.delete(boundSecret.name)
-    throw error
-  }
+/** Records a warning and shows it. */
+export async function warn({ journal, platform, redactor }: Run, text: string): Promise<void> {
+  journal.observe({ type: 'Warned', text: redactor.redact(text) })
+  await platform.warn(text)
 }
 
-/** Saves what is known of the run, so that whoever comes next can finish it. What fails here must not stop what is under way. */
-export function saveState(run: Run, news: Partial<RunState> = {}): void {
-  run.state = { ...run.state, ...news }
-  // Main may be at work still, and would take it for the scan's doing; and nobody comes behind the post step of a CI.
-  if (run.platform.isCI && run.platform.runKey !== undefined && run.provenance !== 'owner') return
-  try {
-    run.platform.saveState(run.state)
-  } catch (error) {
-    const text = `The run state could not be saved (${errnoOf(error) || 'unknown reason'}).`
-    if (!run.evidence.warnings.includes(text)) run.evidence.warnings.push(text)
-  }
-}
-
-/** Saves what is new of one of its credentials. */
-export function updateCredential(run: Run, credential: CredentialState, news: Partial<CredentialState>, save = saveState): CredentialState {
-  const changed = { ...credential, ...news }
-  const credentials = run.state.credentials.map((each) => (each === credential ? changed : each))
-  run.evidence.dead_by = latestDeadBy(credentials)
-  save(run, { credentials })
-  return changed
-}
-
-/** As record, before something can exist that without it nobody could end. */
-export function saveStateOrThrow(run: Run, news: Partial<RunState> = {}): void {
-  const state = { ...run.state, ...news }
-  writeStateOrThrow(run, state)
-  run.state = state
-}
-
-/** Without a run state nobody could finish the run, so that it does not go on. */
-export function writeStateOrThrow({ platform }: CommandContext, state: RunState | 'none'): void {
-  try {
-    platform.saveState(state)
-  } catch (cause) {
-    throw new KubepassError('INPUT', `The state, by which this run could be finished, cannot be saved (${errnoOf(cause)}).`, {
-      hint: 'Is the disk full, or not to be written to? The run state lies with the runner, in a terminal in TMPDIR or directory.',
-    })
-  }
-}
-
-export async function warn(run: Run, text: string): Promise<void> {
-  run.evidence.warnings.push(run.redactor.redact(text))
-  await run.platform.warn(text)
-}
-
-/** What is so for each credential of the run is told of the first. */
+/** For warnings that hold for each credential of a run. */
 export async function warnOnce(run: Run, text: string): Promise<void> {
-  if (!run.evidence.warnings.includes(run.redactor.redact(text))) await warn(run, text)
+  if (!run.journal.state.warnings.includes(run.redactor.redact(text))) await warn(run, text)
 }
 
 // The audit log shows it beside every call: who, and why.

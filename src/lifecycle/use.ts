@@ -6,55 +6,80 @@ import { MAX_TIMER_MS } from '../net/retry.ts'
 import { scanEnvironment, withheldFromClients } from '../scan/environment.ts'
 import { openNamedPipes, type Pipes } from '../scan/named-pipes.ts'
 import { Scan } from '../scan/scan.ts'
-import { trackingIdOf } from '../state/run-state.ts'
 import { podTokenFolder } from '../system/pod.ts'
 import { renewAt } from '../token/lifetime.ts'
 import type { LiveCredential } from './acquire.ts'
 import { startRenewal } from './renew.ts'
-import { saveState, type Run, warn } from './run-context.ts'
+import { type Run, warn } from './run-context.ts'
+
+/** What the scan gets. */
+export interface Delivery {
+  readonly credential: LiveCredential
+  /** The path of the kubeconfig. */
+  readonly kubeconfig: string
+  /** Why the named pipes for the outputs could not be made; undefined when they exist. */
+  readonly whyNoPipes: Promise<string | undefined>
+}
 
 /**
  * Runs the scan with the credential.
- * @param whyNoPipes why its named pipes could not be made; undefined when they are there
  * @returns the exit code for the host: on a CI an accepted one is 0
  */
-export async function runScan(
-  run: Run,
-  command: readonly [string, ...string[]],
-  credential: LiveCredential,
-  kubeconfig: string,
-  whyNoPipes: Promise<string | undefined>,
-): Promise<number> {
-  const { options, platform, redactor, evidence, signal } = run
+export async function runScan(run: Run, command: readonly [string, ...string[]], delivery: Delivery): Promise<number> {
+  const { options, platform, journal, signal } = run
+  const { credential, whyNoPipes } = delivery
   signal.throwIfAborted()
-  const env = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value)
-  if (options.env === 'inherit')
-    for (const name of withheldProxies(platform.env, env))
-      platform.info(`${name} holds a password, so the scan does not get it. Name it in pass_env if the scan needs that proxy.`)
+  const env = environmentOf(run, delivery)
+  const renewal = renewAt(credential, credential.receivedAt)
+  const maxScan = options.maxScan === DEFAULT_MAX_SCAN_S ? undefined : options.maxScan
+  const announcement = announceRenewal(run, renewal, maxScan)
+  for (const warning of platform.timeoutWarnings(maxScan)) await warn(run, warning)
+  const pipes = outputPipes(run, await whyNoPipes)
+  journal.observe({ type: 'ScanStarting', at: new Date().toISOString() })
+  platform.guardCommandFiles(options.passEnv)
+  const scan = await start(run, command, env, pipes)
+  const overdue = new AbortController()
+  const timer = setTimeout(() => overdue.abort(timeoutError(options.maxScan)), options.maxScan * 1000)
+  const ongoingRenewal = startRenewal(run, credential, renewal)
+  try {
+    const { exitCode, signal: by } = await scan.ended(AbortSignal.any([signal, overdue.signal]), run.immediate)
+    journal.observe({ type: 'ScanEnded', at: new Date().toISOString(), exitCode, signal: by })
+    if (!signal.aborted) overdue.signal.throwIfAborted()
+    return platform.isCI && options.acceptExitCodes.includes(exitCode) ? 0 : exitCode
+  } finally {
+    clearTimeout(timer)
+    clearTimeout(announcement)
+    await ongoingRenewal.stop()
+  }
+}
+
+/** The environment of the scan. A line in the log names each variable that the scan could miss. */
+function environmentOf({ options, platform, redactor }: Run, { credential, kubeconfig }: Delivery): NodeJS.ProcessEnv {
+  const inherited = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value)
   const delivered = options.delivery === 'env' ? { [options.tokenVariable]: credential.token.reveal() } : {}
   // The preferences in ~/.kube/kuberc can name another kubeconfig or user.
   const preferences = options.passEnv.includes('KUBERC') ? {} : { KUBERC: 'off' }
   const access = { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered }
-  const withheld = options.env === 'inherit' ? withheldFromClients(platform.env, { ...env, ...access }) : []
-  if (withheld.length > 0)
-    platform.info(
-      `The scan does not get ${withheld.join(', ')}: clients would prefer that to its kubeconfig. Name it in pass_env if the scan needs it.`,
-    )
-  const renewal = renewAt(credential, credential.receivedAt)
-  const isOwn = options.maxScan !== DEFAULT_MAX_SCAN_S
-  const telling = announceRenewal(run, renewal, isOwn ? options.maxScan : undefined)
-  for (const doubt of platform.timeoutWarnings(isOwn ? options.maxScan : undefined)) await warn(run, doubt)
-  const pipes = outputPipes(run, await whyNoPipes)
+  if (options.env === 'inherit') {
+    for (const name of withheldProxies(platform.env, inherited))
+      platform.info(`${name} holds a password, so the scan does not get it. Name it in pass_env if the scan needs that proxy.`)
+    const withheld = withheldFromClients(platform.env, { ...inherited, ...access })
+    if (withheld.length > 0)
+      platform.info(
+        `The scan does not get ${withheld.join(', ')}: clients would prefer that to its kubeconfig. Name it in pass_env if the scan needs it.`,
+      )
+  }
+  return { ...inherited, ...preferences, ...access }
+}
+
+async function start(run: Run, command: readonly [string, ...string[]], env: NodeJS.ProcessEnv, pipes: Pipes | undefined): Promise<Scan> {
+  const { journal, options, platform, redactor } = run
   const podToken = podTokenFolder()
-  const startedAt = new Date().toISOString()
-  evidence.used = { started_at: startedAt, ended_at: null, exit_code: null, signal: null }
-  saveState(run)
-  platform.guardCommandFiles(options.passEnv)
   const outputs = platform.scanOutputs()
-  run.scan = await Scan.start(
+  const scan = await Scan.start(
     command,
-    { ...env, ...preferences, ...access },
-    trackingIdOf(run.state),
+    env,
+    journal.state.key,
     options.isolate,
     {
       ...outputs,
@@ -64,32 +89,20 @@ export async function runScan(
     },
     podToken,
   )
-  evidence.isolation = run.scan.isolation
-  saveState(run)
-  if (options.isolate === 'auto' && evidence.isolation.why_not !== null)
-    platform.info(`The scan is not isolated: ${evidence.isolation.why_not}.`)
-  if (podToken !== undefined && run.scan.reasonNotHidden !== undefined)
-    platform.info(`The scan can read this Pod's own token in ${podToken}: ${run.scan.reasonNotHidden}.`)
-  const overdue = new AbortController()
-  const timer = setTimeout(() => overdue.abort(timeoutError(options.maxScan)), options.maxScan * 1000)
-  const rotation = startRenewal(run, credential, renewal)
-  try {
-    const { exitCode, signal: by } = await run.scan.ended(AbortSignal.any([signal, overdue.signal]), run.immediate)
-    evidence.used = { started_at: startedAt, ended_at: new Date().toISOString(), exit_code: exitCode, signal: by }
-    if (!signal.aborted) overdue.signal.throwIfAborted()
-    return platform.isCI && options.acceptExitCodes.includes(exitCode) ? 0 : exitCode
-  } finally {
-    clearTimeout(timer)
-    clearTimeout(telling)
-    await rotation.stop()
-  }
+  run.scan = scan
+  const { isolation, reasonNotHidden } = scan
+  journal.observe({ type: 'ScanStarted', isolation })
+  if (options.isolate === 'auto' && isolation.why_not !== null) platform.info(`The scan is not isolated: ${isolation.why_not}.`)
+  if (podToken !== undefined && reasonNotHidden !== undefined)
+    platform.info(`The scan can read this Pod's own token in ${podToken}: ${reasonNotHidden}.`)
+  return scan
 }
 
 /** @returns undefined when the scan gets sockets; a line in the log says so */
-function outputPipes({ platform, state }: Run, whyNot: string | undefined): Pipes | undefined {
+function outputPipes({ platform, journal }: Run, whyNot: string | undefined): Pipes | undefined {
   let reason = whyNot
   try {
-    if (reason === undefined) return openNamedPipes(state.directory)
+    if (reason === undefined) return openNamedPipes(journal.state.directory)
   } catch (error) {
     reason = `its pipes could not be opened (${errnoOf(error)})`
   }

@@ -7,7 +7,7 @@ import { flagName, parseFlags, sweepFlags, terminalFlags } from '../config/flags
 import { kubeconfigContent } from '../config/path-or-content.ts'
 import { readSmallFile } from '../config/small-file.ts'
 import { asText } from '../state/evidence-text.ts'
-import { boundSecretPrefix, type JobInfo } from '../state/job-info.ts'
+import type { JobInfo } from '../state/job-info.ts'
 import { parseRunState } from '../state/run-state-codec.ts'
 import type { RunState } from '../state/run-state.ts'
 import { removeTree } from '../system/restore-access.ts'
@@ -79,7 +79,7 @@ export function terminalPlatform(
     ownerUid: process.getuid?.() ?? -1,
     job: RUN,
     // If the state file is unreadable, `revoke` can still finish the run: the file's name has the key.
-    runKey: savedState !== undefined && parseRunState(savedState, boundSecretPrefix(RUN)) === undefined ? runKeyOf(given ?? '') : undefined,
+    runKey: savedState !== undefined && parseRunState(savedState, RUN) === undefined ? runKeyOf(given ?? '') : undefined,
 
     timeoutWarnings: () => [],
     idTokenInstructions: undefined,

@@ -1,5 +1,6 @@
 import { markdownCode, quote } from '../base/quote.ts'
-import type { Evidence, GrantRecord, Isolation } from './evidence.ts'
+import type { Evidence, GrantRecord } from './evidence.ts'
+import type { Isolation } from './run-state.ts'
 
 /** One line for the state that the credential is in; it never claims more than was seen. */
 export function credentialOutcome({ finished, missing, revoked, proven, dead_by }: Evidence): string {

@@ -1,11 +1,11 @@
-import { type Code, codeOf } from '../base/errors.ts'
-import { isoTime } from '../base/time.ts'
+import type { Code } from '../base/errors.ts'
 import { version } from '../base/version.ts'
-import type { Options } from '../config/options.ts'
-import { type Credential, credentialId } from '../token/claims.ts'
+import { credentialId } from '../token/claims.ts'
+import { acceptanceOf, hasToken, latestDeadBy, proofOf, tokenFactsOf, type CredentialState, type TokenFacts } from './credential-state.ts'
 import type { JobInfo } from './job-info.ts'
+import { secretNameOf, type EndedCredential, type IdentityInfo, type Isolation, type RunState } from './run-state.ts'
 
-/** What a token says of itself. */
+/** A credential that the API server issued. */
 export interface GrantRecord {
   credential_id: string | null
   issued_at: string
@@ -13,73 +13,102 @@ export interface GrantRecord {
   bound_to: string | null
 }
 
-/** Whether the scan ran in namespaces of its own, and if not, why. */
-export interface Isolation {
-  isolated: boolean
-  why_not: string | null
-  /** To root all files of the machine are open, and most of its settings. */
-  as_root: boolean
-}
-
-/** The record of a run, for the summary and the file (docs/evidence.schema.json). No secret in it. Times are ISO 8601. */
+/** The record of a run, for the summary and the file (docs/evidence.schema.json). It holds no secret. Times are ISO 8601. */
 export interface Evidence {
   version: 1
   kubepass: string
   run: JobInfo
   server: string
-  identity: { kind: string; why: string } | null
+  identity: IdentityInfo | null
   requested: { service_account: string; duration_seconds: number; audiences: readonly string[] }
   granted: GrantRecord | null
-  /** The credentials that came after the first, while the scan ran. */
+  /** The credentials after the first, while the scan ran. */
   renewed: GrantRecord[]
+  /** How many renewals of a long run `renewed` leaves out, after the first credential. */
+  renewed_not_listed: number
   verified: { username: string | null; at: string } | null
   used: { started_at: string; ended_at: string | null; exit_code: number | null; signal: string | null } | null
   isolation: Isolation | null
   revoked: { at: string } | null
-  /** The bound Secret was not there when it was to be deleted. */
+  /** The bound Secret did not exist when kubepass wanted to delete it. */
   missing: boolean
   proven: { dead_at: string; samples: number; seconds_after_revocation: number } | null
-  /** The latest moment at which the API server can accept the last of the tokens, were it not revoked; null when none was issued. */
+  /** The latest time at which the API server can accept the last token if nothing revoked it; null where no token was issued. */
   dead_by: string | null
-  /** Whether the end of the credential's life has been seen to, well or not. */
+  /** Whether kubepass tried to end the credential, with success or without. */
   finished: boolean
-  warnings: string[]
+  warnings: readonly string[]
   error: Code | null
 }
 
-export function newEvidence(options: Options, run: JobInfo): Evidence {
-  const { namespace, name } = options.serviceAccount
+/** The run state as its readers see it. */
+export function toEvidence(state: RunState): Evidence {
+  const { namespace, name, durationSeconds, audiences } = state.requested
+  const all = [...state.ended, ...state.credentials.map(recordOf)].sort((one, other) => one.number - other.number)
+  const granted = all.flatMap(({ slot, token }) => (token === undefined ? [] : [grantRecord(token, secretNameOf(state, { slot }))]))
+  const accepted = all.find(({ acceptance }) => acceptance !== undefined)?.acceptance
   return {
     version: 1,
     kubepass: version,
-    run,
-    server: options.server,
-    identity: null,
-    requested: { service_account: `${namespace}/${name}`, duration_seconds: options.duration, audiences: options.tokenAudiences },
-    granted: null,
-    renewed: [],
-    verified: null,
-    used: null,
-    isolation: null,
-    revoked: null,
-    missing: false,
-    proven: null,
-    dead_by: null,
-    finished: false,
-    warnings: [],
-    error: null,
+    run: state.job,
+    server: state.server,
+    identity: state.identity,
+    requested: { service_account: `${namespace}/${name}`, duration_seconds: durationSeconds, audiences },
+    granted: granted[0] ?? null,
+    renewed: granted.slice(1),
+    renewed_not_listed: state.endedNotListed,
+    verified: accepted === undefined ? null : { username: accepted.username, at: accepted.at },
+    used: usedIn(state),
+    isolation: state.isolation,
+    ...revocationIn(state.credentials.filter(hasToken)),
+    proven: provenIn(state.credentials),
+    dead_by: latestDeadBy(state.credentials),
+    finished: state.cleanedUp,
+    warnings: state.warnings,
+    error: state.error,
   }
 }
 
-export function grantRecord(credential: Credential, boundSecretName: string | undefined): GrantRecord {
+function recordOf(credential: CredentialState): EndedCredential {
+  const { number, slot, deadBy } = credential
+  const [token, acceptance] = [tokenFactsOf(credential), acceptanceOf(credential)]
+  return { number, slot, deadBy, ...(token && { token }), ...(acceptance && { acceptance }) }
+}
+
+function grantRecord({ jti, issuedAt, expiresAt }: TokenFacts, secretName: string | undefined): GrantRecord {
   return {
-    credential_id: credential.jti === undefined ? null : credentialId(credential.jti),
-    issued_at: isoTime(credential.issuedAt),
-    expires_at: isoTime(credential.expiresAt),
-    bound_to: boundSecretName ?? null,
+    credential_id: jti === undefined ? null : credentialId(jti),
+    issued_at: issuedAt,
+    expires_at: expiresAt,
+    bound_to: secretName ?? null,
   }
 }
 
-export function setError(evidence: Evidence, error: unknown): void {
-  evidence.error = codeOf(error)
+function usedIn({ scan }: RunState): Evidence['used'] {
+  if (scan === null) return null
+  const { startedAt, end } = scan
+  return { started_at: startedAt, ended_at: end?.at ?? null, exit_code: end?.exitCode ?? null, signal: end?.signal ?? null }
+}
+
+/** A run counts as revoked when each token is, and none is bound to nothing. */
+function revocationIn(credentials: readonly CredentialState[]): Pick<Evidence, 'revoked' | 'missing'> {
+  const isOver = credentials.every(({ slot, phase }) => slot !== 'unbound' && (phase === 'revoked' || phase === 'absent'))
+  const last = credentials
+    .flatMap((credential) => (credential.phase === 'revoked' ? [credential.at] : []))
+    .toSorted()
+    .at(-1)
+  if (!isOver || credentials.length === 0) return { revoked: null, missing: false }
+  return { revoked: last === undefined ? null : { at: last }, missing: last === undefined }
+}
+
+/** The weakest of the proofs. */
+function provenIn(credentials: readonly CredentialState[]): Evidence['proven'] {
+  const proofs = credentials.flatMap((credential) => proofOf(credential) ?? [])
+  const [first] = proofs
+  if (first === undefined) return null
+  return {
+    dead_at: first.at,
+    samples: Math.min(...proofs.map(({ samples }) => samples)),
+    seconds_after_revocation: Math.max(...proofs.map(({ seconds }) => seconds)),
+  }
 }

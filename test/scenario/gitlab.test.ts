@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import type { Evidence } from '../../src/state/evidence.ts'
-import type { RunState } from '../../src/state/run-state.ts'
+import { boundSecretNames, type RunState } from '../../src/state/run-state.ts'
 import { admin } from '../cluster/admin.ts'
 import { claimsOf } from '../cluster/token.ts'
 import { GitlabJob } from '../hosts/gitlab.ts'
@@ -373,23 +373,23 @@ onGitlab('after_script trusts the run state in GITLAB_ENV only where it agrees w
   const [credential] = state.credentials
   const withFirst = (change: object): object => ({ ...state, credentials: [{ ...credential, ...change }] })
   for (const forged of [
-    { ...state, namespace: 'kube-system' },
+    { ...state, requested: { ...state.requested, namespace: 'kube-system' } },
     { ...state, server: 'https://127.0.0.1:1' },
     { ...state, directory: job.home },
-    withFirst({ boundSecret: { name: 'database-password' } }),
-    withFirst({ boundSecret: undefined }),
-    withFirst({ phase: 'nothing' }),
-    withFirst({ revoked: new Date().toISOString() }),
+    withFirst({ slot: 'database-password' }),
+    withFirst({ slot: 'unbound' }),
+    withFirst({ phase: 'planned' }),
+    withFirst({ phase: 'revoked', last: credential, at: new Date().toISOString() }),
     { ...state, credentials: [] },
     // No other run can use this name, so the DELETE needs no uid precondition.
-    withFirst({ boundSecret: { ...credential?.boundSecret, uid: '00000000-0000-0000-0000-000000000000' } }),
+    withFirst({ uid: '00000000-0000-0000-0000-000000000000' }),
     'none',
   ]) {
     writeFileSync(job.gitlabEnv, `KUBEPASS_RUN_STATE=${forged === 'none' ? forged : JSON.stringify(forged)}\n`)
     const before = proxy.exchanges.length
     expect((await scan.post()).code).toBe(0)
     expect(proxy.exchanges.slice(before).map(({ method, path }) => `${method} ${path}`)[0]).toBe(
-      `DELETE /api/v1/namespaces/kubepass/secrets/${credential?.boundSecret?.name}`,
+      `DELETE /api/v1/namespaces/kubepass/secrets/${boundSecretNames(state)[0]}`,
     )
   }
 })

@@ -61,7 +61,7 @@ for (const hostileOrder of [false, true]) {
       expect(main.outputs).toEqual({ exit_code: '0' })
       expect(main.annotations).toEqual([])
       expect(Object.keys(main.state)).toEqual(['run_state'])
-      expect(main.state['run_state']).toContain('"revoked":{"at"')
+      expect(main.state['run_state']).toContain('"phase":"revoked"')
       expect(main.masks).not.toContain('kubepass')
       const names = new Set(main.commands.map(({ name }) => name))
       // The second protection: the runner was told to ignore commands.

@@ -2,7 +2,8 @@ import { expect } from '@jest/globals'
 import { chownSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { CredentialState, RunState } from '../../src/state/run-state.ts'
+import type { CredentialState } from '../../src/state/credential-state.ts'
+import type { RunState } from '../../src/state/run-state.ts'
 import { admin } from '../cluster/admin.ts'
 import { resign } from '../cluster/token.ts'
 import { clusters, type GithubFixture, killWhileScanning, ONE_SECRET, onEachCi, onGithub, TOKEN, WHOAMI } from './scenario.ts'
@@ -21,10 +22,10 @@ async function withForged(use: Use, change: Partial<Record<keyof RunState, unkno
   return post
 }
 
-/** Changes one credential of the run state, or adds one after the first. */
-function withBoundSecret(use: Use, at: number, boundSecret: object | undefined): unknown[] {
+/** The first credential is changed, or a changed copy follows the first one. */
+function withCredential(use: Use, at: 0 | 1, change: object): unknown[] {
   const { credentials } = stateOf(use)
-  return credentials.toSpliced(at, at === 0 ? 1 : 0, { ...credentials[0], boundSecret } as CredentialState)
+  return credentials.toSpliced(at, at === 0 ? 1 : 0, { ...credentials[0], ...change } as CredentialState)
 }
 
 onEachCi(
@@ -53,18 +54,18 @@ onGithub('post does not act on a forged run state', async ({ info, step, proxy, 
   mkdirSync(victim)
   writeFileSync(join(victim, 'precious'), '')
   const before = proxy.exchanges.length
-  const foreign = ['database-password', `kubepass-${Number(job.runId) + 1}-1-0123456789abcdef`]
+  const foreign = ['database-password', `kubepass-${Number(job.runId) + 1}-1-0123456789abcdef`, 3]
   const forgeries: Partial<Record<keyof RunState, unknown>>[] = [
     { server: clusters.real.server },
-    { namespace: 'kube-system' },
-    ...foreign.flatMap((name) => [0, 1].map((at) => ({ credentials: withBoundSecret(use, at, { name }) }))),
+    { requested: { ...stateOf(use).requested, namespace: 'kube-system' } },
+    ...foreign.flatMap((slot) => ([0, 1] as const).map((at) => ({ credentials: withCredential(use, at, { slot }) }))),
     { directory: job.home },
-    { evidence: { ...stateOf(use).evidence, revoked: { at: 'x\n::error::forged' } } },
-    { credentials: withBoundSecret(use, 0, undefined) },
+    { credentials: withCredential(use, 0, { deadBy: 'x\n::error::forged' }) },
+    { credentials: withCredential(use, 0, { slot: 'unbound' }) },
   ]
   for (const forgery of forgeries) {
     const post = await withForged(use, forgery)
-    expect([forgery, post.code]).toEqual([forgery, 86])
+    expect([JSON.stringify(forgery), post.code]).toEqual([JSON.stringify(forgery), 86])
     expect(post.log).not.toContain('::error::forged')
     expect(post.annotations).toHaveLength(1)
   }

@@ -412,7 +412,7 @@ onGithub('kubepass requests no further credential if it cannot save the run stat
   go.give()
   const main = await phase.done
   expect(main.code).toBe(0)
-  expect(main.messages[1]).toMatch(/could not be renewed yet\. The run state, by which this run could be finished, cannot be saved/)
+  expect(main.messages[1]).toMatch(/could not be renewed yet\. The run state, from which a later step finishes this run, cannot be saved/)
 })
 
 inTerminal(

@@ -290,7 +290,7 @@ testDisks('a full disk is told before any call, and later all that was created i
       [...withTmpfs(pages, '$TMPDIR', 'echo x > "$TMPDIR/filler"'), process.execPath, cli],
     )
   }
-  const state = onTerminal(1, /The run state, by which this run could be finished, cannot be saved \(ENOSPC\)/)
+  const state = onTerminal(1, /The run state, from which a later step finishes this run, cannot be saved \(ENOSPC\)/)
   const directory = onTerminal(8, /cannot write into the private directory .* \(ENOSPC\)/)
   await Promise.all([full, filled, state, directory])
 })

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Evidence } from '../../src/state/evidence.ts'
+import { toEvidence, type Evidence } from '../../src/state/evidence.ts'
 import type { RunState } from '../../src/state/run-state.ts'
 import { ONE_SECRET, onGithub, runOnGithub, runOnGitlab, SECRETS, status } from './scenario.ts'
 
@@ -60,7 +60,7 @@ test("a scan that writes to the runner's command files fails the job, and main r
       expect(main.messages.at(-1)).toContain(says)
       expect([main.env, main.path, main.outputs]).toEqual([{}, [], { exit_code: '3' }])
       // The last lines that main itself wrote.
-      expect((JSON.parse(main.state['run_state'] ?? '') as RunState).evidence).toMatchObject({ finished: true, proven: { samples: 3 } })
+      expect(toEvidence(JSON.parse(main.state['run_state'] ?? '') as RunState)).toMatchObject({ finished: true, proven: { samples: 3 } })
       expect(Object.keys(main.state)).toEqual(['run_state'])
       expect(main.summary).toContain('### kubepass')
       expect(main.summary).toContain(summary)
@@ -141,7 +141,7 @@ test('on GitLab main restores $GITLAB_ENV, and keeps what an earlier command wro
       expect(main.messages.at(-1)).toContain('The scan wrote to files by which a step speaks to its runner: GITLAB_ENV. What it wrote')
       expect(main.gitlabEnv.startsWith(before)).toBe(true)
       const added = main.gitlabEnv.slice(before.length).trimEnd().split('\n')
-      expect(added.filter((line) => !line.startsWith('KUBEPASS_RUN_STATE={"version":1,'))).toEqual([])
+      expect(added.filter((line) => !line.startsWith('KUBEPASS_RUN_STATE={"version":2,'))).toEqual([])
       expect(JSON.parse((added.at(-1) ?? '').slice('KUBEPASS_RUN_STATE='.length)) as RunState).toMatchObject({
         evidence: { finished: true },
       })

@@ -1,10 +1,15 @@
 import { describe, expect, test } from '@jest/globals'
-import { newEvidence, type Evidence } from '../../src/state/evidence.ts'
+import { toEvidence, type Evidence } from '../../src/state/evidence.ts'
+import { newRunState } from '../../src/state/run-state.ts'
 import type { Options } from '../../src/config/options.ts'
 import { annotations, junit } from '../../src/platform/gitlab-reports.ts'
 
 const run = { platform: 'gitlab', id: '7', attempt: '1', job: 'scan', repository: 'group/project', instance: 'https://github.com' } as const
-const options = { server: 'https://10.0.0.1:6443', serviceAccount: { namespace: 'kubepass', name: 'scanner' } } as Options
+const options = {
+  server: 'https://10.0.0.1:6443',
+  serviceAccount: { namespace: 'kubepass', name: 'scanner' },
+  directory: '/tmp',
+} as Options
 const env = { CI_PIPELINE_URL: 'https://gitlab.example.com/group/project/-/pipelines/5' }
 
 const granted = {
@@ -22,7 +27,7 @@ const whole: Partial<Evidence> = {
   dead_by: '2026-01-01T00:16:10Z',
   finished: true,
 }
-const evidenceOf = (change: Partial<Evidence>): Evidence => ({ ...newEvidence(options, run), ...change })
+const evidenceOf = (change: Partial<Evidence>): Evidence => ({ ...toEvidence(newRunState(options, run)), ...change })
 
 /** The outcome of each check in the report. */
 function outcomes(evidence: Evidence): string[] {

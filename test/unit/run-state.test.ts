@@ -1,18 +1,11 @@
 import { expect, test } from '@jest/globals'
 import type { Options } from '../../src/config/options.ts'
+import { latestDeadBy, type CredentialState, type LivePhase } from '../../src/state/credential-state.ts'
 import { boundSecretPrefix, type JobInfo } from '../../src/state/job-info.ts'
-import {
-  boundSecretNames,
-  latestDeadBy,
-  isTokenOf,
-  plannedCredential,
-  nextSecretName,
-  newRunState,
-  type CredentialState,
-} from '../../src/state/run-state.ts'
+import { boundSecretNames, isTokenOf, latestDeadByOfRequest, newRunState, type RunState } from '../../src/state/run-state.ts'
 import { parseRunState } from '../../src/state/run-state-codec.ts'
 
-const run: JobInfo = { platform: 'github', id: '42', attempt: '3', job: 'scan', repository: 'octo/repo', instance: 'https://github.com' }
+const job: JobInfo = { platform: 'github', id: '42', attempt: '3', job: 'scan', repository: 'octo/repo', instance: 'https://github.com' }
 const options = {
   server: 'https://10.0.0.1:6443',
   serviceAccount: { namespace: 'kubepass', name: 'scanner' },
@@ -21,131 +14,130 @@ const options = {
   deadline: 60_000,
   tokenAudiences: [] as readonly string[],
 } as Options
-const empty = newRunState(options, run)
-const names = boundSecretNames(run, empty)
-const [credential, second] = names.map((name) => plannedCredential(options, name, Date.parse('2026-01-01T00:00:00Z'))) as [
-  CredentialState,
-  CredentialState,
-]
-const state = { ...empty, credentials: [credential, { ...second, phase: 'token' as const, revoked: '2026-01-01T00:10:00.123Z' }] }
+const empty = newRunState(options, job)
+const names = boundSecretNames(empty)
+const time = '2026-01-01T00:10:00.123Z'
+const token = { jti: 'a-b', issuedAt: time, expiresAt: time }
+const issued: LivePhase = { phase: 'issued', uid: 'u', token, acceptance: { at: time, username: 'x' }, revokeAt: time }
+const state: RunState = {
+  ...empty,
+  identity: { kind: 'token', why: 'it was given' },
+  lastNumber: 4,
+  credentials: [
+    { number: 1, slot: 0, deadBy: time, ...issued },
+    { number: 2, slot: 1, deadBy: time, phase: 'revoked', last: issued, at: time, proof: { at: time, samples: 3, seconds: 1.5 } },
+    { number: 4, slot: 'unbound', deadBy: time, phase: 'token-requested' },
+  ],
+  ended: [{ number: 3, slot: 2, deadBy: time, token, acceptance: { at: time, username: null } }],
+  scan: { startedAt: time, end: { at: time, exitCode: 3, signal: null } },
+  isolation: { isolated: false, why_not: 'isolate is off', as_root: false },
+  warnings: ['a warning'],
+  error: 'NOT_REVOKED',
+  cleanedUp: true,
+}
 
-test('a planned credential has the latest time at which the API server can accept its token', () => {
-  expect(state.directory).toMatch(/^\/tmp\/kubepass-[0-9a-f]{16}$/)
-  expect(credential).toEqual({ boundSecret: { name: names[0] }, phase: 'nothing', deadBy: '2026-01-01T00:17:10Z' })
+test('a requested token has the latest time at which the API server can accept it', () => {
+  expect(latestDeadByOfRequest(options, Date.parse('2026-01-01T00:00:00Z'))).toBe('2026-01-01T00:17:10Z')
 })
 
-test("a run has three Secret names, which derive from its directory's name", () => {
-  const key = state.directory.slice(-16)
+test('a run has three bound Secret names, which follow from its key', () => {
+  const { key } = empty
+  expect(empty.directory).toBe(`/tmp/kubepass-${key}`)
   expect(new Set(names).size).toBe(3)
   expect(names[0]).toBe(`kubepass-42-3-${key}`)
   for (const name of names) expect(name).toMatch(/^kubepass-42-3-[0-9a-f]{16}$/)
-  expect(boundSecretNames(run, newRunState({ ...options, directory: '/elsewhere' }, run, key))).toEqual(names)
+  expect(boundSecretNames(newRunState({ ...options, directory: '/elsewhere' }, job, key))).toEqual(names)
 })
 
-test('the next credential gets an unused name, or else the name of the credential that expires first, but not of the one in use', () => {
-  const [one, two, three] = names.map((name, index) => ({
-    boundSecret: { name },
-    phase: 'token',
-    deadBy: `2026-01-01T00:0${String(index)}:00Z`,
-  })) as [CredentialState, CredentialState, CredentialState]
-  expect(nextSecretName(names, [one], one)).toBe(names[1])
-  expect(nextSecretName(names, [two, one], two)).toBe(names[2])
-  expect(nextSecretName(names, [three, one, two], three)).toBe(names[0])
-  // If each token lives shorter than the one before, the newest expires first.
-  expect(nextSecretName(names, [one, two, three], one)).toBe(names[1])
-  expect(nextSecretName(names, [{ ...one, boundSecret: undefined }, two, three], two)).toBe(names[0])
-})
-
-test('latestDeadBy() is the end of the token that lives longest, and ignores a bound Secret without a token', () => {
-  const ending = (deadBy: string, phase: CredentialState['phase']): CredentialState => ({ ...credential, deadBy, phase })
-  const [early, late] = [ending('2026-01-01T00:00:00Z', 'token'), ending('2026-01-01T00:00:01Z', 'token')]
-  expect(latestDeadBy([late, early, ending('2027-01-01T00:00:00Z', 'secret')])).toBe('2026-01-01T00:00:01Z')
-  expect(latestDeadBy([ending('2027-01-01T00:00:00Z', 'secret')])).toBeNull()
+test('the latest expiry is that of a token, not that of a bound Secret without a token', () => {
+  const credential = (deadBy: string, phase: LivePhase): CredentialState => ({ number: 1, slot: 0, deadBy, ...phase })
+  const early = credential('2026-01-01T00:00:00Z', { phase: 'token-requested' })
+  const late = credential('2026-01-01T00:00:01Z', issued)
+  const secret = credential('2027-01-01T00:00:00Z', { phase: 'secret-requested' })
+  expect(latestDeadBy([late, early, secret])).toBe('2026-01-01T00:00:01Z')
+  expect(latestDeadBy([secret])).toBeNull()
 })
 
 const inSecret = (name: string, uid: string): object => ({ 'kubernetes.io': { secret: { name, uid } } })
-test.each<[string, Partial<CredentialState>, object, boolean]>([
-  ['its id', { jti: 'a' }, { jti: 'a' }, true],
-  ['another id', { jti: 'a' }, { jti: 'b', ...inSecret('one', 'u') }, false],
-  ['no id, and a credential that has one', { jti: 'a' }, inSecret('one', 'u'), false],
-  ['an id, and a credential that has none', {}, { jti: 'a', ...inSecret('one', 'u') }, false],
-  ['its Secret', {}, inSecret('one', 'u'), true],
-  ['its Secret, whose uid is unknown', { boundSecret: { name: 'one' } }, inSecret('one', 'v'), true],
-  ['a Secret of another name', {}, inSecret('two', 'u'), false],
-  ['a Secret of another uid', {}, inSecret('one', 'v'), false],
-  ['no Secret', {}, {}, false],
-  ['a Secret, and a credential without one', { boundSecret: undefined }, inSecret('one', 'u'), false],
-])('isTokenOf() compares a credential with a token that has %s', (_what, given, claims, expected) => {
-  expect(isTokenOf({ ...credential, boundSecret: { name: 'one', uid: 'u' }, ...given }, claims as Record<string, unknown>)).toBe(expected)
+const withId: LivePhase = { phase: 'issued', uid: 'u', token: { ...token, jti: 'a' } }
+const withoutId: LivePhase = { phase: 'issued', uid: 'u', token: { issuedAt: time, expiresAt: time } }
+test.each<[string, LivePhase, CredentialState['slot'], object, boolean]>([
+  ['the same id', withId, 0, { jti: 'a' }, true],
+  ['another id', withId, 0, { jti: 'b', ...inSecret(names[0], 'u') }, false],
+  ['no id, for a credential with an id', withId, 0, inSecret(names[0], 'u'), false],
+  ['an id, for a credential without an id', withoutId, 0, { jti: 'a', ...inSecret(names[0], 'u') }, false],
+  ['the bound Secret of the credential', withoutId, 0, inSecret(names[0], 'u'), true],
+  ['the bound Secret, whose uid is unknown', { phase: 'token-requested' }, 0, inSecret(names[0], 'v'), true],
+  ['a Secret of another name', withoutId, 0, inSecret(names[1], 'u'), false],
+  ['a Secret of another uid', withoutId, 0, inSecret(names[0], 'v'), false],
+  ['no Secret', withoutId, 0, {}, false],
+  ['a Secret, for a credential that is bound to nothing', withoutId, 'unbound', inSecret(names[0], 'u'), false],
+])('a token with %s is recognised or not', (_what, phase, slot, claims, expected) => {
+  const credential: CredentialState = { number: 1, slot, deadBy: time, ...phase }
+  expect(isTokenOf(empty, credential, claims as Record<string, unknown>)).toBe(expected)
 })
 
-test('parseRunState() restores a run state from its JSON', () => {
-  expect(parseRunState(JSON.stringify(state), boundSecretPrefix(run))).toEqual(state)
+test('a saved run state is read as it was', () => {
+  expect(parseRunState(JSON.stringify(state), job)).toEqual(state)
+  expect(parseRunState(JSON.stringify(empty), job)).toEqual(empty)
+})
+
+test('the job of a saved run state is ignored', () => {
+  expect(parseRunState(JSON.stringify({ ...state, job: { ...job, id: '41' } }), job)).toEqual(state)
 })
 
 test.each<[string, object]>([
-  ['another version', { version: 2 }],
+  ['another version', { version: 1 }],
   ['another directory', { directory: '/home/user' }],
   ['no directory', { directory: undefined }],
-  ['a number for a name', { namespace: 1 }],
-  ['a command in a time', { evidence: { ...state.evidence, revoked: { at: 'x\n::error::forged' } } }],
-  [
-    'a text for a count',
-    { evidence: { ...state.evidence, proven: { dead_at: '2026-01-01T00:00:00Z', samples: '3', seconds_after_revocation: 1 } } },
-  ],
-  ['no evidence', { evidence: undefined }],
-  ['null for evidence', { evidence: null }],
-  [
-    'a command in the time of issue',
-    {
-      evidence: {
-        ...state.evidence,
-        granted: { credential_id: null, issued_at: 'x\n::error::forged', expires_at: credential.deadBy, bound_to: null },
-      },
-    },
-  ],
-  ['no time of the verification', { evidence: { ...state.evidence, verified: { username: null } } }],
-  [
-    'a command in the time of a renewal',
-    {
-      evidence: {
-        ...state.evidence,
-        renewed: [{ credential_id: null, issued_at: credential.deadBy, expires_at: '##[error]x', bound_to: null }],
-      },
-    },
-  ],
-  ['no list of renewals', { evidence: { ...state.evidence, renewed: undefined } }],
+  ['a path for a key', { key: '../../pods/xyz' }],
+  ['a number for the namespace', { requested: { ...state.requested, namespace: 1 } }],
+  ['null for what was requested', { requested: null }],
+  ['a command in the start of the scan', { scan: { startedAt: 'x\n::error::forged' } }],
+  ['a number for the identity', { identity: 3 }],
+  ['an unknown error code', { error: 'toString' }],
+  ['a text for the warnings', { warnings: 'abc' }],
   ['no credentials', { credentials: undefined }],
-  ['a text for credentials', { credentials: 'abc' }],
+  ['a text for the credentials', { credentials: 'abc' }],
   ['null for a credential', { credentials: [null] }],
-  ['more credentials than a run can have', { credentials: Array.from({ length: 5 }, () => credential) }],
-])('parseRunState() rejects a run state with %s', (_name, change) => {
-  expect(parseRunState(JSON.stringify({ ...state, ...change }), boundSecretPrefix(run))).toBeUndefined()
+  [
+    'too many credentials',
+    { credentials: Array.from({ length: 5 }, (_, index) => ({ ...state.credentials[2], number: index })), lastNumber: 9 },
+  ],
+  ['two credentials in a slot', { credentials: [state.credentials[0], { ...state.credentials[1], slot: 0 }] }],
+  ['two credentials of a number', { credentials: [state.credentials[0], { ...state.credentials[1], number: 1 }] }],
+  ['a credential that was never requested', { lastNumber: 3 }],
+  ['a command in the time of an ended credential', { ended: [{ ...state.ended[0], token: { ...token, issuedAt: '##[error]x' } }] }],
+  ['a text for a count', { endedNotListed: '3' }],
+])('a saved run state with %s is rejected', (_name, change) => {
+  expect(parseRunState(JSON.stringify({ ...state, ...change }), job)).toBeUndefined()
 })
 
 test.each<[string, object]>([
-  ["another run's bound Secret", { boundSecret: { name: 'kubepass-41-3-0123456789abcdef' } }],
-  ['a bound Secret of any name', { boundSecret: { name: 'database-password' } }],
-  ['a path in the name', { boundSecret: { name: 'kubepass-42-3-../../pods/xyz' } }],
+  ['a fourth slot', { slot: 3 }],
+  ['the name of an object for a slot', { slot: 'database-password' }],
   ['no time', { deadBy: 'soon' }],
-  ['a command after a time', { deadBy: '2026-01-01 (##[error]x)' }],
-  ['an object for an id', { jti: {} }],
-  ['null for a bound Secret', { boundSecret: null }],
-  ['a command in an id', { jti: 'x\n::error::forged' }],
-  ['a number for a uid', { boundSecret: { name: names[0], uid: 1 } }],
+  ['a command behind a time', { deadBy: '2026-01-01 (##[error]x)' }],
   ['an unknown phase', { phase: 'moon' }],
-  ['a command in the time of its end', { revoked: 'x\n::error::forged' }],
-])('parseRunState() rejects a run state that has %s in any credential', (_name, change) => {
-  for (const at of [0, 1]) {
+  ['the name of an inherited property for a phase', { phase: 'constructor' }],
+  ['a phase that lacks its facts', { phase: 'deletion-requested', last: undefined }],
+  ['an end within an end', { phase: 'absent', last: { phase: 'absent', last: { phase: 'planned' } } }],
+  ['an object for a token id', { phase: 'issued', token: { ...token, jti: {} } }],
+  ['a command in a token id', { phase: 'issued', token: { ...token, jti: 'x\n::error::forged' } }],
+  ['a number for a uid', { phase: 'secret-created', uid: 1 }],
+  ['a command in the time of its revocation', { phase: 'revoked', last: { phase: 'planned' }, at: 'x\n::error::forged' }],
+  ['a text for a number of refusals', { phase: 'revoked', last: issued, at: time, proof: { at: time, samples: '3', seconds: 1 } }],
+])('a saved run state in which a credential has %s is rejected', (_name, change) => {
+  for (const at of [0, 1, 2]) {
     const credentials = state.credentials.map((each, index) => (index === at ? { ...each, ...change } : each))
-    expect(parseRunState(JSON.stringify({ ...state, credentials }), boundSecretPrefix(run))).toBeUndefined()
+    expect(parseRunState(JSON.stringify({ ...state, credentials }), job)).toBeUndefined()
   }
 })
 
-test.each(['', '{', 'null', '[]', '"x"'])('%j is no run state', (text) => {
-  expect(parseRunState(text, boundSecretPrefix(run))).toBeUndefined()
+test.each(['', '{', 'null', '[]', '"x"'])('the text %j is no run state', (text) => {
+  expect(parseRunState(text, job)).toBeUndefined()
 })
 
-test('boundSecretPrefix() gives a valid Kubernetes name for any run id', () => {
-  expect(boundSecretPrefix({ ...run, id: 'Ärger/../x', attempt: '' })).toBe('kubepass-rger-x-0-')
+test('each id of a run makes a name that Kubernetes accepts', () => {
+  expect(boundSecretPrefix({ ...job, id: 'Ärger/../x', attempt: '' })).toBe('kubepass-rger-x-0-')
 })

@@ -1,0 +1,162 @@
+import type { Code } from '../base/errors.ts'
+import {
+  acceptanceOf,
+  hasToken,
+  livePhaseOf,
+  tokenFactsOf,
+  type Acceptance,
+  type CredentialState,
+  type EndPhase,
+  type LivePhase,
+  type Proof,
+  type Slot,
+  type TokenFacts,
+} from './credential-state.ts'
+import type { IdentityInfo, Isolation, RunState } from './run-state.ts'
+
+/** What happened to one credential. Times are ISO 8601. */
+export type CredentialEvent = { readonly number: number } & (
+  | { readonly type: 'SecretRequested'; readonly slot: Slot; readonly deadBy: string }
+  /** The identity may not create Secrets: the token will be bound to nothing. */
+  | { readonly type: 'SecretForbidden' }
+  | { readonly type: 'SecretCreated'; readonly uid: string }
+  | { readonly type: 'TokenRequested' }
+  | { readonly type: 'TokenIssued'; readonly token: TokenFacts; readonly deadBy: string }
+  | { readonly type: 'TokenAccepted'; readonly acceptance: Acceptance }
+  /** The request for the Secret or the token certainly had no effect. */
+  | { readonly type: 'RequestHadNoEffect' }
+  | { readonly type: 'CredentialReplaced'; readonly revokeAt: string }
+  | { readonly type: 'DeletionRequested' }
+  | { readonly type: 'DeletionHadNoEffect' }
+  | { readonly type: 'SecretDeleted'; readonly at: string }
+  | { readonly type: 'SecretNotFound' }
+  | { readonly type: 'TokenProvenDead'; readonly proof: Proof }
+  | { readonly type: 'TokenStillAccepted' }
+  /** The credential needs no further care; its slot is free for the next one. */
+  | { readonly type: 'CredentialForgotten' }
+)
+
+/** What happened in a run, beside its credentials. */
+type OtherEvent =
+  | ({ readonly type: 'IdentityResolved' } & IdentityInfo)
+  | { readonly type: 'ScanStarting'; readonly at: string }
+  | { readonly type: 'ScanStarted'; readonly isolation: Isolation }
+  | { readonly type: 'ScanEnded'; readonly at: string; readonly exitCode: number; readonly signal: string | null }
+  | { readonly type: 'Warned'; readonly text: string }
+  | { readonly type: 'Failed'; readonly code: Code }
+  | { readonly type: 'CleanedUp' }
+
+export type RunEvent = CredentialEvent | OtherEvent
+
+/** The first and the last ended credentials are listed, the others are counted. A day of 10-minute tokens has about 200. */
+const MAX_ENDED = 100
+
+/**
+ * The state after the event. No other function changes a state.
+ * @throws Error where the event does not fit the state: that is a defect of kubepass
+ */
+export function reduce(state: RunState, event: RunEvent): RunState {
+  if (!('number' in event)) return afterOther(state, event)
+  if (event.type === 'SecretRequested') return withRequestedSecret(state, event)
+  const before = find(state, event)
+  if (event.type === 'CredentialForgotten') return withoutCredential(state, before)
+  const after = next(before, event)
+  return { ...state, credentials: state.credentials.map((each) => (each === before ? after : each)) }
+}
+
+function afterOther(state: RunState, event: OtherEvent): RunState {
+  switch (event.type) {
+    case 'IdentityResolved':
+      return { ...state, identity: { kind: event.kind, why: event.why } }
+    case 'ScanStarting':
+      return { ...state, scan: { startedAt: event.at } }
+    case 'ScanStarted':
+      return { ...state, isolation: event.isolation }
+    case 'ScanEnded': {
+      if (state.scan === null) throw unfit(event, 'no scan')
+      const { at, exitCode, signal } = event
+      return { ...state, scan: { startedAt: state.scan.startedAt, end: { at, exitCode, signal } } }
+    }
+    case 'Warned':
+      return state.warnings.includes(event.text) ? state : { ...state, warnings: [...state.warnings, event.text] }
+    case 'Failed':
+      return { ...state, error: event.code }
+    case 'CleanedUp':
+      return { ...state, cleanedUp: true }
+  }
+}
+
+function find(state: RunState, event: CredentialEvent): CredentialState {
+  const credential = state.credentials.find(({ number }) => number === event.number)
+  if (credential === undefined) throw unfit(event, 'no such credential')
+  return credential
+}
+
+function unfit(event: RunEvent, phase: string): Error {
+  return new Error(`the event ${event.type} does not fit: ${phase}`)
+}
+
+function withRequestedSecret(state: RunState, event: Extract<CredentialEvent, { type: 'SecretRequested' }>): RunState {
+  const { number, slot, deadBy } = event
+  const isTaken = slot === 'unbound' || state.credentials.some((each) => each.slot === slot)
+  if (number !== state.lastNumber + 1 || isTaken) throw unfit(event, 'the number or the slot is taken')
+  return { ...state, lastNumber: number, credentials: [...state.credentials, { number, slot, deadBy, phase: 'secret-requested' }] }
+}
+
+function withoutCredential(state: RunState, credential: CredentialState): RunState {
+  const credentials = state.credentials.filter((each) => each !== credential)
+  if (!hasToken(credential)) return { ...state, credentials }
+  const { number, slot, deadBy } = credential
+  const [token, acceptance] = [tokenFactsOf(credential), acceptanceOf(credential)]
+  const [first, ...later] = [...state.ended, { number, slot, deadBy, ...(token && { token }), ...(acceptance && { acceptance }) }]
+  const listed = later.slice(-(MAX_ENDED - 1))
+  return {
+    ...state,
+    credentials,
+    ended: [first, ...listed],
+    endedNotListed: state.endedNotListed + later.length - listed.length,
+  }
+}
+
+type Change = Exclude<CredentialEvent, { type: 'SecretRequested' | 'CredentialForgotten' }>
+type Phase = LivePhase | EndPhase
+/** The phase after the event; undefined where the event does not fit the phase before. */
+type Transitions = { [T in Change['type']]: (before: CredentialState, event: Extract<Change, { type: T }>) => CredentialChange | undefined }
+type CredentialChange = Phase & Partial<Pick<CredentialState, 'slot' | 'deadBy'>>
+
+const transitions: Transitions = {
+  SecretForbidden: ({ phase }) => (phase === 'secret-requested' ? { phase: 'planned', slot: 'unbound' } : undefined),
+  SecretCreated: ({ phase }, { uid }) => (phase === 'secret-requested' ? { phase: 'secret-created', uid } : undefined),
+  TokenRequested(before) {
+    if (before.phase === 'secret-created') return { phase: 'token-requested', uid: before.uid }
+    return before.phase === 'planned' && before.slot === 'unbound' ? { phase: 'token-requested' } : undefined
+  },
+  TokenIssued(before, { token, deadBy }) {
+    return before.phase === 'token-requested' ? { phase: 'issued', token, deadBy, ...uidIn(before) } : undefined
+  },
+  TokenAccepted: (before, { acceptance }) => (before.phase === 'issued' ? { ...before, acceptance } : undefined),
+  RequestHadNoEffect(before) {
+    if (before.phase === 'secret-requested') return { phase: 'planned' }
+    if (before.phase !== 'token-requested') return undefined
+    return before.uid === undefined ? { phase: 'planned' } : { phase: 'secret-created', uid: before.uid }
+  },
+  CredentialReplaced: (before, { revokeAt }) => (before.phase === 'issued' ? { ...before, revokeAt } : undefined),
+  DeletionRequested: (before) => (before.phase === 'revoked' ? undefined : { phase: 'deletion-requested', last: livePhaseOf(before) }),
+  DeletionHadNoEffect: (before) => (before.phase === 'deletion-requested' ? before.last : undefined),
+  SecretDeleted: (before, { at }) => (before.phase === 'deletion-requested' ? { phase: 'revoked', last: before.last, at } : undefined),
+  SecretNotFound: (before) => (before.phase === 'deletion-requested' ? { phase: 'absent', last: before.last } : undefined),
+  TokenProvenDead: (before, { proof }) => (before.phase === 'revoked' || before.phase === 'absent' ? { ...before, proof } : undefined),
+  TokenStillAccepted: (before) => (before.phase === 'revoked' || before.phase === 'absent' ? before.last : undefined),
+}
+
+function uidIn({ uid }: { readonly uid?: string }): { uid?: string } {
+  return uid === undefined ? {} : { uid }
+}
+
+function next(before: CredentialState, event: Change): CredentialState {
+  const { number, slot, deadBy } = before
+  const transition = transitions[event.type] as (before: CredentialState, event: Change) => CredentialChange | undefined
+  const after = transition(before, event)
+  if (after === undefined) throw unfit(event, `credential ${number} is ${before.phase}`)
+  return { number, slot, deadBy, ...after }
+}

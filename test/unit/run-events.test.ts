@@ -1,0 +1,158 @@
+import { describe, expect, test } from '@jest/globals'
+import type { Options } from '../../src/config/options.ts'
+import type { CredentialState, EndPhase, LivePhase, Slot } from '../../src/state/credential-state.ts'
+import { toEvidence } from '../../src/state/evidence.ts'
+import { reduce, type CredentialEvent, type RunEvent } from '../../src/state/run-events.ts'
+import { newRunState, type RunState } from '../../src/state/run-state.ts'
+
+const time = '2026-01-01T00:00:00Z'
+const token = { jti: 'a', issuedAt: time, expiresAt: '2026-01-01T00:15:00Z' }
+const acceptance = { at: time, username: 'x' }
+const proof = { at: time, samples: 3, seconds: 1 }
+const job = { platform: 'github', id: '1', attempt: '1', job: '', repository: '', instance: '' } as const
+const options = { server: 'https://10.0.0.1', serviceAccount: { namespace: 'kubepass', name: 'scanner' }, directory: '/tmp' } as Options
+const empty = newRunState(options, job)
+
+const secretCreated: LivePhase = { phase: 'secret-created', uid: 'u' }
+const issued: LivePhase = { phase: 'issued', uid: 'u', token }
+const PHASES = {
+  planned: { phase: 'planned' },
+  'secret-requested': { phase: 'secret-requested' },
+  'secret-created': secretCreated,
+  'token-requested': { phase: 'token-requested', uid: 'u' },
+  issued,
+  'deletion-requested': { phase: 'deletion-requested', last: issued },
+  revoked: { phase: 'revoked', last: issued, at: time },
+  absent: { phase: 'absent', last: issued },
+} satisfies Record<string, LivePhase | EndPhase>
+type PhaseName = keyof typeof PHASES
+
+const at = (phase: LivePhase | EndPhase, slot: Slot = 0): CredentialState => ({ number: 1, slot, deadBy: time, ...phase })
+const stateWith = (...credentials: CredentialState[]): RunState => ({ ...empty, lastNumber: credentials.length, credentials })
+const after = (phase: LivePhase | EndPhase, event: CredentialEvent, slot?: Slot): CredentialState | undefined =>
+  reduce(stateWith(at(phase, slot)), event).credentials[0]
+
+type Change = Exclude<CredentialEvent['type'], 'SecretRequested' | 'CredentialForgotten'>
+/** For each event the phases that it fits, each with the phase after it. */
+const TABLE: { readonly [T in Change]: [event: Extract<CredentialEvent, { type: T }>, Partial<Record<PhaseName, object>>] } = {
+  SecretForbidden: [{ type: 'SecretForbidden', number: 1 }, { 'secret-requested': { phase: 'planned', slot: 'unbound' } }],
+  SecretCreated: [{ type: 'SecretCreated', number: 1, uid: 'u' }, { 'secret-requested': secretCreated }],
+  TokenRequested: [{ type: 'TokenRequested', number: 1 }, { 'secret-created': { phase: 'token-requested', uid: 'u' } }],
+  TokenIssued: [{ type: 'TokenIssued', number: 1, token, deadBy: 'later' }, { 'token-requested': { ...issued, deadBy: 'later' } }],
+  TokenAccepted: [{ type: 'TokenAccepted', number: 1, acceptance }, { issued: { ...issued, acceptance } }],
+  RequestHadNoEffect: [
+    { type: 'RequestHadNoEffect', number: 1 },
+    { 'secret-requested': { phase: 'planned' }, 'token-requested': secretCreated },
+  ],
+  CredentialReplaced: [{ type: 'CredentialReplaced', number: 1, revokeAt: time }, { issued: { ...issued, revokeAt: time } }],
+  DeletionRequested: [
+    { type: 'DeletionRequested', number: 1 },
+    {
+      planned: { phase: 'deletion-requested', last: { phase: 'planned' } },
+      'secret-requested': { phase: 'deletion-requested', last: { phase: 'secret-requested' } },
+      'secret-created': { phase: 'deletion-requested', last: secretCreated },
+      'token-requested': { phase: 'deletion-requested', last: { phase: 'token-requested', uid: 'u' } },
+      issued: { phase: 'deletion-requested', last: issued },
+      'deletion-requested': { phase: 'deletion-requested', last: issued },
+      absent: { phase: 'deletion-requested', last: issued },
+    },
+  ],
+  DeletionHadNoEffect: [{ type: 'DeletionHadNoEffect', number: 1 }, { 'deletion-requested': issued }],
+  SecretDeleted: [{ type: 'SecretDeleted', number: 1, at: time }, { 'deletion-requested': { phase: 'revoked', last: issued, at: time } }],
+  SecretNotFound: [{ type: 'SecretNotFound', number: 1 }, { 'deletion-requested': { phase: 'absent', last: issued } }],
+  TokenProvenDead: [
+    { type: 'TokenProvenDead', number: 1, proof },
+    { revoked: { phase: 'revoked', last: issued, at: time, proof }, absent: { phase: 'absent', last: issued, proof } },
+  ],
+  TokenStillAccepted: [
+    { type: 'TokenStillAccepted', number: 1 },
+    { revoked: issued, absent: issued },
+  ],
+}
+
+describe.each(Object.entries(TABLE))('%s', (_type, [event, fitting]) => {
+  test.each(Object.keys(PHASES) as PhaseName[])('in phase %s', (name) => {
+    const expected = fitting[name]
+    if (expected === undefined) expect(() => after(PHASES[name], event)).toThrow(`the event ${event.type} does not fit`)
+    else expect(after(PHASES[name], event)).toEqual({ number: 1, slot: 0, deadBy: time, ...expected })
+  })
+})
+
+test('a token that is bound to nothing is requested without a Secret', () => {
+  expect(after({ phase: 'planned' }, { type: 'TokenRequested', number: 1 }, 'unbound')).toMatchObject({ phase: 'token-requested' })
+  expect(after({ phase: 'token-requested' }, { type: 'RequestHadNoEffect', number: 1 }, 'unbound')).toMatchObject({ phase: 'planned' })
+})
+
+test.each<[string, RunEvent]>([
+  ['an event of no credential', { type: 'TokenAccepted', number: 2, acceptance }],
+  ['a credential whose number is not the next', { type: 'SecretRequested', number: 3, slot: 1, deadBy: time }],
+  ['a credential in a slot that is taken', { type: 'SecretRequested', number: 2, slot: 0, deadBy: time }],
+  ['the end of a scan that did not start', { type: 'ScanEnded', at: time, exitCode: 0, signal: null }],
+])('%s does not fit', (_what, event) => {
+  expect(() => reduce(stateWith(at(issued)), event)).toThrow('does not fit')
+})
+
+test('an event changes its own credential only, and no state that was seen before', () => {
+  const before = stateWith(at(issued), { ...at(issued, 1), number: 2 })
+  const copy = structuredClone(before)
+  const result = reduce(before, { type: 'DeletionRequested', number: 2 })
+  expect(before).toEqual(copy)
+  expect(result.credentials[0]).toBe(before.credentials[0])
+  expect(result.credentials[1]).toMatchObject({ phase: 'deletion-requested' })
+})
+
+test('a warning is kept once', () => {
+  const once = reduce(empty, { type: 'Warned', text: 'a' })
+  expect(reduce(reduce(once, { type: 'Warned', text: 'b' }), { type: 'Warned', text: 'a' }).warnings).toEqual(['a', 'b'])
+})
+
+test('of many ended credentials the first and the last are listed, and the rest are counted', () => {
+  let state = empty
+  for (let number = 1; number <= 250; number += 1) {
+    const id = { ...token, jti: `id-${number}` }
+    for (const event of [
+      { type: 'SecretRequested', number, slot: 0, deadBy: time },
+      { type: 'SecretCreated', number, uid: 'u' },
+      { type: 'TokenRequested', number },
+      { type: 'TokenIssued', number, token: id, deadBy: time },
+      { type: 'CredentialForgotten', number },
+    ] satisfies RunEvent[])
+      state = reduce(state, event)
+  }
+  const { granted, renewed, renewed_not_listed } = toEvidence(state)
+  expect(granted?.credential_id).toBe('JTI=id-1')
+  expect(renewed.map(({ credential_id }) => credential_id)).toEqual(Array.from({ length: 99 }, (_, index) => `JTI=id-${index + 152}`))
+  expect(renewed_not_listed).toBe(150)
+})
+
+test('a forgotten credential without a token leaves nothing', () => {
+  const state = reduce(stateWith(at({ phase: 'secret-requested' })), { type: 'CredentialForgotten', number: 1 })
+  expect(state).toMatchObject({ credentials: [], ended: [] })
+})
+
+const second = (phase: LivePhase | EndPhase): CredentialState => ({ ...at(phase, 1), number: 2 })
+const revoked: EndPhase = { phase: 'revoked', last: issued, at: '2026-01-01T00:01:00Z' }
+const absent: EndPhase = { phase: 'absent', last: issued }
+test.each<[string, CredentialState[], object]>([
+  ['no credential', [], { revoked: null, missing: false, dead_by: null, granted: null, verified: null }],
+  ['a token in use', [at(issued)], { revoked: null, missing: false, dead_by: time }],
+  ['a revoked token', [at(revoked)], { revoked: { at: '2026-01-01T00:01:00Z' }, missing: false, dead_by: time }],
+  ['a revoked token beside one in use', [at(revoked), second(issued)], { revoked: null, missing: false }],
+  [
+    'two revoked tokens',
+    [at(revoked), second({ ...revoked, at: '2026-01-01T00:02:00Z' })],
+    { revoked: { at: '2026-01-01T00:02:00Z' }, renewed: [{}] },
+  ],
+  ['a token whose Secret was absent', [at(absent)], { revoked: null, missing: true }],
+  ['an absent Secret beside a deleted one', [at(absent), second(revoked)], { revoked: { at: '2026-01-01T00:01:00Z' }, missing: false }],
+  ['a DELETE without a response', [at({ phase: 'deletion-requested', last: issued })], { revoked: null, missing: false }],
+  ['a token that is bound to nothing', [at(issued, 'unbound')], { revoked: null, missing: false, granted: { bound_to: null } }],
+  ['a deleted Secret without a token', [at({ ...revoked, last: secretCreated })], { revoked: null, missing: false, dead_by: null }],
+  [
+    'the weakest of two proofs',
+    [at({ ...revoked, proof }), second({ ...revoked, proof: { ...proof, samples: 2, seconds: 9 } })],
+    { proven: { dead_at: time, samples: 2, seconds_after_revocation: 9 } },
+  ],
+])('the evidence shows %s', (_what, credentials, expected) => {
+  expect(toEvidence(stateWith(...credentials))).toMatchObject(expected)
+})
