@@ -1,7 +1,7 @@
 import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 /******/ var __webpack_modules__ = ({
 
-/***/ 3375:
+/***/ 4758:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -107,7 +107,7 @@ function causeOf(error) {
 
 /***/ }),
 
-/***/ 9342:
+/***/ 7541:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -146,7 +146,7 @@ function markdownCode(text) {
 
 /***/ }),
 
-/***/ 885:
+/***/ 8812:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -155,11 +155,11 @@ function markdownCode(text) {
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _damage_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7104);
-/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5226);
-/* harmony import */ var _path_or_content_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8370);
-/* harmony import */ var _pem_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3063);
-/* harmony import */ var _small_file_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9553);
+/* harmony import */ var _damage_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(885);
+/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6033);
+/* harmony import */ var _path_or_content_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8789);
+/* harmony import */ var _pem_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1452);
+/* harmony import */ var _small_file_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(400);
 
 
 
@@ -197,7 +197,7 @@ function certificateIn(der) {
 
 /***/ }),
 
-/***/ 7104:
+/***/ 885:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -207,13 +207,15 @@ function certificateIn(der) {
 /* harmony export */   fZ: () => (/* binding */ damageOfPem),
 /* harmony export */   jf: () => (/* binding */ tokenIn)
 /* harmony export */ });
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2676);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4389);
 
 // Users damage values when they copy them into an input. Each function returns the fault and the command that gives the right
 // value. The caller puts the name of the input, or of the field, before that text. No text contains the value itself.
 const STORE = "Store it as it is: printf %s 'TOKEN' | gh secret set NAME (GitLab: glab variable set NAME)";
 const PEM = 'Store the file as it is: gh secret set NAME < FILE (GitLab: glab variable set NAME < FILE); or on one line: base64 -w0 FILE';
 const KUBECONFIG = 'Store it on one line: kubectl config view --raw --flatten --minify | base64 -w0';
+const TWICE = 'is base64 twice over';
+const UTF_16 = 'is UTF-16, as > of Windows PowerShell writes it. In UTF-8: | Out-File -Encoding ascii FILE';
 const JWT = /eyJ[\w-]{5,}\.[\w-]{2,}\.[\w-]+/;
 const JWT_ALONE = new RegExp(`^${JWT.source}$`);
 /** The tokens of OpenShift and EKS, which are no JWTs. */
@@ -235,28 +237,34 @@ function placeholderProblem(text) {
         ? 'is the example of the documentation'
         : undefined;
 }
+/** The faults of a token. The first that a text has is reported. */
+const TOKEN_DAMAGE = [
+    { fault: UTF_16, isIn: isUtf16 },
+    { fault: 'is a certificate or a key, not a token', isIn: isPem },
+    { fault: 'is a JSON document, not the token in it. The token alone: jq -r .status.token FILE', isIn: (text) => text.startsWith('{') },
+    {
+        fault: 'is a kubeconfig, not a token: give it as kubeconfig',
+        isIn: (text) => /(^|\s)(clusters|users|current-context):/.test(text),
+    },
+    { fault: `is in quotes. ${STORE}`, isIn: isQuoted },
+    {
+        fault: `begins with a word of the HTTP header, such as Bearer. ${STORE}`,
+        isIn: (text) => /^(authorization:\s*)?(bearer|basic|token)(\s|%20)/i.test(text),
+    },
+    { fault: `ends with a line end that is written out, such as \\n. ${STORE}`, isIn: (text) => /(\\+[rn]|%0[aAdD])$/.test(text) },
+    {
+        fault: `begins with the name of a variable or a field. ${STORE}`,
+        isIn: (text) => /^(export\s+)?[A-Za-z_]\w*\s*[=:]/.test(text) && JWT.test(text),
+    },
+    { fault: `is broken into parts by blanks or line ends. ${STORE}`, isIn: (text) => /\s/.test(text) && isToken(withoutSpace(text)) },
+    {
+        fault: "is the base64 of a token, as kubectl shows the data of a Secret. The token itself: kubectl get secret NAME -o jsonpath='{.data.token}' | base64 -d",
+        isIn: (text) => decodings(text).some(isToken),
+    },
+];
+/** The fault of a text that should be a token. */
 function damageOfToken(text) {
-    if (isUtf16(text))
-        return UTF_16;
-    if (text.includes('-----BEGIN'))
-        return 'is a certificate or a key, not a token';
-    if (text.startsWith('{'))
-        return 'is a JSON document, not the token in it. The token alone: jq -r .status.token FILE';
-    if (/(^|\s)(clusters|users|current-context):/.test(text))
-        return 'is a kubeconfig, not a token: give it as kubeconfig';
-    if (isQuoted(text))
-        return `is in quotes. ${STORE}`;
-    if (/^(authorization:\s*)?(bearer|basic|token)(\s|%20)/i.test(text))
-        return `begins with a word of the HTTP header, such as Bearer. ${STORE}`;
-    if (/(\\+[rn]|%0[aAdD])$/.test(text))
-        return `ends with a line end that is written out, such as \\n. ${STORE}`;
-    if (/^(export\s+)?[A-Za-z_]\w*\s*[=:]/.test(text) && JWT.test(text))
-        return `begins with the name of a variable or a field. ${STORE}`;
-    if (/\s/.test(text) && isToken(withoutSpace(text)))
-        return `is broken into parts by blanks or line ends. ${STORE}`;
-    return decodings(text).some(isToken)
-        ? "is the base64 of a token, as kubectl shows the data of a Secret. The token itself: kubectl get secret NAME -o jsonpath='{.data.token}' | base64 -d"
-        : undefined;
+    return TOKEN_DAMAGE.find(({ isIn }) => isIn(text))?.fault;
 }
 /** The token inside a damaged text. */
 function tokenIn(text) {
@@ -273,23 +281,30 @@ function damageOfPem(text, wanted) {
         const label = wanted.toUpperCase();
         return isDer(text) ? `lacks the lines -----BEGIN ${label}----- and -----END ${label}-----. ${PEM}` : undefined;
     }
-    if (pem === twice)
-        return `is base64 twice over. ${PEM}`;
+    const damage = pem === twice ? TWICE : (damageOfBlock(pem) ?? damageAroundBlocks(pem));
+    return damage === undefined ? contentInPlaceOf(wanted, pem) : `${damage}. ${PEM}`;
+}
+/** The fault of the line ends and of the end of the first block of a PEM. */
+function damageOfBlock(pem) {
     if (/\\+[rn]/.test(pem))
-        return `has \\n as text in place of its line ends. ${PEM}`;
+        return 'has \\n as text in place of its line ends';
     if (/%0[ad]/i.test(pem))
-        return `has %0A as text in place of its line ends. ${PEM}`;
+        return 'has %0A as text in place of its line ends';
     const [block, label = ''] = /-----BEGIN ([A-Z0-9 ]+)-----[^]*?-----END \1-----/.exec(pem) ?? [];
     if (block === undefined)
-        return `lacks its line -----END: it was cut off. ${PEM}`;
-    if (!/[\r\n]/.test(block)) {
-        const inside = block.slice(`-----BEGIN ${label}-----`.length, -`-----END ${label}-----`.length);
-        return `${/\S\s+\S/.test(inside) ? 'has blanks in place of its line ends' : 'has lost its line ends'}. ${PEM}`;
-    }
+        return 'lacks its line -----END: it was cut off';
+    if (/[\r\n]/.test(block))
+        return undefined;
+    const inside = block.slice(`-----BEGIN ${label}-----`.length, -`-----END ${label}-----`.length);
+    return /\S\s+\S/.test(inside) ? 'has blanks in place of its line ends' : 'has lost its line ends';
+}
+function damageAroundBlocks(pem) {
     if (/^[ \t]+\S/m.test(pem))
-        return `has blanks before its lines. ${PEM}`;
-    if (isQuoted(pem))
-        return `is in quotes. ${PEM}`;
+        return 'has blanks before its lines';
+    return isQuoted(pem) ? 'is in quotes' : undefined;
+}
+/** What an undamaged PEM holds, if that is not what was wanted. */
+function contentInPlaceOf(wanted, pem) {
     const labels = [...new Set([...pem.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----/g)].map(([, each = '']) => each.toLowerCase()))];
     return labels.some((each) => each.endsWith(wanted)) ? undefined : `holds no ${wanted} that can be read, but a ${labels.join(' and a ')}`;
 }
@@ -302,24 +317,24 @@ function damageOfKubeconfig(text) {
     const yaml = [text, once, twice].find(isKubeconfig);
     if (yaml === undefined)
         return undefined;
-    if (yaml === twice)
-        return `is base64 twice over. ${KUBECONFIG}`;
-    if (isQuoted(text))
-        return `is in quotes. ${KUBECONFIG}`;
+    const damage = yaml === twice ? TWICE : isQuoted(text) ? 'is in quotes' : damageOfLines(yaml);
+    if (damage !== undefined)
+        return `${damage}. ${KUBECONFIG}`;
+    return yaml === once ? 'is base64, and must be decoded where a file holds it: base64 -d' : undefined;
+}
+/** The fault of the lines of a kubeconfig. A kubeconfig in JSON may be on one line. */
+function damageOfLines(yaml) {
     const lines = yaml.trim().split(/\r\n|\n|\r/);
     if (lines.length < 3 && /\\+n/.test(yaml))
-        return `has \\n as text in place of its line ends. ${KUBECONFIG}`;
-    if (lines.length === 1 && !yaml.trim().startsWith('{'))
-        return `is on one line: its line ends are lost. ${KUBECONFIG}`;
-    if (lines.length > 1 && lines.every((line) => !/^[\s{]/.test(line)))
-        return `has lost the blanks at the beginning of its lines. ${KUBECONFIG}`;
-    return yaml === once ? 'is base64, and must be decoded where a file holds it: base64 -d' : undefined;
+        return 'has \\n as text in place of its line ends';
+    if (lines.length === 1)
+        return yaml.trim().startsWith('{') ? undefined : 'is on one line: its line ends are lost';
+    return lines.every((line) => !/^[\s{]/.test(line)) ? 'has lost the blanks at the beginning of its lines' : undefined;
 }
 /** The faults that a text of any kind can have. */
 function damageOfAny(text) {
     return placeholderProblem(text) ?? (isUtf16(text) ? UTF_16 : undefined);
 }
-const UTF_16 = 'is UTF-16, as > of Windows PowerShell writes it. In UTF-8: | Out-File -Encoding ascii FILE';
 function isUtf16(text) {
     return /^\ufffd*([\t-~]\0){4}/.test(text) || /^\ufffd*(\0[\t-~]){4}/.test(text);
 }
@@ -361,7 +376,7 @@ function decodings(text) {
 
 /***/ }),
 
-/***/ 2676:
+/***/ 4389:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -618,24 +633,39 @@ const outputs = {
 
 /***/ }),
 
-/***/ 5226:
+/***/ 6033:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   D: () => (/* binding */ explainInvalid),
 /* harmony export */   h: () => (/* binding */ InvalidValue)
 /* harmony export */ });
 /** The fault of a value. The message follows the name of the input or of the field, such as "is too short". */
 class InvalidValue extends Error {
 }
+/**
+ * Reads a value.
+ * @param toError makes the error for the user from the fault of an invalid value
+ * @throws what `toError` returns, or any other error of `read`
+ */
+function explainInvalid(read, toError) {
+    try {
+        return read();
+    }
+    catch (error) {
+        throw error instanceof InvalidValue ? toError(error.message) : error;
+    }
+}
 
 
 /***/ }),
 
-/***/ 21:
+/***/ 4358:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   E9: () => (/* binding */ parseDuration),
+/* harmony export */   HU: () => (/* binding */ parseChoice),
 /* harmony export */   I8: () => (/* binding */ parseExitCodes),
 /* harmony export */   LM: () => (/* binding */ parseNamespace),
 /* harmony export */   O0: () => (/* binding */ parseDeadline),
@@ -656,8 +686,8 @@ class InvalidValue extends Error {
 /* unused harmony exports isLabel, isSubdomain */
 /* harmony import */ var node_net__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7030);
 /* harmony import */ var node_net__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_net__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9342);
-/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5226);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7541);
+/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6033);
 
 
 
@@ -728,6 +758,12 @@ function parseSamples(text) {
 function splitList(text) {
     return text.split(/[\s,]+/).filter((word) => word !== '');
 }
+/** @returns the text, which is one of the allowed words */
+function parseChoice(text, allowed) {
+    if (!allowed.includes(text))
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(text)}, not one of ${allowed.join(', ')}`);
+    return text;
+}
 function parseAudience(text) {
     if (/[\s\p{Cc}]/u.test(text))
         throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_1__/* .InvalidValue */ .h('holds white space or control characters');
@@ -792,7 +828,7 @@ function parseServerName(text) {
 
 /***/ }),
 
-/***/ 8370:
+/***/ 8789:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -828,7 +864,7 @@ function isNoPath(text, folder = '') {
 
 /***/ }),
 
-/***/ 3063:
+/***/ 1452:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -859,7 +895,7 @@ function pemOf(text) {
 
 /***/ }),
 
-/***/ 1627:
+/***/ 4074:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -869,9 +905,9 @@ function pemOf(text) {
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _damage_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7104);
-/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5226);
-/* harmony import */ var _pem_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3063);
+/* harmony import */ var _damage_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(885);
+/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6033);
+/* harmony import */ var _pem_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1452);
 
 
 
@@ -944,7 +980,7 @@ function checkKeyPair(pair) {
 
 /***/ }),
 
-/***/ 9553:
+/***/ 400:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -954,9 +990,9 @@ function checkKeyPair(pair) {
 /* harmony export */ });
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3375);
-/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9342);
-/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5226);
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4758);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7541);
+/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6033);
 
 
 
@@ -989,7 +1025,7 @@ function textIn(bytes) {
 
 /***/ }),
 
-/***/ 235:
+/***/ 4062:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -998,7 +1034,7 @@ function textIn(bytes) {
 /* harmony export */   kx: () => (/* binding */ credentialOutcome),
 /* harmony export */   vA: () => (/* binding */ asJson)
 /* harmony export */ });
-/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9342);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7541);
 
 /** One line for the state that the credential is in; it never claims more than was seen. */
 function credentialOutcome({ finished, missing, revoked, proven, dead_by }) {
@@ -1009,7 +1045,7 @@ function credentialOutcome({ finished, missing, revoked, proven, dead_by }) {
         return `in use; ${atLatest}`;
     if (revoked === null && !missing)
         return `NOT REVOKED; ${atLatest}`;
-    const revocation = revoked === null ? 'its Secret was not there' : `revoked ${revoked.at}`;
+    const revocation = revoked === null ? 'its Secret did not exist' : `revoked ${revoked.at}`;
     if (proven === null)
         return `${revocation}, not proven; ${atLatest}`;
     return `${revocation}, proven dead ${proven.dead_at} (${proven.samples} refusals, the last ${proven.seconds_after_revocation.toFixed(1)} s after)`;
@@ -1043,7 +1079,7 @@ function rows(evidence) {
         ['Credential id', granted?.credential_id],
         ['Bound to', granted && (granted.bound_to === null ? 'nothing: it cannot be revoked' : `Secret ${granted.bound_to}`)],
         ...evidence.renewed.map((each) => ['Renewed', renewalText(each)]),
-        ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
+        ['Accepted as', verified && (verified.username ?? 'unknown: SelfSubjectReview is forbidden')],
         ['Scan', scanOutcome(evidence)],
         ['Isolated', isolation && isolationText(isolation)],
         [CREDENTIAL, credentialOutcome(evidence)],
@@ -1071,7 +1107,7 @@ function asJson(evidence) {
 
 /***/ }),
 
-/***/ 9198:
+/***/ 4319:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -1107,7 +1143,7 @@ const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin';
 
 /***/ }),
 
-/***/ 1494:
+/***/ 1203:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -1648,9 +1684,9 @@ var __webpack_exports__ = {};
 ;// CONCATENATED MODULE: external "node:os"
 const external_node_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
 // EXTERNAL MODULE: ./src/base/errors.ts
-var errors = __nccwpck_require__(3375);
+var errors = __nccwpck_require__(4758);
 // EXTERNAL MODULE: ./src/config/inputs.ts
-var inputs = __nccwpck_require__(2676);
+var inputs = __nccwpck_require__(4389);
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: external "node:util"
@@ -1811,7 +1847,9 @@ class Redactor {
         this.search.markRuns(0);
         const bytes = this.search.text();
         const runs = this.#secretRuns(bytes).filter((run) => !this.#isShown(bytes, run));
-        return runs.length === 0 ? text : masked(bytes, runs, 0, false, Buffer.alloc(mostMasked(bytes.length, runs))).toString();
+        return runs.length === 0
+            ? text
+            : masked({ bytes, runs, from: 0, continues: false }, Buffer.alloc(mostMasked(bytes.length, runs))).toString();
     }
     #isShown(bytes, { start, end }) {
         return this.#shown.some((text) => {
@@ -1845,7 +1883,7 @@ class Redactor {
             const most = mostMasked(piece.length, runs);
             if (memory.length < most)
                 memory = Buffer.alloc(most);
-            return masked(bytes, runs, cut, continues, memory);
+            return masked({ bytes, runs, from: cut, continues }, memory);
         };
     }
     /** The runs that the search found in `bytes`, and the short spellings, in order. Runs that overlap or touch are merged. */
@@ -1901,9 +1939,10 @@ function mostMasked(length, runs) {
 /**
  * Copies `bytes` from `from` on into `memory`, with one mask for each run. A run that the previous piece has masked gets no
  * second mask.
+ * @param memory with space for mostMasked() bytes
  * @returns the written part of `memory`
  */
-function masked(bytes, runs, from, continues, memory) {
+function masked({ bytes, runs, from, continues }, memory) {
     let [at, length] = [from, 0];
     for (const { start, end } of runs) {
         if (end <= from)
@@ -1918,13 +1957,13 @@ function masked(bytes, runs, from, continues, memory) {
 }
 
 // EXTERNAL MODULE: ./src/state/evidence-text.ts
-var evidence_text = __nccwpck_require__(235);
+var evidence_text = __nccwpck_require__(4062);
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./src/base/quote.ts
-var base_quote = __nccwpck_require__(9342);
+var base_quote = __nccwpck_require__(7541);
 ;// CONCATENATED MODULE: ./src/system/restore-access.ts
 
 
@@ -2436,7 +2475,7 @@ function githubPlatform(env, redact) {
         // @actions/core prints through Node's stream. If the reader of stdout is gone, an unhandled error would end the process.
         if (process.stdout.listenerCount('error') === 0)
             process.stdout.on('error', () => undefined);
-        return Promise.all(/* import() */[__nccwpck_require__.e(631), __nccwpck_require__.e(149)]).then(__nccwpck_require__.bind(__nccwpck_require__, 5149));
+        return Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(421)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6421));
     };
     const ownerUid = process.getuid?.() ?? -1;
     const commandFiles = new CommandFiles(env, COMMAND_FILES);
@@ -2478,28 +2517,25 @@ function githubPlatform(env, redact) {
         },
         // Two steps of a job must not use the same names, and no variable of the runner differs between them.
         runKey: undefined,
-        timeoutWarnings: () => [],
-        idTokenInstructions: 'Add to the job:\n  permissions:\n    id-token: write',
-        idTokenRequest(seal) {
-            const url = env['ACTIONS_ID_TOKEN_REQUEST_URL'];
-            const bearer = env['ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
-            return url && bearer && URL.canParse(url) ? { url: new URL(url), bearer: seal(bearer) } : undefined;
+        idTokens: {
+            instructions: 'Add to the job:\n  permissions:\n    id-token: write',
+            request(seal) {
+                const url = env['ACTIONS_ID_TOKEN_REQUEST_URL'];
+                const bearer = env['ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
+                return url && bearer && URL.canParse(url) ? { url: new URL(url), bearer: seal(bearer) } : undefined;
+            },
         },
-        idToken: () => undefined,
         mask: (secret) => command(maskedForms(secret)
             .map((form) => `::add-mask::${escapeData(form)}\n`)
             .join('')),
-        info,
-        progress: () => undefined,
-        warn: (text) => annotate('warning', text),
-        error: (text) => annotate('error', text),
-        // A synchronous append, so that the state is complete whenever a signal kills kubepass. For the runner, the last line of a name counts.
-        saveState: (state) => commandFiles.append('GITHUB_STATE', `${STATE_KEY}=${state === 'none' ? state : JSON.stringify(state)}\n`),
-        deleteState: () => undefined,
-        retryInstructions: () => undefined,
-        readState: () => env[`STATE_${STATE_KEY}`],
-        guardCommandFiles: (given) => commandFiles.guard(given),
-        restoreCommandFiles: () => commandFiles.restore(ownerUid),
+        log: { info, warn: (text) => annotate('warning', text), error: (text) => annotate('error', text) },
+        savedState: {
+            // A synchronous append, so that the state is complete whenever a signal kills kubepass. For the runner, the last line of a name counts.
+            save: (state) => commandFiles.append('GITHUB_STATE', `${STATE_KEY}=${state === 'none' ? state : JSON.stringify(state)}\n`),
+            load: () => env[`STATE_${STATE_KEY}`],
+            clear: () => undefined,
+        },
+        commandFiles: { guard: (given) => commandFiles.guard(given), restore: () => commandFiles.restore(ownerUid) },
         scanOutputs() {
             fence = (0,external_node_crypto_.randomUUID)();
             // On stdout only, after the masks: the runner may read stderr before stdout, and would then ignore the masks.
@@ -2518,9 +2554,11 @@ function githubPlatform(env, redact) {
                 },
             };
         },
-        setOutput: async (id, value) => (await core()).setOutput(id, plain(value)),
-        exportVariable: async (name, value) => (await core()).exportVariable(name, plain(value)),
-        publishCheck: async (evidence, token) => (await Promise.all(/* import() */[__nccwpck_require__.e(631), __nccwpck_require__.e(221), __nccwpck_require__.e(84)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2084))).publishCheck(evidence, token, env),
+        stepOutputs: {
+            setOutput: async (id, value) => (await core()).setOutput(id, plain(value)),
+            exportVariable: async (name, value) => (await core()).exportVariable(name, plain(value)),
+        },
+        publishCheck: async (evidence, token) => (await Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(413), __nccwpck_require__.e(88)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2088))).publishCheck(evidence, token, env),
         report(evidence) {
             info((0,evidence_text/* asText */.e1)(evidence));
             // This is what the summary of @actions/core does. Loading @actions/core for it would double the time of the post step.
@@ -2569,11 +2607,8 @@ const sweepFlags = {
 function flagName(id) {
     return `--${id.replaceAll('_', '-')}`;
 }
-/**
- * @param wordCount the required number of words besides the flags
- * @param extra flags that are no inputs
- */
-function parseFlags(words, ids, wordCount, hint, extra = {}) {
+/** @throws INPUT */
+function parseFlags(words, { ids, wordCount, hint, extra = {} }) {
     const end = words.includes('--') ? words.indexOf('--') : words.length;
     const options = { ...extra, ...Object.fromEntries(ids.map((id) => [flagName(id).slice(2), { type: 'string' }])) };
     const { values, positionals } = parse(words.slice(0, end), options, hint);
@@ -2613,19 +2648,14 @@ const AFTER_SCRIPT_S = 300;
  */
 function timeoutWarnings(env, maxScan, now = Date.now()) {
     const script = secondsOf(env['RUNNER_SCRIPT_TIMEOUT']);
-    const afterScript = secondsOf(env['RUNNER_AFTER_SCRIPT_TIMEOUT']) ?? AFTER_SCRIPT_S;
     const job = Number(env['CI_JOB_TIMEOUT']);
     const passed = (now - Date.parse(env['CI_JOB_STARTED_AT'] ?? '')) / 1000;
     // An impossible time comes from a wrong clock, and is ignored.
     const begun = passed > 0 && passed < job ? Math.round(passed) : 0;
+    if (script === undefined)
+        return withoutScriptTimeout(job, begun, maxScan);
+    const afterScript = secondsOf(env['RUNNER_AFTER_SCRIPT_TIMEOUT']) ?? AFTER_SCRIPT_S;
     const warnings = [];
-    // Without RUNNER_SCRIPT_TIMEOUT the script may use the job's whole time, and then the runner starts no after_script.
-    // A user may want that, so only a max_scan that is too long gets a warning.
-    if (script === undefined) {
-        if (maxScan !== undefined && begun + maxScan > job)
-            warnings.push(`max_scan (${maxScan} s) is longer than timeout (${job} s): the runner ends the job earlier and starts no after_script.`);
-        return warnings;
-    }
     if (job > 0 && begun + script + afterScript > job) {
         const before = begun === 0 ? '' : `, ${begun} s of which have passed`;
         warnings.push(`script_timeout (${script} s) and after_script_timeout (${afterScript} s) do not fit into timeout (${job} s${before}): ` +
@@ -2634,6 +2664,15 @@ function timeoutWarnings(env, maxScan, now = Date.now()) {
     if (maxScan !== undefined && maxScan > script)
         warnings.push(`max_scan (${maxScan} s) is longer than script_timeout (${script} s): the runner ends the scan earlier.`);
     return warnings;
+}
+/**
+ * Without RUNNER_SCRIPT_TIMEOUT the script may use the job's whole time, and then the runner starts no after_script. A user may want
+ * that, so only a max_scan that is too long gets a warning.
+ */
+function withoutScriptTimeout(job, begun, maxScan) {
+    if (maxScan === undefined || begun + maxScan <= job || Number.isNaN(job))
+        return [];
+    return [`max_scan (${maxScan} s) is longer than timeout (${job} s): the runner ends the job earlier and starts no after_script.`];
 }
 /** Parses a duration of Go's form (1h30m); undefined if the runner does not take it for a limit. */
 function secondsOf(text = '') {
@@ -2662,7 +2701,11 @@ const REPORTS = 'kubepass-reports';
  * secrets out of the log. Code of @actions/* must not run here: its add-mask command would print the token.
  */
 function gitlabPlatform(words, env, redact) {
-    const flags = parseFlags(words, gitlabFlags, 0, 'gitlab/scan.yml gives these flags; is it of the same version as the program?');
+    const flags = parseFlags(words, {
+        ids: gitlabFlags,
+        wordCount: 0,
+        hint: 'gitlab/scan.yml gives these flags; is it of the same version as the program?',
+    });
     const workspace = workspaceOf(env);
     const hasAudience = flags.values.get('audience') !== inputs/* NO_AUDIENCE */.dQ;
     const jobId = env['CI_JOB_ID'] ?? '0';
@@ -2673,7 +2716,7 @@ function gitlabPlatform(words, env, redact) {
     // https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections
     const section = (edge, name, header) => print(STDOUT, `\x1b[0Ksection_${edge}:${Math.floor(Date.now() / 1000)}:${name}\r\x1b[0K${header}\n`);
     let loaded;
-    const reports = () => (loaded ??= Promise.all(/* import() */[__nccwpck_require__.e(41), __nccwpck_require__.e(947)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6947)));
+    const reports = () => (loaded ??= Promise.all(/* import() */[__nccwpck_require__.e(585), __nccwpck_require__.e(526)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2526)));
     return {
         input(id) {
             const { guard, only } = inputs/* inputs */.QL[id];
@@ -2709,34 +2752,35 @@ function gitlabPlatform(words, env, redact) {
             .digest('hex')
             .slice(0, 16),
         timeoutWarnings: (maxScan) => timeoutWarnings(env, maxScan),
-        idTokenInstructions: hasAudience
-            ? "Add to the job, with the API server's URL:\n  id_tokens:\n    KUBEPASS_ID_TOKEN:\n      aud: https://k8s.example.com:6443"
-            : "Give the template's input audience, the API server's URL:\n  audience: https://k8s.example.com:6443",
-        idTokenRequest: () => undefined,
-        idToken(seal) {
-            const token = env['KUBEPASS_ID_TOKEN'];
-            const sealed = token ? seal(token) : undefined;
-            return hasAudience ? sealed : undefined;
+        idTokens: {
+            instructions: hasAudience
+                ? "Add to the job, with the API server's URL:\n  id_tokens:\n    KUBEPASS_ID_TOKEN:\n      aud: https://k8s.example.com:6443"
+                : "Give the template's input audience, the API server's URL:\n  audience: https://k8s.example.com:6443",
+            token(seal) {
+                const token = env['KUBEPASS_ID_TOKEN'];
+                const sealed = token ? seal(token) : undefined;
+                return hasAudience ? sealed : undefined;
+            },
         },
-        mask: () => undefined,
-        info,
-        progress: () => undefined,
-        warn: (text) => Promise.resolve(colour(33, `kubepass: warning: ${text}`)),
-        error: (text) => Promise.resolve(colour(31, `kubepass: error: ${text}`)),
-        // Only some runners pass GITLAB_ENV on to after_script, so the post step does not rely on this state.
-        saveState(state) {
-            try {
-                commandFiles.append('GITLAB_ENV', `KUBEPASS_RUN_STATE=${state === 'none' ? state : JSON.stringify(state)}\n`);
-            }
-            catch {
-                // The post step derives the names from the job's id.
-            }
+        log: {
+            info,
+            warn: (text) => Promise.resolve(colour(33, `kubepass: warning: ${text}`)),
+            error: (text) => Promise.resolve(colour(31, `kubepass: error: ${text}`)),
         },
-        deleteState: () => undefined,
-        retryInstructions: () => undefined,
-        readState: () => env['KUBEPASS_RUN_STATE'],
-        guardCommandFiles: (given) => commandFiles.guard(given),
-        restoreCommandFiles: () => commandFiles.restore(ownerUid),
+        savedState: {
+            // Only some runners pass GITLAB_ENV on to after_script, so the post step does not rely on this state.
+            save(state) {
+                try {
+                    commandFiles.append('GITLAB_ENV', `KUBEPASS_RUN_STATE=${state === 'none' ? state : JSON.stringify(state)}\n`);
+                }
+                catch {
+                    // The post step derives the names from the job's id.
+                }
+            },
+            load: () => env['KUBEPASS_RUN_STATE'],
+            clear: () => undefined,
+        },
+        commandFiles: { guard: (given) => commandFiles.guard(given), restore: () => commandFiles.restore(ownerUid) },
         scanOutputs() {
             // Loaded before the scan starts: the scan, or an after_script that runs at the same time, can remove the program's files.
             void reports().catch(() => undefined);
@@ -2748,9 +2792,6 @@ function gitlabPlatform(words, env, redact) {
                 close: () => section('end', 'kubepass_scan', ''),
             };
         },
-        setOutput: () => Promise.resolve(),
-        exportVariable: () => Promise.resolve(),
-        publishCheck: () => Promise.resolve(),
         async report(evidence) {
             section('start', 'kubepass_evidence[collapsed=true]', 'What happened');
             info((0,evidence_text/* asText */.e1)(evidence));
@@ -2771,9 +2812,9 @@ function workspaceOf(env) {
 }
 
 // EXTERNAL MODULE: ./src/config/path-or-content.ts
-var path_or_content = __nccwpck_require__(8370);
+var path_or_content = __nccwpck_require__(8789);
 // EXTERNAL MODULE: ./src/config/small-file.ts
-var small_file = __nccwpck_require__(9553);
+var small_file = __nccwpck_require__(400);
 ;// CONCATENATED MODULE: ./src/base/time.ts
 /** Describes a time relative to `now`, such as "in 5 minutes". Both are seconds since 1970. */
 function time_relativeTime(seconds, now) {
@@ -2785,8 +2826,35 @@ function time_relativeTime(seconds, now) {
     ].find(([, length]) => Math.abs(between) >= length) ?? ['second', 1];
     return new Intl.RelativeTimeFormat('en').format(Math.trunc(between / size), unit);
 }
+/** Whether a text from outside is a time as kubepass writes it. */
+function isIsoTime(text) {
+    return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) && !Number.isNaN(Date.parse(text));
+}
+/** @param seconds since 1970 */
 function time_isoTime(seconds) {
     return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
+}
+
+;// CONCATENATED MODULE: ./src/state/job-info.ts
+const PLATFORMS = (/* unused pure expression or super */ null && (['github', 'gitlab', 'terminal']));
+function isPlatformName(text) {
+    return PLATFORMS.includes(text);
+}
+/** Whether the text is a key from which the names of a run follow: 16 hex digits. */
+function isRunKey(text) {
+    return /^[0-9a-f]{16}$/.test(text);
+}
+/** The beginning of the names of all bound Secrets of an attempt of a run, and of no others. */
+function boundSecretPrefix(run) {
+    return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
+}
+/** A part of an object's name: lower-case letters, digits and dashes. */
+function nameable(text) {
+    return (text
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9]+/g, '-')
+        .replaceAll(/^-+|-+$/g, '')
+        .slice(0, 40) || '0');
 }
 
 ;// CONCATENATED MODULE: ./src/token/jwt.ts
@@ -2837,40 +2905,57 @@ function readCredential(token) {
  * @throws RIGHTS if the claims differ
  */
 function checkCredential({ jwt, issuedAt, expiresAt }, expected, now = Date.now() / 1000) {
-    const { header, claims } = jwt;
-    const kubernetes = objectAt(claims, 'kubernetes.io');
-    const secret = boundSecretClaim(claims);
-    const subject = `system:serviceaccount:${expected.namespace}:${expected.name}`;
+    const life = { from: issuedAt, to: expiresAt };
+    const difference = differentSignature(jwt) ??
+        differentAccount(jwt, expected) ??
+        differentBinding(jwt, expected) ??
+        differentAudiences(jwt, expected) ??
+        differentLife(life, expected);
+    if (difference !== undefined)
+        throw unexpectedToken(difference);
+    return [...shortLifeWarnings(life, expected), ...clockWarnings(issuedAt, now)];
+}
+function differentSignature({ header: { alg } }) {
     // Asymmetric signatures only: "none" and shared keys prove nothing.
-    if (typeof header['alg'] !== 'string' || !/^(RS|ES|PS)(256|384|512)$|^EdDSA$/.test(header['alg']))
-        throw unexpectedToken(`its algorithm is ${shown(header['alg'])}`);
+    const isAsymmetric = typeof alg === 'string' && /^(RS|ES|PS)(256|384|512)$|^EdDSA$/.test(alg);
+    return isAsymmetric ? undefined : `its algorithm is ${shown(alg)}`;
+}
+function differentAccount({ claims }, { namespace, name }) {
+    const kubernetes = objectAt(claims, 'kubernetes.io');
+    const subject = `system:serviceaccount:${namespace}:${name}`;
     if (claims['sub'] !== subject)
-        throw unexpectedToken(`its subject is ${shown(claims['sub'])}, not ${quote(subject)}`);
-    if (kubernetes['namespace'] !== expected.namespace)
-        throw unexpectedToken(`its namespace is ${shown(kubernetes['namespace'])}`);
-    if (objectAt(kubernetes, 'serviceaccount')['name'] !== expected.name)
-        throw unexpectedToken('it names another ServiceAccount');
-    if (expected.boundSecret !== undefined && (secret['name'] !== expected.boundSecret.name || secret['uid'] !== expected.boundSecret.uid)) {
-        throw unexpectedToken('it is not bound to the Secret of this run');
-    }
+        return `its subject is ${shown(claims['sub'])}, not ${quote(subject)}`;
+    if (kubernetes['namespace'] !== namespace)
+        return `its namespace is ${shown(kubernetes['namespace'])}`;
+    return objectAt(kubernetes, 'serviceaccount')['name'] === name ? undefined : 'it names another ServiceAccount';
+}
+function differentBinding({ claims }, { boundSecret }) {
+    const { name, uid } = boundSecretClaim(claims);
+    const isBound = boundSecret === undefined || (name === boundSecret.name && uid === boundSecret.uid);
+    return isBound ? undefined : 'it is not bound to the Secret of this run';
+}
+function differentAudiences({ claims }, { audiences: expected }) {
     const audiences = [claims['aud']].flat();
-    if (expected.audiences.length > 0 &&
-        (expected.audiences.length !== audiences.length || !expected.audiences.every((audience) => audiences.includes(audience)))) {
-        throw unexpectedToken(`its audiences are ${shown(audiences)}`);
-    }
-    const life = expiresAt - issuedAt;
-    if (life > expected.duration + 1)
-        throw unexpectedToken(`it lives ${life} s, longer than the ${expected.duration} s asked for`);
-    if (expected.statedExpiry !== undefined && Math.abs(Date.parse(expected.statedExpiry) / 1000 - expiresAt) > 5) {
-        throw unexpectedToken('it expires at another time than the server states');
-    }
-    const warnings = [];
-    if (life < expected.duration - 1)
-        warnings.push(`The credential lives ${life} s, shorter than the ${expected.duration} s asked for.`);
+    const areSame = expected.length === audiences.length && expected.every((audience) => audiences.includes(audience));
+    // Where none is asked for, the API server chooses.
+    return expected.length === 0 || areSame ? undefined : `its audiences are ${shown(audiences)}`;
+}
+function differentLife({ from, to }, { duration, statedExpiry }) {
+    if (to - from > duration + 1)
+        return `it lives ${to - from} s, longer than the ${duration} s asked for`;
+    const isOther = statedExpiry !== undefined && Math.abs(Date.parse(statedExpiry) / 1000 - to) > 5;
+    return isOther ? 'it expires at another time than the server states' : undefined;
+}
+function shortLifeWarnings({ from, to }, { duration }) {
+    return to - from < duration - 1 ? [`The credential lives ${to - from} s, shorter than the ${duration} s asked for.`] : [];
+}
+function clockWarnings(issuedAt, now) {
     const skew = Math.round(issuedAt - now);
-    if (Math.abs(skew) > CLOCK_SKEW_S)
-        warnings.push(`The API server's clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine's. The times in this log are the API server's.`);
-    return warnings;
+    if (Math.abs(skew) <= CLOCK_SKEW_S)
+        return [];
+    return [
+        `The API server's clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine's. The times in this log are the API server's.`,
+    ];
 }
 /** The claim with the name and uid of the bound Secret; empty if the token has none. */
 function boundSecretClaim(claims) {
@@ -2992,20 +3077,6 @@ function mayLive(deadBy, now = Date.now()) {
 }
 const MAX_CLOCK_SKEW_MS = 600_000;
 
-;// CONCATENATED MODULE: ./src/state/job-info.ts
-/** Every bound Secret of a run's attempt begins with this, and no other does. */
-function boundSecretPrefix(run) {
-    return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
-}
-/** A part of an object's name: lower-case letters, digits and dashes. */
-function nameable(text) {
-    return (text
-        .toLowerCase()
-        .replaceAll(/[^a-z0-9]+/g, '-')
-        .replaceAll(/^-+|-+$/g, '')
-        .slice(0, 40) || '0');
-}
-
 ;// CONCATENATED MODULE: ./src/state/run-state.ts
 
 
@@ -3068,6 +3139,8 @@ const MAX_CREDENTIALS = 4;
 ;// CONCATENATED MODULE: ./src/state/run-state-codec.ts
 
 
+
+
 /**
  * Reads a saved run state. The scan can write where run states are saved, so this function accepts only what kubepass itself can have
  * written: a forged state can name no other Secrets, because their names follow from the job and from 16 hex digits.
@@ -3088,7 +3161,7 @@ const isText = (value) => typeof value === 'string';
 const isFlag = (value) => typeof value === 'boolean';
 const isCount = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
 const isNumber = (value) => Number.isFinite(value);
-const run_state_codec_isTime = (value) => matches(value, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/) && !Number.isNaN(Date.parse(String(value)));
+const run_state_codec_isTime = (value) => typeof value === 'string' && isIsoTime(value);
 function matches(value, pattern) {
     return typeof value === 'string' && pattern.test(value);
 }
@@ -3138,7 +3211,7 @@ const isRunState = object({
     version: oneOf(2),
     server: isText,
     requested: object({ namespace: isText, name: isText, durationSeconds: isNumber, audiences: listOf(isText) }),
-    key: (value) => matches(value, /^[0-9a-f]{16}$/),
+    key: (value) => typeof value === 'string' && isRunKey(value),
     directory: (value) => matches(value, /\/kubepass-[0-9a-f]{16}$/),
     identity: nullable(object({ kind: isText, why: isText })),
     lastNumber: isCount,
@@ -3181,15 +3254,20 @@ function terminalPlatform(subcommand, words, env, redact) {
     const { stderr } = process;
     const [positionalCount, usage] = USAGES[subcommand];
     const hint = `kubepass ${usage}; kubepass help shows all flags.`;
-    const { values, positionals, argv, extraFlags } = parseFlags(words, terminalFlags, positionalCount, hint, subcommand === 'sweep' ? sweepFlags : {});
-    const [given] = positionals;
+    const { values, positionals, argv, extraFlags } = parseFlags(words, {
+        ids: terminalFlags,
+        wordCount: positionalCount,
+        hint,
+        extra: subcommand === 'sweep' ? sweepFlags : {},
+    });
+    const [path] = positionals;
     if ((0,path_or_content/* kubeconfigContent */.r)(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
         throw new errors/* KubepassError */.v3('INPUT', 'The content of a kubeconfig was given on the command line, which every user of the machine can read.', {
             hint: `Give its path: ${flagName('kubeconfig')} PATH`,
         });
     }
-    const savedState = given === undefined ? undefined : readStateFile(given);
-    let stateFile = given;
+    const given = path === undefined ? undefined : readStateFile(path);
+    let stateFile = path;
     const style = (format, text) => (0,external_node_util_.styleText)(format, text, { stream: stderr });
     /** While the scan runs, kubepass must not block on a slow reader of stderr. Its messages join the queue of the scan's output. */
     let scanning = false;
@@ -3218,44 +3296,38 @@ function terminalPlatform(subcommand, words, env, redact) {
         ownerUid: process.getuid?.() ?? -1,
         job: RUN,
         // If the state file is unreadable, `revoke` can still finish the run: the file's name has the key.
-        runKey: savedState !== undefined && parseRunState(savedState, RUN) === undefined ? runKeyOf(given ?? '') : undefined,
-        timeoutWarnings: () => [],
-        idTokenInstructions: undefined,
-        idTokenRequest: () => undefined,
-        idToken: () => undefined,
-        mask: () => undefined,
-        info: write,
-        progress(text) {
-            if (stderr.isTTY)
-                print(STDERR, `\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`);
+        runKey: given !== undefined && parseRunState(given, RUN) === undefined ? runKeyOf(path ?? '') : undefined,
+        log: {
+            info: write,
+            warn: (text) => Promise.resolve(write(style('yellow', `warning: ${redact(text)}`))),
+            error: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
+            progress(text) {
+                if (stderr.isTTY)
+                    print(STDERR, `\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`);
+            },
         },
-        warn: (text) => Promise.resolve(write(style('yellow', `warning: ${redact(text)}`))),
-        error: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
-        saveState(state) {
-            if (state === 'none')
-                return;
-            const text = `${JSON.stringify(state)}\n`;
-            if (stateFile !== undefined)
-                return files_stageReplacement(stateFile, text)();
-            // Written under its final name: if a signal kills kubepass during the write, `revoke` still finds everything by the name.
-            stateFile = stateFilePath(state);
-            files_writePrivate(stateFile, text);
+        savedState: {
+            save(state) {
+                if (state === 'none')
+                    return;
+                const text = `${JSON.stringify(state)}\n`;
+                if (stateFile !== undefined)
+                    return files_stageReplacement(stateFile, text)();
+                // Written under its final name: if a signal kills kubepass during the write, `revoke` still finds everything by the name.
+                stateFile = stateFilePath(state);
+                files_writePrivate(stateFile, text);
+            },
+            load: () => given,
+            clear() {
+                for (const file of stateFile === undefined ? [] : [stateFile, stagingPath(stateFile)])
+                    removeTree(file);
+            },
+            retryInstructions: () => stateFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags and the state file ${stateFile}`,
         },
-        deleteState() {
-            for (const file of stateFile === undefined ? [] : [stateFile, stagingPath(stateFile)])
-                removeTree(file);
-        },
-        retryInstructions: () => stateFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags and the state file ${stateFile}`,
-        readState: () => savedState,
-        guardCommandFiles: () => undefined,
-        restoreCommandFiles: () => ({ changed: [], left: [] }),
         scanOutputs() {
             scanning = true;
             return { stdout: () => process.stdout, stderr: () => stderr, filters: () => [], close: () => (scanning = false) };
         },
-        setOutput: () => Promise.resolve(),
-        exportVariable: () => Promise.resolve(),
-        publishCheck: () => Promise.resolve(),
         report: (evidence) => Promise.resolve(write(`what happened:\n${(0,evidence_text/* asText */.e1)(evidence)}`)),
     };
 }
@@ -3434,7 +3506,7 @@ async function execute(useCase, words = process.argv.slice(2), subcommand) {
     let isOver = false;
     const fail = async (error) => {
         const text = redactor.redact((0,errors/* describe */.q0)(error));
-        await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.error(text));
+        await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.log.error(text));
     };
     process.on('beforeExit', () => {
         // Before Node.js ends by itself it removes the handlers, so that a further signal would decide the exit code.
@@ -3457,7 +3529,7 @@ async function execute(useCase, words = process.argv.slice(2), subcommand) {
         platform = here;
         const seal = (value) => {
             const secret = redactor.seal(value);
-            here.mask(secret);
+            here.mask?.(secret);
             return secret;
         };
         context = {
@@ -3504,7 +3576,7 @@ function defect(fact, cause) {
 }
 
 // EXTERNAL MODULE: ./src/config/invalid-value.ts
-var invalid_value = __nccwpck_require__(5226);
+var invalid_value = __nccwpck_require__(6033);
 ;// CONCATENATED MODULE: ./src/config/paths.ts
 
 
@@ -3779,6 +3851,145 @@ function certificateLines(pem) {
         .join('\n');
 }
 
+;// CONCATENATED MODULE: ./src/kube/request-attributes.ts
+
+/** The request's attributes, which RBAC compares with its rules. */
+function attributesOf({ method, path }) {
+    const [prefix, ...parts] = (path.split('?')[0] ?? '').split('/').slice(1);
+    const group = prefix === 'apis' ? (parts.shift() ?? '') : '';
+    parts.shift();
+    const namespace = parts[0] === 'namespaces' ? parts.splice(0, 2)[1] : undefined;
+    const [resource = '', name, subresource] = parts;
+    const verb = { POST: 'create', DELETE: 'delete', GET: name === undefined ? 'list' : 'get' }[method];
+    return { verb, group, resource: subresource === undefined ? resource : `${resource}/${subresource}`, namespace, name };
+}
+/** The request in one phrase for a message, without the name of the object. */
+function describeRequest({ verb, resource, group, namespace }) {
+    const place = namespace === undefined ? '' : ` in the namespace ${(0,base_quote/* quote */.hD)(namespace)}`;
+    return `${verb} ${(0,base_quote/* quote */.hD)(group === '' ? resource : `${resource}.${group}`)}${place}`;
+}
+
+;// CONCATENATED MODULE: ./src/kube/misrouted.ts
+
+
+/**
+ * The request that the API server names in its answer, if it differs from the request that kubepass sent. A difference means
+ * that the API server read a part of the server's URL as a part of the request, or that a program in between changed the request.
+ * @param status of HTTP
+ * @returns a phrase for misroutedHint(), or undefined if the answer names no other request
+ */
+function answeredRequest(what, kubeStatus, status) {
+    return (deniedPath(kubeStatus) ??
+        otherDeniedResource(what, kubeStatus) ??
+        unsupportedMethod(kubeStatus, status) ??
+        unknownResource(what, kubeStatus, status) ??
+        otherObject(what, kubeStatus));
+}
+/** The API server takes a request for one of a resource if its path begins with /api or /apis. All requests of kubepass do. */
+function deniedPath({ message = '' }) {
+    const [, path] = /cannot \S+ path "([^"]*)"/.exec(message) ?? [];
+    return path === undefined ? undefined : `the path ${(0,base_quote/* quote */.hD)(path)}`;
+}
+function otherDeniedResource(what, { message = '' }) {
+    const denied = /cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?/.exec(message);
+    if (denied === null)
+        return undefined;
+    const [, verb = '', resource = '', group = '', namespace] = denied;
+    const same = verb === what.verb && resource === what.resource && group === what.group && namespace === what.namespace;
+    return same ? undefined : describeRequest({ verb, resource, group, namespace });
+}
+function unsupportedMethod({ reason }, status) {
+    return status === 405 && reason === 'MethodNotAllowed' ? 'a request whose method it does not support' : undefined;
+}
+function unknownResource({ resource }, { details, message = '' }, status) {
+    const isUnknown = status === 404 && (details?.kind ?? '') === '' && message.includes('could not find the requested resource');
+    // An API server before 1.28 has no SelfSubjectReview: there the request arrived as it was sent.
+    return isUnknown && resource !== 'selfsubjectreviews' ? 'a resource that it does not have' : undefined;
+}
+function otherObject(what, { details }) {
+    const { kind = '', group = '', name = '' } = details ?? {};
+    if (kind === '' || concerns(what, kind, group, name))
+        return undefined;
+    return `${(0,base_quote/* quote */.hD)(name === '' ? kind : `${kind} ${name}`)}${group === '' ? '' : ` of the API group ${(0,base_quote/* quote */.hD)(group)}`}`;
+}
+/** Whether the request concerns the object that a Status names. A Status names a kind (Secret) or a resource (secrets). */
+function concerns({ group: ownGroup, resource, namespace, name }, kind, group, statusName) {
+    const base = resource.split('/')[0] ?? '';
+    if (group === ownGroup && [base, base.replace(/s$/, '')].includes(kind.toLowerCase()))
+        return name === undefined || statusName === '' || statusName === name;
+    if (kind === 'namespaces')
+        return statusName === namespace;
+    // A request for a token concerns its bound Secret, and its own body.
+    return resource === 'serviceaccounts/token' && /^(secrets?|tokenrequest)$/i.test(kind);
+}
+/**
+ * The hint for an answer to another request than `what`.
+ * @param other a phrase for what was answered: `the path "/x"`
+ */
+function misroutedHint({ server }, what, other) {
+    const answered = `The API server answered for ${other}, but kubepass asked for ${describeRequest(what)}`;
+    const { origin, pathname } = new URL(server);
+    return pathname === '/'
+        ? `${answered}: does a proxy or gateway in between change requests, or is this not the API server of a Kubernetes cluster?`
+        : `${answered}: the server's URL has the path ${(0,base_quote/* quote */.hD)(pathname)}, which is not part of it. Give ${origin} as server, unless a gateway before the API server removes this path.`;
+}
+
+;// CONCATENATED MODULE: ./src/kube/missing-namespace.ts
+/** The label that puts a namespace under the admission policies of deploy/base. */
+const GUARD = 'kubepass.dev/guarded=true';
+/** The commands that create the namespace with its label, one a line. */
+function commandsForNamespace(namespace) {
+    return `  kubectl create namespace ${namespace}\n  kubectl label namespace ${namespace} ${GUARD}`;
+}
+
+;// CONCATENATED MODULE: ./src/kube/missing-rule.ts
+
+
+/**
+ * The RBAC rule that a 403 asks for, and the other possible causes: a 403 does not say whether the object exists.
+ * @param user whom the API server takes the identity for, as its message says
+ */
+function missingRule(what, user) {
+    const { verb, resource } = what;
+    if (resource === 'serviceaccounts/token')
+        return ruleForTokens(what, user);
+    if (resource === 'secrets' && verb === 'list')
+        return ruleForSweep(what, user);
+    if (resource === 'secrets' && verb === 'create')
+        return ruleForBoundSecrets(what, user);
+    return ruleToAdd(what, user, [verb]);
+}
+function ruleForTokens(what, user) {
+    const { namespace = '', name = '' } = what;
+    return (`The ServiceAccount ${(0,base_quote/* quote */.hD)(name)} may not exist in namespace ${(0,base_quote/* quote */.hD)(namespace)}, or the Role of ${(0,base_quote/* quote */.hD)(user)} does not have its name in resourceNames. ` +
+        `Correct service_account if it is misspelled: kubectl get serviceaccounts -n ${namespace}\nIf it is right: ${ruleToAdd(what, user, [what.verb], [name])}`);
+}
+function ruleForSweep(what, user) {
+    const { namespace = '' } = what;
+    return (`${isNamespaceRight(namespace)} If it is right: ${ruleToAdd(what, user, ['list', 'delete'])}\n` +
+        `An identity that may list Secrets can read them. Add the rule only if the namespace ${(0,base_quote/* quote */.hD)(namespace)} holds no Secrets but bound Secrets. deploy/sweeper has the Role.`);
+}
+function ruleForBoundSecrets(what, user) {
+    const { namespace = '' } = what;
+    return (`${isNamespaceRight(namespace)} If it is right: ${ruleToAdd(what, user, ['create', 'delete'])}\n` +
+        `Add the rule only if the namespace ${(0,base_quote/* quote */.hD)(namespace)} holds nothing but scanner ServiceAccounts, has the label ${GUARD}, and the cluster has the ` +
+        'admission policies of deploy/base: without these, an identity that may create and delete Secrets can make a token that never expires.\n' +
+        'Or set revocation: best-effort to go on with a token that cannot be revoked.');
+}
+function isNamespaceRight(namespace) {
+    return `Is service_account right? The namespace ${(0,base_quote/* quote */.hD)(namespace)} may not exist.`;
+}
+/** @param resourceNames the only objects that the rule is for; all objects if undefined */
+function ruleToAdd({ group, resource, namespace }, user, verbs, resourceNames) {
+    const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${(0,base_quote/* quote */.hD)(namespace)}`;
+    const names = resourceNames === undefined ? '' : `resourceNames: ${missing_rule_listed(resourceNames)}, `;
+    return (`Add this RBAC rule to ${place} that is bound to ${(0,base_quote/* quote */.hD)(user)}: ` +
+        `{apiGroups: ${missing_rule_listed([group])}, resources: ${missing_rule_listed([resource])}, ${names}verbs: ${missing_rule_listed(verbs)}}`);
+}
+function missing_rule_listed(words) {
+    return `[${words.map((word) => JSON.stringify(word)).join(', ')}]`;
+}
+
 ;// CONCATENATED MODULE: ./src/kube/quota.ts
 
 const FULL = 'exceeded quota: ';
@@ -3812,36 +4023,40 @@ function quota_isCountedElsewhere({ code, reason, details }) {
 
 
 
+
+
+
+
 const SEE_MESSAGE = "The API server's message is quoted above. To find the request in its audit log, search for a User-Agent that begins with kubepass/.";
 /**
  * In characters. The default limits of Apache and nginx for a header are little above it.
  * https://nginx.org/r/large_client_header_buffers
  */
 const LONG_TOKEN = 8_000;
-const GUARD = 'kubepass.dev/guarded=true';
 /** The hint for an error response. It follows from the request, from the program that answered, and from the response's content. */
 function hintFor(request, { status, bodyKind, kubeStatus }, auth, now = Date.now() / 1000) {
     if (status >= 300 && status < 400)
         return 'kubepass follows no redirect, because the token must not reach another server. Set server to the URL that the redirect leads to.';
     if (kubeStatus === undefined)
         return longHeaderHint(status, auth) ?? nonKubernetesHint(request, status, bodyKind);
-    if (status === 401)
-        return 'bearer' in auth ? unauthorizedTokenHint(auth.bearer, now) : unauthorizedCertificateHint(auth.certificate, now);
-    const what = attributesOf(request);
-    const message = kubeStatus.message ?? '';
-    if (message.includes('User "system:anonymous"'))
+    return status === 401 ? unauthorizedHint(auth, now) : refusalHint(request, status, kubeStatus);
+}
+/** The hint for a refusal by an API server, with another status than 401. */
+function refusalHint(request, status, kubeStatus) {
+    if (kubeStatus.message?.includes('User "system:anonymous"'))
         return 'The request arrived without a token or a client certificate: a proxy in between strips the Authorization header, or ends TLS.';
+    const what = attributesOf(request);
     const other = answeredRequest(what, kubeStatus, status);
     if (other !== undefined)
         return misroutedHint(request, what, other);
-    if (status === 403)
-        return forbiddenHint(what, kubeStatus, request.server) ?? SEE_MESSAGE;
-    if (status === 404)
-        return notFoundHint(what, kubeStatus) ?? SEE_MESSAGE;
-    if (status === 409 && what.resource === 'serviceaccounts/token')
-        return BOUND_SECRET_IS_GONE;
-    return SEE_MESSAGE;
+    return HINT_OF_STATUS[status]?.(what, kubeStatus, request) ?? SEE_MESSAGE;
 }
+/** By the status of HTTP. A hint is undefined if nothing is known beyond the API server's message. */
+const HINT_OF_STATUS = {
+    403: forbiddenHint,
+    404: notFoundHint,
+    409: conflictHint,
+};
 /** The hint for a status 408, 429 or 5xx that the server still sends when the deadline ends. */
 function transientHint(request, { status, bodyKind, kubeStatus }) {
     if ((kubeStatus?.message ?? '').includes('failed calling webhook "'))
@@ -3856,62 +4071,6 @@ function transientHint(request, { status, bodyKind, kubeStatus }) {
     if (kubeStatus !== undefined)
         return 'Is the API server overloaded, or starting? Run the job again, or raise deadline.';
     return `The answer is ${bodyKind}, not a Kubernetes Status: it comes from a gateway or a load balancer that reaches no API server. Is the API server starting? Run the job again, or raise deadline.`;
-}
-/** The request's attributes, which RBAC compares with its rules. */
-function attributesOf({ method, path }) {
-    const [prefix, ...parts] = (path.split('?')[0] ?? '').split('/').slice(1);
-    const group = prefix === 'apis' ? (parts.shift() ?? '') : '';
-    parts.shift();
-    const namespace = parts[0] === 'namespaces' ? parts.splice(0, 2)[1] : undefined;
-    const [resource = '', name, subresource] = parts;
-    const verb = { POST: 'create', DELETE: 'delete', GET: name === undefined ? 'list' : 'get' }[method];
-    return { verb, group, resource: subresource === undefined ? resource : `${resource}/${subresource}`, namespace, name };
-}
-/**
- * The request that the API server names in its answer, if it differs from the request that kubepass sent. A difference means
- * that the API server read a part of the server's URL as a part of the request, or that a program in between changed the request.
- */
-function answeredRequest(what, { details, message = '', reason }, status) {
-    const path = /cannot \S+ path "([^"]*)"/.exec(message);
-    if (path !== null)
-        return `the path ${(0,base_quote/* quote */.hD)(path[1] ?? '')}`;
-    const denied = /cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?/.exec(message);
-    if (denied !== null) {
-        const [, verb = '', resource = '', group = '', namespace] = denied;
-        const same = verb === what.verb && resource === what.resource && group === what.group && namespace === what.namespace;
-        if (!same)
-            return describeRequest({ verb, resource, group, namespace, name: undefined });
-    }
-    if (status === 405 && reason === 'MethodNotAllowed')
-        return 'a request whose method it does not support';
-    const isUnknown = status === 404 && (details?.kind ?? '') === '' && message.includes('could not find the requested resource');
-    if (isUnknown && what.resource !== 'selfsubjectreviews')
-        return 'a resource that it does not have';
-    const { kind = '', group = '', name = '' } = details ?? {};
-    if (kind === '' || concerns(what, kind, group, name))
-        return undefined;
-    return `${(0,base_quote/* quote */.hD)(name === '' ? kind : `${kind} ${name}`)}${group === '' ? '' : ` of the API group ${(0,base_quote/* quote */.hD)(group)}`}`;
-}
-/** Whether the request concerns the object that a Status names. A Status names a kind (Secret) or a resource (secrets). */
-function concerns({ group: ownGroup, resource, namespace, name }, kind, group, statusName) {
-    const base = resource.split('/')[0] ?? '';
-    if (group === ownGroup && [base, base.replace(/s$/, '')].includes(kind.toLowerCase()))
-        return name === undefined || statusName === '' || statusName === name;
-    if (kind === 'namespaces')
-        return statusName === namespace;
-    // A request for a token concerns its bound Secret, and its own body.
-    return resource === 'serviceaccounts/token' && /^(secrets?|tokenrequest)$/i.test(kind);
-}
-function misroutedHint({ server }, what, other) {
-    const answered = `The API server answered for ${other}, but kubepass asked for ${describeRequest(what)}`;
-    const { origin, pathname } = new URL(server);
-    return pathname === '/'
-        ? `${answered}: does a proxy or gateway in between change requests, or is this not the API server of a Kubernetes cluster?`
-        : `${answered}: the server's URL has the path ${(0,base_quote/* quote */.hD)(pathname)}, which is not part of it. Give ${origin} as server, unless a gateway before the API server removes this path.`;
-}
-function describeRequest({ verb, resource, group, namespace }) {
-    const place = namespace === undefined ? '' : ` in the namespace ${(0,base_quote/* quote */.hD)(namespace)}`;
-    return `${verb} ${(0,base_quote/* quote */.hD)(group === '' ? resource : `${resource}.${group}`)}${place}`;
 }
 /** Some servers answer 400, not 431, to a header that is too long for them. */
 function longHeaderHint(status, auth) {
@@ -3928,11 +4087,12 @@ function nonKubernetesHint({ server }, status, bodyKind) {
         return `${sender}, but perhaps a gateway or a web server; or an API server that has no such path: the server's URL has the path ${(0,base_quote/* quote */.hD)(pathname)}. Is that right?`;
     return `${sender}, but perhaps a gateway, an ingress controller, a web server or a captive portal. Does the API server listen at ${host}? Correct server.`;
 }
-function forbiddenHint(what, kubeStatus, server) {
+function forbiddenHint(what, kubeStatus, { server }) {
     const { details, message = '' } = kubeStatus;
+    const { namespace = '' } = what;
     if (details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating'))
-        return `The namespace ${(0,base_quote/* quote */.hD)(what.namespace ?? '')} is being deleted. Correct service_account, or wait until it is gone and create it again:\n${commandsForNamespace(what.namespace ?? '')}`;
-    const ofQuota = quotaHint(kubeStatus, what.namespace ?? '', server);
+        return `The namespace ${(0,base_quote/* quote */.hD)(namespace)} is being deleted. Correct service_account, or wait until it is gone and create it again:\n${commandsForNamespace(namespace)}`;
+    const ofQuota = quotaHint(kubeStatus, namespace, server);
     if (ofQuota !== undefined)
         return ofQuota;
     if (/ValidatingAdmissionPolicy '|admission webhook "/.test(message))
@@ -3940,45 +4100,26 @@ function forbiddenHint(what, kubeStatus, server) {
     const user = /User "(.+)" cannot /.exec(message)?.[1];
     return user === undefined ? undefined : missingRule(what, user);
 }
-/** The RBAC rule that a 403 asks for, and the other possible causes: a 403 does not say whether the object exists. */
-function missingRule({ verb, group, resource, namespace, name }, user) {
-    const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${(0,base_quote/* quote */.hD)(namespace)}`;
-    const rule = (verbs, resourceNames) => `Add this RBAC rule to ${place} that is bound to ${(0,base_quote/* quote */.hD)(user)}: ` +
-        `{apiGroups: ${hint_listed([group])}, resources: ${hint_listed([resource])}, ` +
-        `${resourceNames === undefined ? '' : `resourceNames: ${hint_listed(resourceNames)}, `}verbs: ${hint_listed(verbs)}}`;
-    if (resource === 'serviceaccounts/token') {
-        return (`The ServiceAccount ${(0,base_quote/* quote */.hD)(name ?? '')} may not exist in namespace ${(0,base_quote/* quote */.hD)(namespace ?? '')}, or the Role of ${(0,base_quote/* quote */.hD)(user)} does not have its name in resourceNames. ` +
-            `Correct service_account if it is misspelled: kubectl get serviceaccounts -n ${namespace ?? ''}\nIf it is right: ${rule([verb], [name ?? ''])}`);
-    }
-    if (resource !== 'secrets' || !['list', 'create'].includes(verb))
-        return rule([verb]);
-    const right = `Is service_account right? The namespace ${(0,base_quote/* quote */.hD)(namespace ?? '')} may not exist.`;
-    if (verb === 'list') {
-        return (`${right} If it is right: ${rule(['list', 'delete'])}\n` +
-            `An identity that may list Secrets can read them. Add the rule only if the namespace ${(0,base_quote/* quote */.hD)(namespace ?? '')} holds no Secrets but bound Secrets. deploy/sweeper has the Role.`);
-    }
-    return (`${right} If it is right: ${rule(['create', 'delete'])}\n` +
-        `Add the rule only if the namespace ${(0,base_quote/* quote */.hD)(namespace ?? '')} holds nothing but scanner ServiceAccounts, has the label ${GUARD}, and the cluster has the ` +
-        'admission policies of deploy/base: without these, an identity that may create and delete Secrets can make a token that never expires.\n' +
-        'Or set revocation: best-effort to go on with a token that cannot be revoked.');
-}
 const BOUND_SECRET_IS_GONE = 'Another program deleted the bound Secret before the API server issued the token. Run the job again. A clean-up of Secrets in this namespace must spare the Secrets of jobs that still run.';
 function notFoundHint(what, { details }) {
-    if (what.resource === 'selfsubjectreviews')
+    const { resource, namespace = '' } = what;
+    if (resource === 'selfsubjectreviews')
         return 'kubepass needs Kubernetes 1.28 or later.';
     if (details?.kind === 'namespaces')
-        return `The namespace ${(0,base_quote/* quote */.hD)(what.namespace ?? '')} does not exist. Correct service_account, or create it with the label that puts it under the admission policies of deploy/base:\n${commandsForNamespace(what.namespace ?? '')}\ndocs/cluster.md lists what else it needs.`;
-    if (what.resource !== 'serviceaccounts/token')
-        return undefined;
-    if (details?.kind === 'serviceaccounts')
-        return `The ServiceAccount ${(0,base_quote/* quote */.hD)(what.name ?? '')} does not exist in namespace ${(0,base_quote/* quote */.hD)(what.namespace ?? '')}. Correct service_account, or create it:\n  kubectl create serviceaccount -n ${what.namespace ?? ''} ${what.name ?? ''}`;
-    return /^secrets?$/i.test(details?.kind ?? '') ? BOUND_SECRET_IS_GONE : undefined;
+        return `The namespace ${(0,base_quote/* quote */.hD)(namespace)} does not exist. Correct service_account, or create it with the label that puts it under the admission policies of deploy/base:\n${commandsForNamespace(namespace)}\ndocs/cluster.md lists what else it needs.`;
+    return resource === 'serviceaccounts/token' ? noTokenHint(what, details?.kind ?? '') : undefined;
 }
-function commandsForNamespace(namespace) {
-    return `  kubectl create namespace ${namespace}\n  kubectl label namespace ${namespace} ${GUARD}`;
+/** @param missing the kind or the resource of the object that does not exist */
+function noTokenHint({ namespace = '', name = '' }, missing) {
+    if (missing === 'serviceaccounts')
+        return `The ServiceAccount ${(0,base_quote/* quote */.hD)(name)} does not exist in namespace ${(0,base_quote/* quote */.hD)(namespace)}. Correct service_account, or create it:\n  kubectl create serviceaccount -n ${namespace} ${name}`;
+    return /^secrets?$/i.test(missing) ? BOUND_SECRET_IS_GONE : undefined;
 }
-function hint_listed(words) {
-    return `[${words.map((word) => JSON.stringify(word)).join(', ')}]`;
+function conflictHint({ resource }) {
+    return resource === 'serviceaccounts/token' ? BOUND_SECRET_IS_GONE : undefined;
+}
+function unauthorizedHint(auth, now) {
+    return 'bearer' in auth ? unauthorizedTokenHint(auth.bearer, now) : unauthorizedCertificateHint(auth.certificate, now);
 }
 // The API server gives no reason for a 401, so the hint shows the token's own claims.
 function unauthorizedTokenHint(bearer, now) {
@@ -4031,24 +4172,35 @@ function refusal_incompleteResponse(what) {
 
 
 
-/** Sends a SelfSubjectReview with the token. */
+/**
+ * Sends a SelfSubjectReview with the token.
+ * @param newConnection whether to open a connection for this call alone
+ * @throws KubepassError REFUSED or UNREACHABLE when the server answers 404
+ */
 async function whoami(client, token, signal, newConnection = false) {
     const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
     const auth = { bearer: token };
     const answer = await client.call({ method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth, body, newConnection }, signal);
-    const status = answer_statusOf(answer);
-    if (answer.status === 201) {
-        const username = answer.body?.status?.userInfo?.username;
-        return typeof username === 'string' ? { is: 'accepted', username } : { is: 'unclear', status: 201 };
-    }
-    if (answer.status === 401 && status?.reason === 'Unauthorized')
-        return { is: 'refused' };
-    // 403 means that the API server authenticated the token.
-    if (answer.status === 403 && status?.reason === 'Forbidden' && !status.message?.includes('User "system:anonymous"'))
-        return { is: 'accepted', username: undefined };
     if (answer.status === 404)
         throw isFromApiServer(answer) ? noReview() : refusal_refusalOf(answer, 'review the token', auth);
+    return resultOf(answer);
+}
+function resultOf(answer) {
+    const { reason, message } = answer_statusOf(answer) ?? {};
+    const username = reviewedUser(answer);
+    if (username !== undefined)
+        return { is: 'accepted', username };
+    if (answer.status === 401 && reason === 'Unauthorized')
+        return { is: 'refused' };
+    // 403 means that the API server authenticated the token.
+    if (answer.status === 403 && reason === 'Forbidden' && !message?.includes('User "system:anonymous"'))
+        return { is: 'accepted', username: undefined };
     return { is: 'unclear', status: answer.status };
+}
+/** The user in the review; undefined when the answer is none. */
+function reviewedUser({ status, body }) {
+    const username = status === 201 ? body?.status?.userInfo?.username : undefined;
+    return typeof username === 'string' ? username : undefined;
 }
 /** An API server answers 404 with a Status or a line of text. HTML and other JSON come from another program. */
 function isFromApiServer({ bodyKind }) {
@@ -4069,11 +4221,10 @@ const POLL_MS = 500;
 const PROOF_TIMEOUT_MS = 15_000;
 /**
  * Uses the token until it is refused `samples` times in a row.
- * @param deletedAt when the bound Secret was deleted, ms since 1970
- * @param isHasty whether to give up on a token that is still accepted: the caller has less time than the API server's cache lasts
- * @returns the verdict, after at most 15 s
+ * @returns the verdict, after at most 15 s; a failed call and an abort of `signal` end the proof with the verdict so far
  */
-async function prove(client, token, samples, deletedAt, isHasty, signal) {
+async function prove(client, revoked, signal) {
+    const { token, deletedAt, samples, isHasty } = revoked;
     const deadline = deadlineAfter(PROOF_TIMEOUT_MS, signal);
     let verdict = { is: 'unclear' };
     try {
@@ -4117,16 +4268,22 @@ function isExcepted(target, noProxy) {
 function no_proxy_matches(entry, host, port) {
     if (entry === '*')
         return true;
-    const [, network = '', prefix = ''] = /^([^/]+)\/(\d+)$/.exec(entry) ?? [];
-    const family = familyOf(network);
-    if (family !== 0 && Number(prefix) <= (family === 4 ? 32 : 128))
-        return isIn(host, network, Number(prefix));
+    const network = parseNetwork(entry);
+    if (network !== undefined)
+        return isIn(host, network);
     const [name, entryPort] = splitPort(entry);
     if (name === '' || (entryPort !== '' && entryPort !== port))
         return false;
-    if (familyOf(name) !== 0)
-        return isIn(host, name, familyOf(name) === 4 ? 32 : 128);
-    // An entry that is a domain never matches an IP address.
+    return familyOf(name) === 0 ? isInDomain(host, name) : isIn(host, { address: name, prefix: bitsOf(name) });
+}
+/** Reads ADDRESS/PREFIX; undefined for any other text. */
+function parseNetwork(entry) {
+    const [, address = '', prefix = ''] = /^([^/]+)\/(\d+)$/.exec(entry) ?? [];
+    const isValid = familyOf(address) !== 0 && Number(prefix) <= bitsOf(address);
+    return isValid ? { address, prefix: Number(prefix) } : undefined;
+}
+/** Whether the host is the domain or lies below it. An IP address is in no domain. */
+function isInDomain(host, name) {
     if (familyOf(host) !== 0)
         return false;
     const domain = inAscii(name.startsWith('*.') ? name.slice(1) : name);
@@ -4139,20 +4296,24 @@ function splitPort(entry) {
     return host === undefined ? [entry, ''] : [host, port];
 }
 function isLoopbackAddress(host) {
-    return isIn(host, '127.0.0.0', 8) || isIn(host, '::1', 128);
+    return isIn(host, { address: '127.0.0.0', prefix: 8 }) || isIn(host, { address: '::1', prefix: 128 });
 }
-function isIn(host, network, prefix) {
-    return familyOf(host) !== 0 && isIPv4(host) === isIPv4(network) && isWithin(host, network, prefix);
+function isIn(host, network) {
+    return familyOf(host) !== 0 && isIPv4(host) === isIPv4(network.address) && isWithin(host, network);
 }
 /** Counts an IPv4 address in the form of IPv6 as IPv4, as Go does. */
 function isIPv4(address) {
-    return familyOf(address) === 4 || isWithin(address, '::ffff:0:0', 96);
+    return familyOf(address) === 4 || isWithin(address, { address: '::ffff:0:0', prefix: 96 });
 }
-function isWithin(address, network, prefix) {
+function isWithin(address, network) {
     const nameOf = (text) => (familyOf(text) === 4 ? 'ipv4' : 'ipv6');
     const list = new external_node_net_.BlockList();
-    list.addSubnet(network, prefix, nameOf(network));
+    list.addSubnet(network.address, network.prefix, nameOf(network.address));
     return list.check(address, nameOf(address));
+}
+/** The length of an IP address, in bits. */
+function bitsOf(address) {
+    return familyOf(address) === 4 ? 32 : 128;
 }
 /** 4 or 6; 0 for no IP address. As in Go, an address with a zone is no IP address. */
 function familyOf(text) {
@@ -4233,32 +4394,7 @@ function decoded(text) {
 }
 
 // EXTERNAL MODULE: ./src/system/find-program.ts
-var find_program = __nccwpck_require__(9198);
-;// CONCATENATED MODULE: ./src/system/pod.ts
-
-
-// Fixed by the API: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
-const FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
-const pod_TOKEN = `${FOLDER}/token`;
-function isInPod(env) {
-    return serverOf(env) !== undefined && (0,external_node_fs_.existsSync)(pod_TOKEN);
-}
-/** The real path of the folder with the Pod's own token; undefined outside of a Pod. */
-function podTokenFolder() {
-    return existsSync(pod_TOKEN) ? realpathSync(FOLDER) : undefined;
-}
-/** The URL of the Pod's own API server; undefined outside of a Pod. */
-function serverOf(env) {
-    const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '' } = env;
-    if (!/^[\w.:-]+$/.test(host) || !/^\d+$/.test(port))
-        return undefined;
-    return URL.parse(`https://${(0,external_node_net_.isIPv6)(host) ? `[${host}]` : host}:${port}`)?.origin;
-}
-
-// EXTERNAL MODULE: ./src/config/certificates.ts
-var certificates = __nccwpck_require__(885);
-// EXTERNAL MODULE: ./src/config/damage.ts
-var damage = __nccwpck_require__(7104);
+var find_program = __nccwpck_require__(4319);
 ;// CONCATENATED MODULE: ./src/config/own-kubeconfig.ts
 
 
@@ -4349,8 +4485,148 @@ function emptyFlagIn(words) {
     return undefined;
 }
 
-// EXTERNAL MODULE: ./src/config/parsers.ts
-var parsers = __nccwpck_require__(21);
+;// CONCATENATED MODULE: ./src/config/command.ts
+
+
+
+
+/** How each shell runs a script, so that a failing line fails the scan. */
+const SHELLS = {
+    bash: ['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c'],
+    sh: ['sh', '-e', '-c'],
+};
+/** The command of the scan; undefined if none is given, or if the run only finishes. The words after `--` win over the input. */
+function commandOf(given) {
+    const words = wordsOf(given);
+    if (words !== undefined)
+        return words;
+    const script = scriptOf(given);
+    return script === undefined ? undefined : [...SHELLS[given.value('shell')], script];
+}
+/** The words after `--`, which run without a shell. */
+function wordsOf({ source, purpose }) {
+    const [program, ...args] = source.argv;
+    return purpose === 'finish' || program === undefined ? undefined : [program, ...args];
+}
+/** The input `command`, if it is what runs. */
+function scriptOf(given) {
+    if (given.purpose === 'finish' || wordsOf(given) !== undefined)
+        return undefined;
+    return given.value('command') || undefined;
+}
+/** What a command must be like, in the order of its problems. */
+const commandRules = [
+    {
+        name: 'the command is given once',
+        problem: (given) => wordsOf(given) !== undefined && given.source.input('command') !== undefined
+            ? `${given.nameOf('command')} and a command after -- are both given: leave one out`
+            : undefined,
+    },
+    {
+        name: 'the command begins with a program on PATH',
+        problem: (given) => {
+            const [program] = wordsOf(given) ?? [];
+            return program === undefined || (0,find_program/* isProgram */.Vd)(program, given.source.path)
+                ? undefined
+                : `the command ${(0,base_quote/* quote */.hD)(program)} is not a program on PATH`;
+        },
+    },
+    {
+        name: 'the command holds no NUL',
+        problem: (given) => (scriptOf(given)?.includes('\0') === true ? `${given.nameOf('command')} holds a NUL character` : undefined),
+    },
+    { name: 'the command names no kubeconfig of the caller', problem: problemOfOwnKubeconfig },
+    {
+        name: 'the shell is on PATH',
+        problem: (given) => {
+            const shell = given.value('shell');
+            if (scriptOf(given) === undefined || given.isWrong('shell') || (0,find_program/* isProgram */.Vd)(shell, given.source.path))
+                return undefined;
+            const advice = shell === 'bash' ? `; install it, or set ${given.nameOf('shell')} to sh, which ignores failures inside a pipe` : '';
+            return `${shell} is not on PATH${advice}`;
+        },
+    },
+];
+function problemOfOwnKubeconfig(given) {
+    const words = wordsOf(given);
+    const script = scriptOf(given);
+    const texts = words ?? (script === undefined ? [] : [script]);
+    if (texts.length === 0 || given.value('allow_own_kubeconfig'))
+        return undefined;
+    const kubeconfig = given.text('kubeconfig');
+    const file = (0,path_or_content/* kubeconfigContent */.r)(kubeconfig) === undefined ? kubeconfig : undefined;
+    const problem = problemOfKubeconfig(texts, ownKubeconfigs(given.source.env, file));
+    if (problem === undefined)
+        return undefined;
+    const command = given.nameOf('command');
+    const example = given.source.isCI ? '' : `: ${command} 'kubectl --kubeconfig "$KUBECONFIG" ...'`;
+    return (`${words === undefined ? command : 'the command'} ${problem}. The scan finds its own kubeconfig without an argument. ` +
+        `Where it needs one, its own shell must expand "$KUBECONFIG"${example}. ` +
+        `To allow the caller's file, set ${given.nameOf('allow_own_kubeconfig')} to true`);
+}
+
+;// CONCATENATED MODULE: ./src/system/pod.ts
+
+
+// Fixed by the API: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
+const FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
+const pod_TOKEN = `${FOLDER}/token`;
+function isInPod(env) {
+    return serverOf(env) !== undefined && (0,external_node_fs_.existsSync)(pod_TOKEN);
+}
+/** The real path of the folder with the Pod's own token; undefined outside of a Pod. */
+function podTokenFolder() {
+    return existsSync(pod_TOKEN) ? realpathSync(FOLDER) : undefined;
+}
+/** The URL of the Pod's own API server; undefined outside of a Pod. */
+function serverOf(env) {
+    const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '' } = env;
+    if (!/^[\w.:-]+$/.test(host) || !/^\d+$/.test(port))
+        return undefined;
+    return URL.parse(`https://${(0,external_node_net_.isIPv6)(host) ? `[${host}]` : host}:${port}`)?.origin;
+}
+
+;// CONCATENATED MODULE: ./src/config/cluster-source.ts
+
+
+/** The value of `certificate_authority` that means the public CAs of the system. */
+const SYSTEM = 'system';
+const CLUSTER_INPUTS = ['server', 'certificate_authority', 'proxy_url', 'tls_server_name'];
+/** The inputs that each identity makes superfluous. */
+const PROVIDED = {
+    kubeconfig: CLUSTER_INPUTS,
+    'in-cluster': [...CLUSTER_INPUTS, 'token', 'token_file'],
+};
+/** All inputs that some identity provides. */
+const providedInputs = PROVIDED['in-cluster'];
+/**
+ * The identity that provides the API server; undefined if the inputs name the server.
+ * @param textOf the text of an input, empty if it is not given
+ * @param env shows whether kubepass runs in a Pod
+ */
+function clusterSourceOf(textOf, env) {
+    if (textOf('kubeconfig') !== '')
+        return 'kubeconfig';
+    const identity = textOf('identity') || inputs/* inputs */.QL.identity.default;
+    const isAlone = PROVIDED['in-cluster'].every((id) => textOf(id) === '');
+    const isInCluster = identity === 'in-cluster' || (identity === 'auto' && isAlone && isInPod(env));
+    return isInCluster ? 'in-cluster' : undefined;
+}
+/**
+ * Whether an input is given although the identity provides its value.
+ * @param text the text of the input, empty if it is not given
+ */
+function isSuperfluous(id, text, source) {
+    if (source === undefined || text === '' || !PROVIDED[source].includes(id))
+        return false;
+    // `system` is the only CA that may be given with a kubeconfig; that kubeconfig must then have no CA.
+    return source === 'in-cluster' || id !== 'certificate_authority' || text !== SYSTEM;
+}
+
+// EXTERNAL MODULE: ./src/config/certificates.ts
+var certificates = __nccwpck_require__(8812);
+// EXTERNAL MODULE: ./src/config/damage.ts
+var damage = __nccwpck_require__(885);
 // EXTERNAL MODULE: external "node:stream"
 var external_node_stream_ = __nccwpck_require__(7075);
 ;// CONCATENATED MODULE: ./src/config/read-pipes.ts
@@ -4393,6 +4669,19 @@ async function readPipes(source, seconds, stop) {
         ...ofStdin.map((path) => read(path, () => textOfStdin(ofStdin.length, source.stdin, deadline))),
         ...ofPipes.map((path) => read(path, () => textOfPipe(path, source.hasPost, deadline))),
     ]));
+}
+/**
+ * The text of a file, of a pipe or of standard input.
+ * @param pipeTexts what readPipes() has read; undefined if it did not run
+ * @throws InvalidValue if the text cannot be read
+ */
+function textOfPath(path, pipeTexts) {
+    const text = pipeTexts?.get(path);
+    if (text instanceof invalid_value/* InvalidValue */.h)
+        throw text;
+    if (text === undefined && isStdin(path))
+        throw new invalid_value/* InvalidValue */.h(`is ${(0,base_quote/* quote */.hD)(path)}, but there is no standard input here`);
+    return text ?? (0,small_file/* readSmallFile */.EW)(path);
 }
 function isStdin(path) {
     return /^(-|\/dev\/(stdin|fd\/0)|\/proc\/self\/fd\/0)$/.test(path);
@@ -4456,8 +4745,46 @@ async function textOfStdin(readers, open, deadline) {
     return (0,small_file/* textIn */.r7)(Buffer.concat(chunks));
 }
 
+;// CONCATENATED MODULE: ./src/config/kubeconfig-input.ts
+
+
+
+
+
+
+
+/**
+ * Reads the kubeconfig from its content, the base64 of it, or its path. Also reads the inputs that say how to use it.
+ * @throws InvalidValue if the text is damaged, or the file cannot be read
+ */
+function parseKubeconfigInput(text, given) {
+    const settings = {
+        context: given.value('context'),
+        allowExec: given.value('allow_exec'),
+        systemRoots: given.value('certificate_authority') || undefined,
+    };
+    const content = (0,path_or_content/* kubeconfigContent */.r)(text);
+    if (content !== undefined)
+        return { ...settings, text: () => content, files: { refused: 'it was given as content' } };
+    // The message does not quote the text, because it may be a part of a kubeconfig.
+    if ((0,path_or_content/* isNoPath */.F)(text))
+        throw new invalid_value/* InvalidValue */.h((0,damage/* damageOfKubeconfig */.KB)(text) ?? 'is neither a kubeconfig nor the path of one');
+    const file = textOfPath(text, given.source.pipeTexts);
+    return { ...settings, text: () => file, files: filesBeside(text, given.source) };
+}
+/** The base of relative paths in the kubeconfig with this path, or why it may name no file. */
+function filesBeside(path, { workspace }) {
+    const folder = (0,external_node_path_.dirname)((0,external_node_path_.resolve)(path));
+    // Not trusted, like content: files of the job, and files that GitLab makes of variables. The runner's owner did not write them.
+    const ofTheJob = workspace === undefined ? [] : [workspace, `${workspace}.tmp`].map(realpathOr);
+    const jobFolder = ofTheJob.find((place) => [realpathOr(folder), realpathOr(path)].some((real) => isInside(real, place)));
+    return jobFolder === undefined ? { folder } : { refused: `it lies in ${(0,base_quote/* quote */.hD)(jobFolder)}` };
+}
+
+// EXTERNAL MODULE: ./src/config/parsers.ts
+var parsers = __nccwpck_require__(4358);
 // EXTERNAL MODULE: ./src/config/seal-credentials.ts
-var seal_credentials = __nccwpck_require__(1627);
+var seal_credentials = __nccwpck_require__(4074);
 ;// CONCATENATED MODULE: ./src/config/system-roots.ts
 
 
@@ -4483,6 +4810,284 @@ function systemRoots() {
     return (0,certificates/* parseCertificate */.h)((0,small_file/* readSmallFile */.EW)(bundle));
 }
 
+;// CONCATENATED MODULE: ./src/config/input-parsers.ts
+
+
+
+
+
+
+
+
+
+
+
+/** The parser of each input. */
+const inputParsers = {
+    server: { parse: parsers/* parseServer */.ld, fallback: '' },
+    certificate_authority: {
+        parse: (text, { source }) => text === SYSTEM ? systemRoots() : (0,certificates/* parseCertificateAuthority */.y)(text, (path) => textOfPath(path, source.pipeTexts)),
+        fallback: '',
+    },
+    service_account: { parse: parsers/* parseServiceAccount */.YA, fallback: { namespace: '', name: '' } },
+    namespace: { parse: parsers/* parseNamespace */.LM, fallback: undefined },
+    context_name: { parse: parsers/* parseContextName */.g1, fallback: undefined },
+    command: { parse: asText, fallback: '' },
+    shell: choice('shell'),
+    accept_exit_codes: withDefault('accept_exit_codes', parsers/* parseExitCodes */.I8),
+    env: choice('env'),
+    pass_env: { parse: parsers/* parseVariableNames */.OE, fallback: [] },
+    isolate: choice('isolate'),
+    identity: choice('identity'),
+    token: { parse: (text, _, seal) => (0,seal_credentials/* sealToken */.fh)(text, seal), fallback: undefined },
+    token_file: {
+        parse: (path, { source }, seal) => readToken(path, source, seal),
+        fallback: undefined,
+        isNeeded: (given) => given.value('token') === undefined,
+    },
+    kubeconfig: { parse: parseKubeconfigInput, fallback: undefined },
+    context: { parse: asText, fallback: undefined },
+    allow_exec: yesOrNo('allow_exec'),
+    allow_own_kubeconfig: yesOrNo('allow_own_kubeconfig'),
+    audience: { parse: parsers/* parseAudience */.QA, fallback: undefined },
+    duration: {
+        parse: (text, given) => (0,parsers/* parseLife */.w6)(text, given.value('max_duration'), given.nameOf('max_duration')),
+        fallback: (0,parsers/* parseDuration */.E9)(inputs/* inputs */.QL.duration.default),
+    },
+    // A wrong limit refuses no duration, so that one mistake gives one problem.
+    max_duration: { parse: parsers/* parseDuration */.E9, fallback: Infinity },
+    rotate_grace: { parse: parsers/* parseGrace */.kx, fallback: undefined },
+    max_scan: withDefault('max_scan', parsers/* parseMaxScan */.Vv),
+    token_audiences: { parse: parsers/* splitList */.ry, fallback: [] },
+    revocation: choice('revocation'),
+    prove: choice('prove'),
+    proof_samples: withDefault('proof_samples', parsers/* parseSamples */.rI),
+    delivery: choice('delivery'),
+    token_variable: withDefault('token_variable', parsers/* parseTokenVariable */.XJ),
+    directory: {
+        parse: (path, { source }) => parseDirectory(path, source.workspace),
+        fallback: '',
+        defaultText: (source) => source.temp,
+        // At the end of a run the folder may no longer exist.
+        isNeeded: ({ purpose }) => purpose === 'start',
+    },
+    proxy_url: { parse: parsers/* parseProxy */.YR, fallback: undefined },
+    tls_server_name: { parse: parsers/* parseServerName */.ey, fallback: undefined },
+    deadline: withDefault('deadline', parsers/* parseDeadline */.O0),
+    evidence: { parse: (path, { source, purpose }) => parseEvidencePath(path, source, purpose), fallback: undefined },
+    report: choice('report'),
+    github_token: {
+        parse: (text, _, seal) => (0,seal_credentials/* sealToken */.fh)(text, seal),
+        fallback: undefined,
+        // Read only then, so that the redactor need not search for it otherwise.
+        isNeeded: (given) => given.value('report') === 'check',
+    },
+    allow_debug_trace: yesOrNo('allow_debug_trace'),
+};
+function asText(text) {
+    return text;
+}
+/** The parser of an input whose default is a valid text. */
+function withDefault(id, parse) {
+    return { parse, fallback: parse(inputs/* inputs */.QL[id].default) };
+}
+function choice(id) {
+    const { options = [], default: usual } = inputs/* inputs */.QL[id];
+    // The types of the table of inputs are wider than the table, but its options are the words of Choice, and its default is one of them.
+    return { parse: (text) => (0,parsers/* parseChoice */.HU)(text, options), fallback: usual };
+}
+function yesOrNo(id) {
+    const { options = [], default: usual } = inputs/* inputs */.QL[id];
+    return { parse: (text) => (0,parsers/* parseChoice */.HU)(text, options) === 'true', fallback: usual === 'true' };
+}
+/** Reads and seals the token in a file. A token in place of the path is sealed as well, before a message is made. */
+function readToken(path, source, seal) {
+    if ((0,path_or_content/* isNoPath */.F)(path)) {
+        if (path.length >= 16)
+            seal(path);
+        throw new invalid_value/* InvalidValue */.h('looks like a token, not like the path of one: give a token as token');
+    }
+    return (0,seal_credentials/* sealToken */.fh)(textOfPath(path, source.pipeTexts), seal);
+}
+
+;// CONCATENATED MODULE: ./src/config/input-reader.ts
+
+
+
+
+/** Reads each input at most once, and collects the problems in the order in which they are found. */
+class InputReader {
+    source;
+    purpose;
+    clusterSource;
+    #seal;
+    #values = {};
+    #wrong = new Set();
+    #problems = [];
+    constructor(source, seal, purpose) {
+        this.source = source;
+        this.purpose = purpose;
+        this.#seal = seal;
+        this.clusterSource = clusterSourceOf((id) => this.text(id), source.env);
+    }
+    /** The problems of the inputs that were read and the rules that were checked, each with its name and its fault. */
+    get problems() {
+        return this.#problems;
+    }
+    text(id) {
+        return (this.source.input(id) ?? '').trim();
+    }
+    has(id) {
+        return this.text(id) !== '';
+    }
+    nameOf(id) {
+        return this.source.nameOf(id);
+    }
+    isSuperfluous(id) {
+        return isSuperfluous(id, this.text(id), this.clusterSource);
+    }
+    isWrong(id) {
+        return this.#wrong.has(id);
+    }
+    value(id) {
+        if (!Object.hasOwn(this.#values, id))
+            this.#values[id] = this.#read(id);
+        return this.#values[id];
+    }
+    check(rule) {
+        const problem = rule.problem(this);
+        if (problem !== undefined)
+            this.#problems.push(problem);
+    }
+    #read(id) {
+        const parser = inputParsers[id];
+        if (this.isSuperfluous(id) || parser.isNeeded?.(this) === false)
+            return parser.fallback;
+        const text = this.text(id) || (parser.defaultText?.(this.source) ?? inputs/* inputs */.QL[id].default);
+        try {
+            if (text !== '')
+                return parser.parse(text, this, this.#seal);
+            if (this.#isRequired(id))
+                throw new invalid_value/* InvalidValue */.h('is missing');
+        }
+        catch (error) {
+            if (!(error instanceof invalid_value/* InvalidValue */.h))
+                throw error;
+            this.#wrong.add(id);
+            this.#problems.push(`${this.nameOf(id)} ${error.message}; ${(0,inputs/* exampleOf */.Ql)(id)}`);
+        }
+        return parser.fallback;
+    }
+    #isRequired(id) {
+        const { required } = inputs/* inputs */.QL[id];
+        return required === 'unless kubeconfig or in-cluster' ? this.clusterSource === undefined && this.#isIdentityKnown() : required === true;
+    }
+    /** If the identity is misspelled, a missing server is not reported, because the intended identity may provide it. */
+    #isIdentityKnown() {
+        return inputs/* inputs */.QL.identity.options?.includes(this.text('identity') || inputs/* inputs */.QL.identity.default) ?? true;
+    }
+}
+
+;// CONCATENATED MODULE: ./src/config/input-rules.ts
+
+
+
+
+/** The rules about what surrounds the inputs, and who provides the cluster. No input need be read for them. */
+const sourceRules = [
+    { name: 'the proxy variable is a URL', problem: ({ source }) => problemOfProxy(source.env) },
+    ...providedInputs.map((id) => ({
+        name: `the identity provides ${id}, or the input does`,
+        problem: (given) => given.isSuperfluous(id)
+            ? `${given.nameOf(id)} is given, but the identity ${given.clusterSource} provides it: leave one of them out`
+            : undefined,
+    })),
+];
+const tokenRule = {
+    name: 'the token is given once',
+    problem: (given) => given.value('token') !== undefined && given.has('token_file')
+        ? `${given.nameOf('token')} and ${given.nameOf('token_file')} are both given: leave one out`
+        : undefined,
+};
+/** The rules between inputs, in the order of their problems. */
+const inputRules = [
+    { name: 'a run without later steps has a command', problem: problemOfNoCommand },
+    {
+        name: 'isolate: required needs a command',
+        problem: (given) => given.purpose === 'start' && given.source.hasLaterSteps && given.value('isolate') === 'required' && commandOf(given) === undefined
+            ? `${given.nameOf('isolate')} is required, but later steps cannot be isolated: set ${given.nameOf('command')}`
+            : undefined,
+    },
+    {
+        name: 'delivery: output excludes a command',
+        problem: (given) => given.value('delivery') === 'output' && commandOf(given) !== undefined
+            ? `${given.nameOf('delivery')} is output, which is for later steps: with a command use env`
+            : undefined,
+    },
+    {
+        name: 'identity: token needs token or token_file',
+        problem: (given) => given.value('identity') === 'token' && !given.has('token') && !given.has('token_file')
+            ? `${given.nameOf('identity')} is token, but neither ${given.nameOf('token')} nor ${given.nameOf('token_file')} is given`
+            : undefined,
+    },
+    {
+        name: 'prove: post needs a post step that can fail the job',
+        problem: (given) => given.value('prove') === 'post' && !given.source.postFailsJob
+            ? `${given.nameOf('prove')} is post, but here ${given.source.hasPost ? 'after_script cannot fail the job' : 'no post step follows'}`
+            : undefined,
+    },
+    {
+        name: 'report: check needs github_token',
+        problem: (given) => given.value('report') === 'check' && !given.has('github_token')
+            ? `${given.nameOf('report')} is check, but ${given.nameOf('github_token')} is empty`
+            : undefined,
+    },
+    {
+        name: 'a log that shows every variable needs allow_debug_trace',
+        problem: (given) => given.purpose === 'start' && given.source.debugTraceVariable !== undefined && !given.value('allow_debug_trace')
+            ? `${given.source.debugTraceVariable} is true: the log shows every variable, the ID token among them; unset it, or set ${given.nameOf('allow_debug_trace')} to true`
+            : undefined,
+    },
+    {
+        name: 'identity: gitlab-oidc needs an audience',
+        problem: (given) => given.value('identity') === 'gitlab-oidc' && given.value('audience') === inputs/* NO_AUDIENCE */.dQ
+            ? `${given.nameOf('audience')} is missing: the ID token is issued for it; for example: ${given.value('server') || inputs/* inputs */.QL.audience.example}`
+            : undefined,
+    },
+    {
+        name: 'identity: kubeconfig needs kubeconfig',
+        problem: (given) => given.value('identity') === 'kubeconfig' && !given.has('kubeconfig')
+            ? `${given.nameOf('identity')} is kubeconfig, but ${given.nameOf('kubeconfig')} is not given`
+            : undefined,
+    },
+    {
+        name: 'kubeconfig excludes other identities',
+        problem: (given) => {
+            const identity = given.value('identity');
+            return given.has('kubeconfig') && identity !== 'auto' && identity !== 'kubeconfig'
+                ? `${given.nameOf('kubeconfig')} is given, but ${given.nameOf('identity')} is ${identity}`
+                : undefined;
+        },
+    },
+    needsKubeconfig('context'),
+    needsKubeconfig('allow_exec'),
+];
+function problemOfNoCommand(given) {
+    const { hasLaterSteps, hasPost } = given.source;
+    if (given.purpose === 'finish' || hasLaterSteps || commandOf(given) !== undefined)
+        return undefined;
+    return `no command was given${hasPost ? `: set ${given.nameOf('command')}` : ': kubepass run [FLAGS] -- COMMAND'}`;
+}
+/** The text of the default counts as not given, because templates give it. */
+function needsKubeconfig(id) {
+    return {
+        name: `${id} needs kubeconfig`,
+        problem: (given) => given.has(id) && given.text(id) !== inputs/* inputs */.QL[id].default && !given.has('kubeconfig')
+            ? `${given.nameOf(id)} is given without ${given.nameOf('kubeconfig')}`
+            : undefined,
+    };
+}
+
 ;// CONCATENATED MODULE: ./src/config/options.ts
 
 
@@ -4493,228 +5098,108 @@ function systemRoots() {
 
 
 
-
-
-
-
-
-
-
-
-
 /** GitLab's template always passes a value for max_scan. This one therefore counts as not set. */
-const DEFAULT_MAX_SCAN_S = 6 * 3600;
-/** The value of `certificate_authority` that means the public CAs of the system. */
-const SYSTEM = 'system';
+const DEFAULT_MAX_SCAN_S = (0,parsers/* parseMaxScan */.Vv)(inputs/* inputs */.QL.max_scan.default);
+/**
+ * The order in which inputs are read and rules are checked. The message lists the problems in this order. An input that is not in
+ * the list is read where a rule or another input needs it.
+ */
+const STEPS = [
+    ...sourceRules,
+    'server',
+    'service_account',
+    'max_duration',
+    'token',
+    tokenRule,
+    'shell',
+    'allow_debug_trace',
+    'report',
+    'github_token',
+    'certificate_authority',
+    'namespace',
+    'context_name',
+    ...commandRules,
+    'accept_exit_codes',
+    'env',
+    'pass_env',
+    'isolate',
+    'identity',
+    'kubeconfig',
+    'token_file',
+    'audience',
+    'duration',
+    'rotate_grace',
+    'max_scan',
+    'token_audiences',
+    'revocation',
+    'prove',
+    'proof_samples',
+    'delivery',
+    'token_variable',
+    'directory',
+    'proxy_url',
+    'tls_server_name',
+    'evidence',
+    'deadline',
+    ...inputRules,
+];
 /**
  * Reports all wrong inputs together, each with its name, its fault and a correct example.
  * @param purpose `finish` skips the checks that only the start of a run needs, because a program or directory may no longer exist
  * @throws INPUT
  */
 function parseOptions(source, seal, purpose) {
-    const problems = [];
-    /** The inputs with a problem. Each is reported once. */
-    const wrong = new Set();
-    const read = (id, parse, whenEmpty, fallback = inputs/* inputs */.QL[id].default) => {
-        if (wrong.has(id))
-            return whenEmpty;
-        const text = textOf(id) || fallback;
-        try {
-            if (text === '') {
-                const { required } = inputs/* inputs */.QL[id];
-                if (required === true || (required !== undefined && clusterFrom === undefined && isIdentityKnown()))
-                    throw new invalid_value/* InvalidValue */.h('is missing');
-                return whenEmpty;
-            }
-            const allowed = inputs/* inputs */.QL[id].options;
-            if (allowed && !allowed.includes(text))
-                throw new invalid_value/* InvalidValue */.h(`is ${(0,base_quote/* quote */.hD)(text)}, not one of ${allowed.join(', ')}`);
-            return parse(text);
-        }
-        catch (error) {
-            if (!(error instanceof invalid_value/* InvalidValue */.h))
-                throw error;
-            wrong.add(id);
-            problems.push(`${source.nameOf(id)} ${error.message}; ${(0,inputs/* exampleOf */.Ql)(id)}`);
-            return whenEmpty;
-        }
-    };
-    const asText = (text) => text;
-    const choice = (id) => read(id, asText, inputs/* inputs */.QL[id].default);
     sealProxyPasswords(source.env, seal);
-    problems.push(...[problemOfProxy(source.env)].filter((problem) => problem !== undefined));
-    const clusterFrom = identityWithCluster();
-    const server = read('server', parsers/* parseServer */.ld, '');
-    const serviceAccount = read('service_account', parsers/* parseServiceAccount */.YA, { namespace: '', name: '' });
-    const maxDuration = read('max_duration', parsers/* parseDuration */.E9, Infinity);
-    const tokenFile = read('token_file', asText, '');
-    const token = read('token', (text) => (0,seal_credentials/* sealToken */.fh)(text, seal), undefined);
-    if (token !== undefined && tokenFile !== '')
-        problems.push(`${source.nameOf('token')} and ${source.nameOf('token_file')} are both given: leave one out`);
-    const shell = choice('shell');
-    const allowDebugTrace = choice('allow_debug_trace') === 'true';
-    const report = choice('report');
-    // Read only if needed, so that the redactor need not search for it otherwise.
-    const checkToken = report === 'check' ? read('github_token', (text) => (0,seal_credentials/* sealToken */.fh)(text, seal), undefined) : undefined;
-    const certificateAuthority = read('certificate_authority', readCertificateAuthority, '');
-    const options = {
-        server,
-        certificateAuthority,
-        serviceAccount,
-        namespace: read('namespace', parsers/* parseNamespace */.LM, serviceAccount.namespace),
-        contextName: read('context_name', parsers/* parseContextName */.g1, undefined),
-        command: readCommand(),
-        acceptExitCodes: read('accept_exit_codes', parsers/* parseExitCodes */.I8, [0]),
-        env: choice('env'),
-        passEnv: read('pass_env', parsers/* parseVariableNames */.OE, []),
-        isolate: choice('isolate'),
-        identity: choice('identity'),
-        kubeconfig: read('kubeconfig', readKubeconfig, undefined),
-        token: token ?? (tokenFile === '' ? undefined : read('token_file', readToken, undefined)),
-        stdinTaken: PATH_INPUTS.some((id) => isStdin(textOf(id))),
-        audience: read('audience', parsers/* parseAudience */.QA, server),
-        duration: read('duration', (text) => (0,parsers/* parseLife */.w6)(text, maxDuration, source.nameOf('max_duration')), 900),
-        rotateGrace: read('rotate_grace', parsers/* parseGrace */.kx, undefined),
-        maxScan: read('max_scan', parsers/* parseMaxScan */.Vv, DEFAULT_MAX_SCAN_S),
-        tokenAudiences: read('token_audiences', parsers/* splitList */.ry, []),
-        revocation: choice('revocation'),
-        prove: choice('prove'),
-        proofSamples: read('proof_samples', parsers/* parseSamples */.rI, 3),
-        delivery: choice('delivery'),
-        tokenVariable: read('token_variable', parsers/* parseTokenVariable */.XJ, 'KUBE_TOKEN'),
-        directory: purpose === 'start' ? read('directory', (path) => parseDirectory(path, source.workspace), '', source.temp) : baseDirectory(source),
-        proxyUrl: read('proxy_url', parsers/* parseProxy */.YR, undefined),
-        tlsServerName: read('tls_server_name', parsers/* parseServerName */.ey, undefined),
-        evidence: read('evidence', (path) => parseEvidencePath(path, source, purpose), undefined),
-        checkToken,
-        deadline: 1000 * read('deadline', parsers/* parseDeadline */.O0, 60),
-    };
-    if (purpose === 'start' && !source.hasLaterSteps && options.command === undefined)
-        problems.push(`no command was given${source.hasPost ? `: set ${source.nameOf('command')}` : ': kubepass run [FLAGS] -- COMMAND'}`);
-    if (purpose === 'start' && source.hasLaterSteps && options.isolate === 'required' && options.command === undefined)
-        problems.push(`${source.nameOf('isolate')} is required, but later steps cannot be isolated: set ${source.nameOf('command')}`);
-    if (options.delivery === 'output' && options.command !== undefined)
-        problems.push(`${source.nameOf('delivery')} is output, which is for later steps: with a command use env`);
-    if (options.identity === 'token' && !given('token') && !given('token_file'))
-        problems.push(`${source.nameOf('identity')} is token, but neither ${source.nameOf('token')} nor ${source.nameOf('token_file')} is given`);
-    if (!source.postFailsJob && options.prove === 'post')
-        problems.push(`${source.nameOf('prove')} is post, but here ${source.hasPost ? 'after_script cannot fail the job' : 'no post step follows'}`);
-    if (report === 'check' && !given('github_token'))
-        problems.push(`${source.nameOf('report')} is check, but ${source.nameOf('github_token')} is empty`);
-    if (purpose === 'start' && source.debugTraceVariable !== undefined && !allowDebugTrace) {
-        problems.push(`${source.debugTraceVariable} is true: the log shows every variable, the ID token among them; unset it, or set ${source.nameOf('allow_debug_trace')} to true`);
+    const reader = new InputReader(source, seal, purpose);
+    for (const step of STEPS) {
+        if (typeof step === 'string')
+            reader.value(step);
+        else
+            reader.check(step);
     }
-    if (options.identity === 'gitlab-oidc' && options.audience === inputs/* NO_AUDIENCE */.dQ)
-        problems.push(`${source.nameOf('audience')} is missing: the ID token is issued for it; for example: ${server || inputs/* inputs */.QL.audience.example}`);
-    if (options.identity === 'kubeconfig' && !given('kubeconfig'))
-        problems.push(`${source.nameOf('identity')} is kubeconfig, but ${source.nameOf('kubeconfig')} is not given`);
-    if (clusterFrom === 'kubeconfig' && options.identity !== 'auto' && options.identity !== 'kubeconfig')
-        problems.push(`${source.nameOf('kubeconfig')} is given, but ${source.nameOf('identity')} is ${options.identity}`);
-    for (const id of clusterFrom === 'kubeconfig' ? [] : ['context', 'allow_exec'])
-        if (given(id) && textOf(id) !== inputs/* inputs */.QL[id].default)
-            problems.push(`${source.nameOf(id)} is given without ${source.nameOf('kubeconfig')}`);
+    const options = optionsOf(reader);
+    // Only now, so that no problem is lost if the options need an input that is not among the steps.
+    const { problems } = reader;
     if (problems.length > 0) {
         throw new errors/* KubepassError */.v3('INPUT', problems.length === 1 ? (problems[0] ?? '') : `${problems.length} inputs are wrong:\n- ${problems.join('\n- ')}`);
     }
     return options;
-    function textOf(id) {
-        return (source.input(id) ?? '').trim();
-    }
-    function given(id) {
-        return textOf(id) !== '';
-    }
-    /** If the identity is misspelled, a missing server is not reported, because the intended identity may provide it. */
-    function isIdentityKnown() {
-        return inputs/* inputs */.QL.identity.options?.includes(textOf('identity') || inputs/* inputs */.QL.identity.default) ?? true;
-    }
-    function identityWithCluster() {
-        const identity = textOf('identity') || inputs/* inputs */.QL.identity.default;
-        const cluster = ['server', 'certificate_authority', 'proxy_url', 'tls_server_name'];
-        // `system` is the only CA that may be given with a kubeconfig; that kubeconfig must then have no CA.
-        const ofKubeconfig = cluster.filter((id) => id !== 'certificate_authority' || textOf(id) !== SYSTEM);
-        const provided = { kubeconfig: ofKubeconfig, 'in-cluster': [...cluster, 'token', 'token_file'] };
-        const inCluster = identity === 'in-cluster' || (identity === 'auto' && !provided['in-cluster'].some(given) && isInPod(source.env));
-        const kind = given('kubeconfig') ? 'kubeconfig' : inCluster ? 'in-cluster' : undefined;
-        for (const id of kind === undefined ? [] : provided[kind].filter(given)) {
-            wrong.add(id);
-            problems.push(`${source.nameOf(id)} is given, but the identity ${kind} provides it: leave one of them out`);
-        }
-        return kind;
-    }
-    function readKubeconfig(text) {
-        const settings = {
-            context: textOf('context') || undefined,
-            allowExec: choice('allow_exec') === 'true',
-            systemRoots: certificateAuthority || undefined,
-        };
-        const content = (0,path_or_content/* kubeconfigContent */.r)(text);
-        if (content !== undefined)
-            return { ...settings, text: () => content, files: { refused: 'it was given as content' } };
-        // The message does not quote the text, because it may be a part of a kubeconfig.
-        if ((0,path_or_content/* isNoPath */.F)(text))
-            throw new invalid_value/* InvalidValue */.h((0,damage/* damageOfKubeconfig */.KB)(text) ?? 'is neither a kubeconfig nor the path of one');
-        const file = contentOf(text);
-        const folder = (0,external_node_path_.dirname)((0,external_node_path_.resolve)(text));
-        // Not trusted, like content: files of the job, and files that GitLab makes of variables. The runner's owner did not write them.
-        const ofTheJob = source.workspace === undefined ? [] : [source.workspace, `${source.workspace}.tmp`].map(realpathOr);
-        const jobFolder = ofTheJob.find((place) => [realpathOr(folder), realpathOr(text)].some((path) => isInside(path, place)));
-        return { ...settings, text: () => file, files: jobFolder === undefined ? { folder } : { refused: `it lies in ${(0,base_quote/* quote */.hD)(jobFolder)}` } };
-    }
-    function readCertificateAuthority(text) {
-        return text === SYSTEM ? systemRoots() : (0,certificates/* parseCertificateAuthority */.y)(text, contentOf);
-    }
-    function readToken(path) {
-        if ((0,path_or_content/* isNoPath */.F)(path)) {
-            if (path.length >= 16)
-                seal(path);
-            throw new invalid_value/* InvalidValue */.h('looks like a token, not like the path of one: give a token as token');
-        }
-        return (0,seal_credentials/* sealToken */.fh)(contentOf(path), seal);
-    }
-    function contentOf(path) {
-        const text = source.pipeTexts?.get(path);
-        if (text instanceof invalid_value/* InvalidValue */.h)
-            throw text;
-        if (text === undefined && isStdin(path))
-            throw new invalid_value/* InvalidValue */.h(`is ${(0,base_quote/* quote */.hD)(path)}, but there is no standard input here`);
-        return text ?? (0,small_file/* readSmallFile */.EW)(path);
-    }
-    function readCommand() {
-        if (purpose === 'finish')
-            return undefined;
-        if (source.argv.length > 0) {
-            const [program = '', ...args] = source.argv;
-            if (source.input('command') !== undefined)
-                problems.push(`${source.nameOf('command')} and a command after -- are both given: leave one out`);
-            if (!(0,find_program/* isProgram */.Vd)(program, source.path))
-                problems.push(`the command ${(0,base_quote/* quote */.hD)(program)} is not a program on PATH`);
-            checkKubeconfig('the command', source.argv);
-            return [program, ...args];
-        }
-        const command = read('command', asText, '');
-        if (command === '')
-            return undefined;
-        if (command.includes('\0'))
-            problems.push(`${source.nameOf('command')} holds a NUL character`);
-        checkKubeconfig(source.nameOf('command'), [command]);
-        if (!wrong.has('shell') && !(0,find_program/* isProgram */.Vd)(shell, source.path)) {
-            const advice = shell === 'bash' ? `; install it, or set ${source.nameOf('shell')} to sh, which ignores failures inside a pipe` : '';
-            problems.push(`${shell} is not on PATH${advice}`);
-        }
-        return shell === 'bash' ? ['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c', command] : ['sh', '-e', '-c', command];
-    }
-    function checkKubeconfig(commandName, words) {
-        if (choice('allow_own_kubeconfig') === 'true')
-            return;
-        const input = textOf('kubeconfig');
-        const file = (0,path_or_content/* kubeconfigContent */.r)(input) === undefined ? input : undefined;
-        const problem = problemOfKubeconfig(words, ownKubeconfigs(source.env, file));
-        if (problem === undefined)
-            return;
-        problems.push(`${commandName} ${problem}. The scan finds its own kubeconfig without an argument. Where it needs one, its own shell must expand "$KUBECONFIG"` +
-            (source.isCI ? '. ' : `: ${source.nameOf('command')} 'kubectl --kubeconfig "$KUBECONFIG" ...'. `) +
-            `To allow the caller's file, set ${source.nameOf('allow_own_kubeconfig')} to true`);
-    }
+}
+function optionsOf(given) {
+    const server = given.value('server');
+    const serviceAccount = given.value('service_account');
+    return {
+        server,
+        certificateAuthority: given.value('certificate_authority'),
+        serviceAccount,
+        namespace: given.value('namespace') ?? serviceAccount.namespace,
+        contextName: given.value('context_name'),
+        command: commandOf(given),
+        acceptExitCodes: given.value('accept_exit_codes'),
+        env: given.value('env'),
+        passEnv: given.value('pass_env'),
+        isolate: given.value('isolate'),
+        identity: given.value('identity'),
+        kubeconfig: given.value('kubeconfig'),
+        token: given.value('token') ?? given.value('token_file'),
+        stdinTaken: PATH_INPUTS.some((id) => isStdin(given.text(id))),
+        audience: given.value('audience') ?? server,
+        duration: given.value('duration'),
+        rotateGrace: given.value('rotate_grace'),
+        maxScan: given.value('max_scan'),
+        tokenAudiences: given.value('token_audiences'),
+        revocation: given.value('revocation'),
+        prove: given.value('prove'),
+        proofSamples: given.value('proof_samples'),
+        delivery: given.value('delivery'),
+        tokenVariable: given.value('token_variable'),
+        directory: given.purpose === 'start' ? given.value('directory') : baseDirectory(given.source),
+        proxyUrl: given.value('proxy_url'),
+        tlsServerName: given.value('tls_server_name'),
+        evidence: given.value('evidence'),
+        checkToken: given.value('github_token'),
+        deadline: 1000 * given.value('deadline'),
+    };
 }
 /** The deadline, in seconds, for the pipes that are read before the other inputs. */
 function deadlineOf(source) {
@@ -4999,20 +5484,18 @@ async function retry(attempt, signal, { info, isNewHost }, clock = systemClock) 
     void reportProgress();
     try {
         for (let wait = FIRST_WAIT_MS;; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-            const last = await attempt(deadlineAfter(ATTEMPT_MS, signal)).catch((error) => error instanceof NotSent ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true });
-            mayHaveActed ||=
-                'failure' in last ? last.wasSent && !requiresClientCertificate(last.failure) : last.status === 408 || last.status >= 500;
-            if (before !== undefined && signal.aborted && 'failure' in last && isTimeout(last.failure))
+            const last = await attempt(deadlineAfter(ATTEMPT_MS, signal)).catch(toFailedAttempt);
+            mayHaveActed ||= hasPerhapsActed(last);
+            if (before !== undefined && signal.aborted && isTimedOut(last))
                 return { last: before, mayHaveActed };
-            if ('failure' in last ? !isNetwork(last.failure) || signal.aborted : !isTransient(last.status))
+            if (isFinal(last, signal))
                 return { last, mayHaveActed };
             before = last;
-            const patience = isNewHost && 'failure' in last && isUnknownHost(last.failure) ? began + UNKNOWN_HOST_MS - clock.now() : Infinity;
+            const patience = isNewHost && hasNoAddress(last) ? began + UNKNOWN_HOST_MS - clock.now() : Infinity;
             if (patience <= 0)
                 return { last, mayHaveActed };
-            const retryAfter = 'failure' in last ? 0 : Math.min(Number(last.headers['retry-after']) * 1000 || 0, MAX_TIMER_MS);
             try {
-                await clock.sleep(Math.min(Math.max(retryAfter, wait * (0.5 + Math.random() / 2)), patience), signal);
+                await clock.sleep(Math.min(Math.max(retryAfterOf(last), wait * (0.5 + Math.random() / 2)), patience), signal);
             }
             catch {
                 return { last, mayHaveActed };
@@ -5036,8 +5519,31 @@ async function retry(attempt, signal, { info, isNewHost }, clock = systemClock) 
         }
     }
 }
-function whyOf(last) {
-    return 'failure' in last ? reasonOf(last.failure) : `answer ${last.status}`;
+function toFailedAttempt(error) {
+    return error instanceof NotSent ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true };
+}
+/** Whether the request was sent and got no clear response. */
+function hasPerhapsActed(outcome) {
+    if ('failure' in outcome)
+        return outcome.wasSent && !requiresClientCertificate(outcome.failure);
+    return outcome.status === 408 || outcome.status >= 500;
+}
+function isTimedOut(outcome) {
+    return 'failure' in outcome && isTimeout(outcome.failure);
+}
+/** Whether another attempt is of no use, or there is no time for one. */
+function isFinal(outcome, signal) {
+    return 'failure' in outcome ? !isNetwork(outcome.failure) || signal.aborted : !isTransient(outcome.status);
+}
+function hasNoAddress(outcome) {
+    return 'failure' in outcome && isUnknownHost(outcome.failure);
+}
+/** The wait that the server asks for, in ms; 0 if it asks for none. */
+function retryAfterOf(outcome) {
+    return 'failure' in outcome ? 0 : Math.min(Number(outcome.headers['retry-after']) * 1000 || 0, MAX_TIMER_MS);
+}
+function whyOf(outcome) {
+    return 'failure' in outcome ? reasonOf(outcome.failure) : `answer ${outcome.status}`;
 }
 function isTransient(status) {
     return status === 408 || status === 429 || status >= 500;
@@ -5209,12 +5715,7 @@ function inClusterIdentity(env, seal) {
     };
 }
 function checked(field, read) {
-    try {
-        return read();
-    }
-    catch (error) {
-        throw error instanceof invalid_value/* InvalidValue */.h ? notInPod(`${field} ${error.message}`) : error;
-    }
+    return (0,invalid_value/* explainInvalid */.D)(read, (fault) => notInPod(`${field} ${fault}`));
 }
 function notInPod(why) {
     return new errors/* KubepassError */.v3('INPUT', `The identity is in-cluster, but kubepass does not run in a Pod with a ServiceAccount token: ${why}.`, {
@@ -5303,7 +5804,7 @@ function candidatesOf(options, context) {
         candidates.push({ kind: 'token', reason: 'a token was given', isExplicit, mustBeNamed, make: () => tokenIdentity(token) });
     if (kubeconfig !== undefined) {
         // Imported only here, because most jobs use no kubeconfig and the module is large.
-        const make = async () => (await __nccwpck_require__.e(/* import() */ 458).then(__nccwpck_require__.bind(__nccwpck_require__, 2458))).kubeconfigIdentity(kubeconfig, context);
+        const make = async () => (await __nccwpck_require__.e(/* import() */ 63).then(__nccwpck_require__.bind(__nccwpck_require__, 1063))).kubeconfigIdentity(kubeconfig, context);
         candidates.push({ kind: 'kubeconfig', reason: 'a kubeconfig was given', isExplicit, mustBeNamed, make });
     }
     if (idTokenRequest !== undefined) {
@@ -5345,8 +5846,7 @@ class KubeClient {
     #isNewHost;
     /** When #report() last printed a line, ms since 1970. */
     #reportedAt = 0;
-    /** @param isNewHost false when an earlier process of this run got a response from the host */
-    constructor(http, server, userAgent, info, isNewHost) {
+    constructor({ http, server, userAgent, info, isNewHost }) {
         this.#http = http;
         this.server = server;
         this.#userAgent = userAgent;
@@ -5540,7 +6040,7 @@ function next(before, event) {
 ;// CONCATENATED MODULE: ./src/lifecycle/journal.ts
 
 
-/** The run state of this process. All changes go through `intend` and `observe`. */
+/** The run state in memory. All changes go through `intend` and `observe`. */
 class Journal {
     #state;
     #store;
@@ -5618,8 +6118,10 @@ async function readOptions({ platform, seal, signal }, purpose) {
 async function resolveIdentity({ platform, seal }, options, finishes = false) {
     const { identity, why } = await chooseIdentity(options, {
         ...platform,
-        idTokenRequest: platform.idTokenRequest(seal),
-        idToken: platform.idToken(seal),
+        info: (text) => platform.log.info(text),
+        idTokenInstructions: platform.idTokens?.instructions,
+        idTokenRequest: platform.idTokens?.request?.(seal),
+        idToken: platform.idTokens?.token?.(seal),
         seal,
         isNewHost: !finishes,
     });
@@ -5627,7 +6129,7 @@ async function resolveIdentity({ platform, seal }, options, finishes = false) {
 }
 function openRun(context, { identity, why, options }, state, provenance) {
     const { platform } = context;
-    platform.info(`Identity: ${identity.kind}, because ${why}.`);
+    platform.log.info(`Identity: ${identity.kind}, because ${why}.`);
     return {
         ...context,
         options,
@@ -5644,19 +6146,20 @@ function openRun(context, { identity, why, options }, state, provenance) {
 function storeOf(platform, provenance) {
     const isReadOnly = platform.isCI && platform.runKey !== undefined && provenance !== 'owner';
     return {
-        save: (state) => (isReadOnly ? undefined : platform.saveState(state)),
-        clear: () => platform.deleteState(),
+        save: (state) => (isReadOnly ? undefined : platform.savedState.save(state)),
+        clear: () => platform.savedState.clear(),
     };
 }
 function openClient({ platform }, options, connections, isNewHost = true) {
     const proxyUrl = options.proxyUrl ?? proxyFor(new URL(options.server), platform.env);
     const http = new Http({ ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl }, connections);
-    return new KubeClient(http, options.server, userAgent(platform.job), (text) => platform.info(text), isNewHost);
+    const info = (text) => platform.log.info(text);
+    return new KubeClient({ http, server: options.server, userAgent: userAgent(platform.job), info, isNewHost });
 }
 /** Records a warning and shows it. */
 async function warn({ journal, platform, redactor }, text) {
     journal.observe({ type: 'Warned', text: redactor.redact(text) });
-    await platform.warn(text);
+    await platform.log.warn(text);
 }
 /** For warnings that hold for each credential of a run. */
 async function warnOnce(run, text) {
@@ -5685,42 +6188,48 @@ async function proveEnd(run, when) {
     // A person waits after Ctrl-C, and the cache of the API server outlasts the time that is left.
     const isHurried = () => !platform.isCI && signal.aborted;
     const deadline = AbortSignal.any([hardDeadline, immediate]);
-    platform.progress('waiting for the API server to refuse the token');
+    platform.log.progress?.('waiting for the API server to refuse the token');
     const { revoked } = toEvidence(journal.state);
     const revokedAt = revoked === null ? Date.now() : Date.parse(revoked.at);
     const verdicts = await Promise.all([...tokens].map(async ([number, { token }]) => ({
         number,
-        ...(await prove(client, token, options.proofSamples, revokedAt, isHurried, deadline)),
+        ...(await prove(client, { token, deletedAt: revokedAt, samples: options.proofSamples, isHasty: isHurried }, deadline)),
     })));
-    const { credentials, ended } = journal.state;
-    const untested = [...credentials.filter(hasToken), ...ended].filter(({ number, deadBy }) => !tokens.has(number) && mayLive(deadBy));
-    const hasTime = when === 'now' && !deadline.aborted && !isHurried();
-    const alive = verdicts.filter(({ is }) => is === 'alive').flatMap(({ number }) => journal.credential(number) ?? []);
-    switch (concludeProof(verdicts.map(({ is }) => is), untested.length, hasTime)) {
-        case 'proven': {
-            const at = new Date().toISOString();
-            for (const verdict of verdicts)
-                if (verdict.is === 'dead' && journal.credential(verdict.number) !== undefined)
-                    journal.observe({ type: 'TokenProvenDead', number: verdict.number, proof: { at, ...verdict.proof } });
+    const untested = untestedIn(run);
+    const isTimely = when === 'now' && !deadline.aborted && !isHurried();
+    switch (concludeProof(verdicts.map(({ is }) => is), untested, isTimely)) {
+        case 'proven':
+            recordProofs(run, verdicts);
             return undefined;
-        }
         case 'untested':
-            platform.info(`The newest token is refused; of ${untested.length} before or behind it that was not seen.`);
+            platform.log.info(`Only the newest token was proven dead; ${untested} ${untested === 1 ? 'other' : 'others'} could not be tested.`);
             return undefined;
         case 'no-time':
-            platform.info(`There was no time for the proof.${isHurried() ? ' The API server believes an accepted token for 10 s.' : ''}`);
+            platform.log.info(`There was no time for the proof.${isHurried() ? ' The API server caches an accepted token for 10 s.' : ''}`);
             return undefined;
         case 'unclear':
-            await warn(run, 'The API server gave no clear answer to the revoked token: that it is dead is not proven.');
+            await warn(run, 'The API server gave no clear answer to the revoked token, so its end is not proven.');
             return undefined;
         case 'alive':
-            for (const { number } of alive)
-                journal.observe({ type: 'TokenStillAccepted', number });
-            return stillAccepted(latestDeadBy(alive));
+            return recordLiving(run, verdicts);
     }
 }
-function stillAccepted(deadBy) {
-    return new errors/* KubepassError */.v3('NOT_REVOKED', `Its Secret is deleted, but the API server still accepts the token. It is dead by ${deadBy ?? ''} at the latest.`, { hint: 'The API server caches an accepted token for 10 s; is there another cache, or a replica that lags behind?' });
+/** How many tokens may live that this process cannot use, and so cannot see refused. */
+function untestedIn({ journal, tokens }) {
+    const { credentials, ended } = journal.state;
+    return [...credentials.filter(hasToken), ...ended].filter(({ number, deadBy }) => !tokens.has(number) && mayLive(deadBy)).length;
+}
+function recordProofs({ journal }, verdicts) {
+    const at = new Date().toISOString();
+    for (const verdict of verdicts)
+        if (verdict.is === 'dead' && journal.credential(verdict.number) !== undefined)
+            journal.observe({ type: 'TokenProvenDead', number: verdict.number, proof: { at, ...verdict.proof } });
+}
+function recordLiving({ journal }, verdicts) {
+    const living = verdicts.filter(({ is }) => is === 'alive').flatMap(({ number }) => journal.credential(number) ?? []);
+    for (const { number } of living)
+        journal.observe({ type: 'TokenStillAccepted', number });
+    return new errors/* KubepassError */.v3('NOT_REVOKED', `Its Secret is deleted, but the API server still accepts the token. It is dead by ${latestDeadBy(living) ?? ''} at the latest.`, { hint: 'The API server caches an accepted token for 10 s; is there another cache, or a replica that lags behind?' });
 }
 
 ;// CONCATENATED MODULE: ./src/scan/private-directory.ts
@@ -5851,7 +6360,7 @@ function whereMoved({ directory: made, journal, provenance, platform }) {
         const isMissing = (provenance === 'saved' || provenance === 'merged') && wasWritten && !cleanedUp && !(0,external_node_fs_.existsSync)(directory);
         // This is no warning: an earlier post step may have removed the directory.
         if (isMissing)
-            platform.info(`The directory ${directory} is not there: a step has removed it, or moved it with the token that is in it.`);
+            platform.log.info(`The directory ${directory} does not exist: a step removed it, or moved it with the token in it.`);
         return [];
     }
     try {
@@ -5880,9 +6389,9 @@ async function report({ platform, options, journal, redactor }) {
     const exitCode = evidence.used?.exit_code ?? undefined;
     const tries = [
         ['evidence file', () => options.evidence !== undefined && writeEvidence(options.evidence, redactor.redact((0,evidence_text/* asJson */.vA)(evidence)))],
-        ['output', () => exitCode !== undefined && platform.setOutput('exit_code', String(exitCode))],
+        ['output', () => exitCode !== undefined && platform.stepOutputs?.setOutput('exit_code', String(exitCode))],
         ['summary', () => platform.report(evidence)],
-        ['check run', () => evidence.finished && options.checkToken && platform.publishCheck(evidence, options.checkToken)],
+        ['check run', () => evidence.finished && options.checkToken && platform.publishCheck?.(evidence, options.checkToken)],
     ];
     for (const [what, write] of tries) {
         try {
@@ -5890,7 +6399,7 @@ async function report({ platform, options, journal, redactor }) {
         }
         catch (error) {
             const reason = error instanceof errors/* KubepassError */.v3 ? (0,errors/* describe */.q0)(error) : (0,errors/* errnoOf */.UQ)(error) || 'unknown reason';
-            await platform.warn(`The ${what} could not be written (${reason}).`);
+            await platform.log.warn(`The ${what} could not be written (${reason}).`);
         }
     }
 }
@@ -5927,40 +6436,59 @@ function boundSecretMetadata(run, deadBy) {
         },
     };
 }
+/** Reads what boundSecretMetadata() wrote. A text that is missing is empty; `id` and `attempt` are in the form of a label's value. */
+function claimedRun({ labels, annotations }) {
+    return {
+        platform: labels['kubepass.dev/platform'] ?? '',
+        id: labels['kubepass.dev/run'] ?? '',
+        attempt: labels['kubepass.dev/attempt'] ?? '',
+        repository: annotations['kubepass.dev/repository'] ?? '',
+        job: annotations['kubepass.dev/job'] ?? '',
+        instance: annotations['kubepass.dev/instance'] ?? '',
+    };
+}
 /**
  * Creates the empty Secret that the token will be bound to.
- * @param mayBeForbidden whether to go on without a bound Secret if RBAC forbids the identity to create one
  * @returns undefined when RBAC forbids it and `mayBeForbidden` is true
+ * @throws KubepassError REFUSED or UNREACHABLE when no Secret was created, or none whose uid is known
  */
-async function createBoundSecret(client, auth, where, metadata, mayBeForbidden, signal) {
-    const body = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...metadata } };
-    const send = () => client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, auth, body }, signal);
-    const create = async () => {
-        let answer = await send();
-        for (let tries = 1; tries < 5 && isCountedElsewhere(statusOf(answer) ?? {}); tries += 1) {
-            await sleep(tries * RECOUNT_MS, undefined, { signal });
-            answer = await send();
-        }
-        return answer;
-    };
-    let answer = await create();
-    if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
+async function createBoundSecret(client, wanted, signal) {
+    const { auth, namespace, name, metadata, mayBeForbidden } = wanted;
+    const body = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name, ...metadata } };
+    const creation = { method: 'POST', path: `/api/v1/namespaces/${namespace}/secrets`, auth, body };
+    let answer = await callUntilCounted(client, creation, signal);
+    if (isTaken(answer)) {
         // No other run uses this name: an earlier attempt of ours created the Secret and got no response. The issuer has no
         // right to read its uid, so kubepass deletes it and creates it again.
-        await deleteBoundSecret(client, auth, where, signal).catch((cause) => {
+        await deleteBoundSecret(client, auth, { namespace, name }, signal).catch((cause) => {
             throw new KubepassError('UNREACHABLE', 'The request to create the Secret got no response.', { cause });
         });
-        answer = await create();
+        answer = await callUntilCounted(client, creation, signal);
     }
-    if (answer.status === 403 && mayBeForbidden && !answer.mayHaveActed && !isRefusedByQuota(statusOf(answer) ?? {}))
+    if (mayBeForbidden && isForbiddenByRbac(answer))
         return undefined;
-    if (answer.status !== 201) {
-        throw refusalOf(answer, `create a Secret in namespace ${quote(where.namespace)}`, auth);
-    }
+    if (answer.status !== 201)
+        throw refusalOf(answer, `create a Secret in namespace ${quote(namespace)}`, auth);
     const uid = answer.body?.metadata?.uid;
     if (typeof uid !== 'string')
         throw incompleteResponse('Secret');
-    return { name: where.name, uid };
+    return { name, uid };
+}
+/** Sends the call again, up to four times, while a quota's count changes at the same moment. */
+async function callUntilCounted(client, call, signal) {
+    let answer = await client.call(call, signal);
+    for (let tries = 1; tries < 5 && isCountedElsewhere(statusOf(answer) ?? {}); tries += 1) {
+        await sleep(tries * RECOUNT_MS, undefined, { signal });
+        answer = await client.call(call, signal);
+    }
+    return answer;
+}
+function isTaken(answer) {
+    return answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists';
+}
+/** Whether no Secret exists, because the identity has no right to create one. */
+function isForbiddenByRbac(answer) {
+    return answer.status === 403 && !answer.mayHaveActed && !isRefusedByQuota(statusOf(answer) ?? {});
 }
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
 function labelValue(text) {
@@ -5972,27 +6500,39 @@ function labelValue(text) {
 /**
  * Deletes the bound Secret, and with it the token.
  * @returns gone when the Secret does not exist, or another Secret (another uid) has its name
+ * @throws KubepassError REFUSED or UNREACHABLE when the answer proves neither
  */
-async function deleteBoundSecret(client, auth, boundSecret, signal) {
-    const body = {
-        apiVersion: 'v1',
-        kind: 'DeleteOptions',
-        ...(boundSecret.uid === undefined ? {} : { preconditions: { uid: boundSecret.uid } }),
-    };
-    const answer = await client.call({ method: 'DELETE', path: `/api/v1/namespaces/${boundSecret.namespace}/secrets/${boundSecret.name}`, auth, body }, signal);
-    const { details, reason, status } = answer_statusOf(answer) ?? {};
-    // With a finalizer, the API server answers with the object instead of a Status. A gateway may answer anything.
-    // Neither proves that the Secret was deleted.
-    if (answer.status === 200 && status === 'Success' && details?.uid === (boundSecret.uid ?? details?.uid))
+async function deleteBoundSecret(client, auth, { namespace, name, uid }, signal) {
+    const body = { apiVersion: 'v1', kind: 'DeleteOptions', ...(uid === undefined ? {} : { preconditions: { uid } }) };
+    const answer = await client.call({ method: 'DELETE', path: `/api/v1/namespaces/${namespace}/secrets/${name}`, auth, body }, signal);
+    if (isDeletion(answer, uid))
         return 'deleted';
-    // An API server that has no such path answers NotFound, too, but names no Secret.
-    const isOfThisSecret = /^secrets?$/i.test(details?.kind ?? '') && details?.name === boundSecret.name;
-    if (isOfThisSecret && ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict'))) {
-        // A uid shows that the Secret existed. An earlier DELETE of ours that got no response may have deleted it.
-        return answer.mayHaveActed && boundSecret.uid !== undefined ? 'deleted' : 'gone';
-    }
-    throw refusal_refusalOf(answer, `delete the Secret ${boundSecret.name}`, auth);
+    if (!isAbsence(answer, name))
+        throw refusal_refusalOf(answer, `delete the Secret ${name}`, auth);
+    // A uid shows that the Secret existed. An earlier DELETE of ours that got no response may have deleted it.
+    return answer.mayHaveActed && uid !== undefined ? 'deleted' : 'gone';
 }
+/**
+ * Whether the answer proves that the Secret was deleted. With a finalizer, the API server answers with the object instead of a
+ * Status. A gateway may answer anything. Neither proves it.
+ */
+function isDeletion(answer, uid) {
+    const { details, status } = answer_statusOf(answer) ?? {};
+    return answer.status === 200 && status === 'Success' && (uid === undefined || details?.uid === uid);
+}
+/**
+ * Whether the answer proves that no Secret has this name, or none with the uid that the request gave. An API server that has no
+ * such path answers NotFound, too, but names no Secret.
+ */
+function isAbsence(answer, name) {
+    const { details, reason } = answer_statusOf(answer) ?? {};
+    const isOfThisSecret = /^secrets?$/i.test(details?.kind ?? '') && details?.name === name;
+    return isOfThisSecret && ABSENT.some((absent) => answer.status === absent.status && reason === absent.reason);
+}
+const ABSENT = [
+    { status: 404, reason: 'NotFound' },
+    { status: 409, reason: 'Conflict' },
+];
 
 ;// CONCATENATED MODULE: ./src/lifecycle/delete-secret.ts
 
@@ -6011,22 +6551,25 @@ async function deleteSecretOf({ client, identity, journal }, credential, deadlin
         return 'gone';
     const authInfo = await auth;
     const wasPending = credential.phase === 'deletion-requested';
-    const isPending = () => journal.credential(number)?.phase === 'deletion-requested';
     if (credential.phase !== 'revoked')
         journal.observe({ type: 'DeletionRequested', number });
     try {
         const { namespace } = journal.state.requested;
         const response = await deleteBoundSecret(client, authInfo, { namespace, name, uid }, deadline);
         const outcome = wasPending && uid !== undefined ? 'deleted' : response;
-        if (isPending())
-            journal.observe(outcome === 'deleted' ? { type: 'SecretDeleted', number, at: new Date().toISOString() } : { type: 'SecretNotFound', number });
+        recordIfPending(journal, outcome === 'deleted' ? { type: 'SecretDeleted', number, at: new Date().toISOString() } : { type: 'SecretNotFound', number });
         return outcome;
     }
     catch (error) {
-        if (!wasPending && isPending() && error instanceof errors/* KubepassError */.v3 && error.noEffect)
-            journal.observe({ type: 'DeletionHadNoEffect', number });
+        if (!wasPending && error instanceof errors/* KubepassError */.v3 && error.noEffect)
+            recordIfPending(journal, { type: 'DeletionHadNoEffect', number });
         throw error;
     }
+}
+/** Another DELETE of the same Secret may have had its response first. */
+function recordIfPending(journal, event) {
+    if (journal.credential(event.number)?.phase === 'deletion-requested')
+        journal.observe(event);
 }
 
 ;// CONCATENATED MODULE: ./src/lifecycle/revoke.ts
@@ -6069,7 +6612,7 @@ async function revoke(run, credential, view, send) {
         case 'not-revoked':
             return notRevoked(credential, cause);
         case 'secret-missing':
-            await warn(run, `The Secret ${name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${credential.deadBy}.`);
+            await warn(run, `The Secret ${name} does not exist: it was never created, or another process deleted it. If a token was issued, it is dead by ${credential.deadBy}.`);
             return undefined;
         case 'secret-left': {
             const { namespace } = run.journal.state.requested;
@@ -6077,7 +6620,7 @@ async function revoke(run, credential, view, send) {
             return undefined;
         }
         case 'unconfirmed':
-            await warn(run, `It was revoked before, but whether that holds could not be asked. ${(0,errors/* describe */.q0)(cause)}`);
+            await warn(run, `It was revoked before, but the API server could not confirm that. ${(0,errors/* describe */.q0)(cause)}`);
             return undefined;
     }
 }
@@ -6085,7 +6628,7 @@ function notRevoked({ deadBy }, cause) {
     const hint = cause instanceof errors/* KubepassError */.v3 ? cause.hint : undefined;
     return new errors/* KubepassError */.v3('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, { cause, hint });
 }
-/** Deletes once more what a late creation may have made: its response was lost, and no post step comes after this process. */
+/** Deletes once more what a late creation may have made: its response was lost, and no post step follows. */
 async function retryLateDeletions(run) {
     const deadline = deadlineAfter(UNBOUND_SECRET_TIMEOUT_MS, run.hardDeadline);
     for (const credential of run.journal.state.credentials) {
@@ -6096,7 +6639,7 @@ async function retryLateDeletions(run) {
 }
 
 // EXTERNAL MODULE: ./src/system/process-handle.ts
-var process_handle = __nccwpck_require__(1494);
+var process_handle = __nccwpck_require__(1203);
 ;// CONCATENATED MODULE: ./src/scan/orphans.ts
 
 
@@ -6128,19 +6671,26 @@ async function stopOrphans(trackingId, uncounted) {
         // Killing PID 1 of the namespace kills the other processes uncounted. So kill it when no other is found, or time runs out.
         const all = looksWithout >= 2 || Date.now() > deadline - LAST_LOOK_MS;
         for (const { pid, isInit } of all ? orphans : ofScan) {
-            const handle = new process_handle/* ProcessHandle */.O(pid);
-            if (!isInit && handle.group !== undefined && handle.group !== uncounted)
+            const handle = killNow(pid);
+            if (!isInit && ![undefined, uncounted].includes(handle.group))
                 outlived.add(pid);
             killed.set(pid, handle);
-            (0,process_handle/* killQuietly */.E)(pid, 'SIGKILL');
         }
         const isDone = looksWithout >= 2 && orphans.length === 0 && [...killed.values()].every(({ hasEnded }) => hasEnded);
-        if (!isDone && Date.now() <= deadline)
-            continue;
         // A process that the last search killed gets time to end, too.
-        const ends = await Promise.all([...killed.values()].map((handle) => handle.waitForEnd(LAST_LOOK_MS)));
-        return { outlived: outlived.size, remaining: ends.filter((isOver) => !isOver).length };
+        if (isDone || Date.now() > deadline)
+            return { outlived: outlived.size, remaining: await countRemaining([...killed.values()]) };
     }
+}
+/** The handle comes first: the kernel forgets the group of a process that has ended. */
+function killNow(pid) {
+    const handle = new process_handle/* ProcessHandle */.O(pid);
+    (0,process_handle/* killQuietly */.E)(pid, 'SIGKILL');
+    return handle;
+}
+async function countRemaining(killed) {
+    const ends = await Promise.all(killed.map((handle) => handle.waitForEnd(LAST_LOOK_MS)));
+    return ends.filter((hasEnded) => !hasEnded).length;
 }
 /** The processes whose environment this user may read and has the tracking id, with or without the suffix. */
 function findOrphans(trackingId) {
@@ -6175,22 +6725,22 @@ async function reportStopped(run, { outlived, remaining }) {
     if (outlived > 0)
         await warn(run, `${outlived} process(es) outlived the scan and were ended${remaining > 0 ? `; ${remaining} could not be` : ''}.`);
     else if (remaining > 0)
-        await warn(run, 'What is left of the scan could not be ended.');
+        await warn(run, 'Some processes of the scan could not be ended.');
 }
 function restoreCommandFiles({ journal, platform }) {
-    const { changed, left, why = [], closed = [] } = platform.restoreCommandFiles();
+    const { changed, left, why = [], closed = [] } = platform.commandFiles?.restore() ?? { changed: [], left: [] };
     const written = [...new Set([...changed, ...left])];
     if (written.length === 0 && closed.length === 0)
         return undefined;
     const facts = [];
     if (written.length > 0)
-        facts.push(`The scan wrote to files by which a step speaks to its runner: ${written.join(', ')}.`);
+        facts.push(`The scan wrote to the runner's command files: ${written.join(', ')}.`);
     if (left.length > 0)
-        facts.push(`What it wrote to ${left.join(', ')} could not be removed: ${[...new Set(why)].join('; ')}.`);
+        facts.push(`Its text in ${left.join(', ')} could not be removed: ${[...new Set(why)].join('; ')}.`);
     else if (written.length > 0)
-        facts.push('What it wrote there was removed.');
+        facts.push('kubepass removed that text.');
     if (closed.length > 0)
-        facts.push(`The scan closed what the runner needs: ${[...new Set(closed)].join(', ')}. It was opened again.`);
+        facts.push(`The scan took away access that the runner needs: ${[...new Set(closed)].join(', ')}. kubepass restored it.`);
     const tampered = new errors/* KubepassError */.v3('TAMPERED', facts.join(' '), {
         hint: 'If it is meant to, name the file in pass_env; or set what later steps need in a step of its own.',
     });
@@ -6262,9 +6812,9 @@ function tellOutcome({ journal, platform, provenance }, before) {
     const evidence = toEvidence(journal.state);
     const hasNoNews = platform.isCI && provenance === 'merged' && isFinishedAlike(before, evidence);
     if (hasNoNews || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
-        platform.info(`Nothing of this job is left to revoke.${hasNoNews ? ` The script's token: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.` : ''}`);
+        platform.log.info(`Nothing of this job is left to revoke.${hasNoNews ? ` The script's token: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.` : ''}`);
     else if (provenance !== 'derived' || evidence.revoked !== null)
-        platform.info(`Credential: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.`);
+        platform.log.info(`Credential: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.`);
 }
 /** Whether main has already shown this end in the log of the job. */
 function isFinishedAlike(before, now) {
@@ -6281,9 +6831,9 @@ async function conclude(run, failure, tampered) {
     if (tampered !== undefined)
         await warn(run, (0,errors/* describe */.q0)(tampered));
     journal.observe({ type: 'Failed', code: failure.code });
-    const instructions = platform.retryInstructions();
+    const instructions = platform.savedState.retryInstructions?.();
     if (instructions !== undefined)
-        platform.info(instructions);
+        platform.log.info(instructions);
     return failure;
 }
 /** Returns the function that ends this run if a defect of kubepass leaves the run without a result. */
@@ -6308,10 +6858,18 @@ function emergencyCleanup(run, postFollows) {
 function knownRun(saved, derived, options) {
     const isOfThese = saved?.server === options.server && saved.requested.namespace === options.serviceAccount.namespace;
     if (derived === undefined)
-        return isOfThese ? { state: saved, provenance: 'saved' } : undefined;
+        return isOfThese ? { state: withoutPendingDeletions(saved), provenance: 'saved' } : undefined;
     if (!isOfThese || !isOfSameRun(saved, derived, options))
         return { state: derived, provenance: 'derived' };
-    return { state: provenance_merged(saved, derived), provenance: 'merged' };
+    return { state: provenance_merged(withoutPendingDeletions(saved), derived), provenance: 'merged' };
+}
+/** Only the process that sent a DELETE may take a missing Secret for its effect: the scan can write into the saved state. */
+function withoutPendingDeletions(state) {
+    const credentials = state.credentials.map((credential) => {
+        const { number, slot, deadBy } = credential;
+        return credential.phase === 'deletion-requested' ? { number, slot, deadBy, ...credential.last } : credential;
+    });
+    return { ...state, credentials };
 }
 /** All that can exist where only the names are known: a token in each slot. */
 function withPossibleCredentials(state, options) {
@@ -6456,7 +7014,7 @@ function readSavedToken(directory, uid, seal) {
 
 
 
-const NOTHING_ASKED = 'Main asked for nothing, so there is nothing to revoke.';
+const NOTHING_ASKED = 'Main requested nothing, so there is nothing to revoke.';
 /**
  * Finishes the run of an earlier process, however far it got. It asks for an identity of its own, and trusts nothing in the saved state
  * unless the inputs confirm it.
@@ -6465,12 +7023,12 @@ const NOTHING_ASKED = 'Main asked for nothing, so there is nothing to revoke.';
 async function recoverCommand(context) {
     const { platform } = context;
     reexecWithoutNodeOptions(platform.env);
-    const text = platform.readState();
+    const text = platform.savedState.load();
     const saved = { text, state: parseRunState(text ?? '', platform.job) };
     if (platform.runKey === undefined && (text === undefined || text === 'none'))
         return reportNoState(context, text);
     if (platform.runKey !== undefined && !platform.isCI)
-        platform.info('The run state says nothing: its name is believed, and the flags, which must be those of the run.');
+        platform.log.info('The state file is unreadable. Using its name and your flags, which must be those of the run.');
     const run = await reopenOrReport(context, saved);
     if (run === undefined)
         return 0;
@@ -6519,11 +7077,11 @@ async function reopenOrReport(context, saved) {
 }
 async function reportNoState({ platform }, text) {
     if (text === 'none') {
-        platform.info(NOTHING_ASKED);
-        platform.deleteState();
+        platform.log.info(NOTHING_ASKED);
+        platform.savedState.clear();
     }
     else
-        await platform.warn('There is no run state. If main issued a credential, it is not revoked here, and dies at its own expiry.');
+        await platform.log.warn('There is no run state. If main issued a credential, it is not revoked here and lives until its expiry.');
     return 0;
 }
 function reopenRun(context, resolved, saved) {
@@ -6542,21 +7100,21 @@ function hasNews(before, now) {
 /** Main had the same inputs, so it failed at the same point. */
 async function reportUnknown({ platform }, text, cause) {
     if (text === 'none')
-        platform.info(NOTHING_ASKED);
+        platform.log.info(NOTHING_ASKED);
     else
-        await platform.warn(`Nothing could be asked. If it was so when the job began, nothing was issued. ${(0,errors/* describe */.q0)(cause)}`);
+        await platform.log.warn(`No request could be sent. If main had the same problem, it issued no token. ${(0,errors/* describe */.q0)(cause)}`);
 }
 /** @throws NOT_REVOKED when a credential of the saved state may live */
 async function reportUnrecoverable({ platform }, saved, cause) {
     const why = removePrivateDirectory(saved.directory, baseDirectory(platform), platform.ownerUid);
     if (why !== undefined)
-        await platform.warn(`The directory ${saved.directory} was not removed: ${why}.`);
+        await platform.log.warn(`The directory ${saved.directory} was not removed: ${why}.`);
     if (saved.credentials.every((credential) => livePhaseOf(credential).phase === 'planned'))
         return;
     const { revoked } = toEvidence(saved);
     if (revoked === null)
         throw recover_notRevoked(latestDeadBy(saved.credentials), cause);
-    await platform.warn(`It was revoked ${revoked.at}, but whether that holds could not be asked. ${(0,errors/* describe */.q0)(cause)}`);
+    await platform.log.warn(`It was revoked ${revoked.at}, but the API server could not confirm that. ${(0,errors/* describe */.q0)(cause)}`);
 }
 function recover_notRevoked(deadBy, cause) {
     const until = deadBy === null ? 'at its own expiry' : `by ${deadBy}`;

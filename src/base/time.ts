@@ -12,6 +12,12 @@ export function relativeTime(seconds: number, now: number): string {
   return new Intl.RelativeTimeFormat('en').format(Math.trunc(between / size), unit)
 }
 
+/** Whether a text from outside is a time as kubepass writes it. */
+export function isIsoTime(text: string): boolean {
+  return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) && !Number.isNaN(Date.parse(text))
+}
+
+/** @param seconds since 1970 */
 export function isoTime(seconds: number): string {
   return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z')
 }

@@ -49,7 +49,7 @@ export async function execute(
   let isOver = false
   const fail = async (error: unknown): Promise<void> => {
     const text = redactor.redact(describe(error))
-    await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.error(text))
+    await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.log.error(text))
   }
   process.on('beforeExit', () => {
     // Before Node.js ends by itself it removes the handlers, so that a further signal would decide the exit code.
@@ -70,7 +70,7 @@ export async function execute(
     platform = here
     const seal: CommandContext['seal'] = (value) => {
       const secret = redactor.seal(value)
-      here.mask(secret)
+      here.mask?.(secret)
       return secret
     }
     context = {

@@ -14,7 +14,7 @@ import { parseRunState } from '../state/run-state-codec.ts'
 import { reexecWithoutNodeOptions } from '../system/node-runtime.ts'
 import { jwtOf } from '../token/jwt.ts'
 
-const NOTHING_ASKED = 'Main asked for nothing, so there is nothing to revoke.'
+const NOTHING_ASKED = 'Main requested nothing, so there is nothing to revoke.'
 
 /** The run state that an earlier process saved. */
 interface Saved {
@@ -32,11 +32,11 @@ interface Saved {
 export async function recoverCommand(context: CommandContext): Promise<number> {
   const { platform } = context
   reexecWithoutNodeOptions(platform.env)
-  const text = platform.readState()
+  const text = platform.savedState.load()
   const saved: Saved = { text, state: parseRunState(text ?? '', platform.job) }
   if (platform.runKey === undefined && (text === undefined || text === 'none')) return reportNoState(context, text)
   if (platform.runKey !== undefined && !platform.isCI)
-    platform.info('The run state says nothing: its name is believed, and the flags, which must be those of the run.')
+    platform.log.info('The state file is unreadable. Using its name and your flags, which must be those of the run.')
   const run = await reopenOrReport(context, saved)
   if (run === undefined) return 0
   loadTokenForProof(run)
@@ -79,9 +79,9 @@ async function reopenOrReport(context: CommandContext, saved: Saved): Promise<Ru
 
 async function reportNoState({ platform }: CommandContext, text: 'none' | undefined): Promise<number> {
   if (text === 'none') {
-    platform.info(NOTHING_ASKED)
-    platform.deleteState()
-  } else await platform.warn('There is no run state. If main issued a credential, it is not revoked here, and dies at its own expiry.')
+    platform.log.info(NOTHING_ASKED)
+    platform.savedState.clear()
+  } else await platform.log.warn('There is no run state. If main issued a credential, it is not revoked here and lives until its expiry.')
   return 0
 }
 
@@ -107,18 +107,18 @@ function hasNews(before: Evidence, now: Evidence): boolean {
 
 /** Main had the same inputs, so it failed at the same point. */
 async function reportUnknown({ platform }: CommandContext, text: string | undefined, cause: unknown): Promise<void> {
-  if (text === 'none') platform.info(NOTHING_ASKED)
-  else await platform.warn(`Nothing could be asked. If it was so when the job began, nothing was issued. ${describe(cause)}`)
+  if (text === 'none') platform.log.info(NOTHING_ASKED)
+  else await platform.log.warn(`No request could be sent. If main had the same problem, it issued no token. ${describe(cause)}`)
 }
 
 /** @throws NOT_REVOKED when a credential of the saved state may live */
 async function reportUnrecoverable({ platform }: CommandContext, saved: RunState, cause: unknown): Promise<void> {
   const why = removePrivateDirectory(saved.directory, baseDirectory(platform), platform.ownerUid)
-  if (why !== undefined) await platform.warn(`The directory ${saved.directory} was not removed: ${why}.`)
+  if (why !== undefined) await platform.log.warn(`The directory ${saved.directory} was not removed: ${why}.`)
   if (saved.credentials.every((credential) => livePhaseOf(credential).phase === 'planned')) return
   const { revoked } = toEvidence(saved)
   if (revoked === null) throw notRevoked(latestDeadBy(saved.credentials), cause)
-  await platform.warn(`It was revoked ${revoked.at}, but whether that holds could not be asked. ${describe(cause)}`)
+  await platform.log.warn(`It was revoked ${revoked.at}, but the API server could not confirm that. ${describe(cause)}`)
 }
 
 function notRevoked(deadBy: string | null, cause: unknown): KubepassError {

@@ -29,7 +29,7 @@ import { podTokenFolder } from '../system/pod.ts'
  */
 export async function runCommand(context: CommandContext): Promise<number> {
   const { platform } = context
-  saveOrThrow(() => platform.saveState('none'))
+  saveOrThrow(() => platform.savedState.save('none'))
   rejectUnsafeNodeOptions(platform.env)
   const requested = await readOptions(context, 'start')
   if (requested.isolate === 'required') await requireIsolation(podTokenFolder())
@@ -66,7 +66,7 @@ interface NamedPipes {
 function prepare(run: Run): void {
   const { journal, options, platform } = run
   const { state } = journal
-  saveOrThrow(() => platform.saveState(state))
+  saveOrThrow(() => platform.savedState.save(state))
   try {
     run.directory = createPrivateDirectory(state.directory, platform.ownerUid, options.certificateAuthority)
   } catch (error) {
@@ -78,12 +78,12 @@ function prepare(run: Run): void {
 async function acquireAndUse(run: Run, beforeScan: AbortSignal, pipes: NamedPipes): Promise<number> {
   const { journal, options, platform, signal } = run
   const { directory } = journal.state
-  platform.progress('asking for a token')
+  platform.log.progress?.('asking for a token')
   const acquiring = acquire(run, nextSlot([], undefined), beforeScan)
   if (options.command !== undefined) pipes.whyNot = makeNamedPipes(directory)
   const credential = await acquiring
   const { namespace, name } = options.serviceAccount
-  platform.info(`Issued a credential for ${quote(`${namespace}/${name}`)} until ${isoTime(credential.expiresAt)}.`)
+  platform.log.info(`Issued a credential for ${quote(`${namespace}/${name}`)} until ${isoTime(credential.expiresAt)}.`)
   await verify(run, credential, beforeScan)
   const kubeconfig = writeKubeconfig(directory, options, credential.token, platform.ownerUid)
   let exitCode = 0
@@ -99,7 +99,7 @@ async function acquireAndUse(run: Run, beforeScan: AbortSignal, pipes: NamedPipe
 async function endAfter(run: Run, failure: unknown): Promise<unknown> {
   const { platform, signal } = run
   const worse = await cleanUp(run, platform.hasPost)
-  if (worse !== undefined && failure !== undefined) await platform.error(describe(failure))
+  if (worse !== undefined && failure !== undefined) await platform.log.error(describe(failure))
   return worse ?? failure ?? signal.reason
 }
 
@@ -107,7 +107,7 @@ async function endAfter(run: Run, failure: unknown): Promise<unknown> {
 async function reportScanFailure({ journal, options, platform }: Run, exitCode: number): Promise<void> {
   const { used } = toEvidence(journal.state)
   if (platform.isCI && exitCode !== 0 && used !== null)
-    await platform.error(scanFailure(used, options.acceptExitCodes, platform.nameOf('accept_exit_codes')))
+    await platform.log.error(scanFailure(used, options.acceptExitCodes, platform.nameOf('accept_exit_codes')))
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Code } from '../base/errors.ts'
+import { codeOf } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
 import type { Options } from '../config/options.ts'
 import type { ListedSecret } from '../kube/list-secrets.ts'
@@ -48,8 +48,9 @@ function row({ listed: { name, uid, origin, labels, annotations }, state, outcom
   }
 }
 
-export function asJson(found: readonly SweepCandidate[], { server, serviceAccount }: Options, dryRun: boolean, error: Code | null): string {
+export function asJson(found: readonly SweepCandidate[], { server, serviceAccount }: Options, dryRun: boolean, failure: unknown): string {
   const { namespace } = serviceAccount
+  const error = failure === undefined ? null : codeOf(failure)
   return `${JSON.stringify({ version: 1, server, namespace, dry_run: dryRun, error, secrets: found.map(row) }, undefined, 2).replaceAll('##[', '##\\u005b')}\n`
 }
 

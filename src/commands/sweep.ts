@@ -32,18 +32,23 @@ export async function sweepCommand(context: CommandContext): Promise<number> {
   const { identity, why, options } = await resolveIdentity(context, await readOptions(context, 'finish'))
   const { namespace } = options.serviceAccount
   const dryRun = flags['dry-run'] === true
-  platform.info(`Identity: ${identity.kind}, because ${why}.`)
+  platform.log.info(`Identity: ${identity.kind}, because ${why}.`)
   const authInfo = refreshedAuthInfo(identity)
   const client = openClient(context, options, DELETIONS_AT_ONCE)
   const limit = (): AbortSignal => deadlineAfter(options.deadline, signal)
+  const deleteSecret = async ({ name, uid }: ListedSecret): Promise<'deleted' | 'gone'> => {
+    const deadline = limit()
+    return deleteBoundSecret(client, await authInfo(deadline), { namespace, name, uid }, deadline)
+  }
   const found: SweepCandidate[] = []
   let failure: unknown
   try {
-    const listing = (count: number): void => platform.progress(`listing bound Secrets: ${count}`)
-    for (const listed of await listBoundSecrets(client, authInfo, namespace, listing, limit)) found.push(classify(listed, Date.now()))
+    const progress = (count: number): void => platform.log.progress?.(`listing bound Secrets: ${count}`)
+    for (const listed of await listBoundSecrets(client, { namespace, authInfo, deadline: limit, progress }))
+      found.push(classify(listed, Date.now()))
     for (const [of, api] of apis) await markFinishedRuns(api, livingOn(found, of), platform, signal)
     const due = found.filter(({ outcome }) => outcome === 'due')
-    if (!dryRun) failure = await deleteAll(due)
+    if (!dryRun) failure = await deleteAll(due, deleteSecret, platform, signal)
   } catch (error) {
     failure = error
   } finally {
@@ -51,37 +56,41 @@ export async function sweepCommand(context: CommandContext): Promise<number> {
   }
   if (signal.aborted) failure = signal.reason
   const foreign = found.filter(({ state }) => state === 'foreign').length
-  if (foreign > 0) await platform.warn(`Foreign Secrets with the label of kubepass are kept: ${foreign}.`)
-  if (failure === undefined || found.length > 0) platform.info(summary(found, namespace, dryRun))
-  const shown = flags['json'] === true ? asJson(found, options, dryRun, failure === undefined ? null : codeOf(failure)) : asTable(found)
+  if (foreign > 0) await platform.log.warn(`Foreign Secrets with the label of kubepass are kept: ${foreign}.`)
+  if (failure === undefined || found.length > 0) platform.log.info(summary(found, namespace, dryRun))
+  const shown = flags['json'] === true ? asJson(found, options, dryRun, failure) : asTable(found)
   print(STDOUT, context.redactor.redact(shown))
   if (failure !== undefined) throw failure as Error
   return 0
+}
 
-  async function deleteAll(due: readonly SweepCandidate[]): Promise<unknown> {
-    const failures: unknown[] = []
-    let done = 0
-    let drawn = 0
-    await onEach(due, DELETIONS_AT_ONCE, async (boundSecret) => {
-      if (signal.aborted || failures.length >= MOST_REFUSALS || failures.some((error) => codeOf(error) !== 'REFUSED')) return
-      try {
-        const { name, uid } = boundSecret.listed
-        const until = limit()
-        boundSecret.outcome = await deleteBoundSecret(client, await authInfo(until), { namespace, name, uid }, until)
-      } catch (error) {
-        failures.push(error)
-      }
-      done += 1
-      if (Date.now() - drawn < REDRAW_MS) return
-      drawn = Date.now()
-      platform.progress(progressBar(done, due.length))
-    })
-    const [first] = failures
-    if (first === undefined) return undefined
-    const left = due.filter(({ outcome }) => outcome === 'due').length
-    const hint = first instanceof KubepassError ? first.hint : undefined
-    return new KubepassError(codeOf(first), `${left} of ${countOfSecrets(due.length)} could not be deleted.`, { cause: first, hint })
-  }
+/** @returns the first failure; undefined when all were deleted */
+async function deleteAll(
+  due: readonly SweepCandidate[],
+  deleteSecret: (secret: ListedSecret) => Promise<'deleted' | 'gone'>,
+  { log }: Platform,
+  signal: AbortSignal,
+): Promise<KubepassError | undefined> {
+  const failures: unknown[] = []
+  let done = 0
+  let drawn = 0
+  await onEach(due, DELETIONS_AT_ONCE, async (candidate) => {
+    if (signal.aborted || failures.length >= MOST_REFUSALS || failures.some((error) => codeOf(error) !== 'REFUSED')) return
+    try {
+      candidate.outcome = await deleteSecret(candidate.listed)
+    } catch (error) {
+      failures.push(error)
+    }
+    done += 1
+    if (Date.now() - drawn < REDRAW_MS) return
+    drawn = Date.now()
+    log.progress?.(progressBar(done, due.length))
+  })
+  const [first] = failures
+  if (first === undefined) return undefined
+  const left = due.filter(({ outcome }) => outcome === 'due').length
+  const hint = first instanceof KubepassError ? first.hint : undefined
+  return new KubepassError(codeOf(first), `${left} of ${countOfSecrets(due.length)} could not be deleted.`, { cause: first, hint })
 }
 
 function classify(listed: ListedSecret, now: number): SweepCandidate {
@@ -97,10 +106,10 @@ function livingOn(found: readonly SweepCandidate[], of: string): SweepCandidate[
 async function markFinishedRuns(api: CiApi, ofPlatform: readonly SweepCandidate[], platform: Platform, signal: AbortSignal): Promise<void> {
   const waiting = ofPlatform.filter(({ listed: { origin } }) => 'run' in origin && origin.run.instance === api.instance)
   const elsewhere = ofPlatform.length - waiting.length
-  if (elsewhere > 0) platform.info(`${countOfSecrets(elsewhere)} of another ${api.name} than ${api.instance}: kept until they expire.`)
+  if (elsewhere > 0) platform.log.info(`${countOfSecrets(elsewhere)} of another ${api.name} than ${api.instance}: kept until they expire.`)
   if (waiting.length === 0) return
   if (api.needs !== undefined) {
-    platform.info(
+    platform.log.info(
       `kubepass cannot ask ${api.name} whether the runs of ${countOfSecrets(waiting.length)} are over (missing: ${api.needs}): they are kept until they expire.`,
     )
     return
@@ -113,7 +122,7 @@ async function markFinishedRuns(api: CiApi, ofPlatform: readonly SweepCandidate[
   await onEach([...runs.values()], QUESTIONS_AT_ONCE, async (ofRun) => {
     const is = ofRun[0]?.listed.origin
     if (is === undefined || !('run' in is) || signal.aborted || silent.length >= MOST_REFUSALS) return
-    platform.progress(`asking ${api.name}: run ${(asked += 1)} of ${runs.size}`)
+    platform.log.progress?.(`asking ${api.name}: run ${(asked += 1)} of ${runs.size}`)
     try {
       if (!(await api.isOver(is.run, deadlineAfter(QUESTION_MS, signal)))) return
       for (const boundSecret of ofRun) Object.assign(boundSecret, { state: 'finished', outcome: 'due' } satisfies Partial<SweepCandidate>)
@@ -124,7 +133,7 @@ async function markFinishedRuns(api: CiApi, ofPlatform: readonly SweepCandidate[
   const [first] = silent
   if (first === undefined) return
   const reason = first instanceof KubepassError ? first.message : describe(first)
-  await platform.warn(`Could not get the status of a run from ${api.name} (${reason}). Its Secrets are kept until they expire.`)
+  await platform.log.warn(`Could not get the status of a run from ${api.name} (${reason}). Its Secrets are kept until they expire.`)
 }
 
 /** The means of authentication, fetched again before they can expire. */

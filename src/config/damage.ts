@@ -7,6 +7,9 @@ const STORE = "Store it as it is: printf %s 'TOKEN' | gh secret set NAME (GitLab
 const PEM = 'Store the file as it is: gh secret set NAME < FILE (GitLab: glab variable set NAME < FILE); or on one line: base64 -w0 FILE'
 const KUBECONFIG = 'Store it on one line: kubectl config view --raw --flatten --minify | base64 -w0'
 
+const TWICE = 'is base64 twice over'
+const UTF_16 = 'is UTF-16, as > of Windows PowerShell writes it. In UTF-8: | Out-File -Encoding ascii FILE'
+
 const JWT = /eyJ[\w-]{5,}\.[\w-]{2,}\.[\w-]+/
 const JWT_ALONE = new RegExp(`^${JWT.source}$`)
 /** The tokens of OpenShift and EKS, which are no JWTs. */
@@ -29,20 +32,42 @@ export function placeholderProblem(text: string): string | undefined {
     : undefined
 }
 
+/** A fault, and whether a text has it. */
+interface Damage {
+  readonly fault: string
+  readonly isIn: (text: string) => boolean
+}
+
+/** The faults of a token. The first that a text has is reported. */
+const TOKEN_DAMAGE: readonly Damage[] = [
+  { fault: UTF_16, isIn: isUtf16 },
+  { fault: 'is a certificate or a key, not a token', isIn: isPem },
+  { fault: 'is a JSON document, not the token in it. The token alone: jq -r .status.token FILE', isIn: (text) => text.startsWith('{') },
+  {
+    fault: 'is a kubeconfig, not a token: give it as kubeconfig',
+    isIn: (text) => /(^|\s)(clusters|users|current-context):/.test(text),
+  },
+  { fault: `is in quotes. ${STORE}`, isIn: isQuoted },
+  {
+    fault: `begins with a word of the HTTP header, such as Bearer. ${STORE}`,
+    isIn: (text) => /^(authorization:\s*)?(bearer|basic|token)(\s|%20)/i.test(text),
+  },
+  { fault: `ends with a line end that is written out, such as \\n. ${STORE}`, isIn: (text) => /(\\+[rn]|%0[aAdD])$/.test(text) },
+  {
+    fault: `begins with the name of a variable or a field. ${STORE}`,
+    isIn: (text) => /^(export\s+)?[A-Za-z_]\w*\s*[=:]/.test(text) && JWT.test(text),
+  },
+  { fault: `is broken into parts by blanks or line ends. ${STORE}`, isIn: (text) => /\s/.test(text) && isToken(withoutSpace(text)) },
+  {
+    fault:
+      "is the base64 of a token, as kubectl shows the data of a Secret. The token itself: kubectl get secret NAME -o jsonpath='{.data.token}' | base64 -d",
+    isIn: (text) => decodings(text).some(isToken),
+  },
+]
+
+/** The fault of a text that should be a token. */
 export function damageOfToken(text: string): string | undefined {
-  if (isUtf16(text)) return UTF_16
-  if (text.includes('-----BEGIN')) return 'is a certificate or a key, not a token'
-  if (text.startsWith('{')) return 'is a JSON document, not the token in it. The token alone: jq -r .status.token FILE'
-  if (/(^|\s)(clusters|users|current-context):/.test(text)) return 'is a kubeconfig, not a token: give it as kubeconfig'
-  if (isQuoted(text)) return `is in quotes. ${STORE}`
-  if (/^(authorization:\s*)?(bearer|basic|token)(\s|%20)/i.test(text))
-    return `begins with a word of the HTTP header, such as Bearer. ${STORE}`
-  if (/(\\+[rn]|%0[aAdD])$/.test(text)) return `ends with a line end that is written out, such as \\n. ${STORE}`
-  if (/^(export\s+)?[A-Za-z_]\w*\s*[=:]/.test(text) && JWT.test(text)) return `begins with the name of a variable or a field. ${STORE}`
-  if (/\s/.test(text) && isToken(withoutSpace(text))) return `is broken into parts by blanks or line ends. ${STORE}`
-  return decodings(text).some(isToken)
-    ? "is the base64 of a token, as kubectl shows the data of a Secret. The token itself: kubectl get secret NAME -o jsonpath='{.data.token}' | base64 -d"
-    : undefined
+  return TOKEN_DAMAGE.find(({ isIn }) => isIn(text))?.fault
 }
 
 /** The token inside a damaged text. */
@@ -60,17 +85,28 @@ export function damageOfPem(text: string, wanted: 'certificate' | 'private key')
     const label = wanted.toUpperCase()
     return isDer(text) ? `lacks the lines -----BEGIN ${label}----- and -----END ${label}-----. ${PEM}` : undefined
   }
-  if (pem === twice) return `is base64 twice over. ${PEM}`
-  if (/\\+[rn]/.test(pem)) return `has \\n as text in place of its line ends. ${PEM}`
-  if (/%0[ad]/i.test(pem)) return `has %0A as text in place of its line ends. ${PEM}`
+  const damage = pem === twice ? TWICE : (damageOfBlock(pem) ?? damageAroundBlocks(pem))
+  return damage === undefined ? contentInPlaceOf(wanted, pem) : `${damage}. ${PEM}`
+}
+
+/** The fault of the line ends and of the end of the first block of a PEM. */
+function damageOfBlock(pem: string): string | undefined {
+  if (/\\+[rn]/.test(pem)) return 'has \\n as text in place of its line ends'
+  if (/%0[ad]/i.test(pem)) return 'has %0A as text in place of its line ends'
   const [block, label = ''] = /-----BEGIN ([A-Z0-9 ]+)-----[^]*?-----END \1-----/.exec(pem) ?? []
-  if (block === undefined) return `lacks its line -----END: it was cut off. ${PEM}`
-  if (!/[\r\n]/.test(block)) {
-    const inside = block.slice(`-----BEGIN ${label}-----`.length, -`-----END ${label}-----`.length)
-    return `${/\S\s+\S/.test(inside) ? 'has blanks in place of its line ends' : 'has lost its line ends'}. ${PEM}`
-  }
-  if (/^[ \t]+\S/m.test(pem)) return `has blanks before its lines. ${PEM}`
-  if (isQuoted(pem)) return `is in quotes. ${PEM}`
+  if (block === undefined) return 'lacks its line -----END: it was cut off'
+  if (/[\r\n]/.test(block)) return undefined
+  const inside = block.slice(`-----BEGIN ${label}-----`.length, -`-----END ${label}-----`.length)
+  return /\S\s+\S/.test(inside) ? 'has blanks in place of its line ends' : 'has lost its line ends'
+}
+
+function damageAroundBlocks(pem: string): string | undefined {
+  if (/^[ \t]+\S/m.test(pem)) return 'has blanks before its lines'
+  return isQuoted(pem) ? 'is in quotes' : undefined
+}
+
+/** What an undamaged PEM holds, if that is not what was wanted. */
+function contentInPlaceOf(wanted: 'certificate' | 'private key', pem: string): string | undefined {
   const labels = [...new Set([...pem.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----/g)].map(([, each = '']) => each.toLowerCase()))]
   return labels.some((each) => each.endsWith(wanted)) ? undefined : `holds no ${wanted} that can be read, but a ${labels.join(' and a ')}`
 }
@@ -82,22 +118,23 @@ export function damageOfKubeconfig(text: string): string | undefined {
   const [once = '', twice = ''] = decodings(text)
   const yaml = [text, once, twice].find(isKubeconfig)
   if (yaml === undefined) return undefined
-  if (yaml === twice) return `is base64 twice over. ${KUBECONFIG}`
-  if (isQuoted(text)) return `is in quotes. ${KUBECONFIG}`
-  const lines = yaml.trim().split(/\r\n|\n|\r/)
-  if (lines.length < 3 && /\\+n/.test(yaml)) return `has \\n as text in place of its line ends. ${KUBECONFIG}`
-  if (lines.length === 1 && !yaml.trim().startsWith('{')) return `is on one line: its line ends are lost. ${KUBECONFIG}`
-  if (lines.length > 1 && lines.every((line) => !/^[\s{]/.test(line)))
-    return `has lost the blanks at the beginning of its lines. ${KUBECONFIG}`
+  const damage = yaml === twice ? TWICE : isQuoted(text) ? 'is in quotes' : damageOfLines(yaml)
+  if (damage !== undefined) return `${damage}. ${KUBECONFIG}`
   return yaml === once ? 'is base64, and must be decoded where a file holds it: base64 -d' : undefined
+}
+
+/** The fault of the lines of a kubeconfig. A kubeconfig in JSON may be on one line. */
+function damageOfLines(yaml: string): string | undefined {
+  const lines = yaml.trim().split(/\r\n|\n|\r/)
+  if (lines.length < 3 && /\\+n/.test(yaml)) return 'has \\n as text in place of its line ends'
+  if (lines.length === 1) return yaml.trim().startsWith('{') ? undefined : 'is on one line: its line ends are lost'
+  return lines.every((line) => !/^[\s{]/.test(line)) ? 'has lost the blanks at the beginning of its lines' : undefined
 }
 
 /** The faults that a text of any kind can have. */
 function damageOfAny(text: string): string | undefined {
   return placeholderProblem(text) ?? (isUtf16(text) ? UTF_16 : undefined)
 }
-
-const UTF_16 = 'is UTF-16, as > of Windows PowerShell writes it. In UTF-8: | Out-File -Encoding ascii FILE'
 
 function isUtf16(text: string): boolean {
   return /^\ufffd*([\t-~]\0){4}/.test(text) || /^\ufffd*(\0[\t-~]){4}/.test(text)

@@ -33,17 +33,20 @@ export function flagName(id: InputId): string {
 
 type FlagDefinitions = NonNullable<ParseArgsConfig['options']>
 
-/**
- * @param wordCount the required number of words besides the flags
- * @param extra flags that are no inputs
- */
-export function parseFlags(
-  words: readonly string[],
-  ids: readonly InputId[],
-  wordCount: number,
-  hint: string,
-  extra: FlagDefinitions = {},
-): Flags {
+/** What a command line may hold. */
+export interface CommandLine {
+  /** The inputs that are flags. */
+  readonly ids: readonly InputId[]
+  /** The required number of words besides the flags. */
+  readonly wordCount: number
+  /** The hint of the error about a command line that does not fit. */
+  readonly hint: string
+  /** The flags that are no inputs. */
+  readonly extra?: FlagDefinitions
+}
+
+/** @throws INPUT */
+export function parseFlags(words: readonly string[], { ids, wordCount, hint, extra = {} }: CommandLine): Flags {
   const end = words.includes('--') ? words.indexOf('--') : words.length
   const options: FlagDefinitions = { ...extra, ...Object.fromEntries(ids.map((id) => [flagName(id).slice(2), { type: 'string' }])) }
   const { values, positionals } = parse(words.slice(0, end), options, hint)

@@ -259,6 +259,10 @@ const table = {
 } as const satisfies Record<string, Input>
 
 export type InputId = keyof typeof table
+
+/** One of the words that an input with `options` allows; never for any other input. */
+export type Choice<Id extends InputId> = (typeof table)[Id] extends { readonly options: readonly (infer Word)[] } ? Word : never
+
 export const inputs: Readonly<Record<InputId, Input>> = table
 export const inputIds = Object.keys(table) as InputId[]
 

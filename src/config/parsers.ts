@@ -71,6 +71,12 @@ export function splitList(text: string): string[] {
   return text.split(/[\s,]+/).filter((word) => word !== '')
 }
 
+/** @returns the text, which is one of the allowed words */
+export function parseChoice(text: string, allowed: readonly string[]): string {
+  if (!allowed.includes(text)) throw new InvalidValue(`is ${quote(text)}, not one of ${allowed.join(', ')}`)
+  return text
+}
+
 export function parseAudience(text: string): string {
   if (/[\s\p{Cc}]/u.test(text)) throw new InvalidValue('holds white space or control characters')
   return text

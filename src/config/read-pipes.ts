@@ -6,7 +6,7 @@ import { errnoOf } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
 import type { InputId } from './inputs.ts'
 import { InvalidValue } from './invalid-value.ts'
-import { LARGEST_FILE, textIn } from './small-file.ts'
+import { LARGEST_FILE, readSmallFile, textIn } from './small-file.ts'
 
 /** The text of each pipe and of standard input, by path; InvalidValue if it could not be read. */
 export type PipeTexts = ReadonlyMap<string, string | InvalidValue>
@@ -51,6 +51,18 @@ export async function readPipes(source: Source, seconds: number, stop: AbortSign
       ...ofPipes.map((path) => read(path, () => textOfPipe(path, source.hasPost, deadline))),
     ]),
   )
+}
+
+/**
+ * The text of a file, of a pipe or of standard input.
+ * @param pipeTexts what readPipes() has read; undefined if it did not run
+ * @throws InvalidValue if the text cannot be read
+ */
+export function textOfPath(path: string, pipeTexts: PipeTexts | undefined): string {
+  const text = pipeTexts?.get(path)
+  if (text instanceof InvalidValue) throw text
+  if (text === undefined && isStdin(path)) throw new InvalidValue(`is ${quote(path)}, but there is no standard input here`)
+  return text ?? readSmallFile(path)
 }
 
 export function isStdin(path: string): boolean {

@@ -106,23 +106,33 @@ async function outputsOf(exec: Exec, env: NodeJS.ProcessEnv, signal: AbortSignal
 
 /** https://kubernetes.io/docs/reference/config-api/client-authentication.v1/#client-authentication-k8s-io-v1-ExecCredential */
 function credentialOf(text: string, apiVersion: string, seal: Seal): ExecCredential {
+  const status = statusIn(text, apiVersion)
+  return { authInfo: authInfoIn(status, seal), expiresAt: expiryIn(status) }
+}
+
+/** The status of the plugin's answer; empty if it has none. */
+function statusIn(text: string, apiVersion: string): Record<string, unknown> {
   const { status, ...about } = parseObject(text)
   if (about['kind'] !== 'ExecCredential') throw new InvalidValue('its answer is no ExecCredential')
   if (about['apiVersion'] !== apiVersion) throw new InvalidValue(`its answer is not of ${apiVersion}, the version in the kubeconfig`)
-  const { token, clientCertificateData, clientKeyData, expirationTimestamp } = isObject(status) ? status : {}
+  return isObject(status) ? status : {}
+}
+
+/** Milliseconds since 1970; undefined if the plugin states no expiry, or one that is no time. */
+function expiryIn({ expirationTimestamp }: Record<string, unknown>): number | undefined {
   const expiry = typeof expirationTimestamp === 'string' ? Date.parse(expirationTimestamp) : NaN
-  const expiresAt = Number.isNaN(expiry) ? undefined : expiry
+  return Number.isNaN(expiry) ? undefined : expiry
+}
+
+function authInfoIn({ token, clientCertificateData, clientKeyData }: Record<string, unknown>, seal: Seal): AuthInfo {
   const bearer = given(token) ? named('status.token', () => sealToken(token, seal)) : undefined
   const key = given(clientKeyData) ? named('status.clientKeyData', () => sealKey(clientKeyData, seal)) : undefined
   if (bearer !== undefined && key !== undefined)
     throw new InvalidValue('its answer has a token and a client certificate: which of them counts?')
-  if (bearer !== undefined) return { authInfo: { bearer }, expiresAt }
+  if (bearer !== undefined) return { bearer }
   if (key === undefined || !given(clientCertificateData))
     throw new InvalidValue('its answer has neither a token nor a client certificate with its key')
-  return {
-    authInfo: named('status.clientCertificateData', () => checkKeyPair({ certificate: parseCertificate(clientCertificateData), key })),
-    expiresAt,
-  }
+  return named('status.clientCertificateData', () => checkKeyPair({ certificate: parseCertificate(clientCertificateData), key }))
 }
 
 function parseObject(text: string): Record<string, unknown> {

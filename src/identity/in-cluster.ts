@@ -1,6 +1,6 @@
 import { KubepassError } from '../base/errors.ts'
 import { parseCertificate } from '../config/certificates.ts'
-import { InvalidValue } from '../config/invalid-value.ts'
+import { explainInvalid } from '../config/invalid-value.ts'
 import { sealToken } from '../config/seal-credentials.ts'
 import { readSmallFile } from '../config/small-file.ts'
 import type { Seal } from '../redact/sealed-string.ts'
@@ -24,11 +24,7 @@ export function inClusterIdentity(env: NodeJS.ProcessEnv, seal: Seal): Identity 
 }
 
 function checked<T>(field: string, read: () => T): T {
-  try {
-    return read()
-  } catch (error) {
-    throw error instanceof InvalidValue ? notInPod(`${field} ${error.message}`) : error
-  }
+  return explainInvalid(read, (fault) => notInPod(`${field} ${fault}`))
 }
 
 function notInPod(why: string): KubepassError {

@@ -4,7 +4,7 @@ import { quote } from '../base/quote.ts'
 import { parseCertificate } from '../config/certificates.ts'
 import type { ClusterAccess, KubeconfigInput } from '../config/cluster-access.ts'
 import { damageOfKubeconfig } from '../config/damage.ts'
-import { InvalidValue } from '../config/invalid-value.ts'
+import { explainInvalid } from '../config/invalid-value.ts'
 import { parseProxy, parseServer, parseServerName } from '../config/parsers.ts'
 import { isNoPath } from '../config/path-or-content.ts'
 import { checkKeyPair, sealKey, sealToken } from '../config/seal-credentials.ts'
@@ -22,13 +22,8 @@ const FRESH_MS = 60_000
 export async function kubeconfigIdentity(input: KubeconfigInput, context: IdentityContext): Promise<Identity> {
   const { nameOf, seal } = context
   const refuse = (why: string, hint?: string): KubepassError => new KubepassError('INPUT', `${nameOf('kubeconfig')} ${why}.`, { hint })
-  const checked = <T>(field: string, read: () => T): T => {
-    try {
-      return read()
-    } catch (error) {
-      throw error instanceof InvalidValue ? refuse(`has ${field}, which ${error.message}`, hintFor(field)) : error
-    }
-  }
+  const checked = <T>(field: string, read: () => T): T =>
+    explainInvalid(read, (fault) => refuse(`has ${field}, which ${fault}`, hintFor(field)))
   // Imported only here, because it brings client-node and a YAML parser.
   const { readKubeconfig } = await import('./read-kubeconfig.ts')
   const parsed = readKubeconfig(input.text(), input.context, {

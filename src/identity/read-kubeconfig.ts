@@ -207,22 +207,40 @@ function setFields(fields: Fields): Fields {
 
 function wayOf(fields: Fields, loaded: KubeConfig, cluster: Fields, keep: Keep): User | Refusal {
   const { token, certData, certFile, keyData, keyFile } = loaded.getCurrentUser() ?? {}
-  const tokenFile = fields['tokenFile']
-  const ways = [
-    ...(token || tokenFile ? ['token'] : []),
-    ...(certData || certFile || keyData || keyFile ? ['client-certificate'] : []),
-    ...(fields['exec'] === undefined ? [] : ['exec']),
-  ]
-  if (ways.length === 0) return { refused: 'has nothing to authenticate with' }
-  const besideToken = ways.join(' and ') === 'token and client-certificate'
-  if (ways.length > 1 && !besideToken) return { refused: `has ${ways.join(' and ')}: which of them counts?`, hint: 'Leave one of them.' }
-  if (fields['exec'] !== undefined) return execOf(fields['exec'], cluster)
-  if (token && besideToken) keep.token(token)
-  // client-node does not know tokenFile; in the Go clients it takes precedence over token.
-  if (isString(tokenFile) && !besideToken) return { by: 'token file', file: tokenFile }
-  if (token && !besideToken) return { by: 'token', token: keep.token(token) }
-  const certificate = textOrFile(certData, certFile)
-  const key = keyData ? { secret: keep.key(keyData) } : keyFile ? { file: keyFile } : undefined
+  const { exec } = fields
+  const bearer = bearerOf(token, fields['tokenFile'])
+  const pair = { certificate: textOrFile(certData, certFile), key: textOrFile(keyData, keyFile) }
+  const part = pair.certificate ?? pair.key
+  const unclear = wrongNumber({ token: bearer, 'client-certificate': part, exec })
+  if (unclear !== undefined) return unclear
+  if (exec !== undefined) return execOf(exec, cluster)
+  if (bearer !== undefined && part === undefined) return toTokenUser(bearer, keep)
+  // The token beside a certificate is not used, but it is a secret.
+  if (token) keep.token(token)
+  return toCertificateUser(pair, bearer !== undefined, keep)
+}
+
+/** client-node does not know tokenFile; in the Go clients it takes precedence over token. */
+function bearerOf(token: string | undefined, tokenFile: unknown): TextOrFile | undefined {
+  return isString(tokenFile) ? { file: tokenFile } : textOrFile(token, undefined)
+}
+
+/** Refuses a user with no way to authenticate, or with several, of which only a token may stand beside a certificate. */
+function wrongNumber(ways: Record<'token' | 'client-certificate' | 'exec', unknown>): Refusal | undefined {
+  const given = Object.keys(setFields(ways))
+  if (given.length === 0) return { refused: 'has nothing to authenticate with' }
+  const names = given.join(' and ')
+  if (given.length === 1 || names === 'token and client-certificate') return undefined
+  return { refused: `has ${names}: which of them counts?`, hint: 'Leave one of them.' }
+}
+
+function toTokenUser(bearer: TextOrFile, keep: Keep): User {
+  return 'file' in bearer ? { by: 'token file', file: bearer.file } : { by: 'token', token: keep.token(bearer.text) }
+}
+
+function toCertificateUser(pair: Record<'certificate' | 'key', TextOrFile | undefined>, besideToken: boolean, keep: Keep): User | Refusal {
+  const { certificate } = pair
+  const key = pair.key && ('text' in pair.key ? { secret: keep.key(pair.key.text) } : pair.key)
   if (certificate === undefined) return { refused: 'has a client-key without a client-certificate' }
   if (key === undefined) return { refused: 'has a client-certificate without a client-key' }
   return { by: 'certificate', certificate, key, besideToken }
@@ -244,16 +262,24 @@ function execOf(fields: unknown, cluster: Fields): User | Refusal {
   if (!EXEC_VERSIONS.includes(apiVersion))
     return { refused: `has exec for ${shown(apiVersion)}`, hint: `Known are ${EXEC_VERSIONS.join(' and ')}.` }
   if (command === undefined) return { refused: 'has exec without a command' }
-  if (interactiveMode === 'Always') return { refused: 'has exec with interactiveMode: Always, but kubepass runs without a terminal' }
-  if (interactiveMode === undefined ? apiVersion === EXEC_VERSIONS[0] : !['Never', 'IfAvailable'].includes(interactiveMode))
-    return { refused: 'has exec without a known interactiveMode', hint: 'Add interactiveMode: Never.' }
+  const wrongMode = wrongInteractiveMode(interactiveMode, apiVersion)
+  if (wrongMode !== undefined) return wrongMode
   if (!isVariables(env)) return { refused: 'has exec with an env that is no list of name and value' }
-  const extensions = cluster['extensions']
-  const extension = Array.isArray(extensions)
-    ? extensions.filter(isObject).find(({ name }) => name === 'client.authentication.k8s.io/exec')
-    : undefined
-  const clusterInfo = provideClusterInfo ? { config: extension?.['extension'] } : undefined
+  const clusterInfo = provideClusterInfo ? { config: pluginConfigOf(cluster) } : undefined
   return { by: 'exec', exec: { apiVersion, command, args, env, installHint, clusterInfo } }
+}
+
+/** v1 requires the mode, v1beta1 does not. */
+function wrongInteractiveMode(mode: string | undefined, apiVersion: string): Refusal | undefined {
+  if (mode === 'Always') return { refused: 'has exec with interactiveMode: Always, but kubepass runs without a terminal' }
+  const isKnown = mode === undefined ? apiVersion !== EXEC_VERSIONS[0] : ['Never', 'IfAvailable'].includes(mode)
+  return isKnown ? undefined : { refused: 'has exec without a known interactiveMode', hint: 'Add interactiveMode: Never.' }
+}
+
+/** The cluster's extension for exec plugins; undefined if it has none. */
+function pluginConfigOf({ extensions }: Fields): unknown {
+  const list = Array.isArray(extensions) ? extensions.filter(isObject) : []
+  return list.find(({ name }) => name === 'client.authentication.k8s.io/exec')?.['extension']
 }
 
 function isVariables(value: unknown): value is { name: string; value: string }[] {

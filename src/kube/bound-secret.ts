@@ -5,7 +5,7 @@ import { quote } from '../base/quote.ts'
 import type { AuthInfo } from '../identity/identity.ts'
 import type { JobInfo } from '../state/job-info.ts'
 import { type ApiResponse, statusOf } from './answer.ts'
-import type { KubeClient } from './client.ts'
+import type { ApiCall, KubeClient } from './client.ts'
 import { isCountedElsewhere, isRefusedByQuota } from './quota.ts'
 import { incompleteResponse, refusalOf } from './refusal.ts'
 
@@ -17,8 +17,13 @@ export interface BoundSecret {
   uid: string
 }
 
+export interface BoundSecretMetadata {
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+}
+
 /** The labels, by which `sweep` selects the Secrets of kubepass, and the annotations, which tell people and `sweep` about the run. */
-export function boundSecretMetadata(run: JobInfo, deadBy: string): { labels: Record<string, string>; annotations: Record<string, string> } {
+export function boundSecretMetadata(run: JobInfo, deadBy: string): BoundSecretMetadata {
   return {
     labels: {
       'app.kubernetes.io/managed-by': 'kubepass',
@@ -35,46 +40,75 @@ export function boundSecretMetadata(run: JobInfo, deadBy: string): { labels: Rec
   }
 }
 
+/** The run that the labels and annotations of a Secret name. Anyone may have written them. */
+export interface ClaimedRun extends Omit<JobInfo, 'platform'> {
+  readonly platform: string
+}
+
+/** Reads what boundSecretMetadata() wrote. A text that is missing is empty; `id` and `attempt` are in the form of a label's value. */
+export function claimedRun({ labels, annotations }: BoundSecretMetadata): ClaimedRun {
+  return {
+    platform: labels['kubepass.dev/platform'] ?? '',
+    id: labels['kubepass.dev/run'] ?? '',
+    attempt: labels['kubepass.dev/attempt'] ?? '',
+    repository: annotations['kubepass.dev/repository'] ?? '',
+    job: annotations['kubepass.dev/job'] ?? '',
+    instance: annotations['kubepass.dev/instance'] ?? '',
+  }
+}
+
+/** A bound Secret to create. */
+export interface NewBoundSecret {
+  readonly auth: AuthInfo
+  readonly namespace: string
+  readonly name: string
+  readonly metadata: BoundSecretMetadata
+  /** Whether to go on without a bound Secret if RBAC forbids the identity to create one. */
+  readonly mayBeForbidden: boolean
+}
+
 /**
  * Creates the empty Secret that the token will be bound to.
- * @param mayBeForbidden whether to go on without a bound Secret if RBAC forbids the identity to create one
  * @returns undefined when RBAC forbids it and `mayBeForbidden` is true
+ * @throws KubepassError REFUSED or UNREACHABLE when no Secret was created, or none whose uid is known
  */
-export async function createBoundSecret(
-  client: KubeClient,
-  auth: AuthInfo,
-  where: { namespace: string; name: string },
-  metadata: ReturnType<typeof boundSecretMetadata>,
-  mayBeForbidden: boolean,
-  signal: AbortSignal,
-): Promise<BoundSecret | undefined> {
-  const body: V1Secret = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: where.name, ...metadata } }
-  const send = (): Promise<ApiResponse> =>
-    client.call({ method: 'POST', path: `/api/v1/namespaces/${where.namespace}/secrets`, auth, body }, signal)
-  const create = async (): Promise<ApiResponse> => {
-    let answer = await send()
-    for (let tries = 1; tries < 5 && isCountedElsewhere(statusOf(answer) ?? {}); tries += 1) {
-      await sleep(tries * RECOUNT_MS, undefined, { signal })
-      answer = await send()
-    }
-    return answer
-  }
-  let answer = await create()
-  if (answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists') {
+export async function createBoundSecret(client: KubeClient, wanted: NewBoundSecret, signal: AbortSignal): Promise<BoundSecret | undefined> {
+  const { auth, namespace, name, metadata, mayBeForbidden } = wanted
+  const body: V1Secret = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name, ...metadata } }
+  const creation: ApiCall = { method: 'POST', path: `/api/v1/namespaces/${namespace}/secrets`, auth, body }
+  let answer = await callUntilCounted(client, creation, signal)
+  if (isTaken(answer)) {
     // No other run uses this name: an earlier attempt of ours created the Secret and got no response. The issuer has no
     // right to read its uid, so kubepass deletes it and creates it again.
-    await deleteBoundSecret(client, auth, where, signal).catch((cause: unknown) => {
+    await deleteBoundSecret(client, auth, { namespace, name }, signal).catch((cause: unknown) => {
       throw new KubepassError('UNREACHABLE', 'The request to create the Secret got no response.', { cause })
     })
-    answer = await create()
+    answer = await callUntilCounted(client, creation, signal)
   }
-  if (answer.status === 403 && mayBeForbidden && !answer.mayHaveActed && !isRefusedByQuota(statusOf(answer) ?? {})) return undefined
-  if (answer.status !== 201) {
-    throw refusalOf(answer, `create a Secret in namespace ${quote(where.namespace)}`, auth)
-  }
+  if (mayBeForbidden && isForbiddenByRbac(answer)) return undefined
+  if (answer.status !== 201) throw refusalOf(answer, `create a Secret in namespace ${quote(namespace)}`, auth)
   const uid = (answer.body as Partial<V1Secret> | undefined)?.metadata?.uid
   if (typeof uid !== 'string') throw incompleteResponse('Secret')
-  return { name: where.name, uid }
+  return { name, uid }
+}
+
+/** Sends the call again, up to four times, while a quota's count changes at the same moment. */
+async function callUntilCounted(client: KubeClient, call: ApiCall, signal: AbortSignal): Promise<ApiResponse> {
+  let answer = await client.call(call, signal)
+  for (let tries = 1; tries < 5 && isCountedElsewhere(statusOf(answer) ?? {}); tries += 1) {
+    await sleep(tries * RECOUNT_MS, undefined, { signal })
+    answer = await client.call(call, signal)
+  }
+  return answer
+}
+
+function isTaken(answer: ApiResponse): boolean {
+  return answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists'
+}
+
+/** Whether no Secret exists, because the identity has no right to create one. */
+function isForbiddenByRbac(answer: ApiResponse): boolean {
+  return answer.status === 403 && !answer.mayHaveActed && !isRefusedByQuota(statusOf(answer) ?? {})
 }
 
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
@@ -85,34 +119,52 @@ function labelValue(text: string): string {
     .replaceAll(/^[._-]+|[._-]+$/g, '')
 }
 
+/** A Secret to delete: the one with this uid, or whichever has the name. */
+export interface SecretToDelete {
+  readonly namespace: string
+  readonly name: string
+  readonly uid?: string | undefined
+}
+
 /**
  * Deletes the bound Secret, and with it the token.
  * @returns gone when the Secret does not exist, or another Secret (another uid) has its name
+ * @throws KubepassError REFUSED or UNREACHABLE when the answer proves neither
  */
 export async function deleteBoundSecret(
   client: KubeClient,
   auth: AuthInfo,
-  boundSecret: { namespace: string; name: string; uid?: string | undefined },
+  { namespace, name, uid }: SecretToDelete,
   signal: AbortSignal,
 ): Promise<'deleted' | 'gone'> {
-  const body: V1DeleteOptions = {
-    apiVersion: 'v1',
-    kind: 'DeleteOptions',
-    ...(boundSecret.uid === undefined ? {} : { preconditions: { uid: boundSecret.uid } }),
-  }
-  const answer = await client.call(
-    { method: 'DELETE', path: `/api/v1/namespaces/${boundSecret.namespace}/secrets/${boundSecret.name}`, auth, body },
-    signal,
-  )
-  const { details, reason, status } = statusOf(answer) ?? {}
-  // With a finalizer, the API server answers with the object instead of a Status. A gateway may answer anything.
-  // Neither proves that the Secret was deleted.
-  if (answer.status === 200 && status === 'Success' && details?.uid === (boundSecret.uid ?? details?.uid)) return 'deleted'
-  // An API server that has no such path answers NotFound, too, but names no Secret.
-  const isOfThisSecret = /^secrets?$/i.test(details?.kind ?? '') && details?.name === boundSecret.name
-  if (isOfThisSecret && ((answer.status === 404 && reason === 'NotFound') || (answer.status === 409 && reason === 'Conflict'))) {
-    // A uid shows that the Secret existed. An earlier DELETE of ours that got no response may have deleted it.
-    return answer.mayHaveActed && boundSecret.uid !== undefined ? 'deleted' : 'gone'
-  }
-  throw refusalOf(answer, `delete the Secret ${boundSecret.name}`, auth)
+  const body: V1DeleteOptions = { apiVersion: 'v1', kind: 'DeleteOptions', ...(uid === undefined ? {} : { preconditions: { uid } }) }
+  const answer = await client.call({ method: 'DELETE', path: `/api/v1/namespaces/${namespace}/secrets/${name}`, auth, body }, signal)
+  if (isDeletion(answer, uid)) return 'deleted'
+  if (!isAbsence(answer, name)) throw refusalOf(answer, `delete the Secret ${name}`, auth)
+  // A uid shows that the Secret existed. An earlier DELETE of ours that got no response may have deleted it.
+  return answer.mayHaveActed && uid !== undefined ? 'deleted' : 'gone'
 }
+
+/**
+ * Whether the answer proves that the Secret was deleted. With a finalizer, the API server answers with the object instead of a
+ * Status. A gateway may answer anything. Neither proves it.
+ */
+function isDeletion(answer: ApiResponse, uid: string | undefined): boolean {
+  const { details, status } = statusOf(answer) ?? {}
+  return answer.status === 200 && status === 'Success' && (uid === undefined || details?.uid === uid)
+}
+
+/**
+ * Whether the answer proves that no Secret has this name, or none with the uid that the request gave. An API server that has no
+ * such path answers NotFound, too, but names no Secret.
+ */
+function isAbsence(answer: ApiResponse, name: string): boolean {
+  const { details, reason } = statusOf(answer) ?? {}
+  const isOfThisSecret = /^secrets?$/i.test(details?.kind ?? '') && details?.name === name
+  return isOfThisSecret && ABSENT.some((absent) => answer.status === absent.status && reason === absent.reason)
+}
+
+const ABSENT = [
+  { status: 404, reason: 'NotFound' },
+  { status: 409, reason: 'Conflict' },
+]

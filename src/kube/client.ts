@@ -18,6 +18,18 @@ export interface ApiCall {
   newConnection?: boolean
 }
 
+/** Where a KubeClient sends its requests, and how. */
+export interface KubeClientSettings {
+  readonly http: Http
+  /** The API server's URL, as the user gave it. */
+  readonly server: string
+  readonly userAgent: string
+  /** Gets a line about a call that still waits, at most one every 2 s. */
+  readonly info: (text: string) => void
+  /** False when an earlier process of this run got a response from the host. */
+  readonly isNewHost: boolean
+}
+
 const NOTICE_INTERVAL_MS = 2_000
 
 /** Sends every request to the API server that kubepass makes for itself. */
@@ -31,8 +43,7 @@ export class KubeClient {
   /** When #report() last printed a line, ms since 1970. */
   #reportedAt = 0
 
-  /** @param isNewHost false when an earlier process of this run got a response from the host */
-  constructor(http: Http, server: string, userAgent: string, info: (text: string) => void, isNewHost: boolean) {
+  constructor({ http, server, userAgent, info, isNewHost }: KubeClientSettings) {
     this.#http = http
     this.server = server
     this.#userAgent = userAgent

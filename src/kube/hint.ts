@@ -7,23 +7,17 @@ import type { SealedString } from '../redact/sealed-string.ts'
 import { describeClaims } from '../token/claims.ts'
 import { jwtOf } from '../token/jwt.ts'
 import type { ApiRequest, BodyKind } from './answer.ts'
+import { answeredRequest, misroutedHint } from './misrouted.ts'
+import { commandsForNamespace } from './missing-namespace.ts'
+import { missingRule } from './missing-rule.ts'
 import { quotaHint } from './quota.ts'
+import { type Attributes, attributesOf } from './request-attributes.ts'
 
 export interface AnswerFacts {
   readonly status: number
   readonly bodyKind: BodyKind
   /** Undefined when the body is not a Kubernetes Status. */
   readonly kubeStatus: V1Status | undefined
-}
-
-/** A request in the terms of RBAC. */
-interface Attributes {
-  readonly verb: string
-  readonly group: string
-  /** Includes the subresource: serviceaccounts/token. */
-  readonly resource: string
-  readonly namespace: string | undefined
-  readonly name: string | undefined
 }
 
 const SEE_MESSAGE =
@@ -33,7 +27,6 @@ const SEE_MESSAGE =
  * https://nginx.org/r/large_client_header_buffers
  */
 const LONG_TOKEN = 8_000
-const GUARD = 'kubepass.dev/guarded=true'
 
 /** The hint for an error response. It follows from the request, from the program that answered, and from the response's content. */
 export function hintFor(
@@ -45,17 +38,26 @@ export function hintFor(
   if (status >= 300 && status < 400)
     return 'kubepass follows no redirect, because the token must not reach another server. Set server to the URL that the redirect leads to.'
   if (kubeStatus === undefined) return longHeaderHint(status, auth) ?? nonKubernetesHint(request, status, bodyKind)
-  if (status === 401) return 'bearer' in auth ? unauthorizedTokenHint(auth.bearer, now) : unauthorizedCertificateHint(auth.certificate, now)
-  const what = attributesOf(request)
-  const message = kubeStatus.message ?? ''
-  if (message.includes('User "system:anonymous"'))
+  return status === 401 ? unauthorizedHint(auth, now) : refusalHint(request, status, kubeStatus)
+}
+
+/** The hint for a refusal by an API server, with another status than 401. */
+function refusalHint(request: ApiRequest, status: number, kubeStatus: V1Status): string {
+  if (kubeStatus.message?.includes('User "system:anonymous"'))
     return 'The request arrived without a token or a client certificate: a proxy in between strips the Authorization header, or ends TLS.'
+  const what = attributesOf(request)
   const other = answeredRequest(what, kubeStatus, status)
   if (other !== undefined) return misroutedHint(request, what, other)
-  if (status === 403) return forbiddenHint(what, kubeStatus, request.server) ?? SEE_MESSAGE
-  if (status === 404) return notFoundHint(what, kubeStatus) ?? SEE_MESSAGE
-  if (status === 409 && what.resource === 'serviceaccounts/token') return BOUND_SECRET_IS_GONE
-  return SEE_MESSAGE
+  return HINT_OF_STATUS[status]?.(what, kubeStatus, request) ?? SEE_MESSAGE
+}
+
+type RefusalHint = (what: Attributes, kubeStatus: V1Status, request: ApiRequest) => string | undefined
+
+/** By the status of HTTP. A hint is undefined if nothing is known beyond the API server's message. */
+const HINT_OF_STATUS: Readonly<Partial<Record<number, RefusalHint>>> = {
+  403: forbiddenHint,
+  404: notFoundHint,
+  409: conflictHint,
 }
 
 /** The hint for a status 408, 429 or 5xx that the server still sends when the deadline ends. */
@@ -71,61 +73,6 @@ export function transientHint(request: ApiRequest, { status, bodyKind, kubeStatu
   if (status === 429) return 'The API server gets more requests than it accepts. Run the job again later, or raise deadline.'
   if (kubeStatus !== undefined) return 'Is the API server overloaded, or starting? Run the job again, or raise deadline.'
   return `The answer is ${bodyKind}, not a Kubernetes Status: it comes from a gateway or a load balancer that reaches no API server. Is the API server starting? Run the job again, or raise deadline.`
-}
-
-/** The request's attributes, which RBAC compares with its rules. */
-export function attributesOf({ method, path }: Pick<ApiRequest, 'method' | 'path'>): Attributes {
-  const [prefix, ...parts] = (path.split('?')[0] ?? '').split('/').slice(1)
-  const group = prefix === 'apis' ? (parts.shift() ?? '') : ''
-  parts.shift()
-  const namespace = parts[0] === 'namespaces' ? parts.splice(0, 2)[1] : undefined
-  const [resource = '', name, subresource] = parts
-  const verb = { POST: 'create', DELETE: 'delete', GET: name === undefined ? 'list' : 'get' }[method]
-  return { verb, group, resource: subresource === undefined ? resource : `${resource}/${subresource}`, namespace, name }
-}
-
-/**
- * The request that the API server names in its answer, if it differs from the request that kubepass sent. A difference means
- * that the API server read a part of the server's URL as a part of the request, or that a program in between changed the request.
- */
-function answeredRequest(what: Attributes, { details, message = '', reason }: V1Status, status: number): string | undefined {
-  const path = /cannot \S+ path "([^"]*)"/.exec(message)
-  if (path !== null) return `the path ${quote(path[1] ?? '')}`
-  const denied = /cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?/.exec(message)
-  if (denied !== null) {
-    const [, verb = '', resource = '', group = '', namespace] = denied
-    const same = verb === what.verb && resource === what.resource && group === what.group && namespace === what.namespace
-    if (!same) return describeRequest({ verb, resource, group, namespace, name: undefined })
-  }
-  if (status === 405 && reason === 'MethodNotAllowed') return 'a request whose method it does not support'
-  const isUnknown = status === 404 && (details?.kind ?? '') === '' && message.includes('could not find the requested resource')
-  if (isUnknown && what.resource !== 'selfsubjectreviews') return 'a resource that it does not have'
-  const { kind = '', group = '', name = '' } = details ?? {}
-  if (kind === '' || concerns(what, kind, group, name)) return undefined
-  return `${quote(name === '' ? kind : `${kind} ${name}`)}${group === '' ? '' : ` of the API group ${quote(group)}`}`
-}
-
-/** Whether the request concerns the object that a Status names. A Status names a kind (Secret) or a resource (secrets). */
-function concerns({ group: ownGroup, resource, namespace, name }: Attributes, kind: string, group: string, statusName: string): boolean {
-  const base = resource.split('/')[0] ?? ''
-  if (group === ownGroup && [base, base.replace(/s$/, '')].includes(kind.toLowerCase()))
-    return name === undefined || statusName === '' || statusName === name
-  if (kind === 'namespaces') return statusName === namespace
-  // A request for a token concerns its bound Secret, and its own body.
-  return resource === 'serviceaccounts/token' && /^(secrets?|tokenrequest)$/i.test(kind)
-}
-
-function misroutedHint({ server }: ApiRequest, what: Attributes, other: string): string {
-  const answered = `The API server answered for ${other}, but kubepass asked for ${describeRequest(what)}`
-  const { origin, pathname } = new URL(server)
-  return pathname === '/'
-    ? `${answered}: does a proxy or gateway in between change requests, or is this not the API server of a Kubernetes cluster?`
-    : `${answered}: the server's URL has the path ${quote(pathname)}, which is not part of it. Give ${origin} as server, unless a gateway before the API server removes this path.`
-}
-
-function describeRequest({ verb, resource, group, namespace }: Attributes): string {
-  const place = namespace === undefined ? '' : ` in the namespace ${quote(namespace)}`
-  return `${verb} ${quote(group === '' ? resource : `${resource}.${group}`)}${place}`
 }
 
 /** Some servers answer 400, not 431, to a header that is too long for them. */
@@ -144,11 +91,12 @@ function nonKubernetesHint({ server }: ApiRequest, status: number, bodyKind: Bod
   return `${sender}, but perhaps a gateway, an ingress controller, a web server or a captive portal. Does the API server listen at ${host}? Correct server.`
 }
 
-function forbiddenHint(what: Attributes, kubeStatus: V1Status, server: string): string | undefined {
+function forbiddenHint(what: Attributes, kubeStatus: V1Status, { server }: ApiRequest): string | undefined {
   const { details, message = '' } = kubeStatus
+  const { namespace = '' } = what
   if (details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating'))
-    return `The namespace ${quote(what.namespace ?? '')} is being deleted. Correct service_account, or wait until it is gone and create it again:\n${commandsForNamespace(what.namespace ?? '')}`
-  const ofQuota = quotaHint(kubeStatus, what.namespace ?? '', server)
+    return `The namespace ${quote(namespace)} is being deleted. Correct service_account, or wait until it is gone and create it again:\n${commandsForNamespace(namespace)}`
+  const ofQuota = quotaHint(kubeStatus, namespace, server)
   if (ofQuota !== undefined) return ofQuota
   if (/ValidatingAdmissionPolicy '|admission webhook "/.test(message))
     return 'An admission policy of the cluster forbids this request. Its message is quoted above.'
@@ -156,54 +104,30 @@ function forbiddenHint(what: Attributes, kubeStatus: V1Status, server: string): 
   return user === undefined ? undefined : missingRule(what, user)
 }
 
-/** The RBAC rule that a 403 asks for, and the other possible causes: a 403 does not say whether the object exists. */
-function missingRule({ verb, group, resource, namespace, name }: Attributes, user: string): string {
-  const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${quote(namespace)}`
-  const rule = (verbs: string[], resourceNames?: string[]): string =>
-    `Add this RBAC rule to ${place} that is bound to ${quote(user)}: ` +
-    `{apiGroups: ${listed([group])}, resources: ${listed([resource])}, ` +
-    `${resourceNames === undefined ? '' : `resourceNames: ${listed(resourceNames)}, `}verbs: ${listed(verbs)}}`
-  if (resource === 'serviceaccounts/token') {
-    return (
-      `The ServiceAccount ${quote(name ?? '')} may not exist in namespace ${quote(namespace ?? '')}, or the Role of ${quote(user)} does not have its name in resourceNames. ` +
-      `Correct service_account if it is misspelled: kubectl get serviceaccounts -n ${namespace ?? ''}\nIf it is right: ${rule([verb], [name ?? ''])}`
-    )
-  }
-  if (resource !== 'secrets' || !['list', 'create'].includes(verb)) return rule([verb])
-  const right = `Is service_account right? The namespace ${quote(namespace ?? '')} may not exist.`
-  if (verb === 'list') {
-    return (
-      `${right} If it is right: ${rule(['list', 'delete'])}\n` +
-      `An identity that may list Secrets can read them. Add the rule only if the namespace ${quote(namespace ?? '')} holds no Secrets but bound Secrets. deploy/sweeper has the Role.`
-    )
-  }
-  return (
-    `${right} If it is right: ${rule(['create', 'delete'])}\n` +
-    `Add the rule only if the namespace ${quote(namespace ?? '')} holds nothing but scanner ServiceAccounts, has the label ${GUARD}, and the cluster has the ` +
-    'admission policies of deploy/base: without these, an identity that may create and delete Secrets can make a token that never expires.\n' +
-    'Or set revocation: best-effort to go on with a token that cannot be revoked.'
-  )
-}
-
 const BOUND_SECRET_IS_GONE =
   'Another program deleted the bound Secret before the API server issued the token. Run the job again. A clean-up of Secrets in this namespace must spare the Secrets of jobs that still run.'
 
 function notFoundHint(what: Attributes, { details }: V1Status): string | undefined {
-  if (what.resource === 'selfsubjectreviews') return 'kubepass needs Kubernetes 1.28 or later.'
+  const { resource, namespace = '' } = what
+  if (resource === 'selfsubjectreviews') return 'kubepass needs Kubernetes 1.28 or later.'
   if (details?.kind === 'namespaces')
-    return `The namespace ${quote(what.namespace ?? '')} does not exist. Correct service_account, or create it with the label that puts it under the admission policies of deploy/base:\n${commandsForNamespace(what.namespace ?? '')}\ndocs/cluster.md lists what else it needs.`
-  if (what.resource !== 'serviceaccounts/token') return undefined
-  if (details?.kind === 'serviceaccounts')
-    return `The ServiceAccount ${quote(what.name ?? '')} does not exist in namespace ${quote(what.namespace ?? '')}. Correct service_account, or create it:\n  kubectl create serviceaccount -n ${what.namespace ?? ''} ${what.name ?? ''}`
-  return /^secrets?$/i.test(details?.kind ?? '') ? BOUND_SECRET_IS_GONE : undefined
+    return `The namespace ${quote(namespace)} does not exist. Correct service_account, or create it with the label that puts it under the admission policies of deploy/base:\n${commandsForNamespace(namespace)}\ndocs/cluster.md lists what else it needs.`
+  return resource === 'serviceaccounts/token' ? noTokenHint(what, details?.kind ?? '') : undefined
 }
 
-function commandsForNamespace(namespace: string): string {
-  return `  kubectl create namespace ${namespace}\n  kubectl label namespace ${namespace} ${GUARD}`
+/** @param missing the kind or the resource of the object that does not exist */
+function noTokenHint({ namespace = '', name = '' }: Attributes, missing: string): string | undefined {
+  if (missing === 'serviceaccounts')
+    return `The ServiceAccount ${quote(name)} does not exist in namespace ${quote(namespace)}. Correct service_account, or create it:\n  kubectl create serviceaccount -n ${namespace} ${name}`
+  return /^secrets?$/i.test(missing) ? BOUND_SECRET_IS_GONE : undefined
 }
 
-function listed(words: string[]): string {
-  return `[${words.map((word) => JSON.stringify(word)).join(', ')}]`
+function conflictHint({ resource }: Attributes): string | undefined {
+  return resource === 'serviceaccounts/token' ? BOUND_SECRET_IS_GONE : undefined
+}
+
+function unauthorizedHint(auth: AuthInfo, now: number): string {
+  return 'bearer' in auth ? unauthorizedTokenHint(auth.bearer, now) : unauthorizedCertificateHint(auth.certificate, now)
 }
 
 // The API server gives no reason for a 401, so the hint shows the token's own claims.

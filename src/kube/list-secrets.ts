@@ -1,26 +1,21 @@
 import { KubepassError } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
+import { isIsoTime } from '../base/time.ts'
 import type { AuthInfo } from '../identity/identity.ts'
-import { boundSecretPrefix, type JobInfo } from '../state/job-info.ts'
+import { boundSecretPrefix, isPlatformName, isRunKey, type JobInfo } from '../state/job-info.ts'
 import { type ApiResponse, statusOf } from './answer.ts'
+import { type BoundSecretMetadata, type ClaimedRun, claimedRun } from './bound-secret.ts'
 import type { KubeClient } from './client.ts'
+import { PageCursor } from './page-cursor.ts'
 import { refusalOf } from './refusal.ts'
-
-/** Secrets per page. A page of bound Secrets is far below the response limit. After a larger response the page size is divided by 8. */
-const PAGE = 250
-
-/** How often the continue token may expire before listing fails. */
-const MAX_EXPIRED_LISTS = 5
 
 /** As a Table, as kubectl asks for it, the list has names, types and metadata: the API server does not send the Secrets' data. */
 const AS_TABLE = 'application/json;as=Table;g=meta.k8s.io;v=v1'
 
 /** A Secret that has the label of kubepass. Its texts are foreign: quote them, unless `origin` has `run`. */
-export interface ListedSecret {
+export interface ListedSecret extends BoundSecretMetadata {
   readonly name: string
   readonly uid: string
-  readonly labels: Readonly<Record<string, string>>
-  readonly annotations: Readonly<Record<string, string>>
   /** The run that made it and the time when its token is dead (ms since 1970), or the reason why kubepass did not make it. */
   readonly origin: { readonly run: JobInfo; readonly deadBy: number } | { readonly foreign: string }
 }
@@ -28,11 +23,9 @@ export interface ListedSecret {
 interface Row {
   readonly cells?: readonly unknown[]
   readonly object?: {
-    readonly metadata?: {
+    readonly metadata?: Partial<BoundSecretMetadata> & {
       readonly name?: string
       readonly uid?: string
-      readonly labels?: Record<string, string>
-      readonly annotations?: Record<string, string>
       readonly finalizers?: readonly string[]
     }
   }
@@ -45,22 +38,38 @@ interface Table {
   readonly rows?: readonly Row[] | null
 }
 
+/** What to list, and the caller's means for it. */
+export interface SecretListing {
+  readonly namespace: string
+  /** Called for each page, because an identity may expire while kubepass lists many pages. */
+  readonly authInfo: (signal: AbortSignal) => Promise<AuthInfo>
+  /** Makes a new signal for each page. */
+  readonly deadline: () => AbortSignal
+  /** Gets the number of Secrets read so far. */
+  readonly progress: (count: number) => void
+}
+
 /**
  * Lists every Secret of the namespace that has the label of kubepass, page by page.
- * @param progress gets the number of Secrets read so far
- * @param deadline makes a new signal for each page
+ * @throws KubepassError REFUSED or UNREACHABLE when a page cannot be read
  */
-export async function listBoundSecrets(
-  client: KubeClient,
-  authInfo: (signal: AbortSignal) => Promise<AuthInfo>,
-  namespace: string,
-  progress: (count: number) => void,
-  deadline: () => AbortSignal,
-): Promise<ListedSecret[]> {
+export async function listBoundSecrets(client: KubeClient, listing: SecretListing): Promise<ListedSecret[]> {
+  // By uid, because a list that starts again has the same Secrets again.
   const found = new Map<string, ListedSecret>()
-  for (let from = '', lost = 0, size = PAGE; ;) {
-    const query = new URLSearchParams({ labelSelector: 'app.kubernetes.io/managed-by=kubepass', limit: String(size) })
-    if (from !== '') query.set('continue', from)
+  const cursor = new PageCursor()
+  let table: Table
+  do {
+    table = await readPage(client, listing, cursor)
+    for (const listed of secretsIn(table)) found.set(listed.uid, listed)
+    listing.progress(found.size)
+  } while (cursor.advance(table.metadata?.continue))
+  return [...found.values()]
+}
+
+/** Reads the page at the cursor. It asks again for a smaller page after a response that is too large, and after an expired token. */
+async function readPage(client: KubeClient, { namespace, authInfo, deadline }: SecretListing, cursor: PageCursor): Promise<Table> {
+  for (;;) {
+    const query = new URLSearchParams({ labelSelector: 'app.kubernetes.io/managed-by=kubepass', ...cursor.parameters() })
     const signal = deadline()
     const auth = await authInfo(signal)
     const path = `/api/v1/namespaces/${namespace}/secrets?${query.toString()}`
@@ -68,55 +77,62 @@ export async function listBoundSecrets(
     try {
       answer = await client.call({ method: 'GET', path, auth, accept: AS_TABLE }, signal)
     } catch (error) {
-      if (size === 1 || !(error instanceof KubepassError && error.responseTooLarge)) throw error
-      size = Math.ceil(size / 8)
-      continue
+      if (isTooLarge(error) && cursor.shrink()) continue
+      throw error
     }
-    size = Math.min(size * 2, PAGE)
+    cursor.grow()
     const table = answer.body as Table | undefined
-    // The continue token has expired. The API server may give another one; without it the list starts again. `found` holds each uid once.
-    if (answer.status === 410 && statusOf(answer) !== undefined && (lost += 1) <= MAX_EXPIRED_LISTS) {
-      from = table?.metadata?.continue ?? ''
-      continue
-    }
-    if (answer.status !== 200 || table?.kind !== 'Table') throw refusalOf(answer, `list the Secrets in namespace ${quote(namespace)}`, auth)
-    const column = (name: string): number => table.columnDefinitions?.findIndex((definition) => definition.name === name) ?? -1
-    const [type, data] = [column('Type'), column('Data')]
-    for (const row of table.rows ?? []) {
-      const listed = toListedSecret(row, row.cells?.[type], row.cells?.[data])
-      if (listed !== undefined) found.set(listed.uid, listed)
-    }
-    progress(found.size)
-    from = table.metadata?.continue ?? ''
-    if (from === '') return [...found.values()]
+    // The API server may give another continue token. Without it the list starts again.
+    if (hasExpired(answer) && cursor.restart(table?.metadata?.continue)) continue
+    if (answer.status === 200 && table?.kind === 'Table') return table
+    throw refusalOf(answer, `list the Secrets in namespace ${quote(namespace)}`, auth)
   }
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof KubepassError && error.responseTooLarge
+}
+
+/** Whether the API server no longer knows the continue token. */
+function hasExpired(answer: ApiResponse): boolean {
+  return answer.status === 410 && statusOf(answer) !== undefined
+}
+
+function secretsIn({ columnDefinitions, rows }: Table): ListedSecret[] {
+  const column = (name: string): number => columnDefinitions?.findIndex((definition) => definition.name === name) ?? -1
+  const [type, data] = [column('Type'), column('Data')]
+  return (rows ?? []).flatMap((row) => toListedSecret(row, row.cells?.[type], row.cells?.[data]) ?? [])
 }
 
 function toListedSecret({ object }: Row, type: unknown, data: unknown): ListedSecret | undefined {
   const { name, uid, labels = {}, annotations = {}, finalizers = [] } = object?.metadata ?? {}
   if (typeof name !== 'string' || typeof uid !== 'string') return undefined
-  const id = labels['kubepass.dev/run'] ?? ''
-  const attempt = labels['kubepass.dev/attempt'] ?? ''
-  const platform = labels['kubepass.dev/platform'] ?? ''
-  const deadBy = timeOf(annotations['kubepass.dev/dead-by'])
-  const prefix = boundSecretPrefix({ id, attempt })
-  const listed = (origin: ListedSecret['origin']): ListedSecret => ({ name, uid, labels, annotations, origin })
-  if (type !== 'Opaque') return listed({ foreign: `its type is ${quote(String(type))}` })
-  if (data !== 0) return listed({ foreign: 'it holds data' })
-  if (finalizers.length > 0) return listed({ foreign: 'it has a finalizer' })
-  if (!isPlatform(platform) || !name.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(name.slice(prefix.length)))
-    return listed({ foreign: 'its name does not fit its labels' })
-  if (deadBy === undefined) return listed({ foreign: 'its annotation kubepass.dev/dead-by is missing or no time' })
-  const repository = annotations['kubepass.dev/repository'] ?? ''
-  const job = annotations['kubepass.dev/job'] ?? ''
-  const instance = annotations['kubepass.dev/instance'] ?? ''
-  return listed({ run: { platform, id, attempt, repository, job, instance }, deadBy })
+  const foreign = foreignContent(type, data, finalizers)
+  const origin = foreign === undefined ? originOf(name, { labels, annotations }) : { foreign }
+  return { name, uid, labels, annotations, origin }
 }
 
-function isPlatform(text: string): text is JobInfo['platform'] {
-  return ['github', 'gitlab', 'terminal'].includes(text)
+/** Why kubepass cannot have made a Secret with this content; undefined if it can. */
+function foreignContent(type: unknown, data: unknown, finalizers: readonly string[]): string | undefined {
+  if (type !== 'Opaque') return `its type is ${quote(String(type))}`
+  if (data !== 0) return 'it holds data'
+  return finalizers.length > 0 ? 'it has a finalizer' : undefined
+}
+
+function originOf(name: string, metadata: BoundSecretMetadata): ListedSecret['origin'] {
+  const run = claimedRun(metadata)
+  const deadBy = timeOf(metadata.annotations['kubepass.dev/dead-by'])
+  if (!isOfRun(name, run)) return { foreign: 'its name does not fit its labels' }
+  if (deadBy === undefined) return { foreign: 'its annotation kubepass.dev/dead-by is missing or no time' }
+  return { run, deadBy }
+}
+
+/** Whether the Secret's name is one that kubepass gives to Secrets of this run. */
+function isOfRun(name: string, run: ClaimedRun): run is JobInfo {
+  const prefix = boundSecretPrefix(run)
+  return isPlatformName(run.platform) && name.startsWith(prefix) && isRunKey(name.slice(prefix.length))
 }
 
 function timeOf(text: string | undefined): number | undefined {
-  return text !== undefined && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) ? Date.parse(text) || undefined : undefined
+  return text !== undefined && isIsoTime(text) ? Date.parse(text) : undefined
 }

@@ -20,20 +20,23 @@ export interface Proof {
   seconds: number
 }
 
+/** A token that must be dead, and what proves it. */
+export interface RevokedToken {
+  readonly token: SealedString
+  /** When the bound Secret was deleted, ms since 1970. */
+  readonly deletedAt: number
+  /** How many refusals in a row prove that the token is dead. */
+  readonly samples: number
+  /** Whether to give up on a token that is still accepted: the caller has less time than the API server's cache lasts. */
+  readonly isHasty: () => boolean
+}
+
 /**
  * Uses the token until it is refused `samples` times in a row.
- * @param deletedAt when the bound Secret was deleted, ms since 1970
- * @param isHasty whether to give up on a token that is still accepted: the caller has less time than the API server's cache lasts
- * @returns the verdict, after at most 15 s
+ * @returns the verdict, after at most 15 s; a failed call and an abort of `signal` end the proof with the verdict so far
  */
-export async function prove(
-  client: KubeClient,
-  token: SealedString,
-  samples: number,
-  deletedAt: number,
-  isHasty: () => boolean,
-  signal: AbortSignal,
-): Promise<Verdict> {
+export async function prove(client: KubeClient, revoked: RevokedToken, signal: AbortSignal): Promise<Verdict> {
+  const { token, deletedAt, samples, isHasty } = revoked
   const deadline = deadlineAfter(PROOF_TIMEOUT_MS, signal)
   let verdict: Verdict = { is: 'unclear' }
   try {

@@ -12,7 +12,11 @@ export type ReviewResult =
   | { is: 'refused' }
   | { is: 'unclear'; status: number }
 
-/** Sends a SelfSubjectReview with the token. */
+/**
+ * Sends a SelfSubjectReview with the token.
+ * @param newConnection whether to open a connection for this call alone
+ * @throws KubepassError REFUSED or UNREACHABLE when the server answers 404
+ */
 export async function whoami(client: KubeClient, token: SealedString, signal: AbortSignal, newConnection = false): Promise<ReviewResult> {
   const body: V1SelfSubjectReview = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }
   const auth = { bearer: token }
@@ -20,17 +24,25 @@ export async function whoami(client: KubeClient, token: SealedString, signal: Ab
     { method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth, body, newConnection },
     signal,
   )
-  const status = statusOf(answer)
-  if (answer.status === 201) {
-    const username = (answer.body as Partial<V1SelfSubjectReview> | undefined)?.status?.userInfo?.username
-    return typeof username === 'string' ? { is: 'accepted', username } : { is: 'unclear', status: 201 }
-  }
-  if (answer.status === 401 && status?.reason === 'Unauthorized') return { is: 'refused' }
-  // 403 means that the API server authenticated the token.
-  if (answer.status === 403 && status?.reason === 'Forbidden' && !status.message?.includes('User "system:anonymous"'))
-    return { is: 'accepted', username: undefined }
   if (answer.status === 404) throw isFromApiServer(answer) ? noReview() : refusalOf(answer, 'review the token', auth)
+  return resultOf(answer)
+}
+
+function resultOf(answer: ApiResponse): ReviewResult {
+  const { reason, message } = statusOf(answer) ?? {}
+  const username = reviewedUser(answer)
+  if (username !== undefined) return { is: 'accepted', username }
+  if (answer.status === 401 && reason === 'Unauthorized') return { is: 'refused' }
+  // 403 means that the API server authenticated the token.
+  if (answer.status === 403 && reason === 'Forbidden' && !message?.includes('User "system:anonymous"'))
+    return { is: 'accepted', username: undefined }
   return { is: 'unclear', status: answer.status }
+}
+
+/** The user in the review; undefined when the answer is none. */
+function reviewedUser({ status, body }: ApiResponse): string | undefined {
+  const username: unknown = status === 201 ? (body as Partial<V1SelfSubjectReview> | undefined)?.status?.userInfo?.username : undefined
+  return typeof username === 'string' ? username : undefined
 }
 
 /** An API server answers 404 with a Status or a line of text. HTML and other JSON come from another program. */

@@ -7,17 +7,44 @@ import type { BoundSecret } from './bound-secret.ts'
 import type { KubeClient } from './client.ts'
 import { incompleteResponse, refusalOf } from './refusal.ts'
 
+/** The token to request, of the ServiceAccount `name`. */
+export interface TokenSpec {
+  readonly namespace: string
+  readonly name: string
+  /** Seconds. */
+  readonly duration: number
+  /** Where it is empty, the API server chooses. */
+  readonly audiences: readonly string[]
+  /** undefined for a token that is bound to nothing. */
+  readonly boundSecret: BoundSecret | undefined
+}
+
+/** Who requests the token, and what keeps it secret. */
+export interface TokenRequester {
+  readonly auth: AuthInfo
+  readonly seal: Seal
+}
+
+/** A token as the API server issued it. */
+export interface IssuedToken {
+  /** Not verified yet. */
+  readonly credential: Credential
+  /** What its claims must be. */
+  readonly expected: ExpectedToken
+  /** The API server's warnings, which are foreign text. */
+  readonly warnings: string[]
+}
+
 /**
  * Requests a token and seals it before any other code sees it.
- * @returns the credential, not verified yet; what its claims must be; and the API server's warnings, which are foreign text
+ * @throws KubepassError REFUSED or UNREACHABLE when no token was issued, RIGHTS when the token is no JWT
  */
 export async function requestToken(
   client: KubeClient,
-  auth: AuthInfo,
-  spec: { namespace: string; name: string; duration: number; audiences: readonly string[]; boundSecret: BoundSecret | undefined },
-  seal: Seal,
+  { auth, seal }: TokenRequester,
+  spec: TokenSpec,
   signal: AbortSignal,
-): Promise<{ credential: Credential; expected: ExpectedToken; warnings: string[] }> {
+): Promise<IssuedToken> {
   const boundObjectRef = spec.boundSecret && { apiVersion: 'v1', kind: 'Secret', name: spec.boundSecret.name, uid: spec.boundSecret.uid }
   const body: AuthenticationV1TokenRequest = {
     apiVersion: 'authentication.k8s.io/v1',

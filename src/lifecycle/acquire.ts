@@ -11,7 +11,7 @@ import { checkCredential, type Credential } from '../token/claims.ts'
 import { ACCEPTED_AFTER_EXPIRY_S } from '../token/lifetime.ts'
 import { warnOnce, type Run } from './run-context.ts'
 
-/** A credential that the API server issued to this process. */
+/** A credential that this process got from the API server. */
 export interface LiveCredential extends Credential {
   /** In the run state. */
   readonly number: number
@@ -34,13 +34,13 @@ export async function acquire(run: Run, slot: 0 | 1 | 2, deadline: AbortSignal):
   const metadata = boundSecretMetadata(platform.job, deadBy)
   const mayBeForbidden = options.revocation === 'best-effort'
   const boundSecret = await request(run, { type: 'SecretRequested', number, slot, deadBy }, () =>
-    createBoundSecret(client, auth, { namespace, name }, metadata, mayBeForbidden, deadline),
+    createBoundSecret(client, { auth, namespace, name, metadata, mayBeForbidden }, deadline),
   )
   journal.observe(boundSecret === undefined ? { type: 'SecretForbidden', number } : { type: 'SecretCreated', number, uid: boundSecret.uid })
 
   const spec = { ...options.serviceAccount, duration: options.duration, audiences: options.tokenAudiences, boundSecret }
   const { credential, expected, warnings } = await request(run, { type: 'TokenRequested', number }, () =>
-    requestToken(client, auth, spec, seal, deadline),
+    requestToken(client, { auth, seal }, spec, deadline),
   )
   const receivedAt = Date.now()
   const { jti, issuedAt, expiresAt } = credential
@@ -85,11 +85,11 @@ export async function verify(run: Run, { token, number }: LiveCredential, deadli
     if (credential?.phase !== 'issued') throw new Error('the run ended while a request was under way')
     if (credential.slot !== 'unbound') tokens.set(number, { token, deadBy: credential.deadBy })
     journal.observe({ type: 'TokenAccepted', number, acceptance: { at: new Date().toISOString(), username: result.username ?? null } })
-    if (result.username === undefined) await warnOnce(run, 'The API server accepts the token, but does not let it ask who it is.')
+    if (result.username === undefined) await warnOnce(run, 'The API server accepts the token, but forbids its SelfSubjectReview.')
     return
   }
   if (result.is === 'refused' && options.tokenAudiences.length > 0) {
-    await warnOnce(run, 'The API server is not among token_audiences: what needs the API server, also the proof of the end, is skipped.')
+    await warnOnce(run, 'The API server is not among token_audiences: kubepass skips what needs the API server, also the proof of the end.')
     return
   }
   throw new KubepassError('RIGHTS', `The API server issued a token, but ${whatItDoes(result)}.`, {

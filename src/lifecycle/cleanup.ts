@@ -69,8 +69,8 @@ function tellOutcome({ journal, platform, provenance }: Run, before: Evidence): 
   const evidence = toEvidence(journal.state)
   const hasNoNews = platform.isCI && provenance === 'merged' && isFinishedAlike(before, evidence)
   if (hasNoNews || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
-    platform.info(`Nothing of this job is left to revoke.${hasNoNews ? ` The script's token: ${credentialOutcome(evidence)}.` : ''}`)
-  else if (provenance !== 'derived' || evidence.revoked !== null) platform.info(`Credential: ${credentialOutcome(evidence)}.`)
+    platform.log.info(`Nothing of this job is left to revoke.${hasNoNews ? ` The script's token: ${credentialOutcome(evidence)}.` : ''}`)
+  else if (provenance !== 'derived' || evidence.revoked !== null) platform.log.info(`Credential: ${credentialOutcome(evidence)}.`)
 }
 
 /** Whether main has already shown this end in the log of the job. */
@@ -93,8 +93,8 @@ async function conclude(
   }
   if (tampered !== undefined) await warn(run, describe(tampered))
   journal.observe({ type: 'Failed', code: failure.code })
-  const instructions = platform.retryInstructions()
-  if (instructions !== undefined) platform.info(instructions)
+  const instructions = platform.savedState.retryInstructions?.()
+  if (instructions !== undefined) platform.log.info(instructions)
   return failure
 }
 

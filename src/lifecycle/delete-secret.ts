@@ -2,7 +2,9 @@ import { KubepassError } from '../base/errors.ts'
 import type { AuthInfo } from '../identity/identity.ts'
 import { deleteBoundSecret } from '../kube/bound-secret.ts'
 import { uidOf, type CredentialState } from '../state/credential-state.ts'
+import type { CredentialEvent } from '../state/run-events.ts'
 import { secretNameOf } from '../state/run-state.ts'
+import type { Journal } from './journal.ts'
 import type { Run } from './run-context.ts'
 
 /**
@@ -21,20 +23,23 @@ export async function deleteSecretOf(
   if (name === undefined) return 'gone'
   const authInfo = await auth
   const wasPending = credential.phase === 'deletion-requested'
-  const isPending = (): boolean => journal.credential(number)?.phase === 'deletion-requested'
   if (credential.phase !== 'revoked') journal.observe({ type: 'DeletionRequested', number })
   try {
     const { namespace } = journal.state.requested
     const response = await deleteBoundSecret(client, authInfo, { namespace, name, uid }, deadline)
     const outcome = wasPending && uid !== undefined ? 'deleted' : response
-    if (isPending())
-      journal.observe(
-        outcome === 'deleted' ? { type: 'SecretDeleted', number, at: new Date().toISOString() } : { type: 'SecretNotFound', number },
-      )
+    recordIfPending(
+      journal,
+      outcome === 'deleted' ? { type: 'SecretDeleted', number, at: new Date().toISOString() } : { type: 'SecretNotFound', number },
+    )
     return outcome
   } catch (error) {
-    if (!wasPending && isPending() && error instanceof KubepassError && error.noEffect)
-      journal.observe({ type: 'DeletionHadNoEffect', number })
+    if (!wasPending && error instanceof KubepassError && error.noEffect) recordIfPending(journal, { type: 'DeletionHadNoEffect', number })
     throw error
   }
+}
+
+/** Another DELETE of the same Secret may have had its response first. */
+function recordIfPending(journal: Journal, event: CredentialEvent): void {
+  if (journal.credential(event.number)?.phase === 'deletion-requested') journal.observe(event)
 }

@@ -3,13 +3,13 @@ import type { CredentialState } from '../state/credential-state.ts'
 import { reduce, type RunEvent } from '../state/run-events.ts'
 import type { RunState } from '../state/run-state.ts'
 
-/** Where the run state is saved for a later process. */
+/** Where the run state is saved for the post step or for `kubepass revoke`. */
 export interface StateStore {
   save(state: RunState): void
   clear(): void
 }
 
-/** The run state of this process. All changes go through `intend` and `observe`. */
+/** The run state in memory. All changes go through `intend` and `observe`. */
 export class Journal {
   #state: RunState
   readonly #store: StateStore

@@ -17,9 +17,18 @@ export interface KnownRun {
  */
 export function knownRun(saved: RunState | undefined, derived: RunState | undefined, options: Options): KnownRun | undefined {
   const isOfThese = saved?.server === options.server && saved.requested.namespace === options.serviceAccount.namespace
-  if (derived === undefined) return isOfThese ? { state: saved, provenance: 'saved' } : undefined
+  if (derived === undefined) return isOfThese ? { state: withoutPendingDeletions(saved), provenance: 'saved' } : undefined
   if (!isOfThese || !isOfSameRun(saved, derived, options)) return { state: derived, provenance: 'derived' }
-  return { state: merged(saved, derived), provenance: 'merged' }
+  return { state: merged(withoutPendingDeletions(saved), derived), provenance: 'merged' }
+}
+
+/** Only the process that sent a DELETE may take a missing Secret for its effect: the scan can write into the saved state. */
+function withoutPendingDeletions(state: RunState): RunState {
+  const credentials = state.credentials.map((credential): CredentialState => {
+    const { number, slot, deadBy } = credential
+    return credential.phase === 'deletion-requested' ? { number, slot, deadBy, ...credential.last } : credential
+  })
+  return { ...state, credentials }
 }
 
 /** All that can exist where only the names are known: a token in each slot. */

@@ -23,8 +23,7 @@ function whereMoved({ directory: made, journal, provenance, platform }: Run): st
     const wasWritten = credentials.some((credential) => acceptanceOf(credential) !== undefined)
     const isMissing = (provenance === 'saved' || provenance === 'merged') && wasWritten && !cleanedUp && !existsSync(directory)
     // This is no warning: an earlier post step may have removed the directory.
-    if (isMissing)
-      platform.info(`The directory ${directory} is not there: a step has removed it, or moved it with the token that is in it.`)
+    if (isMissing) platform.log.info(`The directory ${directory} does not exist: a step removed it, or moved it with the token in it.`)
     return []
   }
   try {

@@ -74,7 +74,7 @@ async function renewRepeatedly(run: Run, first: LiveCredential, firstDue: number
       due = renewAt(current, current.receivedAt)
     }
   } catch (error) {
-    if (!signals.stopRequested.aborted) await warn(run, `The credential is renewed no more. ${describe(error)}`)
+    if (!signals.stopRequested.aborted) await warn(run, `kubepass no longer renews the credential. ${describe(error)}`)
   }
 }
 
@@ -118,7 +118,7 @@ async function renewOnce(run: Run, current: LiveCredential, slot: 0 | 1 | 2, dea
   await verify(run, renewed, deadline)
   deadline.throwIfAborted()
   writeKubeconfig(run.journal.state.directory, run.options, renewed.token, run.platform.ownerUid)
-  run.platform.info(`Renewed the credential: this one expires ${isoTime(renewed.expiresAt)}.`)
+  run.platform.log.info(`Renewed the credential: this one expires ${isoTime(renewed.expiresAt)}.`)
   return renewed
 }
 

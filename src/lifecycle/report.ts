@@ -12,16 +12,16 @@ export async function report({ platform, options, journal, redactor }: Run): Pro
   const exitCode = evidence.used?.exit_code ?? undefined
   const tries: [string, () => unknown][] = [
     ['evidence file', () => options.evidence !== undefined && writeEvidence(options.evidence, redactor.redact(asJson(evidence)))],
-    ['output', () => exitCode !== undefined && platform.setOutput('exit_code', String(exitCode))],
+    ['output', () => exitCode !== undefined && platform.stepOutputs?.setOutput('exit_code', String(exitCode))],
     ['summary', () => platform.report(evidence)],
-    ['check run', () => evidence.finished && options.checkToken && platform.publishCheck(evidence, options.checkToken)],
+    ['check run', () => evidence.finished && options.checkToken && platform.publishCheck?.(evidence, options.checkToken)],
   ]
   for (const [what, write] of tries) {
     try {
       await write()
     } catch (error) {
       const reason = error instanceof KubepassError ? describe(error) : errnoOf(error) || 'unknown reason'
-      await platform.warn(`The ${what} could not be written (${reason}).`)
+      await platform.log.warn(`The ${what} could not be written (${reason}).`)
     }
   }
 }

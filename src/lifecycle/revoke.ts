@@ -47,7 +47,7 @@ async function revoke(
     case 'secret-missing':
       await warn(
         run,
-        `The Secret ${name} is not there: it was never created, or somebody else deleted it. If a token was issued, it is dead by ${credential.deadBy}.`,
+        `The Secret ${name} does not exist: it was never created, or another process deleted it. If a token was issued, it is dead by ${credential.deadBy}.`,
       )
       return undefined
     case 'secret-left': {
@@ -56,7 +56,7 @@ async function revoke(
       return undefined
     }
     case 'unconfirmed':
-      await warn(run, `It was revoked before, but whether that holds could not be asked. ${describe(cause)}`)
+      await warn(run, `It was revoked before, but the API server could not confirm that. ${describe(cause)}`)
       return undefined
   }
 }
@@ -66,7 +66,7 @@ function notRevoked({ deadBy }: CredentialState, cause: unknown): KubepassError 
   return new KubepassError('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, { cause, hint })
 }
 
-/** Deletes once more what a late creation may have made: its response was lost, and no post step comes after this process. */
+/** Deletes once more what a late creation may have made: its response was lost, and no post step follows. */
 export async function retryLateDeletions(run: Run): Promise<void> {
   const deadline = deadlineAfter(UNBOUND_SECRET_TIMEOUT_MS, run.hardDeadline)
   for (const credential of run.journal.state.credentials) {

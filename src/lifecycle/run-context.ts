@@ -80,8 +80,10 @@ export async function readOptions({ platform, seal, signal }: CommandContext, pu
 export async function resolveIdentity({ platform, seal }: CommandContext, options: Options, finishes = false): Promise<ResolvedIdentity> {
   const { identity, why } = await chooseIdentity(options, {
     ...platform,
-    idTokenRequest: platform.idTokenRequest(seal),
-    idToken: platform.idToken(seal),
+    info: (text) => platform.log.info(text),
+    idTokenInstructions: platform.idTokens?.instructions,
+    idTokenRequest: platform.idTokens?.request?.(seal),
+    idToken: platform.idTokens?.token?.(seal),
     seal,
     isNewHost: !finishes,
   })
@@ -95,7 +97,7 @@ export function openRun(
   provenance: Provenance,
 ): Run {
   const { platform } = context
-  platform.info(`Identity: ${identity.kind}, because ${why}.`)
+  platform.log.info(`Identity: ${identity.kind}, because ${why}.`)
   return {
     ...context,
     options,
@@ -113,21 +115,22 @@ export function openRun(
 function storeOf(platform: Platform, provenance: Provenance): StateStore {
   const isReadOnly = platform.isCI && platform.runKey !== undefined && provenance !== 'owner'
   return {
-    save: (state) => (isReadOnly ? undefined : platform.saveState(state)),
-    clear: () => platform.deleteState(),
+    save: (state) => (isReadOnly ? undefined : platform.savedState.save(state)),
+    clear: () => platform.savedState.clear(),
   }
 }
 
 export function openClient({ platform }: CommandContext, options: Options, connections?: number, isNewHost = true): KubeClient {
   const proxyUrl = options.proxyUrl ?? proxyFor(new URL(options.server), platform.env)
   const http = new Http({ ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl }, connections)
-  return new KubeClient(http, options.server, userAgent(platform.job), (text) => platform.info(text), isNewHost)
+  const info = (text: string): void => platform.log.info(text)
+  return new KubeClient({ http, server: options.server, userAgent: userAgent(platform.job), info, isNewHost })
 }
 
 /** Records a warning and shows it. */
 export async function warn({ journal, platform, redactor }: Run, text: string): Promise<void> {
   journal.observe({ type: 'Warned', text: redactor.redact(text) })
-  await platform.warn(text)
+  await platform.log.warn(text)
 }
 
 /** For warnings that hold for each credential of a run. */

@@ -12,18 +12,19 @@ export async function stopScan(run: Run): Promise<StopResult> {
 export async function reportStopped(run: Run, { outlived, remaining }: StopResult): Promise<void> {
   if (outlived > 0)
     await warn(run, `${outlived} process(es) outlived the scan and were ended${remaining > 0 ? `; ${remaining} could not be` : ''}.`)
-  else if (remaining > 0) await warn(run, 'What is left of the scan could not be ended.')
+  else if (remaining > 0) await warn(run, 'Some processes of the scan could not be ended.')
 }
 
 export function restoreCommandFiles({ journal, platform }: Run): KubepassError | undefined {
-  const { changed, left, why = [], closed = [] } = platform.restoreCommandFiles()
+  const { changed, left, why = [], closed = [] } = platform.commandFiles?.restore() ?? { changed: [], left: [] }
   const written = [...new Set([...changed, ...left])]
   if (written.length === 0 && closed.length === 0) return undefined
   const facts: string[] = []
-  if (written.length > 0) facts.push(`The scan wrote to files by which a step speaks to its runner: ${written.join(', ')}.`)
-  if (left.length > 0) facts.push(`What it wrote to ${left.join(', ')} could not be removed: ${[...new Set(why)].join('; ')}.`)
-  else if (written.length > 0) facts.push('What it wrote there was removed.')
-  if (closed.length > 0) facts.push(`The scan closed what the runner needs: ${[...new Set(closed)].join(', ')}. It was opened again.`)
+  if (written.length > 0) facts.push(`The scan wrote to the runner's command files: ${written.join(', ')}.`)
+  if (left.length > 0) facts.push(`Its text in ${left.join(', ')} could not be removed: ${[...new Set(why)].join('; ')}.`)
+  else if (written.length > 0) facts.push('kubepass removed that text.')
+  if (closed.length > 0)
+    facts.push(`The scan took away access that the runner needs: ${[...new Set(closed)].join(', ')}. kubepass restored it.`)
   const tampered = new KubepassError('TAMPERED', facts.join(' '), {
     hint: 'If it is meant to, name the file in pass_env; or set what later steps need in a step of its own.',
   })

@@ -33,10 +33,10 @@ export async function runScan(run: Run, command: readonly [string, ...string[]],
   const renewal = renewAt(credential, credential.receivedAt)
   const maxScan = options.maxScan === DEFAULT_MAX_SCAN_S ? undefined : options.maxScan
   const announcement = announceRenewal(run, renewal, maxScan)
-  for (const warning of platform.timeoutWarnings(maxScan)) await warn(run, warning)
+  for (const warning of platform.timeoutWarnings?.(maxScan) ?? []) await warn(run, warning)
   const pipes = outputPipes(run, await whyNoPipes)
   journal.observe({ type: 'ScanStarting', at: new Date().toISOString() })
-  platform.guardCommandFiles(options.passEnv)
+  platform.commandFiles?.guard(options.passEnv)
   const scan = await start(run, command, env, pipes)
   const overdue = new AbortController()
   const timer = setTimeout(() => overdue.abort(timeoutError(options.maxScan)), options.maxScan * 1000)
@@ -62,10 +62,10 @@ function environmentOf({ options, platform, redactor }: Run, { credential, kubec
   const access = { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered }
   if (options.env === 'inherit') {
     for (const name of withheldProxies(platform.env, inherited))
-      platform.info(`${name} holds a password, so the scan does not get it. Name it in pass_env if the scan needs that proxy.`)
+      platform.log.info(`${name} holds a password, so the scan does not get it. Name it in pass_env if the scan needs that proxy.`)
     const withheld = withheldFromClients(platform.env, { ...inherited, ...access })
     if (withheld.length > 0)
-      platform.info(
+      platform.log.info(
         `The scan does not get ${withheld.join(', ')}: clients would prefer that to its kubeconfig. Name it in pass_env if the scan needs it.`,
       )
   }
@@ -77,9 +77,7 @@ async function start(run: Run, command: readonly [string, ...string[]], env: Nod
   const podToken = podTokenFolder()
   const outputs = platform.scanOutputs()
   const scan = await Scan.start(
-    command,
-    env,
-    journal.state.key,
+    { command, env, trackingId: journal.state.key },
     options.isolate,
     {
       ...outputs,
@@ -92,9 +90,9 @@ async function start(run: Run, command: readonly [string, ...string[]], env: Nod
   run.scan = scan
   const { isolation, reasonNotHidden } = scan
   journal.observe({ type: 'ScanStarted', isolation })
-  if (options.isolate === 'auto' && isolation.why_not !== null) platform.info(`The scan is not isolated: ${isolation.why_not}.`)
+  if (options.isolate === 'auto' && isolation.why_not !== null) platform.log.info(`The scan is not isolated: ${isolation.why_not}.`)
   if (podToken !== undefined && reasonNotHidden !== undefined)
-    platform.info(`The scan can read this Pod's own token in ${podToken}: ${reasonNotHidden}.`)
+    platform.log.info(`The scan can read this Pod's own token in ${podToken}: ${reasonNotHidden}.`)
   return scan
 }
 
@@ -106,7 +104,7 @@ function outputPipes({ platform, journal }: Run, whyNot: string | undefined): Pi
   } catch (error) {
     reason = `its pipes could not be opened (${errnoOf(error)})`
   }
-  platform.info(`The scan cannot open /dev/stdout or /dev/stderr: ${reason}.`)
+  platform.log.info(`The scan cannot open /dev/stdout or /dev/stderr: ${reason}.`)
   return undefined
 }
 
@@ -120,7 +118,7 @@ function outputPipes({ platform, journal }: Run, whyNot: string | undefined): Pi
 function announceRenewal({ options, platform }: Run, from: number, maxScan: number | undefined): NodeJS.Timeout | undefined {
   const tell = (): void => {
     const variable = options.delivery === 'env' ? ` The variable ${options.tokenVariable} keeps the first one.` : ''
-    platform.info(
+    platform.log.info(
       `From ${isoTime(Math.round(from / 1000))} on the credential is renewed. kubectl and other Go programs re-read it; ` +
         `InSpec, Python and JavaScript clients read it once: for them ${platform.nameOf('duration')} must be as long as the scan.${variable}`,
     )
@@ -141,7 +139,7 @@ export function announcementDelay(from: number, now: number, maxScan: number | u
 }
 
 function timeoutError(maxScan: number): KubepassError {
-  return new KubepassError('TIMEOUT', `The scan took longer than ${maxScan} s, and was ended.`, {
+  return new KubepassError('TIMEOUT', `The scan took longer than ${maxScan} s, so kubepass ended it.`, {
     hint: 'Does it hang? If it needs the time, raise max_scan.',
   })
 }

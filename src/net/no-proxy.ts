@@ -15,13 +15,28 @@ export function isExcepted(target: URL, noProxy: string): boolean {
 
 function matches(entry: string, host: string, port: string): boolean {
   if (entry === '*') return true
-  const [, network = '', prefix = ''] = /^([^/]+)\/(\d+)$/.exec(entry) ?? []
-  const family = familyOf(network)
-  if (family !== 0 && Number(prefix) <= (family === 4 ? 32 : 128)) return isIn(host, network, Number(prefix))
+  const network = parseNetwork(entry)
+  if (network !== undefined) return isIn(host, network)
   const [name, entryPort] = splitPort(entry)
   if (name === '' || (entryPort !== '' && entryPort !== port)) return false
-  if (familyOf(name) !== 0) return isIn(host, name, familyOf(name) === 4 ? 32 : 128)
-  // An entry that is a domain never matches an IP address.
+  return familyOf(name) === 0 ? isInDomain(host, name) : isIn(host, { address: name, prefix: bitsOf(name) })
+}
+
+/** The IP addresses that share the first `prefix` bits of `address`. */
+interface Network {
+  readonly address: string
+  readonly prefix: number
+}
+
+/** Reads ADDRESS/PREFIX; undefined for any other text. */
+function parseNetwork(entry: string): Network | undefined {
+  const [, address = '', prefix = ''] = /^([^/]+)\/(\d+)$/.exec(entry) ?? []
+  const isValid = familyOf(address) !== 0 && Number(prefix) <= bitsOf(address)
+  return isValid ? { address, prefix: Number(prefix) } : undefined
+}
+
+/** Whether the host is the domain or lies below it. An IP address is in no domain. */
+function isInDomain(host: string, name: string): boolean {
   if (familyOf(host) !== 0) return false
   const domain = inAscii(name.startsWith('*.') ? name.slice(1) : name)
   return host.endsWith(domain.startsWith('.') ? domain : `.${domain}`) || host === domain
@@ -35,23 +50,28 @@ function splitPort(entry: string): [host: string, port: string] {
 }
 
 function isLoopbackAddress(host: string): boolean {
-  return isIn(host, '127.0.0.0', 8) || isIn(host, '::1', 128)
+  return isIn(host, { address: '127.0.0.0', prefix: 8 }) || isIn(host, { address: '::1', prefix: 128 })
 }
 
-function isIn(host: string, network: string, prefix: number): boolean {
-  return familyOf(host) !== 0 && isIPv4(host) === isIPv4(network) && isWithin(host, network, prefix)
+function isIn(host: string, network: Network): boolean {
+  return familyOf(host) !== 0 && isIPv4(host) === isIPv4(network.address) && isWithin(host, network)
 }
 
 /** Counts an IPv4 address in the form of IPv6 as IPv4, as Go does. */
 function isIPv4(address: string): boolean {
-  return familyOf(address) === 4 || isWithin(address, '::ffff:0:0', 96)
+  return familyOf(address) === 4 || isWithin(address, { address: '::ffff:0:0', prefix: 96 })
 }
 
-function isWithin(address: string, network: string, prefix: number): boolean {
+function isWithin(address: string, network: Network): boolean {
   const nameOf = (text: string): 'ipv4' | 'ipv6' => (familyOf(text) === 4 ? 'ipv4' : 'ipv6')
   const list = new BlockList()
-  list.addSubnet(network, prefix, nameOf(network))
+  list.addSubnet(network.address, network.prefix, nameOf(network.address))
   return list.check(address, nameOf(address))
+}
+
+/** The length of an IP address, in bits. */
+function bitsOf(address: string): number {
+  return familyOf(address) === 4 ? 32 : 128
 }
 
 /** 4 or 6; 0 for no IP address. As in Go, an address with a zone is no IP address. */

@@ -47,24 +47,20 @@ export async function retry(
 ): Promise<RetryResult> {
   const began = clock.now()
   let mayHaveActed = false
-  let before: RetryResult['last'] | undefined
+  let before: Outcome | undefined
   const done = new AbortController()
   void reportProgress()
   try {
     for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-      const last = await attempt(deadlineAfter(ATTEMPT_MS, signal)).catch((error: unknown) =>
-        error instanceof NotSent ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true },
-      )
-      mayHaveActed ||=
-        'failure' in last ? last.wasSent && !requiresClientCertificate(last.failure) : last.status === 408 || last.status >= 500
-      if (before !== undefined && signal.aborted && 'failure' in last && isTimeout(last.failure)) return { last: before, mayHaveActed }
-      if ('failure' in last ? !isNetwork(last.failure) || signal.aborted : !isTransient(last.status)) return { last, mayHaveActed }
+      const last = await attempt(deadlineAfter(ATTEMPT_MS, signal)).catch(toFailedAttempt)
+      mayHaveActed ||= hasPerhapsActed(last)
+      if (before !== undefined && signal.aborted && isTimedOut(last)) return { last: before, mayHaveActed }
+      if (isFinal(last, signal)) return { last, mayHaveActed }
       before = last
-      const patience = isNewHost && 'failure' in last && isUnknownHost(last.failure) ? began + UNKNOWN_HOST_MS - clock.now() : Infinity
+      const patience = isNewHost && hasNoAddress(last) ? began + UNKNOWN_HOST_MS - clock.now() : Infinity
       if (patience <= 0) return { last, mayHaveActed }
-      const retryAfter = 'failure' in last ? 0 : Math.min(Number(last.headers['retry-after']) * 1000 || 0, MAX_TIMER_MS)
       try {
-        await clock.sleep(Math.min(Math.max(retryAfter, wait * (0.5 + Math.random() / 2)), patience), signal)
+        await clock.sleep(Math.min(Math.max(retryAfterOf(last), wait * (0.5 + Math.random() / 2)), patience), signal)
       } catch {
         return { last, mayHaveActed }
       }
@@ -87,8 +83,45 @@ export async function retry(
   }
 }
 
-function whyOf(last: RetryResult['last']): string {
-  return 'failure' in last ? reasonOf(last.failure) : `answer ${last.status}`
+/** How one attempt ended. */
+type Outcome = HttpResponse | FailedAttempt
+
+interface FailedAttempt {
+  readonly failure: unknown
+  /** False if the request certainly never left this machine. */
+  readonly wasSent: boolean
+}
+
+function toFailedAttempt(error: unknown): FailedAttempt {
+  return error instanceof NotSent ? { failure: error.cause, wasSent: false } : { failure: error, wasSent: true }
+}
+
+/** Whether the request was sent and got no clear response. */
+function hasPerhapsActed(outcome: Outcome): boolean {
+  if ('failure' in outcome) return outcome.wasSent && !requiresClientCertificate(outcome.failure)
+  return outcome.status === 408 || outcome.status >= 500
+}
+
+function isTimedOut(outcome: Outcome): boolean {
+  return 'failure' in outcome && isTimeout(outcome.failure)
+}
+
+/** Whether another attempt is of no use, or there is no time for one. */
+function isFinal(outcome: Outcome, signal: AbortSignal): boolean {
+  return 'failure' in outcome ? !isNetwork(outcome.failure) || signal.aborted : !isTransient(outcome.status)
+}
+
+function hasNoAddress(outcome: Outcome): boolean {
+  return 'failure' in outcome && isUnknownHost(outcome.failure)
+}
+
+/** The wait that the server asks for, in ms; 0 if it asks for none. */
+function retryAfterOf(outcome: Outcome): number {
+  return 'failure' in outcome ? 0 : Math.min(Number(outcome.headers['retry-after']) * 1000 || 0, MAX_TIMER_MS)
+}
+
+function whyOf(outcome: Outcome): string {
+  return 'failure' in outcome ? reasonOf(outcome.failure) : `answer ${outcome.status}`
 }
 
 export function isTransient(status: number): boolean {

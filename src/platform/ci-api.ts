@@ -1,5 +1,5 @@
 import { KubepassError } from '../base/errors.ts'
-import { InvalidValue } from '../config/invalid-value.ts'
+import { explainInvalid } from '../config/invalid-value.ts'
 import { sealToken } from '../config/seal-credentials.ts'
 import { readSmallFile } from '../config/small-file.ts'
 import type { Seal, SealedString } from '../redact/sealed-string.ts'
@@ -62,11 +62,7 @@ export function ciApis(
 }
 
 function checked(name: string, read: () => SealedString): SealedString {
-  try {
-    return read()
-  } catch (error) {
-    throw error instanceof InvalidValue ? new KubepassError('INPUT', `${name} ${error.message}.`) : error
-  }
+  return explainInvalid(read, (fault) => new KubepassError('INPUT', `${name} ${fault}.`))
 }
 
 function needed(token: SealedString | undefined): SealedString {

@@ -1,23 +1,18 @@
-import { context, getOctokit } from '@actions/github'
+import { context } from '@actions/github'
 import { KubepassError } from '../base/errors.ts'
 import type { SealedString } from '../redact/sealed-string.ts'
 import { asMarkdown, credentialOutcome } from '../state/evidence-text.ts'
 import type { Evidence } from '../state/evidence.ts'
+import { octokitFor } from './octokit.ts'
 
 const REQUEST_TIMEOUT_MS = 10_000
 
 /** Creates a check run with the evidence as its text. https://docs.github.com/en/rest/checks/runs#create-a-check-run */
 export async function publishCheck(evidence: Evidence, token: SealedString, env: NodeJS.ProcessEnv): Promise<void> {
-  // An earlier step can set this variable, and Octokit would then accept every certificate.
-  if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') {
-    throw new KubepassError(
-      'INPUT',
-      'kubepass creates no check run while NODE_TLS_REJECT_UNAUTHORIZED is 0: any server could pose as GitHub.',
-    )
-  }
+  const octokit = octokitFor(token, env)
   const pullRequest = context.payload.pull_request as { head?: { sha?: string } } | undefined
   try {
-    await getOctokit(token.reveal()).rest.checks.create({
+    await octokit.rest.checks.create({
       ...context.repo,
       name: `kubepass / ${evidence.run.job}`,
       external_id: evidence.granted?.bound_to ?? `${evidence.run.id}-${evidence.run.attempt}`,

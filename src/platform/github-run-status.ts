@@ -1,20 +1,18 @@
-import { getOctokit } from '@actions/github'
 import { KubepassError } from '../base/errors.ts'
 import type { SealedString } from '../redact/sealed-string.ts'
 import type { JobInfo } from '../state/job-info.ts'
+import { octokitFor } from './octokit.ts'
 
 /** https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run-attempt */
 export async function isOverOnGithub(run: JobInfo, token: SealedString, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<boolean> {
-  // Octokit would accept every certificate.
-  if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0')
-    throw new KubepassError('INPUT', 'NODE_TLS_REJECT_UNAUTHORIZED is 0, so any server could pose as GitHub')
+  const octokit = octokitFor(token, env)
   const [owner = '', repo = '', ...more] = run.repository.split('/')
   const numbers = [run.id, run.attempt].every((text) => /^[1-9]\d{0,15}$/.test(text))
   if (!numbers || ![owner, repo].every((text) => /^[\w.-]+$/.test(text)) || more.length > 0)
     throw new KubepassError('INPUT', 'a bound Secret names no run of GitHub')
   let status: unknown
   try {
-    const { data } = await getOctokit(token.reveal()).rest.actions.getWorkflowRunAttempt({
+    const { data } = await octokit.rest.actions.getWorkflowRunAttempt({
       owner,
       repo,
       run_id: Number(run.id),

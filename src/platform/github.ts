@@ -64,14 +64,14 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     // Two steps of a job must not use the same names, and no variable of the runner differs between them.
     runKey: undefined,
 
-    timeoutWarnings: () => [],
-    idTokenInstructions: 'Add to the job:\n  permissions:\n    id-token: write',
-    idTokenRequest(seal) {
-      const url = env['ACTIONS_ID_TOKEN_REQUEST_URL']
-      const bearer = env['ACTIONS_ID_TOKEN_REQUEST_TOKEN']
-      return url && bearer && URL.canParse(url) ? { url: new URL(url), bearer: seal(bearer) } : undefined
+    idTokens: {
+      instructions: 'Add to the job:\n  permissions:\n    id-token: write',
+      request(seal) {
+        const url = env['ACTIONS_ID_TOKEN_REQUEST_URL']
+        const bearer = env['ACTIONS_ID_TOKEN_REQUEST_TOKEN']
+        return url && bearer && URL.canParse(url) ? { url: new URL(url), bearer: seal(bearer) } : undefined
+      },
     },
-    idToken: () => undefined,
     mask: (secret) =>
       command(
         maskedForms(secret)
@@ -79,19 +79,14 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
           .join(''),
       ),
 
-    info,
-    progress: () => undefined,
-    warn: (text) => annotate('warning', text),
-    error: (text) => annotate('error', text),
-
-    // A synchronous append, so that the state is complete whenever a signal kills kubepass. For the runner, the last line of a name counts.
-    saveState: (state) => commandFiles.append('GITHUB_STATE', `${STATE_KEY}=${state === 'none' ? state : JSON.stringify(state)}\n`),
-    deleteState: () => undefined,
-    retryInstructions: () => undefined,
-    readState: () => env[`STATE_${STATE_KEY}`],
-
-    guardCommandFiles: (given) => commandFiles.guard(given),
-    restoreCommandFiles: () => commandFiles.restore(ownerUid),
+    log: { info, warn: (text) => annotate('warning', text), error: (text) => annotate('error', text) },
+    savedState: {
+      // A synchronous append, so that the state is complete whenever a signal kills kubepass. For the runner, the last line of a name counts.
+      save: (state) => commandFiles.append('GITHUB_STATE', `${STATE_KEY}=${state === 'none' ? state : JSON.stringify(state)}\n`),
+      load: () => env[`STATE_${STATE_KEY}`],
+      clear: () => undefined,
+    },
+    commandFiles: { guard: (given) => commandFiles.guard(given), restore: () => commandFiles.restore(ownerUid) },
     scanOutputs() {
       fence = randomUUID()
       // On stdout only, after the masks: the runner may read stderr before stdout, and would then ignore the masks.
@@ -109,8 +104,10 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
         },
       }
     },
-    setOutput: async (id, value) => (await core()).setOutput(id, plain(value)),
-    exportVariable: async (name, value) => (await core()).exportVariable(name, plain(value)),
+    stepOutputs: {
+      setOutput: async (id, value) => (await core()).setOutput(id, plain(value)),
+      exportVariable: async (name, value) => (await core()).exportVariable(name, plain(value)),
+    },
     publishCheck: async (evidence, token) => (await import('./github-check.ts')).publishCheck(evidence, token, env),
     report(evidence) {
       info(asText(evidence))

@@ -7,26 +7,16 @@ import type { JobInfo } from '../state/job-info.ts'
 
 const OVER = ['success', 'failed', 'canceled', 'skipped']
 
+/** A token of a user, or the token of the job that sweeps. */
+type GitlabAuth = { readonly personal: SealedString } | { readonly job: SealedString }
+
 /** https://docs.gitlab.com/api/jobs/#get-a-single-job */
-export async function isOverOnGitlab(
-  run: JobInfo,
-  auth: { readonly personal: SealedString } | { readonly job: SealedString },
-  env: NodeJS.ProcessEnv,
-  signal: AbortSignal,
-): Promise<boolean> {
-  if (!/^[1-9]\d{0,15}$/.test(run.id) || run.repository === '') throw new KubepassError('INPUT', 'a bound Secret names no job of GitLab')
-  const url = URL.parse(
-    `${env['CI_API_V4_URL'] ?? 'https://gitlab.com/api/v4'}/projects/${encodeURIComponent(run.repository)}/jobs/${run.id}`,
-  )
-  const plain = url?.protocol === 'http:' && isLoopback(url)
-  if (url === null || (url.protocol !== 'https:' && !plain)) throw new KubepassError('INPUT', 'CI_API_V4_URL is not an https URL')
-  const headers = {
-    accept: 'application/json',
-    ...('personal' in auth ? { 'private-token': auth.personal.reveal() } : { 'job-token': auth.job.reveal() }),
-  }
+export async function isOverOnGitlab(run: JobInfo, auth: GitlabAuth, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<boolean> {
+  const url = urlOf(run, env)
+  const headers = headersOf(auth)
   const http = new Http({ ca: undefined, serverName: undefined, proxyUrl: proxyFor(url, env) })
   try {
-    const exchange = plain ? exchangeOnLoopback : http.exchange.bind(http)
+    const exchange = url.protocol === 'http:' ? exchangeOnLoopback : http.exchange.bind(http)
     const { last } = await retry(
       (attempt) => exchange({ url, method: 'GET', headers, signal: attempt }),
       signal,
@@ -40,6 +30,20 @@ export async function isOverOnGitlab(
   } finally {
     http.close()
   }
+}
+
+/** Plain HTTP is for loopback addresses only. */
+function urlOf(run: JobInfo, env: NodeJS.ProcessEnv): URL {
+  if (!/^[1-9]\d{0,15}$/.test(run.id) || run.repository === '') throw new KubepassError('INPUT', 'a bound Secret names no job of GitLab')
+  const api = env['CI_API_V4_URL'] ?? 'https://gitlab.com/api/v4'
+  const url = URL.parse(`${api}/projects/${encodeURIComponent(run.repository)}/jobs/${run.id}`)
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url))) return url
+  throw new KubepassError('INPUT', 'CI_API_V4_URL is not an https URL')
+}
+
+function headersOf(auth: GitlabAuth): Record<string, string> {
+  const token = 'personal' in auth ? { 'private-token': auth.personal.reveal() } : { 'job-token': auth.job.reveal() }
+  return { accept: 'application/json', ...token }
 }
 
 function statusIn(body: string): string | undefined {

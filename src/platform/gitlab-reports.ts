@@ -12,33 +12,56 @@ interface Check {
 /** In characters. Each renewal adds a line: an hour has 4 renewals, a day 100. */
 const LONGEST_DETAIL = 20_000
 
-/** One check for each promise of kubepass. The scan's findings belong into the scan's own report. */
-function checksOf(evidence: Evidence): Check[] {
-  const { requested, granted, renewed, verified, used, revoked, proven, finished, error } = evidence
-  const scan = 'the scan runs to its end'
-  const seen: [string, boolean, string | undefined | null][] = [
-    [
-      `a token for ${requested.service_account} is issued`,
-      granted !== null,
-      granted && [granted, ...renewed].map((each) => `${each.credential_id ?? 'without an id'}, until ${each.expires_at}`).join('; then '),
-    ],
-    ['the API server takes it for that ServiceAccount', verified !== null, verified?.username],
-    [
-      scan,
-      used !== null && used.exit_code !== null && used.signal === null && error !== 'TIMEOUT',
-      used && `exit code ${used.exit_code ?? 'unknown'}${used.signal === null ? '' : ` (${used.signal})`}`,
-    ],
-    ['the credential is revoked', revoked !== null, credentialOutcome(evidence)],
-    ['the credential is proven dead', proven !== null, credentialOutcome(evidence)],
+/** What the evidence says of one promise of kubepass. */
+interface Finding {
+  readonly name: string
+  readonly isKept: boolean
+  readonly detail: string | undefined | null
+}
+
+const SCAN = 'the scan runs to its end'
+
+/** One finding for each promise of kubepass. The scan's findings belong into the scan's own report. */
+function findingsOf(evidence: Evidence): Finding[] {
+  const { requested, granted, renewed, verified, revoked, proven } = evidence
+  const outcome = credentialOutcome(evidence)
+  return [
+    {
+      name: `a token for ${requested.service_account} is issued`,
+      isKept: granted !== null,
+      detail:
+        granted &&
+        [granted, ...renewed].map((each) => `${each.credential_id ?? 'without an id'}, until ${each.expires_at}`).join('; then '),
+    },
+    { name: 'the API server takes it for that ServiceAccount', isKept: verified !== null, detail: verified?.username },
+    scanFinding(evidence),
+    { name: 'the credential is revoked', isKept: revoked !== null, detail: outcome },
+    { name: 'the credential is proven dead', isKept: proven !== null, detail: outcome },
   ]
-  // In a failed run, the first check that has not passed is the failed one. A killed scan fails its check without an error of the run.
-  const killed = used !== null && finished ? scan : undefined
-  const failed = error === null ? killed : seen.find(([, good]) => !good)?.[0]
-  return seen.map(([name, good, detail]) => ({
-    name,
-    outcome: good ? 'passed' : name === failed ? 'failed' : 'not seen',
-    detail: quote(detail ?? (name === failed && error !== null ? `The run ended with ${error}.` : 'not seen'), LONGEST_DETAIL).slice(1, -1),
-  }))
+}
+
+function scanFinding({ used, error }: Evidence): Finding {
+  if (used === null) return { name: SCAN, isKept: false, detail: null }
+  const { exit_code: exitCode, signal } = used
+  const detail = `exit code ${exitCode ?? 'unknown'}${signal === null ? '' : ` (${signal})`}`
+  return { name: SCAN, isKept: exitCode !== null && signal === null && error !== 'TIMEOUT', detail }
+}
+
+/** In a failed run, the first promise that was not kept is the failed check. A killed scan fails its check without an error of the run. */
+function checksOf(evidence: Evidence): Check[] {
+  const { used, finished, error } = evidence
+  const findings = findingsOf(evidence)
+  const killed = used !== null && finished ? SCAN : undefined
+  const failed = error === null ? killed : findings.find(({ isKept }) => !isKept)?.name
+  return findings.map(({ name, isKept, detail }) => {
+    const isFailed = !isKept && name === failed
+    const reason = name === failed && error !== null ? `The run ended with ${error}.` : 'not seen'
+    return {
+      name,
+      outcome: isKept ? 'passed' : isFailed ? 'failed' : 'not seen',
+      detail: quote(detail ?? reason, LONGEST_DETAIL).slice(1, -1),
+    }
+  })
 }
 
 /** https://docs.gitlab.com/ci/testing/unit_test_reports/ */

@@ -19,7 +19,11 @@ const REPORTS = 'kubepass-reports'
  * secrets out of the log. Code of @actions/* must not run here: its add-mask command would print the token.
  */
 export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv, redact: (text: string) => string): Platform {
-  const flags = parseFlags(words, gitlabFlags, 0, 'gitlab/scan.yml gives these flags; is it of the same version as the program?')
+  const flags = parseFlags(words, {
+    ids: gitlabFlags,
+    wordCount: 0,
+    hint: 'gitlab/scan.yml gives these flags; is it of the same version as the program?',
+  })
   const workspace = workspaceOf(env)
   const hasAudience = flags.values.get('audience') !== NO_AUDIENCE
   const jobId = env['CI_JOB_ID'] ?? '0'
@@ -67,36 +71,35 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
       .slice(0, 16),
 
     timeoutWarnings: (maxScan) => timeoutWarnings(env, maxScan),
-    idTokenInstructions: hasAudience
-      ? "Add to the job, with the API server's URL:\n  id_tokens:\n    KUBEPASS_ID_TOKEN:\n      aud: https://k8s.example.com:6443"
-      : "Give the template's input audience, the API server's URL:\n  audience: https://k8s.example.com:6443",
-    idTokenRequest: () => undefined,
-    idToken(seal) {
-      const token = env['KUBEPASS_ID_TOKEN']
-      const sealed = token ? seal(token) : undefined
-      return hasAudience ? sealed : undefined
+    idTokens: {
+      instructions: hasAudience
+        ? "Add to the job, with the API server's URL:\n  id_tokens:\n    KUBEPASS_ID_TOKEN:\n      aud: https://k8s.example.com:6443"
+        : "Give the template's input audience, the API server's URL:\n  audience: https://k8s.example.com:6443",
+      token(seal) {
+        const token = env['KUBEPASS_ID_TOKEN']
+        const sealed = token ? seal(token) : undefined
+        return hasAudience ? sealed : undefined
+      },
     },
-    mask: () => undefined,
 
-    info,
-    progress: () => undefined,
-    warn: (text) => Promise.resolve(colour(33, `kubepass: warning: ${text}`)),
-    error: (text) => Promise.resolve(colour(31, `kubepass: error: ${text}`)),
-
-    // Only some runners pass GITLAB_ENV on to after_script, so the post step does not rely on this state.
-    saveState(state) {
-      try {
-        commandFiles.append('GITLAB_ENV', `KUBEPASS_RUN_STATE=${state === 'none' ? state : JSON.stringify(state)}\n`)
-      } catch {
-        // The post step derives the names from the job's id.
-      }
+    log: {
+      info,
+      warn: (text) => Promise.resolve(colour(33, `kubepass: warning: ${text}`)),
+      error: (text) => Promise.resolve(colour(31, `kubepass: error: ${text}`)),
     },
-    deleteState: () => undefined,
-    retryInstructions: () => undefined,
-    readState: () => env['KUBEPASS_RUN_STATE'],
-
-    guardCommandFiles: (given) => commandFiles.guard(given),
-    restoreCommandFiles: () => commandFiles.restore(ownerUid),
+    savedState: {
+      // Only some runners pass GITLAB_ENV on to after_script, so the post step does not rely on this state.
+      save(state) {
+        try {
+          commandFiles.append('GITLAB_ENV', `KUBEPASS_RUN_STATE=${state === 'none' ? state : JSON.stringify(state)}\n`)
+        } catch {
+          // The post step derives the names from the job's id.
+        }
+      },
+      load: () => env['KUBEPASS_RUN_STATE'],
+      clear: () => undefined,
+    },
+    commandFiles: { guard: (given) => commandFiles.guard(given), restore: () => commandFiles.restore(ownerUid) },
     scanOutputs() {
       // Loaded before the scan starts: the scan, or an after_script that runs at the same time, can remove the program's files.
       void reports().catch(() => undefined)
@@ -108,9 +111,6 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
         close: () => section('end', 'kubepass_scan', ''),
       }
     },
-    setOutput: () => Promise.resolve(),
-    exportVariable: () => Promise.resolve(),
-    publishCheck: () => Promise.resolve(),
     async report(evidence) {
       section('start', 'kubepass_evidence[collapsed=true]', 'What happened')
       info(asText(evidence))

@@ -11,7 +11,57 @@ import type { JobInfo } from '../state/job-info.ts'
 import type { RunState } from '../state/run-state.ts'
 import type { TamperReport } from './command-files.ts'
 
-/** The CI platform or terminal that kubepass runs on. All other code uses the platform only through this interface. */
+/** The lines that kubepass writes for people. */
+export interface Log {
+  info(text: string): void
+  warn(text: string): Promise<void>
+  error(text: string): Promise<void>
+  /** Shows what kubepass waits for; undefined where no person waits. */
+  readonly progress?: (text: string) => void
+}
+
+/** Where the run state is saved for the post step, or for `kubepass revoke`. */
+export interface SavedState {
+  /** @param state 'none' before kubepass has sent any request */
+  save(state: RunState | 'none'): void
+  load(): string | undefined
+  /** Call it when the run is finished. */
+  clear(): void
+  /** How a user can finish a run that kubepass could not finish; undefined if a post step tries again. */
+  readonly retryInstructions?: () => string | undefined
+}
+
+/** The ID tokens of the job. */
+export interface IdTokens {
+  /** The service from which the job can request ID tokens; undefined without the permission. */
+  readonly request?: (seal: Seal) => IdTokenRequest | undefined
+  /** The ID token that the platform gave the job at its start. */
+  readonly token?: (seal: Seal) => SealedString | undefined
+  /** What the user must add to a job that has no ID token. */
+  readonly instructions: string
+}
+
+/** The files by which a step speaks to its runner. */
+export interface GuardedFiles {
+  /**
+   * From now on restore() undoes what other processes write.
+   * @param given the variables of the files that the scan may write to
+   */
+  guard(given: readonly string[]): void
+  /** Restores the files that another process than kubepass changed. */
+  restore(): TamperReport
+}
+
+/** What later steps of the job can read. */
+export interface StepOutputs {
+  setOutput(id: OutputId, value: string | SealedString): Promise<void>
+  exportVariable(name: string, value: string | SealedString): Promise<void>
+}
+
+/**
+ * The CI platform or terminal that kubepass runs on. All other code uses the platform only through these ports. A port that the
+ * platform lacks is undefined.
+ */
 export interface Platform extends InputSource {
   readonly job: JobInfo
   /**
@@ -23,50 +73,24 @@ export interface Platform extends InputSource {
   readonly ownerUid: number
   /** Flags that are no inputs; only a terminal has any. */
   readonly extraFlags?: Flags['extraFlags']
+  readonly log: Log
+  readonly savedState: SavedState
+  /** The targets of the scan's stdout and stderr, and the filters that follow the redactor. */
+  scanOutputs(): ScanOutputs
+  report(evidence: Evidence): Promise<void>
 
-  /** The service from which the job can request ID tokens. */
-  idTokenRequest(seal: Seal): IdTokenRequest | undefined
-  /** The ID token that the platform gave the job at its start. */
-  idToken(seal: Seal): SealedString | undefined
-  /** What the user must add to a job that has no ID token; undefined on a platform without ID tokens. */
-  readonly idTokenInstructions: string | undefined
+  readonly idTokens?: IdTokens
   /** Makes the runner mask the secret in its log. This only adds to the redactor, which hides secrets without it. */
-  mask(secret: SealedString): void
-
+  readonly mask?: (secret: SealedString) => void
   /**
    * One warning for each pair of time limits, as far as the platform tells them, that do not fit each other or the scan.
    * @param maxScan seconds; undefined when the input is not set
    */
-  timeoutWarnings(maxScan: number | undefined): string[]
-
-  info(text: string): void
-  /** Shows what kubepass waits for, on a terminal only. */
-  progress(text: string): void
-  warn(text: string): Promise<void>
-  error(text: string): Promise<void>
-
-  /** @param state 'none' before kubepass has sent any request */
-  saveState(state: RunState | 'none'): void
-  readState(): string | undefined
-  /** Call it when the run is finished. */
-  deleteState(): void
-  /** How a user can finish a run that kubepass could not finish; undefined if a post step tries again. */
-  retryInstructions(): string | undefined
-
-  /**
-   * From now on restoreCommandFiles() undoes what other processes write to the runner's command files.
-   * @param given the variables of the files that the scan may write to
-   */
-  guardCommandFiles(given: readonly string[]): void
-  /** Restores the command files that another process than kubepass changed. */
-  restoreCommandFiles(): TamperReport
-  /** The targets of the scan's stdout and stderr, and the filters that follow the redactor. */
-  scanOutputs(): ScanOutputs
-  setOutput(id: OutputId, value: string | SealedString): Promise<void>
-  exportVariable(name: string, value: string | SealedString): Promise<void>
-  report(evidence: Evidence): Promise<void>
+  readonly timeoutWarnings?: (maxScan: number | undefined) => string[]
+  readonly commandFiles?: GuardedFiles
+  readonly stepOutputs?: StepOutputs
   /** Shows the evidence as a check run of the commit. */
-  publishCheck(evidence: Evidence, token: SealedString): Promise<void>
+  readonly publishCheck?: (evidence: Evidence, token: SealedString) => Promise<void>
 }
 
 export interface ScanOutputs {

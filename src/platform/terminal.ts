@@ -34,14 +34,13 @@ export function terminalPlatform(
   const { stderr } = process
   const [positionalCount, usage] = USAGES[subcommand]
   const hint = `kubepass ${usage}; kubepass help shows all flags.`
-  const { values, positionals, argv, extraFlags } = parseFlags(
-    words,
-    terminalFlags,
-    positionalCount,
+  const { values, positionals, argv, extraFlags } = parseFlags(words, {
+    ids: terminalFlags,
+    wordCount: positionalCount,
     hint,
-    subcommand === 'sweep' ? sweepFlags : {},
-  )
-  const [given] = positionals
+    extra: subcommand === 'sweep' ? sweepFlags : {},
+  })
+  const [path] = positionals
   if (kubeconfigContent(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
     throw new KubepassError(
       'INPUT',
@@ -51,8 +50,8 @@ export function terminalPlatform(
       },
     )
   }
-  const savedState = given === undefined ? undefined : readStateFile(given)
-  let stateFile = given
+  const given = path === undefined ? undefined : readStateFile(path)
+  let stateFile = path
   const style = (format: 'red' | 'yellow' | 'dim', text: string): string => styleText(format, text, { stream: stderr })
   /** While the scan runs, kubepass must not block on a slow reader of stderr. Its messages join the queue of the scan's output. */
   let scanning = false
@@ -79,45 +78,36 @@ export function terminalPlatform(
     ownerUid: process.getuid?.() ?? -1,
     job: RUN,
     // If the state file is unreadable, `revoke` can still finish the run: the file's name has the key.
-    runKey: savedState !== undefined && parseRunState(savedState, RUN) === undefined ? runKeyOf(given ?? '') : undefined,
+    runKey: given !== undefined && parseRunState(given, RUN) === undefined ? runKeyOf(path ?? '') : undefined,
 
-    timeoutWarnings: () => [],
-    idTokenInstructions: undefined,
-    idTokenRequest: () => undefined,
-    idToken: () => undefined,
-    mask: () => undefined,
-
-    info: write,
-    progress(text) {
-      if (stderr.isTTY) print(STDERR, `\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`)
+    log: {
+      info: write,
+      warn: (text) => Promise.resolve(write(style('yellow', `warning: ${redact(text)}`))),
+      error: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
+      progress(text) {
+        if (stderr.isTTY) print(STDERR, `\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`)
+      },
     },
-    warn: (text) => Promise.resolve(write(style('yellow', `warning: ${redact(text)}`))),
-    error: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
-
-    saveState(state) {
-      if (state === 'none') return
-      const text = `${JSON.stringify(state)}\n`
-      if (stateFile !== undefined) return stageReplacement(stateFile, text)()
-      // Written under its final name: if a signal kills kubepass during the write, `revoke` still finds everything by the name.
-      stateFile = stateFilePath(state)
-      writePrivate(stateFile, text)
+    savedState: {
+      save(state) {
+        if (state === 'none') return
+        const text = `${JSON.stringify(state)}\n`
+        if (stateFile !== undefined) return stageReplacement(stateFile, text)()
+        // Written under its final name: if a signal kills kubepass during the write, `revoke` still finds everything by the name.
+        stateFile = stateFilePath(state)
+        writePrivate(stateFile, text)
+      },
+      load: () => given,
+      clear() {
+        for (const file of stateFile === undefined ? [] : [stateFile, stagingPath(stateFile)]) removeTree(file)
+      },
+      retryInstructions: () =>
+        stateFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags and the state file ${stateFile}`,
     },
-    deleteState() {
-      for (const file of stateFile === undefined ? [] : [stateFile, stagingPath(stateFile)]) removeTree(file)
-    },
-    retryInstructions: () =>
-      stateFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags and the state file ${stateFile}`,
-    readState: () => savedState,
-
-    guardCommandFiles: () => undefined,
-    restoreCommandFiles: () => ({ changed: [], left: [] }),
     scanOutputs() {
       scanning = true
       return { stdout: () => process.stdout, stderr: () => stderr, filters: () => [], close: () => (scanning = false) }
     },
-    setOutput: () => Promise.resolve(),
-    exportVariable: () => Promise.resolve(),
-    publishCheck: () => Promise.resolve(),
     report: (evidence) => Promise.resolve(write(`what happened:\n${asText(evidence)}`)),
   }
 }

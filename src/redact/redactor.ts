@@ -42,7 +42,9 @@ export class Redactor {
     this.search.markRuns(0)
     const bytes = this.search.text()
     const runs = this.#secretRuns(bytes).filter((run) => !this.#isShown(bytes, run))
-    return runs.length === 0 ? text : masked(bytes, runs, 0, false, Buffer.alloc(mostMasked(bytes.length, runs))).toString()
+    return runs.length === 0
+      ? text
+      : masked({ bytes, runs, from: 0, continues: false }, Buffer.alloc(mostMasked(bytes.length, runs))).toString()
   }
 
   #isShown(bytes: Buffer, { start, end }: ByteRange): boolean {
@@ -75,7 +77,7 @@ export class Redactor {
       if (runs.length === 0) return piece
       const most = mostMasked(piece.length, runs)
       if (memory.length < most) memory = Buffer.alloc(most)
-      return masked(bytes, runs, cut, continues, memory)
+      return masked({ bytes, runs, from: cut, continues }, memory)
     }
   }
 
@@ -133,12 +135,24 @@ function mostMasked(length: number, runs: ByteRange[]): number {
   return length + runs.length * MASK.length
 }
 
+/** A text with the runs that a mask must hide. */
+interface TextToMask {
+  readonly bytes: Buffer
+  /** In order; no two of them overlap or touch. */
+  readonly runs: readonly ByteRange[]
+  /** Where the new part of `bytes` begins. The bytes before it were part of earlier pieces. */
+  readonly from: number
+  /** Whether the previous piece ended in a mask. */
+  readonly continues: boolean
+}
+
 /**
  * Copies `bytes` from `from` on into `memory`, with one mask for each run. A run that the previous piece has masked gets no
  * second mask.
+ * @param memory with space for mostMasked() bytes
  * @returns the written part of `memory`
  */
-function masked(bytes: Buffer, runs: ByteRange[], from: number, continues: boolean, memory: Buffer): Buffer {
+function masked({ bytes, runs, from, continues }: TextToMask, memory: Buffer): Buffer {
   let [at, length] = [from, 0]
   for (const { start, end } of runs) {
     if (end <= from) continue

@@ -8,6 +8,7 @@ import { waitForExit } from '../system/exit-status.ts'
 import { findProgram, SYSTEM_PATH } from '../system/find-program.ts'
 import { killQuietly, ProcessHandle } from '../system/process-handle.ts'
 import { NOT_FOUND, isolationError, NotIsolated } from './isolation-errors.ts'
+import { sourceOf, stdioOf } from './named-pipes.ts'
 import { COMMAND, ControlChannel, ANNOUNCE_INIT, HIDE, INIT, exitStatusOf } from './isolation-protocol.ts'
 import { initTrackingId, TRACKING_VARIABLE } from './orphans.ts'
 import { TERM_GRACE_MS, type ScanProcess, type ScanCommand } from './spawn.ts'
@@ -29,27 +30,12 @@ export async function spawnIsolated(
   { command, env, trackingId, stdin, pipes }: ScanCommand,
   hidden: string | undefined,
 ): Promise<ScanProcess> {
-  const hide = hidden === undefined ? [] : ['/bin/sh', '-c', HIDE, 'sh', systemProgram('mount'), hidden]
-  const init = [
-    ...hide,
-    ...withoutMountRights(hidden),
-    '/bin/sh',
-    '-c',
-    INIT,
-    'sh',
-    systemProgram('setsid'),
-    '/bin/sh',
-    '-c',
-    COMMAND,
-    'sh',
-    ...command,
-  ]
   const child = spawn(
     systemProgram('unshare'),
-    ['--user', '--pid', '--fork', '--mount-proc', '/bin/sh', '-c', ANNOUNCE_INIT, 'sh', ...init],
+    ['--user', '--pid', '--fork', '--mount-proc', '/bin/sh', '-c', ANNOUNCE_INIT, 'sh', ...namespaceProgram(command, hidden)],
     {
       env: { ...env, [TRACKING_VARIABLE]: initTrackingId(trackingId) },
-      stdio: [stdin, pipes?.stdout.sink ?? 'pipe', 'pipe', pipes?.stderr.sink ?? 'pipe', 'pipe'],
+      stdio: [stdin, stdioOf(pipes?.stdout), 'pipe', stdioOf(pipes?.stderr), 'pipe'],
       detached: true,
     },
   )
@@ -76,8 +62,8 @@ export async function spawnIsolated(
   const [initHandle, commandHandle] = [new ProcessHandle(initPid), new ProcessHandle(group)]
   const sent = new Set<NodeJS.Signals>()
   return {
-    stdout: pipes?.stdout.source ?? stdout,
-    stderr: pipes?.stderr.source ?? stderr,
+    stdout: sourceOf(pipes?.stdout, stdout),
+    stderr: sourceOf(pipes?.stderr, stderr),
     group,
     ended: control.waitFor(/ended (\d+)\n/).then(async (message) => {
       if (message === undefined) return exit
@@ -97,6 +83,25 @@ export async function spawnIsolated(
       return isOver
     },
   }
+}
+
+/** What PID 1 of the namespace runs: it hides the folder, gives up the right to mount, and starts the command. */
+function namespaceProgram(command: readonly string[], hidden: string | undefined): string[] {
+  const hide = hidden === undefined ? [] : ['/bin/sh', '-c', HIDE, 'sh', systemProgram('mount'), hidden]
+  return [
+    ...hide,
+    ...withoutMountRights(hidden),
+    '/bin/sh',
+    '-c',
+    INIT,
+    'sh',
+    systemProgram('setsid'),
+    '/bin/sh',
+    '-c',
+    COMMAND,
+    'sh',
+    ...command,
+  ]
 }
 
 /**

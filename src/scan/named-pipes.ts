@@ -22,6 +22,16 @@ export interface Pipes {
   readonly stderr: Pipe
 }
 
+/** The output of a child process as `spawn` takes it: the write end of a named pipe, or a socket that Node.js makes. */
+export function stdioOf(pipe: Pipe | undefined): number | 'pipe' {
+  return pipe?.sink ?? 'pipe'
+}
+
+/** The stream that reads the output. */
+export function sourceOf(pipe: Pipe | undefined, socket: Readable): Readable {
+  return pipe?.source ?? socket
+}
+
 const LONGEST_MS = 5_000
 /** The capacity of a pipe on Linux, in bytes. */
 const PIECE = 1 << 16

@@ -40,17 +40,26 @@ export async function stopOrphans(trackingId: string, uncounted?: number): Promi
     // Killing PID 1 of the namespace kills the other processes uncounted. So kill it when no other is found, or time runs out.
     const all = looksWithout >= 2 || Date.now() > deadline - LAST_LOOK_MS
     for (const { pid, isInit } of all ? orphans : ofScan) {
-      const handle = new ProcessHandle(pid)
-      if (!isInit && handle.group !== undefined && handle.group !== uncounted) outlived.add(pid)
+      const handle = killNow(pid)
+      if (!isInit && ![undefined, uncounted].includes(handle.group)) outlived.add(pid)
       killed.set(pid, handle)
-      killQuietly(pid, 'SIGKILL')
     }
     const isDone = looksWithout >= 2 && orphans.length === 0 && [...killed.values()].every(({ hasEnded }) => hasEnded)
-    if (!isDone && Date.now() <= deadline) continue
     // A process that the last search killed gets time to end, too.
-    const ends = await Promise.all([...killed.values()].map((handle) => handle.waitForEnd(LAST_LOOK_MS)))
-    return { outlived: outlived.size, remaining: ends.filter((isOver) => !isOver).length }
+    if (isDone || Date.now() > deadline) return { outlived: outlived.size, remaining: await countRemaining([...killed.values()]) }
   }
+}
+
+/** The handle comes first: the kernel forgets the group of a process that has ended. */
+function killNow(pid: number): ProcessHandle {
+  const handle = new ProcessHandle(pid)
+  killQuietly(pid, 'SIGKILL')
+  return handle
+}
+
+async function countRemaining(killed: readonly ProcessHandle[]): Promise<number> {
+  const ends = await Promise.all(killed.map((handle) => handle.waitForEnd(LAST_LOOK_MS)))
+  return ends.filter((hasEnded) => !hasEnded).length
 }
 
 /** The processes whose environment this user may read and has the tracking id, with or without the suffix. */

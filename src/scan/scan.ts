@@ -62,9 +62,7 @@ export class Scan {
    * @param hidden a folder that the command finds empty if it is isolated
    */
   static async start(
-    command: readonly [string, ...string[]],
-    env: NodeJS.ProcessEnv,
-    trackingId: string,
+    { command, env, trackingId }: Pick<ScanCommand, 'command' | 'env' | 'trackingId'>,
     isolate: Options['isolate'],
     streams: ScanStreams,
     hidden?: string,

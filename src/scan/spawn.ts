@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import { type ExitStatus, waitForExit } from '../system/exit-status.ts'
 import { killQuietly } from '../system/process-handle.ts'
-import type { Pipes } from './named-pipes.ts'
+import { sourceOf, stdioOf, type Pipes } from './named-pipes.ts'
 import { TRACKING_VARIABLE } from './orphans.ts'
 
 /** The time between SIGTERM and SIGKILL. */
@@ -38,13 +38,13 @@ export interface ScanCommand {
 export function spawnPlain({ command, env, trackingId, stdin, pipes }: ScanCommand): ScanProcess {
   const child = spawn('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
     env: { ...env, [TRACKING_VARIABLE]: trackingId },
-    stdio: [stdin, pipes?.stdout.sink ?? 'pipe', pipes?.stderr.sink ?? 'pipe'],
+    stdio: [stdin, stdioOf(pipes?.stdout), stdioOf(pipes?.stderr)],
     detached: true,
   })
   const [, stdout, stderr] = child.stdio as [unknown, Readable, Readable, ...unknown[]]
   return {
-    stdout: pipes?.stdout.source ?? stdout,
-    stderr: pipes?.stderr.source ?? stderr,
+    stdout: sourceOf(pipes?.stdout, stdout),
+    stderr: sourceOf(pipes?.stderr, stderr),
     ended: waitForExit(child),
     group: child.pid,
     signal(name) {

@@ -8,7 +8,7 @@ export function credentialOutcome({ finished, missing, revoked, proven, dead_by 
   const atLatest = `dead by ${dead_by} at the latest`
   if (!finished) return `in use; ${atLatest}`
   if (revoked === null && !missing) return `NOT REVOKED; ${atLatest}`
-  const revocation = revoked === null ? 'its Secret was not there' : `revoked ${revoked.at}`
+  const revocation = revoked === null ? 'its Secret did not exist' : `revoked ${revoked.at}`
   if (proven === null) return `${revocation}, not proven; ${atLatest}`
   return `${revocation}, proven dead ${proven.dead_at} (${proven.samples} refusals, the last ${proven.seconds_after_revocation.toFixed(1)} s after)`
 }
@@ -43,7 +43,7 @@ function rows(evidence: Evidence): [string, string][] {
     ['Credential id', granted?.credential_id],
     ['Bound to', granted && (granted.bound_to === null ? 'nothing: it cannot be revoked' : `Secret ${granted.bound_to}`)],
     ...evidence.renewed.map((each): [string, string] => ['Renewed', renewalText(each)]),
-    ['Accepted as', verified && (verified.username ?? 'unknown: the server lets it not ask')],
+    ['Accepted as', verified && (verified.username ?? 'unknown: SelfSubjectReview is forbidden')],
     ['Scan', scanOutcome(evidence)],
     ['Isolated', isolation && isolationText(isolation)],
     [CREDENTIAL, credentialOutcome(evidence)],

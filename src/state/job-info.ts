@@ -1,15 +1,27 @@
-/** The run that a credential belongs to, as the bound Secret's labels and the audit log tell it. */
+const PLATFORMS = ['github', 'gitlab', 'terminal'] as const
+
+/** The job that a run belongs to, as the labels of the bound Secret and the audit log show it. */
 export interface JobInfo {
-  readonly platform: 'github' | 'gitlab' | 'terminal'
+  readonly platform: (typeof PLATFORMS)[number]
+  /** On GitHub the id of the workflow run, on GitLab that of the job. */
   readonly id: string
   readonly attempt: string
   readonly job: string
   readonly repository: string
-  /** URL of the platform that it ran on, where there are many; empty in a terminal. */
+  /** The URL of the platform, of which there can be many; empty in a terminal. */
   readonly instance: string
 }
 
-/** Every bound Secret of a run's attempt begins with this, and no other does. */
+export function isPlatformName(text: string): text is JobInfo['platform'] {
+  return (PLATFORMS as readonly string[]).includes(text)
+}
+
+/** Whether the text is a key from which the names of a run follow: 16 hex digits. */
+export function isRunKey(text: string): boolean {
+  return /^[0-9a-f]{16}$/.test(text)
+}
+
+/** The beginning of the names of all bound Secrets of an attempt of a run, and of no others. */
 export function boundSecretPrefix(run: Pick<JobInfo, 'id' | 'attempt'>): string {
   return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`
 }

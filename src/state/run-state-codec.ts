@@ -1,5 +1,6 @@
 import { errorCodes } from '../base/errors.ts'
-import type { JobInfo } from './job-info.ts'
+import { isIsoTime } from '../base/time.ts'
+import { isRunKey, type JobInfo } from './job-info.ts'
 import { MAX_CREDENTIALS, type RunState } from './run-state.ts'
 
 type Check = (value: unknown) => boolean
@@ -24,7 +25,7 @@ const isText: Check = (value) => typeof value === 'string'
 const isFlag: Check = (value) => typeof value === 'boolean'
 const isCount: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0
 const isNumber: Check = (value) => Number.isFinite(value)
-const isTime: Check = (value) => matches(value, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/) && !Number.isNaN(Date.parse(String(value)))
+const isTime: Check = (value) => typeof value === 'string' && isIsoTime(value)
 
 function matches(value: unknown, pattern: RegExp): boolean {
   return typeof value === 'string' && pattern.test(value)
@@ -86,7 +87,7 @@ const isRunState = object({
   version: oneOf(2),
   server: isText,
   requested: object({ namespace: isText, name: isText, durationSeconds: isNumber, audiences: listOf(isText) }),
-  key: (value) => matches(value, /^[0-9a-f]{16}$/),
+  key: (value) => typeof value === 'string' && isRunKey(value),
   directory: (value) => matches(value, /\/kubepass-[0-9a-f]{16}$/),
   identity: nullable(object({ kind: isText, why: isText })),
   lastNumber: isCount,

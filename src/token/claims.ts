@@ -47,40 +47,66 @@ export function readCredential(token: SealedString): Credential {
  * @throws RIGHTS if the claims differ
  */
 export function checkCredential({ jwt, issuedAt, expiresAt }: Credential, expected: ExpectedToken, now = Date.now() / 1000): string[] {
-  const { header, claims } = jwt
-  const kubernetes = objectAt(claims, 'kubernetes.io')
-  const secret = boundSecretClaim(claims)
-  const subject = `system:serviceaccount:${expected.namespace}:${expected.name}`
+  const life = { from: issuedAt, to: expiresAt }
+  const difference =
+    differentSignature(jwt) ??
+    differentAccount(jwt, expected) ??
+    differentBinding(jwt, expected) ??
+    differentAudiences(jwt, expected) ??
+    differentLife(life, expected)
+  if (difference !== undefined) throw unexpectedToken(difference)
+  return [...shortLifeWarnings(life, expected), ...clockWarnings(issuedAt, now)]
+}
 
+function differentSignature({ header: { alg } }: Jwt): string | undefined {
   // Asymmetric signatures only: "none" and shared keys prove nothing.
-  if (typeof header['alg'] !== 'string' || !/^(RS|ES|PS)(256|384|512)$|^EdDSA$/.test(header['alg']))
-    throw unexpectedToken(`its algorithm is ${shown(header['alg'])}`)
-  if (claims['sub'] !== subject) throw unexpectedToken(`its subject is ${shown(claims['sub'])}, not ${quote(subject)}`)
-  if (kubernetes['namespace'] !== expected.namespace) throw unexpectedToken(`its namespace is ${shown(kubernetes['namespace'])}`)
-  if (objectAt(kubernetes, 'serviceaccount')['name'] !== expected.name) throw unexpectedToken('it names another ServiceAccount')
-  if (expected.boundSecret !== undefined && (secret['name'] !== expected.boundSecret.name || secret['uid'] !== expected.boundSecret.uid)) {
-    throw unexpectedToken('it is not bound to the Secret of this run')
-  }
+  const isAsymmetric = typeof alg === 'string' && /^(RS|ES|PS)(256|384|512)$|^EdDSA$/.test(alg)
+  return isAsymmetric ? undefined : `its algorithm is ${shown(alg)}`
+}
+
+function differentAccount({ claims }: Jwt, { namespace, name }: ExpectedToken): string | undefined {
+  const kubernetes = objectAt(claims, 'kubernetes.io')
+  const subject = `system:serviceaccount:${namespace}:${name}`
+  if (claims['sub'] !== subject) return `its subject is ${shown(claims['sub'])}, not ${quote(subject)}`
+  if (kubernetes['namespace'] !== namespace) return `its namespace is ${shown(kubernetes['namespace'])}`
+  return objectAt(kubernetes, 'serviceaccount')['name'] === name ? undefined : 'it names another ServiceAccount'
+}
+
+function differentBinding({ claims }: Jwt, { boundSecret }: ExpectedToken): string | undefined {
+  const { name, uid } = boundSecretClaim(claims)
+  const isBound = boundSecret === undefined || (name === boundSecret.name && uid === boundSecret.uid)
+  return isBound ? undefined : 'it is not bound to the Secret of this run'
+}
+
+function differentAudiences({ claims }: Jwt, { audiences: expected }: ExpectedToken): string | undefined {
   const audiences = [claims['aud']].flat()
-  if (
-    expected.audiences.length > 0 &&
-    (expected.audiences.length !== audiences.length || !expected.audiences.every((audience) => audiences.includes(audience)))
-  ) {
-    throw unexpectedToken(`its audiences are ${shown(audiences)}`)
-  }
-  const life = expiresAt - issuedAt
-  if (life > expected.duration + 1) throw unexpectedToken(`it lives ${life} s, longer than the ${expected.duration} s asked for`)
-  if (expected.statedExpiry !== undefined && Math.abs(Date.parse(expected.statedExpiry) / 1000 - expiresAt) > 5) {
-    throw unexpectedToken('it expires at another time than the server states')
-  }
-  const warnings: string[] = []
-  if (life < expected.duration - 1) warnings.push(`The credential lives ${life} s, shorter than the ${expected.duration} s asked for.`)
+  const areSame = expected.length === audiences.length && expected.every((audience) => audiences.includes(audience))
+  // Where none is asked for, the API server chooses.
+  return expected.length === 0 || areSame ? undefined : `its audiences are ${shown(audiences)}`
+}
+
+/** From the issue of a token to its expiry, both seconds since 1970. */
+interface Life {
+  readonly from: number
+  readonly to: number
+}
+
+function differentLife({ from, to }: Life, { duration, statedExpiry }: ExpectedToken): string | undefined {
+  if (to - from > duration + 1) return `it lives ${to - from} s, longer than the ${duration} s asked for`
+  const isOther = statedExpiry !== undefined && Math.abs(Date.parse(statedExpiry) / 1000 - to) > 5
+  return isOther ? 'it expires at another time than the server states' : undefined
+}
+
+function shortLifeWarnings({ from, to }: Life, { duration }: ExpectedToken): string[] {
+  return to - from < duration - 1 ? [`The credential lives ${to - from} s, shorter than the ${duration} s asked for.`] : []
+}
+
+function clockWarnings(issuedAt: number, now: number): string[] {
   const skew = Math.round(issuedAt - now)
-  if (Math.abs(skew) > CLOCK_SKEW_S)
-    warnings.push(
-      `The API server's clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine's. The times in this log are the API server's.`,
-    )
-  return warnings
+  if (Math.abs(skew) <= CLOCK_SKEW_S) return []
+  return [
+    `The API server's clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine's. The times in this log are the API server's.`,
+  ]
 }
 
 /** The claim with the name and uid of the bound Secret; empty if the token has none. */

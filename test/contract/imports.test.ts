@@ -74,7 +74,7 @@ test('only commands/execute imports platform/detect, and only that imports the p
 
 test.each<[string, string[]]>([
   ['@actions/core', ['platform/github.ts']],
-  ['@actions/github', ['platform/github-check.ts', 'platform/github-run-status.ts']],
+  ['@actions/github', ['platform/github-check.ts', 'platform/octokit.ts']],
   ['platform/ci-api.ts', ['commands/sweep.ts']],
   ['platform/github-run-status.ts', ['platform/ci-api.ts']],
   ['platform/gitlab-job-status.ts', ['platform/ci-api.ts']],
@@ -121,10 +121,9 @@ test('only the listed modules call reveal()', () => {
     'kube/client.ts', // the bearer, in a header
     'lifecycle/use.ts', // delivery: env
     'net/http.ts', // the key of a client certificate, for TLS
-    'platform/github-check.ts', // the token that makes the check run
-    'platform/github-run-status.ts', // the token that asks whether a run is over
     'platform/github.ts', // masks, and what delivery: env or output asked for
     'platform/gitlab-job-status.ts', // the same on GitLab
+    'platform/octokit.ts', // the token for the API of GitHub
     'scan/kubeconfig-file.ts', // the files of the scan
     'token/jwt.ts', // its claims are read
   ])

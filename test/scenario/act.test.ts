@@ -132,7 +132,7 @@ const exampleRuns: Record<string, ((fixture: ActFixture) => Example | Promise<Ex
     code: ended === 101 ? 0 : 1,
     says:
       ended === 100
-        ? /Failure - Main A failed control fails the job/
+        ? /Failure - Main Fail the job if a control failed/
         : ended === 101
           ? /exit_code=101/
           : /Failure - Main kubepass|Failure - Main \.\//,

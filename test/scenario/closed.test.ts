@@ -34,12 +34,16 @@ const attacks: Record<string, Attack> = {
   'it writes to a command file, and closes the folder for writing': {
     command: `${PWN}; chmod 555 ${FILES}`,
     code: 87,
-    says: [/^The scan wrote [^]* The scan closed what the runner needs: ".*_runner_file_commands" \(mode 0555\)\. It was opened again\./],
+    says: [
+      /^The scan wrote [^]* The scan took away access that the runner needs: ".*_runner_file_commands" \(mode 0555\)\. kubepass restored it\./,
+    ],
   },
   'it writes to a command file, and closes all': {
     command: `${PWN}; chmod 000 ${FILES}/* ${FILES} "$RUNNER_TEMP"`,
     code: 87,
-    says: [/^The scan wrote [^]* closed what the runner needs: .*_temp" \(mode 0000\), .*_runner_file_commands" \(mode 0000\), .*set_env_/],
+    says: [
+      /^The scan wrote [^]* took away access that the runner needs: .*_temp" \(mode 0000\), .*_runner_file_commands" \(mode 0000\), .*set_env_/,
+    ],
   },
   'it closes all, and a run state is saved before it ends': {
     command: `file="\${KUBECONFIG%/*}/token"; first=$(cat "$file"); ${PWN}; chmod 000 ${FILES}/* ${FILES}; until [ "$first" != "$(cat "$file")" ]; do sleep 0.1; done; sleep 0.3`,
@@ -47,18 +51,20 @@ const attacks: Record<string, Attack> = {
     code: 87,
     says: [
       /^The credential lives 5 s, /,
-      /^The scan wrote [^]* closed what the runner needs: ".*_runner_file_commands" \(mode 0000\), .*set_env_/,
+      /^The scan wrote [^]* took away access that the runner needs: ".*_runner_file_commands" \(mode 0000\), .*set_env_/,
     ],
   },
   'it puts a link to a folder of its own in the place of the folder': {
     command: `mv ${FILES} "$HOME/files"; ln -s "$HOME/files" ${FILES}; echo PWNED=1 >> "$(ls ${FILES}/set_env_*)"; true`,
     code: 87,
-    says: [/^The scan wrote to files .*: GITHUB_ENV, GITHUB_PATH, GITHUB_STATE, GITHUB_OUTPUT\. What it wrote there was removed\./],
+    says: [
+      /^The scan wrote to the runner's command files: GITHUB_ENV, GITHUB_PATH, GITHUB_STATE, GITHUB_OUTPUT\. kubepass removed that text\./,
+    ],
   },
   'it only closes the folder': {
     command: `chmod 555 ${FILES}`,
     code: 87,
-    says: [/^The scan closed what the runner needs: ".*_runner_file_commands" \(mode 0555\)\. It was opened again\./],
+    says: [/^The scan took away access that the runner needs: ".*_runner_file_commands" \(mode 0555\)\. kubepass restored it\./],
   },
   'it closes the private directory': { command: 'chmod 000 "${KUBECONFIG%/*}"', code: 0, says: [] },
   'it closes the private directory, with a closed folder in it, and the folder above': {
@@ -119,7 +125,7 @@ if (canBeAnother)
         expect(main.code).toBe(87)
         expect(main.messages).toContainEqual(
           expect.stringMatching(
-            /What it wrote to GITHUB_ENV could not be removed: ".*_runner_file_commands" belongs to another user \(uid 0\)\./,
+            /Its text in GITHUB_ENV could not be removed: ".*_runner_file_commands" belongs to another user \(uid 0\)\./,
           ),
         )
         expect(main.messages).toContainEqual(
@@ -138,7 +144,7 @@ onGithub('post reports that a step moved the private directory', async ({ step, 
   const post = await use.post()
   expect(post.code).toBe(0)
   expect(post.messages).toEqual([])
-  expect(post.log).toContain(`The directory ${directory} is not there: a step has removed it, or moved it with the token that is in it.\n`)
+  expect(post.log).toContain(`The directory ${directory} does not exist: a step removed it, or moved it with the token in it.\n`)
   expect(post.log).toMatch(/Credential: revoked /)
   // The moved token is dead.
   rmSync(join(job.workspace, 'stolen'), { recursive: true })

@@ -37,7 +37,7 @@ const scans: [string, Record<string, string>, RegExp | undefined][] = [
   ['is no program', { command: 'no-such-program' }, /^The scan ended with exit code 127/],
   ['has a code that is accepted', { command: 'exit 100', accept_exit_codes: '0,100,101' }, undefined],
   ['succeeds', { command: 'true' }, undefined],
-  ['takes longer than max_scan', { command: 'sleep 600', max_scan: '1s' }, /^The scan took longer than 1 s, and was ended\./],
+  ['takes longer than max_scan', { command: 'sleep 600', max_scan: '1s' }, /^The scan took longer than 1 s, so kubepass ended it\./],
 ]
 
 for (const [does, inputs, says] of scans) {

@@ -662,7 +662,7 @@ onGithub(
     for (const path of [inside, 'config', linkInside, linkToInside, join(fileVariables, 'KUBECONFIG')]) {
       const main = await step({ ...given(path), command: 'true' }).main()
       expect([path, main.code]).toEqual([path, 80])
-      expect(main.annotations[0]?.message).toMatch(/names a file \(tokenFile: ".*"\), but it lies in ".*repo(\.tmp)?": who writes it/)
+      expect(main.annotations[0]?.message).toMatch(/names a file \(tokenFile: ".*"\), but it lies in ".*repo(\.tmp)?": its author/)
     }
     expect(proxy.exchanges).toEqual([])
     expect((await step({ ...given(outside), command: 'true' }).main()).code).toBe(0)

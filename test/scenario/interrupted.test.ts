@@ -38,7 +38,7 @@ test('after Ctrl-C kubepass revokes, and does not wait for the proof while the A
       child.kill('SIGINT')
       const { code, stderr } = await child.ended
       expect(code).toBe(130)
-      expect(stderr).toContain('There was no time for the proof. The API server believes an accepted token for 10 s.')
+      expect(stderr).toContain('There was no time for the proof. The API server caches an accepted token for 10 s.')
       expect(stderr).toMatch(/Credential: revoked .*, not proven; dead by/)
       expect(triesAfterwards(fixture.proxy)).toBe(1)
       expect(readdirSync(fixture.terminal.tmp)).toEqual([])
@@ -56,7 +56,7 @@ inTerminal('after a second Ctrl-C during an unanswered revocation kubepass ends 
   expect(code).toBe(86)
   expect(stderr).toContain('The credential could not be revoked.')
   const [state = ''] = readdirSync(terminal.tmp).filter((name) => name.endsWith('.state.json'))
-  expect(stderr).toContain(`kubepass revoke, with the same flags, and the run state ${join(terminal.tmp, state)}`)
+  expect(stderr).toContain(`kubepass revoke, with the same flags and the state file ${join(terminal.tmp, state)}`)
   const revoke = await terminal.run(['revoke', ...flags, '--token-file', '-', join(terminal.tmp, state)], { stdin })
   expect(revoke.code).toBe(0)
 })

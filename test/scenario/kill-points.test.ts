@@ -268,9 +268,9 @@ async function expectEachRenewed(momentsIn: (scenario: Scenario) => Promise<Mome
   await expectEach((await Promise.all(moments)).flatMap(partOf), 2 * AT_ONCE)
 }
 
-/** From this boundary on kubepass deletes two Secrets at the same time. */
+/** From this boundary on the responses to two concurrent DELETEs come in any order. */
 function firstDelete(points: string[]): number {
-  return points.findIndex((point) => point.startsWith('before DELETE'))
+  return points.findIndex((point) => point.startsWith('after DELETE'))
 }
 
 test(

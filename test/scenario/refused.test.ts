@@ -176,8 +176,8 @@ onGithub(
     const post = await use.post()
     expect(proxy.seen('DELETE', ONE_SECRET)).toMatchObject([{ status: 409 }])
     expect(post.code).toBe(0)
-    expect(post.log).toContain('is not there: it was never created, or somebody else deleted it')
-    expect(post.log).toMatch(/its Secret was not there, proven dead/)
+    expect(post.log).toContain('does not exist: it was never created, or another process deleted it')
+    expect(post.log).toMatch(/its Secret did not exist, proven dead/)
     expect((await get(`${where}/${name}`)).status).toBe(200)
     await remove(`${where}/${name}`)
   },

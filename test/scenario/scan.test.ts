@@ -51,7 +51,7 @@ const secrets = {
   SOME_ID_TOKEN: `${Buffer.from('{"alg":"RS256"}').toString('base64url')}.${Buffer.from('{"sub":"x"}').toString('base64url')}.c2ln`,
 }
 const withheld =
-  /^(INPUT_|STATE_|KUBEPASS_(?!SCAN=)|ACTIONS_ID_TOKEN_|ACTIONS_RUNTIME_|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)=|GITLAB_ENV=|NODE_OPTIONS=|CI_JOB_(TOKEN|JWT)|CI_(REGISTRY|DEPLOY|DEPENDENCY_PROXY)_PASSWORD|(DEPLOY|PROXY)_URL|CI_REPOSITORY_URL|DOCKER_AUTH_CONFIG|SOME_ID_TOKEN)/
+  /^(INPUT_|STATE_|KUBEPASS_(?!TRACKING_ID=)|ACTIONS_ID_TOKEN_|ACTIONS_RUNTIME_|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)=|GITLAB_ENV=|NODE_OPTIONS=|CI_JOB_(TOKEN|JWT)|CI_(REGISTRY|DEPLOY|DEPENDENCY_PROXY)_PASSWORD|(DEPLOY|PROXY)_URL|CI_REPOSITORY_URL|DOCKER_AUTH_CONFIG|SOME_ID_TOKEN)/
 
 onEachCi("the scan does not get the runner's secrets", async ({ step, identityOf }) => {
   const token = await identityOf('issuer')
@@ -152,8 +152,8 @@ onEachCi('kubepass reports that another program deleted the bound Secret while t
   writeFileSync(go, '')
   const main = await phase.done
   expect(main.code).toBe(0)
-  expect(main.messages).toEqual([expect.stringMatching(/is not there: it was never created, or somebody else deleted it/)])
-  expect(main.log).toMatch(/Credential: its Secret was not there, proven dead/)
+  expect(main.messages).toEqual([expect.stringMatching(/does not exist: it was never created, or another process deleted it/)])
+  expect(main.log).toMatch(/Credential: its Secret did not exist, proven dead/)
 })
 
 onEachCi('processes that the scan leaves behind have ended when the bound Secret is deleted', async ({ step, proxy, job }) => {

@@ -62,7 +62,7 @@ for (const [moment, matcher] of Object.entries(moments)) {
     expect((await phase.done).signal).toBe('SIGKILL')
     const post = await use.post()
     expect(post.code).toBe(0)
-    if (moment === 'before the bound Secret' || moment === 'after the revocation') expect(post.log).toMatch(/is not there: .*dead by 20/)
+    if (moment === 'before the bound Secret' || moment === 'after the revocation') expect(post.log).toMatch(/does not exist: .*dead by 20/)
     else expect(post.log).toMatch(moment === 'after the bound Secret' ? /Credential: none was issued/ : /Credential: revoked /)
   })
 }

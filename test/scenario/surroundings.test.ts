@@ -26,7 +26,7 @@ test('with NODE_OPTIONS that load code or write files, main fails before any req
       expect(main.messages[0]).toContain("env: NODE_OPTIONS: ''")
       const post = await use.post()
       expect([post.code, post.messages]).toEqual([0, []])
-      expect(post.log).toContain('Main asked for nothing')
+      expect(post.log).toContain('Main requested nothing')
       expect([proxy.exchanges, job.idTokens.tokens]).toEqual([[], []])
     })
   const onGitlab = runOnGitlab(async ({ step, job, proxy }) => {
@@ -430,7 +430,7 @@ inTerminal(
       expect([wrong.code, existsSync(state)]).toEqual([80, true])
       const { code, stderr } = await terminal.run(['revoke', ...identified, state], { stdin })
       expect([code, existsSync(state)]).toEqual([0, false])
-      expect(stderr).toContain('The run state says nothing: its name is believed, and the flags')
+      expect(stderr).toContain('The state file is unreadable. Using its name and your flags')
       expect(stderr).toMatch(/outlived the scan and were ended[^]*Credential: revoked /)
       // The bound Secret has the first of the three names that the run could have used.
       expect(statuses(proxy).slice(-3).toSorted()).toEqual([200, 404, 404])

@@ -56,7 +56,7 @@ test("a scan that writes to the runner's command files fails the job, and main r
       const use = step({ command: `${command}\nexit 3`, evidence }, { VICTIM: victim })
       const main = await use.main()
       expect(main.code).toBe(87)
-      const says = `The scan wrote to files by which a step speaks to its runner: ${named}. What it wrote there was removed.`
+      const says = `The scan wrote to the runner's command files: ${named}. kubepass removed that text.`
       expect(main.messages.at(-1)).toContain(says)
       expect([main.env, main.path, main.outputs]).toEqual([{}, [], { exit_code: '3' }])
       // The last lines that main itself wrote.
@@ -99,7 +99,7 @@ onGithub(
     const main = await use.main()
     expect(main.code).toBe(86)
     expect(main.messages).toEqual([
-      expect.stringContaining(`speaks to its runner: ${ALL}.`),
+      expect.stringContaining(`runner's command files: ${ALL}.`),
       expect.stringContaining('The credential could not be revoked.'),
     ])
     stop()
@@ -138,13 +138,11 @@ test('on GitLab main restores $GITLAB_ENV, and keeps what an earlier command wro
       const use = step({ command, accept_exit_codes: '0' }, { VICTIM: victim })
       const main = await use.main()
       expect(main.code).toBe(87)
-      expect(main.messages.at(-1)).toContain('The scan wrote to files by which a step speaks to its runner: GITLAB_ENV. What it wrote')
+      expect(main.messages.at(-1)).toContain("The scan wrote to the runner's command files: GITLAB_ENV. kubepass removed")
       expect(main.gitlabEnv.startsWith(before)).toBe(true)
       const added = main.gitlabEnv.slice(before.length).trimEnd().split('\n')
       expect(added.filter((line) => !line.startsWith('KUBEPASS_RUN_STATE={"version":2,'))).toEqual([])
-      expect(JSON.parse((added.at(-1) ?? '').slice('KUBEPASS_RUN_STATE='.length)) as RunState).toMatchObject({
-        evidence: { finished: true },
-      })
+      expect(JSON.parse((added.at(-1) ?? '').slice('KUBEPASS_RUN_STATE='.length)) as RunState).toMatchObject({ cleanedUp: true })
       expect(readFileSync(victim, 'utf8')).toBe('precious')
       const post = await use.post()
       expect([post.code, post.messages]).toEqual([0, []])

@@ -13,10 +13,10 @@ export function expectTruth(log: string, proxy: Proxy): string[] {
   const noneIssued = proxy.tokens.length === 0
   const truths: Record<string, boolean> = {
     'There is no run state.': noneIssued,
-    'Main asked for nothing': noneIssued,
+    'Main requested nothing': noneIssued,
     'Credential: none was issued': noneIssued,
     'Credential: revoked ': deletions.includes(200),
-    'Credential: its Secret was not there': deletions.at(-1) === 404,
+    'Credential: its Secret did not exist': deletions.at(-1) === 404,
     'Nothing of this job is left to revoke.': deletions.at(-1) === 404,
     'proven dead ': refusals.length >= 3,
   }

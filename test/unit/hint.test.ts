@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { attributesOf, hintFor, transientHint, type AnswerFacts } from '../../src/kube/hint.ts'
+import { hintFor, transientHint, type AnswerFacts } from '../../src/kube/hint.ts'
+import { attributesOf } from '../../src/kube/request-attributes.ts'
 import { type ApiRequest, type BodyKind } from '../../src/kube/answer.ts'
 import { Redactor } from '../../src/redact/redactor.ts'
 

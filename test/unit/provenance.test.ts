@@ -64,6 +64,12 @@ test.each<[string, CredentialState, object]>([
   expect(state?.credentials[0]).toEqual({ number: 1, slot: 0, deadBy: time, ...expected })
 })
 
+test('a later process does not take a missing Secret for the effect of a DELETE that a saved state tells of', () => {
+  const credential: CredentialState = { number: 1, slot: 0, deadBy: time, phase: 'deletion-requested', last: issued }
+  const { state } = knownRun({ ...saved, credentials: [credential] }, undefined, options) ?? {}
+  expect(state?.credentials).toEqual(saved.credentials)
+})
+
 test('where revocation is best-effort, a saved state with unbound tokens only is complete', () => {
   const only = { ...saved, credentials: [unbound] }
   expect(knownRun(only, derived, { ...options, revocation: 'best-effort' })).toEqual({ state: only, provenance: 'merged' })

@@ -65,7 +65,7 @@ async function endOf(command: string, isolate: 'off' | 'auto', signal = new Abor
   let output = ''
   const take = new Writable({ write: (chunk: Buffer, _encoding, done) => done(void (output += chunk.toString())) })
   const streams = { stdin: 'ignore', stdout: () => take, stderr: () => take, filters: () => [], close: () => undefined } as const
-  const scan = await Scan.start(['sh', '-c', command], process.env, randomUUID(), isolate, streams)
+  const scan = await Scan.start({ command: ['sh', '-c', command], env: process.env, trackingId: randomUUID() }, isolate, streams)
   expect(scan.isolation.isolated).toBe(isolate === 'auto')
   const { exitCode, signal: by } = await scan.ended(signal)
   expect((await scan.stop()).remaining).toBe(0)
@@ -83,7 +83,7 @@ test('drain() calls close after a slow reader has taken all output', async () =>
       }, 50)
     },
   })
-  const scan = await Scan.start(['seq', '5'], process.env, randomUUID(), 'off', {
+  const scan = await Scan.start({ command: ['seq', '5'], env: process.env, trackingId: randomUUID() }, 'off', {
     stdin: 'ignore',
     stdout: () => slow,
     stderr: () => slow,
@@ -102,7 +102,7 @@ test.each([
 ])('drain() tells close whether the output is complete: read %s', async (_how, limit, complete) => {
   const calls: boolean[] = []
   const slow = new Writable({ highWaterMark: 1, write: (_chunk, _encoding, done) => void setTimeout(done, 50) })
-  const scan = await Scan.start(['seq', '5'], process.env, randomUUID(), 'off', {
+  const scan = await Scan.start({ command: ['seq', '5'], env: process.env, trackingId: randomUUID() }, 'off', {
     stdin: 'ignore',
     stdout: () => slow,
     stderr: () => slow,

@@ -1,0 +1,94 @@
+export const id = 526;
+export const ids = [526];
+export const modules = {
+
+/***/ 2526:
+/***/ ((__unused_webpack_module, __webpack_exports__, __webpack_require__) => {
+
+__webpack_require__.r(__webpack_exports__);
+/* harmony export */ __webpack_require__.d(__webpack_exports__, {
+/* harmony export */   annotations: () => (/* binding */ annotations),
+/* harmony export */   junit: () => (/* binding */ junit)
+/* harmony export */ });
+/* harmony import */ var fast_xml_builder__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(9585);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(7541);
+/* harmony import */ var _state_evidence_text_js__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(4062);
+
+
+
+/** In characters. Each renewal adds a line: an hour has 4 renewals, a day 100. */
+const LONGEST_DETAIL = 20_000;
+const SCAN = 'the scan runs to its end';
+/** One finding for each promise of kubepass. The scan's findings belong into the scan's own report. */
+function findingsOf(evidence) {
+    const { requested, granted, renewed, verified, revoked, proven } = evidence;
+    const outcome = (0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_0__/* .credentialOutcome */ .kx)(evidence);
+    return [
+        {
+            name: `a token for ${requested.service_account} is issued`,
+            isKept: granted !== null,
+            detail: granted &&
+                [granted, ...renewed].map((each) => `${each.credential_id ?? 'without an id'}, until ${each.expires_at}`).join('; then '),
+        },
+        { name: 'the API server takes it for that ServiceAccount', isKept: verified !== null, detail: verified?.username },
+        scanFinding(evidence),
+        { name: 'the credential is revoked', isKept: revoked !== null, detail: outcome },
+        { name: 'the credential is proven dead', isKept: proven !== null, detail: outcome },
+    ];
+}
+function scanFinding({ used, error }) {
+    if (used === null)
+        return { name: SCAN, isKept: false, detail: null };
+    const { exit_code: exitCode, signal } = used;
+    const detail = `exit code ${exitCode ?? 'unknown'}${signal === null ? '' : ` (${signal})`}`;
+    return { name: SCAN, isKept: exitCode !== null && signal === null && error !== 'TIMEOUT', detail };
+}
+/** In a failed run, the first promise that was not kept is the failed check. A killed scan fails its check without an error of the run. */
+function checksOf(evidence) {
+    const { used, finished, error } = evidence;
+    const findings = findingsOf(evidence);
+    const killed = used !== null && finished ? SCAN : undefined;
+    const failed = error === null ? killed : findings.find(({ isKept }) => !isKept)?.name;
+    return findings.map(({ name, isKept, detail }) => {
+        const isFailed = !isKept && name === failed;
+        const reason = name === failed && error !== null ? `The run ended with ${error}.` : 'not seen';
+        return {
+            name,
+            outcome: isKept ? 'passed' : isFailed ? 'failed' : 'not seen',
+            detail: (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .hD)(detail ?? reason, LONGEST_DETAIL).slice(1, -1),
+        };
+    });
+}
+/** https://docs.gitlab.com/ci/testing/unit_test_reports/ */
+function junit(evidence) {
+    const checks = checksOf(evidence);
+    const count = (outcome) => String(checks.filter((check) => check.outcome === outcome).length);
+    const testcase = checks.map(({ name, outcome, detail }) => ({
+        '@name': name,
+        '@classname': 'kubepass',
+        ...(outcome === 'failed' ? { failure: { '@message': detail } } : outcome === 'not seen' ? { skipped: { '@message': detail } } : {}),
+        'system-out': detail,
+    }));
+    const suite = {
+        '@name': 'kubepass',
+        '@tests': String(checks.length),
+        '@failures': count('failed'),
+        '@skipped': count('not seen'),
+        testcase,
+    };
+    const xml = new fast_xml_builder__WEBPACK_IMPORTED_MODULE_2__/* ["default"] */ .A({ attributeNamePrefix: '@', ignoreAttributes: false, format: true }).build({ testsuites: { testsuite: suite } });
+    return `<?xml version="1.0" encoding="UTF-8"?>\n${xml}`;
+}
+/** https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsannotations */
+function annotations(evidence, env) {
+    // Before Kubernetes 1.30 a credential has no id.
+    const id = evidence.granted === null ? 'no credential' : (evidence.granted.credential_id ?? 'a credential');
+    const label = (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .hD)(`${id} of ${evidence.requested.service_account}: ${(0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_0__/* .credentialOutcome */ .kx)(evidence)}`, 300).slice(1, -1);
+    const url = `${env['CI_PIPELINE_URL'] ?? ''}/test_report`;
+    return `${JSON.stringify({ kubepass: URL.canParse(url) ? [{ external_link: { label, url } }] : [] })}\n`;
+}
+
+
+/***/ })
+
+};
