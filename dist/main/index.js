@@ -3038,6 +3038,57 @@ function revokeSupersededAt(end, replacedAt, grace) {
     return grace === undefined ? end : Math.min(end, replacedAt + grace * 1000);
 }
 
+;// CONCATENATED MODULE: ./src/state/credential-state.ts
+/** The phase before kubepass began to revoke the credential. */
+function livePhaseOf(credential) {
+    if (credential.phase === 'deletion-requested' || credential.phase === 'revoked' || credential.phase === 'absent')
+        return credential.last;
+    const { number, slot, deadBy, ...live } = credential;
+    return live;
+}
+/** Whether a token of the credential may exist or have existed. */
+function hasToken(credential) {
+    return ['token-requested', 'issued'].includes(livePhaseOf(credential).phase);
+}
+/**
+ * Whether nothing of the credential can exist: no request was sent; or the response to the creation of the Secret was lost, and an earlier
+ * DELETE found no Secret.
+ */
+function neverExisted(credential) {
+    const { phase } = livePhaseOf(credential);
+    return phase === 'planned' || (phase === 'secret-requested' && credential.phase === 'absent');
+}
+/** Undefined where the response with the uid was lost. */
+function credential_state_uidOf(credential) {
+    const live = livePhaseOf(credential);
+    return live.phase === 'planned' || live.phase === 'secret-requested' ? undefined : live.uid;
+}
+/** Whether a further DELETE changes no fact: the credential is revoked, or its Secret is absent and its token proven dead. */
+function isConcluded(credential) {
+    return credential.phase === 'revoked' || (credential.phase === 'absent' && credential.proof !== undefined);
+}
+function credential_state_tokenFactsOf(credential) {
+    const live = livePhaseOf(credential);
+    return live.phase === 'issued' ? live.token : undefined;
+}
+function acceptanceOf(credential) {
+    const live = livePhaseOf(credential);
+    return live.phase === 'issued' ? live.acceptance : undefined;
+}
+function proofOf(credential) {
+    return credential.phase === 'revoked' || credential.phase === 'absent' ? credential.proof : undefined;
+}
+/** When the last token of these is dead in any case, ISO 8601; null where no token can exist. */
+function latestDeadBy(credentials) {
+    const ends = credentials.filter(hasToken).map(({ deadBy }) => deadBy);
+    return ends.toSorted((one, other) => Date.parse(one) - Date.parse(other)).at(-1) ?? null;
+}
+/** Whether a token can still live, although the clock of the API server may differ from the clock of this machine. */
+function mayLive(deadBy, now = Date.now()) {
+    return Date.parse(deadBy) + MAX_CLOCK_SKEW_MS > now;
+}
+const MAX_CLOCK_SKEW_MS = 600_000;
+
 ;// CONCATENATED MODULE: ./src/state/run-state.ts
 
 
@@ -3058,13 +3109,13 @@ function newRunState(options, job, key = (0,external_node_crypto_.randomBytes)(8
         identity: null,
         lastNumber: 0,
         credentials: [],
-        ended: [],
-        endedNotListed: 0,
+        forgotten: [],
+        forgottenNotListed: 0,
         scan: null,
         isolation: null,
         warnings: [],
         error: null,
-        cleanedUp: false,
+        cleanupAttempted: false,
     };
 }
 /** The latest time at which the API server can accept a token that is requested from now on, ISO 8601. */
@@ -3084,6 +3135,12 @@ function boundSecretNames({ job, key }) {
 function secretNameOf(state, { slot }) {
     return slot === 'unbound' ? undefined : boundSecretNames(state)[slot];
 }
+/** The facts of a credential that stay when another one uses its slot. */
+function lastingFactsOf(credential) {
+    const { number, slot, deadBy } = credential;
+    const [token, acceptance] = [credential_state_tokenFactsOf(credential), acceptanceOf(credential)];
+    return { number, slot, deadBy, ...(token && { token }), ...(acceptance && { acceptance }) };
+}
 /** Whether the token with these claims belongs to the credential. Before Kubernetes 1.30 a token has no id, but names its Secret. */
 function isTokenOf(state, credential, claims) {
     const { jti } = tokenFactsOf(credential) ?? {};
@@ -3094,6 +3151,8 @@ function isTokenOf(state, credential, claims) {
     const { name, uid } = boundSecretClaim(claims);
     return name === secretNameOf(state, credential) && [undefined, uid].includes(uidOf(credential));
 }
+/** More warnings than people read. A long run must not write a state that is too long to be read again. */
+const MAX_WARNINGS = 500;
 /** One for each name, and one that is bound to nothing. */
 const MAX_CREDENTIALS = 4;
 
@@ -3103,9 +3162,9 @@ const MAX_CREDENTIALS = 4;
 
 
 /**
- * Reads a saved run state. The scan can write where run states are saved, so this function accepts only what kubepass itself can have
- * written: a forged state can name no other Secrets, because their names follow from the job and from 16 hex digits.
- * @param job of this process; the job in the text is ignored
+ * Reads a saved run state. The scan can write to its place, so this function accepts only what kubepass can have written. A forged state
+ * names no Secrets of others, because the names follow from the job and the key.
+ * @param job of this process, in place of the job in the text
  * @returns undefined when the text is no run state
  */
 function parseRunState(text, job) {
@@ -3135,55 +3194,59 @@ function optional(check) {
 function nullable(check) {
     return (value) => value === null || check(value);
 }
-function listOf(check, longest = 1000) {
+function listOf(check, longest = 100) {
     return (value) => Array.isArray(value) && value.length <= longest && value.every(check);
 }
+/** An object with these fields and no others: a field that is out of place could mean something to a later reader. */
 function object(fields) {
     return (value) => typeof value === 'object' &&
         value !== null &&
+        Object.keys(value).every((name) => Object.hasOwn(fields, name)) &&
         Object.entries(fields).every(([name, check]) => check(value[name]));
 }
-const uid = { uid: isText };
 const isToken = object({ jti: optional((value) => matches(value, /^[\w.-]{1,200}$/)), issuedAt: run_state_codec_isTime, expiresAt: run_state_codec_isTime });
 const isAcceptance = object({ at: run_state_codec_isTime, username: nullable(isText) });
 const isProof = object({ at: run_state_codec_isTime, samples: isCount, seconds: isNumber });
 const isSlot = oneOf(0, 1, 2, 'unbound');
 const livePhases = {
-    planned: object({}),
-    'secret-requested': object({}),
-    'secret-created': object(uid),
-    'token-requested': object({ uid: optional(isText) }),
-    issued: object({ uid: optional(isText), token: isToken, acceptance: optional(isAcceptance), revokeAt: optional(run_state_codec_isTime) }),
+    planned: {},
+    'secret-requested': {},
+    'secret-created': { uid: isText },
+    'token-requested': { uid: optional(isText) },
+    issued: { uid: optional(isText), token: isToken, acceptance: optional(isAcceptance), revokeAt: optional(run_state_codec_isTime) },
 };
 const isLivePhase = (value) => isInPhase(value, livePhases);
 const phases = {
     ...livePhases,
-    'deletion-requested': object({ last: isLivePhase }),
-    revoked: object({ last: isLivePhase, at: run_state_codec_isTime, proof: optional(isProof) }),
-    absent: object({ last: isLivePhase, proof: optional(isProof) }),
+    'deletion-requested': { last: isLivePhase },
+    revoked: { last: isLivePhase, at: run_state_codec_isTime, proof: optional(isProof) },
+    absent: { last: isLivePhase, proof: optional(isProof) },
 };
-function isInPhase(value, of) {
+function isInPhase(value, of, others = {}) {
     const { phase } = (typeof value === 'object' && value !== null ? value : {});
-    return typeof phase === 'string' && Object.hasOwn(of, phase) && of[phase]?.(value) === true;
+    if (typeof phase !== 'string' || !Object.hasOwn(of, phase))
+        return false;
+    return object({ phase: isText, ...of[phase], ...others })(value);
 }
 const credential = { number: isCount, slot: isSlot, deadBy: run_state_codec_isTime };
-const isCredential = (value) => object(credential)(value) && isInPhase(value, phases);
+const isCredential = (value) => isInPhase(value, phases, credential);
 const isRunState = object({
     version: oneOf(2),
+    job: () => true,
     server: isText,
     requested: object({ namespace: isText, name: isText, durationSeconds: isNumber, audiences: listOf(isText) }),
     key: (value) => typeof value === 'string' && isRunKey(value),
     directory: (value) => matches(value, /\/kubepass-[0-9a-f]{16}$/),
     identity: nullable(object({ kind: isText, why: isText })),
-    lastNumber: isCount,
+    lastNumber: (value) => isCount(value) && Number(value) <= 1e6,
     credentials: listOf(isCredential, MAX_CREDENTIALS),
-    ended: listOf(object({ ...credential, token: optional(isToken), acceptance: optional(isAcceptance) })),
-    endedNotListed: isCount,
+    forgotten: listOf(object({ ...credential, token: optional(isToken), acceptance: optional(isAcceptance), isStillAccepted: optional(isFlag) })),
+    forgottenNotListed: isCount,
     scan: nullable(object({ startedAt: run_state_codec_isTime, end: optional(object({ at: run_state_codec_isTime, exitCode: isNumber, signal: nullable(isText) })) })),
     isolation: nullable(object({ isolated: isFlag, why_not: nullable(isText), as_root: isFlag })),
-    warnings: listOf(isText),
+    warnings: listOf(isText, MAX_WARNINGS),
     error: nullable((value) => typeof value === 'string' && Object.hasOwn(errors/* errorCodes */.fv, value)),
-    cleanedUp: isFlag,
+    cleanupAttempted: isFlag,
 });
 function hasUniqueCredentials({ credentials, lastNumber }) {
     const numbers = credentials.map(({ number }) => number);
@@ -3437,7 +3500,7 @@ const SECOND_SIGNAL_DEADLINE_MS = 3_000;
 /** Two signals within this time count as one: npm passes on a signal that the terminal also sends to kubepass. */
 const SAME_SIGNAL_MS = 250;
 /** Runs a command. Everything inside throws; this function alone prints an error and sets the exit code. */
-async function execute(useCase, words = process.argv.slice(2), subcommand) {
+async function execute(command, words = process.argv.slice(2), subcommand) {
     // The exit code of a program that ends before it has a result.
     process.exitCode = (0,errors/* exitCodeOf */.FO)(undefined);
     reexecWithoutNodeVariables();
@@ -3465,7 +3528,7 @@ async function execute(useCase, words = process.argv.slice(2), subcommand) {
     process.on('SIGUSR1', () => undefined);
     let context;
     let isOver = false;
-    const fail = async (error) => {
+    const printError = async (error) => {
         const text = redactor.redact((0,errors/* describe */.q0)(error));
         await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.log.error(text));
     };
@@ -3482,7 +3545,7 @@ async function execute(useCase, words = process.argv.slice(2), subcommand) {
         if (!isOver && !stop.signal.aborted)
             return stop.abort(error);
         process.exitCode = (0,errors/* exitCodeOf */.FO)(error);
-        void fail(error);
+        void printError(error);
     });
     try {
         requireSupportedNode();
@@ -3502,15 +3565,15 @@ async function execute(useCase, words = process.argv.slice(2), subcommand) {
             immediate: immediate.signal,
             emergencyCleanup: undefined,
         };
-        const exitCode = await useCase(context);
+        const exitCode = await command(context);
         if (stop.signal.aborted && (0,errors/* codeOf */.$N)(stop.signal.reason) === 'INTERNAL')
             throw stop.signal.reason;
         endWith(exitCode);
     }
     catch (error) {
-        await fail(error);
-        const byUs = (0,errors/* exitCodeOf */.FO)(error);
-        endWith(stoppedBy === undefined || ['NOT_REVOKED', 'TAMPERED'].includes((0,errors/* codeOf */.$N)(error)) ? byUs : 128 + external_node_os_namespaceObject.constants.signals[stoppedBy]);
+        await printError(error);
+        const ownExitCode = (0,errors/* exitCodeOf */.FO)(error);
+        endWith(stoppedBy === undefined || ['NOT_REVOKED', 'TAMPERED'].includes((0,errors/* codeOf */.$N)(error)) ? ownExitCode : 128 + external_node_os_namespaceObject.constants.signals[stoppedBy]);
     }
     /** Once a defect has set the exit code, a run that goes on to revoke its credential does not change the code. */
     function endWith(exitCode) {
@@ -3521,11 +3584,11 @@ async function execute(useCase, words = process.argv.slice(2), subcommand) {
     /** Node.js has nothing left to do, although the run waits for something. */
     async function endWithoutResult() {
         const error = defect('The run ended without a result.');
-        await fail(error);
+        await printError(error);
         const failure = await context?.emergencyCleanup?.(error);
         if (failure === undefined)
             return;
-        await fail(failure);
+        await printError(failure);
         process.exitCode = (0,errors/* exitCodeOf */.FO)(failure);
     }
 }
@@ -5908,51 +5971,13 @@ class KubeClient {
     }
 }
 
-;// CONCATENATED MODULE: ./src/state/credential-state.ts
-/** The phase before kubepass began to revoke the credential. */
-function livePhaseOf(credential) {
-    if ('last' in credential)
-        return credential.last;
-    const { number, slot, deadBy, ...live } = credential;
-    return live;
-}
-/** Whether a token of the credential may exist or have existed. */
-function hasToken(credential) {
-    return ['token-requested', 'issued'].includes(livePhaseOf(credential).phase);
-}
-/** Undefined where the response with the uid was lost. */
-function credential_state_uidOf(credential) {
-    const live = livePhaseOf(credential);
-    return 'uid' in live ? live.uid : undefined;
-}
-function credential_state_tokenFactsOf(credential) {
-    const live = livePhaseOf(credential);
-    return live.phase === 'issued' ? live.token : undefined;
-}
-function acceptanceOf(credential) {
-    const live = livePhaseOf(credential);
-    return live.phase === 'issued' ? live.acceptance : undefined;
-}
-function proofOf(credential) {
-    return credential.phase === 'revoked' || credential.phase === 'absent' ? credential.proof : undefined;
-}
-/** When the last token of these is dead in any case, ISO 8601; null where no token can exist. */
-function latestDeadBy(credentials) {
-    const ends = credentials.filter(hasToken).map(({ deadBy }) => deadBy);
-    return ends.toSorted((one, other) => Date.parse(one) - Date.parse(other)).at(-1) ?? null;
-}
-/** Whether a token can still live, although the clock of the API server may differ from the clock of this machine. */
-function mayLive(deadBy, now = Date.now()) {
-    return Date.parse(deadBy) + MAX_CLOCK_SKEW_MS > now;
-}
-const MAX_CLOCK_SKEW_MS = 600_000;
-
 ;// CONCATENATED MODULE: ./src/state/run-events.ts
 
+
 /** The first and the last ended credentials are listed, the others are counted. A day of 10-minute tokens has about 200. */
-const MAX_ENDED = 100;
+const MAX_FORGOTTEN = 100;
 /**
- * The state after the event. No other function changes a state.
+ * The state after the event. While a run goes on, no other function changes its state.
  * @throws Error where the event does not fit the state: that is a defect of kubepass
  */
 function reduce(state, event) {
@@ -5960,9 +5985,12 @@ function reduce(state, event) {
         return afterOther(state, event);
     if (event.type === 'SecretRequested')
         return withRequestedSecret(state, event);
+    const withForgotten = withLivingForgotten(state, event);
+    if (withForgotten !== undefined)
+        return withForgotten;
     const before = find(state, event);
     if (event.type === 'CredentialForgotten')
-        return withoutCredential(state, before);
+        return withoutCredential(state, event, before);
     const after = next(before, event);
     return { ...state, credentials: state.credentials.map((each) => (each === before ? after : each)) };
 }
@@ -5973,6 +6001,8 @@ function afterOther(state, event) {
         case 'ScanStarting':
             return { ...state, scan: { startedAt: event.at } };
         case 'ScanStarted':
+            if (state.scan === null)
+                throw unfit(event, 'no scan');
             return { ...state, isolation: event.isolation };
         case 'ScanEnded': {
             if (state.scan === null)
@@ -5981,11 +6011,13 @@ function afterOther(state, event) {
             return { ...state, scan: { startedAt: state.scan.startedAt, end: { at, exitCode, signal } } };
         }
         case 'Warned':
-            return state.warnings.includes(event.text) ? state : { ...state, warnings: [...state.warnings, event.text] };
+            return state.warnings.includes(event.text) || state.warnings.length >= MAX_WARNINGS
+                ? state
+                : { ...state, warnings: [...state.warnings, event.text] };
         case 'Failed':
             return { ...state, error: event.code };
         case 'CleanedUp':
-            return { ...state, cleanedUp: true };
+            return { ...state, cleanupAttempted: true };
     }
 }
 function find(state, event) {
@@ -6000,24 +6032,34 @@ function unfit(event, phase) {
 function withRequestedSecret(state, event) {
     const { number, slot, deadBy } = event;
     const isTaken = slot === 'unbound' || state.credentials.some((each) => each.slot === slot);
-    if (number !== state.lastNumber + 1 || isTaken)
+    const isFull = state.credentials.length >= MAX_CREDENTIALS;
+    if (number !== state.lastNumber + 1 || isTaken || isFull)
         throw unfit(event, 'the number or the slot is taken');
     return { ...state, lastNumber: number, credentials: [...state.credentials, { number, slot, deadBy, phase: 'secret-requested' }] };
 }
-function withoutCredential(state, credential) {
+function withoutCredential(state, event, credential) {
+    const isSettled = ['planned', 'revoked', 'absent'].includes(credential.phase) || credential.slot === 'unbound';
+    if (!isSettled)
+        throw unfit(event, `credential ${credential.number} is ${credential.phase}`);
     const credentials = state.credentials.filter((each) => each !== credential);
     if (!hasToken(credential))
         return { ...state, credentials };
-    const { number, slot, deadBy } = credential;
-    const [token, acceptance] = [credential_state_tokenFactsOf(credential), acceptanceOf(credential)];
-    const [first, ...later] = [...state.ended, { number, slot, deadBy, ...(token && { token }), ...(acceptance && { acceptance }) }];
-    const listed = later.slice(-(MAX_ENDED - 1));
+    const all = [...state.forgotten, lastingFactsOf(credential)].sort((one, other) => one.number - other.number);
+    // The first token is what the evidence calls granted.
+    const first = all.find(({ token }) => token !== undefined);
+    const dropped = all.length > MAX_FORGOTTEN ? all.find((each) => each !== first) : undefined;
     return {
         ...state,
         credentials,
-        ended: [first, ...listed],
-        endedNotListed: state.endedNotListed + later.length - listed.length,
+        forgotten: all.filter((each) => each !== dropped),
+        forgottenNotListed: state.forgottenNotListed + (dropped?.token === undefined ? 0 : 1),
     };
+}
+/** Undefined where the event is about a credential that still has its slot. */
+function withLivingForgotten(state, { number, type }) {
+    if (type !== 'TokenStillAccepted' || !state.forgotten.some((each) => each.number === number))
+        return undefined;
+    return { ...state, forgotten: state.forgotten.map((each) => (each.number === number ? { ...each, isStillAccepted: true } : each)) };
 }
 const transitions = {
     SecretForbidden: ({ phase }) => (phase === 'secret-requested' ? { phase: 'planned', slot: 'unbound' } : undefined),
@@ -6039,9 +6081,10 @@ const transitions = {
         return before.uid === undefined ? { phase: 'planned' } : { phase: 'secret-created', uid: before.uid };
     },
     CredentialReplaced: (before, { revokeAt }) => (before.phase === 'issued' ? { ...before, revokeAt } : undefined),
-    DeletionRequested: (before) => (before.phase === 'revoked' ? undefined : { phase: 'deletion-requested', last: livePhaseOf(before) }),
+    DeletionRequested: (before) => (isConcluded(before) ? undefined : { phase: 'deletion-requested', last: livePhaseOf(before) }),
     DeletionHadNoEffect: (before) => (before.phase === 'deletion-requested' ? before.last : undefined),
-    SecretDeleted: (before, { at }) => (before.phase === 'deletion-requested' ? { phase: 'revoked', last: before.last, at } : undefined),
+    // A 200 is a fact, whatever another DELETE of the same Secret has recorded meanwhile.
+    SecretDeleted: (before, { at }) => (before.phase === 'revoked' ? undefined : { phase: 'revoked', last: livePhaseOf(before), at }),
     SecretNotFound: (before) => (before.phase === 'deletion-requested' ? { phase: 'absent', last: before.last } : undefined),
     TokenProvenDead: (before, { proof }) => (before.phase === 'revoked' || before.phase === 'absent' ? { ...before, proof } : undefined),
     TokenStillAccepted: (before) => (before.phase === 'revoked' || before.phase === 'absent' ? before.last : undefined),
@@ -6160,10 +6203,13 @@ function openRun(context, { identity, why, options }, state, provenance) {
         provenance,
         tokens: new Map(),
         scan: undefined,
-        directory: undefined,
+        directoryDescriptor: undefined,
     };
 }
-/** A running main would take what the post step of a CI writes for a write of the scan, and no process reads it after post. */
+/**
+ * With a derived key, the post step of a CI saves nothing. A main that still runs would mistake the write for one of the scan, and no
+ * process reads the state after post.
+ */
 function storeOf(platform, provenance) {
     const isReadOnly = platform.isCI && platform.runKey !== undefined && provenance !== 'owner';
     return {
@@ -6241,8 +6287,8 @@ async function acquire(run, slot, deadline) {
     return { ...credential, number, receivedAt };
 }
 /**
- * Records the request before it is sent, and takes that back if the request certainly had no effect. The cleanup may have begun
- * meanwhile: then the credential belongs to the cleanup.
+ * Records the request before sending it. Undoes the record if the request certainly had no effect. If the cleanup has begun meanwhile,
+ * only the cleanup changes the credential.
  */
 async function request({ journal }, event, send) {
     const { number } = event;
@@ -6281,7 +6327,7 @@ async function verify(run, { token, number }, deadline) {
         return;
     }
     throw new errors/* KubepassError */.v3('RIGHTS', `The API server issued a token, but ${whatItDoes(result)}.`, {
-        hint: 'Is there a gateway in between that changes requests?',
+        hint: 'Does a gateway before the API server change requests?',
     });
 }
 function whatItDoes(result) {
@@ -6298,7 +6344,7 @@ function whatItDoes(result) {
 /** The run state as its readers see it. */
 function toEvidence(state) {
     const { namespace, name, durationSeconds, audiences } = state.requested;
-    const all = [...state.ended, ...state.credentials.map(recordOf)].sort((one, other) => one.number - other.number);
+    const all = [...state.forgotten, ...state.credentials.map(lastingFactsOf)].sort((one, other) => one.number - other.number);
     const granted = all.flatMap(({ slot, token }) => (token === undefined ? [] : [grantRecord(token, secretNameOf(state, { slot }))]));
     const accepted = all.find(({ acceptance }) => acceptance !== undefined)?.acceptance;
     return {
@@ -6310,22 +6356,17 @@ function toEvidence(state) {
         requested: { service_account: `${namespace}/${name}`, duration_seconds: durationSeconds, audiences },
         granted: granted[0] ?? null,
         renewed: granted.slice(1),
-        renewed_not_listed: state.endedNotListed,
+        renewed_not_listed: state.forgottenNotListed,
         verified: accepted === undefined ? null : { username: accepted.username, at: accepted.at },
         used: usedIn(state),
         isolation: state.isolation,
-        ...revocationIn(state.credentials.filter(hasToken)),
+        ...revocationIn(state),
         proven: provenIn(state.credentials),
         dead_by: latestDeadBy(state.credentials),
-        finished: state.cleanedUp,
+        finished: state.cleanupAttempted,
         warnings: state.warnings,
         error: state.error,
     };
-}
-function recordOf(credential) {
-    const { number, slot, deadBy } = credential;
-    const [token, acceptance] = [credential_state_tokenFactsOf(credential), acceptanceOf(credential)];
-    return { number, slot, deadBy, ...(token && { token }), ...(acceptance && { acceptance }) };
 }
 function grantRecord({ jti, issuedAt, expiresAt }, secretName) {
     return {
@@ -6342,8 +6383,10 @@ function usedIn({ scan }) {
     return { started_at: startedAt, ended_at: end?.at ?? null, exit_code: end?.exitCode ?? null, signal: end?.signal ?? null };
 }
 /** A run counts as revoked when each token is, and none is bound to nothing. */
-function revocationIn(credentials) {
-    const isOver = credentials.every(({ slot, phase }) => slot !== 'unbound' && (phase === 'revoked' || phase === 'absent'));
+function revocationIn({ credentials: all, forgotten }) {
+    const credentials = all.filter(hasToken);
+    const isAnyAccepted = forgotten.some(({ isStillAccepted }) => isStillAccepted === true);
+    const isOver = !isAnyAccepted && credentials.every(({ slot, phase }) => slot !== 'unbound' && (phase === 'revoked' || phase === 'absent'));
     const last = credentials
         .flatMap((credential) => (credential.phase === 'revoked' ? [credential.at] : []))
         .toSorted()
@@ -6352,7 +6395,7 @@ function revocationIn(credentials) {
         return { revoked: null, missing: false };
     return { revoked: last === undefined ? null : { at: last }, missing: last === undefined };
 }
-/** The weakest of the proofs. */
+/** The weakest of the proofs, all of which kubepass records at the same time. */
 function provenIn(credentials) {
     const proofs = credentials.flatMap((credential) => proofOf(credential) ?? []);
     const [first] = proofs;
@@ -6371,32 +6414,36 @@ function provenIn(credentials) {
 function planFor(credential, { isOwner, requireRevocation }) {
     if (credential.slot === 'unbound')
         return hasToken(credential) && requireRevocation ? 'cannot-revoke' : 'nothing';
-    // A later process has only the saved state, which the scan can change. So it asks the API server in any case.
+    // A later process has only the saved state, which the scan can change. So it sends the DELETE for every bound Secret.
     if (isOwner && (credential.phase === 'planned' || credential.phase === 'revoked'))
         return 'nothing';
     return 'delete';
 }
+/**
+ * What a response to a DELETE means. If the Secret is gone, its uid is known, and an earlier DELETE of this process got no response, then
+ * that DELETE removed it.
+ */
+function outcomeOfDelete(response, wasPending, uid) {
+    return wasPending && uid !== undefined ? 'deleted' : response;
+}
 /** What the outcome of a DELETE means for a credential, as the credential was before. */
 function concludeDeletion(before, outcome, view) {
-    const live = livePhaseOf(before);
-    // The response to the creation was lost, and an earlier DELETE found no Secret.
-    const neverExisted = live.phase === 'planned' || (live.phase === 'secret-requested' && before.phase === 'absent');
-    if (outcome === 'deleted' || neverExisted)
+    if (outcome === 'deleted' || neverExisted(before))
         return 'done';
     if (outcome === 'failed') {
         if (!hasToken(before))
             return 'secret-left';
         return before.phase === 'revoked' ? 'unconfirmed' : 'not-revoked';
     }
-    const mayNeverHaveExisted = view.isOwner && live.phase === 'secret-requested';
-    return before.phase === 'revoked' || mayNeverHaveExisted || view.hasConcurrentCleanup ? 'done' : 'secret-missing';
+    const mayNeverHaveExisted = view.isOwner && livePhaseOf(before).phase === 'secret-requested';
+    return before.phase === 'revoked' || mayNeverHaveExisted || view.mayHaveConcurrentCleanup ? 'done' : 'secret-missing';
 }
 /**
  * When to prove that the tokens are dead. `try`: now, and in the post step if the time is too short.
  * A proof needs a token that the API server accepted before and refuses now.
  */
 function whenToProve(view) {
-    if (view.prove === 'off' || view.heldTokens === 0 || view.isProven || view.isImmediate)
+    if (view.prove === 'off' || view.heldTokens === 0 || view.isProven || view.hasSecondSignal)
         return 'never';
     if (!view.postFollows)
         return 'now';
@@ -6480,7 +6527,7 @@ async function proveEnd(run, when) {
             recordProofs(run, verdicts);
             return undefined;
         case 'untested':
-            platform.log.info(`Only the newest token was proven dead; ${untested} ${untested === 1 ? 'other' : 'others'} could not be tested.`);
+            platform.log.info(`The newest token is refused; ${untested} ${untested === 1 ? 'other' : 'others'} could not be tested.`);
             return undefined;
         case 'no-time':
             platform.log.info(`There was no time for the proof.${isHurried() ? ' The API server caches an accepted token for 10 s.' : ''}`);
@@ -6494,8 +6541,8 @@ async function proveEnd(run, when) {
 }
 /** How many tokens may live that this process cannot use, and so cannot see refused. */
 function untestedIn({ journal, tokens }) {
-    const { credentials, ended } = journal.state;
-    return [...credentials.filter(hasToken), ...ended].filter(({ number, deadBy }) => !tokens.has(number) && mayLive(deadBy)).length;
+    const { credentials, forgotten } = journal.state;
+    return [...credentials.filter(hasToken), ...forgotten].filter(({ number, deadBy }) => !tokens.has(number) && mayLive(deadBy)).length;
 }
 function recordProofs({ journal }, verdicts) {
     const at = new Date().toISOString();
@@ -6503,11 +6550,12 @@ function recordProofs({ journal }, verdicts) {
         if (verdict.is === 'dead' && journal.credential(verdict.number) !== undefined)
             journal.observe({ type: 'TokenProvenDead', number: verdict.number, proof: { at, ...verdict.proof } });
 }
-function recordLiving({ journal }, verdicts) {
-    const living = verdicts.filter(({ is }) => is === 'alive').flatMap(({ number }) => journal.credential(number) ?? []);
-    for (const { number } of living)
+function recordLiving({ journal, tokens }, verdicts) {
+    const living = verdicts.filter(({ is }) => is === 'alive').map(({ number }) => number);
+    for (const number of living)
         journal.observe({ type: 'TokenStillAccepted', number });
-    return new errors/* KubepassError */.v3('NOT_REVOKED', `Its Secret is deleted, but the API server still accepts the token. It is dead by ${latestDeadBy(living) ?? ''} at the latest.`, { hint: 'The API server caches an accepted token for 10 s; is there another cache, or a replica that lags behind?' });
+    const deadBy = living.flatMap((number) => tokens.get(number)?.deadBy ?? []).toSorted();
+    return new errors/* KubepassError */.v3('NOT_REVOKED', `The API server still accepts the token, although its Secret is deleted. The token is dead by ${deadBy.at(-1) ?? ''} at the latest.`, { hint: 'The API server caches an accepted token for 10 s; is there another cache, or a replica that lags behind?' });
 }
 
 ;// CONCATENATED MODULE: ./src/scan/private-directory.ts
@@ -6619,7 +6667,7 @@ function isSame({ dev, ino }, made) {
 
 
 
-/** @returns whether nothing is left that should not be */
+/** @returns true if kubepass removed everything that must not stay */
 async function removeFiles(run, keepToken) {
     const { options, platform } = run;
     const { directory } = run.journal.state;
@@ -6631,11 +6679,11 @@ async function removeFiles(run, keepToken) {
     return why === undefined && !keepToken;
 }
 /** Removes a private directory that the scan moved. The process that made the directory finds it by its descriptor. */
-function whereMoved({ directory: made, journal, provenance, platform }) {
-    const { directory, credentials, cleanedUp } = journal.state;
+function whereMoved({ directoryDescriptor: made, journal, provenance, platform }) {
+    const { directory, credentials, cleanupAttempted } = journal.state;
     if (made === undefined) {
         const wasWritten = credentials.some((credential) => acceptanceOf(credential) !== undefined);
-        const isMissing = (provenance === 'saved' || provenance === 'merged') && wasWritten && !cleanedUp && !(0,external_node_fs_.existsSync)(directory);
+        const isMissing = (provenance === 'saved' || provenance === 'merged') && wasWritten && !cleanupAttempted && !(0,external_node_fs_.existsSync)(directory);
         // This is no warning: an earlier post step may have removed the directory.
         if (isMissing)
             platform.log.info(`The directory ${directory} does not exist: a step removed it, or moved it with the token in it.`);
@@ -6693,9 +6741,10 @@ function writeEvidence(path, text) {
 
 
 
+
 /**
  * Deletes the bound Secret of a credential, and with it the token.
- * @returns `gone` when the Secret does not exist. If an earlier DELETE got no response, that DELETE has removed it: `deleted`
+ * @returns `gone` if no such Secret exists. `deleted` also if it is gone, its uid is known, and an earlier DELETE got no response
  */
 async function deleteSecretOf({ client, identity, journal }, credential, deadline, auth = identity.authInfo(deadline)) {
     const { number } = credential;
@@ -6704,26 +6753,38 @@ async function deleteSecretOf({ client, identity, journal }, credential, deadlin
     if (name === undefined)
         return 'gone';
     const authInfo = await auth;
-    const wasPending = credential.phase === 'deletion-requested';
-    if (credential.phase !== 'revoked')
+    // Another cleanup of the same run may have deleted it meanwhile.
+    const current = journal.credential(number) ?? credential;
+    if (current.phase === 'revoked' && credential.phase !== 'revoked')
+        return 'deleted';
+    const wasPending = current.phase === 'deletion-requested';
+    // Not `intend`: a failure to save must not prevent a deletion.
+    if (!isConcluded(current))
         journal.observe({ type: 'DeletionRequested', number });
     try {
         const { namespace } = journal.state.requested;
         const response = await deleteBoundSecret(client, authInfo, { namespace, name, uid }, deadline);
-        const outcome = wasPending && uid !== undefined ? 'deleted' : response;
-        recordIfPending(journal, outcome === 'deleted' ? { type: 'SecretDeleted', number, at: new Date().toISOString() } : { type: 'SecretNotFound', number });
+        const outcome = outcomeOfDelete(response, wasPending, uid);
+        recordOutcome(journal, number, outcome);
         return outcome;
     }
     catch (error) {
         if (!wasPending && error instanceof errors/* KubepassError */.v3 && error.noEffect)
-            recordIfPending(journal, { type: 'DeletionHadNoEffect', number });
+            recordNoEffect(journal, number);
         throw error;
     }
 }
 /** Another DELETE of the same Secret may have had its response first. */
-function recordIfPending(journal, event) {
-    if (journal.credential(event.number)?.phase === 'deletion-requested')
-        journal.observe(event);
+function recordOutcome(journal, number, outcome) {
+    const phase = journal.credential(number)?.phase;
+    if (outcome === 'deleted' && phase !== undefined && phase !== 'revoked')
+        journal.observe({ type: 'SecretDeleted', number, at: new Date().toISOString() });
+    if (outcome === 'gone' && phase === 'deletion-requested')
+        journal.observe({ type: 'SecretNotFound', number });
+}
+function recordNoEffect(journal, number) {
+    if (journal.credential(number)?.phase === 'deletion-requested')
+        journal.observe({ type: 'DeletionHadNoEffect', number });
 }
 
 ;// CONCATENATED MODULE: ./src/lifecycle/revoke.ts
@@ -6737,21 +6798,21 @@ function recordIfPending(journal, event) {
 /** The deadline where no token can exist, so that only an empty Secret could be left. */
 const UNBOUND_SECRET_TIMEOUT_MS = 5_000;
 /** Revokes each credential that may live, whatever the outcome for the others. */
-async function revokeAll(run, view) {
+async function revokeAll(run, viewNow) {
     const { credentials } = run.journal.state;
     const deadline = deadlineAfter(credentials.some(hasToken) ? run.options.deadline : UNBOUND_SECRET_TIMEOUT_MS, run.hardDeadline);
     let auth;
     const authInfo = () => (auth ??= run.identity.authInfo(deadline));
-    const failures = await Promise.all(credentials.map((credential) => revoke(run, credential, view, () => deleteSecretOf(run, credential, deadline, authInfo()))));
+    const failures = await Promise.all(credentials.map((credential) => revoke(run, credential, viewNow, () => deleteSecretOf(run, credential, deadline, authInfo()))));
     return failures.find((failure) => failure !== undefined);
 }
 /** @returns the error when the token may live on, and must not */
-async function revoke(run, credential, view, send) {
-    const plan = planFor(credential, view);
+async function revoke(run, credential, viewNow, send) {
+    const plan = planFor(credential, viewNow());
     if (plan === 'nothing')
         return undefined;
     if (plan === 'cannot-revoke')
-        return notRevoked(credential, 'It is bound to nothing.');
+        return notRevoked(credential, 'The credential is bound to no Secret.');
     let [outcome, cause] = ['failed', undefined];
     try {
         outcome = await send();
@@ -6760,7 +6821,7 @@ async function revoke(run, credential, view, send) {
         cause = error;
     }
     const name = secretNameOf(run.journal.state, credential) ?? '';
-    switch (concludeDeletion(credential, outcome, view)) {
+    switch (concludeDeletion(credential, outcome, viewNow())) {
         case 'done':
             return undefined;
         case 'not-revoked':
@@ -6774,7 +6835,7 @@ async function revoke(run, credential, view, send) {
             return undefined;
         }
         case 'unconfirmed':
-            await warn(run, `It was revoked before, but the API server could not confirm that. ${(0,errors/* describe */.q0)(cause)}`);
+            await warn(run, `The credential was revoked before, but the API server could not confirm that. ${(0,errors/* describe */.q0)(cause)}`);
             return undefined;
     }
 }
@@ -6869,9 +6930,9 @@ function environOf(pid) {
 
 
 async function stopScan(run) {
-    const { scan, cleanedUp } = run.journal.state;
+    const { scan, cleanupAttempted } = run.journal.state;
     // Where a run state is only a hint, it does not say that there is no scan.
-    if (run.platform.runKey === undefined && (cleanedUp || scan === null))
+    if (run.platform.runKey === undefined && (cleanupAttempted || scan === null))
         return { outlived: 0, remaining: 0 };
     return run.scan?.stop() ?? stopOrphans(run.journal.state.key);
 }
@@ -6890,13 +6951,13 @@ function restoreCommandFiles({ journal, platform }) {
     if (written.length > 0)
         facts.push(`The scan wrote to the runner's command files: ${written.join(', ')}.`);
     if (left.length > 0)
-        facts.push(`Its text in ${left.join(', ')} could not be removed: ${[...new Set(why)].join('; ')}.`);
+        facts.push(`kubepass could not remove its text from ${left.join(', ')}: ${[...new Set(why)].join('; ')}.`);
     else if (written.length > 0)
         facts.push('kubepass removed that text.');
     if (closed.length > 0)
         facts.push(`The scan took away access that the runner needs: ${[...new Set(closed)].join(', ')}. kubepass restored it.`);
     const tampered = new errors/* KubepassError */.v3('TAMPERED', facts.join(' '), {
-        hint: 'If it is meant to, name the file in pass_env; or set what later steps need in a step of its own.',
+        hint: 'If the scan may write there, name the file in pass_env. Otherwise set these values in a separate step.',
     });
     journal.observe({ type: 'Failed', code: tampered.code });
     return tampered;
@@ -6920,7 +6981,7 @@ const DRAIN_TIMEOUT_MS = 10_000;
  * Ends a run: stops the scan, revokes the credentials, removes the files, proves that the tokens are dead. Main, a signal handler and
  * the post step all call it, any number of times.
  * @param postFollows a post step comes after this process, and can prove what this process has no time for
- * @returns the error when a credential may live on and must not; else the error of a scan that wrote to the runner's command files
+ * @returns NOT_REVOKED if a required revocation failed; else TAMPERED if the scan wrote to the runner's command files; else undefined
  */
 async function cleanUp(run, postFollows) {
     const { journal, platform } = run;
@@ -6929,7 +6990,7 @@ async function cleanUp(run, postFollows) {
     // The revocation waits neither for a slow reader of the output nor for a process that still writes.
     const drained = run.scan?.drain(platform.isCI ? deadlineAfter(DRAIN_TIMEOUT_MS, run.hardDeadline) : AbortSignal.any([run.hardDeadline, run.immediate]));
     const tampered = restoreCommandFiles(run);
-    const revocation = await revokeAll(run, viewOf(run, postFollows));
+    const revocation = await revokeAll(run, () => viewOf(run, postFollows));
     await drained;
     await reportStopped(run, stopped);
     const { failure, isClean } = await removeAndProve(run, revocation, postFollows);
@@ -6946,8 +7007,8 @@ function viewOf({ options, platform, provenance, signal }, postFollows) {
     return {
         isOwner: provenance === 'owner',
         requireRevocation: options.revocation === 'required',
-        // Where the post step needs no saved state, it may run beside a main that a signal stops.
-        hasConcurrentCleanup: platform.runKey !== undefined && (!postFollows || signal.aborted),
+        // On GitLab, after_script can run while main still cleans up after a signal.
+        mayHaveConcurrentCleanup: platform.runKey !== undefined && (!postFollows || signal.aborted),
     };
 }
 /** Removes the private directory. The token in it stays for a proof in the post step. */
@@ -6955,7 +7016,7 @@ async function removeAndProve(run, revocation, postFollows) {
     const { immediate, journal, options, signal, tokens } = run;
     const isProven = () => toEvidence(journal.state).proven !== null;
     const view = { prove: options.prove, isProven: isProven(), heldTokens: tokens.size, postFollows, isStopping: signal.aborted };
-    const proof = revocation === undefined ? whenToProve({ ...view, isImmediate: immediate.aborted }) : 'never';
+    const proof = revocation === undefined ? whenToProve({ ...view, hasSecondSignal: immediate.aborted }) : 'never';
     const isClean = await removeFiles(run, proof === 'later' || proof === 'try');
     if (proof !== 'now' && proof !== 'try')
         return { failure: revocation, isClean };
@@ -6964,14 +7025,14 @@ async function removeAndProve(run, revocation, postFollows) {
 }
 function tellOutcome({ journal, platform, provenance }, before) {
     const evidence = toEvidence(journal.state);
-    const hasNoNews = platform.isCI && provenance === 'merged' && isFinishedAlike(before, evidence);
-    if (hasNoNews || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
-        platform.log.info(`Nothing of this job is left to revoke.${hasNoNews ? ` The script's token: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.` : ''}`);
+    const isUnchanged = platform.isCI && provenance === 'merged' && hasSameOutcome(before, evidence);
+    if (isUnchanged || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
+        platform.log.info(`Nothing of this job is left to revoke.${isUnchanged ? ` The script's token: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.` : ''}`);
     else if (provenance !== 'derived' || evidence.revoked !== null)
         platform.log.info(`Credential: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.`);
 }
 /** Whether main has already shown this end in the log of the job. */
-function isFinishedAlike(before, now) {
+function hasSameOutcome(before, now) {
     return (before.finished && before.revoked !== null && before.revoked.at === now.revoked?.at && before.proven?.dead_at === now.proven?.dead_at);
 }
 async function conclude(run, failure, tampered) {
@@ -7084,7 +7145,7 @@ async function deliverToLaterSteps(run, credential, kubeconfig) {
         await writeOutputs(stepOutputs, run.options, credential, kubeconfig);
     const preferred = withheldFromClients(env, { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig });
     if (preferred.length > 0)
-        log.info(`Clients prefer ${preferred.join(', ')} to the kubeconfig: unset that for the steps of the scan.`);
+        log.info(`Clients prefer ${preferred.join(', ')} to the kubeconfig: unset each of these in the steps of the scan.`);
     const podToken = podTokenFolder();
     if (podToken !== undefined)
         log.info(`The later steps can read this Pod's own token in ${podToken}.`);
@@ -7819,7 +7880,7 @@ const STOP_TIMEOUT_MS = 5_000;
 const REPORT_TIMEOUT_MS = 1_000;
 /** A bound Secret that is not deleted in this time is left to the end of the run. */
 const REVOKE_TIMEOUT_MS = 10_000;
-/** How long a try that is under way when the credential expires may go on: a late credential is better than none. */
+/** Extra time for a try that runs when the credential expires. */
 const LATE_TRY_MS = 2_000;
 /** The wait after the first failed try, as a fraction of the credential's life. */
 const FIRST_RETRY_FRACTION = 0.02;
@@ -7830,11 +7891,11 @@ const MAX_RETRY_WAIT_MS = 60_000;
  */
 function startRenewal(run, first, due) {
     const [stopping, over] = [new AbortController(), new AbortController()];
-    const aborted = AbortSignal.any([run.signal, over.signal]);
-    const renewals = renewRepeatedly(run, first, due, { aborted, stopRequested: AbortSignal.any([aborted, stopping.signal]) });
+    const abortSignal = AbortSignal.any([run.signal, over.signal]);
+    const renewals = renewRepeatedly(run, first, due, { abortSignal, stopSignal: AbortSignal.any([abortSignal, stopping.signal]) });
     return {
         async stop() {
-            // Nobody could know the outcome of a request that was cut off.
+            // First only ask the loop to stop: if a request is cut off, its outcome is unknown.
             stopping.abort();
             await Promise.race([renewals, (0,promises_.setTimeout)(STOP_TIMEOUT_MS, undefined, { ref: false, signal: run.signal }).catch(() => undefined)]);
             over.abort();
@@ -7848,10 +7909,10 @@ async function renewRepeatedly(run, first, firstDue, signals) {
     try {
         for (let current = first, due = firstDue;;) {
             const step = nextStep(journal.state.credentials, due, tried);
-            await sleepUntil(step.at, signals.stopRequested);
+            await sleepUntil(step.at, signals.stopSignal);
             if (step.do === 'revoke') {
                 tried.add(step.number);
-                await revokeReplaced(run, step.number, signals.aborted);
+                await revokeReplaced(run, step.number, signals.abortSignal);
                 continue;
             }
             const renewed = await renewBeforeExpiry(run, current, signals);
@@ -7864,7 +7925,7 @@ async function renewRepeatedly(run, first, firstDue, signals) {
         }
     }
     catch (error) {
-        if (!signals.stopRequested.aborted)
+        if (!signals.stopSignal.aborted)
             await warn(run, `kubepass no longer renews the credential. ${(0,errors/* describe */.q0)(error)}`);
     }
 }
@@ -7876,9 +7937,9 @@ async function sleepUntil(time, until) {
  * @returns undefined when no try was successful
  */
 async function renewBeforeExpiry(run, current, signals) {
-    const { aborted, stopRequested } = signals;
+    const { abortSignal, stopSignal } = signals;
     const end = endsAt(current, current.receivedAt);
-    const untilEnd = (late) => deadlineAfter(Math.max(0, end + late - Date.now()), aborted);
+    const untilEnd = (late) => deadlineAfter(Math.max(0, end + late - Date.now()), abortSignal);
     const [life, tries] = [untilEnd(0), untilEnd(LATE_TRY_MS)];
     const slot = nextSlot(run.journal.state.credentials, current.number);
     const firstWait = FIRST_RETRY_FRACTION * (end - current.receivedAt);
@@ -7888,14 +7949,14 @@ async function renewBeforeExpiry(run, current, signals) {
             return await renewOnce(run, current, slot, deadlineAfter(run.options.deadline, tries));
         }
         catch (error) {
-            stopRequested.throwIfAborted();
+            stopSignal.throwIfAborted();
             reason = (0,errors/* describe */.q0)(error);
         }
         const left = durationText(end - Date.now());
         if (!failed && !life.aborted)
             await warn(run, `The scan's credential expires in ${left}, and could not be renewed yet. ${reason}`);
-        await (0,promises_.setTimeout)(wait * (0.5 + Math.random() / 2), undefined, { signal: AbortSignal.any([life, stopRequested]) }).catch(() => undefined);
-        stopRequested.throwIfAborted();
+        await (0,promises_.setTimeout)(wait * (0.5 + Math.random() / 2), undefined, { signal: AbortSignal.any([life, stopSignal]) }).catch(() => undefined);
+        stopSignal.throwIfAborted();
         if (!life.aborted)
             continue;
         await warn(run, `The scan's credential was not renewed in time, and has expired. ${reason}`);
@@ -7923,7 +7984,7 @@ async function freeSlot(run, slot, numberInUse, deadline) {
             tokens.delete(number);
     if (taken !== undefined)
         journal.observe({ type: 'CredentialForgotten', number: taken.number });
-    // A token that is bound to nothing cannot be revoked. Of several, the oldest ends first.
+    // A token that is bound to nothing cannot be revoked. Of several unbound tokens, the oldest expires first.
     const { credentials } = journal.state;
     const unbound = credentials.find((each) => each.slot === 'unbound' && each.number !== numberInUse);
     if (credentials.length >= MAX_CREDENTIALS && unbound !== undefined)
@@ -7961,13 +8022,13 @@ function durationText(milliseconds) {
 
 /**
  * Runs the scan with the credential.
- * @returns the exit code for the host: on a CI an accepted one is 0
+ * @returns the exit code for the platform; on a CI, 0 for an accepted code
  */
-async function runScan(run, command, delivery) {
+async function runScan(run, command, access) {
     const { options, platform, journal, signal } = run;
-    const { credential, whyNoPipes } = delivery;
+    const { credential, whyNoPipes } = access;
     signal.throwIfAborted();
-    const env = environmentOf(run, delivery);
+    const env = environmentOf(run, access);
     const renewal = renewAt(credential, credential.receivedAt);
     const maxScan = options.maxScan === DEFAULT_MAX_SCAN_S ? undefined : options.maxScan;
     const announcement = announceRenewal(run, renewal, maxScan);
@@ -8042,11 +8103,11 @@ function outputPipes({ platform, journal }, whyNot) {
     return undefined;
 }
 /**
- * Warns programs that read a token once. The line comes before a scan that may outlive the token, else shortly before the
- * renewal: most scans end earlier.
- * @param from ms since 1970
- * @param maxScan seconds; undefined when nobody has set it
- * @returns the timer of a line that comes later
+ * Announces the renewal for programs that read the token once. If `max_scan` shows that the scan can outlive the token, the message comes
+ * first. Otherwise it comes 60 s before the renewal, because most scans end before that.
+ * @param from the time of the renewal, ms since 1970
+ * @param maxScan seconds; undefined when the input is not set
+ * @returns the timer of a message that comes later
  */
 function announceRenewal({ options, platform }, from, maxScan) {
     const tell = () => {
@@ -8060,9 +8121,9 @@ function announceRenewal({ options, platform }, from, maxScan) {
     // The timer alone must not keep the process alive.
     return wait === undefined || wait === 0 ? undefined : setTimeout(tell, wait).unref();
 }
-/** How long before the renewal the line about it comes. */
+/** The time from the announcement to the renewal. */
 const ANNOUNCED_BEFORE_MS = 60_000;
-/** @returns how long the sentence about the renewal can wait, in milliseconds; undefined when the scan ends before that */
+/** @returns the milliseconds until the announcement; undefined when the scan ends before the renewal */
 function announcementDelay(from, now, maxScan) {
     if (maxScan !== undefined)
         return now + maxScan * 1000 > from ? 0 : undefined;
@@ -8142,7 +8203,7 @@ async function runCommand(context) {
         run.journal.observe({ type: 'Failed', code: (0,errors/* codeOf */.$N)(error) });
     }
     // The program that makes the pipes must not run while kubepass removes their directory.
-    await Promise.race([pipes.whyNot, aborted(context.hardDeadline)]);
+    await Promise.race([pipes.whyNot, untilAborted(context.hardDeadline)]);
     if (run.options.command !== undefined || failure !== undefined)
         failure = await endAfter(run, failure);
     await report(run);
@@ -8157,7 +8218,7 @@ function prepare(run) {
     const { state } = journal;
     saveOrThrow(() => platform.savedState.save(state));
     try {
-        run.directory = createPrivateDirectory(state.directory, platform.ownerUid, options.certificateAuthority);
+        run.directoryDescriptor = createPrivateDirectory(state.directory, platform.ownerUid, options.certificateAuthority);
     }
     catch (error) {
         journal.clear();
@@ -8200,7 +8261,7 @@ async function reportScanFailure({ journal, options, platform }, exitCode) {
     if (platform.isCI && exitCode !== 0 && used !== null)
         await platform.log.error(scanFailure(used, options.acceptExitCodes, platform.nameOf('accept_exit_codes')));
 }
-async function aborted(signal) {
+async function untilAborted(signal) {
     if (!signal.aborted)
         await (0,external_node_events_.once)(signal, 'abort');
 }

@@ -3041,7 +3041,7 @@ function revokeSupersededAt(end, replacedAt, grace) {
 ;// CONCATENATED MODULE: ./src/state/credential-state.ts
 /** The phase before kubepass began to revoke the credential. */
 function livePhaseOf(credential) {
-    if ('last' in credential)
+    if (credential.phase === 'deletion-requested' || credential.phase === 'revoked' || credential.phase === 'absent')
         return credential.last;
     const { number, slot, deadBy, ...live } = credential;
     return live;
@@ -3050,10 +3050,22 @@ function livePhaseOf(credential) {
 function hasToken(credential) {
     return ['token-requested', 'issued'].includes(livePhaseOf(credential).phase);
 }
+/**
+ * Whether nothing of the credential can exist: no request was sent; or the response to the creation of the Secret was lost, and an earlier
+ * DELETE found no Secret.
+ */
+function neverExisted(credential) {
+    const { phase } = livePhaseOf(credential);
+    return phase === 'planned' || (phase === 'secret-requested' && credential.phase === 'absent');
+}
 /** Undefined where the response with the uid was lost. */
 function uidOf(credential) {
     const live = livePhaseOf(credential);
-    return 'uid' in live ? live.uid : undefined;
+    return live.phase === 'planned' || live.phase === 'secret-requested' ? undefined : live.uid;
+}
+/** Whether a further DELETE changes no fact: the credential is revoked, or its Secret is absent and its token proven dead. */
+function isConcluded(credential) {
+    return credential.phase === 'revoked' || (credential.phase === 'absent' && credential.proof !== undefined);
 }
 function tokenFactsOf(credential) {
     const live = livePhaseOf(credential);
@@ -3097,13 +3109,13 @@ function newRunState(options, job, key = (0,external_node_crypto_.randomBytes)(8
         identity: null,
         lastNumber: 0,
         credentials: [],
-        ended: [],
-        endedNotListed: 0,
+        forgotten: [],
+        forgottenNotListed: 0,
         scan: null,
         isolation: null,
         warnings: [],
         error: null,
-        cleanedUp: false,
+        cleanupAttempted: false,
     };
 }
 /** The latest time at which the API server can accept a token that is requested from now on, ISO 8601. */
@@ -3123,6 +3135,12 @@ function boundSecretNames({ job, key }) {
 function secretNameOf(state, { slot }) {
     return slot === 'unbound' ? undefined : boundSecretNames(state)[slot];
 }
+/** The facts of a credential that stay when another one uses its slot. */
+function lastingFactsOf(credential) {
+    const { number, slot, deadBy } = credential;
+    const [token, acceptance] = [tokenFactsOf(credential), acceptanceOf(credential)];
+    return { number, slot, deadBy, ...(token && { token }), ...(acceptance && { acceptance }) };
+}
 /** Whether the token with these claims belongs to the credential. Before Kubernetes 1.30 a token has no id, but names its Secret. */
 function isTokenOf(state, credential, claims) {
     const { jti } = tokenFactsOf(credential) ?? {};
@@ -3133,6 +3151,8 @@ function isTokenOf(state, credential, claims) {
     const { name, uid } = boundSecretClaim(claims);
     return name === secretNameOf(state, credential) && [undefined, uid].includes(uidOf(credential));
 }
+/** More warnings than people read. A long run must not write a state that is too long to be read again. */
+const MAX_WARNINGS = 500;
 /** One for each name, and one that is bound to nothing. */
 const MAX_CREDENTIALS = 4;
 
@@ -3142,9 +3162,9 @@ const MAX_CREDENTIALS = 4;
 
 
 /**
- * Reads a saved run state. The scan can write where run states are saved, so this function accepts only what kubepass itself can have
- * written: a forged state can name no other Secrets, because their names follow from the job and from 16 hex digits.
- * @param job of this process; the job in the text is ignored
+ * Reads a saved run state. The scan can write to its place, so this function accepts only what kubepass can have written. A forged state
+ * names no Secrets of others, because the names follow from the job and the key.
+ * @param job of this process, in place of the job in the text
  * @returns undefined when the text is no run state
  */
 function parseRunState(text, job) {
@@ -3174,55 +3194,59 @@ function optional(check) {
 function nullable(check) {
     return (value) => value === null || check(value);
 }
-function listOf(check, longest = 1000) {
+function listOf(check, longest = 100) {
     return (value) => Array.isArray(value) && value.length <= longest && value.every(check);
 }
+/** An object with these fields and no others: a field that is out of place could mean something to a later reader. */
 function object(fields) {
     return (value) => typeof value === 'object' &&
         value !== null &&
+        Object.keys(value).every((name) => Object.hasOwn(fields, name)) &&
         Object.entries(fields).every(([name, check]) => check(value[name]));
 }
-const uid = { uid: isText };
 const isToken = object({ jti: optional((value) => matches(value, /^[\w.-]{1,200}$/)), issuedAt: run_state_codec_isTime, expiresAt: run_state_codec_isTime });
 const isAcceptance = object({ at: run_state_codec_isTime, username: nullable(isText) });
 const isProof = object({ at: run_state_codec_isTime, samples: isCount, seconds: isNumber });
 const isSlot = oneOf(0, 1, 2, 'unbound');
 const livePhases = {
-    planned: object({}),
-    'secret-requested': object({}),
-    'secret-created': object(uid),
-    'token-requested': object({ uid: optional(isText) }),
-    issued: object({ uid: optional(isText), token: isToken, acceptance: optional(isAcceptance), revokeAt: optional(run_state_codec_isTime) }),
+    planned: {},
+    'secret-requested': {},
+    'secret-created': { uid: isText },
+    'token-requested': { uid: optional(isText) },
+    issued: { uid: optional(isText), token: isToken, acceptance: optional(isAcceptance), revokeAt: optional(run_state_codec_isTime) },
 };
 const isLivePhase = (value) => isInPhase(value, livePhases);
 const phases = {
     ...livePhases,
-    'deletion-requested': object({ last: isLivePhase }),
-    revoked: object({ last: isLivePhase, at: run_state_codec_isTime, proof: optional(isProof) }),
-    absent: object({ last: isLivePhase, proof: optional(isProof) }),
+    'deletion-requested': { last: isLivePhase },
+    revoked: { last: isLivePhase, at: run_state_codec_isTime, proof: optional(isProof) },
+    absent: { last: isLivePhase, proof: optional(isProof) },
 };
-function isInPhase(value, of) {
+function isInPhase(value, of, others = {}) {
     const { phase } = (typeof value === 'object' && value !== null ? value : {});
-    return typeof phase === 'string' && Object.hasOwn(of, phase) && of[phase]?.(value) === true;
+    if (typeof phase !== 'string' || !Object.hasOwn(of, phase))
+        return false;
+    return object({ phase: isText, ...of[phase], ...others })(value);
 }
 const credential = { number: isCount, slot: isSlot, deadBy: run_state_codec_isTime };
-const isCredential = (value) => object(credential)(value) && isInPhase(value, phases);
+const isCredential = (value) => isInPhase(value, phases, credential);
 const isRunState = object({
     version: oneOf(2),
+    job: () => true,
     server: isText,
     requested: object({ namespace: isText, name: isText, durationSeconds: isNumber, audiences: listOf(isText) }),
     key: (value) => typeof value === 'string' && isRunKey(value),
     directory: (value) => matches(value, /\/kubepass-[0-9a-f]{16}$/),
     identity: nullable(object({ kind: isText, why: isText })),
-    lastNumber: isCount,
+    lastNumber: (value) => isCount(value) && Number(value) <= 1e6,
     credentials: listOf(isCredential, MAX_CREDENTIALS),
-    ended: listOf(object({ ...credential, token: optional(isToken), acceptance: optional(isAcceptance) })),
-    endedNotListed: isCount,
+    forgotten: listOf(object({ ...credential, token: optional(isToken), acceptance: optional(isAcceptance), isStillAccepted: optional(isFlag) })),
+    forgottenNotListed: isCount,
     scan: nullable(object({ startedAt: run_state_codec_isTime, end: optional(object({ at: run_state_codec_isTime, exitCode: isNumber, signal: nullable(isText) })) })),
     isolation: nullable(object({ isolated: isFlag, why_not: nullable(isText), as_root: isFlag })),
-    warnings: listOf(isText),
+    warnings: listOf(isText, MAX_WARNINGS),
     error: nullable((value) => typeof value === 'string' && Object.hasOwn(errors/* errorCodes */.fv, value)),
-    cleanedUp: isFlag,
+    cleanupAttempted: isFlag,
 });
 function hasUniqueCredentials({ credentials, lastNumber }) {
     const numbers = credentials.map(({ number }) => number);
@@ -3476,7 +3500,7 @@ const SECOND_SIGNAL_DEADLINE_MS = 3_000;
 /** Two signals within this time count as one: npm passes on a signal that the terminal also sends to kubepass. */
 const SAME_SIGNAL_MS = 250;
 /** Runs a command. Everything inside throws; this function alone prints an error and sets the exit code. */
-async function execute(useCase, words = process.argv.slice(2), subcommand) {
+async function execute(command, words = process.argv.slice(2), subcommand) {
     // The exit code of a program that ends before it has a result.
     process.exitCode = (0,errors/* exitCodeOf */.FO)(undefined);
     reexecWithoutNodeVariables();
@@ -3504,7 +3528,7 @@ async function execute(useCase, words = process.argv.slice(2), subcommand) {
     process.on('SIGUSR1', () => undefined);
     let context;
     let isOver = false;
-    const fail = async (error) => {
+    const printError = async (error) => {
         const text = redactor.redact((0,errors/* describe */.q0)(error));
         await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.log.error(text));
     };
@@ -3521,7 +3545,7 @@ async function execute(useCase, words = process.argv.slice(2), subcommand) {
         if (!isOver && !stop.signal.aborted)
             return stop.abort(error);
         process.exitCode = (0,errors/* exitCodeOf */.FO)(error);
-        void fail(error);
+        void printError(error);
     });
     try {
         requireSupportedNode();
@@ -3541,15 +3565,15 @@ async function execute(useCase, words = process.argv.slice(2), subcommand) {
             immediate: immediate.signal,
             emergencyCleanup: undefined,
         };
-        const exitCode = await useCase(context);
+        const exitCode = await command(context);
         if (stop.signal.aborted && (0,errors/* codeOf */.$N)(stop.signal.reason) === 'INTERNAL')
             throw stop.signal.reason;
         endWith(exitCode);
     }
     catch (error) {
-        await fail(error);
-        const byUs = (0,errors/* exitCodeOf */.FO)(error);
-        endWith(stoppedBy === undefined || ['NOT_REVOKED', 'TAMPERED'].includes((0,errors/* codeOf */.$N)(error)) ? byUs : 128 + external_node_os_namespaceObject.constants.signals[stoppedBy]);
+        await printError(error);
+        const ownExitCode = (0,errors/* exitCodeOf */.FO)(error);
+        endWith(stoppedBy === undefined || ['NOT_REVOKED', 'TAMPERED'].includes((0,errors/* codeOf */.$N)(error)) ? ownExitCode : 128 + external_node_os_namespaceObject.constants.signals[stoppedBy]);
     }
     /** Once a defect has set the exit code, a run that goes on to revoke its credential does not change the code. */
     function endWith(exitCode) {
@@ -3560,11 +3584,11 @@ async function execute(useCase, words = process.argv.slice(2), subcommand) {
     /** Node.js has nothing left to do, although the run waits for something. */
     async function endWithoutResult() {
         const error = defect('The run ended without a result.');
-        await fail(error);
+        await printError(error);
         const failure = await context?.emergencyCleanup?.(error);
         if (failure === undefined)
             return;
-        await fail(failure);
+        await printError(failure);
         process.exitCode = (0,errors/* exitCodeOf */.FO)(failure);
     }
 }
@@ -3685,7 +3709,7 @@ const version = '0.1.0';
 /** The run state as its readers see it. */
 function toEvidence(state) {
     const { namespace, name, durationSeconds, audiences } = state.requested;
-    const all = [...state.ended, ...state.credentials.map(recordOf)].sort((one, other) => one.number - other.number);
+    const all = [...state.forgotten, ...state.credentials.map(lastingFactsOf)].sort((one, other) => one.number - other.number);
     const granted = all.flatMap(({ slot, token }) => (token === undefined ? [] : [grantRecord(token, secretNameOf(state, { slot }))]));
     const accepted = all.find(({ acceptance }) => acceptance !== undefined)?.acceptance;
     return {
@@ -3697,22 +3721,17 @@ function toEvidence(state) {
         requested: { service_account: `${namespace}/${name}`, duration_seconds: durationSeconds, audiences },
         granted: granted[0] ?? null,
         renewed: granted.slice(1),
-        renewed_not_listed: state.endedNotListed,
+        renewed_not_listed: state.forgottenNotListed,
         verified: accepted === undefined ? null : { username: accepted.username, at: accepted.at },
         used: usedIn(state),
         isolation: state.isolation,
-        ...revocationIn(state.credentials.filter(hasToken)),
+        ...revocationIn(state),
         proven: provenIn(state.credentials),
         dead_by: latestDeadBy(state.credentials),
-        finished: state.cleanedUp,
+        finished: state.cleanupAttempted,
         warnings: state.warnings,
         error: state.error,
     };
-}
-function recordOf(credential) {
-    const { number, slot, deadBy } = credential;
-    const [token, acceptance] = [tokenFactsOf(credential), acceptanceOf(credential)];
-    return { number, slot, deadBy, ...(token && { token }), ...(acceptance && { acceptance }) };
 }
 function grantRecord({ jti, issuedAt, expiresAt }, secretName) {
     return {
@@ -3729,8 +3748,10 @@ function usedIn({ scan }) {
     return { started_at: startedAt, ended_at: end?.at ?? null, exit_code: end?.exitCode ?? null, signal: end?.signal ?? null };
 }
 /** A run counts as revoked when each token is, and none is bound to nothing. */
-function revocationIn(credentials) {
-    const isOver = credentials.every(({ slot, phase }) => slot !== 'unbound' && (phase === 'revoked' || phase === 'absent'));
+function revocationIn({ credentials: all, forgotten }) {
+    const credentials = all.filter(hasToken);
+    const isAnyAccepted = forgotten.some(({ isStillAccepted }) => isStillAccepted === true);
+    const isOver = !isAnyAccepted && credentials.every(({ slot, phase }) => slot !== 'unbound' && (phase === 'revoked' || phase === 'absent'));
     const last = credentials
         .flatMap((credential) => (credential.phase === 'revoked' ? [credential.at] : []))
         .toSorted()
@@ -3739,7 +3760,7 @@ function revocationIn(credentials) {
         return { revoked: null, missing: false };
     return { revoked: last === undefined ? null : { at: last }, missing: last === undefined };
 }
-/** The weakest of the proofs. */
+/** The weakest of the proofs, all of which kubepass records at the same time. */
 function provenIn(credentials) {
     const proofs = credentials.flatMap((credential) => proofOf(credential) ?? []);
     const [first] = proofs;
@@ -3758,32 +3779,36 @@ function provenIn(credentials) {
 function planFor(credential, { isOwner, requireRevocation }) {
     if (credential.slot === 'unbound')
         return hasToken(credential) && requireRevocation ? 'cannot-revoke' : 'nothing';
-    // A later process has only the saved state, which the scan can change. So it asks the API server in any case.
+    // A later process has only the saved state, which the scan can change. So it sends the DELETE for every bound Secret.
     if (isOwner && (credential.phase === 'planned' || credential.phase === 'revoked'))
         return 'nothing';
     return 'delete';
 }
+/**
+ * What a response to a DELETE means. If the Secret is gone, its uid is known, and an earlier DELETE of this process got no response, then
+ * that DELETE removed it.
+ */
+function outcomeOfDelete(response, wasPending, uid) {
+    return wasPending && uid !== undefined ? 'deleted' : response;
+}
 /** What the outcome of a DELETE means for a credential, as the credential was before. */
 function concludeDeletion(before, outcome, view) {
-    const live = livePhaseOf(before);
-    // The response to the creation was lost, and an earlier DELETE found no Secret.
-    const neverExisted = live.phase === 'planned' || (live.phase === 'secret-requested' && before.phase === 'absent');
-    if (outcome === 'deleted' || neverExisted)
+    if (outcome === 'deleted' || neverExisted(before))
         return 'done';
     if (outcome === 'failed') {
         if (!hasToken(before))
             return 'secret-left';
         return before.phase === 'revoked' ? 'unconfirmed' : 'not-revoked';
     }
-    const mayNeverHaveExisted = view.isOwner && live.phase === 'secret-requested';
-    return before.phase === 'revoked' || mayNeverHaveExisted || view.hasConcurrentCleanup ? 'done' : 'secret-missing';
+    const mayNeverHaveExisted = view.isOwner && livePhaseOf(before).phase === 'secret-requested';
+    return before.phase === 'revoked' || mayNeverHaveExisted || view.mayHaveConcurrentCleanup ? 'done' : 'secret-missing';
 }
 /**
  * When to prove that the tokens are dead. `try`: now, and in the post step if the time is too short.
  * A proof needs a token that the API server accepted before and refuses now.
  */
 function whenToProve(view) {
-    if (view.prove === 'off' || view.heldTokens === 0 || view.isProven || view.isImmediate)
+    if (view.prove === 'off' || view.heldTokens === 0 || view.isProven || view.hasSecondSignal)
         return 'never';
     if (!view.postFollows)
         return 'now';
@@ -5928,10 +5953,11 @@ class KubeClient {
 
 ;// CONCATENATED MODULE: ./src/state/run-events.ts
 
+
 /** The first and the last ended credentials are listed, the others are counted. A day of 10-minute tokens has about 200. */
-const MAX_ENDED = 100;
+const MAX_FORGOTTEN = 100;
 /**
- * The state after the event. No other function changes a state.
+ * The state after the event. While a run goes on, no other function changes its state.
  * @throws Error where the event does not fit the state: that is a defect of kubepass
  */
 function reduce(state, event) {
@@ -5939,9 +5965,12 @@ function reduce(state, event) {
         return afterOther(state, event);
     if (event.type === 'SecretRequested')
         return withRequestedSecret(state, event);
+    const withForgotten = withLivingForgotten(state, event);
+    if (withForgotten !== undefined)
+        return withForgotten;
     const before = find(state, event);
     if (event.type === 'CredentialForgotten')
-        return withoutCredential(state, before);
+        return withoutCredential(state, event, before);
     const after = next(before, event);
     return { ...state, credentials: state.credentials.map((each) => (each === before ? after : each)) };
 }
@@ -5952,6 +5981,8 @@ function afterOther(state, event) {
         case 'ScanStarting':
             return { ...state, scan: { startedAt: event.at } };
         case 'ScanStarted':
+            if (state.scan === null)
+                throw unfit(event, 'no scan');
             return { ...state, isolation: event.isolation };
         case 'ScanEnded': {
             if (state.scan === null)
@@ -5960,11 +5991,13 @@ function afterOther(state, event) {
             return { ...state, scan: { startedAt: state.scan.startedAt, end: { at, exitCode, signal } } };
         }
         case 'Warned':
-            return state.warnings.includes(event.text) ? state : { ...state, warnings: [...state.warnings, event.text] };
+            return state.warnings.includes(event.text) || state.warnings.length >= MAX_WARNINGS
+                ? state
+                : { ...state, warnings: [...state.warnings, event.text] };
         case 'Failed':
             return { ...state, error: event.code };
         case 'CleanedUp':
-            return { ...state, cleanedUp: true };
+            return { ...state, cleanupAttempted: true };
     }
 }
 function find(state, event) {
@@ -5979,24 +6012,34 @@ function unfit(event, phase) {
 function withRequestedSecret(state, event) {
     const { number, slot, deadBy } = event;
     const isTaken = slot === 'unbound' || state.credentials.some((each) => each.slot === slot);
-    if (number !== state.lastNumber + 1 || isTaken)
+    const isFull = state.credentials.length >= MAX_CREDENTIALS;
+    if (number !== state.lastNumber + 1 || isTaken || isFull)
         throw unfit(event, 'the number or the slot is taken');
     return { ...state, lastNumber: number, credentials: [...state.credentials, { number, slot, deadBy, phase: 'secret-requested' }] };
 }
-function withoutCredential(state, credential) {
+function withoutCredential(state, event, credential) {
+    const isSettled = ['planned', 'revoked', 'absent'].includes(credential.phase) || credential.slot === 'unbound';
+    if (!isSettled)
+        throw unfit(event, `credential ${credential.number} is ${credential.phase}`);
     const credentials = state.credentials.filter((each) => each !== credential);
     if (!hasToken(credential))
         return { ...state, credentials };
-    const { number, slot, deadBy } = credential;
-    const [token, acceptance] = [tokenFactsOf(credential), acceptanceOf(credential)];
-    const [first, ...later] = [...state.ended, { number, slot, deadBy, ...(token && { token }), ...(acceptance && { acceptance }) }];
-    const listed = later.slice(-(MAX_ENDED - 1));
+    const all = [...state.forgotten, lastingFactsOf(credential)].sort((one, other) => one.number - other.number);
+    // The first token is what the evidence calls granted.
+    const first = all.find(({ token }) => token !== undefined);
+    const dropped = all.length > MAX_FORGOTTEN ? all.find((each) => each !== first) : undefined;
     return {
         ...state,
         credentials,
-        ended: [first, ...listed],
-        endedNotListed: state.endedNotListed + later.length - listed.length,
+        forgotten: all.filter((each) => each !== dropped),
+        forgottenNotListed: state.forgottenNotListed + (dropped?.token === undefined ? 0 : 1),
     };
+}
+/** Undefined where the event is about a credential that still has its slot. */
+function withLivingForgotten(state, { number, type }) {
+    if (type !== 'TokenStillAccepted' || !state.forgotten.some((each) => each.number === number))
+        return undefined;
+    return { ...state, forgotten: state.forgotten.map((each) => (each.number === number ? { ...each, isStillAccepted: true } : each)) };
 }
 const transitions = {
     SecretForbidden: ({ phase }) => (phase === 'secret-requested' ? { phase: 'planned', slot: 'unbound' } : undefined),
@@ -6018,9 +6061,10 @@ const transitions = {
         return before.uid === undefined ? { phase: 'planned' } : { phase: 'secret-created', uid: before.uid };
     },
     CredentialReplaced: (before, { revokeAt }) => (before.phase === 'issued' ? { ...before, revokeAt } : undefined),
-    DeletionRequested: (before) => (before.phase === 'revoked' ? undefined : { phase: 'deletion-requested', last: livePhaseOf(before) }),
+    DeletionRequested: (before) => (isConcluded(before) ? undefined : { phase: 'deletion-requested', last: livePhaseOf(before) }),
     DeletionHadNoEffect: (before) => (before.phase === 'deletion-requested' ? before.last : undefined),
-    SecretDeleted: (before, { at }) => (before.phase === 'deletion-requested' ? { phase: 'revoked', last: before.last, at } : undefined),
+    // A 200 is a fact, whatever another DELETE of the same Secret has recorded meanwhile.
+    SecretDeleted: (before, { at }) => (before.phase === 'revoked' ? undefined : { phase: 'revoked', last: livePhaseOf(before), at }),
     SecretNotFound: (before) => (before.phase === 'deletion-requested' ? { phase: 'absent', last: before.last } : undefined),
     TokenProvenDead: (before, { proof }) => (before.phase === 'revoked' || before.phase === 'absent' ? { ...before, proof } : undefined),
     TokenStillAccepted: (before) => (before.phase === 'revoked' || before.phase === 'absent' ? before.last : undefined),
@@ -6139,10 +6183,13 @@ function openRun(context, { identity, why, options }, state, provenance) {
         provenance,
         tokens: new Map(),
         scan: undefined,
-        directory: undefined,
+        directoryDescriptor: undefined,
     };
 }
-/** A running main would take what the post step of a CI writes for a write of the scan, and no process reads it after post. */
+/**
+ * With a derived key, the post step of a CI saves nothing. A main that still runs would mistake the write for one of the scan, and no
+ * process reads the state after post.
+ */
 function storeOf(platform, provenance) {
     const isReadOnly = platform.isCI && platform.runKey !== undefined && provenance !== 'owner';
     return {
@@ -6202,7 +6249,7 @@ async function proveEnd(run, when) {
             recordProofs(run, verdicts);
             return undefined;
         case 'untested':
-            platform.log.info(`Only the newest token was proven dead; ${untested} ${untested === 1 ? 'other' : 'others'} could not be tested.`);
+            platform.log.info(`The newest token is refused; ${untested} ${untested === 1 ? 'other' : 'others'} could not be tested.`);
             return undefined;
         case 'no-time':
             platform.log.info(`There was no time for the proof.${isHurried() ? ' The API server caches an accepted token for 10 s.' : ''}`);
@@ -6216,8 +6263,8 @@ async function proveEnd(run, when) {
 }
 /** How many tokens may live that this process cannot use, and so cannot see refused. */
 function untestedIn({ journal, tokens }) {
-    const { credentials, ended } = journal.state;
-    return [...credentials.filter(hasToken), ...ended].filter(({ number, deadBy }) => !tokens.has(number) && mayLive(deadBy)).length;
+    const { credentials, forgotten } = journal.state;
+    return [...credentials.filter(hasToken), ...forgotten].filter(({ number, deadBy }) => !tokens.has(number) && mayLive(deadBy)).length;
 }
 function recordProofs({ journal }, verdicts) {
     const at = new Date().toISOString();
@@ -6225,11 +6272,12 @@ function recordProofs({ journal }, verdicts) {
         if (verdict.is === 'dead' && journal.credential(verdict.number) !== undefined)
             journal.observe({ type: 'TokenProvenDead', number: verdict.number, proof: { at, ...verdict.proof } });
 }
-function recordLiving({ journal }, verdicts) {
-    const living = verdicts.filter(({ is }) => is === 'alive').flatMap(({ number }) => journal.credential(number) ?? []);
-    for (const { number } of living)
+function recordLiving({ journal, tokens }, verdicts) {
+    const living = verdicts.filter(({ is }) => is === 'alive').map(({ number }) => number);
+    for (const number of living)
         journal.observe({ type: 'TokenStillAccepted', number });
-    return new errors/* KubepassError */.v3('NOT_REVOKED', `Its Secret is deleted, but the API server still accepts the token. It is dead by ${latestDeadBy(living) ?? ''} at the latest.`, { hint: 'The API server caches an accepted token for 10 s; is there another cache, or a replica that lags behind?' });
+    const deadBy = living.flatMap((number) => tokens.get(number)?.deadBy ?? []).toSorted();
+    return new errors/* KubepassError */.v3('NOT_REVOKED', `The API server still accepts the token, although its Secret is deleted. The token is dead by ${deadBy.at(-1) ?? ''} at the latest.`, { hint: 'The API server caches an accepted token for 10 s; is there another cache, or a replica that lags behind?' });
 }
 
 ;// CONCATENATED MODULE: ./src/scan/private-directory.ts
@@ -6341,7 +6389,7 @@ function isSame({ dev, ino }, made) {
 
 
 
-/** @returns whether nothing is left that should not be */
+/** @returns true if kubepass removed everything that must not stay */
 async function removeFiles(run, keepToken) {
     const { options, platform } = run;
     const { directory } = run.journal.state;
@@ -6353,11 +6401,11 @@ async function removeFiles(run, keepToken) {
     return why === undefined && !keepToken;
 }
 /** Removes a private directory that the scan moved. The process that made the directory finds it by its descriptor. */
-function whereMoved({ directory: made, journal, provenance, platform }) {
-    const { directory, credentials, cleanedUp } = journal.state;
+function whereMoved({ directoryDescriptor: made, journal, provenance, platform }) {
+    const { directory, credentials, cleanupAttempted } = journal.state;
     if (made === undefined) {
         const wasWritten = credentials.some((credential) => acceptanceOf(credential) !== undefined);
-        const isMissing = (provenance === 'saved' || provenance === 'merged') && wasWritten && !cleanedUp && !(0,external_node_fs_.existsSync)(directory);
+        const isMissing = (provenance === 'saved' || provenance === 'merged') && wasWritten && !cleanupAttempted && !(0,external_node_fs_.existsSync)(directory);
         // This is no warning: an earlier post step may have removed the directory.
         if (isMissing)
             platform.log.info(`The directory ${directory} does not exist: a step removed it, or moved it with the token in it.`);
@@ -6539,9 +6587,10 @@ const ABSENT = [
 
 
 
+
 /**
  * Deletes the bound Secret of a credential, and with it the token.
- * @returns `gone` when the Secret does not exist. If an earlier DELETE got no response, that DELETE has removed it: `deleted`
+ * @returns `gone` if no such Secret exists. `deleted` also if it is gone, its uid is known, and an earlier DELETE got no response
  */
 async function deleteSecretOf({ client, identity, journal }, credential, deadline, auth = identity.authInfo(deadline)) {
     const { number } = credential;
@@ -6550,26 +6599,38 @@ async function deleteSecretOf({ client, identity, journal }, credential, deadlin
     if (name === undefined)
         return 'gone';
     const authInfo = await auth;
-    const wasPending = credential.phase === 'deletion-requested';
-    if (credential.phase !== 'revoked')
+    // Another cleanup of the same run may have deleted it meanwhile.
+    const current = journal.credential(number) ?? credential;
+    if (current.phase === 'revoked' && credential.phase !== 'revoked')
+        return 'deleted';
+    const wasPending = current.phase === 'deletion-requested';
+    // Not `intend`: a failure to save must not prevent a deletion.
+    if (!isConcluded(current))
         journal.observe({ type: 'DeletionRequested', number });
     try {
         const { namespace } = journal.state.requested;
         const response = await deleteBoundSecret(client, authInfo, { namespace, name, uid }, deadline);
-        const outcome = wasPending && uid !== undefined ? 'deleted' : response;
-        recordIfPending(journal, outcome === 'deleted' ? { type: 'SecretDeleted', number, at: new Date().toISOString() } : { type: 'SecretNotFound', number });
+        const outcome = outcomeOfDelete(response, wasPending, uid);
+        recordOutcome(journal, number, outcome);
         return outcome;
     }
     catch (error) {
         if (!wasPending && error instanceof errors/* KubepassError */.v3 && error.noEffect)
-            recordIfPending(journal, { type: 'DeletionHadNoEffect', number });
+            recordNoEffect(journal, number);
         throw error;
     }
 }
 /** Another DELETE of the same Secret may have had its response first. */
-function recordIfPending(journal, event) {
-    if (journal.credential(event.number)?.phase === 'deletion-requested')
-        journal.observe(event);
+function recordOutcome(journal, number, outcome) {
+    const phase = journal.credential(number)?.phase;
+    if (outcome === 'deleted' && phase !== undefined && phase !== 'revoked')
+        journal.observe({ type: 'SecretDeleted', number, at: new Date().toISOString() });
+    if (outcome === 'gone' && phase === 'deletion-requested')
+        journal.observe({ type: 'SecretNotFound', number });
+}
+function recordNoEffect(journal, number) {
+    if (journal.credential(number)?.phase === 'deletion-requested')
+        journal.observe({ type: 'DeletionHadNoEffect', number });
 }
 
 ;// CONCATENATED MODULE: ./src/lifecycle/revoke.ts
@@ -6583,21 +6644,21 @@ function recordIfPending(journal, event) {
 /** The deadline where no token can exist, so that only an empty Secret could be left. */
 const UNBOUND_SECRET_TIMEOUT_MS = 5_000;
 /** Revokes each credential that may live, whatever the outcome for the others. */
-async function revokeAll(run, view) {
+async function revokeAll(run, viewNow) {
     const { credentials } = run.journal.state;
     const deadline = deadlineAfter(credentials.some(hasToken) ? run.options.deadline : UNBOUND_SECRET_TIMEOUT_MS, run.hardDeadline);
     let auth;
     const authInfo = () => (auth ??= run.identity.authInfo(deadline));
-    const failures = await Promise.all(credentials.map((credential) => revoke(run, credential, view, () => deleteSecretOf(run, credential, deadline, authInfo()))));
+    const failures = await Promise.all(credentials.map((credential) => revoke(run, credential, viewNow, () => deleteSecretOf(run, credential, deadline, authInfo()))));
     return failures.find((failure) => failure !== undefined);
 }
 /** @returns the error when the token may live on, and must not */
-async function revoke(run, credential, view, send) {
-    const plan = planFor(credential, view);
+async function revoke(run, credential, viewNow, send) {
+    const plan = planFor(credential, viewNow());
     if (plan === 'nothing')
         return undefined;
     if (plan === 'cannot-revoke')
-        return notRevoked(credential, 'It is bound to nothing.');
+        return notRevoked(credential, 'The credential is bound to no Secret.');
     let [outcome, cause] = ['failed', undefined];
     try {
         outcome = await send();
@@ -6606,7 +6667,7 @@ async function revoke(run, credential, view, send) {
         cause = error;
     }
     const name = secretNameOf(run.journal.state, credential) ?? '';
-    switch (concludeDeletion(credential, outcome, view)) {
+    switch (concludeDeletion(credential, outcome, viewNow())) {
         case 'done':
             return undefined;
         case 'not-revoked':
@@ -6620,7 +6681,7 @@ async function revoke(run, credential, view, send) {
             return undefined;
         }
         case 'unconfirmed':
-            await warn(run, `It was revoked before, but the API server could not confirm that. ${(0,errors/* describe */.q0)(cause)}`);
+            await warn(run, `The credential was revoked before, but the API server could not confirm that. ${(0,errors/* describe */.q0)(cause)}`);
             return undefined;
     }
 }
@@ -6715,9 +6776,9 @@ function environOf(pid) {
 
 
 async function stopScan(run) {
-    const { scan, cleanedUp } = run.journal.state;
+    const { scan, cleanupAttempted } = run.journal.state;
     // Where a run state is only a hint, it does not say that there is no scan.
-    if (run.platform.runKey === undefined && (cleanedUp || scan === null))
+    if (run.platform.runKey === undefined && (cleanupAttempted || scan === null))
         return { outlived: 0, remaining: 0 };
     return run.scan?.stop() ?? stopOrphans(run.journal.state.key);
 }
@@ -6736,13 +6797,13 @@ function restoreCommandFiles({ journal, platform }) {
     if (written.length > 0)
         facts.push(`The scan wrote to the runner's command files: ${written.join(', ')}.`);
     if (left.length > 0)
-        facts.push(`Its text in ${left.join(', ')} could not be removed: ${[...new Set(why)].join('; ')}.`);
+        facts.push(`kubepass could not remove its text from ${left.join(', ')}: ${[...new Set(why)].join('; ')}.`);
     else if (written.length > 0)
         facts.push('kubepass removed that text.');
     if (closed.length > 0)
         facts.push(`The scan took away access that the runner needs: ${[...new Set(closed)].join(', ')}. kubepass restored it.`);
     const tampered = new errors/* KubepassError */.v3('TAMPERED', facts.join(' '), {
-        hint: 'If it is meant to, name the file in pass_env; or set what later steps need in a step of its own.',
+        hint: 'If the scan may write there, name the file in pass_env. Otherwise set these values in a separate step.',
     });
     journal.observe({ type: 'Failed', code: tampered.code });
     return tampered;
@@ -6766,7 +6827,7 @@ const DRAIN_TIMEOUT_MS = 10_000;
  * Ends a run: stops the scan, revokes the credentials, removes the files, proves that the tokens are dead. Main, a signal handler and
  * the post step all call it, any number of times.
  * @param postFollows a post step comes after this process, and can prove what this process has no time for
- * @returns the error when a credential may live on and must not; else the error of a scan that wrote to the runner's command files
+ * @returns NOT_REVOKED if a required revocation failed; else TAMPERED if the scan wrote to the runner's command files; else undefined
  */
 async function cleanUp(run, postFollows) {
     const { journal, platform } = run;
@@ -6775,7 +6836,7 @@ async function cleanUp(run, postFollows) {
     // The revocation waits neither for a slow reader of the output nor for a process that still writes.
     const drained = run.scan?.drain(platform.isCI ? deadlineAfter(DRAIN_TIMEOUT_MS, run.hardDeadline) : AbortSignal.any([run.hardDeadline, run.immediate]));
     const tampered = restoreCommandFiles(run);
-    const revocation = await revokeAll(run, viewOf(run, postFollows));
+    const revocation = await revokeAll(run, () => viewOf(run, postFollows));
     await drained;
     await reportStopped(run, stopped);
     const { failure, isClean } = await removeAndProve(run, revocation, postFollows);
@@ -6792,8 +6853,8 @@ function viewOf({ options, platform, provenance, signal }, postFollows) {
     return {
         isOwner: provenance === 'owner',
         requireRevocation: options.revocation === 'required',
-        // Where the post step needs no saved state, it may run beside a main that a signal stops.
-        hasConcurrentCleanup: platform.runKey !== undefined && (!postFollows || signal.aborted),
+        // On GitLab, after_script can run while main still cleans up after a signal.
+        mayHaveConcurrentCleanup: platform.runKey !== undefined && (!postFollows || signal.aborted),
     };
 }
 /** Removes the private directory. The token in it stays for a proof in the post step. */
@@ -6801,7 +6862,7 @@ async function removeAndProve(run, revocation, postFollows) {
     const { immediate, journal, options, signal, tokens } = run;
     const isProven = () => toEvidence(journal.state).proven !== null;
     const view = { prove: options.prove, isProven: isProven(), heldTokens: tokens.size, postFollows, isStopping: signal.aborted };
-    const proof = revocation === undefined ? whenToProve({ ...view, isImmediate: immediate.aborted }) : 'never';
+    const proof = revocation === undefined ? whenToProve({ ...view, hasSecondSignal: immediate.aborted }) : 'never';
     const isClean = await removeFiles(run, proof === 'later' || proof === 'try');
     if (proof !== 'now' && proof !== 'try')
         return { failure: revocation, isClean };
@@ -6810,14 +6871,14 @@ async function removeAndProve(run, revocation, postFollows) {
 }
 function tellOutcome({ journal, platform, provenance }, before) {
     const evidence = toEvidence(journal.state);
-    const hasNoNews = platform.isCI && provenance === 'merged' && isFinishedAlike(before, evidence);
-    if (hasNoNews || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
-        platform.log.info(`Nothing of this job is left to revoke.${hasNoNews ? ` The script's token: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.` : ''}`);
+    const isUnchanged = platform.isCI && provenance === 'merged' && hasSameOutcome(before, evidence);
+    if (isUnchanged || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
+        platform.log.info(`Nothing of this job is left to revoke.${isUnchanged ? ` The script's token: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.` : ''}`);
     else if (provenance !== 'derived' || evidence.revoked !== null)
         platform.log.info(`Credential: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.`);
 }
 /** Whether main has already shown this end in the log of the job. */
-function isFinishedAlike(before, now) {
+function hasSameOutcome(before, now) {
     return (before.finished && before.revoked !== null && before.revoked.at === now.revoked?.at && before.proven?.dead_at === now.proven?.dead_at);
 }
 async function conclude(run, failure, tampered) {
@@ -6850,20 +6911,23 @@ function emergencyCleanup(run, postFollows) {
 
 
 /**
- * Where a later process starts from.
- * @param saved undefined where no state was saved, or not one of kubepass
- * @param derived undefined where nothing follows from the job
- * @returns undefined when the saved state is missing, or of another server or namespace, and none can be derived
+ * Decides from which run state a later process starts.
+ * @param saved undefined if no state was saved, or not one of kubepass
+ * @param derived the state that follows from the job; undefined on GitHub, and in a terminal with a readable state file
+ * @returns undefined if the saved state is missing or does not match the inputs, and none can be derived
  */
 function knownRun(saved, derived, options) {
-    const isOfThese = saved?.server === options.server && saved.requested.namespace === options.serviceAccount.namespace;
+    const matchesInputs = saved?.server === options.server && saved.requested.namespace === options.serviceAccount.namespace;
     if (derived === undefined)
-        return isOfThese ? { state: withoutPendingDeletions(saved), provenance: 'saved' } : undefined;
-    if (!isOfThese || !isOfSameRun(saved, derived, options))
+        return matchesInputs ? { state: withoutPendingDeletions(saved), provenance: 'saved' } : undefined;
+    if (!matchesInputs || !isOfSameRun(saved, derived, options))
         return { state: derived, provenance: 'derived' };
     return { state: provenance_merged(withoutPendingDeletions(saved), derived), provenance: 'merged' };
 }
-/** Only the process that sent a DELETE may take a missing Secret for its effect: the scan can write into the saved state. */
+/**
+ * If a Secret is missing, only the process that sent a DELETE may conclude that this DELETE removed it: the scan can change the saved
+ * state.
+ */
 function withoutPendingDeletions(state) {
     const credentials = state.credentials.map((credential) => {
         const { number, slot, deadBy } = credential;
@@ -6877,14 +6941,14 @@ function withPossibleCredentials(state, options) {
     const credentials = [0, 1, 2].map((slot) => ({ number: slot + 1, slot, deadBy, phase: 'token-requested' }));
     return { ...state, lastNumber: credentials.length, credentials };
 }
-/** An unbound token cannot be revoked. Only a user who accepts that may be told of one by a file that the scan can change. */
+/** An unbound token cannot be revoked, and a forged state could claim one. So it counts only with `revocation: best-effort`. */
 function isOfSameRun(saved, derived, { revocation }) {
     const mayBeUnbound = revocation === 'best-effort';
     return (saved.key === derived.key &&
         saved.directory === derived.directory &&
         (mayBeUnbound || saved.credentials.every(({ slot }) => slot !== 'unbound')));
 }
-/** The scan can change a saved uid, and no other object can have the name: so a DELETE needs no uid as precondition. */
+/** Drops the uid, because the scan can change it. The name is unique to the run, so a DELETE needs no uid. */
 function withoutUid(live) {
     if (live.phase === 'secret-created')
         return { phase: 'secret-requested' };
@@ -6894,8 +6958,8 @@ function withoutUid(live) {
     return others;
 }
 /**
- * The saved state with a credential in each slot, so that the cleanup tries all names. Where the saved state has none, a failed DELETE
- * is no error. If all credentials are unbound, the identity may not create Secrets, and none can exist.
+ * The saved state with a credential in each slot, so that the cleanup tries all names. A slot that the saved state does not use becomes
+ * `planned`: a failed DELETE there is no error. If all saved credentials are unbound, no bound Secret exists.
  */
 function provenance_merged(saved, derived) {
     const unbound = saved.credentials.filter(({ slot }) => slot === 'unbound');
@@ -7043,14 +7107,14 @@ async function finish(context, run) {
     const failure = await cleanUp(run, false);
     // Main has already shown its own record of the run.
     const isUnreported = platform.runKey === undefined && (before.revoked === null || failure !== undefined);
-    if (isUnreported || hasNews(before, toEvidence(journal.state)))
+    if (isUnreported || outcomeChanged(before, toEvidence(journal.state)))
         await report(run);
     if (failure === undefined)
         return;
     if (provenance !== 'derived')
         throw failure;
     const deadBy = latestDeadBy(journal.state.credentials);
-    throw new errors/* KubepassError */.v3('NOT_REVOKED', `If main has not revoked its credential, that lives until ${deadBy} at the latest.`, {
+    throw new errors/* KubepassError */.v3('NOT_REVOKED', `The credential lives until ${deadBy} at the latest, unless main has revoked it.`, {
         cause: failure,
         hint: failure.hint,
     });
@@ -7090,11 +7154,11 @@ function reopenRun(context, resolved, saved) {
     const derived = platform.runKey === undefined ? undefined : withPossibleCredentials(newRunState(options, platform.job, platform.runKey), options);
     const known = knownRun(saved, derived, options);
     if (known === undefined) {
-        throw new errors/* KubepassError */.v3('NOT_REVOKED', 'The run state is not of this run, or its server and service_account are not those of the inputs.', { hint: 'Was it changed, by the scan perhaps, or are the inputs others than those of the run?' });
+        throw new errors/* KubepassError */.v3('NOT_REVOKED', 'The run state is not of this run, or its server and service_account are not those of the inputs.', { hint: 'Do the inputs differ from those of the run? Or did the scan change the saved state?' });
     }
     return openRun(context, resolved, known.state, known.provenance);
 }
-function hasNews(before, now) {
+function outcomeChanged(before, now) {
     return before.revoked?.at !== now.revoked?.at || before.proven?.dead_at !== now.proven?.dead_at;
 }
 /** Main had the same inputs, so it failed at the same point. */
@@ -7109,12 +7173,12 @@ async function reportUnrecoverable({ platform }, saved, cause) {
     const why = removePrivateDirectory(saved.directory, baseDirectory(platform), platform.ownerUid);
     if (why !== undefined)
         await platform.log.warn(`The directory ${saved.directory} was not removed: ${why}.`);
-    if (saved.credentials.every((credential) => livePhaseOf(credential).phase === 'planned'))
+    if (saved.credentials.every(neverExisted))
         return;
     const { revoked } = toEvidence(saved);
     if (revoked === null)
         throw recover_notRevoked(latestDeadBy(saved.credentials), cause);
-    await platform.log.warn(`It was revoked ${revoked.at}, but the API server could not confirm that. ${(0,errors/* describe */.q0)(cause)}`);
+    await platform.log.warn(`The credential was revoked ${revoked.at}, but the API server could not confirm that. ${(0,errors/* describe */.q0)(cause)}`);
 }
 function recover_notRevoked(deadBy, cause) {
     const until = deadBy === null ? 'at its own expiry' : `by ${deadBy}`;

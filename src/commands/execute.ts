@@ -18,7 +18,7 @@ const SAME_SIGNAL_MS = 250
 
 /** Runs a command. Everything inside throws; this function alone prints an error and sets the exit code. */
 export async function execute(
-  useCase: (context: CommandContext) => Promise<number>,
+  command: (context: CommandContext) => Promise<number>,
   words: readonly string[] = process.argv.slice(2),
   subcommand?: Subcommand,
 ): Promise<void> {
@@ -47,7 +47,7 @@ export async function execute(
   process.on('SIGUSR1', () => undefined)
   let context: CommandContext | undefined
   let isOver = false
-  const fail = async (error: unknown): Promise<void> => {
+  const printError = async (error: unknown): Promise<void> => {
     const text = redactor.redact(describe(error))
     await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.log.error(text))
   }
@@ -62,7 +62,7 @@ export async function execute(
     // The run ends as after a signal, so that its error handling revokes the credential.
     if (!isOver && !stop.signal.aborted) return stop.abort(error)
     process.exitCode = exitCodeOf(error)
-    void fail(error)
+    void printError(error)
   })
   try {
     requireSupportedNode()
@@ -82,13 +82,15 @@ export async function execute(
       immediate: immediate.signal,
       emergencyCleanup: undefined,
     }
-    const exitCode = await useCase(context)
+    const exitCode = await command(context)
     if (stop.signal.aborted && codeOf(stop.signal.reason) === 'INTERNAL') throw stop.signal.reason
     endWith(exitCode)
   } catch (error) {
-    await fail(error)
-    const byUs = exitCodeOf(error)
-    endWith(stoppedBy === undefined || ['NOT_REVOKED', 'TAMPERED'].includes(codeOf(error)) ? byUs : 128 + constants.signals[stoppedBy])
+    await printError(error)
+    const ownExitCode = exitCodeOf(error)
+    endWith(
+      stoppedBy === undefined || ['NOT_REVOKED', 'TAMPERED'].includes(codeOf(error)) ? ownExitCode : 128 + constants.signals[stoppedBy],
+    )
   }
 
   /** Once a defect has set the exit code, a run that goes on to revoke its credential does not change the code. */
@@ -100,10 +102,10 @@ export async function execute(
   /** Node.js has nothing left to do, although the run waits for something. */
   async function endWithoutResult(): Promise<void> {
     const error = defect('The run ended without a result.')
-    await fail(error)
+    await printError(error)
     const failure = await context?.emergencyCleanup?.(error)
     if (failure === undefined) return
-    await fail(failure)
+    await printError(failure)
     process.exitCode = exitCodeOf(failure)
   }
 }

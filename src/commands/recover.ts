@@ -7,7 +7,7 @@ import { report } from '../lifecycle/report.ts'
 import { openRun, readOptions, resolveIdentity, type CommandContext, type ResolvedIdentity, type Run } from '../lifecycle/run-context.ts'
 import { readSavedToken } from '../scan/kubeconfig-file.ts'
 import { removePrivateDirectory } from '../scan/private-directory.ts'
-import { acceptanceOf, latestDeadBy, livePhaseOf } from '../state/credential-state.ts'
+import { acceptanceOf, latestDeadBy, neverExisted } from '../state/credential-state.ts'
 import { toEvidence, type Evidence } from '../state/evidence.ts'
 import { isTokenOf, newRunState, type RunState } from '../state/run-state.ts'
 import { parseRunState } from '../state/run-state-codec.ts'
@@ -51,11 +51,11 @@ async function finish(context: CommandContext, run: Run): Promise<void> {
   const failure = await cleanUp(run, false)
   // Main has already shown its own record of the run.
   const isUnreported = platform.runKey === undefined && (before.revoked === null || failure !== undefined)
-  if (isUnreported || hasNews(before, toEvidence(journal.state))) await report(run)
+  if (isUnreported || outcomeChanged(before, toEvidence(journal.state))) await report(run)
   if (failure === undefined) return
   if (provenance !== 'derived') throw failure
   const deadBy = latestDeadBy(journal.state.credentials)
-  throw new KubepassError('NOT_REVOKED', `If main has not revoked its credential, that lives until ${deadBy} at the latest.`, {
+  throw new KubepassError('NOT_REVOKED', `The credential lives until ${deadBy} at the latest, unless main has revoked it.`, {
     cause: failure,
     hint: failure.hint,
   })
@@ -95,13 +95,13 @@ function reopenRun(context: CommandContext, resolved: ResolvedIdentity, saved: R
     throw new KubepassError(
       'NOT_REVOKED',
       'The run state is not of this run, or its server and service_account are not those of the inputs.',
-      { hint: 'Was it changed, by the scan perhaps, or are the inputs others than those of the run?' },
+      { hint: 'Do the inputs differ from those of the run? Or did the scan change the saved state?' },
     )
   }
   return openRun(context, resolved, known.state, known.provenance)
 }
 
-function hasNews(before: Evidence, now: Evidence): boolean {
+function outcomeChanged(before: Evidence, now: Evidence): boolean {
   return before.revoked?.at !== now.revoked?.at || before.proven?.dead_at !== now.proven?.dead_at
 }
 
@@ -115,10 +115,10 @@ async function reportUnknown({ platform }: CommandContext, text: string | undefi
 async function reportUnrecoverable({ platform }: CommandContext, saved: RunState, cause: unknown): Promise<void> {
   const why = removePrivateDirectory(saved.directory, baseDirectory(platform), platform.ownerUid)
   if (why !== undefined) await platform.log.warn(`The directory ${saved.directory} was not removed: ${why}.`)
-  if (saved.credentials.every((credential) => livePhaseOf(credential).phase === 'planned')) return
+  if (saved.credentials.every(neverExisted)) return
   const { revoked } = toEvidence(saved)
   if (revoked === null) throw notRevoked(latestDeadBy(saved.credentials), cause)
-  await platform.log.warn(`It was revoked ${revoked.at}, but the API server could not confirm that. ${describe(cause)}`)
+  await platform.log.warn(`The credential was revoked ${revoked.at}, but the API server could not confirm that. ${describe(cause)}`)
 }
 
 function notRevoked(deadBy: string | null, cause: unknown): KubepassError {

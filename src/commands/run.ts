@@ -48,7 +48,7 @@ export async function runCommand(context: CommandContext): Promise<number> {
     run.journal.observe({ type: 'Failed', code: codeOf(error) })
   }
   // The program that makes the pipes must not run while kubepass removes their directory.
-  await Promise.race([pipes.whyNot, aborted(context.hardDeadline)])
+  await Promise.race([pipes.whyNot, untilAborted(context.hardDeadline)])
   if (run.options.command !== undefined || failure !== undefined) failure = await endAfter(run, failure)
   await report(run)
   if (failure !== undefined) throw failure as Error
@@ -68,7 +68,7 @@ function prepare(run: Run): void {
   const { state } = journal
   saveOrThrow(() => platform.savedState.save(state))
   try {
-    run.directory = createPrivateDirectory(state.directory, platform.ownerUid, options.certificateAuthority)
+    run.directoryDescriptor = createPrivateDirectory(state.directory, platform.ownerUid, options.certificateAuthority)
   } catch (error) {
     journal.clear()
     throw error
@@ -110,6 +110,6 @@ async function reportScanFailure({ journal, options, platform }: Run, exitCode: 
     await platform.log.error(scanFailure(used, options.acceptExitCodes, platform.nameOf('accept_exit_codes')))
 }
 
-async function aborted(signal: AbortSignal): Promise<void> {
+async function untilAborted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort')
 }

@@ -15,7 +15,7 @@ const DELETIONS_AT_ONCE = 16
 const QUESTIONS_AT_ONCE = 4
 const QUESTION_MS = 10_000
 /** After so many refusals the next request will be refused, too. */
-const MOST_REFUSALS = 10
+const MAX_FAILURES = 10
 const IDENTITY_MS = 30_000
 const REDRAW_MS = 100
 
@@ -75,7 +75,7 @@ async function deleteAll(
   let done = 0
   let drawn = 0
   await onEach(due, DELETIONS_AT_ONCE, async (candidate) => {
-    if (signal.aborted || failures.length >= MOST_REFUSALS || failures.some((error) => codeOf(error) !== 'REFUSED')) return
+    if (signal.aborted || failures.length >= MAX_FAILURES || failures.some((error) => codeOf(error) !== 'REFUSED')) return
     try {
       candidate.outcome = await deleteSecret(candidate.listed)
     } catch (error) {
@@ -104,39 +104,39 @@ function livingOn(found: readonly SweepCandidate[], of: string): SweepCandidate[
 
 /** Asks the platform once for each run. The Secrets of a run of unknown status stay until they expire. */
 async function markFinishedRuns(api: CiApi, ofPlatform: readonly SweepCandidate[], platform: Platform, signal: AbortSignal): Promise<void> {
-  const waiting = ofPlatform.filter(({ listed: { origin } }) => 'run' in origin && origin.run.instance === api.instance)
-  const elsewhere = ofPlatform.length - waiting.length
+  const ofInstance = ofPlatform.filter(({ listed: { origin } }) => 'run' in origin && origin.run.instance === api.instance)
+  const elsewhere = ofPlatform.length - ofInstance.length
   if (elsewhere > 0) platform.log.info(`${countOfSecrets(elsewhere)} of another ${api.name} than ${api.instance}: kept until they expire.`)
-  if (waiting.length === 0) return
+  if (ofInstance.length === 0) return
   if (api.needs !== undefined) {
     platform.log.info(
-      `kubepass cannot ask ${api.name} whether the runs of ${countOfSecrets(waiting.length)} are over (missing: ${api.needs}): they are kept until they expire.`,
+      `kubepass cannot ask ${api.name} whether the runs of ${countOfSecrets(ofInstance.length)} are over (missing: ${api.needs}): they are kept until they expire.`,
     )
     return
   }
-  const silent: unknown[] = []
-  const runs = Map.groupBy(waiting, ({ listed: { origin } }) =>
+  const failures: unknown[] = []
+  const runs = Map.groupBy(ofInstance, ({ listed: { origin } }) =>
     'run' in origin ? [origin.run.repository, origin.run.id, origin.run.attempt].join(' ') : '',
   )
   let asked = 0
   await onEach([...runs.values()], QUESTIONS_AT_ONCE, async (ofRun) => {
-    const is = ofRun[0]?.listed.origin
-    if (is === undefined || !('run' in is) || signal.aborted || silent.length >= MOST_REFUSALS) return
+    const origin = ofRun[0]?.listed.origin
+    if (origin === undefined || !('run' in origin) || signal.aborted || failures.length >= MAX_FAILURES) return
     platform.log.progress?.(`asking ${api.name}: run ${(asked += 1)} of ${runs.size}`)
     try {
-      if (!(await api.isOver(is.run, deadlineAfter(QUESTION_MS, signal)))) return
+      if (!(await api.isOver(origin.run, deadlineAfter(QUESTION_MS, signal)))) return
       for (const boundSecret of ofRun) Object.assign(boundSecret, { state: 'finished', outcome: 'due' } satisfies Partial<SweepCandidate>)
     } catch (error) {
-      silent.push(error)
+      failures.push(error)
     }
   })
-  const [first] = silent
+  const [first] = failures
   if (first === undefined) return
   const reason = first instanceof KubepassError ? first.message : describe(first)
   await platform.log.warn(`Could not get the status of a run from ${api.name} (${reason}). Its Secrets are kept until they expire.`)
 }
 
-/** The means of authentication, fetched again before they can expire. */
+/** Fetches the authentication again when the last one is older than IDENTITY_MS. */
 function refreshedAuthInfo(identity: Identity): (signal: AbortSignal) => Promise<AuthInfo> {
   let current: Promise<AuthInfo> | undefined
   let since = 0
@@ -151,9 +151,9 @@ function refreshedAuthInfo(identity: Identity): (signal: AbortSignal) => Promise
 
 /** Calls `act` for each item, for at most `atOnce` items at a time. */
 async function onEach<T>(items: readonly T[], atOnce: number, act: (item: T) => Promise<void>): Promise<void> {
-  const waiting = items.values()
+  const queue = items.values()
   const work = async (): Promise<void> => {
-    for (const item of waiting) await act(item)
+    for (const item of queue) await act(item)
   }
   await Promise.all(Array.from({ length: atOnce }, work))
 }

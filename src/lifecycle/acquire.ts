@@ -58,8 +58,8 @@ export async function acquire(run: Run, slot: 0 | 1 | 2, deadline: AbortSignal):
 }
 
 /**
- * Records the request before it is sent, and takes that back if the request certainly had no effect. The cleanup may have begun
- * meanwhile: then the credential belongs to the cleanup.
+ * Records the request before sending it. Undoes the record if the request certainly had no effect. If the cleanup has begun meanwhile,
+ * only the cleanup changes the credential.
  */
 async function request<T>({ journal }: Run, event: CredentialEvent, send: () => Promise<T>): Promise<T> {
   const { number } = event
@@ -93,7 +93,7 @@ export async function verify(run: Run, { token, number }: LiveCredential, deadli
     return
   }
   throw new KubepassError('RIGHTS', `The API server issued a token, but ${whatItDoes(result)}.`, {
-    hint: 'Is there a gateway in between that changes requests?',
+    hint: 'Does a gateway before the API server change requests?',
   })
 }
 

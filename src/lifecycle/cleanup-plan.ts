@@ -1,5 +1,5 @@
 import type { Options } from '../config/options.ts'
-import { hasToken, livePhaseOf, type CredentialState } from '../state/credential-state.ts'
+import { hasToken, livePhaseOf, neverExisted, type CredentialState } from '../state/credential-state.ts'
 
 /** What the decisions at the end of a run depend on, beside the credential itself. */
 export interface CleanupView {
@@ -7,15 +7,23 @@ export interface CleanupView {
   readonly isOwner: boolean
   readonly requireRevocation: boolean
   /** Another process may delete the same Secrets at this moment. */
-  readonly hasConcurrentCleanup: boolean
+  readonly mayHaveConcurrentCleanup: boolean
 }
 
 /** What to do with one credential. */
 export function planFor(credential: CredentialState, { isOwner, requireRevocation }: CleanupView): 'nothing' | 'delete' | 'cannot-revoke' {
   if (credential.slot === 'unbound') return hasToken(credential) && requireRevocation ? 'cannot-revoke' : 'nothing'
-  // A later process has only the saved state, which the scan can change. So it asks the API server in any case.
+  // A later process has only the saved state, which the scan can change. So it sends the DELETE for every bound Secret.
   if (isOwner && (credential.phase === 'planned' || credential.phase === 'revoked')) return 'nothing'
   return 'delete'
+}
+
+/**
+ * What a response to a DELETE means. If the Secret is gone, its uid is known, and an earlier DELETE of this process got no response, then
+ * that DELETE removed it.
+ */
+export function outcomeOfDelete(response: 'deleted' | 'gone', wasPending: boolean, uid: string | undefined): 'deleted' | 'gone' {
+  return wasPending && uid !== undefined ? 'deleted' : response
 }
 
 /**
@@ -29,16 +37,13 @@ export type Conclusion = 'done' | 'secret-missing' | 'secret-left' | 'unconfirme
 
 /** What the outcome of a DELETE means for a credential, as the credential was before. */
 export function concludeDeletion(before: CredentialState, outcome: 'deleted' | 'gone' | 'failed', view: CleanupView): Conclusion {
-  const live = livePhaseOf(before)
-  // The response to the creation was lost, and an earlier DELETE found no Secret.
-  const neverExisted = live.phase === 'planned' || (live.phase === 'secret-requested' && before.phase === 'absent')
-  if (outcome === 'deleted' || neverExisted) return 'done'
+  if (outcome === 'deleted' || neverExisted(before)) return 'done'
   if (outcome === 'failed') {
     if (!hasToken(before)) return 'secret-left'
     return before.phase === 'revoked' ? 'unconfirmed' : 'not-revoked'
   }
-  const mayNeverHaveExisted = view.isOwner && live.phase === 'secret-requested'
-  return before.phase === 'revoked' || mayNeverHaveExisted || view.hasConcurrentCleanup ? 'done' : 'secret-missing'
+  const mayNeverHaveExisted = view.isOwner && livePhaseOf(before).phase === 'secret-requested'
+  return before.phase === 'revoked' || mayNeverHaveExisted || view.mayHaveConcurrentCleanup ? 'done' : 'secret-missing'
 }
 
 export interface ProofView {
@@ -49,8 +54,8 @@ export interface ProofView {
   readonly postFollows: boolean
   /** A signal told this process to end. */
   readonly isStopping: boolean
-  /** A person asked a second time for the end. */
-  readonly isImmediate: boolean
+  /** A person sent a second signal. */
+  readonly hasSecondSignal: boolean
 }
 
 /**
@@ -58,7 +63,7 @@ export interface ProofView {
  * A proof needs a token that the API server accepted before and refuses now.
  */
 export function whenToProve(view: ProofView): 'now' | 'try' | 'later' | 'never' {
-  if (view.prove === 'off' || view.heldTokens === 0 || view.isProven || view.isImmediate) return 'never'
+  if (view.prove === 'off' || view.heldTokens === 0 || view.isProven || view.hasSecondSignal) return 'never'
   if (!view.postFollows) return 'now'
   // The post step finds one token only.
   if (view.prove === 'post' && view.heldTokens === 1) return 'later'

@@ -17,7 +17,7 @@ const DRAIN_TIMEOUT_MS = 10_000
  * Ends a run: stops the scan, revokes the credentials, removes the files, proves that the tokens are dead. Main, a signal handler and
  * the post step all call it, any number of times.
  * @param postFollows a post step comes after this process, and can prove what this process has no time for
- * @returns the error when a credential may live on and must not; else the error of a scan that wrote to the runner's command files
+ * @returns NOT_REVOKED if a required revocation failed; else TAMPERED if the scan wrote to the runner's command files; else undefined
  */
 export async function cleanUp(run: Run, postFollows: boolean): Promise<KubepassError | undefined> {
   const { journal, platform } = run
@@ -28,7 +28,7 @@ export async function cleanUp(run: Run, postFollows: boolean): Promise<KubepassE
     platform.isCI ? deadlineAfter(DRAIN_TIMEOUT_MS, run.hardDeadline) : AbortSignal.any([run.hardDeadline, run.immediate]),
   )
   const tampered = restoreCommandFiles(run)
-  const revocation = await revokeAll(run, viewOf(run, postFollows))
+  const revocation = await revokeAll(run, () => viewOf(run, postFollows))
   await drained
   await reportStopped(run, stopped)
   const { failure, isClean } = await removeAndProve(run, revocation, postFollows)
@@ -44,8 +44,8 @@ function viewOf({ options, platform, provenance, signal }: Run, postFollows: boo
   return {
     isOwner: provenance === 'owner',
     requireRevocation: options.revocation === 'required',
-    // Where the post step needs no saved state, it may run beside a main that a signal stops.
-    hasConcurrentCleanup: platform.runKey !== undefined && (!postFollows || signal.aborted),
+    // On GitLab, after_script can run while main still cleans up after a signal.
+    mayHaveConcurrentCleanup: platform.runKey !== undefined && (!postFollows || signal.aborted),
   }
 }
 
@@ -58,7 +58,7 @@ async function removeAndProve(
   const { immediate, journal, options, signal, tokens } = run
   const isProven = (): boolean => toEvidence(journal.state).proven !== null
   const view = { prove: options.prove, isProven: isProven(), heldTokens: tokens.size, postFollows, isStopping: signal.aborted }
-  const proof = revocation === undefined ? whenToProve({ ...view, isImmediate: immediate.aborted }) : 'never'
+  const proof = revocation === undefined ? whenToProve({ ...view, hasSecondSignal: immediate.aborted }) : 'never'
   const isClean = await removeFiles(run, proof === 'later' || proof === 'try')
   if (proof !== 'now' && proof !== 'try') return { failure: revocation, isClean }
   const failure = await proveEnd(run, proof)
@@ -67,14 +67,14 @@ async function removeAndProve(
 
 function tellOutcome({ journal, platform, provenance }: Run, before: Evidence): void {
   const evidence = toEvidence(journal.state)
-  const hasNoNews = platform.isCI && provenance === 'merged' && isFinishedAlike(before, evidence)
-  if (hasNoNews || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
-    platform.log.info(`Nothing of this job is left to revoke.${hasNoNews ? ` The script's token: ${credentialOutcome(evidence)}.` : ''}`)
+  const isUnchanged = platform.isCI && provenance === 'merged' && hasSameOutcome(before, evidence)
+  if (isUnchanged || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
+    platform.log.info(`Nothing of this job is left to revoke.${isUnchanged ? ` The script's token: ${credentialOutcome(evidence)}.` : ''}`)
   else if (provenance !== 'derived' || evidence.revoked !== null) platform.log.info(`Credential: ${credentialOutcome(evidence)}.`)
 }
 
 /** Whether main has already shown this end in the log of the job. */
-function isFinishedAlike(before: Evidence, now: Evidence): boolean {
+function hasSameOutcome(before: Evidence, now: Evidence): boolean {
   return (
     before.finished && before.revoked !== null && before.revoked.at === now.revoked?.at && before.proven?.dead_at === now.proven?.dead_at
   )

@@ -1,15 +1,15 @@
 import { KubepassError } from '../base/errors.ts'
 import type { AuthInfo } from '../identity/identity.ts'
 import { deleteBoundSecret } from '../kube/bound-secret.ts'
-import { uidOf, type CredentialState } from '../state/credential-state.ts'
-import type { CredentialEvent } from '../state/run-events.ts'
+import { isConcluded, uidOf, type CredentialState } from '../state/credential-state.ts'
 import { secretNameOf } from '../state/run-state.ts'
+import { outcomeOfDelete } from './cleanup-plan.ts'
 import type { Journal } from './journal.ts'
 import type { Run } from './run-context.ts'
 
 /**
  * Deletes the bound Secret of a credential, and with it the token.
- * @returns `gone` when the Secret does not exist. If an earlier DELETE got no response, that DELETE has removed it: `deleted`
+ * @returns `gone` if no such Secret exists. `deleted` also if it is gone, its uid is known, and an earlier DELETE got no response
  */
 export async function deleteSecretOf(
   { client, identity, journal }: Run,
@@ -22,24 +22,32 @@ export async function deleteSecretOf(
   const name = secretNameOf(journal.state, credential)
   if (name === undefined) return 'gone'
   const authInfo = await auth
-  const wasPending = credential.phase === 'deletion-requested'
-  if (credential.phase !== 'revoked') journal.observe({ type: 'DeletionRequested', number })
+  // Another cleanup of the same run may have deleted it meanwhile.
+  const current = journal.credential(number) ?? credential
+  if (current.phase === 'revoked' && credential.phase !== 'revoked') return 'deleted'
+  const wasPending = current.phase === 'deletion-requested'
+  // Not `intend`: a failure to save must not prevent a deletion.
+  if (!isConcluded(current)) journal.observe({ type: 'DeletionRequested', number })
   try {
     const { namespace } = journal.state.requested
     const response = await deleteBoundSecret(client, authInfo, { namespace, name, uid }, deadline)
-    const outcome = wasPending && uid !== undefined ? 'deleted' : response
-    recordIfPending(
-      journal,
-      outcome === 'deleted' ? { type: 'SecretDeleted', number, at: new Date().toISOString() } : { type: 'SecretNotFound', number },
-    )
+    const outcome = outcomeOfDelete(response, wasPending, uid)
+    recordOutcome(journal, number, outcome)
     return outcome
   } catch (error) {
-    if (!wasPending && error instanceof KubepassError && error.noEffect) recordIfPending(journal, { type: 'DeletionHadNoEffect', number })
+    if (!wasPending && error instanceof KubepassError && error.noEffect) recordNoEffect(journal, number)
     throw error
   }
 }
 
 /** Another DELETE of the same Secret may have had its response first. */
-function recordIfPending(journal: Journal, event: CredentialEvent): void {
-  if (journal.credential(event.number)?.phase === 'deletion-requested') journal.observe(event)
+function recordOutcome(journal: Journal, number: number, outcome: 'deleted' | 'gone'): void {
+  const phase = journal.credential(number)?.phase
+  if (outcome === 'deleted' && phase !== undefined && phase !== 'revoked')
+    journal.observe({ type: 'SecretDeleted', number, at: new Date().toISOString() })
+  if (outcome === 'gone' && phase === 'deletion-requested') journal.observe({ type: 'SecretNotFound', number })
+}
+
+function recordNoEffect(journal: Journal, number: number): void {
+  if (journal.credential(number)?.phase === 'deletion-requested') journal.observe({ type: 'DeletionHadNoEffect', number })
 }

@@ -12,7 +12,8 @@ export async function deliverToLaterSteps(run: Run, credential: LiveCredential, 
   const { env, log, stepOutputs } = run.platform
   if (stepOutputs !== undefined) await writeOutputs(stepOutputs, run.options, credential, kubeconfig)
   const preferred = withheldFromClients(env, { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig })
-  if (preferred.length > 0) log.info(`Clients prefer ${preferred.join(', ')} to the kubeconfig: unset that for the steps of the scan.`)
+  if (preferred.length > 0)
+    log.info(`Clients prefer ${preferred.join(', ')} to the kubeconfig: unset each of these in the steps of the scan.`)
   const podToken = podTokenFolder()
   if (podToken !== undefined) log.info(`The later steps can read this Pod's own token in ${podToken}.`)
   log.info('The later steps of this job have the credential; the post step revokes it. It is not renewed.')

@@ -1,6 +1,6 @@
 import { KubepassError } from '../base/errors.ts'
 import { prove, type Verdict } from '../kube/revocation-proof.ts'
-import { hasToken, latestDeadBy, mayLive } from '../state/credential-state.ts'
+import { hasToken, mayLive } from '../state/credential-state.ts'
 import { toEvidence } from '../state/evidence.ts'
 import { concludeProof } from './cleanup-plan.ts'
 import { warn, type Run } from './run-context.ts'
@@ -36,7 +36,7 @@ export async function proveEnd(run: Run, when: 'now' | 'try'): Promise<KubepassE
       recordProofs(run, verdicts)
       return undefined
     case 'untested':
-      platform.log.info(`Only the newest token was proven dead; ${untested} ${untested === 1 ? 'other' : 'others'} could not be tested.`)
+      platform.log.info(`The newest token is refused; ${untested} ${untested === 1 ? 'other' : 'others'} could not be tested.`)
       return undefined
     case 'no-time':
       platform.log.info(`There was no time for the proof.${isHurried() ? ' The API server caches an accepted token for 10 s.' : ''}`)
@@ -53,8 +53,8 @@ type NumberedVerdict = Verdict & { readonly number: number }
 
 /** How many tokens may live that this process cannot use, and so cannot see refused. */
 function untestedIn({ journal, tokens }: Run): number {
-  const { credentials, ended } = journal.state
-  return [...credentials.filter(hasToken), ...ended].filter(({ number, deadBy }) => !tokens.has(number) && mayLive(deadBy)).length
+  const { credentials, forgotten } = journal.state
+  return [...credentials.filter(hasToken), ...forgotten].filter(({ number, deadBy }) => !tokens.has(number) && mayLive(deadBy)).length
 }
 
 function recordProofs({ journal }: Run, verdicts: readonly NumberedVerdict[]): void {
@@ -64,12 +64,13 @@ function recordProofs({ journal }: Run, verdicts: readonly NumberedVerdict[]): v
       journal.observe({ type: 'TokenProvenDead', number: verdict.number, proof: { at, ...verdict.proof } })
 }
 
-function recordLiving({ journal }: Run, verdicts: readonly NumberedVerdict[]): KubepassError {
-  const living = verdicts.filter(({ is }) => is === 'alive').flatMap(({ number }) => journal.credential(number) ?? [])
-  for (const { number } of living) journal.observe({ type: 'TokenStillAccepted', number })
+function recordLiving({ journal, tokens }: Run, verdicts: readonly NumberedVerdict[]): KubepassError {
+  const living = verdicts.filter(({ is }) => is === 'alive').map(({ number }) => number)
+  for (const number of living) journal.observe({ type: 'TokenStillAccepted', number })
+  const deadBy = living.flatMap((number) => tokens.get(number)?.deadBy ?? []).toSorted()
   return new KubepassError(
     'NOT_REVOKED',
-    `Its Secret is deleted, but the API server still accepts the token. It is dead by ${latestDeadBy(living) ?? ''} at the latest.`,
+    `The API server still accepts the token, although its Secret is deleted. The token is dead by ${deadBy.at(-1) ?? ''} at the latest.`,
     { hint: 'The API server caches an accepted token for 10 s; is there another cache, or a replica that lags behind?' },
   )
 }

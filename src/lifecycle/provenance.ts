@@ -10,19 +10,22 @@ export interface KnownRun {
 }
 
 /**
- * Where a later process starts from.
- * @param saved undefined where no state was saved, or not one of kubepass
- * @param derived undefined where nothing follows from the job
- * @returns undefined when the saved state is missing, or of another server or namespace, and none can be derived
+ * Decides from which run state a later process starts.
+ * @param saved undefined if no state was saved, or not one of kubepass
+ * @param derived the state that follows from the job; undefined on GitHub, and in a terminal with a readable state file
+ * @returns undefined if the saved state is missing or does not match the inputs, and none can be derived
  */
 export function knownRun(saved: RunState | undefined, derived: RunState | undefined, options: Options): KnownRun | undefined {
-  const isOfThese = saved?.server === options.server && saved.requested.namespace === options.serviceAccount.namespace
-  if (derived === undefined) return isOfThese ? { state: withoutPendingDeletions(saved), provenance: 'saved' } : undefined
-  if (!isOfThese || !isOfSameRun(saved, derived, options)) return { state: derived, provenance: 'derived' }
+  const matchesInputs = saved?.server === options.server && saved.requested.namespace === options.serviceAccount.namespace
+  if (derived === undefined) return matchesInputs ? { state: withoutPendingDeletions(saved), provenance: 'saved' } : undefined
+  if (!matchesInputs || !isOfSameRun(saved, derived, options)) return { state: derived, provenance: 'derived' }
   return { state: merged(withoutPendingDeletions(saved), derived), provenance: 'merged' }
 }
 
-/** Only the process that sent a DELETE may take a missing Secret for its effect: the scan can write into the saved state. */
+/**
+ * If a Secret is missing, only the process that sent a DELETE may conclude that this DELETE removed it: the scan can change the saved
+ * state.
+ */
 function withoutPendingDeletions(state: RunState): RunState {
   const credentials = state.credentials.map((credential): CredentialState => {
     const { number, slot, deadBy } = credential
@@ -38,7 +41,7 @@ export function withPossibleCredentials(state: RunState, options: Options): RunS
   return { ...state, lastNumber: credentials.length, credentials }
 }
 
-/** An unbound token cannot be revoked. Only a user who accepts that may be told of one by a file that the scan can change. */
+/** An unbound token cannot be revoked, and a forged state could claim one. So it counts only with `revocation: best-effort`. */
 function isOfSameRun(saved: RunState, derived: RunState, { revocation }: Options): boolean {
   const mayBeUnbound = revocation === 'best-effort'
   return (
@@ -48,7 +51,7 @@ function isOfSameRun(saved: RunState, derived: RunState, { revocation }: Options
   )
 }
 
-/** The scan can change a saved uid, and no other object can have the name: so a DELETE needs no uid as precondition. */
+/** Drops the uid, because the scan can change it. The name is unique to the run, so a DELETE needs no uid. */
 function withoutUid(live: LivePhase): LivePhase {
   if (live.phase === 'secret-created') return { phase: 'secret-requested' }
   if (live.phase !== 'token-requested' && live.phase !== 'issued') return live
@@ -57,8 +60,8 @@ function withoutUid(live: LivePhase): LivePhase {
 }
 
 /**
- * The saved state with a credential in each slot, so that the cleanup tries all names. Where the saved state has none, a failed DELETE
- * is no error. If all credentials are unbound, the identity may not create Secrets, and none can exist.
+ * The saved state with a credential in each slot, so that the cleanup tries all names. A slot that the saved state does not use becomes
+ * `planned`: a failed DELETE there is no error. If all saved credentials are unbound, no bound Secret exists.
  */
 function merged(saved: RunState, derived: RunState): RunState {
   const unbound = saved.credentials.filter(({ slot }) => slot === 'unbound')

@@ -5,7 +5,7 @@ import { currentPath, removeMovedDirectory, removePrivateDirectory } from '../sc
 import { acceptanceOf } from '../state/credential-state.ts'
 import { warn, type Run } from './run-context.ts'
 
-/** @returns whether nothing is left that should not be */
+/** @returns true if kubepass removed everything that must not stay */
 export async function removeFiles(run: Run, keepToken: boolean): Promise<boolean> {
   const { options, platform } = run
   const { directory } = run.journal.state
@@ -17,11 +17,11 @@ export async function removeFiles(run: Run, keepToken: boolean): Promise<boolean
 }
 
 /** Removes a private directory that the scan moved. The process that made the directory finds it by its descriptor. */
-function whereMoved({ directory: made, journal, provenance, platform }: Run): string[] {
-  const { directory, credentials, cleanedUp } = journal.state
+function whereMoved({ directoryDescriptor: made, journal, provenance, platform }: Run): string[] {
+  const { directory, credentials, cleanupAttempted } = journal.state
   if (made === undefined) {
     const wasWritten = credentials.some((credential) => acceptanceOf(credential) !== undefined)
-    const isMissing = (provenance === 'saved' || provenance === 'merged') && wasWritten && !cleanedUp && !existsSync(directory)
+    const isMissing = (provenance === 'saved' || provenance === 'merged') && wasWritten && !cleanupAttempted && !existsSync(directory)
     // This is no warning: an earlier post step may have removed the directory.
     if (isMissing) platform.log.info(`The directory ${directory} does not exist: a step removed it, or moved it with the token in it.`)
     return []

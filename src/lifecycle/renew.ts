@@ -18,7 +18,7 @@ const STOP_TIMEOUT_MS = 5_000
 const REPORT_TIMEOUT_MS = 1_000
 /** A bound Secret that is not deleted in this time is left to the end of the run. */
 const REVOKE_TIMEOUT_MS = 10_000
-/** How long a try that is under way when the credential expires may go on: a late credential is better than none. */
+/** Extra time for a try that runs when the credential expires. */
 const LATE_TRY_MS = 2_000
 /** The wait after the first failed try, as a fraction of the credential's life. */
 const FIRST_RETRY_FRACTION = 0.02
@@ -29,10 +29,10 @@ export interface Renewal {
   stop(): Promise<void>
 }
 
-/** What ends a renewal: `stopRequested` lets a request under way end, `aborted` does not. */
+/** What ends the renewals: `stopSignal` lets a request under way end, `abortSignal` does not. */
 interface Signals {
-  readonly aborted: AbortSignal
-  readonly stopRequested: AbortSignal
+  readonly abortSignal: AbortSignal
+  readonly stopSignal: AbortSignal
 }
 
 /**
@@ -41,11 +41,11 @@ interface Signals {
  */
 export function startRenewal(run: Run, first: LiveCredential, due: number): Renewal {
   const [stopping, over] = [new AbortController(), new AbortController()]
-  const aborted = AbortSignal.any([run.signal, over.signal])
-  const renewals = renewRepeatedly(run, first, due, { aborted, stopRequested: AbortSignal.any([aborted, stopping.signal]) })
+  const abortSignal = AbortSignal.any([run.signal, over.signal])
+  const renewals = renewRepeatedly(run, first, due, { abortSignal, stopSignal: AbortSignal.any([abortSignal, stopping.signal]) })
   return {
     async stop() {
-      // Nobody could know the outcome of a request that was cut off.
+      // First only ask the loop to stop: if a request is cut off, its outcome is unknown.
       stopping.abort()
       await Promise.race([renewals, sleep(STOP_TIMEOUT_MS, undefined, { ref: false, signal: run.signal }).catch(() => undefined)])
       over.abort()
@@ -60,10 +60,10 @@ async function renewRepeatedly(run: Run, first: LiveCredential, firstDue: number
   try {
     for (let current = first, due = firstDue; ;) {
       const step = nextStep(journal.state.credentials, due, tried)
-      await sleepUntil(step.at, signals.stopRequested)
+      await sleepUntil(step.at, signals.stopSignal)
       if (step.do === 'revoke') {
         tried.add(step.number)
-        await revokeReplaced(run, step.number, signals.aborted)
+        await revokeReplaced(run, step.number, signals.abortSignal)
         continue
       }
       const renewed = await renewBeforeExpiry(run, current, signals)
@@ -74,7 +74,7 @@ async function renewRepeatedly(run: Run, first: LiveCredential, firstDue: number
       due = renewAt(current, current.receivedAt)
     }
   } catch (error) {
-    if (!signals.stopRequested.aborted) await warn(run, `kubepass no longer renews the credential. ${describe(error)}`)
+    if (!signals.stopSignal.aborted) await warn(run, `kubepass no longer renews the credential. ${describe(error)}`)
   }
 }
 
@@ -87,9 +87,9 @@ async function sleepUntil(time: number, until: AbortSignal): Promise<void> {
  * @returns undefined when no try was successful
  */
 async function renewBeforeExpiry(run: Run, current: LiveCredential, signals: Signals): Promise<LiveCredential | undefined> {
-  const { aborted, stopRequested } = signals
+  const { abortSignal, stopSignal } = signals
   const end = endsAt(current, current.receivedAt)
-  const untilEnd = (late: number): AbortSignal => deadlineAfter(Math.max(0, end + late - Date.now()), aborted)
+  const untilEnd = (late: number): AbortSignal => deadlineAfter(Math.max(0, end + late - Date.now()), abortSignal)
   const [life, tries] = [untilEnd(0), untilEnd(LATE_TRY_MS)]
   const slot = nextSlot(run.journal.state.credentials, current.number)
   const firstWait = FIRST_RETRY_FRACTION * (end - current.receivedAt)
@@ -98,13 +98,13 @@ async function renewBeforeExpiry(run: Run, current: LiveCredential, signals: Sig
     try {
       return await renewOnce(run, current, slot, deadlineAfter(run.options.deadline, tries))
     } catch (error) {
-      stopRequested.throwIfAborted()
+      stopSignal.throwIfAborted()
       reason = describe(error)
     }
     const left = durationText(end - Date.now())
     if (!failed && !life.aborted) await warn(run, `The scan's credential expires in ${left}, and could not be renewed yet. ${reason}`)
-    await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal: AbortSignal.any([life, stopRequested]) }).catch(() => undefined)
-    stopRequested.throwIfAborted()
+    await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal: AbortSignal.any([life, stopSignal]) }).catch(() => undefined)
+    stopSignal.throwIfAborted()
     if (!life.aborted) continue
     await warn(run, `The scan's credential was not renewed in time, and has expired. ${reason}`)
     return undefined
@@ -129,7 +129,7 @@ async function freeSlot(run: Run, slot: 0 | 1 | 2, numberInUse: number, deadline
   if (taken !== undefined && taken.phase !== 'planned' && taken.phase !== 'revoked') await deleteSecretOf(run, taken, deadline)
   for (const [number, { deadBy }] of tokens) if (!mayLive(deadBy)) tokens.delete(number)
   if (taken !== undefined) journal.observe({ type: 'CredentialForgotten', number: taken.number })
-  // A token that is bound to nothing cannot be revoked. Of several, the oldest ends first.
+  // A token that is bound to nothing cannot be revoked. Of several unbound tokens, the oldest expires first.
   const { credentials } = journal.state
   const unbound = credentials.find((each) => each.slot === 'unbound' && each.number !== numberInUse)
   if (credentials.length >= MAX_CREDENTIALS && unbound !== undefined)

@@ -11,13 +11,13 @@ import { warn, type Run } from './run-context.ts'
 const UNBOUND_SECRET_TIMEOUT_MS = 5_000
 
 /** Revokes each credential that may live, whatever the outcome for the others. */
-export async function revokeAll(run: Run, view: CleanupView): Promise<KubepassError | undefined> {
+export async function revokeAll(run: Run, viewNow: () => CleanupView): Promise<KubepassError | undefined> {
   const { credentials } = run.journal.state
   const deadline = deadlineAfter(credentials.some(hasToken) ? run.options.deadline : UNBOUND_SECRET_TIMEOUT_MS, run.hardDeadline)
   let auth: Promise<AuthInfo> | undefined
   const authInfo = (): Promise<AuthInfo> => (auth ??= run.identity.authInfo(deadline))
   const failures = await Promise.all(
-    credentials.map((credential) => revoke(run, credential, view, () => deleteSecretOf(run, credential, deadline, authInfo()))),
+    credentials.map((credential) => revoke(run, credential, viewNow, () => deleteSecretOf(run, credential, deadline, authInfo()))),
   )
   return failures.find((failure) => failure !== undefined)
 }
@@ -26,12 +26,12 @@ export async function revokeAll(run: Run, view: CleanupView): Promise<KubepassEr
 async function revoke(
   run: Run,
   credential: CredentialState,
-  view: CleanupView,
+  viewNow: () => CleanupView,
   send: () => Promise<'deleted' | 'gone'>,
 ): Promise<KubepassError | undefined> {
-  const plan = planFor(credential, view)
+  const plan = planFor(credential, viewNow())
   if (plan === 'nothing') return undefined
-  if (plan === 'cannot-revoke') return notRevoked(credential, 'It is bound to nothing.')
+  if (plan === 'cannot-revoke') return notRevoked(credential, 'The credential is bound to no Secret.')
   let [outcome, cause]: ['deleted' | 'gone' | 'failed', unknown] = ['failed', undefined]
   try {
     outcome = await send()
@@ -39,7 +39,7 @@ async function revoke(
     cause = error
   }
   const name = secretNameOf(run.journal.state, credential) ?? ''
-  switch (concludeDeletion(credential, outcome, view)) {
+  switch (concludeDeletion(credential, outcome, viewNow())) {
     case 'done':
       return undefined
     case 'not-revoked':
@@ -56,7 +56,7 @@ async function revoke(
       return undefined
     }
     case 'unconfirmed':
-      await warn(run, `It was revoked before, but the API server could not confirm that. ${describe(cause)}`)
+      await warn(run, `The credential was revoked before, but the API server could not confirm that. ${describe(cause)}`)
       return undefined
   }
 }

@@ -16,7 +16,7 @@ import { reduce } from '../state/run-events.ts'
 import type { RunState } from '../state/run-state.ts'
 import { Journal, type StateStore } from './journal.ts'
 
-/** What the edge gives to a use case. */
+/** What `execute` gives to a command. */
 export interface CommandContext {
   readonly platform: Platform
   readonly redactor: Redactor
@@ -26,7 +26,7 @@ export interface CommandContext {
   readonly signal: AbortSignal
   /** Aborted when, after such a signal, there is no more time. */
   readonly hardDeadline: AbortSignal
-  /** Aborted when a person asks again: nothing is waited for but the revocation, and that until `hurry`. */
+  /** Aborted when a person sends a second signal. kubepass then waits only for the revocation, until `hardDeadline`. */
   readonly immediate: AbortSignal
   /**
    * Ends what the run has begun, if a defect of kubepass leaves the run without a result.
@@ -42,8 +42,11 @@ export interface AcceptedToken {
 }
 
 /**
- * Where the run state comes from: `owner`, this process began the run; `saved`, an earlier process saved it; `derived`, it follows from
- * the job, so that the run may have ended or never begun; `merged`, the saved state fills in the derived one.
+ * Where the run state comes from:
+ * - `owner`: this process began the run
+ * - `saved`: an earlier process saved the state
+ * - `derived`: the state follows from the job. The run may have ended, or never begun
+ * - `merged`: the saved state fills in the derived one
  */
 export type Provenance = 'owner' | 'saved' | 'derived' | 'merged'
 
@@ -58,7 +61,7 @@ export interface Run extends CommandContext {
   readonly tokens: Map<number, AcceptedToken>
   scan: Scan | undefined
   /** A descriptor of the private directory; undefined where this process did not make it. */
-  directory: number | undefined
+  directoryDescriptor: number | undefined
 }
 
 export interface ResolvedIdentity {
@@ -107,11 +110,14 @@ export function openRun(
     provenance,
     tokens: new Map(),
     scan: undefined,
-    directory: undefined,
+    directoryDescriptor: undefined,
   }
 }
 
-/** A running main would take what the post step of a CI writes for a write of the scan, and no process reads it after post. */
+/**
+ * With a derived key, the post step of a CI saves nothing. A main that still runs would mistake the write for one of the scan, and no
+ * process reads the state after post.
+ */
 function storeOf(platform: Platform, provenance: Provenance): StateStore {
   const isReadOnly = platform.isCI && platform.runKey !== undefined && provenance !== 'owner'
   return {

@@ -3,9 +3,9 @@ import { stopOrphans, type StopResult } from '../scan/orphans.ts'
 import { warn, type Run } from './run-context.ts'
 
 export async function stopScan(run: Run): Promise<StopResult> {
-  const { scan, cleanedUp } = run.journal.state
+  const { scan, cleanupAttempted } = run.journal.state
   // Where a run state is only a hint, it does not say that there is no scan.
-  if (run.platform.runKey === undefined && (cleanedUp || scan === null)) return { outlived: 0, remaining: 0 }
+  if (run.platform.runKey === undefined && (cleanupAttempted || scan === null)) return { outlived: 0, remaining: 0 }
   return run.scan?.stop() ?? stopOrphans(run.journal.state.key)
 }
 
@@ -21,12 +21,12 @@ export function restoreCommandFiles({ journal, platform }: Run): KubepassError |
   if (written.length === 0 && closed.length === 0) return undefined
   const facts: string[] = []
   if (written.length > 0) facts.push(`The scan wrote to the runner's command files: ${written.join(', ')}.`)
-  if (left.length > 0) facts.push(`Its text in ${left.join(', ')} could not be removed: ${[...new Set(why)].join('; ')}.`)
+  if (left.length > 0) facts.push(`kubepass could not remove its text from ${left.join(', ')}: ${[...new Set(why)].join('; ')}.`)
   else if (written.length > 0) facts.push('kubepass removed that text.')
   if (closed.length > 0)
     facts.push(`The scan took away access that the runner needs: ${[...new Set(closed)].join(', ')}. kubepass restored it.`)
   const tampered = new KubepassError('TAMPERED', facts.join(' '), {
-    hint: 'If it is meant to, name the file in pass_env; or set what later steps need in a step of its own.',
+    hint: 'If the scan may write there, name the file in pass_env. Otherwise set these values in a separate step.',
   })
   journal.observe({ type: 'Failed', code: tampered.code })
   return tampered

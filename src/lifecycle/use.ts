@@ -13,7 +13,7 @@ import { startRenewal } from './renew.ts'
 import { type Run, warn } from './run-context.ts'
 
 /** What the scan gets. */
-export interface Delivery {
+export interface ScanAccess {
   readonly credential: LiveCredential
   /** The path of the kubeconfig. */
   readonly kubeconfig: string
@@ -23,13 +23,13 @@ export interface Delivery {
 
 /**
  * Runs the scan with the credential.
- * @returns the exit code for the host: on a CI an accepted one is 0
+ * @returns the exit code for the platform; on a CI, 0 for an accepted code
  */
-export async function runScan(run: Run, command: readonly [string, ...string[]], delivery: Delivery): Promise<number> {
+export async function runScan(run: Run, command: readonly [string, ...string[]], access: ScanAccess): Promise<number> {
   const { options, platform, journal, signal } = run
-  const { credential, whyNoPipes } = delivery
+  const { credential, whyNoPipes } = access
   signal.throwIfAborted()
-  const env = environmentOf(run, delivery)
+  const env = environmentOf(run, access)
   const renewal = renewAt(credential, credential.receivedAt)
   const maxScan = options.maxScan === DEFAULT_MAX_SCAN_S ? undefined : options.maxScan
   const announcement = announceRenewal(run, renewal, maxScan)
@@ -54,7 +54,7 @@ export async function runScan(run: Run, command: readonly [string, ...string[]],
 }
 
 /** The environment of the scan. A line in the log names each variable that the scan could miss. */
-function environmentOf({ options, platform, redactor }: Run, { credential, kubeconfig }: Delivery): NodeJS.ProcessEnv {
+function environmentOf({ options, platform, redactor }: Run, { credential, kubeconfig }: ScanAccess): NodeJS.ProcessEnv {
   const inherited = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value)
   const delivered = options.delivery === 'env' ? { [options.tokenVariable]: credential.token.reveal() } : {}
   // The preferences in ~/.kube/kuberc can name another kubeconfig or user.
@@ -109,11 +109,11 @@ function outputPipes({ platform, journal }: Run, whyNot: string | undefined): Pi
 }
 
 /**
- * Warns programs that read a token once. The line comes before a scan that may outlive the token, else shortly before the
- * renewal: most scans end earlier.
- * @param from ms since 1970
- * @param maxScan seconds; undefined when nobody has set it
- * @returns the timer of a line that comes later
+ * Announces the renewal for programs that read the token once. If `max_scan` shows that the scan can outlive the token, the message comes
+ * first. Otherwise it comes 60 s before the renewal, because most scans end before that.
+ * @param from the time of the renewal, ms since 1970
+ * @param maxScan seconds; undefined when the input is not set
+ * @returns the timer of a message that comes later
  */
 function announceRenewal({ options, platform }: Run, from: number, maxScan: number | undefined): NodeJS.Timeout | undefined {
   const tell = (): void => {
@@ -129,10 +129,10 @@ function announceRenewal({ options, platform }: Run, from: number, maxScan: numb
   return wait === undefined || wait === 0 ? undefined : setTimeout(tell, wait).unref()
 }
 
-/** How long before the renewal the line about it comes. */
+/** The time from the announcement to the renewal. */
 const ANNOUNCED_BEFORE_MS = 60_000
 
-/** @returns how long the sentence about the renewal can wait, in milliseconds; undefined when the scan ends before that */
+/** @returns the milliseconds until the announcement; undefined when the scan ends before the renewal */
 export function announcementDelay(from: number, now: number, maxScan: number | undefined): number | undefined {
   if (maxScan !== undefined) return now + maxScan * 1000 > from ? 0 : undefined
   return Math.min(Math.max(0, from - ANNOUNCED_BEFORE_MS - now), MAX_TIMER_MS)

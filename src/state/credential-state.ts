@@ -25,7 +25,7 @@ export interface Proof {
   readonly seconds: number
 }
 
-/** A credential that kubepass has not tried to revoke. A phase that ends with `requested` says: the object may exist. */
+/** A credential that kubepass has not tried to revoke. In `secret-requested` and `token-requested` the response is unknown, so the object may exist. */
 export type LivePhase =
   | { readonly phase: 'planned' }
   | { readonly phase: 'secret-requested' }
@@ -57,7 +57,7 @@ export type CredentialState = {
 
 /** The phase before kubepass began to revoke the credential. */
 export function livePhaseOf(credential: CredentialState): LivePhase {
-  if ('last' in credential) return credential.last
+  if (credential.phase === 'deletion-requested' || credential.phase === 'revoked' || credential.phase === 'absent') return credential.last
   const { number, slot, deadBy, ...live } = credential
   return live
 }
@@ -67,10 +67,24 @@ export function hasToken(credential: CredentialState): boolean {
   return ['token-requested', 'issued'].includes(livePhaseOf(credential).phase)
 }
 
+/**
+ * Whether nothing of the credential can exist: no request was sent; or the response to the creation of the Secret was lost, and an earlier
+ * DELETE found no Secret.
+ */
+export function neverExisted(credential: CredentialState): boolean {
+  const { phase } = livePhaseOf(credential)
+  return phase === 'planned' || (phase === 'secret-requested' && credential.phase === 'absent')
+}
+
 /** Undefined where the response with the uid was lost. */
 export function uidOf(credential: CredentialState): string | undefined {
   const live = livePhaseOf(credential)
-  return 'uid' in live ? live.uid : undefined
+  return live.phase === 'planned' || live.phase === 'secret-requested' ? undefined : live.uid
+}
+
+/** Whether a further DELETE changes no fact: the credential is revoked, or its Secret is absent and its token proven dead. */
+export function isConcluded(credential: CredentialState): boolean {
+  return credential.phase === 'revoked' || (credential.phase === 'absent' && credential.proof !== undefined)
 }
 
 export function tokenFactsOf(credential: CredentialState): TokenFacts | undefined {

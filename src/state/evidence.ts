@@ -1,9 +1,9 @@
 import type { Code } from '../base/errors.ts'
 import { version } from '../base/version.ts'
 import { credentialId } from '../token/claims.ts'
-import { acceptanceOf, hasToken, latestDeadBy, proofOf, tokenFactsOf, type CredentialState, type TokenFacts } from './credential-state.ts'
+import { hasToken, latestDeadBy, proofOf, type CredentialState, type TokenFacts } from './credential-state.ts'
 import type { JobInfo } from './job-info.ts'
-import { secretNameOf, type EndedCredential, type IdentityInfo, type Isolation, type RunState } from './run-state.ts'
+import { lastingFactsOf, secretNameOf, type IdentityInfo, type Isolation, type RunState } from './run-state.ts'
 
 /** A credential that the API server issued. */
 export interface GrantRecord {
@@ -24,7 +24,7 @@ export interface Evidence {
   granted: GrantRecord | null
   /** The credentials after the first, while the scan ran. */
   renewed: GrantRecord[]
-  /** How many renewals of a long run `renewed` leaves out, after the first credential. */
+  /** The number of renewals that `renewed` does not list. */
   renewed_not_listed: number
   verified: { username: string | null; at: string } | null
   used: { started_at: string; ended_at: string | null; exit_code: number | null; signal: string | null } | null
@@ -35,7 +35,7 @@ export interface Evidence {
   proven: { dead_at: string; samples: number; seconds_after_revocation: number } | null
   /** The latest time at which the API server can accept the last token if nothing revoked it; null where no token was issued. */
   dead_by: string | null
-  /** Whether kubepass tried to end the credential, with success or without. */
+  /** Whether a process went through the cleanup, whatever its result. */
   finished: boolean
   warnings: readonly string[]
   error: Code | null
@@ -44,7 +44,7 @@ export interface Evidence {
 /** The run state as its readers see it. */
 export function toEvidence(state: RunState): Evidence {
   const { namespace, name, durationSeconds, audiences } = state.requested
-  const all = [...state.ended, ...state.credentials.map(recordOf)].sort((one, other) => one.number - other.number)
+  const all = [...state.forgotten, ...state.credentials.map(lastingFactsOf)].sort((one, other) => one.number - other.number)
   const granted = all.flatMap(({ slot, token }) => (token === undefined ? [] : [grantRecord(token, secretNameOf(state, { slot }))]))
   const accepted = all.find(({ acceptance }) => acceptance !== undefined)?.acceptance
   return {
@@ -56,23 +56,17 @@ export function toEvidence(state: RunState): Evidence {
     requested: { service_account: `${namespace}/${name}`, duration_seconds: durationSeconds, audiences },
     granted: granted[0] ?? null,
     renewed: granted.slice(1),
-    renewed_not_listed: state.endedNotListed,
+    renewed_not_listed: state.forgottenNotListed,
     verified: accepted === undefined ? null : { username: accepted.username, at: accepted.at },
     used: usedIn(state),
     isolation: state.isolation,
-    ...revocationIn(state.credentials.filter(hasToken)),
+    ...revocationIn(state),
     proven: provenIn(state.credentials),
     dead_by: latestDeadBy(state.credentials),
-    finished: state.cleanedUp,
+    finished: state.cleanupAttempted,
     warnings: state.warnings,
     error: state.error,
   }
-}
-
-function recordOf(credential: CredentialState): EndedCredential {
-  const { number, slot, deadBy } = credential
-  const [token, acceptance] = [tokenFactsOf(credential), acceptanceOf(credential)]
-  return { number, slot, deadBy, ...(token && { token }), ...(acceptance && { acceptance }) }
 }
 
 function grantRecord({ jti, issuedAt, expiresAt }: TokenFacts, secretName: string | undefined): GrantRecord {
@@ -91,8 +85,10 @@ function usedIn({ scan }: RunState): Evidence['used'] {
 }
 
 /** A run counts as revoked when each token is, and none is bound to nothing. */
-function revocationIn(credentials: readonly CredentialState[]): Pick<Evidence, 'revoked' | 'missing'> {
-  const isOver = credentials.every(({ slot, phase }) => slot !== 'unbound' && (phase === 'revoked' || phase === 'absent'))
+function revocationIn({ credentials: all, forgotten }: RunState): Pick<Evidence, 'revoked' | 'missing'> {
+  const credentials = all.filter(hasToken)
+  const isAnyAccepted = forgotten.some(({ isStillAccepted }) => isStillAccepted === true)
+  const isOver = !isAnyAccepted && credentials.every(({ slot, phase }) => slot !== 'unbound' && (phase === 'revoked' || phase === 'absent'))
   const last = credentials
     .flatMap((credential) => (credential.phase === 'revoked' ? [credential.at] : []))
     .toSorted()
@@ -101,7 +97,7 @@ function revocationIn(credentials: readonly CredentialState[]): Pick<Evidence, '
   return { revoked: last === undefined ? null : { at: last }, missing: last === undefined }
 }
 
-/** The weakest of the proofs. */
+/** The weakest of the proofs, all of which kubepass records at the same time. */
 function provenIn(credentials: readonly CredentialState[]): Evidence['proven'] {
   const proofs = credentials.flatMap((credential) => proofOf(credential) ?? [])
   const [first] = proofs

@@ -1,9 +1,8 @@
 import type { Code } from '../base/errors.ts'
 import {
-  acceptanceOf,
   hasToken,
+  isConcluded,
   livePhaseOf,
-  tokenFactsOf,
   type Acceptance,
   type CredentialState,
   type EndPhase,
@@ -12,7 +11,7 @@ import {
   type Slot,
   type TokenFacts,
 } from './credential-state.ts'
-import type { IdentityInfo, Isolation, RunState } from './run-state.ts'
+import { lastingFactsOf, MAX_CREDENTIALS, MAX_WARNINGS, type IdentityInfo, type Isolation, type RunState } from './run-state.ts'
 
 /** What happened to one credential. Times are ISO 8601. */
 export type CredentialEvent = { readonly number: number } & (
@@ -49,17 +48,19 @@ type OtherEvent =
 export type RunEvent = CredentialEvent | OtherEvent
 
 /** The first and the last ended credentials are listed, the others are counted. A day of 10-minute tokens has about 200. */
-const MAX_ENDED = 100
+const MAX_FORGOTTEN = 100
 
 /**
- * The state after the event. No other function changes a state.
+ * The state after the event. While a run goes on, no other function changes its state.
  * @throws Error where the event does not fit the state: that is a defect of kubepass
  */
 export function reduce(state: RunState, event: RunEvent): RunState {
   if (!('number' in event)) return afterOther(state, event)
   if (event.type === 'SecretRequested') return withRequestedSecret(state, event)
+  const withForgotten = withLivingForgotten(state, event)
+  if (withForgotten !== undefined) return withForgotten
   const before = find(state, event)
-  if (event.type === 'CredentialForgotten') return withoutCredential(state, before)
+  if (event.type === 'CredentialForgotten') return withoutCredential(state, event, before)
   const after = next(before, event)
   return { ...state, credentials: state.credentials.map((each) => (each === before ? after : each)) }
 }
@@ -71,6 +72,7 @@ function afterOther(state: RunState, event: OtherEvent): RunState {
     case 'ScanStarting':
       return { ...state, scan: { startedAt: event.at } }
     case 'ScanStarted':
+      if (state.scan === null) throw unfit(event, 'no scan')
       return { ...state, isolation: event.isolation }
     case 'ScanEnded': {
       if (state.scan === null) throw unfit(event, 'no scan')
@@ -78,11 +80,13 @@ function afterOther(state: RunState, event: OtherEvent): RunState {
       return { ...state, scan: { startedAt: state.scan.startedAt, end: { at, exitCode, signal } } }
     }
     case 'Warned':
-      return state.warnings.includes(event.text) ? state : { ...state, warnings: [...state.warnings, event.text] }
+      return state.warnings.includes(event.text) || state.warnings.length >= MAX_WARNINGS
+        ? state
+        : { ...state, warnings: [...state.warnings, event.text] }
     case 'Failed':
       return { ...state, error: event.code }
     case 'CleanedUp':
-      return { ...state, cleanedUp: true }
+      return { ...state, cleanupAttempted: true }
   }
 }
 
@@ -99,23 +103,32 @@ function unfit(event: RunEvent, phase: string): Error {
 function withRequestedSecret(state: RunState, event: Extract<CredentialEvent, { type: 'SecretRequested' }>): RunState {
   const { number, slot, deadBy } = event
   const isTaken = slot === 'unbound' || state.credentials.some((each) => each.slot === slot)
-  if (number !== state.lastNumber + 1 || isTaken) throw unfit(event, 'the number or the slot is taken')
+  const isFull = state.credentials.length >= MAX_CREDENTIALS
+  if (number !== state.lastNumber + 1 || isTaken || isFull) throw unfit(event, 'the number or the slot is taken')
   return { ...state, lastNumber: number, credentials: [...state.credentials, { number, slot, deadBy, phase: 'secret-requested' }] }
 }
 
-function withoutCredential(state: RunState, credential: CredentialState): RunState {
+function withoutCredential(state: RunState, event: CredentialEvent, credential: CredentialState): RunState {
+  const isSettled = ['planned', 'revoked', 'absent'].includes(credential.phase) || credential.slot === 'unbound'
+  if (!isSettled) throw unfit(event, `credential ${credential.number} is ${credential.phase}`)
   const credentials = state.credentials.filter((each) => each !== credential)
   if (!hasToken(credential)) return { ...state, credentials }
-  const { number, slot, deadBy } = credential
-  const [token, acceptance] = [tokenFactsOf(credential), acceptanceOf(credential)]
-  const [first, ...later] = [...state.ended, { number, slot, deadBy, ...(token && { token }), ...(acceptance && { acceptance }) }]
-  const listed = later.slice(-(MAX_ENDED - 1))
+  const all = [...state.forgotten, lastingFactsOf(credential)].sort((one, other) => one.number - other.number)
+  // The first token is what the evidence calls granted.
+  const first = all.find(({ token }) => token !== undefined)
+  const dropped = all.length > MAX_FORGOTTEN ? all.find((each) => each !== first) : undefined
   return {
     ...state,
     credentials,
-    ended: [first, ...listed],
-    endedNotListed: state.endedNotListed + later.length - listed.length,
+    forgotten: all.filter((each) => each !== dropped),
+    forgottenNotListed: state.forgottenNotListed + (dropped?.token === undefined ? 0 : 1),
   }
+}
+
+/** Undefined where the event is about a credential that still has its slot. */
+function withLivingForgotten(state: RunState, { number, type }: CredentialEvent): RunState | undefined {
+  if (type !== 'TokenStillAccepted' || !state.forgotten.some((each) => each.number === number)) return undefined
+  return { ...state, forgotten: state.forgotten.map((each) => (each.number === number ? { ...each, isStillAccepted: true } : each)) }
 }
 
 type Change = Exclude<CredentialEvent, { type: 'SecretRequested' | 'CredentialForgotten' }>
@@ -141,9 +154,10 @@ const transitions: Transitions = {
     return before.uid === undefined ? { phase: 'planned' } : { phase: 'secret-created', uid: before.uid }
   },
   CredentialReplaced: (before, { revokeAt }) => (before.phase === 'issued' ? { ...before, revokeAt } : undefined),
-  DeletionRequested: (before) => (before.phase === 'revoked' ? undefined : { phase: 'deletion-requested', last: livePhaseOf(before) }),
+  DeletionRequested: (before) => (isConcluded(before) ? undefined : { phase: 'deletion-requested', last: livePhaseOf(before) }),
   DeletionHadNoEffect: (before) => (before.phase === 'deletion-requested' ? before.last : undefined),
-  SecretDeleted: (before, { at }) => (before.phase === 'deletion-requested' ? { phase: 'revoked', last: before.last, at } : undefined),
+  // A 200 is a fact, whatever another DELETE of the same Secret has recorded meanwhile.
+  SecretDeleted: (before, { at }) => (before.phase === 'revoked' ? undefined : { phase: 'revoked', last: livePhaseOf(before), at }),
   SecretNotFound: (before) => (before.phase === 'deletion-requested' ? { phase: 'absent', last: before.last } : undefined),
   TokenProvenDead: (before, { proof }) => (before.phase === 'revoked' || before.phase === 'absent' ? { ...before, proof } : undefined),
   TokenStillAccepted: (before) => (before.phase === 'revoked' || before.phase === 'absent' ? before.last : undefined),

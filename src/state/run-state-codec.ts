@@ -1,14 +1,14 @@
 import { errorCodes } from '../base/errors.ts'
 import { isIsoTime } from '../base/time.ts'
 import { isRunKey, type JobInfo } from './job-info.ts'
-import { MAX_CREDENTIALS, type RunState } from './run-state.ts'
+import { MAX_CREDENTIALS, MAX_WARNINGS, type RunState } from './run-state.ts'
 
 type Check = (value: unknown) => boolean
 
 /**
- * Reads a saved run state. The scan can write where run states are saved, so this function accepts only what kubepass itself can have
- * written: a forged state can name no other Secrets, because their names follow from the job and from 16 hex digits.
- * @param job of this process; the job in the text is ignored
+ * Reads a saved run state. The scan can write to its place, so this function accepts only what kubepass can have written. A forged state
+ * names no Secrets of others, because the names follow from the job and the key.
+ * @param job of this process, in place of the job in the text
  * @returns undefined when the text is no run state
  */
 export function parseRunState(text: string, job: JobInfo): RunState | undefined {
@@ -43,62 +43,69 @@ function nullable(check: Check): Check {
   return (value) => value === null || check(value)
 }
 
-function listOf(check: Check, longest = 1000): Check {
+function listOf(check: Check, longest = 100): Check {
   return (value) => Array.isArray(value) && value.length <= longest && value.every(check)
 }
 
+/** An object with these fields and no others: a field that is out of place could mean something to a later reader. */
 function object(fields: Readonly<Record<string, Check>>): Check {
   return (value) =>
     typeof value === 'object' &&
     value !== null &&
+    Object.keys(value).every((name) => Object.hasOwn(fields, name)) &&
     Object.entries(fields).every(([name, check]) => check((value as Record<string, unknown>)[name]))
 }
 
-const uid = { uid: isText }
 const isToken = object({ jti: optional((value) => matches(value, /^[\w.-]{1,200}$/)), issuedAt: isTime, expiresAt: isTime })
 const isAcceptance = object({ at: isTime, username: nullable(isText) })
 const isProof = object({ at: isTime, samples: isCount, seconds: isNumber })
 const isSlot = oneOf(0, 1, 2, 'unbound')
 
-const livePhases: Readonly<Record<string, Check>> = {
-  planned: object({}),
-  'secret-requested': object({}),
-  'secret-created': object(uid),
-  'token-requested': object({ uid: optional(isText) }),
-  issued: object({ uid: optional(isText), token: isToken, acceptance: optional(isAcceptance), revokeAt: optional(isTime) }),
+type Fields = Readonly<Record<string, Check>>
+
+const livePhases: Readonly<Record<string, Fields>> = {
+  planned: {},
+  'secret-requested': {},
+  'secret-created': { uid: isText },
+  'token-requested': { uid: optional(isText) },
+  issued: { uid: optional(isText), token: isToken, acceptance: optional(isAcceptance), revokeAt: optional(isTime) },
 }
 const isLivePhase: Check = (value) => isInPhase(value, livePhases)
-const phases: Readonly<Record<string, Check>> = {
+const phases: Readonly<Record<string, Fields>> = {
   ...livePhases,
-  'deletion-requested': object({ last: isLivePhase }),
-  revoked: object({ last: isLivePhase, at: isTime, proof: optional(isProof) }),
-  absent: object({ last: isLivePhase, proof: optional(isProof) }),
+  'deletion-requested': { last: isLivePhase },
+  revoked: { last: isLivePhase, at: isTime, proof: optional(isProof) },
+  absent: { last: isLivePhase, proof: optional(isProof) },
 }
 
-function isInPhase(value: unknown, of: Readonly<Record<string, Check>>): boolean {
+function isInPhase(value: unknown, of: Readonly<Record<string, Fields>>, others: Fields = {}): boolean {
   const { phase } = (typeof value === 'object' && value !== null ? value : {}) as { phase?: unknown }
-  return typeof phase === 'string' && Object.hasOwn(of, phase) && of[phase]?.(value) === true
+  if (typeof phase !== 'string' || !Object.hasOwn(of, phase)) return false
+  return object({ phase: isText, ...of[phase], ...others })(value)
 }
 
 const credential = { number: isCount, slot: isSlot, deadBy: isTime }
-const isCredential: Check = (value) => object(credential)(value) && isInPhase(value, phases)
+const isCredential: Check = (value) => isInPhase(value, phases, credential)
 
 const isRunState = object({
   version: oneOf(2),
+  job: () => true,
   server: isText,
   requested: object({ namespace: isText, name: isText, durationSeconds: isNumber, audiences: listOf(isText) }),
   key: (value) => typeof value === 'string' && isRunKey(value),
   directory: (value) => matches(value, /\/kubepass-[0-9a-f]{16}$/),
   identity: nullable(object({ kind: isText, why: isText })),
-  lastNumber: isCount,
+  lastNumber: (value) => isCount(value) && Number(value) <= 1e6,
   credentials: listOf(isCredential, MAX_CREDENTIALS),
-  ended: listOf(object({ ...credential, token: optional(isToken), acceptance: optional(isAcceptance) })),
-  endedNotListed: isCount,
+  forgotten: listOf(
+    object({ ...credential, token: optional(isToken), acceptance: optional(isAcceptance), isStillAccepted: optional(isFlag) }),
+  ),
+  forgottenNotListed: isCount,
   scan: nullable(object({ startedAt: isTime, end: optional(object({ at: isTime, exitCode: isNumber, signal: nullable(isText) })) })),
   isolation: nullable(object({ isolated: isFlag, why_not: nullable(isText), as_root: isFlag })),
-  warnings: listOf(isText),
+  warnings: listOf(isText, MAX_WARNINGS),
   error: nullable((value) => typeof value === 'string' && Object.hasOwn(errorCodes, value)),
-  cleanedUp: isFlag,
+  cleanupAttempted: isFlag,
 })
 
 function hasUniqueCredentials({ credentials, lastNumber }: RunState): boolean {

@@ -6,7 +6,7 @@ import type { Options } from '../config/options.ts'
 import { boundSecretClaim } from '../token/claims.ts'
 import type { Jwt } from '../token/jwt.ts'
 import { ACCEPTED_AFTER_EXPIRY_S } from '../token/lifetime.ts'
-import { tokenFactsOf, uidOf, type Acceptance, type CredentialState, type Slot, type TokenFacts } from './credential-state.ts'
+import { acceptanceOf, tokenFactsOf, uidOf, type Acceptance, type CredentialState, type Slot, type TokenFacts } from './credential-state.ts'
 import { boundSecretPrefix, type JobInfo } from './job-info.ts'
 
 export interface IdentityInfo {
@@ -28,19 +28,21 @@ export interface ScanState {
   readonly end?: { readonly at: string; readonly exitCode: number; readonly signal: string | null }
 }
 
-/** A credential whose slot another one uses by now. */
-export interface EndedCredential {
+/** A credential that needs no further care. Another one can use its slot. */
+export interface ForgottenCredential {
   readonly number: number
   readonly slot: Slot
   readonly deadBy: string
   /** Undefined where the response with the token was lost. */
   readonly token?: TokenFacts
   readonly acceptance?: Acceptance
+  /** The API server accepted the token although its Secret was deleted. */
+  readonly isStillAccepted?: boolean
 }
 
 /**
  * All that kubepass knows of a run. The post step needs it to finish the run, and the evidence is made of it. It holds no secret.
- * Times are ISO 8601. Only `reduce` changes it.
+ * Times are ISO 8601. While a run goes on, only `reduce` changes it.
  */
 export interface RunState {
   readonly version: 2
@@ -60,14 +62,14 @@ export interface RunState {
   /** The number of the newest credential; 0 before the first. */
   readonly lastNumber: number
   readonly credentials: readonly CredentialState[]
-  readonly ended: readonly EndedCredential[]
-  readonly endedNotListed: number
+  readonly forgotten: readonly ForgottenCredential[]
+  readonly forgottenNotListed: number
   readonly scan: ScanState | null
   readonly isolation: Isolation | null
   readonly warnings: readonly string[]
   readonly error: Code | null
-  /** Whether kubepass tried to end the run, with success or without. */
-  readonly cleanedUp: boolean
+  /** Whether a process went through the cleanup, whatever its result. */
+  readonly cleanupAttempted: boolean
 }
 
 export function newRunState(options: Options, job: JobInfo, key = randomBytes(8).toString('hex')): RunState {
@@ -82,13 +84,13 @@ export function newRunState(options: Options, job: JobInfo, key = randomBytes(8)
     identity: null,
     lastNumber: 0,
     credentials: [],
-    ended: [],
-    endedNotListed: 0,
+    forgotten: [],
+    forgottenNotListed: 0,
     scan: null,
     isolation: null,
     warnings: [],
     error: null,
-    cleanedUp: false,
+    cleanupAttempted: false,
   }
 }
 
@@ -112,6 +114,13 @@ export function secretNameOf(state: Pick<RunState, 'job' | 'key'>, { slot }: Pic
   return slot === 'unbound' ? undefined : boundSecretNames(state)[slot]
 }
 
+/** The facts of a credential that stay when another one uses its slot. */
+export function lastingFactsOf(credential: CredentialState): ForgottenCredential {
+  const { number, slot, deadBy } = credential
+  const [token, acceptance] = [tokenFactsOf(credential), acceptanceOf(credential)]
+  return { number, slot, deadBy, ...(token && { token }), ...(acceptance && { acceptance }) }
+}
+
 /** Whether the token with these claims belongs to the credential. Before Kubernetes 1.30 a token has no id, but names its Secret. */
 export function isTokenOf(state: RunState, credential: CredentialState, claims: Jwt['claims']): boolean {
   const { jti } = tokenFactsOf(credential) ?? {}
@@ -121,5 +130,7 @@ export function isTokenOf(state: RunState, credential: CredentialState, claims: 
   return name === secretNameOf(state, credential) && [undefined, uid].includes(uidOf(credential))
 }
 
+/** More warnings than people read. A long run must not write a state that is too long to be read again. */
+export const MAX_WARNINGS = 500
 /** One for each name, and one that is bound to nothing. */
 export const MAX_CREDENTIALS = 4

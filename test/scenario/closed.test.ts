@@ -125,7 +125,7 @@ if (canBeAnother)
         expect(main.code).toBe(87)
         expect(main.messages).toContainEqual(
           expect.stringMatching(
-            /Its text in GITHUB_ENV could not be removed: ".*_runner_file_commands" belongs to another user \(uid 0\)\./,
+            /kubepass could not remove its text from GITHUB_ENV: ".*_runner_file_commands" belongs to another user \(uid 0\)\./,
           ),
         )
         expect(main.messages).toContainEqual(

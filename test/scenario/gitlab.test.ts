@@ -178,7 +178,7 @@ onGitlab(
     proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => status(403, 'Forbidden', 'no more'))
     const post = await scan.post()
     expect(post.code).toBe(86)
-    expect(post.messages).toEqual([expect.stringMatching(/^If main has not revoked its credential, that lives until 20.* at the latest\./)])
+    expect(post.messages).toEqual([expect.stringMatching(/^The credential lives until 20.* at the latest, unless main has revoked it\./)])
     expect(post.reports).toEqual(main.reports)
     expect(post.log).not.toContain('NOT REVOKED')
   },
@@ -381,6 +381,8 @@ onGitlab('after_script trusts the run state in GITLAB_ENV only where it agrees w
     { ...state, credentials: [] },
     // No other run can use this name, so the DELETE needs no uid precondition.
     withFirst({ uid: '00000000-0000-0000-0000-000000000000' }),
+    { ...state, credentials: [{ number: 1, slot: 0, deadBy: credential?.deadBy, phase: 'secret-requested', uid: 'forged' }] },
+    { ...state, credentials: [{ number: 1, slot: 0, deadBy: credential?.deadBy, phase: 'planned', last: null }] },
     'none',
   ]) {
     writeFileSync(job.gitlabEnv, `KUBEPASS_RUN_STATE=${forged === 'none' ? forged : JSON.stringify(forged)}\n`)

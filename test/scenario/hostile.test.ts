@@ -108,7 +108,7 @@ onEachCi(
     const use = step({ command: 'true' })
     const main = await use.main()
     expect(main.code).toBe(86)
-    expect(main.messages.at(-1)).toMatch(/the API server still accepts the token\. It is dead by 20/)
+    expect(main.messages.at(-1)).toMatch(/The API server still accepts the token, although its Secret is deleted\. The token is dead by 20/)
     lie()
     expect((await use.post()).code).toBe(0)
   },

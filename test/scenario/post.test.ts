@@ -160,7 +160,7 @@ onGithub('post succeeds without the CA file if main has revoked', async ({ info,
   rmSync(ca)
   const post = await use.post()
   expect(post.code).toBe(0)
-  expect(post.annotations[0]?.message).toMatch(/It was revoked 20.*could not confirm that/)
+  expect(post.annotations[0]?.message).toMatch(/The credential was revoked 20.*could not confirm that/)
 })
 
 onEachCi("a gateway's 401 does not count as a proof, and the count of refusals starts again", async ({ step, proxy }) => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import {
   concludeDeletion,
   concludeProof,
+  outcomeOfDelete,
   planFor,
   whenToProve,
   type CleanupView,
@@ -24,7 +25,7 @@ const credential = (phase: LivePhase | EndPhase, slot: CredentialState['slot'] =
   deadBy: time,
   ...phase,
 })
-const owner: CleanupView = { isOwner: true, requireRevocation: true, hasConcurrentCleanup: false }
+const owner: CleanupView = { isOwner: true, requireRevocation: true, mayHaveConcurrentCleanup: false }
 const later: CleanupView = { ...owner, isOwner: false }
 
 describe('the plan for a credential at the end of a run', () => {
@@ -51,6 +52,18 @@ describe('the plan for a credential at the end of a run', () => {
   })
 })
 
+test.each<['deleted' | 'gone', boolean, string | undefined, 'deleted' | 'gone']>([
+  ['deleted', false, 'u', 'deleted'],
+  ['gone', false, 'u', 'gone'],
+  ['gone', true, 'u', 'deleted'],
+  ['gone', true, undefined, 'gone'],
+])(
+  'a DELETE that finds the Secret %s, with an earlier DELETE pending: %s, and the uid %s, means %s',
+  (response, wasPending, uid, expected) => {
+    expect(outcomeOfDelete(response, wasPending, uid)).toBe(expected)
+  },
+)
+
 describe('the conclusion from a DELETE', () => {
   test.each<[string, LivePhase | EndPhase, CleanupView, 'deleted' | 'gone' | 'failed', string]>([
     ['deleted', issued, owner, 'deleted', 'done'],
@@ -62,7 +75,7 @@ describe('the conclusion from a DELETE', () => {
     ['gone, and a later process cannot know that', secretRequested, later, 'gone', 'secret-missing'],
     ['gone, and revoked before', revoked, later, 'gone', 'done'],
     ['gone, and absent before', absent, later, 'gone', 'secret-missing'],
-    ['gone, and another process deletes, too', issued, { ...later, hasConcurrentCleanup: true }, 'gone', 'done'],
+    ['gone, and another process deletes, too', issued, { ...later, mayHaveConcurrentCleanup: true }, 'gone', 'done'],
     ['gone, and nothing was requested', planned, later, 'gone', 'done'],
     ['gone a second time, without a response to the creation', { phase: 'absent', last: secretRequested }, later, 'gone', 'done'],
     ['failed, and an earlier DELETE found no Secret', { phase: 'absent', last: secretRequested }, later, 'failed', 'done'],
@@ -79,13 +92,13 @@ describe('the conclusion from a DELETE', () => {
   })
 })
 
-const proofView: ProofView = { prove: 'wait', isProven: false, heldTokens: 1, postFollows: true, isStopping: false, isImmediate: false }
+const proofView: ProofView = { prove: 'wait', isProven: false, heldTokens: 1, postFollows: true, isStopping: false, hasSecondSignal: false }
 test.each<[string, Partial<ProofView>, string]>([
   ['by default', {}, 'now'],
   ['prove: off', { prove: 'off' }, 'never'],
   ['without a token at hand', { heldTokens: 0 }, 'never'],
   ['proven before', { isProven: true }, 'never'],
-  ['asked twice to end', { isImmediate: true }, 'never'],
+  ['asked twice to end', { hasSecondSignal: true }, 'never'],
   ['prove: post', { prove: 'post' }, 'later'],
   ['prove: post, in post itself', { prove: 'post', postFollows: false }, 'now'],
   ['prove: post, with more tokens than post finds', { prove: 'post', heldTokens: 2 }, 'now'],

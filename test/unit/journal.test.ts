@@ -50,7 +50,7 @@ test('what was seen counts although it cannot be saved; one warning tells of tha
   store.isFull = true
   log.observe({ type: 'CleanedUp' })
   log.observe({ type: 'Failed', code: 'REFUSED' })
-  expect(log.state).toMatchObject({ cleanedUp: true, error: 'REFUSED', warnings: ['The run state could not be saved (ENOSPC).'] })
+  expect(log.state).toMatchObject({ cleanupAttempted: true, error: 'REFUSED', warnings: ['The run state could not be saved (ENOSPC).'] })
 })
 
 test('a cleared state is not saved again', () => {

@@ -58,7 +58,18 @@ const TABLE: { readonly [T in Change]: [event: Extract<CredentialEvent, { type: 
     },
   ],
   DeletionHadNoEffect: [{ type: 'DeletionHadNoEffect', number: 1 }, { 'deletion-requested': issued }],
-  SecretDeleted: [{ type: 'SecretDeleted', number: 1, at: time }, { 'deletion-requested': { phase: 'revoked', last: issued, at: time } }],
+  SecretDeleted: [
+    { type: 'SecretDeleted', number: 1, at: time },
+    {
+      planned: { phase: 'revoked', last: { phase: 'planned' }, at: time },
+      'secret-requested': { phase: 'revoked', last: { phase: 'secret-requested' }, at: time },
+      'secret-created': { phase: 'revoked', last: secretCreated, at: time },
+      'token-requested': { phase: 'revoked', last: { phase: 'token-requested', uid: 'u' }, at: time },
+      issued: { phase: 'revoked', last: issued, at: time },
+      'deletion-requested': { phase: 'revoked', last: issued, at: time },
+      absent: { phase: 'revoked', last: issued, at: time },
+    },
+  ],
   SecretNotFound: [{ type: 'SecretNotFound', number: 1 }, { 'deletion-requested': { phase: 'absent', last: issued } }],
   TokenProvenDead: [
     { type: 'TokenProvenDead', number: 1, proof },
@@ -87,6 +98,7 @@ test.each<[string, RunEvent]>([
   ['an event of no credential', { type: 'TokenAccepted', number: 2, acceptance }],
   ['a credential whose number is not the next', { type: 'SecretRequested', number: 3, slot: 1, deadBy: time }],
   ['a credential in a slot that is taken', { type: 'SecretRequested', number: 2, slot: 0, deadBy: time }],
+  ['the isolation of a scan that did not start', { type: 'ScanStarted', isolation: { isolated: true, why_not: null, as_root: false } }],
   ['the end of a scan that did not start', { type: 'ScanEnded', at: time, exitCode: 0, signal: null }],
 ])('%s does not fit', (_what, event) => {
   expect(() => reduce(stateWith(at(issued)), event)).toThrow('does not fit')
@@ -106,28 +118,65 @@ test('a warning is kept once', () => {
   expect(reduce(reduce(once, { type: 'Warned', text: 'b' }), { type: 'Warned', text: 'a' }).warnings).toEqual(['a', 'b'])
 })
 
-test('of many ended credentials the first and the last are listed, and the rest are counted', () => {
+/** Acquires a credential and forgets it again after its revocation. */
+function past(state: RunState, number: number, forget = true): RunState {
+  const events: RunEvent[] = [
+    { type: 'SecretRequested', number, slot: ((number - 1) % 3) as Slot & number, deadBy: time },
+    { type: 'SecretCreated', number, uid: 'u' },
+    { type: 'TokenRequested', number },
+    { type: 'TokenIssued', number, token: { ...token, jti: `id-${number}` }, deadBy: time },
+    { type: 'SecretDeleted', number, at: time },
+  ]
+  const result = events.reduce(reduce, state)
+  return forget ? reduce(result, { type: 'CredentialForgotten', number }) : result
+}
+
+test('of many forgotten credentials the first and the last are listed, and the rest are counted', () => {
   let state = empty
-  for (let number = 1; number <= 250; number += 1) {
-    const id = { ...token, jti: `id-${number}` }
-    for (const event of [
-      { type: 'SecretRequested', number, slot: 0, deadBy: time },
-      { type: 'SecretCreated', number, uid: 'u' },
-      { type: 'TokenRequested', number },
-      { type: 'TokenIssued', number, token: id, deadBy: time },
-      { type: 'CredentialForgotten', number },
-    ] satisfies RunEvent[])
-      state = reduce(state, event)
-  }
+  for (let number = 1; number <= 250; number += 1) state = past(state, number)
   const { granted, renewed, renewed_not_listed } = toEvidence(state)
   expect(granted?.credential_id).toBe('JTI=id-1')
   expect(renewed.map(({ credential_id }) => credential_id)).toEqual(Array.from({ length: 99 }, (_, index) => `JTI=id-${index + 152}`))
   expect(renewed_not_listed).toBe(150)
 })
 
+test('granted is the first credential, although a later one was forgotten before', () => {
+  let state = past(past(empty, 1, false), 2)
+  state = reduce(state, { type: 'CredentialForgotten', number: 1 })
+  for (let number = 3; number <= 120; number += 1) state = past(state, number)
+  expect(toEvidence(state).granted?.credential_id).toBe('JTI=id-1')
+})
+
 test('a forgotten credential without a token leaves nothing', () => {
-  const state = reduce(stateWith(at({ phase: 'secret-requested' })), { type: 'CredentialForgotten', number: 1 })
-  expect(state).toMatchObject({ credentials: [], ended: [] })
+  const state = reduce(stateWith(at({ phase: 'absent', last: { phase: 'secret-requested' } })), { type: 'CredentialForgotten', number: 1 })
+  expect(state).toMatchObject({ credentials: [], forgotten: [] })
+})
+
+test.each(['secret-requested', 'secret-created', 'token-requested', 'issued', 'deletion-requested'] as const)(
+  'a credential that is %s cannot be forgotten, unless its token is bound to nothing',
+  (name) => {
+    const event = { type: 'CredentialForgotten', number: 1 } as const
+    expect(() => reduce(stateWith(at(PHASES[name])), event)).toThrow('does not fit')
+    expect(reduce(stateWith(at(PHASES[name], 'unbound')), event).credentials).toEqual([])
+  },
+)
+
+test('a forgotten token that the API server still accepts keeps the run from counting as revoked', () => {
+  const state = past(past(empty, 1), 2, false)
+  expect(toEvidence(state).revoked).toEqual({ at: time })
+  expect(toEvidence(reduce(state, { type: 'TokenStillAccepted', number: 1 })).revoked).toBeNull()
+})
+
+test('a further DELETE does not take away the proof of a token whose Secret was absent', () => {
+  const state = stateWith(at({ phase: 'absent', last: issued, proof }))
+  expect(() => reduce(state, { type: 'DeletionRequested', number: 1 })).toThrow('does not fit')
+})
+
+test('a run has no more than four credentials at a time, and a bounded number of warnings', () => {
+  const full = stateWith(...([1, 2, 3, 4].map((number) => ({ ...at(issued, 'unbound'), number })) satisfies CredentialState[]))
+  expect(() => reduce(full, { type: 'SecretRequested', number: 5, slot: 0, deadBy: time })).toThrow('does not fit')
+  const events = Array.from({ length: 1000 }, (_, index): RunEvent => ({ type: 'Warned', text: `warning ${index}` }))
+  expect(events.reduce(reduce, empty).warnings).toHaveLength(500)
 })
 
 const second = (phase: LivePhase | EndPhase): CredentialState => ({ ...at(phase, 1), number: 2 })

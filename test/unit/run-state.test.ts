@@ -28,12 +28,12 @@ const state: RunState = {
     { number: 2, slot: 1, deadBy: time, phase: 'revoked', last: issued, at: time, proof: { at: time, samples: 3, seconds: 1.5 } },
     { number: 4, slot: 'unbound', deadBy: time, phase: 'token-requested' },
   ],
-  ended: [{ number: 3, slot: 2, deadBy: time, token, acceptance: { at: time, username: null } }],
+  forgotten: [{ number: 3, slot: 2, deadBy: time, token, acceptance: { at: time, username: null } }],
   scan: { startedAt: time, end: { at: time, exitCode: 3, signal: null } },
   isolation: { isolated: false, why_not: 'isolate is off', as_root: false },
   warnings: ['a warning'],
   error: 'NOT_REVOKED',
-  cleanedUp: true,
+  cleanupAttempted: true,
 }
 
 test('a requested token has the latest time at which the API server can accept it', () => {
@@ -107,8 +107,10 @@ test.each<[string, object]>([
   ['two credentials in a slot', { credentials: [state.credentials[0], { ...state.credentials[1], slot: 0 }] }],
   ['two credentials of a number', { credentials: [state.credentials[0], { ...state.credentials[1], number: 1 }] }],
   ['a credential that was never requested', { lastNumber: 3 }],
-  ['a command in the time of an ended credential', { ended: [{ ...state.ended[0], token: { ...token, issuedAt: '##[error]x' } }] }],
-  ['a text for a count', { endedNotListed: '3' }],
+  ['a command in the time of an ended credential', { ended: [{ ...state.forgotten[0], token: { ...token, issuedAt: '##[error]x' } }] }],
+  ['a text for a count', { forgottenNotListed: '3' }],
+  ['a number beyond all runs', { lastNumber: 2 ** 53 - 1 }],
+  ['a field that it does not have', { extra: 1 }],
 ])('a saved run state with %s is rejected', (_name, change) => {
   expect(parseRunState(JSON.stringify({ ...state, ...change }), job)).toBeUndefined()
 })
@@ -125,6 +127,9 @@ test.each<[string, object]>([
   ['an object for a token id', { phase: 'issued', token: { ...token, jti: {} } }],
   ['a command in a token id', { phase: 'issued', token: { ...token, jti: 'x\n::error::forged' } }],
   ['a number for a uid', { phase: 'secret-created', uid: 1 }],
+  ['a uid in a phase without one', { phase: 'secret-requested', uid: 'forged' }],
+  ['a uid in the phase before its end', { phase: 'absent', last: { phase: 'planned', uid: 'forged' } }],
+  ['an earlier phase while it lives', { phase: 'planned', last: null }],
   ['a command in the time of its revocation', { phase: 'revoked', last: { phase: 'planned' }, at: 'x\n::error::forged' }],
   ['a text for a number of refusals', { phase: 'revoked', last: issued, at: time, proof: { at: time, samples: '3', seconds: 1 } }],
 ])('a saved run state in which a credential has %s is rejected', (_name, change) => {
