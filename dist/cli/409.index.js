@@ -11,8 +11,8 @@ __webpack_require__.r(__webpack_exports__);
 /* harmony export */ });
 /* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(4758);
 /* harmony import */ var _net_http_js__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(3524);
-/* harmony import */ var _net_proxy_variables_js__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(4330);
-/* harmony import */ var _net_retry_js__WEBPACK_IMPORTED_MODULE_3__ = __webpack_require__(7893);
+/* harmony import */ var _net_retry_js__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(7893);
+/* harmony import */ var _net_web_exchange_js__WEBPACK_IMPORTED_MODULE_3__ = __webpack_require__(8527);
 
 
 
@@ -22,20 +22,19 @@ const OVER = ['success', 'failed', 'canceled', 'skipped'];
 async function isOverOnGitlab(run, auth, env, signal) {
     const url = urlOf(run, env);
     const headers = headersOf(auth);
-    const http = new _net_http_js__WEBPACK_IMPORTED_MODULE_1__/* .Http */ .lw({ ca: undefined, serverName: undefined, proxyUrl: (0,_net_proxy_variables_js__WEBPACK_IMPORTED_MODULE_2__/* .proxyFor */ .iJ)(url, env) });
+    const exchange = (0,_net_web_exchange_js__WEBPACK_IMPORTED_MODULE_3__/* .openWebExchange */ .G)(url, env);
     try {
-        const exchange = url.protocol === 'http:' ? _net_http_js__WEBPACK_IMPORTED_MODULE_1__/* .exchangeOnLoopback */ .aW : http.exchange.bind(http);
-        const { last } = await (0,_net_retry_js__WEBPACK_IMPORTED_MODULE_3__/* .retry */ .L5)((attempt) => exchange({ url, method: 'GET', headers, signal: attempt }), signal, 
+        const { last } = await (0,_net_retry_js__WEBPACK_IMPORTED_MODULE_2__/* .retry */ .L5)((attempt) => exchange.send({ url, method: 'GET', headers, signal: attempt }), signal, 
         // Prints no "trying again" line: the sweep reports a status that it does not get within seconds.
         { info: () => undefined, isNewHost: true });
-        const answer = 'failure' in last ? (0,_net_retry_js__WEBPACK_IMPORTED_MODULE_3__/* .reasonOf */ .A3)(last.failure) : last.status;
+        const answer = 'failure' in last ? (0,_net_retry_js__WEBPACK_IMPORTED_MODULE_2__/* .reasonOf */ .A3)(last.failure) : last.status;
         const status = 'failure' in last || last.status !== 200 ? undefined : statusIn(last.body);
         if (status === undefined)
             throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3('REFUSED', `${answer}; the token needs the right to read jobs of the project`);
         return OVER.includes(status);
     }
     finally {
-        http.close();
+        exchange.close();
     }
 }
 /** Plain HTTP is for loopback addresses only. */

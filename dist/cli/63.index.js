@@ -94,14 +94,7 @@ function sealSecrets({ args, env }, seal) {
 async function runExecPlugin(exec, env, seal, signal) {
     const inherited = Object.fromEntries(Object.entries(env).filter(([name]) => !OURS.test(name)));
     const { stdout, stderr } = await outputsOf(exec, inherited, signal);
-    try {
-        return credentialOf(stdout, exec.apiVersion, seal);
-    }
-    catch (error) {
-        if (error instanceof invalid_value/* InvalidValue */.h)
-            throw failed(exec, `printed no credential: ${error.message}`, lastLines(stderr));
-        throw error;
-    }
+    return (0,invalid_value/* explainInvalid */.D)(() => credentialOf(stdout, exec.apiVersion, seal), (fault) => failed(exec, `printed no credential: ${fault}`, lastLines(stderr)));
 }
 async function outputsOf(exec, env, signal) {
     const inTime = (printed) => {
@@ -189,12 +182,7 @@ function parseObject(text) {
     return value;
 }
 function named(field, read) {
-    try {
-        return read();
-    }
-    catch (error) {
-        throw error instanceof invalid_value/* InvalidValue */.h ? new invalid_value/* InvalidValue */.h(`its ${field} ${error.message}`) : error;
-    }
+    return (0,invalid_value/* explainInvalid */.D)(read, (fault) => new invalid_value/* InvalidValue */.h(`its ${field} ${fault}`));
 }
 function collect(stream, whenOver) {
     const chunks = [];

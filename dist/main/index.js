@@ -2199,6 +2199,12 @@ function writeAll(file, content) {
         at += (0,external_node_fs_.writeSync)(file, bytes, at);
 }
 
+;// CONCATENATED MODULE: ./src/system/own-user.ts
+/** The user id of this process, which owns the files that kubepass writes; -1 where the system has no user ids. */
+function ownUid() {
+    return process.getuid?.() ?? -1;
+}
+
 ;// CONCATENATED MODULE: ./src/system/print.ts
 
 
@@ -2463,6 +2469,7 @@ function withSpaces(piece, places) {
 
 
 
+
 const STATE_KEY = 'run_state';
 /** Without GITHUB_STEP_SUMMARY: the runner only shows it, so a scan that writes to it changes no later step. */
 const COMMAND_FILES = ['GITHUB_ENV', 'GITHUB_PATH', 'GITHUB_STATE', 'GITHUB_OUTPUT'];
@@ -2477,7 +2484,7 @@ function githubPlatform(env, redact) {
             process.stdout.on('error', () => undefined);
         return Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(421)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6421));
     };
-    const ownerUid = process.getuid?.() ?? -1;
+    const ownerUid = ownUid();
     const commandFiles = new CommandFiles(env, COMMAND_FILES);
     const info = (text) => print(STDOUT, `${redact(text)}\n`);
     /** While the runner ignores workflow commands: the word that ends this. */
@@ -2694,6 +2701,7 @@ function secondsOf(text = '') {
 
 
 
+
 /** Where the template looks for the reports. */
 const REPORTS = 'kubepass-reports';
 /**
@@ -2709,7 +2717,7 @@ function gitlabPlatform(words, env, redact) {
     const workspace = workspaceOf(env);
     const hasAudience = flags.values.get('audience') !== inputs/* NO_AUDIENCE */.dQ;
     const jobId = env['CI_JOB_ID'] ?? '0';
-    const ownerUid = process.getuid?.() ?? -1;
+    const ownerUid = ownUid();
     const commandFiles = new CommandFiles(env, ['GITLAB_ENV']);
     const info = (text) => print(STDOUT, `${redact(text)}\n`);
     const colour = (code, text) => print(STDOUT, `\x1b[${code};1m${redact(text)}\x1b[0m\n`);
@@ -2887,7 +2895,7 @@ function parseSegment(segment) {
 
 const CLOCK_SKEW_S = 120;
 /**
- * Reads the claims without checking them against the request, because kubepass must know the expiry of a wrong token, too.
+ * Reads the claims. It does not compare them with the request: kubepass must know the expiry even of a wrong token.
  * @throws RIGHTS if the token is no JWT, or its times contradict each other
  */
 function readCredential(token) {
@@ -3039,6 +3047,10 @@ function revokeSupersededAt(end, replacedAt, grace) {
 }
 
 ;// CONCATENATED MODULE: ./src/state/credential-state.ts
+/** The same credential in another phase. */
+function withPhase({ number, slot, deadBy }, phase) {
+    return { number, slot, deadBy, ...phase };
+}
 /** The phase before kubepass began to revoke the credential. */
 function livePhaseOf(credential) {
     if (credential.phase === 'deletion-requested' || credential.phase === 'revoked' || credential.phase === 'absent')
@@ -3077,6 +3089,10 @@ function acceptanceOf(credential) {
 }
 function proofOf(credential) {
     return credential.phase === 'revoked' || credential.phase === 'absent' ? credential.proof : undefined;
+}
+/** Whether kubepass has proven that the tokens of a run are dead: it records all proofs of a run together. */
+function isProven(credentials) {
+    return credentials.some((credential) => proofOf(credential) !== undefined);
 }
 /** When the last token of these is dead in any case, ISO 8601; null where no token can exist. */
 function latestDeadBy(credentials) {
@@ -3153,6 +3169,8 @@ function isTokenOf(state, credential, claims) {
 }
 /** More warnings than people read. A long run must not write a state that is too long to be read again. */
 const MAX_WARNINGS = 500;
+/** The first and the last are listed, the others are counted. A day of 10-minute tokens has about 200. */
+const MAX_FORGOTTEN = 100;
 /** One for each name, and one that is bound to nothing. */
 const MAX_CREDENTIALS = 4;
 
@@ -3194,7 +3212,7 @@ function optional(check) {
 function nullable(check) {
     return (value) => value === null || check(value);
 }
-function listOf(check, longest = 100) {
+function listOf(check, longest = Infinity) {
     return (value) => Array.isArray(value) && value.length <= longest && value.every(check);
 }
 /** An object with these fields and no others: a field that is out of place could mean something to a later reader. */
@@ -3240,7 +3258,7 @@ const isRunState = object({
     identity: nullable(object({ kind: isText, why: isText })),
     lastNumber: (value) => isCount(value) && Number(value) <= 1e6,
     credentials: listOf(isCredential, MAX_CREDENTIALS),
-    forgotten: listOf(object({ ...credential, token: optional(isToken), acceptance: optional(isAcceptance), isStillAccepted: optional(isFlag) })),
+    forgotten: listOf(object({ ...credential, token: optional(isToken), acceptance: optional(isAcceptance), isStillAccepted: optional(isFlag) }), MAX_FORGOTTEN),
     forgottenNotListed: isCount,
     scan: nullable(object({ startedAt: run_state_codec_isTime, end: optional(object({ at: run_state_codec_isTime, exitCode: isNumber, signal: nullable(isText) })) })),
     isolation: nullable(object({ isolated: isFlag, why_not: nullable(isText), as_root: isFlag })),
@@ -3255,6 +3273,7 @@ function hasUniqueCredentials({ credentials, lastNumber }) {
 }
 
 ;// CONCATENATED MODULE: ./src/platform/terminal.ts
+
 
 
 
@@ -3317,7 +3336,7 @@ function terminalPlatform(subcommand, words, env, redact) {
         stdin: () => process.stdin,
         isCI: false,
         env,
-        ownerUid: process.getuid?.() ?? -1,
+        ownerUid: ownUid(),
         job: RUN,
         // If the state file is unreadable, `revoke` can still finish the run: the file's name has the key.
         runKey: given !== undefined && parseRunState(given, RUN) === undefined ? runKeyOf(path ?? '') : undefined,
@@ -4121,8 +4140,8 @@ function isDeletion(answer, uid) {
     return answer.status === 200 && status === 'Success' && (uid === undefined || details?.uid === uid);
 }
 /**
- * Whether the answer proves that no Secret has this name, or none with the uid that the request gave. An API server that has no
- * such path answers NotFound, too, but names no Secret.
+ * Whether the answer proves that no Secret has this name, or none with the uid that the request gave. For a path that it does not have,
+ * an API server answers NotFound as well, but names no Secret.
  */
 function isAbsence(answer, name) {
     const { details, reason } = statusOf(answer) ?? {};
@@ -5638,6 +5657,21 @@ function reasonOf(failure) {
     return (0,errors/* errnoOf */.UQ)(failure) || 'the connection failed';
 }
 
+;// CONCATENATED MODULE: ./src/net/web-exchange.ts
+
+
+/**
+ * Opens exchanges with a service whose certificate the system's CAs verify, through the proxy that the environment names. Plain HTTP works
+ * for a loopback address only, and uses no proxy.
+ * @throws INPUT if the proxy is neither http nor https
+ */
+function openWebExchange(url, env) {
+    if (url.protocol === 'http:')
+        return { send: exchangeOnLoopback, close: () => undefined };
+    const http = new Http({ ca: undefined, serverName: undefined, proxyUrl: proxyFor(url, env) });
+    return { send: (request) => http.exchange(request), close: () => http.close() };
+}
+
 ;// CONCATENATED MODULE: ./src/identity/github-oidc.ts
 
 
@@ -5667,9 +5701,9 @@ async function fetchIdToken(request, audience, { env, isNewHost, info, seal }, s
     const headers = { accept: 'application/json', authorization: `Bearer ${request.bearer.reveal()}` };
     if (url.protocol !== 'https:' && !isLoopback(url))
         throw noIdToken('the URL of its service is not https');
-    const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: proxyFor(url, env) });
+    const exchange = openWebExchange(url, env);
     try {
-        const { last: outcome } = await retry((attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }), deadlineAfter(ID_TOKEN_TIMEOUT_MS, signal), { info: (text) => info(`The ID token service ${url.host} ${text}`), isNewHost });
+        const { last: outcome } = await retry((attempt) => exchange.send({ url, method: 'GET', headers, signal: attempt }), deadlineAfter(ID_TOKEN_TIMEOUT_MS, signal), { info: (text) => info(`The ID token service ${url.host} ${text}`), isNewHost });
         if ('failure' in outcome) {
             throw outcome.failure instanceof errors/* KubepassError */.v3 ? outcome.failure : noIdToken(reasonOf(outcome.failure), github_oidc_hintFor(outcome.failure, url));
         }
@@ -5681,7 +5715,7 @@ async function fetchIdToken(request, audience, { env, isNewHost, info, seal }, s
         return { token, expiresAt: typeof expiry === 'number' ? expiry : 0 };
     }
     finally {
-        http?.close();
+        exchange.close();
     }
 }
 function github_oidc_hintFor(failure, { host }) {
@@ -5974,8 +6008,6 @@ class KubeClient {
 ;// CONCATENATED MODULE: ./src/state/run-events.ts
 
 
-/** The first and the last ended credentials are listed, the others are counted. A day of 10-minute tokens has about 200. */
-const MAX_FORGOTTEN = 100;
 /**
  * The state after the event. While a run goes on, no other function changes its state.
  * @throws Error where the event does not fit the state: that is a defect of kubepass
@@ -6093,11 +6125,11 @@ function uidIn({ uid }) {
     return uid === undefined ? {} : { uid };
 }
 function next(before, event) {
-    const { number, slot, deadBy } = before;
     const transition = transitions[event.type];
     const after = transition(before, event);
     if (after === undefined)
-        throw unfit(event, `credential ${number} is ${before.phase}`);
+        throw unfit(event, `credential ${before.number} is ${before.phase}`);
+    const { number, slot, deadBy } = before;
     return { number, slot, deadBy, ...after };
 }
 
@@ -6119,6 +6151,13 @@ class Journal {
     /** Undefined for a credential that was forgotten. */
     credential(number) {
         return this.#state.credentials.find((each) => each.number === number);
+    }
+    /**
+     * Saves the first state.
+     * @throws INPUT when it cannot be saved
+     */
+    begin() {
+        saveOrThrow(() => this.#store.save(this.#state));
     }
     /**
      * Saves the event, then starts the effect: a later process must know of everything that can exist.
@@ -6260,7 +6299,7 @@ async function acquire(run, slot, deadline) {
     const auth = await run.identity.authInfo(deadline);
     requireValidNow(run.identity.kind, auth);
     const { namespace } = options.serviceAccount;
-    const name = secretNameOf(journal.state, { slot }) ?? '';
+    const name = boundSecretNames(journal.state)[slot];
     const number = journal.state.lastNumber + 1;
     const deadBy = latestDeadByOfRequest(options);
     const metadata = boundSecretMetadata(platform.job, deadBy);
@@ -6297,7 +6336,7 @@ async function request({ journal }, event, send) {
     try {
         const response = await journal.intend(event, send);
         if (!isWaiting())
-            throw new Error('the run ended while a request was under way');
+            throw runEnded();
         return response;
     }
     catch (error) {
@@ -6314,7 +6353,7 @@ async function verify(run, { token, number }, deadline) {
     if (result.is === 'accepted' && (result.username ?? expected) === expected) {
         const credential = journal.credential(number);
         if (credential?.phase !== 'issued')
-            throw new Error('the run ended while a request was under way');
+            throw runEnded();
         if (credential.slot !== 'unbound')
             tokens.set(number, { token, deadBy: credential.deadBy });
         journal.observe({ type: 'TokenAccepted', number, acceptance: { at: new Date().toISOString(), username: result.username ?? null } });
@@ -6334,6 +6373,9 @@ function whatItDoes(result) {
     if (result.is === 'accepted')
         return `takes it for ${(0,quote/* quote */.hD)(result.username ?? '')}`;
     return result.is === 'refused' ? 'refuses it' : `answers ${result.status}`;
+}
+function runEnded() {
+    return new Error('the run ended while a request was under way');
 }
 
 ;// CONCATENATED MODULE: ./src/state/evidence.ts
@@ -6367,6 +6409,10 @@ function toEvidence(state) {
         warnings: state.warnings,
         error: state.error,
     };
+}
+/** Whether both say the same of the end of the credential. */
+function hasSameOutcome(one, other) {
+    return one.revoked?.at === other.revoked?.at && one.proven?.dead_at === other.proven?.dead_at;
 }
 function grantRecord({ jti, issuedAt, expiresAt }, secretName) {
     return {
@@ -6420,8 +6466,8 @@ function planFor(credential, { isOwner, requireRevocation }) {
     return 'delete';
 }
 /**
- * What a response to a DELETE means. If the Secret is gone, its uid is known, and an earlier DELETE of this process got no response, then
- * that DELETE removed it.
+ * Interprets the response to a DELETE. If the Secret is gone and its uid is known, then an earlier DELETE of this process, whose response
+ * was lost, has removed it.
  */
 function outcomeOfDelete(response, wasPending, uid) {
     return wasPending && uid !== undefined ? 'deleted' : response;
@@ -6475,7 +6521,7 @@ const PROOF_TIMEOUT_MS = 15_000;
  * @returns the verdict, after at most 15 s; a failed call and an abort of `signal` end the proof with the verdict so far
  */
 async function prove(client, revoked, signal) {
-    const { token, deletedAt, samples, isHasty } = revoked;
+    const { token, deletedAt, samples, isHurried } = revoked;
     const deadline = deadlineAfter(PROOF_TIMEOUT_MS, signal);
     let verdict = { is: 'unclear' };
     try {
@@ -6486,7 +6532,7 @@ async function prove(client, revoked, signal) {
             if (refusals === samples)
                 return { is: 'dead', proof: { samples, seconds: (Date.now() - deletedAt) / 1000 } };
             verdict = { is: review.is === 'accepted' ? 'alive' : 'unclear' };
-            if (verdict.is === 'alive' && isHasty())
+            if (verdict.is === 'alive' && isHurried())
                 return verdict;
             if (refusals === 0)
                 await (0,promises_.setTimeout)(revocation_proof_POLL_MS, undefined, { signal: deadline });
@@ -6518,11 +6564,12 @@ async function proveEnd(run, when) {
     const revokedAt = revoked === null ? Date.now() : Date.parse(revoked.at);
     const verdicts = await Promise.all([...tokens].map(async ([number, { token }]) => ({
         number,
-        ...(await prove(client, { token, deletedAt: revokedAt, samples: options.proofSamples, isHasty: isHurried }, deadline)),
+        ...(await prove(client, { token, deletedAt: revokedAt, samples: options.proofSamples, isHurried }, deadline)),
     })));
     const untested = untestedIn(run);
     const isTimely = when === 'now' && !deadline.aborted && !isHurried();
-    switch (concludeProof(verdicts.map(({ is }) => is), untested, isTimely)) {
+    const kinds = verdicts.map(({ is }) => is);
+    switch (concludeProof(kinds, untested, isTimely)) {
         case 'proven':
             recordProofs(run, verdicts);
             return undefined;
@@ -6813,13 +6860,7 @@ async function revoke(run, credential, viewNow, send) {
         return undefined;
     if (plan === 'cannot-revoke')
         return notRevoked(credential, 'The credential is bound to no Secret.');
-    let [outcome, cause] = ['failed', undefined];
-    try {
-        outcome = await send();
-    }
-    catch (error) {
-        cause = error;
-    }
+    const { outcome, cause } = await send().then((result) => ({ outcome: result, cause: undefined }), (error) => ({ outcome: 'failed', cause: error }));
     const name = secretNameOf(run.journal.state, credential) ?? '';
     switch (concludeDeletion(credential, outcome, viewNow())) {
         case 'done':
@@ -6975,6 +7016,7 @@ function restoreCommandFiles({ journal, platform }) {
 
 
 
+
 /** How long the end of a run on a CI waits for a runner that does not read the output. */
 const DRAIN_TIMEOUT_MS = 10_000;
 /**
@@ -7014,26 +7056,28 @@ function viewOf({ options, platform, provenance, signal }, postFollows) {
 /** Removes the private directory. The token in it stays for a proof in the post step. */
 async function removeAndProve(run, revocation, postFollows) {
     const { immediate, journal, options, signal, tokens } = run;
-    const isProven = () => toEvidence(journal.state).proven !== null;
-    const view = { prove: options.prove, isProven: isProven(), heldTokens: tokens.size, postFollows, isStopping: signal.aborted };
+    const view = {
+        prove: options.prove,
+        isProven: isProven(journal.state.credentials),
+        heldTokens: tokens.size,
+        postFollows,
+        isStopping: signal.aborted,
+    };
     const proof = revocation === undefined ? whenToProve({ ...view, hasSecondSignal: immediate.aborted }) : 'never';
     const isClean = await removeFiles(run, proof === 'later' || proof === 'try');
     if (proof !== 'now' && proof !== 'try')
         return { failure: revocation, isClean };
     const failure = await proveEnd(run, proof);
-    return { failure, isClean: proof === 'try' && isProven() ? await removeFiles(run, false) : isClean };
+    return { failure, isClean: proof === 'try' && isProven(journal.state.credentials) ? await removeFiles(run, false) : isClean };
 }
 function tellOutcome({ journal, platform, provenance }, before) {
     const evidence = toEvidence(journal.state);
-    const isUnchanged = platform.isCI && provenance === 'merged' && hasSameOutcome(before, evidence);
+    // Main has already shown this end in the log of the job.
+    const isUnchanged = platform.isCI && provenance === 'merged' && before.finished && before.revoked !== null && hasSameOutcome(before, evidence);
     if (isUnchanged || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
         platform.log.info(`Nothing of this job is left to revoke.${isUnchanged ? ` The script's token: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.` : ''}`);
     else if (provenance !== 'derived' || evidence.revoked !== null)
         platform.log.info(`Credential: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.`);
-}
-/** Whether main has already shown this end in the log of the job. */
-function hasSameOutcome(before, now) {
-    return (before.finished && before.revoked !== null && before.revoked.at === now.revoked?.at && before.proven?.dead_at === now.proven?.dead_at);
 }
 async function conclude(run, failure, tampered) {
     const { journal, options, platform } = run;
@@ -8215,10 +8259,9 @@ async function runCommand(context) {
 /** Saves the state and makes the private directory, before anything exists on the cluster. */
 function prepare(run) {
     const { journal, options, platform } = run;
-    const { state } = journal;
-    saveOrThrow(() => platform.savedState.save(state));
+    journal.begin();
     try {
-        run.directoryDescriptor = createPrivateDirectory(state.directory, platform.ownerUid, options.certificateAuthority);
+        run.directoryDescriptor = createPrivateDirectory(journal.state.directory, platform.ownerUid, options.certificateAuthority);
     }
     catch (error) {
         journal.clear();

@@ -7,8 +7,8 @@ import { report } from '../lifecycle/report.ts'
 import { openRun, readOptions, resolveIdentity, type CommandContext, type ResolvedIdentity, type Run } from '../lifecycle/run-context.ts'
 import { readSavedToken } from '../scan/kubeconfig-file.ts'
 import { removePrivateDirectory } from '../scan/private-directory.ts'
-import { acceptanceOf, latestDeadBy, neverExisted } from '../state/credential-state.ts'
-import { toEvidence, type Evidence } from '../state/evidence.ts'
+import { acceptanceOf, isProven, latestDeadBy, neverExisted } from '../state/credential-state.ts'
+import { hasSameOutcome, toEvidence } from '../state/evidence.ts'
 import { isTokenOf, newRunState, type RunState } from '../state/run-state.ts'
 import { parseRunState } from '../state/run-state-codec.ts'
 import { reexecWithoutNodeOptions } from '../system/node-runtime.ts'
@@ -51,7 +51,7 @@ async function finish(context: CommandContext, run: Run): Promise<void> {
   const failure = await cleanUp(run, false)
   // Main has already shown its own record of the run.
   const isUnreported = platform.runKey === undefined && (before.revoked === null || failure !== undefined)
-  if (isUnreported || outcomeChanged(before, toEvidence(journal.state))) await report(run)
+  if (isUnreported || !hasSameOutcome(before, toEvidence(journal.state))) await report(run)
   if (failure === undefined) return
   if (provenance !== 'derived') throw failure
   const deadBy = latestDeadBy(journal.state.credentials)
@@ -101,10 +101,6 @@ function reopenRun(context: CommandContext, resolved: ResolvedIdentity, saved: R
   return openRun(context, resolved, known.state, known.provenance)
 }
 
-function outcomeChanged(before: Evidence, now: Evidence): boolean {
-  return before.revoked?.at !== now.revoked?.at || before.proven?.dead_at !== now.proven?.dead_at
-}
-
 /** Main had the same inputs, so it failed at the same point. */
 async function reportUnknown({ platform }: CommandContext, text: string | undefined, cause: unknown): Promise<void> {
   if (text === 'none') platform.log.info(NOTHING_ASKED)
@@ -130,11 +126,11 @@ function notRevoked(deadBy: string | null, cause: unknown): KubepassError {
 /** Reads the token in the private directory, for the proof. Main wrote it there after the API server had accepted it. */
 function loadTokenForProof({ journal, options, platform, seal, tokens }: Run): void {
   const { state } = journal
-  const evidence = toEvidence(state)
-  const isUnneeded = options.prove === 'off' || evidence.proven !== null || evidence.verified === null
+  const accepted = state.credentials.filter((each) => acceptanceOf(each) !== undefined)
+  const isUnneeded = options.prove === 'off' || isProven(state.credentials) || accepted.length === 0
   if (isUnneeded || dirname(state.directory) !== options.directory) return
   const token = readSavedToken(state.directory, platform.ownerUid, seal)
   const claims = token === undefined ? undefined : jwtOf(token)?.claims
-  const credential = claims && state.credentials.find((each) => acceptanceOf(each) !== undefined && isTokenOf(state, each, claims))
+  const credential = claims && accepted.find((each) => isTokenOf(state, each, claims))
   if (token !== undefined && credential !== undefined) tokens.set(credential.number, { token, deadBy: credential.deadBy })
 }

@@ -65,10 +65,9 @@ interface NamedPipes {
 /** Saves the state and makes the private directory, before anything exists on the cluster. */
 function prepare(run: Run): void {
   const { journal, options, platform } = run
-  const { state } = journal
-  saveOrThrow(() => platform.savedState.save(state))
+  journal.begin()
   try {
-    run.directoryDescriptor = createPrivateDirectory(state.directory, platform.ownerUid, options.certificateAuthority)
+    run.directoryDescriptor = createPrivateDirectory(journal.state.directory, platform.ownerUid, options.certificateAuthority)
   } catch (error) {
     journal.clear()
     throw error

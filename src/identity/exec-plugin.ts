@@ -7,7 +7,7 @@ import { errnoOf, KubepassError } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
 import { parseCertificate } from '../config/certificates.ts'
 import type { ClusterAccess } from '../config/cluster-access.ts'
-import { InvalidValue } from '../config/invalid-value.ts'
+import { explainInvalid, InvalidValue } from '../config/invalid-value.ts'
 import { checkKeyPair, sealKey, sealToken } from '../config/seal-credentials.ts'
 import type { Seal } from '../redact/sealed-string.ts'
 import { killQuietly } from '../system/process-handle.ts'
@@ -59,12 +59,10 @@ export function sealSecrets({ args, env }: Exec, seal: Seal): void {
 export async function runExecPlugin(exec: Exec, env: NodeJS.ProcessEnv, seal: Seal, signal: AbortSignal): Promise<ExecCredential> {
   const inherited = Object.fromEntries(Object.entries(env).filter(([name]) => !OURS.test(name)))
   const { stdout, stderr } = await outputsOf(exec, inherited, signal)
-  try {
-    return credentialOf(stdout, exec.apiVersion, seal)
-  } catch (error) {
-    if (error instanceof InvalidValue) throw failed(exec, `printed no credential: ${error.message}`, lastLines(stderr))
-    throw error
-  }
+  return explainInvalid(
+    () => credentialOf(stdout, exec.apiVersion, seal),
+    (fault) => failed(exec, `printed no credential: ${fault}`, lastLines(stderr)),
+  )
 }
 
 async function outputsOf(exec: Exec, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<{ stdout: string; stderr: string }> {
@@ -147,11 +145,7 @@ function parseObject(text: string): Record<string, unknown> {
 }
 
 function named<T>(field: string, read: () => T): T {
-  try {
-    return read()
-  } catch (error) {
-    throw error instanceof InvalidValue ? new InvalidValue(`its ${field} ${error.message}`) : error
-  }
+  return explainInvalid(read, (fault) => new InvalidValue(`its ${field} ${fault}`))
 }
 
 function collect(stream: Readable, whenOver: () => void): { text: () => string; isOver: () => boolean } {

@@ -1,8 +1,8 @@
 import { deadlineAfter } from '../base/deadline.ts'
 import { KubepassError } from '../base/errors.ts'
-import { exchangeOnLoopback, Http, isLoopback } from '../net/http.ts'
-import { proxyFor } from '../net/proxy-variables.ts'
+import { isLoopback } from '../net/http.ts'
 import { isUnknownHost, isCertificateError, reasonOf, retry } from '../net/retry.ts'
+import { openWebExchange } from '../net/web-exchange.ts'
 import type { SealedString } from '../redact/sealed-string.ts'
 import { decodeJwt } from '../token/jwt.ts'
 import type { Identity, IdTokenRequest, IdentityContext } from './identity.ts'
@@ -39,10 +39,10 @@ async function fetchIdToken(
   url.searchParams.set('audience', audience)
   const headers = { accept: 'application/json', authorization: `Bearer ${request.bearer.reveal()}` }
   if (url.protocol !== 'https:' && !isLoopback(url)) throw noIdToken('the URL of its service is not https')
-  const http = url.protocol === 'http:' ? undefined : new Http({ ca: undefined, serverName: undefined, proxyUrl: proxyFor(url, env) })
+  const exchange = openWebExchange(url, env)
   try {
     const { last: outcome } = await retry(
-      (attempt) => (http === undefined ? exchangeOnLoopback : http.exchange.bind(http))({ url, method: 'GET', headers, signal: attempt }),
+      (attempt) => exchange.send({ url, method: 'GET', headers, signal: attempt }),
       deadlineAfter(ID_TOKEN_TIMEOUT_MS, signal),
       { info: (text) => info(`The ID token service ${url.host} ${text}`), isNewHost },
     )
@@ -55,7 +55,7 @@ async function fetchIdToken(
     const expiry = decodeJwt(value)?.claims['exp']
     return { token, expiresAt: typeof expiry === 'number' ? expiry : 0 }
   } finally {
-    http?.close()
+    exchange.close()
   }
 }
 

@@ -155,8 +155,8 @@ function isDeletion(answer: ApiResponse, uid: string | undefined): boolean {
 }
 
 /**
- * Whether the answer proves that no Secret has this name, or none with the uid that the request gave. An API server that has no
- * such path answers NotFound, too, but names no Secret.
+ * Whether the answer proves that no Secret has this name, or none with the uid that the request gave. For a path that it does not have,
+ * an API server answers NotFound as well, but names no Secret.
  */
 function isAbsence(answer: ApiResponse, name: string): boolean {
   const { details, reason } = statusOf(answer) ?? {}

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { deadlineAfter } from '../base/deadline.ts'
 import type { SealedString } from '../redact/sealed-string.ts'
+import type { Proof } from '../state/credential-state.ts'
 import type { KubeClient } from './client.ts'
 import { whoami } from './self-subject-review.ts'
 
@@ -11,14 +12,7 @@ const POLL_MS = 500
 const PROOF_TIMEOUT_MS = 15_000
 
 /** dead: the API server refused the token often enough. alive: it accepted the last use. unclear: it did neither. */
-export type Verdict = { is: 'dead'; proof: Proof } | { is: 'alive' } | { is: 'unclear' }
-
-export interface Proof {
-  /** Refusals in a row, each on a new connection. */
-  samples: number
-  /** From the deletion to the last refusal, in seconds. */
-  seconds: number
-}
+export type Verdict = { is: 'dead'; proof: Omit<Proof, 'at'> } | { is: 'alive' } | { is: 'unclear' }
 
 /** A token that must be dead, and what proves it. */
 export interface RevokedToken {
@@ -28,7 +22,7 @@ export interface RevokedToken {
   /** How many refusals in a row prove that the token is dead. */
   readonly samples: number
   /** Whether to give up on a token that is still accepted: the caller has less time than the API server's cache lasts. */
-  readonly isHasty: () => boolean
+  readonly isHurried: () => boolean
 }
 
 /**
@@ -36,7 +30,7 @@ export interface RevokedToken {
  * @returns the verdict, after at most 15 s; a failed call and an abort of `signal` end the proof with the verdict so far
  */
 export async function prove(client: KubeClient, revoked: RevokedToken, signal: AbortSignal): Promise<Verdict> {
-  const { token, deletedAt, samples, isHasty } = revoked
+  const { token, deletedAt, samples, isHurried } = revoked
   const deadline = deadlineAfter(PROOF_TIMEOUT_MS, signal)
   let verdict: Verdict = { is: 'unclear' }
   try {
@@ -46,7 +40,7 @@ export async function prove(client: KubeClient, revoked: RevokedToken, signal: A
       refusals = review.is === 'refused' ? refusals + 1 : 0
       if (refusals === samples) return { is: 'dead', proof: { samples, seconds: (Date.now() - deletedAt) / 1000 } }
       verdict = { is: review.is === 'accepted' ? 'alive' : 'unclear' }
-      if (verdict.is === 'alive' && isHasty()) return verdict
+      if (verdict.is === 'alive' && isHurried()) return verdict
       if (refusals === 0) await sleep(POLL_MS, undefined, { signal: deadline })
     }
   } catch {

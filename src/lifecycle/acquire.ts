@@ -6,7 +6,7 @@ import { boundSecretMetadata, createBoundSecret } from '../kube/bound-secret.ts'
 import { whoami, type ReviewResult } from '../kube/self-subject-review.ts'
 import { requestToken } from '../kube/token-request.ts'
 import type { CredentialEvent } from '../state/run-events.ts'
-import { latestDeadByOfRequest, secretNameOf } from '../state/run-state.ts'
+import { boundSecretNames, latestDeadByOfRequest } from '../state/run-state.ts'
 import { checkCredential, type Credential } from '../token/claims.ts'
 import { ACCEPTED_AFTER_EXPIRY_S } from '../token/lifetime.ts'
 import { warnOnce, type Run } from './run-context.ts'
@@ -28,7 +28,7 @@ export async function acquire(run: Run, slot: 0 | 1 | 2, deadline: AbortSignal):
   const auth = await run.identity.authInfo(deadline)
   requireValidNow(run.identity.kind, auth)
   const { namespace } = options.serviceAccount
-  const name = secretNameOf(journal.state, { slot }) ?? ''
+  const name = boundSecretNames(journal.state)[slot]
   const number = journal.state.lastNumber + 1
   const deadBy = latestDeadByOfRequest(options)
   const metadata = boundSecretMetadata(platform.job, deadBy)
@@ -67,7 +67,7 @@ async function request<T>({ journal }: Run, event: CredentialEvent, send: () => 
   const isWaiting = (): boolean => journal.credential(number)?.phase === phase
   try {
     const response = await journal.intend(event, send)
-    if (!isWaiting()) throw new Error('the run ended while a request was under way')
+    if (!isWaiting()) throw runEnded()
     return response
   } catch (error) {
     if (isWaiting() && error instanceof KubepassError && error.noEffect) journal.observe({ type: 'RequestHadNoEffect', number })
@@ -82,7 +82,7 @@ export async function verify(run: Run, { token, number }: LiveCredential, deadli
   const expected = `system:serviceaccount:${options.serviceAccount.namespace}:${options.serviceAccount.name}`
   if (result.is === 'accepted' && (result.username ?? expected) === expected) {
     const credential = journal.credential(number)
-    if (credential?.phase !== 'issued') throw new Error('the run ended while a request was under way')
+    if (credential?.phase !== 'issued') throw runEnded()
     if (credential.slot !== 'unbound') tokens.set(number, { token, deadBy: credential.deadBy })
     journal.observe({ type: 'TokenAccepted', number, acceptance: { at: new Date().toISOString(), username: result.username ?? null } })
     if (result.username === undefined) await warnOnce(run, 'The API server accepts the token, but forbids its SelfSubjectReview.')
@@ -100,4 +100,8 @@ export async function verify(run: Run, { token, number }: LiveCredential, deadli
 function whatItDoes(result: ReviewResult): string {
   if (result.is === 'accepted') return `takes it for ${quote(result.username ?? '')}`
   return result.is === 'refused' ? 'refuses it' : `answers ${result.status}`
+}
+
+function runEnded(): Error {
+  return new Error('the run ended while a request was under way')
 }

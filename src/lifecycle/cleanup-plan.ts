@@ -19,8 +19,8 @@ export function planFor(credential: CredentialState, { isOwner, requireRevocatio
 }
 
 /**
- * What a response to a DELETE means. If the Secret is gone, its uid is known, and an earlier DELETE of this process got no response, then
- * that DELETE removed it.
+ * Interprets the response to a DELETE. If the Secret is gone and its uid is known, then an earlier DELETE of this process, whose response
+ * was lost, has removed it.
  */
 export function outcomeOfDelete(response: 'deleted' | 'gone', wasPending: boolean, uid: string | undefined): 'deleted' | 'gone' {
   return wasPending && uid !== undefined ? 'deleted' : response

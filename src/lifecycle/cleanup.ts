@@ -1,6 +1,7 @@
 import { deadlineAfter } from '../base/deadline.ts'
 import { codeOf, describe, type KubepassError } from '../base/errors.ts'
-import { toEvidence, type Evidence } from '../state/evidence.ts'
+import { isProven } from '../state/credential-state.ts'
+import { hasSameOutcome, toEvidence, type Evidence } from '../state/evidence.ts'
 import { credentialOutcome } from '../state/evidence-text.ts'
 import { whenToProve, type CleanupView } from './cleanup-plan.ts'
 import { proveEnd } from './prove.ts'
@@ -56,28 +57,28 @@ async function removeAndProve(
   postFollows: boolean,
 ): Promise<{ failure: KubepassError | undefined; isClean: boolean }> {
   const { immediate, journal, options, signal, tokens } = run
-  const isProven = (): boolean => toEvidence(journal.state).proven !== null
-  const view = { prove: options.prove, isProven: isProven(), heldTokens: tokens.size, postFollows, isStopping: signal.aborted }
+  const view = {
+    prove: options.prove,
+    isProven: isProven(journal.state.credentials),
+    heldTokens: tokens.size,
+    postFollows,
+    isStopping: signal.aborted,
+  }
   const proof = revocation === undefined ? whenToProve({ ...view, hasSecondSignal: immediate.aborted }) : 'never'
   const isClean = await removeFiles(run, proof === 'later' || proof === 'try')
   if (proof !== 'now' && proof !== 'try') return { failure: revocation, isClean }
   const failure = await proveEnd(run, proof)
-  return { failure, isClean: proof === 'try' && isProven() ? await removeFiles(run, false) : isClean }
+  return { failure, isClean: proof === 'try' && isProven(journal.state.credentials) ? await removeFiles(run, false) : isClean }
 }
 
 function tellOutcome({ journal, platform, provenance }: Run, before: Evidence): void {
   const evidence = toEvidence(journal.state)
-  const isUnchanged = platform.isCI && provenance === 'merged' && hasSameOutcome(before, evidence)
+  // Main has already shown this end in the log of the job.
+  const isUnchanged =
+    platform.isCI && provenance === 'merged' && before.finished && before.revoked !== null && hasSameOutcome(before, evidence)
   if (isUnchanged || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
     platform.log.info(`Nothing of this job is left to revoke.${isUnchanged ? ` The script's token: ${credentialOutcome(evidence)}.` : ''}`)
   else if (provenance !== 'derived' || evidence.revoked !== null) platform.log.info(`Credential: ${credentialOutcome(evidence)}.`)
-}
-
-/** Whether main has already shown this end in the log of the job. */
-function hasSameOutcome(before: Evidence, now: Evidence): boolean {
-  return (
-    before.finished && before.revoked !== null && before.revoked.at === now.revoked?.at && before.proven?.dead_at === now.proven?.dead_at
-  )
 }
 
 async function conclude(

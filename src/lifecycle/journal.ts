@@ -30,6 +30,14 @@ export class Journal {
   }
 
   /**
+   * Saves the first state.
+   * @throws INPUT when it cannot be saved
+   */
+  begin(): void {
+    saveOrThrow(() => this.#store.save(this.#state))
+  }
+
+  /**
    * Saves the event, then starts the effect: a later process must know of everything that can exist.
    * @throws INPUT when the state cannot be saved; then the effect does not start
    */

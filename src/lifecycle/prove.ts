@@ -20,18 +20,13 @@ export async function proveEnd(run: Run, when: 'now' | 'try'): Promise<KubepassE
   const verdicts = await Promise.all(
     [...tokens].map(async ([number, { token }]) => ({
       number,
-      ...(await prove(client, { token, deletedAt: revokedAt, samples: options.proofSamples, isHasty: isHurried }, deadline)),
+      ...(await prove(client, { token, deletedAt: revokedAt, samples: options.proofSamples, isHurried }, deadline)),
     })),
   )
   const untested = untestedIn(run)
   const isTimely = when === 'now' && !deadline.aborted && !isHurried()
-  switch (
-    concludeProof(
-      verdicts.map(({ is }) => is),
-      untested,
-      isTimely,
-    )
-  ) {
+  const kinds = verdicts.map(({ is }) => is)
+  switch (concludeProof(kinds, untested, isTimely)) {
     case 'proven':
       recordProofs(run, verdicts)
       return undefined

@@ -1,4 +1,4 @@
-import { livePhaseOf, type CredentialState, type LivePhase } from '../state/credential-state.ts'
+import { livePhaseOf, withPhase, type CredentialState, type LivePhase } from '../state/credential-state.ts'
 import { latestDeadByOfRequest, type RunState } from '../state/run-state.ts'
 import type { Options } from '../config/options.ts'
 import type { Provenance } from './run-context.ts'
@@ -27,10 +27,7 @@ export function knownRun(saved: RunState | undefined, derived: RunState | undefi
  * state.
  */
 function withoutPendingDeletions(state: RunState): RunState {
-  const credentials = state.credentials.map((credential): CredentialState => {
-    const { number, slot, deadBy } = credential
-    return credential.phase === 'deletion-requested' ? { number, slot, deadBy, ...credential.last } : credential
-  })
+  const credentials = state.credentials.map((each) => (each.phase === 'deletion-requested' ? withPhase(each, each.last) : each))
   return { ...state, credentials }
 }
 
@@ -68,10 +65,9 @@ function merged(saved: RunState, derived: RunState): RunState {
   if (unbound.length > 0 && unbound.length === saved.credentials.length) return saved
   const inSlots = derived.credentials.map((possible, index): CredentialState => {
     const same = saved.credentials.find(({ slot }) => slot === possible.slot)
-    const { slot, deadBy } = same ?? possible
-    const number = same?.number ?? saved.lastNumber + 1 + index
-    if (same === undefined) return { number, slot, deadBy, phase: 'planned' }
-    return 'last' in same ? { ...same, last: withoutUid(same.last) } : { number, slot, deadBy, ...withoutUid(livePhaseOf(same)) }
+    if (same === undefined) return withPhase({ ...possible, number: saved.lastNumber + 1 + index }, { phase: 'planned' })
+    const live = withoutUid(livePhaseOf(same))
+    return 'last' in same ? { ...same, last: live } : withPhase(same, live)
   })
   return { ...saved, lastNumber: saved.lastNumber + inSlots.length, credentials: [...unbound, ...inSlots] }
 }

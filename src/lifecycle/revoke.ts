@@ -32,12 +32,10 @@ async function revoke(
   const plan = planFor(credential, viewNow())
   if (plan === 'nothing') return undefined
   if (plan === 'cannot-revoke') return notRevoked(credential, 'The credential is bound to no Secret.')
-  let [outcome, cause]: ['deleted' | 'gone' | 'failed', unknown] = ['failed', undefined]
-  try {
-    outcome = await send()
-  } catch (error) {
-    cause = error
-  }
+  const { outcome, cause } = await send().then(
+    (result) => ({ outcome: result, cause: undefined }),
+    (error: unknown) => ({ outcome: 'failed' as const, cause: error }),
+  )
   const name = secretNameOf(run.journal.state, credential) ?? ''
   switch (concludeDeletion(credential, outcome, viewNow())) {
     case 'done':

@@ -42,7 +42,7 @@ export interface AcceptedToken {
 }
 
 /**
- * Where the run state comes from:
+ * The origin of a run state:
  * - `owner`: this process began the run
  * - `saved`: an earlier process saved the state
  * - `derived`: the state follows from the job. The run may have ended, or never begun

@@ -4,6 +4,7 @@ import { base64Alignment, sensitivePart } from '../redact/redactor.ts'
 import type { SealedString } from '../redact/sealed-string.ts'
 import { asMarkdown, asText } from '../state/evidence-text.ts'
 import { appendAtomically } from '../system/files.ts'
+import { ownUid } from '../system/own-user.ts'
 import { print, STDOUT } from '../system/print.ts'
 import { CommandFiles } from './command-files.ts'
 import type { Platform } from './platform.ts'
@@ -23,7 +24,7 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     if (process.stdout.listenerCount('error') === 0) process.stdout.on('error', () => undefined)
     return import('@actions/core')
   }
-  const ownerUid = process.getuid?.() ?? -1
+  const ownerUid = ownUid()
   const commandFiles = new CommandFiles(env, COMMAND_FILES)
   const info = (text: string): void => print(STDOUT, `${redact(text)}\n`)
   /** While the runner ignores workflow commands: the word that ends this. */

@@ -1,7 +1,7 @@
 import { KubepassError } from '../base/errors.ts'
-import { exchangeOnLoopback, Http, isLoopback } from '../net/http.ts'
-import { proxyFor } from '../net/proxy-variables.ts'
+import { isLoopback } from '../net/http.ts'
 import { reasonOf, retry } from '../net/retry.ts'
+import { openWebExchange } from '../net/web-exchange.ts'
 import type { SealedString } from '../redact/sealed-string.ts'
 import type { JobInfo } from '../state/job-info.ts'
 
@@ -14,11 +14,10 @@ type GitlabAuth = { readonly personal: SealedString } | { readonly job: SealedSt
 export async function isOverOnGitlab(run: JobInfo, auth: GitlabAuth, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<boolean> {
   const url = urlOf(run, env)
   const headers = headersOf(auth)
-  const http = new Http({ ca: undefined, serverName: undefined, proxyUrl: proxyFor(url, env) })
+  const exchange = openWebExchange(url, env)
   try {
-    const exchange = url.protocol === 'http:' ? exchangeOnLoopback : http.exchange.bind(http)
     const { last } = await retry(
-      (attempt) => exchange({ url, method: 'GET', headers, signal: attempt }),
+      (attempt) => exchange.send({ url, method: 'GET', headers, signal: attempt }),
       signal,
       // Prints no "trying again" line: the sweep reports a status that it does not get within seconds.
       { info: () => undefined, isNewHost: true },
@@ -28,7 +27,7 @@ export async function isOverOnGitlab(run: JobInfo, auth: GitlabAuth, env: NodeJS
     if (status === undefined) throw new KubepassError('REFUSED', `${answer}; the token needs the right to read jobs of the project`)
     return OVER.includes(status)
   } finally {
-    http.close()
+    exchange.close()
   }
 }
 

@@ -6,6 +6,7 @@ import { gitlabFlags, parseFlags } from '../config/flags.ts'
 import { inputs, NO_AUDIENCE } from '../config/inputs.ts'
 import { asText } from '../state/evidence-text.ts'
 import { makeFolder, replaceFile, resolveRealPath } from '../system/files.ts'
+import { ownUid } from '../system/own-user.ts'
 import { print, STDOUT } from '../system/print.ts'
 import { CommandFiles } from './command-files.ts'
 import { timeoutWarnings } from './gitlab-timeouts.ts'
@@ -27,7 +28,7 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
   const workspace = workspaceOf(env)
   const hasAudience = flags.values.get('audience') !== NO_AUDIENCE
   const jobId = env['CI_JOB_ID'] ?? '0'
-  const ownerUid = process.getuid?.() ?? -1
+  const ownerUid = ownUid()
   const commandFiles = new CommandFiles(env, ['GITLAB_ENV'])
   const info = (text: string): void => print(STDOUT, `${redact(text)}\n`)
   const colour = (code: number, text: string): void => print(STDOUT, `\x1b[${code};1m${redact(text)}\x1b[0m\n`)

@@ -83,7 +83,7 @@ export interface Platform extends InputSource {
   /** Makes the runner mask the secret in its log. This only adds to the redactor, which hides secrets without it. */
   readonly mask?: (secret: SealedString) => void
   /**
-   * One warning for each pair of time limits, as far as the platform tells them, that do not fit each other or the scan.
+   * Compares the time limits that the platform tells with each other and with the scan. Returns a warning for each pair that conflicts.
    * @param maxScan seconds; undefined when the input is not set
    */
   readonly timeoutWarnings?: (maxScan: number | undefined) => string[]

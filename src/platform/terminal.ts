@@ -12,6 +12,7 @@ import { parseRunState } from '../state/run-state-codec.ts'
 import type { RunState } from '../state/run-state.ts'
 import { removeTree } from '../system/restore-access.ts'
 import { stagingPath, stageReplacement, writePrivate } from '../system/files.ts'
+import { ownUid } from '../system/own-user.ts'
 import { print, STDERR } from '../system/print.ts'
 import type { Platform } from './platform.ts'
 
@@ -75,7 +76,7 @@ export function terminalPlatform(
     stdin: () => process.stdin,
     isCI: false,
     env,
-    ownerUid: process.getuid?.() ?? -1,
+    ownerUid: ownUid(),
     job: RUN,
     // If the state file is unreadable, `revoke` can still finish the run: the file's name has the key.
     runKey: given !== undefined && parseRunState(given, RUN) === undefined ? runKeyOf(path ?? '') : undefined,

@@ -21,7 +21,7 @@ export interface Proof {
   readonly at: string
   /** Refusals in a row, each on a new connection. */
   readonly samples: number
-  /** From the revocation to the last refusal. */
+  /** Seconds from the revocation to the last refusal. */
   readonly seconds: number
 }
 
@@ -46,14 +46,22 @@ export type EndPhase =
   | { readonly phase: 'revoked'; readonly last: LivePhase; readonly at: string; readonly proof?: Proof }
   | { readonly phase: 'absent'; readonly last: LivePhase; readonly proof?: Proof }
 
-/** One credential of a run. */
-export type CredentialState = {
+/** The facts of a credential that hold in each phase. */
+interface CredentialBase {
   /** Counts the credentials of a run, from 1. */
   readonly number: number
   readonly slot: Slot
   /** The latest time at which the API server can still accept the token, ISO 8601. */
   readonly deadBy: string
-} & (LivePhase | EndPhase)
+}
+
+/** One credential of a run. */
+export type CredentialState = CredentialBase & (LivePhase | EndPhase)
+
+/** The same credential in another phase. */
+export function withPhase({ number, slot, deadBy }: CredentialBase, phase: LivePhase | EndPhase): CredentialState {
+  return { number, slot, deadBy, ...phase }
+}
 
 /** The phase before kubepass began to revoke the credential. */
 export function livePhaseOf(credential: CredentialState): LivePhase {
@@ -99,6 +107,11 @@ export function acceptanceOf(credential: CredentialState): Acceptance | undefine
 
 export function proofOf(credential: CredentialState): Proof | undefined {
   return credential.phase === 'revoked' || credential.phase === 'absent' ? credential.proof : undefined
+}
+
+/** Whether kubepass has proven that the tokens of a run are dead: it records all proofs of a run together. */
+export function isProven(credentials: readonly CredentialState[]): boolean {
+  return credentials.some((credential) => proofOf(credential) !== undefined)
 }
 
 /** When the last token of these is dead in any case, ISO 8601; null where no token can exist. */

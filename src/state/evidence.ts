@@ -69,6 +69,11 @@ export function toEvidence(state: RunState): Evidence {
   }
 }
 
+/** Whether both say the same of the end of the credential. */
+export function hasSameOutcome(one: Evidence, other: Evidence): boolean {
+  return one.revoked?.at === other.revoked?.at && one.proven?.dead_at === other.proven?.dead_at
+}
+
 function grantRecord({ jti, issuedAt, expiresAt }: TokenFacts, secretName: string | undefined): GrantRecord {
   return {
     credential_id: jti === undefined ? null : credentialId(jti),

@@ -11,7 +11,15 @@ import {
   type Slot,
   type TokenFacts,
 } from './credential-state.ts'
-import { lastingFactsOf, MAX_CREDENTIALS, MAX_WARNINGS, type IdentityInfo, type Isolation, type RunState } from './run-state.ts'
+import {
+  lastingFactsOf,
+  MAX_CREDENTIALS,
+  MAX_FORGOTTEN,
+  MAX_WARNINGS,
+  type IdentityInfo,
+  type Isolation,
+  type RunState,
+} from './run-state.ts'
 
 /** What happened to one credential. Times are ISO 8601. */
 export type CredentialEvent = { readonly number: number } & (
@@ -46,9 +54,6 @@ type OtherEvent =
   | { readonly type: 'CleanedUp' }
 
 export type RunEvent = CredentialEvent | OtherEvent
-
-/** The first and the last ended credentials are listed, the others are counted. A day of 10-minute tokens has about 200. */
-const MAX_FORGOTTEN = 100
 
 /**
  * The state after the event. While a run goes on, no other function changes its state.
@@ -168,9 +173,9 @@ function uidIn({ uid }: { readonly uid?: string }): { uid?: string } {
 }
 
 function next(before: CredentialState, event: Change): CredentialState {
-  const { number, slot, deadBy } = before
   const transition = transitions[event.type] as (before: CredentialState, event: Change) => CredentialChange | undefined
   const after = transition(before, event)
-  if (after === undefined) throw unfit(event, `credential ${number} is ${before.phase}`)
+  if (after === undefined) throw unfit(event, `credential ${before.number} is ${before.phase}`)
+  const { number, slot, deadBy } = before
   return { number, slot, deadBy, ...after }
 }

@@ -1,7 +1,7 @@
 import { errorCodes } from '../base/errors.ts'
 import { isIsoTime } from '../base/time.ts'
 import { isRunKey, type JobInfo } from './job-info.ts'
-import { MAX_CREDENTIALS, MAX_WARNINGS, type RunState } from './run-state.ts'
+import { MAX_CREDENTIALS, MAX_FORGOTTEN, MAX_WARNINGS, type RunState } from './run-state.ts'
 
 type Check = (value: unknown) => boolean
 
@@ -43,7 +43,7 @@ function nullable(check: Check): Check {
   return (value) => value === null || check(value)
 }
 
-function listOf(check: Check, longest = 100): Check {
+function listOf(check: Check, longest = Infinity): Check {
   return (value) => Array.isArray(value) && value.length <= longest && value.every(check)
 }
 
@@ -99,6 +99,7 @@ const isRunState = object({
   credentials: listOf(isCredential, MAX_CREDENTIALS),
   forgotten: listOf(
     object({ ...credential, token: optional(isToken), acceptance: optional(isAcceptance), isStillAccepted: optional(isFlag) }),
+    MAX_FORGOTTEN,
   ),
   forgottenNotListed: isCount,
   scan: nullable(object({ startedAt: isTime, end: optional(object({ at: isTime, exitCode: isNumber, signal: nullable(isText) })) })),

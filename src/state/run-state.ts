@@ -132,5 +132,7 @@ export function isTokenOf(state: RunState, credential: CredentialState, claims: 
 
 /** More warnings than people read. A long run must not write a state that is too long to be read again. */
 export const MAX_WARNINGS = 500
+/** The first and the last are listed, the others are counted. A day of 10-minute tokens has about 200. */
+export const MAX_FORGOTTEN = 100
 /** One for each name, and one that is bound to nothing. */
 export const MAX_CREDENTIALS = 4

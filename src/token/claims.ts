@@ -29,7 +29,7 @@ export interface ExpectedToken {
 const CLOCK_SKEW_S = 120
 
 /**
- * Reads the claims without checking them against the request, because kubepass must know the expiry of a wrong token, too.
+ * Reads the claims. It does not compare them with the request: kubepass must know the expiry even of a wrong token.
  * @throws RIGHTS if the token is no JWT, or its times contradict each other
  */
 export function readCredential(token: SealedString): Credential {

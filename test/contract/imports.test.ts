@@ -110,6 +110,7 @@ test('only the listed modules use process', () => {
     'scan/isolation.ts',
     'scan/orphans.ts',
     'system/node-runtime.ts',
+    'system/own-user.ts',
     'system/process-handle.ts',
   ])
 })

@@ -82,6 +82,12 @@ test('a saved run state is read as it was', () => {
   expect(parseRunState(JSON.stringify(empty), job)).toEqual(empty)
 })
 
+test('a saved run state is read however many audiences it has', () => {
+  const audiences = Array.from({ length: 150 }, (_, index) => `https://${index}.example.com`)
+  const many = { ...state, requested: { ...state.requested, audiences } }
+  expect(parseRunState(JSON.stringify(many), job)).toEqual(many)
+})
+
 test('the job of a saved run state is ignored', () => {
   expect(parseRunState(JSON.stringify({ ...state, job: { ...job, id: '41' } }), job)).toEqual(state)
 })
