@@ -1,6 +1,6 @@
 // Writes the generated parts of gitlab/scan.yml and templates/kubepass.yml.
 import { parseAllDocuments, type Document } from 'yaml'
-import { flagName, gitlabFlags } from '../src/config/flags.ts'
+import { flagName, gitlabFlags, variableName } from '../src/config/flags.ts'
 import { inputIds, inputs, NO_AUDIENCE, type InputId } from '../src/config/inputs.ts'
 
 interface SpecInput {
@@ -92,7 +92,7 @@ export function scanTemplate(current: string, version: string): string {
     jobs.createNode({
       RUNNER_SCRIPT_TIMEOUT: reference('script_timeout'),
       RUNNER_AFTER_SCRIPT_TIMEOUT: reference('after_script_timeout'),
-      ...Object.fromEntries(plain.map((id) => [`KUBEPASS_${id.toUpperCase()}`, { value: reference(id), expand: false }])),
+      ...Object.fromEntries(plain.map((id) => [variableName(id), { value: reference(id), expand: false }])),
     }),
   )
   const flags = jobs.getIn([...job, 'script', 1], true) as { value: string }

@@ -80,6 +80,11 @@ const table = {
         means: 'the scan took longer than `max_scan`, so kubepass ended it',
         todo: 'kubepass revoked the credential. Find out what the scan waits for; if it needs more time, raise `max_scan`.',
     },
+    COMMAND_NOT_FOUND: {
+        exit: 127,
+        means: 'the program of the command is not on PATH; nothing was sent to the network',
+        todo: 'The message names the program. Correct its name, or install it. A shell uses the same exit code.',
+    },
     INTERRUPTED: {
         exit: 130,
         means: 'a signal ended the run: SIGHUP (129), SIGINT (130) or SIGTERM (143)',
@@ -171,6 +176,2622 @@ function markdownCode(text) {
 
 /***/ }),
 
+/***/ 6496:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   KW: () => (/* binding */ relativeTime),
+/* harmony export */   Ly: () => (/* binding */ isoTime),
+/* harmony export */   dZ: () => (/* binding */ isIsoTime)
+/* harmony export */ });
+/** Describes a time relative to `now`, such as "in 5 minutes". Both are seconds since 1970. */
+function relativeTime(seconds, now) {
+    const between = Math.round(seconds - now);
+    const [unit, size] = [
+        ['day', 86400],
+        ['hour', 3600],
+        ['minute', 60],
+    ].find(([, length]) => Math.abs(between) >= length) ?? ['second', 1];
+    return new Intl.RelativeTimeFormat('en').format(Math.trunc(between / size), unit);
+}
+/** Whether a text from outside is a time as kubepass writes it. */
+function isIsoTime(text) {
+    return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) && !Number.isNaN(Date.parse(text));
+}
+/** @param seconds since 1970 */
+function isoTime(seconds) {
+    return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
+}
+
+
+/***/ }),
+
+/***/ 2301:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   r: () => (/* binding */ version)
+/* harmony export */ });
+/** Written by `npm run generate` from package.json. */
+const version = '0.1.0';
+
+
+/***/ }),
+
+/***/ 4187:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  g: () => (/* binding */ execute)
+});
+
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
+// EXTERNAL MODULE: ./src/base/errors.ts
+var errors = __nccwpck_require__(4758);
+// EXTERNAL MODULE: ./src/config/inputs.ts
+var inputs = __nccwpck_require__(4389);
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: external "node:util"
+var external_node_util_ = __nccwpck_require__(7975);
+;// CONCATENATED MODULE: ./src/redact/sealed-string.ts
+
+/**
+ * Holds a value in a private field, so that no print, template, JSON, inspect, spread or clone shows it. Only the redactor makes
+ * sealed values, so that it knows each of them.
+ */
+class SealedValue {
+    #value;
+    constructor(value) {
+        this.#value = value;
+    }
+    /** Returns the value itself. A contract test lists every caller. */
+    reveal() {
+        return this.#value;
+    }
+    /** The length of the value as a string. */
+    get length() {
+        return this.#value.length;
+    }
+    toString() {
+        return '[secret]';
+    }
+    toJSON() {
+        return '[secret]';
+    }
+    [external_node_util_.inspect.custom]() {
+        return '[secret]';
+    }
+}
+/** Only the redactor may call this function. */
+function sealedString(value) {
+    return new SealedValue(value);
+}
+
+;// CONCATENATED MODULE: ./src/redact/search-module.ts
+/** Written by `npm run generate` from src/redact/assembly: WebAssembly in base64. */
+const searchModule = 'AGFzbQEAAAABMglgAn9/AX9gAX8Bf2ABfwBgA39/fwF/YAR/f39/AX9gA397ewF/YAAAYAJ/fwBgAAF/AxYVAAEAAwQAAwIAAAUBAgYBAAcCAQgBBQMBAAEGehh/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQf8AC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALB04HB2FkZFRleHQAEwhtYXJrUnVucwARCW1hcmtEdW1wcwASC2luZGV4T2ZQYWlyAAMIbmV4dE1hcmsADwdyZXNlcnZlAA4GbWVtb3J5AgAIAQ0MAQwK9zMVrgYDCX8DfgF7IwYhByMDQQJ2QQFrZ61CIHwhDCMHIQgDQCAAIgVBEGogAU0EQCAA/QAEACAI/Q8iDv0r/WSsIAD9AAQQIA79K/1krEIQhoQgAP0ABCAgDv0r/WSsQiCGhCAA/QAEMCAO/Sv9ZKxCMIaEIgsgC0IBiIMiCyALQgKIgyILIAtCBIiDIgsgC0IIiINC////////P4MhCwNAIAtCAFIEQCAHIAt6pyIJIAVqQQpqIgApAwBC////////P4NClfip+pe33puef34iDSAMiKdBAnRqKAIAIA1CIIindkEBcQRAQQAhAgJAIwYgAEEFaykDAEL///////8/g0KV+Kn6l7fem55/fiINIwNBAnZBAWtnrUIgfIinQQJ0aigCACANQiCIp3ZBAXEEf0EBBSMGIAApAwVC////////P4NClfip+pe33puef34iDSMDQQJ2QQFrZ61CIHyIp0ECdGooAgAgDUIgiKd2QQFxC0UNACAAIAFBEGsiAiAAIAJJGyEEIABBCmshAgNAIAIgBE0EQCAC/QAEACEOIAIpAwggAikDAEKV+Kn6l7fem55/foVClfip+pe33puef34jA0EBa2etQiB8iKchAwNAIwQgA0ECdGoiACgCACIGBH8gBv0ABAAgDv0j/WMFQQELRQRAIANBAWojA0EBa3EhAwwBCwsgACgCACIGBEAgAiEDA0ACQCADQRBqIQQgBkEQaiEGA0AgASAESwR/IAYtAAAFQQALBH8gBC0AACAGLQAARgVBAAsEQCAEQQFqIQQgBkEBaiEGDAELCyAEQQ9rIQMgBCABIgBGDQAgA/0ABAAhDiADKQMIIAMpAwBClfip+pe33puef36FQpX4qfqXt96bnn9+IwNBAWtnrUIgfIinIQADQCMEIABBAnRqIgooAgAiBgR/IAb9AAQAIA79I/1jBUEBC0UEQCAAQQFqIwNBAWtxIQAMAQsLIAQhACAKKAIAIgYNAQsLIAAkCQwDCyACQQFqIQIMAQsLQQAhAgsFQQAhAgsgAgRAIAIPCyALQn8gCUELaq2GgyELDAELCyAFQTBqIQAMAQsLQQALswEBA38jAEEPakFwcSIBQQxqJAAjAEH//wNqQRB2PwBrIgJBAEoEfyACQABBAEgFQQALBEAACyMAQQ9qQXBxIgIgAEFAa2okACMAQf//A2pBEHY/AGsiA0EASgR/IANAAEEASAVBAAsEQAALIAEgAjYCACMAQQ9qQXBxIgIgAEFAa0ECdGokACMAQf//A2pBEHY/AGsiAEEASgR/IABAAEEASAVBAAsEQAALIAEgAjYCBCABC78BAQZ/IABBEGohBwNAIAFBFGsoAhBBAXYiAyAESgRAIAAgAyAETQR/QX8FIAEgBEEBdGovAQALQQR2aiEFIAcgBCABQRRrKAIQQQF2TwR/QX8FIAEgBEEBdGovAQALQQ9xaiEGIAUtAAAgAnEiA0UEQCAAKAIgQQFqIgNBgAFKBEAACyAAIAAoAiAgA3I2AiAgAiADciECCyAFIAUtAAAgA3I6AAAgBiAGLQAAIANyOgAAIARBAWohBAwBCwsgAgvgAQIBfwJ7IwogAGohAANAIABBQGsiAyMLSQRAIAD9AAQAIAH9DyIE/SMgAP0ABAEgAv0PIgX9I/1OIAD9AAQQIAT9IyAA/QAEESAF/SP9Tv1QIAD9AAQgIAT9IyAA/QAEISAF/SP9TiAA/QAEMCAE/SMgAP0ABDEgBf0j/U79UP1Q/VNFBEAgAyEADAILCwsDQCMLIABBAWpLBEAgAP0ABAAgAf0P/SMgAP0ABAEgAv0P/SP9Tv1kIgMEQEF/IAAgA2hqIgAjCmsjCyAAQQFqTRsPCyAAQRBqIQAMAQsLQX8LpAMCAnsDfwN/IAMoAgAiBv0ABAAgAv0ABAAiBEEE/W39DiAG/QAEECAE/QwPDw8PDw8PDw8PDw8PDw8P/U79Dv1OIgUgAywABf0P/U79DAAAAAAAAAAAAAAAAAAAAAD9I/1kQX9zQf8BcSEGIAUgAywABP0P/U79DAAAAAAAAAAAAAAAAAAAAAD9I/1kQX9zQf//A3FBf3NB/wFxIQdBASACQQhqIAFPIAYbBH8gACgCCCIDIAAoAgBqIAQjESAHQQEgASACayIBIAZBgAJyaCIGIAEgBkgbIgF0QQFrcSIGQQN0av1dAwAiBP0O/VsDAAAgACgCBCADQQJ0aiIHIAL9ESIFIAT9iQEiBP2pAf2uAf0LBAAgByAFIAT9qgH9rgH9CwQQIAAgAyAGaWo2AgggASACagUgACgCCCIGIAAoAgBqIAQjESAHQQN0av1dAwAiBP0O/VsDAAAgACgCBCAGQQJ0aiIIIAL9ESIFIAT9iQEiBP2pAf2uAf0LBAAgCCAFIAT9qgH9rgH9CwQQIAAgBiAHaWo2AgggAkEIaiECDAELCwutAQEBfyAAQQJqIQIgAC0AASIAQdsARgRAA0AgASACSwR/IAItAABBwABJBH9BAQUgAi0AAEH+AEsLBUEACwRAIAJBAWohAgwBCwsFIABB3QBGBEADQCABIAJLBH8gAi0AAEEHRwVBAAsEfyACQQFrLQAAQRtHBUEACwRAIAJBAWohAgwBCwsFIAJBAWsgAiAAQSlHIABBKEdxGyECCwsgAkEBaiIAIAEgACABSRsLmgICAn8EeyMB/QAEACEFIwH9AAQQIQYgACEDA0AgA0EMaiABTQRAIAUgA/0ABAAiB0EE/W39DiAGIAf9DA8PDw8PDw8PDw8PDw8PDw/9Tv0O/U4iCP0MAAAAAAAAAAAAAAAAAAAAAP0j/WRB/x9xBH9BAAUgCCMC/Q/9Tv0MAAAAAAAAAAAAAAAAAAAAAP0j/WRBf3NBD3ELIAf9DCAgICAgICAgICAgICAgICD9I/1kIAf9DAAAAAAAAAAAAAAAAAAAAAD9I/1kckH/AXEiBEH/AUcgBGlBBE9xcgR/IAMgBSAGEAoFQQALBEAgAw8LIAIgA2ohAwwBCwsgAUEMayICQQAgAEEMaiABTQR/IAIgBSAGEAoFQQALGwvnAQEHfyAAKAIAIgEgACgCCGohAyABIAMQACECA0AgAgRAA0AgAiMJSQRAIAAoAgQiBiACIAAoAgAiB2tBAnRqKAIAIgEhBCMNIAEjCmtqQQEgAUEBaiACQQFqIgUjCUkEfyAGIAUgB2tBAnRqKAIABSABQQFqCyIFAn8DQCABIAVJBEBBASABLQAAQQpGDQIaIAFBAWohAQwBCwtBAAsbIgEgBGv8CwAjDyIFIAQjCmsiBCAEIAVLGyQPIxAiBCABIwprIgEgASAESRskECACQQFqIQIMAQsLIwlBDmsgAxAAIQIMAQsLC40BAQN/IwBBD2pBcHEiAkEGaiQAIwBB//8DakEQdj8AayIDQQBKBH8gA0AAQQBIBUEACwRAAAsjAEEPakFwcSIDQSRqJAAjAEH//wNqQRB2PwBrIgRBAEoEfyAEQABBAEgFQQALBEAACyACIAM2AgAgAiACKAIAIAAQAjoABCACIAIoAgAgARACOgAFIAILJwADQCAAIAFJBH8gAC0AAEEbRgVBAAsEQCAAIAEQBSEADAELCyAAC+YCAgF+AX8gASAA/QAEACIBQQT9bf0OIAIgAf0MDw8PDw8PDw8PDw8PDw8PD/1O/Q79TiIC/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZEH/H3FFBEAgAiMC/Q/9Tv0MAAAAAAAAAAAAAAAAAAAAAP0j/WRBf3NB//8DcSIEQf8BcUH/AUdBACAEQQ9xGwRAQQEPCwsgACkDACIDpyADQiCIp3MhAEEBIANCgIGChIiQoMCAf4NCAFIgAAR/IABBgP6DeHFBACAAQf+B/AdxGwVBAQsbBH9BAAUgAf0MICAgICAgICAgICAgICAgIP0j/WRB/wFxIgBBuwFGIABB9wBGciAAQd0BRnIgAEHuAUZyIABB1QBGciAAQaoBRnIEf0EBBSAB/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZEH/AXEiAEG7AUYgAEH3AEZyIABB3QFGciAAQe4BRnIgAEHVAEZyIABBqgFGcgsLC4EBAQF/IAAjCmtBG0HbABADIQADQCAAQQBOBEAjCyMKIABqIgFBAmpGBH9BAQUgAS0AAiIBQT9NIAFBME9xBH9BAQUgAUHaAE0gAUHBAE9xCwR/QQEFIAFB+gBNIAFB4QBPcQsLBEAjCiAAag8LIABBAmpBG0HbABADIQAMAQsLQQALbQECfyMKQYABaiIBIAAgACABSRtBgAFrIwsiASAAQYABaiIAIAAgAUsbQQEQBiIBBEAjDiMKQYAEaiIAIAEgACABSxtBgARrIgIjCmtqQQEjCyIAIAFBgARqIgEgACABSRsgAmv8CwBBASQXCwveAgEEf0G8CiQAQeQKJABBAT8AayIAQQBKBH8gAEAAQQBIBUEACwRAAAtBwAokAUHACkGgCBACwCQCQcAKQeAIEAIaQYAIJAMjAEEPakFwcSIAQYAgaiQAIwBB//8DakEQdj8AayIBQQBKBH8gAUAAQQBIBUEACwRAAAsgACQEIwBBD2pBcHEiACMDaiQAIwBB//8DakEQdj8AayIBQQBKBH8gAUAAQQBIBUEACwRAAAsgACQGIwBBD2pBcHEiA0GAEGokACMAQf//A2pBEHY/AGsiAEEASgR/IABAAEEASAVBAAsEQAALA0AgAkGAAkgEQEEAIQBBACEBA0AgAUEISARAIAIgAXZBAXEEQCADIAJBA3RqIABqIAE6AAAgAEEBaiEACyABQQFqIQEMAQsLIAJBAWohAgwBCwsgAyQRQbAJQeAJEAgkEkGQCkGwChAIJBNBABABJBVBABABJBYL8AEBA38gACMMSwRAIwBBD2pBcHEiASAAIwxBAXQiAiAAIAJLGyICQUBraiQAIwBB//8DakEQdj8AayIDQQBKBH8gA0AAQQBIBUEACwRAAAsgASQKIwBBD2pBcHEiASACQUBraiQAIwBB//8DakEQdj8AayIDQQBKBH8gA0AAQQBIBUEACwRAAAsgASQNIwBBD2pBcHEiASACQUBraiQAIwBB//8DakEQdj8AayIDQQBKBH8gA0AAQQBIBUEACwRAAAsgASQOIAIkDAUjEARAIw0jD2pBACMQIw9r/AsACwsjDCQPQQAkECMKIABqJAsjCgtvAQR/IAAjEE8EQEF/DwsjECEEIw0jEGohAiMNIAAjDyIDIAAgA0sbaiEDAkADQCACIANLBEAgAyAD/QAEACAB/Q/9I/1kIgVoaiEAIAUNAiADQRBqIQMMAQsLIAIhAAsgBCAAIw1rIgAgACAEShsLjQkCBH8BeyMUIwxJBEAjDBABJBUjDBABJBYjDCQUCyMWQQA2AggjFUEANgIIA0AgACABSQRAIAAhAgJAIwH9AAQAIAAgARAJIgP9AAQAIgZBBP1t/Q4jAf0ABBAgBv0MDw8PDw8PDw8PDw8PDw8PD/1O/Q79TiMC/Q/9Tv0MAAAAAAAAAAAAAAAAAAAAAP0j/WRBf3NB//8DcUF/c0GAgARyaCIEQQZJIAMgBGogAU9yBH9BAQUjAf0ABAAgAyAEav0ABAAiBkEE/W39DiMB/QAEECAG/QwPDw8PDw8PDw8PDw8PDw8P/U79Dv1OIwL9D/1O/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZEF/c0EBcQsNACADIARqIAEQCSIDIAFPDQAgAy0AAEE6RiADQQFqIgIgAUlxBH8gAy0AAUEgRgVBAAsNACADIAAgAy0AAEEgRhshAgsgACACRgR/IAEFIAJBAWstAABBOkYhAyACIQACfwNAIAAgAUkEQCAA/QAEACIG/QwKCgoKCgoKCgoKCgoKCgoK/SP9ZCEEIAMEfyAG/QwgICAgICAgICAgICAgICAg/SP9ZCAA/QAEAf0MICAgICAgICAgICAgICAgIP0j/WRxBSAG/Qx8fHx8fHx8fHx8fHx8fHx8/SP9ZCAG/Qw+Pj4+Pj4+Pj4+Pj4+Pj4+/SP9ZHILIARyIgQEQCAAIARoaiIAIAEgACABSQR/IAAtAABBCkcFQQALGwwDCyAAQRBqIQAMAQsLIAELCyEDAkADfyADIxUgAyACIxIQBCIATQ0BIAAtAAAiAkEKRgR/IABBAWoFIAJBG0YEfyAAIAMQBQUgAEEBay0AACEEIAAtAAAiBUElRgR/IABBAWoFIAVBJkYEfyAAQQNBACAALQABQSNGBH8gAC0AAkEgckH4AEYFQQALG2oFIAVBIHJB+ABGBH8gACAEQTBGIARB3ABGcmoFIABBA0EAIARB3ABGBH8gAC0AAUEwRgVBAAsEfyAALQACQTBGBUEACxtqCwsLIgQgACAAIARJIARBAWogA0lxBH8jAf0ABAAgBP0ABAAiBkEE/W39DiMB/QAEECAG/QwPDw8PDw8PDw8PDw8PDw8P/U79Dv1OIwL9D/1O/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZEF/c0EDcUEDRgVBAAsbIgQgAEYEQCMVIgUoAgAgBSgCCGogAjoAACAFKAIEIAUoAghBAnRqIAA2AgAgBSAFKAIIQQFqNgIIBSACQSZHIAJBJUdxBH8jFSgCCAVBAAsEQCMVIxUoAghBAWs2AggLCyAEIABBAWoiACAAIARJGwshAgwBCwshAAsgACADRiAAIAFJcQRAIxYoAgghAyMWIAEgAEEBaiMTEAQhAgNAIAEgAksEfyACLQAAQRtGBUEACwRAIxYgASACIAEQBSMTEAQhAgwBCwsgAkEBay0AACIEQTxGIARB/ABGcgR/IAAtAABBIEcFQQALBH8gAyMWKAIISQVBAAsEQCMWIxYoAghBAWs2AggLIAIhAAsMAQsLIxUQByMWEAcLZgECfyMKQRAgACAAQRBNG2pBEGsjCxAAIQADQCAABEAgACMKayIBIw1qQQEjCSICIABr/AsAIw8iACABIAAgAUkbJA8jECIAIAIjCmsiASAAIAFLGyQQIwlBDmsjCxAAIQAMAQsLCwkAIwogAGoQFAvaBgMKfwF+AXsjCyMKa0EQSQRAQQAPCyMAQQ9qQXBxIgEjCyMKayIJQQlqaiQAIwBB//8DakEQdj8AayIAQQBKBH8gAEAAQQBIBUEACwRAAAsgAUEIaiIAQQhrIwg2AgAgAEEEayAJNgIAIAAjCiAJ/AoAACAAJAggACEBA0AgASAAIAlqSQRAIwciAyABLAAAIgIgAiADShskByABQQFqIQEMAQsLIAAhAQNAIAFBBmogACAJak0EQCMGIAEpAwBC////////P4NClfip+pe33puef34iCiMDQQJ2QQFrZ61CIHyIp0ECdGoiAiACKAIAQQEgCkIgiKd0cjYCACABQQFqIQEMAQsLIAAhAQNAIAFBEGogACAJak0EQCAB/QAEACELIAEpAwggASkDAEKV+Kn6l7fem55/foVClfip+pe33puef34jA0EBa2etQiB8iKchAwNAIwQgA0ECdGoiBCgCACICBH8gAv0ABAAgC/0j/WMFQQELRQRAIANBAWojA0EBa3EhAwwBCwsgBCgCAEUEQCAEIAE2AgAjBUEBaiQFIwMjBUEBdEkEQCMDIgRBAXQkAyMAQQ9qQXBxIgMjA0ECdGokACMAQf//A2pBEHY/AGsiAkEASgR/IAJAAEEASAVBAAsEQAALIwQhByADJARBACEDA0AgAyAESQRAIAcgA0ECdGooAgAiAgRAIAL9AAQAIQsgAikDCCACKQMAQpX4qfqXt96bnn9+hUKV+Kn6l7fem55/fiMDQQFrZ61CIHyIpyEIA0AjBCAIQQJ0aiIGKAIAIgUEfyAF/QAEACAL/SP9YwVBAQtFBEAgCEEBaiMDQQFrcSEIDAELCyAGIAI2AgALIANBAWohAwwBCwsjAEEPakFwcSIDIwNqJAAjAEH//wNqQRB2PwBrIgJBAEoEfyACQABBAEgFQQALBEAACyADJAYjCCEDA0AgAwRAIANBBGsoAgAhBSADIQIDQCACQQZqIAMgBWpNBEAjBiACKQMAQv///////z+DQpX4qfqXt96bnn9+IgojA0ECdkEBa2etQiB8iKdBAnRqIgQgBCgCAEEBIApCIIindHI2AgAgAkEBaiECDAELCyADQQhrKAIAIQMMAQsLCwsgAUEBaiEBDAELC0EBC+QDAQh/IwojC0EXEAYhBANAIAQEQCMOIwpBgARqIgEgBCABIARLG0GABGsiASMKa2pBASMLIgIgBEGABGoiAyACIANJGyABa/wLAEEBJBcgBEGAAmojC0EXEAYhBAwBCwsgABAMIwsQDCMKEAshAANAIAAEQCMOIwpBQGsiASAAIAAgAUkbQUBqIgEjCmtqQQEjCyICIABBQGsiAyACIANJGyABa/wLAEEBJBcgAEECahALIQAMAQsLIxdFBEBBAA8LQQAhBCMLIwprIgUjDmohASMOIQICQANAIAEgAksEQCACIAL9AAQA/QwBAQEBAQEBAQEBAQEBAQEB/SP9ZCIDaGohACADDQIgAkEQaiECDAELCyABIQALA0AgACABSQRAIwogACMOa2ojCiAAIQICQANAIAEgAksEQCACIAL9AAQA/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZCIIaGohAyAIDQIgAkEQaiECDAELCyABIQMLIAEgAyABIANJGyICIw5rahAQIAQgAiAAa2ohBAJAA0AgASACSwRAIAIgAv0ABAD9DAEBAQEBAQEBAQEBAQEBAQH9I/1kIgNoaiEAIAMNAiACQRBqIQIMAQsLIAEhAAsMAQsLIw5BACAF/AsAQQAkFyAECwuDAgwAQYwICwE8AEGYCAszAgAAACwAAAAwADEAMgAzADQANQA2ADcAOAA5AEEAQgBDAEQARQBGAGEAYgBjAGQAZQBmAEHMCAsBTABB2AgLNwIAAAAwAAAACQAKAAsADAANACAAAAA6ACwAOwAiACcAXAB4AFgAdQBVACUAJgAjACQAfAB7AH0AQZwJCwEsAEGoCQsdAgAAABYAAAAJAAsADAANACAAAAA6ACwAOwAiACcAQcwJCwEsAEHYCQsXAgAAABAAAAAKABsAeABYAHUAVQAlACYAQfwJCwEcAEGICgsJAgAAAAIAAAAgAEGcCgsBHABBqAoLDQIAAAAGAAAACgANABs=';
+
+;// CONCATENATED MODULE: ./src/redact/text-search.ts
+
+
+function newInstance() {
+    try {
+        return new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(searchModule, 'base64'))).exports;
+    }
+    catch (cause) {
+        throw new errors/* KubepassError */.v3('INPUT', 'Node.js cannot run WebAssembly here. kubepass needs it to find secrets in outputs.', {
+            hint: 'Some releases of Node.js 24 reserve 10 GB of address space for WebAssembly: raise the limit that `ulimit -v` shows, or use a later release.',
+            cause,
+        });
+    }
+}
+/**
+ * Holds every 16 neighbouring bytes of the added texts. The search marks where the input has such bytes. The folder assembly/ has
+ * the source of the WebAssembly module that does the work.
+ */
+class TextSearch {
+    #instance;
+    #start = 0;
+    #length = 0;
+    // Created at the first use, because unsafe NODE_OPTIONS can disable WebAssembly, and kubepass must be able to report them.
+    get #exports() {
+        this.#instance ??= newInstance();
+        return this.#instance;
+    }
+    /** @returns false if the text has fewer than 16 bytes, so that the search cannot find it */
+    addText(input) {
+        this.setInput(input);
+        return this.#exports.addText() === 1;
+    }
+    /** Replaces the text to search, and removes all marks. */
+    setInput(...parts) {
+        this.#length = parts.reduce((sum, part) => sum + part.length, 0);
+        this.#start = this.#exports.reserve(this.#length);
+        let end = 0;
+        const text = this.text();
+        for (const part of parts) {
+            text.set(part, end);
+            end += part.length;
+        }
+    }
+    /** The input. It is valid until the next call of `addText`, `setInput` or `markDumpedRuns`, because each may grow the memory. */
+    text() {
+        return Buffer.from(this.#exports.memory.buffer, this.#start, this.#length);
+    }
+    /** Marks the runs that end at or after the index `cut` of the input. */
+    markRuns(cut) {
+        this.#exports.markRuns(cut);
+    }
+    /**
+     * Marks runs whose characters are separated, where the input looks like a dump.
+     * @param cut the index at which a piece of the output begins: only a few lines of a dump may stand there and at the end
+     * @returns how many bytes look like a dump
+     */
+    markDumpedRuns(cut) {
+        return this.#exports.markDumps(cut);
+    }
+    /** The marked runs, in order. Runs that overlap or touch are merged. */
+    markedRuns() {
+        const exports = this.#exports;
+        const runs = [];
+        for (let start = exports.nextMark(0, 1); start >= 0;) {
+            const end = exports.nextMark(start, 0);
+            runs.push({ start, end });
+            start = exports.nextMark(end, 1);
+        }
+        return runs;
+    }
+    /** The first index of the input, from `from` on, where the bytes `first` and `second` stand in this order; -1 if there is none. */
+    indexOfPair(first, second, from) {
+        return this.#exports.indexOfPair(from, first, second);
+    }
+}
+
+;// CONCATENATED MODULE: ./src/redact/redactor.ts
+
+
+const SHORTEST_SECRET = 4;
+const MASK = Buffer.from('***');
+/** Every known form of dump shows 16 characters in at most this many bytes. */
+const CONTEXT = 1024;
+/**
+ * Finds every run of at least 16 neighbouring characters of a secret: plain, URI- or JSON-escaped, in base64 and base64url at
+ * each alignment, and in hex. The redactor keeps every secret as long as it exists.
+ */
+class Redactor {
+    #shown;
+    #values = new Set();
+    /** Other filters of the same outputs share this search, because each instance of WebAssembly reserves much address space. */
+    search = new TextSearch();
+    /** The spellings of fewer than 16 characters. The redactor masks only the whole spelling. */
+    #shortSpellings = new Set();
+    /** @param shown texts of kubepass itself; redact() keeps them, although a secret may contain a part of one */
+    constructor(shown = []) {
+        this.#shown = shown;
+    }
+    /** Learns every spelling of the value, then seals it, so that no other code handles a secret that the redactor does not know. */
+    seal = (value) => {
+        if (value.length < SHORTEST_SECRET)
+            throw new RangeError('a secret of fewer than 4 characters cannot be told from other text');
+        if (!this.#values.has(value)) {
+            for (const spelling of spellings(value)) {
+                if (!this.search.addText(Buffer.from(spelling)))
+                    this.#shortSpellings.add(spelling);
+            }
+            this.#values.add(value);
+        }
+        return sealedString(value);
+    };
+    redact(text) {
+        if (this.#values.size === 0)
+            return text;
+        this.search.setInput(Buffer.from(text));
+        this.search.markRuns(0);
+        const bytes = this.search.text();
+        const runs = this.#secretRuns(bytes).filter((run) => !this.#isShown(bytes, run));
+        return runs.length === 0
+            ? text
+            : masked({ bytes, runs, from: 0, continues: false }, Buffer.alloc(mostMasked(bytes.length, runs))).toString();
+    }
+    #isShown(bytes, { start, end }) {
+        return this.#shown.some((text) => {
+            const at = bytes.indexOf(text, Math.max(0, end - Buffer.byteLength(text)));
+            return at !== -1 && at <= start;
+        });
+    }
+    /**
+     * Returns a filter for one output. The filter remembers the last bytes, so that it finds a secret across any split of writes. It
+     * shows fewer than 16 characters of a secret before it finds the secret.
+     */
+    filter() {
+        let recent = Buffer.alloc(0);
+        let endsMasked = false;
+        // Reused, because new memory for each piece would cost more than the search.
+        let memory = Buffer.alloc(0);
+        return (piece) => {
+            if (piece.length === 0)
+                return piece;
+            const cut = recent.length;
+            this.search.setInput(recent, piece);
+            this.search.markRuns(cut);
+            this.search.markDumpedRuns(cut);
+            const bytes = this.search.text();
+            const runs = this.#secretRuns(bytes);
+            recent = Buffer.from(bytes.subarray(-CONTEXT));
+            const continues = endsMasked;
+            endsMasked = runs.at(-1)?.end === bytes.length;
+            if (runs.length === 0)
+                return piece;
+            const most = mostMasked(piece.length, runs);
+            if (memory.length < most)
+                memory = Buffer.alloc(most);
+            return masked({ bytes, runs, from: cut, continues }, memory);
+        };
+    }
+    /** The runs that the search found in `bytes`, and the short spellings, in order. Runs that overlap or touch are merged. */
+    #secretRuns(bytes) {
+        const runs = this.search.markedRuns();
+        if (this.#shortSpellings.size === 0)
+            return runs;
+        for (const spelling of this.#shortSpellings)
+            for (let at = bytes.indexOf(spelling); at >= 0; at = bytes.indexOf(spelling, at + 1))
+                runs.push({ start: at, end: at + Buffer.byteLength(spelling) });
+        return merged(runs);
+    }
+}
+/** Sorts the runs and merges those that overlap or touch. */
+function merged(runs) {
+    const result = [];
+    for (const run of runs.sort((a, b) => a.start - b.start)) {
+        const last = result.at(-1);
+        if (last === undefined || last.end < run.start)
+            result.push(run);
+        else
+            last.end = Math.max(last.end, run.end);
+    }
+    return result;
+}
+const SHORTEST_IN_DUMPS = 16;
+/** The characters that the search drops from a dump, as in assembly/read-dump.ts. */
+const DROPPED = /[\t\v\f\r \0:,;"']/g;
+/** The spellings in which an output may show a value. */
+function spellings(value) {
+    const body = sensitivePart(value);
+    const bytes = Buffer.from(body);
+    const plain = [body, encodeURIComponent(body), JSON.stringify(body).slice(1, -1)];
+    // The search looks in dumps for 16 characters. A shorter spelling would only mask words that are no secrets.
+    const inDumps = [body.replaceAll(' ', ''), body.replaceAll(DROPPED, '')].filter((text) => text.length >= SHORTEST_IN_DUMPS);
+    const encoded = [0, 1, 2].flatMap((shift) => base64Alignment(bytes.subarray(shift)));
+    const hex = [bytes.toString('hex'), bytes.toString('hex').toUpperCase()];
+    return [...new Set([...plain, ...inDumps, ...encoded, ...hex])].filter((text) => text.length >= SHORTEST_SECRET);
+}
+/** The base64 and base64url characters that depend on these bytes alone, not on what follows. */
+function base64Alignment(bytes) {
+    const whole = bytes.subarray(0, bytes.length - (bytes.length % 3));
+    return [...new Set([whole.toString('base64'), whole.toString('base64url')])];
+}
+/** The part of a secret to search for. For a JWT the header is left out, because all tokens of a server share it. */
+function sensitivePart(value) {
+    return /^eyJ[\w-]*\.[\w-]+\.[\w-]+$/.test(value) ? value.slice(value.indexOf('.') + 1) : value;
+}
+/** The most bytes of a masked text. A mask may be longer than its run, because a dump can have one character on each line. */
+function mostMasked(length, runs) {
+    return length + runs.length * MASK.length;
+}
+/**
+ * Copies `bytes` from `from` on into `memory`, with one mask for each run. A run that the previous piece has masked gets no
+ * second mask.
+ * @param memory with space for mostMasked() bytes
+ * @returns the written part of `memory`
+ */
+function masked({ bytes, runs, from, continues }, memory) {
+    let [at, length] = [from, 0];
+    for (const { start, end } of runs) {
+        if (end <= from)
+            continue;
+        length += bytes.copy(memory, length, at, Math.max(at, start));
+        if (start >= from || !continues)
+            length += MASK.copy(memory, length);
+        at = end;
+    }
+    length += bytes.copy(memory, length, at);
+    return memory.subarray(0, length);
+}
+
+// EXTERNAL MODULE: ./src/state/evidence-text.ts
+var evidence_text = __nccwpck_require__(4062);
+// EXTERNAL MODULE: ./src/system/files.ts
+var files = __nccwpck_require__(1650);
+// EXTERNAL MODULE: ./src/system/own-user.ts
+var own_user = __nccwpck_require__(9329);
+// EXTERNAL MODULE: ./src/system/print.ts
+var print = __nccwpck_require__(4162);
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./src/system/restore-access.ts
+var restore_access = __nccwpck_require__(7222);
+;// CONCATENATED MODULE: ./src/platform/command-files.ts
+
+
+
+
+
+/**
+ * The files through which a step sends commands to its runner. The scan does not get their paths, but can find them. The runner
+ * would take the scan's lines for those of kubepass: variables of later steps, outputs, the state for the post step.
+ */
+class CommandFiles {
+    #paths;
+    /** While a scan may run: the expected content of each file; undefined if there was no file. */
+    #kept = new Map();
+    /** The folders of these files, except symbolic links. */
+    #folders = new Set();
+    /** The paths whose access the scan removed and append() restored, with their modes. */
+    #closed = [];
+    /** @param names the variables that hold the paths of the files */
+    constructor(env, names) {
+        this.#paths = new Map(names.map((name) => [name, env[name] ?? '']).filter(([, path]) => path !== ''));
+    }
+    /** @param given the variables of the files that the scan may write to */
+    guard(given) {
+        for (const [name, path] of this.#paths) {
+            if (given.includes(name))
+                continue;
+            try {
+                this.#kept.set(name, contentOf(path));
+                if (isFolder((0,external_node_path_.dirname)(path)))
+                    this.#folders.add((0,external_node_path_.dirname)(path));
+            }
+            catch {
+                // A path that is not a readable file has no content that restore() could write.
+            }
+        }
+    }
+    append(name, text) {
+        const path = this.#paths.get(name);
+        if (path === undefined)
+            throw Object.assign(new Error(`${name} is not set`), { code: 'ENOENT' });
+        (0,files/* appendAtomically */.eB)(path, text, (closed) => {
+            // A mode that was changed before guard() was not changed by the scan.
+            if (this.#kept.size > 0)
+                this.#closed.push(...closed);
+        });
+        if (this.#kept.has(name))
+            this.#kept.set(name, Buffer.concat([this.#kept.get(name) ?? Buffer.alloc(0), Buffer.from(text)]));
+    }
+    /** Restores the files, with what append() has added since guard(). Call it when no process of the scan is left. */
+    restore(uid) {
+        const tampered = { changed: [], left: [] };
+        const why = [];
+        const closed = this.#closed.splice(0);
+        for (const [name, kept] of this.#kept) {
+            const path = this.#paths.get(name) ?? '';
+            closed.push(...(0,restore_access/* restoreAccess */.rI)(path));
+            try {
+                if (!this.#isBehindLink(path) && isAsKept(path, kept))
+                    continue;
+                tampered.changed.push(name);
+                this.#putBack(path, kept);
+            }
+            catch (error) {
+                tampered.left.push(name);
+                why.push((0,restore_access/* obstacleAt */.rt)(path, error, uid));
+            }
+        }
+        this.#kept.clear();
+        this.#folders.clear();
+        return { ...tampered, ...(why.length > 0 && { why }), ...(closed.length > 0 && { closed }) };
+    }
+    /** If the scan replaced the file's folder by a link, it could change a file behind the link later, too. */
+    #isBehindLink(path) {
+        return this.#folders.has((0,external_node_path_.dirname)(path)) && (0,external_node_fs_.lstatSync)((0,external_node_path_.dirname)(path), { throwIfNoEntry: false })?.isSymbolicLink() === true;
+    }
+    /** Writes a new file with the mode that the runner gave the old one. The old file may have a second hard link. */
+    #putBack(path, kept) {
+        try {
+            if (this.#isBehindLink(path))
+                (0,restore_access/* removeTree */.dM)((0,external_node_path_.dirname)(path));
+            (0,restore_access/* removeTree */.dM)(path);
+            if (kept === undefined)
+                return;
+            (0,files/* makeFolder */.fc)((0,external_node_path_.dirname)(path));
+            (0,files/* writePrivate */.pb)(path, kept, 0o644);
+        }
+        catch (error) {
+            // In a folder of another user kubepass cannot replace the file, but it can overwrite a file of its own.
+            if ((0,errors/* errnoOf */.UQ)(error) !== 'EACCES')
+                throw error;
+            (0,files/* overwrite */.mx)(path, kept ?? Buffer.alloc(0));
+        }
+    }
+}
+function isFolder(path) {
+    return (0,external_node_fs_.lstatSync)(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+function isAsKept(path, kept) {
+    const about = (0,external_node_fs_.lstatSync)(path, { throwIfNoEntry: false });
+    if (about === undefined)
+        return kept === undefined;
+    // An empty file holds no command, so it does not matter which process made it.
+    if (kept === undefined)
+        return about.isFile() && about.size === 0;
+    return about.isFile() && about.size === kept.length && contentOf(path)?.equals(kept) === true;
+}
+/**
+ * @returns undefined when the path does not exist
+ * @throws when the path is not a regular file, or cannot be read
+ */
+function contentOf(path) {
+    let file;
+    try {
+        file = (0,external_node_fs_.openSync)(path, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NOFOLLOW | external_node_fs_.constants.O_NONBLOCK);
+    }
+    catch (error) {
+        if ((0,errors/* errnoOf */.UQ)(error) === 'ENOENT')
+            return undefined;
+        throw error;
+    }
+    try {
+        if (!(0,external_node_fs_.fstatSync)(file).isFile())
+            throw new Error('it is no file');
+        return (0,external_node_fs_.readFileSync)(file);
+    }
+    finally {
+        (0,external_node_fs_.closeSync)(file);
+    }
+}
+
+;// CONCATENATED MODULE: ./src/platform/workflow-commands.ts
+/** U+200B in UTF-8. */
+const ZERO_WIDTH_SPACE = Buffer.from('\u200b');
+const PREFIX = Buffer.from('##[');
+const LF = 0x0a;
+const CR = 0x0d;
+const COLON = 0x3a;
+const HASH = 0x23;
+const BRACKET = 0x5b;
+/**
+ * Makes a filter that hides workflow commands from the runner by a zero-width space. The runner reads `::name::` as a command at
+ * the start of a line, `##[name]` anywhere.
+ * https://github.com/actions/runner/blob/v2.336.0/src/Runner.Common/ActionCommand.cs
+ */
+function neutralizeCommands(search) {
+    let line = { blank: true, colon: false, hashes: 0 };
+    return (piece) => {
+        if (piece.length === 0)
+            return piece;
+        const places = [...colonPositions(piece, line, search), ...bracketPositions(piece, line)].sort((a, b) => a - b);
+        line = lineAfter(piece, line);
+        return places.length === 0 ? piece : withSpaces(piece, places);
+    };
+}
+/** The positions of the second colon of each `::` that only white space precedes on its line. */
+function colonPositions(piece, line, search) {
+    const places = [];
+    if (line.colon && piece[0] === COLON)
+        places.push(0);
+    // Faster than Buffer.indexOf(), which would stop at each single colon: most logs have many.
+    search.setInput(piece);
+    for (let at = search.indexOfPair(COLON, COLON, 0); at >= 0; at = search.indexOfPair(COLON, COLON, lineEnd(piece, at + 2))) {
+        const before = lastNotBlank(piece, at);
+        if (before < 0 ? line.blank : isLineEnd(piece[before]))
+            places.push(at + 1);
+    }
+    return places;
+}
+/** The positions of the bracket of each `##[`. */
+function bracketPositions(piece, { hashes }) {
+    const places = [];
+    if (hashes === 2 && piece[0] === BRACKET)
+        places.push(0);
+    if (hashes >= 1 && piece[0] === HASH && piece[1] === BRACKET)
+        places.push(1);
+    for (let at = piece.indexOf(PREFIX); at >= 0; at = piece.indexOf(PREFIX, at + 3))
+        places.push(at + 2);
+    return places;
+}
+function lineAfter(piece, before) {
+    const { length } = piece;
+    const colon = piece[length - 1] === COLON;
+    const end = colon ? length - 1 : length;
+    // Fast for most lines: they hold more than white space, so the search ends after a few bytes.
+    const last = lastNotBlank(piece, end);
+    const onlyBlank = last < 0 ? before.blank : isLineEnd(piece[last]);
+    let hashes = 0;
+    while (hashes < 2 && hashes < length && piece[length - 1 - hashes] === HASH)
+        hashes += 1;
+    if (hashes === length)
+        hashes = Math.min(2, hashes + before.hashes);
+    return { blank: onlyBlank && !colon, colon: onlyBlank && colon, hashes };
+}
+/** The position of the last byte before `end` that is not white space within a line; -1 if there is none. */
+function lastNotBlank(piece, end) {
+    let at = end - 1;
+    while (at >= 0 && isBlank(piece[at] ?? 0))
+        at -= 1;
+    return at;
+}
+/** The runner skips white space, also characters of several bytes in UTF-8. So every byte from 0x80 on counts as white space. */
+function isBlank(byte) {
+    return byte === 0x20 || byte >= 0x80 || byte === 0x09 || byte === 0x0b || byte === 0x0c;
+}
+function isLineEnd(byte) {
+    return byte === LF || byte === CR;
+}
+function lineEnd(piece, at) {
+    while (at < piece.length && !isLineEnd(piece[at]))
+        at += 1;
+    return at;
+}
+function withSpaces(piece, places) {
+    const result = Buffer.allocUnsafe(piece.length + places.length * ZERO_WIDTH_SPACE.length);
+    let from = 0;
+    let to = 0;
+    for (const place of places) {
+        to += piece.copy(result, to, from, place);
+        to += ZERO_WIDTH_SPACE.copy(result, to);
+        from = place;
+    }
+    piece.copy(result, to, from);
+    return result;
+}
+
+;// CONCATENATED MODULE: ./src/platform/github.ts
+
+
+
+
+
+
+
+
+
+const STATE_KEY = 'run_state';
+/** Without GITHUB_STEP_SUMMARY: the runner only shows it, so a scan that writes to it changes no later step. */
+const COMMAND_FILES = ['GITHUB_ENV', 'GITHUB_PATH', 'GITHUB_STATE', 'GITHUB_OUTPUT'];
+/**
+ * GitHub Actions. Loading @actions/core takes as long as all requests to the API server. So this file does what is needed before
+ * the scan itself, and loads @actions/core only to set outputs and variables.
+ */
+function githubPlatform(env, redact) {
+    const core = () => {
+        // @actions/core prints through Node's stream. If the reader of stdout is gone, an unhandled error would end the process.
+        if (process.stdout.listenerCount('error') === 0)
+            process.stdout.on('error', () => undefined);
+        return Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(421)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6421));
+    };
+    const ownerUid = (0,own_user/* ownUid */.N)();
+    const commandFiles = new CommandFiles(env, COMMAND_FILES);
+    const info = (text) => (0,print/* print */.yy)(print/* STDOUT */.UU, `${redact(text)}\n`);
+    /** While the runner ignores workflow commands: the word that ends this. */
+    let fence;
+    // One write that begins with a line end: no output of the scan can come between the lines, or before them on the same line.
+    const command = (lines) => {
+        if (fence === undefined)
+            return (0,print/* print */.yy)(print/* STDOUT */.UU, lines);
+        const lifted = `\n::${fence}::\n`;
+        fence = (0,external_node_crypto_.randomUUID)();
+        (0,print/* print */.yy)(print/* STDOUT */.UU, `${lifted}${lines}::stop-commands::${fence}\n`);
+    };
+    const annotate = (kind, text) => Promise.resolve(command(`::${kind} title=kubepass::${escapeData(redact(text))}\n`));
+    return {
+        // Only INPUT_*: an earlier step can set every other variable through GITHUB_ENV.
+        input: (id) => env[`INPUT_${id.toUpperCase()}`],
+        nameOf: (id) => id,
+        argv: [],
+        temp: (env['RUNNER_TEMP'] ?? '') || (0,external_node_os_.tmpdir)(),
+        workspace: env['GITHUB_WORKSPACE'],
+        path: env['PATH'] ?? '',
+        hasLaterSteps: true,
+        hasPost: true,
+        postFailsJob: true,
+        debugTraceVariable: undefined,
+        stdin: undefined,
+        isCI: true,
+        env,
+        ownerUid,
+        job: {
+            platform: 'github',
+            id: env['GITHUB_RUN_ID'] ?? '0',
+            attempt: env['GITHUB_RUN_ATTEMPT'] ?? '1',
+            job: env['GITHUB_JOB'] ?? '',
+            repository: env['GITHUB_REPOSITORY'] ?? '',
+            instance: env['GITHUB_SERVER_URL'] ?? '',
+        },
+        // Two steps of a job must not use the same names, and no variable of the runner differs between them.
+        runKey: undefined,
+        idTokens: {
+            instructions: 'Add to the job:\n  permissions:\n    id-token: write',
+            request(seal) {
+                const url = env['ACTIONS_ID_TOKEN_REQUEST_URL'];
+                const bearer = env['ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
+                return url && bearer && URL.canParse(url) ? { url: new URL(url), bearer: seal(bearer) } : undefined;
+            },
+        },
+        mask: (secret) => command(maskedForms(secret)
+            .map((form) => `::add-mask::${escapeData(form)}\n`)
+            .join('')),
+        log: { info, warn: (text) => annotate('warning', text), error: (text) => annotate('error', text) },
+        savedState: {
+            // A synchronous append, so that the state is complete whenever a signal kills kubepass. For the runner, the last line of a name counts.
+            save: (state) => commandFiles.append('GITHUB_STATE', `${STATE_KEY}=${state === 'none' ? state : JSON.stringify(state)}\n`),
+            load: () => env[`STATE_${STATE_KEY}`],
+            clear: () => undefined,
+        },
+        commandFiles: { guard: (given) => commandFiles.guard(given), restore: () => commandFiles.restore(ownerUid) },
+        scanOutputs() {
+            fence = (0,external_node_crypto_.randomUUID)();
+            // On stdout only, after the masks: the runner may read stderr before stdout, and would then ignore the masks.
+            (0,print/* print */.yy)(print/* STDOUT */.UU, `::stop-commands::${fence}\n`);
+            return {
+                stdout: () => process.stdout,
+                stderr: () => process.stderr,
+                // stop-commands is not enough: the runner does not keep the order of stdout and stderr.
+                filters: (search) => [neutralizeCommands(search)],
+                close(complete) {
+                    // If the output is not complete, more may follow, also from the middle of a line. So the runner must go on ignoring commands.
+                    if (fence === undefined || !complete)
+                        return;
+                    (0,print/* print */.yy)(print/* STDOUT */.UU, `\n::${fence}::\n`);
+                    fence = undefined;
+                },
+            };
+        },
+        stepOutputs: {
+            setOutput: async (id, value) => (await core()).setOutput(id, plain(value)),
+            exportVariable: async (name, value) => (await core()).exportVariable(name, plain(value)),
+        },
+        publishCheck: async (evidence, token) => (await Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(413), __nccwpck_require__.e(53)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6053))).publishCheck(evidence, token, env),
+        report(evidence) {
+            info((0,evidence_text/* asText */.e1)(evidence));
+            // This is what the summary of @actions/core does. Loading @actions/core for it would double the time of the post step.
+            if (env['GITHUB_STEP_SUMMARY'])
+                (0,files/* appendAtomically */.eB)(env['GITHUB_STEP_SUMMARY'], redact((0,evidence_text/* asMarkdown */.g5)(evidence)));
+            return Promise.resolve();
+        },
+    };
+}
+/** The token, its two secret segments, and the base64 forms that the runner does not mask by itself. */
+function maskedForms(secret) {
+    const value = secret.reveal();
+    const body = sensitivePart(value);
+    const segments = body === value ? [] : body.split('.');
+    const encoded = [0, 1, 2].flatMap((shift) => base64Alignment(Buffer.from(body).subarray(shift)));
+    return [...new Set([value, ...segments, ...encoded].flatMap(linesOf))];
+}
+/** The runner masks each line of a mask, however short. So of a PEM key only the lines that occur in no other text are masked. */
+function linesOf(form) {
+    return form.includes('\n') ? form.split('\n').filter((line) => line.length >= 16 && !line.startsWith('-----')) : [form];
+}
+function plain(value) {
+    return typeof value === 'string' ? value : value.reveal();
+}
+// https://github.com/actions/runner/blob/v2.336.0/src/Runner.Common/ActionCommand.cs
+function escapeData(text) {
+    return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+}
+
+// EXTERNAL MODULE: ./src/config/flags.ts
+var config_flags = __nccwpck_require__(8689);
+;// CONCATENATED MODULE: ./src/platform/gitlab-timeouts.ts
+/** The runner's default for RUNNER_AFTER_SCRIPT_TIMEOUT. */
+const AFTER_SCRIPT_S = 300;
+/**
+ * Compares the time limits in the variables of GitLab and its runner with each other and with max_scan.
+ * https://docs.gitlab.com/runner/configuration/configure_runners/#ensuring-after_script-execution
+ * @param maxScan seconds; undefined when the input is not set
+ * @returns a warning for each pair that does not fit
+ */
+function timeoutWarnings(env, maxScan, now = Date.now()) {
+    const script = secondsOf(env['RUNNER_SCRIPT_TIMEOUT']);
+    const job = Number(env['CI_JOB_TIMEOUT']);
+    const passed = (now - Date.parse(env['CI_JOB_STARTED_AT'] ?? '')) / 1000;
+    // An impossible time comes from a wrong clock, and is ignored.
+    const begun = passed > 0 && passed < job ? Math.round(passed) : 0;
+    if (script === undefined)
+        return withoutScriptTimeout(job, begun, maxScan);
+    const afterScript = secondsOf(env['RUNNER_AFTER_SCRIPT_TIMEOUT']) ?? AFTER_SCRIPT_S;
+    const warnings = [];
+    if (job > 0 && begun + script + afterScript > job) {
+        const before = begun === 0 ? '' : `, ${begun} s of which have passed`;
+        warnings.push(`script_timeout (${script} s) and after_script_timeout (${afterScript} s) do not fit into timeout (${job} s${before}): ` +
+            'if the script uses its time, the runner cuts after_script off or does not start it. Then a token that the script left lives until it expires.');
+    }
+    if (maxScan !== undefined && maxScan > script)
+        warnings.push(`max_scan (${maxScan} s) is longer than script_timeout (${script} s): the runner ends the scan earlier.`);
+    return warnings;
+}
+/**
+ * Without RUNNER_SCRIPT_TIMEOUT the script may use the job's whole time, and then the runner starts no after_script. A user may want
+ * that, so only a max_scan that is too long gets a warning.
+ */
+function withoutScriptTimeout(job, begun, maxScan) {
+    if (maxScan === undefined || begun + maxScan <= job || Number.isNaN(job))
+        return [];
+    return [`max_scan (${maxScan} s) is longer than timeout (${job} s): the runner ends the job earlier and starts no after_script.`];
+}
+/** Parses a duration of Go's form (1h30m); undefined if the runner does not take it for a limit. */
+function secondsOf(text = '') {
+    if (!/^(\d+(\.\d+)?(h|m|s))+$/.test(text))
+        return undefined;
+    const seconds = [...text.matchAll(/([\d.]+)([hms])/g)].reduce((sum, [, number, unit]) => sum + Number(number) * { h: 3600, m: 60, s: 1 }[unit], 0);
+    return seconds > 0 ? seconds : undefined;
+}
+
+;// CONCATENATED MODULE: ./src/platform/gitlab.ts
+
+
+
+
+
+
+
+
+
+
+
+
+/** Where the template looks for the reports. */
+const REPORTS = 'kubepass-reports';
+/**
+ * GitLab CI: main is the job's script, post its after_script. The runner accepts no masks from a job, so only the redactor keeps
+ * secrets out of the log. Code of @actions/* must not run here: its add-mask command would print the token.
+ */
+function gitlabPlatform(words, env, redact) {
+    const flags = (0,config_flags/* parseGitlabFlags */.Ee)(words);
+    const workspace = workspaceOf(env);
+    const hasAudience = flags.get('audience') !== inputs/* NO_AUDIENCE */.dQ;
+    const jobId = env['CI_JOB_ID'] ?? '0';
+    const ownerUid = (0,own_user/* ownUid */.N)();
+    const commandFiles = new CommandFiles(env, ['GITLAB_ENV']);
+    const info = (text) => (0,print/* print */.yy)(print/* STDOUT */.UU, `${redact(text)}\n`);
+    const colour = (code, text) => (0,print/* print */.yy)(print/* STDOUT */.UU, `\x1b[${code};1m${redact(text)}\x1b[0m\n`);
+    // https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections
+    const section = (edge, name, header) => (0,print/* print */.yy)(print/* STDOUT */.UU, `\x1b[0Ksection_${edge}:${Math.floor(Date.now() / 1000)}:${name}\r\x1b[0K${header}\n`);
+    let loaded;
+    const reports = () => (loaded ??= Promise.all(/* import() */[__nccwpck_require__.e(585), __nccwpck_require__.e(526)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2526)));
+    return {
+        input(id) {
+            const { guard, only } = inputs/* inputs */.QL[id];
+            if (only === 'github')
+                return undefined;
+            return guard === undefined ? env[(0,config_flags/* variableName */.cG)(id)] : flags.get(id);
+        },
+        nameOf: (id) => (inputs/* inputs */.QL[id].secret ? (0,config_flags/* variableName */.cG)(id) : id),
+        argv: [],
+        temp: (0,external_node_os_.tmpdir)(),
+        workspace,
+        path: env['PATH'] ?? '',
+        hasLaterSteps: false,
+        hasPost: true,
+        postFailsJob: false,
+        // The values that the runner takes for true.
+        debugTraceVariable: /^(1|t|true)$/i.test(env['CI_DEBUG_TRACE'] ?? '') ? 'CI_DEBUG_TRACE' : undefined,
+        stdin: undefined,
+        isCI: true,
+        env,
+        ownerUid,
+        job: {
+            platform: 'gitlab',
+            id: jobId,
+            // A retried job has another id.
+            attempt: '1',
+            job: env['CI_JOB_NAME'] ?? '',
+            repository: env['CI_PROJECT_PATH'] ?? '',
+            instance: env['CI_SERVER_URL'] ?? '',
+        },
+        runKey: (0,external_node_crypto_.createHash)('sha256')
+            .update(`${env['CI_SERVER_URL'] ?? ''} ${jobId}`)
+            .digest('hex')
+            .slice(0, 16),
+        timeoutWarnings: (maxScan) => timeoutWarnings(env, maxScan),
+        idTokens: {
+            instructions: hasAudience
+                ? "Add to the job, with the API server's URL:\n  id_tokens:\n    KUBEPASS_ID_TOKEN:\n      aud: https://k8s.example.com:6443"
+                : "Give the template's input audience, the API server's URL:\n  audience: https://k8s.example.com:6443",
+            token(seal) {
+                const token = env['KUBEPASS_ID_TOKEN'];
+                const sealed = token ? seal(token) : undefined;
+                return hasAudience ? sealed : undefined;
+            },
+        },
+        log: {
+            info,
+            warn: (text) => Promise.resolve(colour(33, `kubepass: warning: ${text}`)),
+            error: (text) => Promise.resolve(colour(31, `kubepass: error: ${text}`)),
+        },
+        savedState: {
+            // Only some runners pass GITLAB_ENV on to after_script, so the post step does not rely on this state.
+            save(state) {
+                try {
+                    commandFiles.append('GITLAB_ENV', `KUBEPASS_RUN_STATE=${state === 'none' ? state : JSON.stringify(state)}\n`);
+                }
+                catch {
+                    // The post step derives the names from the job's id.
+                }
+            },
+            load: () => env['KUBEPASS_RUN_STATE'],
+            clear: () => undefined,
+        },
+        commandFiles: { guard: (given) => commandFiles.guard(given), restore: () => commandFiles.restore(ownerUid) },
+        scanOutputs() {
+            // Loaded before the scan starts: the scan, or an after_script that runs at the same time, can remove the program's files.
+            void reports().catch(() => undefined);
+            section('start', 'kubepass_scan', 'The scan');
+            return {
+                stdout: () => process.stdout,
+                stderr: () => process.stderr,
+                filters: () => [],
+                close: () => section('end', 'kubepass_scan', ''),
+            };
+        },
+        async report(evidence) {
+            section('start', 'kubepass_evidence[collapsed=true]', 'What happened');
+            info((0,evidence_text/* asText */.e1)(evidence));
+            section('end', 'kubepass_evidence', '');
+            const { annotations, junit } = await reports();
+            // If the scan replaced the folder by a link, kubepass writes nothing behind the link.
+            const folder = (0,external_node_path_.join)((0,files/* resolveRealPath */.Sc)(workspace), REPORTS);
+            (0,files/* makeFolder */.fc)(folder);
+            (0,files/* replaceFile */.fR)((0,external_node_path_.join)(folder, 'junit.xml'), redact(junit(evidence)));
+            (0,files/* replaceFile */.fR)((0,external_node_path_.join)(folder, 'annotations.json'), redact(annotations(evidence, env)));
+        },
+    };
+}
+/** The folder in which the runner looks for artifacts. CI_PROJECT_DIR may name a folder that exists only in the runner's containers. */
+function workspaceOf(env) {
+    const named = env['CI_PROJECT_DIR'] ?? '';
+    return named !== '' && (0,external_node_fs_.statSync)(named, { throwIfNoEntry: false })?.isDirectory() === true ? named : process.cwd();
+}
+
+;// CONCATENATED MODULE: ./src/platform/detect.ts
+
+
+
+/**
+ * The CI platform of this job.
+ * @param words the arguments after the command. GitLab's template passes `gitlab` first, because a pipeline's
+ *   variables can override every variable of the runner, GITLAB_CI included
+ * @throws INPUT
+ */
+function detect(env, words, redact) {
+    const isTemplate = words[0] === 'gitlab';
+    const [onGithub, onGitlab] = [env['GITHUB_ACTIONS'] === 'true', isTemplate || env['GITLAB_CI'] === 'true'];
+    if (onGithub && onGitlab) {
+        throw new errors/* KubepassError */.v3('INPUT', "GITHUB_ACTIONS is true in a GitLab job: GitHub's command that masks a secret would show the secret in GitLab's log.", {
+            hint: 'Unset GITHUB_ACTIONS, or GITLAB_CI if this is a GitHub job.',
+        });
+    }
+    if (onGithub)
+        return githubPlatform(env, redact);
+    if (onGitlab)
+        return gitlabPlatform(isTemplate ? words.slice(1) : words, env, redact);
+    throw new errors/* KubepassError */.v3('INPUT', 'This command is for a CI runner, but neither GITHUB_ACTIONS nor GITLAB_CI is true.', {
+        hint: 'In a terminal use: kubepass run -- COMMAND',
+    });
+}
+
+// EXTERNAL MODULE: ./src/system/node-runtime.ts
+var node_runtime = __nccwpck_require__(2168);
+;// CONCATENATED MODULE: ./src/commands/execute.ts
+
+
+
+
+
+
+
+/** GitHub sends a second signal 7.5 s after the first. Before that, kubepass must have revoked and reported. */
+const HARD_DEADLINE_MS = 4_200;
+/** After a second signal in a terminal, kubepass waits for nothing but the revocation, and no longer than this. */
+const SECOND_SIGNAL_DEADLINE_MS = 3_000;
+/** Two signals within this time count as one: npm passes on a signal that the terminal also sends to kubepass. */
+const SAME_SIGNAL_MS = 250;
+/**
+ * Runs a command. Everything inside throws; this function alone prints an error and sets the exit code.
+ * @param where the words after the command of a CI job, or what opens another platform
+ */
+async function execute(command, where = process.argv.slice(2)) {
+    // The exit code of a program that ends before it has a result.
+    process.exitCode = (0,errors/* exitCodeOf */.FO)(undefined);
+    (0,node_runtime/* reexecWithoutNodeVariables */.m6)();
+    const redactor = new Redactor(inputs/* inputIds */.Zp.map(inputs/* exampleOf */.Ql));
+    const stop = new AbortController();
+    const hardDeadline = new AbortController();
+    const immediate = new AbortController();
+    let platform;
+    let stoppedBy;
+    let stoppedAt = 0;
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+        process.on(name, () => {
+            if (stoppedBy === undefined)
+                stoppedAt = Date.now();
+            // A second signal of a CI's runner is routine. A second signal of a person means: end now.
+            else if (platform?.isCI === false && Date.now() - stoppedAt > SAME_SIGNAL_MS)
+                immediate.abort();
+            stoppedBy ??= name;
+            stop.abort(new errors/* KubepassError */.v3('INTERRUPTED', `Stopped by ${stoppedBy}.`));
+            const left = immediate.signal.aborted ? SECOND_SIGNAL_DEADLINE_MS : HARD_DEADLINE_MS;
+            setTimeout(() => hardDeadline.abort(new errors/* KubepassError */.v3('INTERRUPTED', 'There was no more time.')), left).unref();
+        });
+    }
+    // Without a handler, Node.js opens a debugger on this signal.
+    process.on('SIGUSR1', () => undefined);
+    let context;
+    let isOver = false;
+    const printError = async (error) => {
+        const text = redactor.redact((0,errors/* describe */.q0)(error));
+        await (platform === undefined ? (0,print/* print */.yy)(print/* STDERR */.xS, `kubepass: ${text}\n`) : platform.log.error(text));
+    };
+    process.on('beforeExit', () => {
+        // Before Node.js ends by itself it removes the handlers, so that a further signal would decide the exit code.
+        if (isOver)
+            process.exit();
+        isOver = true;
+        void endWithoutResult();
+    });
+    process.on('uncaughtException', (cause) => {
+        const error = defect('An error occurred outside of the run.', cause);
+        // The run ends as after a signal, so that its error handling revokes the credential.
+        if (!isOver && !stop.signal.aborted)
+            return stop.abort(error);
+        process.exitCode = (0,errors/* exitCodeOf */.FO)(error);
+        void printError(error);
+    });
+    try {
+        (0,node_runtime/* requireSupportedNode */.Am)();
+        const redact = (text) => redactor.redact(text);
+        const here = typeof where === 'function' ? where(redact) : detect(process.env, where, redact);
+        platform = here;
+        const seal = (value) => {
+            const secret = redactor.seal(value);
+            here.mask?.(secret);
+            return secret;
+        };
+        context = {
+            platform,
+            redactor,
+            seal,
+            signal: stop.signal,
+            hardDeadline: hardDeadline.signal,
+            immediate: immediate.signal,
+            emergencyCleanup: undefined,
+        };
+        const exitCode = await command(context);
+        if (stop.signal.aborted && (0,errors/* codeOf */.$N)(stop.signal.reason) === 'INTERNAL')
+            throw stop.signal.reason;
+        endWith(exitCode);
+    }
+    catch (error) {
+        await printError(error);
+        const ownExitCode = (0,errors/* exitCodeOf */.FO)(error);
+        endWith(stoppedBy === undefined || ['NOT_REVOKED', 'TAMPERED'].includes((0,errors/* codeOf */.$N)(error)) ? ownExitCode : 128 + external_node_os_.constants.signals[stoppedBy]);
+    }
+    /** Once a defect has set the exit code, a run that goes on to revoke its credential does not change the code. */
+    function endWith(exitCode) {
+        if (!isOver)
+            process.exitCode = exitCode;
+        isOver = true;
+    }
+    /** Node.js has nothing left to do, although the run waits for something. */
+    async function endWithoutResult() {
+        const error = defect('The run ended without a result.');
+        await printError(error);
+        const failure = await context?.emergencyCleanup?.(error);
+        if (failure === undefined)
+            return;
+        await printError(failure);
+        process.exitCode = (0,errors/* exitCodeOf */.FO)(failure);
+    }
+}
+function defect(fact, cause) {
+    return new errors/* KubepassError */.v3('INTERNAL', `${fact} This is a defect of kubepass.`, {
+        hint: 'Please report it with the log; the log holds no secret.',
+        cause,
+    });
+}
+
+
+/***/ }),
+
+/***/ 2400:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  o: () => (/* binding */ recoverCommand)
+});
+
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./src/base/errors.ts
+var errors = __nccwpck_require__(4758);
+// EXTERNAL MODULE: ./src/config/paths.ts
+var paths = __nccwpck_require__(1066);
+// EXTERNAL MODULE: ./src/lifecycle/cleanup.ts + 5 modules
+var cleanup = __nccwpck_require__(612);
+// EXTERNAL MODULE: ./src/state/credential-state.ts
+var credential_state = __nccwpck_require__(5320);
+// EXTERNAL MODULE: ./src/state/run-state.ts
+var run_state = __nccwpck_require__(860);
+;// CONCATENATED MODULE: ./src/lifecycle/provenance.ts
+
+
+/**
+ * Decides from which run state a later process starts.
+ * @param saved undefined if no state was saved, or not one of kubepass
+ * @param derived the state that follows from the job; undefined on GitHub, and in a terminal with a readable state file
+ * @returns undefined if the saved state is missing or does not match the inputs, and none can be derived
+ */
+function knownRun(saved, derived, options) {
+    const matchesInputs = saved?.server === options.server && saved.requested.namespace === options.serviceAccount.namespace;
+    if (derived === undefined)
+        return matchesInputs ? { state: withoutPendingDeletions(saved), provenance: 'saved' } : undefined;
+    if (!matchesInputs || !isOfSameRun(saved, derived, options))
+        return { state: derived, provenance: 'derived' };
+    return { state: merged(withoutPendingDeletions(saved), derived), provenance: 'merged' };
+}
+/**
+ * If a Secret is missing, only the process that sent a DELETE may conclude that this DELETE removed it: the scan can change the saved
+ * state.
+ */
+function withoutPendingDeletions(state) {
+    const credentials = state.credentials.map((each) => (each.phase === 'deletion-requested' ? (0,credential_state/* withPhase */.Su)(each, each.last) : each));
+    return { ...state, credentials };
+}
+/** All that can exist where only the names are known: a token in each slot. */
+function withPossibleCredentials(state, options) {
+    const deadBy = (0,run_state/* latestDeadByOfRequest */.NW)(options);
+    const credentials = [0, 1, 2].map((slot) => ({ number: slot + 1, slot, deadBy, phase: 'token-requested' }));
+    return { ...state, lastNumber: credentials.length, credentials };
+}
+/** An unbound token cannot be revoked, and a forged state could claim one. So it counts only with `revocation: best-effort`. */
+function isOfSameRun(saved, derived, { revocation }) {
+    const mayBeUnbound = revocation === 'best-effort';
+    return (saved.key === derived.key &&
+        saved.directory === derived.directory &&
+        (mayBeUnbound || saved.credentials.every(({ slot }) => slot !== 'unbound')));
+}
+/** Drops the uid, because the scan can change it. The name is unique to the run, so a DELETE needs no uid. */
+function withoutUid(live) {
+    if (live.phase === 'secret-created')
+        return { phase: 'secret-requested' };
+    if (live.phase !== 'token-requested' && live.phase !== 'issued')
+        return live;
+    const { uid, ...others } = live;
+    return others;
+}
+/**
+ * The saved state with a credential in each slot, so that the cleanup tries all names. A slot that the saved state does not use becomes
+ * `planned`: a failed DELETE there is no error. If all saved credentials are unbound, no bound Secret exists.
+ */
+function merged(saved, derived) {
+    const unbound = saved.credentials.filter(({ slot }) => slot === 'unbound');
+    if (unbound.length > 0 && unbound.length === saved.credentials.length)
+        return saved;
+    const inSlots = derived.credentials.map((possible, index) => {
+        const same = saved.credentials.find(({ slot }) => slot === possible.slot);
+        if (same === undefined)
+            return (0,credential_state/* withPhase */.Su)({ ...possible, number: saved.lastNumber + 1 + index }, { phase: 'planned' });
+        const live = withoutUid((0,credential_state/* livePhaseOf */.pd)(same));
+        return 'last' in same ? { ...same, last: live } : (0,credential_state/* withPhase */.Su)(same, live);
+    });
+    return { ...saved, lastNumber: saved.lastNumber + inSlots.length, credentials: [...unbound, ...inSlots] };
+}
+
+// EXTERNAL MODULE: ./src/lifecycle/report.ts
+var report = __nccwpck_require__(5964);
+// EXTERNAL MODULE: ./src/lifecycle/run-context.ts + 6 modules
+var run_context = __nccwpck_require__(2825);
+// EXTERNAL MODULE: ./src/scan/kubeconfig-file.ts
+var kubeconfig_file = __nccwpck_require__(7033);
+// EXTERNAL MODULE: ./src/scan/private-directory.ts
+var private_directory = __nccwpck_require__(4368);
+// EXTERNAL MODULE: ./src/state/evidence.ts
+var evidence = __nccwpck_require__(7380);
+// EXTERNAL MODULE: ./src/state/run-state-codec.ts
+var run_state_codec = __nccwpck_require__(6243);
+// EXTERNAL MODULE: ./src/system/node-runtime.ts
+var node_runtime = __nccwpck_require__(2168);
+// EXTERNAL MODULE: ./src/token/jwt.ts
+var jwt = __nccwpck_require__(8684);
+;// CONCATENATED MODULE: ./src/commands/recover.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+const NOTHING_ASKED = 'Main requested nothing, so there is nothing to revoke.';
+/**
+ * Finishes the run of an earlier process, however far it got. It asks for an identity of its own, and trusts nothing in the saved state
+ * unless the inputs confirm it.
+ * @returns the exit code
+ */
+async function recoverCommand(context) {
+    const { platform } = context;
+    (0,node_runtime/* reexecWithoutNodeOptions */.PG)(platform.env);
+    const text = platform.savedState.load();
+    const saved = { text, state: (0,run_state_codec/* parseRunState */.Q)(text ?? '', platform.job) };
+    if (platform.runKey === undefined && (text === undefined || text === 'none'))
+        return reportNoState(context, text);
+    if (platform.runKey !== undefined && !platform.isCI)
+        platform.log.info('The state file is unreadable. Using its name and your flags, which must be those of the run.');
+    const run = await reopenOrReport(context, saved);
+    if (run === undefined)
+        return 0;
+    loadTokenForProof(run);
+    await finish(context, run);
+    return 0;
+}
+async function finish(context, run) {
+    const { journal, platform, provenance } = run;
+    context.emergencyCleanup = (0,cleanup/* emergencyCleanup */.W)(run, false);
+    const before = (0,evidence/* toEvidence */.z)(journal.state);
+    const failure = await (0,cleanup/* cleanUp */.n)(run, false);
+    // Main has already shown its own record of the run.
+    const isUnreported = platform.runKey === undefined && (before.revoked === null || failure !== undefined);
+    if (isUnreported || !(0,evidence/* hasSameOutcome */.D)(before, (0,evidence/* toEvidence */.z)(journal.state)))
+        await (0,report/* report */.z)(run);
+    if (failure === undefined)
+        return;
+    if (provenance !== 'derived')
+        throw failure;
+    const deadBy = (0,credential_state/* latestDeadBy */.bB)(journal.state.credentials);
+    throw new errors/* KubepassError */.v3('NOT_REVOKED', `The credential lives until ${deadBy} at the latest, unless main has revoked it.`, {
+        cause: failure,
+        hint: failure.hint,
+    });
+}
+/** @returns undefined when no credential can be revoked here, and none needs to be */
+async function reopenOrReport(context, saved) {
+    try {
+        const options = await (0,run_context/* readOptions */.Tt)(context, 'finish');
+        return reopenRun(context, await (0,run_context/* resolveIdentity */.XH)(context, options, true), saved.state);
+    }
+    catch (cause) {
+        const { isCI, runKey } = context.platform;
+        // A person can call again, with the right flags.
+        if (runKey !== undefined && !isCI)
+            throw cause;
+        if (saved.state !== undefined)
+            await reportUnrecoverable(context, saved.state, cause);
+        else if (runKey !== undefined)
+            await reportUnknown(context, saved.text, cause);
+        else
+            throw notRevoked(null, cause);
+        return undefined;
+    }
+}
+async function reportNoState({ platform }, text) {
+    if (text === 'none') {
+        platform.log.info(NOTHING_ASKED);
+        platform.savedState.clear();
+    }
+    else
+        await platform.log.warn('There is no run state. If main issued a credential, it is not revoked here and lives until its expiry.');
+    return 0;
+}
+function reopenRun(context, resolved, saved) {
+    const { platform } = context;
+    const { options } = resolved;
+    const derived = platform.runKey === undefined ? undefined : withPossibleCredentials((0,run_state/* newRunState */.PG)(options, platform.job, platform.runKey), options);
+    const known = knownRun(saved, derived, options);
+    if (known === undefined) {
+        throw new errors/* KubepassError */.v3('NOT_REVOKED', 'The run state is not of this run, or its server and service_account are not those of the inputs.', { hint: 'Do the inputs differ from those of the run? Or did the scan change the saved state?' });
+    }
+    return (0,run_context/* openRun */.Iy)(context, resolved, known.state, known.provenance);
+}
+/** Main had the same inputs, so it failed at the same point. */
+async function reportUnknown({ platform }, text, cause) {
+    if (text === 'none')
+        platform.log.info(NOTHING_ASKED);
+    else
+        await platform.log.warn(`No request could be sent. If main had the same problem, it issued no token. ${(0,errors/* describe */.q0)(cause)}`);
+}
+/** @throws NOT_REVOKED when a credential of the saved state may live */
+async function reportUnrecoverable({ platform }, saved, cause) {
+    const why = (0,private_directory/* removePrivateDirectory */.th)(saved.directory, (0,paths/* baseDirectory */.PC)(platform), platform.ownerUid);
+    if (why !== undefined)
+        await platform.log.warn(`The directory ${saved.directory} was not removed: ${why}.`);
+    if (saved.credentials.every(credential_state/* neverExisted */.L5))
+        return;
+    const { revoked } = (0,evidence/* toEvidence */.z)(saved);
+    if (revoked === null)
+        throw notRevoked((0,credential_state/* latestDeadBy */.bB)(saved.credentials), cause);
+    await platform.log.warn(`The credential was revoked ${revoked.at}, but the API server could not confirm that. ${(0,errors/* describe */.q0)(cause)}`);
+}
+function notRevoked(deadBy, cause) {
+    const until = deadBy === null ? 'at its own expiry' : `by ${deadBy}`;
+    const hint = cause instanceof errors/* KubepassError */.v3 ? cause.hint : undefined;
+    return new errors/* KubepassError */.v3('NOT_REVOKED', `The credential, if it was issued, was not revoked here. It is dead ${until}.`, { cause, hint });
+}
+/** Reads the token in the private directory, for the proof. Main wrote it there after the API server had accepted it. */
+function loadTokenForProof({ journal, options, platform, seal, tokens }) {
+    const { state } = journal;
+    const accepted = state.credentials.filter((each) => (0,credential_state/* acceptanceOf */.BL)(each) !== undefined);
+    const isUnneeded = options.prove === 'off' || (0,credential_state/* isProven */.nn)(state.credentials) || accepted.length === 0;
+    if (isUnneeded || (0,external_node_path_.dirname)(state.directory) !== options.directory)
+        return;
+    const token = (0,kubeconfig_file/* readSavedToken */.f9)(state.directory, platform.ownerUid, seal);
+    const claims = token === undefined ? undefined : (0,jwt/* jwtOf */.V)(token)?.claims;
+    const credential = claims && accepted.find((each) => (0,run_state/* isTokenOf */.rK)(state, each, claims));
+    if (token !== undefined && credential !== undefined)
+        tokens.set(credential.number, { token, deadBy: credential.deadBy });
+}
+
+
+/***/ }),
+
+/***/ 6348:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  d: () => (/* binding */ runCommand)
+});
+
+// EXTERNAL MODULE: external "node:events"
+var external_node_events_ = __nccwpck_require__(8474);
+// EXTERNAL MODULE: external "node:timers/promises"
+var promises_ = __nccwpck_require__(8500);
+// EXTERNAL MODULE: ./src/base/deadline.ts
+var deadline = __nccwpck_require__(6277);
+// EXTERNAL MODULE: ./src/base/errors.ts
+var errors = __nccwpck_require__(4758);
+// EXTERNAL MODULE: ./src/base/quote.ts
+var quote = __nccwpck_require__(7541);
+// EXTERNAL MODULE: ./src/base/time.ts
+var time = __nccwpck_require__(6496);
+// EXTERNAL MODULE: ./src/token/claims.ts
+var claims = __nccwpck_require__(9356);
+;// CONCATENATED MODULE: ./src/identity/validity.ts
+
+
+const HOW_TO_RENEW = {
+    token: 'Give a new one, such as: kubectl create token issuer --namespace kubepass-issuer --duration 24h',
+    kubeconfig: 'Put a new token into the kubeconfig, or use a program (exec) that gives one.',
+    'gitlab-oidc': 'It lives as long as the job may run, and cannot be renewed: raise timeout.',
+    'in-cluster': 'The kubelet renews the file long before the token expires: check whether the Pod still runs properly.',
+};
+/**
+ * Refuses, before any request, a token that is expired or not valid yet by its own times. The revocation does not call this
+ * function: if this machine's clock is wrong, the API server still accepts the token.
+ * @throws IDENTITY
+ */
+function requireValidNow(kind, auth, now = Date.now() / 1000) {
+    // GitHub has just issued its token, so that only this machine's clock can be wrong.
+    if (kind === 'github-oidc' || !('bearer' in auth))
+        return;
+    const why = (0,claims/* validityProblem */.Y0)(auth.bearer, now);
+    if (why === undefined)
+        return;
+    const name = kind === 'gitlab-oidc' ? 'The ID token' : "The identity's token";
+    throw new errors/* KubepassError */.v3('IDENTITY', `${name} ${why}.`, {
+        hint: `${HOW_TO_RENEW[kind] ?? ''} If the times are right, set this machine's clock.`,
+    });
+}
+
+// EXTERNAL MODULE: ./src/kube/bound-secret.ts
+var bound_secret = __nccwpck_require__(4486);
+// EXTERNAL MODULE: ./src/kube/self-subject-review.ts
+var self_subject_review = __nccwpck_require__(1631);
+// EXTERNAL MODULE: ./src/kube/refusal.ts
+var refusal = __nccwpck_require__(4157);
+;// CONCATENATED MODULE: ./src/kube/token-request.ts
+
+
+
+/**
+ * Requests a token and seals it before any other code sees it.
+ * @throws KubepassError REFUSED or UNREACHABLE when no token was issued, RIGHTS when the token is no JWT
+ */
+async function requestToken(client, { auth, seal }, spec, signal) {
+    const boundObjectRef = spec.boundSecret && { apiVersion: 'v1', kind: 'Secret', name: spec.boundSecret.name, uid: spec.boundSecret.uid };
+    const body = {
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenRequest',
+        spec: { audiences: [...spec.audiences], expirationSeconds: spec.duration, ...(boundObjectRef ? { boundObjectRef } : {}) },
+    };
+    const path = `/api/v1/namespaces/${spec.namespace}/serviceaccounts/${spec.name}/token`;
+    const answer = await client.call({ method: 'POST', path, auth, body }, signal);
+    if (answer.status !== 201) {
+        throw (0,refusal/* refusalOf */.O)(answer, `issue a token for ServiceAccount ${(0,quote/* quote */.hD)(`${spec.namespace}/${spec.name}`)}`, auth);
+    }
+    const status = answer.body?.status;
+    if (typeof status?.token !== 'string' || status.token === '')
+        throw (0,refusal/* incompleteResponse */.U)('token');
+    const token = seal(status.token);
+    const statedExpiry = typeof status.expirationTimestamp === 'string' ? status.expirationTimestamp : undefined;
+    return { credential: (0,claims/* readCredential */.Yz)(token), expected: { ...spec, statedExpiry }, warnings: answer.warnings };
+}
+
+// EXTERNAL MODULE: ./src/state/run-state.ts
+var run_state = __nccwpck_require__(860);
+// EXTERNAL MODULE: ./src/token/lifetime.ts
+var lifetime = __nccwpck_require__(6722);
+// EXTERNAL MODULE: ./src/lifecycle/run-context.ts + 6 modules
+var run_context = __nccwpck_require__(2825);
+;// CONCATENATED MODULE: ./src/lifecycle/acquire.ts
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Creates a bound Secret, then requests a token that is bound to it. The run state is saved before each request.
+ * @param slot in which no credential is
+ */
+async function acquire(run, slot, deadline) {
+    const { options, client, platform, journal, seal } = run;
+    const auth = await run.identity.authInfo(deadline);
+    requireValidNow(run.identity.kind, auth);
+    const { namespace } = options.serviceAccount;
+    const name = (0,run_state/* boundSecretNames */.nD)(journal.state)[slot];
+    const number = journal.state.lastNumber + 1;
+    const deadBy = (0,run_state/* latestDeadByOfRequest */.NW)(options);
+    const metadata = (0,bound_secret/* boundSecretMetadata */.O$)(platform.job, deadBy);
+    const mayBeForbidden = options.revocation === 'best-effort';
+    const boundSecret = await request(run, { type: 'SecretRequested', number, slot, deadBy }, () => (0,bound_secret/* createBoundSecret */.jO)(client, { auth, namespace, name, metadata, mayBeForbidden }, deadline));
+    journal.observe(boundSecret === undefined ? { type: 'SecretForbidden', number } : { type: 'SecretCreated', number, uid: boundSecret.uid });
+    const spec = { ...options.serviceAccount, duration: options.duration, audiences: options.tokenAudiences, boundSecret };
+    const { credential, expected, warnings } = await request(run, { type: 'TokenRequested', number }, () => requestToken(client, { auth, seal }, spec, deadline));
+    const receivedAt = Date.now();
+    const { jti, issuedAt, expiresAt } = credential;
+    journal.observe({
+        type: 'TokenIssued',
+        number,
+        token: { ...(jti === undefined ? {} : { jti }), issuedAt: (0,time/* isoTime */.Ly)(issuedAt), expiresAt: (0,time/* isoTime */.Ly)(expiresAt) },
+        deadBy: (0,time/* isoTime */.Ly)(expiresAt + lifetime/* ACCEPTED_AFTER_EXPIRY_S */.Ts),
+    });
+    const notes = (0,claims/* checkCredential */.CT)(credential, expected);
+    for (const text of warnings)
+        notes.push(`The API server warns: ${(0,quote/* quote */.hD)(text)}`);
+    if (boundSecret === undefined)
+        notes.push(`The credential is bound to nothing and cannot be revoked. It expires ${(0,time/* isoTime */.Ly)(expiresAt)}.`);
+    for (const note of notes)
+        await (0,run_context/* warnOnce */.mc)(run, note);
+    return { ...credential, number, receivedAt };
+}
+/**
+ * Records the request before sending it. Undoes the record if the request certainly had no effect. If the cleanup has begun meanwhile,
+ * only the cleanup changes the credential.
+ */
+async function request({ journal }, event, send) {
+    const { number } = event;
+    const phase = event.type === 'SecretRequested' ? 'secret-requested' : 'token-requested';
+    const isWaiting = () => journal.credential(number)?.phase === phase;
+    try {
+        const response = await journal.intend(event, send);
+        if (!isWaiting())
+            throw runEnded();
+        return response;
+    }
+    catch (error) {
+        if (isWaiting() && error instanceof errors/* KubepassError */.v3 && error.noEffect)
+            journal.observe({ type: 'RequestHadNoEffect', number });
+        throw error;
+    }
+}
+/** Asks the API server whether it accepts the token as the requested ServiceAccount. */
+async function verify(run, { token, number }, deadline) {
+    const { client, options, journal, tokens } = run;
+    const result = await (0,self_subject_review/* whoami */.q)(client, token, deadline);
+    const expected = `system:serviceaccount:${options.serviceAccount.namespace}:${options.serviceAccount.name}`;
+    if (result.is === 'accepted' && (result.username ?? expected) === expected) {
+        const credential = journal.credential(number);
+        if (credential?.phase !== 'issued')
+            throw runEnded();
+        if (credential.slot !== 'unbound')
+            tokens.set(number, { token, deadBy: credential.deadBy });
+        journal.observe({ type: 'TokenAccepted', number, acceptance: { at: new Date().toISOString(), username: result.username ?? null } });
+        if (result.username === undefined)
+            await (0,run_context/* warnOnce */.mc)(run, 'The API server accepts the token, but forbids its SelfSubjectReview.');
+        return;
+    }
+    if (result.is === 'refused' && options.tokenAudiences.length > 0) {
+        await (0,run_context/* warnOnce */.mc)(run, 'The API server is not among token_audiences: kubepass skips what needs the API server, also the proof of the end.');
+        return;
+    }
+    throw new errors/* KubepassError */.v3('RIGHTS', `The API server issued a token, but ${whatItDoes(result)}.`, {
+        hint: 'Does a gateway before the API server change requests?',
+    });
+}
+function whatItDoes(result) {
+    if (result.is === 'accepted')
+        return `takes it for ${(0,quote/* quote */.hD)(result.username ?? '')}`;
+    return result.is === 'refused' ? 'refuses it' : `answers ${result.status}`;
+}
+function runEnded() {
+    return new Error('the run ended while a request was under way');
+}
+
+// EXTERNAL MODULE: ./src/lifecycle/cleanup.ts + 5 modules
+var cleanup = __nccwpck_require__(612);
+// EXTERNAL MODULE: ./src/net/proxy-variables.ts + 1 modules
+var proxy_variables = __nccwpck_require__(4330);
+;// CONCATENATED MODULE: ./src/scan/environment.ts
+
+/**
+ * The scan's environment: without the runner's secrets, without the variables that give access to tokens, and without those that make
+ * a Kubernetes client use another cluster or user than the kubeconfig's.
+ */
+function scanEnvironment(env, options, isSecret) {
+    const runnersSecrets = ['CI_JOB_TOKEN', 'CI_REGISTRY_PASSWORD', 'CI_DEPENDENCY_PROXY_PASSWORD', 'CI_DEPLOY_PASSWORD']
+        .flatMap((name) => env[name] ?? [])
+        .filter((value) => value !== '');
+    const carriesSecret = (value) => JWT.test(value.trim()) || isSecret(value) || runnersSecrets.some((secret) => value.includes(secret));
+    const passes = (name, value) => {
+        if (options.passEnv.includes(name) || name === 'RUNNER_TRACKING_ID')
+            return true;
+        if (options.env === 'clean')
+            return CLEAN.test(name);
+        // A secret that is a common word can occur in a path, but the scan needs these two.
+        if (name === 'PATH' || name === 'HOME')
+            return true;
+        if (WITHHELD.test(name) || outranksKubeconfig(name))
+            return false;
+        return !carriesSecret(value) && (0,proxy_variables/* proxyPassword */.mB)(name, value) === undefined;
+    };
+    return Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && passes(name, value)));
+}
+const CLEAN = /^(PATH|HOME|LANG|LANGUAGE|LC_[A-Z]+)$/;
+/** With KUBERNETES_SERVICE_* some clients use the cluster of their own Pod, whatever the kubeconfig says. */
+const WITHHELD = /^(INPUT_.*|STATE_.*|KUBEPASS_.*|KUBERNETES_SERVICE_.*|ACTIONS_ID_TOKEN_.*|ACTIONS_RUNTIME_.*|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)|GITLAB_ENV|NODE_OPTIONS|CI_JOB_JWT.*|CI_(JOB|REGISTRY|DEPENDENCY_PROXY|DEPLOY)_(TOKEN|PASSWORD))$/;
+const JWT = /^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/;
+/** The variables that choose the cluster, the user or the certificate, and that clients read before KUBECONFIG or with it. */
+const OUTRANKING = [
+    // kubectl: flags by default, --server and --as among them. https://kubernetes.io/docs/reference/kubectl/kuberc/
+    /^KUBERC$/,
+    // Helm. https://helm.sh/docs/helm/helm/
+    /^HELM_KUBE\w+$/,
+    // Terraform's providers kubernetes, helm and kubectl, and its state backend.
+    // https://registry.terraform.io/providers/hashicorp/kubernetes/latest/docs#argument-reference
+    // https://registry.terraform.io/providers/alekc/kubectl/latest/docs#argument-reference
+    // https://developer.hashicorp.com/terraform/language/backend/kubernetes
+    /^KUBE_(HOST|USER|PASSWORD|TOKEN|INSECURE|TLS_SERVER_NAME|PROXY_URL|CLIENT_CERT_DATA|CLIENT_KEY_DATA|CLUSTER_CA_CERT_DATA)$/,
+    /^KUBE_(CONFIG|CONFIG_PATHS|CTX|CTX_AUTH_INFO|CTX_CLUSTER|LOAD_CONFIG_FILE|IN_CLUSTER_CONFIG)$/,
+    // Ansible's kubernetes.core. https://docs.ansible.com/ansible/latest/collections/kubernetes/core/k8s_module.html
+    /^K8S_AUTH_\w+$/,
+    // client-go, if the kubeconfig has no server; fabric8's client for Java, which reads these first.
+    // https://github.com/fabric8io/kubernetes-client#configuring-the-client
+    /^KUBERNETES_(MASTER|TRUST_CERTIFICATES|DISABLE_HOSTNAME_VERIFICATION|(AUTH|CERTS|TRUSTSTORE|KEYSTORE|IMPERSONATE)_\w+)$/,
+    // Quarkus. https://quarkus.io/guides/kubernetes-client#configuration-reference
+    /^QUARKUS_KUBERNETES_CLIENT_\w+$/,
+    // werf, kubedog, nelm. https://werf.io/docs/v2/reference/cli/werf_converge.html
+    /^(WERF|KUBEDOG|NELM)_KUBE_?\w+$/,
+    /^KUBE_?CONFIG_BASE64$/,
+    // kapp, kctrl. https://carvel.dev/kapp/docs/latest/config-reference/
+    /^(KAPP|KCTRL)_KUBECONFIG\w*$/,
+    // Skaffold. https://skaffold.dev/docs/references/cli/
+    /^SKAFFOLD_KUBE(CONFIG|_CONTEXT)$/,
+    // Trivy takes each of its flags from a variable. https://trivy.dev/latest/docs/configuration/
+    /^TRIVY_KUBECONFIG$/,
+    // k8s-ruby. https://github.com/k8s-ruby/k8s-ruby#configuration
+    /^KUBE_(SERVER|CA)$/,
+    // The context, in programs that use controller-runtime, by convention.
+    /^KUBE_?CONTEXT$/,
+];
+function outranksKubeconfig(name) {
+    return OUTRANKING.some((pattern) => pattern.test(name));
+}
+/** The names of the variables of `env` that the scan does not get because they name another cluster or user. */
+function withheldFromClients(env, scanEnv) {
+    return Object.keys(env)
+        .filter((name) => outranksKubeconfig(name) && scanEnv[name] === undefined)
+        .toSorted();
+}
+
+// EXTERNAL MODULE: ./src/system/pod.ts
+var pod = __nccwpck_require__(5606);
+;// CONCATENATED MODULE: ./src/lifecycle/deliver.ts
+
+
+
+
+/** Gives the credential to the later steps of the job. The post step revokes it. */
+async function deliverToLaterSteps(run, credential, kubeconfig) {
+    const { env, log, stepOutputs } = run.platform;
+    if (stepOutputs !== undefined)
+        await writeOutputs(stepOutputs, run.options, credential, kubeconfig);
+    const preferred = withheldFromClients(env, { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig });
+    if (preferred.length > 0)
+        log.info(`Clients prefer ${preferred.join(', ')} to the kubeconfig: unset each of these in the steps of the scan.`);
+    const podToken = (0,pod/* podTokenFolder */.zd)();
+    if (podToken !== undefined)
+        log.info(`The later steps can read this Pod's own token in ${podToken}.`);
+    log.info('The later steps of this job have the credential; the post step revokes it. It is not renewed.');
+}
+async function writeOutputs(outputs, options, credential, kubeconfig) {
+    const { token, jti, expiresAt } = credential;
+    await outputs.exportVariable('KUBECONFIG', kubeconfig);
+    await outputs.exportVariable('KUBE_CONFIG_PATH', kubeconfig);
+    await outputs.setOutput('kubeconfig', kubeconfig);
+    await outputs.setOutput('expires_at', (0,time/* isoTime */.Ly)(expiresAt));
+    await outputs.setOutput('credential_id', jti === undefined ? '' : (0,claims/* credentialId */.ZA)(jti));
+    if (options.delivery === 'env')
+        await outputs.exportVariable(options.tokenVariable, token);
+    if (options.delivery === 'output')
+        await outputs.setOutput('token', token);
+}
+
+// EXTERNAL MODULE: ./src/lifecycle/report.ts
+var report = __nccwpck_require__(5964);
+// EXTERNAL MODULE: ./src/lifecycle/journal.ts
+var journal = __nccwpck_require__(8067);
+;// CONCATENATED MODULE: ./src/lifecycle/renewal-plan.ts
+/**
+ * @param renewAt when the credential in use is to be renewed, ms since 1970
+ * @param tried the replaced credentials that this process has already tried to revoke
+ */
+function nextStep(credentials, renewAt, tried) {
+    const replaced = credentials.flatMap((credential) => {
+        const isDue = credential.phase === 'issued' && credential.revokeAt !== undefined && credential.slot !== 'unbound';
+        return isDue && !tried.has(credential.number) ? [{ number: credential.number, at: Date.parse(credential.revokeAt ?? '') }] : [];
+    });
+    const [first] = replaced.toSorted((one, other) => one.at - other.at);
+    return first !== undefined && first.at < renewAt ? { do: 'revoke', ...first } : { do: 'renew', at: renewAt };
+}
+/** The slot of the next credential: a free one, or else the one whose token is dead first; never the one in use. */
+function nextSlot(credentials, numberInUse) {
+    const endOf = (slot) => Date.parse(credentials.find((each) => each.slot === slot)?.deadBy ?? '') || 0;
+    const slots = [0, 1, 2].filter((slot) => credentials.find((each) => each.slot === slot)?.number !== (numberInUse ?? -1));
+    return slots.reduce((first, slot) => (endOf(slot) < endOf(first) ? slot : first));
+}
+
+// EXTERNAL MODULE: ./src/config/options.ts + 7 modules
+var config_options = __nccwpck_require__(8363);
+// EXTERNAL MODULE: ./src/net/retry.ts
+var retry = __nccwpck_require__(7893);
+// EXTERNAL MODULE: external "node:child_process"
+var external_node_child_process_ = __nccwpck_require__(1421);
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./src/system/find-program.ts
+var find_program = __nccwpck_require__(4319);
+;// CONCATENATED MODULE: ./src/scan/named-pipes.ts
+
+
+
+
+
+
+/** The output of a child process as `spawn` takes it: the write end of a named pipe, or a socket that Node.js makes. */
+function stdioOf(pipe) {
+    return pipe?.sink ?? 'pipe';
+}
+/** The stream that reads the output. */
+function sourceOf(pipe, socket) {
+    return pipe?.source ?? socket;
+}
+const LONGEST_MS = 5_000;
+/** The capacity of a pipe on Linux, in bytes. */
+const PIECE = 1 << 16;
+/**
+ * Makes two named pipes in the private directory. Never rejects, so that the caller can wait for it later.
+ * @returns why that failed; undefined on success
+ */
+function makeNamedPipes(directory) {
+    const mkfifo = (0,find_program/* findProgram */.Kp)('mkfifo', find_program/* SYSTEM_PATH */.sg);
+    if (mkfifo === undefined)
+        return Promise.resolve(`mkfifo is not in ${find_program/* SYSTEM_PATH */.sg.replaceAll(':', ', ')}`);
+    return new Promise((resolve) => {
+        const notStarted = (error) => resolve(`mkfifo could not be started (${(0,errors/* errnoOf */.UQ)(error)})`);
+        try {
+            const names = [pathOf(directory, 'stdout'), pathOf(directory, 'stderr')];
+            const child = (0,external_node_child_process_.spawn)(mkfifo, ['-m', '600', ...names], { env: {}, stdio: 'ignore', timeout: LONGEST_MS, killSignal: 'SIGKILL' });
+            child.on('error', notStarted);
+            child.on('exit', (code, by) => resolve(code === 0 ? undefined : `mkfifo failed (${by ?? `exit code ${code}`})`));
+        }
+        catch (error) {
+            // spawn() throws some errors instead of emitting them.
+            notStarted(error);
+        }
+    });
+}
+/**
+ * Opens both named pipes and removes their names, so that the scan cannot open and read them.
+ * @throws when a pipe cannot be opened
+ */
+function openNamedPipes(directory) {
+    const stdout = openNamedPipe(pathOf(directory, 'stdout'));
+    try {
+        return { stdout, stderr: openNamedPipe(pathOf(directory, 'stderr')) };
+    }
+    catch (error) {
+        stdout.source.destroy();
+        (0,external_node_fs_.closeSync)(stdout.sink);
+        throw error;
+    }
+}
+function openNamedPipe(path) {
+    const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = external_node_fs_.constants;
+    const readEnd = (0,external_node_fs_.openSync)(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    let sink;
+    try {
+        if (!(0,external_node_fs_.fstatSync)(readEnd).isFIFO())
+            throw Object.assign(new Error('it is no pipe'), { code: 'ENOTSUP' });
+        // Without O_NONBLOCK, because the scan expects an output that blocks. The open itself does not block: the pipe has a reader.
+        sink = (0,external_node_fs_.openSync)(path, O_WRONLY | O_NOFOLLOW);
+        (0,external_node_fs_.rmSync)(path);
+        return { source: socketOf(readEnd), sink };
+    }
+    catch (error) {
+        for (const end of [readEnd, sink])
+            if (end !== undefined)
+                (0,external_node_fs_.closeSync)(end);
+        throw error;
+    }
+}
+/** A paused socket that emits each piece in the same buffer: allocating one for each piece would take as long as the reading. */
+function socketOf(readEnd) {
+    const callback = (length, memory) => {
+        socket.emit('data', memory.subarray(0, length));
+        return true;
+    };
+    const socket = new external_node_net_.Socket({ fd: readEnd, readable: true, writable: false, onread: { buffer: Buffer.alloc(PIECE), callback } });
+    return socket.pause();
+}
+/** Closes the write ends: the reader sees the end of an output only when every process has closed its write end. */
+function closeSinks({ stdout, stderr }) {
+    for (const { sink } of [stdout, stderr])
+        (0,external_node_fs_.closeSync)(sink);
+}
+function pathOf(directory, output) {
+    return (0,external_node_path_.join)(directory, `${output}.pipe`);
+}
+
+;// CONCATENATED MODULE: ./src/scan/isolation-errors.ts
+
+
+/** The command could not be isolated, and was not started. */
+class NotIsolated extends Error {
+}
+function isolationError({ message }) {
+    return new errors/* KubepassError */.v3('INPUT', `isolate is required, but the scan cannot be isolated here: ${message}.`, { hint: howToAllow(message) });
+}
+function howToAllow(reason) {
+    const is = (setting, value) => {
+        try {
+            return (0,external_node_fs_.readFileSync)(`/proc/sys/${setting}`, 'utf8').trim() === value;
+        }
+        catch {
+            return false;
+        }
+    };
+    if (reason.includes(NOT_FOUND) || reason.includes('unrecognized option'))
+        return 'Install util-linux.';
+    if (is('user/max_user_namespaces', '0'))
+        return 'Allow user namespaces on this machine: sysctl -w user.max_user_namespaces=15000';
+    if (is('kernel/unprivileged_userns_clone', '0'))
+        return 'Allow user namespaces on this machine: sysctl -w kernel.unprivileged_userns_clone=1';
+    if (is('kernel/apparmor_restrict_unprivileged_userns', '1'))
+        return 'AppArmor restricts user namespaces on this machine. Allow them: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0';
+    return 'In a container, isolation needs: docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined';
+}
+const NOT_FOUND = 'is not in';
+
+// EXTERNAL MODULE: external "node:stream"
+var external_node_stream_ = __nccwpck_require__(7075);
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
+;// CONCATENATED MODULE: ./src/system/exit-status.ts
+
+
+/** The signal that a shell reports with this exit code; undefined for any other code. */
+function signalOf(exitCode) {
+    const [name] = Object.entries(external_node_os_.constants.signals).find(([, number]) => 128 + number === exitCode) ?? [];
+    return name;
+}
+async function waitForExit(child) {
+    const [code, signal] = (await (0,external_node_events_.once)(child, 'exit'));
+    return { exitCode: signal === null ? code : 128 + external_node_os_.constants.signals[signal], signal };
+}
+
+// EXTERNAL MODULE: ./src/system/process-handle.ts
+var process_handle = __nccwpck_require__(1203);
+// EXTERNAL MODULE: ./src/scan/orphans.ts
+var orphans = __nccwpck_require__(6166);
+;// CONCATENATED MODULE: ./src/scan/isolation-protocol.ts
+
+
+
+// KUBEPASS_GO cannot collide with a variable of the scan: the scan gets no variable KUBEPASS_*.
+const WAIT_FOR_GO = 'read -r KUBEPASS_GO <&4 && unset KUBEPASS_GO';
+// PID 1 of the namespace waits for the UID map: a process that executes a program before it keeps the unmapped user.
+const ANNOUNCE_INIT = `echo ready >&4; ${WAIT_FOR_GO} && exec "$@"`;
+// The scan cannot unmount this tmpfs: an outer user namespace owns the mount namespace, or root has lost CAP_SYS_ADMIN.
+const HIDE = '"$1" -t tmpfs -o ro,nosuid,nodev,noexec,mode=555 kubepass "$2" && shift 2 && exec "$@"';
+// PID 1 of the namespace reaps zombies, which the command may not do. When a signal ends the command, the shell prints a word such as
+// "Killed" (bash only outside its POSIX mode): stderr goes to the control channel, so that exitStatusOf() can read it. PID 1 ends
+// when it reads "go", or when kubepass has ended. The subshell exists for SIGTERM, which PID 1 of a namespace ignores: a GitLab
+// runner signals every process of a container and waits seconds for each.
+const INIT = [
+    'ulimit -c 0',
+    `${orphans/* TRACKING_VARIABLE */.dG}=\${${orphans/* TRACKING_VARIABLE */.dG}%${orphans/* INIT_SUFFIX */.JQ}}`,
+    'command set +o posix 2>/dev/null',
+    'exec 2>&4',
+    '("$@"; echo "ended $?" >&4)',
+    'echo "ended $?" >&4',
+    WAIT_FOR_GO,
+].join('\n');
+// The command gets its own stderr back, and no descriptor of the control channel. It waits until kubepass knows its process group.
+const COMMAND = `echo began >&4; ${WAIT_FOR_GO} && exec "$@" 2>&3 3>&- 4>&-`;
+/** More than any shell prints. A hostile scan could write without end. */
+const MAX_MESSAGE_CHARS = 64 * 1024;
+/**
+ * The shell reports an exit code, which may stand for a signal, and prints a word for most signals: none for SIGINT and SIGPIPE, and
+ * bash none for SIGTERM. An exit code without a word counts as a signal if kubepass sent that signal.
+ */
+function exitStatusOf([, code, before], sent) {
+    const exitCode = Number(code);
+    const signal = signalOf(exitCode);
+    const bySignal = signal !== undefined && (before !== '' || sent.has(signal));
+    return { exitCode, signal: bySignal ? signal : null };
+}
+/** The messages of the shells in the namespace, and the answer to them. A hostile scan can write such messages, too. */
+class ControlChannel {
+    #stream;
+    #text = '';
+    #isOver = false;
+    #onChange = () => undefined;
+    constructor(stream) {
+        this.#stream = stream;
+        stream.on('data', (chunk) => {
+            this.#text += chunk.toString('latin1');
+            this.#onChange();
+            if (this.#text.length > MAX_MESSAGE_CHARS)
+                stream.destroy();
+        });
+        stream.on('error', () => undefined);
+        (0,external_node_stream_.finished)(stream, { writable: false }, () => {
+            this.#isOver = true;
+            this.#onChange();
+        });
+    }
+    go() {
+        this.#stream.write('go\n');
+    }
+    /** @returns undefined when the channel is closed without such a message */
+    waitFor(pattern) {
+        return new Promise((resolve) => {
+            this.#onChange = () => {
+                const match = pattern.exec(this.#text);
+                if (match === null)
+                    return this.#isOver ? resolve(undefined) : undefined;
+                const before = this.#text.slice(0, match.index);
+                this.#text = this.#text.slice(match.index + match[0].length);
+                resolve([match[0], match[1] ?? '', before]);
+            };
+            this.#onChange();
+        });
+    }
+}
+
+;// CONCATENATED MODULE: ./src/scan/spawn.ts
+
+
+
+
+
+/** The time between SIGTERM and SIGKILL. */
+const TERM_GRACE_MS = 2_000;
+/** Starts a command that is not isolated. */
+function spawnPlain({ command, env, trackingId, stdin, pipes }) {
+    const child = (0,external_node_child_process_.spawn)('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
+        env: { ...env, [orphans/* TRACKING_VARIABLE */.dG]: trackingId },
+        stdio: [stdin, stdioOf(pipes?.stdout), stdioOf(pipes?.stderr)],
+        detached: true,
+    });
+    const [, stdout, stderr] = child.stdio;
+    return {
+        stdout: sourceOf(pipes?.stdout, stdout),
+        stderr: sourceOf(pipes?.stderr, stderr),
+        ended: waitForExit(child),
+        group: child.pid,
+        signal(name) {
+            if (child.pid !== undefined)
+                (0,process_handle/* killQuietly */.E)(-child.pid, name);
+        },
+        close: () => Promise.resolve(true),
+    };
+}
+
+;// CONCATENATED MODULE: ./src/scan/isolation.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+const HANDSHAKE_MS = 5_000;
+const CLOSE_MS = 1_000;
+function isRoot() {
+    return process.geteuid?.() === 0;
+}
+/**
+ * Starts a command in new user, PID and mount namespaces, under the user id that it would have without them. The kernel lets such a
+ * command neither read nor signal the processes of kubepass, and /proc shows it only the processes of its namespace.
+ * @param hidden a folder that the command finds empty
+ * @throws NotIsolated when the machine does not allow that
+ */
+async function spawnIsolated({ command, env, trackingId, stdin, pipes }, hidden) {
+    const child = (0,external_node_child_process_.spawn)(systemProgram('unshare'), ['--user', '--pid', '--fork', '--mount-proc', '/bin/sh', '-c', ANNOUNCE_INIT, 'sh', ...namespaceProgram(command, hidden)], {
+        env: { ...env, [orphans/* TRACKING_VARIABLE */.dG]: (0,orphans/* initTrackingId */.L_)(trackingId) },
+        stdio: [stdin, stdioOf(pipes?.stdout), 'pipe', stdioOf(pipes?.stderr), 'pipe'],
+        detached: true,
+    });
+    const [, stdout, unshareErrors, stderr, stream] = child.stdio;
+    const exit = waitForExit(child);
+    exit.catch(() => undefined);
+    // Kill PID 1 of the namespace last: if unshare outlived it, unshare would end as if the command had ended by itself.
+    const killAll = (initPid) => {
+        for (const pid of [child.pid && -child.pid, initPid])
+            if (pid !== undefined)
+                (0,process_handle/* killQuietly */.E)(pid, 'SIGKILL');
+    };
+    const control = new ControlChannel(stream);
+    const unshareMessage = firstLineOf(unshareErrors);
+    const whyEnded = async () => (await unshareMessage) || `unshare fails (${await exit.then(({ exitCode }) => exitCode, errors/* errnoOf */.UQ)})`;
+    let pids;
+    try {
+        pids = await handshake(child.pid ?? 0, control, whyEnded, hidden !== undefined);
+    }
+    catch (error) {
+        killAll();
+        stream.destroy();
+        throw error instanceof NotIsolated ? error : new NotIsolated(`unshare fails (${(0,errors/* errnoOf */.UQ)(error)})`);
+    }
+    const [initPid, group] = pids;
+    const [initHandle, commandHandle] = [new process_handle/* ProcessHandle */.O(initPid), new process_handle/* ProcessHandle */.O(group)];
+    const sent = new Set();
+    return {
+        stdout: sourceOf(pipes?.stdout, stdout),
+        stderr: sourceOf(pipes?.stderr, stderr),
+        group,
+        ended: control.waitFor(/ended (\d+)\n/).then(async (message) => {
+            if (message === undefined)
+                return exit;
+            // If a runner sends SIGTERM to all processes, the shell that reports the end may end before the command.
+            await commandHandle.waitForEnd(TERM_GRACE_MS);
+            return exitStatusOf(message, sent);
+        }),
+        signal(name) {
+            sent.add(name);
+            (0,process_handle/* killQuietly */.E)(-group, name);
+        },
+        // A hostile scan can move PID 1 of the namespace out of its group and clear its environment, so kill it by its pid.
+        async close() {
+            if (!initHandle.hasEnded)
+                killAll(initPid);
+            const isOver = await initHandle.waitForEnd(CLOSE_MS);
+            stream.destroy();
+            return isOver;
+        },
+    };
+}
+/** What PID 1 of the namespace runs: it hides the folder, gives up the right to mount, and starts the command. */
+function namespaceProgram(command, hidden) {
+    const hide = hidden === undefined ? [] : ['/bin/sh', '-c', HIDE, 'sh', systemProgram('mount'), hidden];
+    return [
+        ...hide,
+        ...withoutMountRights(hidden),
+        '/bin/sh',
+        '-c',
+        INIT,
+        'sh',
+        systemProgram('setsid'),
+        '/bin/sh',
+        '-c',
+        COMMAND,
+        'sh',
+        ...command,
+    ];
+}
+/**
+ * Starts the command as soon as its user id is mapped and its pid is known.
+ * @returns the pid of PID 1 of the namespace, and the pid of the command, which leads its own process group
+ */
+async function handshake(unshare, control, whyEnded, mounts) {
+    const next = async (pattern) => {
+        const message = await Promise.race([control.waitFor(pattern), (0,promises_.setTimeout)(HANDSHAKE_MS, 'late', { ref: false })]);
+        if (message === 'late')
+            throw new NotIsolated(`unshare does not start the command within ${HANDSHAKE_MS / 1000} s`);
+        if (message === undefined)
+            throw new NotIsolated(await whyEnded());
+    };
+    await next(/ready\n/);
+    mapUsers(unshare, mounts);
+    control.go();
+    await next(/began\n/);
+    const initPid = onlyChild(unshare);
+    const group = onlyChild(onlyChild(initPid));
+    control.go();
+    return [initPid, group];
+}
+/**
+ * The arguments that start a command without the right to change mounts: root could unmount the new /proc and see what it hides.
+ * An ordinary user is root while the mount is made, and gets its own uid back in an inner user namespace.
+ */
+function withoutMountRights(hidden) {
+    if (isRoot())
+        return [systemProgram('setpriv'), '--bounding-set=-sys_admin'];
+    if (hidden === undefined)
+        return [];
+    return [systemProgram('unshare'), '--user', `--map-user=${process.geteuid?.()}`, `--map-group=${process.getegid?.()}`];
+}
+/**
+ * Isolates a command that does nothing, to find out before the run whether the scan can be isolated.
+ * @param hidden a folder that the scan must find empty
+ * @throws KubepassError when it cannot
+ */
+async function requireIsolation(hidden) {
+    if (isRoot())
+        throw new errors/* KubepassError */.v3('INPUT', "isolate is required, but root cannot be isolated: its files are the machine's.", {
+            hint: 'Run the job as an ordinary user, or set isolate to auto.',
+        });
+    try {
+        const trial = await spawnIsolated({ command: ['true'], env: { PATH: find_program/* SYSTEM_PATH */.sg }, trackingId: '', stdin: 'ignore', pipes: undefined }, hidden);
+        const { exitCode } = await trial.ended;
+        await trial.close();
+        for (const output of [trial.stdout, trial.stderr])
+            output.destroy();
+        if (exitCode !== 0)
+            throw new NotIsolated(`a command that does nothing ends with ${exitCode}`);
+    }
+    catch (error) {
+        throw error instanceof NotIsolated ? isolationError(error) : error;
+    }
+}
+function systemProgram(program) {
+    const path = (0,find_program/* findProgram */.Kp)(program, find_program/* SYSTEM_PATH */.sg);
+    if (path === undefined)
+        throw new NotIsolated(`${program} ${NOT_FOUND} ${find_program/* SYSTEM_PATH */.sg.replaceAll(':', ', ')}`);
+    return path;
+}
+/** Root maps each uid to itself. An ordinary user may map only the own uid, and maps it to root if a mount follows. */
+function mapUsers(pid, mounts) {
+    const root = isRoot();
+    const all = (file) => (0,external_node_fs_.readFileSync)(`/proc/self/${file}`, 'utf8').replaceAll(/^ *(\d+) +\d+ +(\d+)$/gm, (_line, id, count) => `${id} ${id} ${count}`);
+    const one = (id = -1) => `${mounts ? 0 : id} ${id} 1`;
+    if (!root)
+        (0,external_node_fs_.writeFileSync)(`/proc/${pid}/setgroups`, 'deny');
+    (0,external_node_fs_.writeFileSync)(`/proc/${pid}/uid_map`, root ? all('uid_map') : one(process.geteuid?.()));
+    (0,external_node_fs_.writeFileSync)(`/proc/${pid}/gid_map`, root ? all('gid_map') : one(process.getegid?.()));
+}
+function onlyChild(pid) {
+    const child = Number((0,external_node_fs_.readFileSync)(`/proc/${pid}/task/${pid}/children`, 'latin1'));
+    if (!Number.isInteger(child) || child === 0)
+        throw new NotIsolated('/proc does not show the process');
+    return child;
+}
+function firstLineOf(stream) {
+    let text = '';
+    stream.on('data', (chunk) => (text = (text + chunk.toString()).slice(0, 1000)));
+    return new Promise((resolve) => (0,external_node_stream_.finished)(stream, () => {
+        const [line = ''] = text.split('\n');
+        resolve(line === '' ? '' : (0,quote/* quote */.hD)(line));
+    }));
+}
+
+;// CONCATENATED MODULE: ./src/scan/pipe.ts
+
+/**
+ * Passes the data of `from` through the filters to `to`. It reads the next piece when `to` has taken the last one, because `from` may
+ * reuse the buffer. If `to` fails, it goes on reading, so that the scan does not block.
+ * @returns resolves when `to` has taken the last piece
+ */
+function pipe(from, filters, to) {
+    to.on('error', () => undefined);
+    from.on('data', (piece) => {
+        for (const filter of filters)
+            piece = filter(piece);
+        from.pause();
+        to.write(piece, () => from.resume());
+    });
+    from.resume();
+    return new Promise((resolve) => (0,external_node_stream_.finished)(from, () => to.write('', () => resolve())));
+}
+
+;// CONCATENATED MODULE: ./src/scan/scan.ts
+
+
+
+
+
+
+
+
+/** How long an output may stay open without data when no process of the scan is left. */
+const IDLE_OUTPUT_MS = 1_000;
+/** The command that gets the credential. It runs in its own process group. */
+class Scan {
+    isolation;
+    /** Why the folder `hidden` is not hidden from the command. */
+    reasonNotHidden;
+    #scanProcess;
+    #trackingId;
+    #targets;
+    #outputs;
+    #close;
+    /** The number of pieces of output so far. */
+    #chunks = 0;
+    #wasTerminated = false;
+    constructor({ scanProcess, reasonNotIsolated, reasonNotHidden }, trackingId, streams) {
+        this.isolation = { isolated: reasonNotIsolated === undefined, why_not: reasonNotIsolated ?? null, as_root: isRoot() };
+        this.reasonNotHidden = reasonNotHidden;
+        this.#scanProcess = scanProcess;
+        this.#trackingId = trackingId;
+        this.#close = streams.close;
+        for (const output of [scanProcess.stdout, scanProcess.stderr])
+            output.on('data', () => (this.#chunks += 1));
+        const [stdout, stderr] = [streams.stdout(), streams.stderr()];
+        this.#targets = [stdout, stderr];
+        this.#outputs = Promise.all([pipe(scanProcess.stdout, streams.filters(), stdout), pipe(scanProcess.stderr, streams.filters(), stderr)]);
+    }
+    /**
+     * Starts the command. Core dumps are off, because they would contain the token.
+     * @param hidden a folder that the command finds empty if it is isolated
+     */
+    static async start({ command, env, trackingId }, isolate, streams, hidden) {
+        const { stdin, pipes } = streams;
+        try {
+            return new Scan(await startProcess({ command, env, trackingId, stdin, pipes }, isolate, hidden), trackingId, streams);
+        }
+        catch (cause) {
+            streams.close(true);
+            pipes?.stdout.source.destroy();
+            pipes?.stderr.source.destroy();
+            if (cause instanceof errors/* KubepassError */.v3)
+                throw cause;
+            throw new errors/* KubepassError */.v3('INPUT', `The command could not be started (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
+                hint: 'Are the command and its environment too long?',
+            });
+        }
+        finally {
+            // An output ends when every process has closed its write end, so kubepass must close its own.
+            if (pipes !== undefined)
+                closeSinks(pipes);
+        }
+    }
+    /**
+     * Resolves when the command has ended.
+     * @param signal when aborted, the command gets SIGTERM, and SIGKILL after TERM_GRACE_MS
+     * @param atOnce when aborted after `signal`, the command gets SIGKILL at once
+     */
+    async ended(signal, atOnce) {
+        let last;
+        const kill = () => {
+            this.#scanProcess.signal('SIGKILL');
+            void this.#scanProcess.close();
+        };
+        const stop = () => {
+            this.#wasTerminated = true;
+            this.#scanProcess.signal('SIGTERM');
+            last = setTimeout(kill, TERM_GRACE_MS);
+            if (atOnce?.aborted === true)
+                kill();
+            else
+                atOnce?.addEventListener('abort', kill, { once: true });
+        };
+        if (signal.aborted)
+            stop();
+        else
+            signal.addEventListener('abort', stop, { once: true });
+        try {
+            return await this.#scanProcess.ended;
+        }
+        catch (cause) {
+            throw new errors/* KubepassError */.v3('INPUT', `The command could not be started (${(0,errors/* errnoOf */.UQ)(cause)}).`, { hint: 'Is /bin/sh there?' });
+        }
+        finally {
+            clearTimeout(last);
+            signal.removeEventListener('abort', stop);
+            atOnce?.removeEventListener('abort', kill);
+        }
+    }
+    /** Ends the processes that have the tracking id, then the process group, then the namespace. */
+    async stop() {
+        // After a SIGTERM to the group, its processes may take a moment longer than the command: they do not count as having outlived it.
+        // The first search runs before the group gets SIGKILL, because it must count the processes that this kills.
+        const stopping = (0,orphans/* stopOrphans */._E)(this.#trackingId, this.#wasTerminated ? this.#scanProcess.group : undefined);
+        this.#scanProcess.signal('SIGKILL');
+        const { outlived, remaining } = await stopping;
+        const isOver = await this.#scanProcess.close();
+        return { outlived, remaining: isOver ? remaining : Math.max(remaining, 1) };
+    }
+    /**
+     * Waits until the outputs are written, however slow their reader is. It gives up on an output that a surviving process keeps
+     * open without writing to it.
+     */
+    async drain(deadline) {
+        const done = this.#outputs.then(() => true);
+        let isDone = false;
+        for (let seen = -1; !isDone && (seen !== this.#chunks || this.#readerIsSlow()) && !deadline.aborted;) {
+            seen = this.#chunks;
+            isDone = await Promise.race([done, (0,promises_.setTimeout)(IDLE_OUTPUT_MS, false, { ref: false, signal: deadline }).catch(() => false)]);
+        }
+        this.#scanProcess.stdout.destroy();
+        this.#scanProcess.stderr.destroy();
+        this.#close(isDone);
+    }
+    #readerIsSlow() {
+        return this.#targets.some((target) => target.writableLength > 0);
+    }
+}
+/** Starts the command isolated if `isolate` allows and the machine can. Otherwise the result has the reason. */
+async function startProcess(scan, isolate, hidden) {
+    if (isolate === 'off')
+        return { scanProcess: spawnPlain(scan), reasonNotIsolated: 'isolate is off', reasonNotHidden: 'isolate is off' };
+    try {
+        return { scanProcess: await spawnIsolated(scan, hidden) };
+    }
+    catch (error) {
+        if (!(error instanceof NotIsolated))
+            throw error;
+        if (isolate === 'required')
+            throw isolationError(error);
+        if (hidden !== undefined)
+            return { ...(await startProcess(scan, isolate, undefined)), reasonNotHidden: error.message };
+        return { scanProcess: spawnPlain(scan), reasonNotIsolated: error.message };
+    }
+}
+
+// EXTERNAL MODULE: ./src/scan/kubeconfig-file.ts
+var kubeconfig_file = __nccwpck_require__(7033);
+// EXTERNAL MODULE: ./src/state/credential-state.ts
+var credential_state = __nccwpck_require__(5320);
+// EXTERNAL MODULE: ./src/lifecycle/delete-secret.ts
+var delete_secret = __nccwpck_require__(4094);
+;// CONCATENATED MODULE: ./src/lifecycle/renew.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** How long `stop` waits for a request that is under way. A signal ends this wait. */
+const STOP_TIMEOUT_MS = 5_000;
+/** How long `stop` then waits for the last warning. */
+const REPORT_TIMEOUT_MS = 1_000;
+/** A bound Secret that is not deleted in this time is left to the end of the run. */
+const REVOKE_TIMEOUT_MS = 10_000;
+/** Extra time for a try that runs when the credential expires. */
+const LATE_TRY_MS = 2_000;
+/** The wait after the first failed try, as a fraction of the credential's life. */
+const FIRST_RETRY_FRACTION = 0.02;
+const MAX_RETRY_WAIT_MS = 60_000;
+/**
+ * Renews the credential of the scan before it expires, from now on.
+ * @param due the time of the first renewal, ms since 1970
+ */
+function startRenewal(run, first, due) {
+    const [stopping, over] = [new AbortController(), new AbortController()];
+    const abortSignal = AbortSignal.any([run.signal, over.signal]);
+    const renewals = renewRepeatedly(run, first, due, { abortSignal, stopSignal: AbortSignal.any([abortSignal, stopping.signal]) });
+    return {
+        async stop() {
+            // First only ask the loop to stop: if a request is cut off, its outcome is unknown.
+            stopping.abort();
+            await Promise.race([renewals, (0,promises_.setTimeout)(STOP_TIMEOUT_MS, undefined, { ref: false, signal: run.signal }).catch(() => undefined)]);
+            over.abort();
+            await Promise.race([renewals, (0,promises_.setTimeout)(REPORT_TIMEOUT_MS, undefined, { ref: false })]);
+        },
+    };
+}
+async function renewRepeatedly(run, first, firstDue, signals) {
+    const { journal, options } = run;
+    const tried = new Set();
+    try {
+        for (let current = first, due = firstDue;;) {
+            const step = nextStep(journal.state.credentials, due, tried);
+            await sleepUntil(step.at, signals.stopSignal);
+            if (step.do === 'revoke') {
+                tried.add(step.number);
+                await revokeReplaced(run, step.number, signals.abortSignal);
+                continue;
+            }
+            const renewed = await renewBeforeExpiry(run, current, signals);
+            if (renewed === undefined)
+                return;
+            const revokeAt = new Date((0,lifetime/* revokeSupersededAt */.ar)((0,lifetime/* endsAt */.Ek)(current, current.receivedAt), Date.now(), options.rotateGrace)).toISOString();
+            journal.observe({ type: 'CredentialReplaced', number: current.number, revokeAt });
+            current = renewed;
+            due = (0,lifetime/* renewAt */.hh)(current, current.receivedAt);
+        }
+    }
+    catch (error) {
+        if (!signals.stopSignal.aborted)
+            await (0,run_context/* warn */.R8)(run, `kubepass no longer renews the credential. ${(0,errors/* describe */.q0)(error)}`);
+    }
+}
+async function sleepUntil(time, until) {
+    await (0,promises_.setTimeout)(Math.min(Math.max(0, time - Date.now()), retry/* MAX_TIMER_MS */._o), undefined, { signal: until });
+}
+/**
+ * Replaces the credential. Tries again until the credential has expired.
+ * @returns undefined when no try was successful
+ */
+async function renewBeforeExpiry(run, current, signals) {
+    const { abortSignal, stopSignal } = signals;
+    const end = (0,lifetime/* endsAt */.Ek)(current, current.receivedAt);
+    const untilEnd = (late) => (0,deadline/* deadlineAfter */.d)(Math.max(0, end + late - Date.now()), abortSignal);
+    const [life, tries] = [untilEnd(0), untilEnd(LATE_TRY_MS)];
+    const slot = nextSlot(run.journal.state.credentials, current.number);
+    const firstWait = FIRST_RETRY_FRACTION * (end - current.receivedAt);
+    for (let failed = false, wait = firstWait;; failed = true, wait = Math.min(wait * 2, MAX_RETRY_WAIT_MS)) {
+        let reason = '';
+        try {
+            return await renewOnce(run, current, slot, (0,deadline/* deadlineAfter */.d)(run.options.deadline, tries));
+        }
+        catch (error) {
+            stopSignal.throwIfAborted();
+            reason = (0,errors/* describe */.q0)(error);
+        }
+        const left = durationText(end - Date.now());
+        if (!failed && !life.aborted)
+            await (0,run_context/* warn */.R8)(run, `The scan's credential expires in ${left}, and could not be renewed yet. ${reason}`);
+        await (0,promises_.setTimeout)(wait * (0.5 + Math.random() / 2), undefined, { signal: AbortSignal.any([life, stopSignal]) }).catch(() => undefined);
+        stopSignal.throwIfAborted();
+        if (!life.aborted)
+            continue;
+        await (0,run_context/* warn */.R8)(run, `The scan's credential was not renewed in time, and has expired. ${reason}`);
+        return undefined;
+    }
+}
+/** Acquires a credential and puts it into the kubeconfig of the scan. */
+async function renewOnce(run, current, slot, deadline) {
+    await freeSlot(run, slot, current.number, deadline);
+    const renewed = await acquire(run, slot, deadline);
+    await verify(run, renewed, deadline);
+    deadline.throwIfAborted();
+    (0,kubeconfig_file/* writeKubeconfig */.fQ)(run.journal.state.directory, run.options, renewed.token, run.platform.ownerUid);
+    run.platform.log.info(`Renewed the credential: this one expires ${(0,time/* isoTime */.Ly)(renewed.expiresAt)}.`);
+    return renewed;
+}
+/** Deletes what may exist in the slot, and makes room for one more credential in the run state. */
+async function freeSlot(run, slot, numberInUse, deadline) {
+    const { journal, tokens } = run;
+    const taken = journal.state.credentials.find((each) => each.slot === slot);
+    if (taken !== undefined && taken.phase !== 'planned' && taken.phase !== 'revoked')
+        await (0,delete_secret/* deleteSecretOf */.J)(run, taken, deadline);
+    for (const [number, { deadBy }] of tokens)
+        if (!(0,credential_state/* mayLive */.s3)(deadBy))
+            tokens.delete(number);
+    if (taken !== undefined)
+        journal.observe({ type: 'CredentialForgotten', number: taken.number });
+    // A token that is bound to nothing cannot be revoked. Of several unbound tokens, the oldest expires first.
+    const { credentials } = journal.state;
+    const unbound = credentials.find((each) => each.slot === 'unbound' && each.number !== numberInUse);
+    if (credentials.length >= run_state/* MAX_CREDENTIALS */.yE && unbound !== undefined)
+        journal.observe({ type: 'CredentialForgotten', number: unbound.number });
+}
+/** Deletes the bound Secret of a credential that was replaced. If this fails, the end of the run tries again. */
+async function revokeReplaced(run, number, aborted) {
+    const credential = run.journal.credential(number);
+    if (credential === undefined)
+        return;
+    try {
+        await (0,delete_secret/* deleteSecretOf */.J)(run, credential, (0,deadline/* deadlineAfter */.d)(REVOKE_TIMEOUT_MS, aborted));
+    }
+    catch {
+        aborted.throwIfAborted();
+    }
+}
+function durationText(milliseconds) {
+    const seconds = Math.max(0, Math.round(milliseconds / 1000));
+    return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/use.ts
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Runs the scan with the credential.
+ * @returns the exit code for the platform; on a CI, 0 for an accepted code
+ */
+async function runScan(run, command, access) {
+    const { options, platform, journal, signal } = run;
+    const { credential, whyNoPipes } = access;
+    signal.throwIfAborted();
+    const env = environmentOf(run, access);
+    const renewal = (0,lifetime/* renewAt */.hh)(credential, credential.receivedAt);
+    const maxScan = options.maxScan === config_options/* DEFAULT_MAX_SCAN_S */.Rl ? undefined : options.maxScan;
+    const announcement = announceRenewal(run, renewal, maxScan);
+    for (const warning of platform.timeoutWarnings?.(maxScan) ?? [])
+        await (0,run_context/* warn */.R8)(run, warning);
+    const pipes = outputPipes(run, await whyNoPipes);
+    journal.observe({ type: 'ScanStarting', at: new Date().toISOString() });
+    platform.commandFiles?.guard(options.passEnv);
+    const scan = await start(run, command, env, pipes);
+    const overdue = new AbortController();
+    const timer = setTimeout(() => overdue.abort(timeoutError(options.maxScan)), options.maxScan * 1000);
+    const ongoingRenewal = startRenewal(run, credential, renewal);
+    try {
+        const { exitCode, signal: by } = await scan.ended(AbortSignal.any([signal, overdue.signal]), run.immediate);
+        journal.observe({ type: 'ScanEnded', at: new Date().toISOString(), exitCode, signal: by });
+        if (!signal.aborted)
+            overdue.signal.throwIfAborted();
+        return platform.isCI && options.acceptExitCodes.includes(exitCode) ? 0 : exitCode;
+    }
+    finally {
+        clearTimeout(timer);
+        clearTimeout(announcement);
+        await ongoingRenewal.stop();
+    }
+}
+/** The environment of the scan. A line in the log names each variable that the scan could miss. */
+function environmentOf({ options, platform, redactor }, { credential, kubeconfig }) {
+    const inherited = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value);
+    const delivered = options.delivery === 'env' ? { [options.tokenVariable]: credential.token.reveal() } : {};
+    // The preferences in ~/.kube/kuberc can name another kubeconfig or user.
+    const preferences = options.passEnv.includes('KUBERC') ? {} : { KUBERC: 'off' };
+    const access = { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered };
+    if (options.env === 'inherit') {
+        for (const name of (0,proxy_variables/* withheldProxies */.aN)(platform.env, inherited))
+            platform.log.info(`${name} holds a password, so the scan does not get it. Name it in pass_env if the scan needs that proxy.`);
+        const withheld = withheldFromClients(platform.env, { ...inherited, ...access });
+        if (withheld.length > 0)
+            platform.log.info(`The scan does not get ${withheld.join(', ')}: clients would prefer that to its kubeconfig. Name it in pass_env if the scan needs it.`);
+    }
+    return { ...inherited, ...preferences, ...access };
+}
+async function start(run, command, env, pipes) {
+    const { journal, options, platform, redactor } = run;
+    const podToken = (0,pod/* podTokenFolder */.zd)();
+    const outputs = platform.scanOutputs();
+    const scan = await Scan.start({ command, env, trackingId: journal.state.key }, options.isolate, {
+        ...outputs,
+        pipes,
+        stdin: platform.stdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
+        filters: () => [redactor.filter(), ...outputs.filters(redactor.search)],
+    }, podToken);
+    run.scan = scan;
+    const { isolation, reasonNotHidden } = scan;
+    journal.observe({ type: 'ScanStarted', isolation });
+    if (options.isolate === 'auto' && isolation.why_not !== null)
+        platform.log.info(`The scan is not isolated: ${isolation.why_not}.`);
+    if (podToken !== undefined && reasonNotHidden !== undefined)
+        platform.log.info(`The scan can read this Pod's own token in ${podToken}: ${reasonNotHidden}.`);
+    return scan;
+}
+/** @returns undefined when the scan gets sockets; a line in the log says so */
+function outputPipes({ platform, journal }, whyNot) {
+    let reason = whyNot;
+    try {
+        if (reason === undefined)
+            return openNamedPipes(journal.state.directory);
+    }
+    catch (error) {
+        reason = `its pipes could not be opened (${(0,errors/* errnoOf */.UQ)(error)})`;
+    }
+    platform.log.info(`The scan cannot open /dev/stdout or /dev/stderr: ${reason}.`);
+    return undefined;
+}
+/**
+ * Announces the renewal for programs that read the token once. If `max_scan` shows that the scan can outlive the token, the message comes
+ * first. Otherwise it comes 60 s before the renewal, because most scans end before that.
+ * @param from the time of the renewal, ms since 1970
+ * @param maxScan seconds; undefined when the input is not set
+ * @returns the timer of a message that comes later
+ */
+function announceRenewal({ options, platform }, from, maxScan) {
+    const tell = () => {
+        const variable = options.delivery === 'env' ? ` The variable ${options.tokenVariable} keeps the first one.` : '';
+        platform.log.info(`From ${(0,time/* isoTime */.Ly)(Math.round(from / 1000))} on the credential is renewed. kubectl and other Go programs re-read it; ` +
+            `InSpec, Python and JavaScript clients read it once: for them ${platform.nameOf('duration')} must be as long as the scan.${variable}`);
+    };
+    const wait = announcementDelay(from, Date.now(), maxScan);
+    if (wait === 0)
+        tell();
+    // The timer alone must not keep the process alive.
+    return wait === undefined || wait === 0 ? undefined : setTimeout(tell, wait).unref();
+}
+/** The time from the announcement to the renewal. */
+const ANNOUNCED_BEFORE_MS = 60_000;
+/** @returns the milliseconds until the announcement; undefined when the scan ends before the renewal */
+function announcementDelay(from, now, maxScan) {
+    if (maxScan !== undefined)
+        return now + maxScan * 1000 > from ? 0 : undefined;
+    return Math.min(Math.max(0, from - ANNOUNCED_BEFORE_MS - now), retry/* MAX_TIMER_MS */._o);
+}
+function timeoutError(maxScan) {
+    return new errors/* KubepassError */.v3('TIMEOUT', `The scan took longer than ${maxScan} s, so kubepass ended it.`, {
+        hint: 'Does it hang? If it needs the time, raise max_scan.',
+    });
+}
+
+;// CONCATENATED MODULE: ./src/scan/failure.ts
+
+/**
+ * The last line of a job's log when the exit code of the scan fails the job.
+ * @param nameOfAccepted the platform's spelling of the input accept_exit_codes
+ */
+function scanFailure({ exit_code: code, signal }, accepted, nameOfAccepted) {
+    // When a signal ends a program that a shell runs, the shell ends with the code 128 + n.
+    const name = signalOf(code);
+    const how = signal !== null
+        ? `was ended by ${signal} (exit code ${code})`
+        : `ended with exit code ${code}${name === undefined ? '' : `, as after ${name}`}`;
+    const question = name === 'SIGKILL' ? ' Did the machine run out of memory?' : '';
+    return `The scan ${how}, which is not among ${nameOfAccepted} (${accepted.join(',')}).${question}`;
+}
+
+// EXTERNAL MODULE: ./src/scan/private-directory.ts
+var private_directory = __nccwpck_require__(4368);
+// EXTERNAL MODULE: ./src/state/evidence.ts
+var evidence = __nccwpck_require__(7380);
+// EXTERNAL MODULE: ./src/system/node-runtime.ts
+var node_runtime = __nccwpck_require__(2168);
+;// CONCATENATED MODULE: ./src/commands/run.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Acquires a credential, runs the command with it, revokes it and proves that it is dead. Without a command, later steps of the job use
+ * the credential, and the post step revokes it.
+ * @returns the exit code
+ */
+async function runCommand(context) {
+    const { platform } = context;
+    (0,journal/* saveOrThrow */.f)(() => platform.savedState.save('none'));
+    (0,node_runtime/* rejectUnsafeNodeOptions */.WL)(platform.env);
+    const requested = await (0,run_context/* readOptions */.Tt)(context, 'start');
+    if (requested.isolate === 'required')
+        await requireIsolation((0,pod/* podTokenFolder */.zd)());
+    const resolved = await (0,run_context/* resolveIdentity */.XH)(context, requested);
+    const run = (0,run_context/* openRun */.Iy)(context, resolved, (0,run_state/* newRunState */.PG)(resolved.options, platform.job, platform.runKey), 'owner');
+    context.emergencyCleanup = (0,cleanup/* emergencyCleanup */.W)(run, platform.hasPost);
+    const beforeScan = (0,deadline/* deadlineAfter */.d)(run.options.deadline, context.signal);
+    prepare(run);
+    const pipes = { whyNot: Promise.resolve(undefined) };
+    let exitCode = 0;
+    let failure;
+    try {
+        exitCode = await acquireAndUse(run, beforeScan, pipes);
+    }
+    catch (error) {
+        failure = error;
+        run.journal.observe({ type: 'Failed', code: (0,errors/* codeOf */.$N)(error) });
+    }
+    // The program that makes the pipes must not run while kubepass removes their directory.
+    await Promise.race([pipes.whyNot, untilAborted(context.hardDeadline)]);
+    if (run.options.command !== undefined || failure !== undefined)
+        failure = await endAfter(run, failure);
+    await (0,report/* report */.z)(run);
+    if (failure !== undefined)
+        throw failure;
+    await reportScanFailure(run, exitCode);
+    return exitCode;
+}
+/** Saves the state and makes the private directory, before anything exists on the cluster. */
+function prepare(run) {
+    const { journal, options, platform } = run;
+    journal.begin();
+    try {
+        run.directoryDescriptor = (0,private_directory/* createPrivateDirectory */.nq)(journal.state.directory, platform.ownerUid, options.certificateAuthority);
+    }
+    catch (error) {
+        journal.clear();
+        throw error;
+    }
+}
+async function acquireAndUse(run, beforeScan, pipes) {
+    const { journal, options, platform, signal } = run;
+    const { directory } = journal.state;
+    platform.log.progress?.('asking for a token');
+    const acquiring = acquire(run, nextSlot([], undefined), beforeScan);
+    if (options.command !== undefined)
+        pipes.whyNot = makeNamedPipes(directory);
+    const credential = await acquiring;
+    const { namespace, name } = options.serviceAccount;
+    platform.log.info(`Issued a credential for ${(0,quote/* quote */.hD)(`${namespace}/${name}`)} until ${(0,time/* isoTime */.Ly)(credential.expiresAt)}.`);
+    await verify(run, credential, beforeScan);
+    const kubeconfig = (0,kubeconfig_file/* writeKubeconfig */.fQ)(directory, options, credential.token, platform.ownerUid);
+    let exitCode = 0;
+    if (options.command === undefined)
+        await deliverToLaterSteps(run, credential, kubeconfig);
+    else
+        exitCode = await runScan(run, options.command, { credential, kubeconfig, whyNoPipes: pipes.whyNot });
+    // Node.js delivers a pending signal only when the event loop turns.
+    await (0,promises_.setImmediate)();
+    signal.throwIfAborted();
+    return exitCode;
+}
+/** @returns the error of the whole run */
+async function endAfter(run, failure) {
+    const { platform, signal } = run;
+    const worse = await (0,cleanup/* cleanUp */.n)(run, platform.hasPost);
+    if (worse !== undefined && failure !== undefined)
+        await platform.log.error((0,errors/* describe */.q0)(failure));
+    return worse ?? failure ?? signal.reason;
+}
+/** Says as the last line of a job why its exit code fails the job. */
+async function reportScanFailure({ journal, options, platform }, exitCode) {
+    const { used } = (0,evidence/* toEvidence */.z)(journal.state);
+    if (platform.isCI && exitCode !== 0 && used !== null)
+        await platform.log.error(scanFailure(used, options.acceptExitCodes, platform.nameOf('accept_exit_codes')));
+}
+async function untilAborted(signal) {
+    if (!signal.aborted)
+        await (0,external_node_events_.once)(signal, 'abort');
+}
+
+
+/***/ }),
+
 /***/ 8812:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -217,6 +2838,61 @@ function certificateIn(der) {
     catch {
         return undefined;
     }
+}
+
+
+/***/ }),
+
+/***/ 6704:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   IJ: () => (/* binding */ SYSTEM),
+/* harmony export */   Lk: () => (/* binding */ providedInputs),
+/* harmony export */   O9: () => (/* binding */ TOKEN_INPUTS),
+/* harmony export */   PS: () => (/* binding */ CLUSTER_INPUTS),
+/* harmony export */   aL: () => (/* binding */ isSuperfluous),
+/* harmony export */   fv: () => (/* binding */ clusterSourceOf)
+/* harmony export */ });
+/* harmony import */ var _system_pod_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5606);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4389);
+
+
+/** The value of `certificate_authority` that means the public CAs of the system. */
+const SYSTEM = 'system';
+/** The inputs that say how to reach the API server. */
+const CLUSTER_INPUTS = ['server', 'certificate_authority', 'proxy_url', 'tls_server_name'];
+/** The inputs that give the token of the identity. */
+const TOKEN_INPUTS = ['token', 'token_file'];
+/** The inputs that each identity makes superfluous. */
+const PROVIDED = {
+    kubeconfig: CLUSTER_INPUTS,
+    'in-cluster': [...CLUSTER_INPUTS, ...TOKEN_INPUTS],
+};
+/** All inputs that some identity provides. */
+const providedInputs = PROVIDED['in-cluster'];
+/**
+ * The identity that provides the API server; undefined if the inputs name the server.
+ * @param textOf the text of an input, empty if it is not given
+ * @param env shows whether kubepass runs in a Pod
+ */
+function clusterSourceOf(textOf, env) {
+    if (textOf('kubeconfig') !== '')
+        return 'kubeconfig';
+    const identity = textOf('identity') || _inputs_js__WEBPACK_IMPORTED_MODULE_1__/* .inputs */ .QL.identity.default;
+    const isAlone = PROVIDED['in-cluster'].every((id) => textOf(id) === '');
+    const isInCluster = identity === 'in-cluster' || (identity === 'auto' && isAlone && (0,_system_pod_js__WEBPACK_IMPORTED_MODULE_0__/* .isInPod */ .dy)(env));
+    return isInCluster ? 'in-cluster' : undefined;
+}
+/**
+ * Whether an input is given although the identity provides its value.
+ * @param text the text of the input, empty if it is not given
+ */
+function isSuperfluous(id, text, source) {
+    if (source === undefined || text === '' || !PROVIDED[source].includes(id))
+        return false;
+    // `system` is the only CA that may be given with a kubeconfig; that kubeconfig must then have no CA.
+    return source === 'in-cluster' || id !== 'certificate_authority' || text !== SYSTEM;
 }
 
 
@@ -401,6 +3077,81 @@ function decodings(text) {
 
 /***/ }),
 
+/***/ 8689:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Ae: () => (/* binding */ ownFlags),
+/* harmony export */   Ee: () => (/* binding */ parseGitlabFlags),
+/* harmony export */   GI: () => (/* binding */ flagName),
+/* harmony export */   S6: () => (/* binding */ terminalFlags),
+/* harmony export */   Tb: () => (/* binding */ isSwitch),
+/* harmony export */   cG: () => (/* binding */ variableName)
+/* harmony export */ });
+/* unused harmony export gitlabFlags */
+/* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7975);
+/* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_util__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4758);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7541);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4389);
+
+
+
+
+/** The flags in a terminal. Secrets are no flags, because every user of the machine can read argv. */
+const terminalFlags = _inputs_js__WEBPACK_IMPORTED_MODULE_2__/* .inputIds */ .Zp.filter((id) => _inputs_js__WEBPACK_IMPORTED_MODULE_2__/* .inputs */ .QL[id].secret !== true && !_inputs_js__WEBPACK_IMPORTED_MODULE_2__/* .inputs */ .QL[id].ciOnly);
+/** The flags in a GitLab job. They are flags, because everybody who may run a pipeline can set any variable. */
+const gitlabFlags = _inputs_js__WEBPACK_IMPORTED_MODULE_2__/* .inputIds */ .Zp.filter((id) => _inputs_js__WEBPACK_IMPORTED_MODULE_2__/* .inputs */ .QL[id].guard !== undefined);
+const ownFlagTable = {
+    quiet: { description: 'Print only warnings and errors.' },
+    'dry-run': { description: 'Delete nothing, and show what would be deleted.' },
+    json: { description: 'Print JSON in place of a table.' },
+    'github-token-file': { description: 'File with a token for the API of GitHub; without it GITHUB_TOKEN.', path: 'file' },
+    'gitlab-token-file': { description: 'File with a token for the API of GitLab; without it GITLAB_TOKEN or CI_JOB_TOKEN.', path: 'file' },
+};
+const ownFlags = ownFlagTable;
+function flagName(id) {
+    return `--${id.replaceAll('_', '-')}`;
+}
+/** The name of the variable that holds an input, on GitLab and in a terminal. */
+function variableName(id) {
+    return `KUBEPASS_${id.toUpperCase()}`;
+}
+/** Whether the flag of the input needs no value: alone it means true. */
+function isSwitch(id) {
+    return _inputs_js__WEBPACK_IMPORTED_MODULE_2__/* .inputs */ .QL[id].options?.join() === 'true,false';
+}
+/**
+ * The flags that GitLab's template passes. This code runs in a job before its scan, so it does not load the parser of a terminal.
+ * @throws INPUT
+ */
+function parseGitlabFlags(words) {
+    const options = Object.fromEntries(gitlabFlags.map((id) => [flagName(id).slice(2), { type: 'string' }]));
+    const { values, positionals } = parse([...words], options);
+    const [stray] = positionals;
+    if (stray !== undefined)
+        throw wrongFlags(`${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(stray)} is no flag.`);
+    return new Map(gitlabFlags.flatMap((id) => {
+        const value = values[flagName(id).slice(2)];
+        return value === undefined ? [] : [[id, value]];
+    }));
+}
+function parse(args, options) {
+    try {
+        const { values, positionals } = (0,node_util__WEBPACK_IMPORTED_MODULE_0__.parseArgs)({ args, options, allowPositionals: true });
+        return { values: values, positionals };
+    }
+    catch (error) {
+        throw wrongFlags(error instanceof Error ? error.message : 'The flags cannot be read.');
+    }
+}
+function wrongFlags(fact) {
+    return new _base_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .KubepassError */ .v3('INPUT', fact, { hint: 'gitlab/scan.yml gives these flags; is it of the same version as the program?' });
+}
+
+
+/***/ }),
+
 /***/ 4389:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -423,6 +3174,7 @@ const table = {
         description: "The API server's CA certificate: PEM text, its base64, or the path of a file with either. system: the public CAs that the system trusts, also with a kubeconfig that has no CA.",
         example: '/etc/kubernetes/pki/ca.crt',
         default: '',
+        path: 'file',
         required: 'unless kubeconfig or in-cluster',
         guard: String.raw `^[A-Za-z0-9+/=._ \r\n-]*$`,
     },
@@ -495,11 +3247,13 @@ const table = {
         description: 'Identity "token": the path of a file with the token; in a terminal also a pipe or - (standard input).',
         example: '/var/run/secrets/token',
         default: '',
+        path: 'file',
     },
     kubeconfig: {
         description: 'Identity "kubeconfig": the path of a kubeconfig; on a CI also its content or the base64 of it, in a terminal also a pipe or - (standard input). It also names the API server.',
         example: '/etc/kubepass/kubeconfig',
         default: '',
+        path: 'file',
         secret: 'unless a path',
     },
     context: {
@@ -586,6 +3340,7 @@ const table = {
         description: "The folder in which kubepass creates the private directory of the kubeconfig; the runner's temp when empty, /dev/shm for memory only.",
         example: '/dev/shm',
         default: '',
+        path: 'folder',
     },
     proxy_url: {
         description: 'HTTP proxy to the API server, for kubepass and the kubeconfig.',
@@ -607,6 +3362,7 @@ const table = {
         description: 'File to write the evidence to, as JSON (schema: docs/evidence.schema.json); kubepass creates its folder. In a terminal - is standard output.',
         example: 'kubepass-evidence.json',
         default: '',
+        path: 'file',
     },
     report: {
         description: 'Where kubepass shows the evidence besides the log: summary (of the job), or check (also a check run; needs checks: write).',
@@ -679,6 +3435,693 @@ function explainInvalid(read, toError) {
     }
     catch (error) {
         throw error instanceof InvalidValue ? toError(error.message) : error;
+    }
+}
+
+
+/***/ }),
+
+/***/ 8363:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  Rl: () => (/* binding */ DEFAULT_MAX_SCAN_S),
+  G0: () => (/* binding */ deadlineOf),
+  Ac: () => (/* binding */ parseOptions)
+});
+
+// EXTERNAL MODULE: ./src/base/errors.ts
+var errors = __nccwpck_require__(4758);
+// EXTERNAL MODULE: ./src/net/proxy-variables.ts + 1 modules
+var proxy_variables = __nccwpck_require__(4330);
+// EXTERNAL MODULE: ./src/base/quote.ts
+var quote = __nccwpck_require__(7541);
+// EXTERNAL MODULE: ./src/system/find-program.ts
+var find_program = __nccwpck_require__(4319);
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+;// CONCATENATED MODULE: ./src/config/own-kubeconfig.ts
+
+
+
+/** The members of KUBECONFIG, kubectl's default file, and the file that the input `kubeconfig` names. */
+function ownKubeconfigs(env, input) {
+    const home = env['HOME'] ?? '';
+    const members = (env['KUBECONFIG'] ?? '').split(external_node_path_.delimiter);
+    const paths = [...members, (0,external_node_path_.join)(home, '.kube', 'config'), input ?? ''].filter((path) => path !== '');
+    const known = new Set(paths.map(fileId).filter((id) => id !== undefined));
+    const include = (path) => {
+        const id = fileId(path);
+        return id !== undefined && known.has(id);
+    };
+    return { paths: paths.filter(include), home, include };
+}
+/** An id that all names of a file share. Devices have no id, because a caller without a cluster sets KUBECONFIG=/dev/null. */
+function fileId(path) {
+    try {
+        const about = (0,external_node_fs_.statSync)(path, { bigint: true });
+        return about.isFile() ? `${about.dev}:${about.ino}` : undefined;
+    }
+    catch {
+        return undefined;
+    }
+}
+/**
+ * Why a command must not run; undefined if it may. The caller's shell has already expanded $KUBECONFIG to the caller's file, or to
+ * an empty text.
+ * @param words the words of a command line, or one shell script
+ */
+function problemOfKubeconfig(words, own) {
+    const file = ownFileIn(words, own);
+    if (file !== undefined)
+        return `names ${(0,quote/* quote */.hD)(file)}, a kubeconfig of the caller: the scan would not be the ServiceAccount`;
+    const descriptor = descriptorIn(words);
+    if (descriptor !== undefined)
+        return `names ${(0,quote/* quote */.hD)(descriptor)}, which the caller's shell has opened: the scan would not be the ServiceAccount`;
+    const flag = emptyFlagIn(words);
+    return flag === undefined ? undefined : `gives no value to ${(0,quote/* quote */.hD)(flag)}: the client would look for a kubeconfig of the caller`;
+}
+function ownFileIn(words, own) {
+    let previous = '';
+    for (const word of words) {
+        const text = word.replaceAll(/["'\\]/g, '');
+        // Checked first, because the split below would cut a path with such characters.
+        const spelled = [word, word.slice(word.indexOf('=') + 1)].find((path) => /[\s=:,]/.test(path) && own.include(path));
+        const found = spelled ?? own.paths.find((path) => /[\s=:,]/.test(path) && text.includes(path));
+        if (found !== undefined)
+            return found;
+        for (const part of text.split(/[\s;|&()<>`]+/)) {
+            const pieces = part.split(/[=:,@]/).map((piece) => expandHome(piece, own.home));
+            const path = pieces.find((piece, index) => !(index === 0 && isSubcommand(piece, previous)) && own.include(piece));
+            if (path !== undefined)
+                return path;
+            previous = part;
+        }
+    }
+    return undefined;
+}
+/** Whether a word is a subcommand, as in `kubectl config view`, although the working directory has a file with that name. */
+function isSubcommand(word, previous) {
+    return !word.includes('/') && !/^-[^=]*(config|file)[^=]*$/i.test(previous);
+}
+/** The file descriptor to which the caller's shell has expanded `--kubeconfig <(...)`. */
+function descriptorIn(words) {
+    const values = words.flatMap((word, index) => FLAG.test(word) ? [words[index + 1] ?? ''] : FLAG.test(word.split('=')[0] ?? '') ? [word.slice(word.indexOf('=') + 1)] : []);
+    return values.find((value) => /^\/(dev\/fd|proc\/[^/]+\/fd)\/\d+$/.test(value));
+}
+function expandHome(path, home) {
+    return path.replace(/^(~|\$HOME|\$\{HOME\})(?=\/)/, () => home);
+}
+const FLAG = /^--?kube-?config[\w-]*$/i;
+/** Flags that take a path. FLAG also matches flags without a value, such as `k3d --kubeconfig-switch-context`. */
+const FLAG_OF_PATH = /^--?kube-?config(-?(file|path))?$/i;
+const EMPTY = /^(--?kube-?config[\w-]*|KUBE_?CONFIG\w*)=$/i;
+const EMPTY_IN_SCRIPT = /(?:^|\s)(--?kube-?config[\w-]*)(?:=(?:""|'')?|\s+(?:""|''))(?=[\s;|&)]|$)/i;
+function emptyFlagIn(words) {
+    for (const [index, word] of words.entries()) {
+        if (FLAG.test(word) && words[index + 1] === '')
+            return word;
+        if (FLAG_OF_PATH.test(word) && words[index + 1] === undefined)
+            return word;
+        const match = EMPTY.exec(word) ?? (/\s/.test(word) ? EMPTY_IN_SCRIPT.exec(word) : null);
+        if (match !== null)
+            return match[1];
+    }
+    return undefined;
+}
+
+// EXTERNAL MODULE: ./src/config/path-or-content.ts
+var path_or_content = __nccwpck_require__(8789);
+;// CONCATENATED MODULE: ./src/config/command.ts
+
+
+
+
+/** How each shell runs a script, so that a failing line fails the scan. */
+const SHELLS = {
+    bash: ['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c'],
+    sh: ['sh', '-e', '-c'],
+};
+/** The command of the scan; undefined if none is given, or if the run only finishes. The words after `--` win over the input. */
+function commandOf(given) {
+    const words = wordsOf(given);
+    if (words !== undefined)
+        return words;
+    const script = scriptOf(given);
+    return script === undefined ? undefined : [...SHELLS[given.value('shell')], script];
+}
+/** The words after `--`, which run without a shell. */
+function wordsOf({ source, purpose }) {
+    const [program, ...args] = source.argv;
+    return purpose === 'finish' || program === undefined ? undefined : [program, ...args];
+}
+/** The input `command`, if it is what runs. */
+function scriptOf(given) {
+    if (given.purpose === 'finish' || wordsOf(given) !== undefined)
+        return undefined;
+    return given.value('command') || undefined;
+}
+/** What a command must be like, in the order of its problems. */
+const commandRules = [
+    {
+        name: 'the command is given once',
+        problem: (given) => wordsOf(given) !== undefined && given.source.input('command') !== undefined
+            ? `${given.nameOf('command')} and a command after -- are both given: leave one out`
+            : undefined,
+    },
+    {
+        name: 'the command begins with a program on PATH',
+        code: 'COMMAND_NOT_FOUND',
+        problem: (given) => {
+            const [program] = wordsOf(given) ?? [];
+            return program === undefined || (0,find_program/* isProgram */.Vd)(program, given.source.path)
+                ? undefined
+                : `the command ${(0,quote/* quote */.hD)(program)} is not a program on PATH`;
+        },
+    },
+    {
+        name: 'the command holds no NUL',
+        problem: (given) => (scriptOf(given)?.includes('\0') === true ? `${given.nameOf('command')} holds a NUL character` : undefined),
+    },
+    { name: 'the command names no kubeconfig of the caller', problem: problemOfOwnKubeconfig },
+    {
+        name: 'the shell is on PATH',
+        problem: (given) => {
+            const shell = given.value('shell');
+            if (scriptOf(given) === undefined || given.isWrong('shell') || (0,find_program/* isProgram */.Vd)(shell, given.source.path))
+                return undefined;
+            const advice = shell === 'bash' ? `; install it, or set ${given.nameOf('shell')} to sh, which ignores failures inside a pipe` : '';
+            return `${shell} is not on PATH${advice}`;
+        },
+    },
+];
+function problemOfOwnKubeconfig(given) {
+    const words = wordsOf(given);
+    const script = scriptOf(given);
+    const texts = words ?? (script === undefined ? [] : [script]);
+    if (texts.length === 0 || given.value('allow_own_kubeconfig'))
+        return undefined;
+    const kubeconfig = given.text('kubeconfig');
+    const file = (0,path_or_content/* kubeconfigContent */.r)(kubeconfig) === undefined ? kubeconfig : undefined;
+    const problem = problemOfKubeconfig(texts, ownKubeconfigs(given.source.env, file));
+    if (problem === undefined)
+        return undefined;
+    const command = given.nameOf('command');
+    const example = given.source.isCI ? '' : `: ${command} 'kubectl --kubeconfig "$KUBECONFIG" ...'`;
+    return (`${words === undefined ? command : 'the command'} ${problem}. The scan finds its own kubeconfig without an argument. ` +
+        `Where it needs one, its own shell must expand "$KUBECONFIG"${example}. ` +
+        `To allow the caller's file, set ${given.nameOf('allow_own_kubeconfig')} to true`);
+}
+
+// EXTERNAL MODULE: ./src/config/cluster-source.ts
+var cluster_source = __nccwpck_require__(6704);
+// EXTERNAL MODULE: ./src/config/certificates.ts
+var certificates = __nccwpck_require__(8812);
+// EXTERNAL MODULE: ./src/config/inputs.ts
+var inputs = __nccwpck_require__(4389);
+// EXTERNAL MODULE: ./src/config/invalid-value.ts
+var invalid_value = __nccwpck_require__(6033);
+// EXTERNAL MODULE: ./src/config/damage.ts
+var damage = __nccwpck_require__(885);
+// EXTERNAL MODULE: ./src/config/paths.ts
+var paths = __nccwpck_require__(1066);
+// EXTERNAL MODULE: ./src/config/read-pipes.ts
+var read_pipes = __nccwpck_require__(5664);
+;// CONCATENATED MODULE: ./src/config/kubeconfig-input.ts
+
+
+
+
+
+
+
+/**
+ * Reads the kubeconfig from its content, the base64 of it, or its path. Also reads the inputs that say how to use it.
+ * @throws InvalidValue if the text is damaged, or the file cannot be read
+ */
+function parseKubeconfigInput(text, given) {
+    const settings = {
+        context: given.value('context'),
+        allowExec: given.value('allow_exec'),
+        systemRoots: given.value('certificate_authority') || undefined,
+    };
+    const content = (0,path_or_content/* kubeconfigContent */.r)(text);
+    if (content !== undefined)
+        return { ...settings, text: () => content, files: { refused: 'it was given as content' } };
+    // The message does not quote the text, because it may be a part of a kubeconfig.
+    if ((0,path_or_content/* isNoPath */.F)(text))
+        throw new invalid_value/* InvalidValue */.h((0,damage/* damageOfKubeconfig */.KB)(text) ?? 'is neither a kubeconfig nor the path of one');
+    const file = (0,read_pipes/* textOfPath */._w)(text, given.source.pipeTexts);
+    return { ...settings, text: () => file, files: filesBeside(text, given.source) };
+}
+/** The base of relative paths in the kubeconfig with this path, or why it may name no file. */
+function filesBeside(path, { workspace }) {
+    const folder = (0,external_node_path_.dirname)((0,external_node_path_.resolve)(path));
+    // Not trusted, like content: files of the job, and files that GitLab makes of variables. The runner's owner did not write them.
+    const ofTheJob = workspace === undefined ? [] : [workspace, `${workspace}.tmp`].map(paths/* realpathOr */.xR);
+    const jobFolder = ofTheJob.find((place) => [(0,paths/* realpathOr */.xR)(folder), (0,paths/* realpathOr */.xR)(path)].some((real) => (0,paths/* isInside */.FK)(real, place)));
+    return jobFolder === undefined ? { folder } : { refused: `it lies in ${(0,quote/* quote */.hD)(jobFolder)}` };
+}
+
+// EXTERNAL MODULE: ./src/config/parsers.ts
+var parsers = __nccwpck_require__(4358);
+// EXTERNAL MODULE: ./src/config/seal-credentials.ts
+var seal_credentials = __nccwpck_require__(4074);
+// EXTERNAL MODULE: ./src/config/small-file.ts
+var small_file = __nccwpck_require__(400);
+;// CONCATENATED MODULE: ./src/config/system-roots.ts
+
+
+
+
+/**
+ * The files in which distributions keep the public CAs. The paths are fixed: an earlier step can set variables such as
+ * SSL_CERT_FILE, which Go and OpenSSL obey. https://github.com/golang/go/blob/go1.26.0/src/crypto/x509/root_linux.go
+ */
+const BUNDLES = [
+    '/etc/ssl/certs/ca-certificates.crt',
+    '/etc/pki/tls/certs/ca-bundle.crt',
+    '/etc/ssl/ca-bundle.pem',
+    '/etc/pki/tls/cacert.pem',
+    '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
+    '/etc/ssl/cert.pem',
+];
+/** The public CAs that the distribution trusts, as PEM. */
+function systemRoots() {
+    const bundle = BUNDLES.find((path) => (0,external_node_fs_.existsSync)(path));
+    if (bundle === undefined)
+        throw new invalid_value/* InvalidValue */.h('is system, but this machine has no CAs: install the package ca-certificates');
+    return (0,certificates/* parseCertificate */.h)((0,small_file/* readSmallFile */.EW)(bundle));
+}
+
+;// CONCATENATED MODULE: ./src/config/input-parsers.ts
+
+
+
+
+
+
+
+
+
+
+
+/** The parser of each input. */
+const inputParsers = {
+    server: { parse: parsers/* parseServer */.ld, fallback: '' },
+    certificate_authority: {
+        parse: (text, { source }) => text === cluster_source/* SYSTEM */.IJ ? systemRoots() : (0,certificates/* parseCertificateAuthority */.y)(text, (path) => (0,read_pipes/* textOfPath */._w)(path, source.pipeTexts)),
+        fallback: '',
+    },
+    service_account: { parse: parsers/* parseServiceAccount */.YA, fallback: { namespace: '', name: '' } },
+    namespace: { parse: parsers/* parseNamespace */.LM, fallback: undefined },
+    context_name: { parse: parsers/* parseContextName */.g1, fallback: undefined },
+    command: { parse: asText, fallback: '' },
+    shell: choice('shell'),
+    accept_exit_codes: withDefault('accept_exit_codes', parsers/* parseExitCodes */.I8),
+    env: choice('env'),
+    pass_env: { parse: parsers/* parseVariableNames */.OE, fallback: [] },
+    isolate: choice('isolate'),
+    identity: choice('identity'),
+    token: { parse: (text, _, seal) => (0,seal_credentials/* sealToken */.fh)(text, seal), fallback: undefined },
+    token_file: {
+        parse: (path, { source }, seal) => readToken(path, source, seal),
+        fallback: undefined,
+        isNeeded: (given) => given.value('token') === undefined,
+    },
+    kubeconfig: { parse: parseKubeconfigInput, fallback: undefined },
+    context: { parse: asText, fallback: undefined },
+    allow_exec: yesOrNo('allow_exec'),
+    allow_own_kubeconfig: yesOrNo('allow_own_kubeconfig'),
+    audience: { parse: parsers/* parseAudience */.QA, fallback: undefined },
+    duration: {
+        parse: (text, given) => (0,parsers/* parseLife */.w6)(text, given.value('max_duration'), given.nameOf('max_duration')),
+        fallback: (0,parsers/* parseDuration */.E9)(inputs/* inputs */.QL.duration.default),
+    },
+    // A wrong limit refuses no duration, so that one mistake gives one problem.
+    max_duration: { parse: parsers/* parseDuration */.E9, fallback: Infinity },
+    rotate_grace: { parse: parsers/* parseGrace */.kx, fallback: undefined },
+    max_scan: withDefault('max_scan', parsers/* parseMaxScan */.Vv),
+    token_audiences: { parse: parsers/* splitList */.ry, fallback: [] },
+    revocation: choice('revocation'),
+    prove: choice('prove'),
+    proof_samples: withDefault('proof_samples', parsers/* parseSamples */.rI),
+    delivery: choice('delivery'),
+    token_variable: withDefault('token_variable', parsers/* parseTokenVariable */.XJ),
+    directory: {
+        parse: (path, { source }) => (0,paths/* parseDirectory */.Bp)(path, source.workspace),
+        fallback: '',
+        defaultText: (source) => source.temp,
+        // At the end of a run the folder may no longer exist.
+        isNeeded: ({ purpose }) => purpose === 'start',
+    },
+    proxy_url: { parse: parsers/* parseProxy */.YR, fallback: undefined },
+    tls_server_name: { parse: parsers/* parseServerName */.ey, fallback: undefined },
+    deadline: withDefault('deadline', parsers/* parseDeadline */.O0),
+    evidence: { parse: (path, { source, purpose }) => (0,paths/* parseEvidencePath */.WL)(path, source, purpose), fallback: undefined },
+    report: choice('report'),
+    github_token: {
+        parse: (text, _, seal) => (0,seal_credentials/* sealToken */.fh)(text, seal),
+        fallback: undefined,
+        // Read only then, so that the redactor need not search for it otherwise.
+        isNeeded: (given) => given.value('report') === 'check',
+    },
+    allow_debug_trace: yesOrNo('allow_debug_trace'),
+};
+function asText(text) {
+    return text;
+}
+/** The parser of an input whose default is a valid text. */
+function withDefault(id, parse) {
+    return { parse, fallback: parse(inputs/* inputs */.QL[id].default) };
+}
+function choice(id) {
+    const { options = [], default: usual } = inputs/* inputs */.QL[id];
+    // The types of the table of inputs are wider than the table, but its options are the words of Choice, and its default is one of them.
+    return { parse: (text) => (0,parsers/* parseChoice */.HU)(text, options), fallback: usual };
+}
+function yesOrNo(id) {
+    const { options = [], default: usual } = inputs/* inputs */.QL[id];
+    return { parse: (text) => (0,parsers/* parseChoice */.HU)(text, options) === 'true', fallback: usual === 'true' };
+}
+/** Reads and seals the token in a file. A token in place of the path is sealed as well, before a message is made. */
+function readToken(path, source, seal) {
+    if ((0,path_or_content/* isNoPath */.F)(path)) {
+        if (path.length >= 16)
+            seal(path);
+        throw new invalid_value/* InvalidValue */.h('looks like a token, not like the path of one: give a token as token');
+    }
+    return (0,seal_credentials/* sealToken */.fh)((0,read_pipes/* textOfPath */._w)(path, source.pipeTexts), seal);
+}
+
+;// CONCATENATED MODULE: ./src/config/input-reader.ts
+
+
+
+
+/** Reads each input at most once, and collects the problems in the order in which they are found. */
+class InputReader {
+    source;
+    purpose;
+    clusterSource;
+    #seal;
+    #values = {};
+    #wrong = new Set();
+    #problems = [];
+    constructor(source, seal, purpose) {
+        this.source = source;
+        this.purpose = purpose;
+        this.#seal = seal;
+        this.clusterSource = (0,cluster_source/* clusterSourceOf */.fv)((id) => this.text(id), source.env);
+    }
+    /** The problems of the inputs that were read and the rules that were checked. */
+    get problems() {
+        return this.#problems;
+    }
+    text(id) {
+        return (this.source.input(id) ?? '').trim();
+    }
+    has(id) {
+        return this.text(id) !== '';
+    }
+    nameOf(id) {
+        return this.source.nameOf(id);
+    }
+    isSuperfluous(id) {
+        return (0,cluster_source/* isSuperfluous */.aL)(id, this.text(id), this.clusterSource);
+    }
+    isWrong(id) {
+        return this.#wrong.has(id);
+    }
+    value(id) {
+        if (!Object.hasOwn(this.#values, id))
+            this.#values[id] = this.#read(id);
+        return this.#values[id];
+    }
+    check(rule) {
+        const text = rule.problem(this);
+        if (text !== undefined)
+            this.#problems.push({ text, code: rule.code ?? 'INPUT' });
+    }
+    #read(id) {
+        const parser = inputParsers[id];
+        if (this.isSuperfluous(id) || parser.isNeeded?.(this) === false)
+            return parser.fallback;
+        const text = this.text(id) || (parser.defaultText?.(this.source) ?? inputs/* inputs */.QL[id].default);
+        try {
+            if (text !== '')
+                return parser.parse(text, this, this.#seal);
+            if (this.#isRequired(id))
+                throw new invalid_value/* InvalidValue */.h('is missing');
+        }
+        catch (error) {
+            if (!(error instanceof invalid_value/* InvalidValue */.h))
+                throw error;
+            this.#wrong.add(id);
+            this.#problems.push({ text: `${this.nameOf(id)} ${error.message}; ${(0,inputs/* exampleOf */.Ql)(id)}`, code: 'INPUT' });
+        }
+        return parser.fallback;
+    }
+    #isRequired(id) {
+        const { required } = inputs/* inputs */.QL[id];
+        return required === 'unless kubeconfig or in-cluster' ? this.clusterSource === undefined && this.#isIdentityKnown() : required === true;
+    }
+    /** If the identity is misspelled, a missing server is not reported, because the intended identity may provide it. */
+    #isIdentityKnown() {
+        return inputs/* inputs */.QL.identity.options?.includes(this.text('identity') || inputs/* inputs */.QL.identity.default) ?? true;
+    }
+}
+
+;// CONCATENATED MODULE: ./src/config/input-rules.ts
+
+
+
+
+/** The rules about what surrounds the inputs, and who provides the cluster. No input need be read for them. */
+const sourceRules = [
+    { name: 'the proxy variable is a URL', problem: ({ source }) => (0,proxy_variables/* problemOfProxy */.hR)(source.env) },
+    ...cluster_source/* providedInputs */.Lk.map((id) => ({
+        name: `the identity provides ${id}, or the input does`,
+        problem: (given) => given.isSuperfluous(id)
+            ? `${given.nameOf(id)} is given, but the identity ${given.clusterSource} provides it: leave one of them out`
+            : undefined,
+    })),
+];
+const tokenRule = {
+    name: 'the token is given once',
+    problem: (given) => given.value('token') !== undefined && given.has('token_file')
+        ? `${given.nameOf('token')} and ${given.nameOf('token_file')} are both given: leave one out`
+        : undefined,
+};
+/** The rules between inputs, in the order of their problems. */
+const inputRules = [
+    { name: 'a run without later steps has a command', problem: problemOfNoCommand },
+    {
+        name: 'isolate: required needs a command',
+        problem: (given) => given.purpose === 'start' && given.source.hasLaterSteps && given.value('isolate') === 'required' && commandOf(given) === undefined
+            ? `${given.nameOf('isolate')} is required, but later steps cannot be isolated: set ${given.nameOf('command')}`
+            : undefined,
+    },
+    {
+        name: 'delivery: output excludes a command',
+        problem: (given) => given.value('delivery') === 'output' && commandOf(given) !== undefined
+            ? `${given.nameOf('delivery')} is output, which is for later steps: with a command use env`
+            : undefined,
+    },
+    {
+        name: 'identity: token needs token or token_file',
+        problem: (given) => given.value('identity') === 'token' && !given.has('token') && !given.has('token_file')
+            ? `${given.nameOf('identity')} is token, but neither ${given.nameOf('token')} nor ${given.nameOf('token_file')} is given`
+            : undefined,
+    },
+    {
+        name: 'prove: post needs a post step that can fail the job',
+        problem: (given) => given.value('prove') === 'post' && !given.source.postFailsJob
+            ? `${given.nameOf('prove')} is post, but here ${given.source.hasPost ? 'after_script cannot fail the job' : 'no post step follows'}`
+            : undefined,
+    },
+    {
+        name: 'report: check needs github_token',
+        problem: (given) => given.value('report') === 'check' && !given.has('github_token')
+            ? `${given.nameOf('report')} is check, but ${given.nameOf('github_token')} is empty`
+            : undefined,
+    },
+    {
+        name: 'a log that shows every variable needs allow_debug_trace',
+        problem: (given) => given.purpose === 'start' && given.source.debugTraceVariable !== undefined && !given.value('allow_debug_trace')
+            ? `${given.source.debugTraceVariable} is true: the log shows every variable, the ID token among them; unset it, or set ${given.nameOf('allow_debug_trace')} to true`
+            : undefined,
+    },
+    {
+        name: 'identity: gitlab-oidc needs an audience',
+        problem: (given) => given.value('identity') === 'gitlab-oidc' && given.value('audience') === inputs/* NO_AUDIENCE */.dQ
+            ? `${given.nameOf('audience')} is missing: the ID token is issued for it; for example: ${given.value('server') || inputs/* inputs */.QL.audience.example}`
+            : undefined,
+    },
+    {
+        name: 'identity: kubeconfig needs kubeconfig',
+        problem: (given) => given.value('identity') === 'kubeconfig' && !given.has('kubeconfig')
+            ? `${given.nameOf('identity')} is kubeconfig, but ${given.nameOf('kubeconfig')} is not given`
+            : undefined,
+    },
+    {
+        name: 'kubeconfig excludes other identities',
+        problem: (given) => {
+            const identity = given.value('identity');
+            return given.has('kubeconfig') && identity !== 'auto' && identity !== 'kubeconfig'
+                ? `${given.nameOf('kubeconfig')} is given, but ${given.nameOf('identity')} is ${identity}`
+                : undefined;
+        },
+    },
+    needsKubeconfig('context'),
+    needsKubeconfig('allow_exec'),
+];
+function problemOfNoCommand(given) {
+    const { hasLaterSteps, hasPost } = given.source;
+    if (given.purpose === 'finish' || hasLaterSteps || commandOf(given) !== undefined)
+        return undefined;
+    return `no command was given${hasPost ? `: set ${given.nameOf('command')}` : ': kubepass run [FLAGS] -- COMMAND'}`;
+}
+/** The text of the default counts as not given, because templates give it. */
+function needsKubeconfig(id) {
+    return {
+        name: `${id} needs kubeconfig`,
+        problem: (given) => given.has(id) && given.text(id) !== inputs/* inputs */.QL[id].default && !given.has('kubeconfig')
+            ? `${given.nameOf(id)} is given without ${given.nameOf('kubeconfig')}`
+            : undefined,
+    };
+}
+
+;// CONCATENATED MODULE: ./src/config/options.ts
+
+
+
+
+
+
+
+
+
+/** GitLab's template always passes a value for max_scan. This one therefore counts as not set. */
+const DEFAULT_MAX_SCAN_S = (0,parsers/* parseMaxScan */.Vv)(inputs/* inputs */.QL.max_scan.default);
+/**
+ * The order in which inputs are read and rules are checked. The message lists the problems in this order. An input that is not in
+ * the list is read where a rule or another input needs it.
+ */
+const STEPS = [
+    ...sourceRules,
+    'server',
+    'service_account',
+    'max_duration',
+    'token',
+    tokenRule,
+    'shell',
+    'allow_debug_trace',
+    'report',
+    'github_token',
+    'certificate_authority',
+    'namespace',
+    'context_name',
+    ...commandRules,
+    'accept_exit_codes',
+    'env',
+    'pass_env',
+    'isolate',
+    'identity',
+    'kubeconfig',
+    'token_file',
+    'audience',
+    'duration',
+    'rotate_grace',
+    'max_scan',
+    'token_audiences',
+    'revocation',
+    'prove',
+    'proof_samples',
+    'delivery',
+    'token_variable',
+    'directory',
+    'proxy_url',
+    'tls_server_name',
+    'evidence',
+    'deadline',
+    ...inputRules,
+];
+/**
+ * Reports all wrong inputs together, each with its name, its fault and a correct example.
+ * @param purpose `finish` skips the checks that only the start of a run needs, because a program or directory may no longer exist
+ * @throws INPUT
+ */
+function parseOptions(source, seal, purpose) {
+    (0,proxy_variables/* sealProxyPasswords */.cm)(source.env, seal);
+    const reader = new InputReader(source, seal, purpose);
+    for (const step of STEPS) {
+        if (typeof step === 'string')
+            reader.value(step);
+        else
+            reader.check(step);
+    }
+    const options = optionsOf(reader);
+    // Only now, so that no problem is lost if the options need an input that is not among the steps.
+    throwProblems(reader.problems);
+    return options;
+}
+/** Another code than INPUT counts only if nothing else is wrong. */
+function throwProblems(problems) {
+    const [first] = problems;
+    if (first === undefined)
+        return;
+    const code = problems.every((each) => each.code === first.code) ? first.code : 'INPUT';
+    const list = problems.map(({ text }) => text).join('\n- ');
+    throw new errors/* KubepassError */.v3(code, problems.length === 1 ? first.text : `${problems.length} inputs are wrong:\n- ${list}`);
+}
+function optionsOf(given) {
+    const server = given.value('server');
+    const serviceAccount = given.value('service_account');
+    return {
+        server,
+        certificateAuthority: given.value('certificate_authority'),
+        serviceAccount,
+        namespace: given.value('namespace') ?? serviceAccount.namespace,
+        contextName: given.value('context_name'),
+        command: commandOf(given),
+        acceptExitCodes: given.value('accept_exit_codes'),
+        env: given.value('env'),
+        passEnv: given.value('pass_env'),
+        isolate: given.value('isolate'),
+        identity: given.value('identity'),
+        kubeconfig: given.value('kubeconfig'),
+        token: given.value('token') ?? given.value('token_file'),
+        stdinTaken: read_pipes/* PATH_INPUTS */.EY.some((id) => (0,read_pipes/* isStdin */.jD)(given.text(id))),
+        audience: given.value('audience') ?? server,
+        duration: given.value('duration'),
+        rotateGrace: given.value('rotate_grace'),
+        maxScan: given.value('max_scan'),
+        tokenAudiences: given.value('token_audiences'),
+        revocation: given.value('revocation'),
+        prove: given.value('prove'),
+        proofSamples: given.value('proof_samples'),
+        delivery: given.value('delivery'),
+        tokenVariable: given.value('token_variable'),
+        directory: given.purpose === 'start' ? given.value('directory') : (0,paths/* baseDirectory */.PC)(given.source),
+        proxyUrl: given.value('proxy_url'),
+        tlsServerName: given.value('tls_server_name'),
+        evidence: given.value('evidence'),
+        checkToken: given.value('github_token'),
+        deadline: 1000 * given.value('deadline'),
+    };
+}
+/** The deadline, in seconds, for the pipes that are read before the other inputs. */
+function deadlineOf(source) {
+    try {
+        return (0,parsers/* parseDeadline */.O0)((source.input('deadline') ?? '').trim() || inputs/* inputs */.QL.deadline.default);
+    }
+    catch {
+        return (0,parsers/* parseDeadline */.O0)(inputs/* inputs */.QL.deadline.default);
     }
 }
 
@@ -889,6 +4332,108 @@ function isNoPath(text, folder = '') {
 
 /***/ }),
 
+/***/ 1066:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Bp: () => (/* binding */ parseDirectory),
+/* harmony export */   FK: () => (/* binding */ isInside),
+/* harmony export */   PC: () => (/* binding */ baseDirectory),
+/* harmony export */   WL: () => (/* binding */ parseEvidencePath),
+/* harmony export */   qk: () => (/* binding */ STANDARD_OUTPUT),
+/* harmony export */   xR: () => (/* binding */ realpathOr)
+/* harmony export */ });
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4758);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7541);
+/* harmony import */ var _system_files_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1650);
+/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6033);
+
+
+
+
+
+
+/** The value of `evidence` that means standard output. */
+const STANDARD_OUTPUT = '-';
+function parseEvidencePath(text, source, purpose) {
+    if (text === STANDARD_OUTPUT) {
+        if (source.isCI)
+            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_4__/* .InvalidValue */ .h("is -, but a job's standard output is its log: name a file");
+        return text;
+    }
+    if (text.includes('\0') || text.includes('\n'))
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_4__/* .InvalidValue */ .h('holds a NUL or a line end');
+    const file = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.resolve)(source.workspace ?? '', text);
+    if (purpose === 'finish')
+        return resolveRealPathOr(file);
+    try {
+        if (text.endsWith('/') || (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(file, { throwIfNoEntry: false })?.isDirectory() === true)
+            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_4__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(text)}, which names a folder`);
+        (0,_system_files_js__WEBPACK_IMPORTED_MODULE_3__/* .makeFolder */ .fc)((0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(file));
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.accessSync)((0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(file), node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.W_OK);
+        return (0,_system_files_js__WEBPACK_IMPORTED_MODULE_3__/* .resolveRealPath */ .Sc)(file);
+    }
+    catch (error) {
+        if (error instanceof _invalid_value_js__WEBPACK_IMPORTED_MODULE_4__/* .InvalidValue */ .h)
+            throw error;
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_4__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(text)}, where no file can be written (${(0,_base_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error)})`);
+    }
+}
+function resolveRealPathOr(path) {
+    try {
+        return (0,_system_files_js__WEBPACK_IMPORTED_MODULE_3__/* .resolveRealPath */ .Sc)(path);
+    }
+    catch {
+        return path;
+    }
+}
+/** Refuses a directory in the workspace, because files there end up in artifacts, caches and commits. */
+function parseDirectory(path, workspace) {
+    let real;
+    try {
+        real = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(path);
+        if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(real).isDirectory())
+            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_4__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(path)}, which is no directory`);
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.accessSync)(real, node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.W_OK);
+    }
+    catch (error) {
+        if (error instanceof _invalid_value_js__WEBPACK_IMPORTED_MODULE_4__/* .InvalidValue */ .h)
+            throw error;
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_4__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(path)}, which cannot be used (${(0,_base_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error)})`);
+    }
+    if (workspace !== undefined && isInside(real, realpathOr(workspace)))
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_4__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(path)}, which lies in the workspace`);
+    if (real.includes(node_path__WEBPACK_IMPORTED_MODULE_1__.delimiter))
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_4__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(real)}, with a "${node_path__WEBPACK_IMPORTED_MODULE_1__.delimiter}": KUBECONFIG is a list, so that clients would look for two other files`);
+    if (/\p{Cc}/u.test(real))
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_4__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(real)}, with a control character`);
+    return real;
+}
+/** The folder of a run's private directory. The folder may no longer exist. */
+function baseDirectory(source) {
+    const given = (source.input('directory') ?? '').trim();
+    return realpathOr(given === '' ? source.temp : given);
+}
+function realpathOr(path) {
+    try {
+        return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(path);
+    }
+    catch {
+        return (0,node_path__WEBPACK_IMPORTED_MODULE_1__.resolve)(path);
+    }
+}
+function isInside(path, parent) {
+    const rest = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.relative)(parent, path);
+    return rest !== '..' && !rest.startsWith('../') && !(0,node_path__WEBPACK_IMPORTED_MODULE_1__.isAbsolute)(rest);
+}
+
+
+/***/ }),
+
 /***/ 1452:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -915,6 +4460,144 @@ function pemOf(text) {
         return text;
     const decoded = Buffer.from(text, 'base64').toString('latin1');
     return decoded.includes('-----BEGIN') ? decoded : undefined;
+}
+
+
+/***/ }),
+
+/***/ 5664:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   EY: () => (/* binding */ PATH_INPUTS),
+/* harmony export */   _w: () => (/* binding */ textOfPath),
+/* harmony export */   jD: () => (/* binding */ isStdin),
+/* harmony export */   mD: () => (/* binding */ readPipes)
+/* harmony export */ });
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var node_stream__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7075);
+/* harmony import */ var node_stream__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_stream__WEBPACK_IMPORTED_MODULE_1__);
+/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8500);
+/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_timers_promises__WEBPACK_IMPORTED_MODULE_2__);
+/* harmony import */ var _base_deadline_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6277);
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4758);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7541);
+/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6033);
+/* harmony import */ var _small_file_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(400);
+
+
+
+
+
+
+
+
+/** The inputs that can be the path of a file. */
+const PATH_INPUTS = ['kubeconfig', 'token_file', 'certificate_authority'];
+const POLL_MS = 20;
+/**
+ * Reads pipes, such as a process substitution, before all other inputs. A pipe can be read only once, so that the texts are kept
+ * for the whole run.
+ * @param seconds the time limit for all pipes
+ */
+async function readPipes(source, seconds, stop) {
+    const given = PATH_INPUTS.map((id) => (source.input(id) ?? '').trim());
+    const deadline = (0,_base_deadline_js__WEBPACK_IMPORTED_MODULE_5__/* .deadlineAfter */ .d)(seconds * 1000, stop);
+    const read = async (path, readText) => {
+        try {
+            return [path, await readText()];
+        }
+        catch (error) {
+            stop.throwIfAborted();
+            if (error instanceof _invalid_value_js__WEBPACK_IMPORTED_MODULE_6__/* .InvalidValue */ .h)
+                return [path, error];
+            const why = deadline.aborted
+                ? `whose text did not end within ${seconds} s: does a program write to it? Raise deadline if that takes longer`
+                : `which cannot be read (${(0,_base_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .errnoOf */ .UQ)(error)})`;
+            return [path, new _invalid_value_js__WEBPACK_IMPORTED_MODULE_6__/* .InvalidValue */ .h(`names ${isStdin(path) ? 'standard input' : `the pipe ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .hD)(path)}`}, ${why}`)];
+        }
+    };
+    const ofStdin = source.stdin === undefined ? [] : given.filter(isStdin);
+    const ofPipes = given.filter((path) => !isStdin(path) && isPipe(path));
+    return new Map(await Promise.all([
+        ...ofStdin.map((path) => read(path, () => textOfStdin(ofStdin.length, source.stdin, deadline))),
+        ...ofPipes.map((path) => read(path, () => textOfPipe(path, source.hasPost, deadline))),
+    ]));
+}
+/**
+ * The text of a file, of a pipe or of standard input.
+ * @param pipeTexts what readPipes() has read; undefined if it did not run
+ * @throws InvalidValue if the text cannot be read
+ */
+function textOfPath(path, pipeTexts) {
+    const text = pipeTexts?.get(path);
+    if (text instanceof _invalid_value_js__WEBPACK_IMPORTED_MODULE_6__/* .InvalidValue */ .h)
+        throw text;
+    if (text === undefined && isStdin(path))
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_6__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .hD)(path)}, but there is no standard input here`);
+    return text ?? (0,_small_file_js__WEBPACK_IMPORTED_MODULE_4__/* .readSmallFile */ .EW)(path);
+}
+function isStdin(path) {
+    return /^(-|\/dev\/(stdin|fd\/0)|\/proc\/self\/fd\/0)$/.test(path);
+}
+function isPipe(path) {
+    try {
+        return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(path).isFIFO();
+    }
+    catch {
+        return false;
+    }
+}
+/** Reads without blocking: a named pipe may never get a writer, and kubepass must react to signals meanwhile. */
+async function textOfPipe(path, hasPost, deadline) {
+    if (hasPost)
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_6__/* .InvalidValue */ .h(`names the pipe ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .hD)(path)}: kubepass reads it again at the end of the job, but a pipe can be read only once`);
+    // A process substitution has had its writer from the start; a named pipe may still wait for one.
+    const hadWriter = /^\/(dev|proc\/[^/]+)\/fd\//.test(path);
+    const file = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.openSync)(path, node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.O_RDONLY | node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.O_NONBLOCK);
+    try {
+        const chunks = [];
+        for (let size = 0; size <= _small_file_js__WEBPACK_IMPORTED_MODULE_4__/* .LARGEST_FILE */ .K7;) {
+            const chunk = readNow(file);
+            if (chunk?.length === 0 && (hadWriter || size > 0))
+                return (0,_small_file_js__WEBPACK_IMPORTED_MODULE_4__/* .textIn */ .r7)(Buffer.concat(chunks));
+            if (chunk === undefined || chunk.length === 0)
+                await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_2__.setTimeout)(POLL_MS, undefined, { signal: deadline });
+            else
+                chunks.push(chunk);
+            size += chunk?.length ?? 0;
+        }
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_6__/* .InvalidValue */ .h(`names the pipe ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .hD)(path)}, whose text is over 1 MiB`);
+    }
+    finally {
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.closeSync)(file);
+    }
+}
+/** Reads without waiting: empty if no process has the write end open, undefined while a writer sends nothing. */
+function readNow(file) {
+    const buffer = Buffer.alloc(64 * 1024);
+    try {
+        return buffer.subarray(0, (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readSync)(file, buffer));
+    }
+    catch (error) {
+        if ((0,_base_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .errnoOf */ .UQ)(error) === 'EAGAIN')
+            return undefined;
+        throw error;
+    }
+}
+async function textOfStdin(readers, open, deadline) {
+    if (readers > 1 || open === undefined)
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_6__/* .InvalidValue */ .h('names standard input, as another input does');
+    const chunks = [];
+    let size = 0;
+    for await (const chunk of (0,node_stream__WEBPACK_IMPORTED_MODULE_1__.addAbortSignal)(deadline, open())) {
+        chunks.push(chunk);
+        size += chunk.length;
+        if (size > _small_file_js__WEBPACK_IMPORTED_MODULE_4__/* .LARGEST_FILE */ .K7)
+            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_6__/* .InvalidValue */ .h('names standard input, whose text is over 1 MiB');
+    }
+    return (0,_small_file_js__WEBPACK_IMPORTED_MODULE_4__/* .textIn */ .r7)(Buffer.concat(chunks));
 }
 
 
@@ -1045,6 +4728,1736 @@ function readSmallFile(path) {
 function textIn(bytes) {
     const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : 'utf-8';
     return new TextDecoder(encoding).decode(bytes);
+}
+
+
+/***/ }),
+
+/***/ 4715:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   AX: () => (/* binding */ quotedMessage),
+/* harmony export */   Ls: () => (/* binding */ toApiResponse),
+/* harmony export */   c2: () => (/* binding */ statusOf)
+/* harmony export */ });
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7541);
+
+/** The Kubernetes Status in the answer; undefined when another program than an API server answered. */
+function statusOf(answer) {
+    const body = answer.body;
+    return body?.kind === 'Status' && body.apiVersion === 'v1' ? body : undefined;
+}
+function quotedMessage({ message }) {
+    return message === undefined ? '' : ` ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_0__/* .quote */ .hD)(message)}`;
+}
+function toApiResponse(request, response, mayHaveActed) {
+    const warning = response.headers['warning'];
+    const warnings = (Array.isArray(warning) ? warning : [warning ?? '']).flatMap((text) => /^299 \S+ "(.*)"$/.exec(text)?.[1] ?? []);
+    const body = parseJson(response);
+    return { request, status: response.status, body, bodyKind: bodyKindOf(response, body), warnings, mayHaveActed };
+}
+function parseJson({ headers, body }) {
+    if (!String(headers['content-type']).startsWith('application/json'))
+        return undefined;
+    try {
+        return JSON.parse(body);
+    }
+    catch {
+        return undefined;
+    }
+}
+function bodyKindOf({ headers, body: text }, body) {
+    const type = String(headers['content-type']);
+    if (text === '')
+        return 'an empty body';
+    if (body !== undefined)
+        return statusOf({ body }) === undefined ? 'JSON of another kind' : 'a Kubernetes Status';
+    if (/^text\/html|^application\/xhtml/.test(type))
+        return 'HTML';
+    return type.startsWith('text/plain') ? 'plain text' : 'something else';
+}
+
+
+/***/ }),
+
+/***/ 4486:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   O$: () => (/* binding */ boundSecretMetadata),
+/* harmony export */   RV: () => (/* binding */ claimedRun),
+/* harmony export */   jO: () => (/* binding */ createBoundSecret),
+/* harmony export */   q1: () => (/* binding */ deleteBoundSecret)
+/* harmony export */ });
+/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8500);
+/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_timers_promises__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4758);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7541);
+/* harmony import */ var _answer_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4715);
+/* harmony import */ var _quota_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1089);
+/* harmony import */ var _refusal_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4157);
+
+
+
+
+
+
+/** After a conflict in a quota's count, attempt n is followed by a wait of n times this. */
+const RECOUNT_MS = 50;
+/** The labels, by which `sweep` selects the Secrets of kubepass, and the annotations, which tell people and `sweep` about the run. */
+function boundSecretMetadata(run, deadBy) {
+    return {
+        labels: {
+            'app.kubernetes.io/managed-by': 'kubepass',
+            'kubepass.dev/platform': run.platform,
+            'kubepass.dev/run': labelValue(run.id),
+            'kubepass.dev/attempt': labelValue(run.attempt),
+        },
+        annotations: {
+            'kubepass.dev/instance': run.instance,
+            'kubepass.dev/repository': run.repository,
+            'kubepass.dev/job': run.job,
+            'kubepass.dev/dead-by': deadBy,
+        },
+    };
+}
+/** Reads what boundSecretMetadata() wrote. A text that is missing is empty; `id` and `attempt` are in the form of a label's value. */
+function claimedRun({ labels, annotations }) {
+    return {
+        platform: labels['kubepass.dev/platform'] ?? '',
+        id: labels['kubepass.dev/run'] ?? '',
+        attempt: labels['kubepass.dev/attempt'] ?? '',
+        repository: annotations['kubepass.dev/repository'] ?? '',
+        job: annotations['kubepass.dev/job'] ?? '',
+        instance: annotations['kubepass.dev/instance'] ?? '',
+    };
+}
+/**
+ * Creates the empty Secret that the token will be bound to.
+ * @returns undefined when RBAC forbids it and `mayBeForbidden` is true
+ * @throws KubepassError REFUSED or UNREACHABLE when no Secret was created, or none whose uid is known
+ */
+async function createBoundSecret(client, wanted, signal) {
+    const { auth, namespace, name, metadata, mayBeForbidden } = wanted;
+    const body = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name, ...metadata } };
+    const creation = { method: 'POST', path: `/api/v1/namespaces/${namespace}/secrets`, auth, body };
+    let answer = await callUntilCounted(client, creation, signal);
+    if (isTaken(answer)) {
+        // No other run uses this name: an earlier attempt of ours created the Secret and got no response. The issuer has no
+        // right to read its uid, so kubepass deletes it and creates it again.
+        await deleteBoundSecret(client, auth, { namespace, name }, signal).catch((cause) => {
+            throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .KubepassError */ .v3('UNREACHABLE', 'The request to create the Secret got no response.', { cause });
+        });
+        answer = await callUntilCounted(client, creation, signal);
+    }
+    if (mayBeForbidden && isForbiddenByRbac(answer))
+        return undefined;
+    if (answer.status !== 201)
+        throw (0,_refusal_js__WEBPACK_IMPORTED_MODULE_2__/* .refusalOf */ .O)(answer, `create a Secret in namespace ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(namespace)}`, auth);
+    const uid = answer.body?.metadata?.uid;
+    if (typeof uid !== 'string')
+        throw (0,_refusal_js__WEBPACK_IMPORTED_MODULE_2__/* .incompleteResponse */ .U)('Secret');
+    return { name, uid };
+}
+/** Sends the call again, up to four times, while a quota's count changes at the same moment. */
+async function callUntilCounted(client, call, signal) {
+    let answer = await client.call(call, signal);
+    for (let tries = 1; tries < 5 && (0,_quota_js__WEBPACK_IMPORTED_MODULE_4__/* .isCountedElsewhere */ .Tg)((0,_answer_js__WEBPACK_IMPORTED_MODULE_5__/* .statusOf */ .c2)(answer) ?? {}); tries += 1) {
+        await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_0__.setTimeout)(tries * RECOUNT_MS, undefined, { signal });
+        answer = await client.call(call, signal);
+    }
+    return answer;
+}
+function isTaken(answer) {
+    return answer.status === 409 && (0,_answer_js__WEBPACK_IMPORTED_MODULE_5__/* .statusOf */ .c2)(answer)?.reason === 'AlreadyExists';
+}
+/** Whether no Secret exists, because the identity has no right to create one. */
+function isForbiddenByRbac(answer) {
+    return answer.status === 403 && !answer.mayHaveActed && !(0,_quota_js__WEBPACK_IMPORTED_MODULE_4__/* .isRefusedByQuota */ .I)((0,_answer_js__WEBPACK_IMPORTED_MODULE_5__/* .statusOf */ .c2)(answer) ?? {});
+}
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+function labelValue(text) {
+    return text
+        .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
+        .slice(0, 63)
+        .replaceAll(/^[._-]+|[._-]+$/g, '');
+}
+/**
+ * Deletes the bound Secret, and with it the token.
+ * @returns gone when the Secret does not exist, or another Secret (another uid) has its name
+ * @throws KubepassError REFUSED or UNREACHABLE when the answer proves neither
+ */
+async function deleteBoundSecret(client, auth, { namespace, name, uid }, signal) {
+    const body = { apiVersion: 'v1', kind: 'DeleteOptions', ...(uid === undefined ? {} : { preconditions: { uid } }) };
+    const answer = await client.call({ method: 'DELETE', path: `/api/v1/namespaces/${namespace}/secrets/${name}`, auth, body }, signal);
+    if (isDeletion(answer, uid))
+        return 'deleted';
+    if (!isAbsence(answer, name))
+        throw (0,_refusal_js__WEBPACK_IMPORTED_MODULE_2__/* .refusalOf */ .O)(answer, `delete the Secret ${name}`, auth);
+    // A uid shows that the Secret existed. An earlier DELETE of ours that got no response may have deleted it.
+    return answer.mayHaveActed && uid !== undefined ? 'deleted' : 'gone';
+}
+/**
+ * Whether the answer proves that the Secret was deleted. With a finalizer, the API server answers with the object instead of a
+ * Status. A gateway may answer anything. Neither proves it.
+ */
+function isDeletion(answer, uid) {
+    const { details, status } = (0,_answer_js__WEBPACK_IMPORTED_MODULE_5__/* .statusOf */ .c2)(answer) ?? {};
+    return answer.status === 200 && status === 'Success' && (uid === undefined || details?.uid === uid);
+}
+/**
+ * Whether the answer proves that no Secret has this name, or none with the uid that the request gave. For a path that it does not have,
+ * an API server answers NotFound as well, but names no Secret.
+ */
+function isAbsence(answer, name) {
+    const { details, reason } = (0,_answer_js__WEBPACK_IMPORTED_MODULE_5__/* .statusOf */ .c2)(answer) ?? {};
+    const isOfThisSecret = /^secrets?$/i.test(details?.kind ?? '') && details?.name === name;
+    return isOfThisSecret && ABSENT.some((absent) => answer.status === absent.status && reason === absent.reason);
+}
+const ABSENT = [
+    { status: 404, reason: 'NotFound' },
+    { status: 409, reason: 'Conflict' },
+];
+
+
+/***/ }),
+
+/***/ 4056:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  J: () => (/* binding */ hintFor),
+  A: () => (/* binding */ transientHint)
+});
+
+// EXTERNAL MODULE: ./src/base/quote.ts
+var quote = __nccwpck_require__(7541);
+// EXTERNAL MODULE: ./src/base/time.ts
+var time = __nccwpck_require__(6496);
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+;// CONCATENATED MODULE: ./src/net/certificate.ts
+
+
+/** Subject, issuer and validity of the first certificate, one a line. */
+function certificateLines(pem) {
+    const { subject, issuer, validFrom, validTo } = new external_node_crypto_.X509Certificate(pem);
+    return Object.entries({ subject, issuer, 'not before': validFrom, 'not after': validTo })
+        .map(([name, value]) => `  ${name}: ${(0,quote/* quote */.hD)(value.replaceAll('\n', ', '))}`)
+        .join('\n');
+}
+
+// EXTERNAL MODULE: ./src/token/claims.ts
+var token_claims = __nccwpck_require__(9356);
+// EXTERNAL MODULE: ./src/token/jwt.ts
+var jwt = __nccwpck_require__(8684);
+;// CONCATENATED MODULE: ./src/kube/request-attributes.ts
+
+/** The request's attributes, which RBAC compares with its rules. */
+function attributesOf({ method, path }) {
+    const [prefix, ...parts] = (path.split('?')[0] ?? '').split('/').slice(1);
+    const group = prefix === 'apis' ? (parts.shift() ?? '') : '';
+    parts.shift();
+    const namespace = parts[0] === 'namespaces' ? parts.splice(0, 2)[1] : undefined;
+    const [resource = '', name, subresource] = parts;
+    const verb = { POST: 'create', DELETE: 'delete', GET: name === undefined ? 'list' : 'get' }[method];
+    return { verb, group, resource: subresource === undefined ? resource : `${resource}/${subresource}`, namespace, name };
+}
+/** The request in one phrase for a message, without the name of the object. */
+function describeRequest({ verb, resource, group, namespace }) {
+    const place = namespace === undefined ? '' : ` in the namespace ${(0,quote/* quote */.hD)(namespace)}`;
+    return `${verb} ${(0,quote/* quote */.hD)(group === '' ? resource : `${resource}.${group}`)}${place}`;
+}
+
+;// CONCATENATED MODULE: ./src/kube/misrouted.ts
+
+
+/**
+ * The request that the API server names in its answer, if it differs from the request that kubepass sent. A difference means
+ * that the API server read a part of the server's URL as a part of the request, or that a program in between changed the request.
+ * @param status of HTTP
+ * @returns a phrase for misroutedHint(), or undefined if the answer names no other request
+ */
+function answeredRequest(what, kubeStatus, status) {
+    return (deniedPath(kubeStatus) ??
+        otherDeniedResource(what, kubeStatus) ??
+        unsupportedMethod(kubeStatus, status) ??
+        unknownResource(what, kubeStatus, status) ??
+        otherObject(what, kubeStatus));
+}
+/** The API server takes a request for one of a resource if its path begins with /api or /apis. All requests of kubepass do. */
+function deniedPath({ message = '' }) {
+    const [, path] = /cannot \S+ path "([^"]*)"/.exec(message) ?? [];
+    return path === undefined ? undefined : `the path ${(0,quote/* quote */.hD)(path)}`;
+}
+function otherDeniedResource(what, { message = '' }) {
+    const denied = /cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?/.exec(message);
+    if (denied === null)
+        return undefined;
+    const [, verb = '', resource = '', group = '', namespace] = denied;
+    const same = verb === what.verb && resource === what.resource && group === what.group && namespace === what.namespace;
+    return same ? undefined : describeRequest({ verb, resource, group, namespace });
+}
+function unsupportedMethod({ reason }, status) {
+    return status === 405 && reason === 'MethodNotAllowed' ? 'a request whose method it does not support' : undefined;
+}
+function unknownResource({ resource }, { details, message = '' }, status) {
+    const isUnknown = status === 404 && (details?.kind ?? '') === '' && message.includes('could not find the requested resource');
+    // An API server before 1.28 has no SelfSubjectReview: there the request arrived as it was sent.
+    return isUnknown && resource !== 'selfsubjectreviews' ? 'a resource that it does not have' : undefined;
+}
+function otherObject(what, { details }) {
+    const { kind = '', group = '', name = '' } = details ?? {};
+    if (kind === '' || concerns(what, kind, group, name))
+        return undefined;
+    return `${(0,quote/* quote */.hD)(name === '' ? kind : `${kind} ${name}`)}${group === '' ? '' : ` of the API group ${(0,quote/* quote */.hD)(group)}`}`;
+}
+/** Whether the request concerns the object that a Status names. A Status names a kind (Secret) or a resource (secrets). */
+function concerns({ group: ownGroup, resource, namespace, name }, kind, group, statusName) {
+    const base = resource.split('/')[0] ?? '';
+    if (group === ownGroup && [base, base.replace(/s$/, '')].includes(kind.toLowerCase()))
+        return name === undefined || statusName === '' || statusName === name;
+    if (kind === 'namespaces')
+        return statusName === namespace;
+    // A request for a token concerns its bound Secret, and its own body.
+    return resource === 'serviceaccounts/token' && /^(secrets?|tokenrequest)$/i.test(kind);
+}
+/**
+ * The hint for an answer to another request than `what`.
+ * @param other a phrase for what was answered: `the path "/x"`
+ */
+function misroutedHint({ server }, what, other) {
+    const answered = `The API server answered for ${other}, but kubepass asked for ${describeRequest(what)}`;
+    const { origin, pathname } = new URL(server);
+    return pathname === '/'
+        ? `${answered}: does a proxy or gateway in between change requests, or is this not the API server of a Kubernetes cluster?`
+        : `${answered}: the server's URL has the path ${(0,quote/* quote */.hD)(pathname)}, which is not part of it. Give ${origin} as server, unless a gateway before the API server removes this path.`;
+}
+
+;// CONCATENATED MODULE: ./src/kube/missing-namespace.ts
+/** The label that puts a namespace under the admission policies of deploy/base. */
+const GUARD = 'kubepass.dev/guarded=true';
+/** The commands that create the namespace with its label, one a line. */
+function commandsForNamespace(namespace) {
+    return `  kubectl create namespace ${namespace}\n  kubectl label namespace ${namespace} ${GUARD}`;
+}
+
+;// CONCATENATED MODULE: ./src/kube/missing-rule.ts
+
+
+/**
+ * The RBAC rule that a 403 asks for, and the other possible causes: a 403 does not say whether the object exists.
+ * @param user whom the API server takes the identity for, as its message says
+ */
+function missingRule(what, user) {
+    const { verb, resource } = what;
+    if (resource === 'serviceaccounts/token')
+        return ruleForTokens(what, user);
+    if (resource === 'secrets' && verb === 'list')
+        return ruleForSweep(what, user);
+    if (resource === 'secrets' && verb === 'create')
+        return ruleForBoundSecrets(what, user);
+    return ruleToAdd(what, user, [verb]);
+}
+function ruleForTokens(what, user) {
+    const { namespace = '', name = '' } = what;
+    return (`The ServiceAccount ${(0,quote/* quote */.hD)(name)} may not exist in namespace ${(0,quote/* quote */.hD)(namespace)}, or the Role of ${(0,quote/* quote */.hD)(user)} does not have its name in resourceNames. ` +
+        `Correct service_account if it is misspelled: kubectl get serviceaccounts -n ${namespace}\nIf it is right: ${ruleToAdd(what, user, [what.verb], [name])}`);
+}
+function ruleForSweep(what, user) {
+    const { namespace = '' } = what;
+    return (`${isNamespaceRight(namespace)} If it is right: ${ruleToAdd(what, user, ['list', 'delete'])}\n` +
+        `An identity that may list Secrets can read them. Add the rule only if the namespace ${(0,quote/* quote */.hD)(namespace)} holds no Secrets but bound Secrets. deploy/sweeper has the Role.`);
+}
+function ruleForBoundSecrets(what, user) {
+    const { namespace = '' } = what;
+    return (`${isNamespaceRight(namespace)} If it is right: ${ruleToAdd(what, user, ['create', 'delete'])}\n` +
+        `Add the rule only if the namespace ${(0,quote/* quote */.hD)(namespace)} holds nothing but scanner ServiceAccounts, has the label ${GUARD}, and the cluster has the ` +
+        'admission policies of deploy/base: without these, an identity that may create and delete Secrets can make a token that never expires.\n' +
+        'Or set revocation: best-effort to go on with a token that cannot be revoked.');
+}
+function isNamespaceRight(namespace) {
+    return `Is service_account right? The namespace ${(0,quote/* quote */.hD)(namespace)} may not exist.`;
+}
+/** @param resourceNames the only objects that the rule is for; all objects if undefined */
+function ruleToAdd({ group, resource, namespace }, user, verbs, resourceNames) {
+    const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${(0,quote/* quote */.hD)(namespace)}`;
+    const names = resourceNames === undefined ? '' : `resourceNames: ${listed(resourceNames)}, `;
+    return (`Add this RBAC rule to ${place} that is bound to ${(0,quote/* quote */.hD)(user)}: ` +
+        `{apiGroups: ${listed([group])}, resources: ${listed([resource])}, ${names}verbs: ${listed(verbs)}}`);
+}
+function listed(words) {
+    return `[${words.map((word) => JSON.stringify(word)).join(', ')}]`;
+}
+
+// EXTERNAL MODULE: ./src/kube/quota.ts
+var quota = __nccwpck_require__(1089);
+;// CONCATENATED MODULE: ./src/kube/hint.ts
+
+
+
+
+
+
+
+
+
+
+const SEE_MESSAGE = "The API server's message is quoted above. To find the request in its audit log, search for a User-Agent that begins with kubepass/.";
+/**
+ * In characters. The default limits of Apache and nginx for a header are little above it.
+ * https://nginx.org/r/large_client_header_buffers
+ */
+const LONG_TOKEN = 8_000;
+/** The hint for an error response. It follows from the request, from the program that answered, and from the response's content. */
+function hintFor(request, { status, bodyKind, kubeStatus }, auth, now = Date.now() / 1000) {
+    if (status >= 300 && status < 400)
+        return 'kubepass follows no redirect, because the token must not reach another server. Set server to the URL that the redirect leads to.';
+    if (kubeStatus === undefined)
+        return longHeaderHint(status, auth) ?? nonKubernetesHint(request, status, bodyKind);
+    return status === 401 ? unauthorizedHint(auth, now) : refusalHint(request, status, kubeStatus);
+}
+/** The hint for a refusal by an API server, with another status than 401. */
+function refusalHint(request, status, kubeStatus) {
+    if (kubeStatus.message?.includes('User "system:anonymous"'))
+        return 'The request arrived without a token or a client certificate: a proxy in between strips the Authorization header, or ends TLS.';
+    const what = attributesOf(request);
+    const other = answeredRequest(what, kubeStatus, status);
+    if (other !== undefined)
+        return misroutedHint(request, what, other);
+    return HINT_OF_STATUS[status]?.(what, kubeStatus, request) ?? SEE_MESSAGE;
+}
+/** By the status of HTTP. A hint is undefined if nothing is known beyond the API server's message. */
+const HINT_OF_STATUS = {
+    403: forbiddenHint,
+    404: notFoundHint,
+    409: conflictHint,
+};
+/** The hint for a status 408, 429 or 5xx that the server still sends when the deadline ends. */
+function transientHint(request, { status, bodyKind, kubeStatus }) {
+    if ((kubeStatus?.message ?? '').includes('failed calling webhook "'))
+        return ('An admission webhook of the cluster does not answer, so the API server refuses every request that needs it (failurePolicy: Fail). Its name is quoted above. List the webhooks: ' +
+            'kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations');
+    // From Kubernetes 1.37 on, the API server sends this message for a Service that does not exist, too.
+    const [, service] = /^no (?:endpoints available|service port \d+ found) for service "([^"]+)"$/.exec(kubeStatus?.message ?? '') ?? [];
+    if (service !== undefined)
+        return misroutedHint(request, attributesOf(request), `the service ${(0,quote/* quote */.hD)(service)}`);
+    if (status === 429)
+        return 'The API server gets more requests than it accepts. Run the job again later, or raise deadline.';
+    if (kubeStatus !== undefined)
+        return 'Is the API server overloaded, or starting? Run the job again, or raise deadline.';
+    return `The answer is ${bodyKind}, not a Kubernetes Status: it comes from a gateway or a load balancer that reaches no API server. Is the API server starting? Run the job again, or raise deadline.`;
+}
+/** Some servers answer 400, not 431, to a header that is too long for them. */
+function longHeaderHint(status, auth) {
+    if (![400, 431].includes(status) || !('bearer' in auth) || auth.bearer.length < LONG_TOKEN)
+        return undefined;
+    return `The token has ${auth.bearer.length} characters. The server may not accept a header of that length. Is it the right token?`;
+}
+function nonKubernetesHint({ server }, status, bodyKind) {
+    const { host, pathname } = new URL(server);
+    const sender = `The answer is ${bodyKind}, not a Kubernetes Status: its sender is not a Kubernetes API server`;
+    if (status === 401 || status === 403)
+        return `${sender}, but perhaps a gateway with its own login, a web application firewall or a captive portal. Let the job reach the API server itself.`;
+    if (status === 404 && pathname !== '/')
+        return `${sender}, but perhaps a gateway or a web server; or an API server that has no such path: the server's URL has the path ${(0,quote/* quote */.hD)(pathname)}. Is that right?`;
+    return `${sender}, but perhaps a gateway, an ingress controller, a web server or a captive portal. Does the API server listen at ${host}? Correct server.`;
+}
+function forbiddenHint(what, kubeStatus, { server }) {
+    const { details, message = '' } = kubeStatus;
+    const { namespace = '' } = what;
+    if (details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating'))
+        return `The namespace ${(0,quote/* quote */.hD)(namespace)} is being deleted. Correct service_account, or wait until it is gone and create it again:\n${commandsForNamespace(namespace)}`;
+    const ofQuota = (0,quota/* quotaHint */.UW)(kubeStatus, namespace, server);
+    if (ofQuota !== undefined)
+        return ofQuota;
+    if (/ValidatingAdmissionPolicy '|admission webhook "/.test(message))
+        return 'An admission policy of the cluster forbids this request. Its message is quoted above.';
+    const user = /User "(.+)" cannot /.exec(message)?.[1];
+    return user === undefined ? undefined : missingRule(what, user);
+}
+const BOUND_SECRET_IS_GONE = 'Another program deleted the bound Secret before the API server issued the token. Run the job again. A clean-up of Secrets in this namespace must spare the Secrets of jobs that still run.';
+function notFoundHint(what, { details }) {
+    const { resource, namespace = '' } = what;
+    if (resource === 'selfsubjectreviews')
+        return 'kubepass needs Kubernetes 1.28 or later.';
+    if (details?.kind === 'namespaces')
+        return `The namespace ${(0,quote/* quote */.hD)(namespace)} does not exist. Correct service_account, or create it with the label that puts it under the admission policies of deploy/base:\n${commandsForNamespace(namespace)}\ndocs/cluster.md lists what else it needs.`;
+    return resource === 'serviceaccounts/token' ? noTokenHint(what, details?.kind ?? '') : undefined;
+}
+/** @param missing the kind or the resource of the object that does not exist */
+function noTokenHint({ namespace = '', name = '' }, missing) {
+    if (missing === 'serviceaccounts')
+        return `The ServiceAccount ${(0,quote/* quote */.hD)(name)} does not exist in namespace ${(0,quote/* quote */.hD)(namespace)}. Correct service_account, or create it:\n  kubectl create serviceaccount -n ${namespace} ${name}`;
+    return /^secrets?$/i.test(missing) ? BOUND_SECRET_IS_GONE : undefined;
+}
+function conflictHint({ resource }) {
+    return resource === 'serviceaccounts/token' ? BOUND_SECRET_IS_GONE : undefined;
+}
+function unauthorizedHint(auth, now) {
+    return 'bearer' in auth ? unauthorizedTokenHint(auth.bearer, now) : unauthorizedCertificateHint(auth.certificate, now);
+}
+// The API server gives no reason for a 401, so the hint shows the token's own claims.
+function unauthorizedTokenHint(bearer, now) {
+    const claims = (0,token_claims/* describeClaims */.Zs)(bearer, now);
+    if (claims === undefined)
+        return 'The token is not a JWT: is it complete, and meant for this cluster?';
+    const ofServiceAccount = (0,jwt/* jwtOf */.V)(bearer)?.claims['kubernetes.io'] !== undefined;
+    return (`The token's claims:\n${claims}\nIt is now ${(0,time/* isoTime */.Ly)(Math.floor(now))}. ` +
+        (ofServiceAccount
+            ? 'It is a ServiceAccount token: does it come from this cluster, and do the ServiceAccount and the bound object still exist? '
+            : "Compare this with the API server's --authentication-config, or with its --oidc flags: issuer, audiences, claim rules. ") +
+        "Only the API server's log has the reason.");
+}
+function unauthorizedCertificateHint(pem, now) {
+    return (`The client certificate:\n${certificateLines(pem)}\nIt is now ${(0,time/* isoTime */.Ly)(Math.floor(now))}. ` +
+        "Is it signed by the API server's --client-ca-file, for client authentication? A gateway that ends TLS does not pass it on.");
+}
+
+
+/***/ }),
+
+/***/ 1089:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   I: () => (/* binding */ isRefusedByQuota),
+/* harmony export */   Tg: () => (/* binding */ isCountedElsewhere),
+/* harmony export */   UW: () => (/* binding */ quotaHint)
+/* harmony export */ });
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7541);
+
+const FULL = 'exceeded quota: ';
+const UNCOUNTED = 'status unknown for quota: ';
+/**
+ * The hint for a refusal by a ResourceQuota; undefined for another refusal.
+ * https://github.com/kubernetes/kubernetes/blob/v1.36.0/staging/src/k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go
+ */
+function quotaHint({ message = '' }, namespace, server) {
+    if (message.includes(UNCOUNTED))
+        return `The cluster has not counted the Secrets of namespace ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_0__/* .quote */ .hD)(namespace)} yet. Run the job again. Is the resourcequota controller running?`;
+    if (!message.includes(FULL))
+        return undefined;
+    return (`The quota of namespace ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_0__/* .quote */ .hD)(namespace)} is used up. Delete the Secrets that ended runs have left there, with the rights of deploy/sweeper:\n` +
+        `kubectl create token sweeper --namespace kubepass-issuer | npx kubepass sweep --server ${server} --certificate-authority ca.crt ` +
+        `--service-account ${namespace}/scanner --token-file -\n` +
+        'If so many jobs run at the same time, raise count/secrets in deploy/base/quota.yaml.');
+}
+function isRefusedByQuota({ code, message = '' }) {
+    return code === 403 && (message.includes(FULL) || message.includes(UNCOUNTED));
+}
+/** Another API server, or the controller, changed the quota's count at the same moment. The next attempt can succeed. */
+function isCountedElsewhere({ code, reason, details }) {
+    return code === 409 && reason === 'Conflict' && details?.kind === 'resourcequotas';
+}
+
+
+/***/ }),
+
+/***/ 4157:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   O: () => (/* binding */ refusalOf),
+/* harmony export */   U: () => (/* binding */ incompleteResponse)
+/* harmony export */ });
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4758);
+/* harmony import */ var _answer_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4715);
+/* harmony import */ var _hint_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4056);
+
+
+
+/**
+ * A server that sends one of these statuses has not read the whole request, so it has forwarded nothing.
+ * https://www.rfc-editor.org/rfc/rfc6585#section-5
+ */
+const REQUEST_NOT_READ = [413, 414, 431];
+/**
+ * The error for a response that is no success: the API server's message, quoted, and a hint.
+ * @param action completes "asked to ...": `create a Secret in namespace "x"`
+ */
+function refusalOf(answer, action, auth) {
+    const kubeStatus = (0,_answer_js__WEBPACK_IMPORTED_MODULE_2__/* .statusOf */ .c2)(answer);
+    const hint = (0,_hint_js__WEBPACK_IMPORTED_MODULE_1__/* .hintFor */ .J)(answer.request, { ...answer, kubeStatus }, auth);
+    if (kubeStatus === undefined) {
+        return new _base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3('UNREACHABLE', `kubepass asked to ${action}, but a program that is not a Kubernetes API server answered ${answer.status} with ${answer.bodyKind}.`, { hint, noEffect: REQUEST_NOT_READ.includes(answer.status) && !answer.mayHaveActed });
+    }
+    return new _base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3('REFUSED', `The API server refused to ${action}: ${answer.status}${(0,_answer_js__WEBPACK_IMPORTED_MODULE_2__/* .quotedMessage */ .AX)(kubeStatus)}.`, {
+        hint,
+        noEffect: !answer.mayHaveActed,
+    });
+}
+function incompleteResponse(what) {
+    return new _base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3('UNREACHABLE', `The answer reports success, but contains no ${what}.`, {
+        hint: 'Does a gateway before the API server rewrite answers?',
+    });
+}
+
+
+/***/ }),
+
+/***/ 1631:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   q: () => (/* binding */ whoami)
+/* harmony export */ });
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4758);
+/* harmony import */ var _answer_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4715);
+/* harmony import */ var _refusal_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4157);
+
+
+
+/**
+ * Sends a SelfSubjectReview with the token.
+ * @param newConnection whether to open a connection for this call alone
+ * @throws KubepassError REFUSED or UNREACHABLE when the server answers 404
+ */
+async function whoami(client, token, signal, newConnection = false) {
+    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
+    const auth = { bearer: token };
+    const answer = await client.call({ method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth, body, newConnection }, signal);
+    if (answer.status === 404)
+        throw isFromApiServer(answer) ? noReview() : (0,_refusal_js__WEBPACK_IMPORTED_MODULE_1__/* .refusalOf */ .O)(answer, 'review the token', auth);
+    return resultOf(answer);
+}
+function resultOf(answer) {
+    const { reason, message } = (0,_answer_js__WEBPACK_IMPORTED_MODULE_2__/* .statusOf */ .c2)(answer) ?? {};
+    const username = reviewedUser(answer);
+    if (username !== undefined)
+        return { is: 'accepted', username };
+    if (answer.status === 401 && reason === 'Unauthorized')
+        return { is: 'refused' };
+    // 403 means that the API server authenticated the token.
+    if (answer.status === 403 && reason === 'Forbidden' && !message?.includes('User "system:anonymous"'))
+        return { is: 'accepted', username: undefined };
+    return { is: 'unclear', status: answer.status };
+}
+/** The user in the review; undefined when the answer is none. */
+function reviewedUser({ status, body }) {
+    const username = status === 201 ? body?.status?.userInfo?.username : undefined;
+    return typeof username === 'string' ? username : undefined;
+}
+/** An API server answers 404 with a Status or a line of text. HTML and other JSON come from another program. */
+function isFromApiServer({ bodyKind }) {
+    return bodyKind === 'a Kubernetes Status' || bodyKind === 'plain text';
+}
+function noReview() {
+    return new _base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3('REFUSED', 'The API server has no SelfSubjectReview API.', { hint: 'kubepass needs Kubernetes 1.28 or later.' });
+}
+
+
+/***/ }),
+
+/***/ 2666:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Ac: () => (/* binding */ concludeDeletion),
+/* harmony export */   Op: () => (/* binding */ concludeProof),
+/* harmony export */   YC: () => (/* binding */ whenToProve),
+/* harmony export */   bJ: () => (/* binding */ planFor),
+/* harmony export */   tW: () => (/* binding */ outcomeOfDelete)
+/* harmony export */ });
+/* harmony import */ var _state_credential_state_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5320);
+
+/** What to do with one credential. */
+function planFor(credential, { isOwner, requireRevocation }) {
+    if (credential.slot === 'unbound')
+        return (0,_state_credential_state_js__WEBPACK_IMPORTED_MODULE_0__/* .hasToken */ .y0)(credential) && requireRevocation ? 'cannot-revoke' : 'nothing';
+    // A later process has only the saved state, which the scan can change. So it sends the DELETE for every bound Secret.
+    if (isOwner && (credential.phase === 'planned' || credential.phase === 'revoked'))
+        return 'nothing';
+    return 'delete';
+}
+/**
+ * Interprets the response to a DELETE. If the Secret is gone and its uid is known, then an earlier DELETE of this process, whose response
+ * was lost, has removed it.
+ */
+function outcomeOfDelete(response, wasPending, uid) {
+    return wasPending && uid !== undefined ? 'deleted' : response;
+}
+/** What the outcome of a DELETE means for a credential, as the credential was before. */
+function concludeDeletion(before, outcome, view) {
+    if (outcome === 'deleted' || (0,_state_credential_state_js__WEBPACK_IMPORTED_MODULE_0__/* .neverExisted */ .L5)(before))
+        return 'done';
+    if (outcome === 'failed') {
+        if (!(0,_state_credential_state_js__WEBPACK_IMPORTED_MODULE_0__/* .hasToken */ .y0)(before))
+            return 'secret-left';
+        return before.phase === 'revoked' ? 'unconfirmed' : 'not-revoked';
+    }
+    const mayNeverHaveExisted = view.isOwner && (0,_state_credential_state_js__WEBPACK_IMPORTED_MODULE_0__/* .livePhaseOf */ .pd)(before).phase === 'secret-requested';
+    return before.phase === 'revoked' || mayNeverHaveExisted || view.mayHaveConcurrentCleanup ? 'done' : 'secret-missing';
+}
+/**
+ * When to prove that the tokens are dead. `try`: now, and in the post step if the time is too short.
+ * A proof needs a token that the API server accepted before and refuses now.
+ */
+function whenToProve(view) {
+    if (view.prove === 'off' || view.heldTokens === 0 || view.isProven || view.hasSecondSignal)
+        return 'never';
+    if (!view.postFollows)
+        return 'now';
+    // The post step finds one token only.
+    if (view.prove === 'post' && view.heldTokens === 1)
+        return 'later';
+    return view.isStopping ? 'try' : 'now';
+}
+/** What the last uses of the tokens show together. `untested`: all held tokens are dead, but others may live. */
+function concludeProof(verdicts, untestedTokens, hasTime) {
+    if (verdicts.every((verdict) => verdict === 'dead'))
+        return untestedTokens === 0 ? 'proven' : 'untested';
+    if (!hasTime)
+        return 'no-time';
+    return verdicts.includes('alive') ? 'alive' : 'unclear';
+}
+
+
+/***/ }),
+
+/***/ 612:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  n: () => (/* binding */ cleanUp),
+  W: () => (/* binding */ emergencyCleanup)
+});
+
+// EXTERNAL MODULE: ./src/base/deadline.ts
+var base_deadline = __nccwpck_require__(6277);
+// EXTERNAL MODULE: ./src/base/errors.ts
+var errors = __nccwpck_require__(4758);
+// EXTERNAL MODULE: ./src/state/credential-state.ts
+var credential_state = __nccwpck_require__(5320);
+// EXTERNAL MODULE: ./src/state/evidence.ts
+var state_evidence = __nccwpck_require__(7380);
+// EXTERNAL MODULE: ./src/state/evidence-text.ts
+var evidence_text = __nccwpck_require__(4062);
+// EXTERNAL MODULE: ./src/lifecycle/cleanup-plan.ts
+var cleanup_plan = __nccwpck_require__(2666);
+// EXTERNAL MODULE: external "node:timers/promises"
+var promises_ = __nccwpck_require__(8500);
+// EXTERNAL MODULE: ./src/kube/self-subject-review.ts
+var self_subject_review = __nccwpck_require__(1631);
+;// CONCATENATED MODULE: ./src/kube/revocation-proof.ts
+
+
+
+/** The API server may still accept a token in the moment of the deletion, and then caches that for 10 s. So the first poll waits. */
+const FIRST_POLL_MS = 250;
+const POLL_MS = 500;
+/** The API server caches an accepted token for 10 s. */
+const PROOF_TIMEOUT_MS = 15_000;
+/**
+ * Uses the token until it is refused `samples` times in a row.
+ * @returns the verdict, after at most 15 s; a failed call and an abort of `signal` end the proof with the verdict so far
+ */
+async function prove(client, revoked, signal) {
+    const { token, deletedAt, samples, isHurried } = revoked;
+    const deadline = (0,base_deadline/* deadlineAfter */.d)(PROOF_TIMEOUT_MS, signal);
+    let verdict = { is: 'unclear' };
+    try {
+        await (0,promises_.setTimeout)(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: deadline });
+        for (let refusals = 0;;) {
+            const review = await (0,self_subject_review/* whoami */.q)(client, token, deadline, true);
+            refusals = review.is === 'refused' ? refusals + 1 : 0;
+            if (refusals === samples)
+                return { is: 'dead', proof: { samples, seconds: (Date.now() - deletedAt) / 1000 } };
+            verdict = { is: review.is === 'accepted' ? 'alive' : 'unclear' };
+            if (verdict.is === 'alive' && isHurried())
+                return verdict;
+            if (refusals === 0)
+                await (0,promises_.setTimeout)(POLL_MS, undefined, { signal: deadline });
+        }
+    }
+    catch {
+        return verdict;
+    }
+}
+
+// EXTERNAL MODULE: ./src/lifecycle/run-context.ts + 6 modules
+var run_context = __nccwpck_require__(2825);
+;// CONCATENATED MODULE: ./src/lifecycle/prove.ts
+
+
+
+
+
+
+/**
+ * Uses each held token until the API server refuses it.
+ * @returns the error when the API server still accepts a token
+ */
+async function proveEnd(run, when) {
+    const { immediate, client, journal, hardDeadline, options, signal, tokens, platform } = run;
+    // A person waits after Ctrl-C, and the cache of the API server outlasts the time that is left.
+    const isHurried = () => !platform.isCI && signal.aborted;
+    const deadline = AbortSignal.any([hardDeadline, immediate]);
+    platform.log.progress?.('waiting for the API server to refuse the token');
+    const { revoked } = (0,state_evidence/* toEvidence */.z)(journal.state);
+    const revokedAt = revoked === null ? Date.now() : Date.parse(revoked.at);
+    const verdicts = await Promise.all([...tokens].map(async ([number, { token }]) => ({
+        number,
+        ...(await prove(client, { token, deletedAt: revokedAt, samples: options.proofSamples, isHurried }, deadline)),
+    })));
+    const untested = untestedIn(run);
+    const isTimely = when === 'now' && !deadline.aborted && !isHurried();
+    const kinds = verdicts.map(({ is }) => is);
+    switch ((0,cleanup_plan/* concludeProof */.Op)(kinds, untested, isTimely)) {
+        case 'proven':
+            recordProofs(run, verdicts);
+            return undefined;
+        case 'untested':
+            platform.log.info(`The newest token is refused; ${untested} ${untested === 1 ? 'other' : 'others'} could not be tested.`);
+            return undefined;
+        case 'no-time':
+            platform.log.info(`There was no time for the proof.${isHurried() ? ' The API server caches an accepted token for 10 s.' : ''}`);
+            return undefined;
+        case 'unclear':
+            await (0,run_context/* warn */.R8)(run, 'The API server gave no clear answer to the revoked token, so its end is not proven.');
+            return undefined;
+        case 'alive':
+            return recordLiving(run, verdicts);
+    }
+}
+/** How many tokens may live that this process cannot use, and so cannot see refused. */
+function untestedIn({ journal, tokens }) {
+    const { credentials, forgotten } = journal.state;
+    return [...credentials.filter(credential_state/* hasToken */.y0), ...forgotten].filter(({ number, deadBy }) => !tokens.has(number) && (0,credential_state/* mayLive */.s3)(deadBy)).length;
+}
+function recordProofs({ journal }, verdicts) {
+    const at = new Date().toISOString();
+    for (const verdict of verdicts)
+        if (verdict.is === 'dead' && journal.credential(verdict.number) !== undefined)
+            journal.observe({ type: 'TokenProvenDead', number: verdict.number, proof: { at, ...verdict.proof } });
+}
+function recordLiving({ journal, tokens }, verdicts) {
+    const living = verdicts.filter(({ is }) => is === 'alive').map(({ number }) => number);
+    for (const number of living)
+        journal.observe({ type: 'TokenStillAccepted', number });
+    const deadBy = living.flatMap((number) => tokens.get(number)?.deadBy ?? []).toSorted();
+    return new errors/* KubepassError */.v3('NOT_REVOKED', `The API server still accepts the token, although its Secret is deleted. The token is dead by ${deadBy.at(-1) ?? ''} at the latest.`, { hint: 'The API server caches an accepted token for 10 s; is there another cache, or a replica that lags behind?' });
+}
+
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: ./src/base/quote.ts
+var quote = __nccwpck_require__(7541);
+// EXTERNAL MODULE: ./src/scan/private-directory.ts
+var private_directory = __nccwpck_require__(4368);
+;// CONCATENATED MODULE: ./src/lifecycle/remove-files.ts
+
+
+
+
+
+
+/** @returns true if kubepass removed everything that must not stay */
+async function removeFiles(run, keepToken) {
+    const { options, platform } = run;
+    const { directory } = run.journal.state;
+    const moved = whereMoved(run);
+    const why = (0,private_directory/* removePrivateDirectory */.th)(directory, options.directory, platform.ownerUid, keepToken);
+    const facts = why === undefined ? moved : [`The directory ${directory} was not removed: ${why}.`, ...moved];
+    if (facts.length > 0)
+        await (0,run_context/* warn */.R8)(run, facts.join(' '));
+    return why === undefined && !keepToken;
+}
+/** Removes a private directory that the scan moved. The process that made the directory finds it by its descriptor. */
+function whereMoved({ directoryDescriptor: made, journal, provenance, platform }) {
+    const { directory, credentials, cleanupAttempted } = journal.state;
+    if (made === undefined) {
+        const wasWritten = credentials.some((credential) => (0,credential_state/* acceptanceOf */.BL)(credential) !== undefined);
+        const isMissing = (provenance === 'saved' || provenance === 'merged') && wasWritten && !cleanupAttempted && !(0,external_node_fs_.existsSync)(directory);
+        // This is no warning: an earlier post step may have removed the directory.
+        if (isMissing)
+            platform.log.info(`The directory ${directory} does not exist: a step removed it, or moved it with the token in it.`);
+        return [];
+    }
+    try {
+        const place = (0,private_directory/* currentPath */.No)(directory, made);
+        if (place === undefined || place === directory)
+            return [];
+        const why = (0,private_directory/* removeMovedDirectory */.Np)(place, made, platform.ownerUid);
+        const outcome = why === undefined ? 'It was removed there.' : `It was not removed there: ${why}.`;
+        return [`The scan moved the directory ${directory} to ${(0,quote/* quote */.hD)(place)}. ${outcome}`];
+    }
+    catch (error) {
+        return [`The scan moved the directory ${directory}, and it cannot be found (${(0,errors/* errnoOf */.UQ)(error)}).`];
+    }
+}
+
+// EXTERNAL MODULE: ./src/lifecycle/report.ts
+var report = __nccwpck_require__(5964);
+// EXTERNAL MODULE: ./src/state/run-state.ts
+var run_state = __nccwpck_require__(860);
+// EXTERNAL MODULE: ./src/lifecycle/delete-secret.ts
+var delete_secret = __nccwpck_require__(4094);
+;// CONCATENATED MODULE: ./src/lifecycle/revoke.ts
+
+
+
+
+
+
+
+/** The deadline where no token can exist, so that only an empty Secret could be left. */
+const UNBOUND_SECRET_TIMEOUT_MS = 5_000;
+/** Revokes each credential that may live, whatever the outcome for the others. */
+async function revokeAll(run, viewNow) {
+    const { credentials } = run.journal.state;
+    const deadline = (0,base_deadline/* deadlineAfter */.d)(credentials.some(credential_state/* hasToken */.y0) ? run.options.deadline : UNBOUND_SECRET_TIMEOUT_MS, run.hardDeadline);
+    let auth;
+    const authInfo = () => (auth ??= run.identity.authInfo(deadline));
+    const failures = await Promise.all(credentials.map((credential) => revoke(run, credential, viewNow, () => (0,delete_secret/* deleteSecretOf */.J)(run, credential, deadline, authInfo()))));
+    return failures.find((failure) => failure !== undefined);
+}
+/** @returns the error when the token may live on, and must not */
+async function revoke(run, credential, viewNow, send) {
+    const plan = (0,cleanup_plan/* planFor */.bJ)(credential, viewNow());
+    if (plan === 'nothing')
+        return undefined;
+    if (plan === 'cannot-revoke')
+        return notRevoked(credential, 'The credential is bound to no Secret.');
+    const { outcome, cause } = await send().then((result) => ({ outcome: result, cause: undefined }), (error) => ({ outcome: 'failed', cause: error }));
+    const name = (0,run_state/* secretNameOf */.Jf)(run.journal.state, credential) ?? '';
+    switch ((0,cleanup_plan/* concludeDeletion */.Ac)(credential, outcome, viewNow())) {
+        case 'done':
+            return undefined;
+        case 'not-revoked':
+            return notRevoked(credential, cause);
+        case 'secret-missing':
+            await (0,run_context/* warn */.R8)(run, `The Secret ${name} does not exist: it was never created, or another process deleted it. If a token was issued, it is dead by ${credential.deadBy}.`);
+            return undefined;
+        case 'secret-left': {
+            const { namespace } = run.journal.state.requested;
+            await (0,run_context/* warn */.R8)(run, `No token was issued, but the Secret ${name} may be left in namespace ${namespace}. ${(0,errors/* describe */.q0)(cause)}`);
+            return undefined;
+        }
+        case 'unconfirmed':
+            await (0,run_context/* warn */.R8)(run, `The credential was revoked before, but the API server could not confirm that. ${(0,errors/* describe */.q0)(cause)}`);
+            return undefined;
+    }
+}
+function notRevoked({ deadBy }, cause) {
+    const hint = cause instanceof errors/* KubepassError */.v3 ? cause.hint : undefined;
+    return new errors/* KubepassError */.v3('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, { cause, hint });
+}
+/** Deletes once more what a late creation may have made: its response was lost, and no post step follows. */
+async function retryLateDeletions(run) {
+    const deadline = (0,base_deadline/* deadlineAfter */.d)(UNBOUND_SECRET_TIMEOUT_MS, run.hardDeadline);
+    for (const credential of run.journal.state.credentials) {
+        const isCertain = credential.phase === 'revoked' || (0,credential_state/* livePhaseOf */.pd)(credential).phase === 'planned' || (0,credential_state/* uidOf */.kz)(credential) !== undefined;
+        if (!isCertain)
+            await (0,delete_secret/* deleteSecretOf */.J)(run, credential, deadline).catch(() => undefined);
+    }
+}
+
+// EXTERNAL MODULE: ./src/scan/orphans.ts
+var orphans = __nccwpck_require__(6166);
+;// CONCATENATED MODULE: ./src/lifecycle/stop-scan.ts
+
+
+
+async function stopScan(run) {
+    const { scan, cleanupAttempted } = run.journal.state;
+    // Where a run state is only a hint, it does not say that there is no scan.
+    if (run.platform.runKey === undefined && (cleanupAttempted || scan === null))
+        return { outlived: 0, remaining: 0 };
+    return run.scan?.stop() ?? (0,orphans/* stopOrphans */._E)(run.journal.state.key);
+}
+async function reportStopped(run, { outlived, remaining }) {
+    if (outlived > 0)
+        await (0,run_context/* warn */.R8)(run, `${outlived} process(es) outlived the scan and were ended${remaining > 0 ? `; ${remaining} could not be` : ''}.`);
+    else if (remaining > 0)
+        await (0,run_context/* warn */.R8)(run, 'Some processes of the scan could not be ended.');
+}
+function restoreCommandFiles({ journal, platform }) {
+    const { changed, left, why = [], closed = [] } = platform.commandFiles?.restore() ?? { changed: [], left: [] };
+    const written = [...new Set([...changed, ...left])];
+    if (written.length === 0 && closed.length === 0)
+        return undefined;
+    const facts = [];
+    if (written.length > 0)
+        facts.push(`The scan wrote to the runner's command files: ${written.join(', ')}.`);
+    if (left.length > 0)
+        facts.push(`kubepass could not remove its text from ${left.join(', ')}: ${[...new Set(why)].join('; ')}.`);
+    else if (written.length > 0)
+        facts.push('kubepass removed that text.');
+    if (closed.length > 0)
+        facts.push(`The scan took away access that the runner needs: ${[...new Set(closed)].join(', ')}. kubepass restored it.`);
+    const tampered = new errors/* KubepassError */.v3('TAMPERED', facts.join(' '), {
+        hint: 'If the scan may write there, name the file in pass_env. Otherwise set these values in a separate step.',
+    });
+    journal.observe({ type: 'Failed', code: tampered.code });
+    return tampered;
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/cleanup.ts
+
+
+
+
+
+
+
+
+
+
+
+
+/** How long the end of a run on a CI waits for a runner that does not read the output. */
+const DRAIN_TIMEOUT_MS = 10_000;
+/**
+ * Ends a run: stops the scan, revokes the credentials, removes the files, proves that the tokens are dead. Main, a signal handler and
+ * the post step all call it, any number of times.
+ * @param postFollows a post step comes after this process, and can prove what this process has no time for
+ * @returns NOT_REVOKED if a required revocation failed; else TAMPERED if the scan wrote to the runner's command files; else undefined
+ */
+async function cleanUp(run, postFollows) {
+    const { journal, platform } = run;
+    const before = (0,state_evidence/* toEvidence */.z)(journal.state);
+    const stopped = await stopScan(run);
+    // The revocation waits neither for a slow reader of the output nor for a process that still writes.
+    const drained = run.scan?.drain(platform.isCI ? (0,base_deadline/* deadlineAfter */.d)(DRAIN_TIMEOUT_MS, run.hardDeadline) : AbortSignal.any([run.hardDeadline, run.immediate]));
+    const tampered = restoreCommandFiles(run);
+    const revocation = await revokeAll(run, () => viewOf(run, postFollows));
+    await drained;
+    await reportStopped(run, stopped);
+    const { failure, isClean } = await removeAndProve(run, revocation, postFollows);
+    if (run.provenance === 'owner' && !postFollows)
+        await retryLateDeletions(run);
+    run.client.close();
+    journal.observe({ type: 'CleanedUp' });
+    if (failure === undefined && isClean)
+        journal.clear();
+    tellOutcome(run, before);
+    return conclude(run, failure, tampered);
+}
+function viewOf({ options, platform, provenance, signal }, postFollows) {
+    return {
+        isOwner: provenance === 'owner',
+        requireRevocation: options.revocation === 'required',
+        // On GitLab, after_script can run while main still cleans up after a signal.
+        mayHaveConcurrentCleanup: platform.runKey !== undefined && (!postFollows || signal.aborted),
+    };
+}
+/** Removes the private directory. The token in it stays for a proof in the post step. */
+async function removeAndProve(run, revocation, postFollows) {
+    const { immediate, journal, options, signal, tokens } = run;
+    const view = {
+        prove: options.prove,
+        isProven: (0,credential_state/* isProven */.nn)(journal.state.credentials),
+        heldTokens: tokens.size,
+        postFollows,
+        isStopping: signal.aborted,
+    };
+    const proof = revocation === undefined ? (0,cleanup_plan/* whenToProve */.YC)({ ...view, hasSecondSignal: immediate.aborted }) : 'never';
+    const isClean = await removeFiles(run, proof === 'later' || proof === 'try');
+    if (proof !== 'now' && proof !== 'try')
+        return { failure: revocation, isClean };
+    const failure = await proveEnd(run, proof);
+    return { failure, isClean: proof === 'try' && (0,credential_state/* isProven */.nn)(journal.state.credentials) ? await removeFiles(run, false) : isClean };
+}
+function tellOutcome({ journal, platform, provenance }, before) {
+    const evidence = (0,state_evidence/* toEvidence */.z)(journal.state);
+    // Main has already shown this end in the log of the job.
+    const isUnchanged = platform.isCI && provenance === 'merged' && before.finished && before.revoked !== null && (0,state_evidence/* hasSameOutcome */.D)(before, evidence);
+    if (isUnchanged || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
+        platform.log.info(`Nothing of this job is left to revoke.${isUnchanged ? ` The script's token: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.` : ''}`);
+    else if (provenance !== 'derived' || evidence.revoked !== null)
+        platform.log.info(`Credential: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.`);
+}
+async function conclude(run, failure, tampered) {
+    const { journal, options, platform } = run;
+    if (failure === undefined)
+        return tampered;
+    if (options.revocation === 'best-effort') {
+        await (0,run_context/* warn */.R8)(run, (0,errors/* describe */.q0)(failure));
+        return tampered;
+    }
+    if (tampered !== undefined)
+        await (0,run_context/* warn */.R8)(run, (0,errors/* describe */.q0)(tampered));
+    journal.observe({ type: 'Failed', code: failure.code });
+    const instructions = platform.savedState.retryInstructions?.();
+    if (instructions !== undefined)
+        platform.log.info(instructions);
+    return failure;
+}
+/** Returns the function that ends this run if a defect of kubepass leaves the run without a result. */
+function emergencyCleanup(run, postFollows) {
+    return async (defect) => {
+        run.journal.observe({ type: 'Failed', code: (0,errors/* codeOf */.$N)(defect) });
+        const failure = await cleanUp(run, postFollows);
+        await (0,report/* report */.z)(run);
+        return failure;
+    };
+}
+
+
+/***/ }),
+
+/***/ 4094:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   J: () => (/* binding */ deleteSecretOf)
+/* harmony export */ });
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4758);
+/* harmony import */ var _kube_bound_secret_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4486);
+/* harmony import */ var _state_credential_state_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5320);
+/* harmony import */ var _state_run_state_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(860);
+/* harmony import */ var _cleanup_plan_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2666);
+
+
+
+
+
+/**
+ * Deletes the bound Secret of a credential, and with it the token.
+ * @returns `gone` if no such Secret exists. `deleted` also if it is gone, its uid is known, and an earlier DELETE got no response
+ */
+async function deleteSecretOf({ client, identity, journal }, credential, deadline, auth = identity.authInfo(deadline)) {
+    const { number } = credential;
+    const uid = (0,_state_credential_state_js__WEBPACK_IMPORTED_MODULE_3__/* .uidOf */ .kz)(credential);
+    const name = (0,_state_run_state_js__WEBPACK_IMPORTED_MODULE_2__/* .secretNameOf */ .Jf)(journal.state, credential);
+    if (name === undefined)
+        return 'gone';
+    const authInfo = await auth;
+    // Another cleanup of the same run may have deleted it meanwhile.
+    const current = journal.credential(number) ?? credential;
+    if (current.phase === 'revoked' && credential.phase !== 'revoked')
+        return 'deleted';
+    const wasPending = current.phase === 'deletion-requested';
+    // Not `intend`: a failure to save must not prevent a deletion.
+    if (!(0,_state_credential_state_js__WEBPACK_IMPORTED_MODULE_3__/* .isConcluded */ .GY)(current))
+        journal.observe({ type: 'DeletionRequested', number });
+    try {
+        const { namespace } = journal.state.requested;
+        const response = await (0,_kube_bound_secret_js__WEBPACK_IMPORTED_MODULE_1__/* .deleteBoundSecret */ .q1)(client, authInfo, { namespace, name, uid }, deadline);
+        const outcome = (0,_cleanup_plan_js__WEBPACK_IMPORTED_MODULE_4__/* .outcomeOfDelete */ .tW)(response, wasPending, uid);
+        recordOutcome(journal, number, outcome);
+        return outcome;
+    }
+    catch (error) {
+        if (!wasPending && error instanceof _base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3 && error.noEffect)
+            recordNoEffect(journal, number);
+        throw error;
+    }
+}
+/** Another DELETE of the same Secret may have had its response first. */
+function recordOutcome(journal, number, outcome) {
+    const phase = journal.credential(number)?.phase;
+    if (outcome === 'deleted' && phase !== undefined && phase !== 'revoked')
+        journal.observe({ type: 'SecretDeleted', number, at: new Date().toISOString() });
+    if (outcome === 'gone' && phase === 'deletion-requested')
+        journal.observe({ type: 'SecretNotFound', number });
+}
+function recordNoEffect(journal, number) {
+    if (journal.credential(number)?.phase === 'deletion-requested')
+        journal.observe({ type: 'DeletionHadNoEffect', number });
+}
+
+
+/***/ }),
+
+/***/ 8067:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   C: () => (/* binding */ Journal),
+/* harmony export */   f: () => (/* binding */ saveOrThrow)
+/* harmony export */ });
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4758);
+/* harmony import */ var _state_run_events_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9400);
+
+
+/** The run state in memory. All changes go through `intend` and `observe`. */
+class Journal {
+    #state;
+    #store;
+    #isCleared = false;
+    constructor(store, state) {
+        this.#store = store;
+        this.#state = state;
+    }
+    get state() {
+        return this.#state;
+    }
+    /** Undefined for a credential that was forgotten. */
+    credential(number) {
+        return this.#state.credentials.find((each) => each.number === number);
+    }
+    /**
+     * Saves the first state.
+     * @throws INPUT when it cannot be saved
+     */
+    begin() {
+        saveOrThrow(() => this.#store.save(this.#state));
+    }
+    /**
+     * Saves the event, then starts the effect: a later process must know of everything that can exist.
+     * @throws INPUT when the state cannot be saved; then the effect does not start
+     */
+    async intend(event, effect) {
+        const next = (0,_state_run_events_js__WEBPACK_IMPORTED_MODULE_1__/* .reduce */ .T)(this.#state, event);
+        saveOrThrow(() => this.#store.save(next));
+        this.#state = next;
+        return effect();
+    }
+    /** Saves what this process saw. A failure to save becomes a warning, because the work under way must go on. */
+    observe(event) {
+        this.#state = (0,_state_run_events_js__WEBPACK_IMPORTED_MODULE_1__/* .reduce */ .T)(this.#state, event);
+        if (this.#isCleared)
+            return;
+        try {
+            this.#store.save(this.#state);
+        }
+        catch (error) {
+            const text = `The run state could not be saved (${(0,_base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .errnoOf */ .UQ)(error) || 'unknown reason'}).`;
+            this.#state = (0,_state_run_events_js__WEBPACK_IMPORTED_MODULE_1__/* .reduce */ .T)(this.#state, { type: 'Warned', text });
+        }
+    }
+    /** Removes the saved state: no later process needs it. */
+    clear() {
+        this.#isCleared = true;
+        this.#store.clear();
+    }
+}
+/** @throws INPUT when the state cannot be saved: no later process could finish the run */
+function saveOrThrow(save) {
+    try {
+        save();
+    }
+    catch (cause) {
+        throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3('INPUT', `The run state, from which a later step finishes this run, cannot be saved (${(0,_base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .errnoOf */ .UQ)(cause)}).`, {
+            hint: 'Is the disk full or read-only? A CI runner keeps the run state; in a terminal it is a file in TMPDIR or in directory.',
+        });
+    }
+}
+
+
+/***/ }),
+
+/***/ 5964:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   z: () => (/* binding */ report)
+/* harmony export */ });
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4758);
+/* harmony import */ var _config_paths_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1066);
+/* harmony import */ var _state_evidence_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7380);
+/* harmony import */ var _state_evidence_text_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4062);
+/* harmony import */ var _system_files_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1650);
+/* harmony import */ var _system_print_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4162);
+
+
+
+
+
+
+/** Writes the evidence file, the outputs and the summary. A failure here becomes a warning, so that it does not hide how the run ended. */
+async function report({ platform, options, journal, redactor }) {
+    const evidence = (0,_state_evidence_js__WEBPACK_IMPORTED_MODULE_2__/* .toEvidence */ .z)(journal.state);
+    const exitCode = evidence.used?.exit_code ?? undefined;
+    const tries = [
+        ['evidence file', () => options.evidence !== undefined && writeEvidence(options.evidence, redactor.redact((0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_5__/* .asJson */ .vA)(evidence)))],
+        ['output', () => exitCode !== undefined && platform.stepOutputs?.setOutput('exit_code', String(exitCode))],
+        ['summary', () => platform.report(evidence)],
+        ['check run', () => evidence.finished && options.checkToken && platform.publishCheck?.(evidence, options.checkToken)],
+    ];
+    for (const [what, write] of tries) {
+        try {
+            await write();
+        }
+        catch (error) {
+            const reason = error instanceof _base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3 ? (0,_base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .describe */ .q0)(error) : (0,_base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .errnoOf */ .UQ)(error) || 'unknown reason';
+            await platform.log.warn(`The ${what} could not be written (${reason}).`);
+        }
+    }
+}
+function writeEvidence(path, text) {
+    if (path !== _config_paths_js__WEBPACK_IMPORTED_MODULE_1__/* .STANDARD_OUTPUT */ .qk)
+        (0,_system_files_js__WEBPACK_IMPORTED_MODULE_3__/* .replaceFile */ .fR)(path, text);
+    else if (!(0,_system_print_js__WEBPACK_IMPORTED_MODULE_4__/* .printWhole */ .VN)(_system_print_js__WEBPACK_IMPORTED_MODULE_4__/* .STDOUT */ .UU, text))
+        throw Object.assign(new Error('nobody reads standard output'), { code: 'EPIPE' });
+}
+
+
+/***/ }),
+
+/***/ 2825:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  My: () => (/* binding */ openClient),
+  Iy: () => (/* binding */ openRun),
+  Tt: () => (/* binding */ readOptions),
+  XH: () => (/* binding */ resolveIdentity),
+  R8: () => (/* binding */ warn),
+  mc: () => (/* binding */ warnOnce)
+});
+
+// EXTERNAL MODULE: ./src/base/version.ts
+var version = __nccwpck_require__(2301);
+// EXTERNAL MODULE: ./src/config/options.ts + 7 modules
+var options = __nccwpck_require__(8363);
+// EXTERNAL MODULE: ./src/config/read-pipes.ts
+var read_pipes = __nccwpck_require__(5664);
+// EXTERNAL MODULE: ./src/base/errors.ts
+var errors = __nccwpck_require__(4758);
+// EXTERNAL MODULE: ./src/config/inputs.ts
+var inputs = __nccwpck_require__(4389);
+// EXTERNAL MODULE: ./src/base/deadline.ts
+var deadline = __nccwpck_require__(6277);
+// EXTERNAL MODULE: ./src/net/http.ts + 2 modules
+var net_http = __nccwpck_require__(3524);
+// EXTERNAL MODULE: ./src/net/retry.ts
+var retry = __nccwpck_require__(7893);
+// EXTERNAL MODULE: ./src/net/web-exchange.ts
+var web_exchange = __nccwpck_require__(8527);
+// EXTERNAL MODULE: ./src/token/jwt.ts
+var jwt = __nccwpck_require__(8684);
+;// CONCATENATED MODULE: ./src/identity/github-oidc.ts
+
+
+
+
+
+
+const ID_TOKEN_TIMEOUT_MS = 20_000;
+/** An ID token lives five minutes, but a scan may take longer. kubepass requests a new one when less than this is left. */
+const FRESH_S = 60;
+/** The job's ID token. https://docs.github.com/en/actions/reference/security/oidc */
+function githubOidcIdentity(request, audience, context) {
+    let current;
+    return {
+        kind: 'github-oidc',
+        async authInfo(signal) {
+            const isNewHost = context.isNewHost && current === undefined;
+            if (current === undefined || current.expiresAt - Date.now() / 1000 < FRESH_S)
+                current = await fetchIdToken(request, audience, { ...context, isNewHost }, signal);
+            return { bearer: current.token };
+        },
+    };
+}
+async function fetchIdToken(request, audience, { env, isNewHost, info, seal }, signal) {
+    const url = new URL(request.url);
+    url.searchParams.set('audience', audience);
+    const headers = { accept: 'application/json', authorization: `Bearer ${request.bearer.reveal()}` };
+    if (url.protocol !== 'https:' && !(0,net_http/* isLoopback */.U9)(url))
+        throw noIdToken('the URL of its service is not https');
+    const exchange = (0,web_exchange/* openWebExchange */.G)(url, env);
+    try {
+        const { last: outcome } = await (0,retry/* retry */.L5)((attempt) => exchange.send({ url, method: 'GET', headers, signal: attempt }), (0,deadline/* deadlineAfter */.d)(ID_TOKEN_TIMEOUT_MS, signal), { info: (text) => info(`The ID token service ${url.host} ${text}`), isNewHost });
+        if ('failure' in outcome) {
+            throw outcome.failure instanceof errors/* KubepassError */.v3 ? outcome.failure : noIdToken((0,retry/* reasonOf */.A3)(outcome.failure), hintFor(outcome.failure, url));
+        }
+        const value = outcome.status === 200 ? idTokenIn(outcome.body) : undefined;
+        if (value === undefined)
+            throw noIdToken(`its service answered ${outcome.status}${outcome.status === 200 ? ' without one' : ''}`);
+        const token = seal(value);
+        const expiry = (0,jwt/* decodeJwt */.i)(value)?.claims['exp'];
+        return { token, expiresAt: typeof expiry === 'number' ? expiry : 0 };
+    }
+    finally {
+        exchange.close();
+    }
+}
+function hintFor(failure, { host }) {
+    if ((0,retry/* isCertificateError */.Y4)(failure)) {
+        return (`The certificate of the ID token service ${host} is not from a CA that Node.js trusts. If it is from an internal CA, or from a proxy that inspects TLS: ` +
+            'set NODE_EXTRA_CA_CERTS to the path of that CA as PEM, in the environment of the runner or of this step (env:). certificate_authority is for the API server alone.');
+    }
+    return (0,retry/* isUnknownHost */.RT)(failure)
+        ? `The host of the ID token service, ${host}, has no address here: does the runner need a proxy (HTTPS_PROXY)?`
+        : undefined;
+}
+function idTokenIn(body) {
+    try {
+        const { value } = JSON.parse(body);
+        return typeof value === 'string' && (0,jwt/* decodeJwt */.i)(value) !== undefined ? value : undefined;
+    }
+    catch {
+        return undefined;
+    }
+}
+function noIdToken(reason, hint = 'Run the job again. If the error stays, check whether the runner reaches the ID token service (HTTPS_PROXY, NO_PROXY).') {
+    return new errors/* KubepassError */.v3('IDENTITY', `GitHub gave no ID token: ${reason}.`, { hint });
+}
+
+// EXTERNAL MODULE: ./src/base/quote.ts
+var quote = __nccwpck_require__(7541);
+;// CONCATENATED MODULE: ./src/identity/gitlab-oidc.ts
+
+
+
+/**
+ * The ID token that GitLab gives the job at its start. A job cannot request another one.
+ * https://docs.gitlab.com/ci/secrets/id_token_authentication/
+ */
+function gitlabOidcIdentity(token, audience) {
+    return {
+        kind: 'gitlab-oidc',
+        authInfo: () => Promise.try(() => {
+            const claims = (0,jwt/* jwtOf */.V)(token)?.claims;
+            if (claims === undefined) {
+                throw new errors/* KubepassError */.v3('IDENTITY', 'The variable KUBEPASS_ID_TOKEN is set, but holds no JWT.', {
+                    hint: 'GitLab sets this variable because of id_tokens in the job. Check that variables does not set the same name.',
+                });
+            }
+            const { aud } = claims;
+            // With a second audience, this cluster could use the token at another server.
+            if (aud !== audience && !(Array.isArray(aud) && aud.length === 1 && aud[0] === audience)) {
+                throw new errors/* KubepassError */.v3('IDENTITY', `The ID token's audience is ${(0,quote/* quoteValue */.cl)(aud)}, not ${(0,quote/* quote */.hD)(audience)} alone.`, {
+                    hint: "Give audience as the template's input: the API server's URL, written as in server, without a slash at its end.",
+                });
+            }
+            return { bearer: token };
+        }),
+    };
+}
+
+// EXTERNAL MODULE: ./src/config/certificates.ts
+var certificates = __nccwpck_require__(8812);
+// EXTERNAL MODULE: ./src/config/invalid-value.ts
+var invalid_value = __nccwpck_require__(6033);
+// EXTERNAL MODULE: ./src/config/seal-credentials.ts
+var seal_credentials = __nccwpck_require__(4074);
+// EXTERNAL MODULE: ./src/config/small-file.ts
+var small_file = __nccwpck_require__(400);
+// EXTERNAL MODULE: ./src/system/pod.ts
+var pod = __nccwpck_require__(5606);
+;// CONCATENATED MODULE: ./src/identity/in-cluster.ts
+
+
+
+
+
+
+/**
+ * The ServiceAccount of the Pod in which kubepass runs. The API server's address comes from variables, which an earlier step can
+ * set. The CA certificate comes from the Pod's own files.
+ */
+function inClusterIdentity(env, seal) {
+    const server = (0,pod/* serverOf */.FN)(env);
+    if (server === undefined)
+        throw notInPod('KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT name no server');
+    const certificateAuthority = checked('its ca.crt', () => (0,certificates/* parseCertificate */.h)((0,small_file/* readSmallFile */.EW)(`${pod/* FOLDER */.L7}/ca.crt`)));
+    return {
+        kind: 'in-cluster',
+        cluster: { server, certificateAuthority, proxyUrl: undefined, tlsServerName: undefined },
+        // Read for each use, because the kubelet replaces the file long before the token expires.
+        authInfo: () => Promise.try(() => ({ bearer: checked('its token', () => (0,seal_credentials/* sealToken */.fh)((0,small_file/* readSmallFile */.EW)(pod/* TOKEN */.CV), seal)) })),
+    };
+}
+function checked(field, read) {
+    return (0,invalid_value/* explainInvalid */.D)(read, (fault) => notInPod(`${field} ${fault}`));
+}
+function notInPod(why) {
+    return new errors/* KubepassError */.v3('INPUT', `The identity is in-cluster, but kubepass does not run in a Pod with a ServiceAccount token: ${why}.`, {
+        hint: 'Run the job in a Pod of the cluster, such as an ARC runner, with automountServiceAccountToken: true, or choose another identity.',
+    });
+}
+
+;// CONCATENATED MODULE: ./src/identity/token.ts
+/** Any bearer token that the API server accepts. */
+function tokenIdentity(token) {
+    return { kind: 'token', authInfo: () => Promise.resolve({ bearer: token }) };
+}
+
+;// CONCATENATED MODULE: ./src/identity/choose.ts
+
+
+
+
+
+
+/**
+ * Returns the identity that the options name, or the only candidate. It sends no request.
+ * @returns the identity, and why it was chosen
+ */
+async function chooseIdentity(options, context) {
+    const { idTokenInstructions, nameOf, job } = context;
+    const candidates = candidatesOf(options, context);
+    const list = (those) => those.map(({ kind, reason }) => `${kind} (${reason})`).join(' and ');
+    if (options.identity !== 'auto') {
+        const requested = candidates.find(({ kind }) => kind === options.identity);
+        if (requested !== undefined)
+            return chosen(requested, 'it was asked for');
+        // Other identities need an input; parseOptions() has already reported a missing one.
+        if (options.identity === `${job.platform}-oidc`)
+            throw new errors/* KubepassError */.v3('IDENTITY', 'The job has no ID token and must not request one.', { hint: idTokenInstructions });
+        const where = { github: 'on GitHub', gitlab: 'on GitLab', terminal: 'in a terminal' }[job.platform];
+        throw new errors/* KubepassError */.v3('IDENTITY', `The identity ${options.identity} is not available ${where}.`, {
+            hint: candidates.length === 0 ? howToGetOne() : `Available: ${list(candidates)}. Set ${nameOf('identity')} to that, or leave it out.`,
+        });
+    }
+    const explicit = candidates.filter(({ isExplicit }) => isExplicit);
+    const [only, ...others] = explicit.length > 0 ? explicit : candidates;
+    if (only === undefined) {
+        const also = idTokenInstructions === undefined ? '' : ', and it has no ID token';
+        throw new errors/* KubepassError */.v3('IDENTITY', `The job has no identity: no token was given${also}.`, { hint: howToGetOne() });
+    }
+    if (others.length > 0) {
+        throw new errors/* KubepassError */.v3('IDENTITY', `The job has more than one identity: ${list([only, ...others])}.`, {
+            hint: `Set ${nameOf('identity')} to one of them.`,
+        });
+    }
+    if (only.mustBeNamed === true) {
+        throw new errors/* KubepassError */.v3('IDENTITY', `On GitLab the identity ${list([only])} is used only if ${nameOf('identity')} names it.`, {
+            hint: `Set ${nameOf('identity')} to ${only.kind}. The reason: everybody who may run a pipeline can set a variable.${idTokenInstructions === undefined ? '' : `\nOr: ${idTokenInstructions}`}`,
+        });
+    }
+    const overruled = candidates.filter((candidate) => candidate !== only).map(({ reason }) => reason);
+    return chosen(only, [only.reason, ...overruled.map((reason) => `which takes precedence, although ${reason}`)].join(', '));
+    async function chosen(candidate, why) {
+        const identity = await make(candidate);
+        return { identity, why: [why, ...(identity.remark === undefined ? [] : [identity.remark])].join('; ') };
+    }
+    async function make(candidate) {
+        const identity = await candidate.make();
+        if (options.server !== '' || identity.cluster !== undefined)
+            return identity;
+        const missing = `${nameOf('server')} and ${nameOf('certificate_authority')} are missing`;
+        throw new errors/* KubepassError */.v3('INPUT', `${missing}: the identity ${identity.kind} does not provide them.`, {
+            hint: `Give both, for example ${inputs/* inputs */.QL.server.example} and ${inputs/* inputs */.QL.certificate_authority.example}; ` +
+                `or set ${nameOf('identity')} to in-cluster for the API server of this Pod.`,
+        });
+    }
+    function howToGetOne() {
+        const inputsForIt = `${nameOf('token_file')}${idTokenInstructions === undefined ? ' or' : `, ${nameOf('token')} or`} ${nameOf('kubeconfig')}`;
+        return idTokenInstructions === undefined ? `Give ${inputsForIt}.` : `${idTokenInstructions}\nOr: give ${inputsForIt}.`;
+    }
+}
+function candidatesOf(options, context) {
+    const { idToken, idTokenRequest, seal, env } = context;
+    const { audience, kubeconfig, token } = options;
+    const candidates = [];
+    // On GitLab these inputs are variables, and everybody who may run a pipeline can set variables.
+    const mustBeNamed = context.job.platform === 'gitlab';
+    const isExplicit = !mustBeNamed;
+    if (token !== undefined)
+        candidates.push({ kind: 'token', reason: 'a token was given', isExplicit, mustBeNamed, make: () => tokenIdentity(token) });
+    if (kubeconfig !== undefined) {
+        // Imported only here, because most jobs use no kubeconfig and the module is large.
+        const make = async () => (await __nccwpck_require__.e(/* import() */ 63).then(__nccwpck_require__.bind(__nccwpck_require__, 1063))).kubeconfigIdentity(kubeconfig, context);
+        const reason = context.whyKubeconfig ?? 'a kubeconfig was given';
+        candidates.push({ kind: 'kubeconfig', reason, isExplicit, mustBeNamed, make });
+    }
+    if (idTokenRequest !== undefined) {
+        const make = () => githubOidcIdentity(idTokenRequest, audience, context);
+        candidates.push({ kind: 'github-oidc', reason: 'the job may request ID tokens', isExplicit: false, make });
+    }
+    if (idToken !== undefined) {
+        candidates.push({
+            kind: 'gitlab-oidc',
+            reason: 'the job has an ID token',
+            isExplicit: false,
+            make: () => gitlabOidcIdentity(idToken, audience),
+        });
+    }
+    // The last resort, because a runner in a Pod may serve jobs for other clusters.
+    const lastResort = options.identity === 'auto' && candidates.length === 0 && options.server === '';
+    if (options.identity === 'in-cluster' || lastResort) {
+        const reason = 'nothing else was given, and the job runs in a Pod';
+        candidates.push({ kind: 'in-cluster', reason, isExplicit: false, mustBeNamed, make: () => inClusterIdentity(env, seal) });
+    }
+    return candidates;
+}
+
+// EXTERNAL MODULE: ./src/net/proxy-variables.ts + 1 modules
+var proxy_variables = __nccwpck_require__(4330);
+// EXTERNAL MODULE: ./src/kube/answer.ts
+var kube_answer = __nccwpck_require__(4715);
+// EXTERNAL MODULE: ./src/kube/hint.ts + 5 modules
+var hint = __nccwpck_require__(4056);
+;// CONCATENATED MODULE: ./src/kube/client.ts
+
+
+
+
+
+
+const NOTICE_INTERVAL_MS = 2_000;
+/** Sends every request to the API server that kubepass makes for itself. */
+class KubeClient {
+    server;
+    #http;
+    #userAgent;
+    #info;
+    /** Whether no response has shown yet that the host exists. */
+    #isNewHost;
+    /** When #report() last printed a line, ms since 1970. */
+    #reportedAt = 0;
+    constructor({ http, server, userAgent, info, isNewHost }) {
+        this.#http = http;
+        this.server = server;
+        this.#userAgent = userAgent;
+        this.#info = info;
+        this.#isNewHost = isNewHost;
+    }
+    /**
+     * Sends the call, again after each transient failure, until `signal` aborts.
+     * @throws KubepassError UNREACHABLE when the last attempt failed or got a transient status (408, 429, 5xx)
+     */
+    async call(call, signal) {
+        const { host } = new URL(this.server);
+        const options = { info: (text) => this.#report(`${host} ${text}`), isNewHost: this.#isNewHost };
+        const { last, mayHaveActed } = await (0,retry/* retry */.L5)((attempt) => this.#send(call, attempt), signal, options);
+        if (!('failure' in last))
+            this.#isNewHost = false;
+        if ('failure' in last)
+            throw last.failure instanceof errors/* KubepassError */.v3 ? last.failure : this.#unreachable(call, last.failure, !mayHaveActed);
+        const answer = (0,kube_answer/* toApiResponse */.Ls)({ server: this.server, method: call.method, path: call.path }, last, mayHaveActed);
+        if ((0,retry/* isTransient */.dg)(last.status)) {
+            const kubeStatus = (0,kube_answer/* statusOf */.c2)(answer);
+            const sender = kubeStatus === undefined ? `The server at ${host}` : 'The API server';
+            const message = kubeStatus === undefined ? '' : (0,kube_answer/* quotedMessage */.AX)(kubeStatus);
+            throw new errors/* KubepassError */.v3('UNREACHABLE', `${sender} keeps answering ${last.status}${message} to ${call.method} ${call.path}.`, {
+                hint: (0,hint/* transientHint */.A)(answer.request, { ...answer, kubeStatus }),
+            });
+        }
+        return answer;
+    }
+    close() {
+        this.#http.close();
+    }
+    /** Prints at most one line each NOTICE_INTERVAL_MS, because several calls may wait at the same time. */
+    #report(text) {
+        if (Date.now() - this.#reportedAt < NOTICE_INTERVAL_MS)
+            return;
+        this.#reportedAt = Date.now();
+        this.#info(text);
+    }
+    #send(call, signal) {
+        const request = {
+            url: new URL(this.server + call.path),
+            method: call.method,
+            headers: {
+                accept: call.accept ?? 'application/json',
+                'user-agent': this.#userAgent,
+                ...('bearer' in call.auth ? { authorization: `Bearer ${call.auth.bearer.reveal()}` } : {}),
+                ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+            },
+            ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+            ...('bearer' in call.auth ? {} : { clientCertificate: call.auth }),
+            signal,
+        };
+        return call.newConnection ? this.#http.exchangeOnNewConnection(request) : this.#http.exchange(request);
+    }
+    #unreachable(call, failure, noEffect) {
+        const reason = (0,retry/* reasonOf */.A3)(failure);
+        return new errors/* KubepassError */.v3('UNREACHABLE', `No answer from ${new URL(this.server).host} to ${call.method} ${call.path}: ${reason}.`, {
+            noEffect,
+            responseTooLarge: failure instanceof net_http/* ResponseTooLarge */.l1,
+            hint: this.#hintFor(failure),
+        });
+    }
+    #hintFor(failure) {
+        if ((0,retry/* requiresClientCertificate */.XV)(failure))
+            return 'The server requires a client certificate, or rejected the one that it got. A kubeconfig (identity kubeconfig) can contain one.';
+        if ((0,retry/* proxyStatusOf */.Iv)(failure) === 407)
+            return `The proxy requires a user name and a password, or rejected those that it got. Set HTTPS_PROXY, for example: ${proxy_variables/* PROXY_EXAMPLE */.My}`;
+        if ((0,retry/* isUnknownHost */.RT)(failure))
+            return 'DNS has no address for this host: correct server, and proxy_url or HTTPS_PROXY if the API server is behind a proxy. Only the DNS server of a private network knows the names of that network.';
+        if (!(0,retry/* isCertificateError */.Y4)(failure))
+            return 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.';
+        const ofProxy = this.#http.hasTlsProxy
+            ? ' If the proxy, whose URL is https, sent this certificate: its CA must be one that Node.js trusts (NODE_EXTRA_CA_CERTS).'
+            : '';
+        return `The certificate does not verify: give the CA of this API server as certificate_authority (or in the kubeconfig), and tls_server_name if the certificate names another host.${ofProxy}`;
+    }
+}
+
+// EXTERNAL MODULE: ./src/state/run-events.ts
+var run_events = __nccwpck_require__(9400);
+// EXTERNAL MODULE: ./src/lifecycle/journal.ts
+var journal = __nccwpck_require__(8067);
+;// CONCATENATED MODULE: ./src/lifecycle/run-context.ts
+
+
+
+
+
+
+
+
+
+/** All inputs. Pipes are read first, because a pipe can be read only once. */
+async function readOptions({ platform, seal, signal }, purpose) {
+    return (0,options/* parseOptions */.Ac)({ ...platform, pipeTexts: await (0,read_pipes/* readPipes */.mD)(platform, (0,options/* deadlineOf */.G0)(platform), signal) }, seal, purpose);
+}
+/**
+ * Chooses the identity and the API server. No call has gone to the network yet.
+ * @param finishes whether an earlier process began the run and has shown that the hosts exist
+ */
+async function resolveIdentity({ platform, seal }, options, finishes = false) {
+    const { identity, why } = await chooseIdentity(options, {
+        ...platform,
+        info: (text) => platform.log.info(text),
+        idTokenInstructions: platform.idTokens?.instructions,
+        idTokenRequest: platform.idTokens?.request?.(seal),
+        idToken: platform.idTokens?.token?.(seal),
+        seal,
+        isNewHost: !finishes,
+    });
+    return { identity, why, options: { ...options, ...identity.cluster } };
+}
+function openRun(context, { identity, why, options }, state, provenance) {
+    const { platform } = context;
+    platform.log.info(`Identity: ${identity.kind}, because ${why}.`);
+    return {
+        ...context,
+        options,
+        identity,
+        client: openClient(context, options, undefined, provenance === 'owner'),
+        journal: new journal/* Journal */.C(storeOf(platform, provenance), (0,run_events/* reduce */.T)(state, { type: 'IdentityResolved', kind: identity.kind, why })),
+        provenance,
+        tokens: new Map(),
+        scan: undefined,
+        directoryDescriptor: undefined,
+    };
+}
+/**
+ * With a derived key, the post step of a CI saves nothing. A main that still runs would mistake the write for one of the scan, and no
+ * process reads the state after post.
+ */
+function storeOf(platform, provenance) {
+    const isReadOnly = platform.isCI && platform.runKey !== undefined && provenance !== 'owner';
+    return {
+        save: (state) => (isReadOnly ? undefined : platform.savedState.save(state)),
+        clear: () => platform.savedState.clear(),
+    };
+}
+function openClient({ platform }, options, connections, isNewHost = true) {
+    const proxyUrl = options.proxyUrl ?? (0,proxy_variables/* proxyFor */.iJ)(new URL(options.server), platform.env);
+    const http = new net_http/* Http */.lw({ ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl }, connections);
+    const info = (text) => platform.log.info(text);
+    return new KubeClient({ http, server: options.server, userAgent: userAgent(platform.job), info, isNewHost });
+}
+/** Records a warning and shows it. */
+async function warn({ journal, platform, redactor }, text) {
+    journal.observe({ type: 'Warned', text: redactor.redact(text) });
+    await platform.log.warn(text);
+}
+/** For warnings that hold for each credential of a run. */
+async function warnOnce(run, text) {
+    if (!run.journal.state.warnings.includes(run.redactor.redact(text)))
+        await warn(run, text);
+}
+// The audit log shows it beside every call: who, and why.
+function userAgent(run) {
+    const printable = (text) => text.replaceAll(/[^\w./@-]+/g, '_').slice(0, 100);
+    return `kubepass/${version/* version */.r} (${run.platform}; run ${printable(run.id)}/${printable(run.attempt)}; ${printable(run.repository)})`;
 }
 
 
@@ -1666,6 +7079,397 @@ function openWebExchange(url, env) {
 
 /***/ }),
 
+/***/ 7033:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   f9: () => (/* binding */ readSavedToken),
+/* harmony export */   fQ: () => (/* binding */ writeKubeconfig)
+/* harmony export */ });
+/* unused harmony export nameOfCluster */
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4758);
+/* harmony import */ var _system_restore_access_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7222);
+/* harmony import */ var _system_files_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1650);
+/* harmony import */ var _private_directory_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4368);
+
+
+
+
+
+
+/** The longest name that Kubernetes gives to an object. */
+const LONGEST_NAME = 253;
+/**
+ * Writes the token and a kubeconfig for it into the private directory, or replaces both. A reader gets the old file or the new one,
+ * never a part. A failed write changes no file.
+ * Go clients re-read `tokenFile`; other clients know only `token`. JSON is YAML.
+ * @returns the kubeconfig's path
+ */
+function writeKubeconfig(directory, options, token, uid) {
+    const about = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync)(directory, { throwIfNoEntry: false });
+    if (about?.isDirectory() !== true || about.uid !== uid) {
+        throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .KubepassError */ .v3('INPUT', `The private directory ${directory} is missing, or belongs to another user.`, {
+            hint: 'Does the scan remove or replace it? Set directory to another path.',
+        });
+    }
+    const tokenFile = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(directory, _private_directory_js__WEBPACK_IMPORTED_MODULE_5__/* .TOKEN */ .CV);
+    const name = options.contextName ?? nameOfCluster(options.server);
+    const kubeconfig = {
+        apiVersion: 'v1',
+        kind: 'Config',
+        clusters: [
+            {
+                name,
+                cluster: {
+                    server: options.server,
+                    'certificate-authority-data': Buffer.from(options.certificateAuthority).toString('base64'),
+                    ...(options.proxyUrl && { 'proxy-url': options.proxyUrl.href.replace(/\/$/, '') }),
+                    ...(options.tlsServerName && { 'tls-server-name': options.tlsServerName }),
+                },
+            },
+        ],
+        users: [{ name, user: { token: token.reveal(), tokenFile } }],
+        contexts: [{ name, context: { cluster: name, user: name, namespace: options.namespace } }],
+        'current-context': name,
+    };
+    const path = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(directory, _private_directory_js__WEBPACK_IMPORTED_MODULE_5__/* .KUBECONFIG */ .en);
+    try {
+        // Both files are written before one is replaced. Go clients read the token file, which is replaced last.
+        const written = [(0,_system_files_js__WEBPACK_IMPORTED_MODULE_4__/* .stageReplacement */ .JF)(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`), (0,_system_files_js__WEBPACK_IMPORTED_MODULE_4__/* .stageReplacement */ .JF)(tokenFile, token.reveal())];
+        for (const replace of written)
+            replace();
+    }
+    catch (cause) {
+        throw (0,_private_directory_js__WEBPACK_IMPORTED_MODULE_5__/* .cannotWrite */ .zz)(directory, cause);
+    }
+    return path;
+}
+/**
+ * The name of the context. Scanners print it as the account of every finding, so it must differ between clusters.
+ * @returns the server's host, the port unless it is 443, and the path, because the URLs of Rancher's clusters differ only in it
+ */
+function nameOfCluster(server) {
+    const { host, pathname } = new URL(server);
+    return `${host}${pathname}`
+        .replace(/\/+$/, '')
+        .replaceAll(/[^A-Za-z0-9.:@_/[\]-]/g, '-')
+        .slice(0, LONGEST_NAME);
+}
+/** The token that a run left in its directory; undefined if the file is missing, not a regular file of `uid`, or of unlikely size. */
+function readSavedToken(directory, uid, seal) {
+    let file;
+    try {
+        const path = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(directory, _private_directory_js__WEBPACK_IMPORTED_MODULE_5__/* .TOKEN */ .CV);
+        file = (0,_system_restore_access_js__WEBPACK_IMPORTED_MODULE_3__/* .withRestoredAccess */ .HB)(path, () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.openSync)(path, node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.O_RDONLY | node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.O_NOFOLLOW | node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.O_NONBLOCK));
+    }
+    catch {
+        return undefined;
+    }
+    try {
+        const about = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.fstatSync)(file);
+        if (!about.isFile() || about.uid !== uid || about.size < 16 || about.size > 64 * 1024)
+            return undefined;
+        return seal((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(file, 'utf8'));
+    }
+    finally {
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.closeSync)(file);
+    }
+}
+
+
+/***/ }),
+
+/***/ 6166:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   JQ: () => (/* binding */ INIT_SUFFIX),
+/* harmony export */   L_: () => (/* binding */ initTrackingId),
+/* harmony export */   _E: () => (/* binding */ stopOrphans),
+/* harmony export */   dG: () => (/* binding */ TRACKING_VARIABLE)
+/* harmony export */ });
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8500);
+/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_timers_promises__WEBPACK_IMPORTED_MODULE_1__);
+/* harmony import */ var _system_process_handle_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1203);
+
+
+
+/** This variable is in the environment of every process of the scan. Each run has its own value. */
+const TRACKING_VARIABLE = 'KUBEPASS_TRACKING_ID';
+/** The value for the processes that start and end the scan's namespace: unshare, and PID 1. */
+function initTrackingId(trackingId) {
+    return `${trackingId}${INIT_SUFFIX}`;
+}
+/** PID 1 removes it before it starts the command. */
+const INIT_SUFFIX = '-init';
+const KILL_TIMEOUT_MS = 800;
+const LAST_LOOK_MS = 200;
+/**
+ * Kills every process of this user that has the tracking id, because an open exec or watch stream outlives a revocation. A process
+ * that executes another program shows no environment for a moment, so two searches in a row must find none. The first search
+ * runs before the first await.
+ * @param uncounted a process group whose processes do not count as having outlived the command
+ */
+async function stopOrphans(trackingId, uncounted) {
+    const outlived = new Set();
+    const killed = new Map();
+    const deadline = Date.now() + KILL_TIMEOUT_MS;
+    for (let looksWithout = 0;; await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_1__.setTimeout)(5)) {
+        const orphans = findOrphans(trackingId);
+        const ofScan = orphans.filter(({ isInit }) => !isInit);
+        looksWithout = ofScan.length === 0 ? looksWithout + 1 : 0;
+        // Killing PID 1 of the namespace kills the other processes uncounted. So kill it when no other is found, or time runs out.
+        const all = looksWithout >= 2 || Date.now() > deadline - LAST_LOOK_MS;
+        for (const { pid, isInit } of all ? orphans : ofScan) {
+            const handle = killNow(pid);
+            if (!isInit && ![undefined, uncounted].includes(handle.group))
+                outlived.add(pid);
+            killed.set(pid, handle);
+        }
+        const isDone = looksWithout >= 2 && orphans.length === 0 && [...killed.values()].every(({ hasEnded }) => hasEnded);
+        // A process that the last search killed gets time to end, too.
+        if (isDone || Date.now() > deadline)
+            return { outlived: outlived.size, remaining: await countRemaining([...killed.values()]) };
+    }
+}
+/** The handle comes first: the kernel forgets the group of a process that has ended. */
+function killNow(pid) {
+    const handle = new _system_process_handle_js__WEBPACK_IMPORTED_MODULE_2__/* .ProcessHandle */ .O(pid);
+    (0,_system_process_handle_js__WEBPACK_IMPORTED_MODULE_2__/* .killQuietly */ .E)(pid, 'SIGKILL');
+    return handle;
+}
+async function countRemaining(killed) {
+    const ends = await Promise.all(killed.map((handle) => handle.waitForEnd(LAST_LOOK_MS)));
+    return ends.filter((hasEnded) => !hasEnded).length;
+}
+/** The processes whose environment this user may read and has the tracking id, with or without the suffix. */
+function findOrphans(trackingId) {
+    const [ofScan, ofInit] = [`${TRACKING_VARIABLE}=${trackingId}`, `${TRACKING_VARIABLE}=${initTrackingId(trackingId)}`];
+    return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readdirSync)('/proc')
+        .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
+        .map((pid) => ({ pid: Number(pid), environ: environOf(pid).split('\0') }))
+        .filter(({ environ }) => environ.includes(ofScan) || environ.includes(ofInit))
+        .map(({ pid, environ }) => ({ pid, isInit: !environ.includes(ofScan) }));
+}
+function environOf(pid) {
+    try {
+        return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(`/proc/${pid}/environ`, 'latin1');
+    }
+    catch {
+        return '';
+    }
+}
+
+
+/***/ }),
+
+/***/ 4368:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   CV: () => (/* binding */ TOKEN),
+/* harmony export */   No: () => (/* binding */ currentPath),
+/* harmony export */   Np: () => (/* binding */ removeMovedDirectory),
+/* harmony export */   en: () => (/* binding */ KUBECONFIG),
+/* harmony export */   nq: () => (/* binding */ createPrivateDirectory),
+/* harmony export */   th: () => (/* binding */ removePrivateDirectory),
+/* harmony export */   zz: () => (/* binding */ cannotWrite)
+/* harmony export */ });
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4758);
+/* harmony import */ var _system_restore_access_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7222);
+/* harmony import */ var _system_files_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1650);
+
+
+
+
+
+const KUBECONFIG = 'kubeconfig';
+const TOKEN = 'token';
+/** More than the size of the token and of the kubeconfig without the CA's certificates. */
+const RESERVED_BYTES = 64 * 1024;
+/**
+ * Makes the private directory, empty and owned by this user. If its name is predictable, it may exist already: left by a killed
+ * attempt of the same job, or made by another user.
+ * @param certificateAuthority a part of the later kubeconfig: the public CAs of a system take 300 kB
+ * @returns a descriptor, by which kubepass finds the directory after a move
+ */
+function createPrivateDirectory(directory, uid, certificateAuthority = '') {
+    try {
+        removePrivateDirectory(directory, (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(directory), uid);
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.mkdirSync)(directory, { mode: 0o700 });
+    }
+    catch (cause) {
+        throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .KubepassError */ .v3('INPUT', `The private directory ${directory} could not be made (${(0,_base_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(cause)}).`, {
+            hint: 'Does it exist and belong to another user, or is the disk full? Set directory to a path that is yours.',
+        });
+    }
+    const room = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(directory, 'room');
+    try {
+        // A full disk must stop the run before there is a token, not after.
+        (0,_system_files_js__WEBPACK_IMPORTED_MODULE_4__/* .writePrivate */ .pb)(room, Buffer.alloc(Math.max(RESERVED_BYTES, 2 * certificateAuthority.length)));
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(room);
+        return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.openSync)(directory, node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.O_RDONLY | node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.O_DIRECTORY | node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.O_NOFOLLOW);
+    }
+    catch (cause) {
+        removePrivateDirectory(directory, (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(directory), uid);
+        throw cannotWrite(directory, cause);
+    }
+}
+function cannotWrite(directory, cause) {
+    return new _base_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .KubepassError */ .v3('INPUT', `kubepass cannot write into the private directory ${directory} (${(0,_base_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(cause)}).`, {
+        hint: 'Is the disk full? Set directory to another path, for example below /dev/shm, which is in memory.',
+    });
+}
+/**
+ * Removes the directory with its content. The scan can forge a run state, so only a directory of this user in the expected place
+ * is removed.
+ * @param keepToken keeps the file with the (revoked) token, for a proof in the post step
+ * @returns why the directory still exists; undefined on success
+ */
+function removePrivateDirectory(directory, expectedParent, uid, keepToken = false) {
+    try {
+        // A forged run state must not make kubepass change the modes of other folders.
+        const isOurs = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(directory) === expectedParent;
+        const look = () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync)(directory, { throwIfNoEntry: false });
+        const about = isOurs ? (0,_system_restore_access_js__WEBPACK_IMPORTED_MODULE_3__/* .withRestoredAccess */ .HB)(directory, look) : look();
+        if (about === undefined)
+            return undefined;
+        if (!isOurs)
+            return `it is not in ${expectedParent}`;
+        if (!about.isDirectory())
+            return 'another file is in its place';
+        if (about.uid !== uid)
+            return `it belongs to another user (uid ${about.uid})`;
+        const entries = keepToken ? (0,_system_restore_access_js__WEBPACK_IMPORTED_MODULE_3__/* .withRestoredAccess */ .HB)(directory, () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readdirSync)(directory)).filter((name) => name !== TOKEN) : [''];
+        for (const name of entries)
+            (0,_system_restore_access_js__WEBPACK_IMPORTED_MODULE_3__/* .removeTree */ .dM)((0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(directory, name));
+        return undefined;
+    }
+    catch (error) {
+        return (0,_system_restore_access_js__WEBPACK_IMPORTED_MODULE_3__/* .obstacleAt */ .rt)(directory, error, uid);
+    }
+}
+/**
+ * The present path of the private directory; undefined if it was removed.
+ * @param made the descriptor from createPrivateDirectory()
+ */
+function currentPath(directory, made) {
+    if ((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.fstatSync)(made).nlink === 0)
+        return undefined;
+    const now = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync)(directory, { throwIfNoEntry: false });
+    if (now !== undefined && isSame(now, made))
+        return directory;
+    return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readlinkSync)(`/proc/self/fd/${made}`);
+}
+/** @returns why the directory still exists; undefined on success */
+function removeMovedDirectory(place, made, uid) {
+    try {
+        // The scan can move the directory again between two calls. Only the directory that kubepass made may be removed.
+        if (!isSame((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync)(place), made))
+            return 'it was moved again';
+        (0,_system_restore_access_js__WEBPACK_IMPORTED_MODULE_3__/* .removeTree */ .dM)(place);
+        return undefined;
+    }
+    catch (error) {
+        return (0,_system_restore_access_js__WEBPACK_IMPORTED_MODULE_3__/* .obstacleAt */ .rt)(place, error, uid);
+    }
+}
+function isSame({ dev, ino }, made) {
+    const about = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.fstatSync)(made);
+    return about.dev === dev && about.ino === ino;
+}
+
+
+/***/ }),
+
+/***/ 5320:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   BL: () => (/* binding */ acceptanceOf),
+/* harmony export */   GY: () => (/* binding */ isConcluded),
+/* harmony export */   L5: () => (/* binding */ neverExisted),
+/* harmony export */   Su: () => (/* binding */ withPhase),
+/* harmony export */   bB: () => (/* binding */ latestDeadBy),
+/* harmony export */   kz: () => (/* binding */ uidOf),
+/* harmony export */   nn: () => (/* binding */ isProven),
+/* harmony export */   oX: () => (/* binding */ proofOf),
+/* harmony export */   pd: () => (/* binding */ livePhaseOf),
+/* harmony export */   qc: () => (/* binding */ tokenFactsOf),
+/* harmony export */   s3: () => (/* binding */ mayLive),
+/* harmony export */   y0: () => (/* binding */ hasToken)
+/* harmony export */ });
+/** The same credential in another phase. */
+function withPhase({ number, slot, deadBy }, phase) {
+    return { number, slot, deadBy, ...phase };
+}
+/** The phase before kubepass began to revoke the credential. */
+function livePhaseOf(credential) {
+    if (credential.phase === 'deletion-requested' || credential.phase === 'revoked' || credential.phase === 'absent')
+        return credential.last;
+    const { number, slot, deadBy, ...live } = credential;
+    return live;
+}
+/** Whether a token of the credential may exist or have existed. */
+function hasToken(credential) {
+    return ['token-requested', 'issued'].includes(livePhaseOf(credential).phase);
+}
+/**
+ * Whether nothing of the credential can exist: no request was sent; or the response to the creation of the Secret was lost, and an earlier
+ * DELETE found no Secret.
+ */
+function neverExisted(credential) {
+    const { phase } = livePhaseOf(credential);
+    return phase === 'planned' || (phase === 'secret-requested' && credential.phase === 'absent');
+}
+/** Undefined where the response with the uid was lost. */
+function uidOf(credential) {
+    const live = livePhaseOf(credential);
+    return live.phase === 'planned' || live.phase === 'secret-requested' ? undefined : live.uid;
+}
+/** Whether a further DELETE changes no fact: the credential is revoked, or its Secret is absent and its token proven dead. */
+function isConcluded(credential) {
+    return credential.phase === 'revoked' || (credential.phase === 'absent' && credential.proof !== undefined);
+}
+function tokenFactsOf(credential) {
+    const live = livePhaseOf(credential);
+    return live.phase === 'issued' ? live.token : undefined;
+}
+function acceptanceOf(credential) {
+    const live = livePhaseOf(credential);
+    return live.phase === 'issued' ? live.acceptance : undefined;
+}
+function proofOf(credential) {
+    return credential.phase === 'revoked' || credential.phase === 'absent' ? credential.proof : undefined;
+}
+/** Whether kubepass has proven that the tokens of a run are dead: it records all proofs of a run together. */
+function isProven(credentials) {
+    return credentials.some((credential) => proofOf(credential) !== undefined);
+}
+/** When the last token of these is dead in any case, ISO 8601; null where no token can exist. */
+function latestDeadBy(credentials) {
+    const ends = credentials.filter(hasToken).map(({ deadBy }) => deadBy);
+    return ends.toSorted((one, other) => Date.parse(one) - Date.parse(other)).at(-1) ?? null;
+}
+/** Whether a token can still live, although the clock of the API server may differ from the clock of this machine. */
+function mayLive(deadBy, now = Date.now()) {
+    return Date.parse(deadBy) + MAX_CLOCK_SKEW_MS > now;
+}
+const MAX_CLOCK_SKEW_MS = 600_000;
+
+
+/***/ }),
+
 /***/ 4062:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -1748,6 +7552,609 @@ function asJson(evidence) {
 
 /***/ }),
 
+/***/ 7380:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   D: () => (/* binding */ hasSameOutcome),
+/* harmony export */   z: () => (/* binding */ toEvidence)
+/* harmony export */ });
+/* harmony import */ var _base_version_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2301);
+/* harmony import */ var _token_claims_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9356);
+/* harmony import */ var _credential_state_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5320);
+/* harmony import */ var _run_state_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(860);
+
+
+
+
+/** The run state as its readers see it. */
+function toEvidence(state) {
+    const { namespace, name, durationSeconds, audiences } = state.requested;
+    const all = [...state.forgotten, ...state.credentials.map(_run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .lastingFactsOf */ .js)].sort((one, other) => one.number - other.number);
+    const granted = all.flatMap(({ slot, token }) => (token === undefined ? [] : [grantRecord(token, (0,_run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .secretNameOf */ .Jf)(state, { slot }))]));
+    const accepted = all.find(({ acceptance }) => acceptance !== undefined)?.acceptance;
+    return {
+        version: 1,
+        kubepass: _base_version_js__WEBPACK_IMPORTED_MODULE_2__/* .version */ .r,
+        run: state.job,
+        server: state.server,
+        identity: state.identity,
+        requested: { service_account: `${namespace}/${name}`, duration_seconds: durationSeconds, audiences },
+        granted: granted[0] ?? null,
+        renewed: granted.slice(1),
+        renewed_not_listed: state.forgottenNotListed,
+        verified: accepted === undefined ? null : { username: accepted.username, at: accepted.at },
+        used: usedIn(state),
+        isolation: state.isolation,
+        ...revocationIn(state),
+        proven: provenIn(state.credentials),
+        dead_by: (0,_credential_state_js__WEBPACK_IMPORTED_MODULE_3__/* .latestDeadBy */ .bB)(state.credentials),
+        finished: state.cleanupAttempted,
+        warnings: state.warnings,
+        error: state.error,
+    };
+}
+/** Whether both say the same of the end of the credential. */
+function hasSameOutcome(one, other) {
+    return one.revoked?.at === other.revoked?.at && one.proven?.dead_at === other.proven?.dead_at;
+}
+function grantRecord({ jti, issuedAt, expiresAt }, secretName) {
+    return {
+        credential_id: jti === undefined ? null : (0,_token_claims_js__WEBPACK_IMPORTED_MODULE_0__/* .credentialId */ .ZA)(jti),
+        issued_at: issuedAt,
+        expires_at: expiresAt,
+        bound_to: secretName ?? null,
+    };
+}
+function usedIn({ scan }) {
+    if (scan === null)
+        return null;
+    const { startedAt, end } = scan;
+    return { started_at: startedAt, ended_at: end?.at ?? null, exit_code: end?.exitCode ?? null, signal: end?.signal ?? null };
+}
+/** A run counts as revoked when each token is, and none is bound to nothing. */
+function revocationIn({ credentials: all, forgotten }) {
+    const credentials = all.filter(_credential_state_js__WEBPACK_IMPORTED_MODULE_3__/* .hasToken */ .y0);
+    const isAnyAccepted = forgotten.some(({ isStillAccepted }) => isStillAccepted === true);
+    const isOver = !isAnyAccepted && credentials.every(({ slot, phase }) => slot !== 'unbound' && (phase === 'revoked' || phase === 'absent'));
+    const last = credentials
+        .flatMap((credential) => (credential.phase === 'revoked' ? [credential.at] : []))
+        .toSorted()
+        .at(-1);
+    if (!isOver || credentials.length === 0)
+        return { revoked: null, missing: false };
+    return { revoked: last === undefined ? null : { at: last }, missing: last === undefined };
+}
+/** The weakest of the proofs, all of which kubepass records at the same time. */
+function provenIn(credentials) {
+    const proofs = credentials.flatMap((credential) => (0,_credential_state_js__WEBPACK_IMPORTED_MODULE_3__/* .proofOf */ .oX)(credential) ?? []);
+    const [first] = proofs;
+    if (first === undefined)
+        return null;
+    return {
+        dead_at: first.at,
+        samples: Math.min(...proofs.map(({ samples }) => samples)),
+        seconds_after_revocation: Math.max(...proofs.map(({ seconds }) => seconds)),
+    };
+}
+
+
+/***/ }),
+
+/***/ 9091:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Vv: () => (/* binding */ boundSecretPrefix),
+/* harmony export */   bx: () => (/* binding */ isPlatformName),
+/* harmony export */   lm: () => (/* binding */ isRunKey)
+/* harmony export */ });
+const PLATFORMS = ['github', 'gitlab', 'terminal'];
+function isPlatformName(text) {
+    return PLATFORMS.includes(text);
+}
+/** Whether the text is a key from which the names of a run follow: 16 hex digits. */
+function isRunKey(text) {
+    return /^[0-9a-f]{16}$/.test(text);
+}
+/** The beginning of the names of all bound Secrets of an attempt of a run, and of no others. */
+function boundSecretPrefix(run) {
+    return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
+}
+/** A part of an object's name: lower-case letters, digits and dashes. */
+function nameable(text) {
+    return (text
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9]+/g, '-')
+        .replaceAll(/^-+|-+$/g, '')
+        .slice(0, 40) || '0');
+}
+
+
+/***/ }),
+
+/***/ 9400:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   T: () => (/* binding */ reduce)
+/* harmony export */ });
+/* harmony import */ var _credential_state_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5320);
+/* harmony import */ var _run_state_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(860);
+
+
+/**
+ * The state after the event. While a run goes on, no other function changes its state.
+ * @throws Error where the event does not fit the state: that is a defect of kubepass
+ */
+function reduce(state, event) {
+    if (!('number' in event))
+        return afterOther(state, event);
+    if (event.type === 'SecretRequested')
+        return withRequestedSecret(state, event);
+    const withForgotten = withLivingForgotten(state, event);
+    if (withForgotten !== undefined)
+        return withForgotten;
+    const before = find(state, event);
+    if (event.type === 'CredentialForgotten')
+        return withoutCredential(state, event, before);
+    const after = next(before, event);
+    return { ...state, credentials: state.credentials.map((each) => (each === before ? after : each)) };
+}
+function afterOther(state, event) {
+    switch (event.type) {
+        case 'IdentityResolved':
+            return { ...state, identity: { kind: event.kind, why: event.why } };
+        case 'ScanStarting':
+            return { ...state, scan: { startedAt: event.at } };
+        case 'ScanStarted':
+            if (state.scan === null)
+                throw unfit(event, 'no scan');
+            return { ...state, isolation: event.isolation };
+        case 'ScanEnded': {
+            if (state.scan === null)
+                throw unfit(event, 'no scan');
+            const { at, exitCode, signal } = event;
+            return { ...state, scan: { startedAt: state.scan.startedAt, end: { at, exitCode, signal } } };
+        }
+        case 'Warned':
+            return state.warnings.includes(event.text) || state.warnings.length >= _run_state_js__WEBPACK_IMPORTED_MODULE_0__/* .MAX_WARNINGS */ .rE
+                ? state
+                : { ...state, warnings: [...state.warnings, event.text] };
+        case 'Failed':
+            return { ...state, error: event.code };
+        case 'CleanedUp':
+            return { ...state, cleanupAttempted: true };
+    }
+}
+function find(state, event) {
+    const credential = state.credentials.find(({ number }) => number === event.number);
+    if (credential === undefined)
+        throw unfit(event, 'no such credential');
+    return credential;
+}
+function unfit(event, phase) {
+    return new Error(`the event ${event.type} does not fit: ${phase}`);
+}
+function withRequestedSecret(state, event) {
+    const { number, slot, deadBy } = event;
+    const isTaken = slot === 'unbound' || state.credentials.some((each) => each.slot === slot);
+    const isFull = state.credentials.length >= _run_state_js__WEBPACK_IMPORTED_MODULE_0__/* .MAX_CREDENTIALS */ .yE;
+    if (number !== state.lastNumber + 1 || isTaken || isFull)
+        throw unfit(event, 'the number or the slot is taken');
+    return { ...state, lastNumber: number, credentials: [...state.credentials, { number, slot, deadBy, phase: 'secret-requested' }] };
+}
+function withoutCredential(state, event, credential) {
+    const isSettled = ['planned', 'revoked', 'absent'].includes(credential.phase) || credential.slot === 'unbound';
+    if (!isSettled)
+        throw unfit(event, `credential ${credential.number} is ${credential.phase}`);
+    const credentials = state.credentials.filter((each) => each !== credential);
+    if (!(0,_credential_state_js__WEBPACK_IMPORTED_MODULE_1__/* .hasToken */ .y0)(credential))
+        return { ...state, credentials };
+    const all = [...state.forgotten, (0,_run_state_js__WEBPACK_IMPORTED_MODULE_0__/* .lastingFactsOf */ .js)(credential)].sort((one, other) => one.number - other.number);
+    // The first token is what the evidence calls granted.
+    const first = all.find(({ token }) => token !== undefined);
+    const dropped = all.length > _run_state_js__WEBPACK_IMPORTED_MODULE_0__/* .MAX_FORGOTTEN */ .o$ ? all.find((each) => each !== first) : undefined;
+    return {
+        ...state,
+        credentials,
+        forgotten: all.filter((each) => each !== dropped),
+        forgottenNotListed: state.forgottenNotListed + (dropped?.token === undefined ? 0 : 1),
+    };
+}
+/** Undefined where the event is about a credential that still has its slot. */
+function withLivingForgotten(state, { number, type }) {
+    if (type !== 'TokenStillAccepted' || !state.forgotten.some((each) => each.number === number))
+        return undefined;
+    return { ...state, forgotten: state.forgotten.map((each) => (each.number === number ? { ...each, isStillAccepted: true } : each)) };
+}
+const transitions = {
+    SecretForbidden: ({ phase }) => (phase === 'secret-requested' ? { phase: 'planned', slot: 'unbound' } : undefined),
+    SecretCreated: ({ phase }, { uid }) => (phase === 'secret-requested' ? { phase: 'secret-created', uid } : undefined),
+    TokenRequested(before) {
+        if (before.phase === 'secret-created')
+            return { phase: 'token-requested', uid: before.uid };
+        return before.phase === 'planned' && before.slot === 'unbound' ? { phase: 'token-requested' } : undefined;
+    },
+    TokenIssued(before, { token, deadBy }) {
+        return before.phase === 'token-requested' ? { phase: 'issued', token, deadBy, ...uidIn(before) } : undefined;
+    },
+    TokenAccepted: (before, { acceptance }) => (before.phase === 'issued' ? { ...before, acceptance } : undefined),
+    RequestHadNoEffect(before) {
+        if (before.phase === 'secret-requested')
+            return { phase: 'planned' };
+        if (before.phase !== 'token-requested')
+            return undefined;
+        return before.uid === undefined ? { phase: 'planned' } : { phase: 'secret-created', uid: before.uid };
+    },
+    CredentialReplaced: (before, { revokeAt }) => (before.phase === 'issued' ? { ...before, revokeAt } : undefined),
+    DeletionRequested: (before) => ((0,_credential_state_js__WEBPACK_IMPORTED_MODULE_1__/* .isConcluded */ .GY)(before) ? undefined : { phase: 'deletion-requested', last: (0,_credential_state_js__WEBPACK_IMPORTED_MODULE_1__/* .livePhaseOf */ .pd)(before) }),
+    DeletionHadNoEffect: (before) => (before.phase === 'deletion-requested' ? before.last : undefined),
+    // A 200 is a fact, whatever another DELETE of the same Secret has recorded meanwhile.
+    SecretDeleted: (before, { at }) => (before.phase === 'revoked' ? undefined : { phase: 'revoked', last: (0,_credential_state_js__WEBPACK_IMPORTED_MODULE_1__/* .livePhaseOf */ .pd)(before), at }),
+    SecretNotFound: (before) => (before.phase === 'deletion-requested' ? { phase: 'absent', last: before.last } : undefined),
+    TokenProvenDead: (before, { proof }) => (before.phase === 'revoked' || before.phase === 'absent' ? { ...before, proof } : undefined),
+    TokenStillAccepted: (before) => (before.phase === 'revoked' || before.phase === 'absent' ? before.last : undefined),
+};
+function uidIn({ uid }) {
+    return uid === undefined ? {} : { uid };
+}
+function next(before, event) {
+    const transition = transitions[event.type];
+    const after = transition(before, event);
+    if (after === undefined)
+        throw unfit(event, `credential ${before.number} is ${before.phase}`);
+    const { number, slot, deadBy } = before;
+    return { number, slot, deadBy, ...after };
+}
+
+
+/***/ }),
+
+/***/ 6243:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Q: () => (/* binding */ parseRunState)
+/* harmony export */ });
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4758);
+/* harmony import */ var _base_time_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6496);
+/* harmony import */ var _job_info_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9091);
+/* harmony import */ var _run_state_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(860);
+
+
+
+
+/**
+ * Reads a saved run state. The scan can write to its place, so this function accepts only what kubepass can have written. A forged state
+ * names no Secrets of others, because the names follow from the job and the key.
+ * @param job of this process, in place of the job in the text
+ * @returns undefined when the text is no run state
+ */
+function parseRunState(text, job) {
+    let value;
+    try {
+        value = JSON.parse(text);
+    }
+    catch {
+        return undefined;
+    }
+    return isRunState(value) && hasUniqueCredentials(value) ? { ...value, job } : undefined;
+}
+const isText = (value) => typeof value === 'string';
+const isFlag = (value) => typeof value === 'boolean';
+const isCount = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
+const isNumber = (value) => Number.isFinite(value);
+const isTime = (value) => typeof value === 'string' && (0,_base_time_js__WEBPACK_IMPORTED_MODULE_2__/* .isIsoTime */ .dZ)(value);
+function matches(value, pattern) {
+    return typeof value === 'string' && pattern.test(value);
+}
+function oneOf(...allowed) {
+    return (value) => allowed.includes(value);
+}
+function optional(check) {
+    return (value) => value === undefined || check(value);
+}
+function nullable(check) {
+    return (value) => value === null || check(value);
+}
+function listOf(check, longest = Infinity) {
+    return (value) => Array.isArray(value) && value.length <= longest && value.every(check);
+}
+/** An object with these fields and no others: a field that is out of place could mean something to a later reader. */
+function object(fields) {
+    return (value) => typeof value === 'object' &&
+        value !== null &&
+        Object.keys(value).every((name) => Object.hasOwn(fields, name)) &&
+        Object.entries(fields).every(([name, check]) => check(value[name]));
+}
+const isToken = object({ jti: optional((value) => matches(value, /^[\w.-]{1,200}$/)), issuedAt: isTime, expiresAt: isTime });
+const isAcceptance = object({ at: isTime, username: nullable(isText) });
+const isProof = object({ at: isTime, samples: isCount, seconds: isNumber });
+const isSlot = oneOf(0, 1, 2, 'unbound');
+const livePhases = {
+    planned: {},
+    'secret-requested': {},
+    'secret-created': { uid: isText },
+    'token-requested': { uid: optional(isText) },
+    issued: { uid: optional(isText), token: isToken, acceptance: optional(isAcceptance), revokeAt: optional(isTime) },
+};
+const isLivePhase = (value) => isInPhase(value, livePhases);
+const phases = {
+    ...livePhases,
+    'deletion-requested': { last: isLivePhase },
+    revoked: { last: isLivePhase, at: isTime, proof: optional(isProof) },
+    absent: { last: isLivePhase, proof: optional(isProof) },
+};
+function isInPhase(value, of, others = {}) {
+    const { phase } = (typeof value === 'object' && value !== null ? value : {});
+    if (typeof phase !== 'string' || !Object.hasOwn(of, phase))
+        return false;
+    return object({ phase: isText, ...of[phase], ...others })(value);
+}
+const credential = { number: isCount, slot: isSlot, deadBy: isTime };
+const isCredential = (value) => isInPhase(value, phases, credential);
+const isRunState = object({
+    version: oneOf(2),
+    job: () => true,
+    server: isText,
+    requested: object({ namespace: isText, name: isText, durationSeconds: isNumber, audiences: listOf(isText) }),
+    key: (value) => typeof value === 'string' && (0,_job_info_js__WEBPACK_IMPORTED_MODULE_3__/* .isRunKey */ .lm)(value),
+    directory: (value) => matches(value, /\/kubepass-[0-9a-f]{16}$/),
+    identity: nullable(object({ kind: isText, why: isText })),
+    lastNumber: (value) => isCount(value) && Number(value) <= 1e6,
+    credentials: listOf(isCredential, _run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .MAX_CREDENTIALS */ .yE),
+    forgotten: listOf(object({ ...credential, token: optional(isToken), acceptance: optional(isAcceptance), isStillAccepted: optional(isFlag) }), _run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .MAX_FORGOTTEN */ .o$),
+    forgottenNotListed: isCount,
+    scan: nullable(object({ startedAt: isTime, end: optional(object({ at: isTime, exitCode: isNumber, signal: nullable(isText) })) })),
+    isolation: nullable(object({ isolated: isFlag, why_not: nullable(isText), as_root: isFlag })),
+    warnings: listOf(isText, _run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .MAX_WARNINGS */ .rE),
+    error: nullable((value) => typeof value === 'string' && Object.hasOwn(_base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .errorCodes */ .fv, value)),
+    cleanupAttempted: isFlag,
+});
+function hasUniqueCredentials({ credentials, lastNumber }) {
+    const numbers = credentials.map(({ number }) => number);
+    const slots = credentials.map(({ slot }) => slot).filter((slot) => slot !== 'unbound');
+    return numbers.every((number) => number <= lastNumber) && new Set(numbers).size === numbers.length && new Set(slots).size === slots.length;
+}
+
+
+/***/ }),
+
+/***/ 860:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Jf: () => (/* binding */ secretNameOf),
+/* harmony export */   NW: () => (/* binding */ latestDeadByOfRequest),
+/* harmony export */   PG: () => (/* binding */ newRunState),
+/* harmony export */   js: () => (/* binding */ lastingFactsOf),
+/* harmony export */   nD: () => (/* binding */ boundSecretNames),
+/* harmony export */   o$: () => (/* binding */ MAX_FORGOTTEN),
+/* harmony export */   rE: () => (/* binding */ MAX_WARNINGS),
+/* harmony export */   rK: () => (/* binding */ isTokenOf),
+/* harmony export */   yE: () => (/* binding */ MAX_CREDENTIALS)
+/* harmony export */ });
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
+/* harmony import */ var _base_time_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6496);
+/* harmony import */ var _token_claims_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9356);
+/* harmony import */ var _token_lifetime_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6722);
+/* harmony import */ var _credential_state_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5320);
+/* harmony import */ var _job_info_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9091);
+
+
+
+
+
+
+
+function newRunState(options, job, key = (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomBytes)(8).toString('hex')) {
+    const { namespace, name } = options.serviceAccount;
+    return {
+        version: 2,
+        job,
+        server: options.server,
+        requested: { namespace, name, durationSeconds: options.duration, audiences: options.tokenAudiences },
+        key,
+        directory: (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(options.directory, `kubepass-${key}`),
+        identity: null,
+        lastNumber: 0,
+        credentials: [],
+        forgotten: [],
+        forgottenNotListed: 0,
+        scan: null,
+        isolation: null,
+        warnings: [],
+        error: null,
+        cleanupAttempted: false,
+    };
+}
+/** The latest time at which the API server can accept a token that is requested from now on, ISO 8601. */
+function latestDeadByOfRequest(options, now = Date.now()) {
+    return (0,_base_time_js__WEBPACK_IMPORTED_MODULE_3__/* .isoTime */ .Ly)(Math.ceil((now + options.deadline) / 1000) + options.duration + _token_lifetime_js__WEBPACK_IMPORTED_MODULE_4__/* .ACCEPTED_AFTER_EXPIRY_S */ .Ts);
+}
+/**
+ * The names that the bound Secrets of a run can have. Three credentials may exist at a time: the one in use, the one before it and
+ * the next one.
+ */
+function boundSecretNames({ job, key }) {
+    const name = (end) => `${(0,_job_info_js__WEBPACK_IMPORTED_MODULE_5__/* .boundSecretPrefix */ .Vv)(job)}${end}`;
+    const derived = (slot) => (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(`${key} ${slot}`).digest('hex').slice(0, 16);
+    return [name(key), name(derived(1)), name(derived(2))];
+}
+/** Undefined where the token is bound to nothing. */
+function secretNameOf(state, { slot }) {
+    return slot === 'unbound' ? undefined : boundSecretNames(state)[slot];
+}
+/** The facts of a credential that stay when another one uses its slot. */
+function lastingFactsOf(credential) {
+    const { number, slot, deadBy } = credential;
+    const [token, acceptance] = [(0,_credential_state_js__WEBPACK_IMPORTED_MODULE_6__/* .tokenFactsOf */ .qc)(credential), (0,_credential_state_js__WEBPACK_IMPORTED_MODULE_6__/* .acceptanceOf */ .BL)(credential)];
+    return { number, slot, deadBy, ...(token && { token }), ...(acceptance && { acceptance }) };
+}
+/** Whether the token with these claims belongs to the credential. Before Kubernetes 1.30 a token has no id, but names its Secret. */
+function isTokenOf(state, credential, claims) {
+    const { jti } = (0,_credential_state_js__WEBPACK_IMPORTED_MODULE_6__/* .tokenFactsOf */ .qc)(credential) ?? {};
+    if (credential.slot === 'unbound' || claims['jti'] !== jti)
+        return false;
+    if (jti !== undefined)
+        return true;
+    const { name, uid } = (0,_token_claims_js__WEBPACK_IMPORTED_MODULE_2__/* .boundSecretClaim */ .XD)(claims);
+    return name === secretNameOf(state, credential) && [undefined, uid].includes((0,_credential_state_js__WEBPACK_IMPORTED_MODULE_6__/* .uidOf */ .kz)(credential));
+}
+/** More warnings than people read. A long run must not write a state that is too long to be read again. */
+const MAX_WARNINGS = 500;
+/** The first and the last are listed, the others are counted. A day of 10-minute tokens has about 200. */
+const MAX_FORGOTTEN = 100;
+/** One for each name, and one that is bound to nothing. */
+const MAX_CREDENTIALS = 4;
+
+
+/***/ }),
+
+/***/ 1650:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   JF: () => (/* binding */ stageReplacement),
+/* harmony export */   Sc: () => (/* binding */ resolveRealPath),
+/* harmony export */   Vu: () => (/* binding */ stagingPath),
+/* harmony export */   eB: () => (/* binding */ appendAtomically),
+/* harmony export */   fR: () => (/* binding */ replaceFile),
+/* harmony export */   fc: () => (/* binding */ makeFolder),
+/* harmony export */   mx: () => (/* binding */ overwrite),
+/* harmony export */   pb: () => (/* binding */ writePrivate)
+/* harmony export */ });
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_1__);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_2__);
+/* harmony import */ var _restore_access_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7222);
+
+
+
+
+const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = node_fs__WEBPACK_IMPORTED_MODULE_1__.constants;
+/**
+ * Creates a file that only its owner can read, from the first byte on. It follows no link and replaces no file. If a write fails,
+ * it removes the file.
+ */
+function writePrivate(path, content, mode = 0o600) {
+    const file = (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.openSync)(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+    try {
+        writeAll(file, content);
+    }
+    catch (error) {
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.rmSync)(path);
+        throw error;
+    }
+    finally {
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.closeSync)(file);
+    }
+}
+/**
+ * Writes a private file beside the file that it will replace. It removes what an earlier call left there.
+ * @returns the function that does the replacement
+ */
+function stageReplacement(path, text, next = stagingPath(path), mode) {
+    (0,_restore_access_js__WEBPACK_IMPORTED_MODULE_3__/* .withRestoredAccess */ .HB)(next, () => {
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.rmSync)(next, { recursive: true, force: true });
+        writePrivate(next, text, mode);
+    });
+    return () => {
+        try {
+            (0,_restore_access_js__WEBPACK_IMPORTED_MODULE_3__/* .withRestoredAccess */ .HB)(path, () => (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.renameSync)(next, path));
+        }
+        catch (error) {
+            (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.rmSync)(next, { force: true });
+            throw error;
+        }
+    };
+}
+function stagingPath(path) {
+    return `${path}.next`;
+}
+/**
+ * Appends the whole text or nothing. It follows no link and writes to no pipe.
+ * @param tell gets each file or folder whose access was restored
+ */
+function appendAtomically(path, text, tell) {
+    // With O_NONBLOCK the opening of a pipe without a reader fails; without it, it would block for ever.
+    const file = (0,_restore_access_js__WEBPACK_IMPORTED_MODULE_3__/* .withRestoredAccess */ .HB)(path, () => (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.openSync)(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644), tell);
+    try {
+        const about = (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.fstatSync)(file);
+        if (!about.isFile())
+            throw Object.assign(new Error('it is no file'), { code: 'ENOTSUP' });
+        try {
+            writeAll(file, text);
+        }
+        catch (error) {
+            (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.ftruncateSync)(file, about.size);
+            throw error;
+        }
+    }
+    finally {
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.closeSync)(file);
+    }
+}
+/**
+ * Replaces a file atomically. If the path is a link, it replaces the link, not the target. Another process may replace the same
+ * file at the same time.
+ * @param path a path from resolveRealPath(); if its folder has become a link since then, nothing is written
+ */
+function replaceFile(path, text) {
+    const folder = (0,node_path__WEBPACK_IMPORTED_MODULE_2__.dirname)(path);
+    if ((0,_restore_access_js__WEBPACK_IMPORTED_MODULE_3__/* .withRestoredAccess */ .HB)(path, () => (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.realpathSync)(folder)) !== folder)
+        throw Object.assign(new Error('its folder is behind a link'), { code: 'ELOOP' });
+    stageReplacement(path, text, (0,node_path__WEBPACK_IMPORTED_MODULE_2__.join)(folder, `.${(0,node_path__WEBPACK_IMPORTED_MODULE_2__.basename)(path).slice(0, 200)}.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomBytes)(6).toString('hex')}`), 0o644)();
+}
+/** Makes a folder and its missing parents. The recursive mkdir of Node.js never returns below /proc. */
+function makeFolder(path) {
+    const isThere = () => (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.statSync)(path, { throwIfNoEntry: false })?.isDirectory() === true;
+    if (isThere())
+        return;
+    makeFolder((0,node_path__WEBPACK_IMPORTED_MODULE_2__.dirname)(path));
+    try {
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.mkdirSync)(path);
+    }
+    catch (error) {
+        // Another process may make it at the same time.
+        if (!isThere())
+            throw error;
+    }
+}
+/** Resolves all links in a path. Its last part need not exist. */
+function resolveRealPath(path) {
+    return (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)(path) ? (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.realpathSync)(path) : (0,node_path__WEBPACK_IMPORTED_MODULE_2__.join)((0,node_fs__WEBPACK_IMPORTED_MODULE_1__.realpathSync)((0,node_path__WEBPACK_IMPORTED_MODULE_2__.dirname)(path)), (0,node_path__WEBPACK_IMPORTED_MODULE_2__.basename)(path));
+}
+/** Replaces the content of a file in place, because its folder may belong to another user. It follows no link. */
+function overwrite(path, content) {
+    const file = (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.openSync)(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK);
+    try {
+        if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_1__.fstatSync)(file).isFile())
+            throw Object.assign(new Error('it is no file'), { code: 'ENOTSUP' });
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.ftruncateSync)(file);
+        writeAll(file, content);
+    }
+    finally {
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.closeSync)(file);
+    }
+}
+/** Writes in a loop, because on a nearly full disk one call may write only a part of the bytes. */
+function writeAll(file, content) {
+    const bytes = Buffer.from(content);
+    for (let at = 0; at < bytes.length;)
+        at += (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.writeSync)(file, bytes, at);
+}
+
+
+/***/ }),
+
 /***/ 4319:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -1780,6 +8187,197 @@ function findProgram(name, path) {
 }
 /** The folders of the programs that kubepass itself starts. It does not use PATH, because earlier steps of the job can set it. */
 const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin';
+
+
+/***/ }),
+
+/***/ 2168:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Am: () => (/* binding */ requireSupportedNode),
+/* harmony export */   PG: () => (/* binding */ reexecWithoutNodeOptions),
+/* harmony export */   WL: () => (/* binding */ rejectUnsafeNodeOptions),
+/* harmony export */   m6: () => (/* binding */ reexecWithoutNodeVariables)
+/* harmony export */ });
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4758);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7541);
+/* harmony import */ var _print_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4162);
+
+
+
+/** Node.js reads these before kubepass starts, and prints HTTP headers or writes files about the program. The scan inherits them. */
+const UNSAFE_VARIABLES = ['NODE_DEBUG', 'NODE_DEBUG_NATIVE', 'NODE_V8_COVERAGE', 'NODE_COMPILE_CACHE'];
+/** The safe options of NODE_OPTIONS. Node.js accepts `_` in place of `-`, and a space in place of the `=` of its own options. */
+const SAFE_OPTIONS = new RegExp(`^(?:${[
+    // Memory.
+    '--(?:max-old-space-size(?:-percentage)?|max-semi-space-size|max-heap-size|max-http-header-size|v8-pool-size)=\\d+',
+    // The CAs that TLS trusts for other servers than the API server, such as the ID token service.
+    '--use-(?:openssl|system|bundled)-ca',
+    '--tls-min-v1\\.[23]',
+    // Name resolution and the choice of the address.
+    '--dns-result-order=\\w+',
+    '--(?:enable-)?network-family-autoselection',
+    '--network-family-autoselection-attempt-timeout=\\d+',
+    // Warnings, and features that are switched off.
+    '--(?:trace-)?(?:warnings|deprecation)',
+    '--disable-(?:warning=\\w+|sigusr1)',
+    '--no-[a-z0-9.-]+',
+    // Options that jobs of Node.js projects often set for all their steps.
+    '--(?:enable-source-maps|experimental-vm-modules|openssl-legacy-provider)',
+].join('|')})$`);
+function requireSupportedNode() {
+    if (process.platform !== 'linux')
+        throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3('INPUT', `kubepass runs on Linux, not on ${process.platform}.`);
+    const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+    // Since 24.5 the Agent of Node.js supports the proxy variables.
+    if (major < 24 || (major === 24 && minor < 5)) {
+        throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3('INPUT', `Node.js 24.5 or later is needed; this is ${process.versions.node}.`);
+    }
+}
+/** Executes the program again without the variables that make Node.js show what the program does. */
+function reexecWithoutNodeVariables() {
+    const unsafe = UNSAFE_VARIABLES.filter((name) => process.env[name] !== undefined);
+    if (unsafe.length > 0)
+        reexecWithout(unsafe);
+}
+/** Main refuses unsafe NODE_OPTIONS, so that the user learns of them before the credential exists. */
+function rejectUnsafeNodeOptions(env) {
+    const [first, ...more] = unsafeNodeOptions(env);
+    if (first === undefined)
+        return;
+    throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3('INPUT', `NODE_OPTIONS holds ${[first, ...more].map((option) => (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(option, 60)).join(', ')}.`, {
+        hint: "Such an option can load code, or write secrets of kubepass to a file. Unset NODE_OPTIONS for this step (env: NODE_OPTIONS: ''), or remove these options from it: options for memory, CAs, DNS and warnings are fine.",
+    });
+}
+/** Commands that revoke must work with any NODE_OPTIONS: they execute the program again without unsafe options. */
+function reexecWithoutNodeOptions(env) {
+    if (unsafeNodeOptions(env).length > 0)
+        reexecWithout(['NODE_OPTIONS']);
+}
+/**
+ * Returns the names of the options that are not known to be harmless, without their values, which may be secrets. The standalone
+ * program ignores NODE_OPTIONS. Options on the command line are not checked, because the caller of the program chose them.
+ */
+function unsafeNodeOptions(env) {
+    const given = env['NODE_OPTIONS'] ?? '';
+    if (given === '' || isStandalone())
+        return [];
+    const options = given.split(/ +(?=-)/).map((option) => option.replace(/^ +| +$/g, ''));
+    return options
+        .filter((option) => option !== '' && !SAFE_OPTIONS.test(option.replace(/ +/, '=').replace(/^[^=]+/, (name) => name.replaceAll('_', '-'))))
+        .map((option) => option.split(/[\s="]/, 1)[0] ?? '');
+}
+/** Executes the program again without these variables. That happens once only, because the new process has none of them. */
+function reexecWithout(names) {
+    // An older Node.js has no execve; requireSupportedNode() refuses it later.
+    if (typeof process.execve !== 'function')
+        return;
+    (0,_print_js__WEBPACK_IMPORTED_MODULE_1__/* .print */ .yy)(_print_js__WEBPACK_IMPORTED_MODULE_1__/* .STDERR */ .xS, `kubepass: ignores ${names.join(', ')}, because Node.js would show or change what kubepass does.\n`);
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !names.includes(name)));
+    // In the standalone program argv has the program itself in place of the script; Node.js adds it again.
+    const args = isStandalone() ? process.argv.slice(2) : [...process.execArgv, ...process.argv.slice(1)];
+    // Otherwise Node.js would write the coverage files at this point.
+    process.getBuiltinModule('node:v8').stopCoverage();
+    process.execve(process.execPath, [process.execPath, ...args], env);
+}
+function isStandalone() {
+    return process.getBuiltinModule('node:sea').isSea();
+}
+
+
+/***/ }),
+
+/***/ 9329:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   N: () => (/* binding */ ownUid)
+/* harmony export */ });
+/** The user id of this process, which owns the files that kubepass writes; -1 where the system has no user ids. */
+function ownUid() {
+    return process.getuid?.() ?? -1;
+}
+
+
+/***/ }),
+
+/***/ 5606:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   CV: () => (/* binding */ TOKEN),
+/* harmony export */   FN: () => (/* binding */ serverOf),
+/* harmony export */   L7: () => (/* binding */ FOLDER),
+/* harmony export */   dy: () => (/* binding */ isInPod),
+/* harmony export */   zd: () => (/* binding */ podTokenFolder)
+/* harmony export */ });
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var node_net__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7030);
+/* harmony import */ var node_net__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_net__WEBPACK_IMPORTED_MODULE_1__);
+
+
+// Fixed by the API: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
+const FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
+const TOKEN = `${FOLDER}/token`;
+function isInPod(env) {
+    return serverOf(env) !== undefined && (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(TOKEN);
+}
+/** The real path of the folder with the Pod's own token; undefined outside of a Pod. */
+function podTokenFolder() {
+    return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(TOKEN) ? (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(FOLDER) : undefined;
+}
+/** The URL of the Pod's own API server; undefined outside of a Pod. */
+function serverOf(env) {
+    const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '' } = env;
+    if (!/^[\w.:-]+$/.test(host) || !/^\d+$/.test(port))
+        return undefined;
+    return URL.parse(`https://${(0,node_net__WEBPACK_IMPORTED_MODULE_1__.isIPv6)(host) ? `[${host}]` : host}:${port}`)?.origin;
+}
+
+
+/***/ }),
+
+/***/ 4162:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   UU: () => (/* binding */ STDOUT),
+/* harmony export */   VN: () => (/* binding */ printWhole),
+/* harmony export */   xS: () => (/* binding */ STDERR),
+/* harmony export */   yy: () => (/* binding */ print)
+/* harmony export */ });
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4758);
+
+
+const STDOUT = 1;
+const STDERR = 2;
+/**
+ * Writes synchronously and never throws, because the revocation must go on even if the reader of the output is gone. It does not
+ * use the streams of Node.js, which cost 3 ms and 2 MiB at their first use.
+ */
+function print(stream, text) {
+    printWhole(stream, text);
+}
+/** @returns whether the whole text was written */
+function printWhole(stream, text) {
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length;) {
+        try {
+            at += (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.writeSync)(stream, bytes, at);
+        }
+        catch (error) {
+            if ((0,_base_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .errnoOf */ .UQ)(error) !== 'EAGAIN')
+                return false;
+            // The pipe is full and non-blocking: wait 1 ms for its reader.
+            Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+        }
+    }
+    return true;
+}
 
 
 /***/ }),
@@ -1843,6 +8441,358 @@ function killQuietly(pid, signal) {
     catch {
         // The process has already ended.
     }
+}
+
+
+/***/ }),
+
+/***/ 7222:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   HB: () => (/* binding */ withRestoredAccess),
+/* harmony export */   dM: () => (/* binding */ removeTree),
+/* harmony export */   rI: () => (/* binding */ restoreAccess),
+/* harmony export */   rt: () => (/* binding */ obstacleAt)
+/* harmony export */ });
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4758);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7541);
+
+
+
+
+/**
+ * Does `work` on a path. The scan runs as the same user and can change modes. After EACCES this function restores the
+ * owner's rights and does the work again.
+ * @param tell gets the result of restoreAccess(), if it is not empty
+ */
+function withRestoredAccess(path, work, tell = () => undefined) {
+    try {
+        return work();
+    }
+    catch (error) {
+        const closed = (0,_base_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error) === 'EACCES' ? restoreAccess(path) : [];
+        if (closed.length === 0)
+            throw error;
+        tell(closed);
+        return work();
+    }
+}
+/**
+ * Restores the owner's rights: to pass the folders that lead to a path, to change the last folder, and to change the path itself.
+ * @returns each folder or file that the owner could not use, with its former mode
+ */
+function restoreAccess(path) {
+    const folders = [];
+    for (let folder = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(path); folder !== (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(folder); folder = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(folder))
+        folders.unshift(folder);
+    return [
+        ...folders.slice(0, -1).flatMap((folder) => open(folder, folderAt, 0o100)),
+        ...folders.slice(-1).flatMap((folder) => open(folder, folderAt, 0o700)),
+        ...open(path, node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync, 0o600),
+    ];
+}
+/** Gives the owner all rights if a needed right is missing. */
+function open(path, look, needed) {
+    try {
+        const about = look(path);
+        const [mode, all] = [about.mode & 0o7777, about.isDirectory() ? 0o700 : 0o600];
+        if (about.isSymbolicLink() || (mode & needed) === needed)
+            return [];
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.chmodSync)(path, mode | all);
+        return [`${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path)} (mode ${mode.toString(8).padStart(4, '0')})`];
+    }
+    catch {
+        return [];
+    }
+}
+function folderAt(path) {
+    const about = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(path);
+    if (!about.isDirectory())
+        throw Object.assign(new Error('it is no folder'), { code: 'ENOTDIR' });
+    return about;
+}
+/** Removes a file, or a folder with its content. */
+function removeTree(path) {
+    const remove = () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.rmSync)(path, { recursive: true, force: true });
+    try {
+        withRestoredAccess(path, remove);
+    }
+    catch (error) {
+        if ((0,_base_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error) !== 'EACCES')
+            throw error;
+        for (const folder of foldersIn(path))
+            open(folder, node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync, 0o700);
+        remove();
+    }
+}
+/** A folder and all folders below it. The caller gets each folder before this function lists the folder. */
+function* foldersIn(top) {
+    const waiting = [top];
+    for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
+        yield folder;
+        for (const entry of listed(folder))
+            if (entry.isDirectory())
+                waiting.push((0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, entry.name));
+    }
+}
+/** Lists a folder. It does not follow a link, because a link may lead anywhere. */
+function listed(folder) {
+    try {
+        if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync)(folder).isDirectory())
+            return [];
+        return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readdirSync)(folder, { withFileTypes: true });
+    }
+    catch {
+        return [];
+    }
+}
+/** Why kubepass could not change or remove a path: a folder or file belongs to another user, or else the code of the error. */
+function obstacleAt(path, error, uid) {
+    const within = function* () {
+        yield (0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(path);
+        yield path;
+        for (const folder of foldersIn(path))
+            for (const { name } of listed(folder))
+                yield (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, name);
+    };
+    if ((0,_base_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error) === 'EACCES' || (0,_base_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error) === 'EPERM')
+        for (const place of within()) {
+            const owner = ownerOf(place);
+            if (owner !== undefined && owner !== uid)
+                return `${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(place)} belongs to another user (uid ${owner})`;
+        }
+    return (0,_base_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .errnoOf */ .UQ)(error) || 'unknown reason';
+}
+function ownerOf(path) {
+    try {
+        return (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync)(path).uid;
+    }
+    catch {
+        return undefined;
+    }
+}
+
+
+/***/ }),
+
+/***/ 9356:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   CT: () => (/* binding */ checkCredential),
+/* harmony export */   XD: () => (/* binding */ boundSecretClaim),
+/* harmony export */   Y0: () => (/* binding */ validityProblem),
+/* harmony export */   Yz: () => (/* binding */ readCredential),
+/* harmony export */   ZA: () => (/* binding */ credentialId),
+/* harmony export */   Zs: () => (/* binding */ describeClaims)
+/* harmony export */ });
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4758);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7541);
+/* harmony import */ var _base_time_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6496);
+/* harmony import */ var _jwt_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8684);
+
+
+
+
+const CLOCK_SKEW_S = 120;
+/**
+ * Reads the claims. It does not compare them with the request: kubepass must know the expiry even of a wrong token.
+ * @throws RIGHTS if the token is no JWT, or its times contradict each other
+ */
+function readCredential(token) {
+    const jwt = (0,_jwt_js__WEBPACK_IMPORTED_MODULE_1__/* .jwtOf */ .V)(token);
+    if (jwt === undefined)
+        throw unexpectedToken('it is no JWT');
+    const { iat, exp, nbf, jti } = jwt.claims;
+    if (!isTime(iat) || !isTime(exp) || exp <= iat || (nbf !== undefined && (!isTime(nbf) || nbf >= exp)))
+        throw unexpectedToken('its times make no sense');
+    return { token, jwt, jti: typeof jti === 'string' ? jti : undefined, issuedAt: iat, expiresAt: exp };
+}
+/**
+ * Compares the token's claims with those of the request.
+ * @returns warnings
+ * @throws RIGHTS if the claims differ
+ */
+function checkCredential({ jwt, issuedAt, expiresAt }, expected, now = Date.now() / 1000) {
+    const life = { from: issuedAt, to: expiresAt };
+    const difference = differentSignature(jwt) ??
+        differentAccount(jwt, expected) ??
+        differentBinding(jwt, expected) ??
+        differentAudiences(jwt, expected) ??
+        differentLife(life, expected);
+    if (difference !== undefined)
+        throw unexpectedToken(difference);
+    return [...shortLifeWarnings(life, expected), ...clockWarnings(issuedAt, now)];
+}
+function differentSignature({ header: { alg } }) {
+    // Asymmetric signatures only: "none" and shared keys prove nothing.
+    const isAsymmetric = typeof alg === 'string' && /^(RS|ES|PS)(256|384|512)$|^EdDSA$/.test(alg);
+    return isAsymmetric ? undefined : `its algorithm is ${shown(alg)}`;
+}
+function differentAccount({ claims }, { namespace, name }) {
+    const kubernetes = objectAt(claims, 'kubernetes.io');
+    const subject = `system:serviceaccount:${namespace}:${name}`;
+    if (claims['sub'] !== subject)
+        return `its subject is ${shown(claims['sub'])}, not ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(subject)}`;
+    if (kubernetes['namespace'] !== namespace)
+        return `its namespace is ${shown(kubernetes['namespace'])}`;
+    return objectAt(kubernetes, 'serviceaccount')['name'] === name ? undefined : 'it names another ServiceAccount';
+}
+function differentBinding({ claims }, { boundSecret }) {
+    const { name, uid } = boundSecretClaim(claims);
+    const isBound = boundSecret === undefined || (name === boundSecret.name && uid === boundSecret.uid);
+    return isBound ? undefined : 'it is not bound to the Secret of this run';
+}
+function differentAudiences({ claims }, { audiences: expected }) {
+    const audiences = [claims['aud']].flat();
+    const areSame = expected.length === audiences.length && expected.every((audience) => audiences.includes(audience));
+    // Where none is asked for, the API server chooses.
+    return expected.length === 0 || areSame ? undefined : `its audiences are ${shown(audiences)}`;
+}
+function differentLife({ from, to }, { duration, statedExpiry }) {
+    if (to - from > duration + 1)
+        return `it lives ${to - from} s, longer than the ${duration} s asked for`;
+    const isOther = statedExpiry !== undefined && Math.abs(Date.parse(statedExpiry) / 1000 - to) > 5;
+    return isOther ? 'it expires at another time than the server states' : undefined;
+}
+function shortLifeWarnings({ from, to }, { duration }) {
+    return to - from < duration - 1 ? [`The credential lives ${to - from} s, shorter than the ${duration} s asked for.`] : [];
+}
+function clockWarnings(issuedAt, now) {
+    const skew = Math.round(issuedAt - now);
+    if (Math.abs(skew) <= CLOCK_SKEW_S)
+        return [];
+    return [
+        `The API server's clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine's. The times in this log are the API server's.`,
+    ];
+}
+/** The claim with the name and uid of the bound Secret; empty if the token has none. */
+function boundSecretClaim(claims) {
+    return objectAt(objectAt(claims, 'kubernetes.io'), 'secret');
+}
+const GITLAB_CLAIMS = ['project_path', 'project_id', 'ref_protected', 'namespace'];
+/** Describes the claims of a refused ID token, one a line; undefined if the token is no JWT. */
+function describeClaims(token, now = Date.now() / 1000) {
+    const jwt = (0,_jwt_js__WEBPACK_IMPORTED_MODULE_1__/* .jwtOf */ .V)(token);
+    if (jwt === undefined)
+        return undefined;
+    const names = ['iss', 'aud', 'sub', 'repository', 'repository_id', 'ref', 'event_name', 'environment', ...GITLAB_CLAIMS];
+    const lines = names.filter((name) => jwt.claims[name] !== undefined).map((name) => `  ${name}: ${shown(jwt.claims[name])}`);
+    return [...lines, ...describeTimes(jwt, now)].join('\n');
+}
+function describeTimes({ claims }, now) {
+    return ['iat', 'nbf', 'exp'].flatMap((name) => {
+        const time = claims[name];
+        return isTime(time) ? [`  ${name}: ${(0,_base_time_js__WEBPACK_IMPORTED_MODULE_3__/* .isoTime */ .Ly)(time)} (${(0,_base_time_js__WEBPACK_IMPORTED_MODULE_3__/* .relativeTime */ .KW)(time, now)})`] : [];
+    });
+}
+/** The API server accepts an OpenID Connect token this long before its `nbf`. */
+const NOT_BEFORE_LEEWAY_S = 300;
+/**
+ * Why the API server cannot accept the identity's token now, judged by the token's own times; undefined if it may. Two clocks may
+ * differ by CLOCK_SKEW_S: within that time the API server decides.
+ */
+function validityProblem(token, now = Date.now() / 1000) {
+    const jwt = (0,_jwt_js__WEBPACK_IMPORTED_MODULE_1__/* .jwtOf */ .V)(token);
+    if (jwt === undefined)
+        return undefined;
+    const { exp, nbf } = jwt.claims;
+    const expired = isTime(exp) && exp < now - CLOCK_SKEW_S ? `expired ${(0,_base_time_js__WEBPACK_IMPORTED_MODULE_3__/* .relativeTime */ .KW)(exp, now)}` : undefined;
+    const early = isTime(nbf) && nbf > now + NOT_BEFORE_LEEWAY_S ? `is not valid yet: it will be ${(0,_base_time_js__WEBPACK_IMPORTED_MODULE_3__/* .relativeTime */ .KW)(nbf, now)}` : undefined;
+    const why = expired ?? early;
+    return why === undefined ? undefined : `${why}. Its times:\n${describeTimes(jwt, now).join('\n')}\nIt is now ${(0,_base_time_js__WEBPACK_IMPORTED_MODULE_3__/* .isoTime */ .Ly)(Math.floor(now))}`;
+}
+/** The credential id in the form that the audit log and SelfSubjectReview use. */
+function credentialId(jti) {
+    return `JTI=${jti}`;
+}
+function unexpectedToken(difference) {
+    return new _base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3('RIGHTS', `The token is not the one that was asked for: ${difference}.`, {
+        hint: 'Does the API server sign tokens with a plugin, or does a gateway in front of it change requests?',
+    });
+}
+function objectAt(of, key) {
+    const value = of[key];
+    return typeof value === 'object' && value !== null ? value : {};
+}
+function isTime(value) {
+    return typeof value === 'number' && Number.isFinite(value) && value > 0 && value < 8.64e12;
+}
+function shown(value) {
+    return (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quoteValue */ .cl)(value ?? 'missing');
+}
+
+
+/***/ }),
+
+/***/ 8684:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   V: () => (/* binding */ jwtOf),
+/* harmony export */   i: () => (/* binding */ decodeJwt)
+/* harmony export */ });
+/** Header and claims of a JWT; undefined if the text is no JWT. The signature is not checked. */
+function decodeJwt(text) {
+    const [header, claims, signature, ...more] = text.split('.');
+    if (header === undefined || claims === undefined || !signature || more.length > 0)
+        return undefined;
+    const parsed = { header: parseSegment(header), claims: parseSegment(claims) };
+    return parsed.header !== undefined && parsed.claims !== undefined ? parsed : undefined;
+}
+/** Like decodeJwt(), for a sealed token. */
+function jwtOf(token) {
+    return decodeJwt(token.reveal());
+}
+function parseSegment(segment) {
+    try {
+        const value = JSON.parse(Buffer.from(segment, 'base64url').toString());
+        return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
+    }
+    catch {
+        return undefined;
+    }
+}
+
+
+/***/ }),
+
+/***/ 6722:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Ek: () => (/* binding */ endsAt),
+/* harmony export */   Ts: () => (/* binding */ ACCEPTED_AFTER_EXPIRY_S),
+/* harmony export */   ar: () => (/* binding */ revokeSupersededAt),
+/* harmony export */   hh: () => (/* binding */ renewAt)
+/* harmony export */ });
+/** The API server accepts a token for this long after its `exp`: 60 s of leeway and 10 s of cache. */
+const ACCEPTED_AFTER_EXPIRY_S = 70;
+/**
+ * The expiry by this machine's clock, in ms since 1970. The life is counted from the time when kubepass received the token,
+ * because the API server's clock may differ.
+ * @param receivedAt ms since 1970
+ */
+function endsAt({ issuedAt, expiresAt }, receivedAt) {
+    return receivedAt + (expiresAt - issuedAt) * 1000;
+}
+/** When to renew a credential, in ms since 1970: at 65 to 75 % of its life, at random, so that many jobs do not renew at once. */
+function renewAt(credential, receivedAt, random = Math.random()) {
+    return receivedAt + Math.round((endsAt(credential, receivedAt) - receivedAt) * (0.65 + random / 10));
+}
+/**
+ * When to delete the bound Secret of a replaced credential. Some clients never read the new token, so that the old one stays valid
+ * until its expiry. With `rotate_grace` the user states that all clients re-read it, and the old one ends earlier.
+ * @param end expiry of the replaced credential, and `replacedAt`: ms since 1970
+ * @param grace seconds
+ */
+function revokeSupersededAt(end, replacedAt, grace) {
+    return grace === undefined ? end : Math.min(end, replacedAt + grace * 1000);
 }
 
 
@@ -2006,6 +8956,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:net");
 
 /***/ }),
 
+/***/ 8161:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
+
+/***/ }),
+
 /***/ 6760:
 /***/ ((module) => {
 
@@ -2017,6 +8974,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:perf_hooks");
+
+/***/ }),
+
+/***/ 1708:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:process");
 
 /***/ }),
 
@@ -2321,6800 +9285,27 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 /******/ 
 /************************************************************************/
 var __webpack_exports__ = {};
-
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
-// EXTERNAL MODULE: ./src/base/errors.ts
-var errors = __nccwpck_require__(4758);
-;// CONCATENATED MODULE: ./src/base/version.ts
-/** Written by `npm run generate` from package.json. */
-const version = '0.1.0';
-
-// EXTERNAL MODULE: ./src/base/quote.ts
-var quote = __nccwpck_require__(7541);
-;// CONCATENATED MODULE: ./src/base/time.ts
-/** Describes a time relative to `now`, such as "in 5 minutes". Both are seconds since 1970. */
-function relativeTime(seconds, now) {
-    const between = Math.round(seconds - now);
-    const [unit, size] = [
-        ['day', 86400],
-        ['hour', 3600],
-        ['minute', 60],
-    ].find(([, length]) => Math.abs(between) >= length) ?? ['second', 1];
-    return new Intl.RelativeTimeFormat('en').format(Math.trunc(between / size), unit);
-}
-/** Whether a text from outside is a time as kubepass writes it. */
-function isIsoTime(text) {
-    return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) && !Number.isNaN(Date.parse(text));
-}
-/** @param seconds since 1970 */
-function isoTime(seconds) {
-    return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
-}
-
-;// CONCATENATED MODULE: ./src/token/jwt.ts
-/** Header and claims of a JWT; undefined if the text is no JWT. The signature is not checked. */
-function decodeJwt(text) {
-    const [header, claims, signature, ...more] = text.split('.');
-    if (header === undefined || claims === undefined || !signature || more.length > 0)
-        return undefined;
-    const parsed = { header: parseSegment(header), claims: parseSegment(claims) };
-    return parsed.header !== undefined && parsed.claims !== undefined ? parsed : undefined;
-}
-/** Like decodeJwt(), for a sealed token. */
-function jwtOf(token) {
-    return decodeJwt(token.reveal());
-}
-function parseSegment(segment) {
-    try {
-        const value = JSON.parse(Buffer.from(segment, 'base64url').toString());
-        return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
-    }
-    catch {
-        return undefined;
-    }
-}
-
-;// CONCATENATED MODULE: ./src/commands/decode.ts
-
-
-
-
-const TIMES = ['iat', 'nbf', 'exp'];
-/** The header and the claims of a token, with its times in words, without the signature. */
-function decode(text, now = Date.now()) {
-    const jwt = decodeJwt(text.trim());
-    if (jwt === undefined)
-        throw new errors/* KubepassError */.v3('INPUT', 'The text on standard input is no JWT.', { hint: 'kubepass decode < token' });
-    const show = (value) => (typeof value === 'string' ? (0,quote/* quote */.hD)(value, 2000) : JSON.stringify(value, undefined, 2));
-    const section = (name, values) => [
-        `${name}:`,
-        ...Object.entries(values).map(([key, value]) => {
-            const inWords = TIMES.includes(key) && typeof value === 'number' ? `  (${momentInWords(value, now)})` : '';
-            return `  ${(0,quote/* quote */.hD)(key).slice(1, -1)}: ${show(value).replaceAll('\n', '\n  ')}${inWords}`;
-        }),
-    ];
-    return [...section('header', jwt.header), ...section('claims', jwt.claims)].join('\n');
-}
-function momentInWords(seconds, now) {
-    const date = new Date(seconds * 1000);
-    if (Number.isNaN(date.getTime()))
-        return 'no date';
-    return `${date.toISOString()}, ${relativeTime(seconds, now / 1000)}`;
-}
-
-;// CONCATENATED MODULE: external "node:os"
-const external_node_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
-// EXTERNAL MODULE: ./src/config/inputs.ts
-var inputs = __nccwpck_require__(4389);
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: external "node:util"
-var external_node_util_ = __nccwpck_require__(7975);
-;// CONCATENATED MODULE: ./src/redact/sealed-string.ts
-
-/**
- * Holds a value in a private field, so that no print, template, JSON, inspect, spread or clone shows it. Only the redactor makes
- * sealed values, so that it knows each of them.
- */
-class SealedValue {
-    #value;
-    constructor(value) {
-        this.#value = value;
-    }
-    /** Returns the value itself. A contract test lists every caller. */
-    reveal() {
-        return this.#value;
-    }
-    /** The length of the value as a string. */
-    get length() {
-        return this.#value.length;
-    }
-    toString() {
-        return '[secret]';
-    }
-    toJSON() {
-        return '[secret]';
-    }
-    [external_node_util_.inspect.custom]() {
-        return '[secret]';
-    }
-}
-/** Only the redactor may call this function. */
-function sealedString(value) {
-    return new SealedValue(value);
-}
-
-;// CONCATENATED MODULE: ./src/redact/search-module.ts
-/** Written by `npm run generate` from src/redact/assembly: WebAssembly in base64. */
-const searchModule = 'AGFzbQEAAAABMglgAn9/AX9gAX8Bf2ABfwBgA39/fwF/YAR/f39/AX9gA397ewF/YAAAYAJ/fwBgAAF/AxYVAAEAAwQAAwIAAAUBAgYBAAcCAQgBBQMBAAEGehh/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQf8AC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALB04HB2FkZFRleHQAEwhtYXJrUnVucwARCW1hcmtEdW1wcwASC2luZGV4T2ZQYWlyAAMIbmV4dE1hcmsADwdyZXNlcnZlAA4GbWVtb3J5AgAIAQ0MAQwK9zMVrgYDCX8DfgF7IwYhByMDQQJ2QQFrZ61CIHwhDCMHIQgDQCAAIgVBEGogAU0EQCAA/QAEACAI/Q8iDv0r/WSsIAD9AAQQIA79K/1krEIQhoQgAP0ABCAgDv0r/WSsQiCGhCAA/QAEMCAO/Sv9ZKxCMIaEIgsgC0IBiIMiCyALQgKIgyILIAtCBIiDIgsgC0IIiINC////////P4MhCwNAIAtCAFIEQCAHIAt6pyIJIAVqQQpqIgApAwBC////////P4NClfip+pe33puef34iDSAMiKdBAnRqKAIAIA1CIIindkEBcQRAQQAhAgJAIwYgAEEFaykDAEL///////8/g0KV+Kn6l7fem55/fiINIwNBAnZBAWtnrUIgfIinQQJ0aigCACANQiCIp3ZBAXEEf0EBBSMGIAApAwVC////////P4NClfip+pe33puef34iDSMDQQJ2QQFrZ61CIHyIp0ECdGooAgAgDUIgiKd2QQFxC0UNACAAIAFBEGsiAiAAIAJJGyEEIABBCmshAgNAIAIgBE0EQCAC/QAEACEOIAIpAwggAikDAEKV+Kn6l7fem55/foVClfip+pe33puef34jA0EBa2etQiB8iKchAwNAIwQgA0ECdGoiACgCACIGBH8gBv0ABAAgDv0j/WMFQQELRQRAIANBAWojA0EBa3EhAwwBCwsgACgCACIGBEAgAiEDA0ACQCADQRBqIQQgBkEQaiEGA0AgASAESwR/IAYtAAAFQQALBH8gBC0AACAGLQAARgVBAAsEQCAEQQFqIQQgBkEBaiEGDAELCyAEQQ9rIQMgBCABIgBGDQAgA/0ABAAhDiADKQMIIAMpAwBClfip+pe33puef36FQpX4qfqXt96bnn9+IwNBAWtnrUIgfIinIQADQCMEIABBAnRqIgooAgAiBgR/IAb9AAQAIA79I/1jBUEBC0UEQCAAQQFqIwNBAWtxIQAMAQsLIAQhACAKKAIAIgYNAQsLIAAkCQwDCyACQQFqIQIMAQsLQQAhAgsFQQAhAgsgAgRAIAIPCyALQn8gCUELaq2GgyELDAELCyAFQTBqIQAMAQsLQQALswEBA38jAEEPakFwcSIBQQxqJAAjAEH//wNqQRB2PwBrIgJBAEoEfyACQABBAEgFQQALBEAACyMAQQ9qQXBxIgIgAEFAa2okACMAQf//A2pBEHY/AGsiA0EASgR/IANAAEEASAVBAAsEQAALIAEgAjYCACMAQQ9qQXBxIgIgAEFAa0ECdGokACMAQf//A2pBEHY/AGsiAEEASgR/IABAAEEASAVBAAsEQAALIAEgAjYCBCABC78BAQZ/IABBEGohBwNAIAFBFGsoAhBBAXYiAyAESgRAIAAgAyAETQR/QX8FIAEgBEEBdGovAQALQQR2aiEFIAcgBCABQRRrKAIQQQF2TwR/QX8FIAEgBEEBdGovAQALQQ9xaiEGIAUtAAAgAnEiA0UEQCAAKAIgQQFqIgNBgAFKBEAACyAAIAAoAiAgA3I2AiAgAiADciECCyAFIAUtAAAgA3I6AAAgBiAGLQAAIANyOgAAIARBAWohBAwBCwsgAgvgAQIBfwJ7IwogAGohAANAIABBQGsiAyMLSQRAIAD9AAQAIAH9DyIE/SMgAP0ABAEgAv0PIgX9I/1OIAD9AAQQIAT9IyAA/QAEESAF/SP9Tv1QIAD9AAQgIAT9IyAA/QAEISAF/SP9TiAA/QAEMCAE/SMgAP0ABDEgBf0j/U79UP1Q/VNFBEAgAyEADAILCwsDQCMLIABBAWpLBEAgAP0ABAAgAf0P/SMgAP0ABAEgAv0P/SP9Tv1kIgMEQEF/IAAgA2hqIgAjCmsjCyAAQQFqTRsPCyAAQRBqIQAMAQsLQX8LpAMCAnsDfwN/IAMoAgAiBv0ABAAgAv0ABAAiBEEE/W39DiAG/QAEECAE/QwPDw8PDw8PDw8PDw8PDw8P/U79Dv1OIgUgAywABf0P/U79DAAAAAAAAAAAAAAAAAAAAAD9I/1kQX9zQf8BcSEGIAUgAywABP0P/U79DAAAAAAAAAAAAAAAAAAAAAD9I/1kQX9zQf//A3FBf3NB/wFxIQdBASACQQhqIAFPIAYbBH8gACgCCCIDIAAoAgBqIAQjESAHQQEgASACayIBIAZBgAJyaCIGIAEgBkgbIgF0QQFrcSIGQQN0av1dAwAiBP0O/VsDAAAgACgCBCADQQJ0aiIHIAL9ESIFIAT9iQEiBP2pAf2uAf0LBAAgByAFIAT9qgH9rgH9CwQQIAAgAyAGaWo2AgggASACagUgACgCCCIGIAAoAgBqIAQjESAHQQN0av1dAwAiBP0O/VsDAAAgACgCBCAGQQJ0aiIIIAL9ESIFIAT9iQEiBP2pAf2uAf0LBAAgCCAFIAT9qgH9rgH9CwQQIAAgBiAHaWo2AgggAkEIaiECDAELCwutAQEBfyAAQQJqIQIgAC0AASIAQdsARgRAA0AgASACSwR/IAItAABBwABJBH9BAQUgAi0AAEH+AEsLBUEACwRAIAJBAWohAgwBCwsFIABB3QBGBEADQCABIAJLBH8gAi0AAEEHRwVBAAsEfyACQQFrLQAAQRtHBUEACwRAIAJBAWohAgwBCwsFIAJBAWsgAiAAQSlHIABBKEdxGyECCwsgAkEBaiIAIAEgACABSRsLmgICAn8EeyMB/QAEACEFIwH9AAQQIQYgACEDA0AgA0EMaiABTQRAIAUgA/0ABAAiB0EE/W39DiAGIAf9DA8PDw8PDw8PDw8PDw8PDw/9Tv0O/U4iCP0MAAAAAAAAAAAAAAAAAAAAAP0j/WRB/x9xBH9BAAUgCCMC/Q/9Tv0MAAAAAAAAAAAAAAAAAAAAAP0j/WRBf3NBD3ELIAf9DCAgICAgICAgICAgICAgICD9I/1kIAf9DAAAAAAAAAAAAAAAAAAAAAD9I/1kckH/AXEiBEH/AUcgBGlBBE9xcgR/IAMgBSAGEAoFQQALBEAgAw8LIAIgA2ohAwwBCwsgAUEMayICQQAgAEEMaiABTQR/IAIgBSAGEAoFQQALGwvnAQEHfyAAKAIAIgEgACgCCGohAyABIAMQACECA0AgAgRAA0AgAiMJSQRAIAAoAgQiBiACIAAoAgAiB2tBAnRqKAIAIgEhBCMNIAEjCmtqQQEgAUEBaiACQQFqIgUjCUkEfyAGIAUgB2tBAnRqKAIABSABQQFqCyIFAn8DQCABIAVJBEBBASABLQAAQQpGDQIaIAFBAWohAQwBCwtBAAsbIgEgBGv8CwAjDyIFIAQjCmsiBCAEIAVLGyQPIxAiBCABIwprIgEgASAESRskECACQQFqIQIMAQsLIwlBDmsgAxAAIQIMAQsLC40BAQN/IwBBD2pBcHEiAkEGaiQAIwBB//8DakEQdj8AayIDQQBKBH8gA0AAQQBIBUEACwRAAAsjAEEPakFwcSIDQSRqJAAjAEH//wNqQRB2PwBrIgRBAEoEfyAEQABBAEgFQQALBEAACyACIAM2AgAgAiACKAIAIAAQAjoABCACIAIoAgAgARACOgAFIAILJwADQCAAIAFJBH8gAC0AAEEbRgVBAAsEQCAAIAEQBSEADAELCyAAC+YCAgF+AX8gASAA/QAEACIBQQT9bf0OIAIgAf0MDw8PDw8PDw8PDw8PDw8PD/1O/Q79TiIC/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZEH/H3FFBEAgAiMC/Q/9Tv0MAAAAAAAAAAAAAAAAAAAAAP0j/WRBf3NB//8DcSIEQf8BcUH/AUdBACAEQQ9xGwRAQQEPCwsgACkDACIDpyADQiCIp3MhAEEBIANCgIGChIiQoMCAf4NCAFIgAAR/IABBgP6DeHFBACAAQf+B/AdxGwVBAQsbBH9BAAUgAf0MICAgICAgICAgICAgICAgIP0j/WRB/wFxIgBBuwFGIABB9wBGciAAQd0BRnIgAEHuAUZyIABB1QBGciAAQaoBRnIEf0EBBSAB/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZEH/AXEiAEG7AUYgAEH3AEZyIABB3QFGciAAQe4BRnIgAEHVAEZyIABBqgFGcgsLC4EBAQF/IAAjCmtBG0HbABADIQADQCAAQQBOBEAjCyMKIABqIgFBAmpGBH9BAQUgAS0AAiIBQT9NIAFBME9xBH9BAQUgAUHaAE0gAUHBAE9xCwR/QQEFIAFB+gBNIAFB4QBPcQsLBEAjCiAAag8LIABBAmpBG0HbABADIQAMAQsLQQALbQECfyMKQYABaiIBIAAgACABSRtBgAFrIwsiASAAQYABaiIAIAAgAUsbQQEQBiIBBEAjDiMKQYAEaiIAIAEgACABSxtBgARrIgIjCmtqQQEjCyIAIAFBgARqIgEgACABSRsgAmv8CwBBASQXCwveAgEEf0G8CiQAQeQKJABBAT8AayIAQQBKBH8gAEAAQQBIBUEACwRAAAtBwAokAUHACkGgCBACwCQCQcAKQeAIEAIaQYAIJAMjAEEPakFwcSIAQYAgaiQAIwBB//8DakEQdj8AayIBQQBKBH8gAUAAQQBIBUEACwRAAAsgACQEIwBBD2pBcHEiACMDaiQAIwBB//8DakEQdj8AayIBQQBKBH8gAUAAQQBIBUEACwRAAAsgACQGIwBBD2pBcHEiA0GAEGokACMAQf//A2pBEHY/AGsiAEEASgR/IABAAEEASAVBAAsEQAALA0AgAkGAAkgEQEEAIQBBACEBA0AgAUEISARAIAIgAXZBAXEEQCADIAJBA3RqIABqIAE6AAAgAEEBaiEACyABQQFqIQEMAQsLIAJBAWohAgwBCwsgAyQRQbAJQeAJEAgkEkGQCkGwChAIJBNBABABJBVBABABJBYL8AEBA38gACMMSwRAIwBBD2pBcHEiASAAIwxBAXQiAiAAIAJLGyICQUBraiQAIwBB//8DakEQdj8AayIDQQBKBH8gA0AAQQBIBUEACwRAAAsgASQKIwBBD2pBcHEiASACQUBraiQAIwBB//8DakEQdj8AayIDQQBKBH8gA0AAQQBIBUEACwRAAAsgASQNIwBBD2pBcHEiASACQUBraiQAIwBB//8DakEQdj8AayIDQQBKBH8gA0AAQQBIBUEACwRAAAsgASQOIAIkDAUjEARAIw0jD2pBACMQIw9r/AsACwsjDCQPQQAkECMKIABqJAsjCgtvAQR/IAAjEE8EQEF/DwsjECEEIw0jEGohAiMNIAAjDyIDIAAgA0sbaiEDAkADQCACIANLBEAgAyAD/QAEACAB/Q/9I/1kIgVoaiEAIAUNAiADQRBqIQMMAQsLIAIhAAsgBCAAIw1rIgAgACAEShsLjQkCBH8BeyMUIwxJBEAjDBABJBUjDBABJBYjDCQUCyMWQQA2AggjFUEANgIIA0AgACABSQRAIAAhAgJAIwH9AAQAIAAgARAJIgP9AAQAIgZBBP1t/Q4jAf0ABBAgBv0MDw8PDw8PDw8PDw8PDw8PD/1O/Q79TiMC/Q/9Tv0MAAAAAAAAAAAAAAAAAAAAAP0j/WRBf3NB//8DcUF/c0GAgARyaCIEQQZJIAMgBGogAU9yBH9BAQUjAf0ABAAgAyAEav0ABAAiBkEE/W39DiMB/QAEECAG/QwPDw8PDw8PDw8PDw8PDw8P/U79Dv1OIwL9D/1O/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZEF/c0EBcQsNACADIARqIAEQCSIDIAFPDQAgAy0AAEE6RiADQQFqIgIgAUlxBH8gAy0AAUEgRgVBAAsNACADIAAgAy0AAEEgRhshAgsgACACRgR/IAEFIAJBAWstAABBOkYhAyACIQACfwNAIAAgAUkEQCAA/QAEACIG/QwKCgoKCgoKCgoKCgoKCgoK/SP9ZCEEIAMEfyAG/QwgICAgICAgICAgICAgICAg/SP9ZCAA/QAEAf0MICAgICAgICAgICAgICAgIP0j/WRxBSAG/Qx8fHx8fHx8fHx8fHx8fHx8/SP9ZCAG/Qw+Pj4+Pj4+Pj4+Pj4+Pj4+/SP9ZHILIARyIgQEQCAAIARoaiIAIAEgACABSQR/IAAtAABBCkcFQQALGwwDCyAAQRBqIQAMAQsLIAELCyEDAkADfyADIxUgAyACIxIQBCIATQ0BIAAtAAAiAkEKRgR/IABBAWoFIAJBG0YEfyAAIAMQBQUgAEEBay0AACEEIAAtAAAiBUElRgR/IABBAWoFIAVBJkYEfyAAQQNBACAALQABQSNGBH8gAC0AAkEgckH4AEYFQQALG2oFIAVBIHJB+ABGBH8gACAEQTBGIARB3ABGcmoFIABBA0EAIARB3ABGBH8gAC0AAUEwRgVBAAsEfyAALQACQTBGBUEACxtqCwsLIgQgACAAIARJIARBAWogA0lxBH8jAf0ABAAgBP0ABAAiBkEE/W39DiMB/QAEECAG/QwPDw8PDw8PDw8PDw8PDw8P/U79Dv1OIwL9D/1O/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZEF/c0EDcUEDRgVBAAsbIgQgAEYEQCMVIgUoAgAgBSgCCGogAjoAACAFKAIEIAUoAghBAnRqIAA2AgAgBSAFKAIIQQFqNgIIBSACQSZHIAJBJUdxBH8jFSgCCAVBAAsEQCMVIxUoAghBAWs2AggLCyAEIABBAWoiACAAIARJGwshAgwBCwshAAsgACADRiAAIAFJcQRAIxYoAgghAyMWIAEgAEEBaiMTEAQhAgNAIAEgAksEfyACLQAAQRtGBUEACwRAIxYgASACIAEQBSMTEAQhAgwBCwsgAkEBay0AACIEQTxGIARB/ABGcgR/IAAtAABBIEcFQQALBH8gAyMWKAIISQVBAAsEQCMWIxYoAghBAWs2AggLIAIhAAsMAQsLIxUQByMWEAcLZgECfyMKQRAgACAAQRBNG2pBEGsjCxAAIQADQCAABEAgACMKayIBIw1qQQEjCSICIABr/AsAIw8iACABIAAgAUkbJA8jECIAIAIjCmsiASAAIAFLGyQQIwlBDmsjCxAAIQAMAQsLCwkAIwogAGoQFAvaBgMKfwF+AXsjCyMKa0EQSQRAQQAPCyMAQQ9qQXBxIgEjCyMKayIJQQlqaiQAIwBB//8DakEQdj8AayIAQQBKBH8gAEAAQQBIBUEACwRAAAsgAUEIaiIAQQhrIwg2AgAgAEEEayAJNgIAIAAjCiAJ/AoAACAAJAggACEBA0AgASAAIAlqSQRAIwciAyABLAAAIgIgAiADShskByABQQFqIQEMAQsLIAAhAQNAIAFBBmogACAJak0EQCMGIAEpAwBC////////P4NClfip+pe33puef34iCiMDQQJ2QQFrZ61CIHyIp0ECdGoiAiACKAIAQQEgCkIgiKd0cjYCACABQQFqIQEMAQsLIAAhAQNAIAFBEGogACAJak0EQCAB/QAEACELIAEpAwggASkDAEKV+Kn6l7fem55/foVClfip+pe33puef34jA0EBa2etQiB8iKchAwNAIwQgA0ECdGoiBCgCACICBH8gAv0ABAAgC/0j/WMFQQELRQRAIANBAWojA0EBa3EhAwwBCwsgBCgCAEUEQCAEIAE2AgAjBUEBaiQFIwMjBUEBdEkEQCMDIgRBAXQkAyMAQQ9qQXBxIgMjA0ECdGokACMAQf//A2pBEHY/AGsiAkEASgR/IAJAAEEASAVBAAsEQAALIwQhByADJARBACEDA0AgAyAESQRAIAcgA0ECdGooAgAiAgRAIAL9AAQAIQsgAikDCCACKQMAQpX4qfqXt96bnn9+hUKV+Kn6l7fem55/fiMDQQFrZ61CIHyIpyEIA0AjBCAIQQJ0aiIGKAIAIgUEfyAF/QAEACAL/SP9YwVBAQtFBEAgCEEBaiMDQQFrcSEIDAELCyAGIAI2AgALIANBAWohAwwBCwsjAEEPakFwcSIDIwNqJAAjAEH//wNqQRB2PwBrIgJBAEoEfyACQABBAEgFQQALBEAACyADJAYjCCEDA0AgAwRAIANBBGsoAgAhBSADIQIDQCACQQZqIAMgBWpNBEAjBiACKQMAQv///////z+DQpX4qfqXt96bnn9+IgojA0ECdkEBa2etQiB8iKdBAnRqIgQgBCgCAEEBIApCIIindHI2AgAgAkEBaiECDAELCyADQQhrKAIAIQMMAQsLCwsgAUEBaiEBDAELC0EBC+QDAQh/IwojC0EXEAYhBANAIAQEQCMOIwpBgARqIgEgBCABIARLG0GABGsiASMKa2pBASMLIgIgBEGABGoiAyACIANJGyABa/wLAEEBJBcgBEGAAmojC0EXEAYhBAwBCwsgABAMIwsQDCMKEAshAANAIAAEQCMOIwpBQGsiASAAIAAgAUkbQUBqIgEjCmtqQQEjCyICIABBQGsiAyACIANJGyABa/wLAEEBJBcgAEECahALIQAMAQsLIxdFBEBBAA8LQQAhBCMLIwprIgUjDmohASMOIQICQANAIAEgAksEQCACIAL9AAQA/QwBAQEBAQEBAQEBAQEBAQEB/SP9ZCIDaGohACADDQIgAkEQaiECDAELCyABIQALA0AgACABSQRAIwogACMOa2ojCiAAIQICQANAIAEgAksEQCACIAL9AAQA/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZCIIaGohAyAIDQIgAkEQaiECDAELCyABIQMLIAEgAyABIANJGyICIw5rahAQIAQgAiAAa2ohBAJAA0AgASACSwRAIAIgAv0ABAD9DAEBAQEBAQEBAQEBAQEBAQH9I/1kIgNoaiEAIAMNAiACQRBqIQIMAQsLIAEhAAsMAQsLIw5BACAF/AsAQQAkFyAECwuDAgwAQYwICwE8AEGYCAszAgAAACwAAAAwADEAMgAzADQANQA2ADcAOAA5AEEAQgBDAEQARQBGAGEAYgBjAGQAZQBmAEHMCAsBTABB2AgLNwIAAAAwAAAACQAKAAsADAANACAAAAA6ACwAOwAiACcAXAB4AFgAdQBVACUAJgAjACQAfAB7AH0AQZwJCwEsAEGoCQsdAgAAABYAAAAJAAsADAANACAAAAA6ACwAOwAiACcAQcwJCwEsAEHYCQsXAgAAABAAAAAKABsAeABYAHUAVQAlACYAQfwJCwEcAEGICgsJAgAAAAIAAAAgAEGcCgsBHABBqAoLDQIAAAAGAAAACgANABs=';
-
-;// CONCATENATED MODULE: ./src/redact/text-search.ts
-
-
-function newInstance() {
-    try {
-        return new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(searchModule, 'base64'))).exports;
-    }
-    catch (cause) {
-        throw new errors/* KubepassError */.v3('INPUT', 'Node.js cannot run WebAssembly here. kubepass needs it to find secrets in outputs.', {
-            hint: 'Some releases of Node.js 24 reserve 10 GB of address space for WebAssembly: raise the limit that `ulimit -v` shows, or use a later release.',
-            cause,
-        });
-    }
-}
-/**
- * Holds every 16 neighbouring bytes of the added texts. The search marks where the input has such bytes. The folder assembly/ has
- * the source of the WebAssembly module that does the work.
- */
-class TextSearch {
-    #instance;
-    #start = 0;
-    #length = 0;
-    // Created at the first use, because unsafe NODE_OPTIONS can disable WebAssembly, and kubepass must be able to report them.
-    get #exports() {
-        this.#instance ??= newInstance();
-        return this.#instance;
-    }
-    /** @returns false if the text has fewer than 16 bytes, so that the search cannot find it */
-    addText(input) {
-        this.setInput(input);
-        return this.#exports.addText() === 1;
-    }
-    /** Replaces the text to search, and removes all marks. */
-    setInput(...parts) {
-        this.#length = parts.reduce((sum, part) => sum + part.length, 0);
-        this.#start = this.#exports.reserve(this.#length);
-        let end = 0;
-        const text = this.text();
-        for (const part of parts) {
-            text.set(part, end);
-            end += part.length;
-        }
-    }
-    /** The input. It is valid until the next call of `addText`, `setInput` or `markDumpedRuns`, because each may grow the memory. */
-    text() {
-        return Buffer.from(this.#exports.memory.buffer, this.#start, this.#length);
-    }
-    /** Marks the runs that end at or after the index `cut` of the input. */
-    markRuns(cut) {
-        this.#exports.markRuns(cut);
-    }
-    /**
-     * Marks runs whose characters are separated, where the input looks like a dump.
-     * @param cut the index at which a piece of the output begins: only a few lines of a dump may stand there and at the end
-     * @returns how many bytes look like a dump
-     */
-    markDumpedRuns(cut) {
-        return this.#exports.markDumps(cut);
-    }
-    /** The marked runs, in order. Runs that overlap or touch are merged. */
-    markedRuns() {
-        const exports = this.#exports;
-        const runs = [];
-        for (let start = exports.nextMark(0, 1); start >= 0;) {
-            const end = exports.nextMark(start, 0);
-            runs.push({ start, end });
-            start = exports.nextMark(end, 1);
-        }
-        return runs;
-    }
-    /** The first index of the input, from `from` on, where the bytes `first` and `second` stand in this order; -1 if there is none. */
-    indexOfPair(first, second, from) {
-        return this.#exports.indexOfPair(from, first, second);
-    }
-}
-
-;// CONCATENATED MODULE: ./src/redact/redactor.ts
-
-
-const SHORTEST_SECRET = 4;
-const MASK = Buffer.from('***');
-/** Every known form of dump shows 16 characters in at most this many bytes. */
-const CONTEXT = 1024;
-/**
- * Finds every run of at least 16 neighbouring characters of a secret: plain, URI- or JSON-escaped, in base64 and base64url at
- * each alignment, and in hex. The redactor keeps every secret as long as it exists.
- */
-class Redactor {
-    #shown;
-    #values = new Set();
-    /** Other filters of the same outputs share this search, because each instance of WebAssembly reserves much address space. */
-    search = new TextSearch();
-    /** The spellings of fewer than 16 characters. The redactor masks only the whole spelling. */
-    #shortSpellings = new Set();
-    /** @param shown texts of kubepass itself; redact() keeps them, although a secret may contain a part of one */
-    constructor(shown = []) {
-        this.#shown = shown;
-    }
-    /** Learns every spelling of the value, then seals it, so that no other code handles a secret that the redactor does not know. */
-    seal = (value) => {
-        if (value.length < SHORTEST_SECRET)
-            throw new RangeError('a secret of fewer than 4 characters cannot be told from other text');
-        if (!this.#values.has(value)) {
-            for (const spelling of spellings(value)) {
-                if (!this.search.addText(Buffer.from(spelling)))
-                    this.#shortSpellings.add(spelling);
-            }
-            this.#values.add(value);
-        }
-        return sealedString(value);
-    };
-    redact(text) {
-        if (this.#values.size === 0)
-            return text;
-        this.search.setInput(Buffer.from(text));
-        this.search.markRuns(0);
-        const bytes = this.search.text();
-        const runs = this.#secretRuns(bytes).filter((run) => !this.#isShown(bytes, run));
-        return runs.length === 0
-            ? text
-            : masked({ bytes, runs, from: 0, continues: false }, Buffer.alloc(mostMasked(bytes.length, runs))).toString();
-    }
-    #isShown(bytes, { start, end }) {
-        return this.#shown.some((text) => {
-            const at = bytes.indexOf(text, Math.max(0, end - Buffer.byteLength(text)));
-            return at !== -1 && at <= start;
-        });
-    }
-    /**
-     * Returns a filter for one output. The filter remembers the last bytes, so that it finds a secret across any split of writes. It
-     * shows fewer than 16 characters of a secret before it finds the secret.
-     */
-    filter() {
-        let recent = Buffer.alloc(0);
-        let endsMasked = false;
-        // Reused, because new memory for each piece would cost more than the search.
-        let memory = Buffer.alloc(0);
-        return (piece) => {
-            if (piece.length === 0)
-                return piece;
-            const cut = recent.length;
-            this.search.setInput(recent, piece);
-            this.search.markRuns(cut);
-            this.search.markDumpedRuns(cut);
-            const bytes = this.search.text();
-            const runs = this.#secretRuns(bytes);
-            recent = Buffer.from(bytes.subarray(-CONTEXT));
-            const continues = endsMasked;
-            endsMasked = runs.at(-1)?.end === bytes.length;
-            if (runs.length === 0)
-                return piece;
-            const most = mostMasked(piece.length, runs);
-            if (memory.length < most)
-                memory = Buffer.alloc(most);
-            return masked({ bytes, runs, from: cut, continues }, memory);
-        };
-    }
-    /** The runs that the search found in `bytes`, and the short spellings, in order. Runs that overlap or touch are merged. */
-    #secretRuns(bytes) {
-        const runs = this.search.markedRuns();
-        if (this.#shortSpellings.size === 0)
-            return runs;
-        for (const spelling of this.#shortSpellings)
-            for (let at = bytes.indexOf(spelling); at >= 0; at = bytes.indexOf(spelling, at + 1))
-                runs.push({ start: at, end: at + Buffer.byteLength(spelling) });
-        return merged(runs);
-    }
-}
-/** Sorts the runs and merges those that overlap or touch. */
-function merged(runs) {
-    const result = [];
-    for (const run of runs.sort((a, b) => a.start - b.start)) {
-        const last = result.at(-1);
-        if (last === undefined || last.end < run.start)
-            result.push(run);
-        else
-            last.end = Math.max(last.end, run.end);
-    }
-    return result;
-}
-const SHORTEST_IN_DUMPS = 16;
-/** The characters that the search drops from a dump, as in assembly/read-dump.ts. */
-const DROPPED = /[\t\v\f\r \0:,;"']/g;
-/** The spellings in which an output may show a value. */
-function spellings(value) {
-    const body = sensitivePart(value);
-    const bytes = Buffer.from(body);
-    const plain = [body, encodeURIComponent(body), JSON.stringify(body).slice(1, -1)];
-    // The search looks in dumps for 16 characters. A shorter spelling would only mask words that are no secrets.
-    const inDumps = [body.replaceAll(' ', ''), body.replaceAll(DROPPED, '')].filter((text) => text.length >= SHORTEST_IN_DUMPS);
-    const encoded = [0, 1, 2].flatMap((shift) => base64Alignment(bytes.subarray(shift)));
-    const hex = [bytes.toString('hex'), bytes.toString('hex').toUpperCase()];
-    return [...new Set([...plain, ...inDumps, ...encoded, ...hex])].filter((text) => text.length >= SHORTEST_SECRET);
-}
-/** The base64 and base64url characters that depend on these bytes alone, not on what follows. */
-function base64Alignment(bytes) {
-    const whole = bytes.subarray(0, bytes.length - (bytes.length % 3));
-    return [...new Set([whole.toString('base64'), whole.toString('base64url')])];
-}
-/** The part of a secret to search for. For a JWT the header is left out, because all tokens of a server share it. */
-function sensitivePart(value) {
-    return /^eyJ[\w-]*\.[\w-]+\.[\w-]+$/.test(value) ? value.slice(value.indexOf('.') + 1) : value;
-}
-/** The most bytes of a masked text. A mask may be longer than its run, because a dump can have one character on each line. */
-function mostMasked(length, runs) {
-    return length + runs.length * MASK.length;
-}
-/**
- * Copies `bytes` from `from` on into `memory`, with one mask for each run. A run that the previous piece has masked gets no
- * second mask.
- * @param memory with space for mostMasked() bytes
- * @returns the written part of `memory`
- */
-function masked({ bytes, runs, from, continues }, memory) {
-    let [at, length] = [from, 0];
-    for (const { start, end } of runs) {
-        if (end <= from)
-            continue;
-        length += bytes.copy(memory, length, at, Math.max(at, start));
-        if (start >= from || !continues)
-            length += MASK.copy(memory, length);
-        at = end;
-    }
-    length += bytes.copy(memory, length, at);
-    return memory.subarray(0, length);
-}
-
-// EXTERNAL MODULE: ./src/state/evidence-text.ts
-var evidence_text = __nccwpck_require__(4062);
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
-;// CONCATENATED MODULE: ./src/system/restore-access.ts
-
-
-
-
-/**
- * Does `work` on a path. The scan runs as the same user and can change modes. After EACCES this function restores the
- * owner's rights and does the work again.
- * @param tell gets the result of restoreAccess(), if it is not empty
- */
-function withRestoredAccess(path, work, tell = () => undefined) {
-    try {
-        return work();
-    }
-    catch (error) {
-        const closed = (0,errors/* errnoOf */.UQ)(error) === 'EACCES' ? restoreAccess(path) : [];
-        if (closed.length === 0)
-            throw error;
-        tell(closed);
-        return work();
-    }
-}
-/**
- * Restores the owner's rights: to pass the folders that lead to a path, to change the last folder, and to change the path itself.
- * @returns each folder or file that the owner could not use, with its former mode
- */
-function restoreAccess(path) {
-    const folders = [];
-    for (let folder = (0,external_node_path_.dirname)(path); folder !== (0,external_node_path_.dirname)(folder); folder = (0,external_node_path_.dirname)(folder))
-        folders.unshift(folder);
-    return [
-        ...folders.slice(0, -1).flatMap((folder) => restore_access_open(folder, folderAt, 0o100)),
-        ...folders.slice(-1).flatMap((folder) => restore_access_open(folder, folderAt, 0o700)),
-        ...restore_access_open(path, external_node_fs_.lstatSync, 0o600),
-    ];
-}
-/** Gives the owner all rights if a needed right is missing. */
-function restore_access_open(path, look, needed) {
-    try {
-        const about = look(path);
-        const [mode, all] = [about.mode & 0o7777, about.isDirectory() ? 0o700 : 0o600];
-        if (about.isSymbolicLink() || (mode & needed) === needed)
-            return [];
-        (0,external_node_fs_.chmodSync)(path, mode | all);
-        return [`${(0,quote/* quote */.hD)(path)} (mode ${mode.toString(8).padStart(4, '0')})`];
-    }
-    catch {
-        return [];
-    }
-}
-function folderAt(path) {
-    const about = (0,external_node_fs_.statSync)(path);
-    if (!about.isDirectory())
-        throw Object.assign(new Error('it is no folder'), { code: 'ENOTDIR' });
-    return about;
-}
-/** Removes a file, or a folder with its content. */
-function removeTree(path) {
-    const remove = () => (0,external_node_fs_.rmSync)(path, { recursive: true, force: true });
-    try {
-        withRestoredAccess(path, remove);
-    }
-    catch (error) {
-        if ((0,errors/* errnoOf */.UQ)(error) !== 'EACCES')
-            throw error;
-        for (const folder of foldersIn(path))
-            restore_access_open(folder, external_node_fs_.lstatSync, 0o700);
-        remove();
-    }
-}
-/** A folder and all folders below it. The caller gets each folder before this function lists the folder. */
-function* foldersIn(top) {
-    const waiting = [top];
-    for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
-        yield folder;
-        for (const entry of listed(folder))
-            if (entry.isDirectory())
-                waiting.push((0,external_node_path_.join)(folder, entry.name));
-    }
-}
-/** Lists a folder. It does not follow a link, because a link may lead anywhere. */
-function listed(folder) {
-    try {
-        if (!(0,external_node_fs_.lstatSync)(folder).isDirectory())
-            return [];
-        return (0,external_node_fs_.readdirSync)(folder, { withFileTypes: true });
-    }
-    catch {
-        return [];
-    }
-}
-/** Why kubepass could not change or remove a path: a folder or file belongs to another user, or else the code of the error. */
-function obstacleAt(path, error, uid) {
-    const within = function* () {
-        yield (0,external_node_path_.dirname)(path);
-        yield path;
-        for (const folder of foldersIn(path))
-            for (const { name } of listed(folder))
-                yield (0,external_node_path_.join)(folder, name);
-    };
-    if ((0,errors/* errnoOf */.UQ)(error) === 'EACCES' || (0,errors/* errnoOf */.UQ)(error) === 'EPERM')
-        for (const place of within()) {
-            const owner = ownerOf(place);
-            if (owner !== undefined && owner !== uid)
-                return `${(0,quote/* quote */.hD)(place)} belongs to another user (uid ${owner})`;
-        }
-    return (0,errors/* errnoOf */.UQ)(error) || 'unknown reason';
-}
-function ownerOf(path) {
-    try {
-        return (0,external_node_fs_.lstatSync)(path).uid;
-    }
-    catch {
-        return undefined;
-    }
-}
-
-;// CONCATENATED MODULE: ./src/system/files.ts
-
-
-
-
-const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = external_node_fs_.constants;
-/**
- * Creates a file that only its owner can read, from the first byte on. It follows no link and replaces no file. If a write fails,
- * it removes the file.
- */
-function writePrivate(path, content, mode = 0o600) {
-    const file = (0,external_node_fs_.openSync)(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
-    try {
-        writeAll(file, content);
-    }
-    catch (error) {
-        (0,external_node_fs_.rmSync)(path);
-        throw error;
-    }
-    finally {
-        (0,external_node_fs_.closeSync)(file);
-    }
-}
-/**
- * Writes a private file beside the file that it will replace. It removes what an earlier call left there.
- * @returns the function that does the replacement
- */
-function stageReplacement(path, text, next = stagingPath(path), mode) {
-    withRestoredAccess(next, () => {
-        (0,external_node_fs_.rmSync)(next, { recursive: true, force: true });
-        writePrivate(next, text, mode);
-    });
-    return () => {
-        try {
-            withRestoredAccess(path, () => (0,external_node_fs_.renameSync)(next, path));
-        }
-        catch (error) {
-            (0,external_node_fs_.rmSync)(next, { force: true });
-            throw error;
-        }
-    };
-}
-function stagingPath(path) {
-    return `${path}.next`;
-}
-/**
- * Appends the whole text or nothing. It follows no link and writes to no pipe.
- * @param tell gets each file or folder whose access was restored
- */
-function appendAtomically(path, text, tell) {
-    // With O_NONBLOCK the opening of a pipe without a reader fails; without it, it would block for ever.
-    const file = withRestoredAccess(path, () => (0,external_node_fs_.openSync)(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644), tell);
-    try {
-        const about = (0,external_node_fs_.fstatSync)(file);
-        if (!about.isFile())
-            throw Object.assign(new Error('it is no file'), { code: 'ENOTSUP' });
-        try {
-            writeAll(file, text);
-        }
-        catch (error) {
-            (0,external_node_fs_.ftruncateSync)(file, about.size);
-            throw error;
-        }
-    }
-    finally {
-        (0,external_node_fs_.closeSync)(file);
-    }
-}
-/**
- * Replaces a file atomically. If the path is a link, it replaces the link, not the target. Another process may replace the same
- * file at the same time.
- * @param path a path from resolveRealPath(); if its folder has become a link since then, nothing is written
- */
-function replaceFile(path, text) {
-    const folder = (0,external_node_path_.dirname)(path);
-    if (withRestoredAccess(path, () => (0,external_node_fs_.realpathSync)(folder)) !== folder)
-        throw Object.assign(new Error('its folder is behind a link'), { code: 'ELOOP' });
-    stageReplacement(path, text, (0,external_node_path_.join)(folder, `.${(0,external_node_path_.basename)(path).slice(0, 200)}.${(0,external_node_crypto_.randomBytes)(6).toString('hex')}`), 0o644)();
-}
-/** Makes a folder and its missing parents. The recursive mkdir of Node.js never returns below /proc. */
-function makeFolder(path) {
-    const isThere = () => (0,external_node_fs_.statSync)(path, { throwIfNoEntry: false })?.isDirectory() === true;
-    if (isThere())
-        return;
-    makeFolder((0,external_node_path_.dirname)(path));
-    try {
-        (0,external_node_fs_.mkdirSync)(path);
-    }
-    catch (error) {
-        // Another process may make it at the same time.
-        if (!isThere())
-            throw error;
-    }
-}
-/** Resolves all links in a path. Its last part need not exist. */
-function resolveRealPath(path) {
-    return (0,external_node_fs_.existsSync)(path) ? (0,external_node_fs_.realpathSync)(path) : (0,external_node_path_.join)((0,external_node_fs_.realpathSync)((0,external_node_path_.dirname)(path)), (0,external_node_path_.basename)(path));
-}
-/** Replaces the content of a file in place, because its folder may belong to another user. It follows no link. */
-function overwrite(path, content) {
-    const file = (0,external_node_fs_.openSync)(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK);
-    try {
-        if (!(0,external_node_fs_.fstatSync)(file).isFile())
-            throw Object.assign(new Error('it is no file'), { code: 'ENOTSUP' });
-        (0,external_node_fs_.ftruncateSync)(file);
-        writeAll(file, content);
-    }
-    finally {
-        (0,external_node_fs_.closeSync)(file);
-    }
-}
-/** Writes in a loop, because on a nearly full disk one call may write only a part of the bytes. */
-function writeAll(file, content) {
-    const bytes = Buffer.from(content);
-    for (let at = 0; at < bytes.length;)
-        at += (0,external_node_fs_.writeSync)(file, bytes, at);
-}
-
-;// CONCATENATED MODULE: ./src/system/own-user.ts
-/** The user id of this process, which owns the files that kubepass writes; -1 where the system has no user ids. */
-function ownUid() {
-    return process.getuid?.() ?? -1;
-}
-
-;// CONCATENATED MODULE: ./src/system/print.ts
-
-
-const STDOUT = 1;
-const STDERR = 2;
-/**
- * Writes synchronously and never throws, because the revocation must go on even if the reader of the output is gone. It does not
- * use the streams of Node.js, which cost 3 ms and 2 MiB at their first use.
- */
-function print(stream, text) {
-    printWhole(stream, text);
-}
-/** @returns whether the whole text was written */
-function printWhole(stream, text) {
-    const bytes = Buffer.from(text);
-    for (let at = 0; at < bytes.length;) {
-        try {
-            at += (0,external_node_fs_.writeSync)(stream, bytes, at);
-        }
-        catch (error) {
-            if ((0,errors/* errnoOf */.UQ)(error) !== 'EAGAIN')
-                return false;
-            // The pipe is full and non-blocking: wait 1 ms for its reader.
-            Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
-        }
-    }
-    return true;
-}
-
-;// CONCATENATED MODULE: ./src/platform/command-files.ts
-
-
-
-
-
-/**
- * The files through which a step sends commands to its runner. The scan does not get their paths, but can find them. The runner
- * would take the scan's lines for those of kubepass: variables of later steps, outputs, the state for the post step.
- */
-class CommandFiles {
-    #paths;
-    /** While a scan may run: the expected content of each file; undefined if there was no file. */
-    #kept = new Map();
-    /** The folders of these files, except symbolic links. */
-    #folders = new Set();
-    /** The paths whose access the scan removed and append() restored, with their modes. */
-    #closed = [];
-    /** @param names the variables that hold the paths of the files */
-    constructor(env, names) {
-        this.#paths = new Map(names.map((name) => [name, env[name] ?? '']).filter(([, path]) => path !== ''));
-    }
-    /** @param given the variables of the files that the scan may write to */
-    guard(given) {
-        for (const [name, path] of this.#paths) {
-            if (given.includes(name))
-                continue;
-            try {
-                this.#kept.set(name, contentOf(path));
-                if (isFolder((0,external_node_path_.dirname)(path)))
-                    this.#folders.add((0,external_node_path_.dirname)(path));
-            }
-            catch {
-                // A path that is not a readable file has no content that restore() could write.
-            }
-        }
-    }
-    append(name, text) {
-        const path = this.#paths.get(name);
-        if (path === undefined)
-            throw Object.assign(new Error(`${name} is not set`), { code: 'ENOENT' });
-        appendAtomically(path, text, (closed) => {
-            // A mode that was changed before guard() was not changed by the scan.
-            if (this.#kept.size > 0)
-                this.#closed.push(...closed);
-        });
-        if (this.#kept.has(name))
-            this.#kept.set(name, Buffer.concat([this.#kept.get(name) ?? Buffer.alloc(0), Buffer.from(text)]));
-    }
-    /** Restores the files, with what append() has added since guard(). Call it when no process of the scan is left. */
-    restore(uid) {
-        const tampered = { changed: [], left: [] };
-        const why = [];
-        const closed = this.#closed.splice(0);
-        for (const [name, kept] of this.#kept) {
-            const path = this.#paths.get(name) ?? '';
-            closed.push(...restoreAccess(path));
-            try {
-                if (!this.#isBehindLink(path) && isAsKept(path, kept))
-                    continue;
-                tampered.changed.push(name);
-                this.#putBack(path, kept);
-            }
-            catch (error) {
-                tampered.left.push(name);
-                why.push(obstacleAt(path, error, uid));
-            }
-        }
-        this.#kept.clear();
-        this.#folders.clear();
-        return { ...tampered, ...(why.length > 0 && { why }), ...(closed.length > 0 && { closed }) };
-    }
-    /** If the scan replaced the file's folder by a link, it could change a file behind the link later, too. */
-    #isBehindLink(path) {
-        return this.#folders.has((0,external_node_path_.dirname)(path)) && (0,external_node_fs_.lstatSync)((0,external_node_path_.dirname)(path), { throwIfNoEntry: false })?.isSymbolicLink() === true;
-    }
-    /** Writes a new file with the mode that the runner gave the old one. The old file may have a second hard link. */
-    #putBack(path, kept) {
-        try {
-            if (this.#isBehindLink(path))
-                removeTree((0,external_node_path_.dirname)(path));
-            removeTree(path);
-            if (kept === undefined)
-                return;
-            makeFolder((0,external_node_path_.dirname)(path));
-            writePrivate(path, kept, 0o644);
-        }
-        catch (error) {
-            // In a folder of another user kubepass cannot replace the file, but it can overwrite a file of its own.
-            if ((0,errors/* errnoOf */.UQ)(error) !== 'EACCES')
-                throw error;
-            overwrite(path, kept ?? Buffer.alloc(0));
-        }
-    }
-}
-function isFolder(path) {
-    return (0,external_node_fs_.lstatSync)(path, { throwIfNoEntry: false })?.isDirectory() === true;
-}
-function isAsKept(path, kept) {
-    const about = (0,external_node_fs_.lstatSync)(path, { throwIfNoEntry: false });
-    if (about === undefined)
-        return kept === undefined;
-    // An empty file holds no command, so it does not matter which process made it.
-    if (kept === undefined)
-        return about.isFile() && about.size === 0;
-    return about.isFile() && about.size === kept.length && contentOf(path)?.equals(kept) === true;
-}
-/**
- * @returns undefined when the path does not exist
- * @throws when the path is not a regular file, or cannot be read
- */
-function contentOf(path) {
-    let file;
-    try {
-        file = (0,external_node_fs_.openSync)(path, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NOFOLLOW | external_node_fs_.constants.O_NONBLOCK);
-    }
-    catch (error) {
-        if ((0,errors/* errnoOf */.UQ)(error) === 'ENOENT')
-            return undefined;
-        throw error;
-    }
-    try {
-        if (!(0,external_node_fs_.fstatSync)(file).isFile())
-            throw new Error('it is no file');
-        return (0,external_node_fs_.readFileSync)(file);
-    }
-    finally {
-        (0,external_node_fs_.closeSync)(file);
-    }
-}
-
-;// CONCATENATED MODULE: ./src/platform/workflow-commands.ts
-/** U+200B in UTF-8. */
-const ZERO_WIDTH_SPACE = Buffer.from('\u200b');
-const PREFIX = Buffer.from('##[');
-const LF = 0x0a;
-const CR = 0x0d;
-const COLON = 0x3a;
-const HASH = 0x23;
-const BRACKET = 0x5b;
-/**
- * Makes a filter that hides workflow commands from the runner by a zero-width space. The runner reads `::name::` as a command at
- * the start of a line, `##[name]` anywhere.
- * https://github.com/actions/runner/blob/v2.336.0/src/Runner.Common/ActionCommand.cs
- */
-function neutralizeCommands(search) {
-    let line = { blank: true, colon: false, hashes: 0 };
-    return (piece) => {
-        if (piece.length === 0)
-            return piece;
-        const places = [...colonPositions(piece, line, search), ...bracketPositions(piece, line)].sort((a, b) => a - b);
-        line = lineAfter(piece, line);
-        return places.length === 0 ? piece : withSpaces(piece, places);
-    };
-}
-/** The positions of the second colon of each `::` that only white space precedes on its line. */
-function colonPositions(piece, line, search) {
-    const places = [];
-    if (line.colon && piece[0] === COLON)
-        places.push(0);
-    // Faster than Buffer.indexOf(), which would stop at each single colon: most logs have many.
-    search.setInput(piece);
-    for (let at = search.indexOfPair(COLON, COLON, 0); at >= 0; at = search.indexOfPair(COLON, COLON, lineEnd(piece, at + 2))) {
-        const before = lastNotBlank(piece, at);
-        if (before < 0 ? line.blank : isLineEnd(piece[before]))
-            places.push(at + 1);
-    }
-    return places;
-}
-/** The positions of the bracket of each `##[`. */
-function bracketPositions(piece, { hashes }) {
-    const places = [];
-    if (hashes === 2 && piece[0] === BRACKET)
-        places.push(0);
-    if (hashes >= 1 && piece[0] === HASH && piece[1] === BRACKET)
-        places.push(1);
-    for (let at = piece.indexOf(PREFIX); at >= 0; at = piece.indexOf(PREFIX, at + 3))
-        places.push(at + 2);
-    return places;
-}
-function lineAfter(piece, before) {
-    const { length } = piece;
-    const colon = piece[length - 1] === COLON;
-    const end = colon ? length - 1 : length;
-    // Fast for most lines: they hold more than white space, so the search ends after a few bytes.
-    const last = lastNotBlank(piece, end);
-    const onlyBlank = last < 0 ? before.blank : isLineEnd(piece[last]);
-    let hashes = 0;
-    while (hashes < 2 && hashes < length && piece[length - 1 - hashes] === HASH)
-        hashes += 1;
-    if (hashes === length)
-        hashes = Math.min(2, hashes + before.hashes);
-    return { blank: onlyBlank && !colon, colon: onlyBlank && colon, hashes };
-}
-/** The position of the last byte before `end` that is not white space within a line; -1 if there is none. */
-function lastNotBlank(piece, end) {
-    let at = end - 1;
-    while (at >= 0 && isBlank(piece[at] ?? 0))
-        at -= 1;
-    return at;
-}
-/** The runner skips white space, also characters of several bytes in UTF-8. So every byte from 0x80 on counts as white space. */
-function isBlank(byte) {
-    return byte === 0x20 || byte >= 0x80 || byte === 0x09 || byte === 0x0b || byte === 0x0c;
-}
-function isLineEnd(byte) {
-    return byte === LF || byte === CR;
-}
-function lineEnd(piece, at) {
-    while (at < piece.length && !isLineEnd(piece[at]))
-        at += 1;
-    return at;
-}
-function withSpaces(piece, places) {
-    const result = Buffer.allocUnsafe(piece.length + places.length * ZERO_WIDTH_SPACE.length);
-    let from = 0;
-    let to = 0;
-    for (const place of places) {
-        to += piece.copy(result, to, from, place);
-        to += ZERO_WIDTH_SPACE.copy(result, to);
-        from = place;
-    }
-    piece.copy(result, to, from);
-    return result;
-}
-
-;// CONCATENATED MODULE: ./src/platform/github.ts
-
-
-
-
-
-
-
-
-
-const STATE_KEY = 'run_state';
-/** Without GITHUB_STEP_SUMMARY: the runner only shows it, so a scan that writes to it changes no later step. */
-const COMMAND_FILES = ['GITHUB_ENV', 'GITHUB_PATH', 'GITHUB_STATE', 'GITHUB_OUTPUT'];
-/**
- * GitHub Actions. Loading @actions/core takes as long as all requests to the API server. So this file does what is needed before
- * the scan itself, and loads @actions/core only to set outputs and variables.
- */
-function githubPlatform(env, redact) {
-    const core = () => {
-        // @actions/core prints through Node's stream. If the reader of stdout is gone, an unhandled error would end the process.
-        if (process.stdout.listenerCount('error') === 0)
-            process.stdout.on('error', () => undefined);
-        return Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(421)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6421));
-    };
-    const ownerUid = ownUid();
-    const commandFiles = new CommandFiles(env, COMMAND_FILES);
-    const info = (text) => print(STDOUT, `${redact(text)}\n`);
-    /** While the runner ignores workflow commands: the word that ends this. */
-    let fence;
-    // One write that begins with a line end: no output of the scan can come between the lines, or before them on the same line.
-    const command = (lines) => {
-        if (fence === undefined)
-            return print(STDOUT, lines);
-        const lifted = `\n::${fence}::\n`;
-        fence = (0,external_node_crypto_.randomUUID)();
-        print(STDOUT, `${lifted}${lines}::stop-commands::${fence}\n`);
-    };
-    const annotate = (kind, text) => Promise.resolve(command(`::${kind} title=kubepass::${escapeData(redact(text))}\n`));
-    return {
-        // Only INPUT_*: an earlier step can set every other variable through GITHUB_ENV.
-        input: (id) => env[`INPUT_${id.toUpperCase()}`],
-        nameOf: (id) => id,
-        argv: [],
-        temp: (env['RUNNER_TEMP'] ?? '') || (0,external_node_os_namespaceObject.tmpdir)(),
-        workspace: env['GITHUB_WORKSPACE'],
-        path: env['PATH'] ?? '',
-        hasLaterSteps: true,
-        hasPost: true,
-        postFailsJob: true,
-        debugTraceVariable: undefined,
-        stdin: undefined,
-        isCI: true,
-        env,
-        ownerUid,
-        job: {
-            platform: 'github',
-            id: env['GITHUB_RUN_ID'] ?? '0',
-            attempt: env['GITHUB_RUN_ATTEMPT'] ?? '1',
-            job: env['GITHUB_JOB'] ?? '',
-            repository: env['GITHUB_REPOSITORY'] ?? '',
-            instance: env['GITHUB_SERVER_URL'] ?? '',
-        },
-        // Two steps of a job must not use the same names, and no variable of the runner differs between them.
-        runKey: undefined,
-        idTokens: {
-            instructions: 'Add to the job:\n  permissions:\n    id-token: write',
-            request(seal) {
-                const url = env['ACTIONS_ID_TOKEN_REQUEST_URL'];
-                const bearer = env['ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
-                return url && bearer && URL.canParse(url) ? { url: new URL(url), bearer: seal(bearer) } : undefined;
-            },
-        },
-        mask: (secret) => command(maskedForms(secret)
-            .map((form) => `::add-mask::${escapeData(form)}\n`)
-            .join('')),
-        log: { info, warn: (text) => annotate('warning', text), error: (text) => annotate('error', text) },
-        savedState: {
-            // A synchronous append, so that the state is complete whenever a signal kills kubepass. For the runner, the last line of a name counts.
-            save: (state) => commandFiles.append('GITHUB_STATE', `${STATE_KEY}=${state === 'none' ? state : JSON.stringify(state)}\n`),
-            load: () => env[`STATE_${STATE_KEY}`],
-            clear: () => undefined,
-        },
-        commandFiles: { guard: (given) => commandFiles.guard(given), restore: () => commandFiles.restore(ownerUid) },
-        scanOutputs() {
-            fence = (0,external_node_crypto_.randomUUID)();
-            // On stdout only, after the masks: the runner may read stderr before stdout, and would then ignore the masks.
-            print(STDOUT, `::stop-commands::${fence}\n`);
-            return {
-                stdout: () => process.stdout,
-                stderr: () => process.stderr,
-                // stop-commands is not enough: the runner does not keep the order of stdout and stderr.
-                filters: (search) => [neutralizeCommands(search)],
-                close(complete) {
-                    // If the output is not complete, more may follow, also from the middle of a line. So the runner must go on ignoring commands.
-                    if (fence === undefined || !complete)
-                        return;
-                    print(STDOUT, `\n::${fence}::\n`);
-                    fence = undefined;
-                },
-            };
-        },
-        stepOutputs: {
-            setOutput: async (id, value) => (await core()).setOutput(id, plain(value)),
-            exportVariable: async (name, value) => (await core()).exportVariable(name, plain(value)),
-        },
-        publishCheck: async (evidence, token) => (await Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(413), __nccwpck_require__.e(53)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6053))).publishCheck(evidence, token, env),
-        report(evidence) {
-            info((0,evidence_text/* asText */.e1)(evidence));
-            // This is what the summary of @actions/core does. Loading @actions/core for it would double the time of the post step.
-            if (env['GITHUB_STEP_SUMMARY'])
-                appendAtomically(env['GITHUB_STEP_SUMMARY'], redact((0,evidence_text/* asMarkdown */.g5)(evidence)));
-            return Promise.resolve();
-        },
-    };
-}
-/** The token, its two secret segments, and the base64 forms that the runner does not mask by itself. */
-function maskedForms(secret) {
-    const value = secret.reveal();
-    const body = sensitivePart(value);
-    const segments = body === value ? [] : body.split('.');
-    const encoded = [0, 1, 2].flatMap((shift) => base64Alignment(Buffer.from(body).subarray(shift)));
-    return [...new Set([value, ...segments, ...encoded].flatMap(linesOf))];
-}
-/** The runner masks each line of a mask, however short. So of a PEM key only the lines that occur in no other text are masked. */
-function linesOf(form) {
-    return form.includes('\n') ? form.split('\n').filter((line) => line.length >= 16 && !line.startsWith('-----')) : [form];
-}
-function plain(value) {
-    return typeof value === 'string' ? value : value.reveal();
-}
-// https://github.com/actions/runner/blob/v2.336.0/src/Runner.Common/ActionCommand.cs
-function escapeData(text) {
-    return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
-}
-
-;// CONCATENATED MODULE: ./src/config/flags.ts
-
-
-
-
-/** The flags in a terminal. Secrets are no flags, because every user of the machine can read argv. */
-const terminalFlags = inputs/* inputIds */.Zp.filter((id) => inputs/* inputs */.QL[id].secret !== true && !inputs/* inputs */.QL[id].ciOnly);
-/** The flags in a GitLab job. They are flags, because everybody who may run a pipeline can set any variable. */
-const gitlabFlags = inputs/* inputIds */.Zp.filter((id) => inputs/* inputs */.QL[id].guard !== undefined);
-/** The flags of `kubepass sweep` only. */
-const sweepFlags = {
-    'dry-run': { type: 'boolean', description: 'delete nothing, and show what would be deleted' },
-    json: { type: 'boolean', description: 'print JSON in place of a table' },
-    'github-token-file': { type: 'string', description: 'file with a token for the API of GitHub; without it GITHUB_TOKEN' },
-    'gitlab-token-file': { type: 'string', description: 'file with a token for the API of GitLab; without it GITLAB_TOKEN or CI_JOB_TOKEN' },
-};
-function flagName(id) {
-    return `--${id.replaceAll('_', '-')}`;
-}
-/** @throws INPUT */
-function parseFlags(words, { ids, wordCount, hint, extra = {} }) {
-    const end = words.includes('--') ? words.indexOf('--') : words.length;
-    const options = { ...extra, ...Object.fromEntries(ids.map((id) => [flagName(id).slice(2), { type: 'string' }])) };
-    const { values, positionals } = parse(words.slice(0, end), options, hint);
-    if (positionals.length !== wordCount) {
-        const fact = wordCount === 0
-            ? `${(0,quote/* quote */.hD)(positionals[0] ?? '')} is no flag.`
-            : `${wordCount} word is needed besides the flags, but ${positionals.length} are given.`;
-        throw new errors/* KubepassError */.v3('INPUT', fact, { hint });
-    }
-    const given = ids.flatMap((id) => {
-        const value = values[flagName(id).slice(2)];
-        return typeof value === 'string' ? [[id, value]] : [];
-    });
-    const extraValues = Object.keys(extra).map((name) => [
-        name,
-        values[name],
-    ]);
-    return { values: new Map(given), positionals, argv: words.slice(end + 1), extraFlags: Object.fromEntries(extraValues) };
-}
-function parse(args, options, hint) {
-    try {
-        return (0,external_node_util_.parseArgs)({ args, options, allowPositionals: true });
-    }
-    catch (error) {
-        throw new errors/* KubepassError */.v3('INPUT', error instanceof Error ? error.message : 'The flags cannot be read.', { hint });
-    }
-}
-
-;// CONCATENATED MODULE: ./src/platform/gitlab-timeouts.ts
-/** The runner's default for RUNNER_AFTER_SCRIPT_TIMEOUT. */
-const AFTER_SCRIPT_S = 300;
-/**
- * Compares the time limits in the variables of GitLab and its runner with each other and with max_scan.
- * https://docs.gitlab.com/runner/configuration/configure_runners/#ensuring-after_script-execution
- * @param maxScan seconds; undefined when the input is not set
- * @returns a warning for each pair that does not fit
- */
-function timeoutWarnings(env, maxScan, now = Date.now()) {
-    const script = secondsOf(env['RUNNER_SCRIPT_TIMEOUT']);
-    const job = Number(env['CI_JOB_TIMEOUT']);
-    const passed = (now - Date.parse(env['CI_JOB_STARTED_AT'] ?? '')) / 1000;
-    // An impossible time comes from a wrong clock, and is ignored.
-    const begun = passed > 0 && passed < job ? Math.round(passed) : 0;
-    if (script === undefined)
-        return withoutScriptTimeout(job, begun, maxScan);
-    const afterScript = secondsOf(env['RUNNER_AFTER_SCRIPT_TIMEOUT']) ?? AFTER_SCRIPT_S;
-    const warnings = [];
-    if (job > 0 && begun + script + afterScript > job) {
-        const before = begun === 0 ? '' : `, ${begun} s of which have passed`;
-        warnings.push(`script_timeout (${script} s) and after_script_timeout (${afterScript} s) do not fit into timeout (${job} s${before}): ` +
-            'if the script uses its time, the runner cuts after_script off or does not start it. Then a token that the script left lives until it expires.');
-    }
-    if (maxScan !== undefined && maxScan > script)
-        warnings.push(`max_scan (${maxScan} s) is longer than script_timeout (${script} s): the runner ends the scan earlier.`);
-    return warnings;
-}
-/**
- * Without RUNNER_SCRIPT_TIMEOUT the script may use the job's whole time, and then the runner starts no after_script. A user may want
- * that, so only a max_scan that is too long gets a warning.
- */
-function withoutScriptTimeout(job, begun, maxScan) {
-    if (maxScan === undefined || begun + maxScan <= job || Number.isNaN(job))
-        return [];
-    return [`max_scan (${maxScan} s) is longer than timeout (${job} s): the runner ends the job earlier and starts no after_script.`];
-}
-/** Parses a duration of Go's form (1h30m); undefined if the runner does not take it for a limit. */
-function secondsOf(text = '') {
-    if (!/^(\d+(\.\d+)?(h|m|s))+$/.test(text))
-        return undefined;
-    const seconds = [...text.matchAll(/([\d.]+)([hms])/g)].reduce((sum, [, number, unit]) => sum + Number(number) * { h: 3600, m: 60, s: 1 }[unit], 0);
-    return seconds > 0 ? seconds : undefined;
-}
-
-;// CONCATENATED MODULE: ./src/platform/gitlab.ts
-
-
-
-
-
-
-
-
-
-
-
-
-/** Where the template looks for the reports. */
-const REPORTS = 'kubepass-reports';
-/**
- * GitLab CI: main is the job's script, post its after_script. The runner accepts no masks from a job, so only the redactor keeps
- * secrets out of the log. Code of @actions/* must not run here: its add-mask command would print the token.
- */
-function gitlabPlatform(words, env, redact) {
-    const flags = parseFlags(words, {
-        ids: gitlabFlags,
-        wordCount: 0,
-        hint: 'gitlab/scan.yml gives these flags; is it of the same version as the program?',
-    });
-    const workspace = workspaceOf(env);
-    const hasAudience = flags.values.get('audience') !== inputs/* NO_AUDIENCE */.dQ;
-    const jobId = env['CI_JOB_ID'] ?? '0';
-    const ownerUid = ownUid();
-    const commandFiles = new CommandFiles(env, ['GITLAB_ENV']);
-    const info = (text) => print(STDOUT, `${redact(text)}\n`);
-    const colour = (code, text) => print(STDOUT, `\x1b[${code};1m${redact(text)}\x1b[0m\n`);
-    // https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections
-    const section = (edge, name, header) => print(STDOUT, `\x1b[0Ksection_${edge}:${Math.floor(Date.now() / 1000)}:${name}\r\x1b[0K${header}\n`);
-    let loaded;
-    const reports = () => (loaded ??= Promise.all(/* import() */[__nccwpck_require__.e(585), __nccwpck_require__.e(526)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2526)));
-    return {
-        input(id) {
-            const { guard, only } = inputs/* inputs */.QL[id];
-            if (only === 'github')
-                return undefined;
-            return guard === undefined ? env[`KUBEPASS_${id.toUpperCase()}`] : flags.values.get(id);
-        },
-        nameOf: (id) => (inputs/* inputs */.QL[id].secret ? `KUBEPASS_${id.toUpperCase()}` : id),
-        argv: [],
-        temp: (0,external_node_os_namespaceObject.tmpdir)(),
-        workspace,
-        path: env['PATH'] ?? '',
-        hasLaterSteps: false,
-        hasPost: true,
-        postFailsJob: false,
-        // The values that the runner takes for true.
-        debugTraceVariable: /^(1|t|true)$/i.test(env['CI_DEBUG_TRACE'] ?? '') ? 'CI_DEBUG_TRACE' : undefined,
-        stdin: undefined,
-        isCI: true,
-        env,
-        ownerUid,
-        job: {
-            platform: 'gitlab',
-            id: jobId,
-            // A retried job has another id.
-            attempt: '1',
-            job: env['CI_JOB_NAME'] ?? '',
-            repository: env['CI_PROJECT_PATH'] ?? '',
-            instance: env['CI_SERVER_URL'] ?? '',
-        },
-        runKey: (0,external_node_crypto_.createHash)('sha256')
-            .update(`${env['CI_SERVER_URL'] ?? ''} ${jobId}`)
-            .digest('hex')
-            .slice(0, 16),
-        timeoutWarnings: (maxScan) => timeoutWarnings(env, maxScan),
-        idTokens: {
-            instructions: hasAudience
-                ? "Add to the job, with the API server's URL:\n  id_tokens:\n    KUBEPASS_ID_TOKEN:\n      aud: https://k8s.example.com:6443"
-                : "Give the template's input audience, the API server's URL:\n  audience: https://k8s.example.com:6443",
-            token(seal) {
-                const token = env['KUBEPASS_ID_TOKEN'];
-                const sealed = token ? seal(token) : undefined;
-                return hasAudience ? sealed : undefined;
-            },
-        },
-        log: {
-            info,
-            warn: (text) => Promise.resolve(colour(33, `kubepass: warning: ${text}`)),
-            error: (text) => Promise.resolve(colour(31, `kubepass: error: ${text}`)),
-        },
-        savedState: {
-            // Only some runners pass GITLAB_ENV on to after_script, so the post step does not rely on this state.
-            save(state) {
-                try {
-                    commandFiles.append('GITLAB_ENV', `KUBEPASS_RUN_STATE=${state === 'none' ? state : JSON.stringify(state)}\n`);
-                }
-                catch {
-                    // The post step derives the names from the job's id.
-                }
-            },
-            load: () => env['KUBEPASS_RUN_STATE'],
-            clear: () => undefined,
-        },
-        commandFiles: { guard: (given) => commandFiles.guard(given), restore: () => commandFiles.restore(ownerUid) },
-        scanOutputs() {
-            // Loaded before the scan starts: the scan, or an after_script that runs at the same time, can remove the program's files.
-            void reports().catch(() => undefined);
-            section('start', 'kubepass_scan', 'The scan');
-            return {
-                stdout: () => process.stdout,
-                stderr: () => process.stderr,
-                filters: () => [],
-                close: () => section('end', 'kubepass_scan', ''),
-            };
-        },
-        async report(evidence) {
-            section('start', 'kubepass_evidence[collapsed=true]', 'What happened');
-            info((0,evidence_text/* asText */.e1)(evidence));
-            section('end', 'kubepass_evidence', '');
-            const { annotations, junit } = await reports();
-            // If the scan replaced the folder by a link, kubepass writes nothing behind the link.
-            const folder = (0,external_node_path_.join)(resolveRealPath(workspace), REPORTS);
-            makeFolder(folder);
-            replaceFile((0,external_node_path_.join)(folder, 'junit.xml'), redact(junit(evidence)));
-            replaceFile((0,external_node_path_.join)(folder, 'annotations.json'), redact(annotations(evidence, env)));
-        },
-    };
-}
-/** The folder in which the runner looks for artifacts. CI_PROJECT_DIR may name a folder that exists only in the runner's containers. */
-function workspaceOf(env) {
-    const named = env['CI_PROJECT_DIR'] ?? '';
-    return named !== '' && (0,external_node_fs_.statSync)(named, { throwIfNoEntry: false })?.isDirectory() === true ? named : process.cwd();
-}
-
-// EXTERNAL MODULE: ./src/config/path-or-content.ts
-var path_or_content = __nccwpck_require__(8789);
-// EXTERNAL MODULE: ./src/config/small-file.ts
-var small_file = __nccwpck_require__(400);
-;// CONCATENATED MODULE: ./src/state/job-info.ts
-const PLATFORMS = ['github', 'gitlab', 'terminal'];
-function isPlatformName(text) {
-    return PLATFORMS.includes(text);
-}
-/** Whether the text is a key from which the names of a run follow: 16 hex digits. */
-function isRunKey(text) {
-    return /^[0-9a-f]{16}$/.test(text);
-}
-/** The beginning of the names of all bound Secrets of an attempt of a run, and of no others. */
-function boundSecretPrefix(run) {
-    return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
-}
-/** A part of an object's name: lower-case letters, digits and dashes. */
-function nameable(text) {
-    return (text
-        .toLowerCase()
-        .replaceAll(/[^a-z0-9]+/g, '-')
-        .replaceAll(/^-+|-+$/g, '')
-        .slice(0, 40) || '0');
-}
-
-;// CONCATENATED MODULE: ./src/token/claims.ts
-
-
-
-
-const CLOCK_SKEW_S = 120;
-/**
- * Reads the claims. It does not compare them with the request: kubepass must know the expiry even of a wrong token.
- * @throws RIGHTS if the token is no JWT, or its times contradict each other
- */
-function readCredential(token) {
-    const jwt = jwtOf(token);
-    if (jwt === undefined)
-        throw unexpectedToken('it is no JWT');
-    const { iat, exp, nbf, jti } = jwt.claims;
-    if (!isTime(iat) || !isTime(exp) || exp <= iat || (nbf !== undefined && (!isTime(nbf) || nbf >= exp)))
-        throw unexpectedToken('its times make no sense');
-    return { token, jwt, jti: typeof jti === 'string' ? jti : undefined, issuedAt: iat, expiresAt: exp };
-}
-/**
- * Compares the token's claims with those of the request.
- * @returns warnings
- * @throws RIGHTS if the claims differ
- */
-function checkCredential({ jwt, issuedAt, expiresAt }, expected, now = Date.now() / 1000) {
-    const life = { from: issuedAt, to: expiresAt };
-    const difference = differentSignature(jwt) ??
-        differentAccount(jwt, expected) ??
-        differentBinding(jwt, expected) ??
-        differentAudiences(jwt, expected) ??
-        differentLife(life, expected);
-    if (difference !== undefined)
-        throw unexpectedToken(difference);
-    return [...shortLifeWarnings(life, expected), ...clockWarnings(issuedAt, now)];
-}
-function differentSignature({ header: { alg } }) {
-    // Asymmetric signatures only: "none" and shared keys prove nothing.
-    const isAsymmetric = typeof alg === 'string' && /^(RS|ES|PS)(256|384|512)$|^EdDSA$/.test(alg);
-    return isAsymmetric ? undefined : `its algorithm is ${shown(alg)}`;
-}
-function differentAccount({ claims }, { namespace, name }) {
-    const kubernetes = objectAt(claims, 'kubernetes.io');
-    const subject = `system:serviceaccount:${namespace}:${name}`;
-    if (claims['sub'] !== subject)
-        return `its subject is ${shown(claims['sub'])}, not ${(0,quote/* quote */.hD)(subject)}`;
-    if (kubernetes['namespace'] !== namespace)
-        return `its namespace is ${shown(kubernetes['namespace'])}`;
-    return objectAt(kubernetes, 'serviceaccount')['name'] === name ? undefined : 'it names another ServiceAccount';
-}
-function differentBinding({ claims }, { boundSecret }) {
-    const { name, uid } = boundSecretClaim(claims);
-    const isBound = boundSecret === undefined || (name === boundSecret.name && uid === boundSecret.uid);
-    return isBound ? undefined : 'it is not bound to the Secret of this run';
-}
-function differentAudiences({ claims }, { audiences: expected }) {
-    const audiences = [claims['aud']].flat();
-    const areSame = expected.length === audiences.length && expected.every((audience) => audiences.includes(audience));
-    // Where none is asked for, the API server chooses.
-    return expected.length === 0 || areSame ? undefined : `its audiences are ${shown(audiences)}`;
-}
-function differentLife({ from, to }, { duration, statedExpiry }) {
-    if (to - from > duration + 1)
-        return `it lives ${to - from} s, longer than the ${duration} s asked for`;
-    const isOther = statedExpiry !== undefined && Math.abs(Date.parse(statedExpiry) / 1000 - to) > 5;
-    return isOther ? 'it expires at another time than the server states' : undefined;
-}
-function shortLifeWarnings({ from, to }, { duration }) {
-    return to - from < duration - 1 ? [`The credential lives ${to - from} s, shorter than the ${duration} s asked for.`] : [];
-}
-function clockWarnings(issuedAt, now) {
-    const skew = Math.round(issuedAt - now);
-    if (Math.abs(skew) <= CLOCK_SKEW_S)
-        return [];
-    return [
-        `The API server's clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine's. The times in this log are the API server's.`,
-    ];
-}
-/** The claim with the name and uid of the bound Secret; empty if the token has none. */
-function boundSecretClaim(claims) {
-    return objectAt(objectAt(claims, 'kubernetes.io'), 'secret');
-}
-const GITLAB_CLAIMS = ['project_path', 'project_id', 'ref_protected', 'namespace'];
-/** Describes the claims of a refused ID token, one a line; undefined if the token is no JWT. */
-function describeClaims(token, now = Date.now() / 1000) {
-    const jwt = jwtOf(token);
-    if (jwt === undefined)
-        return undefined;
-    const names = ['iss', 'aud', 'sub', 'repository', 'repository_id', 'ref', 'event_name', 'environment', ...GITLAB_CLAIMS];
-    const lines = names.filter((name) => jwt.claims[name] !== undefined).map((name) => `  ${name}: ${shown(jwt.claims[name])}`);
-    return [...lines, ...describeTimes(jwt, now)].join('\n');
-}
-function describeTimes({ claims }, now) {
-    return ['iat', 'nbf', 'exp'].flatMap((name) => {
-        const time = claims[name];
-        return isTime(time) ? [`  ${name}: ${isoTime(time)} (${relativeTime(time, now)})`] : [];
-    });
-}
-/** The API server accepts an OpenID Connect token this long before its `nbf`. */
-const NOT_BEFORE_LEEWAY_S = 300;
-/**
- * Why the API server cannot accept the identity's token now, judged by the token's own times; undefined if it may. Two clocks may
- * differ by CLOCK_SKEW_S: within that time the API server decides.
- */
-function validityProblem(token, now = Date.now() / 1000) {
-    const jwt = jwtOf(token);
-    if (jwt === undefined)
-        return undefined;
-    const { exp, nbf } = jwt.claims;
-    const expired = isTime(exp) && exp < now - CLOCK_SKEW_S ? `expired ${relativeTime(exp, now)}` : undefined;
-    const early = isTime(nbf) && nbf > now + NOT_BEFORE_LEEWAY_S ? `is not valid yet: it will be ${relativeTime(nbf, now)}` : undefined;
-    const why = expired ?? early;
-    return why === undefined ? undefined : `${why}. Its times:\n${describeTimes(jwt, now).join('\n')}\nIt is now ${isoTime(Math.floor(now))}`;
-}
-/** The credential id in the form that the audit log and SelfSubjectReview use. */
-function credentialId(jti) {
-    return `JTI=${jti}`;
-}
-function unexpectedToken(difference) {
-    return new errors/* KubepassError */.v3('RIGHTS', `The token is not the one that was asked for: ${difference}.`, {
-        hint: 'Does the API server sign tokens with a plugin, or does a gateway in front of it change requests?',
-    });
-}
-function objectAt(of, key) {
-    const value = of[key];
-    return typeof value === 'object' && value !== null ? value : {};
-}
-function isTime(value) {
-    return typeof value === 'number' && Number.isFinite(value) && value > 0 && value < 8.64e12;
-}
-function shown(value) {
-    return (0,quote/* quoteValue */.cl)(value ?? 'missing');
-}
-
-;// CONCATENATED MODULE: ./src/token/lifetime.ts
-/** The API server accepts a token for this long after its `exp`: 60 s of leeway and 10 s of cache. */
-const ACCEPTED_AFTER_EXPIRY_S = 70;
-/**
- * The expiry by this machine's clock, in ms since 1970. The life is counted from the time when kubepass received the token,
- * because the API server's clock may differ.
- * @param receivedAt ms since 1970
- */
-function endsAt({ issuedAt, expiresAt }, receivedAt) {
-    return receivedAt + (expiresAt - issuedAt) * 1000;
-}
-/** When to renew a credential, in ms since 1970: at 65 to 75 % of its life, at random, so that many jobs do not renew at once. */
-function renewAt(credential, receivedAt, random = Math.random()) {
-    return receivedAt + Math.round((endsAt(credential, receivedAt) - receivedAt) * (0.65 + random / 10));
-}
-/**
- * When to delete the bound Secret of a replaced credential. Some clients never read the new token, so that the old one stays valid
- * until its expiry. With `rotate_grace` the user states that all clients re-read it, and the old one ends earlier.
- * @param end expiry of the replaced credential, and `replacedAt`: ms since 1970
- * @param grace seconds
- */
-function revokeSupersededAt(end, replacedAt, grace) {
-    return grace === undefined ? end : Math.min(end, replacedAt + grace * 1000);
-}
-
-;// CONCATENATED MODULE: ./src/state/credential-state.ts
-/** The same credential in another phase. */
-function withPhase({ number, slot, deadBy }, phase) {
-    return { number, slot, deadBy, ...phase };
-}
-/** The phase before kubepass began to revoke the credential. */
-function livePhaseOf(credential) {
-    if (credential.phase === 'deletion-requested' || credential.phase === 'revoked' || credential.phase === 'absent')
-        return credential.last;
-    const { number, slot, deadBy, ...live } = credential;
-    return live;
-}
-/** Whether a token of the credential may exist or have existed. */
-function hasToken(credential) {
-    return ['token-requested', 'issued'].includes(livePhaseOf(credential).phase);
-}
-/**
- * Whether nothing of the credential can exist: no request was sent; or the response to the creation of the Secret was lost, and an earlier
- * DELETE found no Secret.
- */
-function neverExisted(credential) {
-    const { phase } = livePhaseOf(credential);
-    return phase === 'planned' || (phase === 'secret-requested' && credential.phase === 'absent');
-}
-/** Undefined where the response with the uid was lost. */
-function uidOf(credential) {
-    const live = livePhaseOf(credential);
-    return live.phase === 'planned' || live.phase === 'secret-requested' ? undefined : live.uid;
-}
-/** Whether a further DELETE changes no fact: the credential is revoked, or its Secret is absent and its token proven dead. */
-function isConcluded(credential) {
-    return credential.phase === 'revoked' || (credential.phase === 'absent' && credential.proof !== undefined);
-}
-function tokenFactsOf(credential) {
-    const live = livePhaseOf(credential);
-    return live.phase === 'issued' ? live.token : undefined;
-}
-function acceptanceOf(credential) {
-    const live = livePhaseOf(credential);
-    return live.phase === 'issued' ? live.acceptance : undefined;
-}
-function proofOf(credential) {
-    return credential.phase === 'revoked' || credential.phase === 'absent' ? credential.proof : undefined;
-}
-/** Whether kubepass has proven that the tokens of a run are dead: it records all proofs of a run together. */
-function isProven(credentials) {
-    return credentials.some((credential) => proofOf(credential) !== undefined);
-}
-/** When the last token of these is dead in any case, ISO 8601; null where no token can exist. */
-function latestDeadBy(credentials) {
-    const ends = credentials.filter(hasToken).map(({ deadBy }) => deadBy);
-    return ends.toSorted((one, other) => Date.parse(one) - Date.parse(other)).at(-1) ?? null;
-}
-/** Whether a token can still live, although the clock of the API server may differ from the clock of this machine. */
-function mayLive(deadBy, now = Date.now()) {
-    return Date.parse(deadBy) + MAX_CLOCK_SKEW_MS > now;
-}
-const MAX_CLOCK_SKEW_MS = 600_000;
-
-;// CONCATENATED MODULE: ./src/state/run-state.ts
-
-
-
-
-
-
-
-function newRunState(options, job, key = (0,external_node_crypto_.randomBytes)(8).toString('hex')) {
-    const { namespace, name } = options.serviceAccount;
-    return {
-        version: 2,
-        job,
-        server: options.server,
-        requested: { namespace, name, durationSeconds: options.duration, audiences: options.tokenAudiences },
-        key,
-        directory: (0,external_node_path_.join)(options.directory, `kubepass-${key}`),
-        identity: null,
-        lastNumber: 0,
-        credentials: [],
-        forgotten: [],
-        forgottenNotListed: 0,
-        scan: null,
-        isolation: null,
-        warnings: [],
-        error: null,
-        cleanupAttempted: false,
-    };
-}
-/** The latest time at which the API server can accept a token that is requested from now on, ISO 8601. */
-function latestDeadByOfRequest(options, now = Date.now()) {
-    return isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + ACCEPTED_AFTER_EXPIRY_S);
-}
-/**
- * The names that the bound Secrets of a run can have. Three credentials may exist at a time: the one in use, the one before it and
- * the next one.
- */
-function boundSecretNames({ job, key }) {
-    const name = (end) => `${boundSecretPrefix(job)}${end}`;
-    const derived = (slot) => (0,external_node_crypto_.createHash)('sha256').update(`${key} ${slot}`).digest('hex').slice(0, 16);
-    return [name(key), name(derived(1)), name(derived(2))];
-}
-/** Undefined where the token is bound to nothing. */
-function secretNameOf(state, { slot }) {
-    return slot === 'unbound' ? undefined : boundSecretNames(state)[slot];
-}
-/** The facts of a credential that stay when another one uses its slot. */
-function lastingFactsOf(credential) {
-    const { number, slot, deadBy } = credential;
-    const [token, acceptance] = [tokenFactsOf(credential), acceptanceOf(credential)];
-    return { number, slot, deadBy, ...(token && { token }), ...(acceptance && { acceptance }) };
-}
-/** Whether the token with these claims belongs to the credential. Before Kubernetes 1.30 a token has no id, but names its Secret. */
-function isTokenOf(state, credential, claims) {
-    const { jti } = tokenFactsOf(credential) ?? {};
-    if (credential.slot === 'unbound' || claims['jti'] !== jti)
-        return false;
-    if (jti !== undefined)
-        return true;
-    const { name, uid } = boundSecretClaim(claims);
-    return name === secretNameOf(state, credential) && [undefined, uid].includes(uidOf(credential));
-}
-/** More warnings than people read. A long run must not write a state that is too long to be read again. */
-const MAX_WARNINGS = 500;
-/** The first and the last are listed, the others are counted. A day of 10-minute tokens has about 200. */
-const MAX_FORGOTTEN = 100;
-/** One for each name, and one that is bound to nothing. */
-const MAX_CREDENTIALS = 4;
-
-;// CONCATENATED MODULE: ./src/state/run-state-codec.ts
-
-
-
-
-/**
- * Reads a saved run state. The scan can write to its place, so this function accepts only what kubepass can have written. A forged state
- * names no Secrets of others, because the names follow from the job and the key.
- * @param job of this process, in place of the job in the text
- * @returns undefined when the text is no run state
- */
-function parseRunState(text, job) {
-    let value;
-    try {
-        value = JSON.parse(text);
-    }
-    catch {
-        return undefined;
-    }
-    return isRunState(value) && hasUniqueCredentials(value) ? { ...value, job } : undefined;
-}
-const isText = (value) => typeof value === 'string';
-const isFlag = (value) => typeof value === 'boolean';
-const isCount = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
-const isNumber = (value) => Number.isFinite(value);
-const run_state_codec_isTime = (value) => typeof value === 'string' && isIsoTime(value);
-function matches(value, pattern) {
-    return typeof value === 'string' && pattern.test(value);
-}
-function oneOf(...allowed) {
-    return (value) => allowed.includes(value);
-}
-function optional(check) {
-    return (value) => value === undefined || check(value);
-}
-function nullable(check) {
-    return (value) => value === null || check(value);
-}
-function listOf(check, longest = Infinity) {
-    return (value) => Array.isArray(value) && value.length <= longest && value.every(check);
-}
-/** An object with these fields and no others: a field that is out of place could mean something to a later reader. */
-function object(fields) {
-    return (value) => typeof value === 'object' &&
-        value !== null &&
-        Object.keys(value).every((name) => Object.hasOwn(fields, name)) &&
-        Object.entries(fields).every(([name, check]) => check(value[name]));
-}
-const isToken = object({ jti: optional((value) => matches(value, /^[\w.-]{1,200}$/)), issuedAt: run_state_codec_isTime, expiresAt: run_state_codec_isTime });
-const isAcceptance = object({ at: run_state_codec_isTime, username: nullable(isText) });
-const isProof = object({ at: run_state_codec_isTime, samples: isCount, seconds: isNumber });
-const isSlot = oneOf(0, 1, 2, 'unbound');
-const livePhases = {
-    planned: {},
-    'secret-requested': {},
-    'secret-created': { uid: isText },
-    'token-requested': { uid: optional(isText) },
-    issued: { uid: optional(isText), token: isToken, acceptance: optional(isAcceptance), revokeAt: optional(run_state_codec_isTime) },
-};
-const isLivePhase = (value) => isInPhase(value, livePhases);
-const phases = {
-    ...livePhases,
-    'deletion-requested': { last: isLivePhase },
-    revoked: { last: isLivePhase, at: run_state_codec_isTime, proof: optional(isProof) },
-    absent: { last: isLivePhase, proof: optional(isProof) },
-};
-function isInPhase(value, of, others = {}) {
-    const { phase } = (typeof value === 'object' && value !== null ? value : {});
-    if (typeof phase !== 'string' || !Object.hasOwn(of, phase))
-        return false;
-    return object({ phase: isText, ...of[phase], ...others })(value);
-}
-const credential = { number: isCount, slot: isSlot, deadBy: run_state_codec_isTime };
-const isCredential = (value) => isInPhase(value, phases, credential);
-const isRunState = object({
-    version: oneOf(2),
-    job: () => true,
-    server: isText,
-    requested: object({ namespace: isText, name: isText, durationSeconds: isNumber, audiences: listOf(isText) }),
-    key: (value) => typeof value === 'string' && isRunKey(value),
-    directory: (value) => matches(value, /\/kubepass-[0-9a-f]{16}$/),
-    identity: nullable(object({ kind: isText, why: isText })),
-    lastNumber: (value) => isCount(value) && Number(value) <= 1e6,
-    credentials: listOf(isCredential, MAX_CREDENTIALS),
-    forgotten: listOf(object({ ...credential, token: optional(isToken), acceptance: optional(isAcceptance), isStillAccepted: optional(isFlag) }), MAX_FORGOTTEN),
-    forgottenNotListed: isCount,
-    scan: nullable(object({ startedAt: run_state_codec_isTime, end: optional(object({ at: run_state_codec_isTime, exitCode: isNumber, signal: nullable(isText) })) })),
-    isolation: nullable(object({ isolated: isFlag, why_not: nullable(isText), as_root: isFlag })),
-    warnings: listOf(isText, MAX_WARNINGS),
-    error: nullable((value) => typeof value === 'string' && Object.hasOwn(errors/* errorCodes */.fv, value)),
-    cleanupAttempted: isFlag,
-});
-function hasUniqueCredentials({ credentials, lastNumber }) {
-    const numbers = credentials.map(({ number }) => number);
-    const slots = credentials.map(({ slot }) => slot).filter((slot) => slot !== 'unbound');
-    return numbers.every((number) => number <= lastNumber) && new Set(numbers).size === numbers.length && new Set(slots).size === slots.length;
-}
-
-;// CONCATENATED MODULE: ./src/platform/terminal.ts
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-const USAGES = {
-    run: [0, 'run [FLAGS] -- COMMAND'],
-    revoke: [1, 'revoke [FLAGS] STATE-FILE'],
-    sweep: [0, 'sweep [FLAGS]'],
-};
-/** A user's terminal. stdout has the scan's output only; kubepass writes its messages to stderr. */
-function terminalPlatform(subcommand, words, env, redact) {
-    const { stderr } = process;
-    const [positionalCount, usage] = USAGES[subcommand];
-    const hint = `kubepass ${usage}; kubepass help shows all flags.`;
-    const { values, positionals, argv, extraFlags } = parseFlags(words, {
-        ids: terminalFlags,
-        wordCount: positionalCount,
-        hint,
-        extra: subcommand === 'sweep' ? sweepFlags : {},
-    });
-    const [path] = positionals;
-    if ((0,path_or_content/* kubeconfigContent */.r)(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
-        throw new errors/* KubepassError */.v3('INPUT', 'The content of a kubeconfig was given on the command line, which every user of the machine can read.', {
-            hint: `Give its path: ${flagName('kubeconfig')} PATH`,
-        });
-    }
-    const given = path === undefined ? undefined : readStateFile(path);
-    let stateFile = path;
-    const style = (format, text) => (0,external_node_util_.styleText)(format, text, { stream: stderr });
-    /** While the scan runs, kubepass must not block on a slow reader of stderr. Its messages join the queue of the scan's output. */
-    let scanning = false;
-    const write = (text) => {
-        const line = `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`;
-        if (scanning)
-            stderr.write(line);
-        else
-            print(STDERR, line);
-    };
-    return {
-        input: (id) => values.get(id),
-        nameOf: flagName,
-        argv,
-        extraFlags,
-        temp: (0,external_node_os_namespaceObject.tmpdir)(),
-        workspace: undefined,
-        path: env['PATH'] ?? '',
-        hasLaterSteps: false,
-        hasPost: false,
-        postFailsJob: false,
-        debugTraceVariable: undefined,
-        stdin: () => process.stdin,
-        isCI: false,
-        env,
-        ownerUid: ownUid(),
-        job: RUN,
-        // If the state file is unreadable, `revoke` can still finish the run: the file's name has the key.
-        runKey: given !== undefined && parseRunState(given, RUN) === undefined ? runKeyOf(path ?? '') : undefined,
-        log: {
-            info: write,
-            warn: (text) => Promise.resolve(write(style('yellow', `warning: ${redact(text)}`))),
-            error: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
-            progress(text) {
-                if (stderr.isTTY)
-                    print(STDERR, `\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`);
-            },
-        },
-        savedState: {
-            save(state) {
-                if (state === 'none')
-                    return;
-                const text = `${JSON.stringify(state)}\n`;
-                if (stateFile !== undefined)
-                    return stageReplacement(stateFile, text)();
-                // Written under its final name: if a signal kills kubepass during the write, `revoke` still finds everything by the name.
-                stateFile = stateFilePath(state);
-                writePrivate(stateFile, text);
-            },
-            load: () => given,
-            clear() {
-                for (const file of stateFile === undefined ? [] : [stateFile, stagingPath(stateFile)])
-                    removeTree(file);
-            },
-            retryInstructions: () => stateFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags and the state file ${stateFile}`,
-        },
-        scanOutputs() {
-            scanning = true;
-            return { stdout: () => process.stdout, stderr: () => stderr, filters: () => [], close: () => (scanning = false) };
-        },
-        report: (evidence) => Promise.resolve(write(`what happened:\n${(0,evidence_text/* asText */.e1)(evidence)}`)),
-    };
-}
-const RUN = { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '', instance: '' };
-function readStateFile(path) {
-    try {
-        return (0,small_file/* readSmallFile */.EW)(path);
-    }
-    catch (error) {
-        throw new errors/* KubepassError */.v3('INPUT', `STATE-FILE ${error instanceof Error ? error.message : (0,quote/* quote */.hD)(path)}.`);
-    }
-}
-/** The end of the names of the run's bound Secret and directory. */
-function runKeyOf(state) {
-    return /^kubepass-([0-9a-f]{16})\.state\.json$/.exec((0,external_node_path_.basename)(state))?.[1];
-}
-/** Beside the private directory, because the state file exists before and after the directory. */
-function stateFilePath(state) {
-    return `${state.directory}.state.json`;
-}
-
-;// CONCATENATED MODULE: ./src/platform/detect.ts
-
-
-
-
-/**
- * @param words the arguments after the subcommand. GitLab's template passes `gitlab` first, because a pipeline's
- *   variables can override every variable of the runner, GITLAB_CI included
- * @param subcommand undefined in a CI job
- */
-function detect(env, words, subcommand, redact) {
-    if (subcommand !== undefined)
-        return terminalPlatform(subcommand, words, env, redact);
-    const isTemplate = words[0] === 'gitlab';
-    const [onGithub, onGitlab] = [env['GITHUB_ACTIONS'] === 'true', isTemplate || env['GITLAB_CI'] === 'true'];
-    if (onGithub && onGitlab) {
-        throw new errors/* KubepassError */.v3('INPUT', "GITHUB_ACTIONS is true in a GitLab job: GitHub's command that masks a secret would show the secret in GitLab's log.", {
-            hint: 'Unset GITHUB_ACTIONS, or GITLAB_CI if this is a GitHub job.',
-        });
-    }
-    if (onGithub)
-        return githubPlatform(env, redact);
-    if (onGitlab)
-        return gitlabPlatform(isTemplate ? words.slice(1) : words, env, redact);
-    throw new errors/* KubepassError */.v3('INPUT', 'This command is for a CI runner, but neither GITHUB_ACTIONS nor GITLAB_CI is true.', {
-        hint: 'In a terminal use: kubepass run -- COMMAND',
-    });
-}
-
-;// CONCATENATED MODULE: ./src/system/node-runtime.ts
-
-
-
-/** Node.js reads these before kubepass starts, and prints HTTP headers or writes files about the program. The scan inherits them. */
-const UNSAFE_VARIABLES = ['NODE_DEBUG', 'NODE_DEBUG_NATIVE', 'NODE_V8_COVERAGE', 'NODE_COMPILE_CACHE'];
-/** The safe options of NODE_OPTIONS. Node.js accepts `_` in place of `-`, and a space in place of the `=` of its own options. */
-const SAFE_OPTIONS = new RegExp(`^(?:${[
-    // Memory.
-    '--(?:max-old-space-size(?:-percentage)?|max-semi-space-size|max-heap-size|max-http-header-size|v8-pool-size)=\\d+',
-    // The CAs that TLS trusts for other servers than the API server, such as the ID token service.
-    '--use-(?:openssl|system|bundled)-ca',
-    '--tls-min-v1\\.[23]',
-    // Name resolution and the choice of the address.
-    '--dns-result-order=\\w+',
-    '--(?:enable-)?network-family-autoselection',
-    '--network-family-autoselection-attempt-timeout=\\d+',
-    // Warnings, and features that are switched off.
-    '--(?:trace-)?(?:warnings|deprecation)',
-    '--disable-(?:warning=\\w+|sigusr1)',
-    '--no-[a-z0-9.-]+',
-    // Options that jobs of Node.js projects often set for all their steps.
-    '--(?:enable-source-maps|experimental-vm-modules|openssl-legacy-provider)',
-].join('|')})$`);
-function requireSupportedNode() {
-    if (process.platform !== 'linux')
-        throw new errors/* KubepassError */.v3('INPUT', `kubepass runs on Linux, not on ${process.platform}.`);
-    const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-    // Since 24.5 the Agent of Node.js supports the proxy variables.
-    if (major < 24 || (major === 24 && minor < 5)) {
-        throw new errors/* KubepassError */.v3('INPUT', `Node.js 24.5 or later is needed; this is ${process.versions.node}.`);
-    }
-}
-/** Executes the program again without the variables that make Node.js show what the program does. */
-function reexecWithoutNodeVariables() {
-    const unsafe = UNSAFE_VARIABLES.filter((name) => process.env[name] !== undefined);
-    if (unsafe.length > 0)
-        reexecWithout(unsafe);
-}
-/** Main refuses unsafe NODE_OPTIONS, so that the user learns of them before the credential exists. */
-function rejectUnsafeNodeOptions(env) {
-    const [first, ...more] = unsafeNodeOptions(env);
-    if (first === undefined)
-        return;
-    throw new errors/* KubepassError */.v3('INPUT', `NODE_OPTIONS holds ${[first, ...more].map((option) => (0,quote/* quote */.hD)(option, 60)).join(', ')}.`, {
-        hint: "Such an option can load code, or write secrets of kubepass to a file. Unset NODE_OPTIONS for this step (env: NODE_OPTIONS: ''), or remove these options from it: options for memory, CAs, DNS and warnings are fine.",
-    });
-}
-/** Commands that revoke must work with any NODE_OPTIONS: they execute the program again without unsafe options. */
-function reexecWithoutNodeOptions(env) {
-    if (unsafeNodeOptions(env).length > 0)
-        reexecWithout(['NODE_OPTIONS']);
-}
-/**
- * Returns the names of the options that are not known to be harmless, without their values, which may be secrets. The standalone
- * program ignores NODE_OPTIONS. Options on the command line are not checked, because the caller of the program chose them.
- */
-function unsafeNodeOptions(env) {
-    const given = env['NODE_OPTIONS'] ?? '';
-    if (given === '' || isStandalone())
-        return [];
-    const options = given.split(/ +(?=-)/).map((option) => option.replace(/^ +| +$/g, ''));
-    return options
-        .filter((option) => option !== '' && !SAFE_OPTIONS.test(option.replace(/ +/, '=').replace(/^[^=]+/, (name) => name.replaceAll('_', '-'))))
-        .map((option) => option.split(/[\s="]/, 1)[0] ?? '');
-}
-/** Executes the program again without these variables. That happens once only, because the new process has none of them. */
-function reexecWithout(names) {
-    // An older Node.js has no execve; requireSupportedNode() refuses it later.
-    if (typeof process.execve !== 'function')
-        return;
-    print(STDERR, `kubepass: ignores ${names.join(', ')}, because Node.js would show or change what kubepass does.\n`);
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !names.includes(name)));
-    // In the standalone program argv has the program itself in place of the script; Node.js adds it again.
-    const args = isStandalone() ? process.argv.slice(2) : [...process.execArgv, ...process.argv.slice(1)];
-    // Otherwise Node.js would write the coverage files at this point.
-    process.getBuiltinModule('node:v8').stopCoverage();
-    process.execve(process.execPath, [process.execPath, ...args], env);
-}
-function isStandalone() {
-    return process.getBuiltinModule('node:sea').isSea();
-}
-
-;// CONCATENATED MODULE: ./src/commands/execute.ts
-
-
-
-
-
-
-
-/** GitHub sends a second signal 7.5 s after the first. Before that, kubepass must have revoked and reported. */
-const HARD_DEADLINE_MS = 4_200;
-/** After a second signal in a terminal, kubepass waits for nothing but the revocation, and no longer than this. */
-const SECOND_SIGNAL_DEADLINE_MS = 3_000;
-/** Two signals within this time count as one: npm passes on a signal that the terminal also sends to kubepass. */
-const SAME_SIGNAL_MS = 250;
-/** Runs a command. Everything inside throws; this function alone prints an error and sets the exit code. */
-async function execute(command, words = process.argv.slice(2), subcommand) {
-    // The exit code of a program that ends before it has a result.
-    process.exitCode = (0,errors/* exitCodeOf */.FO)(undefined);
-    reexecWithoutNodeVariables();
-    const redactor = new Redactor(inputs/* inputIds */.Zp.map(inputs/* exampleOf */.Ql));
-    const stop = new AbortController();
-    const hardDeadline = new AbortController();
-    const immediate = new AbortController();
-    let platform;
-    let stoppedBy;
-    let stoppedAt = 0;
-    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-        process.on(name, () => {
-            if (stoppedBy === undefined)
-                stoppedAt = Date.now();
-            // A second signal of a CI's runner is routine. A second signal of a person means: end now.
-            else if (platform?.isCI === false && Date.now() - stoppedAt > SAME_SIGNAL_MS)
-                immediate.abort();
-            stoppedBy ??= name;
-            stop.abort(new errors/* KubepassError */.v3('INTERRUPTED', `Stopped by ${stoppedBy}.`));
-            const left = immediate.signal.aborted ? SECOND_SIGNAL_DEADLINE_MS : HARD_DEADLINE_MS;
-            setTimeout(() => hardDeadline.abort(new errors/* KubepassError */.v3('INTERRUPTED', 'There was no more time.')), left).unref();
-        });
-    }
-    // Without a handler, Node.js opens a debugger on this signal.
-    process.on('SIGUSR1', () => undefined);
-    let context;
-    let isOver = false;
-    const printError = async (error) => {
-        const text = redactor.redact((0,errors/* describe */.q0)(error));
-        await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.log.error(text));
-    };
-    process.on('beforeExit', () => {
-        // Before Node.js ends by itself it removes the handlers, so that a further signal would decide the exit code.
-        if (isOver)
-            process.exit();
-        isOver = true;
-        void endWithoutResult();
-    });
-    process.on('uncaughtException', (cause) => {
-        const error = defect('An error occurred outside of the run.', cause);
-        // The run ends as after a signal, so that its error handling revokes the credential.
-        if (!isOver && !stop.signal.aborted)
-            return stop.abort(error);
-        process.exitCode = (0,errors/* exitCodeOf */.FO)(error);
-        void printError(error);
-    });
-    try {
-        requireSupportedNode();
-        const here = detect(process.env, words, subcommand, (text) => redactor.redact(text));
-        platform = here;
-        const seal = (value) => {
-            const secret = redactor.seal(value);
-            here.mask?.(secret);
-            return secret;
-        };
-        context = {
-            platform,
-            redactor,
-            seal,
-            signal: stop.signal,
-            hardDeadline: hardDeadline.signal,
-            immediate: immediate.signal,
-            emergencyCleanup: undefined,
-        };
-        const exitCode = await command(context);
-        if (stop.signal.aborted && (0,errors/* codeOf */.$N)(stop.signal.reason) === 'INTERNAL')
-            throw stop.signal.reason;
-        endWith(exitCode);
-    }
-    catch (error) {
-        await printError(error);
-        const ownExitCode = (0,errors/* exitCodeOf */.FO)(error);
-        endWith(stoppedBy === undefined || ['NOT_REVOKED', 'TAMPERED'].includes((0,errors/* codeOf */.$N)(error)) ? ownExitCode : 128 + external_node_os_namespaceObject.constants.signals[stoppedBy]);
-    }
-    /** Once a defect has set the exit code, a run that goes on to revoke its credential does not change the code. */
-    function endWith(exitCode) {
-        if (!isOver)
-            process.exitCode = exitCode;
-        isOver = true;
-    }
-    /** Node.js has nothing left to do, although the run waits for something. */
-    async function endWithoutResult() {
-        const error = defect('The run ended without a result.');
-        await printError(error);
-        const failure = await context?.emergencyCleanup?.(error);
-        if (failure === undefined)
-            return;
-        await printError(failure);
-        process.exitCode = (0,errors/* exitCodeOf */.FO)(failure);
-    }
-}
-function defect(fact, cause) {
-    return new errors/* KubepassError */.v3('INTERNAL', `${fact} This is a defect of kubepass.`, {
-        hint: 'Please report it with the log; the log holds no secret.',
-        cause,
-    });
-}
-
-;// CONCATENATED MODULE: ./src/commands/help.ts
-
-
-function help() {
-    const flags = terminalFlags.map((id) => {
-        const { default: usual, description, options, required } = inputs/* inputs */.QL[id];
-        const notes = [
-            required === true ? 'required' : required === undefined ? '' : `required ${required}`,
-            options ? `one of ${options.join(', ')}` : '',
-            usual === '' ? '' : `default ${usual}`,
-        ];
-        const shown = notes.filter((note) => note !== '').join('; ');
-        return `  ${flagName(id)}\n      ${description}${shown === '' ? '' : ` (${shown})`}`;
-    });
-    const ofSweep = Object.entries(sweepFlags).map(([name, { description }]) => `  --${name}\n      ${description}`);
-    return `kubepass: a Kubernetes credential that exists only while a scan runs
-
-  kubepass run [FLAGS] -- COMMAND [ARG ...]   issue a credential, run the command with it, revoke it, prove it dead
-  kubepass revoke [FLAGS] STATE-FILE          finish a run that was killed, from the run state that it left
-  kubepass sweep [FLAGS]                      delete the bound Secrets of runs that are over, in the namespace of --service-account
-  kubepass decode < TOKEN                     header and claims of a token
-  kubepass main, kubepass post                the commands of a CI job: its work, and its cleanup
-  kubepass help                               show this text
-
-The identity's token comes from --token-file, never from the command line: --token-file - reads standard input.
-
-Flags:
-${flags.join('\n')}
-
-Flags of sweep alone:
-${ofSweep.join('\n')}`;
-}
-
-// EXTERNAL MODULE: ./src/config/invalid-value.ts
-var invalid_value = __nccwpck_require__(6033);
-;// CONCATENATED MODULE: ./src/config/paths.ts
-
-
-
-
-
-
-/** The value of `evidence` that means standard output. */
-const STANDARD_OUTPUT = '-';
-function parseEvidencePath(text, source, purpose) {
-    if (text === STANDARD_OUTPUT) {
-        if (source.isCI)
-            throw new invalid_value/* InvalidValue */.h("is -, but a job's standard output is its log: name a file");
-        return text;
-    }
-    if (text.includes('\0') || text.includes('\n'))
-        throw new invalid_value/* InvalidValue */.h('holds a NUL or a line end');
-    const file = (0,external_node_path_.resolve)(source.workspace ?? '', text);
-    if (purpose === 'finish')
-        return resolveRealPathOr(file);
-    try {
-        if (text.endsWith('/') || (0,external_node_fs_.statSync)(file, { throwIfNoEntry: false })?.isDirectory() === true)
-            throw new invalid_value/* InvalidValue */.h(`is ${(0,quote/* quote */.hD)(text)}, which names a folder`);
-        makeFolder((0,external_node_path_.dirname)(file));
-        (0,external_node_fs_.accessSync)((0,external_node_path_.dirname)(file), external_node_fs_.constants.W_OK);
-        return resolveRealPath(file);
-    }
-    catch (error) {
-        if (error instanceof invalid_value/* InvalidValue */.h)
-            throw error;
-        throw new invalid_value/* InvalidValue */.h(`is ${(0,quote/* quote */.hD)(text)}, where no file can be written (${(0,errors/* errnoOf */.UQ)(error)})`);
-    }
-}
-function resolveRealPathOr(path) {
-    try {
-        return resolveRealPath(path);
-    }
-    catch {
-        return path;
-    }
-}
-/** Refuses a directory in the workspace, because files there end up in artifacts, caches and commits. */
-function parseDirectory(path, workspace) {
-    let real;
-    try {
-        real = (0,external_node_fs_.realpathSync)(path);
-        if (!(0,external_node_fs_.statSync)(real).isDirectory())
-            throw new invalid_value/* InvalidValue */.h(`is ${(0,quote/* quote */.hD)(path)}, which is no directory`);
-        (0,external_node_fs_.accessSync)(real, external_node_fs_.constants.W_OK);
-    }
-    catch (error) {
-        if (error instanceof invalid_value/* InvalidValue */.h)
-            throw error;
-        throw new invalid_value/* InvalidValue */.h(`is ${(0,quote/* quote */.hD)(path)}, which cannot be used (${(0,errors/* errnoOf */.UQ)(error)})`);
-    }
-    if (workspace !== undefined && isInside(real, realpathOr(workspace)))
-        throw new invalid_value/* InvalidValue */.h(`is ${(0,quote/* quote */.hD)(path)}, which lies in the workspace`);
-    if (real.includes(external_node_path_.delimiter))
-        throw new invalid_value/* InvalidValue */.h(`is ${(0,quote/* quote */.hD)(real)}, with a "${external_node_path_.delimiter}": KUBECONFIG is a list, so that clients would look for two other files`);
-    if (/\p{Cc}/u.test(real))
-        throw new invalid_value/* InvalidValue */.h(`is ${(0,quote/* quote */.hD)(real)}, with a control character`);
-    return real;
-}
-/** The folder of a run's private directory. The folder may no longer exist. */
-function baseDirectory(source) {
-    const given = (source.input('directory') ?? '').trim();
-    return realpathOr(given === '' ? source.temp : given);
-}
-function realpathOr(path) {
-    try {
-        return (0,external_node_fs_.realpathSync)(path);
-    }
-    catch {
-        return (0,external_node_path_.resolve)(path);
-    }
-}
-function isInside(path, parent) {
-    const rest = (0,external_node_path_.relative)(parent, path);
-    return rest !== '..' && !rest.startsWith('../') && !(0,external_node_path_.isAbsolute)(rest);
-}
-
-// EXTERNAL MODULE: ./src/base/deadline.ts
-var base_deadline = __nccwpck_require__(6277);
-;// CONCATENATED MODULE: ./src/state/evidence.ts
-
-
-
-
-/** The run state as its readers see it. */
-function toEvidence(state) {
-    const { namespace, name, durationSeconds, audiences } = state.requested;
-    const all = [...state.forgotten, ...state.credentials.map(lastingFactsOf)].sort((one, other) => one.number - other.number);
-    const granted = all.flatMap(({ slot, token }) => (token === undefined ? [] : [grantRecord(token, secretNameOf(state, { slot }))]));
-    const accepted = all.find(({ acceptance }) => acceptance !== undefined)?.acceptance;
-    return {
-        version: 1,
-        kubepass: version,
-        run: state.job,
-        server: state.server,
-        identity: state.identity,
-        requested: { service_account: `${namespace}/${name}`, duration_seconds: durationSeconds, audiences },
-        granted: granted[0] ?? null,
-        renewed: granted.slice(1),
-        renewed_not_listed: state.forgottenNotListed,
-        verified: accepted === undefined ? null : { username: accepted.username, at: accepted.at },
-        used: usedIn(state),
-        isolation: state.isolation,
-        ...revocationIn(state),
-        proven: provenIn(state.credentials),
-        dead_by: latestDeadBy(state.credentials),
-        finished: state.cleanupAttempted,
-        warnings: state.warnings,
-        error: state.error,
-    };
-}
-/** Whether both say the same of the end of the credential. */
-function hasSameOutcome(one, other) {
-    return one.revoked?.at === other.revoked?.at && one.proven?.dead_at === other.proven?.dead_at;
-}
-function grantRecord({ jti, issuedAt, expiresAt }, secretName) {
-    return {
-        credential_id: jti === undefined ? null : credentialId(jti),
-        issued_at: issuedAt,
-        expires_at: expiresAt,
-        bound_to: secretName ?? null,
-    };
-}
-function usedIn({ scan }) {
-    if (scan === null)
-        return null;
-    const { startedAt, end } = scan;
-    return { started_at: startedAt, ended_at: end?.at ?? null, exit_code: end?.exitCode ?? null, signal: end?.signal ?? null };
-}
-/** A run counts as revoked when each token is, and none is bound to nothing. */
-function revocationIn({ credentials: all, forgotten }) {
-    const credentials = all.filter(hasToken);
-    const isAnyAccepted = forgotten.some(({ isStillAccepted }) => isStillAccepted === true);
-    const isOver = !isAnyAccepted && credentials.every(({ slot, phase }) => slot !== 'unbound' && (phase === 'revoked' || phase === 'absent'));
-    const last = credentials
-        .flatMap((credential) => (credential.phase === 'revoked' ? [credential.at] : []))
-        .toSorted()
-        .at(-1);
-    if (!isOver || credentials.length === 0)
-        return { revoked: null, missing: false };
-    return { revoked: last === undefined ? null : { at: last }, missing: last === undefined };
-}
-/** The weakest of the proofs, all of which kubepass records at the same time. */
-function provenIn(credentials) {
-    const proofs = credentials.flatMap((credential) => proofOf(credential) ?? []);
-    const [first] = proofs;
-    if (first === undefined)
-        return null;
-    return {
-        dead_at: first.at,
-        samples: Math.min(...proofs.map(({ samples }) => samples)),
-        seconds_after_revocation: Math.max(...proofs.map(({ seconds }) => seconds)),
-    };
-}
-
-;// CONCATENATED MODULE: ./src/lifecycle/cleanup-plan.ts
-
-/** What to do with one credential. */
-function planFor(credential, { isOwner, requireRevocation }) {
-    if (credential.slot === 'unbound')
-        return hasToken(credential) && requireRevocation ? 'cannot-revoke' : 'nothing';
-    // A later process has only the saved state, which the scan can change. So it sends the DELETE for every bound Secret.
-    if (isOwner && (credential.phase === 'planned' || credential.phase === 'revoked'))
-        return 'nothing';
-    return 'delete';
-}
-/**
- * Interprets the response to a DELETE. If the Secret is gone and its uid is known, then an earlier DELETE of this process, whose response
- * was lost, has removed it.
- */
-function outcomeOfDelete(response, wasPending, uid) {
-    return wasPending && uid !== undefined ? 'deleted' : response;
-}
-/** What the outcome of a DELETE means for a credential, as the credential was before. */
-function concludeDeletion(before, outcome, view) {
-    if (outcome === 'deleted' || neverExisted(before))
-        return 'done';
-    if (outcome === 'failed') {
-        if (!hasToken(before))
-            return 'secret-left';
-        return before.phase === 'revoked' ? 'unconfirmed' : 'not-revoked';
-    }
-    const mayNeverHaveExisted = view.isOwner && livePhaseOf(before).phase === 'secret-requested';
-    return before.phase === 'revoked' || mayNeverHaveExisted || view.mayHaveConcurrentCleanup ? 'done' : 'secret-missing';
-}
-/**
- * When to prove that the tokens are dead. `try`: now, and in the post step if the time is too short.
- * A proof needs a token that the API server accepted before and refuses now.
- */
-function whenToProve(view) {
-    if (view.prove === 'off' || view.heldTokens === 0 || view.isProven || view.hasSecondSignal)
-        return 'never';
-    if (!view.postFollows)
-        return 'now';
-    // The post step finds one token only.
-    if (view.prove === 'post' && view.heldTokens === 1)
-        return 'later';
-    return view.isStopping ? 'try' : 'now';
-}
-/** What the last uses of the tokens show together. `untested`: all held tokens are dead, but others may live. */
-function concludeProof(verdicts, untestedTokens, hasTime) {
-    if (verdicts.every((verdict) => verdict === 'dead'))
-        return untestedTokens === 0 ? 'proven' : 'untested';
-    if (!hasTime)
-        return 'no-time';
-    return verdicts.includes('alive') ? 'alive' : 'unclear';
-}
-
-// EXTERNAL MODULE: external "node:timers/promises"
-var promises_ = __nccwpck_require__(8500);
-;// CONCATENATED MODULE: ./src/kube/answer.ts
-
-/** The Kubernetes Status in the answer; undefined when another program than an API server answered. */
-function statusOf(answer) {
-    const body = answer.body;
-    return body?.kind === 'Status' && body.apiVersion === 'v1' ? body : undefined;
-}
-function quotedMessage({ message }) {
-    return message === undefined ? '' : ` ${(0,quote/* quote */.hD)(message)}`;
-}
-function toApiResponse(request, response, mayHaveActed) {
-    const warning = response.headers['warning'];
-    const warnings = (Array.isArray(warning) ? warning : [warning ?? '']).flatMap((text) => /^299 \S+ "(.*)"$/.exec(text)?.[1] ?? []);
-    const body = parseJson(response);
-    return { request, status: response.status, body, bodyKind: bodyKindOf(response, body), warnings, mayHaveActed };
-}
-function parseJson({ headers, body }) {
-    if (!String(headers['content-type']).startsWith('application/json'))
-        return undefined;
-    try {
-        return JSON.parse(body);
-    }
-    catch {
-        return undefined;
-    }
-}
-function bodyKindOf({ headers, body: text }, body) {
-    const type = String(headers['content-type']);
-    if (text === '')
-        return 'an empty body';
-    if (body !== undefined)
-        return statusOf({ body }) === undefined ? 'JSON of another kind' : 'a Kubernetes Status';
-    if (/^text\/html|^application\/xhtml/.test(type))
-        return 'HTML';
-    return type.startsWith('text/plain') ? 'plain text' : 'something else';
-}
-
-;// CONCATENATED MODULE: ./src/net/certificate.ts
-
-
-/** Subject, issuer and validity of the first certificate, one a line. */
-function certificateLines(pem) {
-    const { subject, issuer, validFrom, validTo } = new external_node_crypto_.X509Certificate(pem);
-    return Object.entries({ subject, issuer, 'not before': validFrom, 'not after': validTo })
-        .map(([name, value]) => `  ${name}: ${(0,quote/* quote */.hD)(value.replaceAll('\n', ', '))}`)
-        .join('\n');
-}
-
-;// CONCATENATED MODULE: ./src/kube/request-attributes.ts
-
-/** The request's attributes, which RBAC compares with its rules. */
-function attributesOf({ method, path }) {
-    const [prefix, ...parts] = (path.split('?')[0] ?? '').split('/').slice(1);
-    const group = prefix === 'apis' ? (parts.shift() ?? '') : '';
-    parts.shift();
-    const namespace = parts[0] === 'namespaces' ? parts.splice(0, 2)[1] : undefined;
-    const [resource = '', name, subresource] = parts;
-    const verb = { POST: 'create', DELETE: 'delete', GET: name === undefined ? 'list' : 'get' }[method];
-    return { verb, group, resource: subresource === undefined ? resource : `${resource}/${subresource}`, namespace, name };
-}
-/** The request in one phrase for a message, without the name of the object. */
-function describeRequest({ verb, resource, group, namespace }) {
-    const place = namespace === undefined ? '' : ` in the namespace ${(0,quote/* quote */.hD)(namespace)}`;
-    return `${verb} ${(0,quote/* quote */.hD)(group === '' ? resource : `${resource}.${group}`)}${place}`;
-}
-
-;// CONCATENATED MODULE: ./src/kube/misrouted.ts
-
-
-/**
- * The request that the API server names in its answer, if it differs from the request that kubepass sent. A difference means
- * that the API server read a part of the server's URL as a part of the request, or that a program in between changed the request.
- * @param status of HTTP
- * @returns a phrase for misroutedHint(), or undefined if the answer names no other request
- */
-function answeredRequest(what, kubeStatus, status) {
-    return (deniedPath(kubeStatus) ??
-        otherDeniedResource(what, kubeStatus) ??
-        unsupportedMethod(kubeStatus, status) ??
-        unknownResource(what, kubeStatus, status) ??
-        otherObject(what, kubeStatus));
-}
-/** The API server takes a request for one of a resource if its path begins with /api or /apis. All requests of kubepass do. */
-function deniedPath({ message = '' }) {
-    const [, path] = /cannot \S+ path "([^"]*)"/.exec(message) ?? [];
-    return path === undefined ? undefined : `the path ${(0,quote/* quote */.hD)(path)}`;
-}
-function otherDeniedResource(what, { message = '' }) {
-    const denied = /cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?/.exec(message);
-    if (denied === null)
-        return undefined;
-    const [, verb = '', resource = '', group = '', namespace] = denied;
-    const same = verb === what.verb && resource === what.resource && group === what.group && namespace === what.namespace;
-    return same ? undefined : describeRequest({ verb, resource, group, namespace });
-}
-function unsupportedMethod({ reason }, status) {
-    return status === 405 && reason === 'MethodNotAllowed' ? 'a request whose method it does not support' : undefined;
-}
-function unknownResource({ resource }, { details, message = '' }, status) {
-    const isUnknown = status === 404 && (details?.kind ?? '') === '' && message.includes('could not find the requested resource');
-    // An API server before 1.28 has no SelfSubjectReview: there the request arrived as it was sent.
-    return isUnknown && resource !== 'selfsubjectreviews' ? 'a resource that it does not have' : undefined;
-}
-function otherObject(what, { details }) {
-    const { kind = '', group = '', name = '' } = details ?? {};
-    if (kind === '' || concerns(what, kind, group, name))
-        return undefined;
-    return `${(0,quote/* quote */.hD)(name === '' ? kind : `${kind} ${name}`)}${group === '' ? '' : ` of the API group ${(0,quote/* quote */.hD)(group)}`}`;
-}
-/** Whether the request concerns the object that a Status names. A Status names a kind (Secret) or a resource (secrets). */
-function concerns({ group: ownGroup, resource, namespace, name }, kind, group, statusName) {
-    const base = resource.split('/')[0] ?? '';
-    if (group === ownGroup && [base, base.replace(/s$/, '')].includes(kind.toLowerCase()))
-        return name === undefined || statusName === '' || statusName === name;
-    if (kind === 'namespaces')
-        return statusName === namespace;
-    // A request for a token concerns its bound Secret, and its own body.
-    return resource === 'serviceaccounts/token' && /^(secrets?|tokenrequest)$/i.test(kind);
-}
-/**
- * The hint for an answer to another request than `what`.
- * @param other a phrase for what was answered: `the path "/x"`
- */
-function misroutedHint({ server }, what, other) {
-    const answered = `The API server answered for ${other}, but kubepass asked for ${describeRequest(what)}`;
-    const { origin, pathname } = new URL(server);
-    return pathname === '/'
-        ? `${answered}: does a proxy or gateway in between change requests, or is this not the API server of a Kubernetes cluster?`
-        : `${answered}: the server's URL has the path ${(0,quote/* quote */.hD)(pathname)}, which is not part of it. Give ${origin} as server, unless a gateway before the API server removes this path.`;
-}
-
-;// CONCATENATED MODULE: ./src/kube/missing-namespace.ts
-/** The label that puts a namespace under the admission policies of deploy/base. */
-const GUARD = 'kubepass.dev/guarded=true';
-/** The commands that create the namespace with its label, one a line. */
-function commandsForNamespace(namespace) {
-    return `  kubectl create namespace ${namespace}\n  kubectl label namespace ${namespace} ${GUARD}`;
-}
-
-;// CONCATENATED MODULE: ./src/kube/missing-rule.ts
-
-
-/**
- * The RBAC rule that a 403 asks for, and the other possible causes: a 403 does not say whether the object exists.
- * @param user whom the API server takes the identity for, as its message says
- */
-function missingRule(what, user) {
-    const { verb, resource } = what;
-    if (resource === 'serviceaccounts/token')
-        return ruleForTokens(what, user);
-    if (resource === 'secrets' && verb === 'list')
-        return ruleForSweep(what, user);
-    if (resource === 'secrets' && verb === 'create')
-        return ruleForBoundSecrets(what, user);
-    return ruleToAdd(what, user, [verb]);
-}
-function ruleForTokens(what, user) {
-    const { namespace = '', name = '' } = what;
-    return (`The ServiceAccount ${(0,quote/* quote */.hD)(name)} may not exist in namespace ${(0,quote/* quote */.hD)(namespace)}, or the Role of ${(0,quote/* quote */.hD)(user)} does not have its name in resourceNames. ` +
-        `Correct service_account if it is misspelled: kubectl get serviceaccounts -n ${namespace}\nIf it is right: ${ruleToAdd(what, user, [what.verb], [name])}`);
-}
-function ruleForSweep(what, user) {
-    const { namespace = '' } = what;
-    return (`${isNamespaceRight(namespace)} If it is right: ${ruleToAdd(what, user, ['list', 'delete'])}\n` +
-        `An identity that may list Secrets can read them. Add the rule only if the namespace ${(0,quote/* quote */.hD)(namespace)} holds no Secrets but bound Secrets. deploy/sweeper has the Role.`);
-}
-function ruleForBoundSecrets(what, user) {
-    const { namespace = '' } = what;
-    return (`${isNamespaceRight(namespace)} If it is right: ${ruleToAdd(what, user, ['create', 'delete'])}\n` +
-        `Add the rule only if the namespace ${(0,quote/* quote */.hD)(namespace)} holds nothing but scanner ServiceAccounts, has the label ${GUARD}, and the cluster has the ` +
-        'admission policies of deploy/base: without these, an identity that may create and delete Secrets can make a token that never expires.\n' +
-        'Or set revocation: best-effort to go on with a token that cannot be revoked.');
-}
-function isNamespaceRight(namespace) {
-    return `Is service_account right? The namespace ${(0,quote/* quote */.hD)(namespace)} may not exist.`;
-}
-/** @param resourceNames the only objects that the rule is for; all objects if undefined */
-function ruleToAdd({ group, resource, namespace }, user, verbs, resourceNames) {
-    const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${(0,quote/* quote */.hD)(namespace)}`;
-    const names = resourceNames === undefined ? '' : `resourceNames: ${missing_rule_listed(resourceNames)}, `;
-    return (`Add this RBAC rule to ${place} that is bound to ${(0,quote/* quote */.hD)(user)}: ` +
-        `{apiGroups: ${missing_rule_listed([group])}, resources: ${missing_rule_listed([resource])}, ${names}verbs: ${missing_rule_listed(verbs)}}`);
-}
-function missing_rule_listed(words) {
-    return `[${words.map((word) => JSON.stringify(word)).join(', ')}]`;
-}
-
-;// CONCATENATED MODULE: ./src/kube/quota.ts
-
-const FULL = 'exceeded quota: ';
-const UNCOUNTED = 'status unknown for quota: ';
-/**
- * The hint for a refusal by a ResourceQuota; undefined for another refusal.
- * https://github.com/kubernetes/kubernetes/blob/v1.36.0/staging/src/k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go
- */
-function quotaHint({ message = '' }, namespace, server) {
-    if (message.includes(UNCOUNTED))
-        return `The cluster has not counted the Secrets of namespace ${(0,quote/* quote */.hD)(namespace)} yet. Run the job again. Is the resourcequota controller running?`;
-    if (!message.includes(FULL))
-        return undefined;
-    return (`The quota of namespace ${(0,quote/* quote */.hD)(namespace)} is used up. Delete the Secrets that ended runs have left there, with the rights of deploy/sweeper:\n` +
-        `kubectl create token sweeper --namespace kubepass-issuer | npx kubepass sweep --server ${server} --certificate-authority ca.crt ` +
-        `--service-account ${namespace}/scanner --token-file -\n` +
-        'If so many jobs run at the same time, raise count/secrets in deploy/base/quota.yaml.');
-}
-function isRefusedByQuota({ code, message = '' }) {
-    return code === 403 && (message.includes(FULL) || message.includes(UNCOUNTED));
-}
-/** Another API server, or the controller, changed the quota's count at the same moment. The next attempt can succeed. */
-function isCountedElsewhere({ code, reason, details }) {
-    return code === 409 && reason === 'Conflict' && details?.kind === 'resourcequotas';
-}
-
-;// CONCATENATED MODULE: ./src/kube/hint.ts
-
-
-
-
-
-
-
-
-
-
-const SEE_MESSAGE = "The API server's message is quoted above. To find the request in its audit log, search for a User-Agent that begins with kubepass/.";
-/**
- * In characters. The default limits of Apache and nginx for a header are little above it.
- * https://nginx.org/r/large_client_header_buffers
- */
-const LONG_TOKEN = 8_000;
-/** The hint for an error response. It follows from the request, from the program that answered, and from the response's content. */
-function hintFor(request, { status, bodyKind, kubeStatus }, auth, now = Date.now() / 1000) {
-    if (status >= 300 && status < 400)
-        return 'kubepass follows no redirect, because the token must not reach another server. Set server to the URL that the redirect leads to.';
-    if (kubeStatus === undefined)
-        return longHeaderHint(status, auth) ?? nonKubernetesHint(request, status, bodyKind);
-    return status === 401 ? unauthorizedHint(auth, now) : refusalHint(request, status, kubeStatus);
-}
-/** The hint for a refusal by an API server, with another status than 401. */
-function refusalHint(request, status, kubeStatus) {
-    if (kubeStatus.message?.includes('User "system:anonymous"'))
-        return 'The request arrived without a token or a client certificate: a proxy in between strips the Authorization header, or ends TLS.';
-    const what = attributesOf(request);
-    const other = answeredRequest(what, kubeStatus, status);
-    if (other !== undefined)
-        return misroutedHint(request, what, other);
-    return HINT_OF_STATUS[status]?.(what, kubeStatus, request) ?? SEE_MESSAGE;
-}
-/** By the status of HTTP. A hint is undefined if nothing is known beyond the API server's message. */
-const HINT_OF_STATUS = {
-    403: forbiddenHint,
-    404: notFoundHint,
-    409: conflictHint,
-};
-/** The hint for a status 408, 429 or 5xx that the server still sends when the deadline ends. */
-function transientHint(request, { status, bodyKind, kubeStatus }) {
-    if ((kubeStatus?.message ?? '').includes('failed calling webhook "'))
-        return ('An admission webhook of the cluster does not answer, so the API server refuses every request that needs it (failurePolicy: Fail). Its name is quoted above. List the webhooks: ' +
-            'kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations');
-    // From Kubernetes 1.37 on, the API server sends this message for a Service that does not exist, too.
-    const [, service] = /^no (?:endpoints available|service port \d+ found) for service "([^"]+)"$/.exec(kubeStatus?.message ?? '') ?? [];
-    if (service !== undefined)
-        return misroutedHint(request, attributesOf(request), `the service ${(0,quote/* quote */.hD)(service)}`);
-    if (status === 429)
-        return 'The API server gets more requests than it accepts. Run the job again later, or raise deadline.';
-    if (kubeStatus !== undefined)
-        return 'Is the API server overloaded, or starting? Run the job again, or raise deadline.';
-    return `The answer is ${bodyKind}, not a Kubernetes Status: it comes from a gateway or a load balancer that reaches no API server. Is the API server starting? Run the job again, or raise deadline.`;
-}
-/** Some servers answer 400, not 431, to a header that is too long for them. */
-function longHeaderHint(status, auth) {
-    if (![400, 431].includes(status) || !('bearer' in auth) || auth.bearer.length < LONG_TOKEN)
-        return undefined;
-    return `The token has ${auth.bearer.length} characters. The server may not accept a header of that length. Is it the right token?`;
-}
-function nonKubernetesHint({ server }, status, bodyKind) {
-    const { host, pathname } = new URL(server);
-    const sender = `The answer is ${bodyKind}, not a Kubernetes Status: its sender is not a Kubernetes API server`;
-    if (status === 401 || status === 403)
-        return `${sender}, but perhaps a gateway with its own login, a web application firewall or a captive portal. Let the job reach the API server itself.`;
-    if (status === 404 && pathname !== '/')
-        return `${sender}, but perhaps a gateway or a web server; or an API server that has no such path: the server's URL has the path ${(0,quote/* quote */.hD)(pathname)}. Is that right?`;
-    return `${sender}, but perhaps a gateway, an ingress controller, a web server or a captive portal. Does the API server listen at ${host}? Correct server.`;
-}
-function forbiddenHint(what, kubeStatus, { server }) {
-    const { details, message = '' } = kubeStatus;
-    const { namespace = '' } = what;
-    if (details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating'))
-        return `The namespace ${(0,quote/* quote */.hD)(namespace)} is being deleted. Correct service_account, or wait until it is gone and create it again:\n${commandsForNamespace(namespace)}`;
-    const ofQuota = quotaHint(kubeStatus, namespace, server);
-    if (ofQuota !== undefined)
-        return ofQuota;
-    if (/ValidatingAdmissionPolicy '|admission webhook "/.test(message))
-        return 'An admission policy of the cluster forbids this request. Its message is quoted above.';
-    const user = /User "(.+)" cannot /.exec(message)?.[1];
-    return user === undefined ? undefined : missingRule(what, user);
-}
-const BOUND_SECRET_IS_GONE = 'Another program deleted the bound Secret before the API server issued the token. Run the job again. A clean-up of Secrets in this namespace must spare the Secrets of jobs that still run.';
-function notFoundHint(what, { details }) {
-    const { resource, namespace = '' } = what;
-    if (resource === 'selfsubjectreviews')
-        return 'kubepass needs Kubernetes 1.28 or later.';
-    if (details?.kind === 'namespaces')
-        return `The namespace ${(0,quote/* quote */.hD)(namespace)} does not exist. Correct service_account, or create it with the label that puts it under the admission policies of deploy/base:\n${commandsForNamespace(namespace)}\ndocs/cluster.md lists what else it needs.`;
-    return resource === 'serviceaccounts/token' ? noTokenHint(what, details?.kind ?? '') : undefined;
-}
-/** @param missing the kind or the resource of the object that does not exist */
-function noTokenHint({ namespace = '', name = '' }, missing) {
-    if (missing === 'serviceaccounts')
-        return `The ServiceAccount ${(0,quote/* quote */.hD)(name)} does not exist in namespace ${(0,quote/* quote */.hD)(namespace)}. Correct service_account, or create it:\n  kubectl create serviceaccount -n ${namespace} ${name}`;
-    return /^secrets?$/i.test(missing) ? BOUND_SECRET_IS_GONE : undefined;
-}
-function conflictHint({ resource }) {
-    return resource === 'serviceaccounts/token' ? BOUND_SECRET_IS_GONE : undefined;
-}
-function unauthorizedHint(auth, now) {
-    return 'bearer' in auth ? unauthorizedTokenHint(auth.bearer, now) : unauthorizedCertificateHint(auth.certificate, now);
-}
-// The API server gives no reason for a 401, so the hint shows the token's own claims.
-function unauthorizedTokenHint(bearer, now) {
-    const claims = describeClaims(bearer, now);
-    if (claims === undefined)
-        return 'The token is not a JWT: is it complete, and meant for this cluster?';
-    const ofServiceAccount = jwtOf(bearer)?.claims['kubernetes.io'] !== undefined;
-    return (`The token's claims:\n${claims}\nIt is now ${isoTime(Math.floor(now))}. ` +
-        (ofServiceAccount
-            ? 'It is a ServiceAccount token: does it come from this cluster, and do the ServiceAccount and the bound object still exist? '
-            : "Compare this with the API server's --authentication-config, or with its --oidc flags: issuer, audiences, claim rules. ") +
-        "Only the API server's log has the reason.");
-}
-function unauthorizedCertificateHint(pem, now) {
-    return (`The client certificate:\n${certificateLines(pem)}\nIt is now ${isoTime(Math.floor(now))}. ` +
-        "Is it signed by the API server's --client-ca-file, for client authentication? A gateway that ends TLS does not pass it on.");
-}
-
-;// CONCATENATED MODULE: ./src/kube/refusal.ts
-
-
-
-/**
- * A server that sends one of these statuses has not read the whole request, so it has forwarded nothing.
- * https://www.rfc-editor.org/rfc/rfc6585#section-5
- */
-const REQUEST_NOT_READ = [413, 414, 431];
-/**
- * The error for a response that is no success: the API server's message, quoted, and a hint.
- * @param action completes "asked to ...": `create a Secret in namespace "x"`
- */
-function refusalOf(answer, action, auth) {
-    const kubeStatus = statusOf(answer);
-    const hint = hintFor(answer.request, { ...answer, kubeStatus }, auth);
-    if (kubeStatus === undefined) {
-        return new errors/* KubepassError */.v3('UNREACHABLE', `kubepass asked to ${action}, but a program that is not a Kubernetes API server answered ${answer.status} with ${answer.bodyKind}.`, { hint, noEffect: REQUEST_NOT_READ.includes(answer.status) && !answer.mayHaveActed });
-    }
-    return new errors/* KubepassError */.v3('REFUSED', `The API server refused to ${action}: ${answer.status}${quotedMessage(kubeStatus)}.`, {
-        hint,
-        noEffect: !answer.mayHaveActed,
-    });
-}
-function incompleteResponse(what) {
-    return new errors/* KubepassError */.v3('UNREACHABLE', `The answer reports success, but contains no ${what}.`, {
-        hint: 'Does a gateway before the API server rewrite answers?',
-    });
-}
-
-;// CONCATENATED MODULE: ./src/kube/self-subject-review.ts
-
-
-
-/**
- * Sends a SelfSubjectReview with the token.
- * @param newConnection whether to open a connection for this call alone
- * @throws KubepassError REFUSED or UNREACHABLE when the server answers 404
- */
-async function whoami(client, token, signal, newConnection = false) {
-    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
-    const auth = { bearer: token };
-    const answer = await client.call({ method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth, body, newConnection }, signal);
-    if (answer.status === 404)
-        throw isFromApiServer(answer) ? noReview() : refusalOf(answer, 'review the token', auth);
-    return resultOf(answer);
-}
-function resultOf(answer) {
-    const { reason, message } = statusOf(answer) ?? {};
-    const username = reviewedUser(answer);
-    if (username !== undefined)
-        return { is: 'accepted', username };
-    if (answer.status === 401 && reason === 'Unauthorized')
-        return { is: 'refused' };
-    // 403 means that the API server authenticated the token.
-    if (answer.status === 403 && reason === 'Forbidden' && !message?.includes('User "system:anonymous"'))
-        return { is: 'accepted', username: undefined };
-    return { is: 'unclear', status: answer.status };
-}
-/** The user in the review; undefined when the answer is none. */
-function reviewedUser({ status, body }) {
-    const username = status === 201 ? body?.status?.userInfo?.username : undefined;
-    return typeof username === 'string' ? username : undefined;
-}
-/** An API server answers 404 with a Status or a line of text. HTML and other JSON come from another program. */
-function isFromApiServer({ bodyKind }) {
-    return bodyKind === 'a Kubernetes Status' || bodyKind === 'plain text';
-}
-function noReview() {
-    return new errors/* KubepassError */.v3('REFUSED', 'The API server has no SelfSubjectReview API.', { hint: 'kubepass needs Kubernetes 1.28 or later.' });
-}
-
-;// CONCATENATED MODULE: ./src/kube/revocation-proof.ts
-
-
-
-/** The API server may still accept a token in the moment of the deletion, and then caches that for 10 s. So the first poll waits. */
-const FIRST_POLL_MS = 250;
-const POLL_MS = 500;
-/** The API server caches an accepted token for 10 s. */
-const PROOF_TIMEOUT_MS = 15_000;
-/**
- * Uses the token until it is refused `samples` times in a row.
- * @returns the verdict, after at most 15 s; a failed call and an abort of `signal` end the proof with the verdict so far
- */
-async function prove(client, revoked, signal) {
-    const { token, deletedAt, samples, isHurried } = revoked;
-    const deadline = (0,base_deadline/* deadlineAfter */.d)(PROOF_TIMEOUT_MS, signal);
-    let verdict = { is: 'unclear' };
-    try {
-        await (0,promises_.setTimeout)(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: deadline });
-        for (let refusals = 0;;) {
-            const review = await whoami(client, token, deadline, true);
-            refusals = review.is === 'refused' ? refusals + 1 : 0;
-            if (refusals === samples)
-                return { is: 'dead', proof: { samples, seconds: (Date.now() - deletedAt) / 1000 } };
-            verdict = { is: review.is === 'accepted' ? 'alive' : 'unclear' };
-            if (verdict.is === 'alive' && isHurried())
-                return verdict;
-            if (refusals === 0)
-                await (0,promises_.setTimeout)(POLL_MS, undefined, { signal: deadline });
-        }
-    }
-    catch {
-        return verdict;
-    }
-}
-
-// EXTERNAL MODULE: ./src/net/proxy-variables.ts + 1 modules
-var proxy_variables = __nccwpck_require__(4330);
-// EXTERNAL MODULE: ./src/system/find-program.ts
-var find_program = __nccwpck_require__(4319);
-;// CONCATENATED MODULE: ./src/config/own-kubeconfig.ts
-
-
-
-/** The members of KUBECONFIG, kubectl's default file, and the file that the input `kubeconfig` names. */
-function ownKubeconfigs(env, input) {
-    const home = env['HOME'] ?? '';
-    const members = (env['KUBECONFIG'] ?? '').split(external_node_path_.delimiter);
-    const paths = [...members, (0,external_node_path_.join)(home, '.kube', 'config'), input ?? ''].filter((path) => path !== '');
-    const known = new Set(paths.map(fileId).filter((id) => id !== undefined));
-    const include = (path) => {
-        const id = fileId(path);
-        return id !== undefined && known.has(id);
-    };
-    return { paths: paths.filter(include), home, include };
-}
-/** An id that all names of a file share. Devices have no id, because a caller without a cluster sets KUBECONFIG=/dev/null. */
-function fileId(path) {
-    try {
-        const about = (0,external_node_fs_.statSync)(path, { bigint: true });
-        return about.isFile() ? `${about.dev}:${about.ino}` : undefined;
-    }
-    catch {
-        return undefined;
-    }
-}
-/**
- * Why a command must not run; undefined if it may. The caller's shell has already expanded $KUBECONFIG to the caller's file, or to
- * an empty text.
- * @param words the words of a command line, or one shell script
- */
-function problemOfKubeconfig(words, own) {
-    const file = ownFileIn(words, own);
-    if (file !== undefined)
-        return `names ${(0,quote/* quote */.hD)(file)}, a kubeconfig of the caller: the scan would not be the ServiceAccount`;
-    const descriptor = descriptorIn(words);
-    if (descriptor !== undefined)
-        return `names ${(0,quote/* quote */.hD)(descriptor)}, which the caller's shell has opened: the scan would not be the ServiceAccount`;
-    const flag = emptyFlagIn(words);
-    return flag === undefined ? undefined : `gives no value to ${(0,quote/* quote */.hD)(flag)}: the client would look for a kubeconfig of the caller`;
-}
-function ownFileIn(words, own) {
-    let previous = '';
-    for (const word of words) {
-        const text = word.replaceAll(/["'\\]/g, '');
-        // Checked first, because the split below would cut a path with such characters.
-        const spelled = [word, word.slice(word.indexOf('=') + 1)].find((path) => /[\s=:,]/.test(path) && own.include(path));
-        const found = spelled ?? own.paths.find((path) => /[\s=:,]/.test(path) && text.includes(path));
-        if (found !== undefined)
-            return found;
-        for (const part of text.split(/[\s;|&()<>`]+/)) {
-            const pieces = part.split(/[=:,@]/).map((piece) => expandHome(piece, own.home));
-            const path = pieces.find((piece, index) => !(index === 0 && isSubcommand(piece, previous)) && own.include(piece));
-            if (path !== undefined)
-                return path;
-            previous = part;
-        }
-    }
-    return undefined;
-}
-/** Whether a word is a subcommand, as in `kubectl config view`, although the working directory has a file with that name. */
-function isSubcommand(word, previous) {
-    return !word.includes('/') && !/^-[^=]*(config|file)[^=]*$/i.test(previous);
-}
-/** The file descriptor to which the caller's shell has expanded `--kubeconfig <(...)`. */
-function descriptorIn(words) {
-    const values = words.flatMap((word, index) => FLAG.test(word) ? [words[index + 1] ?? ''] : FLAG.test(word.split('=')[0] ?? '') ? [word.slice(word.indexOf('=') + 1)] : []);
-    return values.find((value) => /^\/(dev\/fd|proc\/[^/]+\/fd)\/\d+$/.test(value));
-}
-function expandHome(path, home) {
-    return path.replace(/^(~|\$HOME|\$\{HOME\})(?=\/)/, () => home);
-}
-const FLAG = /^--?kube-?config[\w-]*$/i;
-/** Flags that take a path. FLAG also matches flags without a value, such as `k3d --kubeconfig-switch-context`. */
-const FLAG_OF_PATH = /^--?kube-?config(-?(file|path))?$/i;
-const EMPTY = /^(--?kube-?config[\w-]*|KUBE_?CONFIG\w*)=$/i;
-const EMPTY_IN_SCRIPT = /(?:^|\s)(--?kube-?config[\w-]*)(?:=(?:""|'')?|\s+(?:""|''))(?=[\s;|&)]|$)/i;
-function emptyFlagIn(words) {
-    for (const [index, word] of words.entries()) {
-        if (FLAG.test(word) && words[index + 1] === '')
-            return word;
-        if (FLAG_OF_PATH.test(word) && words[index + 1] === undefined)
-            return word;
-        const match = EMPTY.exec(word) ?? (/\s/.test(word) ? EMPTY_IN_SCRIPT.exec(word) : null);
-        if (match !== null)
-            return match[1];
-    }
-    return undefined;
-}
-
-;// CONCATENATED MODULE: ./src/config/command.ts
-
-
-
-
-/** How each shell runs a script, so that a failing line fails the scan. */
-const SHELLS = {
-    bash: ['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c'],
-    sh: ['sh', '-e', '-c'],
-};
-/** The command of the scan; undefined if none is given, or if the run only finishes. The words after `--` win over the input. */
-function commandOf(given) {
-    const words = wordsOf(given);
-    if (words !== undefined)
-        return words;
-    const script = scriptOf(given);
-    return script === undefined ? undefined : [...SHELLS[given.value('shell')], script];
-}
-/** The words after `--`, which run without a shell. */
-function wordsOf({ source, purpose }) {
-    const [program, ...args] = source.argv;
-    return purpose === 'finish' || program === undefined ? undefined : [program, ...args];
-}
-/** The input `command`, if it is what runs. */
-function scriptOf(given) {
-    if (given.purpose === 'finish' || wordsOf(given) !== undefined)
-        return undefined;
-    return given.value('command') || undefined;
-}
-/** What a command must be like, in the order of its problems. */
-const commandRules = [
-    {
-        name: 'the command is given once',
-        problem: (given) => wordsOf(given) !== undefined && given.source.input('command') !== undefined
-            ? `${given.nameOf('command')} and a command after -- are both given: leave one out`
-            : undefined,
-    },
-    {
-        name: 'the command begins with a program on PATH',
-        problem: (given) => {
-            const [program] = wordsOf(given) ?? [];
-            return program === undefined || (0,find_program/* isProgram */.Vd)(program, given.source.path)
-                ? undefined
-                : `the command ${(0,quote/* quote */.hD)(program)} is not a program on PATH`;
-        },
-    },
-    {
-        name: 'the command holds no NUL',
-        problem: (given) => (scriptOf(given)?.includes('\0') === true ? `${given.nameOf('command')} holds a NUL character` : undefined),
-    },
-    { name: 'the command names no kubeconfig of the caller', problem: problemOfOwnKubeconfig },
-    {
-        name: 'the shell is on PATH',
-        problem: (given) => {
-            const shell = given.value('shell');
-            if (scriptOf(given) === undefined || given.isWrong('shell') || (0,find_program/* isProgram */.Vd)(shell, given.source.path))
-                return undefined;
-            const advice = shell === 'bash' ? `; install it, or set ${given.nameOf('shell')} to sh, which ignores failures inside a pipe` : '';
-            return `${shell} is not on PATH${advice}`;
-        },
-    },
-];
-function problemOfOwnKubeconfig(given) {
-    const words = wordsOf(given);
-    const script = scriptOf(given);
-    const texts = words ?? (script === undefined ? [] : [script]);
-    if (texts.length === 0 || given.value('allow_own_kubeconfig'))
-        return undefined;
-    const kubeconfig = given.text('kubeconfig');
-    const file = (0,path_or_content/* kubeconfigContent */.r)(kubeconfig) === undefined ? kubeconfig : undefined;
-    const problem = problemOfKubeconfig(texts, ownKubeconfigs(given.source.env, file));
-    if (problem === undefined)
-        return undefined;
-    const command = given.nameOf('command');
-    const example = given.source.isCI ? '' : `: ${command} 'kubectl --kubeconfig "$KUBECONFIG" ...'`;
-    return (`${words === undefined ? command : 'the command'} ${problem}. The scan finds its own kubeconfig without an argument. ` +
-        `Where it needs one, its own shell must expand "$KUBECONFIG"${example}. ` +
-        `To allow the caller's file, set ${given.nameOf('allow_own_kubeconfig')} to true`);
-}
-
-// EXTERNAL MODULE: external "node:net"
-var external_node_net_ = __nccwpck_require__(7030);
-;// CONCATENATED MODULE: ./src/system/pod.ts
-
-
-// Fixed by the API: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
-const FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
-const TOKEN = `${FOLDER}/token`;
-function isInPod(env) {
-    return serverOf(env) !== undefined && (0,external_node_fs_.existsSync)(TOKEN);
-}
-/** The real path of the folder with the Pod's own token; undefined outside of a Pod. */
-function podTokenFolder() {
-    return (0,external_node_fs_.existsSync)(TOKEN) ? (0,external_node_fs_.realpathSync)(FOLDER) : undefined;
-}
-/** The URL of the Pod's own API server; undefined outside of a Pod. */
-function serverOf(env) {
-    const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '' } = env;
-    if (!/^[\w.:-]+$/.test(host) || !/^\d+$/.test(port))
-        return undefined;
-    return URL.parse(`https://${(0,external_node_net_.isIPv6)(host) ? `[${host}]` : host}:${port}`)?.origin;
-}
-
-;// CONCATENATED MODULE: ./src/config/cluster-source.ts
-
-
-/** The value of `certificate_authority` that means the public CAs of the system. */
-const SYSTEM = 'system';
-const CLUSTER_INPUTS = ['server', 'certificate_authority', 'proxy_url', 'tls_server_name'];
-/** The inputs that each identity makes superfluous. */
-const PROVIDED = {
-    kubeconfig: CLUSTER_INPUTS,
-    'in-cluster': [...CLUSTER_INPUTS, 'token', 'token_file'],
-};
-/** All inputs that some identity provides. */
-const providedInputs = PROVIDED['in-cluster'];
-/**
- * The identity that provides the API server; undefined if the inputs name the server.
- * @param textOf the text of an input, empty if it is not given
- * @param env shows whether kubepass runs in a Pod
- */
-function clusterSourceOf(textOf, env) {
-    if (textOf('kubeconfig') !== '')
-        return 'kubeconfig';
-    const identity = textOf('identity') || inputs/* inputs */.QL.identity.default;
-    const isAlone = PROVIDED['in-cluster'].every((id) => textOf(id) === '');
-    const isInCluster = identity === 'in-cluster' || (identity === 'auto' && isAlone && isInPod(env));
-    return isInCluster ? 'in-cluster' : undefined;
-}
-/**
- * Whether an input is given although the identity provides its value.
- * @param text the text of the input, empty if it is not given
- */
-function isSuperfluous(id, text, source) {
-    if (source === undefined || text === '' || !PROVIDED[source].includes(id))
-        return false;
-    // `system` is the only CA that may be given with a kubeconfig; that kubeconfig must then have no CA.
-    return source === 'in-cluster' || id !== 'certificate_authority' || text !== SYSTEM;
-}
-
-// EXTERNAL MODULE: ./src/config/certificates.ts
-var certificates = __nccwpck_require__(8812);
-// EXTERNAL MODULE: ./src/config/damage.ts
-var damage = __nccwpck_require__(885);
-// EXTERNAL MODULE: external "node:stream"
-var external_node_stream_ = __nccwpck_require__(7075);
-;// CONCATENATED MODULE: ./src/config/read-pipes.ts
-
-
-
-
-
-
-
-
-/** The inputs that can be the path of a file. */
-const PATH_INPUTS = ['kubeconfig', 'token_file', 'certificate_authority'];
-const read_pipes_POLL_MS = 20;
-/**
- * Reads pipes, such as a process substitution, before all other inputs. A pipe can be read only once, so that the texts are kept
- * for the whole run.
- * @param seconds the time limit for all pipes
- */
-async function readPipes(source, seconds, stop) {
-    const given = PATH_INPUTS.map((id) => (source.input(id) ?? '').trim());
-    const deadline = (0,base_deadline/* deadlineAfter */.d)(seconds * 1000, stop);
-    const read = async (path, readText) => {
-        try {
-            return [path, await readText()];
-        }
-        catch (error) {
-            stop.throwIfAborted();
-            if (error instanceof invalid_value/* InvalidValue */.h)
-                return [path, error];
-            const why = deadline.aborted
-                ? `whose text did not end within ${seconds} s: does a program write to it? Raise deadline if that takes longer`
-                : `which cannot be read (${(0,errors/* errnoOf */.UQ)(error)})`;
-            return [path, new invalid_value/* InvalidValue */.h(`names ${isStdin(path) ? 'standard input' : `the pipe ${(0,quote/* quote */.hD)(path)}`}, ${why}`)];
-        }
-    };
-    const ofStdin = source.stdin === undefined ? [] : given.filter(isStdin);
-    const ofPipes = given.filter((path) => !isStdin(path) && isPipe(path));
-    return new Map(await Promise.all([
-        ...ofStdin.map((path) => read(path, () => textOfStdin(ofStdin.length, source.stdin, deadline))),
-        ...ofPipes.map((path) => read(path, () => textOfPipe(path, source.hasPost, deadline))),
-    ]));
-}
-/**
- * The text of a file, of a pipe or of standard input.
- * @param pipeTexts what readPipes() has read; undefined if it did not run
- * @throws InvalidValue if the text cannot be read
- */
-function textOfPath(path, pipeTexts) {
-    const text = pipeTexts?.get(path);
-    if (text instanceof invalid_value/* InvalidValue */.h)
-        throw text;
-    if (text === undefined && isStdin(path))
-        throw new invalid_value/* InvalidValue */.h(`is ${(0,quote/* quote */.hD)(path)}, but there is no standard input here`);
-    return text ?? (0,small_file/* readSmallFile */.EW)(path);
-}
-function isStdin(path) {
-    return /^(-|\/dev\/(stdin|fd\/0)|\/proc\/self\/fd\/0)$/.test(path);
-}
-function isPipe(path) {
-    try {
-        return (0,external_node_fs_.statSync)(path).isFIFO();
-    }
-    catch {
-        return false;
-    }
-}
-/** Reads without blocking: a named pipe may never get a writer, and kubepass must react to signals meanwhile. */
-async function textOfPipe(path, hasPost, deadline) {
-    if (hasPost)
-        throw new invalid_value/* InvalidValue */.h(`names the pipe ${(0,quote/* quote */.hD)(path)}: kubepass reads it again at the end of the job, but a pipe can be read only once`);
-    // A process substitution has had its writer from the start; a named pipe may still wait for one.
-    const hadWriter = /^\/(dev|proc\/[^/]+)\/fd\//.test(path);
-    const file = (0,external_node_fs_.openSync)(path, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NONBLOCK);
-    try {
-        const chunks = [];
-        for (let size = 0; size <= small_file/* LARGEST_FILE */.K7;) {
-            const chunk = readNow(file);
-            if (chunk?.length === 0 && (hadWriter || size > 0))
-                return (0,small_file/* textIn */.r7)(Buffer.concat(chunks));
-            if (chunk === undefined || chunk.length === 0)
-                await (0,promises_.setTimeout)(read_pipes_POLL_MS, undefined, { signal: deadline });
-            else
-                chunks.push(chunk);
-            size += chunk?.length ?? 0;
-        }
-        throw new invalid_value/* InvalidValue */.h(`names the pipe ${(0,quote/* quote */.hD)(path)}, whose text is over 1 MiB`);
-    }
-    finally {
-        (0,external_node_fs_.closeSync)(file);
-    }
-}
-/** Reads without waiting: empty if no process has the write end open, undefined while a writer sends nothing. */
-function readNow(file) {
-    const buffer = Buffer.alloc(64 * 1024);
-    try {
-        return buffer.subarray(0, (0,external_node_fs_.readSync)(file, buffer));
-    }
-    catch (error) {
-        if ((0,errors/* errnoOf */.UQ)(error) === 'EAGAIN')
-            return undefined;
-        throw error;
-    }
-}
-async function textOfStdin(readers, open, deadline) {
-    if (readers > 1 || open === undefined)
-        throw new invalid_value/* InvalidValue */.h('names standard input, as another input does');
-    const chunks = [];
-    let size = 0;
-    for await (const chunk of (0,external_node_stream_.addAbortSignal)(deadline, open())) {
-        chunks.push(chunk);
-        size += chunk.length;
-        if (size > small_file/* LARGEST_FILE */.K7)
-            throw new invalid_value/* InvalidValue */.h('names standard input, whose text is over 1 MiB');
-    }
-    return (0,small_file/* textIn */.r7)(Buffer.concat(chunks));
-}
-
-;// CONCATENATED MODULE: ./src/config/kubeconfig-input.ts
-
-
-
-
-
-
-
-/**
- * Reads the kubeconfig from its content, the base64 of it, or its path. Also reads the inputs that say how to use it.
- * @throws InvalidValue if the text is damaged, or the file cannot be read
- */
-function parseKubeconfigInput(text, given) {
-    const settings = {
-        context: given.value('context'),
-        allowExec: given.value('allow_exec'),
-        systemRoots: given.value('certificate_authority') || undefined,
-    };
-    const content = (0,path_or_content/* kubeconfigContent */.r)(text);
-    if (content !== undefined)
-        return { ...settings, text: () => content, files: { refused: 'it was given as content' } };
-    // The message does not quote the text, because it may be a part of a kubeconfig.
-    if ((0,path_or_content/* isNoPath */.F)(text))
-        throw new invalid_value/* InvalidValue */.h((0,damage/* damageOfKubeconfig */.KB)(text) ?? 'is neither a kubeconfig nor the path of one');
-    const file = textOfPath(text, given.source.pipeTexts);
-    return { ...settings, text: () => file, files: filesBeside(text, given.source) };
-}
-/** The base of relative paths in the kubeconfig with this path, or why it may name no file. */
-function filesBeside(path, { workspace }) {
-    const folder = (0,external_node_path_.dirname)((0,external_node_path_.resolve)(path));
-    // Not trusted, like content: files of the job, and files that GitLab makes of variables. The runner's owner did not write them.
-    const ofTheJob = workspace === undefined ? [] : [workspace, `${workspace}.tmp`].map(realpathOr);
-    const jobFolder = ofTheJob.find((place) => [realpathOr(folder), realpathOr(path)].some((real) => isInside(real, place)));
-    return jobFolder === undefined ? { folder } : { refused: `it lies in ${(0,quote/* quote */.hD)(jobFolder)}` };
-}
-
-// EXTERNAL MODULE: ./src/config/parsers.ts
-var parsers = __nccwpck_require__(4358);
-// EXTERNAL MODULE: ./src/config/seal-credentials.ts
-var seal_credentials = __nccwpck_require__(4074);
-;// CONCATENATED MODULE: ./src/config/system-roots.ts
-
-
-
-
-/**
- * The files in which distributions keep the public CAs. The paths are fixed: an earlier step can set variables such as
- * SSL_CERT_FILE, which Go and OpenSSL obey. https://github.com/golang/go/blob/go1.26.0/src/crypto/x509/root_linux.go
- */
-const BUNDLES = [
-    '/etc/ssl/certs/ca-certificates.crt',
-    '/etc/pki/tls/certs/ca-bundle.crt',
-    '/etc/ssl/ca-bundle.pem',
-    '/etc/pki/tls/cacert.pem',
-    '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
-    '/etc/ssl/cert.pem',
-];
-/** The public CAs that the distribution trusts, as PEM. */
-function systemRoots() {
-    const bundle = BUNDLES.find((path) => (0,external_node_fs_.existsSync)(path));
-    if (bundle === undefined)
-        throw new invalid_value/* InvalidValue */.h('is system, but this machine has no CAs: install the package ca-certificates');
-    return (0,certificates/* parseCertificate */.h)((0,small_file/* readSmallFile */.EW)(bundle));
-}
-
-;// CONCATENATED MODULE: ./src/config/input-parsers.ts
-
-
-
-
-
-
-
-
-
-
-
-/** The parser of each input. */
-const inputParsers = {
-    server: { parse: parsers/* parseServer */.ld, fallback: '' },
-    certificate_authority: {
-        parse: (text, { source }) => text === SYSTEM ? systemRoots() : (0,certificates/* parseCertificateAuthority */.y)(text, (path) => textOfPath(path, source.pipeTexts)),
-        fallback: '',
-    },
-    service_account: { parse: parsers/* parseServiceAccount */.YA, fallback: { namespace: '', name: '' } },
-    namespace: { parse: parsers/* parseNamespace */.LM, fallback: undefined },
-    context_name: { parse: parsers/* parseContextName */.g1, fallback: undefined },
-    command: { parse: asText, fallback: '' },
-    shell: choice('shell'),
-    accept_exit_codes: withDefault('accept_exit_codes', parsers/* parseExitCodes */.I8),
-    env: choice('env'),
-    pass_env: { parse: parsers/* parseVariableNames */.OE, fallback: [] },
-    isolate: choice('isolate'),
-    identity: choice('identity'),
-    token: { parse: (text, _, seal) => (0,seal_credentials/* sealToken */.fh)(text, seal), fallback: undefined },
-    token_file: {
-        parse: (path, { source }, seal) => readToken(path, source, seal),
-        fallback: undefined,
-        isNeeded: (given) => given.value('token') === undefined,
-    },
-    kubeconfig: { parse: parseKubeconfigInput, fallback: undefined },
-    context: { parse: asText, fallback: undefined },
-    allow_exec: yesOrNo('allow_exec'),
-    allow_own_kubeconfig: yesOrNo('allow_own_kubeconfig'),
-    audience: { parse: parsers/* parseAudience */.QA, fallback: undefined },
-    duration: {
-        parse: (text, given) => (0,parsers/* parseLife */.w6)(text, given.value('max_duration'), given.nameOf('max_duration')),
-        fallback: (0,parsers/* parseDuration */.E9)(inputs/* inputs */.QL.duration.default),
-    },
-    // A wrong limit refuses no duration, so that one mistake gives one problem.
-    max_duration: { parse: parsers/* parseDuration */.E9, fallback: Infinity },
-    rotate_grace: { parse: parsers/* parseGrace */.kx, fallback: undefined },
-    max_scan: withDefault('max_scan', parsers/* parseMaxScan */.Vv),
-    token_audiences: { parse: parsers/* splitList */.ry, fallback: [] },
-    revocation: choice('revocation'),
-    prove: choice('prove'),
-    proof_samples: withDefault('proof_samples', parsers/* parseSamples */.rI),
-    delivery: choice('delivery'),
-    token_variable: withDefault('token_variable', parsers/* parseTokenVariable */.XJ),
-    directory: {
-        parse: (path, { source }) => parseDirectory(path, source.workspace),
-        fallback: '',
-        defaultText: (source) => source.temp,
-        // At the end of a run the folder may no longer exist.
-        isNeeded: ({ purpose }) => purpose === 'start',
-    },
-    proxy_url: { parse: parsers/* parseProxy */.YR, fallback: undefined },
-    tls_server_name: { parse: parsers/* parseServerName */.ey, fallback: undefined },
-    deadline: withDefault('deadline', parsers/* parseDeadline */.O0),
-    evidence: { parse: (path, { source, purpose }) => parseEvidencePath(path, source, purpose), fallback: undefined },
-    report: choice('report'),
-    github_token: {
-        parse: (text, _, seal) => (0,seal_credentials/* sealToken */.fh)(text, seal),
-        fallback: undefined,
-        // Read only then, so that the redactor need not search for it otherwise.
-        isNeeded: (given) => given.value('report') === 'check',
-    },
-    allow_debug_trace: yesOrNo('allow_debug_trace'),
-};
-function asText(text) {
-    return text;
-}
-/** The parser of an input whose default is a valid text. */
-function withDefault(id, parse) {
-    return { parse, fallback: parse(inputs/* inputs */.QL[id].default) };
-}
-function choice(id) {
-    const { options = [], default: usual } = inputs/* inputs */.QL[id];
-    // The types of the table of inputs are wider than the table, but its options are the words of Choice, and its default is one of them.
-    return { parse: (text) => (0,parsers/* parseChoice */.HU)(text, options), fallback: usual };
-}
-function yesOrNo(id) {
-    const { options = [], default: usual } = inputs/* inputs */.QL[id];
-    return { parse: (text) => (0,parsers/* parseChoice */.HU)(text, options) === 'true', fallback: usual === 'true' };
-}
-/** Reads and seals the token in a file. A token in place of the path is sealed as well, before a message is made. */
-function readToken(path, source, seal) {
-    if ((0,path_or_content/* isNoPath */.F)(path)) {
-        if (path.length >= 16)
-            seal(path);
-        throw new invalid_value/* InvalidValue */.h('looks like a token, not like the path of one: give a token as token');
-    }
-    return (0,seal_credentials/* sealToken */.fh)(textOfPath(path, source.pipeTexts), seal);
-}
-
-;// CONCATENATED MODULE: ./src/config/input-reader.ts
-
-
-
-
-/** Reads each input at most once, and collects the problems in the order in which they are found. */
-class InputReader {
-    source;
-    purpose;
-    clusterSource;
-    #seal;
-    #values = {};
-    #wrong = new Set();
-    #problems = [];
-    constructor(source, seal, purpose) {
-        this.source = source;
-        this.purpose = purpose;
-        this.#seal = seal;
-        this.clusterSource = clusterSourceOf((id) => this.text(id), source.env);
-    }
-    /** The problems of the inputs that were read and the rules that were checked, each with its name and its fault. */
-    get problems() {
-        return this.#problems;
-    }
-    text(id) {
-        return (this.source.input(id) ?? '').trim();
-    }
-    has(id) {
-        return this.text(id) !== '';
-    }
-    nameOf(id) {
-        return this.source.nameOf(id);
-    }
-    isSuperfluous(id) {
-        return isSuperfluous(id, this.text(id), this.clusterSource);
-    }
-    isWrong(id) {
-        return this.#wrong.has(id);
-    }
-    value(id) {
-        if (!Object.hasOwn(this.#values, id))
-            this.#values[id] = this.#read(id);
-        return this.#values[id];
-    }
-    check(rule) {
-        const problem = rule.problem(this);
-        if (problem !== undefined)
-            this.#problems.push(problem);
-    }
-    #read(id) {
-        const parser = inputParsers[id];
-        if (this.isSuperfluous(id) || parser.isNeeded?.(this) === false)
-            return parser.fallback;
-        const text = this.text(id) || (parser.defaultText?.(this.source) ?? inputs/* inputs */.QL[id].default);
-        try {
-            if (text !== '')
-                return parser.parse(text, this, this.#seal);
-            if (this.#isRequired(id))
-                throw new invalid_value/* InvalidValue */.h('is missing');
-        }
-        catch (error) {
-            if (!(error instanceof invalid_value/* InvalidValue */.h))
-                throw error;
-            this.#wrong.add(id);
-            this.#problems.push(`${this.nameOf(id)} ${error.message}; ${(0,inputs/* exampleOf */.Ql)(id)}`);
-        }
-        return parser.fallback;
-    }
-    #isRequired(id) {
-        const { required } = inputs/* inputs */.QL[id];
-        return required === 'unless kubeconfig or in-cluster' ? this.clusterSource === undefined && this.#isIdentityKnown() : required === true;
-    }
-    /** If the identity is misspelled, a missing server is not reported, because the intended identity may provide it. */
-    #isIdentityKnown() {
-        return inputs/* inputs */.QL.identity.options?.includes(this.text('identity') || inputs/* inputs */.QL.identity.default) ?? true;
-    }
-}
-
-;// CONCATENATED MODULE: ./src/config/input-rules.ts
-
-
-
-
-/** The rules about what surrounds the inputs, and who provides the cluster. No input need be read for them. */
-const sourceRules = [
-    { name: 'the proxy variable is a URL', problem: ({ source }) => (0,proxy_variables/* problemOfProxy */.hR)(source.env) },
-    ...providedInputs.map((id) => ({
-        name: `the identity provides ${id}, or the input does`,
-        problem: (given) => given.isSuperfluous(id)
-            ? `${given.nameOf(id)} is given, but the identity ${given.clusterSource} provides it: leave one of them out`
-            : undefined,
-    })),
-];
-const tokenRule = {
-    name: 'the token is given once',
-    problem: (given) => given.value('token') !== undefined && given.has('token_file')
-        ? `${given.nameOf('token')} and ${given.nameOf('token_file')} are both given: leave one out`
-        : undefined,
-};
-/** The rules between inputs, in the order of their problems. */
-const inputRules = [
-    { name: 'a run without later steps has a command', problem: problemOfNoCommand },
-    {
-        name: 'isolate: required needs a command',
-        problem: (given) => given.purpose === 'start' && given.source.hasLaterSteps && given.value('isolate') === 'required' && commandOf(given) === undefined
-            ? `${given.nameOf('isolate')} is required, but later steps cannot be isolated: set ${given.nameOf('command')}`
-            : undefined,
-    },
-    {
-        name: 'delivery: output excludes a command',
-        problem: (given) => given.value('delivery') === 'output' && commandOf(given) !== undefined
-            ? `${given.nameOf('delivery')} is output, which is for later steps: with a command use env`
-            : undefined,
-    },
-    {
-        name: 'identity: token needs token or token_file',
-        problem: (given) => given.value('identity') === 'token' && !given.has('token') && !given.has('token_file')
-            ? `${given.nameOf('identity')} is token, but neither ${given.nameOf('token')} nor ${given.nameOf('token_file')} is given`
-            : undefined,
-    },
-    {
-        name: 'prove: post needs a post step that can fail the job',
-        problem: (given) => given.value('prove') === 'post' && !given.source.postFailsJob
-            ? `${given.nameOf('prove')} is post, but here ${given.source.hasPost ? 'after_script cannot fail the job' : 'no post step follows'}`
-            : undefined,
-    },
-    {
-        name: 'report: check needs github_token',
-        problem: (given) => given.value('report') === 'check' && !given.has('github_token')
-            ? `${given.nameOf('report')} is check, but ${given.nameOf('github_token')} is empty`
-            : undefined,
-    },
-    {
-        name: 'a log that shows every variable needs allow_debug_trace',
-        problem: (given) => given.purpose === 'start' && given.source.debugTraceVariable !== undefined && !given.value('allow_debug_trace')
-            ? `${given.source.debugTraceVariable} is true: the log shows every variable, the ID token among them; unset it, or set ${given.nameOf('allow_debug_trace')} to true`
-            : undefined,
-    },
-    {
-        name: 'identity: gitlab-oidc needs an audience',
-        problem: (given) => given.value('identity') === 'gitlab-oidc' && given.value('audience') === inputs/* NO_AUDIENCE */.dQ
-            ? `${given.nameOf('audience')} is missing: the ID token is issued for it; for example: ${given.value('server') || inputs/* inputs */.QL.audience.example}`
-            : undefined,
-    },
-    {
-        name: 'identity: kubeconfig needs kubeconfig',
-        problem: (given) => given.value('identity') === 'kubeconfig' && !given.has('kubeconfig')
-            ? `${given.nameOf('identity')} is kubeconfig, but ${given.nameOf('kubeconfig')} is not given`
-            : undefined,
-    },
-    {
-        name: 'kubeconfig excludes other identities',
-        problem: (given) => {
-            const identity = given.value('identity');
-            return given.has('kubeconfig') && identity !== 'auto' && identity !== 'kubeconfig'
-                ? `${given.nameOf('kubeconfig')} is given, but ${given.nameOf('identity')} is ${identity}`
-                : undefined;
-        },
-    },
-    needsKubeconfig('context'),
-    needsKubeconfig('allow_exec'),
-];
-function problemOfNoCommand(given) {
-    const { hasLaterSteps, hasPost } = given.source;
-    if (given.purpose === 'finish' || hasLaterSteps || commandOf(given) !== undefined)
-        return undefined;
-    return `no command was given${hasPost ? `: set ${given.nameOf('command')}` : ': kubepass run [FLAGS] -- COMMAND'}`;
-}
-/** The text of the default counts as not given, because templates give it. */
-function needsKubeconfig(id) {
-    return {
-        name: `${id} needs kubeconfig`,
-        problem: (given) => given.has(id) && given.text(id) !== inputs/* inputs */.QL[id].default && !given.has('kubeconfig')
-            ? `${given.nameOf(id)} is given without ${given.nameOf('kubeconfig')}`
-            : undefined,
-    };
-}
-
-;// CONCATENATED MODULE: ./src/config/options.ts
-
-
-
-
-
-
-
-
-
-/** GitLab's template always passes a value for max_scan. This one therefore counts as not set. */
-const DEFAULT_MAX_SCAN_S = (0,parsers/* parseMaxScan */.Vv)(inputs/* inputs */.QL.max_scan.default);
-/**
- * The order in which inputs are read and rules are checked. The message lists the problems in this order. An input that is not in
- * the list is read where a rule or another input needs it.
- */
-const STEPS = [
-    ...sourceRules,
-    'server',
-    'service_account',
-    'max_duration',
-    'token',
-    tokenRule,
-    'shell',
-    'allow_debug_trace',
-    'report',
-    'github_token',
-    'certificate_authority',
-    'namespace',
-    'context_name',
-    ...commandRules,
-    'accept_exit_codes',
-    'env',
-    'pass_env',
-    'isolate',
-    'identity',
-    'kubeconfig',
-    'token_file',
-    'audience',
-    'duration',
-    'rotate_grace',
-    'max_scan',
-    'token_audiences',
-    'revocation',
-    'prove',
-    'proof_samples',
-    'delivery',
-    'token_variable',
-    'directory',
-    'proxy_url',
-    'tls_server_name',
-    'evidence',
-    'deadline',
-    ...inputRules,
-];
-/**
- * Reports all wrong inputs together, each with its name, its fault and a correct example.
- * @param purpose `finish` skips the checks that only the start of a run needs, because a program or directory may no longer exist
- * @throws INPUT
- */
-function parseOptions(source, seal, purpose) {
-    (0,proxy_variables/* sealProxyPasswords */.cm)(source.env, seal);
-    const reader = new InputReader(source, seal, purpose);
-    for (const step of STEPS) {
-        if (typeof step === 'string')
-            reader.value(step);
-        else
-            reader.check(step);
-    }
-    const options = optionsOf(reader);
-    // Only now, so that no problem is lost if the options need an input that is not among the steps.
-    const { problems } = reader;
-    if (problems.length > 0) {
-        throw new errors/* KubepassError */.v3('INPUT', problems.length === 1 ? (problems[0] ?? '') : `${problems.length} inputs are wrong:\n- ${problems.join('\n- ')}`);
-    }
-    return options;
-}
-function optionsOf(given) {
-    const server = given.value('server');
-    const serviceAccount = given.value('service_account');
-    return {
-        server,
-        certificateAuthority: given.value('certificate_authority'),
-        serviceAccount,
-        namespace: given.value('namespace') ?? serviceAccount.namespace,
-        contextName: given.value('context_name'),
-        command: commandOf(given),
-        acceptExitCodes: given.value('accept_exit_codes'),
-        env: given.value('env'),
-        passEnv: given.value('pass_env'),
-        isolate: given.value('isolate'),
-        identity: given.value('identity'),
-        kubeconfig: given.value('kubeconfig'),
-        token: given.value('token') ?? given.value('token_file'),
-        stdinTaken: PATH_INPUTS.some((id) => isStdin(given.text(id))),
-        audience: given.value('audience') ?? server,
-        duration: given.value('duration'),
-        rotateGrace: given.value('rotate_grace'),
-        maxScan: given.value('max_scan'),
-        tokenAudiences: given.value('token_audiences'),
-        revocation: given.value('revocation'),
-        prove: given.value('prove'),
-        proofSamples: given.value('proof_samples'),
-        delivery: given.value('delivery'),
-        tokenVariable: given.value('token_variable'),
-        directory: given.purpose === 'start' ? given.value('directory') : baseDirectory(given.source),
-        proxyUrl: given.value('proxy_url'),
-        tlsServerName: given.value('tls_server_name'),
-        evidence: given.value('evidence'),
-        checkToken: given.value('github_token'),
-        deadline: 1000 * given.value('deadline'),
-    };
-}
-/** The deadline, in seconds, for the pipes that are read before the other inputs. */
-function deadlineOf(source) {
-    try {
-        return (0,parsers/* parseDeadline */.O0)((source.input('deadline') ?? '').trim() || inputs/* inputs */.QL.deadline.default);
-    }
-    catch {
-        return (0,parsers/* parseDeadline */.O0)(inputs/* inputs */.QL.deadline.default);
-    }
-}
-
-// EXTERNAL MODULE: ./src/net/http.ts + 2 modules
-var net_http = __nccwpck_require__(3524);
-// EXTERNAL MODULE: ./src/net/retry.ts
-var retry = __nccwpck_require__(7893);
-// EXTERNAL MODULE: ./src/net/web-exchange.ts
-var web_exchange = __nccwpck_require__(8527);
-;// CONCATENATED MODULE: ./src/identity/github-oidc.ts
-
-
-
-
-
-
-const ID_TOKEN_TIMEOUT_MS = 20_000;
-/** An ID token lives five minutes, but a scan may take longer. kubepass requests a new one when less than this is left. */
-const FRESH_S = 60;
-/** The job's ID token. https://docs.github.com/en/actions/reference/security/oidc */
-function githubOidcIdentity(request, audience, context) {
-    let current;
-    return {
-        kind: 'github-oidc',
-        async authInfo(signal) {
-            const isNewHost = context.isNewHost && current === undefined;
-            if (current === undefined || current.expiresAt - Date.now() / 1000 < FRESH_S)
-                current = await fetchIdToken(request, audience, { ...context, isNewHost }, signal);
-            return { bearer: current.token };
-        },
-    };
-}
-async function fetchIdToken(request, audience, { env, isNewHost, info, seal }, signal) {
-    const url = new URL(request.url);
-    url.searchParams.set('audience', audience);
-    const headers = { accept: 'application/json', authorization: `Bearer ${request.bearer.reveal()}` };
-    if (url.protocol !== 'https:' && !(0,net_http/* isLoopback */.U9)(url))
-        throw noIdToken('the URL of its service is not https');
-    const exchange = (0,web_exchange/* openWebExchange */.G)(url, env);
-    try {
-        const { last: outcome } = await (0,retry/* retry */.L5)((attempt) => exchange.send({ url, method: 'GET', headers, signal: attempt }), (0,base_deadline/* deadlineAfter */.d)(ID_TOKEN_TIMEOUT_MS, signal), { info: (text) => info(`The ID token service ${url.host} ${text}`), isNewHost });
-        if ('failure' in outcome) {
-            throw outcome.failure instanceof errors/* KubepassError */.v3 ? outcome.failure : noIdToken((0,retry/* reasonOf */.A3)(outcome.failure), github_oidc_hintFor(outcome.failure, url));
-        }
-        const value = outcome.status === 200 ? idTokenIn(outcome.body) : undefined;
-        if (value === undefined)
-            throw noIdToken(`its service answered ${outcome.status}${outcome.status === 200 ? ' without one' : ''}`);
-        const token = seal(value);
-        const expiry = decodeJwt(value)?.claims['exp'];
-        return { token, expiresAt: typeof expiry === 'number' ? expiry : 0 };
-    }
-    finally {
-        exchange.close();
-    }
-}
-function github_oidc_hintFor(failure, { host }) {
-    if ((0,retry/* isCertificateError */.Y4)(failure)) {
-        return (`The certificate of the ID token service ${host} is not from a CA that Node.js trusts. If it is from an internal CA, or from a proxy that inspects TLS: ` +
-            'set NODE_EXTRA_CA_CERTS to the path of that CA as PEM, in the environment of the runner or of this step (env:). certificate_authority is for the API server alone.');
-    }
-    return (0,retry/* isUnknownHost */.RT)(failure)
-        ? `The host of the ID token service, ${host}, has no address here: does the runner need a proxy (HTTPS_PROXY)?`
-        : undefined;
-}
-function idTokenIn(body) {
-    try {
-        const { value } = JSON.parse(body);
-        return typeof value === 'string' && decodeJwt(value) !== undefined ? value : undefined;
-    }
-    catch {
-        return undefined;
-    }
-}
-function noIdToken(reason, hint = 'Run the job again. If the error stays, check whether the runner reaches the ID token service (HTTPS_PROXY, NO_PROXY).') {
-    return new errors/* KubepassError */.v3('IDENTITY', `GitHub gave no ID token: ${reason}.`, { hint });
-}
-
-;// CONCATENATED MODULE: ./src/identity/gitlab-oidc.ts
-
-
-
-/**
- * The ID token that GitLab gives the job at its start. A job cannot request another one.
- * https://docs.gitlab.com/ci/secrets/id_token_authentication/
- */
-function gitlabOidcIdentity(token, audience) {
-    return {
-        kind: 'gitlab-oidc',
-        authInfo: () => Promise.try(() => {
-            const claims = jwtOf(token)?.claims;
-            if (claims === undefined) {
-                throw new errors/* KubepassError */.v3('IDENTITY', 'The variable KUBEPASS_ID_TOKEN is set, but holds no JWT.', {
-                    hint: 'GitLab sets this variable because of id_tokens in the job. Check that variables does not set the same name.',
-                });
-            }
-            const { aud } = claims;
-            // With a second audience, this cluster could use the token at another server.
-            if (aud !== audience && !(Array.isArray(aud) && aud.length === 1 && aud[0] === audience)) {
-                throw new errors/* KubepassError */.v3('IDENTITY', `The ID token's audience is ${(0,quote/* quoteValue */.cl)(aud)}, not ${(0,quote/* quote */.hD)(audience)} alone.`, {
-                    hint: "Give audience as the template's input: the API server's URL, written as in server, without a slash at its end.",
-                });
-            }
-            return { bearer: token };
-        }),
-    };
-}
-
-;// CONCATENATED MODULE: ./src/identity/in-cluster.ts
-
-
-
-
-
-
-/**
- * The ServiceAccount of the Pod in which kubepass runs. The API server's address comes from variables, which an earlier step can
- * set. The CA certificate comes from the Pod's own files.
- */
-function inClusterIdentity(env, seal) {
-    const server = serverOf(env);
-    if (server === undefined)
-        throw notInPod('KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT name no server');
-    const certificateAuthority = checked('its ca.crt', () => (0,certificates/* parseCertificate */.h)((0,small_file/* readSmallFile */.EW)(`${FOLDER}/ca.crt`)));
-    return {
-        kind: 'in-cluster',
-        cluster: { server, certificateAuthority, proxyUrl: undefined, tlsServerName: undefined },
-        // Read for each use, because the kubelet replaces the file long before the token expires.
-        authInfo: () => Promise.try(() => ({ bearer: checked('its token', () => (0,seal_credentials/* sealToken */.fh)((0,small_file/* readSmallFile */.EW)(TOKEN), seal)) })),
-    };
-}
-function checked(field, read) {
-    return (0,invalid_value/* explainInvalid */.D)(read, (fault) => notInPod(`${field} ${fault}`));
-}
-function notInPod(why) {
-    return new errors/* KubepassError */.v3('INPUT', `The identity is in-cluster, but kubepass does not run in a Pod with a ServiceAccount token: ${why}.`, {
-        hint: 'Run the job in a Pod of the cluster, such as an ARC runner, with automountServiceAccountToken: true, or choose another identity.',
-    });
-}
-
-;// CONCATENATED MODULE: ./src/identity/token.ts
-/** Any bearer token that the API server accepts. */
-function tokenIdentity(token) {
-    return { kind: 'token', authInfo: () => Promise.resolve({ bearer: token }) };
-}
-
-;// CONCATENATED MODULE: ./src/identity/choose.ts
-
-
-
-
-
-
-/**
- * Returns the identity that the options name, or the only candidate. It sends no request.
- * @returns the identity, and why it was chosen
- */
-async function chooseIdentity(options, context) {
-    const { idTokenInstructions, nameOf, job } = context;
-    const candidates = candidatesOf(options, context);
-    const list = (those) => those.map(({ kind, reason }) => `${kind} (${reason})`).join(' and ');
-    if (options.identity !== 'auto') {
-        const requested = candidates.find(({ kind }) => kind === options.identity);
-        if (requested !== undefined)
-            return chosen(requested, 'it was asked for');
-        // Other identities need an input; parseOptions() has already reported a missing one.
-        if (options.identity === `${job.platform}-oidc`)
-            throw new errors/* KubepassError */.v3('IDENTITY', 'The job has no ID token and must not request one.', { hint: idTokenInstructions });
-        const where = { github: 'on GitHub', gitlab: 'on GitLab', terminal: 'in a terminal' }[job.platform];
-        throw new errors/* KubepassError */.v3('IDENTITY', `The identity ${options.identity} is not available ${where}.`, {
-            hint: candidates.length === 0 ? howToGetOne() : `Available: ${list(candidates)}. Set ${nameOf('identity')} to that, or leave it out.`,
-        });
-    }
-    const explicit = candidates.filter(({ isExplicit }) => isExplicit);
-    const [only, ...others] = explicit.length > 0 ? explicit : candidates;
-    if (only === undefined) {
-        const also = idTokenInstructions === undefined ? '' : ', and it has no ID token';
-        throw new errors/* KubepassError */.v3('IDENTITY', `The job has no identity: no token was given${also}.`, { hint: howToGetOne() });
-    }
-    if (others.length > 0) {
-        throw new errors/* KubepassError */.v3('IDENTITY', `The job has more than one identity: ${list([only, ...others])}.`, {
-            hint: `Set ${nameOf('identity')} to one of them.`,
-        });
-    }
-    if (only.mustBeNamed === true) {
-        throw new errors/* KubepassError */.v3('IDENTITY', `On GitLab the identity ${list([only])} is used only if ${nameOf('identity')} names it.`, {
-            hint: `Set ${nameOf('identity')} to ${only.kind}. The reason: everybody who may run a pipeline can set a variable.${idTokenInstructions === undefined ? '' : `\nOr: ${idTokenInstructions}`}`,
-        });
-    }
-    const overruled = candidates.filter((candidate) => candidate !== only).map(({ reason }) => reason);
-    return chosen(only, [only.reason, ...overruled.map((reason) => `which takes precedence, although ${reason}`)].join(', '));
-    async function chosen(candidate, why) {
-        const identity = await make(candidate);
-        return { identity, why: [why, ...(identity.remark === undefined ? [] : [identity.remark])].join('; ') };
-    }
-    async function make(candidate) {
-        const identity = await candidate.make();
-        if (options.server !== '' || identity.cluster !== undefined)
-            return identity;
-        const missing = `${nameOf('server')} and ${nameOf('certificate_authority')} are missing`;
-        throw new errors/* KubepassError */.v3('INPUT', `${missing}: the identity ${identity.kind} does not provide them.`, {
-            hint: `Give both, for example ${inputs/* inputs */.QL.server.example} and ${inputs/* inputs */.QL.certificate_authority.example}; ` +
-                `or set ${nameOf('identity')} to in-cluster for the API server of this Pod.`,
-        });
-    }
-    function howToGetOne() {
-        const inputsForIt = `${nameOf('token_file')}${idTokenInstructions === undefined ? ' or' : `, ${nameOf('token')} or`} ${nameOf('kubeconfig')}`;
-        return idTokenInstructions === undefined ? `Give ${inputsForIt}.` : `${idTokenInstructions}\nOr: give ${inputsForIt}.`;
-    }
-}
-function candidatesOf(options, context) {
-    const { idToken, idTokenRequest, seal, env } = context;
-    const { audience, kubeconfig, token } = options;
-    const candidates = [];
-    // On GitLab these inputs are variables, and everybody who may run a pipeline can set variables.
-    const mustBeNamed = context.job.platform === 'gitlab';
-    const isExplicit = !mustBeNamed;
-    if (token !== undefined)
-        candidates.push({ kind: 'token', reason: 'a token was given', isExplicit, mustBeNamed, make: () => tokenIdentity(token) });
-    if (kubeconfig !== undefined) {
-        // Imported only here, because most jobs use no kubeconfig and the module is large.
-        const make = async () => (await __nccwpck_require__.e(/* import() */ 63).then(__nccwpck_require__.bind(__nccwpck_require__, 1063))).kubeconfigIdentity(kubeconfig, context);
-        candidates.push({ kind: 'kubeconfig', reason: 'a kubeconfig was given', isExplicit, mustBeNamed, make });
-    }
-    if (idTokenRequest !== undefined) {
-        const make = () => githubOidcIdentity(idTokenRequest, audience, context);
-        candidates.push({ kind: 'github-oidc', reason: 'the job may request ID tokens', isExplicit: false, make });
-    }
-    if (idToken !== undefined) {
-        candidates.push({
-            kind: 'gitlab-oidc',
-            reason: 'the job has an ID token',
-            isExplicit: false,
-            make: () => gitlabOidcIdentity(idToken, audience),
-        });
-    }
-    // The last resort, because a runner in a Pod may serve jobs for other clusters.
-    const lastResort = options.identity === 'auto' && candidates.length === 0 && options.server === '';
-    if (options.identity === 'in-cluster' || lastResort) {
-        const reason = 'nothing else was given, and the job runs in a Pod';
-        candidates.push({ kind: 'in-cluster', reason, isExplicit: false, mustBeNamed, make: () => inClusterIdentity(env, seal) });
-    }
-    return candidates;
-}
-
-;// CONCATENATED MODULE: ./src/kube/client.ts
-
-
-
-
-
-
-const NOTICE_INTERVAL_MS = 2_000;
-/** Sends every request to the API server that kubepass makes for itself. */
-class KubeClient {
-    server;
-    #http;
-    #userAgent;
-    #info;
-    /** Whether no response has shown yet that the host exists. */
-    #isNewHost;
-    /** When #report() last printed a line, ms since 1970. */
-    #reportedAt = 0;
-    constructor({ http, server, userAgent, info, isNewHost }) {
-        this.#http = http;
-        this.server = server;
-        this.#userAgent = userAgent;
-        this.#info = info;
-        this.#isNewHost = isNewHost;
-    }
-    /**
-     * Sends the call, again after each transient failure, until `signal` aborts.
-     * @throws KubepassError UNREACHABLE when the last attempt failed or got a transient status (408, 429, 5xx)
-     */
-    async call(call, signal) {
-        const { host } = new URL(this.server);
-        const options = { info: (text) => this.#report(`${host} ${text}`), isNewHost: this.#isNewHost };
-        const { last, mayHaveActed } = await (0,retry/* retry */.L5)((attempt) => this.#send(call, attempt), signal, options);
-        if (!('failure' in last))
-            this.#isNewHost = false;
-        if ('failure' in last)
-            throw last.failure instanceof errors/* KubepassError */.v3 ? last.failure : this.#unreachable(call, last.failure, !mayHaveActed);
-        const answer = toApiResponse({ server: this.server, method: call.method, path: call.path }, last, mayHaveActed);
-        if ((0,retry/* isTransient */.dg)(last.status)) {
-            const kubeStatus = statusOf(answer);
-            const sender = kubeStatus === undefined ? `The server at ${host}` : 'The API server';
-            const message = kubeStatus === undefined ? '' : quotedMessage(kubeStatus);
-            throw new errors/* KubepassError */.v3('UNREACHABLE', `${sender} keeps answering ${last.status}${message} to ${call.method} ${call.path}.`, {
-                hint: transientHint(answer.request, { ...answer, kubeStatus }),
-            });
-        }
-        return answer;
-    }
-    close() {
-        this.#http.close();
-    }
-    /** Prints at most one line each NOTICE_INTERVAL_MS, because several calls may wait at the same time. */
-    #report(text) {
-        if (Date.now() - this.#reportedAt < NOTICE_INTERVAL_MS)
-            return;
-        this.#reportedAt = Date.now();
-        this.#info(text);
-    }
-    #send(call, signal) {
-        const request = {
-            url: new URL(this.server + call.path),
-            method: call.method,
-            headers: {
-                accept: call.accept ?? 'application/json',
-                'user-agent': this.#userAgent,
-                ...('bearer' in call.auth ? { authorization: `Bearer ${call.auth.bearer.reveal()}` } : {}),
-                ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
-            },
-            ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
-            ...('bearer' in call.auth ? {} : { clientCertificate: call.auth }),
-            signal,
-        };
-        return call.newConnection ? this.#http.exchangeOnNewConnection(request) : this.#http.exchange(request);
-    }
-    #unreachable(call, failure, noEffect) {
-        const reason = (0,retry/* reasonOf */.A3)(failure);
-        return new errors/* KubepassError */.v3('UNREACHABLE', `No answer from ${new URL(this.server).host} to ${call.method} ${call.path}: ${reason}.`, {
-            noEffect,
-            responseTooLarge: failure instanceof net_http/* ResponseTooLarge */.l1,
-            hint: this.#hintFor(failure),
-        });
-    }
-    #hintFor(failure) {
-        if ((0,retry/* requiresClientCertificate */.XV)(failure))
-            return 'The server requires a client certificate, or rejected the one that it got. A kubeconfig (identity kubeconfig) can contain one.';
-        if ((0,retry/* proxyStatusOf */.Iv)(failure) === 407)
-            return `The proxy requires a user name and a password, or rejected those that it got. Set HTTPS_PROXY, for example: ${proxy_variables/* PROXY_EXAMPLE */.My}`;
-        if ((0,retry/* isUnknownHost */.RT)(failure))
-            return 'DNS has no address for this host: correct server, and proxy_url or HTTPS_PROXY if the API server is behind a proxy. Only the DNS server of a private network knows the names of that network.';
-        if (!(0,retry/* isCertificateError */.Y4)(failure))
-            return 'Check server, and proxy_url or HTTPS_PROXY if the API server is behind one.';
-        const ofProxy = this.#http.hasTlsProxy
-            ? ' If the proxy, whose URL is https, sent this certificate: its CA must be one that Node.js trusts (NODE_EXTRA_CA_CERTS).'
-            : '';
-        return `The certificate does not verify: give the CA of this API server as certificate_authority (or in the kubeconfig), and tls_server_name if the certificate names another host.${ofProxy}`;
-    }
-}
-
-;// CONCATENATED MODULE: ./src/state/run-events.ts
-
-
-/**
- * The state after the event. While a run goes on, no other function changes its state.
- * @throws Error where the event does not fit the state: that is a defect of kubepass
- */
-function reduce(state, event) {
-    if (!('number' in event))
-        return afterOther(state, event);
-    if (event.type === 'SecretRequested')
-        return withRequestedSecret(state, event);
-    const withForgotten = withLivingForgotten(state, event);
-    if (withForgotten !== undefined)
-        return withForgotten;
-    const before = find(state, event);
-    if (event.type === 'CredentialForgotten')
-        return withoutCredential(state, event, before);
-    const after = next(before, event);
-    return { ...state, credentials: state.credentials.map((each) => (each === before ? after : each)) };
-}
-function afterOther(state, event) {
-    switch (event.type) {
-        case 'IdentityResolved':
-            return { ...state, identity: { kind: event.kind, why: event.why } };
-        case 'ScanStarting':
-            return { ...state, scan: { startedAt: event.at } };
-        case 'ScanStarted':
-            if (state.scan === null)
-                throw unfit(event, 'no scan');
-            return { ...state, isolation: event.isolation };
-        case 'ScanEnded': {
-            if (state.scan === null)
-                throw unfit(event, 'no scan');
-            const { at, exitCode, signal } = event;
-            return { ...state, scan: { startedAt: state.scan.startedAt, end: { at, exitCode, signal } } };
-        }
-        case 'Warned':
-            return state.warnings.includes(event.text) || state.warnings.length >= MAX_WARNINGS
-                ? state
-                : { ...state, warnings: [...state.warnings, event.text] };
-        case 'Failed':
-            return { ...state, error: event.code };
-        case 'CleanedUp':
-            return { ...state, cleanupAttempted: true };
-    }
-}
-function find(state, event) {
-    const credential = state.credentials.find(({ number }) => number === event.number);
-    if (credential === undefined)
-        throw unfit(event, 'no such credential');
-    return credential;
-}
-function unfit(event, phase) {
-    return new Error(`the event ${event.type} does not fit: ${phase}`);
-}
-function withRequestedSecret(state, event) {
-    const { number, slot, deadBy } = event;
-    const isTaken = slot === 'unbound' || state.credentials.some((each) => each.slot === slot);
-    const isFull = state.credentials.length >= MAX_CREDENTIALS;
-    if (number !== state.lastNumber + 1 || isTaken || isFull)
-        throw unfit(event, 'the number or the slot is taken');
-    return { ...state, lastNumber: number, credentials: [...state.credentials, { number, slot, deadBy, phase: 'secret-requested' }] };
-}
-function withoutCredential(state, event, credential) {
-    const isSettled = ['planned', 'revoked', 'absent'].includes(credential.phase) || credential.slot === 'unbound';
-    if (!isSettled)
-        throw unfit(event, `credential ${credential.number} is ${credential.phase}`);
-    const credentials = state.credentials.filter((each) => each !== credential);
-    if (!hasToken(credential))
-        return { ...state, credentials };
-    const all = [...state.forgotten, lastingFactsOf(credential)].sort((one, other) => one.number - other.number);
-    // The first token is what the evidence calls granted.
-    const first = all.find(({ token }) => token !== undefined);
-    const dropped = all.length > MAX_FORGOTTEN ? all.find((each) => each !== first) : undefined;
-    return {
-        ...state,
-        credentials,
-        forgotten: all.filter((each) => each !== dropped),
-        forgottenNotListed: state.forgottenNotListed + (dropped?.token === undefined ? 0 : 1),
-    };
-}
-/** Undefined where the event is about a credential that still has its slot. */
-function withLivingForgotten(state, { number, type }) {
-    if (type !== 'TokenStillAccepted' || !state.forgotten.some((each) => each.number === number))
-        return undefined;
-    return { ...state, forgotten: state.forgotten.map((each) => (each.number === number ? { ...each, isStillAccepted: true } : each)) };
-}
-const transitions = {
-    SecretForbidden: ({ phase }) => (phase === 'secret-requested' ? { phase: 'planned', slot: 'unbound' } : undefined),
-    SecretCreated: ({ phase }, { uid }) => (phase === 'secret-requested' ? { phase: 'secret-created', uid } : undefined),
-    TokenRequested(before) {
-        if (before.phase === 'secret-created')
-            return { phase: 'token-requested', uid: before.uid };
-        return before.phase === 'planned' && before.slot === 'unbound' ? { phase: 'token-requested' } : undefined;
-    },
-    TokenIssued(before, { token, deadBy }) {
-        return before.phase === 'token-requested' ? { phase: 'issued', token, deadBy, ...uidIn(before) } : undefined;
-    },
-    TokenAccepted: (before, { acceptance }) => (before.phase === 'issued' ? { ...before, acceptance } : undefined),
-    RequestHadNoEffect(before) {
-        if (before.phase === 'secret-requested')
-            return { phase: 'planned' };
-        if (before.phase !== 'token-requested')
-            return undefined;
-        return before.uid === undefined ? { phase: 'planned' } : { phase: 'secret-created', uid: before.uid };
-    },
-    CredentialReplaced: (before, { revokeAt }) => (before.phase === 'issued' ? { ...before, revokeAt } : undefined),
-    DeletionRequested: (before) => (isConcluded(before) ? undefined : { phase: 'deletion-requested', last: livePhaseOf(before) }),
-    DeletionHadNoEffect: (before) => (before.phase === 'deletion-requested' ? before.last : undefined),
-    // A 200 is a fact, whatever another DELETE of the same Secret has recorded meanwhile.
-    SecretDeleted: (before, { at }) => (before.phase === 'revoked' ? undefined : { phase: 'revoked', last: livePhaseOf(before), at }),
-    SecretNotFound: (before) => (before.phase === 'deletion-requested' ? { phase: 'absent', last: before.last } : undefined),
-    TokenProvenDead: (before, { proof }) => (before.phase === 'revoked' || before.phase === 'absent' ? { ...before, proof } : undefined),
-    TokenStillAccepted: (before) => (before.phase === 'revoked' || before.phase === 'absent' ? before.last : undefined),
-};
-function uidIn({ uid }) {
-    return uid === undefined ? {} : { uid };
-}
-function next(before, event) {
-    const transition = transitions[event.type];
-    const after = transition(before, event);
-    if (after === undefined)
-        throw unfit(event, `credential ${before.number} is ${before.phase}`);
-    const { number, slot, deadBy } = before;
-    return { number, slot, deadBy, ...after };
-}
-
-;// CONCATENATED MODULE: ./src/lifecycle/journal.ts
-
-
-/** The run state in memory. All changes go through `intend` and `observe`. */
-class Journal {
-    #state;
-    #store;
-    #isCleared = false;
-    constructor(store, state) {
-        this.#store = store;
-        this.#state = state;
-    }
-    get state() {
-        return this.#state;
-    }
-    /** Undefined for a credential that was forgotten. */
-    credential(number) {
-        return this.#state.credentials.find((each) => each.number === number);
-    }
-    /**
-     * Saves the first state.
-     * @throws INPUT when it cannot be saved
-     */
-    begin() {
-        saveOrThrow(() => this.#store.save(this.#state));
-    }
-    /**
-     * Saves the event, then starts the effect: a later process must know of everything that can exist.
-     * @throws INPUT when the state cannot be saved; then the effect does not start
-     */
-    async intend(event, effect) {
-        const next = reduce(this.#state, event);
-        saveOrThrow(() => this.#store.save(next));
-        this.#state = next;
-        return effect();
-    }
-    /** Saves what this process saw. A failure to save becomes a warning, because the work under way must go on. */
-    observe(event) {
-        this.#state = reduce(this.#state, event);
-        if (this.#isCleared)
-            return;
-        try {
-            this.#store.save(this.#state);
-        }
-        catch (error) {
-            const text = `The run state could not be saved (${(0,errors/* errnoOf */.UQ)(error) || 'unknown reason'}).`;
-            this.#state = reduce(this.#state, { type: 'Warned', text });
-        }
-    }
-    /** Removes the saved state: no later process needs it. */
-    clear() {
-        this.#isCleared = true;
-        this.#store.clear();
-    }
-}
-/** @throws INPUT when the state cannot be saved: no later process could finish the run */
-function saveOrThrow(save) {
-    try {
-        save();
-    }
-    catch (cause) {
-        throw new errors/* KubepassError */.v3('INPUT', `The run state, from which a later step finishes this run, cannot be saved (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
-            hint: 'Is the disk full or read-only? A CI runner keeps the run state; in a terminal it is a file in TMPDIR or in directory.',
-        });
-    }
-}
-
-;// CONCATENATED MODULE: ./src/lifecycle/run-context.ts
-
-
-
-
-
-
-
-
-
-/** All inputs. Pipes are read first, because a pipe can be read only once. */
-async function readOptions({ platform, seal, signal }, purpose) {
-    return parseOptions({ ...platform, pipeTexts: await readPipes(platform, deadlineOf(platform), signal) }, seal, purpose);
-}
-/**
- * Chooses the identity and the API server. No call has gone to the network yet.
- * @param finishes whether an earlier process began the run and has shown that the hosts exist
- */
-async function resolveIdentity({ platform, seal }, options, finishes = false) {
-    const { identity, why } = await chooseIdentity(options, {
-        ...platform,
-        info: (text) => platform.log.info(text),
-        idTokenInstructions: platform.idTokens?.instructions,
-        idTokenRequest: platform.idTokens?.request?.(seal),
-        idToken: platform.idTokens?.token?.(seal),
-        seal,
-        isNewHost: !finishes,
-    });
-    return { identity, why, options: { ...options, ...identity.cluster } };
-}
-function openRun(context, { identity, why, options }, state, provenance) {
-    const { platform } = context;
-    platform.log.info(`Identity: ${identity.kind}, because ${why}.`);
-    return {
-        ...context,
-        options,
-        identity,
-        client: openClient(context, options, undefined, provenance === 'owner'),
-        journal: new Journal(storeOf(platform, provenance), reduce(state, { type: 'IdentityResolved', kind: identity.kind, why })),
-        provenance,
-        tokens: new Map(),
-        scan: undefined,
-        directoryDescriptor: undefined,
-    };
-}
-/**
- * With a derived key, the post step of a CI saves nothing. A main that still runs would mistake the write for one of the scan, and no
- * process reads the state after post.
- */
-function storeOf(platform, provenance) {
-    const isReadOnly = platform.isCI && platform.runKey !== undefined && provenance !== 'owner';
-    return {
-        save: (state) => (isReadOnly ? undefined : platform.savedState.save(state)),
-        clear: () => platform.savedState.clear(),
-    };
-}
-function openClient({ platform }, options, connections, isNewHost = true) {
-    const proxyUrl = options.proxyUrl ?? (0,proxy_variables/* proxyFor */.iJ)(new URL(options.server), platform.env);
-    const http = new net_http/* Http */.lw({ ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl }, connections);
-    const info = (text) => platform.log.info(text);
-    return new KubeClient({ http, server: options.server, userAgent: userAgent(platform.job), info, isNewHost });
-}
-/** Records a warning and shows it. */
-async function warn({ journal, platform, redactor }, text) {
-    journal.observe({ type: 'Warned', text: redactor.redact(text) });
-    await platform.log.warn(text);
-}
-/** For warnings that hold for each credential of a run. */
-async function warnOnce(run, text) {
-    if (!run.journal.state.warnings.includes(run.redactor.redact(text)))
-        await warn(run, text);
-}
-// The audit log shows it beside every call: who, and why.
-function userAgent(run) {
-    const printable = (text) => text.replaceAll(/[^\w./@-]+/g, '_').slice(0, 100);
-    return `kubepass/${version} (${run.platform}; run ${printable(run.id)}/${printable(run.attempt)}; ${printable(run.repository)})`;
-}
-
-;// CONCATENATED MODULE: ./src/lifecycle/prove.ts
-
-
-
-
-
-
-/**
- * Uses each held token until the API server refuses it.
- * @returns the error when the API server still accepts a token
- */
-async function proveEnd(run, when) {
-    const { immediate, client, journal, hardDeadline, options, signal, tokens, platform } = run;
-    // A person waits after Ctrl-C, and the cache of the API server outlasts the time that is left.
-    const isHurried = () => !platform.isCI && signal.aborted;
-    const deadline = AbortSignal.any([hardDeadline, immediate]);
-    platform.log.progress?.('waiting for the API server to refuse the token');
-    const { revoked } = toEvidence(journal.state);
-    const revokedAt = revoked === null ? Date.now() : Date.parse(revoked.at);
-    const verdicts = await Promise.all([...tokens].map(async ([number, { token }]) => ({
-        number,
-        ...(await prove(client, { token, deletedAt: revokedAt, samples: options.proofSamples, isHurried }, deadline)),
-    })));
-    const untested = untestedIn(run);
-    const isTimely = when === 'now' && !deadline.aborted && !isHurried();
-    const kinds = verdicts.map(({ is }) => is);
-    switch (concludeProof(kinds, untested, isTimely)) {
-        case 'proven':
-            recordProofs(run, verdicts);
-            return undefined;
-        case 'untested':
-            platform.log.info(`The newest token is refused; ${untested} ${untested === 1 ? 'other' : 'others'} could not be tested.`);
-            return undefined;
-        case 'no-time':
-            platform.log.info(`There was no time for the proof.${isHurried() ? ' The API server caches an accepted token for 10 s.' : ''}`);
-            return undefined;
-        case 'unclear':
-            await warn(run, 'The API server gave no clear answer to the revoked token, so its end is not proven.');
-            return undefined;
-        case 'alive':
-            return recordLiving(run, verdicts);
-    }
-}
-/** How many tokens may live that this process cannot use, and so cannot see refused. */
-function untestedIn({ journal, tokens }) {
-    const { credentials, forgotten } = journal.state;
-    return [...credentials.filter(hasToken), ...forgotten].filter(({ number, deadBy }) => !tokens.has(number) && mayLive(deadBy)).length;
-}
-function recordProofs({ journal }, verdicts) {
-    const at = new Date().toISOString();
-    for (const verdict of verdicts)
-        if (verdict.is === 'dead' && journal.credential(verdict.number) !== undefined)
-            journal.observe({ type: 'TokenProvenDead', number: verdict.number, proof: { at, ...verdict.proof } });
-}
-function recordLiving({ journal, tokens }, verdicts) {
-    const living = verdicts.filter(({ is }) => is === 'alive').map(({ number }) => number);
-    for (const number of living)
-        journal.observe({ type: 'TokenStillAccepted', number });
-    const deadBy = living.flatMap((number) => tokens.get(number)?.deadBy ?? []).toSorted();
-    return new errors/* KubepassError */.v3('NOT_REVOKED', `The API server still accepts the token, although its Secret is deleted. The token is dead by ${deadBy.at(-1) ?? ''} at the latest.`, { hint: 'The API server caches an accepted token for 10 s; is there another cache, or a replica that lags behind?' });
-}
-
-;// CONCATENATED MODULE: ./src/scan/private-directory.ts
-
-
-
-
-
-const KUBECONFIG = 'kubeconfig';
-const private_directory_TOKEN = 'token';
-/** More than the size of the token and of the kubeconfig without the CA's certificates. */
-const RESERVED_BYTES = 64 * 1024;
-/**
- * Makes the private directory, empty and owned by this user. If its name is predictable, it may exist already: left by a killed
- * attempt of the same job, or made by another user.
- * @param certificateAuthority a part of the later kubeconfig: the public CAs of a system take 300 kB
- * @returns a descriptor, by which kubepass finds the directory after a move
- */
-function createPrivateDirectory(directory, uid, certificateAuthority = '') {
-    try {
-        removePrivateDirectory(directory, (0,external_node_path_.dirname)(directory), uid);
-        (0,external_node_fs_.mkdirSync)(directory, { mode: 0o700 });
-    }
-    catch (cause) {
-        throw new errors/* KubepassError */.v3('INPUT', `The private directory ${directory} could not be made (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
-            hint: 'Does it exist and belong to another user, or is the disk full? Set directory to a path that is yours.',
-        });
-    }
-    const room = (0,external_node_path_.join)(directory, 'room');
-    try {
-        // A full disk must stop the run before there is a token, not after.
-        writePrivate(room, Buffer.alloc(Math.max(RESERVED_BYTES, 2 * certificateAuthority.length)));
-        (0,external_node_fs_.rmSync)(room);
-        return (0,external_node_fs_.openSync)(directory, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_DIRECTORY | external_node_fs_.constants.O_NOFOLLOW);
-    }
-    catch (cause) {
-        removePrivateDirectory(directory, (0,external_node_path_.dirname)(directory), uid);
-        throw cannotWrite(directory, cause);
-    }
-}
-function cannotWrite(directory, cause) {
-    return new errors/* KubepassError */.v3('INPUT', `kubepass cannot write into the private directory ${directory} (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
-        hint: 'Is the disk full? Set directory to another path, for example below /dev/shm, which is in memory.',
-    });
-}
-/**
- * Removes the directory with its content. The scan can forge a run state, so only a directory of this user in the expected place
- * is removed.
- * @param keepToken keeps the file with the (revoked) token, for a proof in the post step
- * @returns why the directory still exists; undefined on success
- */
-function removePrivateDirectory(directory, expectedParent, uid, keepToken = false) {
-    try {
-        // A forged run state must not make kubepass change the modes of other folders.
-        const isOurs = (0,external_node_path_.dirname)(directory) === expectedParent;
-        const look = () => (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
-        const about = isOurs ? withRestoredAccess(directory, look) : look();
-        if (about === undefined)
-            return undefined;
-        if (!isOurs)
-            return `it is not in ${expectedParent}`;
-        if (!about.isDirectory())
-            return 'another file is in its place';
-        if (about.uid !== uid)
-            return `it belongs to another user (uid ${about.uid})`;
-        const entries = keepToken ? withRestoredAccess(directory, () => (0,external_node_fs_.readdirSync)(directory)).filter((name) => name !== private_directory_TOKEN) : [''];
-        for (const name of entries)
-            removeTree((0,external_node_path_.join)(directory, name));
-        return undefined;
-    }
-    catch (error) {
-        return obstacleAt(directory, error, uid);
-    }
-}
-/**
- * The present path of the private directory; undefined if it was removed.
- * @param made the descriptor from createPrivateDirectory()
- */
-function currentPath(directory, made) {
-    if ((0,external_node_fs_.fstatSync)(made).nlink === 0)
-        return undefined;
-    const now = (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
-    if (now !== undefined && isSame(now, made))
-        return directory;
-    return (0,external_node_fs_.readlinkSync)(`/proc/self/fd/${made}`);
-}
-/** @returns why the directory still exists; undefined on success */
-function removeMovedDirectory(place, made, uid) {
-    try {
-        // The scan can move the directory again between two calls. Only the directory that kubepass made may be removed.
-        if (!isSame((0,external_node_fs_.lstatSync)(place), made))
-            return 'it was moved again';
-        removeTree(place);
-        return undefined;
-    }
-    catch (error) {
-        return obstacleAt(place, error, uid);
-    }
-}
-function isSame({ dev, ino }, made) {
-    const about = (0,external_node_fs_.fstatSync)(made);
-    return about.dev === dev && about.ino === ino;
-}
-
-;// CONCATENATED MODULE: ./src/lifecycle/remove-files.ts
-
-
-
-
-
-
-/** @returns true if kubepass removed everything that must not stay */
-async function removeFiles(run, keepToken) {
-    const { options, platform } = run;
-    const { directory } = run.journal.state;
-    const moved = whereMoved(run);
-    const why = removePrivateDirectory(directory, options.directory, platform.ownerUid, keepToken);
-    const facts = why === undefined ? moved : [`The directory ${directory} was not removed: ${why}.`, ...moved];
-    if (facts.length > 0)
-        await warn(run, facts.join(' '));
-    return why === undefined && !keepToken;
-}
-/** Removes a private directory that the scan moved. The process that made the directory finds it by its descriptor. */
-function whereMoved({ directoryDescriptor: made, journal, provenance, platform }) {
-    const { directory, credentials, cleanupAttempted } = journal.state;
-    if (made === undefined) {
-        const wasWritten = credentials.some((credential) => acceptanceOf(credential) !== undefined);
-        const isMissing = (provenance === 'saved' || provenance === 'merged') && wasWritten && !cleanupAttempted && !(0,external_node_fs_.existsSync)(directory);
-        // This is no warning: an earlier post step may have removed the directory.
-        if (isMissing)
-            platform.log.info(`The directory ${directory} does not exist: a step removed it, or moved it with the token in it.`);
-        return [];
-    }
-    try {
-        const place = currentPath(directory, made);
-        if (place === undefined || place === directory)
-            return [];
-        const why = removeMovedDirectory(place, made, platform.ownerUid);
-        const outcome = why === undefined ? 'It was removed there.' : `It was not removed there: ${why}.`;
-        return [`The scan moved the directory ${directory} to ${(0,quote/* quote */.hD)(place)}. ${outcome}`];
-    }
-    catch (error) {
-        return [`The scan moved the directory ${directory}, and it cannot be found (${(0,errors/* errnoOf */.UQ)(error)}).`];
-    }
-}
-
-;// CONCATENATED MODULE: ./src/lifecycle/report.ts
-
-
-
-
-
-
-/** Writes the evidence file, the outputs and the summary. A failure here becomes a warning, so that it does not hide how the run ended. */
-async function report({ platform, options, journal, redactor }) {
-    const evidence = toEvidence(journal.state);
-    const exitCode = evidence.used?.exit_code ?? undefined;
-    const tries = [
-        ['evidence file', () => options.evidence !== undefined && writeEvidence(options.evidence, redactor.redact((0,evidence_text/* asJson */.vA)(evidence)))],
-        ['output', () => exitCode !== undefined && platform.stepOutputs?.setOutput('exit_code', String(exitCode))],
-        ['summary', () => platform.report(evidence)],
-        ['check run', () => evidence.finished && options.checkToken && platform.publishCheck?.(evidence, options.checkToken)],
-    ];
-    for (const [what, write] of tries) {
-        try {
-            await write();
-        }
-        catch (error) {
-            const reason = error instanceof errors/* KubepassError */.v3 ? (0,errors/* describe */.q0)(error) : (0,errors/* errnoOf */.UQ)(error) || 'unknown reason';
-            await platform.log.warn(`The ${what} could not be written (${reason}).`);
-        }
-    }
-}
-function writeEvidence(path, text) {
-    if (path !== STANDARD_OUTPUT)
-        replaceFile(path, text);
-    else if (!printWhole(STDOUT, text))
-        throw Object.assign(new Error('nobody reads standard output'), { code: 'EPIPE' });
-}
-
-;// CONCATENATED MODULE: ./src/kube/bound-secret.ts
-
-
-
-
-
-
-/** After a conflict in a quota's count, attempt n is followed by a wait of n times this. */
-const RECOUNT_MS = 50;
-/** The labels, by which `sweep` selects the Secrets of kubepass, and the annotations, which tell people and `sweep` about the run. */
-function boundSecretMetadata(run, deadBy) {
-    return {
-        labels: {
-            'app.kubernetes.io/managed-by': 'kubepass',
-            'kubepass.dev/platform': run.platform,
-            'kubepass.dev/run': labelValue(run.id),
-            'kubepass.dev/attempt': labelValue(run.attempt),
-        },
-        annotations: {
-            'kubepass.dev/instance': run.instance,
-            'kubepass.dev/repository': run.repository,
-            'kubepass.dev/job': run.job,
-            'kubepass.dev/dead-by': deadBy,
-        },
-    };
-}
-/** Reads what boundSecretMetadata() wrote. A text that is missing is empty; `id` and `attempt` are in the form of a label's value. */
-function claimedRun({ labels, annotations }) {
-    return {
-        platform: labels['kubepass.dev/platform'] ?? '',
-        id: labels['kubepass.dev/run'] ?? '',
-        attempt: labels['kubepass.dev/attempt'] ?? '',
-        repository: annotations['kubepass.dev/repository'] ?? '',
-        job: annotations['kubepass.dev/job'] ?? '',
-        instance: annotations['kubepass.dev/instance'] ?? '',
-    };
-}
-/**
- * Creates the empty Secret that the token will be bound to.
- * @returns undefined when RBAC forbids it and `mayBeForbidden` is true
- * @throws KubepassError REFUSED or UNREACHABLE when no Secret was created, or none whose uid is known
- */
-async function createBoundSecret(client, wanted, signal) {
-    const { auth, namespace, name, metadata, mayBeForbidden } = wanted;
-    const body = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name, ...metadata } };
-    const creation = { method: 'POST', path: `/api/v1/namespaces/${namespace}/secrets`, auth, body };
-    let answer = await callUntilCounted(client, creation, signal);
-    if (isTaken(answer)) {
-        // No other run uses this name: an earlier attempt of ours created the Secret and got no response. The issuer has no
-        // right to read its uid, so kubepass deletes it and creates it again.
-        await deleteBoundSecret(client, auth, { namespace, name }, signal).catch((cause) => {
-            throw new errors/* KubepassError */.v3('UNREACHABLE', 'The request to create the Secret got no response.', { cause });
-        });
-        answer = await callUntilCounted(client, creation, signal);
-    }
-    if (mayBeForbidden && isForbiddenByRbac(answer))
-        return undefined;
-    if (answer.status !== 201)
-        throw refusalOf(answer, `create a Secret in namespace ${(0,quote/* quote */.hD)(namespace)}`, auth);
-    const uid = answer.body?.metadata?.uid;
-    if (typeof uid !== 'string')
-        throw incompleteResponse('Secret');
-    return { name, uid };
-}
-/** Sends the call again, up to four times, while a quota's count changes at the same moment. */
-async function callUntilCounted(client, call, signal) {
-    let answer = await client.call(call, signal);
-    for (let tries = 1; tries < 5 && isCountedElsewhere(statusOf(answer) ?? {}); tries += 1) {
-        await (0,promises_.setTimeout)(tries * RECOUNT_MS, undefined, { signal });
-        answer = await client.call(call, signal);
-    }
-    return answer;
-}
-function isTaken(answer) {
-    return answer.status === 409 && statusOf(answer)?.reason === 'AlreadyExists';
-}
-/** Whether no Secret exists, because the identity has no right to create one. */
-function isForbiddenByRbac(answer) {
-    return answer.status === 403 && !answer.mayHaveActed && !isRefusedByQuota(statusOf(answer) ?? {});
-}
-// https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
-function labelValue(text) {
-    return text
-        .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
-        .slice(0, 63)
-        .replaceAll(/^[._-]+|[._-]+$/g, '');
-}
-/**
- * Deletes the bound Secret, and with it the token.
- * @returns gone when the Secret does not exist, or another Secret (another uid) has its name
- * @throws KubepassError REFUSED or UNREACHABLE when the answer proves neither
- */
-async function deleteBoundSecret(client, auth, { namespace, name, uid }, signal) {
-    const body = { apiVersion: 'v1', kind: 'DeleteOptions', ...(uid === undefined ? {} : { preconditions: { uid } }) };
-    const answer = await client.call({ method: 'DELETE', path: `/api/v1/namespaces/${namespace}/secrets/${name}`, auth, body }, signal);
-    if (isDeletion(answer, uid))
-        return 'deleted';
-    if (!isAbsence(answer, name))
-        throw refusalOf(answer, `delete the Secret ${name}`, auth);
-    // A uid shows that the Secret existed. An earlier DELETE of ours that got no response may have deleted it.
-    return answer.mayHaveActed && uid !== undefined ? 'deleted' : 'gone';
-}
-/**
- * Whether the answer proves that the Secret was deleted. With a finalizer, the API server answers with the object instead of a
- * Status. A gateway may answer anything. Neither proves it.
- */
-function isDeletion(answer, uid) {
-    const { details, status } = statusOf(answer) ?? {};
-    return answer.status === 200 && status === 'Success' && (uid === undefined || details?.uid === uid);
-}
-/**
- * Whether the answer proves that no Secret has this name, or none with the uid that the request gave. For a path that it does not have,
- * an API server answers NotFound as well, but names no Secret.
- */
-function isAbsence(answer, name) {
-    const { details, reason } = statusOf(answer) ?? {};
-    const isOfThisSecret = /^secrets?$/i.test(details?.kind ?? '') && details?.name === name;
-    return isOfThisSecret && ABSENT.some((absent) => answer.status === absent.status && reason === absent.reason);
-}
-const ABSENT = [
-    { status: 404, reason: 'NotFound' },
-    { status: 409, reason: 'Conflict' },
-];
-
-;// CONCATENATED MODULE: ./src/lifecycle/delete-secret.ts
-
-
-
-
-
-/**
- * Deletes the bound Secret of a credential, and with it the token.
- * @returns `gone` if no such Secret exists. `deleted` also if it is gone, its uid is known, and an earlier DELETE got no response
- */
-async function deleteSecretOf({ client, identity, journal }, credential, deadline, auth = identity.authInfo(deadline)) {
-    const { number } = credential;
-    const uid = uidOf(credential);
-    const name = secretNameOf(journal.state, credential);
-    if (name === undefined)
-        return 'gone';
-    const authInfo = await auth;
-    // Another cleanup of the same run may have deleted it meanwhile.
-    const current = journal.credential(number) ?? credential;
-    if (current.phase === 'revoked' && credential.phase !== 'revoked')
-        return 'deleted';
-    const wasPending = current.phase === 'deletion-requested';
-    // Not `intend`: a failure to save must not prevent a deletion.
-    if (!isConcluded(current))
-        journal.observe({ type: 'DeletionRequested', number });
-    try {
-        const { namespace } = journal.state.requested;
-        const response = await deleteBoundSecret(client, authInfo, { namespace, name, uid }, deadline);
-        const outcome = outcomeOfDelete(response, wasPending, uid);
-        recordOutcome(journal, number, outcome);
-        return outcome;
-    }
-    catch (error) {
-        if (!wasPending && error instanceof errors/* KubepassError */.v3 && error.noEffect)
-            recordNoEffect(journal, number);
-        throw error;
-    }
-}
-/** Another DELETE of the same Secret may have had its response first. */
-function recordOutcome(journal, number, outcome) {
-    const phase = journal.credential(number)?.phase;
-    if (outcome === 'deleted' && phase !== undefined && phase !== 'revoked')
-        journal.observe({ type: 'SecretDeleted', number, at: new Date().toISOString() });
-    if (outcome === 'gone' && phase === 'deletion-requested')
-        journal.observe({ type: 'SecretNotFound', number });
-}
-function recordNoEffect(journal, number) {
-    if (journal.credential(number)?.phase === 'deletion-requested')
-        journal.observe({ type: 'DeletionHadNoEffect', number });
-}
-
-;// CONCATENATED MODULE: ./src/lifecycle/revoke.ts
-
-
-
-
-
-
-
-/** The deadline where no token can exist, so that only an empty Secret could be left. */
-const UNBOUND_SECRET_TIMEOUT_MS = 5_000;
-/** Revokes each credential that may live, whatever the outcome for the others. */
-async function revokeAll(run, viewNow) {
-    const { credentials } = run.journal.state;
-    const deadline = (0,base_deadline/* deadlineAfter */.d)(credentials.some(hasToken) ? run.options.deadline : UNBOUND_SECRET_TIMEOUT_MS, run.hardDeadline);
-    let auth;
-    const authInfo = () => (auth ??= run.identity.authInfo(deadline));
-    const failures = await Promise.all(credentials.map((credential) => revoke(run, credential, viewNow, () => deleteSecretOf(run, credential, deadline, authInfo()))));
-    return failures.find((failure) => failure !== undefined);
-}
-/** @returns the error when the token may live on, and must not */
-async function revoke(run, credential, viewNow, send) {
-    const plan = planFor(credential, viewNow());
-    if (plan === 'nothing')
-        return undefined;
-    if (plan === 'cannot-revoke')
-        return notRevoked(credential, 'The credential is bound to no Secret.');
-    const { outcome, cause } = await send().then((result) => ({ outcome: result, cause: undefined }), (error) => ({ outcome: 'failed', cause: error }));
-    const name = secretNameOf(run.journal.state, credential) ?? '';
-    switch (concludeDeletion(credential, outcome, viewNow())) {
-        case 'done':
-            return undefined;
-        case 'not-revoked':
-            return notRevoked(credential, cause);
-        case 'secret-missing':
-            await warn(run, `The Secret ${name} does not exist: it was never created, or another process deleted it. If a token was issued, it is dead by ${credential.deadBy}.`);
-            return undefined;
-        case 'secret-left': {
-            const { namespace } = run.journal.state.requested;
-            await warn(run, `No token was issued, but the Secret ${name} may be left in namespace ${namespace}. ${(0,errors/* describe */.q0)(cause)}`);
-            return undefined;
-        }
-        case 'unconfirmed':
-            await warn(run, `The credential was revoked before, but the API server could not confirm that. ${(0,errors/* describe */.q0)(cause)}`);
-            return undefined;
-    }
-}
-function notRevoked({ deadBy }, cause) {
-    const hint = cause instanceof errors/* KubepassError */.v3 ? cause.hint : undefined;
-    return new errors/* KubepassError */.v3('NOT_REVOKED', `The credential could not be revoked. It is dead by ${deadBy} at the latest.`, { cause, hint });
-}
-/** Deletes once more what a late creation may have made: its response was lost, and no post step follows. */
-async function retryLateDeletions(run) {
-    const deadline = (0,base_deadline/* deadlineAfter */.d)(UNBOUND_SECRET_TIMEOUT_MS, run.hardDeadline);
-    for (const credential of run.journal.state.credentials) {
-        const isCertain = credential.phase === 'revoked' || livePhaseOf(credential).phase === 'planned' || uidOf(credential) !== undefined;
-        if (!isCertain)
-            await deleteSecretOf(run, credential, deadline).catch(() => undefined);
-    }
-}
-
-// EXTERNAL MODULE: ./src/system/process-handle.ts
-var process_handle = __nccwpck_require__(1203);
-;// CONCATENATED MODULE: ./src/scan/orphans.ts
-
-
-
-/** This variable is in the environment of every process of the scan. Each run has its own value. */
-const TRACKING_VARIABLE = 'KUBEPASS_TRACKING_ID';
-/** The value for the processes that start and end the scan's namespace: unshare, and PID 1. */
-function initTrackingId(trackingId) {
-    return `${trackingId}${INIT_SUFFIX}`;
-}
-/** PID 1 removes it before it starts the command. */
-const INIT_SUFFIX = '-init';
-const KILL_TIMEOUT_MS = 800;
-const LAST_LOOK_MS = 200;
-/**
- * Kills every process of this user that has the tracking id, because an open exec or watch stream outlives a revocation. A process
- * that executes another program shows no environment for a moment, so two searches in a row must find none. The first search
- * runs before the first await.
- * @param uncounted a process group whose processes do not count as having outlived the command
- */
-async function stopOrphans(trackingId, uncounted) {
-    const outlived = new Set();
-    const killed = new Map();
-    const deadline = Date.now() + KILL_TIMEOUT_MS;
-    for (let looksWithout = 0;; await (0,promises_.setTimeout)(5)) {
-        const orphans = findOrphans(trackingId);
-        const ofScan = orphans.filter(({ isInit }) => !isInit);
-        looksWithout = ofScan.length === 0 ? looksWithout + 1 : 0;
-        // Killing PID 1 of the namespace kills the other processes uncounted. So kill it when no other is found, or time runs out.
-        const all = looksWithout >= 2 || Date.now() > deadline - LAST_LOOK_MS;
-        for (const { pid, isInit } of all ? orphans : ofScan) {
-            const handle = killNow(pid);
-            if (!isInit && ![undefined, uncounted].includes(handle.group))
-                outlived.add(pid);
-            killed.set(pid, handle);
-        }
-        const isDone = looksWithout >= 2 && orphans.length === 0 && [...killed.values()].every(({ hasEnded }) => hasEnded);
-        // A process that the last search killed gets time to end, too.
-        if (isDone || Date.now() > deadline)
-            return { outlived: outlived.size, remaining: await countRemaining([...killed.values()]) };
-    }
-}
-/** The handle comes first: the kernel forgets the group of a process that has ended. */
-function killNow(pid) {
-    const handle = new process_handle/* ProcessHandle */.O(pid);
-    (0,process_handle/* killQuietly */.E)(pid, 'SIGKILL');
-    return handle;
-}
-async function countRemaining(killed) {
-    const ends = await Promise.all(killed.map((handle) => handle.waitForEnd(LAST_LOOK_MS)));
-    return ends.filter((hasEnded) => !hasEnded).length;
-}
-/** The processes whose environment this user may read and has the tracking id, with or without the suffix. */
-function findOrphans(trackingId) {
-    const [ofScan, ofInit] = [`${TRACKING_VARIABLE}=${trackingId}`, `${TRACKING_VARIABLE}=${initTrackingId(trackingId)}`];
-    return (0,external_node_fs_.readdirSync)('/proc')
-        .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
-        .map((pid) => ({ pid: Number(pid), environ: environOf(pid).split('\0') }))
-        .filter(({ environ }) => environ.includes(ofScan) || environ.includes(ofInit))
-        .map(({ pid, environ }) => ({ pid, isInit: !environ.includes(ofScan) }));
-}
-function environOf(pid) {
-    try {
-        return (0,external_node_fs_.readFileSync)(`/proc/${pid}/environ`, 'latin1');
-    }
-    catch {
-        return '';
-    }
-}
-
-;// CONCATENATED MODULE: ./src/lifecycle/stop-scan.ts
-
-
-
-async function stopScan(run) {
-    const { scan, cleanupAttempted } = run.journal.state;
-    // Where a run state is only a hint, it does not say that there is no scan.
-    if (run.platform.runKey === undefined && (cleanupAttempted || scan === null))
-        return { outlived: 0, remaining: 0 };
-    return run.scan?.stop() ?? stopOrphans(run.journal.state.key);
-}
-async function reportStopped(run, { outlived, remaining }) {
-    if (outlived > 0)
-        await warn(run, `${outlived} process(es) outlived the scan and were ended${remaining > 0 ? `; ${remaining} could not be` : ''}.`);
-    else if (remaining > 0)
-        await warn(run, 'Some processes of the scan could not be ended.');
-}
-function restoreCommandFiles({ journal, platform }) {
-    const { changed, left, why = [], closed = [] } = platform.commandFiles?.restore() ?? { changed: [], left: [] };
-    const written = [...new Set([...changed, ...left])];
-    if (written.length === 0 && closed.length === 0)
-        return undefined;
-    const facts = [];
-    if (written.length > 0)
-        facts.push(`The scan wrote to the runner's command files: ${written.join(', ')}.`);
-    if (left.length > 0)
-        facts.push(`kubepass could not remove its text from ${left.join(', ')}: ${[...new Set(why)].join('; ')}.`);
-    else if (written.length > 0)
-        facts.push('kubepass removed that text.');
-    if (closed.length > 0)
-        facts.push(`The scan took away access that the runner needs: ${[...new Set(closed)].join(', ')}. kubepass restored it.`);
-    const tampered = new errors/* KubepassError */.v3('TAMPERED', facts.join(' '), {
-        hint: 'If the scan may write there, name the file in pass_env. Otherwise set these values in a separate step.',
-    });
-    journal.observe({ type: 'Failed', code: tampered.code });
-    return tampered;
-}
-
-;// CONCATENATED MODULE: ./src/lifecycle/cleanup.ts
-
-
-
-
-
-
-
-
-
-
-
-
-/** How long the end of a run on a CI waits for a runner that does not read the output. */
-const DRAIN_TIMEOUT_MS = 10_000;
-/**
- * Ends a run: stops the scan, revokes the credentials, removes the files, proves that the tokens are dead. Main, a signal handler and
- * the post step all call it, any number of times.
- * @param postFollows a post step comes after this process, and can prove what this process has no time for
- * @returns NOT_REVOKED if a required revocation failed; else TAMPERED if the scan wrote to the runner's command files; else undefined
- */
-async function cleanUp(run, postFollows) {
-    const { journal, platform } = run;
-    const before = toEvidence(journal.state);
-    const stopped = await stopScan(run);
-    // The revocation waits neither for a slow reader of the output nor for a process that still writes.
-    const drained = run.scan?.drain(platform.isCI ? (0,base_deadline/* deadlineAfter */.d)(DRAIN_TIMEOUT_MS, run.hardDeadline) : AbortSignal.any([run.hardDeadline, run.immediate]));
-    const tampered = restoreCommandFiles(run);
-    const revocation = await revokeAll(run, () => viewOf(run, postFollows));
-    await drained;
-    await reportStopped(run, stopped);
-    const { failure, isClean } = await removeAndProve(run, revocation, postFollows);
-    if (run.provenance === 'owner' && !postFollows)
-        await retryLateDeletions(run);
-    run.client.close();
-    journal.observe({ type: 'CleanedUp' });
-    if (failure === undefined && isClean)
-        journal.clear();
-    tellOutcome(run, before);
-    return conclude(run, failure, tampered);
-}
-function viewOf({ options, platform, provenance, signal }, postFollows) {
-    return {
-        isOwner: provenance === 'owner',
-        requireRevocation: options.revocation === 'required',
-        // On GitLab, after_script can run while main still cleans up after a signal.
-        mayHaveConcurrentCleanup: platform.runKey !== undefined && (!postFollows || signal.aborted),
-    };
-}
-/** Removes the private directory. The token in it stays for a proof in the post step. */
-async function removeAndProve(run, revocation, postFollows) {
-    const { immediate, journal, options, signal, tokens } = run;
-    const view = {
-        prove: options.prove,
-        isProven: isProven(journal.state.credentials),
-        heldTokens: tokens.size,
-        postFollows,
-        isStopping: signal.aborted,
-    };
-    const proof = revocation === undefined ? whenToProve({ ...view, hasSecondSignal: immediate.aborted }) : 'never';
-    const isClean = await removeFiles(run, proof === 'later' || proof === 'try');
-    if (proof !== 'now' && proof !== 'try')
-        return { failure: revocation, isClean };
-    const failure = await proveEnd(run, proof);
-    return { failure, isClean: proof === 'try' && isProven(journal.state.credentials) ? await removeFiles(run, false) : isClean };
-}
-function tellOutcome({ journal, platform, provenance }, before) {
-    const evidence = toEvidence(journal.state);
-    // Main has already shown this end in the log of the job.
-    const isUnchanged = platform.isCI && provenance === 'merged' && before.finished && before.revoked !== null && hasSameOutcome(before, evidence);
-    if (isUnchanged || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
-        platform.log.info(`Nothing of this job is left to revoke.${isUnchanged ? ` The script's token: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.` : ''}`);
-    else if (provenance !== 'derived' || evidence.revoked !== null)
-        platform.log.info(`Credential: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.`);
-}
-async function conclude(run, failure, tampered) {
-    const { journal, options, platform } = run;
-    if (failure === undefined)
-        return tampered;
-    if (options.revocation === 'best-effort') {
-        await warn(run, (0,errors/* describe */.q0)(failure));
-        return tampered;
-    }
-    if (tampered !== undefined)
-        await warn(run, (0,errors/* describe */.q0)(tampered));
-    journal.observe({ type: 'Failed', code: failure.code });
-    const instructions = platform.savedState.retryInstructions?.();
-    if (instructions !== undefined)
-        platform.log.info(instructions);
-    return failure;
-}
-/** Returns the function that ends this run if a defect of kubepass leaves the run without a result. */
-function emergencyCleanup(run, postFollows) {
-    return async (defect) => {
-        run.journal.observe({ type: 'Failed', code: (0,errors/* codeOf */.$N)(defect) });
-        const failure = await cleanUp(run, postFollows);
-        await report(run);
-        return failure;
-    };
-}
-
-;// CONCATENATED MODULE: ./src/lifecycle/provenance.ts
-
-
-/**
- * Decides from which run state a later process starts.
- * @param saved undefined if no state was saved, or not one of kubepass
- * @param derived the state that follows from the job; undefined on GitHub, and in a terminal with a readable state file
- * @returns undefined if the saved state is missing or does not match the inputs, and none can be derived
- */
-function knownRun(saved, derived, options) {
-    const matchesInputs = saved?.server === options.server && saved.requested.namespace === options.serviceAccount.namespace;
-    if (derived === undefined)
-        return matchesInputs ? { state: withoutPendingDeletions(saved), provenance: 'saved' } : undefined;
-    if (!matchesInputs || !isOfSameRun(saved, derived, options))
-        return { state: derived, provenance: 'derived' };
-    return { state: provenance_merged(withoutPendingDeletions(saved), derived), provenance: 'merged' };
-}
-/**
- * If a Secret is missing, only the process that sent a DELETE may conclude that this DELETE removed it: the scan can change the saved
- * state.
- */
-function withoutPendingDeletions(state) {
-    const credentials = state.credentials.map((each) => (each.phase === 'deletion-requested' ? withPhase(each, each.last) : each));
-    return { ...state, credentials };
-}
-/** All that can exist where only the names are known: a token in each slot. */
-function withPossibleCredentials(state, options) {
-    const deadBy = latestDeadByOfRequest(options);
-    const credentials = [0, 1, 2].map((slot) => ({ number: slot + 1, slot, deadBy, phase: 'token-requested' }));
-    return { ...state, lastNumber: credentials.length, credentials };
-}
-/** An unbound token cannot be revoked, and a forged state could claim one. So it counts only with `revocation: best-effort`. */
-function isOfSameRun(saved, derived, { revocation }) {
-    const mayBeUnbound = revocation === 'best-effort';
-    return (saved.key === derived.key &&
-        saved.directory === derived.directory &&
-        (mayBeUnbound || saved.credentials.every(({ slot }) => slot !== 'unbound')));
-}
-/** Drops the uid, because the scan can change it. The name is unique to the run, so a DELETE needs no uid. */
-function withoutUid(live) {
-    if (live.phase === 'secret-created')
-        return { phase: 'secret-requested' };
-    if (live.phase !== 'token-requested' && live.phase !== 'issued')
-        return live;
-    const { uid, ...others } = live;
-    return others;
-}
-/**
- * The saved state with a credential in each slot, so that the cleanup tries all names. A slot that the saved state does not use becomes
- * `planned`: a failed DELETE there is no error. If all saved credentials are unbound, no bound Secret exists.
- */
-function provenance_merged(saved, derived) {
-    const unbound = saved.credentials.filter(({ slot }) => slot === 'unbound');
-    if (unbound.length > 0 && unbound.length === saved.credentials.length)
-        return saved;
-    const inSlots = derived.credentials.map((possible, index) => {
-        const same = saved.credentials.find(({ slot }) => slot === possible.slot);
-        if (same === undefined)
-            return withPhase({ ...possible, number: saved.lastNumber + 1 + index }, { phase: 'planned' });
-        const live = withoutUid(livePhaseOf(same));
-        return 'last' in same ? { ...same, last: live } : withPhase(same, live);
-    });
-    return { ...saved, lastNumber: saved.lastNumber + inSlots.length, credentials: [...unbound, ...inSlots] };
-}
-
-;// CONCATENATED MODULE: ./src/scan/kubeconfig-file.ts
-
-
-
-
-
-
-/** The longest name that Kubernetes gives to an object. */
-const LONGEST_NAME = 253;
-/**
- * Writes the token and a kubeconfig for it into the private directory, or replaces both. A reader gets the old file or the new one,
- * never a part. A failed write changes no file.
- * Go clients re-read `tokenFile`; other clients know only `token`. JSON is YAML.
- * @returns the kubeconfig's path
- */
-function writeKubeconfig(directory, options, token, uid) {
-    const about = (0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false });
-    if (about?.isDirectory() !== true || about.uid !== uid) {
-        throw new errors/* KubepassError */.v3('INPUT', `The private directory ${directory} is missing, or belongs to another user.`, {
-            hint: 'Does the scan remove or replace it? Set directory to another path.',
-        });
-    }
-    const tokenFile = (0,external_node_path_.join)(directory, private_directory_TOKEN);
-    const name = options.contextName ?? nameOfCluster(options.server);
-    const kubeconfig = {
-        apiVersion: 'v1',
-        kind: 'Config',
-        clusters: [
-            {
-                name,
-                cluster: {
-                    server: options.server,
-                    'certificate-authority-data': Buffer.from(options.certificateAuthority).toString('base64'),
-                    ...(options.proxyUrl && { 'proxy-url': options.proxyUrl.href.replace(/\/$/, '') }),
-                    ...(options.tlsServerName && { 'tls-server-name': options.tlsServerName }),
-                },
-            },
-        ],
-        users: [{ name, user: { token: token.reveal(), tokenFile } }],
-        contexts: [{ name, context: { cluster: name, user: name, namespace: options.namespace } }],
-        'current-context': name,
-    };
-    const path = (0,external_node_path_.join)(directory, KUBECONFIG);
-    try {
-        // Both files are written before one is replaced. Go clients read the token file, which is replaced last.
-        const written = [stageReplacement(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`), stageReplacement(tokenFile, token.reveal())];
-        for (const replace of written)
-            replace();
-    }
-    catch (cause) {
-        throw cannotWrite(directory, cause);
-    }
-    return path;
-}
-/**
- * The name of the context. Scanners print it as the account of every finding, so it must differ between clusters.
- * @returns the server's host, the port unless it is 443, and the path, because the URLs of Rancher's clusters differ only in it
- */
-function nameOfCluster(server) {
-    const { host, pathname } = new URL(server);
-    return `${host}${pathname}`
-        .replace(/\/+$/, '')
-        .replaceAll(/[^A-Za-z0-9.:@_/[\]-]/g, '-')
-        .slice(0, LONGEST_NAME);
-}
-/** The token that a run left in its directory; undefined if the file is missing, not a regular file of `uid`, or of unlikely size. */
-function readSavedToken(directory, uid, seal) {
-    let file;
-    try {
-        const path = (0,external_node_path_.join)(directory, private_directory_TOKEN);
-        file = withRestoredAccess(path, () => (0,external_node_fs_.openSync)(path, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NOFOLLOW | external_node_fs_.constants.O_NONBLOCK));
-    }
-    catch {
-        return undefined;
-    }
-    try {
-        const about = (0,external_node_fs_.fstatSync)(file);
-        if (!about.isFile() || about.uid !== uid || about.size < 16 || about.size > 64 * 1024)
-            return undefined;
-        return seal((0,external_node_fs_.readFileSync)(file, 'utf8'));
-    }
-    finally {
-        (0,external_node_fs_.closeSync)(file);
-    }
-}
-
-;// CONCATENATED MODULE: ./src/commands/recover.ts
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-const NOTHING_ASKED = 'Main requested nothing, so there is nothing to revoke.';
-/**
- * Finishes the run of an earlier process, however far it got. It asks for an identity of its own, and trusts nothing in the saved state
- * unless the inputs confirm it.
- * @returns the exit code
- */
-async function recoverCommand(context) {
-    const { platform } = context;
-    reexecWithoutNodeOptions(platform.env);
-    const text = platform.savedState.load();
-    const saved = { text, state: parseRunState(text ?? '', platform.job) };
-    if (platform.runKey === undefined && (text === undefined || text === 'none'))
-        return reportNoState(context, text);
-    if (platform.runKey !== undefined && !platform.isCI)
-        platform.log.info('The state file is unreadable. Using its name and your flags, which must be those of the run.');
-    const run = await reopenOrReport(context, saved);
-    if (run === undefined)
-        return 0;
-    loadTokenForProof(run);
-    await finish(context, run);
-    return 0;
-}
-async function finish(context, run) {
-    const { journal, platform, provenance } = run;
-    context.emergencyCleanup = emergencyCleanup(run, false);
-    const before = toEvidence(journal.state);
-    const failure = await cleanUp(run, false);
-    // Main has already shown its own record of the run.
-    const isUnreported = platform.runKey === undefined && (before.revoked === null || failure !== undefined);
-    if (isUnreported || !hasSameOutcome(before, toEvidence(journal.state)))
-        await report(run);
-    if (failure === undefined)
-        return;
-    if (provenance !== 'derived')
-        throw failure;
-    const deadBy = latestDeadBy(journal.state.credentials);
-    throw new errors/* KubepassError */.v3('NOT_REVOKED', `The credential lives until ${deadBy} at the latest, unless main has revoked it.`, {
-        cause: failure,
-        hint: failure.hint,
-    });
-}
-/** @returns undefined when no credential can be revoked here, and none needs to be */
-async function reopenOrReport(context, saved) {
-    try {
-        const options = await readOptions(context, 'finish');
-        return reopenRun(context, await resolveIdentity(context, options, true), saved.state);
-    }
-    catch (cause) {
-        const { isCI, runKey } = context.platform;
-        // A person can call again, with the right flags.
-        if (runKey !== undefined && !isCI)
-            throw cause;
-        if (saved.state !== undefined)
-            await reportUnrecoverable(context, saved.state, cause);
-        else if (runKey !== undefined)
-            await reportUnknown(context, saved.text, cause);
-        else
-            throw recover_notRevoked(null, cause);
-        return undefined;
-    }
-}
-async function reportNoState({ platform }, text) {
-    if (text === 'none') {
-        platform.log.info(NOTHING_ASKED);
-        platform.savedState.clear();
-    }
-    else
-        await platform.log.warn('There is no run state. If main issued a credential, it is not revoked here and lives until its expiry.');
-    return 0;
-}
-function reopenRun(context, resolved, saved) {
-    const { platform } = context;
-    const { options } = resolved;
-    const derived = platform.runKey === undefined ? undefined : withPossibleCredentials(newRunState(options, platform.job, platform.runKey), options);
-    const known = knownRun(saved, derived, options);
-    if (known === undefined) {
-        throw new errors/* KubepassError */.v3('NOT_REVOKED', 'The run state is not of this run, or its server and service_account are not those of the inputs.', { hint: 'Do the inputs differ from those of the run? Or did the scan change the saved state?' });
-    }
-    return openRun(context, resolved, known.state, known.provenance);
-}
-/** Main had the same inputs, so it failed at the same point. */
-async function reportUnknown({ platform }, text, cause) {
-    if (text === 'none')
-        platform.log.info(NOTHING_ASKED);
-    else
-        await platform.log.warn(`No request could be sent. If main had the same problem, it issued no token. ${(0,errors/* describe */.q0)(cause)}`);
-}
-/** @throws NOT_REVOKED when a credential of the saved state may live */
-async function reportUnrecoverable({ platform }, saved, cause) {
-    const why = removePrivateDirectory(saved.directory, baseDirectory(platform), platform.ownerUid);
-    if (why !== undefined)
-        await platform.log.warn(`The directory ${saved.directory} was not removed: ${why}.`);
-    if (saved.credentials.every(neverExisted))
-        return;
-    const { revoked } = toEvidence(saved);
-    if (revoked === null)
-        throw recover_notRevoked(latestDeadBy(saved.credentials), cause);
-    await platform.log.warn(`The credential was revoked ${revoked.at}, but the API server could not confirm that. ${(0,errors/* describe */.q0)(cause)}`);
-}
-function recover_notRevoked(deadBy, cause) {
-    const until = deadBy === null ? 'at its own expiry' : `by ${deadBy}`;
-    const hint = cause instanceof errors/* KubepassError */.v3 ? cause.hint : undefined;
-    return new errors/* KubepassError */.v3('NOT_REVOKED', `The credential, if it was issued, was not revoked here. It is dead ${until}.`, { cause, hint });
-}
-/** Reads the token in the private directory, for the proof. Main wrote it there after the API server had accepted it. */
-function loadTokenForProof({ journal, options, platform, seal, tokens }) {
-    const { state } = journal;
-    const accepted = state.credentials.filter((each) => acceptanceOf(each) !== undefined);
-    const isUnneeded = options.prove === 'off' || isProven(state.credentials) || accepted.length === 0;
-    if (isUnneeded || (0,external_node_path_.dirname)(state.directory) !== options.directory)
-        return;
-    const token = readSavedToken(state.directory, platform.ownerUid, seal);
-    const claims = token === undefined ? undefined : jwtOf(token)?.claims;
-    const credential = claims && accepted.find((each) => isTokenOf(state, each, claims));
-    if (token !== undefined && credential !== undefined)
-        tokens.set(credential.number, { token, deadBy: credential.deadBy });
-}
-
-// EXTERNAL MODULE: external "node:events"
-var external_node_events_ = __nccwpck_require__(8474);
-;// CONCATENATED MODULE: ./src/identity/validity.ts
-
-
-const HOW_TO_RENEW = {
-    token: 'Give a new one, such as: kubectl create token issuer --namespace kubepass-issuer --duration 24h',
-    kubeconfig: 'Put a new token into the kubeconfig, or use a program (exec) that gives one.',
-    'gitlab-oidc': 'It lives as long as the job may run, and cannot be renewed: raise timeout.',
-    'in-cluster': 'The kubelet renews the file long before the token expires: check whether the Pod still runs properly.',
-};
-/**
- * Refuses, before any request, a token that is expired or not valid yet by its own times. The revocation does not call this
- * function: if this machine's clock is wrong, the API server still accepts the token.
- * @throws IDENTITY
- */
-function requireValidNow(kind, auth, now = Date.now() / 1000) {
-    // GitHub has just issued its token, so that only this machine's clock can be wrong.
-    if (kind === 'github-oidc' || !('bearer' in auth))
-        return;
-    const why = validityProblem(auth.bearer, now);
-    if (why === undefined)
-        return;
-    const name = kind === 'gitlab-oidc' ? 'The ID token' : "The identity's token";
-    throw new errors/* KubepassError */.v3('IDENTITY', `${name} ${why}.`, {
-        hint: `${HOW_TO_RENEW[kind] ?? ''} If the times are right, set this machine's clock.`,
-    });
-}
-
-;// CONCATENATED MODULE: ./src/kube/token-request.ts
-
-
-
-/**
- * Requests a token and seals it before any other code sees it.
- * @throws KubepassError REFUSED or UNREACHABLE when no token was issued, RIGHTS when the token is no JWT
- */
-async function requestToken(client, { auth, seal }, spec, signal) {
-    const boundObjectRef = spec.boundSecret && { apiVersion: 'v1', kind: 'Secret', name: spec.boundSecret.name, uid: spec.boundSecret.uid };
-    const body = {
-        apiVersion: 'authentication.k8s.io/v1',
-        kind: 'TokenRequest',
-        spec: { audiences: [...spec.audiences], expirationSeconds: spec.duration, ...(boundObjectRef ? { boundObjectRef } : {}) },
-    };
-    const path = `/api/v1/namespaces/${spec.namespace}/serviceaccounts/${spec.name}/token`;
-    const answer = await client.call({ method: 'POST', path, auth, body }, signal);
-    if (answer.status !== 201) {
-        throw refusalOf(answer, `issue a token for ServiceAccount ${(0,quote/* quote */.hD)(`${spec.namespace}/${spec.name}`)}`, auth);
-    }
-    const status = answer.body?.status;
-    if (typeof status?.token !== 'string' || status.token === '')
-        throw incompleteResponse('token');
-    const token = seal(status.token);
-    const statedExpiry = typeof status.expirationTimestamp === 'string' ? status.expirationTimestamp : undefined;
-    return { credential: readCredential(token), expected: { ...spec, statedExpiry }, warnings: answer.warnings };
-}
-
-;// CONCATENATED MODULE: ./src/lifecycle/acquire.ts
-
-
-
-
-
-
-
-
-
-
-
-/**
- * Creates a bound Secret, then requests a token that is bound to it. The run state is saved before each request.
- * @param slot in which no credential is
- */
-async function acquire(run, slot, deadline) {
-    const { options, client, platform, journal, seal } = run;
-    const auth = await run.identity.authInfo(deadline);
-    requireValidNow(run.identity.kind, auth);
-    const { namespace } = options.serviceAccount;
-    const name = boundSecretNames(journal.state)[slot];
-    const number = journal.state.lastNumber + 1;
-    const deadBy = latestDeadByOfRequest(options);
-    const metadata = boundSecretMetadata(platform.job, deadBy);
-    const mayBeForbidden = options.revocation === 'best-effort';
-    const boundSecret = await request(run, { type: 'SecretRequested', number, slot, deadBy }, () => createBoundSecret(client, { auth, namespace, name, metadata, mayBeForbidden }, deadline));
-    journal.observe(boundSecret === undefined ? { type: 'SecretForbidden', number } : { type: 'SecretCreated', number, uid: boundSecret.uid });
-    const spec = { ...options.serviceAccount, duration: options.duration, audiences: options.tokenAudiences, boundSecret };
-    const { credential, expected, warnings } = await request(run, { type: 'TokenRequested', number }, () => requestToken(client, { auth, seal }, spec, deadline));
-    const receivedAt = Date.now();
-    const { jti, issuedAt, expiresAt } = credential;
-    journal.observe({
-        type: 'TokenIssued',
-        number,
-        token: { ...(jti === undefined ? {} : { jti }), issuedAt: isoTime(issuedAt), expiresAt: isoTime(expiresAt) },
-        deadBy: isoTime(expiresAt + ACCEPTED_AFTER_EXPIRY_S),
-    });
-    const notes = checkCredential(credential, expected);
-    for (const text of warnings)
-        notes.push(`The API server warns: ${(0,quote/* quote */.hD)(text)}`);
-    if (boundSecret === undefined)
-        notes.push(`The credential is bound to nothing and cannot be revoked. It expires ${isoTime(expiresAt)}.`);
-    for (const note of notes)
-        await warnOnce(run, note);
-    return { ...credential, number, receivedAt };
-}
-/**
- * Records the request before sending it. Undoes the record if the request certainly had no effect. If the cleanup has begun meanwhile,
- * only the cleanup changes the credential.
- */
-async function request({ journal }, event, send) {
-    const { number } = event;
-    const phase = event.type === 'SecretRequested' ? 'secret-requested' : 'token-requested';
-    const isWaiting = () => journal.credential(number)?.phase === phase;
-    try {
-        const response = await journal.intend(event, send);
-        if (!isWaiting())
-            throw runEnded();
-        return response;
-    }
-    catch (error) {
-        if (isWaiting() && error instanceof errors/* KubepassError */.v3 && error.noEffect)
-            journal.observe({ type: 'RequestHadNoEffect', number });
-        throw error;
-    }
-}
-/** Asks the API server whether it accepts the token as the requested ServiceAccount. */
-async function verify(run, { token, number }, deadline) {
-    const { client, options, journal, tokens } = run;
-    const result = await whoami(client, token, deadline);
-    const expected = `system:serviceaccount:${options.serviceAccount.namespace}:${options.serviceAccount.name}`;
-    if (result.is === 'accepted' && (result.username ?? expected) === expected) {
-        const credential = journal.credential(number);
-        if (credential?.phase !== 'issued')
-            throw runEnded();
-        if (credential.slot !== 'unbound')
-            tokens.set(number, { token, deadBy: credential.deadBy });
-        journal.observe({ type: 'TokenAccepted', number, acceptance: { at: new Date().toISOString(), username: result.username ?? null } });
-        if (result.username === undefined)
-            await warnOnce(run, 'The API server accepts the token, but forbids its SelfSubjectReview.');
-        return;
-    }
-    if (result.is === 'refused' && options.tokenAudiences.length > 0) {
-        await warnOnce(run, 'The API server is not among token_audiences: kubepass skips what needs the API server, also the proof of the end.');
-        return;
-    }
-    throw new errors/* KubepassError */.v3('RIGHTS', `The API server issued a token, but ${whatItDoes(result)}.`, {
-        hint: 'Does a gateway before the API server change requests?',
-    });
-}
-function whatItDoes(result) {
-    if (result.is === 'accepted')
-        return `takes it for ${(0,quote/* quote */.hD)(result.username ?? '')}`;
-    return result.is === 'refused' ? 'refuses it' : `answers ${result.status}`;
-}
-function runEnded() {
-    return new Error('the run ended while a request was under way');
-}
-
-;// CONCATENATED MODULE: ./src/scan/environment.ts
-
-/**
- * The scan's environment: without the runner's secrets, without the variables that give access to tokens, and without those that make
- * a Kubernetes client use another cluster or user than the kubeconfig's.
- */
-function scanEnvironment(env, options, isSecret) {
-    const runnersSecrets = ['CI_JOB_TOKEN', 'CI_REGISTRY_PASSWORD', 'CI_DEPENDENCY_PROXY_PASSWORD', 'CI_DEPLOY_PASSWORD']
-        .flatMap((name) => env[name] ?? [])
-        .filter((value) => value !== '');
-    const carriesSecret = (value) => JWT.test(value.trim()) || isSecret(value) || runnersSecrets.some((secret) => value.includes(secret));
-    const passes = (name, value) => {
-        if (options.passEnv.includes(name) || name === 'RUNNER_TRACKING_ID')
-            return true;
-        if (options.env === 'clean')
-            return CLEAN.test(name);
-        // A secret that is a common word can occur in a path, but the scan needs these two.
-        if (name === 'PATH' || name === 'HOME')
-            return true;
-        if (WITHHELD.test(name) || outranksKubeconfig(name))
-            return false;
-        return !carriesSecret(value) && (0,proxy_variables/* proxyPassword */.mB)(name, value) === undefined;
-    };
-    return Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && passes(name, value)));
-}
-const CLEAN = /^(PATH|HOME|LANG|LANGUAGE|LC_[A-Z]+)$/;
-/** With KUBERNETES_SERVICE_* some clients use the cluster of their own Pod, whatever the kubeconfig says. */
-const WITHHELD = /^(INPUT_.*|STATE_.*|KUBEPASS_.*|KUBERNETES_SERVICE_.*|ACTIONS_ID_TOKEN_.*|ACTIONS_RUNTIME_.*|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)|GITLAB_ENV|NODE_OPTIONS|CI_JOB_JWT.*|CI_(JOB|REGISTRY|DEPENDENCY_PROXY|DEPLOY)_(TOKEN|PASSWORD))$/;
-const JWT = /^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/;
-/** The variables that choose the cluster, the user or the certificate, and that clients read before KUBECONFIG or with it. */
-const OUTRANKING = [
-    // kubectl: flags by default, --server and --as among them. https://kubernetes.io/docs/reference/kubectl/kuberc/
-    /^KUBERC$/,
-    // Helm. https://helm.sh/docs/helm/helm/
-    /^HELM_KUBE\w+$/,
-    // Terraform's providers kubernetes, helm and kubectl, and its state backend.
-    // https://registry.terraform.io/providers/hashicorp/kubernetes/latest/docs#argument-reference
-    // https://registry.terraform.io/providers/alekc/kubectl/latest/docs#argument-reference
-    // https://developer.hashicorp.com/terraform/language/backend/kubernetes
-    /^KUBE_(HOST|USER|PASSWORD|TOKEN|INSECURE|TLS_SERVER_NAME|PROXY_URL|CLIENT_CERT_DATA|CLIENT_KEY_DATA|CLUSTER_CA_CERT_DATA)$/,
-    /^KUBE_(CONFIG|CONFIG_PATHS|CTX|CTX_AUTH_INFO|CTX_CLUSTER|LOAD_CONFIG_FILE|IN_CLUSTER_CONFIG)$/,
-    // Ansible's kubernetes.core. https://docs.ansible.com/ansible/latest/collections/kubernetes/core/k8s_module.html
-    /^K8S_AUTH_\w+$/,
-    // client-go, if the kubeconfig has no server; fabric8's client for Java, which reads these first.
-    // https://github.com/fabric8io/kubernetes-client#configuring-the-client
-    /^KUBERNETES_(MASTER|TRUST_CERTIFICATES|DISABLE_HOSTNAME_VERIFICATION|(AUTH|CERTS|TRUSTSTORE|KEYSTORE|IMPERSONATE)_\w+)$/,
-    // Quarkus. https://quarkus.io/guides/kubernetes-client#configuration-reference
-    /^QUARKUS_KUBERNETES_CLIENT_\w+$/,
-    // werf, kubedog, nelm. https://werf.io/docs/v2/reference/cli/werf_converge.html
-    /^(WERF|KUBEDOG|NELM)_KUBE_?\w+$/,
-    /^KUBE_?CONFIG_BASE64$/,
-    // kapp, kctrl. https://carvel.dev/kapp/docs/latest/config-reference/
-    /^(KAPP|KCTRL)_KUBECONFIG\w*$/,
-    // Skaffold. https://skaffold.dev/docs/references/cli/
-    /^SKAFFOLD_KUBE(CONFIG|_CONTEXT)$/,
-    // Trivy takes each of its flags from a variable. https://trivy.dev/latest/docs/configuration/
-    /^TRIVY_KUBECONFIG$/,
-    // k8s-ruby. https://github.com/k8s-ruby/k8s-ruby#configuration
-    /^KUBE_(SERVER|CA)$/,
-    // The context, in programs that use controller-runtime, by convention.
-    /^KUBE_?CONTEXT$/,
-];
-function outranksKubeconfig(name) {
-    return OUTRANKING.some((pattern) => pattern.test(name));
-}
-/** The names of the variables of `env` that the scan does not get because they name another cluster or user. */
-function withheldFromClients(env, scanEnv) {
-    return Object.keys(env)
-        .filter((name) => outranksKubeconfig(name) && scanEnv[name] === undefined)
-        .toSorted();
-}
-
-;// CONCATENATED MODULE: ./src/lifecycle/deliver.ts
-
-
-
-
-/** Gives the credential to the later steps of the job. The post step revokes it. */
-async function deliverToLaterSteps(run, credential, kubeconfig) {
-    const { env, log, stepOutputs } = run.platform;
-    if (stepOutputs !== undefined)
-        await writeOutputs(stepOutputs, run.options, credential, kubeconfig);
-    const preferred = withheldFromClients(env, { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig });
-    if (preferred.length > 0)
-        log.info(`Clients prefer ${preferred.join(', ')} to the kubeconfig: unset each of these in the steps of the scan.`);
-    const podToken = podTokenFolder();
-    if (podToken !== undefined)
-        log.info(`The later steps can read this Pod's own token in ${podToken}.`);
-    log.info('The later steps of this job have the credential; the post step revokes it. It is not renewed.');
-}
-async function writeOutputs(outputs, options, credential, kubeconfig) {
-    const { token, jti, expiresAt } = credential;
-    await outputs.exportVariable('KUBECONFIG', kubeconfig);
-    await outputs.exportVariable('KUBE_CONFIG_PATH', kubeconfig);
-    await outputs.setOutput('kubeconfig', kubeconfig);
-    await outputs.setOutput('expires_at', isoTime(expiresAt));
-    await outputs.setOutput('credential_id', jti === undefined ? '' : credentialId(jti));
-    if (options.delivery === 'env')
-        await outputs.exportVariable(options.tokenVariable, token);
-    if (options.delivery === 'output')
-        await outputs.setOutput('token', token);
-}
-
-;// CONCATENATED MODULE: ./src/lifecycle/renewal-plan.ts
-/**
- * @param renewAt when the credential in use is to be renewed, ms since 1970
- * @param tried the replaced credentials that this process has already tried to revoke
- */
-function nextStep(credentials, renewAt, tried) {
-    const replaced = credentials.flatMap((credential) => {
-        const isDue = credential.phase === 'issued' && credential.revokeAt !== undefined && credential.slot !== 'unbound';
-        return isDue && !tried.has(credential.number) ? [{ number: credential.number, at: Date.parse(credential.revokeAt ?? '') }] : [];
-    });
-    const [first] = replaced.toSorted((one, other) => one.at - other.at);
-    return first !== undefined && first.at < renewAt ? { do: 'revoke', ...first } : { do: 'renew', at: renewAt };
-}
-/** The slot of the next credential: a free one, or else the one whose token is dead first; never the one in use. */
-function nextSlot(credentials, numberInUse) {
-    const endOf = (slot) => Date.parse(credentials.find((each) => each.slot === slot)?.deadBy ?? '') || 0;
-    const slots = [0, 1, 2].filter((slot) => credentials.find((each) => each.slot === slot)?.number !== (numberInUse ?? -1));
-    return slots.reduce((first, slot) => (endOf(slot) < endOf(first) ? slot : first));
-}
-
-// EXTERNAL MODULE: external "node:child_process"
-var external_node_child_process_ = __nccwpck_require__(1421);
-;// CONCATENATED MODULE: ./src/scan/named-pipes.ts
-
-
-
-
-
-
-/** The output of a child process as `spawn` takes it: the write end of a named pipe, or a socket that Node.js makes. */
-function stdioOf(pipe) {
-    return pipe?.sink ?? 'pipe';
-}
-/** The stream that reads the output. */
-function sourceOf(pipe, socket) {
-    return pipe?.source ?? socket;
-}
-const LONGEST_MS = 5_000;
-/** The capacity of a pipe on Linux, in bytes. */
-const PIECE = 1 << 16;
-/**
- * Makes two named pipes in the private directory. Never rejects, so that the caller can wait for it later.
- * @returns why that failed; undefined on success
- */
-function makeNamedPipes(directory) {
-    const mkfifo = (0,find_program/* findProgram */.Kp)('mkfifo', find_program/* SYSTEM_PATH */.sg);
-    if (mkfifo === undefined)
-        return Promise.resolve(`mkfifo is not in ${find_program/* SYSTEM_PATH */.sg.replaceAll(':', ', ')}`);
-    return new Promise((resolve) => {
-        const notStarted = (error) => resolve(`mkfifo could not be started (${(0,errors/* errnoOf */.UQ)(error)})`);
-        try {
-            const names = [pathOf(directory, 'stdout'), pathOf(directory, 'stderr')];
-            const child = (0,external_node_child_process_.spawn)(mkfifo, ['-m', '600', ...names], { env: {}, stdio: 'ignore', timeout: LONGEST_MS, killSignal: 'SIGKILL' });
-            child.on('error', notStarted);
-            child.on('exit', (code, by) => resolve(code === 0 ? undefined : `mkfifo failed (${by ?? `exit code ${code}`})`));
-        }
-        catch (error) {
-            // spawn() throws some errors instead of emitting them.
-            notStarted(error);
-        }
-    });
-}
-/**
- * Opens both named pipes and removes their names, so that the scan cannot open and read them.
- * @throws when a pipe cannot be opened
- */
-function openNamedPipes(directory) {
-    const stdout = openNamedPipe(pathOf(directory, 'stdout'));
-    try {
-        return { stdout, stderr: openNamedPipe(pathOf(directory, 'stderr')) };
-    }
-    catch (error) {
-        stdout.source.destroy();
-        (0,external_node_fs_.closeSync)(stdout.sink);
-        throw error;
-    }
-}
-function openNamedPipe(path) {
-    const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = external_node_fs_.constants;
-    const readEnd = (0,external_node_fs_.openSync)(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    let sink;
-    try {
-        if (!(0,external_node_fs_.fstatSync)(readEnd).isFIFO())
-            throw Object.assign(new Error('it is no pipe'), { code: 'ENOTSUP' });
-        // Without O_NONBLOCK, because the scan expects an output that blocks. The open itself does not block: the pipe has a reader.
-        sink = (0,external_node_fs_.openSync)(path, O_WRONLY | O_NOFOLLOW);
-        (0,external_node_fs_.rmSync)(path);
-        return { source: socketOf(readEnd), sink };
-    }
-    catch (error) {
-        for (const end of [readEnd, sink])
-            if (end !== undefined)
-                (0,external_node_fs_.closeSync)(end);
-        throw error;
-    }
-}
-/** A paused socket that emits each piece in the same buffer: allocating one for each piece would take as long as the reading. */
-function socketOf(readEnd) {
-    const callback = (length, memory) => {
-        socket.emit('data', memory.subarray(0, length));
-        return true;
-    };
-    const socket = new external_node_net_.Socket({ fd: readEnd, readable: true, writable: false, onread: { buffer: Buffer.alloc(PIECE), callback } });
-    return socket.pause();
-}
-/** Closes the write ends: the reader sees the end of an output only when every process has closed its write end. */
-function closeSinks({ stdout, stderr }) {
-    for (const { sink } of [stdout, stderr])
-        (0,external_node_fs_.closeSync)(sink);
-}
-function pathOf(directory, output) {
-    return (0,external_node_path_.join)(directory, `${output}.pipe`);
-}
-
-;// CONCATENATED MODULE: ./src/scan/isolation-errors.ts
-
-
-/** The command could not be isolated, and was not started. */
-class NotIsolated extends Error {
-}
-function isolationError({ message }) {
-    return new errors/* KubepassError */.v3('INPUT', `isolate is required, but the scan cannot be isolated here: ${message}.`, { hint: howToAllow(message) });
-}
-function howToAllow(reason) {
-    const is = (setting, value) => {
-        try {
-            return (0,external_node_fs_.readFileSync)(`/proc/sys/${setting}`, 'utf8').trim() === value;
-        }
-        catch {
-            return false;
-        }
-    };
-    if (reason.includes(NOT_FOUND) || reason.includes('unrecognized option'))
-        return 'Install util-linux.';
-    if (is('user/max_user_namespaces', '0'))
-        return 'Allow user namespaces on this machine: sysctl -w user.max_user_namespaces=15000';
-    if (is('kernel/unprivileged_userns_clone', '0'))
-        return 'Allow user namespaces on this machine: sysctl -w kernel.unprivileged_userns_clone=1';
-    if (is('kernel/apparmor_restrict_unprivileged_userns', '1'))
-        return 'AppArmor restricts user namespaces on this machine. Allow them: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0';
-    return 'In a container, isolation needs: docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined';
-}
-const NOT_FOUND = 'is not in';
-
-;// CONCATENATED MODULE: ./src/system/exit-status.ts
-
-
-/** The signal that a shell reports with this exit code; undefined for any other code. */
-function signalOf(exitCode) {
-    const [name] = Object.entries(external_node_os_namespaceObject.constants.signals).find(([, number]) => 128 + number === exitCode) ?? [];
-    return name;
-}
-async function waitForExit(child) {
-    const [code, signal] = (await (0,external_node_events_.once)(child, 'exit'));
-    return { exitCode: signal === null ? code : 128 + external_node_os_namespaceObject.constants.signals[signal], signal };
-}
-
-;// CONCATENATED MODULE: ./src/scan/isolation-protocol.ts
-
-
-
-// KUBEPASS_GO cannot collide with a variable of the scan: the scan gets no variable KUBEPASS_*.
-const WAIT_FOR_GO = 'read -r KUBEPASS_GO <&4 && unset KUBEPASS_GO';
-// PID 1 of the namespace waits for the UID map: a process that executes a program before it keeps the unmapped user.
-const ANNOUNCE_INIT = `echo ready >&4; ${WAIT_FOR_GO} && exec "$@"`;
-// The scan cannot unmount this tmpfs: an outer user namespace owns the mount namespace, or root has lost CAP_SYS_ADMIN.
-const HIDE = '"$1" -t tmpfs -o ro,nosuid,nodev,noexec,mode=555 kubepass "$2" && shift 2 && exec "$@"';
-// PID 1 of the namespace reaps zombies, which the command may not do. When a signal ends the command, the shell prints a word such as
-// "Killed" (bash only outside its POSIX mode): stderr goes to the control channel, so that exitStatusOf() can read it. PID 1 ends
-// when it reads "go", or when kubepass has ended. The subshell exists for SIGTERM, which PID 1 of a namespace ignores: a GitLab
-// runner signals every process of a container and waits seconds for each.
-const INIT = [
-    'ulimit -c 0',
-    `${TRACKING_VARIABLE}=\${${TRACKING_VARIABLE}%${INIT_SUFFIX}}`,
-    'command set +o posix 2>/dev/null',
-    'exec 2>&4',
-    '("$@"; echo "ended $?" >&4)',
-    'echo "ended $?" >&4',
-    WAIT_FOR_GO,
-].join('\n');
-// The command gets its own stderr back, and no descriptor of the control channel. It waits until kubepass knows its process group.
-const COMMAND = `echo began >&4; ${WAIT_FOR_GO} && exec "$@" 2>&3 3>&- 4>&-`;
-/** More than any shell prints. A hostile scan could write without end. */
-const MAX_MESSAGE_CHARS = 64 * 1024;
-/**
- * The shell reports an exit code, which may stand for a signal, and prints a word for most signals: none for SIGINT and SIGPIPE, and
- * bash none for SIGTERM. An exit code without a word counts as a signal if kubepass sent that signal.
- */
-function exitStatusOf([, code, before], sent) {
-    const exitCode = Number(code);
-    const signal = signalOf(exitCode);
-    const bySignal = signal !== undefined && (before !== '' || sent.has(signal));
-    return { exitCode, signal: bySignal ? signal : null };
-}
-/** The messages of the shells in the namespace, and the answer to them. A hostile scan can write such messages, too. */
-class ControlChannel {
-    #stream;
-    #text = '';
-    #isOver = false;
-    #onChange = () => undefined;
-    constructor(stream) {
-        this.#stream = stream;
-        stream.on('data', (chunk) => {
-            this.#text += chunk.toString('latin1');
-            this.#onChange();
-            if (this.#text.length > MAX_MESSAGE_CHARS)
-                stream.destroy();
-        });
-        stream.on('error', () => undefined);
-        (0,external_node_stream_.finished)(stream, { writable: false }, () => {
-            this.#isOver = true;
-            this.#onChange();
-        });
-    }
-    go() {
-        this.#stream.write('go\n');
-    }
-    /** @returns undefined when the channel is closed without such a message */
-    waitFor(pattern) {
-        return new Promise((resolve) => {
-            this.#onChange = () => {
-                const match = pattern.exec(this.#text);
-                if (match === null)
-                    return this.#isOver ? resolve(undefined) : undefined;
-                const before = this.#text.slice(0, match.index);
-                this.#text = this.#text.slice(match.index + match[0].length);
-                resolve([match[0], match[1] ?? '', before]);
-            };
-            this.#onChange();
-        });
-    }
-}
-
-;// CONCATENATED MODULE: ./src/scan/spawn.ts
-
-
-
-
-
-/** The time between SIGTERM and SIGKILL. */
-const TERM_GRACE_MS = 2_000;
-/** Starts a command that is not isolated. */
-function spawnPlain({ command, env, trackingId, stdin, pipes }) {
-    const child = (0,external_node_child_process_.spawn)('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...command], {
-        env: { ...env, [TRACKING_VARIABLE]: trackingId },
-        stdio: [stdin, stdioOf(pipes?.stdout), stdioOf(pipes?.stderr)],
-        detached: true,
-    });
-    const [, stdout, stderr] = child.stdio;
-    return {
-        stdout: sourceOf(pipes?.stdout, stdout),
-        stderr: sourceOf(pipes?.stderr, stderr),
-        ended: waitForExit(child),
-        group: child.pid,
-        signal(name) {
-            if (child.pid !== undefined)
-                (0,process_handle/* killQuietly */.E)(-child.pid, name);
-        },
-        close: () => Promise.resolve(true),
-    };
-}
-
-;// CONCATENATED MODULE: ./src/scan/isolation.ts
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-const HANDSHAKE_MS = 5_000;
-const CLOSE_MS = 1_000;
-function isRoot() {
-    return process.geteuid?.() === 0;
-}
-/**
- * Starts a command in new user, PID and mount namespaces, under the user id that it would have without them. The kernel lets such a
- * command neither read nor signal the processes of kubepass, and /proc shows it only the processes of its namespace.
- * @param hidden a folder that the command finds empty
- * @throws NotIsolated when the machine does not allow that
- */
-async function spawnIsolated({ command, env, trackingId, stdin, pipes }, hidden) {
-    const child = (0,external_node_child_process_.spawn)(systemProgram('unshare'), ['--user', '--pid', '--fork', '--mount-proc', '/bin/sh', '-c', ANNOUNCE_INIT, 'sh', ...namespaceProgram(command, hidden)], {
-        env: { ...env, [TRACKING_VARIABLE]: initTrackingId(trackingId) },
-        stdio: [stdin, stdioOf(pipes?.stdout), 'pipe', stdioOf(pipes?.stderr), 'pipe'],
-        detached: true,
-    });
-    const [, stdout, unshareErrors, stderr, stream] = child.stdio;
-    const exit = waitForExit(child);
-    exit.catch(() => undefined);
-    // Kill PID 1 of the namespace last: if unshare outlived it, unshare would end as if the command had ended by itself.
-    const killAll = (initPid) => {
-        for (const pid of [child.pid && -child.pid, initPid])
-            if (pid !== undefined)
-                (0,process_handle/* killQuietly */.E)(pid, 'SIGKILL');
-    };
-    const control = new ControlChannel(stream);
-    const unshareMessage = firstLineOf(unshareErrors);
-    const whyEnded = async () => (await unshareMessage) || `unshare fails (${await exit.then(({ exitCode }) => exitCode, errors/* errnoOf */.UQ)})`;
-    let pids;
-    try {
-        pids = await handshake(child.pid ?? 0, control, whyEnded, hidden !== undefined);
-    }
-    catch (error) {
-        killAll();
-        stream.destroy();
-        throw error instanceof NotIsolated ? error : new NotIsolated(`unshare fails (${(0,errors/* errnoOf */.UQ)(error)})`);
-    }
-    const [initPid, group] = pids;
-    const [initHandle, commandHandle] = [new process_handle/* ProcessHandle */.O(initPid), new process_handle/* ProcessHandle */.O(group)];
-    const sent = new Set();
-    return {
-        stdout: sourceOf(pipes?.stdout, stdout),
-        stderr: sourceOf(pipes?.stderr, stderr),
-        group,
-        ended: control.waitFor(/ended (\d+)\n/).then(async (message) => {
-            if (message === undefined)
-                return exit;
-            // If a runner sends SIGTERM to all processes, the shell that reports the end may end before the command.
-            await commandHandle.waitForEnd(TERM_GRACE_MS);
-            return exitStatusOf(message, sent);
-        }),
-        signal(name) {
-            sent.add(name);
-            (0,process_handle/* killQuietly */.E)(-group, name);
-        },
-        // A hostile scan can move PID 1 of the namespace out of its group and clear its environment, so kill it by its pid.
-        async close() {
-            if (!initHandle.hasEnded)
-                killAll(initPid);
-            const isOver = await initHandle.waitForEnd(CLOSE_MS);
-            stream.destroy();
-            return isOver;
-        },
-    };
-}
-/** What PID 1 of the namespace runs: it hides the folder, gives up the right to mount, and starts the command. */
-function namespaceProgram(command, hidden) {
-    const hide = hidden === undefined ? [] : ['/bin/sh', '-c', HIDE, 'sh', systemProgram('mount'), hidden];
-    return [
-        ...hide,
-        ...withoutMountRights(hidden),
-        '/bin/sh',
-        '-c',
-        INIT,
-        'sh',
-        systemProgram('setsid'),
-        '/bin/sh',
-        '-c',
-        COMMAND,
-        'sh',
-        ...command,
-    ];
-}
-/**
- * Starts the command as soon as its user id is mapped and its pid is known.
- * @returns the pid of PID 1 of the namespace, and the pid of the command, which leads its own process group
- */
-async function handshake(unshare, control, whyEnded, mounts) {
-    const next = async (pattern) => {
-        const message = await Promise.race([control.waitFor(pattern), (0,promises_.setTimeout)(HANDSHAKE_MS, 'late', { ref: false })]);
-        if (message === 'late')
-            throw new NotIsolated(`unshare does not start the command within ${HANDSHAKE_MS / 1000} s`);
-        if (message === undefined)
-            throw new NotIsolated(await whyEnded());
-    };
-    await next(/ready\n/);
-    mapUsers(unshare, mounts);
-    control.go();
-    await next(/began\n/);
-    const initPid = onlyChild(unshare);
-    const group = onlyChild(onlyChild(initPid));
-    control.go();
-    return [initPid, group];
-}
-/**
- * The arguments that start a command without the right to change mounts: root could unmount the new /proc and see what it hides.
- * An ordinary user is root while the mount is made, and gets its own uid back in an inner user namespace.
- */
-function withoutMountRights(hidden) {
-    if (isRoot())
-        return [systemProgram('setpriv'), '--bounding-set=-sys_admin'];
-    if (hidden === undefined)
-        return [];
-    return [systemProgram('unshare'), '--user', `--map-user=${process.geteuid?.()}`, `--map-group=${process.getegid?.()}`];
-}
-/**
- * Isolates a command that does nothing, to find out before the run whether the scan can be isolated.
- * @param hidden a folder that the scan must find empty
- * @throws KubepassError when it cannot
- */
-async function requireIsolation(hidden) {
-    if (isRoot())
-        throw new errors/* KubepassError */.v3('INPUT', "isolate is required, but root cannot be isolated: its files are the machine's.", {
-            hint: 'Run the job as an ordinary user, or set isolate to auto.',
-        });
-    try {
-        const trial = await spawnIsolated({ command: ['true'], env: { PATH: find_program/* SYSTEM_PATH */.sg }, trackingId: '', stdin: 'ignore', pipes: undefined }, hidden);
-        const { exitCode } = await trial.ended;
-        await trial.close();
-        for (const output of [trial.stdout, trial.stderr])
-            output.destroy();
-        if (exitCode !== 0)
-            throw new NotIsolated(`a command that does nothing ends with ${exitCode}`);
-    }
-    catch (error) {
-        throw error instanceof NotIsolated ? isolationError(error) : error;
-    }
-}
-function systemProgram(program) {
-    const path = (0,find_program/* findProgram */.Kp)(program, find_program/* SYSTEM_PATH */.sg);
-    if (path === undefined)
-        throw new NotIsolated(`${program} ${NOT_FOUND} ${find_program/* SYSTEM_PATH */.sg.replaceAll(':', ', ')}`);
-    return path;
-}
-/** Root maps each uid to itself. An ordinary user may map only the own uid, and maps it to root if a mount follows. */
-function mapUsers(pid, mounts) {
-    const root = isRoot();
-    const all = (file) => (0,external_node_fs_.readFileSync)(`/proc/self/${file}`, 'utf8').replaceAll(/^ *(\d+) +\d+ +(\d+)$/gm, (_line, id, count) => `${id} ${id} ${count}`);
-    const one = (id = -1) => `${mounts ? 0 : id} ${id} 1`;
-    if (!root)
-        (0,external_node_fs_.writeFileSync)(`/proc/${pid}/setgroups`, 'deny');
-    (0,external_node_fs_.writeFileSync)(`/proc/${pid}/uid_map`, root ? all('uid_map') : one(process.geteuid?.()));
-    (0,external_node_fs_.writeFileSync)(`/proc/${pid}/gid_map`, root ? all('gid_map') : one(process.getegid?.()));
-}
-function onlyChild(pid) {
-    const child = Number((0,external_node_fs_.readFileSync)(`/proc/${pid}/task/${pid}/children`, 'latin1'));
-    if (!Number.isInteger(child) || child === 0)
-        throw new NotIsolated('/proc does not show the process');
-    return child;
-}
-function firstLineOf(stream) {
-    let text = '';
-    stream.on('data', (chunk) => (text = (text + chunk.toString()).slice(0, 1000)));
-    return new Promise((resolve) => (0,external_node_stream_.finished)(stream, () => {
-        const [line = ''] = text.split('\n');
-        resolve(line === '' ? '' : (0,quote/* quote */.hD)(line));
-    }));
-}
-
-;// CONCATENATED MODULE: ./src/scan/pipe.ts
-
-/**
- * Passes the data of `from` through the filters to `to`. It reads the next piece when `to` has taken the last one, because `from` may
- * reuse the buffer. If `to` fails, it goes on reading, so that the scan does not block.
- * @returns resolves when `to` has taken the last piece
- */
-function pipe(from, filters, to) {
-    to.on('error', () => undefined);
-    from.on('data', (piece) => {
-        for (const filter of filters)
-            piece = filter(piece);
-        from.pause();
-        to.write(piece, () => from.resume());
-    });
-    from.resume();
-    return new Promise((resolve) => (0,external_node_stream_.finished)(from, () => to.write('', () => resolve())));
-}
-
-;// CONCATENATED MODULE: ./src/scan/scan.ts
-
-
-
-
-
-
-
-
-/** How long an output may stay open without data when no process of the scan is left. */
-const IDLE_OUTPUT_MS = 1_000;
-/** The command that gets the credential. It runs in its own process group. */
-class Scan {
-    isolation;
-    /** Why the folder `hidden` is not hidden from the command. */
-    reasonNotHidden;
-    #scanProcess;
-    #trackingId;
-    #targets;
-    #outputs;
-    #close;
-    /** The number of pieces of output so far. */
-    #chunks = 0;
-    #wasTerminated = false;
-    constructor({ scanProcess, reasonNotIsolated, reasonNotHidden }, trackingId, streams) {
-        this.isolation = { isolated: reasonNotIsolated === undefined, why_not: reasonNotIsolated ?? null, as_root: isRoot() };
-        this.reasonNotHidden = reasonNotHidden;
-        this.#scanProcess = scanProcess;
-        this.#trackingId = trackingId;
-        this.#close = streams.close;
-        for (const output of [scanProcess.stdout, scanProcess.stderr])
-            output.on('data', () => (this.#chunks += 1));
-        const [stdout, stderr] = [streams.stdout(), streams.stderr()];
-        this.#targets = [stdout, stderr];
-        this.#outputs = Promise.all([pipe(scanProcess.stdout, streams.filters(), stdout), pipe(scanProcess.stderr, streams.filters(), stderr)]);
-    }
-    /**
-     * Starts the command. Core dumps are off, because they would contain the token.
-     * @param hidden a folder that the command finds empty if it is isolated
-     */
-    static async start({ command, env, trackingId }, isolate, streams, hidden) {
-        const { stdin, pipes } = streams;
-        try {
-            return new Scan(await startProcess({ command, env, trackingId, stdin, pipes }, isolate, hidden), trackingId, streams);
-        }
-        catch (cause) {
-            streams.close(true);
-            pipes?.stdout.source.destroy();
-            pipes?.stderr.source.destroy();
-            if (cause instanceof errors/* KubepassError */.v3)
-                throw cause;
-            throw new errors/* KubepassError */.v3('INPUT', `The command could not be started (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
-                hint: 'Are the command and its environment too long?',
-            });
-        }
-        finally {
-            // An output ends when every process has closed its write end, so kubepass must close its own.
-            if (pipes !== undefined)
-                closeSinks(pipes);
-        }
-    }
-    /**
-     * Resolves when the command has ended.
-     * @param signal when aborted, the command gets SIGTERM, and SIGKILL after TERM_GRACE_MS
-     * @param atOnce when aborted after `signal`, the command gets SIGKILL at once
-     */
-    async ended(signal, atOnce) {
-        let last;
-        const kill = () => {
-            this.#scanProcess.signal('SIGKILL');
-            void this.#scanProcess.close();
-        };
-        const stop = () => {
-            this.#wasTerminated = true;
-            this.#scanProcess.signal('SIGTERM');
-            last = setTimeout(kill, TERM_GRACE_MS);
-            if (atOnce?.aborted === true)
-                kill();
-            else
-                atOnce?.addEventListener('abort', kill, { once: true });
-        };
-        if (signal.aborted)
-            stop();
-        else
-            signal.addEventListener('abort', stop, { once: true });
-        try {
-            return await this.#scanProcess.ended;
-        }
-        catch (cause) {
-            throw new errors/* KubepassError */.v3('INPUT', `The command could not be started (${(0,errors/* errnoOf */.UQ)(cause)}).`, { hint: 'Is /bin/sh there?' });
-        }
-        finally {
-            clearTimeout(last);
-            signal.removeEventListener('abort', stop);
-            atOnce?.removeEventListener('abort', kill);
-        }
-    }
-    /** Ends the processes that have the tracking id, then the process group, then the namespace. */
-    async stop() {
-        // After a SIGTERM to the group, its processes may take a moment longer than the command: they do not count as having outlived it.
-        // The first search runs before the group gets SIGKILL, because it must count the processes that this kills.
-        const stopping = stopOrphans(this.#trackingId, this.#wasTerminated ? this.#scanProcess.group : undefined);
-        this.#scanProcess.signal('SIGKILL');
-        const { outlived, remaining } = await stopping;
-        const isOver = await this.#scanProcess.close();
-        return { outlived, remaining: isOver ? remaining : Math.max(remaining, 1) };
-    }
-    /**
-     * Waits until the outputs are written, however slow their reader is. It gives up on an output that a surviving process keeps
-     * open without writing to it.
-     */
-    async drain(deadline) {
-        const done = this.#outputs.then(() => true);
-        let isDone = false;
-        for (let seen = -1; !isDone && (seen !== this.#chunks || this.#readerIsSlow()) && !deadline.aborted;) {
-            seen = this.#chunks;
-            isDone = await Promise.race([done, (0,promises_.setTimeout)(IDLE_OUTPUT_MS, false, { ref: false, signal: deadline }).catch(() => false)]);
-        }
-        this.#scanProcess.stdout.destroy();
-        this.#scanProcess.stderr.destroy();
-        this.#close(isDone);
-    }
-    #readerIsSlow() {
-        return this.#targets.some((target) => target.writableLength > 0);
-    }
-}
-/** Starts the command isolated if `isolate` allows and the machine can. Otherwise the result has the reason. */
-async function startProcess(scan, isolate, hidden) {
-    if (isolate === 'off')
-        return { scanProcess: spawnPlain(scan), reasonNotIsolated: 'isolate is off', reasonNotHidden: 'isolate is off' };
-    try {
-        return { scanProcess: await spawnIsolated(scan, hidden) };
-    }
-    catch (error) {
-        if (!(error instanceof NotIsolated))
-            throw error;
-        if (isolate === 'required')
-            throw isolationError(error);
-        if (hidden !== undefined)
-            return { ...(await startProcess(scan, isolate, undefined)), reasonNotHidden: error.message };
-        return { scanProcess: spawnPlain(scan), reasonNotIsolated: error.message };
-    }
-}
-
-;// CONCATENATED MODULE: ./src/lifecycle/renew.ts
-
-
-
-
-
-
-
-
-
-
-
-
-
-/** How long `stop` waits for a request that is under way. A signal ends this wait. */
-const STOP_TIMEOUT_MS = 5_000;
-/** How long `stop` then waits for the last warning. */
-const REPORT_TIMEOUT_MS = 1_000;
-/** A bound Secret that is not deleted in this time is left to the end of the run. */
-const REVOKE_TIMEOUT_MS = 10_000;
-/** Extra time for a try that runs when the credential expires. */
-const LATE_TRY_MS = 2_000;
-/** The wait after the first failed try, as a fraction of the credential's life. */
-const FIRST_RETRY_FRACTION = 0.02;
-const MAX_RETRY_WAIT_MS = 60_000;
-/**
- * Renews the credential of the scan before it expires, from now on.
- * @param due the time of the first renewal, ms since 1970
- */
-function startRenewal(run, first, due) {
-    const [stopping, over] = [new AbortController(), new AbortController()];
-    const abortSignal = AbortSignal.any([run.signal, over.signal]);
-    const renewals = renewRepeatedly(run, first, due, { abortSignal, stopSignal: AbortSignal.any([abortSignal, stopping.signal]) });
-    return {
-        async stop() {
-            // First only ask the loop to stop: if a request is cut off, its outcome is unknown.
-            stopping.abort();
-            await Promise.race([renewals, (0,promises_.setTimeout)(STOP_TIMEOUT_MS, undefined, { ref: false, signal: run.signal }).catch(() => undefined)]);
-            over.abort();
-            await Promise.race([renewals, (0,promises_.setTimeout)(REPORT_TIMEOUT_MS, undefined, { ref: false })]);
-        },
-    };
-}
-async function renewRepeatedly(run, first, firstDue, signals) {
-    const { journal, options } = run;
-    const tried = new Set();
-    try {
-        for (let current = first, due = firstDue;;) {
-            const step = nextStep(journal.state.credentials, due, tried);
-            await sleepUntil(step.at, signals.stopSignal);
-            if (step.do === 'revoke') {
-                tried.add(step.number);
-                await revokeReplaced(run, step.number, signals.abortSignal);
-                continue;
-            }
-            const renewed = await renewBeforeExpiry(run, current, signals);
-            if (renewed === undefined)
-                return;
-            const revokeAt = new Date(revokeSupersededAt(endsAt(current, current.receivedAt), Date.now(), options.rotateGrace)).toISOString();
-            journal.observe({ type: 'CredentialReplaced', number: current.number, revokeAt });
-            current = renewed;
-            due = renewAt(current, current.receivedAt);
-        }
-    }
-    catch (error) {
-        if (!signals.stopSignal.aborted)
-            await warn(run, `kubepass no longer renews the credential. ${(0,errors/* describe */.q0)(error)}`);
-    }
-}
-async function sleepUntil(time, until) {
-    await (0,promises_.setTimeout)(Math.min(Math.max(0, time - Date.now()), retry/* MAX_TIMER_MS */._o), undefined, { signal: until });
-}
-/**
- * Replaces the credential. Tries again until the credential has expired.
- * @returns undefined when no try was successful
- */
-async function renewBeforeExpiry(run, current, signals) {
-    const { abortSignal, stopSignal } = signals;
-    const end = endsAt(current, current.receivedAt);
-    const untilEnd = (late) => (0,base_deadline/* deadlineAfter */.d)(Math.max(0, end + late - Date.now()), abortSignal);
-    const [life, tries] = [untilEnd(0), untilEnd(LATE_TRY_MS)];
-    const slot = nextSlot(run.journal.state.credentials, current.number);
-    const firstWait = FIRST_RETRY_FRACTION * (end - current.receivedAt);
-    for (let failed = false, wait = firstWait;; failed = true, wait = Math.min(wait * 2, MAX_RETRY_WAIT_MS)) {
-        let reason = '';
-        try {
-            return await renewOnce(run, current, slot, (0,base_deadline/* deadlineAfter */.d)(run.options.deadline, tries));
-        }
-        catch (error) {
-            stopSignal.throwIfAborted();
-            reason = (0,errors/* describe */.q0)(error);
-        }
-        const left = durationText(end - Date.now());
-        if (!failed && !life.aborted)
-            await warn(run, `The scan's credential expires in ${left}, and could not be renewed yet. ${reason}`);
-        await (0,promises_.setTimeout)(wait * (0.5 + Math.random() / 2), undefined, { signal: AbortSignal.any([life, stopSignal]) }).catch(() => undefined);
-        stopSignal.throwIfAborted();
-        if (!life.aborted)
-            continue;
-        await warn(run, `The scan's credential was not renewed in time, and has expired. ${reason}`);
-        return undefined;
-    }
-}
-/** Acquires a credential and puts it into the kubeconfig of the scan. */
-async function renewOnce(run, current, slot, deadline) {
-    await freeSlot(run, slot, current.number, deadline);
-    const renewed = await acquire(run, slot, deadline);
-    await verify(run, renewed, deadline);
-    deadline.throwIfAborted();
-    writeKubeconfig(run.journal.state.directory, run.options, renewed.token, run.platform.ownerUid);
-    run.platform.log.info(`Renewed the credential: this one expires ${isoTime(renewed.expiresAt)}.`);
-    return renewed;
-}
-/** Deletes what may exist in the slot, and makes room for one more credential in the run state. */
-async function freeSlot(run, slot, numberInUse, deadline) {
-    const { journal, tokens } = run;
-    const taken = journal.state.credentials.find((each) => each.slot === slot);
-    if (taken !== undefined && taken.phase !== 'planned' && taken.phase !== 'revoked')
-        await deleteSecretOf(run, taken, deadline);
-    for (const [number, { deadBy }] of tokens)
-        if (!mayLive(deadBy))
-            tokens.delete(number);
-    if (taken !== undefined)
-        journal.observe({ type: 'CredentialForgotten', number: taken.number });
-    // A token that is bound to nothing cannot be revoked. Of several unbound tokens, the oldest expires first.
-    const { credentials } = journal.state;
-    const unbound = credentials.find((each) => each.slot === 'unbound' && each.number !== numberInUse);
-    if (credentials.length >= MAX_CREDENTIALS && unbound !== undefined)
-        journal.observe({ type: 'CredentialForgotten', number: unbound.number });
-}
-/** Deletes the bound Secret of a credential that was replaced. If this fails, the end of the run tries again. */
-async function revokeReplaced(run, number, aborted) {
-    const credential = run.journal.credential(number);
-    if (credential === undefined)
-        return;
-    try {
-        await deleteSecretOf(run, credential, (0,base_deadline/* deadlineAfter */.d)(REVOKE_TIMEOUT_MS, aborted));
-    }
-    catch {
-        aborted.throwIfAborted();
-    }
-}
-function durationText(milliseconds) {
-    const seconds = Math.max(0, Math.round(milliseconds / 1000));
-    return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-}
-
-;// CONCATENATED MODULE: ./src/lifecycle/use.ts
-
-
-
-
-
-
-
-
-
-
-
-
-/**
- * Runs the scan with the credential.
- * @returns the exit code for the platform; on a CI, 0 for an accepted code
- */
-async function runScan(run, command, access) {
-    const { options, platform, journal, signal } = run;
-    const { credential, whyNoPipes } = access;
-    signal.throwIfAborted();
-    const env = environmentOf(run, access);
-    const renewal = renewAt(credential, credential.receivedAt);
-    const maxScan = options.maxScan === DEFAULT_MAX_SCAN_S ? undefined : options.maxScan;
-    const announcement = announceRenewal(run, renewal, maxScan);
-    for (const warning of platform.timeoutWarnings?.(maxScan) ?? [])
-        await warn(run, warning);
-    const pipes = outputPipes(run, await whyNoPipes);
-    journal.observe({ type: 'ScanStarting', at: new Date().toISOString() });
-    platform.commandFiles?.guard(options.passEnv);
-    const scan = await start(run, command, env, pipes);
-    const overdue = new AbortController();
-    const timer = setTimeout(() => overdue.abort(timeoutError(options.maxScan)), options.maxScan * 1000);
-    const ongoingRenewal = startRenewal(run, credential, renewal);
-    try {
-        const { exitCode, signal: by } = await scan.ended(AbortSignal.any([signal, overdue.signal]), run.immediate);
-        journal.observe({ type: 'ScanEnded', at: new Date().toISOString(), exitCode, signal: by });
-        if (!signal.aborted)
-            overdue.signal.throwIfAborted();
-        return platform.isCI && options.acceptExitCodes.includes(exitCode) ? 0 : exitCode;
-    }
-    finally {
-        clearTimeout(timer);
-        clearTimeout(announcement);
-        await ongoingRenewal.stop();
-    }
-}
-/** The environment of the scan. A line in the log names each variable that the scan could miss. */
-function environmentOf({ options, platform, redactor }, { credential, kubeconfig }) {
-    const inherited = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value);
-    const delivered = options.delivery === 'env' ? { [options.tokenVariable]: credential.token.reveal() } : {};
-    // The preferences in ~/.kube/kuberc can name another kubeconfig or user.
-    const preferences = options.passEnv.includes('KUBERC') ? {} : { KUBERC: 'off' };
-    const access = { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered };
-    if (options.env === 'inherit') {
-        for (const name of (0,proxy_variables/* withheldProxies */.aN)(platform.env, inherited))
-            platform.log.info(`${name} holds a password, so the scan does not get it. Name it in pass_env if the scan needs that proxy.`);
-        const withheld = withheldFromClients(platform.env, { ...inherited, ...access });
-        if (withheld.length > 0)
-            platform.log.info(`The scan does not get ${withheld.join(', ')}: clients would prefer that to its kubeconfig. Name it in pass_env if the scan needs it.`);
-    }
-    return { ...inherited, ...preferences, ...access };
-}
-async function start(run, command, env, pipes) {
-    const { journal, options, platform, redactor } = run;
-    const podToken = podTokenFolder();
-    const outputs = platform.scanOutputs();
-    const scan = await Scan.start({ command, env, trackingId: journal.state.key }, options.isolate, {
-        ...outputs,
-        pipes,
-        stdin: platform.stdin === undefined || options.stdinTaken ? 'ignore' : 'inherit',
-        filters: () => [redactor.filter(), ...outputs.filters(redactor.search)],
-    }, podToken);
-    run.scan = scan;
-    const { isolation, reasonNotHidden } = scan;
-    journal.observe({ type: 'ScanStarted', isolation });
-    if (options.isolate === 'auto' && isolation.why_not !== null)
-        platform.log.info(`The scan is not isolated: ${isolation.why_not}.`);
-    if (podToken !== undefined && reasonNotHidden !== undefined)
-        platform.log.info(`The scan can read this Pod's own token in ${podToken}: ${reasonNotHidden}.`);
-    return scan;
-}
-/** @returns undefined when the scan gets sockets; a line in the log says so */
-function outputPipes({ platform, journal }, whyNot) {
-    let reason = whyNot;
-    try {
-        if (reason === undefined)
-            return openNamedPipes(journal.state.directory);
-    }
-    catch (error) {
-        reason = `its pipes could not be opened (${(0,errors/* errnoOf */.UQ)(error)})`;
-    }
-    platform.log.info(`The scan cannot open /dev/stdout or /dev/stderr: ${reason}.`);
-    return undefined;
-}
-/**
- * Announces the renewal for programs that read the token once. If `max_scan` shows that the scan can outlive the token, the message comes
- * first. Otherwise it comes 60 s before the renewal, because most scans end before that.
- * @param from the time of the renewal, ms since 1970
- * @param maxScan seconds; undefined when the input is not set
- * @returns the timer of a message that comes later
- */
-function announceRenewal({ options, platform }, from, maxScan) {
-    const tell = () => {
-        const variable = options.delivery === 'env' ? ` The variable ${options.tokenVariable} keeps the first one.` : '';
-        platform.log.info(`From ${isoTime(Math.round(from / 1000))} on the credential is renewed. kubectl and other Go programs re-read it; ` +
-            `InSpec, Python and JavaScript clients read it once: for them ${platform.nameOf('duration')} must be as long as the scan.${variable}`);
-    };
-    const wait = announcementDelay(from, Date.now(), maxScan);
-    if (wait === 0)
-        tell();
-    // The timer alone must not keep the process alive.
-    return wait === undefined || wait === 0 ? undefined : setTimeout(tell, wait).unref();
-}
-/** The time from the announcement to the renewal. */
-const ANNOUNCED_BEFORE_MS = 60_000;
-/** @returns the milliseconds until the announcement; undefined when the scan ends before the renewal */
-function announcementDelay(from, now, maxScan) {
-    if (maxScan !== undefined)
-        return now + maxScan * 1000 > from ? 0 : undefined;
-    return Math.min(Math.max(0, from - ANNOUNCED_BEFORE_MS - now), retry/* MAX_TIMER_MS */._o);
-}
-function timeoutError(maxScan) {
-    return new errors/* KubepassError */.v3('TIMEOUT', `The scan took longer than ${maxScan} s, so kubepass ended it.`, {
-        hint: 'Does it hang? If it needs the time, raise max_scan.',
-    });
-}
-
-;// CONCATENATED MODULE: ./src/scan/failure.ts
-
-/**
- * The last line of a job's log when the exit code of the scan fails the job.
- * @param nameOfAccepted the platform's spelling of the input accept_exit_codes
- */
-function scanFailure({ exit_code: code, signal }, accepted, nameOfAccepted) {
-    // When a signal ends a program that a shell runs, the shell ends with the code 128 + n.
-    const name = signalOf(code);
-    const how = signal !== null
-        ? `was ended by ${signal} (exit code ${code})`
-        : `ended with exit code ${code}${name === undefined ? '' : `, as after ${name}`}`;
-    const question = name === 'SIGKILL' ? ' Did the machine run out of memory?' : '';
-    return `The scan ${how}, which is not among ${nameOfAccepted} (${accepted.join(',')}).${question}`;
-}
-
-;// CONCATENATED MODULE: ./src/commands/run.ts
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-/**
- * Acquires a credential, runs the command with it, revokes it and proves that it is dead. Without a command, later steps of the job use
- * the credential, and the post step revokes it.
- * @returns the exit code
- */
-async function runCommand(context) {
-    const { platform } = context;
-    saveOrThrow(() => platform.savedState.save('none'));
-    rejectUnsafeNodeOptions(platform.env);
-    const requested = await readOptions(context, 'start');
-    if (requested.isolate === 'required')
-        await requireIsolation(podTokenFolder());
-    const resolved = await resolveIdentity(context, requested);
-    const run = openRun(context, resolved, newRunState(resolved.options, platform.job, platform.runKey), 'owner');
-    context.emergencyCleanup = emergencyCleanup(run, platform.hasPost);
-    const beforeScan = (0,base_deadline/* deadlineAfter */.d)(run.options.deadline, context.signal);
-    prepare(run);
-    const pipes = { whyNot: Promise.resolve(undefined) };
-    let exitCode = 0;
-    let failure;
-    try {
-        exitCode = await acquireAndUse(run, beforeScan, pipes);
-    }
-    catch (error) {
-        failure = error;
-        run.journal.observe({ type: 'Failed', code: (0,errors/* codeOf */.$N)(error) });
-    }
-    // The program that makes the pipes must not run while kubepass removes their directory.
-    await Promise.race([pipes.whyNot, untilAborted(context.hardDeadline)]);
-    if (run.options.command !== undefined || failure !== undefined)
-        failure = await endAfter(run, failure);
-    await report(run);
-    if (failure !== undefined)
-        throw failure;
-    await reportScanFailure(run, exitCode);
-    return exitCode;
-}
-/** Saves the state and makes the private directory, before anything exists on the cluster. */
-function prepare(run) {
-    const { journal, options, platform } = run;
-    journal.begin();
-    try {
-        run.directoryDescriptor = createPrivateDirectory(journal.state.directory, platform.ownerUid, options.certificateAuthority);
-    }
-    catch (error) {
-        journal.clear();
-        throw error;
-    }
-}
-async function acquireAndUse(run, beforeScan, pipes) {
-    const { journal, options, platform, signal } = run;
-    const { directory } = journal.state;
-    platform.log.progress?.('asking for a token');
-    const acquiring = acquire(run, nextSlot([], undefined), beforeScan);
-    if (options.command !== undefined)
-        pipes.whyNot = makeNamedPipes(directory);
-    const credential = await acquiring;
-    const { namespace, name } = options.serviceAccount;
-    platform.log.info(`Issued a credential for ${(0,quote/* quote */.hD)(`${namespace}/${name}`)} until ${isoTime(credential.expiresAt)}.`);
-    await verify(run, credential, beforeScan);
-    const kubeconfig = writeKubeconfig(directory, options, credential.token, platform.ownerUid);
-    let exitCode = 0;
-    if (options.command === undefined)
-        await deliverToLaterSteps(run, credential, kubeconfig);
-    else
-        exitCode = await runScan(run, options.command, { credential, kubeconfig, whyNoPipes: pipes.whyNot });
-    // Node.js delivers a pending signal only when the event loop turns.
-    await (0,promises_.setImmediate)();
-    signal.throwIfAborted();
-    return exitCode;
-}
-/** @returns the error of the whole run */
-async function endAfter(run, failure) {
-    const { platform, signal } = run;
-    const worse = await cleanUp(run, platform.hasPost);
-    if (worse !== undefined && failure !== undefined)
-        await platform.log.error((0,errors/* describe */.q0)(failure));
-    return worse ?? failure ?? signal.reason;
-}
-/** Says as the last line of a job why its exit code fails the job. */
-async function reportScanFailure({ journal, options, platform }, exitCode) {
-    const { used } = toEvidence(journal.state);
-    if (platform.isCI && exitCode !== 0 && used !== null)
-        await platform.log.error(scanFailure(used, options.acceptExitCodes, platform.nameOf('accept_exit_codes')));
-}
-async function untilAborted(signal) {
-    if (!signal.aborted)
-        await (0,external_node_events_.once)(signal, 'abort');
-}
-
-;// CONCATENATED MODULE: ./src/kube/page-cursor.ts
-/** Objects per page. A page of bound Secrets is far below the response limit. After a larger response the page size is divided by 8. */
-const PAGE = 250;
-/** How often the continue token may expire before listing fails. */
-const MAX_EXPIRED_LISTS = 5;
-/** The next page of a list that the API server gives page by page. */
-class PageCursor {
-    /** The API server's continue token; empty for the first page. */
-    #token = '';
-    #size = PAGE;
-    #expired = 0;
-    /** The query parameters of the page. */
-    parameters() {
-        return { limit: String(this.#size), ...(this.#token === '' ? {} : { continue: this.#token }) };
-    }
-    /**
-     * Goes on to the page that the API server names.
-     * @param token empty or undefined after the last page
-     * @returns whether there is a next page
-     */
-    advance(token) {
-        this.#token = token ?? '';
-        return this.#token !== '';
-    }
-    /**
-     * Goes on after the continue token has expired: with another token, or without one at the first page.
-     * @returns whether to ask again; false when too many tokens have expired
-     */
-    restart(token) {
-        this.#expired += 1;
-        this.#token = token ?? '';
-        return this.#expired <= MAX_EXPIRED_LISTS;
-    }
-    /** @returns whether to ask again; false when a page of one object was too large */
-    shrink() {
-        if (this.#size === 1)
-            return false;
-        this.#size = Math.ceil(this.#size / 8);
-        return true;
-    }
-    /** After a response, the next page may be larger again. */
-    grow() {
-        this.#size = Math.min(this.#size * 2, PAGE);
-    }
-}
-
-;// CONCATENATED MODULE: ./src/kube/list-secrets.ts
-
-
-
-
-
-
-
-
-/** As a Table, as kubectl asks for it, the list has names, types and metadata: the API server does not send the Secrets' data. */
-const AS_TABLE = 'application/json;as=Table;g=meta.k8s.io;v=v1';
-/**
- * Lists every Secret of the namespace that has the label of kubepass, page by page.
- * @throws KubepassError REFUSED or UNREACHABLE when a page cannot be read
- */
-async function listBoundSecrets(client, listing) {
-    // By uid, because a list that starts again has the same Secrets again.
-    const found = new Map();
-    const cursor = new PageCursor();
-    let table;
-    do {
-        table = await readPage(client, listing, cursor);
-        for (const listed of secretsIn(table))
-            found.set(listed.uid, listed);
-        listing.progress(found.size);
-    } while (cursor.advance(table.metadata?.continue));
-    return [...found.values()];
-}
-/** Reads the page at the cursor. It asks again for a smaller page after a response that is too large, and after an expired token. */
-async function readPage(client, { namespace, authInfo, deadline }, cursor) {
-    for (;;) {
-        const query = new URLSearchParams({ labelSelector: 'app.kubernetes.io/managed-by=kubepass', ...cursor.parameters() });
-        const signal = deadline();
-        const auth = await authInfo(signal);
-        const path = `/api/v1/namespaces/${namespace}/secrets?${query.toString()}`;
-        let answer;
-        try {
-            answer = await client.call({ method: 'GET', path, auth, accept: AS_TABLE }, signal);
-        }
-        catch (error) {
-            if (isTooLarge(error) && cursor.shrink())
-                continue;
-            throw error;
-        }
-        cursor.grow();
-        const table = answer.body;
-        // The API server may give another continue token. Without it the list starts again.
-        if (hasExpired(answer) && cursor.restart(table?.metadata?.continue))
-            continue;
-        if (answer.status === 200 && table?.kind === 'Table')
-            return table;
-        throw refusalOf(answer, `list the Secrets in namespace ${(0,quote/* quote */.hD)(namespace)}`, auth);
-    }
-}
-function isTooLarge(error) {
-    return error instanceof errors/* KubepassError */.v3 && error.responseTooLarge;
-}
-/** Whether the API server no longer knows the continue token. */
-function hasExpired(answer) {
-    return answer.status === 410 && statusOf(answer) !== undefined;
-}
-function secretsIn({ columnDefinitions, rows }) {
-    const column = (name) => columnDefinitions?.findIndex((definition) => definition.name === name) ?? -1;
-    const [type, data] = [column('Type'), column('Data')];
-    return (rows ?? []).flatMap((row) => toListedSecret(row, row.cells?.[type], row.cells?.[data]) ?? []);
-}
-function toListedSecret({ object }, type, data) {
-    const { name, uid, labels = {}, annotations = {}, finalizers = [] } = object?.metadata ?? {};
-    if (typeof name !== 'string' || typeof uid !== 'string')
-        return undefined;
-    const foreign = foreignContent(type, data, finalizers);
-    const origin = foreign === undefined ? originOf(name, { labels, annotations }) : { foreign };
-    return { name, uid, labels, annotations, origin };
-}
-/** Why kubepass cannot have made a Secret with this content; undefined if it can. */
-function foreignContent(type, data, finalizers) {
-    if (type !== 'Opaque')
-        return `its type is ${(0,quote/* quote */.hD)(String(type))}`;
-    if (data !== 0)
-        return 'it holds data';
-    return finalizers.length > 0 ? 'it has a finalizer' : undefined;
-}
-function originOf(name, metadata) {
-    const run = claimedRun(metadata);
-    const deadBy = timeOf(metadata.annotations['kubepass.dev/dead-by']);
-    if (!isOfRun(name, run))
-        return { foreign: 'its name does not fit its labels' };
-    if (deadBy === undefined)
-        return { foreign: 'its annotation kubepass.dev/dead-by is missing or no time' };
-    return { run, deadBy };
-}
-/** Whether the Secret's name is one that kubepass gives to Secrets of this run. */
-function isOfRun(name, run) {
-    const prefix = boundSecretPrefix(run);
-    return isPlatformName(run.platform) && name.startsWith(prefix) && isRunKey(name.slice(prefix.length));
-}
-function timeOf(text) {
-    return text !== undefined && isIsoTime(text) ? Date.parse(text) : undefined;
-}
-
-;// CONCATENATED MODULE: ./src/platform/ci-api.ts
-
-
-
-
-/** One CiApi for each platform that has such an API. Reads the API tokens now, sends no request yet. */
-function ciApis(env, flags, seal) {
-    const given = (flag) => {
-        const path = flags[flag];
-        return typeof path === 'string' ? ci_api_checked(`--${flag}`, () => (0,seal_credentials/* sealToken */.fh)((0,small_file/* readSmallFile */.EW)(path), seal)) : undefined;
-    };
-    const variable = (name) => {
-        const value = env[name]?.trim();
-        return value ? ci_api_checked(name, () => (0,seal_credentials/* sealToken */.fh)(value, seal)) : undefined;
-    };
-    const github = given('github-token-file') ?? variable('GITHUB_TOKEN');
-    const gitlab = given('gitlab-token-file') ?? variable('GITLAB_TOKEN');
-    const gitlabJob = gitlab === undefined ? variable('CI_JOB_TOKEN') : undefined;
-    return new Map([
-        [
-            'github',
-            {
-                name: 'GitHub',
-                instance: env['GITHUB_SERVER_URL'] ?? 'https://github.com',
-                needs: github === undefined ? 'GITHUB_TOKEN, or --github-token-file' : undefined,
-                // Imported only when called: most sweeps do not need @actions/github, which is slow to load.
-                isOver: async (run, signal) => (await Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(413), __nccwpck_require__.e(431)]).then(__nccwpck_require__.bind(__nccwpck_require__, 8431))).isOverOnGithub(run, needed(github), env, signal),
-            },
-        ],
-        [
-            'gitlab',
-            {
-                name: 'GitLab',
-                instance: env['CI_SERVER_URL'] ?? 'https://gitlab.com',
-                needs: (gitlab ?? gitlabJob) === undefined ? 'GITLAB_TOKEN, CI_JOB_TOKEN, or --gitlab-token-file' : undefined,
-                isOver: async (run, signal) => {
-                    const auth = gitlabJob === undefined ? { personal: needed(gitlab) } : { job: gitlabJob };
-                    return (await __nccwpck_require__.e(/* import() */ 409).then(__nccwpck_require__.bind(__nccwpck_require__, 6409))).isOverOnGitlab(run, auth, env, signal);
-                },
-            },
-        ],
-    ]);
-}
-function ci_api_checked(name, read) {
-    return (0,invalid_value/* explainInvalid */.D)(read, (fault) => new errors/* KubepassError */.v3('INPUT', `${name} ${fault}.`));
-}
-function needed(token) {
-    if (token === undefined)
-        throw new errors/* KubepassError */.v3('INPUT', 'There is no token for the API.');
-    return token;
-}
-
-;// CONCATENATED MODULE: ./src/commands/sweep-report.ts
-
-
-function progressBar(done, all) {
-    const width = 30;
-    return `deleting [${'#'.repeat(Math.floor((width * done) / all)).padEnd(width, '-')}] ${done} of ${all}`;
-}
-function countOfSecrets(count) {
-    return `${count} ${count === 1 ? 'bound Secret' : 'bound Secrets'}`;
-}
-function summary(found, namespace, dryRun) {
-    const count = (...outcomes) => found.filter(({ outcome }) => outcomes.includes(outcome)).length;
-    if (found.length === 0)
-        return `There are no bound Secrets in namespace ${(0,quote/* quote */.hD)(namespace)}.`;
-    const kept = `${count('kept')} kept`;
-    if (dryRun)
-        return `Of ${countOfSecrets(found.length)} in namespace ${(0,quote/* quote */.hD)(namespace)} ${count('due')} would be deleted, ${kept}.`;
-    const left = count('due') === 0 ? '' : `, ${count('due')} left that should be`;
-    return `Of ${countOfSecrets(found.length)} in namespace ${(0,quote/* quote */.hD)(namespace)} ${count('deleted', 'gone')} deleted, ${kept}${left}.`;
-}
-/** One bound Secret as the report shows it. Labels and annotations are foreign text. */
-function row({ listed: { name, uid, origin, labels, annotations }, state, outcome }) {
-    const label = (key) => labels[`kubepass.dev/${key}`] ?? '';
-    const note = (key) => annotations[`kubepass.dev/${key}`] ?? '';
-    return {
-        name,
-        uid,
-        platform: label('platform'),
-        run: label('run'),
-        attempt: label('attempt'),
-        repository: note('repository'),
-        job: note('job'),
-        dead_by: note('dead-by'),
-        state,
-        outcome,
-        why: 'foreign' in origin ? origin.foreign : '',
-    };
-}
-function asJson(found, { server, serviceAccount }, dryRun, failure) {
-    const { namespace } = serviceAccount;
-    const error = failure === undefined ? null : (0,errors/* codeOf */.$N)(failure);
-    return `${JSON.stringify({ version: 1, server, namespace, dry_run: dryRun, error, secrets: found.map(row) }, undefined, 2).replaceAll('##[', '##\\u005b')}\n`;
-}
-function asTable(found) {
-    if (found.length === 0)
-        return '';
-    const lines = found
-        .map(row)
-        .map(({ name = '', platform, run, attempt, repository, job, dead_by = '', state = '', outcome = '', why = '' }) => {
-        const whose = `${platform} ${run}/${attempt} ${repository} ${job}`.trim();
-        // Only state and outcome are not foreign text.
-        return [...[name, whose, dead_by].map((text) => (0,quote/* quote */.hD)(text, 80).slice(1, -1)), state, why === '' ? outcome : `${outcome}: ${why}`];
-    });
-    const table = [['SECRET', 'RUN', 'DEAD BY', 'STATE', 'OUTCOME'], ...lines];
-    const widths = [0, 1, 2, 3].map((column) => table.reduce((widest, line) => Math.max(widest, line[column]?.length ?? 0), 0));
-    return table.map((line) => `${line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}\n`).join('');
-}
-
-;// CONCATENATED MODULE: ./src/commands/sweep.ts
-
-
-
-
-
-
-
-
-
-/** etcd syncs many writes at a time, so that more deletions at once are hardly faster, but a load for the cluster. */
-const DELETIONS_AT_ONCE = 16;
-const QUESTIONS_AT_ONCE = 4;
-const QUESTION_MS = 10_000;
-/** After so many refusals the next request will be refused, too. */
-const MAX_FAILURES = 10;
-const IDENTITY_MS = 30_000;
-const REDRAW_MS = 100;
-/**
- * Deletes the bound Secrets that no run needs: those of expired credentials, and those of runs that are over by the word of their
- * platform. Secrets that kubepass has not created stay.
- * @returns the exit code
- */
-async function sweepCommand(context) {
-    const { platform, seal, signal } = context;
-    rejectUnsafeNodeOptions(platform.env);
-    const flags = platform.extraFlags ?? {};
-    const apis = ciApis(platform.env, flags, seal);
-    const { identity, why, options } = await resolveIdentity(context, await readOptions(context, 'finish'));
-    const { namespace } = options.serviceAccount;
-    const dryRun = flags['dry-run'] === true;
-    platform.log.info(`Identity: ${identity.kind}, because ${why}.`);
-    const authInfo = refreshedAuthInfo(identity);
-    const client = openClient(context, options, DELETIONS_AT_ONCE);
-    const limit = () => (0,base_deadline/* deadlineAfter */.d)(options.deadline, signal);
-    const deleteSecret = async ({ name, uid }) => {
-        const deadline = limit();
-        return deleteBoundSecret(client, await authInfo(deadline), { namespace, name, uid }, deadline);
-    };
-    const found = [];
-    let failure;
-    try {
-        const progress = (count) => platform.log.progress?.(`listing bound Secrets: ${count}`);
-        for (const listed of await listBoundSecrets(client, { namespace, authInfo, deadline: limit, progress }))
-            found.push(classify(listed, Date.now()));
-        for (const [of, api] of apis)
-            await markFinishedRuns(api, livingOn(found, of), platform, signal);
-        const due = found.filter(({ outcome }) => outcome === 'due');
-        if (!dryRun)
-            failure = await deleteAll(due, deleteSecret, platform, signal);
-    }
-    catch (error) {
-        failure = error;
-    }
-    finally {
-        client.close();
-    }
-    if (signal.aborted)
-        failure = signal.reason;
-    const foreign = found.filter(({ state }) => state === 'foreign').length;
-    if (foreign > 0)
-        await platform.log.warn(`Foreign Secrets with the label of kubepass are kept: ${foreign}.`);
-    if (failure === undefined || found.length > 0)
-        platform.log.info(summary(found, namespace, dryRun));
-    const shown = flags['json'] === true ? asJson(found, options, dryRun, failure) : asTable(found);
-    print(STDOUT, context.redactor.redact(shown));
-    if (failure !== undefined)
-        throw failure;
-    return 0;
-}
-/** @returns the first failure; undefined when all were deleted */
-async function deleteAll(due, deleteSecret, { log }, signal) {
-    const failures = [];
-    let done = 0;
-    let drawn = 0;
-    await onEach(due, DELETIONS_AT_ONCE, async (candidate) => {
-        if (signal.aborted || failures.length >= MAX_FAILURES || failures.some((error) => (0,errors/* codeOf */.$N)(error) !== 'REFUSED'))
-            return;
-        try {
-            candidate.outcome = await deleteSecret(candidate.listed);
-        }
-        catch (error) {
-            failures.push(error);
-        }
-        done += 1;
-        if (Date.now() - drawn < REDRAW_MS)
-            return;
-        drawn = Date.now();
-        log.progress?.(progressBar(done, due.length));
-    });
-    const [first] = failures;
-    if (first === undefined)
-        return undefined;
-    const left = due.filter(({ outcome }) => outcome === 'due').length;
-    const hint = first instanceof errors/* KubepassError */.v3 ? first.hint : undefined;
-    return new errors/* KubepassError */.v3((0,errors/* codeOf */.$N)(first), `${left} of ${countOfSecrets(due.length)} could not be deleted.`, { cause: first, hint });
-}
-function classify(listed, now) {
-    if ('foreign' in listed.origin)
-        return { listed, state: 'foreign', outcome: 'kept' };
-    return listed.origin.deadBy <= now ? { listed, state: 'expired', outcome: 'due' } : { listed, state: 'living', outcome: 'kept' };
-}
-function livingOn(found, of) {
-    return found.filter(({ listed: { origin }, state }) => state === 'living' && 'run' in origin && origin.run.platform === of);
-}
-/** Asks the platform once for each run. The Secrets of a run of unknown status stay until they expire. */
-async function markFinishedRuns(api, ofPlatform, platform, signal) {
-    const ofInstance = ofPlatform.filter(({ listed: { origin } }) => 'run' in origin && origin.run.instance === api.instance);
-    const elsewhere = ofPlatform.length - ofInstance.length;
-    if (elsewhere > 0)
-        platform.log.info(`${countOfSecrets(elsewhere)} of another ${api.name} than ${api.instance}: kept until they expire.`);
-    if (ofInstance.length === 0)
-        return;
-    if (api.needs !== undefined) {
-        platform.log.info(`kubepass cannot ask ${api.name} whether the runs of ${countOfSecrets(ofInstance.length)} are over (missing: ${api.needs}): they are kept until they expire.`);
-        return;
-    }
-    const failures = [];
-    const runs = Map.groupBy(ofInstance, ({ listed: { origin } }) => 'run' in origin ? [origin.run.repository, origin.run.id, origin.run.attempt].join(' ') : '');
-    let asked = 0;
-    await onEach([...runs.values()], QUESTIONS_AT_ONCE, async (ofRun) => {
-        const origin = ofRun[0]?.listed.origin;
-        if (origin === undefined || !('run' in origin) || signal.aborted || failures.length >= MAX_FAILURES)
-            return;
-        platform.log.progress?.(`asking ${api.name}: run ${(asked += 1)} of ${runs.size}`);
-        try {
-            if (!(await api.isOver(origin.run, (0,base_deadline/* deadlineAfter */.d)(QUESTION_MS, signal))))
-                return;
-            for (const boundSecret of ofRun)
-                Object.assign(boundSecret, { state: 'finished', outcome: 'due' });
-        }
-        catch (error) {
-            failures.push(error);
-        }
-    });
-    const [first] = failures;
-    if (first === undefined)
-        return;
-    const reason = first instanceof errors/* KubepassError */.v3 ? first.message : (0,errors/* describe */.q0)(first);
-    await platform.log.warn(`Could not get the status of a run from ${api.name} (${reason}). Its Secrets are kept until they expire.`);
-}
-/** Fetches the authentication again when the last one is older than IDENTITY_MS. */
-function refreshedAuthInfo(identity) {
-    let current;
-    let since = 0;
-    return (signal) => {
-        if (current === undefined || Date.now() - since > IDENTITY_MS) {
-            since = Date.now();
-            current = identity.authInfo(signal);
-        }
-        return current;
-    };
-}
-/** Calls `act` for each item, for at most `atOnce` items at a time. */
-async function onEach(items, atOnce, act) {
-    const queue = items.values();
-    const work = async () => {
-        for (const item of queue)
-            await act(item);
-    };
-    await Promise.all(Array.from({ length: atOnce }, work));
-}
-
-;// CONCATENATED MODULE: ./src/cli.ts
-
-
-
-
-
+/* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4758);
+/* harmony import */ var _commands_execute_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4187);
+/* harmony import */ var _commands_recover_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2400);
+/* harmony import */ var _commands_run_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6348);
 
 
 
 
 const [command, ...words] = process.argv.slice(2);
-try {
-    if (command === 'run')
-        void execute(runCommand, words, 'run');
-    else if (command === 'revoke')
-        void execute(recoverCommand, words, 'revoke');
-    else if (command === 'sweep')
-        void execute(sweepCommand, words, 'sweep');
-    else if (command === 'main')
-        void execute(runCommand, words);
-    else if (command === 'post')
-        void execute(recoverCommand, words);
-    else if (command === 'decode')
-        console.log(decode((0,external_node_fs_.readFileSync)(0, 'utf8')));
-    else if (command === 'version' || command === '--version')
-        console.log(version);
-    else if (command === 'help' || command === '--help' || command === '-h' || command === undefined)
-        console.log(help());
-    else
-        throw new errors/* KubepassError */.v3('INPUT', `There is no command ${JSON.stringify(command)}.`, { hint: 'kubepass help shows all commands.' });
+if (command === 'main')
+    void (0,_commands_execute_js__WEBPACK_IMPORTED_MODULE_1__/* .execute */ .g)(_commands_run_js__WEBPACK_IMPORTED_MODULE_3__/* .runCommand */ .d, words);
+else if (command === 'post')
+    void (0,_commands_execute_js__WEBPACK_IMPORTED_MODULE_1__/* .execute */ .g)(_commands_recover_js__WEBPACK_IMPORTED_MODULE_2__/* .recoverCommand */ .o, words);
+// Loaded only here, because a CI job does not need the parser of a terminal.
+else
+    void Promise.all(/* import() */[__nccwpck_require__.e(375), __nccwpck_require__.e(156)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2156)).then(({ startCommandLine }) => startCommandLine(process.argv.slice(2), caller())).catch(fail);
+function caller() {
+    return { env: process.env, columns: process.stdout.columns };
 }
-catch (error) {
-    console.error(`kubepass: error: ${(0,errors/* describe */.q0)(error)}`);
-    process.exitCode = (0,errors/* exitCodeOf */.FO)(error);
+function fail(error) {
+    console.error(`kubepass: error: ${(0,_base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .describe */ .q0)(error)}`);
+    process.exitCode = (0,_base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .exitCodeOf */ .FO)(error);
 }
 

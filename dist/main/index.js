@@ -8,10 +8,10 @@ import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 /* harmony export */   $N: () => (/* binding */ codeOf),
 /* harmony export */   FO: () => (/* binding */ exitCodeOf),
 /* harmony export */   UQ: () => (/* binding */ errnoOf),
-/* harmony export */   fv: () => (/* binding */ errorCodes),
 /* harmony export */   q0: () => (/* binding */ describe),
 /* harmony export */   v3: () => (/* binding */ KubepassError)
 /* harmony export */ });
+/* unused harmony export errorCodes */
 /** The error codes with their exit codes. `npm run generate` writes the tables of README.md and docs/ from them. */
 const table = {
     INPUT: {
@@ -55,6 +55,11 @@ const table = {
         means: 'the scan took longer than `max_scan`, so kubepass ended it',
         todo: 'kubepass revoked the credential. Find out what the scan waits for; if it needs more time, raise `max_scan`.',
     },
+    COMMAND_NOT_FOUND: {
+        exit: 127,
+        means: 'the program of the command is not on PATH; nothing was sent to the network',
+        todo: 'The message names the program. Correct its name, or install it. A shell uses the same exit code.',
+    },
     INTERRUPTED: {
         exit: 130,
         means: 'a signal ended the run: SIGHUP (129), SIGINT (130) or SIGTERM (143)',
@@ -62,7 +67,7 @@ const table = {
     },
     INTERNAL: { exit: 1, means: 'a defect of kubepass', todo: 'Please report it with the log; the log holds no secret.' },
 };
-const errorCodes = table;
+const errorCodes = (/* unused pure expression or super */ null && (table));
 /** An error that a user can act on. Its texts hold no secret, no unquoted foreign bytes and no response body. */
 class KubepassError extends Error {
     code;
@@ -398,6 +403,7 @@ const table = {
         description: "The API server's CA certificate: PEM text, its base64, or the path of a file with either. system: the public CAs that the system trusts, also with a kubeconfig that has no CA.",
         example: '/etc/kubernetes/pki/ca.crt',
         default: '',
+        path: 'file',
         required: 'unless kubeconfig or in-cluster',
         guard: String.raw `^[A-Za-z0-9+/=._ \r\n-]*$`,
     },
@@ -470,11 +476,13 @@ const table = {
         description: 'Identity "token": the path of a file with the token; in a terminal also a pipe or - (standard input).',
         example: '/var/run/secrets/token',
         default: '',
+        path: 'file',
     },
     kubeconfig: {
         description: 'Identity "kubeconfig": the path of a kubeconfig; on a CI also its content or the base64 of it, in a terminal also a pipe or - (standard input). It also names the API server.',
         example: '/etc/kubepass/kubeconfig',
         default: '',
+        path: 'file',
         secret: 'unless a path',
     },
     context: {
@@ -561,6 +569,7 @@ const table = {
         description: "The folder in which kubepass creates the private directory of the kubeconfig; the runner's temp when empty, /dev/shm for memory only.",
         example: '/dev/shm',
         default: '',
+        path: 'folder',
     },
     proxy_url: {
         description: 'HTTP proxy to the API server, for kubepass and the kubeconfig.',
@@ -582,6 +591,7 @@ const table = {
         description: 'File to write the evidence to, as JSON (schema: docs/evidence.schema.json); kubepass creates its folder. In a terminal - is standard output.',
         example: 'kubepass-evidence.json',
         default: '',
+        path: 'file',
     },
     report: {
         description: 'Where kubepass shows the evidence besides the log: summary (of the job), or check (also a check run; needs checks: write).',
@@ -1686,7 +1696,7 @@ const external_node_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import
 // EXTERNAL MODULE: ./src/base/errors.ts
 var errors = __nccwpck_require__(4758);
 // EXTERNAL MODULE: ./src/config/inputs.ts
-var inputs = __nccwpck_require__(4389);
+var config_inputs = __nccwpck_require__(4389);
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: external "node:util"
@@ -2601,47 +2611,54 @@ function escapeData(text) {
 
 
 /** The flags in a terminal. Secrets are no flags, because every user of the machine can read argv. */
-const terminalFlags = inputs/* inputIds */.Zp.filter((id) => inputs/* inputs */.QL[id].secret !== true && !inputs/* inputs */.QL[id].ciOnly);
+const terminalFlags = config_inputs/* inputIds */.Zp.filter((id) => config_inputs/* inputs */.QL[id].secret !== true && !config_inputs/* inputs */.QL[id].ciOnly);
 /** The flags in a GitLab job. They are flags, because everybody who may run a pipeline can set any variable. */
-const gitlabFlags = inputs/* inputIds */.Zp.filter((id) => inputs/* inputs */.QL[id].guard !== undefined);
-/** The flags of `kubepass sweep` only. */
-const sweepFlags = {
-    'dry-run': { type: 'boolean', description: 'delete nothing, and show what would be deleted' },
-    json: { type: 'boolean', description: 'print JSON in place of a table' },
-    'github-token-file': { type: 'string', description: 'file with a token for the API of GitHub; without it GITHUB_TOKEN' },
-    'gitlab-token-file': { type: 'string', description: 'file with a token for the API of GitLab; without it GITLAB_TOKEN or CI_JOB_TOKEN' },
+const gitlabFlags = config_inputs/* inputIds */.Zp.filter((id) => config_inputs/* inputs */.QL[id].guard !== undefined);
+const ownFlagTable = {
+    quiet: { description: 'Print only warnings and errors.' },
+    'dry-run': { description: 'Delete nothing, and show what would be deleted.' },
+    json: { description: 'Print JSON in place of a table.' },
+    'github-token-file': { description: 'File with a token for the API of GitHub; without it GITHUB_TOKEN.', path: 'file' },
+    'gitlab-token-file': { description: 'File with a token for the API of GitLab; without it GITLAB_TOKEN or CI_JOB_TOKEN.', path: 'file' },
 };
+const ownFlags = (/* unused pure expression or super */ null && (ownFlagTable));
 function flagName(id) {
     return `--${id.replaceAll('_', '-')}`;
 }
-/** @throws INPUT */
-function parseFlags(words, { ids, wordCount, hint, extra = {} }) {
-    const end = words.includes('--') ? words.indexOf('--') : words.length;
-    const options = { ...extra, ...Object.fromEntries(ids.map((id) => [flagName(id).slice(2), { type: 'string' }])) };
-    const { values, positionals } = parse(words.slice(0, end), options, hint);
-    if (positionals.length !== wordCount) {
-        const fact = wordCount === 0
-            ? `${(0,quote/* quote */.hD)(positionals[0] ?? '')} is no flag.`
-            : `${wordCount} word is needed besides the flags, but ${positionals.length} are given.`;
-        throw new errors/* KubepassError */.v3('INPUT', fact, { hint });
-    }
-    const given = ids.flatMap((id) => {
-        const value = values[flagName(id).slice(2)];
-        return typeof value === 'string' ? [[id, value]] : [];
-    });
-    const extraValues = Object.keys(extra).map((name) => [
-        name,
-        values[name],
-    ]);
-    return { values: new Map(given), positionals, argv: words.slice(end + 1), extraFlags: Object.fromEntries(extraValues) };
+/** The name of the variable that holds an input, on GitLab and in a terminal. */
+function variableName(id) {
+    return `KUBEPASS_${id.toUpperCase()}`;
 }
-function parse(args, options, hint) {
+/** Whether the flag of the input needs no value: alone it means true. */
+function isSwitch(id) {
+    return inputs[id].options?.join() === 'true,false';
+}
+/**
+ * The flags that GitLab's template passes. This code runs in a job before its scan, so it does not load the parser of a terminal.
+ * @throws INPUT
+ */
+function parseGitlabFlags(words) {
+    const options = Object.fromEntries(gitlabFlags.map((id) => [flagName(id).slice(2), { type: 'string' }]));
+    const { values, positionals } = parse([...words], options);
+    const [stray] = positionals;
+    if (stray !== undefined)
+        throw wrongFlags(`${(0,quote/* quote */.hD)(stray)} is no flag.`);
+    return new Map(gitlabFlags.flatMap((id) => {
+        const value = values[flagName(id).slice(2)];
+        return value === undefined ? [] : [[id, value]];
+    }));
+}
+function parse(args, options) {
     try {
-        return (0,external_node_util_.parseArgs)({ args, options, allowPositionals: true });
+        const { values, positionals } = (0,external_node_util_.parseArgs)({ args, options, allowPositionals: true });
+        return { values: values, positionals };
     }
     catch (error) {
-        throw new errors/* KubepassError */.v3('INPUT', error instanceof Error ? error.message : 'The flags cannot be read.', { hint });
+        throw wrongFlags(error instanceof Error ? error.message : 'The flags cannot be read.');
     }
+}
+function wrongFlags(fact) {
+    return new errors/* KubepassError */.v3('INPUT', fact, { hint: 'gitlab/scan.yml gives these flags; is it of the same version as the program?' });
 }
 
 ;// CONCATENATED MODULE: ./src/platform/gitlab-timeouts.ts
@@ -2709,13 +2726,9 @@ const REPORTS = 'kubepass-reports';
  * secrets out of the log. Code of @actions/* must not run here: its add-mask command would print the token.
  */
 function gitlabPlatform(words, env, redact) {
-    const flags = parseFlags(words, {
-        ids: gitlabFlags,
-        wordCount: 0,
-        hint: 'gitlab/scan.yml gives these flags; is it of the same version as the program?',
-    });
+    const flags = parseGitlabFlags(words);
     const workspace = workspaceOf(env);
-    const hasAudience = flags.values.get('audience') !== inputs/* NO_AUDIENCE */.dQ;
+    const hasAudience = flags.get('audience') !== config_inputs/* NO_AUDIENCE */.dQ;
     const jobId = env['CI_JOB_ID'] ?? '0';
     const ownerUid = ownUid();
     const commandFiles = new CommandFiles(env, ['GITLAB_ENV']);
@@ -2727,12 +2740,12 @@ function gitlabPlatform(words, env, redact) {
     const reports = () => (loaded ??= Promise.all(/* import() */[__nccwpck_require__.e(585), __nccwpck_require__.e(526)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2526)));
     return {
         input(id) {
-            const { guard, only } = inputs/* inputs */.QL[id];
+            const { guard, only } = config_inputs/* inputs */.QL[id];
             if (only === 'github')
                 return undefined;
-            return guard === undefined ? env[`KUBEPASS_${id.toUpperCase()}`] : flags.values.get(id);
+            return guard === undefined ? env[variableName(id)] : flags.get(id);
         },
-        nameOf: (id) => (inputs/* inputs */.QL[id].secret ? `KUBEPASS_${id.toUpperCase()}` : id),
+        nameOf: (id) => (config_inputs/* inputs */.QL[id].secret ? variableName(id) : id),
         argv: [],
         temp: (0,external_node_os_namespaceObject.tmpdir)(),
         workspace,
@@ -2819,10 +2832,253 @@ function workspaceOf(env) {
     return named !== '' && (0,external_node_fs_.statSync)(named, { throwIfNoEntry: false })?.isDirectory() === true ? named : process.cwd();
 }
 
-// EXTERNAL MODULE: ./src/config/path-or-content.ts
-var path_or_content = __nccwpck_require__(8789);
-// EXTERNAL MODULE: ./src/config/small-file.ts
-var small_file = __nccwpck_require__(400);
+;// CONCATENATED MODULE: ./src/platform/detect.ts
+
+
+
+/**
+ * The CI platform of this job.
+ * @param words the arguments after the command. GitLab's template passes `gitlab` first, because a pipeline's
+ *   variables can override every variable of the runner, GITLAB_CI included
+ * @throws INPUT
+ */
+function detect(env, words, redact) {
+    const isTemplate = words[0] === 'gitlab';
+    const [onGithub, onGitlab] = [env['GITHUB_ACTIONS'] === 'true', isTemplate || env['GITLAB_CI'] === 'true'];
+    if (onGithub && onGitlab) {
+        throw new errors/* KubepassError */.v3('INPUT', "GITHUB_ACTIONS is true in a GitLab job: GitHub's command that masks a secret would show the secret in GitLab's log.", {
+            hint: 'Unset GITHUB_ACTIONS, or GITLAB_CI if this is a GitHub job.',
+        });
+    }
+    if (onGithub)
+        return githubPlatform(env, redact);
+    if (onGitlab)
+        return gitlabPlatform(isTemplate ? words.slice(1) : words, env, redact);
+    throw new errors/* KubepassError */.v3('INPUT', 'This command is for a CI runner, but neither GITHUB_ACTIONS nor GITLAB_CI is true.', {
+        hint: 'In a terminal use: kubepass run -- COMMAND',
+    });
+}
+
+;// CONCATENATED MODULE: ./src/system/node-runtime.ts
+
+
+
+/** Node.js reads these before kubepass starts, and prints HTTP headers or writes files about the program. The scan inherits them. */
+const UNSAFE_VARIABLES = ['NODE_DEBUG', 'NODE_DEBUG_NATIVE', 'NODE_V8_COVERAGE', 'NODE_COMPILE_CACHE'];
+/** The safe options of NODE_OPTIONS. Node.js accepts `_` in place of `-`, and a space in place of the `=` of its own options. */
+const SAFE_OPTIONS = new RegExp(`^(?:${[
+    // Memory.
+    '--(?:max-old-space-size(?:-percentage)?|max-semi-space-size|max-heap-size|max-http-header-size|v8-pool-size)=\\d+',
+    // The CAs that TLS trusts for other servers than the API server, such as the ID token service.
+    '--use-(?:openssl|system|bundled)-ca',
+    '--tls-min-v1\\.[23]',
+    // Name resolution and the choice of the address.
+    '--dns-result-order=\\w+',
+    '--(?:enable-)?network-family-autoselection',
+    '--network-family-autoselection-attempt-timeout=\\d+',
+    // Warnings, and features that are switched off.
+    '--(?:trace-)?(?:warnings|deprecation)',
+    '--disable-(?:warning=\\w+|sigusr1)',
+    '--no-[a-z0-9.-]+',
+    // Options that jobs of Node.js projects often set for all their steps.
+    '--(?:enable-source-maps|experimental-vm-modules|openssl-legacy-provider)',
+].join('|')})$`);
+function requireSupportedNode() {
+    if (process.platform !== 'linux')
+        throw new errors/* KubepassError */.v3('INPUT', `kubepass runs on Linux, not on ${process.platform}.`);
+    const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+    // Since 24.5 the Agent of Node.js supports the proxy variables.
+    if (major < 24 || (major === 24 && minor < 5)) {
+        throw new errors/* KubepassError */.v3('INPUT', `Node.js 24.5 or later is needed; this is ${process.versions.node}.`);
+    }
+}
+/** Executes the program again without the variables that make Node.js show what the program does. */
+function reexecWithoutNodeVariables() {
+    const unsafe = UNSAFE_VARIABLES.filter((name) => process.env[name] !== undefined);
+    if (unsafe.length > 0)
+        reexecWithout(unsafe);
+}
+/** Main refuses unsafe NODE_OPTIONS, so that the user learns of them before the credential exists. */
+function rejectUnsafeNodeOptions(env) {
+    const [first, ...more] = unsafeNodeOptions(env);
+    if (first === undefined)
+        return;
+    throw new errors/* KubepassError */.v3('INPUT', `NODE_OPTIONS holds ${[first, ...more].map((option) => (0,quote/* quote */.hD)(option, 60)).join(', ')}.`, {
+        hint: "Such an option can load code, or write secrets of kubepass to a file. Unset NODE_OPTIONS for this step (env: NODE_OPTIONS: ''), or remove these options from it: options for memory, CAs, DNS and warnings are fine.",
+    });
+}
+/** Commands that revoke must work with any NODE_OPTIONS: they execute the program again without unsafe options. */
+function reexecWithoutNodeOptions(env) {
+    if (unsafeNodeOptions(env).length > 0)
+        reexecWithout(['NODE_OPTIONS']);
+}
+/**
+ * Returns the names of the options that are not known to be harmless, without their values, which may be secrets. The standalone
+ * program ignores NODE_OPTIONS. Options on the command line are not checked, because the caller of the program chose them.
+ */
+function unsafeNodeOptions(env) {
+    const given = env['NODE_OPTIONS'] ?? '';
+    if (given === '' || isStandalone())
+        return [];
+    const options = given.split(/ +(?=-)/).map((option) => option.replace(/^ +| +$/g, ''));
+    return options
+        .filter((option) => option !== '' && !SAFE_OPTIONS.test(option.replace(/ +/, '=').replace(/^[^=]+/, (name) => name.replaceAll('_', '-'))))
+        .map((option) => option.split(/[\s="]/, 1)[0] ?? '');
+}
+/** Executes the program again without these variables. That happens once only, because the new process has none of them. */
+function reexecWithout(names) {
+    // An older Node.js has no execve; requireSupportedNode() refuses it later.
+    if (typeof process.execve !== 'function')
+        return;
+    print(STDERR, `kubepass: ignores ${names.join(', ')}, because Node.js would show or change what kubepass does.\n`);
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !names.includes(name)));
+    // In the standalone program argv has the program itself in place of the script; Node.js adds it again.
+    const args = isStandalone() ? process.argv.slice(2) : [...process.execArgv, ...process.argv.slice(1)];
+    // Otherwise Node.js would write the coverage files at this point.
+    process.getBuiltinModule('node:v8').stopCoverage();
+    process.execve(process.execPath, [process.execPath, ...args], env);
+}
+function isStandalone() {
+    return process.getBuiltinModule('node:sea').isSea();
+}
+
+;// CONCATENATED MODULE: ./src/commands/execute.ts
+
+
+
+
+
+
+
+/** GitHub sends a second signal 7.5 s after the first. Before that, kubepass must have revoked and reported. */
+const HARD_DEADLINE_MS = 4_200;
+/** After a second signal in a terminal, kubepass waits for nothing but the revocation, and no longer than this. */
+const SECOND_SIGNAL_DEADLINE_MS = 3_000;
+/** Two signals within this time count as one: npm passes on a signal that the terminal also sends to kubepass. */
+const SAME_SIGNAL_MS = 250;
+/**
+ * Runs a command. Everything inside throws; this function alone prints an error and sets the exit code.
+ * @param where the words after the command of a CI job, or what opens another platform
+ */
+async function execute(command, where = process.argv.slice(2)) {
+    // The exit code of a program that ends before it has a result.
+    process.exitCode = (0,errors/* exitCodeOf */.FO)(undefined);
+    reexecWithoutNodeVariables();
+    const redactor = new Redactor(config_inputs/* inputIds */.Zp.map(config_inputs/* exampleOf */.Ql));
+    const stop = new AbortController();
+    const hardDeadline = new AbortController();
+    const immediate = new AbortController();
+    let platform;
+    let stoppedBy;
+    let stoppedAt = 0;
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+        process.on(name, () => {
+            if (stoppedBy === undefined)
+                stoppedAt = Date.now();
+            // A second signal of a CI's runner is routine. A second signal of a person means: end now.
+            else if (platform?.isCI === false && Date.now() - stoppedAt > SAME_SIGNAL_MS)
+                immediate.abort();
+            stoppedBy ??= name;
+            stop.abort(new errors/* KubepassError */.v3('INTERRUPTED', `Stopped by ${stoppedBy}.`));
+            const left = immediate.signal.aborted ? SECOND_SIGNAL_DEADLINE_MS : HARD_DEADLINE_MS;
+            setTimeout(() => hardDeadline.abort(new errors/* KubepassError */.v3('INTERRUPTED', 'There was no more time.')), left).unref();
+        });
+    }
+    // Without a handler, Node.js opens a debugger on this signal.
+    process.on('SIGUSR1', () => undefined);
+    let context;
+    let isOver = false;
+    const printError = async (error) => {
+        const text = redactor.redact((0,errors/* describe */.q0)(error));
+        await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.log.error(text));
+    };
+    process.on('beforeExit', () => {
+        // Before Node.js ends by itself it removes the handlers, so that a further signal would decide the exit code.
+        if (isOver)
+            process.exit();
+        isOver = true;
+        void endWithoutResult();
+    });
+    process.on('uncaughtException', (cause) => {
+        const error = defect('An error occurred outside of the run.', cause);
+        // The run ends as after a signal, so that its error handling revokes the credential.
+        if (!isOver && !stop.signal.aborted)
+            return stop.abort(error);
+        process.exitCode = (0,errors/* exitCodeOf */.FO)(error);
+        void printError(error);
+    });
+    try {
+        requireSupportedNode();
+        const redact = (text) => redactor.redact(text);
+        const here = typeof where === 'function' ? where(redact) : detect(process.env, where, redact);
+        platform = here;
+        const seal = (value) => {
+            const secret = redactor.seal(value);
+            here.mask?.(secret);
+            return secret;
+        };
+        context = {
+            platform,
+            redactor,
+            seal,
+            signal: stop.signal,
+            hardDeadline: hardDeadline.signal,
+            immediate: immediate.signal,
+            emergencyCleanup: undefined,
+        };
+        const exitCode = await command(context);
+        if (stop.signal.aborted && (0,errors/* codeOf */.$N)(stop.signal.reason) === 'INTERNAL')
+            throw stop.signal.reason;
+        endWith(exitCode);
+    }
+    catch (error) {
+        await printError(error);
+        const ownExitCode = (0,errors/* exitCodeOf */.FO)(error);
+        endWith(stoppedBy === undefined || ['NOT_REVOKED', 'TAMPERED'].includes((0,errors/* codeOf */.$N)(error)) ? ownExitCode : 128 + external_node_os_namespaceObject.constants.signals[stoppedBy]);
+    }
+    /** Once a defect has set the exit code, a run that goes on to revoke its credential does not change the code. */
+    function endWith(exitCode) {
+        if (!isOver)
+            process.exitCode = exitCode;
+        isOver = true;
+    }
+    /** Node.js has nothing left to do, although the run waits for something. */
+    async function endWithoutResult() {
+        const error = defect('The run ended without a result.');
+        await printError(error);
+        const failure = await context?.emergencyCleanup?.(error);
+        if (failure === undefined)
+            return;
+        await printError(failure);
+        process.exitCode = (0,errors/* exitCodeOf */.FO)(failure);
+    }
+}
+function defect(fact, cause) {
+    return new errors/* KubepassError */.v3('INTERNAL', `${fact} This is a defect of kubepass.`, {
+        hint: 'Please report it with the log; the log holds no secret.',
+        cause,
+    });
+}
+
+// EXTERNAL MODULE: external "node:events"
+var external_node_events_ = __nccwpck_require__(8474);
+// EXTERNAL MODULE: external "node:timers/promises"
+var promises_ = __nccwpck_require__(8500);
+;// CONCATENATED MODULE: ./src/base/deadline.ts
+/**
+ * Returns a signal that aborts after a time, or when one of the given signals aborts. The listener prevents a fault of Node.js
+ * (24.21), which can forget a timeout inside `AbortSignal.any` if the combined signal has no listener.
+ */
+function deadlineAfter(milliseconds, ...signals) {
+    const deadline = AbortSignal.any([...signals, AbortSignal.timeout(milliseconds)]);
+    deadline.addEventListener('abort', () => undefined);
+    return Object.assign(deadline, { endsAt: Math.min(Date.now() + milliseconds, ...signals.map(endOfDeadline)) });
+}
+/** The time at which a deadline aborts, in ms since 1970; Infinity for any other signal. */
+function endOfDeadline(signal) {
+    return 'endsAt' in signal ? signal.endsAt : Infinity;
+}
+
 ;// CONCATENATED MODULE: ./src/base/time.ts
 /** Describes a time relative to `now`, such as "in 5 minutes". Both are seconds since 1970. */
 function relativeTime(seconds, now) {
@@ -2841,28 +3097,6 @@ function isIsoTime(text) {
 /** @param seconds since 1970 */
 function isoTime(seconds) {
     return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
-}
-
-;// CONCATENATED MODULE: ./src/state/job-info.ts
-const PLATFORMS = (/* unused pure expression or super */ null && (['github', 'gitlab', 'terminal']));
-function isPlatformName(text) {
-    return PLATFORMS.includes(text);
-}
-/** Whether the text is a key from which the names of a run follow: 16 hex digits. */
-function isRunKey(text) {
-    return /^[0-9a-f]{16}$/.test(text);
-}
-/** The beginning of the names of all bound Secrets of an attempt of a run, and of no others. */
-function boundSecretPrefix(run) {
-    return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
-}
-/** A part of an object's name: lower-case letters, digits and dashes. */
-function nameable(text) {
-    return (text
-        .toLowerCase()
-        .replaceAll(/[^a-z0-9]+/g, '-')
-        .replaceAll(/^-+|-+$/g, '')
-        .slice(0, 40) || '0');
 }
 
 ;// CONCATENATED MODULE: ./src/token/jwt.ts
@@ -3019,622 +3253,6 @@ function isTime(value) {
 }
 function shown(value) {
     return (0,quote/* quoteValue */.cl)(value ?? 'missing');
-}
-
-;// CONCATENATED MODULE: ./src/token/lifetime.ts
-/** The API server accepts a token for this long after its `exp`: 60 s of leeway and 10 s of cache. */
-const ACCEPTED_AFTER_EXPIRY_S = 70;
-/**
- * The expiry by this machine's clock, in ms since 1970. The life is counted from the time when kubepass received the token,
- * because the API server's clock may differ.
- * @param receivedAt ms since 1970
- */
-function endsAt({ issuedAt, expiresAt }, receivedAt) {
-    return receivedAt + (expiresAt - issuedAt) * 1000;
-}
-/** When to renew a credential, in ms since 1970: at 65 to 75 % of its life, at random, so that many jobs do not renew at once. */
-function renewAt(credential, receivedAt, random = Math.random()) {
-    return receivedAt + Math.round((endsAt(credential, receivedAt) - receivedAt) * (0.65 + random / 10));
-}
-/**
- * When to delete the bound Secret of a replaced credential. Some clients never read the new token, so that the old one stays valid
- * until its expiry. With `rotate_grace` the user states that all clients re-read it, and the old one ends earlier.
- * @param end expiry of the replaced credential, and `replacedAt`: ms since 1970
- * @param grace seconds
- */
-function revokeSupersededAt(end, replacedAt, grace) {
-    return grace === undefined ? end : Math.min(end, replacedAt + grace * 1000);
-}
-
-;// CONCATENATED MODULE: ./src/state/credential-state.ts
-/** The same credential in another phase. */
-function withPhase({ number, slot, deadBy }, phase) {
-    return { number, slot, deadBy, ...phase };
-}
-/** The phase before kubepass began to revoke the credential. */
-function livePhaseOf(credential) {
-    if (credential.phase === 'deletion-requested' || credential.phase === 'revoked' || credential.phase === 'absent')
-        return credential.last;
-    const { number, slot, deadBy, ...live } = credential;
-    return live;
-}
-/** Whether a token of the credential may exist or have existed. */
-function hasToken(credential) {
-    return ['token-requested', 'issued'].includes(livePhaseOf(credential).phase);
-}
-/**
- * Whether nothing of the credential can exist: no request was sent; or the response to the creation of the Secret was lost, and an earlier
- * DELETE found no Secret.
- */
-function neverExisted(credential) {
-    const { phase } = livePhaseOf(credential);
-    return phase === 'planned' || (phase === 'secret-requested' && credential.phase === 'absent');
-}
-/** Undefined where the response with the uid was lost. */
-function credential_state_uidOf(credential) {
-    const live = livePhaseOf(credential);
-    return live.phase === 'planned' || live.phase === 'secret-requested' ? undefined : live.uid;
-}
-/** Whether a further DELETE changes no fact: the credential is revoked, or its Secret is absent and its token proven dead. */
-function isConcluded(credential) {
-    return credential.phase === 'revoked' || (credential.phase === 'absent' && credential.proof !== undefined);
-}
-function credential_state_tokenFactsOf(credential) {
-    const live = livePhaseOf(credential);
-    return live.phase === 'issued' ? live.token : undefined;
-}
-function acceptanceOf(credential) {
-    const live = livePhaseOf(credential);
-    return live.phase === 'issued' ? live.acceptance : undefined;
-}
-function proofOf(credential) {
-    return credential.phase === 'revoked' || credential.phase === 'absent' ? credential.proof : undefined;
-}
-/** Whether kubepass has proven that the tokens of a run are dead: it records all proofs of a run together. */
-function isProven(credentials) {
-    return credentials.some((credential) => proofOf(credential) !== undefined);
-}
-/** When the last token of these is dead in any case, ISO 8601; null where no token can exist. */
-function latestDeadBy(credentials) {
-    const ends = credentials.filter(hasToken).map(({ deadBy }) => deadBy);
-    return ends.toSorted((one, other) => Date.parse(one) - Date.parse(other)).at(-1) ?? null;
-}
-/** Whether a token can still live, although the clock of the API server may differ from the clock of this machine. */
-function mayLive(deadBy, now = Date.now()) {
-    return Date.parse(deadBy) + MAX_CLOCK_SKEW_MS > now;
-}
-const MAX_CLOCK_SKEW_MS = 600_000;
-
-;// CONCATENATED MODULE: ./src/state/run-state.ts
-
-
-
-
-
-
-
-function newRunState(options, job, key = (0,external_node_crypto_.randomBytes)(8).toString('hex')) {
-    const { namespace, name } = options.serviceAccount;
-    return {
-        version: 2,
-        job,
-        server: options.server,
-        requested: { namespace, name, durationSeconds: options.duration, audiences: options.tokenAudiences },
-        key,
-        directory: (0,external_node_path_.join)(options.directory, `kubepass-${key}`),
-        identity: null,
-        lastNumber: 0,
-        credentials: [],
-        forgotten: [],
-        forgottenNotListed: 0,
-        scan: null,
-        isolation: null,
-        warnings: [],
-        error: null,
-        cleanupAttempted: false,
-    };
-}
-/** The latest time at which the API server can accept a token that is requested from now on, ISO 8601. */
-function latestDeadByOfRequest(options, now = Date.now()) {
-    return isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + ACCEPTED_AFTER_EXPIRY_S);
-}
-/**
- * The names that the bound Secrets of a run can have. Three credentials may exist at a time: the one in use, the one before it and
- * the next one.
- */
-function boundSecretNames({ job, key }) {
-    const name = (end) => `${boundSecretPrefix(job)}${end}`;
-    const derived = (slot) => (0,external_node_crypto_.createHash)('sha256').update(`${key} ${slot}`).digest('hex').slice(0, 16);
-    return [name(key), name(derived(1)), name(derived(2))];
-}
-/** Undefined where the token is bound to nothing. */
-function secretNameOf(state, { slot }) {
-    return slot === 'unbound' ? undefined : boundSecretNames(state)[slot];
-}
-/** The facts of a credential that stay when another one uses its slot. */
-function lastingFactsOf(credential) {
-    const { number, slot, deadBy } = credential;
-    const [token, acceptance] = [credential_state_tokenFactsOf(credential), acceptanceOf(credential)];
-    return { number, slot, deadBy, ...(token && { token }), ...(acceptance && { acceptance }) };
-}
-/** Whether the token with these claims belongs to the credential. Before Kubernetes 1.30 a token has no id, but names its Secret. */
-function isTokenOf(state, credential, claims) {
-    const { jti } = tokenFactsOf(credential) ?? {};
-    if (credential.slot === 'unbound' || claims['jti'] !== jti)
-        return false;
-    if (jti !== undefined)
-        return true;
-    const { name, uid } = boundSecretClaim(claims);
-    return name === secretNameOf(state, credential) && [undefined, uid].includes(uidOf(credential));
-}
-/** More warnings than people read. A long run must not write a state that is too long to be read again. */
-const MAX_WARNINGS = 500;
-/** The first and the last are listed, the others are counted. A day of 10-minute tokens has about 200. */
-const MAX_FORGOTTEN = 100;
-/** One for each name, and one that is bound to nothing. */
-const MAX_CREDENTIALS = 4;
-
-;// CONCATENATED MODULE: ./src/state/run-state-codec.ts
-
-
-
-
-/**
- * Reads a saved run state. The scan can write to its place, so this function accepts only what kubepass can have written. A forged state
- * names no Secrets of others, because the names follow from the job and the key.
- * @param job of this process, in place of the job in the text
- * @returns undefined when the text is no run state
- */
-function parseRunState(text, job) {
-    let value;
-    try {
-        value = JSON.parse(text);
-    }
-    catch {
-        return undefined;
-    }
-    return isRunState(value) && hasUniqueCredentials(value) ? { ...value, job } : undefined;
-}
-const isText = (value) => typeof value === 'string';
-const isFlag = (value) => typeof value === 'boolean';
-const isCount = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
-const isNumber = (value) => Number.isFinite(value);
-const run_state_codec_isTime = (value) => typeof value === 'string' && isIsoTime(value);
-function matches(value, pattern) {
-    return typeof value === 'string' && pattern.test(value);
-}
-function oneOf(...allowed) {
-    return (value) => allowed.includes(value);
-}
-function optional(check) {
-    return (value) => value === undefined || check(value);
-}
-function nullable(check) {
-    return (value) => value === null || check(value);
-}
-function listOf(check, longest = Infinity) {
-    return (value) => Array.isArray(value) && value.length <= longest && value.every(check);
-}
-/** An object with these fields and no others: a field that is out of place could mean something to a later reader. */
-function object(fields) {
-    return (value) => typeof value === 'object' &&
-        value !== null &&
-        Object.keys(value).every((name) => Object.hasOwn(fields, name)) &&
-        Object.entries(fields).every(([name, check]) => check(value[name]));
-}
-const isToken = object({ jti: optional((value) => matches(value, /^[\w.-]{1,200}$/)), issuedAt: run_state_codec_isTime, expiresAt: run_state_codec_isTime });
-const isAcceptance = object({ at: run_state_codec_isTime, username: nullable(isText) });
-const isProof = object({ at: run_state_codec_isTime, samples: isCount, seconds: isNumber });
-const isSlot = oneOf(0, 1, 2, 'unbound');
-const livePhases = {
-    planned: {},
-    'secret-requested': {},
-    'secret-created': { uid: isText },
-    'token-requested': { uid: optional(isText) },
-    issued: { uid: optional(isText), token: isToken, acceptance: optional(isAcceptance), revokeAt: optional(run_state_codec_isTime) },
-};
-const isLivePhase = (value) => isInPhase(value, livePhases);
-const phases = {
-    ...livePhases,
-    'deletion-requested': { last: isLivePhase },
-    revoked: { last: isLivePhase, at: run_state_codec_isTime, proof: optional(isProof) },
-    absent: { last: isLivePhase, proof: optional(isProof) },
-};
-function isInPhase(value, of, others = {}) {
-    const { phase } = (typeof value === 'object' && value !== null ? value : {});
-    if (typeof phase !== 'string' || !Object.hasOwn(of, phase))
-        return false;
-    return object({ phase: isText, ...of[phase], ...others })(value);
-}
-const credential = { number: isCount, slot: isSlot, deadBy: run_state_codec_isTime };
-const isCredential = (value) => isInPhase(value, phases, credential);
-const isRunState = object({
-    version: oneOf(2),
-    job: () => true,
-    server: isText,
-    requested: object({ namespace: isText, name: isText, durationSeconds: isNumber, audiences: listOf(isText) }),
-    key: (value) => typeof value === 'string' && isRunKey(value),
-    directory: (value) => matches(value, /\/kubepass-[0-9a-f]{16}$/),
-    identity: nullable(object({ kind: isText, why: isText })),
-    lastNumber: (value) => isCount(value) && Number(value) <= 1e6,
-    credentials: listOf(isCredential, MAX_CREDENTIALS),
-    forgotten: listOf(object({ ...credential, token: optional(isToken), acceptance: optional(isAcceptance), isStillAccepted: optional(isFlag) }), MAX_FORGOTTEN),
-    forgottenNotListed: isCount,
-    scan: nullable(object({ startedAt: run_state_codec_isTime, end: optional(object({ at: run_state_codec_isTime, exitCode: isNumber, signal: nullable(isText) })) })),
-    isolation: nullable(object({ isolated: isFlag, why_not: nullable(isText), as_root: isFlag })),
-    warnings: listOf(isText, MAX_WARNINGS),
-    error: nullable((value) => typeof value === 'string' && Object.hasOwn(errors/* errorCodes */.fv, value)),
-    cleanupAttempted: isFlag,
-});
-function hasUniqueCredentials({ credentials, lastNumber }) {
-    const numbers = credentials.map(({ number }) => number);
-    const slots = credentials.map(({ slot }) => slot).filter((slot) => slot !== 'unbound');
-    return numbers.every((number) => number <= lastNumber) && new Set(numbers).size === numbers.length && new Set(slots).size === slots.length;
-}
-
-;// CONCATENATED MODULE: ./src/platform/terminal.ts
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-const USAGES = {
-    run: [0, 'run [FLAGS] -- COMMAND'],
-    revoke: [1, 'revoke [FLAGS] STATE-FILE'],
-    sweep: [0, 'sweep [FLAGS]'],
-};
-/** A user's terminal. stdout has the scan's output only; kubepass writes its messages to stderr. */
-function terminalPlatform(subcommand, words, env, redact) {
-    const { stderr } = process;
-    const [positionalCount, usage] = USAGES[subcommand];
-    const hint = `kubepass ${usage}; kubepass help shows all flags.`;
-    const { values, positionals, argv, extraFlags } = parseFlags(words, {
-        ids: terminalFlags,
-        wordCount: positionalCount,
-        hint,
-        extra: subcommand === 'sweep' ? sweepFlags : {},
-    });
-    const [path] = positionals;
-    if ((0,path_or_content/* kubeconfigContent */.r)(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
-        throw new errors/* KubepassError */.v3('INPUT', 'The content of a kubeconfig was given on the command line, which every user of the machine can read.', {
-            hint: `Give its path: ${flagName('kubeconfig')} PATH`,
-        });
-    }
-    const given = path === undefined ? undefined : readStateFile(path);
-    let stateFile = path;
-    const style = (format, text) => (0,external_node_util_.styleText)(format, text, { stream: stderr });
-    /** While the scan runs, kubepass must not block on a slow reader of stderr. Its messages join the queue of the scan's output. */
-    let scanning = false;
-    const write = (text) => {
-        const line = `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`;
-        if (scanning)
-            stderr.write(line);
-        else
-            print(STDERR, line);
-    };
-    return {
-        input: (id) => values.get(id),
-        nameOf: flagName,
-        argv,
-        extraFlags,
-        temp: (0,external_node_os_namespaceObject.tmpdir)(),
-        workspace: undefined,
-        path: env['PATH'] ?? '',
-        hasLaterSteps: false,
-        hasPost: false,
-        postFailsJob: false,
-        debugTraceVariable: undefined,
-        stdin: () => process.stdin,
-        isCI: false,
-        env,
-        ownerUid: ownUid(),
-        job: RUN,
-        // If the state file is unreadable, `revoke` can still finish the run: the file's name has the key.
-        runKey: given !== undefined && parseRunState(given, RUN) === undefined ? runKeyOf(path ?? '') : undefined,
-        log: {
-            info: write,
-            warn: (text) => Promise.resolve(write(style('yellow', `warning: ${redact(text)}`))),
-            error: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
-            progress(text) {
-                if (stderr.isTTY)
-                    print(STDERR, `\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`);
-            },
-        },
-        savedState: {
-            save(state) {
-                if (state === 'none')
-                    return;
-                const text = `${JSON.stringify(state)}\n`;
-                if (stateFile !== undefined)
-                    return stageReplacement(stateFile, text)();
-                // Written under its final name: if a signal kills kubepass during the write, `revoke` still finds everything by the name.
-                stateFile = stateFilePath(state);
-                writePrivate(stateFile, text);
-            },
-            load: () => given,
-            clear() {
-                for (const file of stateFile === undefined ? [] : [stateFile, stagingPath(stateFile)])
-                    removeTree(file);
-            },
-            retryInstructions: () => stateFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags and the state file ${stateFile}`,
-        },
-        scanOutputs() {
-            scanning = true;
-            return { stdout: () => process.stdout, stderr: () => stderr, filters: () => [], close: () => (scanning = false) };
-        },
-        report: (evidence) => Promise.resolve(write(`what happened:\n${(0,evidence_text/* asText */.e1)(evidence)}`)),
-    };
-}
-const RUN = { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '', instance: '' };
-function readStateFile(path) {
-    try {
-        return (0,small_file/* readSmallFile */.EW)(path);
-    }
-    catch (error) {
-        throw new errors/* KubepassError */.v3('INPUT', `STATE-FILE ${error instanceof Error ? error.message : (0,quote/* quote */.hD)(path)}.`);
-    }
-}
-/** The end of the names of the run's bound Secret and directory. */
-function runKeyOf(state) {
-    return /^kubepass-([0-9a-f]{16})\.state\.json$/.exec((0,external_node_path_.basename)(state))?.[1];
-}
-/** Beside the private directory, because the state file exists before and after the directory. */
-function stateFilePath(state) {
-    return `${state.directory}.state.json`;
-}
-
-;// CONCATENATED MODULE: ./src/platform/detect.ts
-
-
-
-
-/**
- * @param words the arguments after the subcommand. GitLab's template passes `gitlab` first, because a pipeline's
- *   variables can override every variable of the runner, GITLAB_CI included
- * @param subcommand undefined in a CI job
- */
-function detect(env, words, subcommand, redact) {
-    if (subcommand !== undefined)
-        return terminalPlatform(subcommand, words, env, redact);
-    const isTemplate = words[0] === 'gitlab';
-    const [onGithub, onGitlab] = [env['GITHUB_ACTIONS'] === 'true', isTemplate || env['GITLAB_CI'] === 'true'];
-    if (onGithub && onGitlab) {
-        throw new errors/* KubepassError */.v3('INPUT', "GITHUB_ACTIONS is true in a GitLab job: GitHub's command that masks a secret would show the secret in GitLab's log.", {
-            hint: 'Unset GITHUB_ACTIONS, or GITLAB_CI if this is a GitHub job.',
-        });
-    }
-    if (onGithub)
-        return githubPlatform(env, redact);
-    if (onGitlab)
-        return gitlabPlatform(isTemplate ? words.slice(1) : words, env, redact);
-    throw new errors/* KubepassError */.v3('INPUT', 'This command is for a CI runner, but neither GITHUB_ACTIONS nor GITLAB_CI is true.', {
-        hint: 'In a terminal use: kubepass run -- COMMAND',
-    });
-}
-
-;// CONCATENATED MODULE: ./src/system/node-runtime.ts
-
-
-
-/** Node.js reads these before kubepass starts, and prints HTTP headers or writes files about the program. The scan inherits them. */
-const UNSAFE_VARIABLES = ['NODE_DEBUG', 'NODE_DEBUG_NATIVE', 'NODE_V8_COVERAGE', 'NODE_COMPILE_CACHE'];
-/** The safe options of NODE_OPTIONS. Node.js accepts `_` in place of `-`, and a space in place of the `=` of its own options. */
-const SAFE_OPTIONS = new RegExp(`^(?:${[
-    // Memory.
-    '--(?:max-old-space-size(?:-percentage)?|max-semi-space-size|max-heap-size|max-http-header-size|v8-pool-size)=\\d+',
-    // The CAs that TLS trusts for other servers than the API server, such as the ID token service.
-    '--use-(?:openssl|system|bundled)-ca',
-    '--tls-min-v1\\.[23]',
-    // Name resolution and the choice of the address.
-    '--dns-result-order=\\w+',
-    '--(?:enable-)?network-family-autoselection',
-    '--network-family-autoselection-attempt-timeout=\\d+',
-    // Warnings, and features that are switched off.
-    '--(?:trace-)?(?:warnings|deprecation)',
-    '--disable-(?:warning=\\w+|sigusr1)',
-    '--no-[a-z0-9.-]+',
-    // Options that jobs of Node.js projects often set for all their steps.
-    '--(?:enable-source-maps|experimental-vm-modules|openssl-legacy-provider)',
-].join('|')})$`);
-function requireSupportedNode() {
-    if (process.platform !== 'linux')
-        throw new errors/* KubepassError */.v3('INPUT', `kubepass runs on Linux, not on ${process.platform}.`);
-    const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-    // Since 24.5 the Agent of Node.js supports the proxy variables.
-    if (major < 24 || (major === 24 && minor < 5)) {
-        throw new errors/* KubepassError */.v3('INPUT', `Node.js 24.5 or later is needed; this is ${process.versions.node}.`);
-    }
-}
-/** Executes the program again without the variables that make Node.js show what the program does. */
-function reexecWithoutNodeVariables() {
-    const unsafe = UNSAFE_VARIABLES.filter((name) => process.env[name] !== undefined);
-    if (unsafe.length > 0)
-        reexecWithout(unsafe);
-}
-/** Main refuses unsafe NODE_OPTIONS, so that the user learns of them before the credential exists. */
-function rejectUnsafeNodeOptions(env) {
-    const [first, ...more] = unsafeNodeOptions(env);
-    if (first === undefined)
-        return;
-    throw new errors/* KubepassError */.v3('INPUT', `NODE_OPTIONS holds ${[first, ...more].map((option) => (0,quote/* quote */.hD)(option, 60)).join(', ')}.`, {
-        hint: "Such an option can load code, or write secrets of kubepass to a file. Unset NODE_OPTIONS for this step (env: NODE_OPTIONS: ''), or remove these options from it: options for memory, CAs, DNS and warnings are fine.",
-    });
-}
-/** Commands that revoke must work with any NODE_OPTIONS: they execute the program again without unsafe options. */
-function reexecWithoutNodeOptions(env) {
-    if (unsafeNodeOptions(env).length > 0)
-        reexecWithout(['NODE_OPTIONS']);
-}
-/**
- * Returns the names of the options that are not known to be harmless, without their values, which may be secrets. The standalone
- * program ignores NODE_OPTIONS. Options on the command line are not checked, because the caller of the program chose them.
- */
-function unsafeNodeOptions(env) {
-    const given = env['NODE_OPTIONS'] ?? '';
-    if (given === '' || isStandalone())
-        return [];
-    const options = given.split(/ +(?=-)/).map((option) => option.replace(/^ +| +$/g, ''));
-    return options
-        .filter((option) => option !== '' && !SAFE_OPTIONS.test(option.replace(/ +/, '=').replace(/^[^=]+/, (name) => name.replaceAll('_', '-'))))
-        .map((option) => option.split(/[\s="]/, 1)[0] ?? '');
-}
-/** Executes the program again without these variables. That happens once only, because the new process has none of them. */
-function reexecWithout(names) {
-    // An older Node.js has no execve; requireSupportedNode() refuses it later.
-    if (typeof process.execve !== 'function')
-        return;
-    print(STDERR, `kubepass: ignores ${names.join(', ')}, because Node.js would show or change what kubepass does.\n`);
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !names.includes(name)));
-    // In the standalone program argv has the program itself in place of the script; Node.js adds it again.
-    const args = isStandalone() ? process.argv.slice(2) : [...process.execArgv, ...process.argv.slice(1)];
-    // Otherwise Node.js would write the coverage files at this point.
-    process.getBuiltinModule('node:v8').stopCoverage();
-    process.execve(process.execPath, [process.execPath, ...args], env);
-}
-function isStandalone() {
-    return process.getBuiltinModule('node:sea').isSea();
-}
-
-;// CONCATENATED MODULE: ./src/commands/execute.ts
-
-
-
-
-
-
-
-/** GitHub sends a second signal 7.5 s after the first. Before that, kubepass must have revoked and reported. */
-const HARD_DEADLINE_MS = 4_200;
-/** After a second signal in a terminal, kubepass waits for nothing but the revocation, and no longer than this. */
-const SECOND_SIGNAL_DEADLINE_MS = 3_000;
-/** Two signals within this time count as one: npm passes on a signal that the terminal also sends to kubepass. */
-const SAME_SIGNAL_MS = 250;
-/** Runs a command. Everything inside throws; this function alone prints an error and sets the exit code. */
-async function execute(command, words = process.argv.slice(2), subcommand) {
-    // The exit code of a program that ends before it has a result.
-    process.exitCode = (0,errors/* exitCodeOf */.FO)(undefined);
-    reexecWithoutNodeVariables();
-    const redactor = new Redactor(inputs/* inputIds */.Zp.map(inputs/* exampleOf */.Ql));
-    const stop = new AbortController();
-    const hardDeadline = new AbortController();
-    const immediate = new AbortController();
-    let platform;
-    let stoppedBy;
-    let stoppedAt = 0;
-    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-        process.on(name, () => {
-            if (stoppedBy === undefined)
-                stoppedAt = Date.now();
-            // A second signal of a CI's runner is routine. A second signal of a person means: end now.
-            else if (platform?.isCI === false && Date.now() - stoppedAt > SAME_SIGNAL_MS)
-                immediate.abort();
-            stoppedBy ??= name;
-            stop.abort(new errors/* KubepassError */.v3('INTERRUPTED', `Stopped by ${stoppedBy}.`));
-            const left = immediate.signal.aborted ? SECOND_SIGNAL_DEADLINE_MS : HARD_DEADLINE_MS;
-            setTimeout(() => hardDeadline.abort(new errors/* KubepassError */.v3('INTERRUPTED', 'There was no more time.')), left).unref();
-        });
-    }
-    // Without a handler, Node.js opens a debugger on this signal.
-    process.on('SIGUSR1', () => undefined);
-    let context;
-    let isOver = false;
-    const printError = async (error) => {
-        const text = redactor.redact((0,errors/* describe */.q0)(error));
-        await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.log.error(text));
-    };
-    process.on('beforeExit', () => {
-        // Before Node.js ends by itself it removes the handlers, so that a further signal would decide the exit code.
-        if (isOver)
-            process.exit();
-        isOver = true;
-        void endWithoutResult();
-    });
-    process.on('uncaughtException', (cause) => {
-        const error = defect('An error occurred outside of the run.', cause);
-        // The run ends as after a signal, so that its error handling revokes the credential.
-        if (!isOver && !stop.signal.aborted)
-            return stop.abort(error);
-        process.exitCode = (0,errors/* exitCodeOf */.FO)(error);
-        void printError(error);
-    });
-    try {
-        requireSupportedNode();
-        const here = detect(process.env, words, subcommand, (text) => redactor.redact(text));
-        platform = here;
-        const seal = (value) => {
-            const secret = redactor.seal(value);
-            here.mask?.(secret);
-            return secret;
-        };
-        context = {
-            platform,
-            redactor,
-            seal,
-            signal: stop.signal,
-            hardDeadline: hardDeadline.signal,
-            immediate: immediate.signal,
-            emergencyCleanup: undefined,
-        };
-        const exitCode = await command(context);
-        if (stop.signal.aborted && (0,errors/* codeOf */.$N)(stop.signal.reason) === 'INTERNAL')
-            throw stop.signal.reason;
-        endWith(exitCode);
-    }
-    catch (error) {
-        await printError(error);
-        const ownExitCode = (0,errors/* exitCodeOf */.FO)(error);
-        endWith(stoppedBy === undefined || ['NOT_REVOKED', 'TAMPERED'].includes((0,errors/* codeOf */.$N)(error)) ? ownExitCode : 128 + external_node_os_namespaceObject.constants.signals[stoppedBy]);
-    }
-    /** Once a defect has set the exit code, a run that goes on to revoke its credential does not change the code. */
-    function endWith(exitCode) {
-        if (!isOver)
-            process.exitCode = exitCode;
-        isOver = true;
-    }
-    /** Node.js has nothing left to do, although the run waits for something. */
-    async function endWithoutResult() {
-        const error = defect('The run ended without a result.');
-        await printError(error);
-        const failure = await context?.emergencyCleanup?.(error);
-        if (failure === undefined)
-            return;
-        await printError(failure);
-        process.exitCode = (0,errors/* exitCodeOf */.FO)(failure);
-    }
-}
-function defect(fact, cause) {
-    return new errors/* KubepassError */.v3('INTERNAL', `${fact} This is a defect of kubepass.`, {
-        hint: 'Please report it with the log; the log holds no secret.',
-        cause,
-    });
-}
-
-// EXTERNAL MODULE: external "node:events"
-var external_node_events_ = __nccwpck_require__(8474);
-// EXTERNAL MODULE: external "node:timers/promises"
-var promises_ = __nccwpck_require__(8500);
-;// CONCATENATED MODULE: ./src/base/deadline.ts
-/**
- * Returns a signal that aborts after a time, or when one of the given signals aborts. The listener prevents a fault of Node.js
- * (24.21), which can forget a timeout inside `AbortSignal.any` if the combined signal has no listener.
- */
-function deadlineAfter(milliseconds, ...signals) {
-    const deadline = AbortSignal.any([...signals, AbortSignal.timeout(milliseconds)]);
-    deadline.addEventListener('abort', () => undefined);
-    return Object.assign(deadline, { endsAt: Math.min(Date.now() + milliseconds, ...signals.map(endOfDeadline)) });
-}
-/** The time at which a deadline aborts, in ms since 1970; Infinity for any other signal. */
-function endOfDeadline(signal) {
-    return 'endsAt' in signal ? signal.endsAt : Infinity;
 }
 
 ;// CONCATENATED MODULE: ./src/identity/validity.ts
@@ -4223,6 +3841,181 @@ async function requestToken(client, { auth, seal }, spec, signal) {
     return { credential: readCredential(token), expected: { ...spec, statedExpiry }, warnings: answer.warnings };
 }
 
+;// CONCATENATED MODULE: ./src/token/lifetime.ts
+/** The API server accepts a token for this long after its `exp`: 60 s of leeway and 10 s of cache. */
+const ACCEPTED_AFTER_EXPIRY_S = 70;
+/**
+ * The expiry by this machine's clock, in ms since 1970. The life is counted from the time when kubepass received the token,
+ * because the API server's clock may differ.
+ * @param receivedAt ms since 1970
+ */
+function endsAt({ issuedAt, expiresAt }, receivedAt) {
+    return receivedAt + (expiresAt - issuedAt) * 1000;
+}
+/** When to renew a credential, in ms since 1970: at 65 to 75 % of its life, at random, so that many jobs do not renew at once. */
+function renewAt(credential, receivedAt, random = Math.random()) {
+    return receivedAt + Math.round((endsAt(credential, receivedAt) - receivedAt) * (0.65 + random / 10));
+}
+/**
+ * When to delete the bound Secret of a replaced credential. Some clients never read the new token, so that the old one stays valid
+ * until its expiry. With `rotate_grace` the user states that all clients re-read it, and the old one ends earlier.
+ * @param end expiry of the replaced credential, and `replacedAt`: ms since 1970
+ * @param grace seconds
+ */
+function revokeSupersededAt(end, replacedAt, grace) {
+    return grace === undefined ? end : Math.min(end, replacedAt + grace * 1000);
+}
+
+;// CONCATENATED MODULE: ./src/state/credential-state.ts
+/** The same credential in another phase. */
+function withPhase({ number, slot, deadBy }, phase) {
+    return { number, slot, deadBy, ...phase };
+}
+/** The phase before kubepass began to revoke the credential. */
+function livePhaseOf(credential) {
+    if (credential.phase === 'deletion-requested' || credential.phase === 'revoked' || credential.phase === 'absent')
+        return credential.last;
+    const { number, slot, deadBy, ...live } = credential;
+    return live;
+}
+/** Whether a token of the credential may exist or have existed. */
+function hasToken(credential) {
+    return ['token-requested', 'issued'].includes(livePhaseOf(credential).phase);
+}
+/**
+ * Whether nothing of the credential can exist: no request was sent; or the response to the creation of the Secret was lost, and an earlier
+ * DELETE found no Secret.
+ */
+function neverExisted(credential) {
+    const { phase } = livePhaseOf(credential);
+    return phase === 'planned' || (phase === 'secret-requested' && credential.phase === 'absent');
+}
+/** Undefined where the response with the uid was lost. */
+function credential_state_uidOf(credential) {
+    const live = livePhaseOf(credential);
+    return live.phase === 'planned' || live.phase === 'secret-requested' ? undefined : live.uid;
+}
+/** Whether a further DELETE changes no fact: the credential is revoked, or its Secret is absent and its token proven dead. */
+function isConcluded(credential) {
+    return credential.phase === 'revoked' || (credential.phase === 'absent' && credential.proof !== undefined);
+}
+function credential_state_tokenFactsOf(credential) {
+    const live = livePhaseOf(credential);
+    return live.phase === 'issued' ? live.token : undefined;
+}
+function acceptanceOf(credential) {
+    const live = livePhaseOf(credential);
+    return live.phase === 'issued' ? live.acceptance : undefined;
+}
+function proofOf(credential) {
+    return credential.phase === 'revoked' || credential.phase === 'absent' ? credential.proof : undefined;
+}
+/** Whether kubepass has proven that the tokens of a run are dead: it records all proofs of a run together. */
+function isProven(credentials) {
+    return credentials.some((credential) => proofOf(credential) !== undefined);
+}
+/** When the last token of these is dead in any case, ISO 8601; null where no token can exist. */
+function latestDeadBy(credentials) {
+    const ends = credentials.filter(hasToken).map(({ deadBy }) => deadBy);
+    return ends.toSorted((one, other) => Date.parse(one) - Date.parse(other)).at(-1) ?? null;
+}
+/** Whether a token can still live, although the clock of the API server may differ from the clock of this machine. */
+function mayLive(deadBy, now = Date.now()) {
+    return Date.parse(deadBy) + MAX_CLOCK_SKEW_MS > now;
+}
+const MAX_CLOCK_SKEW_MS = 600_000;
+
+;// CONCATENATED MODULE: ./src/state/job-info.ts
+const PLATFORMS = (/* unused pure expression or super */ null && (['github', 'gitlab', 'terminal']));
+function isPlatformName(text) {
+    return PLATFORMS.includes(text);
+}
+/** Whether the text is a key from which the names of a run follow: 16 hex digits. */
+function isRunKey(text) {
+    return /^[0-9a-f]{16}$/.test(text);
+}
+/** The beginning of the names of all bound Secrets of an attempt of a run, and of no others. */
+function boundSecretPrefix(run) {
+    return `kubepass-${nameable(run.id)}-${nameable(run.attempt)}-`;
+}
+/** A part of an object's name: lower-case letters, digits and dashes. */
+function nameable(text) {
+    return (text
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9]+/g, '-')
+        .replaceAll(/^-+|-+$/g, '')
+        .slice(0, 40) || '0');
+}
+
+;// CONCATENATED MODULE: ./src/state/run-state.ts
+
+
+
+
+
+
+
+function newRunState(options, job, key = (0,external_node_crypto_.randomBytes)(8).toString('hex')) {
+    const { namespace, name } = options.serviceAccount;
+    return {
+        version: 2,
+        job,
+        server: options.server,
+        requested: { namespace, name, durationSeconds: options.duration, audiences: options.tokenAudiences },
+        key,
+        directory: (0,external_node_path_.join)(options.directory, `kubepass-${key}`),
+        identity: null,
+        lastNumber: 0,
+        credentials: [],
+        forgotten: [],
+        forgottenNotListed: 0,
+        scan: null,
+        isolation: null,
+        warnings: [],
+        error: null,
+        cleanupAttempted: false,
+    };
+}
+/** The latest time at which the API server can accept a token that is requested from now on, ISO 8601. */
+function latestDeadByOfRequest(options, now = Date.now()) {
+    return isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + ACCEPTED_AFTER_EXPIRY_S);
+}
+/**
+ * The names that the bound Secrets of a run can have. Three credentials may exist at a time: the one in use, the one before it and
+ * the next one.
+ */
+function boundSecretNames({ job, key }) {
+    const name = (end) => `${boundSecretPrefix(job)}${end}`;
+    const derived = (slot) => (0,external_node_crypto_.createHash)('sha256').update(`${key} ${slot}`).digest('hex').slice(0, 16);
+    return [name(key), name(derived(1)), name(derived(2))];
+}
+/** Undefined where the token is bound to nothing. */
+function secretNameOf(state, { slot }) {
+    return slot === 'unbound' ? undefined : boundSecretNames(state)[slot];
+}
+/** The facts of a credential that stay when another one uses its slot. */
+function lastingFactsOf(credential) {
+    const { number, slot, deadBy } = credential;
+    const [token, acceptance] = [credential_state_tokenFactsOf(credential), acceptanceOf(credential)];
+    return { number, slot, deadBy, ...(token && { token }), ...(acceptance && { acceptance }) };
+}
+/** Whether the token with these claims belongs to the credential. Before Kubernetes 1.30 a token has no id, but names its Secret. */
+function isTokenOf(state, credential, claims) {
+    const { jti } = tokenFactsOf(credential) ?? {};
+    if (credential.slot === 'unbound' || claims['jti'] !== jti)
+        return false;
+    if (jti !== undefined)
+        return true;
+    const { name, uid } = boundSecretClaim(claims);
+    return name === secretNameOf(state, credential) && [undefined, uid].includes(uidOf(credential));
+}
+/** More warnings than people read. A long run must not write a state that is too long to be read again. */
+const MAX_WARNINGS = 500;
+/** The first and the last are listed, the others are counted. A day of 10-minute tokens has about 200. */
+const MAX_FORGOTTEN = 100;
+/** One for each name, and one that is bound to nothing. */
+const MAX_CREDENTIALS = 4;
+
 ;// CONCATENATED MODULE: ./src/base/version.ts
 /** Written by `npm run generate` from package.json. */
 const version = '0.1.0';
@@ -4244,9 +4037,9 @@ function isExcepted(target, noProxy) {
     const port = target.port || (target.protocol === 'https:' ? '443' : '80');
     if (host === 'localhost' || isLoopbackAddress(host))
         return true;
-    return noProxy.split(',').some((entry) => no_proxy_matches(entry.trim().toLowerCase(), host, port));
+    return noProxy.split(',').some((entry) => matches(entry.trim().toLowerCase(), host, port));
 }
-function no_proxy_matches(entry, host, port) {
+function matches(entry, host, port) {
     if (entry === '*')
         return true;
     const network = parseNetwork(entry);
@@ -4466,6 +4259,8 @@ function emptyFlagIn(words) {
     return undefined;
 }
 
+// EXTERNAL MODULE: ./src/config/path-or-content.ts
+var path_or_content = __nccwpck_require__(8789);
 ;// CONCATENATED MODULE: ./src/config/command.ts
 
 
@@ -4505,6 +4300,7 @@ const commandRules = [
     },
     {
         name: 'the command begins with a program on PATH',
+        code: 'COMMAND_NOT_FOUND',
         problem: (given) => {
             const [program] = wordsOf(given) ?? [];
             return program === undefined || (0,find_program/* isProgram */.Vd)(program, given.source.path)
@@ -4572,11 +4368,14 @@ function serverOf(env) {
 
 /** The value of `certificate_authority` that means the public CAs of the system. */
 const SYSTEM = 'system';
+/** The inputs that say how to reach the API server. */
 const CLUSTER_INPUTS = ['server', 'certificate_authority', 'proxy_url', 'tls_server_name'];
+/** The inputs that give the token of the identity. */
+const TOKEN_INPUTS = ['token', 'token_file'];
 /** The inputs that each identity makes superfluous. */
 const PROVIDED = {
     kubeconfig: CLUSTER_INPUTS,
-    'in-cluster': [...CLUSTER_INPUTS, 'token', 'token_file'],
+    'in-cluster': [...CLUSTER_INPUTS, ...TOKEN_INPUTS],
 };
 /** All inputs that some identity provides. */
 const providedInputs = PROVIDED['in-cluster'];
@@ -4588,7 +4387,7 @@ const providedInputs = PROVIDED['in-cluster'];
 function clusterSourceOf(textOf, env) {
     if (textOf('kubeconfig') !== '')
         return 'kubeconfig';
-    const identity = textOf('identity') || inputs/* inputs */.QL.identity.default;
+    const identity = textOf('identity') || config_inputs/* inputs */.QL.identity.default;
     const isAlone = PROVIDED['in-cluster'].every((id) => textOf(id) === '');
     const isInCluster = identity === 'in-cluster' || (identity === 'auto' && isAlone && isInPod(env));
     return isInCluster ? 'in-cluster' : undefined;
@@ -4693,6 +4492,8 @@ function isInside(path, parent) {
 
 // EXTERNAL MODULE: external "node:stream"
 var external_node_stream_ = __nccwpck_require__(7075);
+// EXTERNAL MODULE: ./src/config/small-file.ts
+var small_file = __nccwpck_require__(400);
 ;// CONCATENATED MODULE: ./src/config/read-pipes.ts
 
 
@@ -4916,7 +4717,7 @@ const inputParsers = {
     audience: { parse: parsers/* parseAudience */.QA, fallback: undefined },
     duration: {
         parse: (text, given) => (0,parsers/* parseLife */.w6)(text, given.value('max_duration'), given.nameOf('max_duration')),
-        fallback: (0,parsers/* parseDuration */.E9)(inputs/* inputs */.QL.duration.default),
+        fallback: (0,parsers/* parseDuration */.E9)(config_inputs/* inputs */.QL.duration.default),
     },
     // A wrong limit refuses no duration, so that one mistake gives one problem.
     max_duration: { parse: parsers/* parseDuration */.E9, fallback: Infinity },
@@ -4953,15 +4754,15 @@ function asText(text) {
 }
 /** The parser of an input whose default is a valid text. */
 function withDefault(id, parse) {
-    return { parse, fallback: parse(inputs/* inputs */.QL[id].default) };
+    return { parse, fallback: parse(config_inputs/* inputs */.QL[id].default) };
 }
 function choice(id) {
-    const { options = [], default: usual } = inputs/* inputs */.QL[id];
+    const { options = [], default: usual } = config_inputs/* inputs */.QL[id];
     // The types of the table of inputs are wider than the table, but its options are the words of Choice, and its default is one of them.
     return { parse: (text) => (0,parsers/* parseChoice */.HU)(text, options), fallback: usual };
 }
 function yesOrNo(id) {
-    const { options = [], default: usual } = inputs/* inputs */.QL[id];
+    const { options = [], default: usual } = config_inputs/* inputs */.QL[id];
     return { parse: (text) => (0,parsers/* parseChoice */.HU)(text, options) === 'true', fallback: usual === 'true' };
 }
 /** Reads and seals the token in a file. A token in place of the path is sealed as well, before a message is made. */
@@ -4994,7 +4795,7 @@ class InputReader {
         this.#seal = seal;
         this.clusterSource = clusterSourceOf((id) => this.text(id), source.env);
     }
-    /** The problems of the inputs that were read and the rules that were checked, each with its name and its fault. */
+    /** The problems of the inputs that were read and the rules that were checked. */
     get problems() {
         return this.#problems;
     }
@@ -5019,15 +4820,15 @@ class InputReader {
         return this.#values[id];
     }
     check(rule) {
-        const problem = rule.problem(this);
-        if (problem !== undefined)
-            this.#problems.push(problem);
+        const text = rule.problem(this);
+        if (text !== undefined)
+            this.#problems.push({ text, code: rule.code ?? 'INPUT' });
     }
     #read(id) {
         const parser = inputParsers[id];
         if (this.isSuperfluous(id) || parser.isNeeded?.(this) === false)
             return parser.fallback;
-        const text = this.text(id) || (parser.defaultText?.(this.source) ?? inputs/* inputs */.QL[id].default);
+        const text = this.text(id) || (parser.defaultText?.(this.source) ?? config_inputs/* inputs */.QL[id].default);
         try {
             if (text !== '')
                 return parser.parse(text, this, this.#seal);
@@ -5038,17 +4839,17 @@ class InputReader {
             if (!(error instanceof invalid_value/* InvalidValue */.h))
                 throw error;
             this.#wrong.add(id);
-            this.#problems.push(`${this.nameOf(id)} ${error.message}; ${(0,inputs/* exampleOf */.Ql)(id)}`);
+            this.#problems.push({ text: `${this.nameOf(id)} ${error.message}; ${(0,config_inputs/* exampleOf */.Ql)(id)}`, code: 'INPUT' });
         }
         return parser.fallback;
     }
     #isRequired(id) {
-        const { required } = inputs/* inputs */.QL[id];
+        const { required } = config_inputs/* inputs */.QL[id];
         return required === 'unless kubeconfig or in-cluster' ? this.clusterSource === undefined && this.#isIdentityKnown() : required === true;
     }
     /** If the identity is misspelled, a missing server is not reported, because the intended identity may provide it. */
     #isIdentityKnown() {
-        return inputs/* inputs */.QL.identity.options?.includes(this.text('identity') || inputs/* inputs */.QL.identity.default) ?? true;
+        return config_inputs/* inputs */.QL.identity.options?.includes(this.text('identity') || config_inputs/* inputs */.QL.identity.default) ?? true;
     }
 }
 
@@ -5114,8 +4915,8 @@ const inputRules = [
     },
     {
         name: 'identity: gitlab-oidc needs an audience',
-        problem: (given) => given.value('identity') === 'gitlab-oidc' && given.value('audience') === inputs/* NO_AUDIENCE */.dQ
-            ? `${given.nameOf('audience')} is missing: the ID token is issued for it; for example: ${given.value('server') || inputs/* inputs */.QL.audience.example}`
+        problem: (given) => given.value('identity') === 'gitlab-oidc' && given.value('audience') === config_inputs/* NO_AUDIENCE */.dQ
+            ? `${given.nameOf('audience')} is missing: the ID token is issued for it; for example: ${given.value('server') || config_inputs/* inputs */.QL.audience.example}`
             : undefined,
     },
     {
@@ -5146,7 +4947,7 @@ function problemOfNoCommand(given) {
 function needsKubeconfig(id) {
     return {
         name: `${id} needs kubeconfig`,
-        problem: (given) => given.has(id) && given.text(id) !== inputs/* inputs */.QL[id].default && !given.has('kubeconfig')
+        problem: (given) => given.has(id) && given.text(id) !== config_inputs/* inputs */.QL[id].default && !given.has('kubeconfig')
             ? `${given.nameOf(id)} is given without ${given.nameOf('kubeconfig')}`
             : undefined,
     };
@@ -5163,7 +4964,7 @@ function needsKubeconfig(id) {
 
 
 /** GitLab's template always passes a value for max_scan. This one therefore counts as not set. */
-const DEFAULT_MAX_SCAN_S = (0,parsers/* parseMaxScan */.Vv)(inputs/* inputs */.QL.max_scan.default);
+const DEFAULT_MAX_SCAN_S = (0,parsers/* parseMaxScan */.Vv)(config_inputs/* inputs */.QL.max_scan.default);
 /**
  * The order in which inputs are read and rules are checked. The message lists the problems in this order. An input that is not in
  * the list is read where a rule or another input needs it.
@@ -5223,11 +5024,17 @@ function parseOptions(source, seal, purpose) {
     }
     const options = optionsOf(reader);
     // Only now, so that no problem is lost if the options need an input that is not among the steps.
-    const { problems } = reader;
-    if (problems.length > 0) {
-        throw new errors/* KubepassError */.v3('INPUT', problems.length === 1 ? (problems[0] ?? '') : `${problems.length} inputs are wrong:\n- ${problems.join('\n- ')}`);
-    }
+    throwProblems(reader.problems);
     return options;
+}
+/** Another code than INPUT counts only if nothing else is wrong. */
+function throwProblems(problems) {
+    const [first] = problems;
+    if (first === undefined)
+        return;
+    const code = problems.every((each) => each.code === first.code) ? first.code : 'INPUT';
+    const list = problems.map(({ text }) => text).join('\n- ');
+    throw new errors/* KubepassError */.v3(code, problems.length === 1 ? first.text : `${problems.length} inputs are wrong:\n- ${list}`);
 }
 function optionsOf(given) {
     const server = given.value('server');
@@ -5268,10 +5075,10 @@ function optionsOf(given) {
 /** The deadline, in seconds, for the pipes that are read before the other inputs. */
 function deadlineOf(source) {
     try {
-        return (0,parsers/* parseDeadline */.O0)((source.input('deadline') ?? '').trim() || inputs/* inputs */.QL.deadline.default);
+        return (0,parsers/* parseDeadline */.O0)((source.input('deadline') ?? '').trim() || config_inputs/* inputs */.QL.deadline.default);
     }
     catch {
-        return (0,parsers/* parseDeadline */.O0)(inputs/* inputs */.QL.deadline.default);
+        return (0,parsers/* parseDeadline */.O0)(config_inputs/* inputs */.QL.deadline.default);
     }
 }
 
@@ -5863,7 +5670,7 @@ async function chooseIdentity(options, context) {
             return identity;
         const missing = `${nameOf('server')} and ${nameOf('certificate_authority')} are missing`;
         throw new errors/* KubepassError */.v3('INPUT', `${missing}: the identity ${identity.kind} does not provide them.`, {
-            hint: `Give both, for example ${inputs/* inputs */.QL.server.example} and ${inputs/* inputs */.QL.certificate_authority.example}; ` +
+            hint: `Give both, for example ${config_inputs/* inputs */.QL.server.example} and ${config_inputs/* inputs */.QL.certificate_authority.example}; ` +
                 `or set ${nameOf('identity')} to in-cluster for the API server of this Pod.`,
         });
     }
@@ -5884,7 +5691,8 @@ function candidatesOf(options, context) {
     if (kubeconfig !== undefined) {
         // Imported only here, because most jobs use no kubeconfig and the module is large.
         const make = async () => (await __nccwpck_require__.e(/* import() */ 63).then(__nccwpck_require__.bind(__nccwpck_require__, 1063))).kubeconfigIdentity(kubeconfig, context);
-        candidates.push({ kind: 'kubeconfig', reason: 'a kubeconfig was given', isExplicit, mustBeNamed, make });
+        const reason = context.whyKubeconfig ?? 'a kubeconfig was given';
+        candidates.push({ kind: 'kubeconfig', reason, isExplicit, mustBeNamed, make });
     }
     if (idTokenRequest !== undefined) {
         const make = () => githubOidcIdentity(idTokenRequest, audience, context);

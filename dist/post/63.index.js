@@ -271,9 +271,13 @@ async function kubeconfigIdentity(input, context) {
         proxyUrl: parsed.proxyUrl ? checked('a proxy-url', () => (0,parsers/* parseProxy */.YR)(parsed.proxyUrl ?? '')) : undefined,
         tlsServerName: parsed.tlsServerName ? checked('a tls-server-name', () => (0,parsers/* parseServerName */.ey)(parsed.tlsServerName ?? '')) : undefined,
     };
-    const remark = parsed.user.by === 'certificate' && parsed.user.besideToken
-        ? 'its user has a token and a client certificate: kubepass uses the certificate, which the API server prefers'
-        : undefined;
+    const remarks = [
+        ...(context.whyKubeconfig === undefined ? [] : [`its context ${(0,quote/* quote */.hD)(parsed.context)} leads to ${(0,quote/* quote */.hD)(cluster.server)}`]),
+        ...(parsed.user.by === 'certificate' && parsed.user.besideToken
+            ? ['its user has a token and a client certificate: kubepass uses the certificate, which the API server prefers']
+            : []),
+    ];
+    const remark = remarks.length === 0 ? undefined : remarks.join('; ');
     return { kind: 'kubeconfig', cluster, remark, authInfo: authInfoOf(parsed.user) };
     function trustedBy(own) {
         const { systemRoots } = input;

@@ -41,6 +41,11 @@ const table = {
     means: 'the scan took longer than `max_scan`, so kubepass ended it',
     todo: 'kubepass revoked the credential. Find out what the scan waits for; if it needs more time, raise `max_scan`.',
   },
+  COMMAND_NOT_FOUND: {
+    exit: 127,
+    means: 'the program of the command is not on PATH; nothing was sent to the network',
+    todo: 'The message names the program. Correct its name, or install it. A shell uses the same exit code.',
+  },
   INTERRUPTED: {
     exit: 130,
     means: 'a signal ended the run: SIGHUP (129), SIGINT (130) or SIGTERM (143)',

@@ -4,7 +4,6 @@ import { exampleOf, inputIds } from '../config/inputs.ts'
 import type { CommandContext } from '../lifecycle/run-context.ts'
 import { detect } from '../platform/detect.ts'
 import type { Platform } from '../platform/platform.ts'
-import type { Subcommand } from '../platform/terminal.ts'
 import { Redactor } from '../redact/redactor.ts'
 import { reexecWithoutNodeVariables, requireSupportedNode } from '../system/node-runtime.ts'
 import { print, STDERR } from '../system/print.ts'
@@ -16,11 +15,13 @@ const SECOND_SIGNAL_DEADLINE_MS = 3_000
 /** Two signals within this time count as one: npm passes on a signal that the terminal also sends to kubepass. */
 const SAME_SIGNAL_MS = 250
 
-/** Runs a command. Everything inside throws; this function alone prints an error and sets the exit code. */
+/**
+ * Runs a command. Everything inside throws; this function alone prints an error and sets the exit code.
+ * @param where the words after the command of a CI job, or what opens another platform
+ */
 export async function execute(
   command: (context: CommandContext) => Promise<number>,
-  words: readonly string[] = process.argv.slice(2),
-  subcommand?: Subcommand,
+  where: readonly string[] | ((redact: (text: string) => string) => Platform) = process.argv.slice(2),
 ): Promise<void> {
   // The exit code of a program that ends before it has a result.
   process.exitCode = exitCodeOf(undefined)
@@ -66,7 +67,8 @@ export async function execute(
   })
   try {
     requireSupportedNode()
-    const here = detect(process.env, words, subcommand, (text) => redactor.redact(text))
+    const redact = (text: string): string => redactor.redact(text)
+    const here = typeof where === 'function' ? where(redact) : detect(process.env, where, redact)
     platform = here
     const seal: CommandContext['seal'] = (value) => {
       const secret = redactor.seal(value)

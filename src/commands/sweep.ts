@@ -27,7 +27,7 @@ const REDRAW_MS = 100
 export async function sweepCommand(context: CommandContext): Promise<number> {
   const { platform, seal, signal } = context
   rejectUnsafeNodeOptions(platform.env)
-  const flags = platform.extraFlags ?? {}
+  const flags = platform.ownFlags ?? {}
   const apis = ciApis(platform.env, flags, seal)
   const { identity, why, options } = await resolveIdentity(context, await readOptions(context, 'finish'))
   const { namespace } = options.serviceAccount

@@ -7,12 +7,15 @@ export type ClusterSource = 'kubeconfig' | 'in-cluster'
 /** The value of `certificate_authority` that means the public CAs of the system. */
 export const SYSTEM = 'system'
 
-const CLUSTER_INPUTS: readonly InputId[] = ['server', 'certificate_authority', 'proxy_url', 'tls_server_name']
+/** The inputs that say how to reach the API server. */
+export const CLUSTER_INPUTS: readonly InputId[] = ['server', 'certificate_authority', 'proxy_url', 'tls_server_name']
+/** The inputs that give the token of the identity. */
+export const TOKEN_INPUTS: readonly InputId[] = ['token', 'token_file']
 
 /** The inputs that each identity makes superfluous. */
 const PROVIDED: Readonly<Record<ClusterSource, readonly InputId[]>> = {
   kubeconfig: CLUSTER_INPUTS,
-  'in-cluster': [...CLUSTER_INPUTS, 'token', 'token_file'],
+  'in-cluster': [...CLUSTER_INPUTS, ...TOKEN_INPUTS],
 }
 
 /** All inputs that some identity provides. */

@@ -44,6 +44,7 @@ export const commandRules: readonly Rule[] = [
   },
   {
     name: 'the command begins with a program on PATH',
+    code: 'COMMAND_NOT_FOUND',
     problem: (given) => {
       const [program] = wordsOf(given) ?? []
       return program === undefined || isProgram(program, given.source.path)

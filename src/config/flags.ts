@@ -1,16 +1,17 @@
-import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { parseArgs } from 'node:util'
 import { KubepassError } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
 import { type InputId, inputIds, inputs } from './inputs.ts'
 
-/** A parsed command line. */
-export interface Flags {
+/** A parsed command line of a terminal. */
+export interface CommandLine {
   readonly values: ReadonlyMap<InputId, string>
-  readonly positionals: readonly string[]
+  /** The flags that are no inputs. */
+  readonly ownFlags: OwnFlagValues
+  /** The words besides the flags, up to `--`. */
+  readonly operands: readonly string[]
   /** The words after `--`. */
   readonly argv: readonly string[]
-  /** The flags that are no inputs. */
-  readonly extraFlags: Readonly<Record<string, string | boolean | undefined>>
 }
 
 /** The flags in a terminal. Secrets are no flags, because every user of the machine can read argv. */
@@ -19,59 +20,65 @@ export const terminalFlags = inputIds.filter((id) => inputs[id].secret !== true 
 /** The flags in a GitLab job. They are flags, because everybody who may run a pipeline can set any variable. */
 export const gitlabFlags = inputIds.filter((id) => inputs[id].guard !== undefined)
 
-/** The flags of `kubepass sweep` only. */
-export const sweepFlags = {
-  'dry-run': { type: 'boolean', description: 'delete nothing, and show what would be deleted' },
-  json: { type: 'boolean', description: 'print JSON in place of a table' },
-  'github-token-file': { type: 'string', description: 'file with a token for the API of GitHub; without it GITHUB_TOKEN' },
-  'gitlab-token-file': { type: 'string', description: 'file with a token for the API of GitLab; without it GITLAB_TOKEN or CI_JOB_TOKEN' },
-} as const
+/** A flag of a terminal that is no input. */
+export interface OwnFlag {
+  readonly description: string
+  /** Set if the flag takes a value: the path of a file. */
+  readonly path?: 'file'
+}
+
+const ownFlagTable = {
+  quiet: { description: 'Print only warnings and errors.' },
+  'dry-run': { description: 'Delete nothing, and show what would be deleted.' },
+  json: { description: 'Print JSON in place of a table.' },
+  'github-token-file': { description: 'File with a token for the API of GitHub; without it GITHUB_TOKEN.', path: 'file' },
+  'gitlab-token-file': { description: 'File with a token for the API of GitLab; without it GITLAB_TOKEN or CI_JOB_TOKEN.', path: 'file' },
+} as const satisfies Record<string, OwnFlag>
+
+export type OwnFlagName = keyof typeof ownFlagTable
+export type OwnFlagValues = Readonly<Partial<Record<OwnFlagName, string | true>>>
+export const ownFlags: Readonly<Record<OwnFlagName, OwnFlag>> = ownFlagTable
 
 export function flagName(id: InputId): string {
   return `--${id.replaceAll('_', '-')}`
 }
 
-type FlagDefinitions = NonNullable<ParseArgsConfig['options']>
-
-/** What a command line may hold. */
-export interface CommandLine {
-  /** The inputs that are flags. */
-  readonly ids: readonly InputId[]
-  /** The required number of words besides the flags. */
-  readonly wordCount: number
-  /** The hint of the error about a command line that does not fit. */
-  readonly hint: string
-  /** The flags that are no inputs. */
-  readonly extra?: FlagDefinitions
+/** The name of the variable that holds an input, on GitLab and in a terminal. */
+export function variableName(id: InputId): string {
+  return `KUBEPASS_${id.toUpperCase()}`
 }
 
-/** @throws INPUT */
-export function parseFlags(words: readonly string[], { ids, wordCount, hint, extra = {} }: CommandLine): Flags {
-  const end = words.includes('--') ? words.indexOf('--') : words.length
-  const options: FlagDefinitions = { ...extra, ...Object.fromEntries(ids.map((id) => [flagName(id).slice(2), { type: 'string' }])) }
-  const { values, positionals } = parse(words.slice(0, end), options, hint)
-  if (positionals.length !== wordCount) {
-    const fact =
-      wordCount === 0
-        ? `${quote(positionals[0] ?? '')} is no flag.`
-        : `${wordCount} word is needed besides the flags, but ${positionals.length} are given.`
-    throw new KubepassError('INPUT', fact, { hint })
-  }
-  const given = ids.flatMap((id): [InputId, string][] => {
-    const value = values[flagName(id).slice(2)]
-    return typeof value === 'string' ? [[id, value]] : []
-  })
-  const extraValues = Object.keys(extra).map((name): [string, string | boolean | undefined] => [
-    name,
-    values[name] as string | boolean | undefined,
-  ])
-  return { values: new Map(given), positionals, argv: words.slice(end + 1), extraFlags: Object.fromEntries(extraValues) }
+/** Whether the flag of the input needs no value: alone it means true. */
+export function isSwitch(id: InputId): boolean {
+  return inputs[id].options?.join() === 'true,false'
 }
 
-function parse(args: string[], options: FlagDefinitions, hint: string): ReturnType<typeof parseArgs> {
+/**
+ * The flags that GitLab's template passes. This code runs in a job before its scan, so it does not load the parser of a terminal.
+ * @throws INPUT
+ */
+export function parseGitlabFlags(words: readonly string[]): ReadonlyMap<InputId, string> {
+  const options = Object.fromEntries(gitlabFlags.map((id) => [flagName(id).slice(2), { type: 'string' as const }]))
+  const { values, positionals } = parse([...words], options)
+  const [stray] = positionals
+  if (stray !== undefined) throw wrongFlags(`${quote(stray)} is no flag.`)
+  return new Map(
+    gitlabFlags.flatMap((id): [InputId, string][] => {
+      const value = values[flagName(id).slice(2)]
+      return value === undefined ? [] : [[id, value]]
+    }),
+  )
+}
+
+function parse(args: string[], options: Record<string, { type: 'string' }>): { values: Record<string, string>; positionals: string[] } {
   try {
-    return parseArgs({ args, options, allowPositionals: true })
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
+    return { values: values as Record<string, string>, positionals }
   } catch (error) {
-    throw new KubepassError('INPUT', error instanceof Error ? error.message : 'The flags cannot be read.', { hint })
+    throw wrongFlags(error instanceof Error ? error.message : 'The flags cannot be read.')
   }
+}
+
+function wrongFlags(fact: string): KubepassError {
+  return new KubepassError('INPUT', fact, { hint: 'gitlab/scan.yml gives these flags; is it of the same version as the program?' })
 }

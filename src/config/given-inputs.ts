@@ -1,3 +1,4 @@
+import type { Code } from '../base/errors.ts'
 import type { SealedString } from '../redact/sealed-string.ts'
 import type { KubeconfigInput } from './cluster-access.ts'
 import type { ClusterSource } from './cluster-source.ts'
@@ -68,6 +69,8 @@ export interface GivenInputs {
 /** What inputs demand of each other, of the platform or of the machine. */
 export interface Rule {
   readonly name: string
+  /** The code of the error if no other rule is broken; INPUT when undefined. */
+  readonly code?: Code
   /** The text for the user if the inputs break the rule; undefined if they keep it. */
   problem(given: GivenInputs): string | undefined
 }

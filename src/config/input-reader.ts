@@ -1,3 +1,4 @@
+import type { Code } from '../base/errors.ts'
 import type { Seal } from '../redact/sealed-string.ts'
 import { type ClusterSource, clusterSourceOf, isSuperfluous } from './cluster-source.ts'
 import type { GivenInputs, InputValues, Rule } from './given-inputs.ts'
@@ -5,6 +6,13 @@ import { type InputParser, inputParsers } from './input-parsers.ts'
 import { exampleOf, type InputId, inputs } from './inputs.ts'
 import { InvalidValue } from './invalid-value.ts'
 import type { InputSource } from './source.ts'
+
+/** What is wrong with the inputs. */
+export interface Problem {
+  /** The name of the input and its fault. */
+  readonly text: string
+  readonly code: Code
+}
 
 /** Reads each input at most once, and collects the problems in the order in which they are found. */
 export class InputReader implements GivenInputs {
@@ -14,7 +22,7 @@ export class InputReader implements GivenInputs {
   readonly #seal: Seal
   readonly #values: { -readonly [Id in InputId]?: InputValues[Id] } = {}
   readonly #wrong = new Set<InputId>()
-  readonly #problems: string[] = []
+  readonly #problems: Problem[] = []
 
   constructor(source: InputSource, seal: Seal, purpose: 'start' | 'finish') {
     this.source = source
@@ -23,8 +31,8 @@ export class InputReader implements GivenInputs {
     this.clusterSource = clusterSourceOf((id) => this.text(id), source.env)
   }
 
-  /** The problems of the inputs that were read and the rules that were checked, each with its name and its fault. */
-  get problems(): readonly string[] {
+  /** The problems of the inputs that were read and the rules that were checked. */
+  get problems(): readonly Problem[] {
     return this.#problems
   }
 
@@ -54,8 +62,8 @@ export class InputReader implements GivenInputs {
   }
 
   check(rule: Rule): void {
-    const problem = rule.problem(this)
-    if (problem !== undefined) this.#problems.push(problem)
+    const text = rule.problem(this)
+    if (text !== undefined) this.#problems.push({ text, code: rule.code ?? 'INPUT' })
   }
 
   #read<Id extends InputId>(id: Id): InputValues[Id] {
@@ -68,7 +76,7 @@ export class InputReader implements GivenInputs {
     } catch (error) {
       if (!(error instanceof InvalidValue)) throw error
       this.#wrong.add(id)
-      this.#problems.push(`${this.nameOf(id)} ${error.message}; ${exampleOf(id)}`)
+      this.#problems.push({ text: `${this.nameOf(id)} ${error.message}; ${exampleOf(id)}`, code: 'INPUT' })
     }
     return parser.fallback
   }

@@ -10,6 +10,8 @@ export interface Input {
   /** Never quoted in a message, and no flag, because every user of the machine can read argv. */
   secret?: true | 'unless a path'
   options?: readonly string[]
+  /** Set for inputs whose value can be a path. A shell then completes the value with the names of files or folders. */
+  path?: 'file' | 'folder'
   /** The input has no effect in a terminal. */
   ciOnly?: true
   /** The only platform on which the input has an effect. */
@@ -35,6 +37,7 @@ const table = {
       "The API server's CA certificate: PEM text, its base64, or the path of a file with either. system: the public CAs that the system trusts, also with a kubeconfig that has no CA.",
     example: '/etc/kubernetes/pki/ca.crt',
     default: '',
+    path: 'file',
     required: 'unless kubeconfig or in-cluster',
     guard: String.raw`^[A-Za-z0-9+/=._ \r\n-]*$`,
   },
@@ -109,12 +112,14 @@ const table = {
     description: 'Identity "token": the path of a file with the token; in a terminal also a pipe or - (standard input).',
     example: '/var/run/secrets/token',
     default: '',
+    path: 'file',
   },
   kubeconfig: {
     description:
       'Identity "kubeconfig": the path of a kubeconfig; on a CI also its content or the base64 of it, in a terminal also a pipe or - (standard input). It also names the API server.',
     example: '/etc/kubepass/kubeconfig',
     default: '',
+    path: 'file',
     secret: 'unless a path',
   },
   context: {
@@ -206,6 +211,7 @@ const table = {
       "The folder in which kubepass creates the private directory of the kubeconfig; the runner's temp when empty, /dev/shm for memory only.",
     example: '/dev/shm',
     default: '',
+    path: 'folder',
   },
   proxy_url: {
     description: 'HTTP proxy to the API server, for kubepass and the kubeconfig.',
@@ -228,6 +234,7 @@ const table = {
       'File to write the evidence to, as JSON (schema: docs/evidence.schema.json); kubepass creates its folder. In a terminal - is standard output.',
     example: 'kubepass-evidence.json',
     default: '',
+    path: 'file',
   },
   report: {
     description:

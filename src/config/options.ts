@@ -4,7 +4,7 @@ import type { Seal, SealedString } from '../redact/sealed-string.ts'
 import type { ClusterAccess, IdentityKind, KubeconfigInput } from './cluster-access.ts'
 import { type Command, commandOf, commandRules } from './command.ts'
 import type { GivenInputs, Rule } from './given-inputs.ts'
-import { InputReader } from './input-reader.ts'
+import { InputReader, type Problem } from './input-reader.ts'
 import { inputRules, sourceRules, tokenRule } from './input-rules.ts'
 import { type InputId, inputs } from './inputs.ts'
 import { parseDeadline, parseMaxScan } from './parsers.ts'
@@ -109,14 +109,17 @@ export function parseOptions(source: InputSource, seal: Seal, purpose: 'start' |
   }
   const options = optionsOf(reader)
   // Only now, so that no problem is lost if the options need an input that is not among the steps.
-  const { problems } = reader
-  if (problems.length > 0) {
-    throw new KubepassError(
-      'INPUT',
-      problems.length === 1 ? (problems[0] ?? '') : `${problems.length} inputs are wrong:\n- ${problems.join('\n- ')}`,
-    )
-  }
+  throwProblems(reader.problems)
   return options
+}
+
+/** Another code than INPUT counts only if nothing else is wrong. */
+function throwProblems(problems: readonly Problem[]): void {
+  const [first] = problems
+  if (first === undefined) return
+  const code = problems.every((each) => each.code === first.code) ? first.code : 'INPUT'
+  const list = problems.map(({ text }) => text).join('\n- ')
+  throw new KubepassError(code, problems.length === 1 ? first.text : `${problems.length} inputs are wrong:\n- ${list}`)
 }
 
 function optionsOf(given: GivenInputs): Options {

@@ -27,6 +27,8 @@ export interface InputSource {
   /** Shows whether kubepass runs in a Pod, and names proxies. It holds no inputs. */
   readonly env: NodeJS.ProcessEnv
   readonly stdin: (() => Readable) | undefined
+  /** Why the kubeconfig is used although no flag or variable of kubepass names it; undefined if one does. */
+  readonly whyKubeconfig?: string | undefined
   /** The texts from readPipes(), which runs before the parser. */
   readonly pipeTexts?: PipeTexts
 }

@@ -91,7 +91,8 @@ function candidatesOf(options: Options, context: IdentityContext): Candidate[] {
   if (kubeconfig !== undefined) {
     // Imported only here, because most jobs use no kubeconfig and the module is large.
     const make = async (): Promise<Identity> => (await import('./kubeconfig.ts')).kubeconfigIdentity(kubeconfig, context)
-    candidates.push({ kind: 'kubeconfig', reason: 'a kubeconfig was given', isExplicit, mustBeNamed, make })
+    const reason = context.whyKubeconfig ?? 'a kubeconfig was given'
+    candidates.push({ kind: 'kubeconfig', reason, isExplicit, mustBeNamed, make })
   }
   if (idTokenRequest !== undefined) {
     const make = (): Identity => githubOidcIdentity(idTokenRequest, audience, context)

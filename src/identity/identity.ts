@@ -18,6 +18,8 @@ export interface IdentityContext {
   env: NodeJS.ProcessEnv
   /** The value of PATH. */
   path: string
+  /** Why the kubeconfig is used although no input names it; undefined if one does. */
+  whyKubeconfig?: string | undefined
   /** Whether a post step follows, which needs the identity again. */
   hasPost: boolean
 }

@@ -38,10 +38,13 @@ export async function kubeconfigIdentity(input: KubeconfigInput, context: Identi
     proxyUrl: parsed.proxyUrl ? checked('a proxy-url', () => parseProxy(parsed.proxyUrl ?? '')) : undefined,
     tlsServerName: parsed.tlsServerName ? checked('a tls-server-name', () => parseServerName(parsed.tlsServerName ?? '')) : undefined,
   }
-  const remark =
-    parsed.user.by === 'certificate' && parsed.user.besideToken
-      ? 'its user has a token and a client certificate: kubepass uses the certificate, which the API server prefers'
-      : undefined
+  const remarks = [
+    ...(context.whyKubeconfig === undefined ? [] : [`its context ${quote(parsed.context)} leads to ${quote(cluster.server)}`]),
+    ...(parsed.user.by === 'certificate' && parsed.user.besideToken
+      ? ['its user has a token and a client certificate: kubepass uses the certificate, which the API server prefers']
+      : []),
+  ]
+  const remark = remarks.length === 0 ? undefined : remarks.join('; ')
   return { kind: 'kubeconfig', cluster, remark, authInfo: authInfoOf(parsed.user) }
 
   function trustedBy(own: TextOrFile | undefined): string {

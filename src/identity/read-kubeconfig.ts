@@ -5,6 +5,8 @@ import type { SealedString } from '../redact/sealed-string.ts'
 
 /** One context of a kubeconfig. The types of its fields are checked; their values are not. */
 export interface Kubeconfig {
+  /** The name of the context. */
+  readonly context: string
   readonly server: string
   /** undefined if the kubeconfig names none; other clients then trust the system's CAs. */
   readonly certificateAuthority: TextOrFile | undefined
@@ -144,7 +146,7 @@ export function readKubeconfig(text: string, context: string | undefined, keep: 
   const certificateAuthority = textOrFile(caData, caFile)
   const way = wayOf(user, loaded, cluster, keep)
   if (isRefusal(way)) return { ...way, refused: `${way.refused} (user ${shown(chosen['user'])})` }
-  return { server, certificateAuthority, proxyUrl, tlsServerName, user: way }
+  return { context: name, server, certificateAuthority, proxyUrl, tlsServerName, user: way }
 }
 
 /** Parses strictly. An error contains no text of the kubeconfig, which may be a secret. */

@@ -2,20 +2,14 @@ import { KubepassError } from '../base/errors.ts'
 import { githubPlatform } from './github.ts'
 import { gitlabPlatform } from './gitlab.ts'
 import type { Platform } from './platform.ts'
-import { terminalPlatform, type Subcommand } from './terminal.ts'
 
 /**
- * @param words the arguments after the subcommand. GitLab's template passes `gitlab` first, because a pipeline's
+ * The CI platform of this job.
+ * @param words the arguments after the command. GitLab's template passes `gitlab` first, because a pipeline's
  *   variables can override every variable of the runner, GITLAB_CI included
- * @param subcommand undefined in a CI job
+ * @throws INPUT
  */
-export function detect(
-  env: NodeJS.ProcessEnv,
-  words: readonly string[],
-  subcommand: Subcommand | undefined,
-  redact: (text: string) => string,
-): Platform {
-  if (subcommand !== undefined) return terminalPlatform(subcommand, words, env, redact)
+export function detect(env: NodeJS.ProcessEnv, words: readonly string[], redact: (text: string) => string): Platform {
   const isTemplate = words[0] === 'gitlab'
   const [onGithub, onGitlab] = [env['GITHUB_ACTIONS'] === 'true', isTemplate || env['GITLAB_CI'] === 'true']
   if (onGithub && onGitlab) {

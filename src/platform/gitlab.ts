@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gitlabFlags, parseFlags } from '../config/flags.ts'
+import { parseGitlabFlags, variableName } from '../config/flags.ts'
 import { inputs, NO_AUDIENCE } from '../config/inputs.ts'
 import { asText } from '../state/evidence-text.ts'
 import { makeFolder, replaceFile, resolveRealPath } from '../system/files.ts'
@@ -20,13 +20,9 @@ const REPORTS = 'kubepass-reports'
  * secrets out of the log. Code of @actions/* must not run here: its add-mask command would print the token.
  */
 export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv, redact: (text: string) => string): Platform {
-  const flags = parseFlags(words, {
-    ids: gitlabFlags,
-    wordCount: 0,
-    hint: 'gitlab/scan.yml gives these flags; is it of the same version as the program?',
-  })
+  const flags = parseGitlabFlags(words)
   const workspace = workspaceOf(env)
-  const hasAudience = flags.values.get('audience') !== NO_AUDIENCE
+  const hasAudience = flags.get('audience') !== NO_AUDIENCE
   const jobId = env['CI_JOB_ID'] ?? '0'
   const ownerUid = ownUid()
   const commandFiles = new CommandFiles(env, ['GITLAB_ENV'])
@@ -41,9 +37,9 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
     input(id) {
       const { guard, only } = inputs[id]
       if (only === 'github') return undefined
-      return guard === undefined ? env[`KUBEPASS_${id.toUpperCase()}`] : flags.values.get(id)
+      return guard === undefined ? env[variableName(id)] : flags.get(id)
     },
-    nameOf: (id) => (inputs[id].secret ? `KUBEPASS_${id.toUpperCase()}` : id),
+    nameOf: (id) => (inputs[id].secret ? variableName(id) : id),
     argv: [],
     temp: tmpdir(),
     workspace,

@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream'
-import type { Flags } from '../config/flags.ts'
+import type { OwnFlagValues } from '../config/flags.ts'
 import type { OutputId } from '../config/inputs.ts'
 import type { InputSource } from '../config/source.ts'
 import type { IdTokenRequest } from '../identity/identity.ts'
@@ -72,7 +72,7 @@ export interface Platform extends InputSource {
   /** The user id of kubepass, which owns the files that kubepass wrote. */
   readonly ownerUid: number
   /** Flags that are no inputs; only a terminal has any. */
-  readonly extraFlags?: Flags['extraFlags']
+  readonly ownFlags?: OwnFlagValues
   readonly log: Log
   readonly savedState: SavedState
   /** The targets of the scan's stdout and stderr, and the filters that follow the redactor. */

@@ -3,9 +3,10 @@ import { basename } from 'node:path'
 import { styleText } from 'node:util'
 import { KubepassError } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
-import { flagName, parseFlags, sweepFlags, terminalFlags } from '../config/flags.ts'
+import { type CommandLine, flagName } from '../config/flags.ts'
 import { kubeconfigContent } from '../config/path-or-content.ts'
 import { readSmallFile } from '../config/small-file.ts'
+import { terminalDefaults } from '../config/terminal-defaults.ts'
 import { asText } from '../state/evidence-text.ts'
 import type { JobInfo } from '../state/job-info.ts'
 import { parseRunState } from '../state/run-state-codec.ts'
@@ -16,32 +17,12 @@ import { ownUid } from '../system/own-user.ts'
 import { print, STDERR } from '../system/print.ts'
 import type { Platform } from './platform.ts'
 
-/** run: a new run. revoke: finishes a run that was killed. sweep: deletes what ended runs left. */
-export type Subcommand = 'run' | 'revoke' | 'sweep'
-
-const USAGES: Record<Subcommand, [positionalCount: number, usage: string]> = {
-  run: [0, 'run [FLAGS] -- COMMAND'],
-  revoke: [1, 'revoke [FLAGS] STATE-FILE'],
-  sweep: [0, 'sweep [FLAGS]'],
-}
-
 /** A user's terminal. stdout has the scan's output only; kubepass writes its messages to stderr. */
-export function terminalPlatform(
-  subcommand: Subcommand,
-  words: readonly string[],
-  env: NodeJS.ProcessEnv,
-  redact: (text: string) => string,
-): Platform {
+export function terminalPlatform(line: CommandLine, env: NodeJS.ProcessEnv, redact: (text: string) => string): Platform {
   const { stderr } = process
-  const [positionalCount, usage] = USAGES[subcommand]
-  const hint = `kubepass ${usage}; kubepass help shows all flags.`
-  const { values, positionals, argv, extraFlags } = parseFlags(words, {
-    ids: terminalFlags,
-    wordCount: positionalCount,
-    hint,
-    extra: subcommand === 'sweep' ? sweepFlags : {},
-  })
-  const [path] = positionals
+  const { values, ownFlags, argv } = line
+  const isQuiet = ownFlags.quiet === true
+  const [path] = line.operands
   if (kubeconfigContent(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
     throw new KubepassError(
       'INPUT',
@@ -51,6 +32,7 @@ export function terminalPlatform(
       },
     )
   }
+  const defaults = terminalDefaults(values, env)
   const given = path === undefined ? undefined : readStateFile(path)
   let stateFile = path
   const style = (format: 'red' | 'yellow' | 'dim', text: string): string => styleText(format, text, { stream: stderr })
@@ -61,11 +43,17 @@ export function terminalPlatform(
     if (scanning) stderr.write(line)
     else print(STDERR, line)
   }
+  const info = (text: string): void => {
+    if (!isQuiet) write(text)
+  }
+  const variables = [...defaults.values()].flatMap(({ from, why }) => (why === undefined ? [from] : []))
+  if (variables.length > 0) info(`Inputs from the environment: ${variables.join(', ')}.`)
   return {
-    input: (id) => values.get(id),
-    nameOf: flagName,
+    input: (id) => values.get(id) ?? defaults.get(id)?.text,
+    nameOf: (id) => defaults.get(id)?.from ?? flagName(id),
+    whyKubeconfig: defaults.get('kubeconfig')?.why,
     argv,
-    extraFlags,
+    ownFlags,
     temp: tmpdir(),
     workspace: undefined,
     path: env['PATH'] ?? '',
@@ -82,11 +70,11 @@ export function terminalPlatform(
     runKey: given !== undefined && parseRunState(given, RUN) === undefined ? runKeyOf(path ?? '') : undefined,
 
     log: {
-      info: write,
+      info,
       warn: (text) => Promise.resolve(write(style('yellow', `warning: ${redact(text)}`))),
       error: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
       progress(text) {
-        if (stderr.isTTY) print(STDERR, `\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`)
+        if (stderr.isTTY && !isQuiet) print(STDERR, `\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`)
       },
     },
     savedState: {
@@ -109,7 +97,7 @@ export function terminalPlatform(
       scanning = true
       return { stdout: () => process.stdout, stderr: () => stderr, filters: () => [], close: () => (scanning = false) }
     },
-    report: (evidence) => Promise.resolve(write(`what happened:\n${asText(evidence)}`)),
+    report: (evidence) => Promise.resolve(info(`what happened:\n${asText(evidence)}`)),
   }
 }
 

@@ -3,7 +3,6 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parse, parseAllDocuments } from 'yaml'
 import { generated } from '../../scripts/generate.ts'
-import { help } from '../../src/commands/help.ts'
 import { inputIds, inputs, outputs } from '../../src/config/inputs.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -115,11 +114,6 @@ test('the template accepts its own defaults', () => {
       true,
     ])
   }
-})
-
-test('the help lists every flag, and no secret input is a flag', () => {
-  for (const id of inputIds)
-    expect([id, help().includes(`  --${id.replaceAll('_', '-')}\n`)]).toEqual([id, inputs[id].secret !== true && !inputs[id].ciOnly])
 })
 
 test('the README lists every exit code', () => {

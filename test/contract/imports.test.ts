@@ -67,9 +67,9 @@ test('no module imports an entry, and entries export nothing', () => {
   }
 })
 
-test('only commands/execute imports platform/detect, and only that imports the platforms', () => {
+test('only commands/execute imports platform/detect, and only that imports the platforms of a CI', () => {
   expect(importers('platform/detect.ts')).toEqual(['commands/execute.ts'])
-  for (const name of ['github', 'gitlab', 'terminal']) expect(importers(`platform/${name}.ts`)).toEqual(['platform/detect.ts'])
+  for (const name of ['github', 'gitlab']) expect(importers(`platform/${name}.ts`)).toEqual(['platform/detect.ts'])
 })
 
 test.each<[string, string[]]>([
@@ -78,6 +78,10 @@ test.each<[string, string[]]>([
   ['platform/ci-api.ts', ['commands/sweep.ts']],
   ['platform/github-run-status.ts', ['platform/ci-api.ts']],
   ['platform/gitlab-job-status.ts', ['platform/ci-api.ts']],
+  ['commander', ['command-line/parse.ts']],
+  ['command-line/parse.ts', ['command-line/start.ts']],
+  ['command-line/start.ts', ['cli.ts']],
+  ['platform/terminal.ts', ['command-line/start.ts']],
   ['@kubernetes/client-node', ['identity/read-kubeconfig.ts']],
   ['yaml', ['identity/read-kubeconfig.ts']],
   ['identity/read-kubeconfig.ts', ['identity/kubeconfig.ts']],
@@ -90,6 +94,7 @@ test.each<[string, string[]]>([
 })
 
 test('modules that few jobs need are imported dynamically', () => {
+  expect(text('cli.ts')).not.toMatch(/^import (?!type)[^\n]*command-line/m)
   expect(text('platform/github.ts')).not.toMatch(/^import (?!type)[^\n]*'@actions\/core'/m)
   expect(text('identity/choose.ts')).not.toMatch(/^import (?!type)[^\n]*kubeconfig\.ts'/m)
   expect(text('identity/kubeconfig.ts')).not.toMatch(/^import (?!type)[^\n]*read-kubeconfig\.ts'/m)

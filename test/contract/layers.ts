@@ -4,6 +4,7 @@
  */
 export const layers = [
   ['entries'],
+  ['command-line'],
   ['commands'],
   ['lifecycle'],
   ['kube', 'platform', 'scan'],

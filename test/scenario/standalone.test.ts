@@ -81,7 +81,7 @@ inTerminal(
     const { code, stdout } = await terminal.run(['version'], { env: { NODE_OPTIONS: `--require ${script}` } })
     expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
     expect(code).toBe(0)
-    expect((await terminal.run(['--inspect'])).stderr).toContain('There is no command "--inspect"')
+    expect((await terminal.run(['--inspect'])).stderr).toContain('There is no flag "--inspect"')
   },
   standalone,
 )

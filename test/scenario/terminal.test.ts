@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals'
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { inTerminal, ONE_SECRET, TOKEN } from './scenario.ts'
 import { Terminal } from '../hosts/terminal.ts'
-import { clusters } from './scenario.ts'
+import { kubeconfigOf } from './kubeconfigs.ts'
+import { clusters, inTerminal, ONE_SECRET, status, TOKEN } from './scenario.ts'
 
 inTerminal(
   'run starts the command without a shell, with its output on stdout and the messages of kubepass on stderr',
@@ -94,13 +94,23 @@ inTerminal('decode prints header and claims of a token, without the signature', 
 inTerminal('a token on the command line is an error', async ({ terminal, flags, proxy }) => {
   const { code, stderr } = await terminal.run(['run', ...flags, '--token', 'abcdefghijklmnopqrstuvwxyz', '--', 'true'])
   expect(code).toBe(80)
-  expect(stderr).toContain("Unknown option '--token'")
+  expect(stderr).toContain('There is no flag --token, because every user of the machine can read a command line.')
   expect(proxy.exchanges).toEqual([])
 })
 
 const words: [string, string[], number, RegExp][] = [
-  ['help', ['help'], 0, /kubepass run \[FLAGS\] -- COMMAND/],
-  ['no arguments', [], 0, /kubepass decode < TOKEN/],
+  ['help', ['help'], 0, /Usage: kubepass COMMAND \[FLAGS\]/],
+  ['no arguments', [], 0, /Usage: kubepass COMMAND \[FLAGS\]/],
+  ['the help of a command', ['run', '--help'], 0, /Usage: kubepass run \[FLAGS\] -- COMMAND[^]*Examples:[^]*Exit codes:[^]*127 /],
+  ['the version', ['version'], 0, /^\d+\.\d+\.\d+\n$/],
+  ['a mistyped command', ['rnu'], 80, /There is no command "rnu"\.\nDid you mean run\?/],
+  ['a mistyped flag', ['run', '--sever', 'https://a', '--', 'true'], 80, /There is no flag "--sever"\.\nDid you mean --server\?/],
+  [
+    'a command without --',
+    ['run', 'kubectl', 'get', 'pods', '-n', 'x'],
+    80,
+    /-- is missing before the command, which begins with "kubectl"/,
+  ],
   ['an unknown command', ['mint'], 80, /There is no command "mint"/],
   ['run without anything', ['run'], 80, /4 inputs are wrong:[^]*--server is missing[^]*no command was given/],
   ['a program that does not exist', ['run', '--', 'no-such-program'], 80, /"no-such-program" is not a program on PATH/],
@@ -109,10 +119,72 @@ const words: [string, string[], number, RegExp][] = [
     'revoke without a run state',
     ['revoke'],
     80,
-    /1 word is needed besides the flags, but 0 are given\.\nkubepass revoke \[FLAGS\] STATE-FILE/,
+    /1 word is needed besides the flags, but 0 are given\.\nUsage: kubepass revoke \[FLAGS\] STATE-FILE/,
   ],
   ['revoke with a file that does not exist', ['revoke', '/nowhere.json'], 80, /cannot be read \(ENOENT\)/],
 ]
+
+inTerminal('a program that does not exist ends run with 127, before any request', async ({ terminal, flags, identityOf, proxy }) => {
+  const stdin = await identityOf('issuer')
+  const { code, stderr } = await terminal.run(['run', ...flags, '--token-file', '-', '--', 'no-such-program'], { stdin })
+  expect(code).toBe(127)
+  expect(stderr).toContain('the command "no-such-program" is not a program on PATH')
+  expect(proxy.exchanges).toEqual([])
+  // Something else is wrong as well.
+  const both = await terminal.run(['run', ...flags, '--prove', 'never', '--token-file', '-', '--', 'no-such-program'], { stdin })
+  expect(both.code).toBe(80)
+})
+
+inTerminal('with --quiet, run prints only the output of the command', async ({ terminal, flags, identityOf, proxy }) => {
+  const stdin = await identityOf('issuer')
+  const { code, stdout, stderr } = await terminal.run(['run', ...flags, '--quiet', '--token-file', '-', '--', 'echo', 'done'], { stdin })
+  expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'done\n', stderr: '' })
+  expect(proxy.seen('DELETE', ONE_SECRET)).toHaveLength(1)
+})
+
+inTerminal('with --quiet, run still prints warnings and errors', async ({ terminal, flags, identityOf, proxy, allowLeftover }) => {
+  const stdin = await identityOf('issuer')
+  proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => status(403, 'Forbidden', 'not today'))
+  const { code, stderr } = await terminal.run(['run', ...flags, '--quiet', '--token-file', '-', '--', 'true'], { stdin })
+  expect(code).toBe(86)
+  expect(stderr).toMatch(/^kubepass: error: /)
+  expect(stderr).not.toContain('what happened')
+  allowLeftover(/./)
+})
+
+inTerminal(
+  'without a server, run uses the current context of KUBECONFIG, and says so',
+  async ({ terminal, inputs, identityOf, info, proxy }) => {
+    const file = join(terminal.home, 'config')
+    writeFileSync(file, kubeconfigOf(info, proxy.url, { token: await identityOf('issuer') }))
+    const account = ['--service-account', inputs['service_account'] ?? '']
+    const { code, stderr } = await terminal.run(['run', ...account, '--', 'kubectl', 'auth', 'whoami'], { env: { KUBECONFIG: file } })
+    expect(stderr).toContain(`Identity: kubeconfig, because no API server is given, and KUBECONFIG names ${JSON.stringify(file)}`)
+    expect(stderr).toContain(`; its context "issue" leads to "${proxy.url}"`)
+    expect(code).toBe(0)
+    rmSync(file)
+  },
+)
+
+inTerminal('the variables KUBEPASS_* give inputs, but not in a job of GitHub', async ({ terminal, inputs, identityOf, proxy }) => {
+  const variables = Object.fromEntries(Object.entries(inputs).map(([id, value]) => [`KUBEPASS_${id.toUpperCase()}`, value]))
+  const env = { ...variables, KUBEPASS_TOKEN: await identityOf('issuer') }
+  const onGithub = await terminal.run(['run', '--', 'env'], { env: { ...env, GITHUB_ACTIONS: 'true' } })
+  expect(onGithub.code).toBe(80)
+  expect(onGithub.stderr).toContain('--server is missing')
+  expect(proxy.exchanges).toEqual([])
+  const { code, stdout, stderr } = await terminal.run(['run', '--', 'env'], { env })
+  expect(code).toBe(0)
+  expect(stderr).toMatch(/Inputs from the environment: .*KUBEPASS_SERVER/)
+  expect(stdout).not.toContain('KUBEPASS_SERVER')
+  expect(stdout).not.toContain('KUBEPASS_TOKEN')
+})
+
+inTerminal('a message about an input names the variable that gives the input', async ({ terminal, flags }) => {
+  const { code, stderr } = await terminal.run(['run', ...flags, '--token-file', '-', '--', 'true'], { env: { KUBEPASS_DURATION: 'long' } })
+  expect(code).toBe(80)
+  expect(stderr).toContain('KUBEPASS_DURATION')
+})
 
 test.each(words)('the command line prints the expected text and exit code: %s', async (_name, args, expected, says) => {
   await using terminal = new Terminal(clusters.quick)

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals'
 import { KubepassError } from '../../src/base/errors.ts'
 import { detect } from '../../src/platform/detect.ts'
 
-const platformOf = (env: NodeJS.ProcessEnv, words: string[] = []): string => detect(env, words, undefined, (text) => text).job.platform
+const platformOf = (env: NodeJS.ProcessEnv, words: string[] = []): string => detect(env, words, (text) => text).job.platform
 
 function problem(env: NodeJS.ProcessEnv, words?: string[]): string {
   try {
@@ -12,11 +12,10 @@ function problem(env: NodeJS.ProcessEnv, words?: string[]): string {
   }
 }
 
-test('detect() takes the platform from the variables of the runner, the word gitlab, or the subcommand', () => {
+test('detect() takes the platform from the variables of the runner, or from the word gitlab', () => {
   expect(platformOf({ GITHUB_ACTIONS: 'true' })).toBe('github')
   expect(platformOf({ GITLAB_CI: 'true' })).toBe('gitlab')
   expect(platformOf({ GITLAB_CI: 'false' }, ['gitlab'])).toBe('gitlab')
-  expect(detect({ GITLAB_CI: 'true' }, [], 'run', (text) => text).job.platform).toBe('terminal')
 })
 
 test('a job that claims to run on GitHub and GitLab is an error', () => {
@@ -30,7 +29,7 @@ test('a CI command outside GitHub and GitLab is an error', () => {
 
 test('on GitLab guarded inputs such as server come from flags only, and the other inputs from variables only', () => {
   const env = { GITLAB_CI: 'true', KUBEPASS_SERVER: 'https://evil.example.com', KUBEPASS_DURATION: '20m' }
-  const platform = detect(env, ['--server', 'https://good.example.com'], undefined, (text) => text)
+  const platform = detect(env, ['--server', 'https://good.example.com'], (text) => text)
   expect(platform.input('server')).toBe('https://good.example.com')
   expect(platform.input('audience')).toBeUndefined()
   expect(platform.input('duration')).toBe('20m')
@@ -39,7 +38,7 @@ test('on GitLab guarded inputs such as server come from flags only, and the othe
 })
 
 test("on GitLab the run key depends only on the job's id and the server's URL", () => {
-  const keyOf = (env: NodeJS.ProcessEnv): string | undefined => detect({ GITLAB_CI: 'true', ...env }, [], undefined, (text) => text).runKey
+  const keyOf = (env: NodeJS.ProcessEnv): string | undefined => detect({ GITLAB_CI: 'true', ...env }, [], (text) => text).runKey
   const key = keyOf({ CI_JOB_ID: '7', CI_SERVER_URL: 'https://gitlab.com' })
   expect(key).toMatch(/^[0-9a-f]{16}$/)
   expect(keyOf({ CI_JOB_ID: '7', CI_SERVER_URL: 'https://gitlab.com', CI_JOB_NAME: 'x' })).toBe(key)

@@ -240,5 +240,5 @@ describe('an input is not read', () => {
 test('an input is read once, and its problem is reported once', () => {
   const reader = readerOf({ inputs: { shell: 'fish' } })
   expect([reader.value('shell'), reader.value('shell'), reader.isWrong('shell')]).toEqual(['bash', 'bash', true])
-  expect(reader.problems).toEqual(['shell is "fish", not one of bash, sh; for example: bash'])
+  expect(reader.problems).toEqual([{ code: 'INPUT', text: 'shell is "fish", not one of bash, sh; for example: bash' }])
 })

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from '@jest/globals'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
-import { KubepassError } from '../../src/base/errors.ts'
+import { type Code, KubepassError } from '../../src/base/errors.ts'
 import type { InputId } from '../../src/config/inputs.ts'
 import { parseOptions, type Options } from '../../src/config/options.ts'
 import { type InputSource } from '../../src/config/source.ts'
@@ -46,12 +46,12 @@ function parse(given: Partial<Record<InputId, string>>, source: Partial<InputSou
   return parseOptions(sourceOf(given, source), new Redactor().seal, 'start')
 }
 
-function problem(given: Partial<Record<InputId, string>>, source: Partial<InputSource> = {}): string {
+function problem(given: Partial<Record<InputId, string>>, source: Partial<InputSource> = {}, code: Code = 'INPUT'): string {
   try {
     parse(given, source)
   } catch (error) {
     expect(error).toBeInstanceOf(KubepassError)
-    expect((error as KubepassError).code).toBe('INPUT')
+    expect((error as KubepassError).code).toBe(code)
     return (error as KubepassError).message
   }
   throw new Error(`accepted: ${JSON.stringify(given)}`)
@@ -303,7 +303,8 @@ describe('the command', () => {
   })
   test('after -- must begin with a program on PATH', () => {
     expect(parse({}, { argv: ['sh', '-c', 'true'] }).command).toEqual(['sh', '-c', 'true'])
-    expect(problem({}, { argv: ['no-such-program'] })).toMatch(/"no-such-program" is not a program/)
+    expect(problem({}, { argv: ['no-such-program'] }, 'COMMAND_NOT_FOUND')).toMatch(/"no-such-program" is not a program/)
+    expect(problem({ prove: 'never' }, { argv: ['no-such-program'] })).toMatch(/"no-such-program" is not a program/)
   })
 })
 

@@ -1,0 +1,1210 @@
+export const id = 156;
+export const ids = [156];
+export const modules = {
+
+/***/ 2156:
+/***/ ((__unused_webpack_module, __webpack_exports__, __webpack_require__) => {
+
+// ESM COMPAT FLAG
+__webpack_require__.r(__webpack_exports__);
+
+// EXPORTS
+__webpack_require__.d(__webpack_exports__, {
+  startCommandLine: () => (/* binding */ startCommandLine)
+});
+
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __webpack_require__(3024);
+// EXTERNAL MODULE: ./src/base/version.ts
+var version = __webpack_require__(2301);
+// EXTERNAL MODULE: ./src/base/errors.ts
+var errors = __webpack_require__(4758);
+// EXTERNAL MODULE: ./src/base/quote.ts
+var quote = __webpack_require__(7541);
+// EXTERNAL MODULE: ./src/base/time.ts
+var time = __webpack_require__(6496);
+// EXTERNAL MODULE: ./src/token/jwt.ts
+var token_jwt = __webpack_require__(8684);
+;// CONCATENATED MODULE: ./src/commands/decode.ts
+
+
+
+
+const TIMES = ['iat', 'nbf', 'exp'];
+/** The header and the claims of a token, with its times in words, without the signature. */
+function decode(text, now = Date.now()) {
+    const jwt = (0,token_jwt/* decodeJwt */.i)(text.trim());
+    if (jwt === undefined)
+        throw new errors/* KubepassError */.v3('INPUT', 'The text on standard input is no JWT.', { hint: 'kubepass decode < token' });
+    const show = (value) => (typeof value === 'string' ? (0,quote/* quote */.hD)(value, 2000) : JSON.stringify(value, undefined, 2));
+    const section = (name, values) => [
+        `${name}:`,
+        ...Object.entries(values).map(([key, value]) => {
+            const inWords = TIMES.includes(key) && typeof value === 'number' ? `  (${momentInWords(value, now)})` : '';
+            return `  ${(0,quote/* quote */.hD)(key).slice(1, -1)}: ${show(value).replaceAll('\n', '\n  ')}${inWords}`;
+        }),
+    ];
+    return [...section('header', jwt.header), ...section('claims', jwt.claims)].join('\n');
+}
+function momentInWords(seconds, now) {
+    const date = new Date(seconds * 1000);
+    if (Number.isNaN(date.getTime()))
+        return 'no date';
+    return `${date.toISOString()}, ${(0,time/* relativeTime */.KW)(seconds, now / 1000)}`;
+}
+
+// EXTERNAL MODULE: ./src/commands/execute.ts + 10 modules
+var execute = __webpack_require__(4187);
+// EXTERNAL MODULE: ./src/commands/recover.ts + 1 modules
+var recover = __webpack_require__(2400);
+// EXTERNAL MODULE: ./src/commands/run.ts + 17 modules
+var run = __webpack_require__(6348);
+// EXTERNAL MODULE: ./src/base/deadline.ts
+var deadline = __webpack_require__(6277);
+// EXTERNAL MODULE: ./src/kube/bound-secret.ts
+var bound_secret = __webpack_require__(4486);
+// EXTERNAL MODULE: ./src/state/job-info.ts
+var job_info = __webpack_require__(9091);
+// EXTERNAL MODULE: ./src/kube/answer.ts
+var kube_answer = __webpack_require__(4715);
+;// CONCATENATED MODULE: ./src/kube/page-cursor.ts
+/** Objects per page. A page of bound Secrets is far below the response limit. After a larger response the page size is divided by 8. */
+const PAGE = 250;
+/** How often the continue token may expire before listing fails. */
+const MAX_EXPIRED_LISTS = 5;
+/** The next page of a list that the API server gives page by page. */
+class PageCursor {
+    /** The API server's continue token; empty for the first page. */
+    #token = '';
+    #size = PAGE;
+    #expired = 0;
+    /** The query parameters of the page. */
+    parameters() {
+        return { limit: String(this.#size), ...(this.#token === '' ? {} : { continue: this.#token }) };
+    }
+    /**
+     * Goes on to the page that the API server names.
+     * @param token empty or undefined after the last page
+     * @returns whether there is a next page
+     */
+    advance(token) {
+        this.#token = token ?? '';
+        return this.#token !== '';
+    }
+    /**
+     * Goes on after the continue token has expired: with another token, or without one at the first page.
+     * @returns whether to ask again; false when too many tokens have expired
+     */
+    restart(token) {
+        this.#expired += 1;
+        this.#token = token ?? '';
+        return this.#expired <= MAX_EXPIRED_LISTS;
+    }
+    /** @returns whether to ask again; false when a page of one object was too large */
+    shrink() {
+        if (this.#size === 1)
+            return false;
+        this.#size = Math.ceil(this.#size / 8);
+        return true;
+    }
+    /** After a response, the next page may be larger again. */
+    grow() {
+        this.#size = Math.min(this.#size * 2, PAGE);
+    }
+}
+
+// EXTERNAL MODULE: ./src/kube/refusal.ts
+var refusal = __webpack_require__(4157);
+;// CONCATENATED MODULE: ./src/kube/list-secrets.ts
+
+
+
+
+
+
+
+
+/** As a Table, as kubectl asks for it, the list has names, types and metadata: the API server does not send the Secrets' data. */
+const AS_TABLE = 'application/json;as=Table;g=meta.k8s.io;v=v1';
+/**
+ * Lists every Secret of the namespace that has the label of kubepass, page by page.
+ * @throws KubepassError REFUSED or UNREACHABLE when a page cannot be read
+ */
+async function listBoundSecrets(client, listing) {
+    // By uid, because a list that starts again has the same Secrets again.
+    const found = new Map();
+    const cursor = new PageCursor();
+    let table;
+    do {
+        table = await readPage(client, listing, cursor);
+        for (const listed of secretsIn(table))
+            found.set(listed.uid, listed);
+        listing.progress(found.size);
+    } while (cursor.advance(table.metadata?.continue));
+    return [...found.values()];
+}
+/** Reads the page at the cursor. It asks again for a smaller page after a response that is too large, and after an expired token. */
+async function readPage(client, { namespace, authInfo, deadline }, cursor) {
+    for (;;) {
+        const query = new URLSearchParams({ labelSelector: 'app.kubernetes.io/managed-by=kubepass', ...cursor.parameters() });
+        const signal = deadline();
+        const auth = await authInfo(signal);
+        const path = `/api/v1/namespaces/${namespace}/secrets?${query.toString()}`;
+        let answer;
+        try {
+            answer = await client.call({ method: 'GET', path, auth, accept: AS_TABLE }, signal);
+        }
+        catch (error) {
+            if (isTooLarge(error) && cursor.shrink())
+                continue;
+            throw error;
+        }
+        cursor.grow();
+        const table = answer.body;
+        // The API server may give another continue token. Without it the list starts again.
+        if (hasExpired(answer) && cursor.restart(table?.metadata?.continue))
+            continue;
+        if (answer.status === 200 && table?.kind === 'Table')
+            return table;
+        throw (0,refusal/* refusalOf */.O)(answer, `list the Secrets in namespace ${(0,quote/* quote */.hD)(namespace)}`, auth);
+    }
+}
+function isTooLarge(error) {
+    return error instanceof errors/* KubepassError */.v3 && error.responseTooLarge;
+}
+/** Whether the API server no longer knows the continue token. */
+function hasExpired(answer) {
+    return answer.status === 410 && (0,kube_answer/* statusOf */.c2)(answer) !== undefined;
+}
+function secretsIn({ columnDefinitions, rows }) {
+    const column = (name) => columnDefinitions?.findIndex((definition) => definition.name === name) ?? -1;
+    const [type, data] = [column('Type'), column('Data')];
+    return (rows ?? []).flatMap((row) => toListedSecret(row, row.cells?.[type], row.cells?.[data]) ?? []);
+}
+function toListedSecret({ object }, type, data) {
+    const { name, uid, labels = {}, annotations = {}, finalizers = [] } = object?.metadata ?? {};
+    if (typeof name !== 'string' || typeof uid !== 'string')
+        return undefined;
+    const foreign = foreignContent(type, data, finalizers);
+    const origin = foreign === undefined ? originOf(name, { labels, annotations }) : { foreign };
+    return { name, uid, labels, annotations, origin };
+}
+/** Why kubepass cannot have made a Secret with this content; undefined if it can. */
+function foreignContent(type, data, finalizers) {
+    if (type !== 'Opaque')
+        return `its type is ${(0,quote/* quote */.hD)(String(type))}`;
+    if (data !== 0)
+        return 'it holds data';
+    return finalizers.length > 0 ? 'it has a finalizer' : undefined;
+}
+function originOf(name, metadata) {
+    const run = (0,bound_secret/* claimedRun */.RV)(metadata);
+    const deadBy = timeOf(metadata.annotations['kubepass.dev/dead-by']);
+    if (!isOfRun(name, run))
+        return { foreign: 'its name does not fit its labels' };
+    if (deadBy === undefined)
+        return { foreign: 'its annotation kubepass.dev/dead-by is missing or no time' };
+    return { run, deadBy };
+}
+/** Whether the Secret's name is one that kubepass gives to Secrets of this run. */
+function isOfRun(name, run) {
+    const prefix = (0,job_info/* boundSecretPrefix */.Vv)(run);
+    return (0,job_info/* isPlatformName */.bx)(run.platform) && name.startsWith(prefix) && (0,job_info/* isRunKey */.lm)(name.slice(prefix.length));
+}
+function timeOf(text) {
+    return text !== undefined && (0,time/* isIsoTime */.dZ)(text) ? Date.parse(text) : undefined;
+}
+
+// EXTERNAL MODULE: ./src/lifecycle/run-context.ts + 6 modules
+var run_context = __webpack_require__(2825);
+// EXTERNAL MODULE: ./src/config/invalid-value.ts
+var invalid_value = __webpack_require__(6033);
+// EXTERNAL MODULE: ./src/config/seal-credentials.ts
+var seal_credentials = __webpack_require__(4074);
+// EXTERNAL MODULE: ./src/config/small-file.ts
+var small_file = __webpack_require__(400);
+;// CONCATENATED MODULE: ./src/platform/ci-api.ts
+
+
+
+
+/** One CiApi for each platform that has such an API. Reads the API tokens now, sends no request yet. */
+function ciApis(env, flags, seal) {
+    const given = (flag) => {
+        const path = flags[flag];
+        return typeof path === 'string' ? checked(`--${flag}`, () => (0,seal_credentials/* sealToken */.fh)((0,small_file/* readSmallFile */.EW)(path), seal)) : undefined;
+    };
+    const variable = (name) => {
+        const value = env[name]?.trim();
+        return value ? checked(name, () => (0,seal_credentials/* sealToken */.fh)(value, seal)) : undefined;
+    };
+    const github = given('github-token-file') ?? variable('GITHUB_TOKEN');
+    const gitlab = given('gitlab-token-file') ?? variable('GITLAB_TOKEN');
+    const gitlabJob = gitlab === undefined ? variable('CI_JOB_TOKEN') : undefined;
+    return new Map([
+        [
+            'github',
+            {
+                name: 'GitHub',
+                instance: env['GITHUB_SERVER_URL'] ?? 'https://github.com',
+                needs: github === undefined ? 'GITHUB_TOKEN, or --github-token-file' : undefined,
+                // Imported only when called: most sweeps do not need @actions/github, which is slow to load.
+                isOver: async (run, signal) => (await Promise.all(/* import() */[__webpack_require__.e(119), __webpack_require__.e(413), __webpack_require__.e(431)]).then(__webpack_require__.bind(__webpack_require__, 8431))).isOverOnGithub(run, needed(github), env, signal),
+            },
+        ],
+        [
+            'gitlab',
+            {
+                name: 'GitLab',
+                instance: env['CI_SERVER_URL'] ?? 'https://gitlab.com',
+                needs: (gitlab ?? gitlabJob) === undefined ? 'GITLAB_TOKEN, CI_JOB_TOKEN, or --gitlab-token-file' : undefined,
+                isOver: async (run, signal) => {
+                    const auth = gitlabJob === undefined ? { personal: needed(gitlab) } : { job: gitlabJob };
+                    return (await __webpack_require__.e(/* import() */ 409).then(__webpack_require__.bind(__webpack_require__, 6409))).isOverOnGitlab(run, auth, env, signal);
+                },
+            },
+        ],
+    ]);
+}
+function checked(name, read) {
+    return (0,invalid_value/* explainInvalid */.D)(read, (fault) => new errors/* KubepassError */.v3('INPUT', `${name} ${fault}.`));
+}
+function needed(token) {
+    if (token === undefined)
+        throw new errors/* KubepassError */.v3('INPUT', 'There is no token for the API.');
+    return token;
+}
+
+// EXTERNAL MODULE: ./src/system/node-runtime.ts
+var node_runtime = __webpack_require__(2168);
+// EXTERNAL MODULE: ./src/system/print.ts
+var print = __webpack_require__(4162);
+;// CONCATENATED MODULE: ./src/commands/sweep-report.ts
+
+
+function progressBar(done, all) {
+    const width = 30;
+    return `deleting [${'#'.repeat(Math.floor((width * done) / all)).padEnd(width, '-')}] ${done} of ${all}`;
+}
+function countOfSecrets(count) {
+    return `${count} ${count === 1 ? 'bound Secret' : 'bound Secrets'}`;
+}
+function summary(found, namespace, dryRun) {
+    const count = (...outcomes) => found.filter(({ outcome }) => outcomes.includes(outcome)).length;
+    if (found.length === 0)
+        return `There are no bound Secrets in namespace ${(0,quote/* quote */.hD)(namespace)}.`;
+    const kept = `${count('kept')} kept`;
+    if (dryRun)
+        return `Of ${countOfSecrets(found.length)} in namespace ${(0,quote/* quote */.hD)(namespace)} ${count('due')} would be deleted, ${kept}.`;
+    const left = count('due') === 0 ? '' : `, ${count('due')} left that should be`;
+    return `Of ${countOfSecrets(found.length)} in namespace ${(0,quote/* quote */.hD)(namespace)} ${count('deleted', 'gone')} deleted, ${kept}${left}.`;
+}
+/** One bound Secret as the report shows it. Labels and annotations are foreign text. */
+function row({ listed: { name, uid, origin, labels, annotations }, state, outcome }) {
+    const label = (key) => labels[`kubepass.dev/${key}`] ?? '';
+    const note = (key) => annotations[`kubepass.dev/${key}`] ?? '';
+    return {
+        name,
+        uid,
+        platform: label('platform'),
+        run: label('run'),
+        attempt: label('attempt'),
+        repository: note('repository'),
+        job: note('job'),
+        dead_by: note('dead-by'),
+        state,
+        outcome,
+        why: 'foreign' in origin ? origin.foreign : '',
+    };
+}
+function asJson(found, { server, serviceAccount }, dryRun, failure) {
+    const { namespace } = serviceAccount;
+    const error = failure === undefined ? null : (0,errors/* codeOf */.$N)(failure);
+    return `${JSON.stringify({ version: 1, server, namespace, dry_run: dryRun, error, secrets: found.map(row) }, undefined, 2).replaceAll('##[', '##\\u005b')}\n`;
+}
+function asTable(found) {
+    if (found.length === 0)
+        return '';
+    const lines = found
+        .map(row)
+        .map(({ name = '', platform, run, attempt, repository, job, dead_by = '', state = '', outcome = '', why = '' }) => {
+        const whose = `${platform} ${run}/${attempt} ${repository} ${job}`.trim();
+        // Only state and outcome are not foreign text.
+        return [...[name, whose, dead_by].map((text) => (0,quote/* quote */.hD)(text, 80).slice(1, -1)), state, why === '' ? outcome : `${outcome}: ${why}`];
+    });
+    const table = [['SECRET', 'RUN', 'DEAD BY', 'STATE', 'OUTCOME'], ...lines];
+    const widths = [0, 1, 2, 3].map((column) => table.reduce((widest, line) => Math.max(widest, line[column]?.length ?? 0), 0));
+    return table.map((line) => `${line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}\n`).join('');
+}
+
+;// CONCATENATED MODULE: ./src/commands/sweep.ts
+
+
+
+
+
+
+
+
+
+/** etcd syncs many writes at a time, so that more deletions at once are hardly faster, but a load for the cluster. */
+const DELETIONS_AT_ONCE = 16;
+const QUESTIONS_AT_ONCE = 4;
+const QUESTION_MS = 10_000;
+/** After so many refusals the next request will be refused, too. */
+const MAX_FAILURES = 10;
+const IDENTITY_MS = 30_000;
+const REDRAW_MS = 100;
+/**
+ * Deletes the bound Secrets that no run needs: those of expired credentials, and those of runs that are over by the word of their
+ * platform. Secrets that kubepass has not created stay.
+ * @returns the exit code
+ */
+async function sweepCommand(context) {
+    const { platform, seal, signal } = context;
+    (0,node_runtime/* rejectUnsafeNodeOptions */.WL)(platform.env);
+    const flags = platform.ownFlags ?? {};
+    const apis = ciApis(platform.env, flags, seal);
+    const { identity, why, options } = await (0,run_context/* resolveIdentity */.XH)(context, await (0,run_context/* readOptions */.Tt)(context, 'finish'));
+    const { namespace } = options.serviceAccount;
+    const dryRun = flags['dry-run'] === true;
+    platform.log.info(`Identity: ${identity.kind}, because ${why}.`);
+    const authInfo = refreshedAuthInfo(identity);
+    const client = (0,run_context/* openClient */.My)(context, options, DELETIONS_AT_ONCE);
+    const limit = () => (0,deadline/* deadlineAfter */.d)(options.deadline, signal);
+    const deleteSecret = async ({ name, uid }) => {
+        const deadline = limit();
+        return (0,bound_secret/* deleteBoundSecret */.q1)(client, await authInfo(deadline), { namespace, name, uid }, deadline);
+    };
+    const found = [];
+    let failure;
+    try {
+        const progress = (count) => platform.log.progress?.(`listing bound Secrets: ${count}`);
+        for (const listed of await listBoundSecrets(client, { namespace, authInfo, deadline: limit, progress }))
+            found.push(classify(listed, Date.now()));
+        for (const [of, api] of apis)
+            await markFinishedRuns(api, livingOn(found, of), platform, signal);
+        const due = found.filter(({ outcome }) => outcome === 'due');
+        if (!dryRun)
+            failure = await deleteAll(due, deleteSecret, platform, signal);
+    }
+    catch (error) {
+        failure = error;
+    }
+    finally {
+        client.close();
+    }
+    if (signal.aborted)
+        failure = signal.reason;
+    const foreign = found.filter(({ state }) => state === 'foreign').length;
+    if (foreign > 0)
+        await platform.log.warn(`Foreign Secrets with the label of kubepass are kept: ${foreign}.`);
+    if (failure === undefined || found.length > 0)
+        platform.log.info(summary(found, namespace, dryRun));
+    const shown = flags['json'] === true ? asJson(found, options, dryRun, failure) : asTable(found);
+    (0,print/* print */.yy)(print/* STDOUT */.UU, context.redactor.redact(shown));
+    if (failure !== undefined)
+        throw failure;
+    return 0;
+}
+/** @returns the first failure; undefined when all were deleted */
+async function deleteAll(due, deleteSecret, { log }, signal) {
+    const failures = [];
+    let done = 0;
+    let drawn = 0;
+    await onEach(due, DELETIONS_AT_ONCE, async (candidate) => {
+        if (signal.aborted || failures.length >= MAX_FAILURES || failures.some((error) => (0,errors/* codeOf */.$N)(error) !== 'REFUSED'))
+            return;
+        try {
+            candidate.outcome = await deleteSecret(candidate.listed);
+        }
+        catch (error) {
+            failures.push(error);
+        }
+        done += 1;
+        if (Date.now() - drawn < REDRAW_MS)
+            return;
+        drawn = Date.now();
+        log.progress?.(progressBar(done, due.length));
+    });
+    const [first] = failures;
+    if (first === undefined)
+        return undefined;
+    const left = due.filter(({ outcome }) => outcome === 'due').length;
+    const hint = first instanceof errors/* KubepassError */.v3 ? first.hint : undefined;
+    return new errors/* KubepassError */.v3((0,errors/* codeOf */.$N)(first), `${left} of ${countOfSecrets(due.length)} could not be deleted.`, { cause: first, hint });
+}
+function classify(listed, now) {
+    if ('foreign' in listed.origin)
+        return { listed, state: 'foreign', outcome: 'kept' };
+    return listed.origin.deadBy <= now ? { listed, state: 'expired', outcome: 'due' } : { listed, state: 'living', outcome: 'kept' };
+}
+function livingOn(found, of) {
+    return found.filter(({ listed: { origin }, state }) => state === 'living' && 'run' in origin && origin.run.platform === of);
+}
+/** Asks the platform once for each run. The Secrets of a run of unknown status stay until they expire. */
+async function markFinishedRuns(api, ofPlatform, platform, signal) {
+    const ofInstance = ofPlatform.filter(({ listed: { origin } }) => 'run' in origin && origin.run.instance === api.instance);
+    const elsewhere = ofPlatform.length - ofInstance.length;
+    if (elsewhere > 0)
+        platform.log.info(`${countOfSecrets(elsewhere)} of another ${api.name} than ${api.instance}: kept until they expire.`);
+    if (ofInstance.length === 0)
+        return;
+    if (api.needs !== undefined) {
+        platform.log.info(`kubepass cannot ask ${api.name} whether the runs of ${countOfSecrets(ofInstance.length)} are over (missing: ${api.needs}): they are kept until they expire.`);
+        return;
+    }
+    const failures = [];
+    const runs = Map.groupBy(ofInstance, ({ listed: { origin } }) => 'run' in origin ? [origin.run.repository, origin.run.id, origin.run.attempt].join(' ') : '');
+    let asked = 0;
+    await onEach([...runs.values()], QUESTIONS_AT_ONCE, async (ofRun) => {
+        const origin = ofRun[0]?.listed.origin;
+        if (origin === undefined || !('run' in origin) || signal.aborted || failures.length >= MAX_FAILURES)
+            return;
+        platform.log.progress?.(`asking ${api.name}: run ${(asked += 1)} of ${runs.size}`);
+        try {
+            if (!(await api.isOver(origin.run, (0,deadline/* deadlineAfter */.d)(QUESTION_MS, signal))))
+                return;
+            for (const boundSecret of ofRun)
+                Object.assign(boundSecret, { state: 'finished', outcome: 'due' });
+        }
+        catch (error) {
+            failures.push(error);
+        }
+    });
+    const [first] = failures;
+    if (first === undefined)
+        return;
+    const reason = first instanceof errors/* KubepassError */.v3 ? first.message : (0,errors/* describe */.q0)(first);
+    await platform.log.warn(`Could not get the status of a run from ${api.name} (${reason}). Its Secrets are kept until they expire.`);
+}
+/** Fetches the authentication again when the last one is older than IDENTITY_MS. */
+function refreshedAuthInfo(identity) {
+    let current;
+    let since = 0;
+    return (signal) => {
+        if (current === undefined || Date.now() - since > IDENTITY_MS) {
+            since = Date.now();
+            current = identity.authInfo(signal);
+        }
+        return current;
+    };
+}
+/** Calls `act` for each item, for at most `atOnce` items at a time. */
+async function onEach(items, atOnce, act) {
+    const queue = items.values();
+    const work = async () => {
+        for (const item of queue)
+            await act(item);
+    };
+    await Promise.all(Array.from({ length: atOnce }, work));
+}
+
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __webpack_require__(8161);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __webpack_require__(6760);
+// EXTERNAL MODULE: external "node:util"
+var external_node_util_ = __webpack_require__(7975);
+// EXTERNAL MODULE: ./src/config/flags.ts
+var config_flags = __webpack_require__(8689);
+// EXTERNAL MODULE: ./src/config/path-or-content.ts
+var path_or_content = __webpack_require__(8789);
+// EXTERNAL MODULE: ./src/config/cluster-source.ts
+var cluster_source = __webpack_require__(6704);
+// EXTERNAL MODULE: ./src/config/inputs.ts
+var inputs = __webpack_require__(4389);
+;// CONCATENATED MODULE: ./src/config/terminal-defaults.ts
+
+
+
+
+
+
+
+/**
+ * The inputs of a terminal that no flag gives. Each has the variable KUBEPASS_*. If nothing names the API server, the kubeconfig is
+ * the one that kubectl would use.
+ * @throws INPUT if kubectl would merge several kubeconfigs
+ */
+function terminalDefaults(flags, env) {
+    const defaults = new Map();
+    for (const id of idsFromVariables(env)) {
+        const text = (env[(0,config_flags/* variableName */.cG)(id)] ?? '').trim();
+        if (text !== '' && !flags.has(id) && !isOverruled(id, flags))
+            defaults.set(id, { text, from: (0,config_flags/* variableName */.cG)(id) });
+    }
+    const kubeconfig = isJob(env) ? undefined : kubeconfigOfKubectl((id) => flags.get(id) ?? defaults.get(id)?.text ?? '', env);
+    return kubeconfig === undefined ? defaults : defaults.set('kubeconfig', kubeconfig);
+}
+/**
+ * On GitHub an earlier step can set every variable, so none is an input. On GitLab everybody who may run a pipeline can set any variable,
+ * so the guarded inputs are flags. Such a person cannot remove a variable of the runner, but can change its value.
+ */
+function idsFromVariables(env) {
+    if (isGithubJob(env))
+        return [];
+    const ids = [...config_flags/* terminalFlags */.S6, 'token'];
+    return isJob(env) ? ids.filter((id) => inputs/* inputs */.QL[id].guard === undefined) : ids;
+}
+function isGithubJob(env) {
+    return ['GITHUB_ACTIONS', 'GITHUB_RUN_ID'].some((name) => env[name] !== undefined);
+}
+function isJob(env) {
+    return isGithubJob(env) || ['GITLAB_CI', 'CI_JOB_ID'].some((name) => env[name] !== undefined);
+}
+const KUBECONFIG_INPUTS = ['kubeconfig', 'context', 'allow_exec'];
+/** Whether a flag names the API server or the identity in another way than this input does. */
+function isOverruled(id, flags) {
+    const isAnyFlag = (ids) => ids.some((each) => flags.has(each));
+    if (cluster_source/* TOKEN_INPUTS */.O9.includes(id))
+        return isAnyFlag([...cluster_source/* TOKEN_INPUTS */.O9, 'kubeconfig']);
+    if (KUBECONFIG_INPUTS.includes(id))
+        return isAnyFlag(['server', ...cluster_source/* TOKEN_INPUTS */.O9]);
+    return cluster_source/* CLUSTER_INPUTS */.PS.includes(id) && flags.has('kubeconfig');
+}
+/** The files that kubectl reads: those of KUBECONFIG, or ~/.kube/config. */
+function kubeconfigOfKubectl(textOf, env) {
+    const isNamed = [...cluster_source/* TOKEN_INPUTS */.O9, 'kubeconfig'].some((id) => textOf(id) !== '');
+    const isServerNamed = cluster_source/* CLUSTER_INPUTS */.PS.some((id) => (0,cluster_source/* isSuperfluous */.aL)(id, textOf(id), 'kubeconfig'));
+    if (isNamed || isServerNamed || !['', 'auto', 'kubeconfig'].includes(textOf('identity')))
+        return undefined;
+    const named = (env['KUBECONFIG'] ?? '').split(external_node_path_.delimiter).filter((path) => path !== '');
+    const from = named.length > 0 ? 'KUBECONFIG' : '~/.kube/config';
+    const [path, ...others] = (named.length > 0 ? named : [(0,external_node_path_.join)(env['HOME'] ?? '', '.kube', 'config')]).filter(isFile);
+    if (path === undefined)
+        return undefined;
+    if (others.length > 0) {
+        throw new errors/* KubepassError */.v3('INPUT', `KUBECONFIG names ${others.length + 1} files, which kubectl merges. kubepass reads one file.`, {
+            hint: `Give the merged one: ${(0,config_flags/* flagName */.GI)('kubeconfig')} <(kubectl config view --flatten --raw)`,
+        });
+    }
+    const place = from === 'KUBECONFIG' ? `KUBECONFIG names ${(0,quote/* quote */.hD)(path)}` : `${from} exists`;
+    return { text: path, from, why: `no API server is given, and ${place}` };
+}
+/** Not for /dev/null, with which a user without a cluster sets KUBECONFIG. */
+function isFile(path) {
+    return (0,external_node_fs_.statSync)(path, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+// EXTERNAL MODULE: ./src/state/evidence-text.ts
+var evidence_text = __webpack_require__(4062);
+// EXTERNAL MODULE: ./src/state/run-state-codec.ts
+var run_state_codec = __webpack_require__(6243);
+// EXTERNAL MODULE: ./src/system/restore-access.ts
+var restore_access = __webpack_require__(7222);
+// EXTERNAL MODULE: ./src/system/files.ts
+var files = __webpack_require__(1650);
+// EXTERNAL MODULE: ./src/system/own-user.ts
+var own_user = __webpack_require__(9329);
+;// CONCATENATED MODULE: ./src/platform/terminal.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** A user's terminal. stdout has the scan's output only; kubepass writes its messages to stderr. */
+function terminalPlatform(line, env, redact) {
+    const { stderr } = process;
+    const { values, ownFlags, argv } = line;
+    const isQuiet = ownFlags.quiet === true;
+    const [path] = line.operands;
+    if ((0,path_or_content/* kubeconfigContent */.r)(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
+        throw new errors/* KubepassError */.v3('INPUT', 'The content of a kubeconfig was given on the command line, which every user of the machine can read.', {
+            hint: `Give its path: ${(0,config_flags/* flagName */.GI)('kubeconfig')} PATH`,
+        });
+    }
+    const defaults = terminalDefaults(values, env);
+    const given = path === undefined ? undefined : readStateFile(path);
+    let stateFile = path;
+    const style = (format, text) => (0,external_node_util_.styleText)(format, text, { stream: stderr });
+    /** While the scan runs, kubepass must not block on a slow reader of stderr. Its messages join the queue of the scan's output. */
+    let scanning = false;
+    const write = (text) => {
+        const line = `${stderr.isTTY ? '\r\x1b[K' : ''}kubepass: ${redact(text)}\n`;
+        if (scanning)
+            stderr.write(line);
+        else
+            (0,print/* print */.yy)(print/* STDERR */.xS, line);
+    };
+    const info = (text) => {
+        if (!isQuiet)
+            write(text);
+    };
+    const variables = [...defaults.values()].flatMap(({ from, why }) => (why === undefined ? [from] : []));
+    if (variables.length > 0)
+        info(`Inputs from the environment: ${variables.join(', ')}.`);
+    return {
+        input: (id) => values.get(id) ?? defaults.get(id)?.text,
+        nameOf: (id) => defaults.get(id)?.from ?? (0,config_flags/* flagName */.GI)(id),
+        whyKubeconfig: defaults.get('kubeconfig')?.why,
+        argv,
+        ownFlags,
+        temp: (0,external_node_os_.tmpdir)(),
+        workspace: undefined,
+        path: env['PATH'] ?? '',
+        hasLaterSteps: false,
+        hasPost: false,
+        postFailsJob: false,
+        debugTraceVariable: undefined,
+        stdin: () => process.stdin,
+        isCI: false,
+        env,
+        ownerUid: (0,own_user/* ownUid */.N)(),
+        job: RUN,
+        // If the state file is unreadable, `revoke` can still finish the run: the file's name has the key.
+        runKey: given !== undefined && (0,run_state_codec/* parseRunState */.Q)(given, RUN) === undefined ? runKeyOf(path ?? '') : undefined,
+        log: {
+            info,
+            warn: (text) => Promise.resolve(write(style('yellow', `warning: ${redact(text)}`))),
+            error: (text) => Promise.resolve(write(style('red', `error: ${redact(text)}`))),
+            progress(text) {
+                if (stderr.isTTY && !isQuiet)
+                    (0,print/* print */.yy)(print/* STDERR */.xS, `\r\x1b[K${style('dim', `kubepass: ${redact(text)} ...`)}`);
+            },
+        },
+        savedState: {
+            save(state) {
+                if (state === 'none')
+                    return;
+                const text = `${JSON.stringify(state)}\n`;
+                if (stateFile !== undefined)
+                    return (0,files/* stageReplacement */.JF)(stateFile, text)();
+                // Written under its final name: if a signal kills kubepass during the write, `revoke` still finds everything by the name.
+                stateFile = stateFilePath(state);
+                (0,files/* writePrivate */.pb)(stateFile, text);
+            },
+            load: () => given,
+            clear() {
+                for (const file of stateFile === undefined ? [] : [stateFile, (0,files/* stagingPath */.Vu)(stateFile)])
+                    (0,restore_access/* removeTree */.dM)(file);
+            },
+            retryInstructions: () => stateFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags and the state file ${stateFile}`,
+        },
+        scanOutputs() {
+            scanning = true;
+            return { stdout: () => process.stdout, stderr: () => stderr, filters: () => [], close: () => (scanning = false) };
+        },
+        report: (evidence) => Promise.resolve(info(`what happened:\n${(0,evidence_text/* asText */.e1)(evidence)}`)),
+    };
+}
+const RUN = { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '', instance: '' };
+function readStateFile(path) {
+    try {
+        return (0,small_file/* readSmallFile */.EW)(path);
+    }
+    catch (error) {
+        throw new errors/* KubepassError */.v3('INPUT', `STATE-FILE ${error instanceof Error ? error.message : (0,quote/* quote */.hD)(path)}.`);
+    }
+}
+/** The end of the names of the run's bound Secret and directory. */
+function runKeyOf(state) {
+    return /^kubepass-([0-9a-f]{16})\.state\.json$/.exec((0,external_node_path_.basename)(state))?.[1];
+}
+/** Beside the private directory, because the state file exists before and after the directory. */
+function stateFilePath(state) {
+    return `${state.directory}.state.json`;
+}
+
+;// CONCATENATED MODULE: ./src/command-line/subcommands.ts
+
+const SHELLS = ['bash', 'zsh', 'fish'];
+/** The inputs that say where the API server is, who asks it, and how long. */
+const ACCESS = [
+    'server',
+    'certificate_authority',
+    'service_account',
+    'identity',
+    'token_file',
+    'kubeconfig',
+    'context',
+    'allow_exec',
+    'proxy_url',
+    'tls_server_name',
+    'deadline',
+];
+const subcommands = {
+    run: {
+        summary: 'Issue a credential, run the command with it, revoke the credential and prove that it is dead.',
+        operands: '-- COMMAND [ARG ...]',
+        operandCount: 0,
+        inputs: config_flags/* terminalFlags */.S6,
+        ownFlags: ['quiet'],
+        examples: [
+            [
+                'With the current context of kubectl as the identity:',
+                'kubepass run --service-account kubepass/scanner -- kubectl get pods --namespace payments',
+            ],
+            [
+                'With a token of a file as the identity:',
+                'kubepass run --server https://10.0.0.1:6443 --certificate-authority ca.crt \\\n    --service-account kubepass/scanner --token-file issuer.token -- trivy k8s --report summary',
+            ],
+        ],
+        exitCodes: [
+            'INPUT',
+            'IDENTITY',
+            'REFUSED',
+            'UNREACHABLE',
+            'RIGHTS',
+            'NOT_REVOKED',
+            'TIMEOUT',
+            'COMMAND_NOT_FOUND',
+            'INTERRUPTED',
+            'INTERNAL',
+        ],
+    },
+    revoke: {
+        summary: 'Finish a run that was killed, from the run state that it left. Give the flags of that run.',
+        operands: 'STATE-FILE',
+        operandCount: 1,
+        inputs: config_flags/* terminalFlags */.S6,
+        ownFlags: ['quiet'],
+        examples: [
+            ['After a crash of the machine:', 'kubepass revoke --service-account kubepass/scanner /tmp/kubepass-0123456789abcdef.state.json'],
+        ],
+        exitCodes: ['INPUT', 'IDENTITY', 'NOT_REVOKED', 'INTERRUPTED', 'INTERNAL'],
+    },
+    sweep: {
+        summary: 'Delete the bound Secrets of runs that are over, in the namespace of the ServiceAccount.',
+        operands: '',
+        operandCount: 0,
+        inputs: ACCESS,
+        ownFlags: ['dry-run', 'json', 'github-token-file', 'gitlab-token-file', 'quiet'],
+        examples: [['To see what it would delete:', 'kubepass sweep --service-account kubepass/scanner --dry-run']],
+        exitCodes: ['INPUT', 'IDENTITY', 'REFUSED', 'UNREACHABLE', 'INTERRUPTED', 'INTERNAL'],
+    },
+    decode: {
+        summary: 'Print header and claims of the token on standard input, without its signature.',
+        operands: '< TOKEN',
+        operandCount: 0,
+        inputs: [],
+        ownFlags: [],
+        examples: [['For the token of a Pod:', 'kubepass decode < /var/run/secrets/kubernetes.io/serviceaccount/token']],
+        exitCodes: ['INPUT'],
+    },
+    completion: {
+        summary: 'Print the script that completes the words of kubepass in a shell.',
+        operands: SHELLS.join('|'),
+        operandCount: 1,
+        inputs: [],
+        ownFlags: [],
+        examples: [
+            ['In ~/.bashrc:', 'eval "$(kubepass completion bash)"'],
+            ['In ~/.zshrc, after compinit:', 'eval "$(kubepass completion zsh)"'],
+            ['For fish:', 'kubepass completion fish > ~/.config/fish/completions/kubepass.fish'],
+        ],
+        exitCodes: ['INPUT'],
+    },
+    version: {
+        summary: 'Print the version.',
+        operands: '',
+        operandCount: 0,
+        inputs: [],
+        ownFlags: [],
+        examples: [],
+        exitCodes: [],
+    },
+};
+const subcommandNames = Object.keys(subcommands);
+function isSubcommand(word) {
+    return subcommandNames.some((name) => name === word);
+}
+
+;// CONCATENATED MODULE: ./src/command-line/completion.ts
+
+
+
+
+
+/** @param words the words after `kubepass`; the last one is the one to complete, and can be empty */
+function completionOf(words) {
+    const [name = '', ...rest] = words;
+    if (rest.length === 0)
+        return [...subcommandNames.map((word) => ({ word, about: subcommands[word].summary })), HELP];
+    if (name === HELP.word && rest.length === 1)
+        return subcommandNames.map((word) => ({ word, about: subcommands[word].summary }));
+    return isSubcommand(name) ? completionInside(name, rest) : [];
+}
+const HELP = { word: 'help', about: 'Show the help, or that of a command.' };
+function completionInside(name, words) {
+    if (words.slice(0, -1).includes('--'))
+        return name === 'run' ? 'command' : [];
+    const flags = flagsOf(name);
+    // bash gives the sign between a flag and its value as a word of its own.
+    const before = words.at(-2) === '=' ? words.at(-3) : words.at(-2);
+    const value = flags.find((flag) => flag.name === before)?.value;
+    const current = words.at(-1) ?? '';
+    if (value !== undefined)
+        return value;
+    if (current.includes('='))
+        return valuesInside(current, flags);
+    if (current.startsWith('-'))
+        return flags.map(({ name: word, about }) => ({ word, about }));
+    if (name === 'completion')
+        return SHELLS.map((word) => ({ word, about: '' }));
+    return name === 'revoke' ? 'file' : flags.map(({ name: word, about }) => ({ word, about }));
+}
+/** The words that can follow the sign in a word such as `--identity=`. The shells complete no path there. */
+function valuesInside(word, flags) {
+    const [name] = word.split('=');
+    const value = flags.find((flag) => flag.name === name)?.value;
+    return typeof value === 'object' ? value.map((each) => ({ ...each, word: `${name}=${each.word}` })) : [];
+}
+function flagsOf(name) {
+    const { inputs: ids, ownFlags: own } = subcommands[name];
+    return [
+        ...ids.map((id) => {
+            const { description, options, path } = inputs/* inputs */.QL[id];
+            const words = (options ?? []).map((word) => ({ word, about: '' }));
+            return { name: (0,config_flags/* flagName */.GI)(id), about: description, value: (0,config_flags/* isSwitch */.Tb)(id) ? undefined : (path ?? words) };
+        }),
+        ...own.map((flag) => ({ name: `--${flag}`, about: config_flags/* ownFlags */.Ae[flag].description, value: config_flags/* ownFlags */.Ae[flag].path })),
+        { name: '--help', about: 'Show the help.', value: undefined },
+    ];
+}
+/** One word a line, with what it is about behind a tab; a line with a colon names what the shell itself completes. */
+function completeWords(words) {
+    const completion = completionOf(words);
+    if (typeof completion === 'string')
+        return `:${completion}\n`;
+    return completion.map(({ word, about }) => `${word}\t${about.replaceAll(/\s+/g, ' ')}\n`).join('');
+}
+/** @throws INPUT if there is no script for the shell */
+function completionScript(shell) {
+    const known = SHELLS.find((each) => each === shell);
+    if (known === undefined) {
+        throw new errors/* KubepassError */.v3('INPUT', `There is no completion for ${(0,quote/* quote */.hD)(shell)}.`, { hint: `One of ${SHELLS.join(', ')}.` });
+    }
+    return SCRIPTS[known];
+}
+/** Each script asks the program what can follow, so that the knowledge of flags and commands stands in one place. */
+const SCRIPTS = {
+    bash: `_kubepass() {
+  local current=\${COMP_WORDS[COMP_CWORD]} word about
+  [[ $current == = ]] && current=
+  COMPREPLY=()
+  while IFS=$'\\t' read -r word about; do
+    case $word in
+      :file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+      :folder) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
+      :command) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -c -f -- "$current" | sort -u) ;;
+      "$current"*) COMPREPLY+=("$word") ;;
+    esac
+  done < <("\${COMP_WORDS[0]/#\\~/$HOME}" __complete "\${COMP_WORDS[@]:1:COMP_CWORD-1}" "$current" 2>/dev/null)
+}
+complete -F _kubepass kubepass
+`,
+    zsh: `#compdef kubepass
+_kubepass() {
+  local -a described
+  local word about
+  while IFS=$'\\t' read -r word about; do
+    case $word in
+      :file) _files; return ;;
+      :folder) _files -/; return ;;
+      :command) local separator=\${words[(i)--]}; words=("\${(@)words[separator+1,-1]}"); (( CURRENT -= separator )); _normal; return ;;
+      *) described+=("$word\${about:+:$about}") ;;
+    esac
+  done < <("\${words[1]}" __complete "\${(@)words[2,CURRENT]}" 2>/dev/null)
+  _describe kubepass described
+}
+compdef _kubepass kubepass
+`,
+    fish: `function __kubepass_complete
+  set --local words (commandline --current-process --tokenize --cut-at-cursor)
+  set --local current (commandline --current-token --cut-at-cursor)
+  for line in ($words[1] __complete $words[2..] $current 2>/dev/null)
+    switch $line
+      case :file
+        __fish_complete_path $current
+      case :folder
+        __fish_complete_directories $current
+      case :command
+        __fish_complete_subcommand --commandline $words[(math (contains --index -- -- $words) + 1)..] $current
+      case '*'
+        echo $line
+    end
+  end
+end
+complete --command kubepass --no-files --arguments '(__kubepass_complete)'
+`,
+};
+
+// EXTERNAL MODULE: ./node_modules/commander/index.js + 6 modules
+var commander = __webpack_require__(7375);
+;// CONCATENATED MODULE: ./src/command-line/help.ts
+
+
+
+
+const INTRODUCTION = 'A Kubernetes credential that exists only while a scan runs.';
+/** The end of the help of a command that has inputs. */
+const ENVIRONMENT = `
+Defaults:
+  The variable KUBEPASS_SERVER gives the default of --server, KUBEPASS_TOKEN_FILE
+  that of --token-file, and so on. KUBEPASS_TOKEN holds the identity's token, which
+  is no flag. If nothing names the API server, the kubeconfig is that of kubectl:
+  KUBECONFIG, or ~/.kube/config. In a job of GitHub or GitLab other rules hold:
+  https://github.com/kubepass/kubepass/blob/main/docs/terminal.md
+`;
+/** The end of the help of the program. */
+const CI_COMMANDS = `
+In a CI job, kubepass main does the work, and kubepass post is the cleanup.
+`;
+/** The description of an input, with its choices and its default. */
+function aboutInput(id) {
+    if ((0,config_flags/* isSwitch */.Tb)(id))
+        return inputs/* inputs */.QL[id].description;
+    const { default: usual, description, options, required } = inputs/* inputs */.QL[id];
+    const notes = [
+        required === true ? 'required' : required === undefined ? '' : `required ${required}`,
+        options === undefined ? '' : `one of ${options.join(', ')}`,
+        usual === '' ? '' : `default ${usual}`,
+    ].filter((note) => note !== '');
+    return notes.length === 0 ? description : `${description} (${notes.join('; ')})`;
+}
+function aboutExamplesAndExitCodes(name) {
+    const { examples, exitCodes } = subcommands[name];
+    const ofCommand = name === 'run' ? ["  the command's own, if it ends by itself"] : [];
+    const ofErrors = exitCodes
+        .map((code) => errors/* errorCodes */.fv[code])
+        .toSorted((one, other) => one.exit - other.exit)
+        .map(({ exit, means }) => `  ${String(exit).padEnd(4)} ${means.replaceAll('`', '')}`);
+    const lines = [
+        ...examples.flatMap(([what, line], index) => [...(index === 0 ? ['', 'Examples:'] : []), `  # ${what}`, `  ${line}`]),
+        ...(exitCodes.length === 0 ? [] : ['', 'Exit codes:', ...ofCommand, ...ofErrors]),
+    ];
+    return lines.join('\n');
+}
+
+;// CONCATENATED MODULE: ./src/command-line/usage-errors.ts
+
+
+
+
+
+/** The texts of commander's errors that a mistyped command line can cause. */
+const FACTS = {
+    'commander.unknownCommand': (name) => `There is no command ${(0,quote/* quote */.hD)(name)}.`,
+    'commander.unknownOption': aboutUnknownFlag,
+    'commander.optionMissingArgument': (flag) => `${flag.split(' ')[0]} needs a value.`,
+};
+function aboutUnknownFlag(flag) {
+    const id = inputs/* inputIds */.Zp.find((each) => (0,config_flags/* flagName */.GI)(each) === flag);
+    if (flag.includes('='))
+        return `${flag.split('=')[0]} takes no value.`;
+    if (id === undefined || config_flags/* terminalFlags */.S6.includes(id))
+        return `There is no flag ${(0,quote/* quote */.hD)(flag)}.`;
+    const reason = inputs/* inputs */.QL[id].secret === true ? 'because every user of the machine can read a command line' : 'because it is for a CI job';
+    return `There is no flag ${flag}, ${reason}.`;
+}
+/**
+ * The error about a word that commander does not know.
+ * @param error the error of commander
+ * @param name the first word of the command line
+ */
+function aboutWrongWord({ code, message }, name) {
+    const quoted = /'(.*?)'/.exec(message)?.[1] ?? '';
+    const suggestion = /\((Did you mean .*)\)/.exec(message)?.[1];
+    const help = isSubcommand(name) ? `kubepass ${name} --help shows all flags.` : 'kubepass help shows all commands.';
+    const hint = suggestion === undefined ? help : `${suggestion}\n${help}`;
+    return new errors/* KubepassError */.v3('INPUT', FACTS[code]?.(quoted) ?? `The command line is wrong: ${message}`, { hint });
+}
+/**
+ * Checks the words besides the flags.
+ * @param isSeparated whether the command line has `--`
+ * @throws INPUT
+ */
+function checkOperands(command, { operands, argv }, isSeparated) {
+    const { operands: shape, operandCount: count, inputs: ids } = subcommands[command];
+    const usage = `Usage: kubepass ${command} ${ids.length > 0 ? '[FLAGS] ' : ''}${shape}`.trimEnd();
+    const hint = `${usage}\nkubepass ${command} --help shows more.`;
+    const [first] = operands;
+    if (command === 'run' && first !== undefined) {
+        const fact = isSeparated
+            ? `${(0,quote/* quote */.hD)(first)} is no flag, and stands before --.`
+            : `-- is missing before the command, which begins with ${(0,quote/* quote */.hD)(first)}.`;
+        throw new errors/* KubepassError */.v3('INPUT', fact, { hint });
+    }
+    if (command !== 'run' && argv.length > 0)
+        throw new errors/* KubepassError */.v3('INPUT', `kubepass ${command} runs no command after --.`, { hint });
+    if (operands.length === count)
+        return;
+    const fact = count === 0 ? `${(0,quote/* quote */.hD)(first ?? '')} is no flag.` : `${count} word is needed besides the flags, but ${operands.length} are given.`;
+    throw new errors/* KubepassError */.v3('INPUT', fact, { hint });
+}
+
+;// CONCATENATED MODULE: ./src/command-line/parse.ts
+
+
+
+
+
+
+
+/**
+ * Reads a command line of a terminal.
+ * @param columns the width of the terminal, for the help
+ * @throws INPUT
+ */
+function parseCommandLine(words, columns) {
+    const end = words.includes('--') ? words.indexOf('--') : words.length;
+    let printed = '';
+    let request;
+    const program = newProgram(columns, (text) => (printed += text));
+    for (const name of subcommandNames) {
+        const command = subcommandOf(program, name);
+        command.action((operands) => {
+            request = { command: name, ...parse_flagsOf(command, name), operands, argv: words.slice(end + 1) };
+        });
+    }
+    try {
+        program.parse(normalize(words.slice(0, end)), { from: 'user' });
+    }
+    catch (error) {
+        if (!(error instanceof commander/* CommanderError */.b7))
+            throw error;
+        if (error.exitCode !== 0)
+            throw aboutWrongWord(error, words[0] ?? '');
+    }
+    if (request === undefined)
+        return { print: printed };
+    checkOperands(request.command, request, end < words.length);
+    return request;
+}
+function newProgram(columns, print) {
+    return new commander/* Command */.uB('kubepass')
+        .description(INTRODUCTION)
+        .usage('COMMAND [FLAGS]')
+        .optionsGroup('Flags:')
+        .version(version/* version */.r, '--version', 'Print the version.')
+        .helpOption('-h, --help', 'Show the help.')
+        .helpCommand('help [COMMAND]', 'Show the help, or that of a command.')
+        .addHelpText('after', CI_COMMANDS)
+        .enablePositionalOptions()
+        .exitOverride()
+        .configureHelp({ optionTerm: ({ flags, long }) => (isSwitchFlag(long) ? (long ?? '') : flags) })
+        .configureOutput({ writeOut: print, writeErr: () => undefined, getOutHelpWidth: () => columns });
+}
+function subcommandOf(program, name) {
+    const { summary, operands, inputs: ids, ownFlags: own } = subcommands[name];
+    const command = program
+        .command(name)
+        .description(summary)
+        .usage(ids.length > 0 ? `[FLAGS] ${operands}` : operands)
+        .optionsGroup('Flags:')
+        .argument('[words...]')
+        // The flags after the first word belong to the user's command. The message is then about the missing `--`, and not about them.
+        .passThroughOptions(name === 'run')
+        .addHelpText('after', aboutExamplesAndExitCodes(name));
+    for (const id of ids)
+        command.addOption(new commander/* Option */.c$(`${(0,config_flags/* flagName */.GI)(id)} <${placeholderOf(id)}>`, aboutInput(id)));
+    for (const flag of own) {
+        const { description, path } = config_flags/* ownFlags */.Ae[flag];
+        command.addOption(new commander/* Option */.c$(path === undefined ? `--${flag}` : `--${flag} <FILE>`, description));
+    }
+    return ids.length === 0 ? command : command.addHelpText('after', ENVIRONMENT);
+}
+function parse_flagsOf(command, name) {
+    const { inputs: ids, ownFlags: own } = subcommands[name];
+    const given = new Map(command.options.map((option) => [option.long, command.getOptionValue(option.attributeName())]));
+    const values = ids.flatMap((id) => {
+        const value = given.get((0,config_flags/* flagName */.GI)(id));
+        return typeof value === 'string' ? [[id, value]] : [];
+    });
+    return { values: new Map(values), ownFlags: Object.fromEntries(own.map((flag) => [flag, given.get(`--${flag}`)])) };
+}
+function placeholderOf(id) {
+    const { options, path } = inputs/* inputs */.QL[id];
+    // The description lists the choices.
+    return options !== undefined ? 'CHOICE' : (path?.toUpperCase() ?? 'VALUE');
+}
+/**
+ * The words as commander reads them. As in kubectl, a switch alone means true; the word true or false behind it is its value. A flag that is not known loses its value, because the
+ * message about the flag quotes it, and the value may be a secret.
+ */
+function normalize(words) {
+    const [first, second, ...rest] = words;
+    if (first === undefined || (first === 'help' && second === undefined))
+        return ['--help'];
+    if (first === 'help' && second !== undefined)
+        return isSubcommand(second) ? [second, '--help', ...rest] : [second];
+    const takesValue = isSubcommand(first) ? flagsWithValue(first) : new Map();
+    let isValue = false;
+    return words.map((word, index) => {
+        const isFlag = !isValue && word.startsWith('-');
+        const isSwitchWithValue = isSwitchFlag(word) && ['true', 'false'].includes(words[index + 1] ?? '');
+        isValue = isFlag && (takesValue.get(word) === true || isSwitchWithValue);
+        return isFlag && !isSwitchWithValue ? normalizeFlag(word, takesValue) : word;
+    });
+}
+function normalizeFlag(word, takesValue) {
+    const [name = ''] = word.split('=');
+    if (isSwitchFlag(word))
+        return `${word}=true`;
+    if (takesValue.has(name))
+        return word;
+    return word.startsWith('--') ? name : word.slice(0, 2);
+}
+/** The flags of a command, and whether the next word is their value. */
+function flagsWithValue(name) {
+    const { inputs: ids, ownFlags: own } = subcommands[name];
+    return new Map([
+        ...ids.map((id) => [(0,config_flags/* flagName */.GI)(id), !(0,config_flags/* isSwitch */.Tb)(id)]),
+        ...own.map((flag) => [`--${flag}`, config_flags/* ownFlags */.Ae[flag].path !== undefined]),
+    ]);
+}
+function isSwitchFlag(flag) {
+    return config_flags/* terminalFlags */.S6.some((id) => (0,config_flags/* isSwitch */.Tb)(id) && (0,config_flags/* flagName */.GI)(id) === flag);
+}
+
+;// CONCATENATED MODULE: ./src/command-line/start.ts
+
+
+
+
+
+
+
+
+
+
+
+/** For an output that is no terminal. */
+const USUAL_COLUMNS = 100;
+const COMMANDS = { run: run/* runCommand */.d, revoke: recover/* recoverCommand */.o, sweep: sweepCommand };
+/**
+ * Runs what a command line of a terminal asks for.
+ * @throws INPUT if the command line is wrong
+ */
+async function startCommandLine(words, { env, columns }) {
+    // The scripts of the shells call this. It is no command for people.
+    if (words[0] === '__complete')
+        return (0,print/* print */.yy)(print/* STDOUT */.UU, completeWords(words.slice(1)));
+    const request = parseCommandLine(words, columns ?? USUAL_COLUMNS);
+    if ('print' in request)
+        return (0,print/* print */.yy)(print/* STDOUT */.UU, request.print);
+    const { command, operands } = request;
+    if (command === 'version')
+        return (0,print/* print */.yy)(print/* STDOUT */.UU, `${version/* version */.r}\n`);
+    if (command === 'completion')
+        return (0,print/* print */.yy)(print/* STDOUT */.UU, completionScript(operands[0] ?? ''));
+    if (command === 'decode')
+        return (0,print/* print */.yy)(print/* STDOUT */.UU, `${decode((0,external_node_fs_.readFileSync)(0, 'utf8'))}\n`);
+    await (0,execute/* execute */.g)(COMMANDS[command], (redact) => terminalPlatform(request, env, redact));
+}
+
+
+/***/ })
+
+};

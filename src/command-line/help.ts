@@ -1,0 +1,47 @@
+import { errorCodes } from '../base/errors.ts'
+import { isSwitch } from '../config/flags.ts'
+import { type InputId, inputs } from '../config/inputs.ts'
+import { type SubcommandName, subcommands } from './subcommands.ts'
+
+export const INTRODUCTION = 'A Kubernetes credential that exists only while a scan runs.'
+
+/** The end of the help of a command that has inputs. */
+export const ENVIRONMENT = `
+Defaults:
+  The variable KUBEPASS_SERVER gives the default of --server, KUBEPASS_TOKEN_FILE
+  that of --token-file, and so on. KUBEPASS_TOKEN holds the identity's token, which
+  is no flag. If nothing names the API server, the kubeconfig is that of kubectl:
+  KUBECONFIG, or ~/.kube/config. In a job of GitHub or GitLab other rules hold:
+  https://github.com/kubepass/kubepass/blob/main/docs/terminal.md
+`
+
+/** The end of the help of the program. */
+export const CI_COMMANDS = `
+In a CI job, kubepass main does the work, and kubepass post is the cleanup.
+`
+
+/** The description of an input, with its choices and its default. */
+export function aboutInput(id: InputId): string {
+  if (isSwitch(id)) return inputs[id].description
+  const { default: usual, description, options, required } = inputs[id]
+  const notes = [
+    required === true ? 'required' : required === undefined ? '' : `required ${required}`,
+    options === undefined ? '' : `one of ${options.join(', ')}`,
+    usual === '' ? '' : `default ${usual}`,
+  ].filter((note) => note !== '')
+  return notes.length === 0 ? description : `${description} (${notes.join('; ')})`
+}
+
+export function aboutExamplesAndExitCodes(name: SubcommandName): string {
+  const { examples, exitCodes } = subcommands[name]
+  const ofCommand = name === 'run' ? ["  the command's own, if it ends by itself"] : []
+  const ofErrors = exitCodes
+    .map((code) => errorCodes[code])
+    .toSorted((one, other) => one.exit - other.exit)
+    .map(({ exit, means }) => `  ${String(exit).padEnd(4)} ${means.replaceAll('`', '')}`)
+  const lines = [
+    ...examples.flatMap(([what, line], index) => [...(index === 0 ? ['', 'Examples:'] : []), `  # ${what}`, `  ${line}`]),
+    ...(exitCodes.length === 0 ? [] : ['', 'Exit codes:', ...ofCommand, ...ofErrors]),
+  ]
+  return lines.join('\n')
+}
