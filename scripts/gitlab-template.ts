@@ -1,7 +1,7 @@
 // Writes the generated parts of gitlab/scan.yml and templates/kubepass.yml.
 import { parseAllDocuments, type Document } from 'yaml'
 import { flagName, gitlabFlags, variableName } from '../src/config/flags.ts'
-import { inputIds, inputs, NO_AUDIENCE, type InputId } from '../src/config/inputs.ts'
+import { inputIds, inputs, NO_AUDIENCE, optionsOn, type InputId } from '../src/config/inputs.ts'
 
 interface SpecInput {
   description: string
@@ -62,8 +62,6 @@ const scanInputs = inputIds.filter((id) => !inputs[id].secret && inputs[id].only
 
 /** Inputs that only GitLab requires: every GitLab job has a command. */
 const needed: readonly InputId[] = ['command']
-/** Options that kubepass always refuses on GitLab, so the template does not offer them. */
-const refused: Partial<Record<InputId, string>> = { identity: 'github-oidc', prove: 'post', delivery: 'output' }
 const defaults: Partial<Record<InputId, string>> = { audience: NO_AUDIENCE, evidence: 'kubepass-reports/evidence.json' }
 
 export const specInputs: Readonly<Record<string, SpecInput>> = {
@@ -72,11 +70,12 @@ export const specInputs: Readonly<Record<string, SpecInput>> = {
 }
 
 function specInput(id: InputId): SpecInput {
-  const { description, default: usual, guard, options, required } = inputs[id]
+  const { description, default: usual, guard, required } = inputs[id]
+  const options = optionsOn('gitlab', id)
   return {
     description,
     ...(required === true || needed.includes(id) ? {} : { default: defaults[id] ?? usual }),
-    ...(options ? { options: options.filter((option) => option !== refused[id]) } : guard === undefined ? {} : { regex: guard }),
+    ...(options ? { options } : guard === undefined ? {} : { regex: guard }),
   }
 }
 

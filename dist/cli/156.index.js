@@ -5,8 +5,6 @@ export const modules = {
 /***/ 2156:
 /***/ ((__unused_webpack_module, __webpack_exports__, __webpack_require__) => {
 
-// ESM COMPAT FLAG
-__webpack_require__.r(__webpack_exports__);
 
 // EXPORTS
 __webpack_require__.d(__webpack_exports__, {
@@ -15,10 +13,10 @@ __webpack_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __webpack_require__(3024);
-// EXTERNAL MODULE: ./src/base/version.ts
-var version = __webpack_require__(2301);
 // EXTERNAL MODULE: ./src/base/errors.ts
 var errors = __webpack_require__(4758);
+// EXTERNAL MODULE: ./src/base/version.ts
+var version = __webpack_require__(2301);
 // EXTERNAL MODULE: ./src/base/quote.ts
 var quote = __webpack_require__(7541);
 // EXTERNAL MODULE: ./src/base/time.ts
@@ -41,7 +39,7 @@ function decode(text, now = Date.now()) {
         `${name}:`,
         ...Object.entries(values).map(([key, value]) => {
             const inWords = TIMES.includes(key) && typeof value === 'number' ? `  (${momentInWords(value, now)})` : '';
-            return `  ${(0,quote/* quote */.hD)(key).slice(1, -1)}: ${show(value).replaceAll('\n', '\n  ')}${inWords}`;
+            return `  ${(0,quote/* escapeText */.X1)(key)}: ${show(value).replaceAll('\n', '\n  ')}${inWords}`;
         }),
     ];
     return [...section('header', jwt.header), ...section('claims', jwt.claims)].join('\n');
@@ -330,7 +328,7 @@ function asTable(found) {
         .map(({ name = '', platform, run, attempt, repository, job, dead_by = '', state = '', outcome = '', why = '' }) => {
         const whose = `${platform} ${run}/${attempt} ${repository} ${job}`.trim();
         // Only state and outcome are not foreign text.
-        return [...[name, whose, dead_by].map((text) => (0,quote/* quote */.hD)(text, 80).slice(1, -1)), state, why === '' ? outcome : `${outcome}: ${why}`];
+        return [...[name, whose, dead_by].map((text) => (0,quote/* escapeText */.X1)(text, 80)), state, why === '' ? outcome : `${outcome}: ${why}`];
     });
     const table = [['SECRET', 'RUN', 'DEAD BY', 'STATE', 'OUTCOME'], ...lines];
     const widths = [0, 1, 2, 3].map((column) => table.reduce((widest, line) => Math.max(widest, line[column]?.length ?? 0), 0));
@@ -525,66 +523,112 @@ var inputs = __webpack_require__(4389);
 /**
  * The inputs of a terminal that no flag gives. Each has the variable KUBEPASS_*. If nothing names the API server, the kubeconfig is
  * the one that kubectl would use.
- * @throws INPUT if kubectl would merge several kubeconfigs
+ * @throws INPUT if kubectl would merge several kubeconfigs, or KUBECONFIG names none
  */
-function terminalDefaults(flags, env) {
-    const defaults = new Map();
-    for (const id of idsFromVariables(env)) {
+function terminalDefaults(line, env) {
+    const { values: flags } = line;
+    const values = new Map();
+    const overruled = overruledInputs(line);
+    for (const id of idsFromVariables(line, env)) {
         const text = (env[(0,config_flags/* variableName */.cG)(id)] ?? '').trim();
-        if (text !== '' && !flags.has(id) && !isOverruled(id, flags))
-            defaults.set(id, { text, from: (0,config_flags/* variableName */.cG)(id) });
+        if (text !== '' && !flags.has(id) && !overruled.has(id))
+            values.set(id, { text, from: (0,config_flags/* variableName */.cG)(id) });
     }
-    const kubeconfig = isJob(env) ? undefined : kubeconfigOfKubectl((id) => flags.get(id) ?? defaults.get(id)?.text ?? '', env);
-    return kubeconfig === undefined ? defaults : defaults.set('kubeconfig', kubeconfig);
+    const where = jobOf(env);
+    if (where !== undefined)
+        return { values, noServerHint: NO_DEFAULTS[where] };
+    const textOf = (id) => flags.get(id) ?? values.get(id)?.text ?? '';
+    const kubeconfig = isServerNamed(textOf) ? undefined : kubeconfigOfKubectl(env);
+    if (kubeconfig !== undefined)
+        values.set('kubeconfig', kubeconfig);
+    return { values, noServerHint: 'No kubeconfig names it either: ~/.kube/config does not exist, and KUBECONFIG is not set or /dev/null.' };
+}
+const NO_DEFAULTS = {
+    github: 'In a job of GitHub, KUBEPASS_* and KUBECONFIG are no defaults: give flags.',
+    gitlab: 'In a job of GitLab, KUBECONFIG and the variable of this input are no defaults: give a flag.',
+};
+/** The CI in whose job this process runs. The author of a job can change the value of such a variable, but cannot remove it. */
+function jobOf(env) {
+    const isAnySet = (...names) => names.some((name) => env[name] !== undefined);
+    if (isAnySet('GITHUB_ACTIONS', 'GITHUB_RUN_ID'))
+        return 'github';
+    return isAnySet('GITLAB_CI', 'CI_JOB_ID') ? 'gitlab' : undefined;
+}
+/** Whether the process runs in a job of GitLab. */
+function isInGitlabJob(env) {
+    return jobOf(env) === 'gitlab';
 }
 /**
- * On GitHub an earlier step can set every variable, so none is an input. On GitLab everybody who may run a pipeline can set any variable,
- * so the guarded inputs are flags. Such a person cannot remove a variable of the runner, but can change its value.
+ * On GitHub an earlier step can set every variable, so none is an input. On GitLab everybody who may run a pipeline can set any variable.
+ * So the guarded inputs are flags there, and an identity of a variable counts only if the flag `--identity` names it.
  */
-function idsFromVariables(env) {
-    if (isGithubJob(env))
+function idsFromVariables({ values: flags, ids }, env) {
+    const all = [...ids, 'token'];
+    const job = jobOf(env);
+    if (job === 'github')
         return [];
-    const ids = [...config_flags/* terminalFlags */.S6, 'token'];
-    return isJob(env) ? ids.filter((id) => inputs/* inputs */.QL[id].guard === undefined) : ids;
-}
-function isGithubJob(env) {
-    return ['GITHUB_ACTIONS', 'GITHUB_RUN_ID'].some((name) => env[name] !== undefined);
-}
-function isJob(env) {
-    return isGithubJob(env) || ['GITLAB_CI', 'CI_JOB_ID'].some((name) => env[name] !== undefined);
+    if (job === undefined)
+        return all;
+    const identity = flags.get('identity');
+    const named = identity === 'token' ? cluster_source/* TOKEN_INPUTS */.O9 : identity === 'kubeconfig' ? KUBECONFIG_INPUTS : [];
+    const isAllowed = (id) => named.includes(id) || ![...cluster_source/* TOKEN_INPUTS */.O9, ...KUBECONFIG_INPUTS].includes(id);
+    return all.filter((id) => inputs/* inputs */.QL[id].guard === undefined && isAllowed(id));
 }
 const KUBECONFIG_INPUTS = ['kubeconfig', 'context', 'allow_exec'];
-/** Whether a flag names the API server or the identity in another way than this input does. */
-function isOverruled(id, flags) {
-    const isAnyFlag = (ids) => ids.some((each) => flags.has(each));
-    if (cluster_source/* TOKEN_INPUTS */.O9.includes(id))
-        return isAnyFlag([...cluster_source/* TOKEN_INPUTS */.O9, 'kubeconfig']);
-    if (KUBECONFIG_INPUTS.includes(id))
-        return isAnyFlag(['server', ...cluster_source/* TOKEN_INPUTS */.O9]);
-    return cluster_source/* CLUSTER_INPUTS */.PS.includes(id) && flags.has('kubeconfig');
+/** The inputs whose variables have no effect beside a flag, because the flag names the API server or the identity in another way. */
+const OVERRULED_BY = {
+    server: ['identity', ...KUBECONFIG_INPUTS],
+    token_file: ['identity', 'token', ...KUBECONFIG_INPUTS],
+    kubeconfig: ['identity', ...cluster_source/* CLUSTER_INPUTS */.PS, ...cluster_source/* TOKEN_INPUTS */.O9],
+    context: ['identity', ...cluster_source/* CLUSTER_INPUTS */.PS, ...cluster_source/* TOKEN_INPUTS */.O9],
+};
+/** The same for each identity that the flag `--identity` can name. */
+const OVERRULED_BY_IDENTITY = {
+    token: KUBECONFIG_INPUTS,
+    kubeconfig: [...cluster_source/* CLUSTER_INPUTS */.PS, ...cluster_source/* TOKEN_INPUTS */.O9],
+    'in-cluster': [...cluster_source/* CLUSTER_INPUTS */.PS, ...cluster_source/* TOKEN_INPUTS */.O9, ...KUBECONFIG_INPUTS],
+};
+function overruledInputs({ values: flags, argv }) {
+    const ofFlags = [...flags.keys()].flatMap((id) => OVERRULED_BY[id] ?? []);
+    const ofIdentity = OVERRULED_BY_IDENTITY[flags.get('identity') ?? ''] ?? [];
+    return new Set([...ofFlags, ...ofIdentity, ...(argv.length > 0 ? ['command'] : [])]);
 }
-/** The files that kubectl reads: those of KUBECONFIG, or ~/.kube/config. */
-function kubeconfigOfKubectl(textOf, env) {
-    const isNamed = [...cluster_source/* TOKEN_INPUTS */.O9, 'kubeconfig'].some((id) => textOf(id) !== '');
-    const isServerNamed = cluster_source/* CLUSTER_INPUTS */.PS.some((id) => (0,cluster_source/* isSuperfluous */.aL)(id, textOf(id), 'kubeconfig'));
-    if (isNamed || isServerNamed || !['', 'auto', 'kubeconfig'].includes(textOf('identity')))
+/** Whether an input names the API server, or an identity that is not that of a kubeconfig. */
+function isServerNamed(textOf) {
+    return ([...cluster_source/* TOKEN_INPUTS */.O9, 'kubeconfig'].some((id) => textOf(id) !== '') ||
+        cluster_source/* CLUSTER_INPUTS */.PS.some((id) => (0,cluster_source/* isSuperfluous */.aL)(id, textOf(id), 'kubeconfig')) ||
+        !['', 'auto', 'kubeconfig'].includes(textOf('identity')));
+}
+/** The file that kubectl reads: that of KUBECONFIG, or ~/.kube/config. A user without a cluster sets KUBECONFIG=/dev/null. */
+function kubeconfigOfKubectl(env) {
+    const named = [...new Set((env['KUBECONFIG'] ?? '').split(external_node_path_.delimiter))].filter((path) => path !== '');
+    const home = env['HOME'] ?? '';
+    // A relative path would be a file of the working directory, which another person may have written.
+    if (named.length === 0 && !(0,external_node_path_.isAbsolute)(home))
         return undefined;
-    const named = (env['KUBECONFIG'] ?? '').split(external_node_path_.delimiter).filter((path) => path !== '');
-    const from = named.length > 0 ? 'KUBECONFIG' : '~/.kube/config';
-    const [path, ...others] = (named.length > 0 ? named : [(0,external_node_path_.join)(env['HOME'] ?? '', '.kube', 'config')]).filter(isFile);
-    if (path === undefined)
-        return undefined;
+    const [path, ...others] = (named.length > 0 ? named : [(0,external_node_path_.join)(home, '.kube', 'config')]).filter(isFile);
     if (others.length > 0) {
         throw new errors/* KubepassError */.v3('INPUT', `KUBECONFIG names ${others.length + 1} files, which kubectl merges. kubepass reads one file.`, {
             hint: `Give the merged one: ${(0,config_flags/* flagName */.GI)('kubeconfig')} <(kubectl config view --flatten --raw)`,
         });
     }
-    const place = from === 'KUBECONFIG' ? `KUBECONFIG names ${(0,quote/* quote */.hD)(path)}` : `${from} exists`;
-    return { text: path, from, why: `no API server is given, and ${place}` };
+    if (path === undefined && named.some((each) => each !== '/dev/null')) {
+        throw new errors/* KubepassError */.v3('INPUT', `KUBECONFIG names ${(0,quote/* quote */.hD)(named.join(external_node_path_.delimiter))}, but no file that can be read.`, {
+            hint: `Correct the variable, or name the API server: ${(0,config_flags/* flagName */.GI)('server')}, or ${(0,config_flags/* flagName */.GI)('kubeconfig')} FILE.`,
+        });
+    }
+    if (path === undefined)
+        return undefined;
+    const place = named.length > 0 ? `KUBECONFIG names ${path}` : '~/.kube/config exists';
+    return { text: path, from: named.length > 0 ? 'KUBECONFIG' : '~/.kube/config', why: `no API server is given, and ${place}` };
 }
-/** Not for /dev/null, with which a user without a cluster sets KUBECONFIG. */
 function isFile(path) {
-    return (0,external_node_fs_.statSync)(path, { throwIfNoEntry: false })?.isFile() === true;
+    try {
+        return (0,external_node_fs_.statSync)(path).isFile();
+    }
+    catch {
+        return false;
+    }
 }
 
 // EXTERNAL MODULE: ./src/state/evidence-text.ts
@@ -597,7 +641,10 @@ var restore_access = __webpack_require__(7222);
 var files = __webpack_require__(1650);
 // EXTERNAL MODULE: ./src/system/own-user.ts
 var own_user = __webpack_require__(9329);
+// EXTERNAL MODULE: ./src/platform/gitlab-workspace.ts
+var gitlab_workspace = __webpack_require__(7888);
 ;// CONCATENATED MODULE: ./src/platform/terminal.ts
+
 
 
 
@@ -624,7 +671,7 @@ function terminalPlatform(line, env, redact) {
             hint: `Give its path: ${(0,config_flags/* flagName */.GI)('kubeconfig')} PATH`,
         });
     }
-    const defaults = terminalDefaults(values, env);
+    const { values: defaults, noServerHint } = terminalDefaults(line, env);
     const given = path === undefined ? undefined : readStateFile(path);
     let stateFile = path;
     const style = (format, text) => (0,external_node_util_.styleText)(format, text, { stream: stderr });
@@ -647,11 +694,13 @@ function terminalPlatform(line, env, redact) {
     return {
         input: (id) => values.get(id) ?? defaults.get(id)?.text,
         nameOf: (id) => defaults.get(id)?.from ?? (0,config_flags/* flagName */.GI)(id),
+        noServerHint,
         whyKubeconfig: defaults.get('kubeconfig')?.why,
         argv,
         ownFlags,
         temp: (0,external_node_os_.tmpdir)(),
-        workspace: undefined,
+        // In a job of GitLab, the files of the job are not trusted.
+        workspace: isInGitlabJob(env) ? (0,gitlab_workspace/* gitlabWorkspace */.l)(env) : undefined,
         path: env['PATH'] ?? '',
         hasLaterSteps: false,
         hasPost: false,
@@ -689,7 +738,9 @@ function terminalPlatform(line, env, redact) {
                 for (const file of stateFile === undefined ? [] : [stateFile, (0,files/* stagingPath */.Vu)(stateFile)])
                     (0,restore_access/* removeTree */.dM)(file);
             },
-            retryInstructions: () => stateFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags and the state file ${stateFile}`,
+            retryInstructions: () => stateFile === undefined
+                ? undefined
+                : `To try again: kubepass revoke, with the same flags, variables and kubeconfig, and the state file ${stateFile}`,
         },
         scanOutputs() {
             scanning = true;
@@ -718,7 +769,7 @@ function stateFilePath(state) {
 
 ;// CONCATENATED MODULE: ./src/command-line/subcommands.ts
 
-const SHELLS = ['bash', 'zsh', 'fish'];
+const completionShells = ['bash', 'zsh', 'fish'];
 /** The inputs that say where the API server is, who asks it, and how long. */
 const ACCESS = [
     'server',
@@ -794,7 +845,7 @@ const subcommands = {
     },
     completion: {
         summary: 'Print the script that completes the words of kubepass in a shell.',
-        operands: SHELLS.join('|'),
+        operands: completionShells.join('|'),
         operandCount: 1,
         inputs: [],
         ownFlags: [],
@@ -816,7 +867,12 @@ const subcommands = {
     },
 };
 const subcommandNames = Object.keys(subcommands);
-function isSubcommand(word) {
+/** How to call the command. */
+function usageOf(name) {
+    const { inputs, operands } = subcommands[name];
+    return ['kubepass', name, ...(inputs.length > 0 ? ['[FLAGS]'] : []), operands].join(' ').trimEnd();
+}
+function isSubcommandName(word) {
     return subcommandNames.some((name) => name === word);
 }
 
@@ -830,43 +886,66 @@ function isSubcommand(word) {
 function completionOf(words) {
     const [name = '', ...rest] = words;
     if (rest.length === 0)
-        return [...subcommandNames.map((word) => ({ word, about: subcommands[word].summary })), HELP];
+        return name.startsWith('-') ? GLOBAL_FLAGS : [...COMMANDS, HELP];
     if (name === HELP.word && rest.length === 1)
-        return subcommandNames.map((word) => ({ word, about: subcommands[word].summary }));
-    return isSubcommand(name) ? completionInside(name, rest) : [];
+        return COMMANDS;
+    return isSubcommandName(name) ? completionInside(name, rest) : [];
 }
+const COMMANDS = subcommandNames.map((word) => ({ word, about: subcommands[word].summary }));
 const HELP = { word: 'help', about: 'Show the help, or that of a command.' };
+const GLOBAL_FLAGS = [
+    { word: '--help', about: 'Show the help.' },
+    { word: '--version', about: 'Print the version.' },
+];
 function completionInside(name, words) {
-    if (words.slice(0, -1).includes('--'))
+    const before = words.slice(0, -1);
+    if (before.includes('--'))
         return name === 'run' ? 'command' : [];
-    const flags = flagsOf(name);
-    // bash gives the sign between a flag and its value as a word of its own.
-    const before = words.at(-2) === '=' ? words.at(-3) : words.at(-2);
-    const value = flags.find((flag) => flag.name === before)?.value;
+    const flags = completableFlags(name);
     const current = words.at(-1) ?? '';
-    if (value !== undefined)
-        return value;
-    if (current.includes('='))
-        return valuesInside(current, flags);
-    if (current.startsWith('-'))
-        return flags.map(({ name: word, about }) => ({ word, about }));
+    const ofValue = completionOfValue(before, current, flags);
+    if (ofValue !== undefined)
+        return ofValue;
+    const names = flags.map(({ name: word, about }) => ({ word, about }));
+    return current.startsWith('-') ? names : (completionOfOperand(name, before, flags) ?? names);
+}
+/** @returns undefined if no value of a flag can stand there */
+function completionOfValue(before, current, flags) {
+    // bash gives the sign between a flag and its value as a word of its own.
+    const isAfterSign = before.at(-1) === '=';
+    const flag = flags.find((each) => each.name === before.at(isAfterSign ? -2 : -1));
+    if (flag?.value !== undefined)
+        return flag.value;
+    if (isAfterSign || current === '=')
+        return flag?.isSwitch === true ? SWITCH_VALUES : [];
+    return current.includes('=') ? valuesInside(current, flags) : undefined;
+}
+/** The word that a command takes besides its flags; undefined if it takes none. */
+function completionOfOperand(name, before, flags) {
+    const isGiven = before.some((word, index) => !word.startsWith('-') && !takesValue(before[index - 1], flags));
     if (name === 'completion')
-        return SHELLS.map((word) => ({ word, about: '' }));
-    return name === 'revoke' ? 'file' : flags.map(({ name: word, about }) => ({ word, about }));
+        return isGiven ? [] : completionShells.map((word) => ({ word, about: '' }));
+    return name === 'revoke' && !isGiven ? 'file' : undefined;
+}
+const SWITCH_VALUES = ['true', 'false'].map((word) => ({ word, about: '' }));
+function takesValue(word, flags) {
+    return flags.find(({ name }) => name === word)?.value !== undefined;
 }
 /** The words that can follow the sign in a word such as `--identity=`. The shells complete no path there. */
 function valuesInside(word, flags) {
     const [name] = word.split('=');
-    const value = flags.find((flag) => flag.name === name)?.value;
-    return typeof value === 'object' ? value.map((each) => ({ ...each, word: `${name}=${each.word}` })) : [];
+    const flag = flags.find((each) => each.name === name);
+    const values = flag?.isSwitch === true ? SWITCH_VALUES : flag?.value;
+    return typeof values === 'object' ? values.map((each) => ({ ...each, word: `${name}=${each.word}` })) : [];
 }
-function flagsOf(name) {
+function completableFlags(name) {
     const { inputs: ids, ownFlags: own } = subcommands[name];
     return [
         ...ids.map((id) => {
-            const { description, options, path } = inputs/* inputs */.QL[id];
-            const words = (options ?? []).map((word) => ({ word, about: '' }));
-            return { name: (0,config_flags/* flagName */.GI)(id), about: description, value: (0,config_flags/* isSwitch */.Tb)(id) ? undefined : (path ?? words) };
+            const { description, path } = inputs/* inputs */.QL[id];
+            const words = ((0,inputs/* optionsOn */.q4)('terminal', id) ?? []).map((word) => ({ word, about: '' }));
+            const flag = { name: (0,config_flags/* flagName */.GI)(id), about: description };
+            return (0,config_flags/* isSwitch */.Tb)(id) ? { ...flag, value: undefined, isSwitch: true } : { ...flag, value: path ?? words };
         }),
         ...own.map((flag) => ({ name: `--${flag}`, about: config_flags/* ownFlags */.Ae[flag].description, value: config_flags/* ownFlags */.Ae[flag].path })),
         { name: '--help', about: 'Show the help.', value: undefined },
@@ -881,15 +960,25 @@ function completeWords(words) {
 }
 /** @throws INPUT if there is no script for the shell */
 function completionScript(shell) {
-    const known = SHELLS.find((each) => each === shell);
+    const known = completionShells.find((each) => each === shell);
     if (known === undefined) {
-        throw new errors/* KubepassError */.v3('INPUT', `There is no completion for ${(0,quote/* quote */.hD)(shell)}.`, { hint: `One of ${SHELLS.join(', ')}.` });
+        throw new errors/* KubepassError */.v3('INPUT', `There is no completion for ${(0,quote/* quote */.hD)(shell)}.`, { hint: `One of ${completionShells.join(', ')}.` });
     }
     return SCRIPTS[known];
 }
 /** Each script asks the program what can follow, so that the knowledge of flags and commands stands in one place. */
 const SCRIPTS = {
-    bash: `_kubepass() {
+    bash: `_kubepass_command() {
+  local first=1
+  while [[ \${COMP_WORDS[first++]} != -- ]]; do :; done
+  compopt -o filenames
+  if declare -F _comp_command_offset >/dev/null; then _comp_command_offset $first
+  elif declare -F _command_offset >/dev/null; then _command_offset $first
+  elif ((COMP_CWORD == first)); then mapfile -t COMPREPLY < <(compgen -c -f -- "$1" | sort -u)
+  else mapfile -t COMPREPLY < <(compgen -f -- "$1")
+  fi
+}
+_kubepass() {
   local current=\${COMP_WORDS[COMP_CWORD]} word about
   [[ $current == = ]] && current=
   COMPREPLY=()
@@ -897,7 +986,7 @@ const SCRIPTS = {
     case $word in
       :file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
       :folder) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
-      :command) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -c -f -- "$current" | sort -u) ;;
+      :command) _kubepass_command "$current" ;;
       "$current"*) COMPREPLY+=("$word") ;;
     esac
   done < <("\${COMP_WORDS[0]/#\\~/$HOME}" __complete "\${COMP_WORDS[@]:1:COMP_CWORD-1}" "$current" 2>/dev/null)
@@ -915,7 +1004,7 @@ _kubepass() {
       :command) local separator=\${words[(i)--]}; words=("\${(@)words[separator+1,-1]}"); (( CURRENT -= separator )); _normal; return ;;
       *) described+=("$word\${about:+:$about}") ;;
     esac
-  done < <("\${words[1]}" __complete "\${(@)words[2,CURRENT]}" 2>/dev/null)
+  done < <("\${words[1]/#\\~/$HOME}" __complete "\${(@)words[2,CURRENT]}" 2>/dev/null)
   _describe kubepass described
 }
 compdef _kubepass kubepass
@@ -923,7 +1012,8 @@ compdef _kubepass kubepass
     fish: `function __kubepass_complete
   set --local words (commandline --current-process --tokenize --cut-at-cursor)
   set --local current (commandline --current-token --cut-at-cursor)
-  for line in ($words[1] __complete $words[2..] $current 2>/dev/null)
+  set --local program (string replace --regex '^~' $HOME -- $words[1])
+  for line in ($program __complete $words[2..] $current 2>/dev/null)
     switch $line
       case :file
         __fish_complete_path $current
@@ -965,7 +1055,8 @@ In a CI job, kubepass main does the work, and kubepass post is the cleanup.
 function aboutInput(id) {
     if ((0,config_flags/* isSwitch */.Tb)(id))
         return inputs/* inputs */.QL[id].description;
-    const { default: usual, description, options, required } = inputs/* inputs */.QL[id];
+    const { default: usual, description, required } = inputs/* inputs */.QL[id];
+    const options = (0,inputs/* optionsOn */.q4)('terminal', id);
     const notes = [
         required === true ? 'required' : required === undefined ? '' : `required ${required}`,
         options === undefined ? '' : `one of ${options.join(', ')}`,
@@ -993,32 +1084,43 @@ function aboutExamplesAndExitCodes(name) {
 
 
 
-/** The texts of commander's errors that a mistyped command line can cause. */
-const FACTS = {
-    'commander.unknownCommand': (name) => `There is no command ${(0,quote/* quote */.hD)(name)}.`,
-    'commander.unknownOption': aboutUnknownFlag,
-    'commander.optionMissingArgument': (flag) => `${flag.split(' ')[0]} needs a value.`,
-};
-function aboutUnknownFlag(flag) {
-    const id = inputs/* inputIds */.Zp.find((each) => (0,config_flags/* flagName */.GI)(each) === flag);
-    if (flag.includes('='))
-        return `${flag.split('=')[0]} takes no value.`;
-    if (id === undefined || config_flags/* terminalFlags */.S6.includes(id))
-        return `There is no flag ${(0,quote/* quote */.hD)(flag)}.`;
-    const reason = inputs/* inputs */.QL[id].secret === true ? 'because every user of the machine can read a command line' : 'because it is for a CI job';
-    return `There is no flag ${flag}, ${reason}.`;
-}
+
 /**
  * The error about a word that commander does not know.
  * @param error the error of commander
- * @param name the first word of the command line
+ * @param words the command line
  */
-function aboutWrongWord({ code, message }, name) {
-    const quoted = /'(.*?)'/.exec(message)?.[1] ?? '';
-    const suggestion = /\((Did you mean .*)\)/.exec(message)?.[1];
-    const help = isSubcommand(name) ? `kubepass ${name} --help shows all flags.` : 'kubepass help shows all commands.';
-    const hint = suggestion === undefined ? help : `${suggestion}\n${help}`;
-    return new errors/* KubepassError */.v3('INPUT', FACTS[code]?.(quoted) ?? `The command line is wrong: ${message}`, { hint });
+function aboutWrongWord({ code, message }, words) {
+    const [, culprit = '', suggestion] = /'([^]*?)'[^\n']*(?:\n\((Did you mean [^]*)\))?$/.exec(message) ?? [];
+    const name = words[0] === 'help' ? '' : (words[0] ?? '');
+    const help = isSubcommandName(name) ? `kubepass ${name} --help shows all flags.` : 'kubepass help shows all commands.';
+    const wrong = aboutWord(code, culprit, suggestion);
+    return new errors/* KubepassError */.v3('INPUT', wrong.fact, { hint: [...(wrong.hint === undefined ? [] : [wrong.hint]), help].join('\n') });
+}
+function aboutNoCommand() {
+    return new errors/* KubepassError */.v3('INPUT', 'A command of kubepass is missing before --.', { hint: `Usage: ${usageOf('run')}` });
+}
+function aboutWord(code, word, suggestion) {
+    if (code === 'commander.unknownCommand')
+        return { fact: `There is no ${shown('command', word)}.`, hint: suggestion };
+    if (code === 'commander.optionMissingArgument')
+        return { fact: `${word.split(' ')[0]} needs a value.` };
+    if (code === 'commander.unknownOption' && /^--[^=]+=/.test(word))
+        return { fact: `${word.split('=')[0]} takes no value.` };
+    return aboutUnknownFlag(word, suggestion);
+}
+function aboutUnknownFlag(flag, suggestion) {
+    const id = inputs/* inputIds */.Zp.find((each) => (0,config_flags/* flagName */.GI)(each) === flag);
+    if (id === undefined || config_flags/* terminalFlags */.S6.includes(id)) {
+        const meant = inputs/* inputIds */.Zp.map(config_flags/* flagName */.GI).find((name) => name === `-${flag}`);
+        return { fact: `There is no ${shown('flag', flag)}.`, hint: meant === undefined ? suggestion : `Did you mean ${meant}?` };
+    }
+    const reason = inputs/* inputs */.QL[id].secret === true ? 'every user of the machine can read a command line' : 'it is for a CI job';
+    return { fact: `There is no flag ${flag}, because ${reason}.` };
+}
+/** A word of the user behind the name of its kind. A word that may be a token is not shown. */
+function shown(kind, word) {
+    return (0,path_or_content/* isNoPath */.F)(word) || word.length > 40 ? `${kind} of this name` : `${kind} ${(0,quote/* quote */.hD)(word)}`;
 }
 /**
  * Checks the words besides the flags.
@@ -1026,22 +1128,31 @@ function aboutWrongWord({ code, message }, name) {
  * @throws INPUT
  */
 function checkOperands(command, { operands, argv }, isSeparated) {
-    const { operands: shape, operandCount: count, inputs: ids } = subcommands[command];
-    const usage = `Usage: kubepass ${command} ${ids.length > 0 ? '[FLAGS] ' : ''}${shape}`.trimEnd();
-    const hint = `${usage}\nkubepass ${command} --help shows more.`;
-    const [first] = operands;
-    if (command === 'run' && first !== undefined) {
-        const fact = isSeparated
-            ? `${(0,quote/* quote */.hD)(first)} is no flag, and stands before --.`
-            : `-- is missing before the command, which begins with ${(0,quote/* quote */.hD)(first)}.`;
-        throw new errors/* KubepassError */.v3('INPUT', fact, { hint });
+    const fact = problemOfRun(command, operands, isSeparated) ?? problemOfCount(command, operands) ?? problemOfArgv(command, argv);
+    if (fact !== undefined) {
+        throw new errors/* KubepassError */.v3('INPUT', fact, { hint: `Usage: ${usageOf(command)}\nkubepass ${command} --help shows more.` });
     }
-    if (command !== 'run' && argv.length > 0)
-        throw new errors/* KubepassError */.v3('INPUT', `kubepass ${command} runs no command after --.`, { hint });
+}
+function problemOfRun(command, [first], isSeparated) {
+    if (command !== 'run' || first === undefined)
+        return undefined;
+    return isSeparated
+        ? `The ${shown('word', first)} before -- is no flag.`
+        : `-- is missing before the command, which begins with the ${shown('word', first)}.`;
+}
+function problemOfCount(command, operands) {
+    const { operandCount: count } = subcommands[command];
+    const [first] = operands;
     if (operands.length === count)
-        return;
-    const fact = count === 0 ? `${(0,quote/* quote */.hD)(first ?? '')} is no flag.` : `${count} word is needed besides the flags, but ${operands.length} are given.`;
-    throw new errors/* KubepassError */.v3('INPUT', fact, { hint });
+        return undefined;
+    if (command === 'decode')
+        return 'kubepass decode reads the token from standard input.';
+    if (count === 0 && first !== undefined)
+        return `The ${shown('word', first)} is no flag.`;
+    return `${count} word is needed besides the flags, but ${operands.length} are given.`;
+}
+function problemOfArgv(command, argv) {
+    return command !== 'run' && argv.length > 0 ? `kubepass ${command} runs no command after --.` : undefined;
 }
 
 ;// CONCATENATED MODULE: ./src/command-line/parse.ts
@@ -1065,7 +1176,7 @@ function parseCommandLine(words, columns) {
     for (const name of subcommandNames) {
         const command = subcommandOf(program, name);
         command.action((operands) => {
-            request = { command: name, ...parse_flagsOf(command, name), operands, argv: words.slice(end + 1) };
+            request = { command: name, ...flagsOf(command, name), operands, argv: words.slice(end + 1) };
         });
     }
     try {
@@ -1075,8 +1186,10 @@ function parseCommandLine(words, columns) {
         if (!(error instanceof commander/* CommanderError */.b7))
             throw error;
         if (error.exitCode !== 0)
-            throw aboutWrongWord(error, words[0] ?? '');
+            throw aboutWrongWord(error, words);
     }
+    if (request === undefined && end === 0 && words.length > 0)
+        throw aboutNoCommand();
     if (request === undefined)
         return { print: printed };
     checkOperands(request.command, request, end < words.length);
@@ -1085,7 +1198,6 @@ function parseCommandLine(words, columns) {
 function newProgram(columns, print) {
     return new commander/* Command */.uB('kubepass')
         .description(INTRODUCTION)
-        .usage('COMMAND [FLAGS]')
         .optionsGroup('Flags:')
         .version(version/* version */.r, '--version', 'Print the version.')
         .helpOption('-h, --help', 'Show the help.')
@@ -1093,15 +1205,18 @@ function newProgram(columns, print) {
         .addHelpText('after', CI_COMMANDS)
         .enablePositionalOptions()
         .exitOverride()
-        .configureHelp({ optionTerm: ({ flags, long }) => (isSwitchFlag(long) ? (long ?? '') : flags) })
+        .configureHelp({
+        optionTerm: ({ flags, long }) => (isSwitchFlag(long) ? (long ?? '') : flags),
+        subcommandTerm: (command) => command.name(),
+        commandUsage: (command) => (command.parent === null ? 'kubepass COMMAND [FLAGS]' : usageOf(command.name())),
+    })
         .configureOutput({ writeOut: print, writeErr: () => undefined, getOutHelpWidth: () => columns });
 }
 function subcommandOf(program, name) {
-    const { summary, operands, inputs: ids, ownFlags: own } = subcommands[name];
+    const { summary, inputs: ids, ownFlags: own } = subcommands[name];
     const command = program
         .command(name)
         .description(summary)
-        .usage(ids.length > 0 ? `[FLAGS] ${operands}` : operands)
         .optionsGroup('Flags:')
         .argument('[words...]')
         // The flags after the first word belong to the user's command. The message is then about the missing `--`, and not about them.
@@ -1115,14 +1230,14 @@ function subcommandOf(program, name) {
     }
     return ids.length === 0 ? command : command.addHelpText('after', ENVIRONMENT);
 }
-function parse_flagsOf(command, name) {
+function flagsOf(command, name) {
     const { inputs: ids, ownFlags: own } = subcommands[name];
     const given = new Map(command.options.map((option) => [option.long, command.getOptionValue(option.attributeName())]));
     const values = ids.flatMap((id) => {
         const value = given.get((0,config_flags/* flagName */.GI)(id));
         return typeof value === 'string' ? [[id, value]] : [];
     });
-    return { values: new Map(values), ownFlags: Object.fromEntries(own.map((flag) => [flag, given.get(`--${flag}`)])) };
+    return { ids, values: new Map(values), ownFlags: Object.fromEntries(own.map((flag) => [flag, given.get(`--${flag}`)])) };
 }
 function placeholderOf(id) {
     const { options, path } = inputs/* inputs */.QL[id];
@@ -1130,7 +1245,8 @@ function placeholderOf(id) {
     return options !== undefined ? 'CHOICE' : (path?.toUpperCase() ?? 'VALUE');
 }
 /**
- * The words as commander reads them. As in kubectl, a switch alone means true; the word true or false behind it is its value. A flag that is not known loses its value, because the
+ * The words as commander reads them. A switch alone means true, as in kubectl; the word true or false behind it is its value, because
+ * messages say "set --allow-exec to true". A flag that is not known loses its value, because the
  * message about the flag quotes it, and the value may be a secret.
  */
 function normalize(words) {
@@ -1138,8 +1254,8 @@ function normalize(words) {
     if (first === undefined || (first === 'help' && second === undefined))
         return ['--help'];
     if (first === 'help' && second !== undefined)
-        return isSubcommand(second) ? [second, '--help', ...rest] : [second];
-    const takesValue = isSubcommand(first) ? flagsWithValue(first) : new Map();
+        return isSubcommandName(second) ? [second, '--help', ...rest] : [second];
+    const takesValue = isSubcommandName(first) ? flagsWithValue(first) : new Map();
     let isValue = false;
     return words.map((word, index) => {
         const isFlag = !isValue && word.startsWith('-');
@@ -1154,7 +1270,14 @@ function normalizeFlag(word, takesValue) {
         return `${word}=true`;
     if (takesValue.has(name))
         return word;
-    return word.startsWith('--') ? name : word.slice(0, 2);
+    // For commander, -- would end the flags.
+    if (name === '--')
+        return '--=';
+    return word.startsWith('--') ? name : shortFlag(word, takesValue);
+}
+/** Letters behind a short flag can be its value, unless they are the name of a long flag with one dash. */
+function shortFlag(word, takesValue) {
+    return takesValue.has(`-${word}`) ? word : word.slice(0, 2);
 }
 /** The flags of a command, and whether the next word is their value. */
 function flagsWithValue(name) {
@@ -1180,9 +1303,10 @@ function isSwitchFlag(flag) {
 
 
 
+
 /** For an output that is no terminal. */
 const USUAL_COLUMNS = 100;
-const COMMANDS = { run: run/* runCommand */.d, revoke: recover/* recoverCommand */.o, sweep: sweepCommand };
+const start_COMMANDS = { run: run/* runCommand */.d, revoke: recover/* recoverCommand */.o, sweep: sweepCommand };
 /**
  * Runs what a command line of a terminal asks for.
  * @throws INPUT if the command line is wrong
@@ -1200,8 +1324,16 @@ async function startCommandLine(words, { env, columns }) {
     if (command === 'completion')
         return (0,print/* print */.yy)(print/* STDOUT */.UU, completionScript(operands[0] ?? ''));
     if (command === 'decode')
-        return (0,print/* print */.yy)(print/* STDOUT */.UU, `${decode((0,external_node_fs_.readFileSync)(0, 'utf8'))}\n`);
-    await (0,execute/* execute */.g)(COMMANDS[command], (redact) => terminalPlatform(request, env, redact));
+        return (0,print/* print */.yy)(print/* STDOUT */.UU, `${decode(textOfStdin())}\n`);
+    await (0,execute/* execute */.g)(start_COMMANDS[command], (redact) => terminalPlatform(request, env, redact));
+}
+function textOfStdin() {
+    try {
+        return (0,external_node_fs_.readFileSync)(0, 'utf8');
+    }
+    catch (error) {
+        throw new errors/* KubepassError */.v3('INPUT', `Standard input cannot be read (${(0,errors/* errnoOf */.UQ)(error)}).`, { hint: 'kubepass decode < TOKEN' });
+    }
 }
 
 

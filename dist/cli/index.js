@@ -142,6 +142,7 @@ function causeOf(error) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   D9: () => (/* binding */ markdownCode),
+/* harmony export */   X1: () => (/* binding */ escapeText),
 /* harmony export */   cl: () => (/* binding */ quoteValue),
 /* harmony export */   hD: () => (/* binding */ quote)
 /* harmony export */ });
@@ -151,6 +152,10 @@ function causeOf(error) {
  */
 function quote(text, longest = 300) {
     return onOneLine(JSON.stringify(cut(text, longest)));
+}
+/** Like quote(), without the quotes. */
+function escapeText(text, longest = 300) {
+    return quote(text, longest).slice(1, -1);
 }
 /** Like quote(), for any value of a JSON document. The result is JSON, so that no text in it is quoted twice. */
 function quoteValue(value) {
@@ -224,7 +229,8 @@ const version = '0.1.0';
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  g: () => (/* binding */ execute)
+  g: () => (/* binding */ execute),
+  N: () => (/* binding */ jobPlatform)
 });
 
 // EXTERNAL MODULE: external "node:os"
@@ -879,6 +885,8 @@ function escapeData(text) {
 
 // EXTERNAL MODULE: ./src/config/flags.ts
 var config_flags = __nccwpck_require__(8689);
+// EXTERNAL MODULE: ./src/platform/gitlab-workspace.ts
+var gitlab_workspace = __nccwpck_require__(7888);
 ;// CONCATENATED MODULE: ./src/platform/gitlab-timeouts.ts
 /** The runner's default for RUNNER_AFTER_SCRIPT_TIMEOUT. */
 const AFTER_SCRIPT_S = 300;
@@ -945,7 +953,7 @@ const REPORTS = 'kubepass-reports';
  */
 function gitlabPlatform(words, env, redact) {
     const flags = (0,config_flags/* parseGitlabFlags */.Ee)(words);
-    const workspace = workspaceOf(env);
+    const workspace = (0,gitlab_workspace/* gitlabWorkspace */.l)(env);
     const hasAudience = flags.get('audience') !== inputs/* NO_AUDIENCE */.dQ;
     const jobId = env['CI_JOB_ID'] ?? '0';
     const ownerUid = (0,own_user/* ownUid */.N)();
@@ -1044,11 +1052,6 @@ function gitlabPlatform(words, env, redact) {
         },
     };
 }
-/** The folder in which the runner looks for artifacts. CI_PROJECT_DIR may name a folder that exists only in the runner's containers. */
-function workspaceOf(env) {
-    const named = env['CI_PROJECT_DIR'] ?? '';
-    return named !== '' && (0,external_node_fs_.statSync)(named, { throwIfNoEntry: false })?.isDirectory() === true ? named : process.cwd();
-}
 
 ;// CONCATENATED MODULE: ./src/platform/detect.ts
 
@@ -1093,11 +1096,15 @@ const HARD_DEADLINE_MS = 4_200;
 const SECOND_SIGNAL_DEADLINE_MS = 3_000;
 /** Two signals within this time count as one: npm passes on a signal that the terminal also sends to kubepass. */
 const SAME_SIGNAL_MS = 250;
+/** @param words the words after the command of a CI job */
+function jobPlatform(words) {
+    return (redact) => detect(process.env, words, redact);
+}
 /**
  * Runs a command. Everything inside throws; this function alone prints an error and sets the exit code.
- * @param where the words after the command of a CI job, or what opens another platform
+ * @param open makes the platform; its texts pass through `redact`
  */
-async function execute(command, where = process.argv.slice(2)) {
+async function execute(command, open = jobPlatform(process.argv.slice(2))) {
     // The exit code of a program that ends before it has a result.
     process.exitCode = (0,errors/* exitCodeOf */.FO)(undefined);
     (0,node_runtime/* reexecWithoutNodeVariables */.m6)();
@@ -1127,7 +1134,7 @@ async function execute(command, where = process.argv.slice(2)) {
     let isOver = false;
     const printError = async (error) => {
         const text = redactor.redact((0,errors/* describe */.q0)(error));
-        await (platform === undefined ? (0,print/* print */.yy)(print/* STDERR */.xS, `kubepass: ${text}\n`) : platform.log.error(text));
+        await (platform === undefined ? (0,print/* print */.yy)(print/* STDERR */.xS, `kubepass: error: ${text}\n`) : platform.log.error(text));
     };
     process.on('beforeExit', () => {
         // Before Node.js ends by itself it removes the handlers, so that a further signal would decide the exit code.
@@ -1146,8 +1153,7 @@ async function execute(command, where = process.argv.slice(2)) {
     });
     try {
         (0,node_runtime/* requireSupportedNode */.Am)();
-        const redact = (text) => redactor.redact(text);
-        const here = typeof where === 'function' ? where(redact) : detect(process.env, where, redact);
+        const here = open((text) => redactor.redact(text));
         platform = here;
         const seal = (value) => {
             const secret = redactor.seal(value);
@@ -3159,7 +3165,8 @@ function wrongFlags(fact) {
 /* harmony export */   QL: () => (/* binding */ inputs),
 /* harmony export */   Ql: () => (/* binding */ exampleOf),
 /* harmony export */   Zp: () => (/* binding */ inputIds),
-/* harmony export */   dQ: () => (/* binding */ NO_AUDIENCE)
+/* harmony export */   dQ: () => (/* binding */ NO_AUDIENCE),
+/* harmony export */   q4: () => (/* binding */ optionsOn)
 /* harmony export */ });
 /* unused harmony export outputs */
 const table = {
@@ -3235,6 +3242,7 @@ const table = {
         example: 'github-oidc',
         default: 'auto',
         options: ['auto', 'token', 'github-oidc', 'gitlab-oidc', 'kubeconfig', 'in-cluster'],
+        optionsOnly: { 'github-oidc': 'github', 'gitlab-oidc': 'gitlab' },
         guard: '^[a-z-]*$',
     },
     token: {
@@ -3319,6 +3327,7 @@ const table = {
         example: 'wait',
         default: 'wait',
         options: ['wait', 'post', 'off'],
+        optionsOnly: { post: 'github' },
     },
     proof_samples: {
         description: 'How many refusals in a row, each on a new connection, make the proof. Give more for API servers behind a load balancer.',
@@ -3330,6 +3339,7 @@ const table = {
         example: 'kubeconfig',
         default: 'kubeconfig',
         options: ['kubeconfig', 'env', 'output'],
+        optionsOnly: { output: 'github' },
     },
     token_variable: {
         description: 'Delivery "env": the variable\'s name.',
@@ -3393,6 +3403,11 @@ const table = {
 };
 const inputs = table;
 const inputIds = Object.keys(table);
+/** The options that a platform does not refuse; undefined if the input has no options. */
+function optionsOn(platform, id) {
+    const { options, optionsOnly = {} } = inputs[id];
+    return options?.filter((option) => [undefined, platform].includes(optionsOnly[option]));
+}
 /** The part of a message that shows a valid value. */
 function exampleOf(id) {
     return `for example: ${inputs[id].example}`;
@@ -3600,7 +3615,7 @@ const commandRules = [
             const [program] = wordsOf(given) ?? [];
             return program === undefined || (0,find_program/* isProgram */.Vd)(program, given.source.path)
                 ? undefined
-                : `the command ${(0,quote/* quote */.hD)(program)} is not a program on PATH`;
+                : `the command ${(0,quote/* quote */.hD)(program)} is ${program.includes('/') ? 'no executable file' : 'not a program on PATH'}: correct it, or install the program`;
         },
     },
     {
@@ -4067,17 +4082,17 @@ function parseOptions(source, seal, purpose) {
     }
     const options = optionsOf(reader);
     // Only now, so that no problem is lost if the options need an input that is not among the steps.
-    throwProblems(reader.problems);
+    throwProblems(reader.problems, reader.isWrong('server') && !reader.has('server') ? source.noServerHint : undefined);
     return options;
 }
 /** Another code than INPUT counts only if nothing else is wrong. */
-function throwProblems(problems) {
+function throwProblems(problems, hint) {
     const [first] = problems;
     if (first === undefined)
         return;
     const code = problems.every((each) => each.code === first.code) ? first.code : 'INPUT';
     const list = problems.map(({ text }) => text).join('\n- ');
-    throw new errors/* KubepassError */.v3(code, problems.length === 1 ? first.text : `${problems.length} inputs are wrong:\n- ${list}`);
+    throw new errors/* KubepassError */.v3(code, problems.length === 1 ? first.text : `${problems.length} inputs are wrong:\n- ${list}`, { hint });
 }
 function optionsOf(given) {
     const server = given.value('server');
@@ -7079,6 +7094,24 @@ function openWebExchange(url, env) {
 
 /***/ }),
 
+/***/ 7888:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   l: () => (/* binding */ gitlabWorkspace)
+/* harmony export */ });
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
+
+/** The folder in which the runner looks for artifacts. CI_PROJECT_DIR may name a folder that exists only in the runner's containers. */
+function gitlabWorkspace(env) {
+    const named = env['CI_PROJECT_DIR'] ?? '';
+    return named !== '' && (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(named, { throwIfNoEntry: false })?.isDirectory() === true ? named : process.cwd();
+}
+
+
+/***/ }),
+
 /***/ 7033:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -9295,14 +9328,15 @@ var __webpack_exports__ = {};
 
 const [command, ...words] = process.argv.slice(2);
 if (command === 'main')
-    void (0,_commands_execute_js__WEBPACK_IMPORTED_MODULE_1__/* .execute */ .g)(_commands_run_js__WEBPACK_IMPORTED_MODULE_3__/* .runCommand */ .d, words);
+    void (0,_commands_execute_js__WEBPACK_IMPORTED_MODULE_1__/* .execute */ .g)(_commands_run_js__WEBPACK_IMPORTED_MODULE_3__/* .runCommand */ .d, (0,_commands_execute_js__WEBPACK_IMPORTED_MODULE_1__/* .jobPlatform */ .N)(words));
 else if (command === 'post')
-    void (0,_commands_execute_js__WEBPACK_IMPORTED_MODULE_1__/* .execute */ .g)(_commands_recover_js__WEBPACK_IMPORTED_MODULE_2__/* .recoverCommand */ .o, words);
-// Loaded only here, because a CI job does not need the parser of a terminal.
+    void (0,_commands_execute_js__WEBPACK_IMPORTED_MODULE_1__/* .execute */ .g)(_commands_recover_js__WEBPACK_IMPORTED_MODULE_2__/* .recoverCommand */ .o, (0,_commands_execute_js__WEBPACK_IMPORTED_MODULE_1__/* .jobPlatform */ .N)(words));
 else
-    void Promise.all(/* import() */[__nccwpck_require__.e(375), __nccwpck_require__.e(156)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2156)).then(({ startCommandLine }) => startCommandLine(process.argv.slice(2), caller())).catch(fail);
-function caller() {
-    return { env: process.env, columns: process.stdout.columns };
+    startTerminal().catch(fail);
+async function startTerminal() {
+    // Imported only here, because a CI job does not need the parser of a terminal.
+    const { startCommandLine } = await Promise.all(/* import() */[__nccwpck_require__.e(375), __nccwpck_require__.e(156)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2156));
+    await startCommandLine(process.argv.slice(2), { env: process.env, columns: process.stdout.columns });
 }
 function fail(error) {
     console.error(`kubepass: error: ${(0,_base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .describe */ .q0)(error)}`);

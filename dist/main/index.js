@@ -117,6 +117,7 @@ function causeOf(error) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   D9: () => (/* binding */ markdownCode),
+/* harmony export */   X1: () => (/* binding */ escapeText),
 /* harmony export */   cl: () => (/* binding */ quoteValue),
 /* harmony export */   hD: () => (/* binding */ quote)
 /* harmony export */ });
@@ -126,6 +127,10 @@ function causeOf(error) {
  */
 function quote(text, longest = 300) {
     return onOneLine(JSON.stringify(cut(text, longest)));
+}
+/** Like quote(), without the quotes. */
+function escapeText(text, longest = 300) {
+    return quote(text, longest).slice(1, -1);
 }
 /** Like quote(), for any value of a JSON document. The result is JSON, so that no text in it is quoted twice. */
 function quoteValue(value) {
@@ -390,7 +395,7 @@ function decodings(text) {
 /* harmony export */   Zp: () => (/* binding */ inputIds),
 /* harmony export */   dQ: () => (/* binding */ NO_AUDIENCE)
 /* harmony export */ });
-/* unused harmony export outputs */
+/* unused harmony exports optionsOn, outputs */
 const table = {
     server: {
         description: 'URL of the Kubernetes API server, https only; a path prefix, as in Rancher, is kept.',
@@ -464,6 +469,7 @@ const table = {
         example: 'github-oidc',
         default: 'auto',
         options: ['auto', 'token', 'github-oidc', 'gitlab-oidc', 'kubeconfig', 'in-cluster'],
+        optionsOnly: { 'github-oidc': 'github', 'gitlab-oidc': 'gitlab' },
         guard: '^[a-z-]*$',
     },
     token: {
@@ -548,6 +554,7 @@ const table = {
         example: 'wait',
         default: 'wait',
         options: ['wait', 'post', 'off'],
+        optionsOnly: { post: 'github' },
     },
     proof_samples: {
         description: 'How many refusals in a row, each on a new connection, make the proof. Give more for API servers behind a load balancer.',
@@ -559,6 +566,7 @@ const table = {
         example: 'kubeconfig',
         default: 'kubeconfig',
         options: ['kubeconfig', 'env', 'output'],
+        optionsOnly: { output: 'github' },
     },
     token_variable: {
         description: 'Delivery "env": the variable\'s name.',
@@ -622,6 +630,11 @@ const table = {
 };
 const inputs = table;
 const inputIds = Object.keys(table);
+/** The options that a platform does not refuse; undefined if the input has no options. */
+function optionsOn(platform, id) {
+    const { options, optionsOnly = {} } = inputs[id];
+    return options?.filter((option) => [undefined, platform].includes(optionsOnly[option]));
+}
 /** The part of a message that shows a valid value. */
 function exampleOf(id) {
     return `for example: ${inputs[id].example}`;
@@ -2661,6 +2674,14 @@ function wrongFlags(fact) {
     return new errors/* KubepassError */.v3('INPUT', fact, { hint: 'gitlab/scan.yml gives these flags; is it of the same version as the program?' });
 }
 
+;// CONCATENATED MODULE: ./src/platform/gitlab-workspace.ts
+
+/** The folder in which the runner looks for artifacts. CI_PROJECT_DIR may name a folder that exists only in the runner's containers. */
+function gitlabWorkspace(env) {
+    const named = env['CI_PROJECT_DIR'] ?? '';
+    return named !== '' && (0,external_node_fs_.statSync)(named, { throwIfNoEntry: false })?.isDirectory() === true ? named : process.cwd();
+}
+
 ;// CONCATENATED MODULE: ./src/platform/gitlab-timeouts.ts
 /** The runner's default for RUNNER_AFTER_SCRIPT_TIMEOUT. */
 const AFTER_SCRIPT_S = 300;
@@ -2727,7 +2748,7 @@ const REPORTS = 'kubepass-reports';
  */
 function gitlabPlatform(words, env, redact) {
     const flags = parseGitlabFlags(words);
-    const workspace = workspaceOf(env);
+    const workspace = gitlabWorkspace(env);
     const hasAudience = flags.get('audience') !== config_inputs/* NO_AUDIENCE */.dQ;
     const jobId = env['CI_JOB_ID'] ?? '0';
     const ownerUid = ownUid();
@@ -2825,11 +2846,6 @@ function gitlabPlatform(words, env, redact) {
             replaceFile((0,external_node_path_.join)(folder, 'annotations.json'), redact(annotations(evidence, env)));
         },
     };
-}
-/** The folder in which the runner looks for artifacts. CI_PROJECT_DIR may name a folder that exists only in the runner's containers. */
-function workspaceOf(env) {
-    const named = env['CI_PROJECT_DIR'] ?? '';
-    return named !== '' && (0,external_node_fs_.statSync)(named, { throwIfNoEntry: false })?.isDirectory() === true ? named : process.cwd();
 }
 
 ;// CONCATENATED MODULE: ./src/platform/detect.ts
@@ -2956,11 +2972,15 @@ const HARD_DEADLINE_MS = 4_200;
 const SECOND_SIGNAL_DEADLINE_MS = 3_000;
 /** Two signals within this time count as one: npm passes on a signal that the terminal also sends to kubepass. */
 const SAME_SIGNAL_MS = 250;
+/** @param words the words after the command of a CI job */
+function jobPlatform(words) {
+    return (redact) => detect(process.env, words, redact);
+}
 /**
  * Runs a command. Everything inside throws; this function alone prints an error and sets the exit code.
- * @param where the words after the command of a CI job, or what opens another platform
+ * @param open makes the platform; its texts pass through `redact`
  */
-async function execute(command, where = process.argv.slice(2)) {
+async function execute(command, open = jobPlatform(process.argv.slice(2))) {
     // The exit code of a program that ends before it has a result.
     process.exitCode = (0,errors/* exitCodeOf */.FO)(undefined);
     reexecWithoutNodeVariables();
@@ -2990,7 +3010,7 @@ async function execute(command, where = process.argv.slice(2)) {
     let isOver = false;
     const printError = async (error) => {
         const text = redactor.redact((0,errors/* describe */.q0)(error));
-        await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.log.error(text));
+        await (platform === undefined ? print(STDERR, `kubepass: error: ${text}\n`) : platform.log.error(text));
     };
     process.on('beforeExit', () => {
         // Before Node.js ends by itself it removes the handlers, so that a further signal would decide the exit code.
@@ -3009,8 +3029,7 @@ async function execute(command, where = process.argv.slice(2)) {
     });
     try {
         requireSupportedNode();
-        const redact = (text) => redactor.redact(text);
-        const here = typeof where === 'function' ? where(redact) : detect(process.env, where, redact);
+        const here = open((text) => redactor.redact(text));
         platform = here;
         const seal = (value) => {
             const secret = redactor.seal(value);
@@ -4305,7 +4324,7 @@ const commandRules = [
             const [program] = wordsOf(given) ?? [];
             return program === undefined || (0,find_program/* isProgram */.Vd)(program, given.source.path)
                 ? undefined
-                : `the command ${(0,quote/* quote */.hD)(program)} is not a program on PATH`;
+                : `the command ${(0,quote/* quote */.hD)(program)} is ${program.includes('/') ? 'no executable file' : 'not a program on PATH'}: correct it, or install the program`;
         },
     },
     {
@@ -5024,17 +5043,17 @@ function parseOptions(source, seal, purpose) {
     }
     const options = optionsOf(reader);
     // Only now, so that no problem is lost if the options need an input that is not among the steps.
-    throwProblems(reader.problems);
+    throwProblems(reader.problems, reader.isWrong('server') && !reader.has('server') ? source.noServerHint : undefined);
     return options;
 }
 /** Another code than INPUT counts only if nothing else is wrong. */
-function throwProblems(problems) {
+function throwProblems(problems, hint) {
     const [first] = problems;
     if (first === undefined)
         return;
     const code = problems.every((each) => each.code === first.code) ? first.code : 'INPUT';
     const list = problems.map(({ text }) => text).join('\n- ');
-    throw new errors/* KubepassError */.v3(code, problems.length === 1 ? first.text : `${problems.length} inputs are wrong:\n- ${list}`);
+    throw new errors/* KubepassError */.v3(code, problems.length === 1 ? first.text : `${problems.length} inputs are wrong:\n- ${list}`, { hint });
 }
 function optionsOf(given) {
     const server = given.value('server');

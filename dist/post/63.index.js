@@ -272,7 +272,7 @@ async function kubeconfigIdentity(input, context) {
         tlsServerName: parsed.tlsServerName ? checked('a tls-server-name', () => (0,parsers/* parseServerName */.ey)(parsed.tlsServerName ?? '')) : undefined,
     };
     const remarks = [
-        ...(context.whyKubeconfig === undefined ? [] : [`its context ${(0,quote/* quote */.hD)(parsed.context)} leads to ${(0,quote/* quote */.hD)(cluster.server)}`]),
+        ...(context.whyKubeconfig === undefined ? [] : [`its context ${(0,quote/* escapeText */.X1)(parsed.context)} leads to ${cluster.server}`]),
         ...(parsed.user.by === 'certificate' && parsed.user.besideToken
             ? ['its user has a token and a client certificate: kubepass uses the certificate, which the API server prefers']
             : []),

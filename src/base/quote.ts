@@ -6,6 +6,11 @@ export function quote(text: string, longest = 300): string {
   return onOneLine(JSON.stringify(cut(text, longest)))
 }
 
+/** Like quote(), without the quotes. */
+export function escapeText(text: string, longest = 300): string {
+  return quote(text, longest).slice(1, -1)
+}
+
 /** Like quote(), for any value of a JSON document. The result is JSON, so that no text in it is quoted twice. */
 export function quoteValue(value: unknown): string {
   return typeof value === 'string' ? quote(value) : cut(onOneLine(JSON.stringify(value ?? null)), 300)

@@ -1,8 +1,15 @@
 import { KubepassError } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
 import { flagName, isSwitch, ownFlags } from '../config/flags.ts'
-import { inputs } from '../config/inputs.ts'
-import { isSubcommand, SHELLS, type Shell, type SubcommandName, subcommandNames, subcommands } from './subcommands.ts'
+import { inputs, optionsOn } from '../config/inputs.ts'
+import {
+  isSubcommandName,
+  completionShells,
+  type CompletionShell,
+  type SubcommandName,
+  subcommandNames,
+  subcommands,
+} from './subcommands.ts'
 
 /** What can stand at a place of a command line: these words, or what the shell knows. */
 export type Completion = readonly { readonly word: string; readonly about: string }[] | 'file' | 'folder' | 'command'
@@ -13,46 +20,75 @@ interface Flag {
   readonly about: string
   /** What can follow the flag; undefined if it takes no value. */
   readonly value: Completion | undefined
+  /** Whether the flag stands alone, but can have true or false behind the sign. */
+  readonly isSwitch?: boolean
 }
 
 /** @param words the words after `kubepass`; the last one is the one to complete, and can be empty */
 export function completionOf(words: readonly string[]): Completion {
   const [name = '', ...rest] = words
-  if (rest.length === 0) return [...subcommandNames.map((word) => ({ word, about: subcommands[word].summary })), HELP]
-  if (name === HELP.word && rest.length === 1) return subcommandNames.map((word) => ({ word, about: subcommands[word].summary }))
-  return isSubcommand(name) ? completionInside(name, rest) : []
+  if (rest.length === 0) return name.startsWith('-') ? GLOBAL_FLAGS : [...COMMANDS, HELP]
+  if (name === HELP.word && rest.length === 1) return COMMANDS
+  return isSubcommandName(name) ? completionInside(name, rest) : []
 }
 
+const COMMANDS = subcommandNames.map((word) => ({ word, about: subcommands[word].summary }))
 const HELP = { word: 'help', about: 'Show the help, or that of a command.' }
+const GLOBAL_FLAGS = [
+  { word: '--help', about: 'Show the help.' },
+  { word: '--version', about: 'Print the version.' },
+]
 
 function completionInside(name: SubcommandName, words: readonly string[]): Completion {
-  if (words.slice(0, -1).includes('--')) return name === 'run' ? 'command' : []
-  const flags = flagsOf(name)
-  // bash gives the sign between a flag and its value as a word of its own.
-  const before = words.at(-2) === '=' ? words.at(-3) : words.at(-2)
-  const value = flags.find((flag) => flag.name === before)?.value
+  const before = words.slice(0, -1)
+  if (before.includes('--')) return name === 'run' ? 'command' : []
+  const flags = completableFlags(name)
   const current = words.at(-1) ?? ''
-  if (value !== undefined) return value
-  if (current.includes('=')) return valuesInside(current, flags)
-  if (current.startsWith('-')) return flags.map(({ name: word, about }) => ({ word, about }))
-  if (name === 'completion') return SHELLS.map((word) => ({ word, about: '' }))
-  return name === 'revoke' ? 'file' : flags.map(({ name: word, about }) => ({ word, about }))
+  const ofValue = completionOfValue(before, current, flags)
+  if (ofValue !== undefined) return ofValue
+  const names = flags.map(({ name: word, about }) => ({ word, about }))
+  return current.startsWith('-') ? names : (completionOfOperand(name, before, flags) ?? names)
+}
+
+/** @returns undefined if no value of a flag can stand there */
+function completionOfValue(before: readonly string[], current: string, flags: readonly Flag[]): Completion | undefined {
+  // bash gives the sign between a flag and its value as a word of its own.
+  const isAfterSign = before.at(-1) === '='
+  const flag = flags.find((each) => each.name === before.at(isAfterSign ? -2 : -1))
+  if (flag?.value !== undefined) return flag.value
+  if (isAfterSign || current === '=') return flag?.isSwitch === true ? SWITCH_VALUES : []
+  return current.includes('=') ? valuesInside(current, flags) : undefined
+}
+
+/** The word that a command takes besides its flags; undefined if it takes none. */
+function completionOfOperand(name: SubcommandName, before: readonly string[], flags: readonly Flag[]): Completion | undefined {
+  const isGiven = before.some((word, index) => !word.startsWith('-') && !takesValue(before[index - 1], flags))
+  if (name === 'completion') return isGiven ? [] : completionShells.map((word) => ({ word, about: '' }))
+  return name === 'revoke' && !isGiven ? 'file' : undefined
+}
+
+const SWITCH_VALUES = ['true', 'false'].map((word) => ({ word, about: '' }))
+
+function takesValue(word: string | undefined, flags: readonly Flag[]): boolean {
+  return flags.find(({ name }) => name === word)?.value !== undefined
 }
 
 /** The words that can follow the sign in a word such as `--identity=`. The shells complete no path there. */
 function valuesInside(word: string, flags: readonly Flag[]): Completion {
   const [name] = word.split('=')
-  const value = flags.find((flag) => flag.name === name)?.value
-  return typeof value === 'object' ? value.map((each) => ({ ...each, word: `${name}=${each.word}` })) : []
+  const flag = flags.find((each) => each.name === name)
+  const values = flag?.isSwitch === true ? SWITCH_VALUES : flag?.value
+  return typeof values === 'object' ? values.map((each) => ({ ...each, word: `${name}=${each.word}` })) : []
 }
 
-function flagsOf(name: SubcommandName): Flag[] {
+function completableFlags(name: SubcommandName): Flag[] {
   const { inputs: ids, ownFlags: own } = subcommands[name]
   return [
     ...ids.map((id): Flag => {
-      const { description, options, path } = inputs[id]
-      const words = (options ?? []).map((word) => ({ word, about: '' }))
-      return { name: flagName(id), about: description, value: isSwitch(id) ? undefined : (path ?? words) }
+      const { description, path } = inputs[id]
+      const words = (optionsOn('terminal', id) ?? []).map((word) => ({ word, about: '' }))
+      const flag = { name: flagName(id), about: description }
+      return isSwitch(id) ? { ...flag, value: undefined, isSwitch: true } : { ...flag, value: path ?? words }
     }),
     ...own.map((flag): Flag => ({ name: `--${flag}`, about: ownFlags[flag].description, value: ownFlags[flag].path })),
     { name: '--help', about: 'Show the help.', value: undefined },
@@ -68,16 +104,26 @@ export function completeWords(words: readonly string[]): string {
 
 /** @throws INPUT if there is no script for the shell */
 export function completionScript(shell: string): string {
-  const known = SHELLS.find((each) => each === shell)
+  const known = completionShells.find((each) => each === shell)
   if (known === undefined) {
-    throw new KubepassError('INPUT', `There is no completion for ${quote(shell)}.`, { hint: `One of ${SHELLS.join(', ')}.` })
+    throw new KubepassError('INPUT', `There is no completion for ${quote(shell)}.`, { hint: `One of ${completionShells.join(', ')}.` })
   }
   return SCRIPTS[known]
 }
 
 /** Each script asks the program what can follow, so that the knowledge of flags and commands stands in one place. */
-const SCRIPTS: Readonly<Record<Shell, string>> = {
-  bash: `_kubepass() {
+const SCRIPTS: Readonly<Record<CompletionShell, string>> = {
+  bash: `_kubepass_command() {
+  local first=1
+  while [[ \${COMP_WORDS[first++]} != -- ]]; do :; done
+  compopt -o filenames
+  if declare -F _comp_command_offset >/dev/null; then _comp_command_offset $first
+  elif declare -F _command_offset >/dev/null; then _command_offset $first
+  elif ((COMP_CWORD == first)); then mapfile -t COMPREPLY < <(compgen -c -f -- "$1" | sort -u)
+  else mapfile -t COMPREPLY < <(compgen -f -- "$1")
+  fi
+}
+_kubepass() {
   local current=\${COMP_WORDS[COMP_CWORD]} word about
   [[ $current == = ]] && current=
   COMPREPLY=()
@@ -85,7 +131,7 @@ const SCRIPTS: Readonly<Record<Shell, string>> = {
     case $word in
       :file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
       :folder) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
-      :command) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -c -f -- "$current" | sort -u) ;;
+      :command) _kubepass_command "$current" ;;
       "$current"*) COMPREPLY+=("$word") ;;
     esac
   done < <("\${COMP_WORDS[0]/#\\~/$HOME}" __complete "\${COMP_WORDS[@]:1:COMP_CWORD-1}" "$current" 2>/dev/null)
@@ -103,7 +149,7 @@ _kubepass() {
       :command) local separator=\${words[(i)--]}; words=("\${(@)words[separator+1,-1]}"); (( CURRENT -= separator )); _normal; return ;;
       *) described+=("$word\${about:+:$about}") ;;
     esac
-  done < <("\${words[1]}" __complete "\${(@)words[2,CURRENT]}" 2>/dev/null)
+  done < <("\${words[1]/#\\~/$HOME}" __complete "\${(@)words[2,CURRENT]}" 2>/dev/null)
   _describe kubepass described
 }
 compdef _kubepass kubepass
@@ -111,7 +157,8 @@ compdef _kubepass kubepass
   fish: `function __kubepass_complete
   set --local words (commandline --current-process --tokenize --cut-at-cursor)
   set --local current (commandline --current-token --cut-at-cursor)
-  for line in ($words[1] __complete $words[2..] $current 2>/dev/null)
+  set --local program (string replace --regex '^~' $HOME -- $words[1])
+  for line in ($program __complete $words[2..] $current 2>/dev/null)
     switch $line
       case :file
         __fish_complete_path $current

@@ -1,6 +1,6 @@
 import { errorCodes } from '../base/errors.ts'
 import { isSwitch } from '../config/flags.ts'
-import { type InputId, inputs } from '../config/inputs.ts'
+import { type InputId, inputs, optionsOn } from '../config/inputs.ts'
 import { type SubcommandName, subcommands } from './subcommands.ts'
 
 export const INTRODUCTION = 'A Kubernetes credential that exists only while a scan runs.'
@@ -23,7 +23,8 @@ In a CI job, kubepass main does the work, and kubepass post is the cleanup.
 /** The description of an input, with its choices and its default. */
 export function aboutInput(id: InputId): string {
   if (isSwitch(id)) return inputs[id].description
-  const { default: usual, description, options, required } = inputs[id]
+  const { default: usual, description, required } = inputs[id]
+  const options = optionsOn('terminal', id)
   const notes = [
     required === true ? 'required' : required === undefined ? '' : `required ${required}`,
     options === undefined ? '' : `one of ${options.join(', ')}`,

@@ -3,8 +3,8 @@ import { version } from '../base/version.ts'
 import { type CommandLine, flagName, isSwitch, ownFlags, terminalFlags } from '../config/flags.ts'
 import { type InputId, inputs } from '../config/inputs.ts'
 import { aboutExamplesAndExitCodes, aboutInput, CI_COMMANDS, ENVIRONMENT, INTRODUCTION } from './help.ts'
-import { isSubcommand, type SubcommandName, subcommandNames, subcommands } from './subcommands.ts'
-import { aboutWrongWord, checkOperands } from './usage-errors.ts'
+import { isSubcommandName, type SubcommandName, subcommandNames, subcommands, usageOf } from './subcommands.ts'
+import { aboutNoCommand, aboutWrongWord, checkOperands } from './usage-errors.ts'
 
 /** What the user asks for: a text, or a command with its flags. */
 export type Request = { readonly print: string } | CommandRequest
@@ -33,8 +33,9 @@ export function parseCommandLine(words: readonly string[], columns: number): Req
     program.parse(normalize(words.slice(0, end)), { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    if (error.exitCode !== 0) throw aboutWrongWord(error, words[0] ?? '')
+    if (error.exitCode !== 0) throw aboutWrongWord(error, words)
   }
+  if (request === undefined && end === 0 && words.length > 0) throw aboutNoCommand()
   if (request === undefined) return { print: printed }
   checkOperands(request.command, request, end < words.length)
   return request
@@ -43,7 +44,6 @@ export function parseCommandLine(words: readonly string[], columns: number): Req
 function newProgram(columns: number, print: (text: string) => void): Command {
   return new Command('kubepass')
     .description(INTRODUCTION)
-    .usage('COMMAND [FLAGS]')
     .optionsGroup('Flags:')
     .version(version, '--version', 'Print the version.')
     .helpOption('-h, --help', 'Show the help.')
@@ -51,16 +51,19 @@ function newProgram(columns: number, print: (text: string) => void): Command {
     .addHelpText('after', CI_COMMANDS)
     .enablePositionalOptions()
     .exitOverride()
-    .configureHelp({ optionTerm: ({ flags, long }) => (isSwitchFlag(long) ? (long ?? '') : flags) })
+    .configureHelp({
+      optionTerm: ({ flags, long }) => (isSwitchFlag(long) ? (long ?? '') : flags),
+      subcommandTerm: (command) => command.name(),
+      commandUsage: (command) => (command.parent === null ? 'kubepass COMMAND [FLAGS]' : usageOf(command.name() as SubcommandName)),
+    })
     .configureOutput({ writeOut: print, writeErr: () => undefined, getOutHelpWidth: () => columns })
 }
 
 function subcommandOf(program: Command, name: SubcommandName): Command {
-  const { summary, operands, inputs: ids, ownFlags: own } = subcommands[name]
+  const { summary, inputs: ids, ownFlags: own } = subcommands[name]
   const command = program
     .command(name)
     .description(summary)
-    .usage(ids.length > 0 ? `[FLAGS] ${operands}` : operands)
     .optionsGroup('Flags:')
     .argument('[words...]')
     // The flags after the first word belong to the user's command. The message is then about the missing `--`, and not about them.
@@ -74,14 +77,14 @@ function subcommandOf(program: Command, name: SubcommandName): Command {
   return ids.length === 0 ? command : command.addHelpText('after', ENVIRONMENT)
 }
 
-function flagsOf(command: Command, name: SubcommandName): Pick<CommandLine, 'values' | 'ownFlags'> {
+function flagsOf(command: Command, name: SubcommandName): Pick<CommandLine, 'ids' | 'values' | 'ownFlags'> {
   const { inputs: ids, ownFlags: own } = subcommands[name]
   const given = new Map(command.options.map((option) => [option.long, command.getOptionValue(option.attributeName()) as unknown]))
   const values = ids.flatMap((id): [InputId, string][] => {
     const value = given.get(flagName(id))
     return typeof value === 'string' ? [[id, value]] : []
   })
-  return { values: new Map(values), ownFlags: Object.fromEntries(own.map((flag) => [flag, given.get(`--${flag}`)])) }
+  return { ids, values: new Map(values), ownFlags: Object.fromEntries(own.map((flag) => [flag, given.get(`--${flag}`)])) }
 }
 
 function placeholderOf(id: InputId): string {
@@ -91,14 +94,15 @@ function placeholderOf(id: InputId): string {
 }
 
 /**
- * The words as commander reads them. As in kubectl, a switch alone means true; the word true or false behind it is its value. A flag that is not known loses its value, because the
+ * The words as commander reads them. A switch alone means true, as in kubectl; the word true or false behind it is its value, because
+ * messages say "set --allow-exec to true". A flag that is not known loses its value, because the
  * message about the flag quotes it, and the value may be a secret.
  */
 function normalize(words: readonly string[]): string[] {
   const [first, second, ...rest] = words
   if (first === undefined || (first === 'help' && second === undefined)) return ['--help']
-  if (first === 'help' && second !== undefined) return isSubcommand(second) ? [second, '--help', ...rest] : [second]
-  const takesValue = isSubcommand(first) ? flagsWithValue(first) : new Map<string, boolean>()
+  if (first === 'help' && second !== undefined) return isSubcommandName(second) ? [second, '--help', ...rest] : [second]
+  const takesValue = isSubcommandName(first) ? flagsWithValue(first) : new Map<string, boolean>()
   let isValue = false
   return words.map((word, index) => {
     const isFlag = !isValue && word.startsWith('-')
@@ -112,7 +116,14 @@ function normalizeFlag(word: string, takesValue: ReadonlyMap<string, boolean>): 
   const [name = ''] = word.split('=')
   if (isSwitchFlag(word)) return `${word}=true`
   if (takesValue.has(name)) return word
-  return word.startsWith('--') ? name : word.slice(0, 2)
+  // For commander, -- would end the flags.
+  if (name === '--') return '--='
+  return word.startsWith('--') ? name : shortFlag(word, takesValue)
+}
+
+/** Letters behind a short flag can be its value, unless they are the name of a long flag with one dash. */
+function shortFlag(word: string, takesValue: ReadonlyMap<string, boolean>): string {
+  return takesValue.has(`-${word}`) ? word : word.slice(0, 2)
 }
 
 /** The flags of a command, and whether the next word is their value. */

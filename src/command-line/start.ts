@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { errnoOf, KubepassError } from '../base/errors.ts'
 import { version } from '../base/version.ts'
 import { decode } from '../commands/decode.ts'
 import { execute } from '../commands/execute.ts'
@@ -38,6 +39,14 @@ export async function startCommandLine(words: readonly string[], { env, columns 
   const { command, operands } = request
   if (command === 'version') return print(STDOUT, `${version}\n`)
   if (command === 'completion') return print(STDOUT, completionScript(operands[0] ?? ''))
-  if (command === 'decode') return print(STDOUT, `${decode(readFileSync(0, 'utf8'))}\n`)
+  if (command === 'decode') return print(STDOUT, `${decode(textOfStdin())}\n`)
   await execute(COMMANDS[command], (redact) => terminalPlatform(request, env, redact))
+}
+
+function textOfStdin(): string {
+  try {
+    return readFileSync(0, 'utf8')
+  } catch (error) {
+    throw new KubepassError('INPUT', `Standard input cannot be read (${errnoOf(error)}).`, { hint: 'kubepass decode < TOKEN' })
+  }
 }

@@ -18,8 +18,8 @@ export interface Subcommand {
   readonly exitCodes: readonly Code[]
 }
 
-export const SHELLS = ['bash', 'zsh', 'fish'] as const
-export type Shell = (typeof SHELLS)[number]
+export const completionShells = ['bash', 'zsh', 'fish'] as const
+export type CompletionShell = (typeof completionShells)[number]
 
 export type SubcommandName = 'run' | 'revoke' | 'sweep' | 'decode' | 'completion' | 'version'
 
@@ -99,7 +99,7 @@ export const subcommands: Readonly<Record<SubcommandName, Subcommand>> = {
   },
   completion: {
     summary: 'Print the script that completes the words of kubepass in a shell.',
-    operands: SHELLS.join('|'),
+    operands: completionShells.join('|'),
     operandCount: 1,
     inputs: [],
     ownFlags: [],
@@ -123,6 +123,12 @@ export const subcommands: Readonly<Record<SubcommandName, Subcommand>> = {
 
 export const subcommandNames = Object.keys(subcommands) as SubcommandName[]
 
-export function isSubcommand(word: string): word is SubcommandName {
+/** How to call the command. */
+export function usageOf(name: SubcommandName): string {
+  const { inputs, operands } = subcommands[name]
+  return ['kubepass', name, ...(inputs.length > 0 ? ['[FLAGS]'] : []), operands].join(' ').trimEnd()
+}
+
+export function isSubcommandName(word: string): word is SubcommandName {
   return subcommandNames.some((name) => name === word)
 }

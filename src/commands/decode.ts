@@ -1,5 +1,5 @@
 import { KubepassError } from '../base/errors.ts'
-import { quote } from '../base/quote.ts'
+import { escapeText, quote } from '../base/quote.ts'
 import { relativeTime } from '../base/time.ts'
 import { decodeJwt } from '../token/jwt.ts'
 
@@ -14,7 +14,7 @@ export function decode(text: string, now = Date.now()): string {
     `${name}:`,
     ...Object.entries(values).map(([key, value]) => {
       const inWords = TIMES.includes(key) && typeof value === 'number' ? `  (${momentInWords(value, now)})` : ''
-      return `  ${quote(key).slice(1, -1)}: ${show(value).replaceAll('\n', '\n  ')}${inWords}`
+      return `  ${escapeText(key)}: ${show(value).replaceAll('\n', '\n  ')}${inWords}`
     }),
   ]
   return [...section('header', jwt.header), ...section('claims', jwt.claims)].join('\n')

@@ -15,13 +15,20 @@ const SECOND_SIGNAL_DEADLINE_MS = 3_000
 /** Two signals within this time count as one: npm passes on a signal that the terminal also sends to kubepass. */
 const SAME_SIGNAL_MS = 250
 
+export type OpenPlatform = (redact: (text: string) => string) => Platform
+
+/** @param words the words after the command of a CI job */
+export function jobPlatform(words: readonly string[]): OpenPlatform {
+  return (redact) => detect(process.env, words, redact)
+}
+
 /**
  * Runs a command. Everything inside throws; this function alone prints an error and sets the exit code.
- * @param where the words after the command of a CI job, or what opens another platform
+ * @param open makes the platform; its texts pass through `redact`
  */
 export async function execute(
   command: (context: CommandContext) => Promise<number>,
-  where: readonly string[] | ((redact: (text: string) => string) => Platform) = process.argv.slice(2),
+  open: OpenPlatform = jobPlatform(process.argv.slice(2)),
 ): Promise<void> {
   // The exit code of a program that ends before it has a result.
   process.exitCode = exitCodeOf(undefined)
@@ -50,7 +57,7 @@ export async function execute(
   let isOver = false
   const printError = async (error: unknown): Promise<void> => {
     const text = redactor.redact(describe(error))
-    await (platform === undefined ? print(STDERR, `kubepass: ${text}\n`) : platform.log.error(text))
+    await (platform === undefined ? print(STDERR, `kubepass: error: ${text}\n`) : platform.log.error(text))
   }
   process.on('beforeExit', () => {
     // Before Node.js ends by itself it removes the handlers, so that a further signal would decide the exit code.
@@ -67,8 +74,7 @@ export async function execute(
   })
   try {
     requireSupportedNode()
-    const redact = (text: string): string => redactor.redact(text)
-    const here = typeof where === 'function' ? where(redact) : detect(process.env, where, redact)
+    const here = open((text) => redactor.redact(text))
     platform = here
     const seal: CommandContext['seal'] = (value) => {
       const secret = redactor.seal(value)

@@ -1,5 +1,5 @@
 import { codeOf } from '../base/errors.ts'
-import { quote } from '../base/quote.ts'
+import { escapeText, quote } from '../base/quote.ts'
 import type { Options } from '../config/options.ts'
 import type { ListedSecret } from '../kube/list-secrets.ts'
 
@@ -61,7 +61,7 @@ export function asTable(found: readonly SweepCandidate[]): string {
     .map(({ name = '', platform, run, attempt, repository, job, dead_by = '', state = '', outcome = '', why = '' }) => {
       const whose = `${platform} ${run}/${attempt} ${repository} ${job}`.trim()
       // Only state and outcome are not foreign text.
-      return [...[name, whose, dead_by].map((text) => quote(text, 80).slice(1, -1)), state, why === '' ? outcome : `${outcome}: ${why}`]
+      return [...[name, whose, dead_by].map((text) => escapeText(text, 80)), state, why === '' ? outcome : `${outcome}: ${why}`]
     })
   const table = [['SECRET', 'RUN', 'DEAD BY', 'STATE', 'OUTCOME'], ...lines]
   const widths = [0, 1, 2, 3].map((column) => table.reduce((widest, line) => Math.max(widest, line[column]?.length ?? 0), 0))

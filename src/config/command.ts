@@ -49,7 +49,7 @@ export const commandRules: readonly Rule[] = [
       const [program] = wordsOf(given) ?? []
       return program === undefined || isProgram(program, given.source.path)
         ? undefined
-        : `the command ${quote(program)} is not a program on PATH`
+        : `the command ${quote(program)} is ${program.includes('/') ? 'no executable file' : 'not a program on PATH'}: correct it, or install the program`
     },
   },
   {

@@ -5,6 +5,8 @@ import { type InputId, inputIds, inputs } from './inputs.ts'
 
 /** A parsed command line of a terminal. */
 export interface CommandLine {
+  /** The inputs that the command has. */
+  readonly ids: readonly InputId[]
   readonly values: ReadonlyMap<InputId, string>
   /** The flags that are no inputs. */
   readonly ownFlags: OwnFlagValues

@@ -10,6 +10,8 @@ export interface Input {
   /** Never quoted in a message, and no flag, because every user of the machine can read argv. */
   secret?: true | 'unless a path'
   options?: readonly string[]
+  /** The options that every other platform refuses. */
+  optionsOnly?: Readonly<Record<string, 'github' | 'gitlab'>>
   /** Set for inputs whose value can be a path. A shell then completes the value with the names of files or folders. */
   path?: 'file' | 'folder'
   /** The input has no effect in a terminal. */
@@ -100,6 +102,7 @@ const table = {
     example: 'github-oidc',
     default: 'auto',
     options: ['auto', 'token', 'github-oidc', 'gitlab-oidc', 'kubeconfig', 'in-cluster'],
+    optionsOnly: { 'github-oidc': 'github', 'gitlab-oidc': 'gitlab' },
     guard: '^[a-z-]*$',
   },
   token: {
@@ -188,6 +191,7 @@ const table = {
     example: 'wait',
     default: 'wait',
     options: ['wait', 'post', 'off'],
+    optionsOnly: { post: 'github' },
   },
   proof_samples: {
     description: 'How many refusals in a row, each on a new connection, make the proof. Give more for API servers behind a load balancer.',
@@ -200,6 +204,7 @@ const table = {
     example: 'kubeconfig',
     default: 'kubeconfig',
     options: ['kubeconfig', 'env', 'output'],
+    optionsOnly: { output: 'github' },
   },
   token_variable: {
     description: 'Delivery "env": the variable\'s name.',
@@ -272,6 +277,12 @@ export type Choice<Id extends InputId> = (typeof table)[Id] extends { readonly o
 
 export const inputs: Readonly<Record<InputId, Input>> = table
 export const inputIds = Object.keys(table) as InputId[]
+
+/** The options that a platform does not refuse; undefined if the input has no options. */
+export function optionsOn(platform: 'github' | 'gitlab' | 'terminal', id: InputId): readonly string[] | undefined {
+  const { options, optionsOnly = {} } = inputs[id]
+  return options?.filter((option) => [undefined, platform].includes(optionsOnly[option]))
+}
 
 /** The part of a message that shows a valid value. */
 export function exampleOf(id: InputId): string {

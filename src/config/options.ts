@@ -109,17 +109,17 @@ export function parseOptions(source: InputSource, seal: Seal, purpose: 'start' |
   }
   const options = optionsOf(reader)
   // Only now, so that no problem is lost if the options need an input that is not among the steps.
-  throwProblems(reader.problems)
+  throwProblems(reader.problems, reader.isWrong('server') && !reader.has('server') ? source.noServerHint : undefined)
   return options
 }
 
 /** Another code than INPUT counts only if nothing else is wrong. */
-function throwProblems(problems: readonly Problem[]): void {
+function throwProblems(problems: readonly Problem[], hint: string | undefined): void {
   const [first] = problems
   if (first === undefined) return
   const code = problems.every((each) => each.code === first.code) ? first.code : 'INPUT'
   const list = problems.map(({ text }) => text).join('\n- ')
-  throw new KubepassError(code, problems.length === 1 ? first.text : `${problems.length} inputs are wrong:\n- ${list}`)
+  throw new KubepassError(code, problems.length === 1 ? first.text : `${problems.length} inputs are wrong:\n- ${list}`, { hint })
 }
 
 function optionsOf(given: GivenInputs): Options {

@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { delimiter, isAbsolute, join } from 'node:path'
 import { KubepassError } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
 import { CLUSTER_INPUTS, isSuperfluous, TOKEN_INPUTS } from './cluster-source.ts'
-import { flagName, terminalFlags, variableName } from './flags.ts'
+import { type CommandLine, flagName, variableName } from './flags.ts'
 import { type InputId, inputs } from './inputs.ts'
 
 /** An input that the environment gives. */
@@ -11,72 +11,127 @@ export interface Default {
   readonly text: string
   /** The variable or the file that gives the input. */
   readonly from: string
-  /** Why kubepass uses the kubeconfig; undefined for other inputs. */
+  /** Why kubepass uses the kubeconfig of kubectl; undefined for the inputs that a variable KUBEPASS_* gives. */
   readonly why?: string
+}
+
+export interface TerminalDefaults {
+  readonly values: ReadonlyMap<InputId, Default>
+  /** What a user must know if no input names the API server. */
+  readonly noServerHint: string
 }
 
 /**
  * The inputs of a terminal that no flag gives. Each has the variable KUBEPASS_*. If nothing names the API server, the kubeconfig is
  * the one that kubectl would use.
- * @throws INPUT if kubectl would merge several kubeconfigs
+ * @throws INPUT if kubectl would merge several kubeconfigs, or KUBECONFIG names none
  */
-export function terminalDefaults(flags: ReadonlyMap<InputId, string>, env: NodeJS.ProcessEnv): ReadonlyMap<InputId, Default> {
-  const defaults = new Map<InputId, Default>()
-  for (const id of idsFromVariables(env)) {
+export function terminalDefaults(line: CommandLine, env: NodeJS.ProcessEnv): TerminalDefaults {
+  const { values: flags } = line
+  const values = new Map<InputId, Default>()
+  const overruled = overruledInputs(line)
+  for (const id of idsFromVariables(line, env)) {
     const text = (env[variableName(id)] ?? '').trim()
-    if (text !== '' && !flags.has(id) && !isOverruled(id, flags)) defaults.set(id, { text, from: variableName(id) })
+    if (text !== '' && !flags.has(id) && !overruled.has(id)) values.set(id, { text, from: variableName(id) })
   }
-  const kubeconfig = isJob(env) ? undefined : kubeconfigOfKubectl((id) => flags.get(id) ?? defaults.get(id)?.text ?? '', env)
-  return kubeconfig === undefined ? defaults : defaults.set('kubeconfig', kubeconfig)
+  const where = jobOf(env)
+  if (where !== undefined) return { values, noServerHint: NO_DEFAULTS[where] }
+  const textOf = (id: InputId): string => flags.get(id) ?? values.get(id)?.text ?? ''
+  const kubeconfig = isServerNamed(textOf) ? undefined : kubeconfigOfKubectl(env)
+  if (kubeconfig !== undefined) values.set('kubeconfig', kubeconfig)
+  return { values, noServerHint: 'No kubeconfig names it either: ~/.kube/config does not exist, and KUBECONFIG is not set or /dev/null.' }
+}
+
+const NO_DEFAULTS = {
+  github: 'In a job of GitHub, KUBEPASS_* and KUBECONFIG are no defaults: give flags.',
+  gitlab: 'In a job of GitLab, KUBECONFIG and the variable of this input are no defaults: give a flag.',
+} as const
+
+/** The CI in whose job this process runs. The author of a job can change the value of such a variable, but cannot remove it. */
+function jobOf(env: NodeJS.ProcessEnv): keyof typeof NO_DEFAULTS | undefined {
+  const isAnySet = (...names: string[]): boolean => names.some((name) => env[name] !== undefined)
+  if (isAnySet('GITHUB_ACTIONS', 'GITHUB_RUN_ID')) return 'github'
+  return isAnySet('GITLAB_CI', 'CI_JOB_ID') ? 'gitlab' : undefined
+}
+
+/** Whether the process runs in a job of GitLab. */
+export function isInGitlabJob(env: NodeJS.ProcessEnv): boolean {
+  return jobOf(env) === 'gitlab'
 }
 
 /**
- * On GitHub an earlier step can set every variable, so none is an input. On GitLab everybody who may run a pipeline can set any variable,
- * so the guarded inputs are flags. Such a person cannot remove a variable of the runner, but can change its value.
+ * On GitHub an earlier step can set every variable, so none is an input. On GitLab everybody who may run a pipeline can set any variable.
+ * So the guarded inputs are flags there, and an identity of a variable counts only if the flag `--identity` names it.
  */
-function idsFromVariables(env: NodeJS.ProcessEnv): readonly InputId[] {
-  if (isGithubJob(env)) return []
-  const ids: readonly InputId[] = [...terminalFlags, 'token']
-  return isJob(env) ? ids.filter((id) => inputs[id].guard === undefined) : ids
-}
-
-function isGithubJob(env: NodeJS.ProcessEnv): boolean {
-  return ['GITHUB_ACTIONS', 'GITHUB_RUN_ID'].some((name) => env[name] !== undefined)
-}
-
-function isJob(env: NodeJS.ProcessEnv): boolean {
-  return isGithubJob(env) || ['GITLAB_CI', 'CI_JOB_ID'].some((name) => env[name] !== undefined)
+function idsFromVariables({ values: flags, ids }: CommandLine, env: NodeJS.ProcessEnv): readonly InputId[] {
+  const all: readonly InputId[] = [...ids, 'token']
+  const job = jobOf(env)
+  if (job === 'github') return []
+  if (job === undefined) return all
+  const identity = flags.get('identity')
+  const named = identity === 'token' ? TOKEN_INPUTS : identity === 'kubeconfig' ? KUBECONFIG_INPUTS : []
+  const isAllowed = (id: InputId): boolean => named.includes(id) || ![...TOKEN_INPUTS, ...KUBECONFIG_INPUTS].includes(id)
+  return all.filter((id) => inputs[id].guard === undefined && isAllowed(id))
 }
 
 const KUBECONFIG_INPUTS: readonly InputId[] = ['kubeconfig', 'context', 'allow_exec']
 
-/** Whether a flag names the API server or the identity in another way than this input does. */
-function isOverruled(id: InputId, flags: ReadonlyMap<InputId, string>): boolean {
-  const isAnyFlag = (ids: readonly InputId[]): boolean => ids.some((each) => flags.has(each))
-  if (TOKEN_INPUTS.includes(id)) return isAnyFlag([...TOKEN_INPUTS, 'kubeconfig'])
-  if (KUBECONFIG_INPUTS.includes(id)) return isAnyFlag(['server', ...TOKEN_INPUTS])
-  return CLUSTER_INPUTS.includes(id) && flags.has('kubeconfig')
+/** The inputs whose variables have no effect beside a flag, because the flag names the API server or the identity in another way. */
+const OVERRULED_BY: Partial<Record<InputId, readonly InputId[]>> = {
+  server: ['identity', ...KUBECONFIG_INPUTS],
+  token_file: ['identity', 'token', ...KUBECONFIG_INPUTS],
+  kubeconfig: ['identity', ...CLUSTER_INPUTS, ...TOKEN_INPUTS],
+  context: ['identity', ...CLUSTER_INPUTS, ...TOKEN_INPUTS],
 }
 
-/** The files that kubectl reads: those of KUBECONFIG, or ~/.kube/config. */
-function kubeconfigOfKubectl(textOf: (id: InputId) => string, env: NodeJS.ProcessEnv): Default | undefined {
-  const isNamed = [...TOKEN_INPUTS, 'kubeconfig' as const].some((id) => textOf(id) !== '')
-  const isServerNamed = CLUSTER_INPUTS.some((id) => isSuperfluous(id, textOf(id), 'kubeconfig'))
-  if (isNamed || isServerNamed || !['', 'auto', 'kubeconfig'].includes(textOf('identity'))) return undefined
-  const named = (env['KUBECONFIG'] ?? '').split(delimiter).filter((path) => path !== '')
-  const from = named.length > 0 ? 'KUBECONFIG' : '~/.kube/config'
-  const [path, ...others] = (named.length > 0 ? named : [join(env['HOME'] ?? '', '.kube', 'config')]).filter(isFile)
-  if (path === undefined) return undefined
+/** The same for each identity that the flag `--identity` can name. */
+const OVERRULED_BY_IDENTITY: Readonly<Record<string, readonly InputId[]>> = {
+  token: KUBECONFIG_INPUTS,
+  kubeconfig: [...CLUSTER_INPUTS, ...TOKEN_INPUTS],
+  'in-cluster': [...CLUSTER_INPUTS, ...TOKEN_INPUTS, ...KUBECONFIG_INPUTS],
+}
+
+function overruledInputs({ values: flags, argv }: CommandLine): ReadonlySet<InputId> {
+  const ofFlags = [...flags.keys()].flatMap((id) => OVERRULED_BY[id] ?? [])
+  const ofIdentity = OVERRULED_BY_IDENTITY[flags.get('identity') ?? ''] ?? []
+  return new Set<InputId>([...ofFlags, ...ofIdentity, ...(argv.length > 0 ? (['command'] as const) : [])])
+}
+
+/** Whether an input names the API server, or an identity that is not that of a kubeconfig. */
+function isServerNamed(textOf: (id: InputId) => string): boolean {
+  return (
+    [...TOKEN_INPUTS, 'kubeconfig' as const].some((id) => textOf(id) !== '') ||
+    CLUSTER_INPUTS.some((id) => isSuperfluous(id, textOf(id), 'kubeconfig')) ||
+    !['', 'auto', 'kubeconfig'].includes(textOf('identity'))
+  )
+}
+
+/** The file that kubectl reads: that of KUBECONFIG, or ~/.kube/config. A user without a cluster sets KUBECONFIG=/dev/null. */
+function kubeconfigOfKubectl(env: NodeJS.ProcessEnv): Default | undefined {
+  const named = [...new Set((env['KUBECONFIG'] ?? '').split(delimiter))].filter((path) => path !== '')
+  const home = env['HOME'] ?? ''
+  // A relative path would be a file of the working directory, which another person may have written.
+  if (named.length === 0 && !isAbsolute(home)) return undefined
+  const [path, ...others] = (named.length > 0 ? named : [join(home, '.kube', 'config')]).filter(isFile)
   if (others.length > 0) {
     throw new KubepassError('INPUT', `KUBECONFIG names ${others.length + 1} files, which kubectl merges. kubepass reads one file.`, {
       hint: `Give the merged one: ${flagName('kubeconfig')} <(kubectl config view --flatten --raw)`,
     })
   }
-  const place = from === 'KUBECONFIG' ? `KUBECONFIG names ${quote(path)}` : `${from} exists`
-  return { text: path, from, why: `no API server is given, and ${place}` }
+  if (path === undefined && named.some((each) => each !== '/dev/null')) {
+    throw new KubepassError('INPUT', `KUBECONFIG names ${quote(named.join(delimiter))}, but no file that can be read.`, {
+      hint: `Correct the variable, or name the API server: ${flagName('server')}, or ${flagName('kubeconfig')} FILE.`,
+    })
+  }
+  if (path === undefined) return undefined
+  const place = named.length > 0 ? `KUBECONFIG names ${path}` : '~/.kube/config exists'
+  return { text: path, from: named.length > 0 ? 'KUBECONFIG' : '~/.kube/config', why: `no API server is given, and ${place}` }
 }
 
-/** Not for /dev/null, with which a user without a cluster sets KUBECONFIG. */
 function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true
+  try {
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
 }

@@ -1,6 +1,6 @@
 import { isAbsolute, resolve } from 'node:path'
 import { KubepassError } from '../base/errors.ts'
-import { quote } from '../base/quote.ts'
+import { escapeText, quote } from '../base/quote.ts'
 import { parseCertificate } from '../config/certificates.ts'
 import type { ClusterAccess, KubeconfigInput } from '../config/cluster-access.ts'
 import { damageOfKubeconfig } from '../config/damage.ts'
@@ -39,7 +39,7 @@ export async function kubeconfigIdentity(input: KubeconfigInput, context: Identi
     tlsServerName: parsed.tlsServerName ? checked('a tls-server-name', () => parseServerName(parsed.tlsServerName ?? '')) : undefined,
   }
   const remarks = [
-    ...(context.whyKubeconfig === undefined ? [] : [`its context ${quote(parsed.context)} leads to ${quote(cluster.server)}`]),
+    ...(context.whyKubeconfig === undefined ? [] : [`its context ${escapeText(parsed.context)} leads to ${cluster.server}`]),
     ...(parsed.user.by === 'certificate' && parsed.user.besideToken
       ? ['its user has a token and a client certificate: kubepass uses the certificate, which the API server prefers']
       : []),

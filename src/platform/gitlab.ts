@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseGitlabFlags, variableName } from '../config/flags.ts'
@@ -9,6 +8,7 @@ import { makeFolder, replaceFile, resolveRealPath } from '../system/files.ts'
 import { ownUid } from '../system/own-user.ts'
 import { print, STDOUT } from '../system/print.ts'
 import { CommandFiles } from './command-files.ts'
+import { gitlabWorkspace } from './gitlab-workspace.ts'
 import { timeoutWarnings } from './gitlab-timeouts.ts'
 import type { Platform } from './platform.ts'
 
@@ -21,7 +21,7 @@ const REPORTS = 'kubepass-reports'
  */
 export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv, redact: (text: string) => string): Platform {
   const flags = parseGitlabFlags(words)
-  const workspace = workspaceOf(env)
+  const workspace = gitlabWorkspace(env)
   const hasAudience = flags.get('audience') !== NO_AUDIENCE
   const jobId = env['CI_JOB_ID'] ?? '0'
   const ownerUid = ownUid()
@@ -120,10 +120,4 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
       replaceFile(join(folder, 'annotations.json'), redact(annotations(evidence, env)))
     },
   }
-}
-
-/** The folder in which the runner looks for artifacts. CI_PROJECT_DIR may name a folder that exists only in the runner's containers. */
-function workspaceOf(env: NodeJS.ProcessEnv): string {
-  const named = env['CI_PROJECT_DIR'] ?? ''
-  return named !== '' && statSync(named, { throwIfNoEntry: false })?.isDirectory() === true ? named : process.cwd()
 }

@@ -6,7 +6,7 @@ import { quote } from '../base/quote.ts'
 import { type CommandLine, flagName } from '../config/flags.ts'
 import { kubeconfigContent } from '../config/path-or-content.ts'
 import { readSmallFile } from '../config/small-file.ts'
-import { terminalDefaults } from '../config/terminal-defaults.ts'
+import { isInGitlabJob, terminalDefaults } from '../config/terminal-defaults.ts'
 import { asText } from '../state/evidence-text.ts'
 import type { JobInfo } from '../state/job-info.ts'
 import { parseRunState } from '../state/run-state-codec.ts'
@@ -15,6 +15,7 @@ import { removeTree } from '../system/restore-access.ts'
 import { stagingPath, stageReplacement, writePrivate } from '../system/files.ts'
 import { ownUid } from '../system/own-user.ts'
 import { print, STDERR } from '../system/print.ts'
+import { gitlabWorkspace } from './gitlab-workspace.ts'
 import type { Platform } from './platform.ts'
 
 /** A user's terminal. stdout has the scan's output only; kubepass writes its messages to stderr. */
@@ -32,7 +33,7 @@ export function terminalPlatform(line: CommandLine, env: NodeJS.ProcessEnv, reda
       },
     )
   }
-  const defaults = terminalDefaults(values, env)
+  const { values: defaults, noServerHint } = terminalDefaults(line, env)
   const given = path === undefined ? undefined : readStateFile(path)
   let stateFile = path
   const style = (format: 'red' | 'yellow' | 'dim', text: string): string => styleText(format, text, { stream: stderr })
@@ -51,11 +52,13 @@ export function terminalPlatform(line: CommandLine, env: NodeJS.ProcessEnv, reda
   return {
     input: (id) => values.get(id) ?? defaults.get(id)?.text,
     nameOf: (id) => defaults.get(id)?.from ?? flagName(id),
+    noServerHint,
     whyKubeconfig: defaults.get('kubeconfig')?.why,
     argv,
     ownFlags,
     temp: tmpdir(),
-    workspace: undefined,
+    // In a job of GitLab, the files of the job are not trusted.
+    workspace: isInGitlabJob(env) ? gitlabWorkspace(env) : undefined,
     path: env['PATH'] ?? '',
     hasLaterSteps: false,
     hasPost: false,
@@ -91,7 +94,9 @@ export function terminalPlatform(line: CommandLine, env: NodeJS.ProcessEnv, reda
         for (const file of stateFile === undefined ? [] : [stateFile, stagingPath(stateFile)]) removeTree(file)
       },
       retryInstructions: () =>
-        stateFile === undefined ? undefined : `To try again: kubepass revoke, with the same flags and the state file ${stateFile}`,
+        stateFile === undefined
+          ? undefined
+          : `To try again: kubepass revoke, with the same flags, variables and kubeconfig, and the state file ${stateFile}`,
     },
     scanOutputs() {
       scanning = true

@@ -79,6 +79,6 @@ test('an old Node.js version prints one clear sentence', async () => {
   }).catch((error: unknown) => error as { code: number; stderr: string })
   expect(run).toMatchObject({
     code: 80,
-    stderr: expect.stringMatching(/^kubepass: Node\.js 24\.5 or later is needed; this is \S+\.\n$/) as unknown,
+    stderr: expect.stringMatching(/^kubepass: error: Node\.js 24\.5 or later is needed; this is \S+\.\n$/) as unknown,
   })
 })

@@ -110,6 +110,7 @@ test('only the listed modules use process', () => {
     'cli.ts',
     'commands/execute.ts',
     'platform/github.ts',
+    'platform/gitlab-workspace.ts',
     'platform/gitlab.ts',
     'platform/terminal.ts',
     'scan/isolation.ts',

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
-import { SHELLS, type Shell } from '../../src/command-line/subcommands.ts'
+import { completionShells, type CompletionShell } from '../../src/command-line/subcommands.ts'
 
 const program = resolve(import.meta.dirname, '../../dist/cli/index.js')
 
@@ -19,7 +19,7 @@ class ShellFolder implements Disposable {
     writeFileSync(join(this.path, 'first.yaml'), '')
   }
 
-  run(shell: Shell, ...args: string[]): string {
+  run(shell: CompletionShell, ...args: string[]): string {
     const env = { PATH: [this.#bin, dirname(process.execPath), '/usr/bin', '/bin'].join(delimiter), HOME: this.path, TERM: 'dumb' }
     return execFileSync(shell, args, { cwd: this.path, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
   }
@@ -46,7 +46,7 @@ function linesOf(text: string): string[] {
   return text.split('\n').filter((line) => line !== '')
 }
 
-function testIn(shell: Shell, name: string, body: (folder: ShellFolder) => void): void {
+function testIn(shell: CompletionShell, name: string, body: (folder: ShellFolder) => void): void {
   const isInstalled = spawnSync(shell, ['-c', 'true']).status === 0
   if (!isInstalled) console.warn(`Skipped: ${name}: ${shell} is not installed.`)
   const testHere = isInstalled ? test : test.skip
@@ -61,15 +61,19 @@ for (const shell of ['bash', 'fish'] as const) {
     const offers = (...words: string[]): string[] => offersOf[shell](folder, ['kubepass', ...words]).toSorted()
     expect(offers('r')).toEqual(['revoke', 'run'])
     expect(offers('run', '--service-')).toEqual(['--service-account'])
-    expect(offers('run', '--identity', 'g')).toEqual(['github-oidc', 'gitlab-oidc'])
+    expect(offers('run', '--identity', 'k')).toEqual(['kubeconfig'])
+    if (shell === 'bash') expect(offers('run', '--identity', '=', 'k')).toEqual(['kubeconfig'])
+    if (shell === 'fish') expect(offers('run', '--identity=k')).toEqual(['--identity=kubeconfig'])
     expect(offers('run', '--kubeconfig', 'fir')).toEqual(['first.yaml'])
     expect(offers('revoke', 'fir')).toEqual(['first.yaml'])
     expect(offers('run', '--', 'kubep')).toEqual(['kubepass'])
+    expect(offers('run', '--', 'cat', 'fir')).toEqual(['first.yaml'])
+    expect(offers('run', '--', 'cat', 'kubep')).toEqual([])
     expect(offers('completion', 'b')).toEqual(['bash'])
   })
 }
 
-for (const shell of SHELLS) {
+for (const shell of completionShells) {
   testIn(shell, `the completion script is correct ${shell}`, (folder) => {
     const script = join(folder.path, 'script')
     writeFileSync(script, folder.run(shell, '-c', `kubepass completion ${shell}`))

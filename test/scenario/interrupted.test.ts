@@ -56,7 +56,9 @@ inTerminal('after a second Ctrl-C during an unanswered revocation kubepass ends 
   expect(code).toBe(86)
   expect(stderr).toContain('The credential could not be revoked.')
   const [state = ''] = readdirSync(terminal.tmp).filter((name) => name.endsWith('.state.json'))
-  expect(stderr).toContain(`kubepass revoke, with the same flags and the state file ${join(terminal.tmp, state)}`)
+  expect(stderr).toContain(
+    `kubepass revoke, with the same flags, variables and kubeconfig, and the state file ${join(terminal.tmp, state)}`,
+  )
   const revoke = await terminal.run(['revoke', ...flags, '--token-file', '-', join(terminal.tmp, state)], { stdin })
   expect(revoke.code).toBe(0)
 })

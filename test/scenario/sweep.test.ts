@@ -511,7 +511,9 @@ testOnTerminal(
 test('the flags of sweep are errors for the other commands', async () => {
   await using terminal = new Terminal(clusters.quick)
   expect((await terminal.run(['sweep', '--dry-run=yes'])).code).toBe(80)
-  expect((await terminal.run(['sweep', 'everything'])).stderr).toMatch(/"everything" is no flag\.\nUsage: kubepass sweep \[FLAGS\]/)
+  expect((await terminal.run(['sweep', 'everything'])).stderr).toMatch(
+    /The word "everything" is no flag\.\nUsage: kubepass sweep \[FLAGS\]/,
+  )
   expect((await terminal.run(['run', '--dry-run', '--', 'true'])).stderr).toContain('There is no flag "--dry-run".')
   const missing = await terminal.run(['sweep', '--github-token-file', '/nowhere'])
   expect(missing.stderr).toContain('--github-token-file names "/nowhere", which cannot be read (ENOENT).')

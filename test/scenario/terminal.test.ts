@@ -109,7 +109,7 @@ const words: [string, string[], number, RegExp][] = [
     'a command without --',
     ['run', 'kubectl', 'get', 'pods', '-n', 'x'],
     80,
-    /-- is missing before the command, which begins with "kubectl"/,
+    /-- is missing before the command, which begins with the word "kubectl"/,
   ],
   ['an unknown command', ['mint'], 80, /There is no command "mint"/],
   ['run without anything', ['run'], 80, /4 inputs are wrong:[^]*--server is missing[^]*no command was given/],
@@ -159,8 +159,9 @@ inTerminal(
     writeFileSync(file, kubeconfigOf(info, proxy.url, { token: await identityOf('issuer') }))
     const account = ['--service-account', inputs['service_account'] ?? '']
     const { code, stderr } = await terminal.run(['run', ...account, '--', 'kubectl', 'auth', 'whoami'], { env: { KUBECONFIG: file } })
-    expect(stderr).toContain(`Identity: kubeconfig, because no API server is given, and KUBECONFIG names ${JSON.stringify(file)}`)
-    expect(stderr).toContain(`; its context "issue" leads to "${proxy.url}"`)
+    expect(stderr).toContain(
+      `Identity: kubeconfig, because no API server is given, and KUBECONFIG names ${file}; its context issue leads to ${proxy.url}.`,
+    )
     expect(code).toBe(0)
     rmSync(file)
   },
@@ -178,6 +179,24 @@ inTerminal('the variables KUBEPASS_* give inputs, but not in a job of GitHub', a
   expect(stderr).toMatch(/Inputs from the environment: .*KUBEPASS_SERVER/)
   expect(stdout).not.toContain('KUBEPASS_SERVER')
   expect(stdout).not.toContain('KUBEPASS_TOKEN')
+})
+
+inTerminal('in a job of GitLab a variable cannot have run read a file and send it to another server', async ({ terminal, info, proxy }) => {
+  const secret = join(terminal.home, 'token')
+  writeFileSync(secret, 'a token of the runner, which no job may read')
+  writeFileSync(join(terminal.work, 'evil.yaml'), kubeconfigOf(info, proxy.url, { tokenFile: secret }))
+  const env = {
+    GITLAB_CI: 'true',
+    CI_PROJECT_DIR: terminal.work,
+    KUBEPASS_KUBECONFIG: 'evil.yaml',
+    KUBECONFIG: join(terminal.work, 'evil.yaml'),
+  }
+  const unnamed = await terminal.run(['run', '--service-account', 'kubepass/scanner', '--', 'true'], { env })
+  expect(unnamed.stderr).toContain('In a job of GitLab, KUBECONFIG and the variable of this input are no defaults: give a flag.')
+  const named = await terminal.run(['run', '--service-account', 'kubepass/scanner', '--identity', 'kubeconfig', '--', 'true'], { env })
+  expect(named.stderr).toMatch(/KUBEPASS_KUBECONFIG names a file \(tokenFile: ".*"\), but it lies in /)
+  expect([unnamed.code, named.code]).toEqual([80, 80])
+  expect(proxy.exchanges).toEqual([])
 })
 
 inTerminal('a message about an input names the variable that gives the input', async ({ terminal, flags }) => {

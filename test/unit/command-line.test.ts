@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { KubepassError } from '../../src/base/errors.ts'
 import { parseCommandLine, type Request } from '../../src/command-line/parse.ts'
-import { subcommandNames, subcommands } from '../../src/command-line/subcommands.ts'
+import { subcommandNames, subcommands, usageOf } from '../../src/command-line/subcommands.ts'
 import { flagName, ownFlags, terminalFlags } from '../../src/config/flags.ts'
 import { inputs } from '../../src/config/inputs.ts'
 
@@ -29,7 +29,7 @@ function helpOf(line: string): string {
 function requested(line: string): object {
   const request = parse(line)
   if ('print' in request) return request
-  const { values, ownFlags: own, ...rest } = request
+  const { values, ownFlags: own, ids: _ids, ...rest } = request
   return {
     ...rest,
     values: Object.fromEntries(values),
@@ -75,10 +75,7 @@ describe('a command line', () => {
     ['sweep --dryrun', 'INPUT: There is no flag "--dryrun".\nDid you mean --dry-run?\nkubepass sweep --help shows all flags.'],
     ['run --dry-run -- x', 'INPUT: There is no flag "--dry-run".\nkubepass run --help shows all flags.'],
     ['sweep --command x', 'INPUT: There is no flag "--command".\nkubepass sweep --help shows all flags.'],
-    [
-      'run --audience x -- x',
-      'INPUT: There is no flag --audience, because it is for a CI job.\nDid you mean --evidence?\nkubepass run --help shows all flags.',
-    ],
+    ['run --audience x -- x', 'INPUT: There is no flag --audience, because it is for a CI job.\nkubepass run --help shows all flags.'],
     [
       'run --token x -- x',
       'INPUT: There is no flag --token, because every user of the machine can read a command line.\nkubepass run --help shows all flags.',
@@ -86,22 +83,29 @@ describe('a command line', () => {
     ['run --server', 'INPUT: --server needs a value.\nkubepass run --help shows all flags.'],
     ['run --quiet=yes -- x', 'INPUT: --quiet takes no value.\nkubepass run --help shows all flags.'],
     ['run --json=x -- x', 'INPUT: There is no flag "--json".\nkubepass run --help shows all flags.'],
+    ['run --=x -- x', 'INPUT: There is no flag of this name.\nkubepass run --help shows all flags.'],
+    ['run -server x -- x', 'INPUT: There is no flag "-server".\nDid you mean --server?\nkubepass run --help shows all flags.'],
+    ['-- run', 'INPUT: A command of kubepass is missing before --.\nUsage: kubepass run [FLAGS] -- COMMAND [ARG ...]'],
+    [
+      'decode token',
+      'INPUT: kubepass decode reads the token from standard input.\nUsage: kubepass decode < TOKEN\nkubepass decode --help shows more.',
+    ],
     ['-x', 'INPUT: There is no flag "-x".\nkubepass help shows all commands.'],
     ['run -n x -- x', 'INPUT: There is no flag "-n".\nkubepass run --help shows all flags.'],
     [
       'run kubectl get pods -n x',
-      'INPUT: -- is missing before the command, which begins with "kubectl".\nUsage: kubepass run [FLAGS] -- COMMAND [ARG ...]\nkubepass run --help shows more.',
+      'INPUT: -- is missing before the command, which begins with the word "kubectl".\nUsage: kubepass run [FLAGS] -- COMMAND [ARG ...]\nkubepass run --help shows more.',
     ],
     [
       'run --server https://a kubectl --all',
-      'INPUT: -- is missing before the command, which begins with "kubectl".\nUsage: kubepass run [FLAGS] -- COMMAND [ARG ...]\nkubepass run --help shows more.',
+      'INPUT: -- is missing before the command, which begins with the word "kubectl".\nUsage: kubepass run [FLAGS] -- COMMAND [ARG ...]\nkubepass run --help shows more.',
     ],
     [
       'run stray -- x',
-      'INPUT: "stray" is no flag, and stands before --.\nUsage: kubepass run [FLAGS] -- COMMAND [ARG ...]\nkubepass run --help shows more.',
+      'INPUT: The word "stray" before -- is no flag.\nUsage: kubepass run [FLAGS] -- COMMAND [ARG ...]\nkubepass run --help shows more.',
     ],
     ['sweep -- x', 'INPUT: kubepass sweep runs no command after --.\nUsage: kubepass sweep [FLAGS]\nkubepass sweep --help shows more.'],
-    ['sweep all', 'INPUT: "all" is no flag.\nUsage: kubepass sweep [FLAGS]\nkubepass sweep --help shows more.'],
+    ['sweep all', 'INPUT: The word "all" is no flag.\nUsage: kubepass sweep [FLAGS]\nkubepass sweep --help shows more.'],
     [
       'revoke',
       'INPUT: 1 word is needed besides the flags, but 0 are given.\nUsage: kubepass revoke [FLAGS] STATE-FILE\nkubepass revoke --help shows more.',
@@ -126,6 +130,17 @@ describe('a command line', () => {
       expect(errorOf(line)).not.toContain('sesame')
   })
 
+  test.each(['decode', 'run', 'sweep', 'completion bash', 'help', ''])(
+    'a message about words after %j does not show a token',
+    (command) => {
+      const token = `eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiJ4In0.${'c2lnbmF0dXJl'.repeat(8)}`
+      const words = [...command.split(' '), token].filter((word) => word !== '')
+      expect(errorOf(words.join(' '))).toMatch(/^INPUT: /)
+      expect(errorOf(words.join(' '))).not.toContain('eyJ')
+      expect(errorOf([...words, '--', 'x'].join(' '))).not.toContain('eyJ')
+    },
+  )
+
   test('the value of a flag may look like a flag', () => {
     const pem = '-----BEGIN CERTIFICATE-----\nYQ==\n-----END CERTIFICATE-----'
     const request = parseCommandLine(['run', '--certificate-authority', pem, '--namespace', '--allow-exec', '--', 'x'], COLUMNS)
@@ -141,14 +156,15 @@ describe('a command line', () => {
 
 describe('the help', () => {
   test.each(['', 'help', '--help', '-h'])('lists every command for %j', (line) => {
-    for (const name of subcommandNames) expect(helpOf(line)).toContain(`  ${name} `)
+    const [, list = ''] = helpOf(line).split('Commands:\n')
+    expect([...list.matchAll(/^ {2}(\S.*?) {2}/gm)].map(([, term]) => term)).toEqual([...subcommandNames, 'help'])
   })
 
   test.each(subcommandNames)('%s --help and help %s show usage, flags, examples and exit codes of the command', (name) => {
     const { inputs: ids, ownFlags: own, examples, exitCodes } = subcommands[name]
     const text = helpOf(`${name} --help`)
     expect(helpOf(`help ${name}`)).toBe(text)
-    expect(text).toContain(`Usage: kubepass ${name}`)
+    expect(text.split('\n')[0]).toBe(`Usage: ${usageOf(name)}`)
     for (const id of ids) expect(text).toMatch(new RegExp(`^ {2}${flagName(id)}( <[A-Z]+>)? {2}`, 'm'))
     for (const flag of own) expect(text).toContain(`  --${flag}`)
     for (const [, line] of examples) expect(text).toContain(line)

@@ -15,21 +15,36 @@ test.each<[string[], string[] | string]>([
   [['nonsense', ''], []],
   [
     ['run', '--identity', ''],
-    ['auto', 'token', 'github-oidc', 'gitlab-oidc', 'kubeconfig', 'in-cluster'],
+    ['auto', 'token', 'kubeconfig', 'in-cluster'],
   ],
   [
     ['run', '--identity', '='],
-    ['auto', 'token', 'github-oidc', 'gitlab-oidc', 'kubeconfig', 'in-cluster'],
+    ['auto', 'token', 'kubeconfig', 'in-cluster'],
   ],
   [
     ['run', '--identity', '=', 'to'],
-    ['auto', 'token', 'github-oidc', 'gitlab-oidc', 'kubeconfig', 'in-cluster'],
+    ['auto', 'token', 'kubeconfig', 'in-cluster'],
   ],
   [
     ['run', '--revocation=b'],
     ['--revocation=required', '--revocation=best-effort'],
   ],
   [['run', '--kubeconfig='], []],
+  [['-'], ['--help', '--version']],
+  [
+    ['run', '--allow-exec', '='],
+    ['true', 'false'],
+  ],
+  [
+    ['run', '--allow-exec', '=', 'f'],
+    ['true', 'false'],
+  ],
+  [
+    ['run', '--allow-exec='],
+    ['--allow-exec=true', '--allow-exec=false'],
+  ],
+  [['run', '--quiet', '='], []],
+  [['completion', 'bash', ''], []],
   [['run', '--kubeconfig', ''], 'file'],
   [['run', '--directory', '/d'], 'folder'],
   [['run', '--server', ''], []],
@@ -45,6 +60,11 @@ test.each<[string[], string[] | string]>([
   [['decode', '-'], ['--help']],
 ])('after the words %j the completion offers the right words', (words, expected) => {
   expect(wordsAt(...words)).toEqual(expected)
+})
+
+test('after the state file of revoke the completion offers flags, and no second file', () => {
+  expect(wordsAt('revoke', 'first.json', '')).toContain('--quiet')
+  expect(wordsAt('revoke', '--kubeconfig', 'config', '')).toBe('file')
 })
 
 test('the completion offers the flags of the command, and after a switch the next flag', () => {

@@ -95,7 +95,7 @@ const TABLE: Record<string, { broken: Case; problem: string | RegExp; kept: Case
   },
   'the command begins with a program on PATH': {
     broken: { source: { argv: ['no-such-program'] } },
-    problem: 'the command "no-such-program" is not a program on PATH',
+    problem: 'the command "no-such-program" is not a program on PATH: correct it, or install the program',
     kept: [{ source: { argv: ['sh'] } }, { source: { argv: ['no-such-program'] }, purpose: 'finish' }],
   },
   'the command holds no NUL': {

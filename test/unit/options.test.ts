@@ -303,7 +303,8 @@ describe('the command', () => {
   })
   test('after -- must begin with a program on PATH', () => {
     expect(parse({}, { argv: ['sh', '-c', 'true'] }).command).toEqual(['sh', '-c', 'true'])
-    expect(problem({}, { argv: ['no-such-program'] }, 'COMMAND_NOT_FOUND')).toMatch(/"no-such-program" is not a program/)
+    expect(problem({}, { argv: ['no-such-program'] }, 'COMMAND_NOT_FOUND')).toMatch(/^the command "no-such-program" is not a program/)
+    expect(problem({}, { argv: [import.meta.filename] }, 'COMMAND_NOT_FOUND')).toMatch(/ is no executable file: /)
     expect(problem({ prove: 'never' }, { argv: ['no-such-program'] })).toMatch(/"no-such-program" is not a program/)
   })
 })
@@ -382,7 +383,6 @@ describe('one mistake gives one problem', () => {
     ['a misspelled shell', { shell: 'fish', command: 'true' }, { path: '' }],
     ['a missing shell', { shell: 'sh', command: 'true' }, { path: '' }],
     ['a command with a NUL', { command: 'a\0b' }],
-    ['a missing program', {}, { argv: ['no-such-program'] }],
     ['no command', {}, { ...terminal, argv: [] }],
     ['an invalid service_account', { service_account: 'scanner' }],
     ['no server', { server: '' }],

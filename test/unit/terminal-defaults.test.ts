@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KubepassError } from '../../src/base/errors.ts'
+import { type CommandLine, terminalFlags } from '../../src/config/flags.ts'
 import type { InputId } from '../../src/config/inputs.ts'
 import { terminalDefaults } from '../../src/config/terminal-defaults.ts'
 
@@ -22,9 +23,10 @@ afterAll(() => rmSync(home, { recursive: true }))
 
 type Flags = Partial<Record<InputId, string>>
 
-function defaultsOf(flags: Flags, env: NodeJS.ProcessEnv): Record<string, string> {
-  const defaults = terminalDefaults(new Map(Object.entries(flags) as [InputId, string][]), env)
-  return Object.fromEntries([...defaults].map(([id, { text }]) => [id, text]))
+function defaultsOf(flags: Flags, env: NodeJS.ProcessEnv, line: Partial<CommandLine> = {}): Record<string, string> {
+  const values = new Map(Object.entries(flags) as [InputId, string][])
+  const defaults = terminalDefaults({ ids: terminalFlags, values, ownFlags: {}, operands: [], argv: [], ...line }, env)
+  return Object.fromEntries([...defaults.values].map(([id, { text }]) => [id, text]))
 }
 
 describe('the variables KUBEPASS_*', () => {
@@ -48,15 +50,29 @@ describe('the variables KUBEPASS_*', () => {
     expect(defaultsOf({}, env)).toMatchObject({ duration: '20m' })
   })
 
-  test('that name the cluster or the identity yield to a flag that names it in another way', () => {
-    expect(defaultsOf({ kubeconfig: 'k' }, env)).toEqual({ service_account: 'a/b', duration: '20m' })
-    expect(defaultsOf({ token_file: 't' }, env)).not.toHaveProperty('token')
-    expect(defaultsOf({ token_file: 't' }, env)).toHaveProperty('server')
-    const ofKubeconfig = { KUBEPASS_KUBECONFIG: 'k', KUBEPASS_CONTEXT: 'c', KUBEPASS_ALLOW_EXEC: 'true' }
-    expect(defaultsOf({}, ofKubeconfig)).toEqual({ kubeconfig: 'k', context: 'c', allow_exec: 'true' })
-    expect(defaultsOf({ server: 'https://a' }, ofKubeconfig)).toEqual({})
-    expect(defaultsOf({ token_file: 't' }, ofKubeconfig)).toEqual({})
-    expect(defaultsOf({ context: 'd' }, ofKubeconfig)).toEqual({ kubeconfig: 'k', allow_exec: 'true' })
+  const ofKubeconfig = { KUBEPASS_KUBECONFIG: 'k', KUBEPASS_CONTEXT: 'c', KUBEPASS_ALLOW_EXEC: 'true' }
+  const ofCluster = { KUBEPASS_SERVER: 'https://a', KUBEPASS_CERTIFICATE_AUTHORITY: 'ca.crt' }
+  test.each<[string, Flags, NodeJS.ProcessEnv, Record<string, string>]>([
+    ['--kubeconfig', { kubeconfig: 'k' }, { ...env, KUBEPASS_IDENTITY: 'token' }, { service_account: 'a/b', duration: '20m' }],
+    ['--context', { context: 'd' }, { ...ofCluster, ...ofKubeconfig, KUBEPASS_TOKEN: 't' }, { kubeconfig: 'k', allow_exec: 'true' }],
+    ['--token-file', { token_file: 't' }, { ...ofCluster, KUBEPASS_TOKEN: 't' }, { server: 'https://a', certificate_authority: 'ca.crt' }],
+    ['--token-file', { token_file: 't' }, { ...ofKubeconfig, KUBEPASS_IDENTITY: 'kubeconfig' }, {}],
+    ['--server', { server: 'https://a' }, { ...ofKubeconfig, KUBEPASS_IDENTITY: 'in-cluster', KUBEPASS_TOKEN: 't' }, { token: 't' }],
+    ['--identity in-cluster', { identity: 'in-cluster' }, { ...ofCluster, ...ofKubeconfig, KUBEPASS_TOKEN: 't' }, {}],
+    ['--identity token', { identity: 'token' }, { ...ofKubeconfig, KUBEPASS_TOKEN: 't' }, { token: 't' }],
+    ['--identity kubeconfig', { identity: 'kubeconfig' }, { ...ofCluster, KUBEPASS_TOKEN: 't', KUBEPASS_CONTEXT: 'c' }, { context: 'c' }],
+    ['nothing', {}, ofKubeconfig, { kubeconfig: 'k', context: 'c', allow_exec: 'true' }],
+  ])('that name the cluster or the identity in another way have no effect beside %s', (_name, flags, variables, expected) => {
+    expect(defaultsOf(flags, variables)).toEqual(expected)
+  })
+
+  test('give no command beside a command after --', () => {
+    expect(defaultsOf({}, { KUBEPASS_COMMAND: 'true' })).toEqual({ command: 'true' })
+    expect(defaultsOf({}, { KUBEPASS_COMMAND: 'true' }, { argv: ['false'] })).toEqual({})
+  })
+
+  test('give only the inputs that the command has', () => {
+    expect(defaultsOf({}, { KUBEPASS_COMMAND: 'true', KUBEPASS_SERVER: 'https://a' }, { ids: ['server'] })).toEqual({ server: 'https://a' })
   })
 
   test.each([['GITHUB_ACTIONS'], ['GITHUB_RUN_ID']])('give nothing in a job of GitHub, which %s shows', (name) => {
@@ -65,10 +81,22 @@ describe('the variables KUBEPASS_*', () => {
 
   test.each([['GITLAB_CI'], ['CI_JOB_ID']])('give no guarded input in a job of GitLab, which %s shows', (name) => {
     for (const value of ['true', 'false', ''])
-      expect(defaultsOf({}, { ...env, KUBEPASS_ISOLATE: 'off', KUBECONFIG: first, [name]: value })).toEqual({
-        token: 'sesame',
-        duration: '20m',
-      })
+      expect(defaultsOf({}, { ...env, KUBEPASS_ISOLATE: 'off', KUBECONFIG: first, [name]: value })).toEqual({ duration: '20m' })
+  })
+
+  test('give an identity in a job of GitLab only if the flag --identity names it', () => {
+    const inJob = {
+      GITLAB_CI: 'true',
+      KUBEPASS_TOKEN: 't',
+      KUBEPASS_TOKEN_FILE: 'f',
+      KUBEPASS_KUBECONFIG: 'k',
+      KUBEPASS_ALLOW_EXEC: 'true',
+    }
+    expect(defaultsOf({}, inJob)).toEqual({})
+    expect(defaultsOf({ identity: 'auto' }, inJob)).toEqual({})
+    expect(defaultsOf({}, { ...inJob, KUBEPASS_IDENTITY: 'token' })).toEqual({})
+    expect(defaultsOf({ identity: 'token' }, inJob)).toEqual({ token: 't', token_file: 'f' })
+    expect(defaultsOf({ identity: 'kubeconfig' }, inJob)).toEqual({ kubeconfig: 'k' })
   })
 })
 
@@ -97,9 +125,25 @@ describe('the kubeconfig of kubectl', () => {
 
   test('counts only if it is a file, as for kubectl', () => {
     expect(defaultsOf({}, { KUBECONFIG: '/dev/null', HOME: home })).toEqual({})
-    expect(defaultsOf({}, { KUBECONFIG: '/nowhere', HOME: home })).toEqual({})
     expect(defaultsOf({}, { KUBECONFIG: `/nowhere::${second}` })).toEqual({ kubeconfig: second })
-    expect(defaultsOf({}, {})).toEqual({})
+    expect(defaultsOf({}, { KUBECONFIG: `${second}:${second}` })).toEqual({ kubeconfig: second })
+    expect(defaultsOf({}, { HOME: '/nowhere' })).toEqual({})
+    expect(defaultsOf({}, { HOME: '/dev/null' })).toEqual({})
+  })
+
+  test('is never a file of the working directory', () => {
+    const before = process.cwd()
+    process.chdir(home)
+    try {
+      for (const HOME of [undefined, '', '.']) expect(defaultsOf({}, { HOME })).toEqual({})
+    } finally {
+      process.chdir(before)
+    }
+  })
+
+  test.each(['/nowhere', '/nowhere:/nowhere-else', '/dev', '/proc/1/root/nowhere'])('is an error if KUBECONFIG is %s', (value) => {
+    expect(() => defaultsOf({}, { KUBECONFIG: value })).toThrow('but no file that can be read.')
+    expect(defaultsOf({ server: 'https://a' }, { KUBECONFIG: value })).toEqual({})
   })
 
   test('is an error if kubectl would merge several files', () => {
