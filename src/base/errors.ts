@@ -99,10 +99,21 @@ export function errnoOf(error: unknown): string {
 
 /** Returns the message, the chain of causes and the hint, one a line; no stack, because a stack does not help a user. */
 export function describe(error: unknown): string {
-  const lines = [messageOf(error)]
-  for (let cause = causeOf(error); cause !== undefined; cause = causeOf(cause)) lines.push(`Caused by: ${messageOf(cause)}`)
+  const lines = messagesOf(error)
   if (error instanceof KubepassError && error.hint !== undefined) lines.push(error.hint)
   return lines.join('\n')
+}
+
+/** Returns the message and the chain of causes, without the hint, on one line. */
+export function reasonOf(error: unknown): string {
+  return messagesOf(error).join(' ').replaceAll(/\s+/g, ' ').trim()
+}
+
+/** The message, then the chain of causes. */
+function messagesOf(error: unknown): string[] {
+  const messages = [messageOf(error)]
+  for (let cause = causeOf(error); cause !== undefined; cause = causeOf(cause)) messages.push(`Caused by: ${messageOf(cause)}`)
+  return messages
 }
 
 function messageOf(error: unknown): string {

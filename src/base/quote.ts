@@ -16,6 +16,17 @@ export function quoteValue(value: unknown): string {
   return typeof value === 'string' ? quote(value) : cut(onOneLine(JSON.stringify(value ?? null)), 300)
 }
 
+/** Returns the text on one line, cut and without control characters, for a place that shows it as it is. */
+export function oneLine(text: string, longest: number): string {
+  const line = text.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim()
+  return line.length > longest ? `${line.slice(0, longest - 1)}…` : line
+}
+
+/** Makes foreign text safe for a log line, like quote(), but without the quotation marks around it and the escapes of those in it. */
+export function unquoted(text: string, longest: number): string {
+  return onOneLine(oneLine(text, longest))
+}
+
 function cut(text: string, longest: number): string {
   return text.length > longest ? `${text.slice(0, longest)}…` : text
 }

@@ -12,6 +12,15 @@ export function relativeTime(seconds: number, now: number): string {
   return new Intl.RelativeTimeFormat('en').format(Math.trunc(between / size), unit)
 }
 
+/** Describes the length of a time in whole units, such as "5 min 12 s". */
+export function durationText(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds))
+  if (whole < 60) return `${whole} s`
+  return whole < 3600
+    ? `${Math.floor(whole / 60)} min ${whole % 60} s`
+    : `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`
+}
+
 /** Whether a text from outside is a time as kubepass writes it. */
 export function isIsoTime(text: string): boolean {
   return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(text) && !Number.isNaN(Date.parse(text))

@@ -1,14 +1,25 @@
 import { dirname } from 'node:path'
 import { describe, KubepassError } from '../base/errors.ts'
+import type { Options } from '../config/options.ts'
 import { baseDirectory } from '../config/paths.ts'
 import { cleanUp, emergencyCleanup } from '../lifecycle/cleanup.ts'
 import { knownRun, withPossibleCredentials } from '../lifecycle/provenance.ts'
-import { report } from '../lifecycle/report.ts'
-import { openRun, readOptions, resolveIdentity, type CommandContext, type ResolvedIdentity, type Run } from '../lifecycle/run-context.ts'
+import { report, reportState } from '../lifecycle/report.ts'
+import { planReport } from '../lifecycle/report-plan.ts'
+import {
+  failedWith,
+  openRun,
+  readOptions,
+  resolveIdentity,
+  type CommandContext,
+  type ResolvedIdentity,
+  type Run,
+} from '../lifecycle/run-context.ts'
 import { readSavedToken } from '../scan/kubeconfig-file.ts'
 import { removePrivateDirectory } from '../scan/private-directory.ts'
 import { acceptanceOf, isProven, latestDeadBy, neverExisted } from '../state/credential-state.ts'
-import { hasSameOutcome, toEvidence } from '../state/evidence.ts'
+import { toEvidence } from '../state/evidence.ts'
+import { reduce, type RunEvent } from '../state/run-events.ts'
 import { isTokenOf, newRunState, type RunState } from '../state/run-state.ts'
 import { parseRunState } from '../state/run-state-codec.ts'
 import { reexecWithoutNodeOptions } from '../system/node-runtime.ts'
@@ -45,13 +56,11 @@ export async function recoverCommand(context: CommandContext): Promise<number> {
 }
 
 async function finish(context: CommandContext, run: Run): Promise<void> {
-  const { journal, platform, provenance } = run
+  const { journal, provenance } = run
   context.emergencyCleanup = emergencyCleanup(run, false)
-  const before = toEvidence(journal.state)
+  const before = journal.state
   const failure = await cleanUp(run, false)
-  // Main has already shown its own record of the run.
-  const isUnreported = platform.runKey === undefined && (before.revoked === null || failure !== undefined)
-  if (isUnreported || !hasSameOutcome(before, toEvidence(journal.state))) await report(run)
+  await report(run, before, false)
   if (failure === undefined) return
   if (provenance !== 'derived') throw failure
   const deadBy = latestDeadBy(journal.state.credentials)
@@ -63,14 +72,15 @@ async function finish(context: CommandContext, run: Run): Promise<void> {
 
 /** @returns undefined when no credential can be revoked here, and none needs to be */
 async function reopenOrReport(context: CommandContext, saved: Saved): Promise<Run | undefined> {
+  let options: Options | undefined
   try {
-    const options = await readOptions(context, 'finish')
+    options = await readOptions(context, 'finish')
     return reopenRun(context, await resolveIdentity(context, options, true), saved.state)
   } catch (cause) {
     const { isCI, runKey } = context.platform
     // A person can call again, with the right flags.
     if (runKey !== undefined && !isCI) throw cause
-    if (saved.state !== undefined) await reportUnrecoverable(context, saved.state, cause)
+    if (saved.state !== undefined) await reportUnrecoverable(context, saved.state, cause, options)
     else if (runKey !== undefined) await reportUnknown(context, saved.text, cause)
     else throw notRevoked(null, cause)
     return undefined
@@ -80,7 +90,7 @@ async function reopenOrReport(context: CommandContext, saved: Saved): Promise<Ru
 async function reportNoState({ platform }: CommandContext, text: 'none' | undefined): Promise<number> {
   if (text === 'none') {
     platform.log.info(NOTHING_ASKED)
-    platform.savedState.clear()
+    platform.savedState.clear?.()
   } else await platform.log.warn('There is no run state. If main issued a credential, it is not revoked here and lives until its expiry.')
   return 0
 }
@@ -108,13 +118,26 @@ async function reportUnknown({ platform }: CommandContext, text: string | undefi
 }
 
 /** @throws NOT_REVOKED when a credential of the saved state may live */
-async function reportUnrecoverable({ platform }: CommandContext, saved: RunState, cause: unknown): Promise<void> {
+async function reportUnrecoverable(context: CommandContext, saved: RunState, cause: unknown, options: Options | undefined): Promise<void> {
+  const { platform, redactor } = context
   const why = removePrivateDirectory(saved.directory, baseDirectory(platform), platform.ownerUid)
   if (why !== undefined) await platform.log.warn(`The directory ${saved.directory} was not removed: ${why}.`)
-  if (saved.credentials.every(neverExisted)) return
+  const events: RunEvent[] = [{ type: 'CleanedUp', proofLeftToPost: false }]
   const { revoked } = toEvidence(saved)
-  if (revoked === null) throw notRevoked(latestDeadBy(saved.credentials), cause)
-  await platform.log.warn(`The credential was revoked ${revoked.at}, but the API server could not confirm that. ${describe(cause)}`)
+  const mayLive = revoked === null && !saved.credentials.every(neverExisted)
+  const error = mayLive ? notRevoked(latestDeadBy(saved.credentials), cause) : undefined
+  if (error !== undefined) events.push(failedWith(error, redactor))
+  else if (revoked !== null) {
+    const text = `The credential was revoked ${revoked.at}, but the API server could not confirm that. ${describe(cause)}`
+    await platform.log.warn(text)
+    events.push({ type: 'Warned', text: redactor.redact(text) })
+  }
+  if (platform.isCI) {
+    const now = events.reduce(reduce, saved)
+    const provenance = platform.runKey === undefined ? 'saved' : 'merged'
+    await reportState({ platform, redactor, options }, now, planReport({ before: saved, now, provenance, postFollows: false }))
+  }
+  if (error !== undefined) throw error
 }
 
 function notRevoked(deadBy: string | null, cause: unknown): KubepassError {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import { deadlineAfter } from '../base/deadline.ts'
-import { codeOf, describe } from '../base/errors.ts'
+import { describe } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
 import { isoTime } from '../base/time.ts'
 import { acquire, verify } from '../lifecycle/acquire.ts'
@@ -10,7 +10,7 @@ import { deliverToLaterSteps } from '../lifecycle/deliver.ts'
 import { report } from '../lifecycle/report.ts'
 import { saveOrThrow } from '../lifecycle/journal.ts'
 import { nextSlot } from '../lifecycle/renewal-plan.ts'
-import { openRun, readOptions, resolveIdentity, type CommandContext, type Run } from '../lifecycle/run-context.ts'
+import { openRun, readOptions, recordFailure, resolveIdentity, type CommandContext, type Run } from '../lifecycle/run-context.ts'
 import { runScan } from '../lifecycle/use.ts'
 import { scanFailure } from '../scan/failure.ts'
 import { requireIsolation } from '../scan/isolation.ts'
@@ -38,6 +38,7 @@ export async function runCommand(context: CommandContext): Promise<number> {
   context.emergencyCleanup = emergencyCleanup(run, platform.hasPost)
   const beforeScan = deadlineAfter(run.options.deadline, context.signal)
   prepare(run)
+  const begun = run.journal.state
   const pipes: NamedPipes = { whyNot: Promise.resolve(undefined) }
   let exitCode = 0
   let failure: unknown
@@ -45,12 +46,12 @@ export async function runCommand(context: CommandContext): Promise<number> {
     exitCode = await acquireAndUse(run, beforeScan, pipes)
   } catch (error) {
     failure = error
-    run.journal.observe({ type: 'Failed', code: codeOf(error) })
+    recordFailure(run, error)
   }
   // The program that makes the pipes must not run while kubepass removes their directory.
   await Promise.race([pipes.whyNot, untilAborted(context.hardDeadline)])
   if (run.options.command !== undefined || failure !== undefined) failure = await endAfter(run, failure)
-  await report(run)
+  await report(run, begun, platform.hasPost)
   if (failure !== undefined) throw failure as Error
   await reportScanFailure(run, exitCode)
   return exitCode
@@ -99,7 +100,9 @@ async function endAfter(run: Run, failure: unknown): Promise<unknown> {
   const { platform, signal } = run
   const worse = await cleanUp(run, platform.hasPost)
   if (worse !== undefined && failure !== undefined) await platform.log.error(describe(failure))
-  return worse ?? failure ?? signal.reason
+  const error = worse ?? failure ?? (signal.reason as unknown)
+  if (worse === undefined && failure === undefined && error !== undefined) recordFailure(run, error)
+  return error
 }
 
 /** Says as the last line of a job why its exit code fails the job. */

@@ -1,14 +1,14 @@
 import { deadlineAfter } from '../base/deadline.ts'
-import { codeOf, describe, type KubepassError } from '../base/errors.ts'
+import { describe, type KubepassError } from '../base/errors.ts'
 import { isProven } from '../state/credential-state.ts'
-import { hasSameOutcome, toEvidence, type Evidence } from '../state/evidence.ts'
+import { toEvidence, type Evidence } from '../state/evidence.ts'
 import { credentialOutcome } from '../state/evidence-text.ts'
 import { whenToProve, type CleanupView } from './cleanup-plan.ts'
 import { proveEnd } from './prove.ts'
 import { removeFiles } from './remove-files.ts'
 import { report } from './report.ts'
 import { retryLateDeletions, revokeAll } from './revoke.ts'
-import { warn, type Run } from './run-context.ts'
+import { recordFailure, warn, type Run } from './run-context.ts'
 import { reportStopped, restoreCommandFiles, stopScan } from './stop-scan.ts'
 
 /** How long the end of a run on a CI waits for a runner that does not read the output. */
@@ -21,7 +21,7 @@ const DRAIN_TIMEOUT_MS = 10_000
  * @returns NOT_REVOKED if a required revocation failed; else TAMPERED if the scan wrote to the runner's command files; else undefined
  */
 export async function cleanUp(run: Run, postFollows: boolean): Promise<KubepassError | undefined> {
-  const { journal, platform } = run
+  const { journal, options, platform } = run
   const before = toEvidence(journal.state)
   const stopped = await stopScan(run)
   // The revocation waits neither for a slow reader of the output nor for a process that still writes.
@@ -35,7 +35,9 @@ export async function cleanUp(run: Run, postFollows: boolean): Promise<KubepassE
   const { failure, isClean } = await removeAndProve(run, revocation, postFollows)
   if (run.provenance === 'owner' && !postFollows) await retryLateDeletions(run)
   run.client.close()
-  journal.observe({ type: 'CleanedUp' })
+  // Post proves with the token that main kept, or could not remove.
+  const proofLeftToPost = postFollows && !isClean && options.prove !== 'off' && !isProven(journal.state.credentials)
+  journal.observe({ type: 'CleanedUp', proofLeftToPost })
   if (failure === undefined && isClean) journal.clear()
   tellOutcome(run, before)
   return conclude(run, failure, tampered)
@@ -73,12 +75,13 @@ async function removeAndProve(
 
 function tellOutcome({ journal, platform, provenance }: Run, before: Evidence): void {
   const evidence = toEvidence(journal.state)
+  const outcome = credentialOutcome(evidence)
   // Main has already shown this end in the log of the job.
   const isUnchanged =
-    platform.isCI && provenance === 'merged' && before.finished && before.revoked !== null && hasSameOutcome(before, evidence)
+    platform.isCI && provenance === 'merged' && before.finished && before.revoked !== null && credentialOutcome(before) === outcome
   if (isUnchanged || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
-    platform.log.info(`Nothing of this job is left to revoke.${isUnchanged ? ` The script's token: ${credentialOutcome(evidence)}.` : ''}`)
-  else if (provenance !== 'derived' || evidence.revoked !== null) platform.log.info(`Credential: ${credentialOutcome(evidence)}.`)
+    platform.log.info(`Nothing of this job is left to revoke.${isUnchanged ? ` The script's token: ${outcome}.` : ''}`)
+  else if (provenance !== 'derived' || evidence.revoked !== null) platform.log.info(`Credential: ${outcome}.`)
 }
 
 async function conclude(
@@ -86,14 +89,14 @@ async function conclude(
   failure: KubepassError | undefined,
   tampered: KubepassError | undefined,
 ): Promise<KubepassError | undefined> {
-  const { journal, options, platform } = run
+  const { options, platform } = run
   if (failure === undefined) return tampered
   if (options.revocation === 'best-effort') {
     await warn(run, describe(failure))
     return tampered
   }
   if (tampered !== undefined) await warn(run, describe(tampered))
-  journal.observe({ type: 'Failed', code: failure.code })
+  recordFailure(run, failure)
   const instructions = platform.savedState.retryInstructions?.()
   if (instructions !== undefined) platform.log.info(instructions)
   return failure
@@ -102,9 +105,10 @@ async function conclude(
 /** Returns the function that ends this run if a defect of kubepass leaves the run without a result. */
 export function emergencyCleanup(run: Run, postFollows: boolean): Run['emergencyCleanup'] {
   return async (defect) => {
-    run.journal.observe({ type: 'Failed', code: codeOf(defect) })
+    const before = run.journal.state
+    recordFailure(run, defect)
     const failure = await cleanUp(run, postFollows)
-    await report(run)
+    await report(run, before, postFollows)
     return failure
   }
 }

@@ -10,6 +10,7 @@ import type { Run } from './run-context.ts'
 /** Gives the credential to the later steps of the job. The post step revokes it. */
 export async function deliverToLaterSteps(run: Run, credential: LiveCredential, kubeconfig: string): Promise<void> {
   const { env, log, stepOutputs } = run.platform
+  run.journal.observe({ type: 'DeliveredToLaterSteps' })
   if (stepOutputs !== undefined) await writeOutputs(stepOutputs, run.options, credential, kubeconfig)
   const preferred = withheldFromClients(env, { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig })
   if (preferred.length > 0)

@@ -6,7 +6,8 @@ import type { RunState } from '../state/run-state.ts'
 /** Where the run state is saved for the post step or for `kubepass revoke`. */
 export interface StateStore {
   save(state: RunState): void
-  clear(): void
+  /** Undefined where the state stays until the runner removes it. */
+  readonly clear?: () => void
 }
 
 /** The run state in memory. All changes go through `intend` and `observe`. */
@@ -62,6 +63,7 @@ export class Journal {
 
   /** Removes the saved state: no later process needs it. */
   clear(): void {
+    if (this.#store.clear === undefined) return
     this.#isCleared = true
     this.#store.clear()
   }

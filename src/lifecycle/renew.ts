@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { deadlineAfter } from '../base/deadline.ts'
 import { describe } from '../base/errors.ts'
-import { isoTime } from '../base/time.ts'
+import { durationText, isoTime } from '../base/time.ts'
 import { MAX_TIMER_MS } from '../net/retry.ts'
 import { writeKubeconfig } from '../scan/kubeconfig-file.ts'
 import { mayLive } from '../state/credential-state.ts'
@@ -101,7 +101,7 @@ async function renewBeforeExpiry(run: Run, current: LiveCredential, signals: Sig
       stopSignal.throwIfAborted()
       reason = describe(error)
     }
-    const left = durationText(end - Date.now())
+    const left = durationText((end - Date.now()) / 1000)
     if (!failed && !life.aborted) await warn(run, `The scan's credential expires in ${left}, and could not be renewed yet. ${reason}`)
     await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal: AbortSignal.any([life, stopSignal]) }).catch(() => undefined)
     stopSignal.throwIfAborted()
@@ -145,9 +145,4 @@ async function revokeReplaced(run: Run, number: number, aborted: AbortSignal): P
   } catch {
     aborted.throwIfAborted()
   }
-}
-
-function durationText(milliseconds: number): string {
-  const seconds = Math.max(0, Math.round(milliseconds / 1000))
-  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`
 }

@@ -1,29 +1,78 @@
 import { describe, errnoOf, KubepassError } from '../base/errors.ts'
+import type { Options } from '../config/options.ts'
 import { STANDARD_OUTPUT } from '../config/paths.ts'
-import { toEvidence } from '../state/evidence.ts'
+import type { Platform } from '../platform/platform.ts'
+import type { Redactor } from '../redact/redactor.ts'
+import { toEvidence, type Evidence } from '../state/evidence.ts'
 import { asJson } from '../state/evidence-text.ts'
+import type { RunState } from '../state/run-state.ts'
 import { replaceFile } from '../system/files.ts'
 import { printWhole, STDOUT } from '../system/print.ts'
+import { planReport, type ReportPlan } from './report-plan.ts'
 import type { Run } from './run-context.ts'
 
-/** Writes the evidence file, the outputs and the summary. A failure here becomes a warning, so that it does not hide how the run ended. */
-export async function report({ platform, options, journal, redactor }: Run): Promise<void> {
-  const evidence = toEvidence(journal.state)
+/** Where a report goes. */
+interface Target {
+  readonly platform: Platform
+  readonly redactor: Redactor
+  /** Undefined where the inputs could not be read. */
+  readonly options: Options | undefined
+}
+
+/** Reports a run as planned, and records that this process has reported all of the run. */
+export async function report(run: Run, before: RunState, postFollows: boolean): Promise<void> {
+  const { journal, provenance } = run
+  const plan = planReport({ before, now: journal.state, provenance, postFollows })
+  if (await reportState(run, journal.state, plan)) journal.observe({ type: 'Reported' })
+}
+
+/**
+ * Writes the evidence file, the outputs and the section for people. A failure here becomes a warning, so that it does not hide how the
+ * run ended.
+ * @returns whether all is written that a later process must not write again
+ */
+export async function reportState(target: Target, state: RunState, plan: ReportPlan): Promise<boolean> {
+  if (plan === 'nothing') return false
+  const evidence = toEvidence(state)
+  await tryAll(target.platform, recordTries(target, evidence))
+  // The summary comes last: if main is killed before, post writes both.
+  return plan === 'all' && tryAll(target.platform, sectionTries(target, evidence))
+}
+
+type Try = readonly [what: string, write: () => unknown]
+
+function recordTries({ platform, options, redactor }: Target, evidence: Evidence): Try[] {
   const exitCode = evidence.used?.exit_code ?? undefined
-  const tries: [string, () => unknown][] = [
-    ['evidence file', () => options.evidence !== undefined && writeEvidence(options.evidence, redactor.redact(asJson(evidence)))],
+  const path = options?.evidence
+  return [
+    ['evidence file', () => path !== undefined && writeEvidence(path, redactor.redact(asJson(evidence)))],
     ['output', () => exitCode !== undefined && platform.stepOutputs?.setOutput('exit_code', String(exitCode))],
-    ['summary', () => platform.report(evidence)],
-    ['check run', () => evidence.finished && options.checkToken && platform.publishCheck?.(evidence, options.checkToken)],
+    ['report', () => platform.report(evidence)],
   ]
+}
+
+function sectionTries({ platform, options }: Target, evidence: Evidence): Try[] {
+  const token = options?.checkToken
+  return [
+    ['check run', () => token !== undefined && platform.publishCheck?.(evidence, token)],
+    ['summary', () => platform.writeSummary?.(evidence)],
+  ]
+}
+
+/** @returns whether the last one was successful */
+async function tryAll({ log }: Platform, tries: readonly Try[]): Promise<boolean> {
+  let isWritten = true
   for (const [what, write] of tries) {
     try {
       await write()
+      isWritten = true
     } catch (error) {
+      isWritten = false
       const reason = error instanceof KubepassError ? describe(error) : errnoOf(error) || 'unknown reason'
-      await platform.log.warn(`The ${what} could not be written (${reason}).`)
+      await log.warn(`The ${what} could not be written (${reason}).`)
     }
   }
+  return isWritten
 }
 
 function writeEvidence(path: string, text: string): void {

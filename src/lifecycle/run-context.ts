@@ -1,4 +1,5 @@
-import type { KubepassError } from '../base/errors.ts'
+import { codeOf, reasonOf, type KubepassError } from '../base/errors.ts'
+import { oneLine } from '../base/quote.ts'
 import { version } from '../base/version.ts'
 import { deadlineOf, type Options, parseOptions } from '../config/options.ts'
 import { readPipes } from '../config/read-pipes.ts'
@@ -12,8 +13,8 @@ import type { Redactor } from '../redact/redactor.ts'
 import type { Seal, SealedString } from '../redact/sealed-string.ts'
 import type { Scan } from '../scan/scan.ts'
 import type { JobInfo } from '../state/job-info.ts'
-import { reduce } from '../state/run-events.ts'
-import type { RunState } from '../state/run-state.ts'
+import { reduce, type RunEvent } from '../state/run-events.ts'
+import { MAX_REASON, type RunState } from '../state/run-state.ts'
 import { Journal, type StateStore } from './journal.ts'
 
 /** What `execute` gives to a command. */
@@ -120,9 +121,10 @@ export function openRun(
  */
 function storeOf(platform: Platform, provenance: Provenance): StateStore {
   const isReadOnly = platform.isCI && platform.runKey !== undefined && provenance !== 'owner'
+  const { clear } = platform.savedState
   return {
     save: (state) => (isReadOnly ? undefined : platform.savedState.save(state)),
-    clear: () => platform.savedState.clear(),
+    ...(clear && { clear }),
   }
 }
 
@@ -137,6 +139,16 @@ export function openClient({ platform }: CommandContext, options: Options, conne
 export async function warn({ journal, platform, redactor }: Run, text: string): Promise<void> {
   journal.observe({ type: 'Warned', text: redactor.redact(text) })
   await platform.log.warn(text)
+}
+
+/** Records the error that ends the run. Redacted first: a secret that is cut would not be found. */
+export function recordFailure({ journal, redactor }: Pick<Run, 'journal' | 'redactor'>, error: unknown): void {
+  journal.observe(failedWith(error, redactor))
+}
+
+export function failedWith(error: unknown, redactor: Redactor): RunEvent & { type: 'Failed' } {
+  const reason = oneLine(redactor.redact(reasonOf(error)), MAX_REASON)
+  return { type: 'Failed', code: codeOf(error), reason: reason === '' ? 'unknown reason' : reason }
 }
 
 /** For warnings that hold for each credential of a run. */

@@ -1,6 +1,6 @@
 import { KubepassError } from '../base/errors.ts'
 import { stopOrphans, type StopResult } from '../scan/orphans.ts'
-import { warn, type Run } from './run-context.ts'
+import { recordFailure, warn, type Run } from './run-context.ts'
 
 export async function stopScan(run: Run): Promise<StopResult> {
   const { scan, cleanupAttempted } = run.journal.state
@@ -15,8 +15,8 @@ export async function reportStopped(run: Run, { outlived, remaining }: StopResul
   else if (remaining > 0) await warn(run, 'Some processes of the scan could not be ended.')
 }
 
-export function restoreCommandFiles({ journal, platform }: Run): KubepassError | undefined {
-  const { changed, left, why = [], closed = [] } = platform.commandFiles?.restore() ?? { changed: [], left: [] }
+export function restoreCommandFiles(run: Run): KubepassError | undefined {
+  const { changed, left, why = [], closed = [] } = run.platform.commandFiles?.restore() ?? { changed: [], left: [] }
   const written = [...new Set([...changed, ...left])]
   if (written.length === 0 && closed.length === 0) return undefined
   const facts: string[] = []
@@ -28,6 +28,6 @@ export function restoreCommandFiles({ journal, platform }: Run): KubepassError |
   const tampered = new KubepassError('TAMPERED', facts.join(' '), {
     hint: 'If the scan may write there, name the file in pass_env. Otherwise set these values in a separate step.',
   })
-  journal.observe({ type: 'Failed', code: tampered.code })
+  recordFailure(run, tampered)
   return tampered
 }

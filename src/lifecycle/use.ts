@@ -43,9 +43,11 @@ export async function runScan(run: Run, command: readonly [string, ...string[]],
   const ongoingRenewal = startRenewal(run, credential, renewal)
   try {
     const { exitCode, signal: by } = await scan.ended(AbortSignal.any([signal, overdue.signal]), run.immediate)
-    journal.observe({ type: 'ScanEnded', at: new Date().toISOString(), exitCode, signal: by })
+    const isInTime = !signal.aborted && !overdue.signal.aborted
+    const isAccepted = isInTime && options.acceptExitCodes.includes(exitCode)
+    journal.observe({ type: 'ScanEnded', at: new Date().toISOString(), exitCode, signal: by, isAccepted })
     if (!signal.aborted) overdue.signal.throwIfAborted()
-    return platform.isCI && options.acceptExitCodes.includes(exitCode) ? 0 : exitCode
+    return platform.isCI && isAccepted ? 0 : exitCode
   } finally {
     clearTimeout(timer)
     clearTimeout(announcement)

@@ -1,7 +1,7 @@
 import { context } from '@actions/github'
 import { KubepassError } from '../base/errors.ts'
 import type { SealedString } from '../redact/sealed-string.ts'
-import { asMarkdown, credentialOutcome } from '../state/evidence-text.ts'
+import { joinBlocks, markdownParts } from '../state/evidence-text.ts'
 import type { Evidence } from '../state/evidence.ts'
 import { octokitFor } from './octokit.ts'
 
@@ -10,6 +10,7 @@ const REQUEST_TIMEOUT_MS = 10_000
 /** Creates a check run with the evidence as its text. https://docs.github.com/en/rest/checks/runs#create-a-check-run */
 export async function publishCheck(evidence: Evidence, token: SealedString, env: NodeJS.ProcessEnv): Promise<void> {
   const octokit = octokitFor(token, env)
+  const { verdict, reason, subject, warnings, table } = markdownParts(evidence)
   const pullRequest = context.payload.pull_request as { head?: { sha?: string } } | undefined
   try {
     await octokit.rest.checks.create({
@@ -19,11 +20,11 @@ export async function publishCheck(evidence: Evidence, token: SealedString, env:
       // In a pull request GITHUB_SHA is a merge commit, whose checks the pull request does not show.
       head_sha: pullRequest?.head?.sha ?? context.sha,
       status: 'completed',
-      conclusion: evidence.error === null ? 'success' : 'failure',
+      conclusion: conclusionOf(evidence),
       output: {
-        title: `Credential: ${credentialOutcome(evidence)}`,
-        summary: `The evidence of ${evidence.run.job}.`,
-        text: asMarkdown(evidence),
+        title: verdict,
+        summary: joinBlocks(reason, subject, warnings),
+        text: table,
       },
       request: { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) },
     })
@@ -33,4 +34,10 @@ export async function publishCheck(evidence: Evidence, token: SealedString, env:
       hint: 'Add to the job:\n  permissions:\n    checks: write',
     })
   }
+}
+
+/** `neutral`: the inputs allow that the credential is not revoked. */
+function conclusionOf({ outcome, error }: Evidence): 'success' | 'neutral' | 'failure' {
+  if (outcome === 'passed' || outcome === 'revoked') return 'success'
+  return outcome === 'not_revoked' && error === null ? 'neutral' : 'failure'
 }

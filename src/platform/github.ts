@@ -85,7 +85,6 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
       // A synchronous append, so that the state is complete whenever a signal kills kubepass. For the runner, the last line of a name counts.
       save: (state) => commandFiles.append('GITHUB_STATE', `${STATE_KEY}=${state === 'none' ? state : JSON.stringify(state)}\n`),
       load: () => env[`STATE_${STATE_KEY}`],
-      clear: () => undefined,
     },
     commandFiles: { guard: (given) => commandFiles.guard(given), restore: () => commandFiles.restore(ownerUid) },
     scanOutputs() {
@@ -110,11 +109,11 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
       exportVariable: async (name, value) => (await core()).exportVariable(name, plain(value)),
     },
     publishCheck: async (evidence, token) => (await import('./github-check.ts')).publishCheck(evidence, token, env),
-    report(evidence) {
-      info(asText(evidence))
+    report: (evidence) => Promise.resolve(info(`What happened:\n${asText(evidence)}`)),
+    writeSummary(evidence) {
       // This is what the summary of @actions/core does. Loading @actions/core for it would double the time of the post step.
-      if (env['GITHUB_STEP_SUMMARY']) appendAtomically(env['GITHUB_STEP_SUMMARY'], redact(asMarkdown(evidence)))
-      return Promise.resolve()
+      // The blank line ends a paragraph of the scan.
+      if (env['GITHUB_STEP_SUMMARY']) appendAtomically(env['GITHUB_STEP_SUMMARY'], redact(`\n${asMarkdown(evidence)}`))
     },
   }
 }

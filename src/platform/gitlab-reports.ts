@@ -2,6 +2,7 @@ import Builder from 'fast-xml-builder'
 import { quote } from '../base/quote.ts'
 import { credentialOutcome } from '../state/evidence-text.ts'
 import type { Evidence } from '../state/evidence.ts'
+import { verdictOf } from '../state/verdict.ts'
 
 interface Check {
   name: string
@@ -49,13 +50,13 @@ function scanFinding({ used, error }: Evidence): Finding {
 
 /** In a failed run, the first promise that was not kept is the failed check. A killed scan fails its check without an error of the run. */
 function checksOf(evidence: Evidence): Check[] {
-  const { used, finished, error } = evidence
+  const { used, finished, error, error_reason } = evidence
   const findings = findingsOf(evidence)
   const killed = used !== null && finished ? SCAN : undefined
   const failed = error === null ? killed : findings.find(({ isKept }) => !isKept)?.name
   return findings.map(({ name, isKept, detail }) => {
     const isFailed = !isKept && name === failed
-    const reason = name === failed && error !== null ? `The run ended with ${error}.` : 'not seen'
+    const reason = name === failed && error !== null ? `The run ended with ${error}: ${error_reason ?? ''}` : 'not seen'
     return {
       name,
       outcome: isKept ? 'passed' : isFailed ? 'failed' : 'not seen',
@@ -89,7 +90,7 @@ export function junit(evidence: Evidence): string {
 export function annotations(evidence: Evidence, env: NodeJS.ProcessEnv): string {
   // Before Kubernetes 1.30 a credential has no id.
   const id = evidence.granted === null ? 'no credential' : (evidence.granted.credential_id ?? 'a credential')
-  const label = quote(`${id} of ${evidence.requested.service_account}: ${credentialOutcome(evidence)}`, 300).slice(1, -1)
+  const label = quote(`${id} of ${evidence.requested.service_account}: ${verdictOf(evidence)}`, 300).slice(1, -1)
   const url = `${env['CI_PIPELINE_URL'] ?? ''}/test_report`
   return `${JSON.stringify({ kubepass: URL.canParse(url) ? [{ external_link: { label, url } }] : [] })}\n`
 }

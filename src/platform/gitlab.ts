@@ -94,7 +94,6 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
         }
       },
       load: () => env['KUBEPASS_RUN_STATE'],
-      clear: () => undefined,
     },
     commandFiles: { guard: (given) => commandFiles.guard(given), restore: () => commandFiles.restore(ownerUid) },
     scanOutputs() {

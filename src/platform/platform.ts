@@ -25,8 +25,8 @@ export interface SavedState {
   /** @param state 'none' before kubepass has sent any request */
   save(state: RunState | 'none'): void
   load(): string | undefined
-  /** Call it when the run is finished. */
-  clear(): void
+  /** Removes the state of a run that is finished; undefined where the runner keeps the state, and removes it. */
+  readonly clear?: () => void
   /** How a user can finish a run that kubepass could not finish; undefined if a post step tries again. */
   readonly retryInstructions?: () => string | undefined
 }
@@ -77,6 +77,7 @@ export interface Platform extends InputSource {
   readonly savedState: SavedState
   /** The targets of the scan's stdout and stderr, and the filters that follow the redactor. */
   scanOutputs(): ScanOutputs
+  /** Shows the evidence in the log, and in files that a later report replaces. */
   report(evidence: Evidence): Promise<void>
 
   readonly idTokens?: IdTokens
@@ -89,6 +90,8 @@ export interface Platform extends InputSource {
   readonly timeoutWarnings?: (maxScan: number | undefined) => string[]
   readonly commandFiles?: GuardedFiles
   readonly stepOutputs?: StepOutputs
+  /** Adds the evidence to the summary of the job. No process can remove it again. */
+  readonly writeSummary?: (evidence: Evidence) => void
   /** Shows the evidence as a check run of the commit. */
   readonly publishCheck?: (evidence: Evidence, token: SealedString) => Promise<void>
 }

@@ -1,6 +1,7 @@
-import { markdownCode, quote } from '../base/quote.ts'
+import { markdownCode, oneLine, quote, unquoted } from '../base/quote.ts'
 import type { Evidence, GrantRecord } from './evidence.ts'
 import type { Isolation } from './run-state.ts'
+import { verdictOf } from './verdict.ts'
 
 /** One line for the state that the credential is in; it never claims more than was seen. */
 export function credentialOutcome({ finished, missing, revoked, proven, dead_by }: Evidence): string {
@@ -20,8 +21,19 @@ function scanOutcome({ used }: Evidence): string | undefined {
   return `exit code ${used.exit_code}${used.signal === null ? '' : ` (${used.signal})`}, ${used.started_at} to ${used.ended_at}`
 }
 
-function renewalText({ credential_id, issued_at, expires_at, bound_to }: GrantRecord): string {
-  return `${credential_id ?? 'without an id'}, ${issued_at} to ${expires_at}, ${bound_to === null ? 'bound to nothing' : `Secret ${bound_to}`}`
+function renewalText({ renewed, renewed_not_listed }: Evidence): string | undefined {
+  const last = renewed.at(-1)
+  if (last === undefined) return undefined
+  const count = renewed.length + renewed_not_listed
+  return `${count === 1 ? 'once' : `${count} times`}; the last credential: ${grantText(last)}, ${boundText(last)}`
+}
+
+function grantText({ issued_at, expires_at }: GrantRecord): string {
+  return `${issued_at}, expires ${expires_at}`
+}
+
+function boundText({ bound_to }: GrantRecord): string {
+  return bound_to === null ? 'bound to nothing: it cannot be revoked' : `Secret ${bound_to}`
 }
 
 function isolationText({ isolated, why_not, as_root }: Isolation): string {
@@ -30,41 +42,102 @@ function isolationText({ isolated, why_not, as_root }: Isolation): string {
 }
 
 const CREDENTIAL = 'Credential'
+/** More warnings than people read. The evidence file and the log have all. */
+const SHOWN_WARNINGS = 10
+const LONGEST_WARNING = 600
 
-function rows(evidence: Evidence): [string, string][] {
-  const { identity, requested, granted, verified, run, isolation } = evidence
-  const all: [string, string | undefined | null][] = [
-    ['ServiceAccount', requested.service_account],
-    ['Server', evidence.server],
+type Row = readonly [name: string, value: string]
+
+/** At most ten. The evidence file has all facts. */
+function tableRows(evidence: Evidence): Row[] {
+  const { identity, granted, verified, isolation, run } = evidence
+  const all: (readonly [string, string | undefined | null])[] = [
+    ['Scan', scanOutcome(evidence)],
+    [CREDENTIAL, credentialOutcome(evidence)],
+    ['Isolated', isolation && isolationText(isolation)],
+    ['Issued', granted && grantText(granted)],
+    ['Renewed', renewalText(evidence)],
+    ['Credential id', granted?.credential_id],
+    ['Bound to', granted && boundText(granted)],
+    ['Accepted as', verified && (verified.username ?? 'unknown: SelfSubjectReview is forbidden')],
     ['Identity', identity && `${identity.kind} (${identity.why})`],
     ['Run', `${run.repository} ${run.id}/${run.attempt} ${run.job}`.trim()],
-    ['Issued', granted?.issued_at],
-    ['Expires', granted?.expires_at],
-    ['Credential id', granted?.credential_id],
-    ['Bound to', granted && (granted.bound_to === null ? 'nothing: it cannot be revoked' : `Secret ${granted.bound_to}`)],
-    ...evidence.renewed.map((each): [string, string] => ['Renewed', renewalText(each)]),
-    ['Accepted as', verified && (verified.username ?? 'unknown: SelfSubjectReview is forbidden')],
-    ['Scan', scanOutcome(evidence)],
-    ['Isolated', isolation && isolationText(isolation)],
-    [CREDENTIAL, credentialOutcome(evidence)],
-    ['Error', evidence.error],
-    ...evidence.warnings.map((warning): [string, string] => ['Warning', warning]),
   ]
-  return all.filter((row): row is [string, string] => row[1] !== null && row[1] !== undefined && row[1] !== '')
+  return all.filter((row): row is Row => row[1] !== null && row[1] !== undefined && row[1] !== '')
+}
+
+function warningsOf({ warnings }: Evidence): { shown: readonly string[]; more: string | undefined } {
+  const left = warnings.length - SHOWN_WARNINGS
+  const shown = warnings.slice(0, SHOWN_WARNINGS).map((warning) => oneLine(warning, LONGEST_WARNING))
+  return { shown, more: left > 0 ? `${left} more: see the evidence file or the log.` : undefined }
 }
 
 /** For a log, which has the end of the credential in a line of its own. */
 export function asText(evidence: Evidence): string {
-  // Branch, job and claims are foreign text.
-  return rows(evidence)
-    .filter(([name]) => name !== CREDENTIAL || !evidence.finished)
-    .map(([name, value]) => `  ${name.padEnd(15)} ${quote(value, 1000).slice(1, -1)}`)
-    .join('\n')
+  const { error, requested, server } = evidence
+  const { shown, more } = warningsOf(evidence)
+  const facts: Row[] = [
+    ['ServiceAccount', requested.service_account],
+    ['Server', server],
+    ...tableRows(evidence).filter(([name]) => name !== CREDENTIAL || !evidence.finished),
+  ]
+  const warnings = more === undefined ? shown : [...shown, more]
+  const lines = [
+    verdictOf(evidence),
+    ...(error === null ? [] : [textLine('Error', unquoted(`${error}: ${reasonText(evidence)}`, LONGEST_WARNING))]),
+    // Branch, job and claims are foreign text.
+    ...facts.map(([name, value]) => textLine(name, quote(value, 1000).slice(1, -1))),
+    ...warnings.map((warning) => textLine('Warning', unquoted(warning, LONGEST_WARNING))),
+  ]
+  return lines.map((line) => `  ${line}`).join('\n')
 }
 
+function textLine(name: string, value: string): string {
+  return `${name.padEnd(15)} ${value}`
+}
+
+/** The parts of a report for people, in their order. */
+export interface MarkdownParts {
+  /** Plain text. */
+  readonly verdict: string
+  readonly reason: string
+  /** Which of several uses in a job this is. */
+  readonly subject: string
+  readonly table: string
+  readonly warnings: string
+}
+
+export function markdownParts(evidence: Evidence): MarkdownParts {
+  const { error, requested, server } = evidence
+  const { shown, more } = warningsOf(evidence)
+  const list = [...shown.map((warning) => `- ${markdownCode(warning)}`), ...(more === undefined ? [] : [`- ${more}`])]
+  return {
+    verdict: verdictOf(evidence),
+    reason: error === null ? '' : `**${error}**: ${markdownCode(reasonText(evidence))}`,
+    subject: `kubepass, ServiceAccount ${markdownCode(requested.service_account)}, API server ${markdownCode(server)}`,
+    table: ['| Fact | Value |', '| :-- | :-- |', ...tableRows(evidence).map(tableLine)].join('\n'),
+    warnings: list.length === 0 ? '' : ['**Warnings**', '', ...list].join('\n'),
+  }
+}
+
+/** The name stays on one line, however long the value is. */
+function tableLine([name, value]: Row): string {
+  return `| ${name.replaceAll(' ', '&nbsp;')} | ${markdownCode(value)} |`
+}
+
+/** A quotation within a quotation, as people write it. */
+function reasonText({ error_reason }: Evidence): string {
+  return (error_reason ?? '').replaceAll('\\"', "'")
+}
+
+/** For the summary of a job. */
 export function asMarkdown(evidence: Evidence): string {
-  const lines = rows(evidence).map(([name, value]) => `| ${name} | ${markdownCode(value)} |`)
-  return `### kubepass\n\n| | |\n| --- | --- |\n${lines.join('\n')}\n`
+  const { verdict, reason, subject, table, warnings } = markdownParts(evidence)
+  return joinBlocks(`### ${verdict}`, reason, subject, table, warnings)
+}
+
+export function joinBlocks(...blocks: string[]): string {
+  return `${blocks.filter((block) => block !== '').join('\n\n')}\n`
 }
 
 export function asJson(evidence: Evidence): string {

@@ -3,6 +3,7 @@ import { version } from '../base/version.ts'
 import { credentialId } from '../token/claims.ts'
 import { hasToken, latestDeadBy, proofOf, type CredentialState, type TokenFacts } from './credential-state.ts'
 import type { JobInfo } from './job-info.ts'
+import { outcomeOf, type Outcome } from './outcome.ts'
 import { lastingFactsOf, secretNameOf, type IdentityInfo, type Isolation, type RunState } from './run-state.ts'
 
 /** A credential that the API server issued. */
@@ -17,6 +18,8 @@ export interface GrantRecord {
 export interface Evidence {
   version: 1
   kubepass: string
+  /** The result of the whole run in one word. */
+  outcome: Outcome
   run: JobInfo
   server: string
   identity: IdentityInfo | null
@@ -27,7 +30,15 @@ export interface Evidence {
   /** The number of renewals that `renewed` does not list. */
   renewed_not_listed: number
   verified: { username: string | null; at: string } | null
-  used: { started_at: string; ended_at: string | null; exit_code: number | null; signal: string | null } | null
+  used: {
+    started_at: string
+    ended_at: string | null
+    exit_code: number | null
+    signal: string | null
+    /** Whether the exit code counts as success; null where kubepass did not see the end of the scan. */
+    accepted: boolean | null
+  } | null
+  delivered_to_later_steps: boolean
   isolation: Isolation | null
   revoked: { at: string } | null
   /** The bound Secret did not exist when kubepass wanted to delete it. */
@@ -39,17 +50,22 @@ export interface Evidence {
   finished: boolean
   warnings: readonly string[]
   error: Code | null
+  /** The message of the error, on one line; null without an error. */
+  error_reason: string | null
 }
 
 /** The run state as its readers see it. */
 export function toEvidence(state: RunState): Evidence {
+  const facts = factsOf(state)
+  return { version: 1, kubepass: version, outcome: outcomeOf(facts), ...facts }
+}
+
+function factsOf(state: RunState): Omit<Evidence, 'version' | 'kubepass' | 'outcome'> {
   const { namespace, name, durationSeconds, audiences } = state.requested
   const all = [...state.forgotten, ...state.credentials.map(lastingFactsOf)].sort((one, other) => one.number - other.number)
   const granted = all.flatMap(({ slot, token }) => (token === undefined ? [] : [grantRecord(token, secretNameOf(state, { slot }))]))
   const accepted = all.find(({ acceptance }) => acceptance !== undefined)?.acceptance
   return {
-    version: 1,
-    kubepass: version,
     run: state.job,
     server: state.server,
     identity: state.identity,
@@ -59,6 +75,7 @@ export function toEvidence(state: RunState): Evidence {
     renewed_not_listed: state.forgottenNotListed,
     verified: accepted === undefined ? null : { username: accepted.username, at: accepted.at },
     used: usedIn(state),
+    delivered_to_later_steps: state.deliveredToLaterSteps,
     isolation: state.isolation,
     ...revocationIn(state),
     proven: provenIn(state.credentials),
@@ -66,12 +83,8 @@ export function toEvidence(state: RunState): Evidence {
     finished: state.cleanupAttempted,
     warnings: state.warnings,
     error: state.error,
+    error_reason: state.errorReason,
   }
-}
-
-/** Whether both say the same of the end of the credential. */
-export function hasSameOutcome(one: Evidence, other: Evidence): boolean {
-  return one.revoked?.at === other.revoked?.at && one.proven?.dead_at === other.proven?.dead_at
 }
 
 function grantRecord({ jti, issuedAt, expiresAt }: TokenFacts, secretName: string | undefined): GrantRecord {
@@ -86,7 +99,13 @@ function grantRecord({ jti, issuedAt, expiresAt }: TokenFacts, secretName: strin
 function usedIn({ scan }: RunState): Evidence['used'] {
   if (scan === null) return null
   const { startedAt, end } = scan
-  return { started_at: startedAt, ended_at: end?.at ?? null, exit_code: end?.exitCode ?? null, signal: end?.signal ?? null }
+  return {
+    started_at: startedAt,
+    ended_at: end?.at ?? null,
+    exit_code: end?.exitCode ?? null,
+    signal: end?.signal ?? null,
+    accepted: end?.isAccepted ?? null,
+  }
 }
 
 /** A run counts as revoked when each token is, and none is bound to nothing. */

@@ -48,10 +48,18 @@ type OtherEvent =
   | ({ readonly type: 'IdentityResolved' } & IdentityInfo)
   | { readonly type: 'ScanStarting'; readonly at: string }
   | { readonly type: 'ScanStarted'; readonly isolation: Isolation }
-  | { readonly type: 'ScanEnded'; readonly at: string; readonly exitCode: number; readonly signal: string | null }
+  | {
+      readonly type: 'ScanEnded'
+      readonly at: string
+      readonly exitCode: number
+      readonly signal: string | null
+      readonly isAccepted: boolean
+    }
+  | { readonly type: 'DeliveredToLaterSteps' }
   | { readonly type: 'Warned'; readonly text: string }
-  | { readonly type: 'Failed'; readonly code: Code }
-  | { readonly type: 'CleanedUp' }
+  | { readonly type: 'Failed'; readonly code: Code; readonly reason: string }
+  | { readonly type: 'CleanedUp'; readonly proofLeftToPost: boolean }
+  | { readonly type: 'Reported' }
 
 export type RunEvent = CredentialEvent | OtherEvent
 
@@ -75,24 +83,30 @@ function afterOther(state: RunState, event: OtherEvent): RunState {
     case 'IdentityResolved':
       return { ...state, identity: { kind: event.kind, why: event.why } }
     case 'ScanStarting':
-      return { ...state, scan: { startedAt: event.at } }
     case 'ScanStarted':
-      if (state.scan === null) throw unfit(event, 'no scan')
-      return { ...state, isolation: event.isolation }
-    case 'ScanEnded': {
-      if (state.scan === null) throw unfit(event, 'no scan')
-      const { at, exitCode, signal } = event
-      return { ...state, scan: { startedAt: state.scan.startedAt, end: { at, exitCode, signal } } }
-    }
+    case 'ScanEnded':
+      return afterScanEvent(state, event)
+    case 'DeliveredToLaterSteps':
+      return { ...state, deliveredToLaterSteps: true }
     case 'Warned':
       return state.warnings.includes(event.text) || state.warnings.length >= MAX_WARNINGS
         ? state
         : { ...state, warnings: [...state.warnings, event.text] }
     case 'Failed':
-      return { ...state, error: event.code }
+      return { ...state, error: event.code, errorReason: event.reason }
     case 'CleanedUp':
-      return { ...state, cleanupAttempted: true }
+      return { ...state, cleanupAttempted: true, proofLeftToPost: event.proofLeftToPost }
+    case 'Reported':
+      return { ...state, reported: true }
   }
+}
+
+function afterScanEvent(state: RunState, event: Extract<OtherEvent, { type: 'ScanStarting' | 'ScanStarted' | 'ScanEnded' }>): RunState {
+  if (event.type === 'ScanStarting') return { ...state, scan: { startedAt: event.at } }
+  if (state.scan === null) throw unfit(event, 'no scan')
+  if (event.type === 'ScanStarted') return { ...state, isolation: event.isolation }
+  const { at, exitCode, signal, isAccepted } = event
+  return { ...state, scan: { startedAt: state.scan.startedAt, end: { at, exitCode, signal, isAccepted } } }
 }
 
 function find(state: RunState, event: CredentialEvent): CredentialState {

@@ -1,7 +1,7 @@
 import { errorCodes } from '../base/errors.ts'
 import { isIsoTime } from '../base/time.ts'
 import { isRunKey, type JobInfo } from './job-info.ts'
-import { MAX_CREDENTIALS, MAX_FORGOTTEN, MAX_WARNINGS, type RunState } from './run-state.ts'
+import { MAX_CREDENTIALS, MAX_FORGOTTEN, MAX_REASON, MAX_WARNINGS, type RunState } from './run-state.ts'
 
 type Check = (value: unknown) => boolean
 
@@ -18,7 +18,9 @@ export function parseRunState(text: string, job: JobInfo): RunState | undefined 
   } catch {
     return undefined
   }
-  return isRunState(value) && hasUniqueCredentials(value as RunState) ? { ...(value as RunState), job } : undefined
+  return isRunState(value) && hasUniqueCredentials(value as RunState) && hasReasonOfItsError(value as RunState)
+    ? { ...(value as RunState), job }
+    : undefined
 }
 
 const isText: Check = (value) => typeof value === 'string'
@@ -59,6 +61,13 @@ function object(fields: Readonly<Record<string, Check>>): Check {
 const isToken = object({ jti: optional((value) => matches(value, /^[\w.-]{1,200}$/)), issuedAt: isTime, expiresAt: isTime })
 const isAcceptance = object({ at: isTime, username: nullable(isText) })
 const isProof = object({ at: isTime, samples: isCount, seconds: isNumber })
+const isScanEnd = object({
+  at: isTime,
+  exitCode: isNumber,
+  signal: nullable((value) => matches(value, /^SIG[A-Z0-9]{1,20}$/)),
+  isAccepted: isFlag,
+})
+const isReason: Check = (value) => matches(value, /^[^\p{Cc}\p{Zl}\p{Zp}]+$/u) && String(value).length <= MAX_REASON
 const isSlot = oneOf(0, 1, 2, 'unbound')
 
 type Fields = Readonly<Record<string, Check>>
@@ -102,15 +111,23 @@ const isRunState = object({
     MAX_FORGOTTEN,
   ),
   forgottenNotListed: isCount,
-  scan: nullable(object({ startedAt: isTime, end: optional(object({ at: isTime, exitCode: isNumber, signal: nullable(isText) })) })),
+  scan: nullable(object({ startedAt: isTime, end: optional(isScanEnd) })),
   isolation: nullable(object({ isolated: isFlag, why_not: nullable(isText), as_root: isFlag })),
   warnings: listOf(isText, MAX_WARNINGS),
   error: nullable((value) => typeof value === 'string' && Object.hasOwn(errorCodes, value)),
+  errorReason: nullable(isReason),
+  deliveredToLaterSteps: isFlag,
   cleanupAttempted: isFlag,
+  proofLeftToPost: isFlag,
+  reported: isFlag,
 })
 
 function hasUniqueCredentials({ credentials, lastNumber }: RunState): boolean {
   const numbers = credentials.map(({ number }) => number)
   const slots = credentials.map(({ slot }) => slot).filter((slot) => slot !== 'unbound')
   return numbers.every((number) => number <= lastNumber) && new Set(numbers).size === numbers.length && new Set(slots).size === slots.length
+}
+
+function hasReasonOfItsError({ error, errorReason }: RunState): boolean {
+  return (error === null) === (errorReason === null)
 }

@@ -25,7 +25,13 @@ export interface Isolation {
 
 export interface ScanState {
   readonly startedAt: string
-  readonly end?: { readonly at: string; readonly exitCode: number; readonly signal: string | null }
+  readonly end?: {
+    readonly at: string
+    readonly exitCode: number
+    readonly signal: string | null
+    /** Whether the scan ended by itself, with an exit code that counts as success. */
+    readonly isAccepted: boolean
+  }
 }
 
 /** A credential that needs no further care. Another one can use its slot. */
@@ -68,8 +74,16 @@ export interface RunState {
   readonly isolation: Isolation | null
   readonly warnings: readonly string[]
   readonly error: Code | null
+  /** The message of the error, on one line. It is null exactly where `error` is null. */
+  readonly errorReason: string | null
+  /** Later steps of the job can read the credential. */
+  readonly deliveredToLaterSteps: boolean
   /** Whether a process went through the cleanup, whatever its result. */
   readonly cleanupAttempted: boolean
+  /** The private directory still has a token, with which the post step can prove the end. */
+  readonly proofLeftToPost: boolean
+  /** A process has shown the whole run to people. */
+  readonly reported: boolean
 }
 
 export function newRunState(options: Options, job: JobInfo, key = randomBytes(8).toString('hex')): RunState {
@@ -90,7 +104,11 @@ export function newRunState(options: Options, job: JobInfo, key = randomBytes(8)
     isolation: null,
     warnings: [],
     error: null,
+    errorReason: null,
+    deliveredToLaterSteps: false,
     cleanupAttempted: false,
+    proofLeftToPost: false,
+    reported: false,
   }
 }
 
@@ -134,5 +152,7 @@ export function isTokenOf(state: RunState, credential: CredentialState, claims: 
 export const MAX_WARNINGS = 500
 /** The first and the last are listed, the others are counted. A day of 10-minute tokens has about 200. */
 export const MAX_FORGOTTEN = 100
+/** In characters. The log has the whole message. */
+export const MAX_REASON = 500
 /** One for each name, and one that is bound to nothing. */
 export const MAX_CREDENTIALS = 4

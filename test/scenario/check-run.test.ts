@@ -55,8 +55,10 @@ onGithub(
           status: 'completed',
           conclusion: 'success',
           output: {
-            title: expect.stringMatching(/^Credential: revoked .*, proven dead/) as unknown,
-            summary: 'The evidence of scan.',
+            title: expect.stringMatching(
+              /^Scan passed\. The credential lived \d+ s, was revoked, and is refused by the API server\.$/,
+            ) as unknown,
+            summary: expect.stringMatching(/^kubepass, ServiceAccount `kubepass\/scanner`, API server `\S+`\n$/) as unknown,
             text: expect.stringContaining(`JTI=${String(claimsOf(proxy.tokens[0] ?? '')['jti'])}`) as unknown,
           },
         },
@@ -71,6 +73,7 @@ onGithub(
   async ({ info, step }) => {
     expect((await step({ command: 'true', report: 'check', tls_server_name: 'other.test' }).main()).code).toBe(83)
     expect(asked.map(({ body }) => body.conclusion)).toEqual(['failure'])
+    expect(asked[0]?.body.output.summary).toMatch(/^\*\*UNREACHABLE\*\*: `No answer from 127\.0\.0\.1:.*ERR_TLS_CERT_ALTNAME_INVALID\.`/)
     expect(info.server).toBeDefined()
   },
   options,
@@ -83,7 +86,30 @@ onGithub(
     await use.main()
     expect(asked).toEqual([])
     await use.post()
-    expect(asked.map(({ body }) => body.output.title)).toEqual([expect.stringMatching(/proven dead/)])
+    expect(asked.map(({ body }) => body.output.title)).toEqual([expect.stringMatching(/^Later steps .* is refused by the API server\.$/)])
+  },
+  options,
+)
+
+onGithub(
+  'the check run of a scan that failed has the conclusion failure',
+  async ({ step }) => {
+    expect((await step({ command: 'exit 3', report: 'check' }).main()).code).toBe(3)
+    expect(asked.map(({ body }) => [body.conclusion, body.output.title])).toEqual([
+      ['failure', expect.stringMatching(/^Scan failed \(exit code 3\)\. /)],
+    ])
+  },
+  options,
+)
+
+onGithub(
+  'with prove: post, post creates the check run, and main creates none',
+  async ({ step }) => {
+    const use = step({ command: 'true', prove: 'post', report: 'check' })
+    await use.main()
+    expect(asked).toEqual([])
+    await use.post()
+    expect(asked.map(({ body }) => body.output.title)).toEqual([expect.stringMatching(/^Scan passed\. .* is refused by the API server\.$/)])
   },
   options,
 )

@@ -42,11 +42,13 @@ onGithub('github-oidc: main issues the credential for the command, and revokes i
     identity: { kind: 'github-oidc' },
     granted: { credential_id: credentialIdOf(token) },
     verified: { username: 'system:serviceaccount:kubepass:scanner' },
-    used: { exit_code: 0 },
+    used: { exit_code: 0, accepted: true },
     proven: { samples: 3 },
+    outcome: 'passed',
     error: null,
+    error_reason: null,
   })
-  expect(main.summary).toContain('| Accepted as | `system:serviceaccount:kubepass:scanner` |')
+  expect(main.summary).toContain('| Accepted&nbsp;as | `system:serviceaccount:kubepass:scanner` |')
   expect(main.summary).toMatch(/\| Credential \| `revoked .*, proven dead .*` \|/)
 
   const post = await scan.post()

@@ -60,7 +60,10 @@ onGithub(
     const main = await step({ command: 'true' }).main()
     expect(main.code).toBe(0)
     expect(main.annotations).toEqual([])
-    expect(main.summary.split('\n').filter((line) => line !== '' && !line.startsWith('|') && line !== '### kubepass')).toEqual([])
+    expect(main.summary.split('\n').filter((line) => line !== '' && !line.startsWith('|'))).toEqual([
+      expect.stringMatching(/^### Scan passed\. /),
+      expect.stringMatching(/^kubepass, ServiceAccount `kubepass\/scanner`, API server `https:\S+`$/),
+    ])
   },
   { repository: 'octo-org/`x`|##[error]y', job: 'scan"\n::error::pwned' },
 )

@@ -62,7 +62,8 @@ test("a scan that writes to the runner's command files fails the job, and main r
       // The last lines that main itself wrote.
       expect(toEvidence(JSON.parse(main.state['run_state'] ?? '') as RunState)).toMatchObject({ finished: true, proven: { samples: 3 } })
       expect(Object.keys(main.state)).toEqual(['run_state'])
-      expect(main.summary).toContain('### kubepass')
+      expect(main.summary).toMatch(/^### Scan tampered with the runner's command files \(exit code 3\)\. /m)
+      expect(main.summary).toMatch(/^\*\*TAMPERED\*\*: `The scan wrote to the runner's command files: /m)
       expect(main.summary).toContain(summary)
       expect(JSON.parse(readFileSync(evidence, 'utf8')) as Evidence).toMatchObject({ error: 'TAMPERED', used: { exit_code: 3 } })
       expect(readFileSync(victim, 'utf8')).toBe('precious')

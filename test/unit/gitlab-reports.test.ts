@@ -21,7 +21,7 @@ const granted = {
 const whole: Partial<Evidence> = {
   granted,
   verified: { username: 'system:serviceaccount:kubepass:scanner', at: '2026-01-01T00:00:00Z' },
-  used: { started_at: '2026-01-01T00:00:00Z', ended_at: '2026-01-01T00:01:00Z', exit_code: 3, signal: null },
+  used: { started_at: '2026-01-01T00:00:00Z', ended_at: '2026-01-01T00:01:00Z', exit_code: 3, signal: null, accepted: false },
   revoked: { at: '2026-01-01T00:01:00Z' },
   proven: { dead_at: '2026-01-01T00:01:10Z', samples: 3, seconds_after_revocation: 10 },
   dead_by: '2026-01-01T00:16:10Z',
@@ -66,12 +66,16 @@ describe('the JUnit report', () => {
     ],
     [
       'a scan that was killed',
-      { ...whole, used: { started_at: '2026-01-01T00:00:00Z', ended_at: null, exit_code: 137, signal: 'SIGKILL' } },
+      { ...whole, used: { started_at: '2026-01-01T00:00:00Z', ended_at: null, exit_code: 137, signal: 'SIGKILL', accepted: false } },
       ['passed', 'passed', 'failed', 'passed', 'passed'],
     ],
     [
       'a scan that took too long',
-      { ...whole, used: { started_at: '2026-01-01T00:00:00Z', ended_at: null, exit_code: 143, signal: null }, error: 'TIMEOUT' },
+      {
+        ...whole,
+        used: { started_at: '2026-01-01T00:00:00Z', ended_at: null, exit_code: 143, signal: null, accepted: false },
+        error: 'TIMEOUT',
+      },
       ['passed', 'passed', 'failed', 'passed', 'passed'],
     ],
   ])('shows the outcome of each check: %s', (_name, evidence, expected) => {
@@ -82,6 +86,12 @@ describe('the JUnit report', () => {
   test('has the number of failed and skipped checks', () => {
     expect(junit(evidenceOf({ finished: true, error: 'REFUSED' }))).toContain(
       '<testsuite name="kubepass" tests="5" failures="1" skipped="4">',
+    )
+  })
+
+  test('has the reason of the failed check', () => {
+    expect(junit(evidenceOf({ finished: true, error: 'REFUSED', error_reason: 'The API server refused: 403.' }))).toContain(
+      '<failure message="The run ended with REFUSED: The API server refused: 403.">',
     )
   })
 
@@ -99,7 +109,9 @@ test('the annotation has the credential id, and a link', () => {
   expect(kubepass).toEqual([
     {
       external_link: {
-        label: expect.stringMatching(/^JTI=abc of kubepass\/scanner: revoked 2026-.*proven dead/) as unknown,
+        label: expect.stringMatching(
+          /^JTI=abc of kubepass\/scanner: Scan failed \(exit code 3\)\. The credential lived 1 min 0 s, was revoked, and is refused/,
+        ) as unknown,
         url: `${env.CI_PIPELINE_URL}/test_report`,
       },
     },

@@ -48,8 +48,8 @@ test('an effect whose event cannot be saved does not start, and the state stays 
 test('what was seen counts although it cannot be saved; one warning tells of that', () => {
   const { store, journal: log } = journal()
   store.isFull = true
-  log.observe({ type: 'CleanedUp' })
-  log.observe({ type: 'Failed', code: 'REFUSED' })
+  log.observe({ type: 'CleanedUp', proofLeftToPost: false })
+  log.observe({ type: 'Failed', code: 'REFUSED', reason: 'no' })
   expect(log.state).toMatchObject({ cleanupAttempted: true, error: 'REFUSED', warnings: ['The run state could not be saved (ENOSPC).'] })
 })
 
@@ -58,4 +58,12 @@ test('a cleared state is not saved again', () => {
   log.clear()
   log.observe({ type: 'Warned', text: 'late' })
   expect([store.isCleared, store.saved.length, log.state.warnings]).toEqual([true, 0, ['late']])
+})
+
+test('a state that the runner keeps is saved after the end of the run too', () => {
+  const saved: RunState[] = []
+  const log = new Journal({ save: (state) => saved.push(state) }, newRunState(options, job))
+  log.clear()
+  log.observe({ type: 'Reported' })
+  expect(saved).toMatchObject([{ reported: true }])
 })

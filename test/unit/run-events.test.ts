@@ -99,7 +99,7 @@ test.each<[string, RunEvent]>([
   ['a credential whose number is not the next', { type: 'SecretRequested', number: 3, slot: 1, deadBy: time }],
   ['a credential in a slot that is taken', { type: 'SecretRequested', number: 2, slot: 0, deadBy: time }],
   ['the isolation of a scan that did not start', { type: 'ScanStarted', isolation: { isolated: true, why_not: null, as_root: false } }],
-  ['the end of a scan that did not start', { type: 'ScanEnded', at: time, exitCode: 0, signal: null }],
+  ['the end of a scan that did not start', { type: 'ScanEnded', at: time, exitCode: 0, signal: null, isAccepted: true }],
 ])('%s does not fit', (_what, event) => {
   expect(() => reduce(stateWith(at(issued)), event)).toThrow('does not fit')
 })
@@ -116,6 +116,31 @@ test('an event changes its own credential only, and no state that was seen befor
 test('a warning is kept once', () => {
   const once = reduce(empty, { type: 'Warned', text: 'a' })
   expect(reduce(reduce(once, { type: 'Warned', text: 'b' }), { type: 'Warned', text: 'a' }).warnings).toEqual(['a', 'b'])
+})
+
+test.each<[string, readonly RunEvent[], object]>([
+  [
+    'the end of the scan',
+    [
+      { type: 'ScanStarting', at: time },
+      { type: 'ScanEnded', at: time, exitCode: 100, signal: null, isAccepted: true },
+    ],
+    { used: { exit_code: 100, accepted: true } },
+  ],
+  ['a scan that runs', [{ type: 'ScanStarting', at: time }], { used: { exit_code: null, accepted: null } }],
+  ['the reason of an error', [{ type: 'Failed', code: 'REFUSED', reason: 'why' }], { error: 'REFUSED', error_reason: 'why' }],
+  [
+    'the last error',
+    [
+      { type: 'Failed', code: 'TIMEOUT', reason: 'one' },
+      { type: 'Failed', code: 'NOT_REVOKED', reason: 'two' },
+    ],
+    { error: 'NOT_REVOKED', error_reason: 'two' },
+  ],
+  ['that later steps have the credential', [{ type: 'DeliveredToLaterSteps' }], { delivered_to_later_steps: true }],
+  ['a finished cleanup', [{ type: 'CleanedUp', proofLeftToPost: true }], { finished: true }],
+])('the evidence shows %s of the events', (_what, events, expected) => {
+  expect(toEvidence(events.reduce(reduce, empty))).toMatchObject(expected)
 })
 
 /** Acquires a credential and forgets it again after its revocation. */

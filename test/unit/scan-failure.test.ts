@@ -21,6 +21,6 @@ test.each<[number, string | null, number[], string]>([
     'The scan ended with exit code 137, as after SIGKILL, which is not among accept_exit_codes (0). Did the machine run out of memory?',
   ],
 ])('the failure message names exit code %j and signal %j', (exit_code, signal, accepted, expected) => {
-  const used = { started_at: '', ended_at: '', exit_code, signal }
+  const used = { started_at: '', ended_at: '', exit_code, signal, accepted: false }
   expect(scanFailure(used, accepted, 'accept_exit_codes')).toBe(expected)
 })

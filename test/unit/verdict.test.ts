@@ -1,0 +1,172 @@
+import { expect, test } from '@jest/globals'
+import type { Evidence } from '../../src/state/evidence.ts'
+import type { Outcome } from '../../src/state/outcome.ts'
+import { verdictOf } from '../../src/state/verdict.ts'
+import { ended, evidenceOf, granted, whole } from './evidence-fixture.ts'
+
+const none: Partial<Evidence> = { finished: true }
+const failed = { ...ended, exit_code: 3, accepted: false }
+const killed = { ...ended, exit_code: 137, signal: 'SIGKILL', accepted: false }
+const running = { ...ended, ended_at: null, exit_code: null, accepted: null }
+const notRevoked: Partial<Evidence> = { ...whole, revoked: null, proven: null }
+const unproven: Partial<Evidence> = { ...whole, proven: null }
+const absent: Partial<Evidence> = { ...whole, revoked: null, missing: true }
+const delivered: Partial<Evidence> = { ...whole, used: null, isolation: null, delivered_to_later_steps: true }
+const inUse: Partial<Evidence> = { ...delivered, revoked: null, proven: null, finished: false }
+const renewed = { ...whole, renewed: [granted, granted], renewed_not_listed: 4, revoked: { at: '2026-01-01T01:05:00Z' } }
+
+const DEAD = 'The credential lived 41 s, was revoked, and is refused by the API server.'
+const UNPROVEN = 'The credential lived 41 s and was revoked; kubepass did not prove that the API server refuses it.'
+const ALIVE = 'The credential was NOT revoked and can live until 2026-01-01T00:16:10Z.'
+const NONE = 'No credential was issued.'
+
+test.each<[string, Partial<Evidence>, Outcome, string]>([
+  ['a scan that passed', whole, 'passed', `Scan passed. ${DEAD}`],
+  ['an accepted exit code', { ...whole, used: { ...ended, exit_code: 100 } }, 'passed', `Scan passed (exit code 100). ${DEAD}`],
+  ['another exit code', { ...whole, used: failed }, 'scan_failed', `Scan failed (exit code 3). ${DEAD}`],
+  ['a scan that was killed', { ...whole, used: killed }, 'scan_failed', `Scan failed (SIGKILL, exit code 137). ${DEAD}`],
+  ['no proof', unproven, 'passed', `Scan passed. ${UNPROVEN}`],
+  ['a failed scan without a proof', { ...unproven, used: failed }, 'scan_failed', `Scan failed (exit code 3). ${UNPROVEN}`],
+  [
+    'an absent Secret',
+    { ...absent, proven: null },
+    'passed',
+    'Scan passed. The credential had no Secret left to delete; kubepass did not prove that the API server refuses it.',
+  ],
+  [
+    'an absent Secret with a proof',
+    absent,
+    'passed',
+    'Scan passed. The credential had no Secret left to delete; the API server refuses it.',
+  ],
+  ['no revocation', { ...notRevoked, error: 'NOT_REVOKED' }, 'not_revoked', `Scan passed. ${ALIVE}`],
+  [
+    'no revocation after a failed scan',
+    { ...notRevoked, used: failed, error: 'NOT_REVOKED' },
+    'not_revoked',
+    `Scan failed (exit code 3). ${ALIVE}`,
+  ],
+  ['no revocation with revocation: best-effort', notRevoked, 'not_revoked', `Scan passed. ${ALIVE}`],
+  [
+    'a revocation at a later attempt',
+    { ...whole, error: 'NOT_REVOKED' },
+    'failed',
+    'Scan passed. The credential lived 41 s, was revoked after a failed attempt, and is refused by the API server.',
+  ],
+  [
+    'max_scan',
+    { ...whole, used: { ...failed, exit_code: 143 }, error: 'TIMEOUT' },
+    'failed',
+    `Scan ended by kubepass after max_scan (exit code 143). ${DEAD}`,
+  ],
+  ['a signal', { ...unproven, used: failed, error: 'INTERRUPTED' }, 'failed', `Run interrupted, scan ended (exit code 3). ${UNPROVEN}`],
+  ['a signal before the scan', { ...none, error: 'INTERRUPTED' }, 'failed', `No scan started: the run ended with INTERRUPTED. ${NONE}`],
+  ['tampering', { ...whole, error: 'TAMPERED' }, 'failed', `Scan tampered with the runner's command files (exit code 0). ${DEAD}`],
+  [
+    'a defect after the scan',
+    { ...whole, error: 'INTERNAL' },
+    'failed',
+    `Scan ended, and the run failed with INTERNAL (exit code 0). ${DEAD}`,
+  ],
+  [
+    'a scan that did not start',
+    { ...whole, used: running, error: 'INTERNAL' },
+    'failed',
+    `Scan without a result: the run ended with INTERNAL. ${DEAD}`,
+  ],
+  ['a refusal before the token', { ...none, error: 'REFUSED' }, 'failed', `No scan started: the run ended with REFUSED. ${NONE}`],
+  ['the wrong token', { ...unproven, used: null, error: 'RIGHTS' }, 'failed', `No scan started: the run ended with RIGHTS. ${UNPROVEN}`],
+  [
+    'a lost response',
+    { ...unproven, used: null, granted: null, error: 'UNREACHABLE' },
+    'failed',
+    'No scan started: the run ended with UNREACHABLE. The credential, if it was issued, was revoked; kubepass did not prove that the API server refuses it.',
+  ],
+  [
+    'a lost response without a revocation',
+    { ...notRevoked, used: null, granted: null, error: 'NOT_REVOKED' },
+    'not_revoked',
+    'No scan started. The credential, if it was issued, was NOT revoked and can live until 2026-01-01T00:16:10Z.',
+  ],
+  ['a killed main, finished by post', { ...whole, used: running }, 'unfinished', `Scan without a result: nobody saw its end. ${DEAD}`],
+  [
+    'a main killed before the scan',
+    { ...unproven, used: null },
+    'unfinished',
+    `No scan started, and the run ended without a result. ${UNPROVEN}`,
+  ],
+  ['a main killed before the token', none, 'unfinished', `No scan started, and the run ended without a result. ${NONE}`],
+  ['later steps', inUse, 'in_use', 'Later steps of the job can use the credential. The credential can live until 2026-01-01T00:16:10Z.'],
+  ['later steps, finished by post', delivered, 'revoked', `Later steps of the job could use the credential. ${DEAD}`],
+  [
+    'later steps, not revoked by post',
+    { ...delivered, revoked: null, proven: null, error: 'NOT_REVOKED' },
+    'not_revoked',
+    `Later steps of the job could use the credential. ${ALIVE}`,
+  ],
+  [
+    'a run under way',
+    { ...notRevoked, used: running, finished: false },
+    'unfinished',
+    'The scan runs. The credential can live until 2026-01-01T00:16:10Z.',
+  ],
+  ['a run before its scan', {}, 'unfinished', `No scan started. ${NONE}`],
+  ['renewals', renewed, 'passed', 'Scan passed. The 7 credentials lived 1 h 5 min, were revoked, and are refused by the API server.'],
+  [
+    'renewals without a proof',
+    { ...renewed, proven: null },
+    'passed',
+    'Scan passed. The 7 credentials lived 1 h 5 min and were revoked; kubepass did not prove that the API server refuses them.',
+  ],
+  [
+    'renewals without a revocation',
+    { ...renewed, revoked: null, proven: null, error: 'NOT_REVOKED' },
+    'not_revoked',
+    'Scan passed. Of 7 credentials at least one was NOT revoked and can live until 2026-01-01T00:16:10Z.',
+  ],
+  [
+    'renewals with absent Secrets',
+    { ...renewed, revoked: null, missing: true },
+    'passed',
+    'Scan passed. The 7 credentials had no Secret left to delete; the API server refuses them.',
+  ],
+])('the outcome and the verdict of %s', (_what, change, outcome, verdict) => {
+  const evidence = evidenceOf(change)
+  expect([evidence.outcome, verdictOf(evidence)]).toEqual([outcome, verdict])
+})
+
+const errors = [
+  null,
+  'INPUT',
+  'IDENTITY',
+  'REFUSED',
+  'UNREACHABLE',
+  'RIGHTS',
+  'NOT_REVOKED',
+  'TAMPERED',
+  'TIMEOUT',
+  'INTERRUPTED',
+  'INTERNAL',
+] as const
+const scans: Partial<Evidence>[] = [{ used: ended }, { used: failed }, { used: killed }, { used: running }, { used: null }, delivered]
+const ends: Partial<Evidence>[] = [whole, unproven, notRevoked, absent, { ...absent, proven: null }, { ...none, dead_by: null }]
+
+test('no verdict claims more than was seen, for each error with each scan and each end of the credential', () => {
+  for (const error of errors) {
+    for (const scan of scans) {
+      for (const { revoked = null, proven = null, missing = false, dead_by = null } of ends) {
+        for (const finished of [true, false]) {
+          const evidence = evidenceOf({ ...whole, ...scan, revoked, proven, missing, dead_by, error, finished })
+          const verdict = verdictOf(evidence)
+          expect(verdict).toMatch(/^[A-Z][^\n]+\.$/)
+          if (verdict.includes('was revoked')) expect(revoked).not.toBeNull()
+          if (/is refused|server refuses it\.$/.test(verdict) && !verdict.includes('did not prove')) expect(proven).not.toBeNull()
+          if (verdict.includes('Scan passed'))
+            expect([evidence.used?.accepted, [null, 'NOT_REVOKED'].includes(error)]).toEqual([true, true])
+          expect(verdict.includes('NOT revoked')).toBe(evidence.outcome === 'not_revoked')
+          expect(verdict.includes('No credential was issued')).toBe(dead_by === null)
+        }
+      }
+    }
+  }
+})
