@@ -6,6 +6,7 @@ import { MAX_TIMER_MS } from '../net/retry.ts'
 import { writeKubeconfig } from '../scan/kubeconfig-file.ts'
 import { mayLive } from '../state/credential-state.ts'
 import { MAX_CREDENTIALS } from '../state/run-state.ts'
+import { credentialId } from '../token/claims.ts'
 import { endsAt, renewAt, revokeSupersededAt } from '../token/lifetime.ts'
 import { acquire, verify, type LiveCredential } from './acquire.ts'
 import { deleteSecretOf } from './delete-secret.ts'
@@ -118,7 +119,9 @@ async function renewOnce(run: Run, current: LiveCredential, slot: 0 | 1 | 2, dea
   await verify(run, renewed, deadline)
   deadline.throwIfAborted()
   writeKubeconfig(run.journal.state.directory, run.options, renewed.token, run.platform.ownerUid)
-  run.platform.log.info(`Renewed the credential: this one expires ${isoTime(renewed.expiresAt)}.`)
+  // The summary has one row for all renewals, so the log tells the id of each.
+  const id = renewed.jti === undefined ? '' : ` (${credentialId(renewed.jti)})`
+  run.platform.log.info(`Renewed the credential: this one${id} expires ${isoTime(renewed.expiresAt)}.`)
   return renewed
 }
 

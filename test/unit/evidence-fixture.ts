@@ -8,6 +8,8 @@ const options = {
   server: 'https://k8s.example.com:6443',
   serviceAccount: { namespace: 'kubepass', name: 'scanner' },
   directory: '/tmp',
+  duration: 900,
+  tokenAudiences: [] as readonly string[],
 } as Options
 
 export const granted = {

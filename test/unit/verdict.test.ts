@@ -1,4 +1,6 @@
 import { expect, test } from '@jest/globals'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { readFileSync } from 'node:fs'
 import type { Evidence } from '../../src/state/evidence.ts'
 import type { Outcome } from '../../src/state/outcome.ts'
 import { verdictOf } from '../../src/state/verdict.ts'
@@ -151,22 +153,55 @@ const errors = [
 const scans: Partial<Evidence>[] = [{ used: ended }, { used: failed }, { used: killed }, { used: running }, { used: null }, delivered]
 const ends: Partial<Evidence>[] = [whole, unproven, notRevoked, absent, { ...absent, proven: null }, { ...none, dead_by: null }]
 
-test('no verdict claims more than was seen, for each error with each scan and each end of the credential', () => {
-  for (const error of errors) {
-    for (const scan of scans) {
-      for (const { revoked = null, proven = null, missing = false, dead_by = null } of ends) {
-        for (const finished of [true, false]) {
-          const evidence = evidenceOf({ ...whole, ...scan, revoked, proven, missing, dead_by, error, finished })
-          const verdict = verdictOf(evidence)
-          expect(verdict).toMatch(/^[A-Z][^\n]+\.$/)
-          if (verdict.includes('was revoked')) expect(revoked).not.toBeNull()
-          if (/is refused|server refuses it\.$/.test(verdict) && !verdict.includes('did not prove')) expect(proven).not.toBeNull()
-          if (verdict.includes('Scan passed'))
-            expect([evidence.used?.accepted, [null, 'NOT_REVOKED'].includes(error)]).toEqual([true, true])
-          expect(verdict.includes('NOT revoked')).toBe(evidence.outcome === 'not_revoked')
-          expect(verdict.includes('No credential was issued')).toBe(dead_by === null)
-        }
-      }
-    }
-  }
+/** Each error with each scan and each end of the credential, also the combinations that no run has. */
+function allEvidence(): Evidence[] {
+  return errors.flatMap((error) =>
+    scans.flatMap((scan) =>
+      ends.flatMap(({ revoked = null, proven = null, missing = false, dead_by = null }) =>
+        [true, false].map((finished) => {
+          const error_reason = error === null ? null : 'The API server refused.'
+          return evidenceOf({ ...whole, ...scan, revoked, proven, missing, dead_by, error, error_reason, finished })
+        }),
+      ),
+    ),
+  )
+}
+
+test.each([
+  [
+    'claims a revocation that was not seen',
+    ({ revoked }: Evidence, verdict: string) => verdict.includes('was revoked') && revoked === null,
+  ],
+  [
+    'claims a refusal that was not seen',
+    ({ proven }: Evidence, verdict: string) => /(?<!did not prove that the API server.*)refuse[sd]/.test(verdict) && proven === null,
+  ],
+  [
+    'claims a success that was not seen',
+    ({ used, error }: Evidence, verdict: string) =>
+      verdict.includes('Scan passed') && (used?.accepted !== true || !(error === null || error === 'NOT_REVOKED')),
+  ],
+  [
+    'hides that a credential may live on',
+    ({ outcome }: Evidence, verdict: string) => verdict.includes('NOT revoked') !== (outcome === 'not_revoked'),
+  ],
+  [
+    'is wrong about whether a credential was issued',
+    ({ dead_by }: Evidence, verdict: string) => verdict.includes('No credential was issued') !== (dead_by === null),
+  ],
+  ['is not made of whole sentences on one line', (_evidence: Evidence, verdict: string) => !/^[A-Z][^\n]+\.$/.test(verdict)],
+])('no verdict %s', (_what, isWrong) => {
+  expect(
+    allEvidence()
+      .map((evidence) => [evidence, verdictOf(evidence)] as const)
+      .filter(([evidence, verdict]) => isWrong(evidence, verdict))
+      .map(([, verdict]) => verdict),
+  ).toEqual([])
+})
+
+test('each evidence conforms to its schema', () => {
+  const schema = JSON.parse(readFileSync(new URL('../../docs/evidence.schema.json', import.meta.url), 'utf8')) as object
+  const formats = { 'date-time': true, uri: (text: string) => URL.canParse(text) } as const
+  const conforms = new Ajv2020({ allErrors: true, allowUnionTypes: true, formats }).compile(schema)
+  expect(allEvidence().flatMap((evidence) => (conforms(evidence) ? [] : (conforms.errors ?? [])))).toEqual([])
 })
