@@ -55,8 +55,8 @@ function momentInWords(seconds, now) {
 var execute = __webpack_require__(4187);
 // EXTERNAL MODULE: ./src/commands/recover.ts + 1 modules
 var recover = __webpack_require__(2400);
-// EXTERNAL MODULE: ./src/commands/run.ts + 17 modules
-var run = __webpack_require__(6348);
+// EXTERNAL MODULE: ./src/commands/run.ts + 21 modules
+var run = __webpack_require__(8392);
 // EXTERNAL MODULE: ./src/base/deadline.ts
 var deadline = __webpack_require__(6277);
 // EXTERNAL MODULE: ./src/kube/bound-secret.ts
@@ -660,6 +660,7 @@ var gitlab_workspace = __webpack_require__(7888);
 
 
 
+
 /** A user's terminal. stdout has the scan's output only; kubepass writes its messages to stderr. */
 function terminalPlatform(line, env, redact) {
     const { stderr } = process;
@@ -749,7 +750,15 @@ function terminalPlatform(line, env, redact) {
         report: (evidence) => Promise.resolve(info(`what happened:\n${(0,evidence_text/* asText */.e1)(evidence)}`)),
     };
 }
-const RUN = { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '', instance: '' };
+const RUN = {
+    platform: 'terminal',
+    id: 'terminal',
+    attempt: '1',
+    job: '',
+    repository: '',
+    instance: '',
+    ...(0,job_info/* triggerOf */.ix)({ actor: undefined, commit: undefined, ref: undefined, event: undefined }),
+};
 function readStateFile(path) {
     try {
         return (0,small_file/* readSmallFile */.EW)(path);

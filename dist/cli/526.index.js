@@ -10,9 +10,11 @@ __webpack_require__.r(__webpack_exports__);
 /* harmony export */   annotations: () => (/* binding */ annotations),
 /* harmony export */   junit: () => (/* binding */ junit)
 /* harmony export */ });
-/* harmony import */ var fast_xml_builder__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(9585);
-/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(7541);
+/* harmony import */ var fast_xml_builder__WEBPACK_IMPORTED_MODULE_3__ = __webpack_require__(9585);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(7541);
 /* harmony import */ var _state_evidence_text_js__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(4062);
+/* harmony import */ var _state_verdict_js__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(2696);
+
 
 
 
@@ -45,17 +47,17 @@ function scanFinding({ used, error }) {
 }
 /** In a failed run, the first promise that was not kept is the failed check. A killed scan fails its check without an error of the run. */
 function checksOf(evidence) {
-    const { used, finished, error } = evidence;
+    const { used, finished, error, error_reason } = evidence;
     const findings = findingsOf(evidence);
     const killed = used !== null && finished ? SCAN : undefined;
     const failed = error === null ? killed : findings.find(({ isKept }) => !isKept)?.name;
     return findings.map(({ name, isKept, detail }) => {
         const isFailed = !isKept && name === failed;
-        const reason = name === failed && error !== null ? `The run ended with ${error}.` : 'not seen';
+        const reason = name === failed && error !== null ? `The run ended with ${error}: ${error_reason ?? ''}` : 'not seen';
         return {
             name,
             outcome: isKept ? 'passed' : isFailed ? 'failed' : 'not seen',
-            detail: (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .hD)(detail ?? reason, LONGEST_DETAIL).slice(1, -1),
+            detail: (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(detail ?? reason, LONGEST_DETAIL).slice(1, -1),
         };
     });
 }
@@ -76,14 +78,14 @@ function junit(evidence) {
         '@skipped': count('not seen'),
         testcase,
     };
-    const xml = new fast_xml_builder__WEBPACK_IMPORTED_MODULE_2__/* ["default"] */ .A({ attributeNamePrefix: '@', ignoreAttributes: false, format: true }).build({ testsuites: { testsuite: suite } });
+    const xml = new fast_xml_builder__WEBPACK_IMPORTED_MODULE_3__/* ["default"] */ .A({ attributeNamePrefix: '@', ignoreAttributes: false, format: true }).build({ testsuites: { testsuite: suite } });
     return `<?xml version="1.0" encoding="UTF-8"?>\n${xml}`;
 }
 /** https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsannotations */
 function annotations(evidence, env) {
     // Before Kubernetes 1.30 a credential has no id.
     const id = evidence.granted === null ? 'no credential' : (evidence.granted.credential_id ?? 'a credential');
-    const label = (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .hD)(`${id} of ${evidence.requested.service_account}: ${(0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_0__/* .credentialOutcome */ .kx)(evidence)}`, 300).slice(1, -1);
+    const label = (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(`${id} of ${evidence.requested.service_account}: ${(0,_state_verdict_js__WEBPACK_IMPORTED_MODULE_1__/* .verdictOf */ .V)(evidence)}`, 300).slice(1, -1);
     const url = `${env['CI_PIPELINE_URL'] ?? ''}/test_report`;
     return `${JSON.stringify({ kubepass: URL.canParse(url) ? [{ external_link: { label, url } }] : [] })}\n`;
 }

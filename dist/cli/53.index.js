@@ -11,8 +11,8 @@ __webpack_require__.r(__webpack_exports__);
 /* harmony export */ });
 /* harmony import */ var _actions_github__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(2413);
 /* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(4758);
-/* harmony import */ var _state_evidence_text_js__WEBPACK_IMPORTED_MODULE_3__ = __webpack_require__(4062);
-/* harmony import */ var _octokit_js__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(5726);
+/* harmony import */ var _state_evidence_text_js__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(4062);
+/* harmony import */ var _octokit_js__WEBPACK_IMPORTED_MODULE_3__ = __webpack_require__(5726);
 
 
 
@@ -20,7 +20,8 @@ __webpack_require__.r(__webpack_exports__);
 const REQUEST_TIMEOUT_MS = 10_000;
 /** Creates a check run with the evidence as its text. https://docs.github.com/en/rest/checks/runs#create-a-check-run */
 async function publishCheck(evidence, token, env) {
-    const octokit = (0,_octokit_js__WEBPACK_IMPORTED_MODULE_2__/* .octokitFor */ .d)(token, env);
+    const octokit = (0,_octokit_js__WEBPACK_IMPORTED_MODULE_3__/* .octokitFor */ .d)(token, env);
+    const { verdict, reason, subject, warnings, table } = (0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_2__/* .markdownParts */ .YS)(evidence);
     const pullRequest = _actions_github__WEBPACK_IMPORTED_MODULE_0__/* .context */ ._.payload.pull_request;
     try {
         await octokit.rest.checks.create({
@@ -30,11 +31,11 @@ async function publishCheck(evidence, token, env) {
             // In a pull request GITHUB_SHA is a merge commit, whose checks the pull request does not show.
             head_sha: pullRequest?.head?.sha ?? _actions_github__WEBPACK_IMPORTED_MODULE_0__/* .context */ ._.sha,
             status: 'completed',
-            conclusion: evidence.error === null ? 'success' : 'failure',
+            conclusion: conclusionOf(evidence),
             output: {
-                title: `Credential: ${(0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_3__/* .credentialOutcome */ .kx)(evidence)}`,
-                summary: `The evidence of ${evidence.run.job}.`,
-                text: (0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_3__/* .asMarkdown */ .g5)(evidence),
+                title: verdict,
+                summary: (0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_2__/* .joinBlocks */ .x9)(reason, subject, warnings),
+                text: table,
             },
             request: { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) },
         });
@@ -45,6 +46,12 @@ async function publishCheck(evidence, token, env) {
             hint: 'Add to the job:\n  permissions:\n    checks: write',
         });
     }
+}
+/** `neutral`: the inputs allow that the credential is not revoked. */
+function conclusionOf({ outcome, error }) {
+    if (outcome === 'passed' || outcome === 'revoked')
+        return 'success';
+    return outcome === 'not_revoked' && error === null ? 'neutral' : 'failure';
 }
 
 

@@ -31,6 +31,7 @@ function endOfDeadline(signal) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   $N: () => (/* binding */ codeOf),
+/* harmony export */   A3: () => (/* binding */ reasonOf),
 /* harmony export */   FO: () => (/* binding */ exitCodeOf),
 /* harmony export */   UQ: () => (/* binding */ errnoOf),
 /* harmony export */   fv: () => (/* binding */ errorCodes),
@@ -120,12 +121,21 @@ function errnoOf(error) {
 }
 /** Returns the message, the chain of causes and the hint, one a line; no stack, because a stack does not help a user. */
 function describe(error) {
-    const lines = [messageOf(error)];
-    for (let cause = causeOf(error); cause !== undefined; cause = causeOf(cause))
-        lines.push(`Caused by: ${messageOf(cause)}`);
+    const lines = messagesOf(error);
     if (error instanceof KubepassError && error.hint !== undefined)
         lines.push(error.hint);
     return lines.join('\n');
+}
+/** Returns the message and the chain of causes, without the hint, on one line. */
+function reasonOf(error) {
+    return messagesOf(error).join(' ').replaceAll(/\s+/g, ' ').trim();
+}
+/** The message, then the chain of causes. */
+function messagesOf(error) {
+    const messages = [messageOf(error)];
+    for (let cause = causeOf(error); cause !== undefined; cause = causeOf(cause))
+        messages.push(`Caused by: ${messageOf(cause)}`);
+    return messages;
 }
 function messageOf(error) {
     return error instanceof Error ? error.message : String(error);
@@ -142,9 +152,11 @@ function causeOf(error) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   D9: () => (/* binding */ markdownCode),
+/* harmony export */   TN: () => (/* binding */ oneLine),
 /* harmony export */   X1: () => (/* binding */ escapeText),
 /* harmony export */   cl: () => (/* binding */ quoteValue),
-/* harmony export */   hD: () => (/* binding */ quote)
+/* harmony export */   hD: () => (/* binding */ quote),
+/* harmony export */   qZ: () => (/* binding */ unquoted)
 /* harmony export */ });
 /**
  * Makes foreign text (claims, branch names, server messages) safe for a log line: quoted, cut and on one line. The result cannot
@@ -160,6 +172,15 @@ function escapeText(text, longest = 300) {
 /** Like quote(), for any value of a JSON document. The result is JSON, so that no text in it is quoted twice. */
 function quoteValue(value) {
     return typeof value === 'string' ? quote(value) : cut(onOneLine(JSON.stringify(value ?? null)), 300);
+}
+/** Returns the text on one line, cut and without control characters, for a place that shows it as it is. */
+function oneLine(text, longest) {
+    const line = text.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim();
+    return line.length > longest ? `${line.slice(0, longest - 1)}…` : line;
+}
+/** Makes foreign text safe for a log line, like quote(), but without the quotation marks around it and the escapes of those in it. */
+function unquoted(text, longest) {
+    return onOneLine(oneLine(text, longest));
 }
 function cut(text, longest) {
     return text.length > longest ? `${text.slice(0, longest)}…` : text;
@@ -187,6 +208,7 @@ function markdownCode(text) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   KW: () => (/* binding */ relativeTime),
 /* harmony export */   Ly: () => (/* binding */ isoTime),
+/* harmony export */   S5: () => (/* binding */ durationText),
 /* harmony export */   dZ: () => (/* binding */ isIsoTime)
 /* harmony export */ });
 /** Describes a time relative to `now`, such as "in 5 minutes". Both are seconds since 1970. */
@@ -198,6 +220,15 @@ function relativeTime(seconds, now) {
         ['minute', 60],
     ].find(([, length]) => Math.abs(between) >= length) ?? ['second', 1];
     return new Intl.RelativeTimeFormat('en').format(Math.trunc(between / size), unit);
+}
+/** Describes the length of a time in whole units, such as "5 min 12 s". */
+function durationText(seconds) {
+    const whole = Math.max(0, Math.round(seconds));
+    if (whole < 60)
+        return `${whole} s`;
+    return whole < 3600
+        ? `${Math.floor(whole / 60)} min ${whole % 60} s`
+        : `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 /** Whether a text from outside is a time as kubepass writes it. */
 function isIsoTime(text) {
@@ -510,6 +541,8 @@ function masked({ bytes, runs, from, continues }, memory) {
 
 // EXTERNAL MODULE: ./src/state/evidence-text.ts
 var evidence_text = __nccwpck_require__(4062);
+// EXTERNAL MODULE: ./src/state/job-info.ts
+var job_info = __nccwpck_require__(9091);
 // EXTERNAL MODULE: ./src/system/files.ts
 var files = __nccwpck_require__(1650);
 // EXTERNAL MODULE: ./src/system/own-user.ts
@@ -758,6 +791,7 @@ function withSpaces(piece, places) {
 
 
 
+
 const STATE_KEY = 'run_state';
 /** Without GITHUB_STEP_SUMMARY: the runner only shows it, so a scan that writes to it changes no later step. */
 const COMMAND_FILES = ['GITHUB_ENV', 'GITHUB_PATH', 'GITHUB_STATE', 'GITHUB_OUTPUT'];
@@ -809,6 +843,12 @@ function githubPlatform(env, redact) {
             job: env['GITHUB_JOB'] ?? '',
             repository: env['GITHUB_REPOSITORY'] ?? '',
             instance: env['GITHUB_SERVER_URL'] ?? '',
+            ...(0,job_info/* triggerOf */.ix)({
+                actor: env['GITHUB_ACTOR'],
+                commit: env['GITHUB_SHA'],
+                ref: env['GITHUB_REF'],
+                event: env['GITHUB_EVENT_NAME'],
+            }),
         },
         // Two steps of a job must not use the same names, and no variable of the runner differs between them.
         runKey: undefined,
@@ -828,7 +868,6 @@ function githubPlatform(env, redact) {
             // A synchronous append, so that the state is complete whenever a signal kills kubepass. For the runner, the last line of a name counts.
             save: (state) => commandFiles.append('GITHUB_STATE', `${STATE_KEY}=${state === 'none' ? state : JSON.stringify(state)}\n`),
             load: () => env[`STATE_${STATE_KEY}`],
-            clear: () => undefined,
         },
         commandFiles: { guard: (given) => commandFiles.guard(given), restore: () => commandFiles.restore(ownerUid) },
         scanOutputs() {
@@ -854,12 +893,12 @@ function githubPlatform(env, redact) {
             exportVariable: async (name, value) => (await core()).exportVariable(name, plain(value)),
         },
         publishCheck: async (evidence, token) => (await Promise.all(/* import() */[__nccwpck_require__.e(119), __nccwpck_require__.e(413), __nccwpck_require__.e(53)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6053))).publishCheck(evidence, token, env),
-        report(evidence) {
-            info((0,evidence_text/* asText */.e1)(evidence));
+        report: (evidence) => Promise.resolve(info(`What happened:\n${(0,evidence_text/* asText */.e1)(evidence)}`)),
+        writeSummary(evidence) {
             // This is what the summary of @actions/core does. Loading @actions/core for it would double the time of the post step.
+            // The blank line ends a paragraph of the scan.
             if (env['GITHUB_STEP_SUMMARY'])
-                (0,files/* appendAtomically */.eB)(env['GITHUB_STEP_SUMMARY'], redact((0,evidence_text/* asMarkdown */.g5)(evidence)));
-            return Promise.resolve();
+                (0,files/* appendAtomically */.eB)(env['GITHUB_STEP_SUMMARY'], redact(`\n${(0,evidence_text/* asMarkdown */.g5)(evidence)}`));
         },
     };
 }
@@ -945,6 +984,7 @@ function secondsOf(text = '') {
 
 
 
+
 /** Where the template looks for the reports. */
 const REPORTS = 'kubepass-reports';
 /**
@@ -993,6 +1033,12 @@ function gitlabPlatform(words, env, redact) {
             job: env['CI_JOB_NAME'] ?? '',
             repository: env['CI_PROJECT_PATH'] ?? '',
             instance: env['CI_SERVER_URL'] ?? '',
+            ...(0,job_info/* triggerOf */.ix)({
+                actor: env['GITLAB_USER_LOGIN'],
+                commit: env['CI_COMMIT_SHA'],
+                ref: refOf(env),
+                event: env['CI_PIPELINE_SOURCE'],
+            }),
         },
         runKey: (0,external_node_crypto_.createHash)('sha256')
             .update(`${env['CI_SERVER_URL'] ?? ''} ${jobId}`)
@@ -1025,7 +1071,6 @@ function gitlabPlatform(words, env, redact) {
                 }
             },
             load: () => env['KUBEPASS_RUN_STATE'],
-            clear: () => undefined,
         },
         commandFiles: { guard: (given) => commandFiles.guard(given), restore: () => commandFiles.restore(ownerUid) },
         scanOutputs() {
@@ -1051,6 +1096,16 @@ function gitlabPlatform(words, env, redact) {
             (0,files/* replaceFile */.fR)((0,external_node_path_.join)(folder, 'annotations.json'), redact(annotations(evidence, env)));
         },
     };
+}
+/** The full name of the ref, because a branch and a tag can have the same name. https://docs.gitlab.com/ci/variables/predefined_variables/ */
+function refOf(env) {
+    const ofMergeRequest = env['CI_MERGE_REQUEST_REF_PATH'];
+    if (ofMergeRequest)
+        return ofMergeRequest;
+    const [branch, tag] = [env['CI_COMMIT_BRANCH'], env['CI_COMMIT_TAG']];
+    if (tag)
+        return `refs/tags/${tag}`;
+    return branch ? `refs/heads/${branch}` : env['CI_COMMIT_REF_NAME'];
 }
 
 ;// CONCATENATED MODULE: ./src/platform/detect.ts
@@ -1294,6 +1349,8 @@ function merged(saved, derived) {
 
 // EXTERNAL MODULE: ./src/lifecycle/report.ts
 var report = __nccwpck_require__(5964);
+// EXTERNAL MODULE: ./src/lifecycle/report-plan.ts
+var report_plan = __nccwpck_require__(8450);
 // EXTERNAL MODULE: ./src/lifecycle/run-context.ts + 6 modules
 var run_context = __nccwpck_require__(2825);
 // EXTERNAL MODULE: ./src/scan/kubeconfig-file.ts
@@ -1302,6 +1359,8 @@ var kubeconfig_file = __nccwpck_require__(7033);
 var private_directory = __nccwpck_require__(4368);
 // EXTERNAL MODULE: ./src/state/evidence.ts
 var evidence = __nccwpck_require__(7380);
+// EXTERNAL MODULE: ./src/state/run-events.ts
+var run_events = __nccwpck_require__(9400);
 // EXTERNAL MODULE: ./src/state/run-state-codec.ts
 var run_state_codec = __nccwpck_require__(6243);
 // EXTERNAL MODULE: ./src/system/node-runtime.ts
@@ -1309,6 +1368,8 @@ var node_runtime = __nccwpck_require__(2168);
 // EXTERNAL MODULE: ./src/token/jwt.ts
 var jwt = __nccwpck_require__(8684);
 ;// CONCATENATED MODULE: ./src/commands/recover.ts
+
+
 
 
 
@@ -1347,14 +1408,11 @@ async function recoverCommand(context) {
     return 0;
 }
 async function finish(context, run) {
-    const { journal, platform, provenance } = run;
+    const { journal, provenance } = run;
     context.emergencyCleanup = (0,cleanup/* emergencyCleanup */.W)(run, false);
-    const before = (0,evidence/* toEvidence */.z)(journal.state);
+    const before = journal.state;
     const failure = await (0,cleanup/* cleanUp */.n)(run, false);
-    // Main has already shown its own record of the run.
-    const isUnreported = platform.runKey === undefined && (before.revoked === null || failure !== undefined);
-    if (isUnreported || !(0,evidence/* hasSameOutcome */.D)(before, (0,evidence/* toEvidence */.z)(journal.state)))
-        await (0,report/* report */.z)(run);
+    await (0,report/* report */.z)(run, before, false);
     if (failure === undefined)
         return;
     if (provenance !== 'derived')
@@ -1367,8 +1425,9 @@ async function finish(context, run) {
 }
 /** @returns undefined when no credential can be revoked here, and none needs to be */
 async function reopenOrReport(context, saved) {
+    let options;
     try {
-        const options = await (0,run_context/* readOptions */.Tt)(context, 'finish');
+        options = await (0,run_context/* readOptions */.Tt)(context, 'finish');
         return reopenRun(context, await (0,run_context/* resolveIdentity */.XH)(context, options, true), saved.state);
     }
     catch (cause) {
@@ -1377,7 +1436,7 @@ async function reopenOrReport(context, saved) {
         if (runKey !== undefined && !isCI)
             throw cause;
         if (saved.state !== undefined)
-            await reportUnrecoverable(context, saved.state, cause);
+            await reportUnrecoverable(context, saved.state, cause, options);
         else if (runKey !== undefined)
             await reportUnknown(context, saved.text, cause);
         else
@@ -1388,7 +1447,7 @@ async function reopenOrReport(context, saved) {
 async function reportNoState({ platform }, text) {
     if (text === 'none') {
         platform.log.info(NOTHING_ASKED);
-        platform.savedState.clear();
+        platform.savedState.clear?.();
     }
     else
         await platform.log.warn('There is no run state. If main issued a credential, it is not revoked here and lives until its expiry.');
@@ -1412,16 +1471,29 @@ async function reportUnknown({ platform }, text, cause) {
         await platform.log.warn(`No request could be sent. If main had the same problem, it issued no token. ${(0,errors/* describe */.q0)(cause)}`);
 }
 /** @throws NOT_REVOKED when a credential of the saved state may live */
-async function reportUnrecoverable({ platform }, saved, cause) {
+async function reportUnrecoverable(context, saved, cause, options) {
+    const { platform, redactor } = context;
     const why = (0,private_directory/* removePrivateDirectory */.th)(saved.directory, (0,paths/* baseDirectory */.PC)(platform), platform.ownerUid);
     if (why !== undefined)
         await platform.log.warn(`The directory ${saved.directory} was not removed: ${why}.`);
-    if (saved.credentials.every(credential_state/* neverExisted */.L5))
-        return;
+    const events = [{ type: 'CleanedUp', proofLeftToPost: false }];
     const { revoked } = (0,evidence/* toEvidence */.z)(saved);
-    if (revoked === null)
-        throw notRevoked((0,credential_state/* latestDeadBy */.bB)(saved.credentials), cause);
-    await platform.log.warn(`The credential was revoked ${revoked.at}, but the API server could not confirm that. ${(0,errors/* describe */.q0)(cause)}`);
+    const mayLive = revoked === null && !saved.credentials.every(credential_state/* neverExisted */.L5);
+    const error = mayLive ? notRevoked((0,credential_state/* latestDeadBy */.bB)(saved.credentials), cause) : undefined;
+    if (error !== undefined)
+        events.push((0,run_context/* failedWith */.Mf)(error, redactor));
+    else if (revoked !== null) {
+        const text = `The credential was revoked ${revoked.at}, but the API server could not confirm that. ${(0,errors/* describe */.q0)(cause)}`;
+        await platform.log.warn(text);
+        events.push({ type: 'Warned', text: redactor.redact(text) });
+    }
+    if (platform.isCI) {
+        const now = events.reduce(run_events/* reduce */.T, saved);
+        const provenance = platform.runKey === undefined ? 'saved' : 'merged';
+        await (0,report/* reportState */.m)({ platform, redactor, options }, now, (0,report_plan/* planReport */.s)({ before: saved, now, provenance, postFollows: false }));
+    }
+    if (error !== undefined)
+        throw error;
 }
 function notRevoked(deadBy, cause) {
     const until = deadBy === null ? 'at its own expiry' : `by ${deadBy}`;
@@ -1445,7 +1517,7 @@ function loadTokenForProof({ journal, options, platform, seal, tokens }) {
 
 /***/ }),
 
-/***/ 6348:
+/***/ 8392:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -1580,7 +1652,7 @@ async function acquire(run, slot, deadline) {
         notes.push(`The credential is bound to nothing and cannot be revoked. It expires ${(0,time/* isoTime */.Ly)(expiresAt)}.`);
     for (const note of notes)
         await (0,run_context/* warnOnce */.mc)(run, note);
-    return { ...credential, number, receivedAt };
+    return { ...credential, number, receivedAt, requestedBy: auth };
 }
 /**
  * Records the request before sending it. Undoes the record if the request certainly had no effect. If the cleanup has begun meanwhile,
@@ -1713,7 +1785,123 @@ function withheldFromClients(env, scanEnv) {
 
 // EXTERNAL MODULE: ./src/system/pod.ts
 var pod = __nccwpck_require__(5606);
+;// CONCATENATED MODULE: ./src/kube/server-version.ts
+
+/**
+ * Asks once for the version of the API server.
+ * @returns undefined when there is no usable answer: only the evidence needs it
+ */
+async function serverVersion(client, auth, signal) {
+    const answer = await client.callOnce({ method: 'GET', path: '/version', auth }, signal).catch(() => undefined);
+    const version = answer?.status === 200 ? answer.body?.gitVersion : undefined;
+    return (0,run_state/* isGitVersion */.Ro)(version) ? version : undefined;
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/inquiry.ts
+
+
+
+
+/** Time limit for both answers. */
+const ANSWERS_MS = 5_000;
+/** How long a scan that has ended waits for the answers. A revocation waits with it. */
+const GRACE_MS = 500;
+/**
+ * Asks the API server for facts that only the evidence needs: the user name of the job's own identity, and the version. The caller starts
+ * the inquiry after the scan, so that no scan waits for an answer. The requests use the open, idle connection. A failed request changes
+ * nothing.
+ */
+function startInquiry(run, auth) {
+    const over = new AbortController();
+    const inquiry = inquire(run, auth, (0,deadline/* deadlineAfter */.d)(ANSWERS_MS, run.signal, over.signal));
+    return {
+        async settle() {
+            await Promise.race([inquiry, (0,promises_.setTimeout)(GRACE_MS, undefined, { ref: false, signal: run.signal }).catch(() => undefined)]);
+            over.abort();
+            await inquiry;
+        },
+    };
+}
+async function inquire({ client, journal, redactor }, auth, signal) {
+    const issuer = await (0,self_subject_review/* reviewIssuer */.Q)(client, auth, signal);
+    if (issuer !== undefined) {
+        const { username, credential_id } = issuer;
+        // A gateway can answer with the token that it got.
+        const redacted = { username: redactor.redact(username), credential_id: credential_id && redactor.redact(credential_id) };
+        journal.observe({ type: 'IssuerSeen', issuer: redacted });
+    }
+    const version = await serverVersion(client, auth, signal);
+    const caSha256 = client.caSha256();
+    if (version === undefined && caSha256 === undefined)
+        return;
+    journal.observe({ type: 'ApiServerSeen', apiServer: { version: version ?? null, ca_sha256: caSha256 ?? null } });
+}
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
+;// CONCATENATED MODULE: ./src/system/file-digest.ts
+
+
+
+/** Reading and hashing so much takes less than a millisecond. Other work can go on after that. */
+const CHUNK_BYTES = 256 * 1024;
+/** Returns the SHA-256 of the file in hex; undefined if it cannot be read, or if `signal` aborts. */
+async function sha256OfFile(path, signal) {
+    let file;
+    try {
+        file = (0,external_node_fs_.openSync)(path, 'r');
+        const hash = (0,external_node_crypto_.createHash)('sha256');
+        const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+        for (let size = (0,external_node_fs_.readSync)(file, chunk); size > 0; size = (0,external_node_fs_.readSync)(file, chunk)) {
+            hash.update(chunk.subarray(0, size));
+            if (size === CHUNK_BYTES)
+                await promises_.scheduler.yield();
+            signal.throwIfAborted();
+        }
+        return hash.digest('hex');
+    }
+    catch {
+        return undefined;
+    }
+    finally {
+        if (file !== undefined)
+            (0,external_node_fs_.closeSync)(file);
+    }
+}
+
+// EXTERNAL MODULE: ./src/system/node-runtime.ts
+var node_runtime = __nccwpck_require__(2168);
+;// CONCATENATED MODULE: ./src/lifecycle/read-program.ts
+
+
+
+/**
+ * Records the digest of the script that runs. The caller waits for the end before it starts the scan, because the scan can change the
+ * file. The pause lets kubepass send its first request, so that it reads the file while the API server works.
+ */
+async function readScript(run) {
+    const { path, isExecutable } = (0,node_runtime/* ownProgram */.DX)();
+    await promises_.scheduler.yield();
+    if (!isExecutable)
+        await record(run, path);
+}
+/** Records the digest of the standalone program. Nobody can write to its file while it runs, so the scan need not wait. */
+async function readExecutable(run) {
+    const { path, isExecutable } = (0,node_runtime/* ownProgram */.DX)();
+    if (isExecutable)
+        await record(run, path);
+}
+async function record({ journal, signal }, path) {
+    const programSha256 = await sha256OfFile(path, signal);
+    if (programSha256 !== undefined)
+        journal.observe({ type: 'ProgramRead', programSha256 });
+}
+
 ;// CONCATENATED MODULE: ./src/lifecycle/deliver.ts
+
+
 
 
 
@@ -1721,8 +1909,16 @@ var pod = __nccwpck_require__(5606);
 /** Gives the credential to the later steps of the job. The post step revokes it. */
 async function deliverToLaterSteps(run, credential, kubeconfig) {
     const { env, log, stepOutputs } = run.platform;
-    if (stepOutputs !== undefined)
-        await writeOutputs(stepOutputs, run.options, credential, kubeconfig);
+    run.journal.observe({ type: 'DeliveredToLaterSteps' });
+    const inquiry = startInquiry(run, credential.requestedBy);
+    run.programReading = readExecutable(run);
+    try {
+        if (stepOutputs !== undefined)
+            await writeOutputs(stepOutputs, run.options, credential, kubeconfig);
+    }
+    finally {
+        await inquiry.settle();
+    }
     const preferred = withheldFromClients(env, { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig });
     if (preferred.length > 0)
         log.info(`Clients prefer ${preferred.join(', ')} to the kubeconfig: unset each of these in the steps of the scan.`);
@@ -1774,8 +1970,6 @@ var config_options = __nccwpck_require__(8363);
 var retry = __nccwpck_require__(7893);
 // EXTERNAL MODULE: external "node:child_process"
 var external_node_child_process_ = __nccwpck_require__(1421);
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
 // EXTERNAL MODULE: external "node:net"
 var external_node_net_ = __nccwpck_require__(7030);
 // EXTERNAL MODULE: external "node:path"
@@ -2398,6 +2592,7 @@ var delete_secret = __nccwpck_require__(4094);
 
 
 
+
 /** How long `stop` waits for a request that is under way. A signal ends this wait. */
 const STOP_TIMEOUT_MS = 5_000;
 /** How long `stop` then waits for the last warning. */
@@ -2476,7 +2671,7 @@ async function renewBeforeExpiry(run, current, signals) {
             stopSignal.throwIfAborted();
             reason = (0,errors/* describe */.q0)(error);
         }
-        const left = durationText(end - Date.now());
+        const left = (0,time/* durationText */.S5)((end - Date.now()) / 1000);
         if (!failed && !life.aborted)
             await (0,run_context/* warn */.R8)(run, `The scan's credential expires in ${left}, and could not be renewed yet. ${reason}`);
         await (0,promises_.setTimeout)(wait * (0.5 + Math.random() / 2), undefined, { signal: AbortSignal.any([life, stopSignal]) }).catch(() => undefined);
@@ -2494,7 +2689,9 @@ async function renewOnce(run, current, slot, deadline) {
     await verify(run, renewed, deadline);
     deadline.throwIfAborted();
     (0,kubeconfig_file/* writeKubeconfig */.fQ)(run.journal.state.directory, run.options, renewed.token, run.platform.ownerUid);
-    run.platform.log.info(`Renewed the credential: this one expires ${(0,time/* isoTime */.Ly)(renewed.expiresAt)}.`);
+    // The summary has one row for all renewals, so the log tells the id of each.
+    const id = renewed.jti === undefined ? '' : ` (${(0,claims/* credentialId */.ZA)(renewed.jti)})`;
+    run.platform.log.info(`Renewed the credential: this one${id} expires ${(0,time/* isoTime */.Ly)(renewed.expiresAt)}.`);
     return renewed;
 }
 /** Deletes what may exist in the slot, and makes room for one more credential in the run state. */
@@ -2526,12 +2723,10 @@ async function revokeReplaced(run, number, aborted) {
         aborted.throwIfAborted();
     }
 }
-function durationText(milliseconds) {
-    const seconds = Math.max(0, Math.round(milliseconds / 1000));
-    return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-}
 
 ;// CONCATENATED MODULE: ./src/lifecycle/use.ts
+
+
 
 
 
@@ -2561,20 +2756,29 @@ async function runScan(run, command, access) {
     const pipes = outputPipes(run, await whyNoPipes);
     journal.observe({ type: 'ScanStarting', at: new Date().toISOString() });
     platform.commandFiles?.guard(options.passEnv);
+    // The scan can change the file of the program.
+    await run.programReading;
     const scan = await start(run, command, env, pipes);
+    const inquiry = startInquiry(run, credential.requestedBy);
+    run.programReading = readExecutable(run);
     const overdue = new AbortController();
     const timer = setTimeout(() => overdue.abort(timeoutError(options.maxScan)), options.maxScan * 1000);
     const ongoingRenewal = startRenewal(run, credential, renewal);
     try {
         const { exitCode, signal: by } = await scan.ended(AbortSignal.any([signal, overdue.signal]), run.immediate);
-        journal.observe({ type: 'ScanEnded', at: new Date().toISOString(), exitCode, signal: by });
+        const endedAt = new Date().toISOString();
+        const isInTime = !signal.aborted && !overdue.signal.aborted;
+        const isAccepted = isInTime && options.acceptExitCodes.includes(exitCode);
+        await inquiry.settle();
+        journal.observe({ type: 'ScanEnded', at: endedAt, exitCode, signal: by, isAccepted });
         if (!signal.aborted)
             overdue.signal.throwIfAborted();
-        return platform.isCI && options.acceptExitCodes.includes(exitCode) ? 0 : exitCode;
+        return platform.isCI && isAccepted ? 0 : exitCode;
     }
     finally {
         clearTimeout(timer);
         clearTimeout(announcement);
+        await inquiry.settle();
         await ongoingRenewal.stop();
     }
 }
@@ -2679,9 +2883,8 @@ function scanFailure({ exit_code: code, signal }, accepted, nameOfAccepted) {
 var private_directory = __nccwpck_require__(4368);
 // EXTERNAL MODULE: ./src/state/evidence.ts
 var evidence = __nccwpck_require__(7380);
-// EXTERNAL MODULE: ./src/system/node-runtime.ts
-var node_runtime = __nccwpck_require__(2168);
 ;// CONCATENATED MODULE: ./src/commands/run.ts
+
 
 
 
@@ -2722,6 +2925,7 @@ async function runCommand(context) {
     context.emergencyCleanup = (0,cleanup/* emergencyCleanup */.W)(run, platform.hasPost);
     const beforeScan = (0,deadline/* deadlineAfter */.d)(run.options.deadline, context.signal);
     prepare(run);
+    const begun = run.journal.state;
     const pipes = { whyNot: Promise.resolve(undefined) };
     let exitCode = 0;
     let failure;
@@ -2730,13 +2934,14 @@ async function runCommand(context) {
     }
     catch (error) {
         failure = error;
-        run.journal.observe({ type: 'Failed', code: (0,errors/* codeOf */.$N)(error) });
+        (0,run_context/* recordFailure */.C5)(run, error);
     }
     // The program that makes the pipes must not run while kubepass removes their directory.
     await Promise.race([pipes.whyNot, untilAborted(context.hardDeadline)]);
     if (run.options.command !== undefined || failure !== undefined)
         failure = await endAfter(run, failure);
-    await (0,report/* report */.z)(run);
+    await run.programReading;
+    await (0,report/* report */.z)(run, begun, platform.hasPost);
     if (failure !== undefined)
         throw failure;
     await reportScanFailure(run, exitCode);
@@ -2761,6 +2966,7 @@ async function acquireAndUse(run, beforeScan, pipes) {
     const acquiring = acquire(run, nextSlot([], undefined), beforeScan);
     if (options.command !== undefined)
         pipes.whyNot = makeNamedPipes(directory);
+    run.programReading = readScript(run);
     const credential = await acquiring;
     const { namespace, name } = options.serviceAccount;
     platform.log.info(`Issued a credential for ${(0,quote/* quote */.hD)(`${namespace}/${name}`)} until ${(0,time/* isoTime */.Ly)(credential.expiresAt)}.`);
@@ -2782,7 +2988,10 @@ async function endAfter(run, failure) {
     const worse = await (0,cleanup/* cleanUp */.n)(run, platform.hasPost);
     if (worse !== undefined && failure !== undefined)
         await platform.log.error((0,errors/* describe */.q0)(failure));
-    return worse ?? failure ?? signal.reason;
+    const error = worse ?? failure ?? signal.reason;
+    if (worse === undefined && failure === undefined && error !== undefined)
+        (0,run_context/* recordFailure */.C5)(run, error);
+    return error;
 }
 /** Says as the last line of a job why its exit code fails the job. */
 async function reportScanFailure({ journal, options, platform }, exitCode) {
@@ -3471,6 +3680,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 var errors = __nccwpck_require__(4758);
 // EXTERNAL MODULE: ./src/net/proxy-variables.ts + 1 modules
 var proxy_variables = __nccwpck_require__(4330);
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: ./src/base/quote.ts
 var quote = __nccwpck_require__(7541);
 // EXTERNAL MODULE: ./src/system/find-program.ts
@@ -3576,6 +3787,7 @@ var path_or_content = __nccwpck_require__(8789);
 
 
 
+
 /** How each shell runs a script, so that a failing line fails the scan. */
 const SHELLS = {
     bash: ['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c'],
@@ -3588,6 +3800,17 @@ function commandOf(given) {
         return words;
     const script = scriptOf(given);
     return script === undefined ? undefined : [...SHELLS[given.value('shell')], script];
+}
+/**
+ * The SHA-256 of the command, in hex; undefined without one. A script is hashed as it is. Of the words after `--`, a NUL follows each one,
+ * so that two lists of words never have the same text.
+ */
+function commandSha256Of(given) {
+    const text = scriptOf(given) ??
+        wordsOf(given)
+            ?.map((word) => `${word}\0`)
+            .join('');
+    return text === undefined ? undefined : (0,external_node_crypto_.createHash)('sha256').update(text).digest('hex');
 }
 /** The words after `--`, which run without a shell. */
 function wordsOf({ source, purpose }) {
@@ -4104,6 +4327,7 @@ function optionsOf(given) {
         namespace: given.value('namespace') ?? serviceAccount.namespace,
         contextName: given.value('context_name'),
         command: commandOf(given),
+        commandSha256: commandSha256Of(given),
         acceptExitCodes: given.value('accept_exit_codes'),
         env: given.value('env'),
         passEnv: given.value('pass_env'),
@@ -5318,11 +5542,14 @@ function incompleteResponse(what) {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Q: () => (/* binding */ reviewIssuer),
 /* harmony export */   q: () => (/* binding */ whoami)
 /* harmony export */ });
 /* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4758);
-/* harmony import */ var _answer_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4715);
-/* harmony import */ var _refusal_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4157);
+/* harmony import */ var _state_run_state_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(860);
+/* harmony import */ var _answer_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4715);
+/* harmony import */ var _refusal_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4157);
+
 
 
 
@@ -5332,15 +5559,30 @@ function incompleteResponse(what) {
  * @throws KubepassError REFUSED or UNREACHABLE when the server answers 404
  */
 async function whoami(client, token, signal, newConnection = false) {
-    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
     const auth = { bearer: token };
-    const answer = await client.call({ method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth, body, newConnection }, signal);
+    const answer = await client.call({ ...reviewBy(auth), newConnection }, signal);
     if (answer.status === 404)
-        throw isFromApiServer(answer) ? noReview() : (0,_refusal_js__WEBPACK_IMPORTED_MODULE_1__/* .refusalOf */ .O)(answer, 'review the token', auth);
+        throw isFromApiServer(answer) ? noReview() : (0,_refusal_js__WEBPACK_IMPORTED_MODULE_2__/* .refusalOf */ .O)(answer, 'review the token', auth);
     return resultOf(answer);
 }
+/**
+ * Asks once who the job's own identity is to the API server.
+ * @returns undefined when there is no usable answer: only the evidence needs it
+ */
+async function reviewIssuer(client, auth, signal) {
+    const answer = await client.callOnce(reviewBy(auth), signal).catch(() => undefined);
+    const user = answer?.status === 201 ? answer.body?.status?.userInfo : undefined;
+    const username = user?.username;
+    // A foreign answer can have any form.
+    const [id] = [user?.extra?.['authentication.kubernetes.io/credential-id']].flat();
+    return (0,_state_run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .isUsername */ .fH)(username) ? { username, credential_id: (0,_state_run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .isCredentialIdOfIssuer */ .bu)(id) ? id : null } : undefined;
+}
+function reviewBy(auth) {
+    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
+    return { method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth, body };
+}
 function resultOf(answer) {
-    const { reason, message } = (0,_answer_js__WEBPACK_IMPORTED_MODULE_2__/* .statusOf */ .c2)(answer) ?? {};
+    const { reason, message } = (0,_answer_js__WEBPACK_IMPORTED_MODULE_3__/* .statusOf */ .c2)(answer) ?? {};
     const username = reviewedUser(answer);
     if (username !== undefined)
         return { is: 'accepted', username };
@@ -5692,8 +5934,8 @@ async function reportStopped(run, { outlived, remaining }) {
     else if (remaining > 0)
         await (0,run_context/* warn */.R8)(run, 'Some processes of the scan could not be ended.');
 }
-function restoreCommandFiles({ journal, platform }) {
-    const { changed, left, why = [], closed = [] } = platform.commandFiles?.restore() ?? { changed: [], left: [] };
+function restoreCommandFiles(run) {
+    const { changed, left, why = [], closed = [] } = run.platform.commandFiles?.restore() ?? { changed: [], left: [] };
     const written = [...new Set([...changed, ...left])];
     if (written.length === 0 && closed.length === 0)
         return undefined;
@@ -5709,7 +5951,7 @@ function restoreCommandFiles({ journal, platform }) {
     const tampered = new errors/* KubepassError */.v3('TAMPERED', facts.join(' '), {
         hint: 'If the scan may write there, name the file in pass_env. Otherwise set these values in a separate step.',
     });
-    journal.observe({ type: 'Failed', code: tampered.code });
+    (0,run_context/* recordFailure */.C5)(run, tampered);
     return tampered;
 }
 
@@ -5735,7 +5977,7 @@ const DRAIN_TIMEOUT_MS = 10_000;
  * @returns NOT_REVOKED if a required revocation failed; else TAMPERED if the scan wrote to the runner's command files; else undefined
  */
 async function cleanUp(run, postFollows) {
-    const { journal, platform } = run;
+    const { journal, options, platform } = run;
     const before = (0,state_evidence/* toEvidence */.z)(journal.state);
     const stopped = await stopScan(run);
     // The revocation waits neither for a slow reader of the output nor for a process that still writes.
@@ -5748,7 +5990,9 @@ async function cleanUp(run, postFollows) {
     if (run.provenance === 'owner' && !postFollows)
         await retryLateDeletions(run);
     run.client.close();
-    journal.observe({ type: 'CleanedUp' });
+    // Post proves with the token that main kept, or could not remove.
+    const proofLeftToPost = postFollows && !isClean && options.prove !== 'off' && !(0,credential_state/* isProven */.nn)(journal.state.credentials);
+    journal.observe({ type: 'CleanedUp', proofLeftToPost });
     if (failure === undefined && isClean)
         journal.clear();
     tellOutcome(run, before);
@@ -5781,15 +6025,16 @@ async function removeAndProve(run, revocation, postFollows) {
 }
 function tellOutcome({ journal, platform, provenance }, before) {
     const evidence = (0,state_evidence/* toEvidence */.z)(journal.state);
+    const outcome = (0,evidence_text/* credentialOutcome */.kx)(evidence);
     // Main has already shown this end in the log of the job.
-    const isUnchanged = platform.isCI && provenance === 'merged' && before.finished && before.revoked !== null && (0,state_evidence/* hasSameOutcome */.D)(before, evidence);
+    const isUnchanged = platform.isCI && provenance === 'merged' && before.finished && before.revoked !== null && (0,evidence_text/* credentialOutcome */.kx)(before) === outcome;
     if (isUnchanged || (evidence.missing && platform.runKey !== undefined && evidence.proven === null))
-        platform.log.info(`Nothing of this job is left to revoke.${isUnchanged ? ` The script's token: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.` : ''}`);
+        platform.log.info(`Nothing of this job is left to revoke.${isUnchanged ? ` The script's token: ${outcome}.` : ''}`);
     else if (provenance !== 'derived' || evidence.revoked !== null)
-        platform.log.info(`Credential: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}.`);
+        platform.log.info(`Credential: ${outcome}.`);
 }
 async function conclude(run, failure, tampered) {
-    const { journal, options, platform } = run;
+    const { options, platform } = run;
     if (failure === undefined)
         return tampered;
     if (options.revocation === 'best-effort') {
@@ -5798,7 +6043,7 @@ async function conclude(run, failure, tampered) {
     }
     if (tampered !== undefined)
         await (0,run_context/* warn */.R8)(run, (0,errors/* describe */.q0)(tampered));
-    journal.observe({ type: 'Failed', code: failure.code });
+    (0,run_context/* recordFailure */.C5)(run, failure);
     const instructions = platform.savedState.retryInstructions?.();
     if (instructions !== undefined)
         platform.log.info(instructions);
@@ -5807,9 +6052,10 @@ async function conclude(run, failure, tampered) {
 /** Returns the function that ends this run if a defect of kubepass leaves the run without a result. */
 function emergencyCleanup(run, postFollows) {
     return async (defect) => {
-        run.journal.observe({ type: 'Failed', code: (0,errors/* codeOf */.$N)(defect) });
+        const before = run.journal.state;
+        (0,run_context/* recordFailure */.C5)(run, defect);
         const failure = await cleanUp(run, postFollows);
-        await (0,report/* report */.z)(run);
+        await (0,report/* report */.z)(run, before, postFollows);
         return failure;
     };
 }
@@ -5940,6 +6186,8 @@ class Journal {
     }
     /** Removes the saved state: no later process needs it. */
     clear() {
+        if (this.#store.clear === undefined)
+            return;
         this.#isCleared = true;
         this.#store.clear();
     }
@@ -5959,48 +6207,128 @@ function saveOrThrow(save) {
 
 /***/ }),
 
+/***/ 8450:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   s: () => (/* binding */ planReport)
+/* harmony export */ });
+/* harmony import */ var _state_evidence_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7380);
+/* harmony import */ var _state_verdict_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2696);
+
+
+/**
+ * Decides what a process reports, so that each run has one section. No process can remove the section of another one, so main leaves
+ * the section to the post step while the post step can still change what the section says.
+ */
+function planReport({ before, now, provenance, postFollows }) {
+    // A process that knows names only adds something if it has changed the end of the credential.
+    if (provenance === 'derived' || provenance === 'merged')
+        return hasSameEnd(before, now) ? 'nothing' : 'all';
+    if (wasReported(before) && hasSameVerdict(before, now))
+        return 'nothing';
+    return postFollows && !isSettled(now) ? 'record' : 'all';
+}
+/** Whether an earlier process has shown a run that no later process can change. */
+function wasReported(state) {
+    return state.reported && isSettled(state);
+}
+/** Whether a later process has nothing left to do. */
+function isSettled({ cleanupAttempted, credentials, proofLeftToPost }) {
+    return cleanupAttempted && !proofLeftToPost && credentials.every(isConcluded);
+}
+/** A credential that is bound to nothing cannot be revoked. A bound Secret can be left although no token was issued. */
+function isConcluded(credential) {
+    return credential.slot === 'unbound' || ['planned', 'revoked', 'absent'].includes(credential.phase);
+}
+function hasSameVerdict(one, other) {
+    return (0,_state_verdict_js__WEBPACK_IMPORTED_MODULE_1__/* .verdictOf */ .V)((0,_state_evidence_js__WEBPACK_IMPORTED_MODULE_0__/* .toEvidence */ .z)(one)) === (0,_state_verdict_js__WEBPACK_IMPORTED_MODULE_1__/* .verdictOf */ .V)((0,_state_evidence_js__WEBPACK_IMPORTED_MODULE_0__/* .toEvidence */ .z)(other));
+}
+function hasSameEnd(one, other) {
+    const [before, now] = [(0,_state_evidence_js__WEBPACK_IMPORTED_MODULE_0__/* .toEvidence */ .z)(one), (0,_state_evidence_js__WEBPACK_IMPORTED_MODULE_0__/* .toEvidence */ .z)(other)];
+    return before.revoked?.at === now.revoked?.at && before.proven?.dead_at === now.proven?.dead_at;
+}
+
+
+/***/ }),
+
 /***/ 5964:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   m: () => (/* binding */ reportState),
 /* harmony export */   z: () => (/* binding */ report)
 /* harmony export */ });
 /* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4758);
 /* harmony import */ var _config_paths_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1066);
 /* harmony import */ var _state_evidence_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7380);
-/* harmony import */ var _state_evidence_text_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4062);
-/* harmony import */ var _system_files_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1650);
-/* harmony import */ var _system_print_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4162);
+/* harmony import */ var _state_evidence_text_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4062);
+/* harmony import */ var _system_files_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1650);
+/* harmony import */ var _system_print_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4162);
+/* harmony import */ var _report_plan_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8450);
 
 
 
 
 
 
-/** Writes the evidence file, the outputs and the summary. A failure here becomes a warning, so that it does not hide how the run ended. */
-async function report({ platform, options, journal, redactor }) {
-    const evidence = (0,_state_evidence_js__WEBPACK_IMPORTED_MODULE_2__/* .toEvidence */ .z)(journal.state);
+
+/** Reports a run as planned, and records that this process has reported all of the run. */
+async function report(run, before, postFollows) {
+    const { journal, provenance } = run;
+    const plan = (0,_report_plan_js__WEBPACK_IMPORTED_MODULE_6__/* .planReport */ .s)({ before, now: journal.state, provenance, postFollows });
+    if (await reportState(run, journal.state, plan))
+        journal.observe({ type: 'Reported' });
+}
+/**
+ * Writes the evidence file, the outputs and the section for people. A failure here becomes a warning, so that it does not hide how the
+ * run ended.
+ * @returns whether all is written that a later process must not write again
+ */
+async function reportState(target, state, plan) {
+    if (plan === 'nothing')
+        return false;
+    const evidence = (0,_state_evidence_js__WEBPACK_IMPORTED_MODULE_2__/* .toEvidence */ .z)(state);
+    await tryAll(target.platform, recordTries(target, evidence));
+    // The summary comes last: if main is killed before, post writes both.
+    return plan === 'all' && tryAll(target.platform, sectionTries(target, evidence));
+}
+function recordTries({ platform, options, redactor }, evidence) {
     const exitCode = evidence.used?.exit_code ?? undefined;
-    const tries = [
-        ['evidence file', () => options.evidence !== undefined && writeEvidence(options.evidence, redactor.redact((0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_5__/* .asJson */ .vA)(evidence)))],
+    const path = options?.evidence;
+    return [
+        ['evidence file', () => path !== undefined && writeEvidence(path, redactor.redact((0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_3__/* .asJson */ .vA)(evidence)))],
         ['output', () => exitCode !== undefined && platform.stepOutputs?.setOutput('exit_code', String(exitCode))],
-        ['summary', () => platform.report(evidence)],
-        ['check run', () => evidence.finished && options.checkToken && platform.publishCheck?.(evidence, options.checkToken)],
+        ['report', () => platform.report(evidence)],
     ];
+}
+function sectionTries({ platform, options }, evidence) {
+    const token = options?.checkToken;
+    return [
+        ['check run', () => token !== undefined && platform.publishCheck?.(evidence, token)],
+        ['summary', () => platform.writeSummary?.(evidence)],
+    ];
+}
+/** @returns whether the last one was successful */
+async function tryAll({ log }, tries) {
+    let isWritten = true;
     for (const [what, write] of tries) {
         try {
             await write();
+            isWritten = true;
         }
         catch (error) {
+            isWritten = false;
             const reason = error instanceof _base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .KubepassError */ .v3 ? (0,_base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .describe */ .q0)(error) : (0,_base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .errnoOf */ .UQ)(error) || 'unknown reason';
-            await platform.log.warn(`The ${what} could not be written (${reason}).`);
+            await log.warn(`The ${what} could not be written (${reason}).`);
         }
     }
+    return isWritten;
 }
 function writeEvidence(path, text) {
     if (path !== _config_paths_js__WEBPACK_IMPORTED_MODULE_1__/* .STANDARD_OUTPUT */ .qk)
-        (0,_system_files_js__WEBPACK_IMPORTED_MODULE_3__/* .replaceFile */ .fR)(path, text);
-    else if (!(0,_system_print_js__WEBPACK_IMPORTED_MODULE_4__/* .printWhole */ .VN)(_system_print_js__WEBPACK_IMPORTED_MODULE_4__/* .STDOUT */ .UU, text))
+        (0,_system_files_js__WEBPACK_IMPORTED_MODULE_4__/* .replaceFile */ .fR)(path, text);
+    else if (!(0,_system_print_js__WEBPACK_IMPORTED_MODULE_5__/* .printWhole */ .VN)(_system_print_js__WEBPACK_IMPORTED_MODULE_5__/* .STDOUT */ .UU, text))
         throw Object.assign(new Error('nobody reads standard output'), { code: 'EPIPE' });
 }
 
@@ -6013,28 +6341,32 @@ function writeEvidence(path, text) {
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
+  Mf: () => (/* binding */ failedWith),
   My: () => (/* binding */ openClient),
   Iy: () => (/* binding */ openRun),
   Tt: () => (/* binding */ readOptions),
+  C5: () => (/* binding */ recordFailure),
   XH: () => (/* binding */ resolveIdentity),
   R8: () => (/* binding */ warn),
   mc: () => (/* binding */ warnOnce)
 });
 
+// EXTERNAL MODULE: ./src/base/errors.ts
+var errors = __nccwpck_require__(4758);
+// EXTERNAL MODULE: ./src/base/quote.ts
+var quote = __nccwpck_require__(7541);
 // EXTERNAL MODULE: ./src/base/version.ts
 var version = __nccwpck_require__(2301);
 // EXTERNAL MODULE: ./src/config/options.ts + 7 modules
 var options = __nccwpck_require__(8363);
 // EXTERNAL MODULE: ./src/config/read-pipes.ts
 var read_pipes = __nccwpck_require__(5664);
-// EXTERNAL MODULE: ./src/base/errors.ts
-var errors = __nccwpck_require__(4758);
 // EXTERNAL MODULE: ./src/config/inputs.ts
 var inputs = __nccwpck_require__(4389);
 // EXTERNAL MODULE: ./src/base/deadline.ts
 var deadline = __nccwpck_require__(6277);
-// EXTERNAL MODULE: ./src/net/http.ts + 2 modules
-var net_http = __nccwpck_require__(3524);
+// EXTERNAL MODULE: ./src/net/http.ts + 3 modules
+var net_http = __nccwpck_require__(4894);
 // EXTERNAL MODULE: ./src/net/retry.ts
 var retry = __nccwpck_require__(7893);
 // EXTERNAL MODULE: ./src/net/web-exchange.ts
@@ -6109,8 +6441,6 @@ function noIdToken(reason, hint = 'Run the job again. If the error stays, check 
     return new errors/* KubepassError */.v3('IDENTITY', `GitHub gave no ID token: ${reason}.`, { hint });
 }
 
-// EXTERNAL MODULE: ./src/base/quote.ts
-var quote = __nccwpck_require__(7541);
 ;// CONCATENATED MODULE: ./src/identity/gitlab-oidc.ts
 
 
@@ -6343,6 +6673,14 @@ class KubeClient {
         }
         return answer;
     }
+    /** Sends the call once and reports nothing. @throws the failure of the attempt */
+    async callOnce(call, signal) {
+        return (0,kube_answer/* toApiResponse */.Ls)({ server: this.server, method: call.method, path: call.path }, await this.#send(call, signal), false);
+    }
+    /** The SHA-256 of the CA certificate that vouches for the API server, in hex; undefined before the first response. */
+    caSha256() {
+        return this.#http.caSha256();
+    }
     close() {
         this.#http.close();
     }
@@ -6395,9 +6733,14 @@ class KubeClient {
 
 // EXTERNAL MODULE: ./src/state/run-events.ts
 var run_events = __nccwpck_require__(9400);
+// EXTERNAL MODULE: ./src/state/run-state.ts
+var run_state = __nccwpck_require__(860);
 // EXTERNAL MODULE: ./src/lifecycle/journal.ts
 var journal = __nccwpck_require__(8067);
 ;// CONCATENATED MODULE: ./src/lifecycle/run-context.ts
+
+
+
 
 
 
@@ -6440,6 +6783,7 @@ function openRun(context, { identity, why, options }, state, provenance) {
         tokens: new Map(),
         scan: undefined,
         directoryDescriptor: undefined,
+        programReading: Promise.resolve(),
     };
 }
 /**
@@ -6448,9 +6792,10 @@ function openRun(context, { identity, why, options }, state, provenance) {
  */
 function storeOf(platform, provenance) {
     const isReadOnly = platform.isCI && platform.runKey !== undefined && provenance !== 'owner';
+    const { clear } = platform.savedState;
     return {
         save: (state) => (isReadOnly ? undefined : platform.savedState.save(state)),
-        clear: () => platform.savedState.clear(),
+        ...(clear && { clear }),
     };
 }
 function openClient({ platform }, options, connections, isNewHost = true) {
@@ -6463,6 +6808,14 @@ function openClient({ platform }, options, connections, isNewHost = true) {
 async function warn({ journal, platform, redactor }, text) {
     journal.observe({ type: 'Warned', text: redactor.redact(text) });
     await platform.log.warn(text);
+}
+/** Records the error that ends the run. Redacted first: a secret that is cut would not be found. */
+function recordFailure({ journal, redactor }, error) {
+    journal.observe(failedWith(error, redactor));
+}
+function failedWith(error, redactor) {
+    const reason = (0,quote/* oneLine */.TN)(redactor.redact((0,errors/* reasonOf */.A3)(error)), run_state/* MAX_REASON */.ix);
+    return { type: 'Failed', code: (0,errors/* codeOf */.$N)(error), reason: reason === '' ? 'unknown reason' : reason };
 }
 /** For warnings that hold for each credential of a run. */
 async function warnOnce(run, text) {
@@ -6478,7 +6831,7 @@ function userAgent(run) {
 
 /***/ }),
 
-/***/ 3524:
+/***/ 4894:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -6492,6 +6845,8 @@ __nccwpck_require__.d(__webpack_exports__, {
   U9: () => (/* binding */ isLoopback)
 });
 
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: external "node:http"
 var external_node_http_ = __nccwpck_require__(7067);
 ;// CONCATENATED MODULE: external "node:https"
@@ -6502,6 +6857,41 @@ var external_node_net_ = __nccwpck_require__(7030);
 var external_node_tls_ = __nccwpck_require__(1692);
 // EXTERNAL MODULE: ./src/base/deadline.ts
 var deadline = __nccwpck_require__(6277);
+;// CONCATENATED MODULE: ./src/net/trust-anchor.ts
+/** More certificates than a chain has in practice. */
+const MAX_CHAIN = 10;
+/**
+ * Returns the CA certificate at which the verified chain of the server's certificate ends. Node.js does not tell that chain, so this function
+ * follows the issuers as OpenSSL does: a trusted issuer takes precedence over one that the server sent.
+ * @param own of the server, with the certificates that it sent as its issuers
+ * @param trusted the CAs against which the chain was verified
+ * @returns undefined when no trusted certificate is found
+ */
+function trustAnchor(own, trusted, now = Date.now()) {
+    const valid = trusted.filter(({ validFromDate, validToDate }) => validFromDate.getTime() <= now && now <= validToDate.getTime());
+    const sent = chainOf(own);
+    let current = own;
+    let anchor = valid.find(({ raw }) => raw.equals(own.raw));
+    for (let depth = 0; depth < MAX_CHAIN && !isIssuedBy(current, current); depth += 1) {
+        const trustedIssuer = valid.find((each) => isIssuedBy(current, each));
+        const issuer = trustedIssuer ?? (anchor === undefined ? sent.find((each) => isIssuedBy(current, each)) : undefined);
+        if (issuer === undefined)
+            return anchor;
+        anchor = trustedIssuer ?? anchor;
+        current = issuer;
+    }
+    return anchor;
+}
+function chainOf(own) {
+    const chain = [];
+    for (let next = own.issuerCertificate; next !== undefined && chain.length < MAX_CHAIN; next = next.issuerCertificate)
+        chain.push(next);
+    return chain;
+}
+function isIssuedBy(certificate, issuer) {
+    return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+}
+
 ;// CONCATENATED MODULE: ./src/net/tunnel.ts
 
 
@@ -6559,6 +6949,8 @@ function authorization({ username, password }) {
 }
 
 ;// CONCATENATED MODULE: ./src/net/http.ts
+
+
 
 
 
@@ -6625,6 +7017,18 @@ class Http {
             agent.destroy();
         }
     }
+    /**
+     * The SHA-256 of the CA certificate that vouches for the server, in hex; undefined before the first connection is open. The search
+     * takes some milliseconds where many CAs are trusted.
+     */
+    caSha256() {
+        const peer = [...this.#agents.values()].find((agent) => agent.peer !== undefined)?.peer;
+        if (peer === undefined)
+            return undefined;
+        const { ca } = this.#options;
+        const trusted = typeof ca === 'string' ? certificatesIn(ca) : (0,external_node_tls_.getCACertificates)('default').flatMap(certificatesIn);
+        return trustAnchor(peer, trusted)?.fingerprint256.replaceAll(':', '').toLowerCase();
+    }
     close() {
         for (const agent of this.#agents.values())
             agent.destroy();
@@ -6639,6 +7043,9 @@ class Http {
         return new TunnelingAgent(options, this.#proxyUrl);
     }
 }
+function certificatesIn(pem) {
+    return (pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map((block) => new external_node_crypto_.X509Certificate(block));
+}
 /** Refuses a certificate without a subjectAltName, because Node.js would accept its common name as the host. */
 function wrongName(host, certificate) {
     if (certificate.subjectaltname !== undefined)
@@ -6647,6 +7054,8 @@ function wrongName(host, certificate) {
 }
 /** Connects through the proxy, if one is set. destroy() also ends connections that still wait for the proxy. */
 class TunnelingAgent extends external_node_https_namespaceObject.Agent {
+    /** The certificate that the server sent when the first connection was opened. A resumed session lacks the server's other certificates. */
+    peer;
     #proxyUrl;
     #connections = new Set();
     #ending = new AbortController();
@@ -6677,6 +7086,8 @@ class TunnelingAgent extends external_node_https_namespaceObject.Agent {
     #kept(connection) {
         if (connection) {
             this.#connections.add(connection);
+            if (connection instanceof external_node_tls_.TLSSocket)
+                connection.once('secureConnect', () => (this.peer ??= connection.getPeerX509Certificate()));
             connection.on('close', () => this.#connections.delete(connection));
         }
         return connection;
@@ -6930,7 +7341,7 @@ function decoded(text) {
 /* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_timers_promises__WEBPACK_IMPORTED_MODULE_0__);
 /* harmony import */ var _base_deadline_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6277);
 /* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4758);
-/* harmony import */ var _http_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3524);
+/* harmony import */ var _http_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4894);
 
 
 
@@ -7075,7 +7486,7 @@ function reasonOf(failure) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   G: () => (/* binding */ openWebExchange)
 /* harmony export */ });
-/* harmony import */ var _http_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3524);
+/* harmony import */ var _http_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4894);
 /* harmony import */ var _proxy_variables_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4330);
 
 
@@ -7507,12 +7918,16 @@ const MAX_CLOCK_SKEW_MS = 600_000;
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   YS: () => (/* binding */ markdownParts),
 /* harmony export */   e1: () => (/* binding */ asText),
 /* harmony export */   g5: () => (/* binding */ asMarkdown),
 /* harmony export */   kx: () => (/* binding */ credentialOutcome),
-/* harmony export */   vA: () => (/* binding */ asJson)
+/* harmony export */   vA: () => (/* binding */ asJson),
+/* harmony export */   x9: () => (/* binding */ joinBlocks)
 /* harmony export */ });
-/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7541);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7541);
+/* harmony import */ var _verdict_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2696);
+
 
 /** One line for the state that the credential is in; it never claims more than was seen. */
 function credentialOutcome({ finished, missing, revoked, proven, dead_by }) {
@@ -7536,8 +7951,18 @@ function scanOutcome({ used }) {
         return `started ${used.started_at}; its end was not seen`;
     return `exit code ${used.exit_code}${used.signal === null ? '' : ` (${used.signal})`}, ${used.started_at} to ${used.ended_at}`;
 }
-function renewalText({ credential_id, issued_at, expires_at, bound_to }) {
-    return `${credential_id ?? 'without an id'}, ${issued_at} to ${expires_at}, ${bound_to === null ? 'bound to nothing' : `Secret ${bound_to}`}`;
+function renewalText({ renewed, renewed_not_listed }) {
+    const last = renewed.at(-1);
+    if (last === undefined)
+        return undefined;
+    const count = renewed.length + renewed_not_listed;
+    return `${count === 1 ? 'once' : `${count} times`}; the last credential: ${grantText(last)}, ${boundText(last)}`;
+}
+function grantText({ issued_at, expires_at }) {
+    return `${issued_at}, expires ${expires_at}`;
+}
+function boundText({ bound_to }) {
+    return bound_to === null ? 'bound to nothing: it cannot be revoked' : `Secret ${bound_to}`;
 }
 function isolationText({ isolated, why_not, as_root }) {
     if (!isolated)
@@ -7545,38 +7970,80 @@ function isolationText({ isolated, why_not, as_root }) {
     return as_root ? "yes, as root: the machine's files and settings are open to it" : 'yes';
 }
 const CREDENTIAL = 'Credential';
-function rows(evidence) {
-    const { identity, requested, granted, verified, run, isolation } = evidence;
+/** More warnings than people read. The evidence file and the log have all. */
+const SHOWN_WARNINGS = 10;
+const LONGEST_WARNING = 600;
+/** At most ten. The evidence file has all facts. */
+function tableRows(evidence) {
+    const { identity, granted, verified, isolation, run } = evidence;
     const all = [
-        ['ServiceAccount', requested.service_account],
-        ['Server', evidence.server],
+        ['Scan', scanOutcome(evidence)],
+        [CREDENTIAL, credentialOutcome(evidence)],
+        ['Isolated', isolation && isolationText(isolation)],
+        ['Issued', granted && grantText(granted)],
+        ['Renewed', renewalText(evidence)],
+        ['Credential id', granted?.credential_id],
+        ['Bound to', granted && boundText(granted)],
+        ['Accepted as', verified && (verified.username ?? 'unknown: SelfSubjectReview is forbidden')],
         ['Identity', identity && `${identity.kind} (${identity.why})`],
         ['Run', `${run.repository} ${run.id}/${run.attempt} ${run.job}`.trim()],
-        ['Issued', granted?.issued_at],
-        ['Expires', granted?.expires_at],
-        ['Credential id', granted?.credential_id],
-        ['Bound to', granted && (granted.bound_to === null ? 'nothing: it cannot be revoked' : `Secret ${granted.bound_to}`)],
-        ...evidence.renewed.map((each) => ['Renewed', renewalText(each)]),
-        ['Accepted as', verified && (verified.username ?? 'unknown: SelfSubjectReview is forbidden')],
-        ['Scan', scanOutcome(evidence)],
-        ['Isolated', isolation && isolationText(isolation)],
-        [CREDENTIAL, credentialOutcome(evidence)],
-        ['Error', evidence.error],
-        ...evidence.warnings.map((warning) => ['Warning', warning]),
     ];
     return all.filter((row) => row[1] !== null && row[1] !== undefined && row[1] !== '');
 }
+function warningsOf({ warnings }) {
+    const left = warnings.length - SHOWN_WARNINGS;
+    const shown = warnings.slice(0, SHOWN_WARNINGS).map((warning) => (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .oneLine */ .TN)(warning, LONGEST_WARNING));
+    return { shown, more: left > 0 ? `${left} more: see the evidence file or the log.` : undefined };
+}
 /** For a log, which has the end of the credential in a line of its own. */
 function asText(evidence) {
-    // Branch, job and claims are foreign text.
-    return rows(evidence)
-        .filter(([name]) => name !== CREDENTIAL || !evidence.finished)
-        .map(([name, value]) => `  ${name.padEnd(15)} ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_0__/* .quote */ .hD)(value, 1000).slice(1, -1)}`)
-        .join('\n');
+    const { error, requested, server } = evidence;
+    const { shown, more } = warningsOf(evidence);
+    const facts = [
+        ['ServiceAccount', requested.service_account],
+        ['Server', server],
+        ...tableRows(evidence).filter(([name]) => name !== CREDENTIAL || !evidence.finished),
+    ];
+    const warnings = more === undefined ? shown : [...shown, more];
+    const lines = [
+        (0,_verdict_js__WEBPACK_IMPORTED_MODULE_0__/* .verdictOf */ .V)(evidence),
+        ...(error === null ? [] : [textLine('Error', (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .unquoted */ .qZ)(`${error}: ${reasonText(evidence)}`, LONGEST_WARNING))]),
+        // Branch, job and claims are foreign text.
+        ...facts.map(([name, value]) => textLine(name, (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .hD)(value, 1000).slice(1, -1))),
+        ...warnings.map((warning) => textLine('Warning', (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .unquoted */ .qZ)(warning, LONGEST_WARNING))),
+    ];
+    return lines.map((line) => `  ${line}`).join('\n');
 }
+function textLine(name, value) {
+    return `${name.padEnd(15)} ${value}`;
+}
+function markdownParts(evidence) {
+    const { error, requested, server } = evidence;
+    const { shown, more } = warningsOf(evidence);
+    const list = [...shown.map((warning) => `- ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .markdownCode */ .D9)(warning)}`), ...(more === undefined ? [] : [`- ${more}`])];
+    return {
+        verdict: (0,_verdict_js__WEBPACK_IMPORTED_MODULE_0__/* .verdictOf */ .V)(evidence),
+        reason: error === null ? '' : `**${error}**: ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .markdownCode */ .D9)(reasonText(evidence))}`,
+        subject: `kubepass, ServiceAccount ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .markdownCode */ .D9)(requested.service_account)}, API server ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .markdownCode */ .D9)(server)}`,
+        table: ['| Fact | Value |', '| :-- | :-- |', ...tableRows(evidence).map(tableLine)].join('\n'),
+        warnings: list.length === 0 ? '' : ['**Warnings**', '', ...list].join('\n'),
+    };
+}
+/** The name stays on one line, however long the value is. */
+function tableLine([name, value]) {
+    return `| ${name.replaceAll(' ', '&nbsp;')} | ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .markdownCode */ .D9)(value)} |`;
+}
+/** A quotation within a quotation, as people write it. */
+function reasonText({ error_reason }) {
+    return (error_reason ?? '').replaceAll('\\"', "'");
+}
+/** For the summary of a job. */
 function asMarkdown(evidence) {
-    const lines = rows(evidence).map(([name, value]) => `| ${name} | ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_0__/* .markdownCode */ .D9)(value)} |`);
-    return `### kubepass\n\n| | |\n| --- | --- |\n${lines.join('\n')}\n`;
+    const { verdict, reason, subject, table, warnings } = markdownParts(evidence);
+    return joinBlocks(`### ${verdict}`, reason, subject, table, warnings);
+}
+function joinBlocks(...blocks) {
+    return `${blocks.filter((block) => block !== '').join('\n\n')}\n`;
 }
 function asJson(evidence) {
     return `${JSON.stringify(evidence, undefined, 2)}\n`;
@@ -7589,47 +8056,52 @@ function asJson(evidence) {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   D: () => (/* binding */ hasSameOutcome),
 /* harmony export */   z: () => (/* binding */ toEvidence)
 /* harmony export */ });
 /* harmony import */ var _base_version_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2301);
 /* harmony import */ var _token_claims_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9356);
-/* harmony import */ var _credential_state_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5320);
+/* harmony import */ var _credential_state_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5320);
+/* harmony import */ var _outcome_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9773);
 /* harmony import */ var _run_state_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(860);
+
 
 
 
 
 /** The run state as its readers see it. */
 function toEvidence(state) {
+    const facts = factsOf(state);
+    return { version: 1, kubepass: _base_version_js__WEBPACK_IMPORTED_MODULE_2__/* .version */ .r, outcome: (0,_outcome_js__WEBPACK_IMPORTED_MODULE_3__/* .outcomeOf */ .s)(facts), ...facts };
+}
+function factsOf(state) {
     const { namespace, name, durationSeconds, audiences } = state.requested;
     const all = [...state.forgotten, ...state.credentials.map(_run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .lastingFactsOf */ .js)].sort((one, other) => one.number - other.number);
     const granted = all.flatMap(({ slot, token }) => (token === undefined ? [] : [grantRecord(token, (0,_run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .secretNameOf */ .Jf)(state, { slot }))]));
     const accepted = all.find(({ acceptance }) => acceptance !== undefined)?.acceptance;
     return {
-        version: 1,
-        kubepass: _base_version_js__WEBPACK_IMPORTED_MODULE_2__/* .version */ .r,
         run: state.job,
         server: state.server,
+        api_server: state.apiServer ?? { version: null, ca_sha256: null },
         identity: state.identity,
+        issuer: state.issuer,
+        program_sha256: state.programSha256,
+        command_sha256: state.commandSha256,
         requested: { service_account: `${namespace}/${name}`, duration_seconds: durationSeconds, audiences },
         granted: granted[0] ?? null,
         renewed: granted.slice(1),
         renewed_not_listed: state.forgottenNotListed,
         verified: accepted === undefined ? null : { username: accepted.username, at: accepted.at },
         used: usedIn(state),
+        delivered_to_later_steps: state.deliveredToLaterSteps,
         isolation: state.isolation,
         ...revocationIn(state),
         proven: provenIn(state.credentials),
-        dead_by: (0,_credential_state_js__WEBPACK_IMPORTED_MODULE_3__/* .latestDeadBy */ .bB)(state.credentials),
+        dead_by: (0,_credential_state_js__WEBPACK_IMPORTED_MODULE_4__/* .latestDeadBy */ .bB)(state.credentials),
         finished: state.cleanupAttempted,
         warnings: state.warnings,
         error: state.error,
+        error_reason: state.errorReason,
     };
-}
-/** Whether both say the same of the end of the credential. */
-function hasSameOutcome(one, other) {
-    return one.revoked?.at === other.revoked?.at && one.proven?.dead_at === other.proven?.dead_at;
 }
 function grantRecord({ jti, issuedAt, expiresAt }, secretName) {
     return {
@@ -7643,11 +8115,17 @@ function usedIn({ scan }) {
     if (scan === null)
         return null;
     const { startedAt, end } = scan;
-    return { started_at: startedAt, ended_at: end?.at ?? null, exit_code: end?.exitCode ?? null, signal: end?.signal ?? null };
+    return {
+        started_at: startedAt,
+        ended_at: end?.at ?? null,
+        exit_code: end?.exitCode ?? null,
+        signal: end?.signal ?? null,
+        accepted: end?.isAccepted ?? null,
+    };
 }
 /** A run counts as revoked when each token is, and none is bound to nothing. */
 function revocationIn({ credentials: all, forgotten }) {
-    const credentials = all.filter(_credential_state_js__WEBPACK_IMPORTED_MODULE_3__/* .hasToken */ .y0);
+    const credentials = all.filter(_credential_state_js__WEBPACK_IMPORTED_MODULE_4__/* .hasToken */ .y0);
     const isAnyAccepted = forgotten.some(({ isStillAccepted }) => isStillAccepted === true);
     const isOver = !isAnyAccepted && credentials.every(({ slot, phase }) => slot !== 'unbound' && (phase === 'revoked' || phase === 'absent'));
     const last = credentials
@@ -7660,7 +8138,7 @@ function revocationIn({ credentials: all, forgotten }) {
 }
 /** The weakest of the proofs, all of which kubepass records at the same time. */
 function provenIn(credentials) {
-    const proofs = credentials.flatMap((credential) => (0,_credential_state_js__WEBPACK_IMPORTED_MODULE_3__/* .proofOf */ .oX)(credential) ?? []);
+    const proofs = credentials.flatMap((credential) => (0,_credential_state_js__WEBPACK_IMPORTED_MODULE_4__/* .proofOf */ .oX)(credential) ?? []);
     const [first] = proofs;
     if (first === undefined)
         return null;
@@ -7680,9 +8158,18 @@ function provenIn(credentials) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Vv: () => (/* binding */ boundSecretPrefix),
 /* harmony export */   bx: () => (/* binding */ isPlatformName),
+/* harmony export */   ix: () => (/* binding */ triggerOf),
 /* harmony export */   lm: () => (/* binding */ isRunKey)
 /* harmony export */ });
 const PLATFORMS = ['github', 'gitlab', 'terminal'];
+/** A ref of Git can have some hundred characters; the other texts are shorter. */
+const MAX_TRIGGER_LENGTH = 500;
+/** Bounds the variables, because a job can set them to any text. */
+function triggerOf(variables) {
+    const bounded = (text = '') => text.slice(0, MAX_TRIGGER_LENGTH);
+    const { actor, commit, ref, event } = variables;
+    return { actor: bounded(actor), commit: bounded(commit), ref: bounded(ref), event: bounded(event) };
+}
 function isPlatformName(text) {
     return PLATFORMS.includes(text);
 }
@@ -7706,6 +8193,35 @@ function nameable(text) {
 
 /***/ }),
 
+/***/ 9773:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Z: () => (/* binding */ mayLiveOn),
+/* harmony export */   s: () => (/* binding */ outcomeOf)
+/* harmony export */ });
+function outcomeOf(facts) {
+    const { delivered_to_later_steps: isDelivered, error, finished, used } = facts;
+    if (!finished)
+        return isDelivered && error === null ? 'in_use' : 'unfinished';
+    if (mayLiveOn(facts))
+        return 'not_revoked';
+    if (error !== null)
+        return 'failed';
+    if (used === null)
+        return isDelivered ? 'revoked' : 'unfinished';
+    if (used.accepted === null)
+        return 'unfinished';
+    return used.accepted ? 'passed' : 'scan_failed';
+}
+/** Whether the cleanup left a credential that the API server can accept. */
+function mayLiveOn({ dead_by, finished, missing, revoked }) {
+    return finished && dead_by !== null && revoked === null && !missing;
+}
+
+
+/***/ }),
+
 /***/ 9400:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -7721,6 +8237,8 @@ function nameable(text) {
  * @throws Error where the event does not fit the state: that is a defect of kubepass
  */
 function reduce(state, event) {
+    if (isFact(event))
+        return withFact(state, event);
     if (!('number' in event))
         return afterOther(state, event);
     if (event.type === 'SecretRequested')
@@ -7734,31 +8252,47 @@ function reduce(state, event) {
     const after = next(before, event);
     return { ...state, credentials: state.credentials.map((each) => (each === before ? after : each)) };
 }
+function isFact(event) {
+    return event.type === 'ProgramRead' || event.type === 'IssuerSeen' || event.type === 'ApiServerSeen';
+}
+function withFact(state, event) {
+    const { type, ...fact } = event;
+    const [name] = Object.keys(fact);
+    if (name === undefined || state[name] !== null)
+        throw unfit(event, 'the fact was seen before');
+    return { ...state, ...fact };
+}
 function afterOther(state, event) {
     switch (event.type) {
         case 'IdentityResolved':
             return { ...state, identity: { kind: event.kind, why: event.why } };
         case 'ScanStarting':
-            return { ...state, scan: { startedAt: event.at } };
         case 'ScanStarted':
-            if (state.scan === null)
-                throw unfit(event, 'no scan');
-            return { ...state, isolation: event.isolation };
-        case 'ScanEnded': {
-            if (state.scan === null)
-                throw unfit(event, 'no scan');
-            const { at, exitCode, signal } = event;
-            return { ...state, scan: { startedAt: state.scan.startedAt, end: { at, exitCode, signal } } };
-        }
+        case 'ScanEnded':
+            return afterScanEvent(state, event);
+        case 'DeliveredToLaterSteps':
+            return { ...state, deliveredToLaterSteps: true };
         case 'Warned':
             return state.warnings.includes(event.text) || state.warnings.length >= _run_state_js__WEBPACK_IMPORTED_MODULE_0__/* .MAX_WARNINGS */ .rE
                 ? state
                 : { ...state, warnings: [...state.warnings, event.text] };
         case 'Failed':
-            return { ...state, error: event.code };
+            return { ...state, error: event.code, errorReason: event.reason };
         case 'CleanedUp':
-            return { ...state, cleanupAttempted: true };
+            return { ...state, cleanupAttempted: true, proofLeftToPost: event.proofLeftToPost };
+        case 'Reported':
+            return { ...state, reported: true };
     }
+}
+function afterScanEvent(state, event) {
+    if (event.type === 'ScanStarting')
+        return { ...state, scan: { startedAt: event.at } };
+    if (state.scan === null)
+        throw unfit(event, 'no scan');
+    if (event.type === 'ScanStarted')
+        return { ...state, isolation: event.isolation };
+    const { at, exitCode, signal, isAccepted } = event;
+    return { ...state, scan: { startedAt: state.scan.startedAt, end: { at, exitCode, signal, isAccepted } } };
 }
 function find(state, event) {
     const credential = state.credentials.find(({ number }) => number === event.number);
@@ -7872,7 +8406,9 @@ function parseRunState(text, job) {
     catch {
         return undefined;
     }
-    return isRunState(value) && hasUniqueCredentials(value) ? { ...value, job } : undefined;
+    return isRunState(value) && hasUniqueCredentials(value) && hasReasonOfItsError(value)
+        ? { ...value, job }
+        : undefined;
 }
 const isText = (value) => typeof value === 'string';
 const isFlag = (value) => typeof value === 'boolean';
@@ -7904,6 +8440,16 @@ function object(fields) {
 const isToken = object({ jti: optional((value) => matches(value, /^[\w.-]{1,200}$/)), issuedAt: isTime, expiresAt: isTime });
 const isAcceptance = object({ at: isTime, username: nullable(isText) });
 const isProof = object({ at: isTime, samples: isCount, seconds: isNumber });
+const isScanEnd = object({
+    at: isTime,
+    exitCode: isNumber,
+    signal: nullable((value) => matches(value, /^SIG[A-Z0-9]{1,20}$/)),
+    isAccepted: isFlag,
+});
+const isReason = (value) => matches(value, /^[^\p{Cc}\p{Zl}\p{Zp}]+$/u) && String(value).length <= _run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .MAX_REASON */ .ix;
+const isSha256 = (value) => matches(value, /^[0-9a-f]{64}$/);
+const isIssuer = object({ username: _run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .isUsername */ .fH, credential_id: nullable(_run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .isCredentialIdOfIssuer */ .bu) });
+const isApiServer = object({ version: nullable(_run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .isGitVersion */ .Ro), ca_sha256: nullable(isSha256) });
 const isSlot = oneOf(0, 1, 2, 'unbound');
 const livePhases = {
     planned: {},
@@ -7935,20 +8481,31 @@ const isRunState = object({
     key: (value) => typeof value === 'string' && (0,_job_info_js__WEBPACK_IMPORTED_MODULE_3__/* .isRunKey */ .lm)(value),
     directory: (value) => matches(value, /\/kubepass-[0-9a-f]{16}$/),
     identity: nullable(object({ kind: isText, why: isText })),
+    issuer: nullable(isIssuer),
+    apiServer: nullable(isApiServer),
+    commandSha256: nullable(isSha256),
+    programSha256: nullable(isSha256),
     lastNumber: (value) => isCount(value) && Number(value) <= 1e6,
     credentials: listOf(isCredential, _run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .MAX_CREDENTIALS */ .yE),
     forgotten: listOf(object({ ...credential, token: optional(isToken), acceptance: optional(isAcceptance), isStillAccepted: optional(isFlag) }), _run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .MAX_FORGOTTEN */ .o$),
     forgottenNotListed: isCount,
-    scan: nullable(object({ startedAt: isTime, end: optional(object({ at: isTime, exitCode: isNumber, signal: nullable(isText) })) })),
+    scan: nullable(object({ startedAt: isTime, end: optional(isScanEnd) })),
     isolation: nullable(object({ isolated: isFlag, why_not: nullable(isText), as_root: isFlag })),
     warnings: listOf(isText, _run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .MAX_WARNINGS */ .rE),
     error: nullable((value) => typeof value === 'string' && Object.hasOwn(_base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .errorCodes */ .fv, value)),
+    errorReason: nullable(isReason),
+    deliveredToLaterSteps: isFlag,
     cleanupAttempted: isFlag,
+    proofLeftToPost: isFlag,
+    reported: isFlag,
 });
 function hasUniqueCredentials({ credentials, lastNumber }) {
     const numbers = credentials.map(({ number }) => number);
     const slots = credentials.map(({ slot }) => slot).filter((slot) => slot !== 'unbound');
     return numbers.every((number) => number <= lastNumber) && new Set(numbers).size === numbers.length && new Set(slots).size === slots.length;
+}
+function hasReasonOfItsError({ error, errorReason }) {
+    return (error === null) === (errorReason === null);
 }
 
 
@@ -7961,6 +8518,10 @@ function hasUniqueCredentials({ credentials, lastNumber }) {
 /* harmony export */   Jf: () => (/* binding */ secretNameOf),
 /* harmony export */   NW: () => (/* binding */ latestDeadByOfRequest),
 /* harmony export */   PG: () => (/* binding */ newRunState),
+/* harmony export */   Ro: () => (/* binding */ isGitVersion),
+/* harmony export */   bu: () => (/* binding */ isCredentialIdOfIssuer),
+/* harmony export */   fH: () => (/* binding */ isUsername),
+/* harmony export */   ix: () => (/* binding */ MAX_REASON),
 /* harmony export */   js: () => (/* binding */ lastingFactsOf),
 /* harmony export */   nD: () => (/* binding */ boundSecretNames),
 /* harmony export */   o$: () => (/* binding */ MAX_FORGOTTEN),
@@ -7984,6 +8545,18 @@ function hasUniqueCredentials({ credentials, lastNumber }) {
 
 
 
+/** The API server sends these texts, and the scan can write to the saved state. The name of an ID token's user repeats repository and ref. */
+function isUsername(value) {
+    return typeof value === 'string' && /^[^\p{Cc}]{1,1000}$/u.test(value);
+}
+/** As in the audit log: JTI=..., or X509SHA256=... for a client certificate. */
+function isCredentialIdOfIssuer(value) {
+    return typeof value === 'string' && /^[A-Z0-9]{1,20}=[^\p{Cc}]{1,300}$/u.test(value);
+}
+/** For example v1.36.0-gke.1. */
+function isGitVersion(value) {
+    return typeof value === 'string' && /^v\d[\w.+-]{0,99}$/.test(value);
+}
 function newRunState(options, job, key = (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomBytes)(8).toString('hex')) {
     const { namespace, name } = options.serviceAccount;
     return {
@@ -7994,6 +8567,10 @@ function newRunState(options, job, key = (0,node_crypto__WEBPACK_IMPORTED_MODULE
         key,
         directory: (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(options.directory, `kubepass-${key}`),
         identity: null,
+        issuer: null,
+        apiServer: null,
+        commandSha256: options.commandSha256 ?? null,
+        programSha256: null,
         lastNumber: 0,
         credentials: [],
         forgotten: [],
@@ -8002,7 +8579,11 @@ function newRunState(options, job, key = (0,node_crypto__WEBPACK_IMPORTED_MODULE
         isolation: null,
         warnings: [],
         error: null,
+        errorReason: null,
+        deliveredToLaterSteps: false,
         cleanupAttempted: false,
+        proofLeftToPost: false,
+        reported: false,
     };
 }
 /** The latest time at which the API server can accept a token that is requested from now on, ISO 8601. */
@@ -8042,8 +8623,97 @@ function isTokenOf(state, credential, claims) {
 const MAX_WARNINGS = 500;
 /** The first and the last are listed, the others are counted. A day of 10-minute tokens has about 200. */
 const MAX_FORGOTTEN = 100;
+/** In characters. The log has the whole message. */
+const MAX_REASON = 500;
 /** One for each name, and one that is bound to nothing. */
 const MAX_CREDENTIALS = 4;
+
+
+/***/ }),
+
+/***/ 2696:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   V: () => (/* binding */ verdictOf)
+/* harmony export */ });
+/* harmony import */ var _base_time_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6496);
+/* harmony import */ var _outcome_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9773);
+
+
+/** What became of the scan, then what became of the credential. The text never claims more than was seen. */
+function verdictOf(evidence) {
+    return `${scanSentence(evidence)} ${credentialSentence(evidence)}`;
+}
+function scanSentence(evidence) {
+    const { error, finished, used } = evidence;
+    const ownError = error === 'NOT_REVOKED' ? null : error;
+    if (used === null)
+        return ownError === null ? sentenceWithoutScan(evidence) : `No scan started: the run ended with ${ownError}.`;
+    if (used.exit_code === null) {
+        if (ownError !== null)
+            return `Scan without a result: the run ended with ${ownError}.`;
+        return finished ? 'Scan without a result: nobody saw its end.' : 'The scan runs.';
+    }
+    const how = used.signal === null ? `exit code ${used.exit_code}` : `${used.signal}, exit code ${used.exit_code}`;
+    if (ownError !== null)
+        return `${scanEnds[ownError] ?? `Scan ended, and the run failed with ${ownError}`} (${how}).`;
+    if (used.accepted !== true)
+        return `Scan failed (${how}).`;
+    return used.exit_code === 0 ? 'Scan passed.' : `Scan passed (${how}).`;
+}
+function sentenceWithoutScan({ delivered_to_later_steps: isDelivered, error, finished }) {
+    if (isDelivered)
+        return `Later steps of the job ${finished ? 'could' : 'can'} use the credential.`;
+    return finished && error === null ? 'No scan started, and the run ended without a result.' : 'No scan started.';
+}
+const scanEnds = {
+    TIMEOUT: 'Scan ended by kubepass after max_scan',
+    INTERRUPTED: 'Run interrupted, scan ended',
+    TAMPERED: "Scan tampered with the runner's command files",
+};
+function credentialSentence(evidence) {
+    const { dead_by, finished, granted, missing } = evidence;
+    if (dead_by === null)
+        return 'No credential was issued.';
+    const number = numberOf(evidence);
+    const subject = number > 1 ? `The ${number} credentials` : granted === null ? 'The credential, if it was issued,' : 'The credential';
+    if (!finished)
+        return `${subject} can live until ${dead_by}.`;
+    if ((0,_outcome_js__WEBPACK_IMPORTED_MODULE_0__/* .mayLiveOn */ .Z)(evidence)) {
+        const living = number > 1 ? `Of ${number} credentials at least one` : subject;
+        return `${living} was NOT revoked and can live until ${dead_by}.`;
+    }
+    return `${subject} ${missing ? absenceText(evidence) : revocationText(evidence)}.`;
+}
+function absenceText(evidence) {
+    const object = numberOf(evidence) > 1 ? 'them' : 'it';
+    return `had no Secret left to delete; ${evidence.proven === null ? unprovenText(object) : `the API server refuses ${object}`}`;
+}
+function revocationText(evidence) {
+    const [was, is, object] = numberOf(evidence) > 1 ? ['were', 'are', 'them'] : ['was', 'is', 'it'];
+    const life = lifeText(evidence);
+    const revocation = `${was} revoked${retryText(evidence)}`;
+    if (evidence.proven !== null)
+        return `${life === '' ? revocation : `${life}, ${revocation},`} and ${is} refused by the API server`;
+    return `${life === '' ? revocation : `${life} and ${revocation}`}; ${unprovenText(object)}`;
+}
+function unprovenText(object) {
+    return `kubepass did not prove that the API server refuses ${object}`;
+}
+function numberOf({ granted, renewed, renewed_not_listed }) {
+    return (granted === null ? 0 : 1) + renewed.length + renewed_not_listed;
+}
+/** From the issue of the first token to the revocation of the last. */
+function lifeText({ granted, revoked }) {
+    if (granted === null || revoked === null)
+        return '';
+    return `lived ${(0,_base_time_js__WEBPACK_IMPORTED_MODULE_1__/* .durationText */ .S5)((Date.parse(revoked.at) - Date.parse(granted.issued_at)) / 1000)}`;
+}
+/** An earlier process ended with NOT_REVOKED, and a later one revoked. */
+function retryText({ error }) {
+    return error === 'NOT_REVOKED' ? ' after a failed attempt' : '';
+}
 
 
 /***/ }),
@@ -8229,6 +8899,7 @@ const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin';
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Am: () => (/* binding */ requireSupportedNode),
+/* harmony export */   DX: () => (/* binding */ ownProgram),
 /* harmony export */   PG: () => (/* binding */ reexecWithoutNodeOptions),
 /* harmony export */   WL: () => (/* binding */ rejectUnsafeNodeOptions),
 /* harmony export */   m6: () => (/* binding */ reexecWithoutNodeVariables)
@@ -8313,6 +8984,11 @@ function reexecWithout(names) {
     // Otherwise Node.js would write the coverage files at this point.
     process.getBuiltinModule('node:v8').stopCoverage();
     process.execve(process.execPath, [process.execPath, ...args], env);
+}
+function ownProgram() {
+    if (isStandalone())
+        return { path: '/proc/self/exe', isExecutable: true };
+    return { path: process.argv[1] ?? '', isExecutable: false };
 }
 function isStandalone() {
     return process.getBuiltinModule('node:sea').isSea();
@@ -9321,7 +9997,7 @@ var __webpack_exports__ = {};
 /* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4758);
 /* harmony import */ var _commands_execute_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4187);
 /* harmony import */ var _commands_recover_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2400);
-/* harmony import */ var _commands_run_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6348);
+/* harmony import */ var _commands_run_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8392);
 
 
 

@@ -41,6 +41,7 @@ const REQUEST_TIMEOUT_MS = 10_000;
 /** Creates a check run with the evidence as its text. https://docs.github.com/en/rest/checks/runs#create-a-check-run */
 async function publishCheck(evidence, token, env) {
     const octokit = octokitFor(token, env);
+    const { verdict, reason, subject, warnings, table } = (0,evidence_text/* markdownParts */.YS)(evidence);
     const pullRequest = github/* context */._.payload.pull_request;
     try {
         await octokit.rest.checks.create({
@@ -50,11 +51,11 @@ async function publishCheck(evidence, token, env) {
             // In a pull request GITHUB_SHA is a merge commit, whose checks the pull request does not show.
             head_sha: pullRequest?.head?.sha ?? github/* context */._.sha,
             status: 'completed',
-            conclusion: evidence.error === null ? 'success' : 'failure',
+            conclusion: conclusionOf(evidence),
             output: {
-                title: `Credential: ${(0,evidence_text/* credentialOutcome */.kx)(evidence)}`,
-                summary: `The evidence of ${evidence.run.job}.`,
-                text: (0,evidence_text/* asMarkdown */.g5)(evidence),
+                title: verdict,
+                summary: (0,evidence_text/* joinBlocks */.x9)(reason, subject, warnings),
+                text: table,
             },
             request: { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) },
         });
@@ -65,6 +66,12 @@ async function publishCheck(evidence, token, env) {
             hint: 'Add to the job:\n  permissions:\n    checks: write',
         });
     }
+}
+/** `neutral`: the inputs allow that the credential is not revoked. */
+function conclusionOf({ outcome, error }) {
+    if (outcome === 'passed' || outcome === 'revoked')
+        return 'success';
+    return outcome === 'not_revoked' && error === null ? 'neutral' : 'failure';
 }
 
 

@@ -10,6 +10,7 @@ import { deliverToLaterSteps } from '../lifecycle/deliver.ts'
 import { report } from '../lifecycle/report.ts'
 import { saveOrThrow } from '../lifecycle/journal.ts'
 import { nextSlot } from '../lifecycle/renewal-plan.ts'
+import { readScript } from '../lifecycle/read-program.ts'
 import { openRun, readOptions, recordFailure, resolveIdentity, type CommandContext, type Run } from '../lifecycle/run-context.ts'
 import { runScan } from '../lifecycle/use.ts'
 import { scanFailure } from '../scan/failure.ts'
@@ -51,6 +52,7 @@ export async function runCommand(context: CommandContext): Promise<number> {
   // The program that makes the pipes must not run while kubepass removes their directory.
   await Promise.race([pipes.whyNot, untilAborted(context.hardDeadline)])
   if (run.options.command !== undefined || failure !== undefined) failure = await endAfter(run, failure)
+  await run.programReading
   await report(run, begun, platform.hasPost)
   if (failure !== undefined) throw failure as Error
   await reportScanFailure(run, exitCode)
@@ -81,6 +83,7 @@ async function acquireAndUse(run: Run, beforeScan: AbortSignal, pipes: NamedPipe
   platform.log.progress?.('asking for a token')
   const acquiring = acquire(run, nextSlot([], undefined), beforeScan)
   if (options.command !== undefined) pipes.whyNot = makeNamedPipes(directory)
+  run.programReading = readScript(run)
   const credential = await acquiring
   const { namespace, name } = options.serviceAccount
   platform.log.info(`Issued a credential for ${quote(`${namespace}/${name}`)} until ${isoTime(credential.expiresAt)}.`)

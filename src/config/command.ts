@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { quote } from '../base/quote.ts'
 import { isProgram } from '../system/find-program.ts'
 import type { GivenInputs, InputValues, Rule } from './given-inputs.ts'
@@ -19,6 +20,19 @@ export function commandOf(given: GivenInputs): Command | undefined {
   if (words !== undefined) return words
   const script = scriptOf(given)
   return script === undefined ? undefined : [...SHELLS[given.value('shell')], script]
+}
+
+/**
+ * The SHA-256 of the command, in hex; undefined without one. A script is hashed as it is. Of the words after `--`, a NUL follows each one,
+ * so that two lists of words never have the same text.
+ */
+export function commandSha256Of(given: GivenInputs): string | undefined {
+  const text =
+    scriptOf(given) ??
+    wordsOf(given)
+      ?.map((word) => `${word}\0`)
+      .join('')
+  return text === undefined ? undefined : createHash('sha256').update(text).digest('hex')
 }
 
 /** The words after `--`, which run without a shell. */

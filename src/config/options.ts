@@ -2,7 +2,7 @@ import { KubepassError } from '../base/errors.ts'
 import { sealProxyPasswords } from '../net/proxy-variables.ts'
 import type { Seal, SealedString } from '../redact/sealed-string.ts'
 import type { ClusterAccess, IdentityKind, KubeconfigInput } from './cluster-access.ts'
-import { type Command, commandOf, commandRules } from './command.ts'
+import { type Command, commandOf, commandRules, commandSha256Of } from './command.ts'
 import type { GivenInputs, Rule } from './given-inputs.ts'
 import { InputReader, type Problem } from './input-reader.ts'
 import { inputRules, sourceRules, tokenRule } from './input-rules.ts'
@@ -19,6 +19,8 @@ export interface Options extends ClusterAccess {
   /** The name of the cluster in the scan's kubeconfig; undefined for the server's name. */
   readonly contextName: string | undefined
   readonly command: Command | undefined
+  /** In hex. */
+  readonly commandSha256: string | undefined
   readonly acceptExitCodes: readonly number[]
   readonly env: 'inherit' | 'clean'
   readonly passEnv: readonly string[]
@@ -132,6 +134,7 @@ function optionsOf(given: GivenInputs): Options {
     namespace: given.value('namespace') ?? serviceAccount.namespace,
     contextName: given.value('context_name'),
     command: commandOf(given),
+    commandSha256: commandSha256Of(given),
     acceptExitCodes: given.value('accept_exit_codes'),
     env: given.value('env'),
     passEnv: given.value('pass_env'),

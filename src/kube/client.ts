@@ -73,6 +73,16 @@ export class KubeClient {
     return answer
   }
 
+  /** Sends the call once and reports nothing. @throws the failure of the attempt */
+  async callOnce(call: ApiCall, signal: AbortSignal): Promise<ApiResponse> {
+    return toApiResponse({ server: this.server, method: call.method, path: call.path }, await this.#send(call, signal), false)
+  }
+
+  /** The SHA-256 of the CA certificate that vouches for the API server, in hex; undefined before the first response. */
+  caSha256(): string | undefined {
+    return this.#http.caSha256()
+  }
+
   close(): void {
     this.#http.close()
   }

@@ -1,8 +1,10 @@
 import type { V1SelfSubjectReview } from '@kubernetes/client-node'
 import { KubepassError } from '../base/errors.ts'
+import type { AuthInfo } from '../identity/identity.ts'
 import type { SealedString } from '../redact/sealed-string.ts'
+import { isCredentialIdOfIssuer, isUsername, type Issuer } from '../state/run-state.ts'
 import { type ApiResponse, statusOf } from './answer.ts'
-import type { KubeClient } from './client.ts'
+import type { ApiCall, KubeClient } from './client.ts'
 import { refusalOf } from './refusal.ts'
 
 /** Whether the API server accepts a token, and for which user. */
@@ -18,14 +20,28 @@ export type ReviewResult =
  * @throws KubepassError REFUSED or UNREACHABLE when the server answers 404
  */
 export async function whoami(client: KubeClient, token: SealedString, signal: AbortSignal, newConnection = false): Promise<ReviewResult> {
-  const body: V1SelfSubjectReview = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }
   const auth = { bearer: token }
-  const answer = await client.call(
-    { method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth, body, newConnection },
-    signal,
-  )
+  const answer = await client.call({ ...reviewBy(auth), newConnection }, signal)
   if (answer.status === 404) throw isFromApiServer(answer) ? noReview() : refusalOf(answer, 'review the token', auth)
   return resultOf(answer)
+}
+
+/**
+ * Asks once who the job's own identity is to the API server.
+ * @returns undefined when there is no usable answer: only the evidence needs it
+ */
+export async function reviewIssuer(client: KubeClient, auth: AuthInfo, signal: AbortSignal): Promise<Issuer | undefined> {
+  const answer = await client.callOnce(reviewBy(auth), signal).catch(() => undefined)
+  const user = answer?.status === 201 ? (answer.body as Partial<V1SelfSubjectReview> | undefined)?.status?.userInfo : undefined
+  const username: unknown = user?.username
+  // A foreign answer can have any form.
+  const [id]: unknown[] = [user?.extra?.['authentication.kubernetes.io/credential-id']].flat()
+  return isUsername(username) ? { username, credential_id: isCredentialIdOfIssuer(id) ? id : null } : undefined
+}
+
+function reviewBy(auth: AuthInfo): ApiCall {
+  const body: V1SelfSubjectReview = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }
+  return { method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth, body }
 }
 
 function resultOf(answer: ApiResponse): ReviewResult {

@@ -1,6 +1,7 @@
 import { KubepassError } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
 import { isoTime } from '../base/time.ts'
+import type { AuthInfo } from '../identity/identity.ts'
 import { requireValidNow } from '../identity/validity.ts'
 import { boundSecretMetadata, createBoundSecret } from '../kube/bound-secret.ts'
 import { whoami, type ReviewResult } from '../kube/self-subject-review.ts'
@@ -17,6 +18,8 @@ export interface LiveCredential extends Credential {
   readonly number: number
   /** By the clock of this machine, ms since 1970. */
   readonly receivedAt: number
+  /** What authenticated the request for it. */
+  readonly requestedBy: AuthInfo
 }
 
 /**
@@ -54,7 +57,7 @@ export async function acquire(run: Run, slot: 0 | 1 | 2, deadline: AbortSignal):
   for (const text of warnings) notes.push(`The API server warns: ${quote(text)}`)
   if (boundSecret === undefined) notes.push(`The credential is bound to nothing and cannot be revoked. It expires ${isoTime(expiresAt)}.`)
   for (const note of notes) await warnOnce(run, note)
-  return { ...credential, number, receivedAt }
+  return { ...credential, number, receivedAt, requestedBy: auth }
 }
 
 /**

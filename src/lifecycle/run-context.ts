@@ -63,6 +63,8 @@ export interface Run extends CommandContext {
   scan: Scan | undefined
   /** A descriptor of the private directory; undefined where this process did not make it. */
   directoryDescriptor: number | undefined
+  /** Settles when the digest of the program is recorded, or cannot be. */
+  programReading: Promise<void>
 }
 
 export interface ResolvedIdentity {
@@ -112,6 +114,7 @@ export function openRun(
     tokens: new Map(),
     scan: undefined,
     directoryDescriptor: undefined,
+    programReading: Promise.resolve(),
   }
 }
 

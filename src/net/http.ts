@@ -1,10 +1,12 @@
+import { X509Certificate } from 'node:crypto'
 import { request as plainRequest } from 'node:http'
 import { Agent, type AgentOptions, request as tlsRequest } from 'node:https'
 import { isIP, isIPv6 } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { checkServerIdentity, type PeerCertificate } from 'node:tls'
+import { checkServerIdentity, getCACertificates, TLSSocket, type PeerCertificate } from 'node:tls'
 import { deadlineAfter } from '../base/deadline.ts'
 import type { SealedString } from '../redact/sealed-string.ts'
+import { trustAnchor } from './trust-anchor.ts'
 import { openTunnel } from './tunnel.ts'
 
 /** Every response that kubepass needs is far smaller. */
@@ -65,7 +67,7 @@ export class Http {
   readonly #options: AgentOptions
   readonly #proxyUrl: URL | undefined
   /** One agent for each client certificate, and one for none: the certificate of a connection applies to every request on it. */
-  readonly #agents = new Map<ClientCertificate | undefined, Agent>()
+  readonly #agents = new Map<ClientCertificate | undefined, TunnelingAgent>()
 
   readonly #connections: number
 
@@ -104,11 +106,23 @@ export class Http {
     }
   }
 
+  /**
+   * The SHA-256 of the CA certificate that vouches for the server, in hex; undefined before the first connection is open. The search
+   * takes some milliseconds where many CAs are trusted.
+   */
+  caSha256(): string | undefined {
+    const peer = [...this.#agents.values()].find((agent) => agent.peer !== undefined)?.peer
+    if (peer === undefined) return undefined
+    const { ca } = this.#options
+    const trusted = typeof ca === 'string' ? certificatesIn(ca) : getCACertificates('default').flatMap(certificatesIn)
+    return trustAnchor(peer, trusted)?.fingerprint256.replaceAll(':', '').toLowerCase()
+  }
+
   close(): void {
     for (const agent of this.#agents.values()) agent.destroy()
   }
 
-  #agentFor(clientCertificate: ClientCertificate | undefined): Agent {
+  #agentFor(clientCertificate: ClientCertificate | undefined): TunnelingAgent {
     const options = {
       ...this.#options,
       keepAlive: true,
@@ -119,6 +133,10 @@ export class Http {
   }
 }
 
+function certificatesIn(pem: string): X509Certificate[] {
+  return (pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map((block) => new X509Certificate(block))
+}
+
 /** Refuses a certificate without a subjectAltName, because Node.js would accept its common name as the host. */
 function wrongName(host: string, certificate: PeerCertificate): Error | undefined {
   if (certificate.subjectaltname !== undefined) return checkServerIdentity(host, certificate)
@@ -127,6 +145,8 @@ function wrongName(host: string, certificate: PeerCertificate): Error | undefine
 
 /** Connects through the proxy, if one is set. destroy() also ends connections that still wait for the proxy. */
 class TunnelingAgent extends Agent {
+  /** The certificate that the server sent when the first connection was opened. A resumed session lacks the server's other certificates. */
+  peer: X509Certificate | undefined
   readonly #proxyUrl: URL | undefined
   readonly #connections = new Set<Duplex>()
   readonly #ending = new AbortController()
@@ -158,6 +178,7 @@ class TunnelingAgent extends Agent {
   #kept(connection: Duplex | null | undefined): typeof connection {
     if (connection) {
       this.#connections.add(connection)
+      if (connection instanceof TLSSocket) connection.once('secureConnect', () => (this.peer ??= connection.getPeerX509Certificate()))
       connection.on('close', () => this.#connections.delete(connection))
     }
     return connection

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { base64Alignment, sensitivePart } from '../redact/redactor.ts'
 import type { SealedString } from '../redact/sealed-string.ts'
 import { asMarkdown, asText } from '../state/evidence-text.ts'
+import { triggerOf } from '../state/job-info.ts'
 import { appendAtomically } from '../system/files.ts'
 import { ownUid } from '../system/own-user.ts'
 import { print, STDOUT } from '../system/print.ts'
@@ -61,6 +62,12 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
       job: env['GITHUB_JOB'] ?? '',
       repository: env['GITHUB_REPOSITORY'] ?? '',
       instance: env['GITHUB_SERVER_URL'] ?? '',
+      ...triggerOf({
+        actor: env['GITHUB_ACTOR'],
+        commit: env['GITHUB_SHA'],
+        ref: env['GITHUB_REF'],
+        event: env['GITHUB_EVENT_NAME'],
+      }),
     },
     // Two steps of a job must not use the same names, and no variable of the runner differs between them.
     runKey: undefined,

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { parseGitlabFlags, variableName } from '../config/flags.ts'
 import { inputs, NO_AUDIENCE } from '../config/inputs.ts'
 import { asText } from '../state/evidence-text.ts'
+import { triggerOf } from '../state/job-info.ts'
 import { makeFolder, replaceFile, resolveRealPath } from '../system/files.ts'
 import { ownUid } from '../system/own-user.ts'
 import { print, STDOUT } from '../system/print.ts'
@@ -61,6 +62,12 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
       job: env['CI_JOB_NAME'] ?? '',
       repository: env['CI_PROJECT_PATH'] ?? '',
       instance: env['CI_SERVER_URL'] ?? '',
+      ...triggerOf({
+        actor: env['GITLAB_USER_LOGIN'],
+        commit: env['CI_COMMIT_SHA'],
+        ref: refOf(env),
+        event: env['CI_PIPELINE_SOURCE'],
+      }),
     },
     runKey: createHash('sha256')
       .update(`${env['CI_SERVER_URL'] ?? ''} ${jobId}`)
@@ -119,4 +126,13 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
       replaceFile(join(folder, 'annotations.json'), redact(annotations(evidence, env)))
     },
   }
+}
+
+/** The full name of the ref, because a branch and a tag can have the same name. https://docs.gitlab.com/ci/variables/predefined_variables/ */
+function refOf(env: NodeJS.ProcessEnv): string | undefined {
+  const ofMergeRequest = env['CI_MERGE_REQUEST_REF_PATH']
+  if (ofMergeRequest) return ofMergeRequest
+  const [branch, tag] = [env['CI_COMMIT_BRANCH'], env['CI_COMMIT_TAG']]
+  if (tag) return `refs/tags/${tag}`
+  return branch ? `refs/heads/${branch}` : env['CI_COMMIT_REF_NAME']
 }

@@ -7,7 +7,7 @@ import type { Filter } from '../redact/filter.ts'
 import type { Seal, SealedString } from '../redact/sealed-string.ts'
 import type { TextSearch } from '../redact/text-search.ts'
 import type { Evidence } from '../state/evidence.ts'
-import type { JobInfo } from '../state/job-info.ts'
+import type { Job } from '../state/job-info.ts'
 import type { RunState } from '../state/run-state.ts'
 import type { TamperReport } from './command-files.ts'
 
@@ -63,7 +63,7 @@ export interface StepOutputs {
  * platform lacks is undefined.
  */
 export interface Platform extends InputSource {
-  readonly job: JobInfo
+  readonly job: Job
   /**
    * 16 hex digits, the end of the names of this run's bound Secret and directory. Undefined if they cannot be derived
    * without a saved run state. If they can, the post step needs no state.

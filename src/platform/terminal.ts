@@ -8,7 +8,7 @@ import { kubeconfigContent } from '../config/path-or-content.ts'
 import { readSmallFile } from '../config/small-file.ts'
 import { isInGitlabJob, terminalDefaults } from '../config/terminal-defaults.ts'
 import { asText } from '../state/evidence-text.ts'
-import type { JobInfo } from '../state/job-info.ts'
+import { triggerOf, type Job } from '../state/job-info.ts'
 import { parseRunState } from '../state/run-state-codec.ts'
 import type { RunState } from '../state/run-state.ts'
 import { removeTree } from '../system/restore-access.ts'
@@ -106,7 +106,15 @@ export function terminalPlatform(line: CommandLine, env: NodeJS.ProcessEnv, reda
   }
 }
 
-const RUN: JobInfo = { platform: 'terminal', id: 'terminal', attempt: '1', job: '', repository: '', instance: '' }
+const RUN: Job = {
+  platform: 'terminal',
+  id: 'terminal',
+  attempt: '1',
+  job: '',
+  repository: '',
+  instance: '',
+  ...triggerOf({ actor: undefined, commit: undefined, ref: undefined, event: undefined }),
+}
 
 function readStateFile(path: string): string {
   try {

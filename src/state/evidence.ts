@@ -2,9 +2,17 @@ import type { Code } from '../base/errors.ts'
 import { version } from '../base/version.ts'
 import { credentialId } from '../token/claims.ts'
 import { hasToken, latestDeadBy, proofOf, type CredentialState, type TokenFacts } from './credential-state.ts'
-import type { JobInfo } from './job-info.ts'
+import type { Job } from './job-info.ts'
 import { outcomeOf, type Outcome } from './outcome.ts'
-import { lastingFactsOf, secretNameOf, type IdentityInfo, type Isolation, type RunState } from './run-state.ts'
+import {
+  lastingFactsOf,
+  secretNameOf,
+  type ApiServerInfo,
+  type IdentityInfo,
+  type Isolation,
+  type Issuer,
+  type RunState,
+} from './run-state.ts'
 
 /** A credential that the API server issued. */
 export interface GrantRecord {
@@ -20,9 +28,14 @@ export interface Evidence {
   kubepass: string
   /** The result of the whole run in one word. */
   outcome: Outcome
-  run: JobInfo
+  run: Job
   server: string
+  api_server: ApiServerInfo
   identity: IdentityInfo | null
+  issuer: Issuer | null
+  /** Digests are SHA-256 in lower-case hex. */
+  program_sha256: string | null
+  command_sha256: string | null
   requested: { service_account: string; duration_seconds: number; audiences: readonly string[] }
   granted: GrantRecord | null
   /** The credentials after the first, while the scan ran. */
@@ -68,7 +81,11 @@ function factsOf(state: RunState): Omit<Evidence, 'version' | 'kubepass' | 'outc
   return {
     run: state.job,
     server: state.server,
+    api_server: state.apiServer ?? { version: null, ca_sha256: null },
     identity: state.identity,
+    issuer: state.issuer,
+    program_sha256: state.programSha256,
+    command_sha256: state.commandSha256,
     requested: { service_account: `${namespace}/${name}`, duration_seconds: durationSeconds, audiences },
     granted: granted[0] ?? null,
     renewed: granted.slice(1),

@@ -12,6 +12,28 @@ export interface JobInfo {
   readonly instance: string
 }
 
+/** What started the job, as the variables of the job say. kubepass cannot verify it. A text is empty if the platform does not say it. */
+export interface Trigger {
+  readonly actor: string
+  readonly commit: string
+  /** With the prefix: refs/heads/main. */
+  readonly ref: string
+  readonly event: string
+}
+
+/** A job, and what started it. */
+export type Job = JobInfo & Trigger
+
+/** A ref of Git can have some hundred characters; the other texts are shorter. */
+const MAX_TRIGGER_LENGTH = 500
+
+/** Bounds the variables, because a job can set them to any text. */
+export function triggerOf(variables: { readonly [Name in keyof Trigger]: string | undefined }): Trigger {
+  const bounded = (text = ''): string => text.slice(0, MAX_TRIGGER_LENGTH)
+  const { actor, commit, ref, event } = variables
+  return { actor: bounded(actor), commit: bounded(commit), ref: bounded(ref), event: bounded(event) }
+}
+
 export function isPlatformName(text: string): text is JobInfo['platform'] {
   return (PLATFORMS as readonly string[]).includes(text)
 }

@@ -16,8 +16,10 @@ import {
   MAX_CREDENTIALS,
   MAX_FORGOTTEN,
   MAX_WARNINGS,
+  type ApiServerInfo,
   type IdentityInfo,
   type Isolation,
+  type Issuer,
   type RunState,
 } from './run-state.ts'
 
@@ -61,13 +63,20 @@ type OtherEvent =
   | { readonly type: 'CleanedUp'; readonly proofLeftToPost: boolean }
   | { readonly type: 'Reported' }
 
-export type RunEvent = CredentialEvent | OtherEvent
+/** A fact of the run, which only the evidence needs. kubepass sees it at most once. */
+type FactEvent =
+  | { readonly type: 'ProgramRead'; readonly programSha256: string }
+  | { readonly type: 'IssuerSeen'; readonly issuer: Issuer }
+  | { readonly type: 'ApiServerSeen'; readonly apiServer: ApiServerInfo }
+
+export type RunEvent = CredentialEvent | FactEvent | OtherEvent
 
 /**
  * The state after the event. While a run goes on, no other function changes its state.
  * @throws Error where the event does not fit the state: that is a defect of kubepass
  */
 export function reduce(state: RunState, event: RunEvent): RunState {
+  if (isFact(event)) return withFact(state, event)
   if (!('number' in event)) return afterOther(state, event)
   if (event.type === 'SecretRequested') return withRequestedSecret(state, event)
   const withForgotten = withLivingForgotten(state, event)
@@ -76,6 +85,17 @@ export function reduce(state: RunState, event: RunEvent): RunState {
   if (event.type === 'CredentialForgotten') return withoutCredential(state, event, before)
   const after = next(before, event)
   return { ...state, credentials: state.credentials.map((each) => (each === before ? after : each)) }
+}
+
+function isFact(event: RunEvent): event is FactEvent {
+  return event.type === 'ProgramRead' || event.type === 'IssuerSeen' || event.type === 'ApiServerSeen'
+}
+
+function withFact(state: RunState, event: FactEvent): RunState {
+  const { type, ...fact } = event
+  const [name] = Object.keys(fact) as (keyof RunState)[]
+  if (name === undefined || state[name] !== null) throw unfit(event, 'the fact was seen before')
+  return { ...state, ...fact }
 }
 
 function afterOther(state: RunState, event: OtherEvent): RunState {

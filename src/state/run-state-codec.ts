@@ -1,7 +1,16 @@
 import { errorCodes } from '../base/errors.ts'
 import { isIsoTime } from '../base/time.ts'
-import { isRunKey, type JobInfo } from './job-info.ts'
-import { MAX_CREDENTIALS, MAX_FORGOTTEN, MAX_REASON, MAX_WARNINGS, type RunState } from './run-state.ts'
+import { isRunKey, type Job } from './job-info.ts'
+import {
+  isCredentialIdOfIssuer,
+  isGitVersion,
+  isUsername,
+  MAX_CREDENTIALS,
+  MAX_FORGOTTEN,
+  MAX_REASON,
+  MAX_WARNINGS,
+  type RunState,
+} from './run-state.ts'
 
 type Check = (value: unknown) => boolean
 
@@ -11,7 +20,7 @@ type Check = (value: unknown) => boolean
  * @param job of this process, in place of the job in the text
  * @returns undefined when the text is no run state
  */
-export function parseRunState(text: string, job: JobInfo): RunState | undefined {
+export function parseRunState(text: string, job: Job): RunState | undefined {
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -68,6 +77,9 @@ const isScanEnd = object({
   isAccepted: isFlag,
 })
 const isReason: Check = (value) => matches(value, /^[^\p{Cc}\p{Zl}\p{Zp}]+$/u) && String(value).length <= MAX_REASON
+const isSha256: Check = (value) => matches(value, /^[0-9a-f]{64}$/)
+const isIssuer = object({ username: isUsername, credential_id: nullable(isCredentialIdOfIssuer) })
+const isApiServer = object({ version: nullable(isGitVersion), ca_sha256: nullable(isSha256) })
 const isSlot = oneOf(0, 1, 2, 'unbound')
 
 type Fields = Readonly<Record<string, Check>>
@@ -104,6 +116,10 @@ const isRunState = object({
   key: (value) => typeof value === 'string' && isRunKey(value),
   directory: (value) => matches(value, /\/kubepass-[0-9a-f]{16}$/),
   identity: nullable(object({ kind: isText, why: isText })),
+  issuer: nullable(isIssuer),
+  apiServer: nullable(isApiServer),
+  commandSha256: nullable(isSha256),
+  programSha256: nullable(isSha256),
   lastNumber: (value) => isCount(value) && Number(value) <= 1e6,
   credentials: listOf(isCredential, MAX_CREDENTIALS),
   forgotten: listOf(

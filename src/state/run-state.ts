@@ -7,11 +7,40 @@ import { boundSecretClaim } from '../token/claims.ts'
 import type { Jwt } from '../token/jwt.ts'
 import { ACCEPTED_AFTER_EXPIRY_S } from '../token/lifetime.ts'
 import { acceptanceOf, tokenFactsOf, uidOf, type Acceptance, type CredentialState, type Slot, type TokenFacts } from './credential-state.ts'
-import { boundSecretPrefix, type JobInfo } from './job-info.ts'
+import { boundSecretPrefix, type Job, type JobInfo } from './job-info.ts'
 
 export interface IdentityInfo {
   readonly kind: string
   readonly why: string
+}
+
+/** Who the job's own identity is to the API server. */
+export interface Issuer {
+  readonly username: string
+  /** Null where the identity has no id, or the API server does not know it. */
+  readonly credential_id: string | null
+}
+
+/** Null means: not seen. */
+export interface ApiServerInfo {
+  readonly version: string | null
+  /** Of the CA certificate at which the verified chain ends, in lower-case hex. */
+  readonly ca_sha256: string | null
+}
+
+/** The API server sends these texts, and the scan can write to the saved state. The name of an ID token's user repeats repository and ref. */
+export function isUsername(value: unknown): value is string {
+  return typeof value === 'string' && /^[^\p{Cc}]{1,1000}$/u.test(value)
+}
+
+/** As in the audit log: JTI=..., or X509SHA256=... for a client certificate. */
+export function isCredentialIdOfIssuer(value: unknown): value is string {
+  return typeof value === 'string' && /^[A-Z0-9]{1,20}=[^\p{Cc}]{1,300}$/u.test(value)
+}
+
+/** For example v1.36.0-gke.1. */
+export function isGitVersion(value: unknown): value is string {
+  return typeof value === 'string' && /^v\d[\w.+-]{0,99}$/.test(value)
 }
 
 /** Whether the scan ran in namespaces of its own. */
@@ -52,7 +81,7 @@ export interface ForgottenCredential {
  */
 export interface RunState {
   readonly version: 2
-  readonly job: JobInfo
+  readonly job: Job
   readonly server: string
   readonly requested: {
     readonly namespace: string
@@ -65,6 +94,12 @@ export interface RunState {
   /** The private directory. */
   readonly directory: string
   readonly identity: IdentityInfo | null
+  readonly issuer: Issuer | null
+  readonly apiServer: ApiServerInfo | null
+  /** Digests are SHA-256 in lower-case hex. Null where the run has no command. */
+  readonly commandSha256: string | null
+  /** Of the program that requests the credentials. */
+  readonly programSha256: string | null
   /** The number of the newest credential; 0 before the first. */
   readonly lastNumber: number
   readonly credentials: readonly CredentialState[]
@@ -86,7 +121,7 @@ export interface RunState {
   readonly reported: boolean
 }
 
-export function newRunState(options: Options, job: JobInfo, key = randomBytes(8).toString('hex')): RunState {
+export function newRunState(options: Options, job: Job, key = randomBytes(8).toString('hex')): RunState {
   const { namespace, name } = options.serviceAccount
   return {
     version: 2,
@@ -96,6 +131,10 @@ export function newRunState(options: Options, job: JobInfo, key = randomBytes(8)
     key,
     directory: join(options.directory, `kubepass-${key}`),
     identity: null,
+    issuer: null,
+    apiServer: null,
+    commandSha256: options.commandSha256 ?? null,
+    programSha256: null,
     lastNumber: 0,
     credentials: [],
     forgotten: [],
@@ -117,18 +156,24 @@ export function latestDeadByOfRequest(options: Pick<Options, 'deadline' | 'durat
   return isoTime(Math.ceil((now + options.deadline) / 1000) + options.duration + ACCEPTED_AFTER_EXPIRY_S)
 }
 
+/** The names of the bound Secrets depend on nothing else. */
+interface BoundSecretSource {
+  readonly job: JobInfo
+  readonly key: string
+}
+
 /**
  * The names that the bound Secrets of a run can have. Three credentials may exist at a time: the one in use, the one before it and
  * the next one.
  */
-export function boundSecretNames({ job, key }: Pick<RunState, 'job' | 'key'>): readonly [string, string, string] {
+export function boundSecretNames({ job, key }: BoundSecretSource): readonly [string, string, string] {
   const name = (end: string): string => `${boundSecretPrefix(job)}${end}`
   const derived = (slot: number): string => createHash('sha256').update(`${key} ${slot}`).digest('hex').slice(0, 16)
   return [name(key), name(derived(1)), name(derived(2))]
 }
 
 /** Undefined where the token is bound to nothing. */
-export function secretNameOf(state: Pick<RunState, 'job' | 'key'>, { slot }: Pick<CredentialState, 'slot'>): string | undefined {
+export function secretNameOf(state: BoundSecretSource, { slot }: Pick<CredentialState, 'slot'>): string | undefined {
   return slot === 'unbound' ? undefined : boundSecretNames(state)[slot]
 }
 

@@ -83,6 +83,18 @@ function reexecWithout(names: readonly string[]): void {
   process.execve(process.execPath, [process.execPath, ...args], env)
 }
 
+/** The file of the program that runs. */
+export interface OwnProgram {
+  readonly path: string
+  /** Whether the file is the standalone executable, and not a script for Node.js. */
+  readonly isExecutable: boolean
+}
+
+export function ownProgram(): OwnProgram {
+  if (isStandalone()) return { path: '/proc/self/exe', isExecutable: true }
+  return { path: process.argv[1] ?? '', isExecutable: false }
+}
+
 function isStandalone(): boolean {
   return process.getBuiltinModule('node:sea').isSea()
 }

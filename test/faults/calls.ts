@@ -1,6 +1,6 @@
 import type { Exchange, Proxy } from '../cluster/proxy.ts'
 import type { PhaseName } from '../hosts/host.ts'
-import { ONE_SECRET, SECRETS, TOKEN, WHOAMI } from '../scenario/scenario.ts'
+import { ONE_SECRET, SECRETS, TOKEN, VERSION, WHOAMI } from '../scenario/scenario.ts'
 
 export type CallName =
   'idToken' | 'create' | 'token' | 'verify' | 'createAgain' | 'tokenAgain' | 'verifyAgain' | 'revoke' | 'prove' | 'post' | 'provePost'
@@ -17,7 +17,7 @@ export interface Call {
   /** Whether this exchange is the call. */
   is: (exchange: Exchange, proxy: Proxy) => boolean
   /** The call before it in the same phase, after which the connection can end. */
-  before?: CallName
+  before?: CallName | 'version'
   /** Whether the answer is the expected one. */
   status: number
 }
@@ -29,7 +29,12 @@ const issued = (proxy: Proxy, times: number): boolean => proxy.seen('POST', TOKE
 /** A repeated renewal also deletes a Secret. */
 const revoking = ({ exchanges }: Proxy): boolean => exchanges.findLast(({ path }) => !WHOAMI.test(path))?.method === 'DELETE'
 
-/** The calls, in the order of a run. */
+/** Whether the exchange is the one after which the connection can end. */
+export function isBefore(name: CallName | 'version', exchange: Exchange, proxy: Proxy): boolean {
+  return name === 'version' ? VERSION.test(exchange.path) : calls[name].is(exchange, proxy)
+}
+
+/** The calls, in the order of a run. Two more, for the evidence only, follow the start of the scan; the second is GET /version. */
 export const calls: Record<CallName, Call> = {
   idToken: { title: 'get an ID token', phase: 'main', status: 200, is: ({ path }) => path === ID_TOKEN },
   create: { title: 'create the Secret', phase: 'main', status: 201, is: ({ method, path }) => method === 'POST' && SECRETS.test(path) },
@@ -45,14 +50,14 @@ export const calls: Record<CallName, Call> = {
     phase: 'main',
     status: 201,
     before: 'token',
-    is: ({ path }, proxy) => WHOAMI.test(path) && !revoking(proxy),
+    is: ({ bearer, path }, proxy) => WHOAMI.test(path) && proxy.tokens.includes(bearer) && !revoking(proxy),
   },
   createAgain: {
     title: 'renewing: create',
     phase: 'main',
     renewing: true,
     status: 201,
-    before: 'verify',
+    before: 'version',
     is: (exchange, proxy) => calls.create.is(exchange, proxy) && issued(proxy, 1),
   },
   tokenAgain: {
@@ -75,7 +80,7 @@ export const calls: Record<CallName, Call> = {
     title: 'delete the Secret',
     phase: 'main',
     status: 200,
-    before: 'verify',
+    before: 'version',
     is: ({ method, path }) => method === 'DELETE' && ONE_SECRET.test(path),
   },
   prove: {

@@ -10,7 +10,7 @@ import type { Phase, Result } from '../hosts/github.ts'
 import type { IdTokenEndpoint } from '../hosts/id-token.ts'
 import { partOf } from '../long-run.ts'
 import { ONE_SECRET, runOnGithub, type GithubFixture } from '../scenario/scenario.ts'
-import { calls, ID_TOKEN, type Call, type CallName } from './calls.ts'
+import { calls, ID_TOKEN, isBefore, type Call, type CallName } from './calls.ts'
 import { faults, type Fault, type Surroundings } from './faults.ts'
 
 export type Often = 'once' | 'always'
@@ -206,7 +206,7 @@ async function disturb({ call: name, fault, often }: Cell, around: Surroundings,
   if (before === undefined) await whoever()
   else {
     proxy.on({ when: 'after' }, async (exchange) => {
-      if (met > 0 || !calls[before].is(exchange, proxy)) return undefined
+      if (met > 0 || !isBefore(before, exchange, proxy)) return undefined
       await whoever()
       return { status: exchange.status ?? 0, headers: { connection: 'close' }, body: exchange.responseBody }
     })

@@ -1,5 +1,4 @@
 import { expect } from '@jest/globals'
-import { Ajv2020 } from 'ajv/dist/2020.js'
 import { execFile } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,17 +6,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { admin } from '../cluster/admin.ts'
 import { claimsOf } from '../cluster/token.ts'
-import { credentialIdOf, ONE_SECRET, onEachCi, onGithub, SECRETS, TOKEN, WHOAMI } from './scenario.ts'
+import { schemaErrors } from './schema.ts'
+import { credentialIdOf, ONE_SECRET, onEachCi, onGithub, SECRETS, TOKEN, VERSION, WHOAMI } from './scenario.ts'
 
 /** Asynchronous, because the proxy that it uses runs in this process. */
 const run = promisify(execFile)
-
-const schema = JSON.parse(readFileSync(new URL('../../docs/evidence.schema.json', import.meta.url), 'utf8')) as object
-const conforms = new Ajv2020({
-  allErrors: true,
-  allowUnionTypes: true,
-  formats: { 'date-time': true, uri: (text: string) => URL.canParse(text) },
-}).compile(schema)
 
 onGithub('github-oidc: main issues the credential for the command, and revokes it afterwards', async ({ proxy, step, job }) => {
   const evidence = join(job.workspace, 'evidence.json')
@@ -37,7 +30,7 @@ onGithub('github-oidc: main issues the credential for the command, and revokes i
 
   const [token = ''] = proxy.tokens
   const record = JSON.parse(readFileSync(evidence, 'utf8')) as Record<string, unknown>
-  expect(conforms(record) ? [] : conforms.errors).toEqual([])
+  expect(schemaErrors(record)).toEqual([])
   expect(record).toMatchObject({
     identity: { kind: 'github-oidc' },
     granted: { credential_id: credentialIdOf(token) },
@@ -59,19 +52,22 @@ onGithub('github-oidc: main issues the credential for the command, and revokes i
 
 onGithub('main sends its requests in the expected order, with the job in the User-Agent', async ({ proxy, step, job }) => {
   await step({ command: 'true', duration: '20m' }).main()
+  const [token] = proxy.tokens
+  const idToken = proxy.seen('POST', TOKEN)[0]?.bearer
   const calls = proxy.exchanges.map(({ method, path }) => `${method} ${path.replace(/kubepass-\d.*/, 'BOUND-SECRET')}`)
   const review = 'POST /apis/authentication.k8s.io/v1/selfsubjectreviews'
   expect(calls).toEqual([
     'POST /api/v1/namespaces/kubepass/secrets',
     'POST /api/v1/namespaces/kubepass/serviceaccounts/scanner/token',
     review,
+    ...[review, 'GET /version'],
     'DELETE /api/v1/namespaces/kubepass/secrets/BOUND-SECRET',
     ...[review, review, review],
   ])
   for (const { userAgent } of proxy.exchanges)
     expect(userAgent).toMatch(new RegExp(`^kubepass/\\S+ \\(github; run ${job.runId}/1; octo-org/octo-repo\\)$`))
   // All requests use one connection, except the proof, which opens a new one for each sample.
-  expect(proxy.exchanges.map(({ connection }) => connection)).toEqual([1, 1, 1, 1, 2, 3, 4])
+  expect(proxy.exchanges.map(({ connection }) => connection)).toEqual([1, 1, 1, 1, 1, 1, 2, 3, 4])
 
   const [boundSecret] = proxy
     .seen('POST', SECRETS)
@@ -96,7 +92,9 @@ onGithub('main sends its requests in the expected order, with the job in the Use
   expect(proxy.seen('DELETE', ONE_SECRET).map(({ requestBody }) => JSON.parse(requestBody) as object)).toMatchObject([
     { preconditions: { uid: boundSecret?.metadata['uid'] } },
   ])
-  expect(proxy.seen('POST', WHOAMI).every(({ bearer }) => bearer === proxy.tokens[0])).toBe(true)
+  // The second review and the version are for the evidence. The identity asks for them.
+  expect(proxy.seen('POST', WHOAMI).map(({ bearer }) => bearer)).toEqual([token, idToken, token, token, token])
+  expect(proxy.seen('GET', VERSION).map(({ bearer }) => bearer)).toEqual([idToken])
 })
 
 onGithub('without a command the later steps have the credential, and post revokes it', async ({ info, proxy, step, job }) => {

@@ -258,6 +258,7 @@ export const SECRETS = /^\/api\/v1\/namespaces\/kubepass\/secrets$/
 export const ONE_SECRET = /^\/api\/v1\/namespaces\/kubepass\/secrets\/kubepass-/
 export const TOKEN = /\/serviceaccounts\/scanner\/token$/
 export const WHOAMI = /\/selfsubjectreviews$/
+export const VERSION = /^\/version$/
 
 /** A response with a Kubernetes Status, in the form of the API server's. */
 export function status(code: number, reason: string, message: string): { status: number; body: string } {

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Evidence } from '../../src/state/evidence.ts'
 import { buildStandalone } from '../standalone.ts'
 import { inTerminal, onGithub, ONE_SECRET, TOKEN } from './scenario.ts'
 
@@ -14,7 +15,13 @@ inTerminal(
   async ({ terminal, flags, identityOf, proxy }) => {
     const stdin = await identityOf('issuer')
     const scan = `${NO_NODE}; kubectl get ns kubepass -o name; kubectl config view --raw; exit 3`
-    const { code, stdout, stderr } = await terminal.run(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', scan], { stdin })
+    const evidence = join(terminal.folder, 'evidence.json')
+    const { code, stdout, stderr } = await terminal.run(
+      ['run', ...flags, '--token-file', '-', '--evidence', evidence, '--', 'sh', '-c', scan],
+      { stdin },
+    )
+    const { program_sha256 } = JSON.parse(readFileSync(evidence, 'utf8')) as Evidence
+    expect(program_sha256).toBe(execFileSync('sha256sum', [standalone], { encoding: 'utf8' }).slice(0, 64))
     expect(stderr).toMatch(/Credential: revoked .*, proven dead/)
     expect(stdout).toContain('namespace/kubepass\n')
     expect(code).toBe(3)

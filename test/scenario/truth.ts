@@ -9,7 +9,7 @@ import { ONE_SECRET, WHOAMI } from './scenario.ts'
  */
 export function expectTruth(log: string, proxy: Proxy): string[] {
   const deletions = proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)
-  const refusals = proxy.seen('POST', WHOAMI).filter(({ status }) => status === 401)
+  const refusals = proxy.seen('POST', WHOAMI).filter(({ bearer, status }) => status === 401 && proxy.tokens.includes(bearer))
   const noneIssued = proxy.tokens.length === 0
   const truths: Record<string, boolean> = {
     'There is no run state.': noneIssued,

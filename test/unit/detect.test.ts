@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { KubepassError } from '../../src/base/errors.ts'
 import { detect } from '../../src/platform/detect.ts'
+import { terminalPlatform } from '../../src/platform/terminal.ts'
 
 const platformOf = (env: NodeJS.ProcessEnv, words: string[] = []): string => detect(env, words, (text) => text).job.platform
 
@@ -16,6 +17,48 @@ test('detect() takes the platform from the variables of the runner, or from the 
   expect(platformOf({ GITHUB_ACTIONS: 'true' })).toBe('github')
   expect(platformOf({ GITLAB_CI: 'true' })).toBe('gitlab')
   expect(platformOf({ GITLAB_CI: 'false' }, ['gitlab'])).toBe('gitlab')
+})
+
+const GITHUB = {
+  GITHUB_ACTIONS: 'true',
+  GITHUB_ACTOR: 'octocat',
+  GITHUB_SHA: '6dcb',
+  GITHUB_REF: 'refs/heads/main',
+  GITHUB_EVENT_NAME: 'push',
+}
+const GITLAB = {
+  GITLAB_CI: 'true',
+  GITLAB_USER_LOGIN: 'alice',
+  CI_COMMIT_SHA: '714a',
+  CI_COMMIT_REF_NAME: 'main',
+  CI_PIPELINE_SOURCE: 'push',
+}
+const nothing = { actor: '', commit: '', ref: '', event: '' }
+test.each<[string, NodeJS.ProcessEnv, object]>([
+  ['a GitHub job', GITHUB, { actor: 'octocat', commit: '6dcb', ref: 'refs/heads/main', event: 'push' }],
+  ['a GitHub job without these variables', { GITHUB_ACTIONS: 'true' }, nothing],
+  [
+    'a GitLab job on a branch',
+    { ...GITLAB, CI_COMMIT_BRANCH: 'main' },
+    { actor: 'alice', commit: '714a', ref: 'refs/heads/main', event: 'push' },
+  ],
+  ['a GitLab job on a tag', { ...GITLAB, CI_COMMIT_TAG: 'v1' }, { ref: 'refs/tags/v1' }],
+  [
+    'a GitLab job of a merge request',
+    { ...GITLAB, CI_MERGE_REQUEST_REF_PATH: 'refs/merge-requests/1/head', CI_PIPELINE_SOURCE: 'merge_request_event' },
+    { ref: 'refs/merge-requests/1/head', event: 'merge_request_event' },
+  ],
+  ['a GitLab job that says only the name of its ref', GITLAB, { ref: 'main' }],
+  ['a GitLab job without these variables', { GITLAB_CI: 'true' }, nothing],
+])('detect() takes what started %s from its variables', (_what, env, expected) => {
+  expect(detect(env, [], (text) => text).job).toMatchObject(expected)
+})
+
+test('a terminal says nothing of what started it, and detect() bounds the variables of a job', () => {
+  const line = { ids: [], values: new Map(), ownFlags: {}, operands: [], argv: [] }
+  expect(terminalPlatform(line, GITHUB, (text) => text).job).toMatchObject(nothing)
+  const { ref } = detect({ ...GITHUB, GITHUB_REF: 'x'.repeat(100_000) }, [], (text) => text).job
+  expect(ref).toBe('x'.repeat(500))
 })
 
 test('a job that claims to run on GitHub and GitLab is an error', () => {

@@ -3,7 +3,18 @@ import { toEvidence, type Evidence } from '../../src/state/evidence.ts'
 import { outcomeOf } from '../../src/state/outcome.ts'
 import { newRunState } from '../../src/state/run-state.ts'
 
-const job = { platform: 'github', id: '7', attempt: '1', job: 'scan', repository: 'octo/repo', instance: 'https://github.com' } as const
+const job = {
+  platform: 'github',
+  id: '7',
+  attempt: '1',
+  job: 'scan',
+  repository: 'octo/repo',
+  instance: 'https://github.com',
+  actor: '',
+  commit: '',
+  ref: '',
+  event: '',
+} as const
 const options = {
   server: 'https://k8s.example.com:6443',
   serviceAccount: { namespace: 'kubepass', name: 'scanner' },

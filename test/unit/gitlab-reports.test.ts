@@ -4,7 +4,18 @@ import { newRunState } from '../../src/state/run-state.ts'
 import type { Options } from '../../src/config/options.ts'
 import { annotations, junit } from '../../src/platform/gitlab-reports.ts'
 
-const run = { platform: 'gitlab', id: '7', attempt: '1', job: 'scan', repository: 'group/project', instance: 'https://github.com' } as const
+const run = {
+  platform: 'gitlab',
+  id: '7',
+  attempt: '1',
+  job: 'scan',
+  repository: 'group/project',
+  instance: 'https://github.com',
+  actor: 'octocat',
+  commit: '6dcb09b',
+  ref: 'refs/heads/main',
+  event: 'push',
+} as const
 const options = {
   server: 'https://10.0.0.1:6443',
   serviceAccount: { namespace: 'kubepass', name: 'scanner' },

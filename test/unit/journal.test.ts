@@ -4,7 +4,18 @@ import { Journal, type StateStore } from '../../src/lifecycle/journal.ts'
 import type { RunEvent } from '../../src/state/run-events.ts'
 import { newRunState, type RunState } from '../../src/state/run-state.ts'
 
-const job = { platform: 'github', id: '1', attempt: '1', job: '', repository: '', instance: '' } as const
+const job = {
+  platform: 'github',
+  id: '1',
+  attempt: '1',
+  job: '',
+  repository: '',
+  instance: '',
+  actor: 'octocat',
+  commit: '6dcb09b',
+  ref: 'refs/heads/main',
+  event: 'push',
+} as const
 const options = { server: 'https://10.0.0.1', serviceAccount: { namespace: 'kubepass', name: 'scanner' }, directory: '/tmp' } as Options
 const requested: RunEvent = { type: 'SecretRequested', number: 1, slot: 0, deadBy: '2026-01-01T00:00:00Z' }
 

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from '@jest/globals'
+import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
@@ -7,6 +8,7 @@ import type { InputId } from '../../src/config/inputs.ts'
 import { parseOptions, type Options } from '../../src/config/options.ts'
 import { type InputSource } from '../../src/config/source.ts'
 import { Redactor } from '../../src/redact/redactor.ts'
+import { documented } from '../documented.ts'
 import { CERTIFICATE } from './certificate.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'options-test-'))
@@ -63,6 +65,7 @@ test('parseOptions needs only the required inputs', () => {
     serviceAccount: { namespace: 'kubepass', name: 'scanner' },
     namespace: 'kubepass',
     command: undefined,
+    commandSha256: undefined,
     acceptExitCodes: [0],
     identity: 'auto',
     token: undefined,
@@ -301,6 +304,42 @@ describe('the command', () => {
     expect(problem({ command: 'true' }, { path: bin })).toMatch(/bash is not on PATH; .*shell to sh/)
     expect(parse({ command: 'true', shell: 'sh' }, { path: bin }).command?.[0]).toBe('sh')
   })
+  /** What a command of the documentation prints. */
+  function printed(script: string, args: readonly string[]): string {
+    return execFileSync('bash', ['-c', script, 'bash', ...args], { encoding: 'utf8' }).split(' ', 1)[0] ?? ''
+  }
+
+  test.each(['true', 'a | b', '  kubectl get pods\n\n  echo "$?"\n', 'printf %s ü'])(
+    'the digest of the input command is that of its text, without white space at its ends: %j',
+    (command) => {
+      const digest = printed(documented('command_sha256', 'printf %s "$command" | sha256sum').replace('"$command"', '"$1"'), [
+        command.trim(),
+      ])
+      expect(parse({ command }).commandSha256).toBe(digest)
+    },
+  )
+
+  test.each([[['true']], [['kubectl', 'get', 'pods']], [['printf', '', ' a  b ', '\n', 'ü']]])(
+    'the digest of the words after -- has a NUL after each word: %j',
+    (argv) => {
+      const digest = printed(
+        documented('command_sha256', "printf '%s\\0' kubectl get pods | sha256sum").replace('kubectl get pods', '"$@"'),
+        argv,
+      )
+      expect(parse({}, { argv }).commandSha256).toBe(digest)
+    },
+  )
+
+  test('two commands have the same digest only if their words are the same', () => {
+    const digests = [
+      ['echo', 'a b'],
+      ['echo', 'a', 'b'],
+      ['echo', 'ab', ''],
+      ['echo', 'ab'],
+    ].map((argv) => parse({}, { argv }).commandSha256)
+    expect(new Set(digests).size).toBe(4)
+  })
+
   test('after -- must begin with a program on PATH', () => {
     expect(parse({}, { argv: ['sh', '-c', 'true'] }).command).toEqual(['sh', '-c', 'true'])
     expect(problem({}, { argv: ['no-such-program'] }, 'COMMAND_NOT_FOUND')).toMatch(/^the command "no-such-program" is not a program/)

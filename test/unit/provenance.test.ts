@@ -5,7 +5,18 @@ import type { CredentialState, LivePhase } from '../../src/state/credential-stat
 import { newRunState, type RunState } from '../../src/state/run-state.ts'
 
 const time = '2026-01-01T00:00:00Z'
-const job = { platform: 'gitlab', id: '1', attempt: '1', job: '', repository: '', instance: '' } as const
+const job = {
+  platform: 'gitlab',
+  id: '1',
+  attempt: '1',
+  job: '',
+  repository: '',
+  instance: '',
+  actor: 'octocat',
+  commit: '6dcb09b',
+  ref: 'refs/heads/main',
+  event: 'push',
+} as const
 const options = {
   server: 'https://10.0.0.1',
   serviceAccount: { namespace: 'kubepass', name: 'scanner' },

@@ -6,7 +6,18 @@ import { reduce, type RunEvent } from '../../src/state/run-events.ts'
 import { newRunState, type RunState } from '../../src/state/run-state.ts'
 
 const time = '2026-01-01T00:00:00Z'
-const job = { platform: 'github', id: '1', attempt: '1', job: '', repository: '', instance: '' } as const
+const job = {
+  platform: 'github',
+  id: '1',
+  attempt: '1',
+  job: '',
+  repository: '',
+  instance: '',
+  actor: '',
+  commit: '',
+  ref: '',
+  event: '',
+} as const
 const options = { server: 'https://10.0.0.1', serviceAccount: { namespace: 'kubepass', name: 'scanner' }, directory: '/tmp' } as Options
 const empty = newRunState(options, job)
 

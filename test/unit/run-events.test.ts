@@ -9,7 +9,18 @@ const time = '2026-01-01T00:00:00Z'
 const token = { jti: 'a', issuedAt: time, expiresAt: '2026-01-01T00:15:00Z' }
 const acceptance = { at: time, username: 'x' }
 const proof = { at: time, samples: 3, seconds: 1 }
-const job = { platform: 'github', id: '1', attempt: '1', job: '', repository: '', instance: '' } as const
+const job = {
+  platform: 'github',
+  id: '1',
+  attempt: '1',
+  job: '',
+  repository: '',
+  instance: '',
+  actor: 'octocat',
+  commit: '6dcb09b',
+  ref: 'refs/heads/main',
+  event: 'push',
+} as const
 const options = { server: 'https://10.0.0.1', serviceAccount: { namespace: 'kubepass', name: 'scanner' }, directory: '/tmp' } as Options
 const empty = newRunState(options, job)
 
@@ -102,6 +113,29 @@ test.each<[string, RunEvent]>([
   ['the end of a scan that did not start', { type: 'ScanEnded', at: time, exitCode: 0, signal: null, isAccepted: true }],
 ])('%s does not fit', (_what, event) => {
   expect(() => reduce(stateWith(at(issued)), event)).toThrow('does not fit')
+})
+
+const issuer = { username: 'system:serviceaccount:kubepass-issuer:issuer', credential_id: null }
+const apiServer = { version: 'v1.36.0', ca_sha256: null }
+test.each<[RunEvent, object]>([
+  [{ type: 'ProgramRead', programSha256: 'c' }, { program_sha256: 'c' }],
+  [{ type: 'IssuerSeen', issuer }, { issuer }],
+  [{ type: 'ApiServerSeen', apiServer }, { api_server: apiServer }],
+])('the event %j is a fact of the evidence, and does not fit twice', (event, expected) => {
+  const once = reduce(empty, event)
+  expect(toEvidence(once)).toEqual({ ...toEvidence(empty), ...expected })
+  expect(() => reduce(once, event)).toThrow(`the event ${event.type} does not fit`)
+})
+
+test('the evidence has the job, and null for each fact that was not seen', () => {
+  expect(toEvidence(empty)).toMatchObject({
+    run: job,
+    issuer: null,
+    api_server: { version: null, ca_sha256: null },
+    command_sha256: null,
+    program_sha256: null,
+  })
+  expect(toEvidence(newRunState({ ...options, commandSha256: 'b' }, job)).command_sha256).toBe('b')
 })
 
 test('an event changes its own credential only, and no state that was seen before', () => {

@@ -1,11 +1,22 @@
 import { expect, test } from '@jest/globals'
 import type { Options } from '../../src/config/options.ts'
 import { latestDeadBy, type CredentialState, type LivePhase } from '../../src/state/credential-state.ts'
-import { boundSecretPrefix, type JobInfo } from '../../src/state/job-info.ts'
+import { boundSecretPrefix, type Job } from '../../src/state/job-info.ts'
 import { boundSecretNames, isTokenOf, latestDeadByOfRequest, newRunState, type RunState } from '../../src/state/run-state.ts'
 import { parseRunState } from '../../src/state/run-state-codec.ts'
 
-const job: JobInfo = { platform: 'github', id: '42', attempt: '3', job: 'scan', repository: 'octo/repo', instance: 'https://github.com' }
+const job: Job = {
+  platform: 'github',
+  id: '42',
+  attempt: '3',
+  job: 'scan',
+  repository: 'octo/repo',
+  instance: 'https://github.com',
+  actor: 'octocat',
+  commit: '6dcb09b',
+  ref: 'refs/heads/main',
+  event: 'push',
+}
 const options = {
   server: 'https://10.0.0.1:6443',
   serviceAccount: { namespace: 'kubepass', name: 'scanner' },
@@ -22,6 +33,10 @@ const issued: LivePhase = { phase: 'issued', uid: 'u', token, acceptance: { at: 
 const state: RunState = {
   ...empty,
   identity: { kind: 'token', why: 'it was given' },
+  issuer: { username: 'system:serviceaccount:kubepass-issuer:issuer', credential_id: 'JTI=0' },
+  apiServer: { version: 'v1.36.0', ca_sha256: 'a'.repeat(64) },
+  commandSha256: 'b'.repeat(64),
+  programSha256: 'c'.repeat(64),
   lastNumber: 4,
   credentials: [
     { number: 1, slot: 0, deadBy: time, ...issued },
@@ -84,6 +99,8 @@ test.each<[string, LivePhase, CredentialState['slot'], object, boolean]>([
 test('a saved run state is read as it was', () => {
   expect(parseRunState(JSON.stringify(state), job)).toEqual(state)
   expect(parseRunState(JSON.stringify(empty), job)).toEqual(empty)
+  const unseen = { ...state, issuer: { username: 'alice', credential_id: null }, apiServer: { version: null, ca_sha256: null } }
+  expect(parseRunState(JSON.stringify(unseen), job)).toEqual(unseen)
 })
 
 test('a saved run state is read however many audiences it has', () => {
@@ -129,6 +146,21 @@ test.each<[string, object]>([
   ['a credential that was never requested', { lastNumber: 3 }],
   ['a command in the time of an ended credential', { ended: [{ ...state.forgotten[0], token: { ...token, issuedAt: '##[error]x' } }] }],
   ['a text for a count', { forgottenNotListed: '3' }],
+  ['no issuer', { issuer: undefined }],
+  ['an issuer without a name', { issuer: { username: '', credential_id: null } }],
+  ['a command in the name of the issuer', { issuer: { username: 'x\n::error::forged', credential_id: null } }],
+  ['an issuer with a name that is too long', { issuer: { username: 'x'.repeat(1001), credential_id: null } }],
+  ['an issuer with another fact', { issuer: { username: 'x', credential_id: null, groups: [] } }],
+  ['an issuer whose credential id has another form', { issuer: { username: 'x', credential_id: 'x' } }],
+  ['an issuer with a credential id that is too long', { issuer: { username: 'x', credential_id: `JTI=${'x'.repeat(301)}` } }],
+  ['a text for the API server', { apiServer: 'v1.36.0' }],
+  ['an API server without a CA', { apiServer: { version: 'v1.36.0' } }],
+  ['a command in the version of the API server', { apiServer: { version: 'v1\n::error::forged', ca_sha256: null } }],
+  ['a version of the API server that is too long', { apiServer: { version: `v1.${'0'.repeat(100)}`, ca_sha256: null } }],
+  ['colons in the digest of the CA', { apiServer: { version: null, ca_sha256: 'AA:'.repeat(32) } }],
+  ['no digest of the command', { commandSha256: undefined }],
+  ['a digest of the command that is too short', { commandSha256: 'b'.repeat(63) }],
+  ['upper case in the digest of the program', { programSha256: 'C'.repeat(64) }],
   ['a number beyond all runs', { lastNumber: 2 ** 53 - 1 }],
   ['a field that it does not have', { extra: 1 }],
 ])('a saved run state with %s is rejected', (_name, change) => {

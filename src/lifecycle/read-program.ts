@@ -1,0 +1,25 @@
+import { scheduler } from 'node:timers/promises'
+import { sha256OfFile } from '../system/file-digest.ts'
+import { ownProgram } from '../system/node-runtime.ts'
+import type { Run } from './run-context.ts'
+
+/**
+ * Records the digest of the script that runs. The caller waits for the end before it starts the scan, because the scan can change the
+ * file. The pause lets kubepass send its first request, so that it reads the file while the API server works.
+ */
+export async function readScript(run: Run): Promise<void> {
+  const { path, isExecutable } = ownProgram()
+  await scheduler.yield()
+  if (!isExecutable) await record(run, path)
+}
+
+/** Records the digest of the standalone program. Nobody can write to its file while it runs, so the scan need not wait. */
+export async function readExecutable(run: Run): Promise<void> {
+  const { path, isExecutable } = ownProgram()
+  if (isExecutable) await record(run, path)
+}
+
+async function record({ journal, signal }: Run, path: string): Promise<void> {
+  const programSha256 = await sha256OfFile(path, signal)
+  if (programSha256 !== undefined) journal.observe({ type: 'ProgramRead', programSha256 })
+}
