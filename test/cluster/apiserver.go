@@ -73,13 +73,13 @@ func serveAPI(ctx context.Context, c config, k keys, issuers, etcd string) error
 	if err := waitReady(k, url, stopped); err != nil {
 		return err
 	}
-	// Without this one the API server refuses whatever a ResourceQuota counts.
+	// Without this controller the API server refuses all objects that a ResourceQuota counts.
 	controllers := "resourcequota-controller"
 	if c.controllers {
 		controllers += ",serviceaccount-controller,serviceaccount-token-controller,garbage-collector-controller,namespace-controller,clusterrole-aggregation-controller"
 	}
 	go func() { stopped <- runControllers(k, at("admin.kubeconfig"), controllers) }()
-	// Written last: who sees it may use the cluster.
+	// The tests use the cluster as soon as this file exists, so the file is written last.
 	about, _ := json.Marshal(map[string]string{"server": url, "soleIssuer": trusted.soleIssuer})
 	if err := os.WriteFile(at("ready.json.part"), about, 0o600); err != nil {
 		return err
@@ -91,7 +91,7 @@ func serveAPI(ctx context.Context, c config, k keys, issuers, etcd string) error
 }
 
 func runControllers(k keys, kubeconfig, controllers string) error {
-	// The API server has set up the process's logging already.
+	// The API server has already configured the logging of this process.
 	logsapi.ReapplyHandling = logsapi.ReapplyHandlingIgnoreUnchanged
 	manager := kcm.NewControllerManagerCommand()
 	manager.SetArgs([]string{"--kubeconfig=" + kubeconfig, "--leader-elect=false", "--secure-port=0", "--service-account-private-key-file=" + k.serviceAccounts,
@@ -120,5 +120,5 @@ func waitReady(k keys, url string, stopped <-chan error) error {
 			return nil
 		}
 	}
-	return errors.New("the API server was not ready after two minutes")
+	return errors.New("the API server was not ready within 2 minutes")
 }

@@ -29,11 +29,11 @@ func startEtcd(dir string) (endpoint string, err error) {
 	case <-e.Server.ReadyNotify():
 		return client.String(), nil
 	case <-time.After(30 * time.Second):
-		return "", errors.New("not ready after 30 s")
+		return "", errors.New("etcd was not ready within 30 s")
 	}
 }
 
-// freePorts holds both listeners until it knows both ports, so that they differ.
+// freePorts keeps both listeners open until it knows both ports, so that the ports differ.
 func freePorts() (client, peer url.URL, err error) {
 	for _, target := range []*url.URL{&client, &peer} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")

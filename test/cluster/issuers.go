@@ -9,8 +9,8 @@ import (
 	"net/http"
 )
 
-// serveIssuers stands for the ID token issuers of GitHub and GitLab: their discovery documents and the
-// public key. The issuer "ci" is both, for a server that knows one. The tests sign ID tokens themselves, with issuer.key.
+// serveIssuers serves the discovery documents and the public key of the ID token issuers of GitHub and GitLab.
+// The issuer "ci" stands for both if the API server can trust only one issuer. The tests sign ID tokens with issuer.key.
 func serveIssuers(k keys) (base string, err error) {
 	pair, err := tls.LoadX509KeyPair(k.serverCert, k.serverKey)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// keys holds the paths of what writeKeys made.
+// keys holds the paths of the files that writeKeys has written.
 type keys struct {
 	dir, ca, otherCA, serverCert, serverKey, adminCert, adminKey, clientCert, clientKey, serviceAccounts, issuer string
 	issuerKey                                                                                                    *rsa.PrivateKey
@@ -73,7 +73,7 @@ func leaf(name pkix.Name, use x509.ExtKeyUsage) *x509.Certificate {
 	return t
 }
 
-// certificate signs t with the parent's key, or with its own when there is no parent.
+// certificate signs t with the key of the parent, or with its own key if parent is nil.
 func certificate(certPath, keyPath string, t, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -1,5 +1,5 @@
-// The cluster that the tests and the demo run against: a real etcd, the real kube-apiserver and, on a
-// flag, the real controller manager, in one process that lives as long as its standard input is open.
+// The command cluster runs the cluster of the tests and of the demo: etcd, kube-apiserver and
+// kube-controller-manager in one process. The process ends when its standard input ends.
 package main
 
 import (
@@ -14,18 +14,18 @@ import (
 )
 
 type config struct {
-	dir           string        // everything the cluster writes; removed when the cluster ends
-	tokenCacheTTL time.Duration // how long the API server believes a token it has accepted (10s in real life)
-	controllers   bool          // run all controllers that the tests need, not the one of quotas alone
-	audiences     string        // comma-separated audiences of ID tokens, beside the server's own URL
+	dir           string        // holds every file of the cluster; removed when the cluster ends
+	tokenCacheTTL time.Duration // how long the API server caches an accepted token; 10s is the default of Kubernetes
+	controllers   bool          // run all controllers that the tests need, not only the controller of quotas
+	audiences     string        // comma-separated accepted audiences of ID tokens, besides the URL of the API server
 }
 
 func main() {
 	var c config
-	flag.StringVar(&c.dir, "dir", "", "an empty directory for keys, certificates, kubeconfigs, logs and data")
-	flag.DurationVar(&c.tokenCacheTTL, "token-cache-ttl", 10*time.Second, "TokenSuccessCacheTTL of the API server; 0 switches the cache off")
-	flag.BoolVar(&c.controllers, "controllers", false, "run all controllers that the tests need, not the one of quotas alone")
-	flag.StringVar(&c.audiences, "audiences", "", "comma-separated audiences of ID tokens, beside the server's own URL")
+	flag.StringVar(&c.dir, "dir", "", "an empty directory for keys, certificates, the kubeconfig, logs and data")
+	flag.DurationVar(&c.tokenCacheTTL, "token-cache-ttl", 10*time.Second, "how long the API server caches an accepted token; 0 switches the cache off")
+	flag.BoolVar(&c.controllers, "controllers", false, "run all controllers that the tests need, not only the controller of quotas")
+	flag.StringVar(&c.audiences, "audiences", "", "comma-separated accepted audiences of ID tokens, besides the URL of the API server")
 	flag.Parse()
 	if c.dir == "" {
 		fmt.Fprintln(os.Stderr, "cluster: --dir is required")
@@ -38,8 +38,8 @@ func main() {
 	}
 }
 
-// The parent holds our standard input open; when it ends, however it ends, so do we. A graceful stop
-// would wait 60 s for every open watch.
+// exitWithParent ends this process when the parent process ends for any reason, because the kernel then closes
+// standard input. A graceful stop would wait 60 s for every open watch.
 func exitWithParent(dir string) {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	_ = os.RemoveAll(dir)
@@ -50,15 +50,15 @@ func serve(c config) error {
 	ctx := genericapiserver.SetupSignalContext()
 	keys, err := writeKeys(c.dir)
 	if err != nil {
-		return fmt.Errorf("keys: %w", err)
+		return fmt.Errorf("write the keys: %w", err)
 	}
 	issuers, err := serveIssuers(keys)
 	if err != nil {
-		return fmt.Errorf("ID token issuers: %w", err)
+		return fmt.Errorf("start the ID token issuers: %w", err)
 	}
 	etcd, err := startEtcd(filepath.Join(c.dir, "etcd"))
 	if err != nil {
-		return fmt.Errorf("etcd: %w", err)
+		return fmt.Errorf("start etcd: %w", err)
 	}
 	return serveAPI(ctx, c, keys, issuers, etcd)
 }

@@ -9,7 +9,7 @@ import (
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
 )
 
-// The flags set them.
+// setFeatureGates does nothing, because the flags set the feature gates of these versions.
 func setFeatureGates(*options.ServerRunOptions) error { return nil }
 
 func complete(_ context.Context, s *options.ServerRunOptions) (options.CompletedOptions, error) {

@@ -9,16 +9,16 @@ import (
 	"k8s.io/component-base/version"
 )
 
-// trust is whose ID tokens the API server accepts, in the form that its version reads.
+// trust names the issuers whose ID tokens the API server accepts, in the form that its version reads.
 type trust struct {
-	file       string // the --authentication-config
-	sole       []string
-	soleIssuer string // before Kubernetes 1.30: the one issuer that can be trusted
+	file       string   // the text of the file for --authentication-config
+	soleFlags  []string // before Kubernetes 1.30: the flags for the one trusted issuer
+	soleIssuer string   // before Kubernetes 1.30: the URL of the one trusted issuer
 }
 
 func (t trust) flags(path string) []string {
 	if t.soleIssuer != "" {
-		return t.sole
+		return t.soleFlags
 	}
 	return []string{"--authentication-config=" + path}
 }
@@ -35,15 +35,16 @@ func trustIn(k keys, issuers, url string, audiences []string) trust {
 	}
 }
 
-// soleTrust is for a server that knows one issuer, one audience and no rules. The tests' ID tokens have the names in claims of their own.
+// soleTrust serves an API server that trusts one issuer and one audience and has no claim rules. The tests put
+// the user and the group into claims of their own.
 func soleTrust(k keys, issuer, audience string) trust {
-	return trust{soleIssuer: issuer, sole: []string{
+	return trust{soleIssuer: issuer, soleFlags: []string{
 		"--oidc-issuer-url=" + issuer, "--oidc-client-id=" + audience, "--oidc-ca-file=" + k.ca,
 		"--oidc-username-claim=ci_user", "--oidc-username-prefix=ci:", "--oidc-groups-claim=ci_group", "--oidc-groups-prefix=ci:",
 	}}
 }
 
-// authenticationConfig trusts ID tokens of repository 123456 and project 20.
+// authenticationConfig accepts ID tokens of the GitHub repository 123456 and of the GitLab project 20.
 func authenticationConfig(version string, k keys, issuers string, audiences []string) string {
 	ca, _ := os.ReadFile(k.ca)
 	issuer := func(name, url string) string {

@@ -1,4 +1,4 @@
-// Writes certificates of many kinds for docs/compatibility.md into the folder that it is given.
+// The command certificates writes the certificates and keys of docs/compatibility.md into the folder that its argument names.
 package main
 
 import (
@@ -91,7 +91,7 @@ func ec() crypto.Signer {
 	return key
 }
 
-// sign signs t with the parent's key, or with its own when there is no parent, and writes NAME.crt and NAME.key.
+// sign signs t with the key of the parent, or with its own key if parent is nil. It writes NAME.crt and NAME.key.
 func sign(name string, t *x509.Certificate, key crypto.Signer, parent *pair) *pair {
 	if parent == nil {
 		parent = &pair{t, key}

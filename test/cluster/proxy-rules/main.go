@@ -1,4 +1,5 @@
-// Says which proxy Go's httpproxy, whose rules kubectl follows, names for a URL. Each line of standard input is a question.
+// The command proxy-rules prints the proxy that Go's httpproxy selects for a URL, or "none". kubectl uses the same package.
+// Each line of standard input is one request.
 package main
 
 import (
@@ -12,32 +13,32 @@ import (
 	"golang.org/x/net/http/httpproxy"
 )
 
-type question struct {
+type request struct {
 	Env map[string]string
 	URL string
 }
 
 func main() {
 	for decoder := json.NewDecoder(os.Stdin); ; {
-		var asked question
-		if err := decoder.Decode(&asked); errors.Is(err, io.EOF) {
+		var request request
+		if err := decoder.Decode(&request); errors.Is(err, io.EOF) {
 			return
 		} else if err != nil {
 			fmt.Fprintln(os.Stderr, "proxy-rules:", err)
 			os.Exit(1)
 		}
 		os.Clearenv()
-		for name, value := range asked.Env {
+		for name, value := range request.Env {
 			os.Setenv(name, value)
 		}
-		answer := "none"
-		target, err := url.Parse(asked.URL)
+		selected := "none"
+		target, err := url.Parse(request.URL)
 		if err == nil {
 			proxy, err := httpproxy.FromEnvironment().ProxyFunc()(target)
 			if err == nil && proxy != nil {
-				answer = proxy.String()
+				selected = proxy.String()
 			}
 		}
-		fmt.Println(answer)
+		fmt.Println(selected)
 	}
 }
