@@ -6,9 +6,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Evidence } from '../../src/state/evidence.ts'
 import type { Matcher } from '../cluster/proxy.ts'
 import { newSeed, runEach } from '../seed.ts'
-import { moments } from './moments.ts'
+import { requestBoundaries } from './request-boundaries.ts'
 import { runOnGithub, runOnGitlab, SECRETS, type CiFixture } from './scenario.ts'
-import { expectTruth } from './truth.ts'
+import { expectTrueStatements } from './log-statements.ts'
 
 type Ci = 'github' | 'gitlab'
 
@@ -28,10 +28,10 @@ function onEach<T>(items: readonly T[]): { ci: Ci; item: T }[] {
 }
 
 test('a job cancelled during an unanswered request, for each request: nothing is left, and its messages are true', async () => {
-  const names = Object.keys(moments)
+  const names = Object.keys(requestBoundaries)
   await runEach(onEach(names), AT_ONCE, ({ ci, item }) =>
     runOn(ci, async ({ step, proxy }) => {
-      const matcher: Matcher = moments[item] ?? {}
+      const matcher: Matcher = requestBoundaries[item] ?? {}
       const use = step({ command: 'echo ran' })
       let hold: () => void = () => undefined
       const held = new Promise<void>((resolve) => (hold = resolve))
@@ -47,11 +47,11 @@ test('a job cancelled during an unanswered request, for each request: nothing is
       if (ci === 'github') expect([main.signal, main.code]).toEqual([null, inVain ? 86 : 130])
       expect(main.log).toContain(inVain ? 'The credential could not be revoked.' : `Stopped by ${ci === 'github' ? 'SIGINT' : 'SIGTERM'}.`)
       expect(main.log.includes('\nran\n')).toBe(inVain)
-      expectTruth(main.log, proxy)
+      expectTrueStatements(main.log, proxy)
       if (['after the token', 'after the verification'].includes(item)) expect(main.log).toMatch(/Credential: revoked /)
       const post = await use.post()
       expect(post.code).toBe(0)
-      expect(expectTruth(post.log, proxy)).not.toEqual([])
+      expect(expectTrueStatements(post.log, proxy)).not.toEqual([])
     }),
   )
 })
@@ -67,10 +67,10 @@ test('a job cancelled at any time leaves nothing, and its messages are true', as
       const main = await phase.cancel()
       // A signal ends the program before it has installed its signal handlers.
       if (ci === 'github') expect([main.signal, 130, 0]).toContain(main.signal === 'SIGINT' ? 'SIGINT' : main.code)
-      expectTruth(main.log, proxy)
+      expectTrueStatements(main.log, proxy)
       const post = await use.post()
       expect(post.code).toBe(0)
-      expect(expectTruth(post.log, proxy)).not.toEqual([])
+      expect(expectTrueStatements(post.log, proxy)).not.toEqual([])
     })
   await runEach(onEach(times), AT_ONCE, scenario, seed)
 })
@@ -90,7 +90,7 @@ test('after SIGHUP and a second signal kubepass revokes and proves once, and the
       const ends = names.map((name) => [CODES[name], [`Stopped by ${name}.`]])
       expect(ends).toContainEqual([main.code, main.messages])
       expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
-      expectTruth(main.log, proxy)
+      expectTrueStatements(main.log, proxy)
       expect((await use.post()).code).toBe(0)
     }),
   )
@@ -157,10 +157,10 @@ test('when a job is cancelled, kubepass kills a scan that ignores signals, and r
       if (ends !== true) expect(main.log).toContain(`Stopped by ${ci === 'github' ? 'SIGINT' : 'SIGTERM'}.`)
       if (outlives) expect(main.log).toMatch(/outlived the scan and were ended\./)
       expect(main.log).toMatch(/Credential: revoked /)
-      expectTruth(main.log, proxy)
+      expectTrueStatements(main.log, proxy)
       const post = await use.post()
       expect(post.code).toBe(0)
-      expectTruth(post.log, proxy)
+      expectTrueStatements(post.log, proxy)
     }),
   )
 })

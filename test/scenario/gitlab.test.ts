@@ -14,7 +14,7 @@ import { claimsOf } from '../cluster/token.ts'
 import { GitlabJob } from '../hosts/gitlab.ts'
 import type { Executor } from '../hosts/gitlab-executor.ts'
 import { clusters, type GitlabFixture, killWhileScanning, ONE_SECRET, onGitlab, SECRETS, status, WHOAMI } from './scenario.ts'
-import { moments } from './moments.ts'
+import { requestBoundaries } from './request-boundaries.ts'
 
 const dist = resolve(import.meta.dirname, '../../dist')
 
@@ -266,10 +266,10 @@ onGitlab(
   { executor: 'kubernetes' },
 )
 
-for (const [moment, matcher] of Object.entries(moments)) {
+for (const [boundary, matcher] of Object.entries(requestBoundaries)) {
   for (const gitlabEnv of [true, false]) {
     onGitlab(
-      `after_script removes everything after a SIGKILL ${moment}${gitlabEnv ? '' : ', without GITLAB_ENV'}`,
+      `after_script removes everything after a SIGKILL ${boundary}${gitlabEnv ? '' : ', without GITLAB_ENV'}`,
       async ({ step, proxy }: GitlabFixture) => {
         const scan = step({ command: 'true' })
         proxy.on({ ...matcher, times: 1 }, async () => {
@@ -282,10 +282,10 @@ for (const [moment, matcher] of Object.entries(moments)) {
         const post = await scan.post()
         expect(post.code).toBe(0)
         expect(post.messages).toEqual([])
-        if (moment === 'before the bound Secret' || moment === 'after the bound Secret') {
-          const deleted = moment === 'after the bound Secret' ? 'Credential: revoked ' : 'Nothing of this job is left to revoke.'
+        if (boundary === 'before the bound Secret' || boundary === 'after the bound Secret') {
+          const deleted = boundary === 'after the bound Secret' ? 'Credential: revoked ' : 'Nothing of this job is left to revoke.'
           expect(post.log).toContain(gitlabEnv ? 'Credential: none was issued' : deleted)
-        } else if (moment === 'after the revocation')
+        } else if (boundary === 'after the revocation')
           expect(post.log).toMatch(gitlabEnv ? /its Secret did not exist, proven dead/ : /Nothing of this job is left to revoke/)
         else expect(post.log).toMatch(/Credential: revoked /)
       },

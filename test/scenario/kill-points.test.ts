@@ -7,7 +7,7 @@ import { whyNoIsolation } from '../hosts/isolation.ts'
 import { KillPoints, PRELOADED } from '../kill-points/kill-points.ts'
 import { isLongRun, partOf, SHARE } from '../long-run.ts'
 import { runInTerminal, runOnGithub, runOnGitlab, SECRETS } from './scenario.ts'
-import { expectTruth } from './truth.ts'
+import { expectTrueStatements } from './log-statements.ts'
 
 /** The boundaries, from 1, at which the test kills the first program, and the one that recovers, which then runs again. */
 interface Kills {
@@ -40,7 +40,7 @@ const OUTLIVES_ITS_TOKEN = [
 ].join('; ')
 const SHORT_S = 5
 
-interface Said {
+interface ProgramEnd {
   code: number | null
   signal: NodeJS.Signals | null
   log: string
@@ -51,7 +51,7 @@ async function runKills(
   { first, recovery, isolate }: Kills,
   folder: string,
   proxy: Proxy,
-  start: (env: Record<string, string>) => { first: () => Promise<Said>; recovery: () => Promise<Said | undefined> },
+  start: (env: Record<string, string>) => { first: () => Promise<ProgramEnd>; recovery: () => Promise<ProgramEnd | undefined> },
 ): Promise<Seen> {
   const killPoints = new KillPoints(folder)
   const programs = start(killPoints.env)
@@ -62,7 +62,7 @@ async function runKills(
   expect([recovery, wasKilled(caught.ended)]).toEqual([recovery, recovery !== undefined])
   const last = recovery === undefined ? caught.ended : await programs.recovery()
   if (last !== undefined) {
-    expect(expectTruth(last.log, proxy)).not.toEqual([])
+    expect(expectTrueStatements(last.log, proxy)).not.toEqual([])
     expect(last.code).toBe(0)
   }
   return { first: begun.points, recovery: caught.points, refused: proxy.seen('POST', SECRETS).some(({ status }) => status === 409) }
@@ -81,8 +81,8 @@ async function undisturbed(scenario: () => Promise<Seen | undefined>): Promise<S
 }
 
 /** 128 + 9, the exit code of a shell whose program was killed. */
-function wasKilled(said: Said | undefined): boolean {
-  return said?.signal === 'SIGKILL' || said?.code === 137
+function wasKilled(ended: ProgramEnd | undefined): boolean {
+  return ended?.signal === 'SIGKILL' || ended?.code === 137
 }
 
 /** Runs main, then post. */
@@ -131,7 +131,7 @@ async function inTerminal(kills: Kills, command = LEAVES_A_PROCESS): Promise<See
         if (command === OUTLIVES_ITS_TOKEN) proxy.shortTokens(SHORT_S)
         const identified = [...flags, '--token-file', '-', '--isolate', kills.isolate ?? 'auto']
         seen = await runKills(kills, terminal.folder, proxy, (env) => {
-          const call = async (words: string[]): Promise<Said> => {
+          const call = async (words: string[]): Promise<ProgramEnd> => {
             const { stderr, ...ended } = await terminal.run(words, { stdin, env })
             return { ...ended, log: stderr }
           }
@@ -162,8 +162,8 @@ function nodeThatPreloads(folder: string): string {
 /** Checks that the preloaded module has recorded every request that the proxy has seen. */
 function expectAll(points: string[], { exchanges }: Proxy, isolate?: 'off'): void {
   // The other GET is that of an ID token.
-  const asked = points.flatMap((point) => /^after (POST|DELETE|GET(?= \/version$)) ?/.exec(point)?.[1] ?? [])
-  expect(asked).toEqual(exchanges.map(({ method }) => method))
+  const requests = points.flatMap((point) => /^after (POST|DELETE|GET(?= \/version$)) ?/.exec(point)?.[1] ?? [])
+  expect(requests).toEqual(exchanges.map(({ method }) => method))
   const changes = [
     'mkdirSync kubepass-KEY',
     'openSync token.next',

@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals'
 import { processesWith } from '../hosts/orphans.ts'
 import { type GithubFixture, killWhileScanning, ONE_SECRET, onGithub, status } from './scenario.ts'
-import { moments } from './moments.ts'
+import { requestBoundaries } from './request-boundaries.ts'
 
 for (const [signal, code] of [
   ['SIGINT', 130],
@@ -46,8 +46,8 @@ onGithub(
   { cluster: 'real' },
 )
 
-for (const [moment, matcher] of Object.entries(moments)) {
-  onGithub(`post removes everything after a SIGKILL ${moment}`, async ({ step, proxy }: GithubFixture) => {
+for (const [boundary, matcher] of Object.entries(requestBoundaries)) {
+  onGithub(`post removes everything after a SIGKILL ${boundary}`, async ({ step, proxy }: GithubFixture) => {
     const use = step({ command: 'true' })
     let kill: () => void = () => undefined
     const dead = new Promise<void>((resolve) => (kill = resolve))
@@ -62,8 +62,9 @@ for (const [moment, matcher] of Object.entries(moments)) {
     expect((await phase.done).signal).toBe('SIGKILL')
     const post = await use.post()
     expect(post.code).toBe(0)
-    if (moment === 'before the bound Secret' || moment === 'after the revocation') expect(post.log).toMatch(/does not exist: .*dead by 20/)
-    else expect(post.log).toMatch(moment === 'after the bound Secret' ? /Credential: none was issued/ : /Credential: revoked /)
+    if (boundary === 'before the bound Secret' || boundary === 'after the revocation')
+      expect(post.log).toMatch(/does not exist: .*dead by 20/)
+    else expect(post.log).toMatch(boundary === 'after the bound Secret' ? /Credential: none was issued/ : /Credential: revoked /)
   })
 }
 

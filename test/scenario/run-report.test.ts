@@ -112,23 +112,23 @@ inTerminal('in a terminal kubepass prints one line about the end of the credenti
 })
 
 /** How often the log announces a renewal. */
-const toldOfRenewal = (log: string): number => [...log.matchAll(/From \S+ on the credential is renewed\./g)].length
+const renewalAnnouncements = (log: string): number => [...log.matchAll(/From \S+ on the credential is renewed\./g)].length
 
 onEachCi('kubepass announces no renewal if the scan ends before it', async ({ step }) => {
-  expect(toldOfRenewal((await step({ command: 'true' }).main()).log)).toBe(0)
-  expect(toldOfRenewal((await step({ command: 'true', max_scan: '5m' }).main()).log)).toBe(0)
+  expect(renewalAnnouncements((await step({ command: 'true' }).main()).log)).toBe(0)
+  expect(renewalAnnouncements((await step({ command: 'true', max_scan: '5m' }).main()).log)).toBe(0)
 })
 
 onGithub('kubepass announces the renewal once, before a scan that may outlive the credential', async ({ step }) => {
   const main = await step({ command: 'echo scanning', max_scan: '30m' }).main()
-  expect(toldOfRenewal(main.log)).toBe(1)
+  expect(renewalAnnouncements(main.log)).toBe(1)
   expect(main.log.indexOf('credential is renewed')).toBeLessThan(main.log.indexOf('\nscanning'))
 })
 
 onGithub('kubepass announces a renewal that is near once', async ({ step, proxy }) => {
   proxy.shortTokens(16)
   const main = await step({ command: 'true' }).main()
-  expect(toldOfRenewal(main.log)).toBe(1)
+  expect(renewalAnnouncements(main.log)).toBe(1)
 })
 
 onEachCi('kubepass creates the folder of the evidence file in a CI job', async ({ step, job }) => {

@@ -3,15 +3,15 @@ import type { Proxy } from '../cluster/proxy.ts'
 import { ONE_SECRET, WHOAMI } from './scenario.ts'
 
 /**
- * Checks the log's statements about the credential against the requests that the proxy has seen.
+ * Checks the log's statements about the credential against the requests that the proxy has recorded.
  * @param log the log of the last program
  * @returns the statements in the log
  */
-export function expectTruth(log: string, proxy: Proxy): string[] {
+export function expectTrueStatements(log: string, proxy: Proxy): string[] {
   const deletions = proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)
   const refusals = proxy.seen('POST', WHOAMI).filter(({ bearer, status }) => status === 401 && proxy.tokens.includes(bearer))
   const noneIssued = proxy.tokens.length === 0
-  const truths: Record<string, boolean> = {
+  const isTrue: Record<string, boolean> = {
     'There is no run state.': noneIssued,
     'Main requested nothing': noneIssued,
     'Credential: none was issued': noneIssued,
@@ -20,7 +20,7 @@ export function expectTruth(log: string, proxy: Proxy): string[] {
     'Nothing of this job is left to revoke.': deletions.at(-1) === 404,
     'proven dead ': refusals.length >= 3,
   }
-  const claims = Object.keys(truths).filter((claim) => log.includes(claim))
-  expect(claims.filter((claim) => truths[claim] !== true)).toEqual([])
-  return claims
+  const statements = Object.keys(isTrue).filter((statement) => log.includes(statement))
+  expect(statements.filter((statement) => isTrue[statement] !== true)).toEqual([])
+  return statements
 }

@@ -130,8 +130,8 @@ onEachCi(
     writeFileSync(join(job.home, '.kube', 'kuberc'), readFileSync(kuberc))
     const preferring = await step({ command: WHOAMI }).main()
     expect(preferring.log).toContain(`\n${SCANNER}\n`)
-    const asked = await step({ command: WHOAMI, pass_env: 'KUBERC' }).main()
-    expect(asked.log).not.toContain(`\n${SCANNER}\n`)
+    const withKuberc = await step({ command: WHOAMI, pass_env: 'KUBERC' }).main()
+    expect(withKuberc.log).not.toContain(`\n${SCANNER}\n`)
 
     const clean = await step({ command, env: 'clean' }, env).main()
     expect(clean.log).toContain(`\n${SCANNER}\nhas KUBECONFIG KUBEPASS_TRACKING_ID KUBERC KUBE_CONFIG_PATH\n`)

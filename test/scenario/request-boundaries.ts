@@ -1,8 +1,8 @@
 import type { Matcher } from '../cluster/proxy.ts'
 import { ONE_SECRET, SECRETS, TOKEN, WHOAMI } from './scenario.ts'
 
-/** The moments before and after each request of main, at which a test can kill it. */
-export const moments: Record<string, Matcher> = {
+/** The boundaries of the requests of main: before and after each request a test can act. */
+export const requestBoundaries: Record<string, Matcher> = {
   'before the bound Secret': { method: 'POST', path: SECRETS },
   'after the bound Secret': { method: 'POST', path: SECRETS, when: 'after' },
   'between bound Secret and token': { method: 'POST', path: TOKEN },

@@ -248,7 +248,7 @@ const onDisk = (pages: number, scenario: (fixture: GithubFixture) => Promise<voi
   return runOnGithub(scenario, options)
 }
 
-testDisks('a full disk is told before any call, and later all that was created is revoked; nothing is left half written', async () => {
+testDisks('a full disk is an error before any request, or main revokes what it has requested, and no partial file is left', async () => {
   const full = onDisk(8, async ({ step, proxy, job }) => {
     const main = await step({ command: 'true' }).main()
     expect(main.code).toBe(80)
