@@ -21,6 +21,4 @@ export default tseslint.config(
       '@typescript-eslint/no-unsafe-class-instance-assignment': 'off',
     },
   },
-  // A table test has one parameter for each column, and a simulated host has its own measure.
-  { files: ['test/**'], rules: { complexity: 'off', 'max-params': 'off' } },
 )

@@ -40,14 +40,18 @@ try {
 }
 
 async function bench(only: string | undefined, runs: number | undefined): Promise<void> {
-  if (runs !== undefined && (!Number.isInteger(runs) || runs < 1)) throw new Error('--runs must be a number from 1 on')
-  if (only !== undefined && !['calls', 'output'].includes(only)) throw new Error('--only must be calls or output')
+  checkFlags(only, runs)
   const calls = only === 'output' ? undefined : await benchCalls(runs ?? 25)
   if (calls !== undefined) process.stdout.write(`\n${asTables(calls.results, calls.bounds)}`)
   const output = only === 'calls' ? undefined : await benchOutput(runs ?? OUTPUT_RUNS, progress)
   if (output !== undefined) process.stdout.write(`\n${outputTables(output)}`)
   if (values.json !== undefined)
     writeFileSync(values.json, `${JSON.stringify({ node: process.version, ...calls, output }, undefined, 2)}\n`)
+}
+
+function checkFlags(only: string | undefined, runs: number | undefined): void {
+  if (runs !== undefined && (!Number.isInteger(runs) || runs < 1)) throw new Error('--runs must be a positive integer')
+  if (only !== undefined && !['calls', 'output'].includes(only)) throw new Error('--only must be calls or output')
 }
 
 async function benchCalls(runs: number): Promise<{ runs: number; bounds: Bound[]; results: Result[] }> {

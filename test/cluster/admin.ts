@@ -44,7 +44,7 @@ export function admin(info: ClusterInfo): Admin {
   const certificate = Promise.all([info.ca, info.adminCert, info.adminKey].map((path) => readFile(path)))
   const call = async <T>(method: string, path: string, body?: object): Promise<Answer<T>> => {
     const [ca, cert, key] = await certificate
-    return send<T>(info, method, path, { ca, cert, key }, body)
+    return send<T>(info, { method, path, body, tls: { ca, cert, key } })
   }
   return {
     get: (path) => call('GET', path),
@@ -54,7 +54,10 @@ export function admin(info: ClusterInfo): Admin {
       const [ca] = await certificate
       const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }
       const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews'
-      const { status, body } = await send<{ status?: { userInfo?: { username?: string } } }>(info, 'POST', path, { ca }, review, token)
+      const { status, body } = await send<{ status?: { userInfo?: { username?: string } } }>(info, {
+        ...{ method: 'POST', path, body: review },
+        ...{ tls: { ca }, token },
+      })
       const username = status === 201 ? body.status?.userInfo?.username : undefined
       return username === undefined ? { status } : { status, username }
     },
@@ -67,7 +70,15 @@ interface Tls {
   key?: Buffer | undefined
 }
 
-async function send<T>(info: ClusterInfo, method: string, path: string, tls: Tls, body?: object, token?: string): Promise<Answer<T>> {
+interface ApiCall {
+  method: string
+  path: string
+  body?: object | undefined
+  tls: Tls
+  token?: string
+}
+
+async function send<T>(info: ClusterInfo, { method, path, body, tls, token }: ApiCall): Promise<Answer<T>> {
   const text = body === undefined ? undefined : JSON.stringify(body)
   const headers = {
     accept: 'application/json',

@@ -28,10 +28,12 @@ export interface BoundSecretParts {
 
 export const HOUR_MS = 3_600_000
 
+const USUAL_RUN = { platform: 'github', run: '1', attempt: '1', key: '0123456789abcdef', repository: 'octo-org/octo-repo' }
+
 export function boundSecretOf(
   parts: BoundSecretParts = {},
 ): { metadata: { name: string } & Record<string, unknown> } & Record<string, unknown> {
-  const { platform = 'github', run = '1', attempt = '1', key = '0123456789abcdef', repository = 'octo-org/octo-repo' } = parts
+  const { platform, run, attempt, key, repository } = { ...USUAL_RUN, ...parts }
   const { instance = platform === 'terminal' ? '' : `https://${platform}.com` } = parts
   const { deadBy = new Date(Date.now() - HOUR_MS), name = `kubepass-${run}-${attempt}-${key}`, change = {}, metadata = {} } = parts
   return {

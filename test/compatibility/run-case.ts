@@ -48,12 +48,18 @@ export class Certificates implements Disposable {
 const KUBECTL = `run() { kubectl auth whoami --request-timeout=30s --kubeconfig "$1"; }`
 const KUBEPASS = `program=("$@"); run() { "\${program[@]}" --kubeconfig "$1" -- true; }`
 
+interface ProgramRun {
+  ended: Ended
+  /** Whether the program used one of the proxies. */
+  route: 'by the proxy' | 'directly'
+  /** The request that shows the identity. */
+  exchange: Exchange | undefined
+}
+
 /** Runs kubectl and kubepass with the same input. */
 export async function runCase({ byProxy }: Section, one: Case, info: ClusterInfo, certificates: Certificates): Promise<Row> {
   using disk = new RunnerDisk()
-  const shows = one.shows?.map((file) => certificates.pem(file)) ?? []
-  const serverKey = shows.length === 0 ? info.serverKey : disk.write('server.key', shows.at(-1) ?? '')
-  const serverCert = shows.length === 0 ? info.serverCert : disk.write('server.crt', shows.slice(0, -1).join(''))
+  const { serverKey, serverCert } = serverFilesOf(one, info, certificates, disk)
   // This API server also accepts client certificates of the other CA.
   const ca = disk.write('cas.crt', readFileSync(info.ca, 'utf8') + certificates.pem('root.crt'))
   await using proxy = await startProxy({ ...info, serverKey, serverCert, ca })
@@ -77,16 +83,16 @@ export async function runCase({ byProxy }: Section, one: Case, info: ClusterInfo
   const FILE = disk.kubeconfig(given.text?.(right) ?? right)
   const env = { ...given.env, FILE }
 
-  const run = async (definition: string, flags: string[]): Promise<{ ended: Ended; by: string; who: Exchange | undefined }> => {
+  const run = async (definition: string, flags: string[]): Promise<ProgramRun> => {
     proxy.exchanges.length = 0
     gateway.targets.length = 0
-    const before = socks.asked()
+    const before = socks.requests()
     const script = `exec bash -c "$RUN" bash "$0" "$@"`
     const ended = await terminal.shell(script, ['run', ...flags], {
       env: { ...env, RUN: `${definition}\n${given.script ?? 'run "$FILE"'}` },
     })
-    const by = gateway.targets.length > 0 || socks.asked() > before ? 'by the proxy' : 'directly'
-    return { ended, by, who: proxy.exchanges.find(({ path }) => SECRETS.test(path)) ?? proxy.exchanges[0] }
+    const route = gateway.targets.length > 0 || socks.requests() > before ? 'by the proxy' : 'directly'
+    return { ended, route, exchange: proxy.exchanges.find(({ path }) => SECRETS.test(path)) ?? proxy.exchanges[0] }
   }
   const kubectl = await run(KUBECTL, [])
   const kubepass = await run(KUBEPASS, [
@@ -99,21 +105,37 @@ export async function runCase({ byProxy }: Section, one: Case, info: ClusterInfo
     ...(given.flags ?? []),
   ])
   expect(await findLeftovers({ info, proxy, host: terminal, secrets: [token] })).toEqual([])
-  const outcome = ({ ended, by }: typeof kubectl): string =>
-    ended.code === 0 ? (byProxy ? by : 'accepts') : ended === kubepass.ended ? `refuses (${String(ended.code)})` : 'refuses'
-  if (kubectl.ended.code === 0 && kubepass.ended.code === 0) {
-    // The identity that the API server sees. It checks a certificate before a token.
-    expect(kubepass.who?.certificate).toBe(kubectl.who?.certificate)
-    if (kubectl.who?.certificate === '') expect(kubepass.who?.bearer).toBe(kubectl.who.bearer)
-  }
+  if (kubectl.ended.code === 0 && kubepass.ended.code === 0) expectSameIdentity(kubectl, kubepass)
   const refused = kubepass.ended.code !== 0
   if (refused) expect([80, 81, 82, 83]).toContain(kubepass.ended.code)
   return {
     title: one.title,
-    kubectl: outcome(kubectl),
-    kubepass: outcome(kubepass),
+    kubectl: kubectl.ended.code === 0 ? acceptance(kubectl, byProxy) : 'refuses',
+    kubepass: refused ? `refuses (${String(kubepass.ended.code)})` : acceptance(kubepass, byProxy),
     remark: refused ? reasonOf(kubepass.ended, materials) : (one.remark ?? ''),
   }
+}
+
+/** The key and the certificate chain that the API server shows. */
+function serverFilesOf(
+  { shows }: Case,
+  { serverKey, serverCert }: ClusterInfo,
+  certificates: Certificates,
+  disk: RunnerDisk,
+): Pick<ClusterInfo, 'serverKey' | 'serverCert'> {
+  if (shows === undefined) return { serverKey, serverCert }
+  const files = shows.map((file) => certificates.pem(file))
+  return { serverKey: disk.write('server.key', files.at(-1) ?? ''), serverCert: disk.write('server.crt', files.slice(0, -1).join('')) }
+}
+
+/** Compares the identities that the API server sees. It checks a certificate before a token. */
+function expectSameIdentity(kubectl: ProgramRun, kubepass: ProgramRun): void {
+  expect(kubepass.exchange?.certificate).toBe(kubectl.exchange?.certificate)
+  if (kubectl.exchange?.certificate === '') expect(kubepass.exchange?.bearer).toBe(kubectl.exchange.bearer)
+}
+
+function acceptance({ route }: ProgramRun, byProxy: true | undefined): string {
+  return byProxy === true ? route : 'accepts'
 }
 
 /** The first line of the message, without the parts that differ in each run. After a TLS failure the reason is at the end. */

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 
 /** A SOCKS 5 proxy that leads every IPv4 address to this machine. https://www.rfc-editor.org/rfc/rfc1928 */
-export async function startSocks(): Promise<{ port: number; asked: () => number } & Disposable> {
-  let asked = 0
+export async function startSocks(): Promise<{ port: number; requests: () => number } & Disposable> {
+  let requests = 0
   const sockets = new Set<Socket>()
   const server = createServer((client) => {
     sockets.add(client)
@@ -11,9 +11,9 @@ export async function startSocks(): Promise<{ port: number; asked: () => number 
     // The client sends its methods, then its request: 05 01 00 01, four bytes of address, two of port.
     client.once('data', () => {
       client.write(Buffer.of(5, 0))
-      client.once('data', (wish: Buffer) => {
-        asked += 1
-        const upstream = connect(wish.readUInt16BE(8), '127.0.0.1', () => {
+      client.once('data', (request: Buffer) => {
+        requests += 1
+        const upstream = connect(request.readUInt16BE(8), '127.0.0.1', () => {
           client.write(Buffer.of(5, 0, 0, 1, 0, 0, 0, 0, 0, 0))
           client.pipe(upstream).pipe(client)
         })
@@ -24,7 +24,7 @@ export async function startSocks(): Promise<{ port: number; asked: () => number 
   await once(server, 'listening')
   return {
     port: (server.address() as AddressInfo).port,
-    asked: () => asked,
+    requests: () => requests,
     [Symbol.dispose]() {
       server.close()
       for (const socket of sockets) socket.destroy()

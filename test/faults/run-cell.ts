@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { errorCodes } from '../../src/base/errors.ts'
 import type { Evidence } from '../../src/state/evidence.ts'
 import type { Exchange, Proxy } from '../cluster/proxy.ts'
-import type { Phase, Result } from '../hosts/github.ts'
+import type { GithubJob, Phase, Result, Step } from '../hosts/github.ts'
 import type { IdTokenEndpoint } from '../hosts/id-token.ts'
 import { partOf } from '../long-run.ts'
 import { ONE_SECRET, runOnGithub, type GithubFixture } from '../scenario/scenario.ts'
@@ -88,50 +88,71 @@ export async function runCell(cell: Cell, port: number | undefined): Promise<str
   return outcome
 }
 
-async function runWith(cell: Cell, { info, job, proxy, step }: GithubFixture, elsewhere: string): Promise<string> {
-  const { fault, often } = cell
+async function runWith(cell: Cell, fixture: GithubFixture, elsewhere: string): Promise<string> {
+  const { job, proxy, step } = fixture
   const call = calls[cell.call]
-  const deadline = often === 'always' && fault.retried === true ? DEADLINES.short : DEADLINES.long
   const evidence = join(job.workspace, 'evidence.json')
-  const inPost = call.phase === 'post'
-  const go = join(job.workspace, 'go')
-  const command = call.renewing ? `until [ -f ${go} ]; do sleep 0.1; done; echo scanned` : 'echo scanned'
-  const use = step({ deadline: `${String(deadline)}s`, evidence, ...(call.inputs ?? { command }) })
+  const command = call.renewing ? `until [ -f ${goFile(job)} ]; do sleep 0.1; done; echo scanned` : 'echo scanned'
+  const use = step({ deadline: `${String(deadlineOf(cell))}s`, evidence, ...(call.inputs ?? { command }) })
   if (call.renewing) proxy.shortTokens(lifeOf(cell))
-  if (inPost) expect((await use.main()).code).toBe(0)
+  if (call.phase === 'post') expect((await use.main()).code).toBe(0)
 
+  const result = await runPhase(cell, fixture, use, elsewhere)
+  const record = JSON.parse(readFileSync(evidence, 'utf8')) as Evidence
+  expectConsistent(result, record)
+  const scanHasStarted = call.renewing === true || cell.call === 'revoke' || cell.call === 'prove'
+  if (call.phase === 'main') expect(result.log.includes('\nscanned\n')).toBe(scanHasStarted || result.code === 0)
+  if (result.code === 0) return outcomeOf(call, result, record)
+  return `${String(record.error)} ${String(result.code)}${await recoveryOf(call, use, proxy)}`
+}
+
+function deadlineOf({ fault, often }: Cell): number {
+  return often === 'always' && fault.retried === true ? DEADLINES.short : DEADLINES.long
+}
+
+/** The scan of a run with a renewal waits for this file. */
+function goFile({ workspace }: GithubJob): string {
+  return join(workspace, 'go')
+}
+
+/** Runs the phase whose call meets the fault. */
+async function runPhase(cell: Cell, { info, job, proxy }: GithubFixture, use: Step, elsewhere: string): Promise<Result> {
+  const call = calls[cell.call]
   const disturbed = await disturb(cell, { info, proxy, elsewhere }, job.idTokens)
   const phase = use.start(call.phase)
   const healing = disturbed.during(phase)
   const began = Date.now()
   if (call.renewing) {
     await phase.seen(/Renewed the credential|has expired/)
-    writeFileSync(go, '')
+    writeFileSync(goFile(job), '')
   }
   const result = await phase.done
-  expect(Date.now() - began).toBeLessThan((2 * deadline + ALLOWANCE_S) * 1000)
+  expect(Date.now() - began).toBeLessThan((2 * deadlineOf(cell) + ALLOWANCE_S) * 1000)
   await healing
   await disturbed.stop()
-  // A fault that did not occur proves nothing. kubepass must not retry after a permanent fault.
-  const tries = disturbed.met()
+  expectTries(cell, disturbed.met())
+  return result
+}
+
+/** A fault that did not occur proves nothing. kubepass must not retry after a permanent fault. */
+function expectTries({ call: name, fault, often }: Cell, tries: number): void {
+  const call = calls[name]
   if (call.status === 401 || call.renewing) expect(tries).toBeGreaterThan(0)
   else if (often === 'once' || fault.retried !== true || 'answering' in fault) expect(tries).toBe(1)
   else expect(tries).toBeGreaterThan(isSlow(fault) ? 0 : 1)
+}
 
-  const said = JSON.parse(readFileSync(evidence, 'utf8')) as Evidence
-  expectTold(result, said)
-  const behindItsStart = call.renewing === true || cell.call === 'revoke' || cell.call === 'prove'
-  if (!inPost) expect(result.log.includes('\nscanned\n')).toBe(behindItsStart || result.code === 0)
-  if (result.code === 0) return howItWent(call, result, said)
+/** Runs the post step without the fault. Returns its part of the outcome. */
+async function recoveryOf({ phase }: Call, use: Step, proxy: Proxy): Promise<string> {
   const before = deleted(proxy)
   const post = await use.post()
   expect(post.code).toBe(0)
-  const recovery =
-    deleted(proxy) === before ? '' : inPost ? ', again: revoked' : proxy.tokens.length > 0 ? ', post revokes' : ', post deletes'
-  return `${String(said.error)} ${String(result.code)}${recovery}`
+  if (deleted(proxy) === before) return ''
+  if (phase === 'post') return ', again: revoked'
+  return proxy.tokens.length > 0 ? ', post revokes' : ', post deletes'
 }
 
-function howItWent({ renewing }: Call, { log, messages }: Result, { proven }: Evidence): string {
+function outcomeOf({ renewing }: Call, { log, messages }: Result, { proven }: Evidence): string {
   const missing = [...(log.includes('has expired') ? ['not renewed'] : []), ...(proven === null ? ['not proven'] : [])]
   if (missing.length > 0) return missing.join(', ')
   // A renewal needs a first token with a short life.
@@ -147,8 +168,8 @@ function deleted(proxy: Proxy): number {
   return proxy.seen('DELETE', ONE_SECRET).filter(({ status }) => status === 200).length
 }
 
-/** Checks that exit code, evidence and message agree, and that the message says what to do. */
-function expectTold({ code, annotations }: Result, { error, revoked }: Evidence): void {
+/** Checks that exit code, evidence and message agree, and that each error has a hint. */
+function expectConsistent({ code, annotations }: Result, { error, revoked }: Evidence): void {
   expect(code).toBe(error === null ? 0 : errorCodes[error].exit)
   const errors = annotations.filter(({ level }) => level === 'error').map(({ message }) => message)
   expect(errors.length > 0).toBe(error !== null)
@@ -198,16 +219,16 @@ async function disturb({ call: name, fault, often }: Cell, around: Surroundings,
   // The connection ends after the answer to the call before, so that this call needs a new one.
   const { before } = call
   let heal = Promise.resolve()
-  const whoever = async (): Promise<void> => {
+  const changeListener = async (): Promise<void> => {
     met += 1
     await proxy.answering(fault.answering)
     if (often === 'once' && fault.answering === 'impostor') heal = proxy.called().then(() => proxy.answering('itself'))
   }
-  if (before === undefined) await whoever()
+  if (before === undefined) await changeListener()
   else {
     proxy.on({ when: 'after' }, async (exchange) => {
       if (met > 0 || !isBefore(before, exchange, proxy)) return undefined
-      await whoever()
+      await changeListener()
       return { status: exchange.status ?? 0, headers: { connection: 'close' }, body: exchange.responseBody }
     })
   }
@@ -215,7 +236,7 @@ async function disturb({ call: name, fault, often }: Cell, around: Surroundings,
     met: () => met,
     async during(phase) {
       if (often === 'always') return
-      // A refused connection leaves no trace except in the program's own log.
+      // Only the program's own log shows a refused connection.
       if (fault.answering === 'nobody') heal = phase.seen('(ECONNREFUSED); trying again').then(() => proxy.answering('itself'))
       await phase.done
       await heal
@@ -225,8 +246,8 @@ async function disturb({ call: name, fault, often }: Cell, around: Surroundings,
 }
 
 function idTokenExchange(status: number | undefined, responseBody: string): Exchange {
-  const nothing = { userAgent: '', bearer: '', certificate: '', requestBody: '', connection: 0 }
-  return { at: new Date(), method: 'GET', path: ID_TOKEN, ...nothing, status, responseBody }
+  const unused = { userAgent: '', bearer: '', certificate: '', requestBody: '', connection: 0 }
+  return { at: new Date(), method: 'GET', path: ID_TOKEN, ...unused, status, responseBody }
 }
 
 /** A server that must get no request. */

@@ -14,16 +14,20 @@ export function parseCommandFile(text: string): Map<string, string> {
       continue
     }
     if (rest === '') throw new Error(`Invalid format '${line}'. Name must not be empty and delimiter must not be empty`)
-    const body: string[] = []
-    for (at += 1; withoutNewline(lines[at] ?? '\n') !== rest; at += 1) {
-      const next = lines[at]
-      if (next === undefined) throw new Error(`Invalid value. Matching delimiter not found '${rest}'`)
-      if (!next.endsWith('\n')) throw new Error('Invalid value. EOF marker missing new line.')
-      body.push(withoutNewline(next))
-    }
+    const body = linesBefore(rest, lines.slice(at + 1))
     values.set(name, body.join('\n'))
+    at += body.length + 1
   }
   return values
+}
+
+/** The lines before the delimiter. */
+function linesBefore(delimiter: string, lines: string[]): string[] {
+  const end = lines.findIndex((line) => withoutNewline(line) === delimiter)
+  const body = end < 0 ? lines : lines.slice(0, end)
+  if (body.some((line) => !line.endsWith('\n'))) throw new Error('Invalid value. EOF marker missing new line.')
+  if (end < 0) throw new Error(`Invalid value. Matching delimiter not found '${delimiter}'`)
+  return body.map(withoutNewline)
 }
 
 function withoutNewline(line: string): string {

@@ -12,24 +12,31 @@ export function parseCommand(line: string, known: (name: string) => boolean): Co
 function parseNew(line: string, known: (name: string) => boolean): Command | undefined {
   const [, info, data] = /^[\s\u0085]*::(.*?)::(.*)$/s.exec(line) ?? []
   if (info === undefined || data === undefined) return undefined
-  return command(info, ',', data, known, unescapeData, (text) => unescapeData(text.replaceAll('%3A', ':').replaceAll('%2C', ',')))
+  return command({ info, data }, known, {
+    separator: ',',
+    unescape: unescapeData,
+    unescapeProperty: (text) => unescapeData(text.replaceAll('%3A', ':').replaceAll('%2C', ',')),
+  })
 }
 
-// Found anywhere in the line, the first `##[` alone.
+// The older form may stand anywhere in the line. Only the first `##[` counts.
 function parseOld(line: string, known: (name: string) => boolean): Command | undefined {
   const [, info, data] = /##\[([^\]]*)\](.*)$/s.exec(line) ?? []
   if (info === undefined || data === undefined) return undefined
   const unescape = (text: string): string => unescapeData(text.replaceAll('%3B', ';').replaceAll('%5D', ']'))
-  return command(info, ';', data, known, unescape, unescape)
+  return command({ info, data }, known, { separator: ';', unescape, unescapeProperty: unescape })
+}
+
+interface Syntax {
+  separator: string
+  unescape: (text: string) => string
+  unescapeProperty: (text: string) => string
 }
 
 function command(
-  info: string,
-  separator: string,
-  data: string,
+  { info, data }: { info: string; data: string },
   known: (name: string) => boolean,
-  unescape: (text: string) => string,
-  unescapeProperty: (text: string) => string,
+  { separator, unescape, unescapeProperty }: Syntax,
 ): Command | undefined {
   const space = info.indexOf(' ')
   const name = space < 0 ? info : info.slice(0, space)

@@ -223,10 +223,18 @@ export class Step implements Use {
   /** For a test that acts while the phase runs. */
   start(name: PhaseName): Phase {
     const state = Object.fromEntries(Object.entries(this.state).map(([key, value]) => [`STATE_${key}`, value]))
-    const phase = new Phase(this.#job, this.state, name, this.#programs[name], { ...this.#env, ...state })
+    const phase = new Phase(this.#job, { name, state: this.state, command: this.#programs[name], env: { ...this.#env, ...state } })
     this.#job.phases.push(phase)
     return phase
   }
+}
+
+interface PhaseOptions {
+  name: PhaseName
+  /** The step's state, to which the phase adds. */
+  state: Record<string, string>
+  command: string[]
+  env: Record<string, string>
 }
 
 /** A running phase. */
@@ -242,13 +250,7 @@ export class Phase implements Running {
   readonly #child: Child
   #cancelled = false
 
-  constructor(
-    job: GithubJob,
-    state: Record<string, string>,
-    name: PhaseName,
-    [program = '', ...words]: string[],
-    env: Record<string, string>,
-  ) {
+  constructor(job: GithubJob, { name, state, command: [program = '', ...words], env }: PhaseOptions) {
     this.name = name
     this.#job = job
     this.#state = state

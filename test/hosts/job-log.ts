@@ -13,6 +13,8 @@ const actions = [
   ...['stop-commands', 'add-mask', 'set-output', 'save-state', 'error', 'warning', 'notice', 'debug', 'group', 'endgroup', 'echo'],
   ...['add-matcher', 'remove-matcher', 'set-env', 'add-path'],
 ]
+/** The commands that the runner shows after `::echo::on`. */
+const ECHOED = ['set-output', 'save-state', 'add-matcher', 'remove-matcher']
 const ANNOTATIONS = 10
 const LONGEST_MESSAGE = 4096
 
@@ -39,6 +41,21 @@ export class JobLog {
   readonly #decoders = { stdout: new StringDecoder(), stderr: new StringDecoder() }
   readonly #rest = { stdout: '', stderr: '' }
   readonly #queued: Record<StreamName, string[]> = { stdout: [], stderr: [] }
+  readonly #handlers: Record<string, (command: Command, line: string) => void> = {
+    'stop-commands': ({ data }, line) => this.#stopCommands(data, line),
+    'add-mask': ({ data }) => this.#mask(data),
+    'set-output': (command) => this.#keep(this.outputs, command),
+    'save-state': (command) => this.#keep(this.state, command),
+    error: ({ data, properties }) => this.#annotate('error', data, properties),
+    warning: ({ data, properties }) => this.#annotate('warning', data, properties),
+    notice: ({ data, properties }) => this.#annotate('notice', data, properties),
+    debug: ({ data }) => this.#debug(data),
+    group: ({ name, data }) => this.#show(`##[${name}]${data}`),
+    endgroup: ({ name, data }) => this.#show(`##[${name}]${data}`),
+    echo: ({ data }) => void (this.#echo = data.trim().toLowerCase() === 'on'),
+    'set-env': (_, line) => this.#refuse(line),
+    'add-path': (_, line) => this.#refuse(line),
+  }
   #flush: NodeJS.Immediate | undefined
   #stopped: string | undefined
   #echo: boolean
@@ -105,41 +122,15 @@ export class JobLog {
     }
   }
 
-  #execute({ name, properties, data }: Command, line: string): void {
-    if (this.#echo && ['set-output', 'save-state', 'add-matcher', 'remove-matcher'].includes(name)) this.#show(line)
-    switch (name) {
-      case 'stop-commands':
-        this.#show(line)
-        if (data === '' || actions.includes(data.toLowerCase())) this.error(`Invalid stop token '${data}'`)
-        else this.#stopped = data
-        return
-      case 'add-mask':
-        this.#mask(data)
-        return
-      case 'set-output':
-      case 'save-state':
-        this.#keep(name === 'set-output' ? this.outputs : this.state, properties['name'] ?? '', data, name)
-        return
-      case 'error':
-      case 'warning':
-      case 'notice':
-        this.#annotate(name, data, properties)
-        return
-      case 'debug':
-        this.#debug(data)
-        return
-      case 'group':
-      case 'endgroup':
-        this.#show(`##[${name}]${data}`)
-        return
-      case 'echo':
-        this.#echo = data.trim().toLowerCase() === 'on'
-        return
-      case 'set-env':
-      case 'add-path':
-        this.error(`Unable to process command '${line}' successfully.`)
-        return
-    }
+  #execute(command: Command, line: string): void {
+    if (this.#echo && ECHOED.includes(command.name)) this.#show(line)
+    this.#handlers[command.name]?.(command, line)
+  }
+
+  #stopCommands(endToken: string, line: string): void {
+    this.#show(line)
+    if (endToken === '' || actions.includes(endToken.toLowerCase())) this.error(`Invalid stop token '${endToken}'`)
+    else this.#stopped = endToken
   }
 
   #mask(data: string): void {
@@ -153,13 +144,18 @@ export class JobLog {
     for (const secret of new Set([data, ...lines])) this.#masker.add(secret)
   }
 
-  #keep(values: Record<string, string>, key: string, value: string, name: string): void {
+  #keep(values: Record<string, string>, { name, properties, data: value }: Command): void {
+    const key = properties['name'] ?? ''
     if (key === '') {
       this.error(`Required field 'name' is missing in ##[${name}] command.`)
       return
     }
     values[key] = value
     this.#debug(name === 'save-state' ? `Save intra-action state ${key} = ${value}` : `steps.step.outputs.${key}='${value}'`)
+  }
+
+  #refuse(line: string): void {
+    this.error(`Unable to process command '${line}' successfully.`)
   }
 
   #annotate(level: Annotation['level'], message: string, properties: Record<string, string>): void {

@@ -185,6 +185,20 @@ test('the tests run every pipeline of docs/examples/gitlab', () => {
   expect(Object.keys(exampleRuns).toSorted()).toEqual(readdirSync(examples).toSorted())
 })
 
+/** The pipeline of an example, with the component and the programs of this repository. */
+function examplePipeline(name: string, server: string): Project {
+  const text = readFileSync(`${examples}${name}`, 'utf8').replaceAll('https://k8s.example.com:6443', server)
+  const pipeline = parse(text) as Project
+  // gitlab-ci-local simulates a push pipeline.
+  for (const job of Object.values(pipeline)) if (typeof job === 'object' && job !== null && 'rules' in job) delete job.rules
+  for (const include of pipeline.include ?? []) {
+    include.component = COMPONENT
+    // The template of a release would download the program.
+    Object.assign(include.inputs, include.inputs['program'] === 'standalone' ? standalone : { program_url: dist })
+  }
+  return pipeline
+}
+
 for (const [name, runs] of Object.entries(exampleRuns)) {
   for (const [index, scenario] of runs.entries()) {
     underGitlabCiLocal(`docs/examples/gitlab/${name} (${String(index + 1)})`, async (fixture) => {
@@ -192,16 +206,7 @@ for (const [name, runs] of Object.entries(exampleRuns)) {
       if (name === 'sweep.yml') resources.use(await sweepAlone(fixture.info))
       const { tools = {}, variables = {}, jobs, says = /Credential: revoked .*, proven dead/ } = await scenario(fixture)
       for (const [tool, script] of Object.entries(tools)) fixture.project.write(`tools/${tool}`, `#!/bin/sh\n${script}\n`, 0o755)
-      const text = readFileSync(`${examples}${name}`, 'utf8').replaceAll('https://k8s.example.com:6443', fixture.proxy.url)
-      const pipeline = parse(text) as Project
-      // gitlab-ci-local simulates a push pipeline.
-      for (const job of Object.values(pipeline)) if (typeof job === 'object' && job !== null && 'rules' in job) delete job.rules
-      for (const include of pipeline.include ?? []) {
-        include.component = COMPONENT
-        // The template of a release would download the program.
-        Object.assign(include.inputs, include.inputs['program'] === 'standalone' ? standalone : { program_url: dist })
-      }
-      const ended = await run(fixture, pipeline, variables)
+      const ended = await run(fixture, examplePipeline(name, fixture.proxy.url), variables)
       expect(ended.stdout).toMatch(says)
       expect(ended.jobs).toEqual(jobs)
     })

@@ -22,16 +22,16 @@ async function makeRoom(info: ClusterInfo, identity: string): Promise<string> {
   const may = ['--verb=create,delete', '--resource=secrets,serviceaccounts/token']
   await kubectl(info, 'create', 'role', 'any', '-n', room, ...may)
   await kubectl(info, 'create', 'rolebinding', 'any', '-n', room, '--role=any', '--serviceaccount=kubepass-issuer:issuer')
-  const name = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'x' } }
-  while ((await ask(info, 'POST', `/api/v1/namespaces/${room}/secrets?dryRun=All`, name, identity)).status === 403) continue
+  const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'x' } }
+  const path = `/api/v1/namespaces/${room}/secrets?dryRun=All`
+  while ((await send(info, { method: 'POST', path, body: secret }, identity)).status === 403) continue
   return room
 }
 
-async function ask(
+/** @param bearer undefined for a request of the administrator */
+async function send(
   info: ClusterInfo,
-  method: string,
-  path: string,
-  body: object | undefined,
+  { method, path, body }: { method: string; path: string; body: object | undefined },
   bearer: string | undefined,
 ): Promise<{ status: number; type: string; text: string }> {
   const text = body === undefined ? undefined : JSON.stringify(body)
@@ -39,8 +39,8 @@ async function ask(
     ...(text !== undefined && { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(text)) }),
     ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
   }
-  const shown = bearer === undefined ? { cert: readFileSync(info.adminCert), key: readFileSync(info.adminKey) } : {}
-  const reply = await request(info.server + path, { method, headers, ca: readFileSync(info.ca), ...shown }, text)
+  const certificate = bearer === undefined ? { cert: readFileSync(info.adminCert), key: readFileSync(info.adminKey) } : {}
+  const reply = await request(info.server + path, { method, headers, ca: readFileSync(info.ca), ...certificate }, text)
   return { status: reply.status, type: reply.headers['content-type'] ?? '', text: reply.body.toString() }
 }
 
@@ -54,20 +54,20 @@ const CALLS: [ApiRequest['method'], string, object | undefined][] = [
 
 test("the hint names a wrong path in the server's URL and no RBAC rule, for every request and identity", async () => {
   const path = '/api/v1/namespaces/kubepass-issuer/serviceaccounts/issuer/token'
-  const { body } = await admin(quick).create<{ status: { token: string } }>(path, { spec: {} })
+  const identity = await admin(quick).create<{ status: { token: string } }>(path, { spec: {} })
   const prefixes = ['/api', '/apis', '/api/v1', '/apis/apps/v1', '/foo', '/k8s/clusters/c-1', '/version', '/api/v1/namespaces/kubepass']
   for (const prefix of [...prefixes, '/api/v1/namespaces/default/services/x/proxy']) {
-    for (const [method, path, sent] of CALLS) {
-      for (const bearer of [body.status.token, undefined]) {
-        const answer = await ask(quick, method, prefix + path, sent, bearer)
-        const said = answer.type.startsWith('application/json') ? (JSON.parse(answer.text) as { message: string }) : undefined
-        const bodyKind = said === undefined ? ('plain text' as const) : ('a Kubernetes Status' as const)
-        const asked = { server: quick.server + prefix, method, path }
-        const answered = { status: answer.status, bodyKind, kubeStatus: said }
+    for (const [method, path, body] of CALLS) {
+      for (const bearer of [identity.body.status.token, undefined]) {
+        const answer = await send(quick, { method, path: prefix + path, body }, bearer)
+        const kubeStatus = answer.type.startsWith('application/json') ? (JSON.parse(answer.text) as { message: string }) : undefined
+        const bodyKind = kubeStatus === undefined ? ('plain text' as const) : ('a Kubernetes Status' as const)
+        const apiRequest = { server: quick.server + prefix, method, path }
+        const answered = { status: answer.status, bodyKind, kubeStatus }
         const auth = { bearer: new Redactor().seal('abcdefghijklmnop') }
-        const hint = isTransient(answer.status) ? transientHint(asked, answered) : hintFor(asked, answered, auth)
+        const hint = isTransient(answer.status) ? transientHint(apiRequest, answered) : hintFor(apiRequest, answered, auth)
         // An API server without the SelfSubjectReview API gives the same answer, so the hint cannot name the path.
-        if (path.endsWith('reviews') && answer.status === 404 && said?.message.includes('could not find') === true) continue
+        if (path.endsWith('reviews') && answer.status === 404 && kubeStatus?.message.includes('could not find') === true) continue
         expect([prefix, path, answer.text, hint]).toEqual([
           prefix,
           path,

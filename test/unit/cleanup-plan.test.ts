@@ -87,7 +87,7 @@ describe('the conclusion from a DELETE', () => {
     ['failed, and nothing was requested', planned, later, 'failed', 'done'],
     ['failed, and revoked before', revoked, later, 'failed', 'unconfirmed'],
     ['failed, and absent before', absent, later, 'failed', 'not-revoked'],
-  ])('%s', (_name, phase, view, outcome, expected) => {
+  ])('%s', (...[, phase, view, outcome, expected]) => {
     expect(concludeDeletion(credential(phase), outcome, view)).toBe(expected)
   })
 })

@@ -26,7 +26,14 @@ function status(code: number, reason: string, message: string, details?: object)
   return { status: code, bodyKind: 'a Kubernetes Status', kubeStatus }
 }
 
-function denied(verb: string, resource: string, group: string, namespace: string | undefined, details: object): AnswerFacts {
+interface Denied {
+  verb: string
+  resource: string
+  group?: string
+  namespace?: string
+}
+
+function denied({ verb, resource, group = '', namespace }: Denied, details: object): AnswerFacts {
   const place = namespace === undefined ? 'at the cluster scope' : `in the namespace "${namespace}"`
   return status(
     403,
@@ -56,28 +63,47 @@ test.each<[Call, object]>([
 describe("the hint for a path in the server's URL that is not part of it", () => {
   // These are answers of kube-apiserver 1.36: the first ones to an identity without rights, the others to one that may do everything.
   test.each<[string, Call, AnswerFacts]>([
-    ['/api', 'create', denied('create', 'v1/kubepass', '', undefined, { name: 'namespaces', kind: 'v1' })],
-    ['/api', 'token', denied('create', 'v1/kubepass', '', undefined, { name: 'namespaces', kind: 'v1' })],
+    ['/api', 'create', denied({ verb: 'create', resource: 'v1/kubepass' }, { name: 'namespaces', kind: 'v1' })],
+    ['/api', 'token', denied({ verb: 'create', resource: 'v1/kubepass' }, { name: 'namespaces', kind: 'v1' })],
     [
       '/api',
       'review',
-      denied('create', 'authentication.k8s.io/selfsubjectreviews', '', undefined, { name: 'v1', kind: 'authentication.k8s.io' }),
+      denied({ verb: 'create', resource: 'authentication.k8s.io/selfsubjectreviews' }, { name: 'v1', kind: 'authentication.k8s.io' }),
     ],
-    ['/api', 'delete', denied('delete', 'v1/kubepass', '', undefined, { name: 'namespaces', kind: 'v1' })],
-    ['/api', 'list', denied('get', 'v1/kubepass', '', undefined, { name: 'namespaces', kind: 'v1' })],
-    ['/apis', 'create', denied('create', 'secrets', 'api', 'kubepass', { group: 'api', kind: 'secrets' })],
+    ['/api', 'delete', denied({ verb: 'delete', resource: 'v1/kubepass' }, { name: 'namespaces', kind: 'v1' })],
+    ['/api', 'list', denied({ verb: 'get', resource: 'v1/kubepass' }, { name: 'namespaces', kind: 'v1' })],
+    [
+      '/apis',
+      'create',
+      denied({ verb: 'create', resource: 'secrets', group: 'api', namespace: 'kubepass' }, { group: 'api', kind: 'secrets' }),
+    ],
     [
       '/apis',
       'token',
-      denied('create', 'serviceaccounts/token', 'api', 'kubepass', { name: 'scaner', group: 'api', kind: 'serviceaccounts' }),
+      denied(
+        { verb: 'create', resource: 'serviceaccounts/token', group: 'api', namespace: 'kubepass' },
+        { name: 'scaner', group: 'api', kind: 'serviceaccounts' },
+      ),
     ],
-    ['/apis', 'list', denied('list', 'secrets', 'api', 'kubepass', { group: 'api', kind: 'secrets' })],
-    ['/api/v1', 'create', denied('create', 'api/namespaces', '', undefined, { name: 'v1', kind: 'api' })],
-    ['/api/v1/namespaces/kubepass', 'create', denied('create', 'api/namespaces', '', 'kubepass', { name: 'v1', kind: 'api' })],
+    [
+      '/apis',
+      'list',
+      denied({ verb: 'list', resource: 'secrets', group: 'api', namespace: 'kubepass' }, { group: 'api', kind: 'secrets' }),
+    ],
+    ['/api/v1', 'create', denied({ verb: 'create', resource: 'api/namespaces' }, { name: 'v1', kind: 'api' })],
+    [
+      '/api/v1/namespaces/kubepass',
+      'create',
+      denied({ verb: 'create', resource: 'api/namespaces', namespace: 'kubepass' }, { name: 'v1', kind: 'api' }),
+    ],
     ['/foo', 'create', noPath('/foo/api/v1/namespaces/kubepass/secrets')],
     ['/foo', 'delete', noPath('/foo/api/v1/namespaces/kubepass/secrets/kubepass-1-1-0123456789abcdef', 'delete')],
     ['/k8s/clusters/c-1', 'create', noPath('/k8s/clusters/c-1/api/v1/namespaces/kubepass/secrets')],
-    ['/api/v1/namespaces/x/services/y/proxy', 'create', denied('create', 'services/proxy', '', 'x', { name: 'y', kind: 'services' })],
+    [
+      '/api/v1/namespaces/x/services/y/proxy',
+      'create',
+      denied({ verb: 'create', resource: 'services/proxy', namespace: 'x' }, { name: 'y', kind: 'services' }),
+    ],
     ['/api/v1/namespaces/x/services/y/proxy', 'create', status(404, 'NotFound', 'services "y" not found', { name: 'y', kind: 'services' })],
     ['/api', 'create', unknownResource],
     ['/api', 'list', unknownResource],
@@ -97,7 +123,7 @@ describe("the hint for a path in the server's URL that is not part of it", () =>
   })
 
   test('names the RBAC rule if the path belongs to the URL', () => {
-    const answered = denied('create', 'secrets', '', 'kubepass', { kind: 'secrets' })
+    const answered = denied({ verb: 'create', resource: 'secrets', namespace: 'kubepass' }, { kind: 'secrets' })
     expect(hint('create', answered, '/k8s/clusters/c-1')).toContain('Add this RBAC rule to a Role in namespace "kubepass"')
   })
 })
@@ -107,8 +133,12 @@ test.each<[string, Call, AnswerFacts]>([
   ['another resource', 'create', status(404, 'NotFound', 'pods "x" not found', { name: 'x', kind: 'pods' })],
   ['another namespace', 'create', status(404, 'NotFound', 'namespaces "x" not found', { name: 'x', kind: 'namespaces' })],
   ['another ServiceAccount', 'token', status(404, 'NotFound', 'serviceaccounts "x" not found', { name: 'x', kind: 'serviceaccounts' })],
-  ['another verb', 'delete', denied('create', 'secrets', '', 'kubepass', { kind: 'secrets' })],
-  ['a namespace that is not in the request', 'create', denied('create', 'secrets', '', 'default', { kind: 'secrets' })],
+  ['another verb', 'delete', denied({ verb: 'create', resource: 'secrets', namespace: 'kubepass' }, { kind: 'secrets' })],
+  [
+    'a namespace that is not in the request',
+    'create',
+    denied({ verb: 'create', resource: 'secrets', namespace: 'default' }, { kind: 'secrets' }),
+  ],
   ['an unknown resource', 'create', unknownResource],
   ['a method that is not allowed', 'create', status(405, 'MethodNotAllowed', 'the server does not allow this method', {})],
 ])('the hint has no RBAC rule if the API server answers for another request: %s', (_, call, answered) => {
@@ -152,7 +182,7 @@ describe('the hint for an answer that no API server sent', () => {
 const RULES: [Call, AnswerFacts, RegExp[]][] = [
   [
     'create',
-    denied('create', 'secrets', '', 'kubepass', { kind: 'secrets' }),
+    denied({ verb: 'create', resource: 'secrets', namespace: 'kubepass' }, { kind: 'secrets' }),
     [
       /^Is service_account right\? The namespace "kubepass" may not exist\./,
       /Add this RBAC rule to a Role in namespace "kubepass" that is bound to ".*:issuer": \{apiGroups: \[""\], resources: \["secrets"\], verbs: \["create", "delete"\]\}/,
@@ -161,7 +191,7 @@ const RULES: [Call, AnswerFacts, RegExp[]][] = [
   ],
   [
     'token',
-    denied('create', 'serviceaccounts/token', '', 'kubepass', { name: 'scaner', kind: 'serviceaccounts' }),
+    denied({ verb: 'create', resource: 'serviceaccounts/token', namespace: 'kubepass' }, { name: 'scaner', kind: 'serviceaccounts' }),
     [
       /^The ServiceAccount "scaner" may not exist in namespace "kubepass", or the Role of ".*:issuer" does not have its name in resourceNames\./,
       /kubectl get serviceaccounts -n kubepass\n/,
@@ -170,16 +200,23 @@ const RULES: [Call, AnswerFacts, RegExp[]][] = [
   ],
   [
     'delete',
-    denied('delete', 'secrets', '', 'kubepass', { name: 'kubepass-1-1-0123456789abcdef', kind: 'secrets' }),
+    denied({ verb: 'delete', resource: 'secrets', namespace: 'kubepass' }, { name: 'kubepass-1-1-0123456789abcdef', kind: 'secrets' }),
     [/^Add this RBAC rule .*verbs: \["delete"\]/],
   ],
-  ['list', denied('list', 'secrets', '', 'kubepass', { kind: 'secrets' }), [/verbs: \["list", "delete"\]/, /deploy\/sweeper/]],
+  [
+    'list',
+    denied({ verb: 'list', resource: 'secrets', namespace: 'kubepass' }, { kind: 'secrets' }),
+    [/verbs: \["list", "delete"\]/, /deploy\/sweeper/],
+  ],
   [
     'review',
-    denied('create', 'selfsubjectreviews', 'authentication.k8s.io', undefined, {
-      group: 'authentication.k8s.io',
-      kind: 'selfsubjectreviews',
-    }),
+    denied(
+      { verb: 'create', resource: 'selfsubjectreviews', group: 'authentication.k8s.io' },
+      {
+        group: 'authentication.k8s.io',
+        kind: 'selfsubjectreviews',
+      },
+    ),
     [/a ClusterRole .*apiGroups: \["authentication.k8s.io"\]/],
   ],
 ]

@@ -91,7 +91,7 @@ test.each<[string, LivePhase, CredentialState['slot'], object, boolean]>([
   ['a Secret of another uid', withoutId, 0, inSecret(names[0], 'v'), false],
   ['no Secret', withoutId, 0, {}, false],
   ['a Secret, for a credential that is bound to nothing', withoutId, 'unbound', inSecret(names[0], 'u'), false],
-])('a token with %s is recognised or not', (_what, phase, slot, claims, expected) => {
+])('a token with %s is recognised or not', (...[, phase, slot, claims, expected]) => {
   const credential: CredentialState = { number: 1, slot, deadBy: time, ...phase }
   expect(isTokenOf(empty, credential, claims as Record<string, unknown>)).toBe(expected)
 })
