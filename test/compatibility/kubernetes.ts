@@ -21,7 +21,7 @@ const SCENARIOS: Record<string, Feature | undefined> = {
   deploy: 'policies',
 }
 
-/** The scenarios that run on a version, or all tests; and why others do not. */
+/** The scenarios that run on a version, or all tests, and the reason for each skipped one. */
 export function testsOn(version: Version): { scenarios: string[] | 'all'; skipped: string[] } {
   if (version === USUAL) return { scenarios: 'all', skipped: [] }
   const named = Object.entries(SCENARIOS).map(([name, needs]) => ({ name, lack: needs === undefined ? undefined : lackOf(needs, version) }))
@@ -33,11 +33,11 @@ export function testsOn(version: Version): { scenarios: string[] | 'all'; skippe
 
 const INTRODUCTION = `## Kubernetes versions
 
-\`npm run test:long\` plays these scenarios (\`test/scenario\`) on the kube-apiserver, the controllers and the etcd of each version. kubectl is 1.36.
-A test that needs what a version lacks is skipped there, and says why. [cluster.md](cluster.md#before-kubernetes-130) says what to do where something is missing.
+\`npm run test:long\` plays these scenarios (\`test/scenario\`) on the kube-apiserver, the controllers and the etcd of each version. kubectl is always 1.36.
+The tests skip each case that needs a missing feature, and print the reason. [cluster.md](cluster.md#before-kubernetes-130) describes the setup without these features.
 `
 
-/** The section of the page, made from versions.ts, so that the page cannot differ from the tests. */
+/** The section of the page. It comes from versions.ts, so the page always agrees with the tests. */
 export function kubernetesVersions(): string {
   const rows = Object.keys(versions)
     .filter(isVersion)
@@ -45,5 +45,5 @@ export function kubernetesVersions(): string {
       const { scenarios } = testsOn(version)
       return [versions[version].release, scenarios === 'all' ? 'all' : scenarios.join(', '), lacksOf(version).join('; ')]
     })
-  return `${INTRODUCTION}\n${markdownTable([['Kubernetes', 'scenarios', 'it has'], ...rows])}`
+  return `${INTRODUCTION}\n${markdownTable([['Kubernetes', 'scenarios', 'differences'], ...rows])}`
 }

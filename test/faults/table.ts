@@ -13,26 +13,29 @@ export function keyOf({ call, fault, often }: Cell): string {
 
 const INTRODUCTION = `# Faults
 
-Each row is something that goes wrong between kubepass and the API server, each column the call of a run that it happens to, and each cell how that
-run ended when the tests played it; [how it works](how-it-works.md#on-the-wire) has the calls. In the first table the fault comes once, in the second
-as often as the call is tried, until the step ends. Whatever the cell, nothing was left when the job was over: no living token, no Secret, no file.
-A renewal, for a scan that outlives its token, makes the calls from the creation to the check again, and is tried again as a whole until the old token's
-end. The first column is the request for an ID token, which goes to GitHub's service, not to the API server. kubepass tries that request for 20 s at most.
+Each row is a fault between kubepass and the API server. Each column is a call of a run; [how it works](how-it-works.md#on-the-wire) describes the
+calls. Each cell is the outcome of a run whose call met the fault, as the tests recorded it. In the first table, the fault happens once. In the second
+table, the fault happens at each attempt of the call, until the step ends. After each run, the tests checked that no living token, no Secret and no
+file was left.
 
-| word              | meaning                                                                                                               |
-| ----------------- | --------------------------------------------------------------------------------------------------------------------- |
-| healed            | the scan ran, the credential was revoked, and seen to be dead                                                         |
-| warned            | the same, and a warning says what was odd                                                                             |
-| not proven        | the scan ran and the credential was revoked; the log says of what was issued that nobody saw it refused               |
-| not renewed       | the scan went on when its credential had expired; warnings said that it would, and that it had                        |
-| \`CODE\` and number | the step failed with this code and exit status; what had been issued was revoked by then, if only its answer was lost |
-| post deletes      | the step could not delete the Secret, to which no token was bound; the post step, without the fault, did              |
-| post revokes      | the step could not revoke, and says when the token dies by itself; the post step, without the fault, did              |
-| again: revoked    | the same of the post step; run again, without the fault, it did                                                       |
-| -                 | the fault makes no sense there, or is never tried again, so that once is always                                       |
+If a scan outlives its token, a renewal repeats the calls from the creation to the check. If one of these calls fails, kubepass repeats the whole
+renewal until the old token expires. The first column is the request for an ID token, which goes to GitHub's service and not to the API server.
+kubepass tries this request for at most 20 s.
+
+| word              | meaning                                                                                                                                |
+| ----------------- | -------------------------------------------------------------------------------------------------------------------------------------- |
+| healed            | the scan ran; kubepass revoked the credential and proved that it is dead                                                               |
+| warned            | like healed, and a warning names the anomaly                                                                                           |
+| not proven        | the scan ran and kubepass revoked the credential; the log says that the proof is missing                                               |
+| not renewed       | the scan ran on after its credential had expired; one warning announced this, another one reported it                                  |
+| \`CODE\` and number | the step failed with this code and exit status; if no further words follow, it had deleted each Secret that the API server had created |
+| post deletes      | the step could not delete the Secret, to which no token was bound; the post step, without the fault, deleted it                        |
+| post revokes      | the step could not revoke the credential and named the time of its expiry; the post step, without the fault, revoked it                |
+| again: revoked    | the post step could not revoke the credential; a second post step, without the fault, revoked it                                       |
+| -                 | the fault cannot happen to this call, or kubepass does not retry after it, so only the second table shows it                           |
 `
 
-/** The document: generated, and compared with the one that is committed. */
+/** The text of docs/faults.md. The test compares it with the committed page. */
 export function documentOf(outcomes: Outcomes): string {
   const tables = (['once', 'always'] as const).map((often) => `## ${often === 'once' ? 'Once' : 'Always'}\n\n${tableOf(outcomes, often)}`)
   const codes = Object.keys(errorCodes).filter((code) => [...outcomes.values()].some((outcome) => outcome.startsWith(`${code} `)))
@@ -40,7 +43,7 @@ export function documentOf(outcomes: Outcomes): string {
     const heading = `${String(errorCodes[code as keyof typeof errorCodes].exit)}: ${code}`
     return `[${code}](troubleshooting.md#${heading.toLowerCase().replace(': ', '-')})`
   })
-  return `${INTRODUCTION}\nEach error names what to do; [troubleshooting](troubleshooting.md) has it by code: ${hints.join(', ')}.\n\n${tables.join('\n')}`
+  return `${INTRODUCTION}\nEach error has a hint. [Troubleshooting](troubleshooting.md) describes the errors by code: ${hints.join(', ')}.\n\n${tables.join('\n')}`
 }
 
 function tableOf(outcomes: Outcomes, often: Often): string {
@@ -51,7 +54,7 @@ function tableOf(outcomes: Outcomes, often: Often): string {
   return markdownTable([['', ...columns.map((call) => calls[call].title)], ...rows])
 }
 
-/** The cells of such a document, by name. */
+/** The outcomes in a text of docs/faults.md. */
 export function outcomesIn(document: string): Outcomes {
   const outcomes: Outcomes = new Map()
   for (const often of ['once', 'always'] as const) {
