@@ -5,8 +5,8 @@ import type { ClusterInfo } from '../cluster/cluster.ts'
 import { canBeAnother, ORDINARY_USER } from '../hosts/as-user.ts'
 import { onGithub, runOnGithub, type GithubFixture } from './scenario.ts'
 
-/** The job's user is not root, so file modes can keep that user out. */
-const AS_USER = [
+/** Runs the job as an ordinary user, because file modes do not stop root. */
+const AS_ORDINARY_USER = [
   'sh',
   '-c',
   `folder=\${RUNNER_TEMP%/*/*}
@@ -15,83 +15,84 @@ const AS_USER = [
    exec setpriv --reuid=${String(ORDINARY_USER)} --regid=${String(ORDINARY_USER)} --clear-groups "$@"`,
   'sh',
 ]
-const wrapper = canBeAnother ? AS_USER : []
-/** Only root can read the file. */
+const wrapper = canBeAnother ? AS_ORDINARY_USER : []
+/** The content in place of the path, because only root can read the file. */
 const authority = ({ ca }: ClusterInfo): string => readFileSync(ca, 'base64')
 
 const FILES = '"$RUNNER_TEMP"/_runner_file_commands'
-const PWN = `echo PWNED=1 >> "$(ls ${FILES}/set_env_*)"`
+const WRITE_ENV = `echo PWNED=1 >> "$(ls ${FILES}/set_env_*)"`
 
 interface Attack {
   command: string
   /** The token's life in seconds, if the scan needs a renewal. */
   lifeOfToken?: number
   code: number
-  says: RegExp[]
+  /** The messages of main. */
+  messages: RegExp[]
 }
 
 const attacks: Record<string, Attack> = {
-  'it writes to a command file, and closes the folder for writing': {
-    command: `${PWN}; chmod 555 ${FILES}`,
+  'wrote to a command file and made the folder of the command files read-only': {
+    command: `${WRITE_ENV}; chmod 555 ${FILES}`,
     code: 87,
-    says: [
+    messages: [
       /^The scan wrote [^]* The scan took away access that the runner needs: ".*_runner_file_commands" \(mode 0555\)\. kubepass restored it\./,
     ],
   },
-  'it writes to a command file, and closes all': {
-    command: `${PWN}; chmod 000 ${FILES}/* ${FILES} "$RUNNER_TEMP"`,
+  'wrote to a command file and set mode 0 on the command files, their folder and RUNNER_TEMP': {
+    command: `${WRITE_ENV}; chmod 000 ${FILES}/* ${FILES} "$RUNNER_TEMP"`,
     code: 87,
-    says: [
+    messages: [
       /^The scan wrote [^]* took away access that the runner needs: .*_temp" \(mode 0000\), .*_runner_file_commands" \(mode 0000\), .*set_env_/,
     ],
   },
-  'it closes all, and a run state is saved before it ends': {
-    command: `file="\${KUBECONFIG%/*}/token"; first=$(cat "$file"); ${PWN}; chmod 000 ${FILES}/* ${FILES}; until [ "$first" != "$(cat "$file")" ]; do sleep 0.1; done; sleep 0.3`,
+  'set mode 0 on the command files and their folder before main saved a renewal': {
+    command: `file="\${KUBECONFIG%/*}/token"; first=$(cat "$file"); ${WRITE_ENV}; chmod 000 ${FILES}/* ${FILES}; until [ "$first" != "$(cat "$file")" ]; do sleep 0.1; done; sleep 0.3`,
     lifeOfToken: 5,
     code: 87,
-    says: [
+    messages: [
       /^The credential lives 5 s, /,
       /^The scan wrote [^]* took away access that the runner needs: ".*_runner_file_commands" \(mode 0000\), .*set_env_/,
     ],
   },
-  'it puts a link to a folder of its own in the place of the folder': {
+  'replaced the folder of the command files by a link to another folder': {
     command: `mv ${FILES} "$HOME/files"; ln -s "$HOME/files" ${FILES}; echo PWNED=1 >> "$(ls ${FILES}/set_env_*)"; true`,
     code: 87,
-    says: [
+    messages: [
       /^The scan wrote to the runner's command files: GITHUB_ENV, GITHUB_PATH, GITHUB_STATE, GITHUB_OUTPUT\. kubepass removed that text\./,
     ],
   },
-  'it only closes the folder': {
+  'made the folder of the command files read-only': {
     command: `chmod 555 ${FILES}`,
     code: 87,
-    says: [/^The scan took away access that the runner needs: ".*_runner_file_commands" \(mode 0555\)\. kubepass restored it\./],
+    messages: [/^The scan took away access that the runner needs: ".*_runner_file_commands" \(mode 0555\)\. kubepass restored it\./],
   },
-  'it closes the private directory': { command: 'chmod 000 "${KUBECONFIG%/*}"', code: 0, says: [] },
-  'it closes the private directory, with a closed folder in it, and the folder above': {
+  'set mode 0 on the private directory': { command: 'chmod 000 "${KUBECONFIG%/*}"', code: 0, messages: [] },
+  'set mode 0 on the private directory and on a folder in it, and made RUNNER_TEMP read-only': {
     command: 'cd "${KUBECONFIG%/*}"; mkdir -p a/b; chmod 000 a/b a .; chmod 555 "$RUNNER_TEMP"',
     code: 0,
-    says: [],
+    messages: [],
   },
-  'it moves the private directory away': {
+  'moved the private directory into the workspace': {
     command: 'mv "${KUBECONFIG%/*}" "$GITHUB_WORKSPACE/stolen"; chmod 000 "$GITHUB_WORKSPACE/stolen"',
     code: 0,
-    says: [/^The scan moved the directory .*kubepass-\w+ to ".*\/stolen"\. It was removed there\.$/],
+    messages: [/^The scan moved the directory .*kubepass-\w+ to ".*\/stolen"\. It was removed there\.$/],
   },
-  'it moves the private directory away, and makes another': {
+  'moved the private directory into the workspace and created another in its place': {
     command: 'mv "${KUBECONFIG%/*}" "$GITHUB_WORKSPACE/stolen"; mkdir "${KUBECONFIG%/*}"; touch "$KUBECONFIG"',
     code: 0,
-    says: [/^The scan moved the directory .*kubepass-\w+ to ".*\/stolen"\. It was removed there\.$/],
+    messages: [/^The scan moved the directory .*kubepass-\w+ to ".*\/stolen"\. It was removed there\.$/],
   },
 }
 
-for (const [name, { command, lifeOfToken, code, says }] of Object.entries(attacks)) {
-  test(`main restores what a scan of an ordinary user made inaccessible: ${name}`, () =>
+for (const [name, { command, lifeOfToken, code, messages }] of Object.entries(attacks)) {
+  test(`main of an ordinary user repairs the files after the scan ${name}`, () =>
     runOnGithub(
       async ({ info, step, job, proxy }) => {
         if (lifeOfToken !== undefined) proxy.shortTokens(lifeOfToken)
         const use = step({ command, certificate_authority: authority(info) })
         const main = await use.main()
-        expect(main.messages).toEqual(says.map((pattern) => expect.stringMatching(pattern) as unknown))
+        expect(main.messages).toEqual(messages.map((pattern) => expect.stringMatching(pattern) as unknown))
         expect([main.code, main.env]).toEqual([code, {}])
         expect(main.outputs).toEqual({ exit_code: '0' })
         expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
@@ -104,22 +105,22 @@ for (const [name, { command, lifeOfToken, code, says }] of Object.entries(attack
 }
 
 if (canBeAnother)
-  test('errors name the files that the scan has given to root, and their owner', () =>
+  test('main names the files that now belong to root, and their owner, in its errors', () =>
     runOnGithub(
       async ({ info, step, job }) => {
-        // The test does this as root, as sudo would, while the scan waits.
+        // The scan waits while the test, as root, changes the owner of the files. A scan would use sudo.
         const go = join(job.workspace, 'go')
         const use = step({
-          command: `${PWN}; mkdir "\${KUBECONFIG%/*}/of-root"; touch "\${KUBECONFIG%/*}/of-root/x"; echo "PLACE=\${KUBECONFIG%/*}"; until [ -f ${go} ]; do sleep 0.05; done`,
+          command: `${WRITE_ENV}; mkdir "\${KUBECONFIG%/*}/of-root"; touch "\${KUBECONFIG%/*}/of-root/x"; echo "PLACE=\${KUBECONFIG%/*}"; until [ -f ${go} ]; do sleep 0.05; done`,
           certificate_authority: authority(info),
         })
         const phase = use.start('main')
         await phase.seen(/PLACE=.*\n/)
         const files = join(job.runnerTemp, '_runner_file_commands')
         for (const path of [files, ...readdirSync(files).map((each) => join(files, each))]) chownSync(path, 0, 0)
-        const [own = ''] = readdirSync(job.runnerTemp).filter((each) => each.startsWith('kubepass-'))
-        const place = join(job.runnerTemp, own)
-        for (const path of [join(place, 'of-root/x'), join(place, 'of-root')]) chownSync(path, 0, 0)
+        const [directoryName = ''] = readdirSync(job.runnerTemp).filter((each) => each.startsWith('kubepass-'))
+        const directory = join(job.runnerTemp, directoryName)
+        for (const path of [join(directory, 'of-root/x'), join(directory, 'of-root')]) chownSync(path, 0, 0)
         writeFileSync(go, '')
         const main = await phase.done
         expect(main.code).toBe(87)
@@ -131,7 +132,7 @@ if (canBeAnother)
         expect(main.messages).toContainEqual(
           expect.stringMatching(/^The directory .* was not removed: ".*\/of-root" belongs to another user \(uid 0\)\.$/),
         )
-        rmSync(place, { recursive: true })
+        rmSync(directory, { recursive: true })
       },
       { wrapper },
     ))

@@ -31,38 +31,38 @@ function given(kubeconfig: string, more: Record<string, string> = {}): Record<st
 
 const IN_AN_HOUR = new Date(Date.now() + 3600_000).toISOString()
 
-interface Way {
+interface Authentication {
   user: (fixture: Fixture) => Promise<Fields>
   inputs?: Record<string, string>
-  /** Whether the user entry names files, which only a kubeconfig on the runner's disk may do. */
+  /** Whether the user entry names files. Only a kubeconfig on the runner's disk may do that. */
   files?: true
   shows: 'token' | 'certificate'
 }
 
-const ways: Record<string, Way> = {
-  token: { user: async ({ identityOf }) => ({ token: await identityOf('issuer') }), shows: 'token' },
-  tokenFile: {
+const authentications: Record<string, Authentication> = {
+  'a token': { user: async ({ identityOf }) => ({ token: await identityOf('issuer') }), shows: 'token' },
+  'a tokenFile': {
     user: async ({ identityOf }) => ({ tokenFile: disk.write('token', `${await identityOf('issuer')}\n`) }),
     files: true,
     shows: 'token',
   },
-  'client certificate': {
+  'a client certificate': {
     user: ({ info }) =>
       Promise.resolve({ 'client-certificate-data': base64Of(info.clientCert), 'client-key-data': base64Of(info.clientKey) }),
     shows: 'certificate',
   },
-  'files of a client certificate': {
+  'the files of a client certificate': {
     user: ({ info }) => Promise.resolve({ 'client-certificate': info.clientCert, 'client-key': info.clientKey }),
     files: true,
     shows: 'certificate',
   },
-  'exec plugin with a token': {
+  'an exec plugin that prints a token': {
     user: async ({ identityOf }) =>
       execEntry(disk.plugin(execCredential({ token: await identityOf('issuer'), expirationTimestamp: IN_AN_HOUR })).command),
     inputs: { allow_exec: 'true' },
     shows: 'token',
   },
-  'exec plugin with a client certificate': {
+  'an exec plugin that prints a client certificate': {
     user: ({ info }) => {
       const [clientCertificateData, clientKeyData] = [info.clientCert, info.clientKey].map((path) => readFileSync(path, 'utf8'))
       return Promise.resolve(execEntry(disk.plugin(execCredential({ clientCertificateData, clientKeyData })).command))
@@ -73,10 +73,10 @@ const ways: Record<string, Way> = {
 }
 
 /** Checks that the identity requested bound Secret, token and deletion, and that the token was used only for its own review. */
-function expectApart({ proxy }: Fixture, shows: Way['shows']): void {
-  const asked = [...proxy.seen('POST', SECRETS), ...proxy.seen('POST', TOKEN), ...proxy.seen('DELETE', ONE_SECRET)]
-  expect(asked.length).toBeGreaterThan(2)
-  for (const { bearer, certificate } of asked) {
+function expectSeparateUse({ proxy }: Fixture, shows: Authentication['shows']): void {
+  const requests = [...proxy.seen('POST', SECRETS), ...proxy.seen('POST', TOKEN), ...proxy.seen('DELETE', ONE_SECRET)]
+  expect(requests.length).toBeGreaterThan(2)
+  for (const { bearer, certificate } of requests) {
     expect(certificate).toBe(shows === 'certificate' ? 'ci:client' : '')
     expect(bearer === '').toBe(shows === 'certificate')
   }
@@ -85,10 +85,10 @@ function expectApart({ proxy }: Fixture, shows: Way['shows']): void {
   for (const { certificate } of withToken) expect(certificate).toBe('')
 }
 
-for (const [name, { user, inputs, files, shows }] of Object.entries(ways)) {
+for (const [name, { user, inputs, files, shows }] of Object.entries(authentications)) {
   for (const form of files ? ['path'] : ['path', 'content', 'base64']) {
     onGithub(
-      `the identity is a kubeconfig, given as ${form}: ${name}`,
+      `kubepass uses a kubeconfig with ${name}, given as ${form}`,
       async (fixture) => {
         const { info, job, proxy, step } = fixture
         const text = kubeconfigOf(info, proxy.url, await user(fixture))
@@ -103,7 +103,7 @@ for (const [name, { user, inputs, files, shows }] of Object.entries(ways)) {
         const post = await use.post()
         expect(post.code).toBe(0)
         expect(proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200, 404])
-        expectApart(fixture, shows)
+        expectSeparateUse(fixture, shows)
         expect(job.phases).toHaveLength(2)
       },
       { idToken: false },
@@ -111,7 +111,7 @@ for (const [name, { user, inputs, files, shows }] of Object.entries(ways)) {
   }
 
   onGithub(
-    `after main was killed post revokes with the kubeconfig's ${name}`,
+    `after main was killed post revokes with a kubeconfig with ${name}`,
     async (fixture) => {
       const { info, proxy, step } = fixture
       const kubeconfig = disk.kubeconfig(kubeconfigOf(info, proxy.url, await user(fixture)))
@@ -120,30 +120,30 @@ for (const [name, { user, inputs, files, shows }] of Object.entries(ways)) {
       const post = await use.post()
       expect(post.code).toBe(0)
       expect(post.log).toMatch(/revoked .*, proven dead/)
-      expectApart(fixture, shows)
+      expectSeparateUse(fixture, shows)
     },
     { idToken: false },
   )
 
-  onGitlab(`on GitLab: the identity is the kubeconfig in the variable KUBEPASS_KUBECONFIG: ${name}`, async (fixture) => {
+  onGitlab(`on GitLab kubepass uses a kubeconfig with ${name} from the variable KUBEPASS_KUBECONFIG`, async (fixture) => {
     const { info, proxy, step } = fixture
     const text = kubeconfigOf(info, proxy.url, await user(fixture))
     const kubeconfig = files ? disk.kubeconfig(text) : Buffer.from(text).toString('base64')
-    const asked = { ...given(kubeconfig, inputs), identity: 'kubeconfig' }
-    const scan = step({ ...asked, command: 'kubectl get ns kubepass -o name' })
+    const kubeconfigInputs = { ...given(kubeconfig, inputs), identity: 'kubeconfig' }
+    const scan = step({ ...kubeconfigInputs, command: 'kubectl get ns kubepass -o name' })
     const main = await scan.main()
     expect(main.log).toContain('namespace/kubepass')
     expect(main.code).toBe(0)
     expect((await scan.post()).code).toBe(0)
-    const killed = step({ ...asked, command: 'echo started; exec sleep 600' })
+    const killed = step({ ...kubeconfigInputs, command: 'echo started; exec sleep 600' })
     await killWhileScanning(killed)
     const post = await killed.post()
     expect(post.code).toBe(0)
     expect(post.log).toMatch(/Credential: revoked /)
-    expectApart(fixture, shows)
+    expectSeparateUse(fixture, shows)
   })
 
-  inTerminal(`in a terminal the identity is the kubeconfig of --kubeconfig: ${name}`, async (fixture) => {
+  inTerminal(`in a terminal kubepass uses a kubeconfig with ${name} from --kubeconfig`, async (fixture) => {
     const { info, proxy, terminal } = fixture
     const path = disk.kubeconfig(kubeconfigOf(info, proxy.url, await user(fixture)))
     const flags = ['--kubeconfig', path, '--service-account', 'kubepass/scanner', ...(inputs ? ['--allow-exec', 'true'] : [])]
@@ -151,7 +151,7 @@ for (const [name, { user, inputs, files, shows }] of Object.entries(ways)) {
     expect(stderr).toMatch(/revoked .*, proven dead/)
     expect(stdout).toBe('namespace/kubepass\n')
     expect(code).toBe(0)
-    expectApart(fixture, shows)
+    expectSeparateUse(fixture, shows)
   })
 }
 
@@ -200,19 +200,19 @@ onGithub(
       [{ token }, `Identity: token, because a token was given, ${before}.`],
       [{ token_file: disk.write('explicit', token) }, `Identity: token, because a token was given, ${before}.`],
     ] as const
-    for (const [inputs, said] of cases) {
+    for (const [inputs, logLine] of cases) {
       const evidence = join(job.workspace, 'evidence.json')
       const main = await step({ ...inputs, command: 'true', evidence }).main()
-      expect(main.log).toContain(said)
+      expect(main.log).toContain(logLine)
       expect(main.code).toBe(0)
-      expect(said).toContain((JSON.parse(readFileSync(evidence, 'utf8')) as { identity: { why: string } }).identity.why)
+      expect(logLine).toContain((JSON.parse(readFileSync(evidence, 'utf8')) as { identity: { why: string } }).identity.why)
     }
     expect(job.idTokens.tokens).toEqual([])
     expect((await step({ command: 'true' }).main()).log).toContain('Identity: github-oidc, because the job may request ID tokens.')
   },
 )
 
-onGithub('two given identities are an error unless the input identity names one', async ({ identityOf, info, proxy, step }) => {
+onGithub('kubepass rejects two given identities unless the input identity names one', async ({ identityOf, info, proxy, step }) => {
   const token = await identityOf('issuer')
   const main = await step({ ...given(kubeconfigOf(info, proxy.url, { token })), token, command: 'true' }).main()
   expect(main.code).toBe(81)
@@ -320,7 +320,7 @@ onGithub("if the CA is the server's own certificate, kubepass trusts only that c
 })
 
 onGithub(
-  'if a kubeconfig user has a token and a client certificate, kubepass uses the certificate and logs that',
+  'if a kubeconfig user has a token and a client certificate, kubepass uses the certificate and logs the choice',
   async (fixture) => {
     const { identityOf, info, proxy, step } = fixture
     const user = { ...inline, token: await identityOf('issuer') }
@@ -330,7 +330,7 @@ onGithub(
     )
     expect(main.log).toMatch(/^eyJ[\w-]+\.\*\*\*$/m)
     expect(main.code).toBe(0)
-    expectApart(fixture, 'certificate')
+    expectSeparateUse(fixture, 'certificate')
   },
   { idToken: false },
 )
@@ -374,7 +374,7 @@ onGithub(
 )
 
 onGithub(
-  "the error about a rejected client certificate shows the certificate's subject and times",
+  'kubepass shows subject and times of a rejected client certificate in the error',
   async ({ info, step }) => {
     // This certificate is for servers, not for clients.
     const user = { 'client-certificate': info.serverCert, 'client-key': info.serverKey }
@@ -406,236 +406,305 @@ interface Refused {
   /** Replaces the whole kubeconfig. */
   text?: (right: string) => string
   inputs?: Record<string, string>
-  says: RegExp
+  /** The message of main. */
+  error: RegExp
 }
 
-const named = (field: string): RegExp =>
+const namesAFile = (field: string): RegExp =>
   new RegExp(`kubeconfig names a file \\(${field}: ".*"\\), but it was given as content: its author could`)
 
 const refused: Record<string, Refused> = {
-  'a server by http': { cluster: { server: 'http://127.0.0.1:1' }, says: /has a server, which is "http:\/\/127.0.0.1:1": only https/ },
-  'a password in the server': {
+  'a kubeconfig whose server uses http': {
+    cluster: { server: 'http://127.0.0.1:1' },
+    error: /has a server, which is "http:\/\/127.0.0.1:1": only https/,
+  },
+  'a kubeconfig whose server contains a password': {
     cluster: { server: `https://user:${SECRET}@127.0.0.1` },
-    says: /server, which holds a user name or password/,
+    error: /server, which holds a user name or password/,
   },
-  'a password in the server by http': {
+  'a kubeconfig whose http server contains a password': {
     cluster: { server: `http://user:${SECRET}@h` },
-    says: /server, which holds a user name or password/,
+    error: /server, which holds a user name or password/,
   },
-  'no server': { cluster: { server: '' }, says: /has no server for cluster "here"/ },
-  'TLS that is not verified': {
+  'a kubeconfig without a server': { cluster: { server: '' }, error: /has no server for cluster "here"/ },
+  'a kubeconfig with insecure-skip-tls-verify': {
     cluster: { 'insecure-skip-tls-verify': true },
-    says: /insecure-skip-tls-verify, which would send the credential/,
+    error: /insecure-skip-tls-verify, which would send the credential/,
   },
-  'no certificate authority': {
+  'a kubeconfig without certificate-authority-data': {
     cluster: { 'certificate-authority-data': '' },
-    says: /no certificate-authority-data for its cluster: nothing is trusted on first use\.\nAdd it: the base64.* set certificate_authority to system/,
+    error:
+      /no certificate-authority-data for its cluster: nothing is trusted on first use\.\nAdd it: the base64.* set certificate_authority to system/,
   },
-  'a certificate authority that is none': {
+  'a kubeconfig whose certificate-authority-data is no certificate': {
     cluster: { 'certificate-authority-data': 'AAAA' },
-    says: /certificate-authority-data, which holds no certificate/,
+    error: /certificate-authority-data, which holds no certificate/,
   },
-  'a path as certificate-authority-data': {
+  'a kubeconfig whose certificate-authority-data is a path': {
     cluster: { 'certificate-authority-data': '/etc/hostname' },
-    says: /certificate-authority-data, which holds no certificate/,
+    error: /certificate-authority-data, which holds no certificate/,
   },
-  'a password in the proxy': {
+  'a kubeconfig whose proxy-url contains a password': {
     cluster: { 'proxy-url': `http://user:${SECRET}@proxy` },
-    says: /proxy-url, which holds a user name or password/,
+    error: /proxy-url, which holds a user name or password/,
   },
-  'a SOCKS proxy': { cluster: { 'proxy-url': 'socks5://127.0.0.1:1' }, says: /proxy-url, which is neither http nor https/ },
-  'a field of the cluster that is not known': {
+  'a kubeconfig whose proxy-url names a SOCKS proxy': {
+    cluster: { 'proxy-url': 'socks5://127.0.0.1:1' },
+    error: /proxy-url, which is neither http nor https/,
+  },
+  'a kubeconfig with an unknown field of the cluster': {
     cluster: { 'certificate-authoritydata': 'x' },
-    says: /field "certificate-authoritydata" that is not known/,
+    error: /field "certificate-authoritydata" that is not known/,
   },
-  'an auth-provider': {
+  'a kubeconfig with an auth-provider': {
     user: { 'auth-provider': { name: 'gcp', config: { 'cmd-path': '/bin/sh' } } },
-    says: /auth-provider, which Kubernetes 1\.26 has removed/,
+    error: /auth-provider, which Kubernetes 1\.26 has removed/,
   },
-  as: { user: { token: SECRET, as: 'admin' }, says: /has as, which makes it act as another user/ },
-  'as-groups': { user: { token: SECRET, 'as-groups': ['system:masters'] }, says: /has as-groups, which makes it act as another user/ },
-  'as-uid': { user: { token: SECRET, 'as-uid': '1' }, says: /has as-uid, which makes it act as another user/ },
-  'as-user-extra': {
+  'a kubeconfig with the impersonation field as': {
+    user: { token: SECRET, as: 'admin' },
+    error: /has as, which makes it act as another user/,
+  },
+  'a kubeconfig with the impersonation field as-groups': {
+    user: { token: SECRET, 'as-groups': ['system:masters'] },
+    error: /has as-groups, which makes it act as another user/,
+  },
+  'a kubeconfig with the impersonation field as-uid': {
+    user: { token: SECRET, 'as-uid': '1' },
+    error: /has as-uid, which makes it act as another user/,
+  },
+  'a kubeconfig with the impersonation field as-user-extra': {
     user: { token: SECRET, 'as-user-extra': { x: ['y'] } },
-    says: /has as-user-extra, which makes it act as another user/,
+    error: /has as-user-extra, which makes it act as another user/,
   },
-  'a password': { user: { password: SECRET }, says: /has password, which Kubernetes has not accepted/ },
-  'a user name': { user: { username: 'admin', token: SECRET }, says: /has username, which Kubernetes has not accepted/ },
-  'the token-file of other clients': { user: { 'token-file': '/etc/hostname' }, says: /token-file, which is no field.*\nWrite tokenFile/ },
-  'a field of the user that is not known': {
+  'a kubeconfig whose user has a password': { user: { password: SECRET }, error: /has password, which Kubernetes has not accepted/ },
+  'a kubeconfig whose user has a username': {
+    user: { username: 'admin', token: SECRET },
+    error: /has username, which Kubernetes has not accepted/,
+  },
+  'a kubeconfig with token-file in place of tokenFile': {
+    user: { 'token-file': '/etc/hostname' },
+    error: /token-file, which is no field.*\nWrite tokenFile/,
+  },
+  'a kubeconfig with an unknown field of the user': {
     user: { token: SECRET, 'impersonate-user': 'x' },
-    says: /field "impersonate-user" that is not known/,
+    error: /field "impersonate-user" that is not known/,
   },
-  'a token that is a number': { user: { token: 1234567890123456 }, says: /has token, but not as a string/ },
-  'a token that is too short': { user: { token: 'hunter2' }, says: /has a token, which is too short/ },
-  'nothing to authenticate with': { user: { extensions: [] }, says: /has nothing to authenticate with \(user "issuer"\)/ },
-  'two ways to authenticate': { user: { token: SECRET, ...execEntry('/bin/true') }, says: /has token and exec: which of them counts/ },
-  'a certificate without its key': { user: { 'client-certificate-data': 'AAAA' }, says: /client-certificate without a client-key/ },
-  'a key without its certificate': {
+  'a kubeconfig whose token is a number': { user: { token: 1234567890123456 }, error: /has token, but not as a string/ },
+  'a kubeconfig whose token is too short': { user: { token: 'hunter2' }, error: /has a token, which is too short/ },
+  'a kubeconfig whose user has no credential': { user: { extensions: [] }, error: /has nothing to authenticate with \(user "issuer"\)/ },
+  'a kubeconfig whose user has both a token and exec': {
+    user: { token: SECRET, ...execEntry('/bin/true') },
+    error: /has token and exec: which of them counts/,
+  },
+  'a kubeconfig with a client certificate without a key': {
+    user: { 'client-certificate-data': 'AAAA' },
+    error: /client-certificate without a client-key/,
+  },
+  'a kubeconfig with a client key without a certificate': {
     user: { 'client-key-data': Buffer.from(KEY_OF_ANOTHER).toString('base64') },
-    says: /client-key without a client-certificate/,
+    error: /client-key without a client-certificate/,
   },
-  'a key that is none': {
+  'a kubeconfig whose client-key-data is no private key': {
     user: { 'client-certificate-data': 'AAAA', 'client-key-data': SECRET },
-    says: /client-key-data, which holds no private key/,
+    error: /client-key-data, which holds no private key/,
   },
-  'a key of another certificate': {
+  'a kubeconfig whose client key belongs to another certificate': {
     user: { ...inline, 'client-key-data': Buffer.from(KEY_OF_ANOTHER).toString('base64') },
-    says: /has a client-certificate, which does not belong to its key/,
+    error: /has a client-certificate, which does not belong to its key/,
   },
-  'an encrypted key': {
+  'a kubeconfig with an encrypted client key': {
     user: { 'client-certificate-data': 'AAAA', 'client-key-data': Buffer.from(ENCRYPTED).toString('base64') },
-    says: /client-key-data, which is encrypted/,
+    error: /client-key-data, which is encrypted/,
   },
-  'a tokenFile in a content': { user: { tokenFile: '/etc/hostname' }, says: named('tokenFile') },
-  'a client-certificate file in a content': {
+  'a kubeconfig that is given as content and names a tokenFile': { user: { tokenFile: '/etc/hostname' }, error: namesAFile('tokenFile') },
+  'a kubeconfig that is given as content and names a client-certificate file': {
     user: { 'client-certificate': '/etc/hostname', 'client-key': '/etc/hostname' },
-    says: named('client-certificate'),
+    error: namesAFile('client-certificate'),
   },
-  'a client-key file in a content': {
+  'a kubeconfig that is given as content and names a client-key file': {
     user: { 'client-certificate-data': 'CERT', 'client-key': '/etc/hostname' },
     text: (right) =>
       right.replace(
         'CERT',
         Buffer.from(readFileSync(new URL('../unit/certificate.ts', import.meta.url), 'utf8').split('`')[1] ?? '').toString('base64'),
       ),
-    says: named('client-key'),
+    error: namesAFile('client-key'),
   },
-  'a token in place of its file': { user: { tokenFile: `eyJ${SECRET}.${SECRET}` }, says: /has tokenFile, but not as the path of a file/ },
-  'a key in place of its file': {
+  'a kubeconfig whose tokenFile is a token': {
+    user: { tokenFile: `eyJ${SECRET}.${SECRET}` },
+    error: /has tokenFile, but not as the path of a file/,
+  },
+  'a kubeconfig whose client-key is a private key in place of a path': {
     user: { 'client-certificate-data': base64Of(quick.clientCert), 'client-key': KEY_OF_ANOTHER },
-    says: /has client-key, but not as the path of a file/,
+    error: /has client-key, but not as the path of a file/,
   },
-  'a certificate-authority file in a content': {
+  'a kubeconfig that is given as content and names a certificate-authority file': {
     cluster: { 'certificate-authority-data': '', 'certificate-authority': '/etc/hostname' },
-    says: named('certificate-authority'),
+    error: namesAFile('certificate-authority'),
   },
-  'a program that was not allowed': {
+  'a kubeconfig that runs a program without allow_exec': {
     user: execEntry('/bin/true'),
-    says: /names a program to run \(exec: "\/bin\/true"\)\.\nSet allow_exec to true/,
+    error: /names a program to run \(exec: "\/bin\/true"\)\.\nSet allow_exec to true/,
   },
-  'a program that PATH must find': {
+  'a kubeconfig whose exec command has no absolute path': {
     user: execEntry('sh'),
     inputs: { allow_exec: 'true' },
-    says: /names the program "sh" without its absolute path.*\nWrite command: \/(usr\/)?bin\/sh$/m,
+    error: /names the program "sh" without its absolute path.*\nWrite command: \/(usr\/)?bin\/sh$/m,
   },
-  'a program beside a content': {
+  'a kubeconfig that is given as content and has a relative exec command': {
     user: execEntry('./plugin'),
     inputs: { allow_exec: 'true' },
-    says: /names a file \(exec.command: "\.\/plugin"\), but it was given as content/,
+    error: /names a file \(exec.command: "\.\/plugin"\), but it was given as content/,
   },
-  'an exec of another version': {
+  'a kubeconfig whose exec has an unsupported apiVersion': {
     user: execEntry('/bin/true', { apiVersion: 'client.authentication.k8s.io/v1alpha1' }),
     inputs: { allow_exec: 'true' },
-    says: /exec for "client.authentication.k8s.io\/v1alpha1"/,
+    error: /exec for "client.authentication.k8s.io\/v1alpha1"/,
   },
-  'an exec that asks': {
+  'a kubeconfig whose exec has interactiveMode Always': {
     user: execEntry('/bin/true', { interactiveMode: 'Always' }),
     inputs: { allow_exec: 'true' },
-    says: /interactiveMode: Always/,
+    error: /interactiveMode: Always/,
   },
-  'an exec without interactiveMode': {
+  'a kubeconfig whose exec has no interactiveMode': {
     user: execEntry('/bin/true', { interactiveMode: '' }),
     inputs: { allow_exec: 'true' },
-    says: /Add interactiveMode: Never/,
+    error: /Add interactiveMode: Never/,
   },
-  'an exec with a field that is not known': {
+  'a kubeconfig with an unknown field of exec': {
     user: execEntry('/bin/true', { shell: 'x' }),
     inputs: { allow_exec: 'true' },
-    says: /field "shell" that is not known \(exec\)/,
+    error: /field "shell" that is not known \(exec\)/,
   },
-  'an exec whose env is a mapping': {
+  'a kubeconfig whose exec env is a mapping': {
     user: execEntry('/bin/true', { env: { A: 'b' } }),
     inputs: { allow_exec: 'true' },
-    says: /env that is no list/,
+    error: /env that is no list/,
   },
-  'an exec with a NUL in an argument': {
+  'a kubeconfig with a NUL character in an exec argument': {
     user: execEntry('/bin/true', { args: ['--client-secret', `${SECRET}\0`] }),
     inputs: { allow_exec: 'true' },
-    says: /has args, which holds a NUL character \(exec\)/,
+    error: /has args, which holds a NUL character \(exec\)/,
   },
-  'an exec with a NUL in a variable': {
+  'a kubeconfig with a NUL character in an exec variable': {
     user: execEntry('/bin/true', { env: [{ name: 'A', value: `${SECRET}\0` }] }),
     inputs: { allow_exec: 'true' },
-    says: /env that is no list/,
+    error: /env that is no list/,
   },
-  'a context that is not there': { inputs: { context: 'nowhere' }, says: /has no context "nowhere"\.\nIt has "else", "issue", "lost"\./ },
-  'a context whose cluster is not there': { inputs: { context: 'lost' }, says: /has no cluster "gone"/ },
-  'no current-context': { text: (right) => right.replace('current-context: issue', ''), says: /has no current-context\.\nName one/ },
-  'two users of one name': { text: (right) => right.replace('name: somebody', 'name: issuer'), says: /has two users "issuer"/ },
-  'YAML that is none': { text: (right) => `${right}\n  token: "${SECRET}`, says: /is no YAML \([A-Z_]+ in line \d+\)/ },
-  'a key twice': { text: (right) => `${right}\nkind: Config\n`, says: /is no YAML \(DUPLICATE_KEY in line \d+\)/ },
-  'a tag': {
+  'a kubeconfig without the context that the input context names': {
+    inputs: { context: 'nowhere' },
+    error: /has no context "nowhere"\.\nIt has "else", "issue", "lost"\./,
+  },
+  'a kubeconfig whose context names a missing cluster': { inputs: { context: 'lost' }, error: /has no cluster "gone"/ },
+  'a kubeconfig without current-context': {
+    text: (right) => right.replace('current-context: issue', ''),
+    error: /has no current-context\.\nName one/,
+  },
+  'a kubeconfig with two users of the same name': {
+    text: (right) => right.replace('name: somebody', 'name: issuer'),
+    error: /has two users "issuer"/,
+  },
+  'a kubeconfig that is invalid YAML': { text: (right) => `${right}\n  token: "${SECRET}`, error: /is no YAML \([A-Z_]+ in line \d+\)/ },
+  'a kubeconfig with a duplicate key': { text: (right) => `${right}\nkind: Config\n`, error: /is no YAML \(DUPLICATE_KEY in line \d+\)/ },
+  'a kubeconfig with a YAML tag': {
     text: (right) => right.replace('kind: Config', 'kind: !!js/function "x"'),
-    says: /is no YAML \(TAG_RESOLVE_FAILED in line 2\)/,
+    error: /is no YAML \(TAG_RESOLVE_FAILED in line 2\)/,
   },
-  'an alias': { text: (right) => right.replace('kind: Config', 'kind: &a Config\nextensions: *a'), says: /holds YAML aliases/ },
-  'one line': { text: (right) => right.trim().split('\n').join(' '), says: /kubeconfig is on one line: its line ends are lost/ },
-  'line ends as text': {
+  'a kubeconfig with a YAML alias': {
+    text: (right) => right.replace('kind: Config', 'kind: &a Config\nextensions: *a'),
+    error: /holds YAML aliases/,
+  },
+  'a kubeconfig whose line ends are spaces': {
+    text: (right) => right.trim().split('\n').join(' '),
+    error: /kubeconfig is on one line: its line ends are lost/,
+  },
+  'a kubeconfig whose line ends are the characters \\n': {
     text: (right) => right.trim().split('\n').join('\\n'),
-    says: /kubeconfig has \\n as text in place of its line ends/,
+    error: /kubeconfig has \\n as text in place of its line ends/,
   },
-  'base64 of base64': {
+  'a kubeconfig that is encoded twice in base64': {
     text: (right) => Buffer.from(Buffer.from(right).toString('base64')).toString('base64'),
-    says: /kubeconfig is base64 twice over.*kubectl config view --raw --flatten --minify \| base64 -w0/,
+    error: /kubeconfig is base64 twice over.*kubectl config view --raw --flatten --minify \| base64 -w0/,
   },
-  'a token that kubectl left out': { user: { token: 'REDACTED' }, says: /has a token, which is REDACTED, which kubectl config view shows/ },
-  'a certificate authority that kubectl left out': {
+  'a kubeconfig whose token kubectl has redacted': {
+    user: { token: 'REDACTED' },
+    error: /has a token, which is REDACTED, which kubectl config view shows/,
+  },
+  'a kubeconfig whose certificate-authority-data kubectl has omitted': {
     cluster: { 'certificate-authority-data': 'DATA+OMITTED' },
-    says: /has certificate-authority-data, which is DATA\+OMITTED, which kubectl config view shows/,
+    error: /has certificate-authority-data, which is DATA\+OMITTED, which kubectl config view shows/,
   },
-  'a key that kubectl left out': {
+  'a kubeconfig whose client-key-data kubectl has omitted': {
     user: { ...inline, 'client-key-data': 'DATA+OMITTED' },
-    says: /has client-key-data, which is DATA\+OMITTED/,
+    error: /has client-key-data, which is DATA\+OMITTED/,
   },
-  'a token with Bearer': { user: { token: `Bearer ${SECRET}` }, says: /has a token, which begins with a word of the HTTP header/ },
-  'a certificate authority without line ends': {
+  'a kubeconfig whose token begins with Bearer': {
+    user: { token: `Bearer ${SECRET}` },
+    error: /has a token, which begins with a word of the HTTP header/,
+  },
+  'a kubeconfig whose CA certificate has spaces in place of line ends': {
     cluster: { 'certificate-authority-data': Buffer.from(readFileSync(quick.ca, 'utf8').replaceAll('\n', ' ')).toString('base64') },
-    says: /has certificate-authority-data, which has blanks in place of its line ends/,
+    error: /has certificate-authority-data, which has blanks in place of its line ends/,
   },
-  'two documents': { text: (right) => `${right}---\n${right}`, says: /is no YAML \(MULTIPLE_DOCS/ },
-  'a list': { text: () => `- ${SECRET}\n- x\n`, says: /is no kubeconfig/ },
-  'another kind': { text: (right) => right.replace('kind: Config', 'kind: Secret'), says: /is no kubeconfig/ },
-  'a file that is not there': {
+  'a kubeconfig with two YAML documents': { text: (right) => `${right}---\n${right}`, error: /is no YAML \(MULTIPLE_DOCS/ },
+  'a kubeconfig that is a YAML list': { text: () => `- ${SECRET}\n- x\n`, error: /is no kubeconfig/ },
+  'a kubeconfig whose kind is not Config': { text: (right) => right.replace('kind: Config', 'kind: Secret'), error: /is no kubeconfig/ },
+  'a kubeconfig whose path does not exist': {
     text: () => '/nowhere/kubeconfig',
-    says: /kubeconfig names "\/nowhere\/kubeconfig", which cannot be read \(ENOENT\)/,
+    error: /kubeconfig names "\/nowhere\/kubeconfig", which cannot be read \(ENOENT\)/,
   },
-  'what is neither a path nor a kubeconfig': { text: () => `eyJ${SECRET}`, says: /kubeconfig is neither a kubeconfig nor the path of one/ },
-  'a server beside it': { inputs: { server: 'https://127.0.0.1:1' }, says: /server is given, but the identity kubeconfig provides it/ },
-  'a CA beside it': {
+  'a text that is neither a path nor a kubeconfig': {
+    text: () => `eyJ${SECRET}`,
+    error: /kubeconfig is neither a kubeconfig nor the path of one/,
+  },
+  'the input server besides a kubeconfig': {
+    inputs: { server: 'https://127.0.0.1:1' },
+    error: /server is given, but the identity kubeconfig provides it/,
+  },
+  'the input certificate_authority besides a kubeconfig': {
     inputs: { certificate_authority: 'x' },
-    says: /certificate_authority is given, but the identity kubeconfig provides it/,
+    error: /certificate_authority is given, but the identity kubeconfig provides it/,
   },
-  'the CAs of the system beside its own CA': {
+  'certificate_authority system besides a kubeconfig with a CA': {
     inputs: { certificate_authority: 'system' },
-    says: /has a CA, and certificate_authority is system: which of them counts\.\nLeave one of them out/,
+    error: /has a CA, and certificate_authority is system: which of them counts\.\nLeave one of them out/,
   },
-  'a proxy beside it': { inputs: { proxy_url: 'http://127.0.0.1:1' }, says: /proxy_url is given, but the identity kubeconfig provides it/ },
-  'a server name beside it': {
+  'the input proxy_url besides a kubeconfig': {
+    inputs: { proxy_url: 'http://127.0.0.1:1' },
+    error: /proxy_url is given, but the identity kubeconfig provides it/,
+  },
+  'the input tls_server_name besides a kubeconfig': {
     inputs: { tls_server_name: 'x' },
-    says: /tls_server_name is given, but the identity kubeconfig provides it/,
+    error: /tls_server_name is given, but the identity kubeconfig provides it/,
   },
-  'another identity': { inputs: { identity: 'token', token: SECRET }, says: /kubeconfig is given, but identity is token/ },
-  'the identity without it': {
+  'a kubeconfig with the identity token': {
+    inputs: { identity: 'token', token: SECRET },
+    error: /kubeconfig is given, but identity is token/,
+  },
+  'the identity kubeconfig without a kubeconfig': {
     text: () => '',
     inputs: { identity: 'kubeconfig' },
-    says: /identity is kubeconfig, but kubeconfig is not given/,
+    error: /identity is kubeconfig, but kubeconfig is not given/,
   },
-  'allow_exec without it': { text: () => '', inputs: { allow_exec: 'true' }, says: /allow_exec is given without kubeconfig/ },
-  'a context without it': { text: () => '', inputs: { context: 'x' }, says: /context is given without kubeconfig/ },
+  'the input allow_exec without a kubeconfig': {
+    text: () => '',
+    inputs: { allow_exec: 'true' },
+    error: /allow_exec is given without kubeconfig/,
+  },
+  'the input context without a kubeconfig': { text: () => '', inputs: { context: 'x' }, error: /context is given without kubeconfig/ },
 }
 
-for (const [what, { user = { token: SECRET }, cluster, text = (right: string): string => right, inputs, says }] of Object.entries(
+for (const [name, { user = { token: SECRET }, cluster, text = (right: string): string => right, inputs, error }] of Object.entries(
   refused,
 )) {
   onGithub(
-    `an unusable kubeconfig is an error before any request: ${what}`,
+    `before any request kubepass rejects ${name}`,
     async ({ info, proxy, step }) => {
       const kubeconfig = text(kubeconfigOf(info, proxy.url, user, cluster))
       const use = step({ ...given(kubeconfig, inputs), command: 'echo ran' })
       const main = await use.main()
       expect(main.annotations).toHaveLength(1)
-      expect(main.annotations[0]?.message).toMatch(says)
+      expect(main.annotations[0]?.message).toMatch(error)
       expect(main.code).toBe(80)
       expect(main.log).not.toMatch(/hunter2|\nran\n| {4}at /)
       expect((await use.post()).code).toBe(0)
@@ -646,7 +715,7 @@ for (const [what, { user = { token: SECRET }, cluster, text = (right: string): s
 }
 
 onGithub(
-  'kubepass rejects a kubeconfig that names files and lies where the job can write',
+  'kubepass rejects a kubeconfig that names files and lies in a folder that the job can write',
   async ({ info, identityOf, job, proxy, step }) => {
     const text = kubeconfigOf(info, proxy.url, { tokenFile: disk.write('of the runner', await identityOf('issuer')) })
     const outside = disk.kubeconfig(text)
@@ -714,7 +783,7 @@ onGithub(
 )
 
 onGithub(
-  'an exec plugin gets the same information as from client-go, and kubepass keeps its credential until shortly before it expires',
+  'kubepass gives an exec plugin the same information as client-go, and keeps its credential until shortly before it expires',
   async ({ info, identityOf, proxy, step }) => {
     using gateway = await Gateway.start()
     const token = await identityOf('issuer')
@@ -751,7 +820,7 @@ onGithub(
       expect(main.annotations).toEqual([])
       expect(main.log).toContain('\neu-west-1 *** *** *** /home/runner/work/cache\n<>\n')
       expect(main.code).toBe(0)
-      const told = {
+      const execInfo = {
         apiVersion: EXEC_V1,
         kind: 'ExecCredential',
         spec: {
@@ -765,21 +834,21 @@ onGithub(
           },
         },
       }
-      expect(plugin.told()).toEqual(Array.from({ length: runs }, () => told))
+      expect(plugin.execInfos()).toEqual(Array.from({ length: runs }, () => execInfo))
     }
   },
   { idToken: false },
 )
 
 onGithub(
-  'kubepass supports exec plugins of v1beta1, and tells a plugin about the cluster only if the kubeconfig says so',
+  'kubepass supports exec plugins of v1beta1, and gives a plugin the cluster only with provideClusterInfo',
   async ({ info, identityOf, proxy, step }) => {
     const apiVersion = 'client.authentication.k8s.io/v1beta1'
     const plugin = disk.plugin(execCredential({ token: await identityOf('issuer'), expirationTimestamp: IN_AN_HOUR }, apiVersion))
     const user = execEntry(plugin.command, { apiVersion, interactiveMode: '', args: null, provideClusterInfo: false })
     const main = await step({ ...given(kubeconfigOf(info, proxy.url, user), { allow_exec: 'true' }), command: 'true' }).main()
     expect(main.code).toBe(0)
-    expect(plugin.told()).toEqual([{ apiVersion, kind: 'ExecCredential', spec: { interactive: false } }])
+    expect(plugin.execInfos()).toEqual([{ apiVersion, kind: 'ExecCredential', spec: { interactive: false } }])
   },
   { idToken: false },
 )
@@ -788,89 +857,91 @@ const LONG = 'k8s-aws-v1.aHR0cHM6Ly9zdHMuZXUtd2VzdC0xLmFtYXpvbmF3cy5jb20'
 const EXPIRED = [{ alg: 'RS256' }, { exp: Math.floor(Date.now() / 1000) - 90_000 }, SECRET]
   .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
   .join('.')
-const failures: Record<string, { prints?: string; script?: string; says: RegExp }> = {
-  'that fails': {
+const failures: Record<string, { prints?: string; script?: string; error: RegExp }> = {
+  'that exits with code 3': {
     script: `echo first >&2; echo "::error::no $'login' for ${LONG}" >&2; exit 3`,
-    says: /ended with exit code 3\.\nThe last lines of its standard error:\n {2}"first"\n {2}"::error::no \$'login' for \.\.\."\n/,
+    error: /ended with exit code 3\.\nThe last lines of its standard error:\n {2}"first"\n {2}"::error::no \$'login' for \.\.\."\n/,
   },
-  'that fails with many lines': {
+  'that fails after 5000 lines of standard error': {
     script: 'for n in $(seq 1 5000); do echo "line $n of what went wrong" >&2; done; exit 1',
-    says: /The last lines of its standard error:\n {2}"line 4991 of what went wrong"\n(?: {2}"line \d+ of what went wrong"\n){8} {2}"line 5000 of what went wrong"$/,
+    error:
+      /The last lines of its standard error:\n {2}"line 4991 of what went wrong"\n(?: {2}"line \d+ of what went wrong"\n){8} {2}"line 5000 of what went wrong"$/,
   },
-  'that prints a line without end': {
+  'that fails after an unterminated line of 3 MB': {
     script: `yes '${SECRET}' | head -c 3000000 | tr -d '\\n' >&2; echo ' failed' >&2; exit 1`,
-    says: /The last lines of its standard error:\n {2}" failed"$/,
+    error: /The last lines of its standard error:\n {2}" failed"$/,
   },
-  'that draws its progress in colours': {
+  'that colours its standard error': {
     script: `printf '\\033[31mfirst\\r\\033[2Ksecond\\033[0m\\n\\n  \\nthird' >&2; exit 1`,
-    says: /The last lines of its standard error:\n {2}"first"\n {2}"second"\n {2}"third"$/,
+    error: /The last lines of its standard error:\n {2}"first"\n {2}"second"\n {2}"third"$/,
   },
-  'that waits for somebody to sign in': {
+  'that waits for a sign-in': {
     script:
       'echo "To sign in, use a web browser to open the page https://microsoft.com/devicelogin and enter the code ABCDEFGHI to authenticate." >&2; sleep 600',
-    says: /did not end in time\.\nThe last lines of its standard error:\n {2}"To sign in, .* https:\/\/microsoft\.com\/devicelogin and enter the code ABCDEFGHI to authenticate\."\nIf it asks for a sign-in: in a job it gets no answer\..*\nIf it needs longer, raise deadline\.$/,
+    error:
+      /did not end in time\.\nThe last lines of its standard error:\n {2}"To sign in, .* https:\/\/microsoft\.com\/devicelogin and enter the code ABCDEFGHI to authenticate\."\nIf it asks for a sign-in: in a job it gets no answer\..*\nIf it needs longer, raise deadline\.$/,
   },
-  'that names a page with a secret in it': {
+  'that prints a URL with a secret': {
     script: `echo 'Open https://example.com/device/${LONG}' >&2; exit 1`,
-    says: /The last lines of its standard error:\n {2}"Open \.\.\."$/,
+    error: /The last lines of its standard error:\n {2}"Open \.\.\."$/,
   },
-  'that prints nothing but words': {
+  'that prints no credential and an instruction on standard error': {
     prints: '',
     script: 'echo "Please run: az login" >&2',
-    says: /is no JSON object\.\nThe last lines of its standard error:\n {2}"Please run: az login"\nIf it asks/,
+    error: /is no JSON object\.\nThe last lines of its standard error:\n {2}"Please run: az login"\nIf it asks/,
   },
-  'that prints a token in quotes': { prints: execCredential({ token: `"${SECRET}"` }), says: /its status\.token is in quotes/ },
-  'that prints a token that has expired': {
+  'that prints a token in quotes': { prints: execCredential({ token: `"${SECRET}"` }), error: /its status\.token is in quotes/ },
+  'that prints an expired token': {
     prints: execCredential({ token: EXPIRED }),
-    says: /^The identity's token expired 1 day ago\./,
+    error: /^The identity's token expired 1 day ago\./,
   },
-  'that is killed': { script: 'kill -9 $$', says: /ended with SIGKILL\.$/ },
-  'that prints nothing': { prints: '', says: /printed no credential: its answer is no JSON object\.$/ },
-  'that prints rubbish': { prints: `token=${SECRET}`, says: /printed no credential: its answer is no JSON object\.$/ },
-  'that prints another kind': { prints: `{"kind":"Secret","x":"${SECRET}"}`, says: /its answer is no ExecCredential/ },
+  'that is killed by SIGKILL': { script: 'kill -9 $$', error: /ended with SIGKILL\.$/ },
+  'that prints nothing': { prints: '', error: /printed no credential: its answer is no JSON object\.$/ },
+  'that prints no JSON': { prints: `token=${SECRET}`, error: /printed no credential: its answer is no JSON object\.$/ },
+  'that prints an object of another kind': { prints: `{"kind":"Secret","x":"${SECRET}"}`, error: /its answer is no ExecCredential/ },
   'that prints another apiVersion': {
     prints: execCredential({ token: SECRET }, 'client.authentication.k8s.io/v1beta1'),
-    says: /its answer is not of client\.authentication\.k8s\.io\/v1, the version in the kubeconfig/,
+    error: /its answer is not of client\.authentication\.k8s\.io\/v1, the version in the kubeconfig/,
   },
   'that prints no status': {
     prints: JSON.stringify({ apiVersion: EXEC_V1, kind: 'ExecCredential' }),
-    says: /neither a token nor a client certificate/,
+    error: /neither a token nor a client certificate/,
   },
-  'that prints a certificate without its key': { prints: execCredential({ clientCertificateData: 'x' }), says: /neither a token nor/ },
+  'that prints a certificate without a key': { prints: execCredential({ clientCertificateData: 'x' }), error: /neither a token nor/ },
   'that prints a token with a line end': {
     prints: execCredential({ token: `${SECRET}\nX-Evil: 1` }),
-    says: /its status\.token holds characters/,
+    error: /its status\.token holds characters/,
   },
-  'that prints a key that does not fit': {
+  'that prints a key of another certificate': {
     prints: 'PAIR',
-    says: /its status\.clientCertificateData does not belong to its key/,
+    error: /its status\.clientCertificateData does not belong to its key/,
   },
-  'that prints both': { prints: 'BOTH', says: /a token and a client certificate: which of them counts/ },
-  'that tells of a failure with a key': {
+  'that prints both a token and a client certificate': { prints: 'BOTH', error: /a token and a client certificate: which of them counts/ },
+  'that prints a secret key on standard error': {
     script: 'echo "cannot sign with wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY" >&2; exit 1',
-    says: /exit code 1\.\nThe last lines of its standard error:\n {2}"cannot sign with \.\.\."$/,
+    error: /exit code 1\.\nThe last lines of its standard error:\n {2}"cannot sign with \.\.\."$/,
   },
-  'that prints without end': { script: 'yes', says: /printed over 1 MiB\.$/ },
-  'that hangs, with what it started': {
+  'that prints endless output': { script: 'yes', error: /printed over 1 MiB\.$/ },
+  'that hangs with a child process': {
     script: 'sleep 600 & sleep 600',
-    says: /did not end in time\.\nIf it needs longer, raise deadline\.$/,
+    error: /did not end in time\.\nIf it needs longer, raise deadline\.$/,
   },
 }
 
-for (const [what, { prints = '{}', script = '', says }] of Object.entries(failures)) {
+for (const [plugin, { prints = '{}', script = '', error }] of Object.entries(failures)) {
   onGithub(
-    `the error about an exec plugin ${what}`,
+    `kubepass reports an exec plugin ${plugin}`,
     async ({ info, proxy, step }) => {
       const certificate = readFileSync(info.clientCert, 'utf8')
       const pair = { clientCertificateData: certificate, clientKeyData: KEY_OF_ANOTHER }
       const answer = prints === 'PAIR' ? execCredential(pair) : prints === 'BOTH' ? execCredential({ ...pair, token: SECRET }) : prints
       const { command } = disk.plugin(answer, script)
-      const inputs = { allow_exec: 'true', deadline: /hangs|waits/.test(what) ? '2s' : '60s' }
+      const inputs = { allow_exec: 'true', deadline: /hangs|waits/.test(plugin) ? '2s' : '60s' }
       const use = step({ ...given(kubeconfigOf(info, proxy.url, execEntry(command)), inputs), command: 'echo ran' })
       const main = await use.main()
       expect(main.annotations).toHaveLength(1)
-      expect(main.annotations[0]?.message).toMatch(says)
-      if (!what.includes('expired')) expect(main.annotations[0]?.message).toContain(`The program of the kubeconfig, "${command}", `)
+      expect(main.annotations[0]?.message).toMatch(error)
+      if (!plugin.includes('expired')) expect(main.annotations[0]?.message).toContain(`The program of the kubeconfig, "${command}", `)
       expect(main.code).toBe(81)
       expect(main.log).not.toMatch(/hunter2|\nran\n|aHR0cHM6/)
       expect((await use.post()).code).toBe(0)
@@ -896,7 +967,7 @@ onGithub(
 )
 
 onGithub(
-  'the error about an exec plugin whose environment is too large for a process',
+  'kubepass reports an exec plugin whose environment is too large for a process',
   async ({ info, proxy, step }) => {
     const { command } = disk.plugin('{}')
     const manyCAs = Buffer.from(readFileSync(info.ca, 'utf8').repeat(300)).toString('base64')
@@ -910,7 +981,7 @@ onGithub(
   { idToken: false },
 )
 
-onEachCi('an exec plugin gets no variable of kubepass, in main and in post', async ({ info, identityOf, proxy, step }) => {
+onEachCi('kubepass gives an exec plugin no variable of its own, in main and in post', async ({ info, identityOf, proxy, step }) => {
   const checks = '! env | grep -q -e ^INPUT_ -e ^STATE_ -e ^KUBEPASS_ || exit 8'
   const plugin = disk.plugin(execCredential({ token: await identityOf('issuer') }), checks)
   const inputs = given(kubeconfigOf(info, proxy.url, execEntry(plugin.command)), { allow_exec: 'true', identity: 'kubeconfig' })
@@ -918,15 +989,15 @@ onEachCi('an exec plugin gets no variable of kubepass, in main and in post', asy
   const main = await use.main()
   expect(main.log).not.toContain('exit code 8')
   expect(main.code).toBe(0)
-  const runs = plugin.told().length
+  const runs = plugin.execInfos().length
   const post = await use.post()
   expect(post.log).not.toContain('exit code 8')
   expect(post.code).toBe(0)
-  expect(plugin.told().length).toBeGreaterThan(runs)
+  expect(plugin.execInfos().length).toBeGreaterThan(runs)
 })
 
 onGithub(
-  "the error about a missing exec plugin shows the kubeconfig's install hint",
+  "kubepass shows the kubeconfig's install hint in the error about a missing exec plugin",
   async ({ info, proxy, step }) => {
     const user = execEntry('/nowhere/plugin', { installHint: 'Install it.\n::error::pwned' })
     const main = await step({ ...given(kubeconfigOf(info, proxy.url, user), { allow_exec: 'true' }), command: 'true' }).main()
@@ -956,7 +1027,7 @@ onGithub(
 )
 
 onGithub(
-  'when the exec plugin is missing in post, the error says until when the token lives',
+  'post names the time at which the token is dead in the error about a missing exec plugin',
   async ({ info, identityOf, proxy, step }) => {
     const { command } = disk.plugin(execCredential({ token: await identityOf('issuer'), expirationTimestamp: IN_AN_HOUR }))
     const use = step(given(kubeconfigOf(info, proxy.url, execEntry(command)), { allow_exec: 'true' }))
@@ -988,7 +1059,7 @@ inTerminal(
   },
 )
 
-inTerminal('the content of a kubeconfig on the command line is an error', async ({ info, identityOf, proxy, terminal }) => {
+inTerminal('kubepass rejects the content of a kubeconfig on the command line', async ({ info, identityOf, proxy, terminal }) => {
   const text = kubeconfigOf(info, proxy.url, { token: await identityOf('issuer') })
   for (const content of [text, Buffer.from(text).toString('base64')]) {
     const { code, stderr } = await terminal.run(['run', '--kubeconfig', content, '--service-account', 'kubepass/scanner', '--', 'true'])

@@ -23,20 +23,20 @@ export class RunnerDisk implements Disposable {
     return join(folder, 'config')
   }
 
-  /** A stand-in for the plugins of EKS, GKE and AKS. It prints the given text and saves the information that it gets. */
+  /** Simulates the plugins of EKS, GKE and AKS: prints the given text and saves each KUBERNETES_EXEC_INFO. */
   plugin(prints: string, script = ''): Plugin {
     const name = `plugin-${randomUUID()}`
     const answer = this.write(`${name}.answer`, prints)
-    const told = this.write(`${name}.told`, '')
+    const execInfos = this.write(`${name}.exec-infos`, '')
     const command = this.write(
       name,
-      `#!/bin/sh\nif read -r line; then exit 7; fi\nprintf '%s\\n' "$KUBERNETES_EXEC_INFO" >> ${told}\n${script}\ncat ${answer}\n`,
+      `#!/bin/sh\nif read -r line; then exit 7; fi\nprintf '%s\\n' "$KUBERNETES_EXEC_INFO" >> ${execInfos}\n${script}\ncat ${answer}\n`,
     )
     chmodSync(command, 0o755)
     return {
       command,
-      told: () =>
-        readFileSync(told, 'utf8')
+      execInfos: () =>
+        readFileSync(execInfos, 'utf8')
           .split('\n')
           .filter(Boolean)
           .map((line) => JSON.parse(line) as unknown),
@@ -51,7 +51,7 @@ export class RunnerDisk implements Disposable {
 export interface Plugin {
   command: string
   /** Each KUBERNETES_EXEC_INFO that the plugin got. */
-  told: () => unknown[]
+  execInfos: () => unknown[]
 }
 
 export type Fields = Record<string, unknown>

@@ -5,7 +5,7 @@ import { toEvidence, type Evidence } from '../../src/state/evidence.ts'
 import type { RunState } from '../../src/state/run-state.ts'
 import { ONE_SECRET, onGithub, runOnGithub, runOnGitlab, SECRETS, status } from './scenario.ts'
 
-/** The runner's command files, which the scan finds although it does not get their paths. */
+/** A shell function that finds the runner's command files, because the scan does not get their paths. */
 const FIND = `of() { case $1 in
   GITHUB_ENV) ls "$RUNNER_TEMP"/_runner_file_commands/set_env_*;; GITHUB_PATH) ls "$RUNNER_TEMP"/_runner_file_commands/add_path_*;;
   GITHUB_STATE) ls "$RUNNER_TEMP"/_runner_file_commands/save_state_*;; GITHUB_OUTPUT) ls "$RUNNER_TEMP"/_runner_file_commands/set_output_*;;
@@ -22,33 +22,33 @@ echo 'the scan says' >> "$(of GITHUB_STEP_SUMMARY)"
 
 const ALL = 'GITHUB_ENV, GITHUB_PATH, GITHUB_STATE, GITHUB_OUTPUT'
 
-const attacks: Record<string, { command: string; named: string; summary?: string }> = {
-  appended: { command: APPEND, named: ALL, summary: 'the scan says' },
-  'other things in their place': {
+const attacks: Record<string, { command: string; fileNames: string; summary?: string }> = {
+  'the scan appends to each command file': { command: APPEND, fileNames: ALL, summary: 'the scan says' },
+  'the scan replaces each command file by a link, a folder, nothing or a named pipe': {
     command: `${FIND}
 file=$(of GITHUB_ENV); rm "$file"; ln -s "$VICTIM" "$file"
 file=$(of GITHUB_PATH); rm "$file"; mkdir "$file"; echo /evil > "$file/x"
 rm "$(of GITHUB_STATE)"
 file=$(of GITHUB_OUTPUT); rm "$file"; mkfifo "$file"`,
-    named: ALL,
+    fileNames: ALL,
   },
-  'links to what has the right content, and the right length': {
+  'the scan replaces a command file by a link to a copy, and another by text of the same length': {
     command: `${FIND}
 file=$(of GITHUB_PATH); mv "$file" "$file.old"; ln -s "$file.old" "$file"
 file=$(of GITHUB_STATE); tr r x < "$file" > "$file.new"; cat "$file.new" > "$file"; rm "$file.new"`,
-    named: 'GITHUB_PATH, GITHUB_STATE',
+    fileNames: 'GITHUB_PATH, GITHUB_STATE',
   },
-  'by what the scan leaves running, until that is ended': {
+  'a process that outlives the scan appends to GITHUB_ENV': {
     command: `${FIND}
 file=$(of GITHUB_ENV)
 FILE=$file setsid -f sh -c 'while :; do echo EVIL=1 >> "$FILE"; done' >/dev/null 2>&1
 while ! grep -q EVIL "$file"; do sleep 0.01; done`,
-    named: 'GITHUB_ENV',
+    fileNames: 'GITHUB_ENV',
   },
 }
 
 test("a scan that writes to the runner's command files fails the job, and main removes what it wrote", async () => {
-  const runs = Object.values(attacks).map(({ command, named, summary = '' }) =>
+  const runs = Object.values(attacks).map(({ command, fileNames, summary = '' }) =>
     runOnGithub(async ({ step, job }) => {
       const victim = join(job.home, 'victim')
       writeFileSync(victim, 'precious')
@@ -56,10 +56,10 @@ test("a scan that writes to the runner's command files fails the job, and main r
       const use = step({ command: `${command}\nexit 3`, evidence }, { VICTIM: victim })
       const main = await use.main()
       expect(main.code).toBe(87)
-      const says = `The scan wrote to the runner's command files: ${named}. kubepass removed that text.`
-      expect(main.messages.at(-1)).toContain(says)
+      const message = `The scan wrote to the runner's command files: ${fileNames}. kubepass removed that text.`
+      expect(main.messages.at(-1)).toContain(message)
       expect([main.env, main.path, main.outputs]).toEqual([{}, [], { exit_code: '3' }])
-      // The last lines that main itself wrote.
+      // The runner keeps the state that main wrote last.
       expect(toEvidence(JSON.parse(main.state['run_state'] ?? '') as RunState)).toMatchObject({ finished: true, proven: { samples: 3 } })
       expect(Object.keys(main.state)).toEqual(['run_state'])
       expect(main.summary).toMatch(/^### Scan tampered with the runner's command files \(exit code 3\)\. /m)
@@ -92,23 +92,20 @@ onGithub('main keeps what the scan writes to a command file that pass_env names'
   expect([main.code, main.outputs, main.messages]).toEqual([0, { found: '3', exit_code: '0' }, []])
 })
 
-onGithub(
-  'after tampering and a failed revocation the exit code is that of the revocation, and the log has both errors',
-  async ({ step, proxy }) => {
-    const stop = proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => status(403, 'Forbidden', 'no more'))
-    const use = step({ command: APPEND })
-    const main = await use.main()
-    expect(main.code).toBe(86)
-    expect(main.messages).toEqual([
-      expect.stringContaining(`runner's command files: ${ALL}.`),
-      expect.stringContaining('The credential could not be revoked.'),
-    ])
-    stop()
-    expect((await use.post()).code).toBe(0)
-  },
-)
+onGithub('main exits with the code of a failed revocation after the scan tampered, and logs both errors', async ({ step, proxy }) => {
+  const stop = proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => status(403, 'Forbidden', 'no more'))
+  const use = step({ command: APPEND })
+  const main = await use.main()
+  expect(main.code).toBe(86)
+  expect(main.messages).toEqual([
+    expect.stringContaining(`runner's command files: ${ALL}.`),
+    expect.stringContaining('The credential could not be revoked.'),
+  ])
+  stop()
+  expect((await use.post()).code).toBe(0)
+})
 
-onGithub('after tampering in a cancelled job the exit code is that of the tampering, and the log has both errors', async ({ step }) => {
+onGithub('main of a cancelled job exits with the code of the tampering, and logs both errors', async ({ step }) => {
   const use = step({ command: `${APPEND}\necho started; sleep 600` })
   const phase = use.start('main')
   await phase.seen('started')
@@ -120,9 +117,9 @@ onGithub('after tampering in a cancelled job the exit code is that of the tamper
 })
 
 const gitlabAttacks: Record<string, string> = {
-  appended: `${FIND}\necho KUBEPASS_RUN_STATE=none >> "$(of GITLAB_ENV)"`,
-  linked: `${FIND}\nfile=$(of GITLAB_ENV); rm "$file"; ln -s "$VICTIM" "$file"`,
-  removed: `${FIND}\nrm "$(of GITLAB_ENV)"`,
+  'the scan appends to GITLAB_ENV': `${FIND}\necho KUBEPASS_RUN_STATE=none >> "$(of GITLAB_ENV)"`,
+  'the scan replaces GITLAB_ENV by a link': `${FIND}\nfile=$(of GITLAB_ENV); rm "$file"; ln -s "$VICTIM" "$file"`,
+  'the scan removes GITLAB_ENV': `${FIND}\nrm "$(of GITLAB_ENV)"`,
 }
 
 test('on GitLab main restores $GITLAB_ENV, and keeps what an earlier command wrote to it', async () => {
