@@ -1,4 +1,4 @@
-// Writes the go.mod and go.sum of another Kubernetes: node test/cluster/add-version.ts 1.37.2
+// Writes the go.mod and go.sum of another Kubernetes version: node test/cluster/add-version.ts 1.37.2
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,10 +14,10 @@ const go = (cwd: string, ...args: string[]): string =>
   execFileSync('go', args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
 
 const { GoMod: kubernetes } = JSON.parse(go(tmpdir(), 'mod', 'download', '-json', `k8s.io/kubernetes@v${version}`)) as { GoMod: string }
-const theirs = readFileSync(kubernetes, 'utf8')
-const etcd = /go\.etcd\.io\/etcd\/server\/v3 (\S+)/.exec(theirs)?.[1] ?? ''
-// Kubernetes takes these from folders of its own repository; as modules they have the same content.
-const staged = [...theirs.matchAll(/(k8s\.io\/\S+) => \.\/staging\//g)].map(([, module = '']) => module)
+const goMod = readFileSync(kubernetes, 'utf8')
+const etcd = /go\.etcd\.io\/etcd\/server\/v3 (\S+)/.exec(goMod)?.[1] ?? ''
+// Kubernetes replaces these modules by folders of its own repository. The published modules have the same content.
+const staged = [...goMod.matchAll(/(k8s\.io\/\S+) => \.\/staging\//g)].map(([, module = '']) => module)
 const file = `versions/1.${minor}.mod`
 writeFileSync(
   `${sources}${file}`,

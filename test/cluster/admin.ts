@@ -39,7 +39,7 @@ export interface Admin {
   whoami: (token: string) => Promise<{ status: number; username?: string }>
 }
 
-/** Requests with the rights of the cluster's administrator. They return every response, also an error. */
+/** Sends requests with the rights of the cluster's administrator. Each call returns the response, also an error response. */
 export function admin(info: ClusterInfo): Admin {
   const certificate = Promise.all([info.ca, info.adminCert, info.adminKey].map((path) => readFile(path)))
   const call = async <T>(method: string, path: string, body?: object): Promise<Answer<T>> => {
@@ -114,33 +114,35 @@ function resourcesIn(folder: string): string[] {
 }
 
 /**
- * Policies act about half a second after they are applied, a quota once it has been counted. The requests here do no harm before that:
- * a dry run of a Secret that holds something, and a token bound to a Pod that does not exist.
+ * The API server applies new policies after about half a second, and a quota after the controller has counted it. The test requests create
+ * nothing: one is a dry run of a Secret with data, the other requests a token that is bound to a missing Pod.
  */
 export async function waitForPolicies(info: ClusterInfo, namespace = 'kubepass', serviceAccount = 'scanner'): Promise<void> {
   const { create } = admin(info)
-  const space = `/api/v1/namespaces/${namespace}`
+  const namespacePath = `/api/v1/namespaces/${namespace}`
   const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'not-empty' }, stringData: { some: 'thing' } }
   const boundObjectRef = { apiVersion: 'v1', kind: 'Pod', name: 'no-such-pod' }
   const token = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 600, boundObjectRef } }
-  const tries = [
-    () => create(`${space}/secrets?dryRun=All`, secret),
-    () => create(`${space}/serviceaccounts/${serviceAccount}/token`, token),
+  const attempts = [
+    () => create(`${namespacePath}/secrets?dryRun=All`, secret),
+    () => create(`${namespacePath}/serviceaccounts/${serviceAccount}/token`, token),
   ]
   await waitForQuota(info, namespace)
   const deadline = Date.now() + 30_000
-  for (const attempt of tries) {
+  for (const attempt of attempts) {
     for (;;) {
       const { status, body } = await attempt()
       if (status === 403 && body.message?.includes('ValidatingAdmissionPolicy') === true) break
       if (Date.now() > deadline)
-        throw new Error(`no policy refuses what it should in namespace ${namespace}: ${String(status)} ${body.message ?? ''}`)
+        throw new Error(
+          `the policies of namespace ${namespace} did not refuse the test request within 30 s: ${String(status)} ${body.message ?? ''}`,
+        )
       await delay(50)
     }
   }
 }
 
-/** Until the controller has counted a quota, the API server refuses the objects that it counts. */
+/** The API server refuses every object that a quota counts until the controller has counted the quota. */
 export async function waitForQuota(info: ClusterInfo, namespace = 'kubepass'): Promise<void> {
   const { get } = admin(info)
   const deadline = Date.now() + 30_000
@@ -149,7 +151,7 @@ export async function waitForQuota(info: ClusterInfo, namespace = 'kubepass'): P
       `/api/v1/namespaces/${namespace}/resourcequotas`,
     )
     if (body.items.every(({ spec, status }) => JSON.stringify(spec.hard) === JSON.stringify(status.hard))) return
-    if (Date.now() > deadline) throw new Error(`the quota of namespace ${namespace} was not counted`)
+    if (Date.now() > deadline) throw new Error(`the controller did not count the quota of namespace ${namespace} within 30 s`)
     await delay(50)
   }
 }

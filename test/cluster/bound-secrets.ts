@@ -61,7 +61,7 @@ export function boundSecretOf(
   }
 }
 
-/** A new namespace for one test, in which kubepass-issuer/sweeper has these rights on Secrets. */
+/** Creates a namespace for one test, in which the ServiceAccount kubepass-issuer/sweeper has these rights on Secrets. */
 export async function makeRoom(info: ClusterInfo, name: string, verbs: string[]): Promise<Room> {
   const { create } = admin(info)
   const rbac = `/apis/rbac.authorization.k8s.io/v1/namespaces/${name}`
@@ -73,11 +73,11 @@ export async function makeRoom(info: ClusterInfo, name: string, verbs: string[])
     await create(`${rbac}/rolebindings`, { metadata: { name: 'sweeper' }, roleRef, subjects }),
   ]
   const refused = made.find(({ status }) => status !== 201)
-  if (refused !== undefined) throw new Error(`the namespace ${name} could not be made: ${refused.body.message ?? ''}`)
+  if (refused !== undefined) throw new Error(`the API server refused a part of the namespace ${name}: ${refused.body.message ?? ''}`)
   return new Room(info, name)
 }
 
-/** A lock for tests that sweep the namespace of all tests: the sweep of another test file must not delete their Secrets. */
+/** Takes the lock of the tests that sweep the namespace of all tests, because one sweep would delete the Secrets of another test. */
 export async function sweepAlone({ dir }: ClusterInfo): Promise<Disposable> {
   const lock = join(dir, 'sweeping')
   for (const end = Date.now() + 45_000; ;) {
@@ -100,12 +100,12 @@ export class Room {
     this.name = name
   }
 
-  /** @returns the names of the Secrets */
+  /** Creates these Secrets and returns their names. */
   async fill(secrets: { metadata: { name: string } }[]): Promise<string[]> {
     const [ca, cert, key] = [this.#info.ca, this.#info.adminCert, this.#info.adminKey].map((path) => readFileSync(path))
     const agent = new Agent({ ca, cert, key, keepAlive: true, maxSockets: 16 })
     const waiting = secrets.values()
-    const work = async (): Promise<void> => {
+    const createWaiting = async (): Promise<void> => {
       for (const secret of waiting) {
         const body = JSON.stringify(secret)
         const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
@@ -114,10 +114,10 @@ export class Room {
         outgoing.end(body)
         const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage]
         const answer = await buffer(incoming)
-        if (incoming.statusCode !== 201) throw new Error(`${secret.metadata.name} was not created: ${answer.toString()}`)
+        if (incoming.statusCode !== 201) throw new Error(`the API server did not create ${secret.metadata.name}: ${answer.toString()}`)
       }
     }
-    await Promise.all(Array.from({ length: 16 }, work))
+    await Promise.all(Array.from({ length: 16 }, createWaiting))
     agent.destroy()
     return secrets.map(({ metadata }) => metadata.name)
   }

@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { buildCluster } from './build.ts'
 import { USUAL, type Version } from './versions.ts'
 
-/** A running cluster as plain data, which can be passed to another process. */
+/** A running cluster as plain data, which a process can pass to another one. */
 export interface ClusterInfo {
   server: string
   /** The issuer of all ID tokens. Before Kubernetes 1.30 the API server trusts one issuer, and one audience: its own URL. */
@@ -18,11 +18,11 @@ export interface ClusterInfo {
   dir: string
   /** How long the API server caches an accepted token. */
   tokenCacheMs: number
-  /** The ports of the proxies. Loopback URLs with these ports are accepted audiences of an ID token. */
+  /** The ports of the proxies. The API server accepts loopback URLs with these ports as audiences of an ID token. */
   proxyPorts: number[]
-  /** Ports with accepted audiences that only one test uses, so that it can close a port and open it again. */
+  /** Further ports with accepted audiences. Each of these ports belongs to one test, which can close it and open it again. */
   ownPorts: number[]
-  // All fields below are paths.
+  // The fields below are paths.
   kubectl: string
   adminKubeconfig: string
   ca: string
@@ -41,7 +41,7 @@ export interface ClusterInfo {
 
 export interface Cluster extends AsyncDisposable {
   readonly info: ClusterInfo
-  /** Kills the cluster (a graceful stop waits a minute for open watches) and removes its folder. */
+  /** Kills the cluster and removes its folder. A graceful stop would wait a minute for open watches. */
   stop(): Promise<void>
 }
 
@@ -67,7 +67,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const ports = somePorts(PROXY_PORTS + OWN_PORTS)
   const trusted = [...audiences, ...ports.map((port) => `https://127.0.0.1:${String(port)}`)]
   const log = await open(at('log'), 'wx', 0o600)
-  // The cluster ends and removes its folder when its standard input ends, that is, when this process ends.
+  // The end of this process closes the cluster's standard input. The cluster then ends and removes its folder.
   const child = spawn(
     binaries.cluster,
     ['--dir', dir, '--token-cache-ttl', tokenCacheTTL, `--controllers=${String(controllers)}`, '--audiences', trusted.join(',')],
@@ -83,7 +83,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   }
   try {
     const { server, soleIssuer } = await ready(child, dir)
-    // The cluster must not keep a process alive that forgets to stop it.
+    // Node.js must not wait for the cluster if a caller does not stop it.
     child.unref()
     if (child.stdin instanceof Socket) child.stdin.unref()
     const info: ClusterInfo = {
@@ -126,7 +126,7 @@ async function ready(child: ChildProcess, dir: string): Promise<{ server: string
     if (Date.now() > deadline) failure = `was not ready after ${String(START_MS / 1000)} s`
     if (failure === undefined) continue
     const log = await readFile(join(dir, 'log'), 'utf8')
-    throw new Error(`The test cluster ${failure}. Its last words:\n${log.trimEnd().split('\n').slice(-20).join('\n')}`)
+    throw new Error(`The test cluster ${failure}. The last lines of its log:\n${log.trimEnd().split('\n').slice(-20).join('\n')}`)
   }
   return JSON.parse(await readFile(file, 'utf8')) as { server: string; soleIssuer: string }
 }

@@ -1,7 +1,7 @@
 import { chosenVersion, type Version } from './versions.ts'
 
 const features = {
-  /** The feature gate is ServiceAccountTokenJTI. The audit log names the id. */
+  /** The feature gate is ServiceAccountTokenJTI. With this feature the audit log contains the id. */
   'credential-id': {
     since: 30,
     lack: 'no id in its tokens (`jti`)',
@@ -32,7 +32,7 @@ export function lacksOf(version: Version): string[] {
   return Object.values(features).flatMap(({ since, lack }) => (isBefore(version, since) ? [lack] : []))
 }
 
-/** Why a test cannot run on a Kubernetes version. */
+/** The reason why a test cannot run on a Kubernetes version; undefined if it can. */
 export function lackOf(feature: Feature, version: Version = chosenVersion()): string | undefined {
   const { since, lack, source } = features[feature]
   return isBefore(version, since) ? `Kubernetes ${version} has ${lack}: ${source}` : undefined

@@ -8,7 +8,7 @@ import { cached } from '../tool-cache.ts'
 
 const sources = fileURLToPath(new URL('.', import.meta.url))
 
-/** The path of a small Go program from a folder of test/cluster, which is built once for each state of its source. */
+/** Builds a small Go program of test/cluster, once for each state of its source, and returns its path. */
 export async function goTool(name: 'proxy-rules' | 'certificates'): Promise<string> {
   const hash = createHash('sha256')
   for (const file of [`${name}/main.go`, 'go.sum']) hash.update(await readFile(join(sources, file)))

@@ -25,7 +25,7 @@ export interface Exchange {
   /** The common name in the client certificate, or ''. */
   certificate: string
   requestBody: string
-  /** The status from the API server, or from the reaction if the request did not reach it; undefined before that, and after a reset. */
+  /** The status from the API server, or from a rule that answered in its place; undefined until the answer and after a reset. */
   status: number | undefined
   responseBody: string
 }
@@ -35,11 +35,11 @@ export interface Matcher {
   path?: RegExp
   /** Whether to act before the API server gets the request, or after it has answered. Default: before. */
   when?: 'before' | 'after'
-  /** How often the rule acts; default always. */
+  /** The number of exchanges to which the rule applies; default all. */
   times?: number
 }
 
-/** Replaces the API server's answer by another one, a reset connection, or no answer. Undefined changes nothing. */
+/** Replaces the API server's answer by another one, by a reset of the connection, or by no answer. Undefined changes nothing. */
 export type Disturbance = OtherAnswer | RawAnswer | 'reset' | 'hang' | undefined
 
 /** Raw bytes for the connection, which stays open unless `close` is set. */
@@ -52,11 +52,11 @@ export interface OtherAnswer {
   status: number
   headers?: OutgoingHttpHeaders
   body?: string
-  /** Byte by byte; only half of it, then the end of the connection; or followed by white space up to 300 MB. Default: whole. */
+  /** Sends the body byte by byte, sends half of it and closes the connection, or adds white space up to 300 MB. Default: sends it whole. */
   sent?: 'slowly' | 'cut' | 'hugely'
 }
 
-/** What listens on the proxy's port: the proxy, nothing, or a server whose certificate is for clients only. */
+/** The listener on the proxy's port: the proxy, nobody, or a server whose certificate is for clients only. */
 export type Answering = 'itself' | 'nobody' | 'impostor'
 
 export type Reaction = (exchange: Exchange) => Disturbance | Promise<Disturbance>
@@ -69,12 +69,12 @@ interface Rule extends Matcher {
 interface Connection {
   number: number
   socket: Socket
-  /** One connection to the API server for each connection of the client, so that keep-alive works as without a proxy. */
+  /** Opens one connection to the API server for each connection of the client, so that keep-alive works as without a proxy. */
   agent: Agent
 }
 
 interface ProxyOptions {
-  /** Milliseconds added to each round trip, including that of the TCP handshake. */
+  /** The delay in milliseconds of each round trip, including the TCP handshake. */
   latency?: number
   /** One of the ports that the cluster reserves. */
   port?: number | undefined
@@ -83,10 +83,10 @@ interface ProxyOptions {
 const BYTE_MS = 100
 const HUGE = 300 << 20
 
-/** A proxy that records every exchange with the API server, and injects the faults of a test. */
+/** Starts a proxy that records every exchange with the API server and injects the faults of a test. */
 export async function startProxy(info: ClusterInfo, { latency = 0, port }: ProxyOptions = {}): Promise<Proxy> {
   const [key, cert, ca] = [info.serverKey, info.serverCert, info.ca].map((path) => readFileSync(path))
-  // Like the API server, it requests a client certificate but does not require one.
+  // Like the API server, the proxy requests a client certificate but does not require one.
   const tls = { key, cert, ca, requestCert: true, rejectUnauthorized: false }
   const server = createServer(tls)
   if (latency === 0) {
@@ -107,7 +107,7 @@ export class Proxy implements AsyncDisposable {
   readonly tokens: string[] = []
   readonly #info: ClusterInfo
   readonly #ca: Buffer
-  /** The certificate that the proxy shows the API server in place of the client's, whose key it does not have. */
+  /** The certificate that the proxy shows the API server. The proxy does not have the key of the client's certificate. */
   readonly #client: { cert: Buffer; key: Buffer }
   readonly #server: HttpsServer
   readonly #front: Relay | undefined
@@ -137,7 +137,7 @@ export class Proxy implements AsyncDisposable {
     })
   }
 
-  /** Disturbs the exchanges that match, in the order of the rules, until the function it returns is called. */
+  /** Adds a rule for the exchanges that match. The proxy tries the rules in their order. The returned function ends the rule. */
   on(matcher: Matcher, reaction: Reaction): () => void {
     const rule: Rule = { ...matcher, reaction, left: matcher.times ?? Infinity }
     this.#rules.push(rule)
@@ -146,22 +146,22 @@ export class Proxy implements AsyncDisposable {
     }
   }
 
-  /** From now on clients get tokens that expire this many seconds after their issue, below the API server's minimum of ten minutes. */
+  /** Shortens the life of each token that a client gets from now on, below the API server's minimum of ten minutes. */
   shortTokens(seconds: number): void {
     this.#tokenSeconds = seconds
   }
 
-  /** When a client sends the token `shown`, the API server gets its own token, `issued`. */
+  /** Replaces the token `shown` in each request by the token `issued` that the API server knows. */
   exchangeToken(shown: string, issued: string): void {
     this.#issued.set(shown, issued)
   }
 
-  /** Sets what listens for new connections from now on. */
-  async answering(who: Answering): Promise<void> {
+  /** Changes the listener for new connections. */
+  async answering(listener: Answering): Promise<void> {
     const { key, cert } =
-      who === 'impostor' ? this.#client : { key: readFileSync(this.#info.serverKey), cert: readFileSync(this.#info.serverCert) }
+      listener === 'impostor' ? this.#client : { key: readFileSync(this.#info.serverKey), cert: readFileSync(this.#info.serverCert) }
     this.#server.setSecureContext({ key, cert, ca: this.#ca })
-    if (who === 'nobody') this.#server.close()
+    if (listener === 'nobody') this.#server.close()
     else if (!this.#server.listening) await listen(this.#server, [Number(new URL(this.url).port)])
   }
 
@@ -205,7 +205,7 @@ export class Proxy implements AsyncDisposable {
 
   #connectionOf(socket: Duplex): Connection {
     const connection = this.#connections.get((socket as Socket).remotePort ?? 0)
-    if (connection === undefined) throw new Error('the client has gone')
+    if (connection === undefined) throw new Error('the client has closed its connection')
     return connection
   }
 
@@ -217,7 +217,7 @@ export class Proxy implements AsyncDisposable {
       userAgent: request.headers['user-agent'] ?? '',
       connection: this.#connectionOf(request.socket).number,
       bearer: /^Bearer (.*)$/.exec(request.headers.authorization ?? '')?.[1] ?? '',
-      certificate: shownBy(request.socket),
+      certificate: commonNameOf(request.socket),
       requestBody,
       status: undefined,
       responseBody: '',
@@ -235,7 +235,7 @@ export class Proxy implements AsyncDisposable {
       await this.#disturb(before, connection, response, exchange)
       return
     }
-    // The rule held the request until its client was gone, so it does not reach the API server.
+    // A rule delayed the request until the client closed the connection, so the proxy does not pass the request on.
     if (response.destroyed || connection.socket.destroyed) return
 
     const issued = this.#issued.get(exchange.bearer)
@@ -295,7 +295,7 @@ export class Proxy implements AsyncDisposable {
     await answerWith(disturbance, response, () => socket.resetAndDestroy())
   }
 
-  /** Records an issued token, and shortens its life if a test wants that. */
+  /** Records an issued token, and shortens its life after a call of shortTokens(). */
   #shorten(exchange: Exchange, answer: Buffer): Buffer {
     if (exchange.status !== 201 || exchange.method !== 'POST' || !/\/serviceaccounts\/[^/]+\/token(\?|$)/.test(exchange.path)) return answer
     const tokenRequest = JSON.parse(answer.toString()) as { status: { token: string; expirationTimestamp: string } }
@@ -336,7 +336,7 @@ export class Proxy implements AsyncDisposable {
   }
 }
 
-/** @param reset resets the connection */
+/** Sends the answer of a rule. @param reset resets the connection */
 export async function answerWith(disturbance: Exclude<Disturbance, undefined>, response: ServerResponse, reset: () => void): Promise<void> {
   const { socket } = response
   if (disturbance === 'hang' || socket === null) return
@@ -351,7 +351,7 @@ export async function answerWith(disturbance: Exclude<Disturbance, undefined>, r
   response.writeHead(status, { 'content-type': 'application/json', 'content-length': length, ...headers })
   if (sent === undefined) response.end(body)
   else if (sent === 'cut') response.write(body.slice(0, body.length / 2), () => socket.destroySoon())
-  // A client that has read enough closes the connection.
+  // The client closes the connection when it has read enough.
   else await pipeline(sent === 'slowly' ? byteByByte(body) : hugely(body), response).catch(() => undefined)
 }
 
@@ -369,8 +369,8 @@ function* hugely(body: string): Generator<Buffer> {
   for (let left = HUGE - first.length; left > 0; left -= space.length) yield space.subarray(0, left)
 }
 
-/** Ignores a certificate that the cluster's CA has not signed. */
-function shownBy(socket: Duplex): string {
+/** The common name of the client certificate, or '' if the cluster's CA has not signed it. */
+function commonNameOf(socket: Duplex): string {
   return socket instanceof TLSSocket && socket.authorized ? String(socket.getPeerCertificate().subject.CN) : ''
 }
 
@@ -384,7 +384,7 @@ async function listen(server: Server, ports: number[]): Promise<void> {
     server.listen(port, '127.0.0.1')
     if (await listening(server)) return
   }
-  throw new Error('every port that the cluster keeps for proxies is taken')
+  throw new Error('other programs use all ports that the cluster reserves for proxies')
 }
 
 function listening(server: Server): Promise<boolean> {

@@ -2,16 +2,16 @@ import { createServer, connect, type Server, type Socket } from 'node:net'
 
 export interface Relay {
   server: Server
-  /** Ends every connection at once. */
+  /** Closes all connections immediately. */
   cut(): void
 }
 
-/** A relay that delays every answer from `port`, and every new connection, by `latency` ms. */
+/** Relays connections to `port`. Each round trip and each new connection takes `latency` ms longer. */
 export function relay(port: number, latency: number): Relay {
   const sockets = new Set<Socket>()
   const server = createServer((near) => {
     const far = connect(port, '127.0.0.1')
-    // One direction gets the whole delay. The first bytes also wait for the delay of the handshake.
+    // The relay delays only the direction to the server. The first bytes also wait for the delay of the handshake.
     const connected = Date.now() + latency
     const later = (deliver: () => void): void => {
       setTimeout(deliver, Math.max(latency, connected + latency - Date.now()))

@@ -9,7 +9,7 @@ export interface Reply {
   body: Buffer
 }
 
-/** One HTTPS exchange on a new connection. */
+/** Sends one HTTPS request on a new connection. */
 export async function request(url: string, options: RequestOptions, body?: string): Promise<Reply> {
   const outgoing = httpsRequest(url, { agent: false, ...options })
   outgoing.end(body)

@@ -6,7 +6,7 @@ export interface Release {
   readonly modfile: string
 }
 
-/** The Kubernetes versions of test clusters: the oldest supported one, the first with the policies, the default, and the newest. */
+/** The Kubernetes versions of the test clusters: the oldest supported one, the first with policies, the default, and the newest. */
 export const versions = {
   '1.28': { release: '1.28.15', tags: ['before_1_31'], modfile: 'versions/1.28.mod' },
   '1.30': { release: '1.30.14', tags: ['before_1_31'], modfile: 'versions/1.30.mod' },
@@ -16,7 +16,7 @@ export const versions = {
 
 export type Version = keyof typeof versions
 
-/** The version on which all tests run. kubectl always has this version. */
+/** The default version, on which all tests run. kubectl always has this version. */
 export const USUAL: Version = '1.36'
 
 export function isVersion(text: string): text is Version {
