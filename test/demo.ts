@@ -1,4 +1,4 @@
-// One GitHub job from end to end, on a real API server of its own: npm run demo
+// Plays one GitHub job on a real API server: npm run demo
 import { copyFileSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,9 +9,9 @@ import { startProxy } from './cluster/proxy.ts'
 import { startJob } from './hosts/github.ts'
 import { findLeftovers } from './leftovers.ts'
 
-const command = `echo "namespaces that this scan can see:"
+const command = `echo "The scan lists the namespaces:"
 kubectl get namespaces
-echo "and now, carelessly, its own token:"
+echo "The scan prints its own token by mistake:"
 kubectl config view --raw | grep token`
 
 const resources = new AsyncDisposableStack()
@@ -20,7 +20,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     stop.abort()
     void resources.disposeAsync().finally(() => {
-      console.error('\nInterrupted; the cluster is stopped.')
+      console.error('\nInterrupted. The demo has stopped the cluster.')
       process.exit(130)
     })
   })
@@ -37,21 +37,21 @@ try {
 }
 
 async function demo(): Promise<void> {
-  heading('A cluster')
-  say('starting etcd and a real kube-apiserver on this machine ...')
-  const { info } = resources.use(await startCluster({ tokenCacheTTL: '10s', controllers: true, progress: say }))
-  // It stands in front of the API server only to keep a copy of the token, so that the end can be checked from outside.
+  heading('The cluster')
+  print('starting etcd and kube-apiserver on this machine ...')
+  const { info } = resources.use(await startCluster({ tokenCacheTTL: '10s', controllers: true, progress: print }))
+  // The proxy records the token, so that the demo can check the revocation independently of kubepass.
   const proxy = resources.use(await startProxy(info))
   const { body: version } = await admin(info).get<{ gitVersion: string }>('/version')
-  say(`Kubernetes ${version.gitVersion} is ready at ${proxy.url}`)
+  print(`Kubernetes ${version.gitVersion} is ready at ${proxy.url}`)
 
-  heading('Its side of the agreement, set up once')
+  heading('The setup of the cluster, once')
   const setUp = async (...args: string[]): Promise<void> => {
-    say(`$ kubectl ${args.join(' ')}`)
-    say(await kubectl(info, ...args))
+    print(`$ kubectl ${args.join(' ')}`)
+    print(await kubectl(info, ...args))
   }
-  say('$ kubectl apply -k deploy/base')
-  say(await apply(info, fileURLToPath(new URL('../deploy/base', import.meta.url))))
+  print('$ kubectl apply -k deploy/base')
+  print(await apply(info, fileURLToPath(new URL('../deploy/base', import.meta.url))))
   await setUp('create', 'clusterrole', 'look', '--verb=get,list', '--resource=namespaces,pods')
   await setUp('create', 'clusterrolebinding', 'scanner-looks', '--clusterrole=look', '--serviceaccount=kubepass:scanner')
   await setUp('create', 'rolebinding', 'our-repository', '-n=kubepass', '--role=issuer', '--group=ci:github:repo:123456')
@@ -67,33 +67,33 @@ async function demo(): Promise<void> {
     evidence: 'evidence.json',
     command,
   }
-  say(asWorkflow(inputs))
+  print(asWorkflow(inputs))
   const step = job.step(inputs)
 
-  heading('Its log, as a reader of the job sees it')
-  say('running; the proof takes 10 s, for so long this API server trusts a token that it has accepted ...\n')
+  heading('The log of the job')
+  print('running; the proof takes 10 s, because the API server caches an accepted token for 10 s ...\n')
   const main = await step.main()
-  say(main.log)
+  print(main.log)
   const post = await step.post()
-  say(`post step:\n${post.log}`)
-  if (main.conclusion !== 'success' || post.conclusion !== 'success') throw new Error('the job should have succeeded; its log says why not')
+  print(`post step:\n${post.log}`)
+  if (main.conclusion !== 'success' || post.conclusion !== 'success') throw new Error('the job failed; its log has the reason')
 
-  heading('The evidence, kept for an auditor')
-  say(readFileSync(join(job.workspace, 'evidence.json'), 'utf8'))
+  heading('The evidence for an auditor')
+  print(readFileSync(join(job.workspace, 'evidence.json'), 'utf8'))
 
-  heading('The proof, checked from outside')
-  const complaints = await findLeftovers({ info, proxy, host: job })
-  if (complaints.length > 0) throw new Error(complaints.join('; '))
+  heading('The independent check of the proof')
+  const leftovers = await findLeftovers({ info, proxy, host: job })
+  if (leftovers.length > 0) throw new Error(leftovers.join('; '))
   const { status } = await admin(info).whoami(proxy.tokens[0] ?? '')
-  say(`the token, sent to the API server once more:  ${String(status)} Unauthorized`)
-  say('Secrets that the run left on the cluster:     none')
-  say('files and processes that it left:             none')
-  say('pieces of the token in log, files, outputs:   none, nor in base64 or hex')
+  print(`the API server's answer to the token:          ${String(status)} Unauthorized`)
+  print('Secrets of this run on the cluster:            none')
+  print('files and processes of this run:               none')
+  print('parts of the token in log, files and outputs:  none, also not in base64 or hex')
 
-  heading('What just happened')
-  say('The job showed its GitHub ID token and got a ServiceAccount token of its own, bound to a Secret made for this run alone.')
-  say('The scan used it, and printed it; the log shows *** in its place.')
-  say('Then the Secret was deleted, the token died with it, and the API server was asked until it said so.')
+  heading('Summary')
+  print('The job authenticated with its GitHub ID token and got a ServiceAccount token that is bound to a Secret of this run.')
+  print('The scan used the token and printed it; the log shows *** in its place.')
+  print('Then kubepass deleted the Secret, which invalidated the token, and tested the token until the API server refused it.')
 }
 
 function asWorkflow(inputs: Record<string, string>): string {
@@ -109,7 +109,7 @@ function heading(text: string): void {
   console.log(`\n${styleText('bold', text)}\n${styleText('dim', '-'.repeat(text.length))}`)
 }
 
-function say(text: string): void {
+function print(text: string): void {
   stop.signal.throwIfAborted()
   console.log(text.trimEnd().replaceAll(/^/gm, '  '))
 }

@@ -1,4 +1,4 @@
-// What takes longer than `npm test`: npm run test:long [-- VERSION ...]. Of the usual Kubernetes version these are all tests, with the long ones.
+// Runs the long tests: npm run test:long [-- VERSION ...]. On the default Kubernetes version it runs all tests, on the others selected scenarios.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const named = process.argv.slice(2)
 const unknown = named.filter((name) => !isVersion(name))
 if (unknown.length > 0) {
-  console.error(`There is no test cluster of ${unknown.join(', ')}, but one of ${Object.keys(versions).join(', ')}.`)
+  console.error(`Unknown Kubernetes version: ${unknown.join(', ')}. The known versions are ${Object.keys(versions).join(', ')}.`)
   process.exit(2)
 }
 const others = Object.keys(versions).filter((version) => version !== USUAL)
@@ -18,12 +18,12 @@ const chosen = (named.length > 0 ? named : [USUAL, ...others]).filter(isVersion)
 const failed: Version[] = []
 for (const version of chosen) {
   const { scenarios, skipped } = testsOn(version)
-  say(`\n==> Kubernetes ${versions[version].release}`)
-  for (const why of skipped) say(`Skipped: ${why}`)
+  print(`\n==> Kubernetes ${versions[version].release}`)
+  for (const reason of skipped) print(`Skipped: ${reason}`)
   const files = scenarios === 'all' ? [] : scenarios.map((name) => `test/scenario/${name}.test.ts`)
   if (!(await passes(version, files))) failed.push(version)
 }
-say(`\n${failed.length === 0 ? 'Passed' : `FAILED on ${failed.join(', ')}`}; run on ${chosen.join(', ')}`)
+print(`\n${failed.length === 0 ? 'Passed' : `FAILED on ${failed.join(', ')}`}; tested versions: ${chosen.join(', ')}`)
 process.exitCode = failed.length === 0 ? 0 : 1
 
 async function passes(version: Version, files: string[]): Promise<boolean> {
@@ -32,6 +32,6 @@ async function passes(version: Version, files: string[]): Promise<boolean> {
   return code === 0
 }
 
-function say(line: string): void {
+function print(line: string): void {
   process.stdout.write(`${line}\n`)
 }

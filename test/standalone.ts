@@ -8,7 +8,7 @@ import { cached } from './tool-cache.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** The standalone program, built once for the sources as they are now; or the one that KUBEPASS_TEST_STANDALONE names, as a release does. */
+/** Builds the standalone program once for each state of the sources. A release names its program by KUBEPASS_TEST_STANDALONE. */
 export async function buildStandalone(): Promise<string> {
   const released = process.env['KUBEPASS_TEST_STANDALONE']
   if (released !== undefined) return released

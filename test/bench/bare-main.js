@@ -1,5 +1,5 @@
-// As little as a program can do that gets the same credential to the same scan: no check, no mask, no clean-up, no error
-// worth reading. It is JavaScript because stripping types would cost it time.
+// Makes the same calls as kubepass and starts the same scan, without checks, masks, cleanup and useful errors. The file is JavaScript,
+// because Node.js would need time to strip types.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:https'
@@ -24,12 +24,12 @@ function post(path, bearer, document) {
   })
 }
 
-const space = `/api/v1/namespaces/${namespace}`
+const namespacePath = `/api/v1/namespaces/${namespace}`
 const secret = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: BENCH_BOUND_SECRET } }
-const { uid } = (await post(`${space}/secrets`, INPUT_TOKEN, secret)).metadata
+const { uid } = (await post(`${namespacePath}/secrets`, INPUT_TOKEN, secret)).metadata
 const boundObjectRef = { apiVersion: 'v1', kind: 'Secret', name: BENCH_BOUND_SECRET, uid }
 const tokenRequest = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 900, boundObjectRef } }
-const { token } = (await post(`${space}/serviceaccounts/${name}/token`, INPUT_TOKEN, tokenRequest)).status
+const { token } = (await post(`${namespacePath}/serviceaccounts/${name}/token`, INPUT_TOKEN, tokenRequest)).status
 await post('/apis/authentication.k8s.io/v1/selfsubjectreviews', token, {
   apiVersion: 'authentication.k8s.io/v1',
   kind: 'SelfSubjectReview',

@@ -1,4 +1,4 @@
-// One DELETE, and nothing else.
+// Sends one DELETE, like a post step without checks.
 import { request } from 'node:https'
 
 const { INPUT_SERVER, INPUT_CERTIFICATE_AUTHORITY, INPUT_SERVICE_ACCOUNT, INPUT_TOKEN, BENCH_BOUND_SECRET } = process.env

@@ -1,5 +1,5 @@
-// How long a job waits for kubepass, side by side with bare programs that make the same calls, and with the classic script;
-// and how fast kubepass passes a scan's output on, beside a bare pipe.
+// Measures how long a job waits for kubepass, compared with bare programs that make the same calls and with the classic script.
+// Measures also how fast kubepass passes on a scan's output, compared with a bare pipe.
 //   npm run bench -- [--only calls|output] [--runs 25] [--json FILE]
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
@@ -18,7 +18,7 @@ import { asTables, boundsOf, resultOf, type Bound, type Result } from './results
 
 const ROUND_TRIP_MS = 25
 
-/** Of the section "output", whose runs take longer. */
+/** The number of runs of the section "output", which takes longer. */
 const OUTPUT_RUNS = 5
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, runs: { type: 'string' }, json: { type: 'string' } } })
@@ -62,23 +62,23 @@ async function benchCalls(runs: number): Promise<{ runs: number; bounds: Bound[]
   const far = await startRelay(info)
 
   const common = { info, job, identityToken, standalone: await buildStandalone() }
-  const field = [...contenders(common, info.server, 'loopback'), ...contenders(common, far, '25 ms away')]
-  const samples = new Map<Contender, Sample[]>(field.map((contender) => [contender, []]))
+  const programs = [...contenders(common, info.server, 'loopback'), ...contenders(common, far, '25 ms away')]
+  const samples = new Map<Contender, Sample[]>(programs.map((contender) => [contender, []]))
   for (let round = 0; round <= runs; round += 1) {
     if (round % 5 === 0) progress(round === 0 ? 'warming up' : `round ${String(round)} of ${String(runs)}`)
-    // Each begins in its turn, so that none always follows the same one.
-    const first = round % field.length
-    for (const contender of [...field.slice(first), ...field.slice(0, first)]) {
+    // Each round begins with another program, so that no program always follows the same one.
+    const first = round % programs.length
+    for (const contender of [...programs.slice(first), ...programs.slice(0, first)]) {
       const sample = await contender.run()
       if (round > 0) samples.get(contender)?.push(sample)
     }
   }
 
-  const results = field.map((contender) => resultOf(contender, samples.get(contender) ?? []))
+  const results = programs.map((contender) => resultOf(contender, samples.get(contender) ?? []))
   return { runs, bounds: boundsOf(results), results }
 }
 
-/** The cluster's side, and a token for the job to be its identity. */
+/** Sets up the cluster and returns a token with the issuer's rights as the identity of the job. */
 async function prepare(info: ClusterInfo): Promise<string> {
   await apply(info, fileURLToPath(new URL('../../deploy/base', import.meta.url)))
   await waitForPolicies(info)
@@ -87,11 +87,11 @@ async function prepare(info: ClusterInfo): Promise<string> {
   const path = '/api/v1/namespaces/kubepass-issuer/serviceaccounts/issuer/token'
   const tokenRequest = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 7200 } }
   const { status, body } = await admin(info).create<{ status?: { token?: string } }>(path, tokenRequest)
-  if (body.status?.token === undefined) throw new Error(`the API server gave the job no identity: ${String(status)}`)
+  if (body.status?.token === undefined) throw new Error(`the API server issued no token for the issuer: status ${String(status)}`)
   return body.status.token
 }
 
-/** The API server's URL by a longer way: plain bytes, with TLS end to end. */
+/** Starts a relay that delays the traffic to the API server, and returns its URL. TLS stays end to end. */
 async function startRelay(info: ClusterInfo): Promise<string> {
   const far = relay(Number(new URL(info.server).port), ROUND_TRIP_MS)
   resources.defer(() => {

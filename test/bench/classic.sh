@@ -1,4 +1,4 @@
-# What many pipelines do today: a token by kubectl, and the server and its CA out of the administrator's kubeconfig.
+# Gets a token by kubectl, and the server and its CA from the administrator's kubeconfig, like many pipelines.
 set -euo pipefail
 token=$(kubectl create token scanner --namespace "$BENCH_NAMESPACE" --duration 15m)
 server=$(kubectl config view --raw --minify --output 'jsonpath={.clusters[0].cluster.server}')

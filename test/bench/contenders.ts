@@ -10,7 +10,7 @@ import type { GithubJob } from '../hosts/github.ts'
 import { measure, scan, type Sample } from './measure.ts'
 
 export type Name = 'bare node' | 'main' | 'main, isolated' | 'standalone main' | 'bare main' | 'classic script' | 'post' | 'bare post'
-/** How far the API server is away. */
+/** The round-trip time to the API server. */
 export type Way = 'loopback' | '25 ms away'
 
 export interface Contender {
@@ -19,13 +19,13 @@ export interface Contender {
   run: () => Promise<Sample>
 }
 
-/** Where the classic script gets its token: the policies of deploy/base would refuse it one. */
+/** The namespace of the classic script's token, because the policies of deploy/base would refuse such a token. */
 export const CLASSIC_NAMESPACE = 'classic'
 
 const SECRETS = '/api/v1/namespaces/kubepass/secrets'
 const OWN_RSS = "fs.readFileSync('/proc/self/status', 'utf8').match(/VmRSS:\\s+(\\d+)/)[1]"
 
-interface Field {
+interface Environment {
   info: ClusterInfo
   job: GithubJob
   identityToken: string
@@ -33,8 +33,8 @@ interface Field {
   standalone: string
 }
 
-/** What is compared, each in the same environment: that of a step in a GitHub job, with `server` as its input. */
-export function contenders({ info, job, identityToken, standalone }: Field, server: string, way: Way): Contender[] {
+/** The compared programs. Each one runs in the environment of a step in a GitHub job, with `server` as its input. */
+export function contenders({ info, job, identityToken, standalone }: Environment, server: string, way: Way): Contender[] {
   const node = process.execPath
   const { create, delete: remove } = admin(info)
   const given = {
@@ -43,14 +43,14 @@ export function contenders({ info, job, identityToken, standalone }: Field, serv
     service_account: 'kubepass/scanner',
     token: identityToken,
     prove: 'off',
-    // What the others do not do has a row of its own.
+    // The other programs do not isolate the scan, so isolation has its own row.
     isolate: 'off',
   }
   const step = (command = ''): Record<string, string> => {
     const values: Partial<Record<string, string>> = { ...given, command }
     const input = Object.fromEntries(inputIds.map((id) => [`INPUT_${id.toUpperCase()}`, values[id] ?? inputs[id].default]))
     const env = job.environment({ ...input, ...commandFiles(job.tmp), BENCH_FILE: join(job.tmp, 'scan') })
-    // A hosted runner has none, and it would be read for nothing.
+    // A hosted runner has no such variable, and Node.js would read the file without need.
     delete env['NODE_EXTRA_CA_CERTS']
     return env
   }

@@ -1,4 +1,4 @@
-// How fast kubepass passes a scan's output on, beside a bare Node.js program that pipes the same bytes.
+// Measures how fast kubepass passes on a scan's output, compared with a bare Node.js program that pipes the same bytes.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -8,12 +8,12 @@ import { fileURLToPath } from 'node:url'
 import { median, table } from './results.ts'
 import { dumps, texts } from './texts.ts'
 
-/** MB of one file, which is read so many times in a run. */
+/** The size of the file, which a run reads TIMES times. */
 const FILE_MB = 32
 const TIMES = 12
 const PAIR = 2
 const AFTER_200_RENEWALS = 400
-/** Of the speed of the plain pipe. */
+/** The smallest accepted part of the plain pipe's speed. */
 const LEAST = 0.65
 const LEAST_FOR_DUMPS = 0.3
 const MOST_MEMORY = 1.5
@@ -33,19 +33,19 @@ interface Sample {
 export interface OutputRow {
   text: string
   secrets: number
-  /** MB/s, MiB, and the program's CPU time in ms for a GB, medians. */
+  /** Medians of MB/s, of MiB, and of the program's CPU time in ms for a GB. */
   speed: Record<Way, number>
   memory: Record<Way, number>
   cpu: Record<Way, number>
-  /** The longest time in ms that one piece took, in all rounds. */
+  /** The longest time in ms for one piece of output, in all rounds. */
   longestMs: number
-  /** Medians of the ratios within a round. */
+  /** Medians of the ratios of each round. */
   ratio: Record<'github' | 'gitlab', number>
 }
 
 export interface OutputResults {
   rows: OutputRow[]
-  /** How long a prompt without an end of line took to be shown: the median of 20. */
+  /** The delay of a prompt without a line end: the median of 20. */
   promptMs: Record<Way, number>
 }
 
@@ -70,9 +70,9 @@ export async function benchOutput(runs: number, progress: (line: string) => void
 }
 
 export function outputTables({ rows, promptMs }: OutputResults): string {
-  const yes = (met: boolean): string => (met ? 'yes' : 'NO')
+  const verdict = (isMet: boolean): string => (isMet ? 'yes' : 'NO')
   const cells = rows.map(({ text, secrets, speed, ratio, memory, cpu, longestMs }) => {
-    const bigger = Math.max(memory.github, memory.gitlab) / memory.plain
+    const memoryRatio = Math.max(memory.github, memory.gitlab) / memory.plain
     const least = text in dumps ? LEAST_FOR_DUMPS : LEAST
     return [
       text,
@@ -81,11 +81,11 @@ export function outputTables({ rows, promptMs }: OutputResults): string {
       ratio.github.toFixed(2),
       ratio.gitlab.toFixed(2),
       `>= ${String(least)}`,
-      yes(Math.min(ratio.github, ratio.gitlab) >= least),
-      bigger.toFixed(2),
-      yes(bigger <= MOST_MEMORY),
+      verdict(Math.min(ratio.github, ratio.gitlab) >= least),
+      memoryRatio.toFixed(2),
+      verdict(memoryRatio <= MOST_MEMORY),
       longestMs.toFixed(1),
-      yes(longestMs <= LONGEST_PIECE_MS),
+      verdict(longestMs <= LONGEST_PIECE_MS),
       ...ways.map((way) => cpu[way].toFixed(0)),
     ]
   })
@@ -107,11 +107,11 @@ export function outputTables({ rows, promptMs }: OutputResults): string {
     'GitHub',
     'GitLab',
   ]
-  const prompts = ways.map((way) => [way, promptMs[way].toFixed(1), way === 'plain' ? '' : yes(promptMs[way] <= LONGEST_PROMPT_MS)])
+  const prompts = ways.map((way) => [way, promptMs[way].toFixed(1), way === 'plain' ? '' : verdict(promptMs[way] <= LONGEST_PROMPT_MS)])
   return [table(head, cells), table(['a prompt is shown after', 'ms', `<= ${String(LONGEST_PROMPT_MS)}`], prompts)].join('\n')
 }
 
-/** Each begins in its turn; the first round warms up. */
+/** Each round begins with another pipe. The first round is a warm-up. */
 async function rounds(runs: number, secrets: number, file: string, folder: string): Promise<Record<Way, Sample>[]> {
   const samples: Record<Way, Sample>[] = []
   for (let round = 0; round <= runs; round += 1) {
@@ -146,7 +146,7 @@ function rowOf(text: string, secrets: number, samples: Record<Way, Sample>[]): O
   }
 }
 
-/** The command itself reads the clock, so that no program's start counts. */
+/** The command itself reads the clock, so the start of the programs does not count. */
 async function pass(way: Way, secrets: number, file: string, folder: string): Promise<Sample> {
   const result = join(folder, 'result')
   const files = Array.from({ length: TIMES }, () => file).join(' ')
@@ -163,7 +163,7 @@ async function pass(way: Way, secrets: number, file: string, folder: string): Pr
   return { mbPerS: (FILE_MB * TIMES) / (to - from), rssMiB: rss / 1024, cpuMs, longestMs }
 }
 
-/** Each prompt says when it was written. */
+/** Each prompt contains the time at which the command wrote it. */
 async function promptDelay(way: Way): Promise<number> {
   const command = 'for i in {1..20}; do printf "%s? " "$EPOCHREALTIME"; sleep 0.05; done'
   const args = ['--disable-warning=ExperimentalWarning', program, way, String(PAIR), 'bash', '-c', command]

@@ -1,7 +1,7 @@
-// Passes a command's output on, as kubepass does or as a bare Node.js program would.
+// Passes on a command's output, like kubepass or like a bare Node.js program.
 //   node passing.ts plain|github|gitlab SECRETS COMMAND...
-// Leaves in the file that BENCH_FILE names, with `.used`: its peak of resident memory in KiB, its CPU time in ms, and the
-// longest time in ms that the filters took for one piece, during which the program hears no signal.
+// At its end it writes into `$BENCH_FILE.used`: its peak resident memory in KiB, its CPU time in ms, and the longest time in ms of
+// the filters for one piece of output. During this time the program cannot handle a signal.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,7 +13,7 @@ import { neutralizeCommands } from '../../src/platform/workflow-commands.ts'
 import { Redactor } from '../../src/redact/redactor.ts'
 import { tokenOf } from './texts.ts'
 
-const [how = '', secrets = '', command = '', ...args] = process.argv.slice(2)
+const [way = '', secrets = '', command = '', ...args] = process.argv.slice(2)
 const redactor = new Redactor()
 for (let count = 0; count < Number(secrets); count += 1) redactor.seal(tokenOf(count))
 const filters: Record<string, () => Filter[]> = {
@@ -23,7 +23,7 @@ const filters: Record<string, () => Filter[]> = {
 
 let longestMs = 0
 const started = process.resourceUsage()
-const chosen = filters[how]
+const chosen = filters[way]
 if (chosen === undefined) spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] }).stdout.pipe(process.stdout)
 else {
   let began = 0

@@ -1,4 +1,4 @@
-// How long `kubepass sweep` takes for many bound Secrets.
+// Measures how long `kubepass sweep` takes for many bound Secrets.
 //   npm run bench:sweep -- [--secrets 10000]
 import { join } from 'node:path'
 import { writeFileSync } from 'node:fs'
@@ -12,7 +12,7 @@ import { Terminal } from '../hosts/terminal.ts'
 const { values } = parseArgs({ options: { secrets: { type: 'string', default: '10000' } } })
 const progress = (line: string): void => void process.stderr.write(`${line}\n`)
 const count = Number(values.secrets)
-if (!Number.isInteger(count) || count < 1) throw new Error('--secrets must be a number from 1 on')
+if (!Number.isInteger(count) || count < 1) throw new Error('--secrets must be a positive integer')
 
 progress('starting a cluster')
 await using cluster = await startCluster({ tokenCacheTTL: '10s', controllers: true, progress })
@@ -28,8 +28,8 @@ const file = join(terminal.home, 'sweeper.token')
 writeFileSync(file, body.status.token, { mode: 0o600 })
 
 progress(`creating ${String(count)} bound Secrets`)
-const room = new Room(info, 'kubepass')
-await room.fill(Array.from({ length: count }, (_, index) => boundSecretOf({ run: String(index + 1) })))
+const namespace = new Room(info, 'kubepass')
+await namespace.fill(Array.from({ length: count }, (_, index) => boundSecretOf({ run: String(index + 1) })))
 
 progress('sweeping')
 const started = performance.now()
@@ -38,7 +38,7 @@ const { code, stdout, stderr } = await terminal.run(['sweep', ...flags, '--json'
 const seconds = (performance.now() - started) / 1000
 const { secrets } = JSON.parse(stdout) as { secrets: { outcome: string }[] }
 const deleted = secrets.filter(({ outcome }) => outcome === 'deleted').length
-const left = (await room.names()).length
+const left = (await namespace.names()).length
 if (code !== 0 || deleted !== count || left !== 0)
-  throw new Error(`ended with ${String(code)}, ${String(deleted)} deleted, ${String(left)} left:\n${stderr}`)
+  throw new Error(`kubepass sweep ended with ${String(code)}, deleted ${String(deleted)} Secrets and left ${String(left)}:\n${stderr}`)
 process.stdout.write(`${String(count)} bound Secrets deleted in ${seconds.toFixed(1)} s\n`)

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-/** What scans print, and what slowed programs of this kind down. */
+/** Typical outputs of scans, and outputs that are slow to search. */
 export const texts = {
   english: (size: number) => repeated(prose(ENGLISH), size),
   Thai: (size: number) => repeated(prose(THAI), size),
@@ -12,7 +12,7 @@ export const texts = {
   'a token in each 64 KiB': (size: number) => withTokens(repeated(prose(ENGLISH), size)),
 } satisfies Record<string, (size: number) => Buffer>
 
-/** What the second pass of the redactor looks at. */
+/** Outputs that the redactor searches for dumps, in its second pass. */
 export const dumps = {
   'hexdump -C': (size: number) => repeated(hexDump(), size),
 } satisfies Record<string, (size: number) => Buffer>
@@ -21,7 +21,7 @@ const ENGLISH =
   'INFO scanner checked the deployment frontend in namespace default: 3 of 4 containers run as an ordinary user, see https://kubernetes.io/docs/ (CIS 5.2.6) at 2026-01-30T12:34:56Z image registry.k8s.io/pause:3.9 status=ok severity HIGH'
 const THAI = 'INFO ตรวจสอบ คลัสเตอร์ แล้ว พบ ปัญหา ด้าน ความปลอดภัย ใน เนมสเปซ เริ่มต้น กรุณา แก้ไข ก่อน นำไป ใช้งานจริง'
 
-/** As renewals bring them: most of the payload is that of the token before. */
+/** Makes tokens like those of renewals, whose payloads are almost equal. */
 export function tokenOf(count: number): string {
   const claims = {
     aud: ['https://kubernetes.default.svc.cluster.local'],
@@ -41,7 +41,7 @@ export function tokenOf(count: number): string {
   return `${header ?? ''}.${payload ?? ''}.${bytes(256, `signature ${String(count)}`).toString('base64url')}`
 }
 
-/** Lines of 60 to 120 characters, their words in an order that does not repeat soon. */
+/** Makes lines of 60 to 120 characters from the words, in a pseudo-random order. */
 function prose(source: string): Buffer {
   const words = source.split(' ')
   let text = ''

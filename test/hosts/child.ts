@@ -19,9 +19,9 @@ export interface ChildOptions {
   cwd: string
   env: NodeJS.ProcessEnv
   stdin?: string
-  /** How long to wait, after the end of the process, for others that keep its outputs open. */
+  /** The time to wait, after the end of the process, for other processes that keep its outputs open. */
   drainMs?: number
-  /** Whether those others can go on writing after that. */
+  /** Whether these processes can continue to write after that time. */
   keepReading?: boolean
   /** Starts the process in its own process group. */
   detached?: boolean
@@ -30,10 +30,10 @@ export interface ChildOptions {
 
 /** Whether the promise settles within this number of milliseconds. */
 export async function within(milliseconds: number, event: Promise<unknown>): Promise<boolean> {
-  const come = new AbortController()
-  const waited = delay(milliseconds, false, { signal: come.signal }).catch(() => true)
+  const settled = new AbortController()
+  const waited = delay(milliseconds, false, { signal: settled.signal }).catch(() => true)
   void event.then(() => {
-    come.abort()
+    settled.abort()
   })
   return waited
 }
@@ -43,18 +43,18 @@ export class Child {
   readonly pid: number
   /** Resolves when the process itself has ended. */
   readonly exited: Promise<void>
-  /** Resolves when its outputs have ended, too. */
+  /** Resolves when the process and its outputs have ended. */
   readonly ended: Promise<Ended>
   readonly #process: ChildProcess
   readonly #chunks: Record<StreamName, Buffer[]> = { stdout: [], stderr: [] }
   #watchers = new Set<() => void>()
   readonly #waiting = new AbortController()
-  #over = false
+  #outputsEnded = false
 
   constructor(program: string, args: string[], options: ChildOptions) {
     const { cwd, env, stdin = '', drainMs = 5_000, keepReading = false, detached = false, onData } = options
     const child = spawn(program, args, { cwd, env, stdio: 'pipe', detached })
-    if (child.pid === undefined) throw new Error(`${program} could not be started`)
+    if (child.pid === undefined) throw new Error(`Node.js could not start ${program}`)
     this.#process = child
     this.pid = child.pid
     child.stdin.on('error', () => undefined)
@@ -63,7 +63,7 @@ export class Child {
       child[stream].on('data', (chunk: Buffer) => {
         this.#chunks[stream].push(chunk)
         onData?.(stream, chunk)
-        this.#look()
+        this.#notifyWatchers()
       })
     }
     this.exited = once(child, 'exit').then(() => undefined)
@@ -87,7 +87,7 @@ export class Child {
     return this.#process.kill(signal)
   }
 
-  /** After the end of the process, stops waiting for others that keep its outputs open. */
+  /** After the end of the process, stops waiting for other processes that keep its outputs open. */
   giveUp(): void {
     this.#waiting.abort()
   }
@@ -101,28 +101,28 @@ export class Child {
 
   /** Waits until an output contains this text; rejects if the process ends without it. */
   seen(pattern: string | RegExp): Promise<void> {
-    const found = (text: string): boolean => (typeof pattern === 'string' ? text.includes(pattern) : pattern.test(text))
+    const matches = (text: string): boolean => (typeof pattern === 'string' ? text.includes(pattern) : pattern.test(text))
     return new Promise((resolve, reject) => {
-      const look = (): void => {
+      const check = (): void => {
         const texts = [this.text('stdout'), this.text('stderr')]
-        if (texts.some(found)) resolve()
-        else if (this.#over) reject(new Error(`the process ended before it wrote ${String(pattern)}:\n${texts.join('\n')}`))
+        if (texts.some(matches)) resolve()
+        else if (this.#outputsEnded) reject(new Error(`the process ended before it wrote ${String(pattern)}:\n${texts.join('\n')}`))
         else return
-        this.#watchers.delete(look)
+        this.#watchers.delete(check)
       }
-      this.#watchers.add(look)
-      look()
+      this.#watchers.add(check)
+      check()
     })
   }
 
-  #look(): void {
-    for (const look of this.#watchers) look()
+  #notifyWatchers(): void {
+    for (const check of this.#watchers) check()
   }
 
   async #end(streams: Readable[], drainMs: number, keepReading: boolean): Promise<Ended> {
     const closed = Promise.all(streams.map((stream) => once(stream, 'close'))).then(() => {
-      this.#over = true
-      this.#look()
+      this.#outputsEnded = true
+      this.#notifyWatchers()
     })
     await this.exited
     const patience = delay(Math.min(drainMs, LONGEST_DELAY), undefined, { signal: this.#waiting.signal })

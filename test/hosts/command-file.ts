@@ -1,7 +1,7 @@
-/** Parses GITHUB_ENV, _OUTPUT and _STATE as the runner does: `NAME=VALUE` or `NAME<<END`. Throws what the runner rejects. */
+/** Parses GITHUB_ENV, GITHUB_OUTPUT and GITHUB_STATE like the runner: `NAME=VALUE` or `NAME<<END`. Throws for text that the runner rejects. */
 export function parseCommandFile(text: string): Map<string, string> {
   const values = new Map<string, string>()
-  // A line keeps its newline, so that a missing one is noticed.
+  // Each line keeps its newline, so that the parser notices a missing one.
   const lines = text.match(/[^\n]*\n|[^\n]+$/g) ?? []
   for (let at = 0; at < lines.length; at += 1) {
     const line = withoutNewline(lines[at] ?? '')

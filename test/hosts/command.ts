@@ -4,7 +4,7 @@ export interface Command {
   data: string
 }
 
-/** The workflow command in a line, if its name is a known one: `::name key=value::data`, or the older `##[name]data`. */
+/** The workflow command in a line, if its name is known. The forms are `::name key=value::data` and the older `##[name]data`. */
 export function parseCommand(line: string, known: (name: string) => boolean): Command | undefined {
   return parseNew(line, known) ?? parseOld(line, known)
 }

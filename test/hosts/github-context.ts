@@ -32,7 +32,7 @@ export function ordinaryClaims(repository: string, runId: string, runAttempt: st
   }
 }
 
-/** The GITHUB_ variables of the same job. */
+/** The GITHUB_ variables of the job with these claims. */
 export function githubVariables(claims: Claims): Record<string, string> {
   const claim = (name: string): string => String(claims[name])
   return {

@@ -19,7 +19,7 @@ import { killProcessesWith } from './orphans.ts'
 import { toolsWithoutNode } from './tools.ts'
 
 export interface JobOptions extends JobLogOptions {
-  /** `permissions: id-token: write`; default true. */
+  /** Whether the job has `permissions: id-token: write`; default true. */
   idToken?: boolean
   /** Claims of the ID token that differ from those of a push to main. */
   claims?: Claims
@@ -31,7 +31,7 @@ export interface JobOptions extends JobLogOptions {
   apiUrl?: string
   /** The action's folder; default this repository. */
   action?: string
-  /** The standalone program, called instead of the action's scripts on a machine without Node.js. */
+  /** The standalone program, which replaces the action's scripts on a machine without Node.js. */
   standalone?: string
   /** Arguments of node, before the action's script. */
   nodeOptions?: string[]
@@ -39,17 +39,17 @@ export interface JobOptions extends JobLogOptions {
   wrapper?: string[]
   /** Replaces variables of the runner; undefined removes a variable. */
   variables?: (job: GithubJob) => Record<string, string | undefined>
-  /** The runner's time limits, shortened only to test the simulated runner itself. */
+  /** The runner's time limits. Only the tests of the simulated runner shorten them. */
   patience?: Partial<Patience>
 }
 
-/** Milliseconds. */
+/** The runner's time limits in milliseconds. */
 interface Patience {
-  /** From SIGINT to SIGTERM. */
+  /** The time from SIGINT to SIGTERM. */
   interrupt: number
-  /** From SIGTERM to SIGKILL. */
+  /** The time from SIGTERM to SIGKILL. */
   terminate: number
-  /** From the end of node until the runner gives up on outputs that other processes keep open. */
+  /** The time from the end of node until the runner closes outputs that other processes keep open. */
   drain: number
 }
 
@@ -63,9 +63,9 @@ export interface Result extends Outcome {
   path: string[]
   /** The step's state so far. */
   state: Record<string, string>
-  /** The unmasked text; the real runner masks it line by line. */
+  /** The step summary without masks. The real runner masks it line by line. */
   summary: string
-  /** Every workflow command that was executed, in order. */
+  /** The executed workflow commands, in order. */
   commands: Command[]
   masks: string[]
 }
@@ -93,9 +93,9 @@ export class GithubJob implements Job {
   readonly trackingId = `RUNNER_TRACKING_ID=github_${randomUUID()}`
   readonly runId: string
   readonly boundSecretPrefix: string
-  /** What earlier steps wrote to GITHUB_ENV; a test may add to it. */
+  /** The variables that earlier steps wrote to GITHUB_ENV. A test may add variables. */
   readonly env: Record<string, string> = {}
-  /** What earlier steps wrote to GITHUB_PATH. It starts with the folder of the cluster's kubectl. */
+  /** The folders that earlier steps wrote to GITHUB_PATH, before the folder of the cluster's kubectl. */
   readonly path: string[]
   readonly masker = new Masker()
   readonly phases: Phase[] = []
@@ -138,12 +138,13 @@ export class GithubJob implements Job {
     this.#machine = { HOME: this.home, TMPDIR: this.tmp, USER: 'runner', LANG: 'C.UTF-8', CI: 'true', NODE_EXTRA_CA_CERTS: info.ca }
   }
 
+  /** The ID token service of the job. */
   get idTokens(): IdTokenEndpoint {
-    if (this.#idTokens === undefined) throw new Error('this job may not ask for ID tokens')
+    if (this.#idTokens === undefined) throw new Error('this job may not request ID tokens')
     return this.#idTokens
   }
 
-  /** The ID token service of the job. */
+  /** The issued ID tokens. */
   get secrets(): string[] {
     return this.#idTokens?.tokens ?? []
   }
@@ -157,7 +158,7 @@ export class GithubJob implements Job {
   environment(env: Record<string, string>): Record<string, string> {
     const PATH = [...this.path, ...this.#tools].join(delimiter)
     const [tracking = '', id = ''] = this.trackingId.split('=')
-    const own = this.options.variables?.(this)
+    const replaced = this.options.variables?.(this)
     const all: Record<string, string | undefined> = {
       PATH,
       ...this.#machine,
@@ -165,7 +166,7 @@ export class GithubJob implements Job {
       ...this.env,
       ...env,
       ...this.#variables,
-      ...own,
+      ...replaced,
     }
     return Object.fromEntries(Object.entries(all).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
   }
@@ -220,7 +221,7 @@ export class Step implements Use {
     return this.start('post').done
   }
 
-  /** For a test that acts while the phase runs. */
+  /** Starts a phase for a test that acts while it runs. */
   start(name: PhaseName): Phase {
     const state = Object.fromEntries(Object.entries(this.state).map(([key, value]) => [`STATE_${key}`, value]))
     const phase = new Phase(this.#job, { name, state: this.state, command: this.#programs[name], env: { ...this.#env, ...state } })
@@ -272,7 +273,7 @@ export class Phase implements Running {
     this.done = this.#finish()
   }
 
-  /** Closes the reading ends of its outputs. */
+  /** Closes the reading ends of the phase's outputs. */
   close(): void {
     this.#child.close()
   }
@@ -281,12 +282,12 @@ export class Phase implements Running {
     return this.#child.kill(signal)
   }
 
-  /** Waits until stdout or stderr contains this text; rejects if the phase ends without it. */
+  /** Waits until stdout or stderr contains this text; rejects if the phase ends before that. */
   seen(pattern: string | RegExp): Promise<void> {
     return this.#child.seen(pattern)
   }
 
-  /** Cancels the phase with the runner's signals and waits. Only node gets the signals, not its children. */
+  /** Cancels the phase with the runner's signals and waits for its end. Only node gets the signals, not its children. */
   async cancel(): Promise<Result> {
     this.#cancelled = true
     const { interrupt, terminate } = this.#job.patience
@@ -309,14 +310,14 @@ export class Phase implements Running {
       delete env['NODE_OPTIONS']
       this.#log.complain("Can't store NODE_OPTIONS output parameter using '$GITHUB_ENV' command.")
     }
-    const path = readIfThere(this.#files.PATH)
+    const path = readIfExists(this.#files.PATH)
       .split('\n')
       .filter((line) => line !== '')
     Object.assign(this.#job.env, env)
     this.#job.path.unshift(...path.toReversed())
     Object.assign(this.#state, this.#log.state, this.#read('STATE'))
     const outputs = { ...this.#log.outputs, ...this.#read('OUTPUT') }
-    const summary = readIfThere(this.#files.STEP_SUMMARY)
+    const summary = readIfExists(this.#files.STEP_SUMMARY)
     if (Buffer.byteLength(summary) > SUMMARY_BYTES) this.#log.complain('$GITHUB_STEP_SUMMARY supports content up a size of 1024k')
     const { lines, annotations, commands, masks, failed } = this.#log
     const conclusion = this.#cancelled ? 'cancelled' : failed || ended.code !== 0 ? 'failure' : 'success'
@@ -339,10 +340,10 @@ export class Phase implements Running {
     return this.result
   }
 
-  /** An invalid command file fails the step, as on the real runner. */
+  /** Reads a command file. An invalid file fails the step, as on the real runner. */
   #read(file: 'ENV' | 'OUTPUT' | 'STATE'): Record<string, string> {
     try {
-      return Object.fromEntries(parseCommandFile(readIfThere(this.#files[file])))
+      return Object.fromEntries(parseCommandFile(readIfExists(this.#files[file])))
     } catch (error) {
       this.#log.error(`Unable to process file command '${file.toLowerCase()}' successfully. ${error instanceof Error ? error.message : ''}`)
       return {}
@@ -367,12 +368,12 @@ function readAction(folder: string): { defaults: Record<string, string>; scripts
   }
 }
 
-/** Removes the add-mask lines, which contain the secret. If the runner did not take them for commands, the log shows them. */
+/** Removes the add-mask lines, which contain the secret. The log shows such a line if the runner did not execute it. */
 function withoutMasks(output: string): string {
   return output.replaceAll(/^::add-mask::.*$/gm, '')
 }
 
-/** Every string in a value, unescaped: in JSON a search would miss escaped secrets. */
+/** The keys and values without JSON escapes, because a search in JSON would miss an escaped secret. */
 function readText(value: unknown): string {
   if (typeof value !== 'object' || value === null) return String(value)
   return Object.entries(value)
@@ -384,6 +385,6 @@ function mapValues<K extends string, V, W>(record: Record<K, V>, change: (value:
   return Object.fromEntries(Object.entries<V>(record).map(([key, value]) => [key, change(value)])) as Record<K, W>
 }
 
-function readIfThere(path: string): string {
+function readIfExists(path: string): string {
   return existsSync(path) ? readFileSync(path, 'utf8') : ''
 }

@@ -6,11 +6,11 @@ export interface GitlabContext {
   jobId: string
   jobName: string
   pipelineId: string
-  /** Seconds. */
+  /** The job's timeout in seconds. */
   timeout: number
-  /** CI_PROJECT_DIR. */
+  /** The value of CI_PROJECT_DIR. */
   folder: string
-  /** The job's GitLab credentials. Both are masked, and the scan must not get them. */
+  /** The job's GitLab credential. The runner masks it, and the scan must not get it. */
   jobToken: string
 }
 
@@ -78,7 +78,7 @@ export function predefinedVariables({ jobId, jobName, pipelineId, timeout, folde
   }
 }
 
-/** The claims of an ID token of the same job. It lives as long as the job. */
+/** The claims of an ID token of the job. The token lives as long as the job. */
 export function gitlabClaims({ jobId, pipelineId, timeout }: GitlabContext, aud: string | string[]): Claims {
   const iat = Math.floor(Date.now() / 1000)
   const configuration = { ci_config_ref_uri: `gitlab.com/${PROJECT}//.gitlab-ci.yml@refs/heads/main`, ci_config_sha: SHA }

@@ -5,20 +5,20 @@ import { carries, childrenOf, commandOf, signal } from './processes.ts'
 
 export type Executor = 'shell' | 'docker' | 'kubernetes'
 
-/** How long the runner waits for processes after a signal, in milliseconds. */
+/** The runner's time limits after a signal, in milliseconds. */
 export interface Patience {
-  /** shell: from SIGTERM to SIGKILL, and from SIGKILL until the runner gives up. */
+  /** shell executor: the time from SIGTERM to SIGKILL (graceful), and from SIGKILL until the runner stops waiting (force). */
   graceful: number
   force: number
-  /** docker: from one look for a process that was sent SIGTERM to the next, of which there are 6. */
+  /** docker executor: the time between two checks whether a process has ended after SIGTERM. The runner checks 6 times. */
   look: number
-  /** docker: for that, with all processes. */
+  /** docker executor: the time for these checks of all processes. */
   signals: number
-  /** docker: from SIGTERM for the first process to SIGKILL. */
+  /** docker executor: the time from SIGTERM for the first process to SIGKILL. */
   stop: number
 }
 
-/** The process group gets SIGTERM and, much later, SIGKILL. A process that left the group gets nothing. */
+/** Sends the process group SIGTERM and, much later, SIGKILL. A process that left the group gets no signal. */
 export async function stopGroup(child: Child, { graceful, force }: Patience): Promise<void> {
   signal(-child.pid, 'SIGTERM')
   if (await within(graceful, child.ended)) return
@@ -27,26 +27,26 @@ export async function stopGroup(child: Child, { graceful, force }: Patience): Pr
 }
 
 /**
- * Every process but the first gets SIGTERM, the youngest first, and the next one only when it has ended or six
- * looks are over. Then the container is stopped: SIGTERM and SIGKILL for the first process.
+ * Sends SIGTERM to every process but the first, the youngest one first. The runner continues with the next process when this
+ * one has ended, or after six checks. Then the runner stops the container: the first process gets SIGTERM, then SIGKILL.
  */
 export async function stopContainer(child: Child, trackingId: string, { look, signals, stop }: Patience): Promise<void> {
-  const told = tellEach(child.pid, trackingId, look)
-  await within(signals, Promise.race([told, child.exited]))
+  const signalled = signalEach(child.pid, trackingId, look)
+  await within(signals, Promise.race([signalled, child.exited]))
   if (child.runs) signal(child.pid, 'SIGTERM')
   if (!(await within(stop, child.exited))) signal(child.pid, 'SIGKILL')
 }
 
-async function tellEach(first: number, trackingId: string, look: number): Promise<void> {
+async function signalEach(first: number, trackingId: string, look: number): Promise<void> {
   const pids = (await processesWith(trackingId)).filter((pid) => pid !== first).toSorted((a, b) => b - a)
   for (const pid of pids) {
     if (!carries(pid, trackingId)) continue
     signal(pid, 'SIGTERM')
-    for (let looks = 6; carries(pid, trackingId) && looks > 0; looks -= 1) await delay(look)
+    for (let checks = 6; carries(pid, trackingId) && checks > 0; checks -= 1) await delay(look)
   }
 }
 
-/** The children of the section's shells get SIGTERM. The runner does not wait for them. */
+/** Sends SIGTERM to the children of the section's shells. The runner does not wait for their end. */
 export function stopSection(child: Child): void {
   const words = commandOf(child.pid).join(' ')
   const shells = [child.pid, ...childrenOf(child.pid).filter((pid) => commandOf(pid).join(' ') === words)]

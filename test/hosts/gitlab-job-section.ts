@@ -16,8 +16,9 @@ export interface Result extends Outcome {
   status: Status
   /** The content of $GITLAB_ENV. */
   gitlabEnv: string
-  /** The files that the runner uploads if the job ends here: their paths, and the texts of the reports. */
+  /** The files that the runner uploads if the job ends after this section. */
   artifacts: string[]
+  /** The texts of the uploaded reports. */
   reports: Record<'junit' | 'annotations', string[]>
 }
 
@@ -32,15 +33,15 @@ export interface Runner {
   renewContainer(): void
 }
 
-export interface StageOptions {
+export interface SectionOptions {
   name: PhaseName
-  /** The status of the job before the after_script, which does not change it. */
+  /** The status of the job after its script. The after_script does not change the status. */
   decided: Status | undefined
   script: string
   /** The values of masked variables. */
   masked: string[]
   artifacts: ComponentJob['artifacts']
-  /** In milliseconds from now. */
+  /** The time limits in milliseconds from now. */
   limits: { section: number; job: number }
 }
 
@@ -49,7 +50,7 @@ export class JobSection implements Running {
   readonly name: PhaseName
   readonly done: Promise<Result>
   result: Result | undefined
-  /** The whole job is over. */
+  /** Whether the job's timeout has ended the job. */
   jobTimedOut = false
   readonly #runner: Runner
   readonly #decided: Status | undefined
@@ -60,14 +61,14 @@ export class JobSection implements Running {
   readonly #timers: NodeJS.Timeout[]
   #stopped: 'canceled' | 'timedout' | undefined
 
-  constructor(runner: Runner, { name, decided, script, masked, artifacts, limits }: StageOptions) {
+  constructor(runner: Runner, { name, decided, script, masked, artifacts, limits }: SectionOptions) {
     this.name = name
     this.#runner = runner
     this.#decided = decided
     this.#artifacts = artifacts
     const { executor, patience, workspace: cwd, machine: env } = runner
     const stdout = new GitlabMasker(masked)
-    // In a pod both outputs go into one file.
+    // The Kubernetes executor writes both outputs into one file.
     this.#maskers = { stdout, stderr: executor === 'kubernetes' ? stdout : new GitlabMasker(masked) }
     this.#child = new Child('bash', [], {
       ...{ cwd, env, stdin: script, detached: true, drainMs: patience.drain, keepReading: executor !== 'docker' },
@@ -98,13 +99,13 @@ export class JobSection implements Running {
     return Buffer.concat(this.#shown).toString()
   }
 
-  /** Of the program alone. */
+  /** Signals only the program. */
   kill(name: NodeJS.Signals): boolean {
     const pid = this.pid
     return pid !== undefined && signal(pid, name)
   }
 
-  /** Of the program, while it runs. */
+  /** The process id of the running program; undefined if it does not run. */
   get pid(): number | undefined {
     return processes().find((pid) => isProgram(commandOf(pid), this.name) && carries(pid, this.#runner.trackingId))
   }
@@ -113,9 +114,9 @@ export class JobSection implements Running {
     return this.#child.seen(pattern)
   }
 
-  /** Cancels the job. With the Kubernetes executor, after_script may start at once. */
+  /** Cancels the job. With the Kubernetes executor, after_script may start immediately. */
   cancel(): Promise<Result> {
-    if (this.name === 'post') throw new Error('a job that is past its script cannot be canceled')
+    if (this.name === 'post') throw new Error('a job cannot be canceled after its script')
     return this.#stop('canceled')
   }
 
@@ -124,7 +125,7 @@ export class JobSection implements Running {
     return this.#stop('timedout')
   }
 
-  /** Simulates the job's timeout, in the harshest way of any runner version: SIGKILL at once, and no after_script. */
+  /** Simulates the job's timeout like the strictest runner version: immediate SIGKILL and no after_script. */
   async jobTimeout(): Promise<Result> {
     if (this.result !== undefined) return this.result
     this.#stopped = 'timedout'
@@ -145,7 +146,7 @@ export class JobSection implements Running {
 
   texts(): Record<string, string> {
     const gitlabEnv = this.result?.gitlabEnv ?? ''
-    // With CI_DEBUG_TRACE the runner itself shows what it exports; in the log that is masked as far as it can be.
+    // With CI_DEBUG_TRACE the runner itself prints its exports, and masks the values in the log if GitLab can mask them.
     const stderr = this.#child.text('stderr').replaceAll(/^\++ export .*$/gm, '')
     return { stdout: this.#child.text('stdout'), stderr, log: this.log, GITLAB_ENV: gitlabEnv }
   }
@@ -165,7 +166,7 @@ export class JobSection implements Running {
     const { executor, trackingId, workspace, gitlabEnv } = this.#runner
     await this.#child.exited
     for (const timer of this.#timers) clearTimeout(timer)
-    // A container ends with its first process, and so do all its other processes.
+    // The end of the first process ends the container with all its other processes.
     if (executor === 'docker') await killProcessesWith(trackingId)
     const ended = await this.#child.ended
     for (const masker of new Set(Object.values(this.#maskers))) this.#shown.push(masker.end())

@@ -1,4 +1,4 @@
-// The prefixes of GitLab's own tokens, which the runner masks without any variable of the job.
+// The prefixes of GitLab's own tokens. The runner masks such tokens even if no variable of the job has them.
 const PREFIXES = [
   ...['glpat-', 'gloas-', 'gldt-', 'glrt-', 'glcbt-', 'glrtr-', 'glptt-', 'glft-', 'glimt-', 'glagent-', 'glsoat-', 'glffct-'],
   ...['_gitlab_session=', 'gltok-'],
@@ -7,8 +7,8 @@ const OF_A_TOKEN = '[A-Za-z0-9._=-]'
 const MASK = '[MASKED]'
 
 /**
- * The runner's masker, for one stream: exact values that are known before the job begins, and what follows a
- * token's prefix; over the borders of writes, and in no other spelling.
+ * Masks one stream like the runner: the exact values that the runner knows before the job, and the characters after a token's
+ * prefix. A match may begin in one write and end in another. The masker knows no encoded form of a value.
  */
 export class GitlabMasker {
   readonly #known: RegExp
@@ -18,7 +18,7 @@ export class GitlabMasker {
   #held = ''
 
   constructor(secrets: Iterable<string>) {
-    // Each byte as a character, because a write may end within one.
+    // The masker uses one character for each byte, because a write may end within a character of UTF-8.
     const values = [...new Set(secrets)].map((secret) => Buffer.from(secret).toString('latin1')).filter((value) => value !== '')
     const longestFirst = values.toSorted((a, b) => b.length - a.length)
     const prefixes = PREFIXES.join('|')
@@ -27,7 +27,7 @@ export class GitlabMasker {
     this.#phrases = [...values, ...PREFIXES]
   }
 
-  /** The text that can be printed now. */
+  /** Returns the masked text that no later write can change. */
   write(chunk: Buffer): Buffer {
     this.#held += chunk.toString('latin1')
     let shown = ''
@@ -44,14 +44,14 @@ export class GitlabMasker {
     }
   }
 
-  /** Call it when the stream has ended. */
+  /** Returns the rest of the masked text after the end of the stream. */
   end(): Buffer {
     const rest = this.#held.replaceAll(new RegExp(this.#known, 'g'), MASK)
     this.#held = ''
     return Buffer.from(rest, 'latin1')
   }
 
-  /** The position of text that the next write may complete to a secret. */
+  /** The position of a possible beginning of a secret, which the next write may complete. */
   #openEnd(): number {
     const { length } = this.#held
     const token = this.#token.exec(this.#held)?.index ?? length

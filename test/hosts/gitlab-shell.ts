@@ -1,21 +1,21 @@
 export interface SectionScript {
-  /** The variables, in the order of their export. */
+  /** The variables in the order of their export. */
   variables: Map<string, string>
-  /** Contents of file variables, by path. */
+  /** The contents of file variables by path. */
   files: Map<string, string>
-  /** Where $GITLAB_ENV points; undefined on a runner that has none. */
+  /** The path in $GITLAB_ENV; undefined on a runner without this variable. */
   gitlabEnv: string | undefined
   folder: string
   notice: string | undefined
   commands: string[]
-  /** CI_DEBUG_TRACE */
+  /** Whether CI_DEBUG_TRACE is on. */
   trace: boolean
 }
 
 /**
- * The script that the runner gives bash for a section of a job: the variables, the lines that an earlier
- * section left in $GITLAB_ENV, and each command behind its echo. Both shells, the outer and the one that runs
- * the commands, answer SIGTERM once the command that they wait for has ended.
+ * The script that the runner passes to bash for a section of a job. The script exports the variables and the lines that an earlier
+ * section wrote to $GITLAB_ENV. It prints each command before the shell runs it. The outer shell and the inner shell, which runs
+ * the commands, handle SIGTERM when the current command has ended.
  */
 export function sectionScript({ variables, files, gitlabEnv, folder, notice, commands, trace }: SectionScript): string {
   const lines = [...variables].map(([name, value]) => exported(name, value))

@@ -19,7 +19,7 @@ export interface ComponentJob {
   idTokens: Record<string, string | string[]>
   script: string[]
   afterScript: string[]
-  /** Seconds. */
+  /** The job's timeout in seconds. */
   timeout: number | undefined
   artifacts: { paths: string[]; junit: string[]; annotations: string[] }
 }
@@ -27,27 +27,27 @@ export interface ComponentJob {
 type Mapping = Record<string, unknown>
 
 const GLOBAL = ['stages', 'variables', 'include', 'default', 'workflow', 'image', 'services', 'cache', 'before_script', 'after_script']
-/** The keys of a job that make no difference to the simulated runner. */
+/** The keys of a job that have no effect on the simulated runner. */
 const IGNORED = [
   ...['stage', 'image', 'needs', 'dependencies', 'rules', 'tags', 'allow_failure', 'retry', 'interruptible', 'resource_group'],
   ...['environment', 'inherit', 'when', 'cache', 'services', 'parallel'],
 ]
 const SUPPORTED = ['variables', 'id_tokens', 'before_script', 'script', 'after_script', 'timeout', 'artifacts']
 
-/** A component's file, with its inputs and its job. Throws what GitLab rejects. */
+/** A component's file with its inputs and its job. Throws an error for a file that GitLab rejects. */
 export class Component {
   readonly inputs: Record<string, InputSpec>
   readonly #content: unknown
 
   constructor(text: string) {
-    // YAML 1.1, as GitLab reads it: `off` is false, `<<` merges. (To GitLab `y` is a text; it is true here.)
+    // GitLab reads YAML 1.1, in which `off` is false and `<<` merges. Unlike GitLab, this parser reads `y` as true.
     const documents = parseAllDocuments(text, { version: '1.1', merge: true })
     if (!Array.isArray(documents)) throw new Error('the component is empty')
     const [header, content, ...more] = documents.map((document) => {
       for (const error of document.errors) throw error
       return document.toJS({ maxAliasCount: 1_000 }) as unknown
     })
-    if (content === undefined || more.length > 0) throw new Error('a component is two documents: spec, and jobs')
+    if (content === undefined || more.length > 0) throw new Error('a component needs two documents: spec and jobs')
     const spec = mapping(mapping(header, 'the first document')['spec'], 'spec')
     this.inputs = Object.fromEntries(
       Object.entries(mapping(spec['inputs'] ?? {}, 'spec:inputs')).map(([name, value]) => [name, inputSpec(name, value)]),
@@ -86,7 +86,7 @@ function inputSpec(name: string, value: unknown): InputSpec {
   if (unknown.length > 0) throw new Error(`the input ${name} contains unknown keys: ${unknown.join(', ')}`)
   const spec = { type: 'string', ...given } as InputSpec
   if (!['string', 'number', 'boolean', 'array'].includes(spec.type)) throw new Error(`the input ${name} has the unknown type ${spec.type}`)
-  if (spec.regex !== undefined && spec.type !== 'string') throw new Error(`the input ${name} is no string, and has a regex`)
+  if (spec.regex !== undefined && spec.type !== 'string') throw new Error(`the input ${name} has a regex, but is not a string`)
   if (spec.default !== undefined) check(name, spec, spec.default)
   return spec
 }
@@ -164,7 +164,7 @@ function audienceOf(value: unknown, name: string): string | string[] {
   throw new Error(`the ID token ${name} needs an aud, a text or a list of texts`)
 }
 
-/** A line, or a list of lines. Nested lists, such as YAML anchors make, are flattened. */
+/** Reads a line or a list of lines, and flattens nested lists, which YAML anchors can create. */
 function lines(value: unknown, what: string): string[] {
   const list = value === undefined ? [] : [value].flat(11)
   if (!list.every((line) => typeof line === 'string')) throw new Error(`${what} should be a string or an array of strings`)

@@ -18,21 +18,21 @@ import type { Job, PhaseName, Use } from './host.ts'
 import { killProcessesWith } from './orphans.ts'
 
 export interface GitlabOptions {
-  /** The component's file; default gitlab/scan.yml of this repository. */
+  /** The path of the component; default gitlab/scan.yml of this repository. */
   component?: string
-  /** Default docker. */
+  /** The runner's executor; default docker. */
   executor?: Executor
-  /** Whether this GitLab gives out ID tokens; default true. */
+  /** Whether this GitLab issues ID tokens; default true. */
   idToken?: boolean
   /** Claims of the ID tokens that differ from those of a push to a protected branch. */
   claims?: Claims
   /** Variables of the project or of the pipeline. */
   variables?: Record<string, Given>
-  /** Such variables of the type file. */
+  /** The contents of variables of the type file. */
   fileVariables?: Record<string, string>
   /** Whether the runner has $GITLAB_ENV; default true. */
   gitlabEnv?: boolean
-  /** The runner's and the job's time limits in milliseconds, shortened for a test. */
+  /** The time limits of the runner and of the job in milliseconds, which a test can shorten. */
   patience?: Partial<Runner['patience'] & Limits>
 }
 
@@ -43,7 +43,7 @@ interface Limits {
 }
 
 const root = new URL('../../', import.meta.url)
-/** Secret inputs are variables on GitLab, because everyone who sees a pipeline sees its inputs. */
+/** The inputs that are variables on GitLab, because every viewer of a pipeline sees its inputs. */
 const SECRET_INPUTS = ['token', 'kubeconfig']
 const JOB_TIMEOUT_S = 3_600
 const AFTER_SCRIPT_MS = 300_000
@@ -52,22 +52,22 @@ const AFTER_SCRIPT_MS = 300_000
 export class GitlabJob implements Job, Runner {
   readonly folder = mkdtempSync(join(tmpdir(), 'kubepass-gitlab-'))
   readonly workspace = join(this.folder, 'builds', 'group', 'project')
-  /** $RUNNER_TEMP_PROJECT_DIR */
+  /** The value of $RUNNER_TEMP_PROJECT_DIR. */
   readonly projectTemp = `${this.workspace}.tmp`
   readonly gitlabEnv = join(this.projectTemp, 'gitlab_runner_env')
   readonly home = join(this.folder, 'home')
   readonly tmp = join(this.folder, 'tmp')
   readonly temporary = [this.projectTemp, this.tmp]
   readonly ours: string[]
-  /** A variable that every scan keeps, whatever its environment, so that the tests find all its processes. */
+  /** A variable that every scan keeps in each environment, so that the tests find all its processes. */
   readonly trackingId = `RUNNER_TRACKING_ID=gitlab_${randomUUID()}`
-  /** $CI_JOB_ID of the first job; those of further ones follow. */
+  /** The $CI_JOB_ID of the first job. The next jobs have the next numbers. */
   readonly runId = String(randomInt(1e7, 9e7) * 100)
   readonly boundSecretPrefix = `kubepass-${this.runId.slice(0, -2)}`
   readonly jobToken = newJobToken()
   readonly env: Record<string, string> = {}
   readonly phases: JobSection[] = []
-  /** The ID tokens given out. */
+  /** The issued ID tokens. */
   readonly secrets: string[] = []
   readonly executor: Executor
   readonly options: GitlabOptions
@@ -79,7 +79,7 @@ export class GitlabJob implements Job, Runner {
     this.info = info
     this.options = options
     this.executor = options.executor ?? 'docker'
-    // The shell executor waits for every process that holds an output. The Kubernetes executor does not. A Docker container has ended.
+    // The shell executor waits for every process that keeps an output open, the Kubernetes executor does not. A Docker container has ended by then.
     const drain = { shell: Infinity, docker: 5_000, kubernetes: 200 }[this.executor]
     this.patience = { graceful: 600_000, force: 10_000, look: 1_000, signals: 10_000, stop: 10_000, drain, ...options.patience }
     this.ours = [this.gitlabEnv, ...Object.keys(options.fileVariables ?? {}).map((name) => join(this.projectTemp, name))]
@@ -93,7 +93,7 @@ export class GitlabJob implements Job, Runner {
     return new GitlabUse(this, jobId, inputs, env)
   }
 
-  /** The environment that the image, or the machine, gives every shell. */
+  /** The environment of every shell on the image or the machine. */
   get machine(): Record<string, string> {
     const PATH = [dirname(this.info.kubectl), dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter)
     const [tracking = '', id = ''] = this.trackingId.split('=')
@@ -129,7 +129,7 @@ export class GitlabJob implements Job, Runner {
   }
 }
 
-/** One job: its script is main, its after_script is post. */
+/** A job whose script is main and whose after_script is post. */
 export class GitlabUse implements Use {
   readonly jobId: string
   readonly #runner: GitlabJob
@@ -161,7 +161,7 @@ export class GitlabUse implements Use {
     return this.start('post').done
   }
 
-  /** For a test that acts while the section runs. Throws if a runner would not start the section. */
+  /** Starts a section for a test that acts while it runs. Throws if a runner would not start the section. */
   start(name: PhaseName): JobSection {
     const section = name === 'main' ? this.#startScript() : this.#startAfterScript()
     this.#runner.phases.push(section)
@@ -180,10 +180,10 @@ export class GitlabUse implements Use {
   #startAfterScript(): JobSection {
     if (this.#job.afterScript.length === 0) throw new Error('this job has no after_script')
     if (this.#main?.jobTimedOut === true) throw new Error('a job that timed out runs no after_script')
-    const over = this.#main === undefined || this.#main.result !== undefined
-    if (!over && !(this.#runner.executor === 'kubernetes' && this.#main?.stopped === true))
+    const scriptHasEnded = this.#main === undefined || this.#main.result !== undefined
+    if (!scriptHasEnded && !(this.#runner.executor === 'kubernetes' && this.#main?.stopped === true))
       throw new Error('after_script runs when script is over')
-    // Without main, the job failed before it started the program.
+    // A job without main has failed before it started the program.
     const status = this.#main?.status ?? 'failed'
     return this.#section('post', this.#job.afterScript, this.#variables({ CI_JOB_STATUS: status }, this.#idTokens), status)
   }
@@ -220,7 +220,7 @@ export class GitlabUse implements Use {
     return outrank(predefined, idTokens, this.#job.variables, verbatim(env), this.#project, { RUNNER_TEMP_PROJECT_DIR: projectTemp })
   }
 
-  /** Called once for each job, because a job cannot request further ID tokens. */
+  /** Issues the ID tokens of a job once, because the job cannot request further tokens. */
   #issue(): Record<string, Given> {
     const { options, info, secrets } = this.#runner
     const values = expandAll(this.#variables({}, {}))
@@ -235,12 +235,12 @@ export class GitlabUse implements Use {
   }
 }
 
-/** The job of a pipeline with these inputs. A value for an input that is not a string is parsed as YAML. */
+/** The job of a pipeline with these inputs. Parses the value of an input that is not a string as YAML. */
 function jobOf(component: Component, inputs: Record<string, string>): ComponentJob {
   const program: Record<string, string> = { program: 'node', program_url: fileURLToPath(new URL('dist', root)) }
-  const own = Object.entries(program).filter(([id]) => id in component.inputs)
+  const programInputs = Object.entries(program).filter(([id]) => id in component.inputs)
   const given = Object.entries(inputs).filter(([id]) => !SECRET_INPUTS.includes(id))
-  const typed = [...own, ...given].map(([id, text]): [string, InputValue] => [
+  const typed = [...programInputs, ...given].map(([id, text]): [string, InputValue] => [
     id,
     (component.inputs[id]?.type ?? 'string') === 'string' ? text : (parse(text) as InputValue),
   ])

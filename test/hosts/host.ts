@@ -1,10 +1,10 @@
 import type { Ended } from './child.ts'
 
-/** What findLeftovers() needs to know about a simulated host after a scenario. */
+/** The facts about a simulated host that findLeftovers() needs after a scenario. */
 export interface Host {
   /** The folder of all files of the host. */
   readonly folder: string
-  /** The folders in which no file may be left. */
+  /** The folders that must be empty after a scenario. */
   readonly temporary: string[]
   /** The files of the host itself in these folders. */
   readonly ours: string[]
@@ -18,19 +18,19 @@ export interface Host {
   texts(): Record<string, string>
 }
 
-/** A simulated job of either CI. */
+/** A simulated job of GitHub or GitLab. */
 export interface Job extends Host, AsyncDisposable {
   readonly workspace: string
   readonly home: string
-  /** TMPDIR. */
+  /** The value of TMPDIR. */
   readonly tmp: string
-  /** The run's id, as kubepass calls it. */
+  /** The id that kubepass uses for the run. */
   readonly runId: string
-  /** Variables that came from earlier steps or jobs; a test may add to them. */
+  /** The variables from earlier steps or jobs. A test may add variables. */
   readonly env: Record<string, string>
-  /** The phases that were started, in order. */
+  /** The started phases, in order. */
   readonly phases: readonly Running[]
-  /** A use of kubepass with these inputs and variables. */
+  /** Prepares a use of kubepass with these inputs and variables. */
   step(inputs?: Record<string, string>, env?: Record<string, string>): Use
 }
 
@@ -39,25 +39,25 @@ export type PhaseName = 'main' | 'post'
 export interface Use {
   main(): Promise<Outcome>
   post(): Promise<Outcome>
-  /** For a test that acts while the phase runs. */
+  /** Starts a phase for a test that acts while it runs. */
   start(name: PhaseName): Running
 }
 
 export interface Running {
   readonly name: PhaseName
   readonly done: Promise<Outcome>
-  /** Closes the reading ends of its outputs. */
+  /** Closes the reading ends of the phase's outputs. */
   close(): void
-  /** Signals only the program; false if it is not running. */
+  /** Signals only the program; returns false if it does not run. */
   kill(signal: NodeJS.Signals): boolean
-  /** Waits until stdout or stderr contains this text; rejects if the phase ends without it. */
+  /** Waits until stdout or stderr contains this text; rejects if the phase ends before that. */
   seen(pattern: string | RegExp): Promise<void>
-  /** Cancels the job as its runner does. */
+  /** Cancels the job like its runner. */
   cancel(): Promise<Outcome>
 }
 
 export interface Outcome extends Ended {
-  /** The job's log, as the CI shows it. */
+  /** The log that the CI shows. */
   log: string
   /** The warnings and errors in the log. */
   messages: string[]

@@ -15,12 +15,12 @@ export interface IdTokenEndpoint {
   readonly tokens: string[]
   /** Every requested audience; undefined for a request without one. */
   readonly audiences: (string | undefined)[]
-  /** A test can set this to replace the answer, as long as it returns one. */
+  /** A test sets this function to replace the answers. If it returns undefined, the service sends the ordinary answer. */
   instead?: (answer: () => OtherAnswer) => Disturbance | Promise<Disturbance>
   close(): Promise<void>
 }
 
-/** A simulated service from which a job requests ID tokens. */
+/** Starts a simulated service from which a job requests ID tokens. */
 export async function serveIdTokens(info: ClusterInfo, claims: (audience?: string) => Claims): Promise<IdTokenEndpoint> {
   const server = createServer({ key: readFileSync(info.serverKey), cert: readFileSync(info.serverCert) })
   server.listen(0, '127.0.0.1')

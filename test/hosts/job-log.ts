@@ -19,22 +19,22 @@ const ANNOTATIONS = 10
 const LONGEST_MESSAGE = 4096
 
 export interface JobLogOptions {
-  /** Processes all lines of stderr before any line of stdout, which is the worst order of the runner. */
+  /** Whether the log processes all lines of stderr before any line of stdout, which is the worst order of the runner. */
   hostileOrder?: boolean
-  /** Shows debug lines, as with ACTIONS_STEP_DEBUG. */
+  /** Whether the log shows debug lines, as with ACTIONS_STEP_DEBUG. */
   debug?: boolean
 }
 
-/** Processes a step's outputs as the runner does: executes the commands, masks the other lines, and shows them. */
+/** Processes a step's outputs like the runner: executes the commands, masks the other lines, and adds them to the log. */
 export class JobLog {
-  /** The job's log, as GitHub shows it. */
+  /** The log that GitHub shows. */
   readonly lines: string[] = []
   readonly commands: Command[] = []
   readonly masks: string[] = []
   readonly annotations: Annotation[] = []
   readonly outputs: Record<string, string> = {}
   readonly state: Record<string, string> = {}
-  /** Whether a command could not be executed, which fails the step. */
+  /** Whether the runner could not execute a command, which fails the step. */
   failed = false
   readonly #masker: Masker
   readonly #options: JobLogOptions
@@ -67,7 +67,7 @@ export class JobLog {
   }
 
   write(stream: StreamName, chunk: Buffer): void {
-    // A CR ends a line, too; one at the end of a chunk waits for its LF.
+    // A CR also ends a line. At the end of a chunk, the LF of a CR may still follow.
     const lines = (this.#rest[stream] + this.#decoders[stream].write(chunk)).split(/\r\n|\n|\r(?!$)/)
     this.#rest[stream] = lines.pop() ?? ''
     this.#queued[stream].push(...lines)
@@ -77,7 +77,7 @@ export class JobLog {
     })
   }
 
-  /** Both outputs have ended. */
+  /** Processes the rest of both outputs after their end. */
   end(): void {
     for (const stream of ['stdout', 'stderr'] as const) {
       const rest = (this.#rest[stream] + this.#decoders[stream].end()).replace(/\r$/, '')

@@ -1,4 +1,4 @@
-/** Masks as the runner does: plain substrings, and eleven encodings of each secret. */
+/** Masks like the runner: each secret as a substring, and eleven encodings of it. */
 export class Masker {
   readonly #values = new Set<string>()
 
@@ -6,7 +6,7 @@ export class Masker {
     for (const value of [secret, ...encoders.map((encode) => encode(secret))]) if (value !== '') this.#values.add(value)
   }
 
-  /** Matches that overlap or touch become one mask. */
+  /** Masks a text. Matches that overlap or touch become one mask. */
   mask(text: string): string {
     const hits: { start: number; end: number }[] = []
     for (const value of this.#values) {
@@ -39,7 +39,7 @@ const encoders: ((secret: string) => string)[] = [
   (secret) => secret.replaceAll(/[<>"'&]/g, (c) => `&${{ '<': 'lt', '>': 'gt', '"': 'quot', "'": 'apos' }[c] ?? 'amp'};`),
   (secret) => (secret.length > 8 && secret.startsWith('"') && secret.endsWith('"') ? secret.slice(1, -1) : ''),
   (secret) => notShort(secret.slice(0, ampersand(secret))),
-  // PowerShell colours the letter after `&+`.
+  // PowerShell colours the letter after `&+`, which breaks the secret there.
   (secret) => (secret.includes('&') ? notShort(secret.slice(ampersand(secret) + (secret.includes('&+') ? 1 : 0))) : ''),
 ]
 
@@ -48,7 +48,7 @@ function base64(secret: string, shift: number): string {
   return bytes.subarray(bytes.length > shift ? shift : 0).toString('base64')
 }
 
-/** Where PowerShell may break a secret: after its first `&+`, or else its last `&`. */
+/** The position at which PowerShell may break a secret: after its first `&+`, or else after its last `&`. */
 function ampersand(secret: string): number {
   return secret.includes('&+') ? secret.indexOf('&+') + 2 : secret.lastIndexOf('&') + 1
 }

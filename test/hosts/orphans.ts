@@ -7,18 +7,18 @@ export function processesWith(variable: string): Promise<number[]> {
 }
 
 /**
- * Kills these processes until none is left, and returns their number. A process that executes another program shows
- * no environment for a moment, so that one look is not enough.
+ * Kills these processes until none is left, and returns their number. It searches twice, because the kernel shows no
+ * environment of a process that is just executing another program.
  */
 export async function killProcessesWith(variable: string): Promise<number> {
-  const found = new Set<number>()
-  for (let looksWithout = 0; looksWithout < 2; await delay(10)) {
+  const killed = new Set<number>()
+  for (let emptySearches = 0; emptySearches < 2; await delay(10)) {
     const pids = await processesWith(variable)
-    looksWithout = pids.length === 0 ? looksWithout + 1 : 0
+    emptySearches = pids.length === 0 ? emptySearches + 1 : 0
     for (const pid of pids) {
-      found.add(pid)
+      killed.add(pid)
       signal(pid, 'SIGKILL')
     }
   }
-  return found.size
+  return killed.size
 }

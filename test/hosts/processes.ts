@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** Every process of this machine except the test process. */
+/** The processes of this machine, except the test process. */
 export function processes(): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
     .map(Number)
 }
 
-/** Whether the environment of the process contains NAME=value; false for a process that has ended. */
+/** Whether the environment of the process contains NAME=value; false if the process has ended. */
 export function carries(pid: number, variable: string): boolean {
   return read(pid, 'environ').split('\0').includes(variable)
 }
@@ -28,7 +28,7 @@ export function childrenOf(pid: number): number[] {
   return processes().filter((child) => parentOf(child) === pid)
 }
 
-/** Sends a signal; false if the process does not exist. */
+/** Sends a signal; returns false if the process does not exist. */
 export function signal(pid: number, name: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, name)

@@ -17,7 +17,7 @@ export interface CommandOptions {
 
 type Program = readonly [string, ...string[]]
 
-/** A user's shell outside any CI, from which kubepass is called. */
+/** A user's shell outside any CI that calls kubepass. */
 export class Terminal implements Host, AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'kubepass-terminal-'))
   readonly home = join(this.folder, 'home')
@@ -31,7 +31,7 @@ export class Terminal implements Host, AsyncDisposable {
   readonly #program: Program
   readonly #children: Child[] = []
 
-  /** @param program the command to call. If it does not contain node, the simulated machine has no Node.js */
+  /** @param program the command of kubepass; without node in it, the simulated machine has no Node.js */
   constructor(
     info: ClusterInfo,
     program: Program = [process.execPath, fileURLToPath(new URL('../../dist/cli/index.js', import.meta.url))],
@@ -50,12 +50,12 @@ export class Terminal implements Host, AsyncDisposable {
     return this.start(args, options).ended
   }
 
-  /** In a pipe or another construction of the shell: the script finds the program and its words in `"$0" "$@"`. */
+  /** Runs a shell script, for example with a pipe. The script gets the program and its arguments as `"$0" "$@"`. */
   shell(script: string, args: string[], options: CommandOptions = {}): Promise<Ended> {
     return this.#run('/bin/sh', ['-c', script, ...this.#program, ...args], options).ended
   }
 
-  /** For a test that acts while the command runs. */
+  /** Starts a command for a test that acts while it runs. */
   start(args: string[], options: CommandOptions = {}): Child {
     const [program, ...words] = this.#program
     return this.#run(program, [...words, ...args], options)

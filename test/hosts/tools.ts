@@ -3,13 +3,13 @@ import { join } from 'node:path'
 
 const TOOLS = ['bash', 'cat', 'env', 'mkdir', 'sh', 'sleep']
 
-/** Makes the only folder on the PATH of a machine with a shell and a few tools, without Node.js. */
+/** Creates the folder for the PATH of a machine that has a shell and a few tools, but no Node.js. */
 export function toolsWithoutNode(folder: string): string {
   mkdirSync(folder)
   for (const tool of TOOLS) {
-    const found = ['/usr/bin', '/bin'].map((place) => join(place, tool)).find((path) => existsSync(path))
-    if (found === undefined) throw new Error(`there is no ${tool} on this machine`)
-    symlinkSync(found, join(folder, tool))
+    const path = ['/usr/bin', '/bin'].map((place) => join(place, tool)).find((file) => existsSync(file))
+    if (path === undefined) throw new Error(`this machine has no ${tool}`)
+    symlinkSync(path, join(folder, tool))
   }
   return folder
 }

@@ -16,7 +16,7 @@ import { cached } from '../tool-cache.ts'
 
 const VERSION = '0.2.89'
 const REPOSITORY = 'octo-org/octo-repo'
-/** The checkout step. act replaces it: it copies the working tree and downloads nothing. */
+/** The checkout step. act replaces the step by a copy of the working tree and downloads nothing. */
 export const CHECKOUT = 'actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1'
 
 const run = promisify(execFile)
@@ -28,7 +28,7 @@ export interface ActOptions {
   secrets?: Record<string, string>
 }
 
-/** nektos/act, built once. */
+/** Builds nektos/act once and returns its path. */
 export async function buildAct(): Promise<string> {
   const folder = await cached('act', VERSION, async (part) => {
     await run('go', ['install', `github.com/nektos/act@v${VERSION}`], { env: { ...process.env, GOBIN: part }, maxBuffer: 64 << 20 })
@@ -36,7 +36,7 @@ export async function buildAct(): Promise<string> {
   return join(folder, 'act')
 }
 
-/** A repository that contains the action, and act, which runs its workflows on this machine. */
+/** Makes a repository that contains the action. act runs the workflows of the repository on this machine. */
 export async function startAct(info: ClusterInfo, program: string): Promise<Act> {
   const runId = String(randomInt(1e9, 9e9))
   const claims = ordinaryClaims(REPOSITORY, runId, '1')
@@ -73,7 +73,7 @@ export class Act implements Host, AsyncDisposable {
       ...{ ACTIONS_ID_TOKEN_REQUEST_URL: idTokens.url, ACTIONS_ID_TOKEN_REQUEST_TOKEN: idTokens.bearer },
     }
     this.#arguments = [
-      // On this machine, not in a container, and without act's own servers, which need a network.
+      // act runs the jobs on this machine without a container, and without its own servers, which need a network.
       ...['-P', 'ubuntu-24.04=-self-hosted', '-P', 'in-cluster=-self-hosted', '--no-cache-server', '--artifact-server-addr', '127.0.0.1'],
       ...['--env', `GITHUB_RUN_ID=${runId}`, '--env', `GITHUB_REPOSITORY=${REPOSITORY}`],
     ]
@@ -90,7 +90,7 @@ export class Act implements Host, AsyncDisposable {
     mkdirSync(this.tools)
   }
 
-  /** Puts a stand-in for another program on the PATH. */
+  /** Puts a script in place of a program on the PATH. */
   standIn(name: string, script: string): void {
     writeFileSync(join(this.tools, name), `#!/bin/sh\n${script}\n`)
     chmodSync(join(this.tools, name), 0o755)
@@ -100,7 +100,7 @@ export class Act implements Host, AsyncDisposable {
     return this.start(workflow, options).ended
   }
 
-  /** For a test that acts while the workflow runs. */
+  /** Starts a workflow for a test that acts while it runs. */
   start(workflow: object, { event = 'push', vars = {}, secrets = {} }: ActOptions = {}): Child {
     const file = join('.github', 'workflows', 'test.yml')
     mkdirSync(join(this.repository, '.github', 'workflows'), { recursive: true })
@@ -121,11 +121,11 @@ export class Act implements Host, AsyncDisposable {
     return this.idTokens.tokens
   }
 
-  /** RUNNER_TEMP of the jobs whose folder act did not remove: those that failed. */
+  /** The temporary folders. act does not remove RUNNER_TEMP of a failed job. */
   get temporary(): string[] {
     const jobs = join(this.folder, 'cache', 'act')
-    const left = existsSync(jobs) ? readdirSync(jobs).map((name) => join(jobs, name, 'tmp')) : []
-    return [join(this.folder, 'tmp'), ...left.filter((path) => existsSync(path))]
+    const runnerTemps = existsSync(jobs) ? readdirSync(jobs).map((name) => join(jobs, name, 'tmp')) : []
+    return [join(this.folder, 'tmp'), ...runnerTemps.filter((path) => existsSync(path))]
   }
 
   texts(): Record<string, string> {

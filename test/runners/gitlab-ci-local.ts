@@ -11,7 +11,7 @@ import { killProcessesWith } from '../hosts/orphans.ts'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const program = join(root, 'node_modules/gitlab-ci-local/dist/index.js')
 
-/** Why gitlab-ci-local cannot run here; undefined when it can. */
+/** The reason why gitlab-ci-local cannot run on this machine; undefined if it can. */
 export function missingForGitlabCiLocal(): string | undefined {
   try {
     execFileSync('rsync', ['--version'], { stdio: 'ignore' })
@@ -22,7 +22,7 @@ export function missingForGitlabCiLocal(): string | undefined {
 }
 
 export interface PipelineOptions {
-  /** CI variables, those of id_tokens included: gitlab-ci-local makes no ID tokens. */
+  /** The CI variables, including the ID tokens, which gitlab-ci-local does not issue. */
   variables?: Record<string, string>
   env?: Record<string, string>
   /** Folders for the beginning of PATH. */
@@ -31,20 +31,20 @@ export interface PipelineOptions {
 
 export interface Pipeline extends Ended {
   /**
-   * The result of each job. A failed after_script has its own entry, `JOB after_script`. The exit code of gitlab-ci-local is not
-   * enough: it is 0 even after a job that failed with a code outside of allow_failure.
+   * The result of each job. A failed after_script has its own entry, `JOB after_script`. gitlab-ci-local itself exits with 0
+   * even after a job that failed with a code outside of allow_failure.
    */
   jobs: Record<string, 'PASS' | 'FAIL' | 'WARN'>
 }
 
-/** A project whose pipelines gitlab-ci-local runs on this machine, without containers. */
+/** A project whose pipelines gitlab-ci-local runs on this machine without containers. */
 export class Project implements Host, AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'kubepass-project-'))
   readonly trackingId = `PLAYED_PROJECT=${randomUUID()}`
   readonly tmp = join(this.folder, 'tmp')
   readonly temporary = [this.tmp]
   readonly ours = []
-  /** The values of variables that a test set. */
+  /** The secret values of variables that a test sets. */
   readonly secrets: string[] = []
   readonly tree = join(this.folder, 'project')
   readonly #runs: Child[] = []
@@ -70,13 +70,13 @@ export class Project implements Host, AsyncDisposable {
     return { ...ended, jobs: jobs as Pipeline['jobs'] }
   }
 
-  /** For a test that acts while the pipeline runs. */
+  /** Starts a pipeline for a test that acts while it runs. */
   start({ variables = {}, env = {}, path = [] }: PipelineOptions = {}): Child {
     this.#git('add', '.')
     this.#git('-c', 'user.name=test', '-c', 'user.email=test@example.com', 'commit', '--quiet', '--allow-empty', '--message', 'All')
     const PATH = [...path, dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter)
     const [name = '', value = ''] = this.trackingId.split('=')
-    // GITLAB_CI is false unless it is set.
+    // gitlab-ci-local sets GITLAB_CI to false by default.
     const given = Object.entries({ GITLAB_CI: 'true', ...variables }).flatMap(([key, text]) => ['--variable', `${key}=${text}`])
     const child = new Child(process.execPath, [program, '--force-shell-executor', '--ignore-predefined-vars', 'GITLAB_CI', ...given], {
       cwd: this.tree,

@@ -7,7 +7,7 @@ const VERSION = '4.3.1'
 
 const run = promisify(execFile)
 
-/** The real Helm, built once. */
+/** Builds Helm once and returns its path. */
 export async function buildHelm(): Promise<string> {
   const folder = await cached('helm', VERSION, async (part) => {
     const env = { ...process.env, GOBIN: part, GOTOOLCHAIN: 'local' }
