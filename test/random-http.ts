@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { once } from 'node:events'
 
-/** What a server does on a connection, once the request has come: some of it correct HTTP, some of it not. */
+/** An action of a server on a connection after the request: valid or invalid HTTP, or the end of the connection. */
 export type Act = { write: string } | 'close' | 'reset' | 'stop'
 
 const BODIES = [
@@ -51,7 +51,7 @@ const body = fc.oneof(
 
 const write = fc.oneof({ arbitrary: head, weight: 3 }, { arbitrary: body, weight: 2 }).map((text): Act => ({ write: text }))
 
-/** What a server does with each of its connections, in turn. */
+/** The actions of a server for each of its connections, in order. */
 export const behaviours: fc.Arbitrary<Act[][]> = fc.array(
   fc.array(fc.oneof({ arbitrary: write, weight: 6 }, { arbitrary: fc.constantFrom<Act>('close', 'reset', 'stop'), weight: 1 }), {
     maxLength: 5,
@@ -59,7 +59,7 @@ export const behaviours: fc.Arbitrary<Act[][]> = fc.array(
   { minLength: 1, maxLength: 3 },
 )
 
-/** Behaves as it is told, and from the last connection on always the same. */
+/** Starts a server with these actions. It repeats the actions of the last connection for all later ones. */
 export async function startRandomServer(
   behaviour: Act[][],
   wrap: (act: (socket: Socket) => void) => Server = (act) => createServer(act),

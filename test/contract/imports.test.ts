@@ -128,7 +128,7 @@ test('only the listed modules call reveal()', () => {
     'kube/client.ts', // the bearer, in a header
     'lifecycle/use.ts', // delivery: env
     'net/http.ts', // the key of a client certificate, for TLS
-    'platform/github.ts', // masks, and what delivery: env or output asked for
+    'platform/github.ts', // masks; the outputs and variables that `delivery` requests
     'platform/gitlab-job-status.ts', // the same on GitLab
     'platform/octokit.ts', // the token for the API of GitHub
     'scan/kubeconfig-file.ts', // the files of the scan

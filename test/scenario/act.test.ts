@@ -116,7 +116,7 @@ interface Example extends ActOptions {
   /** Stand-ins for the programs that the example calls, by name. */
   tools?: Record<string, string>
   code?: number
-  says: RegExp
+  output: RegExp
   /** The log line about the credential's end; undefined if the run has no credential. */
   ends?: RegExp | undefined
 }
@@ -130,7 +130,7 @@ const exampleRuns: Record<string, ((fixture: ActFixture) => Example | Promise<Ex
   'cinc-auditor.yml': [100, 101, 1].map((ended) => () => ({
     tools: { 'cinc-auditor': `${LOOK}\necho "[]" > audit.json\nexit ${String(ended)}` },
     code: ended === 101 ? 0 : 1,
-    says:
+    output:
       ended === 100
         ? /Failure - Main Fail the job if a control failed/
         : ended === 101
@@ -145,7 +145,7 @@ const exampleRuns: Record<string, ((fixture: ActFixture) => Example | Promise<Ex
       return {
         event: 'workflow_dispatch',
         tools: { aws: `if [ "$2" = get-token ]; then cat ${credential}; else cat ${kubeconfig} > "$6"; fi` },
-        says: /Identity: kubeconfig, because it was asked for/,
+        output: /Identity: kubeconfig, because it was asked for/,
       }
     },
   ],
@@ -153,7 +153,7 @@ const exampleRuns: Record<string, ((fixture: ActFixture) => Example | Promise<Ex
     async ({ act, identityOf, info, proxy }) => {
       const pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
       actionInPod(act.repository, pod.variables(proxy))
-      return { uses: pod, event: 'workflow_dispatch', says: /Identity: in-cluster, because it was asked for/ }
+      return { uses: pod, event: 'workflow_dispatch', output: /Identity: in-cluster, because it was asked for/ }
     },
   ],
   'kubeconfig.yml': [
@@ -163,12 +163,12 @@ const exampleRuns: Record<string, ((fixture: ActFixture) => Example | Promise<Ex
       return {
         event: 'workflow_dispatch',
         secrets: { KUBERNETES_ISSUER_KUBECONFIG: content },
-        says: /Identity: kubeconfig, because it was asked for/,
+        output: /Identity: kubeconfig, because it was asked for/,
       }
     },
   ],
-  'kubectl.yml': [() => ({ event: 'schedule', tools: existsSync('/usr/bin/jq') ? {} : { jq: 'cat' }, says: /exit_code=0/ })],
-  'later-steps.yml': [() => ({ event: 'workflow_dispatch', tools: { trivy: LOOK }, says: /\| JTI=\S+ would expire 20/ })],
+  'kubectl.yml': [() => ({ event: 'schedule', tools: existsSync('/usr/bin/jq') ? {} : { jq: 'cat' }, output: /exit_code=0/ })],
+  'later-steps.yml': [() => ({ event: 'workflow_dispatch', tools: { trivy: LOOK }, output: /\| JTI=\S+ would expire 20/ })],
   'sweep.yml': [
     async ({ info }) => {
       const [over = ''] = await new Room(info, 'kubepass').fill([boundSecretOf({ run: String(randomInt(1e6, 1e9)) })])
@@ -179,7 +179,7 @@ const exampleRuns: Record<string, ((fixture: ActFixture) => Example | Promise<Ex
           jq: `exec ${process.execPath} -p 'JSON.parse(fs.readFileSync(0)).value'`,
           npx: `shift 2\nexec ${process.execPath} ${cli} "$@"`,
         },
-        says: new RegExp(`\\| ${over} .* expired +deleted$`, 'm'),
+        output: new RegExp(`\\| ${over} .* expired +deleted$`, 'm'),
         ends: undefined,
       }
     },
@@ -188,7 +188,7 @@ const exampleRuns: Record<string, ((fixture: ActFixture) => Example | Promise<Ex
     async ({ identityOf }) => ({
       event: 'workflow_dispatch',
       secrets: { KUBERNETES_ISSUER_TOKEN: await identityOf('issuer') },
-      says: /Identity: token, because it was asked for/,
+      output: /Identity: token, because it was asked for/,
     }),
   ],
 }
@@ -213,12 +213,12 @@ for (const [name, runs] of Object.entries(exampleRuns)) {
       const { act, info, proxy } = fixture
       await using resources = new AsyncDisposableStack()
       if (name === 'sweep.yml') resources.use(await sweepAlone(info))
-      const { tools = {}, code = 0, says, uses, ends, ...options } = { ends: REVOKED, ...(await scenario(fixture)) }
+      const { tools = {}, code = 0, output, uses, ends, ...options } = { ends: REVOKED, ...(await scenario(fixture)) }
       if (uses !== undefined) resources.use(uses)
       for (const [tool, script] of Object.entries(tools)) act.standIn(tool, script)
       const vars = { KUBERNETES_CA: readFileSync(info.ca, 'utf8') }
       const ended = await act.run(example(name, proxy.url), { ...options, vars })
-      expect(ended.stdout).toMatch(says)
+      expect(ended.stdout).toMatch(output)
       if (ends !== undefined) expect(ended.stdout).toMatch(ends)
       expect(ended.code).toBe(code)
     })

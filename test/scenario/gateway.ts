@@ -10,8 +10,8 @@ export interface Pair {
 }
 
 /**
- * What the proxy does with a CONNECT request: opens the tunnel; nothing; resets it, at once or at the first byte that
- * comes back; answers with a status; or ends TLS itself with a certificate of its own.
+ * The reaction of the proxy to a CONNECT request: open the tunnel; do nothing; reset the connection, immediately or at the first byte from
+ * the server; answer with a status; or end TLS with a certificate of its own.
  */
 export type Behaviour = 'tunnel' | 'hang' | 'reset' | 'cut' | { status: number } | Pair
 
@@ -22,8 +22,8 @@ export class Gateway implements Disposable {
   readonly targets: string[] = []
   /** The Proxy-Authorization header of each CONNECT request. */
   readonly authorizations: (string | undefined)[] = []
-  /** What clients sent in the tunnels whose TLS the proxy ended. */
-  heard = ''
+  /** The bytes that clients sent in the tunnels whose TLS the proxy ended. */
+  received = ''
   behaviour: Behaviour = 'tunnel'
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
@@ -62,7 +62,7 @@ export class Gateway implements Disposable {
     client.write('HTTP/1.1 200 OK\r\n\r\n')
     const inside = new TLSSocket(client, { isServer: true, key, cert })
     inside.on('error', () => undefined)
-    inside.on('data', (chunk: Buffer) => (this.heard += chunk.toString('latin1')))
+    inside.on('data', (chunk: Buffer) => (this.received += chunk.toString('latin1')))
   }
 }
 

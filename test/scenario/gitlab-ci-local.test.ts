@@ -104,12 +104,12 @@ underGitlabCiLocal('gitlab-ci-local: the component needs no audience for an iden
     /On GitLab the identity token \(a token was given\) is used only if identity names it\.\n.*Set identity to token/,
   )
   expect(unnamed.jobs).toEqual({ kubepass: 'FAIL' })
-  for (const [identity, says] of [
+  for (const [identity, identityLine] of [
     ['gitlab-oidc', /audience is missing: the ID token is issued for it; for example: https:\/\/127/],
     ['auto', /Give the template's input audience, the API server's URL/],
   ] as const) {
     const ended = await run(fixture, include({ identity }))
-    expect(ended.stdout).toMatch(says)
+    expect(ended.stdout).toMatch(identityLine)
     expect(ended.jobs).toEqual({ kubepass: 'FAIL' })
   }
 })
@@ -159,7 +159,7 @@ interface Example {
   tools?: Record<string, string>
   variables?: Record<string, string>
   jobs: Pipeline['jobs']
-  says?: RegExp
+  output?: RegExp
 }
 
 /** A stand-in for a tool, which must find the credential where such tools look for it. */
@@ -175,7 +175,7 @@ const exampleRuns: Record<string, ((fixture: PipelineFixture) => Example | Promi
     async ({ info }) => {
       const [over = ''] = await new Room(info, 'kubepass').fill([boundSecretOf({ platform: 'gitlab', run: String(randomInt(1e6, 1e9)) })])
       const npx = `shift 2\nexec ${process.execPath} ${join(dist, 'cli/index.js')} "$@"`
-      return { tools: { npx }, jobs: { sweep: 'PASS' }, says: new RegExp(`> ${over} .* expired +deleted$`, 'm') }
+      return { tools: { npx }, jobs: { sweep: 'PASS' }, output: new RegExp(`> ${over} .* expired +deleted$`, 'm') }
     },
   ],
   'token.yml': [async ({ identityOf }) => ({ variables: { KUBEPASS_TOKEN: await identityOf('issuer') }, jobs: { kubepass: 'PASS' } })],
@@ -204,10 +204,10 @@ for (const [name, runs] of Object.entries(exampleRuns)) {
     underGitlabCiLocal(`docs/examples/gitlab/${name} (${String(index + 1)})`, async (fixture) => {
       using resources = new DisposableStack()
       if (name === 'sweep.yml') resources.use(await sweepAlone(fixture.info))
-      const { tools = {}, variables = {}, jobs, says = /Credential: revoked .*, proven dead/ } = await scenario(fixture)
+      const { tools = {}, variables = {}, jobs, output = /Credential: revoked .*, proven dead/ } = await scenario(fixture)
       for (const [tool, script] of Object.entries(tools)) fixture.project.write(`tools/${tool}`, `#!/bin/sh\n${script}\n`, 0o755)
       const ended = await run(fixture, examplePipeline(name, fixture.proxy.url), variables)
-      expect(ended.stdout).toMatch(says)
+      expect(ended.stdout).toMatch(output)
       expect(ended.jobs).toEqual(jobs)
     })
   }

@@ -99,13 +99,13 @@ const isAlarm = (message: string): boolean => !message.includes('outlived the sc
 const stubborn = 'kubectl get ns -o name; trap "" TERM; echo started; sleep 600 & wait; sleep 600'
 
 for (const executor of ['shell', 'docker', 'kubernetes'] as const satisfies Executor[]) {
-  for (const [how, stop] of [
+  for (const [event, stop] of [
     ['cancelled', 'cancel'],
     ['script_timeout', 'scriptTimeout'],
   ] as const) {
     for (const gitlabEnv of [true, false]) {
       onGitlab(
-        `${how}, executor ${executor}${gitlabEnv ? '' : ', without GITLAB_ENV'}: script or after_script removes everything`,
+        `${event}, executor ${executor}${gitlabEnv ? '' : ', without GITLAB_ENV'}: script or after_script removes everything`,
         async ({ step }) => {
           // A container's runner waits seconds for each process, so only one test below uses a scan that ignores SIGTERM there.
           const scan = step({ command: executor === 'docker' ? 'echo started; sleep 600' : stubborn })
@@ -525,7 +525,7 @@ onGitlab(
   { needs: 'claim-rules', claims: { project_id: '21', ref: 'x\n\u001b[0Ksection_start' } },
 )
 
-const wrong: Record<string, Record<string, string>> = {
+const wrongInputs: Record<string, Record<string, string>> = {
   'a server by http': { server: 'http://127.0.0.1:1' },
   'a password in the server': { server: 'https://user:hunter2@127.0.0.1' },
   'no certificate': { certificate_authority: 'not a certificate' },
@@ -540,8 +540,8 @@ const wrong: Record<string, Record<string, string>> = {
   'no command': { command: ' ' },
 }
 
-for (const [what, inputs] of Object.entries(wrong)) {
-  onGitlab(`wrong inputs of a GitLab job are an error before any request: ${what}`, async ({ step, proxy }) => {
+for (const [problem, inputs] of Object.entries(wrongInputs)) {
+  onGitlab(`wrong inputs of a GitLab job are an error before any request: ${problem}`, async ({ step, proxy }) => {
     const [name = ''] = Object.keys(inputs)
     let scan: ReturnType<typeof step>
     try {
@@ -633,7 +633,7 @@ test('the template prints why it cannot run the program', async () => {
     service_account: 'a/b',
     command: 'true',
   }
-  for (const [program, env, says] of [
+  for (const [program, env, error] of [
     [{ program_url: '' }, {}, 'this template does not belong to a release: give program_url and program_sha256'],
     [{ program_url: '/nowhere' }, {}, 'there is no main/index.js in /nowhere'],
     [{ program: 'standalone', program_url: '/nowhere' }, {}, 'there is no program /nowhere'],
@@ -648,7 +648,7 @@ test('the template prints why it cannot run the program', async () => {
     ],
   ] as const) {
     const main = await job.step({ ...inputs, ...program }, env).main()
-    expect([main.code, main.log]).toEqual([79, expect.stringContaining(says)])
+    expect([main.code, main.log]).toEqual([79, expect.stringContaining(error)])
     await nextTurn()
   }
 })

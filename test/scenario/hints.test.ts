@@ -283,7 +283,7 @@ onGithub(
     const identity = await identityOf('issuer')
     const now = Math.floor(Date.now() / 1000)
     const other = (times: object): string => resign(identity, (claims) => ({ ...claims, ...times }), info.serviceAccountKey)
-    for (const [times, says] of [
+    for (const [times, hint] of [
       [
         { iat: now - 9000, nbf: now - 9000, exp: now - 7300 },
         /^The identity's token expired 2 hours ago\. Its times:\n {2}iat: 20.* \(2 hours ago\)\n {2}nbf: 20.*\n {2}exp: 20/,
@@ -294,7 +294,7 @@ onGithub(
       const main = await use.main()
       expect(main.code).toBe(81)
       expect(main.messages).toHaveLength(1)
-      expect(main.messages[0]).toMatch(says)
+      expect(main.messages[0]).toMatch(hint)
       expect(main.messages[0]).toContain('\nGive a new one, such as: kubectl create token')
       expect((await use.post()).code).toBe(0)
       expect(proxy.exchanges).toEqual([])
@@ -340,17 +340,17 @@ onGithub(
   'the error about a damaged token describes the damage, shows an example, and does not show the token',
   async ({ step, proxy, identityOf }) => {
     const identity = await identityOf('issuer')
-    for (const [given, says] of [
+    for (const [invalidToken, hint] of [
       [`Bearer ${identity}`, /begins with a word of the HTTP header/],
       [`"${identity}"`, /is in quotes/],
       [`${identity}\\n`, /ends with a line end that is written out/],
       [Buffer.from(identity).toString('base64'), /is the base64 of a token/],
       [identity.replace('.', '. '), /is broken into parts/],
     ] as const) {
-      const main = await step({ command: 'echo ran', token: given, identity: 'token' }).main()
+      const main = await step({ command: 'echo ran', token: invalidToken, identity: 'token' }).main()
       expect(main.code).toBe(80)
       expect(main.messages).toHaveLength(1)
-      expect(main.messages[0]).toMatch(says)
+      expect(main.messages[0]).toMatch(hint)
       expect(main.log).toContain(`; ${exampleOf('token')}`)
     }
     expect(proxy.exchanges).toEqual([])

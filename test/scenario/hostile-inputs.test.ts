@@ -111,7 +111,7 @@ test('any content of a file that an input names gives a clear error before any r
     ['kubeconfig', `apiVersion: v1\0\n::error::forged`, /kubeconfig/],
     ['kubeconfig', big, /is over 1 MiB/],
   ]
-  await runEach(files, AT_ONCE, ([id, content, says]) =>
+  await runEach(files, AT_ONCE, ([id, content, error]) =>
     runInTerminal(async ({ terminal, flags, identityOf, proxy }) => {
       const stdin = await identityOf('issuer')
       const file = join(terminal.work, 'file')
@@ -121,7 +121,7 @@ test('any content of a file that an input names gives a clear error before any r
       const kept = id === 'kubeconfig' ? ['--service-account', 'kubepass/scanner'] : without(flag)
       const identity = id === 'certificate_authority' ? ['--token-file', '-'] : []
       const { code, stderr } = await terminal.run(['run', ...kept, ...identity, flag, file, '--deadline', '2s', '--', 'true'], { stdin })
-      expect(stderr).toMatch(says)
+      expect(stderr).toMatch(error)
       expect([code, proxy.exchanges]).toEqual([80, []])
       expect(stderr).not.toMatch(/^::|\n {4}at |\0|AAAAAAAAAA/m)
     }),

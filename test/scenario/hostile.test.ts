@@ -116,9 +116,9 @@ onEachCi(
 
 onEachCi("a gateway's 401 does not count as a proof", async ({ step, proxy }) => {
   const main = step({ command: 'true', deadline: '5s' })
-  let asked = 0
+  let reviews = 0
   proxy.on({ method: 'POST', path: WHOAMI }, () =>
-    (asked += 1) > 1 ? { status: 401, headers: { 'content-type': 'text/html' }, body: 'log in' } : undefined,
+    (reviews += 1) > 1 ? { status: 401, headers: { 'content-type': 'text/html' }, body: 'log in' } : undefined,
   )
   const result = await main.main()
   expect(result.code).toBe(0)
@@ -243,26 +243,26 @@ onEachCi('a stray process that floods the outputs with workflow commands does no
   expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
 })
 
-for (const [how, between, ends] of [
+for (const [duration, pause, ends] of [
   ['until the revocation', 'sleep 0.01', true],
   ['for as long as it is read', 'sleep 0.05', false],
 ] as const)
   onGithub(
-    `no workflow command of a stray process that writes them ${how} has an effect, and the ID token for the revocation is masked`,
+    `no workflow command of a stray process that writes them ${duration} has an effect, and the ID token for the revocation is masked`,
     async ({ step, job, proxy }) => {
       const file = join(job.home, 'pid')
-      let asked = 0
+      let idTokensAtRevocation = 0
       proxy.on({ method: 'DELETE', path: ONE_SECRET, times: 1 }, () => {
-        asked = job.idTokens.tokens.length
+        idTokensAtRevocation = job.idTokens.tokens.length
         if (ends) process.kill(Number(readFileSync(file, 'utf8')), 'SIGKILL')
         return undefined
       })
-      const phase = step({ command: `${stray(file, between)}; echo scanned`, isolate: 'off' }).start('main')
+      const phase = step({ command: `${stray(file, pause)}; echo scanned`, isolate: 'off' }).start('main')
       await phase.seen('scanned')
       const before = job.idTokens.tokens.length
       const main = await phase.done
       expect(main.code).toBe(0)
-      expect(asked).toBeGreaterThan(before)
+      expect(idTokensAtRevocation).toBeGreaterThan(before)
       expect(main.masks).toEqual(expect.arrayContaining(job.idTokens.tokens))
       expect(main.masks.join()).not.toContain('of the stray')
       expect(main.commands.map(({ name }) => name).filter((name) => !OURS.test(name))).toEqual([])

@@ -28,12 +28,12 @@ const inTerminal: typeof inTerminalHere = reason === undefined ? inTerminalHere 
 const action = actionInPod(join(disk.folder, 'action'))
 const NO_CLUSTER = { server: '', certificate_authority: '' }
 
-for (const [how, inputs, why] of [
+for (const [choice, inputs, why] of [
   ['asked for', { identity: 'in-cluster' }, 'it was asked for'],
   ['the only identity there is', {}, 'nothing else was given, and the job runs in a Pod'],
 ] as const) {
   onGithub(
-    `in-cluster, ${how}: kubepass takes server and CA from the Pod`,
+    `in-cluster, ${choice}: kubepass takes server and CA from the Pod`,
     async ({ info, identityOf, job, proxy, step }) => {
       await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
       Object.assign(job.env, pod.variables(proxy))

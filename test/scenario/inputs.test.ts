@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals'
 import { onGithub } from './scenario.ts'
 
-const wrong: Record<string, Record<string, string>> = {
+const wrongInputs: Record<string, Record<string, string>> = {
   'nothing at all': { server: '', certificate_authority: '', service_account: '' },
   'a server by http': { server: 'http://127.0.0.1:1' },
   'a password in the server': { server: 'https://user:hunter2@127.0.0.1' },
@@ -25,8 +25,8 @@ const wrong: Record<string, Record<string, string>> = {
   },
 }
 
-for (const [what, inputs] of Object.entries(wrong)) {
-  onGithub(`wrong inputs of a GitHub step are an error before any request: ${what}`, async ({ step, proxy, job }) => {
+for (const [problem, inputs] of Object.entries(wrongInputs)) {
+  onGithub(`wrong inputs of a GitHub step are an error before any request: ${problem}`, async ({ step, proxy, job }) => {
     const use = step({ command: 'echo ran', ...inputs })
     const main = await use.main()
     expect(main.code).toBe(80)

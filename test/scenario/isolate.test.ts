@@ -9,11 +9,11 @@ import type { Terminal } from '../hosts/terminal.ts'
 import { inTerminal, killWhileScanning, ONE_SECRET, onEachCi, onGithub, runInTerminal } from './scenario.ts'
 
 const whyNot = whyNoIsolation()
-if (whyNot !== undefined) console.warn(`Skipped, what needs isolation: ${whyNot}.`)
+if (whyNot !== undefined) console.warn(`Skipped the tests that need isolation: ${whyNot}.`)
 const whereAllowed =
   whyNot === undefined ? { onEachCi, onGithub, test } : { onEachCi: () => undefined, onGithub: () => undefined, test: test.skip }
 
-/** Not 65534, which a namespace shows for every unmapped user. */
+/** The uid differs from 65534, which a user namespace shows for every unmapped user. */
 const OTHER_USER = 12345
 /** The users as which the tests can run a scan here. */
 const users = process.getuid?.() === 0 ? { root: 0, 'an ordinary user': OTHER_USER } : { 'an ordinary user': process.getuid?.() }
@@ -51,7 +51,7 @@ kill -KILL -1
 kill -KILL 0
 `
 
-interface Said {
+interface ScanOutput {
   code: number | null
   stdout: string
   stderr: string
@@ -72,8 +72,8 @@ function become(uid: number | undefined): string {
 }
 
 /** A hostile scan in a terminal whose output is a pipe, as on a runner. */
-async function attack(uid: number | undefined, isolate: string, how: 'harmless' | 'with all it has'): Promise<Said> {
-  let said: Said | undefined
+async function attack(uid: number | undefined, isolate: string, how: 'harmless' | 'with all it has'): Promise<ScanOutput> {
+  let output: ScanOutput | undefined
   await runInTerminal(async ({ info, terminal, flags, identityOf }) => {
     writeFileSync(join(terminal.home, 'hostile'), HOSTILE)
     give(terminal, uid)
@@ -95,14 +95,14 @@ async function attack(uid: number | undefined, isolate: string, how: 'harmless' 
       stdin: await identityOf('issuer'),
       env: { [OF_KUBEPASS]: 'x', START: 'echo $$ > pid; exec "$0" "$@"' },
     })
-    said = { code, stdout, stderr }
+    output = { code, stdout, stderr }
   })
-  if (said === undefined) throw new Error('no scan has run')
-  return said
+  if (output === undefined) throw new Error('no scan has run')
+  return output
 }
 
 /** The results of the attacks, as the scan prints them. */
-function triesOf({ stdout }: Said): Record<string, string> {
+function triesOf({ stdout }: ScanOutput): Record<string, string> {
   return Object.fromEntries([...stdout.matchAll(/^(.*): (yes|no)$/gm)].map(([, name = '', could = '']) => [name, could]))
 }
 
@@ -177,10 +177,11 @@ at(17, 0);
 print "overtaken\\n";
 `.replaceAll('\\\\', '\\')
 
-const ways = process.arch === 'x64' ? { '': '', ', even if it overtakes the first of its namespace': 'perl overtake.pl; ' } : { '': '' }
+const preparations =
+  process.arch === 'x64' ? { '': '', ', even if it overtakes the first of its namespace': 'perl overtake.pl; ' } : { '': '' }
 
-for (const [how, before] of Object.entries(ways))
-  whereAllowed.onEachCi(`what hides from kubepass ends with the scan all the same, before the revocation${how}`, async (fixture) => {
+for (const [addition, before] of Object.entries(preparations))
+  whereAllowed.onEachCi(`kubepass ends a hidden process of the scan before the revocation${addition}`, async (fixture) => {
     const { step, job, proxy } = fixture
     let left: number[] | undefined
     proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => {
@@ -198,7 +199,7 @@ for (const [how, before] of Object.entries(ways))
   })
 
 whereAllowed.onGithub(
-  'SIGKILL while an isolated scan runs that hides: post ends that, and says that it was isolated',
+  'after a SIGKILL of main post ends a hidden process of an isolated scan, and reports the isolation',
   async ({ step, job }) => {
     const use = step({ command: `exec env -i PATH="$PATH" bash -c 'echo started; while :; do sleep 1; done' ${job.folder}` })
     const ofTheScan = (): number[] => processes().filter((pid) => commandOf(pid).includes(job.folder))
@@ -224,7 +225,7 @@ onEachCi('isolate: off starts the scan without namespaces', async ({ step, job }
 /** The test runs kubepass in a namespace whose setting forbids user namespaces. */
 const FORBIDDEN = `exec ${become(users['an ordinary user'])} unshare --map-current-user --keep-caps sh -c 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$0" "$@"' "$0" "$@"`
 
-whereAllowed.test('where the machine forbids it: auto says so and goes on, required ends before anything is asked', async () => {
+whereAllowed.test('where the machine forbids it: auto warns and runs the scan, required ends main before any request', async () => {
   await Promise.all([
     runInTerminal(async ({ info, terminal, flags, identityOf }) => {
       const words = ['run', ...forAnybody(flags, info), '--token-file', '-', '--', 'sh', '-c', 'echo ran']

@@ -3,7 +3,7 @@ import { onEachCi, onGithub } from './scenario.ts'
 
 const TOKEN = `TOKEN=$(cat "$(dirname "$KUBECONFIG")/token")`
 
-const ways: Record<string, string> = {
+const forms: Record<string, string> = {
   plainly: 'echo "token: $TOKEN"',
   'in the kubeconfig': 'cat "$KUBECONFIG"; kubectl config view --raw',
   'on stderr': 'echo "token: $TOKEN" >&2',
@@ -24,10 +24,10 @@ const ways: Record<string, string> = {
   'as it dies': 'echo "$TOKEN"; kill -9 $$',
 }
 
-for (const [how, script] of Object.entries(ways)) {
-  onEachCi(`the log does not contain the token when the scan prints it ${how}`, async ({ step }) => {
+for (const [form, script] of Object.entries(forms)) {
+  onEachCi(`the log does not contain the token when the scan prints it ${form}`, async ({ step }) => {
     const main = await step({ command: `${TOKEN}; ${script}` }).main()
-    if (!how.includes('curl')) expect(main.log).toContain('***')
+    if (!form.includes('curl')) expect(main.log).toContain('***')
     expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
   })
 }

@@ -42,12 +42,12 @@ inTerminal(
     const right = await scenario(info.adminKubeconfig, '', ['--command', WHOAMI.replace('kubectl', 'kubectl --kubeconfig "$KUBECONFIG"')])
     expect([right.code, right.stdout]).toEqual([0, `${SCANNER}\n`])
     // Without the check the scan runs with the administrator's rights.
-    const meant = await scenario(info.adminKubeconfig, `-- kubectl --kubeconfig "$KUBECONFIG" ${WHOAMI.slice('kubectl '.length)}`, [
+    const allowed = await scenario(info.adminKubeconfig, `-- kubectl --kubeconfig "$KUBECONFIG" ${WHOAMI.slice('kubectl '.length)}`, [
       '--allow-own-kubeconfig',
       'true',
     ])
-    expect([meant.code, meant.stdout]).not.toEqual([0, `${SCANNER}\n`])
-    expect(meant.code).toBe(0)
+    expect([allowed.code, allowed.stdout]).not.toEqual([0, `${SCANNER}\n`])
+    expect(allowed.code).toBe(0)
   },
 )
 
@@ -94,24 +94,24 @@ onEachCi(
       KUBE_NAMESPACE: 'x',
     }
     const command = `${WHOAMI}; env | grep -E '^(KUBE|HELM|K8S)' | sed 's/=.*//' | sort | xargs echo has`
-    const ours = 'KUBECONFIG KUBEPASS_TRACKING_ID KUBERC KUBE_CONFIG_PATH KUBE_NAMESPACE'
+    const variables = 'KUBECONFIG KUBEPASS_TRACKING_ID KUBERC KUBE_CONFIG_PATH KUBE_NAMESPACE'
 
     const main = await step({ command }, env).main()
     expect([main.code, main.messages]).toEqual([0, []])
-    expect(main.log).toContain(`\n${SCANNER}\nhas ${ours}\n`)
-    const says = main.log.match(/^The scan does not get .*$/gm)
-    expect(says).toEqual([
+    expect(main.log).toContain(`\n${SCANNER}\nhas ${variables}\n`)
+    const withheldLines = main.log.match(/^The scan does not get .*$/gm)
+    expect(withheldLines).toEqual([
       expect.stringMatching(/^The scan does not get HELM_KUBECONTEXT, K8S_AUTH_API_KEY, KUBERC, KUBE_TOKEN: .* pass_env/),
     ])
 
     // With the variables the client uses another identity, which is why kubepass withholds them.
-    const given = await step({ command, pass_env: 'KUBERC,HELM_KUBECONTEXT,K8S_AUTH_API_KEY,KUBE_TOKEN' }, env).main()
-    expect(given.code).toBe(0)
-    expect(given.log).not.toContain(`\n${SCANNER}\n`)
-    expect(given.log).toContain(
+    const passed = await step({ command, pass_env: 'KUBERC,HELM_KUBECONTEXT,K8S_AUTH_API_KEY,KUBE_TOKEN' }, env).main()
+    expect(passed.code).toBe(0)
+    expect(passed.log).not.toContain(`\n${SCANNER}\n`)
+    expect(passed.log).toContain(
       '\nhas HELM_KUBECONTEXT K8S_AUTH_API_KEY KUBECONFIG KUBEPASS_TRACKING_ID KUBERC KUBE_CONFIG_PATH KUBE_NAMESPACE KUBE_TOKEN\n',
     )
-    expect(given.log).not.toContain('The scan does not get')
+    expect(passed.log).not.toContain('The scan does not get')
 
     const delivered = await step(
       {
@@ -122,7 +122,7 @@ onEachCi(
       env,
     ).main()
     expect(delivered.code).toBe(0)
-    expect(delivered.log).toContain(`\n${SCANNER}\nhas K8S_AUTH_API_KEY ${ours}\n`)
+    expect(delivered.log).toContain(`\n${SCANNER}\nhas K8S_AUTH_API_KEY ${variables}\n`)
     expect(delivered.log).toContain('The scan does not get HELM_KUBECONTEXT, KUBERC, KUBE_TOKEN: ')
 
     // kubectl reads the user's preferences (kuberc) without a variable.

@@ -14,20 +14,20 @@ export const POD_TOKEN = `${FOLDER}/token`
 const UNSHARE = ['--map-root-user', '--mount']
 const NSENTER = '--user --mount --preserve-credentials --target'
 
-/** Why this machine cannot simulate a Pod; undefined if it can. */
+/** The reason why this machine cannot simulate a Pod; undefined if it can. */
 export function whyNoPod(): string | undefined {
   try {
     execFileSync('unshare', [...UNSHARE, 'true'], { stdio: 'pipe' })
     return undefined
   } catch {
-    return 'user namespaces are not allowed here'
+    return 'this machine does not allow user namespaces'
   }
 }
 
 /** Runs `"$0" "$@"` in the Pod of the variables. */
 export const IN_POD = `exec nsenter ${NSENTER} "$POD_PID" "$0" "$@"`
 
-/** The same, as an ordinary user. */
+/** Runs `"$0" "$@"` in the Pod as an ordinary user. */
 export const IN_POD_AS_USER = `exec nsenter ${NSENTER} "$POD_PID" unshare --user --map-user=1000 --map-group=1000 "$0" "$@"`
 
 /** Namespaces in which /var/run is that of a container with a ServiceAccount token. They end with their last process. */

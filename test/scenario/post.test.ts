@@ -164,15 +164,15 @@ onGithub('post succeeds without the CA file if main has revoked', async ({ info,
 })
 
 onEachCi("a gateway's 401 does not count as a proof, and the count of refusals starts again", async ({ step, proxy }) => {
-  let asked = 0
+  let reviews = 0
   // The first review is the verification, the third is the second sample of the proof.
   proxy.on({ method: 'POST', path: WHOAMI }, () => {
-    asked += 1
-    return asked === 3 ? { status: 401, headers: { 'content-type': 'text/html' }, body: 'log in' } : undefined
+    reviews += 1
+    return reviews === 3 ? { status: 401, headers: { 'content-type': 'text/html' }, body: 'log in' } : undefined
   })
   const main = await step({ command: 'true' }).main()
   expect(main.log).toMatch(/proven dead .*\(3 refusals/)
-  expect(asked).toBe(6)
+  expect(reviews).toBe(6)
 })
 
 onGithub('post ignores wrong values of inputs that only main needs', async ({ step, job }) => {

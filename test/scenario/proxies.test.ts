@@ -182,7 +182,7 @@ test('kubepass sends nothing to a proxy that ends TLS, neither for the API serve
           target === 'the API server' ? /does not verify: give the CA .* as certificate_authority/ : /gave no ID token: INVALID_PURPOSE/,
         )
         expect(gateway.targets).toHaveLength(1)
-        expect(gateway.heard).toBe('')
+        expect(gateway.received).toBe('')
         expect(proxy.exchanges).toEqual([])
         expect(job.idTokens.tokens).toHaveLength(target === 'the API server' ? 1 : 0)
       },
@@ -202,7 +202,7 @@ onGithub('kubepass sends no token to a proxy that starts to end TLS after the fi
   const main = await use.main()
   expect(main.code).toBe(86)
   expect(main.messages[0]).toMatch(/does not verify/)
-  expect(gateway.heard).toBe('')
+  expect(gateway.received).toBe('')
   gateway.behaviour = 'tunnel'
   expect((await use.post()).log).toMatch(/Credential: revoked /)
 })

@@ -115,7 +115,7 @@ test.each(roles.map(({ metadata, rules }): [string, Rule[]] => [metadata.name, r
   'the API server knows the resources of every rule of %s',
   async (name, rules) => {
     const everywhere = inOneNamespace.includes(name) ? ['-n', NAMESPACE] : ['--all-namespaces']
-    const asked = rules.flatMap(({ apiGroups, resources, resourceNames = [''], verbs }) =>
+    const permissions = rules.flatMap(({ apiGroups, resources, resourceNames = [''], verbs }) =>
       resources.flatMap((resource) =>
         verbs.flatMap((verb) =>
           resourceNames.map((object) => {
@@ -132,7 +132,7 @@ test.each(roles.map(({ metadata, rules }): [string, Rule[]] => [metadata.name, r
       ),
     )
     const refused: string[][] = []
-    for (const words of asked) if (!(await may(name, words))) refused.push(words)
+    for (const words of permissions) if (!(await may(name, words))) refused.push(words)
     expect(refused).toEqual([])
   },
 )

@@ -124,8 +124,9 @@ onEachCi('kubectl works at any time across two renewals, and every issued token 
   const phase = step({ command: lines.join('\n'), evidence: ci === 'github' ? evidence : file, pass_env: 'READER' }, { READER }).start(
     'main',
   )
-  const asked = (): string[] => proxy.exchanges.filter(({ userAgent }) => userAgent.startsWith('kubectl')).map(({ bearer }) => bearer)
-  await until(() => asked().length > 0 && asked().at(-1) === shortened(proxy)[2])
+  const bearersOfKubectl = (): string[] =>
+    proxy.exchanges.filter(({ userAgent }) => userAgent.startsWith('kubectl')).map(({ bearer }) => bearer)
+  await until(() => bearersOfKubectl().length > 0 && bearersOfKubectl().at(-1) === shortened(proxy)[2])
   const [first = ''] = boundSecretNamesOf(proxy)
   await until(() => deletionsOf(proxy, first).length > 0)
   go.give()
@@ -135,7 +136,7 @@ onEachCi('kubectl works at any time across two renewals, and every issued token 
   expect(main.log).toMatch(/From 20\S+Z on the credential is renewed\. .*InSpec, .* for them duration must be as long as the scan\.\n/)
   expect(main.log.match(/Renewed the credential/g)?.length).toBe(shortened(proxy).length - 1)
   expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
-  expect([...new Set(asked())]).toEqual(shortened(proxy).slice(0, new Set(asked()).size))
+  expect([...new Set(bearersOfKubectl())]).toEqual(shortened(proxy).slice(0, new Set(bearersOfKubectl()).size))
   const refused = proxy.exchanges.filter(({ userAgent, status: answer }) => userAgent.startsWith('kubectl') && answer !== 200)
   expect(refused).toEqual([])
   // The first token lives until it expires, also after its replacement. It expires before a renewal needs its name again.
@@ -145,10 +146,10 @@ onEachCi('kubectl works at any time across two renewals, and every issued token 
   expect(deletionsOf(proxy, first)[0]?.at.getTime()).toBeGreaterThanOrEqual(token === '' ? Infinity : token.at.getTime() + 15_900)
   const record = JSON.parse(readFileSync(evidence, 'utf8')) as Evidence
   expect([conforms(record), conforms.errors]).toEqual([true, null])
-  const told = [record.granted, ...record.renewed].map((granted) => granted?.credential_id)
-  expect(told).toEqual(shortened(proxy).map(credentialIdOf))
+  const credentialIds = [record.granted, ...record.renewed].map((granted) => granted?.credential_id)
+  expect(credentialIds).toEqual(shortened(proxy).map(credentialIdOf))
   expect(record.renewed.map((granted) => granted.bound_to)).toEqual(boundSecretNamesOf(proxy).slice(1))
-  for (const id of told) expect(main.log).toContain(id ?? 'without an id')
+  for (const id of credentialIds) expect(main.log).toContain(id ?? 'without an id')
   for (const boundSecret of boundSecretNamesOf(proxy))
     expect(deletionsOf(proxy, boundSecret).map(({ status: answer }) => answer)).toContain(200)
 })
@@ -357,9 +358,9 @@ const UNANSWERED: Record<string, { method: string; path: RegExp; when: 'before' 
   'deletion of the first Secret, which has taken effect': { method: 'DELETE', path: /./, when: 'after', at: 1 },
 }
 
-for (const [what, { at, ...matcher }] of Object.entries(UNANSWERED))
+for (const [request, { at, ...matcher }] of Object.entries(UNANSWERED))
   onEachCi(
-    `when the proxy holds the answer to the ${what}, until the scan has ended, kubepass reports no tampering`,
+    `when the proxy holds the answer to the ${request}, until the scan has ended, kubepass reports no tampering`,
     async ({ step, proxy, job }) => {
       proxy.shortTokens(6)
       const go = goOf(job)
@@ -436,7 +437,7 @@ inTerminal(
   },
 )
 
-/** Whoever waits for more than half a minute waits for a thirtieth of it: so tokens of the API server's own life are renewed. */
+/** Divides each wait of more than 30 s by 30, so that the test sees a renewal of a token with the API server's minimum life. */
 const IN_HASTE = `
   import timers from 'node:timers/promises'
   import { syncBuiltinESMExports } from 'node:module'

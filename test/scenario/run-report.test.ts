@@ -40,17 +40,17 @@ const scans: [string, Record<string, string>, RegExp | undefined][] = [
   ['takes longer than max_scan', { command: 'sleep 600', max_scan: '1s' }, /^The scan took longer than 1 s, so kubepass ended it\./],
 ]
 
-for (const [does, inputs, says] of scans) {
+for (const [behaviour, inputs, error] of scans) {
   onEachCi(
-    `the log of a scan that ${does} has ${says === undefined ? 'no error' : 'one error, at its end, with the reason'}`,
+    `the log of a scan that ${behaviour} has ${error === undefined ? 'no error' : 'one error, at its end, with the reason'}`,
     async ({ ci, step }) => {
       const main = await step(inputs).main()
-      expect(main.messages).toEqual(says === undefined ? [] : [expect.stringMatching(says)])
-      if (says === undefined) return
+      expect(main.messages).toEqual(error === undefined ? [] : [expect.stringMatching(error)])
+      if (error === undefined) return
       const [last = ''] = main.log
         .trimEnd()
         .split('\n')
-        .slice(says.source.includes('longer') ? -2 : -1)
+        .slice(error.source.includes('longer') ? -2 : -1)
       expect(last).toMatch(ci === 'github' ? /^##\[error\]The scan / : /kubepass: error: The scan /)
     },
   )

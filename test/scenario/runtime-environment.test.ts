@@ -90,7 +90,7 @@ onGithub(
     const use = step({ command: 'env | grep ^NODE_ | sort' }, env)
     const main = await use.main()
     expect([main.code, main.messages]).toEqual([0, []])
-    // Set by the runner itself.
+    // The runner itself sets this variable.
     expect(main.log.match(/^NODE_.*$/gm)).toEqual([expect.stringMatching(/^NODE_EXTRA_CA_CERTS=/)])
     expect((await use.post()).code).toBe(0)
     expect(main.stderr).not.toContain('TLSWrap')
@@ -101,7 +101,7 @@ onGithub(
 type Temp = (job: GithubJob) => string | undefined
 
 /** Unusual values of RUNNER_TEMP, with the error of main; undefined if main works. */
-const temps: Record<string, [temp: Temp, says?: RegExp]> = {
+const temps: Record<string, [temp: Temp, error?: RegExp]> = {
   unset: [() => undefined],
   empty: [() => ''],
   'a link': [
@@ -113,7 +113,7 @@ const temps: Record<string, [temp: Temp, says?: RegExp]> = {
   ],
   'not there': [() => '/nowhere', /^directory is "\/nowhere", which cannot be used \(ENOENT\)/],
   'a file': [() => '/etc/passwd', /^directory is "\/etc\/passwd", which is no directory/],
-  // Not writable, not even for root.
+  // Even root cannot write there.
   'where nothing can be made': [() => '/proc', /directory.* \/proc|^directory is "\/proc", which cannot be used/],
   'a link into the workspace': [
     (job) => {
@@ -150,12 +150,12 @@ function linked({ home }: GithubJob, name: string, to: string): string {
 }
 
 test('a temporary directory with a colon is an error on GitLab and in a terminal, as in the input directory', async () => {
-  const says = /with a ":": KUBECONFIG is a list/
+  const error = /with a ":": KUBECONFIG is a list/
   const onGitlab = runOnGitlab(async ({ step, job, proxy }) => {
     const place = join(job.home, 'a:b')
     mkdirSync(place)
     const main = await step({ command: 'echo ran' }, { TMPDIR: place }).main()
-    expect([main.code, main.messages]).toEqual([80, [expect.stringMatching(says)]])
+    expect([main.code, main.messages]).toEqual([80, [expect.stringMatching(error)]])
     expect(proxy.exchanges).toEqual([])
     const given = step({ command: 'echo ran', directory: place })
     expect((await given.main()).code).toBe(80)
@@ -172,7 +172,7 @@ test('a temporary directory with a colon is an error on GitLab and in a terminal
       await terminal.run(['run', '--directory', place, ...words.slice(1)], { stdin }),
     ]) {
       expect([code, stdout]).toEqual([80, ''])
-      expect(stderr).toMatch(says)
+      expect(stderr).toMatch(error)
     }
     expect([proxy.exchanges, readdirSync(place)]).toEqual([[], []])
   })
@@ -180,18 +180,18 @@ test('a temporary directory with a colon is an error on GitLab and in a terminal
 })
 
 test('main uses an unusual RUNNER_TEMP if possible, and otherwise fails before any request', async () => {
-  const runs = Object.values(temps).map(([temp, says]) =>
+  const runs = Object.values(temps).map(([temp, error]) =>
     runOnGithub(
       async ({ step, proxy, job }) => {
         const use = step({ command: 'echo "at $KUBECONFIG"; kubectl get ns kubepass -o name' })
         const main = await use.main()
-        if (says === undefined) {
+        if (error === undefined) {
           expect([main.code, main.messages]).toEqual([0, []])
           expect(main.log).toContain('namespace/kubepass')
           expect(main.log).not.toContain(job.workspace)
         } else {
           expect(main.code).toBe(80)
-          expect(main.messages).toEqual([expect.stringMatching(says)])
+          expect(main.messages).toEqual([expect.stringMatching(error)])
           expect([proxy.exchanges, job.idTokens.tokens]).toEqual([[], []])
         }
         const post = await use.post()
@@ -277,14 +277,14 @@ testDisks('a full disk is an error before any request, or main revokes what it h
     expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
     expect(main.log.match(/^left: .*$/gm)).toEqual(['left: filler'])
   })
-  const onTerminal = (pages: number, says: RegExp): Promise<void> => {
+  const onTerminal = (pages: number, error: RegExp): Promise<void> => {
     const cli = fileURLToPath(new URL('../../dist/cli/index.js', import.meta.url))
     return runInTerminal(
       async ({ terminal, flags, identityOf, proxy }) => {
         const stdin = await identityOf('issuer')
         const { code, stdout, stderr } = await terminal.run(['run', ...flags, '--token-file', '-', '--', 'true'], { stdin })
         expect([code, stdout]).toEqual([80, 'left: filler\n'])
-        expect(stderr).toMatch(says)
+        expect(stderr).toMatch(error)
         expect(proxy.exchanges).toEqual([])
       },
       [...withTmpfs(pages, '$TMPDIR', 'echo x > "$TMPDIR/filler"'), process.execPath, cli],

@@ -50,7 +50,7 @@ async function withoutCa({ info, identityOf, proxy }: TerminalFixture): Promise<
   return disk.kubeconfig(kubeconfigOf(info, proxy.url, user, { 'certificate-authority-data': '' }))
 }
 
-const asked = (kubeconfig: string, ...command: string[]): string[] => [
+const runArguments = (kubeconfig: string, ...command: string[]): string[] => [
   ...['run', '--kubeconfig', kubeconfig, '--certificate-authority', 'system', '--service-account', 'kubepass/scanner', '--isolate', 'off'],
   ...['--', ...command],
 ]
@@ -61,7 +61,7 @@ inTerminal("with a kubeconfig without a CA kubepass trusts the system's CAs, and
   // The number of CAs of a distribution.
   const BUNDLE = disk.write('bundle', readFileSync(info.otherCA, 'utf8').repeat(400) + readFileSync(info.ca, 'utf8'))
   const command = `kubectl auth whoami -o 'jsonpath={.status.userInfo.username}'; SSL_CERT_FILE=/dev/null kubectl get ns kubepass -o name`
-  const { code, stdout, stderr } = await terminal.shell(WITH_BUNDLE, asked(kubeconfig, 'sh', '-c', command), { env: { BUNDLE } })
+  const { code, stdout, stderr } = await terminal.shell(WITH_BUNDLE, runArguments(kubeconfig, 'sh', '-c', command), { env: { BUNDLE } })
   expect(stderr).toMatch(/revoked .*, proven dead/)
   expect(stdout).toBe('system:serviceaccount:kubepass:scannernamespace/kubepass\n')
   expect(code).toBe(0)
@@ -73,7 +73,7 @@ inTerminal("kubepass sends nothing if the system's CAs do not include the server
   const { info, proxy, terminal } = fixture
   const kubeconfig = await withoutCa(fixture)
   for (const variables of REDIRECTIONS(info.ca)) {
-    const { code } = await terminal.shell(WITH_BUNDLE, asked(kubeconfig, 'true'), { env: { ...variables, BUNDLE: info.otherCA } })
+    const { code } = await terminal.shell(WITH_BUNDLE, runArguments(kubeconfig, 'true'), { env: { ...variables, BUNDLE: info.otherCA } })
     expect([variables, code]).toEqual([variables, 83])
   }
   expect(proxy.exchanges).toEqual([])
@@ -82,7 +82,7 @@ inTerminal("kubepass sends nothing if the system's CAs do not include the server
 inTerminal('the error on a machine without CAs names the package to install', async (fixture) => {
   const { proxy, terminal } = fixture
   const bare = WITH_BUNDLE.replace('mkdir /etc/ssl/certs; cat "$BUNDLE" > /etc/ssl/certs/ca-certificates.crt', ':')
-  const { code, stderr } = await terminal.shell(bare, asked(await withoutCa(fixture), 'true'))
+  const { code, stderr } = await terminal.shell(bare, runArguments(await withoutCa(fixture), 'true'))
   expect(code).toBe(80)
   expect(stderr).toContain('is system, but this machine has no CAs: install the package ca-certificates')
   expect(proxy.exchanges).toEqual([])
