@@ -57,7 +57,7 @@ function checksOf(evidence) {
         return {
             name,
             outcome: isKept ? 'passed' : isFailed ? 'failed' : 'not seen',
-            detail: (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(detail ?? reason, LONGEST_DETAIL).slice(1, -1),
+            detail: (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .escapeText */ .X1)(detail ?? reason, LONGEST_DETAIL),
         };
     });
 }
@@ -85,7 +85,7 @@ function junit(evidence) {
 function annotations(evidence, env) {
     // Before Kubernetes 1.30 a credential has no id.
     const id = evidence.granted === null ? 'no credential' : (evidence.granted.credential_id ?? 'a credential');
-    const label = (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(`${id} of ${evidence.requested.service_account}: ${(0,_state_verdict_js__WEBPACK_IMPORTED_MODULE_1__/* .verdictOf */ .V)(evidence)}`, 300).slice(1, -1);
+    const label = (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_2__/* .escapeText */ .X1)(`${id} of ${evidence.requested.service_account}: ${(0,_state_verdict_js__WEBPACK_IMPORTED_MODULE_1__/* .verdictOf */ .V)(evidence)}`);
     const url = `${env['CI_PIPELINE_URL'] ?? ''}/test_report`;
     return `${JSON.stringify({ kubepass: URL.canParse(url) ? [{ external_link: { label, url } }] : [] })}\n`;
 }

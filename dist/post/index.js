@@ -1204,7 +1204,7 @@ function asText(evidence) {
         (0,_verdict_js__WEBPACK_IMPORTED_MODULE_0__/* .verdictOf */ .V)(evidence),
         ...(error === null ? [] : [textLine('Error', (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .unquoted */ .qZ)(`${error}: ${reasonText(evidence)}`, LONGEST_WARNING))]),
         // Branch, job and claims are foreign text.
-        ...facts.map(([name, value]) => textLine(name, (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .hD)(value, 1000).slice(1, -1))),
+        ...facts.map(([name, value]) => textLine(name, (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .escapeText */ .X1)(value, 1000))),
         ...warnings.map((warning) => textLine('Warning', (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .unquoted */ .qZ)(warning, LONGEST_WARNING))),
     ];
     return lines.map((line) => `  ${line}`).join('\n');

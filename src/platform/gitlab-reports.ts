@@ -1,5 +1,5 @@
 import Builder from 'fast-xml-builder'
-import { quote } from '../base/quote.ts'
+import { escapeText } from '../base/quote.ts'
 import { credentialOutcome } from '../state/evidence-text.ts'
 import type { Evidence } from '../state/evidence.ts'
 import { verdictOf } from '../state/verdict.ts'
@@ -60,7 +60,7 @@ function checksOf(evidence: Evidence): Check[] {
     return {
       name,
       outcome: isKept ? 'passed' : isFailed ? 'failed' : 'not seen',
-      detail: quote(detail ?? reason, LONGEST_DETAIL).slice(1, -1),
+      detail: escapeText(detail ?? reason, LONGEST_DETAIL),
     }
   })
 }
@@ -90,7 +90,7 @@ export function junit(evidence: Evidence): string {
 export function annotations(evidence: Evidence, env: NodeJS.ProcessEnv): string {
   // Before Kubernetes 1.30 a credential has no id.
   const id = evidence.granted === null ? 'no credential' : (evidence.granted.credential_id ?? 'a credential')
-  const label = quote(`${id} of ${evidence.requested.service_account}: ${verdictOf(evidence)}`, 300).slice(1, -1)
+  const label = escapeText(`${id} of ${evidence.requested.service_account}: ${verdictOf(evidence)}`)
   const url = `${env['CI_PIPELINE_URL'] ?? ''}/test_report`
   return `${JSON.stringify({ kubepass: URL.canParse(url) ? [{ external_link: { label, url } }] : [] })}\n`
 }

@@ -1,4 +1,4 @@
-import { markdownCode, oneLine, quote, unquoted } from '../base/quote.ts'
+import { escapeText, markdownCode, oneLine, unquoted } from '../base/quote.ts'
 import type { Evidence, GrantRecord } from './evidence.ts'
 import type { Isolation } from './run-state.ts'
 import { verdictOf } from './verdict.ts'
@@ -86,7 +86,7 @@ export function asText(evidence: Evidence): string {
     verdictOf(evidence),
     ...(error === null ? [] : [textLine('Error', unquoted(`${error}: ${reasonText(evidence)}`, LONGEST_WARNING))]),
     // Branch, job and claims are foreign text.
-    ...facts.map(([name, value]) => textLine(name, quote(value, 1000).slice(1, -1))),
+    ...facts.map(([name, value]) => textLine(name, escapeText(value, 1000))),
     ...warnings.map((warning) => textLine('Warning', unquoted(warning, LONGEST_WARNING))),
   ]
   return lines.map((line) => `  ${line}`).join('\n')
