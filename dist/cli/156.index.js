@@ -55,8 +55,8 @@ function momentInWords(seconds, now) {
 var execute = __webpack_require__(4187);
 // EXTERNAL MODULE: ./src/commands/recover.ts + 1 modules
 var recover = __webpack_require__(2400);
-// EXTERNAL MODULE: ./src/commands/run.ts + 21 modules
-var run = __webpack_require__(8392);
+// EXTERNAL MODULE: ./src/commands/run.ts + 19 modules
+var run = __webpack_require__(4674);
 // EXTERNAL MODULE: ./src/base/deadline.ts
 var deadline = __webpack_require__(6277);
 // EXTERNAL MODULE: ./src/kube/bound-secret.ts

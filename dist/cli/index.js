@@ -1276,8 +1276,8 @@ var external_node_path_ = __nccwpck_require__(6760);
 var errors = __nccwpck_require__(4758);
 // EXTERNAL MODULE: ./src/config/paths.ts
 var paths = __nccwpck_require__(1066);
-// EXTERNAL MODULE: ./src/lifecycle/cleanup.ts + 5 modules
-var cleanup = __nccwpck_require__(612);
+// EXTERNAL MODULE: ./src/lifecycle/cleanup.ts + 7 modules
+var cleanup = __nccwpck_require__(3694);
 // EXTERNAL MODULE: ./src/state/credential-state.ts
 var credential_state = __nccwpck_require__(5320);
 // EXTERNAL MODULE: ./src/state/run-state.ts
@@ -1517,7 +1517,7 @@ function loadTokenForProof({ journal, options, platform, seal, tokens }) {
 
 /***/ }),
 
-/***/ 8392:
+/***/ 4674:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -1627,6 +1627,8 @@ async function acquire(run, slot, deadline) {
     const { options, client, platform, journal, seal } = run;
     const auth = await run.identity.authInfo(deadline);
     requireValidNow(run.identity.kind, auth);
+    run.requestedBy ??= auth;
+    run.latestAuth = auth;
     const { namespace } = options.serviceAccount;
     const name = (0,run_state/* boundSecretNames */.nD)(journal.state)[slot];
     const number = journal.state.lastNumber + 1;
@@ -1652,7 +1654,7 @@ async function acquire(run, slot, deadline) {
         notes.push(`The credential is bound to nothing and cannot be revoked. It expires ${(0,time/* isoTime */.Ly)(expiresAt)}.`);
     for (const note of notes)
         await (0,run_context/* warnOnce */.mc)(run, note);
-    return { ...credential, number, receivedAt, requestedBy: auth };
+    return { ...credential, number, receivedAt };
 }
 /**
  * Records the request before sending it. Undoes the record if the request certainly had no effect. If the cleanup has begun meanwhile,
@@ -1707,8 +1709,8 @@ function runEnded() {
     return new Error('the run ended while a request was under way');
 }
 
-// EXTERNAL MODULE: ./src/lifecycle/cleanup.ts + 5 modules
-var cleanup = __nccwpck_require__(612);
+// EXTERNAL MODULE: ./src/lifecycle/cleanup.ts + 7 modules
+var cleanup = __nccwpck_require__(3694);
 // EXTERNAL MODULE: ./src/net/proxy-variables.ts + 1 modules
 var proxy_variables = __nccwpck_require__(4330);
 ;// CONCATENATED MODULE: ./src/scan/environment.ts
@@ -1785,58 +1787,6 @@ function withheldFromClients(env, scanEnv) {
 
 // EXTERNAL MODULE: ./src/system/pod.ts
 var pod = __nccwpck_require__(5606);
-;// CONCATENATED MODULE: ./src/kube/server-version.ts
-
-/**
- * Asks once for the version of the API server.
- * @returns undefined when there is no usable answer: only the evidence needs it
- */
-async function serverVersion(client, auth, signal) {
-    const answer = await client.callOnce({ method: 'GET', path: '/version', auth }, signal).catch(() => undefined);
-    const version = answer?.status === 200 ? answer.body?.gitVersion : undefined;
-    return (0,run_state/* isGitVersion */.Ro)(version) ? version : undefined;
-}
-
-;// CONCATENATED MODULE: ./src/lifecycle/inquiry.ts
-
-
-
-
-/** Time limit for both answers. */
-const ANSWERS_MS = 5_000;
-/** How long a scan that has ended waits for the answers. A revocation waits with it. */
-const GRACE_MS = 500;
-/**
- * Asks the API server for facts that only the evidence needs: the user name of the job's own identity, and the version. The caller starts
- * the inquiry after the scan, so that no scan waits for an answer. The requests use the open, idle connection. A failed request changes
- * nothing.
- */
-function startInquiry(run, auth) {
-    const over = new AbortController();
-    const inquiry = inquire(run, auth, (0,deadline/* deadlineAfter */.d)(ANSWERS_MS, run.signal, over.signal));
-    return {
-        async settle() {
-            await Promise.race([inquiry, (0,promises_.setTimeout)(GRACE_MS, undefined, { ref: false, signal: run.signal }).catch(() => undefined)]);
-            over.abort();
-            await inquiry;
-        },
-    };
-}
-async function inquire({ client, journal, redactor }, auth, signal) {
-    const issuer = await (0,self_subject_review/* reviewIssuer */.Q)(client, auth, signal);
-    if (issuer !== undefined) {
-        const { username, credential_id } = issuer;
-        // A gateway can answer with the token that it got.
-        const redacted = { username: redactor.redact(username), credential_id: credential_id && redactor.redact(credential_id) };
-        journal.observe({ type: 'IssuerSeen', issuer: redacted });
-    }
-    const version = await serverVersion(client, auth, signal);
-    const caSha256 = client.caSha256();
-    if (version === undefined && caSha256 === undefined)
-        return;
-    journal.observe({ type: 'ApiServerSeen', apiServer: { version: version ?? null, ca_sha256: caSha256 ?? null } });
-}
-
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: external "node:fs"
@@ -1851,7 +1801,10 @@ const CHUNK_BYTES = 256 * 1024;
 async function sha256OfFile(path, signal) {
     let file;
     try {
-        file = (0,external_node_fs_.openSync)(path, 'r');
+        // A pipe would block until another process writes to it.
+        file = (0,external_node_fs_.openSync)(path, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NONBLOCK);
+        if (!(0,external_node_fs_.fstatSync)(file).isFile())
+            return undefined;
         const hash = (0,external_node_crypto_.createHash)('sha256');
         const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
         for (let size = (0,external_node_fs_.readSync)(file, chunk); size > 0; size = (0,external_node_fs_.readSync)(file, chunk)) {
@@ -1885,17 +1838,17 @@ async function readScript(run) {
     const { path, isExecutable } = (0,node_runtime/* ownProgram */.DX)();
     await promises_.scheduler.yield();
     if (!isExecutable)
-        await record(run, path);
+        await record(run, path).catch(() => undefined);
 }
 /** Records the digest of the standalone program. Nobody can write to its file while it runs, so the scan need not wait. */
 async function readExecutable(run) {
     const { path, isExecutable } = (0,node_runtime/* ownProgram */.DX)();
     if (isExecutable)
-        await record(run, path);
+        await record(run, path).catch(() => undefined);
 }
 async function record({ journal, signal }, path) {
     const programSha256 = await sha256OfFile(path, signal);
-    if (programSha256 !== undefined)
+    if (programSha256 !== undefined && journal.state.programSha256 === null)
         journal.observe({ type: 'ProgramRead', programSha256 });
 }
 
@@ -1905,20 +1858,13 @@ async function record({ journal, signal }, path) {
 
 
 
-
 /** Gives the credential to the later steps of the job. The post step revokes it. */
 async function deliverToLaterSteps(run, credential, kubeconfig) {
     const { env, log, stepOutputs } = run.platform;
     run.journal.observe({ type: 'DeliveredToLaterSteps' });
-    const inquiry = startInquiry(run, credential.requestedBy);
     run.programReading = readExecutable(run);
-    try {
-        if (stepOutputs !== undefined)
-            await writeOutputs(stepOutputs, run.options, credential, kubeconfig);
-    }
-    finally {
-        await inquiry.settle();
-    }
+    if (stepOutputs !== undefined)
+        await writeOutputs(stepOutputs, run.options, credential, kubeconfig);
     const preferred = withheldFromClients(env, { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig });
     if (preferred.length > 0)
         log.info(`Clients prefer ${preferred.join(', ')} to the kubeconfig: unset each of these in the steps of the scan.`);
@@ -2738,7 +2684,6 @@ async function revokeReplaced(run, number, aborted) {
 
 
 
-
 /**
  * Runs the scan with the credential.
  * @returns the exit code for the platform; on a CI, 0 for an accepted code
@@ -2754,23 +2699,20 @@ async function runScan(run, command, access) {
     for (const warning of platform.timeoutWarnings?.(maxScan) ?? [])
         await (0,run_context/* warn */.R8)(run, warning);
     const pipes = outputPipes(run, await whyNoPipes);
-    journal.observe({ type: 'ScanStarting', at: new Date().toISOString() });
-    platform.commandFiles?.guard(options.passEnv);
     // The scan can change the file of the program.
     await run.programReading;
+    journal.observe({ type: 'ScanStarting', at: new Date().toISOString() });
+    platform.commandFiles?.guard(options.passEnv);
     const scan = await start(run, command, env, pipes);
-    const inquiry = startInquiry(run, credential.requestedBy);
     run.programReading = readExecutable(run);
     const overdue = new AbortController();
     const timer = setTimeout(() => overdue.abort(timeoutError(options.maxScan)), options.maxScan * 1000);
     const ongoingRenewal = startRenewal(run, credential, renewal);
     try {
         const { exitCode, signal: by } = await scan.ended(AbortSignal.any([signal, overdue.signal]), run.immediate);
-        const endedAt = new Date().toISOString();
         const isInTime = !signal.aborted && !overdue.signal.aborted;
         const isAccepted = isInTime && options.acceptExitCodes.includes(exitCode);
-        await inquiry.settle();
-        journal.observe({ type: 'ScanEnded', at: endedAt, exitCode, signal: by, isAccepted });
+        journal.observe({ type: 'ScanEnded', at: new Date().toISOString(), exitCode, signal: by, isAccepted });
         if (!signal.aborted)
             overdue.signal.throwIfAborted();
         return platform.isCI && isAccepted ? 0 : exitCode;
@@ -2778,7 +2720,6 @@ async function runScan(run, command, access) {
     finally {
         clearTimeout(timer);
         clearTimeout(announcement);
-        await inquiry.settle();
         await ongoingRenewal.stop();
     }
 }
@@ -5675,7 +5616,7 @@ function concludeProof(verdicts, untestedTokens, hasTime) {
 
 /***/ }),
 
-/***/ 612:
+/***/ 3694:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -5697,10 +5638,95 @@ var state_evidence = __nccwpck_require__(7380);
 var evidence_text = __nccwpck_require__(4062);
 // EXTERNAL MODULE: ./src/lifecycle/cleanup-plan.ts
 var cleanup_plan = __nccwpck_require__(2666);
-// EXTERNAL MODULE: external "node:timers/promises"
-var promises_ = __nccwpck_require__(8500);
 // EXTERNAL MODULE: ./src/kube/self-subject-review.ts
 var self_subject_review = __nccwpck_require__(1631);
+// EXTERNAL MODULE: ./src/state/run-state.ts
+var run_state = __nccwpck_require__(860);
+;// CONCATENATED MODULE: ./src/kube/server-version.ts
+
+/**
+ * Asks once for the version of the API server.
+ * @returns undefined when there is no usable answer: only the evidence needs it
+ */
+async function serverVersion(client, auth, signal) {
+    const answer = await client.callOnce({ method: 'GET', path: '/version', auth }, signal).catch(() => undefined);
+    const version = answer?.status === 200 ? answer.body?.gitVersion : undefined;
+    return (0,run_state/* isGitVersion */.Ro)(version) ? version : undefined;
+}
+
+// EXTERNAL MODULE: ./src/token/claims.ts
+var claims = __nccwpck_require__(9356);
+// EXTERNAL MODULE: ./src/token/jwt.ts
+var jwt = __nccwpck_require__(8684);
+;// CONCATENATED MODULE: ./src/lifecycle/inquiry.ts
+
+
+
+
+
+
+
+/** Time limit for both answers. */
+const ANSWERS_MS = 2_000;
+/**
+ * Records facts that only the evidence needs: the user name of the job's own identity, and the version and the CA of the API server.
+ * The caller has finished the revocation, so that neither a scan nor a revocation waits for an answer. A failure changes nothing.
+ * @param isReachable whether the API server has just answered
+ */
+async function recordServerFacts(run, isReachable) {
+    const { journal, provenance, signal } = run;
+    if (provenance === 'derived' || signal.aborted)
+        return;
+    const { credentials, forgotten } = journal.state;
+    const wasIssued = credentials.some(credential_state/* hasToken */.y0) || forgotten.length > 0;
+    const auth = isReachable && wasIssued ? usableAuth(run) : undefined;
+    const deadline = (0,base_deadline/* deadlineAfter */.d)(ANSWERS_MS, signal);
+    try {
+        if (auth !== undefined && journal.state.issuer === null)
+            await recordIssuer(run, auth, deadline);
+        if (journal.state.apiServer === null)
+            await recordApiServer(run, auth, deadline);
+    }
+    catch {
+        // The evidence says null. The end of the run is more important.
+    }
+}
+/** Without an identity it records the CA alone, which needs no request. */
+async function recordApiServer({ client, journal }, auth, deadline) {
+    const version = auth === undefined ? undefined : await serverVersion(client, auth, deadline);
+    const caSha256 = client.caSha256();
+    if (version !== undefined || caSha256 !== undefined)
+        journal.observe({ type: 'ApiServerSeen', apiServer: { version: version ?? null, ca_sha256: caSha256 ?? null } });
+}
+/** The identity that requested the credential, unless its token has expired: then the identity of the revocation. */
+function usableAuth({ latestAuth, requestedBy }) {
+    const isExpired = requestedBy !== undefined && 'bearer' in requestedBy && (0,claims/* validityProblem */.Y0)(requestedBy.bearer) !== undefined;
+    return isExpired ? latestAuth : (requestedBy ?? latestAuth);
+}
+/** Redacts the answer before it checks the form, because a gateway can answer with the token that it got. */
+async function recordIssuer({ client, journal, redactor, requestedBy }, auth, deadline) {
+    const answer = await (0,self_subject_review/* reviewIssuer */.Q)(client, auth, deadline);
+    if (answer === undefined)
+        return;
+    const username = redactor.redact(answer.username);
+    const id = auth === requestedBy ? answer.credential_id : ownIdLike(answer.credential_id, requestedBy);
+    const credential_id = id === null ? null : redactor.redact(id);
+    if ((0,run_state/* isUsername */.fH)(username))
+        journal.observe({
+            type: 'IssuerSeen',
+            issuer: { username, credential_id: (0,run_state/* isCredentialIdOfIssuer */.bu)(credential_id) ? credential_id : null },
+        });
+}
+/** The id of the token that requested the credential, if the API server makes ids from the claim `jti`. */
+function ownIdLike(id, requestedBy) {
+    if (requestedBy === undefined || !('bearer' in requestedBy) || id?.startsWith((0,claims/* credentialId */.ZA)('')) !== true)
+        return null;
+    const jti = (0,jwt/* jwtOf */.V)(requestedBy.bearer)?.claims['jti'];
+    return typeof jti === 'string' ? (0,claims/* credentialId */.ZA)(jti) : null;
+}
+
+// EXTERNAL MODULE: external "node:timers/promises"
+var promises_ = __nccwpck_require__(8500);
 ;// CONCATENATED MODULE: ./src/kube/revocation-proof.ts
 
 
@@ -5851,8 +5877,6 @@ function whereMoved({ directoryDescriptor: made, journal, provenance, platform }
 
 // EXTERNAL MODULE: ./src/lifecycle/report.ts
 var report = __nccwpck_require__(5964);
-// EXTERNAL MODULE: ./src/state/run-state.ts
-var run_state = __nccwpck_require__(860);
 // EXTERNAL MODULE: ./src/lifecycle/delete-secret.ts
 var delete_secret = __nccwpck_require__(4094);
 ;// CONCATENATED MODULE: ./src/lifecycle/revoke.ts
@@ -5968,6 +5992,7 @@ function restoreCommandFiles(run) {
 
 
 
+
 /** How long the end of a run on a CI waits for a runner that does not read the output. */
 const DRAIN_TIMEOUT_MS = 10_000;
 /**
@@ -6018,6 +6043,7 @@ async function removeAndProve(run, revocation, postFollows) {
     };
     const proof = revocation === undefined ? (0,cleanup_plan/* whenToProve */.YC)({ ...view, hasSecondSignal: immediate.aborted }) : 'never';
     const isClean = await removeFiles(run, proof === 'later' || proof === 'try');
+    await recordServerFacts(run, revocation === undefined);
     if (proof !== 'now' && proof !== 'try')
         return { failure: revocation, isClean };
     const failure = await proveEnd(run, proof);
@@ -6083,13 +6109,15 @@ function emergencyCleanup(run, postFollows) {
  * Deletes the bound Secret of a credential, and with it the token.
  * @returns `gone` if no such Secret exists. `deleted` also if it is gone, its uid is known, and an earlier DELETE got no response
  */
-async function deleteSecretOf({ client, identity, journal }, credential, deadline, auth = identity.authInfo(deadline)) {
+async function deleteSecretOf(run, credential, deadline, auth = run.identity.authInfo(deadline)) {
+    const { client, journal } = run;
     const { number } = credential;
     const uid = (0,_state_credential_state_js__WEBPACK_IMPORTED_MODULE_3__/* .uidOf */ .kz)(credential);
     const name = (0,_state_run_state_js__WEBPACK_IMPORTED_MODULE_2__/* .secretNameOf */ .Jf)(journal.state, credential);
     if (name === undefined)
         return 'gone';
     const authInfo = await auth;
+    run.latestAuth = authInfo;
     // Another cleanup of the same run may have deleted it meanwhile.
     const current = journal.credential(number) ?? credential;
     if (current.phase === 'revoked' && credential.phase !== 'revoked')
@@ -6783,6 +6811,8 @@ function openRun(context, { identity, why, options }, state, provenance) {
         tokens: new Map(),
         scan: undefined,
         directoryDescriptor: undefined,
+        requestedBy: undefined,
+        latestAuth: undefined,
         programReading: Promise.resolve(),
     };
 }
@@ -9997,7 +10027,7 @@ var __webpack_exports__ = {};
 /* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4758);
 /* harmony import */ var _commands_execute_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4187);
 /* harmony import */ var _commands_recover_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2400);
-/* harmony import */ var _commands_run_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8392);
+/* harmony import */ var _commands_run_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4674);
 
 
 

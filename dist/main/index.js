@@ -6458,6 +6458,8 @@ function openRun(context, { identity, why, options }, state, provenance) {
         tokens: new Map(),
         scan: undefined,
         directoryDescriptor: undefined,
+        requestedBy: undefined,
+        latestAuth: undefined,
         programReading: Promise.resolve(),
     };
 }
@@ -6523,6 +6525,8 @@ async function acquire(run, slot, deadline) {
     const { options, client, platform, journal, seal } = run;
     const auth = await run.identity.authInfo(deadline);
     requireValidNow(run.identity.kind, auth);
+    run.requestedBy ??= auth;
+    run.latestAuth = auth;
     const { namespace } = options.serviceAccount;
     const name = boundSecretNames(journal.state)[slot];
     const number = journal.state.lastNumber + 1;
@@ -6548,7 +6552,7 @@ async function acquire(run, slot, deadline) {
         notes.push(`The credential is bound to nothing and cannot be revoked. It expires ${(0,base_time/* isoTime */.Ly)(expiresAt)}.`);
     for (const note of notes)
         await warnOnce(run, note);
-    return { ...credential, number, receivedAt, requestedBy: auth };
+    return { ...credential, number, receivedAt };
 }
 /**
  * Records the request before sending it. Undoes the record if the request certainly had no effect. If the cleanup has begun meanwhile,
@@ -6743,6 +6747,85 @@ function concludeProof(verdicts, untestedTokens, hasTime) {
     if (!hasTime)
         return 'no-time';
     return verdicts.includes('alive') ? 'alive' : 'unclear';
+}
+
+;// CONCATENATED MODULE: ./src/kube/server-version.ts
+
+/**
+ * Asks once for the version of the API server.
+ * @returns undefined when there is no usable answer: only the evidence needs it
+ */
+async function serverVersion(client, auth, signal) {
+    const answer = await client.callOnce({ method: 'GET', path: '/version', auth }, signal).catch(() => undefined);
+    const version = answer?.status === 200 ? answer.body?.gitVersion : undefined;
+    return isGitVersion(version) ? version : undefined;
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/inquiry.ts
+
+
+
+
+
+
+
+/** Time limit for both answers. */
+const ANSWERS_MS = 2_000;
+/**
+ * Records facts that only the evidence needs: the user name of the job's own identity, and the version and the CA of the API server.
+ * The caller has finished the revocation, so that neither a scan nor a revocation waits for an answer. A failure changes nothing.
+ * @param isReachable whether the API server has just answered
+ */
+async function recordServerFacts(run, isReachable) {
+    const { journal, provenance, signal } = run;
+    if (provenance === 'derived' || signal.aborted)
+        return;
+    const { credentials, forgotten } = journal.state;
+    const wasIssued = credentials.some(hasToken) || forgotten.length > 0;
+    const auth = isReachable && wasIssued ? usableAuth(run) : undefined;
+    const deadline = deadlineAfter(ANSWERS_MS, signal);
+    try {
+        if (auth !== undefined && journal.state.issuer === null)
+            await recordIssuer(run, auth, deadline);
+        if (journal.state.apiServer === null)
+            await recordApiServer(run, auth, deadline);
+    }
+    catch {
+        // The evidence says null. The end of the run is more important.
+    }
+}
+/** Without an identity it records the CA alone, which needs no request. */
+async function recordApiServer({ client, journal }, auth, deadline) {
+    const version = auth === undefined ? undefined : await serverVersion(client, auth, deadline);
+    const caSha256 = client.caSha256();
+    if (version !== undefined || caSha256 !== undefined)
+        journal.observe({ type: 'ApiServerSeen', apiServer: { version: version ?? null, ca_sha256: caSha256 ?? null } });
+}
+/** The identity that requested the credential, unless its token has expired: then the identity of the revocation. */
+function usableAuth({ latestAuth, requestedBy }) {
+    const isExpired = requestedBy !== undefined && 'bearer' in requestedBy && validityProblem(requestedBy.bearer) !== undefined;
+    return isExpired ? latestAuth : (requestedBy ?? latestAuth);
+}
+/** Redacts the answer before it checks the form, because a gateway can answer with the token that it got. */
+async function recordIssuer({ client, journal, redactor, requestedBy }, auth, deadline) {
+    const answer = await reviewIssuer(client, auth, deadline);
+    if (answer === undefined)
+        return;
+    const username = redactor.redact(answer.username);
+    const id = auth === requestedBy ? answer.credential_id : ownIdLike(answer.credential_id, requestedBy);
+    const credential_id = id === null ? null : redactor.redact(id);
+    if (isUsername(username))
+        journal.observe({
+            type: 'IssuerSeen',
+            issuer: { username, credential_id: isCredentialIdOfIssuer(credential_id) ? credential_id : null },
+        });
+}
+/** The id of the token that requested the credential, if the API server makes ids from the claim `jti`. */
+function ownIdLike(id, requestedBy) {
+    if (requestedBy === undefined || !('bearer' in requestedBy) || id?.startsWith(credentialId('')) !== true)
+        return null;
+    const jti = jwtOf(requestedBy.bearer)?.claims['jti'];
+    return typeof jti === 'string' ? credentialId(jti) : null;
 }
 
 ;// CONCATENATED MODULE: ./src/kube/revocation-proof.ts
@@ -7101,13 +7184,15 @@ function writeEvidence(path, text) {
  * Deletes the bound Secret of a credential, and with it the token.
  * @returns `gone` if no such Secret exists. `deleted` also if it is gone, its uid is known, and an earlier DELETE got no response
  */
-async function deleteSecretOf({ client, identity, journal }, credential, deadline, auth = identity.authInfo(deadline)) {
+async function deleteSecretOf(run, credential, deadline, auth = run.identity.authInfo(deadline)) {
+    const { client, journal } = run;
     const { number } = credential;
     const uid = credential_state_uidOf(credential);
     const name = secretNameOf(journal.state, credential);
     if (name === undefined)
         return 'gone';
     const authInfo = await auth;
+    run.latestAuth = authInfo;
     // Another cleanup of the same run may have deleted it meanwhile.
     const current = journal.credential(number) ?? credential;
     if (current.phase === 'revoked' && credential.phase !== 'revoked')
@@ -7325,6 +7410,7 @@ function restoreCommandFiles(run) {
 
 
 
+
 /** How long the end of a run on a CI waits for a runner that does not read the output. */
 const DRAIN_TIMEOUT_MS = 10_000;
 /**
@@ -7375,6 +7461,7 @@ async function removeAndProve(run, revocation, postFollows) {
     };
     const proof = revocation === undefined ? whenToProve({ ...view, hasSecondSignal: immediate.aborted }) : 'never';
     const isClean = await removeFiles(run, proof === 'later' || proof === 'try');
+    await recordServerFacts(run, revocation === undefined);
     if (proof !== 'now' && proof !== 'try')
         return { failure: revocation, isClean };
     const failure = await proveEnd(run, proof);
@@ -7489,58 +7576,6 @@ function withheldFromClients(env, scanEnv) {
         .toSorted();
 }
 
-;// CONCATENATED MODULE: ./src/kube/server-version.ts
-
-/**
- * Asks once for the version of the API server.
- * @returns undefined when there is no usable answer: only the evidence needs it
- */
-async function serverVersion(client, auth, signal) {
-    const answer = await client.callOnce({ method: 'GET', path: '/version', auth }, signal).catch(() => undefined);
-    const version = answer?.status === 200 ? answer.body?.gitVersion : undefined;
-    return isGitVersion(version) ? version : undefined;
-}
-
-;// CONCATENATED MODULE: ./src/lifecycle/inquiry.ts
-
-
-
-
-/** Time limit for both answers. */
-const ANSWERS_MS = 5_000;
-/** How long a scan that has ended waits for the answers. A revocation waits with it. */
-const GRACE_MS = 500;
-/**
- * Asks the API server for facts that only the evidence needs: the user name of the job's own identity, and the version. The caller starts
- * the inquiry after the scan, so that no scan waits for an answer. The requests use the open, idle connection. A failed request changes
- * nothing.
- */
-function startInquiry(run, auth) {
-    const over = new AbortController();
-    const inquiry = inquire(run, auth, deadlineAfter(ANSWERS_MS, run.signal, over.signal));
-    return {
-        async settle() {
-            await Promise.race([inquiry, (0,promises_.setTimeout)(GRACE_MS, undefined, { ref: false, signal: run.signal }).catch(() => undefined)]);
-            over.abort();
-            await inquiry;
-        },
-    };
-}
-async function inquire({ client, journal, redactor }, auth, signal) {
-    const issuer = await reviewIssuer(client, auth, signal);
-    if (issuer !== undefined) {
-        const { username, credential_id } = issuer;
-        // A gateway can answer with the token that it got.
-        const redacted = { username: redactor.redact(username), credential_id: credential_id && redactor.redact(credential_id) };
-        journal.observe({ type: 'IssuerSeen', issuer: redacted });
-    }
-    const version = await serverVersion(client, auth, signal);
-    const caSha256 = client.caSha256();
-    if (version === undefined && caSha256 === undefined)
-        return;
-    journal.observe({ type: 'ApiServerSeen', apiServer: { version: version ?? null, ca_sha256: caSha256 ?? null } });
-}
-
 ;// CONCATENATED MODULE: ./src/system/file-digest.ts
 
 
@@ -7551,7 +7586,10 @@ const CHUNK_BYTES = 256 * 1024;
 async function sha256OfFile(path, signal) {
     let file;
     try {
-        file = (0,external_node_fs_.openSync)(path, 'r');
+        // A pipe would block until another process writes to it.
+        file = (0,external_node_fs_.openSync)(path, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NONBLOCK);
+        if (!(0,external_node_fs_.fstatSync)(file).isFile())
+            return undefined;
         const hash = (0,external_node_crypto_.createHash)('sha256');
         const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
         for (let size = (0,external_node_fs_.readSync)(file, chunk); size > 0; size = (0,external_node_fs_.readSync)(file, chunk)) {
@@ -7583,17 +7621,17 @@ async function readScript(run) {
     const { path, isExecutable } = ownProgram();
     await promises_.scheduler.yield();
     if (!isExecutable)
-        await record(run, path);
+        await record(run, path).catch(() => undefined);
 }
 /** Records the digest of the standalone program. Nobody can write to its file while it runs, so the scan need not wait. */
 async function readExecutable(run) {
     const { path, isExecutable } = ownProgram();
     if (isExecutable)
-        await record(run, path);
+        await record(run, path).catch(() => undefined);
 }
 async function record({ journal, signal }, path) {
     const programSha256 = await sha256OfFile(path, signal);
-    if (programSha256 !== undefined)
+    if (programSha256 !== undefined && journal.state.programSha256 === null)
         journal.observe({ type: 'ProgramRead', programSha256 });
 }
 
@@ -7603,20 +7641,13 @@ async function record({ journal, signal }, path) {
 
 
 
-
 /** Gives the credential to the later steps of the job. The post step revokes it. */
 async function deliverToLaterSteps(run, credential, kubeconfig) {
     const { env, log, stepOutputs } = run.platform;
     run.journal.observe({ type: 'DeliveredToLaterSteps' });
-    const inquiry = startInquiry(run, credential.requestedBy);
     run.programReading = readExecutable(run);
-    try {
-        if (stepOutputs !== undefined)
-            await writeOutputs(stepOutputs, run.options, credential, kubeconfig);
-    }
-    finally {
-        await inquiry.settle();
-    }
+    if (stepOutputs !== undefined)
+        await writeOutputs(stepOutputs, run.options, credential, kubeconfig);
     const preferred = withheldFromClients(env, { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig });
     if (preferred.length > 0)
         log.info(`Clients prefer ${preferred.join(', ')} to the kubeconfig: unset each of these in the steps of the scan.`);
@@ -8494,7 +8525,6 @@ async function revokeReplaced(run, number, aborted) {
 
 
 
-
 /**
  * Runs the scan with the credential.
  * @returns the exit code for the platform; on a CI, 0 for an accepted code
@@ -8510,23 +8540,20 @@ async function runScan(run, command, access) {
     for (const warning of platform.timeoutWarnings?.(maxScan) ?? [])
         await warn(run, warning);
     const pipes = outputPipes(run, await whyNoPipes);
-    journal.observe({ type: 'ScanStarting', at: new Date().toISOString() });
-    platform.commandFiles?.guard(options.passEnv);
     // The scan can change the file of the program.
     await run.programReading;
+    journal.observe({ type: 'ScanStarting', at: new Date().toISOString() });
+    platform.commandFiles?.guard(options.passEnv);
     const scan = await start(run, command, env, pipes);
-    const inquiry = startInquiry(run, credential.requestedBy);
     run.programReading = readExecutable(run);
     const overdue = new AbortController();
     const timer = setTimeout(() => overdue.abort(timeoutError(options.maxScan)), options.maxScan * 1000);
     const ongoingRenewal = startRenewal(run, credential, renewal);
     try {
         const { exitCode, signal: by } = await scan.ended(AbortSignal.any([signal, overdue.signal]), run.immediate);
-        const endedAt = new Date().toISOString();
         const isInTime = !signal.aborted && !overdue.signal.aborted;
         const isAccepted = isInTime && options.acceptExitCodes.includes(exitCode);
-        await inquiry.settle();
-        journal.observe({ type: 'ScanEnded', at: endedAt, exitCode, signal: by, isAccepted });
+        journal.observe({ type: 'ScanEnded', at: new Date().toISOString(), exitCode, signal: by, isAccepted });
         if (!signal.aborted)
             overdue.signal.throwIfAborted();
         return platform.isCI && isAccepted ? 0 : exitCode;
@@ -8534,7 +8561,6 @@ async function runScan(run, command, access) {
     finally {
         clearTimeout(timer);
         clearTimeout(announcement);
-        await inquiry.settle();
         await ongoingRenewal.stop();
     }
 }

@@ -3659,14 +3659,14 @@ const NOT_BEFORE_LEEWAY_S = 300;
  * differ by CLOCK_SKEW_S: within that time the API server decides.
  */
 function validityProblem(token, now = Date.now() / 1000) {
-    const jwt = jwtOf(token);
+    const jwt = jwt_jwtOf(token);
     if (jwt === undefined)
         return undefined;
     const { exp, nbf } = jwt.claims;
-    const expired = isTime(exp) && exp < now - CLOCK_SKEW_S ? `expired ${relativeTime(exp, now)}` : undefined;
-    const early = isTime(nbf) && nbf > now + NOT_BEFORE_LEEWAY_S ? `is not valid yet: it will be ${relativeTime(nbf, now)}` : undefined;
+    const expired = isTime(exp) && exp < now - CLOCK_SKEW_S ? `expired ${(0,base_time/* relativeTime */.KW)(exp, now)}` : undefined;
+    const early = isTime(nbf) && nbf > now + NOT_BEFORE_LEEWAY_S ? `is not valid yet: it will be ${(0,base_time/* relativeTime */.KW)(nbf, now)}` : undefined;
     const why = expired ?? early;
-    return why === undefined ? undefined : `${why}. Its times:\n${describeTimes(jwt, now).join('\n')}\nIt is now ${isoTime(Math.floor(now))}`;
+    return why === undefined ? undefined : `${why}. Its times:\n${describeTimes(jwt, now).join('\n')}\nIt is now ${(0,base_time/* isoTime */.Ly)(Math.floor(now))}`;
 }
 /** The credential id in the form that the audit log and SelfSubjectReview use. */
 function credentialId(jti) {
@@ -3724,11 +3724,11 @@ function revokeSupersededAt(end, replacedAt, grace) {
 
 
 /** The API server sends these texts, and the scan can write to the saved state. The name of an ID token's user repeats repository and ref. */
-function run_state_isUsername(value) {
+function isUsername(value) {
     return typeof value === 'string' && /^[^\p{Cc}]{1,1000}$/u.test(value);
 }
 /** As in the audit log: JTI=..., or X509SHA256=... for a client certificate. */
-function run_state_isCredentialIdOfIssuer(value) {
+function isCredentialIdOfIssuer(value) {
     return typeof value === 'string' && /^[A-Z0-9]{1,20}=[^\p{Cc}]{1,300}$/u.test(value);
 }
 /** For example v1.36.0-gke.1. */
@@ -3946,8 +3946,6 @@ function concludeProof(verdicts, untestedTokens, hasTime) {
     return verdicts.includes('alive') ? 'alive' : 'unclear';
 }
 
-// EXTERNAL MODULE: external "node:timers/promises"
-var promises_ = __nccwpck_require__(8500);
 ;// CONCATENATED MODULE: ./src/kube/answer.ts
 
 /** The Kubernetes Status in the answer; undefined when another program than an API server answered. */
@@ -4371,6 +4369,87 @@ function noReview() {
     return new errors/* KubepassError */.v3('REFUSED', 'The API server has no SelfSubjectReview API.', { hint: 'kubepass needs Kubernetes 1.28 or later.' });
 }
 
+;// CONCATENATED MODULE: ./src/kube/server-version.ts
+
+/**
+ * Asks once for the version of the API server.
+ * @returns undefined when there is no usable answer: only the evidence needs it
+ */
+async function serverVersion(client, auth, signal) {
+    const answer = await client.callOnce({ method: 'GET', path: '/version', auth }, signal).catch(() => undefined);
+    const version = answer?.status === 200 ? answer.body?.gitVersion : undefined;
+    return isGitVersion(version) ? version : undefined;
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/inquiry.ts
+
+
+
+
+
+
+
+/** Time limit for both answers. */
+const ANSWERS_MS = 2_000;
+/**
+ * Records facts that only the evidence needs: the user name of the job's own identity, and the version and the CA of the API server.
+ * The caller has finished the revocation, so that neither a scan nor a revocation waits for an answer. A failure changes nothing.
+ * @param isReachable whether the API server has just answered
+ */
+async function recordServerFacts(run, isReachable) {
+    const { journal, provenance, signal } = run;
+    if (provenance === 'derived' || signal.aborted)
+        return;
+    const { credentials, forgotten } = journal.state;
+    const wasIssued = credentials.some(hasToken) || forgotten.length > 0;
+    const auth = isReachable && wasIssued ? usableAuth(run) : undefined;
+    const deadline = deadlineAfter(ANSWERS_MS, signal);
+    try {
+        if (auth !== undefined && journal.state.issuer === null)
+            await recordIssuer(run, auth, deadline);
+        if (journal.state.apiServer === null)
+            await recordApiServer(run, auth, deadline);
+    }
+    catch {
+        // The evidence says null. The end of the run is more important.
+    }
+}
+/** Without an identity it records the CA alone, which needs no request. */
+async function recordApiServer({ client, journal }, auth, deadline) {
+    const version = auth === undefined ? undefined : await serverVersion(client, auth, deadline);
+    const caSha256 = client.caSha256();
+    if (version !== undefined || caSha256 !== undefined)
+        journal.observe({ type: 'ApiServerSeen', apiServer: { version: version ?? null, ca_sha256: caSha256 ?? null } });
+}
+/** The identity that requested the credential, unless its token has expired: then the identity of the revocation. */
+function usableAuth({ latestAuth, requestedBy }) {
+    const isExpired = requestedBy !== undefined && 'bearer' in requestedBy && validityProblem(requestedBy.bearer) !== undefined;
+    return isExpired ? latestAuth : (requestedBy ?? latestAuth);
+}
+/** Redacts the answer before it checks the form, because a gateway can answer with the token that it got. */
+async function recordIssuer({ client, journal, redactor, requestedBy }, auth, deadline) {
+    const answer = await reviewIssuer(client, auth, deadline);
+    if (answer === undefined)
+        return;
+    const username = redactor.redact(answer.username);
+    const id = auth === requestedBy ? answer.credential_id : ownIdLike(answer.credential_id, requestedBy);
+    const credential_id = id === null ? null : redactor.redact(id);
+    if (isUsername(username))
+        journal.observe({
+            type: 'IssuerSeen',
+            issuer: { username, credential_id: isCredentialIdOfIssuer(credential_id) ? credential_id : null },
+        });
+}
+/** The id of the token that requested the credential, if the API server makes ids from the claim `jti`. */
+function ownIdLike(id, requestedBy) {
+    if (requestedBy === undefined || !('bearer' in requestedBy) || id?.startsWith(credentialId('')) !== true)
+        return null;
+    const jti = jwt_jwtOf(requestedBy.bearer)?.claims['jti'];
+    return typeof jti === 'string' ? credentialId(jti) : null;
+}
+
+// EXTERNAL MODULE: external "node:timers/promises"
+var promises_ = __nccwpck_require__(8500);
 ;// CONCATENATED MODULE: ./src/kube/revocation-proof.ts
 
 
@@ -6455,6 +6534,8 @@ function openRun(context, { identity, why, options }, state, provenance) {
         tokens: new Map(),
         scan: undefined,
         directoryDescriptor: undefined,
+        requestedBy: undefined,
+        latestAuth: undefined,
         programReading: Promise.resolve(),
     };
 }
@@ -6944,13 +7025,15 @@ const ABSENT = [
  * Deletes the bound Secret of a credential, and with it the token.
  * @returns `gone` if no such Secret exists. `deleted` also if it is gone, its uid is known, and an earlier DELETE got no response
  */
-async function deleteSecretOf({ client, identity, journal }, credential, deadline, auth = identity.authInfo(deadline)) {
+async function deleteSecretOf(run, credential, deadline, auth = run.identity.authInfo(deadline)) {
+    const { client, journal } = run;
     const { number } = credential;
     const uid = uidOf(credential);
     const name = secretNameOf(journal.state, credential);
     if (name === undefined)
         return 'gone';
     const authInfo = await auth;
+    run.latestAuth = authInfo;
     // Another cleanup of the same run may have deleted it meanwhile.
     const current = journal.credential(number) ?? credential;
     if (current.phase === 'revoked' && credential.phase !== 'revoked')
@@ -7168,6 +7251,7 @@ function restoreCommandFiles(run) {
 
 
 
+
 /** How long the end of a run on a CI waits for a runner that does not read the output. */
 const DRAIN_TIMEOUT_MS = 10_000;
 /**
@@ -7218,6 +7302,7 @@ async function removeAndProve(run, revocation, postFollows) {
     };
     const proof = revocation === undefined ? whenToProve({ ...view, hasSecondSignal: immediate.aborted }) : 'never';
     const isClean = await removeFiles(run, proof === 'later' || proof === 'try');
+    await recordServerFacts(run, revocation === undefined);
     if (proof !== 'now' && proof !== 'try')
         return { failure: revocation, isClean };
     const failure = await proveEnd(run, proof);
@@ -7472,7 +7557,7 @@ const isScanEnd = object({
 });
 const isReason = (value) => run_state_codec_matches(value, /^[^\p{Cc}\p{Zl}\p{Zp}]+$/u) && String(value).length <= MAX_REASON;
 const isSha256 = (value) => run_state_codec_matches(value, /^[0-9a-f]{64}$/);
-const isIssuer = object({ username: run_state_isUsername, credential_id: nullable(run_state_isCredentialIdOfIssuer) });
+const isIssuer = object({ username: isUsername, credential_id: nullable(isCredentialIdOfIssuer) });
 const isApiServer = object({ version: nullable(isGitVersion), ca_sha256: nullable(isSha256) });
 const isSlot = oneOf(0, 1, 2, 'unbound');
 const livePhases = {

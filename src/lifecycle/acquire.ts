@@ -1,7 +1,6 @@
 import { KubepassError } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
 import { isoTime } from '../base/time.ts'
-import type { AuthInfo } from '../identity/identity.ts'
 import { requireValidNow } from '../identity/validity.ts'
 import { boundSecretMetadata, createBoundSecret } from '../kube/bound-secret.ts'
 import { whoami, type ReviewResult } from '../kube/self-subject-review.ts'
@@ -18,8 +17,6 @@ export interface LiveCredential extends Credential {
   readonly number: number
   /** By the clock of this machine, ms since 1970. */
   readonly receivedAt: number
-  /** What authenticated the request for it. */
-  readonly requestedBy: AuthInfo
 }
 
 /**
@@ -30,6 +27,8 @@ export async function acquire(run: Run, slot: 0 | 1 | 2, deadline: AbortSignal):
   const { options, client, platform, journal, seal } = run
   const auth = await run.identity.authInfo(deadline)
   requireValidNow(run.identity.kind, auth)
+  run.requestedBy ??= auth
+  run.latestAuth = auth
   const { namespace } = options.serviceAccount
   const name = boundSecretNames(journal.state)[slot]
   const number = journal.state.lastNumber + 1
@@ -57,7 +56,7 @@ export async function acquire(run: Run, slot: 0 | 1 | 2, deadline: AbortSignal):
   for (const text of warnings) notes.push(`The API server warns: ${quote(text)}`)
   if (boundSecret === undefined) notes.push(`The credential is bound to nothing and cannot be revoked. It expires ${isoTime(expiresAt)}.`)
   for (const note of notes) await warnOnce(run, note)
-  return { ...credential, number, receivedAt, requestedBy: auth }
+  return { ...credential, number, receivedAt }
 }
 
 /**

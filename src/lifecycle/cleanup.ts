@@ -4,6 +4,7 @@ import { isProven } from '../state/credential-state.ts'
 import { toEvidence, type Evidence } from '../state/evidence.ts'
 import { credentialOutcome } from '../state/evidence-text.ts'
 import { whenToProve, type CleanupView } from './cleanup-plan.ts'
+import { recordServerFacts } from './inquiry.ts'
 import { proveEnd } from './prove.ts'
 import { removeFiles } from './remove-files.ts'
 import { report } from './report.ts'
@@ -68,6 +69,7 @@ async function removeAndProve(
   }
   const proof = revocation === undefined ? whenToProve({ ...view, hasSecondSignal: immediate.aborted }) : 'never'
   const isClean = await removeFiles(run, proof === 'later' || proof === 'try')
+  await recordServerFacts(run, revocation === undefined)
   if (proof !== 'now' && proof !== 'try') return { failure: revocation, isClean }
   const failure = await proveEnd(run, proof)
   return { failure, isClean: proof === 'try' && isProven(journal.state.credentials) ? await removeFiles(run, false) : isClean }

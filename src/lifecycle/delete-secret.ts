@@ -12,16 +12,18 @@ import type { Run } from './run-context.ts'
  * @returns `gone` if no such Secret exists. `deleted` also if it is gone, its uid is known, and an earlier DELETE got no response
  */
 export async function deleteSecretOf(
-  { client, identity, journal }: Run,
+  run: Run,
   credential: CredentialState,
   deadline: AbortSignal,
-  auth: Promise<AuthInfo> = identity.authInfo(deadline),
+  auth: Promise<AuthInfo> = run.identity.authInfo(deadline),
 ): Promise<'deleted' | 'gone'> {
+  const { client, journal } = run
   const { number } = credential
   const uid = uidOf(credential)
   const name = secretNameOf(journal.state, credential)
   if (name === undefined) return 'gone'
   const authInfo = await auth
+  run.latestAuth = authInfo
   // Another cleanup of the same run may have deleted it meanwhile.
   const current = journal.credential(number) ?? credential
   if (current.phase === 'revoked' && credential.phase !== 'revoked') return 'deleted'

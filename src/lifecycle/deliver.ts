@@ -5,7 +5,6 @@ import { withheldFromClients } from '../scan/environment.ts'
 import { podTokenFolder } from '../system/pod.ts'
 import { credentialId } from '../token/claims.ts'
 import type { LiveCredential } from './acquire.ts'
-import { startInquiry } from './inquiry.ts'
 import { readExecutable } from './read-program.ts'
 import type { Run } from './run-context.ts'
 
@@ -13,13 +12,8 @@ import type { Run } from './run-context.ts'
 export async function deliverToLaterSteps(run: Run, credential: LiveCredential, kubeconfig: string): Promise<void> {
   const { env, log, stepOutputs } = run.platform
   run.journal.observe({ type: 'DeliveredToLaterSteps' })
-  const inquiry = startInquiry(run, credential.requestedBy)
   run.programReading = readExecutable(run)
-  try {
-    if (stepOutputs !== undefined) await writeOutputs(stepOutputs, run.options, credential, kubeconfig)
-  } finally {
-    await inquiry.settle()
-  }
+  if (stepOutputs !== undefined) await writeOutputs(stepOutputs, run.options, credential, kubeconfig)
   const preferred = withheldFromClients(env, { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig })
   if (preferred.length > 0)
     log.info(`Clients prefer ${preferred.join(', ')} to the kubeconfig: unset each of these in the steps of the scan.`)

@@ -10,16 +10,16 @@ import type { Run } from './run-context.ts'
 export async function readScript(run: Run): Promise<void> {
   const { path, isExecutable } = ownProgram()
   await scheduler.yield()
-  if (!isExecutable) await record(run, path)
+  if (!isExecutable) await record(run, path).catch(() => undefined)
 }
 
 /** Records the digest of the standalone program. Nobody can write to its file while it runs, so the scan need not wait. */
 export async function readExecutable(run: Run): Promise<void> {
   const { path, isExecutable } = ownProgram()
-  if (isExecutable) await record(run, path)
+  if (isExecutable) await record(run, path).catch(() => undefined)
 }
 
 async function record({ journal, signal }: Run, path: string): Promise<void> {
   const programSha256 = await sha256OfFile(path, signal)
-  if (programSha256 !== undefined) journal.observe({ type: 'ProgramRead', programSha256 })
+  if (programSha256 !== undefined && journal.state.programSha256 === null) journal.observe({ type: 'ProgramRead', programSha256 })
 }

@@ -4,7 +4,7 @@ import { version } from '../base/version.ts'
 import { deadlineOf, type Options, parseOptions } from '../config/options.ts'
 import { readPipes } from '../config/read-pipes.ts'
 import { chooseIdentity } from '../identity/choose.ts'
-import type { Identity } from '../identity/identity.ts'
+import type { AuthInfo, Identity } from '../identity/identity.ts'
 import { KubeClient } from '../kube/client.ts'
 import { Http } from '../net/http.ts'
 import { proxyFor } from '../net/proxy-variables.ts'
@@ -63,6 +63,10 @@ export interface Run extends CommandContext {
   scan: Scan | undefined
   /** A descriptor of the private directory; undefined where this process did not make it. */
   directoryDescriptor: number | undefined
+  /** The authentication that requested the first credential; undefined in a later process. */
+  requestedBy: AuthInfo | undefined
+  /** The authentication of the latest request. */
+  latestAuth: AuthInfo | undefined
   /** Settles when the digest of the program is recorded, or cannot be. */
   programReading: Promise<void>
 }
@@ -114,6 +118,8 @@ export function openRun(
     tokens: new Map(),
     scan: undefined,
     directoryDescriptor: undefined,
+    requestedBy: undefined,
+    latestAuth: undefined,
     programReading: Promise.resolve(),
   }
 }

@@ -9,7 +9,6 @@ import { Scan } from '../scan/scan.ts'
 import { podTokenFolder } from '../system/pod.ts'
 import { renewAt } from '../token/lifetime.ts'
 import type { LiveCredential } from './acquire.ts'
-import { startInquiry } from './inquiry.ts'
 import { readExecutable } from './read-program.ts'
 import { startRenewal } from './renew.ts'
 import { type Run, warn } from './run-context.ts'
@@ -37,29 +36,25 @@ export async function runScan(run: Run, command: readonly [string, ...string[]],
   const announcement = announceRenewal(run, renewal, maxScan)
   for (const warning of platform.timeoutWarnings?.(maxScan) ?? []) await warn(run, warning)
   const pipes = outputPipes(run, await whyNoPipes)
-  journal.observe({ type: 'ScanStarting', at: new Date().toISOString() })
-  platform.commandFiles?.guard(options.passEnv)
   // The scan can change the file of the program.
   await run.programReading
+  journal.observe({ type: 'ScanStarting', at: new Date().toISOString() })
+  platform.commandFiles?.guard(options.passEnv)
   const scan = await start(run, command, env, pipes)
-  const inquiry = startInquiry(run, credential.requestedBy)
   run.programReading = readExecutable(run)
   const overdue = new AbortController()
   const timer = setTimeout(() => overdue.abort(timeoutError(options.maxScan)), options.maxScan * 1000)
   const ongoingRenewal = startRenewal(run, credential, renewal)
   try {
     const { exitCode, signal: by } = await scan.ended(AbortSignal.any([signal, overdue.signal]), run.immediate)
-    const endedAt = new Date().toISOString()
     const isInTime = !signal.aborted && !overdue.signal.aborted
     const isAccepted = isInTime && options.acceptExitCodes.includes(exitCode)
-    await inquiry.settle()
-    journal.observe({ type: 'ScanEnded', at: endedAt, exitCode, signal: by, isAccepted })
+    journal.observe({ type: 'ScanEnded', at: new Date().toISOString(), exitCode, signal: by, isAccepted })
     if (!signal.aborted) overdue.signal.throwIfAborted()
     return platform.isCI && isAccepted ? 0 : exitCode
   } finally {
     clearTimeout(timer)
     clearTimeout(announcement)
-    await inquiry.settle()
     await ongoingRenewal.stop()
   }
 }

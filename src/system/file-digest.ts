@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { scheduler } from 'node:timers/promises'
 
 /** Reading and hashing so much takes less than a millisecond. Other work can go on after that. */
@@ -9,7 +9,9 @@ const CHUNK_BYTES = 256 * 1024
 export async function sha256OfFile(path: string, signal: AbortSignal): Promise<string | undefined> {
   let file: number | undefined
   try {
-    file = openSync(path, 'r')
+    // A pipe would block until another process writes to it.
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    if (!fstatSync(file).isFile()) return undefined
     const hash = createHash('sha256')
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
     for (let size = readSync(file, chunk); size > 0; size = readSync(file, chunk)) {

@@ -27,14 +27,15 @@ export const ID_TOKEN = 'ID token'
 
 const issued = (proxy: Proxy, times: number): boolean => proxy.seen('POST', TOKEN).length >= times
 /** A repeated renewal also deletes a Secret. */
-const revoking = ({ exchanges }: Proxy): boolean => exchanges.findLast(({ path }) => !WHOAMI.test(path))?.method === 'DELETE'
+const revoking = ({ exchanges }: Proxy): boolean =>
+  exchanges.findLast(({ path }) => !WHOAMI.test(path) && !VERSION.test(path))?.method === 'DELETE'
 
 /** Whether the exchange is the one after which the connection can end. */
 export function isBefore(name: CallName | 'version', exchange: Exchange, proxy: Proxy): boolean {
   return name === 'version' ? VERSION.test(exchange.path) : calls[name].is(exchange, proxy)
 }
 
-/** The calls, in the order of a run. Two more, for the evidence only, follow the start of the scan; the second is GET /version. */
+/** The calls, in the order of a run. Two more, for the evidence only, follow the revocation in main. The second is GET /version. */
 export const calls: Record<CallName, Call> = {
   idToken: { title: 'get an ID token', phase: 'main', status: 200, is: ({ path }) => path === ID_TOKEN },
   create: { title: 'create the Secret', phase: 'main', status: 201, is: ({ method, path }) => method === 'POST' && SECRETS.test(path) },
@@ -57,7 +58,7 @@ export const calls: Record<CallName, Call> = {
     phase: 'main',
     renewing: true,
     status: 201,
-    before: 'version',
+    before: 'verify',
     is: (exchange, proxy) => calls.create.is(exchange, proxy) && issued(proxy, 1),
   },
   tokenAgain: {
@@ -80,15 +81,15 @@ export const calls: Record<CallName, Call> = {
     title: 'delete the Secret',
     phase: 'main',
     status: 200,
-    before: 'version',
+    before: 'verify',
     is: ({ method, path }) => method === 'DELETE' && ONE_SECRET.test(path),
   },
   prove: {
     title: 'prove the end',
     phase: 'main',
     status: 401,
-    before: 'revoke',
-    is: ({ path }, proxy) => WHOAMI.test(path) && revoking(proxy),
+    before: 'version',
+    is: ({ bearer, path }, proxy) => WHOAMI.test(path) && proxy.tokens.includes(bearer) && revoking(proxy),
   },
   post: {
     title: 'delete the Secret, in post',

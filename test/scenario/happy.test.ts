@@ -60,8 +60,8 @@ onGithub('main sends its requests in the expected order, with the job in the Use
     'POST /api/v1/namespaces/kubepass/secrets',
     'POST /api/v1/namespaces/kubepass/serviceaccounts/scanner/token',
     review,
-    ...[review, 'GET /version'],
     'DELETE /api/v1/namespaces/kubepass/secrets/BOUND-SECRET',
+    ...[review, 'GET /version'],
     ...[review, review, review],
   ])
   for (const { userAgent } of proxy.exchanges)
