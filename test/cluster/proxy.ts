@@ -129,6 +129,8 @@ export class Proxy implements AsyncDisposable {
     server.on('connection', (socket: Socket) => {
       this.#connect(socket)
     })
+    // As the API server does. Node.js would close an idle connection after 5 s, just when some tests renew a credential.
+    server.keepAliveTimeout = 90_000
     server.on('request', (request, response) => {
       this.#handle(request, response).catch(() => response.destroy())
     })
