@@ -40,9 +40,14 @@ function onOneLine(json: string): string {
     .replaceAll('##[', '##\\u005b')
 }
 
-/** Returns Markdown that shows the text literally, also inside a table. */
+/** Returns Markdown that shows the text literally in a cell of a table. Only there does Markdown take the backslash away again. */
+export function markdownCell(text: string): string {
+  return markdownCode(text).replaceAll('|', '\\|')
+}
+
+/** Returns Markdown that shows the text literally outside of a table. */
 export function markdownCode(text: string): string {
-  const oneLine = text.replaceAll(/\s+/g, ' ').replaceAll('|', '\\|')
+  const oneLine = text.replaceAll(/\s+/g, ' ')
   const longestRun = Math.max(0, ...[...oneLine.matchAll(/`+/g)].map((run) => run[0].length))
   const fence = '`'.repeat(longestRun + 1)
   const pad = longestRun > 0 ? ' ' : ''

@@ -1,4 +1,4 @@
-import { escapeText, markdownCode, oneLine, unquoted } from '../base/quote.ts'
+import { escapeText, markdownCell, markdownCode, oneLine, unquoted } from '../base/quote.ts'
 import type { Evidence, GrantRecord } from './evidence.ts'
 import type { Isolation } from './run-state.ts'
 import { verdictOf } from './verdict.ts'
@@ -14,7 +14,7 @@ export function credentialOutcome({ finished, missing, revoked, proven, dead_by 
   return `${revocation}, proven dead ${proven.dead_at} (${proven.samples} refusals, the last ${proven.seconds_after_revocation.toFixed(1)} s after)`
 }
 
-/** What became of the command; undefined when there was none. */
+/** The end of the command; undefined when there was none. */
 function scanOutcome({ used }: Evidence): string | undefined {
   if (used === null) return undefined
   if (used.exit_code === null) return `started ${used.started_at}; its end was not seen`
@@ -122,11 +122,11 @@ export function markdownParts(evidence: Evidence): MarkdownParts {
 
 /** The name stays on one line, however long the value is. */
 function tableLine([name, value]: Row): string {
-  return `| ${name.replaceAll(' ', '&nbsp;')} | ${markdownCode(value)} |`
+  return `| ${name.replaceAll(' ', '&nbsp;')} | ${markdownCell(value)} |`
 }
 
 /** A quotation within a quotation, as people write it. */
-function reasonText({ error_reason }: Evidence): string {
+export function reasonText({ error_reason }: Evidence): string {
   return (error_reason ?? '').replaceAll('\\"', "'")
 }
 

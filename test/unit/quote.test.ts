@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { markdownCode, oneLine, quote, unquoted } from '../../src/base/quote.ts'
+import { markdownCell, markdownCode, oneLine, quote, unquoted } from '../../src/base/quote.ts'
 
 test('a quoted text is on one line, issues no workflow command and does not change the reading direction', () => {
   fc.assert(
@@ -17,12 +17,16 @@ test('quote cuts a long text', () => {
 
 test.each([
   ['plain', '`plain`'],
-  ['a|b', '`a\\|b`'],
+  ['a|b', '`a|b`'],
   ['a`b', '`` a`b ``'],
   ['a\n# b', '`a # b`'],
   ['<img src=x>', '`<img src=x>`'],
 ])('markdownCode of %j is %s', (text, markdown) => {
   expect(markdownCode(text)).toBe(markdown)
+})
+
+test('markdownCell alone escapes the character that ends a cell', () => {
+  expect(markdownCell('a|b`|c')).toBe('`` a\\|b`\\|c ``')
 })
 
 test.each(['\u0085', '\u200b', '\u2028', '\u202e', '\u2066', '\ufeff'])('quote writes %j as an escape sequence', (character) => {
