@@ -63,7 +63,8 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
       repository: env['GITHUB_REPOSITORY'] ?? '',
       instance: env['GITHUB_SERVER_URL'] ?? '',
       ...triggerOf({
-        actor: env['GITHUB_ACTOR'],
+        // A person can start an attempt of a run that another one started.
+        actor: (env['GITHUB_TRIGGERING_ACTOR'] ?? '') || env['GITHUB_ACTOR'],
         commit: env['GITHUB_SHA'],
         ref: env['GITHUB_REF'],
         event: env['GITHUB_EVENT_NAME'],

@@ -13,7 +13,7 @@ import { gitlabWorkspace } from './gitlab-workspace.ts'
 import { timeoutWarnings } from './gitlab-timeouts.ts'
 import type { Platform } from './platform.ts'
 
-/** Where the template looks for the reports. */
+/** The folder from which the template takes the reports. */
 const REPORTS = 'kubepass-reports'
 
 /**
@@ -128,11 +128,14 @@ export function gitlabPlatform(words: readonly string[], env: NodeJS.ProcessEnv,
   }
 }
 
-/** The full name of the ref, because a branch and a tag can have the same name. https://docs.gitlab.com/ci/variables/predefined_variables/ */
+/**
+ * The full name of the ref, because a branch and a tag can have the same name. CI_COMMIT_REF_NAME is no full name.
+ * https://docs.gitlab.com/ci/variables/predefined_variables/
+ */
 function refOf(env: NodeJS.ProcessEnv): string | undefined {
   const ofMergeRequest = env['CI_MERGE_REQUEST_REF_PATH']
   if (ofMergeRequest) return ofMergeRequest
   const [branch, tag] = [env['CI_COMMIT_BRANCH'], env['CI_COMMIT_TAG']]
   if (tag) return `refs/tags/${tag}`
-  return branch ? `refs/heads/${branch}` : env['CI_COMMIT_REF_NAME']
+  return branch ? `refs/heads/${branch}` : undefined
 }

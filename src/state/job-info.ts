@@ -12,8 +12,9 @@ export interface JobInfo {
   readonly instance: string
 }
 
-/** What started the job, as the variables of the job say. kubepass cannot verify it. A text is empty if the platform does not say it. */
+/** The variables of the job about its start. kubepass cannot verify them. A text is empty if the platform does not set the variable. */
 export interface Trigger {
+  /** Who started this attempt, if the platform tells; else who started the run. */
   readonly actor: string
   readonly commit: string
   /** With the prefix: refs/heads/main. */

@@ -36,6 +36,8 @@ const GITLAB = {
 const nothing = { actor: '', commit: '', ref: '', event: '' }
 test.each<[string, NodeJS.ProcessEnv, object]>([
   ['a GitHub job', GITHUB, { actor: 'octocat', commit: '6dcb', ref: 'refs/heads/main', event: 'push' }],
+  ['an attempt that another person started', { ...GITHUB, GITHUB_TRIGGERING_ACTOR: 'hubot' }, { actor: 'hubot' }],
+  ['an attempt with an empty name', { ...GITHUB, GITHUB_TRIGGERING_ACTOR: '' }, { actor: 'octocat' }],
   ['a GitHub job without these variables', { GITHUB_ACTIONS: 'true' }, nothing],
   [
     'a GitLab job on a branch',
@@ -48,7 +50,7 @@ test.each<[string, NodeJS.ProcessEnv, object]>([
     { ...GITLAB, CI_MERGE_REQUEST_REF_PATH: 'refs/merge-requests/1/head', CI_PIPELINE_SOURCE: 'merge_request_event' },
     { ref: 'refs/merge-requests/1/head', event: 'merge_request_event' },
   ],
-  ['a GitLab job that says only the name of its ref', GITLAB, { ref: 'main' }],
+  ['a GitLab job that has only the short name of its ref', GITLAB, { ref: '' }],
   ['a GitLab job without these variables', { GITLAB_CI: 'true' }, nothing],
 ])('detect() takes what started %s from its variables', (_what, env, expected) => {
   expect(detect(env, [], (text) => text).job).toMatchObject(expected)
