@@ -11,7 +11,7 @@ import { printWhole, STDOUT } from '../system/print.ts'
 import { planReport, type ReportPlan } from './report-plan.ts'
 import type { Run } from './run-context.ts'
 
-/** Where a report goes. */
+/** The places that a report is written to. */
 interface Target {
   readonly platform: Platform
   readonly redactor: Redactor
@@ -35,8 +35,11 @@ export async function reportState(target: Target, state: RunState, plan: ReportP
   if (plan === 'nothing') return false
   const evidence = toEvidence(state)
   await tryAll(target.platform, recordTries(target, evidence))
-  // The summary comes last: if main is killed before, post writes both.
-  return plan === 'all' && tryAll(target.platform, sectionTries(target, evidence))
+  if (plan !== 'all') return false
+  // No process can remove the summary again, so the summary alone decides whether a later process writes another one.
+  const isWritten = await tryAll(target.platform, [['summary', () => target.platform.writeSummary?.(evidence)]])
+  await tryAll(target.platform, [['check run', () => publishCheck(target, evidence)]])
+  return isWritten
 }
 
 type Try = readonly [what: string, write: () => unknown]
@@ -51,21 +54,17 @@ function recordTries({ platform, options, redactor }: Target, evidence: Evidence
   ]
 }
 
-function sectionTries({ platform, options }: Target, evidence: Evidence): Try[] {
+async function publishCheck({ platform, options }: Target, evidence: Evidence): Promise<void> {
   const token = options?.checkToken
-  return [
-    ['check run', () => token !== undefined && platform.publishCheck?.(evidence, token)],
-    ['summary', () => platform.writeSummary?.(evidence)],
-  ]
+  if (token !== undefined) await platform.publishCheck?.(evidence, token)
 }
 
-/** @returns whether the last one was successful */
+/** @returns whether all were successful */
 async function tryAll({ log }: Platform, tries: readonly Try[]): Promise<boolean> {
   let isWritten = true
   for (const [what, write] of tries) {
     try {
       await write()
-      isWritten = true
     } catch (error) {
       isWritten = false
       const reason = error instanceof KubepassError ? describe(error) : errnoOf(error) || 'unknown reason'

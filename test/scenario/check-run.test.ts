@@ -130,8 +130,11 @@ onGithub(
   'when GitHub does not accept the check run, a warning names the missing permission',
   async ({ step }) => {
     status = 403
-    const main = await step({ command: 'exit 3', report: 'check' }).main()
+    const use = step({ command: 'exit 3', report: 'check' })
+    const main = await use.main()
     expect(main.code).toBe(3)
+    expect(main.summary).toMatch(/^### Scan failed/m)
+    expect((await use.post()).summary).toBe('')
     expect(main.messages).toEqual([
       expect.stringMatching(/GitHub did not accept the check run \(403\)\.\n?[^]*checks: write/),
       expect.stringContaining('The scan ended with exit code 3'),
