@@ -18,7 +18,8 @@ import {
 import { readSavedToken } from '../scan/kubeconfig-file.ts'
 import { removePrivateDirectory } from '../scan/private-directory.ts'
 import { acceptanceOf, isProven, latestDeadBy, neverExisted } from '../state/credential-state.ts'
-import { toEvidence } from '../state/evidence.ts'
+import { toEvidence, type Evidence } from '../state/evidence.ts'
+import { mayLiveOn } from '../state/outcome.ts'
 import { reduce, type RunEvent } from '../state/run-events.ts'
 import { isTokenOf, newRunState, type RunState } from '../state/run-state.ts'
 import { parseRunState } from '../state/run-state-codec.ts'
@@ -59,6 +60,7 @@ async function finish(context: CommandContext, run: Run): Promise<void> {
   const { journal, provenance } = run
   context.emergencyCleanup = emergencyCleanup(run, false)
   const before = journal.state
+  if (provenance !== 'derived' && isCutOff(before)) journal.observe({ type: 'RecoveryBegun' })
   const failure = await cleanUp(run, false)
   await report(run, before, false)
   if (failure === undefined) return
@@ -122,13 +124,13 @@ async function reportUnrecoverable(context: CommandContext, saved: RunState, cau
   const { platform, redactor } = context
   const why = removePrivateDirectory(saved.directory, baseDirectory(platform), platform.ownerUid)
   if (why !== undefined) await platform.log.warn(`The directory ${saved.directory} was not removed: ${why}.`)
-  const events: RunEvent[] = [{ type: 'CleanedUp', proofLeftToPost: false }]
-  const { revoked } = toEvidence(saved)
-  const mayLive = revoked === null && !saved.credentials.every(neverExisted)
-  const error = mayLive ? notRevoked(latestDeadBy(saved.credentials), cause) : undefined
+  const events: RunEvent[] = isCutOff(saved) ? [{ type: 'RecoveryBegun' }] : []
+  events.push({ type: 'CleanedUp', proofLeftToPost: false })
+  const evidence = toEvidence(events.reduce(reduce, saved))
+  const error = mayLiveOn(evidence) ? notRevoked(evidence.dead_by, cause) : undefined
   if (error !== undefined) events.push(failedWith(error, redactor))
-  else if (revoked !== null) {
-    const text = `The credential was revoked ${revoked.at}, but the API server could not confirm that. ${describe(cause)}`
+  else if (!saved.credentials.every(neverExisted)) {
+    const text = `${unconfirmedEnd(evidence, saved.requested.namespace)} ${describe(cause)}`
     await platform.log.warn(text)
     events.push({ type: 'Warned', text: redactor.redact(text) })
   }
@@ -138,6 +140,17 @@ async function reportUnrecoverable(context: CommandContext, saved: RunState, cau
     await reportState({ platform, redactor, options }, now, planReport({ before: saved, now, provenance, postFollows: false }))
   }
   if (error !== undefined) throw error
+}
+
+/** Whether main ended before its own cleanup. Main leaves a credential that later steps use to post, so there no cleanup is missing. */
+function isCutOff({ cleanupAttempted, deliveredToLaterSteps }: RunState): boolean {
+  return !cleanupAttempted && !deliveredToLaterSteps
+}
+
+function unconfirmedEnd({ dead_by, revoked }: Evidence, namespace: string): string {
+  if (dead_by === null) return `No token was issued, but a Secret of this run may be left in namespace ${namespace}.`
+  const end = revoked === null ? 'The Secret of the credential did not exist' : `The credential was revoked ${revoked.at}`
+  return `${end}, but the API server could not confirm that.`
 }
 
 function notRevoked(deadBy: string | null, cause: unknown): KubepassError {

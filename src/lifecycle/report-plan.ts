@@ -1,11 +1,10 @@
-import type { CredentialState } from '../state/credential-state.ts'
+import { isSettled } from '../state/credential-state.ts'
 import { toEvidence } from '../state/evidence.ts'
-import { verdictOf } from '../state/verdict.ts'
 import type { RunState } from '../state/run-state.ts'
 import type { Provenance } from './run-context.ts'
 
 /**
- * What a process reports of a run:
+ * The part of a run that a process reports:
  * - `all`: the log, the evidence file, and the section for people (job summary, check run)
  * - `record`: the log and the evidence file. The post step adds the section
  * - `nothing`: an earlier process has reported all
@@ -26,28 +25,22 @@ export interface ReportView {
  */
 export function planReport({ before, now, provenance, postFollows }: ReportView): ReportPlan {
   // A process that knows names only adds something if it has changed the end of the credential.
-  if (provenance === 'derived' || provenance === 'merged') return hasSameEnd(before, now) ? 'nothing' : 'all'
-  if (wasReported(before) && hasSameVerdict(before, now)) return 'nothing'
-  return postFollows && !isSettled(now) ? 'record' : 'all'
-}
-
-/** Whether an earlier process has shown a run that no later process can change. */
-function wasReported(state: RunState): boolean {
-  return state.reported && isSettled(state)
+  if (provenance === 'derived') return hasSameEnd(before, now) ? 'nothing' : 'all'
+  // The names that such a process adds to the saved state are no sign that main left work.
+  const wasReported = before.reported && (provenance === 'merged' || isComplete(before))
+  if (wasReported && hasSameFacts(before, now)) return 'nothing'
+  return postFollows && !isComplete(now) ? 'record' : 'all'
 }
 
 /** Whether a later process has nothing left to do. */
-function isSettled({ cleanupAttempted, credentials, proofLeftToPost }: RunState): boolean {
-  return cleanupAttempted && !proofLeftToPost && credentials.every(isConcluded)
+function isComplete({ cleanupAttempted, credentials, proofLeftToPost }: RunState): boolean {
+  return cleanupAttempted && !proofLeftToPost && credentials.every(isSettled)
 }
 
-/** A credential that is bound to nothing cannot be revoked. A bound Secret can be left although no token was issued. */
-function isConcluded(credential: CredentialState): boolean {
-  return credential.slot === 'unbound' || ['planned', 'revoked', 'absent'].includes(credential.phase)
-}
-
-function hasSameVerdict(one: RunState, other: RunState): boolean {
-  return verdictOf(toEvidence(one)) === verdictOf(toEvidence(other))
+/** Whether a report of one state also reports the other. */
+function hasSameFacts(one: RunState, other: RunState): boolean {
+  const [before, now] = [toEvidence(one), toEvidence(other)]
+  return (['outcome', 'error', 'earlier_error'] as const).every((fact) => before[fact] === now[fact]) && hasSameEnd(one, other)
 }
 
 function hasSameEnd(one: RunState, other: RunState): boolean {

@@ -1,7 +1,8 @@
 import Builder from 'fast-xml-builder'
-import { escapeText } from '../base/quote.ts'
-import { credentialOutcome } from '../state/evidence-text.ts'
+import { escapeText, unquoted } from '../base/quote.ts'
+import { credentialOutcome, reasonText } from '../state/evidence-text.ts'
 import type { Evidence } from '../state/evidence.ts'
+import { scanErrorOf } from '../state/outcome.ts'
 import { verdictOf } from '../state/verdict.ts'
 
 interface Check {
@@ -13,7 +14,7 @@ interface Check {
 /** In characters. Each renewal adds a line: an hour has 4 renewals, a day 100. */
 const LONGEST_DETAIL = 20_000
 
-/** What the evidence says of one promise of kubepass. */
+/** The facts of the evidence about one promise of kubepass. */
 interface Finding {
   readonly name: string
   readonly isKept: boolean
@@ -21,6 +22,7 @@ interface Finding {
 }
 
 const SCAN = 'the scan runs to its end'
+const REVOKED = 'the credential is revoked'
 
 /** One finding for each promise of kubepass. The scan's findings belong into the scan's own report. */
 function findingsOf(evidence: Evidence): Finding[] {
@@ -36,31 +38,36 @@ function findingsOf(evidence: Evidence): Finding[] {
     },
     { name: 'the API server takes it for that ServiceAccount', isKept: verified !== null, detail: verified?.username },
     scanFinding(evidence),
-    { name: 'the credential is revoked', isKept: revoked !== null, detail: outcome },
+    { name: REVOKED, isKept: revoked !== null, detail: outcome },
     { name: 'the credential is proven dead', isKept: proven !== null, detail: outcome },
   ]
 }
 
-function scanFinding({ used, error }: Evidence): Finding {
+function scanFinding(evidence: Evidence): Finding {
+  const { recovered, used } = evidence
   if (used === null) return { name: SCAN, isKept: false, detail: null }
   const { exit_code: exitCode, signal } = used
-  const detail = `exit code ${exitCode ?? 'unknown'}${signal === null ? '' : ` (${signal})`}`
-  return { name: SCAN, isKept: exitCode !== null && signal === null && error !== 'TIMEOUT', detail }
+  const detail = `exit code ${exitCode ?? 'unknown'}${signal === null ? '' : ` (${signal})`}${recovered ? '; main ended before its cleanup and its checks were complete' : ''}`
+  const isKept = exitCode !== null && signal === null && !recovered && scanErrorOf(evidence) !== 'TIMEOUT'
+  return { name: SCAN, isKept, detail }
 }
 
-/** In a failed run, the first promise that was not kept is the failed check. A killed scan fails its check without an error of the run. */
+/**
+ * In a failed run, the first promise that was not kept is the failed check, and so is a revocation that failed. A killed scan fails its
+ * check without an error of the run.
+ */
 function checksOf(evidence: Evidence): Check[] {
-  const { used, finished, error, error_reason } = evidence
+  const { used, finished, error } = evidence
   const findings = findingsOf(evidence)
   const killed = used !== null && finished ? SCAN : undefined
   const failed = error === null ? killed : findings.find(({ isKept }) => !isKept)?.name
   return findings.map(({ name, isKept, detail }) => {
-    const isFailed = !isKept && name === failed
-    const reason = name === failed && error !== null ? `The run ended with ${error}: ${error_reason ?? ''}` : 'not seen'
+    const isFailed = !isKept && (name === failed || (name === REVOKED && error === 'NOT_REVOKED'))
+    const reason = name === failed && error !== null ? `The run ended with ${error}: ${reasonText(evidence)}` : undefined
     return {
       name,
       outcome: isKept ? 'passed' : isFailed ? 'failed' : 'not seen',
-      detail: escapeText(detail ?? reason, LONGEST_DETAIL),
+      detail: detail ? escapeText(detail, LONGEST_DETAIL) : unquoted(reason ?? 'not seen', LONGEST_DETAIL),
     }
   })
 }

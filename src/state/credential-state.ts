@@ -95,6 +95,14 @@ export function isConcluded(credential: CredentialState): boolean {
   return credential.phase === 'revoked' || (credential.phase === 'absent' && credential.proof !== undefined)
 }
 
+/**
+ * Whether kubepass has nothing left to do for the credential, although its Secret may have been absent. A credential that is bound to
+ * nothing cannot be revoked.
+ */
+export function isSettled(credential: CredentialState): boolean {
+  return credential.slot === 'unbound' || ['planned', 'revoked', 'absent'].includes(credential.phase)
+}
+
 export function tokenFactsOf(credential: CredentialState): TokenFacts | undefined {
   const live = livePhaseOf(credential)
   return live.phase === 'issued' ? live.token : undefined

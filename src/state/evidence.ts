@@ -1,4 +1,5 @@
 import type { Code } from '../base/errors.ts'
+import { oneLine } from '../base/quote.ts'
 import { version } from '../base/version.ts'
 import { credentialId } from '../token/claims.ts'
 import { hasToken, latestDeadBy, proofOf, type CredentialState, type TokenFacts } from './credential-state.ts'
@@ -6,6 +7,7 @@ import type { Job } from './job-info.ts'
 import { outcomeOf, type Outcome } from './outcome.ts'
 import {
   lastingFactsOf,
+  MAX_REASON,
   secretNameOf,
   type ApiServerInfo,
   type IdentityInfo,
@@ -52,6 +54,8 @@ export interface Evidence {
     accepted: boolean | null
   } | null
   delivered_to_later_steps: boolean
+  /** Whether main ended before its own cleanup, so that another process finished the run. */
+  recovered: boolean
   isolation: Isolation | null
   revoked: { at: string } | null
   /** The bound Secret did not exist when kubepass wanted to delete it. */
@@ -63,7 +67,9 @@ export interface Evidence {
   finished: boolean
   warnings: readonly string[]
   error: Code | null
-  /** The message of the error, on one line; null without an error. */
+  /** The error that a failed revocation replaced in `error`. */
+  earlier_error: Code | null
+  /** The message of the error, then that of the earlier error, on one line; null without an error. */
   error_reason: string | null
 }
 
@@ -93,6 +99,7 @@ function factsOf(state: RunState): Omit<Evidence, 'version' | 'kubepass' | 'outc
     verified: accepted === undefined ? null : { username: accepted.username, at: accepted.at },
     used: usedIn(state),
     delivered_to_later_steps: state.deliveredToLaterSteps,
+    recovered: state.recovered,
     isolation: state.isolation,
     ...revocationIn(state),
     proven: provenIn(state.credentials),
@@ -100,8 +107,17 @@ function factsOf(state: RunState): Omit<Evidence, 'version' | 'kubepass' | 'outc
     finished: state.cleanupAttempted,
     warnings: state.warnings,
     error: state.error,
-    error_reason: state.errorReason,
+    earlier_error: state.earlierError?.code ?? null,
+    error_reason: reasonIn(state),
   }
+}
+
+/** Of two reasons that are too long together, each keeps its beginning. */
+function reasonIn({ earlierError, errorReason }: RunState): string | null {
+  if (errorReason === null || earlierError === null) return errorReason
+  const before = ` Before that: ${earlierError.code}: ${earlierError.reason}`
+  const left = Math.max(MAX_REASON / 2, MAX_REASON - before.length)
+  return oneLine(`${oneLine(errorReason, left)}${before}`, MAX_REASON)
 }
 
 function grantRecord({ jti, issuedAt, expiresAt }: TokenFacts, secretName: string | undefined): GrantRecord {

@@ -2,6 +2,7 @@ import type { Code } from '../base/errors.ts'
 import {
   hasToken,
   isConcluded,
+  isSettled,
   livePhaseOf,
   type Acceptance,
   type CredentialState,
@@ -23,7 +24,7 @@ import {
   type RunState,
 } from './run-state.ts'
 
-/** What happened to one credential. Times are ISO 8601. */
+/** Events of one credential. Times are ISO 8601. */
 export type CredentialEvent = { readonly number: number } & (
   | { readonly type: 'SecretRequested'; readonly slot: Slot; readonly deadBy: string }
   /** The identity may not create Secrets: the token will be bound to nothing. */
@@ -45,7 +46,7 @@ export type CredentialEvent = { readonly number: number } & (
   | { readonly type: 'CredentialForgotten' }
 )
 
-/** What happened in a run, beside its credentials. */
+/** Events of a run, beside those of its credentials. */
 type OtherEvent =
   | ({ readonly type: 'IdentityResolved' } & IdentityInfo)
   | { readonly type: 'ScanStarting'; readonly at: string }
@@ -58,6 +59,8 @@ type OtherEvent =
       readonly isAccepted: boolean
     }
   | { readonly type: 'DeliveredToLaterSteps' }
+  /** Another process finishes the run, because main ended before its own cleanup. */
+  | { readonly type: 'RecoveryBegun' }
   | { readonly type: 'Warned'; readonly text: string }
   | { readonly type: 'Failed'; readonly code: Code; readonly reason: string }
   | { readonly type: 'CleanedUp'; readonly proofLeftToPost: boolean }
@@ -92,10 +95,21 @@ function isFact(event: RunEvent): event is FactEvent {
 }
 
 function withFact(state: RunState, event: FactEvent): RunState {
-  const { type, ...fact } = event
-  const [name] = Object.keys(fact) as (keyof RunState)[]
-  if (name === undefined || state[name] !== null) throw unfit(event, 'the fact was seen before')
-  return { ...state, ...fact }
+  switch (event.type) {
+    case 'ProgramRead':
+      requireUnseen(event, state.programSha256)
+      return { ...state, programSha256: event.programSha256 }
+    case 'IssuerSeen':
+      requireUnseen(event, state.issuer)
+      return { ...state, issuer: event.issuer }
+    case 'ApiServerSeen':
+      requireUnseen(event, state.apiServer)
+      return { ...state, apiServer: event.apiServer }
+  }
+}
+
+function requireUnseen(event: FactEvent, before: unknown): void {
+  if (before !== null) throw unfit(event, 'the fact was seen before')
 }
 
 function afterOther(state: RunState, event: OtherEvent): RunState {
@@ -108,17 +122,31 @@ function afterOther(state: RunState, event: OtherEvent): RunState {
       return afterScanEvent(state, event)
     case 'DeliveredToLaterSteps':
       return { ...state, deliveredToLaterSteps: true }
+    case 'RecoveryBegun':
+      return { ...state, recovered: true }
     case 'Warned':
-      return state.warnings.includes(event.text) || state.warnings.length >= MAX_WARNINGS
-        ? state
-        : { ...state, warnings: [...state.warnings, event.text] }
+      return withWarning(state, event.text)
     case 'Failed':
-      return { ...state, error: event.code, errorReason: event.reason }
+      return afterFailure(state, event)
     case 'CleanedUp':
       return { ...state, cleanupAttempted: true, proofLeftToPost: event.proofLeftToPost }
     case 'Reported':
       return { ...state, reported: true }
   }
+}
+
+function withWarning(state: RunState, text: string): RunState {
+  const isKnown = state.warnings.includes(text)
+  return isKnown || state.warnings.length >= MAX_WARNINGS ? state : { ...state, warnings: [...state.warnings, text] }
+}
+
+/** A failed revocation is the error of the run, and hides no earlier error. */
+function afterFailure(state: RunState, { code, reason }: Extract<OtherEvent, { type: 'Failed' }>): RunState {
+  const after = { ...state, error: code, errorReason: reason }
+  const { earlierError, error, errorReason } = state
+  const isFirst = error === null || errorReason === null || error === 'NOT_REVOKED'
+  if (code !== 'NOT_REVOKED' || isFirst || earlierError !== null) return after
+  return { ...after, earlierError: { code: error, reason: errorReason } }
 }
 
 function afterScanEvent(state: RunState, event: Extract<OtherEvent, { type: 'ScanStarting' | 'ScanStarted' | 'ScanEnded' }>): RunState {
@@ -148,8 +176,7 @@ function withRequestedSecret(state: RunState, event: Extract<CredentialEvent, { 
 }
 
 function withoutCredential(state: RunState, event: CredentialEvent, credential: CredentialState): RunState {
-  const isSettled = ['planned', 'revoked', 'absent'].includes(credential.phase) || credential.slot === 'unbound'
-  if (!isSettled) throw unfit(event, `credential ${credential.number} is ${credential.phase}`)
+  if (!isSettled(credential)) throw unfit(event, `credential ${credential.number} is ${credential.phase}`)
   const credentials = state.credentials.filter((each) => each !== credential)
   if (!hasToken(credential)) return { ...state, credentials }
   const all = [...state.forgotten, lastingFactsOf(credential)].sort((one, other) => one.number - other.number)

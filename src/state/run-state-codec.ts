@@ -77,6 +77,8 @@ const isScanEnd = object({
   isAccepted: isFlag,
 })
 const isReason: Check = (value) => matches(value, /^[^\p{Cc}\p{Zl}\p{Zp}]+$/u) && String(value).length <= MAX_REASON
+const isCode: Check = (value) => typeof value === 'string' && Object.hasOwn(errorCodes, value)
+const isEarlierCode: Check = (value) => isCode(value) && value !== 'NOT_REVOKED'
 const isSha256: Check = (value) => matches(value, /^[0-9a-f]{64}$/)
 const isIssuer = object({ username: isUsername, credential_id: nullable(isCredentialIdOfIssuer) })
 const isApiServer = object({ version: nullable(isGitVersion), ca_sha256: nullable(isSha256) })
@@ -109,7 +111,7 @@ const credential = { number: isCount, slot: isSlot, deadBy: isTime }
 const isCredential: Check = (value) => isInPhase(value, phases, credential)
 
 const isRunState = object({
-  version: oneOf(2),
+  version: oneOf(3),
   job: () => true,
   server: isText,
   requested: object({ namespace: isText, name: isText, durationSeconds: isNumber, audiences: listOf(isText) }),
@@ -130,9 +132,11 @@ const isRunState = object({
   scan: nullable(object({ startedAt: isTime, end: optional(isScanEnd) })),
   isolation: nullable(object({ isolated: isFlag, why_not: nullable(isText), as_root: isFlag })),
   warnings: listOf(isText, MAX_WARNINGS),
-  error: nullable((value) => typeof value === 'string' && Object.hasOwn(errorCodes, value)),
+  error: nullable(isCode),
   errorReason: nullable(isReason),
+  earlierError: nullable(object({ code: isEarlierCode, reason: isReason })),
   deliveredToLaterSteps: isFlag,
+  recovered: isFlag,
   cleanupAttempted: isFlag,
   proofLeftToPost: isFlag,
   reported: isFlag,
@@ -144,6 +148,6 @@ function hasUniqueCredentials({ credentials, lastNumber }: RunState): boolean {
   return numbers.every((number) => number <= lastNumber) && new Set(numbers).size === numbers.length && new Set(slots).size === slots.length
 }
 
-function hasReasonOfItsError({ error, errorReason }: RunState): boolean {
-  return (error === null) === (errorReason === null)
+function hasReasonOfItsError({ earlierError, error, errorReason }: RunState): boolean {
+  return (error === null) === (errorReason === null) && (error !== null || earlierError === null)
 }

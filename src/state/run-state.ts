@@ -14,7 +14,7 @@ export interface IdentityInfo {
   readonly why: string
 }
 
-/** Who the job's own identity is to the API server. */
+/** The user of the job's own identity, in the words of the API server. */
 export interface Issuer {
   readonly username: string
   /** Null where the identity has no id, or the API server does not know it. */
@@ -52,6 +52,13 @@ export interface Isolation {
   readonly as_root: boolean
 }
 
+/** An error of kubepass that ended the run. */
+export interface RunError {
+  readonly code: Code
+  /** On one line. */
+  readonly reason: string
+}
+
 export interface ScanState {
   readonly startedAt: string
   readonly end?: {
@@ -80,7 +87,7 @@ export interface ForgottenCredential {
  * Times are ISO 8601. While a run goes on, only `reduce` changes it.
  */
 export interface RunState {
-  readonly version: 2
+  readonly version: 3
   readonly job: Job
   readonly server: string
   readonly requested: {
@@ -111,8 +118,12 @@ export interface RunState {
   readonly error: Code | null
   /** The message of the error, on one line. It is null exactly where `error` is null. */
   readonly errorReason: string | null
+  /** The error before a failed revocation, which `error` names. */
+  readonly earlierError: RunError | null
   /** Later steps of the job can read the credential. */
   readonly deliveredToLaterSteps: boolean
+  /** Main ended before its own cleanup, so that another process finished the run. So main may not have checked the end of the scan. */
+  readonly recovered: boolean
   /** Whether a process went through the cleanup, whatever its result. */
   readonly cleanupAttempted: boolean
   /** The private directory still has a token, with which the post step can prove the end. */
@@ -124,7 +135,7 @@ export interface RunState {
 export function newRunState(options: Options, job: Job, key = randomBytes(8).toString('hex')): RunState {
   const { namespace, name } = options.serviceAccount
   return {
-    version: 2,
+    version: 3,
     job,
     server: options.server,
     requested: { namespace, name, durationSeconds: options.duration, audiences: options.tokenAudiences },
@@ -144,7 +155,9 @@ export function newRunState(options: Options, job: Job, key = randomBytes(8).toS
     warnings: [],
     error: null,
     errorReason: null,
+    earlierError: null,
     deliveredToLaterSteps: false,
+    recovered: false,
     cleanupAttempted: false,
     proofLeftToPost: false,
     reported: false,

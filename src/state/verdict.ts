@@ -1,30 +1,31 @@
 import type { Code } from '../base/errors.ts'
 import { durationText } from '../base/time.ts'
-import type { Evidence } from './evidence.ts'
-import { mayLiveOn } from './outcome.ts'
+import type { Evidence, GrantRecord } from './evidence.ts'
+import { mayLiveOn, scanErrorOf } from './outcome.ts'
 
-/** What became of the scan, then what became of the credential. The text never claims more than was seen. */
+/** A sentence about the end of the scan, then one about the end of the credential. The text never claims more than was seen. */
 export function verdictOf(evidence: Evidence): string {
   return `${scanSentence(evidence)} ${credentialSentence(evidence)}`
 }
 
 function scanSentence(evidence: Evidence): string {
-  const { error, finished, used } = evidence
-  const ownError = error === 'NOT_REVOKED' ? null : error
-  if (used === null) return ownError === null ? sentenceWithoutScan(evidence) : `No scan started: the run ended with ${ownError}.`
-  if (used.exit_code === null) {
-    if (ownError !== null) return `Scan without a result: the run ended with ${ownError}.`
-    return finished ? 'Scan without a result: nobody saw its end.' : 'The scan runs.'
-  }
+  const { recovered, used } = evidence
+  const error = scanErrorOf(evidence)
+  if (used === null) return sentenceWithoutScan(evidence, error)
+  if (used.exit_code === null) return `Scan without a result: ${error === null ? 'nobody saw its end' : `the run ended with ${error}`}.`
   const how = used.signal === null ? `exit code ${used.exit_code}` : `${used.signal}, exit code ${used.exit_code}`
-  if (ownError !== null) return `${scanEnds[ownError] ?? `Scan ended, and the run failed with ${ownError}`} (${how}).`
+  if (error !== null) return `${scanEnds[error] ?? `Scan ended, and the run failed with ${error}`} (${how}).`
+  if (recovered) return `Scan ended (${how}), but main ended before its cleanup and its checks were complete.`
   if (used.accepted !== true) return `Scan failed (${how}).`
   return used.exit_code === 0 ? 'Scan passed.' : `Scan passed (${how}).`
 }
 
-function sentenceWithoutScan({ delivered_to_later_steps: isDelivered, error, finished }: Evidence): string {
-  if (isDelivered) return `Later steps of the job ${finished ? 'could' : 'can'} use the credential.`
-  return finished && error === null ? 'No scan started, and the run ended without a result.' : 'No scan started.'
+function sentenceWithoutScan({ delivered_to_later_steps: isDelivered, finished }: Evidence, error: Code | null): string {
+  if (isDelivered) {
+    const use = `Later steps of the job ${finished ? 'could' : 'can'} use the credential`
+    return error === null ? `${use}.` : `${use}, and the run ended with ${error}.`
+  }
+  return error === null ? 'No scan started, and the run ended without a result.' : `No scan started: the run ended with ${error}.`
 }
 
 const scanEnds: Partial<Record<Code, string>> = {
@@ -52,11 +53,10 @@ function absenceText(evidence: Evidence): string {
 }
 
 function revocationText(evidence: Evidence): string {
-  const [was, is, object] = numberOf(evidence) > 1 ? ['were', 'are', 'them'] : ['was', 'is', 'it']
-  const life = lifeText(evidence)
-  const revocation = `${was} revoked${retryText(evidence)}`
-  if (evidence.proven !== null) return `${life === '' ? revocation : `${life}, ${revocation},`} and ${is} refused by the API server`
-  return `${life === '' ? revocation : `${life} and ${revocation}`}; ${unprovenText(object)}`
+  const isOne = numberOf(evidence) <= 1
+  const { parts, refusal } = hasExpired(evidence) ? expiryParts(evidence, isOne) : lifeParts(evidence, isOne)
+  if (evidence.proven === null) return `${parts.join(' and ')}; ${unprovenText(isOne ? 'it' : 'them')}`
+  return `${parts.join(', ')}${parts.length > 1 ? ',' : ''} and ${refusal} refused by the API server`
 }
 
 function unprovenText(object: string): string {
@@ -67,13 +67,44 @@ function numberOf({ granted, renewed, renewed_not_listed }: Evidence): number {
   return (granted === null ? 0 : 1) + renewed.length + renewed_not_listed
 }
 
-/** From the issue of the first token to the revocation of the last. */
-function lifeText({ granted, revoked }: Evidence): string {
-  if (granted === null || revoked === null) return ''
-  return `lived ${durationText((Date.parse(revoked.at) - Date.parse(granted.issued_at)) / 1000)}`
+/** The end of a credential in words, and the beginning of the words about its refusal. */
+interface EndText {
+  readonly parts: readonly string[]
+  readonly refusal: string
+}
+
+/** Whether the last token expired before kubepass deleted its Secret: the deletion then ended no life. */
+function hasExpired({ granted, renewed, revoked }: Evidence): boolean {
+  return granted !== null && revoked !== null && lastExpiry([granted, ...renewed]) < Date.parse(revoked.at)
+}
+
+function lastExpiry(grants: readonly GrantRecord[]): number {
+  return Math.max(...grants.map(({ expires_at }) => Date.parse(expires_at)))
+}
+
+/** The clock of the API server set both ends of this life. */
+function expiryParts({ error, granted, renewed }: Evidence, isOne: boolean): EndText {
+  const [one, ...others] = granted === null ? renewed : [granted, ...renewed]
+  const life = one === undefined ? '' : durationText((lastExpiry([one, ...others]) - Date.parse(one.issued_at)) / 1000)
+  return isOne
+    ? { parts: [`expired after ${life}`, `its Secret was deleted${retryText(error)}`], refusal: 'it is' }
+    : {
+        parts: [`expired (${life} from the first issue to the last expiry)`, `their Secrets were deleted${retryText(error)}`],
+        refusal: 'they are',
+      }
+}
+
+/** The clock of this machine set both ends of this life, if kubepass saw that the API server accepted the token. */
+function lifeParts({ error, granted, revoked, verified }: Evidence, isOne: boolean): EndText {
+  const revocation = `${isOne ? 'was' : 'were'} revoked${retryText(error)}`
+  const refusal = isOne ? 'is' : 'are'
+  const begin = verified?.at ?? granted?.issued_at
+  if (granted === null || begin === undefined || revoked === null) return { parts: [revocation], refusal }
+  const life = durationText((Date.parse(revoked.at) - Date.parse(begin)) / 1000)
+  return { parts: [`lived ${life}${isOne ? '' : ' from the first to the last'}`, revocation], refusal }
 }
 
 /** An earlier process ended with NOT_REVOKED, and a later one revoked. */
-function retryText({ error }: Evidence): string {
+function retryText(error: Code | null): string {
   return error === 'NOT_REVOKED' ? ' after a failed attempt' : ''
 }

@@ -88,9 +88,34 @@ onGithub('the section of a refusal has the reason in words, and post adds nothin
   expect(main.code).toBe(82)
   expect(headings('main', main.summary)).toEqual(['main: No scan started: the run ended with REFUSED. No credential was issued.'])
   expect(main.summary).toMatch(
-    /^\*\*REFUSED\*\*: ``? ?The API server refused to create a Secret in namespace "kubepass": 403 .*<b>no<\/b>/m,
+    /^\*\*REFUSED\*\*: ``? ?The API server refused to create a Secret in namespace "kubepass": 403 .*<b>no<\/b> `role` \| here/m,
   )
   expect((await use.post()).summary).toBe('')
+})
+
+onGithub('if main cannot revoke after the scan tampered, the section still has the tampering', async ({ step, proxy }) => {
+  const stop = proxy.on({ method: 'DELETE', path: ONE_SECRET }, () => status(403, 'Forbidden', 'no more'))
+  const use = step({ command: 'echo x=y >> "$(ls "$RUNNER_TEMP"/_runner_file_commands/set_env_* | head -n 1)"' })
+  expect((await use.main()).code).toBe(86)
+  stop()
+  const post = await use.post()
+  expect(headings('post', post.summary)).toEqual([expect.stringMatching(/^post: Scan tampered with the runner's command files/)])
+  expect(post.summary).toMatch(/^\*\*NOT_REVOKED\*\*: .* Before that: TAMPERED: The scan wrote to/m)
+})
+
+onGithub('if main was killed after the scan ended, the run is unfinished, because no process checked the scan', async ({ step, proxy }) => {
+  proxy.on({ method: 'DELETE', path: ONE_SECRET, times: 1 }, () => {
+    phase.kill('SIGKILL')
+    return undefined
+  })
+  const use = step({ command: 'true' })
+  const phase = use.start('main')
+  const main = await phase.done
+  const post = await use.post()
+  expect([main.summary, post.code]).toEqual(['', 0])
+  expect(headings('post', post.summary)).toEqual([
+    expect.stringMatching(/^post: Scan ended \(exit code 0\), but main ended before its cleanup and its checks were complete\. /),
+  ])
 })
 
 onGithub('if main cannot revoke and post can, post alone writes the section', async ({ step, proxy }) => {

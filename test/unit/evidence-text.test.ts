@@ -19,7 +19,7 @@ const everything: Partial<Evidence> = {
 test('the summary has the verdict as heading, the reason, the subject, a table of at most ten rows, and the warnings', () => {
   const markdown = asMarkdown(evidenceOf(everything))
   expect(lines(markdown).slice(0, 3)).toEqual([
-    "### Scan tampered with the runner's command files (exit code 0). The 112 credentials lived 41 s, were revoked, and are refused by the API server.",
+    "### Scan tampered with the runner's command files (exit code 0). The 112 credentials lived 41 s from the first to the last, were revoked, and are refused by the API server.",
     '**TAMPERED**: `The scan wrote to GITHUB_ENV.`',
     'kubepass, ServiceAccount `kubepass/scanner`, API server `https://k8s.example.com:6443`',
   ])
@@ -75,6 +75,14 @@ test('the text has the same facts in the same order as the summary', () => {
 
 test('the text of a finished run leaves the end of the credential to its own line in the log', () => {
   expect(asText(evidenceOf(whole))).not.toMatch(/^ {2}Credential {2}/m)
+})
+
+test('the summary shows a pipe as it is, and escapes it in the table alone', () => {
+  const verified = { username: 'a|b', at: '2026-01-01T00:00:00Z' }
+  const markdown = asMarkdown(evidenceOf({ ...whole, verified, warnings: ['c|d'], error: 'REFUSED', error_reason: 'e|f' }))
+  expect(markdown).toContain('| Accepted&nbsp;as | `a\\|b` |')
+  expect(markdown).toContain('- `c|d`')
+  expect(markdown).toContain('**REFUSED**: `e|f`')
 })
 
 test('foreign text cannot leave its place in the summary or in the text', () => {

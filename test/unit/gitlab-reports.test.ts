@@ -69,6 +69,17 @@ describe('the JUnit report', () => {
       { ...verifiedOnly, used: used ?? null, error: 'NOT_REVOKED' },
       ['passed', 'passed', 'passed', 'failed', 'skipped'],
     ],
+    [
+      'a token that is not revoked after a scan that took too long',
+      {
+        ...verifiedOnly,
+        used: { started_at: '2026-01-01T00:00:00Z', ended_at: null, exit_code: 143, signal: null, accepted: false },
+        error: 'NOT_REVOKED',
+        earlier_error: 'TIMEOUT',
+      },
+      ['passed', 'passed', 'failed', 'failed', 'skipped'],
+    ],
+    ['a scan whose end main did not check', { ...whole, recovered: true }, ['passed', 'passed', 'failed', 'passed', 'passed']],
     ['a request that was refused', { finished: true, error: 'REFUSED' }, ['failed', 'skipped', 'skipped', 'skipped', 'skipped']],
     [
       'the wrong token',
@@ -103,6 +114,13 @@ describe('the JUnit report', () => {
   test('has the reason of the failed check', () => {
     expect(junit(evidenceOf({ finished: true, error: 'REFUSED', error_reason: 'The API server refused: 403.' }))).toContain(
       '<failure message="The run ended with REFUSED: The API server refused: 403.">',
+    )
+  })
+
+  test('writes a quotation in the reason as the log does', () => {
+    const error_reason = String.raw`The API server refused: "\"x\" 403".`
+    expect(junit(evidenceOf({ finished: true, error: 'REFUSED', error_reason }))).toContain(
+      '<system-out>The run ended with REFUSED: The API server refused: &quot;&apos;x&apos; 403&quot;.</system-out>',
     )
   })
 

@@ -59,14 +59,18 @@ test.each(mains)('after %s a process without a post step reports all', (_what, n
   expect(planReport({ ...mainView, now, postFollows: false })).toBe('all')
 })
 
-/** What post can do with the state of main. */
+function cannotRevoke(state: RunState): RunState {
+  return reduce(state, { type: 'Failed', code: 'NOT_REVOKED', reason: 'no' })
+}
+
+/** The ends that post can give to the state of main. */
 const finishings: Record<string, (state: RunState) => RunState> = {
   'changes nothing': (state) => state,
   'revokes and proves': (state) => ({
     ...state,
     credentials: state.credentials.map(({ number, slot, deadBy }) => ({ number, slot, deadBy, ...proven })),
   }),
-  'cannot revoke': (state) => reduce(state, { type: 'Failed', code: 'NOT_REVOKED', reason: 'no' }),
+  'cannot revoke': cannotRevoke,
 }
 const cleanedUp: RunEvent = { type: 'CleanedUp', proofLeftToPost: false }
 
@@ -97,8 +101,44 @@ test('post writes a section if the end differs from what main reported, so that 
 test.each<[string, RunState, RunState, ReportPlan]>([
   ['that changes nothing', stateOf(proven), stateOf(proven), 'nothing'],
   ['that finds no Secret', stateOf(issued, { cleanupAttempted: false }), stateOf(absent), 'nothing'],
+  ['that cannot revoke', stateOf(issued, { cleanupAttempted: false }), cannotRevoke(stateOf(issued)), 'nothing'],
   ['that revokes', stateOf(issued, { cleanupAttempted: false }), stateOf(revoked), 'all'],
   ['that proves', stateOf(revoked), stateOf(proven), 'all'],
 ])('a process %s and knows the names only reports what it changed', (_what, before, now, plan) => {
-  for (const provenance of ['derived', 'merged'] as const) expect(planReport({ before, now, provenance, postFollows: false })).toBe(plan)
+  expect(planReport({ before, now, provenance: 'derived', postFollows: false })).toBe(plan)
+})
+
+const padded = (state: RunState): RunState => ({
+  ...state,
+  credentials: [...state.credentials, { number: 2, slot: 1, deadBy: time, phase: 'deletion-requested', last: { phase: 'planned' } }],
+})
+const reported = { reported: true }
+test.each<[string, RunState, RunState, ReportPlan]>([
+  ['has the facts that main reported', stateOf(proven, reported), stateOf(proven, reported), 'nothing'],
+  ['tried further names in vain', padded(stateOf(proven, reported)), padded(stateOf(proven, reported)), 'nothing'],
+  ['has the facts that main saved and did not report', stateOf(proven), stateOf(proven), 'all'],
+  ['finds no Secret after main was killed', stateOf(issued, { cleanupAttempted: false }), stateOf(absent, { recovered: true }), 'all'],
+  ['cannot revoke after main was killed', stateOf(issued, { cleanupAttempted: false }), cannotRevoke(stateOf(issued)), 'all'],
+  ['cannot revoke, as main reported before', stateOf(proven, reported), cannotRevoke(stateOf(proven, reported)), 'all'],
+  ['revokes', stateOf(issued, { cleanupAttempted: false }), stateOf(revoked), 'all'],
+  ['proves', stateOf(revoked, reported), stateOf(proven, reported), 'all'],
+])('a process that has a saved state as a hint and %s', (_what, before, now, plan) => {
+  expect(planReport({ before, now, provenance: 'merged', postFollows: false })).toBe(plan)
+})
+
+test.each<[string, Partial<RunState>, Partial<RunState>]>([
+  ['the outcome', {}, { recovered: true, scan: { startedAt: time } }],
+  ['the error', { error: 'TIMEOUT', errorReason: 'x' }, { error: 'INTERNAL', errorReason: 'x' }],
+  [
+    'the earlier error',
+    { error: 'NOT_REVOKED', errorReason: 'x' },
+    { error: 'NOT_REVOKED', errorReason: 'x', earlierError: { code: 'TAMPERED', reason: 'x' } },
+  ],
+])('a process that changed %s reports it', (_what, one, other) => {
+  const scan = { startedAt: time, end: { at: time, exitCode: 0, signal: null, isAccepted: true } }
+  const before = stateOf(proven, { ...reported, scan, ...one })
+  for (const provenance of ['saved', 'merged'] as const) {
+    expect(planReport({ before, now: stateOf(proven, { ...reported, scan, ...other }), provenance, postFollows: false })).toBe('all')
+    expect(planReport({ before, now: { ...before, warnings: ['x'] }, provenance, postFollows: false })).toBe('nothing')
+  }
 })

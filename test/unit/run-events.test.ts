@@ -167,10 +167,54 @@ test.each<[string, readonly RunEvent[], object]>([
     'the last error',
     [
       { type: 'Failed', code: 'TIMEOUT', reason: 'one' },
+      { type: 'Failed', code: 'INTERRUPTED', reason: 'two' },
+    ],
+    { error: 'INTERRUPTED', earlier_error: null, error_reason: 'two' },
+  ],
+  [
+    'a failed revocation and the error before it',
+    [
+      { type: 'Failed', code: 'TAMPERED', reason: 'One.' },
+      { type: 'Failed', code: 'NOT_REVOKED', reason: 'Two.' },
+    ],
+    { error: 'NOT_REVOKED', earlier_error: 'TAMPERED', error_reason: 'Two. Before that: TAMPERED: One.' },
+  ],
+  [
+    'the error before two failed revocations',
+    [
+      { type: 'Failed', code: 'TIMEOUT', reason: 'One.' },
+      { type: 'Failed', code: 'NOT_REVOKED', reason: 'Two.' },
+      { type: 'Failed', code: 'NOT_REVOKED', reason: 'Three.' },
+    ],
+    { error: 'NOT_REVOKED', earlier_error: 'TIMEOUT', error_reason: 'Three. Before that: TIMEOUT: One.' },
+  ],
+  [
+    'the first error, although a defect and another failed revocation follow',
+    [
+      { type: 'Failed', code: 'TAMPERED', reason: 'One.' },
+      { type: 'Failed', code: 'NOT_REVOKED', reason: 'Two.' },
+      { type: 'Failed', code: 'INTERNAL', reason: 'Three.' },
+      { type: 'Failed', code: 'NOT_REVOKED', reason: 'Four.' },
+    ],
+    { error: 'NOT_REVOKED', earlier_error: 'TAMPERED', error_reason: 'Four. Before that: TAMPERED: One.' },
+  ],
+  [
+    'no earlier error after a failed revocation alone',
+    [
+      { type: 'Failed', code: 'NOT_REVOKED', reason: 'one' },
       { type: 'Failed', code: 'NOT_REVOKED', reason: 'two' },
     ],
-    { error: 'NOT_REVOKED', error_reason: 'two' },
+    { error: 'NOT_REVOKED', earlier_error: null, error_reason: 'two' },
   ],
+  [
+    'the beginnings of two reasons that are too long together',
+    [
+      { type: 'Failed', code: 'TAMPERED', reason: 'x'.repeat(500) },
+      { type: 'Failed', code: 'NOT_REVOKED', reason: 'y'.repeat(500) },
+    ],
+    { error_reason: `${'y'.repeat(249)}… Before that: TAMPERED: ${'x'.repeat(225)}…` },
+  ],
+  ['that another process finishes the run', [{ type: 'RecoveryBegun' }], { recovered: true }],
   ['that later steps have the credential', [{ type: 'DeliveredToLaterSteps' }], { delivered_to_later_steps: true }],
   ['a finished cleanup', [{ type: 'CleanedUp', proofLeftToPost: true }], { finished: true }],
 ])('the evidence shows %s of the events', (_what, events, expected) => {

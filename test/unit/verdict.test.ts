@@ -15,7 +15,9 @@ const unproven: Partial<Evidence> = { ...whole, proven: null }
 const absent: Partial<Evidence> = { ...whole, revoked: null, missing: true }
 const delivered: Partial<Evidence> = { ...whole, used: null, isolation: null, delivered_to_later_steps: true }
 const inUse: Partial<Evidence> = { ...delivered, revoked: null, proven: null, finished: false }
-const renewed = { ...whole, renewed: [granted, granted], renewed_not_listed: 4, revoked: { at: '2026-01-01T01:05:00Z' } }
+const expired: Partial<Evidence> = { ...whole, revoked: { at: '2026-01-01T06:00:00Z' }, proven: null }
+const last = { ...granted, issued_at: '2026-01-01T01:00:00Z', expires_at: '2026-01-01T01:15:00Z' }
+const renewed = { ...whole, renewed: [granted, last], renewed_not_listed: 4, revoked: { at: '2026-01-01T01:05:00Z' } }
 
 const DEAD = 'The credential lived 41 s, was revoked, and is refused by the API server.'
 const UNPROVEN = 'The credential lived 41 s and was revoked; kubepass did not prove that the API server refuses it.'
@@ -47,6 +49,24 @@ test.each<[string, Partial<Evidence>, Outcome, string]>([
     { ...notRevoked, used: failed, error: 'NOT_REVOKED' },
     'not_revoked',
     `Scan failed (exit code 3). ${ALIVE}`,
+  ],
+  [
+    'no revocation after tampering',
+    { ...notRevoked, error: 'NOT_REVOKED', earlier_error: 'TAMPERED' },
+    'not_revoked',
+    `Scan tampered with the runner's command files (exit code 0). ${ALIVE}`,
+  ],
+  [
+    'no revocation after a refusal',
+    { ...notRevoked, used: null, error: 'NOT_REVOKED', earlier_error: 'RIGHTS' },
+    'not_revoked',
+    `No scan started: the run ended with RIGHTS. ${ALIVE}`,
+  ],
+  [
+    'a revocation at a later attempt, after max_scan',
+    { ...unproven, used: failed, error: 'NOT_REVOKED', earlier_error: 'TIMEOUT' },
+    'failed',
+    `Scan ended by kubepass after max_scan (exit code 3). The credential lived 41 s and was revoked after a failed attempt; kubepass did not prove that the API server refuses it.`,
   ],
   ['no revocation with revocation: best-effort', notRevoked, 'not_revoked', `Scan passed. ${ALIVE}`],
   [
@@ -88,9 +108,33 @@ test.each<[string, Partial<Evidence>, Outcome, string]>([
     'a lost response without a revocation',
     { ...notRevoked, used: null, granted: null, error: 'NOT_REVOKED' },
     'not_revoked',
-    'No scan started. The credential, if it was issued, was NOT revoked and can live until 2026-01-01T00:16:10Z.',
+    'No scan started, and the run ended without a result. The credential, if it was issued, was NOT revoked and can live until 2026-01-01T00:16:10Z.',
   ],
   ['a killed main, finished by post', { ...whole, used: running }, 'unfinished', `Scan without a result: nobody saw its end. ${DEAD}`],
+  [
+    'a main killed after the scan',
+    { ...whole, recovered: true },
+    'unfinished',
+    `Scan ended (exit code 0), but main ended before its cleanup and its checks were complete. ${DEAD}`,
+  ],
+  [
+    'a main killed after a scan that failed',
+    { ...whole, used: killed, recovered: true },
+    'unfinished',
+    `Scan ended (SIGKILL, exit code 137), but main ended before its cleanup and its checks were complete. ${DEAD}`,
+  ],
+  [
+    'a main killed after the scan, and no revocation',
+    { ...notRevoked, recovered: true, error: 'NOT_REVOKED' },
+    'not_revoked',
+    `Scan ended (exit code 0), but main ended before its cleanup and its checks were complete. ${ALIVE}`,
+  ],
+  [
+    'a main killed after max_scan',
+    { ...whole, used: failed, recovered: true, error: 'TIMEOUT' },
+    'failed',
+    `Scan ended by kubepass after max_scan (exit code 3). ${DEAD}`,
+  ],
   [
     'a main killed before the scan',
     { ...unproven, used: null },
@@ -107,18 +151,47 @@ test.each<[string, Partial<Evidence>, Outcome, string]>([
     `Later steps of the job could use the credential. ${ALIVE}`,
   ],
   [
-    'a run under way',
-    { ...notRevoked, used: running, finished: false },
-    'unfinished',
-    'The scan runs. The credential can live until 2026-01-01T00:16:10Z.',
+    'later steps and a defect in post',
+    { ...delivered, error: 'INTERNAL' },
+    'failed',
+    `Later steps of the job could use the credential, and the run ended with INTERNAL. ${DEAD}`,
   ],
-  ['a run before its scan', {}, 'unfinished', `No scan started. ${NONE}`],
-  ['renewals', renewed, 'passed', 'Scan passed. The 7 credentials lived 1 h 5 min, were revoked, and are refused by the API server.'],
+  [
+    'a token that expired before its revocation',
+    expired,
+    'passed',
+    'Scan passed. The credential expired after 15 min 0 s and its Secret was deleted; kubepass did not prove that the API server refuses it.',
+  ],
+  [
+    'a token that expired before a second attempt, with a proof',
+    { ...whole, revoked: { at: '2026-01-01T06:00:00Z' }, error: 'NOT_REVOKED' },
+    'failed',
+    'Scan passed. The credential expired after 15 min 0 s, its Secret was deleted after a failed attempt, and it is refused by the API server.',
+  ],
+  [
+    'renewals that expired before their revocation',
+    { ...expired, renewed: [{ ...granted, issued_at: '2026-01-01T00:10:00Z', expires_at: '2026-01-01T00:25:00Z' }] },
+    'passed',
+    'Scan passed. The 2 credentials expired (25 min 0 s from the first issue to the last expiry) and their Secrets were deleted; kubepass did not prove that the API server refuses them.',
+  ],
+  [
+    'a token of an API server with another clock',
+    { ...whole, verified: { username: null, at: '2026-01-01T00:00:31.234Z' } },
+    'passed',
+    'Scan passed. The credential lived 10 s, was revoked, and is refused by the API server.',
+  ],
+  ['a token that was not verified', { ...unproven, verified: null }, 'passed', `Scan passed. ${UNPROVEN}`],
+  [
+    'renewals',
+    renewed,
+    'passed',
+    'Scan passed. The 7 credentials lived 1 h 5 min from the first to the last, were revoked, and are refused by the API server.',
+  ],
   [
     'renewals without a proof',
     { ...renewed, proven: null },
     'passed',
-    'Scan passed. The 7 credentials lived 1 h 5 min and were revoked; kubepass did not prove that the API server refuses them.',
+    'Scan passed. The 7 credentials lived 1 h 5 min from the first to the last and were revoked; kubepass did not prove that the API server refuses them.',
   ],
   [
     'renewals without a revocation',
@@ -158,10 +231,16 @@ function allEvidence(): Evidence[] {
   return errors.flatMap((error) =>
     scans.flatMap((scan) =>
       ends.flatMap(({ revoked = null, proven = null, missing = false, dead_by = null }) =>
-        [true, false].map((finished) => {
-          const error_reason = error === null ? null : 'The API server refused.'
-          return evidenceOf({ ...whole, ...scan, revoked, proven, missing, dead_by, error, error_reason, finished })
-        }),
+        [true, false].flatMap((finished) =>
+          ([null, 'TAMPERED', 'RIGHTS'] as const).flatMap((earlier) =>
+            [true, false].map((recovered) => {
+              const error_reason = error === null ? null : 'The API server refused.'
+              const earlier_error = error === 'NOT_REVOKED' ? earlier : null
+              const end = { revoked, proven, missing, dead_by, finished }
+              return evidenceOf({ ...whole, ...scan, ...end, error, earlier_error, error_reason, recovered })
+            }),
+          ),
+        ),
       ),
     ),
   )
@@ -170,7 +249,7 @@ function allEvidence(): Evidence[] {
 test.each([
   [
     'claims a revocation that was not seen',
-    ({ revoked }: Evidence, verdict: string) => verdict.includes('was revoked') && revoked === null,
+    ({ revoked }: Evidence, verdict: string) => /was (revoked|deleted)/.test(verdict) && revoked === null,
   ],
   [
     'claims a refusal that was not seen',
@@ -178,8 +257,15 @@ test.each([
   ],
   [
     'claims a success that was not seen',
-    ({ used, error }: Evidence, verdict: string) =>
-      verdict.includes('Scan passed') && (used?.accepted !== true || !(error === null || error === 'NOT_REVOKED')),
+    ({ used, error, earlier_error, recovered }: Evidence, verdict: string) => {
+      const scanError = error === 'NOT_REVOKED' ? earlier_error : error
+      return verdict.includes('Scan passed') && (used?.accepted !== true || recovered || scanError !== null)
+    },
+  ],
+  [
+    'hides that later steps could use the credential',
+    ({ used, delivered_to_later_steps: isDelivered }: Evidence, verdict: string) =>
+      verdict.includes('Later steps') !== (isDelivered && used === null),
   ],
   [
     'hides that a credential may live on',
