@@ -153,6 +153,7 @@ function causeOf(error) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   D9: () => (/* binding */ markdownCode),
 /* harmony export */   TN: () => (/* binding */ oneLine),
+/* harmony export */   UZ: () => (/* binding */ markdownCell),
 /* harmony export */   X1: () => (/* binding */ escapeText),
 /* harmony export */   cl: () => (/* binding */ quoteValue),
 /* harmony export */   hD: () => (/* binding */ quote),
@@ -190,9 +191,13 @@ function onOneLine(json) {
         .replaceAll(/[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
         .replaceAll('##[', '##\\u005b');
 }
-/** Returns Markdown that shows the text literally, also inside a table. */
+/** Returns Markdown that shows the text literally in a cell of a table. Only there does Markdown take the backslash away again. */
+function markdownCell(text) {
+    return markdownCode(text).replaceAll('|', '\\|');
+}
+/** Returns Markdown that shows the text literally outside of a table. */
 function markdownCode(text) {
-    const oneLine = text.replaceAll(/\s+/g, ' ').replaceAll('|', '\\|');
+    const oneLine = text.replaceAll(/\s+/g, ' ');
     const longestRun = Math.max(0, ...[...oneLine.matchAll(/`+/g)].map((run) => run[0].length));
     const fence = '`'.repeat(longestRun + 1);
     const pad = longestRun > 0 ? ' ' : '';
@@ -844,7 +849,8 @@ function githubPlatform(env, redact) {
             repository: env['GITHUB_REPOSITORY'] ?? '',
             instance: env['GITHUB_SERVER_URL'] ?? '',
             ...(0,job_info/* triggerOf */.ix)({
-                actor: env['GITHUB_ACTOR'],
+                // A person can start an attempt of a run that another one started.
+                actor: (env['GITHUB_TRIGGERING_ACTOR'] ?? '') || env['GITHUB_ACTOR'],
                 commit: env['GITHUB_SHA'],
                 ref: env['GITHUB_REF'],
                 event: env['GITHUB_EVENT_NAME'],
@@ -985,7 +991,7 @@ function secondsOf(text = '') {
 
 
 
-/** Where the template looks for the reports. */
+/** The folder from which the template takes the reports. */
 const REPORTS = 'kubepass-reports';
 /**
  * GitLab CI: main is the job's script, post its after_script. The runner accepts no masks from a job, so only the redactor keeps
@@ -1097,7 +1103,10 @@ function gitlabPlatform(words, env, redact) {
         },
     };
 }
-/** The full name of the ref, because a branch and a tag can have the same name. https://docs.gitlab.com/ci/variables/predefined_variables/ */
+/**
+ * The full name of the ref, because a branch and a tag can have the same name. CI_COMMIT_REF_NAME is no full name.
+ * https://docs.gitlab.com/ci/variables/predefined_variables/
+ */
 function refOf(env) {
     const ofMergeRequest = env['CI_MERGE_REQUEST_REF_PATH'];
     if (ofMergeRequest)
@@ -1105,7 +1114,7 @@ function refOf(env) {
     const [branch, tag] = [env['CI_COMMIT_BRANCH'], env['CI_COMMIT_TAG']];
     if (tag)
         return `refs/tags/${tag}`;
-    return branch ? `refs/heads/${branch}` : env['CI_COMMIT_REF_NAME'];
+    return branch ? `refs/heads/${branch}` : undefined;
 }
 
 ;// CONCATENATED MODULE: ./src/platform/detect.ts
@@ -1358,7 +1367,9 @@ var kubeconfig_file = __nccwpck_require__(7033);
 // EXTERNAL MODULE: ./src/scan/private-directory.ts
 var private_directory = __nccwpck_require__(4368);
 // EXTERNAL MODULE: ./src/state/evidence.ts
-var evidence = __nccwpck_require__(7380);
+var state_evidence = __nccwpck_require__(7380);
+// EXTERNAL MODULE: ./src/state/outcome.ts
+var outcome = __nccwpck_require__(9773);
 // EXTERNAL MODULE: ./src/state/run-events.ts
 var run_events = __nccwpck_require__(9400);
 // EXTERNAL MODULE: ./src/state/run-state-codec.ts
@@ -1368,6 +1379,7 @@ var node_runtime = __nccwpck_require__(2168);
 // EXTERNAL MODULE: ./src/token/jwt.ts
 var jwt = __nccwpck_require__(8684);
 ;// CONCATENATED MODULE: ./src/commands/recover.ts
+
 
 
 
@@ -1411,6 +1423,8 @@ async function finish(context, run) {
     const { journal, provenance } = run;
     context.emergencyCleanup = (0,cleanup/* emergencyCleanup */.W)(run, false);
     const before = journal.state;
+    if (provenance !== 'derived' && isCutOff(before))
+        journal.observe({ type: 'RecoveryBegun' });
     const failure = await (0,cleanup/* cleanUp */.n)(run, false);
     await (0,report/* report */.z)(run, before, false);
     if (failure === undefined)
@@ -1476,14 +1490,14 @@ async function reportUnrecoverable(context, saved, cause, options) {
     const why = (0,private_directory/* removePrivateDirectory */.th)(saved.directory, (0,paths/* baseDirectory */.PC)(platform), platform.ownerUid);
     if (why !== undefined)
         await platform.log.warn(`The directory ${saved.directory} was not removed: ${why}.`);
-    const events = [{ type: 'CleanedUp', proofLeftToPost: false }];
-    const { revoked } = (0,evidence/* toEvidence */.z)(saved);
-    const mayLive = revoked === null && !saved.credentials.every(credential_state/* neverExisted */.L5);
-    const error = mayLive ? notRevoked((0,credential_state/* latestDeadBy */.bB)(saved.credentials), cause) : undefined;
+    const events = isCutOff(saved) ? [{ type: 'RecoveryBegun' }] : [];
+    events.push({ type: 'CleanedUp', proofLeftToPost: false });
+    const evidence = (0,state_evidence/* toEvidence */.z)(events.reduce(run_events/* reduce */.T, saved));
+    const error = (0,outcome/* mayLiveOn */.ZM)(evidence) ? notRevoked(evidence.dead_by, cause) : undefined;
     if (error !== undefined)
         events.push((0,run_context/* failedWith */.Mf)(error, redactor));
-    else if (revoked !== null) {
-        const text = `The credential was revoked ${revoked.at}, but the API server could not confirm that. ${(0,errors/* describe */.q0)(cause)}`;
+    else if (!saved.credentials.every(credential_state/* neverExisted */.L5)) {
+        const text = `${unconfirmedEnd(evidence, saved.requested.namespace)} ${(0,errors/* describe */.q0)(cause)}`;
         await platform.log.warn(text);
         events.push({ type: 'Warned', text: redactor.redact(text) });
     }
@@ -1494,6 +1508,16 @@ async function reportUnrecoverable(context, saved, cause, options) {
     }
     if (error !== undefined)
         throw error;
+}
+/** Whether main ended before its own cleanup. Main leaves a credential that later steps use to post, so there no cleanup is missing. */
+function isCutOff({ cleanupAttempted, deliveredToLaterSteps }) {
+    return !cleanupAttempted && !deliveredToLaterSteps;
+}
+function unconfirmedEnd({ dead_by, revoked }, namespace) {
+    if (dead_by === null)
+        return `No token was issued, but a Secret of this run may be left in namespace ${namespace}.`;
+    const end = revoked === null ? 'The Secret of the credential did not exist' : `The credential was revoked ${revoked.at}`;
+    return `${end}, but the API server could not confirm that.`;
 }
 function notRevoked(deadBy, cause) {
     const until = deadBy === null ? 'at its own expiry' : `by ${deadBy}`;
@@ -6097,9 +6121,11 @@ function emergencyCleanup(run, postFollows) {
 /* harmony export */ });
 /* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4758);
 /* harmony import */ var _kube_bound_secret_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4486);
-/* harmony import */ var _state_credential_state_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5320);
+/* harmony import */ var _state_credential_state_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5320);
 /* harmony import */ var _state_run_state_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(860);
-/* harmony import */ var _cleanup_plan_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2666);
+/* harmony import */ var _cleanup_plan_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2666);
+/* harmony import */ var _run_context_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2825);
+
 
 
 
@@ -6112,7 +6138,7 @@ function emergencyCleanup(run, postFollows) {
 async function deleteSecretOf(run, credential, deadline, auth = run.identity.authInfo(deadline)) {
     const { client, journal } = run;
     const { number } = credential;
-    const uid = (0,_state_credential_state_js__WEBPACK_IMPORTED_MODULE_3__/* .uidOf */ .kz)(credential);
+    const uid = (0,_state_credential_state_js__WEBPACK_IMPORTED_MODULE_4__/* .uidOf */ .kz)(credential);
     const name = (0,_state_run_state_js__WEBPACK_IMPORTED_MODULE_2__/* .secretNameOf */ .Jf)(journal.state, credential);
     if (name === undefined)
         return 'gone';
@@ -6124,13 +6150,15 @@ async function deleteSecretOf(run, credential, deadline, auth = run.identity.aut
         return 'deleted';
     const wasPending = current.phase === 'deletion-requested';
     // Not `intend`: a failure to save must not prevent a deletion.
-    if (!(0,_state_credential_state_js__WEBPACK_IMPORTED_MODULE_3__/* .isConcluded */ .GY)(current))
+    if (!(0,_state_credential_state_js__WEBPACK_IMPORTED_MODULE_4__/* .isConcluded */ .GY)(current))
         journal.observe({ type: 'DeletionRequested', number });
     try {
         const { namespace } = journal.state.requested;
         const response = await (0,_kube_bound_secret_js__WEBPACK_IMPORTED_MODULE_1__/* .deleteBoundSecret */ .q1)(client, authInfo, { namespace, name, uid }, deadline);
-        const outcome = (0,_cleanup_plan_js__WEBPACK_IMPORTED_MODULE_4__/* .outcomeOfDelete */ .tW)(response, wasPending, uid);
+        const outcome = (0,_cleanup_plan_js__WEBPACK_IMPORTED_MODULE_5__/* .outcomeOfDelete */ .tW)(response, wasPending, uid);
         recordOutcome(journal, number, outcome);
+        if (response === 'deleted')
+            await checkSavedState(run, current);
         return outcome;
     }
     catch (error) {
@@ -6146,6 +6174,15 @@ function recordOutcome(journal, number, outcome) {
         journal.observe({ type: 'SecretDeleted', number, at: new Date().toISOString() });
     if (outcome === 'gone' && phase === 'deletion-requested')
         journal.observe({ type: 'SecretNotFound', number });
+}
+/** Records that the Secret of a credential existed, although the saved state, which a scan can write to, called the credential revoked. */
+async function checkSavedState(run, before) {
+    const isContradicted = before.phase === 'revoked' && (0,_state_credential_state_js__WEBPACK_IMPORTED_MODULE_4__/* .uidOf */ .kz)(before) !== undefined && run.provenance !== 'owner';
+    if (!isContradicted)
+        return;
+    run.journal.observe({ type: 'RevokedSecretDeleted', number: before.number, at: new Date().toISOString() });
+    const name = (0,_state_run_state_js__WEBPACK_IMPORTED_MODULE_2__/* .secretNameOf */ .Jf)(run.journal.state, before) ?? '';
+    await (0,_run_context_js__WEBPACK_IMPORTED_MODULE_3__/* .warn */ .R8)(run, `The saved run state calls the credential revoked, but its Secret ${name} still existed. kubepass deleted the Secret.`);
 }
 function recordNoEffect(journal, number) {
     if (journal.credential(number)?.phase === 'deletion-requested')
@@ -6241,8 +6278,8 @@ function saveOrThrow(save) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   s: () => (/* binding */ planReport)
 /* harmony export */ });
+/* harmony import */ var _state_credential_state_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5320);
 /* harmony import */ var _state_evidence_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7380);
-/* harmony import */ var _state_verdict_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2696);
 
 
 /**
@@ -6251,26 +6288,22 @@ function saveOrThrow(save) {
  */
 function planReport({ before, now, provenance, postFollows }) {
     // A process that knows names only adds something if it has changed the end of the credential.
-    if (provenance === 'derived' || provenance === 'merged')
+    if (provenance === 'derived')
         return hasSameEnd(before, now) ? 'nothing' : 'all';
-    if (wasReported(before) && hasSameVerdict(before, now))
+    // The names that such a process adds to the saved state are no sign that main left work.
+    const wasReported = before.reported && (provenance === 'merged' || isComplete(before));
+    if (wasReported && hasSameFacts(before, now))
         return 'nothing';
-    return postFollows && !isSettled(now) ? 'record' : 'all';
-}
-/** Whether an earlier process has shown a run that no later process can change. */
-function wasReported(state) {
-    return state.reported && isSettled(state);
+    return postFollows && !isComplete(now) ? 'record' : 'all';
 }
 /** Whether a later process has nothing left to do. */
-function isSettled({ cleanupAttempted, credentials, proofLeftToPost }) {
-    return cleanupAttempted && !proofLeftToPost && credentials.every(isConcluded);
+function isComplete({ cleanupAttempted, credentials, proofLeftToPost }) {
+    return cleanupAttempted && !proofLeftToPost && credentials.every(_state_credential_state_js__WEBPACK_IMPORTED_MODULE_1__/* .isSettled */ .Is);
 }
-/** A credential that is bound to nothing cannot be revoked. A bound Secret can be left although no token was issued. */
-function isConcluded(credential) {
-    return credential.slot === 'unbound' || ['planned', 'revoked', 'absent'].includes(credential.phase);
-}
-function hasSameVerdict(one, other) {
-    return (0,_state_verdict_js__WEBPACK_IMPORTED_MODULE_1__/* .verdictOf */ .V)((0,_state_evidence_js__WEBPACK_IMPORTED_MODULE_0__/* .toEvidence */ .z)(one)) === (0,_state_verdict_js__WEBPACK_IMPORTED_MODULE_1__/* .verdictOf */ .V)((0,_state_evidence_js__WEBPACK_IMPORTED_MODULE_0__/* .toEvidence */ .z)(other));
+/** Whether a report of one state also reports the other. */
+function hasSameFacts(one, other) {
+    const [before, now] = [(0,_state_evidence_js__WEBPACK_IMPORTED_MODULE_0__/* .toEvidence */ .z)(one), (0,_state_evidence_js__WEBPACK_IMPORTED_MODULE_0__/* .toEvidence */ .z)(other)];
+    return ['outcome', 'error', 'earlier_error'].every((fact) => before[fact] === now[fact]) && hasSameEnd(one, other);
 }
 function hasSameEnd(one, other) {
     const [before, now] = [(0,_state_evidence_js__WEBPACK_IMPORTED_MODULE_0__/* .toEvidence */ .z)(one), (0,_state_evidence_js__WEBPACK_IMPORTED_MODULE_0__/* .toEvidence */ .z)(other)];
@@ -6318,8 +6351,12 @@ async function reportState(target, state, plan) {
         return false;
     const evidence = (0,_state_evidence_js__WEBPACK_IMPORTED_MODULE_2__/* .toEvidence */ .z)(state);
     await tryAll(target.platform, recordTries(target, evidence));
-    // The summary comes last: if main is killed before, post writes both.
-    return plan === 'all' && tryAll(target.platform, sectionTries(target, evidence));
+    if (plan !== 'all')
+        return false;
+    // No process can remove the summary again, so the summary alone decides whether a later process writes another one.
+    const isWritten = await tryAll(target.platform, [['summary', () => target.platform.writeSummary?.(evidence)]]);
+    await tryAll(target.platform, [['check run', () => publishCheck(target, evidence)]]);
+    return isWritten;
 }
 function recordTries({ platform, options, redactor }, evidence) {
     const exitCode = evidence.used?.exit_code ?? undefined;
@@ -6330,20 +6367,17 @@ function recordTries({ platform, options, redactor }, evidence) {
         ['report', () => platform.report(evidence)],
     ];
 }
-function sectionTries({ platform, options }, evidence) {
+async function publishCheck({ platform, options }, evidence) {
     const token = options?.checkToken;
-    return [
-        ['check run', () => token !== undefined && platform.publishCheck?.(evidence, token)],
-        ['summary', () => platform.writeSummary?.(evidence)],
-    ];
+    if (token !== undefined)
+        await platform.publishCheck?.(evidence, token);
 }
-/** @returns whether the last one was successful */
+/** @returns whether all were successful */
 async function tryAll({ log }, tries) {
     let isWritten = true;
     for (const [what, write] of tries) {
         try {
             await write();
-            isWritten = true;
         }
         catch (error) {
             isWritten = false;
@@ -7872,6 +7906,7 @@ function isSame({ dev, ino }, made) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   BL: () => (/* binding */ acceptanceOf),
 /* harmony export */   GY: () => (/* binding */ isConcluded),
+/* harmony export */   Is: () => (/* binding */ isSettled),
 /* harmony export */   L5: () => (/* binding */ neverExisted),
 /* harmony export */   Su: () => (/* binding */ withPhase),
 /* harmony export */   bB: () => (/* binding */ latestDeadBy),
@@ -7915,6 +7950,13 @@ function uidOf(credential) {
 function isConcluded(credential) {
     return credential.phase === 'revoked' || (credential.phase === 'absent' && credential.proof !== undefined);
 }
+/**
+ * Whether kubepass has nothing left to do for the credential, although its Secret may have been absent. A credential that is bound to
+ * nothing cannot be revoked.
+ */
+function isSettled(credential) {
+    return credential.slot === 'unbound' || ['planned', 'revoked', 'absent'].includes(credential.phase);
+}
 function tokenFactsOf(credential) {
     const live = livePhaseOf(credential);
     return live.phase === 'issued' ? live.token : undefined;
@@ -7952,6 +7994,7 @@ const MAX_CLOCK_SKEW_MS = 600_000;
 /* harmony export */   e1: () => (/* binding */ asText),
 /* harmony export */   g5: () => (/* binding */ asMarkdown),
 /* harmony export */   kx: () => (/* binding */ credentialOutcome),
+/* harmony export */   uV: () => (/* binding */ reasonText),
 /* harmony export */   vA: () => (/* binding */ asJson),
 /* harmony export */   x9: () => (/* binding */ joinBlocks)
 /* harmony export */ });
@@ -7973,7 +8016,7 @@ function credentialOutcome({ finished, missing, revoked, proven, dead_by }) {
         return `${revocation}, not proven; ${atLatest}`;
     return `${revocation}, proven dead ${proven.dead_at} (${proven.samples} refusals, the last ${proven.seconds_after_revocation.toFixed(1)} s after)`;
 }
-/** What became of the command; undefined when there was none. */
+/** The end of the command; undefined when there was none. */
 function scanOutcome({ used }) {
     if (used === null)
         return undefined;
@@ -8061,7 +8104,7 @@ function markdownParts(evidence) {
 }
 /** The name stays on one line, however long the value is. */
 function tableLine([name, value]) {
-    return `| ${name.replaceAll(' ', '&nbsp;')} | ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .markdownCode */ .D9)(value)} |`;
+    return `| ${name.replaceAll(' ', '&nbsp;')} | ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .markdownCell */ .UZ)(value)} |`;
 }
 /** A quotation within a quotation, as people write it. */
 function reasonText({ error_reason }) {
@@ -8088,6 +8131,7 @@ function asJson(evidence) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   z: () => (/* binding */ toEvidence)
 /* harmony export */ });
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7541);
 /* harmony import */ var _base_version_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2301);
 /* harmony import */ var _token_claims_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9356);
 /* harmony import */ var _credential_state_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5320);
@@ -8098,10 +8142,11 @@ function asJson(evidence) {
 
 
 
+
 /** The run state as its readers see it. */
 function toEvidence(state) {
     const facts = factsOf(state);
-    return { version: 1, kubepass: _base_version_js__WEBPACK_IMPORTED_MODULE_2__/* .version */ .r, outcome: (0,_outcome_js__WEBPACK_IMPORTED_MODULE_3__/* .outcomeOf */ .s)(facts), ...facts };
+    return { version: 1, kubepass: _base_version_js__WEBPACK_IMPORTED_MODULE_2__/* .version */ .r, outcome: (0,_outcome_js__WEBPACK_IMPORTED_MODULE_3__/* .outcomeOf */ .sG)(facts), ...facts };
 }
 function factsOf(state) {
     const { namespace, name, durationSeconds, audiences } = state.requested;
@@ -8123,6 +8168,7 @@ function factsOf(state) {
         verified: accepted === undefined ? null : { username: accepted.username, at: accepted.at },
         used: usedIn(state),
         delivered_to_later_steps: state.deliveredToLaterSteps,
+        recovered: state.recovered,
         isolation: state.isolation,
         ...revocationIn(state),
         proven: provenIn(state.credentials),
@@ -8130,8 +8176,17 @@ function factsOf(state) {
         finished: state.cleanupAttempted,
         warnings: state.warnings,
         error: state.error,
-        error_reason: state.errorReason,
+        earlier_error: state.earlierError?.code ?? null,
+        error_reason: reasonIn(state),
     };
+}
+/** Of two reasons that are too long together, each keeps its beginning. */
+function reasonIn({ earlierError, errorReason }) {
+    if (errorReason === null || earlierError === null)
+        return errorReason;
+    const before = ` Before that: ${earlierError.code}: ${earlierError.reason}`;
+    const left = Math.max(_run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .MAX_REASON */ .ix / 2, _run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .MAX_REASON */ .ix - before.length);
+    return (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_5__/* .oneLine */ .TN)(`${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_5__/* .oneLine */ .TN)(errorReason, left)}${before}`, _run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .MAX_REASON */ .ix);
 }
 function grantRecord({ jti, issuedAt, expiresAt }, secretName) {
     return {
@@ -8227,11 +8282,12 @@ function nameable(text) {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Z: () => (/* binding */ mayLiveOn),
-/* harmony export */   s: () => (/* binding */ outcomeOf)
+/* harmony export */   ZM: () => (/* binding */ mayLiveOn),
+/* harmony export */   lt: () => (/* binding */ scanErrorOf),
+/* harmony export */   sG: () => (/* binding */ outcomeOf)
 /* harmony export */ });
 function outcomeOf(facts) {
-    const { delivered_to_later_steps: isDelivered, error, finished, used } = facts;
+    const { delivered_to_later_steps: isDelivered, error, finished, recovered, used } = facts;
     if (!finished)
         return isDelivered && error === null ? 'in_use' : 'unfinished';
     if (mayLiveOn(facts))
@@ -8240,9 +8296,13 @@ function outcomeOf(facts) {
         return 'failed';
     if (used === null)
         return isDelivered ? 'revoked' : 'unfinished';
-    if (used.accepted === null)
+    if (used.accepted === null || recovered)
         return 'unfinished';
     return used.accepted ? 'passed' : 'scan_failed';
+}
+/** The error that decides about the scan. A revocation that fails afterwards changes nothing there. */
+function scanErrorOf({ earlier_error, error }) {
+    return earlier_error ?? (error === 'NOT_REVOKED' ? null : error);
 }
 /** Whether the cleanup left a credential that the API server can accept. */
 function mayLiveOn({ dead_by, finished, missing, revoked }) {
@@ -8286,11 +8346,21 @@ function isFact(event) {
     return event.type === 'ProgramRead' || event.type === 'IssuerSeen' || event.type === 'ApiServerSeen';
 }
 function withFact(state, event) {
-    const { type, ...fact } = event;
-    const [name] = Object.keys(fact);
-    if (name === undefined || state[name] !== null)
+    switch (event.type) {
+        case 'ProgramRead':
+            requireUnseen(event, state.programSha256);
+            return { ...state, programSha256: event.programSha256 };
+        case 'IssuerSeen':
+            requireUnseen(event, state.issuer);
+            return { ...state, issuer: event.issuer };
+        case 'ApiServerSeen':
+            requireUnseen(event, state.apiServer);
+            return { ...state, apiServer: event.apiServer };
+    }
+}
+function requireUnseen(event, before) {
+    if (before !== null)
         throw unfit(event, 'the fact was seen before');
-    return { ...state, ...fact };
 }
 function afterOther(state, event) {
     switch (event.type) {
@@ -8302,17 +8372,30 @@ function afterOther(state, event) {
             return afterScanEvent(state, event);
         case 'DeliveredToLaterSteps':
             return { ...state, deliveredToLaterSteps: true };
+        case 'RecoveryBegun':
+            return { ...state, recovered: true };
         case 'Warned':
-            return state.warnings.includes(event.text) || state.warnings.length >= _run_state_js__WEBPACK_IMPORTED_MODULE_0__/* .MAX_WARNINGS */ .rE
-                ? state
-                : { ...state, warnings: [...state.warnings, event.text] };
+            return withWarning(state, event.text);
         case 'Failed':
-            return { ...state, error: event.code, errorReason: event.reason };
+            return afterFailure(state, event);
         case 'CleanedUp':
             return { ...state, cleanupAttempted: true, proofLeftToPost: event.proofLeftToPost };
         case 'Reported':
             return { ...state, reported: true };
     }
+}
+function withWarning(state, text) {
+    const isKnown = state.warnings.includes(text);
+    return isKnown || state.warnings.length >= _run_state_js__WEBPACK_IMPORTED_MODULE_0__/* .MAX_WARNINGS */ .rE ? state : { ...state, warnings: [...state.warnings, text] };
+}
+/** A failed revocation is the error of the run, and hides no earlier error. */
+function afterFailure(state, { code, reason }) {
+    const after = { ...state, error: code, errorReason: reason };
+    const { earlierError, error, errorReason } = state;
+    const isFirst = error === null || errorReason === null || error === 'NOT_REVOKED';
+    if (code !== 'NOT_REVOKED' || isFirst || earlierError !== null)
+        return after;
+    return { ...after, earlierError: { code: error, reason: errorReason } };
 }
 function afterScanEvent(state, event) {
     if (event.type === 'ScanStarting')
@@ -8342,8 +8425,7 @@ function withRequestedSecret(state, event) {
     return { ...state, lastNumber: number, credentials: [...state.credentials, { number, slot, deadBy, phase: 'secret-requested' }] };
 }
 function withoutCredential(state, event, credential) {
-    const isSettled = ['planned', 'revoked', 'absent'].includes(credential.phase) || credential.slot === 'unbound';
-    if (!isSettled)
+    if (!(0,_credential_state_js__WEBPACK_IMPORTED_MODULE_1__/* .isSettled */ .Is)(credential))
         throw unfit(event, `credential ${credential.number} is ${credential.phase}`);
     const credentials = state.credentials.filter((each) => each !== credential);
     if (!(0,_credential_state_js__WEBPACK_IMPORTED_MODULE_1__/* .hasToken */ .y0)(credential))
@@ -8389,6 +8471,7 @@ const transitions = {
     DeletionHadNoEffect: (before) => (before.phase === 'deletion-requested' ? before.last : undefined),
     // A 200 is a fact, whatever another DELETE of the same Secret has recorded meanwhile.
     SecretDeleted: (before, { at }) => (before.phase === 'revoked' ? undefined : { phase: 'revoked', last: (0,_credential_state_js__WEBPACK_IMPORTED_MODULE_1__/* .livePhaseOf */ .pd)(before), at }),
+    RevokedSecretDeleted: (before, { at }) => (before.phase === 'revoked' ? { phase: 'revoked', last: before.last, at } : undefined),
     SecretNotFound: (before) => (before.phase === 'deletion-requested' ? { phase: 'absent', last: before.last } : undefined),
     TokenProvenDead: (before, { proof }) => (before.phase === 'revoked' || before.phase === 'absent' ? { ...before, proof } : undefined),
     TokenStillAccepted: (before) => (before.phase === 'revoked' || before.phase === 'absent' ? before.last : undefined),
@@ -8477,6 +8560,8 @@ const isScanEnd = object({
     isAccepted: isFlag,
 });
 const isReason = (value) => matches(value, /^[^\p{Cc}\p{Zl}\p{Zp}]+$/u) && String(value).length <= _run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .MAX_REASON */ .ix;
+const isCode = (value) => typeof value === 'string' && Object.hasOwn(_base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .errorCodes */ .fv, value);
+const isEarlierCode = (value) => isCode(value) && value !== 'NOT_REVOKED';
 const isSha256 = (value) => matches(value, /^[0-9a-f]{64}$/);
 const isIssuer = object({ username: _run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .isUsername */ .fH, credential_id: nullable(_run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .isCredentialIdOfIssuer */ .bu) });
 const isApiServer = object({ version: nullable(_run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .isGitVersion */ .Ro), ca_sha256: nullable(isSha256) });
@@ -8504,7 +8589,7 @@ function isInPhase(value, of, others = {}) {
 const credential = { number: isCount, slot: isSlot, deadBy: isTime };
 const isCredential = (value) => isInPhase(value, phases, credential);
 const isRunState = object({
-    version: oneOf(2),
+    version: oneOf(3),
     job: () => true,
     server: isText,
     requested: object({ namespace: isText, name: isText, durationSeconds: isNumber, audiences: listOf(isText) }),
@@ -8522,9 +8607,11 @@ const isRunState = object({
     scan: nullable(object({ startedAt: isTime, end: optional(isScanEnd) })),
     isolation: nullable(object({ isolated: isFlag, why_not: nullable(isText), as_root: isFlag })),
     warnings: listOf(isText, _run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .MAX_WARNINGS */ .rE),
-    error: nullable((value) => typeof value === 'string' && Object.hasOwn(_base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .errorCodes */ .fv, value)),
+    error: nullable(isCode),
     errorReason: nullable(isReason),
+    earlierError: nullable(object({ code: isEarlierCode, reason: isReason })),
     deliveredToLaterSteps: isFlag,
+    recovered: isFlag,
     cleanupAttempted: isFlag,
     proofLeftToPost: isFlag,
     reported: isFlag,
@@ -8534,8 +8621,8 @@ function hasUniqueCredentials({ credentials, lastNumber }) {
     const slots = credentials.map(({ slot }) => slot).filter((slot) => slot !== 'unbound');
     return numbers.every((number) => number <= lastNumber) && new Set(numbers).size === numbers.length && new Set(slots).size === slots.length;
 }
-function hasReasonOfItsError({ error, errorReason }) {
-    return (error === null) === (errorReason === null);
+function hasReasonOfItsError({ earlierError, error, errorReason }) {
+    return (error === null) === (errorReason === null) && (error !== null || earlierError === null);
 }
 
 
@@ -8590,7 +8677,7 @@ function isGitVersion(value) {
 function newRunState(options, job, key = (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomBytes)(8).toString('hex')) {
     const { namespace, name } = options.serviceAccount;
     return {
-        version: 2,
+        version: 3,
         job,
         server: options.server,
         requested: { namespace, name, durationSeconds: options.duration, audiences: options.tokenAudiences },
@@ -8610,7 +8697,9 @@ function newRunState(options, job, key = (0,node_crypto__WEBPACK_IMPORTED_MODULE
         warnings: [],
         error: null,
         errorReason: null,
+        earlierError: null,
         deliveredToLaterSteps: false,
+        recovered: false,
         cleanupAttempted: false,
         proofLeftToPost: false,
         reported: false,
@@ -8671,31 +8760,32 @@ const MAX_CREDENTIALS = 4;
 /* harmony import */ var _outcome_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9773);
 
 
-/** What became of the scan, then what became of the credential. The text never claims more than was seen. */
+/** A sentence about the end of the scan, then one about the end of the credential. The text never claims more than was seen. */
 function verdictOf(evidence) {
     return `${scanSentence(evidence)} ${credentialSentence(evidence)}`;
 }
 function scanSentence(evidence) {
-    const { error, finished, used } = evidence;
-    const ownError = error === 'NOT_REVOKED' ? null : error;
+    const { recovered, used } = evidence;
+    const error = (0,_outcome_js__WEBPACK_IMPORTED_MODULE_0__/* .scanErrorOf */ .lt)(evidence);
     if (used === null)
-        return ownError === null ? sentenceWithoutScan(evidence) : `No scan started: the run ended with ${ownError}.`;
-    if (used.exit_code === null) {
-        if (ownError !== null)
-            return `Scan without a result: the run ended with ${ownError}.`;
-        return finished ? 'Scan without a result: nobody saw its end.' : 'The scan runs.';
-    }
+        return sentenceWithoutScan(evidence, error);
+    if (used.exit_code === null)
+        return `Scan without a result: ${error === null ? 'nobody saw its end' : `the run ended with ${error}`}.`;
     const how = used.signal === null ? `exit code ${used.exit_code}` : `${used.signal}, exit code ${used.exit_code}`;
-    if (ownError !== null)
-        return `${scanEnds[ownError] ?? `Scan ended, and the run failed with ${ownError}`} (${how}).`;
+    if (error !== null)
+        return `${scanEnds[error] ?? `Scan ended, and the run failed with ${error}`} (${how}).`;
+    if (recovered)
+        return `Scan ended (${how}), but main ended before its cleanup and its checks were complete.`;
     if (used.accepted !== true)
         return `Scan failed (${how}).`;
     return used.exit_code === 0 ? 'Scan passed.' : `Scan passed (${how}).`;
 }
-function sentenceWithoutScan({ delivered_to_later_steps: isDelivered, error, finished }) {
-    if (isDelivered)
-        return `Later steps of the job ${finished ? 'could' : 'can'} use the credential.`;
-    return finished && error === null ? 'No scan started, and the run ended without a result.' : 'No scan started.';
+function sentenceWithoutScan({ delivered_to_later_steps: isDelivered, finished }, error) {
+    if (isDelivered) {
+        const use = `Later steps of the job ${finished ? 'could' : 'can'} use the credential`;
+        return error === null ? `${use}.` : `${use}, and the run ended with ${error}.`;
+    }
+    return error === null ? 'No scan started, and the run ended without a result.' : `No scan started: the run ended with ${error}.`;
 }
 const scanEnds = {
     TIMEOUT: 'Scan ended by kubepass after max_scan',
@@ -8710,7 +8800,7 @@ function credentialSentence(evidence) {
     const subject = number > 1 ? `The ${number} credentials` : granted === null ? 'The credential, if it was issued,' : 'The credential';
     if (!finished)
         return `${subject} can live until ${dead_by}.`;
-    if ((0,_outcome_js__WEBPACK_IMPORTED_MODULE_0__/* .mayLiveOn */ .Z)(evidence)) {
+    if ((0,_outcome_js__WEBPACK_IMPORTED_MODULE_0__/* .mayLiveOn */ .ZM)(evidence)) {
         const living = number > 1 ? `Of ${number} credentials at least one` : subject;
         return `${living} was NOT revoked and can live until ${dead_by}.`;
     }
@@ -8721,12 +8811,11 @@ function absenceText(evidence) {
     return `had no Secret left to delete; ${evidence.proven === null ? unprovenText(object) : `the API server refuses ${object}`}`;
 }
 function revocationText(evidence) {
-    const [was, is, object] = numberOf(evidence) > 1 ? ['were', 'are', 'them'] : ['was', 'is', 'it'];
-    const life = lifeText(evidence);
-    const revocation = `${was} revoked${retryText(evidence)}`;
-    if (evidence.proven !== null)
-        return `${life === '' ? revocation : `${life}, ${revocation},`} and ${is} refused by the API server`;
-    return `${life === '' ? revocation : `${life} and ${revocation}`}; ${unprovenText(object)}`;
+    const isOne = numberOf(evidence) <= 1;
+    const { parts, refusal } = hasExpired(evidence) ? expiryParts(evidence, isOne) : lifeParts(evidence, isOne);
+    if (evidence.proven === null)
+        return `${parts.join(' and ')}; ${unprovenText(isOne ? 'it' : 'them')}`;
+    return `${parts.join(', ')}${parts.length > 1 ? ',' : ''} and ${refusal} refused by the API server`;
 }
 function unprovenText(object) {
     return `kubepass did not prove that the API server refuses ${object}`;
@@ -8734,14 +8823,36 @@ function unprovenText(object) {
 function numberOf({ granted, renewed, renewed_not_listed }) {
     return (granted === null ? 0 : 1) + renewed.length + renewed_not_listed;
 }
-/** From the issue of the first token to the revocation of the last. */
-function lifeText({ granted, revoked }) {
-    if (granted === null || revoked === null)
-        return '';
-    return `lived ${(0,_base_time_js__WEBPACK_IMPORTED_MODULE_1__/* .durationText */ .S5)((Date.parse(revoked.at) - Date.parse(granted.issued_at)) / 1000)}`;
+/** Whether the last token expired before kubepass deleted its Secret: the deletion then ended no life. */
+function hasExpired({ granted, renewed, revoked }) {
+    return granted !== null && revoked !== null && lastExpiry([granted, ...renewed]) < Date.parse(revoked.at);
+}
+function lastExpiry(grants) {
+    return Math.max(...grants.map(({ expires_at }) => Date.parse(expires_at)));
+}
+/** The clock of the API server set both ends of this life. */
+function expiryParts({ error, granted, renewed }, isOne) {
+    const [one, ...others] = granted === null ? renewed : [granted, ...renewed];
+    const life = one === undefined ? '' : (0,_base_time_js__WEBPACK_IMPORTED_MODULE_1__/* .durationText */ .S5)((lastExpiry([one, ...others]) - Date.parse(one.issued_at)) / 1000);
+    return isOne
+        ? { parts: [`expired after ${life}`, `its Secret was deleted${retryText(error)}`], refusal: 'it is' }
+        : {
+            parts: [`expired (${life} from the first issue to the last expiry)`, `their Secrets were deleted${retryText(error)}`],
+            refusal: 'they are',
+        };
+}
+/** The clock of this machine set both ends of this life, if kubepass saw that the API server accepted the token. */
+function lifeParts({ error, granted, revoked, verified }, isOne) {
+    const revocation = `${isOne ? 'was' : 'were'} revoked${retryText(error)}`;
+    const refusal = isOne ? 'is' : 'are';
+    const begin = verified?.at ?? granted?.issued_at;
+    if (granted === null || begin === undefined || revoked === null)
+        return { parts: [revocation], refusal };
+    const life = (0,_base_time_js__WEBPACK_IMPORTED_MODULE_1__/* .durationText */ .S5)((Date.parse(revoked.at) - Date.parse(begin)) / 1000);
+    return { parts: [`lived ${life}${isOne ? '' : ' from the first to the last'}`, revocation], refusal };
 }
 /** An earlier process ended with NOT_REVOKED, and a later one revoked. */
-function retryText({ error }) {
+function retryText(error) {
     return error === 'NOT_REVOKED' ? ' after a failed attempt' : '';
 }
 

@@ -128,6 +128,7 @@ function causeOf(error) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   D9: () => (/* binding */ markdownCode),
 /* harmony export */   TN: () => (/* binding */ oneLine),
+/* harmony export */   UZ: () => (/* binding */ markdownCell),
 /* harmony export */   X1: () => (/* binding */ escapeText),
 /* harmony export */   cl: () => (/* binding */ quoteValue),
 /* harmony export */   hD: () => (/* binding */ quote),
@@ -165,9 +166,13 @@ function onOneLine(json) {
         .replaceAll(/[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
         .replaceAll('##[', '##\\u005b');
 }
-/** Returns Markdown that shows the text literally, also inside a table. */
+/** Returns Markdown that shows the text literally in a cell of a table. Only there does Markdown take the backslash away again. */
+function markdownCell(text) {
+    return markdownCode(text).replaceAll('|', '\\|');
+}
+/** Returns Markdown that shows the text literally outside of a table. */
 function markdownCode(text) {
-    const oneLine = text.replaceAll(/\s+/g, ' ').replaceAll('|', '\\|');
+    const oneLine = text.replaceAll(/\s+/g, ' ');
     const longestRun = Math.max(0, ...[...oneLine.matchAll(/`+/g)].map((run) => run[0].length));
     const fence = '`'.repeat(longestRun + 1);
     const pad = longestRun > 0 ? ' ' : '';
@@ -1117,6 +1122,7 @@ function textIn(bytes) {
 /* harmony export */   e1: () => (/* binding */ asText),
 /* harmony export */   g5: () => (/* binding */ asMarkdown),
 /* harmony export */   kx: () => (/* binding */ credentialOutcome),
+/* harmony export */   uV: () => (/* binding */ reasonText),
 /* harmony export */   vA: () => (/* binding */ asJson),
 /* harmony export */   x9: () => (/* binding */ joinBlocks)
 /* harmony export */ });
@@ -1138,7 +1144,7 @@ function credentialOutcome({ finished, missing, revoked, proven, dead_by }) {
         return `${revocation}, not proven; ${atLatest}`;
     return `${revocation}, proven dead ${proven.dead_at} (${proven.samples} refusals, the last ${proven.seconds_after_revocation.toFixed(1)} s after)`;
 }
-/** What became of the command; undefined when there was none. */
+/** The end of the command; undefined when there was none. */
 function scanOutcome({ used }) {
     if (used === null)
         return undefined;
@@ -1226,7 +1232,7 @@ function markdownParts(evidence) {
 }
 /** The name stays on one line, however long the value is. */
 function tableLine([name, value]) {
-    return `| ${name.replaceAll(' ', '&nbsp;')} | ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .markdownCode */ .D9)(value)} |`;
+    return `| ${name.replaceAll(' ', '&nbsp;')} | ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .markdownCell */ .UZ)(value)} |`;
 }
 /** A quotation within a quotation, as people write it. */
 function reasonText({ error_reason }) {
@@ -1251,11 +1257,12 @@ function asJson(evidence) {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Z: () => (/* binding */ mayLiveOn),
-/* harmony export */   s: () => (/* binding */ outcomeOf)
+/* harmony export */   ZM: () => (/* binding */ mayLiveOn),
+/* harmony export */   lt: () => (/* binding */ scanErrorOf),
+/* harmony export */   sG: () => (/* binding */ outcomeOf)
 /* harmony export */ });
 function outcomeOf(facts) {
-    const { delivered_to_later_steps: isDelivered, error, finished, used } = facts;
+    const { delivered_to_later_steps: isDelivered, error, finished, recovered, used } = facts;
     if (!finished)
         return isDelivered && error === null ? 'in_use' : 'unfinished';
     if (mayLiveOn(facts))
@@ -1264,9 +1271,13 @@ function outcomeOf(facts) {
         return 'failed';
     if (used === null)
         return isDelivered ? 'revoked' : 'unfinished';
-    if (used.accepted === null)
+    if (used.accepted === null || recovered)
         return 'unfinished';
     return used.accepted ? 'passed' : 'scan_failed';
+}
+/** The error that decides about the scan. A revocation that fails afterwards changes nothing there. */
+function scanErrorOf({ earlier_error, error }) {
+    return earlier_error ?? (error === 'NOT_REVOKED' ? null : error);
 }
 /** Whether the cleanup left a credential that the API server can accept. */
 function mayLiveOn({ dead_by, finished, missing, revoked }) {
@@ -1286,31 +1297,32 @@ function mayLiveOn({ dead_by, finished, missing, revoked }) {
 /* harmony import */ var _outcome_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9773);
 
 
-/** What became of the scan, then what became of the credential. The text never claims more than was seen. */
+/** A sentence about the end of the scan, then one about the end of the credential. The text never claims more than was seen. */
 function verdictOf(evidence) {
     return `${scanSentence(evidence)} ${credentialSentence(evidence)}`;
 }
 function scanSentence(evidence) {
-    const { error, finished, used } = evidence;
-    const ownError = error === 'NOT_REVOKED' ? null : error;
+    const { recovered, used } = evidence;
+    const error = (0,_outcome_js__WEBPACK_IMPORTED_MODULE_0__/* .scanErrorOf */ .lt)(evidence);
     if (used === null)
-        return ownError === null ? sentenceWithoutScan(evidence) : `No scan started: the run ended with ${ownError}.`;
-    if (used.exit_code === null) {
-        if (ownError !== null)
-            return `Scan without a result: the run ended with ${ownError}.`;
-        return finished ? 'Scan without a result: nobody saw its end.' : 'The scan runs.';
-    }
+        return sentenceWithoutScan(evidence, error);
+    if (used.exit_code === null)
+        return `Scan without a result: ${error === null ? 'nobody saw its end' : `the run ended with ${error}`}.`;
     const how = used.signal === null ? `exit code ${used.exit_code}` : `${used.signal}, exit code ${used.exit_code}`;
-    if (ownError !== null)
-        return `${scanEnds[ownError] ?? `Scan ended, and the run failed with ${ownError}`} (${how}).`;
+    if (error !== null)
+        return `${scanEnds[error] ?? `Scan ended, and the run failed with ${error}`} (${how}).`;
+    if (recovered)
+        return `Scan ended (${how}), but main ended before its cleanup and its checks were complete.`;
     if (used.accepted !== true)
         return `Scan failed (${how}).`;
     return used.exit_code === 0 ? 'Scan passed.' : `Scan passed (${how}).`;
 }
-function sentenceWithoutScan({ delivered_to_later_steps: isDelivered, error, finished }) {
-    if (isDelivered)
-        return `Later steps of the job ${finished ? 'could' : 'can'} use the credential.`;
-    return finished && error === null ? 'No scan started, and the run ended without a result.' : 'No scan started.';
+function sentenceWithoutScan({ delivered_to_later_steps: isDelivered, finished }, error) {
+    if (isDelivered) {
+        const use = `Later steps of the job ${finished ? 'could' : 'can'} use the credential`;
+        return error === null ? `${use}.` : `${use}, and the run ended with ${error}.`;
+    }
+    return error === null ? 'No scan started, and the run ended without a result.' : `No scan started: the run ended with ${error}.`;
 }
 const scanEnds = {
     TIMEOUT: 'Scan ended by kubepass after max_scan',
@@ -1325,7 +1337,7 @@ function credentialSentence(evidence) {
     const subject = number > 1 ? `The ${number} credentials` : granted === null ? 'The credential, if it was issued,' : 'The credential';
     if (!finished)
         return `${subject} can live until ${dead_by}.`;
-    if ((0,_outcome_js__WEBPACK_IMPORTED_MODULE_0__/* .mayLiveOn */ .Z)(evidence)) {
+    if ((0,_outcome_js__WEBPACK_IMPORTED_MODULE_0__/* .mayLiveOn */ .ZM)(evidence)) {
         const living = number > 1 ? `Of ${number} credentials at least one` : subject;
         return `${living} was NOT revoked and can live until ${dead_by}.`;
     }
@@ -1336,12 +1348,11 @@ function absenceText(evidence) {
     return `had no Secret left to delete; ${evidence.proven === null ? unprovenText(object) : `the API server refuses ${object}`}`;
 }
 function revocationText(evidence) {
-    const [was, is, object] = numberOf(evidence) > 1 ? ['were', 'are', 'them'] : ['was', 'is', 'it'];
-    const life = lifeText(evidence);
-    const revocation = `${was} revoked${retryText(evidence)}`;
-    if (evidence.proven !== null)
-        return `${life === '' ? revocation : `${life}, ${revocation},`} and ${is} refused by the API server`;
-    return `${life === '' ? revocation : `${life} and ${revocation}`}; ${unprovenText(object)}`;
+    const isOne = numberOf(evidence) <= 1;
+    const { parts, refusal } = hasExpired(evidence) ? expiryParts(evidence, isOne) : lifeParts(evidence, isOne);
+    if (evidence.proven === null)
+        return `${parts.join(' and ')}; ${unprovenText(isOne ? 'it' : 'them')}`;
+    return `${parts.join(', ')}${parts.length > 1 ? ',' : ''} and ${refusal} refused by the API server`;
 }
 function unprovenText(object) {
     return `kubepass did not prove that the API server refuses ${object}`;
@@ -1349,14 +1360,36 @@ function unprovenText(object) {
 function numberOf({ granted, renewed, renewed_not_listed }) {
     return (granted === null ? 0 : 1) + renewed.length + renewed_not_listed;
 }
-/** From the issue of the first token to the revocation of the last. */
-function lifeText({ granted, revoked }) {
-    if (granted === null || revoked === null)
-        return '';
-    return `lived ${(0,_base_time_js__WEBPACK_IMPORTED_MODULE_1__/* .durationText */ .S5)((Date.parse(revoked.at) - Date.parse(granted.issued_at)) / 1000)}`;
+/** Whether the last token expired before kubepass deleted its Secret: the deletion then ended no life. */
+function hasExpired({ granted, renewed, revoked }) {
+    return granted !== null && revoked !== null && lastExpiry([granted, ...renewed]) < Date.parse(revoked.at);
+}
+function lastExpiry(grants) {
+    return Math.max(...grants.map(({ expires_at }) => Date.parse(expires_at)));
+}
+/** The clock of the API server set both ends of this life. */
+function expiryParts({ error, granted, renewed }, isOne) {
+    const [one, ...others] = granted === null ? renewed : [granted, ...renewed];
+    const life = one === undefined ? '' : (0,_base_time_js__WEBPACK_IMPORTED_MODULE_1__/* .durationText */ .S5)((lastExpiry([one, ...others]) - Date.parse(one.issued_at)) / 1000);
+    return isOne
+        ? { parts: [`expired after ${life}`, `its Secret was deleted${retryText(error)}`], refusal: 'it is' }
+        : {
+            parts: [`expired (${life} from the first issue to the last expiry)`, `their Secrets were deleted${retryText(error)}`],
+            refusal: 'they are',
+        };
+}
+/** The clock of this machine set both ends of this life, if kubepass saw that the API server accepted the token. */
+function lifeParts({ error, granted, revoked, verified }, isOne) {
+    const revocation = `${isOne ? 'was' : 'were'} revoked${retryText(error)}`;
+    const refusal = isOne ? 'is' : 'are';
+    const begin = verified?.at ?? granted?.issued_at;
+    if (granted === null || begin === undefined || revoked === null)
+        return { parts: [revocation], refusal };
+    const life = (0,_base_time_js__WEBPACK_IMPORTED_MODULE_1__/* .durationText */ .S5)((Date.parse(revoked.at) - Date.parse(begin)) / 1000);
+    return { parts: [`lived ${life}${isOne ? '' : ' from the first to the last'}`, revocation], refusal };
 }
 /** An earlier process ended with NOT_REVOKED, and a later one revoked. */
-function retryText({ error }) {
+function retryText(error) {
     return error === 'NOT_REVOKED' ? ' after a failed attempt' : '';
 }
 
@@ -2809,7 +2842,8 @@ function githubPlatform(env, redact) {
             repository: env['GITHUB_REPOSITORY'] ?? '',
             instance: env['GITHUB_SERVER_URL'] ?? '',
             ...triggerOf({
-                actor: env['GITHUB_ACTOR'],
+                // A person can start an attempt of a run that another one started.
+                actor: (env['GITHUB_TRIGGERING_ACTOR'] ?? '') || env['GITHUB_ACTOR'],
                 commit: env['GITHUB_SHA'],
                 ref: env['GITHUB_REF'],
                 event: env['GITHUB_EVENT_NAME'],
@@ -3010,7 +3044,7 @@ function secondsOf(text = '') {
 
 
 
-/** Where the template looks for the reports. */
+/** The folder from which the template takes the reports. */
 const REPORTS = 'kubepass-reports';
 /**
  * GitLab CI: main is the job's script, post its after_script. The runner accepts no masks from a job, so only the redactor keeps
@@ -3122,7 +3156,10 @@ function gitlabPlatform(words, env, redact) {
         },
     };
 }
-/** The full name of the ref, because a branch and a tag can have the same name. https://docs.gitlab.com/ci/variables/predefined_variables/ */
+/**
+ * The full name of the ref, because a branch and a tag can have the same name. CI_COMMIT_REF_NAME is no full name.
+ * https://docs.gitlab.com/ci/variables/predefined_variables/
+ */
 function refOf(env) {
     const ofMergeRequest = env['CI_MERGE_REQUEST_REF_PATH'];
     if (ofMergeRequest)
@@ -3130,7 +3167,7 @@ function refOf(env) {
     const [branch, tag] = [env['CI_COMMIT_BRANCH'], env['CI_COMMIT_TAG']];
     if (tag)
         return `refs/tags/${tag}`;
-    return branch ? `refs/heads/${branch}` : env['CI_COMMIT_REF_NAME'];
+    return branch ? `refs/heads/${branch}` : undefined;
 }
 
 ;// CONCATENATED MODULE: ./src/platform/detect.ts
@@ -4120,6 +4157,13 @@ function credential_state_uidOf(credential) {
 function isConcluded(credential) {
     return credential.phase === 'revoked' || (credential.phase === 'absent' && credential.proof !== undefined);
 }
+/**
+ * Whether kubepass has nothing left to do for the credential, although its Secret may have been absent. A credential that is bound to
+ * nothing cannot be revoked.
+ */
+function isSettled(credential) {
+    return credential.slot === 'unbound' || ['planned', 'revoked', 'absent'].includes(credential.phase);
+}
 function credential_state_tokenFactsOf(credential) {
     const live = livePhaseOf(credential);
     return live.phase === 'issued' ? live.token : undefined;
@@ -4169,7 +4213,7 @@ function isGitVersion(value) {
 function newRunState(options, job, key = (0,external_node_crypto_.randomBytes)(8).toString('hex')) {
     const { namespace, name } = options.serviceAccount;
     return {
-        version: 2,
+        version: 3,
         job,
         server: options.server,
         requested: { namespace, name, durationSeconds: options.duration, audiences: options.tokenAudiences },
@@ -4189,7 +4233,9 @@ function newRunState(options, job, key = (0,external_node_crypto_.randomBytes)(8
         warnings: [],
         error: null,
         errorReason: null,
+        earlierError: null,
         deliveredToLaterSteps: false,
+        recovered: false,
         cleanupAttempted: false,
         proofLeftToPost: false,
         reported: false,
@@ -6224,11 +6270,21 @@ function isFact(event) {
     return event.type === 'ProgramRead' || event.type === 'IssuerSeen' || event.type === 'ApiServerSeen';
 }
 function withFact(state, event) {
-    const { type, ...fact } = event;
-    const [name] = Object.keys(fact);
-    if (name === undefined || state[name] !== null)
+    switch (event.type) {
+        case 'ProgramRead':
+            requireUnseen(event, state.programSha256);
+            return { ...state, programSha256: event.programSha256 };
+        case 'IssuerSeen':
+            requireUnseen(event, state.issuer);
+            return { ...state, issuer: event.issuer };
+        case 'ApiServerSeen':
+            requireUnseen(event, state.apiServer);
+            return { ...state, apiServer: event.apiServer };
+    }
+}
+function requireUnseen(event, before) {
+    if (before !== null)
         throw unfit(event, 'the fact was seen before');
-    return { ...state, ...fact };
 }
 function afterOther(state, event) {
     switch (event.type) {
@@ -6240,17 +6296,30 @@ function afterOther(state, event) {
             return afterScanEvent(state, event);
         case 'DeliveredToLaterSteps':
             return { ...state, deliveredToLaterSteps: true };
+        case 'RecoveryBegun':
+            return { ...state, recovered: true };
         case 'Warned':
-            return state.warnings.includes(event.text) || state.warnings.length >= MAX_WARNINGS
-                ? state
-                : { ...state, warnings: [...state.warnings, event.text] };
+            return withWarning(state, event.text);
         case 'Failed':
-            return { ...state, error: event.code, errorReason: event.reason };
+            return afterFailure(state, event);
         case 'CleanedUp':
             return { ...state, cleanupAttempted: true, proofLeftToPost: event.proofLeftToPost };
         case 'Reported':
             return { ...state, reported: true };
     }
+}
+function withWarning(state, text) {
+    const isKnown = state.warnings.includes(text);
+    return isKnown || state.warnings.length >= MAX_WARNINGS ? state : { ...state, warnings: [...state.warnings, text] };
+}
+/** A failed revocation is the error of the run, and hides no earlier error. */
+function afterFailure(state, { code, reason }) {
+    const after = { ...state, error: code, errorReason: reason };
+    const { earlierError, error, errorReason } = state;
+    const isFirst = error === null || errorReason === null || error === 'NOT_REVOKED';
+    if (code !== 'NOT_REVOKED' || isFirst || earlierError !== null)
+        return after;
+    return { ...after, earlierError: { code: error, reason: errorReason } };
 }
 function afterScanEvent(state, event) {
     if (event.type === 'ScanStarting')
@@ -6280,8 +6349,7 @@ function withRequestedSecret(state, event) {
     return { ...state, lastNumber: number, credentials: [...state.credentials, { number, slot, deadBy, phase: 'secret-requested' }] };
 }
 function withoutCredential(state, event, credential) {
-    const isSettled = ['planned', 'revoked', 'absent'].includes(credential.phase) || credential.slot === 'unbound';
-    if (!isSettled)
+    if (!isSettled(credential))
         throw unfit(event, `credential ${credential.number} is ${credential.phase}`);
     const credentials = state.credentials.filter((each) => each !== credential);
     if (!hasToken(credential))
@@ -6327,6 +6395,7 @@ const transitions = {
     DeletionHadNoEffect: (before) => (before.phase === 'deletion-requested' ? before.last : undefined),
     // A 200 is a fact, whatever another DELETE of the same Secret has recorded meanwhile.
     SecretDeleted: (before, { at }) => (before.phase === 'revoked' ? undefined : { phase: 'revoked', last: livePhaseOf(before), at }),
+    RevokedSecretDeleted: (before, { at }) => (before.phase === 'revoked' ? { phase: 'revoked', last: before.last, at } : undefined),
     SecretNotFound: (before) => (before.phase === 'deletion-requested' ? { phase: 'absent', last: before.last } : undefined),
     TokenProvenDead: (before, { proof }) => (before.phase === 'revoked' || before.phase === 'absent' ? { ...before, proof } : undefined),
     TokenStillAccepted: (before) => (before.phase === 'revoked' || before.phase === 'absent' ? before.last : undefined),
@@ -6615,10 +6684,11 @@ var outcome = __nccwpck_require__(9773);
 
 
 
+
 /** The run state as its readers see it. */
 function toEvidence(state) {
     const facts = factsOf(state);
-    return { version: 1, kubepass: version, outcome: (0,outcome/* outcomeOf */.s)(facts), ...facts };
+    return { version: 1, kubepass: version, outcome: (0,outcome/* outcomeOf */.sG)(facts), ...facts };
 }
 function factsOf(state) {
     const { namespace, name, durationSeconds, audiences } = state.requested;
@@ -6640,6 +6710,7 @@ function factsOf(state) {
         verified: accepted === undefined ? null : { username: accepted.username, at: accepted.at },
         used: usedIn(state),
         delivered_to_later_steps: state.deliveredToLaterSteps,
+        recovered: state.recovered,
         isolation: state.isolation,
         ...revocationIn(state),
         proven: provenIn(state.credentials),
@@ -6647,8 +6718,17 @@ function factsOf(state) {
         finished: state.cleanupAttempted,
         warnings: state.warnings,
         error: state.error,
-        error_reason: state.errorReason,
+        earlier_error: state.earlierError?.code ?? null,
+        error_reason: reasonIn(state),
     };
+}
+/** Of two reasons that are too long together, each keeps its beginning. */
+function reasonIn({ earlierError, errorReason }) {
+    if (errorReason === null || earlierError === null)
+        return errorReason;
+    const before = ` Before that: ${earlierError.code}: ${earlierError.reason}`;
+    const left = Math.max(MAX_REASON / 2, MAX_REASON - before.length);
+    return (0,quote/* oneLine */.TN)(`${(0,quote/* oneLine */.TN)(errorReason, left)}${before}`, MAX_REASON);
 }
 function grantRecord({ jti, issuedAt, expiresAt }, secretName) {
     return {
@@ -7070,8 +7150,6 @@ function whereMoved({ directoryDescriptor: made, journal, provenance, platform }
     }
 }
 
-// EXTERNAL MODULE: ./src/state/verdict.ts
-var verdict = __nccwpck_require__(2696);
 ;// CONCATENATED MODULE: ./src/lifecycle/report-plan.ts
 
 
@@ -7081,26 +7159,22 @@ var verdict = __nccwpck_require__(2696);
  */
 function planReport({ before, now, provenance, postFollows }) {
     // A process that knows names only adds something if it has changed the end of the credential.
-    if (provenance === 'derived' || provenance === 'merged')
+    if (provenance === 'derived')
         return hasSameEnd(before, now) ? 'nothing' : 'all';
-    if (wasReported(before) && hasSameVerdict(before, now))
+    // The names that such a process adds to the saved state are no sign that main left work.
+    const wasReported = before.reported && (provenance === 'merged' || isComplete(before));
+    if (wasReported && hasSameFacts(before, now))
         return 'nothing';
-    return postFollows && !isSettled(now) ? 'record' : 'all';
-}
-/** Whether an earlier process has shown a run that no later process can change. */
-function wasReported(state) {
-    return state.reported && isSettled(state);
+    return postFollows && !isComplete(now) ? 'record' : 'all';
 }
 /** Whether a later process has nothing left to do. */
-function isSettled({ cleanupAttempted, credentials, proofLeftToPost }) {
-    return cleanupAttempted && !proofLeftToPost && credentials.every(report_plan_isConcluded);
+function isComplete({ cleanupAttempted, credentials, proofLeftToPost }) {
+    return cleanupAttempted && !proofLeftToPost && credentials.every(isSettled);
 }
-/** A credential that is bound to nothing cannot be revoked. A bound Secret can be left although no token was issued. */
-function report_plan_isConcluded(credential) {
-    return credential.slot === 'unbound' || ['planned', 'revoked', 'absent'].includes(credential.phase);
-}
-function hasSameVerdict(one, other) {
-    return (0,verdict/* verdictOf */.V)(toEvidence(one)) === (0,verdict/* verdictOf */.V)(toEvidence(other));
+/** Whether a report of one state also reports the other. */
+function hasSameFacts(one, other) {
+    const [before, now] = [toEvidence(one), toEvidence(other)];
+    return ['outcome', 'error', 'earlier_error'].every((fact) => before[fact] === now[fact]) && hasSameEnd(one, other);
 }
 function hasSameEnd(one, other) {
     const [before, now] = [toEvidence(one), toEvidence(other)];
@@ -7132,8 +7206,12 @@ async function reportState(target, state, plan) {
         return false;
     const evidence = toEvidence(state);
     await tryAll(target.platform, recordTries(target, evidence));
-    // The summary comes last: if main is killed before, post writes both.
-    return plan === 'all' && tryAll(target.platform, sectionTries(target, evidence));
+    if (plan !== 'all')
+        return false;
+    // No process can remove the summary again, so the summary alone decides whether a later process writes another one.
+    const isWritten = await tryAll(target.platform, [['summary', () => target.platform.writeSummary?.(evidence)]]);
+    await tryAll(target.platform, [['check run', () => publishCheck(target, evidence)]]);
+    return isWritten;
 }
 function recordTries({ platform, options, redactor }, evidence) {
     const exitCode = evidence.used?.exit_code ?? undefined;
@@ -7144,20 +7222,17 @@ function recordTries({ platform, options, redactor }, evidence) {
         ['report', () => platform.report(evidence)],
     ];
 }
-function sectionTries({ platform, options }, evidence) {
+async function publishCheck({ platform, options }, evidence) {
     const token = options?.checkToken;
-    return [
-        ['check run', () => token !== undefined && platform.publishCheck?.(evidence, token)],
-        ['summary', () => platform.writeSummary?.(evidence)],
-    ];
+    if (token !== undefined)
+        await platform.publishCheck?.(evidence, token);
 }
-/** @returns whether the last one was successful */
+/** @returns whether all were successful */
 async function tryAll({ log }, tries) {
     let isWritten = true;
     for (const [what, write] of tries) {
         try {
             await write();
-            isWritten = true;
         }
         catch (error) {
             isWritten = false;
@@ -7175,6 +7250,7 @@ function writeEvidence(path, text) {
 }
 
 ;// CONCATENATED MODULE: ./src/lifecycle/delete-secret.ts
+
 
 
 
@@ -7206,6 +7282,8 @@ async function deleteSecretOf(run, credential, deadline, auth = run.identity.aut
         const response = await deleteBoundSecret(client, authInfo, { namespace, name, uid }, deadline);
         const outcome = outcomeOfDelete(response, wasPending, uid);
         recordOutcome(journal, number, outcome);
+        if (response === 'deleted')
+            await checkSavedState(run, current);
         return outcome;
     }
     catch (error) {
@@ -7221,6 +7299,15 @@ function recordOutcome(journal, number, outcome) {
         journal.observe({ type: 'SecretDeleted', number, at: new Date().toISOString() });
     if (outcome === 'gone' && phase === 'deletion-requested')
         journal.observe({ type: 'SecretNotFound', number });
+}
+/** Records that the Secret of a credential existed, although the saved state, which a scan can write to, called the credential revoked. */
+async function checkSavedState(run, before) {
+    const isContradicted = before.phase === 'revoked' && credential_state_uidOf(before) !== undefined && run.provenance !== 'owner';
+    if (!isContradicted)
+        return;
+    run.journal.observe({ type: 'RevokedSecretDeleted', number: before.number, at: new Date().toISOString() });
+    const name = secretNameOf(run.journal.state, before) ?? '';
+    await warn(run, `The saved run state calls the credential revoked, but its Secret ${name} still existed. kubepass deleted the Secret.`);
 }
 function recordNoEffect(journal, number) {
     if (journal.credential(number)?.phase === 'deletion-requested')

@@ -5,7 +5,7 @@ import { isConcluded, uidOf, type CredentialState } from '../state/credential-st
 import { secretNameOf } from '../state/run-state.ts'
 import { outcomeOfDelete } from './cleanup-plan.ts'
 import type { Journal } from './journal.ts'
-import type { Run } from './run-context.ts'
+import { warn, type Run } from './run-context.ts'
 
 /**
  * Deletes the bound Secret of a credential, and with it the token.
@@ -35,6 +35,7 @@ export async function deleteSecretOf(
     const response = await deleteBoundSecret(client, authInfo, { namespace, name, uid }, deadline)
     const outcome = outcomeOfDelete(response, wasPending, uid)
     recordOutcome(journal, number, outcome)
+    if (response === 'deleted') await checkSavedState(run, current)
     return outcome
   } catch (error) {
     if (!wasPending && error instanceof KubepassError && error.noEffect) recordNoEffect(journal, number)
@@ -48,6 +49,15 @@ function recordOutcome(journal: Journal, number: number, outcome: 'deleted' | 'g
   if (outcome === 'deleted' && phase !== undefined && phase !== 'revoked')
     journal.observe({ type: 'SecretDeleted', number, at: new Date().toISOString() })
   if (outcome === 'gone' && phase === 'deletion-requested') journal.observe({ type: 'SecretNotFound', number })
+}
+
+/** Records that the Secret of a credential existed, although the saved state, which a scan can write to, called the credential revoked. */
+async function checkSavedState(run: Run, before: CredentialState): Promise<void> {
+  const isContradicted = before.phase === 'revoked' && uidOf(before) !== undefined && run.provenance !== 'owner'
+  if (!isContradicted) return
+  run.journal.observe({ type: 'RevokedSecretDeleted', number: before.number, at: new Date().toISOString() })
+  const name = secretNameOf(run.journal.state, before) ?? ''
+  await warn(run, `The saved run state calls the credential revoked, but its Secret ${name} still existed. kubepass deleted the Secret.`)
 }
 
 function recordNoEffect(journal: Journal, number: number): void {

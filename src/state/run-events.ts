@@ -40,6 +40,8 @@ export type CredentialEvent = { readonly number: number } & (
   | { readonly type: 'DeletionHadNoEffect' }
   | { readonly type: 'SecretDeleted'; readonly at: string }
   | { readonly type: 'SecretNotFound' }
+  /** The Secret existed, and is deleted now, although the saved state called the credential revoked. An earlier proof is void. */
+  | { readonly type: 'RevokedSecretDeleted'; readonly at: string }
   | { readonly type: 'TokenProvenDead'; readonly proof: Proof }
   | { readonly type: 'TokenStillAccepted' }
   /** The credential needs no further care; its slot is free for the next one. */
@@ -224,6 +226,7 @@ const transitions: Transitions = {
   DeletionHadNoEffect: (before) => (before.phase === 'deletion-requested' ? before.last : undefined),
   // A 200 is a fact, whatever another DELETE of the same Secret has recorded meanwhile.
   SecretDeleted: (before, { at }) => (before.phase === 'revoked' ? undefined : { phase: 'revoked', last: livePhaseOf(before), at }),
+  RevokedSecretDeleted: (before, { at }) => (before.phase === 'revoked' ? { phase: 'revoked', last: before.last, at } : undefined),
   SecretNotFound: (before) => (before.phase === 'deletion-requested' ? { phase: 'absent', last: before.last } : undefined),
   TokenProvenDead: (before, { proof }) => (before.phase === 'revoked' || before.phase === 'absent' ? { ...before, proof } : undefined),
   TokenStillAccepted: (before) => (before.phase === 'revoked' || before.phase === 'absent' ? before.last : undefined),

@@ -55,6 +55,29 @@ inTerminal('a killed run leaves its run state file, and revoke finishes the run'
   expect(proxy.seen('DELETE', ONE_SECRET)).toHaveLength(1)
 })
 
+inTerminal('revoke reports a state that calls a living credential revoked and proven', async (fixture) => {
+  const { terminal, flags, identityOf, proxy, allowLeftover } = fixture
+  // The state also says that the scan was stopped.
+  allowLeftover(/^process \d+ is left$/)
+  const stdin = await identityOf('issuer')
+  const child = terminal.start(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', 'echo started; sleep 600'], { stdin })
+  await child.seen('started')
+  child.kill('SIGKILL')
+  await child.ended
+  const file = join(terminal.tmp, readdirSync(terminal.tmp).find((name) => name.endsWith('.state.json')) ?? '')
+  const state = JSON.parse(readFileSync(file, 'utf8')) as { credentials: Record<string, unknown>[] }
+  const [{ number, slot, deadBy, ...last } = {}] = state.credentials
+  const at = new Date().toISOString()
+  const forged = { number, slot, deadBy, phase: 'revoked', last, at, proof: { at, samples: 3, seconds: 1 } }
+  writeFileSync(file, JSON.stringify({ ...state, credentials: [forged], cleanupAttempted: true, reported: true }))
+  const { code, stderr } = await terminal.run(['revoke', ...flags, '--token-file', '-', file], { stdin })
+  expect(stderr).toMatch(/warning: The saved run state calls the credential revoked, but its Secret kubepass-\S+ still existed\./)
+  expect(stderr).toMatch(/what happened:\n/)
+  expect(stderr).toMatch(/Credential: revoked \S+, not proven/)
+  expect(code).toBe(0)
+  expect(proxy.seen('DELETE', ONE_SECRET).map(({ status: answer }) => answer)).toEqual([200])
+})
+
 inTerminal('revoke rejects an empty file whose name is not that of a run state, and keeps it', async ({ terminal, flags, identityOf }) => {
   const file = join(terminal.work, 'empty.json')
   writeFileSync(file, '')

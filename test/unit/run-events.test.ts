@@ -6,6 +6,7 @@ import { reduce, type CredentialEvent, type RunEvent } from '../../src/state/run
 import { newRunState, type RunState } from '../../src/state/run-state.ts'
 
 const time = '2026-01-01T00:00:00Z'
+const later = '2026-01-01T00:01:00Z'
 const token = { jti: 'a', issuedAt: time, expiresAt: '2026-01-01T00:15:00Z' }
 const acceptance = { at: time, username: 'x' }
 const proof = { at: time, samples: 3, seconds: 1 }
@@ -80,6 +81,10 @@ const TABLE: { readonly [T in Change]: [event: Extract<CredentialEvent, { type: 
       'deletion-requested': { phase: 'revoked', last: issued, at: time },
       absent: { phase: 'revoked', last: issued, at: time },
     },
+  ],
+  RevokedSecretDeleted: [
+    { type: 'RevokedSecretDeleted', number: 1, at: later },
+    { revoked: { phase: 'revoked', last: issued, at: later } },
   ],
   SecretNotFound: [{ type: 'SecretNotFound', number: 1 }, { 'deletion-requested': { phase: 'absent', last: issued } }],
   TokenProvenDead: [
