@@ -1,6 +1,6 @@
 // Writes the generated parts of gitlab/scan.yml and templates/kubepass.yml.
 import { parseAllDocuments, type Document } from 'yaml'
-import { flagName, gitlabFlags, variableName } from '../src/config/flags.ts'
+import { flagName, gitlabInputs, variableName } from '../src/config/flags.ts'
 import { inputIds, inputs, NO_AUDIENCE, optionsOn, type InputId } from '../src/config/inputs.ts'
 
 interface SpecInput {
@@ -85,7 +85,7 @@ export function scanTemplate(current: string, version: string): string {
   const [spec, jobs] = documents(current)
   spec.setIn(['spec', 'inputs'], spec.createNode(specInputs))
   const job = [reference('job_name')]
-  const plain = scanInputs.filter((id) => !gitlabFlags.includes(id))
+  const plain = scanInputs.filter((id) => !gitlabInputs.includes(id))
   jobs.setIn(
     [...job, 'variables'],
     jobs.createNode({
@@ -96,7 +96,7 @@ export function scanTemplate(current: string, version: string): string {
   )
   const flags = jobs.getIn([...job, 'script', 1], true) as { value: string }
   // Name and value are one word, because a value may begin with a dash, as PEM does.
-  flags.value = `set -- gitlab ${gitlabFlags.map((id) => `${flagName(id)}='${reference(id)}'`).join(' \\\n  ')}\n`
+  flags.value = `set -- gitlab ${gitlabInputs.map((id) => `${flagName(id)}='${reference(id)}'`).join(' \\\n  ')}\n`
   return `${spec.toString({ lineWidth: 0, directives: false })}---\n${jobs.toString({ lineWidth: 0, directives: false })}`.replace(
     /^( +version=)'.*'$/m,
     `$1'${version}'`,

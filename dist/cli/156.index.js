@@ -361,7 +361,7 @@ const REDRAW_MS = 100;
 async function sweepCommand(context) {
     const { platform, seal, signal } = context;
     (0,node_runtime/* rejectUnsafeNodeOptions */.WL)(platform.env);
-    const flags = platform.ownFlags ?? {};
+    const flags = platform.extraFlags ?? {};
     const apis = ciApis(platform.env, flags, seal);
     const { identity, why, options } = await (0,run_context/* resolveIdentity */.XH)(context, await (0,run_context/* readOptions */.Tt)(context, 'finish'));
     const { namespace } = options.serviceAccount;
@@ -372,7 +372,8 @@ async function sweepCommand(context) {
     const limit = () => (0,deadline/* deadlineAfter */.d)(options.deadline, signal);
     const deleteSecret = async ({ name, uid }) => {
         const deadline = limit();
-        return (0,bound_secret/* deleteBoundSecret */.q1)(client, await authInfo(deadline), { namespace, name, uid }, deadline);
+        const result = await (0,bound_secret/* deleteBoundSecret */.q1)(client, await authInfo(deadline), { namespace, name, uid }, deadline);
+        return result === 'gone' ? 'gone' : 'deleted';
     };
     const found = [];
     let failure;
@@ -538,16 +539,21 @@ function terminalDefaults(line, env) {
     if (where !== undefined)
         return { values, noServerHint: NO_DEFAULTS[where] };
     const textOf = (id) => flags.get(id) ?? values.get(id)?.text ?? '';
-    const kubeconfig = isServerNamed(textOf) ? undefined : kubeconfigOfKubectl(env);
+    if (isServerNamed(textOf))
+        return { values, noServerHint: NOT_SEARCHED };
+    const kubeconfig = kubeconfigOfKubectl(env);
     if (kubeconfig !== undefined)
         values.set('kubeconfig', kubeconfig);
-    return { values, noServerHint: 'No kubeconfig names it either: ~/.kube/config does not exist, and KUBECONFIG is not set or /dev/null.' };
+    return { values, noServerHint: env['KUBECONFIG'] ? NO_CLUSTER : NO_KUBECONFIG };
 }
+const NOT_SEARCHED = 'kubepass does not use the kubeconfig of kubectl, because another input names the API server or the identity.';
+const NO_CLUSTER = 'KUBECONFIG is /dev/null, so kubepass uses no kubeconfig.';
+const NO_KUBECONFIG = 'No kubeconfig names the API server: KUBECONFIG is not set, and ~/.kube/config does not exist.';
 const NO_DEFAULTS = {
     github: 'In a job of GitHub, KUBEPASS_* and KUBECONFIG are no defaults: give flags.',
     gitlab: 'In a job of GitLab, KUBECONFIG and the variable of this input are no defaults: give a flag.',
 };
-/** The CI in whose job this process runs. The author of a job can change the value of such a variable, but cannot remove it. */
+/** The CI whose variables are set. A variable of a job can change the value of GITLAB_CI, but cannot unset it, so only presence counts. */
 function jobOf(env) {
     const isAnySet = (...names) => names.some((name) => env[name] !== undefined);
     if (isAnySet('GITHUB_ACTIONS', 'GITHUB_RUN_ID'))
@@ -620,7 +626,7 @@ function kubeconfigOfKubectl(env) {
     if (path === undefined)
         return undefined;
     const place = named.length > 0 ? `KUBECONFIG names ${path}` : '~/.kube/config exists';
-    return { text: path, from: named.length > 0 ? 'KUBECONFIG' : '~/.kube/config', why: `no API server is given, and ${place}` };
+    return { text: path, from: named.length > 0 ? 'KUBECONFIG' : '~/.kube/config', reason: `no API server is given, and ${place}` };
 }
 function isFile(path) {
     try {
@@ -664,8 +670,8 @@ var gitlab_workspace = __webpack_require__(7888);
 /** A user's terminal. stdout has the scan's output only; kubepass writes its messages to stderr. */
 function terminalPlatform(line, env, redact) {
     const { stderr } = process;
-    const { values, ownFlags, argv } = line;
-    const isQuiet = ownFlags.quiet === true;
+    const { values, extraFlags, argv } = line;
+    const isQuiet = extraFlags.quiet === true;
     const [path] = line.operands;
     if ((0,path_or_content/* kubeconfigContent */.r)(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
         throw new errors/* KubepassError */.v3('INPUT', 'The content of a kubeconfig was given on the command line, which every user of the machine can read.', {
@@ -689,16 +695,16 @@ function terminalPlatform(line, env, redact) {
         if (!isQuiet)
             write(text);
     };
-    const variables = [...defaults.values()].flatMap(({ from, why }) => (why === undefined ? [from] : []));
+    const variables = [...defaults.values()].flatMap(({ from, reason }) => (reason === undefined ? [from] : []));
     if (variables.length > 0)
         info(`Inputs from the environment: ${variables.join(', ')}.`);
     return {
         input: (id) => values.get(id) ?? defaults.get(id)?.text,
         nameOf: (id) => defaults.get(id)?.from ?? (0,config_flags/* flagName */.GI)(id),
         noServerHint,
-        whyKubeconfig: defaults.get('kubeconfig')?.why,
+        whyKubeconfig: defaults.get('kubeconfig')?.reason,
         argv,
-        ownFlags,
+        extraFlags,
         temp: (0,external_node_os_.tmpdir)(),
         // In a job of GitLab, the files of the job are not trusted.
         workspace: isInGitlabJob(env) ? (0,gitlab_workspace/* gitlabWorkspace */.l)(env) : undefined,
@@ -741,7 +747,7 @@ function terminalPlatform(line, env, redact) {
             },
             retryInstructions: () => stateFile === undefined
                 ? undefined
-                : `To try again: kubepass revoke, with the same flags, variables and kubeconfig, and the state file ${stateFile}`,
+                : `To finish the run, call kubepass revoke ${stateFile} with the same flags, variables and kubeconfig.`,
         },
         scanOutputs() {
             scanning = true;
@@ -779,7 +785,7 @@ function stateFilePath(state) {
 ;// CONCATENATED MODULE: ./src/command-line/subcommands.ts
 
 const completionShells = ['bash', 'zsh', 'fish'];
-/** The inputs that say where the API server is, who asks it, and how long. */
+/** The inputs for the address of the API server, the identity and the time limit. */
 const ACCESS = [
     'server',
     'certificate_authority',
@@ -798,15 +804,15 @@ const subcommands = {
         summary: 'Issue a credential, run the command with it, revoke the credential and prove that it is dead.',
         operands: '-- COMMAND [ARG ...]',
         operandCount: 0,
-        inputs: config_flags/* terminalFlags */.S6,
-        ownFlags: ['quiet'],
+        inputs: config_flags/* terminalInputs */.MT,
+        extraFlags: ['quiet'],
         examples: [
             [
                 'With the current context of kubectl as the identity:',
                 'kubepass run --service-account kubepass/scanner -- kubectl get pods --namespace payments',
             ],
             [
-                'With a token of a file as the identity:',
+                'With a token from a file as the identity:',
                 'kubepass run --server https://10.0.0.1:6443 --certificate-authority ca.crt \\\n    --service-account kubepass/scanner --token-file issuer.token -- trivy k8s --report summary',
             ],
         ],
@@ -824,11 +830,11 @@ const subcommands = {
         ],
     },
     revoke: {
-        summary: 'Finish a run that was killed, from the run state that it left. Give the flags of that run.',
+        summary: 'Finish a run that was killed, from the run state that it left. Give the flags, variables and kubeconfig of that run.',
         operands: 'STATE-FILE',
         operandCount: 1,
-        inputs: config_flags/* terminalFlags */.S6,
-        ownFlags: ['quiet'],
+        inputs: config_flags/* terminalInputs */.MT,
+        extraFlags: ['quiet'],
         examples: [
             ['After a crash of the machine:', 'kubepass revoke --service-account kubepass/scanner /tmp/kubepass-0123456789abcdef.state.json'],
         ],
@@ -839,7 +845,7 @@ const subcommands = {
         operands: '',
         operandCount: 0,
         inputs: ACCESS,
-        ownFlags: ['dry-run', 'json', 'github-token-file', 'gitlab-token-file', 'quiet'],
+        extraFlags: ['dry-run', 'json', 'github-token-file', 'gitlab-token-file', 'quiet'],
         examples: [['To see what it would delete:', 'kubepass sweep --service-account kubepass/scanner --dry-run']],
         exitCodes: ['INPUT', 'IDENTITY', 'REFUSED', 'UNREACHABLE', 'INTERRUPTED', 'INTERNAL'],
     },
@@ -848,7 +854,7 @@ const subcommands = {
         operands: '< TOKEN',
         operandCount: 0,
         inputs: [],
-        ownFlags: [],
+        extraFlags: [],
         examples: [['For the token of a Pod:', 'kubepass decode < /var/run/secrets/kubernetes.io/serviceaccount/token']],
         exitCodes: ['INPUT'],
     },
@@ -857,7 +863,7 @@ const subcommands = {
         operands: completionShells.join('|'),
         operandCount: 1,
         inputs: [],
-        ownFlags: [],
+        extraFlags: [],
         examples: [
             ['In ~/.bashrc:', 'eval "$(kubepass completion bash)"'],
             ['In ~/.zshrc, after compinit:', 'eval "$(kubepass completion zsh)"'],
@@ -870,7 +876,7 @@ const subcommands = {
         operands: '',
         operandCount: 0,
         inputs: [],
-        ownFlags: [],
+        extraFlags: [],
         examples: [],
         exitCodes: [],
     },
@@ -920,7 +926,7 @@ function completionInside(name, words) {
 }
 /** @returns undefined if no value of a flag can stand there */
 function completionOfValue(before, current, flags) {
-    // bash gives the sign between a flag and its value as a word of its own.
+    // bash gives the equals sign between a flag and its value as a word of its own.
     const isAfterSign = before.at(-1) === '=';
     const flag = flags.find((each) => each.name === before.at(isAfterSign ? -2 : -1));
     if (flag?.value !== undefined)
@@ -940,7 +946,7 @@ const SWITCH_VALUES = ['true', 'false'].map((word) => ({ word, about: '' }));
 function takesValue(word, flags) {
     return flags.find(({ name }) => name === word)?.value !== undefined;
 }
-/** The words that can follow the sign in a word such as `--identity=`. The shells complete no path there. */
+/** Offers no path, because the shells do not complete a path after an equals sign. */
 function valuesInside(word, flags) {
     const [name] = word.split('=');
     const flag = flags.find((each) => each.name === name);
@@ -948,7 +954,7 @@ function valuesInside(word, flags) {
     return typeof values === 'object' ? values.map((each) => ({ ...each, word: `${name}=${each.word}` })) : [];
 }
 function completableFlags(name) {
-    const { inputs: ids, ownFlags: own } = subcommands[name];
+    const { inputs: ids, extraFlags: extra } = subcommands[name];
     return [
         ...ids.map((id) => {
             const { description, path } = inputs/* inputs */.QL[id];
@@ -956,7 +962,7 @@ function completableFlags(name) {
             const flag = { name: (0,config_flags/* flagName */.GI)(id), about: description };
             return (0,config_flags/* isSwitch */.Tb)(id) ? { ...flag, value: undefined, isSwitch: true } : { ...flag, value: path ?? words };
         }),
-        ...own.map((flag) => ({ name: `--${flag}`, about: config_flags/* ownFlags */.Ae[flag].description, value: config_flags/* ownFlags */.Ae[flag].path })),
+        ...extra.map((flag) => ({ name: `--${flag}`, about: config_flags/* extraFlags */.u6[flag].description, value: config_flags/* extraFlags */.u6[flag].path })),
         { name: '--help', about: 'Show the help.', value: undefined },
     ];
 }
@@ -971,7 +977,7 @@ function completeWords(words) {
 function completionScript(shell) {
     const known = completionShells.find((each) => each === shell);
     if (known === undefined) {
-        throw new errors/* KubepassError */.v3('INPUT', `There is no completion for ${(0,quote/* quote */.hD)(shell)}.`, { hint: `One of ${completionShells.join(', ')}.` });
+        throw new errors/* KubepassError */.v3('INPUT', `There is no completion for ${(0,quote/* quote */.hD)(shell)}.`, { hint: `Give one of ${completionShells.join(', ')}.` });
     }
     return SCRIPTS[known];
 }
@@ -1050,10 +1056,11 @@ const INTRODUCTION = 'A Kubernetes credential that exists only while a scan runs
 /** The end of the help of a command that has inputs. */
 const ENVIRONMENT = `
 Defaults:
-  The variable KUBEPASS_SERVER gives the default of --server, KUBEPASS_TOKEN_FILE
-  that of --token-file, and so on. KUBEPASS_TOKEN holds the identity's token, which
-  is no flag. If nothing names the API server, the kubeconfig is that of kubectl:
-  KUBECONFIG, or ~/.kube/config. In a job of GitHub or GitLab other rules hold:
+  The variable KUBEPASS_NAME gives the default of the flag --name: KUBEPASS_SERVER
+  for --server, KUBEPASS_TOKEN_FILE for --token-file. The token of the identity has
+  a variable, KUBEPASS_TOKEN, but no flag. If no input names the API server,
+  kubepass uses the kubeconfig of kubectl: KUBECONFIG, or ~/.kube/config. In a job
+  of GitHub or GitLab, other rules apply:
   https://github.com/kubepass/kubepass/blob/main/docs/terminal.md
 `;
 /** The end of the help of the program. */
@@ -1061,19 +1068,19 @@ const CI_COMMANDS = `
 In a CI job, kubepass main does the work, and kubepass post is the cleanup.
 `;
 /** The description of an input, with its choices and its default. */
-function aboutInput(id) {
+function describeInput(id) {
     if ((0,config_flags/* isSwitch */.Tb)(id))
         return inputs/* inputs */.QL[id].description;
-    const { default: usual, description, required } = inputs/* inputs */.QL[id];
+    const { default: defaultValue, description, required } = inputs/* inputs */.QL[id];
     const options = (0,inputs/* optionsOn */.q4)('terminal', id);
     const notes = [
         required === true ? 'required' : required === undefined ? '' : `required ${required}`,
         options === undefined ? '' : `one of ${options.join(', ')}`,
-        usual === '' ? '' : `default ${usual}`,
+        defaultValue === '' ? '' : `default ${defaultValue}`,
     ].filter((note) => note !== '');
     return notes.length === 0 ? description : `${description} (${notes.join('; ')})`;
 }
-function aboutExamplesAndExitCodes(name) {
+function examplesAndExitCodes(name) {
     const { examples, exitCodes } = subcommands[name];
     const ofCommand = name === 'run' ? ["  the command's own, if it ends by itself"] : [];
     const ofErrors = exitCodes
@@ -1099,19 +1106,19 @@ function aboutExamplesAndExitCodes(name) {
  * @param error the error of commander
  * @param words the command line
  */
-function aboutWrongWord({ code, message }, words) {
-    const [, culprit = '', suggestion] = /'([^]*?)'[^\n']*(?:\n\((Did you mean [^]*)\))?$/.exec(message) ?? [];
+function unknownWordError({ code, message }, words) {
+    const [, wrongWord = '', suggestion] = /'([^]*?)'[^\n']*(?:\n\((Did you mean [^]*)\))?$/.exec(message) ?? [];
     const name = words[0] === 'help' ? '' : (words[0] ?? '');
     const help = isSubcommandName(name) ? `kubepass ${name} --help shows all flags.` : 'kubepass help shows all commands.';
-    const wrong = aboutWord(code, culprit, suggestion);
+    const wrong = aboutWord(code, wrongWord, suggestion);
     return new errors/* KubepassError */.v3('INPUT', wrong.fact, { hint: [...(wrong.hint === undefined ? [] : [wrong.hint]), help].join('\n') });
 }
-function aboutNoCommand() {
+function missingCommandError() {
     return new errors/* KubepassError */.v3('INPUT', 'A command of kubepass is missing before --.', { hint: `Usage: ${usageOf('run')}` });
 }
 function aboutWord(code, word, suggestion) {
     if (code === 'commander.unknownCommand')
-        return { fact: `There is no ${shown('command', word)}.`, hint: suggestion };
+        return { fact: notKnown('command', word), hint: suggestion };
     if (code === 'commander.optionMissingArgument')
         return { fact: `${word.split(' ')[0]} needs a value.` };
     if (code === 'commander.unknownOption' && /^--[^=]+=/.test(word))
@@ -1120,17 +1127,25 @@ function aboutWord(code, word, suggestion) {
 }
 function aboutUnknownFlag(flag, suggestion) {
     const id = inputs/* inputIds */.Zp.find((each) => (0,config_flags/* flagName */.GI)(each) === flag);
-    if (id === undefined || config_flags/* terminalFlags */.S6.includes(id)) {
+    if (id === undefined || config_flags/* terminalInputs */.MT.includes(id)) {
         const meant = inputs/* inputIds */.Zp.map(config_flags/* flagName */.GI).find((name) => name === `-${flag}`);
-        return { fact: `There is no ${shown('flag', flag)}.`, hint: meant === undefined ? suggestion : `Did you mean ${meant}?` };
+        return { fact: notKnown('flag', flag), hint: meant === undefined ? suggestion : `Did you mean ${meant}?` };
     }
-    const reason = inputs/* inputs */.QL[id].secret === true ? 'every user of the machine can read a command line' : 'it is for a CI job';
-    return { fact: `There is no flag ${flag}, because ${reason}.` };
+    if (inputs/* inputs */.QL[id].ciOnly === true)
+        return { fact: `${flag} is no flag of a terminal, because the input has an effect only in a CI job.` };
+    return {
+        fact: `${flag} is no flag, because every user of the machine can read a command line.`,
+        hint: `Set the variable ${(0,config_flags/* variableName */.cG)(id)}.`,
+    };
 }
-/** A word of the user behind the name of its kind. A word that may be a token is not shown. */
-function shown(kind, word) {
-    return (0,path_or_content/* isNoPath */.F)(word) || word.length > 40 ? `${kind} of this name` : `${kind} ${(0,quote/* quote */.hD)(word)}`;
+function notKnown(kind, word) {
+    return mayBeSecret(word) ? `A ${kind} is not known. ${NOT_SHOWN}` : `There is no ${kind} ${(0,quote/* quote */.hD)(word)}.`;
 }
+/** A user who mistypes a flag can leave a token as a stray word. */
+function mayBeSecret(word) {
+    return (0,path_or_content/* isNoPath */.F)(word) || word.length > 40;
+}
+const NOT_SHOWN = 'kubepass does not show the word, because it may be a secret.';
 /**
  * Checks the words besides the flags.
  * @param isSeparated whether the command line has `--`
@@ -1145,9 +1160,9 @@ function checkOperands(command, { operands, argv }, isSeparated) {
 function problemOfRun(command, [first], isSeparated) {
     if (command !== 'run' || first === undefined)
         return undefined;
-    return isSeparated
-        ? `The ${shown('word', first)} before -- is no flag.`
-        : `-- is missing before the command, which begins with the ${shown('word', first)}.`;
+    if (isSeparated)
+        return strayWord(first);
+    return mayBeSecret(first) ? '-- is missing before the command.' : `-- is missing before the command, which begins with ${(0,quote/* quote */.hD)(first)}.`;
 }
 function problemOfCount(command, operands) {
     const { operandCount: count } = subcommands[command];
@@ -1157,8 +1172,11 @@ function problemOfCount(command, operands) {
     if (command === 'decode')
         return 'kubepass decode reads the token from standard input.';
     if (count === 0 && first !== undefined)
-        return `The ${shown('word', first)} is no flag.`;
-    return `${count} word is needed besides the flags, but ${operands.length} are given.`;
+        return strayWord(first);
+    return `kubepass ${command} needs one word (${subcommands[command].operands}) besides its flags, but gets ${operands.length}.`;
+}
+function strayWord(word) {
+    return mayBeSecret(word) ? `A word is no flag. ${NOT_SHOWN}` : `The word ${(0,quote/* quote */.hD)(word)} is no flag.`;
 }
 function problemOfArgv(command, argv) {
     return command !== 'run' && argv.length > 0 ? `kubepass ${command} runs no command after --.` : undefined;
@@ -1195,10 +1213,10 @@ function parseCommandLine(words, columns) {
         if (!(error instanceof commander/* CommanderError */.b7))
             throw error;
         if (error.exitCode !== 0)
-            throw aboutWrongWord(error, words);
+            throw unknownWordError(error, words);
     }
     if (request === undefined && end === 0 && words.length > 0)
-        throw aboutNoCommand();
+        throw missingCommandError();
     if (request === undefined)
         return { print: printed };
     checkOperands(request.command, request, end < words.length);
@@ -1215,42 +1233,42 @@ function newProgram(columns, print) {
         .enablePositionalOptions()
         .exitOverride()
         .configureHelp({
-        optionTerm: ({ flags, long }) => (isSwitchFlag(long) ? (long ?? '') : flags),
+        optionTerm: ({ flags, long }) => (isInputSwitch(long) ? (long ?? '') : flags),
         subcommandTerm: (command) => command.name(),
         commandUsage: (command) => (command.parent === null ? 'kubepass COMMAND [FLAGS]' : usageOf(command.name())),
     })
         .configureOutput({ writeOut: print, writeErr: () => undefined, getOutHelpWidth: () => columns });
 }
 function subcommandOf(program, name) {
-    const { summary, inputs: ids, ownFlags: own } = subcommands[name];
+    const { summary, inputs: ids, extraFlags: extra } = subcommands[name];
     const command = program
         .command(name)
         .description(summary)
         .optionsGroup('Flags:')
         .argument('[words...]')
-        // The flags after the first word belong to the user's command. The message is then about the missing `--`, and not about them.
+        // commander must not read the flags after the first word, so that the error names the missing `--`.
         .passThroughOptions(name === 'run')
-        .addHelpText('after', aboutExamplesAndExitCodes(name));
+        .addHelpText('after', examplesAndExitCodes(name));
     for (const id of ids)
-        command.addOption(new commander/* Option */.c$(`${(0,config_flags/* flagName */.GI)(id)} <${placeholderOf(id)}>`, aboutInput(id)));
-    for (const flag of own) {
-        const { description, path } = config_flags/* ownFlags */.Ae[flag];
+        command.addOption(new commander/* Option */.c$(`${(0,config_flags/* flagName */.GI)(id)} <${placeholderOf(id)}>`, describeInput(id)));
+    for (const flag of extra) {
+        const { description, path } = config_flags/* extraFlags */.u6[flag];
         command.addOption(new commander/* Option */.c$(path === undefined ? `--${flag}` : `--${flag} <FILE>`, description));
     }
     return ids.length === 0 ? command : command.addHelpText('after', ENVIRONMENT);
 }
 function flagsOf(command, name) {
-    const { inputs: ids, ownFlags: own } = subcommands[name];
+    const { inputs: ids, extraFlags: extra } = subcommands[name];
     const given = new Map(command.options.map((option) => [option.long, command.getOptionValue(option.attributeName())]));
     const values = ids.flatMap((id) => {
         const value = given.get((0,config_flags/* flagName */.GI)(id));
         return typeof value === 'string' ? [[id, value]] : [];
     });
-    return { ids, values: new Map(values), ownFlags: Object.fromEntries(own.map((flag) => [flag, given.get(`--${flag}`)])) };
+    return { ids, values: new Map(values), extraFlags: Object.fromEntries(extra.map((flag) => [flag, given.get(`--${flag}`)])) };
 }
 function placeholderOf(id) {
     const { options, path } = inputs/* inputs */.QL[id];
-    // The description lists the choices.
+    // A placeholder with all choices would be too long, and the description lists the choices.
     return options !== undefined ? 'CHOICE' : (path?.toUpperCase() ?? 'VALUE');
 }
 /**
@@ -1264,40 +1282,43 @@ function normalize(words) {
         return ['--help'];
     if (first === 'help' && second !== undefined)
         return isSubcommandName(second) ? [second, '--help', ...rest] : [second];
-    const takesValue = isSubcommandName(first) ? flagsWithValue(first) : new Map();
+    const valueTaking = isSubcommandName(first) ? flagsWithValue(first) : new Map();
     let isValue = false;
     return words.map((word, index) => {
         const isFlag = !isValue && word.startsWith('-');
-        const isSwitchWithValue = isSwitchFlag(word) && ['true', 'false'].includes(words[index + 1] ?? '');
-        isValue = isFlag && (takesValue.get(word) === true || isSwitchWithValue);
-        return isFlag && !isSwitchWithValue ? normalizeFlag(word, takesValue) : word;
+        const isSwitchWithValue = isInputSwitch(word) && ['true', 'false'].includes(words[index + 1] ?? '');
+        isValue = isFlag && (valueTaking.get(word) === true || isSwitchWithValue);
+        return isFlag && !isSwitchWithValue ? normalizeFlag(word, valueTaking) : word;
     });
 }
 function normalizeFlag(word, takesValue) {
     const [name = ''] = word.split('=');
-    if (isSwitchFlag(word))
+    if (isInputSwitch(word))
         return `${word}=true`;
     if (takesValue.has(name))
         return word;
-    // For commander, -- would end the flags.
+    // commander would read a bare -- as the end of the flags.
     if (name === '--')
         return '--=';
     return word.startsWith('--') ? name : shortFlag(word, takesValue);
 }
-/** Letters behind a short flag can be its value, unless they are the name of a long flag with one dash. */
+/**
+ * Keeps only the letter of a short flag, because the other letters can be a secret value. A long flag with one dash stays whole, so
+ * that the error can suggest two dashes.
+ */
 function shortFlag(word, takesValue) {
     return takesValue.has(`-${word}`) ? word : word.slice(0, 2);
 }
 /** The flags of a command, and whether the next word is their value. */
 function flagsWithValue(name) {
-    const { inputs: ids, ownFlags: own } = subcommands[name];
+    const { inputs: ids, extraFlags: extra } = subcommands[name];
     return new Map([
         ...ids.map((id) => [(0,config_flags/* flagName */.GI)(id), !(0,config_flags/* isSwitch */.Tb)(id)]),
-        ...own.map((flag) => [`--${flag}`, config_flags/* ownFlags */.Ae[flag].path !== undefined]),
+        ...extra.map((flag) => [`--${flag}`, config_flags/* extraFlags */.u6[flag].path !== undefined]),
     ]);
 }
-function isSwitchFlag(flag) {
-    return config_flags/* terminalFlags */.S6.some((id) => (0,config_flags/* isSwitch */.Tb)(id) && (0,config_flags/* flagName */.GI)(id) === flag);
+function isInputSwitch(flag) {
+    return config_flags/* terminalInputs */.MT.some((id) => (0,config_flags/* isSwitch */.Tb)(id) && (0,config_flags/* flagName */.GI)(id) === flag);
 }
 
 ;// CONCATENATED MODULE: ./src/command-line/start.ts
@@ -1314,7 +1335,7 @@ function isSwitchFlag(flag) {
 
 
 /** For an output that is no terminal. */
-const USUAL_COLUMNS = 100;
+const DEFAULT_COLUMNS = 100;
 const start_COMMANDS = { run: run/* runCommand */.d, revoke: recover/* recoverCommand */.o, sweep: sweepCommand };
 /**
  * Runs what a command line of a terminal asks for.
@@ -1324,7 +1345,7 @@ async function startCommandLine(words, { env, columns }) {
     // The scripts of the shells call this. It is no command for people.
     if (words[0] === '__complete')
         return (0,print/* print */.yy)(print/* STDOUT */.UU, completeWords(words.slice(1)));
-    const request = parseCommandLine(words, columns ?? USUAL_COLUMNS);
+    const request = parseCommandLine(words, columns ?? DEFAULT_COLUMNS);
     if ('print' in request)
         return (0,print/* print */.yy)(print/* STDOUT */.UU, request.print);
     const { command, operands } = request;
@@ -1341,7 +1362,7 @@ function textOfStdin() {
         return (0,external_node_fs_.readFileSync)(0, 'utf8');
     }
     catch (error) {
-        throw new errors/* KubepassError */.v3('INPUT', `Standard input cannot be read (${(0,errors/* errnoOf */.UQ)(error)}).`, { hint: 'kubepass decode < TOKEN' });
+        throw new errors/* KubepassError */.v3('INPUT', `Standard input cannot be read (${(0,errors/* errnoOf */.UQ)(error)}).`, { hint: 'Usage: kubepass decode < TOKEN' });
     }
 }
 

@@ -58,8 +58,8 @@ const table = {
     },
     COMMAND_NOT_FOUND: {
         exit: 127,
-        means: 'the program of the command is not on PATH; nothing was sent to the network',
-        todo: 'The message names the program. Correct its name, or install it. A shell uses the same exit code.',
+        means: 'the command names no executable program; nothing was sent to the network',
+        todo: 'The message names the program. Correct the name, install the program, or make the file executable. A shell also uses 127 for an unknown program.',
     },
     INTERRUPTED: {
         exit: 130,
@@ -1120,8 +1120,8 @@ function textIn(bytes) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   YS: () => (/* binding */ markdownParts),
 /* harmony export */   e1: () => (/* binding */ asText),
-/* harmony export */   g5: () => (/* binding */ asMarkdown),
 /* harmony export */   kx: () => (/* binding */ credentialOutcome),
+/* harmony export */   sp: () => (/* binding */ jobSummary),
 /* harmony export */   uV: () => (/* binding */ reasonText),
 /* harmony export */   vA: () => (/* binding */ asJson),
 /* harmony export */   x9: () => (/* binding */ joinBlocks)
@@ -1234,12 +1234,12 @@ function markdownParts(evidence) {
 function tableLine([name, value]) {
     return `| ${name.replaceAll(' ', '&nbsp;')} | ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .markdownCell */ .UZ)(value)} |`;
 }
-/** A quotation within a quotation, as people write it. */
+/** Replaces escaped double quotes by single quotes, so that people can read the reason. */
 function reasonText({ error_reason }) {
     return (error_reason ?? '').replaceAll('\\"', "'");
 }
 /** For the summary of a job. */
-function asMarkdown(evidence) {
+function jobSummary(evidence) {
     const { verdict, reason, subject, table, warnings } = markdownParts(evidence);
     return joinBlocks(`### ${verdict}`, reason, subject, table, warnings);
 }
@@ -1307,7 +1307,7 @@ function scanSentence(evidence) {
     if (used === null)
         return sentenceWithoutScan(evidence, error);
     if (used.exit_code === null)
-        return `Scan without a result: ${error === null ? 'nobody saw its end' : `the run ended with ${error}`}.`;
+        return error === null ? 'The scan started, but kubepass did not see its end.' : `The scan started, and the run ended with ${error}.`;
     const how = used.signal === null ? `exit code ${used.exit_code}` : `${used.signal}, exit code ${used.exit_code}`;
     if (error !== null)
         return `${scanEnds[error] ?? `Scan ended, and the run failed with ${error}`} (${how}).`;
@@ -1338,7 +1338,7 @@ function credentialSentence(evidence) {
     if (!finished)
         return `${subject} can live until ${dead_by}.`;
     if ((0,_outcome_js__WEBPACK_IMPORTED_MODULE_0__/* .mayLiveOn */ .ZM)(evidence)) {
-        const living = number > 1 ? `Of ${number} credentials at least one` : subject;
+        const living = number > 1 ? `At least one of ${number} credentials` : subject;
         return `${living} was NOT revoked and can live until ${dead_by}.`;
     }
     return `${subject} ${missing ? absenceText(evidence) : revocationText(evidence)}.`;
@@ -1360,7 +1360,7 @@ function unprovenText(object) {
 function numberOf({ granted, renewed, renewed_not_listed }) {
     return (granted === null ? 0 : 1) + renewed.length + renewed_not_listed;
 }
-/** Whether the last token expired before kubepass deleted its Secret: the deletion then ended no life. */
+/** Whether the last token expired before kubepass deleted its Secret: the life then ended at the expiry. */
 function hasExpired({ granted, renewed, revoked }) {
     return granted !== null && revoked !== null && lastExpiry([granted, ...renewed]) < Date.parse(revoked.at);
 }
@@ -2897,7 +2897,7 @@ function githubPlatform(env, redact) {
             // This is what the summary of @actions/core does. Loading @actions/core for it would double the time of the post step.
             // The blank line ends a paragraph of the scan.
             if (env['GITHUB_STEP_SUMMARY'])
-                appendAtomically(env['GITHUB_STEP_SUMMARY'], redact(`\n${(0,evidence_text/* asMarkdown */.g5)(evidence)}`));
+                appendAtomically(env['GITHUB_STEP_SUMMARY'], redact(`\n${(0,evidence_text/* jobSummary */.sp)(evidence)}`));
         },
     };
 }
@@ -2927,17 +2927,17 @@ function escapeData(text) {
 
 
 /** The flags in a terminal. Secrets are no flags, because every user of the machine can read argv. */
-const terminalFlags = config_inputs/* inputIds */.Zp.filter((id) => config_inputs/* inputs */.QL[id].secret !== true && !config_inputs/* inputs */.QL[id].ciOnly);
+const terminalInputs = config_inputs/* inputIds */.Zp.filter((id) => config_inputs/* inputs */.QL[id].secret !== true && !config_inputs/* inputs */.QL[id].ciOnly);
 /** The flags in a GitLab job. They are flags, because everybody who may run a pipeline can set any variable. */
-const gitlabFlags = config_inputs/* inputIds */.Zp.filter((id) => config_inputs/* inputs */.QL[id].guard !== undefined);
-const ownFlagTable = {
+const gitlabInputs = config_inputs/* inputIds */.Zp.filter((id) => config_inputs/* inputs */.QL[id].guard !== undefined);
+const extraFlagTable = {
     quiet: { description: 'Print only warnings and errors.' },
     'dry-run': { description: 'Delete nothing, and show what would be deleted.' },
     json: { description: 'Print JSON in place of a table.' },
     'github-token-file': { description: 'File with a token for the API of GitHub; without it GITHUB_TOKEN.', path: 'file' },
     'gitlab-token-file': { description: 'File with a token for the API of GitLab; without it GITLAB_TOKEN or CI_JOB_TOKEN.', path: 'file' },
 };
-const ownFlags = (/* unused pure expression or super */ null && (ownFlagTable));
+const extraFlags = (/* unused pure expression or super */ null && (extraFlagTable));
 function flagName(id) {
     return `--${id.replaceAll('_', '-')}`;
 }
@@ -2954,12 +2954,12 @@ function isSwitch(id) {
  * @throws INPUT
  */
 function parseGitlabFlags(words) {
-    const options = Object.fromEntries(gitlabFlags.map((id) => [flagName(id).slice(2), { type: 'string' }]));
+    const options = Object.fromEntries(gitlabInputs.map((id) => [flagName(id).slice(2), { type: 'string' }]));
     const { values, positionals } = parse([...words], options);
     const [stray] = positionals;
     if (stray !== undefined)
         throw wrongFlags(`${(0,base_quote/* quote */.hD)(stray)} is no flag.`);
-    return new Map(gitlabFlags.flatMap((id) => {
+    return new Map(gitlabInputs.flatMap((id) => {
         const value = values[flagName(id).slice(2)];
         return value === undefined ? [] : [[id, value]];
     }));
@@ -3767,7 +3767,10 @@ function revokeSupersededAt(end, replacedAt, grace) {
 
 
 
-/** The API server sends these texts, and the scan can write to the saved state. The name of an ID token's user repeats repository and ref. */
+/**
+ * kubepass checks the text, because the API server sends it, and because the scan can change it in the saved state. The limit is high,
+ * because the user name of an ID token contains repository and ref.
+ */
 function isUsername(value) {
     return typeof value === 'string' && /^[^\p{Cc}]{1,1000}$/u.test(value);
 }
@@ -3966,7 +3969,9 @@ function planFor(credential, { isOwner, requireRevocation }) {
  * was lost, has removed it.
  */
 function outcomeOfDelete(response, wasPending, uid) {
-    return wasPending && uid !== undefined ? 'deleted' : response;
+    if (response !== 'gone')
+        return 'deleted';
+    return wasPending && uid !== undefined ? 'deleted' : 'gone';
 }
 /** What the outcome of a DELETE means for a credential, as the credential was before. */
 function concludeDeletion(before, outcome, view) {
@@ -4438,7 +4443,7 @@ async function serverVersion(client, auth, signal) {
     return isGitVersion(version) ? version : undefined;
 }
 
-;// CONCATENATED MODULE: ./src/lifecycle/inquiry.ts
+;// CONCATENATED MODULE: ./src/lifecycle/server-facts.ts
 
 
 
@@ -4468,7 +4473,7 @@ async function recordServerFacts(run, isReachable) {
             await recordApiServer(run, auth, deadline);
     }
     catch {
-        // The evidence says null. The end of the run is more important.
+        // The fields stay null in the evidence, because a failure here must not change how the run ends.
     }
 }
 /** Without an identity it records the CA alone, which needs no request. */
@@ -4478,12 +4483,12 @@ async function recordApiServer({ client, journal }, auth, deadline) {
     if (version !== undefined || caSha256 !== undefined)
         journal.observe({ type: 'ApiServerSeen', apiServer: { version: version ?? null, ca_sha256: caSha256 ?? null } });
 }
-/** The identity that requested the credential, unless its token has expired: then the identity of the revocation. */
+/** The identity that requested the credential. If the token of that identity has expired, the identity of the latest request. */
 function usableAuth({ latestAuth, requestedBy }) {
     const isExpired = requestedBy !== undefined && 'bearer' in requestedBy && validityProblem(requestedBy.bearer) !== undefined;
     return isExpired ? latestAuth : (requestedBy ?? latestAuth);
 }
-/** Redacts the answer before it checks the form, because a gateway can answer with the token that it got. */
+/** Redacts the answer before the check of its form, because a gateway can return the token of the request. */
 async function recordIssuer({ client, journal, redactor, requestedBy }, auth, deadline) {
     const answer = await reviewIssuer(client, auth, deadline);
     if (answer === undefined)
@@ -4518,12 +4523,12 @@ const POLL_MS = 500;
 const PROOF_TIMEOUT_MS = 15_000;
 /**
  * Uses the token until it is refused `samples` times in a row.
- * @returns the verdict, after at most 15 s; a failed call and an abort of `signal` end the proof with the verdict so far
+ * @returns the result, after at most 15 s; a failed call and an abort of `signal` end the proof with the result so far
  */
 async function prove(client, revoked, signal) {
     const { token, deletedAt, samples, isHurried } = revoked;
     const deadline = deadlineAfter(PROOF_TIMEOUT_MS, signal);
-    let verdict = { is: 'unclear' };
+    let result = { is: 'unclear' };
     try {
         await (0,promises_.setTimeout)(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: deadline });
         for (let refusals = 0;;) {
@@ -4531,15 +4536,15 @@ async function prove(client, revoked, signal) {
             refusals = review.is === 'refused' ? refusals + 1 : 0;
             if (refusals === samples)
                 return { is: 'dead', proof: { samples, seconds: (Date.now() - deletedAt) / 1000 } };
-            verdict = { is: review.is === 'accepted' ? 'alive' : 'unclear' };
-            if (verdict.is === 'alive' && isHurried())
-                return verdict;
+            result = { is: review.is === 'accepted' ? 'alive' : 'unclear' };
+            if (result.is === 'alive' && isHurried())
+                return result;
             if (refusals === 0)
                 await (0,promises_.setTimeout)(POLL_MS, undefined, { signal: deadline });
         }
     }
     catch {
-        return verdict;
+        return result;
     }
 }
 
@@ -5545,17 +5550,17 @@ var external_node_tls_ = __nccwpck_require__(1692);
 /** More certificates than a chain has in practice. */
 const MAX_CHAIN = 10;
 /**
- * Returns the CA certificate at which the verified chain of the server's certificate ends. Node.js does not tell that chain, so this function
+ * Returns the CA certificate at which the verified chain of the server's certificate ends. Node.js does not expose that chain, so this function
  * follows the issuers as OpenSSL does: a trusted issuer takes precedence over one that the server sent.
- * @param own of the server, with the certificates that it sent as its issuers
+ * @param serverCertificate its chain of issuers has the other certificates that the server sent
  * @param trusted the CAs against which the chain was verified
  * @returns undefined when no trusted certificate is found
  */
-function trustAnchor(own, trusted, now = Date.now()) {
+function trustAnchor(serverCertificate, trusted, now = Date.now()) {
     const valid = trusted.filter(({ validFromDate, validToDate }) => validFromDate.getTime() <= now && now <= validToDate.getTime());
-    const sent = chainOf(own);
-    let current = own;
-    let anchor = valid.find(({ raw }) => raw.equals(own.raw));
+    const sent = chainOf(serverCertificate);
+    let current = serverCertificate;
+    let anchor = valid.find(({ raw }) => raw.equals(serverCertificate.raw));
     for (let depth = 0; depth < MAX_CHAIN && !isIssuedBy(current, current); depth += 1) {
         const trustedIssuer = valid.find((each) => isIssuedBy(current, each));
         const issuer = trustedIssuer ?? (anchor === undefined ? sent.find((each) => isIssuedBy(current, each)) : undefined);
@@ -5566,9 +5571,9 @@ function trustAnchor(own, trusted, now = Date.now()) {
     }
     return anchor;
 }
-function chainOf(own) {
+function chainOf(serverCertificate) {
     const chain = [];
-    for (let next = own.issuerCertificate; next !== undefined && chain.length < MAX_CHAIN; next = next.issuerCertificate)
+    for (let next = serverCertificate.issuerCertificate; next !== undefined && chain.length < MAX_CHAIN; next = next.issuerCertificate)
         chain.push(next);
     return chain;
 }
@@ -6344,7 +6349,7 @@ function reduce(state, event) {
         return afterOther(state, event);
     if (event.type === 'SecretRequested')
         return withRequestedSecret(state, event);
-    const withForgotten = withLivingForgotten(state, event);
+    const withForgotten = withForgottenStillAccepted(state, event);
     if (withForgotten !== undefined)
         return withForgotten;
     const before = find(state, event);
@@ -6453,7 +6458,7 @@ function withoutCredential(state, event, credential) {
     };
 }
 /** Undefined where the event is about a credential that still has its slot. */
-function withLivingForgotten(state, { number, type }) {
+function withForgottenStillAccepted(state, { number, type }) {
     if (type !== 'TokenStillAccepted' || !state.forgotten.some((each) => each.number === number))
         return undefined;
     return { ...state, forgotten: state.forgotten.map((each) => (each.number === number ? { ...each, isStillAccepted: true } : each)) };
@@ -6680,16 +6685,16 @@ async function proveEnd(run, when) {
     platform.log.progress?.('waiting for the API server to refuse the token');
     const { revoked } = toEvidence(journal.state);
     const revokedAt = revoked === null ? Date.now() : Date.parse(revoked.at);
-    const verdicts = await Promise.all([...tokens].map(async ([number, { token }]) => ({
+    const results = await Promise.all([...tokens].map(async ([number, { token }]) => ({
         number,
         ...(await prove(client, { token, deletedAt: revokedAt, samples: options.proofSamples, isHurried }, deadline)),
     })));
     const untested = untestedIn(run);
     const isTimely = when === 'now' && !deadline.aborted && !isHurried();
-    const kinds = verdicts.map(({ is }) => is);
+    const kinds = results.map(({ is }) => is);
     switch (concludeProof(kinds, untested, isTimely)) {
         case 'proven':
-            recordProofs(run, verdicts);
+            recordProofs(run, results);
             return undefined;
         case 'untested':
             platform.log.info(`The newest token is refused; ${untested} ${untested === 1 ? 'other' : 'others'} could not be tested.`);
@@ -6701,7 +6706,7 @@ async function proveEnd(run, when) {
             await warn(run, 'The API server gave no clear answer to the revoked token, so its end is not proven.');
             return undefined;
         case 'alive':
-            return recordLiving(run, verdicts);
+            return recordLiving(run, results);
     }
 }
 /** How many tokens may live that this process cannot use, and so cannot see refused. */
@@ -6709,14 +6714,14 @@ function untestedIn({ journal, tokens }) {
     const { credentials, forgotten } = journal.state;
     return [...credentials.filter(hasToken), ...forgotten].filter(({ number, deadBy }) => !tokens.has(number) && mayLive(deadBy)).length;
 }
-function recordProofs({ journal }, verdicts) {
+function recordProofs({ journal }, results) {
     const at = new Date().toISOString();
-    for (const verdict of verdicts)
-        if (verdict.is === 'dead' && journal.credential(verdict.number) !== undefined)
-            journal.observe({ type: 'TokenProvenDead', number: verdict.number, proof: { at, ...verdict.proof } });
+    for (const result of results)
+        if (result.is === 'dead' && journal.credential(result.number) !== undefined)
+            journal.observe({ type: 'TokenProvenDead', number: result.number, proof: { at, ...result.proof } });
 }
-function recordLiving({ journal, tokens }, verdicts) {
-    const living = verdicts.filter(({ is }) => is === 'alive').map(({ number }) => number);
+function recordLiving({ journal, tokens }, results) {
+    const living = results.filter(({ is }) => is === 'alive').map(({ number }) => number);
     for (const number of living)
         journal.observe({ type: 'TokenStillAccepted', number });
     const deadBy = living.flatMap((number) => tokens.get(number)?.deadBy ?? []).toSorted();
@@ -6875,10 +6880,10 @@ function whereMoved({ directoryDescriptor: made, journal, provenance, platform }
  * the section to the post step while the post step can still change what the section says.
  */
 function planReport({ before, now, provenance, postFollows }) {
-    // A process that knows names only adds something if it has changed the end of the credential.
+    // A process without a saved state knows only the names of the Secrets. Its report adds a fact only if it revoked a credential.
     if (provenance === 'derived')
         return hasSameEnd(before, now) ? 'nothing' : 'all';
-    // The names that such a process adds to the saved state are no sign that main left work.
+    // With provenance `merged`, this process has added possible credentials, so an incomplete state does not show that main left work.
     const wasReported = before.reported && (provenance === 'merged' || isComplete(before));
     if (wasReported && hasSameFacts(before, now))
         return 'nothing';
@@ -6916,21 +6921,21 @@ async function report(run, before, postFollows) {
 /**
  * Writes the evidence file, the outputs and the section for people. A failure here becomes a warning, so that it does not hide how the
  * run ended.
- * @returns whether all is written that a later process must not write again
+ * @returns whether the summary is written, so that no later process writes another one
  */
 async function reportState(target, state, plan) {
     if (plan === 'nothing')
         return false;
     const evidence = toEvidence(state);
-    await tryAll(target.platform, recordTries(target, evidence));
+    await runSteps(target.platform, recordSteps(target, evidence));
     if (plan !== 'all')
         return false;
     // No process can remove the summary again, so the summary alone decides whether a later process writes another one.
-    const isWritten = await tryAll(target.platform, [['summary', () => target.platform.writeSummary?.(evidence)]]);
-    await tryAll(target.platform, [['check run', () => publishCheck(target, evidence)]]);
+    const isWritten = await runSteps(target.platform, [['summary', () => target.platform.writeSummary?.(evidence)]]);
+    await runSteps(target.platform, [['check run', () => publishCheck(target, evidence)]]);
     return isWritten;
 }
-function recordTries({ platform, options, redactor }, evidence) {
+function recordSteps({ platform, options, redactor }, evidence) {
     const exitCode = evidence.used?.exit_code ?? undefined;
     const path = options?.evidence;
     return [
@@ -6945,9 +6950,9 @@ async function publishCheck({ platform, options }, evidence) {
         await platform.publishCheck?.(evidence, token);
 }
 /** @returns whether all were successful */
-async function tryAll({ log }, tries) {
+async function runSteps({ log }, steps) {
     let isWritten = true;
-    for (const [what, write] of tries) {
+    for (const [what, write] of steps) {
         try {
             await write();
         }
@@ -7055,7 +7060,6 @@ function labelValue(text) {
 }
 /**
  * Deletes the bound Secret, and with it the token.
- * @returns gone when the Secret does not exist, or another Secret (another uid) has its name
  * @throws KubepassError REFUSED or UNREACHABLE when the answer proves neither
  */
 async function deleteBoundSecret(client, auth, { namespace, name, uid }, signal) {
@@ -7065,8 +7069,7 @@ async function deleteBoundSecret(client, auth, { namespace, name, uid }, signal)
         return 'deleted';
     if (!isAbsence(answer, name))
         throw refusal_refusalOf(answer, `delete the Secret ${name}`, auth);
-    // A uid shows that the Secret existed. An earlier DELETE of ours that got no response may have deleted it.
-    return answer.mayHaveActed && uid !== undefined ? 'deleted' : 'gone';
+    return answer.mayHaveActed && uid !== undefined ? 'deleted-perhaps-earlier' : 'gone';
 }
 /**
  * Whether the answer proves that the Secret was deleted. With a finalizer, the API server answers with the object instead of a
@@ -7099,7 +7102,8 @@ const ABSENT = [
 
 /**
  * Deletes the bound Secret of a credential, and with it the token.
- * @returns `gone` if no such Secret exists. `deleted` also if it is gone, its uid is known, and an earlier DELETE got no response
+ * @returns `gone`: the Secret does not exist. `deleted`: this process or another cleanup of the run deleted it, perhaps by an earlier
+ *   DELETE whose response was lost
  */
 async function deleteSecretOf(run, credential, deadline, auth = run.identity.authInfo(deadline)) {
     const { client, journal } = run;
@@ -7110,12 +7114,12 @@ async function deleteSecretOf(run, credential, deadline, auth = run.identity.aut
         return 'gone';
     const authInfo = await auth;
     run.latestAuth = authInfo;
-    // Another cleanup of the same run may have deleted it meanwhile.
+    // Another cleanup of the same run may have deleted the Secret meanwhile.
     const current = journal.credential(number) ?? credential;
     if (current.phase === 'revoked' && credential.phase !== 'revoked')
         return 'deleted';
     const wasPending = current.phase === 'deletion-requested';
-    // Not `intend`: a failure to save must not prevent a deletion.
+    // kubepass continues if it cannot save this event, because a failure to save must not prevent a deletion.
     if (!isConcluded(current))
         journal.observe({ type: 'DeletionRequested', number });
     try {

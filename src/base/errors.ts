@@ -43,8 +43,8 @@ const table = {
   },
   COMMAND_NOT_FOUND: {
     exit: 127,
-    means: 'the program of the command is not on PATH; nothing was sent to the network',
-    todo: 'The message names the program. Correct its name, or install it. A shell uses the same exit code.',
+    means: 'the command names no executable program; nothing was sent to the network',
+    todo: 'The message names the program. Correct the name, install the program, or make the file executable. A shell also uses 127 for an unknown program.',
   },
   INTERRUPTED: {
     exit: 130,

@@ -1,6 +1,6 @@
 import { KubepassError } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
-import { flagName, isSwitch, ownFlags } from '../config/flags.ts'
+import { flagName, isSwitch, extraFlags } from '../config/flags.ts'
 import { inputs, optionsOn } from '../config/inputs.ts'
 import {
   isSubcommandName,
@@ -11,16 +11,16 @@ import {
   subcommands,
 } from './subcommands.ts'
 
-/** What can stand at a place of a command line: these words, or what the shell knows. */
+/** The possible words at a place of a command line, or the kind of name that the shell completes. */
 export type Completion = readonly { readonly word: string; readonly about: string }[] | 'file' | 'folder' | 'command'
 
 /** A flag, as the completion sees it. */
 interface Flag {
   readonly name: string
   readonly about: string
-  /** What can follow the flag; undefined if it takes no value. */
+  /** The possible values of the flag; undefined if the flag takes none. */
   readonly value: Completion | undefined
-  /** Whether the flag stands alone, but can have true or false behind the sign. */
+  /** Whether the flag stands alone, but can have true or false after an equals sign. */
   readonly isSwitch?: boolean
 }
 
@@ -52,7 +52,7 @@ function completionInside(name: SubcommandName, words: readonly string[]): Compl
 
 /** @returns undefined if no value of a flag can stand there */
 function completionOfValue(before: readonly string[], current: string, flags: readonly Flag[]): Completion | undefined {
-  // bash gives the sign between a flag and its value as a word of its own.
+  // bash gives the equals sign between a flag and its value as a word of its own.
   const isAfterSign = before.at(-1) === '='
   const flag = flags.find((each) => each.name === before.at(isAfterSign ? -2 : -1))
   if (flag?.value !== undefined) return flag.value
@@ -73,7 +73,7 @@ function takesValue(word: string | undefined, flags: readonly Flag[]): boolean {
   return flags.find(({ name }) => name === word)?.value !== undefined
 }
 
-/** The words that can follow the sign in a word such as `--identity=`. The shells complete no path there. */
+/** Offers no path, because the shells do not complete a path after an equals sign. */
 function valuesInside(word: string, flags: readonly Flag[]): Completion {
   const [name] = word.split('=')
   const flag = flags.find((each) => each.name === name)
@@ -82,7 +82,7 @@ function valuesInside(word: string, flags: readonly Flag[]): Completion {
 }
 
 function completableFlags(name: SubcommandName): Flag[] {
-  const { inputs: ids, ownFlags: own } = subcommands[name]
+  const { inputs: ids, extraFlags: extra } = subcommands[name]
   return [
     ...ids.map((id): Flag => {
       const { description, path } = inputs[id]
@@ -90,7 +90,7 @@ function completableFlags(name: SubcommandName): Flag[] {
       const flag = { name: flagName(id), about: description }
       return isSwitch(id) ? { ...flag, value: undefined, isSwitch: true } : { ...flag, value: path ?? words }
     }),
-    ...own.map((flag): Flag => ({ name: `--${flag}`, about: ownFlags[flag].description, value: ownFlags[flag].path })),
+    ...extra.map((flag): Flag => ({ name: `--${flag}`, about: extraFlags[flag].description, value: extraFlags[flag].path })),
     { name: '--help', about: 'Show the help.', value: undefined },
   ]
 }
@@ -106,7 +106,7 @@ export function completeWords(words: readonly string[]): string {
 export function completionScript(shell: string): string {
   const known = completionShells.find((each) => each === shell)
   if (known === undefined) {
-    throw new KubepassError('INPUT', `There is no completion for ${quote(shell)}.`, { hint: `One of ${completionShells.join(', ')}.` })
+    throw new KubepassError('INPUT', `There is no completion for ${quote(shell)}.`, { hint: `Give one of ${completionShells.join(', ')}.` })
   }
   return SCRIPTS[known]
 }

@@ -8,10 +8,11 @@ export const INTRODUCTION = 'A Kubernetes credential that exists only while a sc
 /** The end of the help of a command that has inputs. */
 export const ENVIRONMENT = `
 Defaults:
-  The variable KUBEPASS_SERVER gives the default of --server, KUBEPASS_TOKEN_FILE
-  that of --token-file, and so on. KUBEPASS_TOKEN holds the identity's token, which
-  is no flag. If nothing names the API server, the kubeconfig is that of kubectl:
-  KUBECONFIG, or ~/.kube/config. In a job of GitHub or GitLab other rules hold:
+  The variable KUBEPASS_NAME gives the default of the flag --name: KUBEPASS_SERVER
+  for --server, KUBEPASS_TOKEN_FILE for --token-file. The token of the identity has
+  a variable, KUBEPASS_TOKEN, but no flag. If no input names the API server,
+  kubepass uses the kubeconfig of kubectl: KUBECONFIG, or ~/.kube/config. In a job
+  of GitHub or GitLab, other rules apply:
   https://github.com/kubepass/kubepass/blob/main/docs/terminal.md
 `
 
@@ -21,19 +22,19 @@ In a CI job, kubepass main does the work, and kubepass post is the cleanup.
 `
 
 /** The description of an input, with its choices and its default. */
-export function aboutInput(id: InputId): string {
+export function describeInput(id: InputId): string {
   if (isSwitch(id)) return inputs[id].description
-  const { default: usual, description, required } = inputs[id]
+  const { default: defaultValue, description, required } = inputs[id]
   const options = optionsOn('terminal', id)
   const notes = [
     required === true ? 'required' : required === undefined ? '' : `required ${required}`,
     options === undefined ? '' : `one of ${options.join(', ')}`,
-    usual === '' ? '' : `default ${usual}`,
+    defaultValue === '' ? '' : `default ${defaultValue}`,
   ].filter((note) => note !== '')
   return notes.length === 0 ? description : `${description} (${notes.join('; ')})`
 }
 
-export function aboutExamplesAndExitCodes(name: SubcommandName): string {
+export function examplesAndExitCodes(name: SubcommandName): string {
   const { examples, exitCodes } = subcommands[name]
   const ofCommand = name === 'run' ? ["  the command's own, if it ends by itself"] : []
   const ofErrors = exitCodes

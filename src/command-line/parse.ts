@@ -1,12 +1,12 @@
 import { Command, CommanderError, Option } from 'commander'
 import { version } from '../base/version.ts'
-import { type CommandLine, flagName, isSwitch, ownFlags, terminalFlags } from '../config/flags.ts'
+import { type CommandLine, flagName, isSwitch, extraFlags, terminalInputs } from '../config/flags.ts'
 import { type InputId, inputs } from '../config/inputs.ts'
-import { aboutExamplesAndExitCodes, aboutInput, CI_COMMANDS, ENVIRONMENT, INTRODUCTION } from './help.ts'
+import { examplesAndExitCodes, describeInput, CI_COMMANDS, ENVIRONMENT, INTRODUCTION } from './help.ts'
 import { isSubcommandName, type SubcommandName, subcommandNames, subcommands, usageOf } from './subcommands.ts'
-import { aboutNoCommand, aboutWrongWord, checkOperands } from './usage-errors.ts'
+import { missingCommandError, unknownWordError, checkOperands } from './usage-errors.ts'
 
-/** What the user asks for: a text, or a command with its flags. */
+/** The request of the user: a text to print, or a command with its flags. */
 export type Request = { readonly print: string } | CommandRequest
 
 interface CommandRequest extends CommandLine {
@@ -33,9 +33,9 @@ export function parseCommandLine(words: readonly string[], columns: number): Req
     program.parse(normalize(words.slice(0, end)), { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    if (error.exitCode !== 0) throw aboutWrongWord(error, words)
+    if (error.exitCode !== 0) throw unknownWordError(error, words)
   }
-  if (request === undefined && end === 0 && words.length > 0) throw aboutNoCommand()
+  if (request === undefined && end === 0 && words.length > 0) throw missingCommandError()
   if (request === undefined) return { print: printed }
   checkOperands(request.command, request, end < words.length)
   return request
@@ -52,7 +52,7 @@ function newProgram(columns: number, print: (text: string) => void): Command {
     .enablePositionalOptions()
     .exitOverride()
     .configureHelp({
-      optionTerm: ({ flags, long }) => (isSwitchFlag(long) ? (long ?? '') : flags),
+      optionTerm: ({ flags, long }) => (isInputSwitch(long) ? (long ?? '') : flags),
       subcommandTerm: (command) => command.name(),
       commandUsage: (command) => (command.parent === null ? 'kubepass COMMAND [FLAGS]' : usageOf(command.name() as SubcommandName)),
     })
@@ -60,36 +60,36 @@ function newProgram(columns: number, print: (text: string) => void): Command {
 }
 
 function subcommandOf(program: Command, name: SubcommandName): Command {
-  const { summary, inputs: ids, ownFlags: own } = subcommands[name]
+  const { summary, inputs: ids, extraFlags: extra } = subcommands[name]
   const command = program
     .command(name)
     .description(summary)
     .optionsGroup('Flags:')
     .argument('[words...]')
-    // The flags after the first word belong to the user's command. The message is then about the missing `--`, and not about them.
+    // commander must not read the flags after the first word, so that the error names the missing `--`.
     .passThroughOptions(name === 'run')
-    .addHelpText('after', aboutExamplesAndExitCodes(name))
-  for (const id of ids) command.addOption(new Option(`${flagName(id)} <${placeholderOf(id)}>`, aboutInput(id)))
-  for (const flag of own) {
-    const { description, path } = ownFlags[flag]
+    .addHelpText('after', examplesAndExitCodes(name))
+  for (const id of ids) command.addOption(new Option(`${flagName(id)} <${placeholderOf(id)}>`, describeInput(id)))
+  for (const flag of extra) {
+    const { description, path } = extraFlags[flag]
     command.addOption(new Option(path === undefined ? `--${flag}` : `--${flag} <FILE>`, description))
   }
   return ids.length === 0 ? command : command.addHelpText('after', ENVIRONMENT)
 }
 
-function flagsOf(command: Command, name: SubcommandName): Pick<CommandLine, 'ids' | 'values' | 'ownFlags'> {
-  const { inputs: ids, ownFlags: own } = subcommands[name]
+function flagsOf(command: Command, name: SubcommandName): Pick<CommandLine, 'ids' | 'values' | 'extraFlags'> {
+  const { inputs: ids, extraFlags: extra } = subcommands[name]
   const given = new Map(command.options.map((option) => [option.long, command.getOptionValue(option.attributeName()) as unknown]))
   const values = ids.flatMap((id): [InputId, string][] => {
     const value = given.get(flagName(id))
     return typeof value === 'string' ? [[id, value]] : []
   })
-  return { ids, values: new Map(values), ownFlags: Object.fromEntries(own.map((flag) => [flag, given.get(`--${flag}`)])) }
+  return { ids, values: new Map(values), extraFlags: Object.fromEntries(extra.map((flag) => [flag, given.get(`--${flag}`)])) }
 }
 
 function placeholderOf(id: InputId): string {
   const { options, path } = inputs[id]
-  // The description lists the choices.
+  // A placeholder with all choices would be too long, and the description lists the choices.
   return options !== undefined ? 'CHOICE' : (path?.toUpperCase() ?? 'VALUE')
 }
 
@@ -102,39 +102,42 @@ function normalize(words: readonly string[]): string[] {
   const [first, second, ...rest] = words
   if (first === undefined || (first === 'help' && second === undefined)) return ['--help']
   if (first === 'help' && second !== undefined) return isSubcommandName(second) ? [second, '--help', ...rest] : [second]
-  const takesValue = isSubcommandName(first) ? flagsWithValue(first) : new Map<string, boolean>()
+  const valueTaking = isSubcommandName(first) ? flagsWithValue(first) : new Map<string, boolean>()
   let isValue = false
   return words.map((word, index) => {
     const isFlag = !isValue && word.startsWith('-')
-    const isSwitchWithValue = isSwitchFlag(word) && ['true', 'false'].includes(words[index + 1] ?? '')
-    isValue = isFlag && (takesValue.get(word) === true || isSwitchWithValue)
-    return isFlag && !isSwitchWithValue ? normalizeFlag(word, takesValue) : word
+    const isSwitchWithValue = isInputSwitch(word) && ['true', 'false'].includes(words[index + 1] ?? '')
+    isValue = isFlag && (valueTaking.get(word) === true || isSwitchWithValue)
+    return isFlag && !isSwitchWithValue ? normalizeFlag(word, valueTaking) : word
   })
 }
 
 function normalizeFlag(word: string, takesValue: ReadonlyMap<string, boolean>): string {
   const [name = ''] = word.split('=')
-  if (isSwitchFlag(word)) return `${word}=true`
+  if (isInputSwitch(word)) return `${word}=true`
   if (takesValue.has(name)) return word
-  // For commander, -- would end the flags.
+  // commander would read a bare -- as the end of the flags.
   if (name === '--') return '--='
   return word.startsWith('--') ? name : shortFlag(word, takesValue)
 }
 
-/** Letters behind a short flag can be its value, unless they are the name of a long flag with one dash. */
+/**
+ * Keeps only the letter of a short flag, because the other letters can be a secret value. A long flag with one dash stays whole, so
+ * that the error can suggest two dashes.
+ */
 function shortFlag(word: string, takesValue: ReadonlyMap<string, boolean>): string {
   return takesValue.has(`-${word}`) ? word : word.slice(0, 2)
 }
 
 /** The flags of a command, and whether the next word is their value. */
 function flagsWithValue(name: SubcommandName): ReadonlyMap<string, boolean> {
-  const { inputs: ids, ownFlags: own } = subcommands[name]
+  const { inputs: ids, extraFlags: extra } = subcommands[name]
   return new Map([
     ...ids.map((id): [string, boolean] => [flagName(id), !isSwitch(id)]),
-    ...own.map((flag): [string, boolean] => [`--${flag}`, ownFlags[flag].path !== undefined]),
+    ...extra.map((flag): [string, boolean] => [`--${flag}`, extraFlags[flag].path !== undefined]),
   ])
 }
 
-function isSwitchFlag(flag: string | undefined): boolean {
-  return terminalFlags.some((id) => isSwitch(id) && flagName(id) === flag)
+function isInputSwitch(flag: string | undefined): boolean {
+  return terminalInputs.some((id) => isSwitch(id) && flagName(id) === flag)
 }

@@ -20,7 +20,7 @@ export interface Caller {
 }
 
 /** For an output that is no terminal. */
-const USUAL_COLUMNS = 100
+const DEFAULT_COLUMNS = 100
 
 const COMMANDS = { run: runCommand, revoke: recoverCommand, sweep: sweepCommand } as const satisfies Record<
   string,
@@ -34,7 +34,7 @@ const COMMANDS = { run: runCommand, revoke: recoverCommand, sweep: sweepCommand 
 export async function startCommandLine(words: readonly string[], { env, columns }: Caller): Promise<void> {
   // The scripts of the shells call this. It is no command for people.
   if (words[0] === '__complete') return print(STDOUT, completeWords(words.slice(1)))
-  const request = parseCommandLine(words, columns ?? USUAL_COLUMNS)
+  const request = parseCommandLine(words, columns ?? DEFAULT_COLUMNS)
   if ('print' in request) return print(STDOUT, request.print)
   const { command, operands } = request
   if (command === 'version') return print(STDOUT, `${version}\n`)
@@ -47,6 +47,6 @@ function textOfStdin(): string {
   try {
     return readFileSync(0, 'utf8')
   } catch (error) {
-    throw new KubepassError('INPUT', `Standard input cannot be read (${errnoOf(error)}).`, { hint: 'kubepass decode < TOKEN' })
+    throw new KubepassError('INPUT', `Standard input cannot be read (${errnoOf(error)}).`, { hint: 'Usage: kubepass decode < TOKEN' })
   }
 }

@@ -1,17 +1,17 @@
 import type { Code } from '../base/errors.ts'
-import { type OwnFlagName, terminalFlags } from '../config/flags.ts'
+import { type ExtraFlagName, terminalInputs } from '../config/flags.ts'
 import type { InputId } from '../config/inputs.ts'
 
 /** A command of the terminal program. Its parser, its help and its completion are made from this table. */
 export interface Subcommand {
-  /** What the command does, in one line. */
+  /** The effect of the command, in one line. */
   readonly summary: string
   /** The words that follow the flags, as the usage shows them. */
   readonly operands: string
   /** How many words the command takes besides its flags, without those after `--`. */
   readonly operandCount: 0 | 1
   readonly inputs: readonly InputId[]
-  readonly ownFlags: readonly OwnFlagName[]
+  readonly extraFlags: readonly ExtraFlagName[]
   /** Command lines, each with what it does. */
   readonly examples: readonly (readonly [what: string, line: string])[]
   /** The exit codes besides 0. */
@@ -23,7 +23,7 @@ export type CompletionShell = (typeof completionShells)[number]
 
 export type SubcommandName = 'run' | 'revoke' | 'sweep' | 'decode' | 'completion' | 'version'
 
-/** The inputs that say where the API server is, who asks it, and how long. */
+/** The inputs for the address of the API server, the identity and the time limit. */
 const ACCESS = [
   'server',
   'certificate_authority',
@@ -43,15 +43,15 @@ export const subcommands: Readonly<Record<SubcommandName, Subcommand>> = {
     summary: 'Issue a credential, run the command with it, revoke the credential and prove that it is dead.',
     operands: '-- COMMAND [ARG ...]',
     operandCount: 0,
-    inputs: terminalFlags,
-    ownFlags: ['quiet'],
+    inputs: terminalInputs,
+    extraFlags: ['quiet'],
     examples: [
       [
         'With the current context of kubectl as the identity:',
         'kubepass run --service-account kubepass/scanner -- kubectl get pods --namespace payments',
       ],
       [
-        'With a token of a file as the identity:',
+        'With a token from a file as the identity:',
         'kubepass run --server https://10.0.0.1:6443 --certificate-authority ca.crt \\\n    --service-account kubepass/scanner --token-file issuer.token -- trivy k8s --report summary',
       ],
     ],
@@ -69,11 +69,11 @@ export const subcommands: Readonly<Record<SubcommandName, Subcommand>> = {
     ],
   },
   revoke: {
-    summary: 'Finish a run that was killed, from the run state that it left. Give the flags of that run.',
+    summary: 'Finish a run that was killed, from the run state that it left. Give the flags, variables and kubeconfig of that run.',
     operands: 'STATE-FILE',
     operandCount: 1,
-    inputs: terminalFlags,
-    ownFlags: ['quiet'],
+    inputs: terminalInputs,
+    extraFlags: ['quiet'],
     examples: [
       ['After a crash of the machine:', 'kubepass revoke --service-account kubepass/scanner /tmp/kubepass-0123456789abcdef.state.json'],
     ],
@@ -84,7 +84,7 @@ export const subcommands: Readonly<Record<SubcommandName, Subcommand>> = {
     operands: '',
     operandCount: 0,
     inputs: ACCESS,
-    ownFlags: ['dry-run', 'json', 'github-token-file', 'gitlab-token-file', 'quiet'],
+    extraFlags: ['dry-run', 'json', 'github-token-file', 'gitlab-token-file', 'quiet'],
     examples: [['To see what it would delete:', 'kubepass sweep --service-account kubepass/scanner --dry-run']],
     exitCodes: ['INPUT', 'IDENTITY', 'REFUSED', 'UNREACHABLE', 'INTERRUPTED', 'INTERNAL'],
   },
@@ -93,7 +93,7 @@ export const subcommands: Readonly<Record<SubcommandName, Subcommand>> = {
     operands: '< TOKEN',
     operandCount: 0,
     inputs: [],
-    ownFlags: [],
+    extraFlags: [],
     examples: [['For the token of a Pod:', 'kubepass decode < /var/run/secrets/kubernetes.io/serviceaccount/token']],
     exitCodes: ['INPUT'],
   },
@@ -102,7 +102,7 @@ export const subcommands: Readonly<Record<SubcommandName, Subcommand>> = {
     operands: completionShells.join('|'),
     operandCount: 1,
     inputs: [],
-    ownFlags: [],
+    extraFlags: [],
     examples: [
       ['In ~/.bashrc:', 'eval "$(kubepass completion bash)"'],
       ['In ~/.zshrc, after compinit:', 'eval "$(kubepass completion zsh)"'],
@@ -115,7 +115,7 @@ export const subcommands: Readonly<Record<SubcommandName, Subcommand>> = {
     operands: '',
     operandCount: 0,
     inputs: [],
-    ownFlags: [],
+    extraFlags: [],
     examples: [],
     exitCodes: [],
   },

@@ -1,7 +1,7 @@
 import type { CommanderError } from 'commander'
 import { KubepassError } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
-import { type CommandLine, flagName, terminalFlags } from '../config/flags.ts'
+import { type CommandLine, flagName, terminalInputs, variableName } from '../config/flags.ts'
 import { inputIds, inputs } from '../config/inputs.ts'
 import { isNoPath } from '../config/path-or-content.ts'
 import { isSubcommandName, type SubcommandName, subcommands, usageOf } from './subcommands.ts'
@@ -11,20 +11,20 @@ import { isSubcommandName, type SubcommandName, subcommands, usageOf } from './s
  * @param error the error of commander
  * @param words the command line
  */
-export function aboutWrongWord({ code, message }: Pick<CommanderError, 'code' | 'message'>, words: readonly string[]): KubepassError {
-  const [, culprit = '', suggestion] = /'([^]*?)'[^\n']*(?:\n\((Did you mean [^]*)\))?$/.exec(message) ?? []
+export function unknownWordError({ code, message }: Pick<CommanderError, 'code' | 'message'>, words: readonly string[]): KubepassError {
+  const [, wrongWord = '', suggestion] = /'([^]*?)'[^\n']*(?:\n\((Did you mean [^]*)\))?$/.exec(message) ?? []
   const name = words[0] === 'help' ? '' : (words[0] ?? '')
   const help = isSubcommandName(name) ? `kubepass ${name} --help shows all flags.` : 'kubepass help shows all commands.'
-  const wrong = aboutWord(code, culprit, suggestion)
+  const wrong = aboutWord(code, wrongWord, suggestion)
   return new KubepassError('INPUT', wrong.fact, { hint: [...(wrong.hint === undefined ? [] : [wrong.hint]), help].join('\n') })
 }
 
-export function aboutNoCommand(): KubepassError {
+export function missingCommandError(): KubepassError {
   return new KubepassError('INPUT', 'A command of kubepass is missing before --.', { hint: `Usage: ${usageOf('run')}` })
 }
 
 function aboutWord(code: string, word: string, suggestion: string | undefined): { fact: string; hint?: string | undefined } {
-  if (code === 'commander.unknownCommand') return { fact: `There is no ${shown('command', word)}.`, hint: suggestion }
+  if (code === 'commander.unknownCommand') return { fact: notKnown('command', word), hint: suggestion }
   if (code === 'commander.optionMissingArgument') return { fact: `${word.split(' ')[0]} needs a value.` }
   if (code === 'commander.unknownOption' && /^--[^=]+=/.test(word)) return { fact: `${word.split('=')[0]} takes no value.` }
   return aboutUnknownFlag(word, suggestion)
@@ -32,18 +32,27 @@ function aboutWord(code: string, word: string, suggestion: string | undefined): 
 
 function aboutUnknownFlag(flag: string, suggestion: string | undefined): { fact: string; hint?: string | undefined } {
   const id = inputIds.find((each) => flagName(each) === flag)
-  if (id === undefined || terminalFlags.includes(id)) {
+  if (id === undefined || terminalInputs.includes(id)) {
     const meant = inputIds.map(flagName).find((name) => name === `-${flag}`)
-    return { fact: `There is no ${shown('flag', flag)}.`, hint: meant === undefined ? suggestion : `Did you mean ${meant}?` }
+    return { fact: notKnown('flag', flag), hint: meant === undefined ? suggestion : `Did you mean ${meant}?` }
   }
-  const reason = inputs[id].secret === true ? 'every user of the machine can read a command line' : 'it is for a CI job'
-  return { fact: `There is no flag ${flag}, because ${reason}.` }
+  if (inputs[id].ciOnly === true) return { fact: `${flag} is no flag of a terminal, because the input has an effect only in a CI job.` }
+  return {
+    fact: `${flag} is no flag, because every user of the machine can read a command line.`,
+    hint: `Set the variable ${variableName(id)}.`,
+  }
 }
 
-/** A word of the user behind the name of its kind. A word that may be a token is not shown. */
-function shown(kind: string, word: string): string {
-  return isNoPath(word) || word.length > 40 ? `${kind} of this name` : `${kind} ${quote(word)}`
+function notKnown(kind: 'command' | 'flag', word: string): string {
+  return mayBeSecret(word) ? `A ${kind} is not known. ${NOT_SHOWN}` : `There is no ${kind} ${quote(word)}.`
 }
+
+/** A user who mistypes a flag can leave a token as a stray word. */
+function mayBeSecret(word: string): boolean {
+  return isNoPath(word) || word.length > 40
+}
+
+const NOT_SHOWN = 'kubepass does not show the word, because it may be a secret.'
 
 /**
  * Checks the words besides the flags.
@@ -59,9 +68,8 @@ export function checkOperands(command: SubcommandName, { operands, argv }: Comma
 
 function problemOfRun(command: SubcommandName, [first]: readonly string[], isSeparated: boolean): string | undefined {
   if (command !== 'run' || first === undefined) return undefined
-  return isSeparated
-    ? `The ${shown('word', first)} before -- is no flag.`
-    : `-- is missing before the command, which begins with the ${shown('word', first)}.`
+  if (isSeparated) return strayWord(first)
+  return mayBeSecret(first) ? '-- is missing before the command.' : `-- is missing before the command, which begins with ${quote(first)}.`
 }
 
 function problemOfCount(command: SubcommandName, operands: readonly string[]): string | undefined {
@@ -69,8 +77,12 @@ function problemOfCount(command: SubcommandName, operands: readonly string[]): s
   const [first] = operands
   if (operands.length === count) return undefined
   if (command === 'decode') return 'kubepass decode reads the token from standard input.'
-  if (count === 0 && first !== undefined) return `The ${shown('word', first)} is no flag.`
-  return `${count} word is needed besides the flags, but ${operands.length} are given.`
+  if (count === 0 && first !== undefined) return strayWord(first)
+  return `kubepass ${command} needs one word (${subcommands[command].operands}) besides its flags, but gets ${operands.length}.`
+}
+
+function strayWord(word: string): string {
+  return mayBeSecret(word) ? `A word is no flag. ${NOT_SHOWN}` : `The word ${quote(word)} is no flag.`
 }
 
 function problemOfArgv(command: SubcommandName, argv: readonly string[]): string | undefined {

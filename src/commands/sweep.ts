@@ -27,7 +27,7 @@ const REDRAW_MS = 100
 export async function sweepCommand(context: CommandContext): Promise<number> {
   const { platform, seal, signal } = context
   rejectUnsafeNodeOptions(platform.env)
-  const flags = platform.ownFlags ?? {}
+  const flags = platform.extraFlags ?? {}
   const apis = ciApis(platform.env, flags, seal)
   const { identity, why, options } = await resolveIdentity(context, await readOptions(context, 'finish'))
   const { namespace } = options.serviceAccount
@@ -38,7 +38,8 @@ export async function sweepCommand(context: CommandContext): Promise<number> {
   const limit = (): AbortSignal => deadlineAfter(options.deadline, signal)
   const deleteSecret = async ({ name, uid }: ListedSecret): Promise<'deleted' | 'gone'> => {
     const deadline = limit()
-    return deleteBoundSecret(client, await authInfo(deadline), { namespace, name, uid }, deadline)
+    const result = await deleteBoundSecret(client, await authInfo(deadline), { namespace, name, uid }, deadline)
+    return result === 'gone' ? 'gone' : 'deleted'
   }
   const found: SweepCandidate[] = []
   let failure: unknown

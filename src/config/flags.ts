@@ -9,7 +9,7 @@ export interface CommandLine {
   readonly ids: readonly InputId[]
   readonly values: ReadonlyMap<InputId, string>
   /** The flags that are no inputs. */
-  readonly ownFlags: OwnFlagValues
+  readonly extraFlags: ExtraFlagValues
   /** The words besides the flags, up to `--`. */
   readonly operands: readonly string[]
   /** The words after `--`. */
@@ -17,29 +17,29 @@ export interface CommandLine {
 }
 
 /** The flags in a terminal. Secrets are no flags, because every user of the machine can read argv. */
-export const terminalFlags = inputIds.filter((id) => inputs[id].secret !== true && !inputs[id].ciOnly)
+export const terminalInputs = inputIds.filter((id) => inputs[id].secret !== true && !inputs[id].ciOnly)
 
 /** The flags in a GitLab job. They are flags, because everybody who may run a pipeline can set any variable. */
-export const gitlabFlags = inputIds.filter((id) => inputs[id].guard !== undefined)
+export const gitlabInputs = inputIds.filter((id) => inputs[id].guard !== undefined)
 
 /** A flag of a terminal that is no input. */
-export interface OwnFlag {
+export interface ExtraFlag {
   readonly description: string
   /** Set if the flag takes a value: the path of a file. */
   readonly path?: 'file'
 }
 
-const ownFlagTable = {
+const extraFlagTable = {
   quiet: { description: 'Print only warnings and errors.' },
   'dry-run': { description: 'Delete nothing, and show what would be deleted.' },
   json: { description: 'Print JSON in place of a table.' },
   'github-token-file': { description: 'File with a token for the API of GitHub; without it GITHUB_TOKEN.', path: 'file' },
   'gitlab-token-file': { description: 'File with a token for the API of GitLab; without it GITLAB_TOKEN or CI_JOB_TOKEN.', path: 'file' },
-} as const satisfies Record<string, OwnFlag>
+} as const satisfies Record<string, ExtraFlag>
 
-export type OwnFlagName = keyof typeof ownFlagTable
-export type OwnFlagValues = Readonly<Partial<Record<OwnFlagName, string | true>>>
-export const ownFlags: Readonly<Record<OwnFlagName, OwnFlag>> = ownFlagTable
+export type ExtraFlagName = keyof typeof extraFlagTable
+export type ExtraFlagValues = Readonly<Partial<Record<ExtraFlagName, string | true>>>
+export const extraFlags: Readonly<Record<ExtraFlagName, ExtraFlag>> = extraFlagTable
 
 export function flagName(id: InputId): string {
   return `--${id.replaceAll('_', '-')}`
@@ -60,12 +60,12 @@ export function isSwitch(id: InputId): boolean {
  * @throws INPUT
  */
 export function parseGitlabFlags(words: readonly string[]): ReadonlyMap<InputId, string> {
-  const options = Object.fromEntries(gitlabFlags.map((id) => [flagName(id).slice(2), { type: 'string' as const }]))
+  const options = Object.fromEntries(gitlabInputs.map((id) => [flagName(id).slice(2), { type: 'string' as const }]))
   const { values, positionals } = parse([...words], options)
   const [stray] = positionals
   if (stray !== undefined) throw wrongFlags(`${quote(stray)} is no flag.`)
   return new Map(
-    gitlabFlags.flatMap((id): [InputId, string][] => {
+    gitlabInputs.flatMap((id): [InputId, string][] => {
       const value = values[flagName(id).slice(2)]
       return value === undefined ? [] : [[id, value]]
     }),

@@ -7,7 +7,7 @@ import { exampleOf, type InputId, inputs } from './inputs.ts'
 import { InvalidValue } from './invalid-value.ts'
 import type { InputSource } from './source.ts'
 
-/** What is wrong with the inputs. */
+/** A fault of the inputs. */
 export interface Problem {
   /** The name of the input and its fault. */
   readonly text: string

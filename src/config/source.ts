@@ -29,7 +29,7 @@ export interface InputSource {
   readonly stdin: (() => Readable) | undefined
   /** Why the kubeconfig is used although no flag or variable of kubepass names it; undefined if one does. */
   readonly whyKubeconfig?: string | undefined
-  /** What a user must know if no input names the API server. */
+  /** The hint of the error that no input names the API server. */
   readonly noServerHint?: string
   /** The texts from readPipes(), which runs before the parser. */
   readonly pipeTexts?: PipeTexts

@@ -11,13 +11,13 @@ export interface Default {
   readonly text: string
   /** The variable or the file that gives the input. */
   readonly from: string
-  /** Why kubepass uses the kubeconfig of kubectl; undefined for the inputs that a variable KUBEPASS_* gives. */
-  readonly why?: string
+  /** The reason to use the kubeconfig of kubectl; undefined for the inputs that a variable KUBEPASS_* gives. */
+  readonly reason?: string
 }
 
 export interface TerminalDefaults {
   readonly values: ReadonlyMap<InputId, Default>
-  /** What a user must know if no input names the API server. */
+  /** The hint of the error that no input names the API server. */
   readonly noServerHint: string
 }
 
@@ -37,17 +37,22 @@ export function terminalDefaults(line: CommandLine, env: NodeJS.ProcessEnv): Ter
   const where = jobOf(env)
   if (where !== undefined) return { values, noServerHint: NO_DEFAULTS[where] }
   const textOf = (id: InputId): string => flags.get(id) ?? values.get(id)?.text ?? ''
-  const kubeconfig = isServerNamed(textOf) ? undefined : kubeconfigOfKubectl(env)
+  if (isServerNamed(textOf)) return { values, noServerHint: NOT_SEARCHED }
+  const kubeconfig = kubeconfigOfKubectl(env)
   if (kubeconfig !== undefined) values.set('kubeconfig', kubeconfig)
-  return { values, noServerHint: 'No kubeconfig names it either: ~/.kube/config does not exist, and KUBECONFIG is not set or /dev/null.' }
+  return { values, noServerHint: env['KUBECONFIG'] ? NO_CLUSTER : NO_KUBECONFIG }
 }
+
+const NOT_SEARCHED = 'kubepass does not use the kubeconfig of kubectl, because another input names the API server or the identity.'
+const NO_CLUSTER = 'KUBECONFIG is /dev/null, so kubepass uses no kubeconfig.'
+const NO_KUBECONFIG = 'No kubeconfig names the API server: KUBECONFIG is not set, and ~/.kube/config does not exist.'
 
 const NO_DEFAULTS = {
   github: 'In a job of GitHub, KUBEPASS_* and KUBECONFIG are no defaults: give flags.',
   gitlab: 'In a job of GitLab, KUBECONFIG and the variable of this input are no defaults: give a flag.',
 } as const
 
-/** The CI in whose job this process runs. The author of a job can change the value of such a variable, but cannot remove it. */
+/** The CI whose variables are set. A variable of a job can change the value of GITLAB_CI, but cannot unset it, so only presence counts. */
 function jobOf(env: NodeJS.ProcessEnv): keyof typeof NO_DEFAULTS | undefined {
   const isAnySet = (...names: string[]): boolean => names.some((name) => env[name] !== undefined)
   if (isAnySet('GITHUB_ACTIONS', 'GITHUB_RUN_ID')) return 'github'
@@ -125,7 +130,7 @@ function kubeconfigOfKubectl(env: NodeJS.ProcessEnv): Default | undefined {
   }
   if (path === undefined) return undefined
   const place = named.length > 0 ? `KUBECONFIG names ${path}` : '~/.kube/config exists'
-  return { text: path, from: named.length > 0 ? 'KUBECONFIG' : '~/.kube/config', why: `no API server is given, and ${place}` }
+  return { text: path, from: named.length > 0 ? 'KUBECONFIG' : '~/.kube/config', reason: `no API server is given, and ${place}` }
 }
 
 function isFile(path: string): boolean {

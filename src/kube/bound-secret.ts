@@ -127,8 +127,14 @@ export interface SecretToDelete {
 }
 
 /**
+ * - `deleted`: this call deleted the Secret
+ * - `deleted-perhaps-earlier`: an attempt without a clear response may have deleted it. The uid shows that the Secret existed
+ * - `gone`: the Secret does not exist, or another Secret (another uid) has its name
+ */
+export type DeletionResult = 'deleted' | 'deleted-perhaps-earlier' | 'gone'
+
+/**
  * Deletes the bound Secret, and with it the token.
- * @returns gone when the Secret does not exist, or another Secret (another uid) has its name
  * @throws KubepassError REFUSED or UNREACHABLE when the answer proves neither
  */
 export async function deleteBoundSecret(
@@ -136,13 +142,12 @@ export async function deleteBoundSecret(
   auth: AuthInfo,
   { namespace, name, uid }: SecretToDelete,
   signal: AbortSignal,
-): Promise<'deleted' | 'gone'> {
+): Promise<DeletionResult> {
   const body: V1DeleteOptions = { apiVersion: 'v1', kind: 'DeleteOptions', ...(uid === undefined ? {} : { preconditions: { uid } }) }
   const answer = await client.call({ method: 'DELETE', path: `/api/v1/namespaces/${namespace}/secrets/${name}`, auth, body }, signal)
   if (isDeletion(answer, uid)) return 'deleted'
   if (!isAbsence(answer, name)) throw refusalOf(answer, `delete the Secret ${name}`, auth)
-  // A uid shows that the Secret existed. An earlier DELETE of ours that got no response may have deleted it.
-  return answer.mayHaveActed && uid !== undefined ? 'deleted' : 'gone'
+  return answer.mayHaveActed && uid !== undefined ? 'deleted-perhaps-earlier' : 'gone'
 }
 
 /**

@@ -12,7 +12,7 @@ const POLL_MS = 500
 const PROOF_TIMEOUT_MS = 15_000
 
 /** dead: the API server refused the token often enough. alive: it accepted the last use. unclear: it did neither. */
-export type Verdict = { is: 'dead'; proof: Omit<Proof, 'at'> } | { is: 'alive' } | { is: 'unclear' }
+export type ProofResult = { is: 'dead'; proof: Omit<Proof, 'at'> } | { is: 'alive' } | { is: 'unclear' }
 
 /** A token that must be dead, and what proves it. */
 export interface RevokedToken {
@@ -27,23 +27,23 @@ export interface RevokedToken {
 
 /**
  * Uses the token until it is refused `samples` times in a row.
- * @returns the verdict, after at most 15 s; a failed call and an abort of `signal` end the proof with the verdict so far
+ * @returns the result, after at most 15 s; a failed call and an abort of `signal` end the proof with the result so far
  */
-export async function prove(client: KubeClient, revoked: RevokedToken, signal: AbortSignal): Promise<Verdict> {
+export async function prove(client: KubeClient, revoked: RevokedToken, signal: AbortSignal): Promise<ProofResult> {
   const { token, deletedAt, samples, isHurried } = revoked
   const deadline = deadlineAfter(PROOF_TIMEOUT_MS, signal)
-  let verdict: Verdict = { is: 'unclear' }
+  let result: ProofResult = { is: 'unclear' }
   try {
     await sleep(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: deadline })
     for (let refusals = 0; ;) {
       const review = await whoami(client, token, deadline, true)
       refusals = review.is === 'refused' ? refusals + 1 : 0
       if (refusals === samples) return { is: 'dead', proof: { samples, seconds: (Date.now() - deletedAt) / 1000 } }
-      verdict = { is: review.is === 'accepted' ? 'alive' : 'unclear' }
-      if (verdict.is === 'alive' && isHurried()) return verdict
+      result = { is: review.is === 'accepted' ? 'alive' : 'unclear' }
+      if (result.is === 'alive' && isHurried()) return result
       if (refusals === 0) await sleep(POLL_MS, undefined, { signal: deadline })
     }
   } catch {
-    return verdict
+    return result
   }
 }

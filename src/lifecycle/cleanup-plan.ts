@@ -1,4 +1,5 @@
 import type { Options } from '../config/options.ts'
+import type { DeletionResult } from '../kube/bound-secret.ts'
 import { hasToken, livePhaseOf, neverExisted, type CredentialState } from '../state/credential-state.ts'
 
 /** What the decisions at the end of a run depend on, beside the credential itself. */
@@ -22,8 +23,9 @@ export function planFor(credential: CredentialState, { isOwner, requireRevocatio
  * Interprets the response to a DELETE. If the Secret is gone and its uid is known, then an earlier DELETE of this process, whose response
  * was lost, has removed it.
  */
-export function outcomeOfDelete(response: 'deleted' | 'gone', wasPending: boolean, uid: string | undefined): 'deleted' | 'gone' {
-  return wasPending && uid !== undefined ? 'deleted' : response
+export function outcomeOfDelete(response: DeletionResult, wasPending: boolean, uid: string | undefined): 'deleted' | 'gone' {
+  if (response !== 'gone') return 'deleted'
+  return wasPending && uid !== undefined ? 'deleted' : 'gone'
 }
 
 /**

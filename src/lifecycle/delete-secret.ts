@@ -9,7 +9,8 @@ import { warn, type Run } from './run-context.ts'
 
 /**
  * Deletes the bound Secret of a credential, and with it the token.
- * @returns `gone` if no such Secret exists. `deleted` also if it is gone, its uid is known, and an earlier DELETE got no response
+ * @returns `gone`: the Secret does not exist. `deleted`: this process or another cleanup of the run deleted it, perhaps by an earlier
+ *   DELETE whose response was lost
  */
 export async function deleteSecretOf(
   run: Run,
@@ -24,11 +25,11 @@ export async function deleteSecretOf(
   if (name === undefined) return 'gone'
   const authInfo = await auth
   run.latestAuth = authInfo
-  // Another cleanup of the same run may have deleted it meanwhile.
+  // Another cleanup of the same run may have deleted the Secret meanwhile.
   const current = journal.credential(number) ?? credential
   if (current.phase === 'revoked' && credential.phase !== 'revoked') return 'deleted'
   const wasPending = current.phase === 'deletion-requested'
-  // Not `intend`: a failure to save must not prevent a deletion.
+  // kubepass continues if it cannot save this event, because a failure to save must not prevent a deletion.
   if (!isConcluded(current)) journal.observe({ type: 'DeletionRequested', number })
   try {
     const { namespace } = journal.state.requested

@@ -1,5 +1,5 @@
 import { KubepassError } from '../base/errors.ts'
-import { prove, type Verdict } from '../kube/revocation-proof.ts'
+import { prove, type ProofResult } from '../kube/revocation-proof.ts'
 import { hasToken, mayLive } from '../state/credential-state.ts'
 import { toEvidence } from '../state/evidence.ts'
 import { concludeProof } from './cleanup-plan.ts'
@@ -17,7 +17,7 @@ export async function proveEnd(run: Run, when: 'now' | 'try'): Promise<KubepassE
   platform.log.progress?.('waiting for the API server to refuse the token')
   const { revoked } = toEvidence(journal.state)
   const revokedAt = revoked === null ? Date.now() : Date.parse(revoked.at)
-  const verdicts = await Promise.all(
+  const results = await Promise.all(
     [...tokens].map(async ([number, { token }]) => ({
       number,
       ...(await prove(client, { token, deletedAt: revokedAt, samples: options.proofSamples, isHurried }, deadline)),
@@ -25,10 +25,10 @@ export async function proveEnd(run: Run, when: 'now' | 'try'): Promise<KubepassE
   )
   const untested = untestedIn(run)
   const isTimely = when === 'now' && !deadline.aborted && !isHurried()
-  const kinds = verdicts.map(({ is }) => is)
+  const kinds = results.map(({ is }) => is)
   switch (concludeProof(kinds, untested, isTimely)) {
     case 'proven':
-      recordProofs(run, verdicts)
+      recordProofs(run, results)
       return undefined
     case 'untested':
       platform.log.info(`The newest token is refused; ${untested} ${untested === 1 ? 'other' : 'others'} could not be tested.`)
@@ -40,11 +40,11 @@ export async function proveEnd(run: Run, when: 'now' | 'try'): Promise<KubepassE
       await warn(run, 'The API server gave no clear answer to the revoked token, so its end is not proven.')
       return undefined
     case 'alive':
-      return recordLiving(run, verdicts)
+      return recordLiving(run, results)
   }
 }
 
-type NumberedVerdict = Verdict & { readonly number: number }
+type NumberedResult = ProofResult & { readonly number: number }
 
 /** How many tokens may live that this process cannot use, and so cannot see refused. */
 function untestedIn({ journal, tokens }: Run): number {
@@ -52,15 +52,15 @@ function untestedIn({ journal, tokens }: Run): number {
   return [...credentials.filter(hasToken), ...forgotten].filter(({ number, deadBy }) => !tokens.has(number) && mayLive(deadBy)).length
 }
 
-function recordProofs({ journal }: Run, verdicts: readonly NumberedVerdict[]): void {
+function recordProofs({ journal }: Run, results: readonly NumberedResult[]): void {
   const at = new Date().toISOString()
-  for (const verdict of verdicts)
-    if (verdict.is === 'dead' && journal.credential(verdict.number) !== undefined)
-      journal.observe({ type: 'TokenProvenDead', number: verdict.number, proof: { at, ...verdict.proof } })
+  for (const result of results)
+    if (result.is === 'dead' && journal.credential(result.number) !== undefined)
+      journal.observe({ type: 'TokenProvenDead', number: result.number, proof: { at, ...result.proof } })
 }
 
-function recordLiving({ journal, tokens }: Run, verdicts: readonly NumberedVerdict[]): KubepassError {
-  const living = verdicts.filter(({ is }) => is === 'alive').map(({ number }) => number)
+function recordLiving({ journal, tokens }: Run, results: readonly NumberedResult[]): KubepassError {
+  const living = results.filter(({ is }) => is === 'alive').map(({ number }) => number)
   for (const number of living) journal.observe({ type: 'TokenStillAccepted', number })
   const deadBy = living.flatMap((number) => tokens.get(number)?.deadBy ?? []).toSorted()
   return new KubepassError(

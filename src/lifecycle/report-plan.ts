@@ -24,9 +24,9 @@ export interface ReportView {
  * the section to the post step while the post step can still change what the section says.
  */
 export function planReport({ before, now, provenance, postFollows }: ReportView): ReportPlan {
-  // A process that knows names only adds something if it has changed the end of the credential.
+  // A process without a saved state knows only the names of the Secrets. Its report adds a fact only if it revoked a credential.
   if (provenance === 'derived') return hasSameEnd(before, now) ? 'nothing' : 'all'
-  // The names that such a process adds to the saved state are no sign that main left work.
+  // With provenance `merged`, this process has added possible credentials, so an incomplete state does not show that main left work.
   const wasReported = before.reported && (provenance === 'merged' || isComplete(before))
   if (wasReported && hasSameFacts(before, now)) return 'nothing'
   return postFollows && !isComplete(now) ? 'record' : 'all'

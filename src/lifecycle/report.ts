@@ -29,22 +29,22 @@ export async function report(run: Run, before: RunState, postFollows: boolean): 
 /**
  * Writes the evidence file, the outputs and the section for people. A failure here becomes a warning, so that it does not hide how the
  * run ended.
- * @returns whether all is written that a later process must not write again
+ * @returns whether the summary is written, so that no later process writes another one
  */
 export async function reportState(target: Target, state: RunState, plan: ReportPlan): Promise<boolean> {
   if (plan === 'nothing') return false
   const evidence = toEvidence(state)
-  await tryAll(target.platform, recordTries(target, evidence))
+  await runSteps(target.platform, recordSteps(target, evidence))
   if (plan !== 'all') return false
   // No process can remove the summary again, so the summary alone decides whether a later process writes another one.
-  const isWritten = await tryAll(target.platform, [['summary', () => target.platform.writeSummary?.(evidence)]])
-  await tryAll(target.platform, [['check run', () => publishCheck(target, evidence)]])
+  const isWritten = await runSteps(target.platform, [['summary', () => target.platform.writeSummary?.(evidence)]])
+  await runSteps(target.platform, [['check run', () => publishCheck(target, evidence)]])
   return isWritten
 }
 
-type Try = readonly [what: string, write: () => unknown]
+type ReportStep = readonly [what: string, write: () => unknown]
 
-function recordTries({ platform, options, redactor }: Target, evidence: Evidence): Try[] {
+function recordSteps({ platform, options, redactor }: Target, evidence: Evidence): ReportStep[] {
   const exitCode = evidence.used?.exit_code ?? undefined
   const path = options?.evidence
   return [
@@ -60,9 +60,9 @@ async function publishCheck({ platform, options }: Target, evidence: Evidence): 
 }
 
 /** @returns whether all were successful */
-async function tryAll({ log }: Platform, tries: readonly Try[]): Promise<boolean> {
+async function runSteps({ log }: Platform, steps: readonly ReportStep[]): Promise<boolean> {
   let isWritten = true
-  for (const [what, write] of tries) {
+  for (const [what, write] of steps) {
     try {
       await write()
     } catch (error) {

@@ -4,17 +4,21 @@ import type { X509Certificate } from 'node:crypto'
 const MAX_CHAIN = 10
 
 /**
- * Returns the CA certificate at which the verified chain of the server's certificate ends. Node.js does not tell that chain, so this function
+ * Returns the CA certificate at which the verified chain of the server's certificate ends. Node.js does not expose that chain, so this function
  * follows the issuers as OpenSSL does: a trusted issuer takes precedence over one that the server sent.
- * @param own of the server, with the certificates that it sent as its issuers
+ * @param serverCertificate its chain of issuers has the other certificates that the server sent
  * @param trusted the CAs against which the chain was verified
  * @returns undefined when no trusted certificate is found
  */
-export function trustAnchor(own: X509Certificate, trusted: readonly X509Certificate[], now = Date.now()): X509Certificate | undefined {
+export function trustAnchor(
+  serverCertificate: X509Certificate,
+  trusted: readonly X509Certificate[],
+  now = Date.now(),
+): X509Certificate | undefined {
   const valid = trusted.filter(({ validFromDate, validToDate }) => validFromDate.getTime() <= now && now <= validToDate.getTime())
-  const sent = chainOf(own)
-  let current = own
-  let anchor = valid.find(({ raw }) => raw.equals(own.raw))
+  const sent = chainOf(serverCertificate)
+  let current = serverCertificate
+  let anchor = valid.find(({ raw }) => raw.equals(serverCertificate.raw))
   for (let depth = 0; depth < MAX_CHAIN && !isIssuedBy(current, current); depth += 1) {
     const trustedIssuer = valid.find((each) => isIssuedBy(current, each))
     const issuer = trustedIssuer ?? (anchor === undefined ? sent.find((each) => isIssuedBy(current, each)) : undefined)
@@ -25,9 +29,10 @@ export function trustAnchor(own: X509Certificate, trusted: readonly X509Certific
   return anchor
 }
 
-function chainOf(own: X509Certificate): X509Certificate[] {
+function chainOf(serverCertificate: X509Certificate): X509Certificate[] {
   const chain: X509Certificate[] = []
-  for (let next = own.issuerCertificate; next !== undefined && chain.length < MAX_CHAIN; next = next.issuerCertificate) chain.push(next)
+  for (let next = serverCertificate.issuerCertificate; next !== undefined && chain.length < MAX_CHAIN; next = next.issuerCertificate)
+    chain.push(next)
   return chain
 }
 

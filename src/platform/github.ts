@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { base64Alignment, sensitivePart } from '../redact/redactor.ts'
 import type { SealedString } from '../redact/sealed-string.ts'
-import { asMarkdown, asText } from '../state/evidence-text.ts'
+import { jobSummary, asText } from '../state/evidence-text.ts'
 import { triggerOf } from '../state/job-info.ts'
 import { appendAtomically } from '../system/files.ts'
 import { ownUid } from '../system/own-user.ts'
@@ -121,7 +121,7 @@ export function githubPlatform(env: NodeJS.ProcessEnv, redact: (text: string) =>
     writeSummary(evidence) {
       // This is what the summary of @actions/core does. Loading @actions/core for it would double the time of the post step.
       // The blank line ends a paragraph of the scan.
-      if (env['GITHUB_STEP_SUMMARY']) appendAtomically(env['GITHUB_STEP_SUMMARY'], redact(`\n${asMarkdown(evidence)}`))
+      if (env['GITHUB_STEP_SUMMARY']) appendAtomically(env['GITHUB_STEP_SUMMARY'], redact(`\n${jobSummary(evidence)}`))
     },
   }
 }

@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream'
-import type { OwnFlagValues } from '../config/flags.ts'
+import type { ExtraFlagValues } from '../config/flags.ts'
 import type { OutputId } from '../config/inputs.ts'
 import type { InputSource } from '../config/source.ts'
 import type { IdTokenRequest } from '../identity/identity.ts'
@@ -72,7 +72,7 @@ export interface Platform extends InputSource {
   /** The user id of kubepass, which owns the files that kubepass wrote. */
   readonly ownerUid: number
   /** Flags that are no inputs; only a terminal has any. */
-  readonly ownFlags?: OwnFlagValues
+  readonly extraFlags?: ExtraFlagValues
   readonly log: Log
   readonly savedState: SavedState
   /** The targets of the scan's stdout and stderr, and the filters that follow the redactor. */

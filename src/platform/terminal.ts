@@ -21,8 +21,8 @@ import type { Platform } from './platform.ts'
 /** A user's terminal. stdout has the scan's output only; kubepass writes its messages to stderr. */
 export function terminalPlatform(line: CommandLine, env: NodeJS.ProcessEnv, redact: (text: string) => string): Platform {
   const { stderr } = process
-  const { values, ownFlags, argv } = line
-  const isQuiet = ownFlags.quiet === true
+  const { values, extraFlags, argv } = line
+  const isQuiet = extraFlags.quiet === true
   const [path] = line.operands
   if (kubeconfigContent(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
     throw new KubepassError(
@@ -47,15 +47,15 @@ export function terminalPlatform(line: CommandLine, env: NodeJS.ProcessEnv, reda
   const info = (text: string): void => {
     if (!isQuiet) write(text)
   }
-  const variables = [...defaults.values()].flatMap(({ from, why }) => (why === undefined ? [from] : []))
+  const variables = [...defaults.values()].flatMap(({ from, reason }) => (reason === undefined ? [from] : []))
   if (variables.length > 0) info(`Inputs from the environment: ${variables.join(', ')}.`)
   return {
     input: (id) => values.get(id) ?? defaults.get(id)?.text,
     nameOf: (id) => defaults.get(id)?.from ?? flagName(id),
     noServerHint,
-    whyKubeconfig: defaults.get('kubeconfig')?.why,
+    whyKubeconfig: defaults.get('kubeconfig')?.reason,
     argv,
-    ownFlags,
+    extraFlags,
     temp: tmpdir(),
     // In a job of GitLab, the files of the job are not trusted.
     workspace: isInGitlabJob(env) ? gitlabWorkspace(env) : undefined,
@@ -96,7 +96,7 @@ export function terminalPlatform(line: CommandLine, env: NodeJS.ProcessEnv, reda
       retryInstructions: () =>
         stateFile === undefined
           ? undefined
-          : `To try again: kubepass revoke, with the same flags, variables and kubeconfig, and the state file ${stateFile}`,
+          : `To finish the run, call kubepass revoke ${stateFile} with the same flags, variables and kubeconfig.`,
     },
     scanOutputs() {
       scanning = true

@@ -101,7 +101,7 @@ export interface MarkdownParts {
   /** Plain text. */
   readonly verdict: string
   readonly reason: string
-  /** Which of several uses in a job this is. */
+  /** Identifies this use of kubepass among several in a job. */
   readonly subject: string
   readonly table: string
   readonly warnings: string
@@ -125,13 +125,13 @@ function tableLine([name, value]: Row): string {
   return `| ${name.replaceAll(' ', '&nbsp;')} | ${markdownCell(value)} |`
 }
 
-/** A quotation within a quotation, as people write it. */
+/** Replaces escaped double quotes by single quotes, so that people can read the reason. */
 export function reasonText({ error_reason }: Evidence): string {
   return (error_reason ?? '').replaceAll('\\"', "'")
 }
 
 /** For the summary of a job. */
-export function asMarkdown(evidence: Evidence): string {
+export function jobSummary(evidence: Evidence): string {
   const { verdict, reason, subject, table, warnings } = markdownParts(evidence)
   return joinBlocks(`### ${verdict}`, reason, subject, table, warnings)
 }

@@ -14,7 +14,7 @@ export interface JobInfo {
 
 /** The variables of the job about its start. kubepass cannot verify them. A text is empty if the platform does not set the variable. */
 export interface Trigger {
-  /** Who started this attempt, if the platform tells; else who started the run. */
+  /** The user who started this attempt; if the platform does not tell, the user who started the run. */
   readonly actor: string
   readonly commit: string
   /** With the prefix: refs/heads/main. */

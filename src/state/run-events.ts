@@ -68,7 +68,7 @@ type OtherEvent =
   | { readonly type: 'CleanedUp'; readonly proofLeftToPost: boolean }
   | { readonly type: 'Reported' }
 
-/** A fact of the run, which only the evidence needs. kubepass sees it at most once. */
+/** A fact of the run, which only the evidence needs. kubepass records each such fact at most once. */
 type FactEvent =
   | { readonly type: 'ProgramRead'; readonly programSha256: string }
   | { readonly type: 'IssuerSeen'; readonly issuer: Issuer }
@@ -84,7 +84,7 @@ export function reduce(state: RunState, event: RunEvent): RunState {
   if (isFact(event)) return withFact(state, event)
   if (!('number' in event)) return afterOther(state, event)
   if (event.type === 'SecretRequested') return withRequestedSecret(state, event)
-  const withForgotten = withLivingForgotten(state, event)
+  const withForgotten = withForgottenStillAccepted(state, event)
   if (withForgotten !== undefined) return withForgotten
   const before = find(state, event)
   if (event.type === 'CredentialForgotten') return withoutCredential(state, event, before)
@@ -194,7 +194,7 @@ function withoutCredential(state: RunState, event: CredentialEvent, credential: 
 }
 
 /** Undefined where the event is about a credential that still has its slot. */
-function withLivingForgotten(state: RunState, { number, type }: CredentialEvent): RunState | undefined {
+function withForgottenStillAccepted(state: RunState, { number, type }: CredentialEvent): RunState | undefined {
   if (type !== 'TokenStillAccepted' || !state.forgotten.some((each) => each.number === number)) return undefined
   return { ...state, forgotten: state.forgotten.map((each) => (each.number === number ? { ...each, isStillAccepted: true } : each)) }
 }

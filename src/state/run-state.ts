@@ -28,7 +28,10 @@ export interface ApiServerInfo {
   readonly ca_sha256: string | null
 }
 
-/** The API server sends these texts, and the scan can write to the saved state. The name of an ID token's user repeats repository and ref. */
+/**
+ * kubepass checks the text, because the API server sends it, and because the scan can change it in the saved state. The limit is high,
+ * because the user name of an ID token contains repository and ref.
+ */
 export function isUsername(value: unknown): value is string {
   return typeof value === 'string' && /^[^\p{Cc}]{1,1000}$/u.test(value)
 }
@@ -103,9 +106,9 @@ export interface RunState {
   readonly identity: IdentityInfo | null
   readonly issuer: Issuer | null
   readonly apiServer: ApiServerInfo | null
-  /** Digests are SHA-256 in lower-case hex. Null where the run has no command. */
+  /** SHA-256 of the command in lower-case hex; null if the run has no command. */
   readonly commandSha256: string | null
-  /** Of the program that requests the credentials. */
+  /** SHA-256 of the program that requests the credentials, in lower-case hex. */
   readonly programSha256: string | null
   /** The number of the newest credential; 0 before the first. */
   readonly lastNumber: number

@@ -12,7 +12,8 @@ function scanSentence(evidence: Evidence): string {
   const { recovered, used } = evidence
   const error = scanErrorOf(evidence)
   if (used === null) return sentenceWithoutScan(evidence, error)
-  if (used.exit_code === null) return `Scan without a result: ${error === null ? 'nobody saw its end' : `the run ended with ${error}`}.`
+  if (used.exit_code === null)
+    return error === null ? 'The scan started, but kubepass did not see its end.' : `The scan started, and the run ended with ${error}.`
   const how = used.signal === null ? `exit code ${used.exit_code}` : `${used.signal}, exit code ${used.exit_code}`
   if (error !== null) return `${scanEnds[error] ?? `Scan ended, and the run failed with ${error}`} (${how}).`
   if (recovered) return `Scan ended (${how}), but main ended before its cleanup and its checks were complete.`
@@ -41,7 +42,7 @@ function credentialSentence(evidence: Evidence): string {
   const subject = number > 1 ? `The ${number} credentials` : granted === null ? 'The credential, if it was issued,' : 'The credential'
   if (!finished) return `${subject} can live until ${dead_by}.`
   if (mayLiveOn(evidence)) {
-    const living = number > 1 ? `Of ${number} credentials at least one` : subject
+    const living = number > 1 ? `At least one of ${number} credentials` : subject
     return `${living} was NOT revoked and can live until ${dead_by}.`
   }
   return `${subject} ${missing ? absenceText(evidence) : revocationText(evidence)}.`
@@ -73,7 +74,7 @@ interface EndText {
   readonly refusal: string
 }
 
-/** Whether the last token expired before kubepass deleted its Secret: the deletion then ended no life. */
+/** Whether the last token expired before kubepass deleted its Secret: the life then ended at the expiry. */
 function hasExpired({ granted, renewed, revoked }: Evidence): boolean {
   return granted !== null && revoked !== null && lastExpiry([granted, ...renewed]) < Date.parse(revoked.at)
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { scheduler } from 'node:timers/promises'
 
-/** Reading and hashing so much takes less than a millisecond. Other work can go on after that. */
+/** kubepass reads and hashes one chunk in less than a millisecond, and then lets other work run. */
 const CHUNK_BYTES = 256 * 1024
 
 /** Returns the SHA-256 of the file in hex; undefined if it cannot be read, or if `signal` aborts. */

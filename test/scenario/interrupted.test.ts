@@ -57,7 +57,7 @@ inTerminal('after a second Ctrl-C during an unanswered revocation kubepass ends 
   expect(stderr).toContain('The credential could not be revoked.')
   const [state = ''] = readdirSync(terminal.tmp).filter((name) => name.endsWith('.state.json'))
   expect(stderr).toContain(
-    `kubepass revoke, with the same flags, variables and kubeconfig, and the state file ${join(terminal.tmp, state)}`,
+    `To finish the run, call kubepass revoke ${join(terminal.tmp, state)} with the same flags, variables and kubeconfig.`,
   )
   const revoke = await terminal.run(['revoke', ...flags, '--token-file', '-', join(terminal.tmp, state)], { stdin })
   expect(revoke.code).toBe(0)

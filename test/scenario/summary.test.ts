@@ -60,7 +60,7 @@ onGithub(
     const use = step({ command: 'echo started; sleep 600' })
     await killWhileScanning(use)
     const post = await use.post()
-    expect(headings('post', post.summary)).toEqual([expect.stringMatching(/^post: Scan without a result: nobody saw its end\. /)])
+    expect(headings('post', post.summary)).toEqual([expect.stringMatching(/^post: The scan started, but kubepass did not see its end\. /)])
     expect(post.summary).toContain('outlived the scan and were ended')
   },
   // The scan keeps the output open, for which the runner waits in vain.

@@ -117,7 +117,9 @@ inTerminal('decode prints header and claims of a token, without the signature', 
 inTerminal('a token on the command line is an error', async ({ terminal, flags, proxy }) => {
   const { code, stderr } = await terminal.run(['run', ...flags, '--token', 'abcdefghijklmnopqrstuvwxyz', '--', 'true'])
   expect(code).toBe(80)
-  expect(stderr).toContain('There is no flag --token, because every user of the machine can read a command line.')
+  expect(stderr).toContain(
+    '--token is no flag, because every user of the machine can read a command line.\nSet the variable KUBEPASS_TOKEN.',
+  )
   expect(proxy.exchanges).toEqual([])
 })
 
@@ -132,7 +134,7 @@ const words: [string, string[], number, RegExp][] = [
     'a command without --',
     ['run', 'kubectl', 'get', 'pods', '-n', 'x'],
     80,
-    /-- is missing before the command, which begins with the word "kubectl"/,
+    /-- is missing before the command, which begins with "kubectl"/,
   ],
   ['an unknown command', ['mint'], 80, /There is no command "mint"/],
   ['run without anything', ['run'], 80, /4 inputs are wrong:[^]*--server is missing[^]*no command was given/],
@@ -142,7 +144,7 @@ const words: [string, string[], number, RegExp][] = [
     'revoke without a run state',
     ['revoke'],
     80,
-    /1 word is needed besides the flags, but 0 are given\.\nUsage: kubepass revoke \[FLAGS\] STATE-FILE/,
+    /kubepass revoke needs one word \(STATE-FILE\) besides its flags, but gets 0\.\nUsage: kubepass revoke \[FLAGS\] STATE-FILE/,
   ],
   ['revoke with a file that does not exist', ['revoke', '/nowhere.json'], 80, /cannot be read \(ENOENT\)/],
 ]

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { KubepassError } from '../../src/base/errors.ts'
 import { parseCommandLine, type Request } from '../../src/command-line/parse.ts'
 import { subcommandNames, subcommands, usageOf } from '../../src/command-line/subcommands.ts'
-import { flagName, ownFlags, terminalFlags } from '../../src/config/flags.ts'
+import { flagName, extraFlags, terminalInputs } from '../../src/config/flags.ts'
 import { inputs } from '../../src/config/inputs.ts'
 
 const COLUMNS = 100
@@ -29,7 +29,7 @@ function helpOf(line: string): string {
 function requested(line: string): object {
   const request = parse(line)
   if ('print' in request) return request
-  const { values, ownFlags: own, ids: _ids, ...rest } = request
+  const { values, extraFlags: own, ids: _ids, ...rest } = request
   return {
     ...rest,
     values: Object.fromEntries(values),
@@ -75,15 +75,21 @@ describe('a command line', () => {
     ['sweep --dryrun', 'INPUT: There is no flag "--dryrun".\nDid you mean --dry-run?\nkubepass sweep --help shows all flags.'],
     ['run --dry-run -- x', 'INPUT: There is no flag "--dry-run".\nkubepass run --help shows all flags.'],
     ['sweep --command x', 'INPUT: There is no flag "--command".\nkubepass sweep --help shows all flags.'],
-    ['run --audience x -- x', 'INPUT: There is no flag --audience, because it is for a CI job.\nkubepass run --help shows all flags.'],
+    [
+      'run --audience x -- x',
+      'INPUT: --audience is no flag of a terminal, because the input has an effect only in a CI job.\nkubepass run --help shows all flags.',
+    ],
     [
       'run --token x -- x',
-      'INPUT: There is no flag --token, because every user of the machine can read a command line.\nkubepass run --help shows all flags.',
+      'INPUT: --token is no flag, because every user of the machine can read a command line.\nSet the variable KUBEPASS_TOKEN.\nkubepass run --help shows all flags.',
     ],
     ['run --server', 'INPUT: --server needs a value.\nkubepass run --help shows all flags.'],
     ['run --quiet=yes -- x', 'INPUT: --quiet takes no value.\nkubepass run --help shows all flags.'],
     ['run --json=x -- x', 'INPUT: There is no flag "--json".\nkubepass run --help shows all flags.'],
-    ['run --=x -- x', 'INPUT: There is no flag of this name.\nkubepass run --help shows all flags.'],
+    [
+      'run --=x -- x',
+      'INPUT: A flag is not known. kubepass does not show the word, because it may be a secret.\nkubepass run --help shows all flags.',
+    ],
     ['run -server x -- x', 'INPUT: There is no flag "-server".\nDid you mean --server?\nkubepass run --help shows all flags.'],
     ['-- run', 'INPUT: A command of kubepass is missing before --.\nUsage: kubepass run [FLAGS] -- COMMAND [ARG ...]'],
     [
@@ -94,25 +100,25 @@ describe('a command line', () => {
     ['run -n x -- x', 'INPUT: There is no flag "-n".\nkubepass run --help shows all flags.'],
     [
       'run kubectl get pods -n x',
-      'INPUT: -- is missing before the command, which begins with the word "kubectl".\nUsage: kubepass run [FLAGS] -- COMMAND [ARG ...]\nkubepass run --help shows more.',
+      'INPUT: -- is missing before the command, which begins with "kubectl".\nUsage: kubepass run [FLAGS] -- COMMAND [ARG ...]\nkubepass run --help shows more.',
     ],
     [
       'run --server https://a kubectl --all',
-      'INPUT: -- is missing before the command, which begins with the word "kubectl".\nUsage: kubepass run [FLAGS] -- COMMAND [ARG ...]\nkubepass run --help shows more.',
+      'INPUT: -- is missing before the command, which begins with "kubectl".\nUsage: kubepass run [FLAGS] -- COMMAND [ARG ...]\nkubepass run --help shows more.',
     ],
     [
       'run stray -- x',
-      'INPUT: The word "stray" before -- is no flag.\nUsage: kubepass run [FLAGS] -- COMMAND [ARG ...]\nkubepass run --help shows more.',
+      'INPUT: The word "stray" is no flag.\nUsage: kubepass run [FLAGS] -- COMMAND [ARG ...]\nkubepass run --help shows more.',
     ],
     ['sweep -- x', 'INPUT: kubepass sweep runs no command after --.\nUsage: kubepass sweep [FLAGS]\nkubepass sweep --help shows more.'],
     ['sweep all', 'INPUT: The word "all" is no flag.\nUsage: kubepass sweep [FLAGS]\nkubepass sweep --help shows more.'],
     [
       'revoke',
-      'INPUT: 1 word is needed besides the flags, but 0 are given.\nUsage: kubepass revoke [FLAGS] STATE-FILE\nkubepass revoke --help shows more.',
+      'INPUT: kubepass revoke needs one word (STATE-FILE) besides its flags, but gets 0.\nUsage: kubepass revoke [FLAGS] STATE-FILE\nkubepass revoke --help shows more.',
     ],
     [
       'completion',
-      'INPUT: 1 word is needed besides the flags, but 0 are given.\nUsage: kubepass completion bash|zsh|fish\nkubepass completion --help shows more.',
+      'INPUT: kubepass completion needs one word (bash|zsh|fish) besides its flags, but gets 0.\nUsage: kubepass completion bash|zsh|fish\nkubepass completion --help shows more.',
     ],
   ])('is refused: %s', (line, expected) => {
     expect(errorOf(line)).toBe(expected)
@@ -161,7 +167,7 @@ describe('the help', () => {
   })
 
   test.each(subcommandNames)('%s --help and help %s show usage, flags, examples and exit codes of the command', (name) => {
-    const { inputs: ids, ownFlags: own, examples, exitCodes } = subcommands[name]
+    const { inputs: ids, extraFlags: own, examples, exitCodes } = subcommands[name]
     const text = helpOf(`${name} --help`)
     expect(helpOf(`help ${name}`)).toBe(text)
     expect(text.split('\n')[0]).toBe(`Usage: ${usageOf(name)}`)
@@ -194,9 +200,9 @@ describe('the help', () => {
   })
 
   test('every terminal flag belongs to run, and every flag of its own to a command', () => {
-    expect(subcommands.run.inputs).toEqual(terminalFlags)
+    expect(subcommands.run.inputs).toEqual(terminalInputs)
     expect(
-      Object.keys(ownFlags).filter((flag) => !subcommandNames.some((name) => subcommands[name].ownFlags.some((own) => own === flag))),
+      Object.keys(extraFlags).filter((flag) => !subcommandNames.some((name) => subcommands[name].extraFlags.some((own) => own === flag))),
     ).toEqual([])
   })
 })

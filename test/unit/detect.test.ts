@@ -57,7 +57,7 @@ test.each<[string, NodeJS.ProcessEnv, object]>([
 })
 
 test('a terminal says nothing of what started it, and detect() bounds the variables of a job', () => {
-  const line = { ids: [], values: new Map(), ownFlags: {}, operands: [], argv: [] }
+  const line = { ids: [], values: new Map(), extraFlags: {}, operands: [], argv: [] }
   expect(terminalPlatform(line, GITHUB, (text) => text).job).toMatchObject(nothing)
   const { ref } = detect({ ...GITHUB, GITHUB_REF: 'x'.repeat(100_000) }, [], (text) => text).job
   expect(ref).toBe('x'.repeat(500))

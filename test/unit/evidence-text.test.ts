@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { Evidence } from '../../src/state/evidence.ts'
-import { asMarkdown, asText, markdownParts } from '../../src/state/evidence-text.ts'
+import { jobSummary, asText, markdownParts } from '../../src/state/evidence-text.ts'
 import { ended, evidenceOf, granted, whole } from './evidence-fixture.ts'
 
 const lines = (markdown: string): string[] => markdown.split('\n').filter((line) => line !== '')
@@ -17,7 +17,7 @@ const everything: Partial<Evidence> = {
 }
 
 test('the summary has the verdict as heading, the reason, the subject, a table of at most ten rows, and the warnings', () => {
-  const markdown = asMarkdown(evidenceOf(everything))
+  const markdown = jobSummary(evidenceOf(everything))
   expect(lines(markdown).slice(0, 3)).toEqual([
     "### Scan tampered with the runner's command files (exit code 0). The 112 credentials lived 41 s from the first to the last, were revoked, and are refused by the API server.",
     '**TAMPERED**: `The scan wrote to GITHUB_ENV.`',
@@ -44,14 +44,14 @@ test('the summary has the verdict as heading, the reason, the subject, a table o
 
 test('the renewals of a run are one row with their number', () => {
   const renewals = (change: Partial<Evidence>): string[] =>
-    rowsOf(asMarkdown(evidenceOf({ ...whole, ...change }))).filter((row) => row.includes('Renewed'))
+    rowsOf(jobSummary(evidenceOf({ ...whole, ...change }))).filter((row) => row.includes('Renewed'))
   expect(renewals({})).toEqual([])
   expect(renewals({ renewed: [granted] })).toEqual([expect.stringContaining('`once; the last credential: 2026-01-01T00:00:00Z, expires')])
   expect(renewals(everything)).toEqual([expect.stringContaining('`111 times; the last credential: ')])
 })
 
 test('a run without a credential has only the rows that it has facts for', () => {
-  const markdown = asMarkdown(
+  const markdown = jobSummary(
     evidenceOf({ finished: true, error: 'REFUSED', error_reason: String.raw`The API server refused: "\"x\" 403".` }),
   )
   expect(rowsOf(markdown)).toEqual(['| Credential | `none was issued` |', '| Run | `octo/repo 7/1 scan` |'])
@@ -79,7 +79,7 @@ test('the text of a finished run leaves the end of the credential to its own lin
 
 test('the summary shows a pipe as it is, and escapes it in the table alone', () => {
   const verified = { username: 'a|b', at: '2026-01-01T00:00:00Z' }
-  const markdown = asMarkdown(evidenceOf({ ...whole, verified, warnings: ['c|d'], error: 'REFUSED', error_reason: 'e|f' }))
+  const markdown = jobSummary(evidenceOf({ ...whole, verified, warnings: ['c|d'], error: 'REFUSED', error_reason: 'e|f' }))
   expect(markdown).toContain('| Accepted&nbsp;as | `a\\|b` |')
   expect(markdown).toContain('- `c|d`')
   expect(markdown).toContain('**REFUSED**: `e|f`')
@@ -103,7 +103,7 @@ test('foreign text cannot leave its place in the summary or in the text', () => 
       const plain = evidenceOf({ ...evidence, verified: { username: 'x', at: '2026-01-01T00:00:00Z' }, warnings: ['x'], error_reason: 'x' })
       expect(asText(evidence).split('\n').length).toBe(asText(plain).split('\n').length - (username === '' ? 1 : 0))
       expect(asText(evidence)).not.toContain('##[')
-      expect(lines(asMarkdown(evidence)).length).toBe(lines(asMarkdown(plain)).length - (username === '' ? 1 : 0))
+      expect(lines(jobSummary(evidence)).length).toBe(lines(jobSummary(plain)).length - (username === '' ? 1 : 0))
     }),
   )
 })

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KubepassError } from '../../src/base/errors.ts'
-import { type CommandLine, terminalFlags } from '../../src/config/flags.ts'
+import { type CommandLine, terminalInputs } from '../../src/config/flags.ts'
 import type { InputId } from '../../src/config/inputs.ts'
 import { terminalDefaults } from '../../src/config/terminal-defaults.ts'
 
@@ -25,7 +25,7 @@ type Flags = Partial<Record<InputId, string>>
 
 function defaultsOf(flags: Flags, env: NodeJS.ProcessEnv, line: Partial<CommandLine> = {}): Record<string, string> {
   const values = new Map(Object.entries(flags) as [InputId, string][])
-  const defaults = terminalDefaults({ ids: terminalFlags, values, ownFlags: {}, operands: [], argv: [], ...line }, env)
+  const defaults = terminalDefaults({ ids: terminalInputs, values, extraFlags: {}, operands: [], argv: [], ...line }, env)
   return Object.fromEntries([...defaults.values].map(([id, { text }]) => [id, text]))
 }
 

@@ -94,7 +94,7 @@ test.each<[string, Partial<Evidence>, Outcome, string]>([
     'a scan that did not start',
     { ...whole, used: running, error: 'INTERNAL' },
     'failed',
-    `Scan without a result: the run ended with INTERNAL. ${DEAD}`,
+    `The scan started, and the run ended with INTERNAL. ${DEAD}`,
   ],
   ['a refusal before the token', { ...none, error: 'REFUSED' }, 'failed', `No scan started: the run ended with REFUSED. ${NONE}`],
   ['the wrong token', { ...unproven, used: null, error: 'RIGHTS' }, 'failed', `No scan started: the run ended with RIGHTS. ${UNPROVEN}`],
@@ -110,7 +110,12 @@ test.each<[string, Partial<Evidence>, Outcome, string]>([
     'not_revoked',
     'No scan started, and the run ended without a result. The credential, if it was issued, was NOT revoked and can live until 2026-01-01T00:16:10Z.',
   ],
-  ['a killed main, finished by post', { ...whole, used: running }, 'unfinished', `Scan without a result: nobody saw its end. ${DEAD}`],
+  [
+    'a killed main, finished by post',
+    { ...whole, used: running },
+    'unfinished',
+    `The scan started, but kubepass did not see its end. ${DEAD}`,
+  ],
   [
     'a main killed after the scan',
     { ...whole, recovered: true },
@@ -197,7 +202,7 @@ test.each<[string, Partial<Evidence>, Outcome, string]>([
     'renewals without a revocation',
     { ...renewed, revoked: null, proven: null, error: 'NOT_REVOKED' },
     'not_revoked',
-    'Scan passed. Of 7 credentials at least one was NOT revoked and can live until 2026-01-01T00:16:10Z.',
+    'Scan passed. At least one of 7 credentials was NOT revoked and can live until 2026-01-01T00:16:10Z.',
   ],
   [
     'renewals with absent Secrets',

@@ -27,7 +27,7 @@ export async function recordServerFacts(run: Run, isReachable: boolean): Promise
     if (auth !== undefined && journal.state.issuer === null) await recordIssuer(run, auth, deadline)
     if (journal.state.apiServer === null) await recordApiServer(run, auth, deadline)
   } catch {
-    // The evidence says null. The end of the run is more important.
+    // The fields stay null in the evidence, because a failure here must not change how the run ends.
   }
 }
 
@@ -39,13 +39,13 @@ async function recordApiServer({ client, journal }: Run, auth: AuthInfo | undefi
     journal.observe({ type: 'ApiServerSeen', apiServer: { version: version ?? null, ca_sha256: caSha256 ?? null } })
 }
 
-/** The identity that requested the credential, unless its token has expired: then the identity of the revocation. */
+/** The identity that requested the credential. If the token of that identity has expired, the identity of the latest request. */
 function usableAuth({ latestAuth, requestedBy }: Run): AuthInfo | undefined {
   const isExpired = requestedBy !== undefined && 'bearer' in requestedBy && validityProblem(requestedBy.bearer) !== undefined
   return isExpired ? latestAuth : (requestedBy ?? latestAuth)
 }
 
-/** Redacts the answer before it checks the form, because a gateway can answer with the token that it got. */
+/** Redacts the answer before the check of its form, because a gateway can return the token of the request. */
 async function recordIssuer({ client, journal, redactor, requestedBy }: Run, auth: AuthInfo, deadline: AbortSignal): Promise<void> {
   const answer = await reviewIssuer(client, auth, deadline)
   if (answer === undefined) return

@@ -81,7 +81,7 @@ onGithub('the digest of the program is that of main, also in the evidence of pos
 })
 
 test('a scan that changes the file of the program does not change its digest', async () => {
-  const copy = mkdtempSync(join(tmpdir(), 'inquiry-test-'))
+  const copy = mkdtempSync(join(tmpdir(), 'server-facts-test-'))
   cpSync(dist, copy, { recursive: true })
   const program = join(copy, 'cli/index.js')
   await runInTerminal(
@@ -132,7 +132,7 @@ onGithub('without a command the evidence has the issuer and the API server, too'
 })
 
 /** Runs a job, and lets the proxy treat what kubepass asks for the evidence alone. */
-async function withInquiry(
+async function withDisturbedFacts(
   { proxy, step, job }: GithubFixture,
   disturb: () => Parameters<GithubFixture['proxy']['on']>[1],
 ): Promise<Evidence> {
@@ -159,7 +159,7 @@ for (const [what, answer] of Object.entries({
   },
 })) {
   onGithub(`if the requests for the evidence ${what}, the evidence lacks their facts and nothing else changes`, async (fixture) => {
-    const { issuer, api_server } = await withInquiry(fixture, () => () => answer)
+    const { issuer, api_server } = await withDisturbedFacts(fixture, () => () => answer)
     expect(issuer).toBeNull()
     expect(api_server).toEqual({ version: null, ca_sha256: caSha256(fixture.info) })
     // Each request is sent once.
@@ -168,7 +168,7 @@ for (const [what, answer] of Object.entries({
 }
 
 onGithub('the requests for the evidence come after the revocation, which does not wait for their answers', async (fixture) => {
-  const { issuer, api_server } = await withInquiry(fixture, () => () => 'hang')
+  const { issuer, api_server } = await withDisturbedFacts(fixture, () => () => 'hang')
   expect(issuer).toBeNull()
   expect(api_server).toEqual({ version: null, ca_sha256: caSha256(fixture.info) })
   const { exchanges, tokens } = fixture.proxy
@@ -178,7 +178,7 @@ onGithub('the requests for the evidence come after the revocation, which does no
 
 onGithub('if a gateway answers with the signature of the token as the name of the user, the evidence hides it', async (fixture) => {
   const signatureOf = (bearer: string): string => bearer.split('.')[2] ?? ''
-  const { issuer } = await withInquiry(fixture, () => ({ bearer }) => ({
+  const { issuer } = await withDisturbedFacts(fixture, () => ({ bearer }) => ({
     status: 201,
     body: JSON.stringify({ status: { userInfo: { username: `user ${signatureOf(bearer)}` } } }),
   }))

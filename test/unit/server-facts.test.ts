@@ -14,7 +14,7 @@ import { serverVersion } from '../../src/kube/server-version.ts'
 import { Http } from '../../src/net/http.ts'
 import { Redactor } from '../../src/redact/redactor.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'inquiry-test-'))
+const folder = mkdtempSync(join(tmpdir(), 'server-facts-test-'))
 const file = (name: string): string => readFileSync(join(folder, name), 'utf8')
 const auth = { bearer: new Redactor().seal('a-token') }
 let server: Server
