@@ -63,7 +63,7 @@ export interface Run extends CommandContext {
   scan: Scan | undefined
   /** A descriptor of the private directory; undefined where this process did not make it. */
   directoryDescriptor: number | undefined
-  /** The authentication that requested the first credential; undefined in a later process. */
+  /** The authentication that requested the first credential. A later process does not have it. */
   requestedBy: AuthInfo | undefined
   /** The authentication of the latest request. */
   latestAuth: AuthInfo | undefined
