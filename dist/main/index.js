@@ -203,7 +203,9 @@ function relativeTime(seconds, now) {
 }
 /** Describes the length of a time in whole units, such as "5 min 12 s". */
 function durationText(seconds) {
-    const whole = Math.max(0, Math.round(seconds));
+    const whole = Math.round(seconds);
+    if (whole < 1)
+        return 'less than 1 s';
     if (whole < 60)
         return `${whole} s`;
     return whole < 3600

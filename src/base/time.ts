@@ -14,7 +14,8 @@ export function relativeTime(seconds: number, now: number): string {
 
 /** Describes the length of a time in whole units, such as "5 min 12 s". */
 export function durationText(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds))
+  const whole = Math.round(seconds)
+  if (whole < 1) return 'less than 1 s'
   if (whole < 60) return `${whole} s`
   return whole < 3600
     ? `${Math.floor(whole / 60)} min ${whole % 60} s`

@@ -16,7 +16,7 @@ function headings(phase: string, summary: string): string[] {
   return [...summary.matchAll(/^### (.*)$/gm)].map(([, heading]) => `${phase}: ${heading ?? ''}`)
 }
 
-const REFUSED = /The credential lived \d+ s, was revoked, and is refused by the API server\.$/
+const REFUSED = /The credential lived (less than )?\d+ s, was revoked, and is refused by the API server\.$/
 
 onGithub('with a command, main alone writes the section, and its heading is the verdict', async ({ step }) => {
   const sections = await sectionsOf(step({ command: 'true' }))
@@ -126,7 +126,7 @@ onGithub('if main cannot revoke and post can, post alone writes the section', as
   stop()
   const post = await use.post()
   expect(headings('post', post.summary)).toEqual([
-    expect.stringMatching(/^post: Scan passed\. The credential lived \d+ s and was revoked after a failed attempt; /),
+    expect.stringMatching(/^post: Scan passed\. The credential lived (less than )?\d+ s and was revoked after a failed attempt; /),
   ])
   expect(post.summary).toMatch(
     /^\*\*NOT_REVOKED\*\*: `The credential could not be revoked\. .*Caused by: The API server refused to delete .*: 403 "no more"\.`$/m,

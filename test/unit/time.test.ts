@@ -2,8 +2,9 @@ import { expect, test } from '@jest/globals'
 import { durationText } from '../../src/base/time.ts'
 
 test.each([
-  [-3, '0 s'],
-  [0.4, '0 s'],
+  [-3, 'less than 1 s'],
+  [0.4, 'less than 1 s'],
+  [0.6, '1 s'],
   [41.4, '41 s'],
   [59.6, '1 min 0 s'],
   [312, '5 min 12 s'],
