@@ -560,9 +560,9 @@ function jobOf(env) {
         return 'github';
     return isAnySet('GITLAB_CI', 'CI_JOB_ID') ? 'gitlab' : undefined;
 }
-/** Whether the process runs in a job of GitLab. */
-function isInGitlabJob(env) {
-    return jobOf(env) === 'gitlab';
+/** Whether the process runs in a job, whose files and variables other people can have written. */
+function isInJob(env) {
+    return jobOf(env) !== undefined;
 }
 /**
  * On GitHub an earlier step can set every variable, so none is an input. On GitLab everybody who may run a pipeline can set any variable.
@@ -673,11 +673,7 @@ function terminalPlatform(line, env, redact) {
     const { values, extraFlags, argv } = line;
     const isQuiet = extraFlags.quiet === true;
     const [path] = line.operands;
-    if ((0,path_or_content/* kubeconfigContent */.r)(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
-        throw new errors/* KubepassError */.v3('INPUT', 'The content of a kubeconfig was given on the command line, which every user of the machine can read.', {
-            hint: `Give its path: ${(0,config_flags/* flagName */.GI)('kubeconfig')} PATH`,
-        });
-    }
+    refuseContent(values.get('kubeconfig'));
     const { values: defaults, noServerHint } = terminalDefaults(line, env);
     const given = path === undefined ? undefined : readStateFile(path);
     let stateFile = path;
@@ -706,8 +702,7 @@ function terminalPlatform(line, env, redact) {
         argv,
         extraFlags,
         temp: (0,external_node_os_.tmpdir)(),
-        // In a job of GitLab, the files of the job are not trusted.
-        workspace: isInGitlabJob(env) ? (0,gitlab_workspace/* gitlabWorkspace */.l)(env) : undefined,
+        ...trustIn(env, defaults.has('kubeconfig')),
         path: env['PATH'] ?? '',
         hasLaterSteps: false,
         hasPost: false,
@@ -755,6 +750,20 @@ function terminalPlatform(line, env, redact) {
         },
         report: (evidence) => Promise.resolve(info(`what happened:\n${(0,evidence_text/* asText */.e1)(evidence)}`)),
     };
+}
+/** Other people can have written the files and the variables of a job. */
+function trustIn(env, isKubeconfigOfVariable) {
+    if (!isInJob(env))
+        return { workspace: undefined };
+    const workspace = env['GITHUB_WORKSPACE'] ?? (0,gitlab_workspace/* gitlabWorkspace */.l)(env);
+    return { workspace, ...(isKubeconfigOfVariable ? { whyNoFilesInKubeconfig: 'a variable of the job names the kubeconfig' } : {}) };
+}
+function refuseContent(kubeconfig = '') {
+    if ((0,path_or_content/* kubeconfigContent */.r)(kubeconfig.trim()) === undefined)
+        return;
+    throw new errors/* KubepassError */.v3('INPUT', 'The content of a kubeconfig was given on the command line, which every user of the machine can read.', {
+        hint: `Give its path: ${(0,config_flags/* flagName */.GI)('kubeconfig')} PATH`,
+    });
 }
 const RUN = {
     platform: 'terminal',

@@ -46,9 +46,13 @@ function scanFinding(evidence) {
     if (used === null)
         return { name: SCAN, isKept: false, detail: null };
     const { exit_code: exitCode, signal } = used;
-    const detail = `exit code ${exitCode ?? 'unknown'}${signal === null ? '' : ` (${signal})`}${recovered ? '; main ended before its cleanup and its checks were complete' : ''}`;
-    const isKept = exitCode !== null && signal === null && !recovered && (0,_state_outcome_js__WEBPACK_IMPORTED_MODULE_2__/* .scanErrorOf */ .lt)(evidence) !== 'TIMEOUT';
-    return { name: SCAN, isKept, detail };
+    const scanError = (0,_state_outcome_js__WEBPACK_IMPORTED_MODULE_2__/* .scanErrorOf */ .lt)(evidence);
+    const detail = [
+        `exit code ${exitCode ?? 'unknown'}${signal === null ? '' : ` (${signal})`}`,
+        ...(scanError === null ? [] : [`the run ended with ${scanError}`]),
+        ...(recovered ? ['main had not finished its cleanup and its checks when another process took over'] : []),
+    ].join('; ');
+    return { name: SCAN, isKept: exitCode !== null && signal === null && !recovered && scanError === null, detail };
 }
 /**
  * In a failed run, the first promise that was not kept is the failed check, and so is a revocation that failed. A killed scan fails its

@@ -1530,7 +1530,7 @@ function notRevoked(deadBy, cause) {
 function loadTokenForProof({ journal, options, platform, seal, tokens }) {
     const { state } = journal;
     const accepted = state.credentials.filter((each) => (0,credential_state/* acceptanceOf */.BL)(each) !== undefined);
-    const isUnneeded = options.prove === 'off' || (0,credential_state/* isProven */.nn)(state.credentials) || accepted.length === 0;
+    const isUnneeded = options.prove === 'off' || accepted.length === 0;
     if (isUnneeded || (0,external_node_path_.dirname)(state.directory) !== options.directory)
         return;
     const token = (0,kubeconfig_file/* readSavedToken */.f9)(state.directory, platform.ownerUid, seal);
@@ -3884,7 +3884,9 @@ function parseKubeconfigInput(text, given) {
     return { ...settings, text: () => file, files: filesBeside(text, given.source) };
 }
 /** The base of relative paths in the kubeconfig with this path, or why it may name no file. */
-function filesBeside(path, { workspace }) {
+function filesBeside(path, { whyNoFilesInKubeconfig, workspace }) {
+    if (whyNoFilesInKubeconfig !== undefined)
+        return { refused: whyNoFilesInKubeconfig };
     const folder = (0,external_node_path_.dirname)((0,external_node_path_.resolve)(path));
     // Not trusted, like content: files of the job, and files that GitLab makes of variables. The runner's owner did not write them.
     const ofTheJob = workspace === undefined ? [] : [workspace, `${workspace}.tmp`].map(paths/* realpathOr */.xR);
@@ -5701,7 +5703,8 @@ const ANSWERS_MS = 2_000;
  */
 async function recordServerFacts(run, isReachable) {
     const { journal, provenance, signal } = run;
-    if (provenance === 'derived' || signal.aborted)
+    // A report that an earlier process has written does not change any more.
+    if (provenance === 'derived' || signal.aborted || journal.state.reported)
         return;
     const { credentials, forgotten } = journal.state;
     const wasIssued = credentials.some(credential_state/* hasToken */.y0) || forgotten.length > 0;
@@ -6180,7 +6183,7 @@ function recordOutcome(journal, number, outcome) {
 }
 /** Records that the Secret of a credential existed, although the saved state, which a scan can write to, called the credential revoked. */
 async function checkSavedState(run, before) {
-    const isContradicted = before.phase === 'revoked' && (0,_state_credential_state_js__WEBPACK_IMPORTED_MODULE_4__/* .uidOf */ .kz)(before) !== undefined && run.provenance !== 'owner';
+    const isContradicted = before.phase === 'revoked' && (0,_state_credential_state_js__WEBPACK_IMPORTED_MODULE_4__/* .hasToken */ .y0)(before) && run.provenance !== 'owner';
     if (!isContradicted)
         return;
     run.journal.observe({ type: 'RevokedSecretDeleted', number: before.number, at: new Date().toISOString() });
@@ -8343,7 +8346,9 @@ function reduce(state, event) {
     if (event.type === 'CredentialForgotten')
         return withoutCredential(state, event, before);
     const after = next(before, event);
-    return { ...state, credentials: state.credentials.map((each) => (each === before ? after : each)) };
+    const credentials = state.credentials.map((each) => (each === before ? after : each));
+    // All proofs were recorded together, so one false statement of the saved state voids all of them.
+    return { ...state, credentials: event.type === 'RevokedSecretDeleted' ? credentials.map(withoutProof) : credentials };
 }
 function isFact(event) {
     return event.type === 'ProgramRead' || event.type === 'IssuerSeen' || event.type === 'ApiServerSeen';
@@ -8409,6 +8414,12 @@ function afterScanEvent(state, event) {
         return { ...state, isolation: event.isolation };
     const { at, exitCode, signal, isAccepted } = event;
     return { ...state, scan: { startedAt: state.scan.startedAt, end: { at, exitCode, signal, isAccepted } } };
+}
+function withoutProof(credential) {
+    if (credential.phase !== 'revoked' && credential.phase !== 'absent')
+        return credential;
+    const { proof: _proof, ...rest } = credential;
+    return rest;
 }
 function find(state, event) {
     const credential = state.credentials.find(({ number }) => number === event.number);
@@ -8781,7 +8792,7 @@ function scanSentence(evidence) {
     if (error !== null)
         return `${scanEnds[error] ?? `Scan ended, and the run failed with ${error}`} (${how}).`;
     if (recovered)
-        return `Scan ended (${how}), but main ended before its cleanup and its checks were complete.`;
+        return `Scan ended (${how}), but main had not finished its cleanup and its checks when another process took over.`;
     if (used.accepted !== true)
         return `Scan failed (${how}).`;
     return used.exit_code === 0 ? 'Scan passed.' : `Scan passed (${how}).`;

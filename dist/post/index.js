@@ -1314,7 +1314,7 @@ function scanSentence(evidence) {
     if (error !== null)
         return `${scanEnds[error] ?? `Scan ended, and the run failed with ${error}`} (${how}).`;
     if (recovered)
-        return `Scan ended (${how}), but main ended before its cleanup and its checks were complete.`;
+        return `Scan ended (${how}), but main had not finished its cleanup and its checks when another process took over.`;
     if (used.accepted !== true)
         return `Scan failed (${how}).`;
     return used.exit_code === 0 ? 'Scan passed.' : `Scan passed (${how}).`;
@@ -4462,7 +4462,8 @@ const ANSWERS_MS = 2_000;
  */
 async function recordServerFacts(run, isReachable) {
     const { journal, provenance, signal } = run;
-    if (provenance === 'derived' || signal.aborted)
+    // A report that an earlier process has written does not change any more.
+    if (provenance === 'derived' || signal.aborted || journal.state.reported)
         return;
     const { credentials, forgotten } = journal.state;
     const wasIssued = credentials.some(hasToken) || forgotten.length > 0;
@@ -5097,7 +5098,9 @@ function parseKubeconfigInput(text, given) {
     return { ...settings, text: () => file, files: filesBeside(text, given.source) };
 }
 /** The base of relative paths in the kubeconfig with this path, or why it may name no file. */
-function filesBeside(path, { workspace }) {
+function filesBeside(path, { whyNoFilesInKubeconfig, workspace }) {
+    if (whyNoFilesInKubeconfig !== undefined)
+        return { refused: whyNoFilesInKubeconfig };
     const folder = (0,external_node_path_.dirname)((0,external_node_path_.resolve)(path));
     // Not trusted, like content: files of the job, and files that GitLab makes of variables. The runner's owner did not write them.
     const ofTheJob = workspace === undefined ? [] : [workspace, `${workspace}.tmp`].map(realpathOr);
@@ -6358,7 +6361,9 @@ function reduce(state, event) {
     if (event.type === 'CredentialForgotten')
         return withoutCredential(state, event, before);
     const after = next(before, event);
-    return { ...state, credentials: state.credentials.map((each) => (each === before ? after : each)) };
+    const credentials = state.credentials.map((each) => (each === before ? after : each));
+    // All proofs were recorded together, so one false statement of the saved state voids all of them.
+    return { ...state, credentials: event.type === 'RevokedSecretDeleted' ? credentials.map(withoutProof) : credentials };
 }
 function isFact(event) {
     return event.type === 'ProgramRead' || event.type === 'IssuerSeen' || event.type === 'ApiServerSeen';
@@ -6424,6 +6429,12 @@ function afterScanEvent(state, event) {
         return { ...state, isolation: event.isolation };
     const { at, exitCode, signal, isAccepted } = event;
     return { ...state, scan: { startedAt: state.scan.startedAt, end: { at, exitCode, signal, isAccepted } } };
+}
+function withoutProof(credential) {
+    if (credential.phase !== 'revoked' && credential.phase !== 'absent')
+        return credential;
+    const { proof: _proof, ...rest } = credential;
+    return rest;
 }
 function find(state, event) {
     const credential = state.credentials.find(({ number }) => number === event.number);
@@ -7149,7 +7160,7 @@ function recordOutcome(journal, number, outcome) {
 }
 /** Records that the Secret of a credential existed, although the saved state, which a scan can write to, called the credential revoked. */
 async function checkSavedState(run, before) {
-    const isContradicted = before.phase === 'revoked' && uidOf(before) !== undefined && run.provenance !== 'owner';
+    const isContradicted = before.phase === 'revoked' && hasToken(before) && run.provenance !== 'owner';
     if (!isContradicted)
         return;
     run.journal.observe({ type: 'RevokedSecretDeleted', number: before.number, at: new Date().toISOString() });
@@ -7864,7 +7875,7 @@ function recover_notRevoked(deadBy, cause) {
 function loadTokenForProof({ journal, options, platform, seal, tokens }) {
     const { state } = journal;
     const accepted = state.credentials.filter((each) => acceptanceOf(each) !== undefined);
-    const isUnneeded = options.prove === 'off' || isProven(state.credentials) || accepted.length === 0;
+    const isUnneeded = options.prove === 'off' || accepted.length === 0;
     if (isUnneeded || (0,external_node_path_.dirname)(state.directory) !== options.directory)
         return;
     const token = readSavedToken(state.directory, platform.ownerUid, seal);

@@ -17,7 +17,7 @@ import {
 } from '../lifecycle/run-context.ts'
 import { readSavedToken } from '../scan/kubeconfig-file.ts'
 import { removePrivateDirectory } from '../scan/private-directory.ts'
-import { acceptanceOf, isProven, latestDeadBy, neverExisted } from '../state/credential-state.ts'
+import { acceptanceOf, latestDeadBy, neverExisted } from '../state/credential-state.ts'
 import { toEvidence, type Evidence } from '../state/evidence.ts'
 import { mayLiveOn } from '../state/outcome.ts'
 import { reduce, type RunEvent } from '../state/run-events.ts'
@@ -163,7 +163,7 @@ function notRevoked(deadBy: string | null, cause: unknown): KubepassError {
 function loadTokenForProof({ journal, options, platform, seal, tokens }: Run): void {
   const { state } = journal
   const accepted = state.credentials.filter((each) => acceptanceOf(each) !== undefined)
-  const isUnneeded = options.prove === 'off' || isProven(state.credentials) || accepted.length === 0
+  const isUnneeded = options.prove === 'off' || accepted.length === 0
   if (isUnneeded || dirname(state.directory) !== options.directory) return
   const token = readSavedToken(state.directory, platform.ownerUid, seal)
   const claims = token === undefined ? undefined : jwtOf(token)?.claims

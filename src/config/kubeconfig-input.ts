@@ -28,7 +28,8 @@ export function parseKubeconfigInput(text: string, given: GivenInputs): Kubeconf
 }
 
 /** The base of relative paths in the kubeconfig with this path, or why it may name no file. */
-function filesBeside(path: string, { workspace }: InputSource): KubeconfigInput['files'] {
+function filesBeside(path: string, { whyNoFilesInKubeconfig, workspace }: InputSource): KubeconfigInput['files'] {
+  if (whyNoFilesInKubeconfig !== undefined) return { refused: whyNoFilesInKubeconfig }
   const folder = dirname(resolve(path))
   // Not trusted, like content: files of the job, and files that GitLab makes of variables. The runner's owner did not write them.
   const ofTheJob = workspace === undefined ? [] : [workspace, `${workspace}.tmp`].map(realpathOr)

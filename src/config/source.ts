@@ -27,6 +27,8 @@ export interface InputSource {
   /** Shows whether kubepass runs in a Pod, and names proxies. It holds no inputs. */
   readonly env: NodeJS.ProcessEnv
   readonly stdin: (() => Readable) | undefined
+  /** Why the kubeconfig may name no file: another person can have named the kubeconfig. Undefined if it may, outside of the workspace. */
+  readonly whyNoFilesInKubeconfig?: string | undefined
   /** Why the kubeconfig is used although no flag or variable of kubepass names it; undefined if one does. */
   readonly whyKubeconfig?: string | undefined
   /** The hint of the error that no input names the API server. */

@@ -59,9 +59,9 @@ function jobOf(env: NodeJS.ProcessEnv): keyof typeof NO_DEFAULTS | undefined {
   return isAnySet('GITLAB_CI', 'CI_JOB_ID') ? 'gitlab' : undefined
 }
 
-/** Whether the process runs in a job of GitLab. */
-export function isInGitlabJob(env: NodeJS.ProcessEnv): boolean {
-  return jobOf(env) === 'gitlab'
+/** Whether the process runs in a job, whose files and variables other people can have written. */
+export function isInJob(env: NodeJS.ProcessEnv): boolean {
+  return jobOf(env) !== undefined
 }
 
 /**

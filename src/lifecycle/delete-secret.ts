@@ -1,7 +1,7 @@
 import { KubepassError } from '../base/errors.ts'
 import type { AuthInfo } from '../identity/identity.ts'
 import { deleteBoundSecret } from '../kube/bound-secret.ts'
-import { isConcluded, uidOf, type CredentialState } from '../state/credential-state.ts'
+import { hasToken, isConcluded, uidOf, type CredentialState } from '../state/credential-state.ts'
 import { secretNameOf } from '../state/run-state.ts'
 import { outcomeOfDelete } from './cleanup-plan.ts'
 import type { Journal } from './journal.ts'
@@ -54,7 +54,7 @@ function recordOutcome(journal: Journal, number: number, outcome: 'deleted' | 'g
 
 /** Records that the Secret of a credential existed, although the saved state, which a scan can write to, called the credential revoked. */
 async function checkSavedState(run: Run, before: CredentialState): Promise<void> {
-  const isContradicted = before.phase === 'revoked' && uidOf(before) !== undefined && run.provenance !== 'owner'
+  const isContradicted = before.phase === 'revoked' && hasToken(before) && run.provenance !== 'owner'
   if (!isContradicted) return
   run.journal.observe({ type: 'RevokedSecretDeleted', number: before.number, at: new Date().toISOString() })
   const name = secretNameOf(run.journal.state, before) ?? ''

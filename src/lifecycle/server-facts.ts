@@ -18,7 +18,8 @@ const ANSWERS_MS = 2_000
  */
 export async function recordServerFacts(run: Run, isReachable: boolean): Promise<void> {
   const { journal, provenance, signal } = run
-  if (provenance === 'derived' || signal.aborted) return
+  // A report that an earlier process has written does not change any more.
+  if (provenance === 'derived' || signal.aborted || journal.state.reported) return
   const { credentials, forgotten } = journal.state
   const wasIssued = credentials.some(hasToken) || forgotten.length > 0
   const auth = isReachable && wasIssued ? usableAuth(run) : undefined

@@ -47,9 +47,13 @@ function scanFinding(evidence: Evidence): Finding {
   const { recovered, used } = evidence
   if (used === null) return { name: SCAN, isKept: false, detail: null }
   const { exit_code: exitCode, signal } = used
-  const detail = `exit code ${exitCode ?? 'unknown'}${signal === null ? '' : ` (${signal})`}${recovered ? '; main ended before its cleanup and its checks were complete' : ''}`
-  const isKept = exitCode !== null && signal === null && !recovered && scanErrorOf(evidence) !== 'TIMEOUT'
-  return { name: SCAN, isKept, detail }
+  const scanError = scanErrorOf(evidence)
+  const detail = [
+    `exit code ${exitCode ?? 'unknown'}${signal === null ? '' : ` (${signal})`}`,
+    ...(scanError === null ? [] : [`the run ended with ${scanError}`]),
+    ...(recovered ? ['main had not finished its cleanup and its checks when another process took over'] : []),
+  ].join('; ')
+  return { name: SCAN, isKept: exitCode !== null && signal === null && !recovered && scanError === null, detail }
 }
 
 /**

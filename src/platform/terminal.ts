@@ -6,7 +6,7 @@ import { quote } from '../base/quote.ts'
 import { type CommandLine, flagName } from '../config/flags.ts'
 import { kubeconfigContent } from '../config/path-or-content.ts'
 import { readSmallFile } from '../config/small-file.ts'
-import { isInGitlabJob, terminalDefaults } from '../config/terminal-defaults.ts'
+import { isInJob, terminalDefaults } from '../config/terminal-defaults.ts'
 import { asText } from '../state/evidence-text.ts'
 import { triggerOf, type Job } from '../state/job-info.ts'
 import { parseRunState } from '../state/run-state-codec.ts'
@@ -24,15 +24,7 @@ export function terminalPlatform(line: CommandLine, env: NodeJS.ProcessEnv, reda
   const { values, extraFlags, argv } = line
   const isQuiet = extraFlags.quiet === true
   const [path] = line.operands
-  if (kubeconfigContent(values.get('kubeconfig')?.trim() ?? '') !== undefined) {
-    throw new KubepassError(
-      'INPUT',
-      'The content of a kubeconfig was given on the command line, which every user of the machine can read.',
-      {
-        hint: `Give its path: ${flagName('kubeconfig')} PATH`,
-      },
-    )
-  }
+  refuseContent(values.get('kubeconfig'))
   const { values: defaults, noServerHint } = terminalDefaults(line, env)
   const given = path === undefined ? undefined : readStateFile(path)
   let stateFile = path
@@ -57,8 +49,7 @@ export function terminalPlatform(line: CommandLine, env: NodeJS.ProcessEnv, reda
     argv,
     extraFlags,
     temp: tmpdir(),
-    // In a job of GitLab, the files of the job are not trusted.
-    workspace: isInGitlabJob(env) ? gitlabWorkspace(env) : undefined,
+    ...trustIn(env, defaults.has('kubeconfig')),
     path: env['PATH'] ?? '',
     hasLaterSteps: false,
     hasPost: false,
@@ -104,6 +95,20 @@ export function terminalPlatform(line: CommandLine, env: NodeJS.ProcessEnv, reda
     },
     report: (evidence) => Promise.resolve(info(`what happened:\n${asText(evidence)}`)),
   }
+}
+
+/** Other people can have written the files and the variables of a job. */
+function trustIn(env: NodeJS.ProcessEnv, isKubeconfigOfVariable: boolean): Pick<Platform, 'workspace' | 'whyNoFilesInKubeconfig'> {
+  if (!isInJob(env)) return { workspace: undefined }
+  const workspace = env['GITHUB_WORKSPACE'] ?? gitlabWorkspace(env)
+  return { workspace, ...(isKubeconfigOfVariable ? { whyNoFilesInKubeconfig: 'a variable of the job names the kubeconfig' } : {}) }
+}
+
+function refuseContent(kubeconfig = ''): void {
+  if (kubeconfigContent(kubeconfig.trim()) === undefined) return
+  throw new KubepassError('INPUT', 'The content of a kubeconfig was given on the command line, which every user of the machine can read.', {
+    hint: `Give its path: ${flagName('kubeconfig')} PATH`,
+  })
 }
 
 const RUN: Job = {

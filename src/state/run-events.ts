@@ -89,7 +89,9 @@ export function reduce(state: RunState, event: RunEvent): RunState {
   const before = find(state, event)
   if (event.type === 'CredentialForgotten') return withoutCredential(state, event, before)
   const after = next(before, event)
-  return { ...state, credentials: state.credentials.map((each) => (each === before ? after : each)) }
+  const credentials = state.credentials.map((each) => (each === before ? after : each))
+  // All proofs were recorded together, so one false statement of the saved state voids all of them.
+  return { ...state, credentials: event.type === 'RevokedSecretDeleted' ? credentials.map(withoutProof) : credentials }
 }
 
 function isFact(event: RunEvent): event is FactEvent {
@@ -157,6 +159,12 @@ function afterScanEvent(state: RunState, event: Extract<OtherEvent, { type: 'Sca
   if (event.type === 'ScanStarted') return { ...state, isolation: event.isolation }
   const { at, exitCode, signal, isAccepted } = event
   return { ...state, scan: { startedAt: state.scan.startedAt, end: { at, exitCode, signal, isAccepted } } }
+}
+
+function withoutProof(credential: CredentialState): CredentialState {
+  if (credential.phase !== 'revoked' && credential.phase !== 'absent') return credential
+  const { proof: _proof, ...rest } = credential
+  return rest
 }
 
 function find(state: RunState, event: CredentialEvent): CredentialState {

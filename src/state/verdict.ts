@@ -16,7 +16,7 @@ function scanSentence(evidence: Evidence): string {
     return error === null ? 'The scan started, but kubepass did not see its end.' : `The scan started, and the run ended with ${error}.`
   const how = used.signal === null ? `exit code ${used.exit_code}` : `${used.signal}, exit code ${used.exit_code}`
   if (error !== null) return `${scanEnds[error] ?? `Scan ended, and the run failed with ${error}`} (${how}).`
-  if (recovered) return `Scan ended (${how}), but main ended before its cleanup and its checks were complete.`
+  if (recovered) return `Scan ended (${how}), but main had not finished its cleanup and its checks when another process took over.`
   if (used.accepted !== true) return `Scan failed (${how}).`
   return used.exit_code === 0 ? 'Scan passed.' : `Scan passed (${how}).`
 }

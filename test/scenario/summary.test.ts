@@ -114,7 +114,9 @@ onGithub('if main was killed after the scan ended, the run is unfinished, becaus
   const post = await use.post()
   expect([main.summary, post.code]).toEqual(['', 0])
   expect(headings('post', post.summary)).toEqual([
-    expect.stringMatching(/^post: Scan ended \(exit code 0\), but main ended before its cleanup and its checks were complete\. /),
+    expect.stringMatching(
+      /^post: Scan ended \(exit code 0\), but main had not finished its cleanup and its checks when another process took over\. /,
+    ),
   ])
 })
 

@@ -80,6 +80,8 @@ describe('the JUnit report', () => {
       ['passed', 'passed', 'failed', 'failed', 'skipped'],
     ],
     ['a scan whose end main did not check', { ...whole, recovered: true }, ['passed', 'passed', 'failed', 'passed', 'passed']],
+    ['a scan that tampered', { ...whole, error: 'TAMPERED' }, ['passed', 'passed', 'failed', 'passed', 'passed']],
+    ['a defect after the scan', { ...whole, error: 'INTERNAL' }, ['passed', 'passed', 'failed', 'passed', 'passed']],
     ['a request that was refused', { finished: true, error: 'REFUSED' }, ['failed', 'skipped', 'skipped', 'skipped', 'skipped']],
     [
       'the wrong token',

@@ -105,6 +105,13 @@ describe.each(Object.entries(TABLE))('%s', (_type, [event, fitting]) => {
   })
 })
 
+test('a credential that was alive although the state called it revoked voids the proofs of all credentials', () => {
+  const dead: LivePhase | EndPhase = { phase: 'revoked', last: { phase: 'issued', token }, at: time, proof }
+  const credentials = [1, 2].map((number) => ({ ...at(dead), number }))
+  const { credentials: left } = reduce({ ...stateWith(at(dead)), credentials }, { type: 'RevokedSecretDeleted', number: 1, at: later })
+  expect(left.map((each) => 'proof' in each)).toEqual([false, false])
+})
+
 test('a token that is bound to nothing is requested without a Secret', () => {
   expect(after({ phase: 'planned' }, { type: 'TokenRequested', number: 1 }, 'unbound')).toMatchObject({ phase: 'token-requested' })
   expect(after({ phase: 'token-requested' }, { type: 'RequestHadNoEffect', number: 1 }, 'unbound')).toMatchObject({ phase: 'planned' })

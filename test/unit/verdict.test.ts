@@ -120,19 +120,19 @@ test.each<[string, Partial<Evidence>, Outcome, string]>([
     'a main killed after the scan',
     { ...whole, recovered: true },
     'unfinished',
-    `Scan ended (exit code 0), but main ended before its cleanup and its checks were complete. ${DEAD}`,
+    `Scan ended (exit code 0), but main had not finished its cleanup and its checks when another process took over. ${DEAD}`,
   ],
   [
     'a main killed after a scan that failed',
     { ...whole, used: killed, recovered: true },
     'unfinished',
-    `Scan ended (SIGKILL, exit code 137), but main ended before its cleanup and its checks were complete. ${DEAD}`,
+    `Scan ended (SIGKILL, exit code 137), but main had not finished its cleanup and its checks when another process took over. ${DEAD}`,
   ],
   [
     'a main killed after the scan, and no revocation',
     { ...notRevoked, recovered: true, error: 'NOT_REVOKED' },
     'not_revoked',
-    `Scan ended (exit code 0), but main ended before its cleanup and its checks were complete. ${ALIVE}`,
+    `Scan ended (exit code 0), but main had not finished its cleanup and its checks when another process took over. ${ALIVE}`,
   ],
   [
     'a main killed after max_scan',
