@@ -539,14 +539,14 @@ function terminalDefaults(line, env) {
     if (where !== undefined)
         return { values, noServerHint: NO_DEFAULTS[where] };
     const textOf = (id) => flags.get(id) ?? values.get(id)?.text ?? '';
-    if (isServerNamed(textOf))
+    if (isConnectionOrIdentityGiven(textOf))
         return { values, noServerHint: NOT_SEARCHED };
     const kubeconfig = kubeconfigOfKubectl(env);
     if (kubeconfig !== undefined)
         values.set('kubeconfig', kubeconfig);
     return { values, noServerHint: env['KUBECONFIG'] ? NO_CLUSTER : NO_KUBECONFIG };
 }
-const NOT_SEARCHED = 'kubepass does not use the kubeconfig of kubectl, because another input names the API server or the identity.';
+const NOT_SEARCHED = 'kubepass does not use the kubeconfig of kubectl, because another input sets the identity or the connection to the API server.';
 const NO_CLUSTER = 'KUBECONFIG is /dev/null, so kubepass uses no kubeconfig.';
 const NO_KUBECONFIG = 'No kubeconfig names the API server: KUBECONFIG is not set, and ~/.kube/config does not exist.';
 const NO_DEFAULTS = {
@@ -588,7 +588,7 @@ const OVERRULED_BY = {
     kubeconfig: ['identity', ...cluster_source/* CLUSTER_INPUTS */.PS, ...cluster_source/* TOKEN_INPUTS */.O9],
     context: ['identity', ...cluster_source/* CLUSTER_INPUTS */.PS, ...cluster_source/* TOKEN_INPUTS */.O9],
 };
-/** The same for each identity that the flag `--identity` can name. */
+/** The inputs whose variables have no effect if the flag `--identity` names this identity. */
 const OVERRULED_BY_IDENTITY = {
     token: KUBECONFIG_INPUTS,
     kubeconfig: [...cluster_source/* CLUSTER_INPUTS */.PS, ...cluster_source/* TOKEN_INPUTS */.O9],
@@ -599,8 +599,8 @@ function overruledInputs({ values: flags, argv }) {
     const ofIdentity = OVERRULED_BY_IDENTITY[flags.get('identity') ?? ''] ?? [];
     return new Set([...ofFlags, ...ofIdentity, ...(argv.length > 0 ? ['command'] : [])]);
 }
-/** Whether an input names the API server, or an identity that is not that of a kubeconfig. */
-function isServerNamed(textOf) {
+/** Whether an input sets the connection to the API server, or an identity other than that of a kubeconfig. */
+function isConnectionOrIdentityGiven(textOf) {
     return ([...cluster_source/* TOKEN_INPUTS */.O9, 'kubeconfig'].some((id) => textOf(id) !== '') ||
         cluster_source/* CLUSTER_INPUTS */.PS.some((id) => (0,cluster_source/* isSuperfluous */.aL)(id, textOf(id), 'kubeconfig')) ||
         !['', 'auto', 'kubeconfig'].includes(textOf('identity')));
@@ -619,7 +619,7 @@ function kubeconfigOfKubectl(env) {
         });
     }
     if (path === undefined && named.some((each) => each !== '/dev/null')) {
-        throw new errors/* KubepassError */.v3('INPUT', `KUBECONFIG names ${(0,quote/* quote */.hD)(named.join(external_node_path_.delimiter))}, but no file that can be read.`, {
+        throw new errors/* KubepassError */.v3('INPUT', `KUBECONFIG names ${(0,quote/* quote */.hD)(named.join(external_node_path_.delimiter))}, which is no regular file.`, {
             hint: `Correct the variable, or name the API server: ${(0,config_flags/* flagName */.GI)('server')}, or ${(0,config_flags/* flagName */.GI)('kubeconfig')} FILE.`,
         });
     }
@@ -975,7 +975,7 @@ function completableFlags(name) {
         { name: '--help', about: 'Show the help.', value: undefined },
     ];
 }
-/** One word a line, with what it is about behind a tab; a line with a colon names what the shell itself completes. */
+/** Returns one word a line, then a tab and its description. A line such as `:file` tells the shell to complete file names itself. */
 function completeWords(words) {
     const completion = completionOf(words);
     if (typeof completion === 'string')
@@ -1291,35 +1291,35 @@ function normalize(words) {
         return ['--help'];
     if (first === 'help' && second !== undefined)
         return isSubcommandName(second) ? [second, '--help', ...rest] : [second];
-    const valueTaking = isSubcommandName(first) ? flagsWithValue(first) : new Map();
+    const knownFlags = isSubcommandName(first) ? valueNeedByFlag(first) : new Map();
     let isValue = false;
     return words.map((word, index) => {
         const isFlag = !isValue && word.startsWith('-');
         const isSwitchWithValue = isInputSwitch(word) && ['true', 'false'].includes(words[index + 1] ?? '');
-        isValue = isFlag && (valueTaking.get(word) === true || isSwitchWithValue);
-        return isFlag && !isSwitchWithValue ? normalizeFlag(word, valueTaking) : word;
+        isValue = isFlag && (knownFlags.get(word) === true || isSwitchWithValue);
+        return isFlag && !isSwitchWithValue ? normalizeFlag(word, knownFlags) : word;
     });
 }
-function normalizeFlag(word, takesValue) {
+function normalizeFlag(word, knownFlags) {
     const [name = ''] = word.split('=');
     if (isInputSwitch(word))
         return `${word}=true`;
-    if (takesValue.has(name))
+    if (knownFlags.has(name))
         return word;
     // commander would read a bare -- as the end of the flags.
     if (name === '--')
         return '--=';
-    return word.startsWith('--') ? name : shortFlag(word, takesValue);
+    return word.startsWith('--') ? name : shortFlag(word, knownFlags);
 }
 /**
  * Keeps only the letter of a short flag, because the other letters can be a secret value. A long flag with one dash stays whole, so
  * that the error can suggest two dashes.
  */
-function shortFlag(word, takesValue) {
-    return takesValue.has(`-${word}`) ? word : word.slice(0, 2);
+function shortFlag(word, knownFlags) {
+    return knownFlags.has(`-${word}`) ? word : word.slice(0, 2);
 }
 /** The flags of a command, and whether the next word is their value. */
-function flagsWithValue(name) {
+function valueNeedByFlag(name) {
     const { inputs: ids, extraFlags: extra } = subcommands[name];
     return new Map([
         ...ids.map((id) => [(0,config_flags/* flagName */.GI)(id), !(0,config_flags/* isSwitch */.Tb)(id)]),
@@ -1351,7 +1351,7 @@ const start_COMMANDS = { run: run/* runCommand */.d, revoke: recover/* recoverCo
  * @throws INPUT if the command line is wrong
  */
 async function startCommandLine(words, { env, columns }) {
-    // The scripts of the shells call this. It is no command for people.
+    // The completion scripts call `__complete`, so no help lists the command.
     if (words[0] === '__complete')
         return (0,print/* print */.yy)(print/* STDOUT */.UU, completeWords(words.slice(1)));
     const request = parseCommandLine(words, columns ?? DEFAULT_COLUMNS);

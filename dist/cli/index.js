@@ -179,7 +179,7 @@ function oneLine(text, longest) {
     const line = text.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim();
     return line.length > longest ? `${line.slice(0, longest - 1)}…` : line;
 }
-/** Makes foreign text safe for a log line, like quote(), but without the quotation marks around it and the escapes of those in it. */
+/** Makes foreign text safe for a log line. Unlike quote(), it adds no quotation marks and does not escape those of the text. */
 function unquoted(text, longest) {
     return onOneLine(oneLine(text, longest));
 }
@@ -191,7 +191,7 @@ function onOneLine(json) {
         .replaceAll(/[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
         .replaceAll('##[', '##\\u005b');
 }
-/** Returns Markdown that shows the text literally in a cell of a table. Only there does Markdown take the backslash away again. */
+/** Returns Markdown that shows the text literally in a cell of a table. Markdown removes the backslash before a pipe only inside a table. */
 function markdownCell(text) {
     return markdownCode(text).replaceAll('|', '\\|');
 }
@@ -1511,7 +1511,7 @@ async function reportUnrecoverable(context, saved, cause, options) {
     if (error !== undefined)
         throw error;
 }
-/** Whether main ended before its own cleanup. Main leaves a credential that later steps use to post, so there no cleanup is missing. */
+/** Whether main ended before its own cleanup. If later steps use the credential, the post step alone does the cleanup, so main has skipped nothing. */
 function isCutOff({ cleanupAttempted, deliveredToLaterSteps }) {
     return !cleanupAttempted && !deliveredToLaterSteps;
 }
@@ -1519,7 +1519,7 @@ function unconfirmedEnd({ dead_by, revoked }, namespace) {
     if (dead_by === null)
         return `No token was issued, but a Secret of this run may be left in namespace ${namespace}.`;
     const end = revoked === null ? 'The Secret of the credential did not exist' : `The credential was revoked ${revoked.at}`;
-    return `${end}, but the API server could not confirm that.`;
+    return `${end}, but kubepass could not confirm that with the API server.`;
 }
 function notRevoked(deadBy, cause) {
     const until = deadBy === null ? 'at its own expiry' : `by ${deadBy}`;
@@ -1857,17 +1857,17 @@ var node_runtime = __nccwpck_require__(2168);
 
 
 /**
- * Records the digest of the script that runs. The caller waits for the end before it starts the scan, because the scan can change the
- * file. The pause lets kubepass send its first request, so that it reads the file while the API server works.
+ * Records the digest of kubepass's own script. The caller waits for this digest before it starts the scan, because the scan can change
+ * the file. kubepass first yields, so that it sends its first request and reads the file while the API server works.
  */
-async function readScript(run) {
+async function recordScriptDigest(run) {
     const { path, isExecutable } = (0,node_runtime/* ownProgram */.DX)();
     await promises_.scheduler.yield();
     if (!isExecutable)
         await record(run, path).catch(() => undefined);
 }
 /** Records the digest of the standalone program. Nobody can write to its file while it runs, so the scan need not wait. */
-async function readExecutable(run) {
+async function recordExecutableDigest(run) {
     const { path, isExecutable } = (0,node_runtime/* ownProgram */.DX)();
     if (isExecutable)
         await record(run, path).catch(() => undefined);
@@ -1888,7 +1888,7 @@ async function record({ journal, signal }, path) {
 async function deliverToLaterSteps(run, credential, kubeconfig) {
     const { env, log, stepOutputs } = run.platform;
     run.journal.observe({ type: 'DeliveredToLaterSteps' });
-    run.programReading = readExecutable(run);
+    run.programReading = recordExecutableDigest(run);
     if (stepOutputs !== undefined)
         await writeOutputs(stepOutputs, run.options, credential, kubeconfig);
     const preferred = withheldFromClients(env, { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig });
@@ -2730,7 +2730,7 @@ async function runScan(run, command, access) {
     journal.observe({ type: 'ScanStarting', at: new Date().toISOString() });
     platform.commandFiles?.guard(options.passEnv);
     const scan = await start(run, command, env, pipes);
-    run.programReading = readExecutable(run);
+    run.programReading = recordExecutableDigest(run);
     const overdue = new AbortController();
     const timer = setTimeout(() => overdue.abort(timeoutError(options.maxScan)), options.maxScan * 1000);
     const ongoingRenewal = startRenewal(run, credential, renewal);
@@ -2933,7 +2933,7 @@ async function acquireAndUse(run, beforeScan, pipes) {
     const acquiring = acquire(run, nextSlot([], undefined), beforeScan);
     if (options.command !== undefined)
         pipes.whyNot = makeNamedPipes(directory);
-    run.programReading = readScript(run);
+    run.programReading = recordScriptDigest(run);
     const credential = await acquiring;
     const { namespace, name } = options.serviceAccount;
     platform.log.info(`Issued a credential for ${(0,quote/* quote */.hD)(`${namespace}/${name}`)} until ${(0,time/* isoTime */.Ly)(credential.expiresAt)}.`);
@@ -6879,7 +6879,7 @@ async function warn({ journal, platform, redactor }, text) {
     journal.observe({ type: 'Warned', text: redactor.redact(text) });
     await platform.log.warn(text);
 }
-/** Records the error that ends the run. Redacted first: a secret that is cut would not be found. */
+/** Records the error that ends the run. It redacts the reason before it cuts it, because the redactor cannot find a part of a secret. */
 function recordFailure({ journal, redactor }, error) {
     journal.observe(failedWith(error, redactor));
 }
@@ -8306,7 +8306,7 @@ function outcomeOf(facts) {
         return 'unfinished';
     return used.accepted ? 'passed' : 'scan_failed';
 }
-/** The error that decides about the scan. A revocation that fails afterwards changes nothing there. */
+/** The error that decides about the scan. A revocation that fails afterwards does not change the result of the scan. */
 function scanErrorOf({ earlier_error, error }) {
     return earlier_error ?? (error === 'NOT_REVOKED' ? null : error);
 }
@@ -8866,7 +8866,7 @@ function lifeParts({ error, granted, revoked, verified }, isOne) {
     if (granted === null || begin === undefined || revoked === null)
         return { parts: [revocation], refusal };
     const life = (0,_base_time_js__WEBPACK_IMPORTED_MODULE_1__/* .durationText */ .S5)((Date.parse(revoked.at) - Date.parse(begin)) / 1000);
-    return { parts: [`lived ${life}${isOne ? '' : ' from the first to the last'}`, revocation], refusal };
+    return { parts: [`lived ${life}${isOne ? '' : ' from the first issue to the last revocation'}`, revocation], refusal };
 }
 /** An earlier process ended with NOT_REVOKED, and a later one revoked. */
 function retryText(error) {

@@ -154,7 +154,7 @@ function oneLine(text, longest) {
     const line = text.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim();
     return line.length > longest ? `${line.slice(0, longest - 1)}…` : line;
 }
-/** Makes foreign text safe for a log line, like quote(), but without the quotation marks around it and the escapes of those in it. */
+/** Makes foreign text safe for a log line. Unlike quote(), it adds no quotation marks and does not escape those of the text. */
 function unquoted(text, longest) {
     return onOneLine(oneLine(text, longest));
 }
@@ -166,7 +166,7 @@ function onOneLine(json) {
         .replaceAll(/[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
         .replaceAll('##[', '##\\u005b');
 }
-/** Returns Markdown that shows the text literally in a cell of a table. Only there does Markdown take the backslash away again. */
+/** Returns Markdown that shows the text literally in a cell of a table. Markdown removes the backslash before a pipe only inside a table. */
 function markdownCell(text) {
     return markdownCode(text).replaceAll('|', '\\|');
 }
@@ -1277,7 +1277,7 @@ function outcomeOf(facts) {
         return 'unfinished';
     return used.accepted ? 'passed' : 'scan_failed';
 }
-/** The error that decides about the scan. A revocation that fails afterwards changes nothing there. */
+/** The error that decides about the scan. A revocation that fails afterwards does not change the result of the scan. */
 function scanErrorOf({ earlier_error, error }) {
     return earlier_error ?? (error === 'NOT_REVOKED' ? null : error);
 }
@@ -1388,7 +1388,7 @@ function lifeParts({ error, granted, revoked, verified }, isOne) {
     if (granted === null || begin === undefined || revoked === null)
         return { parts: [revocation], refusal };
     const life = (0,_base_time_js__WEBPACK_IMPORTED_MODULE_1__/* .durationText */ .S5)((Date.parse(revoked.at) - Date.parse(begin)) / 1000);
-    return { parts: [`lived ${life}${isOne ? '' : ' from the first to the last'}`, revocation], refusal };
+    return { parts: [`lived ${life}${isOne ? '' : ' from the first issue to the last revocation'}`, revocation], refusal };
 }
 /** An earlier process ended with NOT_REVOKED, and a later one revoked. */
 function retryText(error) {
@@ -6660,7 +6660,7 @@ async function warn({ journal, platform, redactor }, text) {
     journal.observe({ type: 'Warned', text: redactor.redact(text) });
     await platform.log.warn(text);
 }
-/** Records the error that ends the run. Redacted first: a secret that is cut would not be found. */
+/** Records the error that ends the run. It redacts the reason before it cuts it, because the redactor cannot find a part of a secret. */
 function recordFailure({ journal, redactor }, error) {
     journal.observe(failedWith(error, redactor));
 }
@@ -7856,7 +7856,7 @@ async function reportUnrecoverable(context, saved, cause, options) {
     if (error !== undefined)
         throw error;
 }
-/** Whether main ended before its own cleanup. Main leaves a credential that later steps use to post, so there no cleanup is missing. */
+/** Whether main ended before its own cleanup. If later steps use the credential, the post step alone does the cleanup, so main has skipped nothing. */
 function isCutOff({ cleanupAttempted, deliveredToLaterSteps }) {
     return !cleanupAttempted && !deliveredToLaterSteps;
 }
@@ -7864,7 +7864,7 @@ function unconfirmedEnd({ dead_by, revoked }, namespace) {
     if (dead_by === null)
         return `No token was issued, but a Secret of this run may be left in namespace ${namespace}.`;
     const end = revoked === null ? 'The Secret of the credential did not exist' : `The credential was revoked ${revoked.at}`;
-    return `${end}, but the API server could not confirm that.`;
+    return `${end}, but kubepass could not confirm that with the API server.`;
 }
 function recover_notRevoked(deadBy, cause) {
     const until = deadBy === null ? 'at its own expiry' : `by ${deadBy}`;

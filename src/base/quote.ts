@@ -22,7 +22,7 @@ export function oneLine(text: string, longest: number): string {
   return line.length > longest ? `${line.slice(0, longest - 1)}…` : line
 }
 
-/** Makes foreign text safe for a log line, like quote(), but without the quotation marks around it and the escapes of those in it. */
+/** Makes foreign text safe for a log line. Unlike quote(), it adds no quotation marks and does not escape those of the text. */
 export function unquoted(text: string, longest: number): string {
   return onOneLine(oneLine(text, longest))
 }
@@ -40,7 +40,7 @@ function onOneLine(json: string): string {
     .replaceAll('##[', '##\\u005b')
 }
 
-/** Returns Markdown that shows the text literally in a cell of a table. Only there does Markdown take the backslash away again. */
+/** Returns Markdown that shows the text literally in a cell of a table. Markdown removes the backslash before a pipe only inside a table. */
 export function markdownCell(text: string): string {
   return markdownCode(text).replaceAll('|', '\\|')
 }

@@ -95,7 +95,7 @@ function completableFlags(name: SubcommandName): Flag[] {
   ]
 }
 
-/** One word a line, with what it is about behind a tab; a line with a colon names what the shell itself completes. */
+/** Returns one word a line, then a tab and its description. A line such as `:file` tells the shell to complete file names itself. */
 export function completeWords(words: readonly string[]): string {
   const completion = completionOf(words)
   if (typeof completion === 'string') return `:${completion}\n`

@@ -102,35 +102,35 @@ function normalize(words: readonly string[]): string[] {
   const [first, second, ...rest] = words
   if (first === undefined || (first === 'help' && second === undefined)) return ['--help']
   if (first === 'help' && second !== undefined) return isSubcommandName(second) ? [second, '--help', ...rest] : [second]
-  const valueTaking = isSubcommandName(first) ? flagsWithValue(first) : new Map<string, boolean>()
+  const knownFlags = isSubcommandName(first) ? valueNeedByFlag(first) : new Map<string, boolean>()
   let isValue = false
   return words.map((word, index) => {
     const isFlag = !isValue && word.startsWith('-')
     const isSwitchWithValue = isInputSwitch(word) && ['true', 'false'].includes(words[index + 1] ?? '')
-    isValue = isFlag && (valueTaking.get(word) === true || isSwitchWithValue)
-    return isFlag && !isSwitchWithValue ? normalizeFlag(word, valueTaking) : word
+    isValue = isFlag && (knownFlags.get(word) === true || isSwitchWithValue)
+    return isFlag && !isSwitchWithValue ? normalizeFlag(word, knownFlags) : word
   })
 }
 
-function normalizeFlag(word: string, takesValue: ReadonlyMap<string, boolean>): string {
+function normalizeFlag(word: string, knownFlags: ReadonlyMap<string, boolean>): string {
   const [name = ''] = word.split('=')
   if (isInputSwitch(word)) return `${word}=true`
-  if (takesValue.has(name)) return word
+  if (knownFlags.has(name)) return word
   // commander would read a bare -- as the end of the flags.
   if (name === '--') return '--='
-  return word.startsWith('--') ? name : shortFlag(word, takesValue)
+  return word.startsWith('--') ? name : shortFlag(word, knownFlags)
 }
 
 /**
  * Keeps only the letter of a short flag, because the other letters can be a secret value. A long flag with one dash stays whole, so
  * that the error can suggest two dashes.
  */
-function shortFlag(word: string, takesValue: ReadonlyMap<string, boolean>): string {
-  return takesValue.has(`-${word}`) ? word : word.slice(0, 2)
+function shortFlag(word: string, knownFlags: ReadonlyMap<string, boolean>): string {
+  return knownFlags.has(`-${word}`) ? word : word.slice(0, 2)
 }
 
 /** The flags of a command, and whether the next word is their value. */
-function flagsWithValue(name: SubcommandName): ReadonlyMap<string, boolean> {
+function valueNeedByFlag(name: SubcommandName): ReadonlyMap<string, boolean> {
   const { inputs: ids, extraFlags: extra } = subcommands[name]
   return new Map([
     ...ids.map((id): [string, boolean] => [flagName(id), !isSwitch(id)]),

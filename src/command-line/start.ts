@@ -32,7 +32,7 @@ const COMMANDS = { run: runCommand, revoke: recoverCommand, sweep: sweepCommand 
  * @throws INPUT if the command line is wrong
  */
 export async function startCommandLine(words: readonly string[], { env, columns }: Caller): Promise<void> {
-  // The scripts of the shells call this. It is no command for people.
+  // The completion scripts call `__complete`, so no help lists the command.
   if (words[0] === '__complete') return print(STDOUT, completeWords(words.slice(1)))
   const request = parseCommandLine(words, columns ?? DEFAULT_COLUMNS)
   if ('print' in request) return print(STDOUT, request.print)

@@ -142,7 +142,7 @@ async function reportUnrecoverable(context: CommandContext, saved: RunState, cau
   if (error !== undefined) throw error
 }
 
-/** Whether main ended before its own cleanup. Main leaves a credential that later steps use to post, so there no cleanup is missing. */
+/** Whether main ended before its own cleanup. If later steps use the credential, the post step alone does the cleanup, so main has skipped nothing. */
 function isCutOff({ cleanupAttempted, deliveredToLaterSteps }: RunState): boolean {
   return !cleanupAttempted && !deliveredToLaterSteps
 }
@@ -150,7 +150,7 @@ function isCutOff({ cleanupAttempted, deliveredToLaterSteps }: RunState): boolea
 function unconfirmedEnd({ dead_by, revoked }: Evidence, namespace: string): string {
   if (dead_by === null) return `No token was issued, but a Secret of this run may be left in namespace ${namespace}.`
   const end = revoked === null ? 'The Secret of the credential did not exist' : `The credential was revoked ${revoked.at}`
-  return `${end}, but the API server could not confirm that.`
+  return `${end}, but kubepass could not confirm that with the API server.`
 }
 
 function notRevoked(deadBy: string | null, cause: unknown): KubepassError {

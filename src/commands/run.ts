@@ -10,7 +10,7 @@ import { deliverToLaterSteps } from '../lifecycle/deliver.ts'
 import { report } from '../lifecycle/report.ts'
 import { saveOrThrow } from '../lifecycle/journal.ts'
 import { nextSlot } from '../lifecycle/renewal-plan.ts'
-import { readScript } from '../lifecycle/read-program.ts'
+import { recordScriptDigest } from '../lifecycle/read-program.ts'
 import { openRun, readOptions, recordFailure, resolveIdentity, type CommandContext, type Run } from '../lifecycle/run-context.ts'
 import { runScan } from '../lifecycle/use.ts'
 import { scanFailure } from '../scan/failure.ts'
@@ -83,7 +83,7 @@ async function acquireAndUse(run: Run, beforeScan: AbortSignal, pipes: NamedPipe
   platform.log.progress?.('asking for a token')
   const acquiring = acquire(run, nextSlot([], undefined), beforeScan)
   if (options.command !== undefined) pipes.whyNot = makeNamedPipes(directory)
-  run.programReading = readScript(run)
+  run.programReading = recordScriptDigest(run)
   const credential = await acquiring
   const { namespace, name } = options.serviceAccount
   platform.log.info(`Issued a credential for ${quote(`${namespace}/${name}`)} until ${isoTime(credential.expiresAt)}.`)

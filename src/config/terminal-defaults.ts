@@ -37,13 +37,14 @@ export function terminalDefaults(line: CommandLine, env: NodeJS.ProcessEnv): Ter
   const where = jobOf(env)
   if (where !== undefined) return { values, noServerHint: NO_DEFAULTS[where] }
   const textOf = (id: InputId): string => flags.get(id) ?? values.get(id)?.text ?? ''
-  if (isServerNamed(textOf)) return { values, noServerHint: NOT_SEARCHED }
+  if (isConnectionOrIdentityGiven(textOf)) return { values, noServerHint: NOT_SEARCHED }
   const kubeconfig = kubeconfigOfKubectl(env)
   if (kubeconfig !== undefined) values.set('kubeconfig', kubeconfig)
   return { values, noServerHint: env['KUBECONFIG'] ? NO_CLUSTER : NO_KUBECONFIG }
 }
 
-const NOT_SEARCHED = 'kubepass does not use the kubeconfig of kubectl, because another input names the API server or the identity.'
+const NOT_SEARCHED =
+  'kubepass does not use the kubeconfig of kubectl, because another input sets the identity or the connection to the API server.'
 const NO_CLUSTER = 'KUBECONFIG is /dev/null, so kubepass uses no kubeconfig.'
 const NO_KUBECONFIG = 'No kubeconfig names the API server: KUBECONFIG is not set, and ~/.kube/config does not exist.'
 
@@ -89,7 +90,7 @@ const OVERRULED_BY: Partial<Record<InputId, readonly InputId[]>> = {
   context: ['identity', ...CLUSTER_INPUTS, ...TOKEN_INPUTS],
 }
 
-/** The same for each identity that the flag `--identity` can name. */
+/** The inputs whose variables have no effect if the flag `--identity` names this identity. */
 const OVERRULED_BY_IDENTITY: Readonly<Record<string, readonly InputId[]>> = {
   token: KUBECONFIG_INPUTS,
   kubeconfig: [...CLUSTER_INPUTS, ...TOKEN_INPUTS],
@@ -102,8 +103,8 @@ function overruledInputs({ values: flags, argv }: CommandLine): ReadonlySet<Inpu
   return new Set<InputId>([...ofFlags, ...ofIdentity, ...(argv.length > 0 ? (['command'] as const) : [])])
 }
 
-/** Whether an input names the API server, or an identity that is not that of a kubeconfig. */
-function isServerNamed(textOf: (id: InputId) => string): boolean {
+/** Whether an input sets the connection to the API server, or an identity other than that of a kubeconfig. */
+function isConnectionOrIdentityGiven(textOf: (id: InputId) => string): boolean {
   return (
     [...TOKEN_INPUTS, 'kubeconfig' as const].some((id) => textOf(id) !== '') ||
     CLUSTER_INPUTS.some((id) => isSuperfluous(id, textOf(id), 'kubeconfig')) ||
@@ -124,7 +125,7 @@ function kubeconfigOfKubectl(env: NodeJS.ProcessEnv): Default | undefined {
     })
   }
   if (path === undefined && named.some((each) => each !== '/dev/null')) {
-    throw new KubepassError('INPUT', `KUBECONFIG names ${quote(named.join(delimiter))}, but no file that can be read.`, {
+    throw new KubepassError('INPUT', `KUBECONFIG names ${quote(named.join(delimiter))}, which is no regular file.`, {
       hint: `Correct the variable, or name the API server: ${flagName('server')}, or ${flagName('kubeconfig')} FILE.`,
     })
   }

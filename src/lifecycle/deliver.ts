@@ -5,14 +5,14 @@ import { withheldFromClients } from '../scan/environment.ts'
 import { podTokenFolder } from '../system/pod.ts'
 import { credentialId } from '../token/claims.ts'
 import type { LiveCredential } from './acquire.ts'
-import { readExecutable } from './read-program.ts'
+import { recordExecutableDigest } from './read-program.ts'
 import type { Run } from './run-context.ts'
 
 /** Gives the credential to the later steps of the job. The post step revokes it. */
 export async function deliverToLaterSteps(run: Run, credential: LiveCredential, kubeconfig: string): Promise<void> {
   const { env, log, stepOutputs } = run.platform
   run.journal.observe({ type: 'DeliveredToLaterSteps' })
-  run.programReading = readExecutable(run)
+  run.programReading = recordExecutableDigest(run)
   if (stepOutputs !== undefined) await writeOutputs(stepOutputs, run.options, credential, kubeconfig)
   const preferred = withheldFromClients(env, { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig })
   if (preferred.length > 0)

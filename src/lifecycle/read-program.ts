@@ -4,17 +4,17 @@ import { ownProgram } from '../system/node-runtime.ts'
 import type { Run } from './run-context.ts'
 
 /**
- * Records the digest of the script that runs. The caller waits for the end before it starts the scan, because the scan can change the
- * file. The pause lets kubepass send its first request, so that it reads the file while the API server works.
+ * Records the digest of kubepass's own script. The caller waits for this digest before it starts the scan, because the scan can change
+ * the file. kubepass first yields, so that it sends its first request and reads the file while the API server works.
  */
-export async function readScript(run: Run): Promise<void> {
+export async function recordScriptDigest(run: Run): Promise<void> {
   const { path, isExecutable } = ownProgram()
   await scheduler.yield()
   if (!isExecutable) await record(run, path).catch(() => undefined)
 }
 
 /** Records the digest of the standalone program. Nobody can write to its file while it runs, so the scan need not wait. */
-export async function readExecutable(run: Run): Promise<void> {
+export async function recordExecutableDigest(run: Run): Promise<void> {
   const { path, isExecutable } = ownProgram()
   if (isExecutable) await record(run, path).catch(() => undefined)
 }

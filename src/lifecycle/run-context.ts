@@ -150,7 +150,7 @@ export async function warn({ journal, platform, redactor }: Run, text: string): 
   await platform.log.warn(text)
 }
 
-/** Records the error that ends the run. Redacted first: a secret that is cut would not be found. */
+/** Records the error that ends the run. It redacts the reason before it cuts it, because the redactor cannot find a part of a secret. */
 export function recordFailure({ journal, redactor }: Pick<Run, 'journal' | 'redactor'>, error: unknown): void {
   journal.observe(failedWith(error, redactor))
 }

@@ -9,7 +9,7 @@ import { Scan } from '../scan/scan.ts'
 import { podTokenFolder } from '../system/pod.ts'
 import { renewAt } from '../token/lifetime.ts'
 import type { LiveCredential } from './acquire.ts'
-import { readExecutable } from './read-program.ts'
+import { recordExecutableDigest } from './read-program.ts'
 import { startRenewal } from './renew.ts'
 import { type Run, warn } from './run-context.ts'
 
@@ -41,7 +41,7 @@ export async function runScan(run: Run, command: readonly [string, ...string[]],
   journal.observe({ type: 'ScanStarting', at: new Date().toISOString() })
   platform.commandFiles?.guard(options.passEnv)
   const scan = await start(run, command, env, pipes)
-  run.programReading = readExecutable(run)
+  run.programReading = recordExecutableDigest(run)
   const overdue = new AbortController()
   const timer = setTimeout(() => overdue.abort(timeoutError(options.maxScan)), options.maxScan * 1000)
   const ongoingRenewal = startRenewal(run, credential, renewal)

@@ -58,7 +58,7 @@ export interface Evidence {
   recovered: boolean
   isolation: Isolation | null
   revoked: { at: string } | null
-  /** The bound Secret did not exist when kubepass wanted to delete it. */
+  /** Whether kubepass deleted no bound Secret, because none existed. */
   missing: boolean
   proven: { dead_at: string; samples: number; seconds_after_revocation: number } | null
   /** The latest time at which the API server can accept the last token if nothing revoked it; null where no token was issued. */

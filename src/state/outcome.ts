@@ -37,7 +37,7 @@ export function outcomeOf(facts: Facts): Outcome {
   return used.accepted ? 'passed' : 'scan_failed'
 }
 
-/** The error that decides about the scan. A revocation that fails afterwards changes nothing there. */
+/** The error that decides about the scan. A revocation that fails afterwards does not change the result of the scan. */
 export function scanErrorOf({ earlier_error, error }: { readonly earlier_error: Code | null; readonly error: Code | null }): Code | null {
   return earlier_error ?? (error === 'NOT_REVOKED' ? null : error)
 }

@@ -102,7 +102,7 @@ function lifeParts({ error, granted, revoked, verified }: Evidence, isOne: boole
   const begin = verified?.at ?? granted?.issued_at
   if (granted === null || begin === undefined || revoked === null) return { parts: [revocation], refusal }
   const life = durationText((Date.parse(revoked.at) - Date.parse(begin)) / 1000)
-  return { parts: [`lived ${life}${isOne ? '' : ' from the first to the last'}`, revocation], refusal }
+  return { parts: [`lived ${life}${isOne ? '' : ' from the first issue to the last revocation'}`, revocation], refusal }
 }
 
 /** An earlier process ended with NOT_REVOKED, and a later one revoked. */

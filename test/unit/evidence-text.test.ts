@@ -19,7 +19,7 @@ const everything: Partial<Evidence> = {
 test('the summary has the verdict as heading, the reason, the subject, a table of at most ten rows, and the warnings', () => {
   const markdown = jobSummary(evidenceOf(everything))
   expect(lines(markdown).slice(0, 3)).toEqual([
-    "### Scan tampered with the runner's command files (exit code 0). The 112 credentials lived 41 s from the first to the last, were revoked, and are refused by the API server.",
+    "### Scan tampered with the runner's command files (exit code 0). The 112 credentials lived 41 s from the first issue to the last revocation, were revoked, and are refused by the API server.",
     '**TAMPERED**: `The scan wrote to GITHUB_ENV.`',
     'kubepass, ServiceAccount `kubepass/scanner`, API server `https://k8s.example.com:6443`',
   ])

@@ -142,7 +142,7 @@ describe('the kubeconfig of kubectl', () => {
   })
 
   test.each(['/nowhere', '/nowhere:/nowhere-else', '/dev', '/proc/1/root/nowhere'])('is an error if KUBECONFIG is %s', (value) => {
-    expect(() => defaultsOf({}, { KUBECONFIG: value })).toThrow('but no file that can be read.')
+    expect(() => defaultsOf({}, { KUBECONFIG: value })).toThrow('which is no regular file.')
     expect(defaultsOf({ server: 'https://a' }, { KUBECONFIG: value })).toEqual({})
   })
 

@@ -190,13 +190,13 @@ test.each<[string, Partial<Evidence>, Outcome, string]>([
     'renewals',
     renewed,
     'passed',
-    'Scan passed. The 7 credentials lived 1 h 5 min from the first to the last, were revoked, and are refused by the API server.',
+    'Scan passed. The 7 credentials lived 1 h 5 min from the first issue to the last revocation, were revoked, and are refused by the API server.',
   ],
   [
     'renewals without a proof',
     { ...renewed, proven: null },
     'passed',
-    'Scan passed. The 7 credentials lived 1 h 5 min from the first to the last and were revoked; kubepass did not prove that the API server refuses them.',
+    'Scan passed. The 7 credentials lived 1 h 5 min from the first issue to the last revocation and were revoked; kubepass did not prove that the API server refuses them.',
   ],
   [
     'renewals without a revocation',
