@@ -1,7 +1,8 @@
 import type { V1Status } from '@kubernetes/client-node'
 import { quote } from '../base/quote.ts'
+import { describeRequest } from '../rbac/describe-request.ts'
 import type { ApiRequest } from './answer.ts'
-import { type Attributes, describeRequest } from './request-attributes.ts'
+import type { Attributes } from './request-attributes.ts'
 
 /**
  * The request that the API server names in its answer, if it differs from the request that kubepass sent. A difference means

@@ -1,29 +1,20 @@
-import { quote } from '../base/quote.ts'
+import { fullResource, requestAttributes } from '../rbac/request-attributes.ts'
 import type { ApiRequest } from './answer.ts'
 
-/** A request in the terms of RBAC. */
+/** A request in the terms of a rule of RBAC. */
 export interface Attributes {
   readonly verb: string
   readonly group: string
-  /** Includes the subresource: serviceaccounts/token. */
+  /** Includes the subresource: serviceaccounts/token. A request for no resource has its path here. */
   readonly resource: string
   readonly namespace: string | undefined
   readonly name: string | undefined
 }
 
-/** The request's attributes, which RBAC compares with its rules. */
+/** The attributes of a request of kubepass, which RBAC compares with its rules. */
 export function attributesOf({ method, path }: Pick<ApiRequest, 'method' | 'path'>): Attributes {
-  const [prefix, ...parts] = (path.split('?')[0] ?? '').split('/').slice(1)
-  const group = prefix === 'apis' ? (parts.shift() ?? '') : ''
-  parts.shift()
-  const namespace = parts[0] === 'namespaces' ? parts.splice(0, 2)[1] : undefined
-  const [resource = '', name, subresource] = parts
-  const verb = { POST: 'create', DELETE: 'delete', GET: name === undefined ? 'list' : 'get' }[method]
-  return { verb, group, resource: subresource === undefined ? resource : `${resource}/${subresource}`, namespace, name }
-}
-
-/** The request in one phrase for a message, without the name of the object. */
-export function describeRequest({ verb, resource, group, namespace }: Omit<Attributes, 'name'>): string {
-  const place = namespace === undefined ? '' : ` in the namespace ${quote(namespace)}`
-  return `${verb} ${quote(group === '' ? resource : `${resource}.${group}`)}${place}`
+  const request = requestAttributes(method, path)
+  if (!request.isResource) return { verb: request.verb, group: '', resource: request.path, namespace: undefined, name: undefined }
+  const { verb, group, namespace, name } = request
+  return { verb, group, resource: fullResource(request), namespace, name }
 }

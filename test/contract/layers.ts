@@ -11,7 +11,7 @@ export const layers = [
   ['identity'],
   ['state'],
   ['config'],
-  ['net', 'token', 'system'],
+  ['net', 'token', 'system', 'rbac'],
   ['redact'],
   ['base'],
 ] as const

@@ -1,0 +1,27 @@
+/** One distinct request of a scan, as RBAC judges it. Times are ISO 8601. */
+export interface UsedAccess {
+  readonly verb: string
+  readonly group: string | null
+  readonly resource: string | null
+  readonly subresource: string | null
+  readonly namespace: string | null
+  readonly name: string | null
+  /** Of a non-resource request. */
+  readonly path: string | null
+  readonly refused_by: 'api-server' | 'kubepass' | null
+  readonly count: number
+  /** How often each HTTP status was the answer. */
+  readonly statuses: Readonly<Record<string, number>>
+  readonly first_at: string
+  readonly last_at: string
+}
+
+/** The field `api_access` of the evidence. It is null if the scan had the token. */
+export interface ApiAccess {
+  readonly ended_at: string | null
+  readonly streams_cut: number
+  readonly requests: number
+  readonly uses: readonly UsedAccess[]
+  /** Requests that `uses` does not list. */
+  readonly not_listed: number
+}
