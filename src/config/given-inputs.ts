@@ -1,4 +1,5 @@
 import type { Code } from '../base/errors.ts'
+import type { Allow } from '../rbac/allow.ts'
 import type { SealedString } from '../redact/sealed-string.ts'
 import type { KubeconfigInput } from './cluster-access.ts'
 import type { ClusterSource } from './cluster-source.ts'
@@ -26,6 +27,7 @@ export interface InputValues {
   readonly context: string | undefined
   readonly allow_exec: boolean
   readonly allow_own_kubeconfig: boolean
+  readonly allow: Allow
   readonly audience: string | undefined
   /** Seconds, like all times here. */
   readonly duration: number

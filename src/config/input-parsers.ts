@@ -1,4 +1,5 @@
 import type { Seal, SealedString } from '../redact/sealed-string.ts'
+import { parseAllow } from './allow-input.ts'
 import { parseCertificateAuthority } from './certificates.ts'
 import { SYSTEM } from './cluster-source.ts'
 import type { GivenInputs, InputValues } from './given-inputs.ts'
@@ -72,6 +73,12 @@ export const inputParsers: { readonly [Id in InputId]: InputParser<InputValues[I
   context: { parse: asText, fallback: undefined },
   allow_exec: yesOrNo('allow_exec'),
   allow_own_kubeconfig: yesOrNo('allow_own_kubeconfig'),
+  allow: {
+    parse: (text, { source }) => parseAllow(text, source.pipeTexts?.get(text)),
+    fallback: 'granted',
+    // At the end of a run the file may no longer exist.
+    isNeeded: ({ purpose }) => purpose === 'start',
+  },
   audience: { parse: parseAudience, fallback: undefined },
   duration: {
     parse: (text, given) => parseLife(text, given.value('max_duration'), given.nameOf('max_duration')),

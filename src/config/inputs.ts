@@ -145,6 +145,15 @@ const table = {
     options: ['true', 'false'],
     guard: '^(true|false)$',
   },
+  allow: {
+    description:
+      'Which requests of the scan may pass: granted (all that RBAC grants), read (get, list, watch, logs and self reviews), or RBAC rules as YAML or the path of a file. It can only narrow what RBAC grants.',
+    example: 'read',
+    default: 'granted',
+    path: 'file',
+    // Without quotes: a rule without apiGroups is for the core group.
+    guard: String.raw`^[A-Za-z0-9._:/,*{}\[\] \r\n-]*$`,
+  },
   audience: {
     description:
       "Audience of the job's ID token. Give the server's URL, so that no other cluster can use the token. On GitHub that is the default; on GitLab only the identity gitlab-oidc needs it.",

@@ -1,5 +1,6 @@
 import { KubepassError } from '../base/errors.ts'
 import { sealProxyPasswords } from '../net/proxy-variables.ts'
+import type { Allow } from '../rbac/allow.ts'
 import type { Seal, SealedString } from '../redact/sealed-string.ts'
 import type { ClusterAccess, IdentityKind, KubeconfigInput } from './cluster-access.ts'
 import { type Command, commandOf, commandRules, commandSha256Of } from './command.ts'
@@ -29,6 +30,8 @@ export interface Options extends ClusterAccess {
   readonly token: SealedString | undefined
   readonly kubeconfig: KubeconfigInput | undefined
   readonly stdinTaken: boolean
+  /** Which requests of the scan may pass. */
+  readonly allow: Allow
   readonly audience: string
   /** Seconds. */
   readonly duration: number
@@ -79,6 +82,7 @@ const STEPS: readonly (InputId | Rule)[] = [
   'identity',
   'kubeconfig',
   'token_file',
+  'allow',
   'audience',
   'duration',
   'rotate_grace',
@@ -143,6 +147,7 @@ function optionsOf(given: GivenInputs): Options {
     kubeconfig: given.value('kubeconfig'),
     token: given.value('token') ?? given.value('token_file'),
     stdinTaken: PATH_INPUTS.some((id) => isStdin(given.text(id))),
+    allow: given.value('allow'),
     audience: given.value('audience') ?? server,
     duration: given.value('duration'),
     rotateGrace: given.value('rotate_grace'),

@@ -4,15 +4,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { deadlineAfter } from '../base/deadline.ts'
 import { errnoOf } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
+import { allowAsJson } from './allow-input.ts'
 import type { InputId } from './inputs.ts'
 import { InvalidValue } from './invalid-value.ts'
 import { LARGEST_FILE, readSmallFile, textIn } from './small-file.ts'
 
-/** The text of each pipe and of standard input, by path; InvalidValue if it could not be read. */
+/** The text of each pipe and of standard input, by path, and the rules of `allow`, by its text; InvalidValue if it could not be read. */
 export type PipeTexts = ReadonlyMap<string, string | InvalidValue>
 
 /** The inputs that can be the path of a file. */
-export const PATH_INPUTS = ['kubeconfig', 'token_file', 'certificate_authority'] as const satisfies InputId[]
+export const PATH_INPUTS = ['kubeconfig', 'token_file', 'certificate_authority', 'allow'] as const satisfies InputId[]
 
 interface Source {
   input(id: InputId): string | undefined
@@ -25,7 +26,7 @@ const POLL_MS = 20
 
 /**
  * Reads pipes, such as a process substitution, before all other inputs. A pipe can be read only once, so that the texts are kept
- * for the whole run.
+ * for the whole run. The rules of `allow` are read here too, and become JSON.
  * @param seconds the time limit for all pipes
  */
 export async function readPipes(source: Source, seconds: number, stop: AbortSignal): Promise<PipeTexts> {
@@ -45,12 +46,15 @@ export async function readPipes(source: Source, seconds: number, stop: AbortSign
   }
   const ofStdin = source.stdin === undefined ? [] : given.filter(isStdin)
   const ofPipes = given.filter((path) => !isStdin(path) && isPipe(path))
-  return new Map(
+  const texts = new Map(
     await Promise.all([
       ...ofStdin.map((path) => read(path, () => textOfStdin(ofStdin.length, source.stdin, deadline))),
       ...ofPipes.map((path) => read(path, () => textOfPipe(path, source.hasPost, deadline))),
     ]),
   )
+  const allow = (source.input('allow') ?? '').trim()
+  const rules = await allowAsJson(allow, (path) => textOfPath(path, texts))
+  return rules === undefined ? texts : texts.set(allow, rules)
 }
 
 /**

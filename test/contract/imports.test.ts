@@ -83,7 +83,7 @@ test.each<[string, string[]]>([
   ['command-line/start.ts', ['cli.ts']],
   ['platform/terminal.ts', ['command-line/start.ts']],
   ['@kubernetes/client-node', ['identity/read-kubeconfig.ts']],
-  ['yaml', ['identity/read-kubeconfig.ts']],
+  ['yaml', ['config/yaml.ts', 'identity/read-kubeconfig.ts']],
   ['identity/read-kubeconfig.ts', ['identity/kubeconfig.ts']],
   ['identity/kubeconfig.ts', ['identity/choose.ts']],
   ['node:https', ['net/http.ts', 'net/tunnel.ts']],

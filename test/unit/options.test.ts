@@ -59,6 +59,21 @@ function problem(given: Partial<Record<InputId, string>>, source: Partial<InputS
   throw new Error(`accepted: ${JSON.stringify(given)}`)
 }
 
+test('allow is granted, read, or the rules that were read before the other inputs', () => {
+  const rules = JSON.stringify([{ resources: ['pods'], verbs: ['get'] }])
+  const pipeTexts = new Map([['ci/allow.yaml', rules]])
+  expect([parse({}).allow, parse({ allow: ' read ' }).allow]).toEqual(['granted', 'read'])
+  expect(parse({ allow: 'ci/allow.yaml' }, { pipeTexts }).allow).toMatchObject([{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }])
+  expect(problem({ allow: 'ci/allow.yaml' }, { pipeTexts: new Map([['ci/allow.yaml', '[{}]']]) })).toBe(
+    'allow has rules[0].verbs, which is missing or empty. A correct rule: {apiGroups: [apps], resources: [deployments], verbs: [get, list]}; for example: read',
+  )
+})
+
+test('the end of a run does not need the rules of allow', () => {
+  const source = sourceOf({ allow: join(folder, 'gone.yaml') }, {})
+  expect(parseOptions(source, new Redactor().seal, 'finish').allow).toBe('granted')
+})
+
 test('parseOptions needs only the required inputs', () => {
   const options = parse({})
   expect(options).toMatchObject({
