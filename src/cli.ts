@@ -12,7 +12,8 @@ else startTerminal().catch(fail)
 async function startTerminal(): Promise<void> {
   // Imported only here, because a CI job does not need the parser of a terminal.
   const { startCommandLine } = await import('./command-line/start.ts')
-  await startCommandLine(process.argv.slice(2), { env: process.env, columns: process.stdout.columns })
+  const exitCode = await startCommandLine(process.argv.slice(2), { env: process.env, columns: process.stdout.columns })
+  if (exitCode !== undefined) process.exitCode = exitCode
 }
 
 function fail(error: unknown): void {

@@ -64,7 +64,7 @@ function completionOfValue(before: readonly string[], current: string, flags: re
 function completionOfOperand(name: SubcommandName, before: readonly string[], flags: readonly Flag[]): Completion | undefined {
   const isGiven = before.some((word, index) => !word.startsWith('-') && !takesValue(before[index - 1], flags))
   if (name === 'completion') return isGiven ? [] : completionShells.map((word) => ({ word, about: '' }))
-  return name === 'revoke' && !isGiven ? 'file' : undefined
+  return name === 'suggest' || (name === 'revoke' && !isGiven) ? 'file' : undefined
 }
 
 const SWITCH_VALUES = ['true', 'false'].map((word) => ({ word, about: '' }))

@@ -35,8 +35,11 @@ export function describeInput(id: InputId): string {
 }
 
 export function examplesAndExitCodes(name: SubcommandName): string {
-  const { examples, exitCodes } = subcommands[name]
-  const ofCommand = name === 'run' ? ["  the command's own, if it ends by itself"] : []
+  const { examples, exitCodes, exitCode1 } = subcommands[name]
+  const ofCommand = [
+    ...(name === 'run' ? ["  the command's own, if it ends by itself"] : []),
+    ...(exitCode1 === undefined ? [] : [`  1    ${exitCode1}`]),
+  ]
   const ofErrors = exitCodes
     .map((code) => errorCodes[code])
     .toSorted((one, other) => one.exit - other.exit)

@@ -9,19 +9,21 @@ export interface Subcommand {
   /** The words that follow the flags, as the usage shows them. */
   readonly operands: string
   /** How many words the command takes besides its flags, without those after `--`. */
-  readonly operandCount: 0 | 1
+  readonly operandCount: 0 | 1 | 'one or more'
   readonly inputs: readonly InputId[]
   readonly extraFlags: readonly ExtraFlagName[]
   /** Command lines, each with what it does. */
   readonly examples: readonly (readonly [what: string, line: string])[]
   /** The exit codes besides 0. */
   readonly exitCodes: readonly Code[]
+  /** The meaning of exit code 1 if the command itself ends with it. */
+  readonly exitCode1?: string
 }
 
 export const completionShells = ['bash', 'zsh', 'fish'] as const
 export type CompletionShell = (typeof completionShells)[number]
 
-export type SubcommandName = 'run' | 'revoke' | 'sweep' | 'decode' | 'completion' | 'version'
+export type SubcommandName = 'run' | 'revoke' | 'sweep' | 'suggest' | 'decode' | 'completion' | 'version'
 
 /** The inputs for the address of the API server, the identity and the time limit. */
 const ACCESS = [
@@ -88,6 +90,19 @@ export const subcommands: Readonly<Record<SubcommandName, Subcommand>> = {
     examples: [['To see what it would delete:', 'kubepass sweep --service-account kubepass/scanner --dry-run']],
     exitCodes: ['INPUT', 'IDENTITY', 'REFUSED', 'UNREACHABLE', 'INTERRUPTED', 'INTERNAL'],
   },
+  suggest: {
+    summary: 'Print the smallest Roles and bindings that allow what the runs of the evidence files used.',
+    operands: 'EVIDENCE ...',
+    operandCount: 'one or more',
+    inputs: [],
+    extraFlags: ['check'],
+    examples: [
+      ['For the evidence of two runs:', 'kubepass suggest monday.json tuesday.json > role.yaml'],
+      ['In the review of a change:', 'kubepass suggest --check role.yaml kubepass-evidence.json'],
+    ],
+    exitCodes: ['INPUT'],
+    exitCode1: 'with --check: a right was used that the manifest does not grant',
+  },
   decode: {
     summary: 'Print header and claims of the token on standard input, without its signature.',
     operands: '< TOKEN',
@@ -125,8 +140,8 @@ export const subcommandNames = Object.keys(subcommands) as SubcommandName[]
 
 /** How to call the command. */
 export function usageOf(name: SubcommandName): string {
-  const { inputs, operands } = subcommands[name]
-  return ['kubepass', name, ...(inputs.length > 0 ? ['[FLAGS]'] : []), operands].join(' ').trimEnd()
+  const { inputs, extraFlags: extra, operands } = subcommands[name]
+  return ['kubepass', name, ...(inputs.length + extra.length > 0 ? ['[FLAGS]'] : []), operands].join(' ').trimEnd()
 }
 
 export function isSubcommandName(word: string): word is SubcommandName {

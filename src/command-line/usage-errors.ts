@@ -75,10 +75,10 @@ function problemOfRun(command: SubcommandName, [first]: readonly string[], isSep
 function problemOfCount(command: SubcommandName, operands: readonly string[]): string | undefined {
   const { operandCount: count } = subcommands[command]
   const [first] = operands
-  if (operands.length === count) return undefined
+  if (count === 'one or more' ? first !== undefined : operands.length === count) return undefined
   if (command === 'decode') return 'kubepass decode reads the token from standard input.'
   if (count === 0 && first !== undefined) return strayWord(first)
-  return `kubepass ${command} needs one word (${subcommands[command].operands}) besides its flags, but gets ${operands.length}.`
+  return `kubepass ${command} needs ${count === 1 ? 'one' : count} word${count === 1 ? '' : 's'} (${subcommands[command].operands}) besides its flags, but gets ${operands.length}.`
 }
 
 function strayWord(word: string): string {

@@ -35,6 +35,10 @@ const extraFlagTable = {
   json: { description: 'Print JSON in place of a table.' },
   'github-token-file': { description: 'File with a token for the API of GitHub; without it GITHUB_TOKEN.', path: 'file' },
   'gitlab-token-file': { description: 'File with a token for the API of GitLab; without it GITLAB_TOKEN or CI_JOB_TOKEN.', path: 'file' },
+  check: {
+    description: 'Manifest with Roles: exit with 1 if a right was used that it does not grant, and list what was not used.',
+    path: 'file',
+  },
 } as const satisfies Record<string, ExtraFlag>
 
 export type ExtraFlagName = keyof typeof extraFlagTable

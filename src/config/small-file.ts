@@ -6,12 +6,12 @@ import { InvalidValue } from './invalid-value.ts'
 /** Every file that kubepass needs is smaller. */
 export const LARGEST_FILE = 1024 * 1024
 
-export function readSmallFile(path: string): string {
+export function readSmallFile(path: string, largest = LARGEST_FILE): string {
   try {
     const about = statSync(path)
     if (about.isFIFO()) throw new InvalidValue(`names ${quote(path)}, a pipe, which can be read only once: give a file`)
     if (!about.isFile()) throw new InvalidValue(`names ${quote(path)}, which is no file`)
-    if (about.size > LARGEST_FILE) throw new InvalidValue(`names ${quote(path)}, which is over 1 MiB`)
+    if (about.size > largest) throw new InvalidValue(`names ${quote(path)}, which is over ${largest / LARGEST_FILE} MiB`)
     return textIn(readFileSync(path))
   } catch (error) {
     if (error instanceof InvalidValue) throw error

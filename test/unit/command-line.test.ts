@@ -60,6 +60,8 @@ describe('a command line', () => {
     ['revoke --allow-exec state.json', { command: 'revoke', values: { allow_exec: 'true' }, own: [], operands: ['state.json'], argv: [] }],
     ['revoke state.json --allow-exec', { command: 'revoke', values: { allow_exec: 'true' }, own: [], operands: ['state.json'], argv: [] }],
     ['sweep --dry-run --json', { command: 'sweep', values: {}, own: ['dry-run', 'json'], operands: [], argv: [] }],
+    ['suggest one.json two.json', { command: 'suggest', values: {}, own: [], operands: ['one.json', 'two.json'], argv: [] }],
+    ['suggest --check role.yaml one.json', { command: 'suggest', values: {}, own: ['check'], operands: ['one.json'], argv: [] }],
     ['completion bash', { command: 'completion', values: {}, own: [], operands: ['bash'], argv: [] }],
     ['decode', { command: 'decode', values: {}, own: [], operands: [], argv: [] }],
     ['version', { command: 'version', values: {}, own: [], operands: [], argv: [] }],
@@ -115,6 +117,10 @@ describe('a command line', () => {
     [
       'revoke',
       'INPUT: kubepass revoke needs one word (STATE-FILE) besides its flags, but gets 0.\nUsage: kubepass revoke [FLAGS] STATE-FILE\nkubepass revoke --help shows more.',
+    ],
+    [
+      'suggest --check role.yaml',
+      'INPUT: kubepass suggest needs one or more words (EVIDENCE ...) besides its flags, but gets 0.\nUsage: kubepass suggest [FLAGS] EVIDENCE ...\nkubepass suggest --help shows more.',
     ],
     [
       'completion',

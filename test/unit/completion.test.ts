@@ -53,6 +53,13 @@ test.each<[string[], string[] | string]>([
   [['sweep', '--', ''], []],
   [['revoke', ''], 'file'],
   [['revoke', '--quiet', ''], 'file'],
+  [['suggest', ''], 'file'],
+  [['suggest', 'one.json', ''], 'file'],
+  [['suggest', '--check', ''], 'file'],
+  [
+    ['suggest', '-'],
+    ['--check', '--help'],
+  ],
   [
     ['completion', ''],
     ['bash', 'zsh', 'fish'],
