@@ -49,6 +49,8 @@ func serveAPI(ctx context.Context, c config, k keys, issuers, etcd string) error
 		"--tls-cert-file="+k.serverCert, "--tls-private-key-file="+k.serverKey, "--client-ca-file="+k.ca,
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file="+k.serviceAccounts,
 		"--service-account-signing-key-file="+k.serviceAccounts, "--authorization-mode=RBAC", "--service-cluster-ip-range=10.0.0.0/24",
+		// A kubelet serves the certificate of the API server, and accepts only the administrator.
+		"--kubelet-certificate-authority="+k.ca, "--kubelet-client-certificate="+k.adminCert, "--kubelet-client-key="+k.adminKey,
 		"--disable-admission-plugins=ServiceAccount", "--audit-policy-file="+at("audit-policy.yaml"), "--audit-log-path="+at("audit.log"),
 	)); err != nil {
 		return err

@@ -15,6 +15,15 @@ test.each(named)('the go.mod for Kubernetes %s has the modules of that release',
   expect(new Set(replaced)).toEqual(new Set([`v0.${release.slice('1.'.length)}`]))
 })
 
+test('the modules of the test kubelet are those of the default Kubernetes version', () => {
+  const { release, modfile } = versions[USUAL]
+  const requiredBy = (file: string): string[] =>
+    [...modulesOf(file).matchAll(/^\t(\S+ v[^\s]+)(?: \/\/ indirect)?$/gm)].map(([, module = '']) => module)
+  const [kubelet, cluster] = [requiredBy('kubelet/go.mod'), requiredBy(modfile)]
+  // The cluster does not use this module. Equal versions of all others let one build cache serve both programs.
+  expect(kubelet.filter((module) => !cluster.includes(module))).toEqual([`k8s.io/cri-streaming v0.${release.slice('1.'.length)}`])
+})
+
 test('every scenario in the table of Kubernetes versions is a file', () => {
   const files = readdirSync(new URL('../scenario', import.meta.url))
   const scenarios = named.flatMap((version) => testsOn(version).scenarios)
