@@ -6,16 +6,15 @@ import { quote } from '../base/quote.ts'
 import { isoTime } from '../base/time.ts'
 import { acquire, verify } from '../lifecycle/acquire.ts'
 import { cleanUp, emergencyCleanup } from '../lifecycle/cleanup.ts'
-import { deliverToLaterSteps } from '../lifecycle/deliver.ts'
+import { deliver, deliverToLaterSteps, startApiProxy } from '../lifecycle/deliver.ts'
 import { report } from '../lifecycle/report.ts'
 import { saveOrThrow } from '../lifecycle/journal.ts'
 import { nextSlot } from '../lifecycle/renewal-plan.ts'
 import { recordScriptDigest } from '../lifecycle/read-program.ts'
 import { openRun, readOptions, recordFailure, resolveIdentity, type CommandContext, type Run } from '../lifecycle/run-context.ts'
 import { runScan } from '../lifecycle/use.ts'
-import { scanFailure } from '../scan/failure.ts'
+import { scanFailure, unreachedProxy } from '../scan/failure.ts'
 import { requireIsolation } from '../scan/isolation.ts'
-import { writeKubeconfig } from '../scan/kubeconfig-file.ts'
 import { makeNamedPipes } from '../scan/named-pipes.ts'
 import { createPrivateDirectory } from '../scan/private-directory.ts'
 import { toEvidence } from '../state/evidence.ts'
@@ -84,11 +83,15 @@ async function acquireAndUse(run: Run, beforeScan: AbortSignal, pipes: NamedPipe
   const acquiring = acquire(run, nextSlot([], undefined), beforeScan)
   if (options.command !== undefined) pipes.whyNot = makeNamedPipes(directory)
   run.programReading = recordScriptDigest(run)
+  const proxyStart = startApiProxy(run)
+  // If the request for the token fails, that error is the result.
+  proxyStart.catch(() => undefined)
   const credential = await acquiring
   const { namespace, name } = options.serviceAccount
   platform.log.info(`Issued a credential for ${quote(`${namespace}/${name}`)} until ${isoTime(credential.expiresAt)}.`)
-  await verify(run, credential, beforeScan)
-  const kubeconfig = writeKubeconfig(directory, options, credential.token, platform.ownerUid)
+  const isAccepted = await verify(run, credential, beforeScan)
+  await proxyStart
+  const kubeconfig = deliver(run, credential, isAccepted)
   let exitCode = 0
   if (options.command === undefined) await deliverToLaterSteps(run, credential, kubeconfig)
   else exitCode = await runScan(run, options.command, { credential, kubeconfig, whyNoPipes: pipes.whyNot })
@@ -108,11 +111,14 @@ async function endAfter(run: Run, failure: unknown): Promise<unknown> {
   return error
 }
 
-/** Says as the last line of a job why its exit code fails the job. */
-async function reportScanFailure({ journal, options, platform }: Run, exitCode: number): Promise<void> {
+/** Says as the last line of a job why its exit code fails the job. In a terminal it only says what the exit code does not tell. */
+async function reportScanFailure({ apiProxy, journal, options, platform }: Run, exitCode: number): Promise<void> {
   const { used } = toEvidence(journal.state)
-  if (platform.isCI && exitCode !== 0 && used !== null)
-    await platform.log.error(scanFailure(used, options.acceptExitCodes, platform.nameOf('accept_exit_codes')))
+  if (exitCode === 0 || used === null) return
+  const unreached = apiProxy?.access.requests === 0 ? unreachedProxy(apiProxy.url, platform.nameOf('delivery')) : undefined
+  if (!platform.isCI) return unreached === undefined ? undefined : platform.log.warn(unreached)
+  const failure = scanFailure(used, options.acceptExitCodes, platform.nameOf('accept_exit_codes'))
+  await platform.log.error(unreached === undefined ? failure : `${failure} ${unreached}`)
 }
 
 async function untilAborted(signal: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
 import { quote } from '../base/quote.ts'
-import type { AllowRule } from '../rbac/allow.ts'
+import type { AllowRule } from '../rbac/allow-rule.ts'
 import type { RightsComparison } from '../rbac/compare-rights.ts'
 import { describeAttributes } from '../rbac/describe-request.ts'
 import type { RequestAttributes } from '../rbac/request-attributes.ts'
@@ -10,13 +10,15 @@ const MOST_LINES = 1000
 /** The comment before the Roles. */
 export function introduction(accesses: readonly ApiAccess[], objects: number): string {
   const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0)
-  const requests = sum(accesses.map((access) => access.requests))
+  const requests = sum(accesses.map((access) => access.requests ?? 0))
+  const lost = accesses.filter((access) => access.requests === null).length
   const refused = sum(accesses.flatMap(({ uses }) => uses.map((use) => (use.refused_by === null ? 0 : use.count))))
   const notListed = sum(accesses.map((access) => access.not_listed))
   return comment([
     `The rights that ${accesses.length === 1 ? 'one run' : `${accesses.length} runs`} used, without those of every user. Requests: ${requests}.`,
     ...(objects === 0 ? ['The requests used no other right, so they need no Role.'] : []),
     ...(refused > 0 ? [`Refused requests, whose rights are left out: ${refused}.`] : []),
+    ...(lost > 0 ? [`Runs whose main was killed, and whose rights are missing: ${lost}.`] : []),
     ...(notListed > 0 ? [`Requests that the evidence does not list, and whose rights may be missing: ${notListed}.`] : []),
   ])
 }

@@ -1,5 +1,5 @@
 import { quote } from '../base/quote.ts'
-import type { AllowRule } from '../rbac/allow.ts'
+import type { AllowRule } from '../rbac/allow-rule.ts'
 import { InvalidValue } from './invalid-value.ts'
 
 type Field = keyof AllowRule

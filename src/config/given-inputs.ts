@@ -45,6 +45,7 @@ export interface InputValues {
   readonly tls_server_name: string | undefined
   readonly deadline: number
   readonly evidence: string | undefined
+  readonly requests: string | undefined
   readonly report: Choice<'report'>
   readonly github_token: SealedString | undefined
   readonly allow_debug_trace: boolean

@@ -27,7 +27,7 @@ import {
   splitList,
 } from './parsers.ts'
 import { isNoPath } from './path-or-content.ts'
-import { parseDirectory, parseEvidencePath } from './paths.ts'
+import { parseDirectory, parseEvidencePath, parseReportPath } from './paths.ts'
 import { textOfPath } from './read-pipes.ts'
 import { sealToken } from './seal-credentials.ts'
 import type { InputSource } from './source.ts'
@@ -105,6 +105,7 @@ export const inputParsers: { readonly [Id in InputId]: InputParser<InputValues[I
   tls_server_name: { parse: parseServerName, fallback: undefined },
   deadline: withDefault('deadline', parseDeadline),
   evidence: { parse: (path, { source, purpose }) => parseEvidencePath(path, source, purpose), fallback: undefined },
+  requests: { parse: (path, { source, purpose }) => parseReportPath(path, source, purpose), fallback: undefined },
   report: choice('report'),
   github_token: {
     parse: (text, _, seal) => sealToken(text, seal),

@@ -1,6 +1,7 @@
 import { problemOfProxy } from '../net/proxy-variables.ts'
 import { providedInputs } from './cluster-source.ts'
 import { commandOf } from './command.ts'
+import { wantsProxy } from './delivery.ts'
 import type { GivenInputs, Rule } from './given-inputs.ts'
 import { type InputId, inputs, NO_AUDIENCE } from './inputs.ts'
 
@@ -42,6 +43,22 @@ export const inputRules: readonly Rule[] = [
         : undefined,
   },
   {
+    name: 'delivery: proxy needs a command',
+    problem: (given) =>
+      given.purpose === 'start' && given.value('delivery') === 'proxy' && commandOf(given) === undefined
+        ? `${given.nameOf('delivery')} is proxy, but there is no command: set ${given.nameOf('command')}, or leave ${given.nameOf('delivery')} out`
+        : undefined,
+  },
+  needsProxy('requests'),
+  needsProxy('allow'),
+  {
+    name: 'rotate_grace excludes the API proxy',
+    problem: (given) =>
+      given.purpose === 'start' && given.has('rotate_grace') && usesProxy(given)
+        ? `${given.nameOf('rotate_grace')} is for scans that hold the token: leave it out, or set ${given.nameOf('delivery')} to kubeconfig`
+        : undefined,
+  },
+  {
     name: 'identity: token needs token or token_file',
     problem: (given) =>
       given.value('identity') === 'token' && !given.has('token') && !given.has('token_file')
@@ -53,6 +70,13 @@ export const inputRules: readonly Rule[] = [
     problem: (given) =>
       given.value('prove') === 'post' && !given.source.postFailsJob
         ? `${given.nameOf('prove')} is post, but here ${given.source.hasPost ? 'after_script cannot fail the job' : 'no post step follows'}`
+        : undefined,
+  },
+  {
+    name: 'prove: post excludes the API proxy',
+    problem: (given) =>
+      given.purpose === 'start' && given.value('prove') === 'post' && given.source.postFailsJob && usesProxy(given)
+        ? `${given.nameOf('prove')} is post, but with the API proxy no file keeps the token for the post step: leave it out, or set ${given.nameOf('delivery')} to kubeconfig`
         : undefined,
   },
   {
@@ -95,6 +119,21 @@ export const inputRules: readonly Rule[] = [
   needsKubeconfig('context'),
   needsKubeconfig('allow_exec'),
 ]
+
+/** The text of the default counts as not given, because templates give it. */
+function needsProxy(id: 'requests' | 'allow'): Rule {
+  return {
+    name: `${id} needs the API proxy`,
+    problem: (given) =>
+      given.purpose === 'start' && given.has(id) && given.text(id) !== inputs[id].default && !usesProxy(given)
+        ? `${given.nameOf(id)} needs the API proxy, but the scan gets the token: give a command, and set ${given.nameOf('delivery')} to proxy`
+        : undefined,
+  }
+}
+
+function usesProxy(given: GivenInputs): boolean {
+  return wantsProxy({ command: commandOf(given), delivery: given.value('delivery') })
+}
 
 function problemOfNoCommand(given: GivenInputs): string | undefined {
   const { hasLaterSteps, hasPost } = given.source

@@ -209,14 +209,14 @@ const table = {
   },
   delivery: {
     description:
-      'Where the token is: only in the kubeconfig (kubeconfig), also in a variable (env), or also in the output "token" (output, on GitHub).',
-    example: 'kubeconfig',
-    default: 'kubeconfig',
-    options: ['kubeconfig', 'env', 'output'],
+      'How the scan reaches the API server: through the API proxy of kubepass (proxy), so that it never gets the token; with the token in its kubeconfig (kubeconfig), for a scan that cannot reach 127.0.0.1; also with the token in a variable (env), or in the output "token" (output, on GitHub). auto: proxy with a command, else kubeconfig.',
+    example: 'auto',
+    default: 'auto',
+    options: ['auto', 'proxy', 'kubeconfig', 'env', 'output'],
     optionsOnly: { output: 'github' },
   },
   token_variable: {
-    description: 'Delivery "env": the variable\'s name.',
+    description: 'Delivery "env": the variable\'s name. A second variable, which ends in _FILE, names the file of the token.',
     example: 'KUBE_TOKEN',
     default: 'KUBE_TOKEN',
   },
@@ -247,6 +247,12 @@ const table = {
     description:
       'File to write the evidence to, as JSON (schema: docs/evidence.schema.json); kubepass creates its folder. In a terminal - is standard output.',
     example: 'kubepass-evidence.json',
+    default: '',
+    path: 'file',
+  },
+  requests: {
+    description: 'File with one line of JSON for each request of the scan; kubepass creates its folder. It needs the API proxy.',
+    example: 'kubepass-requests.jsonl',
     default: '',
     path: 'file',
   },
@@ -315,6 +321,7 @@ export const outputs = {
   credential_id: { description: "The credential's id as the audit log writes it: JTI=..." },
   exit_code: { description: "The scan's own exit code (with command)." },
   token: { description: 'The token itself, masked; only with delivery: output.' },
+  token_file: { description: 'Path of the file with the token; only with delivery: output.' },
 } as const satisfies Record<string, Output>
 
 export type OutputId = keyof typeof outputs

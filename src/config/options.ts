@@ -31,7 +31,6 @@ export interface Options extends ClusterAccess {
   readonly kubeconfig: KubeconfigInput | undefined
   readonly stdinTaken: boolean
   /** Which requests of the scan may pass. */
-  readonly allow: Allow
   readonly audience: string
   /** Seconds. */
   readonly duration: number
@@ -43,10 +42,12 @@ export interface Options extends ClusterAccess {
   readonly revocation: 'required' | 'best-effort'
   readonly prove: 'wait' | 'post' | 'off'
   readonly proofSamples: number
-  readonly delivery: 'kubeconfig' | 'env' | 'output'
+  readonly delivery: 'auto' | 'proxy' | 'kubeconfig' | 'env' | 'output'
+  readonly allow: Allow
   readonly tokenVariable: string
   readonly directory: string
   readonly evidence: string | undefined
+  readonly requests: string | undefined
   /** The token that creates a check run with the evidence. */
   readonly checkToken: SealedString | undefined
   /** Milliseconds for everything before the scan, and again for the revocation. */
@@ -97,6 +98,7 @@ const STEPS: readonly (InputId | Rule)[] = [
   'proxy_url',
   'tls_server_name',
   'evidence',
+  'requests',
   'deadline',
   ...inputRules,
 ]
@@ -162,6 +164,7 @@ function optionsOf(given: GivenInputs): Options {
     proxyUrl: given.value('proxy_url'),
     tlsServerName: given.value('tls_server_name'),
     evidence: given.value('evidence'),
+    requests: given.value('requests'),
     checkToken: given.value('github_token'),
     deadline: 1000 * given.value('deadline'),
   }

@@ -14,6 +14,11 @@ export function parseEvidencePath(text: string, source: InputSource, purpose: 's
     if (source.isCI) throw new InvalidValue("is -, but a job's standard output is its log: name a file")
     return text
   }
+  return parseReportPath(text, source, purpose)
+}
+
+/** The path of a file that kubepass writes for people. The folder of the file is made. */
+export function parseReportPath(text: string, source: InputSource, purpose: 'start' | 'finish'): string {
   if (text.includes('\0') || text.includes('\n')) throw new InvalidValue('holds a NUL or a line end')
   const file = resolve(source.workspace ?? '', text)
   if (purpose === 'finish') return resolveRealPathOr(file)

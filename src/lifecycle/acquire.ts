@@ -77,8 +77,11 @@ async function request<T>({ journal }: Run, event: CredentialEvent, send: () => 
   }
 }
 
-/** Asks the API server whether it accepts the token as the requested ServiceAccount. */
-export async function verify(run: Run, { token, number }: LiveCredential, deadline: AbortSignal): Promise<void> {
+/**
+ * Asks the API server whether it accepts the token as the requested ServiceAccount.
+ * @returns false if the token is for other audiences, so that it is of no use at the API server
+ */
+export async function verify(run: Run, { token, number }: LiveCredential, deadline: AbortSignal): Promise<boolean> {
   const { client, options, journal, tokens } = run
   const result = await whoami(client, token, deadline)
   const expected = `system:serviceaccount:${options.serviceAccount.namespace}:${options.serviceAccount.name}`
@@ -88,11 +91,11 @@ export async function verify(run: Run, { token, number }: LiveCredential, deadli
     if (credential.slot !== 'unbound') tokens.set(number, { token, deadBy: credential.deadBy })
     journal.observe({ type: 'TokenAccepted', number, acceptance: { at: new Date().toISOString(), username: result.username ?? null } })
     if (result.username === undefined) await warnOnce(run, 'The API server accepts the token, but forbids its SelfSubjectReview.')
-    return
+    return true
   }
   if (result.is === 'refused' && options.tokenAudiences.length > 0) {
     await warnOnce(run, 'The API server is not among token_audiences: kubepass skips what needs the API server, also the proof of the end.')
-    return
+    return false
   }
   throw new KubepassError('RIGHTS', `The API server issued a token, but ${whatItDoes(result)}.`, {
     hint: 'Does a gateway before the API server change requests?',

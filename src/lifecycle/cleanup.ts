@@ -4,6 +4,7 @@ import { isProven } from '../state/credential-state.ts'
 import { toEvidence, type Evidence } from '../state/evidence.ts'
 import { credentialOutcome } from '../state/evidence-text.ts'
 import { whenToProve, type CleanupView } from './cleanup-plan.ts'
+import { endAccess } from './end-access.ts'
 import { recordServerFacts } from './server-facts.ts'
 import { proveEnd } from './prove.ts'
 import { removeFiles } from './remove-files.ts'
@@ -25,6 +26,8 @@ export async function cleanUp(run: Run, postFollows: boolean): Promise<KubepassE
   const { journal, options, platform } = run
   const before = toEvidence(journal.state)
   const stopped = await stopScan(run)
+  // The processes of the scan had access until their end, so that a scan can delete what it made.
+  endAccess(run)
   // The revocation waits neither for a slow reader of the output nor for a process that still writes.
   const drained = run.scan?.drain(
     platform.isCI ? deadlineAfter(DRAIN_TIMEOUT_MS, run.hardDeadline) : AbortSignal.any([run.hardDeadline, run.immediate]),
@@ -64,7 +67,8 @@ async function removeAndProve(
     prove: options.prove,
     isProven: isProven(journal.state.credentials),
     heldTokens: tokens.size,
-    postFollows,
+    // With the API proxy no file has the token, so that post could prove nothing.
+    postFollows: postFollows && run.apiProxy === undefined,
     isStopping: signal.aborted,
   }
   const proof = revocation === undefined ? whenToProve({ ...view, hasSecondSignal: immediate.aborted }) : 'never'

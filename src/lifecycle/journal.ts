@@ -1,6 +1,7 @@
 import { errnoOf, KubepassError } from '../base/errors.ts'
 import type { CredentialState } from '../state/credential-state.ts'
 import { reduce, type RunEvent } from '../state/run-events.ts'
+import { toSavedForm } from '../state/run-state-codec.ts'
 import type { RunState } from '../state/run-state.ts'
 
 /** Where the run state is saved for the post step or for `kubepass revoke`. */
@@ -35,7 +36,7 @@ export class Journal {
    * @throws INPUT when it cannot be saved
    */
   begin(): void {
-    saveOrThrow(() => this.#store.save(this.#state))
+    saveOrThrow(() => this.#store.save(toSavedForm(this.#state)))
   }
 
   /**
@@ -44,7 +45,7 @@ export class Journal {
    */
   async intend<T>(event: RunEvent, effect: () => Promise<T>): Promise<T> {
     const next = reduce(this.#state, event)
-    saveOrThrow(() => this.#store.save(next))
+    saveOrThrow(() => this.#store.save(toSavedForm(next)))
     this.#state = next
     return effect()
   }
@@ -54,7 +55,7 @@ export class Journal {
     this.#state = reduce(this.#state, event)
     if (this.#isCleared) return
     try {
-      this.#store.save(this.#state)
+      this.#store.save(toSavedForm(this.#state))
     } catch (error) {
       const text = `The run state could not be saved (${errnoOf(error) || 'unknown reason'}).`
       this.#state = reduce(this.#state, { type: 'Warned', text })

@@ -3,13 +3,13 @@ import { deadlineAfter } from '../base/deadline.ts'
 import { describe } from '../base/errors.ts'
 import { durationText, isoTime } from '../base/time.ts'
 import { MAX_TIMER_MS } from '../net/retry.ts'
-import { writeKubeconfig } from '../scan/kubeconfig-file.ts'
 import { mayLive } from '../state/credential-state.ts'
 import { MAX_CREDENTIALS } from '../state/run-state.ts'
 import { credentialId } from '../token/claims.ts'
 import { endsAt, renewAt, revokeSupersededAt } from '../token/lifetime.ts'
 import { acquire, verify, type LiveCredential } from './acquire.ts'
 import { deleteSecretOf } from './delete-secret.ts'
+import { deliverRenewed } from './deliver.ts'
 import { nextSlot, nextStep } from './renewal-plan.ts'
 import { warn, type Run } from './run-context.ts'
 
@@ -69,7 +69,9 @@ async function renewRepeatedly(run: Run, first: LiveCredential, firstDue: number
       }
       const renewed = await renewBeforeExpiry(run, current, signals)
       if (renewed === undefined) return
-      const revokeAt = new Date(revokeSupersededAt(endsAt(current, current.receivedAt), Date.now(), options.rotateGrace)).toISOString()
+      // No client of the API proxy holds the old token.
+      const grace = run.apiProxy === undefined ? options.rotateGrace : 0
+      const revokeAt = new Date(revokeSupersededAt(endsAt(current, current.receivedAt), Date.now(), grace)).toISOString()
       journal.observe({ type: 'CredentialReplaced', number: current.number, revokeAt })
       current = renewed
       due = renewAt(current, current.receivedAt)
@@ -118,7 +120,7 @@ async function renewOnce(run: Run, current: LiveCredential, slot: 0 | 1 | 2, dea
   const renewed = await acquire(run, slot, deadline)
   await verify(run, renewed, deadline)
   deadline.throwIfAborted()
-  writeKubeconfig(run.journal.state.directory, run.options, renewed.token, run.platform.ownerUid)
+  deliverRenewed(run, renewed)
   // The summary has one row for all renewals, so the log tells the id of each.
   const id = renewed.jti === undefined ? '' : ` (${credentialId(renewed.jti)})`
   run.platform.log.info(`Renewed the credential: this one${id} expires ${isoTime(renewed.expiresAt)}.`)

@@ -1,3 +1,4 @@
+import type { ApiProxy } from '../api-proxy/api-proxy.ts'
 import { codeOf, reasonOf, type KubepassError } from '../base/errors.ts'
 import { oneLine } from '../base/quote.ts'
 import { version } from '../base/version.ts'
@@ -61,6 +62,8 @@ export interface Run extends CommandContext {
   /** By the number of the credential. */
   readonly tokens: Map<number, AcceptedToken>
   scan: Scan | undefined
+  /** Undefined where the scan has the token, and in a later process. */
+  apiProxy: ApiProxy | undefined
   /** A descriptor of the private directory; undefined where this process did not make it. */
   directoryDescriptor: number | undefined
   /** The authentication that requested the first credential. A later process does not have it. */
@@ -117,6 +120,7 @@ export function openRun(
     provenance,
     tokens: new Map(),
     scan: undefined,
+    apiProxy: undefined,
     directoryDescriptor: undefined,
     requestedBy: undefined,
     latestAuth: undefined,
@@ -138,10 +142,15 @@ function storeOf(platform: Platform, provenance: Provenance): StateStore {
 }
 
 export function openClient({ platform }: CommandContext, options: Options, connections?: number, isNewHost = true): KubeClient {
-  const proxyUrl = options.proxyUrl ?? proxyFor(new URL(options.server), platform.env)
-  const http = new Http({ ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl }, connections)
+  const http = openHttp(platform, options, connections)
   const info = (text: string): void => platform.log.info(text)
   return new KubeClient({ http, server: options.server, userAgent: userAgent(platform.job), info, isNewHost })
+}
+
+/** The client of the API server, with its CA certificate and the HTTP proxy before it. */
+export function openHttp(platform: Pick<Platform, 'env'>, options: Options, connections?: number): Http {
+  const proxyUrl = options.proxyUrl ?? proxyFor(new URL(options.server), platform.env)
+  return new Http({ ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl }, connections)
 }
 
 /** Records a warning and shows it. */

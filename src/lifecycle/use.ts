@@ -3,12 +3,14 @@ import { isoTime } from '../base/time.ts'
 import { DEFAULT_MAX_SCAN_S } from '../config/options.ts'
 import { withheldProxies } from '../net/proxy-variables.ts'
 import { MAX_TIMER_MS } from '../net/retry.ts'
-import { scanEnvironment, withheldFromClients } from '../scan/environment.ts'
+import { scanEnvironment, withheldFromClients, withoutProxyForLoopback } from '../scan/environment.ts'
+import { tokenFileIn } from '../scan/kubeconfig-file.ts'
 import { openNamedPipes, type Pipes } from '../scan/named-pipes.ts'
 import { Scan } from '../scan/scan.ts'
 import { podTokenFolder } from '../system/pod.ts'
 import { renewAt } from '../token/lifetime.ts'
 import type { LiveCredential } from './acquire.ts'
+import { tokenFileVariable } from './deliver.ts'
 import { recordExecutableDigest } from './read-program.ts'
 import { startRenewal } from './renew.ts'
 import { type Run, warn } from './run-context.ts'
@@ -33,7 +35,7 @@ export async function runScan(run: Run, command: readonly [string, ...string[]],
   const env = environmentOf(run, access)
   const renewal = renewAt(credential, credential.receivedAt)
   const maxScan = options.maxScan === DEFAULT_MAX_SCAN_S ? undefined : options.maxScan
-  const announcement = announceRenewal(run, renewal, maxScan)
+  const announcement = run.apiProxy === undefined ? announceRenewal(run, renewal, maxScan) : undefined
   for (const warning of platform.timeoutWarnings?.(maxScan) ?? []) await warn(run, warning)
   const pipes = outputPipes(run, await whyNoPipes)
   // The scan can change the file of the program.
@@ -60,9 +62,12 @@ export async function runScan(run: Run, command: readonly [string, ...string[]],
 }
 
 /** The environment of the scan. A line in the log names each variable that the scan could miss. */
-function environmentOf({ options, platform, redactor }: Run, { credential, kubeconfig }: ScanAccess): NodeJS.ProcessEnv {
+function environmentOf({ apiProxy, journal, options, platform, redactor }: Run, { credential, kubeconfig }: ScanAccess): NodeJS.ProcessEnv {
   const inherited = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value)
-  const delivered = options.delivery === 'env' ? { [options.tokenVariable]: credential.token.reveal() } : {}
+  const delivered =
+    options.delivery === 'env'
+      ? { [options.tokenVariable]: credential.token.reveal(), [tokenFileVariable(options)]: tokenFileIn(journal.state.directory) }
+      : {}
   // The preferences in ~/.kube/kuberc can name another kubeconfig or user.
   const preferences = options.passEnv.includes('KUBERC') ? {} : { KUBERC: 'off' }
   const access = { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered }
@@ -75,7 +80,7 @@ function environmentOf({ options, platform, redactor }: Run, { credential, kubec
         `The scan does not get ${withheld.join(', ')}: clients would prefer that to its kubeconfig. Name it in pass_env if the scan needs it.`,
       )
   }
-  return { ...inherited, ...preferences, ...access }
+  return { ...inherited, ...preferences, ...access, ...(apiProxy && withoutProxyForLoopback(inherited)) }
 }
 
 async function start(run: Run, command: readonly [string, ...string[]], env: NodeJS.ProcessEnv, pipes: Pipes | undefined): Promise<Scan> {

@@ -13,6 +13,8 @@ import { openTunnel } from './tunnel.ts'
 const MAX_RESPONSE_BYTES = 4 * 1024 * 1024
 /** Time limit for a proxy to open a tunnel. */
 const TUNNEL_MS = 10_000
+/** Many load balancers close an idle connection after 60 s. */
+const IDLE_CONNECTION_MS = 30_000
 /** Longer than any exchange takes. */
 const DAY_MS = 86_400_000
 
@@ -104,6 +106,11 @@ export class Http {
     } finally {
       agent.destroy()
     }
+  }
+
+  /** An agent for requests that stream. It opens as many connections as it gets requests at a time. The caller destroys it. */
+  newAgent(): Agent {
+    return new TunnelingAgent({ ...this.#options, keepAlive: true, timeout: IDLE_CONNECTION_MS }, this.#proxyUrl)
   }
 
   /**

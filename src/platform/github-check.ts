@@ -10,7 +10,7 @@ const REQUEST_TIMEOUT_MS = 10_000
 /** Creates a check run with the evidence as its text. https://docs.github.com/en/rest/checks/runs#create-a-check-run */
 export async function publishCheck(evidence: Evidence, token: SealedString, env: NodeJS.ProcessEnv): Promise<void> {
   const octokit = octokitFor(token, env)
-  const { verdict, reason, subject, warnings, table } = markdownParts(evidence)
+  const { verdict, reason, subject, warnings, table, access } = markdownParts(evidence)
   const pullRequest = context.payload.pull_request as { head?: { sha?: string } } | undefined
   try {
     await octokit.rest.checks.create({
@@ -24,7 +24,7 @@ export async function publishCheck(evidence: Evidence, token: SealedString, env:
       output: {
         title: verdict,
         summary: joinBlocks(reason, subject, warnings),
-        text: table,
+        text: joinBlocks(table, access),
       },
       request: { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) },
     })

@@ -1,19 +1,10 @@
+import { type AllowRule, matchesRule } from './allow-rule.ts'
 import { describeAttributes } from './describe-request.ts'
 import { fullResource, type RequestAttributes, type ResourceAttributes } from './request-attributes.ts'
+import { rulesOfEveryUser } from './rules-of-every-user.ts'
 
 /** Which requests of the scan may pass: all that RBAC grants, reads, or those that a rule allows. */
 export type Allow = 'granted' | 'read' | readonly AllowRule[]
-
-/** A rule of RBAC, and the namespaces in which it counts. */
-export interface AllowRule {
-  readonly apiGroups: readonly string[]
-  readonly resources: readonly string[]
-  readonly resourceNames: readonly string[]
-  readonly verbs: readonly string[]
-  readonly nonResourceURLs: readonly string[]
-  /** Empty for all requests, those without a namespace included. */
-  readonly namespaces: readonly string[]
-}
 
 const READ_VERBS = ['get', 'list', 'watch']
 /** A GET of these opens a stream through which a scan can act. */
@@ -30,7 +21,9 @@ const POD_STREAMS = ['pods/exec', 'pods/attach', 'pods/portforward']
 export function refusalOf(allow: Allow, request: RequestAttributes): string | undefined {
   if (allow === 'granted') return undefined
   if (allow === 'read') return isRead(request) ? undefined : 'allow: read lets only get, list, watch, logs and self reviews pass'
-  const refused = neededOf(request).find((needed) => !allow.some((rule) => matchesRule(rule, needed)))
+  // Without discovery, no client finds the resources that the rules name.
+  const rules = [...allow, ...rulesOfEveryUser]
+  const refused = neededOf(request).find((needed) => !rules.some((rule) => matchesRule(rule, needed)))
   return refused === undefined ? undefined : `allow: no rule lets this request pass: ${describeAttributes(refused)}`
 }
 
@@ -60,33 +53,4 @@ function isRead(request: RequestAttributes): boolean {
   if (!request.isResource) return ['get', 'head'].includes(request.verb)
   if (request.verb === 'create') return SELF_REVIEWS.includes(`${fullResource(request)}.${request.group}`)
   return READ_VERBS.includes(request.verb) && !STREAMS.includes(request.subresource)
-}
-
-/** Compares as the API server does: k8s.io/kubernetes, pkg/apis/rbac/v1/evaluation_helpers.go. */
-export function matchesRule(rule: AllowRule, request: RequestAttributes): boolean {
-  if (!holds(rule.verbs, request.verb)) return false
-  if (!request.isResource) return rule.namespaces.length === 0 && rule.nonResourceURLs.some((url) => matchesUrl(url, request.path))
-  return (
-    holds(rule.apiGroups, request.group) &&
-    rule.resources.some((resource) => matchesResource(resource, request)) &&
-    isListed(rule.resourceNames, request.name) &&
-    isListed(rule.namespaces, request.namespace)
-  )
-}
-
-function holds(list: readonly string[], value: string): boolean {
-  return list.includes('*') || list.includes(value)
-}
-
-function isListed(list: readonly string[], value: string | undefined): boolean {
-  return list.length === 0 || (value !== undefined && list.includes(value))
-}
-
-function matchesResource(resource: string, request: ResourceAttributes): boolean {
-  if (resource === '*' || resource === fullResource(request)) return true
-  return request.subresource !== undefined && resource === `*/${request.subresource}`
-}
-
-function matchesUrl(url: string, path: string): boolean {
-  return url === path || (url.endsWith('*') && path.startsWith(url.replace(/\*+$/, '')))
 }

@@ -1,4 +1,4 @@
-import { type AllowRule, matchesRule } from './allow.ts'
+import { type AllowRule, matchesRule } from './allow-rule.ts'
 import type { RequestAttributes } from './request-attributes.ts'
 
 export interface RightsComparison {

@@ -1,4 +1,4 @@
-import type { AllowRule } from './allow.ts'
+import type { AllowRule } from './allow-rule.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 

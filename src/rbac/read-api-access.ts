@@ -10,7 +10,8 @@ const isStatuses: Check = (value) => isObject(value) && Object.values(value).eve
 const ACCESS: Readonly<Record<keyof ApiAccess, Check>> = {
   ended_at: isTextOrNull,
   streams_cut: isCount,
-  requests: isCount,
+  requests: (value) => value === null || isCount(value),
+  unauthenticated: isCount,
   uses: Array.isArray,
   not_listed: isCount,
 }

@@ -1,4 +1,4 @@
-import { type AllowRule, matchesRule } from './allow.ts'
+import { type AllowRule, matchesRule } from './allow-rule.ts'
 import { fullResource, type NonResourceAttributes, type RequestAttributes, type ResourceAttributes } from './request-attributes.ts'
 
 /** A rule as a Role has it. */

@@ -18,9 +18,13 @@ export interface UsedAccess {
 
 /** The field `api_access` of the evidence. It is null if the scan had the token. */
 export interface ApiAccess {
+  /** When the API proxy was closed; null if main was killed before that. */
   readonly ended_at: string | null
   readonly streams_cut: number
-  readonly requests: number
+  /** Requests with the credential of the run; null if main was killed, because it alone counted them. */
+  readonly requests: number | null
+  /** Requests without it, which were refused. */
+  readonly unauthenticated: number
   readonly uses: readonly UsedAccess[]
   /** Requests that `uses` does not list. */
   readonly not_listed: number

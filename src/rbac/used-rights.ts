@@ -1,38 +1,15 @@
-import { type AllowRule, isPodStream, matchesRule } from './allow.ts'
+import { isPodStream } from './allow.ts'
+import { matchesRule } from './allow-rule.ts'
 import type { RequestAttributes, ResourceAttributes } from './request-attributes.ts'
+import { rulesOfEveryUser } from './rules-of-every-user.ts'
 import type { UsedAccess } from './used-access.ts'
-
-const NONE = { apiGroups: [], resources: [], resourceNames: [], nonResourceURLs: [], namespaces: [] }
-
-/** The rules of system:discovery and system:basic-user, which Kubernetes binds to every authenticated user. */
-const OF_EVERY_USER: readonly AllowRule[] = [
-  {
-    ...NONE,
-    verbs: ['get'],
-    nonResourceURLs: [
-      '/livez',
-      '/readyz',
-      '/healthz',
-      '/version',
-      '/version/',
-      '/openapi',
-      '/openapi/*',
-      '/api',
-      '/api/*',
-      '/apis',
-      '/apis/*',
-    ],
-  },
-  { ...NONE, verbs: ['create'], apiGroups: ['authentication.k8s.io'], resources: ['selfsubjectreviews'] },
-  { ...NONE, verbs: ['create'], apiGroups: ['authorization.k8s.io'], resources: ['selfsubjectaccessreviews', 'selfsubjectrulesreviews'] },
-]
 
 /** The rights that the API server demanded for the uses that it allowed, without those that every user has. */
 export function usedRights(uses: readonly UsedAccess[]): RequestAttributes[] {
   return uses
     .filter(({ refused_by: refusedBy, verb }) => refusedBy === null && verb !== '')
     .flatMap(rightsOf)
-    .filter((right) => !OF_EVERY_USER.some((rule) => matchesRule(rule, right)))
+    .filter((right) => !rulesOfEveryUser.some((rule) => matchesRule(rule, right)))
 }
 
 function rightsOf(use: UsedAccess): RequestAttributes[] {

@@ -76,3 +76,13 @@ export function withheldFromClients(env: NodeJS.ProcessEnv, scanEnv: NodeJS.Proc
     .filter((name) => outranksKubeconfig(name) && scanEnv[name] === undefined)
     .toSorted()
 }
+
+/**
+ * The variables that keep clients from using an HTTP proxy for the API proxy on loopback. Some clients read the name in lower case first.
+ * @param env of the scan
+ */
+export function withoutProxyForLoopback(env: NodeJS.ProcessEnv): Record<'NO_PROXY' | 'no_proxy', string> {
+  const extended = (value = ''): string => `${value === '' ? '' : `${value},`}127.0.0.1,localhost`
+  const { NO_PROXY, no_proxy } = env
+  return { NO_PROXY: extended(NO_PROXY ?? no_proxy), no_proxy: extended(no_proxy ?? NO_PROXY) }
+}

@@ -19,3 +19,15 @@ export function scanFailure(
   const question = name === 'SIGKILL' ? ' Did the machine run out of memory?' : ''
   return `The scan ${how}, which is not among ${nameOfAccepted} (${accepted.join(',')}).${question}`
 }
+
+/**
+ * The possible causes when a scan fails that sent no request to the API proxy.
+ * @param nameOfDelivery the platform's spelling of the input delivery
+ */
+export function unreachedProxy(url: string, nameOfDelivery: string): string {
+  return (
+    `The scan sent no request to the API proxy at ${new URL(url).host}. If it should have: it may run in a container with a network of its own ` +
+    "or on a remote Docker daemon, or its client ignores NO_PROXY behind an HTTP proxy, as Python's kubernetes client 34.1 and 35.0 does. " +
+    `Set ${nameOfDelivery} to kubeconfig, or give a container of a local daemon --network host.`
+  )
+}

@@ -1,4 +1,5 @@
 import { escapeText, markdownCell, markdownCode, oneLine, unquoted } from '../base/quote.ts'
+import { accessLines, accessTable, accessText } from './access-text.ts'
 import type { Evidence, GrantRecord } from './evidence.ts'
 import type { Isolation } from './run-state.ts'
 import { verdictOf } from './verdict.ts'
@@ -55,10 +56,10 @@ function tableRows(evidence: Evidence): Row[] {
     ['Scan', scanOutcome(evidence)],
     [CREDENTIAL, credentialOutcome(evidence)],
     ['Isolated', isolation && isolationText(isolation)],
-    ['Issued', granted && grantText(granted)],
+    ['Access', accessText(evidence)],
+    ['Issued', granted && `${grantText(granted)}, ${boundText(granted)}`],
     ['Renewed', renewalText(evidence)],
     ['Credential id', granted?.credential_id],
-    ['Bound to', granted && boundText(granted)],
     ['Accepted as', verified && (verified.username ?? 'unknown: SelfSubjectReview is forbidden')],
     ['Identity', identity && `${identity.kind} (${identity.why})`],
     ['Run', `${run.repository} ${run.id}/${run.attempt} ${run.job}`.trim()],
@@ -87,6 +88,7 @@ export function asText(evidence: Evidence): string {
     ...(error === null ? [] : [textLine('Error', unquoted(`${error}: ${reasonText(evidence)}`, LONGEST_WARNING))]),
     // Branch, job and claims are foreign text.
     ...facts.map(([name, value]) => textLine(name, escapeText(value, 1000))),
+    ...accessLines(evidence).map((line) => textLine('Request', line)),
     ...warnings.map((warning) => textLine('Warning', unquoted(warning, LONGEST_WARNING))),
   ]
   return lines.map((line) => `  ${line}`).join('\n')
@@ -104,6 +106,8 @@ export interface MarkdownParts {
   /** Identifies this use of kubepass among several in a job. */
   readonly subject: string
   readonly table: string
+  /** The requests of the scan. */
+  readonly access: string
   readonly warnings: string
 }
 
@@ -116,6 +120,7 @@ export function markdownParts(evidence: Evidence): MarkdownParts {
     reason: error === null ? '' : `**${error}**: ${markdownCode(reasonText(evidence))}`,
     subject: `kubepass, ServiceAccount ${markdownCode(requested.service_account)}, API server ${markdownCode(server)}`,
     table: ['| Fact | Value |', '| :-- | :-- |', ...tableRows(evidence).map(tableLine)].join('\n'),
+    access: accessTable(evidence),
     warnings: list.length === 0 ? '' : ['**Warnings**', '', ...list].join('\n'),
   }
 }
@@ -132,8 +137,8 @@ export function reasonText({ error_reason }: Evidence): string {
 
 /** For the summary of a job. */
 export function jobSummary(evidence: Evidence): string {
-  const { verdict, reason, subject, table, warnings } = markdownParts(evidence)
-  return joinBlocks(`### ${verdict}`, reason, subject, table, warnings)
+  const { verdict, reason, subject, table, access, warnings } = markdownParts(evidence)
+  return joinBlocks(`### ${verdict}`, reason, subject, table, access, warnings)
 }
 
 export function joinBlocks(...blocks: string[]): string {

@@ -1,6 +1,7 @@
 import type { Code } from '../base/errors.ts'
 import { oneLine } from '../base/quote.ts'
 import { version } from '../base/version.ts'
+import type { ApiAccess } from '../rbac/used-access.ts'
 import { credentialId } from '../token/claims.ts'
 import { hasToken, latestDeadBy, proofOf, type CredentialState, type TokenFacts } from './credential-state.ts'
 import type { Job } from './job-info.ts'
@@ -57,6 +58,8 @@ export interface Evidence {
   /** Whether main ended before its own cleanup, so that another process finished the run. */
   recovered: boolean
   isolation: Isolation | null
+  /** The record of the API proxy; null where the scan had the token, or nothing was delivered. */
+  api_access: ApiAccess | null
   revoked: { at: string } | null
   /** Whether kubepass deleted no bound Secret, because none existed. */
   missing: boolean
@@ -101,6 +104,7 @@ function factsOf(state: RunState): Omit<Evidence, 'version' | 'kubepass' | 'outc
     delivered_to_later_steps: state.deliveredToLaterSteps,
     recovered: state.recovered,
     isolation: state.isolation,
+    api_access: state.apiAccess,
     ...revocationIn(state),
     proven: provenIn(state.credentials),
     dead_by: latestDeadBy(state.credentials),

@@ -1,4 +1,5 @@
 import type { Code } from '../base/errors.ts'
+import type { ApiAccess } from '../rbac/used-access.ts'
 import {
   hasToken,
   isConcluded,
@@ -61,6 +62,9 @@ type OtherEvent =
       readonly isAccepted: boolean
     }
   | { readonly type: 'DeliveredToLaterSteps' }
+  /** The scan gets access through the API proxy. */
+  | { readonly type: 'AccessOpened' }
+  | { readonly type: 'AccessEnded'; readonly access: ApiAccess }
   /** Another process finishes the run, because main ended before its own cleanup. */
   | { readonly type: 'RecoveryBegun' }
   | { readonly type: 'Warned'; readonly text: string }
@@ -117,13 +121,10 @@ function requireUnseen(event: FactEvent, before: unknown): void {
 }
 
 function afterOther(state: RunState, event: OtherEvent): RunState {
+  if (isScanEvent(event)) return afterScanEvent(state, event)
   switch (event.type) {
     case 'IdentityResolved':
       return { ...state, identity: { kind: event.kind, why: event.why } }
-    case 'ScanStarting':
-    case 'ScanStarted':
-    case 'ScanEnded':
-      return afterScanEvent(state, event)
     case 'DeliveredToLaterSteps':
       return { ...state, deliveredToLaterSteps: true }
     case 'RecoveryBegun':
@@ -139,6 +140,9 @@ function afterOther(state: RunState, event: OtherEvent): RunState {
   }
 }
 
+/** A process that is killed takes its record with it. */
+const UNKNOWN_ACCESS: ApiAccess = { ended_at: null, streams_cut: 0, requests: null, unauthenticated: 0, uses: [], not_listed: 0 }
+
 function withWarning(state: RunState, text: string): RunState {
   const isKnown = state.warnings.includes(text)
   return isKnown || state.warnings.length >= MAX_WARNINGS ? state : { ...state, warnings: [...state.warnings, text] }
@@ -153,7 +157,16 @@ function afterFailure(state: RunState, { code, reason }: Extract<OtherEvent, { t
   return { ...after, earlierError: { code: error, reason: errorReason } }
 }
 
-function afterScanEvent(state: RunState, event: Extract<OtherEvent, { type: 'ScanStarting' | 'ScanStarted' | 'ScanEnded' }>): RunState {
+const SCAN_EVENTS = ['ScanStarting', 'ScanStarted', 'ScanEnded', 'AccessOpened', 'AccessEnded'] as const
+type ScanEvent = Extract<OtherEvent, { type: (typeof SCAN_EVENTS)[number] }>
+
+function isScanEvent(event: OtherEvent): event is ScanEvent {
+  return (SCAN_EVENTS as readonly string[]).includes(event.type)
+}
+
+function afterScanEvent(state: RunState, event: ScanEvent): RunState {
+  if (event.type === 'AccessOpened') return { ...state, apiAccess: UNKNOWN_ACCESS }
+  if (event.type === 'AccessEnded') return { ...state, apiAccess: event.access }
   if (event.type === 'ScanStarting') return { ...state, scan: { startedAt: event.at } }
   if (state.scan === null) throw unfit(event, 'no scan')
   if (event.type === 'ScanStarted') return { ...state, isolation: event.isolation }

@@ -12,6 +12,12 @@ import {
   type RunState,
 } from './run-state.ts'
 
+/** The state as it is saved: the list of the requests can be longer than the place where a runner keeps the state. */
+export function toSavedForm(state: RunState): RunState {
+  const { apiAccess } = state
+  return apiAccess === null ? state : { ...state, apiAccess: { ...apiAccess, uses: [], not_listed: apiAccess.requests ?? 0 } }
+}
+
 type Check = (value: unknown) => boolean
 
 /**
@@ -82,6 +88,15 @@ const isEarlierCode: Check = (value) => isCode(value) && value !== 'NOT_REVOKED'
 const isSha256: Check = (value) => matches(value, /^[0-9a-f]{64}$/)
 const isIssuer = object({ username: isUsername, credential_id: nullable(isCredentialIdOfIssuer) })
 const isApiServer = object({ version: nullable(isGitVersion), ca_sha256: nullable(isSha256) })
+/** The saved form lists no uses: see toSavedForm(). */
+const isApiAccess = object({
+  ended_at: nullable(isTime),
+  streams_cut: isCount,
+  requests: nullable(isCount),
+  unauthenticated: isCount,
+  uses: listOf(() => false, 0),
+  not_listed: isCount,
+})
 const isSlot = oneOf(0, 1, 2, 'unbound')
 
 type Fields = Readonly<Record<string, Check>>
@@ -111,7 +126,7 @@ const credential = { number: isCount, slot: isSlot, deadBy: isTime }
 const isCredential: Check = (value) => isInPhase(value, phases, credential)
 
 const isRunState = object({
-  version: oneOf(3),
+  version: oneOf(4),
   job: () => true,
   server: isText,
   requested: object({ namespace: isText, name: isText, durationSeconds: isNumber, audiences: listOf(isText) }),
@@ -131,6 +146,7 @@ const isRunState = object({
   forgottenNotListed: isCount,
   scan: nullable(object({ startedAt: isTime, end: optional(isScanEnd) })),
   isolation: nullable(object({ isolated: isFlag, why_not: nullable(isText), as_root: isFlag })),
+  apiAccess: nullable(isApiAccess),
   warnings: listOf(isText, MAX_WARNINGS),
   error: nullable(isCode),
   errorReason: nullable(isReason),

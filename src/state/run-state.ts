@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Code } from '../base/errors.ts'
 import { isoTime } from '../base/time.ts'
 import type { Options } from '../config/options.ts'
+import type { ApiAccess } from '../rbac/used-access.ts'
 import { boundSecretClaim } from '../token/claims.ts'
 import type { Jwt } from '../token/jwt.ts'
 import { ACCEPTED_AFTER_EXPIRY_S } from '../token/lifetime.ts'
@@ -90,7 +91,7 @@ export interface ForgottenCredential {
  * Times are ISO 8601. While a run goes on, only `reduce` changes it.
  */
 export interface RunState {
-  readonly version: 3
+  readonly version: 4
   readonly job: Job
   readonly server: string
   readonly requested: {
@@ -117,6 +118,8 @@ export interface RunState {
   readonly forgottenNotListed: number
   readonly scan: ScanState | null
   readonly isolation: Isolation | null
+  /** The record of the API proxy; null where the scan had the token, or nothing was delivered. */
+  readonly apiAccess: ApiAccess | null
   readonly warnings: readonly string[]
   readonly error: Code | null
   /** The message of the error, on one line. It is null exactly where `error` is null. */
@@ -138,7 +141,7 @@ export interface RunState {
 export function newRunState(options: Options, job: Job, key = randomBytes(8).toString('hex')): RunState {
   const { namespace, name } = options.serviceAccount
   return {
-    version: 3,
+    version: 4,
     job,
     server: options.server,
     requested: { namespace, name, durationSeconds: options.duration, audiences: options.tokenAudiences },
@@ -155,6 +158,7 @@ export function newRunState(options: Options, job: Job, key = randomBytes(8).toS
     forgottenNotListed: 0,
     scan: null,
     isolation: null,
+    apiAccess: null,
     warnings: [],
     error: null,
     errorReason: null,

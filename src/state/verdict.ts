@@ -50,18 +50,20 @@ function credentialSentence(evidence: Evidence): string {
 
 function absenceText(evidence: Evidence): string {
   const object = numberOf(evidence) > 1 ? 'them' : 'it'
-  return `had no Secret left to delete; ${evidence.proven === null ? unprovenText(object) : `the API server refuses ${object}`}`
+  return `had no Secret left to delete; ${evidence.proven === null ? unprovenText(evidence, object) : `the API server refuses ${object}`}`
 }
 
 function revocationText(evidence: Evidence): string {
   const isOne = numberOf(evidence) <= 1
   const { parts, refusal } = hasExpired(evidence) ? expiryParts(evidence, isOne) : lifeParts(evidence, isOne)
-  if (evidence.proven === null) return `${parts.join(' and ')}; ${unprovenText(isOne ? 'it' : 'them')}`
+  if (evidence.proven === null) return `${parts.join(' and ')}; ${unprovenText(evidence, isOne ? 'it' : 'them')}`
   return `${parts.join(', ')}${parts.length > 1 ? ',' : ''} and ${refusal} refused by the API server`
 }
 
-function unprovenText(object: string): string {
-  return `kubepass did not prove that the API server refuses ${object}`
+function unprovenText({ api_access, recovered }: Evidence, object: string): string {
+  const isLost = recovered && api_access !== null
+  const end = isLost ? `: the token was only in the memory of main, which is gone` : ''
+  return `kubepass ${isLost ? 'could' : 'did'} not prove that the API server refuses ${object}${end}`
 }
 
 function numberOf({ granted, renewed, renewed_not_listed }: Evidence): number {

@@ -1,6 +1,6 @@
 // Measures how long a job waits for kubepass, compared with bare programs that make the same calls and with the classic script.
 // Measures also how fast kubepass passes on a scan's output, compared with a bare pipe.
-//   npm run bench -- [--only calls|output] [--runs 25] [--json FILE]
+//   npm run bench -- [--only calls|proxy|output] [--runs 25] [--json FILE]
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
@@ -11,12 +11,17 @@ import { startCluster, type ClusterInfo } from '../cluster/cluster.ts'
 import { relay } from '../cluster/relay.ts'
 import { startJob } from '../hosts/github.ts'
 import { buildStandalone } from '../standalone.ts'
+import { benchProxy, proxyTables, type ProxyBench } from './api-proxy.ts'
 import { CLASSIC_NAMESPACE, contenders, type Contender } from './contenders.ts'
 import type { Sample } from './measure.ts'
 import { benchOutput, outputTables } from './output.ts'
 import { asTables, boundsOf, resultOf, type Bound, type Result } from './results.ts'
 
 const ROUND_TRIP_MS = 25
+
+const CALL_RUNS = 25
+/** The number of runs of the section "proxy". */
+const PROXY_RUNS = 5
 
 /** The number of runs of the section "output", which takes longer. */
 const OUTPUT_RUNS = 5
@@ -41,17 +46,42 @@ try {
 
 async function bench(only: string | undefined, runs: number | undefined): Promise<void> {
   checkFlags(only, runs)
-  const calls = only === 'output' ? undefined : await benchCalls(runs ?? 25)
-  if (calls !== undefined) process.stdout.write(`\n${asTables(calls.results, calls.bounds)}`)
-  const output = only === 'calls' ? undefined : await benchOutput(runs ?? OUTPUT_RUNS, progress)
-  if (output !== undefined) process.stdout.write(`\n${outputTables(output)}`)
+  const calls = await section(
+    'calls',
+    only,
+    () => benchCalls(runs ?? CALL_RUNS),
+    (each) => asTables(each.results, each.bounds),
+  )
+  const proxy = await section('proxy', only, () => benchAccess(runs ?? PROXY_RUNS), proxyTables)
+  const output = await section('output', only, () => benchOutput(runs ?? OUTPUT_RUNS, progress), outputTables)
   if (values.json !== undefined)
-    writeFileSync(values.json, `${JSON.stringify({ node: process.version, ...calls, output }, undefined, 2)}\n`)
+    writeFileSync(values.json, `${JSON.stringify({ node: process.version, ...calls, proxy, output }, undefined, 2)}\n`)
+}
+
+type Section = 'calls' | 'proxy' | 'output'
+
+/** Measures a section and prints its tables, if it is wanted. */
+async function section<T>(
+  name: Section,
+  only: string | undefined,
+  measure: () => Promise<T>,
+  print: (result: T) => string,
+): Promise<T | undefined> {
+  if (only !== undefined && only !== name) return undefined
+  const result = await measure()
+  process.stdout.write(`\n${print(result)}`)
+  return result
 }
 
 function checkFlags(only: string | undefined, runs: number | undefined): void {
   if (runs !== undefined && (!Number.isInteger(runs) || runs < 1)) throw new Error('--runs must be a positive integer')
-  if (only !== undefined && !['calls', 'output'].includes(only)) throw new Error('--only must be calls or output')
+  if (only !== undefined && !['calls', 'proxy', 'output'].includes(only)) throw new Error('--only must be calls, proxy or output')
+}
+
+async function benchAccess(runs: number): Promise<ProxyBench> {
+  progress('starting a cluster')
+  const { info } = resources.use(await startCluster({ tokenCacheTTL: '10s', controllers: true, progress }))
+  return benchProxy(info, await prepare(info), info.dir, runs)
 }
 
 async function benchCalls(runs: number): Promise<{ runs: number; bounds: Bound[]; results: Result[] }> {

@@ -256,7 +256,7 @@ export class Proxy implements AsyncDisposable {
     outgoing.end(body)
     const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage]
     exchange.status = incoming.statusCode ?? 0
-    if (/[?&](watch|follow)=(true|1)/.test(exchange.path)) {
+    if (/[?&](watch|follow)=(true|1)/i.test(exchange.path)) {
       response.writeHead(exchange.status, incoming.headers)
       incoming.on('data', (chunk: Buffer) => (exchange.responseBody += chunk.toString()))
       await pipeline(incoming, response)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { type Allow, type AllowRule, isNamedByAllow, refusalOf } from '../../src/rbac/allow.ts'
+import { type Allow, isNamedByAllow, refusalOf } from '../../src/rbac/allow.ts'
+import type { AllowRule } from '../../src/rbac/allow-rule.ts'
 import { alwaysRefused } from '../../src/rbac/always-refused.ts'
 import { requestAttributes } from '../../src/rbac/request-attributes.ts'
 
@@ -123,9 +124,19 @@ describe('a rule', () => {
     ['a path in a namespace', [rule({ nonResourceURLs: ['*'], namespaces: ['a'] })], 'GET', '/metrics'],
     ['a WebSocket with get alone', [rule({ resources: ['pods/exec'], verbs: ['get'] })], 'GET', `${POD}/exec`],
     ['a WebSocket with create alone', [rule({ resources: ['pods/attach'], verbs: ['create'] })], 'GET', `${POD}/attach`],
-    ['everything without rules', [], 'GET', '/version'],
+    ['everything without rules', [], 'GET', '/metrics'],
   ])('does not allow %s', (_, rules, method, target) => {
     expect(refusal(rules, method, target)).toMatch(/^allow: no rule lets this request pass: /)
+  })
+
+  test.each([
+    ['GET', '/version'],
+    ['GET', '/apis/apps/v1'],
+    ['GET', '/openapi/v3/api/v1'],
+    ['POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews'],
+    ['POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews'],
+  ])('every user may send %s %s, so no rule need allow it', (method, target) => {
+    expect(refusal([], method, target)).toBeUndefined()
   })
 
   test('the reason names the request that no rule allows', () => {

@@ -18,7 +18,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createPrivateDirectory, currentPath, removePrivateDirectory, removeMovedDirectory } from '../../src/scan/private-directory.ts'
-import { nameOfCluster, writeKubeconfig } from '../../src/scan/kubeconfig-file.ts'
+import { directAccess, nameOfCluster, writeKubeconfig } from '../../src/scan/kubeconfig-file.ts'
 import type { Options } from '../../src/config/options.ts'
 import { Redactor } from '../../src/redact/redactor.ts'
 import { writePrivate } from '../../src/system/files.ts'
@@ -56,13 +56,13 @@ const uid = process.getuid?.() ?? -1
 test('writeKubeconfig replaces the token file atomically: an open file keeps the old token, and no link is followed', () => {
   const directory = join(folder, 'kubepass-0000000000000001')
   createPrivateDirectory(directory, uid)
-  writeKubeconfig(directory, options, seal('the first token'), uid)
+  writeKubeconfig(directory, directAccess(options, seal('the first token')), uid)
   const [token, kept, victim] = [join(directory, 'token'), join(folder, 'kept'), join(folder, 'victim')]
   // A hard link keeps the old file, as an open descriptor would.
   linkSync(token, kept)
   writeFileSync(victim, 'precious')
   symlinkSync(victim, `${token}.next`)
-  const kubeconfig = writeKubeconfig(directory, options, seal('the second token'), uid)
+  const kubeconfig = writeKubeconfig(directory, directAccess(options, seal('the second token')), uid)
   expect([kept, token, victim].map((path) => readFileSync(path, 'utf8'))).toEqual(['the first token', 'the second token', 'precious'])
   expect(readFileSync(kubeconfig, 'utf8')).toContain('"token": "the second token"')
   expect(readdirSync(directory).toSorted()).toEqual(['kubeconfig', 'token'])
@@ -72,12 +72,12 @@ test('writeKubeconfig replaces the token file atomically: an open file keeps the
 test('if the kubeconfig cannot be written, the token file stays unchanged', () => {
   const directory = join(folder, 'kubepass-0000000000000002')
   createPrivateDirectory(directory, uid)
-  writeKubeconfig(directory, options, seal('the first token'), uid)
+  writeKubeconfig(directory, directAccess(options, seal('the first token')), uid)
   const source = (name: string): string => JSON.stringify(new URL(`../../src/${name}`, import.meta.url).href)
-  const script = `import { writeKubeconfig } from ${source('scan/kubeconfig-file.ts')}
+  const script = `import { directAccess, writeKubeconfig } from ${source('scan/kubeconfig-file.ts')}
 import { Redactor } from ${source('redact/redactor.ts')}
 const options = { server: 'https://10.0.0.1:6443', certificateAuthority: 'C'.repeat(9_000), namespace: 'default' }
-try { writeKubeconfig(process.argv[1], options, new Redactor().seal('the second token'), process.getuid()) } catch (error) { console.log(error.message) }`
+try { writeKubeconfig(process.argv[1], directAccess(options, new Redactor().seal('the second token')), process.getuid()) } catch (error) { console.log(error.message) }`
   // As on a full disk: the token fits, the kubeconfig does not.
   const limited = `trap '' XFSZ; ulimit -f 8; exec "$0" --input-type=module -e "$1" "$2"`
   const output = execFileSync('sh', ['-c', limited, process.execPath, script, directory], { encoding: 'utf8' })
@@ -87,7 +87,7 @@ try { writeKubeconfig(process.argv[1], options, new Redactor().seal('the second 
 
 test('writeKubeconfig writes nothing if the directory is missing, is a link, or belongs to another user', () => {
   const directory = join(folder, 'kubepass-0000000000000003')
-  const write = (as: number): string => writeKubeconfig(directory, options, seal('the token'), as)
+  const write = (as: number): string => writeKubeconfig(directory, directAccess(options, seal('the token')), as)
   expect(() => write(uid)).toThrow(/is missing, or belongs to another user/)
   const elsewhere = join(folder, 'elsewhere')
   mkdirSync(elsewhere)
@@ -106,7 +106,7 @@ function privateDirectory(): { place: string; directory: string; made: number } 
   const place = mkdtempSync(join(tmpdir(), 'kubeconfig-test-'))
   const directory = join(place, 'kubepass-0000000000000009')
   const made = createPrivateDirectory(directory, scanner)
-  writeKubeconfig(directory, options, seal('the token of this run'), scanner)
+  writeKubeconfig(directory, directAccess(options, seal('the token of this run')), scanner)
   return { place, directory, made }
 }
 
@@ -157,7 +157,7 @@ test('writeKubeconfig writes the next token although the scan made the directory
   asOrdinaryUser(() => {
     const { place, directory } = privateDirectory()
     chmodSync(directory, 0o555)
-    writeKubeconfig(directory, options, seal('the token that renews it'), scanner)
+    writeKubeconfig(directory, directAccess(options, seal('the token that renews it')), scanner)
     expect(readFileSync(join(directory, 'token'), 'utf8')).toBe('the token that renews it')
     rmSync(place, { recursive: true })
   })
@@ -204,7 +204,7 @@ test('currentPath finds a moved directory, also if another directory has its old
 test('removePrivateDirectory can keep the token, and only the token, for the proof in the post step', () => {
   const directory = join(folder, 'kubepass-0000000000000004')
   createPrivateDirectory(directory, uid)
-  writeKubeconfig(directory, options, seal('the token'), uid)
+  writeKubeconfig(directory, directAccess(options, seal('the token')), uid)
   for (const name of ['stdout.pipe', 'stderr.pipe', 'token.next']) writeFileSync(join(directory, name), '')
   mkdirSync(join(directory, 'folder'))
   expect(removePrivateDirectory(directory, folder, uid, true)).toBeUndefined()
@@ -234,7 +234,7 @@ test('cluster, context and user have the same name, by default or from context_n
   const directory = join(folder, 'kubepass-0000000000000004')
   createPrivateDirectory(directory, uid)
   const namesOf = (more: Partial<Options>): unknown => {
-    const text = readFileSync(writeKubeconfig(directory, { ...options, ...more }, seal('the token'), uid), 'utf8')
+    const text = readFileSync(writeKubeconfig(directory, directAccess({ ...options, ...more }, seal('the token')), uid), 'utf8')
     const { clusters, contexts, users, ...rest } = JSON.parse(text) as Record<
       'clusters' | 'contexts' | 'users',
       { name: string; context?: object }[]

@@ -62,9 +62,11 @@ function problem(given: Partial<Record<InputId, string>>, source: Partial<InputS
 test('allow is granted, read, or the rules that were read before the other inputs', () => {
   const rules = JSON.stringify([{ resources: ['pods'], verbs: ['get'] }])
   const pipeTexts = new Map([['ci/allow.yaml', rules]])
-  expect([parse({}).allow, parse({ allow: ' read ' }).allow]).toEqual(['granted', 'read'])
-  expect(parse({ allow: 'ci/allow.yaml' }, { pipeTexts }).allow).toMatchObject([{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }])
-  expect(problem({ allow: 'ci/allow.yaml' }, { pipeTexts: new Map([['ci/allow.yaml', '[{}]']]) })).toBe(
+  expect([parse({}).allow, parse({ allow: ' read ', command: 'true' }).allow]).toEqual(['granted', 'read'])
+  expect(parse({ allow: 'ci/allow.yaml', command: 'true' }, { pipeTexts }).allow).toMatchObject([
+    { apiGroups: [''], resources: ['pods'], verbs: ['get'] },
+  ])
+  expect(problem({ allow: 'ci/allow.yaml', command: 'true' }, { pipeTexts: new Map([['ci/allow.yaml', '[{}]']]) })).toBe(
     'allow has rules[0].verbs, which is missing or empty. A correct rule: {apiGroups: [apps], resources: [deployments], verbs: [get, list]}; for example: read',
   )
 })

@@ -214,7 +214,7 @@ describe('the rules of a manifest', () => {
 })
 
 describe('the field api_access', () => {
-  const access = { ended_at: null, streams_cut: 0, requests: 1, not_listed: 0, uses: [use({}), ofPath('/x')] }
+  const access = { ended_at: null, streams_cut: 0, requests: 1, unauthenticated: 0, not_listed: 0, uses: [use({}), ofPath('/x')] }
   test('is read', () => {
     expect(readApiAccess(JSON.parse(JSON.stringify(access)))).toEqual(access)
   })

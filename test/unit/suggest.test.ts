@@ -23,7 +23,7 @@ const use = (resource: string, refusedBy: 'kubepass' | null = null): UsedAccess 
 const evidence = (name: string, uses: UsedAccess[], account = 'kubepass/scanner'): string =>
   write(name, {
     requested: { service_account: account },
-    api_access: { ended_at: null, streams_cut: 0, requests: 3 * uses.length, uses, not_listed: 0 },
+    api_access: { ended_at: null, streams_cut: 0, requests: 3 * uses.length, unauthenticated: 0, uses, not_listed: 0 },
   })
 const kindsIn = (yaml: string): unknown[] =>
   parseAllDocuments(yaml).map((document) => (document.toJS() as { metadata: { name: string; namespace: string } }).metadata)

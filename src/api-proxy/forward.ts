@@ -1,0 +1,87 @@
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
+import { errnoOf } from '../base/errors.ts'
+import { InvalidResponse } from '../net/http.ts'
+import { reasonOf } from '../net/retry.ts'
+import { hasBody } from './check-request.ts'
+import type { Exchange } from './exchange.ts'
+import { downstreamHeaders } from './pass-headers.ts'
+import { type OwnResponse, upstreamFailure } from './status.ts'
+import type { Upstream } from './upstream.ts'
+
+/** Sends the request to the API server, and the response to the scan. Both stream, and each side waits for a slow reader. */
+export function forward(upstream: Upstream, incoming: IncomingMessage, outgoing: ServerResponse, exchange: Exchange): void {
+  const sizes = { toServer: 0, toScan: 0 }
+  const withBody = hasBody(incoming.headers)
+  let request: ClientRequest | undefined
+  if (withBody) incoming.on('data', (piece: Buffer) => (sizes.toServer += piece.length))
+  outgoing.on('close', () => {
+    // After a complete response the connection stays open for the next request.
+    if (!outgoing.writableFinished) request?.destroy()
+    exchange.ended(sizes.toServer, sizes.toScan)
+  })
+  send()
+
+  function send(): void {
+    const opened = upstream.open(incoming, false)
+    if (opened === undefined) return void outgoing.destroy()
+    request = opened
+    opened.on('response', (response) => passOn(response))
+    // Without this listener, Node.js closes the connection and emits no event.
+    opened.on('upgrade', (_response, socket) => {
+      socket.destroy()
+      fail(new InvalidResponse('it changed the protocol, which the scan did not ask for'))
+    })
+    opened.on('error', (error) => {
+      // The API server may have closed a connection that was idle. As no response has begun, the request can be sent again.
+      if (opened.reusedSocket && !withBody && !outgoing.headersSent && isClosedConnection(error)) send()
+      else fail(error)
+    })
+    if (!withBody) return void opened.end()
+    incoming.on('end', () => opened.addTrailers(pairs(incoming.rawTrailers)))
+    incoming.pipe(opened)
+  }
+
+  function passOn(response: IncomingMessage): void {
+    const status = response.statusCode ?? 502
+    exchange.begun(status)
+    outgoing.sendDate = false
+    outgoing.writeHead(status, downstreamHeaders(response))
+    response.on('data', (piece: Buffer) => (sizes.toScan += piece.length))
+    response.on('end', () => {
+      if (response.rawTrailers.length > 0) outgoing.addTrailers(pairs(response.rawTrailers))
+    })
+    response.on('close', () => {
+      if (!response.complete) outgoing.destroy()
+    })
+    response.on('error', () => outgoing.destroy())
+    response.pipe(outgoing)
+    // A watch without events sends its first bytes late. A short response should still be one write.
+    setImmediate(() => {
+      if (!outgoing.writableEnded) outgoing.flushHeaders()
+    })
+  }
+
+  function fail(error: Error): void {
+    incoming.unpipe()
+    incoming.resume()
+    if (outgoing.headersSent) return void outgoing.destroy()
+    const response = upstreamFailure(reasonOf(error))
+    exchange.begun(response.status)
+    respond(outgoing, response)
+  }
+}
+
+/** Sends a response of the proxy itself. It closes the connection if the next request may begin in an unknown place. */
+export function respond(outgoing: ServerResponse, { status, headers, body }: OwnResponse): void {
+  const isAmbiguous = status === 400 || outgoing.req.headers.expect !== undefined
+  const close = isAmbiguous ? { connection: 'close' } : {}
+  outgoing.writeHead(status, { ...headers, ...close }).end(body)
+}
+
+function pairs(rawTrailers: readonly string[]): [string, string][] {
+  return rawTrailers.flatMap((name, index): [string, string][] => (index % 2 === 0 ? [[name, rawTrailers[index + 1] ?? '']] : []))
+}
+
+function isClosedConnection(error: Error): boolean {
+  return ['ECONNRESET', 'EPIPE'].includes(errnoOf(error))
+}
