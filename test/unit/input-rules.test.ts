@@ -144,6 +144,37 @@ const TABLE: Record<string, { broken: Case; problem: string | RegExp; kept: Case
     problem: 'delivery is output, which is for later steps: with a command use env',
     kept: [{ inputs: { delivery: 'output' } }, { inputs: { delivery: 'env', command: 'true' } }],
   },
+  'delivery: proxy needs a command': {
+    broken: { inputs: { delivery: 'proxy' } },
+    problem: 'delivery is proxy, but there is no command: set command, or leave delivery out',
+    kept: [
+      { inputs: { delivery: 'auto' } },
+      { inputs: { delivery: 'proxy', command: 'true' } },
+      { inputs: { delivery: 'proxy' }, source: { argv: ['true'] } },
+      { inputs: { delivery: 'proxy' }, purpose: 'finish' },
+    ],
+  },
+  'requests needs the API proxy': {
+    broken: { inputs: { requests: 'requests.jsonl', delivery: 'kubeconfig', command: 'true' } },
+    problem: 'requests needs the API proxy, but the scan gets the token: set delivery to proxy, and give a command',
+    kept: [
+      { inputs: { requests: 'requests.jsonl', command: 'true' } },
+      { inputs: { requests: 'requests.jsonl', delivery: 'proxy', command: 'true' } },
+      { inputs: { delivery: 'kubeconfig', command: 'true' } },
+      { inputs: { requests: 'requests.jsonl' }, purpose: 'finish' },
+    ],
+  },
+  'rotate_grace excludes the API proxy': {
+    broken: { inputs: { rotate_grace: '60s', command: 'true' } },
+    problem: 'rotate_grace is for scans that hold the token: leave it out, or set delivery to kubeconfig',
+    kept: [
+      { inputs: { rotate_grace: '60s', delivery: 'kubeconfig', command: 'true' } },
+      { inputs: { rotate_grace: '60s', delivery: 'env', command: 'true' } },
+      { inputs: { rotate_grace: '60s' } },
+      { inputs: { command: 'true' } },
+      { inputs: { rotate_grace: '60s', command: 'true' }, purpose: 'finish' },
+    ],
+  },
   'identity: token needs token or token_file': {
     broken: { inputs: { identity: 'token' } },
     problem: 'identity is token, but neither token nor token_file is given',
@@ -153,6 +184,18 @@ const TABLE: Record<string, { broken: Case; problem: string | RegExp; kept: Case
     broken: { inputs: { prove: 'post' }, source: { postFailsJob: false, hasPost: false } },
     problem: 'prove is post, but here no post step follows',
     kept: [{ inputs: { prove: 'post' } }, { source: { postFailsJob: false } }],
+  },
+  'prove: post excludes the API proxy': {
+    broken: { inputs: { prove: 'post', command: 'true' } },
+    problem: 'prove is post, but with the API proxy no file keeps the token for the post step: leave it out, or set delivery to kubeconfig',
+    kept: [
+      { inputs: { prove: 'post', delivery: 'kubeconfig', command: 'true' } },
+      { inputs: { prove: 'post' } },
+      { inputs: { prove: 'wait', command: 'true' } },
+      // Another rule reports that no post step can fail the job.
+      { inputs: { prove: 'post', command: 'true' }, source: { postFailsJob: false } },
+      { inputs: { prove: 'post', command: 'true' }, purpose: 'finish' },
+    ],
   },
   'report: check needs github_token': {
     broken: { inputs: { report: 'check' } },
