@@ -62,7 +62,7 @@ export interface Run extends CommandContext {
   /** By the number of the credential. */
   readonly tokens: Map<number, AcceptedToken>
   scan: Scan | undefined
-  /** Undefined where the scan has the token, and in a later process. */
+  /** Undefined where the scan has the token, and in the post step. */
   apiProxy: ApiProxy | undefined
   /** A descriptor of the private directory; undefined where this process did not make it. */
   directoryDescriptor: number | undefined

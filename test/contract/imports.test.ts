@@ -86,8 +86,8 @@ test.each<[string, string[]]>([
   ['yaml', ['config/yaml.ts', 'identity/read-kubeconfig.ts']],
   ['identity/read-kubeconfig.ts', ['identity/kubeconfig.ts']],
   ['identity/kubeconfig.ts', ['identity/choose.ts']],
-  ['node:https', ['net/http.ts', 'net/tunnel.ts']],
-  ['node:http', ['net/http.ts', 'net/tunnel.ts']],
+  ['node:https', ['api-proxy/api-proxy.ts', 'api-proxy/upstream.ts', 'net/http.ts', 'net/tunnel.ts']],
+  ['node:http', ['api-proxy/status.ts', 'net/http.ts', 'net/tunnel.ts']],
   ['node:child_process', ['identity/exec-plugin.ts', 'scan/isolation.ts', 'scan/named-pipes.ts', 'scan/spawn.ts']],
 ])('%s is imported only by %j', (module, expected) => {
   expect(importers(module)).toEqual(expected)
@@ -123,6 +123,7 @@ test('only the listed modules use process', () => {
 
 test('only the listed modules call reveal()', () => {
   expect(matching(/\.reveal\(\)/)).toEqual([
+    'api-proxy/upstream.ts', // the bearer of the scan's requests, in a header
     'config/seal-credentials.ts', // does the key belong to the certificate
     'identity/github-oidc.ts', // the runner's bearer, in a header
     'kube/client.ts', // the bearer, in a header

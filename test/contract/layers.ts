@@ -7,7 +7,7 @@ export const layers = [
   ['command-line'],
   ['commands'],
   ['lifecycle'],
-  ['kube', 'platform', 'scan'],
+  ['kube', 'api-proxy', 'platform', 'scan'],
   ['identity'],
   ['state'],
   ['config'],

@@ -27,10 +27,10 @@ test('the summary has the verdict as heading, the reason, the subject, a table o
     '| Scan',
     '| Credential',
     '| Isolated',
+    '| Access',
     '| Issued',
     '| Renewed',
     '| Credential&nbsp;id',
-    '| Bound&nbsp;to',
     '| Accepted&nbsp;as',
     '| Identity',
     '| Run',
@@ -48,6 +48,60 @@ test('the renewals of a run are one row with their number', () => {
   expect(renewals({})).toEqual([])
   expect(renewals({ renewed: [granted] })).toEqual([expect.stringContaining('`once; the last credential: 2026-01-01T00:00:00Z, expires')])
   expect(renewals(everything)).toEqual([expect.stringContaining('`111 times; the last credential: ')])
+})
+
+const use = {
+  ...{ verb: 'list', group: '', resource: 'pods', subresource: null, namespace: 'a', name: null, path: null },
+  ...{ refused_by: null, statuses: { 200: 2, 410: 1 }, first_at: ended.started_at, last_at: ended.ended_at },
+}
+const access = { ended_at: '2026-01-01T00:00:40.500Z', streams_cut: 0, requests: 1, unauthenticated: 0, uses: [], not_listed: 0 }
+
+test.each<[string, Partial<Evidence>, string[]]>([
+  ['the token in its hands', {}, ['the scan had the token']],
+  ['an end that nobody saw', { api_access: { ...access, ended_at: null, requests: null } }, ['through the API proxy']],
+  ['one request', { api_access: access }, ['through the API proxy, 1 request; ended 2026-01-01T00:00:40.500Z']],
+  [
+    'open streams',
+    { api_access: { ...access, requests: 7, streams_cut: 2 } },
+    ['through the API proxy, 7 requests; ended 2026-01-01T00:00:40.500Z, which cut 2 open streams'],
+  ],
+  ['no command', { used: null, delivered_to_later_steps: true }, ['the scan had the token']],
+  ['no start', { used: null }, []],
+])('the row Access tells how a scan with %s reached the API server', (_what, change, expected) => {
+  const rows = rowsOf(jobSummary(evidenceOf({ ...whole, ...change }))).filter((row) => row.startsWith('| Access |'))
+  expect(rows).toEqual(expected.map((text) => `| Access | \`${text}\` |`))
+})
+
+test('the summary and the text have the ten most frequent requests of the scan, every refusal, and the number of the others', () => {
+  const uses = [
+    ...Array.from({ length: 12 }, (_, index) => ({ ...use, namespace: null, name: `pod-${index}`, verb: 'get', count: 20 - index })),
+    { ...use, count: 3, refused_by: 'api-server' as const, statuses: { 403: 3 } },
+    { ...use, ...{ verb: 'create', resource: 'tokenreviews', group: 'authentication.k8s.io', namespace: null, statuses: { 403: 1 } } },
+    { ...use, ...{ verb: 'get', group: null, resource: null, namespace: null, path: '/version|x' }, statuses: {} },
+  ].map((each, index) => (index < 13 ? each : { ...each, count: 1, refused_by: index === 13 ? ('kubepass' as const) : null }))
+  const evidence = evidenceOf({ ...whole, api_access: { ...access, uses } as Evidence['api_access'] })
+  const table = markdownParts(evidence).access.split('\n')
+  expect(table.slice(0, 3)).toEqual([
+    '| Count | Request of the scan | Answer |',
+    '| --: | :-- | :-- |',
+    '| 20 | `get pods pod-0` | 200, 410 |',
+  ])
+  expect(table.slice(11)).toEqual([
+    '| 11 | `get pods pod-9` | 200, 410 |',
+    '| 3 | `list pods in a` | refused by the API server (403) |',
+    '| 1 | `create tokenreviews.authentication.k8s.io` | refused by kubepass |',
+    '',
+    '3 more: see the evidence file.',
+  ])
+  expect(jobSummary(evidence)).toContain(table.join('\n'))
+  const requests = asText(evidence)
+    .split('\n')
+    .filter((line) => line.startsWith('  Request '))
+  expect(requests).toHaveLength(13)
+  expect(requests[10]).toBe('  Request         3 x list pods in a: refused by the API server (403)')
+  const few = evidenceOf({ ...whole, api_access: { ...access, uses: uses.slice(-1) } as Evidence['api_access'] })
+  expect(markdownParts(few).access.split('\n').at(-1)).toBe('| 1 | `get /version\\|x` | no answer |')
+  expect(markdownParts(evidenceOf(whole)).access).toBe('')
 })
 
 test('a run without a credential has only the rows that it has facts for', () => {

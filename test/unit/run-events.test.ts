@@ -24,6 +24,7 @@ const job = {
 } as const
 const options = { server: 'https://10.0.0.1', serviceAccount: { namespace: 'kubepass', name: 'scanner' }, directory: '/tmp' } as Options
 const empty = newRunState(options, job)
+const access = { ended_at: time, streams_cut: 1, requests: 0, unauthenticated: 2, uses: [], not_listed: 0 }
 
 const secretCreated: LivePhase = { phase: 'secret-created', uid: 'u' }
 const issued: LivePhase = { phase: 'issued', uid: 'u', token }
@@ -227,6 +228,13 @@ test.each<[string, readonly RunEvent[], object]>([
     { error_reason: `${'y'.repeat(249)}… Before that: TAMPERED: ${'x'.repeat(225)}…` },
   ],
   ['that another process finishes the run', [{ type: 'RecoveryBegun' }], { recovered: true }],
+  [
+    'that the scan has access, and not yet how it used it',
+    [{ type: 'AccessOpened' }],
+    { api_access: { ended_at: null, streams_cut: 0, requests: null, unauthenticated: 0, uses: [], not_listed: 0 } },
+  ],
+  ['the end of the access', [{ type: 'AccessOpened' }, { type: 'AccessEnded', access }], { api_access: access }],
+  ['that the scan had no access through the API proxy', [{ type: 'CleanedUp', proofLeftToPost: false }], { api_access: null }],
   ['that later steps have the credential', [{ type: 'DeliveredToLaterSteps' }], { delivered_to_later_steps: true }],
   ['a finished cleanup', [{ type: 'CleanedUp', proofLeftToPost: true }], { finished: true }],
 ])('the evidence shows %s of the events', (_what, events, expected) => {

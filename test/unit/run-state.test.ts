@@ -3,7 +3,7 @@ import type { Options } from '../../src/config/options.ts'
 import { latestDeadBy, type CredentialState, type LivePhase } from '../../src/state/credential-state.ts'
 import { boundSecretPrefix, type Job } from '../../src/state/job-info.ts'
 import { boundSecretNames, isTokenOf, latestDeadByOfRequest, newRunState, type RunState } from '../../src/state/run-state.ts'
-import { parseRunState } from '../../src/state/run-state-codec.ts'
+import { parseRunState, toSavedForm } from '../../src/state/run-state-codec.ts'
 
 const job: Job = {
   platform: 'github',
@@ -44,6 +44,7 @@ const state: RunState = {
     { number: 4, slot: 'unbound', deadBy: time, phase: 'token-requested' },
   ],
   forgotten: [{ number: 3, slot: 2, deadBy: time, token, acceptance: { at: time, username: null } }],
+  apiAccess: { ended_at: time, streams_cut: 1, requests: 3, unauthenticated: 2, uses: [], not_listed: 3 },
   scan: { startedAt: time, end: { at: time, exitCode: 3, signal: null, isAccepted: false } },
   isolation: { isolated: false, why_not: 'isolate is off', as_root: false },
   warnings: ['a warning'],
@@ -105,6 +106,16 @@ test('a saved run state is read as it was', () => {
   expect(parseRunState(JSON.stringify(unseen), job)).toEqual(unseen)
 })
 
+test('a saved run state has the number of the requests of the scan, but not their list', () => {
+  const use = { verb: 'get', group: '', resource: 'pods', subresource: null, namespace: null, name: null, path: null }
+  const used = { ...use, refused_by: null, count: 3, statuses: { 200: 3 }, first_at: time, last_at: time }
+  const ended = { ended_at: time, streams_cut: 1, requests: 3, unauthenticated: 2, uses: [used], not_listed: 0 }
+  expect(toSavedForm({ ...state, apiAccess: ended })).toEqual(state)
+  const unknown = { ...state, apiAccess: { ...ended, ended_at: null, requests: null, uses: [] } }
+  expect(parseRunState(JSON.stringify(toSavedForm(unknown)), job)).toEqual(unknown)
+  expect(toSavedForm(empty)).toBe(empty)
+})
+
 test('a saved run state is read however many audiences it has', () => {
   const audiences = Array.from({ length: 150 }, (_, index) => `https://${index}.example.com`)
   const many = { ...state, requested: { ...state.requested, audiences } }
@@ -116,7 +127,13 @@ test('the job of a saved run state is ignored', () => {
 })
 
 test.each<[string, object]>([
-  ['another version', { version: 2 }],
+  ['another version', { version: 3 }],
+  ['no answer whether the scan had access', { apiAccess: undefined }],
+  ['a text for the access', { apiAccess: 'proxy' }],
+  ['a command in the end of the access', { apiAccess: { ...state.apiAccess, ended_at: 'x\n::error::forged' } }],
+  ['a text for the requests', { apiAccess: { ...state.apiAccess, requests: '3' } }],
+  ['a listed request', { apiAccess: { ...state.apiAccess, uses: [{ verb: 'get' }] } }],
+  ['another fact in the access', { apiAccess: { ...state.apiAccess, token: 'x' } }],
   ['another directory', { directory: '/home/user' }],
   ['no directory', { directory: undefined }],
   ['a path for a key', { key: '../../pods/xyz' }],

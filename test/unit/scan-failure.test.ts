@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { scanFailure } from '../../src/scan/failure.ts'
+import { scanFailure, unreachedProxy } from '../../src/scan/failure.ts'
 
 test.each<[number, string | null, number[], string]>([
   [42, null, [0], 'The scan ended with exit code 42, which is not among accept_exit_codes (0).'],
@@ -23,4 +23,11 @@ test.each<[number, string | null, number[], string]>([
 ])('the failure message names exit code %j and signal %j', (exit_code, signal, accepted, expected) => {
   const used = { started_at: '', ended_at: '', exit_code, signal, accepted: false }
   expect(scanFailure(used, accepted, 'accept_exit_codes')).toBe(expected)
+})
+
+test('the failure message of a scan that sent no request names the address of the API proxy, the causes and the remedy', () => {
+  const message = unreachedProxy('https://127.0.0.1:4711', '--delivery')
+  expect(message).toMatch(/^The scan sent no request to the API proxy at 127\.0\.0\.1:4711\. /)
+  for (const cause of ['container', 'remote Docker daemon', 'NO_PROXY']) expect(message).toContain(cause)
+  expect(message).toMatch(/Set --delivery to kubeconfig, or .* --network host\.$/)
 })

@@ -16,11 +16,18 @@ const absent: Partial<Evidence> = { ...whole, revoked: null, missing: true }
 const delivered: Partial<Evidence> = { ...whole, used: null, isolation: null, delivered_to_later_steps: true }
 const inUse: Partial<Evidence> = { ...delivered, revoked: null, proven: null, finished: false }
 const expired: Partial<Evidence> = { ...whole, revoked: { at: '2026-01-01T06:00:00Z' }, proven: null }
+const access = {
+  ended_at: '2026-01-01T00:00:41Z',
+  ...{ streams_cut: 0, requests: 1, unauthenticated: 0, uses: [], not_listed: 1 },
+}
+const unknownAccess = { ...access, ended_at: null, requests: null, not_listed: 0 }
 const last = { ...granted, issued_at: '2026-01-01T01:00:00Z', expires_at: '2026-01-01T01:15:00Z' }
 const renewed = { ...whole, renewed: [granted, last], renewed_not_listed: 4, revoked: { at: '2026-01-01T01:05:00Z' } }
 
 const DEAD = 'The credential lived 41 s, was revoked, and is refused by the API server.'
 const UNPROVEN = 'The credential lived 41 s and was revoked; kubepass did not prove that the API server refuses it.'
+const LOST =
+  'The credential lived 41 s and was revoked; kubepass could not prove that the API server refuses it: the token was only in the memory of main, which is gone.'
 const ALIVE = 'The credential was NOT revoked and can live until 2026-01-01T00:16:10Z.'
 const NONE = 'No credential was issued.'
 
@@ -30,6 +37,31 @@ test.each<[string, Partial<Evidence>, Outcome, string]>([
   ['another exit code', { ...whole, used: failed }, 'scan_failed', `Scan failed (exit code 3). ${DEAD}`],
   ['a scan that was killed', { ...whole, used: killed }, 'scan_failed', `Scan failed (SIGKILL, exit code 137). ${DEAD}`],
   ['no proof', unproven, 'passed', `Scan passed. ${UNPROVEN}`],
+  ['no proof of a token that main alone had', { ...unproven, api_access: access }, 'passed', `Scan passed. ${UNPROVEN}`],
+  [
+    'no proof of a token that a killed main alone had',
+    { ...unproven, used: running, recovered: true, api_access: unknownAccess },
+    'unfinished',
+    `The scan started, but kubepass did not see its end. ${LOST}`,
+  ],
+  [
+    'no proof of a token that the scan had, after main was killed',
+    { ...unproven, used: running, recovered: true },
+    'unfinished',
+    `The scan started, but kubepass did not see its end. ${UNPROVEN}`,
+  ],
+  [
+    'an absent Secret of a token that a killed main alone had',
+    { ...absent, proven: null, used: running, recovered: true, api_access: unknownAccess },
+    'unfinished',
+    'The scan started, but kubepass did not see its end. The credential had no Secret left to delete; kubepass could not prove that the API server refuses it: the token was only in the memory of main, which is gone.',
+  ],
+  [
+    'no proof of several tokens that a killed main alone had',
+    { ...renewed, proven: null, used: running, recovered: true, api_access: unknownAccess },
+    'unfinished',
+    'The scan started, but kubepass did not see its end. The 7 credentials lived 1 h 5 min from the first issue to the last revocation and were revoked; kubepass could not prove that the API server refuses them: the token was only in the memory of main, which is gone.',
+  ],
   ['a failed scan without a proof', { ...unproven, used: failed }, 'scan_failed', `Scan failed (exit code 3). ${UNPROVEN}`],
   [
     'an absent Secret',
@@ -238,11 +270,14 @@ function allEvidence(): Evidence[] {
       ends.flatMap(({ revoked = null, proven = null, missing = false, dead_by = null }) =>
         [true, false].flatMap((finished) =>
           ([null, 'TAMPERED', 'RIGHTS'] as const).flatMap((earlier) =>
-            [true, false].map((recovered) => {
+            [true, false].flatMap((recovered) => {
               const error_reason = error === null ? null : 'The API server refused.'
               const earlier_error = error === 'NOT_REVOKED' ? earlier : null
               const end = { revoked, proven, missing, dead_by, finished }
-              return evidenceOf({ ...whole, ...scan, ...end, error, earlier_error, error_reason, recovered })
+              const accesses = [null, unknownAccess].filter((each) => each === null || scan.delivered_to_later_steps !== true)
+              return accesses.map((api_access) =>
+                evidenceOf({ ...whole, ...scan, ...end, error, earlier_error, error_reason, recovered, api_access }),
+              )
             }),
           ),
         ),
@@ -258,7 +293,8 @@ test.each([
   ],
   [
     'claims a refusal that was not seen',
-    ({ proven }: Evidence, verdict: string) => /(?<!did not prove that the API server.*)refuse[sd]/.test(verdict) && proven === null,
+    ({ proven }: Evidence, verdict: string) =>
+      /(?<!(did|could) not prove that the API server.*)refuse[sd]/.test(verdict) && proven === null,
   ],
   [
     'claims a success that was not seen',
