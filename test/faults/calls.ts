@@ -101,7 +101,7 @@ export const calls: Record<CallName, Call> = {
   provePost: {
     title: 'prove the end, in post',
     phase: 'post',
-    inputs: { command: 'echo scanned', prove: 'post' },
+    inputs: { command: 'echo scanned', delivery: 'kubeconfig', prove: 'post' },
     status: 401,
     before: 'post',
     is: ({ path }, proxy) => WHOAMI.test(path) && revoking(proxy),

@@ -22,6 +22,8 @@ If a scan outlives its token, a renewal repeats the calls from the creation to t
 renewal until the old token expires. The first column is the request for an ID token, which goes to GitHub's service and not to the API server.
 kubepass tries this request for at most 20 s.
 
+The last column is the proof after \`prove: post\`, which needs \`delivery: kubeconfig\`. With the API proxy, no file has the token for a proof in post.
+
 | word              | meaning                                                                                                                                |
 | ----------------- | -------------------------------------------------------------------------------------------------------------------------------------- |
 | healed            | the scan ran; kubepass revoked the credential and proved that it is dead                                                               |

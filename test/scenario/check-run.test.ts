@@ -105,7 +105,7 @@ onGithub(
 onGithub(
   'with prove: post, post creates the check run, and main creates none',
   async ({ step }) => {
-    const use = step({ command: 'true', prove: 'post', report: 'check' })
+    const use = step({ command: 'true', delivery: 'kubeconfig', prove: 'post', report: 'check' })
     await use.main()
     expect(asked).toEqual([])
     await use.post()

@@ -25,6 +25,7 @@ const WRITE_ENV = `echo PWNED=1 >> "$(ls ${FILES}/set_env_*)"`
 interface Attack {
   command: string
   /** The token's life in seconds, if the scan needs a renewal. */
+  delivery?: 'kubeconfig'
   lifeOfToken?: number
   code: number
   /** The messages of main. */
@@ -48,6 +49,7 @@ const attacks: Record<string, Attack> = {
   },
   'set mode 0 on the command files and their folder before main saved a renewal': {
     command: `file="\${KUBECONFIG%/*}/token"; first=$(cat "$file"); ${WRITE_ENV}; chmod 000 ${FILES}/* ${FILES}; until [ "$first" != "$(cat "$file")" ]; do sleep 0.1; done; sleep 0.3`,
+    delivery: 'kubeconfig',
     lifeOfToken: 5,
     code: 87,
     messages: [
@@ -85,12 +87,12 @@ const attacks: Record<string, Attack> = {
   },
 }
 
-for (const [name, { command, lifeOfToken, code, messages }] of Object.entries(attacks)) {
+for (const [name, { command, delivery = 'auto', lifeOfToken, code, messages }] of Object.entries(attacks)) {
   test(`main of an ordinary user repairs the files after the scan ${name}`, () =>
     runOnGithub(
       async ({ info, step, job, proxy }) => {
         if (lifeOfToken !== undefined) proxy.shortTokens(lifeOfToken)
-        const use = step({ command, certificate_authority: authority(info) })
+        const use = step({ command, delivery, certificate_authority: authority(info) })
         const main = await use.main()
         expect(main.messages).toEqual(messages.map((pattern) => expect.stringMatching(pattern) as unknown))
         expect([main.code, main.env]).toEqual([code, {}])

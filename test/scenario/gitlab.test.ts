@@ -13,7 +13,17 @@ import { admin } from '../cluster/admin.ts'
 import { claimsOf } from '../cluster/token.ts'
 import { GitlabJob } from '../hosts/gitlab.ts'
 import type { Executor } from '../hosts/gitlab-executor.ts'
-import { clusters, type GitlabFixture, killWhileScanning, ONE_SECRET, onGitlab, SECRETS, status, WHOAMI } from './scenario.ts'
+import {
+  LOST_WITH_MAIN,
+  clusters,
+  type GitlabFixture,
+  killWhileScanning,
+  ONE_SECRET,
+  onGitlab,
+  SECRETS,
+  status,
+  WHOAMI,
+} from './scenario.ts'
 import { requestBoundaries } from './request-boundaries.ts'
 
 const dist = resolve(import.meta.dirname, '../../dist')
@@ -250,28 +260,40 @@ onGitlab(
   { executor: 'kubernetes' },
 )
 
-onGitlab(
-  'when after_script finishes before the script gets its signal, the script reports what it did correctly',
-  async ({ step }) => {
-    const scan = step({ command: 'echo started; sleep 600' })
-    const phase = scan.start('main')
-    await phase.seen('started')
-    phase.kill('SIGSTOP')
-    const ended = phase.cancel()
-    expect((await scan.post()).log).toMatch(/Credential: revoked .*, proven dead/)
-    phase.kill('SIGCONT')
-    const main = await ended
-    expect([main.code, main.messages]).toEqual([143, [expect.stringContaining('Stopped by SIGTERM.')]])
-  },
-  { executor: 'kubernetes' },
-)
+for (const [delivery, end] of Object.entries({ auto: LOST_WITH_MAIN, kubeconfig: /Credential: revoked .*, proven dead/ }))
+  onGitlab(
+    `with delivery: ${delivery}, when after_script finishes before the script gets its signal, the script reports what it did correctly`,
+    async ({ step }) => {
+      const scan = step({ command: 'echo started; sleep 600', delivery })
+      const phase = scan.start('main')
+      await phase.seen('started')
+      phase.kill('SIGSTOP')
+      const ended = phase.cancel()
+      expect((await scan.post()).log).toMatch(end)
+      phase.kill('SIGCONT')
+      const main = await ended
+      expect([main.code, main.messages]).toEqual([143, [expect.stringContaining('Stopped by SIGTERM.')]])
+    },
+    { executor: 'kubernetes' },
+  )
+
+/** The end of a credential whose Secret a killed script had deleted. */
+const absences = {
+  auto: /Nothing of this job is left to revoke[^]* had no Secret left to delete; kubepass could not prove .*: the token was only in the memory of main/,
+  kubeconfig: /its Secret did not exist, proven dead/,
+}
 
 for (const [boundary, matcher] of Object.entries(requestBoundaries)) {
-  for (const gitlabEnv of [true, false]) {
+  for (const [gitlabEnv, delivery] of [
+    [true, 'auto'],
+    [false, 'auto'],
+    [true, 'kubeconfig'],
+    [false, 'kubeconfig'],
+  ] as const) {
     onGitlab(
-      `after_script removes everything after a SIGKILL ${boundary}${gitlabEnv ? '' : ', without GITLAB_ENV'}`,
+      `with delivery: ${delivery}, after_script removes everything after a SIGKILL ${boundary}${gitlabEnv ? '' : ', without GITLAB_ENV'}`,
       async ({ step, proxy }: GitlabFixture) => {
-        const scan = step({ command: 'true' })
+        const scan = step({ command: 'true', delivery })
         proxy.on({ ...matcher, times: 1 }, async () => {
           phase.kill('SIGKILL')
           await phase.done
@@ -286,7 +308,7 @@ for (const [boundary, matcher] of Object.entries(requestBoundaries)) {
           const deleted = boundary === 'after the bound Secret' ? 'Credential: revoked ' : 'Nothing of this job is left to revoke.'
           expect(post.log).toContain(gitlabEnv ? 'Credential: none was issued' : deleted)
         } else if (boundary === 'after the revocation')
-          expect(post.log).toMatch(gitlabEnv ? /its Secret did not exist, proven dead/ : /Nothing of this job is left to revoke/)
+          expect(post.log).toMatch(!gitlabEnv ? /Nothing of this job is left to revoke/ : absences[delivery])
         else expect(post.log).toMatch(/Credential: revoked /)
       },
       { gitlabEnv },
@@ -342,16 +364,21 @@ onGitlab("hostile names in the job's variables appear quoted in log and reports"
   expect(main.reports.junit.join()).not.toContain('<evil')
 })
 
-for (const gitlabEnv of [true, false]) {
+for (const [gitlabEnv, delivery, does, end] of [
+  [true, 'auto', ', revokes, and says that the token was only in the memory of the script', LOST_WITH_MAIN],
+  [true, 'kubeconfig', ', revokes and proves', /proven dead/],
+  [false, 'auto', ' by its derived tracking id, and revokes', /Credential: revoked .*, not proven/],
+  [false, 'kubeconfig', ' by its derived tracking id, and revokes', /Credential: revoked .*, not proven/],
+] as const) {
   onGitlab(
-    `SIGKILL while the scan runs, with the shell executor: after_script ends the scan${gitlabEnv ? ', revokes and proves' : ' by its derived tracking id, and revokes'}`,
+    `with delivery: ${delivery} and the shell executor, SIGKILL while the scan runs: after_script ends the scan${does}`,
     async ({ step }) => {
-      const scan = step({ command: 'echo started; exec >/dev/null 2>&1; sleep 600' })
+      const scan = step({ command: 'echo started; exec >/dev/null 2>&1; sleep 600', delivery })
       await killWhileScanning(scan)
       const post = await scan.post()
       expect(post.code).toBe(0)
       expect(post.messages).toEqual([expect.stringMatching(/outlived the scan and were ended/)])
-      expect(post.log).toMatch(gitlabEnv ? /proven dead/ : /Credential: revoked .*, not proven/)
+      expect(post.log).toMatch(end)
     },
     { executor: 'shell', gitlabEnv },
   )

@@ -128,7 +128,7 @@ onEachCi("a gateway's 401 does not count as a proof", async ({ step, proxy }) =>
 
 onGithub("prove: post keeps main's evidence and adds the proof", async ({ step, job }) => {
   const evidence = join(job.workspace, 'evidence.json')
-  const use = step({ command: 'exit 3', prove: 'post', evidence })
+  const use = step({ command: 'exit 3', delivery: 'kubeconfig', prove: 'post', evidence })
   expect((await use.main()).code).toBe(3)
   expect((await use.post()).code).toBe(0)
   expect(JSON.parse(readFileSync(evidence, 'utf8')) as Evidence).toMatchObject({
@@ -140,12 +140,18 @@ onGithub("prove: post keeps main's evidence and adds the proof", async ({ step, 
 })
 
 onEachCi('all requests go through the proxy of proxy_url', async ({ step, proxy, job }) => {
-  using gateway = await Gateway.start()
-  const main = await step({ command: 'kubectl get ns kubepass -o name', proxy_url: gateway.url }).main()
-  expect(main.log).toContain('namespace/kubepass')
-  expect(main.code).toBe(0)
-  expect(new Set(gateway.targets)).toEqual(new Set([new URL(proxy.url).host]))
-  expect(job.phases).toHaveLength(1)
+  // With the API proxy the request of the scan comes from kubepass, and otherwise from kubectl.
+  for (const delivery of ['auto', 'kubeconfig']) {
+    using gateway = await Gateway.start()
+    const before = proxy.exchanges.length
+    const main = await step({ command: 'kubectl get ns kubepass -o name', proxy_url: gateway.url, delivery }).main()
+    expect(main.log).toContain('namespace/kubepass')
+    expect(main.code).toBe(0)
+    expect(new Set(gateway.targets)).toEqual(new Set([new URL(proxy.url).host]))
+    // Each connection to the API server came by the gateway.
+    expect(gateway.targets).toHaveLength(new Set(proxy.exchanges.slice(before).map(({ connection }) => connection)).size)
+  }
+  expect(job.phases).toHaveLength(2)
 })
 
 onGithub(

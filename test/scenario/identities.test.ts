@@ -115,7 +115,8 @@ for (const [name, { user, inputs, files, shows }] of Object.entries(authenticati
     async (fixture) => {
       const { info, proxy, step } = fixture
       const kubeconfig = disk.kubeconfig(kubeconfigOf(info, proxy.url, await user(fixture)))
-      const use = step({ ...given(kubeconfig, inputs), command: 'echo started; exec sleep 600' })
+      // Post proves with the file of the token.
+      const use = step({ ...given(kubeconfig, inputs), command: 'echo started; exec sleep 600', delivery: 'kubeconfig' })
       await killWhileScanning(use)
       const post = await use.post()
       expect(post.code).toBe(0)
@@ -298,7 +299,8 @@ onGithub(
   async ({ info, proxy, step, identityOf }) => {
     const both = disk.write('both.pem', `${readFileSync(info.ca, 'utf8')}${KEY_OF_ANOTHER}`)
     const command = "kubectl config view --raw -o 'jsonpath={.clusters[0].cluster.certificate-authority-data}' | base64 -d"
-    const main = await step({ certificate_authority: both, token: await identityOf('issuer'), command, server: proxy.url }).main()
+    const inputs = { certificate_authority: both, token: await identityOf('issuer'), command, delivery: 'kubeconfig' }
+    const main = await step({ ...inputs, server: proxy.url }).main()
     expect(main.log).toContain('-----END CERTIFICATE-----')
     expect(main.log).not.toContain('PRIVATE KEY')
     expect(main.code).toBe(0)
@@ -307,9 +309,12 @@ onGithub(
 )
 
 onGithub("if the CA is the server's own certificate, kubepass trusts only that certificate", async ({ info, proxy, step }) => {
-  const main = await step({ certificate_authority: info.serverCert, command: 'kubectl get ns kubepass -o name' }).main()
-  expect(main.log).toContain('namespace/kubepass')
-  expect(main.code).toBe(0)
+  for (const delivery of ['auto', 'kubeconfig']) {
+    const inputs = { certificate_authority: info.serverCert, command: 'kubectl get ns kubepass -o name', delivery }
+    const main = await step(inputs).main()
+    expect(main.log).toContain('namespace/kubepass')
+    expect(main.code).toBe(0)
+  }
   const before = proxy.exchanges.length
   // A certificate of the same CA, for clients only.
   for (const certificate_authority of [info.clientCert, info.otherCA])
@@ -1072,7 +1077,7 @@ inTerminal('kubepass rejects the content of a kubeconfig on the command line', a
 inTerminal("revoke finishes a killed run with the run's kubeconfig", async ({ info, proxy, terminal }) => {
   const user = { 'client-certificate': info.clientCert, 'client-key': info.clientKey }
   const flags = ['--kubeconfig', disk.kubeconfig(kubeconfigOf(info, proxy.url, user)), '--service-account', 'kubepass/scanner']
-  const child = terminal.start(['run', ...flags, '--', 'sh', '-c', 'echo started; exec sleep 600'])
+  const child = terminal.start(['run', ...flags, '--delivery', 'kubeconfig', '--', 'sh', '-c', 'echo started; exec sleep 600'])
   await child.seen('started')
   child.kill('SIGKILL')
   await child.exited

@@ -56,7 +56,7 @@ onGithub(
   async ({ info, identityOf, job, proxy, step }) => {
     await using pod = await Pod.start({ token: await identityOf('issuer'), ca: info.ca })
     Object.assign(job.env, pod.variables(proxy))
-    const use = step({ ...NO_CLUSTER, command: 'echo started; exec sleep 600' })
+    const use = step({ ...NO_CLUSTER, command: 'echo started; exec sleep 600', delivery: 'kubeconfig' })
     await killWhileScanning(use)
     const post = await use.post()
     expect(post.code).toBe(0)

@@ -6,7 +6,7 @@ import type { ClusterInfo } from '../cluster/cluster.ts'
 import { whyNoIsolation } from '../hosts/isolation.ts'
 import { commandOf, processes } from '../hosts/processes.ts'
 import type { Terminal } from '../hosts/terminal.ts'
-import { inTerminal, killWhileScanning, ONE_SECRET, onEachCi, onGithub, runInTerminal } from './scenario.ts'
+import { LOST_WITH_MAIN, inTerminal, killWhileScanning, ONE_SECRET, onEachCi, onGithub, runInTerminal } from './scenario.ts'
 
 const whyNot = whyNoIsolation()
 if (whyNot !== undefined) console.warn(`Skipped the tests that need isolation: ${whyNot}.`)
@@ -208,7 +208,7 @@ whereAllowed.onGithub(
     const post = await use.post()
     expect(ofTheScan()).toEqual([])
     expect(post.code).toBe(0)
-    expect(post.log).toContain('proven dead')
+    expect(post.log).toMatch(LOST_WITH_MAIN)
     expect(post.summary).toMatch(/\| Isolated \| .*yes/)
   },
   { patience: { drain: 200 } },

@@ -14,7 +14,12 @@ interface Kills {
   first?: number
   recovery?: number
   isolate?: 'off'
+  delivery?: Delivery
 }
+
+/** By default the token is in the memory of the first program alone. */
+type Delivery = 'auto' | 'kubeconfig'
+const DELIVERIES: Delivery[] = ['auto', 'kubeconfig']
 
 /** The boundaries that the programs reached. */
 interface Seen {
@@ -31,15 +36,23 @@ const PATIENCE_MS = isLongRun ? 1_200_000 : 300_000
 /** A scan that ends and leaves a process outside its group. */
 const LEAVES_A_PROCESS = "setsid --wait sh -c 'sleep 600 >/dev/null 2>&1 & echo scanned'"
 
-/** A scan that waits until its credential has been renewed. */
+/** A scan that waits until its credential has been renewed, and with the API proxy until the first one is revoked: see tellRenewal(). */
 const OUTLIVES_ITS_TOKEN = [
   'file=$(dirname "$KUBECONFIG")/token',
-  'first=$(cat "$file")',
-  'for each in $(seq 400); do [ "$first" = "$(cat "$file")" ] || break; sleep 0.05; done',
+  'first=$(cat "$file" 2>/dev/null || true)',
+  'for each in $(seq 400); do [ -e "$HOME/renewed" ] || [ "$first" != "$(cat "$file" 2>/dev/null)" ] && break; sleep 0.05; done',
   'sleep 0.3',
 ].join('; ')
 /** On a slow machine the scan must end before the first credential expires, because kubepass then revokes that one alone. */
 const SHORT_S = 8
+
+/** A scan that uses the API proxy does not see a renewal, so the test tells it. */
+function tellRenewal(proxy: Proxy, home: string): void {
+  proxy.on({ method: 'DELETE', when: 'after', times: 1 }, () => {
+    writeFileSync(join(home, 'renewed'), '')
+    return undefined
+  })
+}
 
 interface ProgramEnd {
   code: number | null
@@ -49,15 +62,16 @@ interface ProgramEnd {
 
 /** Runs the first program, then the one that recovers, and after a kill of that one a second one. */
 async function runKills(
-  { first, recovery, isolate }: Kills,
+  kills: Kills,
   folder: string,
   proxy: Proxy,
   start: (env: Record<string, string>) => { first: () => Promise<ProgramEnd>; recovery: () => Promise<ProgramEnd | undefined> },
 ): Promise<Seen> {
+  const { first, recovery } = kills
   const killPoints = new KillPoints(folder)
   const programs = start(killPoints.env)
   const begun = await killPoints.during(programs.first, first)
-  if (first === undefined) expectAll(begun.points, proxy, isolate)
+  if (first === undefined) expectAll(begun.points, proxy, kills)
   expect([first, wasKilled(begun.ended)]).toEqual([first, first !== undefined])
   const caught = await killPoints.during(programs.recovery, recovery)
   expect([recovery, wasKilled(caught.ended)]).toEqual([recovery, recovery !== undefined])
@@ -86,15 +100,22 @@ function wasKilled(ended: ProgramEnd | undefined): boolean {
   return ended?.signal === 'SIGKILL' || ended?.code === 137
 }
 
+function inputsOf({ isolate, delivery }: Kills): { isolate: string; delivery: Delivery } {
+  return { isolate: isolate ?? 'auto', delivery: delivery ?? 'auto' }
+}
+
 /** Runs main, then post. */
 async function onGithub(kills: Kills, command = LEAVES_A_PROCESS): Promise<Seen> {
   return undisturbed(async () => {
     let seen: Seen | undefined
     await runOnGithub(
       async ({ job, step, proxy }) => {
-        if (command === OUTLIVES_ITS_TOKEN) proxy.shortTokens(SHORT_S)
+        if (command === OUTLIVES_ITS_TOKEN) {
+          proxy.shortTokens(SHORT_S)
+          if (kills.delivery !== 'kubeconfig') tellRenewal(proxy, job.home)
+        }
         seen = await runKills(kills, job.folder, proxy, (env) => {
-          const use = step({ command, isolate: kills.isolate ?? 'auto' }, env)
+          const use = step({ command, ...inputsOf(kills) }, env)
           return { first: () => use.main(), recovery: () => use.post() }
         })
       },
@@ -112,7 +133,7 @@ async function onGitlab(gitlabEnv: boolean, kills: Kills): Promise<Seen> {
       async ({ job, step, proxy }) => {
         const PATH = [nodeThatPreloads(job.folder), job.machine['PATH']].join(delimiter)
         seen = await runKills(kills, job.folder, proxy, (env) => {
-          const use = step({ command: LEAVES_A_PROCESS, isolate: kills.isolate ?? 'auto' }, { ...env, PATH })
+          const use = step({ command: LEAVES_A_PROCESS, ...inputsOf(kills) }, { ...env, PATH })
           return { first: () => use.main(), recovery: () => use.post() }
         })
       },
@@ -129,8 +150,12 @@ async function inTerminal(kills: Kills, command = LEAVES_A_PROCESS): Promise<See
     await runInTerminal(
       async ({ terminal, flags, identityOf, proxy }) => {
         const stdin = await identityOf('issuer')
-        if (command === OUTLIVES_ITS_TOKEN) proxy.shortTokens(SHORT_S)
-        const identified = [...flags, '--token-file', '-', '--isolate', kills.isolate ?? 'auto']
+        if (command === OUTLIVES_ITS_TOKEN) {
+          proxy.shortTokens(SHORT_S)
+          if (kills.delivery !== 'kubeconfig') tellRenewal(proxy, terminal.home)
+        }
+        const { isolate, delivery } = inputsOf(kills)
+        const identified = [...flags, '--token-file', '-', '--isolate', isolate, '--delivery', delivery]
         seen = await runKills(kills, terminal.folder, proxy, (env) => {
           const call = async (words: string[]): Promise<ProgramEnd> => {
             const { stderr, ...ended } = await terminal.run(words, { stdin, env })
@@ -161,20 +186,19 @@ function nodeThatPreloads(folder: string): string {
 }
 
 /** Checks that the preloaded module has recorded every request that the proxy has seen. */
-function expectAll(points: string[], { exchanges }: Proxy, isolate?: 'off'): void {
+function expectAll(points: string[], { exchanges }: Proxy, { isolate, delivery }: Kills): void {
   // The other GET is that of an ID token.
   const requests = points.flatMap((point) => /^after (POST|DELETE|GET(?= \/version$)) ?/.exec(point)?.[1] ?? [])
   expect(requests).toEqual(exchanges.map(({ method }) => method))
+  const files = delivery === 'kubeconfig' ? ['kubeconfig', 'token'] : ['kubeconfig']
   const changes = [
     'mkdirSync kubepass-KEY',
-    'openSync token.next',
-    'writeSync token.next',
-    'renameSync token.next',
-    'renameSync kubeconfig.next',
+    ...['openSync', 'writeSync', 'renameSync'].flatMap((call) => files.map((file) => `${call} ${file}.next`)),
     isolate === 'off' || whyNoIsolation() !== undefined ? 'spawn sh' : 'spawn unshare',
     'rmSync kubepass-KEY',
   ]
   expect(points).toEqual(expect.arrayContaining(changes.map((change) => `after ${change}`)))
+  if (delivery !== 'kubeconfig') expect(points.filter((point) => point.includes('token.next'))).toEqual([])
 }
 
 /** A boundary, and a job that the test kills there. */
@@ -190,11 +214,11 @@ function momentsOf(points: string[], scenario: Moment['scenario'], inOrder = poi
   return points.map((_, index) => ({ points, inOrder, killAt: index + 1, scenario }))
 }
 
-/** Both lists have the same boundaries. Takes every other one from each list. */
-function alternating(one: Moment[], other: Moment[]): Moment[] {
-  const inBoth = one.map(keyOf).filter((key) => other.some((moment) => keyOf(moment) === key))
-  const turn = (moment: Moment): number => inBoth.indexOf(keyOf(moment))
-  return [...one.filter((moment) => turn(moment) % 2 !== 1), ...other.filter((moment) => turn(moment) === -1 || turn(moment) % 2 === 1)]
+/** The lists share most boundaries. Takes each boundary from one list: from each list that has it in turn. */
+function alternating(lists: Moment[][]): Moment[] {
+  const byKey = new Map<string, Moment[]>()
+  for (const moment of lists.flat()) byKey.set(keyOf(moment), [...(byKey.get(keyOf(moment)) ?? []), moment])
+  return [...byKey.values()].flatMap((moments, turn) => moments[turn % moments.length] ?? [])
 }
 
 /** The name of a boundary, with the number of its occurrences so far. */
@@ -230,29 +254,38 @@ function inTheScan(points: string[]): number {
   return points.indexOf('after spawn sh') + 1
 }
 
+type Scenario = (kills: Kills) => Promise<Seen>
+
+/** The scenario with each delivery. */
+function withEachDelivery(scenario: Scenario): Scenario[] {
+  return DELIVERIES.map((delivery) => (kills: Kills) => scenario({ ...kills, delivery }))
+}
+
 const PLACES = {
-  'on GitHub': { first: 'main', recovery: 'post', scenario: onGithub, otherwise: undefined },
+  'on GitHub': { first: 'main', recovery: 'post', scenarios: withEachDelivery(onGithub) },
   'on GitLab': {
     first: 'script',
     recovery: 'after_script',
-    scenario: (kills: Kills) => onGitlab(true, kills),
-    otherwise: (kills: Kills) => onGitlab(false, kills),
+    scenarios: [true, false].flatMap((gitlabEnv) => withEachDelivery((kills) => onGitlab(gitlabEnv, kills))),
   },
-  'in a terminal': { first: 'run', recovery: 'revoke', scenario: inTerminal, otherwise: undefined },
+  'in a terminal': { first: 'run', recovery: 'revoke', scenarios: withEachDelivery(inTerminal) },
 }
 
-for (const [turn, [place, { first, recovery, scenario, otherwise }]] of Object.entries(PLACES).entries()) {
-  const killedFirst = async (how: typeof scenario): Promise<Moment[]> =>
+/** The boundaries of all scenarios, each from one of them. */
+async function momentsInTurn(scenarios: Scenario[], momentsOfOne: (scenario: Scenario) => Promise<Moment[]>): Promise<Moment[]> {
+  return alternating(await Promise.all(scenarios.map(momentsOfOne)))
+}
+
+for (const [turn, [place, { first, recovery, scenarios }]] of Object.entries(PLACES).entries()) {
+  const killedFirst = async (how: Scenario): Promise<Moment[]> =>
     momentsOf((await how({})).first, async (killAt) => (await how({ first: killAt })).first)
-  const killedAfter = async (how: typeof scenario): Promise<Moment[]> => {
+  const killedAfter = async (how: Scenario): Promise<Moment[]> => {
     const scanning = { first: inTheScan((await how({ isolate: 'off' })).first), isolate: 'off' } as const
     const seen = await how(scanning)
     return momentsOf(seen.recovery, async (killAt) => (await how({ ...scanning, recovery: killAt })).recovery)
   }
-  const each = async (killed: (how: typeof scenario) => Promise<Moment[]>): Promise<void> =>
-    expectEach(
-      partOf(otherwise === undefined ? await killed(scenario) : alternating(await killed(scenario), await killed(otherwise)), turn),
-    )
+  const each = async (killed: (how: Scenario) => Promise<Moment[]>): Promise<void> =>
+    expectEach(partOf(await momentsInTurn(scenarios, killed), turn))
 
   test(`${place}, ${recovery} leaves nothing after a SIGKILL of ${first} at any boundary${SHARE}`, () => each(killedFirst), PATIENCE_MS)
   test(
@@ -262,11 +295,14 @@ for (const [turn, [place, { first, recovery, scenario, otherwise }]] of Object.e
   )
 }
 
-type Scenario = (kills: Kills) => Promise<Seen>
-
 /** Many jobs run at the same time, because they mostly wait for the renewal. */
 async function expectEachRenewed(momentsIn: (scenario: Scenario) => Promise<Moment[]>): Promise<void> {
-  const moments = [onGithub, inTerminal].map((scenario) => momentsIn((kills) => scenario({ isolate: 'off', ...kills }, OUTLIVES_ITS_TOKEN)))
+  const moments = [onGithub, inTerminal].map((scenario) =>
+    momentsInTurn(
+      withEachDelivery((kills) => scenario({ isolate: 'off', ...kills }, OUTLIVES_ITS_TOKEN)),
+      momentsIn,
+    ),
+  )
   await expectEach((await Promise.all(moments)).flatMap(partOf), 2 * AT_ONCE)
 }
 
@@ -282,7 +318,10 @@ test(
       const { first: points } = await scenario({})
       const killed = async (killAt: number): Promise<string[]> => (await scenario({ first: killAt })).first
       const moments = momentsOf(points, killed, firstDelete(points)).slice(inTheScan(points))
-      expect(moments.map(keyOf)).toContain('after renameSync kubeconfig.next, 2')
+      expect(moments.map(keyOf)).toContainEqual(expect.stringMatching(/^after POST \S+\/token, 2$/))
+      // With the API proxy a renewal changes no file of the scan.
+      const hasTokenFile = points.includes('after renameSync token.next')
+      expect(moments.map(keyOf).includes('after renameSync kubeconfig.next, 2')).toBe(hasTokenFile)
       return moments
     }),
   PATIENCE_MS,

@@ -1,4 +1,7 @@
 import { expect } from '@jest/globals'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { leaks } from '../leftovers.ts'
 import { onEachCi, onGithub } from './scenario.ts'
 
 const TOKEN = `TOKEN=$(cat "$(dirname "$KUBECONFIG")/token")`
@@ -26,8 +29,28 @@ const forms: Record<string, string> = {
 
 for (const [form, script] of Object.entries(forms)) {
   onEachCi(`the log does not contain the token when the scan prints it ${form}`, async ({ step }) => {
-    const main = await step({ command: `${TOKEN}; ${script}` }).main()
+    const main = await step({ command: `${TOKEN}; ${script}`, delivery: 'kubeconfig' }).main()
     if (!form.includes('curl')) expect(main.log).toContain('***')
+    expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
+  })
+}
+
+/** The credential for the API proxy has no dot, and no part that other credentials share except its beginning. */
+const CREDENTIAL = `TOKEN=$(sed -n 's/.*"token": "\\(.*\\)".*/\\1/p' "$KUBECONFIG"); printf %s "$TOKEN" > credential`
+const ofOneToken = ['as its signature alone', 'as twenty characters of its payload', 'slowly, one character at a time']
+const formsOfCredential = {
+  ...Object.fromEntries(Object.entries(forms).filter(([form]) => !ofOneToken.includes(form))),
+  'slowly, one character at a time': 'for ((i = 0; i < ${#TOKEN}; i += 1)); do printf %s "${TOKEN:i:1}"; sleep 0.03; done; echo',
+  'as twenty characters of it': 'echo "${TOKEN:20:20}"',
+}
+
+for (const [form, script] of Object.entries(formsOfCredential)) {
+  onGithub(`the log does not contain the credential for the API proxy when the scan prints it ${form}`, async ({ job, step }) => {
+    const main = await step({ command: `${CREDENTIAL}; ${script}` }).main()
+    const credential = readFileSync(join(job.workspace, 'credential'), 'utf8')
+    expect(credential).toMatch(/^kubepass_[\w-]{43}$/)
+    if (!form.includes('curl')) expect(main.log).toContain('***')
+    expect(await leaks([credential], { log: main.log })).toEqual([])
     expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
   })
 }
@@ -35,7 +58,8 @@ for (const [form, script] of Object.entries(forms)) {
 onGithub(
   'the log does not contain the token when a cancelled scan prints it and the runner reads stderr first',
   async ({ step }) => {
-    const phase = step({ command: 'cat "$KUBECONFIG"; cat "$KUBECONFIG" >&2; echo ready; sleep 600' }).start('main')
+    const command = 'cat "$KUBECONFIG"; cat "$KUBECONFIG" >&2; echo ready; sleep 600'
+    const phase = step({ command, delivery: 'kubeconfig' }).start('main')
     await phase.seen('ready')
     const main = await phase.cancel()
     expect(main.code).toBe(130)

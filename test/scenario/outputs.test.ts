@@ -136,20 +136,31 @@ for (const isolate of ISOLATE)
     PLACES['in a terminal']((place) => expectEachWay({ ...place, run: (script) => place.run(script, { isolate }) }, 1000)))
 
 onEach('the outputs of the scan are pipes without a name in the private directory', async ({ run }) => {
-  const { code, log } = await run(
-    '[ -p /dev/stdout ] && [ -p /dev/stderr ] && echo pipes; ls -A "$(dirname "$KUBECONFIG")"; [ /dev/stdout -ef /dev/stderr ] || echo two',
-  )
-  expect(code).toBe(0)
-  expect(log).toMatch(/^pipes\nkubeconfig\ntoken\ntwo$/m)
+  const script =
+    '[ -p /dev/stdout ] && [ -p /dev/stderr ] && echo pipes; ls -A "$(dirname "$KUBECONFIG")"; [ /dev/stdout -ef /dev/stderr ] || echo two'
+  for (const [delivery, listed] of Object.entries({ auto: /^pipes\nkubeconfig\ntwo$/m, kubeconfig: /^pipes\nkubeconfig\ntoken\ntwo$/m })) {
+    const { code, log } = await run(script, { delivery })
+    expect([delivery, code]).toEqual([delivery, 0])
+    expect(log).toMatch(listed)
+  }
 })
 
 onEach('kubepass redacts secrets that the scan writes to /dev/stdout and /dev/stderr', async ({ run }) => {
   const { code, log } = await run(
     'token="$(dirname "$KUBECONFIG")/token"; cat "$token" > /dev/stdout; echo; cat "$token" > /dev/stderr; echo shown',
+    { delivery: 'kubeconfig' },
   )
   expect(code).toBe(0)
   // findLeftovers() checks after each scenario that no part of the token is visible.
   expect(log).toMatch(/\.\*\*\*/)
+  expect(log).toContain('shown')
+})
+
+onEach('kubepass redacts the credential for the API proxy that the scan writes to /dev/stdout and /dev/stderr', async ({ run }) => {
+  const { code, log } = await run('cat "$KUBECONFIG" > /dev/stdout; cat "$KUBECONFIG" > /dev/stderr; echo shown')
+  expect(code).toBe(0)
+  expect(log.match(/"token": "\*\*\*"/g)).toHaveLength(2)
+  expect(log.replaceAll(/^::add-mask::.*$/gm, '')).not.toMatch(/kubepass_[\w-]{10}/)
   expect(log).toContain('shown')
 })
 

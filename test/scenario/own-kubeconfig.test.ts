@@ -122,7 +122,7 @@ onEachCi(
       env,
     ).main()
     expect(delivered.code).toBe(0)
-    expect(delivered.log).toContain(`\n${SCANNER}\nhas K8S_AUTH_API_KEY ${variables}\n`)
+    expect(delivered.log).toContain(`\n${SCANNER}\nhas K8S_AUTH_API_KEY K8S_AUTH_API_KEY_FILE ${variables}\n`)
     expect(delivered.log).toContain('The scan does not get HELM_KUBECONTEXT, KUBERC, KUBE_TOKEN: ')
 
     // kubectl reads the user's preferences (kuberc) without a variable.

@@ -37,7 +37,7 @@ onEachCi(
       proxy.tokens.push(answer.status.token)
       return { status: 201, body: JSON.stringify(answer) }
     })
-    const use = step({ command: 'echo started; sleep 600' })
+    const use = step({ command: 'echo started; sleep 600', delivery: 'kubeconfig' })
     await killWhileScanning(use)
     const post = await use.post()
     expect(post.code).toBe(0)
@@ -115,7 +115,7 @@ onGithub('post does not use the token of another run for the proof', async ({ st
 })
 
 onGithub('with prove: post main leaves only the proof to post', async ({ step, proxy, job }) => {
-  const use = step({ command: 'true', prove: 'post', proof_samples: '5' })
+  const use = step({ command: 'true', delivery: 'kubeconfig', prove: 'post', proof_samples: '5' })
   const main = await use.main()
   expect(main.code).toBe(0)
   expect(main.log).toMatch(/Credential: revoked .*, not proven/)

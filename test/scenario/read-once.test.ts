@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { kubeconfigOf } from './kubeconfigs.ts'
-import { inTerminal, onGithub, TOKEN } from './scenario.ts'
+import { LOST_WITH_MAIN, inTerminal, onGithub, TOKEN } from './scenario.ts'
 
 /** Uses bash, because sh has no process substitution. */
 const bash = (script: string): string => `exec bash -c '${script}' "$0" "$@"`
@@ -24,7 +24,8 @@ inTerminal(
     ]
     proxy.shortTokens(4)
     for (const script of scripts) {
-      const { code, stderr } = await terminal.shell(bash(script), ['run', ...flags, '--isolate', 'off'], { env: { TEXT, WAITS } })
+      const words = ['run', ...flags, '--isolate', 'off', '--delivery', 'kubeconfig']
+      const { code, stderr } = await terminal.shell(bash(script), words, { env: { TEXT, WAITS } })
       expect(stderr).toMatch(/Renewed the credential/)
       expect([script, code]).toEqual([script, 0])
     }
@@ -107,7 +108,7 @@ inTerminal('revoke reads its identity from a pipe, too', async ({ identityOf, te
   const { code, stderr } = await terminal.shell(bash('"$0" "$@" --token-file <(echo "$TEXT")'), ['revoke', ...flags, state], {
     env: { TEXT },
   })
-  expect(stderr).toMatch(/revoked .*, proven dead/)
+  expect(stderr).toMatch(LOST_WITH_MAIN)
   expect(code).toBe(0)
 })
 

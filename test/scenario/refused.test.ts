@@ -79,9 +79,11 @@ onEachCi('kubepass rejects a host that is not in the certificate, unless tls_ser
   const wrong = await step({ command: 'true', tls_server_name: 'other.test' }).main()
   expect(wrong.code).toBe(83)
   expect(proxy.exchanges).toEqual([])
-  const right = await step({ command: 'kubectl get ns kubepass -o name', tls_server_name: 'kubernetes.test' }).main()
-  expect(right.log).toContain('namespace/kubepass')
-  expect(right.code).toBe(0)
+  for (const delivery of ['auto', 'kubeconfig']) {
+    const right = await step({ command: 'kubectl get ns kubepass -o name', tls_server_name: 'kubernetes.test', delivery }).main()
+    expect(right.log).toContain('namespace/kubepass')
+    expect(right.code).toBe(0)
+  }
 })
 
 onEachCi('a server that does not listen is an error', async ({ step }) => {

@@ -21,6 +21,7 @@ import type { Disturbance, Exchange, Proxy } from '../cluster/proxy.ts'
 import type { Job } from '../hosts/host.ts'
 import {
   credentialIdOf,
+  LOST_WITH_MAIN,
   runInTerminal,
   runOnGithub,
   runOnGitlab,
@@ -109,50 +110,123 @@ const READER = `
   }
   console.log('never torn')`
 
-onEachCi('kubectl works at any time across two renewals, and every issued token is dead at the end', async ({ ci, step, proxy, job }) => {
-  proxy.shortTokens(16)
-  const go = goOf(job)
-  const lines = [
-    `export GO=${go.file} READER`,
-    'node -e "$READER" & reader=$!',
-    // The output has no line end: the messages of kubepass to the runner must not depend on one.
-    `until [ -f ${go.file} ]; do printf 'looking '; kubectl get ns kubepass -o name; cat "$(dirname "$KUBECONFIG")/token"; sleep 0.3; done`,
-    'wait $reader',
-  ]
-  const file = ci === 'github' ? 'evidence.json' : 'kubepass-reports/evidence.json'
-  const evidence = join(job.workspace, file)
-  const phase = step({ command: lines.join('\n'), evidence: ci === 'github' ? evidence : file, pass_env: 'READER' }, { READER }).start(
-    'main',
-  )
-  const bearersOfKubectl = (): string[] =>
-    proxy.exchanges.filter(({ userAgent }) => userAgent.startsWith('kubectl')).map(({ bearer }) => bearer)
-  await until(() => bearersOfKubectl().length > 0 && bearersOfKubectl().at(-1) === shortened(proxy)[2])
-  const [first = ''] = boundSecretNamesOf(proxy)
-  await until(() => deletionsOf(proxy, first).length > 0)
-  go.give()
-  const main = await phase.done
-  expect([main.code, main.messages]).toEqual([0, [expect.stringMatching(/^The credential lives 16 s, shorter than/)]])
-  expect(main.log).toContain('never torn')
-  expect(main.log).toMatch(/From 20\S+Z on the credential is renewed\. .*InSpec, .* for them duration must be as long as the scan\.\n/)
-  expect(main.log.match(/Renewed the credential/g)?.length).toBe(shortened(proxy).length - 1)
-  expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
-  expect([...new Set(bearersOfKubectl())]).toEqual(shortened(proxy).slice(0, new Set(bearersOfKubectl()).size))
-  const refused = proxy.exchanges.filter(({ userAgent, status: answer }) => userAgent.startsWith('kubectl') && answer !== 200)
-  expect(refused).toEqual([])
-  // The first token lives until it expires, also after its replacement. It expires before a renewal needs its name again.
-  const placeOf = (exchange: Exchange | undefined): number => (exchange === undefined ? NaN : proxy.exchanges.indexOf(exchange))
-  expect(placeOf(deletionsOf(proxy, first)[0])).toBeLessThan(placeOf(proxy.seen('POST', SECRETS)[2]))
-  const [token = ''] = proxy.seen('POST', TOKEN)
-  expect(deletionsOf(proxy, first)[0]?.at.getTime()).toBeGreaterThanOrEqual(token === '' ? Infinity : token.at.getTime() + 15_900)
-  const record = JSON.parse(readFileSync(evidence, 'utf8')) as Evidence
-  expect([conforms(record), conforms.errors]).toEqual([true, null])
-  const credentialIds = [record.granted, ...record.renewed].map((granted) => granted?.credential_id)
-  expect(credentialIds).toEqual(shortened(proxy).map(credentialIdOf))
-  expect(record.renewed.map((granted) => granted.bound_to)).toEqual(boundSecretNamesOf(proxy).slice(1))
-  for (const id of credentialIds) expect(main.log).toContain(id ?? 'without an id')
-  for (const boundSecret of boundSecretNamesOf(proxy))
-    expect(deletionsOf(proxy, boundSecret).map(({ status: answer }) => answer)).toContain(200)
-})
+onEachCi(
+  'with delivery: kubeconfig, kubectl works at any time across two renewals, and every issued token is dead at the end',
+  async ({ ci, step, proxy, job }) => {
+    proxy.shortTokens(16)
+    const go = goOf(job)
+    const lines = [
+      `export GO=${go.file} READER`,
+      'node -e "$READER" & reader=$!',
+      // The output has no line end: the messages of kubepass to the runner must not depend on one.
+      `until [ -f ${go.file} ]; do printf 'looking '; kubectl get ns kubepass -o name; cat "$(dirname "$KUBECONFIG")/token"; sleep 0.3; done`,
+      'wait $reader',
+    ]
+    const file = ci === 'github' ? 'evidence.json' : 'kubepass-reports/evidence.json'
+    const evidence = join(job.workspace, file)
+    const inputs = { command: lines.join('\n'), delivery: 'kubeconfig', evidence: ci === 'github' ? evidence : file, pass_env: 'READER' }
+    const phase = step(inputs, { READER }).start('main')
+    const bearersOfKubectl = (): string[] =>
+      proxy.exchanges.filter(({ userAgent }) => userAgent.startsWith('kubectl')).map(({ bearer }) => bearer)
+    await until(() => bearersOfKubectl().length > 0 && bearersOfKubectl().at(-1) === shortened(proxy)[2])
+    const [first = ''] = boundSecretNamesOf(proxy)
+    await until(() => deletionsOf(proxy, first).length > 0)
+    go.give()
+    const main = await phase.done
+    expect([main.code, main.messages]).toEqual([0, [expect.stringMatching(/^The credential lives 16 s, shorter than/)]])
+    expect(main.log).toContain('never torn')
+    expect(main.log).toMatch(/From 20\S+Z on the credential is renewed\. .*InSpec, .* for them duration must be as long as the scan\.\n/)
+    expect(main.log.match(/Renewed the credential/g)?.length).toBe(shortened(proxy).length - 1)
+    expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
+    expect([...new Set(bearersOfKubectl())]).toEqual(shortened(proxy).slice(0, new Set(bearersOfKubectl()).size))
+    const refused = proxy.exchanges.filter(({ userAgent, status: answer }) => userAgent.startsWith('kubectl') && answer !== 200)
+    expect(refused).toEqual([])
+    // The first token lives until it expires, also after its replacement. It expires before a renewal needs its name again.
+    const placeOf = (exchange: Exchange | undefined): number => (exchange === undefined ? NaN : proxy.exchanges.indexOf(exchange))
+    expect(placeOf(deletionsOf(proxy, first)[0])).toBeLessThan(placeOf(proxy.seen('POST', SECRETS)[2]))
+    const [token = ''] = proxy.seen('POST', TOKEN)
+    expect(deletionsOf(proxy, first)[0]?.at.getTime()).toBeGreaterThanOrEqual(token === '' ? Infinity : token.at.getTime() + 15_900)
+    const record = JSON.parse(readFileSync(evidence, 'utf8')) as Evidence
+    expect([conforms(record), conforms.errors]).toEqual([true, null])
+    const credentialIds = [record.granted, ...record.renewed].map((granted) => granted?.credential_id)
+    expect(credentialIds).toEqual(shortened(proxy).map(credentialIdOf))
+    expect(record.renewed.map((granted) => granted.bound_to)).toEqual(boundSecretNamesOf(proxy).slice(1))
+    for (const id of credentialIds) expect(main.log).toContain(id ?? 'without an id')
+    for (const boundSecret of boundSecretNamesOf(proxy))
+      expect(deletionsOf(proxy, boundSecret).map(({ status: answer }) => answer)).toContain(200)
+  },
+)
+
+/** Reads the kubeconfig once, as clients in Python and JavaScript do. */
+const READS_ONCE = `
+  const { readFileSync, existsSync } = require('node:fs')
+  const { request } = require('node:https')
+  const { KUBECONFIG, GO } = process.env
+  const { clusters, users } = JSON.parse(readFileSync(KUBECONFIG, 'utf8'))
+  const { server, 'certificate-authority-data': ca } = clusters[0].cluster
+  const headers = { authorization: 'Bearer ' + users[0].user.token, 'user-agent': 'reads-once' }
+  const url = server + '/api/v1/namespaces/kubepass'
+  function ask() {
+    if (existsSync(GO)) return console.log('never refused')
+    const sent = request(url, { ca: Buffer.from(ca, 'base64'), headers }, (answer) => {
+      if (answer.statusCode !== 200) throw new Error('refused with ' + answer.statusCode)
+      answer.resume().on('end', () => setTimeout(ask, 20))
+    })
+    sent.end()
+  }
+  ask()`
+
+/** kubepass' own requests, in the words of a run. */
+function ownCalls({ exchanges }: Proxy): string[] {
+  const words = { [`POST ${SECRETS.source}`]: 'create', [`POST ${TOKEN.source}`]: 'issue', [`POST ${WHOAMI.source}`]: 'verify' }
+  return exchanges
+    .filter(({ userAgent }) => userAgent.startsWith('kubepass/'))
+    .map(({ method, path }) => {
+      const [, word] = Object.entries(words).find(([call]) => call.startsWith(method) && new RegExp(call.slice(5)).test(path)) ?? []
+      return word ?? method
+    })
+}
+
+onEachCi(
+  'through the API proxy, kubectl and a client that reads the kubeconfig once work across two renewals, and each old token dies at once',
+  async ({ ci, step, proxy, job }) => {
+    proxy.shortTokens(16)
+    const go = goOf(job)
+    const lines = [
+      `GO=${go.file} node -e "$CLIENT" & client=$!`,
+      `until [ -f ${go.file} ]; do kubectl get ns kubepass -o name; sleep 0.3; done`,
+      'wait $client',
+    ]
+    const file = ci === 'github' ? 'evidence.json' : 'kubepass-reports/evidence.json'
+    const phase = step({ command: lines.join('\n'), evidence: file, pass_env: 'CLIENT' }, { CLIENT: READS_ONCE }).start('main')
+    const sentBy = (client: string): Exchange[] => proxy.exchanges.filter(({ userAgent }) => userAgent.startsWith(client))
+    const bearersOf = (client: string): string[] => [...new Set(sentBy(client).map(({ bearer }) => bearer))]
+    const clients = ['kubectl', 'reads-once']
+    await until(() => clients.every((client) => bearersOf(client).length === 3))
+    const [, second = ''] = boundSecretNamesOf(proxy)
+    await until(() => deletionsOf(proxy, second)[0]?.status === 200)
+    const cycle = ['create', 'issue', 'verify']
+    const early = ownCalls(proxy).slice(0, 11)
+    go.give()
+    const main = await phase.done
+    expect([main.code, main.messages]).toEqual([0, [expect.stringMatching(/^The credential lives 16 s, shorter than/)]])
+    expect(main.log).toContain('never refused')
+    expect(main.log).not.toContain('on the credential is renewed')
+    expect(main.log.match(/Renewed the credential/g)?.length).toBe(shortened(proxy).length - 1)
+    for (const client of clients) {
+      expect(bearersOf(client)).toEqual(shortened(proxy).slice(0, bearersOf(client).length))
+      expect(new Set(sentBy(client).map(({ status: answer }) => answer))).toEqual(new Set([200]))
+    }
+    expect(early).toEqual([...cycle, ...cycle, 'DELETE', ...cycle, 'DELETE'])
+    expect(proxy.seen('DELETE', /\/secrets\//).map(({ path }) => path.split('/').at(-1))).toEqual(boundSecretNamesOf(proxy))
+    expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
+    const record = JSON.parse(readFileSync(join(job.workspace, file), 'utf8')) as Evidence
+    expect([conforms(record), conforms.errors]).toEqual([true, null])
+    expect([record.granted, ...record.renewed].map((granted) => granted?.credential_id)).toEqual(shortened(proxy).map(credentialIdOf))
+    const asked = clients.reduce((count, client) => count + sentBy(client).length, 0)
+    expect(record.api_access).toMatchObject({ requests: asked, unauthenticated: 0, not_listed: 0 })
+  },
+)
 
 onGithub('a request that is on its way while a renewal revokes its token gets an answer, not a 401', async ({ step, proxy }) => {
   proxy.shortTokens(6)
@@ -181,7 +255,7 @@ onGithub('a long-running Go client uses the new token after a renewal and gets n
     `until [ -f ${go.file} ]; do curl -sSf --unix-socket ${socket} http://localhost/api/v1/namespaces/kubepass >/dev/null; sleep 0.5; done`,
     `kill $client; wait $client || true; rm -f ${socket}`,
   ]
-  const phase = step({ command: lines.join('\n') }).start('main')
+  const phase = step({ command: lines.join('\n'), delivery: 'kubeconfig' }).start('main')
   await until(() => proxy.exchanges.some(({ userAgent, bearer }) => userAgent.startsWith('curl') && bearer === shortened(proxy)[1]))
   go.give()
   const main = await phase.done
@@ -289,11 +363,20 @@ const moments = {
   'after the token': { method: 'POST', path: TOKEN, when: 'after' },
 } as const
 
+/** Whether the run state reaches after_script on GitLab (undefined on GitHub), and the delivery. */
+const RECOVERIES = [
+  [undefined, 'auto'],
+  [undefined, 'kubeconfig'],
+  [true, 'auto'],
+  [true, 'kubeconfig'],
+  [false, 'kubeconfig'],
+] as const
+
 for (const [moment, matcher] of Object.entries(moments)) {
-  for (const gitlabEnv of [undefined, true, false]) {
+  for (const [gitlabEnv, delivery] of RECOVERIES) {
     const scenario = async ({ step, proxy }: Pick<CiFixture, 'step' | 'proxy'>): Promise<void> => {
       proxy.shortTokens(6)
-      const use = step({ command: 'exec >/dev/null 2>&1; sleep 600' })
+      const use = step({ command: 'exec >/dev/null 2>&1; sleep 600', delivery })
       proxy.on(
         matcher,
         onRenewal(async () => {
@@ -311,13 +394,16 @@ for (const [moment, matcher] of Object.entries(moments)) {
       for (const boundSecret of boundSecretNamesOf(proxy))
         expect(deletionsOf(proxy, boundSecret).map(({ status: answer }) => answer)).toEqual([200])
       // kubepass does not have the token whose answer was lost.
-      expect(post.log.includes('proven dead')).toBe(moment !== 'after the token' && gitlabEnv !== false)
+      expect(post.log.includes('proven dead')).toBe(delivery === 'kubeconfig' && moment !== 'after the token' && gitlabEnv !== false)
+      if (delivery === 'auto') expect(post.log).toMatch(LOST_WITH_MAIN)
     }
     if (gitlabEnv === undefined)
-      onGithub(`post revokes all credentials after a SIGKILL in a renewal, ${moment}`, scenario, { patience: { drain: 200 } })
+      onGithub(`with delivery: ${delivery}, post revokes all credentials after a SIGKILL in a renewal, ${moment}`, scenario, {
+        patience: { drain: 200 },
+      })
     else
       onGitlab(
-        `after_script${gitlabEnv ? '' : ', without GITLAB_ENV,'} revokes all credentials after a SIGKILL in a renewal, ${moment}`,
+        `with delivery: ${delivery}, after_script${gitlabEnv ? '' : ', without GITLAB_ENV,'} revokes all credentials after a SIGKILL in a renewal, ${moment}`,
         scenario,
         {
           executor: 'shell',
@@ -403,7 +489,7 @@ onGithub(
   async ({ step, proxy, job }) => {
     proxy.shortTokens(12)
     const go = goOf(job)
-    const use = step({ command: `until [ -f ${go.file} ]; do sleep 0.1; done`, prove: 'post' })
+    const use = step({ command: `until [ -f ${go.file} ]; do sleep 0.1; done`, delivery: 'kubeconfig', prove: 'post' })
     const phase = use.start('main')
     await phase.seen('Renewed the credential')
     go.give()
@@ -466,7 +552,8 @@ onGithub(
   'kubepass revokes the old credential rotate_grace after its replacement, while the scan runs',
   async ({ info, step, proxy, job }) => {
     const go = goOf(job)
-    const phase = step({ command: `until [ -f ${go.file} ]; do sleep 0.1; done`, duration: '10m', rotate_grace: '60s' }).start('main')
+    const command = `until [ -f ${go.file} ]; do sleep 0.1; done`
+    const phase = step({ command, delivery: 'kubeconfig', duration: '10m', rotate_grace: '60s' }).start('main')
     await phase.seen('Renewed the credential')
     const [first = ''] = boundSecretNamesOf(proxy)
     await until(() => deletionsOf(proxy, first)[0]?.status === 200)

@@ -19,15 +19,34 @@ onEachCi('context_name sets the name of the cluster, context and user in the kub
   expect(main.log).toContain('NAME\nproduction\nNAME\nproduction\nproduction\nproduction\n')
 })
 
+/** Without a request, the error of a scan that fails goes on with the reasons why the API proxy got none. */
+const ASKS = 'kubectl get --raw /version >/dev/null'
+const DIRECT = { delivery: 'kubeconfig' }
+
 /** The scan's behaviour, the accepted exit codes, and the last error of the job's log. */
 const scans: [string, Record<string, string>, RegExp | undefined][] = [
-  ['fails', { command: 'exit 42' }, /^The scan ended with exit code 42, which is not among accept_exit_codes \(0\)\.$/],
+  ['fails', { command: `${ASKS}; exit 42` }, /^The scan ended with exit code 42, which is not among accept_exit_codes \(0\)\.$/],
+  ['fails with the token', { command: 'exit 42', ...DIRECT }, /^The scan ended with exit code 42, which .* accept_exit_codes \(0\)\.$/],
+  [
+    'fails without a request',
+    { command: 'exit 42' },
+    /^The scan ended with exit code 42, which is not among accept_exit_codes \(0\)\. The scan sent no request to the API proxy at 127\.0\.0\.1:\d+\. .* Set (delivery|KUBEPASS_DELIVERY) to kubeconfig, or [^.]*\.$/,
+  ],
+  [
+    'fails after a request without a credential',
+    { command: `curl -sk "$(sed -n 's/.*"server": "\\(.*\\)".*/\\1/p' "$KUBECONFIG")/version"; exit 42` },
+    /^The scan ended with exit code 42, .* The scan sent no request to the API proxy at /,
+  ],
   [
     'has a code that is not accepted',
-    { command: 'exit 1', accept_exit_codes: '0,100,101' },
+    { command: `${ASKS}; exit 1`, accept_exit_codes: '0,100,101' },
     /^The scan ended with exit code 1, which is not among accept_exit_codes \(0,100,101\)\.$/,
   ],
-  ['kills itself', { command: 'kill -9 $$' }, /^The scan .*SIGKILL.*accept_exit_codes \(0\)\. Did the machine run out of memory\?$/],
+  [
+    'kills itself',
+    { command: `${ASKS}; kill -9 $$` },
+    /^The scan .*SIGKILL.*accept_exit_codes \(0\)\. Did the machine run out of memory\?$/,
+  ],
   ['kills itself, not isolated', { command: 'kill -9 $$', isolate: 'off' }, /^The scan was ended by SIGKILL \(exit code 137\)/],
   [
     'is a shell whose program was killed',
@@ -73,6 +92,7 @@ inTerminal("in a terminal kubepass prints no error about the command's exit code
   })
   expect(code).toBe(42)
   expect(stderr).not.toMatch(/accept_exit_codes|error/)
+  expect(stderr).toMatch(/^kubepass: warning: The scan sent no request to the API proxy at .* Set --delivery to kubeconfig, /m)
 })
 
 /** The log lines about the end of the credential. */
@@ -115,19 +135,25 @@ inTerminal('in a terminal kubepass prints one line about the end of the credenti
 const renewalAnnouncements = (log: string): number => [...log.matchAll(/From \S+ on the credential is renewed\./g)].length
 
 onEachCi('kubepass announces no renewal if the scan ends before it', async ({ step }) => {
-  expect(renewalAnnouncements((await step({ command: 'true' }).main()).log)).toBe(0)
-  expect(renewalAnnouncements((await step({ command: 'true', max_scan: '5m' }).main()).log)).toBe(0)
+  const inputs = { command: 'true', delivery: 'kubeconfig' }
+  expect(renewalAnnouncements((await step(inputs).main()).log)).toBe(0)
+  expect(renewalAnnouncements((await step({ ...inputs, max_scan: '5m' }).main()).log)).toBe(0)
+})
+
+onEachCi('kubepass announces no renewal to a scan that uses the API proxy, because no client notices it', async ({ step, proxy }) => {
+  proxy.shortTokens(16)
+  expect(renewalAnnouncements((await step({ command: 'true', max_scan: '30m' }).main()).log)).toBe(0)
 })
 
 onGithub('kubepass announces the renewal once, before a scan that may outlive the credential', async ({ step }) => {
-  const main = await step({ command: 'echo scanning', max_scan: '30m' }).main()
+  const main = await step({ command: 'echo scanning', delivery: 'kubeconfig', max_scan: '30m' }).main()
   expect(renewalAnnouncements(main.log)).toBe(1)
   expect(main.log.indexOf('credential is renewed')).toBeLessThan(main.log.indexOf('\nscanning'))
 })
 
 onGithub('kubepass announces a renewal that is near once', async ({ step, proxy }) => {
   proxy.shortTokens(16)
-  const main = await step({ command: 'true' }).main()
+  const main = await step({ command: 'true', delivery: 'kubeconfig' }).main()
   expect(renewalAnnouncements(main.log)).toBe(1)
 })
 

@@ -5,7 +5,18 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Proxy } from '../cluster/proxy.ts'
 import type { GithubJob, JobOptions } from '../hosts/github.ts'
-import { inTerminal, ONE_SECRET, onGithub, runInTerminal, runOnGithub, runOnGitlab, TOKEN, type GithubFixture } from './scenario.ts'
+import {
+  LOST_WITH_MAIN,
+  inTerminal,
+  killWhileScanning,
+  ONE_SECRET,
+  onGithub,
+  runInTerminal,
+  runOnGithub,
+  runOnGitlab,
+  TOKEN,
+  type GithubFixture,
+} from './scenario.ts'
 
 const WAITS = 'echo started; sleep 600'
 
@@ -72,7 +83,7 @@ test('post starts itself again without unsafe NODE_OPTIONS, once, and finishes t
     const state = await killedRun(terminal, identified, stdin)
     const revoked = await terminal.run(['revoke', ...identified, state], { stdin, env: { NODE_OPTIONS: options } })
     expect([revoked.code, loads()]).toEqual([0, 2])
-    expect(revoked.stderr).toMatch(/Credential: revoked .*, proven dead/)
+    expect(revoked.stderr).toMatch(LOST_WITH_MAIN)
   })
   await Promise.all([onGithub, inTerminal])
 })
@@ -258,25 +269,27 @@ testDisks('a full disk is an error before any request, or main revokes what it h
     expect([proxy.exchanges, job.idTokens.tokens]).toEqual([[], []])
     expect(main.log).not.toContain('left: ')
   })
-  const filled = onDisk(64, async ({ info, step, proxy, job }) => {
-    proxy.on({ method: 'POST', path: TOKEN, times: 1 }, () => {
-      const filler = `/proc/${String(phase.pid)}/root${join(job.home, 'disk')}/filler`
-      const pages = fill(filler)
-      // Space for the token, and for the first page of the kubeconfig.
-      truncateSync(filler, (pages - 2) * 4096)
-      return undefined
-    })
-    // This makes the kubeconfig larger than a page.
-    const authorities = join(job.home, 'authorities')
-    writeFileSync(authorities, readFileSync(info.ca, 'utf8').repeat(4))
-    const phase = step({ command: 'echo ran', certificate_authority: authorities }).start('main')
-    const main = await phase.done
-    expect(main.code).toBe(80)
-    expect(main.messages).toEqual([expect.stringMatching(/cannot write into the private directory .* \(ENOSPC\)/)])
-    expect(main.log).not.toContain('\nran\n')
-    expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
-    expect(main.log.match(/^left: .*$/gm)).toEqual(['left: filler'])
-  })
+  // Space for the token and for the first page of the kubeconfig; with the API proxy, for no page of a kubeconfig without a token.
+  const filled = Object.entries({ kubeconfig: 2, auto: 0 }).map(([delivery, left]) =>
+    onDisk(64, async ({ info, step, proxy, job }) => {
+      proxy.on({ method: 'POST', path: TOKEN, times: 1 }, () => {
+        const filler = `/proc/${String(phase.pid)}/root${join(job.home, 'disk')}/filler`
+        const pages = fill(filler)
+        truncateSync(filler, (pages - left) * 4096)
+        return undefined
+      })
+      // This makes the kubeconfig larger than a page.
+      const authorities = join(job.home, 'authorities')
+      writeFileSync(authorities, readFileSync(info.ca, 'utf8').repeat(4))
+      const phase = step({ command: 'echo ran', certificate_authority: authorities, delivery }).start('main')
+      const main = await phase.done
+      expect(main.code).toBe(80)
+      expect(main.messages).toEqual([expect.stringMatching(/cannot write into the private directory .* \(ENOSPC\)/)])
+      expect(main.log).not.toContain('\nran\n')
+      expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
+      expect(main.log.match(/^left: .*$/gm)).toEqual(['left: filler'])
+    }),
+  )
   const onTerminal = (pages: number, error: RegExp): Promise<void> => {
     const cli = fileURLToPath(new URL('../../dist/cli/index.js', import.meta.url))
     return runInTerminal(
@@ -292,7 +305,7 @@ testDisks('a full disk is an error before any request, or main revokes what it h
   }
   const state = onTerminal(1, /The run state, from which a later step finishes this run, cannot be saved \(ENOSPC\)/)
   const directory = onTerminal(8, /cannot write into the private directory .* \(ENOSPC\)/)
-  await Promise.all([full, filled, state, directory])
+  await Promise.all([full, ...filled, state, directory])
 })
 
 /** @returns the number of pages that it filled */
@@ -313,7 +326,8 @@ test('a scan cannot make kubepass write through links that it puts in place of f
     const command = `rm "$KUBECONFIG"; mkdir "$KUBECONFIG"; touch "$KUBECONFIG/x"
 token=$(dirname "$KUBECONFIG")/token; rm "$token"; ln -s "$VICTIM" "$token"
 ln -s "$VICTIM" evidence.json`
-    const use = step({ command, prove: 'post', evidence: 'evidence.json' }, { VICTIM: victim })
+    const inputs = { command, delivery: 'kubeconfig', prove: 'post', evidence: 'evidence.json' }
+    const use = step(inputs, { VICTIM: victim })
     const main = await use.main()
     expect([main.code, main.messages]).toEqual([0, []])
     expect(readFileSync(victim, 'utf8')).toBe('precious')
@@ -321,6 +335,19 @@ ln -s "$VICTIM" evidence.json`
     const post = await use.post()
     expect(post.code).toBe(0)
     expect(post.log).toMatch(/Credential: revoked .*, not proven/)
+    expect(readFileSync(victim, 'utf8')).toBe('precious')
+  })
+  const proxied = runOnGithub(async ({ step, job }) => {
+    const victim = join(job.home, 'victim')
+    writeFileSync(victim, 'precious')
+    const command = `rm "$KUBECONFIG"; ln -s "$VICTIM" "$KUBECONFIG"
+ln -s "$VICTIM" "$(dirname "$KUBECONFIG")/token"; ln -s "$VICTIM" evidence.json`
+    const use = step({ command, evidence: 'evidence.json' }, { VICTIM: victim })
+    const main = await use.main()
+    expect([main.code, main.messages]).toEqual([0, []])
+    expect(main.log).toMatch(/Credential: revoked .*, proven dead/)
+    expect(JSON.parse(readFileSync(join(job.workspace, 'evidence.json'), 'utf8'))).toMatchObject({ error: null })
+    expect((await use.post()).code).toBe(0)
     expect(readFileSync(victim, 'utf8')).toBe('precious')
   })
   const summary = runOnGithub(async ({ step, job }) => {
@@ -374,7 +401,7 @@ own=$(dirname "$KUBECONFIG"); mv "$own" "$own.moved"; ln -s "$VICTIMS" "$own"`
     for (const name of readdirSync(victims)) expect(readFileSync(join(victims, name), 'utf8')).toBe('precious')
     expect(readdirSync(victims)).toHaveLength(3)
   })
-  await Promise.all([links, summary, folders, reports, folder])
+  await Promise.all([links, proxied, summary, folders, reports, folder])
 })
 
 function put(path: string, text: string): void {
@@ -383,24 +410,26 @@ function put(path: string, text: string): void {
 }
 
 onGithub(
-  'two steps at the same time on the same machine do not disturb each other',
+  'three steps at the same time on the same machine do not disturb each other',
   async ({ step, job, proxy }) => {
     const go = join(job.workspace, 'go')
     const long = step({ command: `echo started; while [ ! -f ${go} ]; do sleep 0.05; done; kubectl get ns kubepass -o name` })
     const phase = long.start('main')
     await phase.seen('started')
-    const short = step({ command: WAITS })
-    const other = short.start('main')
-    await other.seen('started')
-    other.kill('SIGKILL')
-    await other.done
-    expect((await short.post()).log).toMatch(/outlived the scan and were ended[^]*proven dead/)
+    const ends = { auto: LOST_WITH_MAIN, kubeconfig: /Credential: revoked .*, proven dead/ }
+    const shorts = Object.entries(ends).map(([delivery, end]) => ({ short: step({ command: WAITS, delivery }), end }))
+    for (const { short } of shorts) await killWhileScanning(short)
+    for (const { short, end } of shorts) {
+      const post = await short.post()
+      expect(post.log).toMatch(/outlived the scan and were ended/)
+      expect(post.log).toMatch(end)
+    }
     writeFileSync(go, '')
     const main = await phase.done
     expect([main.code, main.messages]).toEqual([0, []])
     expect(main.log).toContain('namespace/kubepass')
     expect((await long.post()).code).toBe(0)
-    expect(new Set(proxy.tokens).size).toBe(2)
+    expect(new Set(proxy.tokens).size).toBe(3)
   },
   // The scan keeps the output open, for which the runner waits in vain.
   { patience: { drain: 200 } },

@@ -74,28 +74,31 @@ onEachCi('pass_env passes the named variables to the scan', async ({ step }) => 
   expect(main.log).not.toContain('STATE_other')
 })
 
-onEachCi('env: clean passes only PATH, HOME, locale and the variables of pass_env', async ({ step }) => {
-  const main = await step(
-    { command: 'compgen -e', env: 'clean', pass_env: 'WANTED' },
-    { WANTED: '1', UNWANTED: '1', LC_ALL: 'C.UTF-8' },
-  ).main()
-  const names = main.log.split('\n').filter((line) => /^[A-Z_]+$/.test(line))
-  const shells = ['_', 'SHLVL', 'PWD', 'OLDPWD']
-  expect(names.filter((name) => !shells.includes(name)).toSorted()).toEqual(
-    [
-      'HOME',
-      'KUBECONFIG',
-      'KUBEPASS_TRACKING_ID',
-      'KUBERC',
-      'KUBE_CONFIG_PATH',
-      'LANG',
-      'LC_ALL',
-      'PATH',
-      'RUNNER_TRACKING_ID',
-      'WANTED',
-    ].toSorted(),
-  )
-})
+const FOR_DELIVERY = { auto: ['NO_PROXY', 'no_proxy'], kubeconfig: [] }
+for (const [delivery, added] of Object.entries(FOR_DELIVERY))
+  onEachCi(`with delivery: ${delivery}, env: clean passes only PATH, HOME, locale and the variables of pass_env`, async ({ step }) => {
+    const main = await step(
+      { command: 'compgen -e', env: 'clean', pass_env: 'WANTED', delivery },
+      { WANTED: '1', UNWANTED: '1', LC_ALL: 'C.UTF-8' },
+    ).main()
+    const names = main.log.split('\n').filter((line) => /^([A-Z_]+|no_proxy)$/.test(line))
+    const shells = ['_', 'SHLVL', 'PWD', 'OLDPWD']
+    expect(names.filter((name) => !shells.includes(name)).toSorted()).toEqual(
+      [
+        ...added,
+        'HOME',
+        'KUBECONFIG',
+        'KUBEPASS_TRACKING_ID',
+        'KUBERC',
+        'KUBE_CONFIG_PATH',
+        'LANG',
+        'LC_ALL',
+        'PATH',
+        'RUNNER_TRACKING_ID',
+        'WANTED',
+      ].toSorted(),
+    )
+  })
 
 onEachCi('core dumps are off for the scan', async ({ step }) => {
   expect((await step({ command: 'echo "core: $(ulimit -c) $(ulimit -Hc)"' }).main()).log).toContain('core: 0 0\n')

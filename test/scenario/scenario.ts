@@ -126,6 +126,10 @@ export async function killWhileScanning(use: Use): Promise<void> {
   await phase.done
 }
 
+/** The end of a run whose main is gone, and with it the only copy of the token that a proof needs. */
+export const LOST_WITH_MAIN =
+  /Credential: revoked .*, not proven[^]* could not prove that the API server refuses (it|them): the token was only in the memory of main, which is gone\./
+
 /** Waits for all runs, so that none outlives the test, then throws the error of the first that failed. */
 export async function allDone(runs: Promise<void>[]): Promise<void> {
   for (const scenario of await Promise.allSettled(runs)) if (scenario.status === 'rejected') throw scenario.reason

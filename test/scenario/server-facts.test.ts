@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Evidence } from '../../src/state/evidence.ts'
@@ -188,15 +188,13 @@ onGithub('if a gateway answers with the signature of the token as the name of th
   expect(issuer?.username).not.toContain(signature)
 })
 
-onGithub('kubepass asks for the facts of the evidence once, however often it renews the credential', async ({ proxy, step }) => {
+onGithub('kubepass asks for the facts of the evidence once, however often it renews the credential', async ({ job, proxy, step }) => {
   proxy.shortTokens(4)
-  const command = [
-    'file=$(dirname "$KUBECONFIG")/token',
-    'first=$(cat "$file")',
-    'for each in $(seq 400); do [ "$first" = "$(cat "$file")" ] || break; sleep 0.05; done',
-  ].join('\n')
-  const main = await step({ command, isolate: 'off' }).main()
-  expect(main.log).toContain('Renewed the credential')
+  const go = join(job.home, 'go')
+  const phase = step({ command: `until [ -f ${go} ]; do sleep 0.05; done` }).start('main')
+  await phase.seen('Renewed the credential')
+  writeFileSync(go, '')
+  const main = await phase.done
   expect(main.code).toBe(0)
   expect(proxy.seen('POST', WHOAMI).filter(({ bearer }) => !proxy.tokens.includes(bearer))).toHaveLength(1)
   expect(proxy.seen('GET', VERSION)).toHaveLength(1)

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Evidence } from '../../src/state/evidence.ts'
 import { buildStandalone } from '../standalone.ts'
-import { inTerminal, onGithub, ONE_SECRET, TOKEN } from './scenario.ts'
+import { LOST_WITH_MAIN, inTerminal, onGithub, ONE_SECRET, TOKEN } from './scenario.ts'
 
 const standalone = await buildStandalone()
 const NO_NODE = '! command -v node >/dev/null || exit 99'
@@ -32,7 +32,7 @@ inTerminal(
     const state = join(terminal.tmp, readdirSync(terminal.tmp).find((file) => file.endsWith('.state.json')) ?? '')
     const revoke = await terminal.run(['revoke', ...flags, '--token-file', '-', state], { stdin })
     await child.ended
-    expect(revoke.stderr).toMatch(/revoked .*, proven dead/)
+    expect(revoke.stderr).toMatch(LOST_WITH_MAIN)
     expect(revoke.code).toBe(0)
     expect(proxy.seen('DELETE', ONE_SECRET).map(({ status }) => status)).toEqual([200, 200])
   },

@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals'
 import { processesWith } from '../hosts/orphans.ts'
-import { type GithubFixture, killWhileScanning, ONE_SECRET, onGithub, status } from './scenario.ts'
+import { LOST_WITH_MAIN, type GithubFixture, killWhileScanning, ONE_SECRET, onGithub, status } from './scenario.ts'
 import { requestBoundaries } from './request-boundaries.ts'
 
 for (const [signal, code] of [
@@ -25,26 +25,27 @@ for (const [signal, code] of [
   })
 }
 
-onGithub(
-  'a cancelled GitHub job revokes and removes its files in time, and post proves when the cache has expired',
-  async ({ step, proxy }) => {
-    const use = step({ command: 'kubectl get ns; echo started; sleep 600' })
-    const phase = use.start('main')
-    await phase.seen('started')
-    const before = Date.now()
-    const main = await phase.cancel()
-    expect(Number(proxy.seen('DELETE', ONE_SECRET)[0]?.at) - before).toBeLessThan(5_000)
-    // After that time the runner would send its second signal.
-    expect(Date.now() - before).toBeLessThan(7_500)
-    expect(main.code).toBe(130)
-    expect(main.log).toContain('There was no time for the proof.')
-    const post = await use.post()
-    expect(post.code).toBe(0)
-    expect(post.log).toMatch(/proven dead .*\(3 refusals/)
-    expect(proxy.tokens).toHaveLength(1)
-  },
-  { cluster: 'real' },
-)
+for (const [delivery, end] of Object.entries({ auto: 'post cannot prove', kubeconfig: 'post proves when the cache has expired' }))
+  onGithub(
+    `with delivery: ${delivery}, a cancelled GitHub job revokes and removes its files in time, and ${end}`,
+    async ({ step, proxy }) => {
+      const use = step({ command: 'kubectl get ns; echo started; sleep 600', delivery })
+      const phase = use.start('main')
+      await phase.seen('started')
+      const before = Date.now()
+      const main = await phase.cancel()
+      expect(Number(proxy.seen('DELETE', ONE_SECRET)[0]?.at) - before).toBeLessThan(5_000)
+      // After that time the runner would send its second signal.
+      expect(Date.now() - before).toBeLessThan(7_500)
+      expect(main.code).toBe(130)
+      expect(main.log).toContain('There was no time for the proof.')
+      const post = await use.post()
+      expect(post.code).toBe(0)
+      expect(post.log).toMatch(delivery === 'auto' ? /Credential: revoked .*, not proven; dead by / : /proven dead .*\(3 refusals/)
+      expect(proxy.tokens).toHaveLength(1)
+    },
+    { cluster: 'real' },
+  )
 
 for (const [boundary, matcher] of Object.entries(requestBoundaries)) {
   onGithub(`post removes everything after a SIGKILL ${boundary}`, async ({ step, proxy }: GithubFixture) => {
@@ -68,20 +69,24 @@ for (const [boundary, matcher] of Object.entries(requestBoundaries)) {
   })
 }
 
-onGithub(
-  'SIGKILL while the scan runs: post ends the scan, revokes and proves',
-  async ({ step, job }) => {
-    const use = step({ command: 'echo started; sleep 600' })
-    await killWhileScanning(use)
-    expect(await processesWith(job.trackingId)).not.toEqual([])
-    const post = await use.post()
-    expect(post.code).toBe(0)
-    expect(post.log).toMatch(/outlived the scan and were ended/)
-    expect(post.log).toContain('proven dead')
-  },
-  // The scan keeps the output open, for which the runner waits in vain.
-  { patience: { drain: 200 } },
-)
+for (const [delivery, [does, end]] of Object.entries({
+  auto: ['says that the token was only in the memory of main', LOST_WITH_MAIN],
+  kubeconfig: ['proves', /Credential: revoked .*, proven dead/],
+} as const))
+  onGithub(
+    `with delivery: ${delivery}, SIGKILL while the scan runs: post ends the scan, revokes and ${does}`,
+    async ({ step, job }) => {
+      const use = step({ command: 'echo started; sleep 600', delivery })
+      await killWhileScanning(use)
+      expect(await processesWith(job.trackingId)).not.toEqual([])
+      const post = await use.post()
+      expect(post.code).toBe(0)
+      expect(post.log).toMatch(/outlived the scan and were ended/)
+      expect(post.log).toMatch(end)
+    },
+    // The scan keeps the output open, for which the runner waits in vain.
+    { patience: { drain: 200 } },
+  )
 
 onGithub('post can run three times', async ({ step, proxy }) => {
   const use = step()

@@ -24,6 +24,19 @@ onGithub('with a command, main alone writes the section, and its heading is the 
   expect(sections[0]).toMatch(REFUSED)
 })
 
+onGithub('the section has how the scan reached the API server, and a table of its requests', async ({ step }) => {
+  const command = 'kubectl get --raw /api/v1/namespaces/kubepass; kubectl get --raw /version; kubectl get --raw /version'
+  const { summary } = await step({ command }).main()
+  expect(summary).toMatch(/^\| Access \| `through the API proxy, 3 requests; ended 20\S+Z` \|$/m)
+  expect(summary).toMatch(/^\| Issued \| `20\S+Z, expires 20\S+Z, Secret kubepass-\S+` \|$/m)
+  expect(summary).toMatch(
+    /^\| Count \| Request of the scan \| Answer \|\n\| --: \| :-- \| :-- \|\n\| 2 \| `get \/version` \| 200 \|\n\| 1 \| `get namespaces kubepass` \| 200 \|$/m,
+  )
+  const direct = await step({ command, delivery: 'kubeconfig' }).main()
+  expect(direct.summary).toContain('| Access | `the scan had the token` |')
+  expect(direct.summary).not.toContain('Request of the scan')
+})
+
 onGithub('the heading has the exit code of a scan that failed', async ({ step }) => {
   expect(await sectionsOf(step({ command: 'exit 3' }))).toEqual([
     expect.stringMatching(/^main: Scan failed \(exit code 3\)\. The credential lived/),
@@ -42,7 +55,7 @@ onGithub('without a command, post alone writes the section, after the revocation
 })
 
 onGithub('with prove: post, post alone writes the section, after the proof', async ({ step }) => {
-  const sections = await sectionsOf(step({ command: 'true', prove: 'post' }))
+  const sections = await sectionsOf(step({ command: 'true', delivery: 'kubeconfig', prove: 'post' }))
   expect(sections).toEqual([expect.stringMatching(/^post: Scan passed\. /)])
   expect(sections[0]).toMatch(REFUSED)
 })
@@ -62,6 +75,7 @@ onGithub(
     const post = await use.post()
     expect(headings('post', post.summary)).toEqual([expect.stringMatching(/^post: The scan started, but kubepass did not see its end\. /)])
     expect(post.summary).toContain('outlived the scan and were ended')
+    expect(post.summary).toContain('| Access | `through the API proxy` |')
   },
   // The scan keeps the output open, for which the runner waits in vain.
   { patience: { drain: 200 } },

@@ -55,19 +55,21 @@ const runArguments = (kubeconfig: string, ...command: string[]): string[] => [
   ...['--', ...command],
 ]
 
-inTerminal("with a kubeconfig without a CA kubepass trusts the system's CAs, and the scan's kubeconfig contains them", async (fixture) => {
-  const { info, terminal } = fixture
-  const kubeconfig = await withoutCa(fixture)
-  // The number of CAs of a distribution.
-  const BUNDLE = disk.write('bundle', readFileSync(info.otherCA, 'utf8').repeat(400) + readFileSync(info.ca, 'utf8'))
-  const command = `kubectl auth whoami -o 'jsonpath={.status.userInfo.username}'; SSL_CERT_FILE=/dev/null kubectl get ns kubepass -o name`
-  const { code, stdout, stderr } = await terminal.shell(WITH_BUNDLE, runArguments(kubeconfig, 'sh', '-c', command), { env: { BUNDLE } })
-  expect(stderr).toMatch(/revoked .*, proven dead/)
-  expect(stdout).toBe('system:serviceaccount:kubepass:scannernamespace/kubepass\n')
-  expect(code).toBe(0)
-  const kubectl = `KUBECONFIG=${kubeconfig} ${WITH_BUNDLE.replace('exec "$@"', 'exec kubectl auth whoami -o name')}`
-  expect(await terminal.shell(kubectl, [], { env: { BUNDLE } })).toMatchObject({ code: 0 })
-})
+for (const [delivery, does] of Object.entries({ kubeconfig: "the scan's kubeconfig contains them", auto: 'so does its API proxy' }))
+  inTerminal(`with a kubeconfig without a CA kubepass trusts the system's CAs, and ${does}`, async (fixture) => {
+    const { info, terminal } = fixture
+    const kubeconfig = await withoutCa(fixture)
+    // The number of CAs of a distribution.
+    const BUNDLE = disk.write('bundle', readFileSync(info.otherCA, 'utf8').repeat(400) + readFileSync(info.ca, 'utf8'))
+    const command = `kubectl auth whoami -o 'jsonpath={.status.userInfo.username}'; SSL_CERT_FILE=/dev/null kubectl get ns kubepass -o name`
+    const [run = '', ...words] = runArguments(kubeconfig, 'sh', '-c', command)
+    const { code, stdout, stderr } = await terminal.shell(WITH_BUNDLE, [run, '--delivery', delivery, ...words], { env: { BUNDLE } })
+    expect(stderr).toMatch(/revoked .*, proven dead/)
+    expect(stdout).toBe('system:serviceaccount:kubepass:scannernamespace/kubepass\n')
+    expect(code).toBe(0)
+    const kubectl = `KUBECONFIG=${kubeconfig} ${WITH_BUNDLE.replace('exec "$@"', 'exec kubectl auth whoami -o name')}`
+    expect(await terminal.shell(kubectl, [], { env: { BUNDLE } })).toMatchObject({ code: 0 })
+  })
 
 inTerminal("kubepass sends nothing if the system's CAs do not include the server's, whatever the variables say", async (fixture) => {
   const { info, proxy, terminal } = fixture

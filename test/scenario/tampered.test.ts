@@ -139,7 +139,7 @@ test('on GitLab main restores $GITLAB_ENV, and keeps what an earlier command wro
       expect(main.messages.at(-1)).toContain("The scan wrote to the runner's command files: GITLAB_ENV. kubepass removed")
       expect(main.gitlabEnv.startsWith(before)).toBe(true)
       const added = main.gitlabEnv.slice(before.length).trimEnd().split('\n')
-      expect(added.filter((line) => !line.startsWith('KUBEPASS_RUN_STATE={"version":3,'))).toEqual([])
+      expect(added.filter((line) => !line.startsWith('KUBEPASS_RUN_STATE={"version":4,'))).toEqual([])
       expect(JSON.parse((added.at(-1) ?? '').slice('KUBEPASS_RUN_STATE='.length)) as RunState).toMatchObject({ cleanupAttempted: true })
       expect(readFileSync(victim, 'utf8')).toBe('precious')
       const post = await use.post()

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync 
 import { join } from 'node:path'
 import { Terminal } from '../hosts/terminal.ts'
 import { kubeconfigOf } from './kubeconfigs.ts'
-import { clusters, inTerminal, ONE_SECRET, status, TOKEN } from './scenario.ts'
+import { LOST_WITH_MAIN, clusters, inTerminal, ONE_SECRET, status, TOKEN } from './scenario.ts'
 
 inTerminal(
   'run starts the command without a shell, with its output on stdout and the messages of kubepass on stderr',
@@ -39,28 +39,32 @@ inTerminal('the command of run gets the standard input if the token does not com
   writeFileSync(file, '')
 })
 
-inTerminal('a killed run leaves its run state file, and revoke finishes the run', async ({ terminal, flags, identityOf, proxy }) => {
-  const stdin = await identityOf('issuer')
-  const child = terminal.start(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', 'echo started; sleep 600'], { stdin })
-  await child.seen('started')
-  child.kill('SIGKILL')
-  const name = readdirSync(terminal.tmp).find((file) => file.endsWith('.state.json')) ?? ''
-  const state = join(terminal.tmp, name)
-  expect(readFileSync(state, 'utf8')).not.toContain(proxy.tokens[0])
-  expect(statSync(state).mode & 0o777).toBe(0o600)
-  const { code, stderr } = await terminal.run(['revoke', ...flags, '--token-file', '-', state], { stdin })
-  await child.ended
-  expect(code).toBe(0)
-  expect(stderr).toMatch(/revoked .*, proven dead/)
-  expect(proxy.seen('DELETE', ONE_SECRET)).toHaveLength(1)
-})
+for (const [delivery, end] of Object.entries({ auto: LOST_WITH_MAIN, kubeconfig: /revoked .*, proven dead/ }))
+  inTerminal(`with delivery: ${delivery}, a killed run leaves its run state file, and revoke finishes the run`, async (fixture) => {
+    const { terminal, flags, identityOf, proxy } = fixture
+    const stdin = await identityOf('issuer')
+    const words = ['run', ...flags, '--delivery', delivery, '--token-file', '-', '--', 'sh', '-c', 'echo started; sleep 600']
+    const child = terminal.start(words, { stdin })
+    await child.seen('started')
+    child.kill('SIGKILL')
+    const name = readdirSync(terminal.tmp).find((file) => file.endsWith('.state.json')) ?? ''
+    const state = join(terminal.tmp, name)
+    expect(readFileSync(state, 'utf8')).not.toContain(proxy.tokens[0])
+    expect(statSync(state).mode & 0o777).toBe(0o600)
+    const { code, stderr } = await terminal.run(['revoke', ...flags, '--token-file', '-', state], { stdin })
+    await child.ended
+    expect(code).toBe(0)
+    expect(stderr).toMatch(end)
+    expect(proxy.seen('DELETE', ONE_SECRET)).toHaveLength(1)
+  })
 
 inTerminal('revoke reports a state that calls a living credential revoked and proven', async (fixture) => {
   const { terminal, flags, identityOf, proxy, allowLeftover } = fixture
   // The state also says that the scan was stopped.
   allowLeftover(/^process \d+ is left$/)
   const stdin = await identityOf('issuer')
-  const child = terminal.start(['run', ...flags, '--token-file', '-', '--', 'sh', '-c', 'echo started; sleep 600'], { stdin })
+  const words = ['run', ...flags, '--delivery', 'kubeconfig', '--token-file', '-', '--', 'sh', '-c', 'echo started; sleep 600']
+  const child = terminal.start(words, { stdin })
   await child.seen('started')
   child.kill('SIGKILL')
   await child.ended
